@@ -1,0 +1,130 @@
+//! The lock that lets one process download a blob while others wait for it.
+//!
+//! It saves work and nothing more: a cache stays correct where locks do nothing,
+//! because every writer has a partial file of its own. `flock(2)` underneath, so
+//! it also holds against Python. This is the only file that locks.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::error::{Error, Result};
+
+/// Held while it lives. Where the file system has no locks it holds nothing.
+#[must_use = "the lock is released when this is dropped"]
+#[derive(Debug)]
+pub struct Lock {
+    // Closing the file releases the lock.
+    _file: Option<File>,
+}
+
+/// Waits for the lock at `path`. `on_wait` runs once, when somebody else holds it.
+///
+/// Polls instead of blocking, so that whoever drops the future stops waiting.
+pub async fn acquire(path: PathBuf, mut on_wait: impl FnMut()) -> Result<Lock> {
+    let mut wait = Duration::from_millis(5);
+    let mut waiting = false;
+    loop {
+        let attempt = path.clone();
+        let attempt = tokio::task::spawn_blocking(move || try_acquire(&attempt)).await;
+        if let Some(lock) =
+            attempt.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?
+        {
+            return Ok(lock);
+        }
+        if !waiting {
+            waiting = true;
+            on_wait();
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// Takes the lock at `path` if it is free.
+pub fn try_acquire(path: &Path) -> Result<Option<Lock>> {
+    let file = open(path).map_err(|source| Error::io("create the lock", path, source))?;
+    // Named by its full path: std has methods of the same names that behave differently.
+    match fs2::FileExt::try_lock_exclusive(&file) {
+        Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+        Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(None),
+        Err(error) if is_unsupported(&error) => Ok(Some(Lock { _file: None })),
+        Err(error) => Err(Error::io("lock", path, error)),
+    }
+}
+
+/// Opened for writing, because on NFS a lock on a read-only descriptor fails.
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+        Ok(file) => {
+            share(&file);
+            Ok(file)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().read(true).write(true).open(path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Group-writable, as the reference makes it, so that users who share a cache can wait for each other.
+#[cfg(unix)]
+fn share(file: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    // A file system without modes has nothing to share.
+    let _ = file.set_permissions(std::fs::Permissions::from_mode(0o664));
+}
+
+#[cfg(not(unix))]
+fn share(_file: &File) {}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    // ENOSYS and EOPNOTSUPP both become Unsupported; ENOLCK is what NFS says without a lock daemon.
+    const ENOLCK: i32 = 37;
+    error.kind() == io::ErrorKind::Unsupported
+        || (cfg!(target_os = "linux") && error.raw_os_error() == Some(ENOLCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_holder_at_a_time_and_the_next_is_told_to_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("locks").join("x.lock");
+        let held = acquire(path.clone(), || ()).await.unwrap();
+        assert!(try_acquire(&path).unwrap().is_none());
+
+        let (told, wait) = tokio::sync::oneshot::channel();
+        let mut told = Some(told);
+        let next = tokio::spawn(acquire(path.clone(), move || {
+            if let Some(told) = told.take() {
+                told.send(()).unwrap();
+            }
+        }));
+        wait.await.unwrap();
+        drop(held);
+        let _lock = next.await.unwrap().unwrap();
+        assert!(
+            path.exists(),
+            "a lock file is never removed: another process may be waiting on it"
+        );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_group_may_share_the_lock() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        let _lock = try_acquire(&path).unwrap().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o664);
+    }
+}

@@ -1,0 +1,262 @@
+//! The cache on disk: reading it without the network, and writing it so that a
+//! reader never sees half of anything.
+
+pub mod layout;
+pub mod lock;
+pub mod partial;
+pub mod tree;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cache::layout::{CacheDir, RepoDir},
+    error::{Error, Result},
+    names::{Commit, EntryPath, Etag, Revision},
+};
+
+const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
+    # This file is a cache directory tag created by huggingface_hub.\n\
+    # For information about cache directory tags, see:\n\
+    #\thttps://bford.info/cachedir/\n";
+
+/// What a cache knows about a file without asking the Hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It is here.
+    Found(PathBuf),
+    /// The commit is known not to have it.
+    KnownAbsent,
+    /// Not known.
+    Unknown,
+}
+
+impl CacheDir {
+    /// Puts the tag that tells backup programs to skip the cache. Failing is harmless.
+    pub fn tag_once(&self) {
+        write_tag(&self.tag());
+    }
+}
+
+/// Puts a cache tag at `file` unless there is one.
+pub fn write_tag(file: &Path) {
+    if !file.exists() {
+        let _ = write_atomically(file, TAG.as_bytes());
+    }
+}
+
+impl RepoDir {
+    /// The commit that `revision` was when it was last asked for.
+    pub fn commit_of(&self, revision: &Revision) -> Option<Commit> {
+        revision.as_commit().or_else(|| {
+            let text = fs::read_to_string(self.reference(revision)).ok()?;
+            Commit::parse(text.trim()).ok()
+        })
+    }
+
+    /// The path of a file whose content is here; a link into nowhere is not.
+    pub fn find(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
+        let pointer = self.pointer(commit, path);
+        pointer.is_file().then_some(pointer)
+    }
+
+    /// All three answers of the reference's `try_to_load_from_cache`.
+    pub fn look_up(&self, revision: &Revision, path: &EntryPath) -> Lookup {
+        let Some(commit) = self.commit_of(revision) else { return Lookup::Unknown };
+        match self.find(&commit, path) {
+            Some(pointer) => Lookup::Found(pointer),
+            None if self.no_exist(&commit, path).is_file() => Lookup::KnownAbsent,
+            None => Lookup::Unknown,
+        }
+    }
+
+    /// Remembers which commit `revision` is. A ref that cannot be written
+    /// (read-only cache, branch `a` beside branch `a/b`) costs a request later, nothing more.
+    pub fn remember_ref(&self, revision: &Revision, commit: &Commit) {
+        if revision.as_commit().is_none() && self.commit_of(revision).as_ref() != Some(commit) {
+            let _ = write_atomically(&self.reference(revision), commit.as_str().as_bytes());
+        }
+    }
+
+    /// Remembers that `commit` has no such file.
+    pub fn remember_absence(&self, commit: &Commit, path: &EntryPath) {
+        let marker = self.no_exist(commit, path);
+        if let Some(folder) = marker.parent() {
+            let _ = fs::create_dir_all(folder).and_then(|()| fs::File::create(&marker));
+        }
+    }
+
+    /// Whether the content is here, and of the expected size.
+    pub fn has_blob(&self, etag: &Etag, size: Option<u64>) -> bool {
+        fs::metadata(self.blob(etag))
+            .is_ok_and(|blob| blob.is_file() && size.is_none_or(|size| size == blob.len()))
+    }
+
+    /// Makes `commit`'s `path` show the blob `etag`. With `symlinks` off, or where
+    /// there are none, a `fresh` blob is moved there and any other is copied.
+    pub fn link(
+        &self,
+        commit: &Commit,
+        path: &EntryPath,
+        etag: &Etag,
+        symlinks: bool,
+        fresh: bool,
+    ) -> Result<PathBuf> {
+        let pointer = self.pointer(commit, path);
+        let wrap = |source| Error::io("create", &pointer, source);
+        if let Some(folder) = pointer.parent() {
+            fs::create_dir_all(folder).map_err(wrap)?;
+        }
+        if symlinks {
+            let target = RepoDir::link_target(path, etag);
+            match self.place_symlink(&target, &pointer, etag) {
+                Ok(()) => return Ok(pointer),
+                Err(error) if no_symlinks_here(&error) => {}
+                Err(error) => return Err(wrap(error)),
+            }
+        }
+        let blob = self.blob(etag);
+        if fresh {
+            fs::rename(&blob, &pointer).map_err(wrap)?;
+        } else {
+            copy_beside(&blob, &pointer).map_err(wrap)?;
+        }
+        Ok(pointer)
+    }
+
+    fn place_symlink(&self, target: &Path, pointer: &Path, etag: &Etag) -> io::Result<()> {
+        match symlink(target, pointer) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other,
+        }
+        if fs::read_link(pointer).is_ok_and(|found| found == target) {
+            return Ok(()); // Another process linked the same content.
+        }
+        // Made elsewhere and renamed, so that there is no moment without a file.
+        let temporary = self.blobs().join(format!("{etag}.{:08x}.link", fastrand::u32(..)));
+        symlink(target, &temporary)?;
+        fs::rename(&temporary, pointer).inspect_err(|_| drop(fs::remove_file(&temporary)))
+    }
+}
+
+/// Writes beside `file`, then renames.
+pub fn write_atomically(file: &Path, content: &[u8]) -> Result<()> {
+    let wrap = |source| Error::io("write", file, source);
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(wrap)?;
+    }
+    let temporary = sibling(file, "tmp");
+    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, file));
+    written.map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        wrap(source)
+    })
+}
+
+/// Copies to a file beside `to`, then renames.
+pub fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
+    let temporary = sibling(to, "tmp");
+    let copied = fs::copy(from, &temporary).and_then(|_| fs::rename(&temporary, to));
+    copied.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// Bytes a file needs beyond what is free below `folder`; `None` if they fit or nobody can tell.
+pub fn missing_space(folder: &Path, needed: u64) -> Option<u64> {
+    let existing = folder.ancestors().find(|folder| folder.exists())?;
+    let free = fs2::available_space(existing).ok()?;
+    (free < needed).then(|| needed - free)
+}
+
+fn sibling(file: &Path, extension: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{:08x}.{extension}", fastrand::u32(..)));
+    name.into()
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target, link)
+}
+
+fn no_symlinks_here(error: &io::Error) -> bool {
+    // ERROR_PRIVILEGE_NOT_HELD: Windows without developer mode.
+    const PRIVILEGE: i32 = 1314;
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
+        || (cfg!(windows) && error.raw_os_error() == Some(PRIVILEGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{Repo, RepoType};
+
+    fn repo(root: &Path) -> RepoDir {
+        CacheDir::new(root).repo(&Repo::new(RepoType::Model, "a/b").unwrap())
+    }
+
+    fn names() -> (Commit, EntryPath, Etag) {
+        (
+            Commit::parse(&"c".repeat(40)).unwrap(),
+            EntryPath::parse("d/f").unwrap(),
+            Etag::parse(&"e".repeat(40)).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_link_shows_the_blob_and_replaces_a_dangling_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (repo, (commit, path, etag)) = (repo(dir.path()), names());
+        fs::create_dir_all(repo.blobs()).unwrap();
+        fs::write(repo.blob(&etag), b"content").unwrap();
+        let pointer = repo.pointer(&commit, &path);
+        fs::create_dir_all(pointer.parent().unwrap()).unwrap();
+        symlink(Path::new("nowhere"), &pointer).unwrap();
+        assert_eq!(repo.find(&commit, &path), None);
+        repo.link(&commit, &path, &etag, true, true).unwrap();
+        repo.link(&commit, &path, &etag, true, true).unwrap();
+        assert_eq!(fs::read(repo.find(&commit, &path).unwrap()).unwrap(), b"content");
+        assert_eq!(fs::read_dir(repo.blobs()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn without_symlinks_a_fresh_blob_moves_and_an_old_one_is_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let (repo, (commit, path, etag)) = (repo(dir.path()), names());
+        fs::create_dir_all(repo.blobs()).unwrap();
+        fs::write(repo.blob(&etag), b"content").unwrap();
+        let other = EntryPath::parse("g").unwrap();
+        assert_eq!(
+            fs::read(repo.link(&commit, &other, &etag, false, false).unwrap()).unwrap(),
+            b"content"
+        );
+        assert_eq!(
+            fs::read(repo.link(&commit, &path, &etag, false, true).unwrap()).unwrap(),
+            b"content"
+        );
+        assert!(!repo.blob(&etag).exists());
+    }
+
+    #[test]
+    fn refs_are_remembered_and_a_conflict_breaks_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (repo, (commit, path, _)) = (repo(dir.path()), names());
+        let (branch, below) = (Revision::parse("a").unwrap(), Revision::parse("a/b").unwrap());
+        repo.remember_ref(&branch, &commit);
+        repo.remember_ref(&below, &commit);
+        assert_eq!(repo.commit_of(&branch), Some(commit.clone()));
+        assert_eq!(repo.commit_of(&below), None);
+        assert_eq!(fs::read_to_string(repo.reference(&branch)).unwrap(), commit.as_str());
+
+        assert_eq!(repo.look_up(&branch, &path), Lookup::Unknown);
+        repo.remember_absence(&commit, &path);
+        assert_eq!(repo.look_up(&branch, &path), Lookup::KnownAbsent);
+        assert_eq!(repo.look_up(&below, &path), Lookup::Unknown);
+    }
+}

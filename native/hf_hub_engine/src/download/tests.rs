@@ -1,0 +1,281 @@
+//! Downloads against a server that says exactly what each test scripts.
+
+use std::fs;
+
+use super::*;
+use crate::{
+    names::RepoType,
+    testing::{Reply, Server, hub, reply},
+};
+
+const COMMIT: &str = "cccccccccccccccccccccccccccccccccccccccc";
+const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
+const HELLO_SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+
+fn spec(root: &std::path::Path) -> Spec {
+    Spec {
+        repo: Repo::new(RepoType::Model, "org/name").unwrap(),
+        revision: Revision::parse("main").unwrap(),
+        path: EntryPath::parse("f.txt").unwrap(),
+        destination: Destination::Cache(CacheDir::new(root)),
+        mode: Mode { force: false, local_files_only: false, dry_run: false, symlinks: true },
+        known: None,
+        sha256: None,
+    }
+}
+
+fn headers(etag: &str) -> String {
+    format!("etag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\n")
+}
+
+fn hello() -> Reply {
+    reply("200 OK", &headers(HELLO), b"hello\n")
+}
+
+/// Says six bytes and sends `part`.
+fn cut(part: &[u8]) -> Reply {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\n", headers(HELLO));
+    Reply::Raw([head.as_bytes(), part].concat())
+}
+
+fn partials(root: &std::path::Path) -> Vec<Vec<u8>> {
+    let Ok(entries) = fs::read_dir(root.join("models--org--name/blobs")) else { return Vec::new() };
+    let entries = entries.map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some()).map(|path| fs::read(path).unwrap()).collect()
+}
+
+async fn get(server: &Server, spec: &Spec) -> Result<Report> {
+    run(&hub(&server.url), spec, &Progress::default()).await
+}
+
+#[tokio::test]
+async fn one_request_makes_blob_link_and_ref() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start([hello()]).await;
+    let report = get(&server, &spec(dir.path())).await.unwrap();
+    let repo = dir.path().join("models--org--name");
+    assert_eq!(report.path, repo.join("snapshots").join(COMMIT).join("f.txt"));
+    assert_eq!(
+        fs::read_link(&report.path).unwrap().to_str().unwrap(),
+        format!("../../blobs/{HELLO}")
+    );
+    assert_eq!(fs::read(&report.path).unwrap(), b"hello\n");
+    assert_eq!(fs::read_to_string(repo.join("refs/main")).unwrap(), COMMIT);
+    assert!(dir.path().join("CACHEDIR.TAG").exists());
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].starts_with("get /org/name/resolve/main/f.txt http/1.1"));
+    assert!(
+        requests[0].contains("accept-encoding: identity")
+            && requests[0].contains("x-hf-download-counter: 1")
+    );
+}
+
+#[tokio::test]
+async fn a_known_blob_is_linked_without_its_body() {
+    let dir = tempfile::tempdir().unwrap();
+    // The answer's body never comes, and nobody waits for it.
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\n", headers(HELLO));
+    let server = Server::start([hello(), Reply::Stall(head.into_bytes())]).await;
+    get(&server, &spec(dir.path())).await.unwrap();
+    let other = Spec { path: EntryPath::parse("d/g.txt").unwrap(), ..spec(dir.path()) };
+    let report = get(&server, &other).await.unwrap();
+    assert!(report.cached);
+    assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
+}
+
+#[tokio::test]
+async fn a_cut_body_is_continued_where_it_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let rest = format!("{}content-range: bytes 3-5/6\r\n", headers(HELLO));
+    let server = Server::start([cut(b"hel"), reply("206 Partial Content", &rest, b"lo\n")]).await;
+    let report = get(&server, &spec(dir.path())).await.unwrap();
+    assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
+    assert!(server.requests()[1].contains("range: bytes=3-"));
+    assert!(partials(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn wrong_answers_to_a_range_start_over() {
+    let wrong = format!("{}content-range: bytes 0-5/6\r\n", headers(HELLO));
+    for answer in [
+        hello(),
+        reply("416 Range Not Satisfiable", "", b""),
+        reply("206 Partial Content", &wrong, b"hello\n"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start([cut(b"hel"), answer, hello(), hello()]).await;
+        let report = get(&server, &spec(dir.path())).await.unwrap();
+        assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changes_meanwhile_is_fetched_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = "cc628ccd10742baea8241c5924df992b5c019f71";
+    let changed = || reply("200 OK", &headers(world), b"world\n");
+    let server = Server::start([cut(b"hel"), changed(), changed()]).await;
+    let report = get(&server, &spec(dir.path())).await.unwrap();
+    assert_eq!(fs::read(report.path).unwrap(), b"world\n");
+}
+
+#[tokio::test]
+async fn a_wrong_content_is_an_error_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start([reply("200 OK", &headers(HELLO), b"hellO\n")]).await;
+    let error = get(&server, &spec(dir.path())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
+    assert!(partials(dir.path()).is_empty());
+    assert!(!dir.path().join("models--org--name/snapshots").exists());
+}
+
+#[tokio::test]
+async fn a_stalled_body_gives_up_in_the_end_and_keeps_what_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\nhel", headers(HELLO));
+    let server = Server::start([Reply::Stall(head.into_bytes())]).await;
+    let hub = Hub { retry: hub(&server.url).retry.once(), ..hub(&server.url) };
+    let error = run(&hub, &spec(dir.path()), &Progress::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(partials(dir.path()), [b"hel"]);
+
+    let rest = format!("{}content-range: bytes 3-5/6\r\n", headers(HELLO));
+    let first = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\n", headers(HELLO));
+    server.push(Reply::Stall(first.into_bytes()));
+    server.push(reply("206 Partial Content", &rest, b"lo\n"));
+    let progress = Progress::default();
+    let report = run(&hub, &spec(dir.path()), &progress).await.unwrap();
+    assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
+    assert_eq!(progress.snapshot().bytes_resumed, 3);
+}
+
+#[tokio::test]
+async fn a_partial_that_was_wrong_costs_one_more_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = dir.path().join("models--org--name/blobs");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(blobs.join(format!("{HELLO}.0123abcd.incomplete")), b"XXX").unwrap();
+    let rest = format!("{}content-range: bytes 3-5/6\r\n", headers(HELLO));
+    let server =
+        Server::start([hello(), reply("206 Partial Content", &rest, b"lo\n"), hello()]).await;
+    let report = get(&server, &spec(dir.path())).await.unwrap();
+    assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
+    assert!(partials(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn the_token_stays_with_its_origin() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::start([reply("200 OK", "etag: \"other\"\r\n", b"hello\n")]).await;
+    let linked = format!(
+        "location: {}/signed?sig=secret\r\nx-linked-etag: \"{HELLO_SHA256}\"\r\nx-linked-size: 6\r\nx-repo-commit: {COMMIT}\r\n",
+        cdn.url
+    );
+    let moved = "location: /api/resolve-cache/x?keep=me\r\n";
+    let server = Server::start([
+        reply("307 Moved", moved, b"ignored body"),
+        reply("302 Found", &linked, b"also ignored"),
+    ])
+    .await;
+    let hub = Hub { token: Some(hub::Token::new("hf_CANARY").unwrap()), ..hub(&server.url) };
+    let report = run(&hub, &spec(dir.path()), &Progress::default()).await.unwrap();
+    assert_eq!(fs::read(&report.path).unwrap(), b"hello\n");
+    assert_eq!(report.sha256.as_deref(), Some(HELLO_SHA256));
+    assert!(
+        server.requests().iter().all(|request| request.contains("authorization: bearer hf_canary"))
+    );
+    assert!(server.requests()[1].starts_with("get /api/resolve-cache/x?keep=me "));
+    assert!(!cdn.requests()[0].contains("authorization"));
+}
+
+#[tokio::test]
+async fn an_expired_url_is_renewed() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn =
+        Server::start([reply("403 Forbidden", "", b"expired"), reply("200 OK", "", b"hello\n")])
+            .await;
+    let linked = || {
+        let headers = format!(
+            "location: {}/x\r\nx-linked-etag: {HELLO_SHA256}\r\nx-linked-size: 6\r\nx-repo-commit: {COMMIT}\r\n",
+            cdn.url
+        );
+        reply("302 Found", &headers, b"")
+    };
+    let server = Server::start([linked(), linked()]).await;
+    get(&server, &spec(dir.path())).await.unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn without_the_network_the_cached_copy_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start([hello()]).await;
+    get(&server, &spec(dir.path())).await.unwrap();
+    let offline = Hub { offline: true, ..hub("http://127.0.0.1:9") };
+    assert!(run(&offline, &spec(dir.path()), &Progress::default()).await.unwrap().cached);
+    let down = hub("http://127.0.0.1:9");
+    assert!(run(&down, &spec(dir.path()), &Progress::default()).await.unwrap().cached);
+    let other = Spec { path: EntryPath::parse("g").unwrap(), ..spec(dir.path()) };
+    let kind = |error: Error| error.kind();
+    assert_eq!(
+        kind(run(&offline, &other, &Progress::default()).await.unwrap_err()),
+        ErrorKind::NotCached
+    );
+    assert_eq!(
+        kind(run(&down, &other, &Progress::default()).await.unwrap_err()),
+        ErrorKind::Transport
+    );
+}
+
+#[tokio::test]
+async fn a_missing_file_is_remembered_and_similar_names_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = format!("x-error-code: EntryNotFound\r\nx-repo-commit: {COMMIT}\r\n");
+    let listing = format!(r#"[{{"type":"file","path":"d/F.txt","oid":"{HELLO}","size":6}}]"#);
+    let server = Server::start([
+        reply("404 Not Found", &missing, b""),
+        reply("200 OK", "", listing.as_bytes()),
+    ])
+    .await;
+    let error = get(&server, &spec(dir.path())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::EntryNotFound);
+    assert!(error.message().contains("similar: \"d/F.txt\""), "{error}");
+    assert!(dir.path().join(format!("models--org--name/.no_exist/{COMMIT}/f.txt")).exists());
+}
+
+#[tokio::test]
+async fn hostile_headers_make_no_path() {
+    for (name, value) in
+        [("etag", "../../evil"), ("x-repo-commit", "../../evil"), ("x-repo-commit", "short")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let headers = match name {
+            "etag" => format!("etag: \"{value}\"\r\nx-repo-commit: {COMMIT}\r\n"),
+            _ => format!("etag: \"{HELLO}\"\r\nx-repo-commit: {value}\r\n"),
+        };
+        let server = Server::start([reply("200 OK", &headers, b"hello\n")]).await;
+        let error = get(&server, &spec(dir.path())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_download_closes_the_socket_and_keeps_what_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\nhel", headers(HELLO));
+    let server = Server::start([Reply::Stall(head.into_bytes())]).await;
+    let progress = Progress::default();
+    let (hub, spec) = (hub(&server.url), spec(dir.path()));
+    let lock = dir.path().join(format!(".locks/models--org--name/{HELLO}.lock"));
+    tokio::select! {
+        _ = run(&hub, &spec, &progress) => panic!("the server is silent"),
+        () = async { while progress.snapshot().bytes_done < 3 { tokio::task::yield_now().await } } => {}
+    }
+    // The writer lets go of the lock once everything queued is on disk.
+    while lock::try_acquire(&lock).unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(partials(dir.path()), [b"hel"]);
+}

@@ -1,0 +1,355 @@
+//! The one error type of the engine.
+//!
+//! It keeps facts (kind, status, request id, names) and the cause. It holds no
+//! query string, no credentials and no token, so it can be shown anywhere.
+
+use std::{fmt, io, path::Path, time::Duration};
+
+/// The result of everything that can fail in the engine.
+pub type Result<T> = std::result::Result<T, Error>;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
+        /// What went wrong, in the words that callers branch on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorKind { $($(#[$doc])* $variant,)* }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name both languages use.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// 401: the token is missing or was refused.
+    Unauthorized => "unauthorized",
+    /// 403.
+    Forbidden => "forbidden",
+    /// The repository asks for its terms to be accepted first.
+    GatedRepo => "gated_repo",
+    /// The Hub has disabled the repository.
+    DisabledRepo => "disabled_repo",
+    /// No such repository, or it is private and the token does not reach it.
+    RepoNotFound => "repo_not_found",
+    /// No such branch, tag or commit.
+    RevisionNotFound => "revision_not_found",
+    /// No such file in the repository.
+    EntryNotFound => "entry_not_found",
+    /// Any other 404.
+    NotFound => "not_found",
+    /// 400 or 422.
+    BadRequest => "bad_request",
+    /// 409.
+    Conflict => "conflict",
+    /// 412.
+    Precondition => "precondition",
+    /// 429.
+    RateLimited => "rate_limited",
+    /// 5xx.
+    Server => "server",
+    /// Any other status.
+    Http => "http",
+    /// A deadline passed, or the other side went silent.
+    Timeout => "timeout",
+    /// DNS, connect, TLS, or a broken stream.
+    Transport => "transport",
+    /// The network is needed and offline mode is on.
+    Offline => "offline",
+    /// Not on disk, and the network may not or cannot be asked.
+    NotCached => "not_cached",
+    /// The bytes are not the ones the Hub announced.
+    ChecksumMismatch => "checksum_mismatch",
+    /// Another process holds the file.
+    LockTimeout => "lock_timeout",
+    /// The disk.
+    Io => "io",
+    /// An answer that cannot be used, or must not be.
+    InvalidResponse => "invalid_response",
+    /// A repository id, revision or file name that cannot be one.
+    InvalidName => "invalid_name",
+    /// An archive that is broken, or must not be unpacked.
+    InvalidArchive => "invalid_archive",
+    /// The work was stopped by its owner.
+    Cancelled => "cancelled",
+    /// A mistake of this library.
+    Internal => "internal",
+}
+
+/// An error with its facts. Small, because the facts are boxed.
+pub struct Error(Box<Inner>);
+
+#[derive(Default)]
+struct Facts {
+    status: Option<u16>,
+    url: Option<String>,
+    request_id: Option<String>,
+    repo_id: Option<String>,
+    path: Option<String>,
+    revision: Option<String>,
+    commit: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    facts: Facts,
+    source: Option<Cause>,
+}
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            facts: Facts::default(),
+            source: None,
+        }))
+    }
+
+    /// A disk error: what was being done to which path.
+    pub fn io(doing: &str, path: &Path, source: io::Error) -> Self {
+        let message = match source.kind() {
+            io::ErrorKind::StorageFull => {
+                format!("cannot {doing} `{}`: the disk is full", path.display())
+            }
+            io::ErrorKind::PermissionDenied => format!(
+                "cannot {doing} `{}`: permission denied; choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
+                path.display()
+            ),
+            io::ErrorKind::ReadOnlyFilesystem => format!(
+                "cannot {doing} `{}`: the file system is read-only; choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
+                path.display()
+            ),
+            _ => format!("cannot {doing} `{}`", path.display()),
+        };
+        Self::new(ErrorKind::Io, message).with_source(source)
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The sentence for the user, without the cause.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The HTTP status, if an answer caused this.
+    pub fn status(&self) -> Option<u16> {
+        self.0.facts.status
+    }
+
+    /// The URL asked, without query and credentials.
+    pub fn url(&self) -> Option<&str> {
+        self.0.facts.url.as_deref()
+    }
+
+    /// The id under which the Hub logged the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.facts.request_id.as_deref()
+    }
+
+    /// The repository concerned.
+    pub fn repo_id(&self) -> Option<&str> {
+        self.0.facts.repo_id.as_deref()
+    }
+
+    /// The file concerned, as named in the repository.
+    pub fn path(&self) -> Option<&str> {
+        self.0.facts.path.as_deref()
+    }
+
+    /// The revision concerned.
+    pub fn revision(&self) -> Option<&str> {
+        self.0.facts.revision.as_deref()
+    }
+
+    /// The commit a refusal named: the one in which a file is missing.
+    pub fn commit(&self) -> Option<&str> {
+        self.0.facts.commit.as_deref()
+    }
+
+    /// How long the Hub asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.facts.retry_after
+    }
+
+    /// The chain of causes below this error, joined; `None` without a cause.
+    pub fn reason(&self) -> Option<String> {
+        let mut cause = std::error::Error::source(self);
+        let mut parts: Vec<String> = Vec::new();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Layers that print their own cause would otherwise say everything twice.
+            if !parts.iter().any(|part| part.contains(&text)) {
+                parts.push(text);
+            }
+            cause = error.source();
+        }
+        (!parts.is_empty()).then(|| parts.join(": "))
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self.kind() {
+            ErrorKind::Timeout | ErrorKind::Transport | ErrorKind::RateLimited => true,
+            ErrorKind::Server => matches!(self.status(), Some(500 | 502 | 503 | 504)),
+            ErrorKind::Http => self.status() == Some(408),
+            _ => false,
+        }
+    }
+
+    /// Replaces the message, keeping all facts.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
+    /// Replaces the kind, keeping all facts.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Attaches the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Attaches the HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.facts.status = Some(status);
+        self
+    }
+
+    /// Attaches the URL, of which query, fragment and credentials are dropped.
+    #[must_use]
+    pub fn with_url(mut self, url: &reqwest::Url) -> Self {
+        self.0.facts.url = Some(redacted(url));
+        self
+    }
+
+    /// Attaches the request id.
+    #[must_use]
+    pub fn with_request_id(mut self, id: Option<String>) -> Self {
+        self.0.facts.request_id = id;
+        self
+    }
+
+    /// Attaches the commit a refusal named.
+    #[must_use]
+    pub fn with_commit(mut self, commit: Option<String>) -> Self {
+        self.0.facts.commit = commit;
+        self
+    }
+
+    /// Attaches how long the Hub asked to wait.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.facts.retry_after = wait;
+        self
+    }
+
+    /// Attaches the repository.
+    #[must_use]
+    pub fn with_repo(mut self, repo_id: impl fmt::Display) -> Self {
+        self.0.facts.repo_id = Some(repo_id.to_string());
+        self
+    }
+
+    /// Attaches the file in the repository.
+    #[must_use]
+    pub fn with_path(mut self, path: impl fmt::Display) -> Self {
+        self.0.facts.path = Some(path.to_string());
+        self
+    }
+
+    /// Attaches the revision.
+    #[must_use]
+    pub fn with_revision(mut self, revision: impl fmt::Display) -> Self {
+        self.0.facts.revision = Some(revision.to_string());
+        self
+    }
+}
+
+/// A URL that may be shown: a signed query or a password never leaves the engine.
+pub fn redacted(url: &reqwest::Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // Both fail only for URLs that cannot carry credentials.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.into()
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match (self.status(), self.request_id()) {
+            (Some(status), Some(id)) => write!(f, " (status: {status}, request_id: {id})"),
+            (Some(status), None) => write!(f, " (status: {status})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({}: {self}", self.kind().name())?;
+        if let Some(reason) = self.reason() {
+            write!(f, "; {reason}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_shows_a_query_or_a_password() {
+        let url = "https://me:secret@cdn.example/file?X-Amz-Signature=abc#frag".parse().unwrap();
+        let error = Error::new(ErrorKind::Http, "refused").with_url(&url);
+        assert_eq!(error.url(), Some("https://cdn.example/file"));
+    }
+
+    #[test]
+    fn joins_the_causes_once() {
+        let inner = io::Error::other("connection reset");
+        let error = Error::new(ErrorKind::Transport, "cannot reach the Hub").with_source(inner);
+        assert_eq!(error.reason().as_deref(), Some("connection reset"));
+        assert_eq!(error.to_string(), "cannot reach the Hub");
+    }
+
+    #[test]
+    fn kinds_have_unique_names() {
+        let mut names: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorKind::ALL.len());
+    }
+}

@@ -1,0 +1,107 @@
+//! Turns what went wrong into a sentence for the person who can put it right.
+
+use crate::{
+    cache::{layout::RepoDir, tree::Tree},
+    download::{Mode, Spec},
+    error::{Error, ErrorKind},
+    hub::Hub,
+    names::{Commit, Repo, Revision},
+    snapshot,
+};
+
+/// Names below this likeness are not suggested.
+const LIKENESS: f64 = 0.8;
+
+/// Adds repository, revision and file to an error, and what to do about it.
+pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
+    repository(hub, &spec.repo, &spec.revision, error).with_path(&spec.path)
+}
+
+/// Adds repository and revision to an error, and what to do about it.
+pub(crate) fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
+    let kind = repo.kind().name();
+    let page = format!(
+        "{}/{}{}",
+        hub.endpoint.as_str().trim_end_matches('/'),
+        repo.kind().url_prefix(),
+        repo.id()
+    );
+    let signed_in = hub.token.is_some();
+    let message = match error.kind() {
+        ErrorKind::RepoNotFound if signed_in => format!(
+            "{kind} repository \"{repo}\" not found; check the name and :repo_type, and whether the token may read it"
+        ),
+        ErrorKind::RepoNotFound => format!(
+            "{kind} repository \"{repo}\" not found; check the name and :repo_type; \
+             if it is private or gated, pass :token or set HF_TOKEN"
+        ),
+        ErrorKind::GatedRepo if signed_in => format!(
+            "{kind} repository \"{repo}\" is gated and this token's account has no access yet; ask for it at {page}"
+        ),
+        ErrorKind::GatedRepo => format!(
+            "{kind} repository \"{repo}\" is gated; accept its terms at {page}, then pass :token or set HF_TOKEN"
+        ),
+        ErrorKind::DisabledRepo => {
+            format!("{kind} repository \"{repo}\" has been disabled by the Hub")
+        }
+        ErrorKind::RevisionNotFound => {
+            format!("{kind} repository \"{repo}\" has no revision \"{revision}\"")
+        }
+        ErrorKind::Unauthorized if signed_in => format!(
+            "the Hub refused the token ({}); it may have expired or be mistyped, see {}settings/tokens",
+            error.message(),
+            hub.endpoint
+        ),
+        ErrorKind::Forbidden => {
+            format!("access to {kind} repository \"{repo}\" is forbidden: {}", error.message())
+        }
+        _ => error.message().to_owned(),
+    };
+    let error = error.with_message(message).with_repo(repo);
+    if error.revision().is_some() { error } else { error.with_revision(revision) }
+}
+
+/// Names the missing file, and files of similar names if the listing of that commit can be had.
+pub(crate) async fn with_similar_names(
+    hub: &Hub,
+    spec: &Spec,
+    repo: &RepoDir,
+    error: Error,
+) -> Error {
+    let missing = spec.path.as_str();
+    let message =
+        format!("\"{}\" has no file \"{missing}\" at revision \"{}\"", spec.repo, spec.revision);
+    let commit = error.commit().and_then(|commit| Commit::parse(commit).ok());
+    let error = error.with_message(&message);
+    let Some(commit) = commit else { return error };
+    let Ok(tree) = snapshot::listing(hub, &spec.repo, &commit, &repo.tree(&commit)).await else {
+        return error;
+    };
+    let similar = similar_names(missing, &tree);
+    if similar.is_empty() {
+        error
+    } else {
+        error.with_message(format!("{message}; similar: {}", similar.join(", ")))
+    }
+}
+
+/// Why there is nothing to return without the Hub.
+pub(crate) fn not_cached(mode: Mode, error: Error) -> Error {
+    if error.kind() != ErrorKind::Offline {
+        return error;
+    }
+    let why = if mode.local_files_only { ":local_files_only is set" } else { "offline mode is on" };
+    error.with_kind(ErrorKind::NotCached).with_message(format!("not in the cache, and {why}"))
+}
+
+fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let wanted = base(missing);
+    let mut scored: Vec<(f64, &str)> = tree
+        .files()
+        .map(|(path, _)| (strsim::jaro_winkler(&wanted, &base(path.as_str())), path.as_str()))
+        .filter(|(score, _)| *score >= LIKENESS)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    scored.into_iter().take(3).map(|(_, path)| format!("\"{path}\"")).collect()
+}

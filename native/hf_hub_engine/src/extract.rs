@@ -1,0 +1,461 @@
+//! Unpacking archives that may be hostile.
+//!
+//! Everything goes into a new folder first, which gets its name when it is whole.
+//! No entry leaves that folder, neither by its name nor through a link, and none
+//! grows beyond the limits, whatever the archive claims about itself.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, Read, Write},
+    path::{Component, Path, PathBuf},
+};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    names::EntryPath,
+};
+
+/// The kinds of archive that can be unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `.zip`
+    Zip,
+    /// `.tar`
+    Tar,
+    /// `.tar.gz`, `.tgz`
+    TarGz,
+    /// `.tar.xz`, `.txz`
+    TarXz,
+    /// `.gz` of a single file
+    Gz,
+}
+
+impl Format {
+    /// The format by the file's name, in any case, and the name without its ending.
+    pub fn of(path: &Path) -> Option<(Self, PathBuf)> {
+        const ENDINGS: [(&str, Format); 7] = [
+            (".tar.gz", Format::TarGz),
+            (".tgz", Format::TarGz),
+            (".tar.xz", Format::TarXz),
+            (".txz", Format::TarXz),
+            (".tar", Format::Tar),
+            (".zip", Format::Zip),
+            (".gz", Format::Gz),
+        ];
+        let text = path.to_str()?;
+        let lower = text.to_ascii_lowercase();
+        let (ending, format) = ENDINGS.into_iter().find(|(ending, _)| lower.ends_with(ending))?;
+        let stem = &text[..text.len() - ending.len()];
+        (!stem.is_empty() && !stem.ends_with('/')).then(|| (format, PathBuf::from(stem)))
+    }
+}
+
+/// How much an archive may become.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of all entries together; `None` for 200 times the archive, but at least 1 GiB.
+    pub max_size: Option<u64>,
+    /// Number of entries.
+    pub max_entries: u64,
+}
+
+/// Unpacks `archive` to `destination`: a folder, or a file for `.gz`. What is in
+/// an existing folder stays, except for files of the same names. `stop` is asked
+/// between pieces.
+pub fn run(
+    archive: &Path,
+    destination: &Path,
+    limits: Limits,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let Some((format, _)) = Format::of(archive) else {
+        let message = format!(
+            "`{}` is not an archive; .zip, .tar, .tar.gz, .tar.xz and .gz are",
+            archive.display()
+        );
+        return Err(Error::new(ErrorKind::InvalidArchive, message));
+    };
+    let wrap = |source| Error::io("read", archive, source);
+    let file = File::open(archive).map_err(wrap)?;
+    let default = (file.metadata().map_err(wrap)?.len().saturating_mul(200)).max(1 << 30);
+    let stage = beside(destination);
+    let mut sink = Sink {
+        archive,
+        root: &stage,
+        left: limits.max_size.unwrap_or(default),
+        entries_left: limits.max_entries,
+        links: Vec::new(),
+        stop,
+    };
+    let unpacked = sink.unpack(format, file).and_then(|()| place(&stage, destination));
+    // Whatever is left of the stage is of no use to anyone.
+    let _ = if stage.is_dir() { fs::remove_dir_all(&stage) } else { fs::remove_file(&stage) };
+    unpacked
+}
+
+struct Sink<'a> {
+    archive: &'a Path,
+    root: &'a Path,
+    left: u64,
+    entries_left: u64,
+    /// Links are made last, so that nothing is ever written through one.
+    links: Vec<(EntryPath, PathBuf)>,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Sink<'_> {
+    fn unpack(&mut self, format: Format, file: File) -> Result<()> {
+        let file = BufReader::new(file);
+        match format {
+            Format::Gz => {
+                let out = File::create_new(self.root)
+                    .map_err(|source| Error::io("create", self.root, source))?;
+                return self.copy(flate2::bufread::MultiGzDecoder::new(file), out);
+            }
+            Format::Zip => self.zip(file)?,
+            Format::Tar => self.tar(file)?,
+            Format::TarGz => self.tar(flate2::bufread::MultiGzDecoder::new(file))?,
+            Format::TarXz => self.tar(lzma_rust2::XzReader::new(file, true))?,
+        }
+        fs::create_dir_all(self.root)
+            .map_err(|source| Error::io("create the folder", self.root, source))?;
+        std::mem::take(&mut self.links)
+            .iter()
+            .try_for_each(|(path, target)| self.link(path, target))
+    }
+
+    fn tar(&mut self, reader: impl Read) -> Result<()> {
+        let mut archive = tar::Archive::new(reader);
+        for entry in archive.entries().map_err(|error| self.broken(error))? {
+            let entry = entry.map_err(|error| self.broken(error))?;
+            let name = entry.path_bytes().into_owned();
+            let kind = entry.header().entry_type();
+            let target = entry
+                .link_name()
+                .map_err(|error| self.broken(error))?
+                .map(std::borrow::Cow::into_owned);
+            let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
+            let Some(path) = self.name(&name)? else { continue };
+            match (kind, target) {
+                (tar::EntryType::Directory, _) => self.folder(&path)?,
+                (
+                    tar::EntryType::Regular
+                    | tar::EntryType::Continuous
+                    | tar::EntryType::GNUSparse,
+                    _,
+                ) => {
+                    self.file(&path, entry, executable)?;
+                }
+                (tar::EntryType::Symlink, Some(target)) => self.links.push((path, target)),
+                (tar::EntryType::Link, Some(target)) => self.hard_link(&path, &target)?,
+                (tar::EntryType::XGlobalHeader, _) => {}
+                _ => {
+                    return Err(
+                        self.refuse(&format!("{path} is neither a file, a folder nor a link"))
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn zip(&mut self, reader: impl Read + io::Seek) -> Result<()> {
+        let mut archive = zip::ZipArchive::new(reader).map_err(|error| self.broken(error))?;
+        for index in 0..archive.len() {
+            let mut entry = archive.by_index(index).map_err(|error| self.broken(error))?;
+            let mode = entry.unix_mode().unwrap_or(0);
+            let Some(path) = self.name(entry.name_raw().to_vec().as_slice())? else { continue };
+            if entry.is_dir() {
+                self.folder(&path)?;
+            } else if mode & 0o170_000 == 0o120_000 {
+                let mut target = String::new();
+                entry
+                    .by_ref()
+                    .take(4096)
+                    .read_to_string(&mut target)
+                    .map_err(|error| self.broken(error))?;
+                self.links.push((path, target.into()));
+            } else {
+                self.file(&path, entry, mode & 0o111 != 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks an entry's name; `None` for the root itself.
+    fn name(&mut self, raw: &[u8]) -> Result<Option<EntryPath>> {
+        let Some(left) = self.entries_left.checked_sub(1) else {
+            return Err(self.refuse("it has more entries than allowed (:max_entries)"));
+        };
+        self.entries_left = left;
+        let text =
+            std::str::from_utf8(raw).map_err(|_| self.refuse("a name in it is not UTF-8"))?;
+        let mut text = text.trim_end_matches('/');
+        while let Some(rest) = text.strip_prefix("./") {
+            text = rest;
+        }
+        if text.is_empty() || text == "." {
+            return Ok(None);
+        }
+        EntryPath::parse(text).map(Some).map_err(|error| self.refuse(error.message()))
+    }
+
+    fn folder(&self, path: &EntryPath) -> Result<()> {
+        let folder = self.at(path);
+        fs::create_dir_all(&folder)
+            .map_err(|source| Error::io("create the folder", &folder, source))
+    }
+
+    fn file(&mut self, path: &EntryPath, content: impl Read, executable: bool) -> Result<()> {
+        let to = self.at(path);
+        create_parent(&to)?;
+        let out = File::create(&to).map_err(|source| Error::io("create", &to, source))?;
+        if executable {
+            make_executable(&out);
+        }
+        self.copy(content, out)
+    }
+
+    fn copy(&mut self, mut from: impl Read, mut to: File) -> Result<()> {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            if (self.stop)() {
+                return Err(Error::new(ErrorKind::Cancelled, "unpacking was stopped"));
+            }
+            let n = from.read(&mut buffer).map_err(|error| self.broken(error))?;
+            if n == 0 {
+                return Ok(());
+            }
+            self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
+                self.refuse(
+                    "it unpacks to more than allowed; if it is no bomb, raise :max_size (bytes)",
+                )
+            })?;
+            to.write_all(&buffer[..n])
+                .map_err(|source| Error::io("write below", self.root, source))?;
+        }
+    }
+
+    fn hard_link(&mut self, path: &EntryPath, target: &Path) -> Result<()> {
+        let target = target
+            .to_str()
+            .and_then(|target| EntryPath::parse(target.trim_start_matches("./")).ok());
+        let from = target.map(|target| self.at(&target)).filter(|from| from.is_file());
+        let Some(from) = from else {
+            return Err(self.refuse(&format!("{path} is a link to something outside")));
+        };
+        let content = File::open(&from).map_err(|source| Error::io("read", &from, source))?;
+        self.file(path, content, false)
+    }
+
+    /// Makes a link that stays inside: as many `..` as there are folders above it, then names.
+    fn link(&self, path: &EntryPath, target: &Path) -> Result<()> {
+        let depth = path.segments().count() - 1;
+        let ups = target.components().take_while(|part| *part == Component::ParentDir).count();
+        let rest_is_names = target
+            .components()
+            .skip(ups)
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if ups > depth || !rest_is_names || target.as_os_str().is_empty() {
+            return Err(self.refuse(&format!("{path} is a link that leads outside")));
+        }
+        let link = self.at(path);
+        create_parent(&link)?;
+        place_link(target, &link).map_err(|source| Error::io("create the link", &link, source))
+    }
+
+    fn at(&self, path: &EntryPath) -> PathBuf {
+        let mut at = self.root.to_owned();
+        at.extend(path.segments());
+        at
+    }
+
+    fn refuse(&self, why: &str) -> Error {
+        let name = self.archive.file_name().unwrap_or_default().to_string_lossy();
+        Error::new(ErrorKind::InvalidArchive, format!("`{name}` is not unpacked: {why}"))
+    }
+
+    fn broken(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        self.refuse("it is damaged or not what its name says").with_source(error)
+    }
+}
+
+/// The stage has the destination's parent, so that the last step is a rename.
+fn beside(destination: &Path) -> PathBuf {
+    let mut name = destination.as_os_str().to_owned();
+    name.push(format!(".{:08x}.extracting", fastrand::u32(..)));
+    name.into()
+}
+
+fn place(stage: &Path, destination: &Path) -> Result<()> {
+    let wrap = |source| Error::io("move the unpacked files to", destination, source);
+    if !destination.is_dir() || stage.is_file() {
+        return fs::rename(stage, destination).map_err(wrap);
+    }
+    for entry in fs::read_dir(stage).map_err(wrap)? {
+        let entry = entry.map_err(wrap)?;
+        let target = destination.join(entry.file_name());
+        let both_folders = entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && fs::symlink_metadata(&target).is_ok_and(|existing| existing.is_dir());
+        if both_folders {
+            place(&entry.path(), &target)?;
+        } else {
+            fs::rename(entry.path(), &target).map_err(wrap)?;
+        }
+    }
+    Ok(())
+}
+
+fn create_parent(path: &Path) -> Result<()> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(parent).map_err(|source| Error::io("create the folder", parent, source))
+}
+
+#[cfg(unix)]
+fn place_link(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(not(unix))]
+fn place_link(_target: &Path, _link: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(unix)]
+fn make_executable(file: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    if let Ok(metadata) = file.metadata() {
+        // Whoever may read it may run it; nobody gains more.
+        let mode = metadata.permissions().mode();
+        let _ = file.set_permissions(fs::Permissions::from_mode(mode | ((mode & 0o444) >> 2)));
+    }
+}
+
+#[cfg(not(unix))]
+fn make_executable(_file: &File) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_size: None, max_entries: 1000 };
+
+    enum Item<'a> {
+        File(&'a str, &'a [u8]),
+        Symlink(&'a str, &'a str),
+        Hardlink(&'a str, &'a str),
+        Device(&'a str),
+    }
+
+    fn tar(path: &Path, items: &[Item]) {
+        let mut builder = tar::Builder::new(File::create(path).unwrap());
+        for item in items {
+            let mut header = tar::Header::new_ustar();
+            let (name, kind, link, data): (_, _, _, &[u8]) = match item {
+                Item::File(name, data) => (name, tar::EntryType::Regular, "", data),
+                Item::Symlink(name, target) => (name, tar::EntryType::Symlink, *target, b""),
+                Item::Hardlink(name, target) => (name, tar::EntryType::Link, *target, b""),
+                Item::Device(name) => (name, tar::EntryType::Char, "", b""),
+            };
+            // Written raw: the library would refuse the names this is about.
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+            header.set_entry_type(kind);
+            header.set_size(data.len() as u64);
+            header.set_mode(0o4755);
+            header.set_cksum();
+            builder.append(&header, data).unwrap();
+        }
+        builder.finish().unwrap();
+    }
+
+    fn unpack(dir: &Path, items: &[Item], limits: Limits) -> Result<PathBuf> {
+        let archive = dir.join("a.tar");
+        tar(&archive, items);
+        let out = dir.join("out");
+        run(&archive, &out, limits, &|| false).map(|()| out)
+    }
+
+    #[test]
+    fn unpacks_files_and_links_that_stay_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        let items = [
+            Item::Symlink("d/up", "../x"),
+            Item::File("./x", b"hello"),
+            Item::Hardlink("d/hard", "x"),
+            Item::File("d/e/y", b"world"),
+        ];
+        let out = unpack(dir.path(), &items, LIMITS).unwrap();
+        assert_eq!(fs::read(out.join("d/up")).unwrap(), b"hello");
+        assert_eq!(fs::read(out.join("d/hard")).unwrap(), b"hello");
+        assert_eq!(fs::read(out.join("d/e/y")).unwrap(), b"world");
+    }
+
+    #[test]
+    fn refuses_whatever_leads_outside() {
+        let cases: [&[Item]; 9] = [
+            &[Item::File("../evil", b"x")],
+            &[Item::File("/tmp/evil", b"x")],
+            &[Item::File("a/../../evil", b"x")],
+            &[Item::Symlink("l", "/etc/passwd")],
+            &[Item::Symlink("l", "..")],
+            &[Item::Symlink("d/l", "../../x")],
+            &[Item::Symlink("d/l", "e/../../../x")],
+            &[Item::Hardlink("l", "../../etc/passwd")],
+            &[Item::Device("null")],
+        ];
+        for items in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let error = unpack(dir.path(), items, LIMITS).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArchive, "{error}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only the archive is left");
+        }
+    }
+
+    #[test]
+    fn never_writes_through_a_link_of_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let items = [Item::Symlink("l", "d"), Item::File("l/x", b"1"), Item::File("d/x", b"2")];
+        assert!(unpack(dir.path(), &items, LIMITS).is_err());
+    }
+
+    #[test]
+    fn stops_at_the_limits() {
+        let dir = tempfile::tempdir().unwrap();
+        let big = vec![0; 100_000];
+        let small = Limits { max_size: Some(99_999), max_entries: 10 };
+        let error = unpack(dir.path(), &[Item::File("x", &big)], small).unwrap_err();
+        assert!(error.message().contains(":max_size"), "{error}");
+        let few = Limits { max_size: None, max_entries: 1 };
+        assert!(unpack(dir.path(), &[Item::File("x", b""), Item::File("y", b"")], few).is_err());
+        assert!(unpack(dir.path(), &[Item::File("x", &big)], LIMITS).is_ok());
+    }
+
+    #[test]
+    fn an_existing_folder_keeps_its_other_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        fs::create_dir_all(out.join("d")).unwrap();
+        fs::write(out.join("d/old"), b"old").unwrap();
+        unpack(dir.path(), &[Item::File("d/new", b"new")], LIMITS).unwrap();
+        assert_eq!(fs::read(out.join("d/old")).unwrap(), b"old");
+        assert_eq!(fs::read(out.join("d/new")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn formats_are_known_by_name() {
+        for (name, expected) in [
+            ("a.ZIP", Some((Format::Zip, "a"))),
+            ("né.tar.gz", Some((Format::TarGz, "né"))),
+            ("x.tgz", Some((Format::TarGz, "x"))),
+            ("x.txt.gz", Some((Format::Gz, "x.txt"))),
+            ("x.tar.xz", Some((Format::TarXz, "x"))),
+            ("x.txt", None),
+            ("dir/.zip", None),
+        ] {
+            let expected = expected.map(|(format, stem)| (format, PathBuf::from(stem)));
+            assert_eq!(Format::of(Path::new(name)), expected, "{name}");
+        }
+    }
+}

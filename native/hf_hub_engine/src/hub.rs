@@ -1,0 +1,344 @@
+//! A Hub as one call sees it: where it is, with which token, how patiently.
+//!
+//! Knows which hosts may see the token, and repeats what may be repeated. It
+//! does not know files, caches or commits.
+
+use std::{fmt, future::Future, time::Duration};
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{
+    Method, Url,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RANGE, USER_AGENT},
+};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    names::{EntryPath, Repo, Revision},
+    progress::{Activity, Progress},
+    retry::{self, Policy},
+    transport::{self, Client, Request, Response, Timeouts},
+};
+
+/// The largest JSON page that is read into memory.
+const PAGE_LIMIT: usize = 64 << 20;
+
+/// RFC 3986 unreserved characters stay; everything else, `/` included, is encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A secret that cannot be printed.
+#[derive(Clone)]
+pub struct Token(HeaderValue);
+
+impl Token {
+    /// Makes the `Authorization` header out of a token.
+    pub fn new(token: &str) -> Result<Self> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+            Error::new(ErrorKind::Unauthorized, "the token contains characters that no token has")
+        })?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A Hub and how to talk to it.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// The connections.
+    pub client: Client,
+    /// The base URL, which may have a path.
+    pub endpoint: Url,
+    /// Sent to the endpoint's own origin only.
+    pub token: Option<Token>,
+    /// The `User-Agent`.
+    pub user_agent: HeaderValue,
+    /// How long to wait for answers.
+    pub timeouts: Timeouts,
+    /// How often to try again.
+    pub retry: Policy,
+    /// The longest the whole operation may take.
+    pub deadline: Option<Duration>,
+    /// Whether the network may be used at all.
+    pub offline: bool,
+}
+
+impl Hub {
+    /// Parses an endpoint; it must be an absolute http(s) URL.
+    pub fn parse_endpoint(text: &str) -> Result<Url> {
+        Url::parse(text.trim_end_matches('/'))
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| {
+                let message = format!(
+                    "{text:?} cannot be an endpoint; expected something like https://huggingface.co"
+                );
+                Error::new(ErrorKind::InvalidName, message)
+            })
+    }
+
+    /// The URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
+    pub fn file_url(&self, repo: &Repo, revision: &Revision, path: &EntryPath) -> Url {
+        let revision = encode(revision.as_str());
+        let path: Vec<_> = path.segments().map(encode).collect();
+        self.url(&format!(
+            "{}{}/resolve/{revision}/{}",
+            repo.kind().url_prefix(),
+            repo.id(),
+            path.join("/")
+        ))
+    }
+
+    /// The URL of an API route of a repository: `<endpoint>/api/<type>s/<id>/<rest>`.
+    pub fn api_url(&self, repo: &Repo, rest: &str) -> Url {
+        self.url(&format!("api/{}s/{}/{rest}", repo.kind().name(), repo.id()))
+    }
+
+    /// Whether `url` belongs to the endpoint, and so may see the token.
+    pub fn owns(&self, url: &Url) -> bool {
+        url.origin() == self.endpoint.origin()
+    }
+
+    /// One GET without retries. The token goes along only to the endpoint's origin.
+    pub async fn get(&self, url: Url, range_from: u64) -> Result<Response> {
+        if self.offline {
+            return Err(offline());
+        }
+        let mut headers = self.headers(&url);
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if range_from > 0 {
+            // Digits always make a header value.
+            headers.extend(
+                HeaderValue::try_from(format!("bytes={range_from}-"))
+                    .ok()
+                    .map(|range| (RANGE, range)),
+            );
+        }
+        self.client
+            .send(Request { method: Method::GET, url, headers, timeouts: self.timeouts })
+            .await
+    }
+
+    /// One JSON page, with retries; the second value is the URL of the next page.
+    /// Redirects to a renamed repository are followed within the endpoint.
+    pub async fn page(&self, url: &Url, progress: &Progress) -> Result<(Bytes, Option<Url>)> {
+        self.retrying(progress, || self.one_page(url)).await
+    }
+
+    /// Repeats `attempt` as the policy says, telling `progress` about each pause.
+    pub async fn retrying<T, F>(
+        &self,
+        progress: &Progress,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut failures = 0;
+        loop {
+            let error = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            failures += 1;
+            let Some(wait) = retry::decide(self.retry, failures, &error) else {
+                return Err(tried(error, failures));
+            };
+            pause(progress, &error, wait).await;
+        }
+    }
+
+    /// Runs `work`, but no longer than the deadline allows.
+    pub async fn within_deadline<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(deadline) = self.deadline else { return work.await };
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
+            let message =
+                format!("not finished within the :timeout of {} ms", deadline.as_millis());
+            Err(Error::new(ErrorKind::Timeout, message))
+        })
+    }
+
+    async fn one_page(&self, url: &Url) -> Result<(Bytes, Option<Url>)> {
+        let mut url = url.clone();
+        for _ in 0..=MAX_HOPS {
+            if self.offline {
+                return Err(offline());
+            }
+            let request = Request {
+                method: Method::GET,
+                url: url.clone(),
+                headers: self.headers(&url),
+                timeouts: self.timeouts,
+            };
+            let response = self.client.send(request).await?;
+            if response.status().is_redirection() {
+                url = redirect_target(&response)?;
+                if !self.owns(&url) {
+                    let host = url.host_str().unwrap_or_default();
+                    let message =
+                        format!("the Hub sent an API request on to {host}, which is not followed");
+                    return Err(Error::new(ErrorKind::InvalidResponse, message));
+                }
+                continue;
+            }
+            let next = response.header("link").and_then(|link| next_link(link, response.url()));
+            let next = next.map(|next| self.at_home(&next));
+            return Ok((response.bytes(PAGE_LIMIT).await?, next));
+        }
+        Err(too_many_redirects(&url))
+    }
+
+    /// The same page at our endpoint: behind a mirror, links name the public Hub.
+    fn at_home(&self, url: &Url) -> Url {
+        if self.owns(url) {
+            return url.clone();
+        }
+        let mut home = self.url(url.path().trim_start_matches('/'));
+        home.set_query(url.query());
+        home
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.endpoint.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/{path}"));
+        url
+    }
+
+    fn headers(&self, url: &Url) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        headers
+            .insert(transport::header_name("x-hf-download-counter"), HeaderValue::from_static("1"));
+        if let Some(token) = self.token.as_ref().filter(|_| self.owns(url)) {
+            headers.insert(AUTHORIZATION, token.0.clone());
+        }
+        headers
+    }
+}
+
+/// How many redirects are followed.
+pub const MAX_HOPS: u32 = 20;
+
+/// Waits before another attempt, visibly.
+pub async fn pause(progress: &Progress, error: &Error, wait: Duration) {
+    let limited = error.kind() == ErrorKind::RateLimited;
+    let activity = if limited { Activity::RateLimited } else { Activity::Retrying };
+    progress.set_activity(activity, Some(wait));
+    tokio::time::sleep(wait).await;
+    progress.set_activity(Activity::Resolving, None);
+}
+
+/// Where a 3xx answer points.
+pub fn redirect_target(response: &Response) -> Result<Url> {
+    let here = response.url();
+    let target = response.header("location").and_then(|location| here.join(location).ok());
+    let target = target
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| {
+            let message = format!("a redirect ({}) leads nowhere", response.status());
+            Error::new(ErrorKind::InvalidResponse, message).with_url(here)
+        })?;
+    if here.scheme() == "https" && target.scheme() == "http" {
+        let message = "a redirect leads from https to plain http, which is not followed";
+        return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(here));
+    }
+    Ok(target)
+}
+
+/// The error for a redirect loop.
+pub fn too_many_redirects(url: &Url) -> Error {
+    let message = format!("more than {MAX_HOPS} redirects");
+    Error::new(ErrorKind::InvalidResponse, message).with_url(url)
+}
+
+/// The error of every request in offline mode.
+pub fn offline() -> Error {
+    let message = "offline mode is on; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network";
+    Error::new(ErrorKind::Offline, message)
+}
+
+/// Percent-encodes one path segment.
+pub fn encode(segment: &str) -> String {
+    utf8_percent_encode(segment, SEGMENT).to_string()
+}
+
+/// Says how often it was tried, when more than once.
+pub fn tried(error: Error, attempts: u32) -> Error {
+    if attempts < 2 {
+        return error;
+    }
+    let message = format!("{}; gave up after {attempts} attempts", error.message());
+    error.with_message(message)
+}
+
+fn next_link(header: &str, base: &Url) -> Option<Url> {
+    let entry = header.split(',').find(|entry| {
+        entry.split(';').skip(1).any(|param| matches!(param.trim(), "rel=\"next\"" | "rel=next"))
+    })?;
+    let target = entry.split(';').next()?.trim().strip_prefix('<')?.strip_suffix('>')?;
+    base.join(target).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{names::RepoType, testing};
+
+    #[test]
+    fn urls_are_encoded_by_segment_and_keep_the_endpoints_path() {
+        let hub = testing::hub("https://host.example/hf/");
+        let repo = Repo::new(RepoType::Dataset, "org/name").unwrap();
+        let url = hub.file_url(
+            &repo,
+            &Revision::parse("refs/pr/1").unwrap(),
+            &EntryPath::parse("a b/run[1]/ü#?%.txt").unwrap(),
+        );
+        let expected = "https://host.example/hf/datasets/org/name/resolve/refs%2Fpr%2F1/a%20b/run%5B1%5D/%C3%BC%23%3F%25.txt";
+        assert_eq!(url.as_str(), expected);
+        assert_eq!(
+            hub.api_url(&repo, "tree/main").as_str(),
+            "https://host.example/hf/api/datasets/org/name/tree/main"
+        );
+    }
+
+    #[test]
+    fn only_the_endpoints_origin_owns_a_url() {
+        let hub = testing::hub("https://huggingface.co");
+        for (url, owned) in [
+            ("https://huggingface.co/x", true),
+            ("https://HUGGINGFACE.CO:443/x", true),
+            ("http://huggingface.co/x", false),
+            ("https://huggingface.co:8443/x", false),
+            ("https://huggingface.co.evil.example/x", false),
+            ("https://huggingface.co@evil.example/x", false),
+        ] {
+            assert_eq!(hub.owns(&url.parse().unwrap()), owned, "{url}");
+        }
+    }
+
+    #[test]
+    fn links_to_the_next_page_come_home() {
+        let base: Url = "https://mirror.example/hf/api/models/a/tree/x".parse().unwrap();
+        let header = "<https://huggingface.co/api/models/a/tree/x?cursor=2>; rel=\"next\", <https://x/>; rel=\"prev\"";
+        let next = next_link(header, &base).unwrap();
+        let hub = testing::hub("https://mirror.example/hf");
+        assert_eq!(
+            hub.at_home(&next).as_str(),
+            "https://mirror.example/hf/api/models/a/tree/x?cursor=2"
+        );
+        assert!(next_link("<https://x/>; rel=\"prev\"", &base).is_none());
+    }
+
+    #[test]
+    fn a_token_cannot_be_printed() {
+        let token = Token::new("hf_CANARY").unwrap();
+        assert!(!format!("{token:?}").contains("CANARY"));
+        assert!(Token::new("a\nb").is_err());
+    }
+}

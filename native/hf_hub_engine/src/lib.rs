@@ -1,0 +1,34 @@
+//! The engine of `hf_hub`: downloads from a Hugging Face Hub into a cache that every
+//! Hugging Face client can share.
+//!
+//! Pure Rust. It knows nothing of the BEAM, reads no environment variable and owns
+//! no process-wide state: whoever calls it passes a [`hub::Hub`] and gets a future.
+//! Dropping the future stops the work; what has arrived stays for the next attempt.
+//!
+//! The modules, from the bottom up:
+
+// What everything uses.
+pub mod error;
+pub mod names;
+pub mod progress;
+pub mod retry;
+// The network.
+pub mod hub;
+pub mod metadata;
+pub mod transport;
+// The disk.
+pub mod cache;
+pub mod hash;
+pub mod pattern;
+// Whole operations.
+pub mod download;
+pub mod extract;
+pub mod snapshot;
+pub mod stream;
+
+mod explain;
+mod local;
+mod transfer;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,151 @@
+//! What the Hub says about a file before its first byte, and where the bytes are.
+//!
+//! One GET tells it all: the answer's headers are the metadata, and its body, if
+//! wanted, is the file. The body of a redirect is never looked at, nor is its length.
+
+use reqwest::{StatusCode, Url, header::HeaderMap};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    hub::{self, Hub},
+    names::{Commit, Etag},
+    transport::{self, Response},
+};
+
+/// What is known about a file's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMetadata {
+    /// The commit the revision stands for.
+    pub commit: Commit,
+    /// What identifies the content.
+    pub etag: Etag,
+    /// Its size in bytes, where the Hub tells.
+    pub size: Option<u64>,
+}
+
+/// A file found on the Hub.
+#[derive(Debug)]
+pub struct Located {
+    /// What the headers said.
+    pub metadata: FileMetadata,
+    /// Where the bytes are.
+    pub content: Content,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug)]
+pub enum Content {
+    /// In the body of the answer at hand.
+    Here(Response),
+    /// At another host, which must not see the token.
+    There(Url),
+}
+
+/// Asks for a file. `range_from` is honoured where the Hub itself has the bytes.
+/// `pinned` is the commit, where it is known already.
+pub async fn locate(
+    hub: &Hub,
+    url: &Url,
+    range_from: u64,
+    pinned: Option<&Commit>,
+) -> Result<Located> {
+    let mut url = url.clone();
+    let mut facts = Facts::default();
+    for _ in 0..=hub::MAX_HOPS {
+        let response = hub.get(url.clone(), range_from).await?;
+        if response.status() == StatusCode::NOT_MODIFIED || !response.status().is_redirection() {
+            facts.take(response.headers());
+            facts.size = facts.size.or_else(|| body_size(&response));
+            let metadata = facts.metadata(hub, pinned)?;
+            return Ok(Located { metadata, content: Content::Here(response) });
+        }
+        facts.take(response.headers());
+        let target = hub::redirect_target(&response)?;
+        if !hub.owns(&target) {
+            return Ok(Located {
+                metadata: facts.metadata(hub, pinned)?,
+                content: Content::There(target),
+            });
+        }
+        url = target;
+    }
+    Err(hub::too_many_redirects(&url))
+}
+
+/// Asks the host that stores the bytes, following its own redirects, never with the token.
+pub async fn open_content(hub: &Hub, url: &Url, range_from: u64) -> Result<Response> {
+    let mut url = url.clone();
+    for _ in 0..=hub::MAX_HOPS {
+        let response = hub.get(url.clone(), range_from).await?;
+        if !response.status().is_redirection() {
+            return Ok(response);
+        }
+        url = hub::redirect_target(&response)?;
+        if hub.owns(&url) {
+            let message =
+                "the content host sends the request back to the Hub, which is not followed";
+            return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&url));
+        }
+    }
+    Err(hub::too_many_redirects(&url))
+}
+
+/// The size of the whole file that an answer announces; `None` if it does not.
+pub fn body_size(response: &Response) -> Option<u64> {
+    match response.status() {
+        StatusCode::PARTIAL_CONTENT => content_range(response)?.1,
+        _ => response.header("content-length")?.parse().ok(),
+    }
+}
+
+/// First byte and total size out of `Content-Range: bytes 5-9/10`.
+pub fn content_range(response: &Response) -> Option<(u64, Option<u64>)> {
+    let (range, total) =
+        response.header("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, _last) = range.split_once('-')?;
+    Some((first.trim().parse().ok()?, total.trim().parse().ok()))
+}
+
+/// Headers gathered over the hops; the latest answer wins.
+#[derive(Default)]
+struct Facts {
+    commit: Option<String>,
+    etag: Option<String>,
+    size: Option<u64>,
+}
+
+impl Facts {
+    fn take(&mut self, headers: &HeaderMap) {
+        let header = |name| transport::text(headers, name).map(str::to_owned);
+        self.commit = header("x-repo-commit").or(self.commit.take());
+        self.etag = header("x-linked-etag").or_else(|| header("etag")).or(self.etag.take());
+        self.size = header("x-linked-size").and_then(|size| size.parse().ok()).or(self.size);
+    }
+
+    fn metadata(&self, hub: &Hub, pinned: Option<&Commit>) -> Result<FileMetadata> {
+        let commit = match (&self.commit, pinned) {
+            (Some(text), _) => {
+                Commit::parse(text).map_err(|error| error.with_kind(ErrorKind::InvalidResponse))?
+            }
+            (None, Some(pinned)) => pinned.clone(),
+            (None, None) => return Err(not_a_hub(hub, "X-Repo-Commit")),
+        };
+        if let Some(pinned) = pinned.filter(|pinned| **pinned != commit) {
+            let message = format!(
+                "commit {pinned} was asked for, but the server answers with commit {commit}"
+            );
+            return Err(Error::new(ErrorKind::InvalidResponse, message));
+        }
+        let etag = Etag::parse(self.etag.as_deref().ok_or_else(|| not_a_hub(hub, "ETag"))?)?;
+        Ok(FileMetadata { commit, etag, size: self.size })
+    }
+}
+
+fn not_a_hub(hub: &Hub, header: &str) -> Error {
+    let host = hub.endpoint.host_str().unwrap_or_default();
+    let message = format!(
+        "{host} answered without the {header} header, so it does not look like a Hugging Face Hub; \
+         check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
+    );
+    Error::new(ErrorKind::InvalidResponse, message)
+}

@@ -1,0 +1,387 @@
+//! The names that become parts of URLs and paths: repository, revision, commit, etag, file.
+//!
+//! Each is a type that only a check can make, so no other file has to ask
+//! whether a name is safe. The rules hold on every system: a name that is
+//! harmless on Linux and a drive letter on Windows is refused everywhere.
+
+use std::{fmt, str::FromStr};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What kind of repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RepoType {
+    /// A model.
+    Model,
+    /// A dataset.
+    Dataset,
+    /// A Space.
+    Space,
+}
+
+impl RepoType {
+    /// Singular name: `model`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Dataset => "dataset",
+            Self::Space => "space",
+        }
+    }
+
+    /// What stands before the id in a file's URL: nothing for models.
+    pub fn url_prefix(self) -> &'static str {
+        match self {
+            Self::Model => "",
+            Self::Dataset => "datasets/",
+            Self::Space => "spaces/",
+        }
+    }
+}
+
+impl FromStr for RepoType {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "model" => Ok(Self::Model),
+            "dataset" => Ok(Self::Dataset),
+            "space" => Ok(Self::Space),
+            _ => Err(invalid("repo type", name, "use model, dataset or space")),
+        }
+    }
+}
+
+/// A repository: type and id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Repo {
+    kind: RepoType,
+    id: String,
+}
+
+impl Repo {
+    /// Checks the id: `name` or `namespace/name`, each of 1 to 96 ASCII letters,
+    /// digits, `-`, `_`, `.`, beginning and ending with a letter, digit or `_`.
+    pub fn new(kind: RepoType, id: &str) -> Result<Self> {
+        let parts: Vec<&str> = id.split('/').collect();
+        let ok = parts.len() <= 2
+            && parts.iter().all(|part| is_repo_name(part))
+            && !id.contains("--")
+            && !id.contains("..")
+            && id.rsplit_once('.').is_none_or(|(_, ending)| ending != "git");
+        if !ok {
+            return Err(invalid(
+                "repository id",
+                id,
+                "use \"name\" or \"namespace/name\" as on the Hub",
+            ));
+        }
+        Ok(Self { kind, id: id.to_owned() })
+    }
+
+    /// The type.
+    pub fn kind(&self) -> RepoType {
+        self.kind
+    }
+
+    /// The id: `namespace/name` or `name`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The folder of this repository in a cache: `models--namespace--name`.
+    pub fn folder_name(&self) -> String {
+        format!("{}s--{}", self.kind.name(), self.id.replace('/', "--"))
+    }
+}
+
+impl fmt::Display for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)
+    }
+}
+
+/// A commit: 40 lower-case hex digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Commit(String);
+
+impl Commit {
+    /// Checks that `text` is a full commit hash.
+    pub fn parse(text: &str) -> Result<Self> {
+        if is_lower_hex(text, 40) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid("commit", text, "a commit is 40 hex digits"))
+        }
+    }
+
+    /// The 40 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A revision: branch, tag, pull request ref or commit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Revision(String);
+
+impl Revision {
+    /// Checks that the revision can be part of a path: `refs/<revision>`.
+    pub fn parse(text: &str) -> Result<Self> {
+        check_relative_path(text)
+            .and_then(
+                |()| if text.contains('\\') { Err("it contains a backslash") } else { Ok(()) },
+            )
+            .map_err(|why| invalid("revision", text, why))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The commit, if this revision is one and thus never moves.
+    pub fn as_commit(&self) -> Option<Commit> {
+        Commit::parse(&self.0).ok()
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A file in a repository: a relative path with `/` between its segments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryPath(String);
+
+impl EntryPath {
+    /// Checks that the name stays below whatever folder it is joined to, on
+    /// POSIX and on Windows.
+    pub fn parse(text: &str) -> Result<Self> {
+        check_relative_path(text).map_err(|why| invalid("file name", text, why))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The path as the Hub writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The segments, from the root down.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/')
+    }
+}
+
+impl fmt::Display for EntryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What identifies a file's content, and names its blob.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Etag {
+    text: String,
+    proof: Proof,
+}
+
+/// What an etag proves about the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// It is the SHA-256 of the content (LFS and Xet files).
+    Sha256,
+    /// It is the git object id of the content (all other files).
+    GitSha1,
+    /// Nothing: a mirror's own etag.
+    None,
+}
+
+impl Etag {
+    /// Takes an `ETag` header apart and checks that it can name a file.
+    pub fn parse(header: &str) -> Result<Self> {
+        let text = header.trim();
+        let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
+        let safe = (1..=128).contains(&text.len())
+            && !text.starts_with('.')
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if !safe {
+            let message = format!("the server sent the etag {text:?}, which cannot name a blob");
+            return Err(Error::new(ErrorKind::InvalidResponse, message));
+        }
+        let proof = if is_lower_hex(text, 64) {
+            Proof::Sha256
+        } else if is_lower_hex(text, 40) {
+            Proof::GitSha1
+        } else {
+            Proof::None
+        };
+        Ok(Self { text: text.to_owned(), proof })
+    }
+
+    /// The text, which is the blob's file name.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What it proves.
+    pub fn proof(&self) -> Proof {
+        self.proof
+    }
+}
+
+impl fmt::Display for Etag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether `text` is exactly `len` lower-case hex digits.
+pub fn is_lower_hex(text: &str, len: usize) -> bool {
+    text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_repo_name(part: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let bytes = part.as_bytes();
+    (1..=96).contains(&bytes.len())
+        && bytes.iter().all(|&b| word(b) || b == b'-' || b == b'.')
+        && bytes.first().is_some_and(|&b| word(b))
+        && bytes.last().is_some_and(|&b| word(b))
+}
+
+fn check_relative_path(text: &str) -> std::result::Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > 4096 {
+        return Err("it is longer than 4096 bytes");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("it contains a control character");
+    }
+    text.split('/').try_for_each(check_segment)
+}
+
+fn check_segment(segment: &str) -> std::result::Result<(), &'static str> {
+    if segment.len() > 255 {
+        return Err("one of its parts is longer than 255 bytes");
+    }
+    if segment.starts_with('\\') || segment.is_empty() {
+        return Err("it is not relative");
+    }
+    let bytes = segment.as_bytes();
+    if bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' {
+        return Err("it names a drive");
+    }
+    if segment.split('\\').any(|part| part == ".." || part == ".") {
+        return Err("it leads out of its folder");
+    }
+    Ok(())
+}
+
+fn invalid(what: &str, text: &str, why: &str) -> Error {
+    let shown: String = text.chars().take(200).collect();
+    Error::new(ErrorKind::InvalidName, format!("{shown:?} cannot be a {what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repository_ids_follow_the_hub() {
+        for id in ["gpt2", "org/name", "a/b.c_d-e", "_x/y_", &format!("{}/x", "a".repeat(96))] {
+            assert!(Repo::new(RepoType::Model, id).is_ok(), "{id}");
+        }
+        let long = format!("{}/x", "a".repeat(97));
+        for id in [
+            "", "/", "a/", "/b", "a/b/c", "a--b", "a..b", "x.git", "-a", "a-", "a b", "café/x",
+            "a/b\n", &long, "../x",
+        ] {
+            assert!(Repo::new(RepoType::Model, id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn names_of_files_stay_below_their_folder() {
+        for name in [
+            "config.json",
+            "a/b/c",
+            "a..b",
+            "...",
+            "run[1]/x y.txt",
+            "ü/文件",
+            ".gitattributes",
+            "a\\b",
+            "model..bin",
+        ] {
+            assert!(EntryPath::parse(name).is_ok(), "{name}");
+        }
+        let long = "x".repeat(256);
+        for name in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "a/..",
+            "a/./b",
+            ".",
+            "..",
+            "a//b",
+            "a/",
+            "C:\\x",
+            "C:x",
+            "d/D:foo",
+            "\\\\host\\share",
+            "\\x",
+            "a\\..\\b",
+            "..\\x",
+            "a\0b",
+            "a\nb",
+            &long,
+            &"y/".repeat(3000),
+        ] {
+            assert!(EntryPath::parse(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn revisions_may_have_slashes_but_lead_nowhere_else() {
+        for revision in ["main", "refs/pr/1", "feature/x", "v1.0", "refs/convert/parquet"] {
+            assert!(Revision::parse(revision).is_ok(), "{revision}");
+        }
+        for revision in ["", "../../x", "refs/../x", "a\\b", "/x", "a\n"] {
+            assert!(Revision::parse(revision).is_err(), "{revision}");
+        }
+        assert!(Revision::parse(&"a1".repeat(20)).unwrap().as_commit().is_some());
+        assert!(Revision::parse(&"A1".repeat(20)).unwrap().as_commit().is_none());
+    }
+
+    #[test]
+    fn etags_say_what_they_prove() {
+        let sha256 = "a".repeat(64);
+        assert_eq!(Etag::parse(&format!("\"{sha256}\"")).unwrap().proof(), Proof::Sha256);
+        assert_eq!(
+            Etag::parse(&format!("W/\"{}\"", "b".repeat(40))).unwrap().proof(),
+            Proof::GitSha1
+        );
+        assert_eq!(Etag::parse("\"mirror-1\"").unwrap().proof(), Proof::None);
+        for header in ["", "\"\"", "../blob", "a/b", "a\\b", ".hidden", "a b"] {
+            assert_eq!(
+                Etag::parse(header).unwrap_err().kind(),
+                ErrorKind::InvalidResponse,
+                "{header}"
+            );
+        }
+    }
+}

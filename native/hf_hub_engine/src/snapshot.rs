@@ -1,0 +1,341 @@
+//! All wanted files of one commit, several at a time.
+//!
+//! The commit is resolved once and every file is asked for at that commit, so a
+//! snapshot never mixes two. The listing tells each file's etag and size, so a
+//! file that is here costs no request and a missing one costs a single GET.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::Deserialize;
+use tokio::task::JoinSet;
+
+use crate::{
+    cache::{
+        layout::{CacheDir, LocalDir},
+        tree::{Entry, Tree},
+    },
+    download::{self, Destination, Mode, Report},
+    error::{Error, ErrorKind, Result},
+    explain,
+    hub::{self, Hub},
+    metadata::FileMetadata,
+    names::{Commit, EntryPath, Repo, Revision},
+    pattern::Filter,
+    progress::{Activity, Progress},
+    transfer::{blocking, join},
+};
+
+/// More pages than any repository has.
+const PAGES: usize = 10_000;
+
+/// Which files, and where to.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The repository.
+    pub repo: Repo,
+    /// Branch, tag or commit.
+    pub revision: Revision,
+    /// Where they go.
+    pub destination: Destination,
+    /// How.
+    pub mode: Mode,
+    /// Which of them.
+    pub filter: Filter,
+    /// How many at a time.
+    pub max_workers: usize,
+}
+
+/// What was, or would be, done.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The folder with the files.
+    pub path: PathBuf,
+    /// The commit they belong to, where known.
+    pub commit: Option<Commit>,
+    /// The files of a dry run.
+    pub files: Vec<Report>,
+    /// How many files the filter let through.
+    pub matched: usize,
+}
+
+/// Downloads whatever is missing of a snapshot.
+pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
+    let result = hub.within_deadline(download_all(hub, spec, progress)).await;
+    result.map_err(|error| explain::repository(hub, &spec.repo, &spec.revision, error))
+}
+
+/// The listing of a commit, from `file` or else from the Hub, in which case it is kept there.
+pub(crate) async fn listing(hub: &Hub, repo: &Repo, commit: &Commit, file: &Path) -> Result<Tree> {
+    let kept = file.to_owned();
+    if let Some(tree) = blocking(move || Tree::read(&kept)).await {
+        return Ok(tree);
+    }
+    let tree = fetch_listing(hub, repo, commit, &Progress::default()).await?;
+    Ok(keep(tree, file).await)
+}
+
+async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
+    let (commit, tree) = match resolve(hub, spec, progress).await {
+        Ok(resolved) => resolved,
+        Err(error) if error.kind() == ErrorKind::RevisionNotFound => return Err(error),
+        Err(error) => {
+            let spec = spec.clone();
+            return blocking(move || fall_back(&spec, error)).await;
+        }
+    };
+    let wanted: Vec<_> =
+        tree.files().filter(|(path, _)| spec.filter.accepts(path.as_str())).collect();
+    let matched = wanted.len();
+    let jobs = wanted
+        .into_iter()
+        .map(|(path, entry)| job(spec, &commit, path, entry))
+        .collect::<Result<Vec<_>>>()?;
+    if !spec.mode.dry_run {
+        remember_ref(spec, &commit).await?;
+    }
+    let (present, missing) = split(spec, jobs).await;
+    progress.add_files((present.len() + missing.len()) as u64);
+    progress.skip_files(present.len() as u64);
+    let mut files = work(hub, missing, spec.max_workers, progress).await?;
+    if spec.mode.dry_run {
+        files.extend(present);
+        files.sort_by(|a, b| a.filename.cmp(&b.filename));
+    } else {
+        files.clear();
+    }
+    Ok(Snapshot { path: folder(spec, &commit), commit: Some(commit), files, matched })
+}
+
+/// The commit and its listing: kept ones where they cannot be outdated, else the Hub's.
+async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit, Tree)> {
+    let kept = match spec.revision.as_commit() {
+        Some(commit) => {
+            let file = tree_file(spec, &commit);
+            blocking(move || Tree::read(&file)).await.map(|tree| (commit, tree))
+        }
+        None => None,
+    };
+    if spec.mode.local_files_only || hub.offline {
+        return Err(hub::offline());
+    }
+    if let Some(resolved) = kept {
+        return Ok(resolved);
+    }
+    let commit = match spec.revision.as_commit() {
+        Some(commit) => commit,
+        None => resolve_revision(hub, spec, progress).await?,
+    };
+    let file = tree_file(spec, &commit);
+    let read = file.clone();
+    if let Some(tree) = blocking(move || Tree::read(&read)).await {
+        return Ok((commit, tree));
+    }
+    let tree = fetch_listing(hub, &spec.repo, &commit, progress).await?;
+    Ok((commit, if spec.mode.dry_run { tree } else { keep(tree, &file).await }))
+}
+
+async fn resolve_revision(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Commit> {
+    #[derive(Deserialize)]
+    struct Info {
+        sha: String,
+    }
+    let url = hub.api_url(&spec.repo, &format!("revision/{}", hub::encode(spec.revision.as_str())));
+    let (json, _) = hub.page(&url, progress).await?;
+    let unusable = || {
+        Error::new(ErrorKind::InvalidResponse, "the Hub's answer names no commit").with_url(&url)
+    };
+    let info: Info =
+        serde_json::from_slice(&json).map_err(|source| unusable().with_source(source))?;
+    Commit::parse(&info.sha).map_err(|_| unusable())
+}
+
+async fn fetch_listing(
+    hub: &Hub,
+    repo: &Repo,
+    commit: &Commit,
+    progress: &Progress,
+) -> Result<Tree> {
+    let mut url = hub.api_url(repo, &format!("tree/{commit}"));
+    url.set_query(Some("recursive=true&expand=false"));
+    let mut tree = Tree::default();
+    for _ in 0..PAGES {
+        let (json, next) = hub.page(&url, progress).await?;
+        tree.add_page(&json)?;
+        match next {
+            None => {
+                tree.check_collisions()?;
+                return Ok(tree);
+            }
+            Some(next) if next == url => break,
+            Some(next) => url = next,
+        }
+    }
+    Err(Error::new(ErrorKind::InvalidResponse, "the Hub's listing of files has no end")
+        .with_url(&url))
+}
+
+/// A listing that cannot be kept costs a request later, nothing more.
+async fn keep(tree: Tree, file: &Path) -> Tree {
+    let file = file.to_owned();
+    blocking(move || {
+        let _ = tree.write(&file);
+        tree
+    })
+    .await
+}
+
+fn job(spec: &Spec, commit: &Commit, path: &EntryPath, entry: &Entry) -> Result<download::Spec> {
+    let known = FileMetadata {
+        commit: commit.clone(),
+        etag: entry.etag()?,
+        size: Some(entry.content_size()),
+    };
+    Ok(download::Spec {
+        repo: spec.repo.clone(),
+        revision: Revision::parse(commit.as_str())?,
+        path: path.clone(),
+        destination: spec.destination.clone(),
+        mode: spec.mode,
+        known: Some(known),
+        sha256: None,
+    })
+}
+
+async fn remember_ref(spec: &Spec, commit: &Commit) -> Result<()> {
+    let (cache, folder) = (cache(spec).clone(), folder(spec, commit));
+    let (spec, commit) = (spec.clone(), commit.clone());
+    blocking(move || {
+        cache.repo(&spec.repo).remember_ref(&spec.revision, &commit);
+        // Even a snapshot in which no file is wanted is a folder that can be listed.
+        let created = std::fs::create_dir_all(&folder);
+        match created {
+            Err(source) if !folder.is_dir() => Err(Error::io("create the folder", &folder, source)),
+            _ => Ok(()),
+        }
+    })
+    .await
+}
+
+/// Which files are here, found in one go instead of one task each.
+async fn split(spec: &Spec, jobs: Vec<download::Spec>) -> (Vec<Report>, Vec<download::Spec>) {
+    let Destination::Cache(cache) = &spec.destination else { return (Vec::new(), jobs) };
+    if spec.mode.force {
+        return (Vec::new(), jobs);
+    }
+    let repo = cache.repo(&spec.repo);
+    blocking(move || {
+        let (mut present, mut missing) = (Vec::new(), Vec::new());
+        for job in jobs {
+            let found = job
+                .known
+                .as_ref()
+                .and_then(|known| Some((repo.find(&known.commit, &job.path)?, known)));
+            match found {
+                Some((path, known)) => present.push(Report {
+                    path,
+                    filename: job.path.clone(),
+                    commit: Some(known.commit.clone()),
+                    size: known.size,
+                    cached: true,
+                    will_download: false,
+                    sha256: None,
+                }),
+                None => missing.push(job),
+            }
+        }
+        (present, missing)
+    })
+    .await
+}
+
+/// Runs all jobs, `at_once` at a time. The first error stops the rest.
+async fn work(
+    hub: &Hub,
+    jobs: Vec<download::Spec>,
+    at_once: usize,
+    progress: &Progress,
+) -> Result<Vec<Report>> {
+    // One deadline for all: the operation's own.
+    let hub = Arc::new(Hub { deadline: None, ..hub.clone() });
+    let mut running = JoinSet::new();
+    let mut reports = Vec::with_capacity(jobs.len());
+    let mut jobs = jobs.into_iter();
+    loop {
+        while running.len() < at_once.max(1)
+            && let Some(job) = jobs.next()
+        {
+            let (hub, progress) = (hub.clone(), progress.clone());
+            running.spawn(async move {
+                let result = download::download(&hub, &job, &progress).await;
+                result.map_err(|error| explain::file(&hub, &job, error))
+            });
+        }
+        match running.join_next().await {
+            None => break,
+            Some(report) => reports.push(join(report)?),
+        }
+    }
+    progress.set_activity(Activity::Resolving, None);
+    Ok(reports)
+}
+
+/// The snapshot that is on disk, if it is whole; otherwise why there is none.
+fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
+    if spec.mode.dry_run || spec.mode.force {
+        return Err(error);
+    }
+    let Some(commit) = cache(spec).repo(&spec.repo).commit_of(&spec.revision) else {
+        return Err(explain::not_cached(spec.mode, error));
+    };
+    let path = folder(spec, &commit);
+    if !path.is_dir() {
+        return Err(explain::not_cached(spec.mode, error));
+    }
+    let tree = Tree::read(&tree_file(spec, &commit));
+    let wanted: Vec<_> = tree
+        .iter()
+        .flat_map(Tree::files)
+        .filter(|(path, _)| spec.filter.accepts(path.as_str()))
+        .collect();
+    let missing: Vec<_> = wanted
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !path.join(name).is_file())
+        .collect();
+    if missing.is_empty() {
+        let matched = wanted.len();
+        return Ok(Snapshot { path, commit: Some(commit), files: Vec::new(), matched });
+    }
+    let names = missing.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    let more =
+        if missing.len() > 3 { format!(" and {} more", missing.len() - 3) } else { String::new() };
+    let message = format!(
+        "the cached snapshot lacks {} of {} files ({names}{more}); call again with the network to complete it",
+        missing.len(),
+        wanted.len()
+    );
+    Err(Error::new(ErrorKind::NotCached, message).with_source(error))
+}
+
+fn cache(spec: &Spec) -> &CacheDir {
+    match &spec.destination {
+        Destination::Cache(cache) | Destination::Folder(_, cache) => cache,
+    }
+}
+
+fn folder(spec: &Spec, commit: &Commit) -> PathBuf {
+    match &spec.destination {
+        Destination::Cache(cache) => cache.repo(&spec.repo).snapshot(commit),
+        Destination::Folder(folder, _) => LocalDir::path(folder).to_owned(),
+    }
+}
+
+fn tree_file(spec: &Spec, commit: &Commit) -> PathBuf {
+    match &spec.destination {
+        Destination::Cache(cache) => cache.repo(&spec.repo).tree(commit),
+        Destination::Folder(folder, _) => folder.tree(commit),
+    }
+}

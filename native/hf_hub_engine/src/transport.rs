@@ -1,0 +1,427 @@
+//! One HTTP exchange: a request out, a 2xx or 3xx answer back, anything else an [`Error`].
+//!
+//! This is the only file that turns a status into a kind. It follows no
+//! redirect and repeats nothing: those need to know what is being fetched.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Certificate, Method, NoProxy, Proxy, StatusCode, Url,
+    header::{HeaderMap, HeaderName, RETRY_AFTER},
+};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The largest body of a refusal that is looked at.
+const REFUSAL_LIMIT: usize = 64 << 10;
+
+/// What makes one connection pool differ from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ClientConfig {
+    /// Proxy for `http://` URLs; may carry `user:password@`.
+    pub http_proxy: Option<String>,
+    /// Proxy for `https://` URLs.
+    pub https_proxy: Option<String>,
+    /// Hosts that are reached without a proxy, as `NO_PROXY` writes them.
+    pub no_proxy: Option<String>,
+    /// PEM files whose certificates replace the system's roots.
+    pub ca_files: Vec<PathBuf>,
+    /// How long to wait for a connection.
+    pub connect_timeout: Option<Duration>,
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// From the request to the headers of the answer.
+    pub headers: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+}
+
+/// A pool of connections; clones share it.
+#[derive(Clone, Debug)]
+pub struct Client(reqwest::Client);
+
+/// What to ask.
+#[derive(Debug)]
+pub struct Request {
+    /// The verb.
+    pub method: Method,
+    /// Where.
+    pub url: Url,
+    /// All headers but `Host`.
+    pub headers: HeaderMap,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// A 2xx or 3xx answer whose body is still on the wire. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Response {
+    inner: reqwest::Response,
+    idle: Duration,
+}
+
+impl Client {
+    /// Opens a pool.
+    pub fn new(config: &ClientConfig) -> Result<Self> {
+        // Fails only where a provider is installed already, which is what is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let roots = read_certificates(&config.ca_files)?;
+        let fallback = || bundled_certificates();
+        let client = if roots.is_empty() {
+            // Without any system store (a bare container) the builder fails; bundled roots serve.
+            builder(config)?
+                .build()
+                .or_else(|_| builder(config)?.tls_certs_only(fallback()).build().map_err(setup))
+        } else {
+            builder(config)?.tls_certs_only(roots).build().map_err(setup)
+        };
+        client.map(Self)
+    }
+
+    /// Sends `request`.
+    pub async fn send(&self, request: Request) -> Result<Response> {
+        let Request { method, url, headers, timeouts } = request;
+        let head = method == Method::HEAD;
+        let exchange = self.0.request(method, url.clone()).headers(headers).send();
+        let inner = match tokio::time::timeout(timeouts.headers, exchange).await {
+            Ok(Ok(inner)) => inner,
+            Ok(Err(error)) => return Err(broken(&url, error)),
+            Err(_) => {
+                let host = url.host_str().unwrap_or_default();
+                let message =
+                    format!("{host} did not answer within {} ms", timeouts.headers.as_millis());
+                return Err(Error::new(ErrorKind::Timeout, message).with_url(&url));
+            }
+        };
+        let response = Response { inner, idle: timeouts.idle };
+        let status = response.status();
+        if status.is_success() || status.is_redirection() {
+            return Ok(response);
+        }
+        let facts = Refusal::read(response, head).await;
+        Err(refused(&url, &facts))
+    }
+}
+
+impl Response {
+    /// The status: 2xx or 3xx.
+    pub fn status(&self) -> StatusCode {
+        self.inner.status()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.inner.headers()
+    }
+
+    /// One header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        text(self.headers(), name)
+    }
+
+    /// The URL that answered.
+    pub fn url(&self) -> &Url {
+        self.inner.url()
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        match tokio::time::timeout(self.idle, self.inner.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(broken(self.inner.url(), error)),
+            Err(_) => {
+                let message = format!("no byte arrived for {} ms", self.idle.as_millis());
+                Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
+            }
+        }
+    }
+
+    /// The whole body, which may not exceed `limit` bytes.
+    pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            if body.len() + chunk.len() > limit {
+                let message = format!("the answer is larger than {limit} bytes");
+                return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(self.url()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+/// One header as text.
+pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What a refusal said.
+struct Refusal {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Refusal {
+    async fn read(response: Response, head: bool) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = if head {
+            Bytes::new()
+        } else {
+            response.bytes(REFUSAL_LIMIT).await.unwrap_or_default()
+        };
+        Self { status, headers, body }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        text(&self.headers, name)
+    }
+
+    /// The Hub's own words, from the header or the JSON body.
+    fn words(&self) -> Option<String> {
+        if let Some(words) = self.header("x-error-message").filter(|words| !words.is_empty()) {
+            return Some(words.to_owned());
+        }
+        let json: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        match json.get("error").or_else(|| json.get("message"))? {
+            serde_json::Value::String(words) => Some(words.clone()),
+            serde_json::Value::Array(list) => Some(
+                list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join("; "),
+            ),
+            _ => None,
+        }
+    }
+
+    fn request_id(&self) -> Option<String> {
+        let names = ["x-request-id", "x-amzn-trace-id", "x-amz-cf-id"];
+        names.iter().find_map(|name| self.header(name)).map(str::to_owned)
+    }
+}
+
+fn refused(url: &Url, refusal: &Refusal) -> Error {
+    let kind = kind_of(url, refusal);
+    let words = refusal.words();
+    let status = refusal.status;
+    let host = url.host_str().unwrap_or_default();
+    let message = match (&words, kind) {
+        (_, ErrorKind::RateLimited) => format!("{host} asks to slow down: too many requests"),
+        (Some(words), _) => words.chars().take(1000).collect(),
+        (None, _) => format!("{host} answered {status}"),
+    };
+    Error::new(kind, message)
+        .with_status(status.as_u16())
+        .with_url(url)
+        .with_request_id(refusal.request_id())
+        .with_commit(refusal.header("x-repo-commit").map(str::to_owned))
+        .with_retry_after(announced_wait(&refusal.headers, SystemTime::now()))
+}
+
+/// THE map from an answer to a kind; the first rule that fits wins.
+fn kind_of(url: &Url, refusal: &Refusal) -> ErrorKind {
+    let status = refusal.status.as_u16();
+    let said = refusal.header("x-error-message").unwrap_or_default();
+    match (refusal.header("x-error-code").unwrap_or_default(), status) {
+        ("RevisionNotFound", _) => ErrorKind::RevisionNotFound,
+        ("EntryNotFound", _) => ErrorKind::EntryNotFound,
+        ("GatedRepo", _) => ErrorKind::GatedRepo,
+        _ if said == "Access to this resource is disabled." => ErrorKind::DisabledRepo,
+        ("RepoNotFound", _) => ErrorKind::RepoNotFound,
+        // The Hub hides private repositories behind a 401 that says nothing.
+        (_, 401) if said != "Invalid credentials in Authorization header" && is_repo_route(url) => {
+            ErrorKind::RepoNotFound
+        }
+        (_, 400 | 422) => ErrorKind::BadRequest,
+        (_, 401) => ErrorKind::Unauthorized,
+        (_, 403) => ErrorKind::Forbidden,
+        (_, 404) => ErrorKind::NotFound,
+        (_, 409) => ErrorKind::Conflict,
+        (_, 412) => ErrorKind::Precondition,
+        (_, 429) => ErrorKind::RateLimited,
+        (_, 500..=599) => ErrorKind::Server,
+        _ => ErrorKind::Http,
+    }
+}
+
+fn is_repo_route(url: &Url) -> bool {
+    let path = url.path();
+    path.contains("/resolve/")
+        || ["/api/models/", "/api/datasets/", "/api/spaces/"].iter().any(|api| path.contains(api))
+}
+
+/// How long the server asks to wait: an exhausted `RateLimit` window, else `Retry-After`.
+fn announced_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    // The window ends somewhere within its last second, hence one more.
+    let grace = Duration::from_secs(1);
+    if let Some(limit) = text(headers, "ratelimit") {
+        let value = |key: &str| {
+            limit.split(';').find_map(|part| part.trim().strip_prefix(key)?.parse::<u64>().ok())
+        };
+        if let (Some(0), Some(seconds)) = (value("r="), value("t=")) {
+            return Some(Duration::from_secs(seconds) + grace);
+        }
+    }
+    let value = text(headers, RETRY_AFTER.as_str())?.trim();
+    match value.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds) + grace),
+        Err(_) => Some(
+            httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default() + grace,
+        ),
+    }
+}
+
+fn broken(url: &Url, error: reqwest::Error) -> Error {
+    let host = url.host_str().unwrap_or_default();
+    let error = error.without_url();
+    let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Transport };
+    let built = Error::new(kind, String::new()).with_source(error).with_url(url);
+    let reason = built.reason().unwrap_or_default();
+    let message = if reason.contains("certificate") || reason.contains("UnknownIssuer") {
+        format!(
+            "the certificate of {host} is not trusted; behind a company proxy, name its CA in SSL_CERT_FILE"
+        )
+    } else if reason.contains("proxy") || reason.contains("tunnel") {
+        format!("cannot reach {host} through the proxy")
+    } else if reason.contains("dns error") {
+        format!("cannot find {host}; is the network up and the endpoint right?")
+    } else if kind == ErrorKind::Timeout {
+        format!("cannot connect to {host} in time")
+    } else if reason.contains("connect") {
+        format!("cannot connect to {host}")
+    } else {
+        format!("the connection to {host} broke")
+    };
+    built.with_message(message)
+}
+
+fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
+    let mut builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .tcp_nodelay(true)
+        // A large window keeps one HTTP/2 stream as fast as one HTTP/1 connection.
+        .http2_initial_stream_window_size(4 << 20)
+        .http2_initial_connection_window_size(16 << 20);
+    if let Some(timeout) = config.connect_timeout {
+        builder = builder.connect_timeout(timeout);
+    }
+    let no_proxy = config.no_proxy.as_deref().and_then(NoProxy::from_string);
+    let proxies = [(&config.http_proxy, true), (&config.https_proxy, false)];
+    for (url, plain) in proxies {
+        let Some(url) = url else { continue };
+        let proxy = if plain { Proxy::http(url) } else { Proxy::https(url) };
+        let proxy = proxy.map_err(|_| {
+            Error::new(
+                ErrorKind::Transport,
+                "the proxy URL cannot be used; expected scheme://host:port",
+            )
+        })?;
+        builder = builder.proxy(proxy.no_proxy(no_proxy.clone()));
+    }
+    Ok(builder)
+}
+
+fn read_certificates(files: &[PathBuf]) -> Result<Vec<Certificate>> {
+    let mut certificates = Vec::new();
+    for path in files {
+        let pem = std::fs::read(path)
+            .map_err(|source| Error::io("read the certificates in", path, source))?;
+        let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+        if found.is_empty() {
+            let message = format!("`{}` holds no certificate in PEM form", path.display());
+            return Err(Error::new(ErrorKind::Transport, message));
+        }
+        certificates.extend(found);
+    }
+    Ok(certificates)
+}
+
+fn bundled_certificates() -> Vec<Certificate> {
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .filter_map(|der| Certificate::from_der(der).ok())
+        .collect()
+}
+
+fn setup(error: reqwest::Error) -> Error {
+    Error::new(ErrorKind::Transport, "cannot set up TLS and proxies").with_source(error)
+}
+
+/// A header name known at compile time.
+pub const fn header_name(name: &'static str) -> HeaderName {
+    HeaderName::from_static(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn kind(url: &str, status: u16, headers: &[(&'static str, &'static str)]) -> ErrorKind {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (header_name(name), HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        kind_of(&url.parse().unwrap(), &Refusal { status, headers, body: Bytes::new() })
+    }
+
+    #[test]
+    fn answers_become_kinds() {
+        let file = "http://127.0.0.1/a/b/resolve/main/x";
+        let api = "http://127.0.0.1/api/models/a/b";
+        let who = "http://127.0.0.1/api/whoami-v2";
+        let code = |code| [("x-error-code", code)];
+        assert_eq!(kind(file, 404, &code("EntryNotFound")), ErrorKind::EntryNotFound);
+        assert_eq!(kind(file, 404, &code("RevisionNotFound")), ErrorKind::RevisionNotFound);
+        assert_eq!(kind(file, 401, &code("GatedRepo")), ErrorKind::GatedRepo);
+        assert_eq!(kind(file, 403, &code("GatedRepo")), ErrorKind::GatedRepo);
+        assert_eq!(kind(file, 404, &code("RepoNotFound")), ErrorKind::RepoNotFound);
+        assert_eq!(kind(file, 401, &[]), ErrorKind::RepoNotFound);
+        assert_eq!(
+            kind(api, 401, &[("x-error-message", "Invalid username or password.")]),
+            ErrorKind::RepoNotFound
+        );
+        let bad = [("x-error-message", "Invalid credentials in Authorization header")];
+        assert_eq!(kind(api, 401, &bad), ErrorKind::Unauthorized);
+        assert_eq!(kind(who, 401, &[]), ErrorKind::Unauthorized);
+        let disabled = [("x-error-message", "Access to this resource is disabled.")];
+        assert_eq!(kind(file, 403, &disabled), ErrorKind::DisabledRepo);
+        assert_eq!(kind(file, 403, &[]), ErrorKind::Forbidden);
+        assert_eq!(kind(file, 404, &[]), ErrorKind::NotFound);
+        for (status, expected) in [
+            (400, ErrorKind::BadRequest),
+            (422, ErrorKind::BadRequest),
+            (409, ErrorKind::Conflict),
+            (412, ErrorKind::Precondition),
+            (429, ErrorKind::RateLimited),
+            (503, ErrorKind::Server),
+            (416, ErrorKind::Http),
+        ] {
+            assert_eq!(kind(who, status, &[]), expected);
+        }
+    }
+
+    #[test]
+    fn pauses_are_read_in_every_form() {
+        let now = httpdate::parse_http_date("Tue, 24 Nov 2026 10:00:00 GMT").unwrap();
+        let wait = |name: &'static str, value: &'static str| {
+            let headers =
+                [(header_name(name), HeaderValue::from_static(value))].into_iter().collect();
+            announced_wait(&headers, now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait("ratelimit", "\"api\";r=0;t=55"), Some(56));
+        assert_eq!(wait("ratelimit", "\"api\";r=12;t=55"), None);
+        assert_eq!(wait("retry-after", "7"), Some(8));
+        assert_eq!(wait("retry-after", "Tue, 24 Nov 2026 10:00:30 GMT"), Some(31));
+        assert_eq!(wait("retry-after", "Tue, 24 Nov 2026 09:00:00 GMT"), Some(1));
+        assert_eq!(wait("retry-after", "soon"), None);
+    }
+}

@@ -1,0 +1,2 @@
+//! The Local Hub.
+fn main() {}

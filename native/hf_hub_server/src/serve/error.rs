@@ -1,0 +1,138 @@
+//! What can go wrong with a request, and the answer that says so.
+//!
+//! Status, `X-Error-Code`, `X-Error-Message` and body are what clients tell errors apart by; each combination
+//! is written once, here.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::answer::{self, header_value};
+use crate::store::RepoKey;
+
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
+
+/// An answer of status 400 and above.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: Option<&'static str>,
+    message: String,
+    headers: HeaderMap,
+    cause: Option<String>,
+}
+
+/// What the log says about an error that is the server's fault; carried in the answer's extensions.
+#[derive(Clone, Debug)]
+pub(super) struct Cause(pub(super) String);
+
+impl ApiError {
+    /// No such repository, or one the caller may not know of. Without a token these cannot be told apart from
+    /// a token that is missing.
+    pub(super) fn repo_not_found(anonymous: bool) -> Self {
+        if anonymous {
+            Self::unauthorized("Invalid username or password.")
+        } else {
+            Self::new(StatusCode::NOT_FOUND, Some("RepoNotFound"), "Repository not found")
+        }
+    }
+
+    /// The token is missing.
+    pub(super) fn token_required() -> Self {
+        Self::unauthorized("Invalid username or password.")
+    }
+
+    /// The token is not known.
+    pub(super) fn bad_token() -> Self {
+        Self::unauthorized("Invalid credentials in Authorization header")
+    }
+
+    /// The files of a gated repository need granted access.
+    pub(super) fn gated(key: &RepoKey, anonymous: bool) -> Self {
+        let (status, hint) = if anonymous {
+            (StatusCode::UNAUTHORIZED, "You must have access to it and be authenticated to access it. Please log in.")
+        } else {
+            (StatusCode::FORBIDDEN, "You are not in the list of users with access; ask its owner.")
+        };
+        Self::new(status, Some("GatedRepo"), format!("Access to {key} is restricted. {hint}"))
+    }
+
+    /// The repository was closed.
+    pub(super) fn disabled() -> Self {
+        Self::new(StatusCode::FORBIDDEN, None, "Access to this resource is disabled.")
+    }
+
+    /// No such revision.
+    pub(super) fn revision_not_found(revision: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, Some("RevisionNotFound"), format!("Invalid rev id: {revision}"))
+    }
+
+    /// No such file or folder at that commit.
+    pub(super) fn entry_not_found(commit: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, Some("EntryNotFound"), "Entry not found")
+            .with_header(answer::REPO_COMMIT, commit)
+    }
+
+    /// No such route.
+    pub(super) fn page_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, None, "Sorry, we can't find the page you are looking for.")
+    }
+
+    /// The route does not know this method.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, None, "Method not allowed")
+    }
+
+    /// The request cannot be understood.
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, None, message)
+    }
+
+    /// The request body is too large.
+    pub(super) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, None, "Request body too large")
+    }
+
+    fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, None, message)
+            .with_header(WWW_AUTHENTICATE, "Bearer realm=\"Authentication required\"")
+    }
+
+    fn new(status: StatusCode, code: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), headers: HeaderMap::new(), cause: None }
+    }
+
+    fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.insert(name, header_value(value));
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut headers = self.headers;
+        if let Some(code) = self.code {
+            headers.insert(ERROR_CODE, HeaderValue::from_static(code));
+        }
+        headers.insert(ERROR_MESSAGE, header_value(&self.message));
+        headers.insert(CONTENT_TYPE, answer::JSON);
+        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        response.headers_mut().extend(headers);
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(Cause(cause));
+        }
+        response
+    }
+}
+
+/// Whatever the disk or git reports is the server's fault, and none of the client's business.
+impl<E: Into<anyhow::Error>> From<E> for ApiError {
+    fn from(err: E) -> Self {
+        let cause = format!("{:#}", err.into());
+        let message = "Internal error of the Local Hub; its log says more";
+        Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, None, message) }
+    }
+}

@@ -1,0 +1,34 @@
+//! What every request needs: the store, the signer, the options.
+
+use std::time::Duration;
+
+use super::origins::Origins;
+use super::sign::Signer;
+use crate::store::Store;
+
+/// What can be chosen when the server starts.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    /// Answer small files without the detour over the resolve cache.
+    pub(super) direct: bool,
+    /// Entries on a page of a listing, at most.
+    pub(super) page_size: usize,
+    /// How long a signed link is valid.
+    pub(super) link_ttl: Duration,
+}
+
+/// The state shared by all requests.
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub(super) store: Store,
+    pub(super) signer: Signer,
+    pub(super) origins: Origins,
+    pub(super) options: Options,
+}
+
+impl Hub {
+    /// Puts the parts together.
+    pub(super) fn new(store: Store, key: &[u8], origins: Origins, options: Options) -> Self {
+        Self { store, signer: Signer::new(key), origins, options }
+    }
+}

@@ -1,0 +1,202 @@
+//! The server: two listeners on one store.
+//!
+//! The hub listener answers the API and file routes, the content listener plays the CDN that large files are
+//! fetched from. Everything about starting and stopping is here, nothing about what is answered.
+
+mod access;
+mod answer;
+mod ask;
+mod content;
+mod control;
+mod error;
+mod faults;
+mod hub;
+mod journal;
+mod listener;
+mod origins;
+mod query;
+mod routes;
+mod sign;
+mod target;
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::store::Store;
+use control::Control;
+use faults::Faults;
+use hub::{Hub, Options};
+use journal::Journal;
+use listener::{Connection, CountingListener, Gauge};
+use origins::{Origin, Origins};
+
+/// What `serve` was told on the command line.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Spec {
+    /// Folder the Hub keeps everything in
+    #[arg(long)]
+    root: PathBuf,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port of the Hub; 0 picks a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Port large files are served from; 0 picks a free one
+    #[arg(long, default_value_t = 0)]
+    cdn_port: u16,
+    /// URL clients reach the Hub at, if it is not the address they ask for
+    #[arg(long, value_parser = base_url)]
+    public_url: Option<String>,
+    /// URL clients reach the large files at
+    #[arg(long, value_parser = base_url)]
+    cdn_url: Option<String>,
+    /// Seconds a link to a large file stays valid
+    #[arg(long, default_value_t = 3600)]
+    link_ttl: u64,
+    /// Entries on a page of a listing, at most
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    page_size: u64,
+    /// Answer small files at once instead of redirecting to the resolve cache
+    #[arg(long)]
+    direct: bool,
+    /// Exit as soon as standard input is closed
+    #[arg(long)]
+    stop_on_stdin_close: bool,
+    /// Offer the `/_test` routes: request log and fault injection
+    #[arg(long)]
+    test_control: bool,
+    /// Print one line per request to standard error
+    #[arg(long)]
+    log: bool,
+}
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    endpoint: &'a str,
+    cdn: &'a str,
+}
+
+/// Serves until told to stop.
+pub(crate) fn run(spec: Spec) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(spec));
+    // A client that does not read its answer must not keep the process alive.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(spec: Spec) -> Result<()> {
+    let store = Store::open(&spec.root)?;
+    let key = store.signing_key()?;
+    let stop = stop_requested(spec.stop_on_stdin_close)?;
+    let hub_socket = bind(&spec.host, spec.port).await?;
+    let cdn_socket = bind(&spec.host, spec.cdn_port).await?;
+    let addresses = (hub_socket.local_addr()?, cdn_socket.local_addr()?);
+    let origins = Origins::new(spec.public_url, spec.cdn_url, addresses);
+    print_ready(&origins)?;
+
+    let options = Options {
+        direct: spec.direct,
+        page_size: usize::try_from(spec.page_size)?,
+        link_ttl: Duration::from_secs(spec.link_ttl),
+    };
+    let hub = Arc::new(Hub::new(store, &key, origins, options));
+    let journal = Arc::new(Journal::new(spec.test_control, spec.log));
+    let faults = Arc::new(Faults::default());
+    let gauges = [Origin::Hub, Origin::Cdn].map(|_| Arc::new(Gauge::default()));
+
+    let mut hub_app = routes::hub(hub.clone());
+    let mut cdn_app = routes::cdn(hub);
+    if spec.test_control {
+        hub_app = faults::layer(hub_app, &faults, Origin::Hub);
+        cdn_app = faults::layer(cdn_app, &faults, Origin::Cdn);
+    }
+    hub_app = journal::layer(answer::layer(hub_app), &journal, Origin::Hub);
+    cdn_app = journal::layer(answer::layer(cdn_app), &journal, Origin::Cdn);
+    if spec.test_control {
+        hub_app = hub_app.merge(control::routes(Control { journal, faults, gauges: gauges.clone() }));
+    }
+    let [hub_gauge, cdn_gauge] = gauges;
+    tokio::select! {
+        result = listen(hub_socket, hub_gauge, hub_app) => result,
+        result = listen(cdn_socket, cdn_gauge, cdn_app) => result,
+        () = stop => Ok(()),
+    }
+}
+
+async fn listen(socket: TcpListener, gauge: Arc<Gauge>, app: Router) -> Result<()> {
+    let service = app.into_make_service_with_connect_info::<Connection>();
+    Ok(axum::serve(CountingListener::new(socket, gauge), service).await?)
+}
+
+async fn bind(host: &str, port: u16) -> Result<TcpListener> {
+    let listener = TcpListener::bind((host, port)).await;
+    listener.with_context(|| format!("cannot listen on {host}:{port}"))
+}
+
+fn print_ready(origins: &Origins) -> Result<()> {
+    let line = serde_json::to_string(&Ready { endpoint: origins.hub(None), cdn: origins.cdn(None) }.borrowed())?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Resolves on SIGTERM, SIGINT and, if wished for, the end of standard input.
+fn stop_requested(on_stdin_close: bool) -> Result<impl Future<Output = ()>> {
+    let (sender, stdin_closed) = oneshot::channel();
+    if on_stdin_close {
+        // A thread of its own: the runtime would wait for a pending read when it shuts down.
+        std::thread::spawn(move || {
+            let mut sink = [0; 4096];
+            while std::io::stdin().read(&mut sink).is_ok_and(|read| read > 0) {}
+            let _ = sender.send(());
+        });
+    } else {
+        std::mem::forget(sender);
+    }
+    let signal = signal()?;
+    Ok(async move {
+        tokio::select! {
+            _ = stdin_closed => {}
+            () = signal => {}
+        }
+    })
+}
+
+#[cfg(unix)]
+fn signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signal() -> Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn base_url(text: &str) -> Result<String, String> {
+    let url: axum::http::Uri = text.parse().map_err(|err| format!("{err}"))?;
+    match url.scheme_str() {
+        Some("http" | "https") => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err("must begin with http:// or https://".into()),
+    }
+}

@@ -1,0 +1,97 @@
+//! The two addresses clients see: the Hub's and the large files'.
+//!
+//! Links must lead back through the address the client came by, which on a machine with several is only known
+//! from the request's `Host`.
+
+use std::net::SocketAddr;
+
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
+use serde::{Deserialize, Serialize};
+
+/// Which listener a request came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Origin {
+    /// The API and file routes.
+    Hub,
+    /// The large files.
+    Cdn,
+}
+
+/// Builds absolute URLs.
+#[derive(Clone, Debug)]
+pub(super) struct Origins {
+    public_url: Option<String>,
+    cdn_url: Option<String>,
+    hub: SocketAddr,
+    cdn: SocketAddr,
+}
+
+impl Origins {
+    /// Fixed URLs, if there are any, and the addresses listened on.
+    pub(super) fn new(
+        public_url: Option<String>,
+        cdn_url: Option<String>,
+        (hub, cdn): (SocketAddr, SocketAddr),
+    ) -> Self {
+        Self { public_url, cdn_url, hub: reachable(hub), cdn: reachable(cdn) }
+    }
+
+    /// The Hub's URL without a final slash, for an answer to these request headers.
+    pub(super) fn hub(&self, headers: Option<&HeaderMap>) -> String {
+        let from_host = || match asked_host(headers) {
+            Some(host) => format!("http://{host}"),
+            None => format!("http://{}", self.hub),
+        };
+        self.public_url.clone().unwrap_or_else(from_host)
+    }
+
+    /// The large files' URL without a final slash.
+    pub(super) fn cdn(&self, headers: Option<&HeaderMap>) -> String {
+        let from_host = || match asked_host(headers) {
+            Some(host) => format!("http://{}:{}", host.host(), self.cdn.port()),
+            None => format!("http://{}", self.cdn),
+        };
+        self.cdn_url.clone().unwrap_or_else(from_host)
+    }
+}
+
+fn asked_host(headers: Option<&HeaderMap>) -> Option<Authority> {
+    let host: Authority = headers?.get(HOST)?.to_str().ok()?.parse().ok()?;
+    (!host.as_str().contains('@')).then_some(host)
+}
+
+/// Nobody can connect to `0.0.0.0`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let loopback: std::net::IpAddr = if address.is_ipv4() { [127, 0, 0, 1].into() } else { [0, 0, 0, 0, 0, 0, 0, 1].into() };
+        address.set_ip(loopback);
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins() -> Origins {
+        Origins::new(None, None, ("0.0.0.0:81".parse().unwrap(), "0.0.0.0:82".parse().unwrap()))
+    }
+
+    #[test]
+    fn leads_back_through_the_address_the_client_came_by() {
+        let headers = |host: &'static str| HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+        assert_eq!(origins().hub(Some(&headers("box.lan:81"))), "http://box.lan:81");
+        assert_eq!(origins().cdn(Some(&headers("box.lan:81"))), "http://box.lan:82");
+        assert_eq!(origins().cdn(Some(&headers("[::1]:81"))), "http://[::1]:82");
+    }
+
+    #[test]
+    fn falls_back_to_its_own_address() {
+        let hostile = HeaderMap::from_iter([(HOST, "a@b/c".parse().unwrap())]);
+        assert_eq!(origins().hub(Some(&hostile)), "http://127.0.0.1:81");
+        assert_eq!(origins().hub(None), "http://127.0.0.1:81");
+    }
+}

@@ -1,0 +1,89 @@
+//! Links that expire.
+//!
+//! The signature covers the path and the time; whoever holds a link may fetch, no token needed. It does not
+//! know what lies behind the path.
+
+use std::fmt::Write;
+
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use sha2::Sha256;
+
+use super::query::Query;
+
+/// Signs and checks links.
+#[derive(Clone)]
+pub(super) struct Signer {
+    mac: Hmac<Sha256>,
+}
+
+/// Why a link is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It was good once.
+    Expired(Timestamp),
+    /// It never was.
+    Forged,
+}
+
+impl Signer {
+    /// A signer with this key.
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    pub(super) fn new(key: &[u8]) -> Self {
+        Self { mac: Hmac::new_from_slice(key).expect("any length is a key") }
+    }
+
+    /// The query that makes `path` a valid link until `expires`.
+    pub(super) fn query(&self, path: &str, expires: Timestamp) -> String {
+        let expires = expires.as_second();
+        let signature = self.mac(path, &expires.to_string()).finalize().into_bytes();
+        format!("Expires={expires}&Signature={}", hex::encode(signature))
+    }
+
+    /// Checks a link at a point in time.
+    pub(super) fn check(&self, path: &str, query: &Query, now: Timestamp) -> Result<(), Refusal> {
+        let expires = query.get("Expires").ok_or(Refusal::Forged)?;
+        let signature = query.get("Signature").and_then(|text| hex::decode(text).ok()).ok_or(Refusal::Forged)?;
+        self.mac(path, expires).verify_slice(&signature).map_err(|_| Refusal::Forged)?;
+        let expires = expires.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).ok_or(Refusal::Forged)?;
+        if now < expires { Ok(()) } else { Err(Refusal::Expired(expires)) }
+    }
+
+    fn mac(&self, path: &str, expires: &str) -> Hmac<Sha256> {
+        let mut text = String::new();
+        let _ = write!(text, "{path}\n{expires}");
+        self.mac.clone().chain_update(text)
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_its_own_links_until_they_expire() {
+        let signer = Signer::new(b"key");
+        let time = |second| Timestamp::from_second(second).unwrap();
+        let query = Query::parse(Some(&signer.query("/lfs/x", time(100))));
+
+        assert_eq!(signer.check("/lfs/x", &query, time(99)), Ok(()));
+        assert_eq!(signer.check("/lfs/x", &query, time(100)), Err(Refusal::Expired(time(100))));
+        assert_eq!(signer.check("/lfs/y", &query, time(99)), Err(Refusal::Forged));
+        assert_eq!(Signer::new(b"other").check("/lfs/x", &query, time(99)), Err(Refusal::Forged));
+    }
+
+    #[test]
+    fn refuses_a_link_whose_end_was_moved() {
+        let signer = Signer::new(b"key");
+        let query = signer.query("/x", Timestamp::from_second(100).unwrap()).replace("=100", "=9999999999");
+        let now = Timestamp::from_second(200).unwrap();
+        assert_eq!(signer.check("/x", &Query::parse(Some(&query)), now), Err(Refusal::Forged));
+        assert_eq!(signer.check("/x", &Query::parse(None), now), Err(Refusal::Forged));
+    }
+}

@@ -1,0 +1,223 @@
+//! Which repository a URL path names, and what is wanted of it.
+//!
+//! Read from the raw path, because an encoded slash belongs to a revision or a file name and is no separator.
+//! It does not check whether anything exists.
+
+use percent_encoding::percent_decode_str;
+
+use crate::store::{RepoKey, RepoKind};
+
+/// A repository route, decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The repository.
+    pub(super) key: RepoKey,
+    /// What is wanted.
+    pub(super) action: Action,
+    /// What stands in the URL before the repository's id, and after it: with another id in between it names
+    /// the same thing of another repository.
+    pub(super) around: (String, String),
+}
+
+/// What is wanted of a repository. Paths and revisions are decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// A file.
+    Resolve {
+        /// The revision.
+        revision: String,
+        /// The file.
+        path: String,
+    },
+    /// A file at a commit, after the redirect.
+    ResolveCache {
+        /// The commit.
+        revision: String,
+        /// The file.
+        path: String,
+    },
+    /// The repository's card; of `main` without a revision.
+    Info {
+        /// The revision.
+        revision: Option<String>,
+    },
+    /// A folder.
+    Tree {
+        /// The revision.
+        revision: String,
+        /// The folder, `""` for the top.
+        path: String,
+    },
+    /// The size of a folder.
+    TreeSize {
+        /// The revision.
+        revision: String,
+        /// The folder, `""` for the top.
+        path: String,
+    },
+    /// Some files and folders.
+    PathsInfo {
+        /// The revision.
+        revision: String,
+    },
+    /// The history.
+    Commits {
+        /// The revision.
+        revision: String,
+    },
+    /// Branches and tags.
+    Refs,
+}
+
+const ACTIONS: [&str; 6] = ["revision", "tree", "treesize", "paths-info", "commits", "refs"];
+
+impl Target {
+    /// Reads the raw path of a URL; `None` when it is no repository route.
+    pub(super) fn parse(raw_path: &str) -> Option<Self> {
+        let segments = raw_path.strip_prefix('/')?.split('/').collect::<Vec<_>>();
+        match segments.as_slice() {
+            ["api", "resolve-cache", kind, rest @ ..] => resolve_cache(RepoKind::from_plural(kind)?, rest),
+            ["api", kind, rest @ ..] => api(RepoKind::from_plural(kind)?, rest),
+            [kind, rest @ ..] => match RepoKind::from_plural(kind) {
+                Some(kind) => resolve(kind, rest),
+                None => resolve(RepoKind::Model, &segments),
+            },
+            [] => None,
+        }
+    }
+}
+
+fn resolve(kind: RepoKind, segments: &[&str]) -> Option<Target> {
+    let split = segments.iter().skip(1).take(2).position(|segment| *segment == "resolve")? + 1;
+    let (id, rest) = (&segments[..split], &segments[split + 1..]);
+    let (revision, path) = revision_and_path(rest)?;
+    let path = path.filter(|path| !path.is_empty())?;
+    let before = format!("/{}", kind.url_prefix());
+    target(kind, id, Action::Resolve { revision, path }, before, &segments[split..])
+}
+
+fn resolve_cache(kind: RepoKind, segments: &[&str]) -> Option<Target> {
+    let is_commit = |segment: &&str| segment.len() == 40 && segment.bytes().all(|b| b.is_ascii_hexdigit());
+    let split = segments.iter().skip(1).take(2).position(is_commit)? + 1;
+    let (revision, path) = revision_and_path(&segments[split..])?;
+    let action = Action::ResolveCache { revision, path: path.filter(|path| !path.is_empty())? };
+    target(kind, &segments[..split], action, format!("/api/resolve-cache/{}/", kind.plural()), &segments[split..])
+}
+
+fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
+    let is_action = |index: usize| segments.get(index).is_some_and(|segment| ACTIONS.contains(segment));
+    // `gpt2/tree/…` is the canonical gpt2's tree, not a repository called tree.
+    let split = if is_action(1) { 1 } else { segments.len().min(2) };
+    let rest = &segments[split..];
+    let action = match rest {
+        [] => Action::Info { revision: None },
+        ["refs"] => Action::Refs,
+        [name, rest @ ..] => with_revision(name, rest)?,
+    };
+    target(kind, &segments[..split], action, format!("/api/{}/", kind.plural()), rest)
+}
+
+fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
+    let (revision, path) = revision_and_path(rest)?;
+    let folder = path.clone().unwrap_or_default().trim_end_matches('/').to_owned();
+    match (name, path) {
+        ("tree", _) => Some(Action::Tree { revision, path: folder }),
+        ("treesize", _) => Some(Action::TreeSize { revision, path: folder }),
+        ("revision", None) => Some(Action::Info { revision: Some(revision) }),
+        ("paths-info", None) => Some(Action::PathsInfo { revision }),
+        ("commits", None) => Some(Action::Commits { revision }),
+        _ => None,
+    }
+}
+
+/// Splits what follows the action. `refs/pr/1` may come with its slashes encoded or not.
+fn revision_and_path(segments: &[&str]) -> Option<(String, Option<String>)> {
+    let length = match segments {
+        ["refs", "pr" | "convert", _, ..] => 3,
+        [_, ..] => 1,
+        [] => return None,
+    };
+    let (revision, path) = segments.split_at(length);
+    let path = (!path.is_empty()).then(|| decode(&path.join("/")));
+    let path = match path {
+        Some(path) => Some(path?),
+        None => None,
+    };
+    Some((decode(&revision.join("/"))?, path))
+}
+
+fn target(kind: RepoKind, id: &[&str], action: Action, before: String, after: &[&str]) -> Option<Target> {
+    let id = decode(&id.join("/"))?.parse().ok()?;
+    let after = if after.is_empty() { String::new() } else { format!("/{}", after.join("/")) };
+    Some(Target { key: RepoKey::new(kind, id), action, around: (before, after) })
+}
+
+fn decode(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(path: &str) -> Option<(String, Action)> {
+        Target::parse(path).map(|target| (target.key.to_string(), target.action))
+    }
+
+    fn resolve(revision: &str, path: &str) -> Action {
+        Action::Resolve { revision: revision.into(), path: path.into() }
+    }
+
+    #[test]
+    fn reads_file_routes() {
+        let main = || resolve("main", "a.txt");
+        for (path, key, action) in [
+            ("/acme/r/resolve/main/a.txt", "model acme/r", main()),
+            ("/gpt2/resolve/main/a.txt", "model gpt2", main()),
+            ("/datasets/acme/r/resolve/main/a.txt", "dataset acme/r", main()),
+            ("/spaces/acme/r/resolve/main/a.txt", "space acme/r", main()),
+            ("/a/r/resolve/refs%2Fpr%2F1/d/a%20b", "model a/r", resolve("refs/pr/1", "d/a b")),
+            ("/a/r/resolve/refs/pr/1/a", "model a/r", resolve("refs/pr/1", "a")),
+            ("/a/r/resolve/feature%2Fx/..%2f..%2Fetc", "model a/r", resolve("feature/x", "../../etc")),
+            ("/a/r/resolve/main/resolve/main/x", "model a/r", resolve("main", "resolve/main/x")),
+        ] {
+            assert_eq!(parse(path), Some((key.to_owned(), action)), "{path}");
+        }
+    }
+
+    #[test]
+    fn reads_api_routes() {
+        let tree = |path: &str| Action::Tree { revision: "main".into(), path: path.into() };
+        for (path, key, action) in [
+            ("/api/models/acme/r", "model acme/r", Action::Info { revision: None }),
+            ("/api/models/gpt2", "model gpt2", Action::Info { revision: None }),
+            ("/api/datasets/a/r/revision/v1", "dataset a/r", Action::Info { revision: Some("v1".into()) }),
+            ("/api/models/gpt2/tree/main", "model gpt2", tree("")),
+            ("/api/models/a/r/tree/main/sub%2Fdir", "model a/r", tree("sub/dir")),
+            ("/api/models/a/r/tree/main/sub/dir/", "model a/r", tree("sub/dir")),
+            ("/api/spaces/a/r/refs", "space a/r", Action::Refs),
+            ("/api/models/a/r/commits/main", "model a/r", Action::Commits { revision: "main".into() }),
+        ] {
+            assert_eq!(parse(path), Some((key.to_owned(), action)), "{path}");
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for path in [
+            "", "/", "//", "/a", "/a/b/c", "/a/b/resolve/main", "/a/b/resolve/main/", "/api", "/api/models",
+            "/api/kernels/a/b", "/api/models/a/b/c", "/api/models/a/../tree/main", "/api/models/..%2f../x/tree/main",
+            "/%ff/b/resolve/main/x", "/a/b/resolve/main/%ff", "/a/b/resolve/%ff/x", "/kernels/a/b/resolve/main/x",
+        ] {
+            assert_eq!(parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn can_name_the_same_thing_of_another_repository() {
+        let target = Target::parse("/api/models/a/old/tree/main/sub%2Fdir").unwrap();
+        assert_eq!(target.around, ("/api/models/".into(), "/tree/main/sub%2Fdir".into()));
+        let target = Target::parse("/datasets/a/old/resolve/main/x").unwrap();
+        assert_eq!(target.around, ("/datasets/".into(), "/resolve/main/x".into()));
+    }
+}

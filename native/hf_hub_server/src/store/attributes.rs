@@ -1,0 +1,87 @@
+//! Which paths `.gitattributes` hands to git-lfs.
+//!
+//! Only the file at the top of the repository counts, as on the Hub; macros are not expanded.
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// What the Hub puts into every new repository.
+pub(crate) const DEFAULT: &str = include_str!("default_gitattributes");
+
+/// The patterns of one `.gitattributes` file.
+#[derive(Debug)]
+pub(crate) struct Attributes {
+    matcher: Gitignore,
+}
+
+impl Attributes {
+    /// Reads the patterns; lines that cannot be understood match nothing.
+    pub(crate) fn parse(content: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(content);
+        let mut builder = GitignoreBuilder::new("");
+        // The patterns have gitignore's syntax and its "last match wins"; a line that takes the filter away
+        // again is what a negated pattern is there.
+        for (pattern, lfs) in text.lines().filter_map(parse_line) {
+            let sign = if lfs { "" } else { "!" };
+            let _ = builder.add_line(None, &format!("{sign}{pattern}"));
+        }
+        Self { matcher: builder.build().unwrap_or_else(|_| Gitignore::empty()) }
+    }
+
+    /// Whether this path goes to the large file store.
+    pub(crate) fn is_lfs(&self, path: &str) -> bool {
+        self.matcher.matched(path, false).is_ignore()
+    }
+}
+
+/// The pattern of a line and whether it sets or removes `filter=lfs`; `None` if it does neither.
+fn parse_line(line: &str) -> Option<(String, bool)> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with(['#', '!', '[']) {
+        return None;
+    }
+    let (pattern, attributes) = match line.strip_prefix('"') {
+        Some(rest) => rest.split_once('"')?,
+        None => line.split_once(char::is_whitespace)?,
+    };
+    let attributes = attributes.split_whitespace();
+    let filter = attributes.filter(|word| word.trim_start_matches(['-', '!']).starts_with("filter")).last()?;
+    // git-lfs writes a space in a name this way; the matcher does not know character classes.
+    Some((pattern.replace("[[:space:]]", "[ ]"), filter == "filter=lfs"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_hubs_default_patterns() {
+        let attributes = Attributes::parse(DEFAULT.as_bytes());
+        for path in [
+            "model.safetensors", "sub/dir/x.bin", "a.tar.gz", "saved_model/a/b", "run/events.out.tfevents.1",
+            "x.zip",
+        ] {
+            assert!(attributes.is_lfs(path), "{path}");
+        }
+        for path in ["config.json", "README.md", "bin", "x.bin.d/readme", "saved_model.txt"] {
+            assert!(!attributes.is_lfs(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_that_speaks_of_the_filter_wins() {
+        let text = "*.bin filter=lfs -text\nsmall.bin -filter\n/top.txt filter=lfs\n\"a b.txt\" filter=lfs\n\
+                    c[[:space:]]d.txt filter=lfs\n*.txt text\n# *.md filter=lfs\n";
+        let attributes = Attributes::parse(text.as_bytes());
+        for (path, lfs) in [
+            ("x.bin", true),
+            ("small.bin", false),
+            ("top.txt", true),
+            ("sub/top.txt", false),
+            ("a b.txt", true),
+            ("c d.txt", true),
+            ("x.md", false),
+        ] {
+            assert_eq!(attributes.is_lfs(path), lfs, "{path}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Small files that are replaced whole, and the lock files around them.
+//!
+//! A reader sees the old content or the new, never a part. It does not know what the files mean.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Holds a lock file until dropped; other processes on the same root wait meanwhile.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits for the lock file at `path`, which is created and left in place.
+    pub(crate) fn acquire(path: &Path) -> Result<Self> {
+        create_parent(path)?;
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Reads a JSON file; `None` when there is no such file.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(err).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let value = serde_json::from_slice(&text);
+    value.map(Some).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Replaces a JSON file.
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    write(path, &text)
+}
+
+/// Replaces a file.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let context = || format!("cannot write {}", path.display());
+    let folder = create_parent(path)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
+    file.write_all(content).with_context(context)?;
+    file.as_file().sync_all().with_context(context)?;
+    file.persist(path).with_context(context)?;
+    Ok(())
+}
+
+/// Creates the folder a file is to lie in, and returns it.
+pub(crate) fn create_parent(path: &Path) -> Result<&Path> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}

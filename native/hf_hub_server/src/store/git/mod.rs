@@ -1,0 +1,54 @@
+//! One bare git repository, read and written through libgit2.
+//!
+//! Commits, trees, ids and refs are what git says they are. It knows pointers, but not where large content
+//! lies, and nothing of the Hub's settings. Everything here blocks.
+
+mod history;
+mod refs;
+mod revision;
+mod tree;
+mod write;
+
+pub(crate) use history::CommitInfo;
+pub(crate) use refs::{Refs, branch_ref, is_ref_name, tag_ref};
+pub(crate) use tree::{Entry, EntryKind, Listed};
+pub(crate) use write::{Change, Content};
+
+use std::path::Path;
+
+use git2::{ErrorCode, Repository, RepositoryInitOptions};
+
+/// The branch every repository has.
+pub(crate) const MAIN: &str = "main";
+
+/// An open bare repository.
+pub(crate) struct Git {
+    repo: Repository,
+}
+
+impl Git {
+    /// Creates an empty repository whose main branch is unborn.
+    pub(crate) fn init(dir: &Path) -> Result<Self, git2::Error> {
+        let mut options = RepositoryInitOptions::new();
+        options.bare(true).no_reinit(true).mkpath(true).initial_head(MAIN).external_template(false);
+        Repository::init_opts(dir, &options).map(|repo| Self { repo })
+    }
+
+    /// Opens an existing repository.
+    pub(crate) fn open(dir: &Path) -> Result<Self, git2::Error> {
+        Repository::open_bare(dir).map(|repo| Self { repo })
+    }
+}
+
+/// "Not found", and names git does not even look up, are answers rather than failures.
+fn found<T>(result: Result<T, git2::Error>) -> Result<Option<T>, git2::Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(err) if is_absence(err.code()) => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+fn is_absence(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Ambiguous | ErrorCode::Peel)
+}

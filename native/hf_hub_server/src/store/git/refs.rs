@@ -1,0 +1,87 @@
+//! Branches, tags, pull request heads and converted copies.
+
+use git2::{Oid, Reference};
+use serde::Serialize;
+
+use super::{Git, found};
+
+/// Every ref of a repository, sorted by name within its kind.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Refs {
+    /// `refs/heads/*`.
+    pub(crate) branches: Vec<Ref>,
+    /// `refs/convert/*`.
+    pub(crate) converts: Vec<Ref>,
+    /// `refs/tags/*`.
+    pub(crate) tags: Vec<Ref>,
+    /// `refs/pr/*`, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pull_requests: Option<Vec<Ref>>,
+}
+
+/// One ref and the commit it points to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ref {
+    /// The name without the prefix of its kind.
+    pub(crate) name: String,
+    /// The full name.
+    #[serde(rename = "ref")]
+    pub(crate) full_name: String,
+    /// The commit, 40 hex digits.
+    pub(crate) target_commit: String,
+}
+
+impl Git {
+    /// Lists the refs.
+    pub(crate) fn refs(&self, with_pull_requests: bool) -> Result<Refs, git2::Error> {
+        Ok(Refs {
+            branches: self.refs_below("refs/heads/")?,
+            converts: self.refs_below("refs/convert/")?,
+            tags: self.refs_below("refs/tags/")?,
+            pull_requests: with_pull_requests.then(|| self.refs_below("refs/pr/")).transpose()?,
+        })
+    }
+
+    /// Creates a ref, or fails when there is one of that name.
+    pub(crate) fn create_ref(&self, name: &str, target: Oid, message: &str) -> Result<(), git2::Error> {
+        self.repo.reference(name, target, false, message).map(drop)
+    }
+
+    fn refs_below(&self, prefix: &str) -> Result<Vec<Ref>, git2::Error> {
+        let mut list = Vec::new();
+        for reference in self.repo.references_glob(&format!("{prefix}*"))? {
+            list.extend(describe(&reference?, prefix)?);
+        }
+        list.sort_by(|a: &Ref, b: &Ref| a.full_name.cmp(&b.full_name));
+        Ok(list)
+    }
+}
+
+/// The full name of a branch. A name that already begins with `refs/` is kept: `refs/pr/1` is written to like
+/// a branch.
+pub(crate) fn branch_ref(name: &str) -> String {
+    if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") }
+}
+
+/// The full name of a tag.
+pub(crate) fn tag_ref(name: &str) -> String {
+    format!("refs/tags/{name}")
+}
+
+/// Whether git can look up a ref of this full name.
+pub(crate) fn is_ref_name(name: &str) -> bool {
+    // A NUL would not reach libgit2 as part of the name.
+    name.starts_with("refs/") && !name.contains('\0') && Reference::is_valid_name(name)
+}
+
+fn describe(reference: &Reference<'_>, prefix: &str) -> Result<Option<Ref>, git2::Error> {
+    let full_name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+    let commit = found(reference.peel_to_commit())?;
+    Ok(commit.map(|commit| Ref {
+        name: full_name[prefix.len()..].to_owned(),
+        target_commit: commit.id().to_string(),
+        full_name,
+    }))
+}

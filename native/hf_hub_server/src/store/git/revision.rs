@@ -1,0 +1,45 @@
+//! From what a client calls a revision to a commit.
+//!
+//! Branch, tag, `refs/…`, commit id or its beginning. It does not speak git's revision language: `main~1` or
+//! `:/text` are no revisions on the Hub.
+
+use git2::{Commit, ObjectType, Oid};
+
+use super::{Git, found, is_ref_name};
+
+const SHORTEST_ID: usize = 7;
+const FULL_ID: usize = 40;
+
+impl Git {
+    /// The commit a revision stands for; `None` when there is none.
+    pub(crate) fn resolve(&self, revision: &str) -> Result<Option<Oid>, git2::Error> {
+        for name in [format!("refs/heads/{revision}"), format!("refs/tags/{revision}"), revision.to_owned()] {
+            if let Some(oid) = self.resolve_ref(&name)? {
+                return Ok(Some(oid));
+            }
+        }
+        self.resolve_id(revision)
+    }
+
+    fn resolve_ref(&self, name: &str) -> Result<Option<Oid>, git2::Error> {
+        if !is_ref_name(name) {
+            return Ok(None);
+        }
+        let Some(reference) = found(self.repo.find_reference(name))? else { return Ok(None) };
+        let commit = found(reference.peel_to_commit())?;
+        Ok(commit.map(|commit| commit.id()))
+    }
+
+    fn resolve_id(&self, text: &str) -> Result<Option<Oid>, git2::Error> {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hex || !(SHORTEST_ID..=FULL_ID).contains(&text.len()) {
+            return Ok(None);
+        }
+        let object = found(self.repo.find_object_by_prefix(text, Some(ObjectType::Commit)))?;
+        Ok(object.map(|commit| commit.id()))
+    }
+
+    pub(super) fn commit(&self, oid: Oid) -> Result<Commit<'_>, git2::Error> {
+        self.repo.find_commit(oid)
+    }
+}

@@ -1,0 +1,160 @@
+//! Large file content by SHA-256, and the pointer text that stands for it in git.
+//!
+//! Content is written to a temporary file first and takes its name only when complete and hashed, so a file
+//! under its name is always whole. It does not know which repository uses what.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::disk;
+
+const VERSION_LINE: &str = "version https://git-lfs.github.com/spec/v1";
+const COPY_CHUNK: usize = 1 << 20;
+
+/// Pointers are tiny; whatever is larger is not read to see whether it is one.
+pub(crate) const MAX_POINTER_SIZE: u64 = 1024;
+
+/// The text git holds in the place of large content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pointer {
+    /// SHA-256 of the content, 64 lower-case hex digits.
+    pub(crate) oid: String,
+    /// Size of the content.
+    pub(crate) size: u64,
+}
+
+impl Pointer {
+    /// The pointer file, byte for byte as git-lfs writes it.
+    pub(crate) fn text(&self) -> String {
+        format!("{VERSION_LINE}\noid sha256:{}\nsize {}\n", self.oid, self.size)
+    }
+
+    /// Reads a pointer file; `None` when `content` is something else.
+    pub(crate) fn parse(content: &[u8]) -> Option<Self> {
+        let text = str::from_utf8(content).ok()?;
+        let mut lines = text.lines();
+        if lines.next()? != VERSION_LINE {
+            return None;
+        }
+        let (mut oid, mut size) = (None, None);
+        for line in lines {
+            match line.split_once(' ')? {
+                ("oid", value) => oid = Some(value.strip_prefix("sha256:")?.to_owned()),
+                ("size", value) => size = Some(value.parse().ok()?),
+                _ => {}
+            }
+        }
+        let oid = oid.filter(|oid| is_oid(oid))?;
+        Some(Self { oid, size: size? })
+    }
+}
+
+/// Whether `text` is the name of some content: 64 lower-case hex digits.
+pub(crate) fn is_oid(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The content store below the root.
+#[derive(Clone, Debug)]
+pub(crate) struct LfsStore {
+    dir: PathBuf,
+}
+
+impl LfsStore {
+    /// The store of the Hub at `root`.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { dir: root.join("lfs") }
+    }
+
+    /// Where content lies; `oid` must satisfy [`is_oid`].
+    pub(crate) fn path(&self, oid: &str) -> PathBuf {
+        debug_assert!(is_oid(oid));
+        self.dir.join(&oid[..2]).join(&oid[2..4]).join(oid)
+    }
+
+    /// Whether the content is here.
+    pub(crate) fn has(&self, oid: &str) -> bool {
+        self.path(oid).is_file()
+    }
+
+    /// Stores everything `reader` yields and returns its pointer.
+    pub(crate) fn put(&self, mut reader: impl Read) -> Result<Pointer> {
+        let incoming = self.dir.join("incoming");
+        fs::create_dir_all(&incoming).with_context(|| format!("cannot create {}", incoming.display()))?;
+        let mut file = tempfile::NamedTempFile::new_in(&incoming)?;
+        let mut hash = Sha256::new();
+        let mut size = 0;
+        let mut chunk = vec![0; COPY_CHUNK];
+        loop {
+            let read = reader.read(&mut chunk)?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&chunk[..read]);
+            file.write_all(&chunk[..read])?;
+            size += read as u64;
+        }
+        let pointer = Pointer { oid: hex::encode(hash.finalize()), size };
+        let path = self.path(&pointer.oid);
+        if fs::metadata(&path).is_ok_and(|found| found.len() == size) {
+            return Ok(pointer);
+        }
+        file.as_file().sync_all()?;
+        let folder = disk::create_parent(&path)?;
+        file.persist(&path)?;
+        sync_folder(folder)?;
+        Ok(pointer)
+    }
+}
+
+// Without this a power cut could forget the rename of a file whose bytes are already safe.
+fn sync_folder(folder: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OID: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+    #[test]
+    fn writes_and_reads_the_exact_pointer_text() {
+        let pointer = Pointer { oid: OID.into(), size: 5 };
+        let text = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{OID}\nsize 5\n");
+        assert_eq!(pointer.text(), text);
+        assert_eq!(Pointer::parse(text.as_bytes()), Some(pointer));
+    }
+
+    #[test]
+    fn takes_nothing_else_for_a_pointer() {
+        for text in [
+            "",
+            "version https://git-lfs.github.com/spec/v1\n",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:../../x\nsize 5\n",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+            "hello",
+        ] {
+            assert_eq!(Pointer::parse(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(Pointer::parse(b"\xff"), None);
+    }
+
+    #[test]
+    fn stores_content_under_its_hash_and_leaves_no_temporary_file() {
+        let root = tempfile::tempdir().unwrap();
+        let store = LfsStore::new(root.path());
+        for _ in 0..2 {
+            assert_eq!(store.put(&b"hello"[..]).unwrap(), Pointer { oid: OID.into(), size: 5 });
+        }
+        assert_eq!(fs::read(root.path().join("lfs/2c/f2").join(OID)).unwrap(), b"hello");
+        assert_eq!(fs::read_dir(root.path().join("lfs/incoming")).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,185 @@
+//! What is on disk below the root: repositories, large files, users, the signing key.
+//!
+//! The layout is known here and in the modules below, nowhere else. No HTTP, no access rules.
+
+mod attributes;
+mod disk;
+mod git;
+mod import;
+mod lfs;
+mod repo;
+mod repo_id;
+mod settings;
+mod users;
+
+pub(crate) use git::{CommitInfo, Entry, EntryKind, Git, Listed, MAIN, branch_ref, is_ref_name, tag_ref};
+pub(crate) use import::{Imported, Spec as ImportSpec};
+pub(crate) use lfs::{LfsStore, is_oid};
+pub(crate) use repo::{Place, Repo};
+pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
+pub(crate) use settings::{Gate, Settings};
+pub(crate) use users::{Role, Token, User, Users, random_token};
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use disk::Lock;
+use settings::Card;
+
+const KEY_BYTES: usize = 32;
+
+/// The root folder of a Hub.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the root, creating it if need be; fails when it cannot be written to.
+    pub(crate) fn open(root: &Path) -> Result<Self> {
+        let context = || format!("cannot use {} as root", root.display());
+        fs::create_dir_all(root.join("repos")).with_context(context)?;
+        tempfile::tempfile_in(root).with_context(context)?;
+        Ok(Self { root: root.canonicalize().with_context(context)? })
+    }
+
+    /// The large file content.
+    pub(crate) fn lfs(&self) -> LfsStore {
+        LfsStore::new(&self.root)
+    }
+
+    /// The users and organisations.
+    pub(crate) fn users(&self) -> Users {
+        Users::new(&self.root)
+    }
+
+    /// The key URLs are signed with; made on first use, so that links outlive a restart.
+    pub(crate) fn signing_key(&self) -> Result<Vec<u8>> {
+        let path = self.root.join("signing.key");
+        let _lock = Lock::acquire(&self.root.join("signing.lock"))?;
+        if let Ok(key) = fs::read(&path)
+            && key.len() == KEY_BYTES
+        {
+            return Ok(key);
+        }
+        let mut key = vec![0; KEY_BYTES];
+        getrandom::fill(&mut key)?;
+        disk::write(&path, &key)?;
+        Ok(key)
+    }
+
+    /// Where a repository is now.
+    pub(crate) fn locate(&self, key: &RepoKey) -> Result<Place> {
+        Ok(match disk::read_json(&self.card_path(key))? {
+            None => Place::Nowhere,
+            Some(Card::Moved { moved_to }) => Place::Moved(moved_to.parse()?),
+            Some(Card::Here(settings)) => {
+                Place::Here(Repo { key: key.clone(), git_dir: self.git_dir(key), settings })
+            }
+        })
+    }
+
+    /// The repository of that name, or an error that says it is missing.
+    pub(crate) fn find(&self, key: &RepoKey) -> Result<Repo> {
+        match self.locate(key)? {
+            Place::Here(repo) => Ok(repo),
+            Place::Moved(id) => bail!("{key} was renamed to {id}"),
+            Place::Nowhere => bail!("there is no {key}"),
+        }
+    }
+
+    /// Every repository of a kind, sorted by id.
+    pub(crate) fn list(&self, kind: RepoKind) -> Result<Vec<Repo>> {
+        let folder = self.kind_dir(kind);
+        let mut ids = Vec::new();
+        for name in file_names(&folder)? {
+            if let Some(name) = name.strip_suffix(".git") {
+                ids.push(name.to_owned());
+            } else if folder.join(&name).is_dir() {
+                let inner = file_names(&folder.join(&name))?;
+                ids.extend(inner.iter().filter_map(|n| Some(format!("{name}/{}", n.strip_suffix(".git")?))));
+            }
+        }
+        ids.sort();
+        let keys = ids.iter().filter_map(|id| Some(RepoKey::new(kind, id.parse().ok()?)));
+        let places = keys.map(|key| self.locate(&key)).collect::<Result<Vec<_>>>()?;
+        Ok(places.into_iter().filter_map(Place::here).collect())
+    }
+
+    /// Changes the settings of a repository.
+    pub(crate) fn update(&self, key: &RepoKey, change: impl FnOnce(&mut Settings)) -> Result<()> {
+        let _lock = self.lock(key)?;
+        let mut settings = self.find(key)?.settings;
+        change(&mut settings);
+        disk::write_json(&self.card_path(key), &Card::Here(settings))
+    }
+
+    /// Gives a repository a new name; the old one forwards to it from then on.
+    pub(crate) fn rename(&self, old: &RepoKey, new: &RepoKey) -> Result<()> {
+        let _lock = self.lock(old)?;
+        let repo = self.find(old)?;
+        if let Place::Here(_) = self.locate(new)? {
+            bail!("{new} exists already");
+        }
+        if let Some(namespace) = new.id.namespace() {
+            self.users().ensure_namespace(namespace)?;
+        }
+        disk::create_parent(&self.git_dir(new))?;
+        fs::rename(&repo.git_dir, self.git_dir(new)).with_context(|| format!("cannot move {old}"))?;
+        disk::write_json(&self.card_path(new), &Card::Here(repo.settings))?;
+        disk::write_json(&self.card_path(old), &Card::Moved { moved_to: new.id.to_string() })
+    }
+
+    /// Creates an empty repository; the caller holds its lock.
+    fn create(&self, key: &RepoKey, settings: Settings) -> Result<Repo> {
+        if let Some(namespace) = key.id.namespace() {
+            self.users().ensure_namespace(namespace)?;
+        }
+        let git_dir = self.git_dir(key);
+        // What an interrupted creation left has no settings and so was never visible.
+        if git_dir.exists() {
+            fs::remove_dir_all(&git_dir).with_context(|| format!("cannot replace {}", git_dir.display()))?;
+        }
+        Git::init(&git_dir).with_context(|| format!("cannot create {key}"))?;
+        disk::write_json(&self.card_path(key), &Card::Here(settings.clone()))?;
+        Ok(Repo { key: key.clone(), git_dir, settings })
+    }
+
+    /// Waits until no other process writes to the repository.
+    fn lock(&self, key: &RepoKey) -> Result<Lock> {
+        Lock::acquire(&self.beside(key, "lock"))
+    }
+
+    fn kind_dir(&self, kind: RepoKind) -> PathBuf {
+        self.root.join("repos").join(kind.plural())
+    }
+
+    fn git_dir(&self, key: &RepoKey) -> PathBuf {
+        let mut dir = self.kind_dir(key.kind);
+        dir.extend(key.id.namespace());
+        dir.join(format!("{}.git", key.id.name()))
+    }
+
+    fn card_path(&self, key: &RepoKey) -> PathBuf {
+        self.beside(key, "json")
+    }
+
+    fn beside(&self, key: &RepoKey, extension: &str) -> PathBuf {
+        let git_dir = self.git_dir(key);
+        git_dir.with_file_name(format!("{}.git.{extension}", key.id.name()))
+    }
+}
+
+/// The UTF-8 names in a folder; none when there is no such folder.
+fn file_names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(err) => return Err(err).with_context(|| format!("cannot read {}", folder.display())),
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+}

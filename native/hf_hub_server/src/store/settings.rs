@@ -1,0 +1,72 @@
+//! What the Hub knows about a repository besides its git history.
+//!
+//! Kept as JSON beside the bare repository. A file that says only `moved_to` is the forwarding address a
+//! rename leaves behind.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::repo_id::RepoKey;
+
+/// The settings file of one repository.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// The database id clients see as `_id`: 24 hex digits.
+    #[serde(rename = "_id")]
+    pub(crate) object_id: String,
+    /// When the repository was created.
+    pub(crate) created_at: Timestamp,
+    /// Visible to its owner and the members of its organisation only.
+    #[serde(default)]
+    pub(crate) private: bool,
+    /// Whether files need granted access, and who grants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gated: Option<Gate>,
+    /// Closed by the administrator.
+    #[serde(default)]
+    pub(crate) disabled: bool,
+    /// Users who may read the files of a gated repository.
+    #[serde(default)]
+    pub(crate) granted: Vec<String>,
+}
+
+/// Who grants access to a gated repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Gate {
+    /// Everybody who asks is let in.
+    Auto,
+    /// The owner decides.
+    Manual,
+}
+
+/// What lies beside the place of a bare repository.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Card {
+    /// The repository was renamed.
+    Moved {
+        /// Its new id.
+        moved_to: String,
+    },
+    /// The repository is here.
+    Here(Settings),
+}
+
+impl Settings {
+    /// The settings of a repository created now.
+    pub(crate) fn new(key: &RepoKey) -> Self {
+        use sha2::{Digest, Sha256};
+
+        let created_at = Timestamp::now();
+        let digest = Sha256::digest(format!("{key} {created_at}"));
+        Self {
+            object_id: hex::encode(&digest[..12]),
+            created_at,
+            private: false,
+            gated: None,
+            disabled: false,
+            granted: Vec::new(),
+        }
+    }
+}
