@@ -328,17 +328,16 @@ fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
     Ok(builder)
 }
 
+/// All certificates of all files; a folder of them may also hold other files.
 fn read_certificates(files: &[PathBuf]) -> Result<Vec<Certificate>> {
     let mut certificates = Vec::new();
     for path in files {
-        let pem = std::fs::read(path)
-            .map_err(|source| Error::io("read the certificates in", path, source))?;
-        let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-        if found.is_empty() {
-            let message = format!("`{}` holds no certificate in PEM form", path.display());
-            return Err(Error::new(ErrorKind::Transport, message));
-        }
-        certificates.extend(found);
+        let pem = std::fs::read(path).map_err(|source| Error::io("read the certificates in", path, source))?;
+        certificates.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default());
+    }
+    if let (Some(path), true) = (files.first(), certificates.is_empty()) {
+        let message = format!("`{}` holds no certificate in PEM form (SSL_CERT_FILE and the like)", path.display());
+        return Err(Error::new(ErrorKind::Transport, message));
     }
     Ok(certificates)
 }

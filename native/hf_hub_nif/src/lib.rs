@@ -1,1 +1,203 @@
-//! The boundary.
+//! The boundary between the BEAM and `hf_hub_engine`: decode, spawn, encode, and nothing else.
+//!
+//! Every function here returns within microseconds. What takes longer is a
+//! [`job`]: it runs on the one tokio runtime and answers by messages. No function
+//! blocks a scheduler, normal or dirty, and none reads the environment.
+
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the parameters of a NIF are freshly decoded values"
+)]
+
+mod decode;
+mod encode;
+mod job;
+mod pool;
+
+use hf_hub_engine::{
+    cache, download,
+    error::{Error, ErrorKind},
+    extract, hash, hub,
+    progress::{Activity, Progress},
+    snapshot, stream,
+};
+use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
+
+use crate::{
+    decode::{DownloadArgs, ExtractArgs, HashArgs, LookUpArgs, SnapshotArgs, StreamArgs},
+    encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
+    job::Job,
+};
+
+mod atoms {
+    rustler::atoms! { ok, error, hf_hub, progress, chunk, done, known_absent, unknown }
+}
+
+/// Downloads one file; ends with `{:ok, report}`.
+#[rustler::nif]
+fn download<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    spec: DownloadArgs,
+) -> NifResult<ResourceArc<Job>> {
+    let progress = spec.progress.then(Progress::default);
+    job::spawn(env, tag, progress.clone(), move |_| async move {
+        let (hub, spec) = (spec.hub.open().await?, spec.spec()?);
+        let report = download::run(&hub, &spec, &progress.unwrap_or_default()).await?;
+        Ok(Reply::Report(ReportTerm::from(report)))
+    })
+}
+
+/// Downloads what is missing of a snapshot; ends with `{:ok, snapshot}`.
+#[rustler::nif]
+fn snapshot<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    spec: SnapshotArgs,
+) -> NifResult<ResourceArc<Job>> {
+    let progress = spec.progress.then(Progress::default);
+    job::spawn(env, tag, progress.clone(), move |_| async move {
+        let (hub, spec) = (spec.hub.open().await?, spec.spec()?);
+        let snapshot = snapshot::run(&hub, &spec, &progress.unwrap_or_default()).await?;
+        Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
+    })
+}
+
+/// Streams one file: a `{:chunk, binary}` for each permit given by `ask/2`, then `{:ok, :done}`.
+#[rustler::nif]
+fn open_stream<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    spec: StreamArgs,
+) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, None, move |mut consumer| async move {
+        let (hub, spec) = (spec.hub.open().await?, spec.spec()?);
+        consumer.wait_for_demand().await;
+        let mut file = stream::FileStream::open(hub, spec, Progress::default()).await?;
+        while let Some(chunk) = file.next().await? {
+            consumer.send(chunk).await;
+        }
+        Ok(Reply::Done)
+    })
+}
+
+/// Looks a file up in the cache; ends with `{:ok, path | :known_absent | :unknown}`.
+#[rustler::nif]
+fn look_up<'a>(env: Env<'a>, tag: Reference<'a>, spec: LookUpArgs) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, None, move |_| async move {
+        let (repo, revision, path) = spec.names()?;
+        let found = job::blocking(move || spec.cache().repo(&repo).look_up(&revision, &path)).await;
+        Ok(Reply::LookedUp(match found {
+            cache::Lookup::Found(path) => LookedUp::Path(path),
+            cache::Lookup::KnownAbsent => LookedUp::KnownAbsent,
+            cache::Lookup::Unknown => LookedUp::Unknown,
+        }))
+    })
+}
+
+/// Hashes a file; ends with `{:ok, hex}`.
+#[rustler::nif]
+fn hash_file<'a>(env: Env<'a>, tag: Reference<'a>, spec: HashArgs) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, None, move |_| async move {
+        let hex = job::blocking(move || hash::file(&spec.path, spec.proof())).await?;
+        Ok(Reply::Text(hex.unwrap_or_default()))
+    })
+}
+
+/// Unpacks an archive; ends with `{:ok, path}`.
+#[rustler::nif]
+fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, None, move |consumer| async move {
+        let destination = spec.destination.clone();
+        let stop = consumer.cancelled();
+        job::blocking(move || {
+            let limits = extract::Limits { max_size: spec.max_size, max_entries: spec.max_entries };
+            extract::run(&spec.archive, &spec.destination, limits, &|| stop.is_cancelled())
+        })
+        .await?;
+        Ok(Reply::Path(destination.0))
+    })
+}
+
+/// Panics in the named place, to show that even then exactly one answer comes.
+#[rustler::nif]
+fn panic<'a>(env: Env<'a>, tag: Reference<'a>, place: Atom) -> NifResult<ResourceArc<Job>> {
+    let place = place.to_term(env).atom_to_string()?;
+    assert!(place != "nif", "a panic on a scheduler thread, as asked");
+    job::spawn(env, tag, None, move |_| async move {
+        if place == "blocking" {
+            job::blocking(|| panic!("a panic on a blocking thread, as asked")).await;
+        }
+        panic!("a panic on a runtime thread, as asked");
+    })
+}
+
+/// Allows a stream to send `chunks` more pieces.
+#[rustler::nif]
+fn ask(job: ResourceArc<Job>, chunks: u32) -> Atom {
+    job.add_demand(chunks);
+    atoms::ok()
+}
+
+/// Says that the last progress message has been dealt with; only then comes another.
+#[rustler::nif]
+fn acknowledge(job: ResourceArc<Job>) -> Atom {
+    job.acknowledge();
+    atoms::ok()
+}
+
+/// Stops a job. Its last message still comes, once.
+#[rustler::nif]
+fn cancel(job: ResourceArc<Job>) -> Atom {
+    job.cancel();
+    atoms::ok()
+}
+
+/// The archive format of a file name, and the name without its ending; no disk is touched.
+#[rustler::nif]
+fn archive_format(path: decode::Path) -> Option<(&'static str, encode::Path)> {
+    let (format, stem) = extract::Format::of(&path)?;
+    Some((encode::format_name(format), encode::Path(stem)))
+}
+
+/// Checks names as every download does; `nil` or what is wrong.
+#[rustler::nif]
+fn check_names(env: Env<'_>, spec: decode::NameArgs) -> Option<Term<'_>> {
+    spec.check().err().map(|error| encode::error(env, &error))
+}
+
+/// All kinds of error, for the test that compares them with the documentation.
+#[rustler::nif]
+fn error_kinds() -> Vec<&'static str> {
+    ErrorKind::ALL.iter().map(|kind| kind.name()).collect()
+}
+
+/// All activities that progress can name.
+#[rustler::nif]
+fn activities() -> Vec<&'static str> {
+    Activity::ALL.iter().map(|activity| activity.name()).collect()
+}
+
+/// The version of the engine, which must be the library's.
+#[rustler::nif]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Whether an endpoint can be used: `nil` or what is wrong.
+#[rustler::nif]
+fn check_endpoint(env: Env<'_>, endpoint: String) -> Option<Term<'_>> {
+    hub::Hub::parse_endpoint(&endpoint).err().map(|error: Error| encode::error(env, &error))
+}
+
+fn load(_env: Env, _info: Term) -> bool {
+    // A backtrace of this library's frames helps nobody and takes over 100 ms;
+    // the panic itself reaches the caller as an error.
+    std::panic::set_hook(Box::new(|_| {}));
+    // A resource that lives for ever keeps the VM from unmapping code that
+    // threads of the runtime are executing.
+    std::mem::forget(ResourceArc::new(Job::new()));
+    true
+}
+
+rustler::init!("Elixir.HfHub.Native", load = load);

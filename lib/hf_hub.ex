@@ -1,0 +1,73 @@
+defmodule HfHub do
+  @moduledoc """
+  A client for the Hugging Face Hub.
+
+  The work (connections, hashing, the cache) is done by a native engine in Rust; this library
+  says what is to be done. Start here:
+
+    * `HfHub.Download` - files and whole repositories
+    * `HfHub.Cache` - what is on this machine
+    * `HfHub.Extract` - archives
+    * `HfHub.Config` - where settings come from
+    * `HfHub.Error` - what can go wrong
+    * `HfHub.Progress` - watching a download
+    * `HfHub.LocalHub` - a Hub of your own, for tests and offline rooms
+
+  A first file:
+
+      iex> {:ok, path} = HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
+      iex> File.exists?(path)
+      true
+  """
+
+  @version Mix.Project.config()[:version]
+
+  @doc """
+  Returns the version of this library.
+
+  ## Examples
+
+      iex> HfHub.version() |> Version.parse() |> elem(0)
+      :ok
+  """
+  @spec version() :: String.t()
+  def version, do: @version
+
+  @doc """
+  Returns whether the network must not be used; see `HfHub.Config`.
+
+  ## Examples
+
+      iex> HfHub.offline_mode?()
+      false
+  """
+  @doc python: "is_offline_mode"
+  @spec offline_mode?() :: boolean()
+  def offline_mode?, do: HfHub.Config.offline?()
+
+  @doc """
+  Returns the path of a cached file without asking the Hub.
+
+  The error's `:kind` is `:entry_not_found` if the revision is known not to have the file, and
+  `:not_cached` if nothing is known. Options: `:revision`, `:repo_type`, `:cache_dir`, as for
+  `HfHub.Cache.cache_path/1`.
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.try_to_load_from_cache("nobody/nothing", "config.json")
+      iex> error.kind
+      :not_cached
+  """
+  @doc python: "try_to_load_from_cache"
+  @spec try_to_load_from_cache(String.t(), String.t(), keyword()) ::
+          {:ok, Path.t()} | {:error, HfHub.Error.t()}
+  def try_to_load_from_cache(repo_id, filename, opts \\ []) do
+    HfHub.Cache.cache_path([repo_id: repo_id, filename: filename] ++ opts)
+  end
+
+  @doc "Same as `try_to_load_from_cache/3`, but returns the path or raises `HfHub.Error`."
+  @spec try_to_load_from_cache!(String.t(), String.t(), keyword()) :: Path.t()
+  def try_to_load_from_cache!(repo_id, filename, opts \\ []) do
+    HfHub.Error.unwrap!(try_to_load_from_cache(repo_id, filename, opts))
+  end
+end

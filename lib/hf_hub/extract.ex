@@ -1,0 +1,95 @@
+defmodule HfHub.Extract do
+  @moduledoc """
+  Unpacks archives: zip, tar, tar.gz, tar.xz and single gz files.
+
+  Archives come from strangers. No entry leaves the destination, neither by its name nor through a
+  link; devices are refused; and an archive that would grow beyond a limit is stopped. The files
+  are unpacked beside the destination and moved there when all of them are right, so a failure
+  leaves nothing behind.
+  """
+
+  alias HfHub.{Error, Native, Options}
+
+  @type archive_type :: :zip | :tar | :tar_gz | :tar_xz | :gz
+
+  @formats %{"zip" => :zip, "tar" => :tar, "tar_gz" => :tar_gz, "tar_xz" => :tar_xz, "gz" => :gz}
+
+  @options [
+    max_size: [
+      type: :pos_integer,
+      doc: "bytes all files together may have. By default 200 times the archive's size, but at least 1 GiB."
+    ],
+    max_entries: [
+      type: :pos_integer,
+      default: 1_000_000,
+      doc: "how many files, folders and links there may be."
+    ]
+  ]
+
+  @doc """
+  Unpacks `archive` to `destination` and returns the destination.
+
+  The destination is a folder, or a file for `.gz`. What an existing folder holds stays, except
+  for files of the same names.
+
+  ## Options
+
+  #{Options.docs(@options)}
+
+  ## Examples
+
+      iex> HfHub.Extract.extract("missing.zip", "somewhere") |> elem(0)
+      :error
+  """
+  @spec extract(Path.t(), Path.t(), keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
+  def extract(archive, destination, opts \\ []) when is_binary(archive) and is_binary(destination) do
+    opts = Options.validate!(opts, @options)
+
+    spec = %{
+      archive: Path.expand(archive),
+      destination: Path.expand(destination),
+      max_size: opts[:max_size],
+      max_entries: opts[:max_entries]
+    }
+
+    Native.run(&Native.extract(&1, spec))
+  end
+
+  @doc "Same as `extract/3`, but returns the destination or raises `HfHub.Error`."
+  @spec extract!(Path.t(), Path.t(), keyword()) :: Path.t()
+  def extract!(archive, destination, opts \\ []), do: Error.unwrap!(extract(archive, destination, opts))
+
+  @doc """
+  Returns the kind of archive by the file's name, or `nil`.
+
+  ## Examples
+
+      iex> HfHub.Extract.detect_archive_type("data/train.TAR.GZ")
+      :tar_gz
+      iex> HfHub.Extract.detect_archive_type("model.safetensors")
+      nil
+  """
+  @spec detect_archive_type(Path.t()) :: archive_type() | nil
+  def detect_archive_type(path) do
+    case Native.archive_format(path) do
+      nil -> nil
+      {format, _stem} -> Map.fetch!(@formats, format)
+    end
+  end
+
+  @doc """
+  Returns where an archive is unpacked by default: its path without the ending.
+
+  ## Examples
+
+      iex> HfHub.Extract.default_extract_path("data/né.zip")
+      "data/né"
+  """
+  @spec default_extract_path(Path.t()) :: Path.t()
+  def default_extract_path(path) do
+    case Native.archive_format(path) do
+      nil -> path <> ".extracted"
+      {_format, stem} -> stem
+    end
+  end
+end

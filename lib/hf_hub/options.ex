@@ -1,0 +1,120 @@
+defmodule HfHub.Options do
+  # Option tables: one value checks the options, fills in defaults and writes their
+  # documentation, so the three cannot disagree. The notation is the subset of
+  # NimbleOptions that is needed, so that package can take this module's place.
+  @moduledoc false
+
+  @type table :: keyword(keyword())
+
+  @doc "Returns the options that every call to a Hub takes; each table ends with them."
+  @spec common() :: table()
+  def common do
+    [
+      token: [
+        type: {:or, [:string, :boolean]},
+        doc:
+          "the token to send; `false` for none, `true` to insist on the stored one. " <>
+            "By default the stored one if there is one, see `HfHub.Config`."
+      ],
+      endpoint: [type: :string, doc: "the Hub's base URL. By default `HfHub.Config.endpoint/0`."],
+      timeout: [
+        type: :pos_integer,
+        doc: "the longest the whole call may take, in milliseconds. By default no limit."
+      ],
+      etag_timeout: [
+        type: :pos_integer,
+        doc: "the longest wait for a connection and for the first answer, in milliseconds. By default 10 000."
+      ],
+      download_timeout: [
+        type: :pos_integer,
+        doc: "the longest silence between two pieces of a body, in milliseconds. By default 10 000."
+      ],
+      retries: [
+        type: :non_neg_integer,
+        default: 5,
+        doc: "how often in a row a failed request is repeated; the count begins anew when bytes flow."
+      ],
+      retry_delay: [
+        type: :pos_integer,
+        default: 1000,
+        doc:
+          "milliseconds before the first repetition; each further pause is twice as long, up to eight times this."
+      ]
+    ]
+  end
+
+  @doc "Returns all options of the table with defaults filled in; raises `ArgumentError` on a mistake."
+  @spec validate!(keyword(), table()) :: keyword()
+  def validate!(opts, table) do
+    unless Keyword.keyword?(opts) do
+      raise ArgumentError, "expected options as a keyword list, got: #{inspect(opts)}"
+    end
+
+    Enum.each(opts, fn {name, _value} -> Keyword.has_key?(table, name) || unknown!(name, table) end)
+
+    for {name, rule} <- table do
+      case Keyword.get(opts, name) do
+        nil -> {name, default!(name, rule)}
+        value -> {name, check!(name, value, rule[:type])}
+      end
+    end
+  end
+
+  @doc "Returns the documentation of the table as a Markdown list."
+  @spec docs(table()) :: String.t()
+  def docs(table) do
+    Enum.map_join(table, "\n", fn {name, rule} ->
+      required = if rule[:required], do: " Required.", else: ""
+
+      default =
+        if Keyword.has_key?(rule, :default), do: " Defaults to `#{inspect(rule[:default])}`.", else: ""
+
+      "  * `#{inspect(name)}` (#{type_name(rule[:type])}) - #{rule[:doc]}#{required}#{default}"
+    end)
+  end
+
+  defp default!(name, rule) do
+    if rule[:required], do: raise(ArgumentError, "option #{inspect(name)} is required"), else: rule[:default]
+  end
+
+  defp check!(name, value, type) do
+    if valid?(value, type) do
+      value
+    else
+      shown = if name == :token, do: "something else", else: inspect(value, limit: 10, printable_limit: 100)
+      raise ArgumentError, "expected option #{inspect(name)} to be #{type_name(type)}, got: #{shown}"
+    end
+  end
+
+  defp valid?(_value, :any), do: true
+  defp valid?(value, :string), do: is_binary(value) and String.valid?(value)
+  defp valid?(value, :boolean), do: is_boolean(value)
+  defp valid?(value, :atom), do: is_atom(value)
+  defp valid?(value, :pid), do: is_pid(value)
+  defp valid?(value, :pos_integer), do: is_integer(value) and value > 0
+  defp valid?(value, :non_neg_integer), do: is_integer(value) and value >= 0
+  defp valid?(value, {:in, values}), do: value in values
+  defp valid?(value, {:fun, arity}), do: is_function(value, arity)
+  defp valid?(value, {:list, type}), do: is_list(value) and Enum.all?(value, &valid?(&1, type))
+  defp valid?(value, {:or, types}), do: Enum.any?(types, &valid?(value, &1))
+
+  defp type_name(:any), do: "a value described below"
+  defp type_name(:string), do: "a string"
+  defp type_name(:boolean), do: "a boolean"
+  defp type_name(:atom), do: "an atom"
+  defp type_name(:pid), do: "a pid"
+  defp type_name(:pos_integer), do: "a positive integer"
+  defp type_name(:non_neg_integer), do: "a non-negative integer"
+  defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
+  defp type_name({:fun, arity}), do: "a function of arity #{arity}"
+  defp type_name({:list, :string}), do: "a list of strings"
+  defp type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
+
+  defp unknown!(name, table) do
+    known = Keyword.keys(table)
+    nearest = Enum.max_by(known, &String.jaro_distance(to_string(&1), to_string(name)))
+    near? = String.jaro_distance(to_string(nearest), to_string(name)) > 0.7
+    hint = if near?, do: ". Did you mean #{inspect(nearest)}?", else: "; known: #{inspect(known)}"
+    raise ArgumentError, "unknown option #{inspect(name)}#{hint}"
+  end
+end

@@ -1,0 +1,153 @@
+defmodule HfHub.RepoRef do
+  # What users write for a repository, taken apart: an id, an `hf://` URI, a URL
+  # pasted from the browser, or Bumblebee's tuples. The engine checks the parts.
+  @moduledoc false
+
+  alias HfHub.{Error, Native}
+
+  @enforce_keys [:repo_type, :repo_id]
+  defstruct [:repo_type, :repo_id, :revision, :path]
+
+  @type t :: %__MODULE__{
+          repo_type: :model | :dataset | :space,
+          repo_id: String.t(),
+          revision: String.t() | nil,
+          path: String.t() | nil
+        }
+
+  @types %{"models" => :model, "datasets" => :dataset, "spaces" => :space}
+  @hosts ~w(huggingface.co hf.co www.huggingface.co hub-ci.huggingface.co)
+  @routes ~w(blob blame raw resolve tree)
+  @forms ~s("name", "namespace/name", "hf://[datasets/|spaces/]namespace/name[@revision][/path]", ) <>
+           ~s(the address of the repository's web page, {:hf, id} or {:hf, id, opts})
+
+  @doc "Takes a repository reference apart. `repo_type` is what an id alone stands for."
+  @spec parse(term(), :model | :dataset | :space, String.t()) :: {:ok, t()} | {:error, Error.t()}
+  def parse(ref, repo_type, endpoint) do
+    with {:ok, parsed} <- split(ref, repo_type, endpoint), do: check(parsed)
+  end
+
+  @doc "The accepted forms, for messages and documentation."
+  def forms, do: @forms
+
+  defp split({:hf, id}, repo_type, endpoint), do: split(id, repo_type, endpoint)
+
+  defp split({:hf, id, opts}, repo_type, endpoint) when is_list(opts) do
+    with {:ok, parsed} <- split(id, repo_type, endpoint) do
+      {:ok, %{parsed | revision: opts[:revision] || parsed.revision, path: opts[:subdir] || parsed.path}}
+    end
+  end
+
+  defp split("hf://" <> rest, _repo_type, _endpoint), do: uri(rest)
+
+  defp split("http" <> _rest = url, _repo_type, endpoint) do
+    case URI.parse(url) do
+      %URI{scheme: scheme, host: host, path: path} when scheme in ["http", "https"] and is_binary(host) ->
+        if host in @hosts or same_host?(url, endpoint),
+          do: page(relative(path || "", endpoint)),
+          else: invalid(url, "#{host} is neither the Hugging Face Hub nor the endpoint in use")
+
+      _other ->
+        invalid(url, "it is not a URL")
+    end
+  end
+
+  defp split(id, repo_type, _endpoint) when is_binary(id),
+    do: {:ok, %__MODULE__{repo_type: repo_type, repo_id: id}}
+
+  defp split(other, _repo_type, _endpoint), do: invalid(other, "it is neither a string nor {:hf, id}")
+
+  # hf://[type/]namespace/name[@revision][/path]
+  defp uri(text) do
+    {repo_type, segments} = type(String.split(String.trim(text, "/"), "/"))
+
+    case segments do
+      [single] when single in ["model", "dataset", "space"] ->
+        invalid("hf://" <> text, "types are plural: #{single}s")
+
+      [type, _name | _rest] when type in ["model", "dataset", "space"] ->
+        invalid("hf://" <> text, "types are plural: #{type}s")
+
+      [namespace, name | path] ->
+        {name, revision, path} = at_revision(name, path)
+
+        if revision == "" or "" in path do
+          invalid("hf://" <> text, "a part of it is empty")
+        else
+          {:ok, ref(repo_type, "#{namespace}/#{name}", revision && URI.decode(revision), path)}
+        end
+
+      _one ->
+        invalid("hf://" <> text, "the namespace is missing")
+    end
+  end
+
+  defp at_revision(name, path) do
+    case String.split(name, "@", parts: 2) do
+      [name] -> {name, nil, path}
+      [name, revision] -> with_special_ref(name, revision, path)
+    end
+  end
+
+  # refs/pr/1 and refs/convert/parquet are the only revisions that may hold a slash unencoded.
+  defp with_special_ref(name, "refs", ["pr", number | path]), do: {name, "refs/pr/#{number}", path}
+  defp with_special_ref(name, "refs", ["convert", to | path]), do: {name, "refs/convert/#{to}", path}
+  defp with_special_ref(name, revision, path), do: {name, revision, path}
+
+  # namespace/name[/route/revision/path] as in the browser
+  defp page(path) do
+    {repo_type, segments} = type(String.split(String.trim(path, "/"), "/", trim: true))
+
+    case segments do
+      [namespace, name] ->
+        {:ok, ref(repo_type, "#{namespace}/#{name}", nil, [])}
+
+      [namespace, name, route, "refs", kind, last | path]
+      when route in @routes and kind in ["pr", "convert"] ->
+        {:ok, ref(repo_type, "#{namespace}/#{name}", "refs/#{kind}/#{last}", Enum.map(path, &URI.decode/1))}
+
+      [namespace, name, route, revision | path] when route in @routes ->
+        {:ok, ref(repo_type, "#{namespace}/#{name}", URI.decode(revision), Enum.map(path, &URI.decode/1))}
+
+      _other ->
+        invalid(path, "it is no page of a repository")
+    end
+  end
+
+  defp type([type | rest]) when is_map_key(@types, type), do: {@types[type], rest}
+  defp type(segments), do: {:model, segments}
+
+  defp ref(repo_type, id, revision, path) do
+    path = if path == [], do: nil, else: Enum.join(path, "/")
+    %__MODULE__{repo_type: repo_type, repo_id: id, revision: revision, path: path}
+  end
+
+  defp same_host?(url, endpoint), do: URI.parse(url).authority == URI.parse(endpoint).authority
+
+  defp relative(path, endpoint) do
+    case URI.parse(endpoint).path do
+      prefix when prefix in [nil, "", "/"] -> path
+      prefix -> String.replace_prefix(path, String.trim_trailing(prefix, "/"), "")
+    end
+  end
+
+  defp check(%__MODULE__{} = ref) do
+    repo = %{repo_type: to_string(ref.repo_type), repo_id: ref.repo_id, revision: ref.revision || "main"}
+
+    spec = %{
+      repo: %{repo_type: repo.repo_type, id: repo.repo_id, revision: repo.revision},
+      filename: ref.path
+    }
+
+    case Native.check_names(spec) do
+      nil -> {:ok, ref}
+      fields -> {:error, hint(Error.from_native(fields))}
+    end
+  end
+
+  defp hint(error), do: %{error | message: "#{error.message}; accepted: #{@forms}"}
+
+  defp invalid(given, why) do
+    {:error, Error.new(:invalid_name, "#{inspect(given)} names no repository: #{why}; accepted: #{@forms}")}
+  end
+end

@@ -1,0 +1,38 @@
+Code.require_file("mix/native_compiler.exs", __DIR__)
+
+defmodule HfHub.MixProject do
+  use Mix.Project
+
+  @version "0.4.0"
+
+  def project do
+    [
+      app: :hf_hub,
+      version: @version,
+      elixir: "~> 1.14",
+      description:
+        "A Hugging Face Hub client: verified downloads, the shared cache, a Local Hub; Rust inside.",
+      compilers: [:hf_hub_native] ++ Mix.compilers(),
+      elixirc_paths: elixirc_paths(Mix.env()),
+      start_permanent: Mix.env() == :prod,
+      # Nothing here: integrations are detected when they are there.
+      deps: [],
+      package: package(),
+      test_coverage: [summary: [threshold: 0]]
+    ]
+  end
+
+  def application, do: [extra_applications: [:logger]]
+
+  defp elixirc_paths(:test), do: ["lib", "test/support"]
+  defp elixirc_paths(_env), do: ["lib"]
+
+  defp package do
+    [
+      licenses: ["Apache-2.0"],
+      files:
+        ~w(lib mix mix.exs .formatter.exs README.md CHANGELOG.md ARCHITECTURE.md LICENSE Cargo.toml Cargo.lock) ++
+          ~w(native/hf_hub_engine native/hf_hub_nif native/hf_hub_server)
+    ]
+  end
+end

@@ -1,0 +1,189 @@
+defmodule Mix.Tasks.Compile.HfHubNative do
+  # Puts the native library into `priv/native` of the build folder: compiled by
+  # cargo, or copied from HF_HUB_NIF_PATH. Loaded by mix.exs itself, so it also
+  # runs where hf_hub is a dependency. Cargo is not started when nothing changed.
+  #
+  #   HF_HUB_NIF_PATH     a library built elsewhere; nothing is compiled then
+  #   HF_HUB_NIF_SHA256   its SHA-256 (or put it in a file of that name + ".sha256")
+  #   HF_HUB_NIF_PROFILE  cargo profile, "release" by default
+  #   HF_HUB_NIF_TARGET   cargo target triple, for cross compilation
+  @moduledoc false
+  use Mix.Task.Compiler
+
+  @root Path.expand("..", __DIR__)
+  @crate "hf_hub_nif"
+
+  @impl true
+  def run(args) do
+    state = state()
+
+    if "--force" not in args and File.exists?(library()) and read_manifest() == state do
+      {:noop, []}
+    else
+      install(artefact())
+      write_manifest(state)
+      {:ok, []}
+    end
+  end
+
+  @impl true
+  def manifests, do: [manifest()]
+
+  @impl true
+  def clean do
+    File.rm(manifest())
+    File.rm(library())
+    :ok
+  end
+
+  @doc "Runs cargo for one package and returns the paths of what it built."
+  def cargo_build!(package, profile \\ "release", extra \\ []) do
+    cargo = System.find_executable("cargo") || Mix.raise(no_cargo())
+
+    args = [
+      "build",
+      "--package",
+      package,
+      "--profile",
+      profile,
+      "--message-format",
+      "json-render-diagnostics"
+    ]
+
+    opts = [cd: @root, env: [{"CARGO_TERM_COLOR", if(IO.ANSI.enabled?(), do: "always", else: "auto")}]]
+
+    case System.cmd(cargo, args ++ extra, opts) do
+      {output, 0} -> artefacts(output)
+      {_output, status} -> Mix.raise("cargo could not build #{package} (exit status #{status}); see above")
+    end
+  end
+
+  defp artefact do
+    case System.get_env("HF_HUB_NIF_PATH") do
+      path when path in [nil, ""] ->
+        Mix.shell().info("Compiling the native part of hf_hub (the first time takes a minute or two)")
+
+        @crate
+        |> cargo_build!(profile(), target_args())
+        |> Enum.find(&(Path.extname(&1) in [".so", ".dylib", ".dll"]))
+        |> Kernel.||(Mix.raise("cargo built no library for #{@crate}"))
+
+      path ->
+        verify!(path)
+        path
+    end
+  end
+
+  # Renamed into place: overwriting a library that a running VM has mapped would crash it.
+  defp install(from) do
+    File.mkdir_p!(Path.dirname(library()))
+    temporary = library() <> ".#{System.unique_integer([:positive])}"
+    File.cp!(from, temporary)
+    File.rename!(temporary, library())
+    # Links priv of the build folder for the consumers that read it before this app is compiled.
+    Mix.Project.build_structure()
+  end
+
+  defp verify!(path) do
+    unless File.regular?(path), do: Mix.raise("HF_HUB_NIF_PATH names #{path}, which is not a file")
+    actual = :crypto.hash(:sha256, File.read!(path)) |> Base.encode16(case: :lower)
+
+    case expected_sha256(path) do
+      nil ->
+        Mix.raise(
+          "HF_HUB_NIF_PATH needs a checksum: set HF_HUB_NIF_SHA256, or put it in #{path}.sha256 " <>
+            "(this file's is #{actual})"
+        )
+
+      ^actual ->
+        :ok
+
+      other ->
+        Mix.raise("the SHA-256 of #{path} is #{actual}, but #{other} was expected")
+    end
+  end
+
+  defp expected_sha256(path) do
+    case {System.get_env("HF_HUB_NIF_SHA256"), File.read(path <> ".sha256")} do
+      {sha, _file} when sha not in [nil, ""] -> String.downcase(sha)
+      {_none, {:ok, text}} -> text |> String.split() |> List.first("") |> String.downcase()
+      {_none, {:error, _}} -> nil
+    end
+  end
+
+  # What decides whether the library is up to date.
+  defp state do
+    manifests = for path <- ~w(Cargo.toml Cargo.lock), do: Path.join(@root, path)
+    crates = for crate <- ~w(hf_hub_engine hf_hub_nif), do: Path.join([@root, "native", crate])
+    files = manifests ++ Enum.flat_map(crates, &files_below/1)
+    switches = for name <- ~w(PATH SHA256 PROFILE TARGET), do: System.get_env("HF_HUB_NIF_" <> name)
+    given = System.get_env("HF_HUB_NIF_PATH", "")
+
+    stamps =
+      for file <- Enum.sort(files) ++ [given] do
+        case File.stat(file, time: :posix) do
+          {:ok, stat} -> {file, stat.mtime, stat.size}
+          {:error, _} -> {file, nil, nil}
+        end
+      end
+
+    :erlang.phash2({stamps, switches}, 4_294_967_296)
+  end
+
+  # Not a wildcard: the folder this project is in may have any name.
+  defp files_below(path) do
+    case File.ls(path) do
+      {:ok, names} -> Enum.flat_map(names, &files_below(Path.join(path, &1)))
+      {:error, _not_a_folder} -> [path]
+    end
+  end
+
+  # The last artefact is the package that was asked for; its line names the files as JSON strings.
+  defp artefacts(output) do
+    line =
+      output
+      |> String.split("\n", trim: true)
+      |> Enum.filter(&String.contains?(&1, ~s("reason":"compiler-artifact")))
+      |> List.last("")
+
+    for [_quoted, path] <- Regex.scan(~r/"((?:[^"\\]|\\.)*)"/, line),
+        path = unescape(path),
+        File.regular?(path),
+        do: path
+  end
+
+  defp unescape(json), do: String.replace(json, "\\\\", "\\")
+
+  defp library do
+    extension = if match?({:win32, _}, :os.type()), do: ".dll", else: ".so"
+    Path.join([Mix.Project.app_path(), "priv", "native", @crate <> extension])
+  end
+
+  defp manifest, do: Path.join(Mix.Project.manifest_path(), "compile.hf_hub_native")
+
+  defp read_manifest do
+    case File.read(manifest()) do
+      {:ok, text} -> String.to_integer(text)
+      {:error, _} -> nil
+    end
+  end
+
+  defp write_manifest(state) do
+    File.mkdir_p!(Path.dirname(manifest()))
+    File.write!(manifest(), Integer.to_string(state))
+  end
+
+  defp profile, do: System.get_env("HF_HUB_NIF_PROFILE", "release")
+
+  defp target_args do
+    case System.get_env("HF_HUB_NIF_TARGET") do
+      target when target in [nil, ""] -> []
+      target -> ["--target", target]
+    end
+  end
+
+  defp no_cargo do
+    "hf_hub has a native part in Rust and cargo is not installed. Install Rust (https://rustup.rs, or your " <>
+      "system's package), or set HF_HUB_NIF_PATH and HF_HUB_NIF_SHA256 to a library built elsewhere"
+  end
+end

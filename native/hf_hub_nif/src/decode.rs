@@ -1,0 +1,286 @@
+//! Elixir maps into the engine's inputs. Each function takes one map with all keys present.
+
+use std::{ops::Deref, path::PathBuf, time::Duration};
+
+use hf_hub_engine::{
+    cache::layout::{CacheDir, LocalDir},
+    download::{self, Destination, Mode},
+    error::{Error, ErrorKind, Result},
+    hub::{Hub, Token},
+    names::{EntryPath, Proof, Repo, Revision},
+    pattern::Filter,
+    retry::Policy,
+    snapshot, stream,
+    transport::{ClientConfig, Timeouts},
+};
+use rustler::{Decoder, NifMap, NifResult, Term};
+
+use crate::pool;
+
+/// A file system path: any bytes on Unix.
+#[derive(Clone, Debug)]
+pub(crate) struct Path(pub(crate) PathBuf);
+
+impl Deref for Path {
+    type Target = std::path::Path;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'a> Decoder<'a> for Path {
+    #[cfg(unix)]
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        use std::os::unix::ffi::OsStrExt;
+        let binary: rustler::Binary = term.decode()?;
+        Ok(Self(std::ffi::OsStr::from_bytes(&binary).into()))
+    }
+
+    #[cfg(not(unix))]
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        term.decode::<String>().map(|path| Self(path.into()))
+    }
+}
+
+/// Which Hub and how to talk to it. All times in milliseconds.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct HubArgs {
+    endpoint: String,
+    token: Option<String>,
+    user_agent: String,
+    offline: bool,
+    connect_timeout: u64,
+    header_timeout: u64,
+    idle_timeout: u64,
+    timeout: Option<u64>,
+    retries: u32,
+    retry_delay: u64,
+    http_proxy: Option<String>,
+    https_proxy: Option<String>,
+    no_proxy: Option<String>,
+    ca_files: Vec<Path>,
+}
+
+impl HubArgs {
+    /// The hub, with the connections that its proxies and certificates need.
+    pub(crate) async fn open(&self) -> Result<Hub> {
+        let config = ClientConfig {
+            http_proxy: self.http_proxy.clone(),
+            https_proxy: self.https_proxy.clone(),
+            no_proxy: self.no_proxy.clone(),
+            ca_files: self.ca_files.iter().map(|file| file.0.clone()).collect(),
+            connect_timeout: Some(Duration::from_millis(self.connect_timeout)),
+        };
+        let user_agent = self.user_agent.parse();
+        let base = Duration::from_millis(self.retry_delay);
+        Ok(Hub {
+            client: pool::client(config).await?,
+            endpoint: Hub::parse_endpoint(&self.endpoint)?,
+            token: self.token.as_deref().map(Token::new).transpose()?,
+            user_agent: user_agent
+                .map_err(|_| Error::new(ErrorKind::InvalidName, "the user agent cannot be sent"))?,
+            timeouts: Timeouts {
+                headers: Duration::from_millis(self.header_timeout),
+                idle: Duration::from_millis(self.idle_timeout),
+            },
+            retry: Policy { retries: self.retries, base, cap: base * 8, ..Policy::STANDARD },
+            deadline: self.timeout.map(Duration::from_millis),
+            offline: self.offline,
+        })
+    }
+}
+
+/// Which repository, at which revision.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct RepoArgs {
+    repo_type: String,
+    id: String,
+    revision: String,
+}
+
+impl RepoArgs {
+    fn names(&self) -> Result<(Repo, Revision)> {
+        Ok((Repo::new(self.repo_type.parse()?, &self.id)?, Revision::parse(&self.revision)?))
+    }
+}
+
+/// Where files go.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct DestinationArgs {
+    cache_dir: Path,
+    local_dir: Option<Path>,
+}
+
+impl DestinationArgs {
+    fn destination(&self) -> Destination {
+        let cache = CacheDir::new(&self.cache_dir.0);
+        match &self.local_dir {
+            Some(folder) => Destination::Folder(LocalDir::new(&folder.0), cache),
+            None => Destination::Cache(cache),
+        }
+    }
+}
+
+/// Switches of a download.
+#[derive(NifMap)]
+#[rustler(decode)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, as users set them")]
+pub(crate) struct ModeArgs {
+    force_download: bool,
+    local_files_only: bool,
+    dry_run: bool,
+    symlinks: bool,
+}
+
+impl ModeArgs {
+    fn mode(&self) -> Mode {
+        Mode {
+            force: self.force_download,
+            local_files_only: self.local_files_only,
+            dry_run: self.dry_run,
+            symlinks: self.symlinks,
+        }
+    }
+}
+
+/// One file.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct DownloadArgs {
+    pub(crate) hub: HubArgs,
+    pub(crate) progress: bool,
+    repo: RepoArgs,
+    filename: String,
+    destination: DestinationArgs,
+    mode: ModeArgs,
+    expected_sha256: Option<String>,
+}
+
+impl DownloadArgs {
+    pub(crate) fn spec(&self) -> Result<download::Spec> {
+        let (repo, revision) = self.repo.names()?;
+        Ok(download::Spec {
+            repo,
+            revision,
+            path: EntryPath::parse(&self.filename)?,
+            destination: self.destination.destination(),
+            mode: self.mode.mode(),
+            known: None,
+            sha256: self.expected_sha256.clone(),
+        })
+    }
+}
+
+/// Many files.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct SnapshotArgs {
+    pub(crate) hub: HubArgs,
+    pub(crate) progress: bool,
+    repo: RepoArgs,
+    destination: DestinationArgs,
+    mode: ModeArgs,
+    allow_patterns: Option<Vec<String>>,
+    ignore_patterns: Vec<String>,
+    max_workers: u32,
+}
+
+impl SnapshotArgs {
+    pub(crate) fn spec(&self) -> Result<snapshot::Spec> {
+        let (repo, revision) = self.repo.names()?;
+        Ok(snapshot::Spec {
+            repo,
+            revision,
+            destination: self.destination.destination(),
+            mode: self.mode.mode(),
+            filter: Filter {
+                allow: self.allow_patterns.clone(),
+                ignore: self.ignore_patterns.clone(),
+            },
+            max_workers: self.max_workers as usize,
+        })
+    }
+}
+
+/// One file, not to disk.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct StreamArgs {
+    pub(crate) hub: HubArgs,
+    repo: RepoArgs,
+    filename: String,
+}
+
+impl StreamArgs {
+    pub(crate) fn spec(&self) -> Result<stream::Spec> {
+        let (repo, revision) = self.repo.names()?;
+        Ok(stream::Spec { repo, revision, path: EntryPath::parse(&self.filename)? })
+    }
+}
+
+/// A question to the cache.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct LookUpArgs {
+    repo: RepoArgs,
+    filename: String,
+    cache_dir: Path,
+}
+
+impl LookUpArgs {
+    pub(crate) fn names(&self) -> Result<(Repo, Revision, EntryPath)> {
+        let (repo, revision) = self.repo.names()?;
+        Ok((repo, revision, EntryPath::parse(&self.filename)?))
+    }
+
+    pub(crate) fn cache(&self) -> CacheDir {
+        CacheDir::new(&self.cache_dir.0)
+    }
+}
+
+/// Names to check.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct NameArgs {
+    repo: RepoArgs,
+    filename: Option<String>,
+}
+
+impl NameArgs {
+    pub(crate) fn check(&self) -> Result<()> {
+        self.repo.names()?;
+        self.filename.as_deref().map(EntryPath::parse).transpose()?;
+        Ok(())
+    }
+}
+
+/// A file to hash: `sha256` or `git-sha1`.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct HashArgs {
+    pub(crate) path: Path,
+    algorithm: String,
+}
+
+impl HashArgs {
+    pub(crate) fn proof(&self) -> Proof {
+        match self.algorithm.as_str() {
+            "git-sha1" => Proof::GitSha1,
+            _ => Proof::Sha256,
+        }
+    }
+}
+
+/// An archive to unpack.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct ExtractArgs {
+    pub(crate) archive: Path,
+    pub(crate) destination: Path,
+    pub(crate) max_size: Option<u64>,
+    pub(crate) max_entries: u64,
+}

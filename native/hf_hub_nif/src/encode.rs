@@ -1,0 +1,189 @@
+//! The engine's results into Elixir terms. The only file that builds terms.
+
+use std::path::PathBuf;
+
+use hf_hub_engine::{
+    download::Report, error::Error, extract::Format, progress::Snapshot as ProgressSnapshot,
+    snapshot::Snapshot,
+};
+use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
+
+use crate::atoms;
+
+/// What a job can end with.
+pub(crate) enum Reply {
+    Report(ReportTerm),
+    Snapshot(SnapshotTerm),
+    LookedUp(LookedUp),
+    Path(PathBuf),
+    Text(String),
+    Done,
+}
+
+/// What a cache knows about a file.
+pub(crate) enum LookedUp {
+    Path(PathBuf),
+    KnownAbsent,
+    Unknown,
+}
+
+/// A file system path: any bytes on Unix.
+#[derive(Clone)]
+pub(crate) struct Path(pub(crate) PathBuf);
+
+/// One file of a download or a dry run.
+#[derive(NifMap)]
+#[rustler(encode)]
+pub(crate) struct ReportTerm {
+    path: Path,
+    filename: String,
+    commit: Option<String>,
+    size: Option<u64>,
+    cached: bool,
+    will_download: bool,
+}
+
+/// A snapshot, or what it would be.
+#[derive(NifMap)]
+#[rustler(encode)]
+pub(crate) struct SnapshotTerm {
+    path: Path,
+    commit: Option<String>,
+    files: Vec<ReportTerm>,
+    matched: usize,
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+struct ErrorTerm {
+    kind: Atom,
+    message: String,
+    status: Option<u16>,
+    url: Option<String>,
+    request_id: Option<String>,
+    repo_id: Option<String>,
+    path: Option<String>,
+    revision: Option<String>,
+    retry_after: Option<u64>,
+    reason: Option<String>,
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+struct ProgressTerm {
+    activity: Atom,
+    wait: Option<u64>,
+    file: Option<String>,
+    bytes_done: u64,
+    bytes_total: Option<u64>,
+    bytes_resumed: u64,
+    bytes_received: u64,
+    files_done: u64,
+    files_total: u64,
+}
+
+impl From<Report> for ReportTerm {
+    fn from(report: Report) -> Self {
+        Self {
+            path: Path(report.path),
+            filename: report.filename.to_string(),
+            commit: report.commit.map(|commit| commit.to_string()),
+            size: report.size,
+            cached: report.cached,
+            will_download: report.will_download,
+        }
+    }
+}
+
+impl From<Snapshot> for SnapshotTerm {
+    fn from(snapshot: Snapshot) -> Self {
+        Self {
+            path: Path(snapshot.path),
+            commit: snapshot.commit.map(|commit| commit.to_string()),
+            files: snapshot.files.into_iter().map(ReportTerm::from).collect(),
+            matched: snapshot.matched,
+        }
+    }
+}
+
+impl Encoder for Reply {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Self::Report(report) => report.encode(env),
+            Self::Snapshot(snapshot) => snapshot.encode(env),
+            Self::LookedUp(LookedUp::Path(path)) | Self::Path(path) => {
+                Path(path.clone()).encode(env)
+            }
+            Self::LookedUp(LookedUp::KnownAbsent) => atoms::known_absent().encode(env),
+            Self::LookedUp(LookedUp::Unknown) => atoms::unknown().encode(env),
+            Self::Text(text) => text.encode(env),
+            Self::Done => atoms::done().encode(env),
+        }
+    }
+}
+
+impl Encoder for Path {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        binary(env, self.0.as_os_str().as_encoded_bytes())
+    }
+}
+
+/// Bytes as a binary of the BEAM. Copied: measured cheaper for streams than sharing.
+pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
+    let mut binary = NewBinary::new(env, bytes.len());
+    binary.as_mut_slice().copy_from_slice(bytes);
+    binary.into()
+}
+
+/// An error as a map of `HfHub.Error`'s fields. Kinds are a closed list, so these atoms are bounded.
+pub(crate) fn error<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    ErrorTerm {
+        kind: atom(env, error.kind().name()),
+        message: error.message().to_owned(),
+        status: error.status(),
+        url: owned(error.url()),
+        request_id: owned(error.request_id()),
+        repo_id: owned(error.repo_id()),
+        path: owned(error.path()),
+        revision: owned(error.revision()),
+        retry_after: error.retry_after().map(milliseconds),
+        reason: error.reason(),
+    }
+    .encode(env)
+}
+
+/// Progress as a map of `HfHub.Progress`'s fields.
+pub(crate) fn progress<'a>(env: Env<'a>, now: &ProgressSnapshot) -> Term<'a> {
+    ProgressTerm {
+        activity: atom(env, now.activity.name()),
+        wait: now.wait.map(milliseconds),
+        file: now.file.as_deref().map(str::to_owned),
+        bytes_done: now.bytes_done,
+        bytes_total: now.bytes_total,
+        bytes_resumed: now.bytes_resumed,
+        bytes_received: now.bytes_received,
+        files_done: now.files_done,
+        files_total: now.files_total,
+    }
+    .encode(env)
+}
+
+/// The name of a format in Elixir.
+pub(crate) fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Zip => "zip",
+        Format::Tar => "tar",
+        Format::TarGz => "tar_gz",
+        Format::TarXz => "tar_xz",
+        Format::Gz => "gz",
+    }
+}
+
+fn atom(env: Env, name: &str) -> Atom {
+    Atom::from_str(env, name).unwrap_or_else(|_| atoms::error())
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,251 @@
+//! A job: one operation on the runtime, its owner, and the messages between them.
+//!
+//! The contract: any number of `{:hf_hub, tag, {:progress, map}}` and `{:chunk, binary}`,
+//! then exactly one `{:ok, value}` or `{:error, map}`, panic or not. A job dies with
+//! its owner. At most one progress message waits for the owner, so one that does not
+//! read its mail costs no memory.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use hf_hub_engine::{
+    error::{Error, ErrorKind, Result},
+    progress::{Progress, Snapshot},
+};
+use once_cell::sync::OnceCell;
+use rustler::{
+    Encoder, Env, LocalPid, Monitor, NifResult, OwnedEnv, Reference, Resource, ResourceArc, Term,
+    env::SavedTerm,
+};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{atoms, encode, encode::Reply};
+
+/// Between two progress messages.
+const TICK: Duration = Duration::from_millis(100);
+
+static RUNTIME: OnceCell<Runtime> = OnceCell::new();
+
+/// What Elixir holds of a job. Dropping it does not stop the job; its owner's death does.
+pub(crate) struct Job {
+    cancel: CancellationToken,
+    demand: Semaphore,
+    acknowledged: AtomicBool,
+}
+
+#[rustler::resource_impl]
+impl Resource for Job {
+    const IMPLEMENTS_DOWN: bool = true;
+
+    // Runs on a scheduler thread, where sending a message is forbidden: the task does that.
+    fn down<'a>(&'a self, _env: Env<'a>, _owner: LocalPid, _monitor: Monitor) {
+        self.cancel();
+    }
+}
+
+impl Job {
+    pub(crate) fn new() -> Self {
+        Self {
+            cancel: CancellationToken::new(),
+            demand: Semaphore::new(0),
+            acknowledged: AtomicBool::new(true),
+        }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    pub(crate) fn acknowledge(&self) {
+        self.acknowledged.store(true, Relaxed);
+    }
+
+    pub(crate) fn add_demand(&self, chunks: u32) {
+        let room = Semaphore::MAX_PERMITS - self.demand.available_permits();
+        self.demand.add_permits((chunks as usize).min(room));
+    }
+}
+
+/// Starts `work`, owned by the calling process.
+pub(crate) fn spawn<'a, F>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    progress: Option<Progress>,
+    work: impl FnOnce(Consumer) -> F,
+) -> NifResult<ResourceArc<Job>>
+where
+    F: Future<Output = Result<Reply>> + Send + 'static,
+{
+    let runtime = RUNTIME.get_or_try_init(start).map_err(|error| {
+        rustler::Error::Term(Box::new(format!(
+            "the native threads of hf_hub cannot be started: {error}"
+        )))
+    })?;
+    let (job, owner) = (ResourceArc::new(Job::new()), env.pid());
+    if env.monitor(&job, &owner).is_none() {
+        job.cancel();
+    }
+    let tags = OwnedEnv::new();
+    let tag = tags.save(tag);
+    let chunks = tokio::sync::mpsc::channel(1);
+    let consumer = Consumer { job: job.clone(), chunks: chunks.0 };
+    let mailbox = Mailbox { job: job.clone(), owner, tags, tag, answered: false };
+    runtime.spawn(run(
+        mailbox,
+        progress,
+        chunks.1,
+        AssertUnwindSafe(work(consumer)).catch_unwind(),
+    ));
+    Ok(job)
+}
+
+/// Runs file work where it may block; a panic in it is passed on.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// The side of a job that reads a stream: what it may send, and whether anybody still listens.
+pub(crate) struct Consumer {
+    job: ResourceArc<Job>,
+    chunks: tokio::sync::mpsc::Sender<bytes::Bytes>,
+}
+
+impl Consumer {
+    /// Waits until the owner has asked for a first piece.
+    pub(crate) async fn wait_for_demand(&mut self) {
+        // The semaphore is never closed.
+        let _ = self.job.demand.acquire().await;
+    }
+
+    /// Sends a piece as soon as the owner has asked for one.
+    pub(crate) async fn send(&mut self, chunk: bytes::Bytes) {
+        if let Ok(permit) = self.job.demand.acquire().await {
+            permit.forget();
+            // The other end lives as long as this future.
+            let _ = self.chunks.send(chunk).await;
+        }
+    }
+
+    /// A token that tells blocking work to stop.
+    pub(crate) fn cancelled(&self) -> CancellationToken {
+        self.job.cancel.clone()
+    }
+}
+
+async fn run(
+    mut mailbox: Mailbox,
+    progress: Option<Progress>,
+    mut chunks: tokio::sync::mpsc::Receiver<bytes::Bytes>,
+    work: impl Future<Output = std::thread::Result<Result<Reply>>>,
+) {
+    // Not `interval`: its first tick would come at once.
+    let mut ticks = interval_at(Instant::now() + TICK, TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let cancel = mailbox.job.cancel.clone();
+    let mut shown: Option<Snapshot> = None;
+    let result = {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => break Err(Error::new(ErrorKind::Cancelled, "cancelled")),
+                Some(chunk) = chunks.recv() => mailbox.chunk(&chunk),
+                result = &mut work => break result.unwrap_or_else(|panic| Err(panicked(&*panic))),
+                _ = ticks.tick(), if progress.is_some() => mailbox.progress(progress.as_ref(), &mut shown, false),
+            }
+        }
+        // Here `work` is dropped: sockets are closed and locks released before the owner is told.
+    };
+    while let Ok(chunk) = chunks.try_recv() {
+        mailbox.chunk(&chunk);
+    }
+    mailbox.progress(progress.as_ref(), &mut shown, true);
+    mailbox.finish(result);
+}
+
+/// Where a job's messages go. Dropped without an answer, it sends one.
+struct Mailbox {
+    job: ResourceArc<Job>,
+    owner: LocalPid,
+    tags: OwnedEnv,
+    tag: SavedTerm,
+    answered: bool,
+}
+
+impl Mailbox {
+    fn send(&self, event: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) {
+        self.tags.run(|tags| {
+            let tag = self.tag.load(tags);
+            // An owner that is gone needs no message.
+            let _ = OwnedEnv::new().send_and_clear(&self.owner, |env| {
+                (atoms::hf_hub(), tag.in_env(env), event(env)).encode(env)
+            });
+        });
+    }
+
+    fn chunk(&self, chunk: &bytes::Bytes) {
+        self.send(|env| (atoms::chunk(), encode::binary(env, chunk)).encode(env));
+    }
+
+    fn progress(&self, progress: Option<&Progress>, shown: &mut Option<Snapshot>, last: bool) {
+        let Some(now) = progress.map(Progress::snapshot) else { return };
+        let unread = !self.job.acknowledged.load(Relaxed);
+        if shown.as_ref() == Some(&now) || (unread && !last) {
+            return;
+        }
+        self.job.acknowledged.store(false, Relaxed);
+        self.send(|env| (atoms::progress(), encode::progress(env, &now)).encode(env));
+        *shown = Some(now);
+    }
+
+    fn finish(&mut self, result: Result<Reply>) {
+        self.answered = true;
+        self.send(|env| match result {
+            Ok(reply) => (atoms::ok(), reply).encode(env),
+            Err(error) => (atoms::error(), encode::error(env, &error)).encode(env),
+        });
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.finish(Err(Error::new(
+                ErrorKind::Internal,
+                "the native job ended without a result",
+            )));
+        }
+    }
+}
+
+fn start() -> std::io::Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        // Each file being written keeps one of these.
+        .max_blocking_threads(2048)
+        .thread_name("hf_hub")
+        .enable_all()
+        .build()
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Error::new(
+        ErrorKind::Internal,
+        format!("a mistake in hf_hub's native code, please report it: {text}"),
+    )
+}
