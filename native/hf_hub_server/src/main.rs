@@ -1,2 +1,23 @@
-//! The Local Hub.
-fn main() {}
+//! The Local Hub: a Hugging Face Hub for one machine or one room.
+//!
+//! It keeps models, datasets and Spaces as bare git repositories and answers the Hub's clients over HTTP. It
+//! renders no pages, runs no Spaces and shares no code with the client library: it is there to judge it.
+
+mod card;
+mod cli;
+mod serve;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            cli::complain(&err);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -19,9 +19,11 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 /// The commit an answer was made from.
 pub(super) const REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
 
-/// What a URL path keeps as it is; `/` is kept too.
-pub(super) const PATH_SET: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// What a key or value in a query keeps as it is.
+pub(super) const QUERY_SET: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a path keeps as it is.
+pub(super) const PATH_SET: &AsciiSet = &QUERY_SET.remove(b'/');
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
@@ -70,7 +72,8 @@ pub(super) fn date(time: Timestamp) -> String {
 
 /// Adds what belongs to every answer of a listener.
 pub(super) fn layer(app: Router) -> Router {
-    app.layer(CompressionLayer::new().gzip(true).compress_when(OnlyJson)).layer(middleware::from_fn(stamp))
+    app.layer(CompressionLayer::new().gzip(true).compress_when(OnlyJson))
+        .layer(middleware::from_fn(stamp))
 }
 
 /// File bodies must arrive as they are: their sizes and ranges would not fit otherwise.
@@ -114,7 +117,10 @@ mod tests {
 
     #[test]
     fn writes_dates_with_milliseconds() {
-        assert_eq!(date(Timestamp::from_second(1_700_000_000).unwrap()), "2023-11-14T22:13:20.000Z");
+        assert_eq!(
+            date(Timestamp::from_second(1_700_000_000).unwrap()),
+            "2023-11-14T22:13:20.000Z"
+        );
     }
 
     #[test]

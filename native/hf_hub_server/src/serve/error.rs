@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: Option<&'static str>,
     message: String,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<String>,
 }
 
@@ -53,7 +53,10 @@ impl ApiError {
     /// The files of a gated repository need granted access.
     pub(super) fn gated(key: &RepoKey, anonymous: bool) -> Self {
         let (status, hint) = if anonymous {
-            (StatusCode::UNAUTHORIZED, "You must have access to it and be authenticated to access it. Please log in.")
+            (
+                StatusCode::UNAUTHORIZED,
+                "You must have access to it and be authenticated to access it. Please log in.",
+            )
         } else {
             (StatusCode::FORBIDDEN, "You are not in the list of users with access; ask its owner.")
         };
@@ -67,7 +70,11 @@ impl ApiError {
 
     /// No such revision.
     pub(super) fn revision_not_found(revision: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, Some("RevisionNotFound"), format!("Invalid rev id: {revision}"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Some("RevisionNotFound"),
+            format!("Invalid rev id: {revision}"),
+        )
     }
 
     /// No such file or folder at that commit.
@@ -102,11 +109,11 @@ impl ApiError {
     }
 
     fn new(status: StatusCode, code: Option<&'static str>, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: HeaderMap::new(), cause: None }
+        Self { status, code, message: message.into(), headers: Vec::new(), cause: None }
     }
 
     fn with_header(mut self, name: HeaderName, value: &str) -> Self {
-        self.headers.insert(name, header_value(value));
+        self.headers.push((name, header_value(value)));
         self
     }
 }
@@ -115,12 +122,14 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut headers = self.headers;
         if let Some(code) = self.code {
-            headers.insert(ERROR_CODE, HeaderValue::from_static(code));
+            headers.push((ERROR_CODE, HeaderValue::from_static(code)));
         }
-        headers.insert(ERROR_MESSAGE, header_value(&self.message));
-        headers.insert(CONTENT_TYPE, answer::JSON);
+        headers.push((ERROR_MESSAGE, header_value(&self.message)));
+        headers.push((CONTENT_TYPE, answer::JSON));
         let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
-        response.headers_mut().extend(headers);
+        for (name, value) in headers {
+            response.headers_mut().insert(name, value);
+        }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(Cause(cause));
         }

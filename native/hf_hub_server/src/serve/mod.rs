@@ -39,6 +39,7 @@ use listener::{Connection, CountingListener, Gauge};
 use origins::{Origin, Origins};
 
 /// What `serve` was told on the command line.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Spec {
     /// Folder the Hub keeps everything in
@@ -79,10 +80,11 @@ pub(crate) struct Spec {
     log: bool,
 }
 
+/// The line that tells the starting process where the server is.
 #[derive(Serialize)]
-struct Ready<'a> {
-    endpoint: &'a str,
-    cdn: &'a str,
+struct Ready {
+    endpoint: String,
+    cdn: String,
 }
 
 /// Serves until told to stop.
@@ -123,7 +125,8 @@ async fn serve(spec: Spec) -> Result<()> {
     hub_app = journal::layer(answer::layer(hub_app), &journal, Origin::Hub);
     cdn_app = journal::layer(answer::layer(cdn_app), &journal, Origin::Cdn);
     if spec.test_control {
-        hub_app = hub_app.merge(control::routes(Control { journal, faults, gauges: gauges.clone() }));
+        hub_app =
+            hub_app.merge(control::routes(Control { journal, faults, gauges: gauges.clone() }));
     }
     let [hub_gauge, cdn_gauge] = gauges;
     tokio::select! {
@@ -144,7 +147,8 @@ async fn bind(host: &str, port: u16) -> Result<TcpListener> {
 }
 
 fn print_ready(origins: &Origins) -> Result<()> {
-    let line = serde_json::to_string(&Ready { endpoint: origins.hub(None), cdn: origins.cdn(None) }.borrowed())?;
+    let line =
+        serde_json::to_string(&Ready { endpoint: origins.hub(None), cdn: origins.cdn(None) })?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()?;
@@ -153,31 +157,39 @@ fn print_ready(origins: &Origins) -> Result<()> {
 
 /// Resolves on SIGTERM, SIGINT and, if wished for, the end of standard input.
 fn stop_requested(on_stdin_close: bool) -> Result<impl Future<Output = ()>> {
-    let (sender, stdin_closed) = oneshot::channel();
-    if on_stdin_close {
-        // A thread of its own: the runtime would wait for a pending read when it shuts down.
-        std::thread::spawn(move || {
-            let mut sink = [0; 4096];
-            while std::io::stdin().read(&mut sink).is_ok_and(|read| read > 0) {}
-            let _ = sender.send(());
-        });
-    } else {
-        std::mem::forget(sender);
-    }
+    let stdin_closed = on_stdin_close.then(watch_stdin);
     let signal = signal()?;
     Ok(async move {
+        let stdin_closed = async {
+            match stdin_closed {
+                Some(closed) => drop(closed.await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = stdin_closed => {}
+            () = stdin_closed => {}
             () = signal => {}
         }
     })
+}
+
+/// A thread of its own: the runtime would wait for a pending read when it shuts down.
+fn watch_stdin() -> oneshot::Receiver<()> {
+    let (sender, closed) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut sink = [0; 4096];
+        while std::io::stdin().read(&mut sink).is_ok_and(|read| read > 0) {}
+        let _ = sender.send(());
+    });
+    closed
 }
 
 #[cfg(unix)]
 fn signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -24,7 +24,10 @@ impl Query {
 
     /// Every value of a key, which may be written with `[]` behind it.
     pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.pairs.iter().filter(move |(k, _)| k.strip_suffix("[]").unwrap_or(k) == key).map(|(_, v)| v.as_str())
+        self.pairs
+            .iter()
+            .filter(move |(k, _)| k.strip_suffix("[]").unwrap_or(k) == key)
+            .map(|(_, v)| v.as_str())
     }
 
     /// A number; `None` when it is missing or no number.
@@ -61,6 +64,9 @@ mod tests {
         assert_eq!(query.all("expand").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!((query.number("limit"), query.number("x")), (Some(5), None));
         assert!(query.flag("recursive") && !query.flag("expand"));
-        assert_eq!(query.with("limit", "7"), "expand=a&expand%5B%5D=b&recursive=true&x=y+z&limit=7");
+        assert_eq!(
+            query.with("limit", "7"),
+            "expand=a&expand%5B%5D=b&recursive=true&x=y+z&limit=7"
+        );
     }
 }

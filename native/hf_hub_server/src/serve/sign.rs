@@ -43,9 +43,16 @@ impl Signer {
     /// Checks a link at a point in time.
     pub(super) fn check(&self, path: &str, query: &Query, now: Timestamp) -> Result<(), Refusal> {
         let expires = query.get("Expires").ok_or(Refusal::Forged)?;
-        let signature = query.get("Signature").and_then(|text| hex::decode(text).ok()).ok_or(Refusal::Forged)?;
+        let signature = query
+            .get("Signature")
+            .and_then(|text| hex::decode(text).ok())
+            .ok_or(Refusal::Forged)?;
         self.mac(path, expires).verify_slice(&signature).map_err(|_| Refusal::Forged)?;
-        let expires = expires.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).ok_or(Refusal::Forged)?;
+        let expires = expires
+            .parse()
+            .ok()
+            .and_then(|s| Timestamp::from_second(s).ok())
+            .ok_or(Refusal::Forged)?;
         if now < expires { Ok(()) } else { Err(Refusal::Expired(expires)) }
     }
 
@@ -81,7 +88,8 @@ mod tests {
     #[test]
     fn refuses_a_link_whose_end_was_moved() {
         let signer = Signer::new(b"key");
-        let query = signer.query("/x", Timestamp::from_second(100).unwrap()).replace("=100", "=9999999999");
+        let query =
+            signer.query("/x", Timestamp::from_second(100).unwrap()).replace("=100", "=9999999999");
         let now = Timestamp::from_second(200).unwrap();
         assert_eq!(signer.check("/x", &Query::parse(Some(&query)), now), Err(Refusal::Forged));
         assert_eq!(signer.check("/x", &Query::parse(None), now), Err(Refusal::Forged));

@@ -76,7 +76,9 @@ impl Target {
     pub(super) fn parse(raw_path: &str) -> Option<Self> {
         let segments = raw_path.strip_prefix('/')?.split('/').collect::<Vec<_>>();
         match segments.as_slice() {
-            ["api", "resolve-cache", kind, rest @ ..] => resolve_cache(RepoKind::from_plural(kind)?, rest),
+            ["api", "resolve-cache", kind, rest @ ..] => {
+                resolve_cache(RepoKind::from_plural(kind)?, rest)
+            }
             ["api", kind, rest @ ..] => api(RepoKind::from_plural(kind)?, rest),
             [kind, rest @ ..] => match RepoKind::from_plural(kind) {
                 Some(kind) => resolve(kind, rest),
@@ -97,15 +99,23 @@ fn resolve(kind: RepoKind, segments: &[&str]) -> Option<Target> {
 }
 
 fn resolve_cache(kind: RepoKind, segments: &[&str]) -> Option<Target> {
-    let is_commit = |segment: &&str| segment.len() == 40 && segment.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_commit =
+        |segment: &&str| segment.len() == 40 && segment.bytes().all(|b| b.is_ascii_hexdigit());
     let split = segments.iter().skip(1).take(2).position(is_commit)? + 1;
     let (revision, path) = revision_and_path(&segments[split..])?;
     let action = Action::ResolveCache { revision, path: path.filter(|path| !path.is_empty())? };
-    target(kind, &segments[..split], action, format!("/api/resolve-cache/{}/", kind.plural()), &segments[split..])
+    target(
+        kind,
+        &segments[..split],
+        action,
+        format!("/api/resolve-cache/{}/", kind.plural()),
+        &segments[split..],
+    )
 }
 
 fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
-    let is_action = |index: usize| segments.get(index).is_some_and(|segment| ACTIONS.contains(segment));
+    let is_action =
+        |index: usize| segments.get(index).is_some_and(|segment| ACTIONS.contains(segment));
     // `gpt2/tree/…` is the canonical gpt2's tree, not a repository called tree.
     let split = if is_action(1) { 1 } else { segments.len().min(2) };
     let rest = &segments[split..];
@@ -146,8 +156,16 @@ fn revision_and_path(segments: &[&str]) -> Option<(String, Option<String>)> {
     Some((decode(&revision.join("/"))?, path))
 }
 
-fn target(kind: RepoKind, id: &[&str], action: Action, before: String, after: &[&str]) -> Option<Target> {
-    let id = decode(&id.join("/"))?.parse().ok()?;
+fn target(
+    kind: RepoKind,
+    id: &[&str],
+    action: Action,
+    before: String,
+    after: &[&str],
+) -> Option<Target> {
+    // An encoded slash does not separate an owner from a name.
+    let is_plain = |part: &&str| !part.to_ascii_lowercase().contains("%2f");
+    let id = id.iter().all(is_plain).then(|| decode(&id.join("/")))??.parse().ok()?;
     let after = if after.is_empty() { String::new() } else { format!("/{}", after.join("/")) };
     Some(Target { key: RepoKey::new(kind, id), action, around: (before, after) })
 }
@@ -178,7 +196,11 @@ mod tests {
             ("/spaces/acme/r/resolve/main/a.txt", "space acme/r", main()),
             ("/a/r/resolve/refs%2Fpr%2F1/d/a%20b", "model a/r", resolve("refs/pr/1", "d/a b")),
             ("/a/r/resolve/refs/pr/1/a", "model a/r", resolve("refs/pr/1", "a")),
-            ("/a/r/resolve/feature%2Fx/..%2f..%2Fetc", "model a/r", resolve("feature/x", "../../etc")),
+            (
+                "/a/r/resolve/feature%2Fx/..%2f..%2Fetc",
+                "model a/r",
+                resolve("feature/x", "../../etc"),
+            ),
             ("/a/r/resolve/main/resolve/main/x", "model a/r", resolve("main", "resolve/main/x")),
         ] {
             assert_eq!(parse(path), Some((key.to_owned(), action)), "{path}");
@@ -191,12 +213,20 @@ mod tests {
         for (path, key, action) in [
             ("/api/models/acme/r", "model acme/r", Action::Info { revision: None }),
             ("/api/models/gpt2", "model gpt2", Action::Info { revision: None }),
-            ("/api/datasets/a/r/revision/v1", "dataset a/r", Action::Info { revision: Some("v1".into()) }),
+            (
+                "/api/datasets/a/r/revision/v1",
+                "dataset a/r",
+                Action::Info { revision: Some("v1".into()) },
+            ),
             ("/api/models/gpt2/tree/main", "model gpt2", tree("")),
             ("/api/models/a/r/tree/main/sub%2Fdir", "model a/r", tree("sub/dir")),
             ("/api/models/a/r/tree/main/sub/dir/", "model a/r", tree("sub/dir")),
             ("/api/spaces/a/r/refs", "space a/r", Action::Refs),
-            ("/api/models/a/r/commits/main", "model a/r", Action::Commits { revision: "main".into() }),
+            (
+                "/api/models/a/r/commits/main",
+                "model a/r",
+                Action::Commits { revision: "main".into() },
+            ),
         ] {
             assert_eq!(parse(path), Some((key.to_owned(), action)), "{path}");
         }
@@ -205,9 +235,24 @@ mod tests {
     #[test]
     fn refuses_everything_else() {
         for path in [
-            "", "/", "//", "/a", "/a/b/c", "/a/b/resolve/main", "/a/b/resolve/main/", "/api", "/api/models",
-            "/api/kernels/a/b", "/api/models/a/b/c", "/api/models/a/../tree/main", "/api/models/..%2f../x/tree/main",
-            "/%ff/b/resolve/main/x", "/a/b/resolve/main/%ff", "/a/b/resolve/%ff/x", "/kernels/a/b/resolve/main/x",
+            "",
+            "/",
+            "//",
+            "/a",
+            "/a/b/c",
+            "/a/b/resolve/main",
+            "/a/b/resolve/main/",
+            "/api",
+            "/api/models",
+            "/api/kernels/a/b",
+            "/api/models/a%2Fb",
+            "/api/models/a/b/c",
+            "/api/models/a/../tree/main",
+            "/api/models/..%2f../x/tree/main",
+            "/%ff/b/resolve/main/x",
+            "/a/b/resolve/main/%ff",
+            "/a/b/resolve/%ff/x",
+            "/kernels/a/b/resolve/main/x",
         ] {
             assert_eq!(parse(path), None, "{path}");
         }

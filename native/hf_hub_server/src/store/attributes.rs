@@ -4,8 +4,15 @@
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// What the Hub puts into every new repository.
-pub(crate) const DEFAULT: &str = include_str!("default_gitattributes");
+use super::repo_id::RepoKind;
+
+/// What the Hub puts into a new repository; datasets often hold media, so theirs knows more.
+pub(crate) fn default_for(kind: RepoKind) -> &'static str {
+    match kind {
+        RepoKind::Dataset => include_str!("default_gitattributes_dataset"),
+        RepoKind::Model | RepoKind::Space => include_str!("default_gitattributes"),
+    }
+}
 
 /// The patterns of one `.gitattributes` file.
 #[derive(Debug)]
@@ -43,8 +50,8 @@ fn parse_line(line: &str) -> Option<(String, bool)> {
         Some(rest) => rest.split_once('"')?,
         None => line.split_once(char::is_whitespace)?,
     };
-    let attributes = attributes.split_whitespace();
-    let filter = attributes.filter(|word| word.trim_start_matches(['-', '!']).starts_with("filter")).last()?;
+    let mut words = attributes.split_whitespace();
+    let filter = words.rfind(|word| word.trim_start_matches(['-', '!']).starts_with("filter"))?;
     // git-lfs writes a space in a name this way; the matcher does not know character classes.
     Some((pattern.replace("[[:space:]]", "[ ]"), filter == "filter=lfs"))
 }
@@ -55,9 +62,13 @@ mod tests {
 
     #[test]
     fn knows_the_hubs_default_patterns() {
-        let attributes = Attributes::parse(DEFAULT.as_bytes());
+        let attributes = Attributes::parse(default_for(RepoKind::Model).as_bytes());
         for path in [
-            "model.safetensors", "sub/dir/x.bin", "a.tar.gz", "saved_model/a/b", "run/events.out.tfevents.1",
+            "model.safetensors",
+            "sub/dir/x.bin",
+            "a.tar.gz",
+            "saved_model/a/b",
+            "run/events.out.tfevents.1",
             "x.zip",
         ] {
             assert!(attributes.is_lfs(path), "{path}");
@@ -65,6 +76,8 @@ mod tests {
         for path in ["config.json", "README.md", "bin", "x.bin.d/readme", "saved_model.txt"] {
             assert!(!attributes.is_lfs(path), "{path}");
         }
+        let of_datasets = Attributes::parse(default_for(RepoKind::Dataset).as_bytes());
+        assert!(of_datasets.is_lfs("a/b.png") && !attributes.is_lfs("a/b.png"));
     }
 
     #[test]

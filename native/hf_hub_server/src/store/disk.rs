@@ -48,12 +48,12 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 
 /// Replaces a file.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
-    let context = || format!("cannot write {}", path.display());
+    let failure = || format!("cannot write {}", path.display());
     let folder = create_parent(path)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    file.write_all(content).with_context(context)?;
-    file.as_file().sync_all().with_context(context)?;
-    file.persist(path).with_context(context)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failure)?;
+    file.write_all(content).with_context(failure)?;
+    file.as_file().sync_all().with_context(failure)?;
+    file.persist(path).with_context(failure)?;
     Ok(())
 }
 

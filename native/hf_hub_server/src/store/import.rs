@@ -11,7 +11,7 @@ use git2::Oid;
 use walkdir::{DirEntry, WalkDir};
 
 use super::attributes::{self, Attributes};
-use super::git::{Change, Content, EntryKind, Git, MAIN, branch_ref, is_ref_name};
+use super::git::{Change, Content, EntryKind, Git, MAIN, MAIN_REF, branch_ref};
 use super::lfs::Pointer;
 use super::repo::Place;
 use super::settings::Settings;
@@ -47,11 +47,14 @@ pub(crate) struct Imported {
 impl Store {
     /// Commits a folder; the same content again changes nothing. `adjust` sets up a repository that is new
     /// and changes one that is not.
-    pub(crate) fn import(&self, spec: &Spec<'_>, adjust: impl FnOnce(&mut Settings)) -> Result<Imported> {
-        let branch = branch_ref(spec.branch);
-        if !is_ref_name(&branch) || branch.starts_with("refs/tags/") {
+    pub(crate) fn import(
+        &self,
+        spec: &Spec<'_>,
+        adjust: impl FnOnce(&mut Settings),
+    ) -> Result<Imported> {
+        let Some(branch) = branch_ref(spec.branch) else {
             bail!("`{}` cannot be the name of a branch", spec.branch);
-        }
+        };
         let sources = scan(spec.folder)?;
         let attributes = read_attributes(spec.folder)?;
         let _lock = self.lock(spec.key)?;
@@ -98,10 +101,11 @@ impl Store {
         if let Some(head) = git.resolve(MAIN)? {
             return Ok((git, head));
         }
-        let blob = git.write_blob(attributes.unwrap_or(attributes::DEFAULT.as_bytes()))?;
+        let blob =
+            git.write_blob(attributes.unwrap_or(attributes::default_for(key.kind).as_bytes()))?;
         let files = vec![Change { path: ATTRIBUTES_FILE.into(), blob }];
         let first = Content { files, parent: None };
-        let head = git.write_commit(&branch_ref(MAIN), first, "initial commit", AUTHOR)?;
+        let head = git.write_commit(MAIN_REF, first, "initial commit", AUTHOR)?;
         Ok((git, head))
     }
 
@@ -116,7 +120,10 @@ impl Store {
         if let Some(pointer) = Pointer::parse(&git.blob(blob)?)
             && !self.lfs().has(&pointer.oid)
         {
-            bail!("{} is a Git LFS pointer without its content; run `git lfs pull` first", source.file.display());
+            bail!(
+                "{} is a Git LFS pointer without its content; run `git lfs pull` first",
+                source.file.display()
+            );
         }
         Ok(blob)
     }
@@ -154,7 +161,8 @@ fn scan(folder: &Path) -> Result<Vec<Source>> {
 
 fn is_wanted(entry: &DirEntry) -> bool {
     let inside_cache = entry.path().parent().is_some_and(|parent| parent.ends_with(".cache"));
-    entry.depth() == 0 || (entry.file_name() != ".git" && !(inside_cache && entry.file_name() == "huggingface"))
+    entry.depth() == 0
+        || (entry.file_name() != ".git" && !(inside_cache && entry.file_name() == "huggingface"))
 }
 
 fn read_attributes(folder: &Path) -> Result<Option<Vec<u8>>> {

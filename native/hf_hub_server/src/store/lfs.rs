@@ -84,7 +84,8 @@ impl LfsStore {
     /// Stores everything `reader` yields and returns its pointer.
     pub(crate) fn put(&self, mut reader: impl Read) -> Result<Pointer> {
         let incoming = self.dir.join("incoming");
-        fs::create_dir_all(&incoming).with_context(|| format!("cannot create {}", incoming.display()))?;
+        fs::create_dir_all(&incoming)
+            .with_context(|| format!("cannot create {}", incoming.display()))?;
         let mut file = tempfile::NamedTempFile::new_in(&incoming)?;
         let mut hash = Sha256::new();
         let mut size = 0;
@@ -128,7 +129,8 @@ mod tests {
     #[test]
     fn writes_and_reads_the_exact_pointer_text() {
         let pointer = Pointer { oid: OID.into(), size: 5 };
-        let text = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{OID}\nsize 5\n");
+        let text =
+            format!("version https://git-lfs.github.com/spec/v1\noid sha256:{OID}\nsize 5\n");
         assert_eq!(pointer.text(), text);
         assert_eq!(Pointer::parse(text.as_bytes()), Some(pointer));
     }

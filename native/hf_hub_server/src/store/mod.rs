@@ -12,8 +12,8 @@ mod repo_id;
 mod settings;
 mod users;
 
-pub(crate) use git::{CommitInfo, Entry, EntryKind, Git, Listed, MAIN, branch_ref, is_ref_name, tag_ref};
-pub(crate) use import::{Imported, Spec as ImportSpec};
+pub(crate) use git::{CommitInfo, Entry, EntryKind, Git, Listed, MAIN, branch_ref, tag_ref};
+pub(crate) use import::Spec as ImportSpec;
 pub(crate) use lfs::{LfsStore, is_oid};
 pub(crate) use repo::{Place, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
@@ -99,7 +99,11 @@ impl Store {
                 ids.push(name.to_owned());
             } else if folder.join(&name).is_dir() {
                 let inner = file_names(&folder.join(&name))?;
-                ids.extend(inner.iter().filter_map(|n| Some(format!("{name}/{}", n.strip_suffix(".git")?))));
+                ids.extend(
+                    inner
+                        .iter()
+                        .filter_map(|n| Some(format!("{name}/{}", n.strip_suffix(".git")?))),
+                );
             }
         }
         ids.sort();
@@ -127,7 +131,8 @@ impl Store {
             self.users().ensure_namespace(namespace)?;
         }
         disk::create_parent(&self.git_dir(new))?;
-        fs::rename(&repo.git_dir, self.git_dir(new)).with_context(|| format!("cannot move {old}"))?;
+        fs::rename(&repo.git_dir, self.git_dir(new))
+            .with_context(|| format!("cannot move {old}"))?;
         disk::write_json(&self.card_path(new), &Card::Here(repo.settings))?;
         disk::write_json(&self.card_path(old), &Card::Moved { moved_to: new.id.to_string() })
     }
@@ -140,7 +145,8 @@ impl Store {
         let git_dir = self.git_dir(key);
         // What an interrupted creation left has no settings and so was never visible.
         if git_dir.exists() {
-            fs::remove_dir_all(&git_dir).with_context(|| format!("cannot replace {}", git_dir.display()))?;
+            fs::remove_dir_all(&git_dir)
+                .with_context(|| format!("cannot replace {}", git_dir.display()))?;
         }
         Git::init(&git_dir).with_context(|| format!("cannot create {key}"))?;
         disk::write_json(&self.card_path(key), &Card::Here(settings.clone()))?;

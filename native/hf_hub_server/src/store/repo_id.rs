@@ -11,7 +11,17 @@ use serde::{Deserialize, Serialize};
 
 /// The three kinds of git repositories on the Hub.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    clap::ValueEnum,
+    Serialize,
+    Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RepoKind {
@@ -133,13 +143,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
         bail!("`{name}` must have 1 to 96 characters");
     }
     if !name.chars().all(allowed) || !name.starts_with(is_word) || !name.ends_with(is_word) {
-        bail!("`{name}` may hold letters, digits, `-`, `_`, `.` and must begin and end with a letter or digit");
+        bail!(
+            "`{name}` may hold letters, digits, `-`, `_`, `.` and must begin and end with a letter or digit"
+        );
     }
     if name.contains("--") || name.contains("..") {
         bail!("`{name}` may not contain `--` or `..`");
     }
     // `X.git`, `X.git.json` and `X.git.lock` are how repository X lies on disk.
-    if name.ends_with(".git") || name.contains(".git.") {
+    if format!("{}.", name.to_ascii_lowercase()).contains(".git.") {
         bail!("`{name}` may not contain `.git`");
     }
     Ok(())
@@ -160,8 +172,28 @@ mod tests {
     fn refuses_what_could_leave_the_root_or_meet_another_repository() {
         let long = "x".repeat(97);
         for id in [
-            "", "/", "a/", "/b", "a/b/c", "..", "a/..", "../b", "a--b", "a..b", ".a", "a.", "-a", "a b", "a\0b",
-            "a.git", "a.git/b", "a.git.json", "é", "a\\b", "a%2fb", &long,
+            "",
+            "/",
+            "a/",
+            "/b",
+            "a/b/c",
+            "..",
+            "a/..",
+            "../b",
+            "a--b",
+            "a..b",
+            ".a",
+            "a.",
+            "-a",
+            "a b",
+            "a\0b",
+            "a.git",
+            "a.git/b",
+            "a.git.json",
+            "é",
+            "a\\b",
+            "a%2fb",
+            &long,
         ] {
             assert!(id.parse::<RepoId>().is_err(), "{id:?}");
         }

@@ -101,15 +101,20 @@ impl Users {
             for org in orgs {
                 register_org(content, org);
             }
-            let taken = content.users.iter().any(|user| user.tokens.iter().any(|t| t.digest == token.digest));
-            if taken {
+            let is_in_use = content
+                .users
+                .iter()
+                .any(|user| user.tokens.iter().any(|t| t.digest == token.digest));
+            if is_in_use {
                 bail!("this token is already in use");
             }
             if content.orgs.iter().any(|org| org == name) {
                 bail!("`{name}` is an organisation");
             }
             let user = find_or_add(content, name);
-            user.orgs.extend(orgs.iter().filter(|org| !user.orgs.contains(org)).cloned().collect::<Vec<_>>());
+            user.orgs.extend(
+                orgs.iter().filter(|org| !user.orgs.contains(org)).cloned().collect::<Vec<_>>(),
+            );
             user.tokens.push(token);
             Ok(())
         })
@@ -178,7 +183,9 @@ mod tests {
         assert_eq!((user.name.as_str(), token.role), ("ann", Role::Write));
         assert!(user.belongs_to("acme") && user.belongs_to("other") && !user.belongs_to("x"));
         assert!(users.by_token("hf_wrong").unwrap().is_none());
-        assert!(!std::fs::read_to_string(root.path().join("users.json")).unwrap().contains("hf_secret"));
+        assert!(
+            !std::fs::read_to_string(root.path().join("users.json")).unwrap().contains("hf_secret")
+        );
     }
 
     #[test]

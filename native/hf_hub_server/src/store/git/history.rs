@@ -76,7 +76,8 @@ impl Git {
         paths: &[&'a str],
     ) -> Result<(Vec<&'a str>, Vec<&'a str>), git2::Error> {
         let tree = commit.tree()?;
-        let parents = commit.parents().map(|parent| parent.tree()).collect::<Result<Vec<_>, _>>()?;
+        let parents =
+            commit.parents().map(|parent| parent.tree()).collect::<Result<Vec<_>, _>>()?;
         let (mut touched, mut rest) = (Vec::new(), Vec::new());
         for path in paths {
             let here = self.find(&tree, path)?;

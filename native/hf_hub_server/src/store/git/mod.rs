@@ -10,7 +10,7 @@ mod tree;
 mod write;
 
 pub(crate) use history::CommitInfo;
-pub(crate) use refs::{Refs, branch_ref, is_ref_name, tag_ref};
+pub(crate) use refs::{branch_ref, tag_ref};
 pub(crate) use tree::{Entry, EntryKind, Listed};
 pub(crate) use write::{Change, Content};
 
@@ -20,6 +20,8 @@ use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
 /// The branch every repository has.
 pub(crate) const MAIN: &str = "main";
+/// Its full name.
+pub(crate) const MAIN_REF: &str = "refs/heads/main";
 
 /// An open bare repository.
 pub(crate) struct Git {
@@ -50,5 +52,8 @@ fn found<T>(result: Result<T, git2::Error>) -> Result<Option<T>, git2::Error> {
 }
 
 fn is_absence(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Ambiguous | ErrorCode::Peel)
+    matches!(
+        code,
+        ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Ambiguous | ErrorCode::Peel
+    )
 }

@@ -1,6 +1,6 @@
 //! Branches, tags, pull request heads and converted copies.
 
-use git2::{Oid, Reference};
+use git2::{Branch, Oid, Reference};
 use serde::Serialize;
 
 use super::{Git, found};
@@ -45,7 +45,12 @@ impl Git {
     }
 
     /// Creates a ref, or fails when there is one of that name.
-    pub(crate) fn create_ref(&self, name: &str, target: Oid, message: &str) -> Result<(), git2::Error> {
+    pub(crate) fn create_ref(
+        &self,
+        name: &str,
+        target: Oid,
+        message: &str,
+    ) -> Result<(), git2::Error> {
         self.repo.reference(name, target, false, message).map(drop)
     }
 
@@ -59,19 +64,32 @@ impl Git {
     }
 }
 
-/// The full name of a branch. A name that already begins with `refs/` is kept: `refs/pr/1` is written to like
-/// a branch.
-pub(crate) fn branch_ref(name: &str) -> String {
-    if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") }
+/// The full name of a branch that may be written to; `None` when git or the Hub would refuse it. A name that
+/// already begins with `refs/` is kept: `refs/pr/1` is written to like a branch.
+pub(crate) fn branch_ref(name: &str) -> Option<String> {
+    let special = ["refs/pr/", "refs/convert/"].iter().any(|prefix| name.starts_with(prefix));
+    if special {
+        return is_ref_name(name).then(|| name.to_owned());
+    }
+    let is_free = !name.starts_with("refs/") && !looks_like_id(name) && !name.contains('\0');
+    let is_valid = is_free && Branch::name_is_valid(name).unwrap_or(false);
+    is_valid.then(|| format!("refs/heads/{name}"))
 }
 
-/// The full name of a tag.
-pub(crate) fn tag_ref(name: &str) -> String {
-    format!("refs/tags/{name}")
+/// The full name of a tag that may be created.
+pub(crate) fn tag_ref(name: &str) -> Option<String> {
+    let is_free = !name.starts_with(['-', '/']) && !looks_like_id(name);
+    let full_name = format!("refs/tags/{name}");
+    (is_free && is_ref_name(&full_name)).then_some(full_name)
+}
+
+/// A ref called like a commit would be taken for one, or the other way round.
+fn looks_like_id(name: &str) -> bool {
+    name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether git can look up a ref of this full name.
-pub(crate) fn is_ref_name(name: &str) -> bool {
+pub(super) fn is_ref_name(name: &str) -> bool {
     // A NUL would not reach libgit2 as part of the name.
     name.starts_with("refs/") && !name.contains('\0') && Reference::is_valid_name(name)
 }
@@ -84,4 +102,37 @@ fn describe(reference: &Reference<'_>, prefix: &str) -> Result<Option<Ref>, git2
         target_commit: commit.id().to_string(),
         full_name,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_what_may_be_written_to() {
+        assert_eq!(branch_ref("feature/x").as_deref(), Some("refs/heads/feature/x"));
+        assert_eq!(branch_ref("refs/pr/1").as_deref(), Some("refs/pr/1"));
+        assert_eq!(tag_ref("v1").as_deref(), Some("refs/tags/v1"));
+        let id = "a".repeat(40);
+        for name in [
+            "",
+            "-",
+            "-x",
+            "HEAD",
+            "a..b",
+            "a b",
+            "a\0b",
+            "a/",
+            "/a",
+            "a.lock",
+            "refs/heads/x",
+            "refs/pr/",
+            &id,
+        ] {
+            assert_eq!(branch_ref(name), None, "{name:?}");
+        }
+        for name in ["", "-x", "a..b", "a\0b", &id] {
+            assert_eq!(tag_ref(name), None, "{name:?}");
+        }
+    }
 }

@@ -5,7 +5,8 @@
 
 use git2::{Commit, ObjectType, Oid};
 
-use super::{Git, found, is_ref_name};
+use super::refs::is_ref_name;
+use super::{Git, found};
 
 const SHORTEST_ID: usize = 7;
 const FULL_ID: usize = 40;
@@ -13,7 +14,9 @@ const FULL_ID: usize = 40;
 impl Git {
     /// The commit a revision stands for; `None` when there is none.
     pub(crate) fn resolve(&self, revision: &str) -> Result<Option<Oid>, git2::Error> {
-        for name in [format!("refs/heads/{revision}"), format!("refs/tags/{revision}"), revision.to_owned()] {
+        for name in
+            [format!("refs/heads/{revision}"), format!("refs/tags/{revision}"), revision.to_owned()]
+        {
             if let Some(oid) = self.resolve_ref(&name)? {
                 return Ok(Some(oid));
             }

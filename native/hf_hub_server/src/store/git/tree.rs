@@ -59,7 +59,7 @@ impl Entry {
         }
     }
 
-    /// The ETag without quotes: what the content is called.
+    /// The `ETag` without quotes: what the content is called.
     pub(crate) fn etag(&self) -> String {
         match &self.kind {
             EntryKind::Lfs { pointer, .. } => pointer.oid.clone(),
@@ -70,7 +70,12 @@ impl Entry {
 
 impl Git {
     /// Lists a folder, `""` for the top; `None` when there is no such folder.
-    pub(crate) fn list(&self, commit: Oid, path: &str, recursive: bool) -> Result<Option<Vec<Listed>>, git2::Error> {
+    pub(crate) fn list(
+        &self,
+        commit: Oid,
+        path: &str,
+        recursive: bool,
+    ) -> Result<Option<Vec<Listed>>, git2::Error> {
         let root = self.commit(commit)?.tree()?;
         let tree = match path {
             "" => root,
@@ -89,7 +94,8 @@ impl Git {
     pub(crate) fn entry(&self, commit: Oid, path: &str) -> Result<Option<Entry>, git2::Error> {
         let root = self.commit(commit)?.tree()?;
         let Some((oid, kind)) = self.find(&root, path)? else { return Ok(None) };
-        self.describe(Listed { path: path.to_owned(), oid, is_folder: kind == ObjectType::Tree }).map(Some)
+        self.describe(Listed { path: path.to_owned(), oid, is_folder: kind == ObjectType::Tree })
+            .map(Some)
     }
 
     /// Adds size and pointer to a listed name.
@@ -106,7 +112,11 @@ impl Git {
 
     /// The object at a path below a tree. Segments are looked up one by one as plain names, so `..` finds
     /// nothing and an empty segment neither.
-    pub(super) fn find(&self, root: &Tree<'_>, path: &str) -> Result<Option<(Oid, ObjectType)>, git2::Error> {
+    pub(super) fn find(
+        &self,
+        root: &Tree<'_>,
+        path: &str,
+    ) -> Result<Option<(Oid, ObjectType)>, git2::Error> {
         let mut tree = None;
         let mut segments = path.split('/').peekable();
         while let Some(segment) = segments.next() {

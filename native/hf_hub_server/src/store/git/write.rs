@@ -37,11 +37,19 @@ impl Git {
     }
 
     /// Commits `content` to the ref `name` and returns the commit; when nothing would change, the parent.
-    pub(crate) fn write_commit(&self, name: &str, content: Content, message: &str, author: &str) -> Result<Oid> {
+    pub(crate) fn write_commit(
+        &self,
+        name: &str,
+        content: Content,
+        message: &str,
+        author: &str,
+    ) -> Result<Oid> {
         let mut index = Index::new()?;
         for change in content.files {
             let path = change.path.clone();
-            index.add(&index_entry(change)).with_context(|| format!("git refuses the path `{path}`"))?;
+            index
+                .add(&index_entry(change))
+                .with_context(|| format!("git refuses the path `{path}`"))?;
         }
         let tree = self.repo.find_tree(index.write_tree_to(&self.repo)?)?;
         let parent = content.parent.map(|oid| self.commit(oid)).transpose()?;

@@ -1,0 +1,102 @@
+//! The metadata at the top of a README: the YAML between two lines of `---`.
+//!
+//! A card that cannot be read is an empty card. It does not check what the keys mean.
+
+use serde_json::{Map, Value};
+
+/// Larger READMEs are not looked into.
+pub(crate) const MAX_README: u64 = 1 << 20;
+
+/// The metadata of a README.
+pub(crate) fn parse(readme: &[u8]) -> Map<String, Value> {
+    let text = String::from_utf8_lossy(readme);
+    let yaml = front_matter(&text).unwrap_or_default();
+    // The Hub reads YAML 1.2, in which the language code `no` is a word.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    match serde_saphyr::from_str_with_options(yaml, options) {
+        Ok(Value::Object(card)) => card,
+        _ => Map::new(),
+    }
+}
+
+/// The tags the Hub derives from a card.
+pub(crate) fn tags(card: &Map<String, Value>) -> Vec<String> {
+    let mut tags = Vec::new();
+    let mut add = |tag: String| {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    };
+    for (key, prefix) in [
+        ("library_name", ""),
+        ("tags", ""),
+        ("pipeline_tag", ""),
+        ("language", ""),
+        ("datasets", "dataset:"),
+        ("base_model", "base_model:"),
+        ("license", "license:"),
+        ("task_categories", "task_categories:"),
+        ("task_ids", "task_ids:"),
+        ("size_categories", "size_categories:"),
+        ("sdk", ""),
+    ] {
+        texts(card.get(key)).for_each(|text| add(format!("{prefix}{text}")));
+    }
+    add("region:us".into());
+    tags
+}
+
+/// The YAML part of a README, if it begins with one.
+fn front_matter(text: &str) -> Option<&str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let first = text.lines().next()?;
+    let rest = (first.trim_end() == "---")
+        .then(|| text[first.len()..].trim_start_matches(['\r', '\n']))?;
+    if rest.starts_with("---") {
+        return None;
+    }
+    rest.find("\n---").map(|end| &rest[..end])
+}
+
+/// A text, or each text of a list.
+fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    let many = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    value.and_then(Value::as_str).into_iter().chain(many.iter().filter_map(Value::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_card_and_its_tags() {
+        let card = parse(b"---\nlicense: mit\nlanguage:\n- no\n- en\ntags: [a, mit]\nlibrary_name: x\n---\n# Hi\n");
+        assert_eq!(card["license"], "mit");
+        assert_eq!(tags(&card), ["x", "a", "mit", "no", "en", "license:mit", "region:us"]);
+    }
+
+    #[test]
+    fn takes_anything_else_for_an_empty_card() {
+        let bomb = format!(
+            "---\na: &a [x]\n{}---\n",
+            (0..60).map(|_| "b: &b [*a,*a]\n").collect::<String>()
+        );
+        for text in [
+            "",
+            "# Hi",
+            "---\n---\n",
+            "---\nno end",
+            "---\n- list\n---\n",
+            "---\n{: [\n---\n",
+            &bomb,
+        ] {
+            assert!(parse(text.as_bytes()).is_empty(), "{text:?}");
+        }
+        assert_eq!(tags(&Map::new()), ["region:us"]);
+    }
+
+    #[test]
+    fn reads_lines_that_end_as_on_windows() {
+        assert_eq!(parse(b"---\r\nlicense: mit\r\n---\r\n")["license"], "mit");
+    }
+}

@@ -1,0 +1,142 @@
+//! `repo`: what is not in git about a repository, and a few things that are.
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+
+use super::{GateArg, KindArg, RootArg, print};
+use crate::store::{MAIN, RepoKey, RepoKind, Store, branch_ref, tag_ref};
+
+/// What can be done with repositories.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List all repositories
+    List {
+        #[command(flatten)]
+        root: RootArg,
+    },
+    /// Give a repository another name; the old one redirects to it
+    Rename {
+        /// Present id
+        old: String,
+        /// New id
+        new: String,
+        #[command(flatten)]
+        root: RootArg,
+        #[command(flatten)]
+        kind: KindArg,
+    },
+    /// Change settings
+    Set(SetArgs),
+    /// Let a user read the files of a gated repository
+    Grant {
+        /// Repository
+        id: String,
+        /// User name
+        user: String,
+        #[command(flatten)]
+        root: RootArg,
+        #[command(flatten)]
+        kind: KindArg,
+    },
+    /// Create a tag
+    Tag(RefArgs),
+    /// Create a branch
+    Branch(RefArgs),
+}
+
+/// What `set` was told.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[derive(Debug, clap::Args)]
+pub(super) struct SetArgs {
+    /// Repository
+    id: String,
+    #[command(flatten)]
+    root: RootArg,
+    #[command(flatten)]
+    kind: KindArg,
+    /// Hide it from everybody else
+    #[arg(long)]
+    private: bool,
+    /// Show it to everybody
+    #[arg(long, conflicts_with = "private")]
+    public: bool,
+    /// Require granted access to the files
+    #[arg(long, value_enum)]
+    gated: Option<GateArg>,
+    /// Close it
+    #[arg(long)]
+    disabled: bool,
+    /// Open it again
+    #[arg(long, conflicts_with = "disabled")]
+    enabled: bool,
+}
+
+/// What `tag` and `branch` were told.
+#[derive(Debug, clap::Args)]
+pub(super) struct RefArgs {
+    /// Repository
+    id: String,
+    /// Name of the tag or branch
+    name: String,
+    #[command(flatten)]
+    root: RootArg,
+    #[command(flatten)]
+    kind: KindArg,
+    /// What it is to point to
+    #[arg(long, default_value = MAIN)]
+    revision: String,
+}
+
+/// Does it.
+pub(super) fn run(command: Command) -> Result<()> {
+    match command {
+        Command::List { root } => list(&root.open()?),
+        Command::Rename { old, new, root, kind } => {
+            root.open()?.rename(&kind.key(&old)?, &kind.key(&new)?)
+        }
+        Command::Set(args) => set(&args),
+        Command::Grant { id, user, root, kind } => {
+            root.open()?.update(&kind.key(&id)?, |settings| {
+                if !settings.granted.contains(&user) {
+                    settings.granted.push(user);
+                }
+            })
+        }
+        Command::Tag(args) => create_ref(&args, tag_ref(&args.name)),
+        Command::Branch(args) => create_ref(&args, branch_ref(&args.name)),
+    }
+}
+
+fn list(store: &Store) -> Result<()> {
+    for kind in RepoKind::ALL {
+        for repo in store.list(kind)? {
+            let settings = &repo.settings;
+            let mut notes = Vec::new();
+            notes.extend(settings.private.then_some("private"));
+            notes.extend(settings.gated.map(|_| "gated"));
+            notes.extend(settings.disabled.then_some("disabled"));
+            print(&format!("{}\t{}\t{}", kind.singular(), repo.key.id, notes.join(",")))?;
+        }
+    }
+    Ok(())
+}
+
+fn set(args: &SetArgs) -> Result<()> {
+    args.root.open()?.update(&args.kind.key(&args.id)?, |settings| {
+        settings.private = (settings.private || args.private) && !args.public;
+        settings.disabled = (settings.disabled || args.disabled) && !args.enabled;
+        if let Some(gate) = args.gated {
+            settings.gated = gate.gate();
+        }
+    })
+}
+
+fn create_ref(args: &RefArgs, name: Option<String>) -> Result<()> {
+    let name = name.with_context(|| format!("`{}` is no good name", args.name))?;
+    let key: RepoKey = args.kind.key(&args.id)?;
+    let git = args.root.open()?.find(&key)?.git()?;
+    let target = git
+        .resolve(&args.revision)?
+        .with_context(|| format!("{key} has no revision `{}`", args.revision))?;
+    git.create_ref(&name, target, "created from the command line").context("cannot create it")
+}

@@ -1,0 +1,76 @@
+//! The `/_test` routes: tests read what was asked and plant faults.
+//!
+//! Only there with `--test-control`; neither recorded nor subject to faults.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::faults::{Faults, Rule};
+use super::journal::Journal;
+use super::listener::Gauge;
+
+/// What the routes control.
+#[derive(Clone)]
+pub(super) struct Control {
+    /// The request log.
+    pub(super) journal: Arc<Journal>,
+    /// The faults.
+    pub(super) faults: Arc<Faults>,
+    /// The connections of the hub and of the content listener.
+    pub(super) gauges: [Arc<Gauge>; 2],
+}
+
+/// The routes.
+pub(super) fn routes(control: Control) -> Router {
+    Router::new()
+        .route("/_test/requests", get(requests).delete(clear_requests))
+        .route("/_test/connections", get(connections))
+        .route("/_test/faults", get(faults).post(add_fault).delete(clear_faults))
+        .with_state(control)
+}
+
+async fn requests(State(control): State<Control>) -> Response {
+    Json(control.journal.records()).into_response()
+}
+
+async fn clear_requests(State(control): State<Control>) -> StatusCode {
+    control.journal.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn connections(State(control): State<Control>) -> Json<Value> {
+    let [hub, cdn] = &control.gauges;
+    Json(json!({
+        "hub": { "open": hub.open(), "accepted": hub.accepted() },
+        "cdn": {
+            "open": cdn.open(),
+            "accepted": cdn.accepted(),
+            "authorization_refused": control.journal.cdn_authorizations(),
+        },
+    }))
+}
+
+async fn faults(State(control): State<Control>) -> Response {
+    Json(control.faults.list()).into_response()
+}
+
+async fn add_fault(State(control): State<Control>, body: axum::body::Bytes) -> Response {
+    let added = serde_json::from_slice::<Rule>(&body).map_err(anyhow::Error::from);
+    match added.and_then(|rule| control.faults.add(rule)) {
+        Ok(()) => StatusCode::CREATED.into_response(),
+        Err(err) => {
+            (StatusCode::BAD_REQUEST, Json(json!({ "error": format!("{err:#}") }))).into_response()
+        }
+    }
+}
+
+async fn clear_faults(State(control): State<Control>) -> StatusCode {
+    control.faults.clear();
+    StatusCode::NO_CONTENT
+}

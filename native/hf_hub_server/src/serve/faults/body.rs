@@ -1,0 +1,177 @@
+//! Faults in the body of an answer, each a stream around the one before.
+
+use std::time::Duration;
+
+use async_compression::tokio::bufread::GzipEncoder;
+use async_stream::stream;
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use http_body::Body as HttpBody;
+use tokio::time::sleep;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::rule::Fault;
+
+/// Time for what was handed to the connection to leave before the connection ends.
+const FLUSH: Duration = Duration::from_millis(50);
+const TICKS_PER_SECOND: u64 = 50;
+
+/// Spoils the body, and the head as far as it announces it.
+pub(super) fn apply(fault: Fault, response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    // A wrapped body no longer knows its size, so the head must say it.
+    let length =
+        head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = length.or_else(|| body.size_hint().exact());
+    announce(&mut head.headers, length);
+    let bytes = body.into_data_stream();
+    let body = match fault {
+        Fault::Drop { after } => Body::from_stream(cut(bytes, after)),
+        Fault::Short { by } => {
+            Body::from_stream(cut(bytes, length.unwrap_or_default().saturating_sub(by)))
+        }
+        Fault::Stall { after } => Body::from_stream(stall(bytes, after)),
+        Fault::Dribble { bytes: size, every_ms, after } => {
+            Body::from_stream(dribble(bytes, size, Duration::from_millis(every_ms), after))
+        }
+        Fault::Throttle { bytes_per_second } => {
+            let size = (bytes_per_second / TICKS_PER_SECOND).max(1);
+            let pause = Duration::from_nanos(size.saturating_mul(1_000_000_000) / bytes_per_second);
+            Body::from_stream(dribble(bytes, usize::try_from(size).unwrap_or(usize::MAX), pause, 0))
+        }
+        other => change(other, bytes, length, &mut head.headers),
+    };
+    Response::from_parts(head, body)
+}
+
+/// The faults that also change what the head says.
+fn change(
+    fault: Fault,
+    bytes: BodyDataStream,
+    length: Option<u64>,
+    headers: &mut HeaderMap,
+) -> Body {
+    match fault {
+        Fault::Long { by } => {
+            announce(headers, length.map(|length| length.saturating_add(by)));
+            Body::from_stream(bytes.chain(padding(by)))
+        }
+        Fault::Chunked => {
+            announce(headers, None);
+            Body::from_stream(bytes)
+        }
+        Fault::Corrupt { at } => {
+            let first = headers.get(CONTENT_RANGE).and_then(first_byte).unwrap_or(0);
+            Body::from_stream(corrupt(bytes, first, at))
+        }
+        Fault::Gzip => {
+            announce(headers, None);
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            let reader = StreamReader::new(bytes.map_err(std::io::Error::other));
+            Body::from_stream(ReaderStream::new(GzipEncoder::new(reader)))
+        }
+        Fault::Body { text } => {
+            announce(headers, Some(text.len() as u64));
+            headers.remove(CONTENT_ENCODING);
+            Body::from(text)
+        }
+        _ => Body::from_stream(bytes),
+    }
+}
+
+fn announce(headers: &mut HeaderMap, length: Option<u64>) {
+    match length {
+        Some(length) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        None => drop(headers.remove(CONTENT_LENGTH)),
+    }
+}
+
+type Chunk = Result<Bytes, axum::Error>;
+
+/// At most `limit` bytes of a stream, and whether there was more.
+fn limited(mut bytes: impl Stream<Item = Chunk> + Unpin, limit: u64) -> impl Stream<Item = Chunk> {
+    stream! {
+        let mut left = limit;
+        while left > 0 && let Some(chunk) = bytes.next().await {
+            let chunk = chunk.map(|mut chunk| {
+                chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                left -= chunk.len() as u64;
+                chunk
+            });
+            yield chunk;
+        }
+    }
+}
+
+fn cut(bytes: impl Stream<Item = Chunk> + Unpin, after: u64) -> impl Stream<Item = Chunk> {
+    limited(bytes, after).chain(stream! {
+        sleep(FLUSH).await;
+        yield Err(axum::Error::new("cut on purpose"));
+    })
+}
+
+fn stall(bytes: impl Stream<Item = Chunk> + Unpin, after: u64) -> impl Stream<Item = Chunk> {
+    limited(bytes, after).chain(futures_util::stream::pending())
+}
+
+fn dribble(
+    mut bytes: impl Stream<Item = Chunk> + Unpin,
+    size: usize,
+    pause: Duration,
+    after: u64,
+) -> impl Stream<Item = Chunk> {
+    stream! {
+        let mut free = after;
+        while let Some(chunk) = bytes.next().await {
+            let Ok(mut chunk) = chunk else {
+                yield chunk;
+                return;
+            };
+            if free > 0 {
+                let at_once = chunk.split_to(usize::try_from(free).unwrap_or(usize::MAX).min(chunk.len()));
+                free -= at_once.len() as u64;
+                yield Ok(at_once);
+            }
+            while !chunk.is_empty() {
+                sleep(pause).await;
+                yield Ok(chunk.split_to(size.min(chunk.len())));
+            }
+        }
+    }
+}
+
+fn padding(by: u64) -> impl Stream<Item = Chunk> {
+    const PIECE: usize = 64 << 10;
+    stream! {
+        let mut left = by;
+        while left > 0 {
+            let size = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            left -= size as u64;
+            yield Ok(Bytes::from(vec![b'x'; size]));
+        }
+    }
+}
+
+/// Turns a bit of the byte at `at` of the whole content, of which the stream begins at `first`.
+fn corrupt(bytes: impl Stream<Item = Chunk>, first: u64, at: u64) -> impl Stream<Item = Chunk> {
+    let mut position = first;
+    bytes.map_ok(move |chunk| {
+        let here = at.checked_sub(position).and_then(|offset| usize::try_from(offset).ok());
+        position += chunk.len() as u64;
+        match here {
+            Some(offset) if offset < chunk.len() => {
+                let mut chunk = chunk.to_vec();
+                chunk[offset] ^= 1;
+                chunk.into()
+            }
+            _ => chunk,
+        }
+    })
+}
+
+fn first_byte(content_range: &HeaderValue) -> Option<u64> {
+    content_range.to_str().ok()?.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}

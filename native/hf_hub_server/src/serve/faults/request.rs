@@ -1,0 +1,91 @@
+//! Faults that strike before the routes see a request.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{LOCATION, RANGE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+
+use super::super::ask::Direct;
+use super::super::listener::Connection;
+use super::super::routes;
+use super::rule::Fault;
+
+const BEYOND_THE_END: HeaderValue = HeaderValue::from_static("bytes=9223372036854775807-");
+
+/// Changes the request, or answers it.
+pub(super) async fn apply(
+    fault: Fault,
+    request: &mut Request,
+    connection: Option<&Connection>,
+) -> Option<Response> {
+    match fault {
+        Fault::Hang => std::future::pending::<()>().await,
+        Fault::HangUp => {
+            if let Some(connection) = connection {
+                connection.hang_up();
+            }
+            std::future::pending::<()>().await;
+        }
+        Fault::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
+        Fault::Status { code, headers, body } => {
+            let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            return Some(made_up(code, headers, body));
+        }
+        Fault::RateLimit { seconds } => return Some(rate_limited(seconds)),
+        Fault::Redirect { location, code } => {
+            let location = [(LOCATION.as_str(), location.as_str())];
+            return Some(made_up(code.unwrap_or(302), location.into_iter(), String::new()));
+        }
+        Fault::Expired => return Some(routes::expired(Timestamp::now())),
+        Fault::Range416 => drop(request.headers_mut().insert(RANGE, BEYOND_THE_END)),
+        Fault::IgnoreRange => drop(request.headers_mut().remove(RANGE)),
+        Fault::WrongRange { shift } => shift_range(request, shift),
+        Fault::Direct => drop(request.extensions_mut().insert(Direct)),
+        _ => {}
+    }
+    None
+}
+
+fn made_up<'a>(
+    code: u16,
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    body: String,
+) -> Response {
+    let mut response = Body::from(body).into_response();
+    *response.status_mut() =
+        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn rate_limited(seconds: u64) -> Response {
+    let limit = format!("\"api\";r=0;t={seconds}");
+    let message = "We had to rate limit your IP";
+    let headers = [
+        ("ratelimit", limit.as_str()),
+        ("ratelimit-policy", "\"fixed window\";\"api\";q=500;w=300"),
+        ("x-error-message", message),
+        ("content-type", "application/json; charset=utf-8"),
+    ];
+    made_up(429, headers.into_iter(), format!("{{\"error\":\"{message}\"}}"))
+}
+
+/// `bytes=a-b` becomes `bytes=(a+shift)-b`.
+fn shift_range(request: &mut Request, shift: i64) {
+    let shifted = request.headers().get(RANGE).and_then(|range| {
+        let (first, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+        let first = first.parse::<u64>().ok()?.saturating_add_signed(shift);
+        HeaderValue::try_from(format!("bytes={first}-{last}")).ok()
+    });
+    if let Some(range) = shifted {
+        request.headers_mut().insert(RANGE, range);
+    }
+}

@@ -1,0 +1,258 @@
+//! What was asked and how it went: one record per request, for tests to read and for the log.
+//!
+//! `bytes_sent` counts what was handed to the connection; some of it may not have reached a client that left.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, RANGE, USER_AGENT};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use super::error::Cause;
+use super::origins::Origin;
+
+/// A server that runs for weeks under `--test-control` must not fill the memory.
+const MAX_RECORDS: usize = 100_000;
+
+/// One request. Times are milliseconds since 1970.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Record {
+    n: u64,
+    origin: Origin,
+    method: String,
+    path: String,
+    query: Option<String>,
+    status: Option<u16>,
+    range: Option<String>,
+    authorization: bool,
+    user_agent: Option<String>,
+    counter: Option<String>,
+    bytes_sent: u64,
+    finished: bool,
+    aborted: bool,
+    started_ms: i64,
+    ended_ms: Option<i64>,
+}
+
+/// All records so far.
+#[derive(Debug)]
+pub(super) struct Journal {
+    keep: bool,
+    print: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    records: BTreeMap<u64, Record>,
+    cdn_authorizations: u64,
+}
+
+impl Journal {
+    /// Keeps records for tests, prints them, or neither.
+    pub(super) fn new(keep: bool, print: bool) -> Self {
+        Self { keep, print, state: Mutex::default() }
+    }
+
+    /// The records in the order the requests arrived.
+    pub(super) fn records(&self) -> Vec<Record> {
+        self.lock().records.values().cloned().collect()
+    }
+
+    /// Forgets the records, and the requests still running too.
+    pub(super) fn clear(&self) {
+        self.lock().records.clear();
+    }
+
+    /// How many requests brought a token to the content listener, where none belongs.
+    pub(super) fn cdn_authorizations(&self) -> u64 {
+        self.lock().cdn_authorizations
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(self: &Arc<Self>, origin: Origin, request: &Request) -> Exchange {
+        let mut state = self.lock();
+        let record = Record::new(state.next, origin, request);
+        state.next += 1;
+        if origin == Origin::Cdn && record.authorization {
+            state.cdn_authorizations += 1;
+        }
+        if self.keep {
+            state.records.insert(record.n, record.clone());
+            while state.records.len() > MAX_RECORDS {
+                state.records.pop_first();
+            }
+        }
+        drop(state);
+        Exchange { journal: self.clone(), record, is_over: false }
+    }
+}
+
+impl Record {
+    fn new(n: u64, origin: Origin, request: &Request) -> Self {
+        let headers = request.headers();
+        Self {
+            n,
+            origin,
+            method: request.method().to_string(),
+            path: percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned(),
+            query: request.uri().query().map(str::to_owned),
+            status: None,
+            range: text(headers, RANGE.as_str()),
+            authorization: headers.contains_key(AUTHORIZATION),
+            user_agent: text(headers, USER_AGENT.as_str()),
+            counter: text(headers, "x-hf-download-counter"),
+            bytes_sent: 0,
+            finished: false,
+            aborted: false,
+            started_ms: now(),
+            ended_ms: None,
+        }
+    }
+}
+
+/// Records everything an app answers.
+pub(super) fn layer(app: Router, journal: &Arc<Journal>, origin: Origin) -> Router {
+    let journal = journal.clone();
+    app.layer(middleware::from_fn(move |request, next| {
+        observe(journal.clone(), origin, request, next)
+    }))
+}
+
+async fn observe(journal: Arc<Journal>, origin: Origin, request: Request, next: Next) -> Response {
+    if !journal.keep && !journal.print {
+        return next.run(request).await;
+    }
+    let is_head = request.method() == Method::HEAD;
+    let mut exchange = journal.begin(origin, &request);
+    let response = next.run(request).await;
+    exchange.record.status = Some(response.status().as_u16());
+    exchange.save();
+    if let Some(Cause(cause)) = response.extensions().get() {
+        exchange.print(cause);
+    }
+    let announced = response.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = announced.or_else(|| response.body().size_hint().exact());
+    let expected = if is_head { Some(0) } else { announced };
+    if is_head || response.body().is_end_stream() {
+        exchange.end(true);
+    }
+    response.map(|inner| Body::new(Watched { inner, exchange, expected }))
+}
+
+/// A running request; its record is complete when this is dropped.
+struct Exchange {
+    journal: Arc<Journal>,
+    record: Record,
+    is_over: bool,
+}
+
+impl Exchange {
+    fn end(&mut self, finished: bool) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        self.record.finished = finished;
+        self.record.ended_ms = Some(now());
+        self.save();
+        if self.journal.print {
+            let Record { origin, method, path, status, bytes_sent, aborted, .. } = &self.record;
+            let status = status.map_or("-".into(), |status| status.to_string());
+            let note = if *aborted { " aborted" } else { "" };
+            self.print(&format!("{origin:?} {method} {path} {status} {bytes_sent}{note}"));
+        }
+    }
+
+    fn save(&self) {
+        if let Some(record) = self.journal.lock().records.get_mut(&self.record.n) {
+            record.clone_from(&self.record);
+        }
+    }
+
+    fn print(&self, line: &str) {
+        if self.journal.print {
+            let line = line.replace(char::is_control, "?");
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.record.aborted = true;
+            self.end(false);
+        }
+    }
+}
+
+/// A response body whose progress is recorded.
+struct Watched {
+    inner: Body,
+    exchange: Exchange,
+    expected: Option<u64>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                this.exchange.record.bytes_sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+                this.exchange.save();
+                // The connection does not ask for more once it has what was announced.
+                if this.expected.is_some_and(|expected| this.exchange.record.bytes_sent >= expected)
+                {
+                    this.exchange.end(true);
+                }
+            }
+            Some(Err(_)) => this.exchange.end(false),
+            None => {
+                let sent = this.exchange.record.bytes_sent;
+                this.exchange.end(this.expected.is_none_or(|expected| sent >= expected));
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,50 @@
+//! The history of a revision.
+
+use axum::http::{HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::checkout;
+use crate::store::{CommitInfo, Repo};
+
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+const PAGE: usize = 50;
+
+/// Answers `/api/{kind}/{id}/commits/{revision}`.
+pub(super) fn get(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
+    let (git, head) = checkout(repo, revision)?;
+    let most = ask.hub.options.page_size;
+    let size = ask.query.number("limit").unwrap_or(PAGE.min(most)).clamp(1, most);
+    let page = ask.query.number("p").unwrap_or(0);
+    let start = page.saturating_mul(size);
+    let (total, commits) = git.history(head, start, size)?;
+    let formatted = ask.query.all("expand").any(|what| what == "formatted");
+    let next =
+        (start.saturating_add(size) < total).then(|| ask.url_with("p", &(page + 1).to_string()));
+    let commits = commits.iter().map(|commit| to_json(commit, formatted)).collect::<Vec<_>>();
+    let mut response = answer::page(&commits, next);
+    response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));
+    Ok(response)
+}
+
+fn to_json(commit: &CommitInfo, formatted: bool) -> Value {
+    let mut json = json!({
+        "id": commit.oid.to_string(),
+        "title": commit.title,
+        "message": commit.message,
+        "date": answer::date(commit.date),
+        "authors": [{ "user": commit.author, "avatar": "" }],
+    });
+    if formatted {
+        json["formatted"] =
+            json!({ "title": html(&commit.title), "message": html(&commit.message) });
+    }
+    json
+}
+
+fn html(text: &str) -> String {
+    let escaped =
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    if escaped.is_empty() { escaped } else { format!("<p>{}</p>\n", escaped.replace('\n', "<br>")) }
+}

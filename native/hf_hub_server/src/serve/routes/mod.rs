@@ -1,0 +1,131 @@
+//! From a URL to the function that answers it.
+//!
+//! Fixed routes are axum's; those with a repository in them are told apart by [`Target`].
+
+mod cdn;
+mod commits;
+mod info;
+mod list;
+mod paths;
+mod refs;
+mod resolve;
+mod tree;
+mod whoami;
+
+pub(super) use cdn::expired;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+
+use super::answer;
+use super::ask::{self, Answer, Ask};
+use super::error::ApiError;
+use super::hub::Hub;
+use super::target::{Action, Target};
+use crate::store::{Git, Place, Repo, RepoKey, RepoKind};
+use git2::Oid;
+
+const ABOUT: &str = "\
+This is a Local Hub: it answers like the Hugging Face Hub, for one machine or one room.
+
+Point a client at it with HF_ENDPOINT set to this address.
+";
+
+/// The routes of the hub listener.
+pub(super) fn hub(hub: Arc<Hub>) -> Router {
+    Router::new()
+        .route("/", get(|| async { ABOUT }))
+        .route("/api/whoami-v2", get(whoami))
+        .route("/api/models", get(models))
+        .route("/api/datasets", get(datasets))
+        .route("/api/spaces", get(spaces))
+        .fallback(repository)
+        .with_state(hub)
+}
+
+/// The routes of the content listener.
+pub(super) fn cdn(hub: Arc<Hub>) -> Router {
+    Router::new().fallback(cdn::serve).with_state(hub)
+}
+
+async fn whoami(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, whoami::get).await
+}
+
+async fn models(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, |ask| list::get(ask, RepoKind::Model)).await
+}
+
+async fn datasets(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, |ask| list::get(ask, RepoKind::Dataset)).await
+}
+
+async fn spaces(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, |ask| list::get(ask, RepoKind::Space)).await
+}
+
+async fn repository(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, dispatch).await
+}
+
+fn dispatch(ask: &Ask) -> Answer {
+    let target = Target::parse(&ask.raw_path).ok_or_else(ApiError::page_not_found)?;
+    let is_allowed = match target.action {
+        Action::PathsInfo { .. } => ask.method == Method::POST,
+        _ => ask.is_read(),
+    };
+    if !is_allowed {
+        return Err(ApiError::method_not_allowed());
+    }
+    let repo = match open(ask, &target.key)? {
+        Place::Here(repo) => repo,
+        Place::Moved(id) => return Ok(moved(ask, &target, &id.to_string())),
+        Place::Nowhere => return Err(ApiError::repo_not_found(ask.caller.is_anonymous())),
+    };
+    if repo.settings.disabled {
+        return Err(ApiError::disabled());
+    }
+    match &target.action {
+        Action::Resolve { revision, path } => resolve::file(ask, &repo, revision, path),
+        Action::ResolveCache { revision, path } => resolve::cached(ask, &repo, revision, path),
+        Action::Info { revision } => info::get(ask, &repo, revision.as_deref()),
+        Action::Tree { revision, path } => tree::get(ask, &repo, revision, path),
+        Action::TreeSize { revision, path } => tree::size(&repo, revision, path),
+        Action::PathsInfo { revision } => paths::post(ask, &repo, revision),
+        Action::Commits { revision } => commits::get(ask, &repo, revision),
+        Action::Refs => refs::get(ask, &repo),
+    }
+}
+
+/// Where a repository is for this caller: what they may not see is nowhere, and neither does an old name tell.
+fn open(ask: &Ask, key: &RepoKey) -> Result<Place, ApiError> {
+    let store = &ask.hub.store;
+    let place = store.locate(key)?;
+    let visible = match &place {
+        Place::Here(repo) => ask.caller.may_see(repo),
+        Place::Moved(id) => {
+            let target = store.locate(&RepoKey::new(key.kind, id.clone()))?.here();
+            target.is_none_or(|repo| ask.caller.may_see(&repo))
+        }
+        Place::Nowhere => true,
+    };
+    Ok(if visible { place } else { Place::Nowhere })
+}
+
+fn moved(ask: &Ask, target: &Target, id: &str) -> Response {
+    let (before, after) = &target.around;
+    let query = ask.raw_query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    answer::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{before}{id}{after}{query}"))
+}
+
+/// Opens the git side of a repository and finds a revision in it.
+fn checkout(repo: &Repo, revision: &str) -> Result<(Git, Oid), ApiError> {
+    let git = repo.git()?;
+    let commit = git.resolve(revision)?.ok_or_else(|| ApiError::revision_not_found(revision))?;
+    Ok((git, commit))
+}

@@ -1,0 +1,65 @@
+//! Information about chosen paths.
+
+use serde::Deserialize;
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::super::query::{Query, is_true};
+use super::{checkout, tree};
+use crate::store::Repo;
+use axum::http::header::CONTENT_TYPE;
+
+const MAX_PATHS: usize = 2000;
+
+/// What the body asks for.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    paths: OneOrMany,
+    #[serde(default)]
+    expand: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for OneOrMany {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+/// Answers `POST /api/{kind}/{id}/paths-info/{revision}`; paths that do not exist are left out.
+pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
+    let wanted = read(ask)?;
+    let paths = match wanted.paths {
+        OneOrMany::One(path) => vec![path],
+        OneOrMany::Many(paths) => paths,
+    };
+    if paths.len() > MAX_PATHS {
+        return Err(ApiError::bad_request(format!("At most {MAX_PATHS} paths at once")));
+    }
+    let (git, commit) = checkout(repo, revision)?;
+    let mut entries = Vec::new();
+    for path in paths {
+        entries.extend(git.entry(commit, path.trim_end_matches('/'))?);
+    }
+    Ok(answer::json(&tree::to_json(&git, commit, &entries, wanted.expand)?))
+}
+
+fn read(ask: &Ask) -> Result<Wanted, ApiError> {
+    let content_type =
+        ask.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_type.starts_with("application/json") {
+        let wanted = serde_json::from_slice(&ask.body);
+        return wanted.map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")));
+    }
+    let form = Query::parse_form(&ask.body);
+    let paths = OneOrMany::Many(form.all("paths").map(str::to_owned).collect());
+    Ok(Wanted { paths, expand: form.get("expand").is_some_and(is_true) })
+}

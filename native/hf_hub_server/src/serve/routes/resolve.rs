@@ -1,0 +1,113 @@
+//! A file at a revision: the redirects and headers every download begins with.
+//!
+//! Small files are redirected to the resolve cache, large ones to the content listener.
+
+use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, ETAG};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use percent_encoding::utf8_percent_encode;
+
+use super::super::answer::{self, PATH_SET, QUERY_SET, header_value};
+use super::super::ask::{Answer, Ask};
+use super::super::content::{self, Content, Source, quoted};
+use super::super::error::ApiError;
+use super::checkout;
+use crate::store::{Entry, EntryKind, Git, Repo};
+use git2::Oid;
+
+const LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
+const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
+
+/// Answers `/{id}/resolve/{revision}/{path}`.
+pub(super) fn file(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
+    let (git, commit, entry) = find(ask, repo, revision, path)?;
+    let etag = quoted(&entry.etag());
+    let mut headers = HeaderMap::new();
+    headers.insert(answer::REPO_COMMIT, header_value(&commit.to_string()));
+    headers.insert(LINKED_SIZE, HeaderValue::from(entry.size()));
+    headers.insert(LINKED_ETAG, header_value(&etag));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(CONTENT_DISPOSITION, content::disposition(file_name(path)));
+    let is_lfs = matches!(entry.kind, EntryKind::Lfs { .. });
+    if ask.direct && !is_lfs {
+        return small_file(ask, &git, commit, &entry);
+    }
+    if !is_lfs {
+        headers.insert(ETAG, header_value(&etag));
+    }
+    if content::is_known(&ask.headers, &etag) {
+        headers.insert(ETAG, header_value(&etag));
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    let (status, location) = if is_lfs {
+        (StatusCode::FOUND, signed_link(ask, &entry))
+    } else {
+        (StatusCode::TEMPORARY_REDIRECT, cache_link(ask, repo, commit, &entry, &etag))
+    };
+    let mut response = answer::redirect(status, &location);
+    response.headers_mut().extend(headers);
+    Ok(response)
+}
+
+/// Answers `/api/resolve-cache/{kind}/{id}/{commit}/{path}`.
+pub(super) fn cached(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
+    let (git, commit, entry) = find(ask, repo, revision, path)?;
+    match entry.kind {
+        EntryKind::File { .. } => small_file(ask, &git, commit, &entry),
+        _ => Err(ApiError::entry_not_found(&commit.to_string())),
+    }
+}
+
+fn find(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Result<(Git, Oid, Entry), ApiError> {
+    if !ask.caller.may_read_files(repo) {
+        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
+    }
+    let (git, commit) = checkout(repo, revision)?;
+    let entry = git.entry(commit, path)?.filter(|entry| !matches!(entry.kind, EntryKind::Folder));
+    let entry = entry.ok_or_else(|| ApiError::entry_not_found(&commit.to_string()))?;
+    Ok((git, commit, entry))
+}
+
+fn small_file(ask: &Ask, git: &Git, commit: Oid, entry: &Entry) -> Answer {
+    let bytes = git.blob(entry.oid)?;
+    let content = Content {
+        etag: entry.etag(),
+        file_name: file_name(&entry.path).to_owned(),
+        media_type: media_type(&bytes),
+        source: Source::Memory(bytes.into()),
+    };
+    let mut response = content::send(content, ask.is_head(), &ask.headers)?;
+    response.headers_mut().insert(answer::REPO_COMMIT, header_value(&commit.to_string()));
+    Ok(response)
+}
+
+/// The file's name is part of the path for people who read logs, and signed with it.
+fn signed_link(ask: &Ask, entry: &Entry) -> String {
+    let path = format!("/lfs/{}/{}", entry.etag(), utf8_percent_encode(&entry.path, PATH_SET));
+    let expires =
+        Timestamp::now().saturating_add(ask.hub.options.link_ttl).unwrap_or(Timestamp::MAX);
+    let query = ask.hub.signer.query(&path, expires);
+    format!("{}{path}?{query}", ask.hub.origins.cdn(Some(&ask.headers)))
+}
+
+fn cache_link(ask: &Ask, repo: &Repo, commit: Oid, entry: &Entry, etag: &str) -> String {
+    let (kind, id) = (repo.key.kind.plural(), &repo.key.id);
+    let path = utf8_percent_encode(&entry.path, PATH_SET);
+    let asked = utf8_percent_encode(&ask.raw_path, QUERY_SET);
+    let etag = utf8_percent_encode(etag, QUERY_SET);
+    format!("/api/resolve-cache/{kind}/{id}/{commit}/{path}?{asked}=&etag={etag}")
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Text is served as plain text whatever it claims to be, so that no page of a repository can act as the Hub.
+fn media_type(bytes: &[u8]) -> &'static str {
+    if str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0')) {
+        "text/plain; charset=utf-8"
+    } else {
+        "application/octet-stream"
+    }
+}

@@ -1,0 +1,84 @@
+//! Listings of folders, page by page, and how an entry looks in JSON.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::checkout;
+use crate::store::{CommitInfo, Entry, EntryKind, Git, Listed, Repo};
+use git2::Oid;
+
+const EXPANDED_PAGE: usize = 100;
+
+/// Answers `/api/{kind}/{id}/tree/{revision}[/{path}]`.
+pub(super) fn get(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
+    let (git, head) = checkout(repo, revision)?;
+    let (commit, start) = read_cursor(ask, &git)?.unwrap_or((head, 0));
+    let listed = list(&git, commit, path, ask.query.flag("recursive"))?;
+    let expand = ask.query.flag("expand");
+    let size = page_size(ask, expand);
+    let next = (listed.len() > start + size)
+        .then(|| ask.url_with("cursor", &format!("{commit}-{}", start + size)));
+    let page = listed.into_iter().skip(start).take(size).map(|listed| git.describe(listed));
+    let entries = page.collect::<Result<Vec<_>, _>>()?;
+    Ok(answer::page(&to_json(&git, commit, &entries, expand)?, next))
+}
+
+/// Answers `/api/{kind}/{id}/treesize/{revision}[/{path}]`.
+pub(super) fn size(repo: &Repo, revision: &str, path: &str) -> Answer {
+    let (git, commit) = checkout(repo, revision)?;
+    let mut size = 0;
+    for listed in list(&git, commit, path, true)? {
+        size += git.describe(listed)?.size();
+    }
+    Ok(answer::json(&json!({ "path": format!("/{path}"), "size": size })))
+}
+
+/// The entries as clients see them, with the commits that last touched them if wished for.
+pub(super) fn to_json(
+    git: &Git,
+    commit: Oid,
+    entries: &[Entry],
+    expand: bool,
+) -> Result<Vec<Value>, ApiError> {
+    let paths = entries.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>();
+    let commits = if expand { git.last_commits(commit, &paths)? } else { HashMap::new() };
+    Ok(entries.iter().map(|entry| entry_json(entry, commits.get(&entry.path))).collect())
+}
+
+fn list(git: &Git, commit: Oid, path: &str, recursive: bool) -> Result<Vec<Listed>, ApiError> {
+    git.list(commit, path, recursive)?.ok_or_else(|| ApiError::entry_not_found(&commit.to_string()))
+}
+
+fn page_size(ask: &Ask, expand: bool) -> usize {
+    let most = ask.hub.options.page_size.min(if expand { EXPANDED_PAGE } else { usize::MAX });
+    ask.query.number("limit").unwrap_or(most).clamp(1, most)
+}
+
+/// A cursor names the commit of the first page, so that a branch that moves does not shift the others.
+fn read_cursor(ask: &Ask, git: &Git) -> Result<Option<(Oid, usize)>, ApiError> {
+    let Some(cursor) = ask.query.get("cursor") else { return Ok(None) };
+    let parts =
+        cursor.split_once('-').and_then(|(commit, start)| Some((commit, start.parse().ok()?)));
+    let (commit, start) = parts.ok_or_else(|| ApiError::bad_request("Invalid cursor"))?;
+    let commit = git.resolve(commit)?.ok_or_else(|| ApiError::bad_request("Invalid cursor"))?;
+    Ok(Some((commit, start)))
+}
+
+fn entry_json(entry: &Entry, last_commit: Option<&CommitInfo>) -> Value {
+    let kind = if matches!(entry.kind, EntryKind::Folder) { "directory" } else { "file" };
+    let mut json = json!({ "type": kind, "oid": entry.oid.to_string(), "size": entry.size(), "path": entry.path });
+    if let EntryKind::Lfs { pointer, pointer_size } = &entry.kind {
+        json["lfs"] =
+            json!({ "oid": pointer.oid, "size": pointer.size, "pointerSize": pointer_size });
+    }
+    if let Some(commit) = last_commit {
+        let date = answer::date(commit.date);
+        json["lastCommit"] =
+            json!({ "id": commit.oid.to_string(), "title": commit.title, "date": date });
+    }
+    json
+}

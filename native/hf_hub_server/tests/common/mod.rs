@@ -1,0 +1,195 @@
+//! The real executable on a root of its own, for as long as a test runs.
+#![expect(dead_code, reason = "each test binary uses its share")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, RequestBuilder, Response, redirect};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A root folder and what the command line can do to it.
+pub(crate) struct Root {
+    dir: TempDir,
+}
+
+impl Root {
+    /// An empty root.
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    /// A command of the executable on this root, not started yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hf_hub_server"));
+        command.args(arguments).arg("--root").arg(self.path());
+        command
+    }
+
+    /// Runs a command that must succeed and returns what it printed.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Writes files into a new folder.
+    pub(crate) fn folder(&self, files: &[(&str, &[u8])]) -> PathBuf {
+        let folder = tempfile::tempdir_in(&self.dir).unwrap().keep();
+        for (name, content) in files {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        folder
+    }
+
+    /// Imports files as a commit and returns its id.
+    pub(crate) fn import(&self, id: &str, files: &[(&str, &[u8])], options: &[&str]) -> String {
+        let folder = self.folder(files);
+        let mut arguments = vec!["import", folder.to_str().unwrap(), id];
+        arguments.extend(options);
+        let printed: Value = serde_json::from_str(&self.run(&arguments)).unwrap();
+        printed["commit"].as_str().unwrap().to_owned()
+    }
+
+    /// Where a model lies.
+    pub(crate) fn git_dir(&self, id: &str) -> PathBuf {
+        self.path().join("repos/models").join(format!("{id}.git"))
+    }
+
+    /// Starts the server.
+    pub(crate) fn serve(&self, options: &[&str]) -> Server {
+        let mut arguments = vec!["serve", "--stop-on-stdin-close"];
+        arguments.extend(options);
+        let mut command = self.command(&arguments);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        let client =
+            Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+        Server { process, endpoint: text("endpoint"), cdn: text("cdn"), client }
+    }
+}
+
+/// A running server; it stops when dropped.
+pub(crate) struct Server {
+    pub(crate) process: Child,
+    pub(crate) endpoint: String,
+    pub(crate) cdn: String,
+    client: Client,
+}
+
+impl Server {
+    /// A request; `path` may also be an absolute URL.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.endpoint)
+        };
+        self.client.request(method, url)
+    }
+
+    /// Gets something.
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    /// Gets something with a token.
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Response {
+        self.request(Method::GET, path).bearer_auth(token).send().await.unwrap()
+    }
+
+    /// Gets something and reads it as JSON.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        self.get(path).await.json().await.unwrap()
+    }
+
+    /// The signed link of a large file.
+    pub(crate) async fn link(&self, path: &str) -> String {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 302);
+        header(&response, "location").to_owned()
+    }
+
+    /// Plants a fault.
+    pub(crate) async fn fault(&self, rule: Value) {
+        let response =
+            self.request(Method::POST, "/_test/faults").json(&rule).send().await.unwrap();
+        assert_eq!(response.status(), 201, "{rule}");
+    }
+
+    /// Removes all faults.
+    pub(crate) async fn no_faults(&self) {
+        self.request(Method::DELETE, "/_test/faults").send().await.unwrap();
+    }
+
+    /// The request log once `condition` holds for it.
+    pub(crate) async fn requests_when(&self, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let requests = self.json("/_test/requests").await;
+            let requests = requests.as_array().unwrap().clone();
+            if condition(&requests) {
+                return requests;
+            }
+            assert!(Instant::now() < deadline, "{requests:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Sends bytes as they are and returns all that comes back until the connection ends.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream =
+            TcpStream::connect(self.endpoint.strip_prefix("http://").unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        // A server that refuses while we still write resets the connection.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Sends the head of a GET for a raw path and returns the status line's code.
+    pub(crate) fn raw_status(&self, path: &str) -> u16 {
+        let answer = self
+            .raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+        answer.get(9..12).and_then(|code| code.parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// A header of an answer, `""` when it is missing.
+pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// What a command printed to standard error.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs git on a repository and returns what it printed.
+pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git").arg("-C").arg(dir).args(arguments).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
