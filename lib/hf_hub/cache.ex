@@ -7,6 +7,7 @@ defmodule HfHub.Cache do
   """
 
   alias HfHub.{Config, Error, Native, Options, RepoRef}
+  alias HfHub.Native.Nif
 
   @options [
     repo_id: [type: :any, required: true, doc: "the repository, in any form that `HfHub.Download` takes."],
@@ -60,7 +61,7 @@ defmodule HfHub.Cache do
            filename: opts[:filename],
            cache_dir: Path.expand(opts[:cache_dir] || Config.cache_dir())
          },
-         {:ok, found} <- Native.run(&Native.look_up(&1, spec)) do
+         {:ok, found} <- Native.run(&Nif.look_up(&1, spec)) do
       answer(found, ref.repo_id, opts[:filename], revision)
     end
   end

@@ -22,6 +22,7 @@ defmodule HfHub.Download do
   """
 
   alias HfHub.{Config, Error, Extract, Native, Options, Progress, RepoRef}
+  alias HfHub.Native.Nif
 
   defmodule FileInfo do
     @moduledoc """
@@ -163,7 +164,7 @@ defmodule HfHub.Download do
     opts = Options.validate!(opts, @file_options)
 
     with {:ok, spec} <- file_spec(opts),
-         {:ok, report} <- run(spec, opts, label(spec.filename), &Native.download/2) do
+         {:ok, report} <- run(spec, opts, label(spec.filename), &Nif.download/2) do
       deliver_file(report, opts)
     end
   end
@@ -199,7 +200,7 @@ defmodule HfHub.Download do
            ignore_patterns: patterns(opts[:ignore_patterns]) || [],
            max_workers: opts[:max_workers]
          },
-         {:ok, snapshot} <- run(Map.merge(spec, filter), opts, ref.repo_id, &Native.snapshot/2) do
+         {:ok, snapshot} <- run(Map.merge(spec, filter), opts, ref.repo_id, &Nif.snapshot/2) do
       deliver_snapshot(snapshot, opts)
     end
   end
@@ -235,7 +236,7 @@ defmodule HfHub.Download do
          :ok <- check_names(ref, opts, filename),
          {:ok, hub} <- Config.hub(opts) do
       spec = %{hub: hub, repo: repo(ref, opts), filename: filename}
-      {:ok, Native.stream(&Native.open_stream(&1, spec))}
+      {:ok, Native.stream(&Nif.open_stream(&1, spec))}
     end
   end
 
@@ -274,7 +275,7 @@ defmodule HfHub.Download do
   """
   @spec compute_sha256(Path.t()) :: {:ok, String.t()} | {:error, Error.t()}
   def compute_sha256(path) when is_binary(path) do
-    Native.run(&Native.hash_file(&1, %{path: Path.expand(path), algorithm: "sha256"}))
+    Native.run(&Nif.hash_file(&1, %{path: Path.expand(path), algorithm: "sha256"}))
   end
 
   @doc "Same as `compute_sha256/1`, but returns the hash or raises `HfHub.Error`."
@@ -332,7 +333,7 @@ defmodule HfHub.Download do
   end
 
   defp check_names(ref, opts, filename) do
-    case Native.check_names(%{repo: repo(ref, opts), filename: filename}) do
+    case Nif.check_names(%{repo: repo(ref, opts), filename: filename}) do
       nil -> :ok
       fields -> {:error, Error.from_native(fields)}
     end

@@ -9,6 +9,7 @@ defmodule HfHub.Extract do
   """
 
   alias HfHub.{Error, Native, Options}
+  alias HfHub.Native.Nif
 
   @type archive_type :: :zip | :tar | :tar_gz | :tar_xz | :gz
 
@@ -52,7 +53,7 @@ defmodule HfHub.Extract do
       max_entries: opts[:max_entries]
     }
 
-    Native.run(&Native.extract(&1, spec))
+    Native.run(&Nif.extract(&1, spec))
   end
 
   @doc "Same as `extract/3`, but returns the destination or raises `HfHub.Error`."
@@ -71,7 +72,7 @@ defmodule HfHub.Extract do
   """
   @spec detect_archive_type(Path.t()) :: archive_type() | nil
   def detect_archive_type(path) do
-    case Native.archive_format(path) do
+    case Nif.archive_format(path) do
       nil -> nil
       {format, _stem} -> Map.fetch!(@formats, format)
     end
@@ -87,7 +88,7 @@ defmodule HfHub.Extract do
   """
   @spec default_extract_path(Path.t()) :: Path.t()
   def default_extract_path(path) do
-    case Native.archive_format(path) do
+    case Nif.archive_format(path) do
       nil -> path <> ".extracted"
       {_format, stem} -> stem
     end

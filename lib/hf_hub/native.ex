@@ -1,24 +1,11 @@
 defmodule HfHub.Native do
-  # The native functions and the one `receive` that waits for them. A job answers
+  # Runs native jobs: the one place that waits for their messages. A job answers
   # `{:hf_hub, ref, event}`: any number of progress events or chunks, then exactly
   # one `{:ok, value}` or `{:error, map}`.
-  #
-  # Hot upgrades of this module are not supported: a NIF library cannot be swapped
-  # under running jobs. It is kept small so that it rarely changes.
   @moduledoc false
 
   alias HfHub.{Error, Progress}
-
-  @on_load :load
-  @compile {:autoload, false}
-
-  @doc false
-  def load do
-    # Frees the slot of an older version of this module, as a reload leaves it.
-    :code.purge(__MODULE__)
-    path = :filename.join([:code.priv_dir(:hf_hub), "native", "hf_hub_nif"])
-    :erlang.load_nif(String.to_charlist(to_string(path)), 0)
-  end
+  alias HfHub.Native.Nif
 
   @doc """
   Starts a job and waits for its end. `start` gets the reference that tags the job's messages.
@@ -45,7 +32,7 @@ defmodule HfHub.Native do
       fn ->
         ref = make_ref()
         job = start.(ref)
-        ask(job, 2)
+        Nif.ask(job, 2)
         {ref, job}
       end,
       &next_chunk/1,
@@ -54,7 +41,7 @@ defmodule HfHub.Native do
   end
 
   defp handle({:progress, fields}, ref, job, reporter) do
-    acknowledge(job)
+    Nif.acknowledge(job)
     reporter = Progress.report(reporter, fields)
 
     receive do
@@ -78,7 +65,7 @@ defmodule HfHub.Native do
   defp next_chunk({ref, job}) do
     receive do
       {:hf_hub, ^ref, {:chunk, chunk}} ->
-        ask(job, 1)
+        Nif.ask(job, 1)
         {[chunk], {ref, job}}
 
       {:hf_hub, ^ref, {:ok, :done}} ->
@@ -90,12 +77,13 @@ defmodule HfHub.Native do
     end
   end
 
+  defp stop_stream(:ended), do: :ok
+  defp stop_stream({:failed, _error}), do: :ok
+
   defp stop_stream({ref, job}) do
-    cancel(job)
+    Nif.cancel(job)
     drain(ref)
   end
-
-  defp stop_stream(_ended), do: :ok
 
   defp drain(ref) do
     receive do
@@ -105,23 +93,4 @@ defmodule HfHub.Native do
       1_000 -> :ok
     end
   end
-
-  def download(_ref, _spec), do: not_loaded()
-  def snapshot(_ref, _spec), do: not_loaded()
-  def open_stream(_ref, _spec), do: not_loaded()
-  def look_up(_ref, _spec), do: not_loaded()
-  def hash_file(_ref, _spec), do: not_loaded()
-  def extract(_ref, _spec), do: not_loaded()
-  def panic(_ref, _place), do: not_loaded()
-  def ask(_job, _chunks), do: not_loaded()
-  def acknowledge(_job), do: not_loaded()
-  def cancel(_job), do: not_loaded()
-  def archive_format(_path), do: not_loaded()
-  def check_names(_spec), do: not_loaded()
-  def check_endpoint(_endpoint), do: not_loaded()
-  def error_kinds, do: not_loaded()
-  def activities, do: not_loaded()
-  def version, do: not_loaded()
-
-  defp not_loaded, do: :erlang.nif_error(:nif_not_loaded)
 end

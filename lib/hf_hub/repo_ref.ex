@@ -3,7 +3,8 @@ defmodule HfHub.RepoRef do
   # pasted from the browser, or Bumblebee's tuples. The engine checks the parts.
   @moduledoc false
 
-  alias HfHub.{Error, Native}
+  alias HfHub.Error
+  alias HfHub.Native.Nif
 
   @enforce_keys [:repo_type, :repo_id]
   defstruct [:repo_type, :repo_id, :revision, :path]
@@ -139,7 +140,7 @@ defmodule HfHub.RepoRef do
       filename: ref.path
     }
 
-    case Native.check_names(spec) do
+    case Nif.check_names(spec) do
       nil -> {:ok, ref}
       fields -> {:error, hint(Error.from_native(fields))}
     end

@@ -97,11 +97,13 @@ pub(crate) fn not_cached(mode: Mode, error: Error) -> Error {
 fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
     let wanted = base(missing);
-    let mut scored: Vec<(f64, &str)> = tree
-        .files()
-        .map(|(path, _)| (strsim::jaro_winkler(&wanted, &base(path.as_str())), path.as_str()))
-        .filter(|(score, _)| *score >= LIKENESS)
-        .collect();
+    // The name counts, and among equal names the way to it.
+    let score = |path: &str| {
+        let name = strsim::jaro_winkler(&wanted, &base(path));
+        (name >= LIKENESS).then(|| name + strsim::jaro_winkler(missing, path) / 100.0)
+    };
+    let mut scored: Vec<(f64, &str)> =
+        tree.files().filter_map(|(path, _)| Some((score(path.as_str())?, path.as_str()))).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, path)| format!("\"{path}\"")).collect()
 }

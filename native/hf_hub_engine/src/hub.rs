@@ -9,7 +9,10 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method, Url,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RANGE, USER_AGENT},
+    header::{
+        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE,
+        USER_AGENT,
+    },
 };
 
 use crate::{
@@ -120,7 +123,13 @@ impl Hub {
             );
         }
         self.client
-            .send(Request { method: Method::GET, url, headers, timeouts: self.timeouts })
+            .send(Request {
+                method: Method::GET,
+                url,
+                headers,
+                body: None,
+                timeouts: self.timeouts,
+            })
             .await
     }
 
@@ -128,6 +137,14 @@ impl Hub {
     /// Redirects to a renamed repository are followed within the endpoint.
     pub async fn page(&self, url: &Url, progress: &Progress) -> Result<(Bytes, Option<Url>)> {
         self.retrying(progress, || self.one_page(url)).await
+    }
+
+    /// Any other exchange with an API, with retries where repeating is harmless.
+    pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<Answer> {
+        let harmless = matches!(call.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let hub =
+            if harmless { self.clone() } else { Self { retry: self.retry.once(), ..self.clone() } };
+        hub.within_deadline(hub.retrying(progress, || hub.one_exchange(call))).await
     }
 
     /// Repeats `attempt` as the policy says, telling `progress` about each pause.
@@ -163,6 +180,28 @@ impl Hub {
         })
     }
 
+    async fn one_exchange(&self, call: &Call) -> Result<Answer> {
+        if self.offline {
+            return Err(offline());
+        }
+        let mut headers = self.headers(&call.url);
+        headers.remove(COUNTER);
+        let body = call.body.clone().map(|(kind, body)| {
+            headers.insert(CONTENT_TYPE, kind);
+            body
+        });
+        let request = Request {
+            method: call.method.clone(),
+            url: call.url.clone(),
+            headers,
+            body,
+            timeouts: self.timeouts,
+        };
+        let response = self.client.send(request).await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.bytes(PAGE_LIMIT).await? })
+    }
+
     async fn one_page(&self, url: &Url) -> Result<(Bytes, Option<Url>)> {
         let mut url = url.clone();
         for _ in 0..=MAX_HOPS {
@@ -173,6 +212,7 @@ impl Hub {
                 method: Method::GET,
                 url: url.clone(),
                 headers: self.headers(&url),
+                body: None,
                 timeouts: self.timeouts,
             };
             let response = self.client.send(request).await?;
@@ -221,6 +261,31 @@ impl Hub {
         headers
     }
 }
+
+/// A request to an API.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The verb.
+    pub method: Method,
+    /// Where; the token goes along only to the endpoint's origin.
+    pub url: Url,
+    /// Content type and content.
+    pub body: Option<(HeaderValue, Bytes)>,
+}
+
+/// The answer to a [`Call`]: 2xx or 3xx.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Marks requests that are part of a download.
+const COUNTER: HeaderName = transport::header_name("x-hf-download-counter");
 
 /// How many redirects are followed.
 pub const MAX_HOPS: u32 = 20;

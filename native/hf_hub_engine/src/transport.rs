@@ -56,6 +56,8 @@ pub struct Request {
     pub url: Url,
     /// All headers but `Host`.
     pub headers: HeaderMap,
+    /// The body, if there is one.
+    pub body: Option<Bytes>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -87,10 +89,13 @@ impl Client {
 
     /// Sends `request`.
     pub async fn send(&self, request: Request) -> Result<Response> {
-        let Request { method, url, headers, timeouts } = request;
+        let Request { method, url, headers, body, timeouts } = request;
         let head = method == Method::HEAD;
-        let exchange = self.0.request(method, url.clone()).headers(headers).send();
-        let inner = match tokio::time::timeout(timeouts.headers, exchange).await {
+        let mut exchange = self.0.request(method, url.clone()).headers(headers);
+        if let Some(body) = body {
+            exchange = exchange.body(body);
+        }
+        let inner = match tokio::time::timeout(timeouts.headers, exchange.send()).await {
             Ok(Ok(inner)) => inner,
             Ok(Err(error)) => return Err(broken(&url, error)),
             Err(_) => {
@@ -278,6 +283,7 @@ fn announced_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 fn broken(url: &Url, error: reqwest::Error) -> Error {
     let host = url.host_str().unwrap_or_default();
+    let connecting = error.is_connect();
     let error = error.without_url();
     let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Transport };
     let built = Error::new(kind, String::new()).with_source(error).with_url(url);
@@ -292,7 +298,7 @@ fn broken(url: &Url, error: reqwest::Error) -> Error {
         format!("cannot find {host}; is the network up and the endpoint right?")
     } else if kind == ErrorKind::Timeout {
         format!("cannot connect to {host} in time")
-    } else if reason.contains("connect") {
+    } else if connecting {
         format!("cannot connect to {host}")
     } else {
         format!("the connection to {host} broke")
@@ -332,11 +338,15 @@ fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
 fn read_certificates(files: &[PathBuf]) -> Result<Vec<Certificate>> {
     let mut certificates = Vec::new();
     for path in files {
-        let pem = std::fs::read(path).map_err(|source| Error::io("read the certificates in", path, source))?;
+        let pem = std::fs::read(path)
+            .map_err(|source| Error::io("read the certificates in", path, source))?;
         certificates.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default());
     }
     if let (Some(path), true) = (files.first(), certificates.is_empty()) {
-        let message = format!("`{}` holds no certificate in PEM form (SSL_CERT_FILE and the like)", path.display());
+        let message = format!(
+            "`{}` holds no certificate in PEM form (SSL_CERT_FILE and the like)",
+            path.display()
+        );
         return Err(Error::new(ErrorKind::Transport, message));
     }
     Ok(certificates)

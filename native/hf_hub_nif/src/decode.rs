@@ -6,7 +6,7 @@ use hf_hub_engine::{
     cache::layout::{CacheDir, LocalDir},
     download::{self, Destination, Mode},
     error::{Error, ErrorKind, Result},
-    hub::{Hub, Token},
+    hub::{Call, Hub, Token},
     names::{EntryPath, Proof, Repo, Revision},
     pattern::Filter,
     retry::Policy,
@@ -89,6 +89,42 @@ impl HubArgs {
             deadline: self.timeout.map(Duration::from_millis),
             offline: self.offline,
         })
+    }
+}
+
+/// A request to an API.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct RequestArgs {
+    pub(crate) hub: HubArgs,
+    method: String,
+    url: String,
+    content_type: Option<String>,
+    body: Option<Bytes>,
+}
+
+impl RequestArgs {
+    pub(crate) fn call(&self) -> Result<Call> {
+        let wrong = |what: &str| {
+            Error::new(ErrorKind::InvalidName, format!("the {what} of a request cannot be used"))
+        };
+        let kind = self.content_type.as_deref().unwrap_or("application/json").parse();
+        let kind = kind.map_err(|_| wrong("content type"))?;
+        Ok(Call {
+            method: self.method.parse().map_err(|_| wrong("method"))?,
+            url: self.url.parse().map_err(|_| wrong("URL"))?,
+            body: self.body.as_ref().map(|body| (kind, body.0.clone())),
+        })
+    }
+}
+
+/// The content of a binary.
+pub(crate) struct Bytes(bytes::Bytes);
+
+impl<'a> Decoder<'a> for Bytes {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let binary: rustler::Binary = term.decode()?;
+        Ok(Self(bytes::Bytes::copy_from_slice(&binary)))
     }
 }
 

@@ -1,14 +1,14 @@
 //! The engine's results into Elixir terms. The only file that builds terms.
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
 use hf_hub_engine::{
-    download::Report, error::Error, extract::Format, progress::Snapshot as ProgressSnapshot,
-    snapshot::Snapshot,
+    download::Report, error::Error, extract::Format, hub::Answer,
+    progress::Snapshot as ProgressSnapshot, snapshot::Snapshot,
 };
 use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
 
-use crate::atoms;
+use crate::{atoms, json};
 
 /// What a job can end with.
 pub(crate) enum Reply {
@@ -17,6 +17,7 @@ pub(crate) enum Reply {
     LookedUp(LookedUp),
     Path(PathBuf),
     Text(String),
+    Answer(Answer),
     Done,
 }
 
@@ -51,6 +52,14 @@ pub(crate) struct SnapshotTerm {
     commit: Option<String>,
     files: Vec<ReportTerm>,
     matched: usize,
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+struct AnswerTerm<'a> {
+    status: u16,
+    headers: HashMap<String, String>,
+    body: Term<'a>,
 }
 
 #[derive(NifMap)]
@@ -117,6 +126,7 @@ impl Encoder for Reply {
             Self::LookedUp(LookedUp::KnownAbsent) => atoms::known_absent().encode(env),
             Self::LookedUp(LookedUp::Unknown) => atoms::unknown().encode(env),
             Self::Text(text) => text.encode(env),
+            Self::Answer(answer) => self::answer(env, answer),
             Self::Done => atoms::done().encode(env),
         }
     }
@@ -133,6 +143,26 @@ pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
     let mut binary = NewBinary::new(env, bytes.len());
     binary.as_mut_slice().copy_from_slice(bytes);
     binary.into()
+}
+
+/// An answer of an API: JSON as terms, anything else as a binary.
+fn answer<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
+    let headers: HashMap<String, String> = answer
+        .headers
+        .keys()
+        .map(|name| {
+            let values = answer
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()));
+            (name.to_string(), values.collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    let is_json = headers.get("content-type").is_some_and(|kind| kind.contains("json"));
+    let parsed = if is_json { json::term(env, &answer.body).ok() } else { None };
+    let body = parsed.unwrap_or_else(|| binary(env, &answer.body));
+    AnswerTerm { status: answer.status, headers, body }.encode(env)
 }
 
 /// An error as a map of `HfHub.Error`'s fields. Kinds are a closed list, so these atoms are bounded.

@@ -12,6 +12,7 @@
 mod decode;
 mod encode;
 mod job;
+mod json;
 mod pool;
 
 use hf_hub_engine::{
@@ -24,7 +25,9 @@ use hf_hub_engine::{
 use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
 use crate::{
-    decode::{DownloadArgs, ExtractArgs, HashArgs, LookUpArgs, SnapshotArgs, StreamArgs},
+    decode::{
+        DownloadArgs, ExtractArgs, HashArgs, LookUpArgs, RequestArgs, SnapshotArgs, StreamArgs,
+    },
     encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
     job::Job,
 };
@@ -78,6 +81,15 @@ fn open_stream<'a>(
             consumer.send(chunk).await;
         }
         Ok(Reply::Done)
+    })
+}
+
+/// Asks an API; ends with `{:ok, %{status, headers, body}}`.
+#[rustler::nif]
+fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, None, move |_| async move {
+        let (hub, call) = (spec.hub.open().await?, spec.call()?);
+        Ok(Reply::Answer(hub.exchange(&call, &Progress::default()).await?))
     })
 }
 
@@ -200,4 +212,4 @@ fn load(_env: Env, _info: Term) -> bool {
     true
 }
 
-rustler::init!("Elixir.HfHub.Native", load = load);
+rustler::init!("Elixir.HfHub.Native.Nif", load = load);

@@ -1,0 +1,297 @@
+defmodule HfHub.LocalHub do
+  @moduledoc """
+  A Hugging Face Hub on this machine: for tests, demos, and rooms without the Internet.
+
+  It is a real server on real git repositories, and any client can use it: this library, Python's
+  `huggingface_hub` (through `HF_ENDPOINT`), `git`. It runs as an operating system process of its
+  own that ends with its owner, even when the VM is killed.
+
+      {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub")
+      {:ok, _} = HfHub.LocalHub.import_folder(hub, "my_model", "me/my-model")
+
+      HfHub.Download.snapshot_download(repo_id: "me/my-model", endpoint: HfHub.LocalHub.endpoint(hub))
+
+  In a supervision tree: `{HfHub.LocalHub, root: "/var/lib/hub", port: 8080}`.
+
+  ## The executable
+
+  The server is not built with the library. It is looked for in the option `:executable`,
+  `config :hf_hub, local_hub_executable: path`, the variable `HF_HUB_SERVER_PATH`, the
+  library's `priv/native`, and the project's `target/release`. If it is nowhere and the sources and cargo
+  are here, it is built once and kept in the user's cache folder.
+  """
+
+  use GenServer
+  require Logger
+
+  alias HfHub.{Error, Options}
+
+  @sources Path.expand("../..", __DIR__)
+  @name "hf_hub_server"
+  # Starting is quick; a busy machine gets some patience.
+  @start_timeout 30_000
+
+  @options [
+    root: [type: :string, required: true, doc: "the folder that holds repositories, users and large files."],
+    port: [type: :non_neg_integer, default: 0, doc: "the port; 0 takes a free one."],
+    host: [type: :string, default: "127.0.0.1", doc: "the address to listen on."],
+    executable: [type: :string, doc: "the server program."],
+    test_control: [
+      type: :boolean,
+      default: false,
+      doc: "whether requests can be listed and faults set at `/_test`. Not for a Hub that others can reach."
+    ],
+    args: [type: {:list, :string}, default: [], doc: "further arguments of `hf_hub_server serve`."],
+    name: [type: :atom, doc: "a name to register the process under."]
+  ]
+
+  @import_options [
+    repo_type: [type: {:in, [:model, :dataset, :space]}, default: :model, doc: "the type of repository."],
+    revision: [type: :string, default: "main", doc: "the branch to commit to."],
+    message: [type: :string, doc: "the commit message."],
+    private: [type: :boolean, default: false, doc: "whether only tokens may read it."],
+    gated: [type: {:in, [:auto, :manual]}, doc: "whether its terms must be accepted first."]
+  ]
+
+  @type hub :: GenServer.server()
+
+  @doc """
+  Starts a Hub and waits until it can be asked.
+
+  ## Options
+
+  #{Options.docs(@options)}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.LocalHub.start_link(root: "/tmp/hub", executable: "/missing")
+      iex> error.kind
+      :io
+  """
+  @spec start_link(keyword()) :: {:ok, pid()} | {:error, Error.t()}
+  def start_link(opts) do
+    opts = Options.validate!(opts, @options)
+
+    # Looked for here, where a caller can be told, and not in the new process.
+    with {:ok, executable} <- executable(opts) do
+      start(Keyword.put(opts, :executable, executable))
+    end
+  end
+
+  @doc """
+  Returns the Hub's base URL, for the `:endpoint` option or `HF_ENDPOINT`.
+
+  ## Examples
+
+      HfHub.LocalHub.endpoint(hub)
+      #=> "http://127.0.0.1:40123"
+  """
+  @spec endpoint(hub()) :: String.t()
+  def endpoint(hub), do: GenServer.call(hub, :endpoint)
+
+  @doc """
+  Commits the content of a folder to a repository, which is created if it is missing.
+
+  Returns the commit. Importing the same content again changes nothing.
+
+  ## Options
+
+  #{Options.docs(@import_options)}
+
+  ## Examples
+
+      HfHub.LocalHub.import_folder(hub, "my_dataset", "me/my-dataset", repo_type: :dataset)
+      #=> {:ok, "0c2ba07d…"}
+  """
+  @spec import_folder(hub(), Path.t(), String.t(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  def import_folder(hub, folder, repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @import_options)
+
+    flags =
+      [
+        {"--type", to_string(opts[:repo_type])},
+        {"--revision", opts[:revision]},
+        {"--message", opts[:message]}
+      ] ++
+        [{"--gated", opts[:gated] && to_string(opts[:gated])}]
+
+    args = for {flag, value} <- flags, value != nil, part <- [flag, value], do: part
+
+    private = if opts[:private], do: ["--private"], else: []
+
+    with {:ok, output} <- command(hub, ["import", Path.expand(folder), repo_id] ++ args ++ private) do
+      [_line, commit] = Regex.run(~r/"commit":\s*"([0-9a-f]{40})"/, output)
+      {:ok, commit}
+    end
+  end
+
+  @doc "Same as `import_folder/4`, but returns the commit or raises `HfHub.Error`."
+  @spec import_folder!(hub(), Path.t(), String.t(), keyword()) :: String.t()
+  def import_folder!(hub, folder, repo_id, opts \\ []),
+    do: Error.unwrap!(import_folder(hub, folder, repo_id, opts))
+
+  @doc """
+  Runs another command of the server program on this Hub's root, such as `["user", "add", "me"]`,
+  and returns what it printed. `hf_hub_server help` lists the commands.
+
+  ## Examples
+
+      HfHub.LocalHub.command(hub, ["user", "add", "me"])
+      #=> {:ok, "hf_…"}
+  """
+  @spec command(hub(), [String.t()]) :: {:ok, String.t()} | {:error, Error.t()}
+  def command(hub, args) do
+    {executable, root} = GenServer.call(hub, :program)
+
+    case System.cmd(executable, args ++ ["--root", root], stderr_to_stdout: true) do
+      {output, 0} -> {:ok, String.trim(output)}
+      {output, _status} -> {:error, Error.new(:bad_request, "the Local Hub refused: #{String.trim(output)}")}
+    end
+  end
+
+  @doc "Same as `command/2`, but returns the output or raises `HfHub.Error`."
+  @spec command!(hub(), [String.t()]) :: String.t()
+  def command!(hub, args), do: Error.unwrap!(command(hub, args))
+
+  @doc """
+  Stops the Hub and waits until its process has ended.
+
+  ## Examples
+
+      HfHub.LocalHub.stop(hub)
+      #=> :ok
+  """
+  @spec stop(hub()) :: :ok
+  def stop(hub), do: GenServer.stop(hub)
+
+  @impl true
+  def init(opts) do
+    Process.flag(:trap_exit, true)
+    File.mkdir_p!(opts[:root])
+
+    port =
+      Port.open({:spawn_executable, opts[:executable]}, [:binary, :exit_status, line: 4096, args: args(opts)])
+
+    case await_endpoint(port) do
+      {:ok, endpoint} ->
+        {:ok, %{port: port, endpoint: endpoint, executable: opts[:executable], root: opts[:root]}}
+
+      {:error, status} ->
+        {:stop,
+         Error.new(:io, "the Local Hub ended at once with exit status #{status}; its message is above")}
+    end
+  end
+
+  @impl true
+  def handle_call(:endpoint, _from, state), do: {:reply, state.endpoint, state}
+  def handle_call(:program, _from, state), do: {:reply, {state.executable, state.root}, state}
+
+  @impl true
+  def handle_info({port, {:exit_status, status}}, %{port: port} = state) do
+    {:stop, {:local_hub_exited, status}, state}
+  end
+
+  def handle_info({port, {:data, _line}}, %{port: port} = state), do: {:noreply, state}
+  def handle_info(_other, state), do: {:noreply, state}
+
+  # Closing the port closes the server's standard input, which is what it watches.
+  @impl true
+  def terminate(_reason, %{port: port}) do
+    if Port.info(port) do
+      {:os_pid, pid} = Port.info(port, :os_pid)
+      Port.close(port)
+      await_end(pid, 100)
+    end
+  end
+
+  defp start(opts) do
+    case GenServer.start_link(__MODULE__, opts, if(opts[:name], do: [name: opts[:name]], else: [])) do
+      {:error, %Error{} = error} -> {:error, error}
+      other -> other
+    end
+  end
+
+  defp args(opts) do
+    control = if opts[:test_control], do: ["--test-control"], else: []
+
+    ["serve", "--root", opts[:root], "--host", opts[:host], "--port", to_string(opts[:port])] ++
+      ["--stop-on-stdin-close"] ++ control ++ opts[:args]
+  end
+
+  defp await_endpoint(port) do
+    receive do
+      {^port, {:data, {:eol, line}}} ->
+        case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
+          [_line, endpoint] -> {:ok, endpoint}
+          nil -> await_endpoint(port)
+        end
+
+      {^port, {:exit_status, status}} ->
+        {:error, status}
+    after
+      @start_timeout -> {:error, :timeout}
+    end
+  end
+
+  defp await_end(_pid, 0), do: :ok
+
+  defp await_end(pid, tries) do
+    if File.exists?("/proc/#{pid}") do
+      Process.sleep(10)
+      await_end(pid, tries - 1)
+    end
+  end
+
+  defp executable(opts) do
+    given = opts[:executable] || Application.get_env(:hf_hub, :local_hub_executable) || env()
+
+    cond do
+      given && File.regular?(given) -> {:ok, Path.expand(given)}
+      given -> {:error, Error.new(:io, "#{given}, the Local Hub's program, does not exist")}
+      found = Enum.find(places(), &File.regular?/1) -> {:ok, found}
+      true -> build()
+    end
+  end
+
+  defp env do
+    case System.get_env("HF_HUB_SERVER_PATH") do
+      value when value in [nil, ""] -> nil
+      path -> path
+    end
+  end
+
+  defp places do
+    target = System.get_env("CARGO_TARGET_DIR") || Path.join(@sources, "target")
+
+    [
+      Path.join([to_string(:code.priv_dir(:hf_hub)), "native", @name]),
+      Path.join([target, "release", @name]),
+      Path.join([built_root(), "bin", @name])
+    ]
+  end
+
+  defp built_root do
+    :filename.basedir(:user_cache, "hf_hub") |> to_string() |> Path.join("local_hub-#{HfHub.version()}")
+  end
+
+  defp build do
+    crate = Path.join([@sources, "native", @name])
+    cargo = System.find_executable("cargo")
+
+    if cargo && File.dir?(crate) do
+      Logger.info("building the Local Hub, once; this takes a minute or two")
+      args = ["install", "--quiet", "--locked", "--path", crate, "--root", built_root()]
+
+      case System.cmd(cargo, args, stderr_to_stdout: true) do
+        {_output, 0} -> {:ok, Path.join([built_root(), "bin", @name])}
+        {output, _status} -> {:error, Error.new(:io, "cargo could not build the Local Hub: #{output}")}
+      end
+    else
+      message =
+        "the Local Hub's program #{@name} is not here, and cannot be built without cargo and the sources; " <>
+          "build it elsewhere (cargo build --release -p #{@name}) and name it in HF_HUB_SERVER_PATH"
+
+      {:error, Error.new(:io, message)}
+    end
+  end
+end

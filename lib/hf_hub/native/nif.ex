@@ -1,0 +1,40 @@
+defmodule HfHub.Native.Nif do
+  # The native functions, and nothing else: this module cannot be replaced while the
+  # VM runs, so it is kept small and rarely changes. All others can be reloaded freely.
+  @moduledoc false
+
+  @on_load :load
+  @compile {:autoload, false}
+
+  @doc false
+  def load do
+    # A library cannot take over from itself, and on OTP 25 the VM crashes when it is
+    # asked to try. Refusing here leaves the loaded code as it is.
+    if :erlang.function_exported(__MODULE__, :version, 0) do
+      {:error, {:reload, ~c"HfHub.Native.Nif cannot be reloaded; restart the VM to use a new version of it"}}
+    else
+      path = :filename.join([:code.priv_dir(:hf_hub), "native", "hf_hub_nif"])
+      :erlang.load_nif(String.to_charlist(to_string(path)), 0)
+    end
+  end
+
+  def download(_ref, _spec), do: not_loaded()
+  def snapshot(_ref, _spec), do: not_loaded()
+  def open_stream(_ref, _spec), do: not_loaded()
+  def request(_ref, _spec), do: not_loaded()
+  def look_up(_ref, _spec), do: not_loaded()
+  def hash_file(_ref, _spec), do: not_loaded()
+  def extract(_ref, _spec), do: not_loaded()
+  def panic(_ref, _place), do: not_loaded()
+  def ask(_job, _chunks), do: not_loaded()
+  def acknowledge(_job), do: not_loaded()
+  def cancel(_job), do: not_loaded()
+  def archive_format(_path), do: not_loaded()
+  def check_names(_spec), do: not_loaded()
+  def check_endpoint(_endpoint), do: not_loaded()
+  def error_kinds, do: not_loaded()
+  def activities, do: not_loaded()
+  def version, do: not_loaded()
+
+  defp not_loaded, do: :erlang.nif_error(:nif_not_loaded)
+end

@@ -1,0 +1,189 @@
+defmodule HfHub.NativeTest do
+  # The contract of the boundary: one answer whatever happens, no scheduler ever blocked,
+  # and no job that outlives its owner.
+  use HfHub.Case, async: false
+
+  alias HfHub.{Config, Download, Error, Native}
+  alias HfHub.Native.Nif
+
+  defp stalled(context, more \\ []) do
+    content = large(300_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    fault(sha256(content), %{kind: "stall", after: 100_000})
+    {opts(context, [repo_id: id, filename: "model.safetensors", download_timeout: 60_000] ++ more), content}
+  end
+
+  defp partial(context), do: Path.wildcard(context.cache <> "/**/*.incomplete")
+
+  test "a call returns in microseconds" do
+    ref = make_ref()
+    spec = %{path: "/dev/null", algorithm: "sha256"}
+    Nif.hash_file(ref, spec)
+    {time, _} = :timer.tc(fn -> for _ <- 1..1000, do: Nif.hash_file(ref, spec) end)
+    for _ <- 1..1001, do: assert_receive({:hf_hub, ^ref, {:ok, _}}, 5000)
+    assert time / 1000 < 1000, "#{time / 1000} µs a call"
+  end
+
+  test "a panic anywhere is exactly one error" do
+    for place <- [:runtime, :blocking] do
+      assert {:error, %Error{kind: :internal, message: message}} = Native.run(&Nif.panic(&1, place))
+      assert message =~ "a panic on a #{place} thread"
+    end
+
+    assert_raise ErlangError, ~r/nif_panicked/, fn -> Nif.panic(make_ref(), :nif) end
+    refute_receive {:hf_hub, _, _}, 50
+  end
+
+  test "a cancelled job answers once", context do
+    {opts, _content} = stalled(context)
+    ref = make_ref()
+    {:ok, hub} = Config.hub(Keyword.merge([retries: 0, retry_delay: 10], opts))
+    repo = %{repo_type: "model", id: opts[:repo_id], revision: "main"}
+    job = Nif.open_stream(ref, %{hub: hub, repo: repo, filename: "model.safetensors"})
+    Nif.cancel(job)
+    Nif.cancel(job)
+    assert_receive {:hf_hub, ^ref, {:error, %{kind: :cancelled}}}
+    refute_receive {:hf_hub, ^ref, _}, 50
+  end
+
+  test "the owner's death closes the socket, frees the lock and keeps the partial", context do
+    {opts, content} = stalled(context)
+    owner = spawn(fn -> Download.hf_hub_download(opts) end)
+    eventually(fn -> partial(context) |> Enum.any?(&(File.stat!(&1).size > 0)) end)
+    killed = System.monotonic_time(:millisecond)
+    Process.exit(owner, :kill)
+    eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
+    assert System.monotonic_time(:millisecond) - killed < 200
+
+    control("DELETE", "faults")
+    # The lock is free and the partial is taken over: less than the whole comes again.
+    assert File.read!(Download.hf_hub_download!(opts)) == content
+    assert [_aborted, %{"status" => 206}] = requests(content)
+    assert partial(context) == []
+  end
+
+  test "a stopped Task stops its download", context do
+    {opts, content} = stalled(context)
+    task = Task.async(fn -> Download.hf_hub_download(opts) end)
+    eventually(fn -> requests(content) != [] end)
+    Task.shutdown(task)
+    eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
+  end
+
+  test "64 stalled downloads leave file access alone", context do
+    content = large(100_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    fault(sha256(content), %{kind: "stall", after: 1000})
+
+    owners =
+      for n <- 1..64 do
+        # A cache each, so that none waits for another's lock.
+        opts =
+          opts(context, repo_id: id, filename: "model.safetensors", cache_dir: Path.join(context.dir, "c#{n}"))
+
+        spawn(fn -> Download.hf_hub_download([download_timeout: 60_000] ++ opts) end)
+      end
+
+    eventually(fn -> length(requests(content)) == 64 end, 1000)
+
+    slowest =
+      for _ <- 1..50 do
+        {time, _} = :timer.tc(fn -> File.read!(__ENV__.file) end)
+        time
+      end
+      |> Enum.max()
+
+    assert slowest < 50_000, "File.read! took #{slowest} µs"
+    {time, _} = :timer.tc(fn -> Process.sleep(1) end)
+    assert time < 50_000
+    Enum.each(owners, &Process.exit(&1, :kill))
+    eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
+  end
+
+  test "a receiver that does not read its mail gets no more than one message ahead", context do
+    content = large(3_000_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    fault(sha256(content), %{kind: "throttle", bytes_per_second: 1_500_000})
+    {:ok, hub} = Config.hub(endpoint: context.endpoint, retries: 0, retry_delay: 10)
+    ref = make_ref()
+
+    Nif.download(ref, %{
+      hub: hub,
+      progress: true,
+      repo: %{repo_type: "model", id: id, revision: "main"},
+      filename: "model.safetensors",
+      destination: %{cache_dir: context.cache, local_dir: nil},
+      mode: %{force_download: false, local_files_only: false, dry_run: false, symlinks: true},
+      expected_sha256: nil
+    })
+
+    assert {:ok, _report} = await_end(ref)
+    # One that was not acknowledged, and the last one.
+    assert [_, _] = for({:hf_hub, ^ref, {:progress, _}} = message <- mailbox(), do: message)
+  end
+
+  defp await_end(ref) do
+    receive do
+      {:hf_hub, ^ref, {:ok, report}} -> {:ok, report}
+      {:hf_hub, ^ref, {:error, error}} -> {:error, error}
+    after
+      20_000 -> flunk("no answer")
+    end
+  end
+
+  defp mailbox, do: self() |> Process.info(:messages) |> elem(1)
+
+  test "a slow reader of a stream holds the socket, not memory", context do
+    content = large(50_000_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    stream = Download.download_stream!(endpoint: context.endpoint, repo_id: id, filename: "model.safetensors")
+
+    Enum.reduce_while(stream, 0, fn _chunk, n ->
+      Process.sleep(20)
+      assert length(mailbox()) <= 2
+      if n == 5, do: {:halt, n}, else: {:cont, n + 1}
+    end)
+
+    [%{"bytes_sent" => sent}] = requests(content)
+    assert sent < 25_000_000, "#{sent} bytes had been sent to a reader of six pieces"
+  end
+
+  test "the module can be reloaded while jobs run", context do
+    {opts, _content} = stalled(context)
+
+    # A library cannot be swapped while it is in use: the reload is refused and the running code stays.
+    log =
+      ExUnit.CaptureLog.capture_log(fn ->
+        for _round <- 1..200 do
+          owner = spawn(fn -> Download.hf_hub_download(opts) end)
+          assert {:error, :on_load_failure} = :code.load_file(Nif)
+          Process.exit(owner, :kill)
+        end
+      end)
+
+    assert log =~ "cannot be reloaded"
+    control("DELETE", "faults")
+    assert {:ok, _path} = Download.hf_hub_download(opts)
+  end
+
+  test "kinds and activities are the documented ones" do
+    {:ok, types} = Code.Typespec.fetch_types(Error)
+
+    kinds =
+      for {:type, {:kind, {:type, _, :union, atoms}, _}} <- types,
+          {:atom, _, name} <- atoms,
+          do: to_string(name)
+
+    assert Enum.sort(kinds) == Enum.sort(Nif.error_kinds())
+
+    {:docs_v1, _, _, _, %{"en" => doc}, _, _} = Code.fetch_docs(Error)
+    for kind <- kinds, do: assert(doc =~ "| `:#{kind}` |", "#{kind} is not in the table of kinds")
+
+    {:docs_v1, _, _, _, %{"en" => doc}, _, _} = Code.fetch_docs(HfHub.Progress)
+    for activity <- Nif.activities(), do: assert(doc =~ "`:#{activity}`")
+  end
+
+  test "the library and the engine have one version" do
+    assert Nif.version() == HfHub.version()
+  end
+end

@@ -1,0 +1,119 @@
+defmodule HfHub.VmTest do
+  # What needs a VM of its own: stopping it, killing it, purging code.
+  use HfHub.Case, async: false
+
+  defp script(context, body) do
+    path = Path.join(context.dir, "script.exs")
+    File.write!(path, body)
+    paths = Enum.flat_map(:code.get_path(), &["-pa", to_string(&1)])
+    {System.find_executable("elixir"), paths ++ [path]}
+  end
+
+  # The child runs on the OTP of this VM, whatever else is installed.
+  defp env, do: [{"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}]
+
+  defp open(elixir, args, opts \\ []) do
+    env = for {name, value} <- env(), do: {String.to_charlist(name), String.to_charlist(value)}
+    Port.open({:spawn_executable, elixir}, [:binary, args: args, env: env] ++ opts)
+  end
+
+  defp stalled(context) do
+    content = large(300_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    fault(sha256(content), %{kind: "stall", after: 100_000})
+    {id, content}
+  end
+
+  defp downloads(context, id, count) do
+    """
+    for n <- 1..#{count} do
+      spawn(fn ->
+        HfHub.Download.hf_hub_download(repo_id: "#{id}", filename: "model.safetensors", download_timeout: 60_000,
+          endpoint: "#{context.endpoint}", cache_dir: Path.join("#{context.dir}", "vm\#{n}"))
+      end)
+    end
+    """
+  end
+
+  test "System.stop during 16 transfers ends at once and in order", context do
+    {id, content} = stalled(context)
+
+    {elixir, args} =
+      script(context, """
+      #{downloads(context, id, 16)}
+      IO.gets("")
+      IO.puts("stopping")
+      System.stop(0)
+      Process.sleep(:infinity)
+      """)
+
+    port = open(elixir, args, [:exit_status, :stderr_to_stdout])
+    eventually(fn -> length(requests(content)) == 16 end, 1500)
+    started = System.monotonic_time(:millisecond)
+    Port.command(port, "\n")
+    assert_receive {^port, {:exit_status, status}}, 10_000
+    assert status == 0
+    assert System.monotonic_time(:millisecond) - started < 2000
+  end
+
+  test "a killed VM leaves a partial that the next one continues, and no lock", context do
+    {id, content} = stalled(context)
+    {elixir, args} = script(context, downloads(context, id, 1) <> "Process.sleep(:infinity)")
+    port = open(elixir, args, [:exit_status])
+    {:os_pid, pid} = Port.info(port, :os_pid)
+    cache = Path.join(context.dir, "vm1")
+
+    eventually(
+      fn -> Path.wildcard(cache <> "/**/*.incomplete") |> Enum.any?(&(File.stat!(&1).size > 50_000)) end,
+      1500
+    )
+
+    System.cmd("kill", ["-9", to_string(pid)])
+    eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
+
+    control("DELETE", "faults")
+    opts = opts(context, repo_id: id, filename: "model.safetensors", cache_dir: cache)
+    assert {:error, %{kind: :not_cached}} = HfHub.Download.hf_hub_download([local_files_only: true] ++ opts)
+    assert File.read!(HfHub.Download.hf_hub_download!(opts)) == content
+    assert %{"status" => 206, "range" => "bytes=" <> _} = List.last(requests(content))
+  end
+
+  test "code can be purged and loaded again while jobs run", context do
+    {id, _content} = stalled(context)
+
+    {elixir, args} =
+      script(context, """
+      Process.flag(:trap_exit, true)
+      for _round <- 1..20 do
+        #{downloads(context, id, 4)}
+        Process.sleep(20)
+        :code.delete(HfHub.Native.Nif)
+        :code.purge(HfHub.Native.Nif)
+        {:module, _} = Code.ensure_loaded(HfHub.Native.Nif)
+        {:ok, _} = HfHub.Download.compute_sha256("/dev/null")
+      end
+      IO.puts("alive")
+      """)
+
+    {output, status} = System.cmd(elixir, args, stderr_to_stdout: true, env: env())
+    assert {status, output =~ "alive"} == {0, true}, output
+  end
+
+  test "the Local Hub ends with its VM, even when that is killed", context do
+    {elixir, args} =
+      script(context, """
+      {:ok, hub} = HfHub.LocalHub.start_link(root: "#{context.dir}/hub")
+      IO.puts("endpoint " <> HfHub.LocalHub.endpoint(hub))
+      Process.sleep(:infinity)
+      """)
+
+    port = open(elixir, args, line: 1000)
+    assert_receive {^port, {:data, {:eol, "endpoint http://" <> host}}}, 10_000
+    [address, number] = String.split(host, ":")
+    connect = fn -> :gen_tcp.connect(String.to_charlist(address), String.to_integer(number), []) end
+    assert {:ok, _socket} = connect.()
+    {:os_pid, pid} = Port.info(port, :os_pid)
+    System.cmd("kill", ["-9", to_string(pid)])
+    eventually(fn -> match?({:error, :econnrefused}, connect.()) end)
+  end
+end

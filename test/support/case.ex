@@ -1,0 +1,131 @@
+defmodule HfHub.Case do
+  # Tests against the real Local Hub: each makes repositories of its own, so all can run at once.
+  # The Hub's log of requests and its faults are told apart by the repository's name.
+  @moduledoc false
+
+  use ExUnit.CaseTemplate
+
+  alias HfHub.{Config, LocalHub, Native}
+  alias HfHub.Native.Nif
+
+  using do
+    quote do
+      import HfHub.Case
+    end
+  end
+
+  setup do
+    dir = Path.join(System.tmp_dir!(), "hf_hub_test_#{System.pid()}_#{System.unique_integer([:positive])}")
+    File.mkdir_p!(dir)
+    on_exit(fn -> File.rm_rf!(dir) end)
+    {:ok, dir: dir, cache: Path.join(dir, "cache"), endpoint: endpoint()}
+  end
+
+  @doc "The suite's Local Hub."
+  def hub, do: :persistent_term.get(__MODULE__)
+
+  def endpoint, do: LocalHub.endpoint(hub())
+
+  @doc "Starts the suite's Local Hub."
+  def start_hub do
+    root = Path.join(System.tmp_dir!(), "hf_hub_test_root_#{System.pid()}")
+    {:ok, hub} = LocalHub.start_link(root: root, test_control: true)
+    LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
+    :persistent_term.put(__MODULE__, hub)
+
+    ExUnit.after_suite(fn _result ->
+      LocalHub.stop(hub)
+      File.rm_rf!(root)
+    end)
+  end
+
+  @doc "A token the suite's Local Hub knows."
+  def token, do: "hf_CANARYaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+  @doc "Commits files, a map of names and contents, to a new repository; returns its id and commit."
+  def repo(context, files, opts \\ []) do
+    id = opts[:id] || "org/repo-#{System.unique_integer([:positive])}-#{System.pid()}"
+    folder = Path.join(context.dir, "source#{System.unique_integer([:positive])}")
+
+    for {name, content} <- files do
+      path = Path.join(folder, name)
+      File.mkdir_p!(Path.dirname(path))
+      File.write!(path, content)
+    end
+
+    commit = LocalHub.import_folder!(hub(), folder, id, Keyword.delete(opts, :id))
+    {id, commit}
+  end
+
+  @doc "A file large enough for LFS by its name, with a content of its own."
+  def large(bytes), do: :crypto.strong_rand_bytes(bytes)
+
+  @doc "Options that point a call at the Local Hub, with a cache of the test's own."
+  def opts(context, more \\ []) do
+    Keyword.merge([endpoint: context.endpoint, cache_dir: context.cache, retry_delay: 10], more)
+  end
+
+  @doc "What the Hub was asked about a repository, or about a large file by its content."
+  def requests(of) do
+    needle = if byte_size(of) > 200, do: sha256(of), else: of
+    for request <- control("GET", "requests"), request["path"] =~ needle, do: request
+  end
+
+  def sha256(content), do: :crypto.hash(:sha256, content) |> Base.encode16(case: :lower)
+
+  @doc "Plants a fault for paths that contain `match`."
+  def fault(match, fault, more \\ %{}) do
+    control("POST", "faults", json(Map.merge(%{match: match, fault: fault}, more)))
+  end
+
+  @doc "Open connections to the origins together."
+  def open_connections do
+    counts = control("GET", "connections")
+    counts["hub"]["open"] + counts["cdn"]["open"]
+  end
+
+  def control(method, what, body \\ nil) do
+    {:ok, hub} = Config.hub(endpoint: endpoint(), retries: 0, retry_delay: 1, token: false)
+    spec = %{hub: hub, method: method, url: "#{endpoint()}/_test/#{what}", content_type: nil, body: body}
+    {:ok, answer} = Native.run(&Nif.request(&1, spec))
+    answer.body
+  end
+
+  @doc "Waits until `fun` returns true."
+  def eventually(fun, tries \\ 200) do
+    cond do
+      fun.() ->
+        true
+
+      tries == 0 ->
+        ExUnit.Assertions.flunk("it did not happen")
+
+      true ->
+        Process.sleep(10)
+        eventually(fun, tries - 1)
+    end
+  end
+
+  @doc "All files below a folder: name => {:link, target} or {:file, content}."
+  def tree(folder) do
+    for path <- Path.wildcard(Path.join(folder, "**"), match_dot: true), entry = entry(path), into: %{} do
+      {Path.relative_to(path, folder), entry}
+    end
+  end
+
+  defp entry(path) do
+    case File.lstat!(path).type do
+      :symlink -> {:link, File.read_link!(path)}
+      :regular -> {:file, File.read!(path)}
+      :directory -> nil
+    end
+  end
+
+  defp json(map) when is_map(map) do
+    "{" <> Enum.map_join(map, ",", fn {key, value} -> json(to_string(key)) <> ":" <> json(value) end) <> "}"
+  end
+
+  defp json(nil), do: "null"
+  defp json(value) when is_number(value) or is_boolean(value), do: to_string(value)
+  defp json(text) when is_binary(text), do: ~s("#{String.replace(text, ["\\", "\""], &("\\" <> &1))}")
+end

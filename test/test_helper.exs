@@ -1,0 +1,2 @@
+HfHub.Case.start_hub()
+ExUnit.start(exclude: [:python, :build, :slow])
