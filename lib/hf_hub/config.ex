@@ -134,6 +134,12 @@ defmodule HfHub.Config do
     end
   end
 
+  @doc false
+  def local_hub_executable, do: app(:local_hub_executable) || env(["HF_HUB_SERVER_PATH"])
+
+  @doc false
+  def cargo_target_dir, do: env(["CARGO_TARGET_DIR"])
+
   defp stored_token do
     app_token = app(:token) || env(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "LB_HF_TOKEN"])
     clean(app_token) || token_file()

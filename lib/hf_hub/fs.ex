@@ -11,6 +11,7 @@ defmodule HfHub.FS do
   """
 
   alias HfHub.Config
+  alias HfHub.Native.Nif
 
   @type repo_type :: :model | :dataset | :space
 
@@ -32,6 +33,7 @@ defmodule HfHub.FS do
   Returns the path a file has in the cache, whether or not it exists.
 
   A branch or tag is looked up in the cache's `refs`; one that is not known there stands for itself.
+  Names that would lead out of the cache raise `ArgumentError`.
 
   ## Examples
 
@@ -42,6 +44,7 @@ defmodule HfHub.FS do
   @spec file_path(String.t(), repo_type(), String.t(), String.t()) :: Path.t()
   def file_path(repo_id, repo_type, filename, revision \\ "main") do
     repo = repo_path(repo_id, repo_type)
+    check!(%{repo_type: to_string(repo_type), id: repo_id, revision: revision}, filename)
 
     commit =
       case File.read(Path.join([repo, "refs", revision])) do
@@ -62,4 +65,11 @@ defmodule HfHub.FS do
   """
   @spec cache_dir() :: Path.t()
   def cache_dir, do: Config.cache_dir()
+
+  defp check!(repo, filename) do
+    case Nif.check_names(%{repo: repo, filename: filename}) do
+      nil -> :ok
+      error -> raise ArgumentError, error.message
+    end
+  end
 end

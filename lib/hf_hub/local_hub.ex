@@ -24,7 +24,7 @@ defmodule HfHub.LocalHub do
   use GenServer
   require Logger
 
-  alias HfHub.{Error, Options}
+  alias HfHub.{Config, Error, Options}
 
   @sources Path.expand("../..", __DIR__)
   @name "hf_hub_server"
@@ -243,7 +243,7 @@ defmodule HfHub.LocalHub do
   end
 
   defp executable(opts) do
-    given = opts[:executable] || Application.get_env(:hf_hub, :local_hub_executable) || env()
+    given = opts[:executable] || Config.local_hub_executable()
 
     cond do
       given && File.regular?(given) -> {:ok, Path.expand(given)}
@@ -253,15 +253,8 @@ defmodule HfHub.LocalHub do
     end
   end
 
-  defp env do
-    case System.get_env("HF_HUB_SERVER_PATH") do
-      value when value in [nil, ""] -> nil
-      path -> path
-    end
-  end
-
   defp places do
-    target = System.get_env("CARGO_TARGET_DIR") || Path.join(@sources, "target")
+    target = Config.cargo_target_dir() || Path.join(@sources, "target")
 
     [
       Path.join([to_string(:code.priv_dir(:hf_hub)), "native", @name]),

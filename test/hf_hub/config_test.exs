@@ -1,0 +1,170 @@
+defmodule HfHub.ConfigTest do
+  # Sets the environment, which is the whole VM's.
+  use HfHub.Case, async: false
+
+  alias HfHub.{Config, Download}
+
+  doctest HfHub.Config
+  doctest HfHub.FS
+  doctest HfHub, only: [version: 0, offline_mode?: 0, try_to_load_from_cache: 3]
+
+  @names ~w(HF_ENDPOINT HF_HOME HF_HUB_CACHE HUGGINGFACE_HUB_CACHE XDG_CACHE_HOME HF_TOKEN HUGGING_FACE_HUB_TOKEN
+    LB_HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE TRANSFORMERS_OFFLINE HF_HUB_ETAG_TIMEOUT HF_HUB_DOWNLOAD_TIMEOUT
+    HF_HUB_DISABLE_IMPLICIT_TOKEN HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy no_proxy
+    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH HF_HUB_DISABLE_SYMLINKS)
+
+  setup do
+    before = Map.take(System.get_env(), @names)
+    Enum.each(@names, &System.delete_env/1)
+
+    on_exit(fn ->
+      Enum.each(@names, &System.delete_env/1)
+      System.put_env(before)
+      for {key, _} <- Application.get_all_env(:hf_hub), do: Application.delete_env(:hf_hub, key)
+    end)
+  end
+
+  defp env(values), do: System.put_env(values)
+  defp app(key, value), do: Application.put_env(:hf_hub, key, value)
+  defp config(opts \\ []), do: Config.hub(opts) |> elem(1)
+
+  test "the endpoint: option, application, environment, default" do
+    assert config().endpoint == "https://huggingface.co"
+    env(%{"HF_ENDPOINT" => "https://mirror.example/hf/"})
+    assert config().endpoint == "https://mirror.example/hf"
+    app(:endpoint, "https://app.example")
+    assert config().endpoint == "https://app.example"
+    assert config(endpoint: "https://call.example").endpoint == "https://call.example"
+  end
+
+  test "the cache folder as Python finds it", context do
+    home = Path.expand("~/.cache/huggingface/hub")
+    assert Config.cache_dir() == home
+    env(%{"XDG_CACHE_HOME" => context.dir})
+    assert Config.cache_dir() == Path.join(context.dir, "huggingface/hub")
+    env(%{"HF_HOME" => context.dir})
+    assert Config.cache_dir() == Path.join(context.dir, "hub")
+    env(%{"HUGGINGFACE_HUB_CACHE" => "/legacy"})
+    assert Config.cache_dir() == "/legacy"
+    env(%{"HF_HUB_CACHE" => "~/here"})
+    assert Config.cache_dir() == Path.expand("~/here")
+    app(:cache_dir, "/app")
+    assert Config.cache_dir() == "/app"
+  end
+
+  test "the token: first that is set, cleaned", context do
+    env(%{"HF_HOME" => context.dir})
+    assert config().token == nil
+    File.write!(Path.join(context.dir, "token"), "hf_file\n")
+    assert config().token == "hf_file"
+    env(%{"LB_HF_TOKEN" => "hf_livebook"})
+    assert config().token == "hf_livebook"
+    env(%{"HUGGING_FACE_HUB_TOKEN" => "hf_old"})
+    assert config().token == "hf_old"
+    env(%{"HF_TOKEN" => " hf_env\r\n"})
+    assert config().token == "hf_env"
+    app(:token, "hf_app")
+    assert config().token == "hf_app"
+    assert config(token: "hf_call").token == "hf_call"
+    assert config(token: false).token == nil
+    env(%{"HF_HUB_DISABLE_IMPLICIT_TOKEN" => "1"})
+    assert config().token == nil
+    assert config(token: true).token == "hf_app"
+  end
+
+  test "a token that must be there and is not is an error", context do
+    env(%{"HF_HOME" => context.dir})
+    assert {:error, %{kind: :unauthorized, message: "no token found" <> _}} = Config.hub(token: true)
+  end
+
+  test "truth values are Python's" do
+    for {value, expected} <- [
+          {"1", true},
+          {"on", true},
+          {"Yes", true},
+          {"TRUE", true},
+          {"0", false},
+          {"no", false},
+          {"", false}
+        ] do
+      env(%{"HF_HUB_OFFLINE" => value})
+      assert Config.offline?() == expected, value
+    end
+
+    env(%{"TRANSFORMERS_OFFLINE" => "1"})
+    assert Config.offline?()
+    app(:offline, false)
+    refute Config.offline?()
+  end
+
+  test "timeouts are seconds outside and milliseconds inside" do
+    env(%{"HF_HUB_ETAG_TIMEOUT" => "2.5", "HF_HUB_DOWNLOAD_TIMEOUT" => "60"})
+    assert %{header_timeout: 2500, idle_timeout: 60_000} = config()
+    assert %{header_timeout: 100, idle_timeout: 200} = config(etag_timeout: 100, download_timeout: 200)
+    env(%{"HF_HUB_ETAG_TIMEOUT" => "soon"})
+    assert config().header_timeout == 10_000
+  end
+
+  test "a variable set in the running VM reaches native code", context do
+    {id, _commit} = repo(context, %{"config.json" => "{}"})
+    env(%{"HF_ENDPOINT" => context.endpoint, "HF_HUB_CACHE" => context.cache})
+    assert {:ok, path} = Download.hf_hub_download(repo_id: id, filename: "config.json")
+    assert path =~ context.cache
+    env(%{"HF_HUB_OFFLINE" => "1"})
+    assert {:ok, ^path} = Download.hf_hub_download(repo_id: id, filename: "config.json")
+    assert {:error, %{kind: :not_cached}} = Download.hf_hub_download(repo_id: id, filename: "other")
+    System.delete_env("HF_HUB_OFFLINE")
+    assert length(requests(id)) == 2
+  end
+
+  test "offline mode opens no socket at all", context do
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
+    {:ok, port} = :inet.port(listener)
+    env(%{"HF_HUB_OFFLINE" => "1", "HF_ENDPOINT" => "http://127.0.0.1:#{port}"})
+    opts = [repo_id: "org/name", cache_dir: context.cache]
+    assert {:error, %{kind: :not_cached}} = Download.hf_hub_download([filename: "x"] ++ opts)
+    assert {:error, %{kind: :not_cached}} = Download.snapshot_download(opts)
+    stream = Download.download_stream!(repo_id: "org/name", filename: "x")
+    assert_raise HfHub.Error, ~r/offline mode is on/, fn -> Stream.run(stream) end
+    assert {:error, :timeout} = :gen_tcp.accept(listener, 100)
+    refute File.exists?(context.cache)
+  end
+
+  test "a proxy set in the running VM is used, and not for NO_PROXY", context do
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
+    {:ok, port} = :inet.port(listener)
+
+    proxy =
+      Task.async(fn ->
+        {:ok, socket} = :gen_tcp.accept(listener)
+        {:ok, request} = :gen_tcp.recv(socket, 0)
+        :gen_tcp.send(socket, "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
+        request
+      end)
+
+    env(%{"HTTP_PROXY" => "http://user:pass@127.0.0.1:#{port}"})
+    opts = [repo_id: "org/name", filename: "x", cache_dir: context.cache, retries: 0]
+
+    assert {:error, %{kind: :server, status: 502}} =
+             Download.hf_hub_download([endpoint: "http://hub.invalid"] ++ opts)
+
+    request = Task.await(proxy)
+    assert request =~ "GET http://hub.invalid/org/name/resolve/main/x HTTP/1.1"
+    assert request =~ "proxy-authorization: Basic " <> Base.encode64("user:pass")
+
+    env(%{"NO_PROXY" => "127.0.0.1,localhost"})
+    assert {:error, %{kind: :repo_not_found}} = Download.hf_hub_download([endpoint: context.endpoint] ++ opts)
+  end
+
+  test "certificates come from the named file, folder, or an error that names it", context do
+    assert config().ca_files == []
+    env(%{"REQUESTS_CA_BUNDLE" => "/bundle.pem"})
+    assert config().ca_files == ["/bundle.pem"]
+    env(%{"SSL_CERT_FILE" => "/ca.pem"})
+    assert config().ca_files == ["/ca.pem"]
+
+    opts = [repo_id: "org/name", filename: "x", cache_dir: context.cache, endpoint: context.endpoint]
+    assert {:error, %{kind: :io, message: message}} = Download.hf_hub_download(opts)
+    assert message =~ "cannot read the certificates in `/ca.pem`"
+  end
+end

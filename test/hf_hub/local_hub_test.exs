@@ -1,0 +1,52 @@
+defmodule HfHub.LocalHubTest do
+  use HfHub.Case, async: true
+
+  alias HfHub.{Download, Error, LocalHub}
+
+  test "serves what was imported, and imports the same content only once", context do
+    {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "hub"))
+    source = Path.join(context.dir, "source")
+    File.mkdir_p!(source)
+    File.write!(Path.join(source, "a.txt"), "a")
+    commit = LocalHub.import_folder!(hub, source, "me/data", repo_type: :dataset)
+    assert LocalHub.import_folder!(hub, source, "me/data", repo_type: :dataset) == commit
+
+    opts = [
+      repo_id: "me/data",
+      repo_type: :dataset,
+      endpoint: LocalHub.endpoint(hub),
+      cache_dir: context.cache
+    ]
+
+    assert File.read!(Download.hf_hub_download!([filename: "a.txt"] ++ opts)) == "a"
+    assert LocalHub.stop(hub) == :ok
+    assert {:error, %Error{kind: :transport}} = Download.hf_hub_download([filename: "b", retries: 0] ++ opts)
+  end
+
+  test "runs in a supervision tree", context do
+    hub = start_supervised!({LocalHub, root: Path.join(context.dir, "hub")})
+    assert "http://127.0.0.1:" <> _port = LocalHub.endpoint(hub)
+  end
+
+  test "what goes wrong is an error", context do
+    Process.flag(:trap_exit, true)
+    root = Path.join(context.dir, "hub")
+
+    assert {:error, %Error{kind: :io, message: message}} =
+             LocalHub.start_link(root: root, executable: "/missing")
+
+    assert message =~ "/missing"
+
+    {:ok, hub} = LocalHub.start_link(root: root)
+    assert {:error, %Error{}} = LocalHub.import_folder(hub, "/missing", "me/x")
+
+    assert {:error, %Error{kind: :bad_request}} =
+             LocalHub.command(hub, ["repo", "rename", "me/none", "me/other"])
+
+    "http://127.0.0.1:" <> port = LocalHub.endpoint(hub)
+
+    ExUnit.CaptureIO.capture_io(:stderr, fn ->
+      assert {:error, %Error{kind: :io}} = LocalHub.start_link(root: root, port: String.to_integer(port))
+    end)
+  end
+end

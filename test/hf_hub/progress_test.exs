@@ -1,0 +1,90 @@
+defmodule HfHub.ProgressTest do
+  use ExUnit.Case, async: true
+
+  alias HfHub.Progress
+
+  @running %Progress{
+    activity: :downloading,
+    bytes_done: 40_100_000,
+    bytes_total: 90_900_000,
+    files_total: 1,
+    speed: 10_000_000,
+    eta: 5080
+  }
+
+  test "a line says what a user wants to know" do
+    assert Progress.line(@running, "model.safetensors", 80) ==
+             "model.safetensors   44%  40.1 MB of 90.9 MB  10.0 MB/s  0:05 left"
+
+    assert Progress.line(%{@running | files_done: 3, files_total: 13}, "org/name", 80) =~ "3/13 files"
+    assert Progress.line(%{@running | bytes_total: nil}, "x", 80) =~ "x  40.1 MB"
+    done = %{@running | activity: :done, bytes_done: 90_900_000, bytes_resumed: 143_000_000, eta: nil}
+    assert Progress.line(done, "x", 80) =~ "100%  90.9 MB of 90.9 MB  done, resumed at 143.0 MB"
+
+    assert Progress.line(%{@running | activity: :rate_limited, wait: 41_200}, "x", 80) =~
+             "rate limited, 42 s left"
+
+    assert Progress.line(%{@running | activity: :waiting_for_lock}, "x", 100) =~ "waiting for another process"
+    assert Progress.line(%Progress{}, "x", 80) == "x  "
+  end
+
+  test "a line never exceeds the terminal" do
+    for columns <- [20, 40, 80, 200] do
+      line = Progress.line(@running, String.duplicate("long", 50), columns)
+      assert String.length(line) < columns
+    end
+  end
+
+  test "sizes are decimal" do
+    assert for(size <- [0, 999, 1000, 90_868_376, 5_000_000_000], do: Progress.size(size)) ==
+             ["0 B", "999 B", "1.0 kB", "90.9 MB", "5.0 GB"]
+  end
+
+  test "speed and time left are worked out" do
+    {:ok, agent} = Agent.start_link(fn -> nil end)
+    reporter = Progress.start(fn progress -> Agent.update(agent, fn _ -> progress end) end, "x")
+
+    event = %{
+      activity: :downloading,
+      wait: nil,
+      file: "x",
+      bytes_done: 0,
+      bytes_total: 1000,
+      bytes_resumed: 0
+    }
+
+    event = Map.merge(event, %{bytes_received: 0, files_done: 0, files_total: 1})
+    reporter = Progress.report(reporter, event)
+    Process.sleep(20)
+    reporter = Progress.report(reporter, %{event | bytes_done: 500, bytes_received: 500})
+    progress = Agent.get(agent, & &1)
+    assert progress.speed in 1..25_000
+    assert progress.eta == div(500 * 1000, progress.speed)
+    Progress.stop(reporter, :done)
+    assert Agent.get(agent, & &1).activity == :done
+  end
+
+  test "nothing is shown where there is no terminal" do
+    {:ok, io} = StringIO.open("")
+    leader = Process.group_leader()
+    Process.group_leader(self(), io)
+    reporter = Progress.start(true, "x")
+    Process.group_leader(self(), leader)
+    assert reporter == nil
+    assert StringIO.contents(io) == {"", ""}
+  end
+
+  test "a receiver that does not read its mail is spared" do
+    silent = spawn(fn -> Process.sleep(:infinity) end)
+    event = %{activity: :downloading, wait: nil, file: nil, bytes_done: 0, bytes_total: nil, bytes_resumed: 0}
+    event = Map.merge(event, %{bytes_received: 0, files_done: 0, files_total: 1})
+
+    reporter =
+      Enum.reduce(1..500, Progress.start(silent, "x"), fn _, reporter -> Progress.report(reporter, event) end)
+
+    Progress.stop(reporter, :done)
+    {:messages, messages} = Process.info(silent, :messages)
+    assert length(messages) <= 51
+    assert {:hf_hub_progress, %Progress{activity: :done}} = List.last(messages)
+  end
+end

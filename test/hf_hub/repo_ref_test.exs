@@ -1,0 +1,76 @@
+defmodule HfHub.RepoRefTest do
+  use ExUnit.Case, async: true
+
+  alias HfHub.{Error, RepoRef}
+
+  @sha String.duplicate("a1", 20)
+
+  defp parse(ref, type \\ :model, endpoint \\ "https://huggingface.co") do
+    with {:ok, ref} <- RepoRef.parse(ref, type, endpoint),
+         do: {ref.repo_type, ref.repo_id, ref.revision, ref.path}
+  end
+
+  test "ids stand for what the caller says" do
+    assert parse("gpt2") == {:model, "gpt2", nil, nil}
+    assert parse("org/name", :dataset) == {:dataset, "org/name", nil, nil}
+    assert parse({:hf, "org/name"}) == {:model, "org/name", nil, nil}
+    assert parse({:hf, "org/name", revision: "v1", subdir: "unet"}) == {:model, "org/name", "v1", "unet"}
+  end
+
+  test "the whole grammar of hf:// is understood" do
+    for {uri, expected} <- [
+          {"hf://org/name", {:model, "org/name", nil, nil}},
+          {"hf://models/org/name", {:model, "org/name", nil, nil}},
+          {"hf://datasets/org/name", {:dataset, "org/name", nil, nil}},
+          {"hf://spaces/org/name/app.py", {:space, "org/name", nil, "app.py"}},
+          {"hf://org/name@v1", {:model, "org/name", "v1", nil}},
+          {"hf://org/name@v1/a/b.txt", {:model, "org/name", "v1", "a/b.txt"}},
+          {"hf://org/name@feature%2Fx/b.txt", {:model, "org/name", "feature/x", "b.txt"}},
+          {"hf://datasets/org/name@refs/pr/1/b.txt", {:dataset, "org/name", "refs/pr/1", "b.txt"}},
+          {"hf://org/name@refs/convert/parquet", {:model, "org/name", "refs/convert/parquet", nil}},
+          {"hf://org/name/dir/file@1.txt", {:model, "org/name", nil, "dir/file@1.txt"}},
+          {"hf://org/name/", {:model, "org/name", nil, nil}}
+        ] do
+      assert parse(uri) == expected, uri
+    end
+  end
+
+  test "addresses of pages are understood" do
+    for {url, expected} <- [
+          {"https://huggingface.co/org/name", {:model, "org/name", nil, nil}},
+          {"https://hf.co/datasets/org/name", {:dataset, "org/name", nil, nil}},
+          {"https://huggingface.co/org/name/tree/main", {:model, "org/name", "main", nil}},
+          {"https://huggingface.co/org/name/blob/main/a%20b/c.txt?x=1#y",
+           {:model, "org/name", "main", "a b/c.txt"}},
+          {"https://huggingface.co/spaces/org/name/resolve/#{@sha}/app.py",
+           {:space, "org/name", @sha, "app.py"}},
+          {"https://huggingface.co/org/name/blob/refs%2Fpr%2F3/x", {:model, "org/name", "refs/pr/3", "x"}}
+        ] do
+      assert parse(url) == expected, url
+    end
+
+    assert parse("http://localhost:8080/hub/org/name/blob/main/x", :model, "http://localhost:8080/hub/") ==
+             {:model, "org/name", "main", "x"}
+  end
+
+  test "anything else is an error that shows the accepted forms" do
+    for bad <- [
+          "",
+          "a/b/c",
+          "../x",
+          "a--b",
+          "hf://name",
+          "hf://dataset/org/name",
+          "hf://org//x",
+          "hf://org/name@",
+          "https://example.com/org/name",
+          "https://huggingface.co/settings/tokens/x/y",
+          :gpt2,
+          {:local, "/tmp"},
+          nil
+        ] do
+      assert {:error, %Error{kind: :invalid_name, message: message}} = parse(bad), inspect(bad)
+      assert message =~ ~s("namespace/name"), inspect(bad)
+    end
+  end
+end

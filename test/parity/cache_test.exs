@@ -1,0 +1,195 @@
+defmodule HfHub.Parity.CacheTest do
+  # The PyPI client and ours on one Hub: the same calls leave the same caches, and each
+  # reads what the other wrote.
+  use HfHub.Case, async: true
+
+  alias HfHub.{Cache, Download, LocalHub, Python}
+
+  @moduletag :python
+  @moduletag timeout: 120_000
+
+  setup context do
+    model = large(300_000)
+
+    files = %{
+      "config.json" => ~s({"a": 1}\n),
+      "model.safetensors" => model,
+      "sub/vocab.txt" => "one\n",
+      "sub/deep/run[1]/with space.txt" => "odd\n",
+      "ü/文件.txt" => "unicode\n",
+      "empty" => ""
+    }
+
+    {id, commit} = repo(context, files)
+    LocalHub.command!(hub(), ["repo", "branch", id, "feature/x"])
+    LocalHub.command!(hub(), ["repo", "tag", id, "v1"])
+
+    {:ok,
+     id: id, commit: commit, theirs: Path.join(context.dir, "theirs"), ours: Path.join(context.dir, "ours")}
+  end
+
+  defp ours(context, more), do: opts(context, [repo_id: context.id, cache_dir: context.ours] ++ more)
+
+  test "a snapshot leaves the same tree", context do
+    Python.run!("print(snapshot_download('#{context.id}'))", context.endpoint, context.theirs)
+    Download.snapshot_download!(ours(context, []))
+    assert_same(context.ours, context.theirs)
+  end
+
+  test "branches, tags, single files and missing ones leave the same tree", context do
+    Python.run!(
+      """
+      hf_hub_download("#{context.id}", "config.json")
+      hf_hub_download("#{context.id}", "sub/vocab.txt", revision="feature/x")
+      hf_hub_download("#{context.id}", "model.safetensors", revision="v1")
+      try:
+          hf_hub_download("#{context.id}", "none.json")
+      except huggingface_hub.errors.EntryNotFoundError:
+          pass
+      """,
+      context.endpoint,
+      context.theirs
+    )
+
+    Download.hf_hub_download!(ours(context, filename: "config.json"))
+    Download.hf_hub_download!(ours(context, filename: "sub/vocab.txt", revision: "feature/x"))
+    Download.hf_hub_download!(ours(context, filename: "model.safetensors", revision: "v1"))
+
+    assert {:error, %{kind: :entry_not_found}} =
+             Download.hf_hub_download(ours(context, filename: "none.json"))
+
+    # Ours has looked the listing up to suggest similar names, and kept it.
+    assert_same(context.ours, context.theirs, &(not (&1 =~ "/trees/")))
+  end
+
+  test "a dataset without symlinks leaves the same tree", context do
+    {id, _commit} = repo(context, %{"data.csv" => "a\n", "big.bin" => large(20_000)}, repo_type: :dataset)
+    env = [{"HF_HUB_DISABLE_SYMLINKS", "1"}, {"HF_HUB_DISABLE_SYMLINKS_WARNING", "1"}]
+    Python.run!("snapshot_download('#{id}', repo_type='dataset')", context.endpoint, context.theirs, env)
+
+    {elixir, args} =
+      {System.find_executable("elixir"),
+       Enum.flat_map(:code.get_path(), &["-pa", to_string(&1)]) ++
+         [
+           "-e",
+           ~s|HfHub.Download.snapshot_download!(repo_id: "#{id}", repo_type: :dataset, endpoint: "#{context.endpoint}", cache_dir: "#{context.ours}")|
+         ]}
+
+    path = "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"
+    assert {_, 0} = System.cmd(elixir, args, env: [{"PATH", path} | env], stderr_to_stdout: true)
+    assert_same(context.ours, context.theirs)
+    assert Path.wildcard(context.ours <> "/*/blobs/*") == []
+  end
+
+  test "a folder outside the cache gets the same files and records", context do
+    theirs = Path.join(context.dir, "their_folder")
+    ours = Path.join(context.dir, "our_folder")
+    Python.run!("snapshot_download('#{context.id}', local_dir='#{theirs}')", context.endpoint, context.theirs)
+    Download.snapshot_download!(ours(context, local_dir: ours))
+    # The third line of a record is the time.
+    timeless = fn tree ->
+      Map.new(tree, fn
+        {name, {:file, text}} ->
+          if name =~ ".metadata",
+            do: {name, text |> String.split("\n") |> Enum.take(2)},
+            else: {name, {:file, text}}
+
+        other ->
+          other
+      end)
+    end
+
+    # filelock removes this one where it could; it carries nothing.
+    drop = &Map.delete(&1, ".cache/huggingface/.gitignore.lock")
+    assert ours |> tree() |> timeless.() |> drop.() == theirs |> tree() |> timeless.() |> drop.()
+
+    before = length(requests(context.id))
+
+    get =
+      ~s|print(hf_hub_download("#{context.id}", "model.safetensors", local_dir="#{ours}", revision="#{context.commit}"))|
+
+    assert Python.run!(get, context.endpoint, context.theirs) == Path.join(ours, "model.safetensors")
+
+    assert Download.hf_hub_download!(
+             ours(context, local_dir: theirs, filename: "model.safetensors", revision: context.commit)
+           ) =~ theirs
+
+    assert length(requests(context.id)) == before
+  end
+
+  test "each reads the other's cache offline", context do
+    theirs = Python.run!("print(snapshot_download('#{context.id}'))", context.endpoint, context.theirs)
+    ours = Download.snapshot_download!(ours(context, []))
+    before = length(requests(context.id))
+    offline = [{"HF_HUB_OFFLINE", "1"}]
+    down = "http://127.0.0.1:1"
+
+    assert Python.run!("print(snapshot_download('#{context.id}'))", down, context.ours, offline) == ours
+    config = ~s|print(hf_hub_download("#{context.id}", "config.json"))|
+    assert Python.run!(config, down, context.ours, offline) == Path.join(ours, "config.json")
+    found = ~s|print(try_to_load_from_cache("#{context.id}", "sub/vocab.txt"))|
+    assert Python.run!(found, down, context.ours, offline) == Path.join(ours, "sub/vocab.txt")
+
+    mine = [repo_id: context.id, cache_dir: context.theirs, local_files_only: true]
+    assert Download.snapshot_download!(mine) == theirs
+    assert Download.hf_hub_download!([filename: "config.json"] ++ mine) == Path.join(theirs, "config.json")
+    assert Cache.cache_path!(repo_id: context.id, filename: "ü/文件.txt", cache_dir: context.theirs) =~ theirs
+    assert length(requests(context.id)) == before
+  end
+
+  test "each goes on with the other's cache online without fetching anything again", context do
+    Python.run!("snapshot_download('#{context.id}')", context.endpoint, context.theirs)
+    Download.snapshot_download!(ours(context, []))
+    before = length(requests(context.id))
+    Download.snapshot_download!(ours(context, cache_dir: context.theirs))
+    Python.run!("snapshot_download('#{context.id}')", context.endpoint, context.ours)
+    assert length(requests(context.id)) == before + 2
+  end
+
+  test "the reference finds nothing to complain about in our cache", context do
+    Download.snapshot_download!(ours(context, []))
+
+    scan = """
+    info = scan_cache_dir("#{context.ours}")
+    repo, = info.repos
+    print(json.dumps([repo.repo_id, repo.repo_type, repo.nb_files, sorted(repo.refs), [str(w) for w in info.warnings]]))
+    """
+
+    assert Python.run!(scan, context.endpoint, context.ours) ==
+             ~s(["#{context.id}", "model", 7, ["main"], []])
+
+    verify =
+      ~s|r = HfApi().verify_repo_checksums("#{context.id}"); print(len(r.mismatches), len(r.missing_paths or []), len(r.extra_paths or []))|
+
+    assert Python.run!(verify, context.endpoint, context.ours) == "0 0 0"
+  end
+
+  test "two processes, one of each kind, share one download", context do
+    content = large(20_000_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+
+    python =
+      Task.async(fn ->
+        Python.run!(~s|print(hf_hub_download("#{id}", "model.safetensors"))|, context.endpoint, context.ours)
+      end)
+
+    fault(sha256(content), %{kind: "throttle", bytes_per_second: 20_000_000})
+
+    path =
+      Download.hf_hub_download!(
+        opts(context, repo_id: id, filename: "model.safetensors", cache_dir: context.ours)
+      )
+
+    assert Task.await(python, 60_000) == path
+    assert File.read!(path) == content
+    assert Enum.count(requests(content), & &1["finished"]) == 1
+  end
+
+  defp assert_same(ours, theirs, keep \\ fn _ -> true end) do
+    [ours, theirs] =
+      for folder <- [ours, theirs], do: folder |> tree() |> Map.filter(fn {name, _} -> keep.(name) end)
+
+    assert Map.keys(ours) == Map.keys(theirs)
+    for {name, entry} <- theirs, do: assert({name, ours[name]} == {name, entry})
+  end
+end

@@ -1,0 +1,91 @@
+defmodule HfHub.Rules.ArchitectureTest do
+  # The invariants of ARCHITECTURE.md that a search can check.
+  use ExUnit.Case, async: true
+
+  @root Path.expand("../..", __DIR__)
+
+  defp files(pattern) do
+    for path <- Path.wildcard(Path.join(@root, pattern)), Path.basename(path) != "tests.rs", do: path
+  end
+
+  # Without comments and what follows the tests of a file.
+  defp code(path) do
+    path
+    |> File.read!()
+    |> String.split("#[cfg(test)]\nmod tests {")
+    |> hd()
+    |> String.replace(~r/@(module)?doc """.*?"""/s, "")
+    |> String.split("\n")
+    |> Enum.reject(&(String.trim_leading(&1) =~ ~r{^(//|#\s)}))
+    |> Enum.join("\n")
+  end
+
+  defp assert_only_in(allowed, pattern, regex) do
+    found = for path <- files(pattern), code(path) =~ regex, do: Path.relative_to(path, @root)
+    assert found -- allowed == [], "#{inspect(regex)} must only be in #{inspect(allowed)}"
+    assert found != [], "#{inspect(regex)} is nowhere: this test has lost its subject"
+  end
+
+  test "the engine does not know the BEAM" do
+    {tree, 0} = System.cmd("cargo", ~w(tree --offline --locked -p hf_hub_engine --prefix none), cd: @root)
+    assert tree =~ "reqwest"
+    refute tree =~ "rustler"
+    refute tree =~ "hf_hub_server"
+  end
+
+  test "native code reads no environment" do
+    for path <- files("native/{hf_hub_engine,hf_hub_nif}/src/**/*.rs") do
+      refute code(path) =~ ~r/\benv::var|\bvar_os\b/, path
+    end
+  end
+
+  test "only HfHub.Config reads the environment and the application's" do
+    assert_only_in(["lib/hf_hub/config.ex"], "lib/**/*.ex", ~r/System\.(get_env|fetch_env)/)
+    assert_only_in(["lib/hf_hub/config.ex"], "lib/**/*.ex", ~r/Application\.(get_env|fetch_env|compile_env)/)
+  end
+
+  test "no atom is made of data" do
+    for path <- files("lib/**/*.ex"), do: refute(code(path) =~ ~r/to_atom\b|binary_to_atom/, path)
+    assert_only_in(["native/hf_hub_nif/src/encode.rs"], "native/hf_hub_nif/src/*.rs", ~r/Atom::from_str/)
+  end
+
+  test "only one file maps statuses to kinds" do
+    pattern = "native/hf_hub_engine/src/**/*.rs"
+    assert_only_in(["native/hf_hub_engine/src/transport.rs"], pattern, ~r/=> ErrorKind::RepoNotFound/)
+  end
+
+  test "only one file joins cache paths, and one locks" do
+    pattern = "native/hf_hub_engine/src/**/*.rs"
+
+    assert_only_in(
+      ["native/hf_hub_engine/src/cache/layout.rs"],
+      pattern,
+      ~r/"(blobs|snapshots|refs|\.no_exist|trees)"/
+    )
+
+    assert_only_in(["native/hf_hub_engine/src/cache/lock.rs"], pattern, ~r/try_lock_exclusive|\.try_lock\(/)
+  end
+
+  test "only the boundary's two files build and take apart terms" do
+    allowed = for file <- ~w(encode decode json lib job), do: "native/hf_hub_nif/src/#{file}.rs"
+    assert_only_in(allowed, "native/hf_hub_nif/src/*.rs", ~r/\bTerm\b/)
+  end
+
+  test "there is one receive" do
+    assert_only_in(["lib/hf_hub/native.ex", "lib/hf_hub/local_hub.ex"], "lib/**/*.ex", ~r/^\s+receive do/m)
+  end
+
+  test "files keep their size" do
+    for {pattern, limit} <- [{"lib/**/*.ex", 400}, {"native/*/src/**/*.rs", 500}], path <- files(pattern) do
+      lines = path |> File.read!() |> String.split("\n") |> length()
+      assert lines <= limit + 1, "#{Path.relative_to(path, @root)} has #{lines} lines; find the missing noun"
+    end
+  end
+
+  test "nothing is left for later in the code" do
+    for path <- files("{lib,test,mix,bin}/**/*.{ex,exs}") ++ files("native/*/src/**/*.rs"),
+        path != __ENV__.file do
+      refute File.read!(path) =~ ~r/\b(TODO|FIXME|XXX)\b/, path
+    end
+  end
+end

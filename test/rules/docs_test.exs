@@ -1,0 +1,58 @@
+defmodule HfHub.Rules.DocsTest do
+  # What the documents say is true.
+  use ExUnit.Case, async: true
+
+  @root Path.expand("../..", __DIR__)
+
+  defp read(name), do: File.read!(Path.join(@root, name))
+
+  test "the versions agree" do
+    version = HfHub.version()
+    assert read("Cargo.toml") =~ ~s(version = "#{version}")
+    assert read("CHANGELOG.md") =~ "## #{version}"
+  end
+
+  test "every row of the roadmap that is done names functions that exist" do
+    rows = for line <- String.split(read("ROADMAP.md"), "\n"), line =~ ~r/\|\s*done\s*\|\s*$/, do: line
+    assert length(rows) > 10
+
+    for row <- rows do
+      names = Regex.scan(~r/`(HfHub(?:\.[A-Z]\w*)*)\.([a-z_]+[!?]?)\/(\d+)`/, row)
+      assert names != [], "no function is named in: #{row}"
+
+      for [_all, module, name, arity] <- names do
+        module = Module.concat([module])
+        assert Code.ensure_loaded?(module), "#{inspect(module)} does not exist: #{row}"
+        exports? = {name, String.to_integer(arity)} in exports(module)
+        assert exports?, "#{inspect(module)}.#{name}/#{arity} does not exist: #{row}"
+      end
+    end
+  end
+
+  test "every function with a Python name is in the roadmap" do
+    roadmap = read("ROADMAP.md")
+
+    for module <- Application.spec(:hf_hub, :modules),
+        {:docs_v1, _, _, _, _, _, docs} <- [Code.fetch_docs(module)],
+        {{:function, name, arity}, _, _, _, %{python: _}} <- docs do
+      assert roadmap =~ "#{inspect(module)}.#{name}/#{arity}",
+             "#{inspect(module)}.#{name}/#{arity} is not in ROADMAP.md"
+    end
+  end
+
+  test "links in the documents lead somewhere" do
+    for name <- ~w(README.md ROADMAP.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md),
+        [_all, target] <- Regex.scan(~r/\]\(([^)#]+)(?:#[^)]*)?\)/, read(name)),
+        not (target =~ ~r/^https?:/) do
+      assert File.exists?(Path.join(@root, target)), "#{name} links to #{target}"
+    end
+  end
+
+  test "options and modules named in the README exist" do
+    for [_all, module] <- Regex.scan(~r/`(HfHub(?:\.[A-Z]\w*)+)`/, read("README.md")) do
+      assert Code.ensure_loaded?(Module.concat([module])), module
+    end
+  end
+
+  defp exports(module), do: for({name, arity} <- module.__info__(:functions), do: {to_string(name), arity})
+end

@@ -1,0 +1,33 @@
+defmodule HfHub.Python do
+  # The PyPI client as a peer: runs a script against a Hub and a cache.
+  @moduledoc false
+
+  @prelude """
+  import json, sys, warnings
+  warnings.simplefilter("error")
+  import huggingface_hub
+  from huggingface_hub import *
+  """
+
+  @doc "Runs Python code; what it prints comes back as trimmed text."
+  def run!(code, endpoint, cache, env \\ []) do
+    env =
+      [
+        {"HF_ENDPOINT", endpoint},
+        {"HF_HUB_CACHE", cache},
+        {"HF_HOME", Path.join(Path.dirname(cache), "home")},
+        {"HF_HUB_DISABLE_XET", "1"},
+        {"HF_HUB_DISABLE_TELEMETRY", "1"},
+        {"HF_HUB_DISABLE_PROGRESS_BARS", "1"}
+      ] ++ env
+
+    case System.cmd(executable(), ["-c", @prelude <> code], env: env, stderr_to_stdout: true) do
+      {output, 0} -> String.trim(output)
+      {output, status} -> raise "Python ended with #{status}:\n#{output}"
+    end
+  end
+
+  def executable do
+    System.get_env("HF_HUB_TEST_PYTHON") || Path.expand("_build/python/bin/python")
+  end
+end
