@@ -108,24 +108,26 @@ defmodule HfHub.Progress do
   def stop(nil, _activity), do: :ok
 
   def stop(reporter, activity) do
-    deliver(%{reporter | last: %{reporter.last | activity: activity, wait: nil, eta: nil}})
+    reporter = deliver(%{reporter | last: %{reporter.last | activity: activity, wait: nil, eta: nil}})
     if match?({:bar, _label}, reporter.receiver), do: IO.write("\n")
     :ok
   end
 
   defp reporter(receiver) do
-    %{receiver: receiver, samples: [{now(), 0}], last: %__MODULE__{}}
+    %{receiver: receiver, samples: [{now(), 0}], last: %__MODULE__{}, width: 0}
   end
 
+  defp deliver(%{receiver: nil} = reporter), do: reporter
+
+  # Padded over what was there before: not every place that knows \r knows more.
   defp deliver(%{receiver: {:bar, label}, last: progress} = reporter) do
-    IO.write(["\r", line(progress, label, columns()), IO.ANSI.format(:clear_line_after)])
-    reporter
+    line = line(progress, label, columns())
+    IO.write(["\r", String.pad_trailing(line, reporter.width)])
+    %{reporter | width: String.length(line)}
   rescue
     # The terminal has gone; the download has not.
     ErlangError -> %{reporter | receiver: nil}
   end
-
-  defp deliver(%{receiver: nil} = reporter), do: reporter
 
   defp deliver(%{receiver: pid, last: progress} = reporter) when is_pid(pid) do
     if progress.activity in [:done, :failed] or reads_mail?(pid), do: send(pid, {:hf_hub_progress, progress})

@@ -64,6 +64,46 @@ defmodule HfHub.ProgressTest do
     assert Agent.get(agent, & &1).activity == :done
   end
 
+  test "a terminal gets one line that is written over" do
+    parent = self()
+    terminal = spawn_link(fn -> terminal(parent) end)
+    leader = Process.group_leader()
+    Process.group_leader(self(), terminal)
+
+    event = %{
+      activity: :downloading,
+      wait: nil,
+      file: "x",
+      bytes_done: 500,
+      bytes_total: 1000,
+      bytes_resumed: 0
+    }
+
+    event = Map.merge(event, %{bytes_received: 500, files_done: 0, files_total: 1})
+    reporter = Progress.report(Progress.start(true, "model.safetensors"), event)
+    Progress.stop(reporter, :done)
+    Process.group_leader(self(), leader)
+
+    assert_received {:written, "\rmodel.safetensors   50%  500 B of 1.0 kB" <> _}
+    assert_received {:written, "\rmodel.safetensors   50%  500 B of 1.0 kB  done" <> rest}
+    assert String.trim(rest) == ""
+    assert_received {:written, "\n"}
+  end
+
+  defp terminal(parent) do
+    receive do
+      {:io_request, from, ref, request} ->
+        reply =
+          case request do
+            {:get_geometry, :columns} -> 80
+            {:put_chars, :unicode, text} -> send(parent, {:written, IO.chardata_to_string(text)}) && :ok
+          end
+
+        send(from, {:io_reply, ref, reply})
+        terminal(parent)
+    end
+  end
+
   test "nothing is shown where there is no terminal" do
     {:ok, io} = StringIO.open("")
     leader = Process.group_leader()

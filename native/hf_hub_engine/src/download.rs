@@ -238,7 +238,7 @@ async fn fall_back(
             Err(explain::with_similar_names(hub, spec, repo, error).await)
         }
         ErrorKind::RevisionNotFound | ErrorKind::InvalidResponse => Err(error),
-        _ => cached.ok_or_else(|| explain::not_cached(spec.mode, error)),
+        _ => cached.ok_or_else(|| explain::not_cached(&spec.path, spec.mode, error)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Turns what went wrong into a sentence for the person who can put it right.
 
+use std::fmt::Display;
+
 use crate::{
     cache::{layout::RepoDir, tree::Tree},
     download::{Mode, Spec},
@@ -86,12 +88,14 @@ pub(crate) async fn with_similar_names(
 }
 
 /// Why there is nothing to return without the Hub.
-pub(crate) fn not_cached(mode: Mode, error: Error) -> Error {
+pub(crate) fn not_cached(what: &dyn Display, mode: Mode, error: Error) -> Error {
     if error.kind() != ErrorKind::Offline {
         return error;
     }
     let why = if mode.local_files_only { ":local_files_only is set" } else { "offline mode is on" };
-    error.with_kind(ErrorKind::NotCached).with_message(format!("not in the cache, and {why}"))
+    error
+        .with_kind(ErrorKind::NotCached)
+        .with_message(format!("\"{what}\" is not in the cache, and {why}"))
 }
 
 fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {

@@ -53,7 +53,7 @@ pub(crate) async fn to_folder(
                 explain::with_similar_names(hub, spec, &cache.repo(&spec.repo), error).await
             );
         }
-        Err(error) => return Err(explain::not_cached(spec.mode, error)),
+        Err(error) => return Err(explain::not_cached(&spec.path, spec.mode, error)),
     };
     if spec.mode.dry_run {
         return Ok(Some(here.plan(spec, &metadata)));

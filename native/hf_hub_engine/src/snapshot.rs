@@ -288,11 +288,11 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
         return Err(error);
     }
     let Some(commit) = cache(spec).repo(&spec.repo).commit_of(&spec.revision) else {
-        return Err(explain::not_cached(spec.mode, error));
+        return Err(explain::not_cached(&spec.repo, spec.mode, error));
     };
     let path = folder(spec, &commit);
     if !path.is_dir() {
-        return Err(explain::not_cached(spec.mode, error));
+        return Err(explain::not_cached(&spec.repo, spec.mode, error));
     }
     let tree = Tree::read(&tree_file(spec, &commit));
     let wanted: Vec<_> = tree
