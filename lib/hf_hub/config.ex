@@ -107,7 +107,7 @@ defmodule HfHub.Config do
          header_timeout: opts[:etag_timeout] || etag_timeout(),
          idle_timeout: opts[:download_timeout] || download_timeout(),
          timeout: opts[:timeout],
-         retries: opts[:retries],
+         retries: min(opts[:retries] || 0, 1000),
          retry_delay: opts[:retry_delay],
          http_proxy: app(:http_proxy) || either_case("HTTP_PROXY") || either_case("ALL_PROXY"),
          https_proxy: app(:https_proxy) || either_case("HTTPS_PROXY") || either_case("ALL_PROXY"),

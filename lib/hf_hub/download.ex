@@ -23,44 +23,7 @@ defmodule HfHub.Download do
 
   alias HfHub.{Config, Error, Extract, Native, Options, Progress, RepoRef}
   alias HfHub.Native.Nif
-
-  defmodule FileInfo do
-    @moduledoc """
-    What a dry run tells of a file.
-
-    Python: `DryRunFileInfo`.
-
-      * `:filename` - as named in the repository
-      * `:local_path` - where it is, or would be
-      * `:commit_hash` - the commit it belongs to
-      * `:file_size` - bytes, or `nil` where the Hub does not tell
-      * `:cached?` - whether it is here already
-      * `:will_download?` - whether a call would download it
-    """
-
-    @type t :: %__MODULE__{
-            filename: String.t(),
-            local_path: Path.t(),
-            commit_hash: String.t() | nil,
-            file_size: non_neg_integer() | nil,
-            cached?: boolean(),
-            will_download?: boolean()
-          }
-
-    defstruct [:filename, :local_path, :commit_hash, :file_size, cached?: false, will_download?: false]
-
-    @doc false
-    def from_native(file) do
-      %__MODULE__{
-        filename: file.filename,
-        local_path: file.path,
-        commit_hash: file.commit,
-        file_size: file.size,
-        cached?: file.cached,
-        will_download?: file.will_download
-      }
-    end
-  end
+  alias HfHub.Download.FileInfo
 
   @repo [
     repo_id: [type: :any, required: true, doc: "the repository, in any of the forms above."],
@@ -120,7 +83,9 @@ defmodule HfHub.Download do
     ],
     extract_dir: [
       type: :string,
-      doc: "the folder to unpack into. By default beside the archive, named like it without its ending."
+      doc:
+        "where to unpack to. By default a folder named like the archive without its ending: beside it in " <>
+          "`:local_dir`, else below `extracted` in the repository's cache folder."
     ]
   ]
 
@@ -145,6 +110,9 @@ defmodule HfHub.Download do
 
   @stream_options @repo ++ @file_name ++ Options.common()
 
+  # More at a time than any Hub answers gladly.
+  @max_workers 256
+
   @doc """
   Downloads a file, unless it is here already, and returns its path.
 
@@ -161,7 +129,7 @@ defmodule HfHub.Download do
   @doc python: "hf_hub_download"
   @spec hf_hub_download(keyword()) :: {:ok, Path.t() | FileInfo.t()} | {:error, Error.t()}
   def hf_hub_download(opts) do
-    opts = Options.validate!(opts, @file_options)
+    opts = validate!(opts, @file_options)
 
     with {:ok, spec} <- file_spec(opts),
          {:ok, report} <- run(spec, opts, label(spec.filename), &Nif.download/2) do
@@ -192,13 +160,13 @@ defmodule HfHub.Download do
   @doc python: "snapshot_download"
   @spec snapshot_download(keyword()) :: {:ok, Path.t() | [FileInfo.t()]} | {:error, Error.t()}
   def snapshot_download(opts) do
-    opts = Options.validate!(opts, @snapshot_options)
+    opts = validate!(opts, @snapshot_options)
 
     with {:ok, spec, ref} <- repo_spec(opts),
          filter = %{
            allow_patterns: patterns(opts[:allow_patterns]) || below(ref.path),
            ignore_patterns: patterns(opts[:ignore_patterns]) || [],
-           max_workers: opts[:max_workers]
+           max_workers: min(opts[:max_workers], @max_workers)
          },
          {:ok, snapshot} <- run(Map.merge(spec, filter), opts, ref.repo_id, &Nif.snapshot/2) do
       deliver_snapshot(snapshot, opts)
@@ -229,7 +197,7 @@ defmodule HfHub.Download do
   """
   @spec download_stream(keyword()) :: {:ok, Enumerable.t()} | {:error, Error.t()}
   def download_stream(opts) do
-    opts = Options.validate!(opts, @stream_options)
+    opts = validate!(opts, @stream_options)
 
     with {:ok, ref} <- RepoRef.parse(opts[:repo_id], opts[:repo_type], opts[:endpoint] || Config.endpoint()),
          {:ok, filename} <- filename(opts, ref),
@@ -282,6 +250,16 @@ defmodule HfHub.Download do
   @spec compute_sha256!(Path.t()) :: String.t()
   def compute_sha256!(path), do: Error.unwrap!(compute_sha256(path))
 
+  # Bumblebee's tuples carry options of their own; the call's come first.
+  defp validate!(opts, table) do
+    tuple =
+      if Keyword.keyword?(opts),
+        do: Keyword.take(RepoRef.options(opts[:repo_id]), Keyword.keys(table)),
+        else: []
+
+    Options.validate!(if(tuple == [], do: opts, else: Keyword.merge(tuple, opts)), table)
+  end
+
   defp file_spec(opts) do
     with {:ok, spec, ref} <- repo_spec(opts),
          {:ok, filename} <- filename(opts, ref) do
@@ -326,9 +304,9 @@ defmodule HfHub.Download do
   end
 
   defp filename(opts, ref) do
-    case opts[:filename] || ref.path do
-      nil -> raise ArgumentError, "option :filename is required"
-      name -> {:ok, Enum.join(Enum.reject([opts[:subfolder], name], &(&1 in [nil, ""])), "/")}
+    case Enum.reject([ref.path, opts[:subfolder], opts[:filename]], &(&1 in [nil, ""])) do
+      [] -> raise ArgumentError, "option :filename is required"
+      parts -> {:ok, Enum.join(parts, "/")}
     end
   end
 
@@ -360,9 +338,26 @@ defmodule HfHub.Download do
 
   # A folder that this library named itself appears only when it is whole.
   defp unpack(report, opts) do
-    destination = expand(opts[:extract_dir]) || Extract.default_extract_path(report.path)
-    ready? = opts[:extract_dir] == nil and report.cached and File.exists?(destination)
+    destination = expand(opts[:extract_dir]) || unpacked(report, opts)
+
+    ready? =
+      opts[:extract_dir] == nil and opts[:local_dir] == nil and report.cached and File.exists?(destination)
+
     if ready?, do: {:ok, destination}, else: Extract.extract(report.path, destination)
+  end
+
+  # Beside the snapshots, never in them: there every file is one of the repository.
+  defp unpacked(report, opts) do
+    beside = Extract.default_extract_path(report.path)
+
+    if opts[:local_dir] do
+      beside
+    else
+      repo = String.replace_suffix(report.path, Path.join(["/snapshots", report.commit, report.filename]), "")
+      folder = Path.join([repo, "extracted", report.commit, report.filename])
+      File.mkdir_p!(folder)
+      Path.join(folder, Path.basename(beside))
+    end
   end
 
   defp deliver_snapshot(snapshot, opts) do
@@ -385,7 +380,12 @@ defmodule HfHub.Download do
   defp patterns(patterns), do: patterns
 
   defp below(nil), do: nil
-  defp below(path), do: [path, path <> "/"]
+
+  # The path itself, not a pattern.
+  defp below(path) do
+    literal = String.replace(path, ["[", "*", "?"], &"[#{&1}]")
+    [literal, literal <> "/"]
+  end
 
   defp expand(nil), do: nil
   defp expand(path), do: Path.expand(path)

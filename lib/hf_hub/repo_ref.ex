@@ -28,6 +28,22 @@ defmodule HfHub.RepoRef do
     with {:ok, parsed} <- split(ref, repo_type, endpoint), do: check(parsed)
   end
 
+  @tuple_options [:revision, :subdir, :cache_dir, :offline, :auth_token]
+
+  @doc "The options of a call that `{:hf, id, opts}` brings along, by this library's names."
+  @spec options(term()) :: keyword()
+  def options({:hf, _id, opts}) when is_list(opts) do
+    case Keyword.keyword?(opts) && Keyword.keys(opts) -- @tuple_options do
+      [] -> :ok
+      _other -> raise ArgumentError, "unknown option in {:hf, id, opts}; known: #{inspect(@tuple_options)}"
+    end
+
+    named = [cache_dir: opts[:cache_dir], local_files_only: opts[:offline], token: opts[:auth_token]]
+    Enum.reject(named, fn {_name, value} -> value == nil end)
+  end
+
+  def options(_other), do: []
+
   @doc "The accepted forms, for messages and documentation."
   def forms, do: @forms
 
@@ -41,7 +57,15 @@ defmodule HfHub.RepoRef do
 
   defp split("hf://" <> rest, _repo_type, _endpoint), do: uri(rest)
 
-  defp split("http" <> _rest = url, _repo_type, endpoint) do
+  defp split("http://" <> _rest = url, _repo_type, endpoint), do: address(url, endpoint)
+  defp split("https://" <> _rest = url, _repo_type, endpoint), do: address(url, endpoint)
+
+  defp split(id, repo_type, _endpoint) when is_binary(id),
+    do: {:ok, %__MODULE__{repo_type: repo_type, repo_id: id}}
+
+  defp split(other, _repo_type, _endpoint), do: invalid(other, "it is neither a string nor {:hf, id}")
+
+  defp address(url, endpoint) do
     case URI.parse(url) do
       %URI{scheme: scheme, host: host, path: path} when scheme in ["http", "https"] and is_binary(host) ->
         if host in @hosts or same_host?(url, endpoint),
@@ -53,16 +77,14 @@ defmodule HfHub.RepoRef do
     end
   end
 
-  defp split(id, repo_type, _endpoint) when is_binary(id),
-    do: {:ok, %__MODULE__{repo_type: repo_type, repo_id: id}}
-
-  defp split(other, _repo_type, _endpoint), do: invalid(other, "it is neither a string nor {:hf, id}")
-
   # hf://[type/]namespace/name[@revision][/path]
   defp uri(text) do
     {repo_type, segments} = type(String.split(String.trim(text, "/"), "/"))
 
     case segments do
+      [type | _rest] when type in ["buckets", "kernels"] ->
+        invalid("hf://" <> text, "#{type} are not supported")
+
       [single] when single in ["model", "dataset", "space"] ->
         invalid("hf://" <> text, "types are plural: #{single}s")
 
@@ -133,16 +155,18 @@ defmodule HfHub.RepoRef do
   end
 
   defp check(%__MODULE__{} = ref) do
-    repo = %{repo_type: to_string(ref.repo_type), repo_id: ref.repo_id, revision: ref.revision || "main"}
+    parts = [ref.repo_id, ref.revision || "main", ref.path || ""]
 
-    spec = %{
-      repo: %{repo_type: repo.repo_type, id: repo.repo_id, revision: repo.revision},
-      filename: ref.path
-    }
+    if Enum.all?(parts, &(is_binary(&1) and String.valid?(&1))) do
+      [id, revision, _path] = parts
+      repo = %{repo_type: to_string(ref.repo_type), id: id, revision: revision}
 
-    case Nif.check_names(spec) do
-      nil -> {:ok, ref}
-      fields -> {:error, hint(Error.from_native(fields))}
+      case Nif.check_names(%{repo: repo, filename: ref.path}) do
+        nil -> {:ok, ref}
+        fields -> {:error, hint(Error.from_native(fields))}
+      end
+    else
+      invalid(ref.repo_id, "a part of it is no text")
     end
   end
 

@@ -115,6 +115,33 @@ defmodule HfHub.DownloadTest do
       assert Exception.message(error) =~ "no byte arrived for 50 ms; gave up after 3 attempts"
     end
 
+    test "gives up when the same bytes come again and again", context do
+      {id, _commit, content} = with_model(context)
+      fault(sha256(content), %{kind: "range_416"})
+      fault(sha256(content), %{kind: "drop", after: 100_000})
+      opts = opts(context, repo_id: id, filename: "model.safetensors", retries: 3)
+      assert {:error, %Error{}} = Download.hf_hub_download(opts)
+      assert length(requests(content)) < 12
+    end
+
+    test "does not wait for ever because the server says so", context do
+      {id, _commit} = small(context)
+      fault(id, %{kind: "status", code: 503, headers: %{"Retry-After" => "18446744073709551615"}})
+      opts = opts(context, repo_id: id, filename: "config.json")
+      assert {:error, %Error{kind: :server}} = Download.hf_hub_download(opts)
+    end
+
+    test "in the cache serves while something else than a Hub answers", context do
+      {id, _commit} = small(context)
+      opts = opts(context, repo_id: id, filename: "config.json")
+      path = Download.hf_hub_download!(opts)
+      fault(id, %{kind: "status", code: 200, body: "<html>log in to the hotel network</html>"})
+      assert Download.hf_hub_download!(opts) == path
+      other = Keyword.put(opts, :filename, "README.md")
+      assert {:error, %Error{kind: :invalid_response, message: message}} = Download.hf_hub_download(other)
+      assert message =~ "does not look like a Hugging Face Hub"
+    end
+
     test "stops at the timeout of the call", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "stall", after: 0})
@@ -203,8 +230,13 @@ defmodule HfHub.DownloadTest do
       assert {:ok, _} = Download.hf_hub_download([expected_sha256: String.upcase(sha256(content))] ++ opts)
       wrong = String.duplicate("0", 64)
 
+      before = length(requests(content))
+
       assert {:error, %Error{kind: :checksum_mismatch}} =
-               Download.hf_hub_download([expected_sha256: wrong] ++ opts)
+               Download.hf_hub_download([expected_sha256: wrong, force_download: true] ++ opts)
+
+      # The Hub announces another hash, so the content is not even asked for.
+      assert length(requests(content)) == before
     end
 
     test "is downloaded once by many callers", context do
@@ -243,6 +275,15 @@ defmodule HfHub.DownloadTest do
 
       assert %Error{kind: :transport} =
                kind.(repo_id: id, filename: "x", endpoint: "http://127.0.0.1:1", retries: 0)
+    end
+
+    test "costs one more request at most, and nothing in a dry run", context do
+      {id, commit} = small(context)
+      fault("#{id}/tree/#{commit}", %{kind: "status", code: 500})
+      opts = opts(context, repo_id: id, filename: "confg.json")
+      assert {:error, %Error{kind: :entry_not_found}} = Download.hf_hub_download([dry_run: true] ++ opts)
+      assert not File.exists?(context.cache)
+      assert Enum.count(requests(id), &(&1["path"] =~ "/tree/")) == 1
     end
 
     test "is remembered", context do
@@ -373,6 +414,20 @@ defmodule HfHub.DownloadTest do
       assert File.exists?(path)
     end
 
+    test "of a plain folder is not taken for whole offline when nothing is there", context do
+      {id, _commit} = small(context)
+      Download.snapshot_download!(opts(context, repo_id: id))
+      local = Path.join(context.dir, "local")
+      File.mkdir_p!(local)
+      offline = opts(context, repo_id: id, local_dir: local, local_files_only: true)
+      assert {:error, %Error{kind: :not_cached}} = Download.snapshot_download(offline)
+      Download.snapshot_download!(opts(context, repo_id: id, local_dir: local))
+      assert Download.snapshot_download!(offline) == local
+      File.rm!(Path.join(local, "config.json"))
+      assert {:error, %Error{kind: :not_cached, message: message}} = Download.snapshot_download(offline)
+      assert message =~ "config.json"
+    end
+
     test "refuses a listing that would write elsewhere", context do
       for name <- ["../../../pwned", "/tmp/pwned", "C:\\\\pwned"] do
         {id, commit} = small(context)
@@ -489,6 +544,23 @@ defmodule HfHub.DownloadTest do
                Download.download_stream(repo_id: "a/b", filename: "../x")
     end
 
+    test "stops at the timeout of the call", context do
+      {id, _commit, content} = with_model(context)
+      fault(sha256(content), %{kind: "stall", after: 1000})
+      stream = Download.download_stream!([timeout: 200] ++ stream_opts(context, id))
+      assert_raise Error, ~r/:timeout of 200 ms/, fn -> Stream.run(stream) end
+    end
+
+    test "of unknown length is held back until it is proved", context do
+      {id, _commit} = small(context)
+      fault(id <> "*config.json", %{kind: "chunked"}, %{match: "*/#{id}/*config.json"})
+      fault("x", %{kind: "header", name: "X-Linked-Size", value: nil}, %{match: "*#{id}*config.json"})
+      stream = Download.download_stream!(Keyword.put(stream_opts(context, id), :filename, "config.json"))
+      assert Enum.join(stream) == @files["config.json"]
+      fault("x", %{kind: "corrupt", at: 2}, %{match: "*resolve-cache*#{id}*config.json"})
+      assert_raise Error, ~r/hash/, fn -> Stream.run(stream) end
+    end
+
     test "raises when the content is wrong", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "corrupt", at: 5})
@@ -549,6 +621,25 @@ defmodule HfHub.DownloadTest do
     end
   end
 
+  describe "a tuple of Bumblebee's" do
+    test "brings its options along", context do
+      {id, commit} = small(context)
+      tuple = {:hf, id, revision: commit, subdir: "sub", cache_dir: context.cache, auth_token: token()}
+      call = [repo_id: tuple, filename: "vocab.txt", endpoint: context.endpoint]
+      path = Download.hf_hub_download!(call)
+      assert path =~ context.cache and path =~ "/sub/vocab.txt"
+      assert Enum.all?(requests(id), & &1["authorization"])
+      offline = {:hf, id, offline: true, cache_dir: context.cache, revision: commit}
+
+      assert Download.hf_hub_download!(Keyword.merge(call, repo_id: offline, filename: "sub/vocab.txt")) ==
+               path
+
+      assert_raise ArgumentError, ~r/unknown option in {:hf/, fn ->
+        Download.hf_hub_download(repo_id: {:hf, id, token: "x"}, filename: "x")
+      end
+    end
+  end
+
   describe "progress" do
     test "reaches a function, a pid and the callback of 0.3", context do
       {id, _commit, _content} = with_model(context)
@@ -587,11 +678,22 @@ defmodule HfHub.DownloadTest do
       opts = opts(context, repo_id: id, filename: "data.zip", extract: true)
       {:ok, folder} = Download.hf_hub_download(opts)
       assert Path.basename(folder) == "data"
+      assert folder =~ "/extracted/" and not (folder =~ "/snapshots/")
       assert File.read!(Path.join(folder, "a/b.txt")) == "hello"
       assert Download.hf_hub_download!(opts) == folder
       elsewhere = Path.join(context.dir, "elsewhere")
       assert Download.hf_hub_download!([extract_dir: elsewhere] ++ opts) == elsewhere
       assert File.read!(Path.join(elsewhere, "a/b.txt")) == "hello"
+    end
+
+    test "never replaces a file of the repository", context do
+      {id, _commit} = repo(context, %{"vocab.txt.gz" => :zlib.gzip("foreign"), "vocab.txt" => "own"})
+      opts = opts(context, repo_id: id, filename: "vocab.txt")
+      own = Download.hf_hub_download!(opts)
+      unpacked = Download.hf_hub_download!(Keyword.merge(opts, filename: "vocab.txt.gz", extract: true))
+      assert File.read!(unpacked) == "foreign"
+      assert Path.basename(unpacked) == "vocab.txt"
+      assert File.read!(Download.hf_hub_download!(opts)) == "own" and File.read!(own) == "own"
     end
 
     defp make_zip(context, entries) do

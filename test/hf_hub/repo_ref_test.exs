@@ -14,6 +14,7 @@ defmodule HfHub.RepoRefTest do
     assert parse("gpt2") == {:model, "gpt2", nil, nil}
     assert parse("org/name", :dataset) == {:dataset, "org/name", nil, nil}
     assert parse({:hf, "org/name"}) == {:model, "org/name", nil, nil}
+    assert parse("httpx/model") == {:model, "httpx/model", nil, nil}
     assert parse({:hf, "org/name", revision: "v1", subdir: "unet"}) == {:model, "org/name", "v1", "unet"}
   end
 
@@ -67,6 +68,10 @@ defmodule HfHub.RepoRefTest do
           "https://huggingface.co/settings/tokens/x/y",
           :gpt2,
           {:local, "/tmp"},
+          {:hf, "org/name", revision: 5},
+          "hf://org/name@%ff/x",
+          "hf://buckets/org/name",
+          <<255>>,
           nil
         ] do
       assert {:error, %Error{kind: :invalid_name, message: message}} = parse(bad), inspect(bad)

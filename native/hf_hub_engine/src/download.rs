@@ -141,6 +141,7 @@ async fn to_cache(
     if spec.mode.dry_run {
         return Ok(Some(plan(spec, &repo, &metadata)));
     }
+    check_announced(spec, &metadata)?;
     let ready = {
         let (cache, repo, spec, metadata) =
             (cache.clone(), repo.clone(), spec.clone(), metadata.clone());
@@ -169,7 +170,7 @@ pub(crate) async fn look_up(
     let pinned = spec.revision.as_commit();
     let hub = if has_copy { Hub { retry: hub.retry.once(), ..hub.clone() } } else { hub.clone() };
     let located =
-        hub.retrying(progress, || metadata::locate(&hub, &url, 0, pinned.as_ref())).await?;
+        hub.retrying(progress, || metadata::locate(&hub, &url, 0, pinned.as_ref(), None)).await?;
     let Located { metadata, content } = located;
     Ok((metadata, Some(content)))
 }
@@ -227,7 +228,7 @@ async fn fall_back(
     match error.kind() {
         ErrorKind::EntryNotFound => {
             let commit = error.commit().and_then(|commit| Commit::parse(commit).ok());
-            if let Some(commit) = commit {
+            if let Some(commit) = commit.filter(|_| !spec.mode.dry_run) {
                 let (repo, spec, commit) = (repo.clone(), spec.clone(), commit.clone());
                 blocking(move || {
                     repo.remember_absence(&commit, &spec.path);
@@ -237,7 +238,7 @@ async fn fall_back(
             }
             Err(explain::with_similar_names(hub, spec, repo, error).await)
         }
-        ErrorKind::RevisionNotFound | ErrorKind::InvalidResponse => Err(error),
+        _ if !error.allows_fallback() => Err(error),
         _ => cached.ok_or_else(|| explain::not_cached(&spec.path, spec.mode, error)),
     }
 }
@@ -301,15 +302,20 @@ async fn fetch(
     let etag = metadata.etag.clone();
     let slot =
         Slot { dir: repo.blobs(), stem: etag.as_str().to_owned(), etag, size: metadata.size };
+    let excludes = lock.excludes();
+    let rest = slot.clone();
     let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
     let publish = {
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
-        move |verified: Verified| -> Result<Report> {
+        move |verified: Verified| -> Result<Option<Report>> {
             let size = verified.size();
-            verified.publish(&repo.blob(&metadata.etag))?;
+            if !verified.publish(&repo.blob(&metadata.etag))? {
+                return Ok(None);
+            }
             let path =
                 repo.link(&metadata.commit, &spec.path, &metadata.etag, spec.mode.symlinks, true)?;
-            Ok(fresh_report(spec.path, &metadata, path, size))
+            rest.clear_if(excludes);
+            Ok(Some(fresh_report(spec.path, &metadata, path, size)))
         }
     };
     arrival.receive(content, progress, publish).await
@@ -360,12 +366,13 @@ impl Arrival<'_> {
         self,
         mut content: Option<Content>,
         progress: &Progress,
-        publish: impl FnOnce(Verified) -> Result<Report> + Send + 'static,
+        publish: impl FnOnce(Verified) -> Result<Option<Report>> + Send + 'static,
     ) -> Result<Option<Report>> {
         self.check_space().await?;
         let url: Url = self.hub.file_url(&self.spec.repo, &self.spec.revision, &self.spec.path);
         let pinned = self.spec.revision.as_commit();
-        let mut resume = !self.spec.mode.force;
+        // Without a proof at the end, a prefix of unknown origin cannot be trusted.
+        let mut resume = !self.spec.mode.force && self.metadata.etag.proof() != Proof::None;
         loop {
             let mut file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
             let transfer = Transfer {
@@ -380,8 +387,10 @@ impl Arrival<'_> {
             match transfer.run(content.take(), &mut file).await {
                 Ok(Outcome::Complete(verified)) => {
                     let report = blocking(move || publish(verified)).await?;
-                    file.finish();
-                    return Ok(Some(report));
+                    if report.is_some() {
+                        file.finish();
+                    }
+                    return Ok(report);
                 }
                 Ok(Outcome::Changed) => return Ok(None),
                 // What a dead attempt left may have been wrong; without it the answer is final.
@@ -398,16 +407,30 @@ impl Arrival<'_> {
     }
 
     async fn check_space(&self) -> Result<()> {
-        let (dir, needed) = (self.slot.dir.clone(), self.metadata.size.unwrap_or(0));
-        let Some(missing) = blocking(move || cache::missing_space(&dir, needed)).await else {
-            return Ok(());
-        };
+        let (slot, size) = (self.slot.clone(), self.metadata.size.unwrap_or(0));
+        let adoptable = !self.spec.mode.force && self.lock.excludes();
+        let missing = blocking(move || {
+            // Where room is short, what an earlier attempt left is gone on with in place.
+            let here = if adoptable { slot.resumable() } else { 0 };
+            cache::missing_space(&slot.dir, size - here.min(size))
+        });
+        let (Some(missing), needed) = (missing.await, size) else { return Ok(()) };
         let message = format!(
             "not enough disk space below `{}`: the file needs {needed} bytes, {missing} bytes more than are free; \
              free some, or choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
             self.slot.dir.display()
         );
         Err(Error::new(ErrorKind::Io, message))
+    }
+}
+
+/// What the Hub announces is known before the first byte; a wrong file is not even fetched.
+pub(crate) fn check_announced(spec: &Spec, metadata: &FileMetadata) -> Result<()> {
+    match &spec.sha256 {
+        Some(expected) if metadata.etag.proof() == Proof::Sha256 => {
+            same_sha256(metadata.etag.as_str(), expected)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -419,6 +442,10 @@ async fn check_sha256(spec: &Spec, report: &Report) -> Result<()> {
         let path = report.path.clone();
         blocking(move || crate::hash::file(&path, Proof::Sha256)).await?.unwrap_or_default()
     };
+    same_sha256(&actual, expected)
+}
+
+fn same_sha256(actual: &str, expected: &str) -> Result<()> {
     if actual.eq_ignore_ascii_case(expected) {
         return Ok(());
     }

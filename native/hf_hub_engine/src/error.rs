@@ -96,6 +96,8 @@ struct Facts {
     revision: Option<String>,
     commit: Option<String>,
     retry_after: Option<Duration>,
+    not_the_hub: bool,
+    permanent: bool,
 }
 
 struct Inner {
@@ -200,8 +202,21 @@ impl Error {
         (!parts.is_empty()).then(|| parts.join(": "))
     }
 
+    /// Whether a copy at hand may be used instead. Not where the Hub itself has
+    /// said that there is no such thing, nor where its answer must not be trusted.
+    pub fn allows_fallback(&self) -> bool {
+        match self.kind() {
+            ErrorKind::EntryNotFound | ErrorKind::RevisionNotFound | ErrorKind::Io => false,
+            ErrorKind::InvalidResponse => self.0.facts.not_the_hub,
+            _ => true,
+        }
+    }
+
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
+        if self.0.facts.permanent {
+            return false;
+        }
         match self.kind() {
             ErrorKind::Timeout | ErrorKind::Transport | ErrorKind::RateLimited => true,
             ErrorKind::Server => matches!(self.status(), Some(500 | 502 | 503 | 504)),
@@ -228,6 +243,20 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// Says that something else than a Hub has answered: a login page, a bare mirror.
+    #[must_use]
+    pub fn not_from_the_hub(mut self) -> Self {
+        self.0.facts.not_the_hub = true;
+        self
+    }
+
+    /// Says that trying again is of no use.
+    #[must_use]
+    pub fn permanent(mut self) -> Self {
+        self.0.facts.permanent = true;
         self
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::{
     cache::{layout::RepoDir, tree::Tree},
     download::{Mode, Spec},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, redacted},
     hub::Hub,
     names::{Commit, Repo, Revision},
     snapshot,
@@ -22,12 +22,9 @@ pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
 /// Adds repository and revision to an error, and what to do about it.
 pub(crate) fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
     let kind = repo.kind().name();
-    let page = format!(
-        "{}/{}{}",
-        hub.endpoint.as_str().trim_end_matches('/'),
-        repo.kind().url_prefix(),
-        repo.id()
-    );
+    let site = redacted(&hub.endpoint);
+    let site = site.trim_end_matches('/');
+    let page = format!("{site}/{}{}", repo.kind().url_prefix(), repo.id());
     let signed_in = hub.token.is_some();
     let message = match error.kind() {
         ErrorKind::RepoNotFound if signed_in => format!(
@@ -50,9 +47,8 @@ pub(crate) fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Err
             format!("{kind} repository \"{repo}\" has no revision \"{revision}\"")
         }
         ErrorKind::Unauthorized if signed_in => format!(
-            "the Hub refused the token ({}); it may have expired or be mistyped, see {}settings/tokens",
-            error.message(),
-            hub.endpoint
+            "the Hub refused the token ({}); it may have expired or be mistyped, see {site}/settings/tokens",
+            error.message()
         ),
         ErrorKind::Forbidden => {
             format!("access to {kind} repository \"{repo}\" is forbidden: {}", error.message())
@@ -76,7 +72,8 @@ pub(crate) async fn with_similar_names(
     let commit = error.commit().and_then(|commit| Commit::parse(commit).ok());
     let error = error.with_message(&message);
     let Some(commit) = commit else { return error };
-    let Ok(tree) = snapshot::listing(hub, &spec.repo, &commit, &repo.tree(&commit)).await else {
+    let Some(tree) = snapshot::listing_at_hand(hub, spec, &commit, &repo.tree(&commit)).await
+    else {
         return error;
     };
     let similar = similar_names(missing, &tree);

@@ -5,9 +5,11 @@
 //! grows beyond the limits, whatever the archive claims about itself.
 
 use std::{
+    cell::Cell,
     fs::{self, File},
     io::{self, BufReader, Read, Write},
     path::{Component, Path, PathBuf},
+    rc::Rc,
 };
 
 use crate::{
@@ -93,6 +95,34 @@ pub fn run(
     unpacked
 }
 
+/// Bytes of names and headers that may lie between two contents of a tar file.
+const METADATA: u64 = 1 << 20;
+
+/// A reader that stops when its allowance is used up: a long-name record of a tar
+/// file is read into memory, however long it claims to be.
+struct Rationed<R> {
+    reader: R,
+    allowance: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Rationed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buffer)?;
+        let left = self.allowance.get().checked_sub(n as u64);
+        self.allowance.set(left.ok_or_else(|| io::Error::other("a name in it is far too long"))?);
+        Ok(n)
+    }
+}
+
+/// Renews the allowance for the names before the next entry.
+struct Refill<'a>(&'a Cell<u64>);
+
+impl Drop for Refill<'_> {
+    fn drop(&mut self) {
+        self.0.set(METADATA);
+    }
+}
+
 struct Sink<'a> {
     archive: &'a Path,
     root: &'a Path,
@@ -125,8 +155,12 @@ impl Sink<'_> {
     }
 
     fn tar(&mut self, reader: impl Read) -> Result<()> {
-        let mut archive = tar::Archive::new(reader);
+        let allowance = Rc::new(Cell::new(METADATA));
+        let mut archive = tar::Archive::new(Rationed { reader, allowance: allowance.clone() });
         for entry in archive.entries().map_err(|error| self.broken(error))? {
+            // The content is counted where it is written; between two of them only names are read.
+            let _rest = Refill(&allowance);
+            allowance.set(u64::MAX);
             let entry = entry.map_err(|error| self.broken(error))?;
             let name = entry.path_bytes().into_owned();
             let kind = entry.header().entry_type();
@@ -259,9 +293,22 @@ impl Sink<'_> {
         if ups > depth || !rest_is_names || target.as_os_str().is_empty() {
             return Err(self.refuse(&format!("{path} is a link that leads outside")));
         }
+        self.refuse_links_above(path)?;
         let link = self.at(path);
         create_parent(&link)?;
         place_link(target, &link).map_err(|source| Error::io("create the link", &link, source))
+    }
+
+    /// Nothing is made below a link: where that would lead is for the archive to say.
+    fn refuse_links_above(&self, path: &EntryPath) -> Result<()> {
+        let mut at = self.root.to_owned();
+        for segment in path.segments() {
+            if fs::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_symlink()) {
+                return Err(self.refuse(&format!("{path} lies below a link")));
+            }
+            at.push(segment);
+        }
+        Ok(())
     }
 
     fn at(&self, path: &EntryPath) -> PathBuf {
@@ -417,6 +464,38 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let items = [Item::Symlink("l", "d"), Item::File("l/x", b"1"), Item::File("d/x", b"2")];
         assert!(unpack(dir.path(), &items, LIMITS).is_err());
+    }
+
+    #[test]
+    fn never_makes_a_link_below_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().join("victim");
+        fs::create_dir(&outside).unwrap();
+        let items = [
+            Item::File("a/b/f", b"x"),
+            Item::Symlink("a/b/l", "../.."),
+            Item::Symlink("a/b/l/evil", "../../victim"),
+            Item::Symlink("evil/planted", "x"),
+        ];
+        let error = unpack(dir.path(), &items, LIMITS).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArchive, "{error}");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_that_fills_memory_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("a.tar");
+        let mut builder = tar::Builder::new(File::create(&archive).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..13].copy_from_slice(b"././@LongLink");
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_size(64 << 20);
+        header.set_cksum();
+        builder.append(&header, io::repeat(b'a').take(64 << 20)).unwrap();
+        builder.finish().unwrap();
+        let error = run(&archive, &dir.path().join("out"), LIMITS, &|| false).unwrap_err();
+        assert!(error.reason().unwrap().contains("far too long"), "{error:?}");
     }
 
     #[test]

@@ -74,15 +74,21 @@ pub struct Hub {
 impl Hub {
     /// Parses an endpoint; it must be an absolute http(s) URL.
     pub fn parse_endpoint(text: &str) -> Result<Url> {
-        Url::parse(text.trim_end_matches('/'))
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| {
+        let url = Url::parse(text.trim_end_matches('/')).ok();
+        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(
+            || {
+                // Somebody may have put a password into it.
+                let shown = if text.contains('@') {
+                    "what was given".to_owned()
+                } else {
+                    format!("{text:?}")
+                };
                 let message = format!(
-                    "{text:?} cannot be an endpoint; expected something like https://huggingface.co"
+                    "{shown} cannot be an endpoint; expected something like https://huggingface.co"
                 );
                 Error::new(ErrorKind::InvalidName, message)
-            })
+            },
+        )
     }
 
     /// The URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
@@ -173,11 +179,7 @@ impl Hub {
     /// Runs `work`, but no longer than the deadline allows.
     pub async fn within_deadline<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(deadline) = self.deadline else { return work.await };
-        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
-            let message =
-                format!("not finished within the :timeout of {} ms", deadline.as_millis());
-            Err(Error::new(ErrorKind::Timeout, message))
-        })
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self)))
     }
 
     async fn one_exchange(&self, call: &Call) -> Result<Answer> {
@@ -322,6 +324,12 @@ pub fn too_many_redirects(url: &Url) -> Error {
     Error::new(ErrorKind::InvalidResponse, message).with_url(url)
 }
 
+/// The error of an operation that took longer than it may.
+pub fn too_late(hub: &Hub) -> Error {
+    let limit = hub.deadline.unwrap_or_default().as_millis();
+    Error::new(ErrorKind::Timeout, format!("not finished within the :timeout of {limit} ms"))
+}
+
 /// The error of every request in offline mode.
 pub fn offline() -> Error {
     let message = "offline mode is on; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network";
@@ -342,12 +350,19 @@ pub fn tried(error: Error, attempts: u32) -> Error {
     error.with_message(message)
 }
 
+/// The target of `rel="next"`; a URL may hold commas and semicolons.
 fn next_link(header: &str, base: &Url) -> Option<Url> {
-    let entry = header.split(',').find(|entry| {
-        entry.split(';').skip(1).any(|param| matches!(param.trim(), "rel=\"next\"" | "rel=next"))
-    })?;
-    let target = entry.split(';').next()?.trim().strip_prefix('<')?.strip_suffix('>')?;
-    base.join(target).ok()
+    let mut rest = header;
+    while let Some((_, link)) = rest.split_once('<') {
+        let (target, after) = link.split_once('>')?;
+        let params = after.split_once('<').map_or(after, |(params, _)| params);
+        if params.split([';', ',']).any(|param| matches!(param.trim(), "rel=\"next\"" | "rel=next"))
+        {
+            return base.join(target).ok();
+        }
+        rest = after;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -398,6 +413,8 @@ mod tests {
             "https://mirror.example/hf/api/models/a/tree/x?cursor=2"
         );
         assert!(next_link("<https://x/>; rel=\"prev\"", &base).is_none());
+        let odd = "<https://x/>; rel=\"prev\", </t?cursor=a,b;c>; rel=\"next\"";
+        assert_eq!(next_link(odd, &base).unwrap().query(), Some("cursor=a,b;c"));
     }
 
     #[test]

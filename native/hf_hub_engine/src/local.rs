@@ -45,7 +45,7 @@ pub(crate) async fn to_folder(
     }
     let (metadata, content) = match download::look_up(hub, spec, here.exists, progress).await {
         Ok(located) => located,
-        Err(error) if here.exists && !is_final(error.kind()) => {
+        Err(error) if here.exists && error.allows_fallback() => {
             return Ok(Some(here.report(spec, None, progress)));
         }
         Err(error) if error.kind() == ErrorKind::EntryNotFound => {
@@ -58,6 +58,7 @@ pub(crate) async fn to_folder(
     if spec.mode.dry_run {
         return Ok(Some(here.plan(spec, &metadata)));
     }
+    download::check_announced(spec, &metadata)?;
     let lock = Arc::new(download::wait_for_lock(folder.lock(&spec.path), progress).await?);
     let settled = {
         let (folder, repo, spec) = (folder.clone(), cache.repo(&spec.repo), spec.clone());
@@ -67,16 +68,20 @@ pub(crate) async fn to_folder(
     if settled {
         return Ok(Some(here.report(spec, Some(metadata.commit), progress)));
     }
-    let arrival =
-        Arrival { hub, spec, metadata: &metadata, slot: slot(folder, &spec.path, &metadata), lock };
+    let (slot, excludes) = (slot(folder, &spec.path, &metadata), lock.excludes());
+    let rest = slot.clone();
+    let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
     let publish = {
         let (folder, spec, metadata) = (folder.clone(), spec.clone(), metadata.clone());
-        move |verified: Verified| -> Result<Report> {
+        move |verified: Verified| -> Result<Option<Report>> {
             let (path, size) = (folder.file(&spec.path), verified.size());
             create_parent(&path)?;
-            verified.publish(&path)?;
+            if !verified.publish(&path)? {
+                return Ok(None);
+            }
             remember(&folder, &spec.path, &metadata)?;
-            Ok(download::fresh_report(spec.path, &metadata, path, size))
+            rest.clear_if(excludes);
+            Ok(Some(download::fresh_report(spec.path, &metadata, path, size)))
         }
     };
     arrival.receive(content, progress, publish).await
@@ -134,14 +139,6 @@ impl Here {
             sha256: None,
         }
     }
-}
-
-/// A refusal that a stale copy must not hide.
-fn is_final(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::EntryNotFound | ErrorKind::RevisionNotFound | ErrorKind::InvalidResponse
-    )
 }
 
 /// True if the file at hand, or the cache's copy, is what the Hub has.

@@ -42,12 +42,14 @@ pub enum Content {
 }
 
 /// Asks for a file. `range_from` is honoured where the Hub itself has the bytes.
-/// `pinned` is the commit, where it is known already.
+/// `pinned` is the commit, where it is known already, and `known` what a listing has
+/// told: then headers that are missing or odd do no harm.
 pub async fn locate(
     hub: &Hub,
     url: &Url,
     range_from: u64,
     pinned: Option<&Commit>,
+    known: Option<&FileMetadata>,
 ) -> Result<Located> {
     let mut url = url.clone();
     let mut facts = Facts::default();
@@ -56,14 +58,15 @@ pub async fn locate(
         if response.status() == StatusCode::NOT_MODIFIED || !response.status().is_redirection() {
             facts.take(response.headers());
             facts.size = facts.size.or_else(|| body_size(&response));
-            let metadata = facts.metadata(hub, pinned)?;
+            let metadata = facts.metadata(hub, pinned, known)?;
             return Ok(Located { metadata, content: Content::Here(response) });
         }
         facts.take(response.headers());
         let target = hub::redirect_target(&response)?;
-        if !hub.owns(&target) {
+        // A mirror may send us to the real Hub, which then says what the mirror did not.
+        if !hub.owns(&target) && (facts.is_complete() || known.is_some()) {
             return Ok(Located {
-                metadata: facts.metadata(hub, pinned)?,
+                metadata: facts.metadata(hub, pinned, known)?,
                 content: Content::There(target),
             });
         }
@@ -122,7 +125,16 @@ impl Facts {
         self.size = header("x-linked-size").and_then(|size| size.parse().ok()).or(self.size);
     }
 
-    fn metadata(&self, hub: &Hub, pinned: Option<&Commit>) -> Result<FileMetadata> {
+    fn is_complete(&self) -> bool {
+        self.commit.is_some() && self.etag.is_some()
+    }
+
+    fn metadata(
+        &self,
+        hub: &Hub,
+        pinned: Option<&Commit>,
+        known: Option<&FileMetadata>,
+    ) -> Result<FileMetadata> {
         let commit = match (&self.commit, pinned) {
             (Some(text), _) => {
                 Commit::parse(text).map_err(|error| error.with_kind(ErrorKind::InvalidResponse))?
@@ -136,7 +148,12 @@ impl Facts {
             );
             return Err(Error::new(ErrorKind::InvalidResponse, message));
         }
-        let etag = Etag::parse(self.etag.as_deref().ok_or_else(|| not_a_hub(hub, "ETag"))?)?;
+        let etag = match (self.etag.as_deref().map(Etag::parse), known) {
+            (Some(Ok(etag)), _) => etag,
+            (_, Some(known)) => known.etag.clone(),
+            (Some(Err(error)), None) => return Err(error),
+            (None, None) => return Err(not_a_hub(hub, "ETag")),
+        };
         Ok(FileMetadata { commit, etag, size: self.size })
     }
 }
@@ -147,5 +164,5 @@ fn not_a_hub(hub: &Hub, header: &str) -> Error {
         "{host} answered without the {header} header, so it does not look like a Hugging Face Hub; \
          check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
     );
-    Error::new(ErrorKind::InvalidResponse, message)
+    Error::new(ErrorKind::InvalidResponse, message).not_from_the_hub()
 }

@@ -102,7 +102,7 @@ impl Progress {
 
     /// Says what is going on, and for how long if it is a pause.
     pub fn set_activity(&self, activity: Activity, wait: Option<Duration>) {
-        let until = wait.map(|wait| Instant::now() + wait);
+        let until = wait.and_then(|wait| Instant::now().checked_add(wait));
         *self.0.activity.lock().unwrap_or_else(PoisonError::into_inner) = (activity, until);
     }
 

@@ -7,8 +7,10 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
+use reqwest::Url;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -67,20 +69,33 @@ pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot
     result.map_err(|error| explain::repository(hub, &spec.repo, &spec.revision, error))
 }
 
-/// The listing of a commit, from `file` or else from the Hub, in which case it is kept there.
-pub(crate) async fn listing(hub: &Hub, repo: &Repo, commit: &Commit, file: &Path) -> Result<Tree> {
+/// The listing of a commit where it costs next to nothing: the kept one, or the Hub's
+/// first page if that comes quickly. For suggestions, so no failure matters.
+pub(crate) async fn listing_at_hand(
+    hub: &Hub,
+    spec: &download::Spec,
+    commit: &Commit,
+    file: &Path,
+) -> Option<Tree> {
+    const PATIENCE: Duration = Duration::from_secs(2);
     let kept = file.to_owned();
     if let Some(tree) = blocking(move || Tree::read(&kept)).await {
-        return Ok(tree);
+        return Some(tree);
     }
-    let tree = fetch_listing(hub, repo, commit, &Progress::default()).await?;
-    Ok(keep(tree, file).await)
+    let hub = Hub { retry: hub.retry.once(), ..hub.clone() };
+    let (url, progress) = (listing_url(&hub, &spec.repo, commit), Progress::default());
+    let (json, next) =
+        tokio::time::timeout(PATIENCE, hub.page(&url, &progress)).await.ok()?.ok()?;
+    let mut tree = Tree::default();
+    tree.add_page(&json).ok()?;
+    let whole = next.is_none() && tree.check_collisions().is_ok() && !spec.mode.dry_run;
+    Some(if whole { keep(tree, file).await } else { tree })
 }
 
 async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
     let (commit, tree) = match resolve(hub, spec, progress).await {
         Ok(resolved) => resolved,
-        Err(error) if error.kind() == ErrorKind::RevisionNotFound => return Err(error),
+        Err(error) if !error.allows_fallback() => return Err(error),
         Err(error) => {
             let spec = spec.clone();
             return blocking(move || fall_back(&spec, error)).await;
@@ -158,8 +173,7 @@ async fn fetch_listing(
     commit: &Commit,
     progress: &Progress,
 ) -> Result<Tree> {
-    let mut url = hub.api_url(repo, &format!("tree/{commit}"));
-    url.set_query(Some("recursive=true&expand=false"));
+    let mut url = listing_url(hub, repo, commit);
     let mut tree = Tree::default();
     for _ in 0..PAGES {
         let (json, next) = hub.page(&url, progress).await?;
@@ -175,6 +189,12 @@ async fn fetch_listing(
     }
     Err(Error::new(ErrorKind::InvalidResponse, "the Hub's listing of files has no end")
         .with_url(&url))
+}
+
+fn listing_url(hub: &Hub, repo: &Repo, commit: &Commit) -> Url {
+    let mut url = hub.api_url(repo, &format!("tree/{commit}"));
+    url.set_query(Some("recursive=true&expand=false"));
+    url
 }
 
 /// A listing that cannot be kept costs a request later, nothing more.
@@ -287,27 +307,21 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
     if spec.mode.dry_run || spec.mode.force {
         return Err(error);
     }
-    let Some(commit) = cache(spec).repo(&spec.repo).commit_of(&spec.revision) else {
+    let commit = cache(spec).repo(&spec.repo).commit_of(&spec.revision);
+    let Some(path) = folder_at_hand(spec, commit.as_ref()) else {
         return Err(explain::not_cached(&spec.repo, spec.mode, error));
     };
-    let path = folder(spec, &commit);
-    if !path.is_dir() {
-        return Err(explain::not_cached(&spec.repo, spec.mode, error));
-    }
-    let tree = Tree::read(&tree_file(spec, &commit));
+    let tree = commit.as_ref().and_then(|commit| kept_tree(spec, commit));
     let wanted: Vec<_> = tree
         .iter()
         .flat_map(Tree::files)
-        .filter(|(path, _)| spec.filter.accepts(path.as_str()))
+        .map(|(path, _)| path)
+        .filter(|path| spec.filter.accepts(path.as_str()))
         .collect();
-    let missing: Vec<_> = wanted
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .filter(|name| !path.join(name).is_file())
-        .collect();
+    let is_missing = |name: &&&EntryPath| !path.join(name.as_str()).is_file();
+    let missing: Vec<_> = wanted.iter().filter(is_missing).map(|name| name.as_str()).collect();
     if missing.is_empty() {
-        let matched = wanted.len();
-        return Ok(Snapshot { path, commit: Some(commit), files: Vec::new(), matched });
+        return Ok(Snapshot { path, commit, files: Vec::new(), matched: wanted.len() });
     }
     let names = missing.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     let more =
@@ -318,6 +332,28 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
         wanted.len()
     );
     Err(Error::new(ErrorKind::NotCached, message).with_source(error))
+}
+
+/// The folder an earlier call has filled. Of a plain folder that means: anything but our own notes is in it.
+fn folder_at_hand(spec: &Spec, commit: Option<&Commit>) -> Option<PathBuf> {
+    match &spec.destination {
+        Destination::Cache(_) => {
+            commit.map(|commit| folder(spec, commit)).filter(|folder| folder.is_dir())
+        }
+        Destination::Folder(folder, _) => {
+            let filled = std::fs::read_dir(folder.path())
+                .ok()?
+                .flatten()
+                .any(|entry| entry.file_name() != ".cache");
+            filled.then(|| folder.path().to_owned())
+        }
+    }
+}
+
+/// The listing that the folder keeps, or else the cache.
+fn kept_tree(spec: &Spec, commit: &Commit) -> Option<Tree> {
+    let cached = || Tree::read(&cache(spec).repo(&spec.repo).tree(commit));
+    Tree::read(&tree_file(spec, commit)).or_else(cached)
 }
 
 fn cache(spec: &Spec) -> &CacheDir {

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use reqwest::Url;
+use tokio::time::Instant;
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -12,11 +13,14 @@ use crate::{
     hash::Hasher,
     hub::{self, Hub},
     metadata::{self, Content, FileMetadata, Located},
-    names::{EntryPath, Repo, Revision},
+    names::{EntryPath, Proof, Repo, Revision},
     progress::Progress,
     retry,
     transport::Response,
 };
+
+/// The largest file of unannounced length that is held in memory.
+const HELD_BACK: usize = 32 << 20;
 
 /// Which file.
 #[derive(Clone, Debug)]
@@ -40,13 +44,16 @@ pub struct FileStream {
     offset: u64,
     failures: u32,
     progress: Progress,
+    deadline: Option<Instant>,
 }
 
 impl FileStream {
     /// Opens a file. Reconnects by itself later on, from the byte reached.
     pub async fn open(hub: Hub, spec: Spec, progress: Progress) -> Result<Self> {
         let url = hub.file_url(&spec.repo, &spec.revision, &spec.path);
-        let opened = hub.retrying(&progress, || open_at(&hub, &spec, &url, 0)).await;
+        let deadline = hub.deadline.map(|deadline| Instant::now() + deadline);
+        let opened =
+            hub.within_deadline(hub.retrying(&progress, || open_at(&hub, &spec, &url, 0))).await;
         let (metadata, response) = opened.map_err(|error| explain(&hub, &spec, error))?;
         let hasher = Hasher::new(metadata.etag.proof(), metadata.size);
         Ok(Self {
@@ -59,6 +66,7 @@ impl FileStream {
             offset: 0,
             failures: 0,
             progress,
+            deadline,
         })
     }
 
@@ -69,6 +77,16 @@ impl FileStream {
 
     /// The next piece; `None` at the proved end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some(deadline) = self.deadline else { return self.piece().await };
+        tokio::time::timeout_at(deadline, self.piece())
+            .await
+            .unwrap_or_else(|_| Err(hub::too_late(&self.hub)))
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>> {
+        if self.metadata.etag.proof() == Proof::GitSha1 && self.metadata.size.is_none() {
+            return self.whole().await.map_err(|error| explain(&self.hub, &self.spec, error));
+        }
         loop {
             match self.read().await {
                 Ok(Some(chunk)) => return Ok(Some(chunk)),
@@ -120,6 +138,20 @@ impl FileStream {
         Ok(Some(chunk))
     }
 
+    /// A git object id begins with the length. Where the Hub does not tell it, the file,
+    /// which is a small one then, is held back until it has been proved.
+    async fn whole(&mut self) -> Result<Option<Bytes>> {
+        let Some(response) = self.response.take() else { return Ok(None) };
+        let body = response.bytes(HELD_BACK).await?;
+        let size = body.len() as u64;
+        self.hasher = Hasher::new(Proof::GitSha1, Some(size));
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&body);
+        }
+        self.prove()?;
+        Ok(Some(body).filter(|body| !body.is_empty()))
+    }
+
     async fn recover(&mut self, error: Error) -> Result<()> {
         self.response = None;
         self.failures += 1;
@@ -150,7 +182,8 @@ async fn open_at(
     offset: u64,
 ) -> Result<(FileMetadata, Response)> {
     let pinned = spec.revision.as_commit();
-    let Located { metadata, content } = metadata::locate(hub, url, offset, pinned.as_ref()).await?;
+    let Located { metadata, content } =
+        metadata::locate(hub, url, offset, pinned.as_ref(), None).await?;
     let response = match content {
         Content::Here(response) => response,
         Content::There(url) => metadata::open_content(hub, &url, offset).await?,

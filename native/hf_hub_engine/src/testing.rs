@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// A hub at `endpoint` that retries without waiting.
 pub(crate) fn hub(endpoint: &str) -> Hub {
     Hub {
-        client: Client::new(&ClientConfig::default()).unwrap(),
+        client: Client::new(ClientConfig::default()),
         endpoint: Hub::parse_endpoint(endpoint).unwrap(),
         token: None,
         user_agent: HeaderValue::from_static("test"),

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::{StatusCode, Url};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 use crate::{
     cache::{
@@ -18,7 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     hub::{self, Hub},
     metadata::{self, Content, FileMetadata, Located},
-    names::Commit,
+    names::{Commit, Proof},
     progress::{Activity, FileProgress},
     retry,
     transport::Response,
@@ -74,19 +77,20 @@ impl Transfer<'_> {
         };
         let mut writer = Writer::start(self.slot.clone(), self.resume, self.lock.clone()).await?;
         progress.resumed(writer.offset);
-        let mut failures = 0;
+        let (mut failures, mut furthest, mut renewed) = (0, writer.offset, false);
         while self.metadata.size.is_none_or(|size| writer.offset < size) {
-            let before = writer.offset;
             let error = match self.attempt(&mut source, &mut writer, progress).await {
                 Ok(Step::Complete) => break,
                 Ok(Step::Changed) => return Ok(Outcome::Changed),
                 Err(error) => error,
             };
-            // Bytes that came are a sign of life: the patience starts anew.
-            failures = if writer.offset > before { 1 } else { failures + 1 };
+            // New bytes are a sign of life: the patience starts anew. Bytes we have had before are not.
+            failures = if writer.offset > furthest { 1 } else { failures + 1 };
+            furthest = furthest.max(writer.offset);
             if is_expired(&error, &source) {
                 source = Source::Unknown;
-                if failures <= self.hub.retry.retries {
+                if !renewed || failures <= self.hub.retry.retries {
+                    renewed = true;
                     continue;
                 }
             }
@@ -138,9 +142,12 @@ impl Transfer<'_> {
             }
             Source::Open(_) | Source::Unknown => {}
         }
+        let known = Some(self.metadata).filter(|known| known.etag.proof() != Proof::None);
         let Located { metadata, content } =
-            metadata::locate(self.hub, self.url, offset, self.pinned).await?;
-        if metadata.etag != self.metadata.etag {
+            metadata::locate(self.hub, self.url, offset, self.pinned, known).await?;
+        // An etag of another sort says nothing where the content has to prove itself anyway.
+        let comparable = metadata.etag.proof() == self.metadata.etag.proof();
+        if comparable && metadata.etag != self.metadata.etag {
             return Ok(None);
         }
         match content {
@@ -198,6 +205,9 @@ fn is_expired(error: &Error, source: &Source) -> bool {
 }
 
 fn at(error: Error, offset: u64, size: Option<u64>) -> Error {
+    if offset == 0 || error.kind() == ErrorKind::ChecksumMismatch {
+        return error;
+    }
     let message = match size {
         Some(size) => format!(
             "{} (at byte {offset} of {size}; the part that arrived is kept)",
@@ -205,7 +215,7 @@ fn at(error: Error, offset: u64, size: Option<u64>) -> Error {
         ),
         None => format!("{} (at byte {offset})", error.message()),
     };
-    if offset == 0 { error } else { error.with_message(message) }
+    error.with_message(message)
 }
 
 enum Command {
@@ -223,16 +233,30 @@ struct Writer {
 
 impl Writer {
     async fn start(slot: Slot, resume: bool, lock: Arc<Lock>) -> Result<Self> {
-        let open = move || if resume { Partial::resume(slot) } else { Partial::create(slot) };
-        let partial = join(tokio::task::spawn_blocking(open).await)?;
-        let offset = partial.written();
         let (commands, queue) = mpsc::channel(QUEUE);
+        let (opened, offset) = oneshot::channel();
         let task = tokio::task::spawn_blocking(move || {
-            let result = write_all(partial, queue);
+            // Nobody sends any more: the network side is gone.
+            let stop = || queue.is_closed();
+            let partial = if resume {
+                Partial::resume(slot, lock.excludes(), &stop)
+            } else {
+                Partial::create(slot)
+            };
+            let result = partial.and_then(|partial| {
+                // A receiver that is gone closes the queue as well.
+                let _ = opened.send(partial.written());
+                write_all(partial, queue)
+            });
             // Not before: whoever gets the lock may claim what we leave behind.
             drop(lock);
             result
         });
+        let Ok(offset) = offset.await else {
+            let ended = join(task.await)?;
+            debug_assert!(ended.is_none());
+            return Err(Error::new(ErrorKind::Internal, "the writer ended early"));
+        };
         Ok(Self { commands, task, offset })
     }
 

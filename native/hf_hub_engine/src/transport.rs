@@ -5,6 +5,7 @@
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -14,7 +15,9 @@ use reqwest::{
     header::{HeaderMap, HeaderName, RETRY_AFTER},
 };
 
-use crate::error::{Error, ErrorKind, Result};
+use tokio::sync::OnceCell;
+
+use crate::error::{Error, ErrorKind, Result, redacted};
 
 /// The largest body of a refusal that is looked at.
 const REFUSAL_LIMIT: usize = 64 << 10;
@@ -28,8 +31,9 @@ pub struct ClientConfig {
     pub https_proxy: Option<String>,
     /// Hosts that are reached without a proxy, as `NO_PROXY` writes them.
     pub no_proxy: Option<String>,
-    /// PEM files whose certificates replace the system's roots.
-    pub ca_files: Vec<PathBuf>,
+    /// PEM files whose certificates replace the system's roots, and when they were last
+    /// changed: a file that was put right makes a new pool.
+    pub ca_files: Vec<(PathBuf, Option<SystemTime>)>,
     /// How long to wait for a connection.
     pub connect_timeout: Option<Duration>,
 }
@@ -43,9 +47,15 @@ pub struct Timeouts {
     pub idle: Duration,
 }
 
-/// A pool of connections; clones share it.
+/// A pool of connections, opened when the first request needs it; clones share it.
 #[derive(Clone, Debug)]
-pub struct Client(reqwest::Client);
+pub struct Client(Arc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    config: ClientConfig,
+    client: OnceCell<reqwest::Client>,
+}
 
 /// What to ask.
 #[derive(Debug)]
@@ -69,35 +79,48 @@ pub struct Response {
     idle: Duration,
 }
 
+impl ClientConfig {
+    fn avoids_all_proxies(&self) -> bool {
+        self.no_proxy
+            .as_deref()
+            .is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
+    }
+
+    fn proxy_for(&self, url: &Url) -> Option<&str> {
+        let proxy = if url.scheme() == "https" { &self.https_proxy } else { &self.http_proxy };
+        proxy.as_deref().filter(|_| !self.avoids_all_proxies())
+    }
+}
+
 impl Client {
-    /// Opens a pool.
-    pub fn new(config: &ClientConfig) -> Result<Self> {
-        // Fails only where a provider is installed already, which is what is wanted.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let roots = read_certificates(&config.ca_files)?;
-        let fallback = || bundled_certificates();
-        let client = if roots.is_empty() {
-            // Without any system store (a bare container) the builder fails; bundled roots serve.
-            builder(config)?
-                .build()
-                .or_else(|_| builder(config)?.tls_certs_only(fallback()).build().map_err(setup))
-        } else {
-            builder(config)?.tls_certs_only(roots).build().map_err(setup)
-        };
-        client.map(Self)
+    /// A pool with these proxies and certificates. Nothing is read or opened yet.
+    pub fn new(config: ClientConfig) -> Self {
+        Self(Arc::new(Pool { config, client: OnceCell::new() }))
+    }
+
+    /// What the pool was made for.
+    pub fn config(&self) -> &ClientConfig {
+        &self.0.config
+    }
+
+    async fn opened(&self) -> Result<&reqwest::Client> {
+        let config = self.0.config.clone();
+        // Reads the system's certificates.
+        let open = || async { crate::transfer::blocking(move || open(&config)).await };
+        self.0.client.get_or_try_init(open).await
     }
 
     /// Sends `request`.
     pub async fn send(&self, request: Request) -> Result<Response> {
         let Request { method, url, headers, body, timeouts } = request;
         let head = method == Method::HEAD;
-        let mut exchange = self.0.request(method, url.clone()).headers(headers);
+        let mut exchange = self.opened().await?.request(method, url.clone()).headers(headers);
         if let Some(body) = body {
             exchange = exchange.body(body);
         }
         let inner = match tokio::time::timeout(timeouts.headers, exchange.send()).await {
             Ok(Ok(inner)) => inner,
-            Ok(Err(error)) => return Err(broken(&url, error)),
+            Ok(Err(error)) => return Err(broken(&url, error, self.0.config.proxy_for(&url))),
             Err(_) => {
                 let host = url.host_str().unwrap_or_default();
                 let message =
@@ -140,7 +163,7 @@ impl Response {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         match tokio::time::timeout(self.idle, self.inner.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(broken(self.inner.url(), error)),
+            Ok(Err(error)) => Err(broken(self.inner.url(), error, None)),
             Err(_) => {
                 let message = format!("no byte arrived for {} ms", self.idle.as_millis());
                 Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
@@ -216,6 +239,9 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
     let status = refusal.status;
     let host = url.host_str().unwrap_or_default();
     let message = match (&words, kind) {
+        _ if status == 407 => {
+            "the proxy asks for a user and a password; put them into its URL".to_owned()
+        }
         (_, ErrorKind::RateLimited) => format!("{host} asks to slow down: too many requests"),
         (Some(words), _) => words.chars().take(1000).collect(),
         (None, _) => format!("{host} answered {status}"),
@@ -269,41 +295,66 @@ fn announced_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
             limit.split(';').find_map(|part| part.trim().strip_prefix(key)?.parse::<u64>().ok())
         };
         if let (Some(0), Some(seconds)) = (value("r="), value("t=")) {
-            return Some(Duration::from_secs(seconds) + grace);
+            return Some(Duration::from_secs(seconds).saturating_add(grace));
         }
     }
     let value = text(headers, RETRY_AFTER.as_str())?.trim();
     match value.parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds) + grace),
+        Ok(seconds) => Some(Duration::from_secs(seconds).saturating_add(grace)),
         Err(_) => Some(
-            httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default() + grace,
+            httpdate::parse_http_date(value)
+                .ok()?
+                .duration_since(now)
+                .unwrap_or_default()
+                .saturating_add(grace),
         ),
     }
 }
 
-fn broken(url: &Url, error: reqwest::Error) -> Error {
+fn broken(url: &Url, error: reqwest::Error, proxy: Option<&str>) -> Error {
     let host = url.host_str().unwrap_or_default();
     let connecting = error.is_connect();
     let error = error.without_url();
     let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Transport };
     let built = Error::new(kind, String::new()).with_source(error).with_url(url);
     let reason = built.reason().unwrap_or_default();
-    let message = if reason.contains("certificate") || reason.contains("UnknownIssuer") {
+    let untrusted = reason.contains("certificate") || reason.contains("UnknownIssuer");
+    let through = proxy
+        .map(|proxy| format!(" through the proxy {}", without_password(proxy)))
+        .unwrap_or_default();
+    let message = if untrusted {
         format!(
             "the certificate of {host} is not trusted; behind a company proxy, name its CA in SSL_CERT_FILE"
         )
-    } else if reason.contains("proxy") || reason.contains("tunnel") {
-        format!("cannot reach {host} through the proxy")
-    } else if reason.contains("dns error") {
+    } else if reason.contains("dns error") && proxy.is_none() {
         format!("cannot find {host}; is the network up and the endpoint right?")
     } else if kind == ErrorKind::Timeout {
-        format!("cannot connect to {host} in time")
+        format!("cannot connect to {host}{through} in time")
     } else if connecting {
-        format!("cannot connect to {host}")
+        format!("cannot connect to {host}{through}")
     } else {
         format!("the connection to {host} broke")
     };
-    built.with_message(message)
+    let built = built.with_message(message);
+    if untrusted { built.permanent() } else { built }
+}
+
+fn without_password(url: &str) -> String {
+    url.parse().map_or_else(|_| "(which is no URL)".to_owned(), |url| redacted(&url))
+}
+
+/// Opens the pool.
+fn open(config: &ClientConfig) -> Result<reqwest::Client> {
+    // Fails only where a provider is installed already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let roots = read_certificates(&config.ca_files)?;
+    if !roots.is_empty() {
+        return builder(config)?.tls_certs_only(roots).build().map_err(setup);
+    }
+    // Without any system store (a bare container) the builder fails; bundled roots serve.
+    let system = builder(config)?.build();
+    system
+        .or_else(|_| builder(config)?.tls_certs_only(bundled_certificates()).build().map_err(setup))
 }
 
 fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
@@ -318,7 +369,14 @@ fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
     if let Some(timeout) = config.connect_timeout {
         builder = builder.connect_timeout(timeout);
     }
-    let no_proxy = config.no_proxy.as_deref().and_then(NoProxy::from_string);
+    if config.avoids_all_proxies() {
+        return Ok(builder);
+    }
+    let no_proxy = config
+        .no_proxy
+        .as_deref()
+        .map(without_ports)
+        .and_then(|hosts| NoProxy::from_string(&hosts));
     let proxies = [(&config.http_proxy, true), (&config.https_proxy, false)];
     for (url, plain) in proxies {
         let Some(url) = url else { continue };
@@ -334,15 +392,26 @@ fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
     Ok(builder)
 }
 
+/// `NO_PROXY` may name ports, which the HTTP library does not know.
+fn without_ports(hosts: &str) -> String {
+    let host = |entry: &str| match entry.trim().rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
+            host.to_owned()
+        }
+        _ => entry.trim().to_owned(),
+    };
+    hosts.split(',').map(host).collect::<Vec<_>>().join(",")
+}
+
 /// All certificates of all files; a folder of them may also hold other files.
-fn read_certificates(files: &[PathBuf]) -> Result<Vec<Certificate>> {
+fn read_certificates(files: &[(PathBuf, Option<SystemTime>)]) -> Result<Vec<Certificate>> {
     let mut certificates = Vec::new();
-    for path in files {
+    for (path, _) in files {
         let pem = std::fs::read(path)
             .map_err(|source| Error::io("read the certificates in", path, source))?;
         certificates.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default());
     }
-    if let (Some(path), true) = (files.first(), certificates.is_empty()) {
+    if let (Some((path, _)), true) = (files.first(), certificates.is_empty()) {
         let message = format!(
             "`{}` holds no certificate in PEM form (SSL_CERT_FILE and the like)",
             path.display()
@@ -419,6 +488,15 @@ mod tests {
     }
 
     #[test]
+    fn no_proxy_may_name_ports() {
+        assert_eq!(
+            without_ports("a.example:8080, 10.0.0.0/8,::1,[::1]"),
+            "a.example,10.0.0.0/8,::1,[::1]"
+        );
+        assert_eq!(without_password("http://me:secret@proxy:3128"), "http://proxy:3128/");
+    }
+
+    #[test]
     fn pauses_are_read_in_every_form() {
         let now = httpdate::parse_http_date("Tue, 24 Nov 2026 10:00:00 GMT").unwrap();
         let wait = |name: &'static str, value: &'static str| {
@@ -432,5 +510,7 @@ mod tests {
         assert_eq!(wait("retry-after", "Tue, 24 Nov 2026 10:00:30 GMT"), Some(31));
         assert_eq!(wait("retry-after", "Tue, 24 Nov 2026 09:00:00 GMT"), Some(1));
         assert_eq!(wait("retry-after", "soon"), None);
+        assert_eq!(wait("retry-after", "18446744073709551615"), Some(u64::MAX));
+        assert_eq!(wait("ratelimit", "\"api\";r=0;t=18446744073709551615"), Some(u64::MAX));
     }
 }

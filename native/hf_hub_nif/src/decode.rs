@@ -1,6 +1,10 @@
 //! Elixir maps into the engine's inputs. Each function takes one map with all keys present.
 
-use std::{ops::Deref, path::PathBuf, time::Duration};
+use std::{
+    ops::Deref,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use hf_hub_engine::{
     cache::layout::{CacheDir, LocalDir},
@@ -65,18 +69,18 @@ pub(crate) struct HubArgs {
 
 impl HubArgs {
     /// The hub, with the connections that its proxies and certificates need.
-    pub(crate) async fn open(&self) -> Result<Hub> {
+    pub(crate) fn open(&self) -> Result<Hub> {
         let config = ClientConfig {
             http_proxy: self.http_proxy.clone(),
             https_proxy: self.https_proxy.clone(),
             no_proxy: self.no_proxy.clone(),
-            ca_files: self.ca_files.iter().map(|file| file.0.clone()).collect(),
+            ca_files: self.ca_files.iter().map(|file| (file.0.clone(), modified(file))).collect(),
             connect_timeout: Some(Duration::from_millis(self.connect_timeout)),
         };
         let user_agent = self.user_agent.parse();
         let base = Duration::from_millis(self.retry_delay);
         Ok(Hub {
-            client: pool::client(config).await?,
+            client: pool::client(config),
             endpoint: Hub::parse_endpoint(&self.endpoint)?,
             token: self.token.as_deref().map(Token::new).transpose()?,
             user_agent: user_agent
@@ -85,7 +89,12 @@ impl HubArgs {
                 headers: Duration::from_millis(self.header_timeout),
                 idle: Duration::from_millis(self.idle_timeout),
             },
-            retry: Policy { retries: self.retries, base, cap: base * 8, ..Policy::STANDARD },
+            retry: Policy {
+                retries: self.retries,
+                base,
+                cap: base.saturating_mul(8),
+                ..Policy::STANDARD
+            },
             deadline: self.timeout.map(Duration::from_millis),
             offline: self.offline,
         })
@@ -319,4 +328,8 @@ pub(crate) struct ExtractArgs {
     pub(crate) destination: Path,
     pub(crate) max_size: Option<u64>,
     pub(crate) max_entries: u64,
+}
+
+fn modified(file: &std::path::Path) -> Option<SystemTime> {
+    std::fs::metadata(file).ok()?.modified().ok()
 }

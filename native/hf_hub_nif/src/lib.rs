@@ -45,7 +45,7 @@ fn download<'a>(
 ) -> NifResult<ResourceArc<Job>> {
     let progress = spec.progress.then(Progress::default);
     job::spawn(env, tag, progress.clone(), move |_| async move {
-        let (hub, spec) = (spec.hub.open().await?, spec.spec()?);
+        let (hub, spec) = (spec.hub.open()?, spec.spec()?);
         let report = download::run(&hub, &spec, &progress.unwrap_or_default()).await?;
         Ok(Reply::Report(ReportTerm::from(report)))
     })
@@ -60,7 +60,7 @@ fn snapshot<'a>(
 ) -> NifResult<ResourceArc<Job>> {
     let progress = spec.progress.then(Progress::default);
     job::spawn(env, tag, progress.clone(), move |_| async move {
-        let (hub, spec) = (spec.hub.open().await?, spec.spec()?);
+        let (hub, spec) = (spec.hub.open()?, spec.spec()?);
         let snapshot = snapshot::run(&hub, &spec, &progress.unwrap_or_default()).await?;
         Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
     })
@@ -74,7 +74,7 @@ fn open_stream<'a>(
     spec: StreamArgs,
 ) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, None, move |mut consumer| async move {
-        let (hub, spec) = (spec.hub.open().await?, spec.spec()?);
+        let (hub, spec) = (spec.hub.open()?, spec.spec()?);
         consumer.wait_for_demand().await;
         let mut file = stream::FileStream::open(hub, spec, Progress::default()).await?;
         while let Some(chunk) = file.next().await? {
@@ -88,7 +88,7 @@ fn open_stream<'a>(
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, None, move |_| async move {
-        let (hub, call) = (spec.hub.open().await?, spec.call()?);
+        let (hub, call) = (spec.hub.open()?, spec.call()?);
         Ok(Reply::Answer(hub.exchange(&call, &Progress::default()).await?))
     })
 }

@@ -19,6 +19,18 @@ use crate::error::{Error, Result};
 pub struct Lock {
     // Closing the file releases the lock.
     _file: Option<File>,
+    excludes: bool,
+}
+
+impl Lock {
+    /// Whether others are really kept out, as far as this machine can tell.
+    pub fn excludes(&self) -> bool {
+        self.excludes
+    }
+
+    fn none() -> Self {
+        Self { _file: None, excludes: false }
+    }
 }
 
 /// Waits for the lock at `path`. `on_wait` runs once, when somebody else holds it.
@@ -46,14 +58,35 @@ pub async fn acquire(path: PathBuf, mut on_wait: impl FnMut()) -> Result<Lock> {
 
 /// Takes the lock at `path` if it is free.
 pub fn try_acquire(path: &Path) -> Result<Option<Lock>> {
-    let file = open(path).map_err(|source| Error::io("create the lock", path, source))?;
+    let file = match open(path) {
+        Ok(file) => file,
+        // Somebody else's lock file, or a read-only cache: then without.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            return Ok(Some(Lock::none()));
+        }
+        Err(error) => return Err(Error::io("create the lock", path, error)),
+    };
     // Named by its full path: std has methods of the same names that behave differently.
     match fs2::FileExt::try_lock_exclusive(&file) {
-        Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+        Ok(()) => Ok(Some(Lock { excludes: excludes(path), _file: Some(file) })),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(None),
-        Err(error) if is_unsupported(&error) => Ok(Some(Lock { _file: None })),
+        Err(error) if is_unsupported(&error) => Ok(Some(Lock::none())),
         Err(error) => Err(Error::io("lock", path, error)),
     }
+}
+
+/// Some file systems grant every lock; then a second one is granted while we hold the first.
+fn excludes(path: &Path) -> bool {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .is_ok_and(|second| fs2::FileExt::try_lock_exclusive(&second).is_err())
 }
 
 /// Opened for writing, because on NFS a lock on a read-only descriptor fails.
@@ -110,6 +143,7 @@ mod tests {
             }
         }));
         wait.await.unwrap();
+        assert!(held.excludes());
         drop(held);
         let _lock = next.await.unwrap().unwrap();
         assert!(

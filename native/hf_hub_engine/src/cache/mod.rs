@@ -84,7 +84,8 @@ impl RepoDir {
     pub fn remember_absence(&self, commit: &Commit, path: &EntryPath) {
         let marker = self.no_exist(commit, path);
         if let Some(folder) = marker.parent() {
-            let _ = fs::create_dir_all(folder).and_then(|()| fs::File::create(&marker));
+            // create_new: whatever lies there already, a planted link included, stays untouched.
+            let _ = fs::create_dir_all(folder).and_then(|()| fs::File::create_new(&marker));
         }
     }
 
@@ -165,7 +166,10 @@ pub fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
 /// Bytes a file needs beyond what is free below `folder`; `None` if they fit or nobody can tell.
 pub fn missing_space(folder: &Path, needed: u64) -> Option<u64> {
     let existing = folder.ancestors().find(|folder| folder.exists())?;
-    let free = fs2::available_space(existing).ok()?;
+    // Some network mounts report nothing at all.
+    let free = fs2::available_space(existing)
+        .ok()
+        .filter(|_| fs2::total_space(existing).is_ok_and(|total| total > 0))?;
     (free < needed).then(|| needed - free)
 }
 

@@ -9,6 +9,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use crate::{
@@ -63,14 +64,26 @@ pub struct Verified {
 impl Slot {
     /// Bytes that a dead attempt left behind and [`Partial::resume`] would take over.
     pub fn resumable(&self) -> u64 {
-        self.orphan(None).map_or(0, |(_, size)| size)
+        self.orphans().first().map_or(0, |(_, size)| *size)
     }
 
-    /// The largest partial besides our own that can be a prefix.
-    fn orphan(&self, own: Option<&Path>) -> Option<(PathBuf, u64)> {
+    /// Removes what other attempts left behind, once the content is in place and
+    /// nobody else can be writing.
+    pub fn clear_if(&self, alone: bool) {
+        if !alone {
+            return;
+        }
+        for (path, _) in self.orphans() {
+            // One that cannot be removed is somebody else's to clear.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// All partials of this content that can be a prefix, the largest first.
+    fn orphans(&self) -> Vec<(PathBuf, u64)> {
         let fits = |size: u64| size > 0 && self.size.is_none_or(|expected| size <= expected);
-        fs::read_dir(&self.dir)
-            .ok()?
+        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
+        let mut orphans: Vec<_> = entries
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let name = entry.file_name().into_string().ok()?;
@@ -81,8 +94,10 @@ impl Slot {
                     entry.metadata().ok().filter(|metadata| ours && metadata.is_file())?;
                 Some((entry.path(), metadata.len()))
             })
-            .filter(|(path, size)| fits(*size) && Some(path.as_path()) != own)
-            .max_by_key(|(_, size)| *size)
+            .filter(|(_, size)| fits(*size))
+            .collect();
+        orphans.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        orphans
     }
 
     fn unique_path(&self) -> PathBuf {
@@ -112,21 +127,66 @@ impl Partial {
         Ok(Self { slot, path, file, written: 0, hasher, fate: Fate::Resumable })
     }
 
-    /// Begins with what a dead attempt left behind, if it left anything.
-    pub fn resume(slot: Slot) -> Result<Self> {
-        let mut partial = Self::create(slot)?;
-        while let Some((orphan, _)) = partial.slot.orphan(Some(&partial.path)) {
-            let claimed = partial.slot.unique_path();
-            if fs::rename(&orphan, &claimed).is_err() {
-                continue; // Another process was faster.
+    /// Begins with what a dead attempt left behind, if it left anything that can be had.
+    ///
+    /// With `alone` no one else can be writing; without, only what has not been
+    /// touched for a while is taken. `stop` is asked while the prefix is copied.
+    pub fn resume(slot: Slot, alone: bool, stop: &dyn Fn() -> bool) -> Result<Self> {
+        let orphans = slot.orphans();
+        if alone && crate::cache::missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some() {
+            // No room for a copy. Nobody else is writing, so the file itself will do.
+            if let Some(adopted) =
+                orphans.iter().find_map(|(orphan, _)| Self::adopt(&slot, orphan, stop))
+            {
+                return Ok(adopted);
             }
-            let copied = partial.copy_from(&claimed);
-            // If it cannot be removed it will be claimed again, which is harmless.
-            let _ = fs::remove_file(&claimed);
-            copied?;
-            break;
+        }
+        let mut partial = Self::create(slot)?;
+        for (orphan, _) in orphans {
+            if partial.claim(&orphan, alone, stop) {
+                break;
+            }
+            partial.restart()?;
         }
         Ok(partial)
+    }
+
+    /// Takes over `orphan`; false if another process was faster, or it cannot be read.
+    fn claim(&mut self, orphan: &Path, alone: bool, stop: &dyn Fn() -> bool) -> bool {
+        let Ok(mut content) = File::open(orphan) else { return false };
+        if !alone && content.metadata().and_then(|metadata| metadata.modified()).is_ok_and(is_fresh)
+        {
+            return false;
+        }
+        let claimed = self.slot.unique_path();
+        if fs::rename(orphan, &claimed).is_err() {
+            return false;
+        }
+        let copied = self.copy_from(&mut content, stop).is_ok();
+        // If it cannot be removed it will be claimed again, which is harmless.
+        let _ = fs::remove_file(&claimed);
+        copied
+    }
+
+    /// Goes on in `orphan` itself.
+    fn adopt(slot: &Slot, orphan: &Path, stop: &dyn Fn() -> bool) -> Option<Self> {
+        let path = slot.unique_path();
+        let file = OpenOptions::new().read(true).write(true).open(orphan).ok()?;
+        fs::rename(orphan, &path).ok()?;
+        let hasher = Hasher::new(slot.etag.proof(), slot.size);
+        let mut partial =
+            Self { slot: slot.clone(), path, file, written: 0, hasher, fate: Fate::Resumable };
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let n = partial.file.read(&mut buffer).ok().filter(|_| !stop())?;
+            if n == 0 {
+                return Some(partial);
+            }
+            if let Some(hasher) = &mut partial.hasher {
+                hasher.update(&buffer[..n]);
+            }
+            partial.written += n as u64;
+        }
     }
 
     /// How many bytes are in place.
@@ -189,14 +249,13 @@ impl Partial {
         Ok(Verified { path: self.path.clone(), size: self.written })
     }
 
-    fn copy_from(&mut self, source: &Path) -> Result<()> {
-        let wrap = |error| Error::io("read", source, error);
-        let mut source_file = File::open(source).map_err(wrap)?;
+    fn copy_from(&mut self, content: &mut File, stop: &dyn Fn() -> bool) -> io::Result<()> {
         let mut buffer = vec![0; 1 << 20];
         loop {
-            match source_file.read(&mut buffer).map_err(wrap)? {
+            match content.read(&mut buffer)? {
                 0 => return Ok(()),
-                n => self.write(&buffer[..n])?,
+                _ if stop() => return Ok(()),
+                n => self.write(&buffer[..n]).map_err(io::Error::other)?,
             }
         }
     }
@@ -219,11 +278,25 @@ impl Verified {
     }
 
     /// Gives the content its name, atomically; whatever had the name before is replaced.
-    pub fn publish(self, destination: &Path) -> Result<()> {
+    ///
+    /// False if the partial is gone: where locks do nothing, another process may have
+    /// taken it for an orphan. Then the content is that process's to publish.
+    pub fn publish(self, destination: &Path) -> Result<bool> {
         // The content is on disk already, so a crash loses at most the new name.
-        fs::rename(&self.path, destination)
-            .map_err(|source| Error::io("move the download to", destination, source))
+        match fs::rename(&self.path, destination) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.path.exists() => {
+                Ok(false)
+            }
+            Err(error) => Err(Error::io("move the download to", destination, error)),
+        }
     }
+}
+
+/// Whether a file may still have a writer: a live one touches it far more often.
+fn is_fresh(modified: SystemTime) -> bool {
+    const QUIET: Duration = Duration::from_mins(2);
+    SystemTime::now().duration_since(modified).is_ok_and(|age| age < QUIET)
 }
 
 #[cfg(test)]
@@ -298,7 +371,7 @@ mod tests {
 
         let slot = slot(dir.path(), HELLO, Some(6));
         assert_eq!(slot.resumable(), 3);
-        let mut partial = Partial::resume(slot).unwrap();
+        let mut partial = Partial::resume(slot, true, &|| false).unwrap();
         assert_eq!(partial.written(), 3);
         // The dead one was only paused, wakes up and scribbles.
         still_open.write_all(b"???").unwrap();
@@ -306,6 +379,44 @@ mod tests {
         let verified = partial.finish().unwrap();
         assert_eq!(fs::read(&verified.path).unwrap(), b"hello\n");
         assert_eq!(names(dir.path()).len(), 1, "the claimed partial is gone");
+    }
+
+    #[test]
+    fn leaves_a_partial_alone_that_may_have_a_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut live = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+        live.write(b"hel").unwrap();
+        let other = Partial::resume(slot(dir.path(), HELLO, Some(6)), false, &|| false).unwrap();
+        assert_eq!(other.written(), 0);
+        drop(other);
+        live.write(b"lo\n").unwrap();
+        assert!(live.finish().unwrap().publish(&dir.path().join(HELLO)).unwrap());
+    }
+
+    #[test]
+    fn a_partial_that_was_taken_is_not_published() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+        robbed.write(b"hello\n").unwrap();
+        let thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
+        let blob = dir.path().join(HELLO);
+        assert!(!robbed.finish().unwrap().publish(&blob).unwrap());
+        assert!(thief.finish().unwrap().publish(&blob).unwrap());
+        assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn goes_on_without_what_cannot_be_had() {
+        let dir = tempfile::tempdir().unwrap();
+        // A folder of that name cannot be read as a file, nor a link into nowhere.
+        std::os::unix::fs::symlink(
+            "nowhere",
+            dir.path().join(format!("{HELLO}.00000003.incomplete")),
+        )
+        .unwrap();
+        let partial = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
+        assert_eq!(partial.written(), 0);
     }
 
     #[test]

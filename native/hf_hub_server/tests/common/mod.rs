@@ -77,6 +77,8 @@ impl Root {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        // Built together with the engine's tests, the HTTP library has TLS but no provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client =
             Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
         Server { process, endpoint: text("endpoint"), cdn: text("cdn"), client }
