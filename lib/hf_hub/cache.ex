@@ -59,7 +59,7 @@ defmodule HfHub.Cache do
          spec = %{
            repo: %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: revision},
            filename: opts[:filename],
-           cache_dir: Path.expand(opts[:cache_dir] || Config.cache_dir())
+           cache_dir: Config.expand(opts[:cache_dir] || Config.cache_dir())
          },
          {:ok, found} <- Native.run(&Nif.look_up(&1, spec)) do
       answer(found, ref.repo_id, opts[:filename], revision)

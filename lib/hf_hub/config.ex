@@ -52,7 +52,7 @@ defmodule HfHub.Config do
       app(:cache_dir) || env(["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]) ||
         Path.join(home(), "hub")
 
-    Path.expand(path)
+    expand(path)
   end
 
   @doc """
@@ -118,6 +118,15 @@ defmodule HfHub.Config do
   end
 
   @doc false
+  # As `Path.expand/1`, without asking for the current folder where it does not matter.
+  @spec expand(Path.t()) :: Path.t()
+  def expand("/" <> rest = path) do
+    if String.contains?("/" <> rest <> "/", ["//", "/./", "/../"]), do: Path.expand(path), else: path
+  end
+
+  def expand(path), do: Path.expand(path)
+
+  @doc false
   def symlinks? do
     case app(:symlinks) do
       nil -> not true?(env(["HF_HUB_DISABLE_SYMLINKS"]))
@@ -148,8 +157,12 @@ defmodule HfHub.Config do
   defp token_file do
     path = env(["HF_TOKEN_PATH"]) || Path.join(home(), "token")
 
-    case File.read(Path.expand(path)) do
-      {:ok, text} -> clean(text)
+    # Raw, because every call comes here: the file server would be a queue for the whole VM.
+    with {:ok, file} <- :file.open(expand(path), [:read, :raw, :binary]) do
+      text = :file.read(file, 10_000)
+      :file.close(file)
+      if match?({:ok, _}, text), do: clean(elem(text, 1))
+    else
       {:error, _none} -> nil
     end
   end
@@ -164,7 +177,7 @@ defmodule HfHub.Config do
   end
 
   defp home do
-    Path.expand(env(["HF_HOME"]) || Path.join(env(["XDG_CACHE_HOME"]) || "~/.cache", "huggingface"))
+    expand(env(["HF_HOME"]) || Path.join(env(["XDG_CACHE_HOME"]) || "~/.cache", "huggingface"))
   end
 
   defp etag_timeout, do: app(:etag_timeout) || seconds("HF_HUB_ETAG_TIMEOUT") || 10_000

@@ -388,7 +388,7 @@ defmodule HfHub.Download do
   end
 
   defp expand(nil), do: nil
-  defp expand(path), do: Path.expand(path)
+  defp expand(path), do: Config.expand(path)
 
   defp label(filename), do: Path.basename(filename)
 end

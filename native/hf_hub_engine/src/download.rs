@@ -2,7 +2,7 @@
 //!
 //! This file decides; [`crate::transfer`] moves bytes, [`crate::cache`] knows the disk.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use reqwest::Url;
 
@@ -43,6 +43,9 @@ pub struct Spec {
     pub known: Option<FileMetadata>,
     /// A SHA-256 the content must have besides what the Hub announces.
     pub sha256: Option<String>,
+    /// Of which contents earlier attempts have left something, where one look at the
+    /// folder has told for many files; `None` to look.
+    pub partials: Option<Arc<HashSet<String>>>,
 }
 
 /// Where files go.
@@ -302,7 +305,7 @@ async fn fetch(
     let etag = metadata.etag.clone();
     let slot =
         Slot { dir: repo.blobs(), stem: etag.as_str().to_owned(), etag, size: metadata.size };
-    let excludes = lock.excludes();
+    let clear = lock.excludes() && may_have_partials(spec, &slot);
     let rest = slot.clone();
     let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
     let publish = {
@@ -314,11 +317,16 @@ async fn fetch(
             }
             let path =
                 repo.link(&metadata.commit, &spec.path, &metadata.etag, spec.mode.symlinks, true)?;
-            rest.clear_if(excludes);
+            rest.clear_if(clear);
             Ok(Some(fresh_report(spec.path, &metadata, path, size)))
         }
     };
     arrival.receive(content, progress, publish).await
+}
+
+/// Whether earlier attempts may have left something of a content.
+pub(crate) fn may_have_partials(spec: &Spec, slot: &Slot) -> bool {
+    spec.partials.as_ref().is_none_or(|stems| stems.contains(&slot.stem))
 }
 
 /// While we waited for the lock its holder may have finished our file.
@@ -372,7 +380,7 @@ impl Arrival<'_> {
         let url: Url = self.hub.file_url(&self.spec.repo, &self.spec.revision, &self.spec.path);
         let pinned = self.spec.revision.as_commit();
         // Without a proof at the end, a prefix of unknown origin cannot be trusted.
-        let mut resume = !self.spec.mode.force && self.metadata.etag.proof() != Proof::None;
+        let mut resume = self.may_resume() && self.metadata.etag.proof() != Proof::None;
         loop {
             let mut file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
             let transfer = Transfer {
@@ -406,9 +414,13 @@ impl Arrival<'_> {
         }
     }
 
+    fn may_resume(&self) -> bool {
+        !self.spec.mode.force && may_have_partials(self.spec, &self.slot)
+    }
+
     async fn check_space(&self) -> Result<()> {
         let (slot, size) = (self.slot.clone(), self.metadata.size.unwrap_or(0));
-        let adoptable = !self.spec.mode.force && self.lock.excludes();
+        let adoptable = self.may_resume() && self.lock.excludes();
         let missing = blocking(move || {
             // Where room is short, what an earlier attempt left is gone on with in place.
             let here = if adoptable { slot.resumable() } else { 0 };

@@ -68,8 +68,8 @@ pub(crate) async fn to_folder(
     if settled {
         return Ok(Some(here.report(spec, Some(metadata.commit), progress)));
     }
-    let (slot, excludes) = (slot(folder, &spec.path, &metadata), lock.excludes());
-    let rest = slot.clone();
+    let slot = slot(folder, &spec.path, &metadata);
+    let (rest, clear) = (slot.clone(), lock.excludes() && download::may_have_partials(spec, &slot));
     let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
     let publish = {
         let (folder, spec, metadata) = (folder.clone(), spec.clone(), metadata.clone());
@@ -80,7 +80,7 @@ pub(crate) async fn to_folder(
                 return Ok(None);
             }
             remember(&folder, &spec.path, &metadata)?;
-            rest.clear_if(excludes);
+            rest.clear_if(clear);
             Ok(Some(download::fresh_report(spec.path, &metadata, path, size)))
         }
     };

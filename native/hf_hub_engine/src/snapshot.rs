@@ -5,6 +5,7 @@
 //! file that is here costs no request and a missing one costs a single GET.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::{
     cache::{
         layout::{CacheDir, LocalDir},
+        partial,
         tree::{Entry, Tree},
     },
     download::{self, Destination, Mode, Report},
@@ -104,9 +106,12 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     let wanted: Vec<_> =
         tree.files().filter(|(path, _)| spec.filter.accepts(path.as_str())).collect();
     let matched = wanted.len();
+    // Looked for once: a look for each file would read a growing folder again and again.
+    let place = partials_place(spec);
+    let partials = Arc::new(blocking(move || partial::stems(&place)).await);
     let jobs = wanted
         .into_iter()
-        .map(|(path, entry)| job(spec, &commit, path, entry))
+        .map(|(path, entry)| job(spec, &commit, path, entry, &partials))
         .collect::<Result<Vec<_>>>()?;
     if !spec.mode.dry_run {
         remember_ref(spec, &commit).await?;
@@ -207,7 +212,13 @@ async fn keep(tree: Tree, file: &Path) -> Tree {
     .await
 }
 
-fn job(spec: &Spec, commit: &Commit, path: &EntryPath, entry: &Entry) -> Result<download::Spec> {
+fn job(
+    spec: &Spec,
+    commit: &Commit,
+    path: &EntryPath,
+    entry: &Entry,
+    partials: &Arc<HashSet<String>>,
+) -> Result<download::Spec> {
     let known = FileMetadata {
         commit: commit.clone(),
         etag: entry.etag()?,
@@ -221,6 +232,7 @@ fn job(spec: &Spec, commit: &Commit, path: &EntryPath, entry: &Entry) -> Result<
         mode: spec.mode,
         known: Some(known),
         sha256: None,
+        partials: Some(partials.clone()),
     })
 }
 
@@ -354,6 +366,13 @@ fn folder_at_hand(spec: &Spec, commit: Option<&Commit>) -> Option<PathBuf> {
 fn kept_tree(spec: &Spec, commit: &Commit) -> Option<Tree> {
     let cached = || Tree::read(&cache(spec).repo(&spec.repo).tree(commit));
     Tree::read(&tree_file(spec, commit)).or_else(cached)
+}
+
+fn partials_place(spec: &Spec) -> PathBuf {
+    match &spec.destination {
+        Destination::Cache(cache) => cache.repo(&spec.repo).blobs(),
+        Destination::Folder(folder, _) => folder.state().to_owned(),
+    }
 }
 
 fn cache(spec: &Spec) -> &CacheDir {

@@ -216,6 +216,7 @@ impl DownloadArgs {
             mode: self.mode.mode(),
             known: None,
             sha256: self.expected_sha256.clone(),
+            partials: None,
         })
     }
 }

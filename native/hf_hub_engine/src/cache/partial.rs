@@ -6,6 +6,7 @@
 //! old file open, and must not be able to write into ours.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -61,6 +62,25 @@ pub struct Verified {
     size: u64,
 }
 
+/// The stems of all partials in a folder and below it.
+pub fn stems(dir: &Path) -> HashSet<String> {
+    let mut stems = HashSet::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            stems.extend(self::stems(&entry.path()));
+        }
+        let name = entry.file_name();
+        stems.extend(name.to_str().and_then(stem_of).map(str::to_owned));
+    }
+    stems
+}
+
+/// `<stem>.<8 hex>.incomplete` taken apart.
+fn stem_of(name: &str) -> Option<&str> {
+    let (stem, random) = name.strip_suffix(SUFFIX)?.rsplit_once('.')?;
+    (random.len() == 8 && random.bytes().all(|b| b.is_ascii_hexdigit())).then_some(stem)
+}
+
 impl Slot {
     /// Bytes that a dead attempt left behind and [`Partial::resume`] would take over.
     pub fn resumable(&self) -> u64 {
@@ -87,9 +107,7 @@ impl Slot {
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let name = entry.file_name().into_string().ok()?;
-                let random =
-                    name.strip_prefix(&self.stem)?.strip_prefix('.')?.strip_suffix(SUFFIX)?;
-                let ours = random.len() == 8 && random.bytes().all(|b| b.is_ascii_hexdigit());
+                let ours = stem_of(&name) == Some(self.stem.as_str());
                 let metadata =
                     entry.metadata().ok().filter(|metadata| ours && metadata.is_file())?;
                 Some((entry.path(), metadata.len()))

@@ -21,6 +21,7 @@ fn spec(root: &std::path::Path) -> Spec {
         mode: Mode { force: false, local_files_only: false, dry_run: false, symlinks: true },
         known: None,
         sha256: None,
+        partials: None,
     }
 }
 

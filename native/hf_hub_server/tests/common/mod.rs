@@ -79,8 +79,12 @@ impl Root {
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         // Built together with the engine's tests, the HTTP library has TLS but no provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client =
-            Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .no_gzip()
+            .build()
+            .unwrap();
         Server { process, endpoint: text("endpoint"), cdn: text("cdn"), client }
     }
 }
