@@ -14,7 +14,7 @@ defmodule HfHub.Cache do
     filename: [type: :string, required: true, doc: "the file, as named in the repository."],
     repo_type: [type: {:in, [:model, :dataset, :space]}, default: :model, doc: "what an id alone stands for."],
     revision: [type: :string, doc: "branch, tag or commit. By default `\"main\"`."],
-    cache_dir: [type: :string, doc: "the cache folder. By default `HfHub.Config.cache_dir/0`."]
+    cache_dir: [type: :path, doc: "the cache folder. By default `HfHub.Config.cache_dir/0`."]
   ]
 
   @doc """

@@ -106,7 +106,7 @@ defmodule HfHub.Config do
          connect_timeout: opts[:etag_timeout] || etag_timeout(),
          header_timeout: opts[:etag_timeout] || etag_timeout(),
          idle_timeout: opts[:download_timeout] || download_timeout(),
-         timeout: opts[:timeout],
+         timeout: if(opts[:timeout] != :infinity, do: opts[:timeout]),
          retries: min(opts[:retries] || 0, 1000),
          retry_delay: opts[:retry_delay],
          http_proxy: app(:http_proxy) || either_case("HTTP_PROXY") || either_case("ALL_PROXY"),
@@ -178,6 +178,10 @@ defmodule HfHub.Config do
 
   defp home do
     expand(env(["HF_HOME"]) || Path.join(env(["XDG_CACHE_HOME"]) || "~/.cache", "huggingface"))
+  rescue
+    # A service without a home folder.
+    RuntimeError ->
+      raise ArgumentError, "there is no home folder; set HF_HOME (or HF_HUB_CACHE and HF_TOKEN_PATH)"
   end
 
   defp etag_timeout, do: app(:etag_timeout) || seconds("HF_HUB_ETAG_TIMEOUT") || 10_000
@@ -230,10 +234,28 @@ defmodule HfHub.Config do
     end)
   end
 
+  @app_types [
+    endpoint: :string,
+    token: :string,
+    cache_dir: :path,
+    offline: :boolean,
+    symlinks: :boolean,
+    etag_timeout: :pos_integer,
+    download_timeout: :pos_integer,
+    http_proxy: :string,
+    https_proxy: :string,
+    no_proxy: :string,
+    ca_file: :path,
+    local_hub_executable: :path
+  ]
+
   defp app(key) do
-    case Application.get_env(:hf_hub, key) do
-      "" -> nil
-      value -> value
+    value = Application.get_env(:hf_hub, key)
+
+    cond do
+      value in [nil, ""] -> nil
+      HfHub.Options.valid_value?(value, @app_types[key]) -> value
+      true -> raise ArgumentError, "config :hf_hub, #{inspect(key)} cannot be used; see HfHub.Config"
     end
   end
 

@@ -15,18 +15,23 @@ defmodule HfHub.Download do
   at once and what has arrived is kept. So `Task.async/1` makes it run in the background, and
   `Task.shutdown/2` or stopping the Livebook cell cancels it.
 
+  What is here already is used when the Hub cannot be asked (no network, a server error, a refused
+  token), with a warning in the log.
+
   ## Repositories
 
   `:repo_id` takes `"namespace/name"`, `"name"`, `"hf://datasets/namespace/name@revision/path"`, the
   address of a page in the browser, `{:hf, id}` or `{:hf, id, revision: revision}`.
   """
 
+  require Logger
+
   alias HfHub.{Config, Error, Extract, Native, Options, Progress, RepoRef}
   alias HfHub.Native.Nif
   alias HfHub.Download.FileInfo
 
   @repo [
-    repo_id: [type: :any, required: true, doc: "the repository, in any of the forms above."],
+    repo_id: [type: :any, required: true, doc: "the repository; `HfHub.Download` lists the forms."],
     repo_type: [
       type: {:in, [:model, :dataset, :space]},
       default: :model,
@@ -47,10 +52,12 @@ defmodule HfHub.Download do
   ]
 
   @target [
-    cache_dir: [type: :string, doc: "the cache folder. By default `HfHub.Config.cache_dir/0`."],
+    cache_dir: [type: :path, doc: "the cache folder. By default `HfHub.Config.cache_dir/0`."],
     local_dir: [
-      type: :string,
-      doc: "a folder to put real files into instead of the cache, under their names in the repository."
+      type: :path,
+      doc:
+        "a folder to put real files into instead of the cache, under their names in the repository. " <>
+          "A file there that is not the Hub's is replaced."
     ],
     force_download: [type: :boolean, default: false, doc: "download even what is here already."],
     local_files_only: [type: :boolean, default: false, doc: "use no network; what is not here is an error."],
@@ -64,7 +71,7 @@ defmodule HfHub.Download do
 
   @extra [
     expected_sha256: [
-      type: :string,
+      type: :sha256,
       doc: "a SHA-256 in hex that the content must have, besides the Hub's own etag."
     ],
     verify_checksum: [
@@ -82,7 +89,7 @@ defmodule HfHub.Download do
       doc: "unpack the file, an archive, and return where to (see `HfHub.Extract`)."
     ],
     extract_dir: [
-      type: :string,
+      type: :path,
       doc:
         "where to unpack to. By default a folder named like the archive without its ending: beside it in " <>
           "`:local_dir`, else below `extracted` in the repository's cache folder."
@@ -329,6 +336,8 @@ defmodule HfHub.Download do
   end
 
   defp deliver_file(report, opts) do
+    warn_stale(report.stale, label(report.filename))
+
     cond do
       opts[:dry_run] -> {:ok, FileInfo.from_native(report)}
       opts[:extract] -> unpack(report, opts)
@@ -336,9 +345,15 @@ defmodule HfHub.Download do
     end
   end
 
+  defp warn_stale(nil, _what), do: :ok
+
+  defp warn_stale(why, what) do
+    Logger.warning("the Hub could not be asked about #{what}, so the copy here is used as it is: #{why}")
+  end
+
   # A folder that this library named itself appears only when it is whole.
   defp unpack(report, opts) do
-    destination = expand(opts[:extract_dir]) || unpacked(report, opts)
+    destination = expand(opts[:extract_dir]) || Extract.place(report, opts[:local_dir] != nil)
 
     ready? =
       opts[:extract_dir] == nil and opts[:local_dir] == nil and report.cached and File.exists?(destination)
@@ -346,24 +361,10 @@ defmodule HfHub.Download do
     if ready?, do: {:ok, destination}, else: Extract.extract(report.path, destination)
   end
 
-  # Beside the snapshots, never in them: there every file is one of the repository.
-  defp unpacked(report, opts) do
-    beside = Extract.default_extract_path(report.path)
-
-    if opts[:local_dir] do
-      beside
-    else
-      repo = String.replace_suffix(report.path, Path.join(["/snapshots", report.commit, report.filename]), "")
-      folder = Path.join([repo, "extracted", report.commit, report.filename])
-      File.mkdir_p!(folder)
-      Path.join(folder, Path.basename(beside))
-    end
-  end
-
   defp deliver_snapshot(snapshot, opts) do
-    if snapshot.matched == 0 and (opts[:allow_patterns] || opts[:ignore_patterns]) do
-      require Logger
+    warn_stale(snapshot.stale, "the snapshot")
 
+    if snapshot.matched == 0 and (opts[:allow_patterns] || opts[:ignore_patterns]) do
       Logger.warning(
         "no file of the repository matched allow_patterns: #{inspect(opts[:allow_patterns])}, " <>
           "ignore_patterns: #{inspect(opts[:ignore_patterns])}"

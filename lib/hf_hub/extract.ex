@@ -93,4 +93,16 @@ defmodule HfHub.Extract do
       {_format, stem} -> stem
     end
   end
+
+  @doc false
+  # Where a downloaded archive is unpacked: in a plain folder beside it; in the cache beside the
+  # snapshots and never in them, for there every file is one of the repository.
+  def place(%{path: path}, true), do: default_extract_path(path)
+
+  def place(%{path: path, commit: commit, filename: filename}, false) do
+    repo = String.replace_suffix(path, Path.join(["/snapshots", commit, filename]), "")
+    folder = Path.join([repo, "extracted", commit, filename])
+    File.mkdir_p!(folder)
+    Path.join(folder, Path.basename(default_extract_path(path)))
+  end
 end

@@ -92,6 +92,8 @@ defmodule HfHub.LocalHub do
   @doc """
   Commits the content of a folder to a repository, which is created if it is missing.
 
+  Links in the folder are followed: what they lead to becomes content of the repository.
+
   Returns the commit. Importing the same content again changes nothing.
 
   ## Options
@@ -104,26 +106,29 @@ defmodule HfHub.LocalHub do
       #=> {:ok, "0c2ba07d…"}
   """
   @spec import_folder(hub(), Path.t(), String.t(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
-  def import_folder(hub, folder, repo_id, opts \\ []) do
+  def import_folder(hub, folder, repo_id, opts \\ []) when is_binary(folder) and is_binary(repo_id) do
     opts = Options.validate!(opts, @import_options)
 
-    flags =
-      [
-        {"--type", to_string(opts[:repo_type])},
-        {"--revision", opts[:revision]},
-        {"--message", opts[:message]}
-      ] ++
-        [{"--gated", opts[:gated] && to_string(opts[:gated])}]
+    flags = [
+      type: opts[:repo_type],
+      revision: opts[:revision],
+      message: opts[:message],
+      gated: opts[:gated],
+      private: if(opts[:private], do: true)
+    ]
 
-    args = for {flag, value} <- flags, value != nil, part <- [flag, value], do: part
+    # After the two dashes nothing is taken for an option.
+    args = Enum.flat_map(flags, &flag/1) ++ ["--", Path.expand(folder), repo_id]
 
-    private = if opts[:private], do: ["--private"], else: []
-
-    with {:ok, output} <- command(hub, ["import", Path.expand(folder), repo_id] ++ args ++ private) do
+    with {:ok, output} <- run(hub, &["import", "--root", &1 | args]) do
       [_line, commit] = Regex.run(~r/"commit":\s*"([0-9a-f]{40})"/, output)
       {:ok, commit}
     end
   end
+
+  defp flag({_name, nil}), do: []
+  defp flag({name, true}), do: ["--#{name}"]
+  defp flag({name, value}), do: ["--#{name}=#{value}"]
 
   @doc "Same as `import_folder/4`, but returns the commit or raises `HfHub.Error`."
   @spec import_folder!(hub(), Path.t(), String.t(), keyword()) :: String.t()
@@ -132,7 +137,7 @@ defmodule HfHub.LocalHub do
 
   @doc """
   Runs another command of the server program on this Hub's root, such as `["user", "add", "me"]`,
-  and returns what it printed. `hf_hub_server help` lists the commands.
+  and returns what it printed. `["--help"]` lists the commands.
 
   ## Examples
 
@@ -140,10 +145,14 @@ defmodule HfHub.LocalHub do
       #=> {:ok, "hf_…"}
   """
   @spec command(hub(), [String.t()]) :: {:ok, String.t()} | {:error, Error.t()}
-  def command(hub, args) do
+  def command(hub, args) when is_list(args) do
+    if "--help" in args, do: run(hub, fn _root -> args end), else: run(hub, &(args ++ ["--root", &1]))
+  end
+
+  defp run(hub, args) do
     {executable, root} = GenServer.call(hub, :program)
 
-    case System.cmd(executable, args ++ ["--root", root], stderr_to_stdout: true) do
+    case System.cmd(executable, args.(root), stderr_to_stdout: true) do
       {output, 0} -> {:ok, String.trim(output)}
       {output, _status} -> {:error, Error.new(:bad_request, "the Local Hub refused: #{String.trim(output)}")}
     end
@@ -162,23 +171,24 @@ defmodule HfHub.LocalHub do
       #=> :ok
   """
   @spec stop(hub()) :: :ok
-  def stop(hub), do: GenServer.stop(hub)
+  def stop(hub) do
+    GenServer.stop(hub)
+  catch
+    :exit, {:noproc, _call} -> :ok
+  end
 
   @impl true
-  def init(opts) do
+  def init({opts, owner}) do
     Process.flag(:trap_exit, true)
-    File.mkdir_p!(opts[:root])
 
-    port =
-      Port.open({:spawn_executable, opts[:executable]}, [:binary, :exit_status, line: 4096, args: args(opts)])
-
-    case await_endpoint(port) do
-      {:ok, endpoint} ->
-        {:ok, %{port: port, endpoint: endpoint, executable: opts[:executable], root: opts[:root]}}
-
-      {:error, status} ->
-        {:stop,
-         Error.new(:io, "the Local Hub ended at once with exit status #{status}; its message is above")}
+    with :ok <- make_root(opts[:root]),
+         {:ok, port} <- open_port(opts),
+         {:ok, endpoint} <- await_endpoint(port, []) do
+      # Only now: a start that fails is an error, not the owner's death.
+      Process.link(owner)
+      {:ok, %{port: port, endpoint: endpoint, executable: opts[:executable], root: opts[:root], owner: owner}}
+    else
+      {:error, error} -> {:stop, error}
     end
   end
 
@@ -191,7 +201,12 @@ defmodule HfHub.LocalHub do
     {:stop, {:local_hub_exited, status}, state}
   end
 
-  def handle_info({port, {:data, _line}}, %{port: port} = state), do: {:noreply, state}
+  def handle_info({port, {:data, {_eol, line}}}, %{port: port} = state) do
+    Logger.debug(["Local Hub: ", line])
+    {:noreply, state}
+  end
+
+  def handle_info({:EXIT, owner, reason}, %{owner: owner} = state), do: {:stop, {:shutdown, reason}, state}
   def handle_info(_other, state), do: {:noreply, state}
 
   # Closing the port closes the server's standard input, which is what it watches.
@@ -205,11 +220,28 @@ defmodule HfHub.LocalHub do
   end
 
   defp start(opts) do
-    case GenServer.start_link(__MODULE__, opts, if(opts[:name], do: [name: opts[:name]], else: [])) do
-      {:error, %Error{} = error} -> {:error, error}
-      other -> other
+    GenServer.start(__MODULE__, {opts, self()}, if(opts[:name], do: [name: opts[:name]], else: []))
+  end
+
+  defp make_root(root) do
+    case File.mkdir_p(root) do
+      :ok ->
+        :ok
+
+      {:error, reason} ->
+        {:error, Error.new(:io, "cannot create #{root}, the Local Hub's root", reason: posix(reason))}
     end
   end
+
+  defp open_port(opts) do
+    settings = [:binary, :exit_status, :stderr_to_stdout, line: 4096, args: args(opts)]
+    {:ok, Port.open({:spawn_executable, opts[:executable]}, settings)}
+  rescue
+    error in ErlangError ->
+      {:error, Error.new(:io, "cannot run #{opts[:executable]}", reason: posix(error.original))}
+  end
+
+  defp posix(reason), do: reason |> :file.format_error() |> to_string()
 
   defp args(opts) do
     control = if opts[:test_control], do: ["--test-control"], else: []
@@ -218,18 +250,20 @@ defmodule HfHub.LocalHub do
       ["--stop-on-stdin-close"] ++ control ++ opts[:args]
   end
 
-  defp await_endpoint(port) do
+  defp await_endpoint(port, said) do
     receive do
-      {^port, {:data, {:eol, line}}} ->
+      {^port, {:data, {_eol, line}}} ->
         case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
           [_line, endpoint] -> {:ok, endpoint}
-          nil -> await_endpoint(port)
+          nil -> await_endpoint(port, [line | said])
         end
 
       {^port, {:exit_status, status}} ->
-        {:error, status}
+        why = if said == [], do: "exit status #{status}", else: said |> Enum.reverse() |> Enum.join(" ")
+        {:error, Error.new(:io, "the Local Hub did not start: #{why}")}
     after
-      @start_timeout -> {:error, :timeout}
+      @start_timeout ->
+        {:error, Error.new(:timeout, "the Local Hub did not start within #{@start_timeout} ms")}
     end
   end
 

@@ -6,6 +6,9 @@ defmodule HfHub.Options do
 
   @type table :: keyword(keyword())
 
+  # What fits into the engine's numbers, with room to spare.
+  @max_integer 9_007_199_254_740_991
+
   @doc "Returns the options that every call to a Hub takes; each table ends with them."
   @spec common() :: table()
   def common do
@@ -18,7 +21,7 @@ defmodule HfHub.Options do
       ],
       endpoint: [type: :string, doc: "the Hub's base URL. By default `HfHub.Config.endpoint/0`."],
       timeout: [
-        type: :pos_integer,
+        type: {:or, [:pos_integer, {:in, [:infinity]}]},
         doc: "the longest the whole call may take, in milliseconds. By default no limit."
       ],
       etag_timeout: [
@@ -60,6 +63,10 @@ defmodule HfHub.Options do
     end
   end
 
+  @doc "Returns whether a value is of a type of the tables."
+  @spec valid_value?(term(), term()) :: boolean()
+  def valid_value?(value, type), do: valid?(value, type)
+
   @doc "Returns the documentation of the table as a Markdown list."
   @spec docs(table()) :: String.t()
   def docs(table) do
@@ -91,8 +98,10 @@ defmodule HfHub.Options do
   defp valid?(value, :boolean), do: is_boolean(value)
   defp valid?(value, :atom), do: is_atom(value)
   defp valid?(value, :pid), do: is_pid(value)
-  defp valid?(value, :pos_integer), do: is_integer(value) and value > 0
-  defp valid?(value, :non_neg_integer), do: is_integer(value) and value >= 0
+  defp valid?(value, :pos_integer), do: is_integer(value) and value in 1..@max_integer
+  defp valid?(value, :non_neg_integer), do: is_integer(value) and value in 0..@max_integer
+  defp valid?(value, :path), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
+  defp valid?(value, :sha256), do: is_binary(value) and value =~ ~r/\A[0-9a-fA-F]{64}\z/
   defp valid?(value, {:in, values}), do: value in values
   defp valid?(value, {:fun, arity}), do: is_function(value, arity)
   defp valid?(value, {:list, type}), do: is_list(value) and Enum.all?(value, &valid?(&1, type))
@@ -103,6 +112,8 @@ defmodule HfHub.Options do
   defp type_name(:boolean), do: "a boolean"
   defp type_name(:atom), do: "an atom"
   defp type_name(:pid), do: "a pid"
+  defp type_name(:path), do: "a path"
+  defp type_name(:sha256), do: "64 hex digits"
   defp type_name(:pos_integer), do: "a positive integer"
   defp type_name(:non_neg_integer), do: "a non-negative integer"
   defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")

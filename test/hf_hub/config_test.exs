@@ -52,6 +52,11 @@ defmodule HfHub.ConfigTest do
     assert Config.cache_dir() == "/app"
   end
 
+  test "what cannot be used is named" do
+    app(:cache_dir, :bogus)
+    assert_raise ArgumentError, ~r/config :hf_hub, :cache_dir cannot be used/, &Config.cache_dir/0
+  end
+
   test "the token: first that is set, cleaned", context do
     env(%{"HF_HOME" => context.dir})
     assert config().token == nil

@@ -136,7 +136,7 @@ defmodule HfHub.DownloadTest do
       opts = opts(context, repo_id: id, filename: "config.json")
       path = Download.hf_hub_download!(opts)
       fault(id, %{kind: "status", code: 200, body: "<html>log in to the hotel network</html>"})
-      assert Download.hf_hub_download!(opts) == path
+      assert capture_log(fn -> assert Download.hf_hub_download!(opts) == path end) =~ "copy here is used"
       other = Keyword.put(opts, :filename, "README.md")
       assert {:error, %Error{kind: :invalid_response, message: message}} = Download.hf_hub_download(other)
       assert message =~ "does not look like a Hugging Face Hub"
@@ -336,8 +336,18 @@ defmodule HfHub.DownloadTest do
       {id, _commit} = small(context)
       opts = opts(context, repo_id: id, filename: "config.json")
       path = Download.hf_hub_download!(opts)
+      folder = Download.snapshot_download!(opts(context, repo_id: id))
       fault(id, %{kind: "status", code: 503})
-      assert Download.hf_hub_download!(opts) == path
+
+      log = capture_log(fn -> assert Download.hf_hub_download!(opts) == path end)
+      assert log =~ "the Hub could not be asked about config.json, so the copy here is used"
+
+      log =
+        capture_log(fn ->
+          assert Download.snapshot_download!(opts(context, repo_id: id, retries: 0)) == folder
+        end)
+
+      assert log =~ "status: 503"
     end
   end
 
@@ -598,6 +608,25 @@ defmodule HfHub.DownloadTest do
       end
     end
 
+    test "that make no sense are refused", context do
+      call = [repo_id: "a/b", filename: "x"]
+
+      for bad <- [
+            cache_dir: "",
+            local_dir: "",
+            expected_sha256: "abc",
+            etag_timeout: 10 ** 30,
+            progress: :yes
+          ] do
+        assert_raise ArgumentError, ~r/expected option/, fn ->
+          Download.hf_hub_download(opts(context, [bad | call]))
+        end
+      end
+
+      assert {:error, %Error{kind: :repo_not_found}} =
+               Download.hf_hub_download(opts(context, [timeout: :infinity] ++ call))
+    end
+
     test "names that lead elsewhere are refused before anything happens", context do
       for bad <- [
             [filename: "../x"],
@@ -658,6 +687,16 @@ defmodule HfHub.DownloadTest do
       )
 
       assert_received {:bytes, 300_000, 300_000}
+    end
+
+    test "says at a failure how far it was", context do
+      {id, _commit, content} = with_model(context)
+      fault(sha256(content), %{kind: "stall", after: 200_000})
+      me = self()
+      opts = opts(context, repo_id: id, progress: me, retries: 0, download_timeout: 100)
+      assert {:error, %Error{kind: :timeout}} = Download.snapshot_download(opts)
+      assert_received {:hf_hub_progress, %Progress{activity: :failed} = progress}
+      assert progress.bytes_done in 1..300_000 and progress.bytes_total > 300_000
     end
 
     test "that fails does not break the download", context do

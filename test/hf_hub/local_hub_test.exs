@@ -28,25 +28,51 @@ defmodule HfHub.LocalHubTest do
     assert "http://127.0.0.1:" <> _port = LocalHub.endpoint(hub)
   end
 
-  test "what goes wrong is an error", context do
-    Process.flag(:trap_exit, true)
+  test "what goes wrong is an error, and harms nobody", context do
     root = Path.join(context.dir, "hub")
 
     assert {:error, %Error{kind: :io, message: message}} =
              LocalHub.start_link(root: root, executable: "/missing")
 
     assert message =~ "/missing"
+    file = Path.join(context.dir, "file")
+    File.write!(file, "")
+    assert {:error, %Error{kind: :io, message: message}} = LocalHub.start_link(root: file)
+    assert message =~ "cannot create"
+    assert {:error, %Error{kind: :io}} = LocalHub.start_link(root: root, executable: file)
 
     {:ok, hub} = LocalHub.start_link(root: root)
     assert {:error, %Error{}} = LocalHub.import_folder(hub, "/missing", "me/x")
+    assert {:error, %Error{}} = LocalHub.import_folder(hub, context.dir, "--help")
 
     assert {:error, %Error{kind: :bad_request}} =
              LocalHub.command(hub, ["repo", "rename", "me/none", "me/other"])
 
+    assert LocalHub.command!(hub, ["--help"]) =~ "Commands:"
+
     "http://127.0.0.1:" <> port = LocalHub.endpoint(hub)
 
-    ExUnit.CaptureIO.capture_io(:stderr, fn ->
-      assert {:error, %Error{kind: :io}} = LocalHub.start_link(root: root, port: String.to_integer(port))
-    end)
+    assert {:error, %Error{kind: :io, message: message}} =
+             LocalHub.start_link(root: root, port: String.to_integer(port))
+
+    assert message =~ "Address already in use"
+    assert LocalHub.stop(hub) == :ok
+    assert LocalHub.stop(hub) == :ok
+  end
+
+  test "ends with the process that started it", context do
+    me = self()
+
+    owner =
+      spawn(fn ->
+        {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "hub"))
+        send(me, hub)
+        Process.sleep(:infinity)
+      end)
+
+    assert_receive hub when is_pid(hub), 10_000
+    monitor = Process.monitor(hub)
+    Process.exit(owner, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^hub, {:shutdown, :killed}}, 5_000
   end
 end

@@ -99,6 +99,20 @@ defmodule HfHub.VmTest do
     assert {status, output =~ "alive"} == {0, true}, output
   end
 
+  test "a library that cannot be loaded says why", context do
+    folder = Path.join(context.dir, "hf_hub/priv/native")
+    File.mkdir_p!(folder)
+    File.cp_r!(Path.join(:code.lib_dir(:hf_hub), "ebin"), Path.join(context.dir, "hf_hub/ebin"))
+    File.write!(Path.join(folder, "hf_hub_nif.so"), "no library")
+    body = ~s|HfHub.Download.compute_sha256("/dev/null")|
+    args = ["-pa", Path.join(context.dir, "hf_hub/ebin"), "-e", body]
+
+    assert {output, 1} =
+             System.cmd(System.find_executable("elixir"), args, env: env(), stderr_to_stdout: true)
+
+    assert output =~ "the native library of hf_hub cannot be used (" and output =~ "mix compile --force"
+  end
+
   test "the Local Hub ends with its VM, even when that is killed", context do
     {elixir, args} =
       script(context, """

@@ -13,8 +13,23 @@ defmodule HfHub.Native.Nif do
     if :erlang.function_exported(__MODULE__, :version, 0) do
       {:error, {:reload, ~c"HfHub.Native.Nif cannot be reloaded; restart the VM to use a new version of it"}}
     else
-      path = :filename.join([:code.priv_dir(:hf_hub), "native", "hf_hub_nif"])
-      :erlang.load_nif(String.to_charlist(to_string(path)), 0)
+      load_library()
+    end
+  end
+
+  # A library that cannot be loaded must not take the module along: then each call would
+  # only say that the module does not exist.
+  defp load_library do
+    with priv when is_list(priv) <- :code.priv_dir(:hf_hub),
+         path = :filename.join([priv, "native", "hf_hub_nif"]),
+         {:error, {_reason, text}} <- :erlang.load_nif(String.to_charlist(to_string(path)), 0) do
+      :persistent_term.put(__MODULE__, to_string(text))
+    else
+      {:error, :bad_name} ->
+        :persistent_term.put(__MODULE__, "the application hf_hub is not in the code path")
+
+      :ok ->
+        :ok
     end
   end
 
@@ -36,5 +51,13 @@ defmodule HfHub.Native.Nif do
   def activities, do: not_loaded()
   def version, do: not_loaded()
 
-  defp not_loaded, do: :erlang.nif_error(:nif_not_loaded)
+  # `nif_error` tells the compiler that these bodies are replaced.
+  defp not_loaded do
+    why = :persistent_term.get(__MODULE__, "it was not built")
+
+    :erlang.nif_error(%RuntimeError{
+      message:
+        "the native library of hf_hub cannot be used (#{why}); build it again with `mix compile --force`"
+    })
+  end
 end

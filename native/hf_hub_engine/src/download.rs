@@ -88,6 +88,8 @@ pub struct Report {
     pub will_download: bool,
     /// The content's SHA-256, where this very call has proved it.
     pub sha256: Option<String>,
+    /// Why the Hub could not be asked, where a copy had to do instead.
+    pub stale: Option<String>,
 }
 
 /// Downloads a file, unless it is here already.
@@ -198,6 +200,7 @@ fn cached_report(spec: &Spec, commit: Commit, path: PathBuf) -> Report {
         cached: true,
         will_download: false,
         sha256: None,
+        stale: None,
     }
 }
 
@@ -210,7 +213,16 @@ pub(crate) fn fresh_report(
 ) -> Report {
     let sha256 = (metadata.etag.proof() == Proof::Sha256).then(|| metadata.etag.to_string());
     let commit = Some(metadata.commit.clone());
-    Report { path, filename, commit, size: Some(size), cached: false, will_download: false, sha256 }
+    Report {
+        path,
+        filename,
+        commit,
+        size: Some(size),
+        cached: false,
+        will_download: false,
+        sha256,
+        stale: None,
+    }
 }
 
 fn found(report: Report, spec: &Spec, progress: &Progress) -> Report {
@@ -242,7 +254,10 @@ async fn fall_back(
             Err(explain::with_similar_names(hub, spec, repo, error).await)
         }
         _ if !error.allows_fallback() => Err(error),
-        _ => cached.ok_or_else(|| explain::not_cached(&spec.path, spec.mode, error)),
+        _ => match cached {
+            Some(report) => Ok(Report { stale: explain::stale(&error), ..report }),
+            None => Err(explain::not_cached(&explain::named(spec), spec.mode, error)),
+        },
     }
 }
 
@@ -257,6 +272,7 @@ fn plan(spec: &Spec, repo: &RepoDir, metadata: &FileMetadata) -> Report {
         cached,
         will_download: spec.mode.force || !cached,
         sha256: None,
+        stale: None,
     }
 }
 
@@ -397,16 +413,22 @@ impl Arrival<'_> {
                     let report = blocking(move || publish(verified)).await?;
                     if report.is_some() {
                         file.finish();
+                    } else {
+                        file.abandon();
                     }
                     return Ok(report);
                 }
-                Ok(Outcome::Changed) => return Ok(None),
+                Ok(Outcome::Changed) => {
+                    file.abandon();
+                    return Ok(None);
+                }
                 // What a dead attempt left may have been wrong; without it the answer is final.
                 Err(error)
                     if resume
                         && file.has_resumed()
                         && error.kind() == ErrorKind::ChecksumMismatch =>
                 {
+                    file.abandon();
                     resume = false;
                 }
                 Err(error) => return Err(error),

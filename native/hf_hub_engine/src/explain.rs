@@ -84,6 +84,16 @@ pub(crate) async fn with_similar_names(
     }
 }
 
+/// Why a copy has to do, unless that is what was asked for.
+pub(crate) fn stale(error: &Error) -> Option<String> {
+    (error.kind() != ErrorKind::Offline).then(|| error.to_string())
+}
+
+/// A file and its repository, as they stand between quotes.
+pub(crate) fn named(spec: &Spec) -> String {
+    format!("{}\" of \"{}", spec.path, spec.repo)
+}
+
 /// Why there is nothing to return without the Hub.
 pub(crate) fn not_cached(what: &dyn Display, mode: Mode, error: Error) -> Error {
     if error.kind() != ErrorKind::Offline {

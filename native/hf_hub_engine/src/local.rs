@@ -46,14 +46,15 @@ pub(crate) async fn to_folder(
     let (metadata, content) = match download::look_up(hub, spec, here.exists, progress).await {
         Ok(located) => located,
         Err(error) if here.exists && error.allows_fallback() => {
-            return Ok(Some(here.report(spec, None, progress)));
+            let report = here.report(spec, None, progress);
+            return Ok(Some(Report { stale: explain::stale(&error), ..report }));
         }
         Err(error) if error.kind() == ErrorKind::EntryNotFound => {
             return Err(
                 explain::with_similar_names(hub, spec, &cache.repo(&spec.repo), error).await
             );
         }
-        Err(error) => return Err(explain::not_cached(&spec.path, spec.mode, error)),
+        Err(error) => return Err(explain::not_cached(&explain::named(spec), spec.mode, error)),
     };
     if spec.mode.dry_run {
         return Ok(Some(here.plan(spec, &metadata)));
@@ -124,6 +125,7 @@ impl Here {
             cached: true,
             will_download: false,
             sha256: None,
+            stale: None,
         }
     }
 
@@ -137,6 +139,7 @@ impl Here {
             cached: same,
             will_download: !same,
             sha256: None,
+            stale: None,
         }
     }
 }

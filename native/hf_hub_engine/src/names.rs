@@ -277,14 +277,14 @@ fn check_segment(segment: &str) -> std::result::Result<(), &'static str> {
         return Err("one of its parts is longer than 255 bytes");
     }
     if segment.starts_with('\\') || segment.is_empty() {
-        return Err("it is not relative");
+        return Err("a part of it is empty, or begins with a backslash");
     }
     let bytes = segment.as_bytes();
     if bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' {
         return Err("it names a drive");
     }
     if segment.split('\\').any(|part| part == ".." || part == ".") {
-        return Err("it leads out of its folder");
+        return Err("a part of it is \".\" or \"..\"");
     }
     Ok(())
 }

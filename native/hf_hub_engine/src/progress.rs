@@ -106,14 +106,14 @@ impl Progress {
         *self.0.activity.lock().unwrap_or_else(PoisonError::into_inner) = (activity, until);
     }
 
-    /// Begins a file. A file that is never finished takes its share back when dropped.
+    /// Begins a file.
     pub fn start_file(&self, name: &str, size: Option<u64>) -> FileProgress {
         *self.0.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.into());
         match size {
             Some(size) => self.0.bytes_total.fetch_add(size, Relaxed),
             None => u64::try_from(self.0.unknown_sizes.fetch_add(1, Relaxed)).unwrap_or(0),
         };
-        FileProgress { shared: self.clone(), size, done: 0, resumed: false, finished: false }
+        FileProgress { shared: self.clone(), size, done: 0, resumed: false }
     }
 
     /// Reads all counters.
@@ -143,7 +143,6 @@ pub struct FileProgress {
     size: Option<u64>,
     done: u64,
     resumed: bool,
-    finished: bool,
 }
 
 impl FileProgress {
@@ -176,9 +175,18 @@ impl FileProgress {
         &self.shared
     }
 
+    /// Takes the file's share back: it will begin anew. A file that is just dropped
+    /// keeps it, so that the last report of a failure says how far it was.
+    pub fn abandon(mut self) {
+        self.restart();
+        match self.size {
+            Some(size) => self.shared.0.bytes_total.fetch_sub(size, Relaxed),
+            None => u64::try_from(self.shared.0.unknown_sizes.fetch_sub(1, Relaxed)).unwrap_or(0),
+        };
+    }
+
     /// Counts the file as complete.
-    pub fn finish(mut self) {
-        self.finished = true;
+    pub fn finish(self) {
         if self.size.is_none() {
             self.shared.0.bytes_total.fetch_add(self.done, Relaxed);
             self.shared.0.unknown_sizes.fetch_sub(1, Relaxed);
@@ -189,19 +197,6 @@ impl FileProgress {
     fn advance(&mut self, bytes: u64) {
         self.done += bytes;
         self.shared.0.bytes_done.fetch_add(signed(bytes), Relaxed);
-    }
-}
-
-impl Drop for FileProgress {
-    fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
-        self.restart();
-        match self.size {
-            Some(size) => self.shared.0.bytes_total.fetch_sub(size, Relaxed),
-            None => u64::try_from(self.shared.0.unknown_sizes.fetch_sub(1, Relaxed)).unwrap_or(0),
-        };
     }
 }
 
@@ -228,11 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_file_takes_its_share_back() {
+    fn an_abandoned_file_takes_its_share_back() {
         let progress = Progress::default();
         let mut file = progress.start_file("a", Some(100));
         file.resumed(40);
-        drop(file);
+        assert_eq!(progress.snapshot().bytes_done, 40);
+        file.abandon();
         assert_eq!(progress.snapshot().bytes_done, 0);
         assert_eq!(progress.snapshot().bytes_total, None);
     }

@@ -63,6 +63,8 @@ pub struct Snapshot {
     pub files: Vec<Report>,
     /// How many files the filter let through.
     pub matched: usize,
+    /// Why the Hub could not be asked, where an earlier snapshot had to do instead.
+    pub stale: Option<String>,
 }
 
 /// Downloads whatever is missing of a snapshot.
@@ -126,7 +128,7 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     } else {
         files.clear();
     }
-    Ok(Snapshot { path: folder(spec, &commit), commit: Some(commit), files, matched })
+    Ok(Snapshot { path: folder(spec, &commit), commit: Some(commit), files, matched, stale: None })
 }
 
 /// The commit and its listing: kept ones where they cannot be outdated, else the Hub's.
@@ -274,6 +276,7 @@ async fn split(spec: &Spec, jobs: Vec<download::Spec>) -> (Vec<Report>, Vec<down
                     cached: true,
                     will_download: false,
                     sha256: None,
+                    stale: None,
                 }),
                 None => missing.push(job),
             }
@@ -333,7 +336,13 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
     let is_missing = |name: &&&EntryPath| !path.join(name.as_str()).is_file();
     let missing: Vec<_> = wanted.iter().filter(is_missing).map(|name| name.as_str()).collect();
     if missing.is_empty() {
-        return Ok(Snapshot { path, commit, files: Vec::new(), matched: wanted.len() });
+        return Ok(Snapshot {
+            path,
+            commit,
+            files: Vec::new(),
+            matched: wanted.len(),
+            stale: explain::stale(&error),
+        });
     }
     let names = missing.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     let more =

@@ -78,6 +78,9 @@ impl FileStream {
     /// The next piece; `None` at the proved end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(deadline) = self.deadline else { return self.piece().await };
+        if Instant::now() >= deadline {
+            return Err(hub::too_late(&self.hub));
+        }
         tokio::time::timeout_at(deadline, self.piece())
             .await
             .unwrap_or_else(|_| Err(hub::too_late(&self.hub)))

@@ -42,6 +42,7 @@ pub(crate) struct ReportTerm {
     size: Option<u64>,
     cached: bool,
     will_download: bool,
+    stale: Option<String>,
 }
 
 /// A snapshot, or what it would be.
@@ -52,6 +53,7 @@ pub(crate) struct SnapshotTerm {
     commit: Option<String>,
     files: Vec<ReportTerm>,
     matched: usize,
+    stale: Option<String>,
 }
 
 #[derive(NifMap)]
@@ -100,6 +102,7 @@ impl From<Report> for ReportTerm {
             size: report.size,
             cached: report.cached,
             will_download: report.will_download,
+            stale: report.stale,
         }
     }
 }
@@ -111,6 +114,7 @@ impl From<Snapshot> for SnapshotTerm {
             commit: snapshot.commit.map(|commit| commit.to_string()),
             files: snapshot.files.into_iter().map(ReportTerm::from).collect(),
             matched: snapshot.matched,
+            stale: snapshot.stale,
         }
     }
 }
