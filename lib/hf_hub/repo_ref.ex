@@ -163,14 +163,34 @@ defmodule HfHub.RepoRef do
 
       case Nif.check_names(%{repo: repo, filename: ref.path}) do
         nil -> {:ok, ref}
-        fields -> {:error, hint(Error.from_native(fields))}
+        fields -> {:error, hint(Error.from_native(fields), id)}
       end
     else
       invalid(ref.repo_id, "a part of it is no text")
     end
   end
 
-  defp hint(error), do: %{error | message: "#{error.message}; accepted: #{@forms}"}
+  defp hint(error, id) do
+    case advice(String.split(id, "/"), id) do
+      nil -> %{error | message: "#{error.message}; accepted: #{@forms}"}
+      advice -> %{error | message: "#{error.message}; #{advice}"}
+    end
+  end
+
+  # What people write who mean the right thing.
+  defp advice([type | rest], _id) when is_map_key(@types, type) and length(rest) in 1..2 do
+    "pass #{inspect(Enum.join(rest, "/"))} with repo_type: #{inspect(@types[type])}"
+  end
+
+  defp advice(_parts, id) do
+    trimmed = id |> String.trim() |> String.trim("/")
+
+    cond do
+      trimmed != id and trimmed != "" -> "did you mean #{inspect(trimmed)}?"
+      id =~ ~r/\A[^@]+@[^@]+\z/ -> "pass the part after the @ as :revision"
+      true -> nil
+    end
+  end
 
   defp invalid(given, why) do
     {:error, Error.new(:invalid_name, "#{inspect(given)} names no repository: #{why}; accepted: #{@forms}")}

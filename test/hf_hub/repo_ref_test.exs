@@ -54,6 +54,18 @@ defmodule HfHub.RepoRefTest do
              {:model, "org/name", "main", "x"}
   end
 
+  test "near misses get the advice that fits" do
+    for {given, advice} <- [
+          {"datasets/org/name", ~s(pass "org/name" with repo_type: :dataset)},
+          {"org/name@v1", "pass the part after the @ as :revision"},
+          {" org/name", ~s(did you mean "org/name"?)},
+          {"org/name/", ~s(did you mean "org/name"?)}
+        ] do
+      assert {:error, %Error{kind: :invalid_name, message: message}} = parse(given)
+      assert message =~ advice
+    end
+  end
+
   test "anything else is an error that shows the accepted forms" do
     for bad <- [
           "",
