@@ -44,9 +44,6 @@ defmodule HfHub.RepoRef do
 
   def options(_other), do: []
 
-  @doc "The accepted forms, for messages and documentation."
-  def forms, do: @forms
-
   defp split({:hf, id}, repo_type, endpoint), do: split(id, repo_type, endpoint)
 
   defp split({:hf, id, opts}, repo_type, endpoint) when is_list(opts) do

@@ -46,7 +46,6 @@ defmodule HfHub.Native.Nif do
   def cancel(_job), do: not_loaded()
   def archive_format(_path), do: not_loaded()
   def check_names(_spec), do: not_loaded()
-  def check_endpoint(_endpoint), do: not_loaded()
   def error_kinds, do: not_loaded()
   def activities, do: not_loaded()
   def version, do: not_loaded()

@@ -7,6 +7,7 @@ use std::{collections::HashSet, path::PathBuf, sync::Arc};
 use reqwest::Url;
 
 use crate::{
+    blocking,
     cache::{
         self,
         layout::{CacheDir, LocalDir, RepoDir},
@@ -20,7 +21,7 @@ use crate::{
     metadata::{self, Content, FileMetadata, Located},
     names::{Commit, EntryPath, Proof, Repo, Revision},
     progress::{Activity, Progress},
-    transfer::{Outcome, Transfer, blocking},
+    transfer::{Outcome, Transfer},
 };
 
 /// How often a file may change on the Hub while it is being downloaded.
@@ -129,7 +130,7 @@ async fn to_cache(
     let repo = cache.repo(&spec.repo);
     let cached = {
         let (repo, spec) = (repo.clone(), spec.clone());
-        blocking(move || find_cached(&repo, &spec)).await
+        blocking::run(move || find_cached(&repo, &spec)).await
     };
     if let Some(report) = cached.as_ref().filter(|_| spec.revision.as_commit().is_some()) {
         return Ok(Some(found(report.clone(), spec, progress)));
@@ -137,10 +138,8 @@ async fn to_cache(
     let (metadata, content) = match look_up(hub, spec, cached.is_some(), progress).await {
         Ok(located) => located,
         Err(error) => {
-            return match fall_back(hub, spec, &repo, cached, error).await {
-                Ok(report) => Ok(Some(found(report, spec, progress))),
-                Err(error) => Err(error),
-            };
+            let report = fall_back(hub, spec, &repo, cached, error).await?;
+            return Ok(Some(found(report, spec, progress)));
         }
     };
     if spec.mode.dry_run {
@@ -150,7 +149,7 @@ async fn to_cache(
     let ready = {
         let (cache, repo, spec, metadata) =
             (cache.clone(), repo.clone(), spec.clone(), metadata.clone());
-        blocking(move || use_blob(&cache, &repo, &spec, &metadata)).await?
+        blocking::run(move || use_blob(&cache, &repo, &spec, &metadata)).await?
     };
     if let Some(report) = ready {
         return Ok(Some(found(report, spec, progress)));
@@ -245,7 +244,7 @@ async fn fall_back(
             let commit = error.commit().and_then(|commit| Commit::parse(commit).ok());
             if let Some(commit) = commit.filter(|_| !spec.mode.dry_run) {
                 let (repo, spec, commit) = (repo.clone(), spec.clone(), commit.clone());
-                blocking(move || {
+                blocking::run(move || {
                     repo.remember_absence(&commit, &spec.path);
                     repo.remember_ref(&spec.revision, &commit);
                 })
@@ -283,7 +282,7 @@ fn use_blob(
     spec: &Spec,
     metadata: &FileMetadata,
 ) -> Result<Option<Report>> {
-    let FileMetadata { commit, etag, size } = metadata;
+    let commit = &metadata.commit;
     if !spec.mode.force
         && let Some(path) = repo.find(commit, &spec.path)
     {
@@ -295,11 +294,7 @@ fn use_blob(
         .map_err(|source| Error::io("create the folder", &blobs, source))?;
     cache.tag_once();
     repo.remember_ref(&spec.revision, commit);
-    if spec.mode.force || !repo.has_blob(etag, *size) {
-        return Ok(None);
-    }
-    let path = repo.link(commit, &spec.path, etag, spec.mode.symlinks, false)?;
-    Ok(Some(cached_report(spec, commit.clone(), path)))
+    link_if_here(repo, spec, metadata)
 }
 
 async fn fetch(
@@ -313,7 +308,8 @@ async fn fetch(
     let lock = Arc::new(wait_for_lock(repo.lock(&metadata.etag), progress).await?);
     let linked = {
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
-        blocking(move || link_if_arrived(&repo, &spec, &metadata)).await?
+        // While we waited for the lock its holder may have finished our file.
+        blocking::run(move || link_if_here(&repo, &spec, &metadata)).await?
     };
     if let Some(report) = linked {
         return Ok(Some(found(report, spec, progress)));
@@ -321,8 +317,7 @@ async fn fetch(
     let etag = metadata.etag.clone();
     let slot =
         Slot { dir: repo.blobs(), stem: etag.as_str().to_owned(), etag, size: metadata.size };
-    let clear = lock.excludes() && may_have_partials(spec, &slot);
-    let rest = slot.clone();
+
     let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
     let publish = {
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
@@ -333,20 +328,14 @@ async fn fetch(
             }
             let path =
                 repo.link(&metadata.commit, &spec.path, &metadata.etag, spec.mode.symlinks, true)?;
-            rest.clear_if(clear);
             Ok(Some(fresh_report(spec.path, &metadata, path, size)))
         }
     };
     arrival.receive(content, progress, publish).await
 }
 
-/// Whether earlier attempts may have left something of a content.
-pub(crate) fn may_have_partials(spec: &Spec, slot: &Slot) -> bool {
-    spec.partials.as_ref().is_none_or(|stems| stems.contains(&slot.stem))
-}
-
-/// While we waited for the lock its holder may have finished our file.
-fn link_if_arrived(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<Option<Report>> {
+/// The file, if it or its content is here.
+fn link_if_here(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<Option<Report>> {
     let FileMetadata { commit, etag, size } = metadata;
     if spec.mode.force {
         return Ok(None);
@@ -410,7 +399,16 @@ impl Arrival<'_> {
             };
             match transfer.run(content.take(), &mut file).await {
                 Ok(Outcome::Complete(verified)) => {
-                    let report = blocking(move || publish(verified)).await?;
+                    let (rest, clear) =
+                        (self.slot.clone(), self.may_have_partials() && self.lock.excludes());
+                    let report = blocking::run(move || {
+                        let report = publish(verified)?;
+                        if clear && report.is_some() {
+                            rest.clear();
+                        }
+                        Ok(report)
+                    })
+                    .await?;
                     if report.is_some() {
                         file.finish();
                     } else {
@@ -436,14 +434,19 @@ impl Arrival<'_> {
         }
     }
 
+    /// Whether earlier attempts may have left something of this content.
+    fn may_have_partials(&self) -> bool {
+        self.spec.partials.as_ref().is_none_or(|stems| stems.contains(&self.slot.stem))
+    }
+
     fn may_resume(&self) -> bool {
-        !self.spec.mode.force && may_have_partials(self.spec, &self.slot)
+        !self.spec.mode.force && self.may_have_partials()
     }
 
     async fn check_space(&self) -> Result<()> {
         let (slot, size) = (self.slot.clone(), self.metadata.size.unwrap_or(0));
         let adoptable = self.may_resume() && self.lock.excludes();
-        let missing = blocking(move || {
+        let missing = blocking::run(move || {
             // Where room is short, what an earlier attempt left is gone on with in place.
             let here = if adoptable { slot.resumable() } else { 0 };
             cache::missing_space(&slot.dir, size - here.min(size))
@@ -474,7 +477,7 @@ async fn check_sha256(spec: &Spec, report: &Report) -> Result<()> {
         proved.clone()
     } else {
         let path = report.path.clone();
-        blocking(move || crate::hash::file(&path, Proof::Sha256)).await?.unwrap_or_default()
+        blocking::run(move || crate::hash::file(&path, Proof::Sha256)).await?.unwrap_or_default()
     };
     same_sha256(&actual, expected)
 }

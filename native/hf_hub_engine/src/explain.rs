@@ -7,7 +7,7 @@ use crate::{
     download::{Mode, Spec},
     error::{Error, ErrorKind, redacted},
     hub::Hub,
-    names::{Commit, Repo, Revision},
+    names::{Commit, EntryPath, Repo, Revision},
     snapshot,
 };
 
@@ -67,8 +67,7 @@ pub(crate) async fn with_similar_names(
     error: Error,
 ) -> Error {
     let missing = spec.path.as_str();
-    let message =
-        format!("\"{}\" has no file \"{missing}\" at revision \"{}\"", spec.repo, spec.revision);
+    let message = no_such_file(&spec.repo, &spec.revision, &spec.path);
     let commit = error.commit().and_then(|commit| Commit::parse(commit).ok());
     let error = error.with_message(&message);
     let Some(commit) = commit else { return error };
@@ -87,6 +86,11 @@ pub(crate) async fn with_similar_names(
 /// Why a copy has to do, unless that is what was asked for.
 pub(crate) fn stale(error: &Error) -> Option<String> {
     (error.kind() != ErrorKind::Offline).then(|| error.to_string())
+}
+
+/// The sentence for a file that is not in a repository.
+pub(crate) fn no_such_file(repo: &Repo, revision: &Revision, path: &EntryPath) -> String {
+    format!("\"{repo}\" has no file \"{path}\" at revision \"{revision}\"")
 }
 
 /// A file and its repository, as they stand between quotes.

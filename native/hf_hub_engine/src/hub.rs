@@ -115,9 +115,6 @@ impl Hub {
 
     /// One GET without retries. The token goes along only to the endpoint's origin.
     pub async fn get(&self, url: Url, range_from: u64) -> Result<Response> {
-        if self.offline {
-            return Err(offline());
-        }
         let mut headers = self.headers(&url);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if range_from > 0 {
@@ -128,15 +125,14 @@ impl Hub {
                     .map(|range| (RANGE, range)),
             );
         }
-        self.client
-            .send(Request {
-                method: Method::GET,
-                url,
-                headers,
-                body: None,
-                timeouts: self.timeouts,
-            })
-            .await
+        self.send(Request {
+            method: Method::GET,
+            url,
+            headers,
+            body: None,
+            timeouts: self.timeouts,
+        })
+        .await
     }
 
     /// One JSON page, with retries; the second value is the URL of the next page.
@@ -182,10 +178,12 @@ impl Hub {
         tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self)))
     }
 
+    /// Every request of a hub goes through here, and none in offline mode.
+    async fn send(&self, request: Request) -> Result<Response> {
+        if self.offline { Err(offline()) } else { self.client.send(request).await }
+    }
+
     async fn one_exchange(&self, call: &Call) -> Result<Answer> {
-        if self.offline {
-            return Err(offline());
-        }
         let mut headers = self.headers(&call.url);
         headers.remove(COUNTER);
         let body = call.body.clone().map(|(kind, body)| {
@@ -199,7 +197,7 @@ impl Hub {
             body,
             timeouts: self.timeouts,
         };
-        let response = self.client.send(request).await?;
+        let response = self.send(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Answer { status, headers, body: response.bytes(PAGE_LIMIT).await? })
     }
@@ -207,9 +205,6 @@ impl Hub {
     async fn one_page(&self, url: &Url) -> Result<(Bytes, Option<Url>)> {
         let mut url = url.clone();
         for _ in 0..=MAX_HOPS {
-            if self.offline {
-                return Err(offline());
-            }
             let request = Request {
                 method: Method::GET,
                 url: url.clone(),
@@ -217,7 +212,7 @@ impl Hub {
                 body: None,
                 timeouts: self.timeouts,
             };
-            let response = self.client.send(request).await?;
+            let response = self.send(request).await?;
             if response.status().is_redirection() {
                 url = redirect_target(&response)?;
                 if !self.owns(&url) {

@@ -8,6 +8,7 @@
 //! The modules, from the bottom up:
 
 // What everything uses.
+pub mod blocking;
 pub mod error;
 pub mod names;
 pub mod progress;

@@ -12,6 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE};
 use sha1::{Digest, Sha1};
 
 use crate::{
+    blocking,
     cache::{
         self,
         layout::{CacheDir, LocalDir, RepoDir},
@@ -25,7 +26,6 @@ use crate::{
     metadata::FileMetadata,
     names::{Commit, EntryPath},
     progress::Progress,
-    transfer::blocking,
 };
 
 /// `None` when the file has changed on the Hub meanwhile.
@@ -38,7 +38,7 @@ pub(crate) async fn to_folder(
 ) -> Result<Option<Report>> {
     let here = {
         let (folder, spec) = (folder.clone(), spec.clone());
-        blocking(move || Here::look(&folder, &spec)).await
+        blocking::run(move || Here::look(&folder, &spec)).await
     };
     if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit)) {
         return Ok(Some(here.report(spec, Some(commit), progress)));
@@ -64,13 +64,13 @@ pub(crate) async fn to_folder(
     let settled = {
         let (folder, repo, spec) = (folder.clone(), cache.repo(&spec.repo), spec.clone());
         let metadata = metadata.clone();
-        blocking(move || settle_without_network(&folder, &repo, &spec, &metadata)).await?
+        blocking::run(move || settle_without_network(&folder, &repo, &spec, &metadata)).await?
     };
     if settled {
         return Ok(Some(here.report(spec, Some(metadata.commit), progress)));
     }
     let slot = slot(folder, &spec.path, &metadata);
-    let (rest, clear) = (slot.clone(), lock.excludes() && download::may_have_partials(spec, &slot));
+
     let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
     let publish = {
         let (folder, spec, metadata) = (folder.clone(), spec.clone(), metadata.clone());
@@ -81,7 +81,7 @@ pub(crate) async fn to_folder(
                 return Ok(None);
             }
             remember(&folder, &spec.path, &metadata)?;
-            rest.clear_if(clear);
+
             Ok(Some(download::fresh_report(spec.path, &metadata, path, size)))
         }
     };

@@ -16,11 +16,6 @@ impl Filter {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, path));
         self.allow.as_deref().is_none_or(any) && !any(&self.ignore)
     }
-
-    /// Whether anything is filtered at all.
-    pub fn is_empty(&self) -> bool {
-        self.allow.is_none() && self.ignore.is_empty()
-    }
 }
 
 /// Whether the whole of `path` fits `pattern`. A pattern that ends in `/` means all below.

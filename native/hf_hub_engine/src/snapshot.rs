@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::{
+    blocking,
     cache::{
         layout::{CacheDir, LocalDir},
         partial,
@@ -29,7 +30,6 @@ use crate::{
     names::{Commit, EntryPath, Repo, Revision},
     pattern::Filter,
     progress::{Activity, Progress},
-    transfer::{blocking, join},
 };
 
 /// More pages than any repository has.
@@ -83,7 +83,7 @@ pub(crate) async fn listing_at_hand(
 ) -> Option<Tree> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let kept = file.to_owned();
-    if let Some(tree) = blocking(move || Tree::read(&kept)).await {
+    if let Some(tree) = blocking::run(move || Tree::read(&kept)).await {
         return Some(tree);
     }
     let hub = Hub { retry: hub.retry.once(), ..hub.clone() };
@@ -102,7 +102,7 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
         Err(error) if !error.allows_fallback() => return Err(error),
         Err(error) => {
             let spec = spec.clone();
-            return blocking(move || fall_back(&spec, error)).await;
+            return blocking::run(move || fall_back(&spec, error)).await;
         }
     };
     let wanted: Vec<_> =
@@ -110,7 +110,7 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     let matched = wanted.len();
     // Looked for once: a look for each file would read a growing folder again and again.
     let place = partials_place(spec);
-    let partials = Arc::new(blocking(move || partial::stems(&place)).await);
+    let partials = Arc::new(blocking::run(move || partial::stems(&place)).await);
     let jobs = wanted
         .into_iter()
         .map(|(path, entry)| job(spec, &commit, path, entry, &partials))
@@ -133,26 +133,16 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
 
 /// The commit and its listing: kept ones where they cannot be outdated, else the Hub's.
 async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit, Tree)> {
-    let kept = match spec.revision.as_commit() {
-        Some(commit) => {
-            let file = tree_file(spec, &commit);
-            blocking(move || Tree::read(&file)).await.map(|tree| (commit, tree))
-        }
-        None => None,
-    };
     if spec.mode.local_files_only || hub.offline {
         return Err(hub::offline());
-    }
-    if let Some(resolved) = kept {
-        return Ok(resolved);
     }
     let commit = match spec.revision.as_commit() {
         Some(commit) => commit,
         None => resolve_revision(hub, spec, progress).await?,
     };
     let file = tree_file(spec, &commit);
-    let read = file.clone();
-    if let Some(tree) = blocking(move || Tree::read(&read)).await {
+    let kept = file.clone();
+    if let Some(tree) = blocking::run(move || Tree::read(&kept)).await {
         return Ok((commit, tree));
     }
     let tree = fetch_listing(hub, &spec.repo, &commit, progress).await?;
@@ -207,7 +197,7 @@ fn listing_url(hub: &Hub, repo: &Repo, commit: &Commit) -> Url {
 /// A listing that cannot be kept costs a request later, nothing more.
 async fn keep(tree: Tree, file: &Path) -> Tree {
     let file = file.to_owned();
-    blocking(move || {
+    blocking::run(move || {
         let _ = tree.write(&file);
         tree
     })
@@ -241,7 +231,7 @@ fn job(
 async fn remember_ref(spec: &Spec, commit: &Commit) -> Result<()> {
     let (cache, folder) = (cache(spec).clone(), folder(spec, commit));
     let (spec, commit) = (spec.clone(), commit.clone());
-    blocking(move || {
+    blocking::run(move || {
         cache.repo(&spec.repo).remember_ref(&spec.revision, &commit);
         // Even a snapshot in which no file is wanted is a folder that can be listed.
         let created = std::fs::create_dir_all(&folder);
@@ -260,7 +250,7 @@ async fn split(spec: &Spec, jobs: Vec<download::Spec>) -> (Vec<Report>, Vec<down
         return (Vec::new(), jobs);
     }
     let repo = cache.repo(&spec.repo);
-    blocking(move || {
+    blocking::run(move || {
         let (mut present, mut missing) = (Vec::new(), Vec::new());
         for job in jobs {
             let found = job
@@ -310,7 +300,7 @@ async fn work(
         }
         match running.join_next().await {
             None => break,
-            Some(report) => reports.push(join(report)?),
+            Some(report) => reports.push(blocking::join(report)?),
         }
     }
     progress.set_activity(Activity::Resolving, None);

@@ -70,11 +70,6 @@ impl FileStream {
         })
     }
 
-    /// What the Hub says about the file.
-    pub fn metadata(&self) -> &FileMetadata {
-        &self.metadata
-    }
-
     /// The next piece; `None` at the proved end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(deadline) = self.deadline else { return self.piece().await };
@@ -87,22 +82,18 @@ impl FileStream {
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>> {
-        if self.metadata.etag.proof() == Proof::GitSha1 && self.metadata.size.is_none() {
-            return self.whole().await.map_err(|error| explain(&self.hub, &self.spec, error));
-        }
+        let held_back =
+            self.metadata.etag.proof() == Proof::GitSha1 && self.metadata.size.is_none();
+        let piece = if held_back { self.whole().await } else { self.part().await };
+        piece.map_err(|error| explain(&self.hub, &self.spec, error))
+    }
+
+    async fn part(&mut self) -> Result<Option<Bytes>> {
         loop {
             match self.read().await {
                 Ok(Some(chunk)) => return Ok(Some(chunk)),
-                Ok(None) => {
-                    return self
-                        .prove()
-                        .map(|()| None)
-                        .map_err(|error| explain(&self.hub, &self.spec, error));
-                }
-                Err(error) => self
-                    .recover(error)
-                    .await
-                    .map_err(|error| explain(&self.hub, &self.spec, error))?,
+                Ok(None) => return self.prove().map(|()| None),
+                Err(error) => self.recover(error).await?,
             }
         }
     }
@@ -204,10 +195,7 @@ fn explain(hub: &Hub, spec: &Spec, error: Error) -> Error {
     let missing = error.kind() == ErrorKind::EntryNotFound;
     let error = explain::repository(hub, &spec.repo, &spec.revision, error).with_path(&spec.path);
     if missing {
-        let message = format!(
-            "\"{}\" has no file \"{}\" at revision \"{}\"",
-            spec.repo, spec.path, spec.revision
-        );
+        let message = explain::no_such_file(&spec.repo, &spec.revision, &spec.path);
         return error.with_message(message);
     }
     error

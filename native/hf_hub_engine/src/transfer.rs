@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    blocking::join,
     cache::{
         lock::Lock,
         partial::{Partial, Slot, Verified},
@@ -301,17 +302,4 @@ fn write_all(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result
         }
     }
     Ok(None)
-}
-
-/// Passes a blocking task's panic on, so that it ends the operation as a panic does anywhere else.
-pub(crate) fn join<T>(joined: std::result::Result<T, tokio::task::JoinError>) -> T {
-    joined.unwrap_or_else(|error| match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(error) => panic!("a blocking task is never cancelled: {error}"),
-    })
-}
-
-/// Runs file work where it may block.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    join(tokio::task::spawn_blocking(work).await)
 }

@@ -106,7 +106,7 @@ impl Client {
     async fn opened(&self) -> Result<&reqwest::Client> {
         let config = self.0.config.clone();
         // Reads the system's certificates.
-        let open = || async { crate::transfer::blocking(move || open(&config)).await };
+        let open = || async { crate::blocking::run(move || open(&config)).await };
         self.0.client.get_or_try_init(open).await
     }
 

@@ -108,14 +108,6 @@ where
     Ok(job)
 }
 
-/// Runs file work where it may block; a panic in it is passed on.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
 /// The side of a job that reads a stream: what it may send, and whether anybody still listens.
 pub(crate) struct Consumer {
     job: ResourceArc<Job>,

@@ -16,9 +16,9 @@ mod json;
 mod pool;
 
 use hf_hub_engine::{
-    cache, download,
-    error::{Error, ErrorKind},
-    extract, hash, hub,
+    blocking, cache, download,
+    error::ErrorKind,
+    extract, hash,
     progress::{Activity, Progress},
     snapshot, stream,
 };
@@ -98,7 +98,7 @@ fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult
 fn look_up<'a>(env: Env<'a>, tag: Reference<'a>, spec: LookUpArgs) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, None, move |_| async move {
         let (repo, revision, path) = spec.names()?;
-        let found = job::blocking(move || spec.cache().repo(&repo).look_up(&revision, &path)).await;
+        let found = blocking::run(move || spec.cache().repo(&repo).look_up(&revision, &path)).await;
         Ok(Reply::LookedUp(match found {
             cache::Lookup::Found(path) => LookedUp::Path(path),
             cache::Lookup::KnownAbsent => LookedUp::KnownAbsent,
@@ -111,7 +111,7 @@ fn look_up<'a>(env: Env<'a>, tag: Reference<'a>, spec: LookUpArgs) -> NifResult<
 #[rustler::nif]
 fn hash_file<'a>(env: Env<'a>, tag: Reference<'a>, spec: HashArgs) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, None, move |_| async move {
-        let hex = job::blocking(move || hash::file(&spec.path, spec.proof())).await?;
+        let hex = blocking::run(move || hash::file(&spec.path, spec.proof())).await?;
         Ok(Reply::Text(hex.unwrap_or_default()))
     })
 }
@@ -122,7 +122,7 @@ fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult
     job::spawn(env, tag, None, move |consumer| async move {
         let destination = spec.destination.clone();
         let stop = consumer.cancelled();
-        job::blocking(move || {
+        blocking::run(move || {
             let limits = extract::Limits { max_size: spec.max_size, max_entries: spec.max_entries };
             extract::run(&spec.archive, &spec.destination, limits, &|| stop.is_cancelled())
         })
@@ -138,7 +138,7 @@ fn panic<'a>(env: Env<'a>, tag: Reference<'a>, place: Atom) -> NifResult<Resourc
     assert!(place != "nif", "a panic on a scheduler thread, as asked");
     job::spawn(env, tag, None, move |_| async move {
         if place == "blocking" {
-            job::blocking(|| panic!("a panic on a blocking thread, as asked")).await;
+            blocking::run(|| panic!("a panic on a blocking thread, as asked")).await;
         }
         panic!("a panic on a runtime thread, as asked");
     })
@@ -194,12 +194,6 @@ fn activities() -> Vec<&'static str> {
 #[rustler::nif]
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
-}
-
-/// Whether an endpoint can be used: `nil` or what is wrong.
-#[rustler::nif]
-fn check_endpoint(env: Env<'_>, endpoint: String) -> Option<Term<'_>> {
-    hub::Hub::parse_endpoint(&endpoint).err().map(|error: Error| encode::error(env, &error))
 }
 
 fn load(_env: Env, _info: Term) -> bool {

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    blocking,
+    error::{Error, Result},
+};
 
 /// Held while it lives. Where the file system has no locks it holds nothing.
 #[must_use = "the lock is released when this is dropped"]
@@ -41,10 +44,7 @@ pub async fn acquire(path: PathBuf, mut on_wait: impl FnMut()) -> Result<Lock> {
     let mut waiting = false;
     loop {
         let attempt = path.clone();
-        let attempt = tokio::task::spawn_blocking(move || try_acquire(&attempt)).await;
-        if let Some(lock) =
-            attempt.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?
-        {
+        if let Some(lock) = blocking::run(move || try_acquire(&attempt)).await? {
             return Ok(lock);
         }
         if !waiting {

@@ -87,12 +87,9 @@ impl Slot {
         self.orphans().first().map_or(0, |(_, size)| *size)
     }
 
-    /// Removes what other attempts left behind, once the content is in place and
-    /// nobody else can be writing.
-    pub fn clear_if(&self, alone: bool) {
-        if !alone {
-            return;
-        }
+    /// Removes what other attempts left behind. Only for when the content is in place
+    /// and nobody else can be writing.
+    pub fn clear(&self) {
         for (path, _) in self.orphans() {
             // One that cannot be removed is somebody else's to clear.
             let _ = fs::remove_file(path);

@@ -88,11 +88,6 @@ impl Tree {
         self.0.iter()
     }
 
-    /// One file.
-    pub fn get(&self, path: &EntryPath) -> Option<&Entry> {
-        self.0.get(path)
-    }
-
     /// Takes in one page of the Hub's listing. A name that must not be used is an error.
     pub fn add_page(&mut self, json: &[u8]) -> Result<()> {
         let page: Vec<Listed> = serde_json::from_slice(json).map_err(|source| {
