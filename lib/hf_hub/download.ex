@@ -206,7 +206,7 @@ defmodule HfHub.Download do
   def download_stream(opts) do
     opts = validate!(opts, @stream_options)
 
-    with {:ok, ref} <- RepoRef.parse(opts[:repo_id], opts[:repo_type], opts[:endpoint] || Config.endpoint()),
+    with {:ok, ref} <- ref(opts),
          {:ok, filename} <- filename(opts, ref),
          :ok <- check_names(ref, opts, filename),
          {:ok, hub} <- Config.hub(opts) do
@@ -275,7 +275,7 @@ defmodule HfHub.Download do
   end
 
   defp repo_spec(opts) do
-    with {:ok, ref} <- RepoRef.parse(opts[:repo_id], opts[:repo_type], opts[:endpoint] || Config.endpoint()),
+    with {:ok, ref} <- ref(opts),
          {:ok, hub} <- Config.hub(opts) do
       spec = %{
         hub: hub,
@@ -300,6 +300,10 @@ defmodule HfHub.Download do
 
       {:ok, spec, ref}
     end
+  end
+
+  defp ref(opts) do
+    RepoRef.parse(opts[:repo_id], opts[:repo_type], opts[:endpoint] || Config.endpoint())
   end
 
   defp repo(ref, opts) do

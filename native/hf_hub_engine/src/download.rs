@@ -93,6 +93,28 @@ pub struct Report {
     pub stale: Option<String>,
 }
 
+impl Report {
+    /// The report on a file that is here already.
+    pub(crate) fn here(
+        path: PathBuf,
+        filename: &EntryPath,
+        commit: Option<Commit>,
+        size: Option<u64>,
+    ) -> Self {
+        let filename = filename.clone();
+        Self {
+            path,
+            filename,
+            commit,
+            size,
+            cached: true,
+            will_download: false,
+            sha256: None,
+            stale: None,
+        }
+    }
+}
+
 /// Downloads a file, unless it is here already.
 pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
     progress.add_files(1);
@@ -191,16 +213,7 @@ fn find_cached(repo: &RepoDir, spec: &Spec) -> Option<Report> {
 
 fn cached_report(spec: &Spec, commit: Commit, path: PathBuf) -> Report {
     let size = std::fs::metadata(&path).ok().map(|metadata| metadata.len());
-    Report {
-        path,
-        filename: spec.path.clone(),
-        commit: Some(commit),
-        size,
-        cached: true,
-        will_download: false,
-        sha256: None,
-        stale: None,
-    }
+    Report::here(path, &spec.path, Some(commit), size)
 }
 
 /// The report on a file that has just arrived.
@@ -263,16 +276,8 @@ async fn fall_back(
 fn plan(spec: &Spec, repo: &RepoDir, metadata: &FileMetadata) -> Report {
     let path = repo.pointer(&metadata.commit, &spec.path);
     let cached = path.is_file() || repo.has_blob(&metadata.etag, metadata.size);
-    Report {
-        path,
-        filename: spec.path.clone(),
-        commit: Some(metadata.commit.clone()),
-        size: metadata.size,
-        cached,
-        will_download: spec.mode.force || !cached,
-        sha256: None,
-        stale: None,
-    }
+    let report = Report::here(path, &spec.path, Some(metadata.commit.clone()), metadata.size);
+    Report { cached, will_download: spec.mode.force || !cached, ..report }
 }
 
 /// Links the blob if it is here, and remembers the ref.

@@ -117,30 +117,16 @@ impl Here {
         if !spec.mode.dry_run {
             progress.skip_files(1);
         }
-        Report {
-            path: self.path.clone(),
-            filename: spec.path.clone(),
-            commit: commit.or_else(|| Commit::parse(&self.record.as_ref()?.commit).ok()),
-            size: fs::metadata(&self.path).ok().map(|metadata| metadata.len()),
-            cached: true,
-            will_download: false,
-            sha256: None,
-            stale: None,
-        }
+        let commit = commit.or_else(|| Commit::parse(&self.record.as_ref()?.commit).ok());
+        let size = fs::metadata(&self.path).ok().map(|metadata| metadata.len());
+        Report::here(self.path.clone(), &spec.path, commit, size)
     }
 
     fn plan(&self, spec: &Spec, metadata: &FileMetadata) -> Report {
         let same = self.record.as_ref().is_some_and(|record| record.etag == metadata.etag.as_str());
-        Report {
-            path: self.path.clone(),
-            filename: spec.path.clone(),
-            commit: Some(metadata.commit.clone()),
-            size: metadata.size,
-            cached: same,
-            will_download: !same,
-            sha256: None,
-            stale: None,
-        }
+        let commit = Some(metadata.commit.clone());
+        let report = Report::here(self.path.clone(), &spec.path, commit, metadata.size);
+        Report { cached: same, will_download: !same, ..report }
     }
 }
 

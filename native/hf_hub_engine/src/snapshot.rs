@@ -258,16 +258,10 @@ async fn split(spec: &Spec, jobs: Vec<download::Spec>) -> (Vec<Report>, Vec<down
                 .as_ref()
                 .and_then(|known| Some((repo.find(&known.commit, &job.path)?, known)));
             match found {
-                Some((path, known)) => present.push(Report {
-                    path,
-                    filename: job.path.clone(),
-                    commit: Some(known.commit.clone()),
-                    size: known.size,
-                    cached: true,
-                    will_download: false,
-                    sha256: None,
-                    stale: None,
-                }),
+                Some((path, known)) => {
+                    let commit = Some(known.commit.clone());
+                    present.push(Report::here(path, &job.path, commit, known.size));
+                }
                 None => missing.push(job),
             }
         }
