@@ -16,10 +16,17 @@ defmodule HfHub.Config do
   | wait between two pieces of a body (ms) | `:download_timeout` | `HF_HUB_DOWNLOAD_TIMEOUT` (seconds) | 10 000 |
   | symlinks in the cache | `:symlinks` | `HF_HUB_DISABLE_SYMLINKS` | `true` |
   | proxies | `:http_proxy`, `:https_proxy`, `:no_proxy` | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` in either case | none |
+  | connections for the parts of large files | `:max_connections` | | 8 |
+  | bytes a second, all downloads of the VM together | `:max_bandwidth` | | no limit |
   | certificates | `:ca_file` | `SSL_CERT_FILE`, `SSL_CERT_DIR`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `HEX_CACERTS_PATH` | the system's |
 
   Timeouts are milliseconds here and seconds in the environment, as each side is used to.
   """
+
+  alias HfHub.Bandwidth
+
+  # More to one host than any answers gladly.
+  @max_connections 64
 
   @default_endpoint "https://huggingface.co"
 
@@ -112,7 +119,9 @@ defmodule HfHub.Config do
          http_proxy: app(:http_proxy) || either_case("HTTP_PROXY") || either_case("ALL_PROXY"),
          https_proxy: app(:https_proxy) || either_case("HTTPS_PROXY") || either_case("ALL_PROXY"),
          no_proxy: app(:no_proxy) || either_case("NO_PROXY"),
-         ca_files: ca_files()
+         ca_files: ca_files(),
+         max_connections: min(opts[:max_connections] || app(:max_connections) || 8, @max_connections),
+         max_bandwidth: max_bandwidth(opts[:max_bandwidth])
        }}
     end
   end
@@ -125,6 +134,9 @@ defmodule HfHub.Config do
   end
 
   def expand(path), do: Path.expand(path)
+
+  @doc false
+  def put(key, value), do: Application.put_env(:hf_hub, key, value)
 
   @doc false
   def symlinks? do
@@ -148,6 +160,17 @@ defmodule HfHub.Config do
 
   @doc false
   def cargo_target_dir, do: env(["CARGO_TARGET_DIR"])
+
+  # The VM's own limit is kept by the engine; `config` may have changed it since.
+  defp max_bandwidth(limit) do
+    if bytes = app(:max_bandwidth), do: Bandwidth.set(:vm, bytes)
+
+    case limit do
+      nil -> nil
+      %Bandwidth{ref: ref} -> ref
+      bytes -> Bandwidth.new(bytes).ref
+    end
+  end
 
   defp stored_token do
     app_token = app(:token) || env(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "LB_HF_TOKEN"])
@@ -246,6 +269,8 @@ defmodule HfHub.Config do
     https_proxy: :string,
     no_proxy: :string,
     ca_file: :path,
+    max_connections: :pos_integer,
+    max_bandwidth: :pos_integer,
     local_hub_executable: :path
   ]
 

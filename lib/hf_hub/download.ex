@@ -96,7 +96,7 @@ defmodule HfHub.Download do
     ]
   ]
 
-  @file_options @repo ++ @file_name ++ @target ++ @extra ++ Options.common()
+  @file_options @repo ++ @file_name ++ @target ++ @extra ++ Options.transfer()
 
   @snapshot_options @repo ++
                       @target ++
@@ -113,9 +113,9 @@ defmodule HfHub.Download do
                         ],
                         max_workers: [type: :pos_integer, default: 8, doc: "how many files at a time."],
                         progress_callback: @extra[:progress_callback]
-                      ] ++ Options.common()
+                      ] ++ Options.transfer()
 
-  @stream_options @repo ++ @file_name ++ Options.common()
+  @stream_options @repo ++ @file_name ++ Options.transfer()
 
   # More at a time than any Hub answers gladly.
   @max_workers 256

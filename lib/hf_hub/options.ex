@@ -46,6 +46,25 @@ defmodule HfHub.Options do
     ]
   end
 
+  @doc "Returns the options of every call that moves a file's bytes, `common/0` included."
+  @spec transfer() :: table()
+  def transfer do
+    [
+      max_connections: [
+        type: :pos_integer,
+        doc:
+          "how many connections the parts of large files may have at a time, besides one for each file; more are " <>
+            "opened as long as that brings more bytes. By default 8, or what `config :hf_hub` says."
+      ],
+      max_bandwidth: [
+        type: {:or, [:pos_integer, {:struct, HfHub.Bandwidth}]},
+        doc:
+          "the most bytes a second, or a `HfHub.Bandwidth` that several calls share and that can be changed while " <>
+            "they run. By default no limit but the VM's."
+      ]
+    ] ++ common()
+  end
+
   @doc "Returns all options of the table with defaults filled in; raises `ArgumentError` on a mistake."
   @spec validate!(keyword(), table()) :: keyword()
   def validate!(opts, table) do
@@ -102,6 +121,7 @@ defmodule HfHub.Options do
   defp valid?(value, :non_neg_integer), do: is_integer(value) and value in 0..@max_integer
   defp valid?(value, :path), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
   defp valid?(value, :sha256), do: is_binary(value) and value =~ ~r/\A[0-9a-fA-F]{64}\z/
+  defp valid?(value, {:struct, module}), do: is_struct(value, module)
   defp valid?(value, {:in, values}), do: value in values
   defp valid?(value, {:fun, arity}), do: is_function(value, arity)
   defp valid?(value, {:list, type}), do: is_list(value) and Enum.all?(value, &valid?(&1, type))
@@ -116,6 +136,7 @@ defmodule HfHub.Options do
   defp type_name(:sha256), do: "64 hex digits"
   defp type_name(:pos_integer), do: "a positive integer"
   defp type_name(:non_neg_integer), do: "a non-negative integer"
+  defp type_name({:struct, module}), do: "a `#{inspect(module)}`"
   defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   defp type_name({:fun, arity}), do: "a function of arity #{arity}"
   defp type_name({:list, :string}), do: "a list of strings"

@@ -22,8 +22,9 @@ defmodule HfHub.Progress do
 
   ## Fields
 
-    * `:activity` - `:resolving`, `:downloading`, `:waiting_for_lock` (another process downloads the
-      same file), `:retrying`, `:rate_limited`, and at the end `:done` or `:failed`
+    * `:activity` - `:resolving`, `:downloading`, `:stalled` (no byte has come for some seconds),
+      `:waiting_for_lock` (another process downloads the same file), `:retrying`, `:rate_limited`, and
+      at the end `:done` or `:failed`
     * `:wait` - milliseconds left of a pause, or `nil`
     * `:file` - the file that moved last
     * `:bytes_done`, `:bytes_total` - the total is `nil` while a size is unknown
@@ -37,7 +38,14 @@ defmodule HfHub.Progress do
   require Logger
 
   @type activity ::
-          :resolving | :downloading | :waiting_for_lock | :retrying | :rate_limited | :done | :failed
+          :resolving
+          | :downloading
+          | :stalled
+          | :waiting_for_lock
+          | :retrying
+          | :rate_limited
+          | :done
+          | :failed
 
   @type t :: %__MODULE__{
           activity: activity(),
@@ -203,6 +211,7 @@ defmodule HfHub.Progress do
   defp status(%{activity: :done} = progress), do: ["done, resumed at #{size(progress.bytes_resumed)}"]
   defp status(%{activity: :failed}), do: ["failed"]
   defp status(%{activity: :waiting_for_lock}), do: ["waiting for another process that downloads this file"]
+  defp status(%{activity: :stalled}), do: ["stalled: nothing arrives"]
   defp status(%{activity: :rate_limited} = progress), do: ["rate limited, #{seconds(progress.wait)} left"]
   defp status(%{activity: :retrying} = progress), do: ["trying again in #{seconds(progress.wait)}"]
   defp status(%{speed: 0}), do: []

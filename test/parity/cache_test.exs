@@ -182,7 +182,8 @@ defmodule HfHub.Parity.CacheTest do
 
     assert Task.await(python, 60_000) == path
     assert File.read!(path) == content
-    assert Enum.count(requests(content), & &1["finished"]) == 1
+    # An answer that is dropped unread may have sent its first bytes.
+    assert Enum.sum(for request <- requests(content), do: request["bytes_sent"]) < 1.5 * byte_size(content)
   end
 
   defp assert_same(ours, theirs, keep \\ fn _ -> true end) do

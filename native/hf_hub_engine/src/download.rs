@@ -4,24 +4,22 @@
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use reqwest::Url;
-
 use crate::{
+    arrival::{self, Arrival},
     blocking,
     cache::{
-        self,
         layout::{CacheDir, LocalDir, RepoDir},
         lock,
         partial::{Slot, Verified},
     },
     error::{Error, ErrorKind, Result},
     explain,
-    hub::{self, Hub},
+    flights::{Flights, Key},
+    hub::{self, Hub, Span},
     local,
     metadata::{self, Content, FileMetadata, Located},
     names::{Commit, EntryPath, Proof, Repo, Revision},
-    progress::{Activity, Progress},
-    transfer::{Outcome, Transfer},
+    progress::Progress,
 };
 
 /// How often a file may change on the Hub while it is being downloaded.
@@ -47,6 +45,8 @@ pub struct Spec {
     /// Of which contents earlier attempts have left something, where one look at the
     /// folder has told for many files; `None` to look.
     pub partials: Option<Arc<HashSet<String>>>,
+    /// Transfers that this one may join, or others this one.
+    pub flights: Flights,
 }
 
 /// Where files go.
@@ -150,7 +150,9 @@ async fn to_cache(
     progress: &Progress,
 ) -> Result<Option<Report>> {
     let repo = cache.repo(&spec.repo);
-    let cached = {
+    let cached = if spec.known.is_some() {
+        None // Whoever has read the listing has looked already.
+    } else {
         let (repo, spec) = (repo.clone(), spec.clone());
         blocking::run(move || find_cached(&repo, &spec)).await
     };
@@ -168,15 +170,56 @@ async fn to_cache(
         return Ok(Some(plan(spec, &repo, &metadata)));
     }
     check_announced(spec, &metadata)?;
-    let ready = {
-        let (cache, repo, spec, metadata) =
-            (cache.clone(), repo.clone(), spec.clone(), metadata.clone());
-        blocking::run(move || use_blob(&cache, &repo, &spec, &metadata)).await?
+    let key = Key {
+        // Without links each file has a content of its own.
+        path: if spec.mode.symlinks {
+            repo.blob(&metadata.etag)
+        } else {
+            repo.pointer(&metadata.commit, &spec.path)
+        },
+        ..Key::new(hub, &metadata)
     };
-    if let Some(report) = ready {
-        return Ok(Some(found(report, spec, progress)));
+    let journey = |progress| {
+        fetch(hub.clone(), spec.clone(), cache.clone(), metadata.clone(), content, progress)
+    };
+    let (landed, ours) = share(spec, &metadata, key, progress, journey).await?;
+    let report = match landed {
+        Some(report) if !ours => report,
+        landed => return Ok(landed),
+    };
+    // Somebody else's call has brought the content; the link and the ref are our own.
+    let link = {
+        let (cache, metadata) = (cache.clone(), metadata.clone());
+        let spec = Spec { mode: Mode { force: false, ..spec.mode }, ..spec.clone() };
+        move || settle(&cache, &repo, &spec, &metadata)
+    };
+    let linked = blocking::run(link).await?;
+    Ok(linked.map(|linked| Report { cached: report.cached, sha256: report.sha256, ..linked }))
+}
+
+/// Joins the transfer of the same content, or begins it; also tells whether it was begun.
+pub(crate) async fn share<F>(
+    spec: &Spec,
+    metadata: &FileMetadata,
+    key: Key,
+    progress: &Progress,
+    begin: impl FnOnce(Progress) -> F,
+) -> Result<(Option<Report>, bool)>
+where
+    F: Future<Output = Result<Option<Report>>> + Send + 'static,
+{
+    let file = progress.start_file(spec.path.as_str(), metadata.size);
+    let (flight, ours) = spec.flights.board(key, begin);
+    let landed = flight.land(&file).await?;
+    match &landed {
+        Some(report) if !report.cached => file.finish(),
+        Some(_) => {
+            file.abandon();
+            progress.skip_files(1);
+        }
+        None => file.abandon(),
     }
-    fetch(hub, spec, &repo, metadata, content, progress).await
+    Ok((landed, ours))
 }
 
 /// Asks the Hub, unless a listing has told already. With a cached copy at hand one try is enough.
@@ -195,8 +238,9 @@ pub(crate) async fn look_up(
     let url = hub.file_url(&spec.repo, &spec.revision, &spec.path);
     let pinned = spec.revision.as_commit();
     let hub = if has_copy { Hub { retry: hub.retry.once(), ..hub.clone() } } else { hub.clone() };
-    let located =
-        hub.retrying(progress, || metadata::locate(&hub, &url, 0, pinned.as_ref(), None)).await?;
+    let located = hub
+        .retrying(progress, || metadata::locate(&hub, &url, Span::default(), pinned.as_ref(), None))
+        .await?;
     let Located { metadata, content } = located;
     Ok((metadata, Some(content)))
 }
@@ -218,7 +262,7 @@ fn cached_report(spec: &Spec, commit: Commit, path: PathBuf) -> Report {
 
 /// The report on a file that has just arrived.
 pub(crate) fn fresh_report(
-    filename: EntryPath,
+    filename: &EntryPath,
     metadata: &FileMetadata,
     path: PathBuf,
     size: u64,
@@ -227,7 +271,7 @@ pub(crate) fn fresh_report(
     let commit = Some(metadata.commit.clone());
     Report {
         path,
-        filename,
+        filename: filename.clone(),
         commit,
         size: Some(size),
         cached: false,
@@ -280,63 +324,87 @@ fn plan(spec: &Spec, repo: &RepoDir, metadata: &FileMetadata) -> Report {
     Report { cached, will_download: spec.mode.force || !cached, ..report }
 }
 
-/// Links the blob if it is here, and remembers the ref.
-fn use_blob(
+/// Finds the content here, or else takes the lock that says who fetches it.
+fn prepare(
+    cache: &CacheDir,
+    repo: &RepoDir,
+    spec: &Spec,
+    metadata: &FileMetadata,
+) -> Result<Prepared> {
+    if let Some(report) = settle(cache, repo, spec, metadata)? {
+        return Ok(Prepared::Here(report));
+    }
+    let Some(lock) = lock::try_acquire(&repo.lock(&metadata.etag))? else {
+        return Ok(Prepared::Busy);
+    };
+    // Whoever held it before may have finished our file.
+    Ok(match link_if_here(repo, spec, metadata)? {
+        Some(report) => Prepared::Here(report),
+        None => Prepared::Locked(lock),
+    })
+}
+
+enum Prepared {
+    Here(Report),
+    Locked(lock::Lock),
+    Busy,
+}
+
+/// Remembers the ref, and links the content if it is here.
+fn settle(
     cache: &CacheDir,
     repo: &RepoDir,
     spec: &Spec,
     metadata: &FileMetadata,
 ) -> Result<Option<Report>> {
-    let commit = &metadata.commit;
-    if !spec.mode.force
-        && let Some(path) = repo.find(commit, &spec.path)
-    {
-        repo.remember_ref(&spec.revision, commit);
-        return Ok(Some(cached_report(spec, commit.clone(), path)));
-    }
-    let blobs = repo.blobs();
-    std::fs::create_dir_all(&blobs)
-        .map_err(|source| Error::io("create the folder", &blobs, source))?;
     cache.tag_once();
-    repo.remember_ref(&spec.revision, commit);
+    repo.remember_ref(&spec.revision, &metadata.commit);
     link_if_here(repo, spec, metadata)
 }
 
+/// Fetches the content, unless another process is just doing that.
 async fn fetch(
-    hub: &Hub,
-    spec: &Spec,
-    repo: &RepoDir,
+    hub: Hub,
+    spec: Spec,
+    cache: CacheDir,
     metadata: FileMetadata,
     content: Option<Content>,
-    progress: &Progress,
+    progress: Progress,
 ) -> Result<Option<Report>> {
-    let lock = Arc::new(wait_for_lock(repo.lock(&metadata.etag), progress).await?);
-    let linked = {
+    let repo = cache.repo(&spec.repo);
+    let attempt = {
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
-        // While we waited for the lock its holder may have finished our file.
-        blocking::run(move || link_if_here(&repo, &spec, &metadata)).await?
+        move || prepare(&cache, &repo, &spec, &metadata)
     };
-    if let Some(report) = linked {
-        return Ok(Some(found(report, spec, progress)));
-    }
+    let lock = match blocking::run(attempt.clone()).await? {
+        Prepared::Here(report) => return Ok(Some(report)),
+        Prepared::Locked(lock) => lock,
+        Prepared::Busy => {
+            let lock = arrival::wait_for_lock(repo.lock(&metadata.etag), &progress).await?;
+            let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
+            let here = move || link_if_here(&repo, &spec, &metadata);
+            if let Some(report) = blocking::run(here).await? {
+                return Ok(Some(report));
+            }
+            lock
+        }
+    };
     let etag = metadata.etag.clone();
     let slot =
         Slot { dir: repo.blobs(), stem: etag.as_str().to_owned(), etag, size: metadata.size };
-
-    let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
     let publish = {
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
-        move |verified: Verified| -> Result<Option<Report>> {
+        move |verified: Verified| {
             let size = verified.size();
-            if !verified.publish(&repo.blob(&metadata.etag))? {
-                return Ok(None);
-            }
+            verified.publish(&repo.blob(&metadata.etag))?;
             let path =
                 repo.link(&metadata.commit, &spec.path, &metadata.etag, spec.mode.symlinks, true)?;
-            Ok(Some(fresh_report(spec.path, &metadata, path, size)))
+            Ok(fresh_report(&spec.path, &metadata, path, size))
         }
     };
-    arrival.receive(content, progress, publish).await
+    let arrival =
+        Arrival { hub: &hub, spec: &spec, metadata: &metadata, slot, lock: Arc::new(lock) };
+    arrival.receive(content, &progress, Arc::new(publish)).await
 }
 
 /// The file, if it or its content is here.
@@ -353,117 +421,6 @@ fn link_if_here(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<
         None => return Ok(None),
     };
     Ok(Some(cached_report(spec, commit.clone(), path)))
-}
-
-/// Takes the lock, saying so if somebody else holds it.
-pub(crate) async fn wait_for_lock(path: PathBuf, progress: &Progress) -> Result<lock::Lock> {
-    let mut waited = false;
-    let lock = lock::acquire(path, || {
-        waited = true;
-        progress.set_activity(Activity::WaitingForLock, None);
-    })
-    .await?;
-    if waited {
-        progress.set_activity(Activity::Resolving, None);
-    }
-    Ok(lock)
-}
-
-/// A file on its way: what both destinations do between the lock and the final name.
-pub(crate) struct Arrival<'a> {
-    pub(crate) hub: &'a Hub,
-    pub(crate) spec: &'a Spec,
-    pub(crate) metadata: &'a FileMetadata,
-    pub(crate) slot: Slot,
-    pub(crate) lock: Arc<lock::Lock>,
-}
-
-impl Arrival<'_> {
-    /// Receives the content and has it published; `None` when it has changed on the Hub.
-    pub(crate) async fn receive(
-        self,
-        mut content: Option<Content>,
-        progress: &Progress,
-        publish: impl FnOnce(Verified) -> Result<Option<Report>> + Send + 'static,
-    ) -> Result<Option<Report>> {
-        self.check_space().await?;
-        let url: Url = self.hub.file_url(&self.spec.repo, &self.spec.revision, &self.spec.path);
-        let pinned = self.spec.revision.as_commit();
-        // Without a proof at the end, a prefix of unknown origin cannot be trusted.
-        let mut resume = self.may_resume() && self.metadata.etag.proof() != Proof::None;
-        loop {
-            let mut file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
-            let transfer = Transfer {
-                hub: self.hub,
-                url: &url,
-                pinned: pinned.as_ref(),
-                metadata: self.metadata,
-                slot: self.slot.clone(),
-                resume,
-                lock: self.lock.clone(),
-            };
-            match transfer.run(content.take(), &mut file).await {
-                Ok(Outcome::Complete(verified)) => {
-                    let (rest, clear) =
-                        (self.slot.clone(), self.may_have_partials() && self.lock.excludes());
-                    let report = blocking::run(move || {
-                        let report = publish(verified)?;
-                        if clear && report.is_some() {
-                            rest.clear();
-                        }
-                        Ok(report)
-                    })
-                    .await?;
-                    if report.is_some() {
-                        file.finish();
-                    } else {
-                        file.abandon();
-                    }
-                    return Ok(report);
-                }
-                Ok(Outcome::Changed) => {
-                    file.abandon();
-                    return Ok(None);
-                }
-                // What a dead attempt left may have been wrong; without it the answer is final.
-                Err(error)
-                    if resume
-                        && file.has_resumed()
-                        && error.kind() == ErrorKind::ChecksumMismatch =>
-                {
-                    file.abandon();
-                    resume = false;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Whether earlier attempts may have left something of this content.
-    fn may_have_partials(&self) -> bool {
-        self.spec.partials.as_ref().is_none_or(|stems| stems.contains(&self.slot.stem))
-    }
-
-    fn may_resume(&self) -> bool {
-        !self.spec.mode.force && self.may_have_partials()
-    }
-
-    async fn check_space(&self) -> Result<()> {
-        let (slot, size) = (self.slot.clone(), self.metadata.size.unwrap_or(0));
-        let adoptable = self.may_resume() && self.lock.excludes();
-        let missing = blocking::run(move || {
-            // Where room is short, what an earlier attempt left is gone on with in place.
-            let here = if adoptable { slot.resumable() } else { 0 };
-            cache::missing_space(&slot.dir, size - here.min(size))
-        });
-        let (Some(missing), needed) = (missing.await, size) else { return Ok(()) };
-        let message = format!(
-            "not enough disk space below `{}`: the file needs {needed} bytes, {missing} bytes more than are free; \
-             free some, or choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
-            self.slot.dir.display()
-        );
-        Err(Error::new(ErrorKind::Io, message))
-    }
 }
 
 /// What the Hub announces is known before the first byte; a wrong file is not even fetched.

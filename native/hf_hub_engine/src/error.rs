@@ -3,12 +3,12 @@
 //! It keeps facts (kind, status, request id, names) and the cause. It holds no
 //! query string, no credentials and no token, so it can be shown anywhere.
 
-use std::{fmt, io, path::Path, time::Duration};
+use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 /// The result of everything that can fail in the engine.
 pub type Result<T> = std::result::Result<T, Error>;
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
@@ -84,9 +84,10 @@ kinds! {
 }
 
 /// An error with its facts. Small, because the facts are boxed.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Facts {
     status: Option<u16>,
     url: Option<String>,
@@ -100,6 +101,7 @@ struct Facts {
     permanent: bool,
 }
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -241,8 +243,8 @@ impl Error {
 
     /// Attaches the cause.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
-        self.0.source = Some(source.into());
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
         self
     }
 

@@ -322,7 +322,7 @@ impl Sink<'_> {
         Error::new(ErrorKind::InvalidArchive, format!("`{name}` is not unpacked: {why}"))
     }
 
-    fn broken(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    fn broken(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
         self.refuse("it is damaged or not what its name says").with_source(error)
     }
 }

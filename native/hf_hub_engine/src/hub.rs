@@ -17,6 +17,7 @@ use reqwest::{
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    flow::Flow,
     names::{EntryPath, Repo, Revision},
     progress::{Activity, Progress},
     retry::{self, Policy},
@@ -30,7 +31,7 @@ const PAGE_LIMIT: usize = 64 << 20;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A secret that cannot be printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token(HeaderValue);
 
 impl Token {
@@ -69,6 +70,34 @@ pub struct Hub {
     pub deadline: Option<Duration>,
     /// Whether the network may be used at all.
     pub offline: bool,
+    /// How fast, and over how many connections.
+    pub flow: Flow,
+}
+
+/// Which bytes of a file are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first one.
+    pub first: u64,
+    /// One behind the last one; `None` for all there are.
+    pub end: Option<u64>,
+}
+
+impl Span {
+    /// From `first` to the end of the file.
+    pub fn from(first: u64) -> Self {
+        Self { first, end: None }
+    }
+
+    fn header(self) -> Option<HeaderValue> {
+        let range = match (self.first, self.end) {
+            (0, None) => return None,
+            (first, None) => format!("bytes={first}-"),
+            (first, Some(end)) => format!("bytes={first}-{}", end.saturating_sub(1)),
+        };
+        // Digits always make a header value.
+        HeaderValue::try_from(range).ok()
+    }
 }
 
 impl Hub {
@@ -114,23 +143,17 @@ impl Hub {
     }
 
     /// One GET without retries. The token goes along only to the endpoint's origin.
-    pub async fn get(&self, url: Url, range_from: u64) -> Result<Response> {
+    pub async fn get(&self, url: Url, span: Span) -> Result<Response> {
         let mut headers = self.headers(&url);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if range_from > 0 {
-            // Digits always make a header value.
-            headers.extend(
-                HeaderValue::try_from(format!("bytes={range_from}-"))
-                    .ok()
-                    .map(|range| (RANGE, range)),
-            );
-        }
+        headers.extend(span.header().map(|range| (RANGE, range)));
         self.send(Request {
             method: Method::GET,
             url,
             headers,
             body: None,
             timeouts: self.timeouts,
+            alone: span.end.is_some(),
         })
         .await
     }
@@ -178,9 +201,16 @@ impl Hub {
         tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self)))
     }
 
-    /// Every request of a hub goes through here, and none in offline mode.
+    /// Every request of a hub goes through here: none in offline mode, and none that
+    /// shows the token to whoever listens on the way.
     async fn send(&self, request: Request) -> Result<Response> {
-        if self.offline { Err(offline()) } else { self.client.send(request).await }
+        if self.offline {
+            return Err(offline());
+        }
+        if request.headers.contains_key(AUTHORIZATION) && !is_private(&request.url) {
+            return Err(eavesdropped(&request.url));
+        }
+        self.client.send(request).await
     }
 
     async fn one_exchange(&self, call: &Call) -> Result<Answer> {
@@ -196,6 +226,7 @@ impl Hub {
             headers,
             body,
             timeouts: self.timeouts,
+            alone: false,
         };
         let response = self.send(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -211,6 +242,7 @@ impl Hub {
                 headers: self.headers(&url),
                 body: None,
                 timeouts: self.timeouts,
+                alone: false,
             };
             let response = self.send(request).await?;
             if response.status().is_redirection() {
@@ -331,6 +363,26 @@ pub fn offline() -> Error {
     Error::new(ErrorKind::Offline, message)
 }
 
+/// Whether nobody on the way can read what is sent.
+fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let loopback = address.map_or_else(
+        |_| host == "localhost" || host.ends_with(".localhost"),
+        |address| address.is_loopback(),
+    );
+    url.scheme() == "https" || loopback
+}
+
+fn eavesdropped(url: &Url) -> Error {
+    let host = url.host_str().unwrap_or_default();
+    let message = format!(
+        "the token is not sent to {host} over plain http, where anybody on the way could read it; \
+         use an https endpoint, or token: false"
+    );
+    Error::new(ErrorKind::Unauthorized, message).permanent()
+}
+
 /// Percent-encodes one path segment.
 pub fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, SEGMENT).to_string()
@@ -361,61 +413,4 @@ fn next_link(header: &str, base: &Url) -> Option<Url> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{names::RepoType, testing};
-
-    #[test]
-    fn urls_are_encoded_by_segment_and_keep_the_endpoints_path() {
-        let hub = testing::hub("https://host.example/hf/");
-        let repo = Repo::new(RepoType::Dataset, "org/name").unwrap();
-        let url = hub.file_url(
-            &repo,
-            &Revision::parse("refs/pr/1").unwrap(),
-            &EntryPath::parse("a b/run[1]/ü#?%.txt").unwrap(),
-        );
-        let expected = "https://host.example/hf/datasets/org/name/resolve/refs%2Fpr%2F1/a%20b/run%5B1%5D/%C3%BC%23%3F%25.txt";
-        assert_eq!(url.as_str(), expected);
-        assert_eq!(
-            hub.api_url(&repo, "tree/main").as_str(),
-            "https://host.example/hf/api/datasets/org/name/tree/main"
-        );
-    }
-
-    #[test]
-    fn only_the_endpoints_origin_owns_a_url() {
-        let hub = testing::hub("https://huggingface.co");
-        for (url, owned) in [
-            ("https://huggingface.co/x", true),
-            ("https://HUGGINGFACE.CO:443/x", true),
-            ("http://huggingface.co/x", false),
-            ("https://huggingface.co:8443/x", false),
-            ("https://huggingface.co.evil.example/x", false),
-            ("https://huggingface.co@evil.example/x", false),
-        ] {
-            assert_eq!(hub.owns(&url.parse().unwrap()), owned, "{url}");
-        }
-    }
-
-    #[test]
-    fn links_to_the_next_page_come_home() {
-        let base: Url = "https://mirror.example/hf/api/models/a/tree/x".parse().unwrap();
-        let header = "<https://huggingface.co/api/models/a/tree/x?cursor=2>; rel=\"next\", <https://x/>; rel=\"prev\"";
-        let next = next_link(header, &base).unwrap();
-        let hub = testing::hub("https://mirror.example/hf");
-        assert_eq!(
-            hub.at_home(&next).as_str(),
-            "https://mirror.example/hf/api/models/a/tree/x?cursor=2"
-        );
-        assert!(next_link("<https://x/>; rel=\"prev\"", &base).is_none());
-        let odd = "<https://x/>; rel=\"prev\", </t?cursor=a,b;c>; rel=\"next\"";
-        assert_eq!(next_link(odd, &base).unwrap().query(), Some("cursor=a,b;c"));
-    }
-
-    #[test]
-    fn a_token_cannot_be_printed() {
-        let token = Token::new("hf_CANARY").unwrap();
-        assert!(!format!("{token:?}").contains("CANARY"));
-        assert!(Token::new("a\nb").is_err());
-    }
-}
+mod tests;

@@ -8,12 +8,14 @@
 //! The modules, from the bottom up:
 
 // What everything uses.
+pub mod bandwidth;
 pub mod blocking;
 pub mod error;
 pub mod names;
 pub mod progress;
 pub mod retry;
 // The network.
+pub mod flow;
 pub mod hub;
 pub mod metadata;
 pub mod transport;
@@ -24,9 +26,11 @@ pub mod pattern;
 // Whole operations.
 pub mod download;
 pub mod extract;
+pub mod flights;
 pub mod snapshot;
 pub mod stream;
 
+mod arrival;
 mod explain;
 mod local;
 mod transfer;

@@ -12,6 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE};
 use sha1::{Digest, Sha1};
 
 use crate::{
+    arrival::{self, Arrival},
     blocking,
     cache::{
         self,
@@ -19,11 +20,13 @@ use crate::{
         partial::{Slot, Verified},
         write_atomically,
     },
-    download::{self, Arrival, Report, Spec},
+    download::{self, Report, Spec},
     error::{Error, ErrorKind, Result},
-    explain, hash,
+    explain,
+    flights::Key,
+    hash,
     hub::Hub,
-    metadata::FileMetadata,
+    metadata::{Content, FileMetadata},
     names::{Commit, EntryPath},
     progress::Progress,
 };
@@ -60,32 +63,48 @@ pub(crate) async fn to_folder(
         return Ok(Some(here.plan(spec, &metadata)));
     }
     download::check_announced(spec, &metadata)?;
-    let lock = Arc::new(download::wait_for_lock(folder.lock(&spec.path), progress).await?);
+    let key = Key { path: folder.file(&spec.path), ..Key::new(hub, &metadata) };
+    let journey = |progress| {
+        let (hub, spec, folder, cache) = (hub.clone(), spec.clone(), folder.clone(), cache.clone());
+        fetch(hub, spec, folder, cache, metadata.clone(), content, progress)
+    };
+    let (landed, _) = download::share(spec, &metadata, key, progress, journey).await?;
+    Ok(landed.map(|report| Report { commit: Some(metadata.commit), ..report }))
+}
+
+/// Fetches the content, unless it is here, in the cache, or on its way by another process.
+async fn fetch(
+    hub: Hub,
+    spec: Spec,
+    folder: LocalDir,
+    cache: CacheDir,
+    metadata: FileMetadata,
+    content: Option<Content>,
+    progress: Progress,
+) -> Result<Option<Report>> {
+    let lock = Arc::new(arrival::wait_for_lock(folder.lock(&spec.path), &progress).await?);
     let settled = {
         let (folder, repo, spec) = (folder.clone(), cache.repo(&spec.repo), spec.clone());
         let metadata = metadata.clone();
         blocking::run(move || settle_without_network(&folder, &repo, &spec, &metadata)).await?
     };
     if settled {
-        return Ok(Some(here.report(spec, Some(metadata.commit), progress)));
+        let (path, commit) = (folder.file(&spec.path), Some(metadata.commit));
+        return Ok(Some(Report::here(path, &spec.path, commit, metadata.size)));
     }
-    let slot = slot(folder, &spec.path, &metadata);
-
-    let arrival = Arrival { hub, spec, metadata: &metadata, slot, lock };
+    let slot = slot(&folder, &spec.path, &metadata);
     let publish = {
-        let (folder, spec, metadata) = (folder.clone(), spec.clone(), metadata.clone());
-        move |verified: Verified| -> Result<Option<Report>> {
+        let (spec, metadata) = (spec.clone(), metadata.clone());
+        move |verified: Verified| {
             let (path, size) = (folder.file(&spec.path), verified.size());
             create_parent(&path)?;
-            if !verified.publish(&path)? {
-                return Ok(None);
-            }
+            verified.publish(&path)?;
             remember(&folder, &spec.path, &metadata)?;
-
-            Ok(Some(download::fresh_report(spec.path, &metadata, path, size)))
+            Ok(download::fresh_report(&spec.path, &metadata, path, size))
         }
     };
-    arrival.receive(content, progress, publish).await
+    let arrival = Arrival { hub: &hub, spec: &spec, metadata: &metadata, slot, lock };
+    arrival.receive(content, &progress, Arc::new(publish)).await
 }
 
 /// What an earlier download left in the folder.

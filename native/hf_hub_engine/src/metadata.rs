@@ -7,7 +7,7 @@ use reqwest::{StatusCode, Url, header::HeaderMap};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    hub::{self, Hub},
+    hub::{self, Hub, Span},
     names::{Commit, Etag},
     transport::{self, Response},
 };
@@ -41,20 +41,20 @@ pub enum Content {
     There(Url),
 }
 
-/// Asks for a file. `range_from` is honoured where the Hub itself has the bytes.
+/// Asks for a file. `span` is honoured where the Hub itself has the bytes.
 /// `pinned` is the commit, where it is known already, and `known` what a listing has
 /// told: then headers that are missing or odd do no harm.
 pub async fn locate(
     hub: &Hub,
     url: &Url,
-    range_from: u64,
+    span: Span,
     pinned: Option<&Commit>,
     known: Option<&FileMetadata>,
 ) -> Result<Located> {
     let mut url = url.clone();
     let mut facts = Facts::default();
     for _ in 0..=hub::MAX_HOPS {
-        let response = hub.get(url.clone(), range_from).await?;
+        let response = hub.get(url.clone(), span).await?;
         if response.status() == StatusCode::NOT_MODIFIED || !response.status().is_redirection() {
             facts.take(response.headers());
             facts.size = facts.size.or_else(|| body_size(&response));
@@ -76,10 +76,10 @@ pub async fn locate(
 }
 
 /// Asks the host that stores the bytes, following its own redirects, never with the token.
-pub async fn open_content(hub: &Hub, url: &Url, range_from: u64) -> Result<Response> {
+pub async fn open_content(hub: &Hub, url: &Url, span: Span) -> Result<Response> {
     let mut url = url.clone();
     for _ in 0..=hub::MAX_HOPS {
-        let response = hub.get(url.clone(), range_from).await?;
+        let response = hub.get(url.clone(), span).await?;
         if !response.status().is_redirection() {
             return Ok(response);
         }

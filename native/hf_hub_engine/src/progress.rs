@@ -5,11 +5,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
+
+/// Silence after which a download counts as stalled.
+const STALLED: Duration = Duration::from_secs(3);
 
 /// What an operation is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -19,6 +22,8 @@ pub enum Activity {
     Resolving,
     /// Bytes flow.
     Downloading,
+    /// Bytes should flow, and none has come for some seconds.
+    Stalled,
     /// Another process downloads the same file.
     WaitingForLock,
     /// A request failed and will be repeated.
@@ -32,6 +37,7 @@ impl Activity {
     pub const ALL: &'static [Self] = &[
         Self::Resolving,
         Self::Downloading,
+        Self::Stalled,
         Self::WaitingForLock,
         Self::Retrying,
         Self::RateLimited,
@@ -42,6 +48,7 @@ impl Activity {
         match self {
             Self::Resolving => "resolving",
             Self::Downloading => "downloading",
+            Self::Stalled => "stalled",
             Self::WaitingForLock => "waiting_for_lock",
             Self::Retrying => "retrying",
             Self::RateLimited => "rate_limited",
@@ -62,8 +69,17 @@ struct Shared {
     bytes_received: AtomicU64,
     files_done: AtomicU64,
     files_total: AtomicU64,
-    activity: Mutex<(Activity, Option<Instant>)>,
+    doing: Mutex<Doing>,
     file: Mutex<Option<Arc<str>>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Doing {
+    activity: Activity,
+    until: Option<Instant>,
+    /// Bytes received when somebody last looked, and when there were fewer.
+    seen: u64,
+    moved: Option<Instant>,
 }
 
 /// What [`Progress`] was at one moment.
@@ -102,8 +118,10 @@ impl Progress {
 
     /// Says what is going on, and for how long if it is a pause.
     pub fn set_activity(&self, activity: Activity, wait: Option<Duration>) {
-        let until = wait.and_then(|wait| Instant::now().checked_add(wait));
-        *self.0.activity.lock().unwrap_or_else(PoisonError::into_inner) = (activity, until);
+        let now = Instant::now();
+        let until = wait.and_then(|wait| now.checked_add(wait));
+        let seen = self.0.bytes_received.load(Relaxed);
+        *self.doing() = Doing { activity, until, seen, moved: Some(now) };
     }
 
     /// Begins a file.
@@ -113,13 +131,19 @@ impl Progress {
             Some(size) => self.0.bytes_total.fetch_add(size, Relaxed),
             None => u64::try_from(self.0.unknown_sizes.fetch_add(1, Relaxed)).unwrap_or(0),
         };
-        FileProgress { shared: self.clone(), size, done: 0, resumed: false }
+        FileProgress {
+            shared: self.clone(),
+            size,
+            done: AtomicU64::new(0),
+            resumed: AtomicBool::new(false),
+        }
     }
 
     /// Reads all counters.
     pub fn snapshot(&self) -> Snapshot {
         let shared = &self.0;
-        let (activity, until) = *shared.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        let received = shared.bytes_received.load(Relaxed);
+        let (activity, until) = self.activity(received);
         let known = shared.unknown_sizes.load(Relaxed) == 0;
         let total = shared.bytes_total.load(Relaxed);
         Snapshot {
@@ -129,10 +153,24 @@ impl Progress {
             bytes_done: u64::try_from(shared.bytes_done.load(Relaxed)).unwrap_or(0),
             bytes_total: (known && total > 0).then_some(total),
             bytes_resumed: shared.bytes_resumed.load(Relaxed),
-            bytes_received: shared.bytes_received.load(Relaxed),
+            bytes_received: received,
             files_done: shared.files_done.load(Relaxed),
             files_total: shared.files_total.load(Relaxed),
         }
+    }
+
+    fn activity(&self, received: u64) -> (Activity, Option<Instant>) {
+        let mut doing = self.doing();
+        if doing.seen != received {
+            (doing.seen, doing.moved) = (received, Some(Instant::now()));
+        }
+        let silent = doing.moved.is_some_and(|moved| moved.elapsed() >= STALLED);
+        let stalled = silent && doing.activity == Activity::Downloading;
+        (if stalled { Activity::Stalled } else { doing.activity }, doing.until)
+    }
+
+    fn doing(&self) -> MutexGuard<'_, Doing> {
+        self.0.doing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,33 +179,45 @@ impl Progress {
 pub struct FileProgress {
     shared: Progress,
     size: Option<u64>,
-    done: u64,
-    resumed: bool,
+    done: AtomicU64,
+    resumed: AtomicBool,
 }
 
 impl FileProgress {
     /// Counts bytes that came over the network.
-    pub fn received(&mut self, bytes: u64) {
+    pub fn received(&self, bytes: u64) {
         self.shared.0.bytes_received.fetch_add(bytes, Relaxed);
         self.advance(bytes);
     }
 
     /// Counts bytes an earlier attempt left behind.
-    pub fn resumed(&mut self, bytes: u64) {
-        self.resumed |= bytes > 0;
+    pub fn resumed(&self, bytes: u64) {
+        self.resumed.fetch_or(bytes > 0, Relaxed);
         self.shared.0.bytes_resumed.fetch_add(bytes, Relaxed);
         self.advance(bytes);
     }
 
     /// Takes everything back: the file starts again from zero.
-    pub fn restart(&mut self) {
-        self.shared.0.bytes_done.fetch_sub(signed(self.done), Relaxed);
-        self.done = 0;
+    pub fn restart(&self) {
+        let done = self.done.swap(0, Relaxed);
+        self.shared.0.bytes_done.fetch_sub(signed(done), Relaxed);
     }
 
     /// Whether an earlier attempt had left something behind.
     pub fn has_resumed(&self) -> bool {
-        self.resumed
+        self.resumed.load(Relaxed)
+    }
+
+    /// Follows the same file's transfer in another operation, which `now` is about.
+    pub fn mirror(&self, now: &Snapshot, before: &Snapshot) {
+        let shared = &self.shared.0;
+        shared.bytes_received.fetch_add(now.bytes_received - before.bytes_received, Relaxed);
+        shared.bytes_resumed.fetch_add(now.bytes_resumed - before.bytes_resumed, Relaxed);
+        let done = self.done.swap(now.bytes_done, Relaxed);
+        shared.bytes_done.fetch_add(signed(now.bytes_done) - signed(done), Relaxed);
+        if now.activity != before.activity && now.activity != Activity::Stalled {
+            self.shared.set_activity(now.activity, now.wait);
+        }
     }
 
     /// The operation this file belongs to.
@@ -177,7 +227,7 @@ impl FileProgress {
 
     /// Takes the file's share back: it will begin anew. A file that is just dropped
     /// keeps it, so that the last report of a failure says how far it was.
-    pub fn abandon(mut self) {
+    pub fn abandon(self) {
         self.restart();
         match self.size {
             Some(size) => self.shared.0.bytes_total.fetch_sub(size, Relaxed),
@@ -188,14 +238,14 @@ impl FileProgress {
     /// Counts the file as complete.
     pub fn finish(self) {
         if self.size.is_none() {
-            self.shared.0.bytes_total.fetch_add(self.done, Relaxed);
+            self.shared.0.bytes_total.fetch_add(self.done.load(Relaxed), Relaxed);
             self.shared.0.unknown_sizes.fetch_sub(1, Relaxed);
         }
         self.shared.0.files_done.fetch_add(1, Relaxed);
     }
 
-    fn advance(&mut self, bytes: u64) {
-        self.done += bytes;
+    fn advance(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Relaxed);
         self.shared.0.bytes_done.fetch_add(signed(bytes), Relaxed);
     }
 }
@@ -212,7 +262,7 @@ mod tests {
     fn never_counts_a_byte_twice_after_a_restart() {
         let progress = Progress::default();
         progress.add_files(1);
-        let mut file = progress.start_file("a", Some(100));
+        let file = progress.start_file("a", Some(100));
         file.received(60);
         file.restart();
         file.received(100);
@@ -225,7 +275,7 @@ mod tests {
     #[test]
     fn an_abandoned_file_takes_its_share_back() {
         let progress = Progress::default();
-        let mut file = progress.start_file("a", Some(100));
+        let file = progress.start_file("a", Some(100));
         file.resumed(40);
         assert_eq!(progress.snapshot().bytes_done, 40);
         file.abandon();
@@ -234,10 +284,27 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_another_operation_fetches_is_counted_alike() {
+        let (theirs, ours) = (Progress::default(), Progress::default());
+        let (fetched, mirrored) =
+            (theirs.start_file("a", Some(100)), ours.start_file("a", Some(100)));
+        fetched.resumed(10);
+        fetched.received(50);
+        let (start, middle) = (Progress::default().snapshot(), theirs.snapshot());
+        mirrored.mirror(&middle, &start);
+        assert_eq!((ours.snapshot().bytes_done, ours.snapshot().bytes_resumed), (60, 10));
+        fetched.restart();
+        fetched.received(30);
+        mirrored.mirror(&theirs.snapshot(), &middle);
+        let now = ours.snapshot();
+        assert_eq!((now.bytes_done, now.bytes_received, now.bytes_total), (30, 80, Some(100)));
+    }
+
+    #[test]
     fn the_total_is_unknown_while_one_size_is() {
         let progress = Progress::default();
         let known = progress.start_file("a", Some(10));
-        let mut unknown = progress.start_file("b", None);
+        let unknown = progress.start_file("b", None);
         assert_eq!(progress.snapshot().bytes_total, None);
         unknown.received(5);
         unknown.finish();

@@ -25,6 +25,7 @@ use crate::{
     download::{self, Destination, Mode, Report},
     error::{Error, ErrorKind, Result},
     explain,
+    flights::Flights,
     hub::{self, Hub},
     metadata::FileMetadata,
     names::{Commit, EntryPath, Repo, Revision},
@@ -50,6 +51,8 @@ pub struct Spec {
     pub filter: Filter,
     /// How many at a time.
     pub max_workers: usize,
+    /// Transfers that those of this snapshot may join.
+    pub flights: Flights,
 }
 
 /// What was, or would be, done.
@@ -225,6 +228,7 @@ fn job(
         known: Some(known),
         sha256: None,
         partials: Some(partials.clone()),
+        flights: spec.flights.clone(),
     })
 }
 

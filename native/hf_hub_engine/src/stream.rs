@@ -11,7 +11,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     explain,
     hash::Hasher,
-    hub::{self, Hub},
+    hub::{self, Hub, Span},
     metadata::{self, Content, FileMetadata, Located},
     names::{EntryPath, Proof, Repo, Revision},
     progress::Progress,
@@ -177,10 +177,10 @@ async fn open_at(
 ) -> Result<(FileMetadata, Response)> {
     let pinned = spec.revision.as_commit();
     let Located { metadata, content } =
-        metadata::locate(hub, url, offset, pinned.as_ref(), None).await?;
+        metadata::locate(hub, url, Span::from(offset), pinned.as_ref(), None).await?;
     let response = match content {
         Content::Here(response) => response,
-        Content::There(url) => metadata::open_content(hub, &url, offset).await?,
+        Content::There(url) => metadata::open_content(hub, &url, Span::from(offset)).await?,
     };
     let starts = metadata::content_range(&response).map_or(0, |(first, _)| first);
     if starts != offset {

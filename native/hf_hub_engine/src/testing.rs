@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    flow::Flow,
     hub::Hub,
     retry::Policy,
     transport::{Client, ClientConfig, Timeouts},
@@ -30,7 +31,15 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         },
         deadline: None,
         offline: false,
+        flow: flow(1),
     }
+}
+
+/// So many connections, for files of any size. Nothing is too small to be written as it comes.
+pub(crate) fn flow(connections: usize) -> Flow {
+    let mut flow = Flow::new(connections, Vec::new());
+    (flow.in_memory, flow.parallel_from, flow.smallest_part) = (0, 1, 1);
+    flow
 }
 
 /// One scripted answer: raw bytes, then close; or stay silent for ever.

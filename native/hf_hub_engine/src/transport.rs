@@ -6,7 +6,7 @@
 use std::{
     path::PathBuf,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -55,6 +55,8 @@ pub struct Client(Arc<Pool>);
 struct Pool {
     config: ClientConfig,
     client: OnceCell<reqwest::Client>,
+    /// For requests that need a connection each.
+    alone: OnceCell<reqwest::Client>,
 }
 
 /// What to ask.
@@ -70,13 +72,46 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Whether it needs a connection of its own, instead of a share of one.
+    pub alone: bool,
 }
 
 /// A 2xx or 3xx answer whose body is still on the wire. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Response {
     inner: reqwest::Response,
+    pulse: Pulse,
+}
+
+/// Watches that a body really moves. Only the time spent waiting for the network counts.
+#[derive(Debug)]
+struct Pulse {
     idle: Duration,
+    waited: Duration,
+    arrived: usize,
+}
+
+impl Pulse {
+    /// A window is this many times the longest silence allowed.
+    const WINDOW: u32 = 6;
+    /// Fewer bytes than this in one window are as good as none.
+    const LEAST: usize = 64 << 10;
+
+    fn new(idle: Duration) -> Self {
+        Self { idle, waited: Duration::ZERO, arrived: 0 }
+    }
+
+    /// False if the body only drips.
+    fn beat(&mut self, waited: Duration, arrived: usize) -> bool {
+        self.waited += waited;
+        self.arrived += arrived;
+        if self.waited < self.idle.saturating_mul(Self::WINDOW) {
+            return true;
+        }
+        let alive = self.arrived >= Self::LEAST;
+        (self.waited, self.arrived) = (Duration::ZERO, 0);
+        alive
+    }
 }
 
 impl ClientConfig {
@@ -95,7 +130,7 @@ impl ClientConfig {
 impl Client {
     /// A pool with these proxies and certificates. Nothing is read or opened yet.
     pub fn new(config: ClientConfig) -> Self {
-        Self(Arc::new(Pool { config, client: OnceCell::new() }))
+        Self(Arc::new(Pool { config, client: OnceCell::new(), alone: OnceCell::new() }))
     }
 
     /// What the pool was made for.
@@ -103,18 +138,19 @@ impl Client {
         &self.0.config
     }
 
-    async fn opened(&self) -> Result<&reqwest::Client> {
+    async fn opened(&self, alone: bool) -> Result<&reqwest::Client> {
         let config = self.0.config.clone();
         // Reads the system's certificates.
-        let open = || async { crate::blocking::run(move || open(&config)).await };
-        self.0.client.get_or_try_init(open).await
+        let open = || async { crate::blocking::run(move || open(&config, alone)).await };
+        let pool = if alone { &self.0.alone } else { &self.0.client };
+        pool.get_or_try_init(open).await
     }
 
     /// Sends `request`.
     pub async fn send(&self, request: Request) -> Result<Response> {
-        let Request { method, url, headers, body, timeouts } = request;
+        let Request { method, url, headers, body, timeouts, alone } = request;
         let head = method == Method::HEAD;
-        let mut exchange = self.opened().await?.request(method, url.clone()).headers(headers);
+        let mut exchange = self.opened(alone).await?.request(method, url.clone()).headers(headers);
         if let Some(body) = body {
             exchange = exchange.body(body);
         }
@@ -128,7 +164,7 @@ impl Client {
                 return Err(Error::new(ErrorKind::Timeout, message).with_url(&url));
             }
         };
-        let response = Response { inner, idle: timeouts.idle };
+        let response = Response { inner, pulse: Pulse::new(timeouts.idle) };
         let status = response.status();
         if status.is_success() || status.is_redirection() {
             return Ok(response);
@@ -161,14 +197,23 @@ impl Response {
 
     /// The next piece of the body; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        match tokio::time::timeout(self.idle, self.inner.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(broken(self.inner.url(), error, None)),
-            Err(_) => {
-                let message = format!("no byte arrived for {} ms", self.idle.as_millis());
-                Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
+        let (began, idle) = (Instant::now(), self.pulse.idle);
+        let message = match tokio::time::timeout(idle, self.inner.chunk()).await {
+            Ok(Err(error)) => return Err(broken(self.inner.url(), error, None)),
+            Ok(Ok(chunk)) => {
+                let arrived = chunk.as_ref().map_or(0, Bytes::len);
+                if chunk.is_none() || self.pulse.beat(began.elapsed(), arrived) {
+                    return Ok(chunk);
+                }
+                format!(
+                    "fewer than {} bytes arrived in {} ms",
+                    Pulse::LEAST,
+                    idle.saturating_mul(Pulse::WINDOW).as_millis()
+                )
             }
-        }
+            Err(_) => format!("no byte arrived for {} ms", idle.as_millis()),
+        };
+        Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
     }
 
     /// The whole body, which may not exceed `limit` bytes.
@@ -344,20 +389,21 @@ fn without_password(url: &str) -> String {
 }
 
 /// Opens the pool.
-fn open(config: &ClientConfig) -> Result<reqwest::Client> {
+fn open(config: &ClientConfig, alone: bool) -> Result<reqwest::Client> {
     // Fails only where a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let roots = read_certificates(&config.ca_files)?;
     if !roots.is_empty() {
-        return builder(config)?.tls_certs_only(roots).build().map_err(setup);
+        return builder(config, alone)?.tls_certs_only(roots).build().map_err(setup);
     }
     // Without any system store (a bare container) the builder fails; bundled roots serve.
-    let system = builder(config)?.build();
-    system
-        .or_else(|_| builder(config)?.tls_certs_only(bundled_certificates()).build().map_err(setup))
+    let system = builder(config, alone)?.build();
+    system.or_else(|_| {
+        builder(config, alone)?.tls_certs_only(bundled_certificates()).build().map_err(setup)
+    })
 }
 
-fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
+fn builder(config: &ClientConfig, alone: bool) -> Result<reqwest::ClientBuilder> {
     let mut builder = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -366,6 +412,10 @@ fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder> {
         // A large window keeps one HTTP/2 stream as fast as one HTTP/1 connection.
         .http2_initial_stream_window_size(4 << 20)
         .http2_initial_connection_window_size(16 << 20);
+    if alone {
+        // HTTP/2 would send all parts of a file through one connection.
+        builder = builder.http1_only();
+    }
     if let Some(timeout) = config.connect_timeout {
         builder = builder.connect_timeout(timeout);
     }

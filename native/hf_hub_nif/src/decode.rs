@@ -7,9 +7,11 @@ use std::{
 };
 
 use hf_hub_engine::{
+    bandwidth::Bandwidth,
     cache::layout::{CacheDir, LocalDir},
     download::{self, Destination, Mode},
     error::{Error, ErrorKind, Result},
+    flow::Flow,
     hub::{Call, Hub, Token},
     names::{EntryPath, Proof, Repo, Revision},
     pattern::Filter,
@@ -17,7 +19,7 @@ use hf_hub_engine::{
     snapshot, stream,
     transport::{ClientConfig, Timeouts},
 };
-use rustler::{Decoder, NifMap, NifResult, Term};
+use rustler::{Decoder, NifMap, NifResult, Resource, ResourceArc, Term};
 
 use crate::pool;
 
@@ -65,7 +67,15 @@ pub(crate) struct HubArgs {
     https_proxy: Option<String>,
     no_proxy: Option<String>,
     ca_files: Vec<Path>,
+    max_connections: u32,
+    max_bandwidth: Option<ResourceArc<Limit>>,
 }
+
+/// A limit on bytes a second that Elixir holds.
+pub(crate) struct Limit(pub(crate) Bandwidth);
+
+#[rustler::resource_impl]
+impl Resource for Limit {}
 
 impl HubArgs {
     /// The hub, with the connections that its proxies and certificates need.
@@ -97,7 +107,13 @@ impl HubArgs {
             },
             deadline: self.timeout.map(Duration::from_millis),
             offline: self.offline,
+            flow: Flow::new(self.max_connections as usize, self.bandwidth()),
         })
+    }
+
+    fn bandwidth(&self) -> Vec<Bandwidth> {
+        let own = self.max_bandwidth.as_ref().map(|limit| limit.0.clone());
+        own.into_iter().chain([pool::bandwidth()]).collect()
     }
 }
 
@@ -217,6 +233,7 @@ impl DownloadArgs {
             known: None,
             sha256: self.expected_sha256.clone(),
             partials: None,
+            flights: pool::flights(),
         })
     }
 }
@@ -248,6 +265,7 @@ impl SnapshotArgs {
                 ignore: self.ignore_patterns.clone(),
             },
             max_workers: self.max_workers as usize,
+            flights: pool::flights(),
         })
     }
 }

@@ -16,6 +16,7 @@ mod json;
 mod pool;
 
 use hf_hub_engine::{
+    bandwidth::Bandwidth,
     blocking, cache, download,
     error::ErrorKind,
     extract, hash,
@@ -26,7 +27,8 @@ use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
 use crate::{
     decode::{
-        DownloadArgs, ExtractArgs, HashArgs, LookUpArgs, RequestArgs, SnapshotArgs, StreamArgs,
+        DownloadArgs, ExtractArgs, HashArgs, Limit, LookUpArgs, RequestArgs, SnapshotArgs,
+        StreamArgs,
     },
     encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
     job::Job,
@@ -163,6 +165,31 @@ fn acknowledge(job: ResourceArc<Job>) -> Atom {
 fn cancel(job: ResourceArc<Job>) -> Atom {
     job.cancel();
     atoms::ok()
+}
+
+/// A limit on bytes a second; `nil` for none.
+#[rustler::nif]
+fn new_bandwidth(limit: Option<u64>) -> ResourceArc<Limit> {
+    ResourceArc::new(Limit(Bandwidth::new(limit)))
+}
+
+/// The limit that all downloads of the VM keep together.
+#[rustler::nif]
+fn vm_bandwidth() -> ResourceArc<Limit> {
+    ResourceArc::new(Limit(pool::bandwidth()))
+}
+
+/// Changes a limit, for transfers under way too.
+#[rustler::nif]
+fn set_bandwidth(limit: ResourceArc<Limit>, bytes: Option<u64>) -> Atom {
+    limit.0.set(bytes);
+    atoms::ok()
+}
+
+/// A limit in bytes a second, or `nil`.
+#[rustler::nif]
+fn bandwidth(limit: ResourceArc<Limit>) -> Option<u64> {
+    limit.0.limit()
 }
 
 /// The archive format of a file name, and the name without its ending; no disk is touched.

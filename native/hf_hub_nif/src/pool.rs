@@ -1,15 +1,34 @@
-//! The connection pools of this VM: one for each set of proxies and certificates in use.
+//! What all calls of this VM share: connections, a limit on bytes a second, transfers under way.
 
 use std::sync::{Mutex, PoisonError};
 
-use hf_hub_engine::transport::{Client, ClientConfig};
+use hf_hub_engine::{
+    bandwidth::Bandwidth,
+    flights::Flights,
+    transport::{Client, ClientConfig},
+};
+use once_cell::sync::Lazy;
 
 /// Pools kept; a VM rarely has more than one set of proxies and certificates.
 const KEPT: usize = 8;
 
 static POOLS: Mutex<Vec<Client>> = Mutex::new(Vec::new());
 
-/// The pool for `config`; it opens itself at its first request.
+static BANDWIDTH: Lazy<Bandwidth> = Lazy::new(Bandwidth::default);
+
+static FLIGHTS: Lazy<Flights> = Lazy::new(Flights::default);
+
+/// The limit that every download keeps.
+pub(crate) fn bandwidth() -> Bandwidth {
+    BANDWIDTH.clone()
+}
+
+/// The transfers under way.
+pub(crate) fn flights() -> Flights {
+    FLIGHTS.clone()
+}
+
+/// The pool for `config`, one for each set of proxies and certificates. It opens itself at its first request.
 pub(crate) fn client(config: ClientConfig) -> Client {
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(client) = pools.iter().find(|client| *client.config() == config) {

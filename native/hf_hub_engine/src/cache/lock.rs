@@ -21,18 +21,25 @@ use crate::{
 #[derive(Debug)]
 pub struct Lock {
     // Closing the file releases the lock.
-    _file: Option<File>,
-    excludes: bool,
+    file: Option<(File, PathBuf)>,
 }
 
 impl Lock {
     /// Whether others are really kept out, as far as this machine can tell.
     pub fn excludes(&self) -> bool {
-        self.excludes
+        // Some file systems grant every lock; then a second one is granted while we hold the first.
+        let denies = |path| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(path)
+                .is_ok_and(|second| fs2::FileExt::try_lock_exclusive(&second).is_err())
+        };
+        self.file.as_ref().is_some_and(|(_, path)| denies(path))
     }
 
     fn none() -> Self {
-        Self { _file: None, excludes: false }
+        Self { file: None }
     }
 }
 
@@ -73,28 +80,23 @@ pub fn try_acquire(path: &Path) -> Result<Option<Lock>> {
     };
     // Named by its full path: std has methods of the same names that behave differently.
     match fs2::FileExt::try_lock_exclusive(&file) {
-        Ok(()) => Ok(Some(Lock { excludes: excludes(path), _file: Some(file) })),
+        Ok(()) => Ok(Some(Lock { file: Some((file, path.to_owned())) })),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(None),
         Err(error) if is_unsupported(&error) => Ok(Some(Lock::none())),
         Err(error) => Err(Error::io("lock", path, error)),
     }
 }
 
-/// Some file systems grant every lock; then a second one is granted while we hold the first.
-fn excludes(path: &Path) -> bool {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .is_ok_and(|second| fs2::FileExt::try_lock_exclusive(&second).is_err())
-}
-
 /// Opened for writing, because on NFS a lock on a read-only descriptor fails.
 fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+    let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    let created = match (create(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(folder).and_then(|()| create())
+        }
+        (created, _) => created,
+    };
+    match created {
         Ok(file) => {
             share(&file);
             Ok(file)

@@ -1,9 +1,11 @@
 //! The cache on disk: reading it without the network, and writing it so that a
 //! reader never sees half of anything.
 
+pub mod journal;
 pub mod layout;
 pub mod lock;
 pub mod partial;
+pub mod ranges;
 pub mod tree;
 
 use std::{

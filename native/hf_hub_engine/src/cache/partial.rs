@@ -3,23 +3,28 @@
 //! Every attempt has a uniquely named partial. What a dead attempt left behind is
 //! claimed by renaming it, which only one process can do, and then *copied*: a
 //! writer that is paused, or on another host where locks lie, may still hold the
-//! old file open, and must not be able to write into ours.
+//! old file open, and must not be able to write into ours. Hashing is not done here.
 
 use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use crate::{
+    cache::{journal, ranges::Ranges},
     error::{Error, ErrorKind, Result},
-    hash::{self, Hasher},
+    hash,
     names::{Etag, Proof},
 };
 
 const SUFFIX: &str = ".incomplete";
+
+/// Bytes that may arrive before the note about them is renewed: what a crash can cost.
+const NOTED_EVERY: u64 = 4 << 20;
 
 /// Where partials of one content live, and what it should be.
 #[derive(Clone, Debug)]
@@ -39,8 +44,10 @@ pub struct Partial {
     slot: Slot,
     path: PathBuf,
     file: File,
-    written: u64,
-    hasher: Option<Hasher>,
+    present: Ranges,
+    /// Whether the file carries a note, which bytes behind a gap need.
+    noted: bool,
+    unnoted: u64,
     fate: Fate,
 }
 
@@ -58,7 +65,9 @@ enum Fate {
 /// A partial whose content has been proved, on disk, waiting for its name.
 #[derive(Debug)]
 pub struct Verified {
+    slot: Slot,
     path: PathBuf,
+    file: File,
     size: u64,
 }
 
@@ -84,35 +93,45 @@ fn stem_of(name: &str) -> Option<&str> {
 impl Slot {
     /// Bytes that a dead attempt left behind and [`Partial::resume`] would take over.
     pub fn resumable(&self) -> u64 {
-        self.orphans().first().map_or(0, |(_, size)| *size)
+        self.orphans().first().map_or(0, |(_, bytes)| *bytes)
     }
 
     /// Removes what other attempts left behind. Only for when the content is in place
     /// and nobody else can be writing.
     pub fn clear(&self) {
-        for (path, _) in self.orphans() {
+        for path in self.partials() {
             // One that cannot be removed is somebody else's to clear.
             let _ = fs::remove_file(path);
         }
     }
 
-    /// All partials of this content that can be a prefix, the largest first.
+    /// All partials of this content that hold something of use, the fullest first.
     fn orphans(&self) -> Vec<(PathBuf, u64)> {
-        let fits = |size: u64| size > 0 && self.size.is_none_or(|expected| size <= expected);
-        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
-        let mut orphans: Vec<_> = entries
-            .filter_map(|entry| {
-                let entry = entry.ok()?;
-                let name = entry.file_name().into_string().ok()?;
-                let ours = stem_of(&name) == Some(self.stem.as_str());
-                let metadata =
-                    entry.metadata().ok().filter(|metadata| ours && metadata.is_file())?;
-                Some((entry.path(), metadata.len()))
+        let mut orphans: Vec<_> = self
+            .partials()
+            .into_iter()
+            .filter_map(|path| {
+                let bytes = self.present_in(&mut File::open(&path).ok()?).total();
+                (bytes > 0).then_some((path, bytes))
             })
-            .filter(|(_, size)| fits(*size))
             .collect();
         orphans.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         orphans
+    }
+
+    fn partials(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
+        let ours = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            let is_partial = name.to_str().and_then(stem_of) == Some(self.stem.as_str());
+            // Not a link: whoever planted it may have pointed it anywhere.
+            is_partial && entry.file_type().is_ok_and(|kind| kind.is_file())
+        };
+        entries.flatten().filter(ours).map(|entry| entry.path()).collect()
+    }
+
+    fn present_in(&self, partial: &mut File) -> Ranges {
+        journal::read(partial, &self.etag, self.size).unwrap_or_default()
     }
 
     fn unique_path(&self) -> PathBuf {
@@ -120,14 +139,16 @@ impl Slot {
     }
 
     fn create(&self) -> Result<(PathBuf, File)> {
-        fs::create_dir_all(&self.dir)
-            .map_err(|source| Error::io("create the folder", &self.dir, source))?;
         loop {
             let path = self.unique_path();
             // create_new also refuses a symlink planted under that name.
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.dir.exists() => {
+                    fs::create_dir_all(&self.dir)
+                        .map_err(|source| Error::io("create the folder", &self.dir, source))?;
+                }
                 Err(error) => return Err(Error::io("create", &path, error)),
             }
         }
@@ -138,20 +159,22 @@ impl Partial {
     /// Begins at zero.
     pub fn create(slot: Slot) -> Result<Self> {
         let (path, file) = slot.create()?;
-        let hasher = Hasher::new(slot.etag.proof(), slot.size);
-        Ok(Self { slot, path, file, written: 0, hasher, fate: Fate::Resumable })
+        Ok(Self::over(slot, path, file, Ranges::default(), false))
+    }
+
+    fn over(slot: Slot, path: PathBuf, file: File, present: Ranges, noted: bool) -> Self {
+        Self { slot, path, file, present, noted, unnoted: 0, fate: Fate::Resumable }
     }
 
     /// Begins with what a dead attempt left behind, if it left anything that can be had.
     ///
     /// With `alone` no one else can be writing; without, only what has not been
-    /// touched for a while is taken. `stop` is asked while the prefix is copied.
+    /// touched for a while is taken. `stop` is asked while it is copied.
     pub fn resume(slot: Slot, alone: bool, stop: &dyn Fn() -> bool) -> Result<Self> {
         let orphans = slot.orphans();
         if alone && crate::cache::missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some() {
             // No room for a copy. Nobody else is writing, so the file itself will do.
-            if let Some(adopted) =
-                orphans.iter().find_map(|(orphan, _)| Self::adopt(&slot, orphan, stop))
+            if let Some(adopted) = orphans.iter().find_map(|(orphan, _)| Self::adopt(&slot, orphan))
             {
                 return Ok(adopted);
             }
@@ -184,104 +207,136 @@ impl Partial {
     }
 
     /// Goes on in `orphan` itself.
-    fn adopt(slot: &Slot, orphan: &Path, stop: &dyn Fn() -> bool) -> Option<Self> {
+    fn adopt(slot: &Slot, orphan: &Path) -> Option<Self> {
         let path = slot.unique_path();
-        let file = OpenOptions::new().read(true).write(true).open(orphan).ok()?;
+        let mut file = OpenOptions::new().read(true).write(true).open(orphan).ok()?;
         fs::rename(orphan, &path).ok()?;
-        let hasher = Hasher::new(slot.etag.proof(), slot.size);
-        let mut partial =
-            Self { slot: slot.clone(), path, file, written: 0, hasher, fate: Fate::Resumable };
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let n = partial.file.read(&mut buffer).ok().filter(|_| !stop())?;
-            if n == 0 {
-                return Some(partial);
-            }
-            if let Some(hasher) = &mut partial.hasher {
-                hasher.update(&buffer[..n]);
-            }
-            partial.written += n as u64;
-        }
+        let present = slot.present_in(&mut file);
+        let noted =
+            slot.size.is_some_and(|size| file.metadata().is_ok_and(|meta| meta.len() > size));
+        Some(Self::over(slot.clone(), path, file, present, noted))
     }
 
-    /// How many bytes are in place.
-    pub fn written(&self) -> u64 {
-        self.written
+    /// Which bytes are in place.
+    pub fn present(&self) -> &Ranges {
+        &self.present
     }
 
-    /// Appends. More than the expected size is an error.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let total = self.written + bytes.len() as u64;
-        if self.slot.size.is_some_and(|size| total > size) {
+    /// What the content should be.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Another handle to the file, to read what is in place.
+    pub fn reader(&self) -> Result<File> {
+        self.file.try_clone().map_err(|source| Error::io("open", &self.path, source))
+    }
+
+    /// Writes `bytes` at `offset`. Beyond the expected size is an error.
+    pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let end = offset + bytes.len() as u64;
+        if let Some(size) = self.slot.size.filter(|size| end > *size) {
             self.fate = Fate::Wrong;
-            let message = format!(
-                "the server sent more than the {} bytes it announced",
-                self.slot.size.unwrap_or(0)
-            );
-            return Err(Error::new(ErrorKind::ChecksumMismatch, message));
+            return Err(too_long(size));
         }
-        self.file.write_all(bytes).map_err(|source| Error::io("write", &self.path, source))?;
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
+        if offset != self.present.end() && !self.noted {
+            // Before the gap comes into being: without a note all before it would count.
+            self.noted = true;
+            self.note()?;
         }
-        self.written = total;
-        Ok(())
+        write_all_at(&self.file, bytes, offset)
+            .map_err(|source| Error::io("write", &self.path, source))?;
+        self.present.add(offset..end);
+        self.unnoted += bytes.len() as u64;
+        if self.noted && self.unnoted >= NOTED_EVERY { self.note() } else { Ok(()) }
     }
 
     /// Forgets everything written.
     pub fn restart(&mut self) -> Result<()> {
-        use std::io::Seek;
-        let reset = self.file.set_len(0).and_then(|()| self.file.rewind());
-        reset.map_err(|source| Error::io("truncate", &self.path, source))?;
-        self.written = 0;
-        self.hasher = Hasher::new(self.slot.etag.proof(), self.slot.size);
+        self.file.set_len(0).map_err(|source| Error::io("truncate", &self.path, source))?;
+        (self.present, self.noted, self.unnoted) = (Ranges::default(), false, 0);
         Ok(())
     }
 
-    /// Proves the content and puts it on disk for good. A wrong one is deleted.
-    pub fn finish(mut self) -> Result<Verified> {
-        if let Some(size) = self.slot.size.filter(|size| *size != self.written) {
+    /// Checks the content, whose hash is `actual` where one was made on the way, and puts
+    /// it on disk for good. A wrong one is deleted.
+    pub fn finish(mut self, actual: Option<String>) -> Result<Verified> {
+        let written = self.present.prefix();
+        if let Some(size) = self.slot.size.filter(|size| *size != written) {
             self.fate = Fate::Wrong;
-            let message = format!("{} bytes arrived where the Hub announced {size}", self.written);
+            let message = format!("{written} bytes arrived where the Hub announced {size}");
             return Err(Error::new(ErrorKind::ChecksumMismatch, message));
         }
-        let expected = self.slot.etag.as_str();
-        let actual = match self.hasher.take() {
-            Some(hasher) => Some(hasher.finish()),
-            None => hash::file(&self.path, self.slot.etag.proof())?,
+        let proof = self.slot.etag.proof();
+        let actual = match actual {
+            None => hash::file(&self.path, proof)?,
+            known => known,
         };
-        if let Some(actual) = actual.filter(|actual| actual != expected) {
+        if let Some(actual) = actual.filter(|actual| actual != self.slot.etag.as_str()) {
             self.fate = Fate::Wrong;
-            let kind =
-                if self.slot.etag.proof() == Proof::Sha256 { "SHA-256" } else { "git object id" };
-            let message = format!(
-                "the content's {kind} is {actual}, but the Hub announced {expected}; nothing was kept"
-            );
-            return Err(Error::new(ErrorKind::ChecksumMismatch, message));
+            return Err(mismatch(&self.slot.etag, &actual));
         }
-        self.file.sync_data().map_err(|source| Error::io("flush", &self.path, source))?;
+        let flush = |source| Error::io("flush", &self.path, source);
+        if self.noted {
+            self.file.set_len(written).map_err(flush)?;
+        }
+        self.file.sync_data().map_err(flush)?;
         self.fate = Fate::Verified;
-        Ok(Verified { path: self.path.clone(), size: self.written })
+        let file = self.reader()?;
+        Ok(Verified { slot: self.slot.clone(), path: self.path.clone(), file, size: written })
     }
 
-    fn copy_from(&mut self, content: &mut File, stop: &dyn Fn() -> bool) -> io::Result<()> {
+    fn note(&mut self) -> Result<()> {
+        let Some(size) = self.slot.size else { return Ok(()) };
+        // More ranges than fit are told with the next note; until then the last one holds.
+        if let Some(note) = journal::encode(&self.slot.etag, size, &self.present) {
+            write_all_at(&self.file, &note, journal::position(size))
+                .map_err(|source| Error::io("write", &self.path, source))?;
+        }
+        self.unnoted = 0;
+        Ok(())
+    }
+
+    fn copy_from(&mut self, content: &mut File, stop: &dyn Fn() -> bool) -> Result<()> {
+        for range in self.slot.present_in(content).iter() {
+            self.copy_range(content, range, stop)?;
+        }
+        Ok(())
+    }
+
+    fn copy_range(
+        &mut self,
+        content: &mut File,
+        range: Range<u64>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let mut buffer = vec![0; 1 << 20];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => return Ok(()),
-                _ if stop() => return Ok(()),
-                n => self.write(&buffer[..n]).map_err(io::Error::other)?,
+        let mut at = range.start;
+        let wrap = |source| Error::io("read", Path::new("a partial"), source);
+        content.seek(SeekFrom::Start(at)).map_err(wrap)?;
+        while at < range.end && !stop() {
+            let room = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(buffer.len());
+            match io::Read::read(content, &mut buffer[..room]).map_err(wrap)? {
+                0 => break,
+                n => {
+                    self.write(at, &buffer[..n])?;
+                    at += n as u64;
+                }
             }
         }
+        Ok(())
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let useless = self.fate == Fate::Resumable && self.written == 0;
+        let useless = self.fate == Fate::Resumable && self.present.total() == 0;
         if useless || self.fate == Fate::Wrong {
             // Only a stray file would remain.
             let _ = fs::remove_file(&self.path);
+        } else if self.fate == Fate::Resumable && self.noted {
+            // The last note says less, which costs the next attempt a few bytes.
+            let _ = self.note();
         }
     }
 }
@@ -294,18 +349,56 @@ impl Verified {
 
     /// Gives the content its name, atomically; whatever had the name before is replaced.
     ///
-    /// False if the partial is gone: where locks do nothing, another process may have
-    /// taken it for an orphan. Then the content is that process's to publish.
-    pub fn publish(self, destination: &Path) -> Result<bool> {
+    /// Where locks do nothing, another process may have taken the partial for an orphan.
+    /// Then it is made anew out of the file that is still open here.
+    pub fn publish(self, destination: &Path) -> Result<()> {
+        let wrap = |source| Error::io("move the download to", destination, source);
         // The content is on disk already, so a crash loses at most the new name.
         match fs::rename(&self.path, destination) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.path.exists() => {
-                Ok(false)
-            }
-            Err(error) => Err(Error::io("move the download to", destination, error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.path.exists() => {}
+            other => return other.map_err(wrap),
         }
+        let (path, mut copy) = self.slot.create()?;
+        let mut file = &self.file;
+        let whole = |copied| match copied {
+            copied if copied == self.size => Ok(()),
+            _ => Err(io::Error::other("another process has shortened it")),
+        };
+        let copied = file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| io::copy(&mut io::Read::take(file, self.size), &mut copy))
+            .and_then(whole)
+            .and_then(|()| copy.sync_data())
+            .and_then(|()| fs::rename(&path, destination));
+        copied.inspect_err(|_| drop(fs::remove_file(&path))).map_err(wrap)
     }
+}
+
+/// The error for a server that sends more than it announced.
+pub(crate) fn too_long(size: u64) -> Error {
+    let message = format!("the server sent more than the {size} bytes it announced");
+    Error::new(ErrorKind::ChecksumMismatch, message)
+}
+
+fn mismatch(etag: &Etag, actual: &str) -> Error {
+    let kind = if etag.proof() == Proof::Sha256 { "SHA-256" } else { "git object id" };
+    let message =
+        format!("the content's {kind} is {actual}, but the Hub announced {etag}; nothing was kept");
+    Error::new(ErrorKind::ChecksumMismatch, message)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        (bytes, offset) = (&bytes[n..], offset + n as u64);
+    }
+    Ok(())
 }
 
 /// Whether a file may still have a writer: a live one touches it far more often.
@@ -315,132 +408,4 @@ fn is_fresh(modified: SystemTime) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
-
-    fn slot(dir: &Path, etag: &str, size: Option<u64>) -> Slot {
-        Slot { dir: dir.to_owned(), stem: etag.to_owned(), etag: Etag::parse(etag).unwrap(), size }
-    }
-
-    fn names(dir: &Path) -> Vec<String> {
-        fs::read_dir(dir)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn becomes_visible_only_when_right() {
-        let dir = tempfile::tempdir().unwrap();
-        let blob = dir.path().join(HELLO);
-        let mut partial = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-        partial.write(b"hello\n").unwrap();
-        assert!(!blob.exists());
-        partial.finish().unwrap().publish(&blob).unwrap();
-        assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
-        assert_eq!(names(dir.path()), [HELLO]);
-    }
-
-    #[test]
-    fn a_wrong_content_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        for (size, content) in
-            [(Some(6), b"hellO\n".as_slice()), (Some(7), b"hello\n"), (None, b"hello")]
-        {
-            let mut partial = Partial::create(slot(dir.path(), HELLO, size)).unwrap();
-            partial.write(content).unwrap();
-            assert_eq!(partial.finish().unwrap_err().kind(), ErrorKind::ChecksumMismatch);
-        }
-        let mut partial = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-        assert_eq!(partial.write(b"hello\n!").unwrap_err().kind(), ErrorKind::ChecksumMismatch);
-        drop(partial);
-        assert!(names(dir.path()).is_empty());
-    }
-
-    #[test]
-    fn an_empty_file_is_a_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let empty = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
-        let partial = Partial::create(slot(dir.path(), empty, Some(0))).unwrap();
-        partial.finish().unwrap().publish(&dir.path().join(empty)).unwrap();
-        assert_eq!(names(dir.path()), [empty]);
-    }
-
-    #[test]
-    fn an_unknown_size_is_verified_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut partial = Partial::create(slot(dir.path(), HELLO, None)).unwrap();
-        partial.write(b"hello\n").unwrap();
-        assert_eq!(partial.finish().unwrap().size(), 6);
-    }
-
-    #[test]
-    fn resumes_what_was_left_behind_in_a_file_of_its_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut dead = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-        dead.write(b"hel").unwrap();
-        let mut still_open = dead.file.try_clone().unwrap();
-        drop(dead);
-
-        let slot = slot(dir.path(), HELLO, Some(6));
-        assert_eq!(slot.resumable(), 3);
-        let mut partial = Partial::resume(slot, true, &|| false).unwrap();
-        assert_eq!(partial.written(), 3);
-        // The dead one was only paused, wakes up and scribbles.
-        still_open.write_all(b"???").unwrap();
-        partial.write(b"lo\n").unwrap();
-        let verified = partial.finish().unwrap();
-        assert_eq!(fs::read(&verified.path).unwrap(), b"hello\n");
-        assert_eq!(names(dir.path()).len(), 1, "the claimed partial is gone");
-    }
-
-    #[test]
-    fn leaves_a_partial_alone_that_may_have_a_writer() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut live = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-        live.write(b"hel").unwrap();
-        let other = Partial::resume(slot(dir.path(), HELLO, Some(6)), false, &|| false).unwrap();
-        assert_eq!(other.written(), 0);
-        drop(other);
-        live.write(b"lo\n").unwrap();
-        assert!(live.finish().unwrap().publish(&dir.path().join(HELLO)).unwrap());
-    }
-
-    #[test]
-    fn a_partial_that_was_taken_is_not_published() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-        robbed.write(b"hello\n").unwrap();
-        let thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
-        let blob = dir.path().join(HELLO);
-        assert!(!robbed.finish().unwrap().publish(&blob).unwrap());
-        assert!(thief.finish().unwrap().publish(&blob).unwrap());
-        assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn goes_on_without_what_cannot_be_had() {
-        let dir = tempfile::tempdir().unwrap();
-        // A folder of that name cannot be read as a file, nor a link into nowhere.
-        std::os::unix::fs::symlink(
-            "nowhere",
-            dir.path().join(format!("{HELLO}.00000003.incomplete")),
-        )
-        .unwrap();
-        let partial = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
-        assert_eq!(partial.written(), 0);
-    }
-
-    #[test]
-    fn ignores_partials_that_cannot_be_a_prefix() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(format!("{HELLO}.00000001.incomplete")), b"far too long")
-            .unwrap();
-        fs::write(dir.path().join(format!("{HELLO}.incomplete")), b"hel").unwrap();
-        fs::create_dir(dir.path().join(format!("{HELLO}.00000002.incomplete"))).unwrap();
-        assert_eq!(slot(dir.path(), HELLO, Some(6)).resumable(), 0);
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ fn spec(root: &std::path::Path) -> Spec {
         known: None,
         sha256: None,
         partials: None,
+        flights: Flights::default(),
     }
 }
 

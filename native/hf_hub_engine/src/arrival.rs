@@ -1,0 +1,135 @@
+//! A file on its way: what both destinations do between the lock and the final name.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    blocking,
+    cache::{
+        self,
+        lock::{self, Lock},
+        partial::{Slot, Verified},
+    },
+    download::{Report, Spec},
+    error::{Error, ErrorKind, Result},
+    hub::Hub,
+    metadata::{Content, FileMetadata},
+    names::Proof,
+    progress::{Activity, Progress},
+    transfer::{Outcome, Publish, Transfer},
+};
+
+/// Gives the proved content its name.
+pub(crate) type GiveName = Arc<dyn Fn(Verified) -> Result<Report> + Send + Sync>;
+
+/// A file on its way.
+pub(crate) struct Arrival<'a> {
+    pub(crate) hub: &'a Hub,
+    pub(crate) spec: &'a Spec,
+    pub(crate) metadata: &'a FileMetadata,
+    pub(crate) slot: Slot,
+    pub(crate) lock: Arc<Lock>,
+}
+
+/// Takes the lock, saying so if somebody else holds it.
+pub(crate) async fn wait_for_lock(path: PathBuf, progress: &Progress) -> Result<Lock> {
+    let mut waited = false;
+    let lock = lock::acquire(path, || {
+        waited = true;
+        progress.set_activity(Activity::WaitingForLock, None);
+    })
+    .await?;
+    if waited {
+        progress.set_activity(Activity::Resolving, None);
+    }
+    Ok(lock)
+}
+
+impl Arrival<'_> {
+    /// Receives the content and has it published; `None` when it has changed on the Hub.
+    pub(crate) async fn receive(
+        self,
+        mut content: Option<Content>,
+        progress: &Progress,
+        give_name: GiveName,
+    ) -> Result<Option<Report>> {
+        self.check_space().await?;
+        let url = self.hub.file_url(&self.spec.repo, &self.spec.revision, &self.spec.path);
+        let pinned = self.spec.revision.as_commit();
+        // Without a proof at the end, bytes of unknown origin cannot be trusted.
+        let mut resume = self.may_resume() && self.metadata.etag.proof() != Proof::None;
+        loop {
+            let file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
+            let transfer = Transfer {
+                hub: self.hub,
+                url: &url,
+                pinned: pinned.as_ref(),
+                metadata: self.metadata,
+                slot: self.slot.clone(),
+                resume,
+                lock: self.lock.clone(),
+            };
+            match transfer.run(content.take(), &file, self.publish(&give_name)).await {
+                Ok(Outcome::Complete(report)) => {
+                    file.finish();
+                    return Ok(Some(report));
+                }
+                Ok(Outcome::Changed) => {
+                    file.abandon();
+                    return Ok(None);
+                }
+                // What a dead attempt left may have been wrong; without it the answer is final.
+                Err(error)
+                    if resume
+                        && file.has_resumed()
+                        && error.kind() == ErrorKind::ChecksumMismatch =>
+                {
+                    file.abandon();
+                    resume = false;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Names the content, and clears away what other attempts have left of it.
+    fn publish(&self, give_name: &GiveName) -> Publish {
+        let (slot, give_name) = (self.slot.clone(), give_name.clone());
+        let lock = self.may_have_partials().then(|| self.lock.clone());
+        Box::new(move |verified| {
+            let report = give_name(verified)?;
+            if lock.is_some_and(|lock| lock.excludes()) {
+                slot.clear();
+            }
+            Ok(report)
+        })
+    }
+
+    /// Whether earlier attempts may have left something of this content.
+    fn may_have_partials(&self) -> bool {
+        self.spec.partials.as_ref().is_none_or(|stems| stems.contains(&self.slot.stem))
+    }
+
+    fn may_resume(&self) -> bool {
+        !self.spec.mode.force && self.may_have_partials()
+    }
+
+    async fn check_space(&self) -> Result<()> {
+        let Some(size) = self.metadata.size.filter(|size| *size > self.hub.flow.in_memory) else {
+            return Ok(()); // Writing it tells as fast.
+        };
+        let (slot, lock) = (self.slot.clone(), self.may_resume().then(|| self.lock.clone()));
+        let missing = blocking::run(move || {
+            // Where room is short, what an earlier attempt left is gone on with in place.
+            let adoptable = lock.is_some_and(|lock| lock.excludes());
+            let here = if adoptable { slot.resumable() } else { 0 };
+            cache::missing_space(&slot.dir, size - here.min(size))
+        });
+        let Some(missing) = missing.await else { return Ok(()) };
+        let message = format!(
+            "not enough disk space below `{}`: the file needs {size} bytes, {missing} bytes more than are free; \
+             free some, or choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
+            self.slot.dir.display()
+        );
+        Err(Error::new(ErrorKind::Io, message))
+    }
+}

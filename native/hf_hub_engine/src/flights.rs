@@ -1,0 +1,131 @@
+//! Transfers under way, so that callers who want the same file share one.
+//!
+//! A flight runs in a task of its own and lives as long as somebody waits for it: the
+//! caller who began it may leave, the others still get their file. When the last one
+//! leaves, it is stopped.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::AbortHandle};
+
+use crate::{
+    download::Report,
+    error::{Error, ErrorKind, Result},
+    hub::{Hub, Token},
+    metadata::FileMetadata,
+    names::Etag,
+    progress::{FileProgress, Progress},
+};
+
+/// How often those who wait look at the progress.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What two callers must have in common to share a transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// Where the content goes.
+    pub(crate) path: PathBuf,
+    /// Which content it is.
+    pub(crate) etag: Etag,
+    /// Where it comes from.
+    pub(crate) endpoint: String,
+    /// Who is asking.
+    pub(crate) token: Option<Token>,
+}
+
+/// The transfers under way; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Flights(Arc<Mutex<HashMap<Key, Weak<Flight>>>>);
+
+type Landing = Result<Option<Report>>;
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    progress: Progress,
+    landing: watch::Receiver<Option<Landing>>,
+    task: AbortHandle,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Key {
+    /// For the content `metadata` of `hub`; the path is still to be told.
+    pub(crate) fn new(hub: &Hub, metadata: &FileMetadata) -> Self {
+        Self {
+            path: PathBuf::new(),
+            etag: metadata.etag.clone(),
+            endpoint: hub.endpoint.to_string(),
+            token: hub.token.clone(),
+        }
+    }
+}
+
+impl Flights {
+    /// Joins the flight that has this key, or begins it. True if it was begun.
+    pub(crate) fn board<F>(
+        &self,
+        key: Key,
+        begin: impl FnOnce(Progress) -> F,
+    ) -> (Arc<Flight>, bool)
+    where
+        F: Future<Output = Landing> + Send + 'static,
+    {
+        let mut flights = self.lock();
+        let under_way = flights.get(&key).and_then(Weak::upgrade);
+        if let Some(flight) = under_way.filter(|flight| flight.landing.borrow().is_none()) {
+            return (flight, false);
+        }
+        let progress = Progress::default();
+        let (landed, landing) = watch::channel(None);
+        let (journey, all, place) = (begin(progress.clone()), self.clone(), key.clone());
+        let task = tokio::spawn(async move {
+            let landing = journey.await;
+            all.lock().remove(&place);
+            landed.send_replace(Some(landing));
+        });
+        let flight = Arc::new(Flight { progress, landing, task: task.abort_handle() });
+        flights.retain(|_, flight| flight.strong_count() > 0);
+        flights.insert(key, Arc::downgrade(&flight));
+        (flight, true)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Weak<Flight>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    /// Waits for the end, telling `file` how far it is.
+    pub(crate) async fn land(&self, file: &FileProgress) -> Landing {
+        let mut landing = self.landing.clone();
+        let mut before = Progress::default().snapshot();
+        let mut look = tokio::time::interval(LOOK);
+        let landed = loop {
+            tokio::select! {
+                biased;
+                landed = landing.wait_for(Option::is_some) => {
+                    break landed.ok().and_then(|landing| landing.clone());
+                }
+                _ = look.tick() => {}
+            }
+            let now = self.progress.snapshot();
+            file.mirror(&now, &before);
+            before = now;
+        };
+        file.mirror(&self.progress.snapshot(), &before);
+        landed.unwrap_or_else(|| {
+            let message = "the download ended without a result";
+            Err(Error::new(ErrorKind::Internal, message))
+        })
+    }
+}

@@ -1,0 +1,265 @@
+//! One connection of a transfer: claims a part, fetches it, claims the next.
+
+use std::sync::{
+    PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+use reqwest::{StatusCode, Url};
+
+use crate::{
+    cache::partial::too_long,
+    error::{Error, ErrorKind, Result},
+    hub::{self, Span},
+    metadata::{self, Content, Located},
+    progress::Activity,
+    transfer::{Crew, Source, plan::Claim},
+    transport::Response,
+};
+
+/// Why a connection ended.
+pub(super) enum End {
+    /// There is nothing left for it to do.
+    Idle,
+    /// The server asks for less, and others go on.
+    Refused,
+    /// The whole crew ends here.
+    Stop(Stop),
+}
+
+/// Why a crew ended.
+pub(super) enum Stop {
+    /// All parts are in place.
+    Done,
+    /// The file on the Hub is another one by now.
+    Changed,
+    /// What has arrived is of no use with this server.
+    StartOver,
+}
+
+/// What came of a part.
+enum Part {
+    Complete,
+    Changed,
+    StartOver,
+}
+
+impl Crew<'_> {
+    /// Works until nothing is left to claim.
+    pub(super) async fn connection(&self, mut opened: Option<Response>) -> Result<End> {
+        let _working = Working::begin(&self.working);
+        loop {
+            if self.is_one_too_many() {
+                return Ok(End::Idle);
+            }
+            let Some(mut claim) = self.plan().claim() else { return Ok(End::Idle) };
+            let mut asked = None;
+            let part = self.fetch(&mut claim, opened.take(), &mut asked).await;
+            self.plan().release(&claim);
+            match part {
+                Ok(Part::Complete) => {}
+                Ok(Part::Changed) => return Ok(End::Stop(Stop::Changed)),
+                Ok(Part::StartOver) => return Ok(End::Stop(Stop::StartOver)),
+                Err(error) => {
+                    if let Some(end) = self.recover(error, asked).await? {
+                        return Ok(end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_one_too_many(&self) -> bool {
+        self.working.load(Relaxed) > self.wanted.load(Relaxed)
+    }
+
+    /// Fetches a part. `asked` becomes the URL of the content host, if it was asked.
+    async fn fetch(
+        &self,
+        claim: &mut Claim,
+        opened: Option<Response>,
+        asked: &mut Option<Url>,
+    ) -> Result<Part> {
+        // The answer at hand begins at zero; beyond that it cannot serve.
+        let opened = opened.filter(|_| claim.at == 0);
+        let bounded = self.bounded && opened.is_none();
+        let response = match opened {
+            Some(response) => response,
+            None => match self.open(claim, asked).await? {
+                Some(response) => response,
+                None => return Ok(Part::Changed),
+            },
+        };
+        match part_of(&response, claim.at, self.size())? {
+            // A 200 begins at zero, whatever was asked.
+            None if claim.at > 0 => return Ok(Part::StartOver),
+            None => self.receive(response, claim, false).await?,
+            Some(()) => self.receive(response, claim, bounded).await?,
+        }
+        Ok(Part::Complete)
+    }
+
+    /// Opens the content at the claim; `None` if the file has changed meanwhile.
+    async fn open(&self, claim: &Claim, asked: &mut Option<Url>) -> Result<Option<Response>> {
+        let hub = self.transfer.hub;
+        let span = Span { first: claim.at, end: self.bounded.then_some(claim.end) };
+        let url = {
+            // Held while the Hub is asked: one answer does for all connections.
+            let mut source = self.source.lock().await;
+            match &*source {
+                Source::At(url) => url.clone(),
+                Source::Unknown => match self.locate(span).await? {
+                    Some(Content::Here(response)) => return Ok(Some(response)),
+                    Some(Content::There(url)) => {
+                        *source = Source::At(url.clone());
+                        url
+                    }
+                    None => return Ok(None),
+                },
+            }
+        };
+        *asked = Some(url.clone());
+        metadata::open_content(hub, &url, span).await.map(Some)
+    }
+
+    async fn locate(&self, span: Span) -> Result<Option<Content>> {
+        let Self { transfer, .. } = self;
+        let announced = transfer.metadata;
+        let known = Some(announced).filter(|_| self.is_proved());
+        let Located { metadata, content } =
+            metadata::locate(transfer.hub, transfer.url, span, transfer.pinned, known).await?;
+        // An etag of another sort says nothing where the content has to prove itself anyway.
+        let comparable = metadata.etag.proof() == announced.etag.proof();
+        let changed = comparable && metadata.etag != announced.etag;
+        Ok(Some(content).filter(|_| !changed))
+    }
+
+    /// Takes the body. One that is not `bounded` goes on beyond the claim, as far as
+    /// nobody else fetches what follows.
+    async fn receive(
+        &self,
+        mut response: Response,
+        claim: &mut Claim,
+        bounded: bool,
+    ) -> Result<()> {
+        self.progress.operation().set_activity(Activity::Downloading, None);
+        while let Some(mut chunk) = response.chunk().await? {
+            self.transfer.hub.flow.pass(chunk.len()).await;
+            while !chunk.is_empty() {
+                if claim.at == claim.end && !self.may_extend(claim) {
+                    return self.beyond(claim);
+                }
+                let room = usize::try_from(claim.end - claim.at).unwrap_or(usize::MAX);
+                self.take(claim, chunk.split_to(room.min(chunk.len()))).await?;
+            }
+            let whole = self.is_proved() && Some(claim.at) == self.size();
+            if claim.at == claim.end && (bounded || whole) {
+                return Ok(());
+            }
+        }
+        if self.size().is_none() {
+            claim.end = claim.at;
+        }
+        if claim.at < claim.end {
+            let message = "the connection ended before the file did";
+            return Err(Error::new(ErrorKind::Transport, message).with_url(response.url()));
+        }
+        Ok(())
+    }
+
+    fn may_extend(&self, claim: &mut Claim) -> bool {
+        !self.is_one_too_many() && self.plan().extend(claim)
+    }
+
+    /// The body goes on where the claim ends: that is somebody else's, or nobody's.
+    fn beyond(&self, claim: &Claim) -> Result<()> {
+        match self.size().filter(|size| claim.end >= *size) {
+            Some(size) => Err(too_long(size)),
+            None => Ok(()),
+        }
+    }
+
+    async fn take(&self, claim: &mut Claim, bytes: Bytes) -> Result<()> {
+        let length = bytes.len() as u64;
+        self.writer.write(claim.at, bytes).await?;
+        claim.at += length;
+        self.present.fetch_add(length, Relaxed);
+        self.progress.received(length);
+        Ok(())
+    }
+
+    /// Decides what a failure means: go on after a pause (`None`), end this connection or
+    /// all of them, or give up.
+    async fn recover(&self, error: Error, asked: Option<Url>) -> Result<Option<End>> {
+        let expired = asked.filter(|_| matches!(error.status(), Some(400 | 401 | 403 | 404 | 410)));
+        if let Some(url) = &expired
+            && !self.forget(url).await
+        {
+            return Ok(None); // Another connection has renewed it meanwhile.
+        }
+        let unsatisfiable = error.status() == Some(416) && (self.bounded || self.reached() > 0);
+        let error = if unsatisfiable { error.with_kind(ErrorKind::Transport) } else { error };
+        let (wait, renewable) = {
+            let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+            (patience.failed(&error, self.reached()), expired.is_some() && patience.may_renew())
+        };
+        let others = self.working.load(Relaxed) > 1;
+        match wait {
+            _ if renewable => return Ok(None),
+            _ if others && matches!(error.status(), Some(429 | 503)) => {
+                return Ok(Some(End::Refused));
+            }
+            None => return Err(self.give_up(error)),
+            Some(wait) if others => tokio::time::sleep(wait).await,
+            Some(wait) => hub::pause(self.progress.operation(), &error, wait).await,
+        }
+        Ok(unsatisfiable.then_some(End::Stop(Stop::StartOver)))
+    }
+
+    /// Drops a signed URL that is refused, because it has expired; the Hub makes another.
+    /// False if that has been done already.
+    async fn forget(&self, url: &Url) -> bool {
+        let mut source = self.source.lock().await;
+        let current = matches!(&*source, Source::At(current) if current == url);
+        if current {
+            *source = Source::Unknown;
+        }
+        current
+    }
+
+    fn reached(&self) -> u64 {
+        self.present.load(Relaxed)
+    }
+}
+
+/// Counts a connection as long as it works.
+struct Working<'a>(&'a AtomicUsize);
+
+impl<'a> Working<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Whether the body is the part that begins at `first`; `None` if it is the whole file.
+fn part_of(response: &Response, first: u64, size: Option<u64>) -> Result<Option<()>> {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return Ok(None);
+    }
+    let fits = |total: Option<u64>| size.is_none() || total.is_none() || total == size;
+    match metadata::content_range(response) {
+        Some((begins, total)) if begins == first && fits(total) => Ok(Some(())),
+        _ => {
+            let message = format!("byte {first} was asked for and the server sent another part");
+            Err(Error::new(ErrorKind::Transport, message).with_url(response.url()))
+        }
+    }
+}

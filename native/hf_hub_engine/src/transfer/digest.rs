@@ -1,0 +1,188 @@
+//! The hash of a file that is still arriving, made on a thread of its own.
+//!
+//! Bytes that come in their order are hashed as they are; those that came early are
+//! read back from the partial, which the system still holds in memory, as soon as the
+//! gap before them is closed. So the hash is ready when the last byte is.
+
+use std::{
+    fs::File,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    cache::partial::Partial,
+    error::{Error, ErrorKind, Result},
+    hash::Hasher,
+};
+
+/// Pieces that may wait to be hashed.
+const QUEUE: usize = 8;
+
+/// A running hash. Dropped, it stops.
+pub(crate) struct Digest {
+    pieces: Option<SyncSender<Piece>>,
+    thread: Option<JoinHandle<io::Result<String>>>,
+    stop: Arc<AtomicBool>,
+    /// Where the next piece has to begin.
+    fed: u64,
+}
+
+enum Piece {
+    Here(Bytes),
+    /// In the file, this many.
+    There(u64),
+}
+
+impl Digest {
+    /// Begins with what `partial` holds already. `None` where there is nothing to prove.
+    pub(crate) fn start(partial: &Partial) -> Result<Option<Self>> {
+        let slot = partial.slot();
+        let Some(hasher) = Hasher::new(slot.etag.proof(), slot.size) else { return Ok(None) };
+        let (pieces, queue) = sync_channel(QUEUE);
+        let (file, stop) = (partial.reader()?, Arc::new(AtomicBool::new(false)));
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("hf_hub_hash".to_owned())
+            .spawn(move || hash(hasher, &file, &queue, &stopped))
+            .map_err(|source| {
+                Error::new(ErrorKind::Io, "cannot start a thread").with_source(source)
+            })?;
+        let mut digest = Self { pieces: Some(pieces), thread: Some(thread), stop, fed: 0 };
+        digest.catch_up(partial);
+        Ok(Some(digest))
+    }
+
+    /// Takes in what has just been written at `offset`.
+    pub(crate) fn feed(&mut self, offset: u64, bytes: Bytes, partial: &Partial) {
+        if offset == self.fed {
+            self.fed += bytes.len() as u64;
+            self.send(Piece::Here(bytes));
+        }
+        self.catch_up(partial);
+    }
+
+    /// The hash in hex.
+    pub(crate) fn finish(mut self) -> Result<Option<String>> {
+        self.pieces = None;
+        let Some(thread) = self.thread.take() else { return Ok(None) };
+        match thread.join() {
+            Ok(Ok(hex)) => Ok(Some(hex)),
+            Ok(Err(source)) => {
+                Err(Error::new(ErrorKind::Io, "cannot read what was downloaded")
+                    .with_source(source))
+            }
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    fn catch_up(&mut self, partial: &Partial) {
+        let prefix = partial.present().prefix();
+        if prefix > self.fed {
+            self.send(Piece::There(prefix - self.fed));
+            self.fed = prefix;
+        }
+    }
+
+    fn send(&self, piece: Piece) {
+        if let Some(pieces) = &self.pieces {
+            // A thread that has failed says so at the end.
+            let _ = pieces.send(piece);
+        }
+    }
+}
+
+impl Drop for Digest {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+    }
+}
+
+fn hash(
+    mut hasher: Hasher,
+    file: &File,
+    queue: &Receiver<Piece>,
+    stop: &AtomicBool,
+) -> io::Result<String> {
+    let (mut at, mut buffer) = (0, Vec::new());
+    for piece in queue {
+        match piece {
+            Piece::Here(bytes) => {
+                hasher.update(&bytes);
+                at += bytes.len() as u64;
+            }
+            Piece::There(mut length) => {
+                buffer.resize(1 << 20, 0);
+                while length > 0 && !stop.load(Relaxed) {
+                    let room = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
+                    let n = read_at(file, &mut buffer[..room], at)?;
+                    if n == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    hasher.update(&buffer[..n]);
+                    (at, length) = (at + n as u64, length - n as u64);
+                }
+            }
+        }
+    }
+    Ok(hasher.finish())
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cache::partial::Slot,
+        names::{Etag, Proof},
+    };
+
+    fn partial(dir: &std::path::Path, size: usize) -> Partial {
+        let etag = Etag::parse(&"a".repeat(64)).unwrap();
+        assert_eq!(etag.proof(), Proof::Sha256);
+        let size = Some(size as u64);
+        Partial::create(Slot { dir: dir.to_owned(), stem: etag.to_string(), etag, size }).unwrap()
+    }
+
+    #[test]
+    fn does_not_care_in_which_order_bytes_come() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let content: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect();
+        let mut expected = Hasher::new(Proof::Sha256, None).unwrap();
+        expected.update(&content);
+        let expected = expected.finish();
+        for seed in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut partial = partial(dir.path(), content.len());
+            let mut pieces: Vec<_> = content.chunks(100_000).enumerate().collect();
+            fastrand::Rng::with_seed(seed).shuffle(&mut pieces);
+            let mut pieces = pieces.into_iter();
+            // Some are there before the hash begins, as after a resume.
+            for (n, piece) in pieces.by_ref().take(usize::try_from(seed).unwrap()) {
+                partial.write(n as u64 * 100_000, piece).unwrap();
+            }
+            let mut digest = Digest::start(&partial).unwrap().unwrap();
+            for (n, piece) in pieces {
+                partial.write(n as u64 * 100_000, piece).unwrap();
+                digest.feed(n as u64 * 100_000, Bytes::copy_from_slice(piece), &partial);
+            }
+            assert_eq!(digest.finish().unwrap().as_deref(), Some(expected.as_str()));
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The disk side of a transfer.
+//!
+//! A small file is collected in memory and written in one go. Any other one has a
+//! blocking task that writes, beside a thread that hashes and one that flushes. Short
+//! bounded queues lie between them, so a slow disk slows the sockets down instead of
+//! filling memory.
+
+use std::{
+    fs::File,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use crate::{
+    blocking::{self, join},
+    cache::{
+        lock::Lock,
+        partial::{Partial, Slot, Verified, too_long},
+        ranges::Ranges,
+    },
+    download::Report,
+    error::{Error, ErrorKind, Result},
+    hash::Hasher,
+    transfer::digest::Digest,
+};
+
+/// Pieces that may wait for the disk. A piece is at most a few hundred KiB.
+const QUEUE: usize = 8;
+
+/// Bytes after which the system is asked to begin with putting them on disk.
+const FLUSHED_EVERY: u64 = 64 << 20;
+
+/// What is done with the content once it is proved.
+pub(crate) type Publish = Box<dyn FnOnce(Verified) -> Result<Report> + Send>;
+
+/// Takes a file's bytes, from several connections at a time.
+pub(crate) enum Writer {
+    /// In memory until the end.
+    Memory(Slot, Mutex<BytesMut>),
+    /// To disk as they come.
+    Disk(Disk),
+}
+
+/// The task that writes, seen from the network side.
+pub(crate) struct Disk {
+    commands: mpsc::Sender<Command>,
+    task: tokio::sync::Mutex<Task>,
+}
+
+enum Task {
+    Running(JoinHandle<Result<Option<Report>>>),
+    Failed(Error),
+}
+
+enum Command {
+    Write(u64, Bytes),
+    Restart,
+    Finish(Publish),
+}
+
+impl Writer {
+    /// For a file that is small enough to be held.
+    pub(crate) fn in_memory(slot: Slot) -> Self {
+        Self::Memory(slot, Mutex::default())
+    }
+
+    /// Begins with what a dead attempt has left, if that may be used. Also tells what is in place.
+    pub(crate) async fn on_disk(
+        slot: Slot,
+        resume: bool,
+        lock: Arc<Lock>,
+    ) -> Result<(Self, Ranges)> {
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let (opened, present) = oneshot::channel();
+        let task = tokio::task::spawn_blocking(move || {
+            // Nobody sends any more: the network side is gone.
+            let stop = || queue.is_closed();
+            let partial = if resume {
+                Partial::resume(slot, lock.excludes(), &stop)
+            } else {
+                Partial::create(slot)
+            };
+            let result = partial.and_then(|partial| {
+                // A receiver that is gone closes the queue as well.
+                let _ = opened.send(partial.present().clone());
+                work(partial, queue)
+            });
+            // Not before: whoever gets the lock may claim what we leave behind.
+            drop(lock);
+            result
+        });
+        let Ok(present) = present.await else {
+            return Err(join(task.await).err().unwrap_or_else(ended_early));
+        };
+        let task = tokio::sync::Mutex::new(Task::Running(task));
+        Ok((Self::Disk(Disk { commands, task }), present))
+    }
+
+    /// Takes bytes for `offset`.
+    pub(crate) async fn write(&self, offset: u64, bytes: Bytes) -> Result<()> {
+        match self {
+            Self::Disk(disk) => disk.command(Command::Write(offset, bytes)).await,
+            Self::Memory(slot, held) => {
+                let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+                debug_assert_eq!(held.len() as u64, offset, "one connection, from the beginning");
+                held.extend_from_slice(&bytes);
+                let size = slot.size.filter(|size| held.len() as u64 > *size);
+                size.map_or(Ok(()), |size| Err(too_long(size)))
+            }
+        }
+    }
+
+    /// Forgets all bytes.
+    pub(crate) async fn restart(&self) -> Result<()> {
+        match self {
+            Self::Disk(disk) => disk.command(Command::Restart).await,
+            Self::Memory(_, held) => {
+                held.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                Ok(())
+            }
+        }
+    }
+
+    /// Proves the content, puts it on disk and publishes it.
+    pub(crate) async fn finish(self, publish: Publish) -> Result<Report> {
+        match self {
+            Self::Disk(disk) => disk.finish(publish).await,
+            Self::Memory(slot, held) => {
+                let bytes = held.into_inner().unwrap_or_else(PoisonError::into_inner);
+                blocking::run(move || publish(write_at_once(slot, &bytes)?)).await
+            }
+        }
+    }
+}
+
+impl Disk {
+    async fn finish(self, publish: Publish) -> Result<Report> {
+        self.command(Command::Finish(publish)).await?;
+        match self.task.into_inner() {
+            Task::Running(task) => join(task.await)?.ok_or_else(ended_early),
+            Task::Failed(error) => Err(error),
+        }
+    }
+
+    async fn command(&self, command: Command) -> Result<()> {
+        if self.commands.send(command).await.is_ok() {
+            return Ok(());
+        }
+        let mut task = self.task.lock().await;
+        let error = match &mut *task {
+            Task::Running(running) => join(running.await).err().unwrap_or_else(ended_early),
+            Task::Failed(error) => error.clone(),
+        };
+        *task = Task::Failed(error.clone());
+        Err(error)
+    }
+}
+
+/// Runs until the file is finished, or until the network side goes away: then
+/// everything that was queued is still written, for the next attempt.
+fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Option<Report>> {
+    let mut digest = Digest::start(&partial)?;
+    let mut flusher = Flusher::default();
+    while let Some(command) = queue.blocking_recv() {
+        match command {
+            Command::Write(offset, bytes) => {
+                partial.write(offset, &bytes)?;
+                flusher.wrote(bytes.len() as u64, &partial)?;
+                if let Some(digest) = &mut digest {
+                    digest.feed(offset, bytes, &partial);
+                }
+            }
+            Command::Restart => {
+                partial.restart()?;
+                digest = Digest::start(&partial)?;
+            }
+            Command::Finish(publish) => {
+                let hex = digest.map(Digest::finish).transpose()?.flatten();
+                flusher.join()?;
+                return publish(partial.finish(hex)?).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn write_at_once(slot: Slot, bytes: &[u8]) -> Result<Verified> {
+    let hasher = Hasher::new(slot.etag.proof(), Some(bytes.len() as u64));
+    let hex = hasher.map(|mut hasher| {
+        hasher.update(bytes);
+        hasher.finish()
+    });
+    let mut partial = Partial::create(slot)?;
+    partial.write(0, bytes)?;
+    partial.finish(hex)
+}
+
+fn ended_early() -> Error {
+    Error::new(ErrorKind::Internal, "the writer ended early")
+}
+
+/// Puts a large file on disk while it arrives, so that little is left to do at its end.
+#[derive(Default)]
+struct Flusher {
+    unflushed: u64,
+    thread: Option<std::thread::JoinHandle<io::Result<()>>>,
+}
+
+impl Flusher {
+    fn wrote(&mut self, bytes: u64, partial: &Partial) -> Result<()> {
+        self.unflushed += bytes;
+        let busy = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        if self.unflushed < FLUSHED_EVERY || busy {
+            return Ok(());
+        }
+        self.join()?;
+        self.unflushed = 0;
+        let file: File = partial.reader()?;
+        // Without a thread the end has more to do.
+        let name = "hf_hub_flush".to_owned();
+        self.thread = std::thread::Builder::new().name(name).spawn(move || file.sync_data()).ok();
+        Ok(())
+    }
+
+    fn join(&mut self) -> Result<()> {
+        match self.thread.take().map(std::thread::JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(source))) => {
+                Err(Error::new(ErrorKind::Io, "cannot put what was downloaded on disk")
+                    .with_source(source))
+            }
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
