@@ -27,8 +27,8 @@ defmodule HfHub.Download do
   require Logger
 
   alias HfHub.{Config, Error, Extract, Native, Options, Progress, RepoRef}
+  alias HfHub.Download.{FileInfo, Spec}
   alias HfHub.Native.Nif
-  alias HfHub.Download.FileInfo
 
   @repo [
     repo_id: [type: :any, required: true, doc: "the repository; `HfHub.Download` lists the forms."],
@@ -115,7 +115,17 @@ defmodule HfHub.Download do
                         progress_callback: @extra[:progress_callback]
                       ] ++ Options.transfer()
 
-  @stream_options @repo ++ @file_name ++ Options.transfer()
+  @stream_options @repo ++
+                    @file_name ++
+                    [
+                      range: [
+                        type: {:struct, Range},
+                        doc:
+                          "only these bytes, counted from 0, both ends included: `0..99` is the first hundred, " <>
+                            "`100..-1//1` all behind them, `-100..-1//1` the last hundred. What is behind the end " <>
+                            "of the file is left out."
+                      ]
+                    ] ++ Options.transfer()
 
   # More at a time than any Hub answers gladly.
   @max_workers 256
@@ -138,7 +148,7 @@ defmodule HfHub.Download do
   def hf_hub_download(opts) do
     opts = validate!(opts, @file_options)
 
-    with {:ok, spec} <- file_spec(opts),
+    with {:ok, spec} <- Spec.file(opts),
          {:ok, report} <- run(spec, opts, label(spec.filename), &Nif.download/2) do
       deliver_file(report, opts)
     end
@@ -169,7 +179,7 @@ defmodule HfHub.Download do
   def snapshot_download(opts) do
     opts = validate!(opts, @snapshot_options)
 
-    with {:ok, spec, ref} <- repo_spec(opts),
+    with {:ok, spec, ref} <- Spec.repo(opts),
          filter = %{
            allow_patterns: patterns(opts[:allow_patterns]) || below(ref.path),
            ignore_patterns: patterns(opts[:ignore_patterns]) || [],
@@ -188,9 +198,10 @@ defmodule HfHub.Download do
   Returns a stream of a file's bytes, which writes nothing to disk.
 
   The request is made when the stream is run, and again each time it is. Pieces come as the reader
-  asks for them; a reader that stops early closes the connection. The content is verified: a
-  failure, a wrong content or a connection that cannot be mended raises `HfHub.Error` instead of
-  ending the stream early.
+  asks for them; a reader that stops early closes the connection. A connection that breaks is mended
+  from the byte reached. The content is verified, unless only a `:range` of it is read: a failure, a
+  wrong content or a connection that cannot be mended raises `HfHub.Error` instead of ending the
+  stream early.
 
   ## Options
 
@@ -206,13 +217,7 @@ defmodule HfHub.Download do
   def download_stream(opts) do
     opts = validate!(opts, @stream_options)
 
-    with {:ok, ref} <- ref(opts),
-         {:ok, filename} <- filename(opts, ref),
-         :ok <- check_names(ref, opts, filename),
-         {:ok, hub} <- Config.hub(opts) do
-      spec = %{hub: hub, repo: repo(ref, opts), filename: filename}
-      {:ok, Native.stream(&Nif.open_stream(&1, spec))}
-    end
+    with {:ok, spec} <- Spec.stream(opts), do: {:ok, Native.stream(&Nif.open_stream(&1, spec))}
   end
 
   @doc "Same as `download_stream/1`, but returns the stream or raises `HfHub.Error`."
@@ -267,67 +272,6 @@ defmodule HfHub.Download do
     Options.validate!(if(tuple == [], do: opts, else: Keyword.merge(tuple, opts)), table)
   end
 
-  defp file_spec(opts) do
-    with {:ok, spec, ref} <- repo_spec(opts),
-         {:ok, filename} <- filename(opts, ref) do
-      {:ok, Map.merge(spec, %{filename: filename, expected_sha256: opts[:expected_sha256]})}
-    end
-  end
-
-  defp repo_spec(opts) do
-    with {:ok, ref} <- ref(opts),
-         {:ok, hub} <- Config.hub(opts) do
-      spec = %{
-        hub: hub,
-        progress: opts[:progress] not in [nil, false] or opts[:progress_callback] != nil,
-        repo: repo(ref, opts),
-        destination: %{
-          cache_dir: expand(opts[:cache_dir]) || Config.cache_dir(),
-          local_dir: expand(opts[:local_dir])
-        },
-        mode: %{
-          force_download: opts[:force_download],
-          local_files_only: opts[:local_files_only],
-          dry_run: opts[:dry_run],
-          symlinks: Config.symlinks?()
-        }
-      }
-
-      if opts[:force_download] and (opts[:local_files_only] or hub.offline) do
-        raise ArgumentError,
-              ":force_download needs the network, which :local_files_only and offline mode forbid"
-      end
-
-      {:ok, spec, ref}
-    end
-  end
-
-  defp ref(opts) do
-    RepoRef.parse(opts[:repo_id], opts[:repo_type], opts[:endpoint] || Config.endpoint())
-  end
-
-  defp repo(ref, opts) do
-    %{
-      repo_type: to_string(ref.repo_type),
-      id: ref.repo_id,
-      revision: opts[:revision] || ref.revision || "main"
-    }
-  end
-
-  defp filename(opts, ref) do
-    case Enum.reject([ref.path, opts[:subfolder], opts[:filename]], &(&1 in [nil, ""])) do
-      [] -> raise ArgumentError, "option :filename is required"
-      parts -> {:ok, Enum.join(parts, "/")}
-    end
-  end
-
-  defp check_names(ref, opts, filename) do
-    case Nif.check_names(%{repo: repo(ref, opts), filename: filename}) do
-      nil -> :ok
-      fields -> {:error, Error.from_native(fields)}
-    end
-  end
-
   defp run(spec, opts, label, start) do
     Native.run(&start.(&1, spec), Progress.start(receiver(opts), label))
   end
@@ -357,7 +301,9 @@ defmodule HfHub.Download do
 
   # A folder that this library named itself appears only when it is whole.
   defp unpack(report, opts) do
-    destination = expand(opts[:extract_dir]) || Extract.place(report, opts[:local_dir] != nil)
+    destination =
+      (opts[:extract_dir] && Config.expand(opts[:extract_dir])) ||
+        Extract.place(report, opts[:local_dir] != nil)
 
     ready? =
       opts[:extract_dir] == nil and opts[:local_dir] == nil and report.cached and File.exists?(destination)
@@ -391,9 +337,6 @@ defmodule HfHub.Download do
     literal = String.replace(path, ["[", "*", "?"], &"[#{&1}]")
     [literal, literal <> "/"]
   end
-
-  defp expand(nil), do: nil
-  defp expand(path), do: Config.expand(path)
 
   defp label(filename), do: Path.basename(filename)
 end

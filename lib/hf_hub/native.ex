@@ -1,8 +1,10 @@
 defmodule HfHub.Native do
   # Runs native jobs: the one place that waits for their messages. A job answers
-  # `{:hf_hub, ref, event}`: any number of progress events or chunks, then exactly
+  # `{:hf_hub, ref, event}`: any number of progress and waiting events or chunks, then exactly
   # one `{:ok, value}` or `{:error, map}`.
   @moduledoc false
+
+  require Logger
 
   alias HfHub.{Error, Progress}
   alias HfHub.Native.Nif
@@ -43,6 +45,14 @@ defmodule HfHub.Native do
   defp handle({:progress, fields}, ref, job, reporter) do
     Nif.acknowledge(job)
     reporter = Progress.report(reporter, fields)
+
+    receive do
+      {:hf_hub, ^ref, event} -> handle(event, ref, job, reporter)
+    end
+  end
+
+  defp handle({:waiting, %{file: file}}, ref, job, reporter) do
+    Logger.info("waiting for another process that downloads #{file}")
 
     receive do
       {:hf_hub, ^ref, event} -> handle(event, ref, job, reporter)

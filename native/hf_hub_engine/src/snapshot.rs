@@ -36,6 +36,9 @@ use crate::{
 /// More pages than any repository has.
 const PAGES: usize = 10_000;
 
+/// The largest listing that is read into memory, in bytes of JSON.
+const LISTING_LIMIT: usize = 1 << 30;
+
 /// Which files, and where to.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -174,9 +177,13 @@ async fn fetch_listing(
     progress: &Progress,
 ) -> Result<Tree> {
     let mut url = listing_url(hub, repo, commit);
-    let mut tree = Tree::default();
+    let (mut tree, mut read) = (Tree::default(), 0);
     for _ in 0..PAGES {
         let (json, next) = hub.page(&url, progress).await?;
+        read += json.len();
+        if read > LISTING_LIMIT {
+            break;
+        }
         tree.add_page(&json)?;
         match next {
             None => {

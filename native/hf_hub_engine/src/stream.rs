@@ -8,6 +8,7 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use crate::{
+    cache::partial::too_long,
     error::{Error, ErrorKind, Result},
     explain,
     hash::Hasher,
@@ -31,6 +32,19 @@ pub struct Spec {
     pub revision: Revision,
     /// The file.
     pub path: EntryPath,
+    /// Which of its bytes.
+    pub part: Part,
+}
+
+/// Which bytes of a file are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of them, which can then be proved.
+    Whole,
+    /// As many of these as there are.
+    Span(Span),
+    /// So many at the end of the file.
+    Last(u64),
 }
 
 /// An open file. Dropping it closes the connection.
@@ -42,6 +56,8 @@ pub struct FileStream {
     response: Option<Response>,
     hasher: Option<Hasher>,
     offset: u64,
+    /// One behind the last byte, where known.
+    end: Option<u64>,
     failures: u32,
     progress: Progress,
     deadline: Option<Instant>,
@@ -52,10 +68,15 @@ impl FileStream {
     pub async fn open(hub: Hub, spec: Spec, progress: Progress) -> Result<Self> {
         let url = hub.file_url(&spec.repo, &spec.revision, &spec.path);
         let deadline = hub.deadline.map(|deadline| Instant::now() + deadline);
-        let opened =
-            hub.within_deadline(hub.retrying(&progress, || open_at(&hub, &spec, &url, 0))).await;
-        let (metadata, response) = opened.map_err(|error| explain(&hub, &spec, error))?;
-        let hasher = Hasher::new(metadata.etag.proof(), metadata.size);
+        let opened = hub
+            .within_deadline(hub.retrying(&progress, || open_part(&hub, &spec, &url)))
+            .await
+            .map_err(|error| explain(&hub, &spec, error))?;
+        let Opened { metadata, span, response } = opened;
+        let hasher = match spec.part {
+            Part::Whole => Hasher::new(metadata.etag.proof(), metadata.size),
+            Part::Span(_) | Part::Last(_) => None,
+        };
         Ok(Self {
             hub,
             spec,
@@ -63,7 +84,8 @@ impl FileStream {
             metadata,
             response: Some(response),
             hasher,
-            offset: 0,
+            offset: span.first,
+            end: span.end,
             failures: 0,
             progress,
             deadline,
@@ -82,8 +104,9 @@ impl FileStream {
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>> {
-        let held_back =
-            self.metadata.etag.proof() == Proof::GitSha1 && self.metadata.size.is_none();
+        let held_back = self.spec.part == Part::Whole
+            && self.metadata.etag.proof() == Proof::GitSha1
+            && self.metadata.size.is_none();
         let piece = if held_back { self.whole().await } else { self.part().await };
         piece.map_err(|error| explain(&self.hub, &self.spec, error))
     }
@@ -99,37 +122,50 @@ impl FileStream {
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>> {
-        if self.response.is_none() {
-            let (metadata, response) =
-                open_at(&self.hub, &self.spec, &self.url, self.offset).await?;
-            if metadata.etag != self.metadata.etag {
-                let message = "the file has changed on the Hub while it was read";
-                return Err(Error::new(ErrorKind::Conflict, message));
-            }
-            self.response = Some(response);
+        // Behind a part there may be more, which nobody asked for.
+        let is_part = self.spec.part != Part::Whole;
+        if is_part && self.end == Some(self.offset) {
+            return Ok(None);
         }
-        let Some(response) = &mut self.response else { return Ok(None) };
-        let Some(chunk) = response.chunk().await? else {
-            return match self.metadata.size {
-                Some(size) if self.offset < size => Err(Error::new(
+        let mut response = match self.response.take() {
+            Some(response) => response,
+            None => self.reopen().await?,
+        };
+        let Some(mut chunk) = response.chunk().await? else {
+            return match self.end {
+                Some(end) if self.offset < end => Err(Error::new(
                     ErrorKind::Transport,
                     "the connection ended before the file did",
                 )),
                 _ => Ok(None),
             };
         };
+        if let Some(end) = self.end {
+            let room = usize::try_from(end - self.offset).unwrap_or(usize::MAX);
+            if chunk.len() > room && !is_part {
+                return Err(too_long(end));
+            }
+            chunk.truncate(room);
+        }
+        self.hub.flow.pass(chunk.len()).await;
+        self.response = Some(response);
         self.offset += chunk.len() as u64;
         self.failures = 0;
-        if self.metadata.size.is_some_and(|size| self.offset > size) {
-            return Err(Error::new(
-                ErrorKind::ChecksumMismatch,
-                "the server sent more bytes than it announced",
-            ));
-        }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&chunk);
         }
         Ok(Some(chunk))
+    }
+
+    async fn reopen(&self) -> Result<Response> {
+        let span =
+            Span { first: self.offset, end: self.end.filter(|_| self.spec.part != Part::Whole) };
+        let (metadata, response) = open_at(&self.hub, &self.spec, &self.url, span).await?;
+        if metadata.etag != self.metadata.etag {
+            let message = "the file has changed on the Hub while it was read";
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        Ok(response)
     }
 
     /// A git object id begins with the length. Where the Hub does not tell it, the file,
@@ -169,26 +205,74 @@ impl FileStream {
     }
 }
 
+/// A file that has answered.
+struct Opened {
+    metadata: FileMetadata,
+    /// What is read of it.
+    span: Span,
+    response: Response,
+}
+
+async fn open_part(hub: &Hub, spec: &Spec, url: &Url) -> Result<Opened> {
+    let wanted = match spec.part {
+        Part::Whole => Span::default(),
+        Part::Span(span) => span,
+        Part::Last(bytes) => last(hub, spec, url, bytes).await?,
+    };
+    let (metadata, response) = open_at(hub, spec, url, wanted).await?;
+    let total = metadata.size.or_else(|| metadata::body_size(&response));
+    let end = match (wanted.end, total) {
+        (Some(end), Some(total)) => Some(end.min(total)),
+        (end, total) => end.or(total),
+    };
+    if total.is_some_and(|total| wanted.first > total) {
+        return Err(beyond(total));
+    }
+    Ok(Opened { metadata, span: Span { end, ..wanted }, response })
+}
+
+/// Where the last `bytes` of a file are; that takes knowing its size.
+async fn last(hub: &Hub, spec: &Spec, url: &Url, bytes: u64) -> Result<Span> {
+    let pinned = spec.revision.as_commit();
+    let located = metadata::locate(hub, url, Span::default(), pinned.as_ref(), None).await?;
+    let size = located.metadata.size.ok_or_else(|| {
+        let message = "the Hub does not tell the size of the file, so its end cannot be found";
+        Error::new(ErrorKind::InvalidResponse, message)
+    })?;
+    Ok(Span { first: size.saturating_sub(bytes), end: Some(size) })
+}
+
 async fn open_at(
     hub: &Hub,
     spec: &Spec,
     url: &Url,
-    offset: u64,
+    span: Span,
 ) -> Result<(FileMetadata, Response)> {
     let pinned = spec.revision.as_commit();
-    let Located { metadata, content } =
-        metadata::locate(hub, url, Span::from(offset), pinned.as_ref(), None).await?;
-    let response = match content {
+    let located = metadata::locate(hub, url, span, pinned.as_ref(), None).await;
+    let Located { metadata, content } = located.map_err(unsatisfiable)?;
+    let mut response = match content {
         Content::Here(response) => response,
-        Content::There(url) => metadata::open_content(hub, &url, Span::from(offset)).await?,
+        Content::There(url) => {
+            metadata::open_content(hub, &url, span).await.map_err(unsatisfiable)?
+        }
     };
     let starts = metadata::content_range(&response).map_or(0, |(first, _)| first);
-    if starts != offset {
-        let message =
-            format!("the connection broke at byte {offset}, and the server cannot continue there");
-        return Err(Error::new(ErrorKind::InvalidResponse, message));
+    if starts > span.first {
+        let message = format!("byte {} was asked for and the server sent another part", span.first);
+        return Err(Error::new(ErrorKind::Transport, message));
     }
+    response.skip(span.first - starts).await?;
     Ok((metadata, response))
+}
+
+fn unsatisfiable(error: Error) -> Error {
+    if error.status() == Some(416) { beyond(None).with_status(416) } else { error }
+}
+
+fn beyond(size: Option<u64>) -> Error {
+    let size = size.map_or_else(String::new, |size| format!(", which has {size} bytes"));
+    Error::new(ErrorKind::BadRequest, format!("the range begins behind the end of the file{size}"))
 }
 
 fn explain(hub: &Hub, spec: &Spec, error: Error) -> Error {

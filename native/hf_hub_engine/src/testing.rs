@@ -1,6 +1,13 @@
 //! A server that says exactly what a test scripts, and the hub that points at it.
 
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use reqwest::header::HeaderValue;
 use tokio::{
@@ -14,7 +21,6 @@ use crate::{
     retry::Policy,
     transport::{Client, ClientConfig, Timeouts},
 };
-use std::sync::Arc;
 
 /// A hub at `endpoint` that retries without waiting.
 pub(crate) fn hub(endpoint: &str) -> Hub {
@@ -42,33 +48,48 @@ pub(crate) fn flow(connections: usize) -> Flow {
     flow
 }
 
-/// One scripted answer: raw bytes, then close; or stay silent for ever.
+/// One scripted answer.
 pub(crate) enum Reply {
     /// Sent as it is, then the connection is closed.
     Raw(Vec<u8>),
     /// Sent as it is, then nothing more.
     Stall(Vec<u8>),
+    /// Sent after a pause, and the connection waits for the next request.
+    Later(Duration, Vec<u8>),
 }
 
-/// Answers each connection with the next scripted reply and keeps what was asked.
+type Script = dyn FnMut(&str) -> Reply + Send;
+
+/// Answers each request as scripted and keeps what was asked.
 pub(crate) struct Server {
     pub(crate) url: String,
     state: Arc<State>,
 }
 
-#[derive(Default)]
 struct State {
     replies: Mutex<VecDeque<Reply>>,
+    script: Mutex<Box<Script>>,
     requests: Mutex<Vec<String>>,
+    answering: AtomicUsize,
 }
 
 impl Server {
+    /// Answers with these replies, one after the other.
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let server = Self::answering(|_| reply("500 Not Scripted", "", b"")).await;
+        server.state.replies.lock().unwrap().extend(replies);
+        server
+    }
+
+    /// Answers as `script` says to the request.
+    pub(crate) async fn answering(script: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(State {
-            replies: Mutex::new(replies.into_iter().collect()),
-            ..State::default()
+            replies: Mutex::default(),
+            script: Mutex::new(Box::new(script)),
+            requests: Mutex::default(),
+            answering: AtomicUsize::new(0),
         });
         let shared = state.clone();
         tokio::spawn(async move {
@@ -82,6 +103,11 @@ impl Server {
     /// Adds a reply.
     pub(crate) fn push(&self, reply: Reply) {
         self.state.replies.lock().unwrap().push_back(reply);
+    }
+
+    /// How many requests are being answered now.
+    pub(crate) fn at_once(&self) -> usize {
+        self.state.answering.load(Relaxed)
     }
 
     /// The heads of all requests so far.
@@ -100,20 +126,33 @@ pub(crate) fn reply(status: &str, headers: &str, body: &[u8]) -> Reply {
 }
 
 async fn answer(mut socket: TcpStream, state: Arc<State>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match socket.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match socket.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_) => return,
+            }
         }
-    }
-    state.requests.lock().unwrap().push(String::from_utf8_lossy(&head).to_lowercase());
-    let next = state.replies.lock().unwrap().pop_front();
-    match next.unwrap_or_else(|| reply("500 Not Scripted", "", b"")) {
-        Reply::Raw(bytes) => socket.write_all(&bytes).await.unwrap_or_default(),
-        Reply::Stall(bytes) => {
-            socket.write_all(&bytes).await.unwrap_or_default();
-            std::future::pending::<()>().await;
+        let head = String::from_utf8_lossy(&head).to_lowercase();
+        state.requests.lock().unwrap().push(head.clone());
+        let scripted = state.replies.lock().unwrap().pop_front();
+        let next = scripted.unwrap_or_else(|| (state.script.lock().unwrap())(&head));
+        match next {
+            Reply::Raw(bytes) => return socket.write_all(&bytes).await.unwrap_or_default(),
+            Reply::Stall(bytes) => {
+                socket.write_all(&bytes).await.unwrap_or_default();
+                std::future::pending::<()>().await;
+            }
+            Reply::Later(pause, bytes) => {
+                state.answering.fetch_add(1, Relaxed);
+                tokio::time::sleep(pause).await;
+                let sent = socket.write_all(&bytes).await;
+                state.answering.fetch_sub(1, Relaxed);
+                if sent.is_err() {
+                    return;
+                }
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 //! This is the only file that turns a status into a kind. It follows no
 //! redirect and repeats nothing: those need to know what is being fetched.
 
+mod pulse;
+
 use std::{
     path::PathBuf,
     sync::Arc,
@@ -17,7 +19,10 @@ use reqwest::{
 
 use tokio::sync::OnceCell;
 
-use crate::error::{Error, ErrorKind, Result, redacted};
+use crate::{
+    error::{Error, ErrorKind, Result, redacted},
+    transport::pulse::Pulse,
+};
 
 /// The largest body of a refusal that is looked at.
 const REFUSAL_LIMIT: usize = 64 << 10;
@@ -81,37 +86,8 @@ pub struct Request {
 pub struct Response {
     inner: reqwest::Response,
     pulse: Pulse,
-}
-
-/// Watches that a body really moves. Only the time spent waiting for the network counts.
-#[derive(Debug)]
-struct Pulse {
-    idle: Duration,
-    waited: Duration,
-    arrived: usize,
-}
-
-impl Pulse {
-    /// A window is this many times the longest silence allowed.
-    const WINDOW: u32 = 6;
-    /// Fewer bytes than this in one window are as good as none.
-    const LEAST: usize = 64 << 10;
-
-    fn new(idle: Duration) -> Self {
-        Self { idle, waited: Duration::ZERO, arrived: 0 }
-    }
-
-    /// False if the body only drips.
-    fn beat(&mut self, waited: Duration, arrived: usize) -> bool {
-        self.waited += waited;
-        self.arrived += arrived;
-        if self.waited < self.idle.saturating_mul(Self::WINDOW) {
-            return true;
-        }
-        let alive = self.arrived >= Self::LEAST;
-        (self.waited, self.arrived) = (Duration::ZERO, 0);
-        alive
-    }
+    /// What was read and not wanted yet.
+    held: Option<Bytes>,
 }
 
 impl ClientConfig {
@@ -164,7 +140,7 @@ impl Client {
                 return Err(Error::new(ErrorKind::Timeout, message).with_url(&url));
             }
         };
-        let response = Response { inner, pulse: Pulse::new(timeouts.idle) };
+        let response = Response { inner, pulse: Pulse::new(timeouts.idle), held: None };
         let status = response.status();
         if status.is_success() || status.is_redirection() {
             return Ok(response);
@@ -197,6 +173,9 @@ impl Response {
 
     /// The next piece of the body; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
         let (began, idle) = (Instant::now(), self.pulse.idle);
         let message = match tokio::time::timeout(idle, self.inner.chunk()).await {
             Ok(Err(error)) => return Err(broken(self.inner.url(), error, None)),
@@ -214,6 +193,17 @@ impl Response {
             Err(_) => format!("no byte arrived for {} ms", idle.as_millis()),
         };
         Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
+    }
+
+    /// Reads and forgets so many bytes of the body, as far as there are any.
+    pub async fn skip(&mut self, mut bytes: u64) -> Result<()> {
+        while bytes > 0 {
+            let Some(mut chunk) = self.chunk().await? else { return Ok(()) };
+            let gone = chunk.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+            bytes -= gone as u64;
+            self.held = Some(chunk.split_off(gone)).filter(|rest| !rest.is_empty());
+        }
+        Ok(())
     }
 
     /// The whole body, which may not exceed `limit` bytes.

@@ -12,11 +12,12 @@ use hf_hub_engine::{
     download::{self, Destination, Mode},
     error::{Error, ErrorKind, Result},
     flow::Flow,
-    hub::{Call, Hub, Token},
+    hub::{Call, Hub, Span, Token},
     names::{EntryPath, Proof, Repo, Revision},
     pattern::Filter,
     retry::Policy,
-    snapshot, stream,
+    snapshot,
+    stream::{self, Part},
     transport::{ClientConfig, Timeouts},
 };
 use rustler::{Decoder, NifMap, NifResult, Resource, ResourceArc, Term};
@@ -277,12 +278,20 @@ pub(crate) struct StreamArgs {
     pub(crate) hub: HubArgs,
     repo: RepoArgs,
     filename: String,
+    first: Option<u64>,
+    end: Option<u64>,
+    last: Option<u64>,
 }
 
 impl StreamArgs {
     pub(crate) fn spec(&self) -> Result<stream::Spec> {
         let (repo, revision) = self.repo.names()?;
-        Ok(stream::Spec { repo, revision, path: EntryPath::parse(&self.filename)? })
+        let part = match (self.last, self.first) {
+            (Some(bytes), _) => Part::Last(bytes),
+            (None, Some(first)) => Part::Span(Span { first, end: self.end }),
+            (None, None) => Part::Whole,
+        };
+        Ok(stream::Spec { repo, revision, path: EntryPath::parse(&self.filename)?, part })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A job: one operation on the runtime, its owner, and the messages between them.
 //!
-//! The contract: any number of `{:hf_hub, tag, {:progress, map}}` and `{:chunk, binary}`,
-//! then exactly one `{:ok, value}` or `{:error, map}`, panic or not. A job dies with
+//! The contract: any number of `{:hf_hub, tag, {:progress, map}}`, `{:waiting, map}` and
+//! `{:chunk, binary}`, then exactly one `{:ok, value}` or `{:error, map}`, panic or not. A job dies with
 //! its owner. At most one progress message waits for the owner, so one that does not
 //! read its mail costs no memory.
 
@@ -14,7 +14,7 @@ use std::{
 use futures_util::FutureExt;
 use hf_hub_engine::{
     error::{Error, ErrorKind, Result},
-    progress::{Progress, Snapshot},
+    progress::{Activity, Progress, Snapshot},
 };
 use once_cell::sync::OnceCell;
 use rustler::{
@@ -32,6 +32,9 @@ use crate::{atoms, encode, encode::Reply};
 
 /// Between two progress messages.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Between two messages that another process holds a lock; the first comes after as long.
+const WAITING: Duration = Duration::from_secs(10);
 
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
@@ -79,7 +82,7 @@ impl Job {
 pub(crate) fn spawn<'a, F>(
     env: Env<'a>,
     tag: Reference<'a>,
-    progress: Option<Progress>,
+    watch: Watch,
     work: impl FnOnce(Consumer) -> F,
 ) -> NifResult<ResourceArc<Job>>
 where
@@ -99,13 +102,26 @@ where
     let chunks = tokio::sync::mpsc::channel(1);
     let consumer = Consumer { job: job.clone(), chunks: chunks.0 };
     let mailbox = Mailbox { job: job.clone(), owner, tags, tag, answered: false };
-    runtime.spawn(run(
-        mailbox,
-        progress,
-        chunks.1,
-        AssertUnwindSafe(work(consumer)).catch_unwind(),
-    ));
+    runtime.spawn(run(mailbox, watch, chunks.1, AssertUnwindSafe(work(consumer)).catch_unwind()));
     Ok(job)
+}
+
+/// The progress of a job, and who wants to hear of it.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// Where the work counts.
+    pub(crate) progress: Option<Progress>,
+    /// Whether the owner wants every change.
+    pub(crate) closely: bool,
+    shown: Option<Snapshot>,
+    waiting: Option<Instant>,
+}
+
+impl Watch {
+    /// Work that can be watched, closely or not.
+    pub(crate) fn new(progress: &Progress, closely: bool) -> Self {
+        Self { progress: Some(progress.clone()), closely, ..Self::default() }
+    }
 }
 
 /// The side of a job that reads a stream: what it may send, and whether anybody still listens.
@@ -138,7 +154,7 @@ impl Consumer {
 
 async fn run(
     mut mailbox: Mailbox,
-    progress: Option<Progress>,
+    mut watch: Watch,
     mut chunks: tokio::sync::mpsc::Receiver<bytes::Bytes>,
     work: impl Future<Output = std::thread::Result<Result<Reply>>>,
 ) {
@@ -146,7 +162,6 @@ async fn run(
     let mut ticks = interval_at(Instant::now() + TICK, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let cancel = mailbox.job.cancel.clone();
-    let mut shown: Option<Snapshot> = None;
     let result = {
         tokio::pin!(work);
         loop {
@@ -155,15 +170,15 @@ async fn run(
                 () = cancel.cancelled() => break Err(Error::new(ErrorKind::Cancelled, "cancelled")),
                 Some(chunk) = chunks.recv() => mailbox.chunk(&chunk),
                 result = &mut work => break result.unwrap_or_else(|panic| Err(panicked(&*panic))),
-                _ = ticks.tick(), if progress.is_some() => mailbox.progress(progress.as_ref(), &mut shown, false),
+                _ = ticks.tick(), if watch.progress.is_some() => mailbox.progress(&mut watch, false),
             }
         }
-        // Here `work` is dropped: sockets are closed and locks released before the owner is told.
+        // Here `work` is dropped: nothing more is begun before the owner is told.
     };
     while let Ok(chunk) = chunks.try_recv() {
         mailbox.chunk(&chunk);
     }
-    mailbox.progress(progress.as_ref(), &mut shown, true);
+    mailbox.progress(&mut watch, true);
     mailbox.finish(result);
 }
 
@@ -191,15 +206,26 @@ impl Mailbox {
         self.send(|env| (atoms::chunk(), encode::binary(env, chunk)).encode(env));
     }
 
-    fn progress(&self, progress: Option<&Progress>, shown: &mut Option<Snapshot>, last: bool) {
-        let Some(now) = progress.map(Progress::snapshot) else { return };
+    fn progress(&self, watch: &mut Watch, last: bool) {
+        let Some(now) = watch.progress.as_ref().map(Progress::snapshot) else { return };
+        self.waiting(watch, &now);
         let unread = !self.job.acknowledged.load(Relaxed);
-        if shown.as_ref() == Some(&now) || (unread && !last) {
+        if !watch.closely || watch.shown.as_ref() == Some(&now) || (unread && !last) {
             return;
         }
         self.job.acknowledged.store(false, Relaxed);
         self.send(|env| (atoms::progress(), encode::progress(env, &now)).encode(env));
-        *shown = Some(now);
+        watch.shown = Some(now);
+    }
+
+    /// Says now and then that another process holds the lock, to those who watch nothing too.
+    fn waiting(&self, watch: &mut Watch, now: &Snapshot) {
+        if now.activity != Activity::WaitingForLock {
+            watch.waiting = None;
+        } else if watch.waiting.get_or_insert_with(Instant::now).elapsed() >= WAITING {
+            watch.waiting = Some(Instant::now());
+            self.send(|env| (atoms::waiting(), encode::progress(env, now)).encode(env));
+        }
     }
 
     fn finish(&mut self, result: Result<Reply>) {

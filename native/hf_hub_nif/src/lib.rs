@@ -31,11 +31,11 @@ use crate::{
         StreamArgs,
     },
     encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
-    job::Job,
+    job::{Job, Watch},
 };
 
 mod atoms {
-    rustler::atoms! { ok, error, hf_hub, progress, chunk, done, known_absent, unknown }
+    rustler::atoms! { ok, error, hf_hub, progress, waiting, chunk, done, known_absent, unknown }
 }
 
 /// Downloads one file; ends with `{:ok, report}`.
@@ -45,10 +45,10 @@ fn download<'a>(
     tag: Reference<'a>,
     spec: DownloadArgs,
 ) -> NifResult<ResourceArc<Job>> {
-    let progress = spec.progress.then(Progress::default);
-    job::spawn(env, tag, progress.clone(), move |_| async move {
+    let progress = Progress::default();
+    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
         let (hub, spec) = (spec.hub.open()?, spec.spec()?);
-        let report = download::run(&hub, &spec, &progress.unwrap_or_default()).await?;
+        let report = download::run(&hub, &spec, &progress).await?;
         Ok(Reply::Report(ReportTerm::from(report)))
     })
 }
@@ -60,10 +60,10 @@ fn snapshot<'a>(
     tag: Reference<'a>,
     spec: SnapshotArgs,
 ) -> NifResult<ResourceArc<Job>> {
-    let progress = spec.progress.then(Progress::default);
-    job::spawn(env, tag, progress.clone(), move |_| async move {
+    let progress = Progress::default();
+    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
         let (hub, spec) = (spec.hub.open()?, spec.spec()?);
-        let snapshot = snapshot::run(&hub, &spec, &progress.unwrap_or_default()).await?;
+        let snapshot = snapshot::run(&hub, &spec, &progress).await?;
         Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
     })
 }
@@ -75,7 +75,7 @@ fn open_stream<'a>(
     tag: Reference<'a>,
     spec: StreamArgs,
 ) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, None, move |mut consumer| async move {
+    job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
         let (hub, spec) = (spec.hub.open()?, spec.spec()?);
         consumer.wait_for_demand().await;
         let mut file = stream::FileStream::open(hub, spec, Progress::default()).await?;
@@ -89,7 +89,7 @@ fn open_stream<'a>(
 /// Asks an API; ends with `{:ok, %{status, headers, body}}`.
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, None, move |_| async move {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
         let (hub, call) = (spec.hub.open()?, spec.call()?);
         Ok(Reply::Answer(hub.exchange(&call, &Progress::default()).await?))
     })
@@ -98,7 +98,7 @@ fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult
 /// Looks a file up in the cache; ends with `{:ok, path | :known_absent | :unknown}`.
 #[rustler::nif]
 fn look_up<'a>(env: Env<'a>, tag: Reference<'a>, spec: LookUpArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, None, move |_| async move {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
         let (repo, revision, path) = spec.names()?;
         let found = blocking::run(move || spec.cache().repo(&repo).look_up(&revision, &path)).await;
         Ok(Reply::LookedUp(match found {
@@ -112,7 +112,7 @@ fn look_up<'a>(env: Env<'a>, tag: Reference<'a>, spec: LookUpArgs) -> NifResult<
 /// Hashes a file; ends with `{:ok, hex}`.
 #[rustler::nif]
 fn hash_file<'a>(env: Env<'a>, tag: Reference<'a>, spec: HashArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, None, move |_| async move {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
         let hex = blocking::run(move || hash::file(&spec.path, spec.proof())).await?;
         Ok(Reply::Text(hex.unwrap_or_default()))
     })
@@ -121,7 +121,7 @@ fn hash_file<'a>(env: Env<'a>, tag: Reference<'a>, spec: HashArgs) -> NifResult<
 /// Unpacks an archive; ends with `{:ok, path}`.
 #[rustler::nif]
 fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, None, move |consumer| async move {
+    job::spawn(env, tag, Watch::default(), move |consumer| async move {
         let destination = spec.destination.clone();
         let stop = consumer.cancelled();
         blocking::run(move || {
@@ -138,7 +138,7 @@ fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult
 fn panic<'a>(env: Env<'a>, tag: Reference<'a>, place: Atom) -> NifResult<ResourceArc<Job>> {
     let place = place.to_term(env).atom_to_string()?;
     assert!(place != "nif", "a panic on a scheduler thread, as asked");
-    job::spawn(env, tag, None, move |_| async move {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
         if place == "blocking" {
             blocking::run(|| panic!("a panic on a blocking thread, as asked")).await;
         }

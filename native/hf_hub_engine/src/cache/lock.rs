@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     blocking,
+    cache::in_folder,
     error::{Error, Result},
 };
 
@@ -90,13 +91,7 @@ pub fn try_acquire(path: &Path) -> Result<Option<Lock>> {
 /// Opened for writing, because on NFS a lock on a read-only descriptor fails.
 fn open(path: &Path) -> io::Result<File> {
     let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
-    let created = match (create(), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(folder).and_then(|()| create())
-        }
-        (created, _) => created,
-    };
-    match created {
+    match in_folder(path, create) {
         Ok(file) => {
             share(&file);
             Ok(file)

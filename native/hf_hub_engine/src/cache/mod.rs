@@ -109,23 +109,19 @@ impl RepoDir {
     ) -> Result<PathBuf> {
         let pointer = self.pointer(commit, path);
         let wrap = |source| Error::io("create", &pointer, source);
-        if let Some(folder) = pointer.parent() {
-            fs::create_dir_all(folder).map_err(wrap)?;
-        }
         if symlinks {
             let target = RepoDir::link_target(path, etag);
-            match self.place_symlink(&target, &pointer, etag) {
+            match in_folder(&pointer, || self.place_symlink(&target, &pointer, etag)) {
                 Ok(()) => return Ok(pointer),
                 Err(error) if no_symlinks_here(&error) => {}
                 Err(error) => return Err(wrap(error)),
             }
         }
         let blob = self.blob(etag);
-        if fresh {
-            fs::rename(&blob, &pointer).map_err(wrap)?;
-        } else {
-            copy_beside(&blob, &pointer).map_err(wrap)?;
-        }
+        in_folder(&pointer, || {
+            if fresh { fs::rename(&blob, &pointer) } else { copy_beside(&blob, &pointer) }
+        })
+        .map_err(wrap)?;
         Ok(pointer)
     }
 
@@ -144,17 +140,25 @@ impl RepoDir {
     }
 }
 
+/// Does what makes `file`; where its folder is missing, makes that first.
+pub fn in_folder<T>(file: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match (make(), file.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            make()
+        }
+        (result, _) => result,
+    }
+}
+
 /// Writes beside `file`, then renames.
 pub fn write_atomically(file: &Path, content: &[u8]) -> Result<()> {
-    let wrap = |source| Error::io("write", file, source);
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).map_err(wrap)?;
-    }
     let temporary = sibling(file, "tmp");
-    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, file));
+    let written = in_folder(file, || fs::write(&temporary, content))
+        .and_then(|()| fs::rename(&temporary, file));
     written.map_err(|source| {
         let _ = fs::remove_file(&temporary);
-        wrap(source)
+        Error::io("write", file, source)
     })
 }
 

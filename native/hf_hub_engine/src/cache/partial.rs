@@ -40,6 +40,7 @@ pub struct Slot {
 }
 
 /// A partial that is being written.
+#[derive(Debug)]
 pub struct Partial {
     slot: Slot,
     path: PathBuf,
@@ -52,7 +53,7 @@ pub struct Partial {
 }
 
 /// What becomes of the file when its [`Partial`] is dropped.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Fate {
     /// It stays for the next attempt, unless it is empty.
     Resumable,
@@ -64,12 +65,7 @@ enum Fate {
 
 /// A partial whose content has been proved, on disk, waiting for its name.
 #[derive(Debug)]
-pub struct Verified {
-    slot: Slot,
-    path: PathBuf,
-    file: File,
-    size: u64,
-}
+pub struct Verified(Partial);
 
 /// The stems of all partials in a folder and below it.
 pub fn stems(dir: &Path) -> HashSet<String> {
@@ -282,8 +278,7 @@ impl Partial {
         }
         self.file.sync_data().map_err(flush)?;
         self.fate = Fate::Verified;
-        let file = self.reader()?;
-        Ok(Verified { slot: self.slot.clone(), path: self.path.clone(), file, size: written })
+        Ok(Verified(self))
     }
 
     fn note(&mut self) -> Result<()> {
@@ -344,7 +339,7 @@ impl Drop for Partial {
 impl Verified {
     /// The size in bytes.
     pub fn size(&self) -> u64 {
-        self.size
+        self.0.present.prefix()
     }
 
     /// Gives the content its name, atomically; whatever had the name before is replaced.
@@ -354,19 +349,20 @@ impl Verified {
     pub fn publish(self, destination: &Path) -> Result<()> {
         let wrap = |source| Error::io("move the download to", destination, source);
         // The content is on disk already, so a crash loses at most the new name.
-        match fs::rename(&self.path, destination) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.path.exists() => {}
+        let Partial { slot, path, file, .. } = &self.0;
+        match fs::rename(path, destination) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
             other => return other.map_err(wrap),
         }
-        let (path, mut copy) = self.slot.create()?;
-        let mut file = &self.file;
+        let (path, mut copy) = slot.create()?;
+        let mut file = file;
         let whole = |copied| match copied {
-            copied if copied == self.size => Ok(()),
+            copied if copied == self.size() => Ok(()),
             _ => Err(io::Error::other("another process has shortened it")),
         };
         let copied = file
             .seek(SeekFrom::Start(0))
-            .and_then(|_| io::copy(&mut io::Read::take(file, self.size), &mut copy))
+            .and_then(|_| io::copy(&mut io::Read::take(file, self.size()), &mut copy))
             .and_then(whole)
             .and_then(|()| copy.sync_data())
             .and_then(|()| fs::rename(&path, destination));

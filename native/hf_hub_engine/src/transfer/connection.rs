@@ -18,6 +18,10 @@ use crate::{
     transport::Response,
 };
 
+/// The largest content of unannounced length, in bytes: it may be a small one that was
+/// compressed on the way, and then it has no natural end.
+const UNANNOUNCED: u64 = 1 << 30;
+
 /// Why a connection ended.
 pub(super) enum End {
     /// There is nothing left for it to do.
@@ -182,6 +186,11 @@ impl Crew<'_> {
 
     async fn take(&self, claim: &mut Claim, bytes: Bytes) -> Result<()> {
         let length = bytes.len() as u64;
+        if self.size().is_none() && claim.at + length > UNANNOUNCED {
+            let message =
+                format!("more than {UNANNOUNCED} bytes came, and no length was announced");
+            return Err(Error::new(ErrorKind::InvalidResponse, message));
+        }
         self.writer.write(claim.at, bytes).await?;
         claim.at += length;
         self.present.fetch_add(length, Relaxed);

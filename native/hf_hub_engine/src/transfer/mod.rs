@@ -191,7 +191,7 @@ impl Crew<'_> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the end of the file is reached where its size is not announced.
+    /// How long the file is, where the Hub tells.
     fn size(&self) -> Option<u64> {
         self.transfer.metadata.size
     }
@@ -219,3 +219,6 @@ impl Crew<'_> {
         error.with_message(message)
     }
 }
+
+#[cfg(test)]
+mod tests;

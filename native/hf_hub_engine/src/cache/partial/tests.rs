@@ -96,7 +96,7 @@ fn resumes_what_was_left_behind_in_a_file_of_its_own() {
     put(&mut partial, b"lo\n");
     let verified = finish(partial, b"hello\n").unwrap();
     still_open.set_len(0).unwrap();
-    assert_eq!(fs::read(&verified.path).unwrap(), b"hello\n");
+    assert_eq!(fs::read(&verified.0.path).unwrap(), b"hello\n");
     assert_eq!(names(dir.path()).len(), 1, "the claimed partial is gone");
 }
 
@@ -114,7 +114,7 @@ fn parts_in_any_order_are_resumed_where_a_note_tells_of_them() {
     assert!(partial.present().missing(6).iter().eq([&(2..4)]));
     partial.write(2, b"ll").unwrap();
     let verified = finish(partial, b"hello\n").unwrap();
-    assert_eq!(fs::read(&verified.path).unwrap(), b"hello\n", "the note is gone");
+    assert_eq!(fs::read(&verified.0.path).unwrap(), b"hello\n", "the note is gone");
 }
 
 #[test]

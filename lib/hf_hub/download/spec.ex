@@ -1,0 +1,99 @@
+defmodule HfHub.Download.Spec do
+  # What the engine needs for a download, out of a call's validated options.
+  @moduledoc false
+
+  alias HfHub.{Config, Error, RepoRef}
+  alias HfHub.Native.Nif
+
+  @doc "Returns the inputs for one file."
+  @spec file(keyword()) :: {:ok, map()} | {:error, Error.t()}
+  def file(opts) do
+    with {:ok, spec, ref} <- repo(opts),
+         {:ok, filename} <- filename(opts, ref) do
+      {:ok, Map.merge(spec, %{filename: filename, expected_sha256: opts[:expected_sha256]})}
+    end
+  end
+
+  @doc "Returns the inputs that all downloads to disk have in common, and what `:repo_id` named."
+  @spec repo(keyword()) :: {:ok, map(), RepoRef.t()} | {:error, Error.t()}
+  def repo(opts) do
+    with {:ok, ref} <- ref(opts),
+         {:ok, hub} <- Config.hub(opts) do
+      if opts[:force_download] and (opts[:local_files_only] or hub.offline) do
+        raise ArgumentError,
+              ":force_download needs the network, which :local_files_only and offline mode forbid"
+      end
+
+      {:ok,
+       %{
+         hub: hub,
+         progress: opts[:progress] not in [nil, false] or opts[:progress_callback] != nil,
+         repo: repo_at(ref, opts),
+         destination: destination(opts),
+         mode: %{
+           force_download: opts[:force_download],
+           local_files_only: opts[:local_files_only],
+           dry_run: opts[:dry_run],
+           symlinks: Config.symlinks?()
+         }
+       }, ref}
+    end
+  end
+
+  @doc "Returns the inputs for a stream. Its names are checked here, because it starts later."
+  @spec stream(keyword()) :: {:ok, map()} | {:error, Error.t()}
+  def stream(opts) do
+    with {:ok, ref} <- ref(opts),
+         {:ok, filename} <- filename(opts, ref),
+         :ok <- check_names(ref, opts, filename),
+         {:ok, hub} <- Config.hub(opts) do
+      {:ok, Map.merge(%{hub: hub, repo: repo_at(ref, opts), filename: filename}, part(opts[:range]))}
+    end
+  end
+
+  defp ref(opts) do
+    RepoRef.parse(opts[:repo_id], opts[:repo_type], opts[:endpoint] || Config.endpoint())
+  end
+
+  defp repo_at(ref, opts) do
+    %{
+      repo_type: to_string(ref.repo_type),
+      id: ref.repo_id,
+      revision: opts[:revision] || ref.revision || "main"
+    }
+  end
+
+  defp destination(opts) do
+    %{
+      cache_dir: expand(opts[:cache_dir]) || Config.cache_dir(),
+      local_dir: expand(opts[:local_dir])
+    }
+  end
+
+  defp filename(opts, ref) do
+    case Enum.reject([ref.path, opts[:subfolder], opts[:filename]], &(&1 in [nil, ""])) do
+      [] -> raise ArgumentError, "option :filename is required"
+      parts -> {:ok, Enum.join(parts, "/")}
+    end
+  end
+
+  defp check_names(ref, opts, filename) do
+    case Nif.check_names(%{repo: repo_at(ref, opts), filename: filename}) do
+      nil -> :ok
+      fields -> {:error, Error.from_native(fields)}
+    end
+  end
+
+  defp part(nil), do: %{first: nil, end: nil, last: nil}
+  defp part(first..-1//1) when first >= 0, do: %{first: first, end: nil, last: nil}
+  defp part(first..-1//1) when first < 0, do: %{first: nil, end: nil, last: -first}
+  defp part(first..last//1) when first in 0..last, do: %{first: first, end: last + 1, last: nil}
+
+  defp part(range) do
+    raise ArgumentError,
+          "expected option :range to be like 0..99, 100..-1//1 or -100..-1//1, got: #{inspect(range)}"
+  end
+
+  defp expand(nil), do: nil
+  defp expand(path), do: Config.expand(path)
+end

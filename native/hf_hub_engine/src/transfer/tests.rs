@@ -1,0 +1,334 @@
+//! Whole transfers over several connections, against a content host that each test scripts.
+
+use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool};
+
+use super::*;
+use crate::{
+    cache::layout::CacheDir,
+    download::{self, Destination, Mode, Spec},
+    flights::Flights,
+    hash::Hasher,
+    names::{EntryPath, Repo, RepoType, Revision},
+    progress::Progress,
+    testing::{self, Reply, Server, reply},
+};
+
+const COMMIT: &str = "cccccccccccccccccccccccccccccccccccccccc";
+const SIZE: usize = 50_000;
+const PART: u64 = 1000;
+
+fn content() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(42);
+    std::iter::repeat_with(|| random.u8(..)).take(SIZE).collect()
+}
+
+fn sha256(content: &[u8]) -> String {
+    let mut hasher = Hasher::new(Proof::Sha256, None).unwrap();
+    hasher.update(content);
+    hasher.finish()
+}
+
+/// First and last byte that a request asks for.
+fn range(request: &str) -> Option<(usize, usize)> {
+    let range = request.split("range: bytes=").nth(1)?.split("\r\n").next()?;
+    let (first, last) = range.split_once('-')?;
+    Some((first.parse().unwrap(), last.parse().unwrap_or(SIZE - 1)))
+}
+
+/// What a good content host answers, after a while.
+fn part(request: &str) -> Reply {
+    let content = content();
+    let (first, last) = range(request).unwrap_or((0, SIZE - 1));
+    let body = &content[first..=last];
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 206 Partial Content\r\ncontent-length: {length}\r\ncontent-range: bytes {first}-{last}/{SIZE}\r\n\r\n"
+    );
+    Reply::Later(Duration::from_millis(15), [head.as_bytes(), body].concat())
+}
+
+/// The Hub that sends everybody on to `cdn`.
+async fn hub_before(cdn: &Server) -> Server {
+    let (url, etag) = (cdn.url.clone(), sha256(&content()));
+    let mut signed = 0;
+    Server::answering(move |_| {
+        signed += 1;
+        let headers = format!(
+            "location: {url}/f?signature={signed}\r\nx-linked-etag: \"{etag}\"\r\nx-linked-size: {SIZE}\r\nx-repo-commit: {COMMIT}\r\n"
+        );
+        reply("302 Found", &headers, b"")
+    })
+    .await
+}
+
+fn hub(server: &Server, connections: usize) -> Hub {
+    let mut flow = testing::flow(connections);
+    flow.smallest_part = PART;
+    Hub { flow, ..testing::hub(&server.url) }
+}
+
+fn spec(root: &Path) -> Spec {
+    Spec {
+        repo: Repo::new(RepoType::Model, "org/name").unwrap(),
+        revision: Revision::parse("main").unwrap(),
+        path: EntryPath::parse("model.bin").unwrap(),
+        destination: Destination::Cache(CacheDir::new(root)),
+        mode: Mode { force: false, local_files_only: false, dry_run: false, symlinks: true },
+        known: None,
+        sha256: None,
+        partials: None,
+        flights: Flights::default(),
+    }
+}
+
+async fn get(hub: &Hub, root: &Path, progress: &Progress) -> Result<Vec<u8>> {
+    let report = download::run(hub, &spec(root), progress).await?;
+    Ok(std::fs::read(report.path).unwrap())
+}
+
+/// How often each byte was asked for.
+fn asked(cdn: &Server) -> HashMap<u64, u32> {
+    let mut asked = HashMap::new();
+    for (first, last) in cdn.requests().iter().filter_map(|request| range(request)) {
+        for byte in first..=last {
+            *asked.entry(byte as u64).or_default() += 1;
+        }
+    }
+    asked
+}
+
+fn leftovers(root: &Path) -> usize {
+    std::fs::read_dir(root.join("models--org--name/blobs")).unwrap().count()
+}
+
+#[tokio::test]
+async fn parts_come_over_several_connections_and_each_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::answering(part).await;
+    let server = hub_before(&cdn).await;
+    let (hub, progress) = (hub(&server, 4), Progress::default());
+    let (done, mut most) = (AtomicBool::new(false), 0);
+    let (content_, ()) = tokio::join!(
+        async {
+            let content = get(&hub, dir.path(), &progress).await;
+            done.store(true, Relaxed);
+            content.unwrap()
+        },
+        async {
+            while !done.load(Relaxed) {
+                most = most.max(cdn.at_once());
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    );
+    assert!(content_ == content());
+    assert!((2..=4).contains(&most), "{most} at once");
+    assert!(asked(&cdn).len() == SIZE && asked(&cdn).values().all(|times| *times == 1));
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
+    assert_eq!(leftovers(dir.path()), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
+    for refusal in ["429 Too Many Requests", "503 Service Unavailable"] {
+        let dir = tempfile::tempdir().unwrap();
+        let served = std::sync::Arc::new(AtomicUsize::new(0));
+        let cdn = Server::answering(move |request| {
+            // Every third one, as long as it has not been believed.
+            match served.fetch_add(1, Relaxed) {
+                n if n % 3 == 2 && n < 30 => reply(refusal, "", b""),
+                _ => part(request),
+            }
+        })
+        .await;
+        let server = hub_before(&cdn).await;
+        let progress = Progress::default();
+        assert!(get(&hub(&server, 8), dir.path(), &progress).await.unwrap() == content());
+        assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_ranges_sends_the_file_in_one() {
+    for refusal in ["200 OK", "416 Range Not Satisfiable"] {
+        let dir = tempfile::tempdir().unwrap();
+        let cdn = Server::answering(move |request| match range(request) {
+            Some((first, _)) if first > 0 || refusal.starts_with("416") => {
+                reply(refusal, "", if refusal.starts_with("416") { b"" } else { b"whole file" })
+            }
+            _ => reply("200 OK", "", &content()),
+        })
+        .await;
+        let server = hub_before(&cdn).await;
+        let progress = Progress::default();
+        assert!(get(&hub(&server, 4), dir.path(), &progress).await.unwrap() == content());
+        assert_eq!(progress.snapshot().bytes_done, SIZE as u64);
+        assert_eq!(leftovers(dir.path()), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_something_else_is_never_believed() {
+    for lie in ["bytes 0-999/50000", "bytes 1000-1999/60000", "nonsense", "bytes 1000-1999"] {
+        let dir = tempfile::tempdir().unwrap();
+        let cdn = Server::answering(move |request| match range(request) {
+            Some((0, _)) => part(request),
+            _ => reply(
+                "206 Partial Content",
+                &format!("content-range: {lie}\r\n"),
+                &[b'x'; PART as usize],
+            ),
+        })
+        .await;
+        let server = hub_before(&cdn).await;
+        let error = get(&hub(&server, 4), dir.path(), &Progress::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+        assert!(error.message().contains("another part"), "{error}");
+        assert!(!dir.path().join("models--org--name/snapshots").exists());
+    }
+}
+
+#[tokio::test]
+async fn one_expired_url_is_renewed_once_for_all_connections() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = 0;
+    let cdn = Server::answering(move |request| {
+        served += 1;
+        if request.contains("signature=1 ") && served > 20 {
+            reply("403 Forbidden", "", b"expired")
+        } else {
+            part(request)
+        }
+    })
+    .await;
+    let server = hub_before(&cdn).await;
+    assert!(get(&hub(&server, 8), dir.path(), &Progress::default()).await.unwrap() == content());
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_missing_of_an_interrupted_transfer_is_fetched_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::answering(part).await;
+    let server = hub_before(&cdn).await;
+    let (hub, progress) = (hub(&server, 4), Progress::default());
+    tokio::select! {
+        _ = get(&hub, dir.path(), &progress) => panic!("it was to be interrupted"),
+        () = async {
+            while progress.snapshot().bytes_done < SIZE as u64 / 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        } => {}
+    }
+    let again = Server::answering(part).await;
+    let server = hub_before(&again).await;
+    let progress = Progress::default();
+    let hub = Hub { endpoint: Hub::parse_endpoint(&server.url).unwrap(), ..hub };
+    assert!(get(&hub, dir.path(), &progress).await.unwrap() == content());
+    let now = progress.snapshot();
+    assert!(now.bytes_resumed >= SIZE as u64 / 2, "{now:?}");
+    assert_eq!(now.bytes_resumed + now.bytes_received, SIZE as u64);
+    assert_eq!(asked(&again).len() as u64, now.bytes_received);
+    assert_eq!(leftovers(dir.path()), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_byte_in_any_part_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::answering(|request| match (range(request), part(request)) {
+        (Some((first, last)), Reply::Later(pause, mut answer))
+            if (first..=last).contains(&25_000) =>
+        {
+            let at = answer.len() - (last - 25_000) - 1;
+            answer[at] ^= 1;
+            Reply::Later(pause, answer)
+        }
+        (_, answer) => answer,
+    })
+    .await;
+    let server = hub_before(&cdn).await;
+    let error = get(&hub(&server, 4), dir.path(), &Progress::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
+    assert_eq!(leftovers(dir.path()), 0);
+}
+
+#[tokio::test]
+async fn callers_of_one_file_share_its_transfer_and_outlive_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::answering(part).await;
+    let server = hub_before(&cdn).await;
+    let (hub, spec) = (hub(&server, 2), spec(dir.path()));
+    let (first, others) = (Progress::default(), [Progress::default(), Progress::default()]);
+    let begin = tokio::spawn({
+        let (hub, spec, progress) = (hub.clone(), spec.clone(), first.clone());
+        async move { download::run(&hub, &spec, &progress).await }
+    });
+    while first.snapshot().bytes_done == 0 {
+        tokio::task::yield_now().await;
+    }
+    let joined: Vec<_> = others
+        .iter()
+        .map(|progress| {
+            let (hub, spec, progress) = (hub.clone(), spec.clone(), progress.clone());
+            tokio::spawn(async move { download::run(&hub, &spec, &progress).await })
+        })
+        .collect();
+    while others.iter().any(|progress| progress.snapshot().bytes_done == 0) {
+        tokio::task::yield_now().await;
+    }
+    begin.abort();
+    for task in joined {
+        let report = task.await.unwrap().unwrap();
+        assert!(!report.cached && std::fs::read(report.path).unwrap() == content());
+    }
+    assert!(asked(&cdn).values().all(|times| *times == 1));
+    for progress in others {
+        let now = progress.snapshot();
+        assert_eq!((now.bytes_done, now.bytes_total), (SIZE as u64, Some(SIZE as u64)));
+        assert_eq!((now.files_done, now.files_total), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_that_nobody_waits_for_is_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::answering(part).await;
+    let server = hub_before(&cdn).await;
+    let (hub, spec, progress) = (hub(&server, 2), spec(dir.path()), Progress::default());
+    tokio::select! {
+        _ = download::run(&hub, &spec, &progress) => panic!("it was to be interrupted"),
+        () = async { while progress.snapshot().bytes_done == 0 { tokio::task::yield_now().await } } => {}
+    }
+    // Whoever has the lock next knows that the writer is gone.
+    let lock = dir.path().join(format!(".locks/models--org--name/{}.lock", sha256(&content())));
+    while crate::cache::lock::try_acquire(&lock).unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let requests = cdn.requests().len();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(cdn.requests().len(), requests);
+}
+
+#[tokio::test]
+async fn a_limit_on_bytes_a_second_is_kept_by_all_connections_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::answering(part).await;
+    let server = hub_before(&cdn).await;
+    let limit = crate::bandwidth::Bandwidth::new(Some(SIZE as u64));
+    let mut hub = hub(&server, 4);
+    hub.flow.bandwidth = vec![limit.clone()];
+    let progress = Progress::default();
+    let start = std::time::Instant::now();
+    let ((), content_) = tokio::join!(
+        async {
+            while progress.snapshot().bytes_done < SIZE as u64 / 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert!(start.elapsed() > Duration::from_millis(300), "{:?}", start.elapsed());
+            limit.set(None);
+        },
+        get(&hub, dir.path(), &progress)
+    );
+    assert!(content_.unwrap() == content());
+}
