@@ -2,20 +2,7 @@ defmodule HfHub.VmTest do
   # What needs a VM of its own: stopping it, killing it, purging code.
   use HfHub.Case, async: false
 
-  defp script(context, body) do
-    path = Path.join(context.dir, "script.exs")
-    File.write!(path, body)
-    paths = Enum.flat_map(:code.get_path(), &["-pa", to_string(&1)])
-    {System.find_executable("elixir"), paths ++ [path]}
-  end
-
-  # The child runs on the OTP of this VM, whatever else is installed.
-  defp env, do: [{"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}]
-
-  defp open(elixir, args, opts) do
-    env = for {name, value} <- env(), do: {String.to_charlist(name), String.to_charlist(value)}
-    Port.open({:spawn_executable, elixir}, [:binary, args: args, env: env] ++ opts)
-  end
+  alias HfHub.Vm
 
   defp stalled(context) do
     content = large(300_000)
@@ -38,8 +25,8 @@ defmodule HfHub.VmTest do
   test "System.stop during 16 transfers ends at once and in order", context do
     {id, content} = stalled(context)
 
-    {elixir, args} =
-      script(context, """
+    command =
+      Vm.script(context, """
       #{downloads(context, id, 16)}
       IO.gets("")
       IO.puts("stopping")
@@ -47,7 +34,7 @@ defmodule HfHub.VmTest do
       Process.sleep(:infinity)
       """)
 
-    port = open(elixir, args, [:exit_status, :stderr_to_stdout])
+    port = Vm.open(command, [:exit_status, :stderr_to_stdout])
     eventually(fn -> length(requests(content)) == 16 end, 1500)
     started = System.monotonic_time(:millisecond)
     Port.command(port, "\n")
@@ -58,9 +45,8 @@ defmodule HfHub.VmTest do
 
   test "a killed VM leaves a partial that the next one continues, and no lock", context do
     {id, content} = stalled(context)
-    {elixir, args} = script(context, downloads(context, id, 1) <> "Process.sleep(:infinity)")
-    port = open(elixir, args, [:exit_status])
-    {:os_pid, pid} = Port.info(port, :os_pid)
+    command = Vm.script(context, downloads(context, id, 1) <> "Process.sleep(:infinity)")
+    port = Vm.open(command, [:exit_status])
     cache = Path.join(context.dir, "vm1")
 
     eventually(
@@ -68,7 +54,7 @@ defmodule HfHub.VmTest do
       1500
     )
 
-    System.cmd("kill", ["-9", to_string(pid)])
+    Vm.kill(port)
     eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
 
     control("DELETE", "faults")
@@ -81,8 +67,8 @@ defmodule HfHub.VmTest do
   test "code can be purged and loaded again while jobs run", context do
     {id, _content} = stalled(context)
 
-    {elixir, args} =
-      script(context, """
+    command =
+      Vm.script(context, """
       Process.flag(:trap_exit, true)
       for _round <- 1..20 do
         #{downloads(context, id, 4)}
@@ -95,7 +81,7 @@ defmodule HfHub.VmTest do
       IO.puts("alive")
       """)
 
-    {output, status} = System.cmd(elixir, args, stderr_to_stdout: true, env: env())
+    {output, status} = Vm.run(command)
     assert {status, output =~ "alive"} == {0, true}, output
   end
 
@@ -106,28 +92,24 @@ defmodule HfHub.VmTest do
     File.write!(Path.join(folder, "hf_hub_nif.so"), "no library")
     body = ~s|HfHub.Download.compute_sha256("/dev/null")|
     args = ["-pa", Path.join(context.dir, "hf_hub/ebin"), "-e", body]
-
-    assert {output, 1} =
-             System.cmd(System.find_executable("elixir"), args, env: env(), stderr_to_stdout: true)
-
+    assert {output, 1} = Vm.run({System.find_executable("elixir"), args})
     assert output =~ "the native library of hf_hub cannot be used (" and output =~ "mix compile --force"
   end
 
   test "the Local Hub ends with its VM, even when that is killed", context do
-    {elixir, args} =
-      script(context, """
+    command =
+      Vm.script(context, """
       {:ok, hub} = HfHub.LocalHub.start_link(root: "#{context.dir}/hub")
       IO.puts("endpoint " <> HfHub.LocalHub.endpoint(hub))
       Process.sleep(:infinity)
       """)
 
-    port = open(elixir, args, line: 1000)
+    port = Vm.open(command, line: 1000)
     assert_receive {^port, {:data, {:eol, "endpoint http://" <> host}}}, 10_000
     [address, number] = String.split(host, ":")
     connect = fn -> :gen_tcp.connect(String.to_charlist(address), String.to_integer(number), []) end
     assert {:ok, _socket} = connect.()
-    {:os_pid, pid} = Port.info(port, :os_pid)
-    System.cmd("kill", ["-9", to_string(pid)])
+    Vm.kill(port)
     eventually(fn -> match?({:error, :econnrefused}, connect.()) end)
   end
 end

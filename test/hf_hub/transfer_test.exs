@@ -1,0 +1,303 @@
+defmodule HfHub.TransferTest do
+  # How bytes come: over how many connections, how fast, and what becomes of each failure.
+  use HfHub.Case, async: true
+
+  import ExUnit.CaptureLog
+
+  alias HfHub.{Bandwidth, Download, Error, Progress}
+
+  @large 20_000_000
+
+  defp model(context, size \\ @large) do
+    content = large(size)
+    {id, commit} = repo(context, %{"model.safetensors" => content})
+    opts = opts(context, repo_id: id, filename: "model.safetensors")
+    {opts, content, commit}
+  end
+
+  defp slow(content, bytes_per_second \\ 10_000_000) do
+    fault(sha256(content), %{kind: "throttle", bytes_per_second: bytes_per_second})
+  end
+
+  describe "a large file" do
+    test "comes in parts over several connections, each once", context do
+      {opts, content, _commit} = model(context)
+      slow(content)
+      assert File.read!(Download.hf_hub_download!(opts)) == content
+      parts = requests(content)
+      assert length(parts) > 2
+      assert Enum.all?(parts, &(&1["status"] == 206))
+      assert Enum.sum(for part <- parts, do: part["bytes_sent"]) == @large
+      assert at_once(parts) > 1
+    end
+
+    test "comes over one connection where that is wanted, or it is not large", context do
+      {opts, content, _commit} = model(context)
+      assert File.read!(Download.hf_hub_download!([max_connections: 1] ++ opts)) == content
+      assert [%{"status" => 200, "range" => nil}] = requests(content)
+
+      {opts, content, _commit} = model(context, 1_000_000)
+      assert File.read!(Download.hf_hub_download!(opts)) == content
+      assert [%{"status" => 200, "range" => nil}] = requests(content)
+    end
+
+    test "survives each thing a network can do to a part", context do
+      for fault <- [
+            %{kind: "drop", after: 1_000_000},
+            %{kind: "short", by: 1000},
+            %{kind: "stall", after: 100_000},
+            %{kind: "dribble", bytes: 1, every_ms: 1, after: 100_000},
+            %{kind: "hang"},
+            %{kind: "hang_up"},
+            %{kind: "wrong_range", shift: 7},
+            %{kind: "range_416"},
+            %{kind: "ignore_range"},
+            %{kind: "expired"},
+            %{kind: "status", code: 401},
+            %{kind: "status", code: 403},
+            %{kind: "status", code: 500},
+            %{kind: "status", code: 503},
+            %{kind: "rate_limit", seconds: 0}
+          ] do
+        {opts, content, _commit} = model(context)
+        # Not the first part, but one in the middle.
+        fault(sha256(content), fault, %{skip: 1, times: 1})
+        slow(content)
+        more = [etag_timeout: 300, download_timeout: 300, retry_delay: 1]
+        assert {:ok, path} = Download.hf_hub_download(opts ++ (more -- [retry_delay: 10])), inspect(fault)
+        assert sha256(File.read!(path)) == sha256(content), inspect(fault)
+        assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
+      end
+    end
+
+    test "that is wrong or too long in one part is an error", context do
+      {opts, content, _commit} = model(context)
+      fault(sha256(content), %{kind: "corrupt", at: 15_000_000})
+      assert {:error, %Error{kind: :checksum_mismatch}} = Download.hf_hub_download(opts)
+      assert Path.wildcard(context.cache <> "/**/snapshots/*/*") == []
+      assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
+    end
+
+    test "that changes on the Hub is fetched anew", context do
+      {opts, content, _commit} = model(context)
+      new = large(@large)
+      slow(content, 20_000_000)
+
+      task = Task.async(fn -> Download.hf_hub_download!(opts) end)
+      eventually(fn -> requests(content) != [] end)
+      repo(context, %{"model.safetensors" => new}, id: opts[:repo_id])
+      # The signed URL of the old content is refused from here on, and the Hub has another.
+      fault(sha256(content), %{kind: "expired"})
+      assert File.read!(Task.await(task)) == new
+    end
+
+    test "is continued with what is missing, from many parts", context do
+      {opts, content, _commit} = model(context)
+      fault(sha256(content), %{kind: "drop", after: 600_000}, %{skip: 2})
+      slow(content)
+      assert {:error, %Error{message: message}} = Download.hf_hub_download([retries: 0] ++ opts)
+      assert message =~ "the part that arrived is kept"
+      assert [partial] = Path.wildcard(context.cache <> "/**/*.incomplete")
+      assert File.stat!(partial).size > @large
+      control("DELETE", "requests")
+
+      me = self()
+      control("DELETE", "faults")
+      {:ok, path} = Download.resume_download([progress: &send(me, &1)] ++ opts)
+      assert File.read!(path) == content
+      assert_received %Progress{activity: :done, bytes_resumed: resumed, bytes_received: received}
+      assert resumed > 0 and resumed + received == @large
+      assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
+    end
+  end
+
+  describe "waiting" do
+    test "for a server that drips is not for ever", context do
+      {opts, content, _commit} = model(context, 300_000)
+      fault(sha256(content), %{kind: "dribble", bytes: 1, every_ms: 20, after: 1000})
+      opts = [download_timeout: 100, retries: 1] ++ opts
+      assert {:error, %Error{kind: :timeout} = error} = Download.hf_hub_download(opts)
+      assert Exception.message(error) =~ "fewer than 65536 bytes arrived in 600 ms; gave up after 2 attempts"
+    end
+
+    test "is seen in the progress", context do
+      me = self()
+      {opts, content, _commit} = model(context, 300_000)
+      fault(sha256(content), %{kind: "rate_limit", seconds: 1}, %{times: 1})
+      {:ok, _path} = Download.hf_hub_download([progress: &send(me, &1)] ++ opts)
+      assert_received %Progress{activity: :rate_limited, wait: wait} when wait in 1..2000
+      {opts, content, _commit} = model(context, 300_000)
+      fault(sha256(content), %{kind: "stall", after: 1000}, %{times: 1})
+      {:ok, _path} = Download.hf_hub_download([progress: &send(me, &1), download_timeout: 4000] ++ opts)
+      assert_received %Progress{activity: :stalled}
+    end
+
+    test "obeys both forms of Retry-After", context do
+      {opts, content, _commit} = model(context, 300_000)
+      date = DateTime.utc_now() |> DateTime.add(1) |> Calendar.strftime("%a, %d %b %Y %H:%M:%S GMT")
+      headers = &%{kind: "status", code: 503, headers: %{"Retry-After" => &1}}
+      fault(sha256(content), headers.("1"), %{times: 1})
+      fault(sha256(content), headers.(date), %{skip: 1, times: 1})
+      started = System.monotonic_time(:millisecond)
+      assert {:ok, _path} = Download.hf_hub_download(opts)
+      assert System.monotonic_time(:millisecond) - started > 2000
+    end
+
+    @tag timeout: 120_000
+    test "for another process's lock is said in the log", context do
+      {opts, content, _commit} = model(context, 300_000)
+      folder = "models--" <> String.replace(opts[:repo_id], "/", "--")
+      lock = Path.join([context.cache, ".locks", folder, sha256(content) <> ".lock"])
+      File.mkdir_p!(Path.dirname(lock))
+      flock = System.find_executable("flock")
+      holder = Port.open({:spawn_executable, flock}, [:binary, args: [lock, "-c", "echo held; sleep 11"]])
+      assert_receive {^holder, {:data, "held\n"}}, 5000
+
+      log =
+        capture_log([level: :info], fn ->
+          assert File.read!(Download.hf_hub_download!(opts)) == content
+        end)
+
+      assert log =~ "waiting for another process that downloads model.safetensors"
+    end
+  end
+
+  describe "a limit on bytes a second" do
+    test "is kept by a call, shared by calls, and can be changed meanwhile", context do
+      limit = Bandwidth.new(1_000_000)
+      started = System.monotonic_time(:millisecond)
+
+      tasks =
+        for _ <- 1..2 do
+          {opts, content, _commit} = model(context, 1_000_000)
+          Task.async(fn -> {Download.hf_hub_download!([max_bandwidth: limit] ++ opts), content} end)
+        end
+
+      Process.sleep(500)
+      assert Enum.all?(tasks, &(Task.yield(&1, 0) == nil))
+      Bandwidth.set(limit, :infinity)
+      for {path, content} <- Task.await_many(tasks), do: assert(File.read!(path) == content)
+      assert System.monotonic_time(:millisecond) - started < 1900
+    end
+
+    test "holds for streams and whole numbers too", context do
+      {opts, content, _commit} = model(context, 300_000)
+      opts = [max_bandwidth: 400_000] ++ Keyword.delete(opts, :cache_dir)
+      started = System.monotonic_time(:millisecond)
+      assert Enum.join(Download.download_stream!(opts)) == content
+      assert System.monotonic_time(:millisecond) - started > 500
+    end
+  end
+
+  describe "callers of one file" do
+    test "share one transfer, and each sees its progress", context do
+      {opts, content, _commit} = model(context, 3_000_000)
+      slow(content, 6_000_000)
+
+      paths =
+        1..10
+        |> Enum.map(fn _ ->
+          Task.async(fn ->
+            me = self()
+            path = Download.hf_hub_download!([progress: me] ++ opts)
+            assert_received {:hf_hub_progress, %Progress{activity: :downloading, bytes_total: 3_000_000}}
+            assert_received {:hf_hub_progress, %Progress{activity: :done, bytes_done: 3_000_000}}
+            path
+          end)
+        end)
+        |> Task.await_many()
+
+      assert [path] = Enum.uniq(paths)
+      assert File.read!(path) == content
+      assert [%{"bytes_sent" => 3_000_000}] = requests(content)
+    end
+
+    test "do not depend on the one who came first", context do
+      {opts, content, _commit} = model(context, 3_000_000)
+      slow(content, 6_000_000)
+      first = spawn(fn -> Download.hf_hub_download(opts) end)
+      eventually(fn -> requests(content) != [] end)
+      second = Task.async(fn -> Download.hf_hub_download!(opts) end)
+      # The second one has asked the Hub, too.
+      eventually(fn -> length(requests(opts[:repo_id])) == 2 end)
+      Process.sleep(50)
+      Process.exit(first, :kill)
+      assert File.read!(Task.await(second)) == content
+      assert [%{"bytes_sent" => 3_000_000}] = requests(content)
+    end
+
+    test "who are all gone leave no connection open", context do
+      {opts, content, _commit} = model(context)
+      slow(content, 1_000_000)
+      pids = for _ <- 1..3, do: spawn(fn -> Download.hf_hub_download(opts) end)
+      eventually(fn -> length(requests(content)) > 1 end)
+      Enum.each(pids, &Process.exit(&1, :kill))
+      gone = System.monotonic_time(:millisecond)
+      eventually(fn -> Enum.all?(requests(content), &(&1["aborted"] or &1["finished"])) end)
+      assert System.monotonic_time(:millisecond) - gone < 400
+    end
+  end
+
+  describe "a token" do
+    test "is not sent over plain http to another machine", _context do
+      opts = [repo_id: "a/b", filename: "c", token: "hf_CANARY", retries: 0, etag_timeout: 200]
+      assert {:error, %Error{} = error} = Download.hf_hub_download([endpoint: "http://192.0.2.1"] ++ opts)
+      assert error.kind == :unauthorized
+      assert Exception.message(error) =~ "not sent to 192.0.2.1 over plain http"
+      refute inspect(error) =~ "CANARY"
+    end
+  end
+
+  describe "a range of a stream" do
+    test "is the bytes asked for", context do
+      {opts, content, _commit} = model(context, 300_000)
+      {id, _commit} = repo(context, %{"small.txt" => "0123456789"})
+      small = [endpoint: context.endpoint, repo_id: id, filename: "small.txt"]
+      read = &(Download.download_stream!([range: &1] ++ &2) |> Enum.join())
+      opts = Keyword.delete(opts, :cache_dir)
+
+      for range <- [0..0, 0..99, 1000..250_000, 299_999..299_999, 299_990..400_000, 100..-1//1, -5..-1//1] do
+        assert read.(range, opts) == slice(content, range), inspect(range)
+      end
+
+      for range <- [0..3, 4..4, 2..100, 7..-1//1, -4..-1//1, -100..-1//1] do
+        assert read.(range, small) == slice("0123456789", range), inspect(range)
+      end
+
+      assert Enum.all?(requests(content), &(&1["status"] == 206))
+      assert_raise Error, ~r/behind the end of the file/, fn -> read.(300_001..300_002, opts) end
+      assert_raise Error, ~r/behind the end of the file/, fn -> read.(50..60, small) end
+      assert_raise ArgumentError, ~r/:range to be like/, fn -> read.(5..2//-1, opts) end
+      assert_raise ArgumentError, ~r/:range to be like/, fn -> read.(0..9//3, opts) end
+      assert_raise ArgumentError, ~r/:range/, fn -> read.({0, 1}, opts) end
+    end
+
+    test "comes from a server without ranges and over broken connections too", context do
+      {opts, content, _commit} = model(context, 300_000)
+      opts = Keyword.delete(opts, :cache_dir)
+      fault(sha256(content), %{kind: "ignore_range"}, %{times: 1})
+
+      assert Download.download_stream!([range: 1000..1999] ++ opts) |> Enum.join() ==
+               slice(content, 1000..1999)
+
+      fault(sha256(content), %{kind: "drop", after: 50_000}, %{times: 2})
+      stream = Download.download_stream!([range: 1000..200_000] ++ opts)
+      assert Enum.join(stream) == slice(content, 1000..200_000)
+    end
+  end
+
+  defp slice(content, range),
+    do: content |> :binary.bin_to_list() |> Enum.slice(range) |> :binary.list_to_bin()
+
+  # The most requests that were being answered at the same time.
+  defp at_once(requests) do
+    requests
+    |> Enum.map(fn request ->
+      Enum.count(
+        requests,
+        &(&1["started_ms"] <= request["started_ms"] and &1["ended_ms"] > request["started_ms"])
+      )
+    end)
+    |> Enum.max()
+  end
+end
