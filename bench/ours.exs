@@ -1,5 +1,5 @@
 # One call of this library; prints the microseconds it took. The twin of peer.py.
-# Usage: elixir -pa EBIN ours.exs large|small|warm ENDPOINT CACHE COMMIT, or elixir -pa EBIN ours.exs version
+# Usage: elixir -pa EBIN ours.exs file|snapshot|hit ENDPOINT CACHE REPO COMMIT, or elixir -pa EBIN ours.exs version
 import HfHub.Download
 
 calls = 1_000
@@ -15,15 +15,15 @@ answer =
     ["version"] ->
       "hf_hub #{HfHub.version()} (Elixir #{System.version()}, OTP #{System.otp_release()})"
 
-    ["large", endpoint, cache, _commit] ->
-      common = [endpoint: endpoint, cache_dir: cache]
-      microseconds.(fn -> hf_hub_download!([repo_id: "bench/large", filename: "model.bin"] ++ common) end)
+    ["file", endpoint, cache, repo, _commit] ->
+      file = [repo_id: repo, filename: "model.bin", endpoint: endpoint, cache_dir: cache]
+      microseconds.(fn -> hf_hub_download!(file) end)
 
-    ["small", endpoint, cache, _commit] ->
-      microseconds.(fn -> snapshot_download!(repo_id: "bench/small", endpoint: endpoint, cache_dir: cache) end)
+    ["snapshot", endpoint, cache, repo, _commit] ->
+      microseconds.(fn -> snapshot_download!(repo_id: repo, endpoint: endpoint, cache_dir: cache) end)
 
-    ["warm", endpoint, cache, commit] ->
-      file = [repo_id: "bench/small", filename: "file_0000.bin", revision: commit]
+    ["hit", endpoint, cache, repo, commit] ->
+      file = [repo_id: repo, filename: "file_0000.bin", revision: commit]
       hit = fn -> hf_hub_download!(file ++ [endpoint: endpoint, cache_dir: cache]) end
       hit.()
       microseconds.(fn -> for _ <- 1..calls, do: hit.() end) / calls

@@ -1,5 +1,5 @@
 # One call of Python's huggingface_hub; prints the microseconds it took. The twin of ours.exs.
-# Usage: python peer.py large|small|warm ENDPOINT CACHE COMMIT, or python peer.py version
+# Usage: python peer.py file|snapshot|hit ENDPOINT CACHE REPO COMMIT, or python peer.py version
 import platform
 import sys
 import time
@@ -13,15 +13,15 @@ CALLS = 1_000
 def main(task, *args):
     if task == "version":
         return f"huggingface_hub {huggingface_hub.__version__} (Python {platform.python_version()})"
-    endpoint, cache, commit = args
+    endpoint, cache, repo, commit = args
     common = {"endpoint": endpoint, "cache_dir": cache}
-    if task == "large":
-        return microseconds(lambda: hf_hub_download("bench/large", "model.bin", **common))
-    if task == "small":
-        return microseconds(lambda: snapshot_download("bench/small", **common))
+    if task == "file":
+        return microseconds(lambda: hf_hub_download(repo, "model.bin", **common))
+    if task == "snapshot":
+        return microseconds(lambda: snapshot_download(repo, **common))
 
     def hit():
-        return hf_hub_download("bench/small", "file_0000.bin", revision=commit, **common)
+        return hf_hub_download(repo, "file_0000.bin", revision=commit, **common)
 
     hit()
     return microseconds(lambda: [hit() for _ in range(CALLS)]) / CALLS

@@ -130,6 +130,24 @@ async fn bodies_are_slowed_down_and_stalled() {
 }
 
 #[tokio::test]
+async fn throttled_bodies_keep_a_speed_above_that_of_a_chunk_a_tick() {
+    let root = Root::new();
+    let content = content().repeat(67);
+    root.import("acme/r", &[("x.bin", &content)], &[]);
+    let server = root.serve(&["--test-control"]);
+    let link = server.link(FILE).await;
+    let fault = json!({ "kind": "throttle", "bytes_per_second": 200_000_000 });
+    server.fault(json!({ "match": "*/x.bin", "fault": fault })).await;
+    let started = Instant::now();
+    assert_eq!(read(server.get(&link).await).await, (content, true));
+    let elapsed = started.elapsed();
+    assert!(
+        elapsed > Duration::from_millis(90) && elapsed < Duration::from_millis(500),
+        "{elapsed:?}"
+    );
+}
+
+#[tokio::test]
 async fn ranges_are_got_wrong() {
     let hub = hub().await;
     let response = hub.range_with(json!({ "kind": "ignore_range" })).await;

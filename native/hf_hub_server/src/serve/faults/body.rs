@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use http_body::Body as HttpBody;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::rule::Fault;
@@ -18,6 +18,8 @@ use super::rule::Fault;
 /// Time for what was handed to the connection to leave before the connection ends.
 const FLUSH: Duration = Duration::from_millis(50);
 const TICKS_PER_SECOND: u64 = 50;
+/// How far a throttled body may fall behind and still catch up; a timer is up to a millisecond late each time.
+const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// Spoils the body, and the head as far as it announces it.
 pub(super) fn apply(fault: Fault, response: Response) -> Response {
@@ -38,9 +40,7 @@ pub(super) fn apply(fault: Fault, response: Response) -> Response {
             Body::from_stream(dribble(bytes, size, Duration::from_millis(every_ms), after))
         }
         Fault::Throttle { bytes_per_second } => {
-            let size = (bytes_per_second / TICKS_PER_SECOND).max(1);
-            let pause = Duration::from_nanos(size.saturating_mul(1_000_000_000) / bytes_per_second);
-            Body::from_stream(dribble(bytes, usize::try_from(size).unwrap_or(usize::MAX), pause, 0))
+            Body::from_stream(throttle(bytes, bytes_per_second))
         }
         other => change(other, bytes, length, &mut head.headers),
     };
@@ -138,6 +138,32 @@ fn dribble(
             while !chunk.is_empty() {
                 sleep(pause).await;
                 yield Ok(chunk.split_to(size.min(chunk.len())));
+            }
+        }
+    }
+}
+
+/// Each piece waits until its last byte is due, so neither its size nor a late timer changes the speed.
+fn throttle(
+    mut bytes: impl Stream<Item = Chunk> + Unpin,
+    bytes_per_second: u64,
+) -> impl Stream<Item = Chunk> {
+    let size = usize::try_from((bytes_per_second / TICKS_PER_SECOND).max(1)).unwrap_or(usize::MAX);
+    stream! {
+        let mut due = Instant::now();
+        while let Some(chunk) = bytes.next().await {
+            let Ok(mut chunk) = chunk else {
+                yield chunk;
+                return;
+            };
+            while !chunk.is_empty() {
+                let piece = chunk.split_to(size.min(chunk.len()));
+                let nanos = (piece.len() as u64).saturating_mul(1_000_000_000) / bytes_per_second;
+                // `Instant` begins with the system, which may be younger than what is subtracted.
+                let earliest = Instant::now().checked_sub(CATCH_UP).unwrap_or(due);
+                due = due.max(earliest) + Duration::from_nanos(nanos);
+                sleep_until(due).await;
+                yield Ok(piece);
             }
         }
     }
