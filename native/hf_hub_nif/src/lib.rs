@@ -34,6 +34,9 @@ use crate::{
     job::{Job, Watch},
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod atoms {
     rustler::atoms! { ok, error, hf_hub, progress, waiting, chunk, done, known_absent, unknown }
 }

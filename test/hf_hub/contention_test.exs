@@ -1,0 +1,260 @@
+defmodule HfHub.ContentionTest do
+  # Many callers, several VMs, locks that do nothing, disks that fail: every visible file is right.
+  use HfHub.Case, async: true
+
+  alias HfHub.{Download, Error, Vm}
+
+  @moduletag timeout: 600_000
+
+  @rounds if System.get_env("HF_HUB_TEST_LONG"), do: 200, else: 50
+
+  defp download(context, id, more \\ "") do
+    """
+    opts = [repo_id: "#{id}", endpoint: "#{context.endpoint}", cache_dir: "#{context.cache}", retry_delay: 10]
+    IO.inspect(HfHub.Download.snapshot_download(opts ++ [#{more}]))
+    """
+  end
+
+  # Every file that a reader can see hashes to the name of its blob.
+  defp assert_right(cache) do
+    for path <- Path.wildcard(cache <> "/models--*/snapshots/*/**", match_dot: true), File.regular?(path) do
+      assert_hash(path, Path.basename(File.read_link!(path)))
+    end
+
+    for path <- Path.wildcard(cache <> "/models--*/blobs/*"), not String.ends_with?(path, ".incomplete") do
+      assert_hash(path, Path.basename(path))
+    end
+  end
+
+  defp assert_hash(path, etag) do
+    content = File.read!(path)
+    git = :crypto.hash(:sha, ["blob #{byte_size(content)}\0", content]) |> Base.encode16(case: :lower)
+    assert etag in [sha256(content), git], "#{path} is wrong"
+  end
+
+  test "fifty callers of one cold file, again and again", context do
+    content = large(1_000_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+
+    for round <- 1..20 do
+      cache = Path.join(context.dir, "cache#{round}")
+      opts = opts(context, repo_id: id, filename: "model.safetensors", cache_dir: cache)
+      tasks = for _ <- 1..50, do: Task.async(fn -> Download.hf_hub_download!(opts) end)
+      assert [path] = tasks |> Task.await_many(60_000) |> Enum.uniq()
+      assert File.read!(path) == content
+      assert_right(cache)
+    end
+
+    whole = Enum.count(requests(content), & &1["finished"])
+    assert whole in 20..30, "the content was sent #{whole} times in 20 rounds"
+  end
+
+  test "a VM killed at any moment leaves nothing wrong, and little is lost", context do
+    content = large(64_000_000)
+    files = Map.new(1..20, &{"data/#{&1}.txt", String.duplicate("#{&1}", &1)})
+    {id, _commit} = repo(context, Map.put(files, "model.safetensors", content))
+    fault(sha256(content), %{kind: "throttle", bytes_per_second: 40_000_000})
+    opts = opts(context, repo_id: id)
+
+    for round <- 1..@rounds do
+      context = %{context | cache: Path.join(context.dir, "cache#{round}")}
+      killed(context, id, content)
+      left = resumable(context.cache)
+      opts = Keyword.put(opts, :cache_dir, context.cache)
+
+      case Download.snapshot_download([local_files_only: true] ++ opts) do
+        {:ok, _folder} -> :ok
+        {:error, error} -> assert error.kind == :not_cached
+      end
+
+      assert_right(context.cache)
+      me = self()
+      {:ok, folder} = Download.snapshot_download([progress: &send(me, &1)] ++ opts)
+      assert File.read!(Path.join(folder, "model.safetensors")) == content
+      assert_right(context.cache)
+      assert_received %{activity: :done, bytes_resumed: resumed}
+      assert resumed >= left, "#{left} bytes were noted, #{resumed} were used"
+      assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
+      File.rm_rf!(context.cache)
+    end
+  end
+
+  # Kills a VM some time after its large file has begun to arrive; at most two connections, so
+  # at most 16 MiB of what the Hub had sent may be lost.
+  defp killed(context, id, content) do
+    control("DELETE", "requests")
+    port = Vm.open(Vm.script(context, download(context, id, "max_connections: 2")), [:exit_status])
+    eventually(fn -> sent(content) > 0 or exited?(port) end, 1500)
+    Process.sleep(:rand.uniform(1200))
+    if Port.info(port), do: Vm.kill(port)
+    eventually(fn -> Enum.all?(requests(content), &(&1["aborted"] or &1["finished"])) end)
+
+    if Path.wildcard(context.cache <> "/**/snapshots/*/model.safetensors") == [] do
+      # What was in the sockets' buffers had been sent, too.
+      assert resumable(context.cache) >= sent(content) - 2 * (8 * 1_048_576 + 4_000_000)
+    end
+  end
+
+  defp sent(content), do: Enum.sum(for request <- requests(content), do: request["bytes_sent"] || 0)
+
+  defp exited?(port), do: Port.info(port) == nil
+
+  # What the note at the end of a partial tells of, or the length of one without.
+  defp resumable(cache) do
+    Enum.sum(
+      for path <- Path.wildcard(cache <> "/**/*.incomplete") do
+        case Regex.run(~r/"ranges":\[(.*?)\]\}\n/s, File.read!(path)) do
+          nil -> File.stat!(path).size
+          [_, ranges] -> Regex.scan(~r/\[(\d+),(\d+)\]/, ranges) |> Enum.map(&length_of/1) |> Enum.sum()
+        end
+      end
+    )
+  end
+
+  defp length_of([_, first, last]), do: String.to_integer(last) - String.to_integer(first)
+
+  test "four VMs whose locks do nothing lose bytes and nothing else", context do
+    content = large(20_000_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content, "config.json" => "{}"})
+    fault(sha256(content), %{kind: "throttle", bytes_per_second: 10_000_000})
+    command = Vm.script(context, download(context, id))
+
+    1..4
+    |> Enum.map(fn _ -> Task.async(fn -> Vm.run(command, [{"LD_PRELOAD", no_locks(context)}]) end) end)
+    |> Task.await_many(60_000)
+    |> Enum.each(fn {output, status} -> assert {status, output =~ "{:ok"} == {0, true}, output end)
+
+    assert_right(context.cache)
+  end
+
+  # A library in front of the C library, whose flock grants everything.
+  defp no_locks(context) do
+    source = Path.join(context.dir, "no_locks.c")
+    File.write!(source, "int flock(int fd, int operation) { return 0; }\n")
+    library = Path.join(context.dir, "no_locks.so")
+    {_, 0} = System.cmd("cc", ["-shared", "-fPIC", "-o", library, source])
+    library
+  end
+
+  test "a writer that was paused and robbed still brings its file", context do
+    content = large(20_000_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    fault(sha256(content), %{kind: "throttle", bytes_per_second: 5_000_000}, %{times: 1})
+    command = Vm.script(context, download(context, id, "max_connections: 1"))
+    paused = Vm.open(command, [:exit_status, :stderr_to_stdout], [{"LD_PRELOAD", no_locks(context)}])
+
+    eventually(fn -> resumable(context.cache) > 5_000_000 end, 1500)
+    {:os_pid, pid} = Port.info(paused, :os_pid)
+    System.cmd("kill", ["-STOP", to_string(pid)])
+    # Without locks, what has not been touched for a while is taken for dead.
+    for partial <- Path.wildcard(context.cache <> "/**/*.incomplete"), do: File.touch!(partial, 0)
+    assert {output, 0} = Vm.run(command, [{"LD_PRELOAD", no_locks(context)}])
+    assert output =~ "{:ok"
+    assert_right(context.cache)
+
+    System.cmd("kill", ["-CONT", to_string(pid)])
+    assert_receive {^paused, {:exit_status, 0}}, 30_000
+    assert_right(context.cache)
+    assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
+  end
+
+  describe "a disk that fails" do
+    @describetag :root
+
+    test "is full before the first byte, or in the middle, and is said so", context do
+      content = large(12_000_000)
+      {id, _commit} = repo(context, %{"model.safetensors" => content})
+      cache = Path.join(context.dir, "small")
+      File.mkdir_p!(cache)
+      mounted(["-t", "tmpfs", "-o", "size=16m", "tmpfs", cache])
+      opts = opts(context, repo_id: id, filename: "model.safetensors", cache_dir: cache)
+
+      File.write!(Path.join(cache, "filler"), :binary.copy("x", 8_000_000))
+      assert {:error, %Error{kind: :io, message: message}} = Download.hf_hub_download(opts)
+      assert message =~ ~r/not enough disk space .* the file needs 12000000 bytes, \d+ bytes more/
+      assert requests(content) == []
+
+      File.rm!(Path.join(cache, "filler"))
+      fault(sha256(content), %{kind: "throttle", bytes_per_second: 6_000_000}, %{times: 1})
+      task = Task.async(fn -> Download.hf_hub_download(opts) end)
+      eventually(fn -> resumable(cache) > 0 end)
+      File.write(Path.join(cache, "filler"), :binary.copy("x", 14_000_000))
+      assert {:error, %Error{kind: :io} = error} = Task.await(task, 30_000)
+      assert Exception.message(error) =~ "disk is full"
+
+      File.rm!(Path.join(cache, "filler"))
+      assert File.read!(Download.hf_hub_download!(opts)) == content
+    end
+
+    test "is read-only, and what it has is read", context do
+      {id, commit} = repo(context, %{"a.txt" => "a", "b.txt" => "b"})
+      opts = opts(context, repo_id: id, filename: "a.txt")
+      path = Download.hf_hub_download!(opts)
+      mounted(["--bind", "-o", "ro", context.cache, context.cache])
+      System.cmd("mount", ["-o", "remount,bind,ro", context.cache])
+      assert Download.hf_hub_download!(opts) == path
+      assert Download.hf_hub_download!([revision: commit] ++ opts) == path
+      assert Download.hf_hub_download!([local_files_only: true] ++ opts) == path
+
+      assert {:error, %Error{kind: :io, message: message}} =
+               Download.hf_hub_download([filename: "b.txt"] ++ opts)
+
+      assert message =~ "read-only"
+    end
+
+    test "belongs to somebody else, and what may be read is read", context do
+      {id, _commit} = repo(context, %{"a.txt" => "a", "b.txt" => "b"})
+      Download.hf_hub_download!(opts(context, repo_id: id, filename: "a.txt"))
+      for folder <- [context.dir, context.cache], do: File.chmod!(folder, 0o755)
+
+      body = """
+      opts = [repo_id: "#{id}", endpoint: "#{context.endpoint}", cache_dir: "#{context.cache}"]
+      {:ok, path} = HfHub.Download.hf_hub_download([filename: "a.txt"] ++ opts)
+      IO.puts(File.read!(path))
+      {:error, error} = HfHub.Download.hf_hub_download([filename: "b.txt"] ++ opts)
+      IO.puts(Exception.message(error))
+      """
+
+      nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+      assert {output, 0} = Vm.run(Vm.below(Vm.script(context, body), nobody), [{"HOME", "/nonexistent"}])
+      assert output =~ ~r/^a$/m and output =~ "permission denied; choose another folder with :cache_dir"
+    end
+
+    defp mounted(args) do
+      {output, status} = System.cmd("mount", args, stderr_to_stdout: true)
+      assert status == 0, output
+      on_exit(fn -> System.cmd("umount", ["-l", List.last(args)]) end)
+    end
+  end
+
+  describe "an error of the disk" do
+    @describetag :strace
+
+    test "while writing or flushing is an error and publishes nothing", context do
+      content = large(2_000_000)
+      {id, _commit} = repo(context, %{"model.safetensors" => content})
+
+      for call <- ["pwrite64", "fdatasync"] do
+        strace = [
+          "strace",
+          "-f",
+          "-qq",
+          "-o",
+          "/dev/null",
+          "-e",
+          "trace=#{call}",
+          "-e",
+          "inject=#{call}:error=EIO"
+        ]
+
+        assert {output, 0} = Vm.run(Vm.below(Vm.script(context, download(context, id)), strace))
+        assert output =~ "{:error, #HfHub.Error<:io" or output =~ "kind: :io", output
+        assert Path.wildcard(context.cache <> "/**/snapshots/*/model.safetensors") == []
+        assert_right(context.cache)
+      end
+
+      assert File.read!(Download.hf_hub_download!(opts(context, repo_id: id, filename: "model.safetensors"))) ==
+               content
+    end
+  end
+end
