@@ -3,7 +3,7 @@ defmodule HfHub.Parity.CacheTest do
   # reads what the other wrote.
   use HfHub.Case, async: true
 
-  alias HfHub.{Cache, Download, LocalHub, Python}
+  alias HfHub.{Cache, Download, LocalHub, Python, Vm}
 
   @moduletag :python
   @moduletag timeout: 120_000
@@ -184,6 +184,42 @@ defmodule HfHub.Parity.CacheTest do
     assert File.read!(path) == content
     # An answer that is dropped unread may have sent its first bytes.
     assert Enum.sum(for request <- requests(content), do: request["bytes_sent"]) < 1.5 * byte_size(content)
+  end
+
+  @tag timeout: 120_000
+  test "eight processes, four of each kind, fill one cold cache", context do
+    content = large(20_000_000)
+    small = Map.new(1..30, &{"data/#{&1}.txt", "#{&1}"})
+    {id, _commit} = repo(context, Map.put(small, "model.safetensors", content))
+    fault(sha256(content), %{kind: "throttle", bytes_per_second: 20_000_000})
+
+    ours =
+      Vm.script(context, """
+      opts = [repo_id: "#{id}", endpoint: "#{context.endpoint}", cache_dir: "#{context.ours}"]
+      IO.write(HfHub.Download.snapshot_download!(opts))
+      """)
+
+    theirs = ~s|print(snapshot_download("#{id}"))|
+
+    folders =
+      1..8
+      |> Enum.map(fn
+        n when rem(n, 2) == 0 -> Task.async(fn -> Python.run!(theirs, context.endpoint, context.ours) end)
+        _n -> Task.async(fn -> {_folder, 0} = Vm.run(ours) end)
+      end)
+      |> Task.await_many(120_000)
+      |> Enum.map(&if is_tuple(&1), do: elem(&1, 0), else: &1)
+
+    assert [folder] = Enum.uniq(folders)
+    assert sha256(File.read!(Path.join(folder, "model.safetensors"))) == sha256(content)
+    for {name, content} <- small, do: assert(File.read!(Path.join(folder, name)) == content)
+
+    for blob <- Path.wildcard(Path.join(context.ours, "models--*/blobs/*")),
+        not String.contains?(blob, ".") do
+      content = File.read!(blob)
+      git = :crypto.hash(:sha, ["blob #{byte_size(content)}\0", content]) |> Base.encode16(case: :lower)
+      assert Path.basename(blob) in [git, sha256(content)]
+    end
   end
 
   defp assert_same(ours, theirs, keep \\ fn _ -> true end) do
