@@ -39,7 +39,17 @@ defmodule HfHub.NativeTest do
     ref = make_ref()
     {:ok, hub} = Config.hub(Keyword.merge([retries: 0, retry_delay: 10], opts))
     repo = %{repo_type: "model", id: opts[:repo_id], revision: "main"}
-    job = Nif.open_stream(ref, %{hub: hub, repo: repo, filename: "model.safetensors"})
+
+    job =
+      Nif.open_stream(ref, %{
+        hub: hub,
+        repo: repo,
+        filename: "model.safetensors",
+        first: nil,
+        end: nil,
+        last: nil
+      })
+
     Nif.cancel(job)
     Nif.cancel(job)
     assert_receive {:hf_hub, ^ref, {:error, %{kind: :cancelled}}}

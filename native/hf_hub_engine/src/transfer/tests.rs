@@ -61,10 +61,10 @@ async fn hub_before(cdn: &Server) -> Server {
     .await
 }
 
-fn hub(server: &Server, connections: usize) -> Hub {
+fn hub(front: &Server, connections: usize) -> Hub {
     let mut flow = testing::flow(connections);
     flow.smallest_part = PART;
-    Hub { flow, ..testing::hub(&server.url) }
+    Hub { flow, ..testing::hub(&front.url) }
 }
 
 fn spec(root: &Path) -> Spec {
@@ -105,8 +105,8 @@ fn leftovers(root: &Path) -> usize {
 async fn parts_come_over_several_connections_and_each_once() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
-    let server = hub_before(&cdn).await;
-    let (hub, progress) = (hub(&server, 4), Progress::default());
+    let front = hub_before(&cdn).await;
+    let (hub, progress) = (hub(&front, 4), Progress::default());
     let (done, mut most) = (AtomicBool::new(false), 0);
     let (content_, ()) = tokio::join!(
         async {
@@ -124,7 +124,7 @@ async fn parts_come_over_several_connections_and_each_once() {
     assert!(content_ == content());
     assert!((2..=4).contains(&most), "{most} at once");
     assert!(asked(&cdn).len() == SIZE && asked(&cdn).values().all(|times| *times == 1));
-    assert_eq!(server.requests().len(), 1);
+    assert_eq!(front.requests().len(), 1);
     assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
     assert_eq!(leftovers(dir.path()), 1);
 }
@@ -142,9 +142,9 @@ async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
             }
         })
         .await;
-        let server = hub_before(&cdn).await;
+        let front = hub_before(&cdn).await;
         let progress = Progress::default();
-        assert!(get(&hub(&server, 8), dir.path(), &progress).await.unwrap() == content());
+        assert!(get(&hub(&front, 8), dir.path(), &progress).await.unwrap() == content());
         assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
     }
 }
@@ -160,9 +160,9 @@ async fn a_server_without_ranges_sends_the_file_in_one() {
             _ => reply("200 OK", "", &content()),
         })
         .await;
-        let server = hub_before(&cdn).await;
+        let front = hub_before(&cdn).await;
         let progress = Progress::default();
-        assert!(get(&hub(&server, 4), dir.path(), &progress).await.unwrap() == content());
+        assert!(get(&hub(&front, 4), dir.path(), &progress).await.unwrap() == content());
         assert_eq!(progress.snapshot().bytes_done, SIZE as u64);
         assert_eq!(leftovers(dir.path()), 1);
     }
@@ -174,15 +174,11 @@ async fn a_part_of_something_else_is_never_believed() {
         let dir = tempfile::tempdir().unwrap();
         let cdn = Server::answering(move |request| match range(request) {
             Some((0, _)) => part(request),
-            _ => reply(
-                "206 Partial Content",
-                &format!("content-range: {lie}\r\n"),
-                &[b'x'; PART as usize],
-            ),
+            _ => reply("206 Partial Content", &format!("content-range: {lie}\r\n"), &[b'x'; 1000]),
         })
         .await;
-        let server = hub_before(&cdn).await;
-        let error = get(&hub(&server, 4), dir.path(), &Progress::default()).await.unwrap_err();
+        let front = hub_before(&cdn).await;
+        let error = get(&hub(&front, 4), dir.path(), &Progress::default()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
         assert!(error.message().contains("another part"), "{error}");
         assert!(!dir.path().join("models--org--name/snapshots").exists());
@@ -202,17 +198,17 @@ async fn one_expired_url_is_renewed_once_for_all_connections() {
         }
     })
     .await;
-    let server = hub_before(&cdn).await;
-    assert!(get(&hub(&server, 8), dir.path(), &Progress::default()).await.unwrap() == content());
-    assert_eq!(server.requests().len(), 2);
+    let front = hub_before(&cdn).await;
+    assert!(get(&hub(&front, 8), dir.path(), &Progress::default()).await.unwrap() == content());
+    assert_eq!(front.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn what_is_missing_of_an_interrupted_transfer_is_fetched_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
-    let server = hub_before(&cdn).await;
-    let (hub, progress) = (hub(&server, 4), Progress::default());
+    let front = hub_before(&cdn).await;
+    let (hub, progress) = (hub(&front, 4), Progress::default());
     tokio::select! {
         _ = get(&hub, dir.path(), &progress) => panic!("it was to be interrupted"),
         () = async {
@@ -222,9 +218,9 @@ async fn what_is_missing_of_an_interrupted_transfer_is_fetched_and_nothing_else(
         } => {}
     }
     let again = Server::answering(part).await;
-    let server = hub_before(&again).await;
+    let front = hub_before(&again).await;
     let progress = Progress::default();
-    let hub = Hub { endpoint: Hub::parse_endpoint(&server.url).unwrap(), ..hub };
+    let hub = Hub { endpoint: Hub::parse_endpoint(&front.url).unwrap(), ..hub };
     assert!(get(&hub, dir.path(), &progress).await.unwrap() == content());
     let now = progress.snapshot();
     assert!(now.bytes_resumed >= SIZE as u64 / 2, "{now:?}");
@@ -247,8 +243,8 @@ async fn a_wrong_byte_in_any_part_is_noticed() {
         (_, answer) => answer,
     })
     .await;
-    let server = hub_before(&cdn).await;
-    let error = get(&hub(&server, 4), dir.path(), &Progress::default()).await.unwrap_err();
+    let front = hub_before(&cdn).await;
+    let error = get(&hub(&front, 4), dir.path(), &Progress::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
     assert_eq!(leftovers(dir.path()), 0);
 }
@@ -257,8 +253,8 @@ async fn a_wrong_byte_in_any_part_is_noticed() {
 async fn callers_of_one_file_share_its_transfer_and_outlive_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
-    let server = hub_before(&cdn).await;
-    let (hub, spec) = (hub(&server, 2), spec(dir.path()));
+    let front = hub_before(&cdn).await;
+    let (hub, spec) = (hub(&front, 2), spec(dir.path()));
     let (first, others) = (Progress::default(), [Progress::default(), Progress::default()]);
     let begin = tokio::spawn({
         let (hub, spec, progress) = (hub.clone(), spec.clone(), first.clone());
@@ -294,8 +290,8 @@ async fn callers_of_one_file_share_its_transfer_and_outlive_each_other() {
 async fn a_transfer_that_nobody_waits_for_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
-    let server = hub_before(&cdn).await;
-    let (hub, spec, progress) = (hub(&server, 2), spec(dir.path()), Progress::default());
+    let front = hub_before(&cdn).await;
+    let (hub, spec, progress) = (hub(&front, 2), spec(dir.path()), Progress::default());
     tokio::select! {
         _ = download::run(&hub, &spec, &progress) => panic!("it was to be interrupted"),
         () = async { while progress.snapshot().bytes_done == 0 { tokio::task::yield_now().await } } => {}
@@ -314,9 +310,9 @@ async fn a_transfer_that_nobody_waits_for_is_stopped() {
 async fn a_limit_on_bytes_a_second_is_kept_by_all_connections_together() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
-    let server = hub_before(&cdn).await;
+    let front = hub_before(&cdn).await;
     let limit = crate::bandwidth::Bandwidth::new(Some(SIZE as u64));
-    let mut hub = hub(&server, 4);
+    let mut hub = hub(&front, 4);
     hub.flow.bandwidth = vec![limit.clone()];
     let progress = Progress::default();
     let start = std::time::Instant::now();
