@@ -1,31 +1,27 @@
 //! A Hub as one call sees it: where it is, with which token, how patiently.
 //!
 //! Knows which hosts may see the token, and repeats what may be repeated. It
-//! does not know files, caches or commits.
+//! does not know files, caches or commits; [`crate::api`] speaks to its routes.
 
 use std::{fmt, future::Future, time::Duration};
 
-use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method, Url,
     header::{
-        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE,
-        USER_AGENT,
+        ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RANGE, USER_AGENT,
     },
 };
 
 use crate::{
     error::{Error, ErrorKind, Result},
     flow::Flow,
+    governor::{Budget, Governor, Ticket},
     names::{EntryPath, Repo, Revision},
     progress::{Activity, Progress},
     retry::{self, Policy},
     transport::{self, Client, Request, Response, Timeouts},
 };
-
-/// The largest JSON page that is read into memory.
-const PAGE_LIMIT: usize = 64 << 20;
 
 /// RFC 3986 unreserved characters stay; everything else, `/` included, is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -72,6 +68,10 @@ pub struct Hub {
     pub offline: bool,
     /// How fast, and over how many connections.
     pub flow: Flow,
+    /// The budgets of requests that all calls keep together.
+    pub governor: Governor,
+    /// Told when a budget is used up and this call has to wait.
+    pub watch: Progress,
 }
 
 /// Which bytes of a file are asked for.
@@ -146,6 +146,7 @@ impl Hub {
     pub async fn get(&self, url: Url, span: Span) -> Result<Response> {
         let mut headers = self.headers(&url);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(COUNTER, HeaderValue::from_static("1"));
         headers.extend(span.header().map(|range| (RANGE, range)));
         self.send(Request {
             method: Method::GET,
@@ -156,20 +157,6 @@ impl Hub {
             alone: span.end.is_some(),
         })
         .await
-    }
-
-    /// One JSON page, with retries; the second value is the URL of the next page.
-    /// Redirects to a renamed repository are followed within the endpoint.
-    pub async fn page(&self, url: &Url, progress: &Progress) -> Result<(Bytes, Option<Url>)> {
-        self.retrying(progress, || self.one_page(url)).await
-    }
-
-    /// Any other exchange with an API, with retries where repeating is harmless.
-    pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<Answer> {
-        let harmless = matches!(call.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let hub =
-            if harmless { self.clone() } else { Self { retry: self.retry.once(), ..self.clone() } };
-        hub.within_deadline(hub.retrying(progress, || hub.one_exchange(call))).await
     }
 
     /// Repeats `attempt` as the policy says, telling `progress` about each pause.
@@ -203,87 +190,53 @@ impl Hub {
 
     /// Every request of a hub goes through here: none in offline mode, and none that
     /// shows the token to whoever listens on the way.
-    async fn send(&self, request: Request) -> Result<Response> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Response> {
         if self.offline {
             return Err(offline());
         }
         if request.headers.contains_key(AUTHORIZATION) && !is_private(&request.url) {
             return Err(eavesdropped(&request.url));
         }
-        self.client.send(request).await
+        let budget =
+            Budget::of(&request.url, self.token.as_ref().filter(|_| self.owns(&request.url)));
+        let ticket = self.wait_for(&budget).await?;
+        let answer = self.client.send(request).await;
+        drop(ticket);
+        match &answer {
+            Ok(response) => self.governor.learn(&budget, response.headers()),
+            Err(error) => self.governor.failed(&budget, error),
+        }
+        answer
     }
 
-    async fn one_exchange(&self, call: &Call) -> Result<Answer> {
-        let mut headers = self.headers(&call.url);
-        headers.remove(COUNTER);
-        let body = call.body.clone().map(|(kind, body)| {
-            headers.insert(CONTENT_TYPE, kind);
-            body
-        });
-        let request = Request {
-            method: call.method.clone(),
-            url: call.url.clone(),
-            headers,
-            body,
-            timeouts: self.timeouts,
-            alone: false,
-        };
-        let response = self.send(request).await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, body: response.bytes(PAGE_LIMIT).await? })
-    }
-
-    async fn one_page(&self, url: &Url) -> Result<(Bytes, Option<Url>)> {
-        let mut url = url.clone();
-        for _ in 0..=MAX_HOPS {
-            let request = Request {
-                method: Method::GET,
-                url: url.clone(),
-                headers: self.headers(&url),
-                body: None,
-                timeouts: self.timeouts,
-                alone: false,
+    async fn wait_for<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>> {
+        loop {
+            let wait = match self.governor.admit(budget) {
+                Ok(ticket) => return Ok(ticket),
+                Err(wait) => wait,
             };
-            let response = self.send(request).await?;
-            if response.status().is_redirection() {
-                url = redirect_target(&response)?;
-                if !self.owns(&url) {
-                    let host = url.host_str().unwrap_or_default();
-                    let message =
-                        format!("the Hub sent an API request on to {host}, which is not followed");
-                    return Err(Error::new(ErrorKind::InvalidResponse, message));
-                }
-                continue;
+            let message =
+                "the Hub's limit on requests is used up, and the next window is too far away";
+            let error = Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(wait));
+            if wait > self.retry.patience {
+                return Err(error);
             }
-            let next = response.header("link").and_then(|link| next_link(link, response.url()));
-            let next = next.map(|next| self.at_home(&next));
-            return Ok((response.bytes(PAGE_LIMIT).await?, next));
+            pause(&self.watch, &error, wait).await;
         }
-        Err(too_many_redirects(&url))
     }
 
-    /// The same page at our endpoint: behind a mirror, links name the public Hub.
-    fn at_home(&self, url: &Url) -> Url {
-        if self.owns(url) {
-            return url.clone();
-        }
-        let mut home = self.url(url.path().trim_start_matches('/'));
-        home.set_query(url.query());
-        home
-    }
-
-    fn url(&self, path: &str) -> Url {
+    /// The URL of a route, by its encoded path below the endpoint.
+    pub(crate) fn url(&self, path: &str) -> Url {
         let mut url = self.endpoint.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/{path}"));
         url
     }
 
-    fn headers(&self, url: &Url) -> HeaderMap {
+    /// What every request to `url` carries; the token goes along only to the endpoint.
+    pub(crate) fn headers(&self, url: &Url) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, self.user_agent.clone());
-        headers
-            .insert(transport::header_name("x-hf-download-counter"), HeaderValue::from_static("1"));
         if let Some(token) = self.token.as_ref().filter(|_| self.owns(url)) {
             headers.insert(AUTHORIZATION, token.0.clone());
         }
@@ -291,30 +244,8 @@ impl Hub {
     }
 }
 
-/// A request to an API.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The verb.
-    pub method: Method,
-    /// Where; the token goes along only to the endpoint's origin.
-    pub url: Url,
-    /// Content type and content.
-    pub body: Option<(HeaderValue, Bytes)>,
-}
-
-/// The answer to a [`Call`]: 2xx or 3xx.
-#[derive(Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
 /// Marks requests that are part of a download.
-const COUNTER: HeaderName = transport::header_name("x-hf-download-counter");
+pub(crate) const COUNTER: HeaderName = transport::header_name("x-hf-download-counter");
 
 /// How many redirects are followed.
 pub const MAX_HOPS: u32 = 20;
@@ -395,21 +326,6 @@ pub fn tried(error: Error, attempts: u32) -> Error {
     }
     let message = format!("{}; gave up after {attempts} attempts", error.message());
     error.with_message(message)
-}
-
-/// The target of `rel="next"`; a URL may hold commas and semicolons.
-fn next_link(header: &str, base: &Url) -> Option<Url> {
-    let mut rest = header;
-    while let Some((_, link)) = rest.split_once('<') {
-        let (target, after) = link.split_once('>')?;
-        let params = after.split_once('<').map_or(after, |(params, _)| params);
-        if params.split([';', ',']).any(|param| matches!(param.trim(), "rel=\"next\"" | "rel=next"))
-        {
-            return base.join(target).ok();
-        }
-        rest = after;
-    }
-    None
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ pub mod names;
 pub mod progress;
 pub mod retry;
 // The network.
+pub mod api;
 pub mod flow;
+pub mod governor;
 pub mod hub;
 pub mod metadata;
 pub mod transport;

@@ -17,7 +17,9 @@ use tokio::{
 
 use crate::{
     flow::Flow,
+    governor::Governor,
     hub::Hub,
+    progress::Progress,
     retry::Policy,
     transport::{Client, ClientConfig, Timeouts},
 };
@@ -38,6 +40,8 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         deadline: None,
         offline: false,
         flow: flow(1),
+        governor: Governor::default(),
+        watch: Progress::default(),
     }
 }
 

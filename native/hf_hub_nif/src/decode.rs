@@ -7,14 +7,16 @@ use std::{
 };
 
 use hf_hub_engine::{
+    api::Call,
     bandwidth::Bandwidth,
     cache::layout::{CacheDir, LocalDir},
     download::{self, Destination, Mode},
     error::{Error, ErrorKind, Result},
     flow::Flow,
-    hub::{Call, Hub, Span, Token},
+    hub::{Hub, Span, Token},
     names::{EntryPath, Proof, Repo, Revision},
     pattern::Filter,
+    progress::Progress,
     retry::Policy,
     snapshot,
     stream::{self, Part},
@@ -79,8 +81,9 @@ pub(crate) struct Limit(pub(crate) Bandwidth);
 impl Resource for Limit {}
 
 impl HubArgs {
-    /// The hub, with the connections that its proxies and certificates need.
-    pub(crate) fn open(&self) -> Result<Hub> {
+    /// The hub, with the connections that its proxies and certificates need. `watch` shows
+    /// when it makes the call wait.
+    pub(crate) fn open(&self, watch: &Progress) -> Result<Hub> {
         let config = ClientConfig {
             http_proxy: self.http_proxy.clone(),
             https_proxy: self.https_proxy.clone(),
@@ -109,6 +112,8 @@ impl HubArgs {
             deadline: self.timeout.map(Duration::from_millis),
             offline: self.offline,
             flow: Flow::new(self.max_connections as usize, self.bandwidth()),
+            governor: pool::governor(),
+            watch: watch.clone(),
         })
     }
 
@@ -140,6 +145,7 @@ impl RequestArgs {
             method: self.method.parse().map_err(|_| wrong("method"))?,
             url: self.url.parse().map_err(|_| wrong("URL"))?,
             body: self.body.as_ref().map(|body| (kind, body.0.clone())),
+            counted: false,
         })
     }
 }

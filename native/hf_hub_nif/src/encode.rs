@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf};
 
 use hf_hub_engine::{
-    download::Report, error::Error, extract::Format, hub::Answer,
+    api::Answer, download::Report, error::Error, extract::Format,
     progress::Snapshot as ProgressSnapshot, snapshot::Snapshot,
 };
 use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
@@ -62,6 +62,7 @@ struct AnswerTerm<'a> {
     status: u16,
     headers: HashMap<String, String>,
     body: Term<'a>,
+    next: Option<String>,
 }
 
 #[derive(NifMap)]
@@ -166,7 +167,13 @@ fn answer<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
     let is_json = headers.get("content-type").is_some_and(|kind| kind.contains("json"));
     let parsed = if is_json { json::term(env, &answer.body).ok() } else { None };
     let body = parsed.unwrap_or_else(|| binary(env, &answer.body));
-    AnswerTerm { status: answer.status, headers, body }.encode(env)
+    AnswerTerm {
+        status: answer.status,
+        headers,
+        body,
+        next: answer.next.as_ref().map(ToString::to_string),
+    }
+    .encode(env)
 }
 
 /// An error as a map of `HfHub.Error`'s fields. Kinds are a closed list, so these atoms are bounded.

@@ -50,7 +50,7 @@ fn download<'a>(
 ) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
-        let (hub, spec) = (spec.hub.open()?, spec.spec()?);
+        let (hub, spec) = (spec.hub.open(&progress)?, spec.spec()?);
         let report = download::run(&hub, &spec, &progress).await?;
         Ok(Reply::Report(ReportTerm::from(report)))
     })
@@ -65,7 +65,7 @@ fn snapshot<'a>(
 ) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
-        let (hub, spec) = (spec.hub.open()?, spec.spec()?);
+        let (hub, spec) = (spec.hub.open(&progress)?, spec.spec()?);
         let snapshot = snapshot::run(&hub, &spec, &progress).await?;
         Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
     })
@@ -79,7 +79,7 @@ fn open_stream<'a>(
     spec: StreamArgs,
 ) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
-        let (hub, spec) = (spec.hub.open()?, spec.spec()?);
+        let (hub, spec) = (spec.hub.open(&Progress::default())?, spec.spec()?);
         consumer.wait_for_demand().await;
         let mut file = stream::FileStream::open(hub, spec, Progress::default()).await?;
         while let Some(chunk) = file.next().await? {
@@ -93,7 +93,7 @@ fn open_stream<'a>(
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |_| async move {
-        let (hub, call) = (spec.hub.open()?, spec.call()?);
+        let (hub, call) = (spec.hub.open(&Progress::default())?, spec.call()?);
         Ok(Reply::Answer(hub.exchange(&call, &Progress::default()).await?))
     })
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use hf_hub_engine::{
     bandwidth::Bandwidth,
     flights::Flights,
+    governor::Governor,
     transport::{Client, ClientConfig},
 };
 use once_cell::sync::Lazy;
@@ -17,6 +18,13 @@ static POOLS: Mutex<Vec<Client>> = Mutex::new(Vec::new());
 static BANDWIDTH: Lazy<Bandwidth> = Lazy::new(Bandwidth::default);
 
 static FLIGHTS: Lazy<Flights> = Lazy::new(Flights::default);
+
+static GOVERNOR: Lazy<Governor> = Lazy::new(Governor::default);
+
+/// The budgets of requests that Hubs have announced.
+pub(crate) fn governor() -> Governor {
+    GOVERNOR.clone()
+}
 
 /// The limit that every download keeps.
 pub(crate) fn bandwidth() -> Bandwidth {

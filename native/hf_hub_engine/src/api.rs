@@ -1,0 +1,191 @@
+//! Requests to a Hub's routes: JSON in, JSON out, page by page.
+//!
+//! Redirects are followed within the endpoint only. What an answer means is for the
+//! caller to say.
+
+use bytes::Bytes;
+use reqwest::{
+    Method, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    hub::{self, COUNTER, Hub, MAX_HOPS},
+    progress::Progress,
+    transport::{Request, Response},
+};
+
+/// The largest answer that is read into memory.
+const PAGE_LIMIT: usize = 64 << 20;
+
+/// A request to a route.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The verb.
+    pub method: Method,
+    /// Where; the token goes along only to the endpoint's origin.
+    pub url: Url,
+    /// Content type and content.
+    pub body: Option<(HeaderValue, Bytes)>,
+    /// Whether it belongs to a download, which the Hub counts.
+    pub counted: bool,
+}
+
+/// The answer to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The next page of a list.
+    pub next: Option<Url>,
+}
+
+impl Call {
+    /// A GET.
+    pub fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, body: None, counted: false }
+    }
+
+    fn is_harmless(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
+    }
+}
+
+impl Hub {
+    /// One page of a listing that is part of a download, with retries.
+    pub async fn page(&self, url: &Url, progress: &Progress) -> Result<(Bytes, Option<Url>)> {
+        let call = Call { counted: true, ..Call::get(url.clone()) };
+        let answer = self.retrying(progress, || self.exchange_once(&call)).await?;
+        Ok((answer.body, answer.next))
+    }
+
+    /// Any exchange, with retries where repeating is harmless.
+    pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<Answer> {
+        let retry = if call.is_harmless() { self.retry } else { self.retry.once() };
+        let hub = Self { retry, ..self.clone() };
+        hub.within_deadline(hub.retrying(progress, || hub.exchange_once(call))).await
+    }
+
+    async fn exchange_once(&self, call: &Call) -> Result<Answer> {
+        let mut url = call.url.clone();
+        for _ in 0..=MAX_HOPS {
+            let response = self.send(self.request(call, &url)).await?;
+            if !response.status().is_redirection() {
+                return self.answer(response).await;
+            }
+            let target = hub::redirect_target(&response)?;
+            if self.owns(&target) {
+                url = target;
+            } else if call.method == Method::HEAD {
+                // Whether there is such a thing is what was asked, and that is answered.
+                return self.answer(response).await;
+            } else {
+                let host = target.host_str().unwrap_or_default();
+                let message =
+                    format!("the Hub sent an API request on to {host}, which is not followed");
+                return Err(Error::new(ErrorKind::InvalidResponse, message));
+            }
+        }
+        Err(hub::too_many_redirects(&url))
+    }
+
+    fn request(&self, call: &Call, url: &Url) -> Request {
+        let mut headers = self.headers(url);
+        if call.counted {
+            headers.insert(COUNTER, HeaderValue::from_static("1"));
+        }
+        let body = call.body.clone().map(|(kind, body)| {
+            headers.insert(CONTENT_TYPE, kind);
+            body
+        });
+        let (method, url, timeouts) = (call.method.clone(), url.clone(), self.timeouts);
+        Request { method, url, headers, body, timeouts, alone: false }
+    }
+
+    async fn answer(&self, response: Response) -> Result<Answer> {
+        let next = response.header("link").and_then(|link| next_link(link, response.url()));
+        let next = next.map(|next| self.at_home(&next));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.bytes(PAGE_LIMIT).await?, next })
+    }
+
+    /// The same page at our endpoint: behind a mirror, links name the public Hub.
+    fn at_home(&self, url: &Url) -> Url {
+        if self.owns(url) {
+            return url.clone();
+        }
+        let mut home = self.url(url.path().trim_start_matches('/'));
+        home.set_query(url.query());
+        home
+    }
+}
+
+/// The target of `rel="next"`; a URL may hold commas and semicolons.
+fn next_link(header: &str, base: &Url) -> Option<Url> {
+    let mut rest = header;
+    while let Some((_, link)) = rest.split_once('<') {
+        let (target, after) = link.split_once('>')?;
+        let params = after.split_once('<').map_or(after, |(params, _)| params);
+        if params.split([';', ',']).any(|param| matches!(param.trim(), "rel=\"next\"" | "rel=next"))
+        {
+            return base.join(target).ok();
+        }
+        rest = after;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, Server, reply};
+
+    #[test]
+    fn links_to_the_next_page_come_home() {
+        let base: Url = "https://mirror.example/hf/api/models/a/tree/x".parse().unwrap();
+        let header = "<https://huggingface.co/api/models/a/tree/x?cursor=2>; rel=\"next\", <https://x/>; rel=\"prev\"";
+        let next = next_link(header, &base).unwrap();
+        let hub = testing::hub("https://mirror.example/hf");
+        assert_eq!(
+            hub.at_home(&next).as_str(),
+            "https://mirror.example/hf/api/models/a/tree/x?cursor=2"
+        );
+        assert!(next_link("<https://x/>; rel=\"prev\"", &base).is_none());
+        let odd = "<https://x/>; rel=\"prev\", </t?cursor=a,b;c>; rel=\"next\"";
+        assert_eq!(next_link(odd, &base).unwrap().query(), Some("cursor=a,b;c"));
+    }
+
+    #[tokio::test]
+    async fn redirects_are_followed_within_the_hub() {
+        let away = reply("302 Found", "location: https://elsewhere.example/\r\n", b"");
+        let moved = || reply("307 Moved", "location: /api/new\r\n", b"");
+        let done = || reply("200 OK", "", b"{}");
+        let server = Server::start([moved(), done(), away]).await;
+        let hub = testing::hub(&server.url);
+        let mut call = Call::get(hub.url("api/old"));
+        call.method = Method::POST;
+        call.body =
+            Some((HeaderValue::from_static("application/json"), Bytes::from_static(b"[1]")));
+        assert_eq!(hub.exchange(&call, &Progress::default()).await.unwrap().status, 200);
+        assert!(server.requests()[1].starts_with("post /api/new "));
+        let error = hub.exchange(&Call::get(hub.url("x")), &Progress::default()).await.unwrap_err();
+        assert!(error.message().contains("elsewhere.example, which is not followed"));
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_is_sent_once() {
+        let server = Server::start([reply("503 Busy", "", b""), reply("200 OK", "", b"{}")]).await;
+        let hub = testing::hub(&server.url);
+        let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
+        assert_eq!(
+            hub.exchange(&call, &Progress::default()).await.unwrap_err().kind(),
+            ErrorKind::Server
+        );
+        assert_eq!(server.requests().len(), 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! The budgets of requests that Hubs announce, kept by all calls together.
+//!
+//! A Hub counts the requests of an account (or address) in windows of time and tells in
+//! `RateLimit` what is left. Whoever would exceed that waits here instead of being
+//! refused there. Without announcements nothing is held back.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{Url, header::HeaderMap};
+use tokio::time::Instant;
+
+use crate::{error::Error, hub::Token, transport};
+
+/// More budgets than any VM has use for; then the oldest windows are forgotten.
+const KEPT: usize = 1000;
+
+/// All budgets; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Governor(Arc<Mutex<HashMap<Budget, Window>>>);
+
+/// What is counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Budget {
+    host: String,
+    token: Option<Token>,
+    kind: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// Requests that may still be begun.
+    left: i64,
+    /// Requests begun and not answered; the Hub may not have counted them yet.
+    flying: i64,
+    ends: Instant,
+    /// How many requests the next window allows and how long it is, where announced.
+    next: Option<Quota>,
+}
+
+/// So many requests in such a time.
+type Quota = (i64, Duration);
+
+impl Budget {
+    /// The budget that a request to `url` is counted in.
+    pub(crate) fn of(url: &Url, token: Option<&Token>) -> Self {
+        let path = url.path();
+        let kind = if path.contains("/resolve/") {
+            "resolvers"
+        } else if path.contains("/api/") {
+            "api"
+        } else {
+            "pages"
+        };
+        Self { host: url.authority().to_owned(), token: token.cloned(), kind }
+    }
+}
+
+/// A request on its way, which the Hub may not have counted yet.
+#[must_use = "the request counts as answered when this is dropped"]
+pub(crate) struct Ticket<'a>(&'a Governor, &'a Budget);
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if let Some(window) = self.0.lock().get_mut(self.1) {
+            window.flying = (window.flying - 1).max(0);
+        }
+    }
+}
+
+impl Governor {
+    /// Takes one request out of the budget; or else how long to wait before asking again.
+    pub(crate) fn admit<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>, Duration> {
+        let now = Instant::now();
+        let mut windows = self.lock();
+        if let Some(window) = windows.get_mut(budget) {
+            if now >= window.ends {
+                window.renew(now);
+            }
+            if window.left <= 0 {
+                return Err(window.ends - now);
+            }
+            (window.left, window.flying) = (window.left.saturating_sub(1), window.flying + 1);
+        }
+        Ok(Ticket(self, budget))
+    }
+
+    /// Takes in what an answer announces; its ticket has to be gone.
+    pub(crate) fn learn(&self, budget: &Budget, headers: &HeaderMap) {
+        if let Some((left, wait)) = transport::text(headers, "ratelimit").and_then(announced) {
+            let next = transport::text(headers, "ratelimit-policy").and_then(policy);
+            self.open_window(budget, left, wait, next);
+        }
+    }
+
+    /// Takes in a failure, which may be a refusal for too many requests.
+    pub(crate) fn failed(&self, budget: &Budget, error: &Error) {
+        if let Some(wait) = error.retry_after().filter(|_| error.status() == Some(429)) {
+            self.open_window(budget, 0, wait, None);
+        }
+    }
+
+    fn open_window(&self, budget: &Budget, left: i64, wait: Duration, next: Option<Quota>) {
+        let now = Instant::now();
+        let Some(ends) = now.checked_add(wait) else { return };
+        let mut windows = self.lock();
+        if windows.len() >= KEPT {
+            windows.retain(|_, window| window.ends > now);
+        }
+        let known = windows.get(budget);
+        let (flying, known) = known.map_or((0, None), |window| (window.flying, window.next));
+        let window = Window { left: left - flying, flying, ends, next: next.or(known) };
+        windows.insert(budget.clone(), window);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Budget, Window>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    fn renew(&mut self, now: Instant) {
+        let next = self.next.and_then(|(quota, length)| Some((quota, now.checked_add(length)?)));
+        match next {
+            Some((quota, ends)) => (self.left, self.ends) = (quota - self.flying, ends),
+            // Nothing is known of the next one: whoever asks first will learn.
+            None => self.left = i64::MAX,
+        }
+    }
+}
+
+/// `"api";r=499;t=12`: what is left, and for how long.
+fn announced(header: &str) -> Option<(i64, Duration)> {
+    // The window ends somewhere within its last second, hence one more.
+    let wait = Duration::from_secs(number(header, "t=")?).saturating_add(Duration::from_secs(1));
+    Some((i64::try_from(number(header, "r=")?).unwrap_or(i64::MAX), wait))
+}
+
+/// `"fixed window";"api";q=500;w=300`: how many, in which time.
+fn policy(header: &str) -> Option<Quota> {
+    let quota = i64::try_from(number(header, "q=")?).ok()?;
+    Some((quota, Duration::from_secs(number(header, "w=")?)))
+}
+
+fn number(header: &str, key: &str) -> Option<u64> {
+    header.split([';', ',']).find_map(|part| part.trim().strip_prefix(key)?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn headers(limit: &'static str, policy: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("ratelimit", HeaderValue::from_static(limit));
+        policy.map(|policy| headers.insert("ratelimit-policy", HeaderValue::from_static(policy)));
+        headers
+    }
+
+    fn budget(path: &str) -> Budget {
+        Budget::of(&format!("https://hub.example{path}").parse().unwrap(), None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_exceeds_what_was_announced() {
+        let (governor, api) = (Governor::default(), budget("/api/models"));
+        assert!(governor.admit(&api).is_ok(), "before anything is known");
+        let policy = Some("\"fixed window\";\"api\";q=4;w=10");
+        governor.learn(&api, &headers("\"api\";r=3;t=9", policy));
+        let mut flying: Vec<_> = (0..3).map(|_| governor.admit(&api).ok().unwrap()).collect();
+        assert_eq!(governor.admit(&api).err(), Some(Duration::from_secs(10)));
+        // An answer that was on its way tells of less than is known here.
+        flying.pop();
+        governor.learn(&api, &headers("\"api\";r=2;t=9", None));
+        assert!(governor.admit(&api).is_err());
+        let resolvers = budget("/gpt2/resolve/main/x");
+        assert!(governor.admit(&resolvers).is_ok(), "another budget");
+
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        let admitted: Vec<_> = std::iter::from_fn(|| governor.admit(&api).ok()).take(10).collect();
+        assert_eq!(admitted.len(), 2, "the next window, less what is still flying");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_holds_everybody_back_until_its_end() {
+        let (governor, api) = (Governor::default(), budget("/api/models"));
+        let error = Error::new(crate::error::ErrorKind::RateLimited, "x")
+            .with_status(429)
+            .with_retry_after(Some(Duration::from_secs(5)));
+        governor.failed(&api, &error);
+        assert_eq!(governor.admit(&api).err(), Some(Duration::from_secs(5)));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!((0..100).all(|_| governor.admit(&api).is_ok()));
+    }
+
+    #[test]
+    fn nonsense_holds_nobody_back() {
+        let (governor, api) = (Governor::default(), budget("/api/models"));
+        let endless = "r=0;t=18446744073709551615";
+        for limit in ["", "r=;t=", "\"api\";r=-1;t=5", "r=0;t=99999999999999999999999", endless] {
+            governor.learn(&api, &headers(limit, Some("q=1;w=18446744073709551615")));
+            assert!(governor.admit(&api).is_ok(), "{limit}");
+        }
+    }
+}
