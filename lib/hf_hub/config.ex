@@ -24,6 +24,7 @@ defmodule HfHub.Config do
   """
 
   alias HfHub.Bandwidth
+  alias HfHub.Native.Nif
 
   # More to one host than any answers gladly.
   @max_connections 64
@@ -163,7 +164,7 @@ defmodule HfHub.Config do
 
   # The VM's own limit is kept by the engine; `config` may have changed it since.
   defp max_bandwidth(limit) do
-    if bytes = app(:max_bandwidth), do: Bandwidth.set(:vm, bytes)
+    if bytes = app(:max_bandwidth), do: Nif.set_bandwidth(Nif.vm_bandwidth(), bytes)
 
     case limit do
       nil -> nil

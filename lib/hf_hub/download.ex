@@ -113,7 +113,7 @@ defmodule HfHub.Download do
                         ],
                         max_workers: [type: :pos_integer, default: 8, doc: "how many files at a time."],
                         progress_callback: @extra[:progress_callback]
-                      ] ++ Options.transfer()
+                      ] ++ Keyword.delete(Options.transfer(), :max_connections)
 
   @stream_options @repo ++
                     @file_name ++

@@ -256,5 +256,19 @@ defmodule HfHub.ContentionTest do
       assert File.read!(Download.hf_hub_download!(opts(context, repo_id: id, filename: "model.safetensors"))) ==
                content
     end
+
+    test "that knows no links costs room and nothing else", context do
+      files = Map.new(1..6, &{"package#{&1}/__init__.py", "the same"})
+      {id, _commit} = repo(context, files)
+      strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=symlink,symlinkat"]
+      strace = strace ++ ["-e", "inject=symlink,symlinkat:error=EPERM"]
+      assert {output, 0} = Vm.run(Vm.below(Vm.script(context, download(context, id)), strace))
+      assert output =~ "{:ok", output
+
+      for {name, content} <- files do
+        assert [path] = Path.wildcard(context.cache <> "/models--*/snapshots/*/" <> name)
+        assert File.lstat!(path).type == :regular and File.read!(path) == content
+      end
+    end
   end
 end

@@ -120,6 +120,9 @@ defmodule HfHub.TransferTest do
       opts = [download_timeout: 100, retries: 1] ++ opts
       assert {:error, %Error{kind: :timeout} = error} = Download.hf_hub_download(opts)
       assert Exception.message(error) =~ "fewer than 65536 bytes arrived in 600 ms; gave up after 2 attempts"
+
+      opts = Keyword.drop(opts, [:cache_dir])
+      assert_raise Error, ~r/gave up after 2 attempts/, fn -> Stream.run(Download.download_stream!(opts)) end
     end
 
     test "is seen in the progress", context do

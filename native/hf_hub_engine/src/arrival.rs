@@ -1,6 +1,9 @@
 //! A file on its way: what both destinations do between the lock and the final name.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     blocking,
@@ -125,11 +128,16 @@ impl Arrival<'_> {
             cache::missing_space(&slot.dir, size - here.min(size))
         });
         let Some(missing) = missing.await else { return Ok(()) };
-        let message = format!(
-            "not enough disk space below `{}`: the file needs {size} bytes, {missing} bytes more than are free; \
-             free some, or choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
-            self.slot.dir.display()
-        );
-        Err(Error::new(ErrorKind::Io, message))
+        Err(no_room(&self.slot.dir, "file needs", size, missing))
     }
+}
+
+/// The error for a disk that is too full before the first byte.
+pub(crate) fn no_room(folder: &Path, what: &str, needed: u64, missing: u64) -> Error {
+    let message = format!(
+        "not enough disk space below `{}`: the {what} {needed} bytes, {missing} bytes more than are free; \
+         free some, or choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
+        folder.display()
+    );
+    Error::new(ErrorKind::Io, message)
 }

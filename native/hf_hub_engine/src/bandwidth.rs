@@ -38,6 +38,11 @@ impl Bandwidth {
         bandwidth
     }
 
+    /// What tells this limit from others.
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// The limit in bytes a second.
     pub fn limit(&self) -> Option<u64> {
         self.state().limit

@@ -8,6 +8,7 @@ use crate::{
     arrival::{self, Arrival},
     blocking,
     cache::{
+        copy_beside, in_folder,
         layout::{CacheDir, LocalDir, RepoDir},
         lock,
         partial::{Slot, Verified},
@@ -170,31 +171,38 @@ async fn to_cache(
         return Ok(Some(plan(spec, &repo, &metadata)));
     }
     check_announced(spec, &metadata)?;
-    let key = Key {
-        // Without links each file has a content of its own.
-        path: if spec.mode.symlinks {
-            repo.blob(&metadata.etag)
-        } else {
-            repo.pointer(&metadata.commit, &spec.path)
-        },
-        ..Key::new(hub, &metadata)
+    // Without links each file has a content of its own.
+    let place = if spec.mode.symlinks {
+        repo.blob(&metadata.etag)
+    } else {
+        repo.pointer(&metadata.commit, &spec.path)
     };
-    let journey = |progress| {
+    let key = Key::new(place, spec.mode.force, hub, &metadata);
+    let journey = |content, progress| {
         fetch(hub.clone(), spec.clone(), cache.clone(), metadata.clone(), content, progress)
     };
-    let (landed, ours) = share(spec, &metadata, key, progress, journey).await?;
+    let (landed, ours) = share(spec, &metadata, key, content, progress, journey).await?;
     let report = match landed {
         Some(report) if !ours => report,
         landed => return Ok(landed),
     };
     // Somebody else's call has brought the content; the link and the ref are our own.
     let link = {
-        let (cache, metadata) = (cache.clone(), metadata.clone());
+        let (cache, metadata, theirs) = (cache.clone(), metadata.clone(), report.path.clone());
         let spec = Spec { mode: Mode { force: false, ..spec.mode }, ..spec.clone() };
-        move || settle(&cache, &repo, &spec, &metadata)
+        move || {
+            if let Some(report) = settle(&cache, &repo, &spec, &metadata)? {
+                return Ok(report);
+            }
+            // Where links cannot be made, the content has become their file.
+            let path = repo.pointer(&metadata.commit, &spec.path);
+            in_folder(&path, || copy_beside(&theirs, &path))
+                .map_err(|source| Error::io("copy the file to", &path, source))?;
+            Ok(cached_report(&spec, metadata.commit, path))
+        }
     };
     let linked = blocking::run(link).await?;
-    Ok(linked.map(|linked| Report { cached: report.cached, sha256: report.sha256, ..linked }))
+    Ok(Some(Report { cached: report.cached, sha256: report.sha256, ..linked }))
 }
 
 /// Joins the transfer of the same content, or begins it; also tells whether it was begun.
@@ -202,15 +210,27 @@ pub(crate) async fn share<F>(
     spec: &Spec,
     metadata: &FileMetadata,
     key: Key,
+    mut content: Option<Content>,
     progress: &Progress,
-    begin: impl FnOnce(Progress) -> F,
+    begin: impl Fn(Option<Content>, Progress) -> F,
 ) -> Result<(Option<Report>, bool)>
 where
     F: Future<Output = Result<Option<Report>>> + Send + 'static,
 {
     let file = progress.start_file(spec.path.as_str(), metadata.size);
-    let (flight, ours) = spec.flights.board(key, begin);
-    let landed = flight.land(&file).await?;
+    let mut first = true;
+    let (landed, ours) = loop {
+        let (flight, ours) =
+            spec.flights.board(key.clone(), |progress| begin(content.take(), progress));
+        // An answer that nobody reads would only keep its connection.
+        drop(content.take());
+        match flight.land(&file).await {
+            // Theirs may have been less patient than we are.
+            Err(error) if !ours && first && error.is_transient() => file.restart(),
+            landed => break (landed?, ours),
+        }
+        first = false;
+    };
     match &landed {
         Some(report) if !report.cached => file.finish(),
         Some(_) => {
@@ -368,7 +388,7 @@ async fn fetch(
     spec: Spec,
     cache: CacheDir,
     metadata: FileMetadata,
-    content: Option<Content>,
+    mut content: Option<Content>,
     progress: Progress,
 ) -> Result<Option<Report>> {
     let repo = cache.repo(&spec.repo);
@@ -380,6 +400,8 @@ async fn fetch(
         Prepared::Here(report) => return Ok(Some(report)),
         Prepared::Locked(lock) => lock,
         Prepared::Busy => {
+            // Until the lock is free, an open answer would only keep its connection.
+            content = None;
             let lock = arrival::wait_for_lock(repo.lock(&metadata.etag), &progress).await?;
             let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
             let here = move || link_if_here(&repo, &spec, &metadata);
@@ -425,6 +447,7 @@ fn link_if_here(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<
 
 /// What the Hub announces is known before the first byte; a wrong file is not even fetched.
 pub(crate) fn check_announced(spec: &Spec, metadata: &FileMetadata) -> Result<()> {
+    metadata.check_size()?;
     match &spec.sha256 {
         Some(expected) if metadata.etag.proof() == Proof::Sha256 => {
             same_sha256(metadata.etag.as_str(), expected)

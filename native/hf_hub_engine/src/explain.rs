@@ -20,7 +20,7 @@ pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
 }
 
 /// Adds repository and revision to an error, and what to do about it.
-pub(crate) fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
+pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
     let kind = repo.kind().name();
     let site = redacted(&hub.endpoint);
     let site = site.trim_end_matches('/');

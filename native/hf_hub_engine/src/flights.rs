@@ -6,14 +6,18 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
+    bandwidth::Bandwidth,
+    blocking,
     download::Report,
     error::{Error, ErrorKind, Result},
     hub::{Hub, Token},
@@ -36,6 +40,10 @@ pub(crate) struct Key {
     pub(crate) endpoint: String,
     /// Who is asking.
     pub(crate) token: Option<Token>,
+    /// Whether what is here may do.
+    pub(crate) force: bool,
+    /// The limits on bytes a second it keeps.
+    pub(crate) bandwidth: Vec<usize>,
 }
 
 /// The transfers under way; clones share them.
@@ -59,10 +67,12 @@ impl Drop for Flight {
 }
 
 impl Key {
-    /// For the content `metadata` of `hub`; the path is still to be told.
-    pub(crate) fn new(hub: &Hub, metadata: &FileMetadata) -> Self {
+    /// For the content `metadata` of `hub`, on its way to `path`.
+    pub(crate) fn new(path: PathBuf, force: bool, hub: &Hub, metadata: &FileMetadata) -> Self {
         Self {
-            path: PathBuf::new(),
+            path,
+            force,
+            bandwidth: hub.flow.bandwidth.iter().map(Bandwidth::id).collect(),
             etag: metadata.etag.clone(),
             endpoint: hub.endpoint.to_string(),
             token: hub.token.clone(),
@@ -89,7 +99,8 @@ impl Flights {
         let (landed, landing) = watch::channel(None);
         let (journey, all, place) = (begin(progress.clone()), self.clone(), key.clone());
         let task = tokio::spawn(async move {
-            let landing = journey.await;
+            let landing = AssertUnwindSafe(journey).catch_unwind().await;
+            let landing = landing.unwrap_or_else(|panic| Err(blocking::panicked(&*panic)));
             all.lock().remove(&place);
             landed.send_replace(Some(landing));
         });

@@ -92,6 +92,8 @@ impl Span {
     fn header(self) -> Option<HeaderValue> {
         let range = match (self.first, self.end) {
             (0, None) => return None,
+            // Nothing at all cannot be asked for.
+            (first, Some(end)) if end <= first => return None,
             (first, None) => format!("bytes={first}-"),
             (first, Some(end)) => format!("bytes={first}-{}", end.saturating_sub(1)),
         };

@@ -27,13 +27,13 @@ pub mod hash;
 pub mod pattern;
 // Whole operations.
 pub mod download;
+pub mod explain;
 pub mod extract;
 pub mod flights;
 pub mod snapshot;
 pub mod stream;
 
 mod arrival;
-mod explain;
 mod local;
 mod transfer;
 

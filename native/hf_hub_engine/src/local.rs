@@ -63,12 +63,12 @@ pub(crate) async fn to_folder(
         return Ok(Some(here.plan(spec, &metadata)));
     }
     download::check_announced(spec, &metadata)?;
-    let key = Key { path: folder.file(&spec.path), ..Key::new(hub, &metadata) };
-    let journey = |progress| {
+    let key = Key::new(folder.file(&spec.path), spec.mode.force, hub, &metadata);
+    let journey = |content, progress| {
         let (hub, spec, folder, cache) = (hub.clone(), spec.clone(), folder.clone(), cache.clone());
         fetch(hub, spec, folder, cache, metadata.clone(), content, progress)
     };
-    let (landed, _) = download::share(spec, &metadata, key, progress, journey).await?;
+    let (landed, _) = download::share(spec, &metadata, key, content, progress, journey).await?;
     Ok(landed.map(|report| Report { commit: Some(metadata.commit), ..report }))
 }
 

@@ -23,6 +23,19 @@ pub struct FileMetadata {
     pub size: Option<u64>,
 }
 
+impl FileMetadata {
+    /// Refuses a size that no file can have.
+    pub fn check_size(&self) -> Result<()> {
+        match self.size.filter(|size| i64::try_from(*size).is_err()) {
+            None => Ok(()),
+            Some(size) => {
+                let message = format!("the Hub announces a file of {size} bytes");
+                Err(Error::new(ErrorKind::InvalidResponse, message))
+            }
+        }
+    }
+}
+
 /// A file found on the Hub.
 #[derive(Debug)]
 pub struct Located {

@@ -16,10 +16,10 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::{
-    blocking,
+    arrival, blocking,
     cache::{
         layout::{CacheDir, LocalDir},
-        partial,
+        missing_space, partial,
         tree::{Entry, Tree},
     },
     download::{self, Destination, Mode, Report},
@@ -127,6 +127,7 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     let (present, missing) = split(spec, jobs).await;
     progress.add_files((present.len() + missing.len()) as u64);
     progress.skip_files(present.len() as u64);
+    check_space(spec, &missing).await?;
     let mut files = work(hub, missing, spec.max_workers, progress).await?;
     if spec.mode.dry_run {
         files.extend(present);
@@ -279,6 +280,22 @@ async fn split(spec: &Spec, jobs: Vec<download::Spec>) -> (Vec<Report>, Vec<down
         (present, missing)
     })
     .await
+}
+
+/// Whether all of them fit on the disk. Each file checks for itself, but not for the others.
+async fn check_space(spec: &Spec, missing: &[download::Spec]) -> Result<()> {
+    let begun = missing.iter().any(|job| job.partials.as_ref().is_some_and(|set| !set.is_empty()));
+    if spec.mode.dry_run || begun {
+        return Ok(()); // What earlier attempts have left needs no room any more.
+    }
+    let sizes = missing.iter().filter_map(|job| job.known.as_ref()?.size);
+    let needed = sizes.fold(0, u64::saturating_add);
+    let place = partials_place(spec);
+    let lacking = {
+        let place = place.clone();
+        blocking::run(move || missing_space(&place, needed)).await
+    };
+    lacking.map_or(Ok(()), |lacking| Err(arrival::no_room(&place, "files need", needed, lacking)))
 }
 
 /// Runs all jobs, `at_once` at a time. The first error stops the rest.

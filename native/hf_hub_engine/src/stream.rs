@@ -4,7 +4,7 @@
 //! ends in an error after the last piece.
 
 use bytes::Bytes;
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use tokio::time::Instant;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     metadata::{self, Content, FileMetadata, Located},
     names::{EntryPath, Proof, Repo, Revision},
     progress::Progress,
-    retry,
+    transfer::Patience,
     transport::Response,
 };
 
@@ -58,7 +58,7 @@ pub struct FileStream {
     offset: u64,
     /// One behind the last byte, where known.
     end: Option<u64>,
-    failures: u32,
+    patience: Patience,
     progress: Progress,
     deadline: Option<Instant>,
 }
@@ -73,6 +73,7 @@ impl FileStream {
             .await
             .map_err(|error| explain(&hub, &spec, error))?;
         let Opened { metadata, span, response } = opened;
+        let retry = hub.retry;
         let hasher = match spec.part {
             Part::Whole => Hasher::new(metadata.etag.proof(), metadata.size),
             Part::Span(_) | Part::Last(_) => None,
@@ -86,7 +87,7 @@ impl FileStream {
             hasher,
             offset: span.first,
             end: span.end,
-            failures: 0,
+            patience: Patience::new(retry, span.first),
             progress,
             deadline,
         })
@@ -150,7 +151,6 @@ impl FileStream {
         self.hub.flow.pass(chunk.len()).await;
         self.response = Some(response);
         self.offset += chunk.len() as u64;
-        self.failures = 0;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&chunk);
         }
@@ -171,9 +171,26 @@ impl FileStream {
     /// A git object id begins with the length. Where the Hub does not tell it, the file,
     /// which is a small one then, is held back until it has been proved.
     async fn whole(&mut self) -> Result<Option<Bytes>> {
-        let Some(response) = self.response.take() else { return Ok(None) };
-        let body = response.bytes(HELD_BACK).await?;
+        if self.end.is_some() {
+            return Ok(None); // It has been given already.
+        }
+        let body = loop {
+            let response = match self.response.take() {
+                Some(response) => Ok(response),
+                None => self.reopen().await,
+            };
+            let body = match response {
+                Ok(response) => response.bytes(HELD_BACK).await,
+                Err(error) => Err(error),
+            };
+            match body {
+                Ok(body) => break body,
+                Err(error) => self.recover(error).await?,
+            }
+        };
+        self.hub.flow.pass(body.len()).await;
         let size = body.len() as u64;
+        (self.offset, self.end) = (size, Some(size));
         self.hasher = Hasher::new(Proof::GitSha1, Some(size));
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&body);
@@ -184,13 +201,13 @@ impl FileStream {
 
     async fn recover(&mut self, error: Error) -> Result<()> {
         self.response = None;
-        self.failures += 1;
-        match retry::decide(self.hub.retry, self.failures, &error) {
+        let round = self.patience.round();
+        match self.patience.failed(&error, self.offset, round) {
             Some(wait) => {
                 hub::pause(&self.progress, &error, wait).await;
                 Ok(())
             }
-            None => Err(hub::tried(error, self.failures)),
+            None => Err(hub::tried(error, self.patience.failures())),
         }
     }
 
@@ -220,6 +237,7 @@ async fn open_part(hub: &Hub, spec: &Spec, url: &Url) -> Result<Opened> {
         Part::Last(bytes) => last(hub, spec, url, bytes).await?,
     };
     let (metadata, response) = open_at(hub, spec, url, wanted).await?;
+    metadata.check_size()?;
     let total = metadata.size.or_else(|| metadata::body_size(&response));
     let end = match (wanted.end, total) {
         (Some(end), Some(total)) => Some(end.min(total)),
@@ -257,13 +275,21 @@ async fn open_at(
             metadata::open_content(hub, &url, span).await.map_err(unsatisfiable)?
         }
     };
-    let starts = metadata::content_range(&response).map_or(0, |(first, _)| first);
+    let starts = match (response.status(), metadata::content_range(&response)) {
+        (StatusCode::PARTIAL_CONTENT, Some((first, total))) if fits(total, metadata.size) => first,
+        (StatusCode::PARTIAL_CONTENT, _) => u64::MAX,
+        _ => 0,
+    };
     if starts > span.first {
         let message = format!("byte {} was asked for and the server sent another part", span.first);
         return Err(Error::new(ErrorKind::Transport, message));
     }
     response.skip(span.first - starts).await?;
     Ok((metadata, response))
+}
+
+fn fits(total: Option<u64>, size: Option<u64>) -> bool {
+    total.is_none() || size.is_none() || total == size
 }
 
 fn unsatisfiable(error: Error) -> Error {

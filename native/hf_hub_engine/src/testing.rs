@@ -60,6 +60,8 @@ pub(crate) enum Reply {
     Stall(Vec<u8>),
     /// Sent after a pause, and the connection waits for the next request.
     Later(Duration, Vec<u8>),
+    /// The connection is closed as soon as as many others are to be closed.
+    Together(Arc<tokio::sync::Barrier>),
 }
 
 type Script = dyn FnMut(&str) -> Reply + Send;
@@ -74,7 +76,7 @@ struct State {
     replies: Mutex<VecDeque<Reply>>,
     script: Mutex<Box<Script>>,
     requests: Mutex<Vec<String>>,
-    answering: AtomicUsize,
+    answering: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -93,7 +95,7 @@ impl Server {
             replies: Mutex::default(),
             script: Mutex::new(Box::new(script)),
             requests: Mutex::default(),
-            answering: AtomicUsize::new(0),
+            answering: Arc::default(),
         });
         let shared = state.clone();
         tokio::spawn(async move {
@@ -112,6 +114,11 @@ impl Server {
     /// How many requests are being answered now.
     pub(crate) fn at_once(&self) -> usize {
         self.state.answering.load(Relaxed)
+    }
+
+    /// Counts them for whoever cannot hold the server.
+    pub(crate) fn counter(&self) -> Arc<AtomicUsize> {
+        self.state.answering.clone()
     }
 
     /// The heads of all requests so far.
@@ -147,6 +154,10 @@ async fn answer(mut socket: TcpStream, state: Arc<State>) {
             Reply::Stall(bytes) => {
                 socket.write_all(&bytes).await.unwrap_or_default();
                 std::future::pending::<()>().await;
+            }
+            Reply::Together(barrier) => {
+                barrier.wait().await;
+                return;
             }
             Reply::Later(pause, bytes) => {
                 state.answering.fetch_add(1, Relaxed);

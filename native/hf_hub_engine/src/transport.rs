@@ -412,11 +412,9 @@ fn builder(config: &ClientConfig, alone: bool) -> Result<reqwest::ClientBuilder>
     if config.avoids_all_proxies() {
         return Ok(builder);
     }
-    let no_proxy = config
-        .no_proxy
-        .as_deref()
-        .map(without_ports)
-        .and_then(|hosts| NoProxy::from_string(&hosts));
+    // This machine is never asked through another one, which would see the token.
+    let hosts = without_ports(config.no_proxy.as_deref().unwrap_or_default());
+    let no_proxy = NoProxy::from_string(&format!("{hosts},localhost,127.0.0.0/8,::1"));
     let proxies = [(&config.http_proxy, true), (&config.https_proxy, false)];
     for (url, plain) in proxies {
         let Some(url) = url else { continue };

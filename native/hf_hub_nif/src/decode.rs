@@ -24,7 +24,7 @@ use hf_hub_engine::{
 };
 use rustler::{Decoder, NifMap, NifResult, Resource, ResourceArc, Term};
 
-use crate::pool;
+use crate::{json::Json, pool};
 
 /// A file system path: any bytes on Unix.
 #[derive(Clone, Debug)]
@@ -132,6 +132,8 @@ pub(crate) struct RequestArgs {
     url: String,
     content_type: Option<String>,
     body: Option<Bytes>,
+    json: Option<Json>,
+    repo: Option<RepoArgs>,
 }
 
 impl RequestArgs {
@@ -141,12 +143,19 @@ impl RequestArgs {
         };
         let kind = self.content_type.as_deref().unwrap_or("application/json").parse();
         let kind = kind.map_err(|_| wrong("content type"))?;
+        let json = self.json.as_ref().map(|json| bytes::Bytes::from(json.0.clone()));
+        let body = json.or_else(|| self.body.as_ref().map(|body| body.0.clone()));
         Ok(Call {
             method: self.method.parse().map_err(|_| wrong("method"))?,
             url: self.url.parse().map_err(|_| wrong("URL"))?,
-            body: self.body.as_ref().map(|body| (kind, body.0.clone())),
+            body: body.map(|body| (kind, body)),
             counted: false,
         })
+    }
+
+    /// What an error of the exchange is about.
+    pub(crate) fn subject(&self) -> Result<Option<(Repo, Revision)>> {
+        self.repo.as_ref().map(RepoArgs::names).transpose()
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 
 use futures_util::FutureExt;
 use hf_hub_engine::{
+    blocking,
     error::{Error, ErrorKind, Result},
     progress::{Activity, Progress, Snapshot},
 };
@@ -169,7 +170,7 @@ async fn run(
                 biased;
                 () = cancel.cancelled() => break Err(Error::new(ErrorKind::Cancelled, "cancelled")),
                 Some(chunk) = chunks.recv() => mailbox.chunk(&chunk),
-                result = &mut work => break result.unwrap_or_else(|panic| Err(panicked(&*panic))),
+                result = &mut work => break result.unwrap_or_else(|panic| Err(blocking::panicked(&*panic))),
                 _ = ticks.tick(), if watch.progress.is_some() => mailbox.progress(&mut watch, false),
             }
         }
@@ -257,13 +258,4 @@ fn start() -> std::io::Result<Runtime> {
         .thread_name("hf_hub")
         .enable_all()
         .build()
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    Error::new(
-        ErrorKind::Internal,
-        format!("a mistake in hf_hub's native code, please report it: {text}"),
-    )
 }

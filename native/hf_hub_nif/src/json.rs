@@ -1,7 +1,64 @@
-//! JSON text straight into Elixir terms: maps with string keys, `nil`, no atoms from data.
+//! JSON text straight into Elixir terms (maps with string keys, `nil`, no atoms from data),
+//! and terms into JSON text.
 
-use rustler::{Encoder, Env, NewBinary, Term, types::atom};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use rustler::{Decoder, Encoder, Env, NewBinary, NifResult, Term, TermType, types::atom};
+use serde::{
+    Serialize, Serializer,
+    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+    ser::{Error as _, SerializeMap, SerializeSeq},
+};
+
+/// A term as JSON text. Atoms but `true`, `false` and `nil` become strings, as keys too.
+pub(crate) struct Json(pub(crate) Vec<u8>);
+
+impl<'a> Decoder<'a> for Json {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        serde_json::to_vec(&Item(term)).map(Self).map_err(|_| rustler::Error::BadArg)
+    }
+}
+
+struct Item<'a>(Term<'a>);
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fn wrong<T, E: serde::ser::Error>(_: T) -> E {
+            E::custom("a term that JSON cannot say")
+        }
+        match self.0.get_type() {
+            TermType::Binary => serializer.serialize_str(self.0.decode().map_err(wrong)?),
+            TermType::Integer => match self.0.decode::<i64>() {
+                Ok(number) => serializer.serialize_i64(number),
+                Err(_) => serializer.serialize_u64(self.0.decode().map_err(wrong)?),
+            },
+            TermType::Float => serializer.serialize_f64(self.0.decode().map_err(wrong)?),
+            TermType::Atom => match self.0.atom_to_string().map_err(wrong)?.as_str() {
+                "nil" => serializer.serialize_none(),
+                "true" => serializer.serialize_bool(true),
+                "false" => serializer.serialize_bool(false),
+                name => serializer.serialize_str(name),
+            },
+            TermType::List => {
+                let items: Vec<Term> = self.0.decode().map_err(wrong)?;
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                items.into_iter().try_for_each(|item| list.serialize_element(&Item(item)))?;
+                list.end()
+            }
+            TermType::Map => {
+                let entries = rustler::MapIterator::new(self.0).ok_or_else(|| wrong(()))?;
+                let mut map = serializer.serialize_map(None)?;
+                for (key, value) in entries {
+                    let name = key.decode::<String>().or_else(|_| key.atom_to_string());
+                    map.serialize_entry(
+                        &name.map_err(|_| S::Error::custom("a key that is no text"))?,
+                        &Item(value),
+                    )?;
+                }
+                map.end()
+            }
+            _ => Err(wrong(())),
+        }
+    }
+}
 
 /// Parses `text` into a term of `env`. Nesting is limited by the parser.
 pub(crate) fn term<'a>(env: Env<'a>, text: &[u8]) -> serde_json::Result<Term<'a>> {

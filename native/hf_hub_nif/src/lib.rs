@@ -19,7 +19,7 @@ use hf_hub_engine::{
     bandwidth::Bandwidth,
     blocking, cache, download,
     error::ErrorKind,
-    extract, hash,
+    explain, extract, hash,
     progress::{Activity, Progress},
     snapshot, stream,
 };
@@ -89,12 +89,19 @@ fn open_stream<'a>(
     })
 }
 
-/// Asks an API; ends with `{:ok, %{status, headers, body}}`.
+/// Asks an API; ends with `{:ok, %{status, headers, body, next}}`.
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |_| async move {
         let (hub, call) = (spec.hub.open(&Progress::default())?, spec.call()?);
-        Ok(Reply::Answer(hub.exchange(&call, &Progress::default()).await?))
+        let subject = spec.subject()?;
+        let answer = hub.exchange(&call, &Progress::default()).await;
+        Ok(Reply::Answer(match subject {
+            Some((repo, revision)) => {
+                answer.map_err(|error| explain::repository(&hub, &repo, &revision, error))?
+            }
+            None => answer?,
+        }))
     })
 }
 

@@ -168,16 +168,10 @@ impl Partial {
     /// touched for a while is taken. `stop` is asked while it is copied.
     pub fn resume(slot: Slot, alone: bool, stop: &dyn Fn() -> bool) -> Result<Self> {
         let orphans = slot.orphans();
-        if alone && crate::cache::missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some() {
-            // No room for a copy. Nobody else is writing, so the file itself will do.
-            if let Some(adopted) = orphans.iter().find_map(|(orphan, _)| Self::adopt(&slot, orphan))
-            {
-                return Ok(adopted);
-            }
-        }
+        let is_short = crate::cache::missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some();
         let mut partial = Self::create(slot)?;
         for (orphan, _) in orphans {
-            if partial.claim(&orphan, alone, stop) {
+            if partial.claim(&orphan, alone, is_short, stop) {
                 break;
             }
             partial.restart()?;
@@ -186,8 +180,16 @@ impl Partial {
     }
 
     /// Takes over `orphan`; false if another process was faster, or it cannot be read.
-    fn claim(&mut self, orphan: &Path, alone: bool, stop: &dyn Fn() -> bool) -> bool {
-        let Ok(mut content) = File::open(orphan) else { return false };
+    fn claim(
+        &mut self,
+        orphan: &Path,
+        alone: bool,
+        is_short: bool,
+        stop: &dyn Fn() -> bool,
+    ) -> bool {
+        let Ok(mut content) = OpenOptions::new().read(true).write(is_short).open(orphan) else {
+            return false;
+        };
         if !alone && content.metadata().and_then(|metadata| metadata.modified()).is_ok_and(is_fresh)
         {
             return false;
@@ -196,21 +198,12 @@ impl Partial {
         if fs::rename(orphan, &claimed).is_err() {
             return false;
         }
-        let copied = self.copy_from(&mut content, stop).is_ok();
-        // If it cannot be removed it will be claimed again, which is harmless.
-        let _ = fs::remove_file(&claimed);
+        let copied = self.copy_from(&mut content, is_short, stop).is_ok();
+        if !stop() {
+            // If it cannot be removed it will be claimed again, which is harmless.
+            let _ = fs::remove_file(&claimed);
+        }
         copied
-    }
-
-    /// Goes on in `orphan` itself.
-    fn adopt(slot: &Slot, orphan: &Path) -> Option<Self> {
-        let path = slot.unique_path();
-        let mut file = OpenOptions::new().read(true).write(true).open(orphan).ok()?;
-        fs::rename(orphan, &path).ok()?;
-        let present = slot.present_in(&mut file);
-        let noted =
-            slot.size.is_some_and(|size| file.metadata().is_ok_and(|meta| meta.len() > size));
-        Some(Self::over(slot.clone(), path, file, present, noted))
     }
 
     /// Which bytes are in place.
@@ -292,9 +285,23 @@ impl Partial {
         Ok(())
     }
 
-    fn copy_from(&mut self, content: &mut File, stop: &dyn Fn() -> bool) -> Result<()> {
-        for range in self.slot.present_in(content).iter() {
-            self.copy_range(content, range, stop)?;
+    /// Copies what is in place. Where room `is_short`, from the end, and what is copied is cut off.
+    fn copy_from(
+        &mut self,
+        content: &mut File,
+        is_short: bool,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let present = self.slot.present_in(content);
+        if !is_short {
+            return present.iter().try_for_each(|range| self.copy_range(content, range, stop));
+        }
+        let mut pieces: Vec<_> = present.iter().flat_map(pieces).collect();
+        pieces.reverse();
+        for piece in pieces {
+            let start = piece.start;
+            self.copy_range(content, piece, stop)?;
+            content.set_len(start).map_err(|source| Error::io("shorten", &self.path, source))?;
         }
         Ok(())
     }
@@ -365,9 +372,22 @@ impl Verified {
             .and_then(|_| io::copy(&mut io::Read::take(file, self.size()), &mut copy))
             .and_then(whole)
             .and_then(|()| copy.sync_data())
-            .and_then(|()| fs::rename(&path, destination));
-        copied.inspect_err(|_| drop(fs::remove_file(&path))).map_err(wrap)
+            .map_err(wrap)
+            // Whoever took the partial may have written into it.
+            .and_then(|()| hash::file(&path, slot.etag.proof()))
+            .and_then(|actual| match actual.filter(|actual| actual != slot.etag.as_str()) {
+                Some(actual) => Err(mismatch(&slot.etag, &actual)),
+                None => fs::rename(&path, destination).map_err(wrap),
+            });
+        copied.inspect_err(|_| drop(fs::remove_file(&path)))
     }
+}
+
+/// A range in pieces that are copied at a time where room is short.
+fn pieces(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    const PIECE: usize = 16 << 20;
+    let end = range.end;
+    range.step_by(PIECE).map(move |start| start..end.min(start + PIECE as u64))
 }
 
 /// The error for a server that sends more than it announced.
@@ -397,10 +417,12 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
     Ok(())
 }
 
-/// Whether a file may still have a writer: a live one touches it far more often.
+/// Whether a file may still have a writer: most live ones touch it more often. One that
+/// waits for longer may be robbed, which costs bandwidth.
 fn is_fresh(modified: SystemTime) -> bool {
     const QUIET: Duration = Duration::from_mins(2);
-    SystemTime::now().duration_since(modified).is_ok_and(|age| age < QUIET)
+    // In the future: of another host, whose clock is ahead.
+    SystemTime::now().duration_since(modified).map_or(true, |age| age < QUIET)
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ async fn wrong_answers_to_a_range_start_over() {
         reply("206 Partial Content", &wrong, b"hello\n"),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let server = Server::start([cut(b"hel"), answer, hello(), hello()]).await;
+        let server = Server::start([cut(b"hel"), answer, hello(), hello(), hello()]).await;
         let report = get(&server, &spec(dir.path())).await.unwrap();
         assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
     }

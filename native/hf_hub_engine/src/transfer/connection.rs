@@ -1,9 +1,6 @@
 //! One connection of a transfer: claims a part, fetches it, claims the next.
 
-use std::sync::{
-    PoisonError,
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use reqwest::{StatusCode, Url};
@@ -14,7 +11,7 @@ use crate::{
     hub::{self, Span},
     metadata::{self, Content, Located},
     progress::Activity,
-    transfer::{Crew, Source, plan::Claim},
+    transfer::{Crew, Source, patience::Round, plan::Claim},
     transport::Response,
 };
 
@@ -46,7 +43,6 @@ pub(super) enum Stop {
 enum Part {
     Complete,
     Changed,
-    StartOver,
 }
 
 impl Crew<'_> {
@@ -58,15 +54,14 @@ impl Crew<'_> {
                 return Ok(End::Idle);
             }
             let Some(mut claim) = self.plan().claim() else { return Ok(End::Idle) };
-            let mut asked = None;
+            let (mut asked, round) = (None, self.patience().round());
             let part = self.fetch(&mut claim, opened.take(), &mut asked).await;
             self.plan().release(&claim);
             match part {
                 Ok(Part::Complete) => {}
                 Ok(Part::Changed) => return Ok(End::Stop(Stop::Changed)),
-                Ok(Part::StartOver) => return Ok(End::Stop(Stop::StartOver)),
                 Err(error) => {
-                    if let Some(end) = self.recover(error, asked).await? {
+                    if let Some(end) = self.recover(error, asked, round).await? {
                         return Ok(end);
                     }
                 }
@@ -97,9 +92,12 @@ impl Crew<'_> {
         };
         match part_of(&response, claim.at, self.size())? {
             // A 200 begins at zero, whatever was asked.
-            None if claim.at > 0 => return Ok(Part::StartOver),
+            None if claim.at > 0 => return Err(whole_answer(&response)),
             None => self.receive(response, claim, false).await?,
-            Some(()) => self.receive(response, claim, bounded).await?,
+            Some(()) => {
+                self.patience().served();
+                self.receive(response, claim, bounded).await?;
+            }
         }
         Ok(Part::Complete)
     }
@@ -134,7 +132,7 @@ impl Crew<'_> {
         let Located { metadata, content } =
             metadata::locate(transfer.hub, transfer.url, span, transfer.pinned, known).await?;
         // An etag of another sort says nothing where the content has to prove itself anyway.
-        let comparable = metadata.etag.proof() == announced.etag.proof();
+        let comparable = !self.is_proved() || metadata.etag.proof() == announced.etag.proof();
         let changed = comparable && metadata.etag != announced.etag;
         Ok(Some(content).filter(|_| !changed))
     }
@@ -200,18 +198,23 @@ impl Crew<'_> {
 
     /// Decides what a failure means: go on after a pause (`None`), end this connection or
     /// all of them, or give up.
-    async fn recover(&self, error: Error, asked: Option<Url>) -> Result<Option<End>> {
+    async fn recover(&self, error: Error, asked: Option<Url>, round: Round) -> Result<Option<End>> {
         let expired = asked.filter(|_| matches!(error.status(), Some(400 | 401 | 403 | 404 | 410)));
         if let Some(url) = &expired
             && !self.forget(url).await
         {
             return Ok(None); // Another connection has renewed it meanwhile.
         }
-        let unsatisfiable = error.status() == Some(416) && (self.bounded || self.reached() > 0);
-        let error = if unsatisfiable { error.with_kind(ErrorKind::Transport) } else { error };
-        let (wait, renewable) = {
-            let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-            (patience.failed(&error, self.reached()), expired.is_some() && patience.may_renew())
+        let no_range = matches!(error.status(), Some(200 | 416)) && self.asks_for_parts();
+        let error = if no_range { error.with_kind(ErrorKind::Transport) } else { error };
+        let (wait, renewable, starts_over) = {
+            let mut patience = self.patience();
+            (
+                patience.failed(&error, self.reached(), round),
+                expired.is_some() && patience.may_renew(),
+                // Without a proof, nobody can say that two answers are of one content.
+                (no_range && patience.starts_over()) || !self.is_proved(),
+            )
         };
         let others = self.working.load(Relaxed) > 1;
         match wait {
@@ -223,7 +226,11 @@ impl Crew<'_> {
             Some(wait) if others => tokio::time::sleep(wait).await,
             Some(wait) => hub::pause(self.progress.operation(), &error, wait).await,
         }
-        Ok(unsatisfiable.then_some(End::Stop(Stop::StartOver)))
+        Ok(starts_over.then_some(End::Stop(Stop::StartOver)))
+    }
+
+    fn asks_for_parts(&self) -> bool {
+        self.bounded || self.reached() > 0
     }
 
     /// Drops a signed URL that is refused, because it has expired; the Hub makes another.
@@ -256,6 +263,14 @@ impl Drop for Working<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
+}
+
+/// The error for the whole file where a part was asked for.
+fn whole_answer(response: &Response) -> Error {
+    let message = "a part was asked for and the server sent the whole file";
+    Error::new(ErrorKind::Transport, message)
+        .with_status(response.status().as_u16())
+        .with_url(response.url())
 }
 
 /// Whether the body is the part that begins at `first`; `None` if it is the whole file.

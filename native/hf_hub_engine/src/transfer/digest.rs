@@ -26,6 +26,9 @@ use crate::{
 /// Pieces that may wait to be hashed.
 const QUEUE: usize = 8;
 
+/// The longest piece that is read back from the file at a time.
+const READ_BACK: u64 = 64 << 20;
+
 /// A running hash. Dropped, it stops.
 pub(crate) struct Digest {
     pieces: Option<SyncSender<Piece>>,
@@ -60,17 +63,32 @@ impl Digest {
         Ok(Some(digest))
     }
 
-    /// Takes in what has just been written at `offset`.
+    /// Takes in what has just been written at `offset`. Never waits: what there is no room
+    /// for now is read back later.
     pub(crate) fn feed(&mut self, offset: u64, bytes: Bytes, partial: &Partial) {
         if offset == self.fed {
-            self.fed += bytes.len() as u64;
-            self.send(Piece::Here(bytes));
+            let length = bytes.len() as u64;
+            self.offer(Piece::Here(bytes), length);
         }
         self.catch_up(partial);
     }
 
-    /// The hash in hex.
-    pub(crate) fn finish(mut self) -> Result<Option<String>> {
+    /// The hash in hex; `None` if `stop` says so before it is ready.
+    pub(crate) fn finish(
+        mut self,
+        partial: &Partial,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<String>> {
+        let prefix = partial.present().prefix();
+        while let Some(pieces) = self.pieces.as_ref().filter(|_| self.fed < prefix) {
+            if stop() {
+                return Ok(None);
+            }
+            let length = (prefix - self.fed).min(READ_BACK);
+            // A thread that has failed says so below.
+            let _ = pieces.send(Piece::There(length));
+            self.fed += length;
+        }
         self.pieces = None;
         let Some(thread) = self.thread.take() else { return Ok(None) };
         match thread.join() {
@@ -85,17 +103,19 @@ impl Digest {
 
     fn catch_up(&mut self, partial: &Partial) {
         let prefix = partial.present().prefix();
-        if prefix > self.fed {
-            self.send(Piece::There(prefix - self.fed));
-            self.fed = prefix;
+        while self.fed < prefix {
+            let length = (prefix - self.fed).min(READ_BACK);
+            if !self.offer(Piece::There(length), length) {
+                return;
+            }
         }
     }
 
-    fn send(&self, piece: Piece) {
-        if let Some(pieces) = &self.pieces {
-            // A thread that has failed says so at the end.
-            let _ = pieces.send(piece);
-        }
+    /// False if the queue is full.
+    fn offer(&mut self, piece: Piece, length: u64) -> bool {
+        let taken = self.pieces.as_ref().is_some_and(|pieces| pieces.try_send(piece).is_ok());
+        self.fed += if taken { length } else { 0 };
+        taken
     }
 }
 
@@ -182,7 +202,10 @@ mod tests {
                 partial.write(n as u64 * 100_000, piece).unwrap();
                 digest.feed(n as u64 * 100_000, Bytes::copy_from_slice(piece), &partial);
             }
-            assert_eq!(digest.finish().unwrap().as_deref(), Some(expected.as_str()));
+            assert_eq!(
+                digest.finish(&partial, &|| false).unwrap().as_deref(),
+                Some(expected.as_str())
+            );
         }
     }
 }

@@ -30,11 +30,11 @@ use crate::{
     metadata::{Content, FileMetadata},
     names::{Commit, Proof},
     progress::FileProgress,
-    transfer::{connection::Stop, pace::Pace, patience::Patience, plan::Plan, writer::Writer},
+    transfer::{connection::Stop, pace::Pace, plan::Plan, writer::Writer},
     transport::Response,
 };
 
-pub(crate) use writer::Publish;
+pub(crate) use {patience::Patience, writer::Publish};
 
 /// Between two measurements of the speed, of which every other one counts: the first
 /// after a change is not fair.
@@ -106,7 +106,9 @@ impl Transfer<'_> {
         progress.resumed(present.total());
         let source = tokio::sync::Mutex::new(source);
         let patience = Mutex::new(Patience::new(self.hub.retry, present.total()));
-        let mut most = self.hub.flow.connections(self.metadata.size);
+        // Without a proof, parts of two contents could not be told from one.
+        let is_proved = self.metadata.etag.proof() != Proof::None;
+        let mut most = if is_proved { self.hub.flow.connections(self.metadata.size) } else { 1 };
         loop {
             let smallest = self.hub.flow.smallest_part;
             let size = self.metadata.size.unwrap_or(u64::MAX);
@@ -162,7 +164,8 @@ impl Crew<'_> {
                 }
                 connections.push(self.connection(opened.take().flatten()));
             }
-            if connections.is_empty() {
+            // One that sleeps after a failure may have nothing left to do.
+            if connections.is_empty() || self.is_complete() {
                 return Ok(Stop::Done);
             }
             tokio::select! {
@@ -187,6 +190,14 @@ impl Crew<'_> {
         connections < wanted && !self.plan().is_exhausted()
     }
 
+    fn is_complete(&self) -> bool {
+        self.size().is_some_and(|size| self.present.load(Relaxed) >= size)
+    }
+
+    fn patience(&self) -> MutexGuard<'_, Patience> {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -204,18 +215,14 @@ impl Crew<'_> {
     /// The final error: what was tried, and how far it got.
     fn give_up(&self, error: Error) -> Error {
         let present = self.present.load(Relaxed);
-        let failures = self.patience.lock().unwrap_or_else(PoisonError::into_inner).failures();
-        let error = hub::tried(error, failures);
+        let error = hub::tried(error, self.patience().failures());
         if present == 0 || error.kind() == ErrorKind::ChecksumMismatch {
             return error;
         }
-        let message = match self.size() {
-            Some(size) => format!(
-                "{} (at byte {present} of {size}; the part that arrived is kept)",
-                error.message()
-            ),
-            None => format!("{} (at byte {present})", error.message()),
-        };
+        let of = self.size().map_or_else(String::new, |size| format!(" of {size}"));
+        let is_kept = self.is_proved() && matches!(self.writer, Writer::Disk(_));
+        let kept = if is_kept { "; the part that arrived is kept" } else { "" };
+        let message = format!("{} (at byte {present}{of}{kept})", error.message());
         error.with_message(message)
     }
 }

@@ -133,20 +133,111 @@ async fn parts_come_over_several_connections_and_each_once() {
 async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
     for refusal in ["429 Too Many Requests", "503 Service Unavailable"] {
         let dir = tempfile::tempdir().unwrap();
-        let served = std::sync::Arc::new(AtomicUsize::new(0));
-        let cdn = Server::answering(move |request| {
-            // Every third one, as long as it has not been believed.
-            match served.fetch_add(1, Relaxed) {
-                n if n % 3 == 2 && n < 30 => reply(refusal, "", b""),
-                _ => part(request),
+        let (busy, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let cdn = {
+            let (busy, refused) = (busy.clone(), refused.clone());
+            Server::answering(move |request| {
+                if busy.load(Relaxed) > 2 {
+                    refused.fetch_add(1, Relaxed);
+                    return reply(refusal, "", b"");
+                }
+                part(request)
+            })
+            .await
+        };
+        let watched = cdn.counter();
+        let watch = tokio::spawn(async move {
+            loop {
+                busy.store(watched.load(Relaxed), Relaxed);
+                tokio::task::yield_now().await;
             }
-        })
-        .await;
+        });
         let front = hub_before(&cdn).await;
         let progress = Progress::default();
         assert!(get(&hub(&front, 8), dir.path(), &progress).await.unwrap() == content());
+        watch.abort();
         assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
+        let refused = refused.load(Relaxed);
+        assert!((1..=8).contains(&refused), "{refused} of about fifty parts were refused");
     }
+}
+
+#[tokio::test]
+async fn what_breaks_all_connections_at_once_is_one_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let all_four = Arc::new(tokio::sync::Barrier::new(4));
+    let mut served = 0;
+    let cdn = Server::answering(move |request| {
+        served += 1;
+        let is_time = (40..44).contains(&served);
+        if is_time { Reply::Together(all_four.clone()) } else { part(request) }
+    })
+    .await;
+    let front = hub_before(&cdn).await;
+    let mut hub = hub(&front, 4);
+    hub.retry.retries = 2;
+    assert!(get(&hub, dir.path(), &Progress::default()).await.unwrap() == content());
+}
+
+#[tokio::test]
+async fn a_file_that_is_whole_waits_for_no_sleeping_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = 0;
+    let cdn = Server::answering(move |request| {
+        served += 1;
+        if served == 10 { reply("500 Oops", "retry-after: 60\r\n", b"") } else { part(request) }
+    })
+    .await;
+    let front = hub_before(&cdn).await;
+    let (hub, progress) = (hub(&front, 8), Progress::default());
+    let got = tokio::time::timeout(Duration::from_secs(20), get(&hub, dir.path(), &progress)).await;
+    assert!(got.expect("it does not wait a minute").unwrap() == content());
+}
+
+#[tokio::test]
+async fn content_without_a_proof_is_never_put_together_of_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = 0;
+    let cdn = Server::answering(move |request| {
+        served += 1;
+        let first = range(request).map_or(0, |(first, _)| first);
+        let body = vec![b'0' + served; SIZE - first];
+        let (status, cut) = match (first, served) {
+            (0, 1) => ("200 OK".to_owned(), 20_000),
+            (0, _) => ("200 OK".to_owned(), SIZE),
+            _ => {
+                (format!("206 Partial\r\ncontent-range: bytes {first}-49999/{SIZE}"), SIZE - first)
+            }
+        };
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len());
+        Reply::Raw([head.as_bytes(), &body[..cut]].concat())
+    })
+    .await;
+    let url = cdn.url.clone();
+    let front = Server::answering(move |_| {
+        let headers = format!(
+            "location: {url}/f\r\nx-linked-etag: \"mirror-1\"\r\nx-linked-size: {SIZE}\r\nx-repo-commit: {COMMIT}\r\n"
+        );
+        reply("302 Found", &headers, b"")
+    })
+    .await;
+    let got = get(&hub(&front, 4), dir.path(), &Progress::default()).await.unwrap();
+    assert!(got.iter().all(|byte| *byte == got[0]) && got.len() == SIZE);
+}
+
+#[tokio::test]
+async fn one_server_without_ranges_among_many_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = 0;
+    let cdn = Server::answering(move |request| {
+        served += 1;
+        if served % 10 == 9 { reply("200 OK", "", b"the whole file") } else { part(request) }
+    })
+    .await;
+    let front = hub_before(&cdn).await;
+    let progress = Progress::default();
+    assert!(get(&hub(&front, 4), dir.path(), &progress).await.unwrap() == content());
+    assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
 }
 
 #[tokio::test]

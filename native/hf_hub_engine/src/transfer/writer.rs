@@ -142,7 +142,9 @@ impl Writer {
 impl Disk {
     async fn finish(self, publish: Publish) -> Result<Report> {
         self.command(Command::Finish(publish)).await?;
-        match self.task.into_inner() {
+        // The queue stays open until the end: closed, it tells the task to stop.
+        let Self { commands: _open, task } = self;
+        match task.into_inner() {
             Task::Running(task) => join(task.await)?.ok_or_else(ended_early),
             Task::Failed(error) => Err(error),
         }
@@ -181,7 +183,14 @@ fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Opti
                 digest = Digest::start(&partial)?;
             }
             Command::Finish(publish) => {
-                let hex = digest.map(Digest::finish).transpose()?.flatten();
+                let stop = || queue.is_closed();
+                let hex = match digest {
+                    None => None,
+                    Some(digest) => match digest.finish(&partial, &stop)? {
+                        None => return Ok(None),
+                        hex => hex,
+                    },
+                };
                 flusher.join()?;
                 return publish(partial.finish(hex)?).map(Some);
             }

@@ -185,3 +185,22 @@ fn ignores_partials_that_cannot_be_a_part() {
     fs::create_dir(dir.path().join(format!("{HELLO}.00000002.incomplete"))).unwrap();
     assert_eq!(slot(dir.path(), HELLO, Some(6)).resumable(), 0);
 }
+
+#[test]
+fn where_room_is_short_an_orphan_moves_piece_by_piece() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = 40 << 20;
+    let mut dead = Partial::create(slot(dir.path(), HELLO, Some(size))).unwrap();
+    let block = vec![7; 1 << 20];
+    for n in (0..20).chain(30..35) {
+        dead.write(n << 20, &block).unwrap();
+    }
+    let (path, present) = (dead.path.clone(), dead.present.clone());
+    drop(dead);
+    let mut partial = Partial::create(slot(dir.path(), HELLO, Some(size))).unwrap();
+    assert!(partial.claim(&path, true, true, &|| false));
+    assert_eq!(partial.present, present);
+    let content = fs::read(&partial.path).unwrap();
+    assert!(content[..20 << 20].iter().all(|byte| *byte == 7) && content[30 << 20] == 7);
+    assert_eq!(names(dir.path()).len(), 1);
+}
