@@ -3,16 +3,18 @@
 //! Commits, trees, ids and refs are what git says they are. It knows pointers, but not where large content
 //! lies, and nothing of the Hub's settings. Everything here blocks.
 
+mod edit;
 mod history;
 mod refs;
 mod revision;
 mod tree;
 mod write;
 
+pub(crate) use edit::{Edit, EditError};
 pub(crate) use history::CommitInfo;
 pub(crate) use refs::{branch_ref, tag_ref};
 pub(crate) use tree::{Entry, EntryKind, Listed};
-pub(crate) use write::{Change, Content};
+pub(crate) use write::{Change, Content, Draft};
 
 use std::path::Path;
 
