@@ -196,16 +196,9 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
     }
 }
 
-/// Whether the disk takes no more. libgit2 tells the reason only in words.
+/// Whether the disk takes no more.
 fn is_full(err: &anyhow::Error) -> bool {
-    err.chain().any(|cause| {
-        if let Some(err) = cause.downcast_ref::<io::Error>() {
-            let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
-            return kinds.contains(&err.kind());
-        }
-        let words = ["No space left on device", "File too large", "Disk quota exceeded"];
-        cause
-            .downcast_ref::<git2::Error>()
-            .is_some_and(|err| words.iter().any(|words| err.message().contains(words)))
-    })
+    let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+    let mut reasons = err.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    reasons.any(|reason| kinds.contains(&reason.kind()))
 }

@@ -198,5 +198,5 @@ fn track(
     for path in missing {
         text.extend(lfs_line(path).into_bytes());
     }
-    Ok(Some(Edit::Put { path: ATTRIBUTES_FILE.into(), blob: git.write_blob(text.as_slice())? }))
+    Ok(Some(Edit::Put { path: ATTRIBUTES_FILE.into(), blob: git.write_bytes(&text)? }))
 }

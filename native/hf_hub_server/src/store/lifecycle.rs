@@ -63,7 +63,7 @@ impl Store {
         let git = Git::init(&repo.git_dir).with_context(|| format!("cannot create {key}"))?;
         let mut changes = Vec::new();
         for (path, content) in files {
-            changes.push(Change { path: (*path).to_owned(), blob: git.write_blob(*content)? });
+            changes.push(Change { path: (*path).to_owned(), blob: git.write_bytes(content)? });
         }
         let first = Content { files: changes, parent: None };
         git.write_commit(MAIN_REF, first, "initial commit", author)?;

@@ -1,7 +1,7 @@
 //! Branches, tags and squashed histories.
 
 use axum::http::Method;
-use git2::{ErrorCode, Oid};
+use git2::Oid;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -46,7 +46,8 @@ pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     let _lock = lock(ask, repo)?;
     let git = repo.git()?;
     let exists = git.tip(&branch)?.is_some();
-    if exists && (!wanted.overwrite || branch == MAIN_REF) {
+    let may_replace = wanted.overwrite && branch != MAIN_REF;
+    if exists && !may_replace || git.is_in_the_way(&branch)? {
         return Err(ApiError::conflict(format!("Reference already exists: {branch}")));
     }
     let target = if wanted.empty_branch {
@@ -55,11 +56,7 @@ pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     } else {
         checkout(repo, wanted.starting_point.as_deref().unwrap_or(MAIN))?.1
     };
-    if exists {
-        git.set_ref(&branch, target, "overwritten")?;
-    } else {
-        git.create_ref(&branch, target, "created").map_err(|err| collision(err, &branch))?;
-    }
+    git.set_ref(&branch, target, "created")?;
     Ok(answer::ok())
 }
 
@@ -78,15 +75,14 @@ pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     })?;
     let _lock = lock(ask, repo)?;
     let (git, target) = checkout(repo, name)?;
-    if git.tip(&full_name)?.is_some() {
+    if git.tip(&full_name)?.is_some() || git.is_in_the_way(&full_name)? {
         return Err(ApiError::conflict(format!("Tag reference exists already: {full_name}")));
     }
     let message = wanted.message.filter(|message| !message.is_empty());
-    let created = match message {
-        Some(message) => git.create_annotated_tag(&wanted.tag, target, &message, author),
-        None => git.create_ref(&full_name, target, "created"),
-    };
-    created.map_err(|err| collision(err, &full_name))?;
+    match message {
+        Some(message) => git.create_annotated_tag(&wanted.tag, target, &message, author)?,
+        None => git.create_ref(&full_name, target, "created")?,
+    }
     Ok(answer::ok())
 }
 
@@ -109,8 +105,8 @@ pub(super) fn super_squash(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     Ok(answer::json(&json!({ "commitId": commit.to_string() })))
 }
 
-fn squash(git: &Git, head: Oid, message: &str, author: &str) -> Result<Oid, git2::Error> {
-    git.commit_tree(&Draft { tree: git.tree_of(head)?, parent: None, message, author })
+fn squash(git: &Git, head: Oid, message: &str, author: &str) -> Result<Oid, ApiError> {
+    Ok(git.commit_tree(&Draft { tree: git.tree_of(head)?, parent: None, message, author })?)
 }
 
 fn delete_branch(git: &Git, name: &str, branch: &str) -> Answer {
@@ -135,13 +131,5 @@ fn lock(ask: &Ask, repo: &Repo) -> Result<Lock, ApiError> {
     match ask.hub.store.locate(&repo.key)?.here() {
         Some(_) => Ok(lock),
         None => Err(ApiError::repo_not_found(false)),
-    }
-}
-
-/// A branch `a` leaves no room for a branch `a/b`.
-fn collision(err: git2::Error, name: &str) -> ApiError {
-    match err.code() {
-        ErrorCode::Exists => ApiError::conflict(format!("Reference already exists: {name}")),
-        _ => err.into(),
     }
 }

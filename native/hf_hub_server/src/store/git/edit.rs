@@ -8,7 +8,7 @@ use std::path::Path;
 use git2::{Index, Oid};
 
 use super::write::{Change, index_entry};
-use super::{Git, found};
+use super::{Git, SMALL, found};
 
 /// One thing to do to a tree.
 #[derive(Debug)]
@@ -44,12 +44,12 @@ pub(crate) enum EditError {
     /// Git does not allow this path.
     BadPath(String),
     /// Something else went wrong.
-    Git(git2::Error),
+    Other(anyhow::Error),
 }
 
 impl From<git2::Error> for EditError {
     fn from(err: git2::Error) -> Self {
-        Self::Git(err)
+        Self::Other(err.into())
     }
 }
 
@@ -61,7 +61,8 @@ impl Git {
         for edit in edits {
             apply(&mut index, edit)?;
         }
-        Ok(index.write_tree_to(&self.repo)?)
+        let tree = index.write_tree_to(&self.repo);
+        tree.map_err(|err| EditError::Other(self.write_failure(err, SMALL)))
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
         fn edit(&self, edits: Vec<Edit>) -> Result<Vec<String>, EditError> {
             let tree = self.git.edit(self.head, edits)?;
             let draft = super::super::Draft { tree, parent: None, message: "next", author: "me" };
-            let commit = self.git.commit_tree(&draft)?;
+            let commit = self.git.commit_tree(&draft).unwrap();
             let listed = self.git.list(commit, "", true)?.unwrap();
             Ok(listed.into_iter().filter(|l| !l.is_folder).map(|l| l.path).collect())
         }

@@ -16,6 +16,7 @@ pub(crate) use refs::{branch_ref, tag_ref};
 pub(crate) use tree::{Entry, EntryKind, Listed};
 pub(crate) use write::{Change, Content, Draft};
 
+use std::io::Write;
 use std::path::Path;
 
 use git2::{ErrorCode, Repository, RepositoryInitOptions};
@@ -24,6 +25,9 @@ use git2::{ErrorCode, Repository, RepositoryInitOptions};
 pub(crate) const MAIN: &str = "main";
 /// Its full name.
 pub(crate) const MAIN_REF: &str = "refs/heads/main";
+
+/// Trees, commits and refs are rarely larger.
+const SMALL: usize = 64 << 10;
 
 /// An open bare repository.
 pub(crate) struct Git {
@@ -41,6 +45,16 @@ impl Git {
     /// Opens an existing repository.
     pub(crate) fn open(dir: &Path) -> Result<Self, git2::Error> {
         Repository::open_bare(dir).map(|repo| Self { repo })
+    }
+
+    /// What a write of about `size` bytes failed of. libgit2 does not say when the disk is full ("no error"), so
+    /// this tries to write as much.
+    fn write_failure(&self, err: git2::Error, size: usize) -> anyhow::Error {
+        let probe = tempfile::tempfile_in(self.repo.path());
+        match probe.and_then(|mut file| file.write_all(&vec![0; size])) {
+            Err(reason) => reason.into(),
+            Ok(()) => err.into(),
+        }
     }
 }
 

@@ -69,6 +69,21 @@ impl Git {
         Ok(tips)
     }
 
+    /// Whether another ref leaves no room for this one: beside `a` there can be no `a/b`.
+    pub(crate) fn is_in_the_way(&self, name: &str) -> Result<bool, git2::Error> {
+        let is_above = |upper: &str, lower: &str| {
+            lower.strip_prefix(upper).is_some_and(|rest| rest.starts_with('/'))
+        };
+        for reference in self.repo.references()? {
+            let reference = reference?;
+            let other = String::from_utf8_lossy(reference.name_bytes());
+            if is_above(name, &other) || is_above(&other, name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Points a ref to a commit, wherever it pointed before.
     pub(crate) fn set_ref(
         &self,

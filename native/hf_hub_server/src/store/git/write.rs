@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use anyhow::{Context, Result, bail};
 use git2::{Index, IndexEntry, IndexTime, Oid, Signature};
 
-use super::Git;
+use super::{Git, SMALL};
 
 const FILE_MODE: u32 = 0o100_644;
 
@@ -48,6 +48,11 @@ impl Git {
         Ok(writer.commit()?)
     }
 
+    /// Writes a blob that is in memory anyway; should it fail, the reason is known, which a stream does not tell.
+    pub(crate) fn write_bytes(&self, content: &[u8]) -> Result<Oid> {
+        self.repo.blob(content).map_err(|err| self.write_failure(err, content.len()))
+    }
+
     /// Commits `content` to the ref `name` and returns the commit; when nothing would change, the parent.
     pub(crate) fn write_commit(
         &self,
@@ -74,13 +79,14 @@ impl Git {
     }
 
     /// Makes a commit no ref points to yet.
-    pub(crate) fn commit_tree(&self, draft: &Draft<'_>) -> Result<Oid, git2::Error> {
+    pub(crate) fn commit_tree(&self, draft: &Draft<'_>) -> Result<Oid> {
         let author = draft.author;
         let signature = Signature::now(author, &format!("{author}@localhost"))?;
         let tree = self.repo.find_tree(draft.tree)?;
         let parent = draft.parent.map(|oid| self.commit(oid)).transpose()?;
         let parents = parent.iter().collect::<Vec<_>>();
-        self.repo.commit(None, &signature, &signature, draft.message, &tree, &parents)
+        let commit = self.repo.commit(None, &signature, &signature, draft.message, &tree, &parents);
+        commit.map_err(|err| self.write_failure(err, SMALL))
     }
 
     /// The tree with nothing in it.

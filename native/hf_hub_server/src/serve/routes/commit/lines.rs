@@ -188,7 +188,7 @@ impl Reading<'_> {
         {
             self.check_pointer(&path, &pointer)?;
         }
-        Ok(Edit::Put { path, blob: self.git.write_blob(content.as_slice())? })
+        Ok(Edit::Put { path, blob: self.git.write_bytes(&content)? })
     }
 
     fn lfs_file(&mut self, file: LfsFile) -> Result<Edit, ApiError> {
@@ -200,7 +200,7 @@ impl Reading<'_> {
         let size = size.or_else(|| self.lfs.size(&oid)).unwrap_or_default();
         let pointer = Pointer { oid, size };
         self.check_pointer(&path, &pointer)?;
-        let blob = self.git.write_blob(pointer.text().as_bytes())?;
+        let blob = self.git.write_bytes(pointer.text().as_bytes())?;
         self.sent.lfs_paths.push(path.clone());
         Ok(Edit::Put { path, blob })
     }

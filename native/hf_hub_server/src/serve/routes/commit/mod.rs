@@ -68,7 +68,6 @@ fn refusal(err: CommitError) -> ApiError {
             "Cannot add {path}: a file or folder of that name is in the way"
         )),
         CommitError::Edit(EditError::BadPath(path)) => path::refusal(&path),
-        CommitError::Edit(EditError::Git(err)) => err.into(),
-        CommitError::Other(err) => err.into(),
+        CommitError::Edit(EditError::Other(err)) | CommitError::Other(err) => err.into(),
     }
 }

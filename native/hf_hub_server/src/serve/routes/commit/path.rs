@@ -20,9 +20,18 @@ pub(super) fn refusal(path: &str) -> ApiError {
 }
 
 fn is_name(segment: &str) -> bool {
-    let is_special = matches!(segment, "" | "." | "..") || segment.eq_ignore_ascii_case(".git");
+    let is_special = matches!(segment, "" | "." | "..") || is_git_dir(segment);
     let is_plain = |c: char| !c.is_control() && c != '\\';
     !is_special && segment.len() <= MAX_SEGMENT && segment.chars().all(is_plain)
+}
+
+/// Whether some file system takes this name for `.git`: those of Windows cut off dots, spaces and streams and
+/// have short names, that of macOS does not see some characters.
+fn is_git_dir(segment: &str) -> bool {
+    let is_unseen = |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
+    let seen = segment.chars().filter(|c| !is_unseen(*c)).collect::<String>().to_lowercase();
+    let name = seen.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
+    name == ".git" || name == "git~1"
 }
 
 #[cfg(test)]
@@ -51,6 +60,11 @@ mod tests {
             ".git/config",
             ".GIT/config",
             "a/.git",
+            ".git.",
+            ".git ",
+            ".git::$INDEX_ALLOCATION/x",
+            "GIT~1/x",
+            ".g\u{200c}it/x",
             "a\\b",
             "a\0b",
             "a\nb",
