@@ -1,11 +1,12 @@
 //! Reads what a client still sends although the answer is decided.
 //!
 //! A client that is still writing when the connection ends never sees the answer: the kernel resets the
-//! connection. So a body of bearable size is read to its end, whatever the answer is.
+//! connection. So the answer is sent at once, and the body is read to its end and thrown away.
 
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,9 +17,12 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-/// What is announced to be larger is refused without reading it.
-const MAX: u64 = 64 << 20;
+/// Whoever has not looked for the answer by then will not.
+const MAX: u64 = 4 << 30;
+/// Whoever sends nothing for so long is not in the middle of it.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Lets an app answer before it has read the body.
 pub(super) fn layer(app: Router) -> Router {
@@ -28,23 +32,24 @@ pub(super) fn layer(app: Router) -> Router {
 async fn linger(request: Request, next: Next) -> Response {
     // A client that asks first sends nothing unless it is told to.
     let asks_first = request.headers().contains_key(EXPECT);
-    let is_bearable = request.body().size_hint().lower() <= MAX;
-    if asks_first || !is_bearable || request.body().is_end_stream() {
+    if asks_first || request.body().is_end_stream() {
         return next.run(request).await;
     }
     let (sender, rest) = oneshot::channel();
     let request = request.map(|inner| Body::new(Lent { inner, give_back: Some(sender) }));
     let response = next.run(request).await;
-    if let Ok(rest) = rest.await {
-        drain(rest).await;
-    }
+    tokio::spawn(async {
+        if let Ok(rest) = rest.await {
+            drain(rest).await;
+        }
+    });
     response
 }
 
 async fn drain(body: Body) {
     let mut left = MAX;
     let mut stream = body.into_data_stream();
-    while let Some(Ok(chunk)) = stream.next().await {
+    while let Ok(Some(Ok(chunk))) = timeout(IDLE, stream.next()).await {
         match left.checked_sub(chunk.len() as u64) {
             Some(less) => left = less,
             None => return,

@@ -1,6 +1,6 @@
 //! Large files: in one piece, in parts, several at once, and what dishonest clients get.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -178,6 +178,24 @@ async fn links_expire() {
     assert_eq!(hub.put(&part_links(&object)[0], &CONTENT[..10]).await.status(), 403);
     assert_eq!(complete(&hub, &object, &json!({ "oid": oid(CONTENT), "parts": [] })).await, 403);
     assert_eq!(hub.leftovers(), 0);
+}
+
+#[tokio::test]
+async fn a_refusal_arrives_however_much_is_being_sent() {
+    let hub = hub_with(&["--link-ttl", "0"]).await;
+    let content = vec![1; 100 << 20];
+    let link = upload_link(&hub.batch("acme/r", &content).await);
+    let path = link.strip_prefix(&hub.server.cdn).unwrap();
+    let mut stream = connect(&hub.server.cdn);
+    let head =
+        format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", content.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&content).unwrap();
+    // The connection is still good for more.
+    stream.write_all(b"GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert!(answers.starts_with("HTTP/1.1 403") && answers.contains("HTTP/1.1 404"), "{answers}");
 }
 
 #[tokio::test]
