@@ -1,7 +1,7 @@
 //! The server: two listeners on one store.
 //!
-//! The hub listener answers the API and file routes, the content listener plays the CDN that large files are
-//! fetched from. Everything about starting and stopping is here, nothing about what is answered.
+//! The hub listener answers the API and file routes, the content listener plays the object store that large files
+//! are fetched from and put to. Everything about starting and stopping is here, nothing about what is answered.
 
 mod access;
 mod answer;

@@ -21,6 +21,16 @@ fn base64(path: &str, content: &[u8]) -> Value {
     json!({ "key": "file", "value": value })
 }
 
+fn candidate(path: &str, size: u64, sample: &[u8]) -> Value {
+    json!({ "path": path, "size": size, "sample": STANDARD.encode(sample) })
+}
+
+async fn preupload(hub: &Hub, json: Value) -> Value {
+    let response = hub.post("/api/models/acme/r/preupload/main", json).await;
+    assert_eq!(response.status(), 200);
+    response.json().await.unwrap()
+}
+
 async fn refused(hub: &Hub, lines: &[Value]) -> (u16, String) {
     error(hub.try_commit(COMMIT, summary(), lines).await).await
 }
@@ -149,6 +159,14 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         let (got, said) = refused(&hub, &[file("good", "1"), line.clone()]).await;
         assert!(got == status && said.contains(message), "{line}: {got} {said}");
     }
+    assert_eq!(hub.head("acme/r"), head);
+    git(&hub.root.git_dir("acme/r"), &["fsck", "--strict"]);
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_commits_are_refused() {
+    let hub = hub().await;
+    let head = hub.head("acme/r");
     for header in [
         json!({ "summary": "" }),
         json!({ "description": "x" }),
@@ -364,15 +382,9 @@ async fn preupload_knows_attributes_samples_sizes_and_what_is_there() {
         file("d/x", "1"),
     ])
     .await;
-    let ask = |json: Value| {
-        let hub = &hub;
-        async move {
-            let response = hub.post("/api/models/acme/r/preupload/main", json).await;
-            response.json::<Value>().await.unwrap()
-        }
-    };
-    let candidate = |path: &str, size: u64, sample: &[u8]| json!({ "path": path, "size": size, "sample": STANDARD.encode(sample) });
-    let answer = ask(json!({ "files": [
+    let answer = preupload(
+        &hub,
+        json!({ "files": [
         candidate("a.txt", 1, b"a"),
         candidate("m.bin", 5, b"large"),
         candidate("text.dat", 5, "é".as_bytes()),
@@ -383,7 +395,8 @@ async fn preupload_knows_attributes_samples_sizes_and_what_is_there() {
         candidate("keep.log", 1, b"a"),
         candidate("out/deep/x", 1, b"a"),
         candidate("d", 1, b"a"),
-    ] }))
+    ] }),
+    )
     .await;
     assert_eq!(answer["commitOid"], hub.head("acme/r"));
     let files = answer["files"].as_array().unwrap();
@@ -398,12 +411,19 @@ async fn preupload_knows_attributes_samples_sizes_and_what_is_there() {
     let git_oid = git(&hub.root.git_dir("acme/r"), &["rev-parse", "main:a.txt"]);
     assert_eq!(of("oid")[..3], [json!(git_oid.trim()), json!(oid(b"large")), Value::Null]);
     assert_eq!(of("oid")[9], Value::Null);
+}
 
-    let answer = ask(json!({
-        "files": [candidate("a.own", 1, b"a"), candidate("m.bin", 1, b"a"), candidate("x.log", 1, b"a"), candidate("x.tmp", 1, b"a")],
-        "gitAttributes": "*.own filter=lfs\n", "gitIgnore": "*.tmp\n",
-    }))
-    .await;
+#[tokio::test]
+async fn preupload_heeds_rules_that_are_being_uploaded() {
+    let hub = hub().await;
+    hub.commit(&[file(".gitignore", "*.log\n")]).await;
+    let names = ["a.own", "m.bin", "x.log", "x.tmp"];
+    let json = json!({
+        "files": names.map(|name| candidate(name, 1, b"a")),
+        "gitAttributes": "*.own filter=lfs\n",
+        "gitIgnore": "*.tmp\n",
+    });
+    let answer = preupload(&hub, json).await;
     let files = answer["files"].as_array().unwrap();
     assert_eq!(
         (&files[0]["uploadMode"], &files[1]["uploadMode"]),
@@ -413,7 +433,11 @@ async fn preupload_knows_attributes_samples_sizes_and_what_is_there() {
         (&files[2]["shouldIgnore"], &files[3]["shouldIgnore"]),
         (&json!(false), &json!(true))
     );
+}
 
+#[tokio::test]
+async fn preupload_is_for_those_who_may_commit() {
+    let hub = hub().await;
     let files = json!({ "files": [] });
     let status = |token: &'static str, path: &'static str| {
         let (hub, files) = (&hub, files.clone());

@@ -143,6 +143,7 @@ async fn settings_are_kept_and_checked() {
     assert_eq!(put(ANN, json!({ "visibility": "public", "gated": false })).await.status(), 200);
     let info = hub.server.json("/api/models/acme/r").await;
     assert_eq!((&info["private"], &info["gated"]), (&json!(false), &json!(false)));
+    assert_eq!(info["discussionsDisabled"], true);
     for wrong in [
         json!({}),
         json!({ "unknown": 1 }),

@@ -1,6 +1,6 @@
 //! What the owner of a repository can set.
 //!
-//! Visibility and gating have an effect here; the rest is kept and told to those who ask.
+//! Visibility and gating have an effect here; the rest is only kept.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
