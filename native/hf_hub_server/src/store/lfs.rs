@@ -110,12 +110,19 @@ impl LfsStore {
     pub(crate) fn keep(&self, incoming: Incoming) -> Result<Pointer> {
         let Incoming { file, pointer } = incoming;
         let path = self.path(&pointer.oid);
-        if fs::metadata(&path).is_ok_and(|found| found.len() == pointer.size) {
+        let is_whole = || fs::metadata(&path).is_ok_and(|found| found.len() == pointer.size);
+        if is_whole() {
             return Ok(pointer);
         }
         file.as_file().sync_all()?;
         let folder = disk::create_parent(&path)?;
-        file.persist(&path)?;
+        // What is there already is not replaced: a file whose name is taken away cannot be linked any more, even
+        // by somebody who has just found it there.
+        if let Err(err) = file.persist_noclobber(&path)
+            && !is_whole()
+        {
+            err.file.persist(&path)?;
+        }
         sync_folder(folder)?;
         Ok(pointer)
     }
