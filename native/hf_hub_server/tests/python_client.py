@@ -3,8 +3,8 @@
 usage: python python_client.py PATH_OF_HF_HUB_SERVER [MODEL_FOLDER]
 
 Starts the executable on an empty root, imports small repositories and, if given, a real model, and calls what
-the reading side of the client offers. Prints `N passed, N failed`; the exit code says the same.
-It does not test uploads.
+the client offers for reading; `python_writing.py` adds what it offers for writing. Prints `N passed, N failed`;
+the exit code says the same.
 """
 
 import hashlib
@@ -84,7 +84,10 @@ if MODEL:
     load(MODEL, "acme/real")
 
 process = subprocess.Popen(
-    [SERVER, "serve", "--root", str(ROOT), "--stop-on-stdin-close", "--test-control", "--page-size", "25"],
+    [
+        SERVER, "serve", "--root", str(ROOT), "--stop-on-stdin-close", "--test-control", "--page-size", "25",
+        "--multipart-threshold", "1000000", "--part-size", "400000",
+    ],
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     text=True,
@@ -409,6 +412,11 @@ def a_real_model_arrives():
     assert info.parameter_count
 
 
+# The checks there need what is made here, whatever this script is called.
+sys.modules["python_client"] = sys.modules[__name__]
+import python_writing  # noqa: E402, F401  it registers its checks
+
+
 def run():
     """Runs all checks and tells how many hold."""
     passed = 0
@@ -435,8 +443,9 @@ def main():
         process.stdout.close()
         started = time.monotonic()
         code = process.wait(timeout=10)
+        seconds = time.monotonic() - started
         shutil.rmtree(WORK, ignore_errors=True)
-    if code != 0 or time.monotonic() - started > 2:
+    if code != 0 or seconds > 2:
         print(f"FAILED the server did not stop with its standard input (exit code {code})")
         failed += 1
     print(f"{passed} passed, {failed} failed")

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 use super::error::ApiError;
-use crate::store::{Repo, Store, Token, User};
+use crate::store::{Repo, RepoKey, Role, Store, Token, User};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -41,6 +41,48 @@ impl Caller {
     /// Whether the files of a visible repository may be read.
     pub(super) fn may_read_files(&self, repo: &Repo) -> bool {
         repo.settings.gated.is_none() || self.is_insider(repo)
+    }
+
+    /// Who the caller is.
+    pub(super) fn user(&self) -> Result<&User, ApiError> {
+        match self {
+            Self::Anonymous => Err(ApiError::token_required()),
+            Self::User(user, _) => Ok(user),
+        }
+    }
+
+    /// Who the caller is, if the token allows to change anything.
+    pub(super) fn writer(&self) -> Result<&User, ApiError> {
+        match self {
+            Self::Anonymous => Err(ApiError::token_required()),
+            Self::User(_, token) if token.role == Role::Read => Err(ApiError::forbidden(
+                "Forbidden: you must use a write token to upload to a repository.",
+            )),
+            Self::User(user, _) => Ok(user),
+        }
+    }
+
+    /// The same, if what `namespace` owns may be changed too. The canonical repositories, which have no
+    /// namespace, belong to nobody.
+    pub(super) fn writer_in(&self, namespace: Option<&str>) -> Result<&User, ApiError> {
+        let user = self.writer()?;
+        if namespace.is_some_and(|namespace| user.belongs_to(namespace)) {
+            return Ok(user);
+        }
+        Err(ApiError::forbidden("Forbidden: you don't have the rights to change this repository."))
+    }
+
+    /// The same for creating something.
+    pub(super) fn creator(&self, key: &RepoKey) -> Result<&User, ApiError> {
+        let user = self.writer()?;
+        match key.id.namespace() {
+            Some(namespace) if user.belongs_to(namespace) => Ok(user),
+            namespace => Err(ApiError::forbidden(format!(
+                "You don't have the rights to create a {} under the namespace \"{}\"",
+                key.kind.singular(),
+                namespace.unwrap_or_default()
+            ))),
+        }
     }
 
     fn is_insider(&self, repo: &Repo) -> bool {

@@ -38,6 +38,11 @@ pub(super) fn json(value: &impl Serialize) -> Response {
     ([(CONTENT_TYPE, JSON)], Json(value)).into_response()
 }
 
+/// What the Hub says when something was done and there is no more to say.
+pub(super) fn ok() -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))], "OK").into_response()
+}
+
 /// JSON with the address of the next page, if there is one.
 pub(super) fn page(value: &impl Serialize, next: Option<String>) -> Response {
     let mut response = json(value);

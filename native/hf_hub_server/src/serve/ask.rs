@@ -4,18 +4,17 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
-use http_body::Body as _;
+use serde::de::DeserializeOwned;
 
 use super::access::Caller;
 use super::error::ApiError;
 use super::hub::Hub;
+use super::payload::Payload;
 use super::query::Query;
-
-const MAX_BODY: usize = 10 << 20;
+use crate::store::RepoKey;
 
 /// What a handler gets.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub(super) struct Ask {
     pub(super) raw_query: Option<String>,
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Payload,
     /// Answer small files without a detour, this time.
     pub(super) direct: bool,
 }
@@ -41,14 +40,25 @@ pub(super) struct Direct;
 pub(super) type Answer = Result<Response, ApiError>;
 
 impl Ask {
-    /// Whether this is GET or HEAD.
-    pub(super) fn is_read(&self) -> bool {
-        self.method == Method::GET || self.method == Method::HEAD
-    }
-
     /// Whether only the head of the answer will be sent.
     pub(super) fn is_head(&self) -> bool {
         self.method == Method::HEAD
+    }
+
+    /// The body as JSON, for routes whose body may be left out.
+    pub(super) fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, ApiError> {
+        let bytes = self.body.bytes()?;
+        if bytes.is_empty() {
+            return Ok(T::default());
+        }
+        let json = serde_json::from_slice(&bytes);
+        json.map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")))
+    }
+
+    /// The absolute URL of a repository's page.
+    pub(super) fn page_url(&self, key: &RepoKey) -> String {
+        let base = self.hub.origins.hub(Some(&self.headers));
+        format!("{base}/{}{}", key.kind.url_prefix(), key.id)
     }
 
     /// The absolute URL of this route with one query key replaced.
@@ -64,18 +74,12 @@ pub(super) async fn answer(
     request: Request,
     handler: fn(&Ask) -> Answer,
 ) -> Response {
-    match read(hub, request).await {
-        Ok(parts) => run(parts, handler).await,
-        Err(err) => err.into_response(),
-    }
-}
-
-async fn run(parts: Parts, handler: fn(&Ask) -> Answer) -> Response {
-    let work = move || {
-        let caller = Caller::identify(&parts.hub.store, &parts.headers)?;
-        handler(&parts.into_ask(caller))
-    };
-    let result = tokio::task::spawn_blocking(work).await;
+    let (head, body) = request.into_parts();
+    let direct = hub.options.direct || head.extensions.get::<Direct>().is_some();
+    let body = Payload::new(body);
+    let parts =
+        Parts { hub, method: head.method, uri: head.uri, headers: head.headers, body, direct };
+    let result = tokio::task::spawn_blocking(move || parts.answer(handler)).await;
     result.unwrap_or_else(|panic| Err(panic.into())).into_response()
 }
 
@@ -85,11 +89,21 @@ struct Parts {
     method: Method,
     uri: axum::http::Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Payload,
     direct: bool,
 }
 
 impl Parts {
+    fn answer(self, handler: fn(&Ask) -> Answer) -> Answer {
+        let caller = Caller::identify(&self.hub.store, &self.headers)?;
+        let ask = self.into_ask(caller);
+        let answer = handler(&ask);
+        if answer.is_err() && ask.body.is_cut() {
+            return Err(ApiError::cut_body());
+        }
+        answer
+    }
+
     fn into_ask(self, caller: Caller) -> Ask {
         let Self { hub, method, uri, headers, body, direct } = self;
         let raw_query = uri.query().map(str::to_owned);
@@ -106,22 +120,4 @@ impl Parts {
             direct,
         }
     }
-}
-
-async fn read(hub: Arc<Hub>, request: Request) -> Result<Parts, ApiError> {
-    let (head, body) = request.into_parts();
-    let body = read_body(&head.method, body).await?;
-    let direct = hub.options.direct || head.extensions.get::<Direct>().is_some();
-    Ok(Parts { hub, method: head.method, uri: head.uri, headers: head.headers, body, direct })
-}
-
-async fn read_body(method: &Method, body: Body) -> Result<Bytes, ApiError> {
-    if method != Method::POST {
-        return Ok(Bytes::new());
-    }
-    // Said before the client has sent it all in vain.
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(ApiError::too_large());
-    }
-    axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| ApiError::too_large())
 }

@@ -3,11 +3,13 @@
 //! Status, `X-Error-Code`, `X-Error-Message` and body are what clients tell errors apart by; each combination
 //! is written once, here.
 
+use std::io::{self, ErrorKind};
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use super::answer::{self, header_value};
 use crate::store::RepoKey;
@@ -22,6 +24,7 @@ pub(super) struct ApiError {
     code: Option<&'static str>,
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    more: Map<String, Value>,
     cause: Option<String>,
 }
 
@@ -98,6 +101,39 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, None, message)
     }
 
+    /// There is something of that name already.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, None, message)
+    }
+
+    /// The caller is known but may not do this.
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, None, message)
+    }
+
+    /// The branch is not where the client thinks it is.
+    pub(super) fn stale() -> Self {
+        let message = "A commit has happened since. Please refresh and try again.";
+        Self::new(StatusCode::PRECONDITION_FAILED, None, message)
+    }
+
+    /// There is nothing at that path to remove.
+    pub(super) fn nothing_there(what: &str, path: &str) -> Self {
+        let message = format!("A {what} with this name doesn't exist: {path}");
+        Self::new(StatusCode::NOT_FOUND, Some("EntryNotFound"), message)
+    }
+
+    /// Some content is named that was never uploaded.
+    pub(super) fn content_not_found(oid: &str) -> Self {
+        let message = format!("There is no object {oid} of this size");
+        Self::new(StatusCode::NOT_FOUND, None, message)
+    }
+
+    /// The client left while it was still sending; nobody will read this but the log.
+    pub(super) fn cut_body() -> Self {
+        Self::bad_request("The request body ended early")
+    }
+
     /// The request body is too large.
     pub(super) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, None, "Request body too large")
@@ -109,7 +145,14 @@ impl ApiError {
     }
 
     fn new(status: StatusCode, code: Option<&'static str>, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: Vec::new(), cause: None }
+        let (headers, more) = (Vec::new(), Map::new());
+        Self { status, code, message: message.into(), headers, more, cause: None }
+    }
+
+    /// Adds a key to the body.
+    pub(super) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(key.to_owned(), value.into());
+        self
     }
 
     fn with_header(mut self, name: HeaderName, value: &str) -> Self {
@@ -126,7 +169,9 @@ impl IntoResponse for ApiError {
         }
         headers.push((ERROR_MESSAGE, header_value(&self.message)));
         headers.push((CONTENT_TYPE, answer::JSON));
-        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        let mut body = self.more;
+        body.insert("error".into(), self.message.into());
+        let mut response = (self.status, Json(body)).into_response();
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }
@@ -140,8 +185,20 @@ impl IntoResponse for ApiError {
 /// Whatever the disk or git reports is the server's fault, and none of the client's business.
 impl<E: Into<anyhow::Error>> From<E> for ApiError {
     fn from(err: E) -> Self {
-        let cause = format!("{:#}", err.into());
-        let message = "Internal error of the Local Hub; its log says more";
-        Self { cause: Some(cause), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, None, message) }
+        let err = err.into();
+        let (status, message) = if is_full(&err) {
+            (StatusCode::INSUFFICIENT_STORAGE, "The Local Hub has no room left to store this")
+        } else {
+            let message = "Internal error of the Local Hub; its log says more";
+            (StatusCode::INTERNAL_SERVER_ERROR, message)
+        };
+        Self { cause: Some(format!("{err:#}")), ..Self::new(status, None, message) }
     }
+}
+
+/// Whether the disk takes no more.
+fn is_full(err: &anyhow::Error) -> bool {
+    let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+    let mut reasons = err.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    reasons.any(|reason| kinds.contains(&reason.kind()))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::origins::Origins;
 use super::sign::Signer;
 use crate::store::Store;
@@ -15,6 +17,10 @@ pub(super) struct Options {
     pub(super) page_size: usize,
     /// How long a signed link is valid.
     pub(super) link_ttl: Duration,
+    /// Content of this size and above is uploaded in parts.
+    pub(super) multipart_threshold: u64,
+    /// The size of these parts.
+    pub(super) part_size: u64,
 }
 
 /// The state shared by all requests.
@@ -30,5 +36,11 @@ impl Hub {
     /// Puts the parts together.
     pub(super) fn new(store: Store, key: &[u8], origins: Origins, options: Options) -> Self {
         Self { store, signer: Signer::new(key), origins, options }
+    }
+
+    /// The query that makes `path` a link for as long as links last.
+    pub(super) fn sign(&self, path: &str) -> String {
+        let expires = Timestamp::now().saturating_add(self.options.link_ttl);
+        self.signer.query(path, expires.unwrap_or(Timestamp::MAX))
     }
 }

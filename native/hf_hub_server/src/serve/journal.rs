@@ -1,10 +1,12 @@
 //! What was asked and how it went: one record per request, for tests to read and for the log.
 //!
 //! `bytes_sent` counts what was handed to the connection; some of it may not have reached a client that left.
+//! `bytes_received` counts what was read of the request's body.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -39,6 +41,7 @@ pub(super) struct Record {
     authorization: bool,
     user_agent: Option<String>,
     counter: Option<String>,
+    bytes_received: u64,
     bytes_sent: u64,
     finished: bool,
     aborted: bool,
@@ -100,7 +103,7 @@ impl Journal {
             }
         }
         drop(state);
-        Exchange { journal: self.clone(), record, is_over: false }
+        Exchange { journal: self.clone(), record, received: Arc::default(), is_over: false }
     }
 }
 
@@ -118,6 +121,7 @@ impl Record {
             authorization: headers.contains_key(AUTHORIZATION),
             user_agent: text(headers, USER_AGENT.as_str()),
             counter: text(headers, "x-hf-download-counter"),
+            bytes_received: 0,
             bytes_sent: 0,
             finished: false,
             aborted: false,
@@ -141,6 +145,8 @@ async fn observe(journal: Arc<Journal>, origin: Origin, request: Request, next: 
     }
     let is_head = request.method() == Method::HEAD;
     let mut exchange = journal.begin(origin, &request);
+    let received = exchange.received.clone();
+    let request = request.map(|inner| Body::new(Counted { inner, received }));
     let response = next.run(request).await;
     exchange.record.status = Some(response.status().as_u16());
     exchange.save();
@@ -161,6 +167,7 @@ async fn observe(journal: Arc<Journal>, origin: Origin, request: Request, next: 
 struct Exchange {
     journal: Arc<Journal>,
     record: Record,
+    received: Arc<AtomicU64>,
     is_over: bool,
 }
 
@@ -180,7 +187,8 @@ impl Exchange {
         }
     }
 
-    fn save(&self) {
+    fn save(&mut self) {
+        self.record.bytes_received = self.received.load(Ordering::Relaxed);
         if let Some(record) = self.journal.lock().records.get_mut(&self.record.n) {
             record.clone_from(&self.record);
         }
@@ -201,6 +209,37 @@ impl Drop for Exchange {
             self.record.aborted = true;
             self.end(false);
         }
+    }
+}
+
+/// A request body whose bytes are counted.
+struct Counted {
+    inner: Body,
+    received: Arc<AtomicU64>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            let size = frame.data_ref().map_or(0, Bytes::len) as u64;
+            self.received.fetch_add(size, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

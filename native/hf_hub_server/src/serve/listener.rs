@@ -146,6 +146,14 @@ impl Connection {
         // It fails only when the client was faster.
         let _ = self.handle.shutdown(Shutdown::Both);
     }
+
+    /// Hangs up and waits until the server has noticed, which ends the request.
+    pub(super) async fn end(connection: Option<&Self>) {
+        if let Some(connection) = connection {
+            connection.hang_up();
+        }
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Connected<IncomingStream<'_, CountingListener>> for Connection {

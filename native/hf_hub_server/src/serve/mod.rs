@@ -1,7 +1,7 @@
 //! The server: two listeners on one store.
 //!
-//! The hub listener answers the API and file routes, the content listener plays the CDN that large files are
-//! fetched from. Everything about starting and stopping is here, nothing about what is answered.
+//! The hub listener answers the API and file routes, the content listener plays the object store that large files
+//! are fetched from and put to. Everything about starting and stopping is here, nothing about what is answered.
 
 mod access;
 mod answer;
@@ -12,11 +12,14 @@ mod error;
 mod faults;
 mod hub;
 mod journal;
+mod linger;
 mod listener;
 mod origins;
+mod payload;
 mod query;
 mod routes;
 mod sign;
+mod slot;
 mod target;
 
 use std::io::{Read, Write};
@@ -63,6 +66,14 @@ pub(crate) struct Spec {
     /// Seconds a link to a large file stays valid
     #[arg(long, default_value_t = 3600)]
     link_ttl: u64,
+    /// Size in bytes from which large files are uploaded in parts
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    multipart_threshold: u64,
+    /// Size in bytes of these parts
+    #[arg(
+        long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    part_size: u64,
     /// Entries on a page of a listing, at most
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     page_size: u64,
@@ -99,6 +110,7 @@ pub(crate) fn run(spec: Spec) -> Result<()> {
 async fn serve(spec: Spec) -> Result<()> {
     let store = Store::open(&spec.root)?;
     let key = store.signing_key()?;
+    store.lfs().sweep()?;
     let stop = stop_requested(spec.stop_on_stdin_close)?;
     let hub_socket = bind(&spec.host, spec.port).await?;
     let cdn_socket = bind(&spec.host, spec.cdn_port).await?;
@@ -110,6 +122,8 @@ async fn serve(spec: Spec) -> Result<()> {
         direct: spec.direct,
         page_size: usize::try_from(spec.page_size)?,
         link_ttl: Duration::from_secs(spec.link_ttl),
+        multipart_threshold: spec.multipart_threshold,
+        part_size: spec.part_size,
     };
     let hub = Arc::new(Hub::new(store, &key, origins, options));
     let journal = Arc::new(Journal::new(spec.test_control, spec.log));
@@ -122,8 +136,9 @@ async fn serve(spec: Spec) -> Result<()> {
         hub_app = faults::layer(hub_app, &faults, Origin::Hub);
         cdn_app = faults::layer(cdn_app, &faults, Origin::Cdn);
     }
-    hub_app = journal::layer(answer::layer(hub_app), &journal, Origin::Hub);
-    cdn_app = journal::layer(answer::layer(cdn_app), &journal, Origin::Cdn);
+    [hub_app, cdn_app] = [hub_app, cdn_app].map(|app| answer::layer(linger::layer(app)));
+    hub_app = journal::layer(hub_app, &journal, Origin::Hub);
+    cdn_app = journal::layer(cdn_app, &journal, Origin::Cdn);
     if spec.test_control {
         hub_app =
             hub_app.merge(control::routes(Control { journal, faults, gauges: gauges.clone() }));

@@ -3,7 +3,7 @@
 //! The signature covers the path and the time; whoever holds a link may fetch, no token needed. It does not
 //! know what lies behind the path.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -24,6 +24,15 @@ pub(super) enum Refusal {
     Expired(Timestamp),
     /// It never was.
     Forged,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired(_) => "This link has expired",
+            Self::Forged => "The signature of this link is not valid",
+        })
+    }
 }
 
 impl Signer {
@@ -63,8 +72,8 @@ impl Signer {
     }
 }
 
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signer")
     }
 }

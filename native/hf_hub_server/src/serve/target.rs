@@ -3,6 +3,7 @@
 //! Read from the raw path, because an encoded slash belongs to a revision or a file name and is no separator.
 //! It does not check whether anything exists.
 
+use axum::http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::store::{RepoKey, RepoKind};
@@ -67,15 +68,90 @@ pub(super) enum Action {
     },
     /// Branches and tags.
     Refs,
+    /// Whether the caller may read the files, or write.
+    AuthCheck {
+        /// Whether writing is meant.
+        write: bool,
+    },
+    /// How files are to be uploaded.
+    Preupload {
+        /// The revision.
+        revision: String,
+    },
+    /// A new commit.
+    Commit {
+        /// The branch or pull request.
+        revision: String,
+    },
+    /// A branch to create or delete.
+    Branch {
+        /// Its name.
+        name: String,
+    },
+    /// A tag to create or delete.
+    Tag {
+        /// To create: the revision; to delete: the tag.
+        name: String,
+    },
+    /// A history to make one commit of.
+    SuperSquash {
+        /// The branch.
+        branch: String,
+    },
+    /// What can be set.
+    Settings,
+    /// A copy under another name.
+    Duplicate,
+    /// Large files to be known to another repository too.
+    DuplicateLfs,
+    /// Where large files are to be uploaded.
+    LfsBatch,
+    /// Whether a large file has arrived.
+    LfsVerify,
 }
 
-const ACTIONS: [&str; 6] = ["revision", "tree", "treesize", "paths-info", "commits", "refs"];
+impl Action {
+    /// Whether the route knows the method.
+    pub(super) fn allows(&self, method: &Method) -> bool {
+        match self {
+            Self::PathsInfo { .. }
+            | Self::Preupload { .. }
+            | Self::Commit { .. }
+            | Self::SuperSquash { .. }
+            | Self::Duplicate
+            | Self::DuplicateLfs
+            | Self::LfsBatch
+            | Self::LfsVerify => method == Method::POST,
+            Self::Branch { .. } | Self::Tag { .. } => {
+                method == Method::POST || method == Method::DELETE
+            }
+            Self::Settings => method == Method::PUT,
+            _ => method == Method::GET || method == Method::HEAD,
+        }
+    }
+}
+
+/// Actions that have something behind them, and so can be told from the second half of an id.
+const ACTIONS: [&str; 11] = [
+    "revision",
+    "tree",
+    "treesize",
+    "paths-info",
+    "commits",
+    "refs",
+    "preupload",
+    "commit",
+    "branch",
+    "tag",
+    "super-squash",
+];
 
 impl Target {
     /// Reads the raw path of a URL; `None` when it is no repository route.
     pub(super) fn parse(raw_path: &str) -> Option<Self> {
         let segments = raw_path.strip_prefix('/')?.split('/').collect::<Vec<_>>();
         match segments.as_slice() {
+            [id @ .., "info", "lfs", "objects", action] => lfs(id, action),
             ["api", "resolve-cache", kind, rest @ ..] => {
                 resolve_cache(RepoKind::from_plural(kind)?, rest)
             }
@@ -96,6 +172,26 @@ fn resolve(kind: RepoKind, segments: &[&str]) -> Option<Target> {
     let path = path.filter(|path| !path.is_empty())?;
     let before = format!("/{}", kind.url_prefix());
     target(kind, id, Action::Resolve { revision, path }, before, &segments[split..])
+}
+
+fn lfs(segments: &[&str], action: &str) -> Option<Target> {
+    let (kind, id) = match segments {
+        [kind, rest @ ..] if RepoKind::from_plural(kind).is_some() => {
+            (RepoKind::from_plural(kind)?, rest)
+        }
+        _ => (RepoKind::Model, segments),
+    };
+    let (name, namespace) = id.split_last()?;
+    let id = namespace.iter().copied().chain([name.strip_suffix(".git")?]).collect::<Vec<_>>();
+    let after = format!(".git/info/lfs/objects/{action}");
+    let action = match action {
+        "batch" => Action::LfsBatch,
+        "verify" => Action::LfsVerify,
+        _ => return None,
+    };
+    let mut target = target(kind, &id, action, format!("/{}", kind.url_prefix()), &[])?;
+    target.around.1 = after;
+    Some(target)
 }
 
 fn resolve_cache(kind: RepoKind, segments: &[&str]) -> Option<Target> {
@@ -122,12 +218,24 @@ fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
     let action = match rest {
         [] => Action::Info { revision: None },
         ["refs"] => Action::Refs,
+        ["auth-check"] => Action::AuthCheck { write: false },
+        ["auth-check", "write"] => Action::AuthCheck { write: true },
+        ["settings"] => Action::Settings,
+        ["duplicate"] => Action::Duplicate,
+        ["lfs-files", "duplicate"] => Action::DuplicateLfs,
         [name, rest @ ..] => with_revision(name, rest)?,
     };
     target(kind, &segments[..split], action, format!("/api/{}/", kind.plural()), rest)
 }
 
 fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
+    let whole = || decode(&rest.join("/")).filter(|name| !name.is_empty());
+    match name {
+        "branch" => return Some(Action::Branch { name: whole()? }),
+        "tag" => return Some(Action::Tag { name: whole()? }),
+        "super-squash" => return Some(Action::SuperSquash { branch: whole()? }),
+        _ => {}
+    }
     let (revision, path) = revision_and_path(rest)?;
     let folder = path.clone().unwrap_or_default().trim_end_matches('/').to_owned();
     match (name, path) {
@@ -136,6 +244,8 @@ fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
         ("revision", None) => Some(Action::Info { revision: Some(revision) }),
         ("paths-info", None) => Some(Action::PathsInfo { revision }),
         ("commits", None) => Some(Action::Commits { revision }),
+        ("preupload", None) => Some(Action::Preupload { revision }),
+        ("commit", None) => Some(Action::Commit { revision }),
         _ => None,
     }
 }
@@ -233,6 +343,36 @@ mod tests {
     }
 
     #[test]
+    fn reads_routes_that_write() {
+        let name = |name: &str| name.to_owned();
+        for (path, key, action) in [
+            ("/api/models/a/r/commit/main", "model a/r", Action::Commit { revision: name("main") }),
+            (
+                "/api/models/a/r/commit/refs%2Fpr%2F1",
+                "model a/r",
+                Action::Commit { revision: name("refs/pr/1") },
+            ),
+            (
+                "/api/spaces/a/r/preupload/main",
+                "space a/r",
+                Action::Preupload { revision: name("main") },
+            ),
+            ("/api/models/a/r/branch/x%2Fy", "model a/r", Action::Branch { name: name("x/y") }),
+            ("/api/models/a/r/branch/x/y", "model a/r", Action::Branch { name: name("x/y") }),
+            ("/api/models/a/r/tag/v1", "model a/r", Action::Tag { name: name("v1") }),
+            ("/api/models/a/settings/settings", "model a/settings", Action::Settings),
+            ("/api/models/a/settings", "model a/settings", Action::Info { revision: None }),
+            ("/api/models/a/r/lfs-files/duplicate", "model a/r", Action::DuplicateLfs),
+            ("/a/r.git/info/lfs/objects/batch", "model a/r", Action::LfsBatch),
+            ("/datasets/a/r.git/info/lfs/objects/verify", "dataset a/r", Action::LfsVerify),
+        ] {
+            assert_eq!(parse(path), Some((key.to_owned(), action)), "{path}");
+        }
+        let target = Target::parse("/datasets/a/r.git/info/lfs/objects/batch").unwrap();
+        assert_eq!(target.around, ("/datasets/".into(), ".git/info/lfs/objects/batch".into()));
+    }
+
+    #[test]
     fn refuses_everything_else() {
         for path in [
             "",
@@ -253,6 +393,10 @@ mod tests {
             "/a/b/resolve/main/%ff",
             "/a/b/resolve/%ff/x",
             "/kernels/a/b/resolve/main/x",
+            "/api/models/a/b/branch/",
+            "/a/r/info/lfs/objects/batch",
+            "/a/r.git/info/lfs/objects/x",
+            "/.git/info/lfs/objects/batch",
         ] {
             assert_eq!(parse(path), None, "{path}");
         }

@@ -40,6 +40,23 @@ impl Attributes {
     }
 }
 
+/// The line that hands this one path to git-lfs.
+pub(crate) fn lfs_line(path: &str) -> String {
+    let mut pattern = String::new();
+    // A pattern that begins like this would be a comment, a negation or a quoted one.
+    if path.starts_with(['#', '!', '"', '[']) {
+        pattern.push('/');
+    }
+    for c in path.chars() {
+        match c {
+            '*' | '?' | '[' | '\\' => pattern.extend(['\\', c]),
+            c if c.is_whitespace() => pattern.push_str("[[:space:]]"),
+            c => pattern.push(c),
+        }
+    }
+    format!("{pattern} filter=lfs diff=lfs merge=lfs -text\n")
+}
+
 /// The pattern of a line and whether it sets or removes `filter=lfs`; `None` if it does neither.
 fn parse_line(line: &str) -> Option<(String, bool)> {
     let line = line.trim();
@@ -95,6 +112,17 @@ mod tests {
             ("x.md", false),
         ] {
             assert_eq!(attributes.is_lfs(path), lfs, "{path}");
+        }
+    }
+
+    #[test]
+    fn writes_lines_that_match_their_path_and_no_other() {
+        for path in
+            ["x.dat", "a b/c d.dat", "#x", "!x", "w[1]*?.dat", "\"q\".dat", "[x].dat", "é/ü.dat"]
+        {
+            let attributes = Attributes::parse(lfs_line(path).as_bytes());
+            assert!(attributes.is_lfs(path), "{path}");
+            assert!(!attributes.is_lfs("other.dat") && !attributes.is_lfs("w1xx.dat"), "{path}");
         }
     }
 }

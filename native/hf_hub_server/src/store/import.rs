@@ -11,9 +11,9 @@ use git2::Oid;
 use walkdir::{DirEntry, WalkDir};
 
 use super::attributes::{self, Attributes};
-use super::git::{Change, Content, EntryKind, Git, MAIN, MAIN_REF, branch_ref};
+use super::git::{Change, Content, EntryKind, Git, MAIN_REF, branch_ref};
 use super::lfs::Pointer;
-use super::repo::Place;
+use super::repo::{Place, Repo};
 use super::settings::Settings;
 use super::{RepoKey, Store};
 
@@ -58,8 +58,12 @@ impl Store {
         let sources = scan(spec.folder)?;
         let attributes = read_attributes(spec.folder)?;
         let _lock = self.lock(spec.key)?;
-        let (git, main) = self.prepare(spec.key, attributes.as_deref(), adjust)?;
-        let parent = git.resolve(&branch)?.unwrap_or(main);
+        let repo = self.prepare(spec.key, attributes.as_deref(), adjust)?;
+        let git = repo.git()?;
+        let parent = match git.tip(&branch)? {
+            Some(parent) => parent,
+            None => git.tip(MAIN_REF)?.context("the repository has no main branch")?,
+        };
         let mut files = Vec::new();
         let attributes = match attributes {
             Some(text) => text,
@@ -67,7 +71,7 @@ impl Store {
         };
         let attributes = Attributes::parse(&attributes);
         for source in &sources {
-            let blob = self.store(&git, source, attributes.is_lfs(&source.path))?;
+            let blob = self.store(&repo, &git, source, attributes.is_lfs(&source.path))?;
             files.push(Change { path: source.path.clone(), blob });
         }
         let content = Content { files, parent: Some(parent) };
@@ -76,54 +80,48 @@ impl Store {
         Ok(Imported { commit: commit.to_string(), files: sources.len(), bytes })
     }
 
-    /// Opens the repository, or creates it with the first commit the Hub gives every repository.
+    /// Finds the repository, or creates it with the first commit the Hub gives every repository.
     fn prepare(
         &self,
         key: &RepoKey,
         attributes: Option<&[u8]>,
         adjust: impl FnOnce(&mut Settings),
-    ) -> Result<(Git, Oid)> {
-        let repo = match self.locate(key)? {
+    ) -> Result<Repo> {
+        match self.locate(key)? {
             Place::Moved(id) => bail!("{key} was renamed to {id}"),
             Place::Here(repo) => {
                 let mut settings = repo.settings.clone();
                 adjust(&mut settings);
-                super::disk::write_json(&self.card_path(key), &super::Card::Here(settings))?;
-                repo
+                self.write_settings(key, settings)?;
+                Ok(repo)
             }
             Place::Nowhere => {
                 let mut settings = Settings::new(key);
                 adjust(&mut settings);
-                self.create(key, settings)?
+                let default = attributes::default_for(key.kind).as_bytes();
+                let files = [(ATTRIBUTES_FILE, attributes.unwrap_or(default))];
+                self.create(key, settings, &files, AUTHOR)
             }
-        };
-        let git = repo.git()?;
-        if let Some(head) = git.resolve(MAIN)? {
-            return Ok((git, head));
         }
-        let blob =
-            git.write_blob(attributes.unwrap_or(attributes::default_for(key.kind).as_bytes()))?;
-        let files = vec![Change { path: ATTRIBUTES_FILE.into(), blob }];
-        let first = Content { files, parent: None };
-        let head = git.write_commit(MAIN_REF, first, "initial commit", AUTHOR)?;
-        Ok((git, head))
     }
 
-    fn store(&self, git: &Git, source: &Source, lfs: bool) -> Result<Oid> {
+    fn store(&self, repo: &Repo, git: &Git, source: &Source, lfs: bool) -> Result<Oid> {
         let context = || format!("cannot import {}", source.file.display());
         let file = File::open(&source.file).with_context(context)?;
         if lfs || source.size > LARGE {
             let pointer = self.lfs().put(file).with_context(context)?;
+            repo.hold(&self.lfs(), &pointer.oid).with_context(context)?;
             return git.write_blob(pointer.text().as_bytes());
         }
         let blob = git.write_blob(file).with_context(context)?;
-        if let Some(pointer) = Pointer::parse(&git.blob(blob)?)
-            && !self.lfs().has(&pointer.oid)
-        {
-            bail!(
-                "{} is a Git LFS pointer without its content; run `git lfs pull` first",
-                source.file.display()
-            );
+        if let Some(pointer) = Pointer::parse(&git.blob(blob)?) {
+            if !self.lfs().has(&pointer.oid) {
+                bail!(
+                    "{} is a Git LFS pointer without its content; run `git lfs pull` first",
+                    source.file.display()
+                );
+            }
+            repo.hold(&self.lfs(), &pointer.oid).with_context(context)?;
         }
         Ok(blob)
     }

@@ -8,7 +8,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::disk;
 
@@ -19,7 +21,7 @@ const COPY_CHUNK: usize = 1 << 20;
 pub(crate) const MAX_POINTER_SIZE: u64 = 1024;
 
 /// The text git holds in the place of large content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Pointer {
     /// SHA-256 of the content, 64 lower-case hex digits.
     pub(crate) oid: String,
@@ -82,11 +84,13 @@ impl LfsStore {
     }
 
     /// Stores everything `reader` yields and returns its pointer.
-    pub(crate) fn put(&self, mut reader: impl Read) -> Result<Pointer> {
-        let incoming = self.dir.join("incoming");
-        fs::create_dir_all(&incoming)
-            .with_context(|| format!("cannot create {}", incoming.display()))?;
-        let mut file = tempfile::NamedTempFile::new_in(&incoming)?;
+    pub(crate) fn put(&self, reader: impl Read) -> Result<Pointer> {
+        self.keep(self.receive(reader)?)
+    }
+
+    /// Writes everything `reader` yields to a file that has no name yet.
+    pub(crate) fn receive(&self, mut reader: impl Read) -> Result<Incoming> {
+        let mut file = self.incoming_file()?;
         let mut hash = Sha256::new();
         let mut size = 0;
         let mut chunk = vec![0; COPY_CHUNK];
@@ -99,17 +103,53 @@ impl LfsStore {
             file.write_all(&chunk[..read])?;
             size += read as u64;
         }
-        let pointer = Pointer { oid: hex::encode(hash.finalize()), size };
+        Ok(Incoming { file, pointer: Pointer { oid: hex::encode(hash.finalize()), size } })
+    }
+
+    /// Gives received content its name. Whoever comes second with the same content changes nothing.
+    pub(crate) fn keep(&self, incoming: Incoming) -> Result<Pointer> {
+        let Incoming { file, pointer } = incoming;
         let path = self.path(&pointer.oid);
-        if fs::metadata(&path).is_ok_and(|found| found.len() == size) {
+        let is_whole = || fs::metadata(&path).is_ok_and(|found| found.len() == pointer.size);
+        if is_whole() {
             return Ok(pointer);
         }
         file.as_file().sync_all()?;
         let folder = disk::create_parent(&path)?;
-        file.persist(&path)?;
+        // What is there already is not replaced: a file whose name is taken away cannot be linked any more, even
+        // by somebody who has just found it there.
+        if let Err(err) = file.persist_noclobber(&path)
+            && !is_whole()
+        {
+            err.file.persist(&path)?;
+        }
         sync_folder(folder)?;
         Ok(pointer)
     }
+
+    /// The size of some content; `None` when it is not here.
+    pub(crate) fn size(&self, oid: &str) -> Option<u64> {
+        fs::metadata(self.path(oid)).ok().map(|found| found.len())
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn incoming_file(&self) -> Result<NamedTempFile> {
+        let incoming = self.dir.join("incoming");
+        fs::create_dir_all(&incoming)
+            .with_context(|| format!("cannot create {}", incoming.display()))?;
+        Ok(NamedTempFile::new_in(&incoming)?)
+    }
+}
+
+/// Content that is complete and hashed, but not kept yet; it is gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    file: NamedTempFile,
+    /// What it is.
+    pub(crate) pointer: Pointer,
 }
 
 // Without this a power cut could forget the rename of a file whose bytes are already safe.

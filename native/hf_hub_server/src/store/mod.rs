@@ -3,21 +3,32 @@
 //! The layout is known here and in the modules below, nowhere else. No HTTP, no access rules.
 
 mod attributes;
+mod commit;
 mod disk;
 mod git;
+mod holdings;
 mod import;
 mod lfs;
+mod lifecycle;
+mod parts;
 mod repo;
 mod repo_id;
 mod settings;
 mod users;
 
-pub(crate) use git::{CommitInfo, Entry, EntryKind, Git, Listed, MAIN, branch_ref, tag_ref};
+pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
+pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
+pub(crate) use disk::Lock;
+pub(crate) use git::{
+    CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, branch_ref,
+    tag_ref,
+};
 pub(crate) use import::Spec as ImportSpec;
-pub(crate) use lfs::{LfsStore, is_oid};
+pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, is_oid};
+pub(crate) use parts::is_upload;
 pub(crate) use repo::{Place, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
-pub(crate) use settings::{Gate, Settings};
+pub(crate) use settings::{Gate, PullRequest, Settings};
 pub(crate) use users::{Role, Token, User, Users, random_token};
 
 use std::fs;
@@ -25,7 +36,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use disk::Lock;
 use settings::Card;
 
 const KEY_BYTES: usize = 32;
@@ -117,44 +127,16 @@ impl Store {
         let _lock = self.lock(key)?;
         let mut settings = self.find(key)?.settings;
         change(&mut settings);
+        self.write_settings(key, settings)
+    }
+
+    /// Replaces the settings; the caller holds the repository's lock.
+    fn write_settings(&self, key: &RepoKey, settings: Settings) -> Result<()> {
         disk::write_json(&self.card_path(key), &Card::Here(settings))
     }
 
-    /// Gives a repository a new name; the old one forwards to it from then on.
-    pub(crate) fn rename(&self, old: &RepoKey, new: &RepoKey) -> Result<()> {
-        let _lock = self.lock(old)?;
-        let repo = self.find(old)?;
-        if let Place::Here(_) = self.locate(new)? {
-            bail!("{new} exists already");
-        }
-        if let Some(namespace) = new.id.namespace() {
-            self.users().ensure_namespace(namespace)?;
-        }
-        disk::create_parent(&self.git_dir(new))?;
-        fs::rename(&repo.git_dir, self.git_dir(new))
-            .with_context(|| format!("cannot move {old}"))?;
-        disk::write_json(&self.card_path(new), &Card::Here(repo.settings))?;
-        disk::write_json(&self.card_path(old), &Card::Moved { moved_to: new.id.to_string() })
-    }
-
-    /// Creates an empty repository; the caller holds its lock.
-    fn create(&self, key: &RepoKey, settings: Settings) -> Result<Repo> {
-        if let Some(namespace) = key.id.namespace() {
-            self.users().ensure_namespace(namespace)?;
-        }
-        let git_dir = self.git_dir(key);
-        // What an interrupted creation left has no settings and so was never visible.
-        if git_dir.exists() {
-            fs::remove_dir_all(&git_dir)
-                .with_context(|| format!("cannot replace {}", git_dir.display()))?;
-        }
-        Git::init(&git_dir).with_context(|| format!("cannot create {key}"))?;
-        disk::write_json(&self.card_path(key), &Card::Here(settings.clone()))?;
-        Ok(Repo { key: key.clone(), git_dir, settings })
-    }
-
-    /// Waits until no other process writes to the repository.
-    fn lock(&self, key: &RepoKey) -> Result<Lock> {
+    /// Waits until nobody else writes to the repository.
+    pub(crate) fn lock(&self, key: &RepoKey) -> Result<Lock> {
         Lock::acquire(&self.beside(key, "lock"))
     }
 

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::repo_id::RepoKey;
 
@@ -28,6 +29,25 @@ pub(crate) struct Settings {
     /// Users who may read the files of a gated repository.
     #[serde(default)]
     pub(crate) granted: Vec<String>,
+    /// The pull requests opened so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pull_requests: Vec<PullRequest>,
+    /// Settings that change nothing here but are kept for those who set them, by their names in the API.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// What is known about a pull request besides its ref.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PullRequest {
+    /// Its number.
+    pub(crate) num: u64,
+    /// What it is called.
+    pub(crate) title: String,
+    /// The user who opened it.
+    pub(crate) author: String,
+    /// When.
+    pub(crate) created_at: Timestamp,
 }
 
 /// Who grants access to a gated repository.
@@ -67,6 +87,8 @@ impl Settings {
             gated: None,
             disabled: false,
             granted: Vec::new(),
+            pull_requests: Vec::new(),
+            more: Map::new(),
         }
     }
 }

@@ -72,20 +72,8 @@ impl Root {
         let mut arguments = vec!["serve", "--stop-on-stdin-close"];
         arguments.extend(options);
         let mut command = self.command(&arguments);
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
-        // Built together with the engine's tests, the HTTP library has TLS but no provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .no_gzip()
-            .build()
-            .unwrap();
-        Server { process, endpoint: text("endpoint"), cdn: text("cdn"), client }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Server::start(command)
     }
 }
 
@@ -98,6 +86,24 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Starts a command that serves, with standard input and output piped.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        // Built together with the engine's tests, the HTTP library has TLS but no provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .no_gzip()
+            .build()
+            .unwrap();
+        Self { process, endpoint: text("endpoint"), cdn: text("cdn"), client }
+    }
+
     /// A request; `path` may also be an absolute URL.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") {
@@ -158,14 +164,7 @@ impl Server {
 
     /// Sends bytes as they are and returns all that comes back until the connection ends.
     pub(crate) fn raw(&self, bytes: &[u8]) -> String {
-        let mut stream =
-            TcpStream::connect(self.endpoint.strip_prefix("http://").unwrap()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream.write_all(bytes).unwrap();
-        let mut answer = Vec::new();
-        // A server that refuses while we still write resets the connection.
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        raw(&self.endpoint, bytes)
     }
 
     /// Sends the head of a GET for a raw path and returns the status line's code.
@@ -181,6 +180,23 @@ impl Drop for Server {
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
+}
+
+/// Connects to the server behind a URL.
+pub(crate) fn connect(url: &str) -> TcpStream {
+    let stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream
+}
+
+/// Sends bytes as they are to a server and returns all that comes back until the connection ends.
+pub(crate) fn raw(url: &str, bytes: &[u8]) -> String {
+    let mut stream = connect(url);
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    // A server that refuses while we still write resets the connection.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// A header of an answer, `""` when it is missing.

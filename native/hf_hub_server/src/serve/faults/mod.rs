@@ -18,6 +18,7 @@ use axum::http::Method;
 use axum::http::header::RANGE;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use http_body::Body as _;
 use percent_encoding::percent_decode_str;
 
 use super::listener::Connection;
@@ -43,6 +44,7 @@ async fn interfere(
         method: request.method().clone(),
         path: percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned(),
         has_range: request.headers().contains_key(RANGE),
+        has_body: !request.body().is_end_stream(),
     };
     let connection =
         request.extensions().get::<ConnectInfo<Connection>>().map(|info| info.0.clone());
@@ -57,7 +59,7 @@ async fn interfere(
         None => next.run(request).await,
     };
     for fault in faults.fire(&exchange, Stage::Head) {
-        response::apply(fault, &mut response);
+        response::apply(fault, &mut response, connection.as_ref()).await;
     }
     if exchange.method != Method::HEAD && response.status().is_success() {
         for fault in faults.fire(&exchange, Stage::Body) {

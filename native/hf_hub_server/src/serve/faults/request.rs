@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use async_stream::stream;
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::http::header::{LOCATION, RANGE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
 
 use super::super::ask::Direct;
@@ -24,11 +26,11 @@ pub(super) async fn apply(
 ) -> Option<Response> {
     match fault {
         Fault::Hang => std::future::pending::<()>().await,
-        Fault::HangUp => {
-            if let Some(connection) = connection {
-                connection.hang_up();
-            }
-            std::future::pending::<()>().await;
+        Fault::HangUp => Connection::end(connection).await,
+        Fault::DropRequest { after } => {
+            let connection = connection.cloned();
+            let body = std::mem::take(request.body_mut()).into_data_stream();
+            *request.body_mut() = Body::from_stream(cut(body, after, connection));
         }
         Fault::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
         Fault::Status { code, headers, body } => {
@@ -48,6 +50,29 @@ pub(super) async fn apply(
         _ => {}
     }
     None
+}
+
+/// The first bytes of a body, then the end of the connection.
+fn cut(
+    mut body: BodyDataStream,
+    after: u64,
+    connection: Option<Connection>,
+) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+    stream! {
+        let mut left = after;
+        while left > 0 && let Some(chunk) = body.next().await {
+            let chunk = chunk.map(|mut chunk| {
+                chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                left -= chunk.len() as u64;
+                chunk
+            });
+            yield chunk;
+        }
+        if let Some(connection) = connection {
+            connection.hang_up();
+        }
+        yield Err(axum::Error::new("cut on purpose"));
+    }
 }
 
 fn made_up<'a>(

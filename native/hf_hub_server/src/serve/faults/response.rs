@@ -4,12 +4,13 @@ use axum::http::header::ETAG;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 
+use super::super::listener::Connection;
 use super::rule::Fault;
 
 const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
-/// Changes the head.
-pub(super) fn apply(fault: Fault, response: &mut Response) {
+/// Changes the head, or lets nobody see it.
+pub(super) async fn apply(fault: Fault, response: &mut Response, connection: Option<&Connection>) {
     let headers = response.headers_mut();
     match fault {
         Fault::Etag { value } => {
@@ -27,6 +28,7 @@ pub(super) fn apply(fault: Fault, response: &mut Response) {
                 _ => drop(headers.remove(name)),
             }
         }
+        Fault::LoseAnswer => Connection::end(connection).await,
         _ => {}
     }
 }

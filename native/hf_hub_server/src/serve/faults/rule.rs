@@ -62,6 +62,10 @@ pub(super) enum Fault {
     Hang,
     /// Ends the connection instead of answering.
     HangUp,
+    /// Ends the connection after so many bytes of the request's body.
+    DropRequest { after: u64 },
+    /// Does what is asked, then ends the connection instead of saying so.
+    LoseAnswer,
     /// Waits before it answers.
     Delay { ms: u64 },
     /// Answers with this status.
@@ -109,6 +113,7 @@ impl Fault {
         match self {
             Self::Hang
             | Self::HangUp
+            | Self::DropRequest { .. }
             | Self::Delay { .. }
             | Self::Status { .. }
             | Self::RateLimit { .. }
@@ -118,7 +123,7 @@ impl Fault {
             | Self::WrongRange { .. }
             | Self::Range416
             | Self::Direct => Stage::Request,
-            Self::Etag { .. } | Self::Header { .. } => Stage::Head,
+            Self::Etag { .. } | Self::Header { .. } | Self::LoseAnswer => Stage::Head,
             _ => Stage::Body,
         }
     }
@@ -127,6 +132,7 @@ impl Fault {
         match self {
             Self::IgnoreRange | Self::WrongRange { .. } | Self::Range416 => exchange.has_range,
             Self::Expired => exchange.origin == Origin::Cdn,
+            Self::DropRequest { .. } => exchange.has_body,
             _ => true,
         }
     }
@@ -170,6 +176,8 @@ pub(super) struct Exchange {
     pub(super) path: String,
     /// Whether a range is asked for.
     pub(super) has_range: bool,
+    /// Whether the request has a body.
+    pub(super) has_body: bool,
 }
 
 /// All faults that are planted.
@@ -258,7 +266,8 @@ mod tests {
     use super::*;
 
     fn exchange(path: &str) -> Exchange {
-        Exchange { origin: Origin::Cdn, method: Method::GET, path: path.into(), has_range: false }
+        let (origin, method) = (Origin::Cdn, Method::GET);
+        Exchange { origin, method, path: path.into(), has_range: false, has_body: false }
     }
 
     fn faults(rule: &str) -> Faults {

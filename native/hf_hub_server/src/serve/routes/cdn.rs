@@ -16,15 +16,20 @@ use percent_encoding::percent_decode_str;
 
 use super::super::content::{self, Content, Source};
 use super::super::hub::Hub;
+use super::super::payload::Payload;
 use super::super::query::Query;
 use super::super::sign::Refusal;
+use super::super::slot;
+use super::uploads;
 use crate::store::is_oid;
 
 /// Answers everything on the content listener.
 pub(super) async fn serve(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    let (head, _body) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let body = Payload::new(body);
     let answered = tokio::task::spawn_blocking(move || match check(&hub, &head) {
-        Ok((oid, file_name)) => send(&hub, &oid, file_name, &head),
+        Ok(()) if head.method == Method::PUT => uploads::put(&hub, head.uri.path(), &body),
+        Ok(()) => send(&hub, &head),
         Err(response) => *response,
     });
     answered.await.unwrap_or_else(|_| failure())
@@ -36,47 +41,49 @@ pub(in super::super) fn expired(at: Timestamp) -> Response {
     error(StatusCode::FORBIDDEN, "AccessDenied", "Request has expired", &detail)
 }
 
-fn check(hub: &Hub, request: &Parts) -> Result<(String, String), Box<Response>> {
+fn check(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
     let fail = |status, code, message| Err(Box::new(error(status, code, message, "")));
     if request.headers.contains_key(AUTHORIZATION) {
         let message = "Only one auth mechanism allowed; this link is signed, do not send an Authorization header";
         return fail(StatusCode::BAD_REQUEST, "InvalidArgument", message);
     }
-    if !matches!(request.method, Method::GET | Method::HEAD) {
-        return fail(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "The method is not allowed",
-        );
-    }
     let path = request.uri.path();
-    let Some((oid, name)) = path.strip_prefix("/lfs/").and_then(|rest| rest.split_once('/')) else {
-        return fail(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
-    };
-    let query = Query::parse(request.uri.query());
-    match hub.signer.check(path, &query, Timestamp::now()) {
-        Ok(()) if is_oid(oid) => {}
-        Err(Refusal::Expired(at)) => return Err(Box::new(expired(at))),
-        _ => {
-            return fail(
-                StatusCode::FORBIDDEN,
-                "SignatureDoesNotMatch",
-                "The signature does not match.",
-            );
+    let is_upload = path.starts_with(slot::UPLOAD) || path.starts_with(slot::PART);
+    let is_content = path.strip_prefix("/lfs/").is_some_and(|rest| rest.contains('/'));
+    if !is_upload && !is_content {
+        return Err(Box::new(no_such_key()));
+    }
+    // A link is for one thing: what may be fetched cannot be replaced with the same link.
+    let is_put = request.method == Method::PUT;
+    let is_read = request.method == Method::GET || request.method == Method::HEAD;
+    if !(is_upload && is_put || is_content && is_read) {
+        let message = "The method is not allowed";
+        return fail(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+    }
+    match hub.signer.check(path, &Query::parse(request.uri.query()), Timestamp::now()) {
+        Ok(()) => Ok(()),
+        Err(Refusal::Expired(at)) => Err(Box::new(expired(at))),
+        Err(Refusal::Forged) => {
+            let message = "The signature does not match.";
+            fail(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", message)
         }
     }
-    let name = name.rsplit('/').next().unwrap_or(name);
-    Ok((oid.to_owned(), percent_decode_str(name).decode_utf8_lossy().into_owned()))
 }
 
-fn send(hub: &Hub, oid: &str, file_name: String, request: &Parts) -> Response {
-    let path = hub.store.lfs().path(oid);
-    let Ok(metadata) = std::fs::metadata(&path) else {
-        return error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.", "");
+fn send(hub: &Hub, request: &Parts) -> Response {
+    let path = request.uri.path();
+    let Some((oid, name)) = path.strip_prefix("/lfs/").and_then(|rest| rest.split_once('/')) else {
+        return no_such_key();
     };
+    if !is_oid(oid) {
+        return no_such_key();
+    }
+    let name = percent_decode_str(name.rsplit('/').next().unwrap_or(name));
+    let path = hub.store.lfs().path(oid);
+    let Ok(metadata) = std::fs::metadata(&path) else { return no_such_key() };
     let content = Content {
         etag: oid.to_owned(),
-        file_name,
+        file_name: name.decode_utf8_lossy().into_owned(),
         media_type: "binary/octet-stream",
         source: Source::File(path, metadata.len()),
     };
@@ -93,7 +100,13 @@ fn failure() -> Response {
     )
 }
 
-fn error(status: StatusCode, code: &str, message: &str, detail: &str) -> Response {
+/// The answer where there is nothing.
+pub(super) fn no_such_key() -> Response {
+    error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.", "")
+}
+
+/// An error as object stores write it.
+pub(super) fn error(status: StatusCode, code: &str, message: &str, detail: &str) -> Response {
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <Error><Code>{code}</Code><Message>{message}</Message>{detail}</Error>"

@@ -15,6 +15,9 @@ use git2::Oid;
 /// All properties of a repository, by their names in JSON.
 pub(super) type Properties = Map<String, Value>;
 
+/// The kept settings that are everybody's business.
+const TOLD: [&str; 2] = ["description", "discussionsDisabled"];
+
 /// Answers `/api/{kind}/{id}[/revision/{revision}]`.
 pub(super) fn get(ask: &Ask, repo: &Repo, revision: Option<&str>) -> Answer {
     let (git, commit) = checkout(repo, revision.unwrap_or(MAIN))?;
@@ -57,6 +60,8 @@ pub(super) fn properties(
         all.insert("author".into(), namespace.into());
     }
     all.extend(of_kind(repo, &card));
+    let told = settings.more.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
+    all.extend(told.map(|(name, value)| (name.clone(), value.clone())));
     if !card.is_empty() {
         all.insert("cardData".into(), card.into());
     }

@@ -2,14 +2,22 @@
 //!
 //! Fixed routes are axum's; those with a repository in them are told apart by [`Target`].
 
+mod branches;
 mod cdn;
+mod commit;
 mod commits;
 mod info;
+mod lfs;
 mod list;
 mod paths;
+mod preupload;
 mod refs;
+mod repos;
 mod resolve;
+mod settings;
 mod tree;
+mod uploads;
+mod validate;
 mod whoami;
 
 pub(super) use cdn::expired;
@@ -18,16 +26,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 
 use super::answer;
 use super::ask::{self, Answer, Ask};
 use super::error::ApiError;
 use super::hub::Hub;
+use super::slot::COMPLETE;
 use super::target::{Action, Target};
-use crate::store::{Git, Place, Repo, RepoKey, RepoKind};
+use crate::store::{Git, Place, PullRequest, Repo, RepoKey, RepoKind};
 use git2::Oid;
 
 const ABOUT: &str = "\
@@ -44,6 +53,11 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/api/models", get(models))
         .route("/api/datasets", get(datasets))
         .route("/api/spaces", get(spaces))
+        .route("/api/repos/create", post(create))
+        .route("/api/repos/delete", delete(remove))
+        .route("/api/repos/move", post(rename))
+        .route("/api/validate-yaml", post(validate))
+        .route(&format!("{COMPLETE}{{*slot}}"), post(complete))
         .fallback(repository)
         .with_state(hub)
 }
@@ -69,17 +83,33 @@ async fn spaces(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     ask::answer(hub, request, |ask| list::get(ask, RepoKind::Space)).await
 }
 
+async fn create(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, repos::create).await
+}
+
+async fn remove(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, repos::delete).await
+}
+
+async fn rename(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, repos::rename).await
+}
+
+async fn validate(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, validate::post).await
+}
+
+async fn complete(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, lfs::complete).await
+}
+
 async fn repository(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     ask::answer(hub, request, dispatch).await
 }
 
 fn dispatch(ask: &Ask) -> Answer {
     let target = Target::parse(&ask.raw_path).ok_or_else(ApiError::page_not_found)?;
-    let is_allowed = match target.action {
-        Action::PathsInfo { .. } => ask.method == Method::POST,
-        _ => ask.is_read(),
-    };
-    if !is_allowed {
+    if !target.action.allows(&ask.method) {
         return Err(ApiError::method_not_allowed());
     }
     let repo = match open(ask, &target.key)? {
@@ -90,16 +120,58 @@ fn dispatch(ask: &Ask) -> Answer {
     if repo.settings.disabled {
         return Err(ApiError::disabled());
     }
-    match &target.action {
-        Action::Resolve { revision, path } => resolve::file(ask, &repo, revision, path),
-        Action::ResolveCache { revision, path } => resolve::cached(ask, &repo, revision, path),
-        Action::Info { revision } => info::get(ask, &repo, revision.as_deref()),
-        Action::Tree { revision, path } => tree::get(ask, &repo, revision, path),
-        Action::TreeSize { revision, path } => tree::size(&repo, revision, path),
-        Action::PathsInfo { revision } => paths::post(ask, &repo, revision),
-        Action::Commits { revision } => commits::get(ask, &repo, revision),
-        Action::Refs => refs::get(ask, &repo),
+    act(ask, &repo, &target.action)
+}
+
+fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
+    match action {
+        Action::Resolve { revision, path } => resolve::file(ask, repo, revision, path),
+        Action::ResolveCache { revision, path } => resolve::cached(ask, repo, revision, path),
+        Action::Info { revision } => info::get(ask, repo, revision.as_deref()),
+        Action::Tree { revision, path } => tree::get(ask, repo, revision, path),
+        Action::TreeSize { revision, path } => tree::size(repo, revision, path),
+        Action::PathsInfo { revision } => paths::post(ask, repo, revision),
+        Action::Commits { revision } => commits::get(ask, repo, revision),
+        Action::Refs => refs::get(ask, repo),
+        Action::AuthCheck { write } => auth_check(ask, repo, *write),
+        Action::Preupload { revision } => preupload::post(ask, repo, revision),
+        Action::Commit { revision } => commit::post(ask, repo, revision),
+        Action::Branch { name } => branches::branch(ask, repo, name),
+        Action::Tag { name } => branches::tag(ask, repo, name),
+        Action::SuperSquash { branch } => branches::super_squash(ask, repo, branch),
+        Action::Settings => settings::put(ask, repo),
+        Action::Duplicate => repos::duplicate(ask, repo),
+        Action::DuplicateLfs => lfs::duplicate(ask, repo),
+        Action::LfsBatch => lfs::batch(ask, repo),
+        Action::LfsVerify => lfs::verify(ask, repo),
     }
+}
+
+fn auth_check(ask: &Ask, repo: &Repo, write: bool) -> Answer {
+    if !ask.caller.may_read_files(repo) {
+        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
+    }
+    if write {
+        ask.caller.writer_in(repo.key.id.namespace())?;
+    }
+    Ok(answer::ok())
+}
+
+/// Who commits to a revision: somebody who may change the repository, opens a pull request or has opened this
+/// one.
+fn check_commit_rights<'a>(ask: &'a Ask, repo: &Repo, revision: &str) -> Result<&'a str, ApiError> {
+    let user = ask.caller.writer()?;
+    let number = revision.strip_prefix("refs/pr/").and_then(|number| number.parse().ok());
+    let is_own = |known: &PullRequest| Some(known.num) == number && known.author == user.name;
+    let may_write = ask.query.flag("create_pr")
+        || ask.caller.writer_in(repo.key.id.namespace()).is_ok()
+        || repo.settings.pull_requests.iter().any(is_own);
+    if !may_write {
+        let message =
+            "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request.";
+        return Err(ApiError::forbidden(message));
+    }
+    Ok(&user.name)
 }
 
 /// Where a repository is for this caller: what they may not see is nowhere, and neither does an old name tell.

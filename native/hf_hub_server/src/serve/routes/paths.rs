@@ -56,10 +56,9 @@ fn read(ask: &Ask) -> Result<Wanted, ApiError> {
     let content_type =
         ask.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if content_type.starts_with("application/json") {
-        let wanted = serde_json::from_slice(&ask.body);
-        return wanted.map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")));
+        return ask.body.json();
     }
-    let form = Query::parse_form(&ask.body);
+    let form = Query::parse_form(&ask.body.bytes()?);
     let paths = OneOrMany::Many(form.all("paths").map(str::to_owned).collect());
     Ok(Wanted { paths, expand: form.get("expand").is_some_and(is_true) })
 }

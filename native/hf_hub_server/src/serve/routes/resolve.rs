@@ -5,7 +5,6 @@
 use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
-use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 
 use super::super::answer::{self, PATH_SET, QUERY_SET, header_value};
@@ -85,9 +84,7 @@ fn small_file(ask: &Ask, git: &Git, commit: Oid, entry: &Entry) -> Answer {
 /// The file's name is part of the path for people who read logs, and signed with it.
 fn signed_link(ask: &Ask, entry: &Entry) -> String {
     let path = format!("/lfs/{}/{}", entry.etag(), utf8_percent_encode(&entry.path, PATH_SET));
-    let expires =
-        Timestamp::now().saturating_add(ask.hub.options.link_ttl).unwrap_or(Timestamp::MAX);
-    let query = ask.hub.signer.query(&path, expires);
+    let query = ask.hub.sign(&path);
     format!("{}{path}?{query}", ask.hub.origins.cdn(Some(&ask.headers)))
 }
 

@@ -3,17 +3,20 @@
 //! Commits, trees, ids and refs are what git says they are. It knows pointers, but not where large content
 //! lies, and nothing of the Hub's settings. Everything here blocks.
 
+mod edit;
 mod history;
 mod refs;
 mod revision;
 mod tree;
 mod write;
 
+pub(crate) use edit::{Edit, EditError};
 pub(crate) use history::CommitInfo;
 pub(crate) use refs::{branch_ref, tag_ref};
 pub(crate) use tree::{Entry, EntryKind, Listed};
-pub(crate) use write::{Change, Content};
+pub(crate) use write::{Change, Content, Draft};
 
+use std::io::Write;
 use std::path::Path;
 
 use git2::{ErrorCode, Repository, RepositoryInitOptions};
@@ -22,6 +25,9 @@ use git2::{ErrorCode, Repository, RepositoryInitOptions};
 pub(crate) const MAIN: &str = "main";
 /// Its full name.
 pub(crate) const MAIN_REF: &str = "refs/heads/main";
+
+/// Trees, commits and refs are rarely larger.
+const SMALL: usize = 64 << 10;
 
 /// An open bare repository.
 pub(crate) struct Git {
@@ -39,6 +45,16 @@ impl Git {
     /// Opens an existing repository.
     pub(crate) fn open(dir: &Path) -> Result<Self, git2::Error> {
         Repository::open_bare(dir).map(|repo| Self { repo })
+    }
+
+    /// What a write of about `size` bytes failed of. libgit2 does not say when the disk is full ("no error"), so
+    /// this tries to write as much.
+    fn write_failure(&self, err: git2::Error, size: usize) -> anyhow::Error {
+        let probe = tempfile::tempfile_in(self.repo.path());
+        match probe.and_then(|mut file| file.write_all(&vec![0; size])) {
+            Err(reason) => reason.into(),
+            Ok(()) => err.into(),
+        }
     }
 }
 

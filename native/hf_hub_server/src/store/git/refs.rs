@@ -1,6 +1,6 @@
 //! Branches, tags, pull request heads and converted copies.
 
-use git2::{Branch, Oid, Reference};
+use git2::{Branch, Oid, Reference, Signature};
 use serde::Serialize;
 
 use super::{Git, found};
@@ -52,6 +52,72 @@ impl Git {
         message: &str,
     ) -> Result<(), git2::Error> {
         self.repo.reference(name, target, false, message).map(drop)
+    }
+
+    /// The commit a full ref name leads to; `None` when there is no such ref.
+    pub(crate) fn tip(&self, name: &str) -> Result<Option<Oid>, git2::Error> {
+        let Some(reference) = found(self.repo.find_reference(name))? else { return Ok(None) };
+        Ok(found(reference.peel_to_commit())?.map(|commit| commit.id()))
+    }
+
+    /// The commits all refs lead to.
+    pub(crate) fn tips(&self) -> Result<Vec<Oid>, git2::Error> {
+        let mut tips = Vec::new();
+        for reference in self.repo.references()? {
+            tips.extend(found(reference?.peel_to_commit())?.map(|commit| commit.id()));
+        }
+        Ok(tips)
+    }
+
+    /// Whether another ref leaves no room for this one: beside `a` there can be no `a/b`.
+    pub(crate) fn is_in_the_way(&self, name: &str) -> Result<bool, git2::Error> {
+        let is_above = |upper: &str, lower: &str| {
+            lower.strip_prefix(upper).is_some_and(|rest| rest.starts_with('/'))
+        };
+        for reference in self.repo.references()? {
+            let reference = reference?;
+            let other = String::from_utf8_lossy(reference.name_bytes());
+            if is_above(name, &other) || is_above(&other, name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Points a ref to a commit, wherever it pointed before.
+    pub(crate) fn set_ref(
+        &self,
+        name: &str,
+        target: Oid,
+        message: &str,
+    ) -> Result<(), git2::Error> {
+        self.repo.reference(name, target, true, message).map(drop)
+    }
+
+    /// Removes a ref; `false` when there is none of that name.
+    pub(crate) fn delete_ref(&self, name: &str) -> Result<bool, git2::Error> {
+        let Some(mut reference) = found(self.repo.find_reference(name))? else { return Ok(false) };
+        reference.delete()?;
+        Ok(true)
+    }
+
+    /// Creates a tag with a message, or fails when there is one of that name.
+    pub(crate) fn create_annotated_tag(
+        &self,
+        name: &str,
+        target: Oid,
+        message: &str,
+        author: &str,
+    ) -> Result<(), git2::Error> {
+        let signature = Signature::now(author, &format!("{author}@localhost"))?;
+        let target = self.repo.find_object(target, None)?;
+        self.repo.tag(name, &target, &signature, message, false).map(drop)
+    }
+
+    /// The highest number of a pull request that has a ref; 0 when there is none.
+    pub(crate) fn last_pull_request(&self) -> Result<u64, git2::Error> {
+        let numbers = self.refs_below("refs/pr/")?;
+        Ok(numbers.iter().filter_map(|found| found.name.parse().ok()).max().unwrap_or(0))
     }
 
     fn refs_below(&self, prefix: &str) -> Result<Vec<Ref>, git2::Error> {

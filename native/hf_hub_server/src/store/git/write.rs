@@ -1,6 +1,6 @@
 //! New blobs, trees and commits.
 //!
-//! It takes no lock: whoever moves a branch holds the repository's lock, and the ref is only moved from the
+//! It takes no lock: whoever moves a ref holds the repository's lock, and the ref is only moved from the
 //! commit the new one was made on.
 
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use anyhow::{Context, Result, bail};
 use git2::{Index, IndexEntry, IndexTime, Oid, Signature};
 
-use super::Git;
+use super::{Git, SMALL};
 
 const FILE_MODE: u32 = 0o100_644;
 
@@ -28,12 +28,29 @@ pub(crate) struct Content {
     pub(crate) parent: Option<Oid>,
 }
 
+/// A commit to be made of a tree that exists.
+pub(crate) struct Draft<'a> {
+    /// The tree.
+    pub(crate) tree: Oid,
+    /// The commit it follows; none for the first.
+    pub(crate) parent: Option<Oid>,
+    /// The commit message.
+    pub(crate) message: &'a str,
+    /// The name of the author.
+    pub(crate) author: &'a str,
+}
+
 impl Git {
     /// Streams a blob into the repository.
     pub(crate) fn write_blob(&self, mut reader: impl Read) -> Result<Oid> {
         let mut writer = self.repo.blob_writer(None)?;
         io::copy(&mut reader, &mut writer)?;
         Ok(writer.commit()?)
+    }
+
+    /// Writes a blob that is in memory anyway; should it fail, the reason is known, which a stream does not tell.
+    pub(crate) fn write_bytes(&self, content: &[u8]) -> Result<Oid> {
+        self.repo.blob(content).map_err(|err| self.write_failure(err, content.len()))
     }
 
     /// Commits `content` to the ref `name` and returns the commit; when nothing would change, the parent.
@@ -51,23 +68,45 @@ impl Git {
                 .add(&index_entry(change))
                 .with_context(|| format!("git refuses the path `{path}`"))?;
         }
-        let tree = self.repo.find_tree(index.write_tree_to(&self.repo)?)?;
-        let parent = content.parent.map(|oid| self.commit(oid)).transpose()?;
-        if let Some(parent) = &parent
-            && parent.tree_id() == tree.id()
-        {
-            self.point(name, None, parent.id(), message)?;
-            return Ok(parent.id());
-        }
-        let signature = Signature::now(author, &format!("{author}@localhost"))?;
-        let parents = parent.iter().collect::<Vec<_>>();
-        let commit = self.repo.commit(None, &signature, &signature, message, &tree, &parents)?;
-        self.point(name, content.parent, commit, message)?;
+        let tree = index.write_tree_to(&self.repo)?;
+        let parent = content.parent;
+        let commit = match parent {
+            Some(parent) if self.commit(parent)?.tree_id() == tree => parent,
+            _ => self.commit_tree(&Draft { tree, parent, message, author })?,
+        };
+        self.point(name, parent, commit, message)?;
         Ok(commit)
     }
 
+    /// Makes a commit no ref points to yet.
+    pub(crate) fn commit_tree(&self, draft: &Draft<'_>) -> Result<Oid> {
+        let author = draft.author;
+        let signature = Signature::now(author, &format!("{author}@localhost"))?;
+        let tree = self.repo.find_tree(draft.tree)?;
+        let parent = draft.parent.map(|oid| self.commit(oid)).transpose()?;
+        let parents = parent.iter().collect::<Vec<_>>();
+        let commit = self.repo.commit(None, &signature, &signature, draft.message, &tree, &parents);
+        commit.map_err(|err| self.write_failure(err, SMALL))
+    }
+
+    /// The tree with nothing in it.
+    pub(crate) fn empty_tree(&self) -> Result<Oid, git2::Error> {
+        self.repo.treebuilder(None)?.write()
+    }
+
+    /// The tree of a commit.
+    pub(crate) fn tree_of(&self, commit: Oid) -> Result<Oid, git2::Error> {
+        Ok(self.commit(commit)?.tree_id())
+    }
+
     /// Moves a ref from `expected` to `target`; creates it when it does not exist yet.
-    fn point(&self, name: &str, expected: Option<Oid>, target: Oid, message: &str) -> Result<()> {
+    pub(crate) fn point(
+        &self,
+        name: &str,
+        expected: Option<Oid>,
+        target: Oid,
+        message: &str,
+    ) -> Result<()> {
         let current = super::found(self.repo.refname_to_id(name))?;
         match (current, expected) {
             (Some(current), _) if current == target => {}
@@ -81,7 +120,7 @@ impl Git {
     }
 }
 
-fn index_entry(change: Change) -> IndexEntry {
+pub(super) fn index_entry(change: Change) -> IndexEntry {
     let zero = IndexTime::new(0, 0);
     IndexEntry {
         ctime: zero,

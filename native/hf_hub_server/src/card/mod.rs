@@ -1,6 +1,10 @@
 //! The metadata at the top of a README: the YAML between two lines of `---`.
 //!
-//! A card that cannot be read is an empty card. It does not check what the keys mean.
+//! A card that cannot be read is an empty card; [`check`] says why.
+
+mod check;
+
+pub(crate) use check::check;
 
 use serde_json::{Map, Value};
 
@@ -10,13 +14,16 @@ pub(crate) const MAX_README: u64 = 1 << 20;
 /// The metadata of a README.
 pub(crate) fn parse(readme: &[u8]) -> Map<String, Value> {
     let text = String::from_utf8_lossy(readme);
-    let yaml = front_matter(&text).unwrap_or_default();
-    // The Hub reads YAML 1.2, in which the language code `no` is a word.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    match serde_saphyr::from_str_with_options(yaml, options) {
+    match parse_yaml(front_matter(&text).unwrap_or_default()) {
         Ok(Value::Object(card)) => card,
         _ => Map::new(),
     }
+}
+
+fn parse_yaml(yaml: &str) -> Result<Value, String> {
+    // The Hub reads YAML 1.2, in which the language code `no` is a word.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(yaml, options).map_err(|err| err.to_string())
 }
 
 /// The tags the Hub derives from a card.

@@ -1,0 +1,135 @@
+//! Branches, tags and squashed histories.
+
+use axum::http::Method;
+use git2::Oid;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::checkout;
+use crate::store::{Draft, Git, Lock, MAIN, MAIN_REF, Repo, branch_ref, tag_ref};
+
+const MAX_MESSAGE: usize = 500;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Create {
+    starting_point: Option<String>,
+    empty_branch: bool,
+    overwrite: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tag {
+    tag: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Squash {
+    message: Option<String>,
+}
+
+/// Answers `POST` and `DELETE /api/{kind}/{id}/branch/{name}`.
+pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
+    let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
+    let branch = branch_name(name)?;
+    if ask.method == Method::DELETE {
+        let _lock = lock(ask, repo)?;
+        return delete_branch(&repo.git()?, name, &branch);
+    }
+    let wanted: Create = ask.json_or_default()?;
+    let _lock = lock(ask, repo)?;
+    let git = repo.git()?;
+    let exists = git.tip(&branch)?.is_some();
+    let may_replace = wanted.overwrite && branch != MAIN_REF;
+    if exists && !may_replace || git.is_in_the_way(&branch)? {
+        return Err(ApiError::conflict(format!("Reference already exists: {branch}")));
+    }
+    let target = if wanted.empty_branch {
+        let (tree, message) = (git.empty_tree()?, "initial commit");
+        git.commit_tree(&Draft { tree, parent: None, message, author })?
+    } else {
+        checkout(repo, wanted.starting_point.as_deref().unwrap_or(MAIN))?.1
+    };
+    git.set_ref(&branch, target, "created")?;
+    Ok(answer::ok())
+}
+
+/// Answers `POST` and `DELETE /api/{kind}/{id}/tag/{name}`.
+pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
+    let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
+    if ask.method == Method::DELETE {
+        let _lock = lock(ask, repo)?;
+        let full_name = tag_ref(name).ok_or_else(|| ApiError::revision_not_found(name))?;
+        let is_deleted = repo.git()?.delete_ref(&full_name)?;
+        return if is_deleted { Ok(answer::ok()) } else { Err(ApiError::revision_not_found(name)) };
+    }
+    let wanted: Tag = ask.body.json()?;
+    let full_name = tag_ref(&wanted.tag).ok_or_else(|| {
+        ApiError::bad_request(format!("Invalid reference for a tag: {}", wanted.tag))
+    })?;
+    let _lock = lock(ask, repo)?;
+    let (git, target) = checkout(repo, name)?;
+    if git.tip(&full_name)?.is_some() || git.is_in_the_way(&full_name)? {
+        return Err(ApiError::conflict(format!("Tag reference exists already: {full_name}")));
+    }
+    let message = wanted.message.filter(|message| !message.is_empty());
+    match message {
+        Some(message) => git.create_annotated_tag(&wanted.tag, target, &message, author)?,
+        None => git.create_ref(&full_name, target, "created")?,
+    }
+    Ok(answer::ok())
+}
+
+/// Answers `POST /api/{kind}/{id}/super-squash/{branch}`.
+pub(super) fn super_squash(ask: &Ask, repo: &Repo, name: &str) -> Answer {
+    let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
+    let wanted: Squash = ask.json_or_default()?;
+    let default = || format!("Super-squash branch '{name}'");
+    let message = wanted.message.filter(|message| !message.is_empty()).unwrap_or_else(default);
+    if message.chars().count() > MAX_MESSAGE {
+        let limit = format!("\"message\" may have at most {MAX_MESSAGE} characters");
+        return Err(ApiError::bad_request(limit));
+    }
+    let branch = branch_name(name)?;
+    let _lock = lock(ask, repo)?;
+    let git = repo.git()?;
+    let head = git.tip(&branch)?.ok_or_else(|| ApiError::revision_not_found(name))?;
+    let commit = squash(&git, head, &message, author)?;
+    git.set_ref(&branch, commit, "super-squash")?;
+    Ok(answer::json(&json!({ "commitId": commit.to_string() })))
+}
+
+fn squash(git: &Git, head: Oid, message: &str, author: &str) -> Result<Oid, ApiError> {
+    Ok(git.commit_tree(&Draft { tree: git.tree_of(head)?, parent: None, message, author })?)
+}
+
+fn delete_branch(git: &Git, name: &str, branch: &str) -> Answer {
+    if branch == MAIN_REF {
+        return Err(ApiError::forbidden(format!("Forbidden: the branch {name} is protected.")));
+    }
+    if !git.delete_ref(branch)? {
+        return Err(ApiError::revision_not_found(name));
+    }
+    Ok(answer::ok())
+}
+
+/// Pull requests have refs too, but are no branches.
+fn branch_name(name: &str) -> Result<String, ApiError> {
+    let branch = branch_ref(name).filter(|branch| branch.starts_with("refs/heads/"));
+    branch.ok_or_else(|| ApiError::bad_request(format!("Invalid reference for a branch: {name}")))
+}
+
+/// Waits for the repository, which may be gone by then.
+fn lock(ask: &Ask, repo: &Repo) -> Result<Lock, ApiError> {
+    let lock = ask.hub.store.lock(&repo.key)?;
+    match ask.hub.store.locate(&repo.key)?.here() {
+        Some(_) => Ok(lock),
+        None => Err(ApiError::repo_not_found(false)),
+    }
+}

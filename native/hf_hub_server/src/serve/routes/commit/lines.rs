@@ -1,0 +1,238 @@
+//! The lines of a commit: a header, then one change each.
+
+use std::borrow::Cow;
+use std::io::{BufRead, BufReader, Read};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::super::super::error::ApiError;
+use super::super::validate;
+use super::path;
+use crate::card;
+use crate::store::{Edit, Git, LfsStore, MAX_POINTER_SIZE, Pointer, Repo, is_oid};
+
+/// Larger files must be uploaded before the commit.
+pub(in super::super) const MAX_REGULAR: u64 = 10 << 20;
+/// Room for the largest file in base64, its path and the rest of the line.
+const MAX_LINE: u64 = (MAX_REGULAR / 3 + 1) * 4 + (64 << 10);
+const README: &str = "README.md";
+
+/// What all lines said.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) summary: String,
+    pub(super) description: String,
+    pub(super) parent: Option<String>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) lfs_paths: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "key", content = "value", rename_all = "camelCase")]
+enum Line<'a> {
+    Header(Header),
+    #[serde(borrow)]
+    File(File<'a>),
+    LfsFile(LfsFile),
+    DeletedFile(Deleted),
+    DeletedFolder(Deleted),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    #[serde(default)]
+    summary: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    parent_commit: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct File<'a> {
+    path: String,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+    #[serde(default)]
+    encoding: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LfsFile {
+    path: String,
+    oid: String,
+    #[serde(default)]
+    algo: Option<String>,
+    #[serde(default)]
+    size: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Deleted {
+    path: String,
+}
+
+/// Reads a commit and stores its files.
+pub(super) fn read(body: impl Read, repo: &Repo, lfs: &LfsStore) -> Result<Sent, ApiError> {
+    let mut lines = Lines { reader: BufReader::new(body), line: Vec::new() };
+    let Some(Line::Header(header)) = lines.next()? else {
+        return Err(ApiError::bad_request("A commit begins with its header"));
+    };
+    let mut reading = Reading { repo, git: repo.git()?, lfs, sent: begin(header)? };
+    while let Some(line) = lines.next()? {
+        reading.take(line)?;
+    }
+    Ok(reading.sent)
+}
+
+fn begin(header: Header) -> Result<Sent, ApiError> {
+    let Header { summary, description, parent_commit: parent } = header;
+    if summary.trim().is_empty() {
+        return Err(ApiError::bad_request("\"summary\" is not allowed to be empty"));
+    }
+    if summary.contains('\0') || description.contains('\0') {
+        return Err(ApiError::bad_request("A commit message cannot hold the character 0"));
+    }
+    let is_id = |id: &String| {
+        (5..=40).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    if parent.as_ref().is_some_and(|parent| !is_id(parent)) {
+        return Err(ApiError::bad_request("\"parentCommit\" must be a commit id"));
+    }
+    let (edits, lfs_paths) = (Vec::new(), Vec::new());
+    Ok(Sent { summary, description, parent, edits, lfs_paths })
+}
+
+/// Cuts a body into lines, of which one is in memory.
+struct Lines<R> {
+    reader: BufReader<R>,
+    line: Vec<u8>,
+}
+
+impl<R: Read> Lines<R> {
+    fn next(&mut self) -> Result<Option<Line<'_>>, ApiError> {
+        loop {
+            self.line.clear();
+            let read =
+                Read::by_ref(&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.line)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if read as u64 == MAX_LINE && !self.line.ends_with(b"\n") {
+                return Err(too_large("a file of this commit"));
+            }
+            if !self.line.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        let line = serde_json::from_slice(&self.line);
+        line.map(Some)
+            .map_err(|err| ApiError::bad_request(format!("Invalid line in the commit: {err}")))
+    }
+}
+
+/// A commit of which some lines are still to come.
+struct Reading<'a> {
+    repo: &'a Repo,
+    git: Git,
+    lfs: &'a LfsStore,
+    sent: Sent,
+}
+
+impl Reading<'_> {
+    fn take(&mut self, line: Line<'_>) -> Result<(), ApiError> {
+        let edit = match line {
+            Line::Header(_) => {
+                return Err(ApiError::bad_request("A commit has one header"));
+            }
+            Line::File(file) => self.file(file)?,
+            Line::LfsFile(file) => self.lfs_file(file)?,
+            Line::DeletedFile(Deleted { path }) => {
+                path::check(&path)?;
+                Edit::RemoveFile { path }
+            }
+            Line::DeletedFolder(Deleted { path }) => {
+                let path = path.trim_end_matches('/').to_owned();
+                path::check(&path)?;
+                Edit::RemoveFolder { path }
+            }
+        };
+        self.sent.edits.push(edit);
+        Ok(())
+    }
+
+    fn file(&mut self, file: File<'_>) -> Result<Edit, ApiError> {
+        let File { path, content, encoding } = file;
+        path::check(&path)?;
+        let content = match encoding.as_deref() {
+            Some("base64") => STANDARD.decode(content.as_bytes()).map_err(|_| {
+                ApiError::bad_request(format!("The content of {path} is no base64"))
+            })?,
+            None | Some("utf-8") => content.into_owned().into_bytes(),
+            Some(other) => {
+                return Err(ApiError::bad_request(format!("Unknown encoding: {other}")));
+            }
+        };
+        if content.len() as u64 > MAX_REGULAR {
+            return Err(too_large(&path));
+        }
+        if path == README {
+            self.check_readme(&content)?;
+        }
+        // Whoever can write down a hash must not get the content for it.
+        if content.len() as u64 <= MAX_POINTER_SIZE
+            && let Some(pointer) = Pointer::parse(&content)
+        {
+            self.check_pointer(&path, &pointer)?;
+        }
+        Ok(Edit::Put { path, blob: self.git.write_bytes(&content)? })
+    }
+
+    fn lfs_file(&mut self, file: LfsFile) -> Result<Edit, ApiError> {
+        let LfsFile { path, oid, algo, size } = file;
+        path::check(&path)?;
+        if algo.is_some_and(|algo| algo != "sha256") || !is_oid(&oid) {
+            return Err(ApiError::bad_request(format!("The oid of {path} is no SHA-256")));
+        }
+        let size = size.or_else(|| self.lfs.size(&oid)).unwrap_or_default();
+        let pointer = Pointer { oid, size };
+        self.check_pointer(&path, &pointer)?;
+        let blob = self.git.write_bytes(pointer.text().as_bytes())?;
+        self.sent.lfs_paths.push(path.clone());
+        Ok(Edit::Put { path, blob })
+    }
+
+    fn check_pointer(&self, path: &str, pointer: &Pointer) -> Result<(), ApiError> {
+        if !self.repo.holds(self.lfs, &pointer.oid)? {
+            return Err(ApiError::bad_request(format!(
+                "Your push was rejected because an LFS pointer pointed to a file that does not exist. \
+                 Offending file: - {path}"
+            )));
+        }
+        match self.lfs.size(&pointer.oid) {
+            Some(size) if size == pointer.size => Ok(()),
+            _ => Err(ApiError::bad_request(format!(
+                "The size of {path} is not that of the large file it points to"
+            ))),
+        }
+    }
+
+    fn check_readme(&self, content: &[u8]) -> Result<(), ApiError> {
+        let errors = card::check(content, self.repo.key.kind).errors;
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let message = format!("Invalid metadata in README.md: {}", errors.join("; "));
+        Err(ApiError::bad_request(message).with("errors", validate::messages(&errors)))
+    }
+}
+
+fn too_large(path: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "Your push was rejected because it contains files larger than 10 MiB. Please use https://git-lfs.github.com/ \
+         to store large files. Offending files: - {path}"
+    ))
+}

@@ -1,0 +1,73 @@
+//! A commit over HTTP: lines of JSON that arrive as a stream.
+//!
+//! Files go into the repository as their lines arrive, so memory holds one of them at a time, and a slow client
+//! keeps nobody else from committing. What a commit that fails leaves behind is unreachable for git.
+
+mod lines;
+mod path;
+
+pub(super) use lines::MAX_REGULAR;
+pub(super) use path::check as check_path;
+
+use serde_json::json;
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::check_commit_rights;
+use crate::store::{Base, CommitError, CommitSpec, EditError, Repo};
+
+/// Answers `POST /api/{kind}/{id}/commit/{revision}`.
+pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
+    let author = check_commit_rights(ask, repo, revision)?;
+    let opens_pull_request = ask.query.flag("create_pr");
+    let sent = lines::read(&ask.body, repo, &ask.hub.store.lfs())?;
+    let parent = sent.parent.as_deref();
+    let base = if opens_pull_request {
+        Base::PullRequest { revision, parent }
+    } else {
+        Base::Branch { name: revision, parent }
+    };
+    let spec = CommitSpec {
+        key: &repo.key,
+        object_id: &repo.settings.object_id,
+        base,
+        edits: sent.edits,
+        lfs_paths: sent.lfs_paths,
+        summary: &sent.summary,
+        description: &sent.description,
+        author,
+    };
+    let committed = ask.hub.store.commit(spec).map_err(refusal)?;
+    let (page, commit) = (ask.page_url(&repo.key), committed.commit.to_string());
+    let mut json = json!({
+        "success": true,
+        "commitOid": commit,
+        "commitUrl": format!("{page}/commit/{commit}"),
+        "hookOutput": "",
+    });
+    if let Some(number) = committed.pull_request {
+        json["pullRequestUrl"] = format!("{page}/discussions/{number}").into();
+    }
+    Ok(answer::json(&json))
+}
+
+fn refusal(err: CommitError) -> ApiError {
+    match err {
+        CommitError::NoRepo => ApiError::repo_not_found(false),
+        CommitError::NoRevision(revision) => ApiError::revision_not_found(&revision),
+        CommitError::NoBranch(name) => {
+            ApiError::bad_request(format!("Invalid reference for a branch: {name}"))
+        }
+        CommitError::Stale => ApiError::stale(),
+        CommitError::Edit(EditError::NoSuchFile(path)) => ApiError::nothing_there("file", &path),
+        CommitError::Edit(EditError::NoSuchFolder(path)) => {
+            ApiError::nothing_there("folder", &path)
+        }
+        CommitError::Edit(EditError::InTheWay(path)) => ApiError::bad_request(format!(
+            "Cannot add {path}: a file or folder of that name is in the way"
+        )),
+        CommitError::Edit(EditError::BadPath(path)) => path::refusal(&path),
+        CommitError::Edit(EditError::Other(err)) | CommitError::Other(err) => err.into(),
+    }
+}

@@ -1,0 +1,245 @@
+//! Large files: where to upload them, whether they have arrived, and which repository may name them.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::super::slot::{Multipart, Slot};
+use super::{check_commit_rights, open, repos};
+use crate::store::{Place, Pointer, Repo, RepoKey, is_oid};
+
+const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
+/// More parts than this make an answer nobody wants to read; then the parts are larger.
+const MAX_PARTS: u64 = 10_000;
+
+/// What a batch asks for.
+#[derive(Debug, Deserialize)]
+struct Batch {
+    operation: String,
+    #[serde(default)]
+    transfers: Vec<String>,
+    objects: Vec<Pointer>,
+    #[serde(rename = "ref")]
+    reference: Option<Reference>,
+    #[serde(default)]
+    hash_algo: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reference {
+    name: String,
+}
+
+/// Answers `POST /{id}.git/info/lfs/objects/batch`.
+pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
+    let batch: Batch = ask.body.json()?;
+    // Without a ref a pull request is to be opened, which everybody may.
+    match &batch.reference {
+        Some(reference) => drop(check_commit_rights(ask, repo, &reference.name)?),
+        None => drop(ask.caller.writer()?),
+    }
+    if batch.operation != "upload" {
+        let message = format!("Unknown operation: {}; files are read at resolve", batch.operation);
+        return Err(ApiError::bad_request(message));
+    }
+    if batch.hash_algo.as_deref().is_some_and(|algo| algo != "sha256") {
+        return Err(ApiError::bad_request("Only sha256 is known here"));
+    }
+    let in_parts = batch.transfers.iter().any(|transfer| transfer == "multipart");
+    let threshold = if in_parts { ask.hub.options.multipart_threshold } else { u64::MAX };
+    let mut transfer = "basic";
+    let mut objects = Vec::new();
+    for object in batch.objects {
+        let is_multipart = object.size >= threshold && object.size > 0;
+        if is_multipart {
+            transfer = "multipart";
+        }
+        objects.push(describe(ask, repo, object, is_multipart)?);
+    }
+    let answer = json!({ "transfer": transfer, "objects": objects });
+    Ok(([(CONTENT_TYPE, LFS_JSON)], axum::Json(answer)).into_response())
+}
+
+fn describe(ask: &Ask, repo: &Repo, object: Pointer, in_parts: bool) -> Result<Value, ApiError> {
+    let lfs = ask.hub.store.lfs();
+    let mut json = json!({ "oid": object.oid, "size": object.size });
+    let problem = if !is_oid(&object.oid) {
+        Some("The oid is no SHA-256 in lower case".to_owned())
+    } else if repo.holds(&lfs, &object.oid)? {
+        match lfs.size(&object.oid) {
+            Some(size) if size != object.size => {
+                Some(format!("This object has {size} bytes, not {}", object.size))
+            }
+            // Nothing is to be done for what is here.
+            _ => return Ok(json),
+        }
+    } else {
+        None
+    };
+    if let Some(message) = problem {
+        json["error"] = json!({ "code": 422, "message": message });
+        return Ok(json);
+    }
+    json["authenticated"] = true.into();
+    json["actions"] = json!({
+        "upload": upload_action(ask, repo, object, in_parts)?,
+        "verify": { "href": format!("{}.git/info/lfs/objects/verify", ask.page_url(&repo.key)) },
+    });
+    Ok(json)
+}
+
+fn upload_action(
+    ask: &Ask,
+    repo: &Repo,
+    pointer: Pointer,
+    in_parts: bool,
+) -> Result<Value, ApiError> {
+    let slot = Slot { key: repo.key.clone(), pointer };
+    let cdn = ask.hub.origins.cdn(Some(&ask.headers));
+    let link = |base: &str, path: String| format!("{base}{path}?{}", ask.hub.sign(&path));
+    let expires_in = ask.hub.options.link_ttl.as_secs();
+    if !in_parts {
+        let href = link(&cdn, slot.path());
+        return Ok(json!({ "href": href, "expires_in": expires_in }));
+    }
+    let part_size = ask.hub.options.part_size.max(slot.pointer.size.div_ceil(MAX_PARTS));
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)?;
+    let multipart = Multipart { slot, upload: hex::encode(id), part_size };
+    let parts = multipart
+        .parts()
+        .map(|part| (format!("{:05}", part.number), Value::from(link(&cdn, part.path()))));
+    let mut header: Map<String, Value> = parts.collect();
+    header.insert("chunk_size".into(), part_size.to_string().into());
+    let href = link(&ask.hub.origins.hub(Some(&ask.headers)), multipart.path());
+    Ok(json!({ "href": href, "header": header, "expires_in": expires_in }))
+}
+
+/// Answers `POST /{id}.git/info/lfs/objects/verify`.
+pub(super) fn verify(ask: &Ask, repo: &Repo) -> Answer {
+    ask.caller.writer()?;
+    let object: Pointer = ask.body.json()?;
+    let lfs = ask.hub.store.lfs();
+    let is_here = is_oid(&object.oid)
+        && repo.holds(&lfs, &object.oid)?
+        && lfs.size(&object.oid) == Some(object.size);
+    if is_here { Ok(answer::ok()) } else { Err(ApiError::content_not_found(&object.oid)) }
+}
+
+/// Answers `POST /api/{kind}/{id}/lfs-files/duplicate`: another repository may name these files too.
+pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
+    #[derive(Debug, Deserialize)]
+    struct Wanted {
+        target: Target,
+        files: Vec<File>,
+    }
+    #[derive(Debug, Deserialize)]
+    struct Target {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        name: String,
+    }
+    #[derive(Debug, Deserialize)]
+    struct File {
+        sha256: String,
+    }
+
+    let wanted: Wanted = ask.body.json()?;
+    if !ask.caller.may_read_files(source) {
+        return Err(ApiError::gated(&source.key, ask.caller.is_anonymous()));
+    }
+    let kind = repos::kind(wanted.target.kind.as_deref())?;
+    let key = RepoKey::new(kind, repos::parse(&wanted.target.name)?);
+    let Place::Here(target) = open(ask, &key)? else {
+        return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
+    };
+    ask.caller.writer()?;
+    let lfs = ask.hub.store.lfs();
+    let mut failed = Vec::new();
+    for File { sha256 } in &wanted.files {
+        if is_oid(sha256) && source.holds(&lfs, sha256)? {
+            target.hold(&lfs, sha256)?;
+        } else {
+            let error = format!("{} has no such large file", source.key);
+            failed.push(json!({ "sha256": sha256, "error": error }));
+        }
+    }
+    let processed = wanted.files.len();
+    let status = if failed.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    let report = json!({
+        "success": failed.is_empty(),
+        "processed": processed,
+        "succeeded": processed - failed.len(),
+        "failed": failed,
+    });
+    Ok((status, answer::json(&report)).into_response())
+}
+
+/// Answers `POST /api/complete_multipart/…`: the link is signed, no token is needed.
+pub(super) fn complete(ask: &Ask) -> Answer {
+    #[derive(Debug, Deserialize)]
+    struct Wanted {
+        oid: String,
+        parts: Vec<Part>,
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Part {
+        part_number: u64,
+        etag: String,
+    }
+
+    let signed = ask.hub.signer.check(&ask.raw_path, &ask.query, jiff::Timestamp::now());
+    signed.map_err(|refusal| ApiError::forbidden(refusal.to_string()))?;
+    let multipart = Multipart::parse(&ask.raw_path).ok_or_else(ApiError::page_not_found)?;
+    let wanted: Wanted = ask.body.json()?;
+    if wanted.oid != multipart.slot.pointer.oid {
+        return Err(ApiError::bad_request("The oid is not the one this upload was begun for"));
+    }
+    let numbers = wanted.parts.iter().map(|part| part.part_number);
+    if !numbers.eq(1..=multipart.count()) {
+        let message = format!("Expected parts 1 to {}, in this order", multipart.count());
+        return Err(ApiError::bad_request(message));
+    }
+    let etags = wanted.parts.iter().map(|part| part.etag.trim_matches('"').to_owned());
+    join(ask, &multipart, &etags.collect::<Vec<_>>())
+}
+
+fn join(ask: &Ask, multipart: &Multipart, etags: &[String]) -> Answer {
+    let lfs = ask.hub.store.lfs();
+    let slot = &multipart.slot;
+    let repo = find(ask, &slot.key)?;
+    let done = || answer::json(&json!({ "success": true }));
+    let known = etags.iter().all(|etag| etag.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let joined = if known { lfs.join_parts(&multipart.upload, etags) } else { Ok(None) };
+    let incoming = match joined {
+        Ok(Some(incoming)) => incoming,
+        // Completed before, and the answer got lost.
+        _ if repo.holds(&lfs, &slot.pointer.oid)? => return Ok(done()),
+        Ok(None) => {
+            let message = "One or more of the parts was not uploaded, or has another etag";
+            return Err(ApiError::bad_request(message));
+        }
+        Err(err) => return Err(err.into()),
+    };
+    if incoming.pointer != slot.pointer {
+        lfs.forget_upload(&multipart.upload)?;
+        let message =
+            format!("The parts make up {}, not {}", incoming.pointer.oid, slot.pointer.oid);
+        return Err(ApiError::bad_request(message));
+    }
+    lfs.keep(incoming)?;
+    repo.hold(&lfs, &slot.pointer.oid)?;
+    lfs.forget_upload(&multipart.upload)?;
+    Ok(done())
+}
+
+/// The repository a link was made for, even if it has another name by now.
+fn find(ask: &Ask, key: &RepoKey) -> Result<Repo, ApiError> {
+    ask.hub.store.follow(key)?.ok_or_else(|| ApiError::repo_not_found(false))
+}

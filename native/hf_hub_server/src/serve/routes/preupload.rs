@@ -1,0 +1,103 @@
+//! How files are to be uploaded: as part of the commit, or as large files before it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use git2::Oid;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::commit::{MAX_REGULAR, check_path};
+use super::{check_commit_rights, checkout};
+use crate::store::{Attributes, EntryKind, Git, Repo};
+
+/// What the body asks about.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wanted {
+    files: Vec<Candidate>,
+    git_attributes: Option<String>,
+    git_ignore: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Candidate {
+    path: String,
+    size: u64,
+    #[serde(default)]
+    sample: String,
+}
+
+/// Answers `POST /api/{kind}/{id}/preupload/{revision}`.
+pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
+    check_commit_rights(ask, repo, revision)?;
+    let wanted: Wanted = ask.body.json()?;
+    let (git, commit) = checkout(repo, revision)?;
+    let rules = Rules::new(&git, commit, &wanted)?;
+    let files = wanted.files.iter().map(|file| describe(&git, commit, &rules, file));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    Ok(answer::json(&json!({ "files": files, "commitOid": commit.to_string() })))
+}
+
+fn describe(git: &Git, commit: Oid, rules: &Rules, file: &Candidate) -> Result<Value, ApiError> {
+    check_path(&file.path)?;
+    let mode = if rules.is_lfs(file)? { "lfs" } else { "regular" };
+    let is_ignored = rules.ignored.matched_path_or_any_parents(&file.path, false).is_ignore();
+    let mut json = json!({ "path": file.path, "uploadMode": mode, "shouldIgnore": is_ignored });
+    match git.entry(commit, &file.path)? {
+        Some(entry) if !matches!(entry.kind, EntryKind::Folder) => {
+            json["oid"] = entry.etag().into();
+        }
+        _ => {}
+    }
+    Ok(json)
+}
+
+/// What the repository, or else the client, says about its files.
+struct Rules {
+    attributes: Attributes,
+    ignored: Gitignore,
+}
+
+impl Rules {
+    fn new(git: &Git, commit: Oid, wanted: &Wanted) -> Result<Self, ApiError> {
+        let sent = |text: &Option<String>| text.as_ref().map(|text| text.clone().into_bytes());
+        let text = |sent: Option<Vec<u8>>, path| match sent {
+            Some(text) => Ok(text),
+            None => stored(git, commit, path),
+        };
+        let attributes = text(sent(&wanted.git_attributes), ".gitattributes")?;
+        let ignored = text(sent(&wanted.git_ignore), ".gitignore")?;
+        Ok(Self { attributes: Attributes::parse(&attributes), ignored: parse_ignored(&ignored) })
+    }
+
+    /// By name, by size, or because it is no text.
+    fn is_lfs(&self, file: &Candidate) -> Result<bool, ApiError> {
+        let sample = STANDARD.decode(&file.sample).map_err(|_| {
+            ApiError::bad_request(format!("The sample of {} is no base64", file.path))
+        })?;
+        let is_binary = sample.contains(&0);
+        Ok(self.attributes.is_lfs(&file.path) || file.size > MAX_REGULAR || is_binary)
+    }
+}
+
+fn stored(git: &Git, commit: Oid, path: &str) -> Result<Vec<u8>, ApiError> {
+    match git.entry(commit, path)? {
+        Some(entry) if matches!(entry.kind, EntryKind::File { size } if size <= MAX_REGULAR) => {
+            Ok(git.blob(entry.oid)?)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Lines that cannot be understood ignore nothing.
+fn parse_ignored(text: &[u8]) -> Gitignore {
+    let mut builder = GitignoreBuilder::new("");
+    for line in String::from_utf8_lossy(text).lines() {
+        let _ = builder.add_line(None, line);
+    }
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
+}

@@ -1,0 +1,165 @@
+//! Repositories come, go and change their names.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::access::Caller;
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::open;
+use super::settings::{self, Visibility};
+use crate::store::{Place, Repo, RepoId, RepoKey, RepoKind, Settings, default_gitattributes};
+
+const SDKS: [&str; 4] = ["gradio", "streamlit", "docker", "static"];
+
+/// What names a repository in a body.
+#[derive(Debug, Deserialize)]
+struct Named {
+    name: String,
+    #[serde(default)]
+    organization: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Create {
+    #[serde(flatten)]
+    named: Named,
+    #[serde(flatten)]
+    visibility: Visibility,
+    #[serde(default)]
+    sdk: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Move {
+    from_repo: String,
+    to_repo: String,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+/// Answers `POST /api/repos/create`.
+pub(super) fn create(ask: &Ask) -> Answer {
+    let wanted: Create = ask.body.json()?;
+    let key = wanted.named.key(&ask.caller)?;
+    let author = ask.caller.creator(&key)?;
+    let readme = first_readme(&key, wanted.sdk.as_deref())?;
+    let mut settings = Settings::new(&key);
+    if let Some(private) = wanted.visibility.is_private(key.kind)? {
+        settings.private = private;
+    }
+    let mut files = vec![(".gitattributes", default_gitattributes(key.kind).as_bytes())];
+    if let Some(readme) = &readme {
+        files.push(("README.md", readme.as_bytes()));
+    }
+    let created = ask.hub.store.create_repo(&key, settings, &files, &author.name)?;
+    let url = ask.page_url(&key);
+    match created {
+        Some(repo) => {
+            let id = repo.settings.object_id;
+            Ok(answer::json(&json!({ "url": url, "name": key.id.to_string(), "id": id })))
+        }
+        None => Err(taken(&key).with("url", url)),
+    }
+}
+
+/// Answers `DELETE /api/repos/delete`.
+pub(super) fn delete(ask: &Ask) -> Answer {
+    let named: Named = ask.body.json()?;
+    let key = named.key(&ask.caller)?;
+    let Place::Here(repo) = open(ask, &key)? else {
+        return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
+    };
+    ask.caller.writer_in(repo.key.id.namespace())?;
+    if !ask.hub.store.remove(&key)? {
+        return Err(ApiError::repo_not_found(false));
+    }
+    Ok(answer::ok())
+}
+
+/// Answers `POST /api/repos/move`.
+pub(super) fn rename(ask: &Ask) -> Answer {
+    let wanted: Move = ask.body.json()?;
+    let kind = kind(wanted.kind.as_deref())?;
+    let old = RepoKey::new(kind, parse(&wanted.from_repo)?);
+    let new = RepoKey::new(kind, parse(&wanted.to_repo)?);
+    let Place::Here(repo) = open(ask, &old)? else {
+        return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
+    };
+    ask.caller.writer_in(repo.key.id.namespace())?;
+    ask.caller.creator(&new)?;
+    if !ask.hub.store.try_rename(&old, &new)? {
+        return Err(taken(&new).with("url", ask.page_url(&new)));
+    }
+    Ok(answer::ok())
+}
+
+/// Answers `POST /api/{kind}/{id}/duplicate`.
+pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
+    #[derive(Debug, Deserialize)]
+    struct Wanted {
+        repository: String,
+        #[serde(flatten)]
+        visibility: Visibility,
+    }
+
+    let wanted: Wanted = ask.body.json()?;
+    if !ask.caller.may_read_files(source) {
+        return Err(ApiError::gated(&source.key, ask.caller.is_anonymous()));
+    }
+    let key = RepoKey::new(source.key.kind, parse(&wanted.repository)?);
+    ask.caller.creator(&key)?;
+    let mut settings = Settings::new(&key);
+    settings.private = wanted.visibility.is_private(key.kind)?.unwrap_or(source.settings.private);
+    let url = ask.page_url(&key);
+    match ask.hub.store.duplicate(&source.key, &key, settings)? {
+        Some(_) => Ok(answer::json(&json!({ "url": url, "filesCopyPending": false }))),
+        None => Err(taken(&key).with("url", url)),
+    }
+}
+
+/// A kind as it is written in a body; models need not be named.
+pub(super) fn kind(name: Option<&str>) -> Result<RepoKind, ApiError> {
+    let name = name.unwrap_or(RepoKind::Model.singular());
+    let known = RepoKind::ALL.into_iter().find(|kind| kind.singular() == name);
+    known.ok_or_else(|| ApiError::bad_request(format!("Invalid repo type: {name}")))
+}
+
+/// An id as it is written in a body.
+pub(super) fn parse(id: &str) -> Result<RepoId, ApiError> {
+    id.parse().map_err(|err| ApiError::bad_request(format!("Invalid repo name: {err}")))
+}
+
+fn taken(key: &RepoKey) -> ApiError {
+    ApiError::conflict(format!("You already created this {} repo", key.kind.singular()))
+}
+
+impl Named {
+    /// Without an organization the caller's own namespace is meant.
+    fn key(&self, caller: &Caller) -> Result<RepoKey, ApiError> {
+        let id = match &self.organization {
+            Some(organization) => format!("{organization}/{}", self.name),
+            None if self.name.contains('/') => self.name.clone(),
+            None => format!("{}/{}", caller.user()?.name, self.name),
+        };
+        Ok(RepoKey::new(kind(self.kind.as_deref())?, parse(&id)?))
+    }
+}
+
+/// A Space says what it is made with in its README.
+fn first_readme(key: &RepoKey, sdk: Option<&str>) -> Result<Option<String>, ApiError> {
+    if key.kind != RepoKind::Space {
+        return Ok(None);
+    }
+    let sdk = sdk.ok_or_else(|| ApiError::bad_request("\"sdk\" is required"))?;
+    if !SDKS.contains(&sdk) {
+        let message = format!("\"sdk\" must be one of [{}]", SDKS.join(", "));
+        return Err(ApiError::bad_request(message));
+    }
+    let title = settings::title(key.id.name());
+    Ok(Some(format!("---\ntitle: {title}\nsdk: {sdk}\npinned: false\n---\n\n# {title}\n")))
+}

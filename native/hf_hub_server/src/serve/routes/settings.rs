@@ -1,0 +1,99 @@
+//! What the owner of a repository can set.
+//!
+//! Visibility and gating have an effect here; the rest is only kept.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use crate::store::{Gate, Repo, RepoKind};
+
+/// Settings without an effect, and whether their values are switches rather than texts.
+const KEPT: [(&str, bool); 6] = [
+    ("discussionsDisabled", true),
+    ("xetEnabled", true),
+    ("discussionsSorting", false),
+    ("gatedNotificationsEmail", false),
+    ("gatedNotificationsMode", false),
+    ("description", false),
+];
+
+/// Who may see a repository, in either of the two ways clients say it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Visibility {
+    #[serde(default)]
+    private: Option<bool>,
+    #[serde(default)]
+    visibility: Option<String>,
+}
+
+impl Visibility {
+    /// Whether the repository is to be private; `None` when nothing was said.
+    pub(super) fn is_private(&self, kind: RepoKind) -> Result<Option<bool>, ApiError> {
+        match (self.visibility.as_deref(), self.private) {
+            (Some(_), Some(_)) => {
+                Err(ApiError::bad_request("\"private\" and \"visibility\" cannot be used together"))
+            }
+            (None, private) => Ok(private),
+            (Some("public"), None) => Ok(Some(false)),
+            (Some("private"), None) => Ok(Some(true)),
+            // The app of such a Space is public, its files are not; only files are served here.
+            (Some("protected"), None) if kind == RepoKind::Space => Ok(Some(true)),
+            (Some(other), None) => {
+                Err(ApiError::bad_request(format!("Invalid visibility: {other}")))
+            }
+        }
+    }
+}
+
+/// Answers `PUT /api/{kind}/{id}/settings`.
+pub(super) fn put(ask: &Ask, repo: &Repo) -> Answer {
+    ask.caller.writer_in(repo.key.id.namespace())?;
+    let sent: Map<String, Value> = ask.body.json()?;
+    let visibility: Visibility = serde_json::from_value(Value::Object(sent.clone()))
+        .map_err(|err| ApiError::bad_request(format!("Invalid settings: {err}")))?;
+    let private = visibility.is_private(repo.key.kind)?;
+    let gated = sent.get("gated").map(gate).transpose()?;
+    let kept = kept(&sent)?;
+    if private.is_none() && gated.is_none() && kept.is_empty() {
+        return Err(ApiError::bad_request("At least one setting must be given"));
+    }
+    ask.hub.store.update(&repo.key, |settings| {
+        settings.private = private.unwrap_or(settings.private);
+        settings.gated = gated.unwrap_or(settings.gated);
+        settings.more.extend(kept);
+    })?;
+    Ok(answer::json(&sent))
+}
+
+/// A name with spaces instead of dashes, and a capital at its beginning.
+pub(super) fn title(name: &str) -> String {
+    let words = name.replace(['-', '_'], " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
+}
+
+fn gate(value: &Value) -> Result<Option<Gate>, ApiError> {
+    match value {
+        Value::Bool(false) => Ok(None),
+        Value::String(text) if text == "auto" => Ok(Some(Gate::Auto)),
+        Value::String(text) if text == "manual" => Ok(Some(Gate::Manual)),
+        _ => Err(ApiError::bad_request("\"gated\" must be one of [false, auto, manual]")),
+    }
+}
+
+fn kept(sent: &Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
+    let mut kept = Map::new();
+    for (name, is_switch) in KEPT {
+        let Some(value) = sent.get(name) else { continue };
+        if value.is_boolean() != is_switch || value.is_string() == is_switch {
+            let kind = if is_switch { "boolean" } else { "string" };
+            return Err(ApiError::bad_request(format!("\"{name}\" must be a {kind}")));
+        }
+        kept.insert(name.to_owned(), value.clone());
+    }
+    Ok(kept)
+}

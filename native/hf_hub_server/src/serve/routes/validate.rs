@@ -1,0 +1,36 @@
+//! Whether the metadata of a README is good, asked before it is uploaded.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::repos;
+use crate::card;
+
+/// Answers `POST /api/validate-yaml`.
+pub(super) fn post(ask: &Ask) -> Answer {
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wanted {
+        content: String,
+        #[serde(default)]
+        repo_type: Option<String>,
+    }
+
+    let wanted: Wanted = ask.body.json()?;
+    let kind = repos::kind(wanted.repo_type.as_deref())?;
+    let report = card::check(wanted.content.as_bytes(), kind);
+    let (errors, warnings) = (messages(&report.errors), messages(&report.warnings));
+    if report.errors.is_empty() {
+        return Ok(answer::json(&json!({ "errors": errors, "warnings": warnings })));
+    }
+    let refusal = ApiError::bad_request("Invalid metadata in README.md");
+    Err(refusal.with("errors", errors).with("warnings", warnings))
+}
+
+/// Messages as clients expect them in a list.
+pub(super) fn messages(texts: &[String]) -> Value {
+    texts.iter().map(|text| json!({ "message": text })).collect()
+}

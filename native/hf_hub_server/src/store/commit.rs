@@ -1,0 +1,202 @@
+//! A commit on top of what is there, by somebody.
+//!
+//! The repository's lock is held for the commit alone: blobs and large content are stored before. Whoever
+//! names no parent commits on top of whatever came first, as on the Hub.
+
+use anyhow::Result;
+use git2::Oid;
+use jiff::Timestamp;
+
+use super::attributes::{Attributes, lfs_line};
+use super::git::{Draft, Edit, EditError, EntryKind, Git, branch_ref};
+use super::settings::{PullRequest, Settings};
+use super::{RepoKey, Store};
+
+const ATTRIBUTES_FILE: &str = ".gitattributes";
+
+/// What to commit and where to.
+pub(crate) struct Spec<'a> {
+    /// The repository.
+    pub(crate) key: &'a RepoKey,
+    /// The repository's own id: one made anew under the same name is another.
+    pub(crate) object_id: &'a str,
+    /// What the commit is made on.
+    pub(crate) base: Base<'a>,
+    /// The changes.
+    pub(crate) edits: Vec<Edit>,
+    /// The paths among them whose content is in the large file store.
+    pub(crate) lfs_paths: Vec<String>,
+    /// The first line of the message.
+    pub(crate) summary: &'a str,
+    /// The rest of the message.
+    pub(crate) description: &'a str,
+    /// The user who commits.
+    pub(crate) author: &'a str,
+}
+
+/// What a commit is made on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Base<'a> {
+    /// A branch or an existing pull request, which moves on.
+    Branch {
+        /// Its name.
+        name: &'a str,
+        /// The commit it must point to: an id or its beginning.
+        parent: Option<&'a str>,
+    },
+    /// A new pull request.
+    PullRequest {
+        /// The revision it is for.
+        revision: &'a str,
+        /// The commit to begin with, if it is not the newest.
+        parent: Option<&'a str>,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// The commit.
+    pub(crate) commit: Oid,
+    /// The number of the pull request it opened.
+    pub(crate) pull_request: Option<u64>,
+}
+
+/// Why there is no commit.
+#[derive(Debug)]
+pub(crate) enum CommitError {
+    /// The repository is gone.
+    NoRepo,
+    /// There is no such revision.
+    NoRevision(String),
+    /// The revision is none that can be committed to.
+    NoBranch(String),
+    /// The branch points to another commit than expected.
+    Stale,
+    /// A change cannot be made to what is there.
+    Edit(EditError),
+    /// Something went wrong.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for CommitError {
+    fn from(err: E) -> Self {
+        Self::Other(err.into())
+    }
+}
+
+impl Store {
+    /// Commits.
+    pub(crate) fn commit(&self, spec: Spec<'_>) -> Result<Committed, CommitError> {
+        let _lock = self.lock(spec.key)?;
+        let repo = self.locate(spec.key)?.here().ok_or(CommitError::NoRepo)?;
+        if repo.settings.object_id != spec.object_id {
+            return Err(CommitError::NoRepo);
+        }
+        let git = repo.git()?;
+        let start = start(&git, spec.base)?;
+        let mut edits = spec.edits;
+        edits.extend(track(&git, start.parent, &edits, &spec.lfs_paths)?);
+        let tree = git.edit(start.parent, edits).map_err(CommitError::Edit)?;
+        let message = message(spec.summary, spec.description);
+        let (parent, author) = (Some(start.parent), spec.author);
+        let commit = git.commit_tree(&Draft { tree, parent, message: &message, author })?;
+        if let Some(branch) = &start.branch {
+            git.point(branch, parent, commit, spec.summary)?;
+            return Ok(Committed { commit, pull_request: None });
+        }
+        let number = next_number(&git, &repo.settings)?;
+        let name = format!("refs/pr/{number}");
+        git.create_ref(&name, commit, spec.summary)?;
+        let mut settings = repo.settings;
+        settings.pull_requests.push(PullRequest {
+            num: number,
+            title: spec.summary.to_owned(),
+            author: author.to_owned(),
+            created_at: Timestamp::now(),
+        });
+        if let Err(err) = self.write_settings(spec.key, settings) {
+            git.delete_ref(&name)?;
+            return Err(err.into());
+        }
+        Ok(Committed { commit, pull_request: Some(number) })
+    }
+}
+
+/// The commit to build on, and the ref to move.
+struct Start {
+    parent: Oid,
+    branch: Option<String>,
+}
+
+fn start(git: &Git, base: Base<'_>) -> Result<Start, CommitError> {
+    let resolve = |revision: &str| {
+        git.resolve(revision)?.ok_or_else(|| CommitError::NoRevision(revision.to_owned()))
+    };
+    match base {
+        Base::PullRequest { revision, parent } => {
+            let head = resolve(revision)?;
+            let parent = parent.map(resolve).transpose()?.unwrap_or(head);
+            Ok(Start { parent, branch: None })
+        }
+        Base::Branch { name, parent } => {
+            let branch = branch_ref(name);
+            let Some(head) = branch.as_deref().map(|name| git.tip(name)).transpose()?.flatten()
+            else {
+                // A tag or a commit is there, but nothing can be added to it.
+                resolve(name)?;
+                return Err(CommitError::NoBranch(name.to_owned()));
+            };
+            if parent.is_some_and(|parent| !head.to_string().starts_with(parent)) {
+                return Err(CommitError::Stale);
+            }
+            Ok(Start { parent: head, branch })
+        }
+    }
+}
+
+fn message(summary: &str, description: &str) -> String {
+    if description.is_empty() { summary.to_owned() } else { format!("{summary}\n\n{description}") }
+}
+
+/// Numbers are never used again, not even that of a pull request whose ref is gone.
+fn next_number(git: &Git, settings: &Settings) -> Result<u64, git2::Error> {
+    let known = settings.pull_requests.iter().map(|known| known.num).max().unwrap_or(0);
+    Ok(known.max(git.last_pull_request()?) + 1)
+}
+
+/// Adds to `.gitattributes` the large files it does not cover, without which git would take the pointers for
+/// the files themselves.
+fn track(
+    git: &Git,
+    parent: Oid,
+    edits: &[Edit],
+    lfs_paths: &[String],
+) -> Result<Option<Edit>, CommitError> {
+    if lfs_paths.is_empty() {
+        return Ok(None);
+    }
+    let sent = edits.iter().rev().find_map(|edit| match edit {
+        Edit::Put { path, blob } if path == ATTRIBUTES_FILE => Some(Some(*blob)),
+        Edit::RemoveFile { path } if path == ATTRIBUTES_FILE => Some(None),
+        _ => None,
+    });
+    let present = match git.entry(parent, ATTRIBUTES_FILE)? {
+        Some(entry) if matches!(entry.kind, EntryKind::File { .. }) => Some(entry.oid),
+        _ => None,
+    };
+    let blob = sent.unwrap_or(present);
+    let mut text = blob.map(|blob| git.blob(blob)).transpose()?.unwrap_or_default();
+    let attributes = Attributes::parse(&text);
+    let missing = lfs_paths.iter().filter(|path| !attributes.is_lfs(path)).collect::<Vec<_>>();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    for path in missing {
+        text.extend(lfs_line(path).into_bytes());
+    }
+    Ok(Some(Edit::Put { path: ATTRIBUTES_FILE.into(), blob: git.write_bytes(&text)? }))
+}

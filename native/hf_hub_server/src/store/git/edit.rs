@@ -1,0 +1,179 @@
+//! A tree that differs from another in a few paths.
+//!
+//! Edits apply in the order they are given, and one that makes no sense is refused rather than guessed at:
+//! nothing is removed that is not there, and no file silently takes the place of a folder.
+
+use std::path::Path;
+
+use git2::{Index, Oid};
+
+use super::write::{Change, index_entry};
+use super::{Git, SMALL, found};
+
+/// One thing to do to a tree.
+#[derive(Debug)]
+pub(crate) enum Edit {
+    /// Put a file there.
+    Put {
+        /// The path from the top of the repository.
+        path: String,
+        /// Its content.
+        blob: Oid,
+    },
+    /// Remove a file.
+    RemoveFile {
+        /// The path from the top of the repository.
+        path: String,
+    },
+    /// Remove a folder with all it holds.
+    RemoveFolder {
+        /// The path from the top of the repository, without a final slash.
+        path: String,
+    },
+}
+
+/// Why an edit cannot be made.
+#[derive(Debug)]
+pub(crate) enum EditError {
+    /// There is no such file to remove.
+    NoSuchFile(String),
+    /// There is no such folder to remove.
+    NoSuchFolder(String),
+    /// The path is taken by a folder, or leads through a file.
+    InTheWay(String),
+    /// Git does not allow this path.
+    BadPath(String),
+    /// Something else went wrong.
+    Other(anyhow::Error),
+}
+
+impl From<git2::Error> for EditError {
+    fn from(err: git2::Error) -> Self {
+        Self::Other(err.into())
+    }
+}
+
+impl Git {
+    /// Writes the tree that `commit` has after these edits.
+    pub(crate) fn edit(&self, commit: Oid, edits: Vec<Edit>) -> Result<Oid, EditError> {
+        let mut index = Index::new()?;
+        index.read_tree(&self.commit(commit)?.tree()?)?;
+        for edit in edits {
+            apply(&mut index, edit)?;
+        }
+        let tree = index.write_tree_to(&self.repo);
+        tree.map_err(|err| EditError::Other(self.write_failure(err, SMALL)))
+    }
+}
+
+fn apply(index: &mut Index, edit: Edit) -> Result<(), EditError> {
+    // libgit2's binding panics when it is asked about others.
+    let (Edit::Put { path, .. } | Edit::RemoveFile { path } | Edit::RemoveFolder { path }) = &edit;
+    if path.contains('\0') || path.split('/').any(|name| matches!(name, "" | "." | "..")) {
+        return Err(EditError::BadPath(path.clone()));
+    }
+    match edit {
+        Edit::Put { path, blob } => put(index, path, blob),
+        Edit::RemoveFile { path } => {
+            if !is_file(index, &path) {
+                return Err(EditError::NoSuchFile(path));
+            }
+            Ok(index.remove(Path::new(&path), 0)?)
+        }
+        Edit::RemoveFolder { path } => {
+            if !is_folder(index, &path)? {
+                return Err(EditError::NoSuchFolder(path));
+            }
+            Ok(index.remove_dir(Path::new(&path), 0)?)
+        }
+    }
+}
+
+fn put(index: &mut Index, path: String, blob: Oid) -> Result<(), EditError> {
+    // Git itself would remove what is in the way.
+    let is_through_file = path.match_indices('/').any(|(end, _)| is_file(index, &path[..end]));
+    if is_through_file || is_folder(index, &path)? {
+        return Err(EditError::InTheWay(path));
+    }
+    let entry = index_entry(Change { path: path.clone(), blob });
+    index.add(&entry).map_err(|_| EditError::BadPath(path))
+}
+
+fn is_file(index: &Index, path: &str) -> bool {
+    index.get_path(Path::new(path), 0).is_some()
+}
+
+fn is_folder(index: &Index, path: &str) -> Result<bool, git2::Error> {
+    Ok(found(index.find_prefix(Path::new(&format!("{path}/"))))?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Content, MAIN_REF};
+    use super::*;
+
+    struct Fixture {
+        _dir: tempfile::TempDir,
+        git: Git,
+        head: Oid,
+        blob: Oid,
+    }
+
+    fn fixture() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let git = Git::init(&dir.path().join("x.git")).unwrap();
+        let blob = git.write_blob(&b"x"[..]).unwrap();
+        let files = ["a", "d/b", "d/e/c"].map(|path| Change { path: path.into(), blob }).into();
+        let content = Content { files, parent: None };
+        let head = git.write_commit(MAIN_REF, content, "first", "me").unwrap();
+        Fixture { _dir: dir, git, head, blob }
+    }
+
+    impl Fixture {
+        fn edit(&self, edits: Vec<Edit>) -> Result<Vec<String>, EditError> {
+            let tree = self.git.edit(self.head, edits)?;
+            let draft = super::super::Draft { tree, parent: None, message: "next", author: "me" };
+            let commit = self.git.commit_tree(&draft).unwrap();
+            let listed = self.git.list(commit, "", true)?.unwrap();
+            Ok(listed.into_iter().filter(|l| !l.is_folder).map(|l| l.path).collect())
+        }
+
+        fn put(&self, path: &str) -> Edit {
+            Edit::Put { path: path.into(), blob: self.blob }
+        }
+    }
+
+    fn remove(path: &str) -> Edit {
+        Edit::RemoveFile { path: path.into() }
+    }
+
+    fn remove_folder(path: &str) -> Edit {
+        Edit::RemoveFolder { path: path.into() }
+    }
+
+    #[test]
+    fn applies_edits_in_their_order() {
+        let repo = fixture();
+        let paths = repo.edit(vec![repo.put("n/x"), remove("a"), remove_folder("d/e")]).unwrap();
+        assert_eq!(paths, ["d/b", "n/x"]);
+        let paths = repo.edit(vec![remove_folder("d"), repo.put("d/b"), repo.put("a")]).unwrap();
+        assert_eq!(paths, ["a", "d/b"]);
+        assert_eq!(repo.edit(vec![remove("a"), repo.put("a/b")]).unwrap()[0], "a/b");
+    }
+
+    #[test]
+    fn refuses_what_makes_no_sense() {
+        let repo = fixture();
+        let err = |edit| repo.edit(vec![edit]).unwrap_err();
+        assert!(matches!(err(remove("none")), EditError::NoSuchFile(_)));
+        assert!(matches!(err(remove("d")), EditError::NoSuchFile(_)));
+        assert!(matches!(err(remove_folder("a")), EditError::NoSuchFolder(_)));
+        assert!(matches!(err(remove_folder("d/")), EditError::BadPath(_)));
+        assert!(matches!(err(remove("../x")), EditError::BadPath(_)));
+        assert!(matches!(err(repo.put("d")), EditError::InTheWay(_)));
+        assert!(matches!(err(repo.put("a/b")), EditError::InTheWay(_)));
+        for path in [".git/x", "../x", "d/../b", "/x", "x//y", ".GIT/x", "git~1/x"] {
+            assert!(matches!(err(repo.put(path)), EditError::BadPath(_)), "{path}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! How repositories come, move and go.
+//!
+//! The settings file is what makes a repository visible, so it is written last and removed first. Nothing here
+//! asks whether somebody may do so.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use walkdir::WalkDir;
+
+use super::disk::{self, Lock};
+use super::git::{Change, Content, Git, MAIN_REF};
+use super::repo::{Place, Repo};
+use super::settings::{Card, Settings};
+use super::{RepoKey, Store};
+
+/// Names that lead to each other lead nowhere.
+const MAX_MOVES: usize = 20;
+
+/// A file of the first commit.
+pub(crate) type FirstFile<'a> = (&'a str, &'a [u8]);
+
+impl Store {
+    /// Creates a repository that has these files; `None` when there is one of that name already.
+    pub(crate) fn create_repo(
+        &self,
+        key: &RepoKey,
+        settings: Settings,
+        files: &[FirstFile<'_>],
+        author: &str,
+    ) -> Result<Option<Repo>> {
+        let _lock = self.lock(key)?;
+        if let Place::Here(_) = self.locate(key)? {
+            return Ok(None);
+        }
+        self.create(key, settings, files, author).map(Some)
+    }
+
+    /// The repository that once had this name; `None` when it is gone.
+    pub(crate) fn follow(&self, key: &RepoKey) -> Result<Option<Repo>> {
+        let mut key = key.clone();
+        for _ in 0..MAX_MOVES {
+            match self.locate(&key)? {
+                Place::Here(repo) => return Ok(Some(repo)),
+                Place::Moved(id) => key.id = id,
+                Place::Nowhere => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Creates a repository with its first commit; the caller holds its lock.
+    pub(super) fn create(
+        &self,
+        key: &RepoKey,
+        settings: Settings,
+        files: &[FirstFile<'_>],
+        author: &str,
+    ) -> Result<Repo> {
+        let repo = self.prepare_place(key, settings)?;
+        let git = Git::init(&repo.git_dir).with_context(|| format!("cannot create {key}"))?;
+        let mut changes = Vec::new();
+        for (path, content) in files {
+            changes.push(Change { path: (*path).to_owned(), blob: git.write_bytes(content)? });
+        }
+        let first = Content { files: changes, parent: None };
+        git.write_commit(MAIN_REF, first, "initial commit", author)?;
+        self.write_settings(key, repo.settings.clone())?;
+        Ok(repo)
+    }
+
+    /// Removes a repository; `false` when there is none.
+    pub(crate) fn remove(&self, key: &RepoKey) -> Result<bool> {
+        let _lock = self.lock(key)?;
+        let Place::Here(repo) = self.locate(key)? else { return Ok(false) };
+        let card = self.card_path(key);
+        fs::remove_file(&card).with_context(|| format!("cannot remove {}", card.display()))?;
+        fs::remove_dir_all(&repo.git_dir)
+            .with_context(|| format!("cannot remove {}", repo.git_dir.display()))?;
+        Ok(true)
+    }
+
+    /// Gives a repository a new name; the old one forwards to it from then on.
+    pub(crate) fn rename(&self, old: &RepoKey, new: &RepoKey) -> Result<()> {
+        if !self.try_rename(old, new)? {
+            bail!("{new} exists already");
+        }
+        Ok(())
+    }
+
+    /// The same, but says `false` when the new name is taken.
+    pub(crate) fn try_rename(&self, old: &RepoKey, new: &RepoKey) -> Result<bool> {
+        let _locks = self.lock_both(old, new)?;
+        let repo = self.find(old)?;
+        if let Place::Here(_) = self.locate(new)? {
+            return Ok(false);
+        }
+        let moved = self.prepare_place(new, repo.settings)?;
+        fs::rename(&repo.git_dir, &moved.git_dir).with_context(|| format!("cannot move {old}"))?;
+        if let Err(err) = self.write_settings(new, moved.settings) {
+            // Where the disk is full the repository must stay where its settings are.
+            fs::rename(&moved.git_dir, &repo.git_dir)?;
+            return Err(err);
+        }
+        disk::write_json(&self.card_path(old), &Card::Moved { moved_to: new.id.to_string() })?;
+        Ok(true)
+    }
+
+    /// Copies a repository with its history, but without its pull requests; `None` when the new name is taken.
+    pub(crate) fn duplicate(
+        &self,
+        source: &RepoKey,
+        target: &RepoKey,
+        settings: Settings,
+    ) -> Result<Option<Repo>> {
+        let _locks = self.lock_both(source, target)?;
+        let original = self.find(source)?;
+        if let Place::Here(_) = self.locate(target)? {
+            return Ok(None);
+        }
+        let copy = self.prepare_place(target, settings)?;
+        copy_tree(&original.git_dir, &copy.git_dir)
+            .with_context(|| format!("cannot copy {source}"))?;
+        let git = copy.git()?;
+        for pull_request in git.refs(true)?.pull_requests.unwrap_or_default() {
+            git.delete_ref(&pull_request.full_name)?;
+        }
+        self.write_settings(target, copy.settings.clone())?;
+        Ok(Some(copy))
+    }
+
+    /// A place for a repository that is not visible yet.
+    fn prepare_place(&self, key: &RepoKey, settings: Settings) -> Result<Repo> {
+        if let Some(namespace) = key.id.namespace() {
+            self.users().ensure_namespace(namespace)?;
+        }
+        let git_dir = self.git_dir(key);
+        disk::create_parent(&git_dir)?;
+        // What an interrupted creation left has no settings and so was never visible.
+        if git_dir.exists() {
+            fs::remove_dir_all(&git_dir)
+                .with_context(|| format!("cannot replace {}", git_dir.display()))?;
+        }
+        Ok(Repo { key: key.clone(), git_dir, settings })
+    }
+
+    /// Always in the same order, so that two who want the same two never wait for each other.
+    fn lock_both(&self, a: &RepoKey, b: &RepoKey) -> Result<(Lock, Option<Lock>)> {
+        let (first, second) = if a.to_string() <= b.to_string() { (a, b) } else { (b, a) };
+        let lock = self.lock(first)?;
+        let other = (first != second).then(|| self.lock(second)).transpose()?;
+        Ok((lock, other))
+    }
+}
+
+/// Objects and large content never change, so both repositories can have the same files.
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    for entry in WalkDir::new(from) {
+        let entry = entry?;
+        let relative = entry.path().strip_prefix(from)?;
+        let target = to.join(relative);
+        if entry.file_type().is_dir() {
+            fs::create_dir(&target)?;
+        } else if relative.starts_with("objects") || relative.starts_with("lfs") {
+            link_or_copy(entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+}

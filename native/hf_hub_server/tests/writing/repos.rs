@@ -1,0 +1,252 @@
+//! Repositories are created, moved, set up, copied and deleted.
+
+use std::io::{Read, Write};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::common::{connect, git, header};
+use crate::hub::{ANN, BOB, READER, body, error, file, hub, lfs_file, oid};
+
+const CREATE: &str = "/api/repos/create";
+
+#[tokio::test]
+async fn creation_answers_as_the_hub_does() {
+    let hub = hub().await;
+    let response =
+        hub.post(CREATE, json!({ "name": "d", "type": "dataset", "license": "mit" })).await;
+    let json: Value = response.json().await.unwrap();
+    let url = format!("{}/datasets/ann/d", hub.server.endpoint);
+    assert_eq!((&json["url"], &json["name"]), (&json!(url), &json!("ann/d")));
+    assert_eq!(json["id"].as_str().unwrap().len(), 24);
+
+    let response = hub.post(CREATE, json!({ "name": "d", "type": "dataset" })).await;
+    assert_eq!(response.status(), 409);
+    let json: Value = response.json().await.unwrap();
+    assert_eq!(json, json!({ "error": "You already created this dataset repo", "url": url }));
+
+    let protected = json!({
+        "name": "s", "organization": "acme", "type": "space", "sdk": "docker",
+        "visibility": "protected", "resourceGroupId": "000000000000000000000000",
+        "hardware": "cpu-basic", "secrets": [{ "key": "A", "value": "B" }],
+    });
+    assert_eq!(hub.post(CREATE, protected).await.status(), 200);
+    assert_eq!(hub.server.get("/api/spaces/acme/s").await.status(), 401);
+    let info: Value = hub.server.get_as(ANN, "/api/spaces/acme/s").await.json().await.unwrap();
+    assert_eq!((&info["sdk"], &info["private"]), (&json!("docker"), &json!(true)));
+}
+
+#[tokio::test]
+async fn creation_refuses_names_kinds_and_strangers() {
+    let hub = hub().await;
+    for (token, wanted, status) in [
+        (ANN, json!({ "name": "../x" }), 400),
+        (ANN, json!({ "name": "a/b/c" }), 400),
+        (ANN, json!({ "name": "x.git" }), 400),
+        (ANN, json!({ "name": "" }), 400),
+        (ANN, json!({ "name": "x", "organization": "../acme" }), 400),
+        (ANN, json!({ "name": "x", "type": "kernel" }), 400),
+        (ANN, json!({ "name": "x", "visibility": "secret" }), 400),
+        (ANN, json!({ "name": "x", "visibility": "protected" }), 400),
+        (ANN, json!({ "name": "x", "visibility": "public", "private": true }), 400),
+        (ANN, json!({ "name": "x", "type": "space" }), 400),
+        (ANN, json!({ "name": "x", "type": "space", "sdk": "php" }), 400),
+        (ANN, json!({}), 400),
+        (ANN, json!("x"), 400),
+        (ANN, json!({ "name": "x", "organization": "bob" }), 403),
+        (READER, json!({ "name": "x" }), 403),
+        ("", json!({ "name": "x" }), 401),
+        ("hf_wrong", json!({ "name": "x" }), 401),
+    ] {
+        let response = hub.send(Method::POST, token, CREATE, wanted.clone()).await;
+        assert_eq!(response.status(), status, "{wanted}");
+    }
+    let wanted = json!({ "name": "x", "organization": "bob" });
+    assert_eq!(
+        error(hub.post(CREATE, wanted).await).await.1,
+        "You don't have the rights to create a model under the namespace \"bob\""
+    );
+    assert_eq!(hub.server.get(CREATE).await.status(), 405);
+}
+
+#[tokio::test]
+async fn only_one_of_many_creates_the_same_repository() {
+    let hub = hub().await;
+    let wanted = json!({ "name": "same", "organization": "acme" });
+    let all = (0..8).map(|_| hub.post(CREATE, wanted.clone()));
+    let mut statuses = futures_util::future::join_all(all)
+        .await
+        .iter()
+        .map(|response| response.status().as_u16())
+        .collect::<Vec<_>>();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+    git(&hub.root.git_dir("acme/same"), &["fsck", "--strict"]);
+}
+
+#[tokio::test]
+async fn deletion_is_for_those_who_may_write() {
+    let hub = hub().await;
+    let wanted = json!({ "name": "r", "organization": "acme" });
+    let delete = |token, wanted| hub.send(Method::DELETE, token, "/api/repos/delete", wanted);
+    assert_eq!(delete(BOB, wanted.clone()).await.status(), 403);
+    assert_eq!(delete(READER, wanted.clone()).await.status(), 403);
+    assert_eq!(delete("", wanted.clone()).await.status(), 401);
+    let response = delete(ANN, wanted.clone()).await;
+    assert_eq!((response.status().as_u16(), &*response.text().await.unwrap()), (200, "OK"));
+    assert!(!hub.root.git_dir("acme/r").exists());
+    let response = delete(ANN, wanted).await;
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "x-error-code")),
+        (404, "RepoNotFound")
+    );
+}
+
+#[tokio::test]
+async fn old_names_redirect_requests_that_write() {
+    let hub = hub().await;
+    hub.create("taken").await;
+    let rename = |token, from, to| {
+        let wanted = json!({ "fromRepo": from, "toRepo": to, "type": "model" });
+        hub.send(Method::POST, token, "/api/repos/move", wanted)
+    };
+    assert_eq!(rename(BOB, "acme/r", "bob/r").await.status(), 403);
+    assert_eq!(rename(ANN, "acme/r", "bob/r").await.status(), 403);
+    assert_eq!(rename(ANN, "acme/r", "acme/taken").await.status(), 409);
+    assert_eq!(rename(ANN, "acme/r", "acme/r").await.status(), 409);
+    assert_eq!(rename(ANN, "acme/r", "acme/..").await.status(), 400);
+    assert_eq!(rename(ANN, "acme/none", "acme/n").await.status(), 404);
+    let link = hub.batch("acme/r", b"content").await["actions"]["upload"]["href"].clone();
+    assert_eq!(rename(ANN, "acme/r", "ann/new").await.status(), 200);
+
+    let commit = "/api/models/acme/r/commit/main?create_pr=1";
+    let response = hub.post(commit, json!({})).await;
+    let location = "/api/models/ann/new/commit/main?create_pr=1";
+    assert_eq!((response.status().as_u16(), header(&response, "location")), (307, location));
+    let response = hub.post("/acme/r.git/info/lfs/objects/batch", json!({})).await;
+    assert_eq!(header(&response, "location"), "/ann/new.git/info/lfs/objects/batch");
+    // A link made under the old name still leads to the repository.
+    assert_eq!(hub.put(link.as_str().unwrap(), b"content").await.status(), 200);
+    assert!(hub.batch("ann/new", b"content").await["actions"].is_null());
+}
+
+#[tokio::test]
+async fn settings_are_kept_and_checked() {
+    let hub = hub().await;
+    let path = "/api/models/acme/r/settings";
+    let put = |token, json: Value| hub.send(Method::PUT, token, path, json);
+    let wanted = json!({ "private": true, "gated": "auto", "discussionsDisabled": true });
+    let response = put(ANN, wanted.clone()).await;
+    assert_eq!(response.json::<Value>().await.unwrap(), wanted);
+    assert_eq!(hub.server.get("/api/models/acme/r").await.status(), 401);
+    assert_eq!(put(BOB, json!({ "private": false })).await.status(), 404);
+    assert_eq!(put(ANN, json!({ "visibility": "public", "gated": false })).await.status(), 200);
+    let info = hub.server.json("/api/models/acme/r").await;
+    assert_eq!((&info["private"], &info["gated"]), (&json!(false), &json!(false)));
+    assert_eq!(info["discussionsDisabled"], true);
+    for wrong in [
+        json!({}),
+        json!({ "unknown": 1 }),
+        json!({ "gated": "maybe" }),
+        json!({ "gated": true }),
+        json!({ "private": "yes" }),
+        json!({ "visibility": "protected" }),
+        json!({ "discussionsDisabled": "no" }),
+        json!({ "description": 3 }),
+        json!([1]),
+    ] {
+        assert_eq!(put(ANN, wrong.clone()).await.status(), 400, "{wrong}");
+    }
+    assert_eq!(put(READER, json!({ "private": true })).await.status(), 403);
+    assert_eq!(put(BOB, json!({ "private": true })).await.status(), 403);
+    assert_eq!(hub.post(path, json!({})).await.status(), 405);
+}
+
+#[tokio::test]
+async fn large_files_belong_to_the_repositories_they_were_given_to() {
+    let hub = hub().await;
+    hub.create("other").await;
+    hub.upload("acme/r", b"secret").await;
+    hub.commit(&[lfs_file("m.bin", b"secret")]).await;
+
+    // To know the hash is not to have the content.
+    let large = lfs_file("m.bin", b"secret");
+    let header = json!({ "summary": "x" });
+    let commit =
+        || hub.try_commit("acme/other/commit/main", header.clone(), std::slice::from_ref(&large));
+    let (status, message) = error(commit().await).await;
+    assert_eq!(status, 400);
+    assert!(message.contains("pointed to a file that does not exist"), "{message}");
+    let pointer = git(&hub.root.git_dir("acme/r"), &["show", "main:m.bin"]);
+    let text = file("m.txt", &pointer);
+    let response = hub.try_commit("acme/other/commit/main", header.clone(), &[text]).await;
+    assert_eq!(response.status(), 400);
+    assert!(!hub.batch("acme/other", b"secret").await["actions"].is_null());
+
+    let duplicate = "/api/models/acme/r/lfs-files/duplicate";
+    let wanted = json!({
+        "target": { "type": "model", "name": "acme/other" },
+        "files": [{ "xetHash": "x", "sha256": oid(b"secret") }, { "sha256": oid(b"none") }, { "sha256": "../x" }],
+    });
+    assert_eq!(hub.send(Method::POST, READER, duplicate, wanted.clone()).await.status(), 403);
+    let response = hub.post(duplicate, wanted).await;
+    assert_eq!(response.status(), 207);
+    let report: Value = response.json().await.unwrap();
+    assert_eq!((&report["processed"], &report["succeeded"]), (&json!(3), &json!(1)));
+    assert_eq!(report["failed"][0]["sha256"], oid(b"none"));
+    assert_eq!(commit().await.status(), 200);
+    let link = hub.server.link("/acme/other/resolve/main/m.bin").await;
+    assert_eq!(hub.server.get(&link).await.bytes().await.unwrap(), "secret");
+}
+
+#[tokio::test]
+async fn gated_files_are_not_copied_by_strangers() {
+    let hub = hub().await;
+    hub.root.run(&["repo", "set", "acme/r", "--gated", "manual"]);
+    let wanted = json!({ "repository": "bob/copy" });
+    let response = hub.send(Method::POST, BOB, "/api/models/acme/r/duplicate", wanted).await;
+    assert_eq!((response.status().as_u16(), header(&response, "x-error-code")), (403, "GatedRepo"));
+    let wanted = json!({ "target": { "name": "bob/x" }, "files": [] });
+    let response =
+        hub.send(Method::POST, BOB, "/api/models/acme/r/lfs-files/duplicate", wanted).await;
+    assert_eq!(response.status(), 403);
+}
+
+#[tokio::test]
+async fn repositories_from_before_this_record_know_their_large_files() {
+    let hub = hub().await;
+    hub.upload("acme/r", b"large").await;
+    hub.commit(&[lfs_file("m.bin", b"large")]).await;
+    std::fs::remove_dir_all(hub.root.git_dir("acme/r").join("lfs")).unwrap();
+    assert!(hub.batch("acme/r", b"large").await["actions"].is_null());
+    hub.commit(&[lfs_file("copy.bin", b"large")]).await;
+    assert!(!hub.batch("acme/r", b"other").await["actions"].is_null());
+}
+
+#[tokio::test]
+async fn a_commit_never_lands_in_a_repository_made_anew() {
+    let hub = hub().await;
+    let lines = body(&json!({ "summary": "late" }), &[file("a", "1"), file("b", "2")]);
+    let (first, rest) = lines.split_at(lines.len() - 5);
+    let mut late = connect(&hub.server.endpoint);
+    let head = format!(
+        "POST /api/models/acme/r/commit/main HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Authorization: Bearer {ANN}\r\nContent-Length: {}\r\n\r\n",
+        lines.len()
+    );
+    late.write_all(head.as_bytes()).unwrap();
+    late.write_all(first.as_bytes()).unwrap();
+    let has_begun = |requests: &[Value]| {
+        requests.iter().any(|r| r["path"].as_str().unwrap().contains("/commit/"))
+    };
+    hub.server.requests_when(has_begun).await;
+    let wanted = json!({ "name": "r", "organization": "acme" });
+    hub.send(Method::DELETE, ANN, "/api/repos/delete", wanted).await;
+    hub.create("r").await;
+    late.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 500"), "{answer}");
+    assert_eq!(hub.files(), [".gitattributes"]);
+    git(&hub.root.git_dir("acme/r"), &["fsck", "--strict"]);
+}
