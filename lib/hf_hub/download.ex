@@ -113,7 +113,7 @@ defmodule HfHub.Download do
                         ],
                         max_workers: [type: :pos_integer, default: 8, doc: "how many files at a time."],
                         progress_callback: @extra[:progress_callback]
-                      ] ++ Keyword.delete(Options.transfer(), :max_connections)
+                      ] ++ Options.transfer()
 
   @stream_options @repo ++
                     @file_name ++
@@ -125,7 +125,7 @@ defmodule HfHub.Download do
                             "`100..-1//1` all behind them, `-100..-1//1` the last hundred. What is behind the end " <>
                             "of the file is left out."
                       ]
-                    ] ++ Options.transfer()
+                    ] ++ Keyword.delete(Options.transfer(), :max_connections)
 
   # More at a time than any Hub answers gladly.
   @max_workers 256

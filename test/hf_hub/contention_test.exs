@@ -56,27 +56,35 @@ defmodule HfHub.ContentionTest do
     fault(sha256(content), %{kind: "throttle", bytes_per_second: 40_000_000})
     opts = opts(context, repo_id: id)
 
-    for round <- 1..@rounds do
-      context = %{context | cache: Path.join(context.dir, "cache#{round}")}
-      killed(context, id, content)
-      left = resumable(context.cache)
-      opts = Keyword.put(opts, :cache_dir, context.cache)
+    interrupted =
+      Enum.count(1..@rounds, fn round ->
+        one_killed(%{context | cache: Path.join(context.dir, "cache#{round}")}, id, content, opts)
+      end)
 
-      case Download.snapshot_download([local_files_only: true] ++ opts) do
-        {:ok, _folder} -> :ok
-        {:error, error} -> assert error.kind == :not_cached
-      end
+    assert interrupted > @rounds / 3
+  end
 
-      assert_right(context.cache)
-      me = self()
-      {:ok, folder} = Download.snapshot_download([progress: &send(me, &1)] ++ opts)
-      assert File.read!(Path.join(folder, "model.safetensors")) == content
-      assert_right(context.cache)
-      assert_received %{activity: :done, bytes_resumed: resumed}
-      assert resumed >= left, "#{left} bytes were noted, #{resumed} were used"
-      assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
-      File.rm_rf!(context.cache)
+  # True if the VM died before its large file was whole.
+  defp one_killed(context, id, content, opts) do
+    interrupted = killed(context, id, content)
+    left = resumable(context.cache)
+    opts = Keyword.put(opts, :cache_dir, context.cache)
+
+    case Download.snapshot_download([local_files_only: true] ++ opts) do
+      {:ok, _folder} -> :ok
+      {:error, error} -> assert error.kind == :not_cached
     end
+
+    assert_right(context.cache)
+    me = self()
+    {:ok, folder} = Download.snapshot_download([progress: &send(me, &1)] ++ opts)
+    assert File.read!(Path.join(folder, "model.safetensors")) == content
+    assert_right(context.cache)
+    assert_received %{activity: :done, bytes_resumed: resumed}
+    assert resumed >= left, "#{left} bytes were noted, #{resumed} were used"
+    assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
+    File.rm_rf!(context.cache)
+    interrupted
   end
 
   # Kills a VM some time after its large file has begun to arrive; at most two connections, so
@@ -89,10 +97,11 @@ defmodule HfHub.ContentionTest do
     if Port.info(port), do: Vm.kill(port)
     eventually(fn -> Enum.all?(requests(content), &(&1["aborted"] or &1["finished"])) end)
 
-    if Path.wildcard(context.cache <> "/**/snapshots/*/model.safetensors") == [] do
-      # What was in the sockets' buffers had been sent, too.
-      assert resumable(context.cache) >= sent(content) - before - 2 * (8 * 1_048_576 + 4_000_000)
-    end
+    interrupted = Path.wildcard(context.cache <> "/**/snapshots/*/model.safetensors") == []
+    # What was in the sockets' buffers had been sent, too.
+    lost = sent(content) - before - resumable(context.cache)
+    if interrupted, do: assert(lost <= 2 * (8 * 1_048_576 + 4_000_000))
+    interrupted
   end
 
   defp sent(content), do: Enum.sum(for request <- requests(content), do: request["bytes_sent"] || 0)

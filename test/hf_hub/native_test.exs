@@ -65,7 +65,7 @@ defmodule HfHub.NativeTest do
     eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
     assert System.monotonic_time(:millisecond) - killed < 200
 
-    control("DELETE", "faults")
+    control(:delete, "faults")
     # The lock is free and the partial is taken over: less than the whole comes again.
     assert File.read!(Download.hf_hub_download!(opts)) == content
     assert [_aborted, %{"status" => 206}] = requests(content)
@@ -172,7 +172,7 @@ defmodule HfHub.NativeTest do
       end)
 
     assert log =~ "cannot be reloaded"
-    control("DELETE", "faults")
+    control(:delete, "faults")
     assert {:ok, _path} = Download.hf_hub_download(opts)
   end
 

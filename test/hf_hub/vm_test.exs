@@ -57,7 +57,7 @@ defmodule HfHub.VmTest do
     Vm.kill(port)
     eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
 
-    control("DELETE", "faults")
+    control(:delete, "faults")
     opts = opts(context, repo_id: id, filename: "model.safetensors", cache_dir: cache)
     assert {:error, %{kind: :not_cached}} = HfHub.Download.hf_hub_download([local_files_only: true] ++ opts)
     assert File.read!(HfHub.Download.hf_hub_download!(opts)) == content

@@ -5,8 +5,7 @@ defmodule HfHub.Case do
 
   use ExUnit.CaseTemplate
 
-  alias HfHub.{Config, LocalHub, Native}
-  alias HfHub.Native.Nif
+  alias HfHub.{LocalHub, Request}
 
   using do
     quote do
@@ -68,27 +67,28 @@ defmodule HfHub.Case do
   @doc "What the Hub was asked about a repository, or about a large file by its content."
   def requests(of) do
     needle = if byte_size(of) > 200, do: sha256(of), else: of
-    for request <- control("GET", "requests"), request["path"] =~ needle, do: request
+    for request <- control(:get, "requests"), request["path"] =~ needle, do: request
   end
 
   def sha256(content), do: :crypto.hash(:sha256, content) |> Base.encode16(case: :lower)
 
   @doc "Plants a fault for paths that contain `match`."
   def fault(match, fault, more \\ %{}) do
-    control("POST", "faults", json(Map.merge(%{match: match, fault: fault}, more)))
+    control(:post, "faults", Map.merge(%{match: match, fault: fault}, more))
   end
 
   @doc "Open connections to the origins together."
   def open_connections do
-    counts = control("GET", "connections")
+    counts = control(:get, "connections")
     counts["hub"]["open"] + counts["cdn"]["open"]
   end
 
   def control(method, what, body \\ nil) do
-    {:ok, hub} = Config.hub(endpoint: endpoint(), retries: 0, retry_delay: 1, token: false)
-    spec = %{hub: hub, method: method, url: "#{endpoint()}/_test/#{what}", content_type: nil, body: body}
-    {:ok, answer} = Native.run(&Nif.request(&1, spec))
-    answer.body
+    request =
+      Request.new(method, "/_test/:what", [what: what], endpoint: endpoint(), retries: 0, token: false)
+
+    {:ok, answer} = Request.run(if body, do: Request.json(request, body), else: request)
+    answer
   end
 
   @doc "Waits until `fun` returns true."
@@ -120,12 +120,4 @@ defmodule HfHub.Case do
       :directory -> nil
     end
   end
-
-  defp json(map) when is_map(map) do
-    "{" <> Enum.map_join(map, ",", fn {key, value} -> json(to_string(key)) <> ":" <> json(value) end) <> "}"
-  end
-
-  defp json(nil), do: "null"
-  defp json(value) when is_number(value) or is_boolean(value), do: to_string(value)
-  defp json(text) when is_binary(text), do: ~s("#{String.replace(text, ["\\", "\""], &("\\" <> &1))}")
 end

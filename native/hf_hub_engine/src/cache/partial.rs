@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    cache::{journal, ranges::Ranges},
+    cache::{in_folder, journal, ranges::Ranges},
     error::{Error, ErrorKind, Result},
     hash,
     names::{Etag, Proof},
@@ -138,13 +138,10 @@ impl Slot {
         loop {
             let path = self.unique_path();
             // create_new also refuses a symlink planted under that name.
-            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+            let create = || OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+            match in_folder(&path, create) {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.dir.exists() => {
-                    fs::create_dir_all(&self.dir)
-                        .map_err(|source| Error::io("create the folder", &self.dir, source))?;
-                }
                 Err(error) => return Err(Error::io("create", &path, error)),
             }
         }

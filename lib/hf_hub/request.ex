@@ -1,0 +1,174 @@
+defmodule HfHub.Request do
+  # A call to the Hub as data, and the only place that sends one. An endpoint reads
+  # like the Hub's documentation: `:name` in a template is one encoded segment,
+  # `*name` keeps its slashes.
+  @moduledoc false
+
+  alias HfHub.{Config, Error, Native, RepoRef}
+  alias HfHub.Native.Nif
+
+  @enforce_keys [:method, :path, :opts]
+  defstruct [:method, :path, :opts, :repo, :json, :body, :content_type, query: []]
+
+  @type t :: %__MODULE__{
+          method: :get | :head | :post | :put | :patch | :delete,
+          path: String.t(),
+          opts: keyword(),
+          repo: map() | nil,
+          json: term(),
+          body: iodata() | nil,
+          content_type: String.t() | nil,
+          query: [{String.t(), String.t()}]
+        }
+
+  @doc "Makes a request out of a route, the values of its parts, and a call's options."
+  @spec new(atom(), String.t(), keyword(), keyword()) :: t()
+  def new(method, template, params \\ [], opts \\ []) do
+    path = Regex.replace(~r/([:*])(\w+)/, template, fn _all, sort, name -> segment(sort, name, params) end)
+    %__MODULE__{method: method, path: path, opts: opts}
+  end
+
+  @doc "Says which repository the request is about, for the words of an error."
+  @spec about(t(), RepoRef.t()) :: t()
+  def about(request, ref) do
+    repo = %{
+      repo_type: to_string(ref.repo_type),
+      id: ref.repo_id,
+      revision: ref.revision || "main"
+    }
+
+    %{request | repo: repo}
+  end
+
+  @doc "Adds parameters: lists become repeated keys, `nil` nothing."
+  @spec query(t(), keyword() | [{String.t(), term()}]) :: t()
+  def query(request, params), do: %{request | query: request.query ++ pairs(params)}
+
+  @doc "Gives the request a JSON body; entries that are `nil` are left out."
+  @spec json(t(), map() | list()) :: t()
+  def json(request, map) when is_map(map) do
+    %{request | json: Map.reject(map, fn {_name, value} -> value == nil end)}
+  end
+
+  def json(request, list), do: %{request | json: list}
+
+  @doc "Gives the request the body of an HTML form."
+  @spec form(t(), keyword()) :: t()
+  def form(request, params) do
+    %{request | body: encode(pairs(params)), content_type: "application/x-www-form-urlencoded"}
+  end
+
+  @doc "Sends the request; `decode` makes the result out of the answer's JSON."
+  @spec run(t(), (term() -> value)) :: {:ok, value} | {:error, Error.t()} when value: term()
+  def run(request, decode \\ & &1) do
+    with {:ok, answer} <- send_to(request, nil), do: decoded(answer, decode)
+  end
+
+  @doc "Sends the request for its effect."
+  @spec effect(t()) :: :ok | {:error, Error.t()}
+  def effect(request), do: with({:ok, _answer} <- send_to(request, nil), do: :ok)
+
+  @doc "Sends the request for its headers: names in lower case."
+  @spec headers(t()) :: {:ok, %{String.t() => String.t()}} | {:error, Error.t()}
+  def headers(request), do: with({:ok, answer} <- send_to(request, nil), do: {:ok, answer.headers})
+
+  @doc """
+  Returns the items of a list of pages, as they are asked for. `items` finds them in a page's JSON.
+  Raises `HfHub.Error`.
+  """
+  @spec stream(t(), (term() -> term()), (term() -> term())) :: Enumerable.t()
+  def stream(request, decode, items \\ & &1) do
+    Stream.resource(
+      fn -> :first end,
+      fn
+        nil ->
+          {:halt, nil}
+
+        page ->
+          answer = Error.unwrap!(send_to(request, if(page == :first, do: nil, else: page)))
+          {Error.unwrap!(decoded(answer, &list!(items.(&1), decode))), next(answer.next, page)}
+      end,
+      fn _page -> :ok end
+    )
+  end
+
+  @doc "Returns up to `limit` items of a list of pages; `nil` for all."
+  @spec list(t(), non_neg_integer() | nil, (term() -> value), (term() -> term())) ::
+          {:ok, [value]} | {:error, Error.t()}
+        when value: term()
+  def list(request, limit, decode, items \\ & &1) do
+    stream = stream(request, decode, items)
+    {:ok, if(limit, do: Enum.take(stream, limit), else: Enum.to_list(stream))}
+  rescue
+    error in Error -> {:error, error}
+  end
+
+  @doc "Whether there is what the request asks for, as a result: the error kinds `absent` mean no."
+  @spec exists({:ok, term()} | :ok | {:error, Error.t()}, [Error.kind()]) ::
+          {:ok, boolean()} | {:error, Error.t()}
+  def exists(result, absent) do
+    case result do
+      {:error, %Error{kind: kind} = error} -> if kind in absent, do: {:ok, false}, else: {:error, error}
+      _found -> {:ok, true}
+    end
+  end
+
+  defp send_to(request, url) do
+    with {:ok, hub} <- Config.hub(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do
+      Native.run(
+        &Nif.request(&1, %{
+          hub: hub,
+          method: request.method |> to_string() |> String.upcase(),
+          url: url || url(hub.endpoint, request),
+          content_type: request.content_type,
+          body: request.body && IO.iodata_to_binary(request.body),
+          json: request.json,
+          repo: request.repo
+        })
+      )
+    end
+  end
+
+  defp url(endpoint, %{path: path, query: []}), do: String.trim_trailing(endpoint, "/") <> path
+
+  defp url(endpoint, %{path: path, query: query}) do
+    String.trim_trailing(endpoint, "/") <> path <> "?" <> encode(query)
+  end
+
+  defp decoded(answer, decode) do
+    {:ok, decode.(answer.body)}
+  rescue
+    error in [HfHub.Decode.Error] ->
+      {:error, Error.new(:invalid_response, "the Hub's answer cannot be used: #{error.message}")}
+  end
+
+  defp list!(items, decode) when is_list(items), do: Enum.map(items, decode)
+  defp list!(_other, _decode), do: raise(HfHub.Decode.Error, message: "it is no list")
+
+  # A page that names itself would never end.
+  defp next(page, page), do: nil
+  defp next(next, _page), do: next
+
+  defp segment(sort, name, params) do
+    value = to_string(Keyword.fetch!(params, String.to_existing_atom(name)))
+
+    case sort do
+      ":" ->
+        URI.encode(value, &URI.char_unreserved?/1)
+
+      "*" ->
+        value |> String.split("/") |> Enum.map_join("/", &URI.encode(&1, fn c -> URI.char_unreserved?(c) end))
+    end
+  end
+
+  defp pairs(params) do
+    for {name, value} <- params,
+        value != nil,
+        item <- List.wrap(value),
+        do: {to_string(name), to_string(item)}
+  end
+
+  defp encode(pairs), do: Enum.map_join(pairs, "&", fn {name, value} -> part(name) <> "=" <> part(value) end)
+
+  defp part(text), do: URI.encode(text, &URI.char_unreserved?/1)
+end
