@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -16,9 +17,13 @@ use tokio::{
 };
 
 use crate::{
+    cache::layout::CacheDir,
+    download::{Destination, Mode, Spec},
+    flights::Flights,
     flow::Flow,
     governor::Governor,
     hub::Hub,
+    names::{EntryPath, Repo, RepoType, Revision},
     progress::Progress,
     retry::Policy,
     transport::{Client, ClientConfig, Timeouts},
@@ -50,6 +55,21 @@ pub(crate) fn flow(connections: usize) -> Flow {
     let mut flow = Flow::new(connections, Vec::new());
     (flow.in_memory, flow.parallel_from, flow.smallest_part) = (0, 1, 1);
     flow
+}
+
+/// The file `filename` of `org/name` at `main`, into a cache at `root`.
+pub(crate) fn spec(root: &Path, filename: &str) -> Spec {
+    Spec {
+        repo: Repo::new(RepoType::Model, "org/name").unwrap(),
+        revision: Revision::parse("main").unwrap(),
+        path: EntryPath::parse(filename).unwrap(),
+        destination: Destination::Cache(CacheDir::new(root)),
+        mode: Mode { force: false, local_files_only: false, dry_run: false, symlinks: true },
+        known: None,
+        sha256: None,
+        partials: None,
+        flights: Flights::default(),
+    }
 }
 
 /// One scripted answer.

@@ -3,27 +3,14 @@
 use std::fs;
 
 use super::*;
-use crate::{
-    names::RepoType,
-    testing::{Reply, Server, hub, reply},
-};
+use crate::testing::{self, Reply, Server, hub, reply};
 
 const COMMIT: &str = "cccccccccccccccccccccccccccccccccccccccc";
 const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
 const HELLO_SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
 fn spec(root: &std::path::Path) -> Spec {
-    Spec {
-        repo: Repo::new(RepoType::Model, "org/name").unwrap(),
-        revision: Revision::parse("main").unwrap(),
-        path: EntryPath::parse("f.txt").unwrap(),
-        destination: Destination::Cache(CacheDir::new(root)),
-        mode: Mode { force: false, local_files_only: false, dry_run: false, symlinks: true },
-        known: None,
-        sha256: None,
-        partials: None,
-        flights: Flights::default(),
-    }
+    testing::spec(root, "f.txt")
 }
 
 fn headers(etag: &str) -> String {

@@ -4,11 +4,8 @@ use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool};
 
 use super::*;
 use crate::{
-    cache::layout::CacheDir,
-    download::{self, Destination, Mode, Spec},
-    flights::Flights,
+    download::{self, Spec},
     hash::Hasher,
-    names::{EntryPath, Repo, RepoType, Revision},
     progress::Progress,
     testing::{self, Reply, Server, reply},
 };
@@ -68,17 +65,7 @@ fn hub(front: &Server, connections: usize) -> Hub {
 }
 
 fn spec(root: &Path) -> Spec {
-    Spec {
-        repo: Repo::new(RepoType::Model, "org/name").unwrap(),
-        revision: Revision::parse("main").unwrap(),
-        path: EntryPath::parse("model.bin").unwrap(),
-        destination: Destination::Cache(CacheDir::new(root)),
-        mode: Mode { force: false, local_files_only: false, dry_run: false, symlinks: true },
-        known: None,
-        sha256: None,
-        partials: None,
-        flights: Flights::default(),
-    }
+    testing::spec(root, "model.bin")
 }
 
 async fn get(hub: &Hub, root: &Path, progress: &Progress) -> Result<Vec<u8>> {
