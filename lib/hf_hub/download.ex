@@ -26,7 +26,7 @@ defmodule HfHub.Download do
 
   require Logger
 
-  alias HfHub.{Config, Error, Extract, Native, Options, Progress, RepoRef}
+  alias HfHub.{Config, Error, Extract, Native, Options, Progress, RepoRef, Telemetry}
   alias HfHub.Download.{FileInfo, Spec}
   alias HfHub.Native.Nif
 
@@ -273,7 +273,17 @@ defmodule HfHub.Download do
   end
 
   defp run(spec, opts, label, start) do
-    Native.run(&start.(&1, spec), Progress.start(receiver(opts), label))
+    metadata = %{
+      repo_id: spec.repo.id,
+      repo_type: spec.repo.repo_type,
+      revision: spec.repo.revision,
+      filename: spec[:filename],
+      endpoint: spec.hub.endpoint
+    }
+
+    Telemetry.span(:download, metadata, fn ->
+      Native.run(&start.(&1, spec), Progress.start(receiver(opts), label))
+    end)
   end
 
   defp receiver(opts) do

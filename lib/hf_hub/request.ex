@@ -4,7 +4,7 @@ defmodule HfHub.Request do
   # `*name` keeps its slashes.
   @moduledoc false
 
-  alias HfHub.{Config, Error, Native, RepoRef}
+  alias HfHub.{Config, Error, Native, RepoRef, Telemetry}
   alias HfHub.Native.Nif
 
   @enforce_keys [:method, :path, :opts]
@@ -115,17 +115,18 @@ defmodule HfHub.Request do
 
   defp send_to(request, url) do
     with {:ok, hub} <- Config.hub(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do
-      Native.run(
-        &Nif.request(&1, %{
-          hub: hub,
-          method: request.method |> to_string() |> String.upcase(),
-          url: url || url(hub.endpoint, request),
-          content_type: request.content_type,
-          body: request.body && IO.iodata_to_binary(request.body),
-          json: request.json,
-          repo: request.repo
-        })
-      )
+      spec = %{
+        hub: hub,
+        method: request.method |> to_string() |> String.upcase(),
+        url: url || url(hub.endpoint, request),
+        content_type: request.content_type,
+        body: request.body && IO.iodata_to_binary(request.body),
+        json: request.json,
+        repo: request.repo
+      }
+
+      metadata = %{method: request.method, path: request.path, endpoint: hub.endpoint}
+      Telemetry.span(:request, metadata, fn -> Native.run(&Nif.request(&1, spec)) end)
     end
   end
 

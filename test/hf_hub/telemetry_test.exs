@@ -1,0 +1,54 @@
+defmodule HfHub.TelemetryTest do
+  # The application itself cannot be had here: a module of its name and function stands in.
+  use HfHub.Case, async: false
+
+  alias HfHub.{Download, Error, Request}
+
+  setup do
+    :persistent_term.put(__MODULE__, self())
+
+    Module.create(
+      :telemetry,
+      quote do
+        def execute(event, measurements, metadata) do
+          send(:persistent_term.get(unquote(__MODULE__)), {event, measurements, metadata})
+          :ok
+        end
+      end,
+      Macro.Env.location(__ENV__)
+    )
+
+    on_exit(fn ->
+      :code.purge(:telemetry)
+      :code.delete(:telemetry)
+    end)
+  end
+
+  test "a download and its failure are events", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    opts = opts(context, repo_id: id, filename: "a.txt", token: token())
+    Download.hf_hub_download!(opts)
+    assert_received {[:hf_hub, :download, :start], %{system_time: _, monotonic_time: _}, %{repo_id: ^id}}
+
+    assert_received {[:hf_hub, :download, :stop], %{duration: duration},
+                     %{result: :ok, error: nil} = metadata}
+
+    assert duration > 0 and metadata.filename == "a.txt" and metadata.revision == "main"
+
+    assert {:error, error} = Download.hf_hub_download(Keyword.put(opts, :filename, "none"))
+    assert_received {[:hf_hub, :download, :stop], _, %{result: :error, error: ^error}}
+    refute inspect(Process.info(self(), :messages)) =~ token()
+  end
+
+  test "a request is an event, and so is what interrupts it", context do
+    request = Request.new(:get, "/api/models/*repo", [repo: "org/none"], endpoint: context.endpoint)
+    assert {:error, %Error{}} = Request.run(request)
+
+    assert_received {[:hf_hub, :request, :stop], %{duration: _},
+                     %{path: "/api/models/org/none", result: :error}}
+
+    progress = fn _ -> throw(:enough) end
+    assert catch_throw(HfHub.Telemetry.span(:download, %{repo_id: "x"}, fn -> progress.(1) end)) == :enough
+    assert_received {[:hf_hub, :download, :exception], %{duration: _}, %{kind: :throw, reason: :enough}}
+  end
+end
