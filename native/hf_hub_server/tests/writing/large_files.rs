@@ -360,7 +360,9 @@ async fn uploads_can_be_broken_on_purpose() {
     let requests = hub.server.json("/_test/requests").await;
     let puts = requests.as_array().unwrap().iter().filter(|r| r["method"] == "PUT");
     let statuses = puts.map(|r| r["status"].as_u64()).collect::<Vec<_>>();
-    assert_eq!(statuses, [None, None, Some(503), Some(403), Some(429), Some(200), Some(200)]);
+    // What was cut short may have been noticed before or after the connection was closed.
+    assert!(matches!(statuses[0], None | Some(400)), "{statuses:?}");
+    assert_eq!(statuses[1..], [None, Some(503), Some(403), Some(429), Some(200), Some(200)]);
 
     // A commit whose answer is lost has happened all the same.
     let rule = json!({ "match": "/commit/", "times": 1, "fault": { "kind": "lose_answer" } });
