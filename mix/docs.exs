@@ -1,0 +1,13 @@
+# What ex_doc makes of the documentation. Run from the root, see .ci/run.
+[
+  main: "readme",
+  source_ref: "main",
+  extras: ["README.md", "ROADMAP.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+  groups_for_modules: [
+    Downloading: [~r/^HfHub\.(Download|DatasetFiles|Extract|Progress|Bandwidth)/],
+    "The cache": [~r/^HfHub\.(Cache|FS)/],
+    "Reading the Hub": [~r/^HfHub\.(Api|Repo|Git|Papers|Cards|Safetensors|Users|Organizations)/],
+    "Settings and accounts": [~r/^HfHub\.(Auth|Config)/],
+    "A Hub of your own": [~r/^HfHub\.LocalHub/]
+  ]
+]
