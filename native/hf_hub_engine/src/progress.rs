@@ -215,10 +215,13 @@ impl FileProgress {
         shared.bytes_resumed.fetch_add(now.bytes_resumed - before.bytes_resumed, Relaxed);
         let done = self.done.swap(now.bytes_done, Relaxed);
         shared.bytes_done.fetch_add(signed(now.bytes_done) - signed(done), Relaxed);
-        if now.activity != before.activity || now.wait > before.wait {
-            let stalled = now.activity == Activity::Stalled;
-            let activity = if stalled { Activity::Downloading } else { now.activity };
-            self.shared.set_activity(activity, now.wait);
+        // Whether it stalls is for each operation to see.
+        let steady = |activity| match activity {
+            Activity::Stalled => Activity::Downloading,
+            activity => activity,
+        };
+        if steady(now.activity) != steady(before.activity) || now.wait > before.wait {
+            self.shared.set_activity(steady(now.activity), now.wait);
         }
     }
 
