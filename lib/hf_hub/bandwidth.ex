@@ -27,7 +27,7 @@ defmodule HfHub.Bandwidth do
   @enforce_keys [:ref]
   defstruct [:ref]
 
-  @opaque t :: %__MODULE__{ref: reference()}
+  @type t :: %__MODULE__{ref: reference()}
 
   @typedoc "Bytes a second."
   @type limit :: pos_integer() | :infinity
