@@ -1,28 +1,36 @@
 defmodule HfHub.Cache do
   @moduledoc """
-  The cache on this machine, without the network.
+  The cache on this machine: what is in it, and looking after it.
 
       iex> HfHub.Cache.cached?(repo_id: "nobody/nothing", filename: "config.json")
       false
+
+  The cache is shared with Python's `huggingface_hub` and all other Hugging Face clients. Sizes are
+  bytes, ages seconds, times `DateTime` in UTC. The commands are in `mix hf_hub.cache`.
+
+  ## What is safe
+
+  Everything that is removed is renamed away first, so no reader ever sees half of it. Removals leave
+  alone what a download of this library is filling, what a process holds by `lease/2`, and what is
+  pinned by `pin/2`; the result tells what was kept. A removal works through no symbolic link that lies
+  in the cache, and touches nothing outside of it.
+
+  A lease is a lock among processes that use this library and see the same file locks. It does not
+  keep other clients from deleting (`hf cache rm`, `rm`), nor hosts that share a file system without
+  working locks.
   """
 
-  alias HfHub.{Config, Error, Native, Options, RepoRef}
-  alias HfHub.Native.Nif
+  alias HfHub.{Error, Options}
+  alias HfHub.Cache.{Archive, Deletion, Engine, Folder, Integrity, Lease, Report, Tables, Targets, Transport}
 
-  @options [
-    repo_id: [type: :any, required: true, doc: "the repository, in any form that `HfHub.Download` takes."],
-    filename: [type: :string, required: true, doc: "the file, as named in the repository."],
-    repo_type: [type: {:in, [:model, :dataset, :space]}, default: :model, doc: "what an id alone stands for."],
-    revision: [type: :string, doc: "branch, tag or commit. By default `\"main\"`."],
-    cache_dir: [type: :path, doc: "the cache folder. By default `HfHub.Config.cache_dir/0`."]
-  ]
+  @type stats :: %{total_size: non_neg_integer(), file_count: non_neg_integer(), repos: [map()]}
 
   @doc """
   Returns whether a file is in the cache.
 
   ## Options
 
-  #{Options.docs(@options)}
+  #{Options.docs(Tables.look_up())}
 
   ## Examples
 
@@ -37,11 +45,7 @@ defmodule HfHub.Cache do
   Returns the path of a cached file.
 
   The error's `:kind` is `:entry_not_found` if the revision is known not to have the file, and
-  `:not_cached` if nothing is known.
-
-  ## Options
-
-  #{Options.docs(@options)}
+  `:not_cached` if nothing is known. Options: those of `cached?/1`.
 
   ## Examples
 
@@ -51,37 +55,344 @@ defmodule HfHub.Cache do
   """
   @doc python: "try_to_load_from_cache"
   @spec cache_path(keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
-  def cache_path(opts) do
-    opts = Options.validate!(opts, @options)
-
-    with {:ok, ref} <- RepoRef.parse(opts[:repo_id], opts[:repo_type], Config.endpoint()),
-         revision = opts[:revision] || ref.revision || "main",
-         spec = %{
-           repo: %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: revision},
-           filename: opts[:filename],
-           cache_dir: Config.expand(opts[:cache_dir] || Config.cache_dir())
-         },
-         {:ok, found} <- Native.run(&Nif.look_up(&1, spec)) do
-      answer(found, ref.repo_id, opts[:filename], revision)
-    end
-  end
+  def cache_path(opts), do: opts |> Options.validate!(Tables.look_up()) |> Engine.look_up()
 
   @doc "Same as `cache_path/1`, but returns the path or raises `HfHub.Error`."
   @spec cache_path!(keyword()) :: Path.t()
   def cache_path!(opts), do: Error.unwrap!(cache_path(opts))
 
-  defp answer(path, _repo_id, _filename, _revision) when is_binary(path), do: {:ok, path}
+  @doc """
+  Returns all repositories, revisions and files in the cache, with sizes, times, and what is wrong.
 
-  defp answer(known, repo_id, filename, revision) do
-    {kind, message} =
-      case known do
-        :known_absent ->
-          {:entry_not_found, "#{inspect(repo_id)} is known to have no file #{inspect(filename)}"}
+  The figures are those of Python's `scan_cache_dir`. A cache that does not exist is an error of kind `:not_cached`.
 
-        :unknown ->
-          {:not_cached, "#{inspect(filename)} of #{inspect(repo_id)} is not in the cache"}
-      end
+  ## Options
 
-    {:error, Error.new(kind, message, repo_id: repo_id, path: filename, revision: revision)}
+  #{Options.docs(Tables.cache_dir())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.scan(cache_dir: "/nowhere")
+      iex> error.kind
+      :not_cached
+  """
+  @doc python: "scan_cache_dir"
+  @spec scan(keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
+  def scan(opts \\ []) do
+    opts = Options.validate!(opts, Tables.cache_dir())
+    with {:ok, report} <- Engine.run(:scan, %{}, opts), do: {:ok, Report.from_native(report)}
   end
+
+  @doc "Same as `scan/1`, but returns the report or raises `HfHub.Error`."
+  @spec scan!(keyword()) :: Report.t()
+  def scan!(opts \\ []), do: Error.unwrap!(scan(opts))
+
+  @doc """
+  Returns the size of the cache, how many contents it has, and its repositories, the largest first: each a map with
+  `:repo_id`, `:repo_type`, `:size`, `:file_count` and `:last_accessed`.
+
+  Options: `:cache_dir`. A cache that does not exist is empty.
+
+  ## Examples
+
+      iex> HfHub.Cache.cache_stats(cache_dir: "/nowhere")
+      {:ok, %{total_size: 0, file_count: 0, repos: []}}
+  """
+  @doc python: "scan_cache_dir"
+  @spec cache_stats(keyword()) :: {:ok, stats()} | {:error, Error.t()}
+  def cache_stats(opts \\ []) do
+    case scan(opts) do
+      {:ok, report} -> {:ok, Report.stats(report)}
+      {:error, %Error{kind: :not_cached}} -> {:ok, Report.stats(%Report{})}
+      {:error, error} -> {:error, error}
+    end
+  end
+
+  @doc "Same as `cache_stats/1`, but returns the figures or raises `HfHub.Error`."
+  @spec cache_stats!(keyword()) :: stats()
+  def cache_stats!(opts \\ []), do: Error.unwrap!(cache_stats(opts))
+
+  @doc """
+  Removes revisions, named by their commits, with the contents that no other revision shows.
+
+  With the last revision its repository goes. Returns what went and what had to stay.
+
+  ## Options
+
+  #{Options.docs(Tables.deletion())}
+
+  ## Examples
+
+      {:ok, plan} = HfHub.Cache.delete_revisions([commit], dry_run: true)
+      plan.expected_freed_size
+  """
+  @doc python: "delete_revisions"
+  @spec delete_revisions([String.t()], keyword()) :: {:ok, Deletion.t()} | {:error, Error.t()}
+  def delete_revisions(commits, opts \\ []) when is_list(commits) do
+    opts = Options.validate!(opts, Tables.deletion())
+
+    with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
+         {targets, unknown} = Targets.find(scanned.repos, commits),
+         spec = %{targets: targets, ignore_pins: opts[:force], dry_run: opts[:dry_run]},
+         {:ok, report} <- Engine.run(:delete, spec, opts) do
+      {:ok, Deletion.from_native(report, unknown)}
+    end
+  end
+
+  @doc "Same as `delete_revisions/2`, but returns the deletion or raises `HfHub.Error`."
+  @spec delete_revisions!([String.t()], keyword()) :: Deletion.t()
+  def delete_revisions!(commits, opts \\ []), do: Error.unwrap!(delete_revisions(commits, opts))
+
+  @doc """
+  Removes a repository, or all of them.
+
+  Nothing but repositories is removed, whatever else lies in the folder. If something has to stay, the error
+  says what: its `:kind` is `:lock_timeout` where it is in use, `:conflict` where it is pinned, `:io` otherwise.
+
+  ## Options
+
+  #{Options.docs(Tables.clear())}
+
+  ## Examples
+
+      iex> HfHub.Cache.clear_cache(repo_id: "nobody/nothing")
+      :ok
+  """
+  @spec clear_cache(keyword()) :: :ok | {:error, Error.t()}
+  def clear_cache(opts \\ []) do
+    opts = Options.validate!(opts, Tables.clear())
+
+    with {:ok, targets} <- Engine.folder(opts),
+         spec = %{targets: targets, ignore_pins: opts[:force], dry_run: false},
+         {:ok, report} <- Engine.run_if_there(:delete, spec, opts, %{kept: [], failures: []}) do
+      Engine.complete(report)
+    end
+  end
+
+  @doc "Same as `clear_cache/1`, but raises `HfHub.Error`."
+  @spec clear_cache!(keyword()) :: :ok
+  def clear_cache!(opts \\ []), do: with({:error, error} <- clear_cache(opts), do: raise(error))
+
+  @doc """
+  Removes what nobody asks for any more.
+
+  That is: revisions without a branch or tag, what interrupted downloads have left, contents that no revision
+  shows, links into nowhere, refs that stand for nothing, and unused contents of the shared store.
+
+  ## Options
+
+  #{Options.docs(Tables.prune())}
+
+  ## Examples
+
+      {:ok, deletion} = HfHub.Cache.prune(dry_run: true)
+      deletion.expected_freed_size
+  """
+  @doc python: "hf cache prune"
+  @spec prune(keyword()) :: {:ok, Deletion.t()} | {:error, Error.t()}
+  def prune(opts \\ []) do
+    opts = Options.validate!(opts, Tables.prune())
+    spec = %{older_than: opts[:older_than], dry_run: opts[:dry_run]}
+    with {:ok, report} <- Engine.run(:prune, spec, opts), do: {:ok, Deletion.from_native(report)}
+  end
+
+  @doc "Same as `prune/1`, but returns the deletion or raises `HfHub.Error`."
+  @spec prune!(keyword()) :: Deletion.t()
+  def prune!(opts \\ []), do: Error.unwrap!(prune(opts))
+
+  @doc """
+  Removes the revisions that were not used for longest, until the cache is small and young enough.
+
+  Whole revisions go, with the contents that no remaining one shows. Those that are pinned or leased stay,
+  even if the target is missed. When a revision was last used is told by `HfHub.Cache.Revision`.
+
+  ## Options
+
+  #{Options.docs(Tables.evict())}
+
+  ## Examples
+
+      {:ok, deletion} = HfHub.Cache.evict(target_size: 100_000_000_000)
+      deletion.freed_size
+  """
+  @spec evict(keyword()) :: {:ok, Deletion.t()} | {:error, Error.t()}
+  def evict(opts) do
+    opts = Options.validate!(opts, Tables.evict())
+    spec = Map.new(Keyword.take(opts, [:target_size, :max_age, :dry_run]))
+    with {:ok, report} <- Engine.run(:evict, spec, opts), do: {:ok, Deletion.from_native(report)}
+  end
+
+  @doc "Same as `evict/1`, but returns the deletion or raises `HfHub.Error`."
+  @spec evict!(keyword()) :: Deletion.t()
+  def evict!(opts), do: Error.unwrap!(evict(opts))
+
+  @doc """
+  Does what `evict/1` does and returns `:ok`, as 0.3 did.
+
+  ## Options
+
+  #{Options.docs(Tables.evict_lru())}
+
+  ## Examples
+
+      iex> HfHub.Cache.evict_lru(target_size: 0, cache_dir: "/nowhere")
+      :ok
+  """
+  @spec evict_lru(keyword()) :: :ok | {:error, Error.t()}
+  def evict_lru(opts) do
+    case opts |> Options.validate!(Tables.evict_lru()) |> evict() do
+      {:ok, _deletion} -> :ok
+      {:error, %Error{kind: :not_cached}} -> :ok
+      {:error, error} -> {:error, error}
+    end
+  end
+
+  @doc "Same as `evict_lru/1`, but raises `HfHub.Error`."
+  @spec evict_lru!(keyword()) :: :ok
+  def evict_lru!(opts), do: with({:error, error} <- evict_lru(opts), do: raise(error))
+
+  @doc """
+  Hashes everything in the cache again and tells which files are corrupt or missing.
+
+  ## Options
+
+  #{Options.docs(Tables.integrity())}
+
+  ## Examples
+
+      iex> HfHub.Cache.validate_integrity!(repo_id: "nobody/nothing").total_files
+      0
+  """
+  @doc python: "verify_repo_checksums"
+  @spec validate_integrity(keyword()) :: {:ok, Integrity.t()} | {:error, Error.t()}
+  def validate_integrity(opts \\ []), do: Integrity.validate(opts)
+
+  @doc "Same as `validate_integrity/1`, but returns the result or raises `HfHub.Error`."
+  @spec validate_integrity!(keyword()) :: Integrity.t()
+  def validate_integrity!(opts \\ []), do: Error.unwrap!(validate_integrity(opts))
+
+  @doc """
+  Keeps a cached revision from being removed while the calling process lives, or until `release/1`.
+
+  The lease also ends when nobody keeps the returned struct. The files of `:path` can be read meanwhile.
+
+  ## Options
+
+  #{Options.docs(Tables.revision())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.lease("nobody/nothing")
+      iex> error.kind
+      :not_cached
+  """
+  @spec lease(term(), keyword()) :: {:ok, Lease.t()} | {:error, Error.t()}
+  def lease(repo_id, opts \\ []), do: Lease.take(repo_id, opts)
+
+  @doc "Same as `lease/2`, but returns the lease or raises `HfHub.Error`."
+  @spec lease!(term(), keyword()) :: Lease.t()
+  def lease!(repo_id, opts \\ []), do: Error.unwrap!(lease(repo_id, opts))
+
+  @doc """
+  Ends a lease. Ending one twice does nothing.
+
+  ## Examples
+
+      case HfHub.Cache.lease("openai-community/gpt2") do
+        {:ok, lease} -> HfHub.Cache.release(lease)
+        {:error, error} -> raise error
+      end
+  """
+  @spec release(Lease.t()) :: :ok
+  def release(%Lease{} = lease), do: Lease.release(lease)
+
+  @doc """
+  Marks a cached revision as one that must stay until `unpin/2`, and returns its commit.
+
+  Only `force: true` removes it. The mark is a file in the cache's `.locks`; other clients do not know it.
+  Options: those of `lease/2`.
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.pin("nobody/nothing")
+      iex> error.kind
+      :not_cached
+  """
+  @spec pin(term(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  def pin(repo_id, opts \\ []), do: Lease.mark(repo_id, opts, true)
+
+  @doc "Same as `pin/2`, but returns the commit or raises `HfHub.Error`."
+  @spec pin!(term(), keyword()) :: String.t()
+  def pin!(repo_id, opts \\ []), do: Error.unwrap!(pin(repo_id, opts))
+
+  @doc """
+  Takes the mark of `pin/2` away, and returns the commit.
+
+  ## Examples
+
+      iex> HfHub.Cache.unpin("nobody/nothing", revision: String.duplicate("a", 40))
+      {:ok, String.duplicate("a", 40)}
+  """
+  @spec unpin(term(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  def unpin(repo_id, opts \\ []), do: Lease.mark(repo_id, opts, false)
+
+  @doc "Same as `unpin/2`, but returns the commit or raises `HfHub.Error`."
+  @spec unpin!(term(), keyword()) :: String.t()
+  def unpin!(repo_id, opts \\ []), do: Error.unwrap!(unpin(repo_id, opts))
+
+  @doc """
+  Moves the whole cache to another folder; `HfHub.Cache.Transport.move/2` tells how.
+
+  ## Examples
+
+      iex> {:error, %{kind: :not_cached}} = HfHub.Cache.move("/nowhere/new", cache_dir: "/nowhere/old")
+  """
+  @spec move(Path.t(), keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
+  defdelegate move(destination, opts \\ []), to: Transport
+
+  @doc "Same as `move/2`, but returns the folder or raises `HfHub.Error`."
+  @spec move!(Path.t(), keyword()) :: Path.t()
+  defdelegate move!(destination, opts \\ []), to: Transport
+
+  @doc """
+  Writes repositories of the cache to one tar file; `HfHub.Cache.Transport.export/2` tells how.
+
+  ## Examples
+
+      iex> {:error, %{kind: :not_cached}} = HfHub.Cache.export("gpt2.tar", cache_dir: "/nowhere")
+  """
+  @spec export(Path.t(), keyword()) :: {:ok, Archive.t()} | {:error, Error.t()}
+  defdelegate export(archive, opts \\ []), to: Transport
+
+  @doc "Same as `export/2`, but returns the archive or raises `HfHub.Error`."
+  @spec export!(Path.t(), keyword()) :: Archive.t()
+  defdelegate export!(archive, opts \\ []), to: Transport
+
+  @doc """
+  Puts what `export/2` wrote into the cache; `HfHub.Cache.Transport.import/2` tells how.
+
+  ## Examples
+
+      {:ok, archive} = HfHub.Cache.import("/media/usb/models.tar")
+  """
+  @spec import(Path.t(), keyword()) :: {:ok, Archive.t()} | {:error, Error.t()}
+  defdelegate import(archive, opts \\ []), to: Transport
+
+  @doc "Same as `import/2`, but returns what was imported or raises `HfHub.Error`."
+  @spec import!(Path.t(), keyword()) :: Archive.t()
+  defdelegate import!(archive, opts \\ []), to: Transport
+
+  @doc """
+  Fills a plain folder with the files of a cached revision; `HfHub.Cache.Transport.materialize/3` tells how.
+
+  ## Examples
+
+      iex> {:error, %{kind: :not_cached}} = HfHub.Cache.materialize("nobody/nothing", "/tmp/model")
+  """
+  @spec materialize(term(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
+  defdelegate materialize(repo_id, destination, opts \\ []), to: Transport
+
+  @doc "Same as `materialize/3`, but returns the folder or raises `HfHub.Error`."
+  @spec materialize!(term(), Path.t(), keyword()) :: Folder.t()
+  defdelegate materialize!(repo_id, destination, opts \\ []), to: Transport
 end

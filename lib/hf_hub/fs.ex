@@ -10,10 +10,16 @@ defmodule HfHub.FS do
           └── trees/<commit>.json                 the listing of a commit
   """
 
-  alias HfHub.Config
+  alias HfHub.Cache.{Engine, Tables}
+  alias HfHub.{Config, Error, Options}
   alias HfHub.Native.Nif
 
   @type repo_type :: :model | :dataset | :space
+
+  @typedoc "A lock that a process holds."
+  @opaque lock :: reference()
+
+  @lock Keyword.take(Tables.revision(), [:repo_type, :cache_dir])
 
   @doc """
   Returns the folder of a repository in the cache, whether or not it exists.
@@ -65,6 +71,87 @@ defmodule HfHub.FS do
   """
   @spec cache_dir() :: Path.t()
   def cache_dir, do: Config.cache_dir()
+
+  @doc """
+  Makes the cache folder if it does not exist.
+
+  ## Examples
+
+      case HfHub.FS.ensure_cache_dir() do
+        :ok -> HfHub.FS.cache_dir()
+        {:error, error} -> raise error
+      end
+  """
+  @spec ensure_cache_dir() :: :ok | {:error, Error.t()}
+  def ensure_cache_dir do
+    with {:error, reason} <- File.mkdir_p(cache_dir()) do
+      why = :file.format_error(reason)
+
+      message =
+        "cannot create the folder `#{cache_dir()}`: #{why}; choose another with HF_HUB_CACHE or HF_HOME"
+
+      {:error, Error.new(:io, message)}
+    end
+  end
+
+  @doc "Same as `ensure_cache_dir/0`, but raises `HfHub.Error`."
+  @spec ensure_cache_dir!() :: :ok
+  def ensure_cache_dir!, do: with({:error, error} <- ensure_cache_dir(), do: raise(error))
+
+  @doc """
+  Waits until nobody else holds the lock of a file name, and holds it.
+
+  It is a lock among callers of this function, in all processes on this machine that use the same cache. It does not
+  keep anybody from downloading the file; downloads have locks of their own. It ends with the calling process, with
+  `unlock_file/1`, or when nobody keeps the returned lock.
+
+  ## Options
+
+  #{Options.docs(@lock)}
+
+  ## Examples
+
+      iex> cache = Path.join(System.tmp_dir!(), "hf_hub_doc_\#{System.unique_integer([:positive])}")
+      iex> {:ok, lock} = HfHub.FS.lock_file("openai-community/gpt2", "config.json", cache_dir: cache)
+      iex> HfHub.FS.unlock_file(lock)
+      :ok
+  """
+  @doc python: "WeakFileLock"
+  @spec lock_file(String.t(), String.t(), keyword()) :: {:ok, lock()} | {:error, Error.t()}
+  def lock_file(repo_id, filename, opts \\ []) do
+    opts = Options.validate!(opts, @lock)
+
+    with {:ok, repo, _ref} <- Engine.repo(repo_id, opts),
+         spec = %{cache_dir: Engine.cache_dir(opts), repo: repo, filename: filename},
+         {:ok, handle, _path} <- Engine.hold(spec) do
+      {:ok, handle}
+    end
+  end
+
+  @doc "Same as `lock_file/3`, but returns the lock or raises `HfHub.Error`."
+  @spec lock_file!(String.t(), String.t(), keyword()) :: lock()
+  def lock_file!(repo_id, filename, opts \\ []), do: Error.unwrap!(lock_file(repo_id, filename, opts))
+
+  @doc """
+  Lets go of a lock of `lock_file/3`. One that is not held is an error of kind `:not_found`.
+
+  ## Examples
+
+      iex> cache = Path.join(System.tmp_dir!(), "hf_hub_doc_\#{System.unique_integer([:positive])}")
+      iex> lock = HfHub.FS.lock_file!("openai-community/gpt2", "config.json", cache_dir: cache)
+      iex> :ok = HfHub.FS.unlock_file(lock)
+      iex> {:error, error} = HfHub.FS.unlock_file(lock)
+      iex> error.kind
+      :not_found
+  """
+  @spec unlock_file(lock()) :: :ok | {:error, Error.t()}
+  def unlock_file(lock) do
+    if Nif.release(lock), do: :ok, else: {:error, Error.new(:not_found, "the lock is not held")}
+  end
+
+  @doc "Same as `unlock_file/1`, but raises `HfHub.Error`."
+  @spec unlock_file!(lock()) :: :ok
+  def unlock_file!(lock), do: with({:error, error} <- unlock_file(lock), do: raise(error))
 
   defp check!(repo, filename) do
     case Nif.check_names(%{repo: repo, filename: filename}) do

@@ -102,7 +102,7 @@ defmodule HfHub.TransferTest do
       assert {:error, %Error{message: message}} = Download.hf_hub_download([retries: 0] ++ opts)
       assert message =~ "the part that arrived is kept"
       assert [partial] = Path.wildcard(context.cache <> "/**/*.incomplete")
-      assert File.stat!(partial).size > @large
+      assert File.stat!(partial).size > 0
 
       me = self()
       {:ok, path} = Download.resume_download([progress: &send(me, &1)] ++ opts)

@@ -222,9 +222,106 @@ defmodule HfHub.Parity.CacheTest do
     end
   end
 
+  describe "looking after" do
+    @scan """
+    report = scan_cache_dir(sys.argv[1] if len(sys.argv) > 1 else None)
+    print(json.dumps(sorted([
+      [r.repo_type, r.repo_id, r.size_on_disk, r.nb_files, sorted(
+        [v.commit_hash, v.size_on_disk, sorted(v.refs), sorted([str(f.file_path), f.size_on_disk] for f in v.files)]
+        for v in r.revisions)]
+      for r in report.repos])) + " " + str(report.size_on_disk) + " " + str(len(report.warnings)))
+    """
+
+    # The same text out of our scan.
+    defp ours_as_json(report) do
+      repos =
+        for repo <- report.repos do
+          revisions =
+            for r <- repo.revisions do
+              files = for file <- r.files, do: [file.file_path, file.size_on_disk]
+              [r.commit_hash, r.size_on_disk, Enum.sort(r.refs), Enum.sort(files)]
+            end
+
+          [repo.repo_type, repo.repo_id, repo.size_on_disk, repo.nb_files, Enum.sort(revisions)]
+        end
+
+      json = repos |> Enum.sort() |> HfHub.Native.Nif.to_json()
+      "#{json} #{report.size_on_disk} #{length(report.warnings)}"
+    end
+
+    defp filled_by_both(context) do
+      shared = Path.join(context.dir, "shared")
+      {id, _old} = repo(context, %{"a.txt" => "one", "model.safetensors" => large(200_000)})
+      Download.snapshot_download!(opts(context, repo_id: id, cache_dir: shared))
+      {^id, _new} = repo(context, %{"a.txt" => "two", "model.safetensors" => large(100_000)}, id: id)
+      {data, _commit} = repo(context, %{"d/x.csv" => "1,2"}, repo_type: :dataset)
+
+      Python.run!(
+        ~s|snapshot_download("#{id}"); snapshot_download("#{data}", repo_type="dataset")|,
+        context.endpoint,
+        shared
+      )
+
+      {shared, id}
+    end
+
+    test "both scans tell the same of a cache that both have filled", context do
+      {shared, _id} = filled_by_both(context)
+      theirs = Python.run!(@scan, context.endpoint, shared) |> String.replace(", ", ",")
+      assert ours_as_json(Cache.scan!(cache_dir: shared)) == theirs
+      File.write!(Path.join(shared, "models--stray"), "x")
+      [blob | _] = Path.wildcard(shared <> "/datasets--*/blobs/*")
+      File.rm!(blob)
+      theirs = Python.run!(@scan, context.endpoint, shared) |> String.replace(", ", ",")
+      assert ours_as_json(Cache.scan!(cache_dir: shared)) == theirs
+    end
+
+    test "each deletes what the other has downloaded, and frees as much", context do
+      {shared, id} = filled_by_both(context)
+      [repo] = for repo <- Cache.scan!(cache_dir: shared).repos, repo.repo_id == id, do: repo
+      [detached] = for r <- repo.revisions, r.refs == [], do: r.commit_hash
+      plan = Cache.delete_revisions!([detached], cache_dir: shared, dry_run: true)
+
+      theirs = "print(scan_cache_dir().delete_revisions('#{detached}').expected_freed_size)"
+      assert Python.run!(theirs, context.endpoint, shared) == to_string(plan.expected_freed_size)
+      Python.run!("scan_cache_dir().delete_revisions('#{detached}').execute()", context.endpoint, shared)
+      assert %{problems: []} = Cache.validate_integrity!(cache_dir: shared)
+      assert :ok = Cache.clear_cache(repo_id: id, cache_dir: shared)
+
+      left =
+        Python.run!(
+          "print([r.repo_type for r in scan_cache_dir().repos], len(scan_cache_dir().warnings))",
+          context.endpoint,
+          shared
+        )
+
+      assert left == "['dataset'] 0"
+    end
+
+    test "both find the same file corrupt", context do
+      {shared, id} = filled_by_both(context)
+      blobs = Path.wildcard(shared <> "/models--*/blobs/" <> String.duplicate("?", 64))
+      [current] = for blob <- blobs, File.stat!(blob).size == 100_000, do: blob
+      File.write!(current, large(100_000))
+
+      assert %{problems: [%{filename: "model.safetensors", status: :corrupted}]} =
+               Cache.validate_integrity!(cache_dir: shared)
+
+      verify =
+        "r = HfApi().verify_repo_checksums('#{id}'); print([m['path'] for m in r.mismatches], r.checked_count)"
+
+      assert Python.run!(verify, context.endpoint, shared) =~ "model.safetensors"
+    end
+  end
+
   defp assert_same(ours, theirs, keep \\ fn _ -> true end) do
     [ours, theirs] =
-      for folder <- [ours, theirs], do: folder |> tree() |> Map.filter(fn {name, _} -> keep.(name) end)
+      for folder <- [ours, theirs] do
+        # The file by which our downloads keep our removals away; others have no use for it.
+        folder
+        |> tree()
+        |> Map.filter(fn {name, _} -> keep.(name) and not String.ends_with?(name, "/hf_hub.busy") end)
+      end
 
     assert Map.keys(ours) == Map.keys(theirs)
     for {name, entry} <- theirs, do: assert({name, ours[name]} == {name, entry})

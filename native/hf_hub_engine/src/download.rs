@@ -392,6 +392,12 @@ async fn fetch(
     progress: Progress,
 ) -> Result<Option<Report>> {
     let repo = cache.repo(&spec.repo);
+    // Nothing of the repository is removed meanwhile; a snapshot sees to that for all its files.
+    // Where it cannot be had, the download says what is wrong.
+    let _busy = match spec.known {
+        None => Some(lock::acquire_shared(repo.busy_lock()).await),
+        Some(_) => None,
+    };
     let attempt = {
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
         move || prepare(&cache, &repo, &spec, &metadata)

@@ -96,13 +96,13 @@ pub fn run(
 }
 
 /// Bytes of names and headers that may lie between two contents of a tar file.
-const METADATA: u64 = 1 << 20;
+pub(crate) const METADATA: u64 = 1 << 20;
 
 /// A reader that stops when its allowance is used up: a long-name record of a tar
 /// file is read into memory, however long it claims to be.
-struct Rationed<R> {
-    reader: R,
-    allowance: Rc<Cell<u64>>,
+pub(crate) struct Rationed<R> {
+    pub(crate) reader: R,
+    pub(crate) allowance: Rc<Cell<u64>>,
 }
 
 impl<R: Read> Read for Rationed<R> {
@@ -115,7 +115,7 @@ impl<R: Read> Read for Rationed<R> {
 }
 
 /// Renews the allowance for the names before the next entry.
-struct Refill<'a>(&'a Cell<u64>);
+pub(crate) struct Refill<'a>(pub(crate) &'a Cell<u64>);
 
 impl Drop for Refill<'_> {
     fn drop(&mut self) {

@@ -24,6 +24,7 @@ pub mod transport;
 // The disk.
 pub mod cache;
 pub mod hash;
+pub mod parallel;
 pub mod pattern;
 // Whole operations.
 pub mod download;

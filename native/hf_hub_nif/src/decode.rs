@@ -179,7 +179,7 @@ pub(crate) struct RepoArgs {
 }
 
 impl RepoArgs {
-    fn names(&self) -> Result<(Repo, Revision)> {
+    pub(crate) fn names(&self) -> Result<(Repo, Revision)> {
         Ok((Repo::new(self.repo_type.parse()?, &self.id)?, Revision::parse(&self.revision)?))
     }
 }

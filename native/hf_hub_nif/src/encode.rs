@@ -7,8 +7,9 @@ use hf_hub_engine::{
     progress::Snapshot as ProgressSnapshot, snapshot::Snapshot,
 };
 use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
+use serde::Serialize;
 
-use crate::{atoms, json};
+use crate::{atoms, json, serial};
 
 /// What a job can end with.
 pub(crate) enum Reply {
@@ -18,7 +19,16 @@ pub(crate) enum Reply {
     Path(PathBuf),
     Text(String),
     Answer(Answer),
+    /// A report of the engine, built when it is sent.
+    Value(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>),
     Done,
+}
+
+impl Reply {
+    /// A report of the engine.
+    pub(crate) fn value(value: impl Serialize + Send + 'static) -> Self {
+        Self::Value(Box::new(move |env| serial::term(env, &value)))
+    }
 }
 
 /// What a cache knows about a file.
@@ -132,6 +142,7 @@ impl Encoder for Reply {
             Self::LookedUp(LookedUp::Unknown) => atoms::unknown().encode(env),
             Self::Text(text) => text.encode(env),
             Self::Answer(answer) => self::answer(env, answer),
+            Self::Value(build) => build(env),
             Self::Done => atoms::done().encode(env),
         }
     }
@@ -221,7 +232,8 @@ pub(crate) fn format_name(format: Format) -> &'static str {
     }
 }
 
-fn atom(env: Env, name: &str) -> Atom {
+/// An atom of a closed list of names.
+pub(crate) fn atom(env: Env, name: &str) -> Atom {
     Atom::from_str(env, name).unwrap_or_else(|_| atoms::error())
 }
 

@@ -9,11 +9,13 @@
     reason = "the parameters of a NIF are freshly decoded values"
 )]
 
+mod cache_jobs;
 mod decode;
 mod encode;
 mod job;
 mod json;
 mod pool;
+mod serial;
 
 use hf_hub_engine::{
     bandwidth::Bandwidth,
@@ -66,7 +68,9 @@ fn snapshot<'a>(
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
         let (hub, spec) = (spec.hub.open(&progress)?, spec.spec()?);
-        let snapshot = snapshot::run(&hub, &spec, &progress).await?;
+        let work = Box::pin(snapshot::run(&hub, &spec, &progress));
+        let reads_only = hub.offline || spec.mode.dry_run || spec.mode.local_files_only;
+        let snapshot = cache_jobs::guarded(&spec.destination, reads_only, &spec.repo, work).await?;
         Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
     })
 }
@@ -207,6 +211,12 @@ fn bandwidth(limit: ResourceArc<Limit>) -> Option<u64> {
 fn archive_format(path: decode::Path) -> Option<(&'static str, encode::Path)> {
     let (format, stem) = extract::Format::of(&path)?;
     Some((encode::format_name(format), encode::Path(stem)))
+}
+
+/// A term as JSON text.
+#[rustler::nif]
+fn to_json(value: json::Json) -> String {
+    String::from_utf8(value.0).unwrap_or_default()
 }
 
 /// Checks names as every download does; `nil` or what is wrong.

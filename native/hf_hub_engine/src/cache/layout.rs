@@ -3,9 +3,14 @@
 //! The only file that joins cache paths. Every function takes checked names, so
 //! a path outside the cache cannot be made. Nothing here touches the disk.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Component, Path, PathBuf},
+};
 
-use crate::names::{Commit, EntryPath, Etag, Repo, Revision};
+use sha2::{Digest, Sha256};
+
+use crate::names::{Commit, EntryPath, Etag, Repo, Revision, is_lower_hex};
 
 /// The root of a cache: the folder Python calls `HF_HUB_CACHE`.
 #[derive(Clone, Debug)]
@@ -29,9 +34,137 @@ impl CacheDir {
 
     /// The folder of one repository.
     pub fn repo(&self, repo: &Repo) -> RepoDir {
-        let folder = repo.folder_name();
-        RepoDir { path: self.0.join(&folder), locks: self.0.join(".locks").join(folder) }
+        self.folder(OsStr::new(&repo.folder_name()))
     }
+
+    /// A folder that was found directly in the cache, by its name there.
+    pub fn folder(&self, name: &OsStr) -> RepoDir {
+        // A name with separators is cut to its last part, so this never leaves the cache.
+        let name = Path::new(name).file_name().unwrap_or(OsStr::new("_"));
+        RepoDir { path: self.0.join(name), locks: self.locks().join(name) }
+    }
+
+    /// The folder of all lock files.
+    pub fn locks(&self) -> PathBuf {
+        self.0.join(".locks")
+    }
+
+    /// What this library keeps for itself, where no other client looks.
+    pub fn private(&self) -> PathBuf {
+        self.locks().join(".hf_hub")
+    }
+
+    /// The lock that one operation that removes or moves things holds.
+    pub fn maintenance_lock(&self) -> PathBuf {
+        self.private().join("maintenance.lock")
+    }
+
+    /// Where things go, by renaming, before they are deleted.
+    pub fn trash(&self) -> PathBuf {
+        self.private().join("trash")
+    }
+
+    /// Where things are put together before they are renamed into place.
+    pub fn incoming(&self) -> PathBuf {
+        self.private().join("incoming")
+    }
+
+    /// The contents that several repositories share.
+    pub fn store(&self) -> StoreDir {
+        StoreDir { root: self.0.clone(), path: self.0.join("blobs") }
+    }
+
+    /// Whether a name directly in the cache belongs to no repository.
+    pub fn is_reserved(name: &OsStr) -> bool {
+        name == ".locks" || name == "CACHEDIR.TAG"
+    }
+
+    /// Whether a name directly in the cache is the shared store's.
+    pub fn is_store(name: &OsStr) -> bool {
+        name == "blobs"
+    }
+}
+
+/// The store of contents that several repositories share: `blobs/<2 hex>/<64 hex>`.
+#[derive(Clone, Debug)]
+pub struct StoreDir {
+    root: PathBuf,
+    path: PathBuf,
+}
+
+impl StoreDir {
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that says that the folder is a store.
+    pub fn marker(&self) -> PathBuf {
+        self.path.join(".huggingface-shared-blobs")
+    }
+
+    /// The file that lists who links to a content.
+    pub fn manifest(payload: &Path) -> PathBuf {
+        with_ending(payload, ".refs")
+    }
+
+    /// The lock around a content and its manifest.
+    pub fn lock(payload: &Path) -> PathBuf {
+        with_ending(payload, ".lock")
+    }
+
+    /// The content that `path` is, if it is the place of one.
+    pub fn payload(&self, path: &Path) -> Option<PathBuf> {
+        let mut parts = path.strip_prefix(&self.path).ok()?.iter();
+        let (prefix, hash) = (parts.next()?.to_str()?, parts.next()?.to_str()?);
+        let fits = is_lower_hex(hash, 64) && prefix == &hash[..2] && parts.next().is_none();
+        fits.then(|| path.to_owned())
+    }
+
+    /// The blob of a repository that a line of a manifest names.
+    pub fn named(&self, line: &str) -> Option<PathBuf> {
+        let parts: Vec<&str> = line.split('/').collect();
+        let [folder, "blobs", name] = parts[..] else { return None };
+        let ok = is_repo_folder(folder) && !matches!(name, "" | "." | "..");
+        ok.then(|| self.root.join(folder).join("blobs").join(name))
+    }
+
+    /// The line of a manifest that names a repository's blob.
+    pub fn line(&self, blob: &Path) -> Option<String> {
+        let line = blob.strip_prefix(&self.root).ok()?.to_str()?;
+        self.named(line).map(|_| line.to_owned())
+    }
+}
+
+/// The types a repository's folder may begin with, and what they are called.
+pub const FOLDER_TYPES: [(&str, &str); 4] =
+    [("models", "model"), ("datasets", "dataset"), ("spaces", "space"), ("kernels", "kernel")];
+
+/// Whether a name is that of a repository's folder: `<type>s--<id>`.
+pub fn is_repo_folder(name: &str) -> bool {
+    name.split_once("--")
+        .is_some_and(|(kind, id)| !id.is_empty() && FOLDER_TYPES.iter().any(|(k, _)| *k == kind))
+}
+
+/// `path` without `.` and `..`, as the text says, whatever links there are.
+pub fn normalize(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// The folder of one repository in a cache.
@@ -57,9 +190,28 @@ impl RepoDir {
         self.blobs().join(etag.as_str())
     }
 
+    /// The folder of all snapshots.
+    pub fn snapshots(&self) -> PathBuf {
+        self.path.join("snapshots")
+    }
+
+    /// The folder of all refs.
+    pub fn refs(&self) -> PathBuf {
+        self.path.join("refs")
+    }
+
     /// All files of one commit, as links to blobs.
     pub fn snapshot(&self, commit: &Commit) -> PathBuf {
-        self.path.join("snapshots").join(commit.as_str())
+        self.snapshots().join(commit.as_str())
+    }
+
+    /// What is known of a commit besides its files, by the commit as found on disk.
+    pub fn notes(&self, commit: &str) -> [PathBuf; 3] {
+        [
+            self.path.join("trees").join(format!("{commit}.json")),
+            self.path.join(".no_exist").join(commit),
+            self.path.join("extracted").join(commit),
+        ]
     }
 
     /// One file of one commit.
@@ -83,7 +235,7 @@ impl RepoDir {
 
     /// The file that says which commit a branch or tag is.
     pub fn reference(&self, revision: &Revision) -> PathBuf {
-        self.path.join("refs").join(revision.as_str())
+        self.refs().join(revision.as_str())
     }
 
     /// The listing of all files of a commit.
@@ -94,6 +246,39 @@ impl RepoDir {
     /// The lock that one writer of a blob holds.
     pub fn lock(&self, etag: &Etag) -> PathBuf {
         self.locks.join(format!("{etag}.lock"))
+    }
+
+    /// The lock of a partial, by what its name begins with.
+    pub fn partial_lock(&self, stem: &OsStr) -> PathBuf {
+        let mut name = stem.to_owned();
+        name.push(".lock");
+        self.locks.join(name)
+    }
+
+    /// The lock that downloads share and removals have alone.
+    pub fn busy_lock(&self) -> PathBuf {
+        self.locks.join("hf_hub.busy")
+    }
+
+    /// The lock that readers of one commit share.
+    pub fn lease(&self, commit: &str) -> PathBuf {
+        self.locks.join(format!("{commit}.lease"))
+    }
+
+    /// The mark of a commit that must stay.
+    pub fn pin(&self, commit: &str) -> PathBuf {
+        self.locks.join(format!("{commit}.pin"))
+    }
+
+    /// The lock that users of this library may put on a file name. Hashed: a name may be as long as a system allows.
+    pub fn file_lock(&self, path: &EntryPath) -> PathBuf {
+        let name = crate::hash::hex(&Sha256::digest(path.as_str()));
+        self.locks.join(format!("{name}.file"))
+    }
+
+    /// The folder of this repository's locks.
+    pub fn locks(&self) -> &Path {
+        &self.locks
     }
 }
 
@@ -193,6 +378,29 @@ mod tests {
 
         let single = cache.repo(&Repo::new(RepoType::Dataset, "squad").unwrap());
         assert_eq!(single.path(), Path::new("/c/datasets--squad"));
+
+        let store = cache.store();
+        let hash = "ab".repeat(32);
+        let payload = Path::new("/c/blobs/ab").join(&hash);
+        assert_eq!(store.payload(&payload), Some(payload.clone()));
+        assert_eq!(store.payload(&Path::new("/c/blobs/cd").join(&hash)), None);
+        assert_eq!(store.payload(&payload.join("x")), None);
+        let blob = repo.blob(&etag);
+        let line = format!("models--org--name/blobs/{etag}");
+        assert_eq!(store.line(&blob).as_deref(), Some(line.as_str()));
+        assert_eq!(store.named(&line), Some(blob));
+        for line in [
+            "",
+            "x",
+            "../blobs/x",
+            "other--a/blobs/x",
+            "models--a/blobs/..",
+            "/c/models--a/blobs/x",
+        ] {
+            assert_eq!(store.named(line), None, "{line}");
+        }
+        assert_eq!(cache.folder(OsStr::new("../../etc")).path(), Path::new("/c/etc"));
+        assert_eq!(normalize(Path::new("/c/a/../b/./d")), Path::new("/c/b/d"));
 
         let local = LocalDir::new("/d");
         assert_eq!(at(local.metadata(&top)), "/d/.cache/huggingface/download/config.json.metadata");

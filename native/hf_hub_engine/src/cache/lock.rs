@@ -39,6 +39,14 @@ impl Lock {
         self.file.as_ref().is_some_and(|(_, path)| denies(path))
     }
 
+    /// Notes the time in the lock file, for those who ask when it was last used.
+    pub fn stamp(&self) {
+        if let Some((file, _)) = &self.file {
+            // Somebody else's file cannot be stamped; then the contents' own times have to do.
+            let _ = file.set_modified(std::time::SystemTime::now());
+        }
+    }
+
     fn none() -> Self {
         Self { file: None }
     }
@@ -47,12 +55,25 @@ impl Lock {
 /// Waits for the lock at `path`. `on_wait` runs once, when somebody else holds it.
 ///
 /// Polls instead of blocking, so that whoever drops the future stops waiting.
-pub async fn acquire(path: PathBuf, mut on_wait: impl FnMut()) -> Result<Lock> {
+pub async fn acquire(path: PathBuf, on_wait: impl FnMut()) -> Result<Lock> {
+    poll(path, try_acquire, on_wait).await
+}
+
+/// As [`acquire`], for a lock that any number may hold together.
+pub async fn acquire_shared(path: PathBuf) -> Result<Lock> {
+    poll(path, try_shared, || ()).await
+}
+
+async fn poll(
+    path: PathBuf,
+    attempt: fn(&Path) -> Result<Option<Lock>>,
+    mut on_wait: impl FnMut(),
+) -> Result<Lock> {
     let mut wait = Duration::from_millis(5);
     let mut waiting = false;
     loop {
-        let attempt = path.clone();
-        if let Some(lock) = blocking::run(move || try_acquire(&attempt)).await? {
+        let path = path.clone();
+        if let Some(lock) = blocking::run(move || attempt(&path)).await? {
             return Ok(lock);
         }
         if !waiting {
@@ -66,6 +87,33 @@ pub async fn acquire(path: PathBuf, mut on_wait: impl FnMut()) -> Result<Lock> {
 
 /// Takes the lock at `path` if it is free.
 pub fn try_acquire(path: &Path) -> Result<Option<Lock>> {
+    take(path, fs2::FileExt::try_lock_exclusive)
+}
+
+/// Takes a share of the lock at `path` unless somebody has it alone.
+pub fn try_shared(path: &Path) -> Result<Option<Lock>> {
+    take(path, fs2::FileExt::try_lock_shared)
+}
+
+/// As [`try_acquire`], but makes no lock file: where there is none, nobody holds it.
+pub fn try_existing(path: &Path) -> Result<Option<Lock>> {
+    if path.exists() { try_acquire(path) } else { Ok(Some(Lock::none())) }
+}
+
+/// Whether somebody holds the lock at `path`, or a share of it.
+///
+/// Asking takes it for a moment, so two who ask at once may meet: one who finds it held asks again.
+pub fn is_held(path: &Path) -> bool {
+    for pause in [1, 3, 0] {
+        if !matches!(try_existing(path), Ok(None)) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+    true
+}
+
+fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lock>> {
     let file = match open(path) {
         Ok(file) => file,
         // Somebody else's lock file, or a read-only cache: then without.
@@ -79,8 +127,8 @@ pub fn try_acquire(path: &Path) -> Result<Option<Lock>> {
         }
         Err(error) => return Err(Error::io("create the lock", path, error)),
     };
-    // Named by its full path: std has methods of the same names that behave differently.
-    match fs2::FileExt::try_lock_exclusive(&file) {
+    // Callers name fs2's methods by their full path: std has others of the same names.
+    match lock(&file) {
         Ok(()) => Ok(Some(Lock { file: Some((file, path.to_owned())) })),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(None),
         Err(error) if is_unsupported(&error) => Ok(Some(Lock::none())),
@@ -147,6 +195,20 @@ mod tests {
             path.exists(),
             "a lock file is never removed: another process may be waiting on it"
         );
+    }
+
+    #[test]
+    fn shares_exclude_only_the_one_who_wants_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lease");
+        assert!(!is_held(&path) && !path.exists());
+        let (one, two) = (try_shared(&path).unwrap().unwrap(), try_shared(&path).unwrap().unwrap());
+        assert!(is_held(&path) && try_acquire(&path).unwrap().is_none());
+        drop((one, two));
+        let alone = try_acquire(&path).unwrap().unwrap();
+        assert!(try_shared(&path).unwrap().is_none());
+        drop(alone);
+        assert!(!is_held(&path));
     }
 
     #[test]

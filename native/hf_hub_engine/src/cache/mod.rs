@@ -1,12 +1,24 @@
 //! The cache on disk: reading it without the network, and writing it so that a
 //! reader never sees half of anything.
 
+pub mod archive;
+pub mod delete;
+pub mod evict;
+pub mod inventory;
 pub mod journal;
 pub mod layout;
+pub mod lease;
 pub mod lock;
+pub mod maintenance;
+pub mod materialize;
 pub mod partial;
+pub mod prune;
 pub mod ranges;
+pub mod relocate;
+pub mod scan;
+pub mod store;
 pub mod tree;
+pub mod verify;
 
 use std::{
     fs, io,
@@ -179,19 +191,19 @@ pub fn missing_space(folder: &Path, needed: u64) -> Option<u64> {
     (free < needed).then(|| needed - free)
 }
 
-fn sibling(file: &Path, extension: &str) -> PathBuf {
+pub(crate) fn sibling(file: &Path, extension: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{:08x}.{extension}", fastrand::u32(..)));
     name.into()
 }
 
 #[cfg(unix)]
-fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+pub(crate) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(target, link)
 }
 
 #[cfg(windows)]
-fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+pub(crate) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_file(target, link)
 }
 

@@ -1,0 +1,101 @@
+defmodule HfHub.Cache.Engine do
+  # What the functions of `HfHub.Cache` have in common: one way to run an operation of the
+  # engine, and what its answers become. Nothing here decides anything about a cache.
+  @moduledoc false
+
+  alias HfHub.{Config, Error, FS, Native, Progress, RepoRef}
+  alias HfHub.Native.Nif
+
+  def cache_dir(opts), do: Config.expand(opts[:cache_dir] || Config.cache_dir())
+
+  @doc "Runs an operation on the cache that the options name."
+  def run(operation, spec, opts), do: start(operation, spec, opts, nil)
+
+  @doc "As `run/3`, with progress where the options ask for it."
+  def run_shown(operation, spec, opts, label) do
+    spec = Map.put(spec, :progress, opts[:progress] not in [nil, false])
+    start(operation, spec, opts, Progress.start(opts[:progress], label))
+  end
+
+  @doc "As `run/3`; a cache that does not exist is an empty one."
+  def run_if_there(operation, spec, opts, none) do
+    case run(operation, spec, opts) do
+      {:error, %Error{kind: :not_cached, repo_id: nil}} -> {:ok, none}
+      result -> result
+    end
+  end
+
+  @doc "A repository and revision as the engine takes them."
+  def repo(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.parse(repo_id, opts[:repo_type], Config.endpoint()) do
+      revision = opts[:revision] || ref.revision || "main"
+      {:ok, %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: revision}, ref}
+    end
+  end
+
+  @doc "The repository that the options name as the engine's targets; `nil` for all."
+  def folder(opts) do
+    if opts[:repo_id] do
+      with {:ok, _repo, ref} <- repo(opts[:repo_id], opts) do
+        {:ok, [{Path.basename(FS.repo_path(ref.repo_id, ref.repo_type)), nil}]}
+      end
+    else
+      {:ok, nil}
+    end
+  end
+
+  @doc "Answers `HfHub.Cache.cache_path/1`."
+  def look_up(opts) do
+    with {:ok, repo, _ref} <- repo(opts[:repo_id], opts),
+         spec = %{repo: repo, filename: opts[:filename], cache_dir: cache_dir(opts)},
+         {:ok, found} <- Native.run(&Nif.look_up(&1, spec)) do
+      answer(found, repo, opts[:filename])
+    end
+  end
+
+  @doc "`:ok`, or an error that says why something had to stay."
+  def complete(%{kept: [], failures: []}), do: :ok
+
+  def complete(%{kept: [], failures: [failure | rest]}) do
+    {:error, Error.new(:io, failure.message <> more(rest))}
+  end
+
+  def complete(%{kept: [kept | rest]}) do
+    commit = if kept.commit, do: " at #{String.slice(kept.commit, 0, 8)}", else: ""
+    name = Path.basename(kept.repo_path)
+
+    case kept.reason do
+      :pinned -> {:error, Error.new(:conflict, "#{name}#{commit} is pinned and stays#{more(rest)}")}
+      :in_use -> {:error, Error.new(:lock_timeout, "#{name}#{commit} is in use and stays#{more(rest)}")}
+    end
+  end
+
+  @doc "A lock that the calling process holds from now on: its handle and its path."
+  def hold(spec) do
+    handle = Nif.new_hold()
+    with {:ok, path} <- Native.run(&Nif.hold(&1, handle, spec)), do: {:ok, handle, path}
+  end
+
+  defp answer(path, _repo, _filename) when is_binary(path), do: {:ok, path}
+
+  defp answer(known, repo, filename) do
+    {kind, message} =
+      case known do
+        :known_absent ->
+          {:entry_not_found, "#{inspect(repo.id)} is known to have no file #{inspect(filename)}"}
+
+        :unknown ->
+          {:not_cached, "#{inspect(filename)} of #{inspect(repo.id)} is not in the cache"}
+      end
+
+    {:error, Error.new(kind, message, repo_id: repo.id, path: filename, revision: repo.revision)}
+  end
+
+  defp start(operation, spec, opts, reporter) do
+    spec = Map.put(spec, :cache_dir, cache_dir(opts))
+    Native.run(&Nif.cache(&1, {operation, spec}), reporter)
+  end
+
+  defp more([]), do: ""
+  defp more(rest), do: ", and #{length(rest)} more"
+end

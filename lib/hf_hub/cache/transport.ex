@@ -1,0 +1,141 @@
+defmodule HfHub.Cache.Transport do
+  @moduledoc """
+  Taking a cache, or parts of it, elsewhere: to another disk, to a machine without a network, to a plain folder.
+
+  The functions are also in `HfHub.Cache`.
+  """
+
+  alias HfHub.{Config, Error, Options}
+  alias HfHub.Cache.{Archive, Engine, Folder, Tables, Targets}
+
+  @doc """
+  Moves the whole cache to another folder, also on another disk, and returns that folder.
+
+  Repository after repository, so an interrupted move can be repeated. Nothing may be in use.
+  Afterwards, set `HF_HUB_CACHE` (or `config :hf_hub, :cache_dir`) to the new place.
+
+  ## Options
+
+  #{Options.docs(Tables.move())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.Transport.move("/nowhere/new", cache_dir: "/nowhere/old")
+      iex> error.kind
+      :not_cached
+  """
+  @spec move(Path.t(), keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
+  def move(destination, opts \\ []) do
+    opts = Options.validate!(opts, Tables.move())
+    Engine.run_shown(:move, %{destination: Config.expand(destination)}, opts, "moving the cache")
+  end
+
+  @doc "Same as `move/2`, but returns the folder or raises `HfHub.Error`."
+  @spec move!(Path.t(), keyword()) :: Path.t()
+  def move!(destination, opts \\ []), do: Error.unwrap!(move(destination, opts))
+
+  @doc """
+  Writes repositories of the cache to one tar file, with a manifest of hashes, for machines without a network.
+
+  Every content is hashed first; a corrupt one is an error. `import/2` reads the file, and so does `tar -x` in an
+  empty cache folder.
+
+  ## Options
+
+  #{Options.docs(Tables.export())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.Transport.export("gpt2.tar", targets: ["model/gpt2"], cache_dir: "/nowhere")
+      iex> error.kind
+      :not_cached
+  """
+  @spec export(Path.t(), keyword()) :: {:ok, Archive.t()} | {:error, Error.t()}
+  def export(archive, opts \\ []) do
+    opts = Options.validate!(opts, Tables.export())
+
+    with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
+         {:ok, targets} <- named(scanned.repos, opts[:targets]),
+         spec = %{targets: targets, archive: Config.expand(archive)},
+         {:ok, report} <- Engine.run_shown(:export, spec, opts, Path.basename(archive)) do
+      {:ok, struct!(Archive, report)}
+    end
+  end
+
+  @doc "Same as `export/2`, but returns the archive or raises `HfHub.Error`."
+  @spec export!(Path.t(), keyword()) :: Archive.t()
+  def export!(archive, opts \\ []), do: Error.unwrap!(export(archive, opts))
+
+  @doc """
+  Puts the repositories of an archive that `export/2` wrote into the cache.
+
+  Every content is hashed before it gets its name. What is here already stays; branches then stand for what
+  the archive says.
+
+  ## Options
+
+  #{Options.docs(Tables.import())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.Transport.import("/nowhere.tar", cache_dir: Path.join(System.tmp_dir!(), "hf_hub_import"))
+      iex> error.kind
+      :io
+  """
+  @spec import(Path.t(), keyword()) :: {:ok, Archive.t()} | {:error, Error.t()}
+  def import(archive, opts \\ []) do
+    opts = Options.validate!(opts, Tables.import())
+    spec = %{archive: Config.expand(archive), symlinks: Config.symlinks?()}
+
+    with {:ok, report} <- Engine.run_shown(:import, spec, opts, Path.basename(archive)) do
+      {:ok, struct!(Archive, report)}
+    end
+  end
+
+  @doc "Same as `import/2`, but returns what was imported or raises `HfHub.Error`."
+  @spec import!(Path.t(), keyword()) :: Archive.t()
+  def import!(archive, opts \\ []), do: Error.unwrap!(__MODULE__.import(archive, opts))
+
+  @doc """
+  Fills a plain folder with the files of a cached revision, without links into the cache.
+
+  ## Options
+
+  #{Options.docs(Tables.materialize())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.Transport.materialize("nobody/nothing", "/tmp/model")
+      iex> error.kind
+      :not_cached
+  """
+  @spec materialize(term(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
+  def materialize(repo_id, destination, opts \\ []) do
+    opts = Options.validate!(opts, Tables.materialize())
+
+    with {:ok, repo, _ref} <- Engine.repo(repo_id, opts),
+         spec = %{
+           repo: repo,
+           destination: Config.expand(destination),
+           method: to_string(opts[:method]),
+           overwrite: opts[:overwrite]
+         },
+         {:ok, report} <- Engine.run(:materialize, spec, opts) do
+      {:ok, struct!(Folder, report)}
+    end
+  end
+
+  @doc "Same as `materialize/3`, but returns the folder or raises `HfHub.Error`."
+  @spec materialize!(term(), Path.t(), keyword()) :: Folder.t()
+  def materialize!(repo_id, destination, opts \\ []),
+    do: Error.unwrap!(materialize(repo_id, destination, opts))
+
+  defp named(_repos, nil), do: {:ok, nil}
+
+  defp named(repos, names) do
+    case Targets.find(repos, names) do
+      {targets, []} -> {:ok, targets}
+      {_targets, unknown} -> {:error, Error.new(:not_cached, "not in the cache: #{Enum.join(unknown, ", ")}")}
+    end
+  end
+end

@@ -1,0 +1,297 @@
+defmodule Mix.Tasks.HfHub.Cache do
+  @shortdoc "Looks after the Hugging Face cache: ls, rm, prune, verify, move, export, import"
+  @moduledoc """
+  Looks after the cache of Hugging Face clients on this machine.
+
+      mix hf_hub.cache ls                       repositories, sizes, last use
+      mix hf_hub.cache ls --revisions           every revision
+      mix hf_hub.cache rm TARGET...             repositories or revisions
+      mix hf_hub.cache prune                    what nobody asks for any more
+      mix hf_hub.cache verify [REPO]            hashes everything again; --repair downloads what is wrong
+      mix hf_hub.cache move FOLDER              the whole cache
+      mix hf_hub.cache export FILE [TARGET...]  as one tar file, for a machine without a network
+      mix hf_hub.cache import FILE
+
+  A `TARGET` is `model/org/name`, `org/name`, an `hf://` URI or a commit.
+
+  ## Options
+
+    * `--cache-dir FOLDER` - another cache than `HF_HUB_CACHE` and its like name
+    * `--json` - the result as JSON, for programs
+    * `--yes` - `rm` and `prune` ask for no confirmation; without a terminal it is required
+    * `--dry-run` - `rm` and `prune` only tell what would go
+    * `--force` - `rm` removes also what is pinned
+    * `--repair` - `verify` downloads again what is corrupt or missing
+    * `--quiet` - no progress
+
+  The exit status is 0 if all is well, 1 if something is wrong or was refused, 2 for a wrong command.
+  The host's own application is not started.
+  """
+
+  use Mix.Task
+
+  alias HfHub.{Cache, Error, Progress}
+  alias HfHub.Cache.{Deletion, Integrity, Targets}
+  alias HfHub.Native.Nif
+
+  @switches [
+    cache_dir: :string,
+    json: :boolean,
+    yes: :boolean,
+    dry_run: :boolean,
+    force: :boolean,
+    repair: :boolean,
+    revisions: :boolean,
+    quiet: :boolean
+  ]
+
+  @impl true
+  def run(args) do
+    Mix.Task.run("compile")
+    {flags, words, wrong} = OptionParser.parse(args, strict: @switches)
+
+    case {words, wrong} do
+      {_words, [{name, _value} | _]} ->
+        usage("unknown option #{name}")
+
+      {["ls"], []} ->
+        ls(flags)
+
+      {["rm", target | more], []} ->
+        rm([target | more], flags)
+
+      {["prune"], []} ->
+        prune(flags)
+
+      {["verify" | repo], []} when length(repo) < 2 ->
+        verify(repo, flags)
+
+      {["move", folder], []} ->
+        flags |> where(:progress) |> then(&Cache.move(folder, &1)) |> tell(flags, &"moved to #{&1}")
+
+      {["export", file | targets], []} ->
+        export(file, targets, flags)
+
+      {["import", file], []} ->
+        flags |> where(:progress) |> then(&Cache.import(file, &1)) |> tell(flags, &archive("imported", &1))
+
+      _other ->
+        usage("say what to do")
+    end
+  end
+
+  defp ls(flags) do
+    tell(Cache.scan(where(flags)), flags, fn report ->
+      rows = if flags[:revisions], do: revisions(report), else: repos(report)
+
+      [
+        table(rows),
+        "",
+        "#{length(report.repos)} repositories, #{Progress.size(report.size_on_disk)}" | warnings(report)
+      ]
+    end)
+  end
+
+  defp repos(report) do
+    for repo <- Enum.sort_by(report.repos, & &1.size_on_disk, :desc) do
+      refs = repo |> Cache.Repo.refs() |> Map.keys() |> Enum.sort() |> Enum.join(" ")
+      ["#{repo.repo_type}/#{repo.repo_id}", Progress.size(repo.size_on_disk), ago(repo.last_accessed), refs]
+    end
+  end
+
+  defp revisions(report) do
+    for repo <- Enum.sort_by(report.repos, & &1.repo_id), revision <- repo.revisions do
+      refs = if revision.refs == [], do: "(detached)", else: Enum.join(revision.refs, " ")
+      name = "#{repo.repo_type}/#{repo.repo_id} #{String.slice(revision.commit_hash, 0, 8)}"
+      [name, Progress.size(revision.size_on_disk), ago(revision.last_used), refs]
+    end
+  end
+
+  defp warnings(%{warnings: []}), do: []
+  defp warnings(report), do: ["" | for(warning <- report.warnings, do: "warning: #{warning.message}")]
+
+  defp rm(targets, flags) do
+    with {:ok, report} <- Cache.scan(where(flags)),
+         {:ok, commits} <- commits(report.repos, targets),
+         delete =
+           &Cache.delete_revisions(commits, where(flags) ++ [force: flags[:force] || false, dry_run: &1]),
+         {:ok, deletion} <- confirmed(delete, flags) do
+      removed({:ok, deletion}, flags)
+    else
+      failed -> removed(failed, flags)
+    end
+  end
+
+  defp commits(repos, targets) do
+    named = for repo <- repos, do: %{repo | repo_type: to_string(repo.repo_type)}
+    {found, unknown} = Targets.find(named, targets)
+
+    if unknown == [] do
+      {:ok, for({folder, these} <- found, commit <- these || all(repos, folder), do: commit)}
+    else
+      {:error,
+       Error.new(:not_cached, "not in the cache: #{Enum.join(unknown, ", ")}; see mix hf_hub.cache ls")}
+    end
+  end
+
+  defp all(repos, folder) do
+    for repo <- repos, Path.basename(repo.repo_path) == folder, r <- repo.revisions, do: r.commit_hash
+  end
+
+  defp prune(flags), do: removed(confirmed(&Cache.prune(where(flags) ++ [dry_run: &1]), flags), flags)
+
+  # Shows first what would go, and asks.
+  defp confirmed(work, flags) do
+    with {:ok, plan} <- work.(true) do
+      cond do
+        flags[:dry_run] -> {:ok, plan}
+        flags[:yes] -> work.(false)
+        empty?(plan) -> {:ok, plan}
+        true -> ask(plan, work)
+      end
+    end
+  end
+
+  defp ask(plan, work) do
+    Mix.shell().info(plan(plan))
+
+    case IO.gets("Delete? [y/N] ") do
+      answer when is_binary(answer) ->
+        if String.trim(answer) in ["y", "Y", "yes"],
+          do: work.(false),
+          else: {:error, Error.new(:cancelled, "nothing was deleted")}
+
+      _no_terminal ->
+        {:error, Error.new(:cancelled, "nothing was deleted; pass --yes where nobody can be asked")}
+    end
+  end
+
+  defp empty?(plan), do: plan.expected_freed_size == 0 and plan.snapshots == [] and plan.links == []
+
+  defp removed({:ok, %Deletion{} = deletion}, flags) do
+    tell({:ok, deletion}, flags, &plan/1)
+    if deletion.failures != [] or deletion.kept != [], do: exit({:shutdown, 1})
+  end
+
+  defp removed({:error, error}, flags), do: tell({:error, error}, flags, & &1)
+
+  defp plan(deletion) do
+    {verb, size} =
+      if deletion.dry_run?,
+        do: {"would go", deletion.expected_freed_size},
+        else: {"gone", deletion.freed_size}
+
+    counts =
+      for {field, noun} <- [
+            repos: "repositories",
+            snapshots: "revisions",
+            partials: "leftovers",
+            links: "links"
+          ],
+          n = length(Map.fetch!(deletion, field)),
+          n > 0,
+          do: "#{n} #{noun}"
+
+    counts = if counts == [], do: "nothing", else: Enum.join(counts, ", ")
+    kept = for kept <- deletion.kept, do: "kept (#{kept.reason}): #{kept.repo_path} #{kept.commit}"
+    ["#{verb}: #{counts}, #{Progress.size(size)}" | kept ++ deletion.failures] |> Enum.join("\n")
+  end
+
+  defp verify(repo, flags) do
+    opts = where(flags, :progress) ++ [repo_id: List.first(repo), repair: flags[:repair] || false]
+    result = Cache.validate_integrity(opts)
+
+    tell(result, flags, fn found ->
+      problems = for problem <- found.problems, do: problem(problem)
+
+      problems ++
+        [
+          "#{found.total_files} files, #{found.valid_files} valid, #{found.corrupted_files} corrupted, " <>
+            "#{found.missing_files} missing, #{Progress.size(found.checked_bytes)} read"
+        ]
+    end)
+
+    with {:ok, found} <- result, false <- Integrity.sound?(found), do: exit({:shutdown, 1})
+  end
+
+  defp problem(problem) do
+    repaired = if Map.get(problem, :repaired) == true, do: ", repaired", else: ""
+    "#{problem.status}#{repaired}: #{problem.repo_type}/#{problem.repo_id} #{problem.filename}"
+  end
+
+  defp export(file, targets, flags) do
+    targets = if targets == [], do: [], else: [targets: targets]
+    tell(Cache.export(file, where(flags, :progress) ++ targets), flags, &archive("exported", &1))
+  end
+
+  defp archive(verb, archive) do
+    "#{verb}: #{Enum.join(archive.repos, ", ")} (#{archive.files} files, #{Progress.size(archive.bytes)})"
+  end
+
+  defp where(flags, more \\ nil) do
+    dir = if flags[:cache_dir], do: [cache_dir: flags[:cache_dir]], else: []
+    if more, do: dir ++ [progress: not (flags[:quiet] || flags[:json] || false)], else: dir
+  end
+
+  defp tell({:ok, value}, flags, words) do
+    Mix.shell().info(
+      if flags[:json],
+        do: Nif.to_json(plain(value)),
+        else: value |> words.() |> List.wrap() |> Enum.join("\n")
+    )
+  end
+
+  defp tell({:error, error}, flags, _words) do
+    if flags[:json],
+      do: Mix.shell().info(Nif.to_json(%{error: error.kind, message: Exception.message(error)}))
+
+    Mix.shell().error(Exception.message(error))
+    exit({:shutdown, 1})
+  end
+
+  defp usage(why) do
+    Mix.shell().error("#{why}; see mix help hf_hub.cache")
+    exit({:shutdown, 2})
+  end
+
+  # Columns as wide as they need to be, the first cut so that a line fits 80.
+  defp table([]), do: "the cache is empty"
+
+  defp table(rows) do
+    [_name | widths] =
+      for column <- Enum.zip(rows), do: column |> Tuple.to_list() |> Enum.map(&String.length/1) |> Enum.max()
+
+    room = max(79 - Enum.sum(Enum.map(widths, &min(&1, 20))) - 2 * length(widths), 20)
+    Enum.map_join(rows, "\n", &line(&1, [room | Enum.map(widths, fn width -> min(width, 20) end)]))
+  end
+
+  defp line(cells, widths) do
+    cells
+    |> Enum.zip(widths)
+    |> Enum.map_join("  ", fn {cell, width} -> String.pad_trailing(cut(cell, width), width) end)
+    |> String.trim_trailing()
+  end
+
+  defp cut(text, width) do
+    if String.length(text) <= width, do: text, else: String.slice(text, 0, width - 1) <> "…"
+  end
+
+  defp ago(nil), do: "?"
+
+  defp ago(time) do
+    seconds = max(DateTime.diff(DateTime.utc_now(), time), 0)
+
+    {unit, length} =
+      Enum.find([{"d", 86_400}, {"h", 3600}, {"min", 60}, {"s", 1}], fn {_unit, length} ->
+        seconds >= length
+      end) || {"s", 1}
+
+    "#{div(seconds, length)} #{unit} ago"
+  end
+
+  defp plain(%DateTime{} = time), do: DateTime.to_iso8601(time)
+  defp plain(%_struct{} = struct), do: struct |> Map.from_struct() |> plain()
+  defp plain(map) when is_map(map), do: Map.new(map, fn {key, value} -> {key, plain(value)} end)
+  defp plain(list) when is_list(list), do: Enum.map(list, &plain/1)
+  defp plain(other), do: other
+end

@@ -1,0 +1,452 @@
+//! Removing repositories and revisions: what would go, and doing it.
+//!
+//! The figures are those of the reference's `delete_revisions`. Each repository is
+//! looked at anew once its locks are held, so what came after a plan was made is safe.
+//! Only blobs in the repository's own folder go: where a link leads elsewhere, only the link does.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use crate::{
+    cache::{
+        inventory::{Inventory, Ref},
+        layout::{CacheDir, RepoDir},
+        lease::{self, Reason},
+        lock::{self, Lock},
+        maintenance::{Trash, is_real_folder},
+        scan::{self, path},
+        store::Store,
+    },
+    error::{Error, Result},
+};
+
+/// Which revisions of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commits {
+    /// All, and with them the repository's folder.
+    All,
+    /// Those, by their commits.
+    These(BTreeSet<String>),
+}
+
+/// What to remove.
+#[derive(Debug)]
+pub struct Order {
+    /// Folders in the cache, and which revisions of them.
+    pub targets: Vec<(OsString, Commits)>,
+    /// Whether pins count for nothing. Leases always count.
+    pub ignore_pins: bool,
+    /// Whether only to tell.
+    pub dry_run: bool,
+}
+
+/// What was, or would be, removed.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// Bytes that were to be freed.
+    pub expected_freed_size: u64,
+    /// Bytes that have been freed.
+    pub freed_size: u64,
+    /// What went.
+    pub removed: Vec<Removed>,
+    /// What had to stay.
+    pub kept: Vec<Kept>,
+    /// What could not be removed, and why.
+    pub failures: Vec<Failure>,
+}
+
+/// One thing that went.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Removed {
+    /// What it was.
+    pub kind: Kind,
+    /// Where it was.
+    #[serde(serialize_with = "path")]
+    pub path: PathBuf,
+}
+
+/// What can be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A repository with all there is in its folder.
+    Repo,
+    /// A snapshot.
+    Revision,
+    /// A branch or the like.
+    Ref,
+    /// A content.
+    Blob,
+    /// What an interrupted download left.
+    Partial,
+    /// What an interrupted write left.
+    Temporary,
+    /// A link that leads nowhere.
+    Link,
+    /// A content in the shared store.
+    SharedBlob,
+}
+
+/// A revision that had to stay.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Kept {
+    /// The repository's folder.
+    #[serde(serialize_with = "path")]
+    pub repo_path: PathBuf,
+    /// The commit; `None` for all of the repository.
+    pub commit: Option<String>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Something that could not be removed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// The sentence for people.
+    pub message: String,
+}
+
+impl Report {
+    pub(crate) fn failed(&mut self, error: &Error) {
+        let reason = error.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+        self.failures.push(Failure { message: format!("{}{reason}", error.message()) });
+    }
+
+    pub(crate) fn gone(&mut self, kind: Kind, path: &Path) {
+        self.removed.push(Removed { kind, path: path.to_owned() });
+    }
+}
+
+/// What goes of one repository.
+#[derive(Debug)]
+struct Plan {
+    dir: RepoDir,
+    /// The whole folder.
+    whole: bool,
+    snapshots: Vec<(String, PathBuf)>,
+    refs: Vec<Ref>,
+    blobs: Vec<PathBuf>,
+    /// All contents that nothing will show any more, with their sizes.
+    sizes: HashMap<PathBuf, u64>,
+}
+
+/// Removes what `order` names, or tells what that would do. To be called while nobody else removes.
+pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
+    let store = Store::open(cache);
+    let mut report = Report { dry_run: order.dry_run, ..Report::default() };
+    let mut plans = Vec::new();
+    for (folder, commits) in &order.targets {
+        let dir = cache.folder(folder);
+        let inventory = Inventory::read(&dir);
+        let kept = stay(&dir, &inventory, commits, order.ignore_pins);
+        plans.push(plan(&dir, &inventory, commits, &kept));
+        if order.dry_run {
+            report.kept.extend(kept);
+        }
+    }
+    report.expected_freed_size = expected(&plans, store.as_ref());
+    if order.dry_run {
+        for plan in &plans {
+            tell(plan, &mut report);
+        }
+        return Ok(report);
+    }
+    for (folder, commits) in &order.targets {
+        let done = remove(
+            cache,
+            &cache.folder(folder),
+            commits,
+            order.ignore_pins,
+            store.as_ref(),
+            &mut report,
+        );
+        if let Err(error) = done {
+            report.failed(&error);
+        }
+    }
+    Ok(report)
+}
+
+/// All repositories of a cache, for [`Order::targets`].
+pub fn everything(cache: &CacheDir) -> Result<Vec<(OsString, Commits)>> {
+    let names = scan::entries(cache)?.into_iter();
+    Ok(names
+        .filter(|name| scan::identity(name).is_some())
+        .map(|name| (name, Commits::All))
+        .collect())
+}
+
+fn remove(
+    cache: &CacheDir,
+    dir: &RepoDir,
+    commits: &Commits,
+    ignore_pins: bool,
+    store: Option<&Store>,
+    report: &mut Report,
+) -> Result<()> {
+    if fs::symlink_metadata(dir.path()).is_err() {
+        return Ok(());
+    }
+    let keep = |commit, reason| Kept { repo_path: dir.path().to_owned(), commit, reason };
+    let Some(_busy) = lock::try_acquire(&dir.busy_lock())?.filter(|_| !is_downloading(dir)) else {
+        report.kept.push(keep(None, Reason::InUse));
+        return Ok(());
+    };
+    let inventory = Inventory::read(dir);
+    let mut claims: Vec<Lock> = Vec::new();
+    let mut kept = Vec::new();
+    for commit in chosen(&inventory, commits) {
+        match lease::claim(dir, commit, ignore_pins) {
+            Ok(lock) => claims.push(lock),
+            Err(reason) => kept.push(keep(Some(commit.to_owned()), reason)),
+        }
+    }
+    let plan = plan(dir, &inventory, commits, &kept);
+    report.kept.extend(kept);
+    if !is_real_folder(dir.path()) {
+        // The link, or the stray file, but not what is behind it.
+        return take_whole(cache, &plan, None, report);
+    }
+    if plan.whole {
+        take_whole(cache, &plan, store, report)
+    } else {
+        take_some(cache, &plan, store, report)
+    }
+}
+
+/// Why chosen revisions must stay, for those who only tell.
+fn stay(dir: &RepoDir, inventory: &Inventory, commits: &Commits, ignore_pins: bool) -> Vec<Kept> {
+    let reasons = chosen(inventory, commits).into_iter().filter_map(|commit| {
+        let reason = lease::reason_to_stay(dir, commit, ignore_pins)?;
+        Some(Kept { repo_path: dir.path().to_owned(), commit: Some(commit.to_owned()), reason })
+    });
+    reasons.collect()
+}
+
+fn chosen<'a>(inventory: &'a Inventory, commits: &Commits) -> Vec<&'a str> {
+    let all = inventory.revisions.iter().map(|revision| revision.commit.as_str());
+    match commits {
+        Commits::All => all.collect(),
+        Commits::These(these) => all.filter(|commit| these.contains(*commit)).collect(),
+    }
+}
+
+/// Whether a client of any kind, this library's included, is writing a content.
+pub(crate) fn is_downloading(dir: &RepoDir) -> bool {
+    let mut partials = scan::leftovers(dir).into_iter();
+    partials.any(|partial| {
+        partial_lock(dir, &partial.file_path).is_some_and(|lock| lock::is_held(&lock))
+    })
+}
+
+/// The lock that whoever writes a partial holds.
+pub(crate) fn partial_lock(dir: &RepoDir, partial: &Path) -> Option<PathBuf> {
+    let name = partial.file_name()?.to_str()?;
+    // `<etag>.<random>.incomplete`, or `<etag>.incomplete` of older clients.
+    let stem = name.strip_suffix(".incomplete")?;
+    let etag = stem.split_once('.').map_or(stem, |(etag, _)| etag);
+    Some(dir.partial_lock(etag.as_ref()))
+}
+
+fn plan(dir: &RepoDir, inventory: &Inventory, commits: &Commits, kept: &[Kept]) -> Plan {
+    let kept: HashSet<&str> = kept.iter().filter_map(|kept| kept.commit.as_deref()).collect();
+    let going: HashSet<&str> =
+        chosen(inventory, commits).into_iter().filter(|commit| !kept.contains(commit)).collect();
+    let all = going.len() == inventory.revisions.len();
+    let whole = match commits {
+        Commits::All => all,
+        Commits::These(_) => all && !going.is_empty(),
+    };
+    let (go, rest): (Vec<_>, Vec<_>) =
+        inventory.revisions.iter().partition(|revision| going.contains(revision.commit.as_str()));
+    let shown: HashSet<&Path> =
+        rest.iter().flat_map(|revision| &revision.files).map(|file| file.blob.as_path()).collect();
+    let (mut blobs, mut sizes) = (BTreeSet::new(), HashMap::new());
+    for revision in &go {
+        for file in &revision.files {
+            let Some(stat) = inventory.blob(&file.blob) else { continue };
+            let inside = file.blob.starts_with(&revision.path);
+            let own =
+                file.blob.parent() == Some(&dir.blobs()) && !shown.contains(file.blob.as_path());
+            if own && !whole {
+                blobs.insert(file.blob.clone());
+            }
+            if own || inside {
+                sizes.insert(file.blob.clone(), stat.size);
+            }
+        }
+    }
+    Plan {
+        dir: dir.clone(),
+        whole,
+        refs: inventory
+            .refs
+            .iter()
+            .filter(|r| going.contains(r.commit.as_str()))
+            .cloned()
+            .collect(),
+        snapshots: go
+            .iter()
+            .map(|revision| (revision.commit.clone(), revision.path.clone()))
+            .collect(),
+        blobs: blobs.into_iter().collect(),
+        sizes,
+    }
+}
+
+fn expected(plans: &[Plan], store: Option<&Store>) -> u64 {
+    let all = || plans.iter().flat_map(|plan| &plan.sizes);
+    let Some(store) = store else { return all().map(|(_, size)| size).sum() };
+    let gone: HashSet<&Path> = all().map(|(blob, _)| blob.as_path()).collect();
+    let (mut own, mut shared) = (0, HashSet::new());
+    for (blob, size) in all() {
+        match store.target(blob) {
+            Some(payload) => drop(shared.insert(payload)),
+            None => own += size,
+        }
+    }
+    own + shared.iter().map(|payload| store.freed_by(payload, &gone)).sum::<u64>()
+}
+
+fn tell(plan: &Plan, report: &mut Report) {
+    if plan.whole && fs::symlink_metadata(plan.dir.path()).is_ok() {
+        report.gone(Kind::Repo, plan.dir.path());
+    }
+    plan.snapshots.iter().for_each(|(_, path)| report.gone(Kind::Revision, path));
+    if !plan.whole {
+        plan.refs.iter().for_each(|r| report.gone(Kind::Ref, &r.path));
+        plan.blobs.iter().for_each(|path| report.gone(Kind::Blob, path));
+    }
+}
+
+fn take_whole(
+    cache: &CacheDir,
+    plan: &Plan,
+    store: Option<&Store>,
+    report: &mut Report,
+) -> Result<()> {
+    let shared = store.map(|store| shared(store, &own_blobs(&plan.dir))).unwrap_or_default();
+    let mut trash = Trash::open(cache)?;
+    trash.take(plan.dir.path())?;
+    tell_gone(plan, &shared, report);
+    report.gone(Kind::Repo, plan.dir.path());
+    plan.snapshots.iter().for_each(|(_, path)| report.gone(Kind::Revision, path));
+    finish(trash, store, shared.into_values().collect(), report);
+    Ok(())
+}
+
+fn take_some(
+    cache: &CacheDir,
+    plan: &Plan,
+    store: Option<&Store>,
+    report: &mut Report,
+) -> Result<()> {
+    let shared = store.map(|store| shared(store, &plan.blobs)).unwrap_or_default();
+    let mut trash = Trash::open(cache)?;
+    // Refs first: a snapshot without one is only detached, a ref without a snapshot leads nowhere.
+    for found in &plan.refs {
+        take_ref(found, &plan.dir, report);
+    }
+    for (commit, path) in &plan.snapshots {
+        if let Err(error) = trash.take(path) {
+            report.failed(&error);
+            continue;
+        }
+        report.gone(Kind::Revision, path);
+        for note in plan.dir.notes(commit).iter().filter(|note| fs::symlink_metadata(note).is_ok())
+        {
+            trash.take(note).unwrap_or_else(|error| report.failed(&error));
+        }
+    }
+    let mut gone = Vec::new();
+    for blob in &plan.blobs {
+        match trash.take(blob) {
+            Ok(()) => gone.push(blob.clone()),
+            Err(error) => report.failed(&error),
+        }
+    }
+    // A snapshot that could not be taken shows them still, and a client that knows no leases may have
+    // linked one of them since we looked.
+    let again = Inventory::read(&plan.dir);
+    let restored: HashSet<PathBuf> =
+        trash.give_back(|blob| again.shows(blob)).into_iter().collect();
+    gone.retain(|blob| !restored.contains(blob));
+    for blob in &gone {
+        report.gone(Kind::Blob, blob);
+    }
+    let done = Plan {
+        sizes: plan
+            .sizes
+            .iter()
+            .filter(|(blob, _)| !restored.contains(*blob))
+            .map(|(b, s)| (b.clone(), *s))
+            .collect(),
+        dir: plan.dir.clone(),
+        whole: false,
+        snapshots: Vec::new(),
+        refs: Vec::new(),
+        blobs: Vec::new(),
+    };
+    tell_gone(&done, &shared, report);
+    finish(trash, store, shared.into_values().collect(), report);
+    Ok(())
+}
+
+/// Contents of the repository itself are freed; what the store holds is counted when it is swept.
+fn tell_gone(plan: &Plan, shared: &HashMap<PathBuf, PathBuf>, report: &mut Report) {
+    let own = plan.sizes.iter().filter(|(blob, _)| !shared.contains_key(*blob));
+    report.freed_size += own.map(|(_, size)| size).sum::<u64>();
+}
+
+fn finish(trash: Trash, store: Option<&Store>, shared: BTreeSet<PathBuf>, report: &mut Report) {
+    for error in trash.empty() {
+        report.failed(&error);
+    }
+    for payload in shared {
+        if let Some(freed) = store.map(|store| store.sweep(&payload)).filter(|freed| *freed > 0) {
+            report.freed_size += freed;
+            report.gone(Kind::SharedBlob, &payload);
+        }
+    }
+}
+
+fn take_ref(found: &Ref, dir: &RepoDir, report: &mut Report) {
+    // Another client may have moved the ref to a commit that stays.
+    if !fs::read_to_string(&found.path).is_ok_and(|text| text == found.commit) {
+        return;
+    }
+    if !found.path.starts_with(dir.refs()) || !real_parents(&dir.refs(), &found.path) {
+        return;
+    }
+    match fs::remove_file(&found.path) {
+        Ok(()) => report.gone(Kind::Ref, &found.path),
+        Err(source) => report.failed(&Error::io("remove", &found.path, source)),
+    }
+    let refs = dir.refs();
+    let folders = found.path.ancestors().skip(1).take_while(|folder| *folder != refs);
+    // Those that are not empty refuse.
+    folders.take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
+}
+
+pub(crate) fn real_parents(root: &Path, path: &Path) -> bool {
+    let mut folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+    folders.all(is_real_folder)
+}
+
+/// What lies in a repository's folder of blobs.
+fn own_blobs(dir: &RepoDir) -> Vec<PathBuf> {
+    fs::read_dir(dir.blobs()).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+/// Which of the blobs are links into the store, and where to.
+fn shared(store: &Store, blobs: &[PathBuf]) -> HashMap<PathBuf, PathBuf> {
+    blobs.iter().filter_map(|blob| Some((blob.clone(), store.target(blob)?))).collect()
+}

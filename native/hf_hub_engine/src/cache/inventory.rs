@@ -1,0 +1,347 @@
+//! What lies in one repository's folder, as it is on disk: refs, snapshots, blobs, and whatever is wrong.
+//!
+//! Reads only. Names are taken as found, so nothing here may be trusted to be a
+//! commit or an etag; and links are followed one hop, to the blob, never further.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rayon::prelude::*;
+
+use crate::cache::layout::{RepoDir, normalize};
+
+/// Everything in one repository's folder.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// The refs, sorted by name.
+    pub refs: Vec<Ref>,
+    /// The snapshots, sorted by commit.
+    pub revisions: Vec<Revision>,
+    /// What the blobs are that snapshots show; `None` for one that is missing.
+    /// By their paths as text: comparing and hashing a `Path` part by part costs as much as asking the disk.
+    blobs: HashMap<OsString, Option<Stat>>,
+    /// What is wrong, in the order in which the reference looks.
+    pub problems: Vec<Problem>,
+}
+
+/// A branch, tag or the like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ref {
+    /// Its name: `main`, `refs/pr/1`.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What the file says, usually a commit.
+    pub commit: String,
+}
+
+/// A snapshot.
+#[derive(Debug)]
+pub struct Revision {
+    /// The folder's name, usually a commit.
+    pub commit: String,
+    /// The folder.
+    pub path: PathBuf,
+    /// When the folder changed last.
+    pub modified: Stamp,
+    /// Its files.
+    pub files: Vec<File>,
+}
+
+/// A file of a snapshot.
+#[derive(Debug)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it shows: the first hop of a link, or the file itself.
+    pub blob: PathBuf,
+}
+
+/// A time: nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Stamp(pub i64);
+
+/// What the disk says of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Bytes.
+    pub size: u64,
+    /// When it was last read, as far as the file system keeps that.
+    pub accessed: Stamp,
+    /// When it was last written.
+    pub modified: Stamp,
+}
+
+/// What can be wrong with a repository's folder. The order is that in which the reference looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// It is no folder.
+    NotAFolder,
+    /// Its name is not that of a repository.
+    NotARepo,
+    /// It has no folder of snapshots.
+    NoSnapshots,
+    /// Where the refs should be is a file.
+    RefsNotAFolder,
+    /// Something in it cannot be read.
+    Unreadable,
+    /// A file lies among the snapshots.
+    StrayFile,
+    /// A snapshot shows a content that is not there.
+    MissingBlob,
+    /// A ref names a commit that is not there.
+    DanglingRef,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of thing.
+    pub trouble: Trouble,
+    /// Where.
+    pub path: PathBuf,
+    /// More about it, for people.
+    pub detail: Option<String>,
+}
+
+/// What operating systems put everywhere.
+pub fn is_helper(name: &OsStr) -> bool {
+    name == ".DS_Store" || name == "Thumbs.db" || name == "desktop.ini"
+}
+
+impl Stat {
+    /// Follows links.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|metadata| Self::from(&metadata))
+    }
+}
+
+impl From<&fs::Metadata> for Stat {
+    fn from(metadata: &fs::Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            accessed: stamp(&metadata.accessed()),
+            modified: stamp(&metadata.modified()),
+        }
+    }
+}
+
+/// A time as the disk tells it; 1970 where the file system keeps no time.
+pub fn stamp(time: &io::Result<SystemTime>) -> Stamp {
+    let Ok(time) = time else { return Stamp::default() };
+    let signed =
+        |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => Stamp(signed(after)),
+        Err(before) => Stamp(-signed(before.duration())),
+    }
+}
+
+impl Inventory {
+    /// Reads a repository's folder.
+    pub fn read(repo: &RepoDir) -> Self {
+        let mut inventory = Self::default();
+        if !repo.path().is_dir() {
+            inventory.trouble(Trouble::NotAFolder, repo.path());
+        } else if !repo.snapshots().is_dir() {
+            inventory.trouble(Trouble::NoSnapshots, &repo.snapshots());
+        } else {
+            inventory.read_refs(&repo.refs());
+            inventory.read_snapshots(&repo.snapshots());
+            inventory.find_dangling_refs(repo);
+            inventory.problems.sort_by_key(|problem| problem.trouble);
+        }
+        inventory
+    }
+
+    /// The size and times of a blob; `None` if it is missing.
+    pub fn blob(&self, path: &Path) -> Option<Stat> {
+        self.blobs.get(path.as_os_str()).copied().flatten()
+    }
+
+    /// Whether a snapshot shows this blob, be it there or not.
+    pub fn shows(&self, path: &Path) -> bool {
+        self.blobs.contains_key(path.as_os_str())
+    }
+
+    /// The blobs that are there.
+    pub fn stats(&self) -> impl Iterator<Item = &Stat> {
+        self.blobs.values().flatten()
+    }
+
+    /// The names of the refs that stand for a commit.
+    pub fn refs_of(&self, commit: &str) -> Vec<String> {
+        self.refs.iter().filter(|r| r.commit == commit).map(|r| r.name.clone()).collect()
+    }
+
+    fn trouble(&mut self, trouble: Trouble, path: &Path) {
+        self.problems.push(Problem { trouble, path: path.to_owned(), detail: None });
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let detail = Some(error.to_string());
+        self.problems.push(Problem { trouble: Trouble::Unreadable, path: path.to_owned(), detail });
+    }
+
+    fn read_refs(&mut self, refs: &Path) {
+        if refs.is_file() {
+            return self.trouble(Trouble::RefsNotAFolder, refs);
+        }
+        let Walk { files, errors } = walk(refs);
+        for (path, error) in
+            errors.into_iter().filter(|(_, error)| error.kind() != io::ErrorKind::NotFound)
+        {
+            self.unreadable(&path, &error);
+        }
+        for path in files {
+            let name = path.strip_prefix(refs).unwrap_or(&path).to_string_lossy().into_owned();
+            if path.file_name().is_some_and(is_helper) || is_temporary(&name) || path.is_dir() {
+                continue;
+            }
+            match fs::read(&path) {
+                Ok(text) => {
+                    let commit = String::from_utf8_lossy(&text).into_owned();
+                    self.refs.push(Ref { name, path, commit });
+                }
+                // Replaced or removed while we look.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.unreadable(&path, &error),
+            }
+        }
+        self.refs.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    fn read_snapshots(&mut self, snapshots: &Path) {
+        let entries = match fs::read_dir(snapshots) {
+            Ok(entries) => entries.flatten().collect::<Vec<_>>(),
+            Err(error) => return self.unreadable(snapshots, &error),
+        };
+        let mut folders = Vec::new();
+        for entry in entries.into_iter().filter(|entry| !is_helper(&entry.file_name())) {
+            let path = entry.path();
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => {
+                    folders.push((path, stamp(&metadata.modified())));
+                }
+                Ok(_) => self.trouble(Trouble::StrayFile, &path),
+                Err(_) => self.trouble(Trouble::MissingBlob, &path),
+            }
+        }
+        folders.sort();
+        let read: Vec<_> =
+            folders.into_par_iter().map(|(path, modified)| read_snapshot(path, modified)).collect();
+        for (revision, errors) in read {
+            for (path, error) in errors {
+                self.unreadable(&path, &error);
+            }
+            self.revisions.push(revision);
+        }
+        self.stat_blobs();
+    }
+
+    /// Every blob once, however many snapshots show it.
+    fn stat_blobs(&mut self) {
+        let files = self.revisions.iter().flat_map(|revision| &revision.files);
+        let mut distinct: Vec<&OsStr> = files.map(|file| file.blob.as_os_str()).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let found: Vec<_> = distinct
+            .into_par_iter()
+            .with_min_len(64)
+            .map(|blob| (blob.to_owned(), fs::metadata(blob)))
+            .collect();
+        let (mut folders, mut missing) = (HashSet::new(), Vec::new());
+        for (blob, metadata) in found {
+            match metadata {
+                // A link to a folder is no file of the snapshot.
+                Ok(metadata) if metadata.is_dir() => drop(folders.insert(blob)),
+                Ok(metadata) => drop(self.blobs.insert(blob, Some(Stat::from(&metadata)))),
+                Err(_) => {
+                    missing.push(PathBuf::from(&blob));
+                    self.blobs.insert(blob, None);
+                }
+            }
+        }
+        if !folders.is_empty() {
+            for revision in &mut self.revisions {
+                revision.files.retain(|file| !folders.contains(file.blob.as_os_str()));
+            }
+        }
+        for blob in missing {
+            self.trouble(Trouble::MissingBlob, &blob);
+        }
+    }
+
+    fn find_dangling_refs(&mut self, repo: &RepoDir) {
+        let known: HashSet<&str> =
+            self.revisions.iter().map(|revision| revision.commit.as_str()).collect();
+        let dangling: Vec<_> =
+            self.refs.iter().filter(|r| !known.contains(r.commit.as_str())).cloned().collect();
+        for found in dangling {
+            let detail = Some(format!("{} says {:?}", found.name, shorten(&found.commit)));
+            let path = repo.path().to_owned();
+            self.problems.push(Problem { trouble: Trouble::DanglingRef, path, detail });
+        }
+    }
+}
+
+/// What a file that is being written is called until it is renamed, here and in the reference.
+pub fn is_temporary(name: &str) -> bool {
+    name.strip_suffix(".tmp").and_then(|rest| rest.rsplit_once('.')).is_some_and(|(_, random)| {
+        random.len() == 8 && random.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+fn read_snapshot(path: PathBuf, modified: Stamp) -> (Revision, Vec<(PathBuf, io::Error)>) {
+    let Walk { files, errors } = walk(&path);
+    let read = files.into_par_iter().with_min_len(64).map(|path| {
+        let blob = match fs::read_link(&path) {
+            Ok(target) => normalize(&path.parent().unwrap_or(&path).join(target)),
+            Err(_) => path.clone(),
+        };
+        File { path, blob }
+    });
+    let mut files: Vec<File> = read.collect();
+    files.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+    let commit = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    (Revision { commit, path, modified, files }, errors)
+}
+
+/// What lies below a folder and is no folder. Links are not followed.
+#[derive(Default)]
+struct Walk {
+    files: Vec<PathBuf>,
+    errors: Vec<(PathBuf, io::Error)>,
+}
+
+fn walk(root: &Path) -> Walk {
+    let mut found = Walk::default();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                found.errors.push((folder, error));
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            } else {
+                found.files.push(entry.path());
+            }
+        }
+    }
+    found
+}

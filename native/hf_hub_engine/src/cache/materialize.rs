@@ -1,0 +1,188 @@
+//! A plain folder with the files of a cached revision: shared with the cache where the disk can, copied where not.
+//!
+//! Nothing is written through a link that lies in the folder, and each file appears whole.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::{
+    cache::{
+        self, inventory::Inventory, layout::CacheDir, lease::Lease, maintenance::is_real_folder,
+        scan::path,
+    },
+    error::{Error, ErrorKind, Result},
+    names::{EntryPath, Repo},
+    parallel,
+};
+
+/// How a file of the folder comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// A reflink where the file system has them, else a copy.
+    Auto,
+    /// A second name of the same file: who writes to it writes to the cache.
+    HardLink,
+    /// A copy that shares its blocks until one of them is written to.
+    Reflink,
+    /// A copy.
+    Copy,
+}
+
+/// What was made.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// The folder.
+    #[serde(serialize_with = "path")]
+    pub path: PathBuf,
+    /// Its files.
+    pub files: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// How many are hard links.
+    pub hard_linked: usize,
+    /// How many share their blocks.
+    pub reflinked: usize,
+    /// How many are copies.
+    pub copied: usize,
+}
+
+/// Fills `destination`, which must be new, empty, or with `overwrite` anything.
+pub fn run(
+    cache: &CacheDir,
+    repo: &Repo,
+    lease: &Lease,
+    destination: &Path,
+    method: Method,
+    overwrite: bool,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Report> {
+    let inventory = Inventory::read(&cache.repo(repo));
+    let found =
+        inventory.revisions.iter().find(|revision| revision.commit == lease.commit().as_str());
+    let files = found.map(|revision| revision.files.as_slice()).unwrap_or_default();
+    refuse_missing(files.iter().filter(|file| inventory.blob(&file.blob).is_none()).map(|file| {
+        file.path.strip_prefix(lease.path()).unwrap_or(&file.path).to_string_lossy().into_owned()
+    }))?;
+    prepare(destination, overwrite)?;
+    let done = parallel::run(None, || {
+        let made = files.par_iter().map(|file| {
+            if stop() {
+                return Err(Error::new(ErrorKind::Cancelled, "filling the folder was stopped"));
+            }
+            let name = file.path.strip_prefix(lease.path()).unwrap_or(&file.path);
+            let name =
+                EntryPath::parse(&name.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"))?;
+            let to = place(destination, &name)?;
+            let real = fs::canonicalize(&file.path)
+                .map_err(|source| Error::io("read", &file.path, source))?;
+            make(&real, &to, method).map_err(|source| Error::io("create", &to, source))
+        });
+        made.collect::<Result<Vec<_>>>()
+    })??;
+    let count = |method| done.iter().filter(|(made, _)| *made == method).count();
+    Ok(Report {
+        path: destination.to_owned(),
+        files: done.len(),
+        bytes: done.iter().map(|(_, size)| size).sum(),
+        hard_linked: count(Method::HardLink),
+        reflinked: count(Method::Reflink),
+        copied: count(Method::Copy),
+    })
+}
+
+fn refuse_missing(missing: impl Iterator<Item = String>) -> Result<()> {
+    let names: Vec<String> = missing.collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    let message =
+        format!("the cached snapshot lacks {} files ({shown}); download it again", names.len());
+    Err(Error::new(ErrorKind::NotCached, message))
+}
+
+fn prepare(destination: &Path, overwrite: bool) -> Result<()> {
+    fs::create_dir_all(destination)
+        .map_err(|source| Error::io("create the folder", destination, source))?;
+    let mut entries =
+        fs::read_dir(destination).map_err(|source| Error::io("read", destination, source))?;
+    if overwrite || entries.next().is_none() {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is not empty; pass overwrite: true to replace files of the same names",
+        destination.display()
+    );
+    Err(Error::new(ErrorKind::Conflict, message))
+}
+
+/// Where a file goes; the folders on the way are made, and must be folders.
+fn place(destination: &Path, name: &EntryPath) -> Result<PathBuf> {
+    let mut at = destination.to_owned();
+    let mut parts = name.segments().peekable();
+    while let Some(part) = parts.next() {
+        at.push(part);
+        if parts.peek().is_none() {
+            break;
+        }
+        match fs::create_dir(&at) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("create the folder", &at, error));
+            }
+            _ if is_real_folder(&at) => {}
+            _ => {
+                let message =
+                    format!("`{}` is in the way: it is no folder, or a link to one", at.display());
+                return Err(Error::new(ErrorKind::Conflict, message));
+            }
+        }
+    }
+    Ok(at)
+}
+
+/// Makes the file beside its place and renames it there; what it came to be, and its size.
+fn make(from: &Path, to: &Path, method: Method) -> io::Result<(Method, u64)> {
+    let temporary = cache::sibling(to, "tmp");
+    let made = match method {
+        Method::HardLink => fs::hard_link(from, &temporary).map(|()| Method::HardLink),
+        Method::Reflink => reflink_copy::reflink(from, &temporary).map(|()| Method::Reflink),
+        Method::Copy => copy(from, &temporary),
+        Method::Auto => match reflink_copy::reflink(from, &temporary) {
+            Ok(()) => Ok(Method::Reflink),
+            Err(_) => copy(from, &temporary),
+        },
+    };
+    let done = made.and_then(|made| {
+        if made != Method::HardLink {
+            let_owner_write(&temporary)?;
+        }
+        let size = fs::metadata(&temporary)?.len();
+        // Renaming a second name of a file over the first does nothing and leaves both.
+        fs::rename(&temporary, to)?;
+        let _ = fs::remove_file(&temporary);
+        Ok((made, size))
+    });
+    done.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<Method> {
+    fs::copy(from, to).map(|_| Method::Copy)
+}
+
+/// Contents of the shared store are read-only; a file of the user's own need not be.
+#[cfg(unix)]
+fn let_owner_write(file: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(file)?.permissions().mode();
+    fs::set_permissions(file, fs::Permissions::from_mode(mode | 0o200))
+}
+
+#[cfg(not(unix))]
+fn let_owner_write(_file: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Clearing away what nobody asks for any more: revisions without a ref, and what interruptions left.
+//!
+//! What is younger than a limit stays: another client may be about to use it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    cache::{
+        delete::{self, Commits, Kept, Kind, Order, Report},
+        inventory::{Inventory, is_temporary},
+        layout::{CacheDir, RepoDir},
+        lease::Reason,
+        lock,
+        maintenance::{Trash, is_real_folder},
+        scan,
+        store::Store,
+    },
+    error::Result,
+    names::Etag,
+};
+
+/// What to clear away.
+#[derive(Debug)]
+pub struct Spec {
+    /// How long leftovers must have been left alone.
+    pub older_than: Duration,
+    /// Whether only to tell.
+    pub dry_run: bool,
+}
+
+/// Prunes a cache. To be called while nobody else removes.
+pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
+    let mut targets = Vec::new();
+    let names: Vec<_> =
+        scan::entries(cache)?.into_iter().filter(|name| scan::identity(name).is_some()).collect();
+    for name in &names {
+        let detached = detached(&Inventory::read(&cache.folder(name)));
+        if !detached.is_empty() {
+            targets.push((name.clone(), Commits::These(detached.into_iter().collect())));
+        }
+    }
+    let order = Order { targets, ignore_pins: false, dry_run: spec.dry_run };
+    let mut report = delete::run(cache, &order)?;
+    for dir in names.iter().map(|name| cache.folder(name)).filter(|dir| is_real_folder(dir.path()))
+    {
+        if let Err(error) = clear(cache, &dir, spec, &mut report) {
+            report.failed(&error);
+        }
+    }
+    sweep(cache, spec, &mut report);
+    Ok(report)
+}
+
+/// The commits that no ref stands for.
+fn detached(inventory: &Inventory) -> Vec<String> {
+    let commits = inventory.revisions.iter().map(|revision| &revision.commit);
+    commits.filter(|commit| inventory.refs_of(commit).is_empty()).cloned().collect()
+}
+
+/// Something that an interruption left.
+struct Remnant {
+    kind: Kind,
+    path: PathBuf,
+    size: u64,
+}
+
+fn clear(cache: &CacheDir, dir: &RepoDir, spec: &Spec, report: &mut Report) -> Result<()> {
+    if spec.dry_run {
+        let found = remnants(dir, spec);
+        report.expected_freed_size += found.iter().map(|remnant| remnant.size).sum::<u64>();
+        for remnant in &found {
+            report.gone(remnant.kind, &remnant.path);
+        }
+        return Ok(());
+    }
+    if remnants(dir, spec).is_empty() {
+        return Ok(());
+    }
+    let Some(_busy) = lock::try_acquire(&dir.busy_lock())? else {
+        let repo_path = dir.path().to_owned();
+        let kept = Kept { repo_path, commit: None, reason: Reason::InUse };
+        if !report.kept.contains(&kept) {
+            report.kept.push(kept);
+        }
+        return Ok(());
+    };
+    let mut trash = Trash::open(cache)?;
+    for remnant in remnants(dir, spec) {
+        match trash.take(&remnant.path) {
+            Ok(()) => {
+                report.expected_freed_size += remnant.size;
+                report.freed_size += remnant.size;
+                report.gone(remnant.kind, &remnant.path);
+            }
+            Err(error) => report.failed(&error),
+        }
+    }
+    trash.empty().iter().for_each(|error| report.failed(error));
+    Ok(())
+}
+
+fn remnants(dir: &RepoDir, spec: &Spec) -> Vec<Remnant> {
+    let inventory = Inventory::read(dir);
+    let mut found = in_blobs(dir, &inventory, spec);
+    let remnant = |kind, path: &Path| Remnant { kind, path: path.to_owned(), size: 0 };
+    let files = inventory.revisions.iter().flat_map(|revision| &revision.files);
+    let dangling =
+        files.filter(|file| inventory.blob(&file.blob).is_none() && is_old(&file.path, spec));
+    found.extend(dangling.map(|file| remnant(Kind::Link, &file.path)));
+    let lost = |commit: &str| !inventory.revisions.iter().any(|revision| revision.commit == commit);
+    let refs = inventory.refs.iter().filter(|r| lost(&r.commit) && is_old(&r.path, spec));
+    found.extend(refs.map(|r| remnant(Kind::Ref, &r.path)));
+    found
+}
+
+/// Partials, contents that no snapshot shows, and files that were never renamed.
+fn in_blobs(dir: &RepoDir, inventory: &Inventory, spec: &Spec) -> Vec<Remnant> {
+    let entries = fs::read_dir(dir.blobs()).into_iter().flatten().flatten();
+    let found = entries.filter_map(|entry| {
+        let (path, name) = (entry.path(), entry.file_name().into_string().ok()?);
+        let metadata = entry.metadata().ok().filter(|metadata| !metadata.is_dir())?;
+        let kind = if name.ends_with(".incomplete") {
+            let lock = delete::partial_lock(dir, &path)?;
+            (!lock::is_held(&lock)).then_some(Kind::Partial)
+        } else if is_temporary(&name)
+            || path.extension().is_some_and(|it| it == "link" || it == "shared")
+        {
+            Some(Kind::Temporary)
+        } else {
+            (Etag::parse(&name).is_ok() && !inventory.shows(&path)).then_some(Kind::Blob)
+        }?;
+        // A link into the store frees nothing by itself.
+        let size = if metadata.is_file() { occupied(&metadata) } else { 0 };
+        is_old(&path, spec).then_some(Remnant { kind, path, size })
+    });
+    found.collect()
+}
+
+/// Links are asked themselves, not what they lead to.
+fn is_old(path: &Path, spec: &Spec) -> bool {
+    let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| {
+        SystemTime::now().duration_since(modified).is_ok_and(|age| age >= spec.older_than)
+    })
+}
+
+/// A partial has holes, so its length says too much.
+#[cfg(unix)]
+fn occupied(metadata: &fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.len().min(metadata.blocks() * 512)
+}
+
+#[cfg(not(unix))]
+fn occupied(metadata: &fs::Metadata) -> u64 {
+    metadata.len()
+}
+
+fn sweep(cache: &CacheDir, spec: &Spec, report: &mut Report) {
+    let Some(store) = Store::open(cache) else { return };
+    for (payload, size) in store.unreferenced() {
+        let freed = if spec.dry_run { 0 } else { store.sweep(&payload) };
+        if spec.dry_run || freed > 0 {
+            report.expected_freed_size += size;
+            report.freed_size += freed;
+            report.gone(Kind::SharedBlob, &payload);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Moving a cache to another place, on the same disk or another.
+//!
+//! Repository after repository: by renaming, or by copying to a hidden place beside the
+//! destination, renaming, and removing the original. So each repository is at any time
+//! whole in one of the two places, and an interrupted move can be repeated.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cache::{
+        delete,
+        layout::{CacheDir, normalize},
+        lock::{self, Lock},
+        maintenance::{Trash, is_real_folder, real_folders},
+        scan,
+        store::Store,
+    },
+    error::{Error, ErrorKind, Result},
+    progress::Progress,
+};
+
+/// Moves everything that belongs to the cache `from` to `to`. To be called while nobody else removes.
+pub fn run(
+    from: &CacheDir,
+    to: &CacheDir,
+    progress: &Progress,
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let entries = movable(from)?;
+    check(from, to, &entries)?;
+    let _held = entries.iter().map(|name| claim(from, name)).collect::<Result<Vec<_>>>()?;
+    fs::create_dir_all(to.path())
+        .map_err(|source| Error::io("create the folder", to.path(), source))?;
+    progress.add_files(entries.len() as u64);
+    for name in &entries {
+        if stop() {
+            return Err(stopped());
+        }
+        let file = progress.start_file(&name.to_string_lossy(), None);
+        transplant(from, to, name, &mut |bytes| file.received(bytes), stop)?;
+        file.finish();
+    }
+    copy_marks(from, to, &entries);
+    for rest in [from.tag(), to.incoming()] {
+        let _ =
+            if is_real_folder(&rest) { fs::remove_dir_all(&rest) } else { fs::remove_file(&rest) };
+    }
+    to.tag_once();
+    Ok(())
+}
+
+/// The repositories, and the store of contents they share, which must go before them.
+fn movable(from: &CacheDir) -> Result<Vec<OsString>> {
+    let names = scan::entries(from)?;
+    let store = Store::open(from).is_some();
+    let (shared, repos): (Vec<_>, Vec<_>) = names
+        .into_iter()
+        .filter(|name| scan::identity(name).is_some() || (store && CacheDir::is_store(name)))
+        .partition(|name| CacheDir::is_store(name));
+    Ok(shared.into_iter().chain(repos).collect())
+}
+
+fn check(from: &CacheDir, to: &CacheDir, entries: &[OsString]) -> Result<()> {
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| normalize(path));
+    let nearest = to.path().ancestors().find(|folder| folder.exists()).unwrap_or(to.path());
+    let target = real(nearest).join(to.path().strip_prefix(nearest).unwrap_or(Path::new("")));
+    if target.starts_with(real(from.path())) {
+        return Err(conflict(format!(
+            "`{}` lies in the cache that is to be moved",
+            to.path().display()
+        )));
+    }
+    let taken = entries.iter().find(|name| fs::symlink_metadata(to.path().join(name)).is_ok());
+    if let Some(name) = taken {
+        let path = to.path().join(name);
+        return Err(conflict(format!(
+            "`{}` is there already; remove it from one of the two places, and call again",
+            path.display()
+        )));
+    }
+    match entries
+        .iter()
+        .find(|name| fs::symlink_metadata(from.path().join(name)).is_ok_and(|m| m.is_symlink()))
+    {
+        Some(name) => Err(conflict(format!(
+            "`{}` is a symbolic link; put what it leads to in its place, and call again",
+            from.path().join(name).display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Keeps downloads and readers away from a repository, or says that there are some.
+fn claim(from: &CacheDir, name: &OsStr) -> Result<Vec<Lock>> {
+    let dir = from.folder(name);
+    let busy = || {
+        let message = format!(
+            "`{}` is in use; stop what reads or downloads it, and call again",
+            dir.path().display()
+        );
+        Error::new(ErrorKind::LockTimeout, message)
+    };
+    let mut held = vec![
+        lock::try_acquire(&dir.busy_lock())?
+            .filter(|_| !delete::is_downloading(&dir))
+            .ok_or_else(busy)?,
+    ];
+    for entry in fs::read_dir(dir.locks()).into_iter().flatten().flatten() {
+        if entry.path().extension() == Some(OsStr::new("lease")) {
+            held.push(lock::try_existing(&entry.path())?.ok_or_else(busy)?);
+        }
+    }
+    Ok(held)
+}
+
+fn transplant(
+    from: &CacheDir,
+    to: &CacheDir,
+    name: &OsStr,
+    copied: &mut dyn FnMut(u64),
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let (old, new) = (from.path().join(name), to.path().join(name));
+    match fs::rename(&old, &new) {
+        Ok(()) => return mend_links(&new, from.path(), &old, &new),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+        Err(error) => return Err(Error::io("move", &old, error)),
+    }
+    let stage = to.incoming().join(format!("{:016x}", fastrand::u64(..)));
+    real_folders(to, &to.incoming())?;
+    let done = copy(&old, &stage, copied, stop)
+        .and_then(|()| mend_links(&stage, from.path(), &old, &new))
+        .and_then(|()| {
+            fs::rename(&stage, &new).map_err(|source| Error::io("create", &new, source))
+        });
+    if let Err(error) = done {
+        // The next operation on that cache clears it, should this fail.
+        let _ = fs::remove_dir_all(&stage);
+        return Err(error);
+    }
+    let mut trash = Trash::open(from)?;
+    trash.take(&old)?;
+    trash.empty().into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Copies a folder with its links as they are, and with all times.
+fn copy(
+    from: &Path,
+    to: &Path,
+    copied: &mut dyn FnMut(u64),
+    stop: &dyn Fn() -> bool,
+) -> Result<()> {
+    let read = |source| Error::io("read", from, source);
+    let write = |source| Error::io("create", to, source);
+    if stop() {
+        return Err(stopped());
+    }
+    let metadata = fs::symlink_metadata(from).map_err(read)?;
+    if metadata.is_symlink() {
+        let target = fs::read_link(from).map_err(read)?;
+        return crate::cache::symlink(&target, to).map_err(write);
+    }
+    if metadata.is_dir() {
+        fs::create_dir(to).map_err(write)?;
+        for entry in fs::read_dir(from).map_err(read)? {
+            let name = entry.map_err(read)?.file_name();
+            copy(&from.join(&name), &to.join(&name), copied, stop)?;
+        }
+        fs::set_permissions(to, metadata.permissions()).map_err(write)?;
+    } else {
+        let size = fs::copy(from, to).map_err(write)?;
+        if size != metadata.len() {
+            return Err(write(io::Error::other(format!(
+                "{size} of {} bytes arrived",
+                metadata.len()
+            ))));
+        }
+        copied(size);
+    }
+    keep_times(&metadata, to);
+    Ok(())
+}
+
+/// Times decide what is evicted. A file system that keeps none loses nothing else.
+fn keep_times(metadata: &fs::Metadata, to: &Path) {
+    let (Ok(accessed), Ok(modified)) = (metadata.accessed(), metadata.modified()) else { return };
+    let times = fs::FileTimes::new().set_accessed(accessed).set_modified(modified);
+    let _ = fs::File::open(to).and_then(|file| file.set_times(times));
+}
+
+/// Links that name the old place in full would lead nowhere: they become relative.
+fn mend_links(folder: &Path, root: &Path, old: &Path, new: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            mend_links(&path, root, &old.join(entry.file_name()), &new.join(entry.file_name()))?;
+        } else if kind.is_symlink()
+            && let Some(target) =
+                fs::read_link(&path).ok().filter(|target| target.starts_with(root))
+        {
+            let relative = relative(old, &normalize(&target));
+            let temporary = crate::cache::sibling(&path, "link");
+            crate::cache::symlink(&relative, &temporary)
+                .and_then(|()| fs::rename(&temporary, &path))
+                .map_err(|source| Error::io("create the link", &path, source))?;
+        }
+    }
+    Ok(())
+}
+
+/// The way from a folder to a path; both lie in the same cache.
+fn relative(folder: &Path, path: &Path) -> PathBuf {
+    let shared = folder.iter().zip(path.iter()).take_while(|(a, b)| a == b).count();
+    let ups = folder.iter().count() - shared;
+    std::iter::repeat_n(OsStr::new(".."), ups).chain(path.iter().skip(shared)).collect()
+}
+
+/// Pins go along; locks are made anew where they are needed.
+fn copy_marks(from: &CacheDir, to: &CacheDir, entries: &[OsString]) {
+    for name in entries {
+        let (old, new) = (from.folder(name), to.folder(name));
+        for entry in fs::read_dir(old.locks()).into_iter().flatten().flatten() {
+            if entry.path().extension() == Some(OsStr::new("pin"))
+                && real_folders(to, new.locks()).is_ok()
+            {
+                let moved = fs::File::create_new(new.locks().join(entry.file_name()));
+                if moved.is_ok() {
+                    let _ = fs::remove_file(entry.path());
+                }
+            }
+        }
+    }
+}
+
+fn conflict(message: String) -> Error {
+    Error::new(ErrorKind::Conflict, message)
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "the move was stopped; call again to go on")
+}

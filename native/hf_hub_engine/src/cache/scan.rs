@@ -1,0 +1,342 @@
+//! What is in a cache: the figures of the reference's `scan_cache_dir`, and what it warns of.
+//!
+//! Reads only. A repository in which something is wrong is reported as a warning and
+//! not counted, as the reference has it.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use serde::{Serialize, Serializer};
+
+use crate::{
+    cache::{
+        inventory::{Inventory, Stamp, Trouble, is_helper},
+        layout::{CacheDir, FOLDER_TYPES, RepoDir},
+        lock,
+        store::Store,
+    },
+    error::{Error, ErrorKind, Result},
+    parallel,
+};
+
+/// All of a cache.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The cache.
+    #[serde(serialize_with = "path")]
+    pub cache_dir: PathBuf,
+    /// Bytes on disk, each content once.
+    pub size_on_disk: u64,
+    /// The repositories in which nothing is wrong, sorted by folder.
+    pub repos: Vec<Repo>,
+    /// What interrupted downloads have left.
+    pub incomplete_files: Vec<Leftover>,
+    /// Contents in the shared store that no repository uses.
+    pub unreferenced_blobs: Vec<Leftover>,
+    /// What is wrong, one line for each repository or stray thing.
+    pub warnings: Vec<Warning>,
+}
+
+/// One repository.
+#[derive(Debug, Serialize)]
+pub struct Repo {
+    /// As on the Hub.
+    pub repo_id: String,
+    /// `model`, `dataset`, `space` or `kernel`.
+    pub repo_type: &'static str,
+    /// Its folder.
+    #[serde(serialize_with = "path")]
+    pub repo_path: PathBuf,
+    /// Bytes of its contents, each once.
+    pub size_on_disk: u64,
+    /// How many contents.
+    pub nb_files: usize,
+    /// Its snapshots, sorted by commit.
+    pub revisions: Vec<Revision>,
+    /// When one of its contents was last read.
+    pub last_accessed: Stamp,
+    /// When one of its contents was last written.
+    pub last_modified: Stamp,
+}
+
+/// One snapshot.
+#[derive(Debug, Serialize)]
+pub struct Revision {
+    /// The commit.
+    pub commit_hash: String,
+    /// Its folder.
+    #[serde(serialize_with = "path")]
+    pub snapshot_path: PathBuf,
+    /// Its files, sorted by path.
+    pub files: Vec<File>,
+    /// The refs that stand for it, sorted.
+    pub refs: Vec<String>,
+    /// Bytes of its contents, each once.
+    pub size_on_disk: u64,
+    /// When one of its contents was last written.
+    pub last_modified: Stamp,
+    /// When it was last used: read, written or leased.
+    pub last_used: Stamp,
+    /// Whether it must stay.
+    pub pinned: bool,
+    /// Whether a process holds it.
+    pub leased: bool,
+}
+
+/// One file of a snapshot.
+#[derive(Debug, Serialize)]
+pub struct File {
+    /// Its name, without folders.
+    pub file_name: String,
+    /// Where it is.
+    #[serde(serialize_with = "path")]
+    pub file_path: PathBuf,
+    /// Its content, one hop away.
+    #[serde(serialize_with = "path")]
+    pub blob_path: PathBuf,
+    /// Bytes.
+    pub size_on_disk: u64,
+    /// When the content was last read.
+    pub blob_last_accessed: Stamp,
+    /// When the content was last written.
+    pub blob_last_modified: Stamp,
+}
+
+/// A file that belongs to no snapshot.
+#[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leftover {
+    /// Where it is.
+    #[serde(serialize_with = "path")]
+    pub file_path: PathBuf,
+    /// Bytes, by its length.
+    pub size_on_disk: u64,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Serialize)]
+pub struct Warning {
+    /// What kind of thing.
+    pub reason: Trouble,
+    /// Where.
+    #[serde(serialize_with = "path")]
+    pub path: PathBuf,
+    /// The sentence for people.
+    pub message: String,
+}
+
+/// A path as the bytes it is.
+pub(crate) fn path<S: Serializer>(
+    path: &Path,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(path.as_os_str().as_encoded_bytes())
+}
+
+/// Scans a cache, with as many threads as there are processors.
+pub fn run(cache: &CacheDir) -> Result<Report> {
+    let entries = entries(cache)?;
+    let store = Store::open(cache);
+    let found: Vec<_> = parallel::run(None, || {
+        let repos =
+            entries.par_iter().filter(|name| !(store.is_some() && CacheDir::is_store(name)));
+        repos.map(|name| (repo(cache, name), leftovers(&cache.folder(name)))).collect()
+    })?;
+    let (mut repos, mut warnings, mut incomplete_files) = (Vec::new(), Vec::new(), Vec::new());
+    for (scanned, leftovers) in found {
+        match scanned {
+            Ok(repo) => repos.push(repo),
+            Err(warning) => warnings.push(warning),
+        }
+        incomplete_files.extend(leftovers);
+    }
+    Ok(Report {
+        cache_dir: cache.path().to_owned(),
+        size_on_disk: physical_size(&repos, store.as_ref()),
+        repos,
+        incomplete_files,
+        unreferenced_blobs: unreferenced(store.as_ref()),
+        warnings,
+    })
+}
+
+/// The names directly in a cache that may be repositories, sorted.
+pub(crate) fn entries(cache: &CacheDir) -> Result<BTreeSet<std::ffi::OsString>> {
+    let root = cache.path();
+    let read = fs::read_dir(root).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => {
+            let message = format!(
+                "there is no cache at `{}`; name another with :cache_dir, HF_HUB_CACHE or HF_HOME",
+                root.display()
+            );
+            Error::new(ErrorKind::NotCached, message)
+        }
+        _ => Error::io("read the cache", root, source),
+    })?;
+    let names = read.flatten().map(|entry| entry.file_name());
+    Ok(names.filter(|name| !is_helper(name) && !CacheDir::is_reserved(name)).collect())
+}
+
+/// A folder's type and id by its name.
+pub fn identity(name: &OsStr) -> Option<(&'static str, String)> {
+    let name = name.to_string_lossy();
+    let (prefix, id) = name.split_once("--")?;
+    let (_, kind) = FOLDER_TYPES.iter().find(|(folder, _)| *folder == prefix)?;
+    Some((kind, id.replace("--", "/")))
+}
+
+fn repo(cache: &CacheDir, name: &OsStr) -> std::result::Result<Repo, Warning> {
+    let dir = cache.folder(name);
+    let Some((repo_type, repo_id)) = identity(name) else {
+        let reason = if dir.path().is_dir() { Trouble::NotARepo } else { Trouble::NotAFolder };
+        return Err(warning(reason, dir.path(), None));
+    };
+    let mut inventory = Inventory::read(&dir);
+    if !inventory.problems.is_empty() {
+        // A removal or download that was under way may just have ended.
+        inventory = Inventory::read(&dir);
+    }
+    match inventory.problems.first() {
+        Some(problem) => Err(warning(problem.trouble, &problem.path, problem.detail.as_deref())),
+        None => Ok(figures(&dir, repo_type, repo_id, &inventory)),
+    }
+}
+
+fn figures(dir: &RepoDir, repo_type: &'static str, repo_id: String, inventory: &Inventory) -> Repo {
+    let stats: Vec<_> = inventory.stats().collect();
+    let own = fs::metadata(dir.path());
+    let own = |time: fn(&fs::Metadata) -> std::io::Result<std::time::SystemTime>| {
+        own.as_ref()
+            .map_or(Stamp::default(), |metadata| crate::cache::inventory::stamp(&time(metadata)))
+    };
+    let held = marks(dir);
+    Repo {
+        repo_id,
+        repo_type,
+        repo_path: dir.path().to_owned(),
+        size_on_disk: stats.iter().map(|stat| stat.size).sum(),
+        nb_files: stats.len(),
+        revisions: inventory
+            .revisions
+            .iter()
+            .map(|found| revision(dir, inventory, found, &held))
+            .collect(),
+        last_accessed: stats
+            .iter()
+            .map(|stat| stat.accessed)
+            .max()
+            .unwrap_or_else(|| own(fs::Metadata::accessed)),
+        last_modified: stats
+            .iter()
+            .map(|stat| stat.modified)
+            .max()
+            .unwrap_or_else(|| own(fs::Metadata::modified)),
+    }
+}
+
+/// The names of the pins and leases there are: one look instead of two for each commit.
+fn marks(dir: &RepoDir) -> HashSet<PathBuf> {
+    fs::read_dir(dir.locks()).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+fn revision(
+    dir: &RepoDir,
+    inventory: &Inventory,
+    found: &crate::cache::inventory::Revision,
+    marks: &HashSet<PathBuf>,
+) -> Revision {
+    let distinct: HashMap<&OsStr, _> = found
+        .files
+        .iter()
+        .filter_map(|file| Some((file.blob.as_os_str(), inventory.blob(&file.blob)?)))
+        .collect();
+    let modified = distinct.values().map(|stat| stat.modified).max();
+    let used = distinct.values().map(|stat| stat.accessed.max(stat.modified)).max();
+    let lease = dir.lease(&found.commit);
+    let stamped = marks.contains(&lease).then(|| fs::metadata(&lease).ok()).flatten();
+    let stamped = stamped
+        .map_or(Stamp::default(), |metadata| crate::cache::inventory::stamp(&metadata.modified()));
+    Revision {
+        commit_hash: found.commit.clone(),
+        snapshot_path: found.path.clone(),
+        files: found.files.iter().filter_map(|found| file(inventory, found)).collect(),
+        refs: inventory.refs_of(&found.commit),
+        size_on_disk: distinct.values().map(|stat| stat.size).sum(),
+        last_modified: modified.unwrap_or(found.modified),
+        last_used: used.unwrap_or(found.modified).max(stamped),
+        pinned: marks.contains(&dir.pin(&found.commit)),
+        leased: marks.contains(&lease) && lock::is_held(&lease),
+    }
+}
+
+fn file(inventory: &Inventory, found: &crate::cache::inventory::File) -> Option<File> {
+    let stat = inventory.blob(&found.blob)?;
+    Some(File {
+        file_name: found.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        file_path: found.path.clone(),
+        blob_path: found.blob.clone(),
+        size_on_disk: stat.size,
+        blob_last_accessed: stat.accessed,
+        blob_last_modified: stat.modified,
+    })
+}
+
+/// Partials, by the ending that all clients give them, whatever else is wrong with the folder.
+pub(crate) fn leftovers(dir: &RepoDir) -> Vec<Leftover> {
+    let entries = fs::read_dir(dir.blobs()).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter(|entry| entry.file_name().as_encoded_bytes().ends_with(b".incomplete"))
+        .filter_map(|entry| {
+            let size_on_disk = fs::metadata(entry.path()).ok()?.len();
+            Some(Leftover { file_path: entry.path(), size_on_disk })
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn unreferenced(store: Option<&Store>) -> Vec<Leftover> {
+    let found = store.map(Store::unreferenced).unwrap_or_default();
+    found
+        .into_iter()
+        .map(|(file_path, size_on_disk)| Leftover { file_path, size_on_disk })
+        .collect()
+}
+
+/// Each content once: what repositories hold themselves, and all that is in the store.
+fn physical_size(repos: &[Repo], store: Option<&Store>) -> u64 {
+    let mut own: HashMap<&OsStr, u64> = HashMap::new();
+    for file in repos.iter().flat_map(|repo| &repo.revisions).flat_map(|revision| &revision.files) {
+        own.insert(file.blob_path.as_os_str(), file.size_on_disk);
+    }
+    let Some(store) = store else { return own.values().sum() };
+    let payloads = store.payloads();
+    let stored: HashSet<&OsStr> = payloads.iter().map(|(payload, _)| payload.as_os_str()).collect();
+    let own = own
+        .iter()
+        .filter(|(blob, _)| !stored.contains(**blob) && store.target(Path::new(blob)).is_none());
+    own.map(|(_, size)| size).sum::<u64>() + payloads.iter().map(|(_, size)| size).sum::<u64>()
+}
+
+fn warning(reason: Trouble, path: &Path, detail: Option<&str>) -> Warning {
+    let what = match reason {
+        Trouble::NotAFolder => "a file lies in the cache",
+        Trouble::NotARepo => "a folder in the cache is no repository",
+        Trouble::NoSnapshots => "the folder of snapshots is missing",
+        Trouble::RefsNotAFolder => "a file lies where the refs should be",
+        Trouble::Unreadable => "it cannot be read",
+        Trouble::StrayFile => "a file lies among the snapshots",
+        Trouble::MissingBlob => "a snapshot shows a content that is not there",
+        Trouble::DanglingRef => "a ref names a commit that is not there",
+    };
+    let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+    Warning {
+        reason,
+        path: path.to_owned(),
+        message: format!("{what}: `{}`{detail}", path.display()),
+    }
+}

@@ -1,0 +1,336 @@
+//! Whether what is in a cache is what it says: every content is hashed again.
+//!
+//! Reads only. A content must have the hash that the commit's listing names, where
+//! that is kept, and otherwise the one that is its own name. Each content is read
+//! once, however many revisions show it. What a listing names and nobody has asked for
+//! is *absent*, which is no fault.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ffi::OsString,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::{
+    cache::{
+        inventory::{Inventory, Revision},
+        layout::{CacheDir, RepoDir},
+        scan::{self, path},
+        tree::Tree,
+    },
+    error::{Error, ErrorKind, Result},
+    hash::Hasher,
+    names::{Commit, Etag, Proof},
+    parallel,
+    progress::{Activity, FileProgress, Progress},
+};
+
+/// What to check.
+#[derive(Debug)]
+pub struct Spec {
+    /// One repository's folder; `None` for all.
+    pub folder: Option<OsString>,
+    /// One commit of it; `None` for all.
+    pub commit: Option<String>,
+    /// How many files at a time; `None` for as many as there are processors.
+    pub max_workers: Option<usize>,
+}
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Files of revisions.
+    pub total_files: usize,
+    /// Those that are what they should be.
+    pub valid_files: usize,
+    /// Those that are not.
+    pub corrupted_files: usize,
+    /// Those whose content is not there.
+    pub missing_files: usize,
+    /// Those of which nobody can tell what they should be.
+    pub missing_checksum: usize,
+    /// Bytes hashed.
+    pub checked_bytes: u64,
+    /// What is wrong, or cannot be told.
+    pub problems: Vec<Problem>,
+    /// Each revision by itself.
+    pub revisions: Vec<Checked>,
+}
+
+/// A file with which something is wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    /// `model`, `dataset`, `space` or `kernel`.
+    pub repo_type: &'static str,
+    /// As on the Hub.
+    pub repo_id: String,
+    /// The commit.
+    pub commit: String,
+    /// The file, as named in the repository.
+    pub filename: String,
+    /// Where it is.
+    #[serde(serialize_with = "path")]
+    pub path: PathBuf,
+    /// Its content, one hop away.
+    #[serde(serialize_with = "path")]
+    pub blob_path: PathBuf,
+    /// What is wrong.
+    pub status: Status,
+    /// `sha256` or `git-sha1`, where it is known what the content should be.
+    pub algorithm: Option<&'static str>,
+    /// The hash it should have.
+    pub expected: Option<String>,
+    /// The hash it has, or why it cannot be read.
+    pub actual: Option<String>,
+}
+
+/// What can be wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The content is not what it should be.
+    Corrupted,
+    /// The content is not there.
+    Missing,
+    /// The content cannot be read.
+    Unreadable,
+    /// Nobody can tell what it should be.
+    NoChecksum,
+}
+
+/// A revision by itself.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// `model`, `dataset`, `space` or `kernel`.
+    pub repo_type: &'static str,
+    /// As on the Hub.
+    pub repo_id: String,
+    /// The commit.
+    pub commit: String,
+    /// The folder.
+    #[serde(serialize_with = "path")]
+    pub path: PathBuf,
+    /// Whether the commit's listing is kept, so that the next two can be told.
+    pub listed: bool,
+    /// How many files were compared with what they should be.
+    pub checked: usize,
+    /// Files of the commit that are not here.
+    pub absent: Vec<String>,
+    /// Files that are here and not of the commit.
+    pub extra: Vec<String>,
+}
+
+/// A content to hash.
+#[derive(PartialEq, Eq, Hash, Clone, PartialOrd, Ord)]
+struct Content {
+    blob: PathBuf,
+    is_sha256: bool,
+}
+
+/// A file to judge.
+struct Item {
+    problem: Problem,
+    content: Option<Content>,
+}
+
+/// Checks a cache. `stop` is asked between pieces.
+pub fn run(
+    cache: &CacheDir,
+    spec: &Spec,
+    progress: &Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Report> {
+    let folders = match &spec.folder {
+        Some(folder) => BTreeSet::from([folder.clone()]),
+        None => scan::entries(cache)?,
+    };
+    let mut report = Report::default();
+    let read = parallel::run(spec.max_workers, || {
+        let mut items = Vec::new();
+        for folder in folders {
+            let Some((repo_type, repo_id)) = scan::identity(&folder) else { continue };
+            let dir = cache.folder(&folder);
+            let inventory = Inventory::read(&dir);
+            let wanted = |revision: &&Revision| {
+                spec.commit.as_ref().is_none_or(|commit| *commit == revision.commit)
+            };
+            for revision in inventory.revisions.iter().filter(wanted) {
+                let (found, checked) = judge(&dir, (repo_type, &repo_id), &inventory, revision);
+                items.extend(found);
+                report.revisions.push(checked);
+            }
+        }
+        let hashes = hash_all(&items, progress, stop)?;
+        Ok((items, hashes))
+    })?;
+    let (items, hashes) = read?;
+    report.checked_bytes = hashes.values().flatten().map(|(_, read)| read).sum();
+    for item in items {
+        conclude(item, &hashes, &mut report);
+    }
+    Ok(report)
+}
+
+/// What each file of a revision should be.
+fn judge(
+    dir: &RepoDir,
+    (repo_type, repo_id): (&'static str, &str),
+    inventory: &Inventory,
+    revision: &Revision,
+) -> (Vec<Item>, Checked) {
+    let tree =
+        Commit::parse(&revision.commit).ok().and_then(|commit| Tree::read(&dir.tree(&commit)));
+    let listed: Option<BTreeMap<&str, Etag>> = tree.as_ref().map(|tree| {
+        tree.files().filter_map(|(path, entry)| Some((path.as_str(), entry.etag().ok()?))).collect()
+    });
+    let mut items = Vec::with_capacity(revision.files.len());
+    let (mut here, mut checked, mut extra) = (BTreeSet::new(), 0, Vec::new());
+    for file in &revision.files {
+        let filename = relative(&revision.path, &file.path);
+        let named = listed.as_ref().and_then(|listed| listed.get(filename.as_str()).cloned());
+        let is_there = inventory.blob(&file.blob).is_some();
+        if is_there {
+            checked += usize::from(named.is_some());
+            here.insert(filename.clone());
+            if listed.is_some() && named.is_none() {
+                extra.push(filename.clone());
+            }
+        }
+        let etag =
+            named.or_else(|| own_name(dir, &file.blob)).filter(|etag| etag.proof() != Proof::None);
+        let is_sha256 = etag.as_ref().is_some_and(|etag| etag.proof() == Proof::Sha256);
+        let problem = Problem {
+            repo_type,
+            repo_id: repo_id.to_owned(),
+            commit: revision.commit.clone(),
+            filename,
+            path: file.path.clone(),
+            blob_path: file.blob.clone(),
+            status: if is_there { Status::NoChecksum } else { Status::Missing },
+            algorithm: etag.is_some().then_some(if is_sha256 { "sha256" } else { "git-sha1" }),
+            expected: etag.as_ref().map(ToString::to_string),
+            actual: None,
+        };
+        let content =
+            (is_there && etag.is_some()).then(|| Content { blob: file.blob.clone(), is_sha256 });
+        items.push(Item { problem, content });
+    }
+    let all = listed.iter().flat_map(BTreeMap::keys);
+    let absent = all.filter(|name| !here.contains(**name)).map(|name| (*name).to_owned()).collect();
+    let checked = Checked {
+        repo_type,
+        repo_id: repo_id.to_owned(),
+        commit: revision.commit.clone(),
+        path: revision.path.clone(),
+        listed: listed.is_some(),
+        checked,
+        absent,
+        extra,
+    };
+    (items, checked)
+}
+
+/// As the repository names it.
+fn relative(snapshot: &Path, file: &Path) -> String {
+    let below = file.strip_prefix(snapshot).unwrap_or(file);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
+/// A content's name, which tells its hash, if it lies among the repository's contents.
+fn own_name(dir: &RepoDir, blob: &Path) -> Option<Etag> {
+    let name = blob.file_name().filter(|_| blob.parent() == Some(&dir.blobs()))?.to_str()?;
+    Etag::parse(name).ok()
+}
+
+/// All contents, each once: the hash, or why there is none.
+type Hashes = HashMap<Content, std::result::Result<(String, u64), String>>;
+
+fn hash_all(
+    items: &[Item],
+    progress: &Progress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Hashes> {
+    let distinct: BTreeSet<&Content> =
+        items.iter().filter_map(|item| item.content.as_ref()).collect();
+    let mut contents: Vec<(u64, &Content)> = distinct
+        .into_iter()
+        .map(|content| {
+            (std::fs::metadata(&content.blob).map_or(0, |metadata| metadata.len()), content)
+        })
+        .collect();
+    // The largest first, so that none is left for one thread at the end.
+    contents.sort_by(|a, b| b.cmp(a));
+    progress.add_files(contents.len() as u64);
+    progress.set_activity(Activity::Downloading, None);
+    // Announced at once: the total is then known from the beginning.
+    let announced: Vec<_> = contents
+        .into_iter()
+        .map(|(size, content)| {
+            (content, progress.start_file(&content.blob.to_string_lossy(), Some(size)))
+        })
+        .collect();
+    announced
+        .into_par_iter()
+        .map(|(content, mut file)| {
+            let hashed = hash(content, &mut file, stop);
+            if stop() {
+                return Err(Error::new(ErrorKind::Cancelled, "the check was stopped"));
+            }
+            file.finish();
+            Ok((content.clone(), hashed.map_err(|error| error.to_string())))
+        })
+        .collect()
+}
+
+fn hash(
+    content: &Content,
+    progress: &mut FileProgress,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> std::io::Result<(String, u64)> {
+    let mut file = File::open(&content.blob)?;
+    let size = file.metadata()?.len();
+    let proof = if content.is_sha256 { Proof::Sha256 } else { Proof::GitSha1 };
+    let mut hasher = Hasher::new(proof, Some(size)).ok_or(std::io::ErrorKind::Unsupported)?;
+    let (mut buffer, mut read) = (vec![0; 256 << 10], 0);
+    while !stop() {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => {
+                hasher.update(&buffer[..n]);
+                progress.received(n as u64);
+                read += n as u64;
+            }
+        }
+    }
+    Ok((hasher.finish(), read))
+}
+
+fn conclude(item: Item, hashes: &Hashes, report: &mut Report) {
+    report.total_files += 1;
+    let mut problem = item.problem;
+    match item.content.as_ref().and_then(|content| hashes.get(content)) {
+        Some(Ok((actual, _))) if Some(actual) == problem.expected.as_ref() => {
+            report.valid_files += 1;
+            return;
+        }
+        Some(Ok((actual, _))) => {
+            report.corrupted_files += 1;
+            problem.status = Status::Corrupted;
+            problem.actual = Some(actual.clone());
+        }
+        Some(Err(why)) => {
+            report.missing_files += 1;
+            problem.status = Status::Unreadable;
+            problem.actual = Some(why.clone());
+        }
+        None if problem.status == Status::Missing => report.missing_files += 1,
+        None => report.missing_checksum += 1,
+    }
+    report.problems.push(problem);
+}

@@ -1,0 +1,298 @@
+defmodule HfHub.CacheCareTest do
+  # Looking after the cache: what is in it, what goes, what stays, and what is wrong.
+  use HfHub.Case, async: true
+
+  alias HfHub.{Cache, Download, Error, FS, Vm}
+
+  @files %{"config.json" => ~s({"a": 1}), "sub/vocab.txt" => "one\ntwo\n"}
+
+  # Two commits of one repository: one file in common, one changed.
+  defp two_revisions(context) do
+    {id, old} = repo(context, Map.put(@files, "model.safetensors", large(30_000)))
+    where = [cache_dir: context.cache]
+    Download.snapshot_download!(opts(context, repo_id: id))
+    {^id, new} = repo(context, Map.put(@files, "model.safetensors", large(40_000)), id: id)
+    Download.snapshot_download!(opts(context, repo_id: id))
+    {id, old, new, where}
+  end
+
+  defp one(context, files \\ @files) do
+    {id, commit} = repo(context, files)
+    folder = Download.snapshot_download!(opts(context, repo_id: id))
+    {id, commit, folder, [cache_dir: context.cache]}
+  end
+
+  defp commits(where), do: for(repo <- Cache.scan!(where).repos, r <- repo.revisions, do: r.commit_hash)
+
+  describe "a scan" do
+    test "tells repositories, revisions, files and sizes, each content once", context do
+      {id, old, new, where} = two_revisions(context)
+      report = Cache.scan!(where)
+      assert [%Cache.Repo{repo_id: ^id, repo_type: :model} = found] = report.repos
+
+      assert Enum.sort(for r <- found.revisions, do: {r.commit_hash, r.refs}) ==
+               Enum.sort([{old, []}, {new, ["main"]}])
+
+      small = @files |> Map.values() |> Enum.map(&byte_size/1) |> Enum.sum()
+      attributes = File.stat!(Path.join([found.repo_path, "snapshots", new, ".gitattributes"])).size
+      assert found.size_on_disk == 70_000 + small + attributes
+      assert report.size_on_disk == found.size_on_disk and found.nb_files == 5
+      assert report.warnings == []
+      assert Cache.Repo.refs(found)["main"].commit_hash == new
+      assert inspect(report) =~ "1 repos, 2 revisions"
+      assert {:ok, %{total_size: size, file_count: 5, repos: [%{repo_id: ^id}]}} = Cache.cache_stats(where)
+      assert size == found.size_on_disk
+    end
+
+    test "warns of what is not as it should be, and still tells the rest", context do
+      {id, _commit, folder, where} = one(context)
+      File.write!(Path.join(context.cache, "models--stray"), "a file")
+      File.mkdir_p!(Path.join(context.cache, "models--no--snapshots"))
+      File.mkdir_p!(Path.join(context.cache, "nonsense"))
+      assert [%{repo_id: ^id}] = Cache.scan!(where).repos
+      reasons = for warning <- Cache.scan!(where).warnings, do: warning.reason
+      assert Enum.sort(reasons) == [:no_snapshots, :not_a_folder, :not_a_repo]
+      File.rm!(Path.expand(File.read_link!(Path.join(folder, "config.json")), folder))
+      report = Cache.scan!(where)
+      assert report.repos == [] and :missing_blob in for(warning <- report.warnings, do: warning.reason)
+      assert {:error, %Error{kind: :not_cached}} = Cache.scan(cache_dir: Path.join(context.dir, "none"))
+    end
+  end
+
+  describe "deleting" do
+    test "a revision leaves what another one shows", context do
+      {id, old, new, where} = two_revisions(context)
+      {:ok, plan} = Cache.delete_revisions([old, String.duplicate("0", 40)], [dry_run: true] ++ where)
+      assert plan.expected_freed_size == 30_000 and plan.freed_size == 0
+      assert plan.unknown == [String.duplicate("0", 40)]
+      assert length(commits(where)) == 2
+      {:ok, done} = Cache.delete_revisions([old], where)
+      assert done.freed_size == 30_000
+      assert commits(where) == [new]
+
+      for name <- ["config.json", "model.safetensors"] do
+        assert Cache.cached?([repo_id: id, filename: name] ++ where)
+      end
+
+      {:ok, _done} = Cache.delete_revisions([new], where)
+      assert Cache.scan!(where).repos == []
+    end
+
+    test "everything leaves whatever else lies there, and a folder outside that a link names", context do
+      {_id, _commit, _folder, where} = one(context)
+      outside = Path.join(context.dir, "outside")
+      File.mkdir_p!(outside)
+      File.write!(Path.join(outside, "precious"), "x")
+      File.ln_s!(outside, Path.join(context.cache, "models--planted--link"))
+      File.write!(Path.join(context.cache, "notes.txt"), "mine")
+      Cache.clear_cache(where)
+      assert Path.wildcard(Path.join(context.cache, "models--org--*")) == []
+      assert File.read!(Path.join(outside, "precious")) == "x"
+      assert File.read!(Path.join(context.cache, "notes.txt")) == "mine"
+    end
+
+    test "waits for nobody who holds a revision: it stays, and is said", context do
+      {id, commit, folder, where} = one(context)
+      {:ok, lease} = Cache.lease(id, where)
+      assert lease.path == folder and lease.commit == commit
+      assert {:error, %Error{kind: :lock_timeout}} = Cache.clear_cache([repo_id: id] ++ where)
+      {:ok, kept} = Cache.delete_revisions([commit], where)
+      assert [%{commit: ^commit, reason: :in_use}] = kept.kept
+      assert [%{leased?: true}] = hd(Cache.scan!(where).repos).revisions
+      assert Cache.release(lease) == :ok and Cache.release(lease) == :ok
+      assert Cache.clear_cache([repo_id: id] ++ where) == :ok
+    end
+
+    test "does not touch what another process holds, until it dies", context do
+      {id, commit, _folder, where} = one(context)
+
+      script = """
+      {:ok, _lease} = HfHub.Cache.lease("#{id}", cache_dir: "#{context.cache}")
+      IO.puts("held")
+      Process.sleep(:infinity)
+      """
+
+      port = Vm.open(Vm.script(context, script), line: 100)
+      assert_receive {^port, {:data, {:eol, "held"}}}, 10_000
+      assert {:ok, %{kept: [%{reason: :in_use}]}} = Cache.delete_revisions([commit], where)
+      Vm.kill(port)
+      eventually(fn -> match?({:ok, %{kept: []}}, Cache.delete_revisions([commit], where)) end)
+      assert commits(where) == []
+    end
+
+    test "leaves what is pinned, unless it is forced", context do
+      {id, commit, _folder, where} = one(context)
+      assert Cache.pin!(id, where) == commit
+      assert {:error, %Error{kind: :conflict}} = Cache.clear_cache([repo_id: id] ++ where)
+      assert :ok = Cache.evict_lru([target_size: 0] ++ where)
+      assert commits(where) == [commit]
+      assert Cache.clear_cache([repo_id: id, force: true] ++ where) == :ok
+      assert commits(where) == []
+    end
+
+    test "a download under way keeps its repository", context do
+      content = large(3_000_000)
+      {id, _commit} = repo(context, %{"model.safetensors" => content})
+      fault(sha256(content), %{kind: "throttle", bytes_per_second: 3_000_000})
+      opts = opts(context, repo_id: id, filename: "model.safetensors")
+      task = Task.async(fn -> Download.hf_hub_download!(opts) end)
+      eventually(fn -> Path.wildcard(context.cache <> "/**/*.incomplete") != [] end)
+      assert {:error, %Error{kind: :lock_timeout}} = Cache.clear_cache(cache_dir: context.cache)
+      assert File.read!(Task.await(task)) == content
+    end
+  end
+
+  describe "eviction" do
+    test "takes what was unused for longest, whole revisions at a time", context do
+      {first, _commit, _folder, where} = one(context, %{"a.bin" => large(50_000)})
+      {second, _commit, _folder, _where} = one(context, %{"b.bin" => large(50_000)})
+      age(context.cache, first, 5000)
+      assert {:ok, done} = Cache.evict([target_size: 60_000] ++ where)
+      assert done.freed_size > 50_000
+      assert [%{repo_id: ^second}] = Cache.scan!(where).repos
+      assert :ok = Cache.evict_lru([max_age: 100_000] ++ where)
+      assert [%{repo_id: ^second}] = Cache.scan!(where).repos
+      age(context.cache, second, 200_000)
+      assert :ok = Cache.evict_lru([max_age: 100_000] ++ where)
+      assert Cache.scan!(where).repos == []
+    end
+
+    # As if nobody had read or written the repository's contents for so many seconds.
+    defp age(cache, id, seconds) do
+      then = :calendar.system_time_to_universal_time(System.os_time(:second) - seconds, :second)
+      folder = Path.join(cache, "models--" <> String.replace(id, "/", "--"))
+
+      for path <- Path.wildcard(folder <> "/blobs/*") ++ Path.wildcard(folder <> "/snapshots/*") do
+        File.write_stat!(path, %{File.stat!(path) | atime: then, mtime: then})
+      end
+    end
+  end
+
+  describe "pruning" do
+    test "takes detached revisions, leftovers and links into nowhere", context do
+      {id, old, new, where} = two_revisions(context)
+      folder = Path.join(context.cache, "models--" <> String.replace(id, "/", "--"))
+      leftover = Path.join([folder, "blobs", String.duplicate("a", 40) <> ".0123abcd.incomplete"])
+      File.write!(leftover, "half")
+      File.ln_s!("../../blobs/none", Path.join([folder, "snapshots", new, "dangling"]))
+      {:ok, plan} = Cache.prune([dry_run: true, older_than: 0] ++ where)
+      assert plan.snapshots == [Path.join([folder, "snapshots", old])]
+      assert File.exists?(leftover)
+      {:ok, done} = Cache.prune([older_than: 0] ++ where)
+      assert done.partials == [leftover] and length(done.links) == 1
+      refute File.exists?(leftover)
+      assert commits(where) == [new]
+      {:ok, nothing} = Cache.prune(where)
+      assert nothing.freed_size == 0
+    end
+
+    test "leaves young leftovers alone", context do
+      {id, _commit, _folder, where} = one(context)
+      folder = Path.join(context.cache, "models--" <> String.replace(id, "/", "--"))
+      leftover = Path.join([folder, "blobs", String.duplicate("a", 40) <> ".0123abcd.incomplete"])
+      File.write!(leftover, "half")
+      {:ok, done} = Cache.prune(where)
+      assert done.partials == [] and File.exists?(leftover)
+    end
+  end
+
+  describe "validation" do
+    test "finds corrupt and missing files, tells which, and repairs them", context do
+      {id, commit, folder, where} = one(context, Map.put(@files, "model.safetensors", large(400_000)))
+
+      assert %{corrupted_files: 0, missing_files: 0, total_files: 4} =
+               found = Cache.validate_integrity!(where)
+
+      assert Cache.Integrity.sound?(found) and found.valid_files == 4
+
+      blob = &Path.expand(File.read_link!(Path.join(folder, &1)), Path.dirname(Path.join(folder, &1)))
+      content = File.read!(blob.("model.safetensors"))
+      <<byte, rest::binary>> = content
+      File.write!(blob.("model.safetensors"), <<Bitwise.bxor(byte, 1), rest::binary>>)
+      File.rm!(blob.("sub/vocab.txt"))
+      {:ok, found} = Cache.validate_integrity(where)
+      assert %{corrupted_files: 1, missing_files: 1, valid_files: 2} = found
+
+      assert [
+               %{status: :corrupted, filename: "model.safetensors", repo_id: ^id, commit: ^commit},
+               %{status: :missing}
+             ] = Enum.sort_by(found.problems, & &1.filename)
+
+      repair = [repair: true, endpoint: context.endpoint] ++ where
+      assert %{problems: problems} = repaired = Cache.validate_integrity!(repair)
+      assert Enum.all?(problems, & &1.repaired) and Cache.Integrity.sound?(repaired)
+      assert File.read!(Path.join(folder, "model.safetensors")) == content
+      assert %{problems: []} = Cache.validate_integrity!([repo_id: id] ++ where)
+    end
+  end
+
+  describe "taking a cache elsewhere" do
+    test "moves it whole, links and all", context do
+      {id, commit, _folder, where} = one(context)
+      new = Path.join(context.dir, "new place")
+      assert {:ok, ^new} = Cache.move(new, where)
+      assert commits(cache_dir: new) == [commit]
+      path = Cache.cache_path!(repo_id: id, filename: "config.json", cache_dir: new)
+
+      assert File.read!(path) == @files["config.json"] and
+               match?({:ok, "../../blobs/" <> _}, File.read_link(path))
+
+      assert Cache.cache_stats!(where).total_size == 0
+    end
+
+    test "exports and imports what is chosen, and nothing that is corrupt", context do
+      {id, commit, folder, where} = one(context, Map.put(@files, "model.safetensors", large(100_000)))
+      {_other, _commit, _folder, _where} = one(context)
+      archive = Path.join(context.dir, "models.tar")
+      assert {:ok, %Cache.Archive{revisions: 1}} = Cache.export(archive, [targets: [id]] ++ where)
+      there = [cache_dir: Path.join(context.dir, "there")]
+      assert {:ok, %Cache.Archive{repos: ["model/" <> ^id]}} = Cache.import(archive, there)
+      assert commits(there) == [commit]
+
+      assert Download.snapshot_download!([repo_id: id, revision: commit, endpoint: context.endpoint] ++ there) =~
+               commit
+
+      assert %{problems: []} = Cache.validate_integrity!(there)
+      assert requests(id) |> Enum.count(&(&1["path"] =~ "/resolve/")) == 4
+
+      File.write!(Path.join(folder, "model.safetensors"), "corrupt")
+      assert {:error, %Error{kind: :checksum_mismatch}} = Cache.export(archive, [targets: [id]] ++ where)
+      assert {:error, %Error{kind: :not_cached}} = Cache.export(archive, [targets: ["org/none"]] ++ where)
+      File.write!(archive, "no archive")
+      assert {:error, %Error{}} = Cache.import(archive, there)
+    end
+
+    test "fills a plain folder without links", context do
+      {id, _commit, _folder, where} = one(context)
+
+      for {method, n} <- Enum.with_index([:auto, :hard_link, :copy]) do
+        to = Path.join(context.dir, "plain#{n}")
+        assert {:ok, %Cache.Folder{files: 3}} = Cache.materialize(id, to, [method: method] ++ where)
+
+        for {name, content} <- @files do
+          path = Path.join(to, name)
+          assert File.read!(path) == content and File.lstat!(path).type == :regular
+        end
+      end
+
+      assert {:error, %Error{kind: :conflict}} =
+               Cache.materialize(id, Path.join(context.dir, "plain0"), where)
+    end
+  end
+
+  describe "a lock of a file name" do
+    test "keeps others waiting until it is let go or its owner is gone", context do
+      where = [cache_dir: context.cache]
+      {:ok, lock} = FS.lock_file("org/name", "a.txt", where)
+      waiting = Task.async(fn -> FS.lock_file("org/name", "a.txt", where) end)
+      assert Task.yield(waiting, 100) == nil
+      assert {:ok, _other} = FS.lock_file("org/name", "b.txt", where)
+      assert FS.unlock_file(lock) == :ok
+      assert {:ok, _lock} = Task.await(waiting)
+      # The task that took it has ended, and its lock with it.
+      assert {:ok, lock} = FS.lock_file("org/name", "a.txt", where)
+      assert FS.unlock_file(lock) == :ok
+      assert {:error, %Error{kind: :not_found}} = FS.unlock_file(lock)
+    end
+  end
+end

@@ -1,0 +1,89 @@
+defmodule HfHub.CacheTaskTest do
+  use HfHub.Case, async: false
+
+  import ExUnit.CaptureIO
+
+  alias HfHub.{Cache, Download}
+  alias Mix.Tasks.HfHub.Cache, as: Task
+
+  setup context do
+    {id, commit} = repo(context, %{"config.json" => "{}", "model.safetensors" => large(300_000)})
+    Download.snapshot_download!(opts(context, repo_id: id))
+    {:ok, id: id, commit: commit}
+  end
+
+  # What it says, and its exit status.
+  defp run(context, args, input \\ "") do
+    me = self()
+
+    output =
+      capture_io(:stderr, fn ->
+        output =
+          capture_io([input: input], fn ->
+            send(me, {:status, status(fn -> Task.run(args ++ ["--cache-dir", context.cache]) end)})
+          end)
+
+        IO.write(:stderr, output)
+      end)
+
+    assert_received {:status, status}
+    {status, output}
+  end
+
+  defp status(work) do
+    work.()
+    0
+  catch
+    :exit, {:shutdown, status} -> status
+  end
+
+  test "lists within 80 columns, and as JSON", context do
+    {0, output} = run(context, ["ls"])
+    assert output =~ "model/#{context.id}" and output =~ "main" and output =~ "1 repositories"
+    assert output |> String.split("\n") |> Enum.all?(&(String.length(&1) <= 80))
+    assert {0, output} = run(context, ["ls", "--revisions"])
+    assert output =~ String.slice(context.commit, 0, 8)
+    assert {0, "{" <> _ = json} = run(context, ["ls", "--json"])
+    assert json =~ ~s("repo_id":"#{context.id}")
+  end
+
+  test "asks before it deletes, and deletes only then", context do
+    where = [repo_id: context.id, filename: "config.json", cache_dir: context.cache]
+    assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
+    assert output =~ "would go: 1 repositories"
+    assert {1, output} = run(context, ["rm", context.id], "n\n")
+    assert output =~ "nothing was deleted" and Cache.cached?(where)
+    assert {1, output} = run(context, ["rm", "org/none", "--yes"])
+    assert output =~ "not in the cache: org/none"
+    assert {0, output} = run(context, ["rm", context.id], "y\n")
+    assert output =~ "gone: 1 repositories" and not Cache.cached?(where)
+  end
+
+  test "verifies, and says by its status that something is wrong", context do
+    assert {0, output} = run(context, ["verify", "--quiet"])
+    assert output =~ "3 files, 3 valid"
+    [blob] = Path.wildcard(context.cache <> "/models--*/blobs/" <> String.duplicate("?", 64))
+    File.write!(blob, "corrupt")
+    assert {1, output} = run(context, ["verify", context.id, "--quiet"])
+    assert output =~ "corrupted: model/#{context.id} model.safetensors"
+  end
+
+  test "exports, imports and moves", context do
+    archive = Path.join(context.dir, "a.tar")
+    assert {0, _output} = run(context, ["export", archive, context.id, "--quiet"])
+    there = %{context | cache: Path.join(context.dir, "there")}
+    assert {0, output} = run(there, ["import", archive, "--quiet"])
+    assert output =~ "imported: model/#{context.id}"
+    moved = Path.join(context.dir, "moved")
+    assert {0, _output} = run(there, ["move", moved, "--quiet"])
+    assert [%{repo_id: id}] = Cache.scan!(cache_dir: moved).repos
+    assert id == context.id
+  end
+
+  test "answers a wrong command with 2", context do
+    assert {2, _} = run(context, [])
+    assert {2, _} = run(context, ["rm"])
+    assert {2, output} = run(context, ["ls", "--nonsense"])
+    assert output =~ "unknown option --nonsense"
+  end
+end
