@@ -280,6 +280,46 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
+  describe "odd things" do
+    test "names are scanned, moved, exported and verified like any other", context do
+      long = String.duplicate("n", 255)
+      files = %{"with space/ü.txt" => "1", "文件/run[1]/a#b%c.txt" => "2", long => "3"}
+      {id, commit, _folder, where} = one(context, files)
+      archive = Path.join(context.dir, "odd names.tar")
+      {:ok, _} = Cache.export(archive, where)
+      there = [cache_dir: Path.join(context.dir, "ein Ort – там")]
+      {:ok, _} = Cache.import(archive, there)
+      {:ok, _} = Cache.move(Path.join(context.dir, "weiter"), there)
+      there = [cache_dir: Path.join(context.dir, "weiter")]
+      assert %{problems: [], valid_files: 4} = Cache.validate_integrity!(there)
+
+      for {name, content} <- files,
+          do: assert(File.read!(Cache.cache_path!([repo_id: id, filename: name] ++ there)) == content)
+
+      assert {:ok, %{failures: []}} = Cache.delete_revisions([commit], there)
+    end
+
+    @tag :root
+    test "parts of another user stay, with a line each", context do
+      {id, commit, _folder, _where} = one(context)
+      for folder <- [context.dir, context.cache], do: File.chmod!(folder, 0o755)
+
+      script = """
+      where = [cache_dir: "#{context.cache}"]
+      IO.inspect(length(HfHub.Cache.scan!(where).repos), label: "repos")
+      {:error, error} = HfHub.Cache.clear_cache([repo_id: "#{id}"] ++ where)
+      IO.puts(Exception.message(error))
+      {:ok, deletion} = HfHub.Cache.delete_revisions(["#{commit}"], where)
+      IO.inspect({deletion.freed_size, length(deletion.failures) > 0})
+      """
+
+      nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+      assert {output, 0} = Vm.run(Vm.below(Vm.script(context, script), nobody), [{"HOME", "/nonexistent"}])
+      assert output =~ "repos: 1" and output =~ "permission denied" and output =~ "{0, true}"
+      assert Cache.cached?(repo_id: id, filename: "config.json", cache_dir: context.cache)
+    end
+  end
+
   describe "a lock of a file name" do
     test "keeps others waiting until it is let go or its owner is gone", context do
       where = [cache_dir: context.cache]

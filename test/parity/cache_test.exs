@@ -276,6 +276,44 @@ defmodule HfHub.Parity.CacheTest do
       assert ours_as_json(Cache.scan!(cache_dir: shared)) == theirs
     end
 
+    test "contents in the store that repositories share are counted, kept and removed alike", context do
+      shared = Path.join(context.dir, "shared")
+      content = large(300_000)
+      hash = String.duplicate("5e", 32)
+
+      ids =
+        for _ <- 1..2 do
+          {id, _commit} = repo(context, %{"model.safetensors" => content})
+          Download.snapshot_download!(opts(context, repo_id: id, cache_dir: shared))
+          id
+        end
+
+      # What Python's Xet downloads do after they have written a blob.
+      publish = """
+      from pathlib import Path
+      from huggingface_hub import constants
+      from huggingface_hub.utils._shared_blobs import publish_blob_to_shared_store, try_link_from_shared_store
+      first, second = sorted(Path(constants.HF_HUB_CACHE).glob("models--*/blobs/#{sha256(content)}"))
+      publish_blob_to_shared_store(blob_path=first, xet_hash="#{hash}", cache_dir=constants.HF_HUB_CACHE, expected_size=300000)
+      second.unlink()
+      print(try_link_from_shared_store(blob_path=second, xet_hash="#{hash}", cache_dir=constants.HF_HUB_CACHE, expected_size=300000), first.is_symlink())
+      """
+
+      assert Python.run!(publish, context.endpoint, shared) == "True True"
+      theirs = Python.run!(@scan, context.endpoint, shared) |> String.replace(", ", ",")
+      assert ours_as_json(Cache.scan!(cache_dir: shared)) == theirs
+      assert %{problems: [], valid_files: 4} = Cache.validate_integrity!(cache_dir: shared)
+
+      [first, second] = ids
+      store = Path.join([shared, "blobs", "5e", hash])
+      assert :ok = Cache.clear_cache(repo_id: first, cache_dir: shared)
+      assert sha256(File.read!(store)) == sha256(content)
+      assert Cache.cached?(repo_id: second, filename: "model.safetensors", cache_dir: shared)
+      assert :ok = Cache.clear_cache(repo_id: second, cache_dir: shared)
+      refute File.exists?(store)
+      assert Python.run!("print(len(scan_cache_dir().repos))", context.endpoint, shared) == "0"
+    end
+
     test "each deletes what the other has downloaded, and frees as much", context do
       {shared, id} = filled_by_both(context)
       [repo] = for repo <- Cache.scan!(cache_dir: shared).repos, repo.repo_id == id, do: repo
