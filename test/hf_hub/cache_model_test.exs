@@ -125,7 +125,8 @@ defmodule HfHub.CacheModelTest do
 
   defp step(:evict, state, _context) do
     tell(state, "HfHub.Cache.evict_lru(target_size: 0, cache_dir: #{inspect(state.dir)})")
-    gone(state, fn _commit -> true end)
+    # What was interrupted before its first byte takes no room, and so may stay.
+    %{gone(state, fn _commit -> true end) | maybe: state.maybe}
   end
 
   defp step(:move, state, _context) do

@@ -1,0 +1,119 @@
+defmodule HfHub.ApiTest do
+  use HfHub.Case, async: true
+
+  alias HfHub.{Api, Error}
+  alias HfHub.Api.{DatasetInfo, ModelInfo, Sibling, SpaceInfo, TreeEntry}
+
+  @card "---\nlicense: mit\ntags:\n- tiny\npipeline_tag: text-generation\n---\n# tiny\n"
+  @files %{"README.md" => @card, "config.json" => "{}", "sub/a b.txt" => "x"}
+
+  defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
+
+  describe "information" do
+    test "is a struct with times, tags, files and the whole answer", context do
+      {id, commit} = repo(context, Map.put(@files, "model.safetensors", large(20_000)))
+      {:ok, %ModelInfo{} = info} = Api.model_info(id, ask(context, files_metadata: true))
+      assert %{id: ^id, sha: ^commit, private: false, pipeline_tag: "text-generation"} = info
+      assert %DateTime{} = info.last_modified
+      assert "tiny" in info.tags and info.card_data["license"] == "mit" and info.raw["id"] == id
+
+      assert %Sibling{size: 20_000, lfs: %{"size" => 20_000}} =
+               Enum.find(info.siblings, &(&1.filename == "model.safetensors"))
+
+      assert inspect(info) =~ "#HfHub.Api.ModelInfo<#{id}, text-generation" and
+               String.length(inspect(info)) < 200
+
+      assert {:ok, %{sha: ^commit}} = Api.model_info("hf://#{id}@#{commit}", ask(context))
+      assert {:ok, %{sha: ^commit}} = Api.model_info(id, ask(context, revision: commit))
+    end
+
+    test "of datasets and Spaces is their own", context do
+      {data, _} = repo(context, @files, repo_type: :dataset)
+      {space, _} = repo(context, Map.put(@files, "README.md", "---\nsdk: gradio\n---\n"), repo_type: :space)
+      assert %DatasetInfo{id: ^data} = Api.dataset_info!(data, ask(context))
+      assert %SpaceInfo{id: ^space, sdk: "gradio"} = Api.space_info!(space, ask(context))
+      assert %DatasetInfo{} = Api.dataset_info!("hf://datasets/#{data}", ask(context))
+    end
+
+    test "that cannot be had is an error of its own each", context do
+      {id, _commit} = repo(context, @files)
+
+      assert {:error, %Error{kind: :repo_not_found, repo_id: "org/none"}} =
+               Api.model_info("org/none", ask(context))
+
+      assert {:error, %Error{kind: :revision_not_found}} = Api.model_info(id, ask(context, revision: "none"))
+      assert {:error, %Error{kind: :invalid_name}} = Api.model_info("a/b/c", ask(context))
+      assert_raise Error, ~r/not found/, fn -> Api.model_info!("org/none", ask(context)) end
+      assert_raise ArgumentError, ~r/Did you mean :revision/, fn -> Api.model_info(id, revison: "x") end
+      fault(id, %{kind: "body", text: "[1, 2"}, %{times: 1})
+      assert {:error, %Error{kind: :invalid_response}} = Api.model_info(id, ask(context))
+    end
+
+    test "is asked for with the token", context do
+      {id, _commit} = repo(context, @files, private: true)
+      assert {:error, %Error{kind: :repo_not_found}} = Api.model_info(id, ask(context, token: false))
+
+      HfHub.LocalHub.command!(hub(), [
+        "user",
+        "add",
+        "owner#{System.unique_integer([:positive])}",
+        "--org",
+        "org",
+        "--token",
+        "hf_owner#{id}"
+      ])
+
+      assert {:ok, %{private: true}} = Api.model_info(id, ask(context, token: "hf_owner#{id}"))
+    end
+  end
+
+  describe "a tree" do
+    test "has files and folders, at one level or all", context do
+      {id, _commit} = repo(context, Map.put(@files, "model.safetensors", large(20_000)))
+
+      names =
+        &(Api.list_repo_tree!(id, ask(context, &1))
+          |> Enum.map(fn entry -> {entry.type, entry.path} end)
+          |> Enum.sort())
+
+      assert {:directory, "sub"} in names.([]) and {:file, "config.json"} in names.([])
+      refute {:file, "sub/a b.txt"} in names.([])
+      assert {:file, "sub/a b.txt"} in names.(recursive: true)
+      assert names.(path_in_repo: "sub") == [{:file, "sub/a b.txt"}]
+
+      assert %TreeEntry{size: 20_000, lfs: %{"oid" => _}} =
+               Enum.find(Api.list_repo_tree!(id, ask(context)), &(&1.path == "model.safetensors"))
+
+      assert Enum.sort(Api.list_files!(id, ask(context))) ==
+               Enum.sort([".gitattributes", "model.safetensors" | Map.keys(@files)])
+
+      assert {:error, %Error{kind: :entry_not_found}} =
+               Api.list_repo_tree(id, ask(context, path_in_repo: "none"))
+    end
+
+    test "of many files comes in pages", context do
+      {id, _commit} = repo(context, Map.new(1..1100, &{"f#{&1}", "#{&1}"}))
+      assert length(Api.list_files!(id, ask(context))) == 1101
+      assert Enum.count(requests(id), &(&1["path"] =~ "/tree/")) == 2
+    end
+  end
+
+  describe "lists" do
+    test "find what is searched for, and stop at the limit", context do
+      author = "org#{System.unique_integer([:positive])}"
+      for n <- 1..3, do: repo(context, @files, id: "#{author}/m#{n}")
+
+      ids = fn more ->
+        Api.list_models!(ask(context, [author: author] ++ more)) |> Enum.map(& &1.id) |> Enum.sort()
+      end
+
+      assert ids.([]) == for(n <- 1..3, do: "#{author}/m#{n}")
+      assert ids.(search: "m2") == ["#{author}/m2"]
+      assert length(ids.(limit: 2)) == 2
+      assert [%ModelInfo{}] = Api.stream_models(ask(context, author: author)) |> Enum.take(1)
+      assert {:ok, []} = Api.list_datasets(ask(context, author: author))
+      assert {:ok, []} = Api.list_spaces(ask(context, author: author))
+      assert_raise ArgumentError, ~r/unknown option :limit/, fn -> Api.stream_models(limit: 3) end
+    end
+  end
+end
