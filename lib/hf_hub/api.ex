@@ -11,7 +11,7 @@ defmodule HfHub.Api do
   """
 
   alias HfHub.Api.{DatasetInfo, ModelInfo, SpaceInfo, TreeEntry}
-  alias HfHub.{Config, Error, Options, RepoRef, Request}
+  alias HfHub.{Config, Decode, Error, Options, RepoRef, Request}
 
   @revision [
     revision: [type: :string, doc: "branch, tag or commit. By default what the id names, else `\"main\"`."]
@@ -40,6 +40,11 @@ defmodule HfHub.Api do
           recursive: [type: :boolean, default: false, doc: "also what is in folders."],
           expand: [type: :boolean, default: false, doc: "tell the last commit of each entry, too; slower."]
         ] ++ @revision ++ Options.common()
+
+  # As many as the Hub takes at a time.
+  @paths_at_once 500
+
+  @paths Keyword.drop(@tree, [:recursive, :path_in_repo])
 
   @files Keyword.drop(@tree, [:recursive, :expand])
 
@@ -260,6 +265,51 @@ defmodule HfHub.Api do
   @doc "Same as `list_files/2`, but returns the paths or raises `HfHub.Error`."
   @spec list_files!(term(), keyword()) :: [String.t()]
   def list_files!(repo_id, opts \\ []), do: Error.unwrap!(list_files(repo_id, opts))
+
+  @doc """
+  Returns what the Hub says about some paths of a repository. Paths that do not exist are left out.
+
+  ## Options
+
+  #{Options.docs(@paths)}
+
+  ## Examples
+
+      {:ok, [entry]} = HfHub.Api.paths_info("openai-community/gpt2", "config.json")
+  """
+  @doc python: "get_paths_info"
+  @spec paths_info(term(), String.t() | [String.t()], keyword()) ::
+          {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  def paths_info(repo_id, paths, opts \\ []) do
+    opts = Options.validate!(opts, @paths)
+
+    with {:ok, ref} <- RepoRef.parse(repo_id, opts[:repo_type], opts[:endpoint] || Config.endpoint()) do
+      about = {ref, opts[:revision] || ref.revision || "main"}
+
+      paths
+      |> List.wrap()
+      |> Enum.chunk_every(@paths_at_once)
+      |> Enum.reduce_while({:ok, []}, fn some, {:ok, found} ->
+        case some_paths(about, some, opts) do
+          {:ok, more} -> {:cont, {:ok, found ++ more}}
+          {:error, error} -> {:halt, {:error, error}}
+        end
+      end)
+    end
+  end
+
+  @doc "Same as `paths_info/3`, but returns the entries or raises `HfHub.Error`."
+  @spec paths_info!(term(), String.t() | [String.t()], keyword()) :: [TreeEntry.t()]
+  def paths_info!(repo_id, paths, opts \\ []), do: Error.unwrap!(paths_info(repo_id, paths, opts))
+
+  defp some_paths({ref, revision}, paths, opts) do
+    params = [types: "#{ref.repo_type}s", repo: ref.repo_id, revision: revision]
+
+    Request.new(:post, "/api/:types/*repo/paths-info/:revision", params, opts)
+    |> Request.about(%{ref | revision: revision})
+    |> Request.form(paths: paths, expand: opts[:expand])
+    |> Request.run(Decode.list(&TreeEntry.from_json/1))
+  end
 
   defp info(repo_id, repo_type, opts, decode) do
     opts = Options.validate!(opts, @info)

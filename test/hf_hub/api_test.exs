@@ -25,6 +25,8 @@ defmodule HfHub.ApiTest do
 
       assert {:ok, %{sha: ^commit}} = Api.model_info("hf://#{id}@#{commit}", ask(context))
       assert {:ok, %{sha: ^commit}} = Api.model_info(id, ask(context, revision: commit))
+      assert [_ | _] = asked = requests(id)
+      assert Enum.all?(asked, &(&1["method"] == "GET" and &1["bytes_received"] == 0))
     end
 
     test "of datasets and Spaces is their own", context do
@@ -89,6 +91,18 @@ defmodule HfHub.ApiTest do
 
       assert {:error, %Error{kind: :entry_not_found}} =
                Api.list_repo_tree(id, ask(context, path_in_repo: "none"))
+    end
+
+    test "tells of single paths, many at a time", context do
+      files = Map.new(1..600, &{"f#{&1}", "#{&1}"})
+      {id, _commit} = repo(context, files)
+      assert [%TreeEntry{path: "f1", size: 1}] = Api.paths_info!(id, ["f1", "none"], ask(context))
+      found = Api.paths_info!(id, Map.keys(files), ask(context))
+      assert length(found) == 600 and Enum.count(requests(id), &(&1["path"] =~ "/paths-info/")) == 3
+      assert [%TreeEntry{last_commit: %{"id" => _}}] = Api.paths_info!(id, "f2", ask(context, expand: true))
+
+      assert {:error, %Error{kind: :revision_not_found}} =
+               Api.paths_info(id, "f1", ask(context, revision: "x"))
     end
 
     test "of many files comes in pages", context do

@@ -13,6 +13,10 @@ pub(crate) struct Json(pub(crate) Vec<u8>);
 
 impl<'a> Decoder<'a> for Json {
     fn decode(term: Term<'a>) -> NifResult<Self> {
+        // Where a body may be left out, `nil` says that it is, and not `null`.
+        if term == atom::nil().encode(term.get_env()) {
+            return Err(rustler::Error::BadArg);
+        }
         serde_json::to_vec(&Item(term)).map(Self).map_err(|_| rustler::Error::BadArg)
     }
 }
