@@ -49,36 +49,27 @@ defmodule Mix.Tasks.HfHub.Cache do
   def run(args) do
     Mix.Task.run("compile")
     {flags, words, wrong} = OptionParser.parse(args, strict: @switches)
-
-    case {words, wrong} do
-      {_words, [{name, _value} | _]} ->
-        usage("unknown option #{name}")
-
-      {["ls"], []} ->
-        ls(flags)
-
-      {["rm", target | more], []} ->
-        rm([target | more], flags)
-
-      {["prune"], []} ->
-        prune(flags)
-
-      {["verify" | repo], []} when length(repo) < 2 ->
-        verify(repo, flags)
-
-      {["move", folder], []} ->
-        flags |> where(:progress) |> then(&Cache.move(folder, &1)) |> tell(flags, &"moved to #{&1}")
-
-      {["export", file | targets], []} ->
-        export(file, targets, flags)
-
-      {["import", file], []} ->
-        flags |> where(:progress) |> then(&Cache.import(file, &1)) |> tell(flags, &archive("imported", &1))
-
-      _other ->
-        usage("say what to do")
-    end
+    status = if wrong == [], do: command(words, flags), else: usage("unknown option #{elem(hd(wrong), 0)}")
+    if status != 0, do: exit({:shutdown, status})
   end
+
+  # Each returns the exit status.
+  defp command(["ls"], flags), do: ls(flags)
+  defp command(["rm", target | more], flags), do: rm([target | more], flags)
+  defp command(["prune"], flags), do: prune(flags)
+  defp command(["verify"], flags), do: verify(nil, flags)
+  defp command(["verify", repo], flags), do: verify(repo, flags)
+
+  defp command(["move", folder], flags),
+    do:
+      flags |> where(:progress) |> then(&Cache.move(folder, &1)) |> tell(flags, fn to -> "moved to #{to}" end)
+
+  defp command(["export", file | targets], flags), do: export(file, targets, flags)
+
+  defp command(["import", file], flags),
+    do: flags |> where(:progress) |> then(&Cache.import(file, &1)) |> tell(flags, &archive("imported", &1))
+
+  defp command(_words, _flags), do: usage("say what to do")
 
   defp ls(flags) do
     tell(Cache.scan(where(flags)), flags, fn report ->
@@ -170,10 +161,10 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   defp removed({:ok, %Deletion{} = deletion}, flags) do
     tell({:ok, deletion}, flags, &plan/1)
-    if deletion.failures != [] or deletion.kept != [], do: exit({:shutdown, 1})
+    if deletion.failures == [] and deletion.kept == [], do: 0, else: 1
   end
 
-  defp removed({:error, error}, flags), do: tell({:error, error}, flags, & &1)
+  defp removed({:error, error}, flags), do: tell({:error, error}, flags, &plan/1)
 
   defp plan(deletion) do
     {verb, size} =
@@ -198,20 +189,22 @@ defmodule Mix.Tasks.HfHub.Cache do
   end
 
   defp verify(repo, flags) do
-    opts = where(flags, :progress) ++ [repo_id: List.first(repo), repair: flags[:repair] || false]
-    result = Cache.validate_integrity(opts)
+    result =
+      Cache.validate_integrity(where(flags, :progress) ++ [repo_id: repo, repair: flags[:repair] || false])
 
-    tell(result, flags, fn found ->
-      problems = for problem <- found.problems, do: problem(problem)
+    told =
+      tell(result, flags, fn found ->
+        Enum.map(found.problems, &problem/1) ++
+          [
+            "#{found.total_files} files, #{found.valid_files} valid, #{found.corrupted_files} corrupted, " <>
+              "#{found.missing_files} missing, #{Progress.size(found.checked_bytes)} read"
+          ]
+      end)
 
-      problems ++
-        [
-          "#{found.total_files} files, #{found.valid_files} valid, #{found.corrupted_files} corrupted, " <>
-            "#{found.missing_files} missing, #{Progress.size(found.checked_bytes)} read"
-        ]
-    end)
-
-    with {:ok, found} <- result, false <- Integrity.sound?(found), do: exit({:shutdown, 1})
+    case result do
+      {:ok, found} -> if Integrity.sound?(found), do: told, else: 1
+      {:error, _error} -> told
+    end
   end
 
   defp problem(problem) do
@@ -234,11 +227,13 @@ defmodule Mix.Tasks.HfHub.Cache do
   end
 
   defp tell({:ok, value}, flags, words) do
-    Mix.shell().info(
+    text =
       if flags[:json],
         do: Nif.to_json(plain(value)),
         else: value |> words.() |> List.wrap() |> Enum.join("\n")
-    )
+
+    Mix.shell().info(text)
+    0
   end
 
   defp tell({:error, error}, flags, _words) do
@@ -246,12 +241,12 @@ defmodule Mix.Tasks.HfHub.Cache do
       do: Mix.shell().info(Nif.to_json(%{error: error.kind, message: Exception.message(error)}))
 
     Mix.shell().error(Exception.message(error))
-    exit({:shutdown, 1})
+    1
   end
 
   defp usage(why) do
     Mix.shell().error("#{why}; see mix help hf_hub.cache")
-    exit({:shutdown, 2})
+    2
   end
 
   # Columns as wide as they need to be, the first cut so that a line fits 80.

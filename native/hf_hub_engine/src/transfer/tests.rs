@@ -128,7 +128,11 @@ async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
                     refused.fetch_add(1, Relaxed);
                     return reply(refusal, "", b"");
                 }
-                part(request)
+                // Slow enough that there is time to try more connections.
+                match part(request) {
+                    Reply::Later(pause, answer) => Reply::Later(pause * 3, answer),
+                    other => other,
+                }
             })
             .await
         };
