@@ -87,7 +87,7 @@ defmodule HfHub.Download.Spec do
   defp part(nil), do: %{first: nil, end: nil, last: nil}
   defp part(first..-1//1) when first >= 0, do: %{first: first, end: nil, last: nil}
   defp part(first..-1//1) when first < 0, do: %{first: nil, end: nil, last: -first}
-  defp part(first..last//1) when first in 0..last, do: %{first: first, end: last + 1, last: nil}
+  defp part(first..last//1) when first >= 0 and first <= last, do: %{first: first, end: last + 1, last: nil}
 
   defp part(range) do
     raise ArgumentError,
