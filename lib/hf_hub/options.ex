@@ -46,6 +46,29 @@ defmodule HfHub.Options do
     ]
   end
 
+  @doc "Returns the option that says what an id alone stands for."
+  @spec repo_type() :: table()
+  def repo_type do
+    [
+      repo_type: [
+        type: {:in, [:model, :dataset, :space]},
+        default: :model,
+        doc: "what an id alone stands for."
+      ]
+    ]
+  end
+
+  @doc "Returns the option of a revision."
+  @spec revision() :: table()
+  def revision do
+    [
+      revision: [
+        type: :string,
+        doc: "branch, tag or commit. By default what the id names, else `\"main\"`."
+      ]
+    ]
+  end
+
   @doc "Returns the options of every call that moves a file's bytes, `common/0` included."
   @spec transfer() :: table()
   def transfer do
@@ -119,12 +142,19 @@ defmodule HfHub.Options do
   defp valid?(value, :pid), do: is_pid(value)
   defp valid?(value, :pos_integer), do: is_integer(value) and value in 1..@max_integer
   defp valid?(value, :non_neg_integer), do: is_integer(value) and value in 0..@max_integer
+  defp valid?(value, :number), do: is_number(value)
   defp valid?(value, :path), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
   defp valid?(value, :sha256), do: is_binary(value) and value =~ ~r/\A[0-9a-fA-F]{64}\z/
   defp valid?(value, {:struct, module}), do: is_struct(value, module)
   defp valid?(value, {:in, values}), do: value in values
   defp valid?(value, {:fun, arity}), do: is_function(value, arity)
   defp valid?(value, {:list, type}), do: is_list(value) and Enum.all?(value, &valid?(&1, type))
+
+  defp valid?(value, {:tuple, types}) do
+    is_tuple(value) and tuple_size(value) == length(types) and
+      Enum.all?(Enum.zip(Tuple.to_list(value), types), fn {item, type} -> valid?(item, type) end)
+  end
+
   defp valid?(value, {:or, types}), do: Enum.any?(types, &valid?(value, &1))
 
   defp type_name(:any), do: "a value described below"
@@ -132,6 +162,7 @@ defmodule HfHub.Options do
   defp type_name(:boolean), do: "a boolean"
   defp type_name(:atom), do: "an atom"
   defp type_name(:pid), do: "a pid"
+  defp type_name(:number), do: "a number"
   defp type_name(:path), do: "a path"
   defp type_name(:sha256), do: "64 hex digits"
   defp type_name(:pos_integer), do: "a positive integer"
@@ -140,6 +171,7 @@ defmodule HfHub.Options do
   defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   defp type_name({:fun, arity}), do: "a function of arity #{arity}"
   defp type_name({:list, :string}), do: "a list of strings"
+  defp type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)
   defp type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
 
   defp unknown!(name, table) do

@@ -3,7 +3,7 @@ defmodule HfHub.RepoRef do
   # pasted from the browser, or Bumblebee's tuples. The engine checks the parts.
   @moduledoc false
 
-  alias HfHub.Error
+  alias HfHub.{Config, Error}
   alias HfHub.Native.Nif
 
   @enforce_keys [:repo_type, :repo_id]
@@ -27,6 +27,36 @@ defmodule HfHub.RepoRef do
   def parse(ref, repo_type, endpoint) do
     with {:ok, parsed} <- split(ref, repo_type, endpoint), do: check(parsed)
   end
+
+  @doc """
+  Takes the reference of a call apart, by the call's options: `:repo_type`, `:endpoint`, and
+  `:revision` and `:path`, which count before those that the reference names. `:only` is the one
+  type that the call is about.
+  """
+  @spec find(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def find(ref, opts) do
+    repo_type = opts[:only] || opts[:repo_type] || :model
+
+    with {:ok, parsed} <- split(ref, repo_type, opts[:endpoint] || Config.endpoint()),
+         :ok <- only(parsed, opts[:only]) do
+      check(%{parsed | revision: opts[:revision] || parsed.revision, path: opts[:path] || parsed.path})
+    end
+  end
+
+  defp only(%{repo_type: type}, wanted) when wanted in [nil, type], do: :ok
+
+  defp only(%{repo_type: type, repo_id: id}, wanted),
+    do: {:error, Error.new(:invalid_name, "#{inspect(id)} was given as a #{type}; expected a #{wanted}")}
+
+  @doc "The parts of a reference as a route's template names them."
+  @spec params(t()) :: keyword()
+  def params(ref),
+    do: [types: "#{ref.repo_type}s", repo: ref.repo_id, revision: ref.revision || "main", path: ref.path]
+
+  @doc "The template of a repository's web address, which its files are below."
+  @spec web_route(t()) :: String.t()
+  def web_route(%__MODULE__{repo_type: :model}), do: "/*repo"
+  def web_route(%__MODULE__{}), do: "/:types/*repo"
 
   @tuple_options [:revision, :subdir, :cache_dir, :offline, :auth_token]
 
