@@ -63,7 +63,7 @@ defmodule HfHub.NativeTest do
     killed = System.monotonic_time(:millisecond)
     Process.exit(owner, :kill)
     eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
-    assert System.monotonic_time(:millisecond) - killed < 500
+    assert System.monotonic_time(:millisecond) - killed < unless_busy(500)
 
     control(:delete, "faults")
     # The lock is free and the partial is taken over: less than the whole comes again.
@@ -103,9 +103,9 @@ defmodule HfHub.NativeTest do
       end
       |> Enum.max()
 
-    assert slowest < 50_000, "File.read! took #{slowest} µs"
+    assert slowest < unless_busy(50_000), "File.read! took #{slowest} µs"
     {time, _} = :timer.tc(fn -> Process.sleep(1) end)
-    assert time < 50_000
+    assert time < unless_busy(50_000)
     Enum.each(owners, &Process.exit(&1, :kill))
     eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
   end

@@ -169,7 +169,7 @@ defmodule HfHub.TransferTest do
 
   describe "a limit on bytes a second" do
     test "is kept by a call, shared by calls, and can be changed meanwhile", context do
-      limit = Bandwidth.new(1_000_000)
+      limit = Bandwidth.new(200_000)
       started = System.monotonic_time(:millisecond)
 
       tasks =
@@ -182,7 +182,7 @@ defmodule HfHub.TransferTest do
       assert Enum.all?(tasks, &(Task.yield(&1, 0) == nil))
       Bandwidth.set(limit, :infinity)
       for {path, content} <- Task.await_many(tasks), do: assert(File.read!(path) == content)
-      assert System.monotonic_time(:millisecond) - started < 1900
+      assert System.monotonic_time(:millisecond) - started < unless_busy(1900)
     end
 
     test "holds for streams and whole numbers too", context do
@@ -239,7 +239,7 @@ defmodule HfHub.TransferTest do
       Enum.each(pids, &Process.exit(&1, :kill))
       gone = System.monotonic_time(:millisecond)
       eventually(fn -> Enum.all?(requests(content), &(&1["aborted"] or &1["finished"])) end)
-      assert System.monotonic_time(:millisecond) - gone < 400
+      assert System.monotonic_time(:millisecond) - gone < unless_busy(400)
     end
   end
 
