@@ -274,7 +274,7 @@ defmodule HfHub.Cache do
   @doc """
   Keeps a cached revision from being removed while the calling process lives, or until `release/1`.
 
-  The lease also ends when nobody keeps the returned struct. The files of `:path` can be read meanwhile.
+  Whether anybody keeps the returned struct does not matter. The files of `:path` can be read meanwhile.
 
   ## Options
 

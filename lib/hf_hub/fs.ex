@@ -102,8 +102,8 @@ defmodule HfHub.FS do
   Waits until nobody else holds the lock of a file name, and holds it.
 
   It is a lock among callers of this function, in all processes on this machine that use the same cache. It does not
-  keep anybody from downloading the file; downloads have locks of their own. It ends with the calling process, with
-  `unlock_file/1`, or when nobody keeps the returned lock.
+  keep anybody from downloading the file; downloads have locks of their own. It ends with the calling process or with
+  `unlock_file/1`.
 
   ## Options
 

@@ -120,6 +120,40 @@ defmodule HfHub.CacheCareTest do
       assert commits(where) == []
     end
 
+    test "leaves what a process holds that has forgotten its lease, as long as it lives", context do
+      {id, commit, _folder, where} = one(context)
+
+      owner =
+        forgetful(fn ->
+          {:ok, _lease} = Cache.lease(id, where)
+          {:ok, _lock} = FS.lock_file(id, "config.json", where)
+        end)
+
+      assert {:ok, %{kept: [%{reason: :in_use}]}} = Cache.delete_revisions([commit], where)
+      lock = Task.async(fn -> FS.lock_file(id, "config.json", where) end)
+      assert Task.yield(lock, 100) == nil
+      Process.exit(owner, :kill)
+      assert {:ok, _lock} = Task.await(lock)
+      eventually(fn -> match?({:ok, %{kept: []}}, Cache.delete_revisions([commit], where)) end)
+    end
+
+    # A process that lives on without a term of what it has done: each collection takes all it can.
+    defp forgetful(work) do
+      me = self()
+
+      owner =
+        spawn(fn ->
+          work.()
+          for _ <- 1..3, do: :erlang.garbage_collect()
+          send(me, {:forgotten, self()})
+          Process.sleep(:infinity)
+        end)
+
+      assert_receive {:forgotten, ^owner}, 10_000
+      on_exit(fn -> Process.exit(owner, :kill) end)
+      owner
+    end
+
     test "leaves what is pinned, unless it is forced", context do
       {id, commit, _folder, where} = one(context)
       assert Cache.pin!(id, where) == commit

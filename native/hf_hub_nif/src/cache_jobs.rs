@@ -3,7 +3,7 @@
 
 use std::{
     ffi::OsString,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -313,9 +313,15 @@ enum Kept {
     File(Lock),
 }
 
-/// A lock that an Elixir process holds: until it lets go, ends, or forgets the handle.
+/// A lock that an Elixir process holds: until it lets go or ends.
+///
+/// What it keeps must outlast the process's last term that names it: a script may lease and
+/// never look at the lease again. So as long as there is something to hold, a task holds this.
 #[derive(Default)]
-struct Hold(Mutex<Held>);
+struct Hold {
+    held: Mutex<Held>,
+    ended: CancellationToken,
+}
 
 #[derive(Default)]
 enum Held {
@@ -335,18 +341,26 @@ impl Resource for Hold {
 }
 
 impl Hold {
-    fn keep(&self, kept: Kept) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps what `hold` is for until it is released. To be called on the runtime.
+    fn keep(hold: ResourceArc<Self>, kept: Kept) {
+        let mut state = hold.lock();
         // Who has let go meanwhile, or died, holds nothing.
-        if matches!(*held, Held::Waiting) {
-            *held = Held::Here(kept);
+        if matches!(*state, Held::Waiting) {
+            *state = Held::Here(kept);
+            drop(state);
+            tokio::spawn(async move { hold.ended.cancelled().await });
         }
     }
 
     /// Whether there was something to release.
     fn release(&self) -> bool {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(std::mem::replace(&mut *held, Held::Released), Held::Here(_))
+        let was = std::mem::replace(&mut *self.lock(), Held::Released);
+        self.ended.cancel();
+        matches!(was, Held::Here(_))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -380,7 +394,7 @@ fn hold<'a>(
     job::spawn(env, tag, Watch::default(), move |_| async move {
         let (cache, (repo, revision)) = (CacheDir::new(&spec.cache_dir.0), spec.repo.names()?);
         let (kept, path) = take(&cache, &repo, &revision, spec.filename.as_deref()).await?;
-        handle.keep(kept);
+        Hold::keep(handle, kept);
         Ok(Reply::Path(path))
     })
 }
