@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import warnings
@@ -510,6 +511,18 @@ def the_command_line_uploads():
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert done.returncode == 0, done.stderr
     assert files("acme/w-cli") == {".gitattributes", "a.txt", "m.bin"}
+
+
+@check
+def git_clones_over_http():
+    clone = WORK / "http-clone"
+    git("-c", "filter.lfs.required=false", "-c", "filter.lfs.smudge=", "clone", "-q", f"{ENDPOINT}/acme/w-folder", clone)
+    assert git("-C", clone, "rev-parse", "HEAD").strip() == api.model_info("acme/w-folder").sha
+    assert (clone / "sub/b.txt").read_text() == "b" and "version https://git-lfs" in (clone / "sub/m.bin").read_text()
+    if shutil.which("git-lfs"):
+        git("-C", clone, "lfs", "install", "--local")
+        git("-C", clone, "lfs", "pull")
+        assert (clone / "sub/m.bin").read_bytes() == MEDIUM and (clone / "big.bin").read_bytes() == BIG
 
 
 @check

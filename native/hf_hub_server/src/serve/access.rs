@@ -4,6 +4,8 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::error::ApiError;
 use crate::store::{Repo, RepoKey, Role, Store, Token, User};
@@ -21,8 +23,8 @@ impl Caller {
     /// Reads the `Authorization` header; a token nobody owns is an error on every route, as on the Hub.
     pub(super) fn identify(store: &Store, headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Self::Anonymous) };
-        let token = value.to_str().ok().and_then(bearer).ok_or_else(ApiError::bad_token)?;
-        match store.users().by_token(token)? {
+        let token = value.to_str().ok().and_then(credential).ok_or_else(ApiError::bad_token)?;
+        match store.users().by_token(&token)? {
             Some((user, token)) => Ok(Self::User(user, token)),
             None => Err(ApiError::bad_token()),
         }
@@ -92,7 +94,36 @@ impl Caller {
     }
 }
 
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// The token of an `Authorization` header. Git sends it as the password of whatever user.
+fn credential(value: &str) -> Option<String> {
+    let (scheme, credential) = value.split_once(' ')?;
+    let credential = credential.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(credential.to_owned());
+    }
+    let decoded =
+        scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(credential).ok())??;
+    let (_, password) = str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some(password.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_tokens_as_clients_and_as_git_send_them() {
+        let basic = format!("Basic {}", STANDARD.encode("me:hf_x:y"));
+        for (value, token) in [
+            ("Bearer hf_x", Some("hf_x")),
+            ("bearer  hf_x ", Some("hf_x")),
+            (basic.as_str(), Some("hf_x:y")),
+            ("Basic hf_x", None),
+            ("Basic aGZfeA==", None),
+            ("Digest hf_x", None),
+            ("hf_x", None),
+        ] {
+            assert_eq!(credential(value).as_deref(), token, "{value}");
+        }
+    }
 }

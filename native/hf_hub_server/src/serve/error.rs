@@ -149,6 +149,20 @@ impl ApiError {
         Self { status, code, message: message.into(), headers, more, cause: None }
     }
 
+    /// No program does this on the Hub's machine.
+    pub(super) fn not_installed(program: &str) -> Self {
+        let message = format!("{program} is not installed where the Local Hub runs");
+        Self::new(StatusCode::NOT_IMPLEMENTED, None, message)
+    }
+
+    /// The same, said so that git asks its user for a password.
+    pub(super) fn for_git(self) -> Self {
+        if self.status != StatusCode::UNAUTHORIZED {
+            return self;
+        }
+        self.with_header(WWW_AUTHENTICATE, "Basic realm=\"Local Hub\", charset=\"UTF-8\"")
+    }
+
     /// Adds a key to the body.
     pub(super) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.more.insert(key.to_owned(), value.into());

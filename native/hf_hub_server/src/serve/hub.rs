@@ -21,6 +21,10 @@ pub(super) struct Options {
     pub(super) multipart_threshold: u64,
     /// The size of these parts.
     pub(super) part_size: u64,
+    /// How large a file may be.
+    pub(super) max_file_size: Option<u64>,
+    /// How much large content a namespace may have in private repositories.
+    pub(super) private_quota: Option<u64>,
 }
 
 /// The state shared by all requests.

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, RANGE, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RANGE, USER_AGENT};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -21,12 +21,17 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::error::Cause;
 use super::origins::Origin;
 
 /// A server that runs for weeks under `--test-control` must not fill the memory.
 const MAX_RECORDS: usize = 100_000;
+
+/// Larger bodies are not kept, and older ones neither.
+const MAX_BODY: usize = 256 << 10;
+const BODIES: u64 = 500;
 
 /// One request. Times are milliseconds since 1970.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +46,8 @@ pub(super) struct Record {
     authorization: bool,
     user_agent: Option<String>,
     counter: Option<String>,
+    /// What the body says: JSON, an array of the lines of JSON, or the text of a form.
+    body: Option<Value>,
     bytes_received: u64,
     bytes_sent: u64,
     finished: bool,
@@ -98,12 +105,18 @@ impl Journal {
         }
         if self.keep {
             state.records.insert(record.n, record.clone());
+            if let Some(old) = record.n.checked_sub(BODIES).and_then(|n| state.records.get_mut(&n))
+            {
+                old.body = None;
+            }
             while state.records.len() > MAX_RECORDS {
                 state.records.pop_first();
             }
         }
         drop(state);
-        Exchange { journal: self.clone(), record, received: Arc::default(), is_over: false }
+        let format = Format::of(request.headers()).filter(|_| self.keep);
+        let received = Arc::new(Received::new(format));
+        Exchange { journal: self.clone(), record, received, is_over: false }
     }
 }
 
@@ -121,6 +134,7 @@ impl Record {
             authorization: headers.contains_key(AUTHORIZATION),
             user_agent: text(headers, USER_AGENT.as_str()),
             counter: text(headers, "x-hf-download-counter"),
+            body: None,
             bytes_received: 0,
             bytes_sent: 0,
             finished: false,
@@ -167,7 +181,7 @@ async fn observe(journal: Arc<Journal>, origin: Origin, request: Request, next: 
 struct Exchange {
     journal: Arc<Journal>,
     record: Record,
-    received: Arc<AtomicU64>,
+    received: Arc<Received>,
     is_over: bool,
 }
 
@@ -188,7 +202,10 @@ impl Exchange {
     }
 
     fn save(&mut self) {
-        self.record.bytes_received = self.received.load(Ordering::Relaxed);
+        self.record.bytes_received = self.received.bytes.load(Ordering::Relaxed);
+        if self.record.body.is_none() {
+            self.record.body = self.received.said();
+        }
         if let Some(record) = self.journal.lock().records.get_mut(&self.record.n) {
             record.clone_from(&self.record);
         }
@@ -212,10 +229,71 @@ impl Drop for Exchange {
     }
 }
 
+/// What was read of a request's body.
+#[derive(Default)]
+struct Received {
+    bytes: AtomicU64,
+    kept: Option<(Format, Mutex<Vec<u8>>)>,
+}
+
+/// What a body is that can be shown.
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    Json,
+    Lines,
+    Form,
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let kind = text(headers, CONTENT_TYPE.as_str())?;
+        [("ndjson", Self::Lines), ("json", Self::Json), ("form-urlencoded", Self::Form)]
+            .into_iter()
+            .find_map(|(name, format)| kind.contains(name).then_some(format))
+    }
+
+    fn read(self, body: &[u8]) -> Option<Value> {
+        match self {
+            Self::Json => serde_json::from_slice(body).ok(),
+            Self::Lines => {
+                let lines = serde_json::Deserializer::from_slice(body).into_iter();
+                lines.collect::<Result<Vec<_>, _>>().ok().map(Value::Array)
+            }
+            Self::Form => Some(String::from_utf8_lossy(body).into()),
+        }
+    }
+}
+
+impl Received {
+    fn new(format: Option<Format>) -> Self {
+        Self { bytes: AtomicU64::default(), kept: format.map(|format| (format, Mutex::default())) }
+    }
+
+    fn add(&self, data: &Bytes) {
+        self.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        if let Some((_, mut kept)) = self.kept() {
+            // One byte too many says that it is not all.
+            let room = (MAX_BODY + 1).saturating_sub(kept.len());
+            kept.extend_from_slice(&data[..room.min(data.len())]);
+        }
+    }
+
+    fn said(&self) -> Option<Value> {
+        let (format, kept) = self.kept()?;
+        let whole = !kept.is_empty() && kept.len() <= MAX_BODY;
+        whole.then(|| format.read(&kept))?
+    }
+
+    fn kept(&self) -> Option<(Format, MutexGuard<'_, Vec<u8>>)> {
+        let (format, kept) = self.kept.as_ref()?;
+        Some((*format, kept.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
 /// A request body whose bytes are counted.
 struct Counted {
     inner: Body,
-    received: Arc<AtomicU64>,
+    received: Arc<Received>,
 }
 
 impl HttpBody for Counted {
@@ -228,8 +306,7 @@ impl HttpBody for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
-            let size = frame.data_ref().map_or(0, Bytes::len) as u64;
-            self.received.fetch_add(size, Ordering::Relaxed);
+            frame.data_ref().into_iter().for_each(|data| self.received.add(data));
         }
         Poll::Ready(frame)
     }

@@ -74,6 +74,12 @@ pub(crate) struct Spec {
         long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u64).range(1..)
     )]
     part_size: u64,
+    /// Size in bytes of the largest file that is taken
+    #[arg(long, value_name = "BYTES")]
+    max_file_size: Option<u64>,
+    /// Bytes of large files that each user and organization may have in private repositories
+    #[arg(long, value_name = "BYTES")]
+    private_quota: Option<u64>,
     /// Entries on a page of a listing, at most
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     page_size: u64,
@@ -124,6 +130,8 @@ async fn serve(spec: Spec) -> Result<()> {
         link_ttl: Duration::from_secs(spec.link_ttl),
         multipart_threshold: spec.multipart_threshold,
         part_size: spec.part_size,
+        max_file_size: spec.max_file_size,
+        private_quota: spec.private_quota,
     };
     let hub = Arc::new(Hub::new(store, &key, origins, options));
     let journal = Arc::new(Journal::new(spec.test_control, spec.log));

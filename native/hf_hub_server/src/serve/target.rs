@@ -108,6 +108,12 @@ pub(super) enum Action {
     LfsBatch,
     /// Whether a large file has arrived.
     LfsVerify,
+    /// What `git clone` and `git fetch` ask for first.
+    GitRefs,
+    /// The objects for them.
+    GitUploadPack,
+    /// What `git push` sends.
+    GitReceivePack,
 }
 
 impl Action {
@@ -121,7 +127,9 @@ impl Action {
             | Self::Duplicate
             | Self::DuplicateLfs
             | Self::LfsBatch
-            | Self::LfsVerify => method == Method::POST,
+            | Self::LfsVerify
+            | Self::GitUploadPack
+            | Self::GitReceivePack => method == Method::POST,
             Self::Branch { .. } | Self::Tag { .. } => {
                 method == Method::POST || method == Method::DELETE
             }
@@ -152,6 +160,11 @@ impl Target {
         let segments = raw_path.strip_prefix('/')?.split('/').collect::<Vec<_>>();
         match segments.as_slice() {
             [id @ .., "info", "lfs", "objects", action] => lfs(id, action),
+            [id @ .., "info", "refs"] if id.first() != Some(&"api") => {
+                git(id, Action::GitRefs, "/info/refs")
+            }
+            [id @ .., "git-upload-pack"] => git(id, Action::GitUploadPack, "/git-upload-pack"),
+            [id @ .., "git-receive-pack"] => git(id, Action::GitReceivePack, "/git-receive-pack"),
             ["api", "resolve-cache", kind, rest @ ..] => {
                 resolve_cache(RepoKind::from_plural(kind)?, rest)
             }
@@ -175,12 +188,7 @@ fn resolve(kind: RepoKind, segments: &[&str]) -> Option<Target> {
 }
 
 fn lfs(segments: &[&str], action: &str) -> Option<Target> {
-    let (kind, id) = match segments {
-        [kind, rest @ ..] if RepoKind::from_plural(kind).is_some() => {
-            (RepoKind::from_plural(kind)?, rest)
-        }
-        _ => (RepoKind::Model, segments),
-    };
+    let (kind, id) = typed(segments)?;
     let (name, namespace) = id.split_last()?;
     let id = namespace.iter().copied().chain([name.strip_suffix(".git")?]).collect::<Vec<_>>();
     let after = format!(".git/info/lfs/objects/{action}");
@@ -192,6 +200,26 @@ fn lfs(segments: &[&str], action: &str) -> Option<Target> {
     let mut target = target(kind, &id, action, format!("/{}", kind.url_prefix()), &[])?;
     target.around.1 = after;
     Some(target)
+}
+
+/// Git's own routes; the address of a clone may end in `.git`.
+fn git(segments: &[&str], action: Action, after: &str) -> Option<Target> {
+    let (kind, id) = typed(segments)?;
+    let (name, namespace) = id.split_last()?;
+    let name = name.strip_suffix(".git").unwrap_or(name);
+    let id = namespace.iter().copied().chain([name]).collect::<Vec<_>>();
+    let mut target = target(kind, &id, action, format!("/{}", kind.url_prefix()), &[])?;
+    target.around.1 = format!(".git{after}");
+    Some(target)
+}
+
+fn typed<'a, 'b>(segments: &'a [&'b str]) -> Option<(RepoKind, &'a [&'b str])> {
+    match segments {
+        [kind, rest @ ..] if RepoKind::from_plural(kind).is_some() => {
+            Some((RepoKind::from_plural(kind)?, rest))
+        }
+        _ => Some((RepoKind::Model, segments)),
+    }
 }
 
 fn resolve_cache(kind: RepoKind, segments: &[&str]) -> Option<Target> {
@@ -370,6 +398,21 @@ mod tests {
         }
         let target = Target::parse("/datasets/a/r.git/info/lfs/objects/batch").unwrap();
         assert_eq!(target.around, ("/datasets/".into(), ".git/info/lfs/objects/batch".into()));
+    }
+
+    #[test]
+    fn reads_routes_of_git() {
+        for (path, key, action) in [
+            ("/a/r/info/refs", "model a/r", Action::GitRefs),
+            ("/datasets/a/r.git/info/refs", "dataset a/r", Action::GitRefs),
+            ("/a/r.git/git-upload-pack", "model a/r", Action::GitUploadPack),
+            ("/spaces/a/r/git-receive-pack", "space a/r", Action::GitReceivePack),
+            ("/api/models/a/info/refs", "model a/info", Action::Refs),
+        ] {
+            assert_eq!(parse(path), Some((key.to_owned(), action)), "{path}");
+        }
+        let target = Target::parse("/datasets/a/old/info/refs").unwrap();
+        assert_eq!(target.around, ("/datasets/".into(), ".git/info/refs".into()));
     }
 
     #[test]

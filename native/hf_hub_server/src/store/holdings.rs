@@ -9,11 +9,33 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use walkdir::WalkDir;
 
 use super::disk;
 use super::git::EntryKind;
-use super::lfs::LfsStore;
+use super::lfs::{LfsStore, is_oid};
 use super::repo::Repo;
+use super::{RepoKind, Store};
+
+impl Store {
+    /// The size of the large files in what somebody has of private repositories.
+    pub(crate) fn private_storage(&self, namespace: Option<&str>) -> Result<u64> {
+        let lfs = self.lfs();
+        let mut size = 0;
+        for kind in RepoKind::ALL {
+            for repo in self.list(kind)? {
+                if repo.settings.private && repo.key.id.namespace() == namespace {
+                    size += repo.stored(&lfs)?;
+                }
+            }
+        }
+        Ok(size)
+    }
+}
+
+fn is_missing(err: &io::Error) -> bool {
+    err.kind() == io::ErrorKind::NotFound
+}
 
 impl Repo {
     /// Whether content belongs to this repository.
@@ -36,6 +58,23 @@ impl Repo {
             // Not every file system has links, and a file only so many; the record is what counts.
             Err(_) => Ok(fs::write(&path, "")?),
         }
+    }
+
+    /// The size of the content that belongs to this repository.
+    fn stored(&self, lfs: &LfsStore) -> Result<u64> {
+        let entries = WalkDir::new(self.holdings_dir()).into_iter();
+        let mut size = 0;
+        for entry in entries {
+            match entry {
+                Ok(entry) => {
+                    let oid = entry.file_name().to_str().filter(|name| is_oid(name));
+                    size += oid.and_then(|oid| lfs.size(oid)).unwrap_or_default();
+                }
+                Err(err) if err.io_error().is_some_and(is_missing) => {}
+                Err(err) => return Err(err.into()),
+            }
+        }
+        Ok(size)
     }
 
     fn hold_all(&self, lfs: &LfsStore) -> Result<()> {

@@ -10,7 +10,7 @@ use super::super::answer;
 use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
 use super::super::slot::{Multipart, Slot};
-use super::{check_commit_rights, open, repos};
+use super::{check_commit_rights, limits, open, repos};
 use crate::store::{Place, Pointer, Repo, RepoKey, is_oid};
 
 const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
@@ -38,15 +38,21 @@ struct Reference {
 /// Answers `POST /{id}.git/info/lfs/objects/batch`.
 pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
     let batch: Batch = ask.body.json()?;
-    // Without a ref a pull request is to be opened, which everybody may.
+    if batch.operation == "download" {
+        return download(ask, repo, batch.objects);
+    }
+    // Without a ref a pull request is to be opened, which everybody may. Git says all of it.
     match &batch.reference {
-        Some(reference) => drop(check_commit_rights(ask, repo, &reference.name)?),
+        Some(Reference { name }) => {
+            let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+            check_commit_rights(ask, repo, name)?;
+        }
         None => drop(ask.caller.writer()?),
     }
     if batch.operation != "upload" {
-        let message = format!("Unknown operation: {}; files are read at resolve", batch.operation);
-        return Err(ApiError::bad_request(message));
+        return Err(ApiError::bad_request(format!("Unknown operation: {}", batch.operation)));
     }
+    limits::check_storage(ask, repo, &batch.objects)?;
     if batch.hash_algo.as_deref().is_some_and(|algo| algo != "sha256") {
         return Err(ApiError::bad_request("Only sha256 is known here"));
     }
@@ -61,8 +67,35 @@ pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
         }
         objects.push(describe(ask, repo, object, is_multipart)?);
     }
+    Ok(batched(transfer, &objects))
+}
+
+/// Clients of the Hub read files at `resolve`; git-lfs asks here.
+fn download(ask: &Ask, repo: &Repo, wanted: Vec<Pointer>) -> Answer {
+    if !ask.caller.may_read_files(repo) {
+        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
+    }
+    let lfs = ask.hub.store.lfs();
+    let mut objects = Vec::new();
+    for Pointer { oid, size } in wanted {
+        let mut object = json!({ "oid": oid, "size": size });
+        if is_oid(&oid) && repo.holds(&lfs, &oid)? && lfs.size(&oid) == Some(size) {
+            let path = format!("/lfs/{oid}/{oid}");
+            let cdn = ask.hub.origins.cdn(Some(&ask.headers));
+            let expires_in = ask.hub.options.link_ttl.as_secs();
+            let href = format!("{cdn}{path}?{}", ask.hub.sign(&path));
+            object["actions"] = json!({ "download": { "href": href, "expires_in": expires_in } });
+        } else {
+            object["error"] = json!({ "code": 404, "message": "Object does not exist" });
+        }
+        objects.push(object);
+    }
+    Ok(batched("basic", &objects))
+}
+
+fn batched(transfer: &str, objects: &[Value]) -> axum::response::Response {
     let answer = json!({ "transfer": transfer, "objects": objects });
-    Ok(([(CONTENT_TYPE, LFS_JSON)], axum::Json(answer)).into_response())
+    ([(CONTENT_TYPE, LFS_JSON)], axum::Json(answer)).into_response()
 }
 
 fn describe(ask: &Ask, repo: &Repo, object: Pointer, in_parts: bool) -> Result<Value, ApiError> {
@@ -79,7 +112,7 @@ fn describe(ask: &Ask, repo: &Repo, object: Pointer, in_parts: bool) -> Result<V
             _ => return Ok(json),
         }
     } else {
-        None
+        limits::too_large(ask, &object)
     };
     if let Some(message) = problem {
         json["error"] = json!({ "code": 422, "message": message });

@@ -6,8 +6,10 @@ mod branches;
 mod cdn;
 mod commit;
 mod commits;
+mod git;
 mod info;
 mod lfs;
+mod limits;
 mod list;
 mod paths;
 mod preupload;
@@ -109,12 +111,25 @@ async fn repository(State(hub): State<Arc<Hub>>, request: Request) -> Response {
 
 fn dispatch(ask: &Ask) -> Answer {
     let target = Target::parse(&ask.raw_path).ok_or_else(ApiError::page_not_found)?;
+    let answer = reach(ask, &target);
+    if is_for_git(&target.action) { answer.map_err(ApiError::for_git) } else { answer }
+}
+
+/// Whether git or git-lfs asks.
+fn is_for_git(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::GitRefs | Action::GitUploadPack | Action::GitReceivePack | Action::LfsBatch
+    )
+}
+
+fn reach(ask: &Ask, target: &Target) -> Answer {
     if !target.action.allows(&ask.method) {
         return Err(ApiError::method_not_allowed());
     }
     let repo = match open(ask, &target.key)? {
         Place::Here(repo) => repo,
-        Place::Moved(id) => return Ok(moved(ask, &target, &id.to_string())),
+        Place::Moved(id) => return Ok(moved(ask, target, &id.to_string())),
         Place::Nowhere => return Err(ApiError::repo_not_found(ask.caller.is_anonymous())),
     };
     if repo.settings.disabled {
@@ -144,6 +159,9 @@ fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
         Action::DuplicateLfs => lfs::duplicate(ask, repo),
         Action::LfsBatch => lfs::batch(ask, repo),
         Action::LfsVerify => lfs::verify(ask, repo),
+        Action::GitRefs => git::refs(ask, repo),
+        Action::GitUploadPack => git::upload_pack(ask, repo),
+        Action::GitReceivePack => Err(git::no_push()),
     }
 }
 

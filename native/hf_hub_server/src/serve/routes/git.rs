@@ -1,0 +1,133 @@
+//! Cloning and fetching: git's protocol over HTTP.
+//!
+//! What git has to say is said by git itself, the `upload-pack` of the machine's own installation: this passes bytes
+//! to and fro. Pushing is refused; commits come over the API, where they are checked.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::Stdio;
+
+use async_stream::try_stream;
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::IntoResponse;
+use flate2::read::GzDecoder;
+use futures_util::Stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use crate::store::Repo;
+
+const PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
+const RESULT: &str = "application/x-git-upload-pack-result";
+/// What a client says it has is no longer, compressed or not.
+const MAX_REQUEST: u64 = 64 << 20;
+const CHUNK: usize = 64 << 10;
+
+/// Answers `GET /{id}/info/refs`.
+pub(super) fn refs(ask: &Ask, repo: &Repo) -> Answer {
+    match ask.query.get("service") {
+        Some("git-upload-pack") => {}
+        Some("git-receive-pack") => return Err(no_push()),
+        _ => return Err(ApiError::bad_request("Only git's smart protocol is spoken here")),
+    }
+    let child = start(ask, repo, &["--advertise-refs"])?;
+    let banner = Bytes::from_static(b"001e# service=git-upload-pack\n0000");
+    Ok(answer(ADVERTISEMENT, output(child, Some(banner))))
+}
+
+/// Answers `POST /{id}/git-upload-pack`.
+pub(super) fn upload_pack(ask: &Ask, repo: &Repo) -> Answer {
+    let request = request(ask)?;
+    let mut child = start(ask, repo, &[])?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Beside the output, or both would wait for each other. A child that has left does not listen.
+        tokio::spawn(async move { drop(stdin.write_all(&request).await) });
+    }
+    Ok(answer(RESULT, output(child, None)))
+}
+
+/// Why nobody can push.
+pub(super) fn no_push() -> ApiError {
+    ApiError::forbidden("The Local Hub takes no pushes; commit through the API instead")
+}
+
+/// The whole request, which git compresses when it is long.
+fn request(ask: &Ask) -> Result<Vec<u8>, ApiError> {
+    let sent = ask.body.bytes()?;
+    if ask.headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
+        return Ok(sent);
+    }
+    let mut request = Vec::new();
+    let read = GzDecoder::new(sent.as_slice()).take(MAX_REQUEST + 1).read_to_end(&mut request);
+    read.map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")))?;
+    if request.len() as u64 > MAX_REQUEST { Err(ApiError::too_large()) } else { Ok(request) }
+}
+
+fn start(ask: &Ask, repo: &Repo, options: &[&str]) -> Result<Child, ApiError> {
+    if !ask.caller.may_read_files(repo) {
+        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
+    }
+    let mut command = command(&repo.git_dir, options);
+    if let Some(protocol) = ask.headers.get(PROTOCOL).and_then(|value| value.to_str().ok()) {
+        command.env("GIT_PROTOCOL", protocol);
+    }
+    command.spawn().map_err(|err| match err.kind() {
+        io::ErrorKind::NotFound => ApiError::not_installed("git"),
+        _ => err.into(),
+    })
+}
+
+fn command(git_dir: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    // The store may belong to another user than the one the server runs as.
+    command.arg("-c").arg(format!("safe.directory={}", git_dir.display()));
+    command.args(["upload-pack", "--strict", "--stateless-rpc"]).args(options).arg(git_dir);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // Where the server was started is none of its business.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_GLOBAL", "GIT_PROTOCOL"] {
+        command.env_remove(name);
+    }
+    command.kill_on_drop(true);
+    command
+}
+
+/// What the child writes, as it writes it; a client that leaves ends it.
+fn output(child: Child, banner: Option<Bytes>) -> Body {
+    Body::from_stream(pieces(child, banner))
+}
+
+fn pieces(mut child: Child, banner: Option<Bytes>) -> impl Stream<Item = io::Result<Bytes>> {
+    let stdin = child.stdin.take();
+    try_stream! {
+        drop(stdin);
+        if let Some(banner) = banner {
+            yield banner;
+        }
+        if let Some(mut stdout) = child.stdout.take() {
+            let mut chunk = vec![0; CHUNK];
+            loop {
+                let read = stdout.read(&mut chunk).await?;
+                if read == 0 {
+                    break;
+                }
+                yield Bytes::copy_from_slice(&chunk[..read]);
+            }
+        }
+        let status = child.wait().await?;
+        if !status.success() {
+            // Cut off, so that the client does not take what it has for all there is.
+            Err(io::Error::other("git upload-pack failed"))?;
+        }
+    }
+}
+
+fn answer(media_type: &'static str, body: Body) -> axum::response::Response {
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static(media_type)), (CACHE_CONTROL, NO_CACHE)];
+    (headers, body).into_response()
+}

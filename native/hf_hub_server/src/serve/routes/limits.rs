@@ -1,0 +1,36 @@
+//! How much may be stored: what a plan sets on the Hub, the command line sets here.
+
+use super::super::ask::Ask;
+use super::super::error::ApiError;
+use crate::store::{Pointer, Repo};
+
+/// Refuses an upload that would not fit into what its owner may keep in private repositories.
+pub(super) fn check_storage(ask: &Ask, repo: &Repo, wanted: &[Pointer]) -> Result<(), ApiError> {
+    let Some(quota) = ask.hub.options.private_quota.filter(|_| repo.settings.private) else {
+        return Ok(());
+    };
+    let store = &ask.hub.store;
+    let lfs = store.lfs();
+    let mut needed = store.private_storage(repo.key.id.namespace())?;
+    for Pointer { oid, size } in wanted {
+        if !(crate::store::is_oid(oid) && repo.holds(&lfs, oid)?) {
+            needed = needed.saturating_add(*size);
+        }
+    }
+    if needed > quota {
+        return Err(ApiError::forbidden(
+            "Private repository storage limit reached, please upgrade your plan to increase your private storage \
+             limit.",
+        ));
+    }
+    Ok(())
+}
+
+/// What is said about a file that is larger than any may be.
+pub(super) fn too_large(ask: &Ask, object: &Pointer) -> Option<String> {
+    let most = ask.hub.options.max_file_size.filter(|most| object.size > *most)?;
+    Some(format!(
+        "This file of {} bytes is larger than the {most} bytes a file may have",
+        object.size
+    ))
+}
