@@ -50,7 +50,8 @@ defmodule HfHub.Error do
 
   `:message`; `:status`, `:url` (without query) and `:request_id` (to quote to Hugging Face) of the
   refused request; `:repo_id`, `:path` and `:revision` concerned; `:retry_after` in milliseconds;
-  `:reason`, the technical cause as text. Fields that do not apply are `nil`. None ever holds a token.
+  `:reason`, the technical cause as text; `:details`, what else the Hub said: the JSON object of its refusal
+  as a map. Fields that do not apply are `nil`. None ever holds a token.
   """
 
   @type kind ::
@@ -91,7 +92,8 @@ defmodule HfHub.Error do
           path: String.t() | nil,
           revision: String.t() | nil,
           retry_after: non_neg_integer() | nil,
-          reason: String.t() | nil
+          reason: String.t() | nil,
+          details: map() | nil
         }
 
   defexception [
@@ -104,7 +106,8 @@ defmodule HfHub.Error do
     :path,
     :revision,
     :retry_after,
-    :reason
+    :reason,
+    :details
   ]
 
   @impl true
@@ -129,7 +132,8 @@ defmodule HfHub.Error do
   def new(kind, message, facts \\ []), do: struct!(__MODULE__, [kind: kind, message: message] ++ facts)
 
   @doc false
-  @spec unwrap!({:ok, value} | {:error, t()}) :: value when value: term()
+  @spec unwrap!(:ok | {:ok, value} | {:error, t()}) :: :ok | value when value: term()
+  def unwrap!(:ok), do: :ok
   def unwrap!({:ok, value}), do: value
   def unwrap!({:error, %__MODULE__{} = error}), do: raise(error)
 end

@@ -4,20 +4,15 @@ defmodule HfHub.Git do
 
       {:ok, refs} = HfHub.Git.list_refs("openai-community/gpt2")
       for branch <- refs.branches, do: branch.name
+
+      :ok = HfHub.Git.create_branch("me/my-model", "experiment")
+      :ok = HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
   """
 
-  alias HfHub.{Config, Error, Options, RepoRef, Request}
+  alias HfHub.{Error, Options, RepoRef, Request}
   alias HfHub.Git.{CommitInfo, Refs}
 
-  @repo_type [
-    repo_type: [
-      type: {:in, [:model, :dataset, :space]},
-      default: :model,
-      doc: "what an id alone stands for."
-    ]
-  ]
-
-  @refs @repo_type ++
+  @refs Options.repo_type() ++
           [
             include_pull_requests: [
               type: :boolean,
@@ -26,12 +21,47 @@ defmodule HfHub.Git do
             ]
           ] ++ Options.common()
 
-  @commits @repo_type ++
+  @commits Options.repo_type() ++
              [
                revision: [type: :string, doc: "branch, tag or commit. By default `\"main\"`."],
                formatted: [type: :boolean, default: false, doc: "tell titles and messages as HTML, too."],
                limit: [type: :pos_integer, doc: "at most so many. By default the whole history."]
              ] ++ Options.common()
+
+  @branch Options.repo_type() ++
+            [
+              revision: [
+                type: :string,
+                doc: "the branch, tag or commit it begins at. By default what the id names, else `\"main\"`."
+              ],
+              exist_ok: [
+                type: :boolean,
+                default: false,
+                doc: "take a branch that is there already for a success, wherever it points."
+              ]
+            ] ++ Options.common()
+
+  @tag Options.repo_type() ++
+         [
+           revision: [
+             type: :string,
+             doc: "the branch or commit to tag. By default what the id names, else `\"main\"`."
+           ],
+           message: [type: :string, doc: "what the tag says."],
+           exist_ok: [
+             type: :boolean,
+             default: false,
+             doc: "take a tag that is there already for a success, wherever it points."
+           ]
+         ] ++ Options.common()
+
+  @delete Options.repo_type() ++ Options.common()
+
+  @squash Options.repo_type() ++
+            [
+              branch: [type: :string, default: "main", doc: "whose history."],
+              message: [type: :string, doc: "the message of the commit that is left."]
+            ] ++ Options.common()
 
   @doc """
   Returns the branches, tags and converts of a repository.
@@ -49,12 +79,7 @@ defmodule HfHub.Git do
   def list_refs(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @refs)
 
-    with {:ok, ref} <- ref(repo_id, opts) do
-      Request.new(:get, "/api/:types/*repo/refs", params(ref), opts)
-      |> Request.about(ref)
-      |> Request.query(include_prs: if(opts[:include_pull_requests], do: 1))
-      |> Request.run(&Refs.from_json/1)
-    end
+    with {:ok, ref} <- RepoRef.find(repo_id, opts), do: refs(ref, opts)
   end
 
   @doc "Same as `list_refs/2`, but returns the refs or raises `HfHub.Error`."
@@ -77,11 +102,9 @@ defmodule HfHub.Git do
   def list_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @commits)
 
-    with {:ok, ref} <- ref(repo_id, opts) do
-      revision = opts[:revision] || ref.revision || "main"
-
-      Request.new(:get, "/api/:types/*repo/commits/:revision", [revision: revision] ++ params(ref), opts)
-      |> Request.about(%{ref | revision: revision})
+    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+      Request.new(:get, "/api/:types/*repo/commits/:revision", RepoRef.params(ref), opts)
+      |> Request.about(ref)
       |> Request.query([{"expand[]", if(opts[:formatted], do: "formatted")}])
       |> Request.list(opts[:limit], &CommitInfo.from_json/1)
     end
@@ -91,7 +114,180 @@ defmodule HfHub.Git do
   @spec list_commits!(term(), keyword()) :: [CommitInfo.t()]
   def list_commits!(repo_id, opts \\ []), do: Error.unwrap!(list_commits(repo_id, opts))
 
-  defp ref(repo_id, opts), do: RepoRef.parse(repo_id, opts[:repo_type], opts[:endpoint] || Config.endpoint())
+  @doc """
+  Creates a branch.
 
-  defp params(ref), do: [types: "#{ref.repo_type}s", repo: ref.repo_id]
+  ## Options
+
+  #{Options.docs(@branch)}
+
+  ## Examples
+
+      HfHub.Git.create_branch("me/my-model", "experiment", revision: "v1.0")
+      #=> :ok
+  """
+  @doc python: "create_branch"
+  @spec create_branch(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  def create_branch(repo_id, branch, opts \\ []) do
+    opts = Options.validate!(opts, @branch)
+
+    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+      change(:post, "branch/:name", branch, ref, opts)
+      |> Request.json(%{startingPoint: ref.revision})
+      |> Request.effect()
+      |> unless_branch(branch, ref, opts)
+    end
+  end
+
+  @doc "Same as `create_branch/3`, but raises `HfHub.Error` where it fails."
+  @spec create_branch!(term(), String.t(), keyword()) :: :ok
+  def create_branch!(repo_id, branch, opts \\ []), do: Error.unwrap!(create_branch(repo_id, branch, opts))
+
+  @doc """
+  Deletes a branch. What no other name leads to is lost. The Hub keeps `main`.
+
+  ## Options
+
+  #{Options.docs(@delete)}
+
+  ## Examples
+
+      HfHub.Git.delete_branch("me/my-model", "experiment")
+      #=> :ok
+  """
+  @doc python: "delete_branch"
+  @spec delete_branch(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  def delete_branch(repo_id, branch, opts \\ []), do: delete("branch/:name", repo_id, branch, opts)
+
+  @doc "Same as `delete_branch/3`, but raises `HfHub.Error` where it fails."
+  @spec delete_branch!(term(), String.t(), keyword()) :: :ok
+  def delete_branch!(repo_id, branch, opts \\ []), do: Error.unwrap!(delete_branch(repo_id, branch, opts))
+
+  @doc """
+  Tags a commit.
+
+  ## Options
+
+  #{Options.docs(@tag)}
+
+  ## Examples
+
+      HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
+      #=> :ok
+  """
+  @doc python: "create_tag"
+  @spec create_tag(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  def create_tag(repo_id, tag, opts \\ []) do
+    opts = Options.validate!(opts, @tag)
+    name!(tag)
+
+    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+      change(:post, "tag/:name", ref.revision || "main", ref, opts)
+      |> Request.json(%{tag: tag, message: opts[:message]})
+      |> Request.effect()
+      |> unless_there(opts)
+    end
+  end
+
+  @doc "Same as `create_tag/3`, but raises `HfHub.Error` where it fails."
+  @spec create_tag!(term(), String.t(), keyword()) :: :ok
+  def create_tag!(repo_id, tag, opts \\ []), do: Error.unwrap!(create_tag(repo_id, tag, opts))
+
+  @doc """
+  Deletes a tag. Options: those of `delete_branch/3`.
+
+  ## Examples
+
+      HfHub.Git.delete_tag("me/my-model", "v1.0")
+      #=> :ok
+  """
+  @doc python: "delete_tag"
+  @spec delete_tag(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  def delete_tag(repo_id, tag, opts \\ []), do: delete("tag/:name", repo_id, tag, opts)
+
+  @doc "Same as `delete_tag/3`, but raises `HfHub.Error` where it fails."
+  @spec delete_tag!(term(), String.t(), keyword()) :: :ok
+  def delete_tag!(repo_id, tag, opts \\ []), do: Error.unwrap!(delete_tag(repo_id, tag, opts))
+
+  @doc """
+  Makes one commit of a branch's whole history. Nothing brings the history back.
+
+  What it is for: hundreds of commits that nobody will look at again. The branch cannot be merged with
+  others any more.
+
+  ## Options
+
+  #{Options.docs(@squash)}
+
+  ## Examples
+
+      HfHub.Git.super_squash("me/my-model", message: "Checkpoints of the first run")
+      #=> :ok
+  """
+  @doc python: "super_squash_history"
+  @spec super_squash(term(), keyword()) :: :ok | {:error, Error.t()}
+  def super_squash(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @squash)
+    message = opts[:message] || "Super-squash branch '#{opts[:branch]}' using hf_hub"
+
+    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
+      change(:post, "super-squash/:name", opts[:branch], ref, opts)
+      |> Request.json(%{message: message})
+      |> Request.effect()
+    end
+  end
+
+  @doc "Same as `super_squash/2`, but raises `HfHub.Error` where it fails."
+  @spec super_squash!(term(), keyword()) :: :ok
+  def super_squash!(repo_id, opts \\ []), do: Error.unwrap!(super_squash(repo_id, opts))
+
+  defp delete(route, repo_id, name, opts) do
+    opts = Options.validate!(opts, @delete)
+
+    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
+      change(:delete, route, name, ref, opts) |> Request.effect()
+    end
+  end
+
+  defp change(method, route, name, ref, opts) do
+    name!(name)
+
+    Request.new(method, "/api/:types/*repo/" <> route, [name: name] ++ RepoRef.params(ref), opts)
+    |> Request.about(%{ref | revision: name})
+  end
+
+  # Without a name the route would be another one.
+  defp name!(name) do
+    unless is_binary(name) and String.valid?(name) and name != "" do
+      raise ArgumentError, "expected the name of a branch or tag, got: #{inspect(name)}"
+    end
+  end
+
+  defp unless_branch({:error, %Error{kind: :forbidden}} = refused, branch, ref, opts) do
+    # Who may not create it may still find it there.
+    with true <- opts[:exist_ok],
+         {:ok, refs} <- refs(ref, opts),
+         true <- Enum.any?(refs.branches, &(&1.name == branch)) do
+      :ok
+    else
+      _other -> refused
+    end
+  end
+
+  defp unless_branch(result, _branch, _ref, opts), do: unless_there(result, opts)
+
+  defp unless_there({:error, %Error{kind: :conflict} = error}, opts) do
+    if opts[:exist_ok],
+      do: :ok,
+      else: {:error, %{error | message: error.message <> "; pass exist_ok: true to leave it as it is"}}
+  end
+
+  defp unless_there(result, _opts), do: result
+
+  defp refs(ref, opts) do
+    Request.new(:get, "/api/:types/*repo/refs", RepoRef.params(ref), opts)
+    |> Request.about(ref)
+    |> Request.query(include_prs: if(opts[:include_pull_requests], do: 1))
+    |> Request.run(&Refs.from_json/1)
+  end
 end

@@ -1,18 +1,45 @@
 defmodule HfHub.Repo do
   @moduledoc """
-  Repositories as such: whether they exist.
+  Repositories as such: whether they exist, and how they come, change, move and go.
 
       {:ok, true} = HfHub.Repo.exists?("openai-community/gpt2")
+      {:ok, url} = HfHub.Repo.create("me/my-model", private: true, exist_ok: true)
 
   The questions go to the Hub with the token, so what is private is seen by those who may see it. A
   network can fail, hence the answers are results: `{:ok, true}`, `{:ok, false}` or an error.
   """
 
-  alias HfHub.{Error, Options, RepoRef, Request}
+  alias HfHub.{Config, Error, Options, RepoRef, Request}
+  alias HfHub.Repo.{Settings, Template, Url}
 
   @existence Options.repo_type() ++ Options.common()
 
   @file_existence Options.repo_type() ++ Options.revision() ++ Options.common()
+
+  @create Options.repo_type() ++ Settings.create() ++ Options.common()
+
+  @delete Options.repo_type() ++
+            [
+              missing_ok: [
+                type: :boolean,
+                default: false,
+                doc: "take a repository that is not there for a success."
+              ]
+            ] ++ Options.common()
+
+  @move Options.repo_type() ++ Options.common()
+
+  @update Options.repo_type() ++ Settings.update() ++ Options.common()
+
+  @duplicate Options.repo_type() ++
+               [
+                 to: [
+                   type: :string,
+                   doc:
+                     "the id of the copy, or only its name. By default the same name; without a namespace it goes to " <>
+                       "the token's account."
+                 ]
+               ] ++ Settings.duplicate() ++ Options.common()
 
   @doc """
   Returns whether a repository exists and the token reaches it.
@@ -101,7 +128,212 @@ defmodule HfHub.Repo do
   @spec file_exists!(term(), String.t(), keyword()) :: boolean()
   def file_exists!(repo_id, filename, opts \\ []), do: Error.unwrap!(file_exists?(repo_id, filename, opts))
 
+  @doc """
+  Creates a repository with nothing in it but what the Hub puts there, and returns where it is.
+
+  An id without a namespace makes a repository of the token's account.
+
+  ## Options
+
+  #{Options.docs(@create)}
+
+  ## Examples
+
+      {:ok, url} = HfHub.Repo.create("me/my-model", private: true, exist_ok: true)
+      url.repo_id
+      #=> "me/my-model"
+
+      HfHub.Repo.create("me/app", repo_type: :space, space_sdk: :gradio, space_secrets: %{"KEY" => "…"})
+  """
+  @doc python: "create_repo"
+  @spec create(term(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  def create(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @create)
+
+    with {:ok, ref} <- RepoRef.whole(repo_id, opts),
+         space = Settings.space!(opts, ref.repo_type),
+         _valid = Settings.visibility!(opts, ref.repo_type),
+         {:ok, opts} <- Template.apply(opts) do
+      Request.new(:post, "/api/repos/create", [], opts)
+      |> Request.about(ref)
+      |> Request.json(Map.merge(space, Settings.new(ref, opts)))
+      |> Request.run(&Url.from_json(&1, ref, endpoint(opts)))
+      |> unless_there(ref, opts)
+    end
+  end
+
+  @doc "Same as `create/2`, but returns where the repository is or raises `HfHub.Error`."
+  @spec create!(term(), keyword()) :: Url.t()
+  def create!(repo_id, opts \\ []), do: Error.unwrap!(create(repo_id, opts))
+
+  @doc """
+  Deletes a repository with all its content and history. Nothing brings it back.
+
+  ## Options
+
+  #{Options.docs(@delete)}
+
+  ## Examples
+
+      HfHub.Repo.delete("me/my-model", missing_ok: true)
+      #=> :ok
+  """
+  @doc python: "delete_repo"
+  @spec delete(term(), keyword()) :: :ok | {:error, Error.t()}
+  def delete(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @delete)
+
+    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
+      Request.new(:delete, "/api/repos/delete", [], opts)
+      |> Request.about(ref)
+      |> Request.json(Settings.named(ref))
+      |> Request.effect()
+      |> unless_missing(opts[:missing_ok])
+    end
+  end
+
+  @doc "Same as `delete/2`, but raises `HfHub.Error` where it fails."
+  @spec delete!(term(), keyword()) :: :ok
+  def delete!(repo_id, opts \\ []), do: Error.unwrap!(delete(repo_id, opts))
+
+  @doc """
+  Changes who sees a repository, who has to ask for access, and what else its owner can set.
+
+  ## Options
+
+  At least one of them, besides those that all calls have:
+
+  #{Options.docs(@update)}
+
+  ## Examples
+
+      HfHub.Repo.update_settings("me/my-model", private: false, gated: :manual)
+      #=> :ok
+  """
+  @doc python: "update_repo_settings"
+  @spec update_settings(term(), keyword()) :: :ok | {:error, Error.t()}
+  def update_settings(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @update)
+
+    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
+      Request.new(:put, "/api/:types/*repo/settings", RepoRef.params(ref), opts)
+      |> Request.about(ref)
+      |> Request.json(Settings.changes!(opts, ref.repo_type))
+      |> Request.effect()
+    end
+  end
+
+  @doc "Same as `update_settings/2`, but raises `HfHub.Error` where it fails."
+  @spec update_settings!(term(), keyword()) :: :ok
+  def update_settings!(repo_id, opts \\ []), do: Error.unwrap!(update_settings(repo_id, opts))
+
+  @doc """
+  Gives a repository another name, or another owner, and returns where it is then.
+
+  The Hub forwards from the old name until something new has it.
+
+  ## Options
+
+  #{Options.docs(@move)}
+
+  ## Examples
+
+      {:ok, url} = HfHub.Repo.move("me/draft", "my-org/model")
+  """
+  @doc python: "move_repo"
+  @spec move(term(), term(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  def move(from, to, opts \\ []) do
+    opts = Options.validate!(opts, @move)
+
+    with {:ok, from} <- RepoRef.owned(from, opts),
+         {:ok, to} <- RepoRef.owned(to, Keyword.put(opts, :repo_type, from.repo_type)) do
+      moved =
+        Request.new(:post, "/api/repos/move", [], opts)
+        |> Request.about(from)
+        |> Request.json(%{fromRepo: from.repo_id, toRepo: to.repo_id, type: from.repo_type})
+        |> Request.effect()
+
+      with :ok <- moved, do: {:ok, Url.new(to, endpoint(opts))}
+    end
+  end
+
+  @doc "Same as `move/3`, but returns where the repository is or raises `HfHub.Error`."
+  @spec move!(term(), term(), keyword()) :: Url.t()
+  def move!(from, to, opts \\ []), do: Error.unwrap!(move(from, to, opts))
+
+  @doc """
+  Copies a repository on the Hub, with its history and large files, and returns where the copy is.
+
+  Large files may arrive a little later: `:files_copy_pending` of the result says so.
+
+  ## Options
+
+  #{Options.docs(@duplicate)}
+
+  ## Examples
+
+      {:ok, copy} = HfHub.Repo.duplicate("openai-community/gpt2", to: "my-gpt2", private: true)
+      copy.files_copy_pending
+  """
+  @doc python: "duplicate_repo"
+  @spec duplicate(term(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  def duplicate(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @duplicate)
+
+    with {:ok, from} <- RepoRef.whole(repo_id, opts),
+         space = Settings.space!(opts, from.repo_type),
+         visibility = Settings.visibility!(opts, from.repo_type),
+         {:ok, to} <- copy_of(from, opts) do
+      body = %{repository: to.repo_id, visibility: visibility, resourceGroupId: opts[:resource_group_id]}
+
+      Request.new(:post, "/api/:types/*repo/duplicate", RepoRef.params(from), opts)
+      |> Request.about(from)
+      |> Request.json(Map.merge(space, body))
+      |> Request.run(&Url.from_json(&1, to, endpoint(opts)))
+      |> unless_there(to, opts)
+    end
+  end
+
+  @doc "Same as `duplicate/2`, but returns where the copy is or raises `HfHub.Error`."
+  @spec duplicate!(term(), keyword()) :: Url.t()
+  def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
+
   defp info(route, ref, opts) do
     Request.new(:get, route, RepoRef.params(ref), opts) |> Request.about(ref) |> Request.effect()
+  end
+
+  defp endpoint(opts), do: opts[:endpoint] || Config.endpoint()
+
+  defp unless_missing({:error, %Error{kind: :repo_not_found}}, true), do: :ok
+  defp unless_missing(result, _missing_ok), do: result
+
+  # Where the repository is there already, that may be what is wanted.
+  defp unless_there({:error, %Error{kind: :conflict} = error}, ref, opts) do
+    if opts[:exist_ok] do
+      {:ok, Url.from_json(error.details, ref, endpoint(opts))}
+    else
+      {:error, %{error | message: error.message <> "; pass exist_ok: true to go on with it"}}
+    end
+  end
+
+  # Who may not create it, or would have to pay, may still find it there.
+  defp unless_there({:error, %Error{status: status}} = refused, ref, opts) when status in [401, 402, 403] do
+    there? = opts[:exist_ok] && match?(:ok, info("/api/:types/*repo", ref, opts))
+    if there?, do: {:ok, Url.new(ref, endpoint(opts))}, else: refused
+  end
+
+  defp unless_there(result, _ref, _opts), do: result
+
+  defp copy_of(from, opts) do
+    wanted = opts[:to] || from.repo_id |> String.split("/") |> List.last()
+
+    with {:ok, to} <- RepoRef.whole(wanted, Keyword.put(opts, :repo_type, from.repo_type)) do
+      if String.contains?(to.repo_id, "/"), do: {:ok, to}, else: with_account(to, opts)
+    end
+  end
+
+  defp with_account(ref, opts) do
+    Request.new(:get, "/api/whoami-v2", [], opts)
+    |> Request.run(&%{ref | repo_id: "#{&1["name"]}/#{ref.repo_id}"})
   end
 end

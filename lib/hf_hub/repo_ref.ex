@@ -48,6 +48,32 @@ defmodule HfHub.RepoRef do
   defp only(%{repo_type: type, repo_id: id}, wanted),
     do: {:error, Error.new(:invalid_name, "#{inspect(id)} was given as a #{type}; expected a #{wanted}")}
 
+  @doc "Takes the reference of a whole repository apart, as `find/2`; a revision or a file in it is a mistake."
+  @spec whole(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def whole(ref, opts) do
+    case find(ref, Keyword.take(opts, [:repo_type, :endpoint])) do
+      {:ok, %{revision: nil, path: nil} = found} ->
+        {:ok, found}
+
+      {:ok, found} ->
+        message = "#{inspect(ref)} names more than a repository; pass #{inspect(found.repo_id)}"
+        {:error, Error.new(:invalid_name, message, repo_id: found.repo_id)}
+
+      error ->
+        error
+    end
+  end
+
+  @doc "The same for calls that need the namespace."
+  @spec owned(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def owned(ref, opts) do
+    with {:ok, found} <- whole(ref, opts) do
+      if String.contains?(found.repo_id, "/"),
+        do: {:ok, found},
+        else: invalid(ref, "its namespace, the user or organization that owns it, is missing")
+    end
+  end
+
   @doc "The parts of a reference as a route's template names them."
   @spec params(t()) :: keyword()
   def params(ref),

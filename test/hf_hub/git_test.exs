@@ -34,4 +34,83 @@ defmodule HfHub.GitTest do
     assert is_binary(title)
     assert {:error, %Error{kind: :revision_not_found}} = Git.list_commits(id, [revision: "none"] ++ ask)
   end
+
+  describe "what writes" do
+    setup :writer
+
+    setup context, do: {:ok, write: [token: context.writer] ++ context.ask}
+
+    test "creates and deletes branches", %{id: id, first: first, second: second, write: write} = context do
+      assert :ok = Git.create_branch(id, "dev/x", write)
+      assert :ok = Git.create_branch!(id, "old", [revision: "v1"] ++ write)
+      branches = Map.new(Git.list_refs!(id, write).branches, &{&1.name, &1.target_commit})
+      assert %{"dev/x" => ^second, "old" => ^first} = branches
+      assert {:error, %Error{kind: :conflict} = error} = Git.create_branch(id, "old", write)
+      assert error.message =~ "exists" and error.message =~ "exist_ok: true"
+      assert :ok = Git.create_branch(id, "old", [exist_ok: true] ++ write)
+
+      assert {:error, %Error{kind: :revision_not_found}} =
+               Git.create_branch(id, "y", [revision: "none"] ++ write)
+
+      assert {:error, %Error{kind: :bad_request}} = Git.create_branch(id, "refs/pr/1", write)
+      assert {:error, %Error{kind: :repo_not_found}} = Git.create_branch("org/none", "x", write)
+
+      reader = [token: context.reader] ++ context.ask
+      assert {:error, %Error{kind: :forbidden} = error} = Git.create_branch(id, "z", reader)
+      assert error.message =~ "write token"
+      assert :ok = Git.create_branch(id, "old", [exist_ok: true] ++ reader)
+      assert {:error, %Error{kind: :forbidden}} = Git.create_branch(id, "z", [exist_ok: true] ++ reader)
+
+      assert :ok = Git.delete_branch(id, "dev/x", write)
+      assert {:error, %Error{kind: :revision_not_found}} = Git.delete_branch(id, "dev/x", write)
+      assert {:error, %Error{kind: :forbidden} = error} = Git.delete_branch(id, "main", write)
+      assert error.message =~ "protected"
+      assert_raise Error, fn -> Git.delete_branch!(id, "main", write) end
+    end
+
+    test "creates and deletes tags", %{id: id, first: first, second: second, write: write} do
+      assert :ok = Git.create_tag(id, "v2", [message: "Second"] ++ write)
+      assert :ok = Git.create_tag(id, "v1.1", [revision: first] ++ write)
+      tags = Map.new(Git.list_refs!(id, write).tags, &{&1.name, &1.target_commit})
+      assert %{"v1" => ^first, "v1.1" => ^first, "v2" => ^second} = tags
+      assert {:error, %Error{kind: :conflict}} = Git.create_tag(id, "v2", write)
+      assert :ok = Git.create_tag!(id, "v2", [exist_ok: true] ++ write)
+
+      assert {:error, %Error{kind: :revision_not_found}} =
+               Git.create_tag(id, "v3", [revision: "none"] ++ write)
+
+      assert :ok = Git.delete_tag(id, "v2", write)
+      assert {:error, %Error{kind: :revision_not_found}} = Git.delete_tag(id, "v2", write)
+    end
+
+    test "squashes a history", %{id: id, write: write} do
+      Git.create_branch!(id, "before", write)
+      assert :ok = Git.super_squash(id, [message: "All in one"] ++ write)
+      assert [%CommitInfo{title: "All in one"}] = Git.list_commits!(id, write)
+      assert length(Git.list_commits!(id, [revision: "before"] ++ write)) > 1
+      assert :ok = Git.super_squash!(id, [branch: "before"] ++ write)
+
+      assert [%CommitInfo{title: "Super-squash branch 'before' using hf_hub"}] =
+               Git.list_commits!(id, [revision: "before"] ++ write)
+
+      assert {:error, %Error{kind: :revision_not_found}} = Git.super_squash(id, [branch: "none"] ++ write)
+    end
+
+    test "never reaches another route by a name", %{id: id, write: write} do
+      for name <- ["..", ".", "../../x", "a/../../settings", "a\0b", "a//b", " "] do
+        for delete <- [&Git.delete_branch/3, &Git.delete_tag/3, &Git.create_branch/3] do
+          assert {:error, %Error{kind: kind}} = delete.(id, name, write)
+          assert kind in [:invalid_name, :bad_request, :revision_not_found]
+        end
+      end
+
+      for name <- ["", nil, :main, <<255>>] do
+        assert_raise ArgumentError, fn -> Git.delete_branch(id, name, write) end
+        assert_raise ArgumentError, fn -> Git.create_tag(id, name, write) end
+      end
+
+      assert {:error, %Error{kind: :invalid_name}} = Git.delete_branch("hf://#{id}@main", "x", write)
+      assert Enum.map(Git.list_refs!(id, write).tags, & &1.name) == ["v1"]
+    end
+  end
 end

@@ -1,7 +1,8 @@
 defmodule HfHub.RepoTest do
   use HfHub.Case, async: true
 
-  alias HfHub.{Error, LocalHub, Repo}
+  alias HfHub.{Api, Error, LocalHub, Repo, Request}
+  alias HfHub.Repo.Url
 
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
 
@@ -62,5 +63,238 @@ defmodule HfHub.RepoTest do
     fault(id, %{kind: "status", code: 500}, %{times: 2})
     assert {:error, %Error{kind: :server}} = Repo.exists?(id, ask(context, retries: 0))
     assert_raise Error, fn -> Repo.file_exists!(id, "a.txt", ask(context, retries: 0)) end
+  end
+
+  describe "a repository" do
+    setup :writer
+
+    test "is created, of every type, and says where it is", context do
+      id = name()
+
+      assert %Url{repo_id: ^id, repo_type: :model, namespace: "org", url: url} =
+               Repo.create!(id, write(context))
+
+      assert url == "#{context.endpoint}/#{id}" and
+               to_string(Repo.create!(id, write(context, exist_ok: true))) == url
+
+      dataset = Repo.create!(id, write(context, repo_type: :dataset, private: true))
+      assert dataset.url == "#{context.endpoint}/datasets/#{id}"
+      assert Api.dataset_info!(id, write(context)).private
+
+      space = [
+        repo_type: :space,
+        space_sdk: :gradio,
+        space_secrets: %{"KEY" => "s3cret"},
+        space_sleep_time: :never
+      ]
+
+      assert %Url{repo_type: :space} = Repo.create!("hf://spaces/#{id}", write(context, tl(space)))
+      assert Api.space_info!(id, write(context)).sdk == "gradio"
+
+      assert %{
+               "secrets" => [%{"key" => "KEY", "value" => "s3cret"}],
+               "sleepTimeSeconds" => -1,
+               "sdk" => "gradio"
+             } = sent("/api/repos/create", id) |> List.last()
+    end
+
+    test "without a namespace belongs to the token's account", context do
+      name = "own-#{System.unique_integer([:positive])}"
+      account = context.account
+      id = "#{account}/#{name}"
+      assert %Url{repo_id: ^id, namespace: ^account} = Repo.create!(name, write(context))
+      assert %Url{repo_id: ^id} = Repo.create!(name, write(context, exist_ok: true))
+    end
+
+    test "is created once, and the refusal says what to do", context do
+      id = name()
+      Repo.create!(id, write(context))
+      assert {:error, %Error{kind: :conflict, status: 409} = error} = Repo.create(id, write(context))
+      assert error.message =~ "already created" and error.message =~ "exist_ok: true"
+      assert error.details["url"] == "#{context.endpoint}/#{id}" and error.repo_id == id
+    end
+
+    test "waits for another that the Hub is busy creating", context do
+      busy = ~s({"error": "Cannot create repo: another conflicting operation is in progress"})
+      {:ok, hub} = own_hub(context)
+      opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", retry_delay: 10]
+      rule = %{match: "/api/repos/create", times: 2, fault: %{kind: "status", code: 409, body: busy}}
+      plant(rule, opts)
+      assert {:ok, %Url{}} = Repo.create("own/x", opts)
+    end
+
+    test "is refused to those who may not, in the Hub's words and ours", context do
+      id = name()
+      assert {:error, %Error{kind: :forbidden} = error} = Repo.create("stranger/x", write(context))
+
+      assert error.message =~ ~s(under the namespace "stranger") and
+               error.message =~ "member of that organization"
+
+      reader = [endpoint: context.endpoint, token: context.reader]
+      assert {:error, %Error{kind: :forbidden} = error} = Repo.create(id, reader)
+      assert error.message =~ "write token" and error.message =~ "make a token that may write"
+
+      assert {:error, %Error{kind: :unauthorized} = error} =
+               Repo.create(id, endpoint: context.endpoint, token: false)
+
+      assert error.message =~ "pass :token"
+
+      assert {:error, %Error{kind: :unauthorized}} =
+               Repo.create(id, endpoint: context.endpoint, token: "hf_wrong")
+
+      refute inspect(error) =~ context.reader
+      assert {:ok, false} = Repo.exists?(id, write(context))
+
+      # Who may not create it may still have it.
+      Repo.create!(id, write(context))
+      assert {:ok, %Url{repo_id: ^id}} = Repo.create(id, [exist_ok: true] ++ reader)
+    end
+
+    test "with a name that cannot be one is never asked for", context do
+      for id <- ["", "a/b/c", "a/-b", "a/b.git", "a b/c", "ä/b", "../x", 1, nil] do
+        assert {:error, %Error{kind: :invalid_name}} = Repo.create(id, write(context))
+      end
+
+      assert {:error, %Error{kind: :invalid_name, message: message}} =
+               Repo.create("hf://org/x@v1", write(context))
+
+      assert message =~ "more than a repository"
+    end
+
+    test "takes only options that make sense", context do
+      for {opts, words} <- [
+            {[private: true, visibility: :public], ~r/not both/},
+            {[visibility: :protected], ~r/only a Space/},
+            {[space_hardware: "t4-small"], ~r/for Spaces/},
+            {[repo_type: :space], ~r/needs :space_sdk/},
+            {[repo_type: :space, space_sdk: :flask], ~r/:space_sdk/},
+            {[repo_type: :space, space_sdk: :static, space_secrets: [%{key: "a"}]], ~r/:space_secrets/},
+            {[repo_type: :space, space_sdk: :static, space_volumes: [%{source: "x"}]], ~r/:space_volumes/},
+            {[repo_typ: :space], ~r/Did you mean :repo_type/}
+          ] do
+        assert_raise ArgumentError, words, fn -> Repo.create("org/x", write(context, opts)) end
+      end
+
+      # A message must not show a secret.
+      message =
+        try do
+          opts = [repo_type: :space, space_sdk: :static, space_secrets: [%{key: "a", valeu: "s3cret"}]]
+          Repo.create("org/x", write(context, opts))
+        rescue
+          error in ArgumentError -> Exception.message(error)
+        end
+
+      refute message =~ "s3cret"
+    end
+
+    test "begins as a template when it is a Space", context do
+      {:ok, hub} = own_hub(context)
+      opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", repo_type: :space]
+
+      templates =
+        ~s({"templates": [{"name": "JupyterLab", "repoId": "SpacesExamples/jupyterlab", "sdk": "docker", ) <>
+          ~s("preferredPrivate": true}]})
+
+      headers = %{"content-type" => "application/json"}
+
+      rule = %{
+        match: "/api/spaces/templates",
+        fault: %{kind: "status", code: 200, body: templates, headers: headers}
+      }
+
+      plant(rule, opts)
+      assert {:ok, %Url{}} = Repo.create("own/lab", [space_template: "jupyterlab"] ++ opts)
+      assert Api.space_info!("own/lab", Keyword.delete(opts, :repo_type)).private
+
+      assert {:error, %Error{kind: :not_found} = error} =
+               Repo.create("own/x", [space_template: "none"] ++ opts)
+
+      assert error.message =~ "JupyterLab"
+
+      assert {:error, %Error{kind: :bad_request}} =
+               Repo.create("own/x", [space_template: "JupyterLab", space_sdk: :gradio] ++ opts)
+    end
+
+    test "is deleted, once", context do
+      id = name()
+      Repo.create!(id, write(context, repo_type: :dataset))
+      assert :ok = Repo.delete(id, write(context, repo_type: :dataset))
+      assert {:ok, false} = Repo.exists?(id, write(context, repo_type: :dataset))
+      assert {:error, %Error{kind: :repo_not_found}} = Repo.delete(id, write(context, repo_type: :dataset))
+      assert :ok = Repo.delete(id, write(context, repo_type: :dataset, missing_ok: true))
+      assert :ok = Repo.delete!("hf://datasets/#{id}", write(context, missing_ok: true))
+      assert_raise Error, fn -> Repo.delete!(id, write(context)) end
+    end
+
+    test "changes its settings", context do
+      id = name()
+      Repo.create!(id, write(context))
+      assert :ok = Repo.update_settings(id, write(context, private: true, gated: :manual))
+      info = Api.model_info!(id, write(context))
+      assert info.private and info.gated == "manual"
+      assert :ok = Repo.update_settings!(id, write(context, visibility: :public, gated: false))
+      assert %{private: false, gated: false} = Api.model_info!(id, write(context))
+      assert_raise ArgumentError, ~r/nothing to change/, fn -> Repo.update_settings(id, write(context)) end
+      reader = [endpoint: context.endpoint, token: context.reader]
+      assert {:error, %Error{kind: :forbidden}} = Repo.update_settings(id, [private: true] ++ reader)
+
+      assert {:error, %Error{kind: :repo_not_found}} =
+               Repo.update_settings("org/none", write(context, gated: :auto))
+    end
+
+    test "moves, and the old name leads to it", context do
+      id = name()
+      Repo.create!(id, write(context))
+      to = "#{context.account}/moved-#{System.unique_integer([:positive])}"
+      assert {:ok, %Url{repo_id: ^to, url: url}} = Repo.move(id, to, write(context))
+      assert url == "#{context.endpoint}/#{to}"
+      assert Api.model_info!(id, write(context)).id == to
+      Repo.create!(id, write(context))
+      assert {:error, %Error{kind: :conflict}} = Repo.move(id, to, write(context))
+      assert {:error, %Error{kind: :repo_not_found}} = Repo.move("org/none", "org/other", write(context))
+      assert {:error, %Error{kind: :invalid_name}} = Repo.move(id, "bare", write(context))
+      assert {:error, %Error{kind: :forbidden}} = Repo.move(id, "stranger/x", write(context))
+    end
+
+    test "is copied with its content", context do
+      {id, _commit} = repo(context, %{"a.txt" => "a", "m.safetensors" => large(20_000)})
+      name = "copy-#{System.unique_integer([:positive])}"
+      own = "#{context.account}/#{name}"
+
+      assert {:ok, %Url{repo_id: ^own, files_copy_pending: false}} =
+               Repo.duplicate(id, write(context, to: name, private: true))
+
+      files = Api.list_files!(id, write(context))
+      assert Api.list_files!(own, write(context)) == files
+      assert Api.model_info!(own, write(context)).private
+      assert {:error, %Error{kind: :conflict}} = Repo.duplicate(id, write(context, to: own))
+      assert %Url{repo_id: ^own} = Repo.duplicate!(id, write(context, to: own, exist_ok: true))
+      bare = id |> String.split("/") |> List.last()
+      assert Repo.duplicate!(id, write(context)).repo_id == "#{context.account}/#{bare}"
+    end
+  end
+
+  defp name, do: "org/made-#{System.unique_integer([:positive])}-#{System.pid()}"
+
+  defp write(context, more \\ []), do: ask(context, [token: context.writer] ++ more)
+
+  # What was sent to a route about a name.
+  defp sent(path, id) do
+    [organization, name] = String.split(id, "/")
+
+    for %{"path" => ^path, "body" => %{"name" => ^name, "organization" => ^organization} = body} <-
+          control(:get, "requests"),
+        do: body
+  end
+
+  defp plant(rule, opts) do
+    {:ok, _} = Request.new(:post, "/_test/faults", [], opts) |> Request.json(rule) |> Request.run()
+  end
+
+  # Faults on routes that all tests use need a Hub of their own.
+  defp own_hub(context) do
+    {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "hub"), test_control: true)
+    LocalHub.command!(hub, ["user", "add", "own", "--token", "hf_own"])
+    {:ok, hub}
   end
 end

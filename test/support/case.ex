@@ -44,6 +44,13 @@ defmodule HfHub.Case do
   @doc "Commits files, a map of names and contents, to a new repository; returns its id and commit."
   def repo(context, files, opts \\ []) do
     id = opts[:id] || "org/repo-#{System.unique_integer([:positive])}-#{System.pid()}"
+    folder = folder(context, files)
+    commit = LocalHub.import_folder!(hub(), folder, id, Keyword.delete(opts, :id))
+    {id, commit}
+  end
+
+  @doc "Writes files, a map of names and contents, into a new folder."
+  def folder(context, files) do
     folder = Path.join(context.dir, "source#{System.unique_integer([:positive])}")
 
     for {name, content} <- files do
@@ -52,8 +59,16 @@ defmodule HfHub.Case do
       File.write!(path, content)
     end
 
-    commit = LocalHub.import_folder!(hub(), folder, id, Keyword.delete(opts, :id))
-    {id, commit}
+    folder
+  end
+
+  @doc "Setup: a new `:account` of the organization `org`, with a token that may write and one that may not."
+  def writer(_context) do
+    account = "writer#{System.unique_integer([:positive])}"
+    add = fn token, role -> ["user", "add", account, "--org", "org", "--role", role, "--token", token] end
+    LocalHub.command!(hub(), add.("hf_w_#{account}", "write"))
+    LocalHub.command!(hub(), add.("hf_r_#{account}", "read"))
+    {:ok, account: account, writer: "hf_w_#{account}", reader: "hf_r_#{account}"}
   end
 
   @doc "A file large enough for LFS by its name, with a content of its own."
@@ -83,9 +98,9 @@ defmodule HfHub.Case do
     counts["hub"]["open"] + counts["cdn"]["open"]
   end
 
-  def control(method, what, body \\ nil) do
-    request =
-      Request.new(method, "/_test/:what", [what: what], endpoint: endpoint(), retries: 0, token: false)
+  @doc "Asks the test routes of a Hub, by default the suite's."
+  def control(method, what, body \\ nil, endpoint \\ endpoint()) do
+    request = Request.new(method, "/_test/:what", [what: what], endpoint: endpoint, retries: 0, token: false)
 
     {:ok, answer} = Request.run(if body, do: Request.json(request, body), else: request)
     answer

@@ -64,11 +64,14 @@ impl Hub {
         Ok((answer.body, answer.next))
     }
 
-    /// Any exchange, with retries where repeating is harmless.
+    /// Any exchange, with retries where repeating is harmless: because nothing is changed, or because the Hub
+    /// says that nothing was.
     pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<Answer> {
-        let retry = if call.is_harmless() { self.retry } else { self.retry.once() };
-        let hub = Self { retry, ..self.clone() };
-        hub.within_deadline(hub.retrying(progress, || hub.exchange_once(call))).await
+        let once = |error: Error| {
+            if call.is_harmless() || error.is_busy() { error } else { error.permanent() }
+        };
+        let attempt = || async { self.exchange_once(call).await.map_err(once) };
+        self.within_deadline(self.retrying(progress, attempt)).await
     }
 
     async fn exchange_once(&self, call: &Call) -> Result<Answer> {
@@ -187,5 +190,19 @@ mod tests {
             ErrorKind::Server
         );
         assert_eq!(server.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_hub_was_too_busy_for_is_sent_again() {
+        let words =
+            br#"{"error": "Cannot create repo: another conflicting operation is in progress"}"#;
+        let taken = br#"{"error": "You already created this model repo", "url": "http://x/a/b"}"#;
+        let busy = || reply("409 Conflict", "", words);
+        let server = Server::start([busy(), busy(), reply("409 Conflict", "", taken)]).await;
+        let hub = testing::hub(&server.url);
+        let call = Call { method: Method::POST, ..Call::get(hub.url("api/repos/create")) };
+        let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
+        assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Conflict, 3));
+        assert_eq!(error.details().unwrap()["url"], "http://x/a/b");
     }
 }

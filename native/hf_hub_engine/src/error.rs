@@ -99,6 +99,8 @@ struct Facts {
     retry_after: Option<Duration>,
     not_the_hub: bool,
     permanent: bool,
+    busy: bool,
+    details: Option<Arc<serde_json::Value>>,
 }
 
 #[derive(Clone)]
@@ -189,6 +191,16 @@ impl Error {
         self.0.facts.retry_after
     }
 
+    /// The JSON object of a refusal: what the Hub says besides a sentence.
+    pub fn details(&self) -> Option<&serde_json::Value> {
+        self.0.facts.details.as_deref()
+    }
+
+    /// Whether the Hub did nothing, and says that it will do it when it has finished something else.
+    pub fn is_busy(&self) -> bool {
+        self.0.facts.busy
+    }
+
     /// The chain of causes below this error, joined; `None` without a cause.
     pub fn reason(&self) -> Option<String> {
         let mut cause = std::error::Error::source(self);
@@ -223,6 +235,7 @@ impl Error {
             ErrorKind::Timeout | ErrorKind::Transport | ErrorKind::RateLimited => true,
             ErrorKind::Server => matches!(self.status(), Some(500 | 502 | 503 | 504)),
             ErrorKind::Http => self.status() == Some(408),
+            ErrorKind::Conflict => self.is_busy(),
             _ => false,
         }
     }
@@ -259,6 +272,20 @@ impl Error {
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.0.facts.permanent = true;
+        self
+    }
+
+    /// Says that the Hub did nothing because it was busy with something that excludes this.
+    #[must_use]
+    pub fn busy(mut self, is_busy: bool) -> Self {
+        self.0.facts.busy = is_busy;
+        self
+    }
+
+    /// Attaches the JSON object of a refusal.
+    #[must_use]
+    pub fn with_details(mut self, details: Option<serde_json::Value>) -> Self {
+        self.0.facts.details = details.filter(serde_json::Value::is_object).map(Arc::new);
         self
     }
 

@@ -50,13 +50,41 @@ pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> 
             "the Hub refused the token ({}); it may have expired or be mistyped, see {site}/settings/tokens",
             error.message()
         ),
+        ErrorKind::Unauthorized => format!(
+            "{}; the Hub wants to know who asks: pass :token or set HF_TOKEN",
+            error.message().trim_end_matches('.')
+        ),
         ErrorKind::Forbidden => {
-            format!("access to {kind} repository \"{repo}\" is forbidden: {}", error.message())
+            let words = error.message();
+            let advice = advice(words).map(|advice| format!("; {advice}")).unwrap_or_default();
+            let words = if advice.is_empty() { words } else { words.trim_end_matches('.') };
+            format!("access to {kind} repository \"{repo}\" is forbidden: {words}{advice}")
         }
         _ => error.message().to_owned(),
     };
     let error = error.with_message(message).with_repo(repo);
     if error.revision().is_some() { error } else { error.with_revision(revision) }
+}
+
+/// What to do about a refusal that only its words tell from others.
+fn advice(words: &str) -> Option<&'static str> {
+    let words = words.to_lowercase();
+    let says = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
+    if says(&["storage limit", "storage patterns", "quota"]) {
+        Some("make room or get more storage, then run the same call again")
+    } else if says(&["create_pr"]) {
+        Some("with create_pr: true the change becomes a pull request, which needs no such right")
+    } else if says(&["write token", "write permission", "insufficient scope", "read-only token"]) {
+        Some("make a token that may write, in the settings of the token's account")
+    } else if says(&["under the namespace"]) {
+        Some(
+            "the token's account has to be that user, or a member of that organization who may write",
+        )
+    } else if says(&["rights to change"]) {
+        Some("the token's account may read this, and not change it")
+    } else {
+        None
+    }
 }
 
 /// Names the missing file, and files of similar names if the listing of that commit can be had.
@@ -121,4 +149,30 @@ fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {
         tree.files().filter_map(|(path, _)| Some((score(path.as_str())?, path.as_str()))).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, path)| format!("\"{path}\"")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{names::RepoType, testing};
+
+    #[test]
+    fn refusals_come_with_advice() {
+        let hub = testing::hub("https://hub.example");
+        let repo = Repo::new(RepoType::Model, "me/x").unwrap();
+        let main = Revision::parse("main").unwrap();
+        for (words, advice) in [
+            ("Forbidden: you must use a write token to upload.", "a token that may write"),
+            ("You don't have the rights to create a model under the namespace \"me\"", "a member"),
+            ("Private repository storage limit reached", "make room"),
+            ("Forbidden: pass `create_pr=1` as a query parameter", "create_pr: true"),
+        ] {
+            let error = Error::new(ErrorKind::Forbidden, words);
+            let message = repository(&hub, &repo, &main, error).message().to_owned();
+            assert!(message.contains(words.trim_end_matches('.')), "{message}");
+            assert!(message.contains(advice), "{message}");
+        }
+        let plain = repository(&hub, &repo, &main, Error::new(ErrorKind::Forbidden, "No."));
+        assert!(plain.message().ends_with("is forbidden: No."));
+    }
 }

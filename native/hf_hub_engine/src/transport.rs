@@ -27,6 +27,9 @@ use crate::{
 /// The largest body of a refusal that is looked at.
 const REFUSAL_LIMIT: usize = 64 << 10;
 
+/// What the Hub says when one account creates two repositories at once, and it has created none for this request.
+const BUSY: &str = "another conflicting operation is in progress";
+
 /// What makes one connection pool differ from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
@@ -247,12 +250,16 @@ impl Refusal {
         text(&self.headers, name)
     }
 
+    fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
     /// The Hub's own words, from the header or the JSON body.
     fn words(&self) -> Option<String> {
         if let Some(words) = self.header("x-error-message").filter(|words| !words.is_empty()) {
             return Some(words.to_owned());
         }
-        let json: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        let json = self.json()?;
         match json.get("error").or_else(|| json.get("message"))? {
             serde_json::Value::String(words) => Some(words.clone()),
             serde_json::Value::Array(list) => Some(
@@ -287,6 +294,8 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
         .with_request_id(refusal.request_id())
         .with_commit(refusal.header("x-repo-commit").map(str::to_owned))
         .with_retry_after(announced_wait(&refusal.headers, SystemTime::now()))
+        .with_details(refusal.json())
+        .busy(words.is_some_and(|words| words.contains(BUSY)))
 }
 
 /// THE map from an answer to a kind; the first rule that fits wins.

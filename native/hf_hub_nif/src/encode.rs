@@ -77,7 +77,7 @@ struct AnswerTerm<'a> {
 
 #[derive(NifMap)]
 #[rustler(encode)]
-struct ErrorTerm {
+struct ErrorTerm<'a> {
     kind: Atom,
     message: String,
     status: Option<u16>,
@@ -88,6 +88,7 @@ struct ErrorTerm {
     revision: Option<String>,
     retry_after: Option<u64>,
     reason: Option<String>,
+    details: Option<Term<'a>>,
 }
 
 #[derive(NifMap)]
@@ -201,6 +202,9 @@ pub(crate) fn error<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
         revision: owned(error.revision()),
         retry_after: error.retry_after().map(milliseconds),
         reason: error.reason(),
+        details: error
+            .details()
+            .and_then(|details| json::term(env, details.to_string().as_bytes()).ok()),
     }
     .encode(env)
 }

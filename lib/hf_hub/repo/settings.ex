@@ -1,0 +1,222 @@
+defmodule HfHub.Repo.Settings do
+  # What a repository is created, copied and changed with: option tables, and the JSON
+  # that the Hub wants for them. It sends nothing.
+  @moduledoc false
+
+  alias HfHub.{Options, RepoRef}
+
+  @visibility [
+    private: [
+      type: :boolean,
+      doc: "whether only its owners see it. By default what the owner's settings say. Not with `:visibility`."
+    ],
+    visibility: [
+      type: {:in, [:public, :private, :protected]},
+      doc: "the same in a word; `:protected` is for Spaces, whose app is public while the files are not."
+    ]
+  ]
+
+  @entries "a map of names and values, or a list of maps with `:key`, `:value` and maybe `:description`"
+
+  @space [
+    space_hardware: [type: :string, doc: "what a Space runs on, such as `\"t4-small\"`."],
+    space_sleep_time: [
+      type: {:or, [:pos_integer, {:in, [:never]}]},
+      doc: "after how many idle seconds a Space on paid hardware is put to sleep."
+    ],
+    space_secrets: [type: :any, doc: "a Space's secrets: #{@entries}."],
+    space_variables: [type: :any, doc: "a Space's public environment variables, in the same form."],
+    space_volumes: [
+      type: :any,
+      doc:
+        "what a Space mounts: a list of maps with `:source` and `:mount_path`, and maybe `:type` (`:model` by " <>
+          "default, `:dataset`, `:space`, `:bucket`), `:revision`, `:read_only` and `:path`."
+    ]
+  ]
+
+  @resource_group [
+    resource_group_id: [
+      type: :string,
+      doc: "the group of an Enterprise organization whose members may reach it: 24 hex digits."
+    ]
+  ]
+
+  @create @visibility ++
+            [
+              exist_ok: [
+                type: :boolean,
+                default: false,
+                doc: "take a repository that is there already for a success. Its settings stay what they are."
+              ]
+            ] ++
+            @resource_group ++
+            [
+              region: [type: {:in, [:us, :eu]}, doc: "where its content is kept; for Team plans and above."],
+              space_sdk: [
+                type: {:in, [:gradio, :streamlit, :docker, :static]},
+                doc: "what a Space is made with; required for a Space without `:space_template`."
+              ],
+              space_template: [
+                type: :string,
+                doc: "the name or id of an official template that a new Space begins as."
+              ]
+            ] ++ @space
+
+  @duplicate @visibility ++ [exist_ok: @create[:exist_ok]] ++ @resource_group ++ @space
+
+  @update @visibility ++
+            [
+              gated: [
+                type: {:in, [:auto, :manual, false]},
+                doc:
+                  "whether readers must ask for access, and who grants it: everybody gets it (`:auto`), the owner " <>
+                    "decides (`:manual`), or nobody has to ask (`false`)."
+              ],
+              gated_notifications_mode: [
+                type: {:in, [:bulk, :"real-time"]},
+                doc: "how often the owner is told who asked for access."
+              ],
+              gated_notifications_email: [type: :string, doc: "where that is sent."],
+              discussions_disabled: [type: :boolean, doc: "whether discussions and pull requests are closed."]
+            ]
+
+  @spec create() :: Options.table()
+  def create, do: @create
+
+  @spec duplicate() :: Options.table()
+  def duplicate, do: @duplicate
+
+  @spec update() :: Options.table()
+  def update, do: @update
+
+  @doc "Returns what a body says to name a repository."
+  @spec named(RepoRef.t()) :: map()
+  def named(ref) do
+    {name, namespace} = ref.repo_id |> String.split("/") |> List.pop_at(-1)
+    # A model is what the Hub takes for granted.
+    type = if ref.repo_type != :model, do: ref.repo_type
+    %{name: name, organization: List.first(namespace), type: type}
+  end
+
+  @doc "Returns the body that creates a repository, but for what is about Spaces."
+  @spec new(RepoRef.t(), keyword()) :: map()
+  def new(ref, opts) do
+    Map.merge(named(ref), %{
+      visibility: visibility!(opts, ref.repo_type),
+      resourceGroupId: opts[:resource_group_id],
+      region: opts[:region],
+      sdk: opts[:space_sdk],
+      template: opts[:space_template]
+    })
+  end
+
+  @doc "Returns the body that changes settings; raises where there is nothing to change."
+  @spec changes!(keyword(), atom()) :: map()
+  def changes!(opts, repo_type) do
+    changes = %{
+      visibility: visibility!(opts, repo_type),
+      gated: opts[:gated],
+      gatedNotificationsMode: opts[:gated_notifications_mode],
+      gatedNotificationsEmail: opts[:gated_notifications_email],
+      discussionsDisabled: opts[:discussions_disabled]
+    }
+
+    if Enum.all?(changes, &match?({_name, nil}, &1)) do
+      raise ArgumentError, "nothing to change: give one of #{inspect(Keyword.keys(@update))}"
+    end
+
+    changes
+  end
+
+  @doc "Returns what is to be said about the visibility; raises where two options say it, or one says nonsense."
+  @spec visibility!(keyword(), atom()) :: atom()
+  def visibility!(opts, repo_type) do
+    case {opts[:private], opts[:visibility]} do
+      {private, word} when private != nil and word != nil ->
+        raise ArgumentError, "pass :private or :visibility, not both"
+
+      {nil, :protected} when repo_type != :space ->
+        raise ArgumentError, "only a Space can be :protected; pass visibility: :public or :private"
+
+      {nil, word} ->
+        word
+
+      {private, nil} ->
+        if private, do: :private, else: :public
+    end
+  end
+
+  @doc "Returns what a body says about a Space; raises where such options are given for something else."
+  @spec space!(keyword(), atom()) :: map()
+  def space!(opts, :space) do
+    if Keyword.has_key?(opts, :space_sdk) and opts[:space_sdk] == nil and opts[:space_template] == nil do
+      raise ArgumentError,
+            "a Space needs :space_sdk (:gradio, :streamlit, :docker or :static) or :space_template"
+    end
+
+    %{
+      hardware: opts[:space_hardware],
+      sleepTimeSeconds: if(opts[:space_sleep_time] == :never, do: -1, else: opts[:space_sleep_time]),
+      secrets: entries!(:space_secrets, opts[:space_secrets]),
+      variables: entries!(:space_variables, opts[:space_variables]),
+      volumes: volumes!(opts[:space_volumes])
+    }
+  end
+
+  def space!(opts, repo_type) do
+    for {name, value} <- opts, value != nil, String.starts_with?(to_string(name), "space_") do
+      raise ArgumentError, "option #{inspect(name)} is for Spaces, and this is a #{repo_type}"
+    end
+
+    %{}
+  end
+
+  # The values may be secrets, so no message shows them.
+  defp entries!(_name, nil), do: nil
+  defp entries!(name, map) when is_map(map), do: entries!(name, Enum.map(map, &pair/1))
+  defp entries!(name, list) when is_list(list), do: Enum.map(list, &(entry(&1) || wrong!(name, @entries)))
+  defp entries!(name, _other), do: wrong!(name, @entries)
+
+  defp pair({key, value}), do: %{key: text(key), value: value}
+
+  defp entry({key, value}), do: entry(pair({key, value}))
+
+  defp entry(map) when is_map(map) do
+    known = named(map, [:key, :value, :description])
+    valid? = known != nil and is_binary(known[:key]) and is_binary(known[:value])
+    if valid? and is_binary(known[:description] || ""), do: known
+  end
+
+  defp entry(_other), do: nil
+
+  defp text(key) when is_atom(key) and key != nil, do: Atom.to_string(key)
+  defp text(key), do: key
+
+  @volume "a list of maps with :source, :mount_path and maybe :type, :revision, :read_only and :path"
+
+  defp volumes!(nil), do: nil
+  defp volumes!(list) when is_list(list), do: Enum.map(list, &(volume(&1) || wrong!(:space_volumes, @volume)))
+  defp volumes!(_other), do: wrong!(:space_volumes, @volume)
+
+  defp volume(map) when is_map(map) do
+    known = named(map, [:type, :source, :mount_path, :revision, :read_only, :path])
+
+    if known != nil and is_binary(known[:source]) and is_binary(known[:mount_path]) do
+      {mount_path, known} = Map.pop!(known, :mount_path)
+      {read_only, known} = Map.pop(known, :read_only)
+      known = Map.merge(%{type: :model, mountPath: mount_path}, known)
+      if read_only == nil, do: known, else: Map.put(known, :readOnly, read_only)
+    end
+  end
+
+  defp volume(_other), do: nil
+
+  # The map with atoms for keys, or nil where it has others than these.
+  defp named(map, names) do
+    name = fn key -> Enum.find(names, &(&1 == key or Atom.to_string(&1) == key)) end
+    found = for {key, value} <- map, known = name.(key), do: {known, value}
+    if length(found) == map_size(map), do: found |> Enum.reject(&match?({_name, nil}, &1)) |> Map.new()
+  end
+
+  defp wrong!(name, form), do: raise(ArgumentError, "expected option #{inspect(name)} to be #{form}")
+end

@@ -1,0 +1,49 @@
+defmodule HfHub.Repo.Template do
+  # What a new Space can begin as. The Hub lists the official templates, and a template
+  # decides about the Space's SDK.
+  @moduledoc false
+
+  alias HfHub.{Decode, Error, Request}
+
+  @fields [name: "name", repo_id: "repoId", sdk: "sdk", preferred_private: "preferredPrivate"]
+
+  defstruct Keyword.keys(@fields)
+
+  @doc "Returns the options with what the template named in them decides."
+  @spec apply(keyword()) :: {:ok, keyword()} | {:error, Error.t()}
+  def apply(opts) do
+    case opts[:space_template] do
+      nil -> {:ok, opts}
+      wanted -> with {:ok, templates} <- list(opts), do: templates |> find(wanted) |> decide(opts, templates)
+    end
+  end
+
+  defp list(opts) do
+    Request.new(:get, "/api/spaces/templates", [], opts)
+    |> Request.run(&Decode.list(fn item -> Decode.struct(item, __MODULE__, @fields) end).(&1["templates"]))
+  end
+
+  defp find(templates, wanted) do
+    Enum.find(templates, &(&1.repo_id == wanted or downcase(&1.name) == downcase(wanted)))
+  end
+
+  defp downcase(text), do: String.downcase(to_string(text))
+
+  defp decide(nil, opts, templates) do
+    names = templates |> Enum.map(&inspect(&1.name)) |> Enum.sort() |> Enum.join(", ")
+    message = "the Hub has no Space template #{inspect(opts[:space_template])}; it has: #{names}"
+    {:error, Error.new(:not_found, message)}
+  end
+
+  defp decide(template, opts, _templates) do
+    if opts[:space_sdk] && to_string(opts[:space_sdk]) != template.sdk do
+      message = "the template #{inspect(template.name)} is made with #{template.sdk}, not #{opts[:space_sdk]}"
+      {:error, Error.new(:bad_request, message <> "; leave :space_sdk out")}
+    else
+      said? = opts[:private] != nil or opts[:visibility] != nil
+      visibility = if template.preferred_private && not said?, do: :private, else: opts[:visibility]
+      decided = [space_template: template.repo_id, space_sdk: template.sdk, visibility: visibility]
+      {:ok, Keyword.merge(opts, decided)}
+    end
+  end
+end
