@@ -91,7 +91,9 @@ async fn batches_answer_as_the_hub_does() {
     assert_eq!(header(&response, "content-type"), "application/vnd.git-lfs+json");
     assert_eq!(response.json::<Value>().await.unwrap()["transfer"], "basic");
     for (token, operation, reference, status) in [
-        (ANN, "download", Some("main"), 400),
+        (ANN, "compress", Some("main"), 400),
+        ("", "download", Some("refs/heads/main"), 200),
+        (ANN, "upload", Some("refs/heads/main"), 200),
         (BOB, "upload", Some("main"), 403),
         (BOB, "upload", None, 200),
         (READER, "upload", None, 403),

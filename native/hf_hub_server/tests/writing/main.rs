@@ -3,9 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clone;
 mod commits;
 mod disk;
 mod hub;
 mod large_files;
+mod limits;
 mod refs;
 mod repos;

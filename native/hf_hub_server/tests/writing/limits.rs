@@ -1,0 +1,49 @@
+//! What is too much: a file that is too large, and more than a plan has room for.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::hub::{ANN, Hub, error, hub_with, lfs_file, oid};
+
+/// Asks for the upload of these contents.
+async fn batch(hub: &Hub, id: &str, contents: &[&[u8]]) -> reqwest::Response {
+    let object = |content: &&[u8]| json!({ "oid": oid(content), "size": content.len() });
+    let objects = contents.iter().map(object).collect::<Vec<_>>();
+    let request = json!({ "operation": "upload", "transfers": ["basic"], "objects": objects });
+    hub.post(&format!("/{id}.git/info/lfs/objects/batch"), request).await
+}
+
+#[tokio::test]
+async fn a_file_beyond_the_limit_is_refused_by_its_name_and_the_others_are_not() {
+    let hub = hub_with(&["--max-file-size", "10"]).await;
+    let answer: Value =
+        batch(&hub, "acme/r", &[b"small", b"much too large"]).await.json().await.unwrap();
+    let objects = answer["objects"].as_array().unwrap();
+    assert!(objects[0]["actions"]["upload"]["href"].is_string());
+    assert_eq!(objects[1]["error"]["code"], 422);
+    assert!(objects[1]["error"]["message"].as_str().unwrap().contains("larger than the 10 bytes"));
+    assert!(objects[1]["actions"].is_null());
+}
+
+#[tokio::test]
+async fn private_repositories_have_a_quota_for_all_of_their_owner() {
+    let hub = hub_with(&["--private-quota", "30"]).await;
+    hub.create("other").await;
+    for name in ["r", "other"] {
+        let path = format!("/api/models/acme/{name}/settings");
+        let response = hub.send(Method::PUT, ANN, &path, json!({ "private": true })).await;
+        assert_eq!(response.status(), 200);
+    }
+    hub.upload("acme/r", b"twenty bytes of data").await;
+    hub.commit(&[lfs_file("m.bin", b"twenty bytes of data")]).await;
+
+    let full = batch(&hub, "acme/other", &[b"twenty bytes of more"]).await;
+    let (status, message) = error(full).await;
+    assert_eq!(status, 403);
+    assert!(message.starts_with("Private repository storage limit reached"), "{message}");
+    // What is there already needs no room, what is small fits, and public repositories have no limit.
+    assert_eq!(batch(&hub, "acme/r", &[b"twenty bytes of data"]).await.status(), 200);
+    assert_eq!(batch(&hub, "acme/other", &[b"ten bytes!"]).await.status(), 200);
+    hub.create("open").await;
+    assert_eq!(batch(&hub, "acme/open", &[b"twenty bytes of more"]).await.status(), 200);
+}
