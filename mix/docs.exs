@@ -1,4 +1,4 @@
-# What ex_doc makes of the documentation. Run from the root, see .ci/run.
+# What ex_doc makes of the documentation, see bin/docs.
 [
   main: "readme",
   # These speak of internals, and of what is planned.
