@@ -13,6 +13,9 @@ defmodule HfHub.LocalHub do
 
   In a supervision tree: `{HfHub.LocalHub, root: "/var/lib/hub", port: 8080}`.
 
+  `git clone http://127.0.0.1:8080/me/my-model` works, with or without git-lfs; a token is the password. Commits come
+  through the API.
+
   ## The executable
 
   The server is not built with the library. It is looked for in the option `:executable`,

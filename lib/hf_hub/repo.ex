@@ -307,17 +307,19 @@ defmodule HfHub.Repo do
   defp unless_missing({:error, %Error{kind: :repo_not_found}}, true), do: :ok
   defp unless_missing(result, _missing_ok), do: result
 
-  # Where the repository is there already, that may be what is wanted.
-  defp unless_there({:error, %Error{kind: :conflict} = error}, ref, opts) do
+  # Where the repository is there already, that may be what is wanted. Its address tells such a
+  # conflict from others.
+  defp unless_there({:error, %Error{kind: :conflict, details: %{"url" => _url} = details} = error}, ref, opts) do
     if opts[:exist_ok] do
-      {:ok, Url.from_json(error.details, ref, endpoint(opts))}
+      {:ok, Url.from_json(details, ref, endpoint(opts))}
     else
       {:error, %{error | message: error.message <> "; pass exist_ok: true to go on with it"}}
     end
   end
 
   # Who may not create it, or would have to pay, may still find it there.
-  defp unless_there({:error, %Error{status: status}} = refused, ref, opts) when status in [401, 402, 403] do
+  defp unless_there({:error, %Error{status: status}} = refused, ref, opts)
+       when status in [401, 402, 403, 409] do
     there? = opts[:exist_ok] && match?(:ok, info("/api/:types/*repo", ref, opts))
     if there?, do: {:ok, Url.new(ref, endpoint(opts))}, else: refused
   end

@@ -121,6 +121,12 @@ defmodule HfHub.RepoTest do
       rule = %{match: "/api/repos/create", times: 2, fault: %{kind: "status", code: 409, body: busy}}
       plant(rule, opts)
       assert {:ok, %Url{}} = Repo.create("own/x", opts)
+
+      # One that stays busy is no repository that is there.
+      plant(%{rule | times: 2}, opts)
+      busy = [exist_ok: true, retries: 1] ++ opts
+      assert {:error, %Error{kind: :conflict} = error} = Repo.create("own/y", busy)
+      assert error.message =~ "another conflicting operation" and not (error.message =~ "exist_ok")
     end
 
     test "is refused to those who may not, in the Hub's words and ours", context do

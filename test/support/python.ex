@@ -5,6 +5,8 @@ defmodule HfHub.Python do
   @prelude """
   import json, sys, warnings
   warnings.simplefilter("error")
+  # The client's own: it hands files to its HTTP library in a way that is about to go.
+  warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
   import huggingface_hub
   from huggingface_hub import *
   """
