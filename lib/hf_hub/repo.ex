@@ -16,6 +16,15 @@ defmodule HfHub.Repo do
 
   @file_existence Options.repo_type() ++ Options.revision() ++ Options.common()
 
+  @access Options.repo_type() ++
+            [
+              write: [
+                type: :boolean,
+                default: false,
+                doc: "whether the token may change the content, and not only read it."
+              ]
+            ] ++ Options.common()
+
   @create Options.repo_type() ++ Settings.create() ++ Options.common()
 
   @delete Options.repo_type() ++
@@ -127,6 +136,33 @@ defmodule HfHub.Repo do
   @doc "Same as `file_exists?/3`, but returns the boolean or raises `HfHub.Error`."
   @spec file_exists!(term(), String.t(), keyword()) :: boolean()
   def file_exists!(repo_id, filename, opts \\ []), do: Error.unwrap!(file_exists?(repo_id, filename, opts))
+
+  @doc """
+  Returns `:ok` where the token may read a repository's files, or write to it; else the error says why not.
+
+  ## Options
+
+  #{Options.docs(@access)}
+
+  ## Examples
+
+      case HfHub.Repo.check_access("meta-llama/Llama-3.1-8B") do
+        :ok -> :go
+        {:error, %HfHub.Error{kind: :gated_repo}} -> :ask_for_access
+        {:error, %HfHub.Error{kind: :repo_not_found}} -> :none_or_private
+      end
+  """
+  @doc python: "auth_check"
+  @spec check_access(term(), keyword()) :: :ok | {:error, Error.t()}
+  def check_access(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @access)
+    route = "/api/:types/*repo/auth-check" <> if(opts[:write], do: "/write", else: "")
+    with {:ok, ref} <- RepoRef.whole(repo_id, opts), do: info(route, ref, opts)
+  end
+
+  @doc "Same as `check_access/2`, but raises `HfHub.Error` where the token may not."
+  @spec check_access!(term(), keyword()) :: :ok
+  def check_access!(repo_id, opts \\ []), do: Error.unwrap!(check_access(repo_id, opts))
 
   @doc """
   Creates a repository with nothing in it but what the Hub puts there, and returns where it is.

@@ -68,6 +68,20 @@ defmodule HfHub.RepoTest do
   describe "a repository" do
     setup :writer
 
+    test "says what a token may do", %{id: id} = context do
+      reader = [endpoint: context.endpoint, token: context.reader]
+      assert :ok = Repo.check_access(id, reader)
+      assert :ok = Repo.check_access!(id, write(context, write: true))
+      assert {:error, %Error{kind: :forbidden}} = Repo.check_access(id, [write: true] ++ reader)
+
+      {gated, _commit} =
+        repo(context, %{"a.txt" => "x"}, gated: :manual, id: "others/g#{System.unique_integer([:positive])}")
+
+      assert {:error, %Error{kind: :gated_repo}} = Repo.check_access(gated, reader)
+      assert {:error, %Error{kind: :repo_not_found}} = Repo.check_access("org/none", reader)
+      assert_raise Error, fn -> Repo.check_access!("org/none", reader) end
+    end
+
     test "is created, of every type, and says where it is", context do
       id = name()
 

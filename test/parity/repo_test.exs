@@ -60,6 +60,8 @@ defmodule HfHub.Parity.RepoTest do
     api.duplicate_repo("acme/moved", "copy", exist_ok=True)
     api.duplicate_repo("acme/moved", "copy2", resource_group_id="66670e5163145ca562cb1988")
     api.duplicate_repo("acme/s", "me/s2", repo_type="space", space_hardware="t4-medium", space_secrets=[{"key": "K", "value": "V"}])
+    api.auth_check("acme/moved")
+    api.auth_check("acme/moved", write=True)
     api.delete_repo("acme/moved")
     api.delete_repo("acme/moved", missing_ok=True)
     api.delete_repo("me/d", repo_type="dataset")
@@ -98,6 +100,8 @@ defmodule HfHub.Parity.RepoTest do
 
     space = [repo_type: :space, space_hardware: "t4-medium", space_secrets: %{"K" => "V"}]
     Repo.duplicate!("acme/s", [to: "me/s2"] ++ space ++ ours)
+    Repo.check_access!("acme/moved", ours)
+    Repo.check_access!("acme/moved", [write: true] ++ ours)
     Repo.delete!("acme/moved", ours)
     Repo.delete!("acme/moved", [missing_ok: true] ++ ours)
     Repo.delete!("me/d", [repo_type: :dataset] ++ ours)
