@@ -9,7 +9,7 @@ defmodule HfHub.Repo do
   network can fail, hence the answers are results: `{:ok, true}`, `{:ok, false}` or an error.
   """
 
-  alias HfHub.{Config, Error, Options, RepoRef, Request}
+  alias HfHub.{Config, Decode, Error, Options, RepoRef, Request}
   alias HfHub.Repo.{Settings, Template, Url}
 
   @existence Options.repo_type() ++ Options.common()
@@ -345,7 +345,8 @@ defmodule HfHub.Repo do
 
   # Where the repository is there already, that may be what is wanted. Its address tells such a
   # conflict from others.
-  defp unless_there({:error, %Error{kind: :conflict, details: %{"url" => _url} = details} = error}, ref, opts) do
+  defp unless_there({:error, %Error{kind: :conflict, details: %{"url" => url} = details} = error}, ref, opts)
+       when is_binary(url) do
     if opts[:exist_ok] do
       {:ok, Url.from_json(details, ref, endpoint(opts))}
     else
@@ -372,6 +373,9 @@ defmodule HfHub.Repo do
 
   defp with_account(ref, opts) do
     Request.new(:get, "/api/whoami-v2", [], opts)
-    |> Request.run(&%{ref | repo_id: "#{&1["name"]}/#{ref.repo_id}"})
+    |> Request.run(fn
+      %{"name" => account} when is_binary(account) -> %{ref | repo_id: "#{account}/#{ref.repo_id}"}
+      _other -> raise Decode.Error, message: "it names no account"
+    end)
   end
 end

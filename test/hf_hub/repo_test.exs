@@ -207,6 +207,26 @@ defmodule HfHub.RepoTest do
       refute message =~ "s3cret"
     end
 
+    test "is not taken to be there because something else than a Hub answers", context do
+      {:ok, hub} = own_hub(context)
+      opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own"]
+      page = %{kind: "status", code: 200, body: "<html>Log in</html>"}
+
+      for path <- ["/api/repos/create", "/duplicate", "/templates", "/whoami"],
+          do: plant(%{match: path, fault: page}, opts)
+
+      space = [repo_type: :space, space_template: "x"]
+
+      for result <- [
+            Repo.create("own/x", opts),
+            Repo.create("own/x", space ++ opts),
+            Repo.duplicate("own/x", [to: "own/y"] ++ opts),
+            Repo.duplicate("own/x", opts)
+          ] do
+        assert {:error, %Error{kind: :invalid_response}} = result
+      end
+    end
+
     test "begins as a template when it is a Space", context do
       {:ok, hub} = own_hub(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", repo_type: :space]

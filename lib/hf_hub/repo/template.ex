@@ -20,7 +20,10 @@ defmodule HfHub.Repo.Template do
 
   defp list(opts) do
     Request.new(:get, "/api/spaces/templates", [], opts)
-    |> Request.run(&Decode.list(fn item -> Decode.struct(item, __MODULE__, @fields) end).(&1["templates"]))
+    |> Request.run(fn
+      %{"templates" => templates} -> Decode.list(&Decode.struct(&1, __MODULE__, @fields)).(templates)
+      _other -> raise Decode.Error, message: "it lists no templates"
+    end)
   end
 
   defp find(templates, wanted) do

@@ -10,7 +10,7 @@ defmodule HfHub.Repo.Url do
       there yet
   """
 
-  alias HfHub.RepoRef
+  alias HfHub.{Decode, RepoRef}
 
   @enforce_keys [:url, :endpoint, :repo_type, :repo_id, :namespace, :name]
   defstruct [:url, :endpoint, :repo_type, :repo_id, :namespace, :name, files_copy_pending: false]
@@ -49,20 +49,20 @@ defmodule HfHub.Repo.Url do
   # What the Hub answers: an address, which behind a mirror is that of the public Hub.
   @doc false
   @spec from_json(term(), RepoRef.t(), String.t()) :: t()
-  def from_json(json, asked, endpoint) do
-    given = if is_map(json), do: [json["url"], json["name"]], else: []
-
+  def from_json(%{"url" => url} = json, asked, endpoint) when is_binary(url) do
     found =
-      Enum.find_value(given, asked, fn text ->
+      Enum.find_value([url, json["name"]], asked, fn text ->
         case is_binary(text) && RepoRef.parse(text, asked.repo_type, endpoint) do
           {:ok, ref} -> ref
           _other -> nil
         end
       end)
 
-    pending? = is_map(json) and json["filesCopyPending"] == true
-    %{new(found, endpoint) | files_copy_pending: pending?}
+    %{new(found, endpoint) | files_copy_pending: json["filesCopyPending"] == true}
   end
+
+  def from_json(_json, _asked, _endpoint),
+    do: raise(Decode.Error, message: "it does not say where the repository is")
 
   defp prefix(:model), do: ""
   defp prefix(repo_type), do: "#{repo_type}s/"
