@@ -40,6 +40,8 @@ defmodule HfHub.CacheCareTest do
       assert report.warnings == []
       assert Cache.Repo.refs(found)["main"].commit_hash == new
       assert inspect(report) =~ "1 repos, 2 revisions"
+      values = [report, found | found.revisions] ++ hd(found.revisions).files
+      for value <- values, do: assert(String.length(inspect(value)) < 120)
       assert {:ok, %{total_size: size, file_count: 5, repos: [%{repo_id: ^id}]}} = Cache.cache_stats(where)
       assert size == found.size_on_disk
     end
@@ -191,6 +193,23 @@ defmodule HfHub.CacheCareTest do
       assert Cache.scan!(where).repos == []
     end
 
+    test "leaves what is pinned or leased, and what those show", context do
+      {id, old, new, where} = two_revisions(context)
+      {other, third, _folder, _where} = one(context, %{"c.bin" => large(20_000)})
+      Cache.pin!(id, [revision: old] ++ where)
+      lease = Cache.lease!(other, where)
+      age(context.cache, other, 9000)
+      assert {:ok, plan} = Cache.evict([target_size: 0, max_age: 0, dry_run: true] ++ where)
+      assert Enum.map(plan.snapshots, &Path.basename/1) == [new] and plan.expected_freed_size == 40_000
+      assert {:ok, done} = Cache.evict([target_size: 0] ++ where)
+      assert done.freed_size == 40_000 and Enum.sort(commits(where)) == Enum.sort([old, third])
+      assert File.read!(Path.join(lease.path, "c.bin")) |> byte_size() == 20_000
+      assert %{problems: [], valid_files: 6} = Cache.validate_integrity!(where)
+      Cache.release(lease)
+      assert {:ok, %{snapshots: [_]}} = Cache.evict([target_size: 0] ++ where)
+      assert commits(where) == [old]
+    end
+
     # As if nobody had read or written the repository's contents for so many seconds.
     defp age(cache, id, seconds) do
       then = :calendar.system_time_to_universal_time(System.os_time(:second) - seconds, :second)
@@ -251,6 +270,10 @@ defmodule HfHub.CacheCareTest do
                %{status: :corrupted, filename: "model.safetensors", repo_id: ^id, commit: ^commit},
                %{status: :missing}
              ] = Enum.sort_by(found.problems, & &1.filename)
+
+      me = self()
+      Cache.validate_integrity!([progress: &send(me, {:progress, &1})] ++ where)
+      assert_received {:progress, %{files_total: 3, bytes_total: total}} when total > 400_000
 
       repair = [repair: true, endpoint: context.endpoint] ++ where
       assert %{problems: problems} = repaired = Cache.validate_integrity!(repair)

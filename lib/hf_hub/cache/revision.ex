@@ -7,8 +7,8 @@ defmodule HfHub.Cache.Revision do
     * `:refs` - names of the branches and tags that stand for it; without any it is *detached*
     * `:size_on_disk` - bytes, each content once
     * `:last_modified` - when one of its contents was last written
-    * `:last_used` - when one of its contents was last read, as far as the file system keeps that, or written,
-      or when it was last leased
+    * `:last_used` - when it was last downloaded or found in the cache by this library (to the hour), leased, or
+      one of its contents written, or read by anybody as far as the file system keeps that
     * `:pinned?` - whether it must stay (`HfHub.Cache.pin/2`)
     * `:leased?` - whether a process holds it (`HfHub.Cache.lease/2`)
   """

@@ -39,7 +39,8 @@ defmodule HfHub.Cache.Tables do
         type: :non_neg_integer,
         default: 3600,
         doc:
-          "seconds for which leftovers must have been left alone; another client may be about to use younger ones."
+          "seconds for which leftovers and revisions without a branch must have been left alone; another client " <>
+            "may be about to use younger ones."
       ]
     ] ++ dry_run() ++ cache_dir()
   end

@@ -10,7 +10,7 @@ use crate::{
     cache::{
         copy_beside, in_folder,
         layout::{CacheDir, LocalDir, RepoDir},
-        lock,
+        lease, lock,
         partial::{Slot, Verified},
     },
     error::{Error, ErrorKind, Result},
@@ -271,8 +271,12 @@ fn find_cached(repo: &RepoDir, spec: &Spec) -> Option<Report> {
         return None;
     }
     let commit = repo.commit_of(&spec.revision)?;
-    let path = repo.find(&commit, &spec.path)?;
-    Some(cached_report(spec, commit, path))
+    let path = if spec.mode.dry_run {
+        repo.find(&commit, &spec.path)
+    } else {
+        repo.find_to_use(&commit, &spec.path)
+    };
+    path.map(|path| cached_report(spec, commit, path))
 }
 
 fn cached_report(spec: &Spec, commit: Commit, path: PathBuf) -> Report {
@@ -354,6 +358,8 @@ fn prepare(
     if let Some(report) = settle(cache, repo, spec, metadata)? {
         return Ok(Prepared::Here(report));
     }
+    repo.check_way(&repo.blobs())?;
+    repo.check_way(repo.locks())?;
     let Some(lock) = lock::try_acquire(&repo.lock(&metadata.etag))? else {
         return Ok(Prepared::Busy);
     };
@@ -393,9 +399,8 @@ async fn fetch(
 ) -> Result<Option<Report>> {
     let repo = cache.repo(&spec.repo);
     // Nothing of the repository is removed meanwhile; a snapshot sees to that for all its files.
-    // Where it cannot be had, the download says what is wrong.
     let _busy = match spec.known {
-        None => Some(lock::acquire_shared(repo.busy_lock()).await),
+        None => lease::busy(repo.clone()).await,
         Some(_) => None,
     };
     let attempt = {

@@ -18,7 +18,8 @@ use tokio::task::JoinSet;
 use crate::{
     arrival, blocking,
     cache::{
-        layout::{CacheDir, LocalDir},
+        inventory,
+        layout::{CacheDir, LocalDir, RepoDir},
         missing_space, partial,
         tree::{Entry, Tree},
     },
@@ -153,7 +154,10 @@ async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit,
         return Ok((commit, tree));
     }
     let tree = fetch_listing(hub, &spec.repo, &commit, progress).await?;
-    Ok((commit, if spec.mode.dry_run { tree } else { keep(tree, &file).await }))
+    let (repo, place) = (cache(spec).repo(&spec.repo), file.clone());
+    let ours = move || repo.check_way(place.parent().unwrap_or(&place)).is_ok();
+    let keeps = !spec.mode.dry_run && blocking::run(ours).await;
+    Ok((commit, if keeps { keep(tree, &file).await } else { tree }))
 }
 
 async fn resolve_revision(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Commit> {
@@ -244,9 +248,12 @@ async fn remember_ref(spec: &Spec, commit: &Commit) -> Result<()> {
     let (cache, folder) = (cache(spec).clone(), folder(spec, commit));
     let (spec, commit) = (spec.clone(), commit.clone());
     blocking::run(move || {
-        cache.repo(&spec.repo).remember_ref(&spec.revision, &commit);
-        // Even a snapshot in which no file is wanted is a folder that can be listed.
+        let repo = cache.repo(&spec.repo);
+        repo.check_way(&folder)?;
+        // Even a snapshot in which no file is wanted is a folder that can be listed. It comes before the ref, so
+        // that a ref never stands for nothing.
         let created = std::fs::create_dir_all(&folder);
+        repo.remember_ref(&spec.revision, &commit);
         match created {
             Err(source) if !folder.is_dir() => Err(Error::io("create the folder", &folder, source)),
             _ => Ok(()),
@@ -261,14 +268,15 @@ async fn split(spec: &Spec, jobs: Vec<download::Spec>) -> (Vec<Report>, Vec<down
     if spec.mode.force {
         return (Vec::new(), jobs);
     }
-    let repo = cache.repo(&spec.repo);
+    let (repo, dry_run) = (cache.repo(&spec.repo), spec.mode.dry_run);
     blocking::run(move || {
+        let find = if dry_run { RepoDir::find } else { RepoDir::find_to_use };
         let (mut present, mut missing) = (Vec::new(), Vec::new());
         for job in jobs {
             let found = job
                 .known
                 .as_ref()
-                .and_then(|known| Some((repo.find(&known.commit, &job.path)?, known)));
+                .and_then(|known| Some((find(&repo, &known.commit, &job.path)?, known)));
             match found {
                 Some((path, known)) => {
                     let commit = Some(known.commit.clone());
@@ -345,8 +353,18 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
         .map(|(path, _)| path)
         .filter(|path| spec.filter.accepts(path.as_str()))
         .collect();
-    let is_missing = |name: &&&EntryPath| !path.join(name.as_str()).is_file();
-    let missing: Vec<_> = wanted.iter().filter(is_missing).map(|name| name.as_str()).collect();
+    let repo = cache(spec).repo(&spec.repo);
+    let is_missing = |name: &&&EntryPath| match (&spec.destination, &commit) {
+        (Destination::Cache(_), Some(commit)) => repo.find_to_use(commit, name).is_none(),
+        _ => !path.join(name.as_str()).is_file(),
+    };
+    let mut missing: Vec<_> =
+        wanted.iter().filter(is_missing).map(|name| name.as_str().to_owned()).collect();
+    if tree.is_none() {
+        // No listing is kept, but a link into nowhere tells as much.
+        missing = inventory::lost(&path);
+        missing.retain(|name| spec.filter.accepts(name));
+    }
     if missing.is_empty() {
         return Ok(Snapshot {
             path,
@@ -356,15 +374,19 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
             stale: explain::stale(&error),
         });
     }
-    let names = missing.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    Err(incomplete(&missing, tree.is_some().then_some(wanted.len())).with_source(error))
+}
+
+fn incomplete(missing: &[String], of: Option<usize>) -> Error {
+    let names = missing.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more =
         if missing.len() > 3 { format!(" and {} more", missing.len() - 3) } else { String::new() };
+    let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
     let message = format!(
-        "the cached snapshot lacks {} of {} files ({names}{more}); call again with the network to complete it",
-        missing.len(),
-        wanted.len()
+        "the cached snapshot lacks {}{of} files ({names}{more}); call again with the network to complete it",
+        missing.len()
     );
-    Err(Error::new(ErrorKind::NotCached, message).with_source(error))
+    Error::new(ErrorKind::NotCached, message)
 }
 
 /// The folder an earlier call has filled. Of a plain folder that means: anything but our own notes is in it.

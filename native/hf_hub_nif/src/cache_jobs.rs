@@ -223,13 +223,7 @@ async fn run(call: Call, progress: Progress, cancel: CancellationToken) -> Resul
             let work = move || verify::run(&cache, &spec.spec(&cache)?, &progress, &stop);
             Ok(Reply::value(blocking::run(work).await?))
         }
-        Call::Move(spec) => {
-            let (from, to) = (CacheDir::new(spec.cache_dir.0), CacheDir::new(spec.destination.0));
-            let moved = to.path().to_owned();
-            maintenance::alone(from, move |from| relocate::run(from, &to, &progress, &stop))
-                .await?;
-            Ok(Reply::Path(moved))
-        }
+        Call::Move(spec) => relocate(spec, progress, stop).await,
         Call::Export(spec) => {
             let cache = CacheDir::new(spec.cache_dir.0);
             let export = move || {
@@ -250,6 +244,19 @@ async fn run(call: Call, progress: Progress, cancel: CancellationToken) -> Resul
         }
         Call::Materialize(spec) => materialize(spec, stop).await,
     }
+}
+
+async fn relocate(
+    spec: MoveArgs,
+    progress: Progress,
+    stop: impl Fn() -> bool + Send + Sync + 'static,
+) -> Result<Reply> {
+    let (from, to) = (CacheDir::new(spec.cache_dir.0), CacheDir::new(spec.destination.0));
+    let (places, moved) = ((from.clone(), to.clone()), to.path().to_owned());
+    blocking::run(move || relocate::prepare(&places.0, &places.1)).await?;
+    let work = move |from: &CacheDir, to: &CacheDir| relocate::run(from, to, &progress, &stop);
+    maintenance::alone_in_both(from, to, work).await?;
+    Ok(Reply::Path(moved))
 }
 
 async fn delete(spec: DeleteArgs) -> Result<Reply> {

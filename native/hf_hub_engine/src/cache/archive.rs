@@ -18,7 +18,7 @@ pub use import::run as import;
 use crate::{
     cache::{delete::Commits, layout::CacheDir, scan::path},
     error::{Error, ErrorKind, Result},
-    names::{Commit, EntryPath, Etag, Proof, Repo},
+    names::{Commit, EntryPath, Etag, Proof, Repo, Revision},
 };
 
 /// The manifest in an archive: where other clients do not look, should it be unpacked with `tar`.
@@ -122,7 +122,21 @@ struct CheckedRevision<'a> {
 }
 
 impl RepoEntry {
+    /// Checks every name.
     fn check(&self) -> Result<Checked<'_>> {
+        self.names().map_err(|error| match error.kind() {
+            ErrorKind::InvalidArchive => error,
+            _ => broken(error.message()),
+        })
+    }
+
+    fn names(&self) -> Result<Checked<'_>> {
+        for (name, commit) in &self.refs {
+            Revision::parse(name)?;
+            if !self.revisions.contains_key(commit) {
+                return Err(broken("a branch stands for a commit that is not listed"));
+            }
+        }
         let repo = Repo::new(self.repo_type.parse()?, &self.repo_id)?;
         let blobs = self.blobs.iter().map(|(name, content)| {
             let etag = Etag::parse(name)?;

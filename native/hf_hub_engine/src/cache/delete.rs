@@ -15,15 +15,16 @@ use serde::Serialize;
 
 use crate::{
     cache::{
-        inventory::{Inventory, Ref},
+        self,
+        inventory::{Inventory, Problem, Ref},
         layout::{CacheDir, RepoDir},
         lease::{self, Reason},
         lock::{self, Lock},
-        maintenance::{Trash, is_real_folder},
+        maintenance::{Trash, is_real_folder, through_a_link},
         scan::{self, path},
         store::Store,
     },
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
 };
 
 /// Which revisions of a repository.
@@ -211,15 +212,27 @@ fn remove(
     }
     let plan = plan(dir, &inventory, commits, &kept);
     report.kept.extend(kept);
-    if !is_real_folder(dir.path()) {
-        // The link, or the stray file, but not what is behind it.
-        return take_whole(cache, &plan, None, report);
-    }
     if plan.whole {
-        take_whole(cache, &plan, store, report)
-    } else {
-        take_some(cache, &plan, store, report)
+        return take_whole(cache, &plan, store, report);
     }
+    if !is_real_folder(dir.path()) {
+        return Err(through_a_link(dir.path()));
+    }
+    match inventory.unread() {
+        Some(problem) => Err(unread(dir, problem)),
+        None => take_some(cache, &plan, store, report),
+    }
+}
+
+/// What cannot be read may show the very contents that are to go.
+fn unread(dir: &RepoDir, problem: &Problem) -> Error {
+    let message = format!(
+        "nothing is removed from `{}`, because `{}` cannot be read{}",
+        dir.path().display(),
+        problem.path.display(),
+        problem.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default()
+    );
+    Error::new(ErrorKind::Io, message)
 }
 
 /// Why chosen revisions must stay, for those who only tell.
@@ -269,6 +282,9 @@ fn plan(dir: &RepoDir, inventory: &Inventory, commits: &Commits, kept: &[Kept]) 
         inventory.revisions.iter().partition(|revision| going.contains(revision.commit.as_str()));
     let shown: HashSet<&Path> =
         rest.iter().flat_map(|revision| &revision.files).map(|file| file.blob.as_path()).collect();
+    // What lies behind a link stays when the link goes.
+    let real = is_real_folder(dir.path());
+    let real_blobs = real && is_real_folder(&dir.blobs());
     let (mut blobs, mut sizes) = (BTreeSet::new(), HashMap::new());
     for revision in &go {
         for file in &revision.files {
@@ -279,7 +295,7 @@ fn plan(dir: &RepoDir, inventory: &Inventory, commits: &Commits, kept: &[Kept]) 
             if own && !whole {
                 blobs.insert(file.blob.clone());
             }
-            if own || inside {
+            if (real_blobs && own) || (real && inside) {
                 sizes.insert(file.blob.clone(), stat.size);
             }
         }
@@ -333,13 +349,14 @@ fn take_whole(
     store: Option<&Store>,
     report: &mut Report,
 ) -> Result<()> {
+    // Of a link only the link goes, and of a stray file the file; nothing of the store is theirs.
+    let store = store.filter(|_| is_real_folder(plan.dir.path()));
     let shared = store.map(|store| shared(store, &own_blobs(&plan.dir))).unwrap_or_default();
     let mut trash = Trash::open(cache)?;
     trash.take(plan.dir.path())?;
-    tell_gone(plan, &shared, report);
     report.gone(Kind::Repo, plan.dir.path());
     plan.snapshots.iter().for_each(|(_, path)| report.gone(Kind::Revision, path));
-    finish(trash, store, shared.into_values().collect(), report);
+    finish(trash, plan, &[], store, shared, report);
     Ok(())
 }
 
@@ -355,9 +372,11 @@ fn take_some(
     for found in &plan.refs {
         take_ref(found, &plan.dir, report);
     }
+    let mut stayed = Vec::new();
     for (commit, path) in &plan.snapshots {
         if let Err(error) = trash.take(path) {
             report.failed(&error);
+            stayed.push(path.clone());
             continue;
         }
         report.gone(Kind::Revision, path);
@@ -366,51 +385,66 @@ fn take_some(
             trash.take(note).unwrap_or_else(|error| report.failed(&error));
         }
     }
-    let mut gone = Vec::new();
+    let gone = take_unshown(&mut trash, &plan.dir, &plan.blobs, report);
     for blob in &plan.blobs {
-        match trash.take(blob) {
-            Ok(()) => gone.push(blob.clone()),
-            Err(error) => report.failed(&error),
+        if gone.contains(blob) {
+            report.gone(Kind::Blob, blob);
+        } else {
+            stayed.push(blob.clone());
         }
     }
-    // A snapshot that could not be taken shows them still, and a client that knows no leases may have
-    // linked one of them since we looked.
-    let again = Inventory::read(&plan.dir);
-    let restored: HashSet<PathBuf> =
-        trash.give_back(|blob| again.shows(blob)).into_iter().collect();
-    gone.retain(|blob| !restored.contains(blob));
-    for blob in &gone {
-        report.gone(Kind::Blob, blob);
-    }
-    let done = Plan {
-        sizes: plan
-            .sizes
-            .iter()
-            .filter(|(blob, _)| !restored.contains(*blob))
-            .map(|(b, s)| (b.clone(), *s))
-            .collect(),
-        dir: plan.dir.clone(),
-        whole: false,
-        snapshots: Vec::new(),
-        refs: Vec::new(),
-        blobs: Vec::new(),
-    };
-    tell_gone(&done, &shared, report);
-    finish(trash, store, shared.into_values().collect(), report);
+    finish(trash, plan, &stayed, store, shared, report);
     Ok(())
 }
 
-/// Contents of the repository itself are freed; what the store holds is counted when it is swept.
-fn tell_gone(plan: &Plan, shared: &HashMap<PathBuf, PathBuf>, report: &mut Report) {
-    let own = plan.sizes.iter().filter(|(blob, _)| !shared.contains_key(*blob));
-    report.freed_size += own.map(|(_, size)| size).sum::<u64>();
+/// Takes contents that no snapshot shows, and says which are gone.
+///
+/// A snapshot that could not be taken shows them still, and a client that knows no leases may have linked
+/// one since somebody looked, or while it was being taken: such a one stays, or comes back.
+pub(crate) fn take_unshown(
+    trash: &mut Trash,
+    dir: &RepoDir,
+    blobs: &[PathBuf],
+    report: &mut Report,
+) -> HashSet<PathBuf> {
+    let mut gone = HashSet::new();
+    let now = Inventory::read(dir);
+    for blob in blobs.iter().filter(|blob| now.is_complete() && !now.shows(blob)) {
+        match trash.take(blob) {
+            Ok(()) => drop(gone.insert(blob.clone())),
+            Err(error) => report.failed(&error),
+        }
+    }
+    if !gone.is_empty() {
+        let again = Inventory::read(dir);
+        for blob in trash.give_back(|path| gone.contains(path) && again.shows(path)) {
+            gone.remove(&blob);
+        }
+    }
+    gone
 }
 
-fn finish(trash: Trash, store: Option<&Store>, shared: BTreeSet<PathBuf>, report: &mut Report) {
-    for error in trash.empty() {
-        report.failed(&error);
+/// Deletes what was taken, and counts it but for what `stayed`; what the store holds is counted when it is swept.
+fn finish(
+    trash: Trash,
+    plan: &Plan,
+    stayed: &[PathBuf],
+    store: Option<&Store>,
+    shared: HashMap<PathBuf, PathBuf>,
+    report: &mut Report,
+) {
+    let own = plan.sizes.iter().filter(|(blob, _)| {
+        !shared.contains_key(*blob) && !stayed.iter().any(|stayed| blob.starts_with(stayed))
+    });
+    let freed = own.map(|(_, size)| size).sum::<u64>();
+    let failures = trash.empty();
+    if failures.is_empty() {
+        report.freed_size += freed;
     }
-    for payload in shared {
+    for error in &failures {
+        report.failed(error);
+    }
+    for payload in shared.into_values().collect::<BTreeSet<_>>() {
         if let Some(freed) = store.map(|store| store.sweep(&payload)).filter(|freed| *freed > 0) {
             report.freed_size += freed;
             report.gone(Kind::SharedBlob, &payload);
@@ -420,7 +454,8 @@ fn finish(trash: Trash, store: Option<&Store>, shared: BTreeSet<PathBuf>, report
 
 fn take_ref(found: &Ref, dir: &RepoDir, report: &mut Report) {
     // Another client may have moved the ref to a commit that stays.
-    if !fs::read_to_string(&found.path).is_ok_and(|text| text == found.commit) {
+    let says = cache::read_ref(&found.path);
+    if !says.is_ok_and(|text| String::from_utf8_lossy(&text) == found.commit) {
         return;
     }
     if !found.path.starts_with(dir.refs()) || !real_parents(&dir.refs(), &found.path) {
@@ -450,3 +485,6 @@ fn own_blobs(dir: &RepoDir) -> Vec<PathBuf> {
 fn shared(store: &Store, blobs: &[PathBuf]) -> HashMap<PathBuf, PathBuf> {
     blobs.iter().filter_map(|blob| Some((blob.clone(), store.target(blob)?))).collect()
 }
+
+#[cfg(test)]
+mod tests;

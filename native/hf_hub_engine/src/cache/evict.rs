@@ -14,8 +14,10 @@ use std::{
 use crate::{
     cache::{
         delete::{self, Commits, Order, Report},
-        inventory::Stamp,
+        inventory::{Stamp, Trouble},
         layout::CacheDir,
+        lock,
+        maintenance::is_real_folder,
         scan,
         store::Store,
     },
@@ -41,9 +43,11 @@ struct Candidate<'a> {
 
 /// Evicts from a cache. To be called while nobody else removes.
 pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
-    let scanned = scan::run(cache)?;
+    // What an interrupted download has left takes room like anything else.
+    let tolerated = [Trouble::MissingBlob, Trouble::DanglingRef, Trouble::StrayFile];
+    let scanned = scan::survey(cache, &tolerated)?;
     let store = Store::open(cache);
-    let chosen = choose(&scanned, store.as_ref(), spec);
+    let chosen = choose(cache, &scanned, store.as_ref(), spec);
     let mut targets: BTreeMap<OsString, BTreeSet<String>> = BTreeMap::new();
     for candidate in chosen {
         targets.entry(candidate.folder).or_default().insert(candidate.revision.commit_hash.clone());
@@ -53,10 +57,22 @@ pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
     delete::run(cache, &Order { targets, ignore_pins: false, dry_run: spec.dry_run })
 }
 
-fn choose<'a>(scanned: &'a scan::Report, store: Option<&Store>, spec: &Spec) -> Vec<Candidate<'a>> {
+fn choose<'a>(
+    cache: &CacheDir,
+    scanned: &'a scan::Report,
+    store: Option<&Store>,
+    spec: &Spec,
+) -> Vec<Candidate<'a>> {
+    // What would have to stay anyway must not be chosen instead of what can go.
+    let free = |repo: &&scan::Repo| {
+        let name = repo.repo_path.file_name();
+        is_real_folder(&repo.repo_path)
+            && name.is_some_and(|name| !lock::is_held(&cache.folder(name).busy_lock()))
+    };
     let mut candidates: Vec<Candidate> = scanned
         .repos
         .iter()
+        .filter(free)
         .flat_map(|repo| repo.revisions.iter().map(move |revision| (repo, revision)))
         .filter(|(_, revision)| !revision.pinned && !revision.leased)
         .filter_map(|(repo, revision)| {

@@ -13,7 +13,10 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::cache::layout::{RepoDir, normalize};
+use crate::cache::{
+    self, is_absence,
+    layout::{RepoDir, normalize},
+};
 
 /// Everything in one repository's folder.
 #[derive(Debug, Default)]
@@ -153,7 +156,7 @@ impl Inventory {
             inventory.trouble(Trouble::NoSnapshots, &repo.snapshots());
         } else {
             inventory.read_refs(&repo.refs());
-            inventory.read_snapshots(&repo.snapshots());
+            inventory.read_snapshots(repo);
             inventory.find_dangling_refs(repo);
             inventory.problems.sort_by_key(|problem| problem.trouble);
         }
@@ -173,6 +176,16 @@ impl Inventory {
     /// The blobs that are there.
     pub fn stats(&self) -> impl Iterator<Item = &Stat> {
         self.blobs.values().flatten()
+    }
+
+    /// Whether all of it could be read. Where not, a content that nothing seems to show may be shown all the same.
+    pub fn is_complete(&self) -> bool {
+        self.unread().is_none()
+    }
+
+    /// What could not be read, and why.
+    pub fn unread(&self) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.trouble == Trouble::Unreadable)
     }
 
     /// The names of the refs that stand for a commit.
@@ -204,7 +217,7 @@ impl Inventory {
             if path.file_name().is_some_and(is_helper) || is_temporary(&name) || path.is_dir() {
                 continue;
             }
-            match fs::read(&path) {
+            match cache::read_ref(&path) {
                 Ok(text) => {
                     let commit = String::from_utf8_lossy(&text).into_owned();
                     self.refs.push(Ref { name, path, commit });
@@ -217,11 +230,13 @@ impl Inventory {
         self.refs.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
-    fn read_snapshots(&mut self, snapshots: &Path) {
-        let entries = match fs::read_dir(snapshots) {
-            Ok(entries) => entries.flatten().collect::<Vec<_>>(),
-            Err(error) => return self.unreadable(snapshots, &error),
-        };
+    fn read_snapshots(&mut self, repo: &RepoDir) {
+        let snapshots = repo.snapshots();
+        let entries =
+            match fs::read_dir(&snapshots).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+                Ok(entries) => entries,
+                Err(error) => return self.unreadable(&snapshots, &error),
+            };
         let mut folders = Vec::new();
         for entry in entries.into_iter().filter(|entry| !is_helper(&entry.file_name())) {
             let path = entry.path();
@@ -230,12 +245,16 @@ impl Inventory {
                     folders.push((path, stamp(&metadata.modified())));
                 }
                 Ok(_) => self.trouble(Trouble::StrayFile, &path),
-                Err(_) => self.trouble(Trouble::MissingBlob, &path),
+                Err(error) if is_absence(&error) => self.trouble(Trouble::MissingBlob, &path),
+                Err(error) => self.unreadable(&path, &error),
             }
         }
         folders.sort();
-        let read: Vec<_> =
-            folders.into_par_iter().map(|(path, modified)| read_snapshot(path, modified)).collect();
+        let blobs = repo.blobs();
+        let read: Vec<_> = folders
+            .into_par_iter()
+            .map(|(path, modified)| read_snapshot(path, modified, &blobs))
+            .collect();
         for (revision, errors) in read {
             for (path, error) in errors {
                 self.unreadable(&path, &error);
@@ -262,8 +281,8 @@ impl Inventory {
                 // A link to a folder is no file of the snapshot.
                 Ok(metadata) if metadata.is_dir() => drop(folders.insert(blob)),
                 Ok(metadata) => drop(self.blobs.insert(blob, Some(Stat::from(&metadata)))),
-                Err(_) => {
-                    missing.push(PathBuf::from(&blob));
+                Err(error) => {
+                    missing.push((PathBuf::from(&blob), error));
                     self.blobs.insert(blob, None);
                 }
             }
@@ -273,8 +292,12 @@ impl Inventory {
                 revision.files.retain(|file| !folders.contains(file.blob.as_os_str()));
             }
         }
-        for blob in missing {
-            self.trouble(Trouble::MissingBlob, &blob);
+        for (blob, error) in missing {
+            if is_absence(&error) {
+                self.trouble(Trouble::MissingBlob, &blob);
+            } else {
+                self.unreadable(&blob, &error);
+            }
         }
     }
 
@@ -302,11 +325,15 @@ fn shorten(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
-fn read_snapshot(path: PathBuf, modified: Stamp) -> (Revision, Vec<(PathBuf, io::Error)>) {
+fn read_snapshot(
+    path: PathBuf,
+    modified: Stamp,
+    blobs: &Path,
+) -> (Revision, Vec<(PathBuf, io::Error)>) {
     let Walk { files, errors } = walk(&path);
     let read = files.into_par_iter().with_min_len(64).map(|path| {
         let blob = match fs::read_link(&path) {
-            Ok(target) => normalize(&path.parent().unwrap_or(&path).join(target)),
+            Ok(target) => content(&path, &target, blobs),
             Err(_) => path.clone(),
         };
         File { path, blob }
@@ -315,6 +342,35 @@ fn read_snapshot(path: PathBuf, modified: Stamp) -> (Revision, Vec<(PathBuf, io:
     files.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     let commit = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     (Revision { commit, path, modified, files }, errors)
+}
+
+/// Files of a snapshot that are links into nowhere, as the repository names them.
+pub fn lost(snapshot: &Path) -> Vec<String> {
+    let mut files = walk(snapshot).files;
+    files.retain(|file| fs::metadata(file).is_err_and(|error| is_absence(&error)));
+    files.sort();
+    files.iter().map(|file| relative(snapshot, file)).collect()
+}
+
+/// As the repository names it.
+pub fn relative(snapshot: &Path, file: &Path) -> String {
+    let below = file.strip_prefix(snapshot).unwrap_or(file);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
+/// What a link shows. One that names the folder of contents by another way, say in full where the cache is
+/// reached through a link, shows the same content as all others.
+fn content(link: &Path, target: &Path, blobs: &Path) -> PathBuf {
+    let found = normalize(&link.parent().unwrap_or(link).join(target));
+    let (Some(folder), Some(name)) = (found.parent(), found.file_name()) else { return found };
+    if folder.as_os_str() == blobs.as_os_str() || folder.file_name() != blobs.file_name() {
+        return found;
+    }
+    let same = fs::canonicalize(folder)
+        .and_then(|folder| Ok(folder == fs::canonicalize(blobs)?))
+        .unwrap_or(false);
+    if same { blobs.join(name) } else { found }
 }
 
 /// What lies below a folder and is no folder. Links are not followed.
@@ -335,7 +391,14 @@ fn walk(root: &Path) -> Walk {
                 continue;
             }
         };
-        for entry in entries.flatten() {
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    found.errors.push((folder.clone(), error));
+                    continue;
+                }
+            };
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(entry.path());
             } else {

@@ -53,6 +53,8 @@ pub async fn hold(cache: &CacheDir, repo: &Repo, revision: &Revision) -> Result<
     if !here {
         return Err(not_here(repo, revision));
     }
+    let checked = dir.clone();
+    blocking::run(move || checked.check_way(checked.locks())).await?;
     let _busy = lock::acquire_shared(dir.busy_lock()).await?;
     let (found, wanted) = (dir.clone(), revision.clone());
     let commit = blocking::run(move || found.commit_of(&wanted)).await;
@@ -69,9 +71,16 @@ pub async fn hold(cache: &CacheDir, repo: &Repo, revision: &Revision) -> Result<
 
 /// Runs a download during which nothing of its repository is removed.
 pub async fn during<T>(cache: &CacheDir, repo: &Repo, work: impl Future<Output = T>) -> T {
-    // A cache that cannot be locked in is downloaded to all the same; the download says what is wrong.
-    let _busy = lock::acquire_shared(cache.repo(repo).busy_lock()).await;
+    let _busy = busy(cache.repo(repo)).await;
     work.await
+}
+
+/// Keeps removals away from a repository. A cache that cannot be locked in is downloaded to all the same;
+/// the download says what is wrong.
+pub(crate) async fn busy(dir: RepoDir) -> Option<Lock> {
+    let path = dir.busy_lock();
+    blocking::run(move || dir.check_way(dir.locks())).await.ok()?;
+    lock::acquire_shared(path).await.ok()
 }
 
 /// Marks a snapshot as one that must stay, or takes the mark away; returns its commit.

@@ -5,7 +5,7 @@
 //! it also holds against Python. This is the only file that locks.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -95,9 +95,14 @@ pub fn try_shared(path: &Path) -> Result<Option<Lock>> {
     take(path, fs2::FileExt::try_lock_shared)
 }
 
-/// As [`try_acquire`], but makes no lock file: where there is none, nobody holds it.
+/// As [`try_acquire`], but makes no lock file: where there is none, nobody holds it. One that cannot
+/// be opened may be held for all anybody knows.
 pub fn try_existing(path: &Path) -> Result<Option<Lock>> {
-    if path.exists() { try_acquire(path) } else { Ok(Some(Lock::none())) }
+    if fs::symlink_metadata(path).is_ok() {
+        Ok(try_acquire(path)?.filter(|lock| lock.file.is_some() || open(path).is_ok()))
+    } else {
+        Ok(Some(Lock::none()))
+    }
 }
 
 /// Whether somebody holds the lock at `path`, or a share of it.
@@ -136,7 +141,8 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
     }
 }
 
-/// Opened for writing, because on NFS a lock on a read-only descriptor fails.
+/// Opened for writing, because on NFS a lock on a read-only descriptor fails. Somebody else's file can be
+/// locked all the same where file systems are local.
 fn open(path: &Path) -> io::Result<File> {
     let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
     match in_folder(path, create) {
@@ -145,7 +151,14 @@ fn open(path: &Path) -> io::Result<File> {
             Ok(file)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().read(true).write(true).open(path)
+            if !fs::symlink_metadata(path)?.is_file() {
+                let why = "it is no file, or a symbolic link";
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+            }
+            match OpenOptions::new().read(true).write(true).open(path) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+                opened => opened,
+            }
         }
         Err(error) => Err(error),
     }
@@ -163,10 +176,12 @@ fn share(file: &File) {
 fn share(_file: &File) {}
 
 fn is_unsupported(error: &io::Error) -> bool {
-    // ENOSYS and EOPNOTSUPP both become Unsupported; ENOLCK is what NFS says without a lock daemon.
+    // ENOSYS and EOPNOTSUPP both become Unsupported; ENOLCK is what NFS says without a lock daemon, and
+    // EBADF where it is asked to lock a file that may only be read.
     const ENOLCK: i32 = 37;
+    const EBADF: i32 = 9;
     error.kind() == io::ErrorKind::Unsupported
-        || (cfg!(target_os = "linux") && error.raw_os_error() == Some(ENOLCK))
+        || (cfg!(target_os = "linux") && matches!(error.raw_os_error(), Some(ENOLCK | EBADF)))
 }
 
 #[cfg(test)]
@@ -209,6 +224,16 @@ mod tests {
         assert!(try_shared(&path).unwrap().is_none());
         drop(alone);
         assert!(!is_held(&path));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_in_the_place_of_a_lock_is_not_followed_and_counts_as_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, outside) = (dir.path().join("x.lease"), dir.path().join("outside"));
+        std::os::unix::fs::symlink(&outside, &path).unwrap();
+        assert!(try_acquire(&path).unwrap().is_some_and(|lock| lock.file.is_none()));
+        assert!(is_held(&path) && !outside.exists());
     }
 
     #[test]

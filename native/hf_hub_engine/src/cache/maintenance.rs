@@ -11,7 +11,10 @@ use std::{
 
 use crate::{
     blocking,
-    cache::{layout::CacheDir, lock},
+    cache::{
+        layout::CacheDir,
+        lock::{self, Lock},
+    },
     error::{Error, ErrorKind, Result},
 };
 
@@ -20,6 +23,33 @@ pub async fn alone<T: Send + 'static>(
     cache: CacheDir,
     work: impl FnOnce(&CacheDir) -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    let _lock = hold(&cache).await?;
+    blocking::run(move || {
+        clear(&cache);
+        work(&cache)
+    })
+    .await
+}
+
+/// As [`alone`], in two caches, which must not be the same.
+pub async fn alone_in_both<T: Send + 'static>(
+    one: CacheDir,
+    other: CacheDir,
+    work: impl FnOnce(&CacheDir, &CacheDir) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    // In one order, so that of two who want both, one has both.
+    let (first, second) = if one.path() < other.path() { (&one, &other) } else { (&other, &one) };
+    let _locks = (hold(first).await?, hold(second).await?);
+    blocking::run(move || {
+        clear(&one);
+        clear(&other);
+        work(&one, &other)
+    })
+    .await
+}
+
+/// The lock of whoever removes or moves; `None` where nothing can be written, which each removal says for itself.
+async fn hold(cache: &CacheDir) -> Result<Option<Lock>> {
     let checked = cache.clone();
     let exists = blocking::run(move || {
         let exists = checked.path().is_dir();
@@ -29,19 +59,18 @@ pub async fn alone<T: Send + 'static>(
             Ok(exists)
         }
     });
-    let _lock = match exists.await {
-        Ok(true) => Some(lock::acquire(cache.maintenance_lock(), || ()).await?),
-        // Where nothing can be written, each removal says so for itself.
-        Ok(false) => None,
-        Err(error) if is_refusal(&error) => None,
-        Err(error) => return Err(error),
-    };
-    blocking::run(move || {
-        empty(&cache.trash());
-        empty(&cache.incoming());
-        work(&cache)
-    })
-    .await
+    match exists.await {
+        Ok(true) => lock::acquire(cache.maintenance_lock(), || ()).await.map(Some),
+        Ok(false) => Ok(None),
+        Err(error) if is_refusal(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes what operations that were interrupted have left.
+fn clear(cache: &CacheDir) {
+    empty(&cache.trash());
+    empty(&cache.incoming());
 }
 
 /// Makes `folder`, which lies in the cache, and refuses if a part of the way to it is a link.
@@ -139,7 +168,6 @@ fn delete(path: &Path) -> io::Result<()> {
     if is_real_folder(path) { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-/// What operations that were interrupted have left.
 fn empty(folder: &Path) {
     if is_real_folder(folder) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -163,7 +191,7 @@ fn outside(path: &Path) -> Error {
     )
 }
 
-fn through_a_link(path: &Path) -> Error {
+pub(crate) fn through_a_link(path: &Path) -> Error {
     let message = format!(
         "`{}` is a symbolic link; nothing is written or removed through it",
         path.display()

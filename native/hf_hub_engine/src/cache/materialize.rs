@@ -80,7 +80,7 @@ pub fn run(
             let to = place(destination, &name)?;
             let real = fs::canonicalize(&file.path)
                 .map_err(|source| Error::io("read", &file.path, source))?;
-            make(&real, &to, method).map_err(|source| Error::io("create", &to, source))
+            make(&real, &to, method).map_err(|source| refused(&to, method, source))
         });
         made.collect::<Result<Vec<_>>>()
     })??;
@@ -168,6 +168,19 @@ fn make(from: &Path, to: &Path, method: Method) -> io::Result<(Method, u64)> {
         Ok((made, size))
     });
     done.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+fn refused(to: &Path, method: Method, source: io::Error) -> Error {
+    let cannot =
+        matches!(source.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported);
+    if cannot && matches!(method, Method::HardLink | Method::Reflink) {
+        let message = format!(
+            "`{}` cannot share the disk's blocks with the cache; pass method: :auto to copy instead",
+            to.display()
+        );
+        return Error::new(ErrorKind::Io, message).with_source(source);
+    }
+    Error::io("create", to, source)
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<Method> {

@@ -18,11 +18,14 @@ pub mod relocate;
 pub mod scan;
 pub mod store;
 pub mod tree;
+mod trust;
 pub mod verify;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use crate::{
@@ -65,8 +68,8 @@ impl RepoDir {
     /// The commit that `revision` was when it was last asked for.
     pub fn commit_of(&self, revision: &Revision) -> Option<Commit> {
         revision.as_commit().or_else(|| {
-            let text = fs::read_to_string(self.reference(revision)).ok()?;
-            Commit::parse(text.trim()).ok()
+            let text = read_ref(&self.reference(revision)).ok()?;
+            Commit::parse(String::from_utf8(text).ok()?.trim()).ok()
         })
     }
 
@@ -74,6 +77,11 @@ impl RepoDir {
     pub fn find(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
         let pointer = self.pointer(commit, path);
         pointer.is_file().then_some(pointer)
+    }
+
+    /// As [`Self::find`], for whoever is about to use the file: that counts when the cache is made smaller.
+    pub fn find_to_use(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
+        self.find(commit, path).inspect(|pointer| note_use(pointer))
     }
 
     /// All three answers of the reference's `try_to_load_from_cache`.
@@ -86,18 +94,26 @@ impl RepoDir {
         }
     }
 
+    /// Refuses a folder of the repository, or of its locks, to which a link of somebody else leads.
+    pub(crate) fn check_way(&self, folder: &Path) -> Result<()> {
+        trust::way(self, folder)
+    }
+
     /// Remembers which commit `revision` is. A ref that cannot be written
     /// (read-only cache, branch `a` beside branch `a/b`) costs a request later, nothing more.
     pub fn remember_ref(&self, revision: &Revision, commit: &Commit) {
         if revision.as_commit().is_none() && self.commit_of(revision).as_ref() != Some(commit) {
-            let _ = write_atomically(&self.reference(revision), commit.as_str().as_bytes());
+            let file = self.reference(revision);
+            let _ = self
+                .check_way(file.parent().unwrap_or(&file))
+                .and_then(|()| write_atomically(&file, commit.as_str().as_bytes()));
         }
     }
 
     /// Remembers that `commit` has no such file.
     pub fn remember_absence(&self, commit: &Commit, path: &EntryPath) {
         let marker = self.no_exist(commit, path);
-        if let Some(folder) = marker.parent() {
+        if let Some(folder) = marker.parent().filter(|folder| self.check_way(folder).is_ok()) {
             // create_new: whatever lies there already, a planted link included, stays untouched.
             let _ = fs::create_dir_all(folder).and_then(|()| fs::File::create_new(&marker));
         }
@@ -121,6 +137,7 @@ impl RepoDir {
     ) -> Result<PathBuf> {
         let pointer = self.pointer(commit, path);
         let wrap = |source| Error::io("create", &pointer, source);
+        self.check_way(pointer.parent().unwrap_or(&pointer))?;
         if symlinks {
             let target = RepoDir::link_target(path, etag);
             match in_folder(&pointer, || self.place_symlink(&target, &pointer, etag)) {
@@ -149,6 +166,43 @@ impl RepoDir {
         let temporary = self.blobs().join(format!("{etag}.{:08x}.link", fastrand::u32(..)));
         symlink(target, &temporary)?;
         fs::rename(&temporary, pointer).inspect_err(|_| drop(fs::remove_file(&temporary)))
+    }
+}
+
+/// Notes that a content is used, which many file systems are mounted not to do, or only once a day.
+fn note_use(pointer: &Path) {
+    const OFTEN: Duration = Duration::from_hours(1);
+    let now = SystemTime::now();
+    let known = fs::metadata(pointer).and_then(|metadata| metadata.accessed());
+    if known.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > OFTEN)) {
+        // Somebody else's file keeps its time.
+        let times = fs::FileTimes::new().set_accessed(now);
+        let _ = fs::File::open(pointer).and_then(|file| file.set_times(times));
+    }
+}
+
+/// Whether an error says that there is nothing, and not that nobody can tell.
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    // A chain of links that has no end.
+    const ELOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || (cfg!(unix) && error.raw_os_error() == Some(ELOOP))
+}
+
+/// What a file says that should name a commit; of anything longer, the beginning.
+pub(crate) fn read_ref(file: &Path) -> io::Result<Vec<u8>> {
+    const LONGEST: u64 = 1 << 10;
+    let mut text = Vec::new();
+    open_regular(file)?.take(LONGEST).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Opens a file to read. A pipe that somebody has put there would let us wait for ever, a device have no end.
+pub(crate) fn open_regular(file: &Path) -> io::Result<fs::File> {
+    if fs::metadata(file)?.is_file() {
+        fs::File::open(file)
+    } else {
+        Err(io::Error::other("it is no file"))
     }
 }
 
@@ -191,10 +245,22 @@ pub fn missing_space(folder: &Path, needed: u64) -> Option<u64> {
     (free < needed).then(|| needed - free)
 }
 
+/// A new name beside `file`, within what file systems take however long that of `file` is.
 pub(crate) fn sibling(file: &Path, extension: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{:08x}.{extension}", fastrand::u32(..)));
-    name.into()
+    const LONGEST: usize = 255;
+    let ending = format!(".{:08x}.{extension}", fastrand::u32(..));
+    let name = file.file_name().unwrap_or_default();
+    if name.len() + ending.len() <= LONGEST {
+        let mut name = name.to_owned();
+        name.push(ending);
+        return file.with_file_name(name);
+    }
+    let name = name.to_string_lossy();
+    let mut end = LONGEST - ending.len();
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    file.with_file_name(format!("{}{ending}", &name[..end]))
 }
 
 #[cfg(unix)]

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     cache::{
         delete::{self, Commits, Kept, Kind, Order, Report},
-        inventory::{Inventory, is_temporary},
+        inventory::{Inventory, Revision, is_temporary},
         layout::{CacheDir, RepoDir},
         lease::Reason,
         lock,
@@ -38,7 +38,7 @@ pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
     let names: Vec<_> =
         scan::entries(cache)?.into_iter().filter(|name| scan::identity(name).is_some()).collect();
     for name in &names {
-        let detached = detached(&Inventory::read(&cache.folder(name)));
+        let detached = detached(&Inventory::read(&cache.folder(name)), spec);
         if !detached.is_empty() {
             targets.push((name.clone(), Commits::These(detached.into_iter().collect())));
         }
@@ -55,10 +55,18 @@ pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
     Ok(report)
 }
 
-/// The commits that no ref stands for.
-fn detached(inventory: &Inventory) -> Vec<String> {
-    let commits = inventory.revisions.iter().map(|revision| &revision.commit);
-    commits.filter(|commit| inventory.refs_of(commit).is_empty()).cloned().collect()
+/// The commits that no ref stands for, but for those that another client may just be filling.
+fn detached(inventory: &Inventory, spec: &Spec) -> Vec<String> {
+    let settled = |revision: &&Revision| {
+        let mut entries = revision.files.iter().map(|file| file.path.as_path());
+        is_old(&revision.path, spec) && entries.all(|entry| is_old(entry, spec))
+    };
+    let detached = inventory.revisions.iter().filter(settled);
+    detached
+        .map(|revision| &revision.commit)
+        .filter(|commit| inventory.refs_of(commit).is_empty())
+        .cloned()
+        .collect()
 }
 
 /// Something that an interruption left.
@@ -89,13 +97,16 @@ fn clear(cache: &CacheDir, dir: &RepoDir, spec: &Spec, report: &mut Report) -> R
         return Ok(());
     };
     let mut trash = Trash::open(cache)?;
-    for remnant in remnants(dir, spec) {
+    let (blobs, others): (Vec<_>, Vec<_>) =
+        remnants(dir, spec).into_iter().partition(|remnant| remnant.kind == Kind::Blob);
+    let paths: Vec<_> = blobs.iter().map(|remnant| remnant.path.clone()).collect();
+    let gone = delete::take_unshown(&mut trash, dir, &paths, report);
+    for remnant in blobs.iter().filter(|remnant| gone.contains(&remnant.path)) {
+        count(remnant, report);
+    }
+    for remnant in &others {
         match trash.take(&remnant.path) {
-            Ok(()) => {
-                report.expected_freed_size += remnant.size;
-                report.freed_size += remnant.size;
-                report.gone(remnant.kind, &remnant.path);
-            }
+            Ok(()) => count(remnant, report),
             Err(error) => report.failed(&error),
         }
     }
@@ -103,9 +114,20 @@ fn clear(cache: &CacheDir, dir: &RepoDir, spec: &Spec, report: &mut Report) -> R
     Ok(())
 }
 
+fn count(remnant: &Remnant, report: &mut Report) {
+    report.expected_freed_size += remnant.size;
+    report.freed_size += remnant.size;
+    report.gone(remnant.kind, &remnant.path);
+}
+
 fn remnants(dir: &RepoDir, spec: &Spec) -> Vec<Remnant> {
     let inventory = Inventory::read(dir);
     let mut found = in_blobs(dir, &inventory, spec);
+    if !inventory.is_complete() {
+        // Nobody can tell what the rest is for.
+        found.retain(|remnant| matches!(remnant.kind, Kind::Partial | Kind::Temporary));
+        return found;
+    }
     let remnant = |kind, path: &Path| Remnant { kind, path: path.to_owned(), size: 0 };
     let files = inventory.revisions.iter().flat_map(|revision| &revision.files);
     let dangling =

@@ -2,7 +2,8 @@
 //!
 //! Repository after repository: by renaming, or by copying to a hidden place beside the
 //! destination, renaming, and removing the original. So each repository is at any time
-//! whole in one of the two places, and an interrupted move can be repeated.
+//! whole in one of the two places, and an interrupted move can be repeated: what it left in
+//! both is the same.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -23,7 +24,24 @@ use crate::{
     progress::Progress,
 };
 
-/// Moves everything that belongs to the cache `from` to `to`. To be called while nobody else removes.
+/// Refuses a destination that is, or lies in, the cache that is to be moved; then makes it.
+pub fn prepare(from: &CacheDir, to: &CacheDir) -> Result<()> {
+    scan::entries(from)?;
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| normalize(path));
+    let nearest = to.path().ancestors().find(|folder| folder.exists()).unwrap_or(to.path());
+    let target = real(nearest).join(to.path().strip_prefix(nearest).unwrap_or(Path::new("")));
+    if target.starts_with(real(from.path())) {
+        return Err(conflict(format!(
+            "`{}` lies in the cache that is to be moved",
+            to.path().display()
+        )));
+    }
+    fs::create_dir_all(to.path())
+        .map_err(|source| Error::io("create the folder", to.path(), source))
+}
+
+/// Moves everything that belongs to the cache `from` to `to`, which [`prepare`] has made.
+/// To be called while nobody else removes in either.
 pub fn run(
     from: &CacheDir,
     to: &CacheDir,
@@ -31,16 +49,19 @@ pub fn run(
     stop: &dyn Fn() -> bool,
 ) -> Result<()> {
     let entries = movable(from)?;
-    check(from, to, &entries)?;
     let _held = entries.iter().map(|name| claim(from, name)).collect::<Result<Vec<_>>>()?;
-    fs::create_dir_all(to.path())
-        .map_err(|source| Error::io("create the folder", to.path(), source))?;
+    let twice = check(from, to, &entries)?;
     progress.add_files(entries.len() as u64);
     for name in &entries {
         if stop() {
             return Err(stopped());
         }
         let file = progress.start_file(&name.to_string_lossy(), None);
+        if twice.contains(name) {
+            discard(from, name)?;
+            file.finish();
+            continue;
+        }
         transplant(from, to, name, &mut |bytes| file.received(bytes), stop)?;
         file.finish();
     }
@@ -64,34 +85,54 @@ fn movable(from: &CacheDir) -> Result<Vec<OsString>> {
     Ok(shared.into_iter().chain(repos).collect())
 }
 
-fn check(from: &CacheDir, to: &CacheDir, entries: &[OsString]) -> Result<()> {
-    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| normalize(path));
-    let nearest = to.path().ancestors().find(|folder| folder.exists()).unwrap_or(to.path());
-    let target = real(nearest).join(to.path().strip_prefix(nearest).unwrap_or(Path::new("")));
-    if target.starts_with(real(from.path())) {
-        return Err(conflict(format!(
-            "`{}` lies in the cache that is to be moved",
-            to.path().display()
-        )));
+/// What an interrupted move has left in both places; refuses anything else that stands in the way.
+fn check(from: &CacheDir, to: &CacheDir, entries: &[OsString]) -> Result<Vec<OsString>> {
+    let mut twice = Vec::new();
+    for name in entries {
+        let (old, new) = (from.path().join(name), to.path().join(name));
+        if fs::symlink_metadata(&old).is_ok_and(|metadata| metadata.is_symlink()) {
+            return Err(conflict(format!(
+                "`{}` is a symbolic link; put what it leads to in its place, and call again",
+                old.display()
+            )));
+        }
+        if fs::symlink_metadata(&new).is_err() {
+            continue;
+        }
+        if !is_within(&old, &new) {
+            return Err(conflict(format!(
+                "`{}` is there already; remove it from one of the two places, and call again",
+                new.display()
+            )));
+        }
+        twice.push(name.clone());
     }
-    let taken = entries.iter().find(|name| fs::symlink_metadata(to.path().join(name)).is_ok());
-    if let Some(name) = taken {
-        let path = to.path().join(name);
-        return Err(conflict(format!(
-            "`{}` is there already; remove it from one of the two places, and call again",
-            path.display()
-        )));
+    Ok(twice)
+}
+
+/// Whether all that lies below `old` lies below `new`, too, by kind, size and time.
+fn is_within(old: &Path, new: &Path) -> bool {
+    let (Ok(was), Ok(is)) = (fs::symlink_metadata(old), fs::symlink_metadata(new)) else {
+        return false;
+    };
+    if was.is_dir() && is.is_dir() {
+        let Ok(entries) = fs::read_dir(old) else { return false };
+        return entries.into_iter().all(|entry| {
+            entry.is_ok_and(|entry| is_within(&entry.path(), &new.join(entry.file_name())))
+        });
     }
-    match entries
-        .iter()
-        .find(|name| fs::symlink_metadata(from.path().join(name)).is_ok_and(|m| m.is_symlink()))
-    {
-        Some(name) => Err(conflict(format!(
-            "`{}` is a symbolic link; put what it leads to in its place, and call again",
-            from.path().join(name).display()
-        ))),
-        None => Ok(()),
+    if was.is_symlink() && is.is_symlink() {
+        // A link that named the old place has been mended.
+        return fs::metadata(new).is_ok() || fs::metadata(old).is_err();
     }
+    let same_time = was.modified().ok() == is.modified().ok();
+    was.is_file() && is.is_file() && was.len() == is.len() && same_time
+}
+
+fn discard(from: &CacheDir, name: &OsStr) -> Result<()> {
+    let mut trash = Trash::open(from)?;
+    trash.take(&from.path().join(name))?;
+    trash.empty().into_iter().next().map_or(Ok(()), Err)
 }
 
 /// Keeps downloads and readers away from a repository, or says that there are some.
@@ -135,16 +176,16 @@ fn transplant(
     let done = copy(&old, &stage, copied, stop)
         .and_then(|()| mend_links(&stage, from.path(), &old, &new))
         .and_then(|()| {
-            fs::rename(&stage, &new).map_err(|source| Error::io("create", &new, source))
+            fs::rename(&stage, &new)
+                .and_then(|()| sync_folder(to.path()))
+                .map_err(|source| Error::io("create", &new, source))
         });
     if let Err(error) = done {
         // The next operation on that cache clears it, should this fail.
         let _ = fs::remove_dir_all(&stage);
         return Err(error);
     }
-    let mut trash = Trash::open(from)?;
-    trash.take(&old)?;
-    trash.empty().into_iter().next().map_or(Ok(()), Err)
+    discard(from, name)
 }
 
 /// Copies a folder with its links as they are, and with all times.
@@ -171,8 +212,11 @@ fn copy(
             copy(&from.join(&name), &to.join(&name), copied, stop)?;
         }
         fs::set_permissions(to, metadata.permissions()).map_err(write)?;
+        sync_folder(to).map_err(write)?;
     } else {
         let size = fs::copy(from, to).map_err(write)?;
+        // The original goes as soon as all of the repository has its name.
+        fs::File::open(to).and_then(|file| file.sync_all()).map_err(write)?;
         if size != metadata.len() {
             return Err(write(io::Error::other(format!(
                 "{size} of {} bytes arrived",
@@ -182,6 +226,17 @@ fn copy(
         copied(size);
     }
     keep_times(&metadata, to);
+    Ok(())
+}
+
+/// Puts the names in a folder on the disk, without which a power cut could take both copies.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 

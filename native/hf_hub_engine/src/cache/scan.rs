@@ -139,12 +139,17 @@ pub(crate) fn path<S: Serializer>(
 
 /// Scans a cache, with as many threads as there are processors.
 pub fn run(cache: &CacheDir) -> Result<Report> {
+    survey(cache, &[])
+}
+
+/// As [`run`], but a repository in which nothing else is wrong than `tolerated` is counted like the others.
+pub(crate) fn survey(cache: &CacheDir, tolerated: &[Trouble]) -> Result<Report> {
     let entries = entries(cache)?;
     let store = Store::open(cache);
     let found: Vec<_> = parallel::run(None, || {
         let repos =
             entries.par_iter().filter(|name| !(store.is_some() && CacheDir::is_store(name)));
-        repos.map(|name| (repo(cache, name), leftovers(&cache.folder(name)))).collect()
+        repos.map(|name| (repo(cache, name, tolerated), leftovers(&cache.folder(name)))).collect()
     })?;
     let (mut repos, mut warnings, mut incomplete_files) = (Vec::new(), Vec::new(), Vec::new());
     for (scanned, leftovers) in found {
@@ -189,7 +194,11 @@ pub fn identity(name: &OsStr) -> Option<(&'static str, String)> {
     Some((kind, id.replace("--", "/")))
 }
 
-fn repo(cache: &CacheDir, name: &OsStr) -> std::result::Result<Repo, Warning> {
+fn repo(
+    cache: &CacheDir,
+    name: &OsStr,
+    tolerated: &[Trouble],
+) -> std::result::Result<Repo, Warning> {
     let dir = cache.folder(name);
     let Some((repo_type, repo_id)) = identity(name) else {
         let reason = if dir.path().is_dir() { Trouble::NotARepo } else { Trouble::NotAFolder };
@@ -200,7 +209,7 @@ fn repo(cache: &CacheDir, name: &OsStr) -> std::result::Result<Repo, Warning> {
         // A removal or download that was under way may just have ended.
         inventory = Inventory::read(&dir);
     }
-    match inventory.problems.first() {
+    match inventory.problems.iter().find(|problem| !tolerated.contains(&problem.trouble)) {
         Some(problem) => Err(warning(problem.trouble, &problem.path, problem.detail.as_deref())),
         None => Ok(figures(&dir, repo_type, repo_id, &inventory)),
     }
@@ -267,7 +276,8 @@ fn revision(
         refs: inventory.refs_of(&found.commit),
         size_on_disk: distinct.values().map(|stat| stat.size).sum(),
         last_modified: modified.unwrap_or(found.modified),
-        last_used: used.unwrap_or(found.modified).max(stamped),
+        // The folder's own time is when it got its files: what it shows may be much older.
+        last_used: used.unwrap_or_default().max(found.modified).max(stamped),
         pinned: marks.contains(&dir.pin(&found.commit)),
         leased: marks.contains(&lease) && lock::is_held(&lease),
     }

@@ -12,8 +12,10 @@ use std::{
 };
 
 use crate::cache::{
+    is_absence,
     layout::{CacheDir, StoreDir, normalize},
     lock::{self, Lock},
+    maintenance::is_real_folder,
 };
 
 /// How long another process may hold the lock of a content before it is left alone.
@@ -51,7 +53,7 @@ impl Store {
 
     /// The content that a repository's blob links to, if it does and that is there.
     pub fn target(&self, blob: &Path) -> Option<PathBuf> {
-        self.link(blob).ok().flatten().filter(|target| is_regular(target))
+        self.link(blob).ok().flatten().filter(|target| is_ours(target))
     }
 
     /// Contents that nobody links to any more, as far as their manifests can tell.
@@ -79,7 +81,7 @@ impl Store {
             return 0;
         }
         let freed = size(payload);
-        if !is_regular(payload) || fs::remove_file(payload).is_err() {
+        if !is_ours(payload) || fs::remove_file(payload).is_err() {
             return 0;
         }
         let _ = fs::remove_file(StoreDir::manifest(payload));
@@ -130,11 +132,13 @@ impl Store {
     }
 }
 
-/// The lock of a content; `None` where it has none, or somebody holds it for too long.
+/// The lock of a content; `None` where it is no file, or somebody holds it for too long.
 fn wait(path: &Path) -> Option<Lock> {
     const STEP: Duration = Duration::from_millis(20);
-    if !is_regular(path) {
-        return None;
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return None,
+        Err(error) if !is_absence(&error) => return None,
+        _ => {}
     }
     for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
         if let Some(lock) = lock::try_acquire(path).ok()? {
@@ -145,12 +149,13 @@ fn wait(path: &Path) -> Option<Lock> {
     None
 }
 
-fn is_regular(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+/// A content that lies in the store itself, not behind a link somebody has put there.
+fn is_ours(payload: &Path) -> bool {
+    is_regular(payload) && payload.parent().is_some_and(is_real_folder)
 }
 
-fn is_absence(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+fn is_regular(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
 fn size(path: &Path) -> u64 {

@@ -2,12 +2,12 @@
 //!
 //! With it a client knows every file's etag and size before it asks for one byte.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write, io::Read, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cache::write_atomically,
+    cache::{open_regular, write_atomically},
     error::{Error, ErrorKind, Result},
     names::{EntryPath, Etag, is_lower_hex},
 };
@@ -130,7 +130,9 @@ impl Tree {
 
     /// Reads a kept listing; `None` if there is none, or none that can be used.
     pub fn read(file: &Path) -> Option<Self> {
-        let stored: Stored = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let mut text = Vec::new();
+        open_regular(file).ok()?.read_to_end(&mut text).ok()?;
+        let stored: Stored = serde_json::from_slice(&text).ok()?;
         if stored.format_version != FORMAT_VERSION {
             return None;
         }
@@ -184,6 +186,8 @@ fn ascii(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn listing() -> Tree {

@@ -158,6 +158,15 @@ fn file_of(
     let own = file.blob.parent() == Some(&dir.blobs());
     let etag =
         file.blob.file_name().filter(|_| own).and_then(|name| Etag::parse(name.to_str()?).ok());
+    let root = dir.path().parent().unwrap_or(dir.path());
+    if etag.is_none() && !file.blob.starts_with(root) {
+        let message = format!(
+            "nothing is exported: `{}` is a link out of the cache, to `{}`",
+            file.path.display(),
+            file.blob.display()
+        );
+        return Err(Error::new(ErrorKind::Conflict, message));
+    }
     let (place, source) = match &etag {
         Some(etag) => (Place::Blob(etag.clone()), file.blob.clone()),
         None => (Place::File(commit.clone(), path.clone()), file.path.clone()),
@@ -194,7 +203,7 @@ fn hash(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Content> {
     let wrap = |source| Error::io("read", path, source);
-    let mut file = File::open(path).map_err(wrap)?;
+    let mut file = cache::open_regular(path).map_err(wrap)?;
     let size = file.metadata().map_err(wrap)?.len();
     let shown = progress.start_file(&path.to_string_lossy(), Some(size));
     let unsupported = || wrap(io::ErrorKind::Unsupported.into());
@@ -268,7 +277,7 @@ fn put(
         }
         Entry::Content(source, name, size) => {
             let shown = progress.start_file(&name.to_string_lossy(), Some(size));
-            let file = File::open(&source)?;
+            let file = cache::open_regular(&source)?;
             if file.metadata()?.len() != size {
                 return Err(io::Error::other(format!(
                     "`{}` has changed meanwhile",
