@@ -115,7 +115,8 @@ defmodule HfHub.Cache do
   @doc """
   Removes revisions, named by their commits, with the contents that no other revision shows.
 
-  With the last revision its repository goes. Returns what went and what had to stay.
+  With the last revision its repository goes. `"model/org/name"` and `"org/name"` stand for a repository and
+  `"hf://org/name@v1"` for a revision; a single file is never meant. Returns what went and what had to stay.
 
   ## Options
 
@@ -132,7 +133,7 @@ defmodule HfHub.Cache do
     opts = Options.validate!(opts, Tables.deletion())
 
     with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
-         {targets, unknown} = Targets.find(scanned.repos, commits),
+         {targets, unknown} = Targets.find(scanned, commits),
          spec = %{targets: targets, ignore_pins: opts[:force], dry_run: opts[:dry_run]},
          {:ok, report} <- Engine.run(:delete, spec, opts) do
       {:ok, Deletion.from_native(report, unknown)}
@@ -177,7 +178,8 @@ defmodule HfHub.Cache do
   Removes what nobody asks for any more.
 
   That is: revisions without a branch or tag, what interrupted downloads have left, contents that no revision
-  shows, links into nowhere, refs that stand for nothing, and unused contents of the shared store.
+  shows, links into nowhere, refs that stand for nothing, and unused contents of the shared store. Where something
+  cannot be read, nothing goes that it might show.
 
   ## Options
 

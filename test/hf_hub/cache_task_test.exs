@@ -59,6 +59,67 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "gone: 1 repositories" and not Cache.cached?(where)
   end
 
+  test "never takes a file for its repository", context do
+    where = [repo_id: context.id, filename: "config.json", cache_dir: context.cache]
+
+    for target <- ["hf://#{context.id}/config.json", "hf://#{context.id}@v9", "hf://datasets/#{context.id}"] do
+      assert {1, output} = run(context, ["rm", target, "--yes"])
+      assert output =~ "not in the cache: #{target}"
+      assert Cache.cached?(where)
+    end
+
+    assert {0, output} = run(context, ["rm", "hf://#{context.id}@main", "--yes"])
+    assert output =~ "1 revisions" and not Cache.cached?(where)
+  end
+
+  test "removes a repository in which something is wrong, too", context do
+    [blob | _] = Path.wildcard(context.cache <> "/models--*/blobs/*")
+    File.rm!(blob)
+    assert {0, output} = run(context, ["ls"])
+    assert output =~ "warning: a snapshot shows a content that is not there"
+    assert {1, _output} = run(context, ["rm", "model/org/none", "--yes"])
+    assert {0, output} = run(context, ["rm", "model/#{context.id}"], "y\n")
+    assert output =~ "models--" and output =~ "gone: 1 repositories"
+    assert Path.wildcard(context.cache <> "/models--*") == []
+  end
+
+  test "asks nothing where a program reads", context do
+    stale =
+      Path.join([hd(Path.wildcard(context.cache <> "/models--*")), "snapshots", String.duplicate("a", 40)])
+
+    File.mkdir_p!(stale)
+    assert {0, "{" <> _json} = run(context, ["prune", "--json"])
+    assert File.dir?(stale)
+    assert {1, output} = run(context, ["prune", "--json", "--older-than", "0"])
+    assert output =~ ~s("error":"cancelled") and output =~ "pass --yes" and File.dir?(stale)
+    assert {0, "{" <> _json} = run(context, ["prune", "--json", "--older-than", "0", "--yes"])
+    refute File.exists?(stale)
+  end
+
+  test "shows names for what they are, in columns that fit", context do
+    for name <- ["evil\e[2J", String.duplicate("長", 60), String.duplicate("long-name-", 12)] do
+      repo = Path.join(context.cache, "datasets--org--" <> name)
+      File.mkdir_p!(Path.join([repo, "snapshots", context.commit]))
+      File.mkdir_p!(Path.join(repo, "refs"))
+      File.write!(Path.join([repo, "refs", String.duplicate("b", 100)]), context.commit)
+    end
+
+    for args <- [["ls"], ["ls", "--revisions"]] do
+      assert {0, output} = run(context, args)
+      refute output =~ "\e"
+      lines = String.split(output, "\n")
+      assert Enum.count(lines, &(&1 =~ "datasets/" or &1 =~ "dataset/org/")) == 3
+      for line <- lines, do: assert(columns(line) <= 80, line)
+    end
+
+    assert {0, output} = run(context, ["ls", "--revisions"])
+    assert length(String.split(output, String.slice(context.commit, 0, 8))) == 5
+    assert {0, "{" <> _json} = run(context, ["ls", "--json"])
+  end
+
+  defp columns(line),
+    do: line |> String.to_charlist() |> Enum.map(&if(&1 in 0x2E80..0xA4CF, do: 2, else: 1)) |> Enum.sum()
+
   test "verifies, and says by its status that something is wrong", context do
     assert {0, output} = run(context, ["verify", "--quiet"])
     assert output =~ "3 files, 3 valid"

@@ -1,6 +1,7 @@
 defmodule HfHub.Cache.Targets do
   # What users name in a cache, looked up in a scan: `model/org/name`, `org/name`, an `hf://`
-  # URI or a commit, as `hf cache rm` takes them. Case does not matter.
+  # URI or a commit, as `hf cache rm` takes them. Case does not matter. A repository in which
+  # something is wrong is found by its folder.
   @moduledoc false
 
   alias HfHub.{Config, RepoRef}
@@ -9,24 +10,28 @@ defmodule HfHub.Cache.Targets do
   Returns `{targets, unknown}`: folders with their commits (`nil` for all) as the engine takes
   them, and the names that are not in the cache.
   """
-  def find(repos, names) do
-    found = for name <- names, do: {name, look_up(repos, String.trim(name))}
+  def find(report, names) do
+    found = for name <- names, do: {name, look_up(report, String.trim(name))}
     targets = for {_name, {repo, commits}} <- found, do: {Path.basename(repo.repo_path), commits}
     {merge(targets), for({name, nil} <- found, do: name)}
   end
 
-  defp look_up(repos, "hf://" <> _rest = uri) do
-    with {:ok, ref} <- RepoRef.parse(uri, :model, Config.endpoint()),
-         {repo, nil} <- look_up(repos, "#{ref.repo_type}/#{ref.repo_id}") do
+  # A single file is not for us to remove, and much less the repository it is in.
+  defp look_up(report, "hf://" <> _rest = uri) do
+    with {:ok, %{path: nil} = ref} <- RepoRef.parse(uri, :model, Config.endpoint()),
+         {repo, nil} <- look_up(report, "#{ref.repo_type}/#{ref.repo_id}") do
       at_revision(repo, ref.revision)
     else
       _unknown -> nil
     end
   end
 
-  defp look_up(repos, name) do
-    name = String.downcase(name)
-    if name =~ ~r/\A[0-9a-f]{40}\z/, do: by_commit(repos, name), else: by_name(repos, name)
+  defp look_up(report, name) do
+    lower = String.downcase(name)
+
+    if lower =~ ~r/\A[0-9a-f]{40}\z/,
+      do: by_commit(report.repos, lower),
+      else: by_name(report.repos, lower) || by_folder(report, name)
   end
 
   defp by_commit(repos, commit) do
@@ -46,6 +51,31 @@ defmodule HfHub.Cache.Targets do
       _none_or_several -> nil
     end
   end
+
+  defp by_folder(report, name) do
+    folders =
+      for {type, id} <- typed(name) ++ short(name),
+          type in ~w(model dataset space kernel),
+          do: "#{type}s--" <> String.replace(id, "/", "--")
+
+    broken = for warning <- report.warnings, do: top(warning.path, report.cache_dir)
+
+    case Enum.filter(folders, &(&1 in broken)) do
+      [folder] -> {%{repo_path: Path.join(report.cache_dir, folder), revisions: []}, nil}
+      _none_or_several -> nil
+    end
+  end
+
+  defp typed(name) do
+    case String.split(name, "/", parts: 2) do
+      [type, id] -> [{type, id}]
+      _one -> []
+    end
+  end
+
+  defp short(name), do: for(type <- ~w(model dataset space), do: {type, name})
+
+  defp top(path, cache_dir), do: path |> Path.relative_to(cache_dir) |> Path.split() |> List.first()
 
   defp at_revision(repo, nil), do: {repo, nil}
 

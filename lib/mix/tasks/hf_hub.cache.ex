@@ -12,16 +12,17 @@ defmodule Mix.Tasks.HfHub.Cache do
       mix hf_hub.cache export FILE [TARGET...]  as one tar file, for a machine without a network
       mix hf_hub.cache import FILE
 
-  A `TARGET` is `model/org/name`, `org/name`, an `hf://` URI or a commit.
+  A `TARGET` is `model/org/name`, `org/name`, an `hf://` URI of a repository or revision, or a commit.
 
   ## Options
 
     * `--cache-dir FOLDER` - another cache than `HF_HUB_CACHE` and its like name
     * `--json` - the result as JSON, for programs
-    * `--yes` - `rm` and `prune` ask for no confirmation; without a terminal it is required
+    * `--yes` - `rm` and `prune` ask for no confirmation; without a terminal, or with `--json`, it is required
     * `--dry-run` - `rm` and `prune` only tell what would go
     * `--force` - `rm` removes also what is pinned
     * `--repair` - `verify` downloads again what is corrupt or missing
+    * `--older-than SECONDS` - `prune` leaves younger leftovers and revisions alone; an hour by default
     * `--quiet` - no progress
 
   The exit status is 0 if all is well, 1 if something is wrong or was refused, 2 for a wrong command.
@@ -31,7 +32,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   use Mix.Task
 
   alias HfHub.{Cache, Error, Progress}
-  alias HfHub.Cache.{Deletion, Integrity, Targets}
+  alias HfHub.Cache.{Deletion, Integrity, Table}
   alias HfHub.Native.Nif
 
   @switches [
@@ -42,6 +43,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     force: :boolean,
     repair: :boolean,
     revisions: :boolean,
+    older_than: :integer,
     quiet: :boolean
   ]
 
@@ -93,58 +95,70 @@ defmodule Mix.Tasks.HfHub.Cache do
   defp revisions(report) do
     for repo <- Enum.sort_by(report.repos, & &1.repo_id), revision <- repo.revisions do
       refs = if revision.refs == [], do: "(detached)", else: Enum.join(revision.refs, " ")
-      name = "#{repo.repo_type}/#{repo.repo_id} #{String.slice(revision.commit_hash, 0, 8)}"
-      [name, Progress.size(revision.size_on_disk), ago(revision.last_used), refs]
+
+      [
+        "#{repo.repo_type}/#{repo.repo_id}",
+        String.slice(revision.commit_hash, 0, 8),
+        Progress.size(revision.size_on_disk),
+        ago(revision.last_used),
+        refs
+      ]
     end
   end
 
   defp warnings(%{warnings: []}), do: []
-  defp warnings(report), do: ["" | for(warning <- report.warnings, do: "warning: #{warning.message}")]
+
+  defp warnings(report),
+    do: ["" | for(warning <- report.warnings, do: "warning: " <> Table.printable(warning.message))]
 
   defp rm(targets, flags) do
-    with {:ok, report} <- Cache.scan(where(flags)),
-         {:ok, commits} <- commits(report.repos, targets),
-         delete =
-           &Cache.delete_revisions(commits, where(flags) ++ [force: flags[:force] || false, dry_run: &1]),
+    delete = &Cache.delete_revisions(targets, where(flags) ++ [force: flags[:force] || false, dry_run: &1])
+
+    with {:ok, %{unknown: []}} <- delete.(true),
          {:ok, deletion} <- confirmed(delete, flags) do
       removed({:ok, deletion}, flags)
     else
+      {:ok, %{unknown: unknown}} -> removed({:error, unknown(unknown)}, flags)
       failed -> removed(failed, flags)
     end
   end
 
-  defp commits(repos, targets) do
-    named = for repo <- repos, do: %{repo | repo_type: to_string(repo.repo_type)}
-    {found, unknown} = Targets.find(named, targets)
-
-    if unknown == [] do
-      {:ok, for({folder, these} <- found, commit <- these || all(repos, folder), do: commit)}
-    else
-      {:error,
-       Error.new(:not_cached, "not in the cache: #{Enum.join(unknown, ", ")}; see mix hf_hub.cache ls")}
-    end
+  defp unknown(names) do
+    Error.new(
+      :not_cached,
+      "not in the cache: #{Enum.join(names, ", ")}; a target is a repository or a revision, see mix hf_hub.cache ls"
+    )
   end
 
-  defp all(repos, folder) do
-    for repo <- repos, Path.basename(repo.repo_path) == folder, r <- repo.revisions, do: r.commit_hash
+  defp prune(flags) do
+    age = if flags[:older_than], do: [older_than: max(flags[:older_than], 0)], else: []
+    removed(confirmed(&Cache.prune(where(flags) ++ age ++ [dry_run: &1]), flags), flags)
   end
-
-  defp prune(flags), do: removed(confirmed(&Cache.prune(where(flags) ++ [dry_run: &1]), flags), flags)
 
   # Shows first what would go, and asks.
   defp confirmed(work, flags) do
     with {:ok, plan} <- work.(true) do
       cond do
-        flags[:dry_run] -> {:ok, plan}
-        flags[:yes] -> work.(false)
-        empty?(plan) -> {:ok, plan}
-        true -> ask(plan, work)
+        flags[:dry_run] ->
+          {:ok, plan}
+
+        flags[:yes] ->
+          work.(false)
+
+        empty?(plan) ->
+          {:ok, plan}
+
+        flags[:json] ->
+          {:error, Error.new(:cancelled, "nothing was deleted; pass --yes or --dry-run with --json")}
+
+        true ->
+          ask(plan, work)
       end
     end
   end
 
   defp ask(plan, work) do
-    Mix.shell().info(plan(plan))
+    Mix.shell().info(Enum.join([plan(plan) | what(plan)], "\n"))
 
     case IO.gets("Delete? [y/N] ") do
       answer when is_binary(answer) ->
@@ -157,7 +171,16 @@ defmodule Mix.Tasks.HfHub.Cache do
     end
   end
 
-  defp empty?(plan), do: plan.expected_freed_size == 0 and plan.snapshots == [] and plan.links == []
+  @lists [:repos, :snapshots, :refs, :blobs, :shared_blobs, :partials, :temporaries, :links]
+
+  defp empty?(plan), do: Enum.all?(@lists, &(Map.fetch!(plan, &1) == []))
+
+  # The repositories and revisions themselves; the rest is told by its number.
+  defp what(plan) do
+    paths = plan.repos ++ Enum.reject(plan.snapshots, &(Path.dirname(Path.dirname(&1)) in plan.repos))
+    shown = for path <- Enum.take(paths, 20), do: "  " <> Table.printable(path)
+    if length(paths) > 20, do: shown ++ ["  and #{length(paths) - 20} more"], else: shown
+  end
 
   defp removed({:ok, %Deletion{} = deletion}, flags) do
     tell({:ok, deletion}, flags, &plan/1)
@@ -177,6 +200,8 @@ defmodule Mix.Tasks.HfHub.Cache do
             repos: "repositories",
             snapshots: "revisions",
             partials: "leftovers",
+            blobs: "contents",
+            shared_blobs: "shared contents",
             links: "links"
           ],
           n = length(Map.fetch!(deletion, field)),
@@ -185,7 +210,8 @@ defmodule Mix.Tasks.HfHub.Cache do
 
     counts = if counts == [], do: "nothing", else: Enum.join(counts, ", ")
     kept = for kept <- deletion.kept, do: "kept (#{kept.reason}): #{kept.repo_path} #{kept.commit}"
-    ["#{verb}: #{counts}, #{Progress.size(size)}" | kept ++ deletion.failures] |> Enum.join("\n")
+    lines = Enum.map(kept ++ deletion.failures, &Table.printable/1)
+    Enum.join(["#{verb}: #{counts}, #{Progress.size(size)}" | lines], "\n")
   end
 
   defp verify(repo, flags) do
@@ -209,7 +235,10 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   defp problem(problem) do
     repaired = if Map.get(problem, :repaired) == true, do: ", repaired", else: ""
-    "#{problem.status}#{repaired}: #{problem.repo_type}/#{problem.repo_id} #{problem.filename}"
+
+    Table.printable(
+      "#{problem.status}#{repaired}: #{problem.repo_type}/#{problem.repo_id} #{problem.filename}"
+    )
   end
 
   defp export(file, targets, flags) do
@@ -249,27 +278,8 @@ defmodule Mix.Tasks.HfHub.Cache do
     2
   end
 
-  # Columns as wide as they need to be, the first cut so that a line fits 80.
   defp table([]), do: "the cache is empty"
-
-  defp table(rows) do
-    [_name | widths] =
-      for column <- Enum.zip(rows), do: column |> Tuple.to_list() |> Enum.map(&String.length/1) |> Enum.max()
-
-    room = max(79 - Enum.sum(Enum.map(widths, &min(&1, 20))) - 2 * length(widths), 20)
-    Enum.map_join(rows, "\n", &line(&1, [room | Enum.map(widths, fn width -> min(width, 20) end)]))
-  end
-
-  defp line(cells, widths) do
-    cells
-    |> Enum.zip(widths)
-    |> Enum.map_join("  ", fn {cell, width} -> String.pad_trailing(cut(cell, width), width) end)
-    |> String.trim_trailing()
-  end
-
-  defp cut(text, width) do
-    if String.length(text) <= width, do: text, else: String.slice(text, 0, width - 1) <> "…"
-  end
+  defp table(rows), do: Table.format(rows)
 
   defp ago(nil), do: "?"
 
@@ -288,5 +298,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   defp plain(%_struct{} = struct), do: struct |> Map.from_struct() |> plain()
   defp plain(map) when is_map(map), do: Map.new(map, fn {key, value} -> {key, plain(value)} end)
   defp plain(list) when is_list(list), do: Enum.map(list, &plain/1)
+  # File names need not be text; JSON must be.
+  defp plain(name) when is_binary(name), do: if(String.valid?(name), do: name, else: Table.printable(name))
   defp plain(other), do: other
 end
