@@ -1,11 +1,12 @@
 defmodule HfHub.CacheModelTest do
-  # Random courses of downloads, kills, deletions, prunings, evictions, moves and checks by
-  # several OS processes on one cache, held against a pure model after every step.
+  # Random courses of downloads, deletions, prunings, evictions, moves and checks by several OS
+  # processes on one cache, one after the other, at once, or killed on the way; held against a
+  # pure model after every step.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Vm}
 
-  @moduletag timeout: 1_800_000
+  @moduletag timeout: 3_600_000
 
   @courses if System.get_env("HF_HUB_TEST_LONG"), do: 1000, else: 100
   @steps 6
@@ -20,14 +21,16 @@ defmodule HfHub.CacheModelTest do
   """
 
   setup context do
+    shared = %{"a.txt" => "same"}
+
     repos =
       for _ <- 1..2 do
-        {id, old} = repo(context, %{"a.txt" => "same", "model.bin" => large(120_000)})
-        {^id, new} = repo(context, %{"a.txt" => "same", "model.bin" => large(90_000)}, id: id)
+        {id, old} = repo(context, Map.put(shared, "model.bin", large(120_000)))
+        {^id, new} = repo(context, Map.put(shared, "model.bin", large(90_000)), id: id)
         {id, [old, new]}
       end
 
-    {:ok, repos: repos}
+    {:ok, repos: repos, files: ["a.txt", "model.bin", ".gitattributes"]}
   end
 
   test "every course keeps the cache right", context do
@@ -37,12 +40,14 @@ defmodule HfHub.CacheModelTest do
     actors = for n <- 1..2, into: %{}, do: {n, start(command)}
 
     Enum.reduce(1..@courses, actors, fn course, actors ->
-      dir = Path.join(context.dir, "course#{course}")
-
       state = %{
-        dir: dir,
+        dir: Path.join(context.dir, "course#{course}"),
+        # Whole, by their commits, with their refs or :unknown.
         present: %{},
-        maybe: MapSet.new(),
+        # Whole or gone: their removal was killed, or raced with something.
+        either: MapSet.new(),
+        # Begun: as much as had arrived when the download was killed.
+        partial: MapSet.new(),
         pinned: MapSet.new(),
         actors: actors,
         command: command
@@ -52,7 +57,7 @@ defmodule HfHub.CacheModelTest do
         Enum.reduce(1..@steps, state, fn step, state ->
           act = act(context)
           state = step(act, state, context)
-          assert_model(state, "seed #{seed}, course #{course}, step #{step}: #{inspect(act)}")
+          assert_model(state, context, "seed #{seed}, course #{course}, step #{step}: #{inspect(act)}")
           state
         end)
 
@@ -64,75 +69,77 @@ defmodule HfHub.CacheModelTest do
   defp act(context) do
     {id, commits} = Enum.random(context.repos)
     commit = Enum.random(commits)
+    download = {:download, id, Enum.random([commit, "main"])}
+    removal = Enum.random([{:delete, commit}, :prune, :evict])
 
     Enum.random([
-      {:download, id, commit},
-      {:download, id, commit},
-      {:download, id, "main"},
-      {:killed_download, id, commit},
-      {:delete, commit},
+      download,
+      download,
+      download,
+      removal,
+      removal,
       {:pin, id, commit},
-      :prune,
-      :evict,
+      {:leased, id, commit, removal},
+      {:together, download, removal},
+      {:killed, Enum.random([download, removal, :move])},
       :move,
       :verify
     ])
   end
 
-  defp step({:download, id, revision}, state, context) do
-    assert tell(state, download(state, context, id, revision)) =~ ":ok"
-
-    commit =
-      if revision == "main",
-        do: context.repos |> List.keyfind!(id, 0) |> elem(1) |> List.last(),
-        else: revision
-
-    refs =
-      MapSet.union(
-        Map.get(state.present, commit, MapSet.new()),
-        MapSet.new(if revision == "main", do: ["main"], else: [])
-      )
-
-    %{state | present: Map.put(state.present, commit, refs), maybe: MapSet.delete(state.maybe, commit)}
+  defp step({:download, id, revision} = act, state, context) do
+    assert tell(state, line(act, state, context)) =~ ":ok"
+    arrived(state, id, revision, context)
   end
 
-  defp step({:killed_download, id, commit}, state, context) do
-    n = Enum.random(Map.keys(state.actors))
-    Port.command(state.actors[n], download(state, context, id, commit) <> "\n")
-    Process.sleep(:rand.uniform(15))
-    killed = state.actors[n]
-    Vm.kill(killed)
-    # Only then are its locks gone for certain.
-    assert_receive {^killed, {:exit_status, _status}}, 10_000
-    maybe = if Map.has_key?(state.present, commit), do: state.maybe, else: MapSet.put(state.maybe, commit)
-    %{state | maybe: maybe, actors: Map.put(state.actors, n, start(state.command))}
-  end
-
-  defp step({:delete, commit}, state, _context) do
-    tell(state, "HfHub.Cache.delete_revisions([#{inspect(commit)}], cache_dir: #{inspect(state.dir)})")
-    if MapSet.member?(state.pinned, commit), do: state, else: gone(state, &(&1 == commit))
-  end
+  defp step({:delete, _commit} = act, state, context), do: removal(act, state, context)
+  defp step(:prune, state, context), do: removal(:prune, state, context)
+  defp step(:evict, state, context), do: removal(:evict, state, context)
 
   defp step({:pin, id, commit}, state, _context) do
-    result = Cache.pin(id, revision: commit, cache_dir: state.dir)
-    if result == {:ok, commit}, do: %{state | pinned: MapSet.put(state.pinned, commit)}, else: state
+    case Cache.pin(id, revision: commit, cache_dir: state.dir) do
+      {:ok, ^commit} -> here(%{state | pinned: MapSet.put(state.pinned, commit)}, commit)
+      {:error, %{kind: :not_cached}} -> state
+    end
   end
 
-  defp step(:prune, state, _context) do
-    tell(state, "HfHub.Cache.prune(older_than: 0, cache_dir: #{inspect(state.dir)})")
-    gone(state, &(MapSet.size(Map.get(state.present, &1, MapSet.new())) == 0))
+  # What this process holds survives whatever the others remove.
+  defp step({:leased, id, commit, removal}, state, context) do
+    case Cache.lease(id, revision: commit, cache_dir: state.dir) do
+      {:ok, lease} ->
+        after_it = removal(removal, state, context)
+        Cache.release(lease)
+        as_it_was(after_it, state, commit)
+
+      {:error, %{kind: :not_cached}} ->
+        removal(removal, state, context)
+    end
   end
 
-  defp step(:evict, state, _context) do
-    tell(state, "HfHub.Cache.evict_lru(target_size: 0, cache_dir: #{inspect(state.dir)})")
-    # What was interrupted before its first byte takes no room, and so may stay.
-    %{gone(state, fn _commit -> true end) | maybe: state.maybe}
+  # A download is never hurt by what is removed meanwhile; when it has ended, it may be removed.
+  defp step({:together, {:download, id, revision} = download, removal}, state, context) do
+    [one, other] = Map.values(state.actors)
+    Port.command(one, line(download, state, context) <> "\n")
+    Port.command(other, line(removal, state, context) <> "\n")
+    assert answer(one) =~ ":ok"
+    answer(other)
+    state |> arrived(id, revision, context) |> doubt(removal, context)
   end
 
-  defp step(:move, state, _context) do
-    new = state.dir <> "'"
-    result = tell(state, "HfHub.Cache.move(#{inspect(new)}, cache_dir: #{inspect(state.dir)})")
-    if result =~ "{:ok", do: %{state | dir: new}, else: state
+  defp step({:killed, act}, state, context) do
+    {n, actor} = Enum.random(state.actors)
+    Port.command(actor, line(act, state, context) <> "\n")
+    Process.sleep(:rand.uniform(15))
+    Vm.kill(actor)
+    # Only then are its locks gone for certain.
+    assert_receive {^actor, {:exit_status, _status}}, 10_000
+    flush(actor)
+    interrupted(act, %{state | actors: Map.put(state.actors, n, start(state.command))}, context)
+  end
+
+  defp step(:move, state, context) do
+    result = tell(state, line(:move, state, context))
+    if result =~ "{:ok", do: %{state | dir: state.dir <> "'"}, else: state
   end
 
   defp step(:verify, state, _context) do
@@ -144,13 +151,113 @@ defmodule HfHub.CacheModelTest do
     state
   end
 
-  defp gone(state, condition) do
-    goes? = &(condition.(&1) and not MapSet.member?(state.pinned, &1))
-    present = for {commit, refs} <- state.present, not goes?.(commit), into: %{}, do: {commit, refs}
-    %{state | present: present, maybe: MapSet.reject(state.maybe, goes?)}
+  defp as_it_was(state, before, commit) do
+    present = Map.merge(state.present, Map.take(before.present, [commit]))
+    either = if commit in before.either, do: MapSet.put(state.either, commit), else: state.either
+    partial = if commit in before.partial, do: MapSet.put(state.partial, commit), else: state.partial
+    either = if Map.has_key?(present, commit), do: MapSet.delete(either, commit), else: either
+    %{state | present: present, either: either, partial: partial}
   end
 
-  defp download(state, context, id, revision) do
+  # Whole or gone, and not gone.
+  defp here(state, commit) do
+    if commit in state.either,
+      do: %{
+        state
+        | either: MapSet.delete(state.either, commit),
+          present: Map.put(state.present, commit, :unknown)
+      },
+      else: state
+  end
+
+  defp removal(act, state, context) do
+    tell(state, line(act, state, context))
+    goes = going(act, state)
+
+    unsure =
+      if act == :prune,
+        do: MapSet.new(for {commit, :unknown} <- state.present, do: commit),
+        else: MapSet.new()
+
+    state = %{
+      state
+      | present: Map.drop(state.present, goes),
+        either: state.either |> MapSet.union(unsure) |> MapSet.difference(MapSet.new(goes))
+    }
+
+    state = %{
+      state
+      | present: Map.drop(state.present, MapSet.to_list(MapSet.difference(unsure, state.pinned)))
+    }
+
+    # What was interrupted before its first byte takes no room, and so may stay.
+    if act == :evict, do: state, else: %{state | partial: MapSet.difference(state.partial, MapSet.new(goes))}
+  end
+
+  # The commits that a removal takes for certain.
+  defp going({:delete, commit}, state), do: [commit] -- MapSet.to_list(state.pinned)
+  defp going(:evict, state), do: all(state) -- MapSet.to_list(state.pinned)
+  defp going(:prune, state), do: for({commit, []} <- state.present, commit not in state.pinned, do: commit)
+
+  defp all(state), do: Map.keys(state.present) ++ MapSet.to_list(state.either)
+
+  # A removal that was killed, or came before or after something else: nobody knows what is gone.
+  defp doubt(state, act, _context) do
+    unsure =
+      case act do
+        {:delete, commit} -> [commit]
+        _prune_or_evict -> Map.keys(state.present)
+      end
+
+    unsure = Enum.filter(unsure, &(Map.has_key?(state.present, &1) and &1 not in state.pinned))
+
+    %{
+      state
+      | present: Map.drop(state.present, unsure),
+        either: MapSet.union(state.either, MapSet.new(unsure))
+    }
+  end
+
+  defp interrupted({:download, id, revision}, state, context) do
+    commit = commit(context, id, revision)
+
+    if Map.has_key?(state.present, commit),
+      do: %{state | present: Map.put(state.present, commit, :unknown)},
+      else: %{state | partial: MapSet.put(state.partial, commit)}
+  end
+
+  # Whole in one place or the other, and the next move brings all together.
+  defp interrupted(:move, state, context) do
+    for {commit, _refs} <- state.present do
+      assert [_one] =
+               Enum.filter(
+                 [state.dir, state.dir <> "'"],
+                 &(Path.wildcard(&1 <> "/models--*/snapshots/" <> commit) != [])
+               )
+    end
+
+    step(:move, state, context)
+  end
+
+  defp interrupted(act, state, context), do: doubt(state, act, context)
+
+  defp arrived(state, id, revision, context) do
+    commit = commit(context, id, revision)
+    known = if commit in state.partial or commit in state.either, do: :unknown, else: []
+    refs = if revision == "main", do: ["main"], else: Map.get(state.present, commit, known)
+
+    %{
+      state
+      | present: Map.put(state.present, commit, refs),
+        either: MapSet.delete(state.either, commit),
+        partial: MapSet.delete(state.partial, commit)
+    }
+  end
+
+  defp commit(context, id, "main"), do: context.repos |> List.keyfind!(id, 0) |> elem(1) |> List.last()
+  defp commit(_context, _id, commit), do: commit
+
+  defp line({:download, id, revision}, state, context) do
     opts = [
       repo_id: id,
       revision: revision,
@@ -162,34 +269,62 @@ defmodule HfHub.CacheModelTest do
     "HfHub.Download.snapshot_download(#{inspect(opts)})"
   end
 
-  # Every visible file hashes to the name of its blob, every ref names a commit that is here,
-  # and what is here is what the model says.
-  defp assert_model(state, what) do
+  defp line({:delete, commit}, state, _context),
+    do: "HfHub.Cache.delete_revisions([#{inspect(commit)}], cache_dir: #{inspect(state.dir)})"
+
+  defp line(:prune, state, _context), do: "HfHub.Cache.prune(older_than: 0, cache_dir: #{inspect(state.dir)})"
+
+  defp line(:evict, state, _context),
+    do: "HfHub.Cache.evict_lru(target_size: 0, cache_dir: #{inspect(state.dir)})"
+
+  defp line(:move, state, _context),
+    do: "HfHub.Cache.move(#{inspect(state.dir <> "'")}, cache_dir: #{inspect(state.dir)})"
+
+  # Every visible file hashes to the name of its blob, every ref names a commit that can be had,
+  # what is here is what the model says, and it is whole.
+  defp assert_model(state, context, what) do
     for path <- Path.wildcard(state.dir <> "/models--*/snapshots/*/*", match_dot: true), File.exists?(path) do
       content = File.read!(path)
       git = :crypto.hash(:sha, ["blob #{byte_size(content)}\0", content]) |> Base.encode16(case: :lower)
       assert Path.basename(File.read_link!(path)) in [git, sha256(content)], what
     end
 
-    here =
-      for path <- Path.wildcard(state.dir <> "/models--*/snapshots/*"),
-          into: MapSet.new(),
-          do: Path.basename(path)
-
+    folders = Path.wildcard(state.dir <> "/models--*/snapshots/*")
+    here = MapSet.new(folders, &Path.basename/1)
     present = MapSet.new(Map.keys(state.present))
+    may = present |> MapSet.union(state.either) |> MapSet.union(state.partial)
     assert MapSet.subset?(present, here), what
-    assert MapSet.subset?(here, MapSet.union(present, state.maybe)), what
+    assert MapSet.subset?(here, may), what
 
-    for ref <- Path.wildcard(state.dir <> "/models--*/refs/main") do
-      assert File.read!(ref) in here, what
+    for folder <- folders, Path.basename(folder) not in state.partial, file <- context.files do
+      assert File.exists?(Path.join(folder, file)), "#{what}: #{file} of #{folder}"
+    end
+
+    for {id, commits} <- context.repos do
+      ref = Path.join([state.dir, "models--" <> String.replace(id, "/", "--"), "refs/main"])
+      if File.exists?(ref), do: assert(File.read!(ref) == List.last(commits), what)
+      if state.present[List.last(commits)] == ["main"], do: assert(File.exists?(ref), what)
     end
   end
 
   defp tell(state, line) do
-    port = state.actors |> Map.values() |> Enum.random()
-    Port.command(port, line <> "\n")
-    assert_receive {^port, {:data, {:eol, "did " <> result}}}, 30_000
+    actor = state.actors |> Map.values() |> Enum.random()
+    Port.command(actor, line <> "\n")
+    answer(actor)
+  end
+
+  defp answer(actor) do
+    assert_receive {^actor, {:data, {:eol, "did " <> result}}}, 60_000
     result
+  end
+
+  # It may have answered before it was killed.
+  defp flush(actor) do
+    receive do
+      {^actor, _late} -> flush(actor)
+    after
+      0 -> :ok
+    end
   end
 
   defp start(command), do: Vm.open(command, [:exit_status, :stderr_to_stdout, line: 100_000])

@@ -12,7 +12,7 @@ defmodule HfHub.Python do
   """
 
   @doc "Runs Python code; what it prints comes back as trimmed text."
-  def run!(code, endpoint, cache, env \\ []) do
+  def run!(code, endpoint, cache, env \\ [], args \\ []) do
     env =
       [
         {"HF_ENDPOINT", endpoint},
@@ -23,7 +23,7 @@ defmodule HfHub.Python do
         {"HF_HUB_DISABLE_PROGRESS_BARS", "1"}
       ] ++ env
 
-    case System.cmd(executable(), ["-c", @prelude <> code], env: env, stderr_to_stdout: true) do
+    case System.cmd(executable(), ["-c", @prelude <> code | args], env: env, stderr_to_stdout: true) do
       {output, 0} -> String.trim(output)
       {output, status} -> raise "Python ended with #{status}:\n#{output}"
     end

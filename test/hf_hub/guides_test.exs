@@ -1,0 +1,57 @@
+defmodule HfHub.GuidesTest do
+  # The Livebooks are run cell by cell, each in a VM of its own, against a Hub that has what they ask for.
+  use HfHub.Case, async: true
+
+  alias HfHub.{LocalHub, Vm}
+
+  @moduletag timeout: 120_000
+
+  setup context do
+    {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "hub"))
+    source = Path.join(context.dir, "source")
+    File.mkdir_p!(source)
+
+    for {name, content} <- %{
+          "config.json" => "{}",
+          "vocab.txt" => "a\n",
+          "model.safetensors" => large(300_000)
+        },
+        do: File.write!(Path.join(source, name), content)
+
+    LocalHub.import_folder!(hub, source, "sentence-transformers/all-MiniLM-L6-v2")
+    {:ok, hub: LocalHub.endpoint(hub)}
+  end
+
+  for guide <- ~w(quickstart downloads_and_cache) do
+    test "#{guide} runs as it stands", context do
+      cells = cells(unquote(guide))
+      assert length(cells) > 5
+
+      script = """
+      Logger.configure(level: :error)
+      Enum.reduce(#{inspect(cells, limit: :infinity, printable_limit: :infinity)}, [], fn cell, binding ->
+        {_result, binding} = Code.eval_string(cell, binding, file: "guide")
+        binding
+      end)
+      """
+
+      env = [
+        {"HF_ENDPOINT", context.hub},
+        {"HF_HUB_CACHE", context.cache},
+        {"HF_HOME", Path.join(context.dir, "home")},
+        {"TMPDIR", context.dir}
+      ]
+
+      assert {output, status} = Vm.run(Vm.script(context, script), env)
+      assert status == 0, output
+    end
+  end
+
+  # All but the installation, which `test/build_test.exs` shows for this library.
+  defp cells(guide) do
+    text = File.read!(Path.expand("../../guides/#{guide}.livemd", __DIR__))
+    [installation | cells] = for [_all, cell] <- Regex.scan(~r/```elixir\n(.*?)```/s, text), do: cell
+    assert installation =~ "Mix.install"
+    cells
+  end
+end
