@@ -1,5 +1,5 @@
 # One call of this library; prints the microseconds it took. The twin of peer.py.
-# Usage: elixir -pa EBIN ours.exs file|snapshot|hit ENDPOINT CACHE REPO COMMIT, or elixir -pa EBIN ours.exs version
+# Usage: elixir -pa EBIN ours.exs file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT, or elixir -pa EBIN ours.exs version
 import HfHub.Download
 
 calls = 1_000
@@ -27,6 +27,12 @@ answer =
       hit = fn -> hf_hub_download!(file ++ [endpoint: endpoint, cache_dir: cache]) end
       hit.()
       microseconds.(fn -> for _ <- 1..calls, do: hit.() end) / calls
+
+    ["scan", _endpoint, cache, _repo, _commit] ->
+      microseconds.(fn -> HfHub.Cache.scan!(cache_dir: cache) end)
+
+    ["verify", _endpoint, cache, _repo, _commit] ->
+      microseconds.(fn -> %{problems: []} = HfHub.Cache.validate_integrity!(cache_dir: cache) end)
   end
 
 IO.puts(answer)
