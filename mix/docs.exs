@@ -4,7 +4,15 @@
   # These speak of internals, and of what is planned.
   skip_undefined_reference_warnings_on: ["ROADMAP.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"],
   source_ref: "main",
-  extras: ["README.md", "ROADMAP.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+  extras: [
+    "README.md",
+    "guides/quickstart.livemd",
+    "guides/downloads_and_cache.livemd",
+    "ROADMAP.md",
+    "CHANGELOG.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md"
+  ],
   groups_for_modules: [
     Downloading: [~r/^HfHub\.(Download|DatasetFiles|Extract|Progress|Bandwidth)/],
     "The cache": [~r/^HfHub\.(Cache|FS)/],
