@@ -78,7 +78,7 @@ defmodule HfHub.Parity.CacheCareTest do
     get(context, who, :second, first, cache)
     get(context, who, :first, second, cache)
     if xet?, do: publish(context, cache, sha256(model))
-    %{cache: cache, first: first, second: second, commit: commit, model: model}
+    %{who: who, cache: cache, first: first, second: second, commit: commit, model: model}
   end
 
   defp get(context, who, turn, id, cache) do
@@ -157,9 +157,13 @@ defmodule HfHub.Parity.CacheCareTest do
   defp assert_verified_alike(context, made) do
     verify = fn -> hf(context, made.cache, ["cache", "verify", made.first]) end
     ours = fn -> Cache.validate_integrity!(repo_id: made.first, revision: "main", cache_dir: made.cache) end
-    assert {output, 0} = verify.()
     assert %{problems: [], revisions: [%{checked: checked, absent: [], extra: []}]} = ours.()
-    assert output =~ ~r/(Verified #{checked} file|checked[=: ]+"?#{checked}\b)/
+    # Each start of Python costs half a second.
+    if made.who == :both do
+      assert {output, 0} = verify.()
+      assert output =~ ~r/(Verified #{checked} file|checked[=: ]+"?#{checked}\b)/
+    end
+
     blob = Path.expand("models--#{String.replace(made.first, "/", "--")}/blobs/#{git("two")}", made.cache)
     File.write!(blob, "bad")
     assert {output, 1} = verify.()
@@ -195,7 +199,6 @@ defmodule HfHub.Parity.CacheCareTest do
     Python.run!("scan_cache_dir().delete_revisions('#{stale}').execute()", context.endpoint, made.cache)
     assert_told_alike(context, made.cache)
     assert {:ok, %{failures: [], kept: []}} = Cache.delete_revisions([made.commit], cache_dir: made.cache)
-    assert_told_alike(context, made.cache)
     path = Cache.cache_path!(repo_id: made.second, filename: "model.safetensors", cache_dir: made.cache)
     assert File.read!(path) == made.model
     assert {_output, 0} = hf(context, made.cache, ["cache", "rm", "model/#{made.second}", "--yes"])
