@@ -1,6 +1,6 @@
 defmodule HfHub.Progress do
   @moduledoc """
-  How far a download is.
+  How far a download or an upload is.
 
   Functions that take long accept `:progress`:
 
@@ -23,14 +23,17 @@ defmodule HfHub.Progress do
   ## Fields
 
     * `:activity` - `:resolving`, `:downloading`, `:stalled` (no byte has come for some seconds),
-      `:waiting_for_lock` (another process downloads the same file), `:retrying`, `:rate_limited`, and
-      at the end `:done` or `:failed`
+      `:waiting_for_lock` (another process downloads the same file), `:retrying`, `:rate_limited`; of
+      uploads `:hashing`, `:uploading`, `:committing` (they overlap; this is the one that moved last);
+      and at the end `:done` or `:failed`
     * `:wait` - milliseconds left of a pause, or `nil`
     * `:file` - the file that moved last
-    * `:bytes_done`, `:bytes_total` - the total is `nil` while a size is unknown
+    * `:bytes_done`, `:bytes_total` - the total is `nil` while a size is unknown; of uploads, what the
+      Hub has already counts as done
     * `:bytes_resumed` - what an earlier attempt had left behind
-    * `:bytes_received` - what came over the network, repeated bytes included
-    * `:files_done`, `:files_total`
+    * `:bytes_received` - what came over the network, or went, repeated bytes included
+    * `:bytes_hashed` - what of local files was read to learn what identifies them
+    * `:files_done`, `:files_total` - of uploads, a file is done when it is committed
     * `:speed` - bytes a second, lately
     * `:eta` - milliseconds to the end at that speed, or `nil`
   """
@@ -40,6 +43,9 @@ defmodule HfHub.Progress do
   @type activity ::
           :resolving
           | :downloading
+          | :hashing
+          | :uploading
+          | :committing
           | :stalled
           | :waiting_for_lock
           | :retrying
@@ -55,6 +61,7 @@ defmodule HfHub.Progress do
           bytes_total: non_neg_integer() | nil,
           bytes_resumed: non_neg_integer(),
           bytes_received: non_neg_integer(),
+          bytes_hashed: non_neg_integer(),
           files_done: non_neg_integer(),
           files_total: non_neg_integer(),
           speed: non_neg_integer(),
@@ -71,6 +78,7 @@ defmodule HfHub.Progress do
             bytes_total: nil,
             bytes_resumed: 0,
             bytes_received: 0,
+            bytes_hashed: 0,
             files_done: 0,
             files_total: 0,
             speed: 0,
@@ -214,6 +222,8 @@ defmodule HfHub.Progress do
   defp status(%{activity: :stalled}), do: ["stalled: nothing arrives"]
   defp status(%{activity: :rate_limited} = progress), do: ["rate limited, #{seconds(progress.wait)} left"]
   defp status(%{activity: :retrying} = progress), do: ["trying again in #{seconds(progress.wait)}"]
+  defp status(%{activity: :hashing} = progress), do: ["hashing, #{size(progress.bytes_hashed)}"]
+  defp status(%{activity: :committing}), do: ["committing"]
   defp status(%{speed: 0}), do: []
   defp status(%{eta: nil} = progress), do: ["#{size(progress.speed)}/s"]
   defp status(progress), do: ["#{size(progress.speed)}/s", "#{clock(progress.eta)} left"]

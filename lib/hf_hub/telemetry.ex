@@ -8,11 +8,13 @@ defmodule HfHub.Telemetry do
   | `[:hf_hub, :request, :stop]` | it has ended, well or not | `:duration`, `:monotonic_time` |
   | `[:hf_hub, :download, :start]` | a download (of a file or a snapshot) begins | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :download, :stop]` | it has ended, well or not | `:duration`, `:monotonic_time` |
+  | `[:hf_hub, :upload, :start]` | an upload or a commit begins | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :upload, :stop]` | it has ended, well or not | `:duration`, `:monotonic_time` |
   | `[:hf_hub, operation, :exception]` | the calling code was left by an exception | `:duration`, `:monotonic_time` |
 
   Times are in native units. Metadata of requests: `:method`, `:path`, `:endpoint`. Of downloads:
-  `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint`. A `:stop`
-  event also has `:result`, which is `:ok` or `:error`, and `:error`, the `HfHub.Error` or `nil`;
+  `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint`. Of uploads the
+  same, with `:operation` (`:create`, `:folder` or `:preupload`) instead of the file. A `:stop` event also has `:result`, which is `:ok` or `:error`, and `:error`, the `HfHub.Error` or `nil`;
   an `:exception` event has `:kind`, `:reason` and `:stacktrace`. No metadata holds a token.
 
       :telemetry.attach("downloads", [:hf_hub, :download, :stop], fn _event, measurements, metadata, _config ->

@@ -28,7 +28,9 @@ defmodule HfHub.Case do
   @doc "Starts the suite's Local Hub."
   def start_hub do
     root = Path.join(System.tmp_dir!(), "hf_hub_test_root_#{System.pid()}")
-    {:ok, hub} = LocalHub.start_link(root: root, test_control: true)
+    # Parts as small as tests can make them.
+    args = ["--multipart-threshold", "1000000", "--part-size", "400000"]
+    {:ok, hub} = LocalHub.start_link(root: root, test_control: true, args: args)
     LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
     :persistent_term.put(__MODULE__, hub)
 
@@ -70,6 +72,34 @@ defmodule HfHub.Case do
     LocalHub.command!(hub(), add.("hf_r_#{account}", "read"))
     {:ok, account: account, writer: "hf_w_#{account}", reader: "hf_r_#{account}"}
   end
+
+  @doc "A repository that the suite's token may write to, with these files; `*.bin` are large ones."
+  def writable(context, files \\ %{}, opts \\ []) do
+    id = "reader/up-#{System.unique_integer([:positive])}-#{System.pid()}"
+    attributes = %{".gitattributes" => "*.bin filter=lfs diff=lfs merge=lfs -text\n"}
+    {id, _commit} = repo(context, Map.merge(attributes, files), [id: id] ++ opts)
+    id
+  end
+
+  @doc "Options of a call that writes to the Local Hub."
+  def write(more \\ []), do: Keyword.merge([endpoint: endpoint(), token: token(), retry_delay: 10], more)
+
+  @doc "What a repository holds, read back by a download: name => content."
+  def content(context, id, more \\ []) do
+    cache = Path.join(context.dir, "cache#{System.unique_integer([:positive])}")
+    opts = [repo_id: id, endpoint: endpoint(), cache_dir: cache, token: token()]
+    folder = HfHub.Download.snapshot_download!(Keyword.merge(opts, more))
+
+    for path <- Path.wildcard(folder <> "/**", match_dot: true), File.regular?(path), into: %{} do
+      {Path.relative_to(path, folder), File.read!(path)}
+    end
+  end
+
+  @doc "The titles of a repository's commits, the newest first."
+  def titles(id, more \\ []), do: for(commit <- HfHub.Git.list_commits!(id, write(more)), do: commit.title)
+
+  @doc "The requests about a repository whose path contains `what`."
+  def asked(id, what), do: for(request <- requests(id), request["path"] =~ what, do: request)
 
   @doc "A file large enough for LFS by its name, with a content of its own."
   def large(bytes), do: :crypto.strong_rand_bytes(bytes)

@@ -37,6 +37,7 @@ defmodule HfHub.Native.Nif do
   def snapshot(_ref, _spec), do: not_loaded()
   def open_stream(_ref, _spec), do: not_loaded()
   def request(_ref, _spec), do: not_loaded()
+  def upload(_ref, _call), do: not_loaded()
   def look_up(_ref, _spec), do: not_loaded()
   def hash_file(_ref, _spec), do: not_loaded()
   def extract(_ref, _spec), do: not_loaded()

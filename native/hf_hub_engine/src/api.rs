@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use reqwest::{
     Method, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 
 use crate::{
@@ -30,6 +30,8 @@ pub struct Call {
     pub body: Option<(HeaderValue, Bytes)>,
     /// Whether it belongs to a download, which the Hub counts.
     pub counted: bool,
+    /// The kind of answer that is asked for, where that has to be said.
+    pub accept: Option<HeaderValue>,
 }
 
 /// The answer to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
@@ -48,7 +50,7 @@ pub struct Answer {
 impl Call {
     /// A GET.
     pub fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, counted: false }
+        Self { method: Method::GET, url, body: None, counted: false, accept: None }
     }
 
     fn is_harmless(&self) -> bool {
@@ -74,7 +76,7 @@ impl Hub {
         self.within_deadline(self.retrying(progress, attempt)).await
     }
 
-    async fn exchange_once(&self, call: &Call) -> Result<Answer> {
+    pub(crate) async fn exchange_once(&self, call: &Call) -> Result<Answer> {
         let mut url = call.url.clone();
         for _ in 0..=MAX_HOPS {
             let response = self.send(self.request(call, &url)).await?;
@@ -102,9 +104,10 @@ impl Hub {
         if call.counted {
             headers.insert(COUNTER, HeaderValue::from_static("1"));
         }
+        headers.extend(call.accept.clone().map(|kind| (ACCEPT, kind)));
         let body = call.body.clone().map(|(kind, body)| {
             headers.insert(CONTENT_TYPE, kind);
-            body
+            body.into()
         });
         let (method, url, timeouts) = (call.method.clone(), url.clone(), self.timeouts);
         Request { method, url, headers, body, timeouts, alone: false }

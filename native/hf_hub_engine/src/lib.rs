@@ -1,5 +1,5 @@
 //! The engine of `hf_hub`: downloads from a Hugging Face Hub into a cache that every
-//! Hugging Face client can share.
+//! Hugging Face client can share, and uploads.
 //!
 //! Pure Rust. It knows nothing of the BEAM, reads no environment variable and owns
 //! no process-wide state: whoever calls it passes a [`hub::Hub`] and gets a future.
@@ -33,6 +33,7 @@ pub mod extract;
 pub mod flights;
 pub mod snapshot;
 pub mod stream;
+pub mod upload;
 
 mod arrival;
 mod local;

@@ -22,6 +22,12 @@ pub enum Activity {
     Resolving,
     /// Bytes flow.
     Downloading,
+    /// Files are read to learn what identifies their content.
+    Hashing,
+    /// Bytes flow to the Hub.
+    Uploading,
+    /// The Hub is told of what was uploaded.
+    Committing,
     /// Bytes should flow, and none has come for some seconds.
     Stalled,
     /// Another process downloads the same file.
@@ -37,6 +43,9 @@ impl Activity {
     pub const ALL: &'static [Self] = &[
         Self::Resolving,
         Self::Downloading,
+        Self::Hashing,
+        Self::Uploading,
+        Self::Committing,
         Self::Stalled,
         Self::WaitingForLock,
         Self::Retrying,
@@ -48,6 +57,9 @@ impl Activity {
         match self {
             Self::Resolving => "resolving",
             Self::Downloading => "downloading",
+            Self::Hashing => "hashing",
+            Self::Uploading => "uploading",
+            Self::Committing => "committing",
             Self::Stalled => "stalled",
             Self::WaitingForLock => "waiting_for_lock",
             Self::Retrying => "retrying",
@@ -67,6 +79,7 @@ struct Shared {
     unknown_sizes: AtomicI64,
     bytes_resumed: AtomicU64,
     bytes_received: AtomicU64,
+    bytes_hashed: AtomicU64,
     files_done: AtomicU64,
     files_total: AtomicU64,
     doing: Mutex<Doing>,
@@ -97,8 +110,10 @@ pub struct Snapshot {
     pub bytes_total: Option<u64>,
     /// Bytes an earlier attempt left behind.
     pub bytes_resumed: u64,
-    /// Bytes that came over the network.
+    /// Bytes that came, or went, over the network.
     pub bytes_received: u64,
+    /// Bytes of local files read to learn what identifies them.
+    pub bytes_hashed: u64,
     /// Files complete.
     pub files_done: u64,
     /// Files there will be.
@@ -109,6 +124,21 @@ impl Progress {
     /// Announces `files` more files to come.
     pub fn add_files(&self, files: u64) {
         self.0.files_total.fetch_add(files, Relaxed);
+    }
+
+    /// Announces bytes of files to come; those files then begin with a size of 0.
+    pub fn add_bytes(&self, bytes: u64) {
+        self.0.bytes_total.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes of local files that were read to learn what identifies them.
+    pub fn hashed(&self, bytes: u64) {
+        self.0.bytes_hashed.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes of files that needed no transfer.
+    pub fn skip_bytes(&self, bytes: u64) {
+        self.0.bytes_done.fetch_add(signed(bytes), Relaxed);
     }
 
     /// Counts files that needed no transfer.
@@ -154,6 +184,7 @@ impl Progress {
             bytes_total: (known && total > 0).then_some(total),
             bytes_resumed: shared.bytes_resumed.load(Relaxed),
             bytes_received: received,
+            bytes_hashed: shared.bytes_hashed.load(Relaxed),
             files_done: shared.files_done.load(Relaxed),
             files_total: shared.files_total.load(Relaxed),
         }
@@ -165,7 +196,8 @@ impl Progress {
             (doing.seen, doing.moved) = (received, Some(Instant::now()));
         }
         let silent = doing.moved.is_some_and(|moved| moved.elapsed() >= STALLED);
-        let stalled = silent && doing.activity == Activity::Downloading;
+        let flowing = matches!(doing.activity, Activity::Downloading | Activity::Uploading);
+        let stalled = silent && flowing;
         (if stalled { Activity::Stalled } else { doing.activity }, doing.until)
     }
 
@@ -195,6 +227,12 @@ impl FileProgress {
         self.resumed.fetch_or(bytes > 0, Relaxed);
         self.shared.0.bytes_resumed.fetch_add(bytes, Relaxed);
         self.advance(bytes);
+    }
+
+    /// Takes bytes back that were sent in vain.
+    pub fn take_back(&self, bytes: u64) {
+        self.done.fetch_sub(bytes, Relaxed);
+        self.shared.0.bytes_done.fetch_sub(signed(bytes), Relaxed);
     }
 
     /// Takes everything back: the file starts again from zero.

@@ -96,6 +96,7 @@ struct State {
     replies: Mutex<VecDeque<Reply>>,
     script: Mutex<Box<Script>>,
     requests: Mutex<Vec<String>>,
+    bodies: Mutex<Vec<Vec<u8>>>,
     answering: Arc<AtomicUsize>,
 }
 
@@ -115,6 +116,7 @@ impl Server {
             replies: Mutex::default(),
             script: Mutex::new(Box::new(script)),
             requests: Mutex::default(),
+            bodies: Mutex::default(),
             answering: Arc::default(),
         });
         let shared = state.clone();
@@ -139,6 +141,11 @@ impl Server {
     /// Counts them for whoever cannot hold the server.
     pub(crate) fn counter(&self) -> Arc<AtomicUsize> {
         self.state.answering.clone()
+    }
+
+    /// The bodies of all requests so far, as far as they came; empty where there was none.
+    pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
+        self.state.bodies.lock().unwrap().clone()
     }
 
     /// The heads of all requests so far.
@@ -167,6 +174,15 @@ async fn answer(mut socket: TcpStream, state: Arc<State>) {
         }
         let head = String::from_utf8_lossy(&head).to_lowercase();
         state.requests.lock().unwrap().push(head.clone());
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+        let length = length.map_or(0, |length| length.trim().parse().unwrap());
+        let mut body = Vec::new();
+        let whole = (&mut socket).take(length).read_to_end(&mut body).await;
+        let whole = whole.is_ok_and(|read| read as u64 == length);
+        state.bodies.lock().unwrap().push(body);
+        if !whole {
+            return;
+        }
         let scripted = state.replies.lock().unwrap().pop_front();
         let next = scripted.unwrap_or_else(|| (state.script.lock().unwrap())(&head));
         match next {

@@ -3,7 +3,11 @@
 //! This is the only file that turns a status into a kind. It follows no
 //! redirect and repeats nothing: those need to know what is being fetched.
 
+mod body;
 mod pulse;
+mod refusal;
+
+pub use body::{Body, Moved};
 
 use std::{
     path::PathBuf,
@@ -21,7 +25,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     error::{Error, ErrorKind, Result, redacted},
-    transport::pulse::Pulse,
+    transport::{pulse::Pulse, refusal::Refusal},
 };
 
 /// The largest body of a refusal that is looked at.
@@ -77,7 +81,7 @@ pub struct Request {
     /// All headers but `Host`.
     pub headers: HeaderMap,
     /// The body, if there is one.
-    pub body: Option<Bytes>,
+    pub body: Option<Body>,
     /// How long to wait.
     pub timeouts: Timeouts,
     /// Whether it needs a connection of its own, instead of a share of one.
@@ -130,13 +134,14 @@ impl Client {
         let Request { method, url, headers, body, timeouts, alone } = request;
         let head = method == Method::HEAD;
         let mut exchange = self.opened(alone).await?.request(method, url.clone()).headers(headers);
+        let moved = body.as_ref().map(|body| body.moved.clone()).unwrap_or_default();
         if let Some(body) = body {
-            exchange = exchange.body(body);
+            exchange = exchange.body(body.inner);
         }
-        let inner = match tokio::time::timeout(timeouts.headers, exchange.send()).await {
-            Ok(Ok(inner)) => inner,
-            Ok(Err(error)) => return Err(broken(&url, error, self.0.config.proxy_for(&url))),
-            Err(_) => {
+        let inner = match body::answered(exchange.send(), timeouts.headers, &moved).await {
+            Some(Ok(inner)) => inner,
+            Some(Err(error)) => return Err(broken(&url, error, self.0.config.proxy_for(&url))),
+            None => {
                 let host = url.host_str().unwrap_or_default();
                 let message =
                     format!("{host} did not answer within {} ms", timeouts.headers.as_millis());
@@ -226,53 +231,6 @@ impl Response {
 /// One header as text.
 pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// What a refusal said.
-struct Refusal {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Refusal {
-    async fn read(response: Response, head: bool) -> Self {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = if head {
-            Bytes::new()
-        } else {
-            response.bytes(REFUSAL_LIMIT).await.unwrap_or_default()
-        };
-        Self { status, headers, body }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        text(&self.headers, name)
-    }
-
-    fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
-    }
-
-    /// The Hub's own words, from the header or the JSON body.
-    fn words(&self) -> Option<String> {
-        if let Some(words) = self.header("x-error-message").filter(|words| !words.is_empty()) {
-            return Some(words.to_owned());
-        }
-        let json = self.json()?;
-        match json.get("error").or_else(|| json.get("message"))? {
-            serde_json::Value::String(words) => Some(words.clone()),
-            serde_json::Value::Array(list) => Some(
-                list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join("; "),
-            ),
-            _ => None,
-        }
-    }
-
-    fn request_id(&self) -> Option<String> {
-        let names = ["x-request-id", "x-amzn-trace-id", "x-amz-cf-id"];
-        names.iter().find_map(|name| self.header(name)).map(str::to_owned)
-    }
 }
 
 fn refused(url: &Url, refusal: &Refusal) -> Error {

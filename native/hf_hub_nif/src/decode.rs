@@ -22,7 +22,7 @@ use hf_hub_engine::{
     stream::{self, Part},
     transport::{ClientConfig, Timeouts},
 };
-use rustler::{Decoder, NifMap, NifResult, Resource, ResourceArc, Term};
+use rustler::{Decoder, NifMap, NifResult, OwnedEnv, Resource, ResourceArc, Term, env::SavedTerm};
 
 use crate::{json::Json, pool};
 
@@ -117,6 +117,11 @@ impl HubArgs {
         })
     }
 
+    /// How many connections the call may have.
+    pub(crate) fn connections(&self) -> usize {
+        self.max_connections as usize
+    }
+
     fn bandwidth(&self) -> Vec<Bandwidth> {
         let own = self.max_bandwidth.as_ref().map(|limit| limit.0.clone());
         own.into_iter().chain([pool::bandwidth()]).collect()
@@ -147,9 +152,8 @@ impl RequestArgs {
         let body = json.or_else(|| self.body.as_ref().map(|body| body.0.clone()));
         Ok(Call {
             method: self.method.parse().map_err(|_| wrong("method"))?,
-            url: self.url.parse().map_err(|_| wrong("URL"))?,
             body: body.map(|body| (kind, body)),
-            counted: false,
+            ..Call::get(self.url.parse().map_err(|_| wrong("URL"))?)
         })
     }
 
@@ -166,6 +170,31 @@ impl<'a> Decoder<'a> for Bytes {
     fn decode(term: Term<'a>) -> NifResult<Self> {
         let binary: rustler::Binary = term.decode()?;
         Ok(Self(bytes::Bytes::copy_from_slice(&binary)))
+    }
+}
+
+/// A binary that is copied only where that keeps no scheduler busy.
+pub(crate) struct Held {
+    env: OwnedEnv,
+    term: SavedTerm,
+}
+
+impl<'a> Decoder<'a> for Held {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let _: rustler::Binary = term.decode()?;
+        let env = OwnedEnv::new();
+        let term = env.save(term);
+        Ok(Self { env, term })
+    }
+}
+
+impl Held {
+    /// The content.
+    pub(crate) fn bytes(&self) -> bytes::Bytes {
+        self.env.run(|env| {
+            let binary = self.term.load(env).decode::<rustler::Binary>();
+            binary.map(|binary| bytes::Bytes::copy_from_slice(&binary)).unwrap_or_default()
+        })
     }
 }
 

@@ -101,6 +101,7 @@ struct ProgressTerm {
     bytes_total: Option<u64>,
     bytes_resumed: u64,
     bytes_received: u64,
+    bytes_hashed: u64,
     files_done: u64,
     files_total: u64,
 }
@@ -219,6 +220,7 @@ pub(crate) fn progress<'a>(env: Env<'a>, now: &ProgressSnapshot) -> Term<'a> {
         bytes_total: now.bytes_total,
         bytes_resumed: now.bytes_resumed,
         bytes_received: now.bytes_received,
+        bytes_hashed: now.bytes_hashed,
         files_done: now.files_done,
         files_total: now.files_total,
     }

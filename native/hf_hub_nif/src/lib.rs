@@ -16,6 +16,7 @@ mod job;
 mod json;
 mod pool;
 mod serial;
+mod upload_jobs;
 
 use hf_hub_engine::{
     bandwidth::Bandwidth,

@@ -1,0 +1,208 @@
+defmodule HfHub.Commit.Engine do
+  # What the functions of `HfHub.Commit` have in common: one way to run an upload of the engine, and
+  # what its answers become.
+  @moduledoc false
+
+  require Logger
+
+  alias HfHub.{Config, Error, Native, Progress, RepoRef, Telemetry}
+  alias HfHub.Commit.{Info, Operation, Spool}
+  alias HfHub.Native.Nif
+
+  @doc "Makes one commit of the operations."
+  @spec create(term(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  def create(repo_id, operations, opts) do
+    operations = Enum.reject(operations!(operations), &left_out?/1)
+
+    with {:ok, report} <- run_operations(:create, repo_id, operations, opts), do: {:ok, info(report)}
+  end
+
+  @doc "Makes one commit that deletes what matches one of the patterns."
+  @spec delete_files(term(), [String.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  def delete_files(repo_id, patterns, opts) do
+    with {:ok, common} <- common(repo_id, opts),
+         operations = [{:delete_matching, patterns}],
+         {:ok, report} <- run(:create, %{common: common, operations: operations}, opts),
+         do: {:ok, info(report)}
+  end
+
+  @doc "Uploads the large files among the additions, which come back as what a commit can name."
+  @spec preupload(term(), [Operation.Add.t()], keyword()) ::
+          {:ok, [Operation.Add.t()]} | {:error, Error.t()}
+  def preupload(repo_id, additions, opts) do
+    {open, settled} = additions |> Enum.with_index() |> Enum.split_with(&match?({%{upload_mode: nil}, _}, &1))
+    additions = Enum.map(open, &elem(&1, 0))
+
+    with {:ok, placed} <- run_operations(:preupload, repo_id, additions, opts) do
+      by_place = Map.new(placed, &{&1.place, &1})
+      open = for {{add, index}, place} <- Enum.with_index(open), do: {placed(add, by_place[place]), index}
+      {:ok, (open ++ settled) |> Enum.sort_by(&elem(&1, 1)) |> Enum.map(&elem(&1, 0))}
+    end
+  end
+
+  @doc "Uploads a folder; the report of the engine."
+  @spec folder(Path.t(), term(), keyword(), map()) :: {:ok, map()} | {:error, Error.t()}
+  def folder(folder, repo_id, opts, more) do
+    with {:ok, common} <- common(repo_id, opts) do
+      spec =
+        Map.merge(more, %{
+          common: common,
+          dir: Config.expand(folder),
+          path_in_repo: opts[:path_in_repo] || "",
+          allow_patterns: patterns(opts[:allow_patterns]),
+          ignore_patterns: patterns(opts[:ignore_patterns]) || [],
+          delete_patterns: patterns(opts[:delete_patterns]) || [],
+          resumable: opts[:resumable]
+        })
+
+      run(:folder, spec, opts)
+    end
+  end
+
+  @doc "What a report says was committed last."
+  @spec info(map()) :: Info.t()
+  def info(report), do: Info.from_native(report.last)
+
+  @doc "Patterns as a list; `nil` for none."
+  @spec patterns(nil | String.t() | [String.t()]) :: nil | [String.t()]
+  def patterns(pattern) when is_binary(pattern), do: [pattern]
+  def patterns(patterns), do: patterns
+
+  defp run_operations(call, repo_id, operations, opts) do
+    with {:ok, common} <- common(repo_id, opts),
+         {:ok, changes, spools} <- changes(operations, common) do
+      try do
+        run(call, %{common: common, operations: changes}, opts)
+      after
+        Spool.drop(spools)
+      end
+    end
+  end
+
+  defp run(call, spec, opts) do
+    %{repo: repo, hub: hub} = spec.common
+
+    metadata = %{
+      operation: call,
+      repo_id: repo.id,
+      repo_type: repo.repo_type,
+      revision: repo.revision,
+      endpoint: hub.endpoint
+    }
+
+    Telemetry.span(:upload, metadata, fn ->
+      result = Native.run(&Nif.upload(&1, {call, spec}), Progress.start(opts[:progress], repo.id))
+      with {:ok, %{warnings: warnings}} <- result, do: Enum.each(warnings, &Logger.warning/1)
+      result
+    end)
+  end
+
+  defp common(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.parse(repo_id, opts[:repo_type], Config.endpoint()),
+         {:ok, hub} <- Config.hub(opts) do
+      revision = opts[:revision] || ref.revision || "main"
+
+      {:ok,
+       %{
+         hub: hub,
+         progress: opts[:progress] not in [nil, false],
+         repo: %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: revision},
+         create_pr: opts[:create_pr],
+         summary: opts[:commit_message],
+         description: opts[:commit_description],
+         parent: parent!(opts[:parent_commit]),
+         workers: opts[:num_workers],
+         silence: opts[:upload_timeout],
+         verified: opts[:verify]
+       }}
+    end
+  end
+
+  defp parent!(nil), do: nil
+
+  defp parent!(commit) do
+    if commit =~ ~r/\A[0-9a-f]{5,40}\z/,
+      do: commit,
+      else: raise(ArgumentError, "expected :parent_commit to be 5 to 40 hex digits, got: #{inspect(commit)}")
+  end
+
+  defp operations!(operations) do
+    known? =
+      &(is_struct(&1, Operation.Add) or is_struct(&1, Operation.Delete) or is_struct(&1, Operation.Copy))
+
+    if is_list(operations) and Enum.all?(operations, known?),
+      do: operations,
+      else:
+        raise(
+          ArgumentError,
+          "expected a list of what HfHub.Commit.Operation makes, got: #{inspect(operations)}"
+        )
+  end
+
+  defp left_out?(operation),
+    do: match?(%Operation.Add{upload_mode: mode} when mode in [:unchanged, :ignored], operation)
+
+  # The files of streams have to go even when a later stream fails.
+  defp changes(operations, common) do
+    Enum.reduce_while(operations, {:ok, [], []}, fn operation, {:ok, changes, spools} ->
+      case change(operation, common) do
+        {:ok, change, nil} -> {:cont, {:ok, [change | changes], spools}}
+        {:ok, change, spool} -> {:cont, {:ok, [change | changes], [spool | spools]}}
+        {:error, error} -> {:halt, {:error, error, spools}}
+      end
+    end)
+    |> case do
+      {:ok, changes, spools} ->
+        {:ok, Enum.reverse(changes), spools}
+
+      {:error, error, spools} ->
+        Spool.drop(spools)
+        {:error, error}
+    end
+  end
+
+  defp change(%Operation.Add{} = add, _common) do
+    fields = %{path: add.path_in_repo, oid: add.oid, size: add.size, content: :remote}
+
+    case add.content do
+      :uploaded ->
+        {:ok, {:add, fields}, nil}
+
+      {:path, path} ->
+        {:ok, {:add, %{fields | content: {:path, Config.expand(path)}}}, nil}
+
+      {:binary, bytes} ->
+        {:ok, {:add, %{fields | content: {:binary, IO.iodata_to_binary(bytes)}}}, nil}
+
+      {:stream, stream} ->
+        with {:ok, spool} <- Spool.hold(stream) do
+          {:ok, {:add, %{fields | content: {:path, spool.path}, oid: spool.sha256}}, spool}
+        end
+    end
+  end
+
+  defp change(%Operation.Delete{is_folder: true} = delete, _common),
+    do: {:ok, {:delete_folder, delete.path_in_repo}, nil}
+
+  defp change(%Operation.Delete{} = delete, _common), do: {:ok, {:delete_file, delete.path_in_repo}, nil}
+
+  defp change(%Operation.Copy{} = copy, common) do
+    repo =
+      copy.src_repo_id &&
+        %{
+          repo_type: to_string(copy.src_repo_type || common.repo.repo_type),
+          id: copy.src_repo_id,
+          revision: copy.src_revision || "main"
+        }
+
+    {:ok, {:copy, %{from: copy.src_path, path: copy.path_in_repo, revision: copy.src_revision, repo: repo}},
+     nil}
+  end
+
+  defp placed(add, %{mode: "lfs"} = placed),
+    do: %{add | content: :uploaded, upload_mode: :lfs, oid: placed.oid, size: placed.size}
+
+  defp placed(add, %{mode: "regular"} = placed), do: %{add | upload_mode: :regular, size: placed.size}
+  defp placed(add, %{mode: "unchanged"}), do: %{add | upload_mode: :unchanged}
+  defp placed(add, %{mode: "ignored"}), do: %{add | upload_mode: :ignored}
+end

@@ -1,0 +1,71 @@
+//! Asks whether the metadata of a card is good, before anything is uploaded.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    blocking,
+    error::{Error, ErrorKind, Result},
+    upload::{Addition, digest::index, session::Session},
+};
+
+/// The name of the card.
+pub(super) const NAME: &str = "README.md";
+
+/// A larger card is not looked at here.
+const LIMIT: u64 = 10 << 20;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a> {
+    content: &'a str,
+    repo_type: &'static str,
+}
+
+#[derive(Default, Deserialize)]
+struct Answer {
+    #[serde(default)]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Deserialize)]
+struct Warning {
+    #[serde(default)]
+    message: String,
+}
+
+/// Refuses a card that the Hub would refuse; returns its warnings.
+pub(super) async fn check(session: &Session, card: &Addition) -> Result<Vec<String>> {
+    let Some(content) = text(card).await? else { return Ok(Vec::new()) };
+    let question = Question { content: &content, repo_type: session.target.repo.kind().name() };
+    let answer: Result<Answer> = session.ask(session.hub.url("api/validate-yaml"), &question).await;
+    let answer = answer.map_err(|error| {
+        if error.kind() != ErrorKind::BadRequest {
+            return error;
+        }
+        let said = error
+            .message()
+            .trim_start_matches("Invalid metadata in README.md")
+            .trim_start_matches([':', ';', ' ']);
+        let message =
+            format!("the metadata of {NAME} is not valid, so nothing was uploaded: {said}");
+        error.with_message(message).with_path(NAME)
+    })?;
+    Ok(answer.warnings.into_iter().map(|warning| format!("{NAME}: {}", warning.message)).collect())
+}
+
+/// A file's content as text; `None` where it is too large for that.
+pub(super) async fn text(file: &Addition) -> Result<Option<String>> {
+    if file.stamp.size > LIMIT {
+        return Ok(None);
+    }
+    let file = file.clone();
+    blocking::run(move || {
+        let mut bytes = vec![0; index(file.stamp.size)];
+        file.open()?.read(0, &mut bytes)?;
+        String::from_utf8(bytes).map(Some).map_err(|_| {
+            let message = format!("\"{}\" is no UTF-8 text", file.path);
+            Error::new(ErrorKind::BadRequest, message).with_path(&file.path)
+        })
+    })
+    .await
+}

@@ -1,0 +1,318 @@
+//! A list of changes into one commit: the whole of what callers ask for, or nothing.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::{
+    blocking,
+    error::{Error, Result},
+    hub::Hub,
+    names::{EntryPath, Repo, Revision},
+    pattern,
+    progress::Progress,
+    upload::{
+        Addition, Message, Report, card, commit,
+        copies::{self, Copy},
+        entries, explain,
+        oid::Oid,
+        payload::{Change, Draft},
+        prepare::{self, Fate, Outcome, Work},
+        session::{Session, Target, Tuning},
+        source::{Source, Stamp},
+    },
+};
+
+/// A change as it is asked for.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// A file with this content.
+    Add {
+        /// Its name.
+        path: EntryPath,
+        /// Its content.
+        source: Source,
+        /// What identifies the content, where that is known.
+        known: Option<Oid>,
+        /// Its size, where the content is on the Hub already.
+        size: Option<u64>,
+    },
+    /// A file less.
+    DeleteFile(EntryPath),
+    /// A folder less.
+    DeleteFolder(EntryPath),
+    /// All files that match one of these patterns.
+    DeleteMatching(Vec<String>),
+    /// A file that is in a repository already.
+    Copy {
+        /// Its name there.
+        from: EntryPath,
+        /// Its new name.
+        path: EntryPath,
+        /// Its revision; by default the one that is committed to.
+        revision: Option<Revision>,
+        /// Its repository; by default the one that is committed to.
+        repo: Option<Repo>,
+    },
+}
+
+/// A commit as it is asked for.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Where to.
+    pub target: Target,
+    /// What it says.
+    pub message: Message,
+    /// What it does.
+    pub operations: Vec<Operation>,
+    /// How.
+    pub tuning: Tuning,
+    /// Whether the Hub is asked afterwards if it has what was sent.
+    pub verified: bool,
+}
+
+/// A file that is where a commit can name it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Placed {
+    /// Its place in the list.
+    pub place: usize,
+    /// `lfs`, `regular`, `unchanged` or `ignored`.
+    pub mode: &'static str,
+    /// What identifies a large file.
+    pub oid: Option<String>,
+    /// Its size.
+    pub size: u64,
+}
+
+/// Makes the commit.
+pub async fn create(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
+    let session = Session::new(hub, &spec.target, spec.tuning, progress);
+    let work = hub.within_deadline(run(&session, spec));
+    work.await.map_err(|error| explain::refusal(&session, error))
+}
+
+/// Uploads the large files among the additions without a commit.
+pub async fn preupload(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Vec<Placed>> {
+    let session = Session::new(hub, &spec.target, spec.tuning, progress);
+    let work = hub.within_deadline(place_all(&session, spec.operations));
+    work.await.map_err(|error| explain::refusal(&session, error))
+}
+
+async fn place_all(session: &Arc<Session>, operations: Vec<Operation>) -> Result<Vec<Placed>> {
+    let additions = sort(session, operations).await?.additions;
+    let sizes: Vec<u64> = additions.iter().map(|file| file.stamp.size).collect();
+    let work = Arc::new(Work::new(session));
+    let outcomes = prepare_all(&work, additions).await?;
+    let placed = outcomes.into_iter().map(|outcome| {
+        let (mode, oid) = match outcome.fate {
+            Fate::Commit(Change::Lfs { oid, .. }) => ("lfs", Some(oid.to_string())),
+            Fate::Commit(_) => ("regular", None),
+            Fate::Unchanged => ("unchanged", None),
+            Fate::Ignored => ("ignored", None),
+        };
+        let size = sizes.get(outcome.place).copied().unwrap_or(0);
+        Placed { place: outcome.place, mode, oid, size }
+    });
+    Ok(placed.collect())
+}
+
+async fn run(session: &Arc<Session>, spec: Spec) -> Result<Report> {
+    let mut report = Report::default();
+    let Spec { message, operations, verified, .. } = spec;
+    let operations = expand(session, operations).await?;
+    warn(session, &operations, &mut report);
+    let Sorted { additions, copies, mut slots } = sort(session, operations).await?;
+    if let Some(readme) = additions.iter().find(|file| file.path.as_str() == card::NAME) {
+        for warning in card::check(session, readme).await? {
+            report.warn(warning);
+        }
+    }
+    let mut work = Work::new(session);
+    work.git_ignore = match additions.iter().find(|file| file.path.as_str() == ".gitignore") {
+        Some(rules) => card::text(rules).await?,
+        None => None,
+    };
+    work.deleted = deleted(&slots);
+    let work = Arc::new(work);
+    for outcome in prepare_all(&work, additions).await? {
+        match outcome.fate {
+            Fate::Commit(change) => {
+                if let Some(slot) = slots.get_mut(outcome.place) {
+                    *slot = Some(change);
+                }
+            }
+            Fate::Unchanged => report.unchanged += 1,
+            Fate::Ignored => report.ignored += 1,
+        }
+    }
+    let deletes = |path: &EntryPath| work.deletes(path);
+    for (place, change) in copies::prepare(session, copies, deletes).await? {
+        report.unchanged += usize::from(change.is_none());
+        if let Some(slot) = slots.get_mut(place) {
+            *slot = change;
+        }
+    }
+    let changes: Vec<Change> = slots.into_iter().flatten().collect();
+    let head = work.head.get().cloned();
+    if changes.is_empty() {
+        report.last =
+            Some(commit::unchanged(session, &message.summary, &message.description, head).await?);
+        return Ok(report);
+    }
+    report.committed = changes.len();
+    let mut draft = Draft::new(message.summary, message.description, changes);
+    draft.parent = message.parent;
+    let (info, draft) = commit::make(session, draft, head, false).await?;
+    session.progress.skip_files(draft.changes.len() as u64);
+    if verified {
+        verify(session, &info, &draft).await?;
+    }
+    report.last = Some(info.clone());
+    report.commits.push(info);
+    Ok(report)
+}
+
+/// That the commit holds what was sent.
+pub(super) async fn verify(session: &Session, info: &commit::Info, draft: &Draft) -> Result<()> {
+    let revision = crate::names::Revision::parse(&info.oid)?;
+    match entries::difference(session, &revision, draft).await? {
+        Some(path) => Err(entries::not_as_sent(&path, &info.oid)),
+        None => Ok(()),
+    }
+}
+
+/// Names the files that patterns stand for.
+async fn expand(session: &Session, operations: Vec<Operation>) -> Result<Vec<Operation>> {
+    let mut expanded = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let Operation::DeleteMatching(patterns) = operation else {
+            expanded.push(operation);
+            continue;
+        };
+        let files = entries::files(session).await?;
+        let matching = files.into_iter().filter(|path| {
+            let path = path.as_str();
+            path != ".gitattributes"
+                && patterns.iter().any(|pattern| pattern::matches(pattern, path))
+        });
+        expanded.extend(matching.map(Operation::DeleteFile));
+    }
+    Ok(expanded)
+}
+
+/// Operations by what they need.
+#[derive(Default)]
+struct Sorted {
+    additions: Vec<Addition>,
+    copies: Vec<Copy>,
+    /// One for each operation, filled where nothing is needed.
+    slots: Vec<Option<Change>>,
+}
+
+/// Tells additions and copies from what needs no preparation.
+async fn sort(session: &Session, operations: Vec<Operation>) -> Result<Sorted> {
+    let sorted = blocking::run(move || {
+        let mut sorted = Sorted::default();
+        operations
+            .into_iter()
+            .enumerate()
+            .try_for_each(|(place, operation)| sorted.add(place, operation))?;
+        Ok::<_, Error>(sorted)
+    })
+    .await?;
+    session.progress.add_files(sorted.slots.len() as u64);
+    session.progress.add_bytes(sorted.additions.iter().map(|file| file.stamp.size).sum());
+    Ok(sorted)
+}
+
+impl Sorted {
+    fn add(&mut self, place: usize, operation: Operation) -> Result<()> {
+        self.slots.push(match operation {
+            Operation::DeleteFile(path) => Some(Change::DeleteFile(path)),
+            Operation::DeleteFolder(path) => Some(Change::DeleteFolder(path)),
+            Operation::Add { path, source: Source::Remote, known: Some(oid), size } => {
+                Some(Change::Lfs { path, oid, size })
+            }
+            // Expanded before.
+            Operation::DeleteMatching(_) => None,
+            Operation::Add { path, source, known, .. } => {
+                let stamp = match &source {
+                    Source::Bytes(bytes) => Stamp::fixed(bytes.len() as u64),
+                    other => other.stamp(&path)?.unwrap_or_default(),
+                };
+                self.additions.push(Addition { path, source, stamp, known, place });
+                None
+            }
+            Operation::Copy { from, path, revision, repo } => {
+                self.copies.push(Copy { place, from, path, revision, repo });
+                None
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Prepares all additions and waits for the last.
+async fn prepare_all(work: &Arc<Work>, additions: Vec<Addition>) -> Result<Vec<Outcome>> {
+    if additions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (sender, mut receiver) = mpsc::channel(64);
+    let collect = async {
+        let mut outcomes = Vec::new();
+        while let Some(outcome) = receiver.recv().await {
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    };
+    let ((), outcomes) = tokio::try_join!(prepare::run(work.clone(), additions, sender), collect)?;
+    Ok(outcomes)
+}
+
+fn deleted(slots: &[Option<Change>]) -> HashSet<EntryPath> {
+    let deleted = |change: &Change| match change {
+        Change::DeleteFile(path) | Change::DeleteFolder(path) => Some(path.clone()),
+        _ => None,
+    };
+    slots.iter().flatten().filter_map(deleted).collect()
+}
+
+/// What is probably not meant.
+fn warn(session: &Session, operations: &[Operation], report: &mut Report) {
+    let kind = session.target.repo.kind().name();
+    let mut added: HashMap<&str, u32> = HashMap::new();
+    for operation in operations {
+        match operation {
+            Operation::Add { path, .. } => {
+                let path = path.as_str();
+                if added.contains_key(path) {
+                    report.warn(format!(
+                        "\"{path}\" is added twice in one commit; the last one counts"
+                    ));
+                }
+                let ending = path.rsplit('.').next();
+                if kind != "dataset" && matches!(ending, Some("parquet" | "arrow")) {
+                    report.warn(format!(
+                        "\"{path}\" looks like data and goes to a {kind} repository; for a dataset, pass repo_type: :dataset"
+                    ));
+                }
+                *added.entry(path).or_default() += 1;
+                for (at, _) in path.match_indices('/') {
+                    *added.entry(&path[..at]).or_default() += 1;
+                }
+            }
+            Operation::Copy { .. } | Operation::DeleteMatching(_) => {}
+            Operation::DeleteFile(path) | Operation::DeleteFolder(path) => {
+                if added.contains_key(path.as_str()) {
+                    report.warn(format!(
+                        "\"{path}\" is deleted after something in it was added in the same commit"
+                    ));
+                }
+            }
+        }
+    }
+}

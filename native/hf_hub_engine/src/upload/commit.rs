@@ -1,0 +1,306 @@
+//! Makes one commit, once.
+//!
+//! A commit that was sent and not answered may have been made all the same. So it is never just sent
+//! again: the branch is asked first, and what is sent then names the head that was seen, so that the
+//! Hub refuses it if the first one arrives after all.
+
+use std::sync::Arc;
+
+use reqwest::{Method, header::HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    hub::{self, MAX_HOPS, tried},
+    names::{Commit, Revision},
+    progress::Activity,
+    retry,
+    transport::{Request, Response},
+    upload::{
+        body, entries,
+        payload::{Draft, Lines},
+        session::{Session, read},
+    },
+};
+
+const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+
+/// The largest answer to a commit.
+const ANSWER: usize = 1 << 20;
+
+/// Commits and pull requests that are looked at for one of ours.
+const LOOK: usize = 20;
+const LOOK_PULL_REQUESTS: usize = 3;
+
+/// A commit that was made, or the head where nothing was to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Info {
+    /// Its page.
+    pub commit_url: String,
+    /// The first line of its message.
+    pub commit_message: String,
+    /// The rest.
+    pub commit_description: String,
+    /// Its id.
+    pub oid: String,
+    /// The page of the pull request that was opened.
+    pub pr_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    commit_oid: String,
+    #[serde(default)]
+    commit_url: Option<String>,
+    #[serde(default)]
+    pull_request_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Past {
+    id: String,
+    #[serde(default)]
+    title: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refs {
+    #[serde(default)]
+    pull_requests: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    #[serde(rename = "ref")]
+    name: String,
+}
+
+/// What became of a commit that was not answered.
+enum Fate {
+    Made(Info),
+    /// The head of the branch, where it is known.
+    NotMade(Option<Commit>),
+}
+
+/// Makes the commit. `head` is what the branch was before, where that is known; `unanswered` says
+/// that an earlier run may have sent the same.
+pub(super) async fn make(
+    session: &Session,
+    draft: Draft,
+    mut head: Option<Commit>,
+    mut unanswered: bool,
+) -> Result<(Info, Arc<Draft>)> {
+    let mut draft = Arc::new(draft);
+    // A pull request has no head of its own that could be named.
+    let is_guarded = draft.parent.is_none() && !session.target.create_pr;
+    if unanswered {
+        guard(&mut draft, is_guarded, head.as_ref());
+        if session.target.create_pr
+            && let Fate::Made(info) = fate(session, &draft, head.as_ref()).await?
+        {
+            return Ok((info, draft));
+        }
+    }
+    for failures in 1.. {
+        session.progress.set_activity(Activity::Committing, None);
+        let error = match send(session, &draft).await {
+            Ok(answer) => return Ok((info(session, &draft, answer), draft)),
+            Err(error) => error,
+        };
+        let uncertain_yet = is_ambiguous(&error) || (unanswered && is_stale(&error));
+        if !uncertain_yet && error.kind() != ErrorKind::RateLimited {
+            return Err(error);
+        }
+        if uncertain_yet {
+            unanswered = true;
+            match fate(session, &draft, head.as_ref()).await {
+                Ok(Fate::Made(info)) => return Ok((info, draft)),
+                Ok(Fate::NotMade(now)) => head = now.or(head),
+                Err(_) => return Err(uncertain(error)),
+            }
+        }
+        let transient =
+            if is_stale(&error) && is_guarded { as_transient(&error) } else { error.clone() };
+        let Some(wait) = retry::decide(session.hub.retry, failures, &transient) else {
+            return Err(tried(error, failures));
+        };
+        hub::pause(&session.progress, &error, wait).await;
+        guard(&mut draft, is_guarded && unanswered, head.as_ref());
+    }
+    Err(Error::new(ErrorKind::Internal, "a commit ended without a result"))
+}
+
+/// Lets the commit be refused where the branch is no longer what was seen.
+fn guard(draft: &mut Arc<Draft>, is_guarded: bool, head: Option<&Commit>) {
+    if is_guarded {
+        Arc::make_mut(draft).parent = head.map(ToString::to_string);
+    }
+}
+
+/// Whether the Hub may have done what was asked.
+fn is_ambiguous(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Timeout
+        | ErrorKind::Transport
+        | ErrorKind::Server
+        | ErrorKind::InvalidResponse => true,
+        ErrorKind::Http => error.status() == Some(408),
+        _ => false,
+    }
+}
+
+/// Whether the branch is not where the commit said it is.
+fn is_stale(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Precondition | ErrorKind::Conflict)
+}
+
+fn as_transient(error: &Error) -> Error {
+    Error::new(ErrorKind::Transport, error.message())
+}
+
+fn uncertain(error: Error) -> Error {
+    let message = format!(
+        "{}; whether the commit was made is unknown, since the Hub cannot be asked: upload again, \
+         what it has is not committed twice",
+        error.message()
+    );
+    error.with_message(message)
+}
+
+async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
+    let hub = session.patient();
+    let mut url = session.route("commit");
+    for _ in 0..=MAX_HOPS {
+        let mut headers = hub.headers(&url);
+        headers.insert(reqwest::header::CONTENT_TYPE, NDJSON);
+        let request = Request {
+            method: Method::POST,
+            url: url.clone(),
+            headers,
+            body: None,
+            timeouts: hub.timeouts,
+            alone: false,
+        };
+        let lines = Lines::new(draft.clone());
+        let response = body::send(&hub, request, lines, |_| ()).await?;
+        if !response.status().is_redirection() {
+            return answer(response).await;
+        }
+        let target = hub::redirect_target(&response)?;
+        if !hub.owns(&target) {
+            let message = "the Hub sent a commit on to another host, which is not followed";
+            return Err(Error::new(ErrorKind::BadRequest, message).with_url(&url));
+        }
+        url = target;
+    }
+    Err(hub::too_many_redirects(&url))
+}
+
+async fn answer(response: Response) -> Result<Answer> {
+    let url = response.url().clone();
+    read(&response.bytes(ANSWER).await?, &url)
+}
+
+fn info(session: &Session, draft: &Draft, answer: Answer) -> Info {
+    let commit_url = answer.commit_url.unwrap_or_else(|| commit_url(session, &answer.commit_oid));
+    Info {
+        commit_url,
+        commit_message: draft.summary.clone(),
+        commit_description: draft.description.clone(),
+        oid: answer.commit_oid,
+        pr_url: answer.pull_request_url,
+    }
+}
+
+fn page(session: &Session) -> String {
+    let repo = &session.target.repo;
+    session.hub.url(&format!("{}{}", repo.kind().url_prefix(), repo.id())).into()
+}
+
+fn commit_url(session: &Session, oid: &str) -> String {
+    format!("{}/commit/{oid}", page(session))
+}
+
+/// The head of the branch as a result, where nothing is to be committed.
+pub(super) async fn unchanged(
+    session: &Session,
+    summary: &str,
+    description: &str,
+    head: Option<Commit>,
+) -> Result<Info> {
+    #[derive(Deserialize)]
+    struct About {
+        sha: String,
+    }
+    let oid = if let Some(head) = head {
+        head.to_string()
+    } else {
+        let revision = hub::encode(session.target.revision.as_str());
+        let url = session.hub.api_url(&session.target.repo, &format!("revision/{revision}"));
+        session.get::<About>(url).await?.sha
+    };
+    Ok(Info {
+        commit_url: commit_url(session, &oid),
+        commit_message: summary.to_owned(),
+        commit_description: description.to_owned(),
+        oid,
+        pr_url: None,
+    })
+}
+
+/// Looks whether the commit was made.
+async fn fate(session: &Session, draft: &Draft, before: Option<&Commit>) -> Result<Fate> {
+    if session.target.create_pr {
+        return pull_request(session, draft).await;
+    }
+    let past = history(session, &session.target.revision).await?;
+    let head = past.first().and_then(|commit| Commit::parse(&commit.id).ok());
+    let newer =
+        past.iter().take_while(|commit| before.is_none_or(|before| before.as_str() != commit.id));
+    for commit in newer.take(LOOK) {
+        if is_ours(session, draft, commit).await? {
+            let answer =
+                Answer { commit_oid: commit.id.clone(), commit_url: None, pull_request_url: None };
+            return Ok(Fate::Made(info(session, draft, answer)));
+        }
+    }
+    Ok(Fate::NotMade(head))
+}
+
+async fn pull_request(session: &Session, draft: &Draft) -> Result<Fate> {
+    let repo = session.hub.api_url(&session.target.repo, "");
+    let url = repo.join("refs?include_prs=1").unwrap_or(repo);
+    let refs: Refs = session.get(url).await?;
+    let number =
+        |reference: &Reference| reference.name.strip_prefix("refs/pr/")?.parse::<u64>().ok();
+    let mut numbers: Vec<u64> = refs.pull_requests.iter().filter_map(number).collect();
+    numbers.sort_unstable_by(|one, other| other.cmp(one));
+    for number in numbers.into_iter().take(LOOK_PULL_REQUESTS) {
+        let revision = Revision::parse(&format!("refs/pr/{number}"))?;
+        let Some(commit) = history(session, &revision).await?.into_iter().next() else { continue };
+        if is_ours(session, draft, &commit).await? {
+            let url = format!("{}/discussions/{number}", page(session));
+            let answer =
+                Answer { commit_oid: commit.id, commit_url: None, pull_request_url: Some(url) };
+            return Ok(Fate::Made(info(session, draft, answer)));
+        }
+    }
+    Ok(Fate::NotMade(None))
+}
+
+async fn history(session: &Session, revision: &Revision) -> Result<Vec<Past>> {
+    let revision = hub::encode(revision.as_str());
+    session.get(session.hub.api_url(&session.target.repo, &format!("commits/{revision}"))).await
+}
+
+/// Whether a commit says and holds what the draft does.
+async fn is_ours(session: &Session, draft: &Draft, commit: &Past) -> Result<bool> {
+    let title = draft.summary.lines().next().unwrap_or_default();
+    if commit.title.trim() != title.trim() {
+        return Ok(false);
+    }
+    let revision = Revision::parse(&commit.id)?;
+    Ok(entries::difference(session, &revision, draft).await?.is_none())
+}

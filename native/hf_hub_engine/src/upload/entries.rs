@@ -1,0 +1,153 @@
+//! What a repository has under some names, and whether that is what a commit put there.
+
+use std::collections::{HashMap, HashSet};
+
+use reqwest::{Method, header::HeaderValue};
+use serde::Deserialize;
+
+use crate::{
+    api::Call,
+    error::{Error, ErrorKind, Result},
+    hub,
+    names::{EntryPath, Repo, Revision},
+    upload::{
+        oid::Oid,
+        payload::{Change, Draft},
+        session::{Session, read},
+    },
+};
+
+/// Names in one question.
+const BATCH: usize = 500;
+
+/// More pages than any repository has.
+const PAGES: usize = 10_000;
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+/// A file or folder of a repository.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Entry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    oid: String,
+    #[serde(default)]
+    pub(super) lfs: Option<Pointer>,
+    #[serde(default, rename = "xetHash")]
+    pub(super) xet_hash: Option<String>,
+}
+
+/// Where the content of a large file is.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Pointer {
+    oid: String,
+}
+
+impl Entry {
+    pub(super) fn is_folder(&self) -> bool {
+        self.kind == "directory"
+    }
+
+    /// What identifies the content.
+    pub(super) fn content(&self) -> Result<Oid> {
+        Oid::parse(self.lfs.as_ref().map_or(&self.oid, |pointer| &pointer.oid))
+    }
+
+    /// What identifies the entry for git.
+    pub(super) fn blob(&self) -> &str {
+        &self.oid
+    }
+}
+
+/// The entries of these names; those that there are not are left out.
+pub(super) async fn look(
+    session: &Session,
+    repo: &Repo,
+    revision: &Revision,
+    paths: &[&EntryPath],
+) -> Result<HashMap<String, Entry>> {
+    let url = session.hub.api_url(repo, &format!("paths-info/{}", hub::encode(revision.as_str())));
+    let mut found = HashMap::new();
+    for some in paths.chunks(BATCH) {
+        let form: Vec<_> =
+            some.iter().map(|path| format!("paths={}", hub::encode(path.as_str()))).collect();
+        let body = format!("{}&expand=false", form.join("&"));
+        let call = Call {
+            method: Method::POST,
+            body: Some((FORM, body.into())),
+            ..Call::get(url.clone())
+        };
+        let entries: Vec<Entry> = session.exchange(call).await?;
+        found.extend(entries.into_iter().map(|entry| (entry.path.clone(), entry)));
+    }
+    Ok(found)
+}
+
+/// The names of all files of the branch.
+pub(super) async fn files(session: &Session) -> Result<Vec<EntryPath>> {
+    let Session { hub, target, progress, .. } = session;
+    let revision = hub::encode(target.revision.as_str());
+    let mut url = hub.api_url(&target.repo, &format!("tree/{revision}"));
+    url.set_query(Some("recursive=true&expand=false"));
+    let (mut files, mut next) = (Vec::new(), Some(url));
+    for _ in 0..PAGES {
+        let Some(url) = next else { return Ok(files) };
+        let call = Call::get(url.clone());
+        let answer = hub.retrying(progress, || hub.exchange_once(&call)).await?;
+        for entry in
+            read::<Vec<Entry>>(&answer.body, &url)?.iter().filter(|entry| !entry.is_folder())
+        {
+            files.push(EntryPath::parse(&entry.path)?);
+        }
+        next = answer.next.filter(|next| *next != url);
+    }
+    Ok(files)
+}
+
+/// The first path at which `revision` does not look as the draft wanted it.
+pub(super) async fn difference(
+    session: &Session,
+    revision: &Revision,
+    draft: &Draft,
+) -> Result<Option<EntryPath>> {
+    let added: HashSet<&EntryPath> =
+        draft.changes.iter().filter(|change| adds(change)).map(Change::path).collect();
+    let is_refilled = |path: &EntryPath| {
+        added.iter().any(|added| added.as_str().starts_with(&format!("{path}/")))
+    };
+    // Of several changes to one path, the last counts.
+    let mut last: HashMap<&EntryPath, usize> = HashMap::new();
+    for (place, change) in draft.changes.iter().enumerate() {
+        last.insert(change.path(), place);
+    }
+    let paths: Vec<&EntryPath> = last.keys().copied().collect();
+    let found = look(session, &session.target.repo, revision, &paths).await?;
+    for (path, place) in last {
+        let entry = found.get(path.as_str());
+        let same = match draft.changes.get(place) {
+            Some(change) if adds(change) => {
+                let wanted = draft.oid(place);
+                entry.is_some_and(|entry| wanted.is_some() && entry.content().ok() == wanted)
+            }
+            Some(Change::DeleteFolder(folder)) if is_refilled(folder) => true,
+            _ => entry.is_none(),
+        };
+        if !same {
+            return Ok(Some(path.clone()));
+        }
+    }
+    Ok(None)
+}
+
+fn adds(change: &Change) -> bool {
+    matches!(change, Change::File(_) | Change::Lfs { .. })
+}
+
+/// The error for a commit that does not hold what was sent.
+pub(super) fn not_as_sent(path: &EntryPath, commit: &str) -> Error {
+    let message = format!(
+        "the Hub made commit {commit}, but it does not hold \"{path}\" as it was sent; upload it again"
+    );
+    Error::new(ErrorKind::ChecksumMismatch, message).with_path(path)
+}

@@ -1,0 +1,191 @@
+//! What an upload of a folder has learned, kept next to it for the next run: hashes by name and stamp,
+//! and whether a commit was begun that was not answered.
+//!
+//! Lines of JSON, only ever added to, each whole or worthless. A folder that cannot be written to has
+//! none, and is hashed again.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{
+    blocking,
+    upload::{
+        Addition,
+        oid::Oid,
+        session::Target,
+        source::{Root, Stamp},
+    },
+};
+
+/// Lines that wait to be written.
+const QUEUE: usize = 1024;
+
+/// Lines beyond those in use, from which on the file is written anew.
+const STALE: usize = 1000;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// A file and its identity.
+    File { path: String, size: u64, modified: i64, oid: Oid },
+    /// A commit to this branch was sent.
+    Begun { branch: String },
+    /// It was answered.
+    Ended { branch: String },
+}
+
+/// What is known of a folder.
+pub(super) struct Ledger {
+    lines: mpsc::Sender<Line>,
+    branch: String,
+    prefix: String,
+    writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A ledger, and what it said.
+pub(super) struct Opened {
+    pub(super) ledger: Option<Ledger>,
+    /// Whether a commit was sent that was not answered.
+    pub(super) unanswered: bool,
+}
+
+/// Opens the ledger of `root` and completes `files`, which are in order, by what it knows.
+pub(super) fn open(root: &Root, target: &Target, files: &mut [Addition]) -> Opened {
+    let place = place(&root.dir);
+    let branch = format!("{}/{}@{}", target.repo.kind().name(), target.repo.id(), target.revision);
+    let (unanswered, lines, known) = read(&place, root, &branch, files);
+    let file = if lines > known * 2 + STALE { renew(&place, root, files) } else { append(&place) };
+    let ledger = file.map(|file| {
+        let (lines, received) = mpsc::channel(QUEUE);
+        let writer = tokio::task::spawn_blocking(move || write(file, received));
+        Ledger {
+            lines,
+            branch,
+            prefix: root.prefix.clone(),
+            writer: tokio::sync::Mutex::new(Some(writer)),
+        }
+    });
+    Opened { ledger, unanswered }
+}
+
+impl Ledger {
+    /// Keeps what identifies a file.
+    pub(super) async fn hashed(&self, file: &Addition, oid: Oid) {
+        let path = file.path.as_str().strip_prefix(&self.prefix).unwrap_or(file.path.as_str());
+        let Stamp { size, modified } = file.stamp;
+        self.add(Line::File { path: path.to_owned(), size, modified, oid }).await;
+    }
+
+    /// Keeps that a commit is being sent.
+    pub(super) async fn begun(&self) {
+        self.add(Line::Begun { branch: self.branch.clone() }).await;
+    }
+
+    /// Keeps that it was answered.
+    pub(super) async fn ended(&self) {
+        self.add(Line::Ended { branch: self.branch.clone() }).await;
+    }
+
+    /// Waits until everything is written.
+    pub(super) async fn close(self) {
+        let Self { lines, writer, .. } = self;
+        drop(lines);
+        if let Some(writer) = writer.into_inner() {
+            blocking::join(writer.await);
+        }
+    }
+
+    async fn add(&self, line: Line) {
+        // A ledger that cannot be written is as good as none.
+        let _ = self.lines.send(line).await;
+    }
+}
+
+fn place(dir: &Path) -> PathBuf {
+    dir.join(".cache").join("huggingface").join("upload").join("hf_hub.jsonl")
+}
+
+fn write(mut file: File, mut lines: mpsc::Receiver<Line>) {
+    let mut buffer = Vec::new();
+    while let Some(line) = lines.blocking_recv() {
+        buffer.clear();
+        encode(&line, &mut buffer);
+        while let Ok(line) = lines.try_recv() {
+            encode(&line, &mut buffer);
+        }
+        if file.write_all(&buffer).is_err() {
+            return;
+        }
+    }
+}
+
+fn encode(line: &Line, buffer: &mut Vec<u8>) {
+    // Names and numbers always are JSON.
+    let _ = serde_json::to_writer(&mut *buffer, line);
+    buffer.push(b'\n');
+}
+
+/// Whether a commit is unanswered, how many lines there are, and how many are of use.
+fn read(place: &Path, root: &Root, branch: &str, files: &mut [Addition]) -> (bool, usize, usize) {
+    let (mut unanswered, mut count, mut known) = (false, 0, 0);
+    let Ok(file) = File::open(place) else { return (unanswered, count, known) };
+    for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+        count += 1;
+        match serde_json::from_slice(&line) {
+            Ok(Line::File { path, size, modified, oid }) => {
+                let path = format!("{}{path}", root.prefix);
+                let place = files.binary_search_by(|file| file.path.as_str().cmp(&path));
+                let file = place.ok().and_then(|place| files.get_mut(place));
+                if let Some(file) = file.filter(|file| file.stamp == Stamp { size, modified }) {
+                    known += usize::from(file.known.is_none());
+                    file.known = Some(oid);
+                }
+            }
+            Ok(Line::Begun { branch: of }) if of == branch => unanswered = true,
+            Ok(Line::Ended { branch: of }) if of == branch => unanswered = false,
+            // Of another upload, or torn by a crash.
+            Ok(Line::Begun { .. } | Line::Ended { .. }) | Err(_) => {}
+        }
+    }
+    (unanswered, count, known)
+}
+
+fn append(place: &Path) -> Option<File> {
+    let folder = place.parent()?;
+    std::fs::create_dir_all(folder).ok()?;
+    // Whoever commits the folder with git should not commit this.
+    let rules = folder.parent()?.join(".gitignore");
+    if !rules.exists() {
+        std::fs::write(rules, "*").ok()?;
+    }
+    let mut file = OpenOptions::new().create(true).append(true).open(place).ok()?;
+    // Ends a line that a crash has torn.
+    file.write_all(b"\n").ok()?;
+    Some(file)
+}
+
+/// Leaves only what is of use; another run that writes at the same time loses its lines, not more.
+fn renew(place: &Path, root: &Root, files: &[Addition]) -> Option<File> {
+    let mut next = tempfile::NamedTempFile::new_in(place.parent()?).ok()?;
+    let mut buffer = Vec::new();
+    for file in files {
+        if let Some(oid) = file.known {
+            let path = file.path.as_str().strip_prefix(&root.prefix).unwrap_or(file.path.as_str());
+            let Stamp { size, modified } = file.stamp;
+            encode(&Line::File { path: path.to_owned(), size, modified, oid }, &mut buffer);
+        }
+        if buffer.len() > 64 << 10 {
+            next.write_all(&buffer).ok()?;
+            buffer.clear();
+        }
+    }
+    next.write_all(&buffer).ok()?;
+    next.persist(place).ok()?;
+    append(place)
+}

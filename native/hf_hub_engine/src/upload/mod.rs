@@ -1,0 +1,106 @@
+//! Uploads: files, folders and lists of changes into commits.
+//!
+//! A file is judged by the Hub ([`preupload`]), hashed once ([`digest`]), put into the large file
+//! store if that is where it belongs ([`store`], [`object`]), and named in a commit ([`payload`],
+//! [`commit`]). All of it streams: memory holds names and a few pieces, never a file.
+
+mod body;
+mod card;
+mod changes;
+mod commit;
+mod copies;
+mod digest;
+mod entries;
+mod explain;
+mod folder;
+mod ledger;
+mod lfs;
+mod object;
+mod oid;
+mod pace;
+mod path;
+mod payload;
+mod prepare;
+mod preupload;
+mod session;
+mod source;
+mod store;
+mod walk;
+
+pub use changes::{Operation, Spec, create, preupload as preupload_files};
+pub use commit::Info;
+pub use folder::{Spec as FolderSpec, run as folder};
+pub use oid::Oid;
+pub use path::{parse as parse_path, parse_folder as parse_folder_path};
+pub use preupload::Mode;
+pub use session::{Target, Tuning};
+pub use source::{Source, Stamp};
+
+use serde::Serialize;
+
+use crate::{error::Result, names::EntryPath};
+use source::Content;
+
+/// A file that is to be in the repository.
+#[derive(Clone, Debug)]
+pub struct Addition {
+    /// Its name there.
+    pub path: EntryPath,
+    /// Its content.
+    pub source: Source,
+    /// How the content looked when it was first seen.
+    pub stamp: Stamp,
+    /// What identifies the content, where that is known.
+    pub known: Option<Oid>,
+    /// Its place among the changes asked for.
+    pub place: usize,
+}
+
+impl Addition {
+    /// Opens the content, if it still looks as it did.
+    fn open(&self) -> Result<Content> {
+        self.source.open(&self.path, self.stamp)
+    }
+}
+
+/// The words of a commit, and what it follows.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The first line.
+    pub summary: String,
+    /// The rest; may be empty.
+    pub description: String,
+    /// The commit that the branch must be at.
+    pub parent: Option<String>,
+}
+
+/// What an upload did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// The commits, in order; none where there was nothing to do.
+    pub commits: Vec<Info>,
+    /// The last of them, or the head.
+    pub last: Option<Info>,
+    /// Files and deletions in the commits.
+    pub committed: usize,
+    /// Files that the repository had already.
+    pub unchanged: usize,
+    /// Files that the repository's rules left out.
+    pub ignored: usize,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// More warnings than anybody reads.
+const WARNINGS: usize = 20;
+
+impl Report {
+    fn warn(&mut self, text: String) {
+        if self.warnings.len() < WARNINGS {
+            self.warnings.push(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! Puts one content into the large file store: whole, or in parts side by side.
+//!
+//! What breaks is sent again from the disk. Links that have expired are asked for anew, and no link
+//! ever sees the token.
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::{Method, Url, header::ETAG};
+use serde::Serialize;
+
+use crate::{
+    blocking,
+    error::{Error, ErrorKind, Result},
+    progress::{Activity, FileProgress},
+    transport::{self, Body, Response},
+    upload::{
+        Addition,
+        body::{self, Pieces},
+        digest::{BLOCK, Sums, index},
+        lfs::{self, Object, Plan, Slot},
+        session::Session,
+        source::Content,
+    },
+};
+
+/// How often links are asked for anew.
+const RENEWALS: u32 = 3;
+
+/// The largest answer of a store that is looked at.
+const ANSWER: usize = 1 << 20;
+
+/// A content that is to be put. Many of them wait at a time, so it is not open.
+#[derive(Clone, Debug)]
+pub(super) struct Large {
+    pub(super) object: Object,
+    pub(super) file: Addition,
+    /// `None` where an earlier run has hashed it.
+    pub(super) sums: Option<Sums>,
+}
+
+/// A content that is being put.
+#[derive(Clone, Debug)]
+struct Open {
+    content: Content,
+    sums: Option<Sums>,
+}
+
+#[derive(Serialize)]
+struct Completion<'a> {
+    oid: String,
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Part<'a> {
+    part_number: usize,
+    etag: &'a str,
+}
+
+/// Puts a content where `plan` says.
+pub(super) async fn put(session: &Session, large: &Large, mut plan: Plan) -> Result<()> {
+    let object = &large.object;
+    let file = session.progress.start_file(object.path.as_str(), Some(0));
+    let addition = large.file.clone();
+    let content = blocking::run(move || addition.open()).await?;
+    let open = Open { content, sums: large.sums.clone() };
+    for renewals in 0.. {
+        let error = match attempt(session, object, &open, &plan, &file).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if renewals == RENEWALS || !may_be_stale(&error) {
+            return Err(failed(object, error));
+        }
+        file.restart();
+        let mut plans = lfs::batch(session, std::slice::from_ref(object)).await?;
+        let Some(renewed) = plans.remove(&object.oid) else {
+            session.progress.skip_bytes(object.size);
+            return Ok(());
+        };
+        plan = renewed;
+    }
+    Ok(())
+}
+
+/// Whether other links may do better: stores say in many ways that one has expired, that an upload
+/// in parts is over, or that the parts are not the ones they have.
+fn may_be_stale(error: &Error) -> bool {
+    matches!(error.status(), Some(400 | 401 | 403 | 404 | 410))
+}
+
+fn failed(object: &Object, error: Error) -> Error {
+    let message = format!("cannot upload \"{}\": {}", object.path, error.message());
+    if error.kind() == ErrorKind::ChecksumMismatch { error } else { error.with_message(message) }
+        .with_path(&object.path)
+}
+
+async fn attempt(
+    session: &Session,
+    object: &Object,
+    open: &Open,
+    plan: &Plan,
+    file: &FileProgress,
+) -> Result<()> {
+    let size = object.size;
+    match &plan.slot {
+        Slot::Whole(link) => drop(put_range(session, open, file, link, (0, size)).await?),
+        Slot::Parts { complete, size: part, links } => {
+            let ranges =
+                (0..size).step_by(index(*part)).map(|first| (first, size.min(first + part)));
+            let parts: Vec<_> = links.iter().cloned().zip(ranges).collect();
+            let etags: Vec<String> = stream::iter(parts)
+                .map(|(link, range)| put_part(session, open, file, link, range))
+                .buffered(session.tuning.connections.max(1))
+                .try_collect()
+                .await?;
+            finish(session, object, complete, &etags).await?;
+        }
+    }
+    open.content.check()?;
+    match &plan.verify {
+        Some(url) => lfs::verify(session, url, object).await,
+        None => Ok(()),
+    }
+}
+
+async fn put_part(
+    session: &Session,
+    open: &Open,
+    file: &FileProgress,
+    link: Url,
+    range: (u64, u64),
+) -> Result<String> {
+    let response = put_range(session, open, file, &link, range).await?;
+    let etag = transport::text(response.headers(), ETAG.as_str()).filter(|etag| !etag.is_empty());
+    etag.map(str::to_owned).ok_or_else(|| {
+        let message = "the store did not say what it took for a part of the content";
+        Error::new(ErrorKind::InvalidResponse, message).with_url(&link)
+    })
+}
+
+/// Sends the bytes of `range` to a link, again and again if need be.
+async fn put_range(
+    session: &Session,
+    open: &Open,
+    file: &FileProgress,
+    link: &Url,
+    (first, end): (u64, u64),
+) -> Result<Response> {
+    let attempt = || async {
+        // Closed never.
+        let _connection = session.connections.acquire().await;
+        session.progress.set_activity(Activity::Uploading, None);
+        let range = Range { open: open.clone(), first, at: first, end };
+        let request = session.signed(Method::PUT, link.clone(), session.tuning.silence);
+        let mut sent = 0;
+        let answer = body::send(&session.hub, request, range, |bytes| {
+            sent += bytes;
+            file.received(bytes);
+        });
+        let answer = answer.await.and_then(|response| unredirected(response, link));
+        answer.inspect_err(|_| file.take_back(sent))
+    };
+    session.hub.retrying(&session.progress, attempt).await
+}
+
+async fn finish(session: &Session, object: &Object, link: &Url, etags: &[String]) -> Result<()> {
+    let parts = (1..).zip(etags).map(|(part_number, etag)| Part { part_number, etag }).collect();
+    let completion = Completion { oid: object.oid.to_string(), parts };
+    let body = Bytes::from(serde_json::to_vec(&completion).unwrap_or_default());
+    let wait = session.patient().timeouts.headers;
+    let attempt = || async {
+        let mut request = session.signed(Method::POST, link.clone(), wait);
+        request.headers.insert(reqwest::header::ACCEPT, lfs::KIND);
+        request.body = Some(Body::from(body.clone()));
+        let response = unredirected(session.hub.send(request).await?, link)?;
+        response.bytes(ANSWER).await.map(drop)
+    };
+    session.hub.retrying(&session.progress, attempt).await
+}
+
+fn unredirected(response: Response, link: &Url) -> Result<Response> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let message = format!("the store answered an upload with a redirect ({})", response.status());
+    Err(Error::new(ErrorKind::InvalidResponse, message).with_url(link))
+}
+
+/// The bytes of a range, block by block, each known to be the one that was hashed.
+struct Range {
+    open: Open,
+    first: u64,
+    at: u64,
+    end: u64,
+}
+
+impl Pieces for Range {
+    fn length(&self) -> u64 {
+        self.end - self.first
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        let content = &self.open.content;
+        if self.at >= self.end {
+            content.check()?;
+            return Ok(None);
+        }
+        let start = self.at / BLOCK * BLOCK;
+        let stop = (start + BLOCK).min(content.stamp().size);
+        let mut block = vec![0; index(stop - start)];
+        content.read(start, &mut block)?;
+        if let Some(sums) = &self.open.sums {
+            sums.check(content, start, &block)?;
+        }
+        let wanted = index(self.at - start)..index(self.end.min(stop) - start);
+        self.at = stop;
+        Ok(Some(Bytes::from(block).slice(wanted)))
+    }
+}

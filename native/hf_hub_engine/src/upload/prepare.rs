@@ -1,0 +1,188 @@
+//! From files on disk to what a commit can name: judged by the Hub, hashed, and, if large, put into
+//! its store. Files are at all these stages at the same time.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    names::{Commit, EntryPath},
+    upload::{
+        Addition, digest,
+        ledger::Ledger,
+        lfs::Object,
+        object::Large,
+        oid::Oid,
+        payload::Change,
+        preupload::{self, Mode, Verdict},
+        session::Session,
+        store::{self, Arrival},
+    },
+};
+
+/// Questions to the Hub on their way at a time.
+const QUESTIONS: usize = 2;
+
+/// What became of a file.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// Its place among the changes asked for.
+    pub(super) place: usize,
+    pub(super) fate: Fate,
+}
+
+/// What is left to be done with a file.
+#[derive(Debug)]
+pub(super) enum Fate {
+    Commit(Change),
+    /// The repository has it already.
+    Unchanged,
+    /// The repository's rules leave it out.
+    Ignored,
+}
+
+/// What files are prepared for.
+pub(super) struct Work {
+    pub(super) session: Arc<Session>,
+    /// The rules that are uploaded along.
+    pub(super) git_ignore: Option<String>,
+    /// Paths that the same commit deletes: what stands there does not stay by itself.
+    pub(super) deleted: HashSet<EntryPath>,
+    pub(super) ledger: Option<Arc<Ledger>>,
+    pub(super) head: OnceLock<Commit>,
+}
+
+impl Work {
+    pub(super) fn new(session: &Arc<Session>) -> Self {
+        Self {
+            session: session.clone(),
+            git_ignore: None,
+            deleted: HashSet::new(),
+            ledger: None,
+            head: OnceLock::new(),
+        }
+    }
+
+    /// Whether the same commit deletes the path, or a folder above it.
+    pub(super) fn deletes(&self, path: &EntryPath) -> bool {
+        let above = |deleted: &EntryPath| path.as_str().starts_with(&format!("{deleted}/"));
+        self.deleted.contains(path) || self.deleted.iter().any(above)
+    }
+}
+
+/// Prepares all files; `outcomes` gets each as soon as it is ready.
+pub(super) async fn run(
+    work: Arc<Work>,
+    files: Vec<Addition>,
+    outcomes: mpsc::Sender<Outcome>,
+) -> Result<()> {
+    let (large, arrivals) = mpsc::channel(2 * preupload::BATCH);
+    let identify = identify_all(work.clone(), files, outcomes.clone(), large);
+    let store = store::run(work.session.clone(), arrivals, outcomes);
+    tokio::try_join!(identify, store).map(drop)
+}
+
+async fn identify_all(
+    work: Arc<Work>,
+    files: Vec<Addition>,
+    outcomes: mpsc::Sender<Outcome>,
+    large: mpsc::Sender<Arrival>,
+) -> Result<()> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let questions = stream::iter(chunks(files)).map(|chunk| judge(work.clone(), chunk));
+    let judged =
+        questions.buffered(QUESTIONS).map_ok(|files| stream::iter(files).map(Ok)).try_flatten();
+    let identified = judged
+        .map_ok(|(file, verdict)| identify(work.clone(), file, verdict))
+        .try_buffer_unordered(processors);
+    let sent = identified.try_for_each(|identified| {
+        let (outcomes, large) = (outcomes.clone(), large.clone());
+        async move {
+            let gone = match identified {
+                Identified::Done(outcome) => outcomes.send(outcome).await.is_err(),
+                Identified::Large(arrival) => large.send(*arrival).await.is_err(),
+            };
+            if gone { Err(Error::new(ErrorKind::Cancelled, "cancelled")) } else { Ok(()) }
+        }
+    });
+    sent.await
+}
+
+/// The files in batches, each dropped from memory when it is done.
+fn chunks(files: Vec<Addition>) -> impl Iterator<Item = Vec<Addition>> {
+    let mut files = files.into_iter();
+    std::iter::from_fn(move || {
+        let chunk: Vec<_> = files.by_ref().take(preupload::BATCH).collect();
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+async fn judge(work: Arc<Work>, files: Vec<Addition>) -> Result<Vec<(Addition, Verdict)>> {
+    let judged = preupload::ask(&work.session, files, work.git_ignore.as_deref()).await?;
+    if let Some(head) = judged.head {
+        let _ = work.head.set(head);
+    }
+    Ok(judged.files)
+}
+
+enum Identified {
+    Done(Outcome),
+    Large(Box<Arrival>),
+}
+
+async fn identify(work: Arc<Work>, file: Addition, verdict: Verdict) -> Result<Identified> {
+    let (place, size) = (file.place, file.stamp.size);
+    let remote = verdict.remote.filter(|_| !work.deletes(&file.path));
+    let done = |fate| Identified::Done(Outcome { place, fate });
+    match verdict.mode {
+        _ if verdict.ignored => {
+            work.session.progress.skip_bytes(size);
+            Ok(done(Fate::Ignored))
+        }
+        Mode::Regular => regular(&work, file, remote).await.map(done),
+        Mode::Lfs => large(&work, file, remote).await,
+    }
+}
+
+/// A file that travels in the commit. It is hashed only where that may spare the commit.
+async fn regular(work: &Work, mut file: Addition, remote: Option<Oid>) -> Result<Fate> {
+    let progress = &work.session.progress;
+    file.known = file.known.filter(|known| matches!(known, Oid::Git(_)));
+    if file.known.is_none() && matches!(remote, Some(Oid::Git(_))) {
+        let oid = digest::git(file.open()?, progress.clone()).await?;
+        remember(work, &file, oid).await;
+        file.known = Some(oid);
+    }
+    progress.skip_bytes(file.stamp.size);
+    let same = remote.is_some() && file.known == remote;
+    Ok(if same { Fate::Unchanged } else { Fate::Commit(Change::File(file)) })
+}
+
+async fn large(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Identified> {
+    let (place, size) = (file.place, file.stamp.size);
+    let (oid, sums) = if let Some(known @ Oid::Sha256(_)) = file.known {
+        (known, None)
+    } else {
+        work.session.hashing();
+        let (oid, sums) = digest::sha256(file.open()?, work.session.progress.clone()).await?;
+        remember(work, &file, oid).await;
+        (oid, Some(sums))
+    };
+    if remote == Some(oid) {
+        work.session.progress.skip_bytes(size);
+        return Ok(Identified::Done(Outcome { place, fate: Fate::Unchanged }));
+    }
+    let object = Object { oid, size, path: file.path.clone() };
+    Ok(Identified::Large(Box::new(Arrival { place, large: Large { object, file, sums } })))
+}
+
+async fn remember(work: &Work, file: &Addition, oid: Oid) {
+    if let Some(ledger) = &work.ledger {
+        ledger.hashed(file, oid).await;
+    }
+}

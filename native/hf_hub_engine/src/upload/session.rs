@@ -1,0 +1,194 @@
+//! What all parts of one upload have in common, and how they ask the Hub.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{
+    Method, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Semaphore;
+
+use crate::{
+    api::Call,
+    error::{Error, ErrorKind, Result},
+    hub::Hub,
+    names::{Repo, Revision},
+    progress::{Activity, Progress},
+    transport::{Request, Timeouts},
+};
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
+
+/// The Hub's own addresses. Where they stand in links and another endpoint is used, that one is meant.
+const PUBLIC: [&str; 2] = ["https://huggingface.co", "https://hub-ci.huggingface.co"];
+
+/// How much longer than a silence the answer to a whole body may take: the Hub has work to do.
+const WORKING: u32 = 10;
+
+/// Where a commit goes.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The repository.
+    pub repo: Repo,
+    /// The branch.
+    pub revision: Revision,
+    /// Whether a pull request against it is opened instead.
+    pub create_pr: bool,
+}
+
+/// How an upload uses the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Files hashed or sent at a time.
+    pub workers: usize,
+    /// Connections for all of them together.
+    pub connections: usize,
+    /// The longest silence of a connection on which a body is sent.
+    pub silence: Duration,
+}
+
+/// One upload.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) hub: Hub,
+    pub(super) target: Target,
+    pub(super) tuning: Tuning,
+    pub(super) progress: Progress,
+    pub(super) connections: Semaphore,
+}
+
+impl Session {
+    pub(super) fn new(
+        hub: &Hub,
+        target: &Target,
+        tuning: Tuning,
+        progress: &Progress,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            hub: hub.clone(),
+            target: target.clone(),
+            tuning,
+            progress: progress.clone(),
+            connections: Semaphore::new(tuning.connections.clamp(1, 1024)),
+        })
+    }
+
+    /// The same upload into another branch.
+    pub(super) fn at_branch(&self, revision: Revision) -> Arc<Self> {
+        let target = Target { revision, create_pr: false, ..self.target.clone() };
+        Self::new(&self.hub, &target, self.tuning, &self.progress)
+    }
+
+    /// A route of the repository: `<rest>/<revision>`.
+    pub(super) fn route(&self, rest: &str) -> Url {
+        let revision = crate::hub::encode(self.target.revision.as_str());
+        let mut url = self.hub.api_url(&self.target.repo, &format!("{rest}/{revision}"));
+        if self.target.create_pr {
+            url.set_query(Some("create_pr=1"));
+        }
+        url
+    }
+
+    /// Asks with JSON, as often as needed: for what may be asked twice.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        self.exchange(post(url, JSON, body)?).await
+    }
+
+    /// As [`Self::ask`], in the large file protocol's dialect.
+    pub(super) async fn ask_lfs<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        let call = Call { accept: Some(LFS_JSON), ..post(url, LFS_JSON, body)? };
+        self.exchange(call).await
+    }
+
+    /// Sends JSON for its effect, with the token where the URL is the Hub's.
+    pub(super) async fn tell(&self, url: Url, body: &impl Serialize) -> Result<()> {
+        let call = post(url, JSON, body)?;
+        let hub = self.patient();
+        hub.retrying(&self.progress, || hub.exchange_once(&call)).await.map(drop)
+    }
+
+    /// Reads JSON.
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T> {
+        self.exchange(Call::get(url)).await
+    }
+
+    /// Reads JSON from any call that may be repeated.
+    pub(super) async fn exchange<T: DeserializeOwned>(&self, call: Call) -> Result<T> {
+        let timeouts = Timeouts { headers: self.tuning.silence, ..self.hub.timeouts };
+        let hub = Hub { timeouts, ..self.hub.clone() };
+        let answer = hub.retrying(&self.progress, || hub.exchange_once(&call)).await?;
+        read(&answer.body, &call.url)
+    }
+
+    /// The hub, for requests whose answer takes work.
+    pub(super) fn patient(&self) -> Hub {
+        let headers = self.tuning.silence.saturating_mul(WORKING);
+        Hub { timeouts: Timeouts { headers, ..self.hub.timeouts }, ..self.hub.clone() }
+    }
+
+    /// A request to a signed link, which is its own permission: it never carries the token.
+    pub(super) fn signed(&self, method: Method, url: Url, wait: Duration) -> Request {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, self.hub.user_agent.clone());
+        headers.insert(CONTENT_TYPE, LFS_JSON);
+        if method == Method::PUT {
+            headers.remove(CONTENT_TYPE);
+        }
+        let timeouts = Timeouts { headers: wait, ..self.hub.timeouts };
+        Request { method, url, headers, body: None, timeouts, alone: true }
+    }
+
+    /// A link that the Hub has sent, at the endpoint in use.
+    pub(super) fn link(&self, text: &str) -> Result<Url> {
+        let endpoint = self.hub.endpoint.as_str().trim_end_matches('/');
+        let mut text = text.to_owned();
+        if !PUBLIC.contains(&endpoint) {
+            for public in PUBLIC {
+                text = text.replace(public, endpoint);
+            }
+        }
+        let url = Url::parse(&text).ok().filter(|url| {
+            let secure = url.scheme() == "https" || self.hub.endpoint.scheme() == "http";
+            matches!(url.scheme(), "http" | "https") && url.has_host() && secure
+        });
+        url.ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidResponse,
+                "the Hub sent a link to upload to that cannot be used",
+            )
+        })
+    }
+
+    /// Says that files are hashed, unless bytes flow already.
+    pub(super) fn hashing(&self) {
+        if self.connections.available_permits() >= self.tuning.connections.clamp(1, 1024) {
+            self.progress.set_activity(Activity::Hashing, None);
+        }
+    }
+}
+
+/// Reads an answer's JSON.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8], url: &Url) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message = "the Hub's answer to an upload cannot be used";
+        Error::new(ErrorKind::InvalidResponse, message).with_url(url).with_source(error)
+    })
+}
+
+fn post(url: Url, kind: HeaderValue, body: &impl Serialize) -> Result<Call> {
+    let body = serde_json::to_vec(body).map_err(|error| {
+        Error::new(ErrorKind::Internal, "a request cannot be written as JSON").with_source(error)
+    })?;
+    Ok(Call { method: Method::POST, body: Some((kind, Bytes::from(body))), ..Call::get(url) })
+}

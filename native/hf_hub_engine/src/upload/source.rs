@@ -1,0 +1,255 @@
+//! Where the content of an addition comes from, read at any place and as often as needed.
+//!
+//! Every reading knows how the file looked when it was first seen, and fails when it looks
+//! otherwise: half of one state and half of another must never become a commit.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    names::EntryPath,
+};
+
+/// What the Hub looks at to tell how a file is to be uploaded.
+const SAMPLE: u64 = 512;
+
+/// A content that can be read.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file.
+    File(Arc<Path>),
+    /// A file of a folder that is uploaded as a whole.
+    Below(Arc<Root>),
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A part of an open file that nobody else changes.
+    Slice(Arc<File>, u64),
+    /// The Hub has it already.
+    Remote,
+}
+
+/// A folder, and where its files go in the repository.
+#[derive(Debug)]
+pub struct Root {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Empty, or ends in `/`.
+    pub prefix: String,
+}
+
+/// How a file looks from outside: what changes when its content does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds of the last change since 1970.
+    pub modified: i64,
+}
+
+impl Stamp {
+    /// Of a content that cannot change.
+    pub fn fixed(size: u64) -> Self {
+        Self { size, modified: 0 }
+    }
+
+    /// Of a file.
+    pub fn of(metadata: &Metadata) -> Self {
+        let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0);
+        Self { size: metadata.len(), modified }
+    }
+}
+
+impl Source {
+    /// The file behind the addition `path`, if there is one.
+    pub fn file(&self, path: &EntryPath) -> Option<PathBuf> {
+        match self {
+            Self::File(file) => Some(file.to_path_buf()),
+            Self::Below(root) => {
+                let name = path.as_str().strip_prefix(&root.prefix).unwrap_or(path.as_str());
+                Some(root.dir.join(name))
+            }
+            Self::Bytes(_) | Self::Slice(..) | Self::Remote => None,
+        }
+    }
+
+    /// How the content looks now.
+    pub fn stamp(&self, path: &EntryPath) -> Result<Option<Stamp>> {
+        let Some(file) = self.file(path) else { return Ok(None) };
+        let metadata = std::fs::metadata(&file).map_err(|error| unreadable(&file, error))?;
+        if !metadata.is_file() {
+            let message = format!("`{}` is no file", file.display());
+            return Err(Error::new(ErrorKind::Io, message).with_path(path));
+        }
+        Ok(Some(Stamp::of(&metadata)))
+    }
+
+    /// Opens the content, which must look like `stamp`.
+    pub fn open(&self, path: &EntryPath, stamp: Stamp) -> Result<Content> {
+        let inner = match self {
+            Self::Bytes(bytes) => Inner::Bytes(bytes.clone()),
+            Self::Slice(file, first) => Inner::File(file.clone(), *first),
+            Self::Remote => {
+                let message = format!("the content of \"{path}\" is not here, only on the Hub");
+                return Err(Error::new(ErrorKind::Io, message).with_path(path));
+            }
+            Self::File(_) | Self::Below(_) => {
+                let file = self.file(path).unwrap_or_default();
+                Inner::File(
+                    Arc::new(File::open(&file).map_err(|error| unreadable(&file, error))?),
+                    0,
+                )
+            }
+        };
+        let content = Content { inner, source: self.clone(), path: path.clone(), stamp };
+        content.check()?;
+        Ok(content)
+    }
+}
+
+/// An open content.
+#[derive(Clone, Debug)]
+pub struct Content {
+    inner: Inner,
+    source: Source,
+    path: EntryPath,
+    stamp: Stamp,
+}
+
+#[derive(Clone, Debug)]
+enum Inner {
+    Bytes(Bytes),
+    File(Arc<File>, u64),
+}
+
+impl Content {
+    /// How it looked when it was first seen.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Fills `buffer` with what begins at `at`.
+    pub fn read(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
+        match &self.inner {
+            Inner::Bytes(bytes) => {
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                let part = at.checked_add(buffer.len()).and_then(|end| bytes.get(at..end));
+                buffer.copy_from_slice(part.ok_or_else(|| self.changed())?);
+                Ok(())
+            }
+            Inner::File(file, first) => read_at(file, first + at, buffer).map_err(|error| {
+                if error.kind() == io::ErrorKind::UnexpectedEof {
+                    return self.changed();
+                }
+                let file = self.source.file(&self.path);
+                unreadable(file.as_deref().unwrap_or(Path::new(self.path.as_str())), error)
+            }),
+        }
+    }
+
+    /// The beginning, for the Hub to judge by.
+    pub fn sample(&self) -> Result<Vec<u8>> {
+        let mut sample = vec![0; usize::try_from(self.stamp.size.min(SAMPLE)).unwrap_or(0)];
+        self.read(0, &mut sample)?;
+        Ok(sample)
+    }
+
+    /// That the content still looks as it did.
+    pub fn check(&self) -> Result<()> {
+        match (&self.inner, &self.source) {
+            (Inner::File(file, _), Source::File(_) | Source::Below(_)) => {
+                let now = file.metadata().map(|metadata| Stamp::of(&metadata)).ok();
+                if now == Some(self.stamp) { Ok(()) } else { Err(self.changed()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The error for a content that is no longer what it was.
+    pub fn changed(&self) -> Error {
+        let file = self.source.file(&self.path);
+        let name = file.map_or_else(|| self.path.to_string(), |file| file.display().to_string());
+        let message = format!(
+            "`{name}` changed while it was uploaded, so nothing of it was committed; \
+             upload it again when nobody writes to it"
+        );
+        Error::new(ErrorKind::ChecksumMismatch, message).with_path(&self.path)
+    }
+}
+
+/// The error for a local file that cannot be read.
+pub(super) fn unreadable(file: &Path, error: io::Error) -> Error {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => ": it does not exist",
+        io::ErrorKind::PermissionDenied => ": permission denied",
+        _ => "",
+    };
+    Error::new(ErrorKind::Io, format!("cannot read `{}`{why}", file.display())).with_source(error)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut at: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, at)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                buffer = &mut buffer[read..];
+                at += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> EntryPath {
+        EntryPath::parse("a.bin").unwrap()
+    }
+
+    #[test]
+    fn a_file_that_changes_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.bin");
+        std::fs::write(&file, b"hello").unwrap();
+        let source = Source::File(file.as_path().into());
+        let stamp = source.stamp(&name()).unwrap().unwrap();
+        let content = source.open(&name(), stamp).unwrap();
+        let mut buffer = [0; 3];
+        content.read(2, &mut buffer).unwrap();
+        assert_eq!(&buffer, b"llo");
+
+        std::fs::write(&file, b"hel").unwrap();
+        assert_eq!(content.read(2, &mut buffer).unwrap_err().kind(), ErrorKind::ChecksumMismatch);
+        let error = source.open(&name(), stamp).unwrap_err();
+        assert!(error.message().contains("a.bin` changed while it was uploaded"));
+        std::fs::remove_file(&file).unwrap();
+        assert!(source.stamp(&name()).unwrap_err().message().ends_with("it does not exist"));
+    }
+
+    #[test]
+    fn files_of_a_folder_are_found_without_the_prefix() {
+        let root = Arc::new(Root { dir: "/data".into(), prefix: "sub/dir/".to_owned() });
+        let path = EntryPath::parse("sub/dir/x/y.bin").unwrap();
+        assert_eq!(Source::Below(root).file(&path).unwrap(), Path::new("/data/x/y.bin"));
+        let bytes = Source::Bytes(Bytes::from_static(b"abc"));
+        assert_eq!(bytes.file(&path), None);
+        assert_eq!(bytes.open(&path, Stamp::fixed(3)).unwrap().sample().unwrap(), b"abc");
+        assert!(bytes.open(&path, Stamp::fixed(4)).unwrap().sample().is_err());
+    }
+}

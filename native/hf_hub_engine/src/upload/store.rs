@@ -1,0 +1,170 @@
+//! Puts large files into the store, several at a time, and asks for links as rarely as it can.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+};
+
+use crate::{
+    blocking,
+    error::{Error, ErrorKind, Result},
+    upload::{
+        lfs,
+        object::{self, Large},
+        oid::Oid,
+        payload::Change,
+        prepare::{Fate, Outcome},
+        session::Session,
+    },
+};
+
+/// Hashed bytes that are worth a question of their own when nothing else is to be done.
+const WORTH_ASKING: u64 = 256 << 20;
+
+/// A large file that has been hashed.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) place: usize,
+    pub(super) large: Large,
+}
+
+/// The state of all large files of an upload.
+struct Store {
+    session: Arc<Session>,
+    outcomes: mpsc::Sender<Outcome>,
+    /// Hashed, and the Hub has not been asked.
+    waiting: Vec<Large>,
+    /// The Hub has said where to.
+    queue: VecDeque<(Large, lfs::Plan)>,
+    running: JoinSet<(Oid, Result<()>)>,
+    /// Files whose content is on its way.
+    owed: HashMap<Oid, Vec<Outcome>>,
+    here: HashSet<Oid>,
+}
+
+/// Puts what arrives until no more comes.
+pub(super) async fn run(
+    session: Arc<Session>,
+    mut arrivals: mpsc::Receiver<Arrival>,
+    outcomes: mpsc::Sender<Outcome>,
+) -> Result<()> {
+    let mut store = Store {
+        session,
+        outcomes,
+        waiting: Vec::new(),
+        queue: VecDeque::new(),
+        running: JoinSet::new(),
+        owed: HashMap::new(),
+        here: HashSet::new(),
+    };
+    let mut ended = false;
+    loop {
+        store.start();
+        if store.should_ask(ended) {
+            store.ask().await?;
+            continue;
+        }
+        if ended && store.is_idle() {
+            return Ok(());
+        }
+        tokio::select! {
+            arrival = arrivals.recv(), if !ended && store.has_room() => match arrival {
+                Some(arrival) => store.take(arrival).await?,
+                None => ended = true,
+            },
+            Some(done) = store.running.join_next() => store.settle(done).await?,
+        }
+    }
+}
+
+impl Store {
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.queue.is_empty()
+    }
+
+    /// Open files wait here, so there may not be too many.
+    fn has_room(&self) -> bool {
+        self.waiting.len() < lfs::BATCH && self.queue.len() < 2 * lfs::BATCH
+    }
+
+    /// When the question is full, or nothing more will come, or the network has nothing to do.
+    fn should_ask(&self, ended: bool) -> bool {
+        let worth =
+            || self.waiting.iter().map(|large| large.object.size).sum::<u64>() >= WORTH_ASKING;
+        let full = self.waiting.len() >= lfs::BATCH;
+        !self.waiting.is_empty() && (full || ended || (self.is_idle() && worth()))
+    }
+
+    fn start(&mut self) {
+        while self.running.len() < self.session.tuning.workers.max(1) {
+            let Some((large, plan)) = self.queue.pop_front() else { return };
+            let session = self.session.clone();
+            self.running.spawn(async move {
+                let result = object::put(&session, &large, plan).await;
+                (large.object.oid, result)
+            });
+        }
+    }
+
+    async fn take(&mut self, arrival: Arrival) -> Result<()> {
+        let Arrival { place, large } = arrival;
+        let lfs::Object { oid, size, path } = large.object.clone();
+        let change = Change::Lfs { path, oid, size: Some(size) };
+        let outcome = Outcome { place, fate: Fate::Commit(change) };
+        if self.here.contains(&oid) {
+            self.session.progress.skip_bytes(size);
+            return self.tell(outcome).await;
+        }
+        if let Some(owed) = self.owed.get_mut(&oid) {
+            // The same content under another name: it is sent once.
+            self.session.progress.skip_bytes(size);
+            owed.push(outcome);
+        } else {
+            self.owed.insert(oid, vec![outcome]);
+            self.waiting.push(large);
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self) -> Result<()> {
+        let some: Vec<Large> = std::mem::take(&mut self.waiting);
+        let objects: Vec<_> = some.iter().map(|large| large.object.clone()).collect();
+        let mut plans = lfs::batch(&self.session, &objects).await?;
+        for large in some {
+            if let Some(plan) = plans.remove(&large.object.oid) {
+                self.queue.push_back((large, plan));
+            } else {
+                self.session.progress.skip_bytes(large.object.size);
+                self.arrived(large.object.oid).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle(
+        &mut self,
+        done: std::result::Result<(Oid, Result<()>), JoinError>,
+    ) -> Result<()> {
+        let (oid, result) = blocking::join(done);
+        result?;
+        self.arrived(oid).await
+    }
+
+    async fn arrived(&mut self, oid: Oid) -> Result<()> {
+        self.here.insert(oid);
+        for outcome in self.owed.remove(&oid).unwrap_or_default() {
+            self.tell(outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, outcome: Outcome) -> Result<()> {
+        let gone = self.outcomes.send(outcome).await.is_err();
+        if gone { Err(Error::new(ErrorKind::Cancelled, "cancelled")) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,179 @@
+//! The files of a folder that are to be uploaded.
+//!
+//! As the reference chooses them: links to files are followed, links to folders are not; what version
+//! control and clients keep for themselves stays out.
+
+use std::{fs::DirEntry, path::Path, sync::Arc};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    pattern::{self, Filter},
+    upload::{
+        Addition,
+        path::{self, FORBIDDEN},
+        source::{Root, Source, Stamp, unreadable},
+    },
+};
+
+/// Never uploaded, whatever else is said.
+const IGNORED: [&str; 8] = [
+    ".git",
+    ".git/*",
+    "*/.git",
+    "**/.git/**",
+    ".cache/huggingface",
+    ".cache/huggingface/*",
+    "*/.cache/huggingface",
+    "**/.cache/huggingface/**",
+];
+
+/// What was found.
+pub(super) struct Found {
+    /// In the order of their names.
+    pub(super) files: Vec<Addition>,
+    /// Folders that were left out because no commit may hold them.
+    pub(super) refused: Vec<String>,
+}
+
+/// Finds the files below `root` that `filter` accepts.
+pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
+    let mut found = Found { files: Vec::new(), refused: Vec::new() };
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let place = root.dir.join(&folder);
+        for entry in std::fs::read_dir(&place).map_err(|error| unreadable(&place, error))? {
+            let entry = entry.map_err(|error| unreadable(&place, error))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { return Err(no_text(&entry.path())) };
+            let name = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), error))?;
+            if kind.is_dir() {
+                if is_refused(&name) {
+                    found.refuse(name, &entry.path());
+                } else {
+                    folders.push(name);
+                }
+            } else if is_wanted(&name, filter)
+                && let Some(file) = addition(root, &entry.path(), &name)?
+            {
+                found.files.push(file);
+            }
+        }
+    }
+    found.files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    for (place, file) in found.files.iter_mut().enumerate() {
+        file.place = place;
+    }
+    Ok(found)
+}
+
+impl Found {
+    /// What version control and clients keep there is not worth a word.
+    fn refuse(&mut self, name: String, folder: &Path) {
+        let own = |entry: std::io::Result<DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_name() != "huggingface")
+        };
+        if folder.ends_with(".cache")
+            && std::fs::read_dir(folder).is_ok_and(|mut inside| inside.any(own))
+        {
+            self.refused.push(name);
+        }
+    }
+}
+
+fn is_refused(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|last| FORBIDDEN.contains(&last))
+}
+
+fn is_wanted(name: &str, filter: &Filter) -> bool {
+    filter.accepts(name) && !IGNORED.iter().any(|ignored| pattern::matches(ignored, name))
+}
+
+/// `None` for what is no file: a socket, a link to a folder, or one to nothing.
+fn addition(root: &Arc<Root>, file: &Path, name: &str) -> Result<Option<Addition>> {
+    let metadata = match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => metadata,
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(file, error)),
+    };
+    Ok(Some(Addition {
+        path: path::parse(&format!("{}{name}", root.prefix))?,
+        source: Source::Below(root.clone()),
+        stamp: Stamp::of(&metadata),
+        known: None,
+        place: 0,
+    }))
+}
+
+fn no_text(file: &Path) -> Error {
+    let message = format!(
+        "the name of `{}` is no UTF-8 text, which the Hub needs; rename the file or leave it out with :ignore_patterns",
+        file.display()
+    );
+    Error::new(ErrorKind::InvalidName, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path, prefix: &str, filter: &Filter) -> Vec<String> {
+        let root = Arc::new(Root { dir: dir.to_owned(), prefix: prefix.to_owned() });
+        let found = find(&root, filter).unwrap();
+        found.files.iter().map(|file| file.path.to_string()).collect()
+    }
+
+    #[test]
+    fn finds_what_the_reference_finds() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            ".gitattributes",
+            ".github/x.yml",
+            ".git/config",
+            "sub/.git/config",
+            ".cache/huggingface/download/x",
+            "sub/.cache/y",
+            "run[1]/model..bin",
+            "b.txt",
+            "a b.txt",
+            "a/b.log",
+        ] {
+            let file = dir.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, name).unwrap();
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::symlink;
+            symlink(dir.path().join("b.txt"), dir.path().join("link.txt")).unwrap();
+            symlink(dir.path().join("run[1]"), dir.path().join("linked")).unwrap();
+            symlink(dir.path().join("none"), dir.path().join("broken")).unwrap();
+        }
+        let all = names(dir.path(), "", &Filter::default());
+        let wanted = [
+            ".gitattributes",
+            ".github/x.yml",
+            "a b.txt",
+            "a/b.log",
+            "b.txt",
+            "link.txt",
+            "run[1]/model..bin",
+        ];
+        assert_eq!(all, wanted);
+        let root = Arc::new(Root { dir: dir.path().to_owned(), prefix: String::new() });
+        assert_eq!(find(&root, &Filter::default()).unwrap().refused, ["sub/.cache"]);
+        let filter = Filter {
+            allow: Some(vec!["*.txt".to_owned(), "a/".to_owned()]),
+            ignore: vec!["*b.txt".to_owned()],
+        };
+        assert_eq!(names(dir.path(), "in/", &filter), ["in/a/b.log", "in/link.txt"]);
+    }
+
+    #[test]
+    fn says_which_folder_cannot_be_read() {
+        let root = Arc::new(Root { dir: "/nowhere/at/all".into(), prefix: String::new() });
+        let error = find(&root, &Filter::default()).err().unwrap();
+        assert_eq!(error.message(), "cannot read `/nowhere/at/all`: it does not exist");
+    }
+}

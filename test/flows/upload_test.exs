@@ -1,0 +1,248 @@
+defmodule HfHub.Flows.UploadTest do
+  # Uploads while things go wrong: after each fault the repository holds what was sent, in one commit.
+  # Not at the same time as others, because the paths of parts name no repository.
+  use HfHub.Case, async: false
+
+  alias HfHub.{Commit, Error, LocalHub, Vm}
+  alias HfHub.Commit.Operation
+
+  setup do
+    control(:delete, "faults")
+    on_exit(fn -> control(:delete, "faults") end)
+  end
+
+  defp files, do: %{"a.bin" => large(300_000), "parts.bin" => large(1_500_000), "c.txt" => "c"}
+
+  defp uploaded(context, id, files), do: assert(Map.delete(content(context, id), ".gitattributes") == files)
+
+  defp commits(id), do: Enum.count(titles(id), &(&1 == "Upload folder using hf_hub"))
+
+  @phases [
+    preupload: {"/preupload/", "POST"},
+    batch: {"/objects/batch", "POST"},
+    whole: {"/upload/models/", "PUT"},
+    part: {"/part/", "PUT"},
+    complete: {"/api/complete_multipart/", "POST"},
+    verify: {"/objects/verify", "POST"},
+    commit: {"/commit/main", "POST"}
+  ]
+
+  @faults [
+    "no answer at all": %{kind: "hang_up"},
+    "a request that is cut": %{kind: "drop_request", after: 10},
+    "an answer that gets lost": %{kind: "lose_answer"},
+    "a server error": %{kind: "status", code: 500},
+    "a limit on requests": %{kind: "rate_limit", seconds: 0}
+  ]
+
+  for {name, fault} <- @faults do
+    @fault fault
+    test "#{name} in any phase costs a repetition, and no second commit", context do
+      for {_phase, {path, method}} <- @phases do
+        id = writable(context)
+        files = files()
+        fault(path, @fault, %{method: method, times: 1})
+        assert {:ok, info} = Commit.upload_folder(folder(context, files), id, write())
+        assert [%{"fired" => 1}] = control(:get, "faults")
+        control(:delete, "faults")
+        uploaded(context, id, files)
+        assert commits(id) == 1, path
+        assert hd(HfHub.Git.list_commits!(id, write())).id == info.oid
+      end
+    end
+  end
+
+  test "links that expire in the middle are asked for anew", context do
+    for {path, more} <- [{"/upload/models/", %{times: 1}}, {"/part/", %{skip: 1, times: 2}}] do
+      id = writable(context)
+      files = files()
+      fault(path, %{kind: "expired"}, Map.put(more, :method, "PUT"))
+
+      assert {:ok, _info} =
+               Commit.upload_folder(folder(context, files), id, write(max_connections: 1, num_workers: 1))
+
+      uploaded(context, id, files)
+      assert length(asked(id, "/objects/batch")) > 1
+      control(:delete, "faults")
+    end
+  end
+
+  test "a store that names the wrong part is not believed", context do
+    id = writable(context)
+    files = files()
+
+    fault("/part/", %{kind: "etag", value: "\"00000000000000000000000000000000\""}, %{method: "PUT", times: 1})
+
+    assert {:ok, _info} = Commit.upload_folder(folder(context, files), id, write())
+    uploaded(context, id, files)
+    assert length(asked(id, "/objects/batch")) == 2
+  end
+
+  test "what goes on failing is an error, and the next call completes it", context do
+    for {_phase, {path, method}} <- @phases, code <- [500, 507] do
+      id = writable(context)
+      dir = folder(context, files = files())
+      fault(path, %{kind: "status", code: code, body: ~s({"error":"no room left"})}, %{method: method})
+      assert {:error, %Error{kind: :server} = error} = Commit.upload_folder(dir, id, write(retries: 1))
+      assert error.message =~ "no room left"
+      if code == 507, do: assert(error.message =~ "the Hub has no room left")
+      control(:delete, "faults")
+      assert commits(id) == 0
+      assert {:ok, _info} = Commit.upload_folder(dir, id, write())
+      uploaded(context, id, files)
+      assert commits(id) == 1
+    end
+  end
+
+  test "a disk that is full is the Hub's own word", context do
+    id = writable(context)
+    root = Path.join(context.dir, "full")
+    # No file of the Hub's may be larger than half a megabyte.
+    wrapped = Path.join(context.dir, "hub.sh")
+    program = System.get_env("HF_HUB_SERVER_PATH") || Path.expand("target/release/hf_hub_server")
+    File.write!(wrapped, "#!/bin/bash\ntrap '' XFSZ\nulimit -f 500\nexec #{program} \"$@\"\n")
+    File.chmod!(wrapped, 0o755)
+    {:ok, hub} = LocalHub.start_link(root: root, executable: wrapped)
+    LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
+    LocalHub.import_folder!(hub, folder(context, %{".gitattributes" => "*.bin filter=lfs\n"}), id)
+    opts = write(endpoint: LocalHub.endpoint(hub), retries: 1)
+
+    assert {:error, %Error{kind: :server} = error} =
+             Commit.upload_file({:binary, large(900_000)}, "a.bin", id, opts)
+
+    assert error.message =~ "cannot upload \"a.bin\"" and error.message =~ "no room left"
+    assert {:ok, _info} = Commit.upload_file({:binary, large(100_000)}, "b.bin", id, opts)
+    LocalHub.stop(hub)
+  end
+
+  test "a file that changes while it is uploaded is an error and no commit", context do
+    for {name, path} <- [
+          {"a.bin", "/objects/batch"},
+          {"parts.bin", "/objects/batch"},
+          {"c.txt", "/objects/batch"}
+        ] do
+      id = writable(context)
+      dir = folder(context, files())
+      fault(path, %{kind: "delay", ms: 1500}, %{times: 1})
+      task = Task.async(fn -> Commit.upload_folder(dir, id, write()) end)
+      eventually(fn -> match?([%{"fired" => 1}], control(:get, "faults")) end)
+      File.write!(Path.join(dir, name), String.duplicate("x", File.stat!(Path.join(dir, name)).size))
+      assert {:error, %Error{kind: :checksum_mismatch} = error} = Task.await(task, 30_000)
+      assert error.message =~ "#{name}` changed while it was uploaded"
+      assert commits(id) == 0
+      control(:delete, "faults")
+    end
+  end
+
+  test "the token goes to the Hub alone", context do
+    id = writable(context)
+    Commit.upload_folder!(folder(context, files()), id, write())
+    assert control(:get, "connections")["cdn"]["authorization_refused"] == 0
+    puts = for %{"method" => "PUT"} = request <- control(:get, "requests"), do: request
+    assert puts != []
+    refute Enum.any?(puts, & &1["authorization"])
+    assert Enum.all?(asked(id, "/commit/") ++ asked(id, "/objects/verify"), & &1["authorization"])
+  end
+
+  test "an upload ends with its owner", context do
+    id = writable(context)
+    dir = folder(context, files())
+    fault("/part/", %{kind: "hang"})
+    {pid, monitor} = spawn_monitor(fn -> Commit.upload_folder(dir, id, write()) end)
+    hanging? = fn request -> request["path"] =~ "/part/" and not request["finished"] end
+    eventually(fn -> Enum.any?(control(:get, "requests"), hanging?) end)
+    open = sockets()
+    Process.exit(pid, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}
+    # Seen from this side: the Hub does not look at a connection whose request it leaves unread.
+    eventually(fn -> sockets() < open end)
+    assert commits(id) == 0
+  end
+
+  defp sockets do
+    links = for name <- File.ls!("/proc/self/fd"), do: File.read_link("/proc/self/fd/#{name}")
+    Enum.count(links, &match?({:ok, "socket:" <> _}, &1))
+  end
+
+  test "a killed VM is continued: nothing is sent or committed twice", context do
+    files =
+      for n <- 1..600,
+          into: %{"one.bin" => large(200_000), "two.bin" => large(300_000)},
+          do: {"f/#{n}.txt", "#{n}"}
+
+    dir = folder(context, files)
+
+    for {path, skip} <- [{"/commit/main", 0}, {"/commit/main", 1}, {"/upload/models/", 1}] do
+      id = writable(context)
+
+      command =
+        Vm.script(context, """
+        HfHub.Commit.upload_large_folder("#{dir}", "#{id}", endpoint: "#{endpoint()}", token: "#{token()}", num_workers: 1)
+        """)
+
+      fault(path, %{kind: "hang"}, %{skip: skip, method: if(path =~ "commit", do: "POST", else: "PUT")})
+      port = Vm.open(command, [:exit_status, :stderr_to_stdout])
+      eventually(fn -> match?([%{"fired" => 1}], control(:get, "faults")) end, 1500)
+      Vm.kill(port)
+      control(:delete, "faults")
+      made = length(titles(id))
+      assert {:ok, _commits} = Commit.upload_large_folder(dir, id, write())
+      uploaded(context, id, files)
+      after_all = titles(id)
+      assert length(after_all) > made
+      # Each large file was taken once.
+      for name <- ["one.bin", "two.bin"] do
+        taken = Enum.filter(requests(files[name]), &(&1["method"] == "PUT" and &1["status"] == 200))
+        assert length(Enum.filter(taken, &(&1["path"] =~ id))) == 1
+      end
+
+      assert {:ok, []} = Commit.upload_large_folder(dir, id, write())
+      assert titles(id) == after_all
+    end
+
+    ledger = Path.join(dir, ".cache/huggingface/upload/hf_hub.jsonl")
+    assert File.read!(ledger) =~ ~s("path":"one.bin")
+  end
+
+  test "a commit that arrives although the VM was killed is not made again", context do
+    id = writable(context)
+    dir = folder(context, files = files())
+    opts = inspect(endpoint: endpoint(), token: token())
+    command = Vm.script(context, ~s|HfHub.Commit.upload_folder("#{dir}", "#{id}", #{opts})|)
+    fault("/commit/main", %{kind: "delay", ms: 3000}, %{times: 1})
+    port = Vm.open(command, [:exit_status, :stderr_to_stdout])
+    eventually(fn -> match?([%{"fired" => 1}], control(:get, "faults")) end, 1500)
+    Process.sleep(1000)
+    Vm.kill(port)
+    assert {:ok, _info} = Commit.upload_folder(dir, id, write())
+    Process.sleep(2500)
+    uploaded(context, id, files)
+    assert commits(id) == 1
+  end
+
+  test "ten writers of one repository all get their commit", context do
+    id = writable(context)
+
+    results =
+      1..10
+      |> Task.async_stream(&Commit.upload_file({:binary, "#{&1}"}, "#{&1}.bin", id, write()),
+        max_concurrency: 10,
+        timeout: 60_000
+      )
+      |> Enum.map(fn {:ok, result} -> result end)
+
+    assert Enum.all?(results, &match?({:ok, _info}, &1)), inspect(results)
+    assert map_size(content(context, id)) == 11
+    assert results |> Enum.map(fn {:ok, info} -> info.oid end) |> Enum.uniq() |> length() == 10
+  end
+
+  test "operations of all sorts from memory leave no temporary files", context do
+    id = writable(context)
+    spools = fn -> Path.wildcard(Path.join(System.tmp_dir!(), "hf_hub_upload_#{System.pid()}_*")) end
+    stream = Stream.map(1..20, fn n -> if n == 20, do: raise("broken"), else: "#{n}" end)
+    assert_raise RuntimeError, "broken", fn -> Commit.upload_file({:stream, stream}, "x.bin", id, write()) end
+    operations = for n <- 1..3, do: Operation.add("#{n}.bin", {:stream, [large(1000)]})
+    Commit.create!(id, operations, write(commit_message: "streams"))
+    assert spools.() == []
+  end
+end
