@@ -81,7 +81,7 @@ defmodule HfHub.Download do
     ],
     progress_callback: [
       type: {:fun, 2},
-      doc: "called with bytes so far and the total or `nil`, as in 0.3; new code uses `:progress`."
+      doc: "called with bytes so far and the total or `nil`, as in 0.3; new code uses `:progress` instead."
     ],
     extract: [
       type: :boolean,
@@ -91,8 +91,8 @@ defmodule HfHub.Download do
     extract_dir: [
       type: :path,
       doc:
-        "where to unpack to. By default a folder named like the archive without its ending: beside it in " <>
-          "`:local_dir`, else below `extracted` in the repository's cache folder."
+        "where to unpack to, with `:extract`. By default a folder named like the archive without its ending: " <>
+          "beside it in `:local_dir`, else below `extracted` in the repository's cache folder."
     ]
   ]
 
@@ -105,7 +105,7 @@ defmodule HfHub.Download do
                           type: {:or, [:string, {:list, :string}]},
                           doc:
                             "only files that match one of these. `*` also matches `/`, as in Python's `fnmatch`; " <>
-                              "a pattern that ends in `/` means all below."
+                              "a pattern that ends in `/` means all below. An empty list lets nothing through."
                         ],
                         ignore_patterns: [
                           type: {:or, [:string, {:list, :string}]},
@@ -146,7 +146,7 @@ defmodule HfHub.Download do
   @doc python: "hf_hub_download"
   @spec hf_hub_download(keyword()) :: {:ok, Path.t() | FileInfo.t()} | {:error, Error.t()}
   def hf_hub_download(opts) do
-    opts = validate!(opts, @file_options)
+    opts = opts |> validate!(@file_options) |> refuse_contradictions!(opts)
 
     with {:ok, spec} <- Spec.file(opts),
          {:ok, report} <- run(spec, opts, label(spec.filename), &Nif.download/2) do
@@ -177,7 +177,7 @@ defmodule HfHub.Download do
   @doc python: "snapshot_download"
   @spec snapshot_download(keyword()) :: {:ok, Path.t() | [FileInfo.t()]} | {:error, Error.t()}
   def snapshot_download(opts) do
-    opts = validate!(opts, @snapshot_options)
+    opts = opts |> validate!(@snapshot_options) |> refuse_contradictions!(opts)
 
     with {:ok, spec, ref} <- Spec.repo(opts),
          filter = %{
@@ -254,7 +254,8 @@ defmodule HfHub.Download do
       {:ok, "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"}
   """
   @spec compute_sha256(Path.t()) :: {:ok, String.t()} | {:error, Error.t()}
-  def compute_sha256(path) when is_binary(path) do
+  def compute_sha256(path) do
+    [path: path] = Options.validate!([path: path], path: [type: :path, required: true])
     Native.run(&Nif.hash_file(&1, %{path: Path.expand(path), algorithm: "sha256"}))
   end
 
@@ -270,6 +271,19 @@ defmodule HfHub.Download do
         else: []
 
     Options.validate!(if(tuple == [], do: opts, else: Keyword.merge(tuple, opts)), table)
+  end
+
+  # What would be passed over in silence otherwise.
+  defp refuse_contradictions!(opts, given) do
+    if opts[:progress] && opts[:progress_callback] do
+      raise ArgumentError, "options :progress and :progress_callback exclude each other; pass one of them"
+    end
+
+    if opts[:extract_dir] && given[:extract] == nil do
+      raise ArgumentError, "option :extract_dir needs :extract to be true"
+    end
+
+    opts
   end
 
   defp run(spec, opts, label, start) do

@@ -153,9 +153,18 @@ defmodule HfHub.LocalHub do
   end
 
   defp run(hub, args) do
-    {executable, root} = GenServer.call(hub, :program)
+    with {:ok, {executable, root}} <- program(hub), do: execute(executable, args.(root))
+  end
 
-    case System.cmd(executable, args.(root), stderr_to_stdout: true) do
+  defp program(hub) do
+    {:ok, GenServer.call(hub, :program)}
+  catch
+    :exit, {reason, {GenServer, :call, _args}} ->
+      {:error, Error.new(:io, "the Local Hub has ended", reason: inspect(reason))}
+  end
+
+  defp execute(executable, args) do
+    case System.cmd(executable, args, stderr_to_stdout: true) do
       {output, 0} -> {:ok, String.trim(output)}
       {output, _status} -> {:error, Error.new(:bad_request, "the Local Hub refused: #{String.trim(output)}")}
     end

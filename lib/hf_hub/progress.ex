@@ -125,12 +125,26 @@ defmodule HfHub.Progress do
 
   def stop(reporter, activity) do
     reporter = deliver(%{reporter | last: %{reporter.last | activity: activity, wait: nil, eta: nil}})
+    if reporter.guard, do: send(reporter.guard, :finished)
     if match?({:bar, _label}, reporter.receiver), do: IO.write("\n")
     :ok
   end
 
   defp reporter(receiver) do
-    %{receiver: receiver, samples: [{now(), 0}], last: %__MODULE__{}, width: 0}
+    guard = if match?({:bar, _label}, receiver), do: guard_line(self())
+    %{receiver: receiver, samples: [{now(), 0}], last: %__MODULE__{}, width: 0, guard: guard}
+  end
+
+  # Ends the line where its owner no longer can: killed, or interrupted in IEx.
+  defp guard_line(owner) do
+    spawn(fn ->
+      monitor = Process.monitor(owner)
+
+      receive do
+        :finished -> :ok
+        {:DOWN, ^monitor, :process, ^owner, _reason} -> :io.put_chars("\n")
+      end
+    end)
   end
 
   defp deliver(%{receiver: nil} = reporter), do: reporter

@@ -147,7 +147,11 @@ defmodule HfHub.DownloadTest do
       fault(sha256(content), %{kind: "stall", after: 0})
       opts = opts(context, repo_id: id, filename: "model.safetensors", timeout: 200)
       assert {:error, %Error{kind: :timeout, message: message}} = Download.hf_hub_download(opts)
-      assert message =~ ":timeout of 200 ms"
+      assert message =~ ":timeout of 200 ms: "
+      {opts, bytes} = {Keyword.merge(opts, timeout: 2000, download_timeout: 300, retry_delay: 5000), 150_000}
+      fault(sha256(content), %{kind: "stall", after: bytes})
+      assert {:error, %Error{kind: :timeout, message: message}} = Download.hf_hub_download(opts)
+      assert message =~ ~r/it was about to try again.*; last failure: no byte arrived for 300 ms/
     end
 
     test "may have any name that a file can have", context do
@@ -367,6 +371,24 @@ defmodule HfHub.DownloadTest do
       assert Enum.count(asked, &(&1["path"] =~ "#{id}/resolve/")) == map_size(@files) + 2
     end
 
+    test "costs one request for the revision, one a thousand files, and one a missing file", context do
+      files = Map.new(1..1200, &{"data/#{&1}.txt", "#{&1}"})
+      {id, commit} = repo(context, Map.put(files, "model.safetensors", large(1000)))
+      opts = opts(context, repo_id: id, revision: commit)
+      for n <- 1..3, do: Download.hf_hub_download!([filename: "data/#{n}.txt"] ++ opts)
+      # Where a GET is sent on to within the Hub is no request of its own.
+      asked = fn -> Enum.count(requests(id), &(not (&1["path"] =~ "/resolve-cache/"))) end
+      before = asked.()
+      folder = Download.snapshot_download!([allow_patterns: "data/*"] ++ Keyword.delete(opts, :revision))
+      assert length(File.ls!(Path.join(folder, "data"))) == 1200
+      assert asked.() - before == 1 + 2 + 1197
+
+      Download.snapshot_download!(Keyword.delete(opts, :revision))
+      assert asked.() - before == 1 + 2 + 1197 + 3, "the branch, .gitattributes and the model"
+      Download.snapshot_download!(opts)
+      assert asked.() - before == 1 + 2 + 1197 + 3
+    end
+
     test "that is here costs one request, and with a commit none", context do
       {id, commit} = small(context)
       opts = opts(context, repo_id: id)
@@ -398,14 +420,6 @@ defmodule HfHub.DownloadTest do
 
       assert capture_log(fn -> assert names.(allow_patterns: ["*.none"]) == [] end) =~
                "no file of the repository matched"
-    end
-
-    test "lists more than a page of files", context do
-      files = Map.new(1..1200, &{"data/#{&1}.txt", "#{&1}"})
-      {id, _commit} = repo(context, files)
-      {:ok, folder} = Download.snapshot_download(opts(context, repo_id: id, repo_type: :model))
-      assert length(File.ls!(Path.join(folder, "data"))) == 1200
-      assert Enum.count(requests(id), &(&1["path"] =~ "/tree/")) == 2
     end
 
     test "that was interrupted is an error offline, naming what is missing", context do
@@ -482,8 +496,14 @@ defmodule HfHub.DownloadTest do
       Download.snapshot_download!(opts(context, repo_id: id))
       local = Path.join(context.dir, "local")
       opts = opts(context, repo_id: id, local_dir: local, filename: "model.safetensors")
+      # What a copy left that was cut short.
+      name = Base.url_encode64(:crypto.hash(:sha, "model.safetensors.metadata"))
+      half = Path.join(local, ".cache/huggingface/download/#{name}.#{sha256(content)}.00000001.incomplete")
+      File.mkdir_p!(Path.dirname(half))
+      File.write!(half, "half")
       assert File.read!(Download.hf_hub_download!(opts)) == content
       assert length(requests(content)) == 1
+      assert not File.exists?(half)
 
       File.write!(Path.join(local, "model.safetensors"), "edited")
       File.touch!(Path.join(local, "model.safetensors"), System.os_time(:second) + 60)
@@ -610,6 +630,15 @@ defmodule HfHub.DownloadTest do
 
     test "that make no sense are refused", context do
       call = [repo_id: "a/b", filename: "x"]
+
+      for {bad, message} <- [
+            {[progress: self(), progress_callback: fn _, _ -> :ok end], ~r/exclude each other/},
+            {[extract_dir: context.dir], ~r/:extract_dir needs :extract/}
+          ] do
+        assert_raise ArgumentError, message, fn -> Download.hf_hub_download(opts(context, bad ++ call)) end
+      end
+
+      assert_raise ArgumentError, ~r/:path/, fn -> Download.compute_sha256(nil) end
 
       for bad <- [
             cache_dir: "",

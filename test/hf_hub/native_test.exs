@@ -72,6 +72,62 @@ defmodule HfHub.NativeTest do
     assert partial(context) == []
   end
 
+  test "a killed owner's socket is closed within a fifth of a second", context do
+    # The best of some rounds: a busy machine may be late, the library may not.
+    took =
+      for _round <- 1..5 do
+        {opts, content} = stalled(context)
+        owner = spawn(fn -> Download.hf_hub_download(opts) end)
+        eventually(fn -> requests(content) != [] end)
+        killed = System.os_time(:millisecond)
+        Process.exit(owner, :kill)
+        eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
+        System.os_time(:millisecond) - killed
+      end
+
+    assert Enum.min(took) < 200, inspect(took)
+  end
+
+  @tag :proc
+  test "no descriptor and no thread stays behind, whatever ends a download", context do
+    content = large(400_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content, "wrong.bin" => content <> "x"})
+    fault(sha256(content <> "x"), %{kind: "corrupt", at: 1})
+
+    round = fn n ->
+      opts = opts(context, repo_id: id, cache_dir: Path.join(context.dir, "round#{n}"))
+      Download.snapshot_download!([allow_patterns: "model*"] ++ opts)
+      {:error, %Error{kind: :checksum_mismatch}} = Download.hf_hub_download([filename: "wrong.bin"] ++ opts)
+
+      Download.download_stream!(Keyword.drop([filename: "model.safetensors"] ++ opts, [:cache_dir]))
+      |> Enum.take(1)
+
+      {stalled, stalling} = stalled(context)
+      owner = spawn(fn -> Download.hf_hub_download(stalled) end)
+      eventually(fn -> requests(stalling) != [] end)
+      Process.exit(owner, :kill)
+    end
+
+    Enum.each(1..3, round)
+    {descriptors, threads} = {count("fd"), count("task")}
+    Enum.each(4..20, round)
+    # Connections that wait for the next request come and go, and so do threads that wait for work.
+    eventually(fn -> count("fd") <= descriptors + 8 end)
+    eventually(fn -> count("task") <= threads + 16 end)
+  end
+
+  defp count(what), do: "/proc/self/#{what}" |> File.ls!() |> length()
+
+  test "many small files flow over few connections", context do
+    files = Map.new(1..200, &{"data/#{&1}.txt", "#{&1}"})
+    {id, _commit} = repo(context, files)
+    opened = fn -> control(:get, "connections")["hub"]["accepted"] end
+    before = opened.()
+    Download.snapshot_download!(opts(context, repo_id: id, max_workers: 8))
+    # Each look at the counter may open one of its own.
+    assert opened.() - before <= 8 + 4
+  end
+
   test "a stopped Task stops its download", context do
     {opts, content} = stalled(context)
     task = Task.async(fn -> Download.hf_hub_download(opts) end)

@@ -90,6 +90,33 @@ defmodule HfHub.ProgressTest do
     assert_received {:written, "\n"}
   end
 
+  test "a line whose owner is killed is ended" do
+    parent = self()
+    terminal = spawn_link(fn -> terminal(parent) end)
+
+    owner =
+      spawn(fn ->
+        Process.group_leader(self(), terminal)
+
+        event = %{
+          activity: :downloading,
+          wait: nil,
+          file: "x",
+          bytes_done: 5,
+          bytes_total: 10,
+          bytes_resumed: 0
+        }
+
+        event = Map.merge(event, %{bytes_received: 5, files_done: 0, files_total: 1})
+        Progress.report(Progress.start(true, "model"), event)
+        Process.sleep(:infinity)
+      end)
+
+    assert_receive {:written, "\rmodel   50%" <> _}
+    Process.exit(owner, :kill)
+    assert_receive {:written, "\n"}
+  end
+
   defp terminal(parent) do
     receive do
       {:io_request, from, ref, request} ->

@@ -41,6 +41,18 @@ defmodule HfHub.TransferTest do
       assert [%{"status" => 200, "range" => nil}] = requests(content)
     end
 
+    test "shares the connections of its call with others, files at a time and parts together", context do
+      contents = for n <- 1..3, into: %{}, do: {"model#{n}.safetensors", large(@large)}
+      {id, _commit} = repo(context, contents)
+      for {_name, content} <- contents, do: slow(content)
+      opts = opts(context, repo_id: id, max_workers: 2, max_connections: 3)
+      folder = Download.snapshot_download!(opts)
+      for {name, content} <- contents, do: assert(File.read!(Path.join(folder, name)) == content)
+      parts = Enum.flat_map(contents, fn {_name, content} -> requests(content) end)
+      # One for each of two files, and two more.
+      assert at_once(parts) in 2..4
+    end
+
     test "survives each thing a network can do to a part", context do
       faults = [
         %{kind: "drop", after: 1_000_000},
@@ -165,6 +177,27 @@ defmodule HfHub.TransferTest do
 
       assert log =~ "waiting for another process that downloads model.safetensors"
     end
+  end
+
+  test "a removal that is under way is waited for, as long as the call may take", context do
+    {opts, _content, _commit} = model(context, 1000)
+    folder = "models--" <> String.replace(opts[:repo_id], "/", "--")
+    lock = Path.join([context.cache, ".locks", folder, "hf_hub.busy"])
+    File.mkdir_p!(Path.dirname(lock))
+    flock = System.find_executable("flock")
+    holder = Port.open({:spawn_executable, flock}, [:binary, args: [lock, "-c", "echo held; sleep 3"]])
+    assert_receive {^holder, {:data, "held\n"}}, 5000
+    opts = Keyword.delete(opts, :filename)
+
+    for call <- [
+          &Download.snapshot_download/1,
+          &Download.hf_hub_download([filename: "model.safetensors"] ++ &1)
+        ] do
+      assert {:error, %Error{kind: :timeout} = error} = call.([timeout: 300] ++ opts)
+      assert Exception.message(error) =~ "another process held the lock"
+    end
+
+    assert {:ok, _folder} = Download.snapshot_download(opts)
   end
 
   describe "a limit on bytes a second" do

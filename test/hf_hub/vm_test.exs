@@ -64,6 +64,36 @@ defmodule HfHub.VmTest do
     assert %{"status" => 206, "range" => "bytes=" <> _} = List.last(requests(content))
   end
 
+  @tag :proc
+  test "memory does not grow with the file", context do
+    id = "org/huge-#{System.unique_integer([:positive])}-#{System.pid()}"
+    source = Path.join(context.dir, "huge")
+    File.mkdir_p!(source)
+    # A hole: only the amount matters.
+    {:ok, file} = :file.open(Path.join(source, "model.safetensors"), [:write, :raw])
+    {:ok, _} = :file.position(file, 400_000_000)
+    :ok = :file.truncate(file)
+    :ok = :file.close(file)
+    File.write!(Path.join(source, "tiny.bin"), large(300_000))
+    HfHub.LocalHub.import_folder!(hub(), source, id)
+
+    command =
+      Vm.script(context, """
+      opts = [repo_id: "#{id}", endpoint: "#{context.endpoint}", cache_dir: "#{context.cache}"]
+      peak = fn filename ->
+        {:ok, _path} = HfHub.Download.hf_hub_download([filename: filename] ++ opts)
+        [_, kib] = Regex.run(~r/VmHWM:\\s+(\\d+) kB/, File.read!("/proc/self/status"))
+        String.to_integer(kib)
+      end
+      tiny = peak.("tiny.bin")
+      IO.puts("grown by \#{peak.("model.safetensors") - tiny} KiB")
+      """)
+
+    assert {output, 0} = Vm.run(command)
+    assert [_, grown] = Regex.run(~r/grown by (\d+) KiB/, output)
+    assert String.to_integer(grown) < 64 * 1024
+  end
+
   test "code can be purged and loaded again while jobs run", context do
     {id, _content} = stalled(context)
 

@@ -112,7 +112,8 @@ defmodule HfHub.Case do
   @doc "What the Hub was asked about a repository, or about a large file by its content."
   def requests(of) do
     needle = if byte_size(of) > 200, do: sha256(of), else: of
-    for request <- control(:get, "requests"), request["path"] =~ needle, do: request
+    {:ok, found} = test_route(:get, "requests", endpoint()) |> Request.query(path: needle) |> Request.run()
+    found
   end
 
   def sha256(content), do: :crypto.hash(:sha256, content) |> Base.encode16(case: :lower)
@@ -130,8 +131,7 @@ defmodule HfHub.Case do
 
   @doc "Asks the test routes of a Hub, by default the suite's."
   def control(method, what, body \\ nil, endpoint \\ endpoint()) do
-    request = Request.new(method, "/_test/:what", [what: what], endpoint: endpoint, retries: 0, token: false)
-
+    request = test_route(method, what, endpoint)
     {:ok, answer} = Request.run(if body, do: Request.json(request, body), else: request)
     answer
   end
@@ -144,6 +144,10 @@ defmodule HfHub.Case do
       {:ok, text} -> (text |> String.split() |> hd() |> String.to_float()) / System.schedulers_online()
       {:error, _elsewhere} -> 0
     end
+  end
+
+  defp test_route(method, what, endpoint) do
+    Request.new(method, "/_test/:what", [what: what], endpoint: endpoint, retries: 0, token: false)
   end
 
   @doc "Waits until `fun` returns true."

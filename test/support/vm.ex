@@ -29,6 +29,29 @@ defmodule HfHub.Vm do
     {System.find_executable(program), before ++ [executable | args]}
   end
 
+  @doc "The environment in which flock grants everything: a library stands in front of the C library."
+  def no_locks(context) do
+    library = Path.join(context.dir, "no_locks.so")
+
+    unless File.exists?(library) do
+      source = Path.join(context.dir, "no_locks.c")
+      File.write!(source, "int flock(int fd, int operation) { return 0; }\n")
+      {_, 0} = System.cmd("cc", ["-shared", "-fPIC", "-o", library, source])
+    end
+
+    [{"LD_PRELOAD", library}]
+  end
+
+  @doc "Waits for the end of a port's program: what it printed, and its exit status."
+  def ended(port, output \\ "") do
+    receive do
+      {^port, {:data, data}} -> ended(port, output <> data)
+      {^port, {:exit_status, status}} -> {output, status}
+    after
+      60_000 -> {output, :running}
+    end
+  end
+
   @doc "Ends a port's program as a power cut would."
   def kill(port) do
     {:os_pid, pid} = Port.info(port, :os_pid)

@@ -73,7 +73,7 @@ impl Hub {
             if call.is_harmless() || error.is_busy() { error } else { error.permanent() }
         };
         let attempt = || async { self.exchange_once(call).await.map_err(once) };
-        self.within_deadline(self.retrying(progress, attempt)).await
+        self.within_deadline(progress, self.retrying(progress, attempt)).await
     }
 
     pub(crate) async fn exchange_once(&self, call: &Call) -> Result<Answer> {

@@ -9,6 +9,7 @@ use crate::{
     blocking,
     cache::{
         self,
+        layout::RepoDir,
         lock::{self, Lock},
         partial::{Slot, Verified},
     },
@@ -33,14 +34,29 @@ pub(crate) struct Arrival<'a> {
     pub(crate) lock: Arc<Lock>,
 }
 
+/// How often a file may be taken away by another host while it is written.
+const ROBBERIES: u32 = 5;
+
 /// Takes the lock, saying so if somebody else holds it.
 pub(crate) async fn wait_for_lock(path: PathBuf, progress: &Progress) -> Result<Lock> {
+    wait(path, lock::try_acquire, progress).await
+}
+
+/// Keeps removals away from a repository. A cache that cannot be locked in is downloaded to all the same;
+/// the download says what is wrong.
+pub(crate) async fn keep_from_removal(repo: &RepoDir, progress: &Progress) -> Option<Lock> {
+    let way = repo.clone();
+    blocking::run(move || way.check_way(way.locks())).await.ok()?;
+    wait(repo.busy_lock(), lock::try_shared, progress).await.ok()
+}
+
+async fn wait(path: PathBuf, attempt: lock::Attempt, progress: &Progress) -> Result<Lock> {
     let mut waited = false;
-    let lock = lock::acquire(path, || {
+    let on_wait = || {
         waited = true;
         progress.set_activity(Activity::WaitingForLock, None);
-    })
-    .await?;
+    };
+    let lock = lock::poll(path, attempt, on_wait).await?;
     if waited {
         progress.set_activity(Activity::Resolving, None);
     }
@@ -60,6 +76,7 @@ impl Arrival<'_> {
         let pinned = self.spec.revision.as_commit();
         // Without a proof at the end, bytes of unknown origin cannot be trusted.
         let mut resume = self.may_resume() && self.metadata.etag.proof() != Proof::None;
+        let mut robberies = 0;
         loop {
             let file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
             let transfer = Transfer {
@@ -88,6 +105,11 @@ impl Arrival<'_> {
                 {
                     file.abandon();
                     resume = false;
+                }
+                // A host between which and us locks do nothing took it for a dead one's.
+                Err(error) if error.is_stale_file() && robberies < ROBBERIES => {
+                    file.abandon();
+                    robberies += 1;
                 }
                 Err(error) => return Err(error),
             }

@@ -10,7 +10,7 @@ use crate::{
     cache::{
         copy_beside, in_folder,
         layout::{CacheDir, LocalDir, RepoDir},
-        lease, lock,
+        lock,
         partial::{Slot, Verified},
     },
     error::{Error, ErrorKind, Result},
@@ -119,7 +119,7 @@ impl Report {
 /// Downloads a file, unless it is here already.
 pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
     progress.add_files(1);
-    hub.within_deadline(download(hub, spec, progress))
+    hub.within_deadline(progress, download(hub, spec, progress))
         .await
         .map_err(|error| explain::file(hub, spec, error))
 }
@@ -397,10 +397,12 @@ async fn fetch(
     mut content: Option<Content>,
     progress: Progress,
 ) -> Result<Option<Report>> {
+    // Whoever shares the flight sees in its progress what it waits for.
+    let hub = Hub { watch: progress.clone(), ..hub };
     let repo = cache.repo(&spec.repo);
     // Nothing of the repository is removed meanwhile; a snapshot sees to that for all its files.
     let _busy = match spec.known {
-        None => lease::busy(repo.clone()).await,
+        None => arrival::keep_from_removal(&repo, &progress).await,
         Some(_) => None,
     };
     let attempt = {
@@ -486,5 +488,7 @@ fn same_sha256(actual: &str, expected: &str) -> Result<()> {
     Err(Error::new(ErrorKind::ChecksumMismatch, message))
 }
 
+#[cfg(test)]
+mod bounds;
 #[cfg(test)]
 mod tests;

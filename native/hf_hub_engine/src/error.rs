@@ -240,6 +240,12 @@ impl Error {
         }
     }
 
+    /// Whether a file that was open has been removed by another host, as NFS tells it.
+    pub(crate) fn is_stale_file(&self) -> bool {
+        let cause = self.0.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
+        cause.is_some_and(|cause| cause.kind() == io::ErrorKind::StaleNetworkFileHandle)
+    }
+
     /// Replaces the message, keeping all facts.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {

@@ -184,10 +184,14 @@ impl Hub {
         }
     }
 
-    /// Runs `work`, but no longer than the deadline allows.
-    pub async fn within_deadline<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Runs `work`, but no longer than the deadline allows. `progress` tells what it was doing then.
+    pub async fn within_deadline<T>(
+        &self,
+        progress: &Progress,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let Some(deadline) = self.deadline else { return work.await };
-        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self)))
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self, progress)))
     }
 
     /// Every request of a hub goes through here: none in offline mode, and none that
@@ -208,7 +212,19 @@ impl Hub {
             Ok(response) => self.governor.learn(&budget, response.headers()),
             Err(error) => self.governor.failed(&budget, error),
         }
-        answer
+        answer.map_err(|error| self.without_token(error))
+    }
+
+    /// A server may quote the token it refuses.
+    fn without_token(&self, error: Error) -> Error {
+        let token = self.token.as_ref().and_then(|token| token.0.to_str().ok());
+        match token.and_then(|token| token.strip_prefix("Bearer ")) {
+            Some(token) if error.message().contains(token) => {
+                let message = error.message().replace(token, "…");
+                error.with_message(message)
+            }
+            _ => error,
+        }
     }
 
     async fn wait_for<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>> {
@@ -257,6 +273,7 @@ pub async fn pause(progress: &Progress, error: &Error, wait: Duration) {
     let limited = error.kind() == ErrorKind::RateLimited;
     let activity = if limited { Activity::RateLimited } else { Activity::Retrying };
     progress.set_activity(activity, Some(wait));
+    progress.set_trouble(error.message());
     tokio::time::sleep(wait).await;
     progress.set_activity(Activity::Resolving, None);
 }
@@ -264,12 +281,15 @@ pub async fn pause(progress: &Progress, error: &Error, wait: Duration) {
 /// Where a 3xx answer points.
 pub fn redirect_target(response: &Response) -> Result<Url> {
     let here = response.url();
-    let target = response.header("location").and_then(|location| here.join(location).ok());
+    target_of(here, response.header("location"))
+}
+
+fn target_of(here: &Url, location: Option<&str>) -> Result<Url> {
+    let target = location.and_then(|location| here.join(location).ok());
     let target = target
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| {
-            let message = format!("a redirect ({}) leads nowhere", response.status());
-            Error::new(ErrorKind::InvalidResponse, message).with_url(here)
+            Error::new(ErrorKind::InvalidResponse, "a redirect leads nowhere").with_url(here)
         })?;
     if here.scheme() == "https" && target.scheme() == "http" {
         let message = "a redirect leads from https to plain http, which is not followed";
@@ -284,10 +304,12 @@ pub fn too_many_redirects(url: &Url) -> Error {
     Error::new(ErrorKind::InvalidResponse, message).with_url(url)
 }
 
-/// The error of an operation that took longer than it may.
-pub fn too_late(hub: &Hub) -> Error {
+/// The error of an operation that took longer than it may: how far it was, and what was in its way.
+pub fn too_late(hub: &Hub, progress: &Progress) -> Error {
     let limit = hub.deadline.unwrap_or_default().as_millis();
-    Error::new(ErrorKind::Timeout, format!("not finished within the :timeout of {limit} ms"))
+    let so_far = progress.snapshot().in_words();
+    let message = format!("not finished within the :timeout of {limit} ms: {so_far}");
+    Error::new(ErrorKind::Timeout, message)
 }
 
 /// The error of every request in offline mode.

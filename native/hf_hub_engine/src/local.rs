@@ -17,6 +17,7 @@ use crate::{
     cache::{
         self,
         layout::{CacheDir, LocalDir, RepoDir},
+        lock::Lock,
         partial::{Slot, Verified},
         write_atomically,
     },
@@ -82,11 +83,14 @@ async fn fetch(
     content: Option<Content>,
     progress: Progress,
 ) -> Result<Option<Report>> {
+    // Whoever shares the flight sees in its progress what it waits for.
+    let hub = Hub { watch: progress.clone(), ..hub };
     let lock = Arc::new(arrival::wait_for_lock(folder.lock(&spec.path), &progress).await?);
     let settled = {
         let (folder, repo, spec) = (folder.clone(), cache.repo(&spec.repo), spec.clone());
-        let metadata = metadata.clone();
-        blocking::run(move || settle_without_network(&folder, &repo, &spec, &metadata)).await?
+        let (metadata, lock) = (metadata.clone(), lock.clone());
+        let settle = move || settle_without_network(&folder, &repo, &spec, &metadata, &lock);
+        blocking::run(settle).await?
     };
     if settled {
         let (path, commit) = (folder.file(&spec.path), Some(metadata.commit));
@@ -155,6 +159,7 @@ fn settle_without_network(
     repo: &RepoDir,
     spec: &Spec,
     metadata: &FileMetadata,
+    lock: &Lock,
 ) -> Result<bool> {
     if spec.mode.force {
         return Ok(false);
@@ -171,8 +176,13 @@ fn settle_without_network(
     if !same {
         let Some(copy) = repo.find(&metadata.commit, &spec.path) else { return Ok(false) };
         create_parent(&path)?;
-        cache::copy_beside(&copy, &path)
+        // As a partial among ours: what a crash leaves is found there and cleared away.
+        let slot = slot(folder, &spec.path, metadata);
+        cache::copy_by_way_of(&slot.unused_path(), &copy, &path)
             .map_err(|source| Error::io("copy the cached file to", &path, source))?;
+        if lock.excludes() {
+            slot.clear();
+        }
     }
     remember(folder, &spec.path, metadata)?;
     Ok(true)

@@ -122,10 +122,12 @@ pub fn content_range(response: &Response) -> Option<(u64, Option<u64>)> {
     Some((first.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
-/// Headers gathered over the hops; the latest answer wins.
+/// Headers gathered over the hops; the latest answer wins. But what the Hub says about the content is
+/// not given up for the `ETag` of whoever stores it, which may prove nothing.
 #[derive(Default)]
 struct Facts {
     commit: Option<String>,
+    linked: Option<String>,
     etag: Option<String>,
     size: Option<u64>,
 }
@@ -134,12 +136,17 @@ impl Facts {
     fn take(&mut self, headers: &HeaderMap) {
         let header = |name| transport::text(headers, name).map(str::to_owned);
         self.commit = header("x-repo-commit").or(self.commit.take());
-        self.etag = header("x-linked-etag").or_else(|| header("etag")).or(self.etag.take());
+        self.linked = header("x-linked-etag").or(self.linked.take());
+        self.etag = header("etag").or(self.etag.take());
         self.size = header("x-linked-size").and_then(|size| size.parse().ok()).or(self.size);
     }
 
     fn is_complete(&self) -> bool {
-        self.commit.is_some() && self.etag.is_some()
+        self.commit.is_some() && self.etag().is_some()
+    }
+
+    fn etag(&self) -> Option<&str> {
+        self.linked.as_deref().or(self.etag.as_deref())
     }
 
     fn metadata(
@@ -161,7 +168,7 @@ impl Facts {
             );
             return Err(Error::new(ErrorKind::InvalidResponse, message));
         }
-        let etag = match (self.etag.as_deref().map(Etag::parse), known) {
+        let etag = match (self.etag().map(Etag::parse), known) {
             (Some(Ok(etag)), _) => etag,
             (_, Some(known)) => known.etag.clone(),
             (Some(Err(error)), None) => return Err(error),

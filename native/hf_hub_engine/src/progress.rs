@@ -84,6 +84,7 @@ struct Shared {
     files_total: AtomicU64,
     doing: Mutex<Doing>,
     file: Mutex<Option<Arc<str>>>,
+    trouble: Mutex<Option<Arc<str>>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,6 +119,32 @@ pub struct Snapshot {
     pub files_done: u64,
     /// Files there will be.
     pub files_total: u64,
+    /// What the last failure was that something was tried again after.
+    pub trouble: Option<Arc<str>>,
+}
+
+impl Snapshot {
+    /// What was going on, for the error of an operation that is stopped here.
+    pub fn in_words(&self) -> String {
+        let doing = match self.activity {
+            Activity::Resolving => "the Hub was being asked",
+            Activity::Downloading => "bytes were arriving",
+            Activity::Hashing => "files were being hashed",
+            Activity::Uploading => "bytes were being sent",
+            Activity::Committing => "a commit was being made",
+            Activity::Stalled => "no bytes arrived any more",
+            Activity::WaitingForLock => "another process held the lock",
+            Activity::Retrying => "it was about to try again",
+            Activity::RateLimited => "the Hub had asked for a pause",
+        };
+        let total = self.bytes_total.map_or_else(String::new, |total| format!(" of {total}"));
+        let place = match self.bytes_done {
+            0 => String::new(),
+            done => format!(" (at byte {done}{total})"),
+        };
+        let trouble = self.trouble.as_deref().map(|trouble| format!("; last failure: {trouble}"));
+        format!("{doing}{place}{}", trouble.unwrap_or_default())
+    }
 }
 
 impl Progress {
@@ -154,6 +181,11 @@ impl Progress {
         *self.doing() = Doing { activity, until, seen, moved: Some(now) };
     }
 
+    /// Says after which failure something is tried again.
+    pub fn set_trouble(&self, trouble: &str) {
+        *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.into());
+    }
+
     /// Begins a file.
     pub fn start_file(&self, name: &str, size: Option<u64>) -> FileProgress {
         *self.0.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.into());
@@ -187,6 +219,7 @@ impl Progress {
             bytes_hashed: shared.bytes_hashed.load(Relaxed),
             files_done: shared.files_done.load(Relaxed),
             files_total: shared.files_total.load(Relaxed),
+            trouble: shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -260,6 +293,9 @@ impl FileProgress {
         };
         if steady(now.activity) != steady(before.activity) || now.wait > before.wait {
             self.shared.set_activity(steady(now.activity), now.wait);
+        }
+        if let Some(trouble) = now.trouble.as_ref().filter(|_| now.trouble != before.trouble) {
+            self.shared.set_trouble(trouble);
         }
     }
 

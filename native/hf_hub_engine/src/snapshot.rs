@@ -20,6 +20,7 @@ use crate::{
     cache::{
         inventory,
         layout::{CacheDir, LocalDir, RepoDir},
+        lock::Lock,
         missing_space, partial,
         tree::{Entry, Tree},
     },
@@ -76,8 +77,22 @@ pub struct Snapshot {
 
 /// Downloads whatever is missing of a snapshot.
 pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
-    let result = hub.within_deadline(download_all(hub, spec, progress)).await;
+    let work = async {
+        let _busy = guard(hub, spec, progress).await;
+        download_all(hub, spec, progress).await
+    };
+    let result = hub.within_deadline(progress, work).await;
     result.map_err(|error| explain::repository(hub, &spec.repo, &spec.revision, error))
+}
+
+/// Sees to it that nothing of the repository is removed meanwhile. Whoever only reads makes no lock.
+async fn guard(hub: &Hub, spec: &Spec, progress: &Progress) -> Option<Lock> {
+    let reads_only = hub.offline || spec.mode.dry_run || spec.mode.local_files_only;
+    let Destination::Cache(cache) = &spec.destination else { return None };
+    if reads_only {
+        return None;
+    }
+    arrival::keep_from_removal(&cache.repo(&spec.repo), progress).await
 }
 
 /// The listing of a commit where it costs next to nothing: the kept one, or the Hub's
@@ -182,8 +197,8 @@ async fn fetch_listing(
     progress: &Progress,
 ) -> Result<Tree> {
     let mut url = listing_url(hub, repo, commit);
-    let (mut tree, mut read) = (Tree::default(), 0);
-    for _ in 0..PAGES {
+    let (mut tree, mut read, mut seen) = (Tree::default(), 0, HashSet::new());
+    while seen.len() < PAGES && seen.insert(url.clone()) {
         let (json, next) = hub.page(&url, progress).await?;
         read += json.len();
         if read > LISTING_LIMIT {
@@ -195,7 +210,6 @@ async fn fetch_listing(
                 tree.check_collisions()?;
                 return Ok(tree);
             }
-            Some(next) if next == url => break,
             Some(next) => url = next,
         }
     }

@@ -69,7 +69,7 @@ impl FileStream {
         let url = hub.file_url(&spec.repo, &spec.revision, &spec.path);
         let deadline = hub.deadline.map(|deadline| Instant::now() + deadline);
         let opened = hub
-            .within_deadline(hub.retrying(&progress, || open_part(&hub, &spec, &url)))
+            .within_deadline(&progress, hub.retrying(&progress, || open_part(&hub, &spec, &url)))
             .await
             .map_err(|error| explain(&hub, &spec, error))?;
         let Opened { metadata, span, response } = opened;
@@ -97,11 +97,11 @@ impl FileStream {
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(deadline) = self.deadline else { return self.piece().await };
         if Instant::now() >= deadline {
-            return Err(hub::too_late(&self.hub));
+            return Err(hub::too_late(&self.hub, &self.progress));
         }
         tokio::time::timeout_at(deadline, self.piece())
             .await
-            .unwrap_or_else(|_| Err(hub::too_late(&self.hub)))
+            .unwrap_or_else(|_| Err(hub::too_late(&self.hub, &self.progress)))
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>> {

@@ -78,6 +78,8 @@ pub(crate) enum Reply {
     Raw(Vec<u8>),
     /// Sent as it is, then nothing more.
     Stall(Vec<u8>),
+    /// Sent piece by piece with a pause after each, then the connection is closed.
+    Slowly(Duration, Vec<u8>, usize),
     /// Sent after a pause, and the connection waits for the next request.
     Later(Duration, Vec<u8>),
     /// The connection is closed as soon as as many others are to be closed.
@@ -190,6 +192,15 @@ async fn answer(mut socket: TcpStream, state: Arc<State>) {
             Reply::Stall(bytes) => {
                 socket.write_all(&bytes).await.unwrap_or_default();
                 std::future::pending::<()>().await;
+            }
+            Reply::Slowly(pause, bytes, piece) => {
+                for piece in bytes.chunks(piece) {
+                    if socket.write_all(piece).await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                return;
             }
             Reply::Together(barrier) => {
                 barrier.wait().await;

@@ -243,7 +243,8 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
             "the proxy asks for a user and a password; put them into its URL".to_owned()
         }
         (_, ErrorKind::RateLimited) => format!("{host} asks to slow down: too many requests"),
-        (Some(words), _) => words.chars().take(1000).collect(),
+        // Nothing that could forge a line of a log or steer a terminal.
+        (Some(words), _) => words.chars().filter(|c| !c.is_control()).take(1000).collect(),
         (None, _) => format!("{host} answered {status}"),
     };
     Error::new(kind, message)

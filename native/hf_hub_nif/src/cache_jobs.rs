@@ -20,7 +20,6 @@ use hf_hub_engine::{
         materialize::{self, Method},
         prune, relocate, scan, verify,
     },
-    download::Destination,
     error::Result,
     names::{EntryPath, Repo, Revision},
     progress::Progress,
@@ -298,19 +297,6 @@ async fn materialize(
         materialize::run(&cache, &repo, &held, &spec.destination, method, spec.overwrite, &stop)
     };
     Ok(Reply::value(blocking::run(work).await?))
-}
-
-/// Runs a download during which nothing of its repository is removed. One that only reads makes no locks.
-pub(crate) async fn guarded<T>(
-    destination: &Destination,
-    reads_only: bool,
-    repo: &Repo,
-    work: impl Future<Output = T>,
-) -> T {
-    match destination {
-        Destination::Cache(cache) if !reads_only => lease::during(cache, repo, work).await,
-        _ => work.await,
-    }
 }
 
 /// What a hold keeps.

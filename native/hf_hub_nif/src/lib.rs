@@ -69,9 +69,7 @@ fn snapshot<'a>(
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
         let (hub, spec) = (spec.hub.open(&progress)?, spec.spec()?);
-        let work = Box::pin(snapshot::run(&hub, &spec, &progress));
-        let reads_only = hub.offline || spec.mode.dry_run || spec.mode.local_files_only;
-        let snapshot = cache_jobs::guarded(&spec.destination, reads_only, &spec.repo, work).await?;
+        let snapshot = Box::pin(snapshot::run(&hub, &spec, &progress)).await?;
         Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
     })
 }

@@ -69,20 +69,6 @@ pub async fn hold(cache: &CacheDir, repo: &Repo, revision: &Revision) -> Result<
     Ok(Lease { _lock: lock, path, commit })
 }
 
-/// Runs a download during which nothing of its repository is removed.
-pub async fn during<T>(cache: &CacheDir, repo: &Repo, work: impl Future<Output = T>) -> T {
-    let _busy = busy(cache.repo(repo)).await;
-    work.await
-}
-
-/// Keeps removals away from a repository. A cache that cannot be locked in is downloaded to all the same;
-/// the download says what is wrong.
-pub(crate) async fn busy(dir: RepoDir) -> Option<Lock> {
-    let path = dir.busy_lock();
-    blocking::run(move || dir.check_way(dir.locks())).await.ok()?;
-    lock::acquire_shared(path).await.ok()
-}
-
 /// Marks a snapshot as one that must stay, or takes the mark away; returns its commit.
 pub fn pin(cache: &CacheDir, repo: &Repo, revision: &Revision, pinned: bool) -> Result<Commit> {
     let dir = cache.repo(repo);

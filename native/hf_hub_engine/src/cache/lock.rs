@@ -64,9 +64,13 @@ pub async fn acquire_shared(path: PathBuf) -> Result<Lock> {
     poll(path, try_shared, || ()).await
 }
 
-async fn poll(
+/// Takes a lock, or `None` if somebody else holds it.
+pub(crate) type Attempt = fn(&Path) -> Result<Option<Lock>>;
+
+/// Repeats `attempt` until it succeeds. `on_wait` runs once, if it does not at first.
+pub(crate) async fn poll(
     path: PathBuf,
-    attempt: fn(&Path) -> Result<Option<Lock>>,
+    attempt: Attempt,
     mut on_wait: impl FnMut(),
 ) -> Result<Lock> {
     let mut wait = Duration::from_millis(5);

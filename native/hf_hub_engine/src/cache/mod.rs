@@ -22,7 +22,7 @@ mod trust;
 pub mod verify;
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -230,9 +230,17 @@ pub fn write_atomically(file: &Path, content: &[u8]) -> Result<()> {
 
 /// Copies to a file beside `to`, then renames.
 pub fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
-    let temporary = sibling(to, "tmp");
-    let copied = fs::copy(from, &temporary).and_then(|_| fs::rename(&temporary, to));
-    copied.inspect_err(|_| drop(fs::remove_file(&temporary)))
+    copy_by_way_of(&sibling(to, "tmp"), from, to)
+}
+
+/// Copies to `temporary`, then renames to `to`: on disk for good before it has the name.
+pub fn copy_by_way_of(temporary: &Path, from: &Path, to: &Path) -> io::Result<()> {
+    // Windows flushes only what may be written.
+    let flush = || OpenOptions::new().read(true).write(cfg!(windows)).open(temporary)?.sync_data();
+    let copied = in_folder(temporary, || fs::copy(from, temporary))
+        .and_then(|_| flush())
+        .and_then(|()| fs::rename(temporary, to));
+    copied.inspect_err(|_| drop(fs::remove_file(temporary)))
 }
 
 /// Bytes a file needs beyond what is free below `folder`; `None` if they fit or nobody can tell.

@@ -130,13 +130,14 @@ impl Slot {
         journal::read(partial, &self.etag, self.size).unwrap_or_default()
     }
 
-    fn unique_path(&self) -> PathBuf {
+    /// A name for one more partial, which nobody else will choose.
+    pub(crate) fn unused_path(&self) -> PathBuf {
         self.dir.join(format!("{}.{:08x}{SUFFIX}", self.stem, fastrand::u32(..)))
     }
 
     fn create(&self) -> Result<(PathBuf, File)> {
         loop {
-            let path = self.unique_path();
+            let path = self.unused_path();
             // create_new also refuses a symlink planted under that name.
             let create = || OpenOptions::new().read(true).write(true).create_new(true).open(&path);
             match in_folder(&path, create) {
@@ -184,6 +185,10 @@ impl Partial {
         is_short: bool,
         stop: &dyn Fn() -> bool,
     ) -> bool {
+        // What is moved piece by piece is lost to a writer that is alive.
+        if is_short && !alone {
+            return false;
+        }
         let Ok(mut content) = OpenOptions::new().read(true).write(is_short).open(orphan) else {
             return false;
         };
@@ -191,7 +196,7 @@ impl Partial {
         {
             return false;
         }
-        let claimed = self.slot.unique_path();
+        let claimed = self.slot.unused_path();
         if fs::rename(orphan, &claimed).is_err() {
             return false;
         }
@@ -349,15 +354,37 @@ impl Verified {
     /// Gives the content its name, atomically; whatever had the name before is replaced.
     ///
     /// Where locks do nothing, another process may have taken the partial for an orphan.
-    /// Then it is made anew out of the file that is still open here.
+    /// Then that one's content serves, or it is made anew out of the file that is still open here.
     pub fn publish(self, destination: &Path) -> Result<()> {
-        let wrap = |source| Error::io("move the download to", destination, source);
         // The content is on disk already, so a crash loses at most the new name.
-        let Partial { slot, path, file, .. } = &self.0;
+        let path = &self.0.path;
         match fs::rename(path, destination) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
-            other => return other.map_err(wrap),
+            other => {
+                return other
+                    .map_err(|source| Error::io("move the download to", destination, source));
+            }
         }
+        if self.is_at(destination) {
+            return Ok(());
+        }
+        match self.remake(destination) {
+            // Taken again, by one who was faster.
+            Err(_) if self.is_at(destination) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Whether the very content lies there already.
+    fn is_at(&self, destination: &Path) -> bool {
+        let etag = &self.0.slot.etag;
+        let found = hash::file(destination, etag.proof());
+        found.is_ok_and(|found| found.as_deref() == Some(etag.as_str()))
+    }
+
+    fn remake(&self, destination: &Path) -> Result<()> {
+        let wrap = |source| Error::io("move the download to", destination, source);
+        let Partial { slot, file, .. } = &self.0;
         let (path, mut copy) = slot.create()?;
         let mut file = file;
         let whole = |copied| match copied {

@@ -179,6 +179,21 @@ async fn the_token_stays_with_its_origin() {
 }
 
 #[tokio::test]
+async fn the_etag_of_a_store_does_not_replace_what_the_hub_has_said() {
+    let stored = |body| reply("200 OK", "etag: \"5f-61a\"\r\n", body);
+    let moved = || {
+        let said = format!("x-linked-etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n");
+        reply("307 Moved", &format!("location: /stored\r\n{said}"), b"")
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start([moved(), stored(b"hellO\n"), moved(), stored(b"hello\n")]).await;
+    let error = get(&server, &spec(dir.path())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
+    let report = get(&server, &spec(dir.path())).await.unwrap();
+    assert!(fs::read_link(report.path).unwrap().ends_with(HELLO));
+}
+
+#[tokio::test]
 async fn an_expired_url_is_renewed() {
     let dir = tempfile::tempdir().unwrap();
     let cdn =
@@ -231,6 +246,24 @@ async fn a_missing_file_is_remembered_and_similar_names_are_shown() {
     assert_eq!(error.kind(), ErrorKind::EntryNotFound);
     assert!(error.message().contains("similar: \"d/F.txt\""), "{error}");
     assert!(dir.path().join(format!("models--org--name/.no_exist/{COMMIT}/f.txt")).exists());
+}
+
+#[tokio::test]
+async fn a_length_that_cannot_be_is_refused_before_anything_is_read() {
+    let page = reply("200 OK", &format!("{}x-linked-size: 6\r\n", headers(HELLO)), &[b' '; 9999]);
+    let endless = format!("{}x-linked-size: {}\r\n", headers(HELLO), u64::MAX);
+    for (answer, kind, words) in [
+        (page, ErrorKind::Transport, "sends 9999 bytes"),
+        (reply("200 OK", &endless, b"hello\n"), ErrorKind::InvalidResponse, "a file of"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start([answer]).await;
+        let hub = Hub { retry: hub(&server.url).retry.once(), ..hub(&server.url) };
+        let error = run(&hub, &spec(dir.path()), &Progress::default()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains(words), "{error}");
+        assert!(partials(dir.path()).is_empty());
+    }
 }
 
 #[tokio::test]

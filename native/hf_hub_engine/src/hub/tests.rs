@@ -62,6 +62,19 @@ async fn a_token_is_not_shown_to_a_network() {
 }
 
 #[test]
+fn redirects_lead_to_http_and_never_out_of_https() {
+    let here: Url = "https://huggingface.co/a/b".parse().unwrap();
+    let target = |location| target_of(&here, location).map(|url| url.to_string());
+    assert_eq!(target(Some("/c?d=e")).unwrap(), "https://huggingface.co/c?d=e");
+    assert_eq!(target(Some("//cdn.example/f")).unwrap(), "https://cdn.example/f");
+    for bad in ["http://huggingface.co/a", "ftp://x/y", "file:///etc/passwd", "data:,x", "https://"]
+    {
+        assert_eq!(target(Some(bad)).unwrap_err().kind(), ErrorKind::InvalidResponse, "{bad}");
+    }
+    assert!(target(None).is_err());
+}
+
+#[test]
 fn a_token_cannot_be_printed() {
     let token = Token::new("hf_CANARY").unwrap();
     assert!(!format!("{token:?}").contains("CANARY"));

@@ -1,6 +1,9 @@
 //! One connection of a transfer: claims a part, fetches it, claims the next.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use reqwest::{StatusCode, Url};
@@ -18,6 +21,9 @@ use crate::{
 /// The largest content of unannounced length, in bytes: it may be a small one that was
 /// compressed on the way, and then it has no natural end.
 const UNANNOUNCED: u64 = 1 << 30;
+
+/// How long to wait before another look at what others do.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// Why a connection ended.
 pub(super) enum End {
@@ -48,7 +54,7 @@ enum Part {
 impl Crew<'_> {
     /// Works until nothing is left to claim.
     pub(super) async fn connection(&self, mut opened: Option<Response>) -> Result<End> {
-        let _working = Working::begin(&self.working);
+        let _working = Counted::one(&self.working);
         loop {
             if self.is_one_too_many() {
                 return Ok(End::Idle);
@@ -93,7 +99,13 @@ impl Crew<'_> {
         match part_of(&response, claim.at, self.size())? {
             // A 200 begins at zero, whatever was asked.
             None if claim.at > 0 => return Err(whole_answer(&response)),
-            None => self.receive(response, claim, false).await?,
+            None => {
+                check_length(&response, self.size())?;
+                // Asked for a part, the server knows none: this answer brings all there is.
+                self.alone.fetch_or(bounded, Relaxed);
+                let _whole = Counted::one(&self.whole);
+                self.receive(response, claim, false).await?;
+            }
             Some(()) => {
                 self.patience().served();
                 self.receive(response, claim, bounded).await?;
@@ -149,7 +161,7 @@ impl Crew<'_> {
         while let Some(mut chunk) = response.chunk().await? {
             self.transfer.hub.flow.pass(chunk.len()).await;
             while !chunk.is_empty() {
-                if claim.at == claim.end && !self.may_extend(claim) {
+                if claim.at == claim.end && !self.extend(claim, bounded).await {
                     return self.beyond(claim);
                 }
                 let room = usize::try_from(claim.end - claim.at).unwrap_or(usize::MAX);
@@ -170,8 +182,21 @@ impl Crew<'_> {
         Ok(())
     }
 
-    fn may_extend(&self, claim: &mut Claim) -> bool {
-        !self.is_one_too_many() && self.plan().extend(claim)
+    /// Goes on with what follows the claim, if nobody else fetches it. An answer that brings
+    /// the whole file waits for the others to find out that they are not needed.
+    async fn extend(&self, claim: &mut Claim, bounded: bool) -> bool {
+        loop {
+            let allowed = !bounded || !self.is_one_too_many();
+            if allowed && self.plan().extend(claim) {
+                return true;
+            }
+            let is_end = self.size().is_none_or(|size| claim.end >= size);
+            let others = self.working.load(Relaxed) > 1;
+            if bounded || is_end || !others || !self.alone.load(Relaxed) {
+                return false;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
     }
 
     /// The body goes on where the claim ends: that is somebody else's, or nobody's.
@@ -206,6 +231,11 @@ impl Crew<'_> {
             return Ok(None); // Another connection has renewed it meanwhile.
         }
         let no_range = matches!(error.status(), Some(200 | 416)) && self.asks_for_parts();
+        if no_range && self.whole.load(Relaxed) > 0 {
+            // Another connection is getting the whole file already.
+            self.alone.store(true, Relaxed);
+            return Ok(Some(End::Idle));
+        }
         let error = if no_range { error.with_kind(ErrorKind::Transport) } else { error };
         let (wait, renewable, starts_over) = {
             let mut patience = self.patience();
@@ -216,6 +246,7 @@ impl Crew<'_> {
                 (no_range && patience.starts_over()) || !self.is_proved(),
             )
         };
+        self.progress.operation().set_trouble(error.message());
         let others = self.working.load(Relaxed) > 1;
         match wait {
             _ if renewable => return Ok(None),
@@ -249,17 +280,17 @@ impl Crew<'_> {
     }
 }
 
-/// Counts a connection as long as it works.
-struct Working<'a>(&'a AtomicUsize);
+/// Counts a connection as long as it does something.
+struct Counted<'a>(&'a AtomicUsize);
 
-impl<'a> Working<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
+impl<'a> Counted<'a> {
+    fn one(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Relaxed);
         Self(count)
     }
 }
 
-impl Drop for Working<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -271,6 +302,19 @@ fn whole_answer(response: &Response) -> Error {
     Error::new(ErrorKind::Transport, message)
         .with_status(response.status().as_u16())
         .with_url(response.url())
+}
+
+/// A whole file of another length is another file: a login page, or a mirror's mistake.
+fn check_length(response: &Response, size: Option<u64>) -> Result<()> {
+    match (metadata::body_size(response), size) {
+        (Some(sent), Some(size)) if sent != size => {
+            let kind = response.header("content-type").unwrap_or("an unnamed kind");
+            let message =
+                format!("the server sends {sent} bytes ({kind}) where the Hub announced {size}");
+            Err(Error::new(ErrorKind::Transport, message).with_url(response.url()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the body is the part that begins at `first`; `None` if it is the whole file.

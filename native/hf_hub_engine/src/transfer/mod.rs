@@ -14,7 +14,7 @@ mod writer;
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -87,6 +87,10 @@ struct Crew<'a> {
     present: AtomicU64,
     working: AtomicUsize,
     wanted: AtomicUsize,
+    /// Connections that receive the whole file in one answer.
+    whole: AtomicUsize,
+    /// Whether more than one connection is of no use.
+    alone: AtomicBool,
 }
 
 impl Transfer<'_> {
@@ -123,6 +127,8 @@ impl Transfer<'_> {
                 present: AtomicU64::new(present.total()),
                 working: AtomicUsize::new(0),
                 wanted: AtomicUsize::new(1),
+                whole: AtomicUsize::new(0),
+                alone: AtomicBool::new(false),
             };
             match crew.run(opened.take(), most).await? {
                 Stop::Done => return writer.finish(publish).await.map(Outcome::Complete),
@@ -155,9 +161,10 @@ impl Crew<'_> {
         let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
         let (mut fair, mut before) = (false, self.present.load(Relaxed));
         loop {
-            self.wanted.store(pace.connections(), Relaxed);
+            let wanted = if self.alone.load(Relaxed) { 1 } else { pace.connections() };
+            self.wanted.store(wanted, Relaxed);
             permits.truncate(connections.len().saturating_sub(1));
-            while self.has_room(connections.len(), pace.connections()) {
+            while self.has_room(connections.len(), wanted) {
                 if !connections.is_empty() {
                     let Some(permit) = self.transfer.hub.flow.one_more() else { break };
                     permits.push(permit);

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     download::{self, Spec},
     hash::Hasher,
-    progress::Progress,
+    progress::{Activity, Progress},
     testing::{self, Reply, Server, reply},
 };
 
@@ -250,6 +250,95 @@ async fn a_server_without_ranges_sends_the_file_in_one() {
         assert_eq!(progress.snapshot().bytes_done, SIZE as u64);
         assert_eq!(leftovers(dir.path()), 1);
     }
+}
+
+#[tokio::test]
+async fn what_comes_whole_from_a_server_without_ranges_is_not_begun_anew() {
+    // The first answer is late, so that others are asked for before it says what it is.
+    for late in [0, 400] {
+        let dir = tempfile::tempdir().unwrap();
+        let cdn = Server::answering(move |request| {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
+            let whole = [head.as_bytes(), &content()].concat();
+            let first = range(request).is_none_or(|(first, _)| first == 0);
+            match (first, late) {
+                (true, 0) => Reply::Slowly(Duration::from_millis(60), whole, 5_000),
+                (true, late) => Reply::Later(Duration::from_millis(late), whole),
+                (false, _) => reply("200 OK", "", &content()),
+            }
+        })
+        .await;
+        let front = hub_before(&cdn).await;
+        let (mut hub, progress) = (hub(&front, 4), Progress::default());
+        hub.flow.smallest_part = 10_000;
+        assert!(get(&hub, dir.path(), &progress).await.unwrap() == content());
+        assert!(cdn.requests().len() <= 4, "{:?}", cdn.requests());
+        let received = progress.snapshot().bytes_received;
+        assert!(late > 0 || received == SIZE as u64, "{received}");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_answer_that_breaks_is_begun_anew_where_there_are_no_ranges() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = 0;
+    let cdn = Server::answering(move |_| {
+        served += 1;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
+        let sent = if served == 1 { SIZE / 2 } else { SIZE };
+        Reply::Raw([head.as_bytes(), &content()[..sent]].concat())
+    })
+    .await;
+    let front = hub_before(&cdn).await;
+    let progress = Progress::default();
+    assert!(get(&hub(&front, 4), dir.path(), &progress).await.unwrap() == content());
+    assert_eq!(progress.snapshot().bytes_done, SIZE as u64);
+}
+
+#[tokio::test]
+async fn a_pause_that_the_content_host_asks_for_is_seen_by_all_who_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = 0;
+    let cdn = Server::answering(move |request| {
+        served += 1;
+        if served == 1 { reply("429 Slow", "retry-after: 1\r\n", b"") } else { part(request) }
+    })
+    .await;
+    let front = hub_before(&cdn).await;
+    let (hub, spec) = (hub(&front, 2), spec(dir.path()));
+    let both = [Progress::default(), Progress::default()];
+    let calls = both.each_ref().map(|progress| {
+        let (hub, spec, progress) = (hub.clone(), spec.clone(), progress.clone());
+        tokio::spawn(async move { download::run(&hub, &spec, &progress).await })
+    });
+    let limited = |progress: &Progress| {
+        let now = progress.snapshot();
+        now.activity == Activity::RateLimited && now.wait.is_some_and(|wait| !wait.is_zero())
+    };
+    while !both.iter().all(limited) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_runs_out_of_time_says_how_far_it_was_and_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let cdn = Server::answering(|request| match range(request) {
+        Some((0, _)) => part(request),
+        _ => reply("500 Oops", "retry-after: 60\r\n", b""),
+    })
+    .await;
+    let front = hub_before(&cdn).await;
+    let hub = Hub { deadline: Some(Duration::from_millis(600)), ..hub(&front, 1) };
+    let mut hub = hub;
+    (hub.flow.in_memory, hub.flow.parallel_from) = (0, u64::MAX);
+    let error = get(&hub, dir.path(), &Progress::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let message = error.message();
+    assert!(message.starts_with("not finished within the :timeout of 600 ms: "), "{message}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::faults::{Faults, Rule};
 use super::journal::Journal;
 use super::listener::Gauge;
+use super::query::Query;
 
 /// What the routes control.
 #[derive(Clone)]
@@ -35,8 +36,10 @@ pub(super) fn routes(control: Control) -> Router {
         .with_state(control)
 }
 
-async fn requests(State(control): State<Control>) -> Response {
-    Json(control.journal.records()).into_response()
+/// Those whose path contains `?path=`, or all of them.
+async fn requests(State(control): State<Control>, RawQuery(query): RawQuery) -> Response {
+    let query = Query::parse(query.as_deref());
+    Json(control.journal.records(query.get("path").unwrap_or_default())).into_response()
 }
 
 async fn clear_requests(State(control): State<Control>) -> StatusCode {

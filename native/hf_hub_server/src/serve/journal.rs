@@ -77,9 +77,11 @@ impl Journal {
         Self { keep, print, state: Mutex::default() }
     }
 
-    /// The records in the order the requests arrived.
-    pub(super) fn records(&self) -> Vec<Record> {
-        self.lock().records.values().cloned().collect()
+    /// The records of paths that contain `needle`, in the order the requests arrived.
+    pub(super) fn records(&self, needle: &str) -> Vec<Record> {
+        let state = self.lock();
+        let wanted = state.records.values().filter(|record| record.path.contains(needle));
+        wanted.cloned().collect()
     }
 
     /// Forgets the records, and the requests still running too.

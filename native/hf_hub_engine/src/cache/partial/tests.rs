@@ -39,6 +39,20 @@ fn becomes_visible_only_when_right() {
 }
 
 #[test]
+fn a_reader_of_what_had_the_name_before_is_not_disturbed() {
+    let dir = tempfile::tempdir().unwrap();
+    let blob = dir.path().join(HELLO);
+    fs::write(&blob, b"before").unwrap();
+    let mut reader = File::open(&blob).unwrap();
+    let mut partial = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut partial, b"hello\n");
+    finish(partial, b"hello\n").unwrap().publish(&blob).unwrap();
+    let mut read = String::new();
+    io::Read::read_to_string(&mut reader, &mut read).unwrap();
+    assert_eq!((read.as_str(), fs::read(&blob).unwrap().as_slice()), ("before", &b"hello\n"[..]));
+}
+
+#[test]
 fn a_wrong_content_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     for (size, content) in
@@ -118,6 +132,17 @@ fn parts_in_any_order_are_resumed_where_a_note_tells_of_them() {
 }
 
 #[test]
+fn what_begins_anew_has_no_note_of_what_was_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut partial = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    partial.write(4, b"o\n").unwrap();
+    partial.restart().unwrap();
+    put(&mut partial, b"hello\n");
+    let verified = finish(partial, b"hello\n").unwrap();
+    assert_eq!(fs::read(&verified.0.path).unwrap(), b"hello\n");
+}
+
+#[test]
 fn a_crash_leaves_no_gap_that_looks_like_content() {
     let dir = tempfile::tempdir().unwrap();
     let mut dead = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
@@ -157,6 +182,47 @@ fn a_live_partial_that_is_taken_costs_bytes_and_nothing_else() {
     finish(thief, b"hello\n").unwrap().publish(&blob).unwrap();
     assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
     assert_eq!(names(dir.path()), [HELLO]);
+}
+
+#[test]
+fn whoever_was_robbed_and_is_late_finds_the_content_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let blob = dir.path().join(HELLO);
+    let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut robbed, b"hello\n");
+    let robbed = finish(robbed, b"hello\n").unwrap();
+    let thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
+    finish(thief, b"hello\n").unwrap().publish(&blob).unwrap();
+    // Where another host has taken the file, not even what is open can be read any more.
+    robbed.0.file.set_len(0).unwrap();
+    robbed.publish(&blob).unwrap();
+    assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
+    assert_eq!(names(dir.path()), [HELLO]);
+}
+
+#[test]
+fn whoever_was_robbed_of_all_publishes_nothing_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut robbed, b"hello\n");
+    let robbed = finish(robbed, b"hello\n").unwrap();
+    fs::remove_file(&robbed.0.path).unwrap();
+    write_all_at(&robbed.0.file, b"HELLO\n", 0).unwrap();
+    let error = robbed.publish(&dir.path().join(HELLO)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn where_room_is_short_only_the_dead_are_robbed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut live = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut live, b"hel");
+    live.file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let mut other = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    assert!(!other.claim(&live.path, false, true, &|| false));
+    assert_eq!(fs::read(&live.path).unwrap(), b"hel");
+    assert!(other.claim(&live.path, false, false, &|| false));
 }
 
 #[test]
