@@ -320,6 +320,10 @@ defmodule HfHub.Commit do
     default = if large?, do: "Add files using upload-large-folder tool", else: "Upload folder using hf_hub"
     opts = validate!(opts, @folder, default)
 
+    unless is_binary(folder) or is_list(folder) do
+      raise ArgumentError, "expected the path of a folder, got: #{inspect(folder)}"
+    end
+
     if opts[:create_pr] and opts[:revision] not in [nil, "main"] do
       raise ArgumentError,
             "create_pr: true always proposes a folder to \"main\"; leave :revision out, or commit to an open pull request with its revision"

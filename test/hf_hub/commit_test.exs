@@ -139,7 +139,7 @@ defmodule HfHub.CommitTest do
       reader = "hf_READONLYaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
       HfHub.LocalHub.command!(hub(), ["user", "add", "reader", "--token", reader, "--role", "read"])
       assert {:error, %Error{kind: :forbidden} = error} = add.({:binary, "x"}, "x.txt", token: reader)
-      assert error.message =~ "you must use a write token" and error.message =~ "create_pr: true"
+      assert error.message =~ "you must use a write token" and error.message =~ "make a token that may write"
       assert {:error, %Error{} = error} = add.({:binary, "x"}, "x.txt", token: false)
       assert error.kind in [:unauthorized, :repo_not_found]
       refute Exception.message(error) =~ reader

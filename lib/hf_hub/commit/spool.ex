@@ -14,8 +14,13 @@ defmodule HfHub.Commit.Spool do
     path = Path.join(System.tmp_dir!(), "hf_hub_upload_#{System.pid()}_#{random()}")
 
     case :file.open(path, [:write, :exclusive, :raw, :binary, delayed_write: {1_048_576, 1000}]) do
-      {:ok, file} -> fill(file, path, stream)
-      {:error, reason} -> {:error, unkept(path, reason)}
+      {:ok, file} ->
+        # Temporary folders are everybody's, and the content may not be.
+        File.chmod(path, 0o600)
+        fill(file, path, stream)
+
+      {:error, reason} ->
+        {:error, unkept(path, reason)}
     end
   end
 
@@ -45,8 +50,16 @@ defmodule HfHub.Commit.Spool do
   end
 
   defp write(piece, hash, file) do
+    hash = hashed!(hash, piece)
     with {:error, reason} <- :file.write(file, piece), do: throw({:unkept, reason})
+    hash
+  end
+
+  defp hashed!(hash, piece) do
     :crypto.hash_update(hash, piece)
+  rescue
+    _not_iodata in [ArgumentError, ErlangError] ->
+      raise ArgumentError, "expected the pieces of a stream to be iodata; one of them is something else"
   end
 
   defp unkept(path, reason) do

@@ -67,7 +67,7 @@ pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> 
 }
 
 /// What to do about a refusal that only its words tell from others.
-fn advice(words: &str) -> Option<&'static str> {
+pub(crate) fn advice(words: &str) -> Option<&'static str> {
     let words = words.to_lowercase();
     let says = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
     if says(&["storage limit", "storage patterns", "quota"]) {

@@ -22,14 +22,12 @@ pub(super) fn refusal(session: &Session, error: Error) -> Error {
 
 fn hint(session: &Session, error: &Error) -> Option<String> {
     let Target { repo, revision, create_pr } = &session.target;
-    let signed_in = session.hub.token.is_some();
     Some(match (error.kind(), error.status()) {
         (ErrorKind::RepoNotFound, _) => {
             "if it does not exist yet, create it first with HfHub.Repo.create/2".to_owned()
         }
-        (ErrorKind::Unauthorized, _) if !signed_in => {
-            "writing needs a token: pass :token or set HF_TOKEN".to_owned()
-        }
+        // The words say what it is about, and it is more than a right to write.
+        (ErrorKind::Forbidden, _) if explain::advice(error.message()).is_some() => return None,
         (ErrorKind::Forbidden, _) if *create_pr => {
             "the token needs the permission to open pull requests".to_owned()
         }
@@ -40,7 +38,9 @@ fn hint(session: &Session, error: &Error) -> Option<String> {
         (ErrorKind::Precondition | ErrorKind::Conflict, _) => format!(
             "\"{revision}\" has moved meanwhile: look at what is new, then commit again with its head as :parent_commit"
         ),
-        (ErrorKind::EntryNotFound, _) => {
+        (ErrorKind::EntryNotFound, Some(_))
+            if error.message().contains("A file with this name") =>
+        {
             "a folder is deleted with a path that ends in \"/\", or with is_folder: true".to_owned()
         }
         (_, Some(402)) => "the storage of this account is used up, see its billing page".to_owned(),

@@ -3,7 +3,7 @@
 //! As the reference chooses them: links to files are followed, links to folders are not; what version
 //! control and clients keep for themselves stays out.
 
-use std::{fs::DirEntry, path::Path, sync::Arc};
+use std::{fs::DirEntry, io, path::Path, sync::Arc};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -89,12 +89,15 @@ fn is_wanted(name: &str, filter: &Filter) -> bool {
     filter.accepts(name) && !IGNORED.iter().any(|ignored| pattern::matches(ignored, name))
 }
 
-/// `None` for what is no file: a socket, a link to a folder, or one to nothing.
+/// `None` for what is no file: a socket, a link to a folder, or one to nothing or to itself.
 fn addition(root: &Arc<Root>, file: &Path, name: &str) -> Result<Option<Addition>> {
     let metadata = match std::fs::metadata(file) {
         Ok(metadata) if metadata.is_file() => metadata,
         Ok(_) => return Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_link(file) && error.kind() != io::ErrorKind::PermissionDenied => {
+            return Ok(None);
+        }
         Err(error) => return Err(unreadable(file, error)),
     };
     Ok(Some(Addition {
@@ -104,6 +107,10 @@ fn addition(root: &Arc<Root>, file: &Path, name: &str) -> Result<Option<Addition
         known: None,
         place: 0,
     }))
+}
+
+fn is_link(file: &Path) -> bool {
+    std::fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 fn no_text(file: &Path) -> Error {
@@ -149,6 +156,8 @@ mod tests {
             symlink(dir.path().join("b.txt"), dir.path().join("link.txt")).unwrap();
             symlink(dir.path().join("run[1]"), dir.path().join("linked")).unwrap();
             symlink(dir.path().join("none"), dir.path().join("broken")).unwrap();
+            symlink("loop", dir.path().join("loop")).unwrap();
+            symlink(dir.path(), dir.path().join("a/up")).unwrap();
         }
         let all = names(dir.path(), "", &Filter::default());
         let wanted = [
