@@ -8,6 +8,7 @@
     "README.md",
     "guides/quickstart.livemd",
     "guides/downloads_and_cache.livemd",
+    "guides/uploads.livemd",
     "ROADMAP.md",
     "CHANGELOG.md",
     "ARCHITECTURE.md",
@@ -16,7 +17,8 @@
   groups_for_modules: [
     Downloading: [~r/^HfHub\.(Download|DatasetFiles|Extract|Progress|Bandwidth)/],
     "The cache": [~r/^HfHub\.(Cache|FS)/],
-    "Reading the Hub": [~r/^HfHub\.(Api|Repo|Git|Papers|Cards|Safetensors|Users|Organizations)/],
+    "Writing to the Hub": [~r/^HfHub\.(Commit|Repo|Git)/],
+    "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|Safetensors|Users|Organizations)/],
     "Settings and accounts": [~r/^HfHub\.(Auth|Config)/],
     "A Hub of your own": [~r/^HfHub\.LocalHub/]
   ]

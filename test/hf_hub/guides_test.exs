@@ -19,10 +19,11 @@ defmodule HfHub.GuidesTest do
         do: File.write!(Path.join(source, name), content)
 
     LocalHub.import_folder!(hub, source, "sentence-transformers/all-MiniLM-L6-v2")
+    LocalHub.command!(hub, ["user", "add", "me", "--token", "hf_me"])
     {:ok, hub: LocalHub.endpoint(hub)}
   end
 
-  for guide <- ~w(quickstart downloads_and_cache) do
+  for guide <- ~w(quickstart downloads_and_cache uploads) do
     test "#{guide} runs as it stands", context do
       cells = cells(unquote(guide))
       assert length(cells) > 5
@@ -37,6 +38,7 @@ defmodule HfHub.GuidesTest do
 
       env = [
         {"HF_ENDPOINT", context.hub},
+        {"HF_TOKEN", "hf_me"},
         {"HF_HUB_CACHE", context.cache},
         {"HF_HOME", Path.join(context.dir, "home")},
         {"TMPDIR", context.dir}
