@@ -378,6 +378,21 @@ defmodule HfHub.CacheSafetyTest do
     assert {:ok, %{failures: []}} = Cache.delete_revisions([@new], where)
   end
 
+  test "a content may be called like a leftover", context do
+    repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
+
+    for name <- ["odd.link", "odd.shared", "odd.0123abcd.tmp", "odd.0123abcd.incomplete"] do
+      File.write!(Path.join([repo, "blobs", name]), "odd")
+      File.ln_s!("../../blobs/" <> name, Path.join([repo, "snapshots", @new, name]))
+      File.write!(Path.join([repo, "blobs", "left" <> name]), "left")
+    end
+
+    assert {:ok, %{failures: []} = done} = Cache.prune(older_than: 0, cache_dir: context.cache)
+    assert length(done.partials ++ done.temporaries) == 4
+    left = Path.wildcard(repo <> "/blobs/*odd*")
+    assert length(left) == 4 and Enum.all?(left, &(File.read!(&1) == "odd"))
+  end
+
   test "names of 255 bytes fit everywhere", context do
     long = String.duplicate("ü", 127) <> "n"
     repo = craft(context.cache, %{@new => %{long => "1"}}, %{"main" => @new})

@@ -57,7 +57,7 @@ struct Manifest {
     repos: Vec<RepoEntry>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct RepoEntry {
     repo_type: String,
     repo_id: String,

@@ -149,22 +149,31 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
 /// locked all the same where file systems are local.
 fn open(path: &Path) -> io::Result<File> {
     let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
-    match in_folder(path, create) {
-        Ok(file) => {
-            share(&file);
-            Ok(file)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if !fs::symlink_metadata(path)?.is_file() {
-                let why = "it is no file, or a symbolic link";
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    // Some clients remove lock files: one may go between the two looks.
+    let mut tries = 10;
+    loop {
+        match in_folder(path, create) {
+            Ok(file) => {
+                share(&file);
+                return Ok(file);
             }
-            match OpenOptions::new().read(true).write(true).open(path) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
-                opened => opened,
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match existing(path) {
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound && tries > 0 => tries -= 1,
+                opened => return opened,
+            },
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
+    }
+}
+
+fn existing(path: &Path) -> io::Result<File> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        let why = "it is no file, or a symbolic link";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        opened => opened,
     }
 }
 
@@ -238,6 +247,18 @@ mod tests {
         std::os::unix::fs::symlink(&outside, &path).unwrap();
         assert!(try_acquire(&path).unwrap().is_some_and(|lock| lock.file.is_none()));
         assert!(is_held(&path) && !outside.exists());
+    }
+
+    #[test]
+    fn a_lock_file_may_vanish_at_any_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        std::thread::scope(|threads| {
+            threads.spawn(|| (0..2000).for_each(|_| drop(fs::remove_file(&path))));
+            for _ in 0..2000 {
+                drop(try_acquire(&path).unwrap());
+            }
+        });
     }
 
     #[test]

@@ -144,6 +144,10 @@ fn in_blobs(dir: &RepoDir, inventory: &Inventory, spec: &Spec) -> Vec<Remnant> {
     let entries = fs::read_dir(dir.blobs()).into_iter().flatten().flatten();
     let found = entries.filter_map(|entry| {
         let (path, name) = (entry.path(), entry.file_name().into_string().ok()?);
+        // Whatever its name looks like: a mirror may call a content anything.
+        if inventory.shows(&path) {
+            return None;
+        }
         let metadata = entry.metadata().ok().filter(|metadata| !metadata.is_dir())?;
         let kind = if name.ends_with(".incomplete") {
             let lock = delete::partial_lock(dir, &path)?;
@@ -153,7 +157,7 @@ fn in_blobs(dir: &RepoDir, inventory: &Inventory, spec: &Spec) -> Vec<Remnant> {
         {
             Some(Kind::Temporary)
         } else {
-            (Etag::parse(&name).is_ok() && !inventory.shows(&path)).then_some(Kind::Blob)
+            Etag::parse(&name).is_ok().then_some(Kind::Blob)
         }?;
         // A link into the store frees nothing by itself.
         let size = if metadata.is_file() { occupied(&metadata) } else { 0 };

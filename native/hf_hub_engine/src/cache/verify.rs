@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     cache::{
-        inventory::{Inventory, Revision, relative},
+        inventory::{self, Inventory, Revision, relative},
         layout::{CacheDir, RepoDir},
         open_regular,
         scan::{self, path},
@@ -203,22 +203,7 @@ fn judge(
         }
         let etag =
             named.or_else(|| own_name(dir, &file.blob)).filter(|etag| etag.proof() != Proof::None);
-        let is_sha256 = etag.as_ref().is_some_and(|etag| etag.proof() == Proof::Sha256);
-        let problem = Problem {
-            repo_type,
-            repo_id: repo_id.to_owned(),
-            commit: revision.commit.clone(),
-            filename,
-            path: file.path.clone(),
-            blob_path: file.blob.clone(),
-            status: if is_there { Status::NoChecksum } else { Status::Missing },
-            algorithm: etag.is_some().then_some(if is_sha256 { "sha256" } else { "git-sha1" }),
-            expected: etag.as_ref().map(ToString::to_string),
-            actual: None,
-        };
-        let content =
-            (is_there && etag.is_some()).then(|| Content { blob: file.blob.clone(), is_sha256 });
-        items.push(Item { problem, content });
+        items.push(item((repo_type, repo_id), revision, file, filename, etag.as_ref(), is_there));
     }
     let all = listed.iter().flat_map(BTreeMap::keys);
     let absent = all.filter(|name| !here.contains(**name)).map(|name| (*name).to_owned()).collect();
@@ -233,6 +218,32 @@ fn judge(
         extra,
     };
     (items, checked)
+}
+
+fn item(
+    (repo_type, repo_id): (&'static str, &str),
+    revision: &Revision,
+    file: &inventory::File,
+    filename: String,
+    etag: Option<&Etag>,
+    is_there: bool,
+) -> Item {
+    let is_sha256 = etag.is_some_and(|etag| etag.proof() == Proof::Sha256);
+    let problem = Problem {
+        repo_type,
+        repo_id: repo_id.to_owned(),
+        commit: revision.commit.clone(),
+        filename,
+        path: file.path.clone(),
+        blob_path: file.blob.clone(),
+        status: if is_there { Status::NoChecksum } else { Status::Missing },
+        algorithm: etag.is_some().then_some(if is_sha256 { "sha256" } else { "git-sha1" }),
+        expected: etag.map(ToString::to_string),
+        actual: None,
+    };
+    let content =
+        (is_there && etag.is_some()).then(|| Content { blob: file.blob.clone(), is_sha256 });
+    Item { problem, content }
 }
 
 /// A content's name, which tells its hash, if it lies among the repository's contents.

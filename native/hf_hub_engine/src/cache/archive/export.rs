@@ -98,21 +98,8 @@ fn collect(
     let repo = Repo::new(repo_type.parse()?, &repo_id)?;
     let there = inside().repo(&repo);
     let inventory = Inventory::read(dir);
-    if let Some(problem) = inventory.problems.first() {
-        let message = format!(
-            "`{}` is not exported: something is wrong at `{}`; call HfHub.Cache.prune/1",
-            dir.path().display(),
-            problem.path.display()
-        );
-        return Err(Error::new(ErrorKind::Io, message));
-    }
-    let mut entry = RepoEntry {
-        repo_type: repo_type.to_owned(),
-        repo_id,
-        refs: BTreeMap::new(),
-        blobs: BTreeMap::new(),
-        revisions: BTreeMap::new(),
-    };
+    refuse_broken(dir, &inventory)?;
+    let mut entry = RepoEntry { repo_type: repo_type.to_owned(), repo_id, ..RepoEntry::default() };
     for revision in &inventory.revisions {
         if let Commits::These(these) = commits
             && !these.contains(&revision.commit)
@@ -144,6 +131,18 @@ fn collect(
         entry.revisions.insert(commit.to_string(), found);
     }
     Ok(entry)
+}
+
+fn refuse_broken(dir: &RepoDir, inventory: &Inventory) -> Result<()> {
+    if let Some(problem) = inventory.problems.first() {
+        let message = format!(
+            "`{}` is not exported: something is wrong at `{}`; call HfHub.Cache.prune/1",
+            dir.path().display(),
+            problem.path.display()
+        );
+        return Err(Error::new(ErrorKind::Io, message));
+    }
+    Ok(())
 }
 
 fn file_of(
