@@ -18,7 +18,7 @@
     Downloading: [~r/^HfHub\.(Download|DatasetFiles|Extract|Progress|Bandwidth)/],
     "The cache": [~r/^HfHub\.(Cache|FS)/],
     "Writing to the Hub": [~r/^HfHub\.(Commit|Repo|Git)/],
-    "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|Safetensors|Users|Organizations)/],
+    "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|Safetensors|Spaces|Users|Organizations)/],
     "Settings and accounts": [~r/^HfHub\.(Auth|Config)/],
     "A Hub of your own": [~r/^HfHub\.LocalHub/]
   ]

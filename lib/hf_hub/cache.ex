@@ -328,7 +328,7 @@ defmodule HfHub.Cache do
   def pin!(repo_id, opts \\ []), do: Error.unwrap!(pin(repo_id, opts))
 
   @doc """
-  Takes the mark of `pin/2` away, and returns the commit.
+  Takes the mark of `pin/2` away, and returns the commit. Options: those of `pin/2`.
 
   ## Examples
 

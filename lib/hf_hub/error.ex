@@ -43,6 +43,7 @@ defmodule HfHub.Error do
   | `:invalid_response` | an answer that cannot be used, or must not be |
   | `:invalid_name` | a repository id, revision, file name or endpoint that cannot be one |
   | `:invalid_archive` | an archive that is broken, or must not be unpacked |
+  | `:invalid_card` | a card whose metadata cannot be read or written |
   | `:cancelled` | the work was stopped |
   | `:internal` | a mistake of this library |
 
@@ -79,6 +80,7 @@ defmodule HfHub.Error do
           | :invalid_response
           | :invalid_name
           | :invalid_archive
+          | :invalid_card
           | :cancelled
           | :internal
 

@@ -21,12 +21,11 @@ defmodule HfHub.Git do
             ]
           ] ++ Options.common()
 
-  @commits Options.repo_type() ++
-             [
-               revision: [type: :string, doc: "branch, tag or commit. By default `\"main\"`."],
-               formatted: [type: :boolean, default: false, doc: "tell titles and messages as HTML, too."],
-               limit: [type: :pos_integer, doc: "at most so many. By default the whole history."]
-             ] ++ Options.common()
+  @stream [
+            formatted: [type: :boolean, default: false, doc: "tell titles and messages as HTML, too."]
+          ] ++ Options.repo_type() ++ Options.revision() ++ Options.common()
+
+  @commits [limit: [type: :pos_integer, doc: "at most so many. By default the whole history."]] ++ @stream
 
   @branch Options.repo_type() ++
             [
@@ -102,17 +101,27 @@ defmodule HfHub.Git do
   def list_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @commits)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
-      Request.new(:get, "/api/:types/*repo/commits/:revision", RepoRef.params(ref), opts)
-      |> Request.about(ref)
-      |> Request.query([{"expand[]", if(opts[:formatted], do: "formatted")}])
-      |> Request.list(opts[:limit], &CommitInfo.from_json/1)
-    end
+    with {:ok, request} <- commits(repo_id, opts),
+         do: Request.list(request, opts[:limit], &CommitInfo.from_json/1)
   end
 
   @doc "Same as `list_commits/2`, but returns the commits or raises `HfHub.Error`."
   @spec list_commits!(term(), keyword()) :: [CommitInfo.t()]
   def list_commits!(repo_id, opts \\ []), do: Error.unwrap!(list_commits(repo_id, opts))
+
+  @doc """
+  Returns the commits of a revision as a stream, the newest first. Options: those of `list_commits/2` but `:limit`.
+
+  ## Examples
+
+      HfHub.Git.stream_commits("openai-community/gpt2") |> Enum.find(&(&1.title =~ "safetensors"))
+  """
+  @doc python: "list_repo_commits"
+  @spec stream_commits(term(), keyword()) :: Enumerable.t()
+  def stream_commits(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @stream)
+    Request.stream(Error.unwrap!(commits(repo_id, opts)), &CommitInfo.from_json/1)
+  end
 
   @doc """
   Creates a branch.
@@ -240,6 +249,15 @@ defmodule HfHub.Git do
   @doc "Same as `super_squash/2`, but raises `HfHub.Error` where it fails."
   @spec super_squash!(term(), keyword()) :: :ok
   def super_squash!(repo_id, opts \\ []), do: Error.unwrap!(super_squash(repo_id, opts))
+
+  defp commits(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+      {:ok,
+       Request.new(:get, "/api/:types/*repo/commits/:revision", RepoRef.params(ref), opts)
+       |> Request.about(ref)
+       |> Request.query([{"expand[]", if(opts[:formatted], do: "formatted")}])}
+    end
+  end
 
   defp delete(route, repo_id, name, opts) do
     opts = Options.validate!(opts, @delete)

@@ -51,8 +51,8 @@ defmodule HfHub.Native do
     end
   end
 
-  defp handle({:waiting, %{file: file}}, ref, job, reporter) do
-    Logger.info("waiting for another process that downloads #{file}")
+  defp handle({:waiting, waiting}, ref, job, reporter) do
+    Logger.info(waiting(waiting))
 
     receive do
       {:hf_hub, ^ref, event} -> handle(event, ref, job, reporter)
@@ -68,6 +68,11 @@ defmodule HfHub.Native do
     Progress.stop(reporter, :failed)
     {:error, Error.from_native(fields)}
   end
+
+  defp waiting(%{activity: :rate_limited, wait: wait}),
+    do: "waiting up to #{div((wait || 0) + 999, 1000)} s: the Hub's limit on requests is used up"
+
+  defp waiting(%{file: file}), do: "waiting for another process that downloads #{file}"
 
   defp next_chunk(:ended), do: {:halt, :ended}
   defp next_chunk({:failed, error}), do: raise(error)

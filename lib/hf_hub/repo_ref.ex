@@ -208,22 +208,39 @@ defmodule HfHub.RepoRef do
   end
 
   defp check(%__MODULE__{} = ref) do
-    parts = [ref.repo_id, ref.revision || "main", ref.path || ""]
-
-    if Enum.all?(parts, &(is_binary(&1) and String.valid?(&1))) do
-      [id, revision, _path] = parts
-      repo = %{repo_type: to_string(ref.repo_type), id: id, revision: revision}
-
-      case Nif.check_names(%{repo: repo, filename: ref.path}) do
-        nil -> {:ok, ref}
-        fields -> {:error, hint(Error.from_native(fields), id)}
-      end
-    else
-      invalid(ref.repo_id, "a part of it is no text")
+    cond do
+      not text?(ref.repo_id) -> invalid(ref.repo_id, "a part of it is no text")
+      not text?(ref.revision || "") -> no_text(ref.revision, "revision")
+      not text?(ref.path || "") -> no_text(ref.path, "file name")
+      true -> check_names(ref)
     end
   end
 
+  defp text?(part), do: is_binary(part) and String.valid?(part)
+
+  defp no_text(part, what),
+    do:
+      {:error,
+       Error.new(
+         :invalid_name,
+         "#{inspect(part, limit: 10)} cannot be a #{what}: it is no text; accepted: #{@forms}"
+       )}
+
+  defp check_names(ref) do
+    repo = %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: ref.revision || "main"}
+
+    case Nif.check_names(%{repo: repo, filename: ref.path}) do
+      nil -> {:ok, ref}
+      fields -> {:error, hint(Error.from_native(fields), ref.repo_id)}
+    end
+  end
+
+  # What is wrong with a revision or a file name is not helped by the forms of a repository.
   defp hint(error, id) do
+    if error.message =~ "repository id", do: forms(error, id), else: error
+  end
+
+  defp forms(error, id) do
     case advice(String.split(id, "/"), id) do
       nil -> %{error | message: "#{error.message}; accepted: #{@forms}"}
       advice -> %{error | message: "#{error.message}; #{advice}"}

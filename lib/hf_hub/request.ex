@@ -8,7 +8,12 @@ defmodule HfHub.Request do
   alias HfHub.Native.Nif
 
   @enforce_keys [:method, :path, :opts]
-  defstruct [:method, :path, :opts, :repo, :json, :body, :content_type, query: []]
+
+  # No list of the Hub has so many pages: a server that sends on for ever is broken, or means harm.
+  # The bytes are those that a list may take in memory; a stream holds a page at a time.
+  @limits [max_pages: 10_000, max_bytes: 1_073_741_824]
+
+  defstruct [:method, :path, :opts, :repo, :json, :body, :content_type, query: [], parse: false] ++ @limits
 
   @type t :: %__MODULE__{
           method: :get | :head | :post | :put | :patch | :delete,
@@ -18,7 +23,10 @@ defmodule HfHub.Request do
           json: term(),
           body: iodata() | nil,
           content_type: String.t() | nil,
-          query: [{String.t(), String.t()}]
+          query: [{String.t(), String.t()}],
+          parse: boolean(),
+          max_pages: pos_integer(),
+          max_bytes: pos_integer() | :infinity
         }
 
   @doc "Makes a request out of a route, the values of its parts, and a call's options."
@@ -58,6 +66,10 @@ defmodule HfHub.Request do
     %{request | body: encode(pairs(params)), content_type: "application/x-www-form-urlencoded"}
   end
 
+  @doc "Says that the answer is JSON whatever its content type says: files are served as text."
+  @spec parse(t()) :: t()
+  def parse(request), do: %{request | parse: true}
+
   @doc "Sends the request; `decode` makes the result out of the answer's JSON."
   @spec run(t(), (term() -> value)) :: {:ok, value} | {:error, Error.t()} when value: term()
   def run(request, decode \\ & &1) do
@@ -77,31 +89,55 @@ defmodule HfHub.Request do
   Raises `HfHub.Error`.
   """
   @spec stream(t(), (term() -> term()), (term() -> term())) :: Enumerable.t()
-  def stream(request, decode, items \\ & &1) do
-    Stream.resource(
-      fn -> :first end,
-      fn
-        nil ->
-          {:halt, nil}
-
-        page ->
-          answer = Error.unwrap!(send_to(request, if(page == :first, do: nil, else: page)))
-          {Error.unwrap!(decoded(answer, &list!(items.(&1), decode))), next(answer.next, page)}
-      end,
-      fn _page -> :ok end
-    )
-  end
+  def stream(request, decode, items \\ & &1), do: pages(%{request | max_bytes: :infinity}, decode, items, nil)
 
   @doc "Returns up to `limit` items of a list of pages; `nil` for all."
   @spec list(t(), non_neg_integer() | nil, (term() -> value), (term() -> term())) ::
           {:ok, [value]} | {:error, Error.t()}
         when value: term()
   def list(request, limit, decode, items \\ & &1) do
-    stream = stream(request, decode, items)
+    stream = pages(request, decode, items, deadline(request.opts[:timeout]))
     {:ok, if(limit, do: Enum.take(stream, limit), else: Enum.to_list(stream))}
   rescue
     error in Error -> {:error, error}
   end
+
+  # The deadline is that of all pages together.
+  defp pages(request, decode, items, deadline) do
+    Stream.resource(
+      fn -> {nil, 0, 0} end,
+      fn
+        :last ->
+          {:halt, :last}
+
+        {url, count, bytes} ->
+          answer = Error.unwrap!(send_to(%{request | opts: until(request.opts, deadline)}, url))
+          bytes = bytes + answer.size
+          within!(request, count + 1, bytes)
+          next = if answer.next in [nil, url], do: :last, else: {answer.next, count + 1, bytes}
+          {Error.unwrap!(decoded(answer, &list!(items.(&1), decode))), next}
+      end,
+      fn _page -> :ok end
+    )
+  end
+
+  # Any number is less than `:infinity`.
+  defp within!(%{max_pages: pages, max_bytes: most}, count, bytes) when count <= pages and bytes <= most,
+    do: :ok
+
+  defp within!(request, count, _bytes) do
+    what = if count > request.max_pages, do: "pages", else: "bytes"
+    message = "the list at #{request.path} has too many #{what}; ask for less by :limit or filters"
+    raise Error.new(:invalid_response, message)
+  end
+
+  defp deadline(timeout) when is_integer(timeout), do: System.monotonic_time(:millisecond) + timeout
+  defp deadline(_none), do: nil
+
+  defp until(opts, nil), do: opts
+
+  defp until(opts, deadline),
+    do: Keyword.put(opts, :timeout, max(1, deadline - System.monotonic_time(:millisecond)))
 
   @doc "Whether there is what the request asks for, as a result: the error kinds `absent` mean no."
   @spec exists({:ok, term()} | :ok | {:error, Error.t()}, [Error.kind()]) ::
@@ -122,6 +158,7 @@ defmodule HfHub.Request do
         content_type: request.content_type,
         body: request.body && IO.iodata_to_binary(request.body),
         json: request.json,
+        parse: request.parse,
         repo: request.repo
       }
 
@@ -136,6 +173,9 @@ defmodule HfHub.Request do
     String.trim_trailing(endpoint, "/") <> path <> "?" <> encode(query)
   end
 
+  defp decoded(%{broken: why}, _decode) when why != nil,
+    do: {:error, Error.new(:invalid_response, "the Hub's answer is no JSON that can be read", reason: why)}
+
   defp decoded(answer, decode) do
     {:ok, decode.(answer.body)}
   rescue
@@ -145,10 +185,6 @@ defmodule HfHub.Request do
 
   defp list!(items, decode) when is_list(items), do: Enum.map(items, decode)
   defp list!(_other, _decode), do: raise(HfHub.Decode.Error, message: "it is no list")
-
-  # A page that names itself would never end.
-  defp next(page, page), do: nil
-  defp next(next, _page), do: next
 
   defp segment(sort, name, params) do
     value = to_string(Keyword.fetch!(params, String.to_existing_atom(name)))
@@ -169,7 +205,9 @@ defmodule HfHub.Request do
         do: {to_string(name), to_string(item)}
   end
 
-  defp encode(pairs), do: Enum.map_join(pairs, "&", fn {name, value} -> part(name) <> "=" <> part(value) end)
-
-  defp part(text), do: URI.encode(text, &URI.char_unreserved?/1)
+  defp encode(pairs) do
+    Enum.map_join(pairs, "&", fn {name, value} ->
+      URI.encode_www_form(name) <> "=" <> URI.encode_www_form(value)
+    end)
+  end
 end

@@ -2,7 +2,7 @@ defmodule HfHub.ApiTest do
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Error}
-  alias HfHub.Api.{DatasetInfo, ModelInfo, Sibling, SpaceInfo, TreeEntry}
+  alias HfHub.Api.{DatasetInfo, LastCommit, LfsInfo, ModelInfo, Sibling, SpaceInfo, TreeEntry}
 
   @card "---\nlicense: mit\ntags:\n- tiny\npipeline_tag: text-generation\n---\n# tiny\n"
   @files %{"README.md" => @card, "config.json" => "{}", "sub/a b.txt" => "x"}
@@ -17,7 +17,7 @@ defmodule HfHub.ApiTest do
       assert %DateTime{} = info.last_modified
       assert "tiny" in info.tags and info.card_data["license"] == "mit" and info.raw["id"] == id
 
-      assert %Sibling{size: 20_000, lfs: %{"size" => 20_000}} =
+      assert %Sibling{size: 20_000, lfs: %LfsInfo{size: 20_000}} =
                Enum.find(info.siblings, &(&1.filename == "model.safetensors"))
 
       assert inspect(info) =~ "#HfHub.Api.ModelInfo<#{id}, text-generation" and
@@ -47,8 +47,38 @@ defmodule HfHub.ApiTest do
       assert {:error, %Error{kind: :invalid_name}} = Api.model_info("a/b/c", ask(context))
       assert_raise Error, ~r/not found/, fn -> Api.model_info!("org/none", ask(context)) end
       assert_raise ArgumentError, ~r/Did you mean :revision/, fn -> Api.model_info(id, revison: "x") end
-      fault(id, %{kind: "body", text: "[1, 2"}, %{times: 1})
-      assert {:error, %Error{kind: :invalid_response}} = Api.model_info(id, ask(context))
+
+      assert_raise ArgumentError, ~r/:expand excludes/, fn ->
+        Api.model_info(id, expand: ["sha"], files_metadata: true)
+      end
+
+      assert {:error, %Error{kind: :invalid_name, message: message}} =
+               Api.model_info("hf://datasets/a/b", ask(context))
+
+      assert message =~ "given as a dataset"
+    end
+
+    test "that makes no sense is an error, and never anything else", context do
+      {id, _commit} = repo(context, @files)
+      deep = String.duplicate("[", 10_000) <> String.duplicate("]", 10_000)
+
+      nonsense =
+        ["[1, 2", "", "null", "1", "[]", "{}", ~s({"id": 1}), "\"x\"", deep, ~s({"id": "a", "siblings": [1]})] ++
+          [~s({"id": "a", "siblings": [{}]}), ~s({"id": "a", "transformersInfo": 3}), <<?", 0xFF, ?">>]
+
+      for text <- nonsense do
+        fault(id, %{kind: "body", text: if(String.valid?(text), do: text, else: "\"\\")}, %{times: 1})
+        assert {:error, %Error{kind: :invalid_response}} = Api.model_info(id, ask(context)), text
+      end
+
+      odd =
+        ~s({"id": "a\\u001b[2J", "downloads": {"x": []}, "likes": "many", "createdAt": "once", "siblings": 1,
+               "gated": "often", "inferenceProviderMapping": 3, "evalResults": {}, "tags": "\\ud83d cut"})
+
+      fault(id, %{kind: "body", text: odd}, %{times: 1})
+      assert {:ok, info} = Api.model_info(id, ask(context))
+      assert %{siblings: nil, gated: "often", created_at: "once", tags: "\uFFFD cut"} = info
+      refute inspect(info) =~ "\e"
     end
 
     test "is asked for with the token", context do
@@ -83,7 +113,7 @@ defmodule HfHub.ApiTest do
       assert {:file, "sub/a b.txt"} in names.(recursive: true)
       assert names.(path_in_repo: "sub") == [{:file, "sub/a b.txt"}]
 
-      assert %TreeEntry{size: 20_000, lfs: %{"oid" => _}} =
+      assert %TreeEntry{size: 20_000, lfs: %LfsInfo{sha256: <<_::512>>}} =
                Enum.find(Api.list_repo_tree!(id, ask(context)), &(&1.path == "model.safetensors"))
 
       assert Enum.sort(Api.list_files!(id, ask(context))) ==
@@ -99,7 +129,9 @@ defmodule HfHub.ApiTest do
       assert [%TreeEntry{path: "f1", size: 1}] = Api.paths_info!(id, ["f1", "none"], ask(context))
       found = Api.paths_info!(id, Map.keys(files), ask(context))
       assert length(found) == 600 and Enum.count(requests(id), &(&1["path"] =~ "/paths-info/")) == 3
-      assert [%TreeEntry{last_commit: %{"id" => _}}] = Api.paths_info!(id, "f2", ask(context, expand: true))
+
+      assert [%TreeEntry{last_commit: %LastCommit{oid: _, date: %DateTime{}}}] =
+               Api.paths_info!(id, "f2", ask(context, expand: true))
 
       assert {:error, %Error{kind: :revision_not_found}} =
                Api.paths_info(id, "f1", ask(context, revision: "x"))

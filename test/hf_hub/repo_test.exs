@@ -25,7 +25,9 @@ defmodule HfHub.RepoTest do
     for rev <- ["main", commit, "side/branch"], do: assert(Repo.revision_exists!(id, rev, ask(context)))
     assert {:ok, false} = Repo.revision_exists?(id, "none", ask(context))
     assert {:ok, false} = Repo.revision_exists?("org/none", "main", ask(context))
-    assert {:error, %Error{kind: :invalid_name}} = Repo.revision_exists?(id, "", ask(context))
+
+    for bad <- ["", nil, 1],
+        do: assert({:error, %Error{kind: :invalid_name}} = Repo.revision_exists?(id, bad, ask(context)))
   end
 
   test "files exist or not, and are not fetched", %{id: id, large: large} = context do
@@ -35,7 +37,10 @@ defmodule HfHub.RepoTest do
     assert {:ok, false} = Repo.file_exists?(id, "none.json", ask(context))
     assert {:ok, false} = Repo.file_exists?(id, "config.json", ask(context, revision: "none"))
     assert {:ok, false} = Repo.file_exists?("org/none", "config.json", ask(context))
-    assert {:error, %Error{kind: :invalid_name}} = Repo.file_exists?(id, "../x", ask(context))
+
+    for bad <- ["../x", "", nil, 1, <<0xFF>>],
+        do: assert({:error, %Error{kind: :invalid_name}} = Repo.file_exists?(id, bad, ask(context)))
+
     assert requests(large) == []
     assert requests(id) |> Enum.map(& &1["method"]) |> Enum.uniq() == ["HEAD"]
   end
@@ -71,7 +76,7 @@ defmodule HfHub.RepoTest do
     test "says what a token may do", %{id: id} = context do
       reader = [endpoint: context.endpoint, token: context.reader]
       assert :ok = Repo.check_access(id, reader)
-      assert :ok = Repo.check_access!(id, write(context, write: true))
+      assert :ok = Repo.check_access!(id, as_writer(context, write: true))
       assert {:error, %Error{kind: :forbidden}} = Repo.check_access(id, [write: true] ++ reader)
 
       {gated, _commit} =
@@ -86,14 +91,14 @@ defmodule HfHub.RepoTest do
       id = name()
 
       assert %Url{repo_id: ^id, repo_type: :model, namespace: "org", url: url} =
-               Repo.create!(id, write(context))
+               Repo.create!(id, as_writer(context))
 
       assert url == "#{context.endpoint}/#{id}" and
-               to_string(Repo.create!(id, write(context, exist_ok: true))) == url
+               to_string(Repo.create!(id, as_writer(context, exist_ok: true))) == url
 
-      dataset = Repo.create!(id, write(context, repo_type: :dataset, private: true))
+      dataset = Repo.create!(id, as_writer(context, repo_type: :dataset, private: true))
       assert dataset.url == "#{context.endpoint}/datasets/#{id}"
-      assert Api.dataset_info!(id, write(context)).private
+      assert Api.dataset_info!(id, as_writer(context)).private
 
       space = [
         repo_type: :space,
@@ -102,8 +107,8 @@ defmodule HfHub.RepoTest do
         space_sleep_time: :never
       ]
 
-      assert %Url{repo_type: :space} = Repo.create!("hf://spaces/#{id}", write(context, tl(space)))
-      assert Api.space_info!(id, write(context)).sdk == "gradio"
+      assert %Url{repo_type: :space} = Repo.create!("hf://spaces/#{id}", as_writer(context, tl(space)))
+      assert Api.space_info!(id, as_writer(context)).sdk == "gradio"
 
       assert %{
                "secrets" => [%{"key" => "KEY", "value" => "s3cret"}],
@@ -116,14 +121,14 @@ defmodule HfHub.RepoTest do
       name = "own-#{System.unique_integer([:positive])}"
       account = context.account
       id = "#{account}/#{name}"
-      assert %Url{repo_id: ^id, namespace: ^account} = Repo.create!(name, write(context))
-      assert %Url{repo_id: ^id} = Repo.create!(name, write(context, exist_ok: true))
+      assert %Url{repo_id: ^id, namespace: ^account} = Repo.create!(name, as_writer(context))
+      assert %Url{repo_id: ^id} = Repo.create!(name, as_writer(context, exist_ok: true))
     end
 
     test "is created once, and the refusal says what to do", context do
       id = name()
-      Repo.create!(id, write(context))
-      assert {:error, %Error{kind: :conflict, status: 409} = error} = Repo.create(id, write(context))
+      Repo.create!(id, as_writer(context))
+      assert {:error, %Error{kind: :conflict, status: 409} = error} = Repo.create(id, as_writer(context))
       assert error.message =~ "already created" and error.message =~ "exist_ok: true"
       assert error.details["url"] == "#{context.endpoint}/#{id}" and error.repo_id == id
     end
@@ -145,7 +150,7 @@ defmodule HfHub.RepoTest do
 
     test "is refused to those who may not, in the Hub's words and ours", context do
       id = name()
-      assert {:error, %Error{kind: :forbidden} = error} = Repo.create("stranger/x", write(context))
+      assert {:error, %Error{kind: :forbidden} = error} = Repo.create("stranger/x", as_writer(context))
 
       assert error.message =~ ~s(under the namespace "stranger") and
                error.message =~ "member of that organization"
@@ -163,20 +168,20 @@ defmodule HfHub.RepoTest do
                Repo.create(id, endpoint: context.endpoint, token: "hf_wrong")
 
       refute inspect(error) =~ context.reader
-      assert {:ok, false} = Repo.exists?(id, write(context))
+      assert {:ok, false} = Repo.exists?(id, as_writer(context))
 
       # Who may not create it may still have it.
-      Repo.create!(id, write(context))
+      Repo.create!(id, as_writer(context))
       assert {:ok, %Url{repo_id: ^id}} = Repo.create(id, [exist_ok: true] ++ reader)
     end
 
     test "with a name that cannot be one is never asked for", context do
       for id <- ["", "a/b/c", "a/-b", "a/b.git", "a b/c", "ä/b", "../x", 1, nil] do
-        assert {:error, %Error{kind: :invalid_name}} = Repo.create(id, write(context))
+        assert {:error, %Error{kind: :invalid_name}} = Repo.create(id, as_writer(context))
       end
 
       assert {:error, %Error{kind: :invalid_name, message: message}} =
-               Repo.create("hf://org/x@v1", write(context))
+               Repo.create("hf://org/x@v1", as_writer(context))
 
       assert message =~ "more than a repository"
     end
@@ -192,14 +197,14 @@ defmodule HfHub.RepoTest do
             {[repo_type: :space, space_sdk: :static, space_volumes: [%{source: "x"}]], ~r/:space_volumes/},
             {[repo_typ: :space], ~r/Did you mean :repo_type/}
           ] do
-        assert_raise ArgumentError, words, fn -> Repo.create("org/x", write(context, opts)) end
+        assert_raise ArgumentError, words, fn -> Repo.create("org/x", as_writer(context, opts)) end
       end
 
       # A message must not show a secret.
       message =
         try do
           opts = [repo_type: :space, space_sdk: :static, space_secrets: [%{key: "a", valeu: "s3cret"}]]
-          Repo.create("org/x", write(context, opts))
+          Repo.create("org/x", as_writer(context, opts))
         rescue
           error in ArgumentError -> Exception.message(error)
         end
@@ -257,43 +262,50 @@ defmodule HfHub.RepoTest do
 
     test "is deleted, once", context do
       id = name()
-      Repo.create!(id, write(context, repo_type: :dataset))
-      assert :ok = Repo.delete(id, write(context, repo_type: :dataset))
-      assert {:ok, false} = Repo.exists?(id, write(context, repo_type: :dataset))
-      assert {:error, %Error{kind: :repo_not_found}} = Repo.delete(id, write(context, repo_type: :dataset))
-      assert :ok = Repo.delete(id, write(context, repo_type: :dataset, missing_ok: true))
-      assert :ok = Repo.delete!("hf://datasets/#{id}", write(context, missing_ok: true))
-      assert_raise Error, fn -> Repo.delete!(id, write(context)) end
+      Repo.create!(id, as_writer(context, repo_type: :dataset))
+      assert :ok = Repo.delete(id, as_writer(context, repo_type: :dataset))
+      assert {:ok, false} = Repo.exists?(id, as_writer(context, repo_type: :dataset))
+
+      assert {:error, %Error{kind: :repo_not_found}} =
+               Repo.delete(id, as_writer(context, repo_type: :dataset))
+
+      assert :ok = Repo.delete(id, as_writer(context, repo_type: :dataset, missing_ok: true))
+      assert :ok = Repo.delete!("hf://datasets/#{id}", as_writer(context, missing_ok: true))
+      assert_raise Error, fn -> Repo.delete!(id, as_writer(context)) end
     end
 
     test "changes its settings", context do
       id = name()
-      Repo.create!(id, write(context))
-      assert :ok = Repo.update_settings(id, write(context, private: true, gated: :manual))
-      info = Api.model_info!(id, write(context))
-      assert info.private and info.gated == "manual"
-      assert :ok = Repo.update_settings!(id, write(context, visibility: :public, gated: false))
-      assert %{private: false, gated: false} = Api.model_info!(id, write(context))
-      assert_raise ArgumentError, ~r/nothing to change/, fn -> Repo.update_settings(id, write(context)) end
+      Repo.create!(id, as_writer(context))
+      assert :ok = Repo.update_settings(id, as_writer(context, private: true, gated: :manual))
+      info = Api.model_info!(id, as_writer(context))
+      assert info.private and info.gated == :manual
+      assert :ok = Repo.update_settings!(id, as_writer(context, visibility: :public, gated: false))
+      assert %{private: false, gated: false} = Api.model_info!(id, as_writer(context))
+
+      assert_raise ArgumentError, ~r/nothing to change/, fn ->
+        Repo.update_settings(id, as_writer(context))
+      end
+
       reader = [endpoint: context.endpoint, token: context.reader]
       assert {:error, %Error{kind: :forbidden}} = Repo.update_settings(id, [private: true] ++ reader)
 
       assert {:error, %Error{kind: :repo_not_found}} =
-               Repo.update_settings("org/none", write(context, gated: :auto))
+               Repo.update_settings("org/none", as_writer(context, gated: :auto))
     end
 
     test "moves, and the old name leads to it", context do
       id = name()
-      Repo.create!(id, write(context))
+      Repo.create!(id, as_writer(context))
       to = "#{context.account}/moved-#{System.unique_integer([:positive])}"
-      assert {:ok, %Url{repo_id: ^to, url: url}} = Repo.move(id, to, write(context))
+      assert {:ok, %Url{repo_id: ^to, url: url}} = Repo.move(id, to, as_writer(context))
       assert url == "#{context.endpoint}/#{to}"
-      assert Api.model_info!(id, write(context)).id == to
-      Repo.create!(id, write(context))
-      assert {:error, %Error{kind: :conflict}} = Repo.move(id, to, write(context))
-      assert {:error, %Error{kind: :repo_not_found}} = Repo.move("org/none", "org/other", write(context))
-      assert {:error, %Error{kind: :invalid_name}} = Repo.move(id, "bare", write(context))
-      assert {:error, %Error{kind: :forbidden}} = Repo.move(id, "stranger/x", write(context))
+      assert Api.model_info!(id, as_writer(context)).id == to
+      Repo.create!(id, as_writer(context))
+      assert {:error, %Error{kind: :conflict}} = Repo.move(id, to, as_writer(context))
+      assert {:error, %Error{kind: :repo_not_found}} = Repo.move("org/none", "org/other", as_writer(context))
+      assert {:error, %Error{kind: :invalid_name}} = Repo.move(id, "bare", as_writer(context))
+      assert {:error, %Error{kind: :forbidden}} = Repo.move(id, "stranger/x", as_writer(context))
     end
 
     test "is copied with its content", context do
@@ -302,21 +314,21 @@ defmodule HfHub.RepoTest do
       own = "#{context.account}/#{name}"
 
       assert {:ok, %Url{repo_id: ^own, files_copy_pending: false}} =
-               Repo.duplicate(id, write(context, to: name, private: true))
+               Repo.duplicate(id, as_writer(context, to: name, private: true))
 
-      files = Api.list_files!(id, write(context))
-      assert Api.list_files!(own, write(context)) == files
-      assert Api.model_info!(own, write(context)).private
-      assert {:error, %Error{kind: :conflict}} = Repo.duplicate(id, write(context, to: own))
-      assert %Url{repo_id: ^own} = Repo.duplicate!(id, write(context, to: own, exist_ok: true))
+      files = Api.list_files!(id, as_writer(context))
+      assert Api.list_files!(own, as_writer(context)) == files
+      assert Api.model_info!(own, as_writer(context)).private
+      assert {:error, %Error{kind: :conflict}} = Repo.duplicate(id, as_writer(context, to: own))
+      assert %Url{repo_id: ^own} = Repo.duplicate!(id, as_writer(context, to: own, exist_ok: true))
       bare = id |> String.split("/") |> List.last()
-      assert Repo.duplicate!(id, write(context)).repo_id == "#{context.account}/#{bare}"
+      assert Repo.duplicate!(id, as_writer(context)).repo_id == "#{context.account}/#{bare}"
     end
   end
 
   defp name, do: "org/made-#{System.unique_integer([:positive])}-#{System.pid()}"
 
-  defp write(context, more \\ []), do: ask(context, [token: context.writer] ++ more)
+  defp as_writer(context, more \\ []), do: ask(context, [token: context.writer] ++ more)
 
   # What was sent to a route about a name.
   defp sent(path, id) do

@@ -9,11 +9,11 @@ defmodule HfHub.Rules.ApiSurfaceTest do
   defp functions do
     for module <- @modules,
         {:docs_v1, _, _, _, _, _, docs} = Code.fetch_docs(module),
-        {{:function, name, arity}, _, _, doc, meta} <- docs,
+        {{:function, name, arity}, _, signature, doc, meta} <- docs,
         doc != :hidden,
         # What behaviours and exceptions bring along.
         name not in [:child_spec, :exception, :message, :init, :handle_call, :handle_info, :terminate],
-        do: {module, name, arity, doc, meta}
+        do: {module, name, arity, doc, Map.put(meta, :signature, Enum.join(signature))}
   end
 
   test "there is something to check" do
@@ -30,10 +30,12 @@ defmodule HfHub.Rules.ApiSurfaceTest do
   end
 
   test "every function has a spec" do
+    functions = Enum.group_by(functions(), &elem(&1, 0))
+
     for module <- @modules, {:ok, specs} = Code.Typespec.fetch_specs(module) do
       specified = for {{name, arity}, _} <- specs, do: {name, arity}
 
-      for {^module, name, arity, _doc, _meta} <- functions() do
+      for {^module, name, arity, _doc, _meta} <- Map.get(functions, module, []) do
         assert {name, arity} in specified, "#{inspect(module)}.#{name}/#{arity} has no @spec"
       end
     end
@@ -45,11 +47,33 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     end
   end
 
+  test "every function that takes options has them documented, by its table or by reference" do
+    for {module, name, arity, %{"en" => text}, %{signature: signature}} <- functions(),
+        not bang?(name),
+        takes_options?(signature) do
+      assert text =~
+               ~r/## Options\n|[Oo]ptions( and errors)?: (those|the same)|Options: `:|tells how/,
+             "#{inspect(module)}.#{name}/#{arity} does not say which options it takes"
+    end
+  end
+
+  test "every list that comes in pages has a lazy twin" do
+    # Refs come all at once.
+    for module <- [HfHub.Api, HfHub.Git], {name, arity} <- module.__info__(:functions), not bang?(name) do
+      with "list_" <> what when what != "refs" <- to_string(name) do
+        assert {:"stream_#{what}", arity} in module.__info__(:functions),
+               "#{inspect(module)}.#{name} has no stream"
+      end
+    end
+  end
+
   test "every function that can fail has a bang twin" do
+    public = MapSet.new(functions(), fn {module, name, arity, _doc, _meta} -> {module, name, arity} end)
+
     for module <- @modules,
         {:ok, specs} = Code.Typespec.fetch_specs(module),
         {{name, arity}, [spec | _]} <- specs do
-      public? = Enum.any?(functions(), &match?({^module, ^name, ^arity, _, _}, &1))
+      public? = {module, name, arity} in public
 
       # start_link is what supervisors call, and they take no exception for an answer.
       if public? and name != :start_link and returns_error?(spec) do
@@ -59,6 +83,9 @@ defmodule HfHub.Rules.ApiSurfaceTest do
       end
     end
   end
+
+  # Told by the name of the last argument: the custom of the house.
+  defp takes_options?(signature), do: signature =~ ~r/opts \\\\ \[\]\)$/
 
   defp bang?(name), do: name |> to_string() |> String.ends_with?("!")
 

@@ -4,24 +4,27 @@ defmodule HfHub.Api.TreeEntry do
 
     * `:type` - `:file` or `:directory`
     * `:path` - in the repository
-    * `:oid` - the git object id of the file (of an LFS file: of its pointer) or of the folder
+    * `:oid` - the git object id of the file (of an LFS file: of its pointer) or of the folder; Python's
+      `blob_id` and `tree_id`
     * `:size` - bytes of the content; 0 of a folder
-    * `:lfs` - of LFS files a map with `"oid"` (SHA-256), `"size"`, `"pointerSize"`
-    * `:xet_hash`
-    * `:last_commit`, `:security` - with `expand: true`
+    * `:lfs` - of LFS files a `HfHub.Api.LfsInfo`
+    * `:xet_hash` - of files in Xet storage
+    * `:last_commit` - with `expand: true` a `HfHub.Api.LastCommit`
+    * `:security` - with `expand: true` a `HfHub.Api.SecurityInfo`, of files that have been scanned
   """
 
+  alias HfHub.Api.{LastCommit, LfsInfo, SecurityInfo}
   alias HfHub.Decode
 
   @fields [
     type: {"type", &__MODULE__.type/1},
-    path: "path",
+    path: {"path", &Decode.text/1},
     oid: "oid",
     size: "size",
-    lfs: "lfs",
+    lfs: {"lfs", &__MODULE__.lfs/1},
     xet_hash: "xetHash",
-    last_commit: "lastCommit",
-    security: "securityFileStatus"
+    last_commit: {"lastCommit", &LastCommit.from_json/1},
+    security: {"securityFileStatus", &SecurityInfo.from_json/1}
   ]
 
   @type t :: %__MODULE__{
@@ -29,10 +32,10 @@ defmodule HfHub.Api.TreeEntry do
           path: String.t(),
           oid: String.t(),
           size: non_neg_integer(),
-          lfs: map() | nil,
+          lfs: LfsInfo.t() | nil,
           xet_hash: String.t() | nil,
-          last_commit: map() | nil,
-          security: map() | nil
+          last_commit: LastCommit.t() | nil,
+          security: SecurityInfo.t() | nil
         }
 
   defstruct Keyword.keys(@fields)
@@ -42,4 +45,7 @@ defmodule HfHub.Api.TreeEntry do
 
   @doc false
   def type(type), do: Decode.enum([:file, :directory]).(type)
+
+  @doc false
+  def lfs(json), do: LfsInfo.from_json(json, "oid")
 end

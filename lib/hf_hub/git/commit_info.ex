@@ -2,16 +2,17 @@ defmodule HfHub.Git.CommitInfo do
   @moduledoc """
   A commit of a repository's history. Python: `GitCommitInfo`.
 
-    * `:id`, `:title`, `:message`
+    * `:id` - Python's `commit_id`
+    * `:title`, `:message`
     * `:authors` - names of users
-    * `:date` - a `DateTime`
+    * `:date` - a `DateTime`; Python's `created_at`
     * `:formatted_title`, `:formatted_message` - as HTML, with `formatted: true`
   """
 
   alias HfHub.Decode
 
   @fields [
-    id: "id",
+    id: {"id", &Decode.text/1},
     title: "title",
     message: "message",
     authors: {"authors", &__MODULE__.authors/1},
@@ -36,5 +37,5 @@ defmodule HfHub.Git.CommitInfo do
   def from_json(json), do: Decode.struct(json, __MODULE__, @fields)
 
   @doc false
-  def authors(list), do: Decode.list(& &1["user"]).(list)
+  def authors(list), do: Decode.list(Decode.field("user")).(list)
 end

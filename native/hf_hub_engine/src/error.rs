@@ -77,6 +77,8 @@ kinds! {
     InvalidName => "invalid_name",
     /// An archive that is broken, or must not be unpacked.
     InvalidArchive => "invalid_archive",
+    /// A card whose metadata cannot be read or written.
+    InvalidCard => "invalid_card",
     /// The work was stopped by its owner.
     Cancelled => "cancelled",
     /// A mistake of this library.

@@ -36,6 +36,8 @@ struct Window {
     left: i64,
     /// Requests begun and not answered; the Hub may not have counted them yet.
     flying: i64,
+    /// Requests begun since the budget is known.
+    begun: i64,
     ends: Instant,
     /// How many requests the next window allows and how long it is, where announced.
     next: Option<Quota>,
@@ -61,11 +63,33 @@ impl Budget {
 
 /// A request on its way, which the Hub may not have counted yet.
 #[must_use = "the request counts as answered when this is dropped"]
-pub(crate) struct Ticket<'a>(&'a Governor, &'a Budget);
+pub(crate) struct Ticket<'a> {
+    governor: &'a Governor,
+    budget: &'a Budget,
+    begun: Begun,
+}
+
+/// When a request was begun, told by the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Begun {
+    /// How many had been begun.
+    before: i64,
+    /// How many of these were on their way.
+    flying: i64,
+    /// 1 where it is counted itself: the first ones are begun before there is anything to count for.
+    own: i64,
+}
+
+impl Ticket<'_> {
+    /// Counts the request as answered.
+    pub(crate) fn answered(self) -> Begun {
+        self.begun
+    }
+}
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if let Some(window) = self.0.lock().get_mut(self.1) {
+        if let Some(window) = self.governor.lock().get_mut(self.budget) {
             window.flying = (window.flying - 1).max(0);
         }
     }
@@ -76,6 +100,7 @@ impl Governor {
     pub(crate) fn admit<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>, Duration> {
         let now = Instant::now();
         let mut windows = self.lock();
+        let mut begun = Begun::default();
         if let Some(window) = windows.get_mut(budget) {
             if now >= window.ends {
                 window.renew(now);
@@ -83,37 +108,46 @@ impl Governor {
             if window.left <= 0 {
                 return Err(window.ends - now);
             }
+            begun = Begun { before: window.begun, flying: window.flying, own: 1 };
             (window.left, window.flying) = (window.left.saturating_sub(1), window.flying + 1);
+            window.begun += 1;
         }
-        Ok(Ticket(self, budget))
+        Ok(Ticket { governor: self, budget, begun })
     }
 
-    /// Takes in what an answer announces; its ticket has to be gone.
-    pub(crate) fn learn(&self, budget: &Budget, headers: &HeaderMap) {
+    /// Takes in what the answer to a request announces.
+    pub(crate) fn learn(&self, budget: &Budget, begun: Begun, headers: &HeaderMap) {
         if let Some((left, wait)) = transport::text(headers, "ratelimit").and_then(announced) {
             let next = transport::text(headers, "ratelimit-policy").and_then(policy);
-            self.open_window(budget, left, wait, next);
+            self.open_window(budget, begun, (left, wait), next);
         }
     }
 
     /// Takes in a failure, which may be a refusal for too many requests.
     pub(crate) fn failed(&self, budget: &Budget, error: &Error) {
         if let Some(wait) = error.retry_after().filter(|_| error.status() == Some(429)) {
-            self.open_window(budget, 0, wait, None);
+            self.open_window(budget, Begun::default(), (0, wait), None);
         }
     }
 
-    fn open_window(&self, budget: &Budget, left: i64, wait: Duration, next: Option<Quota>) {
+    fn open_window(&self, budget: &Budget, begun: Begun, told: Quota, next: Option<Quota>) {
+        let (announced, wait) = told;
         let now = Instant::now();
         let Some(ends) = now.checked_add(wait) else { return };
         let mut windows = self.lock();
         if windows.len() >= KEPT {
             windows.retain(|_, window| window.ends > now);
         }
-        let known = windows.get(budget);
-        let (flying, known) = known.map_or((0, None), |window| (window.flying, window.next));
-        let window = Window { left: left - flying, flying, ends, next: next.or(known) };
-        windows.insert(budget.clone(), window);
+        let known = windows.get(budget).copied();
+        let window =
+            known.unwrap_or(Window { left: 0, flying: 0, begun: 0, ends: now, next: None });
+        // Whatever was on its way together with this request, the Hub may have counted later. What was known
+        // before is as sure; less than announced it is in any case, for others may ask, too.
+        let others = begun.flying + window.begun - begun.before - begun.own;
+        let counted = announced.saturating_sub(others);
+        let known = if now < window.ends { window.left } else { i64::MIN };
+        let left = counted.max(known).min(announced);
+        windows.insert(budget.clone(), Window { left, ends, next: next.or(window.next), ..window });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Budget, Window>> {
@@ -170,12 +204,12 @@ mod tests {
         let (governor, api) = (Governor::default(), budget("/api/models"));
         assert!(governor.admit(&api).is_ok(), "before anything is known");
         let policy = Some("\"fixed window\";\"api\";q=4;w=10");
-        governor.learn(&api, &headers("\"api\";r=3;t=9", policy));
+        governor.learn(&api, Begun::default(), &headers("\"api\";r=3;t=9", policy));
         let mut flying: Vec<_> = (0..3).map(|_| governor.admit(&api).ok().unwrap()).collect();
         assert_eq!(governor.admit(&api).err(), Some(Duration::from_secs(10)));
         // An answer that was on its way tells of less than is known here.
-        flying.pop();
-        governor.learn(&api, &headers("\"api\";r=2;t=9", None));
+        let begun = flying.pop().unwrap().answered();
+        governor.learn(&api, begun, &headers("\"api\";r=2;t=9", None));
         assert!(governor.admit(&api).is_err());
         let resolvers = budget("/gpt2/resolve/main/x");
         assert!(governor.admit(&resolvers).is_ok(), "another budget");
@@ -183,6 +217,21 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(11)).await;
         let admitted: Vec<_> = std::iter::from_fn(|| governor.admit(&api).ok()).take(10).collect();
         assert_eq!(admitted.len(), 2, "the next window, less what is still flying");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_overtake_each_other_tell_no_more_than_is_left() {
+        let (governor, api) = (Governor::default(), budget("/api/models"));
+        governor.learn(&api, Begun::default(), &headers("r=3;t=9", None));
+        let (first, second) =
+            (governor.admit(&api).ok().unwrap(), governor.admit(&api).ok().unwrap());
+        governor.learn(&api, second.answered(), &headers("r=1;t=9", None));
+        governor.learn(&api, first.answered(), &headers("r=2;t=9", None));
+        let third = governor.admit(&api).ok().unwrap();
+        assert!(governor.admit(&api).is_err(), "one was left");
+        // Others have asked, too.
+        governor.learn(&api, third.answered(), &headers("r=0;t=9", None));
+        assert!(governor.admit(&api).is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -202,7 +251,8 @@ mod tests {
         let (governor, api) = (Governor::default(), budget("/api/models"));
         let endless = "r=0;t=18446744073709551615";
         for limit in ["", "r=;t=", "\"api\";r=-1;t=5", "r=0;t=99999999999999999999999", endless] {
-            governor.learn(&api, &headers(limit, Some("q=1;w=18446744073709551615")));
+            let policy = Some("q=1;w=18446744073709551615");
+            governor.learn(&api, Begun::default(), &headers(limit, policy));
             assert!(governor.admit(&api).is_ok(), "{limit}");
         }
     }

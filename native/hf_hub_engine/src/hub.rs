@@ -207,9 +207,9 @@ impl Hub {
             Budget::of(&request.url, self.token.as_ref().filter(|_| self.owns(&request.url)));
         let ticket = self.wait_for(&budget).await?;
         let answer = self.client.send(request).await;
-        drop(ticket);
+        let begun = ticket.answered();
         match &answer {
-            Ok(response) => self.governor.learn(&budget, response.headers()),
+            Ok(response) => self.governor.learn(&budget, begun, response.headers()),
             Err(error) => self.governor.failed(&budget, error),
         }
         answer.map_err(|error| self.without_token(error))

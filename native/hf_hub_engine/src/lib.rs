@@ -27,10 +27,12 @@ pub mod hash;
 pub mod parallel;
 pub mod pattern;
 // Whole operations.
+pub mod card;
 pub mod download;
 pub mod explain;
 pub mod extract;
 pub mod flights;
+pub mod safetensors;
 pub mod snapshot;
 pub mod stream;
 pub mod upload;

@@ -93,6 +93,11 @@ impl FileStream {
         })
     }
 
+    /// The size of the whole file, where the Hub tells it.
+    pub fn size(&self) -> Option<u64> {
+        self.metadata.size
+    }
+
     /// The next piece; `None` at the proved end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(deadline) = self.deadline else { return self.piece().await };

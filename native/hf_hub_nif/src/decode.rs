@@ -10,6 +10,7 @@ use hf_hub_engine::{
     api::Call,
     bandwidth::Bandwidth,
     cache::layout::{CacheDir, LocalDir},
+    card,
     download::{self, Destination, Mode},
     error::{Error, ErrorKind, Result},
     flow::Flow,
@@ -18,6 +19,7 @@ use hf_hub_engine::{
     pattern::Filter,
     progress::Progress,
     retry::Policy,
+    safetensors::Place,
     snapshot,
     stream::{self, Part},
     transport::{ClientConfig, Timeouts},
@@ -138,6 +140,8 @@ pub(crate) struct RequestArgs {
     content_type: Option<String>,
     body: Option<Bytes>,
     json: Option<Json>,
+    /// Whether the answer is JSON whatever its content type says.
+    pub(crate) parse: bool,
     repo: Option<RepoArgs>,
 }
 
@@ -336,6 +340,41 @@ impl StreamArgs {
             (None, None) => Part::Whole,
         };
         Ok(stream::Spec { repo, revision, path: EntryPath::parse(&self.filename)?, part })
+    }
+}
+
+/// The safetensors files of a repository, or one of them.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct SafetensorsArgs {
+    pub(crate) hub: HubArgs,
+    repo: RepoArgs,
+    filename: Option<String>,
+}
+
+impl SafetensorsArgs {
+    pub(crate) fn place(&self) -> Result<(Place, Option<EntryPath>)> {
+        let (repo, revision) = self.repo.names()?;
+        let path = self.filename.as_deref().map(EntryPath::parse).transpose()?;
+        Ok((Place { repo, revision }, path))
+    }
+}
+
+/// Metadata of a card, and the YAML that it was made of.
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct CardArgs {
+    data: Json,
+    source: String,
+}
+
+impl CardArgs {
+    pub(crate) fn render(&self) -> Result<String> {
+        let data = serde_json::from_slice(&self.data.0).map_err(|source| {
+            Error::new(ErrorKind::InvalidCard, "the metadata is no map of names to values")
+                .with_source(source)
+        })?;
+        card::render(&data, &self.source)
     }
 }
 

@@ -18,7 +18,8 @@ pub(crate) enum Reply {
     LookedUp(LookedUp),
     Path(PathBuf),
     Text(String),
-    Answer(Answer),
+    /// An answer of an API, and whether it is JSON whatever its content type says.
+    Answer(Answer, bool),
     /// A report of the engine, built when it is sent.
     Value(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>),
     Done,
@@ -72,6 +73,9 @@ struct AnswerTerm<'a> {
     status: u16,
     headers: HashMap<String, String>,
     body: Term<'a>,
+    /// Why the body cannot be read, where it says that it is JSON and is not.
+    broken: Option<String>,
+    size: usize,
     next: Option<String>,
 }
 
@@ -143,7 +147,7 @@ impl Encoder for Reply {
             Self::LookedUp(LookedUp::KnownAbsent) => atoms::known_absent().encode(env),
             Self::LookedUp(LookedUp::Unknown) => atoms::unknown().encode(env),
             Self::Text(text) => text.encode(env),
-            Self::Answer(answer) => self::answer(env, answer),
+            Self::Answer(answer, parse) => self::answer(env, answer, *parse),
             Self::Value(build) => build(env),
             Self::Done => atoms::done().encode(env),
         }
@@ -164,7 +168,7 @@ pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
 }
 
 /// An answer of an API: JSON as terms, anything else as a binary.
-fn answer<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
+fn answer<'a>(env: Env<'a>, answer: &Answer, parse: bool) -> Term<'a> {
     let headers: HashMap<String, String> = answer
         .headers
         .keys()
@@ -177,13 +181,19 @@ fn answer<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
             (name.to_string(), values.collect::<Vec<_>>().join(", "))
         })
         .collect();
-    let is_json = headers.get("content-type").is_some_and(|kind| kind.contains("json"));
-    let parsed = if is_json { json::term(env, &answer.body).ok() } else { None };
-    let body = parsed.unwrap_or_else(|| binary(env, &answer.body));
+    let is_json = parse || headers.get("content-type").is_some_and(|kind| kind.contains("json"));
+    let has_body = !answer.body.is_empty();
+    let (body, broken) = match (is_json && has_body).then(|| json::term(env, &answer.body)) {
+        Some(Ok(term)) => (term, None),
+        Some(Err(error)) => (binary(env, b""), Some(error.to_string())),
+        None => (binary(env, &answer.body), None),
+    };
     AnswerTerm {
         status: answer.status,
         headers,
         body,
+        broken,
+        size: answer.body.len(),
         next: answer.next.as_ref().map(ToString::to_string),
     }
     .encode(env)

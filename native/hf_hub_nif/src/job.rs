@@ -219,12 +219,19 @@ impl Mailbox {
         watch.shown = Some(now);
     }
 
-    /// Says now and then that another process holds the lock, to those who watch nothing too.
+    /// Says now and then that another process holds the lock, and at once that the Hub takes no more
+    /// requests for a while, to those who watch nothing too.
     fn waiting(&self, watch: &mut Watch, now: &Snapshot) {
-        if now.activity != Activity::WaitingForLock {
-            watch.waiting = None;
-        } else if watch.waiting.get_or_insert_with(Instant::now).elapsed() >= WAITING {
-            watch.waiting = Some(Instant::now());
+        let patience = match now.activity {
+            Activity::WaitingForLock => WAITING,
+            Activity::RateLimited => TICK,
+            _ => {
+                watch.waiting = None;
+                return;
+            }
+        };
+        if *watch.waiting.get_or_insert_with(|| Instant::now() + patience) <= Instant::now() {
+            watch.waiting = Some(Instant::now() + WAITING);
             self.send(|env| (atoms::waiting(), encode::progress(env, now)).encode(env));
         }
     }

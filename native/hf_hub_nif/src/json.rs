@@ -1,6 +1,8 @@
 //! JSON text straight into Elixir terms (maps with string keys, `nil`, no atoms from data),
 //! and terms into JSON text.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use rustler::{Decoder, Encoder, Env, NewBinary, NifResult, Term, TermType, types::atom};
 use serde::{
     Serialize, Serializer,
@@ -8,7 +10,8 @@ use serde::{
     ser::{Error as _, SerializeMap, SerializeSeq},
 };
 
-/// A term as JSON text. Atoms but `true`, `false` and `nil` become strings, as keys too.
+/// A term as JSON text. Atoms but `true`, `false` and `nil` become strings, as keys too; a list of
+/// pairs becomes an object in that order.
 pub(crate) struct Json(pub(crate) Vec<u8>);
 
 impl<'a> Decoder<'a> for Json {
@@ -17,17 +20,37 @@ impl<'a> Decoder<'a> for Json {
         if term == atom::nil().encode(term.get_env()) {
             return Err(rustler::Error::BadArg);
         }
-        serde_json::to_vec(&Item(term)).map(Self).map_err(|_| rustler::Error::BadArg)
+        serde_json::to_vec(&Item(term, MAX_DEPTH)).map(Self).map_err(|_| rustler::Error::BadArg)
     }
 }
 
-struct Item<'a>(Term<'a>);
+/// As deep as the parser reads; a scheduler's stack would not hold much more.
+const MAX_DEPTH: u8 = 128;
+
+/// A term, and how deep it may be nested.
+struct Item<'a>(Term<'a>, u8);
+
+impl<'a> Item<'a> {
+    /// The entries of a list of pairs, which is an object in that order.
+    fn pairs(items: &[Term<'a>]) -> Option<Vec<(String, Term<'a>)>> {
+        let pairs = items.iter().map(|item| {
+            let (key, value): (Term, Term) = item.decode().ok()?;
+            Some((name(key)?, value))
+        });
+        pairs.collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty())
+    }
+}
+
+fn name(key: Term) -> Option<String> {
+    key.decode().or_else(|_| key.atom_to_string()).ok()
+}
 
 impl Serialize for Item<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         fn wrong<T, E: serde::ser::Error>(_: T) -> E {
             E::custom("a term that JSON cannot say")
         }
+        let depth = self.1.checked_sub(1).ok_or_else(|| wrong(()))?;
         match self.0.get_type() {
             TermType::Binary => serializer.serialize_str(self.0.decode().map_err(wrong)?),
             TermType::Integer => match self.0.decode::<i64>() {
@@ -43,19 +66,25 @@ impl Serialize for Item<'_> {
             },
             TermType::List => {
                 let items: Vec<Term> = self.0.decode().map_err(wrong)?;
+                if let Some(pairs) = Self::pairs(&items) {
+                    let mut map = serializer.serialize_map(Some(pairs.len()))?;
+                    pairs.into_iter().try_for_each(|(key, value)| {
+                        map.serialize_entry(&key, &Item(value, depth))
+                    })?;
+                    return map.end();
+                }
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
-                items.into_iter().try_for_each(|item| list.serialize_element(&Item(item)))?;
+                items
+                    .into_iter()
+                    .try_for_each(|item| list.serialize_element(&Item(item, depth)))?;
                 list.end()
             }
             TermType::Map => {
                 let entries = rustler::MapIterator::new(self.0).ok_or_else(|| wrong(()))?;
                 let mut map = serializer.serialize_map(None)?;
                 for (key, value) in entries {
-                    let name = key.decode::<String>().or_else(|_| key.atom_to_string());
-                    map.serialize_entry(
-                        &name.map_err(|_| S::Error::custom("a key that is no text"))?,
-                        &Item(value),
-                    )?;
+                    let key = name(key).ok_or_else(|| S::Error::custom("a key that is no text"))?;
+                    map.serialize_entry(&key, &Item(value, depth))?;
                 }
                 map.end()
             }
@@ -66,23 +95,99 @@ impl Serialize for Item<'_> {
 
 /// Parses `text` into a term of `env`. Nesting is limited by the parser.
 pub(crate) fn term<'a>(env: Env<'a>, text: &[u8]) -> serde_json::Result<Term<'a>> {
+    parse(env, text).or_else(|error| match repaired(text) {
+        Some(text) => parse(env, &text),
+        None => Err(error),
+    })
+}
+
+fn parse<'a>(env: Env<'a>, text: &[u8]) -> serde_json::Result<Term<'a>> {
     let mut parser = serde_json::Deserializer::from_slice(text);
-    let term = Builder(env).deserialize(&mut parser)?;
+    let names = RefCell::default();
+    let term = Builder { env, names: &names }.deserialize(&mut parser)?;
     parser.end().map(|()| term)
 }
 
-#[derive(Clone, Copy)]
-struct Builder<'a>(Env<'a>);
+/// Text in which halves of characters are replaced. JavaScript writes them where it has cut a text in the
+/// middle of an emoji; one of them must not spoil a list of a thousand repositories.
+fn repaired(text: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut repaired, mut at, mut copied) = (Vec::new(), 0, 0);
+    while let Some(step) = text.get(at..)?.iter().position(|byte| *byte == b'\\') {
+        at += step;
+        let low = |at| unit(at).is_some_and(|low| (0xdc00..0xe000).contains(&low));
+        match unit(at) {
+            Some(0xd800..0xdc00) if low(at + 6) => at += 12,
+            Some(0xd800..0xe000) => {
+                repaired.extend_from_slice(&text[copied..at]);
+                repaired.extend_from_slice(b"\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            // Whatever is behind a backslash is no backslash that begins something.
+            _ => at += 2,
+        }
+    }
+    repaired.extend_from_slice(&text[copied..]);
+    (copied > 0).then_some(repaired)
+}
 
-impl<'a> Builder<'a> {
+/// Names kept for objects to come; lists of a Hub have the same ones in each.
+const KEPT_NAMES: usize = 1024;
+
+#[derive(Clone, Copy)]
+struct Builder<'a, 'n, 'de> {
+    env: Env<'a>,
+    names: &'n RefCell<HashMap<&'de str, Term<'a>>>,
+}
+
+impl<'a> Builder<'a, '_, '_> {
     fn text(self, text: &str) -> Term<'a> {
-        let mut binary = NewBinary::new(self.0, text.len());
+        let mut binary = NewBinary::new(self.env, text.len());
         binary.as_mut_slice().copy_from_slice(text.as_bytes());
         binary.into()
     }
 }
 
-impl<'de, 'a> DeserializeSeed<'de> for Builder<'a> {
+/// The name of an entry, which is built once for all objects that have it.
+struct Name<'a, 'n, 'de>(Builder<'a, 'n, 'de>);
+
+impl<'de, 'a> DeserializeSeed<'de> for Name<'a, '_, 'de> {
+    type Value = Term<'a>;
+
+    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
+        parser.deserialize_str(self)
+    }
+}
+
+impl<'de, 'a> Visitor<'de> for Name<'a, '_, 'de> {
+    type Value = Term<'a>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        let mut names = self.0.names.borrow_mut();
+        if let Some(term) = names.get(name) {
+            return Ok(*term);
+        }
+        let term = self.0.text(name);
+        if names.len() < KEPT_NAMES {
+            names.insert(name, term);
+        }
+        Ok(term)
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.text(name))
+    }
+}
+
+impl<'de, 'a> DeserializeSeed<'de> for Builder<'a, '_, 'de> {
     type Value = Term<'a>;
 
     fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Self::Value, D::Error> {
@@ -90,7 +195,7 @@ impl<'de, 'a> DeserializeSeed<'de> for Builder<'a> {
     }
 }
 
-impl<'de, 'a> Visitor<'de> for Builder<'a> {
+impl<'de, 'a> Visitor<'de> for Builder<'a, '_, 'de> {
     type Value = Term<'a>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
@@ -98,23 +203,23 @@ impl<'de, 'a> Visitor<'de> for Builder<'a> {
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(atom::nil().encode(self.0))
+        Ok(atom::nil().encode(self.env))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(value.encode(self.0))
+        Ok(value.encode(self.env))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(value.encode(self.0))
+        Ok(value.encode(self.env))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(value.encode(self.0))
+        Ok(value.encode(self.env))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(value.encode(self.0))
+        Ok(value.encode(self.env))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
@@ -126,18 +231,18 @@ impl<'de, 'a> Visitor<'de> for Builder<'a> {
         while let Some(term) = items.next_element_seed(self)? {
             terms.push(term);
         }
-        Ok(terms.encode(self.0))
+        Ok(terms.encode(self.env))
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut entries: M) -> Result<Self::Value, M::Error> {
         let (mut keys, mut values) = (Vec::new(), Vec::new());
-        while let Some(key) = entries.next_key_seed(self)? {
+        while let Some(key) = entries.next_key_seed(Name(self))? {
             keys.push(key);
             values.push(entries.next_value_seed(self)?);
         }
         // Refused where a key comes twice; then the last one counts, as in other JSON parsers.
-        Term::map_from_term_arrays(self.0, &keys, &values).or_else(|_| {
-            let empty = Term::map_new(self.0);
+        Term::map_from_term_arrays(self.env, &keys, &values).or_else(|_| {
+            let empty = Term::map_new(self.env);
             let put =
                 |map: Term<'a>, (key, value): (&Term<'a>, &Term<'a>)| map.map_put(*key, *value);
             let map = keys.iter().zip(&values).try_fold(empty, put);

@@ -20,18 +20,18 @@ mod upload_jobs;
 
 use hf_hub_engine::{
     bandwidth::Bandwidth,
-    blocking, cache, download,
+    blocking, cache, card, download,
     error::ErrorKind,
     explain, extract, hash,
     progress::{Activity, Progress},
-    snapshot, stream,
+    safetensors, snapshot, stream,
 };
 use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
 use crate::{
     decode::{
-        DownloadArgs, ExtractArgs, HashArgs, Limit, LookUpArgs, RequestArgs, SnapshotArgs,
-        StreamArgs,
+        CardArgs, DownloadArgs, ExtractArgs, HashArgs, Limit, LookUpArgs, RequestArgs,
+        SafetensorsArgs, SnapshotArgs, StreamArgs,
     },
     encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
     job::{Job, Watch},
@@ -95,16 +95,58 @@ fn open_stream<'a>(
 /// Asks an API; ends with `{:ok, %{status, headers, body, next}}`.
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |_| async move {
-        let (hub, call) = (spec.hub.open(&Progress::default())?, spec.call()?);
+    let progress = Progress::default();
+    job::spawn(env, tag, Watch::new(&progress, false), move |_| async move {
+        let (hub, call) = (spec.hub.open(&progress)?, spec.call()?);
         let subject = spec.subject()?;
-        let answer = hub.exchange(&call, &Progress::default()).await;
-        Ok(Reply::Answer(match subject {
+        let answer = hub.exchange(&call, &progress).await;
+        let answer = match subject {
             Some((repo, revision)) => {
                 answer.map_err(|error| explain::repository(&hub, &repo, &revision, error))?
             }
             None => answer?,
-        }))
+        };
+        Ok(Reply::Answer(answer, spec.parse))
+    })
+}
+
+/// Reads the headers of a model's safetensors files, or of the one named; ends with `{:ok, report}`.
+#[rustler::nif]
+fn safetensors<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    spec: SafetensorsArgs,
+) -> NifResult<ResourceArc<Job>> {
+    let progress = Progress::default();
+    job::spawn(env, tag, Watch::new(&progress, false), move |_| async move {
+        let (hub, (place, path)) = (spec.hub.open(&progress)?, spec.place()?);
+        let work = async {
+            Ok(match path {
+                Some(path) => Reply::value(safetensors::file(&hub, &place, path).await?),
+                None => Reply::value(safetensors::repository(&hub, &place).await?),
+            })
+        };
+        hub.within_deadline(&progress, Box::pin(work)).await
+    })
+}
+
+/// Takes a README apart; ends with `{:ok, card}`.
+#[rustler::nif]
+fn parse_card<'a>(env: Env<'a>, tag: Reference<'a>, text: String) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
+        Ok(Reply::value(blocking::run(move || card::parse(&text)).await?))
+    })
+}
+
+/// Writes a card's metadata; ends with `{:ok, yaml}`.
+#[rustler::nif]
+fn render_card<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    spec: CardArgs,
+) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
+        Ok(Reply::Text(blocking::run(move || spec.render()).await?))
     })
 }
 

@@ -2,12 +2,14 @@
 //! variants atoms, bytes and text binaries. A time becomes a `DateTime`, and a cached file a
 //! `HfHub.Cache.File`: there are so many that the caller's process should not have to.
 //!
-//! Only names that stand in the engine's source become atoms, never data.
+//! Only names that stand in the engine's source become atoms, never data: those of a map stay binaries.
 
 use std::fmt::Display;
 
 use rustler::{Encoder, Env, Term, types::atom};
-use serde::ser::{self, Impossible, Serialize, SerializeSeq, SerializeStruct};
+use serde::ser::{
+    self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
+};
 
 use crate::encode;
 
@@ -94,6 +96,9 @@ struct List<'a>(Env<'a>, Vec<Term<'a>>);
 
 struct Map<'a>(Env<'a>, Vec<Term<'a>>, Vec<Term<'a>>);
 
+/// A map whose names are data: they stay binaries.
+struct Data<'a>(Env<'a>, Vec<Term<'a>>, Vec<Term<'a>>);
+
 macro_rules! encoded {
     ($($name:ident: $kind:ty),*) => {
         $(fn $name(self, value: $kind) -> Built<Term<'a>> { Ok(value.encode(self.0)) })*
@@ -105,10 +110,10 @@ impl<'a> ser::Serializer for Builder<'a> {
     type Error = Unsupported;
     type SerializeSeq = List<'a>;
     type SerializeStruct = Map<'a>;
-    type SerializeTuple = Impossible<Term<'a>, Unsupported>;
+    type SerializeTuple = List<'a>;
     type SerializeTupleStruct = Impossible<Term<'a>, Unsupported>;
     type SerializeTupleVariant = Impossible<Term<'a>, Unsupported>;
-    type SerializeMap = Impossible<Term<'a>, Unsupported>;
+    type SerializeMap = Data<'a>;
     type SerializeStructVariant = Impossible<Term<'a>, Unsupported>;
 
     encoded! {
@@ -189,8 +194,8 @@ impl<'a> ser::Serializer for Builder<'a> {
         Ok(map)
     }
 
-    fn serialize_tuple(self, _: usize) -> Built<Self::SerializeTuple> {
-        unsupported()
+    fn serialize_tuple(self, len: usize) -> Built<List<'a>> {
+        self.serialize_seq(Some(len))
     }
 
     fn serialize_tuple_struct(
@@ -211,8 +216,9 @@ impl<'a> ser::Serializer for Builder<'a> {
         unsupported()
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Built<Self::SerializeMap> {
-        unsupported()
+    fn serialize_map(self, len: Option<usize>) -> Built<Data<'a>> {
+        let capacity = len.unwrap_or(0);
+        Ok(Data(self.0, Vec::with_capacity(capacity), Vec::with_capacity(capacity)))
     }
 
     fn serialize_struct_variant(
@@ -237,6 +243,39 @@ impl<'a> SerializeSeq for List<'a> {
 
     fn end(self) -> Built<Term<'a>> {
         Ok(self.1.encode(self.0))
+    }
+}
+
+impl<'a> SerializeTuple for List<'a> {
+    type Ok = Term<'a>;
+    type Error = Unsupported;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Built<()> {
+        SerializeSeq::serialize_element(self, value)
+    }
+
+    fn end(self) -> Built<Term<'a>> {
+        SerializeSeq::end(self)
+    }
+}
+
+impl<'a> SerializeMap for Data<'a> {
+    type Ok = Term<'a>;
+    type Error = Unsupported;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Built<()> {
+        self.1.push(key.serialize(Builder(self.0))?);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Built<()> {
+        self.2.push(value.serialize(Builder(self.0))?);
+        Ok(())
+    }
+
+    fn end(self) -> Built<Term<'a>> {
+        Term::map_from_term_arrays(self.0, &self.1, &self.2)
+            .map_err(|_| Unsupported("a name that comes twice".to_owned()))
     }
 }
 

@@ -78,6 +78,35 @@ load({"a.txt": "moved"}, "acme/old")
 hub("repo", "rename", "acme/old", "acme/new")
 load({"a.txt": "canonical"}, "gpt2")
 load({f"d{i % 7}/f{i:03}.txt": str(i) for i in range(60)}, "acme/many")
+TENSORS = json.dumps({"w": {"dtype": "F32", "shape": [5, 2], "data_offsets": [0, 40]}}).encode()
+load(
+    {
+        "README.md": "---\nlibrary_name: lib\nlanguage: en\ntags:\n- arxiv:1706.03762\nbase_model: gpt2\n---\n",
+        "config.json": '{"architectures": ["TinyForCausalLM"], "model_type": "tiny", "vocab_size": 3}',
+        "model.safetensors": len(TENSORS).to_bytes(8, "little") + TENSORS + bytes(40),
+    },
+    "lab/weights",
+)
+DATA = "---\nlanguage: en\ntask_ids: [extractive-qa]\nsize_categories: [n<1K]\n---\n"
+load(
+    {"README.md": DATA, "en/train.parquet": "x", "en/dev.csv": "x", "data/test-0.csv": "x"}, "lab/splits", "--type", "dataset"
+)
+load({"README.md": "---\nsdk: static\nmodels: [lab/weights]\n---\n"}, "lab/uses", "--type", "space")
+PAPERS = [
+    {
+        "id": "1706.03762",
+        "title": "Attention Is All You Need",
+        "summary": "Of attention.",
+        "authors": [{"name": "A", "hidden": False}],
+        "publishedAt": "2017-06-12T17:57:34.000Z",
+        "submittedOnDailyAt": "2025-10-29T00:00:00.000Z",
+        "submittedOnDailyBy": {"user": "owner", "fullname": "Owner", "avatarUrl": ""},
+        "upvotes": 3,
+    },
+    {"id": "2001.00001", "title": "Other", "summary": "Of else.", "submittedOnDailyAt": "2025-02-03T00:00:00.000Z"},
+]
+(WORK / "papers.json").write_text(json.dumps(PAPERS))
+hub("papers", "import", str(WORK / "papers.json"))
 hub("user", "add", "owner", "--org", "acme", "--token", OWNER)
 hub("user", "add", "guest", "--token", GUEST, "--role", "read")
 if MODEL:
@@ -376,11 +405,85 @@ def lists_are_searched_and_paged():
     assert {"acme/tiny", "acme/new"} <= models and not {"gpt2", "acme/hidden", "acme/old"} & models
     assert [m.id for m in anonymous.list_models(search="TIN")] == ["acme/tiny"]
     assert [m.id for m in anonymous.list_models(filter="license:mit")] == ["acme/tiny"]
-    assert [d.id for d in anonymous.list_datasets()] == ["acme/table"]
-    assert [s.id for s in anonymous.list_spaces()] == ["acme/demo"]
+    assert [d.id for d in anonymous.list_datasets()] == ["acme/table", "lab/splits"]
+    assert [s.id for s in anonymous.list_spaces()] == ["acme/demo", "lab/uses"]
     assert len(list(anonymous.list_models(limit=2))) == 2
     newest = list(anonymous.list_models(sort="created_at"))
     assert newest == sorted(newest, key=lambda m: m.created_at, reverse=True)
+
+
+@check
+def lists_are_filtered():
+    def ids(found):
+        return [repo.id for repo in found]
+
+    assert ids(anonymous.list_datasets(language="en", task_ids="extractive-qa", size_categories="n<1K")) == ["lab/splits"]
+    assert ids(anonymous.list_datasets(language="no")) == []
+    assert ids(anonymous.list_datasets(dataset_name="spl")) == ["lab/splits"]
+    assert ids(anonymous.list_spaces(models="lab/weights")) == ids(anonymous.list_spaces(linked=True)) == ["lab/uses"]
+    assert ids(anonymous.list_spaces(datasets=["acme/table"])) == []
+    assert ids(anonymous.list_models(num_parameters="min:5,max:1K")) == ["lab/weights"]
+    assert ids(anonymous.list_models(num_parameters="min:1B")) == ids(anonymous.list_models(inference="warm")) == []
+    assert ids(anonymous.list_models(gated=True)) == ["acme/gated"]
+
+
+@check
+def facts_are_read_from_files():
+    info = anonymous.model_info("lab/weights")
+    assert (info.safetensors.total, info.safetensors.parameters) == (10, {"F32": 10})
+    assert info.config == {"architectures": ["TinyForCausalLM"], "model_type": "tiny"}
+    assert info.transformers_info.auto_model == "TinyForCausalLM" and info.base_models == "gpt2"
+    listed = next(iter(anonymous.list_models(author="lab", fetch_config=True, cardData=True)))
+    assert listed.config == info.config and listed.card_data.library_name == "lib"
+    assert next(iter(anonymous.list_models(author="lab", expand=["safetensors"]))).safetensors.total == 10
+    metadata = anonymous.get_safetensors_metadata("lab/weights")
+    assert (metadata.parameter_count, metadata.sharded) == ({"F32": 10}, False)
+    assert anonymous.space_info("lab/uses").models == ["lab/weights"]
+
+
+@check
+def tags_are_sorted_out():
+    tags = anonymous.get_model_tags()
+    assert {"id": "license:mit", "label": "mit", "type": "license"} in tags["license"]
+    assert {"id": "lib", "label": "lib", "type": "library"} in tags["library"]
+    assert {"en", "no"} <= {tag["id"] for tag in tags["language"]}
+    assert anonymous.get_dataset_tags()["language"] == [{"id": "language:en", "label": "en", "type": "language"}]
+
+
+@check
+def papers_are_found():
+    paper = anonymous.paper_info("1706.03762")
+    assert (paper.title, paper.upvotes, paper.published_at.year) == ("Attention Is All You Need", 3, 2017)
+    assert [model.id for model in paper.linked_models] == ["lab/weights"] and paper.num_total_datasets == 0
+    assert [p.id for p in anonymous.list_papers(query="attention")] == ["1706.03762"]
+    daily = list(anonymous.list_daily_papers())
+    assert [p.id for p in daily] == ["1706.03762", "2001.00001"]
+    assert (daily[0].submitted_by.username, daily[0].submitted_at.year, daily[0].title) == ("owner", 2025, paper.title)
+    for chosen in [{"date": "2025-02-03"}, {"week": "2025-W06"}, {"month": "2025-02"}, {"p": 1, "limit": 1}]:
+        assert [p.id for p in anonymous.list_daily_papers(**chosen)] == ["2001.00001"], chosen
+    assert anonymous.read_paper("2001.00001") == "# Other\n\nOf else.\n"
+    assert status(raises(errors.HfHubHTTPError, anonymous.paper_info, "1")) == 404
+
+
+@check
+def the_dataset_viewer_tells_splits():
+    # The client asks the public viewer only, so this is asked for directly.
+    def get(route):
+        with urllib.request.urlopen(f"{ENDPOINT}/{route}?dataset=lab/splits") as response:
+            return json.load(response)
+
+    splits = [(s["config"], s["split"]) for s in get("splits")["splits"]]
+    assert splits == [("default", "test"), ("en", "train"), ("en", "validation")]
+    files = get("parquet")["parquet_files"]
+    assert [(f["config"], f["split"], f["filename"]) for f in files] == [("en", "train", "en/train.parquet")]
+    assert fetch("lab/splits", "en/train.parquet", repo_type="dataset") == b"x"
+
+
+@check
+def cards_are_validated():
+    hf.ModelCard("---\nlicense: mit\n---\n# Hi\n").validate()
+    error = raises(ValueError, hf.ModelCard("---\nlicense: 3\n---\n").validate)
+    assert "must be a string or an array of strings" in str(error)
 
 
 @check

@@ -8,6 +8,8 @@ pub(crate) use check::check;
 
 use serde_json::{Map, Value};
 
+use crate::store::RepoKind;
+
 /// Larger READMEs are not looked into.
 pub(crate) const MAX_README: u64 = 1 << 20;
 
@@ -27,7 +29,8 @@ fn parse_yaml(yaml: &str) -> Result<Value, String> {
 }
 
 /// The tags the Hub derives from a card.
-pub(crate) fn tags(card: &Map<String, Value>) -> Vec<String> {
+pub(crate) fn tags(card: &Map<String, Value>, kind: RepoKind) -> Vec<String> {
+    let language = if kind == RepoKind::Dataset { "language:" } else { "" };
     let mut tags = Vec::new();
     let mut add = |tag: String| {
         if !tags.contains(&tag) {
@@ -38,10 +41,13 @@ pub(crate) fn tags(card: &Map<String, Value>) -> Vec<String> {
         ("library_name", ""),
         ("tags", ""),
         ("pipeline_tag", ""),
-        ("language", ""),
+        ("language", language),
         ("datasets", "dataset:"),
         ("base_model", "base_model:"),
         ("license", "license:"),
+        ("language_creators", "language_creators:"),
+        ("multilinguality", "multilinguality:"),
+        ("source_datasets", "source_datasets:"),
         ("task_categories", "task_categories:"),
         ("task_ids", "task_ids:"),
         ("size_categories", "size_categories:"),
@@ -79,7 +85,10 @@ mod tests {
     fn reads_a_card_and_its_tags() {
         let card = parse(b"---\nlicense: mit\nlanguage:\n- no\n- en\ntags: [a, mit]\nlibrary_name: x\n---\n# Hi\n");
         assert_eq!(card["license"], "mit");
-        assert_eq!(tags(&card), ["x", "a", "mit", "no", "en", "license:mit", "region:us"]);
+        assert_eq!(
+            tags(&card, RepoKind::Model),
+            ["x", "a", "mit", "no", "en", "license:mit", "region:us"]
+        );
     }
 
     #[test]
@@ -99,7 +108,7 @@ mod tests {
         ] {
             assert!(parse(text.as_bytes()).is_empty(), "{text:?}");
         }
-        assert_eq!(tags(&Map::new()), ["region:us"]);
+        assert_eq!(tags(&Map::new(), RepoKind::Dataset), ["region:us"]);
     }
 
     #[test]

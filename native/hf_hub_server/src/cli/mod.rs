@@ -1,6 +1,7 @@
 //! The command line: what can be said, and which function it is said to.
 
 mod import;
+mod papers;
 mod repo;
 mod user;
 
@@ -30,6 +31,9 @@ enum Command {
     /// Manage users and tokens
     #[command(subcommand)]
     User(user::Command),
+    /// Manage papers
+    #[command(subcommand)]
+    Papers(papers::Command),
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Command),
@@ -41,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Serve(spec) => serve::run(spec),
         Command::Import(args) => import::run(&args),
         Command::User(command) => user::run(command),
+        Command::Papers(command) => papers::run(command),
         Command::Repo(command) => repo::run(command),
     }
 }

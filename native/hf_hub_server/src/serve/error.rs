@@ -24,7 +24,7 @@ pub(super) struct ApiError {
     code: Option<&'static str>,
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
-    more: Map<String, Value>,
+    more: Box<Map<String, Value>>,
     cause: Option<String>,
 }
 
@@ -134,6 +134,12 @@ impl ApiError {
         Self::bad_request("The request body ended early")
     }
 
+    /// The budget of the window is used up.
+    pub(super) fn too_many_requests() -> Self {
+        let message = "You have reached the rate limit; try again in the next window.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, None, message)
+    }
+
     /// The request body is too large.
     pub(super) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, None, "Request body too large")
@@ -145,7 +151,7 @@ impl ApiError {
     }
 
     fn new(status: StatusCode, code: Option<&'static str>, message: impl Into<String>) -> Self {
-        let (headers, more) = (Vec::new(), Map::new());
+        let (headers, more) = (Vec::new(), Box::default());
         Self { status, code, message: message.into(), headers, more, cause: None }
     }
 
@@ -183,7 +189,7 @@ impl IntoResponse for ApiError {
         }
         headers.push((ERROR_MESSAGE, header_value(&self.message)));
         headers.push((CONTENT_TYPE, answer::JSON));
-        let mut body = self.more;
+        let mut body = *self.more;
         body.insert("error".into(), self.message.into());
         let mut response = (self.status, Json(body)).into_response();
         for (name, value) in headers {

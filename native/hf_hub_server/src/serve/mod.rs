@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod ask;
+mod budget;
 mod content;
 mod control;
 mod error;
@@ -86,6 +87,9 @@ pub(crate) struct Spec {
     /// Answer small files at once instead of redirecting to the resolve cache
     #[arg(long)]
     direct: bool,
+    /// Requests a token may make in a window of time, announced to them in headers
+    #[arg(long, value_name = "REQUESTS/SECONDS")]
+    rate_limit: Option<budget::Quota>,
     /// Exit as soon as standard input is closed
     #[arg(long)]
     stop_on_stdin_close: bool,
@@ -143,6 +147,9 @@ async fn serve(spec: Spec) -> Result<()> {
     if spec.test_control {
         hub_app = faults::layer(hub_app, &faults, Origin::Hub);
         cdn_app = faults::layer(cdn_app, &faults, Origin::Cdn);
+    }
+    if let Some(quota) = spec.rate_limit {
+        hub_app = budget::layer(hub_app, quota);
     }
     [hub_app, cdn_app] = [hub_app, cdn_app].map(|app| answer::layer(linger::layer(app)));
     hub_app = journal::layer(hub_app, &journal, Origin::Hub);

@@ -10,6 +10,7 @@ mod holdings;
 mod import;
 mod lfs;
 mod lifecycle;
+mod papers;
 mod parts;
 mod repo;
 mod repo_id;
@@ -25,6 +26,7 @@ pub(crate) use git::{
 };
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, is_oid};
+pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::is_upload;
 pub(crate) use repo::{Place, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
@@ -63,6 +65,11 @@ impl Store {
     /// The users and organisations.
     pub(crate) fn users(&self) -> Users {
         Users::new(&self.root)
+    }
+
+    /// The papers.
+    pub(crate) fn papers(&self) -> Papers {
+        Papers::new(&self.root)
     }
 
     /// The key URLs are signed with; made on first use, so that links outlive a restart.

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::super::answer;
 use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
-use super::checkout;
+use super::{checkout, facts};
 use crate::card;
-use crate::store::{Entry, EntryKind, Gate, Git, MAIN, Repo, RepoKind};
+use crate::store::{Entry, EntryKind, Gate, Git, LfsStore, MAIN, Repo, RepoKind};
 use git2::Oid;
 
 /// All properties of a repository, by their names in JSON.
@@ -21,7 +21,8 @@ const TOLD: [&str; 2] = ["description", "discussionsDisabled"];
 /// Answers `/api/{kind}/{id}[/revision/{revision}]`.
 pub(super) fn get(ask: &Ask, repo: &Repo, revision: Option<&str>) -> Answer {
     let (git, commit) = checkout(repo, revision.unwrap_or(MAIN))?;
-    let mut all = properties(repo, &git, commit, ask.query.flag("blobs"))?;
+    let lfs = ask.hub.store.lfs();
+    let mut all = properties(repo, &git, &lfs, commit, ask.query.flag("blobs"))?;
     let expand = ask.query.all("expand").collect::<HashSet<_>>();
     if !expand.is_empty() {
         all.retain(|name, _| {
@@ -35,6 +36,7 @@ pub(super) fn get(ask: &Ask, repo: &Repo, revision: Option<&str>) -> Answer {
 pub(super) fn properties(
     repo: &Repo,
     git: &Git,
+    lfs: &LfsStore,
     commit: Oid,
     blobs: bool,
 ) -> Result<Properties, ApiError> {
@@ -52,7 +54,7 @@ pub(super) fn properties(
         "disabled": settings.disabled,
         "likes": 0,
         "trendingScore": 0,
-        "tags": card::tags(&card),
+        "tags": card::tags(&card, repo.key.kind),
         "usedStorage": used_storage(&entries),
         "siblings": entries.iter().map(|entry| sibling(entry, blobs)).collect::<Vec<_>>(),
     }));
@@ -60,6 +62,11 @@ pub(super) fn properties(
         all.insert("author".into(), namespace.into());
     }
     all.extend(of_kind(repo, &card));
+    match repo.key.kind {
+        RepoKind::Model => all.extend(facts::model(git, lfs, &entries, &card)?),
+        RepoKind::Dataset => drop(all.insert("mainSize".into(), all["usedStorage"].clone())),
+        RepoKind::Space => all.extend(facts::space(&card)),
+    }
     let told = settings.more.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
     all.extend(told.map(|(name, value)| (name.clone(), value.clone())));
     if !card.is_empty() {
@@ -77,7 +84,7 @@ fn of_kind(repo: &Repo, card: &Map<String, Value>) -> Properties {
         RepoKind::Dataset => object(json!({ "downloads": 0, "downloadsAllTime": 0 })),
         RepoKind::Space => {
             let subdomain = id.to_lowercase().replace(['/', '.', '_'], "-");
-            object(json!({ "subdomain": subdomain, "models": [], "datasets": [] }))
+            object(json!({ "subdomain": subdomain }))
         }
     };
     let from_card: &[&str] = match repo.key.kind {

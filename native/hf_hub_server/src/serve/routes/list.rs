@@ -6,7 +6,7 @@ use super::super::answer;
 use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
 use super::info::{self, Properties};
-use crate::store::{MAIN, Repo, RepoKind};
+use crate::store::{LfsStore, MAIN, Repo, RepoKind};
 
 const SHORT: [&str; 14] = [
     "_id",
@@ -26,14 +26,16 @@ const SHORT: [&str; 14] = [
 ];
 const FULL: [&str; 4] = ["disabled", "gated", "sha", "siblings"];
 
+/// Filters that ask for what no repository here has: nobody serves or runs their models.
+const NOWHERE: [&str; 3] = ["apps", "inference", "inference_provider"];
+
 /// Answers `/api/{kind}`.
 pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
-    let mut found = Vec::new();
-    for repo in ask.hub.store.list(kind)? {
-        if ask.caller.may_see(&repo) && is_named(ask, &repo) {
-            found.extend(describe(&repo)?.filter(|all| is_tagged(ask, all)));
-        }
-    }
+    let mut found = all(ask, kind)?;
+    found.retain(|all| is_named(ask, all) && is_tagged(ask, all) && is_linked(ask, all));
+    found.retain(|all| {
+        is_sized(ask, all) && NOWHERE.iter().all(|name| ask.query.get(name).is_none())
+    });
     sort(ask.query.get("sort").unwrap_or("trendingScore"), &mut found);
     let most = ask.hub.options.page_size;
     let size = ask.query.number("limit").unwrap_or(most).clamp(1, most);
@@ -45,22 +47,42 @@ pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
     Ok(answer::page(&page, next))
 }
 
-fn describe(repo: &Repo) -> Result<Option<Properties>, ApiError> {
-    let git = repo.git()?;
-    let Some(commit) = git.resolve(MAIN)? else { return Ok(None) };
-    info::properties(repo, &git, commit, false).map(Some)
+/// All repositories of a kind that the caller may see, with all that is known of them.
+pub(super) fn all(ask: &Ask, kind: RepoKind) -> Result<Vec<Properties>, ApiError> {
+    let mut found = Vec::new();
+    for repo in ask.hub.store.list(kind)? {
+        if ask.caller.may_see(&repo) {
+            found.extend(describe(&repo, &ask.hub.store.lfs())?);
+        }
+    }
+    Ok(found)
 }
 
-fn is_named(ask: &Ask, repo: &Repo) -> bool {
-    let id = repo.key.id.to_string().to_lowercase();
-    let by_author =
-        ask.query.get("author").is_none_or(|author| repo.key.id.namespace() == Some(author));
+/// Those that have a tag, as a list shows them.
+pub(super) fn tagged(ask: &Ask, kind: RepoKind, tag: &str) -> Result<Vec<Properties>, ApiError> {
+    let mut found = all(ask, kind)?;
+    found.retain(|all| texts(all, "tags").any(|known| known == tag));
+    for all in &mut found {
+        all.retain(|name, _| SHORT.contains(&name.as_str()));
+    }
+    Ok(found)
+}
+
+fn describe(repo: &Repo, lfs: &LfsStore) -> Result<Option<Properties>, ApiError> {
+    let git = repo.git()?;
+    let Some(commit) = git.resolve(MAIN)? else { return Ok(None) };
+    info::properties(repo, &git, lfs, commit, false).map(Some)
+}
+
+fn is_named(ask: &Ask, all: &Properties) -> bool {
+    let text = |name: &str| all.get(name).and_then(Value::as_str).unwrap_or_default();
+    let id = text("id").to_lowercase();
+    let by_author = ask.query.get("author").is_none_or(|author| text("author") == author);
     by_author && ask.query.all("search").all(|text| id.contains(&text.to_lowercase()))
 }
 
 fn is_tagged(ask: &Ask, all: &Properties) -> bool {
-    let tags = all.get("tags").and_then(Value::as_array);
-    let has = |tag: &str| tags.is_some_and(|tags| tags.iter().any(|known| known == tag));
+    let has = |tag: &str| texts(all, "tags").any(|known| known == tag);
     let pipeline = ask
         .query
         .get("pipeline_tag")
@@ -68,6 +90,44 @@ fn is_tagged(ask: &Ask, all: &Properties) -> bool {
     let gated =
         |wanted: &str| (all.get("gated") != Some(&Value::Bool(false))) == (wanted == "true");
     pipeline && ask.query.all("filter").all(has) && ask.query.get("gated").is_none_or(gated)
+}
+
+/// What a Space uses.
+fn is_linked(ask: &Ask, all: &Properties) -> bool {
+    let uses = |kind: &str| {
+        let mut wanted = ask.query.all(kind).peekable();
+        wanted.peek().is_none() || wanted.any(|id| texts(all, kind).any(|used| used == id))
+    };
+    let any = texts(all, "models").chain(texts(all, "datasets")).next().is_some();
+    uses("models") && uses("datasets") && (any || !ask.query.flag("linked"))
+}
+
+/// `min:6B,max:128B` of the parameters in safetensors files.
+fn is_sized(ask: &Ask, all: &Properties) -> bool {
+    let Some(range) = ask.query.get("num_parameters") else { return true };
+    let total = all.get("safetensors").and_then(|info| info["total"].as_f64());
+    let Some(total) = total else { return false };
+    range.split(',').all(|bound| match bound.split_once(':') {
+        Some(("min", text)) => amount(text).is_some_and(|least| total >= least),
+        Some(("max", text)) => amount(text).is_some_and(|most| total <= most),
+        _ => false,
+    })
+}
+
+fn amount(text: &str) -> Option<f64> {
+    let (digits, factor) = match text.to_ascii_uppercase().chars().last()? {
+        'K' => (&text[..text.len() - 1], 1e3),
+        'M' => (&text[..text.len() - 1], 1e6),
+        'B' => (&text[..text.len() - 1], 1e9),
+        'T' => (&text[..text.len() - 1], 1e12),
+        _ => (text, 1.0),
+    };
+    digits.parse::<f64>().ok().map(|number| number * factor)
+}
+
+fn texts<'a>(all: &'a Properties, name: &str) -> impl Iterator<Item = &'a str> {
+    let values = all.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    values.iter().filter_map(Value::as_str)
 }
 
 /// Newest, or most, first; equals by id.
@@ -87,10 +147,12 @@ fn shown(ask: &Ask, mut all: Properties) -> Properties {
     let expand = ask.query.all("expand").collect::<Vec<_>>();
     let full = ask.query.flag("full");
     let card = ask.query.flag("cardData") || full;
+    let config = ask.query.flag("config");
     all.retain(|name, _| match name.as_str() {
         "_id" | "id" => true,
         name if !expand.is_empty() => expand.contains(&name),
         "cardData" => card,
+        "config" => config,
         name => SHORT.contains(&name) || (full && FULL.contains(&name)),
     });
     all

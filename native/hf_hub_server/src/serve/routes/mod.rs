@@ -6,20 +6,24 @@ mod branches;
 mod cdn;
 mod commit;
 mod commits;
+mod facts;
 mod git;
 mod info;
 mod lfs;
 mod limits;
 mod list;
+mod papers;
 mod paths;
 mod preupload;
 mod refs;
 mod repos;
 mod resolve;
 mod settings;
+mod tags;
 mod tree;
 mod uploads;
 mod validate;
+mod viewer;
 mod whoami;
 
 pub(super) use cdn::expired;
@@ -55,6 +59,14 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/api/models", get(models))
         .route("/api/datasets", get(datasets))
         .route("/api/spaces", get(spaces))
+        .route("/api/models-tags-by-type", get(model_tags))
+        .route("/api/datasets-tags-by-type", get(dataset_tags))
+        .route("/api/papers/search", get(search_papers))
+        .route("/api/papers/{id}", get(paper))
+        .route("/api/daily_papers", get(daily_papers))
+        .route("/papers/{page}", get(read_paper))
+        .route("/splits", get(splits))
+        .route("/parquet", get(parquet))
         .route("/api/repos/create", post(create))
         .route("/api/repos/delete", delete(remove))
         .route("/api/repos/move", post(rename))
@@ -83,6 +95,38 @@ async fn datasets(State(hub): State<Arc<Hub>>, request: Request) -> Response {
 
 async fn spaces(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     ask::answer(hub, request, |ask| list::get(ask, RepoKind::Space)).await
+}
+
+async fn model_tags(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, |ask| tags::get(ask, RepoKind::Model)).await
+}
+
+async fn dataset_tags(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, |ask| tags::get(ask, RepoKind::Dataset)).await
+}
+
+async fn search_papers(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, papers::search).await
+}
+
+async fn daily_papers(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, papers::daily).await
+}
+
+async fn paper(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, papers::info).await
+}
+
+async fn read_paper(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, papers::read).await
+}
+
+async fn splits(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, viewer::splits).await
+}
+
+async fn parquet(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, viewer::parquet).await
 }
 
 async fn create(State(hub): State<Arc<Hub>>, request: Request) -> Response {

@@ -1,0 +1,24 @@
+# Fetches a list several times; prints the milliseconds of each. See bench/json.
+# Usage: elixir -pa EBIN json.exs parse|structs ENDPOINT ROUNDS
+alias HfHub.{Api, Request}
+
+[task, endpoint, rounds] = System.argv()
+opts = [endpoint: endpoint, token: false]
+
+fetch =
+  case task do
+    "parse" -> fn -> {:ok, [_ | _]} = Request.run(Request.new(:get, "/api/models", [], opts)) end
+    "structs" -> fn -> {:ok, [_ | _]} = Api.list_models(opts) end
+  end
+
+fetch =
+  if String.ends_with?(endpoint, "/empty"),
+    do: fn -> Request.run(Request.new(:get, "/api/models", [], opts)) end,
+    else: fetch
+
+for _round <- 1..String.to_integer(rounds) do
+  # Each round in a process of its own, as calls are made: its memory is gone at its end.
+  start = System.monotonic_time(:microsecond)
+  fetch |> Task.async() |> Task.await(:infinity)
+  IO.puts((System.monotonic_time(:microsecond) - start) / 1_000)
+end

@@ -1,0 +1,91 @@
+defmodule HfHub.Api.Files do
+  # What is in a repository: trees, and what the Hub knows about single paths.
+  @moduledoc false
+
+  alias HfHub.Api.{Tables, TreeEntry}
+  alias HfHub.{Decode, Error, Options, RepoRef, Request}
+
+  # As many as the Hub takes at a time.
+  @paths_at_once 500
+
+  @doc "Returns up to `:limit` entries of a tree."
+  @spec tree(term(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  def tree(repo_id, opts) do
+    opts = Options.validate!(opts, Tables.tree())
+
+    with {:ok, request} <- request(repo_id, opts),
+         do: Request.list(request, opts[:limit], &TreeEntry.from_json/1)
+  end
+
+  @doc "Returns a tree as a stream."
+  @spec stream_tree(term(), keyword()) :: Enumerable.t()
+  def stream_tree(repo_id, opts) do
+    opts = Options.validate!(opts, Tables.unlimited(Tables.tree()))
+    Request.stream(Error.unwrap!(request(repo_id, opts)), &TreeEntry.from_json/1)
+  end
+
+  @doc "Returns up to `:limit` paths of files."
+  @spec paths(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  def paths(repo_id, opts) do
+    opts = Options.validate!(opts, Tables.files())
+
+    with {:ok, request} <- request(repo_id, [recursive: true, expand: false] ++ opts),
+         do: Request.list(request, opts[:limit], &path/1, &files/1)
+  end
+
+  @doc "Returns the paths of files as a stream."
+  @spec stream_paths(term(), keyword()) :: Enumerable.t()
+  def stream_paths(repo_id, opts) do
+    opts = Options.validate!(opts, Tables.unlimited(Tables.files()))
+    request = request(repo_id, [recursive: true, expand: false] ++ opts)
+    Request.stream(Error.unwrap!(request), &path/1, &files/1)
+  end
+
+  @doc "Returns what there is of some paths."
+  @spec info(term(), String.t() | [String.t()], keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  def info(repo_id, paths, opts) do
+    opts = Options.validate!(opts, Tables.paths())
+    paths = List.wrap(paths)
+
+    unless Enum.all?(paths, &(is_binary(&1) and String.valid?(&1))) do
+      raise ArgumentError,
+            "expected paths as a string or a list of strings, got: #{inspect(paths, limit: 10)}"
+    end
+
+    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+      paths
+      |> Enum.chunk_every(@paths_at_once)
+      |> Enum.reduce_while({:ok, []}, fn some, {:ok, found} ->
+        case some_paths(ref, some, opts) do
+          {:ok, more} -> {:cont, {:ok, found ++ more}}
+          {:error, error} -> {:halt, {:error, error}}
+        end
+      end)
+    end
+  end
+
+  defp some_paths(ref, paths, opts) do
+    Request.new(:post, "/api/:types/*repo/paths-info/:revision", RepoRef.params(ref), opts)
+    |> Request.about(ref)
+    |> Request.form(paths: paths, expand: opts[:expand])
+    |> Request.run(Decode.list(&TreeEntry.from_json/1))
+  end
+
+  defp request(repo_id, opts) do
+    folder = opts[:path_in_repo] && String.trim(opts[:path_in_repo], "/")
+
+    with {:ok, ref} <- RepoRef.find(repo_id, [path: if(folder != "", do: folder)] ++ opts) do
+      route = "/api/:types/*repo/tree/:revision" <> if ref.path, do: "/:path", else: ""
+
+      {:ok,
+       Request.new(:get, route, RepoRef.params(ref), opts)
+       |> Request.about(ref)
+       |> Request.query(recursive: opts[:recursive], expand: opts[:expand])}
+    end
+  end
+
+  defp path(json), do: TreeEntry.from_json(json).path
+
+  defp files(page) when is_list(page), do: Enum.filter(page, &match?(%{"type" => "file"}, &1))
+  defp files(other), do: other
+end

@@ -1,0 +1,111 @@
+defmodule HfHub.Api.Search do
+  # Lists of models, datasets and Spaces: options into the query that Python's client writes.
+  @moduledoc false
+
+  alias HfHub.Api.{DatasetInfo, ModelInfo, SpaceInfo, Tables}
+  alias HfHub.{Error, Options, Request}
+
+  @type types :: :models | :datasets | :spaces
+
+  # These go into `filter`, each value with the name before it.
+  @facets [
+    :language_creators,
+    :language,
+    :multilinguality,
+    :size_categories,
+    :task_categories,
+    :task_ids
+  ]
+
+  @names %{card_data: "cardData"}
+  @sorts %{last_modified: "lastModified", trending_score: "trendingScore", created_at: "createdAt"}
+  @switches [:full, :config, :card_data, :linked]
+
+  @doc "Returns up to `:limit` of them."
+  @spec list(types(), keyword()) :: {:ok, [struct()]} | {:error, Error.t()}
+  def list(types, opts) do
+    opts = check!(Options.validate!(opts, table(types)))
+    Request.list(request(types, opts), opts[:limit], &decode(types, &1), &wanted(&1, opts))
+  end
+
+  @doc "Returns them as a stream."
+  @spec stream(types(), keyword()) :: Enumerable.t()
+  def stream(types, opts) do
+    opts = check!(Options.validate!(opts, Tables.unlimited(table(types))))
+    Request.stream(request(types, opts), &decode(types, &1), &wanted(&1, opts))
+  end
+
+  defp table(:models), do: Tables.models()
+  defp table(:datasets), do: Tables.datasets()
+  defp table(:spaces), do: Tables.spaces()
+
+  defp decode(:models, json), do: ModelInfo.from_json(json)
+  defp decode(:datasets, json), do: DatasetInfo.from_json(json)
+  defp decode(:spaces, json), do: SpaceInfo.from_json(json)
+
+  defp check!(opts) do
+    if opts[:expand] && Enum.any?([:full, :config, :card_data], &opts[&1]) do
+      raise ArgumentError, "option :expand excludes :full, :config and :card_data: it says what to tell"
+    end
+
+    # Without the card nobody knows what was emitted.
+    if opts[:emissions_thresholds] && !opts[:expand], do: Keyword.put(opts, :card_data, true), else: opts
+  end
+
+  defp request(types, opts) do
+    query = for {name, _value} <- opts, value = value(name, opts), do: {@names[name] || name, value}
+
+    Request.new(:get, "/api/:types", [types: types], opts)
+    |> Request.query(Keyword.drop(query, [:emissions_thresholds | Keyword.keys(Options.common())]))
+  end
+
+  # A value that is `nil` is left out, and so is `false` where the Hub knows no "no".
+  defp value(:filter, opts), do: some(List.wrap(opts[:filter]) ++ trained(opts) ++ facets(opts))
+  defp value(:search, opts), do: some(List.wrap(opts[:dataset_name]) ++ List.wrap(opts[:search]))
+  defp value(name, _opts) when name in [:trained_dataset, :benchmark, :dataset_name | @facets], do: nil
+  defp value(:sort, opts), do: Map.get(@sorts, opts[:sort], opts[:sort])
+  defp value(:gated, opts), do: opts[:gated] != nil && to_string(opts[:gated])
+  defp value(name, opts) when name in @switches, do: opts[name] || nil
+  defp value(name, opts), do: opts[name]
+
+  defp trained(opts), do: prefixed("dataset", opts[:trained_dataset])
+
+  defp facets(opts) do
+    benchmark = if opts[:benchmark] == true, do: "official", else: opts[:benchmark]
+    Enum.flat_map(@facets, &prefixed(&1, opts[&1])) ++ prefixed("benchmark", benchmark)
+  end
+
+  defp prefixed(name, values) do
+    for value <- List.wrap(values),
+        do: if(String.starts_with?(value, "#{name}:"), do: value, else: "#{name}:#{value}")
+  end
+
+  defp some([]), do: nil
+  defp some(values), do: values
+
+  defp wanted(page, opts) do
+    case opts[:emissions_thresholds] do
+      {least, most} when is_list(page) ->
+        Enum.filter(page, fn json -> (grams = emitted(json)) && grams >= least && grams <= most end)
+
+      _none ->
+        page
+    end
+  end
+
+  # A number, a text with a number in it, or an object that has it as "emissions".
+  defp emitted(%{"cardData" => %{"co2_eq_emissions" => emissions}}), do: grams(emissions)
+  defp emitted(_other), do: nil
+
+  defp grams(%{"emissions" => emissions}), do: grams(emissions)
+  defp grams(number) when is_number(number) and number != 0, do: number
+
+  defp grams(text) when is_binary(text) do
+    case Regex.run(~r/\d+\.\d+|\d+/, text) do
+      [number] -> number |> Float.parse() |> elem(0)
+      nil -> nil
+    end
+  end
+
+  defp grams(_other), do: nil
+end

@@ -1,0 +1,30 @@
+defmodule HfHub.Brief do
+  # What `Inspect` shows of structs that keep a whole answer: one line. The facts come from the
+  # network, so they are shown only where they are short, printable texts or numbers.
+  @moduledoc false
+
+  @longest 100
+
+  # What would move the cursor of a terminal, or turn around what it shows.
+  @unseen ~r/[[:cntrl:]\x{2028}-\x{202e}\x{2066}-\x{2069}]/u
+
+  @doc "Returns `#Module<fact, fact>`; a fact may be a value or `{value, unit}`."
+  @spec line(struct(), [term()]) :: String.t()
+  def line(%module{}, facts) do
+    shown = for fact <- facts, text = show(fact), do: text
+    "##{inspect(module)}<#{Enum.join(shown, ", ")}>"
+  end
+
+  defp show({value, unit}), do: if(text = show(value), do: "#{text} #{unit}")
+  defp show(number) when is_number(number), do: to_string(number)
+  defp show(atom) when atom in [nil, true, false], do: nil
+  defp show(atom) when is_atom(atom), do: to_string(atom)
+
+  defp show(text) when is_binary(text) do
+    if String.printable?(text) and String.length(text) <= @longest and not (text =~ @unseen),
+      do: text,
+      else: inspect(text, printable_limit: @longest)
+  end
+
+  defp show(_other), do: nil
+end

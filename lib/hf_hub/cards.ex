@@ -1,0 +1,230 @@
+defmodule HfHub.Cards do
+  @moduledoc """
+  Cards: the READMEs of repositories, which begin with metadata in YAML.
+
+      {:ok, card} = HfHub.Cards.load_model_card("openai-community/gpt2")
+      card.data.license
+      #=> "mit"
+      HfHub.Cards.render(%{card | data: %{card.data | tags: ["exbert"]}})
+
+  Reading and writing keeps what it does not understand: metadata without a field is in `:extra`, entries
+  that nobody changed stay as their author wrote them, comments and order too, and the text below stays
+  as it is, byte for byte.
+  """
+
+  alias HfHub.{Download, Error, Native, Options, Request}
+  alias HfHub.Cards.{DatasetCard, DatasetCardData, ModelCard, ModelCardData}
+  alias HfHub.Native.Nif
+
+  @type card :: ModelCard.t() | DatasetCard.t()
+
+  @validation [
+                repo_type: [
+                  type: {:in, [:model, :dataset, :space]},
+                  doc: "whose rules count. By default those of the card; of a text, a model's."
+                ]
+              ] ++ Options.common()
+
+  @doc """
+  Returns the card of a model. Options: those of `HfHub.Download.hf_hub_download/1` but `:repo_id` and `:filename`.
+
+  A repository without a README is an error of kind `:entry_not_found`, metadata that cannot be read one of
+  kind `:invalid_card`.
+
+  ## Examples
+
+      {:ok, card} = HfHub.Cards.load_model_card("openai-community/gpt2")
+  """
+  @doc python: "ModelCard.load"
+  @spec load_model_card(term(), keyword()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
+  def load_model_card(repo_id, opts \\ []) do
+    with {:ok, text} <- readme(repo_id, :model, opts), do: parse_model_card(text)
+  end
+
+  @doc "Same as `load_model_card/2`, but returns the card or raises `HfHub.Error`."
+  @spec load_model_card!(term(), keyword()) :: ModelCard.t()
+  def load_model_card!(repo_id, opts \\ []), do: Error.unwrap!(load_model_card(repo_id, opts))
+
+  @doc """
+  Returns the card of a dataset. Options and errors: those of `load_model_card/2`.
+
+  ## Examples
+
+      {:ok, card} = HfHub.Cards.load_dataset_card("rajpurkar/squad")
+      card.data.task_categories
+  """
+  @doc python: "DatasetCard.load"
+  @spec load_dataset_card(term(), keyword()) :: {:ok, DatasetCard.t()} | {:error, Error.t()}
+  def load_dataset_card(repo_id, opts \\ []) do
+    with {:ok, text} <- readme(repo_id, :dataset, opts), do: parse_dataset_card(text)
+  end
+
+  @doc "Same as `load_dataset_card/2`, but returns the card or raises `HfHub.Error`."
+  @spec load_dataset_card!(term(), keyword()) :: DatasetCard.t()
+  def load_dataset_card!(repo_id, opts \\ []), do: Error.unwrap!(load_dataset_card(repo_id, opts))
+
+  @doc """
+  Makes a model's card out of the text of a README.
+
+  ## Examples
+
+      iex> {:ok, card} = HfHub.Cards.parse_model_card("---\\nlicense: mit\\n---\\n# Hello\\n")
+      iex> {card.data.license, card.content}
+      {"mit", "# Hello\\n"}
+  """
+  @doc python: "ModelCard"
+  @spec parse_model_card(String.t()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
+  def parse_model_card(text), do: parse(text, ModelCard, &ModelCardData.from_map/1)
+
+  @doc "Same as `parse_model_card/1`, but returns the card or raises `HfHub.Error`."
+  @spec parse_model_card!(String.t()) :: ModelCard.t()
+  def parse_model_card!(text), do: Error.unwrap!(parse_model_card(text))
+
+  @doc """
+  Makes a dataset's card out of the text of a README.
+
+  ## Examples
+
+      iex> {:ok, card} = HfHub.Cards.parse_dataset_card("---\\npretty_name: Mine\\n---\\n")
+      iex> card.data.pretty_name
+      "Mine"
+  """
+  @doc python: "DatasetCard"
+  @spec parse_dataset_card(String.t()) :: {:ok, DatasetCard.t()} | {:error, Error.t()}
+  def parse_dataset_card(text), do: parse(text, DatasetCard, &DatasetCardData.from_map/1)
+
+  @doc "Same as `parse_dataset_card/1`, but returns the card or raises `HfHub.Error`."
+  @spec parse_dataset_card!(String.t()) :: DatasetCard.t()
+  def parse_dataset_card!(text), do: Error.unwrap!(parse_dataset_card(text))
+
+  @doc """
+  Makes a model's card out of metadata and a text.
+
+  The metadata has the fields of `HfHub.Cards.ModelCardData`; further names go into the card as they are.
+
+  ## Examples
+
+      iex> card = HfHub.Cards.create_model_card([license: "mit", tags: ["tiny"]], "# Tiny\\n")
+      iex> HfHub.Cards.render(card)
+      "---\\nlicense: mit\\ntags:\\n- tiny\\n---\\n# Tiny\\n"
+  """
+  @doc python: "ModelCardData"
+  @spec create_model_card(map() | keyword(), String.t()) :: ModelCard.t()
+  def create_model_card(data, content \\ "") when is_binary(content),
+    do: %ModelCard{data: ModelCardData.create(data), content: content, order: names(data)}
+
+  @doc """
+  Makes a dataset's card out of metadata and a text, with the fields of `HfHub.Cards.DatasetCardData`.
+
+  ## Examples
+
+      iex> HfHub.Cards.create_dataset_card(license: "cc0-1.0", language: "no") |> HfHub.Cards.render()
+      "---\\nlicense: cc0-1.0\\nlanguage: \\"no\\"\\n---\\n"
+  """
+  @doc python: "DatasetCardData"
+  @spec create_dataset_card(map() | keyword(), String.t()) :: DatasetCard.t()
+  def create_dataset_card(data, content \\ "") when is_binary(content),
+    do: %DatasetCard{data: DatasetCardData.create(data), content: content, order: names(data)}
+
+  @doc """
+  Returns the text of the README that a card is.
+
+  What YAML cannot say, such as a function among the metadata, raises `ArgumentError`.
+
+  ## Examples
+
+      iex> text = "---\\n# mine\\nlicense: mit   # for now\\n---\\nHello"
+      iex> text |> HfHub.Cards.parse_model_card!() |> HfHub.Cards.render() == text
+      true
+  """
+  @doc python: "RepoCard.content"
+  @spec render(card()) :: String.t()
+  def render(%module{} = card) when module in [ModelCard, DatasetCard] do
+    front = card.front || %{head: "", yaml: "", tail: ""}
+    pairs = card.data |> pairs() |> Enum.sort_by(fn {name, _value} -> place(name, card.order) end)
+
+    case {pairs, front} do
+      {[], %{tail: ""}} -> front.head <> card.content
+      {pairs, %{tail: ""}} -> front.head <> "---\n" <> yaml(pairs, "") <> "\n---\n" <> card.content
+      {pairs, front} -> front.head <> yaml(pairs, front.yaml) <> front.tail <> card.content
+    end
+  end
+
+  @doc """
+  Asks the Hub whether a card, or the text of a README, is one it would accept; returns what it warns of.
+
+  A card that it refuses is an error of kind `:bad_request`.
+
+  ## Options
+
+  #{Options.docs(@validation)}
+
+  ## Examples
+
+      {:ok, []} = HfHub.Cards.validate(HfHub.Cards.create_model_card(license: "mit"))
+  """
+  @doc python: "RepoCard.validate"
+  @spec validate(card() | String.t(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  def validate(card, opts \\ []) do
+    opts = Options.validate!(opts, @validation)
+    content = if is_binary(card), do: card, else: render(card)
+
+    Request.new(:post, "/api/validate-yaml", [], opts)
+    |> Request.json(%{"repoType" => to_string(opts[:repo_type] || type(card)), "content" => content})
+    |> Request.run(&warnings/1)
+  end
+
+  @doc "Same as `validate/2`, but returns the warnings or raises `HfHub.Error`."
+  @spec validate!(card() | String.t(), keyword()) :: [String.t()]
+  def validate!(card, opts \\ []), do: Error.unwrap!(validate(card, opts))
+
+  defp readme(repo_id, repo_type, opts) do
+    opts =
+      Keyword.merge([repo_type: repo_type], opts) |> Keyword.merge(repo_id: repo_id, filename: "README.md")
+
+    with {:ok, path} <- Download.hf_hub_download(opts) do
+      case File.read(path) do
+        {:ok, text} ->
+          {:ok, text}
+
+        {:error, reason} ->
+          {:error, Error.new(:io, "cannot read `#{path}`", reason: "#{:file.format_error(reason)}")}
+      end
+    end
+  end
+
+  defp parse(text, module, from_map) do
+    if is_binary(text) and String.valid?(text) do
+      with {:ok, card} <- Native.run(&Nif.parse_card(&1, text)) do
+        front = Map.take(card, [:head, :yaml, :tail])
+
+        {:ok,
+         struct!(module, data: from_map.(card.data), content: card.body, front: front, order: card.order)}
+      end
+    else
+      {:error, Error.new(:invalid_card, "the card is no text in UTF-8")}
+    end
+  end
+
+  defp yaml(pairs, source) do
+    data = if pairs == [], do: %{}, else: pairs
+    Error.unwrap!(Native.run(&Nif.render_card(&1, %{data: data, source: source})))
+  rescue
+    _error in [ArgumentError, ErlangError] ->
+      raise ArgumentError, "the card's metadata has something in it that YAML cannot say"
+  end
+
+  defp pairs(%ModelCardData{} = data), do: ModelCardData.to_pairs(data)
+  defp pairs(%DatasetCardData{} = data), do: DatasetCardData.to_pairs(data)
+
+  defp names(data), do: for({name, _value} <- data, do: to_string(name))
+
+  defp place(name, order), do: Enum.find_index(order, &(&1 == name)) || length(order)
+
+  defp type(%DatasetCard{}), do: :dataset
+  defp type(_other), do: :model
+
+  defp warnings(json) do
+    for %{"message" => message} <- List.wrap(is_map(json) && json["warnings"]), do: message
+  end
+end

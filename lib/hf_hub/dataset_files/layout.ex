@@ -1,0 +1,154 @@
+defmodule HfHub.DatasetFiles.Layout do
+  # Which configurations a dataset has, and which splits those have. Four sources know some of it:
+  # the card, the older `dataset_infos.json`, the dataset viewer and, at last, the names of the files.
+  # Each is asked only when those before it know nothing.
+  @moduledoc false
+
+  alias HfHub.{Api, Config, DatasetFiles, Error, Options, RepoRef, Request}
+
+  @typedoc "Configurations in their order, each with its splits; none where a source knows the name only."
+  @type t :: [{String.t(), [String.t()]}]
+
+  # The viewer of the public Hub is on a host of its own; other Hubs that have one answer themselves.
+  @viewers %{"https://huggingface.co" => "https://datasets-server.huggingface.co"}
+
+  @doc "Returns the names of the configurations."
+  @spec configs(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  def configs(repo_id, opts) do
+    first_of(repo_id, opts, fn layout -> for {config, _splits} <- layout, do: config end)
+  end
+
+  @doc "Returns the names of the splits of a configuration."
+  @spec splits(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  def splits(repo_id, opts) do
+    first_of(repo_id, opts, fn layout ->
+      case List.keyfind(layout, opts[:config] || default(layout), 0) do
+        {_config, splits} -> splits
+        nil -> []
+      end
+    end)
+  end
+
+  @doc "Takes the layout out of a card's metadata."
+  @spec from_card(term()) :: t()
+  def from_card(%{} = card) do
+    infos = for info <- List.wrap(card["dataset_info"]), is_map(info), do: info
+    known = for info <- infos, do: {text(info["config_name"]) || "default", names(info["splits"])}
+
+    case for config <- objects(card["configs"]), name = text(config["config_name"]), do: {name, config} do
+      [] -> if infos == [], do: named(card["dataset_config_names"]), else: known
+      configs -> for {name, config} <- configs, do: {name, data_splits(config, List.keyfind(known, name, 0))}
+    end
+  end
+
+  def from_card(_none), do: []
+
+  @doc "Takes the layout out of a `dataset_infos.json`."
+  @spec from_infos(term()) :: t()
+  def from_infos(%{} = infos) do
+    for {config, %{} = info} <- Enum.sort(infos), do: {config, Enum.sort(names(info["splits"]))}
+  end
+
+  def from_infos(_other), do: []
+
+  @doc "Takes the layout out of an answer of the dataset viewer."
+  @spec from_viewer(term()) :: t()
+  def from_viewer(%{"splits" => splits}) do
+    pairs =
+      for s <- objects(splits), config = text(s["config"]), split = text(s["split"]), do: {config, split}
+
+    configs = Enum.uniq(for {config, _split} <- pairs, do: config)
+    for config <- configs, do: {config, for({^config, split} <- pairs, do: split)}
+  end
+
+  def from_viewer(_other), do: []
+
+  defp first_of(repo_id, opts, pick) do
+    sources = [&card/2, &infos/2, &viewer/2, &tree/2]
+
+    with {:ok, ref} <- RepoRef.find(repo_id, [only: :dataset] ++ opts) do
+      Enum.reduce_while(sources, {:ok, []}, fn source, nothing ->
+        case source.(ref, opts) do
+          {:ok, layout} -> if (found = pick.(layout)) == [], do: {:cont, nothing}, else: {:halt, {:ok, found}}
+          {:error, error} -> {:halt, {:error, error}}
+        end
+      end)
+    end
+  end
+
+  defp card(ref, opts) do
+    with {:ok, info} <- Api.dataset_info(ref.repo_id, at(ref, opts)), do: {:ok, from_card(info.card_data)}
+  end
+
+  defp infos(ref, opts) do
+    params = [path: "dataset_infos.json"] ++ RepoRef.params(ref)
+
+    Request.new(:get, "/datasets/*repo/resolve/:revision/*path", params, opts)
+    |> Request.about(ref)
+    |> Request.parse()
+    |> Request.run(&from_infos/1)
+    # There is none, or it lies where large files do, or it is no JSON: then the next source may know.
+    |> or_nothing([:entry_not_found, :invalid_response])
+  end
+
+  # Knows the default branch only. The token stays at the endpoint.
+  defp viewer(%{revision: revision}, _opts) when revision not in [nil, "main"], do: {:ok, []}
+
+  defp viewer(ref, opts) do
+    viewer = @viewers[String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")]
+    opts = if viewer, do: Keyword.merge(opts, endpoint: viewer, token: false), else: opts
+
+    Request.new(:get, "/splits", [], Keyword.put(opts, :retries, 0))
+    |> Request.query(dataset: ref.repo_id)
+    |> Request.run(&from_viewer/1)
+    |> or_nothing(:any)
+  end
+
+  defp tree(ref, opts) do
+    tree = [repo_type: :dataset, recursive: true] ++ at(ref, opts)
+
+    with {:ok, entries} <- Api.list_repo_tree(ref.repo_id, tree) do
+      configs = DatasetFiles.configs_from_tree(entries)
+      {:ok, for(config <- configs, do: {config, DatasetFiles.splits_from_tree(entries, config)})}
+    end
+  end
+
+  defp at(ref, opts) do
+    given = Keyword.take(opts, Keyword.keys(Options.common()))
+    Enum.reject([revision: ref.revision] ++ given, fn {_name, value} -> value == nil end)
+  end
+
+  defp or_nothing({:ok, layout}, _kinds), do: {:ok, layout}
+  defp or_nothing({:error, _error}, :any), do: {:ok, []}
+
+  defp or_nothing({:error, error}, kinds),
+    do: if(error.kind in kinds, do: {:ok, []}, else: {:error, error})
+
+  defp default(layout) do
+    if List.keymember?(layout, "default", 0),
+      do: "default",
+      else: List.first(for {config, _splits} <- layout, do: config)
+  end
+
+  defp data_splits(config, known) do
+    from_files = for file <- objects(config["data_files"]), split = text(file["split"]), do: split
+
+    case {from_files, config["data_files"], known} do
+      {[], _files, {_name, [_ | _] = splits}} -> splits
+      # Files without a split are the first one.
+      {[], files, _known} when files not in [nil, []] -> ["train"]
+      {splits, _files, _known} -> Enum.uniq(splits)
+    end
+  end
+
+  defp named(names), do: for(name <- List.wrap(names), is_binary(name), do: {name, []})
+
+  # `[%{"name" => "train"}]`, or an object by name.
+  defp names(%{} = by_name), do: Map.keys(by_name)
+  defp names(list), do: for(item <- objects(list), name = text(item["name"]), do: name)
+
+  defp objects(list) when is_list(list), do: Enum.filter(list, &is_map/1)
+  defp objects(_other), do: []
+
+  defp text(value), do: if(is_binary(value), do: value)
+end

@@ -1,0 +1,80 @@
+defmodule HfHub.Safetensors do
+  @moduledoc """
+  What is in a model, without downloading it: the names, types and shapes of its tensors.
+
+      {:ok, metadata} = HfHub.Safetensors.metadata("openai-community/gpt2")
+      metadata.parameter_count
+      #=> %{"F32" => 137022720}
+
+  Only the headers of the files are read, a few kilobytes each, those of several files at a time.
+  Headers come from strangers: one of more than 100 MB, or whose sizes do not fit together, is an
+  error of kind `:invalid_response`.
+  """
+
+  alias HfHub.{Config, Error, Native, Options, RepoRef}
+  alias HfHub.Native.Nif
+  alias HfHub.Safetensors.{FileMetadata, Metadata}
+
+  @options Options.repo_type() ++ Options.revision() ++ Options.common()
+
+  @doc """
+  Returns what the safetensors files of a repository say: `model.safetensors`, or else the files named in
+  `model.safetensors.index.json`.
+
+  A repository without either is an error of kind `:entry_not_found`.
+
+  ## Options
+
+  #{Options.docs(@options)}
+
+  ## Examples
+
+      {:ok, metadata} = HfHub.Safetensors.metadata("bigscience/bloomz-560m")
+      metadata.files_metadata["model.safetensors"].tensors["word_embeddings.weight"].shape
+      #=> [250880, 1024]
+  """
+  @doc python: "get_safetensors_metadata"
+  @spec metadata(term(), keyword()) :: {:ok, Metadata.t()} | {:error, Error.t()}
+  def metadata(repo_id, opts \\ []) do
+    with {:ok, fields} <- read(repo_id, nil, opts), do: {:ok, Metadata.from_native(fields)}
+  end
+
+  @doc "Same as `metadata/2`, but returns the metadata or raises `HfHub.Error`."
+  @spec metadata!(term(), keyword()) :: Metadata.t()
+  def metadata!(repo_id, opts \\ []), do: Error.unwrap!(metadata(repo_id, opts))
+
+  @doc """
+  Returns what one safetensors file of a repository says. Options: those of `metadata/2`.
+
+  ## Examples
+
+      {:ok, file} = HfHub.Safetensors.file_metadata("openai-community/gpt2", "model.safetensors")
+      file.metadata
+      #=> %{"format" => "pt"}
+  """
+  @doc python: "parse_safetensors_file_metadata"
+  @spec file_metadata(term(), String.t(), keyword()) :: {:ok, FileMetadata.t()} | {:error, Error.t()}
+  def file_metadata(repo_id, filename, opts \\ []) do
+    with {:ok, fields} <- read(repo_id, filename || "", opts), do: {:ok, FileMetadata.from_native(fields)}
+  end
+
+  @doc "Same as `file_metadata/3`, but returns the metadata or raises `HfHub.Error`."
+  @spec file_metadata!(term(), String.t(), keyword()) :: FileMetadata.t()
+  def file_metadata!(repo_id, filename, opts \\ []),
+    do: Error.unwrap!(file_metadata(repo_id, filename, opts))
+
+  defp read(repo_id, filename, opts) do
+    opts = Options.validate!(opts, @options)
+
+    with {:ok, ref} <- RepoRef.find(repo_id, [path: filename] ++ opts),
+         {:ok, hub} <- Config.hub(opts) do
+      repo = %{
+        repo_type: to_string(ref.repo_type),
+        id: ref.repo_id,
+        revision: ref.revision || "main"
+      }
+
+      Native.run(&Nif.safetensors(&1, %{hub: hub, repo: repo, filename: filename}))
+    end
+  end
+end

@@ -1,0 +1,97 @@
+//! What the Hub finds out by reading a repository's files: configuration, parameters, links.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+
+use serde_json::{Map, Value, json};
+
+use super::super::error::ApiError;
+use super::info::Properties;
+use crate::store::{Entry, EntryKind, Git, LfsStore};
+
+/// Larger files are not looked into.
+const MAX_READ: u64 = 1 << 20;
+/// The largest header of a safetensors file that is read.
+const MAX_HEADER: u64 = 10 << 20;
+
+/// The facts about a model.
+pub(super) fn model(
+    git: &Git,
+    lfs: &LfsStore,
+    entries: &[Entry],
+    card: &Map<String, Value>,
+) -> Result<Properties, ApiError> {
+    let mut facts = Properties::new();
+    facts.extend(config(git, entries)?.map(|config| ("config".to_owned(), config)));
+    facts.extend(safetensors(git, lfs, entries)?.map(|info| ("safetensors".to_owned(), info)));
+    for (name, from) in
+        [("model-index", "model-index"), ("widgetData", "widget"), ("baseModels", "base_model")]
+    {
+        facts.extend(card.get(from).map(|value| (name.to_owned(), value.clone())));
+    }
+    if let Some(class) = facts.get("config").and_then(|config| config["architectures"][0].as_str())
+    {
+        let info = json!({ "auto_model": class, "pipeline_tag": card.get("pipeline_tag") });
+        facts.insert("transformersInfo".into(), info);
+    }
+    Ok(facts)
+}
+
+/// What a Space says that it uses.
+pub(super) fn space(card: &Map<String, Value>) -> Properties {
+    let used = |name: &str| card.get(name).filter(|value| value.is_array()).cloned();
+    ["models", "datasets"]
+        .into_iter()
+        .map(|name| (name.to_owned(), used(name).unwrap_or_else(|| json!([]))))
+        .collect()
+}
+
+fn config(git: &Git, entries: &[Entry]) -> Result<Option<Value>, ApiError> {
+    let Some(entry) = entries.iter().find(|entry| entry.path == "config.json") else {
+        return Ok(None);
+    };
+    if entry.size() > MAX_READ || !matches!(entry.kind, EntryKind::File { .. }) {
+        return Ok(None);
+    }
+    let all: Option<Map<String, Value>> = serde_json::from_slice(&git.blob(entry.oid)?).ok();
+    Ok(all.map(|all| {
+        let told = ["architectures", "model_type", "quantization_config", "auto_map"];
+        all.into_iter().filter(|(name, _)| told.contains(&name.as_str())).collect()
+    }))
+}
+
+/// How many parameters of each type `model.safetensors` has.
+fn safetensors(git: &Git, lfs: &LfsStore, entries: &[Entry]) -> Result<Option<Value>, ApiError> {
+    let Some(entry) = entries.iter().find(|entry| entry.path == "model.safetensors") else {
+        return Ok(None);
+    };
+    let mut content: Box<dyn Read> = match &entry.kind {
+        EntryKind::Lfs { pointer, .. } => match File::open(lfs.path(&pointer.oid)) {
+            Ok(file) => Box::new(file),
+            Err(_) => return Ok(None),
+        },
+        _ if entry.size() <= MAX_READ => Box::new(Cursor::new(git.blob(entry.oid)?)),
+        _ => return Ok(None),
+    };
+    Ok(count(&mut content))
+}
+
+fn count(content: &mut dyn Read) -> Option<Value> {
+    let mut length = [0; 8];
+    content.read_exact(&mut length).ok()?;
+    let length = Some(u64::from_le_bytes(length)).filter(|length| *length <= MAX_HEADER)?;
+    let mut header = Vec::new();
+    content.take(length).read_to_end(&mut header).ok()?;
+    let header: Map<String, Value> = serde_json::from_slice(&header).ok()?;
+    let (mut parameters, mut total) = (Map::new(), 0_u64);
+    for tensor in
+        header.iter().filter(|(name, _)| *name != "__metadata__").map(|(_, tensor)| tensor)
+    {
+        let shape = tensor["shape"].as_array()?;
+        let size = shape.iter().try_fold(1_u64, |size, n| size.checked_mul(n.as_u64()?))?;
+        let sum = parameters.get(tensor["dtype"].as_str()?).and_then(Value::as_u64).unwrap_or(0);
+        parameters.insert(tensor["dtype"].as_str()?.to_owned(), sum.checked_add(size)?.into());
+        total = total.checked_add(size)?;
+    }
+    Some(json!({ "parameters": parameters, "total": total }))
+}

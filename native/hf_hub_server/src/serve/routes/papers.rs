@@ -1,0 +1,116 @@
+//! Papers: by words, by day, one by one.
+
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde_json::{Map, Value};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::list;
+use crate::store::{Paper, RepoKind};
+
+const DAILY_PAGE: usize = 50;
+const MOST: usize = 100;
+
+/// Answers `/api/papers/search`.
+pub(super) fn search(ask: &Ask) -> Answer {
+    let wanted = ask.query.get("q").unwrap_or_default().to_lowercase();
+    let all = ask.hub.store.papers().all()?;
+    let has = |paper: &Paper| {
+        let text = Value::Object(paper.clone()).to_string().to_lowercase();
+        wanted.split_whitespace().all(|word| text.contains(word))
+    };
+    let limit = ask.query.number("limit").unwrap_or(MOST).clamp(1, MOST);
+    let found = all.values().filter(|paper| has(paper)).take(limit).map(envelope);
+    Ok(answer::json(&found.collect::<Vec<_>>()))
+}
+
+/// Answers `/api/daily_papers`.
+pub(super) fn daily(ask: &Ask) -> Answer {
+    let all = ask.hub.store.papers().all()?;
+    let mut found = all.values().filter(|paper| is_of_day(ask, paper)).collect::<Vec<_>>();
+    let newest = |paper: &&Paper| text(paper, "submittedOnDailyAt").to_owned();
+    match ask.query.get("sort") {
+        Some("trending") => found
+            .sort_by_key(|paper| std::cmp::Reverse(paper.get("upvotes").and_then(Value::as_u64))),
+        _ => found.sort_by_key(|paper| std::cmp::Reverse(newest(paper))),
+    }
+    let limit = ask.query.number("limit").unwrap_or(DAILY_PAGE).clamp(1, MOST);
+    let start = ask.query.number("p").unwrap_or(0).saturating_mul(limit);
+    let page = found.into_iter().skip(start).take(limit).map(envelope);
+    Ok(answer::json(&page.collect::<Vec<_>>()))
+}
+
+/// Answers `/api/papers/{id}`.
+pub(super) fn info(ask: &Ask) -> Answer {
+    let mut paper = find(ask, "/api/papers/", "")?;
+    let tag = format!("arxiv:{}", text(&paper, "id"));
+    for (kind, linked, total) in [
+        (RepoKind::Model, "linkedModels", "numTotalModels"),
+        (RepoKind::Dataset, "linkedDatasets", "numTotalDatasets"),
+        (RepoKind::Space, "linkedSpaces", "numTotalSpaces"),
+    ] {
+        let repos = list::tagged(ask, kind, &tag)?;
+        paper.insert(total.into(), repos.len().into());
+        paper.insert(linked.into(), repos.into_iter().map(Value::Object).collect());
+    }
+    paper.remove("content");
+    Ok(answer::json(&paper))
+}
+
+/// Answers `/papers/{id}.md`.
+pub(super) fn read(ask: &Ask) -> Answer {
+    let paper = find(ask, "/papers/", ".md")?;
+    let content = match text(&paper, "content") {
+        "" => format!("# {}\n\n{}\n", text(&paper, "title"), text(&paper, "summary")),
+        content => content.to_owned(),
+    };
+    let kind = HeaderValue::from_static("text/markdown; charset=utf-8");
+    Ok(([(CONTENT_TYPE, kind)], content).into_response())
+}
+
+fn find(ask: &Ask, before: &str, after: &str) -> Result<Paper, ApiError> {
+    let id = ask.raw_path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    let found =
+        id.and_then(|id| ask.hub.store.papers().all().map(|mut all| all.remove(id)).transpose());
+    found.ok_or_else(ApiError::page_not_found)?.map_err(ApiError::from)
+}
+
+/// Lists have a paper in an envelope that says when and by whom it was submitted.
+fn envelope(paper: &Paper) -> Value {
+    let mut inner = paper.clone();
+    inner.remove("content");
+    let mut outer = Map::new();
+    for (name, from) in [
+        ("title", "title"),
+        ("summary", "summary"),
+        ("numComments", "numComments"),
+        ("publishedAt", "submittedOnDailyAt"),
+        ("submittedBy", "submittedOnDailyBy"),
+        ("organization", "organization"),
+    ] {
+        outer.extend(paper.get(from).map(|value| (name.to_owned(), value.clone())));
+    }
+    outer.insert("paper".into(), inner.into());
+    Value::Object(outer)
+}
+
+fn is_of_day(ask: &Ask, paper: &Paper) -> bool {
+    let day = text(paper, "submittedOnDailyAt");
+    let date = day.get(..10).and_then(|date| date.parse::<jiff::civil::Date>().ok());
+    let Some(date) = date else { return false };
+    let week = date.iso_week_date();
+    let week = format!("{:04}-W{:02}", week.year(), week.week());
+    let by = paper.get("submittedOnDailyBy").unwrap_or(&Value::Null);
+    let is = |key: &str, value: &str| ask.query.get(key).is_none_or(|wanted| wanted == value);
+    is("date", &date.to_string())
+        && is("week", &week)
+        && is("month", &day[..7])
+        && is("submitter", by["user"].as_str().or(by["name"].as_str()).unwrap_or_default())
+}
+
+fn text<'a>(paper: &'a Paper, name: &str) -> &'a str {
+    paper.get(name).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,135 @@
+//! What the dataset viewer tells: subsets and splits, by the card or else by the names of the files.
+
+use std::collections::BTreeMap;
+
+use globset::GlobBuilder;
+use serde_json::{Map, Value, json};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::info::{self, Properties};
+use super::open;
+use crate::store::{MAIN, Place, RepoKey, RepoKind};
+
+const DATA: [&str; 8] = ["parquet", "jsonl", "json", "csv", "tsv", "arrow", "txt", "zip"];
+const SPLITS: [(&str, &str); 7] = [
+    ("train", "train"),
+    ("test", "test"),
+    ("validation", "validation"),
+    ("valid", "validation"),
+    ("val", "validation"),
+    ("dev", "validation"),
+    ("eval", "test"),
+];
+
+/// Subsets, their splits, the files of these.
+type Layout = Vec<(String, BTreeMap<String, Vec<String>>)>;
+
+/// Answers `/splits`.
+pub(super) fn splits(ask: &Ask) -> Answer {
+    let (id, layout) = layout(ask)?;
+    let id = id.as_str();
+    let splits = layout.iter().flat_map(|(config, splits)| {
+        splits.keys().map(move |split| json!({ "dataset": id, "config": config, "split": split }))
+    });
+    Ok(answer::json(&json!({ "splits": splits.collect::<Value>(), "pending": [], "failed": [] })))
+}
+
+/// Answers `/parquet`: those files that are Parquet already, for nothing is converted here.
+pub(super) fn parquet(ask: &Ask) -> Answer {
+    let (id, layout) = layout(ask)?;
+    let base = ask.hub.origins.hub(Some(&ask.headers));
+    let wanted = |config: &str| ask.query.get("config").is_none_or(|only| only == config);
+    let mut files = Vec::new();
+    for (config, splits) in layout.iter().filter(|(config, _)| wanted(config)) {
+        for (split, path) in
+            splits.iter().flat_map(|(split, paths)| paths.iter().map(move |path| (split, path)))
+        {
+            if path.ends_with(".parquet") {
+                let url = format!("{base}/datasets/{id}/resolve/main/{path}");
+                files.push(json!({ "dataset": id, "config": config, "split": split, "url": url, "filename": path }));
+            }
+        }
+    }
+    Ok(answer::json(
+        &json!({ "parquet_files": files, "pending": [], "failed": [], "partial": false }),
+    ))
+}
+
+fn layout(ask: &Ask) -> Result<(String, Layout), ApiError> {
+    let id = ask
+        .query
+        .get("dataset")
+        .ok_or_else(|| ApiError::bad_request("Parameter 'dataset' is required"))?;
+    let key = id.parse().map(|id| RepoKey::new(RepoKind::Dataset, id));
+    let key = key.map_err(|_| ApiError::bad_request("Parameter 'dataset' is no dataset's name"))?;
+    let Place::Here(repo) = open(ask, &key)? else { return Err(ApiError::page_not_found()) };
+    let git = repo.git()?;
+    let commit = git.resolve(MAIN)?.ok_or_else(ApiError::page_not_found)?;
+    let all = info::properties(&repo, &git, &ask.hub.store.lfs(), commit, false)?;
+    let paths = paths(&all);
+    let card = all.get("cardData").and_then(Value::as_object);
+    let from_card = card.map(|card| by_card(card, &paths)).unwrap_or_default();
+    Ok((id.to_owned(), if from_card.is_empty() { by_names(&paths) } else { from_card }))
+}
+
+fn paths(all: &Properties) -> Vec<&str> {
+    let siblings =
+        all.get("siblings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names = siblings.iter().filter_map(|file| file["rfilename"].as_str());
+    names.filter(|name| name.rsplit('.').next().is_some_and(|end| DATA.contains(&end))).collect()
+}
+
+/// `configs: [{config_name, data_files: [{split, path}]}]`, where a path is a pattern or a list of them.
+fn by_card(card: &Map<String, Value>, paths: &[&str]) -> Layout {
+    let configs =
+        card.get("configs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let layout = configs.iter().filter_map(|config| {
+        let name = config["config_name"].as_str()?;
+        let mut splits = BTreeMap::new();
+        match &config["data_files"] {
+            Value::Array(files) if files.iter().all(Value::is_object) => {
+                for file in files {
+                    let split = file["split"].as_str()?.to_owned();
+                    splits.insert(split, matching(&file["path"], paths));
+                }
+            }
+            Value::Null => splits = by_names(paths).into_iter().find(|(known, _)| known == name)?.1,
+            pattern => drop(splits.insert("train".to_owned(), matching(pattern, paths))),
+        }
+        Some((name.to_owned(), splits))
+    });
+    layout.collect()
+}
+
+fn matching(patterns: &Value, paths: &[&str]) -> Vec<String> {
+    let one = patterns.as_str().into_iter();
+    let many = patterns.as_array().map(Vec::as_slice).unwrap_or_default();
+    let globs = one.chain(many.iter().filter_map(Value::as_str)).filter_map(|pattern| {
+        Some(GlobBuilder::new(pattern).literal_separator(true).build().ok()?.compile_matcher())
+    });
+    let globs = globs.collect::<Vec<_>>();
+    let found = paths.iter().filter(|path| globs.iter().any(|glob| glob.is_match(path)));
+    found.map(|path| (*path).to_owned()).collect()
+}
+
+/// Folders at the top are subsets, unless they are called `data` or like a split.
+fn by_names(paths: &[&str]) -> Layout {
+    let mut layout: BTreeMap<&str, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for path in paths {
+        let (config, rest) = match path.split_once('/') {
+            Some((folder, rest)) if folder != "data" && split(folder).is_none() => (folder, rest),
+            _ => ("default", *path),
+        };
+        let name = rest.strip_prefix("data/").unwrap_or(rest);
+        let split = split(name).unwrap_or("train").to_owned();
+        layout.entry(config).or_default().entry(split).or_default().push((*path).to_owned());
+    }
+    layout.into_iter().map(|(config, splits)| (config.to_owned(), splits)).collect()
+}
+
+fn split(name: &str) -> Option<&'static str> {
+    let word = name.split(|c: char| !c.is_alphanumeric()).next()?;
+    SPLITS.iter().find(|(known, _)| *known == word).map(|(_, split)| *split)
+}

@@ -1,0 +1,251 @@
+defmodule HfHub.CardsTest do
+  use HfHub.Case, async: true
+  doctest HfHub.Cards
+
+  alias HfHub.{Cards, Error}
+  alias HfHub.Cards.{DatasetCard, EvalResult, ModelCard}
+
+  @text """
+  ---
+  # What may be done with it
+  license: mit   # for now
+  tags: [b, a]
+  own:
+    z: 1
+    a: {deep: [1, 2.50, null]}
+  language: no
+  model-index:
+  - name: tiny
+    results:
+    - task:
+        type: text-generation
+      dataset:
+        type: wikitext
+        name: Wikitext
+      metrics:
+      - type: perplexity
+        value: 12.5
+        name: Test perplexity
+  ---
+
+  # Tiny \u2028
+  ---
+  and more\r
+  """
+
+  defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
+
+  test "what is read and written unchanged is the same to the byte" do
+    long = "---\nlicense: mit\n---\n" <> String.duplicate("x\r\n\0", 100_000)
+
+    odd = [
+      "",
+      "\n",
+      "---\n---\n",
+      "# no metadata",
+      "\uFEFF# hi",
+      "---\nlicense: mit\n---",
+      "---\r\na: 1\r\n---\r\nb\r\n"
+    ]
+
+    for text <- [@text, long, "---\n{license: mit, tags: [x]}\n---\n", "---\na: &x 1\nb: *x\n---\nhi" | odd] do
+      assert {:ok, %ModelCard{} = model} = Cards.parse_model_card(text)
+      assert Cards.render(model) == text
+      assert {:ok, %DatasetCard{} = dataset} = Cards.parse_dataset_card(text)
+      assert Cards.render(dataset) == text
+    end
+  end
+
+  test "what is changed is written, and nothing else" do
+    card = Cards.parse_model_card!(@text)
+    assert card.data.license == "mit" and card.data.language == "no" and card.content =~ "# Tiny"
+    assert card.data.extra["own"] == %{"z" => 1, "a" => %{"deep" => [1, 2.5, nil]}}
+
+    assert [%EvalResult{metric_value: 12.5, task_type: "text-generation", dataset_name: "Wikitext"}] =
+             card.data.eval_results
+
+    changed = Cards.render(%{card | data: %{card.data | license: "apache-2.0", pipeline_tag: "fill-mask"}})
+
+    assert changed ==
+             String.replace(@text, "license: mit   # for now", "license: apache-2.0")
+             |> String.replace("perplexity\n---\n", "perplexity\npipeline_tag: fill-mask\n---\n")
+
+    put = put_in(card.data.extra["own"]["z"], 2)
+
+    assert Cards.render(put) =~
+             "own:\n  z: 2\n  a:\n    deep:\n    - 1\n    - 2.5\n    - null\nlanguage: no\n"
+
+    gone = Cards.render(%{card | data: %{card.data | tags: nil}})
+    assert gone == String.replace(@text, "tags: [b, a]\n", "")
+    assert Cards.render(%{card | content: "new"}) =~ ~r/---\nnew\z/
+  end
+
+  test "scores are those of the model index, both ways" do
+    result = %EvalResult{
+      task_type: "image-classification",
+      dataset_type: "beans",
+      dataset_name: "Beans",
+      metric_type: "accuracy",
+      metric_value: 0.9
+    }
+
+    other = %{result | metric_type: "f1", metric_value: 0.8, verified: true}
+    card = Cards.create_model_card(license: "mit", model_name: "mine", eval_results: [result, other])
+    text = Cards.render(card)
+
+    assert text == """
+           ---
+           license: mit
+           model-index:
+           - name: mine
+             results:
+             - task:
+                 type: image-classification
+               dataset:
+                 name: Beans
+                 type: beans
+               metrics:
+               - type: accuracy
+                 value: 0.9
+               - type: f1
+                 value: 0.8
+                 verified: true
+           ---
+           """
+
+    assert %{model_name: "mine", eval_results: [^result, ^other]} = Cards.parse_model_card!(text).data
+    changed = Cards.parse_model_card!(text)
+    data = %{changed.data | eval_results: [%{result | metric_value: 0.95}]}
+    assert Cards.render(%{changed | data: data}) =~ "value: 0.95\n---"
+    refute Cards.render(%{changed | data: %{changed.data | eval_results: nil}}) =~ "model-index"
+
+    assert_raise ArgumentError, ~r/model_name/, fn ->
+      Cards.render(Cards.create_model_card(eval_results: [result]))
+    end
+
+    # A model index that is none stays what it is.
+    strange = "---\nmodel-index: [1, {name: x}]\n---\n"
+    assert %{data: %{eval_results: nil}} = card = Cards.parse_model_card!(strange)
+    assert Cards.render(card) == strange
+  end
+
+  test "metadata that cannot be read is an error with its place, and harms nobody" do
+    bomb = Enum.map_join(1..60, "\n", fn _n -> "b: &b [*b,*b]" end)
+    deep = String.duplicate("[", 10_000)
+    folders = Enum.map_join(0..5_000, "\n", &(String.duplicate(" ", &1) <> "a:"))
+
+    for yaml <- ["a: [", "- list", "text", "a: 1\na: 2", bomb, deep, folders] do
+      assert {:error, %Error{kind: :invalid_card}} = Cards.parse_model_card("---\n#{yaml}\n---\n")
+    end
+
+    assert {:error, %Error{kind: :invalid_card, message: message}} =
+             Cards.parse_model_card("---\na: 1\nb: [\n---\n")
+
+    assert message =~ "line"
+    assert {:error, %Error{kind: :invalid_card}} = Cards.parse_model_card(<<0xFF>>)
+    assert {:error, %Error{kind: :invalid_card}} = Cards.parse_model_card(nil)
+    assert_raise Error, fn -> Cards.parse_dataset_card!("---\na: [\n---\n") end
+
+    for bad <- [fn -> 1 end, {1, 2, 3}, URI.parse("x"), self()] do
+      assert_raise ArgumentError, ~r{YAML cannot say}, fn ->
+        Cards.render(Cards.create_model_card(own: bad))
+      end
+    end
+
+    assert Cards.render(Cards.create_model_card(on: ~D[2024-01-02])) =~ "2024-01-02"
+    for bad <- ["x", [1], nil], do: assert_raise(ArgumentError, fn -> Cards.create_model_card(bad) end)
+    deep = Enum.reduce(1..10_000, 1, fn _n, inner -> [inner] end)
+    assert_raise ArgumentError, fn -> Cards.render(Cards.create_model_card(own: deep)) end
+  end
+
+  test "cards are loaded from repositories and validated by the Hub", context do
+    {id, _commit} = repo(context, %{"README.md" => @text})
+
+    {data, _commit} =
+      repo(context, %{"README.md" => "---\npretty_name: D\nconfigs:\n- config_name: x\n---\n"},
+        repo_type: :dataset
+      )
+
+    {bare, _commit} = repo(context, %{"a.txt" => "x"})
+    opts = opts(context)
+    assert {:ok, card} = Cards.load_model_card(id, opts)
+    assert Cards.render(card) == @text
+
+    assert {:ok, %{data: %{pretty_name: "D", configs: [%{"config_name" => "x"}]}}} =
+             Cards.load_dataset_card(data, opts)
+
+    assert {:error, %Error{kind: :entry_not_found}} = Cards.load_model_card(bare, opts)
+    assert {:ok, []} = Cards.validate(card, ask(context))
+    assert {:ok, [warning]} = Cards.validate("# no metadata", ask(context))
+    assert warning =~ "empty or missing yaml metadata"
+
+    assert {:error, %Error{kind: :bad_request, message: message}} =
+             Cards.validate("---\ntags: x\n---\n", ask(context))
+
+    assert message =~ "Invalid metadata"
+
+    assert {:error, %Error{kind: :bad_request}} =
+             Cards.validate("---\nsdk: none\n---\n", ask(context, repo_type: :space))
+
+    assert Cards.validate!("---\nsdk: none\n---\n", ask(context)) == []
+  end
+
+  @tag :python
+  test "what is written reads the same in Python, and the other way round", context do
+    values =
+      ["no", "yes", "1.0", "1e3", "null", "~", "2024-01-01", "12:30:45", "0x1F", "0o7", "010", "a: b", "# c"] ++
+        [
+          "- x",
+          "",
+          " x ",
+          "é ✓ 日本",
+          "one\ntwo\n",
+          "tab\there",
+          "\\",
+          "'",
+          "\"",
+          "{x}",
+          "[x]",
+          "@x",
+          "%x",
+          "!x",
+          "*x",
+          "&x",
+          "y",
+          "on",
+          "=",
+          "<<",
+          ".5",
+          "+1",
+          "1_000"
+        ]
+
+    card =
+      Cards.create_model_card(
+        [license: "mit", tags: values, own: %{"a" => values, "b" => [1, 2.5, true, nil, %{"c" => "no"}]}],
+        "Text\n"
+      )
+
+    script = """
+    import io, os
+    with open(os.environ["CARD"], newline="", encoding="utf-8") as file:
+        card = ModelCard(file.read())
+    data = card.data.to_dict()
+    print(json.dumps(data))
+    card.save(os.environ["CARD"])
+    """
+
+    path = Path.join(context.dir, "card.md")
+    File.write!(path, Cards.render(card))
+    json = HfHub.Python.run!(script, context.endpoint, context.cache, [{"CARD", path}])
+    {:ok, theirs} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, "---\n#{json}\n---\n"))
+    assert theirs.data["tags"] == Enum.uniq(values)
+    assert theirs.data["own"] == card.data.extra["own"]
+    back = Cards.parse_model_card!(File.read!(path))
+    # What Python leaves without quotes, because in YAML 1.1 it is a word, is a number for the Hub.
+    numbers = ["1e3", "0o7"]
+    assert back.data.tags -- [1000.0, 7] == Enum.uniq(values) -- numbers
+    assert back.data.extra["own"]["b"] == card.data.extra["own"]["b"]
+    assert back.content == "Text\n"
+  end
+end

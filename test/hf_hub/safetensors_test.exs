@@ -1,0 +1,138 @@
+defmodule HfHub.SafetensorsTest do
+  use HfHub.Case, async: true
+
+  alias HfHub.{Error, Safetensors}
+  alias HfHub.Safetensors.{FileMetadata, Metadata, Tensor}
+
+  defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
+
+  # Files of the real format: a length, a header of that length, the values.
+  defp file(tensors, metadata \\ %{"format" => "pt"}) do
+    {entries, size} =
+      Enum.map_reduce(tensors, 0, fn {name, dtype, bytes, shape}, offset ->
+        ends = offset + bytes * Enum.product(shape)
+        {{name, %{"dtype" => dtype, "shape" => shape, "data_offsets" => [offset, ends]}}, ends}
+      end)
+
+    raw(HfHub.Native.Nif.to_json(Map.new([{"__metadata__", metadata} | entries])), size)
+  end
+
+  defp raw(header, size), do: <<byte_size(header)::little-64>> <> header <> :binary.copy(<<0>>, size)
+
+  test "a model's one file tells of its tensors, by one request for a few bytes", context do
+    content = file([{"w", "F32", 4, [100, 300]}, {"b", "F16", 2, [300]}, {"scalar", "I64", 8, []}])
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    assert {:ok, %Metadata{sharded: false, metadata: nil} = metadata} = Safetensors.metadata(id, ask(context))
+    assert metadata.parameter_count == %{"F32" => 30_000, "F16" => 300, "I64" => 1}
+    assert metadata.weight_map["b"] == "model.safetensors"
+    assert %FileMetadata{metadata: %{"format" => "pt"}} = file = metadata.files_metadata["model.safetensors"]
+
+    assert %Tensor{dtype: "F32", shape: [100, 300], parameter_count: 30_000, data_offsets: {first, last}} =
+             file.tensors["w"]
+
+    assert last - first == 120_000
+    assert [%{"range" => "bytes=0-100000"}] = requests(content)
+    assert inspect(metadata) == "#HfHub.Safetensors.Metadata<1 files, 300 F16, 30000 F32, 1 I64>"
+    assert Safetensors.file_metadata!(id, "model.safetensors", ask(context)) == file
+  end
+
+  test "shards are read together, by their index", context do
+    shards = for n <- 1..12, into: %{}, do: {"model-#{n}.safetensors", file([{"w#{n}", "BF16", 2, [n, 10]}])}
+    map = for n <- 1..12, into: %{}, do: {"w#{n}", "model-#{n}.safetensors"}
+    index = HfHub.Native.Nif.to_json(%{"metadata" => %{"total_size" => 1560}, "weight_map" => map})
+    {id, _commit} = repo(context, Map.put(shards, "model.safetensors.index.json", index))
+    assert {:ok, %Metadata{sharded: true} = metadata} = Safetensors.metadata(id, ask(context))
+    assert metadata.metadata == %{"total_size" => 1560} and metadata.weight_map == map
+    assert metadata.parameter_count == %{"BF16" => 780}
+    assert Map.keys(metadata.files_metadata) |> Enum.sort() == Enum.sort(Map.keys(shards))
+  end
+
+  test "a repository without is said to have none", context do
+    {id, _commit} = repo(context, %{"config.json" => "{}"})
+    assert {:error, %Error{kind: :entry_not_found, message: message}} = Safetensors.metadata(id, ask(context))
+    assert message =~ "no safetensors model" and message =~ id
+
+    assert {:error, %Error{kind: :entry_not_found}} =
+             Safetensors.file_metadata(id, "x.safetensors", ask(context))
+
+    assert {:error, %Error{kind: :repo_not_found}} = Safetensors.metadata("org/none", ask(context))
+    assert {:error, %Error{kind: :invalid_name}} = Safetensors.file_metadata(id, "../x", ask(context))
+    assert {:error, %Error{kind: :invalid_name}} = Safetensors.file_metadata(id, nil, ask(context))
+  end
+
+  test "headers that mean harm are refused", context do
+    nested = String.duplicate(~s({"a":), 10_000)
+
+    bad = %{
+      "empty" => "",
+      "short" => "1234567",
+      "huge" => <<0xFFFFFFFFFFFFFFFF::little-64>> <> "{}",
+      "large" => <<99_999_999::little-64>> <> "{}",
+      "text" => raw("hello", 0),
+      "nested" => raw(nested, 0),
+      "list" => raw("[]", 0),
+      "outside" => raw(~s({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}), 4),
+      "overflow" => raw(~s({"w":{"dtype":"F32","shape":[9999999999,9999999999],"data_offsets":[0,4]}}), 4),
+      "twice" =>
+        raw(
+          ~s({"w":{"dtype":"I8","shape":[],"data_offsets":[0,1]},"w":{"dtype":"I8","shape":[],"data_offsets":[0,1]}}),
+          1
+        )
+    }
+
+    {id, _commit} =
+      repo(context, for({name, content} <- bad, into: %{}, do: {name <> ".safetensors", content}))
+
+    for {name, _content} <- bad do
+      assert {:error, %Error{kind: kind}} =
+               Safetensors.file_metadata(id, name <> ".safetensors", ask(context))
+
+      assert kind in [:invalid_response, :bad_request], name
+    end
+
+    index = ~s({"weight_map": {"w": "../../etc/passwd"}})
+    {id, _commit} = repo(context, %{"model.safetensors.index.json" => index})
+    assert {:error, %Error{kind: :invalid_name}} = Safetensors.metadata(id, ask(context))
+  end
+
+  test "a dead connection is none of the caller's business", context do
+    content = file([{"w", "F32", 4, [100, 100]}])
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    fault(sha256(content), %{kind: "drop", after: 20}, %{times: 1})
+    assert {:ok, %{parameter_count: %{"F32" => 10_000}}} = Safetensors.metadata(id, ask(context))
+  end
+
+  @tag :python
+  test "the figures are Python's", context do
+    single = file([{"w", "F32", 4, [7, 3]}, {"b", "U8", 1, [5]}, {"s", "F64", 8, []}])
+    {one, _} = repo(context, %{"model.safetensors" => single})
+    index = ~s({"metadata":{"a":{"b":1.5}},"weight_map":{"x":"s1.safetensors","y":"s2.safetensors"}})
+
+    {many, _} =
+      repo(context, %{
+        "model.safetensors.index.json" => index,
+        "s1.safetensors" => file([{"x", "I16", 2, [2, 2]}]),
+        "s2.safetensors" => file([{"y", "F32", 4, [9]}], %{})
+      })
+
+    for id <- [one, many] do
+      output =
+        HfHub.Python.run!(
+          """
+          import dataclasses
+          print(json.dumps(dataclasses.asdict(get_safetensors_metadata("#{id}"))))
+          """,
+          context.endpoint,
+          context.cache
+        )
+
+      {:ok, theirs} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, "---\n#{output}\n---\n"))
+      assert plain(Safetensors.metadata!(id, ask(context))) == theirs.data
+    end
+  end
+
+  defp plain(struct) when is_struct(struct), do: struct |> Map.from_struct() |> plain()
+  defp plain(map) when is_map(map), do: Map.new(map, fn {name, value} -> {to_string(name), plain(value)} end)
+  defp plain(tuple) when is_tuple(tuple), do: Tuple.to_list(tuple)
+  defp plain(other), do: other
+end
