@@ -1,5 +1,6 @@
 # One call of this library; prints the microseconds it took. The twin of peer.py.
-# Usage: elixir -pa EBIN ours.exs file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT, or elixir -pa EBIN ours.exs version
+# Usage: elixir -pa EBIN ours.exs file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
+# upload|push ENDPOINT FOLDER REPO TOKEN, or elixir -pa EBIN ours.exs version
 import HfHub.Download
 
 calls = 1_000
@@ -33,6 +34,18 @@ answer =
 
     ["verify", _endpoint, cache, _repo, _commit] ->
       microseconds.(fn -> %{problems: []} = HfHub.Cache.validate_integrity!(cache_dir: cache) end)
+
+    ["upload", endpoint, folder, repo, token] ->
+      content = {:path, Path.join(folder, "model.bin")}
+
+      microseconds.(fn ->
+        HfHub.Commit.upload_file!(content, "model.bin", repo, endpoint: endpoint, token: token)
+      end)
+
+    # Neither a ledger nor a look at the result: the peer does without, too.
+    ["push", endpoint, folder, repo, token] ->
+      opts = [endpoint: endpoint, token: token, resumable: false, verify: false]
+      microseconds.(fn -> HfHub.Commit.upload_folder!(folder, repo, opts) end)
   end
 
 IO.puts(answer)

@@ -1,5 +1,6 @@
 # One call of Python's huggingface_hub; prints the microseconds it took. The twin of ours.exs.
-# Usage: python peer.py file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT, or python peer.py version
+# Usage: python peer.py file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
+# upload|push ENDPOINT FOLDER REPO TOKEN, or python peer.py version
 import platform
 import sys
 import time
@@ -15,6 +16,8 @@ def main(task, *args):
         return f"huggingface_hub {huggingface_hub.__version__} (Python {platform.python_version()})"
     endpoint, cache, repo, commit = args
     common = {"endpoint": endpoint, "cache_dir": cache}
+    if task in ("upload", "push"):
+        return upload(task, HfApi(endpoint, token=commit), cache, repo)
     if task == "file":
         return microseconds(lambda: hf_hub_download(repo, "model.bin", **common))
     if task == "snapshot":
@@ -30,6 +33,13 @@ def main(task, *args):
 
     hit()
     return microseconds(lambda: [hit() for _ in range(CALLS)]) / CALLS
+
+
+def upload(task, api, folder, repo):
+    if task == "push":
+        return microseconds(lambda: api.upload_folder(repo_id=repo, folder_path=folder))
+    file = {"path_or_fileobj": f"{folder}/model.bin", "path_in_repo": "model.bin"}
+    return microseconds(lambda: api.upload_file(repo_id=repo, **file))
 
 
 def verify(api, repo, cache):

@@ -115,6 +115,28 @@ defmodule HfHub.Flows.UploadTest do
     LocalHub.stop(hub)
   end
 
+  test "limits of the Hub are said in its words", context do
+    args = ["--max-file-size", "500000", "--private-quota", "300000"]
+    {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "limits"), args: args)
+    LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
+    empty = folder(context, %{".gitattributes" => "*.bin filter=lfs\n"})
+    for id <- ["reader/open", "reader/secret"], do: LocalHub.import_folder!(hub, empty, id)
+    LocalHub.command!(hub, ["repo", "set", "reader/secret", "--private"])
+    opts = write(endpoint: LocalHub.endpoint(hub), retries: 1)
+
+    assert {:error, %Error{} = error} =
+             Commit.upload_file({:binary, large(600_000)}, "a.bin", "reader/open", opts)
+
+    assert error.path == "a.bin" and error.message =~ ~s(the Hub does not take "a.bin": )
+
+    assert {:error, %Error{} = error} =
+             Commit.upload_file({:binary, large(400_000)}, "a.bin", "reader/secret", opts)
+
+    assert error.message =~ ~r/quota|storage/i
+    assert {:ok, _info} = Commit.upload_file({:binary, large(200_000)}, "a.bin", "reader/secret", opts)
+    LocalHub.stop(hub)
+  end
+
   test "a file that changes while it is uploaded is an error and no commit", context do
     for {name, path} <- [
           {"a.bin", "/objects/batch"},

@@ -12,11 +12,11 @@ use crate::{
     blocking,
     error::{Error, Result},
     hub::Hub,
-    names::{EntryPath, Repo, Revision},
+    names::{Commit, EntryPath, Repo, Revision},
     pattern,
     progress::Progress,
     upload::{
-        Addition, Message, Report, card, commit,
+        Addition, Message, Report, commit,
         copies::{self, Copy},
         entries, explain,
         oid::Oid,
@@ -125,42 +125,11 @@ async fn run(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     let Spec { message, operations, verified, .. } = spec;
     let operations = expand(session, operations).await?;
     warn(session, &operations, &mut report);
-    let Sorted { additions, copies, mut slots } = sort(session, operations).await?;
-    if let Some(readme) = additions.iter().find(|file| file.path.as_str() == card::NAME) {
-        for warning in card::check(session, readme).await? {
-            report.warn(warning);
-        }
-    }
-    let mut work = Work::new(session);
-    work.git_ignore = match additions.iter().find(|file| file.path.as_str() == ".gitignore") {
-        Some(rules) => card::text(rules).await?,
-        None => None,
-    };
-    work.deleted = deleted(&slots);
-    let work = Arc::new(work);
-    for outcome in prepare_all(&work, additions).await? {
-        match outcome.fate {
-            Fate::Commit(change) => {
-                if let Some(slot) = slots.get_mut(outcome.place) {
-                    *slot = Some(change);
-                }
-            }
-            Fate::Unchanged => report.unchanged += 1,
-            Fate::Ignored => report.ignored += 1,
-        }
-    }
-    let deletes = |path: &EntryPath| work.deletes(path);
-    for (place, change) in copies::prepare(session, copies, deletes).await? {
-        report.unchanged += usize::from(change.is_none());
-        if let Some(slot) = slots.get_mut(place) {
-            *slot = change;
-        }
-    }
-    let changes: Vec<Change> = slots.into_iter().flatten().collect();
-    let head = work.head.get().cloned();
+    let sorted = sort(session, operations).await?;
+    let (changes, head) = settle(session, sorted, &mut report).await?;
     if changes.is_empty() {
-        report.last =
-            Some(commit::unchanged(session, &message.summary, &message.description, head).await?);
+        let Message { summary, description, .. } = &message;
+        report.last = Some(commit::unchanged(session, summary, description, head).await?);
         return Ok(report);
     }
     report.committed = changes.len();
@@ -174,6 +143,35 @@ async fn run(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     report.last = Some(info.clone());
     report.commits.push(info);
     Ok(report)
+}
+
+/// What the operations come to, in their order, and the head of the branch where it was learned.
+async fn settle(
+    session: &Arc<Session>,
+    sorted: Sorted,
+    report: &mut Report,
+) -> Result<(Vec<Change>, Option<Commit>)> {
+    let Sorted { additions, copies, mut slots } = sorted;
+    let mut work = Work::new(session);
+    work.heed(&additions).await?.into_iter().for_each(|text| report.warn(text));
+    work.deleted = deleted(&slots);
+    let work = Arc::new(work);
+    let mut changes = Vec::new();
+    for outcome in prepare_all(&work, additions).await? {
+        match outcome.fate {
+            Fate::Commit(change) => changes.push((outcome.place, Some(change))),
+            Fate::Unchanged => report.unchanged += 1,
+            Fate::Ignored => report.ignored += 1,
+        }
+    }
+    let copied = copies::prepare(session, copies, |path| work.deletes(path)).await?;
+    report.unchanged += copied.iter().filter(|(_, change)| change.is_none()).count();
+    for (place, change) in changes.into_iter().chain(copied) {
+        if let Some(slot) = slots.get_mut(place) {
+            *slot = change;
+        }
+    }
+    Ok((slots.into_iter().flatten().collect(), work.head.get().cloned()))
 }
 
 /// That the commit holds what was sent.

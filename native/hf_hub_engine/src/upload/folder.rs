@@ -17,7 +17,7 @@ use crate::{
     pattern::{self, Filter},
     progress::Progress,
     upload::{
-        Message, Report, card,
+        Message, Report,
         changes::verify,
         commit::{self, Info},
         entries, explain,
@@ -69,38 +69,15 @@ pub async fn run(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
 async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     let mut report = Report::default();
     let root = Arc::new(Root { dir: spec.dir.clone(), prefix: prefix(&spec.path_in_repo)? });
-    let (mut found, opened) = {
-        let (root, filter, target, keep) =
-            (root.clone(), spec.filter.clone(), spec.target.clone(), spec.resumable);
-        blocking::run(move || {
-            let mut found = walk::find(&root, &filter)?;
-            let opened = if keep && !found.files.is_empty() {
-                ledger::open(&root, &target, &mut found.files)
-            } else {
-                Opened { ledger: None, unanswered: false }
-            };
-            Ok::<_, Error>((found, opened))
-        })
-        .await?
-    };
-    for folder in found.refused.drain(..) {
+    let (found, opened) = look(&root, &spec).await?;
+    for folder in &found.refused {
         report.warn(format!("\"{folder}\" was left out: the Hub takes nothing below \".cache\""));
     }
     let deletions = deletions(session, &spec, &root, &found).await?;
     session.progress.add_files((found.files.len() + deletions.len()) as u64);
     session.progress.add_bytes(found.files.iter().map(|file| file.stamp.size).sum());
     let mut work = Work::new(session);
-    // Only these two count by their content, and only at the top of the repository.
-    for file in &found.files {
-        match file.path.as_str() {
-            card::NAME => card::check(session, file)
-                .await?
-                .into_iter()
-                .for_each(|warning| report.warn(warning)),
-            ".gitignore" => work.git_ignore = card::text(file).await?,
-            _ => {}
-        }
-    }
+    work.heed(&found.files).await?.into_iter().for_each(|text| report.warn(text));
     work.ledger = opened.ledger.map(Arc::new);
     let work = Arc::new(work);
     let (sender, receiver) = mpsc::channel(64);
@@ -127,6 +104,22 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
         ledger.close().await;
     }
     Ok(report)
+}
+
+/// What is in the folder, and what the last run knew of it.
+async fn look(root: &Arc<Root>, spec: &Spec) -> Result<(walk::Found, Opened)> {
+    let (root, filter, target) = (root.clone(), spec.filter.clone(), spec.target.clone());
+    let keep = spec.resumable;
+    blocking::run(move || {
+        let mut found = walk::find(&root, &filter)?;
+        let opened = if keep && !found.files.is_empty() {
+            ledger::open(&root, &target, &mut found.files)
+        } else {
+            Opened { ledger: None, unanswered: false }
+        };
+        Ok((found, opened))
+    })
+    .await
 }
 
 fn prefix(path_in_repo: &str) -> Result<String> {

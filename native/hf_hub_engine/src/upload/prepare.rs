@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     names::{Commit, EntryPath},
     upload::{
-        Addition, digest,
+        Addition, card, digest,
         ledger::Ledger,
         lfs::Object,
         object::Large,
@@ -66,6 +66,19 @@ impl Work {
             ledger: None,
             head: OnceLock::new(),
         }
+    }
+
+    /// Heeds the two files that count by their content, at the top of the repository; returns warnings.
+    pub(super) async fn heed(&mut self, files: &[Addition]) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        for file in files {
+            match file.path.as_str() {
+                card::NAME => warnings = card::check(&self.session, file).await?,
+                ".gitignore" => self.git_ignore = card::text(file).await?,
+                _ => {}
+            }
+        }
+        Ok(warnings)
     }
 
     /// Whether the same commit deletes the path, or a folder above it.

@@ -40,7 +40,7 @@ pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
     let mut found = Found { files: Vec::new(), refused: Vec::new() };
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
-        let place = root.dir.join(&folder);
+        let place = if folder.is_empty() { root.dir.clone() } else { root.dir.join(&folder) };
         for entry in std::fs::read_dir(&place).map_err(|error| unreadable(&place, error))? {
             let entry = entry.map_err(|error| unreadable(&place, error))?;
             let name = entry.file_name();
