@@ -315,3 +315,6 @@ fn explain(hub: &Hub, spec: &Spec, error: Error) -> Error {
     }
     error
 }
+
+#[cfg(test)]
+mod tests;
