@@ -33,6 +33,16 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert [%{size: 3}] = Api.paths_info!(id, "linked.txt", write)
     end
 
+    test "may come with a link where the ledger goes", %{id: id, write: write} = context do
+      folder = folder(context, %{"a.txt" => "a"})
+      outside = folder(context, %{})
+      File.mkdir_p!(outside)
+      File.ln_s!(outside, Path.join(folder, ".cache"))
+      assert {:ok, _info} = Commit.upload_folder(folder, id, write)
+      assert File.ls!(outside) == []
+      assert listed(id, write) == [".gitattributes", "a.txt"]
+    end
+
     test "that is empty, missing or a file says so", %{id: id, write: write} = context do
       empty = Path.join(context.dir, "empty")
       File.mkdir_p!(empty)
@@ -150,6 +160,14 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert {:error, %Error{kind: :transport}} = Commit.upload_file({:binary, "x"}, "x", id, down)
       assert {:error, %Error{kind: :transport}} = Repo.create(id, down)
       assert {:error, %Error{kind: :transport}} = Git.create_branch(id, "x", down)
+
+      # Anybody on the way could read it.
+      plain = [endpoint: "http://198.51.100.1", token: context.writer, retries: 0, timeout: 5000]
+
+      assert {:error, %Error{kind: :unauthorized} = error} =
+               Commit.upload_file({:binary, "x"}, "x", id, plain)
+
+      assert error.message =~ "plain http" and not (error.message =~ "refused")
     end
   end
 

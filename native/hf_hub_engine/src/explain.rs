@@ -46,6 +46,8 @@ pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> 
         ErrorKind::RevisionNotFound => {
             format!("{kind} repository \"{repo}\" has no revision \"{revision}\"")
         }
+        // Not the Hub's word: the token was not even sent.
+        ErrorKind::Unauthorized if error.status().is_none() => error.message().to_owned(),
         ErrorKind::Unauthorized if signed_in => format!(
             "the Hub refused the token ({}); it may have expired or be mistyped, see {site}/settings/tokens",
             error.message()

@@ -57,6 +57,9 @@ pub(super) struct Opened {
 
 /// Opens the ledger of `root` and completes `files`, which are in order, by what it knows.
 pub(super) fn open(root: &Root, target: &Target, files: &mut [Addition]) -> Opened {
+    if !is_safe(&root.dir) {
+        return Opened { ledger: None, unanswered: false };
+    }
     let place = place(&root.dir);
     let branch = format!("{}/{}@{}", target.repo.kind().name(), target.repo.id(), target.revision);
     let (unanswered, lines, known) = read(&place, root, &branch, files);
@@ -109,6 +112,17 @@ impl Ledger {
 
 fn place(dir: &Path) -> PathBuf {
     dir.join(".cache").join("huggingface").join("upload").join("hf_hub.jsonl")
+}
+
+/// The folder may come from anywhere: nothing is written through a link, and nothing read that is no file.
+fn is_safe(dir: &Path) -> bool {
+    let place = place(dir);
+    let mut found = place
+        .ancestors()
+        .take_while(|path| *path != dir)
+        .map(|path| std::fs::symlink_metadata(path).ok());
+    let file = found.next().flatten();
+    file.is_none_or(|file| file.is_file()) && found.flatten().all(|folder| folder.is_dir())
 }
 
 fn write(mut file: File, mut lines: mpsc::Receiver<Line>) {
@@ -188,4 +202,25 @@ fn renew(place: &Path, root: &Root, files: &[Addition]) -> Option<File> {
     next.write_all(&buffer).ok()?;
     next.persist(place).ok()?;
     append(place)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn keeps_nothing_through_a_link() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert!(is_safe(dir.path()));
+        let cache = dir.path().join(".cache");
+        symlink(other.path(), &cache).unwrap();
+        assert!(!is_safe(dir.path()));
+        std::fs::remove_file(&cache).unwrap();
+        assert!(append(&place(dir.path())).is_some() && is_safe(dir.path()));
+        std::fs::remove_file(place(dir.path())).unwrap();
+        symlink("/dev/zero", place(dir.path())).unwrap();
+        assert!(!is_safe(dir.path()));
+    }
 }
