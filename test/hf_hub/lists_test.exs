@@ -26,7 +26,7 @@ defmodule HfHub.ListsTest do
     LocalHub.import_folder!(own, folder, id)
   end
 
-  defp asked(own, path) do
+  defp logged(own, path) do
     {:ok, log} = Request.new(:get, "/_test/requests", [], ask(own)) |> Request.run()
     for request <- log, request["path"] =~ path, do: request
   end
@@ -52,9 +52,9 @@ defmodule HfHub.ListsTest do
       path = if path == "/api/models", do: ~r{^/api/models$}, else: path
 
       pages = fn work ->
-        before = length(asked(own, path))
+        before = length(logged(own, path))
         result = work.()
-        {length(asked(own, path)) - before, result}
+        {length(logged(own, path)) - before, result}
       end
 
       assert {0, _lazy} = pages.(fn -> stream.(ask(own)) end)
@@ -121,7 +121,7 @@ defmodule HfHub.ListsTest do
         assert Enum.all?(results, &match?({:ok, %{}}, &1))
       end)
 
-    statuses = for request <- asked(own, "tags-by-type"), do: request["status"]
+    statuses = for request <- logged(own, "tags-by-type"), do: request["status"]
     assert Enum.frequencies(statuses) == %{200 => 101}
     assert log =~ "the Hub's limit on requests is used up"
   end
