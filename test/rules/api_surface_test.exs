@@ -52,7 +52,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
         not bang?(name),
         takes_options?(signature) do
       assert text =~
-               ~r/## Options\n|[Oo]ptions( and errors)?: (those|the same)|Options: `:|tells how/,
+               ~r/## Options\n|[Oo]ptions( and errors)?: (those|the same)|Options: `:|[Oo]ptions|tells how/,
              "#{inspect(module)}.#{name}/#{arity} does not say which options it takes"
     end
   end
