@@ -345,10 +345,38 @@ def tokens_are_known_or_refused():
     me = api.whoami()
     assert (me["name"], [o["name"] for o in me["orgs"]]) == ("owner", ["acme"])
     assert me["auth"]["accessToken"]["role"] == "write" and guest.whoami()["auth"]["accessToken"]["role"] == "read"
+    assert (me["orgs"][0]["roleInOrg"], me["auth"]["accessToken"]["displayName"]) == ("write", "local")
+    fine = ["--role", "fine-grained", "--scope", "acme=repo.content.read", "--gated-repos"]
+    hub("user", "add", "owner", "--token", "hf_fine_token", "--token-name", "narrow", *fine)
+    token = hf.HfApi(token="hf_fine_token").whoami()["auth"]["accessToken"]
+    assert (token["role"], token["displayName"]) == ("fineGrained", "narrow")
+    assert token["fineGrained"]["canReadGatedRepos"] and token["fineGrained"]["scoped"][0]["entity"]["name"] == "acme"
+    assert hf.HfApi(token="hf_fine_token").model_info("acme/hidden").private
     bad = hf.HfApi(token="hf_wrong")
     assert status(raises(errors.HfHubHTTPError, bad.whoami)) == 401
     error = raises(errors.HfHubHTTPError, bad.model_info, "acme/tiny")
     assert status(error) == 401 and error.server_message == "Invalid credentials in Authorization header"
+
+
+@check
+def a_login_by_browser_brings_a_token_that_can_be_renewed():
+    from huggingface_hub._login import _save_oauth_token
+    from huggingface_hub.utils import _oauth_device as device
+
+    info = device.request_device_code()
+    assert info["user_code"] in info["verification_uri_complete"] and info["interval"] == 1
+    hub("user", "approve", info["user_code"], "guest")
+    response = device.poll_device_token(info)
+    assert _save_oauth_token(response) == ("oauth-guest", "guest")
+    renewed = device.refresh_access_token(response["refresh_token"])
+    assert hf.whoami(token=renewed["access_token"])["name"] == "guest"
+    assert status(raises(errors.HfHubHTTPError, hf.whoami, token=response["access_token"])) == 401
+    error = raises(errors.DeviceCodeError, device.refresh_access_token, response["refresh_token"])
+    assert error.error_code == "invalid_grant"
+    info = device.request_device_code()
+    hub("user", "deny", info["user_code"])
+    assert raises(errors.DeviceCodeError, device.poll_device_token, info).error_code == "access_denied"
+    hf.logout()
 
 
 @check
@@ -368,6 +396,12 @@ def gated_repositories_show_no_files_to_strangers():
     assert status(raises(errors.GatedRepoError, anonymous.hf_hub_download, "acme/gated", "a.txt")) == 401
     assert status(raises(errors.GatedRepoError, guest.hf_hub_download, "acme/gated", "a.txt")) == 403
     assert fetch("acme/gated", "a.txt", api) == b"gated"
+    said = lambda: raises(errors.GatedRepoError, guest.hf_hub_download, "acme/gated", "a.txt").server_message  # noqa: E731
+    assert said().endswith("to ask for access.")
+    hub("repo", "request", "acme/gated", "guest")
+    assert said().endswith("is awaiting a review from the repo authors.")
+    hub("repo", "reject", "acme/gated", "guest")
+    assert said().endswith("has been rejected by the repo's authors.")
     hub("repo", "grant", "acme/gated", "guest")
     assert fetch("acme/gated", "a.txt", guest, force_download=True) == b"gated"
 

@@ -291,16 +291,125 @@ async fn gated_files_need_granted_access() {
     let root = root();
     let server = root.serve(&[]);
     let file = "/acme/gated/resolve/main/a";
-    let anonymous = server.get(file).await;
-    assert_eq!(
-        (anonymous.status().as_u16(), header(&anonymous, "x-error-code")),
-        (401, "GatedRepo")
-    );
-    let stranger = server.get_as(TOKEN, file).await;
-    assert_eq!((stranger.status().as_u16(), header(&stranger, "x-error-code")), (403, "GatedRepo"));
+    let said = async |token: &str| {
+        let request = server.request(Method::GET, file);
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        let response = request.send().await.unwrap();
+        assert_eq!(header(&response, "x-error-code"), "GatedRepo");
+        (response.status().as_u16(), header(&response, "x-error-message").to_owned())
+    };
+    let (status, message) = said("").await;
+    assert!(status == 401 && message.ends_with("Please log in."), "{message}");
+    let (status, message) = said(TOKEN).await;
+    assert!(status == 403 && message.ends_with("/acme/gated to ask for access."), "{message}");
+    for (command, ending) in [
+        ("request", "model acme/gated is awaiting a review from the repo authors."),
+        ("reject", "model acme/gated has been rejected by the repo's authors."),
+    ] {
+        root.run(&["repo", command, "acme/gated", "ann"]);
+        let (status, message) = said(TOKEN).await;
+        assert!(status == 403 && message.ends_with(ending), "{message}");
+    }
     assert_eq!(server.json("/api/models/acme/gated").await["gated"], "manual");
     root.run(&["repo", "grant", "acme/gated", "ann"]);
     assert_eq!(server.get_as(TOKEN, file).await.status(), 307);
+    root.run(&["user", "add", "ann", "--token", "hf_fine", "--role", "fine-grained"]);
+    let (status, message) = said("hf_fine").await;
+    assert!(status == 403 && message.contains("in your fine-grained token settings"), "{message}");
+    let gated = ["--token", "hf_gated", "--role", "fine-grained", "--gated-repos"];
+    root.run(&[&["user", "add", "ann"], &gated[..]].concat());
+    assert_eq!(server.get_as("hf_gated", file).await.status(), 307);
+}
+
+#[tokio::test]
+async fn a_token_says_whose_it_is_and_what_it_may_do() {
+    let root = root();
+    let server = root.serve(&[]);
+    let fine = ["--role", "fine-grained", "--scope", "acme=repo.content.read,discussion.write"];
+    let add = ["user", "add", "bob", "--org", "acme:read", "--org", "lab:admin"];
+    let named = ["--token", "hf_bob", "--token-name", "Bob's laptop"];
+    root.run(&[&add[..], &named, &fine].concat());
+    let me: Value = server.get_as("hf_bob", "/api/whoami-v2").await.json().await.unwrap();
+    let roles: Vec<_> =
+        me["orgs"].as_array().unwrap().iter().map(|org| &org["roleInOrg"]).collect();
+    assert_eq!((me["name"].as_str(), roles), (Some("bob"), vec![&json!("read"), &json!("admin")]));
+    let token = &me["auth"]["accessToken"];
+    assert_eq!(
+        (&token["displayName"], &token["role"]),
+        (&json!("Bob's laptop"), &json!("fineGrained"))
+    );
+    assert_eq!(
+        token["fineGrained"]["scoped"][0]["permissions"],
+        json!(["repo.content.read", "discussion.write"])
+    );
+    assert_eq!(token["fineGrained"]["scoped"][0]["entity"]["name"], "acme");
+    assert_eq!(server.get_as("hf_bob", "/api/models/acme/hidden").await.status(), 200);
+    let check = server.get_as("hf_bob", "/api/models/acme/r/auth-check/write").await;
+    assert_eq!(check.status(), 403);
+}
+
+#[tokio::test]
+async fn a_program_is_let_in_by_a_code() {
+    let root = root();
+    let server = root.serve(&[]);
+    let post = async |path: &str, form: &[(&str, &str)]| {
+        let text = form.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&");
+        let response = server.request(Method::POST, path).body(text).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let client = ("client_id", "me");
+    let begin = async || post("/oauth/device", &[client]).await.1;
+    let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+    let (status, refused) = post("/oauth/device", &[]).await;
+    assert_eq!((status, &refused["error"]), (400, &json!("invalid_client")));
+
+    let codes = begin().await;
+    let device = ("device_code", codes["device_code"].as_str().unwrap());
+    let (status, waiting) = post("/oauth/token", &[client, grant, device]).await;
+    assert_eq!((status, &waiting["error"]), (400, &json!("authorization_pending")));
+    root.run(&["user", "approve", codes["user_code"].as_str().unwrap(), "ann"]);
+    let (status, first) = post("/oauth/token", &[client, grant, device]).await;
+    assert_eq!((status, &first["token_type"]), (200, &json!("bearer")));
+    let token = first["access_token"].as_str().unwrap();
+    let me: Value = server.get_as(token, "/api/whoami-v2").await.json().await.unwrap();
+    assert_eq!((&me["name"], &me["auth"]["type"]), (&json!("ann"), &json!("oauth")));
+    assert_eq!(post("/oauth/token", &[client, grant, device]).await.1["error"], "expired_token");
+
+    let again = ("grant_type", "refresh_token");
+    let old = ("refresh_token", first["refresh_token"].as_str().unwrap());
+    let (status, second) = post("/oauth/token", &[client, again, old]).await;
+    assert_eq!(status, 200);
+    assert_eq!(server.get_as(token, "/api/whoami-v2").await.status(), 401);
+    let token = second["access_token"].as_str().unwrap();
+    assert_eq!(server.get_as(token, "/api/whoami-v2").await.status(), 200);
+    assert_eq!(post("/oauth/token", &[client, again, old]).await.1["error"], "invalid_grant");
+
+    let codes = begin().await;
+    let device = ("device_code", codes["device_code"].as_str().unwrap());
+    root.run(&["user", "deny", codes["user_code"].as_str().unwrap()]);
+    assert_eq!(post("/oauth/token", &[client, grant, device]).await.1["error"], "access_denied");
+    assert_eq!(server.get("/oauth/device").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_ci_job_trades_its_identity_for_a_token() {
+    let root = root();
+    let server = root.serve(&[]);
+    let trade = async |identity: &str| {
+        let body = json!({
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+            "subject_token": identity,
+            "resource": "acme/r",
+        });
+        let request = server.request(Method::POST, "/oauth/token").json(&body);
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    assert_eq!(trade("nobody").await["error"], "invalid_grant");
+    let token = trade(TOKEN).await;
+    assert_eq!(token["expires_in"], 3600);
+    let token = token["access_token"].as_str().unwrap();
+    assert_eq!(server.get_as(token, "/api/whoami-v2").await.status(), 200);
 }
 
 #[tokio::test]

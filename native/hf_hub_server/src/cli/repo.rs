@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use super::{GateArg, KindArg, RootArg, print};
-use crate::store::{MAIN, RepoKey, RepoKind, Store, branch_ref, tag_ref};
+use crate::store::{AccessRequest, MAIN, RepoKey, RepoKind, Settings, Store, branch_ref, tag_ref};
 
 /// What can be done with repositories.
 #[derive(Debug, Subcommand)]
@@ -28,16 +28,11 @@ pub(super) enum Command {
     /// Change settings
     Set(SetArgs),
     /// Let a user read the files of a gated repository
-    Grant {
-        /// Repository
-        id: String,
-        /// User name
-        user: String,
-        #[command(flatten)]
-        root: RootArg,
-        #[command(flatten)]
-        kind: KindArg,
-    },
+    Grant(AccessArgs),
+    /// Note that a user has asked for access to a gated repository
+    Request(AccessArgs),
+    /// Turn a user's request for access down
+    Reject(AccessArgs),
     /// Create a tag
     Tag(RefArgs),
     /// Create a branch
@@ -71,6 +66,26 @@ pub(super) struct SetArgs {
     enabled: bool,
 }
 
+/// What `grant`, `request` and `reject` were told.
+#[derive(Debug, clap::Args)]
+pub(super) struct AccessArgs {
+    /// Repository
+    id: String,
+    /// User name
+    user: String,
+    #[command(flatten)]
+    root: RootArg,
+    #[command(flatten)]
+    kind: KindArg,
+}
+
+impl AccessArgs {
+    fn update(self, change: impl FnOnce(&mut Settings, String)) -> Result<()> {
+        let Self { id, user, root, kind } = self;
+        root.open()?.update(&kind.key(&id)?, |settings| change(settings, user))
+    }
+}
+
 /// What `tag` and `branch` were told.
 #[derive(Debug, clap::Args)]
 pub(super) struct RefArgs {
@@ -95,12 +110,12 @@ pub(super) fn run(command: Command) -> Result<()> {
             root.open()?.rename(&kind.key(&old)?, &kind.key(&new)?)
         }
         Command::Set(args) => set(&args),
-        Command::Grant { id, user, root, kind } => {
-            root.open()?.update(&kind.key(&id)?, |settings| {
-                if !settings.granted.contains(&user) {
-                    settings.granted.push(user);
-                }
-            })
+        Command::Grant(args) => args.update(Settings::grant),
+        Command::Request(args) => {
+            args.update(|settings, user| settings.note(user, AccessRequest::Pending))
+        }
+        Command::Reject(args) => {
+            args.update(|settings, user| settings.note(user, AccessRequest::Rejected))
         }
         Command::Tag(args) => create_ref(&args, tag_ref(&args.name)),
         Command::Branch(args) => create_ref(&args, branch_ref(&args.name)),

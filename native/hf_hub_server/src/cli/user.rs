@@ -4,47 +4,88 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::{RootArg, print};
-use crate::store::{Role, random_token};
+use crate::store::{LoginAnswer, Membership, Role, Scope, Token, random_token};
 
 /// What can be done with users.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Add a user, or one more token for one, and print the token
-    Add {
-        /// User name
-        name: String,
-        #[command(flatten)]
-        root: RootArg,
-        /// Organisation the user belongs to; may be repeated
-        #[arg(long = "org")]
-        orgs: Vec<String>,
-        /// The token; made up if missing
-        #[arg(long)]
-        token: Option<String>,
-        /// What the token may do
-        #[arg(long, value_enum, default_value = "write")]
-        role: Role,
-    },
+    Add(AddArgs),
     /// List users and their organisations
     List {
         #[command(flatten)]
         root: RootArg,
     },
+    /// Let a program in that shows this code
+    Approve {
+        /// The code
+        code: String,
+        /// User the program is to act for
+        name: String,
+        #[command(flatten)]
+        root: RootArg,
+    },
+    /// Keep a program out that shows this code
+    Deny {
+        /// The code
+        code: String,
+        #[command(flatten)]
+        root: RootArg,
+    },
+}
+
+/// What `add` was told.
+#[derive(Debug, clap::Args)]
+pub(super) struct AddArgs {
+    /// User name
+    name: String,
+    #[command(flatten)]
+    root: RootArg,
+    /// Organisation the user belongs to, with `:admin`, `:write` or `:read`; may be repeated
+    #[arg(long = "org", value_name = "ORG[:ROLE]")]
+    orgs: Vec<Membership>,
+    /// The token; made up if missing
+    #[arg(long)]
+    token: Option<String>,
+    /// What the token is called
+    #[arg(long, default_value = "local")]
+    token_name: String,
+    /// What the token may do
+    #[arg(long, value_enum, default_value = "write")]
+    role: Role,
+    /// What a fine-grained token may do with a namespace or repository, such as
+    /// `acme=repo.content.read`; may be repeated
+    #[arg(long = "scope", value_name = "ENTITY=PERMISSION,...")]
+    scopes: Vec<Scope>,
+    /// Let a fine-grained token read gated repositories
+    #[arg(long)]
+    gated_repos: bool,
+}
+
+impl AddArgs {
+    fn run(self) -> Result<()> {
+        let text = self.token.map_or_else(random_token, Ok)?;
+        let mut token = Token { name: self.token_name, ..Token::new(&text, self.role)? };
+        token.grants.scoped = self.scopes;
+        token.grants.can_read_gated_repos = self.gated_repos;
+        self.root.open()?.users().add(&self.name, &self.orgs, token)?;
+        print(&text)
+    }
 }
 
 /// Does it.
 pub(super) fn run(command: Command) -> Result<()> {
     match command {
-        Command::Add { name, root, orgs, token, role } => {
-            let token = token.map_or_else(random_token, Ok)?;
-            root.open()?.users().add(&name, &orgs, &token, role)?;
-            print(&token)
-        }
+        Command::Add(args) => args.run(),
         Command::List { root } => {
             for user in root.open()?.users().list()? {
                 print(&format!("{}\t{}", user.name, user.orgs.join(",")))?;
             }
             Ok(())
         }
+        Command::Approve { code, name, root } => {
+            root.open()?.devices().decide(&code, LoginAnswer::Approved(name))
+        }
+        Command::Deny { code, root } => root.open()?.devices().decide(&code, LoginAnswer::Denied),
     }
 }

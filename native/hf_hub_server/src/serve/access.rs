@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::ApiError;
-use crate::store::{Repo, RepoKey, Role, Store, Token, User};
+use crate::store::{AccessRequest, Repo, RepoKey, Store, Token, User};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Caller {
     /// No token was sent.
     Anonymous,
     /// A token this Hub knows was sent.
-    User(User, Token),
+    User(User, Box<Token>),
 }
 
 impl Caller {
@@ -25,7 +25,7 @@ impl Caller {
         let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Self::Anonymous) };
         let token = value.to_str().ok().and_then(credential).ok_or_else(ApiError::bad_token)?;
         match store.users().by_token(&token)? {
-            Some((user, token)) => Ok(Self::User(user, token)),
+            Some((user, token)) => Ok(Self::User(user, Box::new(token))),
             None => Err(ApiError::bad_token()),
         }
     }
@@ -40,9 +40,21 @@ impl Caller {
         !repo.settings.private || self.is_insider(repo)
     }
 
-    /// Whether the files of a visible repository may be read.
-    pub(super) fn may_read_files(&self, repo: &Repo) -> bool {
-        repo.settings.gated.is_none() || self.is_insider(repo)
+    /// Whether the files of a visible repository may be read, or why not.
+    pub(super) fn check_files(&self, repo: &Repo) -> Result<(), ApiError> {
+        if repo.settings.gated.is_none() || self.is_insider(repo) {
+            return Ok(());
+        }
+        let key = &repo.key;
+        let Self::User(user, token) = self else { return Err(ApiError::gated_for_nobody(key)) };
+        let granted = self.owns(repo) || repo.settings.granted.contains(&user.name);
+        Err(match repo.settings.requests.get(&user.name) {
+            _ if granted && token.may_read_gated(key) => return Ok(()),
+            _ if granted => ApiError::gated_for_token(),
+            Some(AccessRequest::Pending) => ApiError::gated_pending(key),
+            Some(AccessRequest::Rejected) => ApiError::gated_rejected(key),
+            None => ApiError::gated(key),
+        })
     }
 
     /// Who the caller is.
@@ -57,7 +69,7 @@ impl Caller {
     pub(super) fn writer(&self) -> Result<&User, ApiError> {
         match self {
             Self::Anonymous => Err(ApiError::token_required()),
-            Self::User(_, token) if token.role == Role::Read => Err(ApiError::forbidden(
+            Self::User(_, token) if !token.may_write() => Err(ApiError::forbidden(
                 "Forbidden: you must use a write token to upload to a repository.",
             )),
             Self::User(user, _) => Ok(user),
@@ -68,7 +80,7 @@ impl Caller {
     /// namespace, belong to nobody.
     pub(super) fn writer_in(&self, namespace: Option<&str>) -> Result<&User, ApiError> {
         let user = self.writer()?;
-        if namespace.is_some_and(|namespace| user.belongs_to(namespace)) {
+        if namespace.is_some_and(|namespace| self.may_write_in(namespace)) {
             return Ok(user);
         }
         Err(ApiError::forbidden("Forbidden: you don't have the rights to change this repository."))
@@ -78,7 +90,7 @@ impl Caller {
     pub(super) fn creator(&self, key: &RepoKey) -> Result<&User, ApiError> {
         let user = self.writer()?;
         match key.id.namespace() {
-            Some(namespace) if user.belongs_to(namespace) => Ok(user),
+            Some(namespace) if self.may_write_in(namespace) => Ok(user),
             namespace => Err(ApiError::forbidden(format!(
                 "You don't have the rights to create a {} under the namespace \"{}\"",
                 key.kind.singular(),
@@ -87,10 +99,21 @@ impl Caller {
         }
     }
 
+    fn may_write_in(&self, namespace: &str) -> bool {
+        let Self::User(user, token) = self else { return false };
+        user.may_write_in(namespace) && token.may_write_in(namespace)
+    }
+
+    /// Whether what only the owner and those who were let in may see can be seen.
     fn is_insider(&self, repo: &Repo) -> bool {
+        let Self::User(user, token) = self else { return false };
+        let knows = self.owns(repo) || repo.settings.granted.contains(&user.name);
+        knows && token.may_read(&repo.key)
+    }
+
+    fn owns(&self, repo: &Repo) -> bool {
         let Self::User(user, _) = self else { return false };
-        let owns = repo.key.id.namespace().is_some_and(|namespace| user.belongs_to(namespace));
-        owns || repo.settings.granted.contains(&user.name)
+        repo.key.id.namespace().is_some_and(|namespace| user.belongs_to(namespace))
     }
 }
 

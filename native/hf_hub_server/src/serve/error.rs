@@ -15,6 +15,7 @@ use super::answer::{self, header_value};
 use crate::store::RepoKey;
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+const GATED: &str = "GatedRepo";
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
 /// An answer of status 400 and above.
@@ -53,17 +54,52 @@ impl ApiError {
         Self::unauthorized("Invalid credentials in Authorization header")
     }
 
-    /// The files of a gated repository need granted access.
-    pub(super) fn gated(key: &RepoKey, anonymous: bool) -> Self {
-        let (status, hint) = if anonymous {
-            (
-                StatusCode::UNAUTHORIZED,
-                "You must have access to it and be authenticated to access it. Please log in.",
-            )
-        } else {
-            (StatusCode::FORBIDDEN, "You are not in the list of users with access; ask its owner.")
-        };
-        Self::new(status, Some("GatedRepo"), format!("Access to {key} is restricted. {hint}"))
+    /// The files of a gated repository need granted access, and nobody has asked.
+    pub(super) fn gated_for_nobody(key: &RepoKey) -> Self {
+        let hint = "You must have access to it and be authenticated to access it. Please log in.";
+        let message = format!("Access to {key} is restricted. {hint}");
+        Self::new(StatusCode::UNAUTHORIZED, Some(GATED), message)
+    }
+
+    /// The user has not asked for access.
+    pub(super) fn gated(key: &RepoKey) -> Self {
+        Self::no_access(format!(
+            "Access to {key} is restricted and you are not in the authorized list. Visit \
+             https://huggingface.co/{}{} to ask for access.",
+            key.kind.url_prefix(),
+            key.id
+        ))
+    }
+
+    /// Nobody has decided on the user's request.
+    pub(super) fn gated_pending(key: &RepoKey) -> Self {
+        Self::no_access(format!(
+            "Your request to access {key} is awaiting a review from the repo authors."
+        ))
+    }
+
+    /// The user's request was turned down.
+    pub(super) fn gated_rejected(key: &RepoKey) -> Self {
+        Self::no_access(format!(
+            "Your request to access {key} has been rejected by the repo's authors."
+        ))
+    }
+
+    /// The user has access, the token has not.
+    pub(super) fn gated_for_token() -> Self {
+        Self::no_access(
+            "Please enable access to public gated repositories in your fine-grained token settings \
+             to view this repository.",
+        )
+    }
+
+    fn no_access(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, Some(GATED), message)
+    }
+
+    /// What OAuth answers to a login that is not done yet, or cannot be.
+    pub(super) fn oauth(code: &'static str, description: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, None, code).with("error_description", description)
     }
 
     /// The repository was closed.

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod commit;
+mod devices;
 mod disk;
 mod git;
 mod holdings;
@@ -15,10 +16,12 @@ mod parts;
 mod repo;
 mod repo_id;
 mod settings;
+mod token;
 mod users;
 
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
+pub(crate) use devices::{Answer as LoginAnswer, Devices};
 pub(crate) use disk::Lock;
 pub(crate) use git::{
     CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, branch_ref,
@@ -30,8 +33,9 @@ pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::is_upload;
 pub(crate) use repo::{Place, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
-pub(crate) use settings::{Gate, PullRequest, Settings};
-pub(crate) use users::{Role, Token, User, Users, random_token};
+pub(crate) use settings::{AccessRequest, Gate, PullRequest, Settings};
+pub(crate) use token::{Role, Scope, Token, random_token};
+pub(crate) use users::{Membership, User, Users};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,6 +74,11 @@ impl Store {
     /// The papers.
     pub(crate) fn papers(&self) -> Papers {
         Papers::new(&self.root)
+    }
+
+    /// The logins that wait for a user's word.
+    pub(crate) fn devices(&self) -> Devices {
+        Devices::new(&self.root)
     }
 
     /// The key URLs are signed with; made on first use, so that links outlive a restart.

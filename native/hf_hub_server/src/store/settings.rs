@@ -3,6 +3,8 @@
 //! Kept as JSON beside the bare repository. A file that says only `moved_to` is the forwarding address a
 //! rename leaves behind.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,6 +31,9 @@ pub(crate) struct Settings {
     /// Users who may read the files of a gated repository.
     #[serde(default)]
     pub(crate) granted: Vec<String>,
+    /// What became of the requests of other users for access.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) requests: BTreeMap<String, AccessRequest>,
     /// The pull requests opened so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pull_requests: Vec<PullRequest>,
@@ -48,6 +53,16 @@ pub(crate) struct PullRequest {
     pub(crate) author: String,
     /// When.
     pub(crate) created_at: Timestamp,
+}
+
+/// A request for access to a gated repository that was not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AccessRequest {
+    /// Nobody has decided.
+    Pending,
+    /// The owner does not want it.
+    Rejected,
 }
 
 /// Who grants access to a gated repository.
@@ -74,6 +89,20 @@ pub(crate) enum Card {
 }
 
 impl Settings {
+    /// Lets a user read the files of a gated repository.
+    pub(crate) fn grant(&mut self, user: String) {
+        self.requests.remove(&user);
+        if !self.granted.contains(&user) {
+            self.granted.push(user);
+        }
+    }
+
+    /// Notes what became of a user's request, who thus has no access.
+    pub(crate) fn note(&mut self, user: String, request: AccessRequest) {
+        self.granted.retain(|granted| *granted != user);
+        self.requests.insert(user, request);
+    }
+
     /// The settings of a repository created now.
     pub(crate) fn new(key: &RepoKey) -> Self {
         use sha2::{Digest, Sha256};
@@ -87,6 +116,7 @@ impl Settings {
             gated: None,
             disabled: false,
             granted: Vec::new(),
+            requests: BTreeMap::new(),
             pull_requests: Vec::new(),
             more: Map::new(),
         }

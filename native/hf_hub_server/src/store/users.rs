@@ -1,17 +1,18 @@
-//! Users, organisations and tokens: `users.json` at the root.
+//! Users and organisations: `users.json` at the root.
 //!
 //! Tokens are kept as digests only. The file is read anew for every question, so that a running server sees
 //! what the command line changed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::disk::{self, Lock};
 use super::repo_id::check_name;
+use super::token::{Token, digest};
 
 /// A person with tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,9 +22,43 @@ pub(crate) struct User {
     /// The organisations the user is a member of.
     #[serde(default)]
     pub(crate) orgs: Vec<String>,
+    /// What the user may do there, where it is not the usual.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    roles: BTreeMap<String, OrgRole>,
     /// The user's tokens.
     #[serde(default)]
     pub(crate) tokens: Vec<Token>,
+}
+
+/// What a member of an organisation may do in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OrgRole {
+    /// Everything.
+    Admin,
+    /// Read and write.
+    Write,
+    /// Read only.
+    Read,
+}
+
+/// An organisation somebody is a member of, as `acme` or `acme:read`.
+#[derive(Clone, Debug)]
+pub(crate) struct Membership {
+    org: String,
+    role: OrgRole,
+}
+
+impl std::str::FromStr for Membership {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (org, role) = match text.split_once(':') {
+            Some((org, role)) => (org, <OrgRole as clap::ValueEnum>::from_str(role, false)?),
+            None => (text, OrgRole::Write),
+        };
+        Ok(Self { org: org.to_owned(), role })
+    }
 }
 
 impl User {
@@ -31,27 +66,24 @@ impl User {
     pub(crate) fn belongs_to(&self, namespace: &str) -> bool {
         self.name == namespace || self.orgs.iter().any(|org| org == namespace)
     }
-}
 
-/// One access token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Token {
-    /// SHA-256 of the token, in hex.
-    pub(crate) digest: String,
-    /// What the token may do.
-    pub(crate) role: Role,
-    /// When it was made.
-    pub(crate) created_at: Timestamp,
-}
+    /// Whether the user may change what `namespace` owns.
+    pub(crate) fn may_write_in(&self, namespace: &str) -> bool {
+        self.belongs_to(namespace)
+            && (self.name == namespace || self.role_in(namespace) != OrgRole::Read)
+    }
 
-/// What a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    /// Read what the user may read.
-    Read,
-    /// Also change it.
-    Write,
+    /// What the user may do in one of their organisations.
+    pub(crate) fn role_in(&self, org: &str) -> OrgRole {
+        self.roles.get(org).copied().unwrap_or(OrgRole::Write)
+    }
+
+    fn join(&mut self, membership: &Membership) {
+        if !self.orgs.contains(&membership.org) {
+            self.orgs.push(membership.org.clone());
+        }
+        self.roles.insert(membership.org.clone(), membership.role);
+    }
 }
 
 /// The users file.
@@ -68,6 +100,12 @@ struct Content {
     orgs: Vec<String>,
 }
 
+impl Content {
+    fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.users.iter().flat_map(|user| &user.tokens)
+    }
+}
+
 impl Users {
     /// The users of the Hub at `root`.
     pub(crate) fn new(root: &Path) -> Self {
@@ -82,42 +120,59 @@ impl Users {
     /// The owner of a token, with that token.
     pub(crate) fn by_token(&self, token: &str) -> Result<Option<(User, Token)>> {
         let digest = digest(token);
+        let now = Timestamp::now();
         let found = self.read()?.users.into_iter().find_map(|user| {
-            let token = user.tokens.iter().find(|token| token.digest == digest)?.clone();
+            let mut tokens = user.tokens.iter();
+            let token = tokens.find(|token| token.digest == digest && token.is_valid(now))?.clone();
             Some((user, token))
         });
         Ok(found)
     }
 
     /// Gives a user one more token and more organisations; creates what does not exist yet.
-    pub(crate) fn add(&self, name: &str, orgs: &[String], token: &str, role: Role) -> Result<()> {
+    pub(crate) fn add(&self, name: &str, orgs: &[Membership], token: Token) -> Result<()> {
         check_name(name)?;
-        orgs.iter().try_for_each(|org| check_name(org))?;
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            bail!("a token consists of visible ASCII characters");
-        }
-        let token = Token { digest: digest(token), role, created_at: Timestamp::now() };
+        orgs.iter().try_for_each(|membership| check_name(&membership.org))?;
         self.update(|content| {
-            for org in orgs {
-                register_org(content, org);
+            for membership in orgs {
+                register_org(content, &membership.org);
             }
-            let is_in_use = content
-                .users
-                .iter()
-                .any(|user| user.tokens.iter().any(|t| t.digest == token.digest));
-            if is_in_use {
+            if content.tokens().any(|known| known.digest == token.digest) {
                 bail!("this token is already in use");
             }
             if content.orgs.iter().any(|org| org == name) {
                 bail!("`{name}` is an organisation");
             }
             let user = find_or_add(content, name);
-            user.orgs.extend(
-                orgs.iter().filter(|org| !user.orgs.contains(org)).cloned().collect::<Vec<_>>(),
-            );
+            for membership in orgs {
+                user.join(membership);
+            }
             user.tokens.push(token);
             Ok(())
         })
+    }
+
+    /// Gives a user that exists one more token.
+    pub(crate) fn grant(&self, name: &str, token: Token) -> Result<()> {
+        self.update(|content| {
+            let user = content.users.iter_mut().find(|user| user.name == name);
+            user.with_context(|| format!("there is no user `{name}`"))?.tokens.push(token);
+            Ok(())
+        })
+    }
+
+    /// Replaces the token that `refresh` belongs to; `false` when it belongs to none.
+    pub(crate) fn renew(&self, refresh: &str, token: Token) -> Result<bool> {
+        let old = digest(refresh);
+        let mut token = Some(token);
+        self.update(|content| {
+            let mut known = content.users.iter_mut().flat_map(|user| user.tokens.iter_mut());
+            if let Some(place) = known.find(|known| known.refresh.as_ref() == Some(&old)) {
+                *place = token.take().unwrap_or_else(|| place.clone());
+            }
+            Ok(())
+        })?;
+        Ok(token.is_none())
     }
 
     /// Makes sure that somebody is called `namespace`: an organisation, unless there is such a user.
@@ -142,17 +197,6 @@ impl Users {
     }
 }
 
-/// A new random token.
-pub(crate) fn random_token() -> Result<String> {
-    let mut bytes = [0; 20];
-    getrandom::fill(&mut bytes)?;
-    Ok(format!("hf_{}", hex::encode(bytes)))
-}
-
-fn digest(token: &str) -> String {
-    hex::encode(Sha256::digest(token))
-}
-
 fn register_org(content: &mut Content, org: &str) {
     if !content.orgs.iter().any(|known| known == org) {
         content.orgs.push(org.to_owned());
@@ -162,7 +206,8 @@ fn register_org(content: &mut Content, org: &str) {
 fn find_or_add<'a>(content: &'a mut Content, name: &str) -> &'a mut User {
     let known = content.users.iter().position(|user| user.name == name);
     let position = known.unwrap_or_else(|| {
-        content.users.push(User { name: name.to_owned(), orgs: Vec::new(), tokens: Vec::new() });
+        let (orgs, roles, tokens) = (Vec::new(), BTreeMap::new(), Vec::new());
+        content.users.push(User { name: name.to_owned(), orgs, roles, tokens });
         content.users.len() - 1
     });
     &mut content.users[position]
@@ -170,18 +215,29 @@ fn find_or_add<'a>(content: &'a mut Content, name: &str) -> &'a mut User {
 
 #[cfg(test)]
 mod tests {
+    use super::super::token::Role;
     use super::*;
+
+    fn token(text: &str, role: Role) -> Token {
+        Token::new(text, role).unwrap()
+    }
+
+    fn orgs(names: &[&str]) -> Vec<Membership> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
 
     #[test]
     fn finds_a_user_by_token_and_keeps_no_token() {
         let root = tempfile::tempdir().unwrap();
         let users = Users::new(root.path());
-        users.add("ann", &["acme".into()], "hf_secret", Role::Write).unwrap();
-        users.add("ann", &["other".into()], "hf_second", Role::Read).unwrap();
+        users.add("ann", &orgs(&["acme"]), token("hf_secret", Role::Write)).unwrap();
+        users.add("ann", &orgs(&["other:read"]), token("hf_second", Role::Read)).unwrap();
 
         let (user, token) = users.by_token("hf_secret").unwrap().unwrap();
         assert_eq!((user.name.as_str(), token.role), ("ann", Role::Write));
         assert!(user.belongs_to("acme") && user.belongs_to("other") && !user.belongs_to("x"));
+        assert!(user.may_write_in("acme") && user.may_write_in("ann"));
+        assert!(!user.may_write_in("other") && !user.may_write_in("x"));
         assert!(users.by_token("hf_wrong").unwrap().is_none());
         assert!(
             !std::fs::read_to_string(root.path().join("users.json")).unwrap().contains("hf_secret")
@@ -192,10 +248,29 @@ mod tests {
     fn refuses_a_token_twice_and_a_user_named_like_an_organisation() {
         let root = tempfile::tempdir().unwrap();
         let users = Users::new(root.path());
-        users.add("ann", &["acme".into()], "hf_secret", Role::Write).unwrap();
+        users.add("ann", &orgs(&["acme"]), token("hf_secret", Role::Write)).unwrap();
 
-        assert!(users.add("bob", &[], "hf_secret", Role::Read).is_err());
-        assert!(users.add("acme", &[], "hf_other", Role::Read).is_err());
-        assert!(users.add("../x", &[], "hf_other", Role::Read).is_err());
+        assert!(users.add("bob", &[], token("hf_secret", Role::Read)).is_err());
+        assert!(users.add("acme", &[], token("hf_other", Role::Read)).is_err());
+        assert!(users.add("../x", &[], token("hf_other", Role::Read)).is_err());
+        assert!("acme:boss".parse::<Membership>().is_err());
+    }
+
+    #[test]
+    fn a_token_that_was_renewed_or_has_expired_is_nobodys() {
+        let root = tempfile::tempdir().unwrap();
+        let users = Users::new(root.path());
+        let lasting = |seconds| {
+            let until = Timestamp::now() + std::time::Duration::from_secs(seconds);
+            Token::for_app("first", "refresh", until)
+        };
+        users.add("ann", &[], lasting(60)).unwrap();
+        assert!(users.by_token("first").unwrap().is_some());
+        assert!(!users.renew("unknown", token("x", Role::Read)).unwrap());
+        let next = Token::for_app("second", "refresh2", Timestamp::now());
+        assert!(users.renew("refresh", next).unwrap());
+        assert!(users.by_token("first").unwrap().is_none());
+        assert!(users.by_token("second").unwrap().is_none(), "it has expired");
+        assert!(users.grant("nobody", lasting(60)).is_err());
     }
 }

@@ -70,9 +70,7 @@ fn request(ask: &Ask) -> Result<Vec<u8>, ApiError> {
 }
 
 fn start(ask: &Ask, repo: &Repo, options: &[&str]) -> Result<Child, ApiError> {
-    if !ask.caller.may_read_files(repo) {
-        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
-    }
+    ask.caller.check_files(repo)?;
     let mut command = command(&repo.git_dir, options);
     if let Some(protocol) = ask.headers.get(PROTOCOL).and_then(|value| value.to_str().ok()) {
         command.env("GIT_PROTOCOL", protocol);

@@ -72,9 +72,7 @@ pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
 
 /// Clients of the Hub read files at `resolve`; git-lfs asks here.
 fn download(ask: &Ask, repo: &Repo, wanted: Vec<Pointer>) -> Answer {
-    if !ask.caller.may_read_files(repo) {
-        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
-    }
+    ask.caller.check_files(repo)?;
     let lfs = ask.hub.store.lfs();
     let mut objects = Vec::new();
     for Pointer { oid, size } in wanted {
@@ -183,9 +181,7 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
     }
 
     let wanted: Wanted = ask.body.json()?;
-    if !ask.caller.may_read_files(source) {
-        return Err(ApiError::gated(&source.key, ask.caller.is_anonymous()));
-    }
+    ask.caller.check_files(source)?;
     let kind = repos::kind(wanted.target.kind.as_deref())?;
     let key = RepoKey::new(kind, repos::parse(&wanted.target.name)?);
     let Place::Here(target) = open(ask, &key)? else {

@@ -12,6 +12,7 @@ mod info;
 mod lfs;
 mod limits;
 mod list;
+mod oauth;
 mod papers;
 mod paths;
 mod preupload;
@@ -51,11 +52,19 @@ This is a Local Hub: it answers like the Hugging Face Hub, for one machine or on
 Point a client at it with HF_ENDPOINT set to this address.
 ";
 
+const CONFIRM: &str = "\
+This is a Local Hub, which has no pages. To let the program in that shows a code, run on its machine:
+
+    hf_hub_server user approve CODE USER --root ROOT
+";
+
 /// The routes of the hub listener.
 pub(super) fn hub(hub: Arc<Hub>) -> Router {
     Router::new()
         .route("/", get(|| async { ABOUT }))
         .route("/api/whoami-v2", get(whoami))
+        .route("/oauth/device", get(|| async { CONFIRM }).post(device))
+        .route("/oauth/token", post(token))
         .route("/api/models", get(models))
         .route("/api/datasets", get(datasets))
         .route("/api/spaces", get(spaces))
@@ -83,6 +92,14 @@ pub(super) fn cdn(hub: Arc<Hub>) -> Router {
 
 async fn whoami(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     ask::answer(hub, request, whoami::get).await
+}
+
+async fn device(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, oauth::device).await
+}
+
+async fn token(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, oauth::token).await
 }
 
 async fn models(State(hub): State<Arc<Hub>>, request: Request) -> Response {
@@ -210,9 +227,7 @@ fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
 }
 
 fn auth_check(ask: &Ask, repo: &Repo, write: bool) -> Answer {
-    if !ask.caller.may_read_files(repo) {
-        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
-    }
+    ask.caller.check_files(repo)?;
     if write {
         ask.caller.writer_in(repo.key.id.namespace())?;
     }

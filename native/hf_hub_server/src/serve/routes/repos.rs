@@ -108,9 +108,7 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
     }
 
     let wanted: Wanted = ask.body.json()?;
-    if !ask.caller.may_read_files(source) {
-        return Err(ApiError::gated(&source.key, ask.caller.is_anonymous()));
-    }
+    ask.caller.check_files(source)?;
     let key = RepoKey::new(source.key.kind, parse(&wanted.repository)?);
     ask.caller.creator(&key)?;
     let mut settings = Settings::new(&key);

@@ -59,9 +59,7 @@ pub(super) fn cached(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answ
 }
 
 fn find(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Result<(Git, Oid, Entry), ApiError> {
-    if !ask.caller.may_read_files(repo) {
-        return Err(ApiError::gated(&repo.key, ask.caller.is_anonymous()));
-    }
+    ask.caller.check_files(repo)?;
     let (git, commit) = checkout(repo, revision)?;
     let entry = git.entry(commit, path)?.filter(|entry| !matches!(entry.kind, EntryKind::Folder));
     let entry = entry.ok_or_else(|| ApiError::entry_not_found(&commit.to_string()))?;

@@ -1,12 +1,13 @@
 //! Whose token it is.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::access::Caller;
 use super::super::answer;
 use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
+use crate::store::{Role, Token, User};
 
 /// Answers `/api/whoami-v2`.
 pub(super) fn get(ask: &Ask) -> Answer {
@@ -14,7 +15,7 @@ pub(super) fn get(ask: &Ask) -> Answer {
     let orgs = user.orgs.iter().map(|org| {
         json!({
             "type": "org", "id": object_id(org), "name": org, "fullname": org, "email": null, "canPay": false,
-            "periodEnd": null, "avatarUrl": "", "roleInOrg": "write", "isEnterprise": false,
+            "periodEnd": null, "avatarUrl": "", "roleInOrg": user.role_in(org), "isEnterprise": false,
         })
     });
     Ok(answer::json(&json!({
@@ -30,15 +31,44 @@ pub(super) fn get(ask: &Ask) -> Answer {
         "isPro": false,
         "avatarUrl": "",
         "orgs": orgs.collect::<Vec<_>>(),
-        "auth": {
-            "type": "access_token",
-            "accessToken": {
-                "displayName": "local",
-                "role": token.role,
-                "createdAt": answer::date(token.created_at),
-            },
-        },
+        "auth": auth(user, token),
     })))
+}
+
+/// What is known about the token: whether an app was given it, or its user made it for what.
+fn auth(user: &User, token: &Token) -> Value {
+    if token.refresh.is_some() {
+        return json!({ "type": "oauth", "expiresAt": token.expires_at.map(answer::date) });
+    }
+    let mut about = json!({
+        "displayName": token.name,
+        "role": token.role,
+        "createdAt": answer::date(token.created_at),
+    });
+    if token.role == Role::FineGrained {
+        let scoped = token.grants.scoped.iter().map(|scope| {
+            let entity = json!({
+                "_id": object_id(&scope.entity),
+                "type": entity_type(user, &scope.entity),
+                "name": scope.entity,
+            });
+            json!({ "entity": entity, "permissions": scope.permissions })
+        });
+        about["fineGrained"] = json!({
+            "canReadGatedRepos": token.grants.can_read_gated_repos,
+            "global": token.grants.global,
+            "scoped": scoped.collect::<Vec<_>>(),
+        });
+    }
+    json!({ "type": "access_token", "accessToken": about })
+}
+
+fn entity_type(user: &User, entity: &str) -> &'static str {
+    match entity {
+        _ if entity.contains('/') => "model",
+        _ if entity == user.name => "user",
+        _ => "org",
+    }
 }
 
 /// An id that is always the same for the same name, in the Hub's form.

@@ -1,0 +1,147 @@
+//! Logging in with a browser on another machine (RFC 8628), renewing what came of it, and trading a CI job's
+//! identity for a token (RFC 8693).
+//!
+//! The Local Hub has no pages to log in to: whoever runs it says yes or no on its command line. It asks no CI
+//! provider either: the identity of a job is a token that a user was given.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::super::query::Query;
+use crate::store::{LoginAnswer, Role, Token, random_token};
+
+/// How long a user has to confirm a code.
+const PATIENCE: Duration = Duration::from_mins(15);
+/// How long the token lasts that comes of it.
+const LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// How long a program waits between two questions, in seconds.
+const INTERVAL: u64 = 1;
+
+/// How long a CI job may use its token.
+const JOB: Duration = Duration::from_hours(1);
+
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Answers `POST /oauth/device`.
+pub(super) fn device(ask: &Ask) -> Answer {
+    let form = form(ask)?;
+    if form.get("client_id").is_none_or(str::is_empty) {
+        return Err(ApiError::oauth("invalid_client", "client_id is missing"));
+    }
+    let codes = ask.hub.store.devices().begin(PATIENCE)?;
+    let page = format!("{}/oauth/device", ask.hub.origins.hub(Some(&ask.headers)));
+    Ok(answer::json(&json!({
+        "device_code": codes.device,
+        "user_code": codes.user,
+        "verification_uri_complete": format!("{page}?user_code={}", codes.user),
+        "verification_uri": page,
+        "expires_in": PATIENCE.as_secs(),
+        "interval": INTERVAL,
+    })))
+}
+
+/// Answers `POST /oauth/token`.
+pub(super) fn token(ask: &Ask) -> Answer {
+    let body = ask.body.bytes()?;
+    if let Ok(exchange) = serde_json::from_slice::<Exchange>(&body) {
+        return exchanged(ask, &exchange);
+    }
+    let form = Query::parse_form(&body);
+    let sent = |name: &str| form.get(name).unwrap_or_default();
+    match sent("grant_type") {
+        DEVICE_CODE => begun(ask, sent("device_code")),
+        "refresh_token" => refreshed(ask, sent("refresh_token")),
+        _ => Err(ApiError::oauth("unsupported_grant_type", "this grant_type is not known")),
+    }
+}
+
+/// What a CI job sends.
+#[derive(Debug, Deserialize)]
+struct Exchange {
+    grant_type: String,
+    subject_token: String,
+    resource: String,
+}
+
+fn exchanged(ask: &Ask, exchange: &Exchange) -> Answer {
+    if exchange.grant_type != EXCHANGE || exchange.resource.is_empty() {
+        return Err(ApiError::oauth("invalid_request", "grant_type or resource is wrong"));
+    }
+    let users = ask.hub.store.users();
+    let Some((user, _)) = users.by_token(&exchange.subject_token)? else {
+        return Err(ApiError::oauth("invalid_grant", "nobody trusts this identity"));
+    };
+    let text = random_token()?.replace("hf_", "hf_jwt_");
+    let until = Timestamp::now().checked_add(JOB)?;
+    users
+        .grant(&user.name, Token { expires_at: Some(until), ..Token::new(&text, Role::Write)? })?;
+    Ok(answer::json(&json!({
+        "access_token": text,
+        "token_type": "bearer",
+        "expires_in": JOB.as_secs(),
+        "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    })))
+}
+
+fn begun(ask: &Ask, device_code: &str) -> Answer {
+    match ask.hub.store.devices().ask(device_code)? {
+        None => Err(ApiError::oauth("expired_token", "this code is not known, or no longer")),
+        Some(LoginAnswer::Pending) => {
+            Err(ApiError::oauth("authorization_pending", "the user has not answered yet"))
+        }
+        Some(LoginAnswer::Denied) => Err(ApiError::oauth("access_denied", "the user said no")),
+        Some(LoginAnswer::Approved(user)) => {
+            let pair = Pair::new()?;
+            ask.hub.store.users().grant(&user, pair.token()?)?;
+            Ok(pair.answer())
+        }
+    }
+}
+
+fn refreshed(ask: &Ask, refresh: &str) -> Answer {
+    let pair = Pair::new()?;
+    if ask.hub.store.users().renew(refresh, pair.token()?)? {
+        Ok(pair.answer())
+    } else {
+        Err(ApiError::oauth("invalid_grant", "this refresh token is not known, or no longer"))
+    }
+}
+
+/// What a program is given: a token, and what renews it.
+struct Pair {
+    access: String,
+    refresh: String,
+}
+
+impl Pair {
+    fn new() -> Result<Self, ApiError> {
+        let access = random_token()?.replace("hf_", "hf_oauth_");
+        Ok(Self { access, refresh: random_token()?.replace("hf_", "hf_refresh_") })
+    }
+
+    fn token(&self) -> Result<Token, ApiError> {
+        let until = Timestamp::now().checked_add(LIFETIME)?;
+        Ok(Token::for_app(&self.access, &self.refresh, until))
+    }
+
+    fn answer(&self) -> axum::response::Response {
+        answer::json(&json!({
+            "access_token": self.access,
+            "refresh_token": self.refresh,
+            "token_type": "bearer",
+            "expires_in": LIFETIME.as_secs(),
+            "scope": "openid profile read-repos write-repos",
+        }))
+    }
+}
+
+fn form(ask: &Ask) -> Result<Query, ApiError> {
+    Ok(Query::parse_form(&ask.body.bytes()?))
+}

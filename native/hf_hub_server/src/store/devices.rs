@@ -1,0 +1,141 @@
+//! Logins that were begun on another machine and wait for a user's word: `devices.json` at the root.
+//!
+//! A program shows a short code, its user confirms it elsewhere, the program asks until that is done (RFC 8628).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::disk::{self, Lock};
+use super::token::{digest, random_hex};
+
+/// Letters that nobody takes for others.
+const LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
+
+/// A login that was begun.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Login {
+    /// SHA-256 of the code that the program keeps.
+    digest: String,
+    /// The code that the user types.
+    user_code: String,
+    expires_at: Timestamp,
+    answer: Answer,
+}
+
+/// What the user has said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Answer {
+    /// Nothing yet.
+    Pending,
+    /// Yes; the user's name.
+    Approved(String),
+    /// No.
+    Denied,
+}
+
+/// What a program is told when it begins a login.
+#[derive(Debug)]
+pub(crate) struct Codes {
+    /// For the program.
+    pub(crate) device: String,
+    /// For the user.
+    pub(crate) user: String,
+}
+
+/// The file of begun logins.
+#[derive(Clone, Debug)]
+pub(crate) struct Devices {
+    path: PathBuf,
+}
+
+impl Devices {
+    /// The logins of the Hub at `root`.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { path: root.join("devices.json") }
+    }
+
+    /// Begins a login.
+    pub(crate) fn begin(&self, lifetime: Duration) -> Result<Codes> {
+        let codes = Codes { device: random_hex()?, user: user_code()? };
+        let login = Login {
+            digest: digest(&codes.device),
+            user_code: codes.user.clone(),
+            expires_at: Timestamp::now() + lifetime,
+            answer: Answer::Pending,
+        };
+        self.update(|logins| {
+            logins.push(login);
+            Ok(())
+        })?;
+        Ok(codes)
+    }
+
+    /// Writes down what the user says about a code.
+    pub(crate) fn decide(&self, user_code: &str, answer: Answer) -> Result<()> {
+        self.update(|logins| {
+            let login = logins.iter_mut().find(|login| login.user_code == user_code);
+            login
+                .with_context(|| format!("no login with the code {user_code} is waiting"))?
+                .answer = answer;
+            Ok(())
+        })
+    }
+
+    /// What has been said about a login, which is over with any answer but [`Answer::Pending`]. `None` for
+    /// one that is not known, or no longer.
+    pub(crate) fn ask(&self, device_code: &str) -> Result<Option<Answer>> {
+        let wanted = digest(device_code);
+        let mut answer = None;
+        self.update(|logins| {
+            answer = logins
+                .iter()
+                .find(|login| login.digest == wanted)
+                .map(|login| login.answer.clone());
+            logins.retain(|login| login.digest != wanted || login.answer == Answer::Pending);
+            Ok(())
+        })?;
+        Ok(answer)
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Vec<Login>) -> Result<()>) -> Result<()> {
+        let _lock = Lock::acquire(&self.path.with_extension("lock"))?;
+        let mut logins: Vec<Login> = disk::read_json(&self.path)?.unwrap_or_default();
+        let now = Timestamp::now();
+        logins.retain(|login| now < login.expires_at);
+        change(&mut logins)?;
+        disk::write_json(&self.path, &logins)
+    }
+}
+
+fn user_code() -> Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)?;
+    let mut code: String =
+        bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
+    code.insert(4, '-');
+    Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_waits_is_answered_once_and_ends() {
+        let root = tempfile::tempdir().unwrap();
+        let devices = Devices::new(root.path());
+        let codes = devices.begin(Duration::from_mins(1)).unwrap();
+        assert_eq!(devices.ask(&codes.device).unwrap(), Some(Answer::Pending));
+        assert!(devices.decide("none", Answer::Denied).is_err());
+        devices.decide(&codes.user, Answer::Approved("ann".into())).unwrap();
+        assert_eq!(devices.ask(&codes.device).unwrap(), Some(Answer::Approved("ann".into())));
+        assert_eq!(devices.ask(&codes.device).unwrap(), None);
+        let late = devices.begin(Duration::ZERO).unwrap();
+        assert_eq!(devices.ask(&late.device).unwrap(), None);
+    }
+}
