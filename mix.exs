@@ -27,7 +27,7 @@ defmodule HfHub.MixProject do
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_env), do: ["lib"]
 
-  defp test_applications(:test), do: [:crypto]
+  defp test_applications(:test), do: [:crypto, :ssl]
   defp test_applications(_env), do: []
 
   defp package do

@@ -37,6 +37,14 @@ need_elixir() {
   install elixir elixir
 }
 
+# Real proxies and a tool that makes certificates, for the tests of both.
+need_network_tools() {
+  install openssl openssl
+  # The package without a service, which nobody wants to be started.
+  install tinyproxy tinyproxy-bin
+  install microsocks microsocks
+}
+
 # The Local Hub, for the tests and the demo.
 need_server() {
   [ -n "${HF_HUB_SERVER_PATH:-}" ] && return

@@ -6,6 +6,7 @@ defmodule HfHub do
   says what is to be done. Start here:
 
     * `HfHub.Download` - files and whole repositories
+    * `HfHub.Auth` - logging in, and what a token may do
     * `HfHub.Cache` - what is on this machine
     * `HfHub.Extract` - archives
     * `HfHub.Config` - where settings come from

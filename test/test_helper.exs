@@ -2,6 +2,10 @@
 root = if match?({"0\n", 0}, System.cmd("id", ["-u"])), do: [], else: [:root]
 strace = if System.find_executable("strace"), do: [], else: [:strace]
 proc = if File.dir?("/proc/self/fd"), do: [], else: [:proc]
+terminal = if System.find_executable("script"), do: [], else: [:terminal]
+openssl = if System.find_executable("openssl"), do: [], else: [:openssl, :proxies]
+proxies = if Enum.all?(["tinyproxy", "microsocks"], &System.find_executable/1), do: [], else: [:proxies]
 
+HfHub.Canary.start()
 HfHub.Case.start_hub()
-ExUnit.start(exclude: [:python, :build, :slow] ++ root ++ strace ++ proc)
+ExUnit.start(exclude: [:python, :build, :slow] ++ root ++ strace ++ openssl ++ proxies ++ terminal ++ proc)

@@ -5,31 +5,50 @@ defmodule HfHub.Config do
   Each value is looked up when a call needs it: first the call's own option, then
   `config :hf_hub, ...`, then the environment variable that Python's `huggingface_hub` reads,
   then the default. Nothing is remembered, so a variable set in a Livebook cell counts at once.
+  `explain/1` shows what every setting is and why.
 
-  | setting | `config :hf_hub` | environment | default |
-  |---|---|---|---|
-  | endpoint | `:endpoint` | `HF_ENDPOINT` | `https://huggingface.co` |
-  | token | `:token` | `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, `LB_HF_TOKEN` (a Livebook secret), then the file `HF_TOKEN_PATH` or `$HF_HOME/token` | none |
-  | cache folder | `:cache_dir` | `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, or `hub` below `HF_HOME` | `~/.cache/huggingface/hub` |
-  | offline mode | `:offline` | `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE` | `false` |
-  | wait for the first answer (ms) | `:etag_timeout` | `HF_HUB_ETAG_TIMEOUT` (seconds) | 10 000 |
-  | wait between two pieces of a body (ms) | `:download_timeout` | `HF_HUB_DOWNLOAD_TIMEOUT` (seconds) | 10 000 |
-  | symlinks in the cache | `:symlinks` | `HF_HUB_DISABLE_SYMLINKS` | `true` |
-  | proxies | `:http_proxy`, `:https_proxy`, `:no_proxy` | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` in either case | none |
-  | connections for the parts of large files | `:max_connections` | | 8 |
-  | bytes a second, all downloads of the VM together | `:max_bandwidth` | | no limit |
-  | certificates | `:ca_file` | `SSL_CERT_FILE`, `SSL_CERT_DIR`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `HEX_CACERTS_PATH` | the system's |
+  #{HfHub.Config.Setting.docs()}
 
-  Timeouts are milliseconds here and seconds in the environment, as each side is used to.
+  Timeouts are milliseconds here and seconds in the environment, as each side is used to. In paths, `~` and
+  `$VARIABLE` stand for what they do in a shell. A variable that is set to nothing is not set; `1`, `on`, `yes` and
+  `true` mean yes, in any case.
+
+  ## The token
+
+  The first of these that holds one: the option `:token`; `config :hf_hub, token: …` (or `HfHub.Auth.set_token/1`); in a CI
+  job that sets `HF_OIDC_RESOURCE`, one that the Hub gives for the identity in `HF_OIDC_ID_TOKEN` or that of a GitHub job; the
+  variables `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN` and `LB_HF_TOKEN` (a Livebook secret); the file that
+  `HfHub.Auth.login/1` writes. `token: false` sends none.
+
+  ## Proxies and certificates
+
+  A proxy is `http://`, `https://` or `socks5://` (`socks5h://` lets the proxy look names up), with
+  `user:password@` if it asks for that. `NO_PROXY` lists hosts (with their subdomains), addresses, networks such as
+  `10.0.0.0/8`, or `*`; ports are ignored. This machine is never asked through a proxy.
+
+  Certificates that are named replace those of the system. Where one of them cannot be read, calls fail and say so.
+
+  ## Variables of Python's client that mean nothing here
+
+    * `HF_ASSETS_CACHE`, `HUGGINGFACE_ASSETS_CACHE`: for libraries that keep files of their own
+    * `HF_HUB_VERBOSITY`, `HF_DEBUG`: `Logger` has levels
+    * `HF_HUB_DISABLE_TELEMETRY`, `DISABLE_TELEMETRY`, `DO_NOT_TRACK`: nothing is sent that could be turned off
+    * `HF_HUB_DISABLE_UPDATE_CHECK`, `HF_HUB_DISABLE_EXPERIMENTAL_WARNING`, `HF_HUB_DISABLE_SYMLINKS_WARNING`, `NO_COLOR`,
+      `TQDM_POSITION`: about output that does not exist
+    * `HF_XET_*`, `HF_HUB_DISABLE_XET`, `HF_HUB_ENABLE_HF_TRANSFER`: about transfers by another library; those of this one take
+      `:max_connections` and `:max_bandwidth`
+    * `HF_HUB_DISABLE_SHARED_BLOBS`: shared blobs are read where they are, and none are made
+    * `HF_INFERENCE_ENDPOINT`: an address that is no longer in use
+    * `OAUTH_*`, `OPENID_PROVIDER_URL`, `SPACE_ID`, `SPACE_HOST`, `WEBHOOK_SECRET`: for servers inside a Space
+    * `VERTEX_PRODUCT` and others of Google Colab, `CLAUDE_CONFIG_DIR`, `EAGER_IMPORT`: about Python and its notebooks
   """
 
-  alias HfHub.Bandwidth
+  alias HfHub.{Bandwidth, Error, Options}
+  alias HfHub.Config.{Report, Setting, Source, Token}
   alias HfHub.Native.Nif
 
   # More to one host than any answers gladly.
   @max_connections 64
-
-  @default_endpoint "https://huggingface.co"
 
   @doc """
   Returns the Hub's base URL, without a slash at the end.
@@ -41,9 +60,7 @@ defmodule HfHub.Config do
   """
   @doc python: "constants.ENDPOINT"
   @spec endpoint() :: String.t()
-  def endpoint do
-    (app(:endpoint) || env(["HF_ENDPOINT"]) || @default_endpoint) |> String.trim_trailing("/")
-  end
+  def endpoint, do: String.trim_trailing(Setting.value(:endpoint), "/")
 
   @doc """
   Returns the cache folder that all Hugging Face clients on this machine share.
@@ -55,13 +72,7 @@ defmodule HfHub.Config do
   """
   @doc python: "constants.HF_HUB_CACHE"
   @spec cache_dir() :: Path.t()
-  def cache_dir do
-    path =
-      app(:cache_dir) || env(["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]) ||
-        Path.join(home(), "hub")
-
-    expand(path)
-  end
+  def cache_dir, do: expand(Setting.value(:cache_dir))
 
   @doc """
   Returns whether the network must not be used.
@@ -73,98 +84,101 @@ defmodule HfHub.Config do
   """
   @doc python: "is_offline_mode"
   @spec offline?() :: boolean()
-  def offline? do
-    case app(:offline) do
-      nil -> true?(env(["HF_HUB_OFFLINE"])) or true?(env(["TRANSFORMERS_OFFLINE"]))
-      value -> value == true
-    end
-  end
+  def offline?, do: Setting.value(:offline)
 
-  @doc false
-  # The token to send: a string given, the stored one for `nil` or `true`, none for `false`.
-  @spec token(String.t() | boolean() | nil) :: {:ok, String.t() | nil} | {:error, HfHub.Error.t()}
-  def token(false), do: {:ok, nil}
-  def token(token) when is_binary(token), do: {:ok, clean(token)}
+  @explained Keyword.take(Options.transfer(), [:endpoint, :token, :etag_timeout, :download_timeout]) ++
+               Keyword.take(Options.transfer(), [:max_connections, :max_bandwidth]) ++
+               [cache_dir: [type: :path, doc: "the cache folder."]]
 
-  def token(nil) do
-    if true?(env(["HF_HUB_DISABLE_IMPLICIT_TOKEN"])), do: {:ok, nil}, else: {:ok, stored_token()}
-  end
+  @doc """
+  Returns what every setting is, and where that comes from: for those who wonder why.
 
-  def token(true) do
-    case stored_token() do
-      nil ->
-        {:error, HfHub.Error.new(:unauthorized, "no token found; set HF_TOKEN, or pass :token as a string")}
+  Options that calls take can be given, to see what such a call would do. Tokens and passwords are masked.
 
-      token ->
-        {:ok, token}
-    end
+  ## Options
+
+  #{Options.docs(@explained)}
+
+  ## Examples
+
+      iex> report = HfHub.Config.explain(endpoint: "https://mirror.example")
+      iex> Enum.find(report.settings, &(&1.name == :endpoint)).origin
+      :option
+
+  In IEx it is a table:
+
+      #HfHub.Config.Report<
+      endpoint             https://huggingface.co        default
+      token                hf_****Qx3f                   HF_TOKEN
+      cache_dir            /data/hub                     HF_HUB_CACHE
+      …
+  """
+  @spec explain(keyword()) :: Report.t()
+  def explain(opts \\ []) do
+    opts = Options.validate!(opts, @explained)
+    [endpoint | others] = for name <- Setting.names(), do: setting(name, Setting.find(name, opts))
+    %Report{settings: [endpoint, setting(:token, shown_token(opts[:token])) | others]}
   end
 
   @doc false
   # What the engine needs to talk to a Hub, out of a call's options.
-  @spec hub(keyword()) :: {:ok, map()} | {:error, HfHub.Error.t()}
+  @spec hub(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def hub(opts) do
-    with {:ok, token} <- token(opts[:token]) do
-      {:ok,
-       %{
-         endpoint: opts[:endpoint] || endpoint(),
-         token: token,
-         user_agent: user_agent(),
-         offline: offline?(),
-         connect_timeout: opts[:etag_timeout] || etag_timeout(),
-         header_timeout: opts[:etag_timeout] || etag_timeout(),
-         idle_timeout: opts[:download_timeout] || download_timeout(),
-         timeout: if(opts[:timeout] != :infinity, do: opts[:timeout]),
-         retries: min(opts[:retries] || 0, 1000),
-         retry_delay: opts[:retry_delay],
-         http_proxy: app(:http_proxy) || either_case("HTTP_PROXY") || either_case("ALL_PROXY"),
-         https_proxy: app(:https_proxy) || either_case("HTTPS_PROXY") || either_case("ALL_PROXY"),
-         no_proxy: app(:no_proxy) || either_case("NO_PROXY"),
-         ca_files: ca_files(),
-         max_connections: min(opts[:max_connections] || app(:max_connections) || 8, @max_connections),
-         max_bandwidth: max_bandwidth(opts[:max_bandwidth])
-       }}
-    end
+    with {:ok, token} <- Token.find(opts[:token]), do: {:ok, Map.merge(network(opts), secret(token))}
   end
+
+  defp network(opts) do
+    first = Setting.value(:etag_timeout, opts)
+
+    %{
+      endpoint: opts[:endpoint] || endpoint(),
+      user_agent: user_agent(),
+      offline: offline?(),
+      connect_timeout: first,
+      header_timeout: first,
+      idle_timeout: Setting.value(:download_timeout, opts),
+      timeout: if(opts[:timeout] != :infinity, do: opts[:timeout]),
+      retries: min(opts[:retries] || 0, 1000),
+      retry_delay: opts[:retry_delay],
+      http_proxy: Setting.value(:http_proxy),
+      https_proxy: Setting.value(:https_proxy),
+      no_proxy: Setting.value(:no_proxy),
+      ca_files: ca_files(),
+      max_connections: min(Setting.value(:max_connections, opts), @max_connections),
+      max_bandwidth: max_bandwidth(opts[:max_bandwidth])
+    }
+  end
+
+  # A stack trace shows the arguments of a call that fails, so the token is none of them.
+  defp secret(nil), do: %{token: nil, token_source: nil}
+  defp secret({text, origin}), do: %{token: Nif.secret(text), token_source: Token.place(origin)}
 
   @doc false
-  # As `Path.expand/1`, without asking for the current folder where it does not matter.
   @spec expand(Path.t()) :: Path.t()
-  def expand("/" <> rest = path) do
-    if String.contains?("/" <> rest <> "/", ["//", "/./", "/../"]), do: Path.expand(path), else: path
-  end
-
-  def expand(path), do: Path.expand(path)
+  defdelegate expand(path), to: Source
 
   @doc false
   def put(key, value), do: Application.put_env(:hf_hub, key, value)
 
   @doc false
-  def symlinks? do
-    case app(:symlinks) do
-      nil -> not true?(env(["HF_HUB_DISABLE_SYMLINKS"]))
-      value -> value == true
-    end
-  end
+  def delete(key), do: Application.delete_env(:hf_hub, key)
+
+  @doc false
+  def symlinks?, do: Setting.value(:symlinks)
 
   @doc false
   # `nil` where nobody has decided.
-  def progress_bars? do
-    case env(["HF_HUB_DISABLE_PROGRESS_BARS"]) do
-      nil -> nil
-      value -> not true?(value)
-    end
-  end
+  def progress_bars?, do: Setting.value(:progress_bars)
 
   @doc false
-  def local_hub_executable, do: app(:local_hub_executable) || env(["HF_HUB_SERVER_PATH"])
+  def local_hub_executable, do: Setting.value(:local_hub_executable)
 
   @doc false
-  def cargo_target_dir, do: env(["CARGO_TARGET_DIR"])
+  def cargo_target_dir, do: Source.env("CARGO_TARGET_DIR")
 
   # The VM's own limit is kept by the engine; `config` may have changed it since.
   defp max_bandwidth(limit) do
-    if bytes = app(:max_bandwidth), do: Nif.set_bandwidth(Nif.vm_bandwidth(), bytes)
+    if bytes = Setting.value(:max_bandwidth), do: Nif.set_bandwidth(Nif.vm_bandwidth(), bytes)
 
     case limit do
       nil -> nil
@@ -173,62 +187,7 @@ defmodule HfHub.Config do
     end
   end
 
-  defp stored_token do
-    app_token = app(:token) || env(["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "LB_HF_TOKEN"])
-    clean(app_token) || token_file()
-  end
-
-  defp token_file do
-    path = env(["HF_TOKEN_PATH"]) || Path.join(home(), "token")
-
-    # Raw, because every call comes here: the file server would be a queue for the whole VM.
-    with {:ok, file} <- :file.open(expand(path), [:read, :raw, :binary]) do
-      text = :file.read(file, 10_000)
-      :file.close(file)
-      if match?({:ok, _}, text), do: clean(elem(text, 1))
-    else
-      {:error, _none} -> nil
-    end
-  end
-
-  defp clean(nil), do: nil
-
-  defp clean(text) do
-    case text |> String.replace(["\r", "\n"], "") |> String.trim() do
-      "" -> nil
-      token -> token
-    end
-  end
-
-  defp home do
-    expand(env(["HF_HOME"]) || Path.join(env(["XDG_CACHE_HOME"]) || "~/.cache", "huggingface"))
-  rescue
-    # A service without a home folder.
-    RuntimeError ->
-      raise ArgumentError, "there is no home folder; set HF_HOME (or HF_HUB_CACHE and HF_TOKEN_PATH)"
-  end
-
-  defp etag_timeout, do: app(:etag_timeout) || seconds("HF_HUB_ETAG_TIMEOUT") || 10_000
-  defp download_timeout, do: app(:download_timeout) || seconds("HF_HUB_DOWNLOAD_TIMEOUT") || 10_000
-
-  defp seconds(name) do
-    with text when is_binary(text) <- env([name]),
-         {seconds, ""} when seconds > 0 <- Float.parse(text) do
-      round(seconds * 1000)
-    else
-      _unusable -> nil
-    end
-  end
-
-  defp ca_files do
-    file = app(:ca_file) || env(~w(SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH))
-
-    case {file, env(["SSL_CERT_DIR"])} do
-      {nil, nil} -> []
-      {nil, dir} -> dir |> String.split(":", trim: true) |> Enum.flat_map(&files_in/1)
-      {file, _dir} -> files_in(file)
-    end
-  end
+  defp ca_files, do: Enum.flat_map(ca_places(), &files_in/1)
 
   # REQUESTS_CA_BUNDLE may name a folder.
   defp files_in(path) do
@@ -242,48 +201,45 @@ defmodule HfHub.Config do
   end
 
   defp user_agent do
-    origin = if origin = env(["HF_HUB_USER_AGENT_ORIGIN"]), do: "; origin/#{origin}", else: ""
+    origin = Setting.value(:user_agent_origin)
+    origin = if origin, do: "; origin/#{origin}", else: ""
     "hf_hub_elixir/#{HfHub.version()}; elixir/#{System.version()}; otp/#{System.otp_release()}#{origin}"
   end
 
-  defp either_case(name), do: env([name, String.downcase(name)])
-
-  # The first variable that is set to something.
-  defp env(names) do
-    Enum.find_value(names, fn name ->
-      case System.get_env(name) do
-        value when value in [nil, ""] -> nil
-        value -> value
-      end
-    end)
+  defp setting(name, {value, origin}) do
+    %Setting{name: name, value: shown(name, value), origin: origin}
   end
 
-  @app_types [
-    endpoint: :string,
-    token: :string,
-    cache_dir: :path,
-    offline: :boolean,
-    symlinks: :boolean,
-    etag_timeout: :pos_integer,
-    download_timeout: :pos_integer,
-    http_proxy: :string,
-    https_proxy: :string,
-    no_proxy: :string,
-    ca_file: :path,
-    max_connections: :pos_integer,
-    max_bandwidth: :pos_integer,
-    local_hub_executable: :path
-  ]
+  defp shown(name, url) when name in [:endpoint, :http_proxy, :https_proxy] and is_binary(url) do
+    String.replace(url, ~r"(?<=//)[^/@]*@|^[^/@]*@", "****@")
+  end
 
-  defp app(key) do
-    value = Application.get_env(:hf_hub, key)
+  defp shown(_name, value), do: value
 
+  defp shown_token(given) do
     cond do
-      value in [nil, ""] -> nil
-      HfHub.Options.valid_value?(value, @app_types[key]) -> value
-      true -> raise ArgumentError, "config :hf_hub, #{inspect(key)} cannot be used; see HfHub.Config"
+      given == false -> {nil, :option}
+      is_binary(given) -> masked(Token.find(given))
+      # Nobody who asks what the settings are wants a token to be made.
+      Setting.value(:oidc_resource) -> {"one of the job's own", {:env, "HF_OIDC_RESOURCE"}}
+      given || Setting.value(:implicit_token) -> masked({:ok, Token.stored()})
+      true -> {nil, {:env, "HF_HUB_DISABLE_IMPLICIT_TOKEN"}}
     end
   end
 
-  defp true?(value), do: is_binary(value) and String.upcase(value) in ~w(1 ON YES TRUE)
+  defp masked({:ok, {text, origin}}), do: {Token.mask(text), origin}
+  defp masked(_none), do: {nil, :default}
+
+  defp ca_places do
+    named = List.wrap(Setting.value(:ca_file))
+    folders = String.split(Setting.value(:ca_dir) || "", ":", trim: true)
+
+    # Folders that do not exist are usual in SSL_CERT_DIR; if none does, the first is what the
+    # error names.
+    case {named, Enum.filter(folders, &File.dir?/1)} do
+      {[], []} -> Enum.take(folders, 1)
+      {[], folders} -> folders
+      {named, _folders} -> named
+    end
+  end
 end

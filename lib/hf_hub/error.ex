@@ -19,9 +19,11 @@ defmodule HfHub.Error do
 
   | kind | when |
   |---|---|
-  | `:unauthorized` | the token is missing or was refused (401) |
-  | `:forbidden` | the token may not do that (403) |
+  | `:no_token` | a token is needed, and there is none (401) |
+  | `:unauthorized` | the token was refused: mistyped, expired, revoked (401) |
+  | `:forbidden` | the account may not do that, or the token's permissions are too narrow (403) |
   | `:gated_repo` | the repository's terms have to be accepted first |
+  | `:gated_pending` | access to a gated repository was asked for, and its authors have not decided |
   | `:disabled_repo` | the Hub has disabled the repository |
   | `:repo_not_found` | no such repository, or it is private and the token does not reach it |
   | `:revision_not_found` | no such branch, tag or commit |
@@ -56,9 +58,11 @@ defmodule HfHub.Error do
   """
 
   @type kind ::
-          :unauthorized
+          :no_token
+          | :unauthorized
           | :forbidden
           | :gated_repo
+          | :gated_pending
           | :disabled_repo
           | :repo_not_found
           | :revision_not_found

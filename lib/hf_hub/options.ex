@@ -92,7 +92,8 @@ defmodule HfHub.Options do
   @spec validate!(keyword(), table()) :: keyword()
   def validate!(opts, table) do
     unless Keyword.keyword?(opts) do
-      raise ArgumentError, "expected options as a keyword list, got: #{inspect(opts)}"
+      # Not what was given: it may well be a token.
+      raise ArgumentError, "expected options as a keyword list such as [token: …], got #{sort(opts)}"
     end
 
     Enum.each(opts, fn {name, _value} -> Keyword.has_key?(table, name) || unknown!(name, table) end)
@@ -121,6 +122,11 @@ defmodule HfHub.Options do
       "  * `#{inspect(name)}` (#{type_name(rule[:type])}) - #{rule[:doc]}#{required}#{default}"
     end)
   end
+
+  defp sort(value) when is_binary(value), do: "a string"
+  defp sort(value) when is_list(value), do: "a list of something else"
+  defp sort(value) when is_map(value), do: "a map"
+  defp sort(_value), do: "something else"
 
   defp default!(name, rule) do
     if rule[:required], do: raise(ArgumentError, "option #{inspect(name)} is required"), else: rule[:default]

@@ -113,15 +113,18 @@ defmodule HfHub.RepoRef do
   defp split("http://" <> _rest = url, _repo_type, endpoint), do: address(url, endpoint)
   defp split("https://" <> _rest = url, _repo_type, endpoint), do: address(url, endpoint)
 
-  defp split(id, repo_type, _endpoint) when is_binary(id),
-    do: {:ok, %__MODULE__{repo_type: repo_type, repo_id: id}}
+  defp split(id, repo_type, endpoint) when is_binary(id) do
+    if String.valid?(id) and host?(id |> String.split("/") |> hd(), endpoint),
+      do: address("https://" <> id, endpoint),
+      else: {:ok, %__MODULE__{repo_type: repo_type, repo_id: id}}
+  end
 
   defp split(other, _repo_type, _endpoint), do: invalid(other, "it is neither a string nor {:hf, id}")
 
   defp address(url, endpoint) do
     case URI.parse(url) do
       %URI{scheme: scheme, host: host, path: path} when scheme in ["http", "https"] and is_binary(host) ->
-        if host in @hosts or same_host?(url, endpoint),
+        if host?(authority(url), endpoint),
           do: page(relative(path || "", endpoint)),
           else: invalid(url, "#{host} is neither the Hugging Face Hub nor the endpoint in use")
 
@@ -150,7 +153,7 @@ defmodule HfHub.RepoRef do
         if revision == "" or "" in path do
           invalid("hf://" <> text, "a part of it is empty")
         else
-          {:ok, ref(repo_type, "#{namespace}/#{name}", revision && URI.decode(revision), path)}
+          {:ok, ref(repo_type, "#{namespace}/#{name}", revision && decode(revision), path)}
         end
 
       _one ->
@@ -166,9 +169,17 @@ defmodule HfHub.RepoRef do
   end
 
   # refs/pr/1 and refs/convert/parquet are the only revisions that may hold a slash unencoded.
-  defp with_special_ref(name, "refs", ["pr", number | path]), do: {name, "refs/pr/#{number}", path}
-  defp with_special_ref(name, "refs", ["convert", to | path]), do: {name, "refs/convert/#{to}", path}
+  defp with_special_ref(name, "refs", [kind, last | path]) do
+    if special?(kind, last),
+      do: {name, "refs/#{kind}/#{last}", path},
+      else: {name, "refs", [kind, last | path]}
+  end
+
   defp with_special_ref(name, revision, path), do: {name, revision, path}
+
+  defp special?("pr", number), do: number =~ ~r/\A\d+\z/
+  defp special?("convert", name), do: name =~ ~r/\A[\w.-]+\z/
+  defp special?(_kind, _last), do: false
 
   # namespace/name[/route/revision/path] as in the browser
   defp page(path) do
@@ -178,12 +189,12 @@ defmodule HfHub.RepoRef do
       [namespace, name] ->
         {:ok, ref(repo_type, "#{namespace}/#{name}", nil, [])}
 
-      [namespace, name, route, "refs", kind, last | path]
-      when route in @routes and kind in ["pr", "convert"] ->
-        {:ok, ref(repo_type, "#{namespace}/#{name}", "refs/#{kind}/#{last}", Enum.map(path, &URI.decode/1))}
+      [namespace, name, route] when route in @routes ->
+        {:ok, ref(repo_type, "#{namespace}/#{name}", nil, [])}
 
       [namespace, name, route, revision | path] when route in @routes ->
-        {:ok, ref(repo_type, "#{namespace}/#{name}", URI.decode(revision), Enum.map(path, &URI.decode/1))}
+        {name, revision, path} = with_special_ref(name, revision, path)
+        {:ok, ref(repo_type, "#{namespace}/#{name}", decode(revision), Enum.map(path, &decode/1))}
 
       _other ->
         invalid(path, "it is no page of a repository")
@@ -198,7 +209,23 @@ defmodule HfHub.RepoRef do
     %__MODULE__{repo_type: repo_type, repo_id: id, revision: revision, path: path}
   end
 
-  defp same_host?(url, endpoint), do: URI.parse(url).authority == URI.parse(endpoint).authority
+  # Hosts are the same in any case of letters.
+  defp host?(host, endpoint) do
+    host = String.downcase(host)
+    host in @hosts or host == authority(endpoint)
+  end
+
+  # Without a user and a password, which people paste along.
+  defp authority(url) do
+    uri = URI.parse(url)
+    host = String.downcase(uri.host || "")
+    if uri.port in [nil, 80, 443], do: host, else: "#{host}:#{uri.port}"
+  end
+
+  # As browsers and Python do: what is no code stays as it is.
+  defp decode(text) do
+    Regex.replace(~r/%([0-9a-fA-F]{2})/, text, fn _code, hex -> <<String.to_integer(hex, 16)>> end)
+  end
 
   defp relative(path, endpoint) do
     case URI.parse(endpoint).path do
@@ -263,6 +290,13 @@ defmodule HfHub.RepoRef do
   end
 
   defp invalid(given, why) do
-    {:error, Error.new(:invalid_name, "#{inspect(given)} names no repository: #{why}; accepted: #{@forms}")}
+    {:error, Error.new(:invalid_name, "#{shown(given)} names no repository: #{why}; accepted: #{@forms}")}
   end
+
+  # A password may be pasted along, and options given in the wrong place may hold a token.
+  defp shown(text) when is_binary(text), do: inspect(String.replace(text, ~r"//[^/@]*@", "//"))
+  defp shown(other) when is_atom(other) or is_number(other), do: inspect(other)
+  defp shown(other) when is_tuple(other), do: "this tuple"
+  defp shown(other) when is_list(other), do: "this list"
+  defp shown(_other), do: "this"
 end

@@ -7,6 +7,8 @@ defmodule HfHub.Request do
   alias HfHub.{Config, Error, Native, RepoRef, Telemetry}
   alias HfHub.Native.Nif
 
+  # Options hold tokens, and bodies hold what users write.
+  @derive {Inspect, only: [:method, :path, :query]}
   @enforce_keys [:method, :path, :opts]
 
   # No list of the Hub has so many pages: a server that sends on for ever is broken, or means harm.

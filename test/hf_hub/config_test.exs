@@ -10,23 +10,21 @@ defmodule HfHub.ConfigTest do
 
   @names ~w(HF_ENDPOINT HF_HOME HF_HUB_CACHE HUGGINGFACE_HUB_CACHE XDG_CACHE_HOME HF_TOKEN HUGGING_FACE_HUB_TOKEN
     LB_HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE TRANSFORMERS_OFFLINE HF_HUB_ETAG_TIMEOUT HF_HUB_DOWNLOAD_TIMEOUT
-    HF_HUB_DISABLE_IMPLICIT_TOKEN HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy no_proxy
+    HF_HUB_DISABLE_IMPLICIT_TOKEN HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy no_proxy all_proxy
+    HUGGINGFACE_CO_STAGING
     SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH HF_HUB_DISABLE_SYMLINKS)
 
-  setup do
-    before = Map.take(System.get_env(), @names)
-    Enum.each(@names, &System.delete_env/1)
-
-    on_exit(fn ->
-      Enum.each(@names, &System.delete_env/1)
-      System.put_env(before)
-      for {key, _} <- Application.get_all_env(:hf_hub), do: Application.delete_env(:hf_hub, key)
-    end)
-  end
+  setup do: own_env(@names)
 
   defp env(values), do: System.put_env(values)
   defp app(key, value), do: Application.put_env(:hf_hub, key, value)
   defp config(opts \\ []), do: Config.hub(opts) |> elem(1)
+
+  # What is sent cannot be read back, so this asks one step earlier.
+  defp sent_token(given \\ nil) do
+    {:ok, found} = Config.Token.find(given)
+    found && elem(found, 0)
+  end
 
   test "the endpoint: option, application, environment, default" do
     assert config().endpoint == "https://huggingface.co"
@@ -59,27 +57,27 @@ defmodule HfHub.ConfigTest do
 
   test "the token: first that is set, cleaned", context do
     env(%{"HF_HOME" => context.dir})
-    assert config().token == nil
+    assert sent_token() == nil
     File.write!(Path.join(context.dir, "token"), "hf_file\n")
-    assert config().token == "hf_file"
+    assert sent_token() == "hf_file"
     env(%{"LB_HF_TOKEN" => "hf_livebook"})
-    assert config().token == "hf_livebook"
+    assert sent_token() == "hf_livebook"
     env(%{"HUGGING_FACE_HUB_TOKEN" => "hf_old"})
-    assert config().token == "hf_old"
+    assert sent_token() == "hf_old"
     env(%{"HF_TOKEN" => " hf_env\r\n"})
-    assert config().token == "hf_env"
+    assert sent_token() == "hf_env"
     app(:token, "hf_app")
-    assert config().token == "hf_app"
-    assert config(token: "hf_call").token == "hf_call"
-    assert config(token: false).token == nil
+    assert sent_token() == "hf_app"
+    assert sent_token("hf_call") == "hf_call"
+    assert sent_token(false) == nil
     env(%{"HF_HUB_DISABLE_IMPLICIT_TOKEN" => "1"})
-    assert config().token == nil
-    assert config(token: true).token == "hf_app"
+    assert sent_token() == nil
+    assert sent_token(true) == "hf_app"
   end
 
   test "a token that must be there and is not is an error", context do
     env(%{"HF_HOME" => context.dir})
-    assert {:error, %{kind: :unauthorized, message: "no token found" <> _}} = Config.hub(token: true)
+    assert {:error, %{kind: :no_token, message: "no token found" <> _}} = Config.hub(token: true)
   end
 
   test "truth values are Python's" do
@@ -171,5 +169,85 @@ defmodule HfHub.ConfigTest do
     opts = [repo_id: "org/name", filename: "x", cache_dir: context.cache, endpoint: context.endpoint]
     assert {:error, %{kind: :io, message: message}} = Download.hf_hub_download(opts)
     assert message =~ "cannot read the certificates in `/ca.pem`"
+  end
+
+  describe "explain" do
+    defp explained(opts \\ []) do
+      for setting <- Config.explain(opts).settings,
+          into: %{},
+          do: {setting.name, {setting.value, setting.origin}}
+    end
+
+    test "tells every setting and where it comes from", context do
+      env(%{"HF_HOME" => context.dir})
+      assert %{endpoint: {"https://huggingface.co", :default}, token: {nil, :default}} = explained()
+      assert explained().cache_dir == {Path.join(context.dir, "hub"), {:env, "HF_HOME"}}
+      env(%{"HF_ENDPOINT" => "https://mirror.example", "HF_HUB_ETAG_TIMEOUT" => "2"})
+      app(:offline, true)
+      app(:endpoint, "https://app.example")
+
+      assert %{
+               endpoint: {"https://app.example", {:config, :endpoint}},
+               etag_timeout: {2000, {:env, "HF_HUB_ETAG_TIMEOUT"}},
+               offline: {true, {:config, :offline}}
+             } = explained()
+
+      assert explained(endpoint: "https://call.example").endpoint == {"https://call.example", :option}
+      assert_raise ArgumentError, ~r/Did you mean :endpoint/, fn -> Config.explain(endpiont: "x") end
+    end
+
+    test "shows no secret", context do
+      path = Path.join(context.dir, "token")
+      File.write!(path, "hf_CANARYcanaryCANARYcanary")
+
+      env(%{
+        "HF_TOKEN_PATH" => path,
+        "HTTPS_PROXY" => "http://me:hf_CANARY@proxy:3128",
+        "ALL_PROXY" => "me:hf_CANARY@p"
+      })
+
+      assert %{token: {"hf_****nary", {:file, ^path}}, http_proxy: {"****@p", {:env, "ALL_PROXY"}}} =
+               explained()
+
+      assert {"http://****@proxy:3128", {:env, "HTTPS_PROXY"}} = explained().https_proxy
+      assert {"****", :option} = explained(token: "hf_short").token
+      for text <- [inspect(Config.explain()), to_string(Config.explain())], do: refute(text =~ "CANARY")
+    end
+
+    test "is a table" do
+      env(%{"HF_TOKEN" => "hf_0123456789abcdefghij"})
+      table = inspect(Config.explain())
+      assert table =~ ~r/^endpoint +https:\S+ +default$/m
+      assert table =~ ~r/^token +hf_\*{4}ghij +HF_TOKEN$/m
+
+      columns =
+        for line <- String.split(table, "\n"),
+            line =~ "default",
+            do: line |> String.split("default") |> hd() |> String.length()
+
+      assert columns |> Enum.uniq() |> length() == 1
+    end
+  end
+
+  test "the token in the engine's hands cannot be read", context do
+    env(%{"HF_HOME" => context.dir, "HF_TOKEN" => "hf_CANARY"})
+    hub = config()
+    assert is_reference(hub.token) and hub.token_source == "HF_TOKEN"
+    refute inspect(hub, limit: :infinity) =~ "CANARY"
+  end
+
+  test "staging has an endpoint and tokens of its own", context do
+    env(%{"HUGGINGFACE_CO_STAGING" => "1", "HF_ENDPOINT" => "https://x.example", "HF_HOME" => context.dir})
+    assert Config.endpoint() == "https://hub-ci.huggingface.co"
+    assert {path, {:env, "HUGGINGFACE_CO_STAGING"}} = Config.Setting.find(:token_path)
+    assert path == Path.expand("~/.cache/huggingface_staging/token")
+    assert Config.cache_dir() == Path.join(context.dir, "hub")
+  end
+
+  test "paths may name variables, as in Python", context do
+    env(%{"HF_HOME" => "$HF_TEST_HOME/${HF_TEST_NONE}x", "HF_TEST_HOME" => context.dir})
+    assert Config.cache_dir() == Path.join(context.dir, "${HF_TEST_NONE}x/hub")
+  after
+    System.delete_env("HF_TEST_HOME")
   end
 end

@@ -30,6 +30,10 @@ defmodule HfHub.RepoRefTest do
           {"hf://datasets/org/name@refs/pr/1/b.txt", {:dataset, "org/name", "refs/pr/1", "b.txt"}},
           {"hf://org/name@refs/convert/parquet", {:model, "org/name", "refs/convert/parquet", nil}},
           {"hf://org/name/dir/file@1.txt", {:model, "org/name", nil, "dir/file@1.txt"}},
+          {"hf://org/name@refs/pr/1", {:model, "org/name", "refs/pr/1", nil}},
+          {"hf://org/name@refs/convert/duckdb.v1/a", {:model, "org/name", "refs/convert/duckdb.v1", "a"}},
+          {"hf://org/name@refs/pr/one", {:model, "org/name", "refs", "pr/one"}},
+          {"hf://org/name@50%zz", {:model, "org/name", "50%zz", nil}},
           {"hf://org/name/", {:model, "org/name", nil, nil}}
         ] do
       assert parse(uri) == expected, uri
@@ -45,13 +49,35 @@ defmodule HfHub.RepoRefTest do
            {:model, "org/name", "main", "a b/c.txt"}},
           {"https://huggingface.co/spaces/org/name/resolve/#{@sha}/app.py",
            {:space, "org/name", @sha, "app.py"}},
-          {"https://huggingface.co/org/name/blob/refs%2Fpr%2F3/x", {:model, "org/name", "refs/pr/3", "x"}}
+          {"https://huggingface.co/org/name/blob/refs%2Fpr%2F3/x", {:model, "org/name", "refs/pr/3", "x"}},
+          {"https://huggingface.co/org/name/blob/refs/pr/3/x", {:model, "org/name", "refs/pr/3", "x"}},
+          {"https://huggingface.co/org/name/tree", {:model, "org/name", nil, nil}},
+          {"https://HuggingFace.co/org/name/", {:model, "org/name", nil, nil}},
+          {"huggingface.co/org/name/blob/main/x", {:model, "org/name", "main", "x"}},
+          {"huggingface.co/datasets/org/name", {:dataset, "org/name", nil, nil}},
+          {"hf.co/org/name", {:model, "org/name", nil, nil}},
+          {"https://me:hf_CANARY@huggingface.co/org/name", {:model, "org/name", nil, nil}}
         ] do
       assert parse(url) == expected, url
     end
 
     assert parse("http://localhost:8080/hub/org/name/blob/main/x", :model, "http://localhost:8080/hub/") ==
              {:model, "org/name", "main", "x"}
+
+    assert parse("localhost:8080/hub/org/name", :model, "http://localhost:8080/hub/") ==
+             {:model, "org/name", nil, nil}
+  end
+
+  test "a password that was pasted along is not shown" do
+    for bad <- [
+          "https://me:hf_CANARY@example.com/org/name",
+          "https://hf_CANARY@huggingface.co/settings",
+          [token: "hf_CANARY"],
+          {:hf, "a/b", %{auth_token: "hf_CANARY"}}
+        ] do
+      assert {:error, error} = parse(bad)
+      refute inspect(error) =~ "CANARY"
+    end
   end
 
   test "near misses get the advice that fits" do
@@ -78,6 +104,16 @@ defmodule HfHub.RepoRefTest do
           "hf://org/name@",
           "https://example.com/org/name",
           "https://huggingface.co/settings/tokens/x/y",
+          "https://huggingface.co/org",
+          "huggingface.co",
+          "huggingface.co/org/name/discussions/1",
+          "https://huggingface.co.evil.example/org/name",
+          "https://huggingface.co@evil.example/org/name",
+          "hf://",
+          "hf://kernels/org/name",
+          "HF://org/name",
+          %{id: "org/name"},
+          {:hf, :name},
           :gpt2,
           {:local, "/tmp"},
           {:hf, "org/name", revision: 5},

@@ -40,6 +40,26 @@ defmodule HfHub.TelemetryTest do
     refute inspect(Process.info(self(), :messages)) =~ token()
   end
 
+  test "the three operations emit the same three events" do
+    metadata = %{repo_id: "a/b"}
+
+    for operation <- [:request, :download, :upload] do
+      assert HfHub.Telemetry.span(operation, metadata, fn -> {:ok, 1} end) == {:ok, 1}
+      assert_received {[:hf_hub, ^operation, :start], %{system_time: _, monotonic_time: _}, ^metadata}
+
+      assert_received {[:hf_hub, ^operation, :stop], %{duration: _},
+                       %{repo_id: "a/b", result: :ok, error: nil}}
+
+      error = Error.new(:internal, "x")
+      assert HfHub.Telemetry.span(operation, metadata, fn -> {:error, error} end) == {:error, error}
+      assert_received {[:hf_hub, ^operation, :stop], _, %{result: :error, error: ^error}}
+      assert catch_exit(HfHub.Telemetry.span(operation, metadata, fn -> exit(:stop) end)) == :stop
+
+      assert_received {[:hf_hub, ^operation, :exception], %{duration: _},
+                       %{kind: :exit, reason: :stop, stacktrace: [_ | _]}}
+    end
+  end
+
   test "a request is an event, and so is what interrupts it", context do
     request = Request.new(:get, "/api/models/*repo", [repo: "org/none"], endpoint: context.endpoint)
     assert {:error, %Error{}} = Request.run(request)

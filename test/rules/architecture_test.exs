@@ -40,8 +40,13 @@ defmodule HfHub.Rules.ArchitectureTest do
   end
 
   test "only HfHub.Config reads the environment and the application's" do
-    assert_only_in(["lib/hf_hub/config.ex"], "lib/**/*.ex", ~r/System\.(get_env|fetch_env)/)
-    assert_only_in(["lib/hf_hub/config.ex"], "lib/**/*.ex", ~r/Application\.(get_env|fetch_env|compile_env)/)
+    assert_only_in(["lib/hf_hub/config/source.ex"], "lib/**/*.ex", ~r/System\.(get_env|fetch_env)/)
+
+    assert_only_in(
+      ["lib/hf_hub/config/source.ex"],
+      "lib/**/*.ex",
+      ~r/Application\.(get_env|fetch_env|compile_env)/
+    )
   end
 
   test "no atom is made of data" do

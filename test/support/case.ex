@@ -16,7 +16,12 @@ defmodule HfHub.Case do
   setup do
     dir = Path.join(System.tmp_dir!(), "hf_hub_test_#{System.pid()}_#{System.unique_integer([:positive])}")
     File.mkdir_p!(dir)
-    on_exit(fn -> File.rm_rf!(dir) end)
+
+    on_exit(fn ->
+      HfHub.Canary.check!(dir)
+      File.rm_rf!(dir)
+    end)
+
     {:ok, dir: dir, cache: Path.join(dir, "cache"), endpoint: endpoint()}
   end
 
@@ -36,7 +41,22 @@ defmodule HfHub.Case do
 
     ExUnit.after_suite(fn _result ->
       LocalHub.stop(hub)
+      # Too late for a test to fail.
+      leaks = HfHub.Canary.files(root) ++ HfHub.Canary.seen()
+      if leaks != [], do: System.at_exit(fn _ -> exit({:shutdown, IO.inspect(leaks) && 1}) end)
       File.rm_rf!(root)
+    end)
+  end
+
+  @doc "Unsets variables for a test that sets them, and sets them back after it; for tests that do not run beside others."
+  def own_env(names) do
+    before = Map.take(System.get_env(), names)
+    Enum.each(names, &System.delete_env/1)
+
+    ExUnit.Callbacks.on_exit(fn ->
+      Enum.each(names, &System.delete_env/1)
+      System.put_env(before)
+      for {key, _value} <- Application.get_all_env(:hf_hub), do: Application.delete_env(:hf_hub, key)
     end)
   end
 

@@ -29,12 +29,16 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// 401: the token is missing or was refused.
+    /// 401: a token is needed, and none was sent.
+    NoToken => "no_token",
+    /// 401: the token was refused.
     Unauthorized => "unauthorized",
     /// 403.
     Forbidden => "forbidden",
     /// The repository asks for its terms to be accepted first.
     GatedRepo => "gated_repo",
+    /// Access was asked for, and nobody has decided yet.
+    GatedPending => "gated_pending",
     /// The Hub has disabled the repository.
     DisabledRepo => "disabled_repo",
     /// No such repository, or it is private and the token does not reach it.

@@ -1,11 +1,13 @@
 //! Turns what went wrong into a sentence for the person who can put it right.
 
+mod access;
+
 use std::fmt::Display;
 
 use crate::{
     cache::{layout::RepoDir, tree::Tree},
     download::{Mode, Spec},
-    error::{Error, ErrorKind, redacted},
+    error::{Error, ErrorKind},
     hub::Hub,
     names::{Commit, EntryPath, Repo, Revision},
     snapshot,
@@ -21,50 +23,20 @@ pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
 
 /// Adds repository and revision to an error, and what to do about it.
 pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
-    let kind = repo.kind().name();
-    let site = redacted(&hub.endpoint);
-    let site = site.trim_end_matches('/');
-    let page = format!("{site}/{}{}", repo.kind().url_prefix(), repo.id());
-    let signed_in = hub.token.is_some();
-    let message = match error.kind() {
-        ErrorKind::RepoNotFound if signed_in => format!(
-            "{kind} repository \"{repo}\" not found; check the name and :repo_type, and whether the token may read it"
-        ),
-        ErrorKind::RepoNotFound => format!(
-            "{kind} repository \"{repo}\" not found; check the name and :repo_type; \
-             if it is private or gated, pass :token or set HF_TOKEN"
-        ),
-        ErrorKind::GatedRepo if signed_in => format!(
-            "{kind} repository \"{repo}\" is gated and this token's account has no access yet; ask for it at {page}"
-        ),
-        ErrorKind::GatedRepo => format!(
-            "{kind} repository \"{repo}\" is gated; accept its terms at {page}, then pass :token or set HF_TOKEN"
-        ),
-        ErrorKind::DisabledRepo => {
-            format!("{kind} repository \"{repo}\" has been disabled by the Hub")
-        }
-        ErrorKind::RevisionNotFound => {
-            format!("{kind} repository \"{repo}\" has no revision \"{revision}\"")
-        }
-        // Not the Hub's word: the token was not even sent.
-        ErrorKind::Unauthorized if error.status().is_none() => error.message().to_owned(),
-        ErrorKind::Unauthorized if signed_in => format!(
-            "the Hub refused the token ({}); it may have expired or be mistyped, see {site}/settings/tokens",
-            error.message()
-        ),
-        ErrorKind::Unauthorized => format!(
-            "{}; the Hub wants to know who asks: pass :token or set HF_TOKEN",
-            error.message().trim_end_matches('.')
-        ),
-        ErrorKind::Forbidden => {
-            let words = error.message();
-            let advice = advice(words).map(|advice| format!("; {advice}")).unwrap_or_default();
-            let words = if advice.is_empty() { words } else { words.trim_end_matches('.') };
-            format!("access to {kind} repository \"{repo}\" is forbidden: {words}{advice}")
-        }
-        _ => error.message().to_owned(),
+    let error = match access::sentence(hub, Some(repo), &error) {
+        Some(message) => error.with_message(message),
+        None => error,
     };
-    let error = error.with_message(message).with_repo(repo);
+    let kind = repo.kind().name();
+    let error = match error.kind() {
+        ErrorKind::DisabledRepo => {
+            error.with_message(format!("{kind} repository \"{repo}\" has been disabled by the Hub"))
+        }
+        ErrorKind::RevisionNotFound => error
+            .with_message(format!("{kind} repository \"{repo}\" has no revision \"{revision}\"")),
+        _ => error,
+    }
+    .with_repo(repo);
     if error.revision().is_some() { error } else { error.with_revision(revision) }
 }
 
@@ -86,6 +58,14 @@ pub(crate) fn advice(words: &str) -> Option<&'static str> {
         Some("the token's account may read this, and not change it")
     } else {
         None
+    }
+}
+
+/// Adds to the error of a request that is about no repository what to do about it.
+pub fn request(hub: &Hub, error: Error) -> Error {
+    match access::sentence(hub, None, &error) {
+        Some(message) => error.with_message(message),
+        None => error,
     }
 }
 
@@ -151,30 +131,4 @@ fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {
         tree.files().filter_map(|(path, _)| Some((score(path.as_str())?, path.as_str()))).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, path)| format!("\"{path}\"")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{names::RepoType, testing};
-
-    #[test]
-    fn refusals_come_with_advice() {
-        let hub = testing::hub("https://hub.example");
-        let repo = Repo::new(RepoType::Model, "me/x").unwrap();
-        let main = Revision::parse("main").unwrap();
-        for (words, advice) in [
-            ("Forbidden: you must use a write token to upload.", "a token that may write"),
-            ("You don't have the rights to create a model under the namespace \"me\"", "a member"),
-            ("Private repository storage limit reached", "make room"),
-            ("Forbidden: pass `create_pr=1` as a query parameter", "create_pr: true"),
-        ] {
-            let error = Error::new(ErrorKind::Forbidden, words);
-            let message = repository(&hub, &repo, &main, error).message().to_owned();
-            assert!(message.contains(words.trim_end_matches('.')), "{message}");
-            assert!(message.contains(advice), "{message}");
-        }
-        let plain = repository(&hub, &repo, &main, Error::new(ErrorKind::Forbidden, "No."));
-        assert!(plain.message().ends_with("is forbidden: No."));
-    }
 }

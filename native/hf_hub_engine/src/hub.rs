@@ -56,6 +56,8 @@ pub struct Hub {
     pub endpoint: Url,
     /// Sent to the endpoint's own origin only.
     pub token: Option<Token>,
+    /// Where the token was found, for those who have to replace it.
+    pub token_source: Option<String>,
     /// The `User-Agent`.
     pub user_agent: HeaderValue,
     /// How long to wait for answers.

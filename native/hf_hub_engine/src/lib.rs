@@ -26,6 +26,7 @@ pub mod cache;
 pub mod hash;
 pub mod parallel;
 pub mod pattern;
+pub mod secrets;
 // Whole operations.
 pub mod card;
 pub mod download;

@@ -35,6 +35,7 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         client: Client::new(ClientConfig::default()),
         endpoint: Hub::parse_endpoint(endpoint).unwrap(),
         token: None,
+        token_source: None,
         user_agent: HeaderValue::from_static("test"),
         timeouts: Timeouts { headers: Duration::from_secs(5), idle: Duration::from_millis(500) },
         retry: Policy {

@@ -4,8 +4,10 @@
 //! redirect and repeats nothing: those need to know what is being fetched.
 
 mod body;
+mod broken;
 mod pulse;
 mod refusal;
+mod setup;
 
 pub use body::{Body, Moved};
 
@@ -17,14 +19,14 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Certificate, Method, NoProxy, Proxy, StatusCode, Url,
-    header::{HeaderMap, HeaderName, RETRY_AFTER},
+    Method, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderName, RETRY_AFTER},
 };
 
 use tokio::sync::OnceCell;
 
 use crate::{
-    error::{Error, ErrorKind, Result, redacted},
+    error::{Error, ErrorKind, Result},
     transport::{pulse::Pulse, refusal::Refusal},
 };
 
@@ -104,9 +106,24 @@ impl ClientConfig {
             .is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
     }
 
+    /// The proxy that `url` is asked through, for an error to name it.
     fn proxy_for(&self, url: &Url) -> Option<&str> {
         let proxy = if url.scheme() == "https" { &self.https_proxy } else { &self.http_proxy };
-        proxy.as_deref().filter(|_| !self.avoids_all_proxies())
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let near = host == "localhost" || host.starts_with("127.") || host == "::1";
+        let ends = |entry: &str| {
+            let entry = entry.trim().trim_start_matches('.');
+            !entry.is_empty()
+                && host
+                    .strip_suffix(entry)
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        let avoided = near
+            || self.avoids_all_proxies()
+            || setup::without_ports(self.no_proxy.as_deref().unwrap_or_default())
+                .split(',')
+                .any(ends);
+        proxy.as_deref().filter(|_| !avoided)
     }
 }
 
@@ -124,7 +141,7 @@ impl Client {
     async fn opened(&self, alone: bool) -> Result<&reqwest::Client> {
         let config = self.0.config.clone();
         // Reads the system's certificates.
-        let open = || async { crate::blocking::run(move || open(&config, alone)).await };
+        let open = || async { crate::blocking::run(move || setup::open(&config, alone)).await };
         let pool = if alone { &self.0.alone } else { &self.0.client };
         pool.get_or_try_init(open).await
     }
@@ -133,6 +150,7 @@ impl Client {
     pub async fn send(&self, request: Request) -> Result<Response> {
         let Request { method, url, headers, body, timeouts, alone } = request;
         let head = method == Method::HEAD;
+        let token = headers.get(AUTHORIZATION).cloned();
         let mut exchange = self.opened(alone).await?.request(method, url.clone()).headers(headers);
         let moved = body.as_ref().map(|body| body.moved.clone()).unwrap_or_default();
         if let Some(body) = body {
@@ -140,7 +158,9 @@ impl Client {
         }
         let inner = match body::answered(exchange.send(), timeouts.headers, &moved).await {
             Some(Ok(inner)) => inner,
-            Some(Err(error)) => return Err(broken(&url, error, self.0.config.proxy_for(&url))),
+            Some(Err(error)) => {
+                return Err(broken::error(&url, error, self.0.config.proxy_for(&url)));
+            }
             None => {
                 let host = url.host_str().unwrap_or_default();
                 let message =
@@ -153,7 +173,7 @@ impl Client {
         if status.is_success() || status.is_redirection() {
             return Ok(response);
         }
-        let facts = Refusal::read(response, head).await;
+        let facts = Refusal::read(response, head, token).await;
         Err(refused(&url, &facts))
     }
 }
@@ -186,7 +206,7 @@ impl Response {
         }
         let (began, idle) = (Instant::now(), self.pulse.idle);
         let message = match tokio::time::timeout(idle, self.inner.chunk()).await {
-            Ok(Err(error)) => return Err(broken(self.inner.url(), error, None)),
+            Ok(Err(error)) => return Err(broken::error(self.inner.url(), error, None)),
             Ok(Ok(chunk)) => {
                 let arrived = chunk.as_ref().map_or(0, Bytes::len);
                 if chunk.is_none() || self.pulse.beat(began.elapsed(), arrived) {
@@ -243,8 +263,7 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
             "the proxy asks for a user and a password; put them into its URL".to_owned()
         }
         (_, ErrorKind::RateLimited) => format!("{host} asks to slow down: too many requests"),
-        // Nothing that could forge a line of a log or steer a terminal.
-        (Some(words), _) => words.chars().filter(|c| !c.is_control()).take(1000).collect(),
+        (Some(words), _) => words.clone(),
         (None, _) => format!("{host} answered {status}"),
     };
     Error::new(kind, message)
@@ -264,6 +283,8 @@ fn kind_of(url: &Url, refusal: &Refusal) -> ErrorKind {
     match (refusal.header("x-error-code").unwrap_or_default(), status) {
         ("RevisionNotFound", _) => ErrorKind::RevisionNotFound,
         ("EntryNotFound", _) => ErrorKind::EntryNotFound,
+        // A header that only people read is all that tells these two apart.
+        ("GatedRepo", _) if said.contains("awaiting a review") => ErrorKind::GatedPending,
         ("GatedRepo", _) => ErrorKind::GatedRepo,
         _ if said == "Access to this resource is disabled." => ErrorKind::DisabledRepo,
         ("RepoNotFound", _) => ErrorKind::RepoNotFound,
@@ -272,6 +293,7 @@ fn kind_of(url: &Url, refusal: &Refusal) -> ErrorKind {
             ErrorKind::RepoNotFound
         }
         (_, 400 | 422) => ErrorKind::BadRequest,
+        (_, 401) if refusal.sent.is_none() => ErrorKind::NoToken,
         (_, 401) => ErrorKind::Unauthorized,
         (_, 403) => ErrorKind::Forbidden,
         (_, 404) => ErrorKind::NotFound,
@@ -312,130 +334,6 @@ fn announced_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
                 .saturating_add(grace),
         ),
     }
-}
-
-fn broken(url: &Url, error: reqwest::Error, proxy: Option<&str>) -> Error {
-    let host = url.host_str().unwrap_or_default();
-    let connecting = error.is_connect();
-    let error = error.without_url();
-    let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Transport };
-    let built = Error::new(kind, String::new()).with_source(error).with_url(url);
-    let reason = built.reason().unwrap_or_default();
-    let untrusted = reason.contains("certificate") || reason.contains("UnknownIssuer");
-    let through = proxy
-        .map(|proxy| format!(" through the proxy {}", without_password(proxy)))
-        .unwrap_or_default();
-    let message = if untrusted {
-        format!(
-            "the certificate of {host} is not trusted; behind a company proxy, name its CA in SSL_CERT_FILE"
-        )
-    } else if reason.contains("dns error") && proxy.is_none() {
-        format!("cannot find {host}; is the network up and the endpoint right?")
-    } else if kind == ErrorKind::Timeout {
-        format!("cannot connect to {host}{through} in time")
-    } else if connecting {
-        format!("cannot connect to {host}{through}")
-    } else {
-        format!("the connection to {host} broke")
-    };
-    let built = built.with_message(message);
-    if untrusted { built.permanent() } else { built }
-}
-
-fn without_password(url: &str) -> String {
-    url.parse().map_or_else(|_| "(which is no URL)".to_owned(), |url| redacted(&url))
-}
-
-/// Opens the pool.
-fn open(config: &ClientConfig, alone: bool) -> Result<reqwest::Client> {
-    // Fails only where a provider is installed already, which is what is wanted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let roots = read_certificates(&config.ca_files)?;
-    if !roots.is_empty() {
-        return builder(config, alone)?.tls_certs_only(roots).build().map_err(setup);
-    }
-    // Without any system store (a bare container) the builder fails; bundled roots serve.
-    let system = builder(config, alone)?.build();
-    system.or_else(|_| {
-        builder(config, alone)?.tls_certs_only(bundled_certificates()).build().map_err(setup)
-    })
-}
-
-fn builder(config: &ClientConfig, alone: bool) -> Result<reqwest::ClientBuilder> {
-    let mut builder = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .tcp_nodelay(true)
-        // A large window keeps one HTTP/2 stream as fast as one HTTP/1 connection.
-        .http2_initial_stream_window_size(4 << 20)
-        .http2_initial_connection_window_size(16 << 20);
-    if alone {
-        // HTTP/2 would send all parts of a file through one connection.
-        builder = builder.http1_only();
-    }
-    if let Some(timeout) = config.connect_timeout {
-        builder = builder.connect_timeout(timeout);
-    }
-    if config.avoids_all_proxies() {
-        return Ok(builder);
-    }
-    // This machine is never asked through another one, which would see the token.
-    let hosts = without_ports(config.no_proxy.as_deref().unwrap_or_default());
-    let no_proxy = NoProxy::from_string(&format!("{hosts},localhost,127.0.0.0/8,::1"));
-    let proxies = [(&config.http_proxy, true), (&config.https_proxy, false)];
-    for (url, plain) in proxies {
-        let Some(url) = url else { continue };
-        let proxy = if plain { Proxy::http(url) } else { Proxy::https(url) };
-        let proxy = proxy.map_err(|_| {
-            Error::new(
-                ErrorKind::Transport,
-                "the proxy URL cannot be used; expected scheme://host:port",
-            )
-        })?;
-        builder = builder.proxy(proxy.no_proxy(no_proxy.clone()));
-    }
-    Ok(builder)
-}
-
-/// `NO_PROXY` may name ports, which the HTTP library does not know.
-fn without_ports(hosts: &str) -> String {
-    let host = |entry: &str| match entry.trim().rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
-            host.to_owned()
-        }
-        _ => entry.trim().to_owned(),
-    };
-    hosts.split(',').map(host).collect::<Vec<_>>().join(",")
-}
-
-/// All certificates of all files; a folder of them may also hold other files.
-fn read_certificates(files: &[(PathBuf, Option<SystemTime>)]) -> Result<Vec<Certificate>> {
-    let mut certificates = Vec::new();
-    for (path, _) in files {
-        let pem = std::fs::read(path)
-            .map_err(|source| Error::io("read the certificates in", path, source))?;
-        certificates.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default());
-    }
-    if let (Some((path, _)), true) = (files.first(), certificates.is_empty()) {
-        let message = format!(
-            "`{}` holds no certificate in PEM form (SSL_CERT_FILE and the like)",
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::Transport, message));
-    }
-    Ok(certificates)
-}
-
-fn bundled_certificates() -> Vec<Certificate> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .filter_map(|der| Certificate::from_der(der).ok())
-        .collect()
-}
-
-fn setup(error: reqwest::Error) -> Error {
-    Error::new(ErrorKind::Transport, "cannot set up TLS and proxies").with_source(error)
 }
 
 /// A header name known at compile time.

@@ -23,6 +23,7 @@ use hf_hub_engine::{
     error::Result,
     names::{EntryPath, Repo, Revision},
     progress::Progress,
+    secrets,
 };
 use rustler::{
     Env, LocalPid, Monitor, NifMap, NifResult, NifTaggedEnum, Reference, Resource, ResourceArc,
@@ -388,6 +389,21 @@ fn hold<'a>(
         let (cache, (repo, revision)) = (CacheDir::new(&spec.cache_dir.0), spec.repo.names()?);
         let (kept, path) = take(&cache, &repo, &revision, spec.filename.as_deref()).await?;
         Hold::keep(handle, kept);
+        Ok(Reply::Path(path))
+    })
+}
+
+/// Waits for the lock of a file of secrets, and puts it into the handle; ends with `{:ok, path}`.
+#[rustler::nif]
+fn hold_secret<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    handle: ResourceArc<Hold>,
+    path: Path,
+) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
+        let (lock, path) = secrets::acquire(&path).await?;
+        Hold::keep(handle, Kept::File(lock));
         Ok(Reply::Path(path))
     })
 }

@@ -59,7 +59,8 @@ impl<'a> Decoder<'a> for Path {
 #[rustler(decode)]
 pub(crate) struct HubArgs {
     endpoint: String,
-    token: Option<String>,
+    token: Option<ResourceArc<Secret>>,
+    token_source: Option<String>,
     user_agent: String,
     offline: bool,
     connect_timeout: u64,
@@ -75,6 +76,12 @@ pub(crate) struct HubArgs {
     max_connections: u32,
     max_bandwidth: Option<ResourceArc<Limit>>,
 }
+
+/// A token in a term that shows nothing of it: stack traces and crash reports print arguments.
+pub(crate) struct Secret(pub(crate) String);
+
+#[rustler::resource_impl]
+impl Resource for Secret {}
 
 /// A limit on bytes a second that Elixir holds.
 pub(crate) struct Limit(pub(crate) Bandwidth);
@@ -98,7 +105,8 @@ impl HubArgs {
         Ok(Hub {
             client: pool::client(config),
             endpoint: Hub::parse_endpoint(&self.endpoint)?,
-            token: self.token.as_deref().map(Token::new).transpose()?,
+            token: self.token.as_ref().map(|secret| Token::new(&secret.0)).transpose()?,
+            token_source: self.token_source.clone(),
             user_agent: user_agent
                 .map_err(|_| Error::new(ErrorKind::InvalidName, "the user agent cannot be sent"))?,
             timeouts: Timeouts {

@@ -24,14 +24,14 @@ use hf_hub_engine::{
     error::ErrorKind,
     explain, extract, hash,
     progress::{Activity, Progress},
-    safetensors, snapshot, stream,
+    safetensors, secrets, snapshot, stream,
 };
 use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
 use crate::{
     decode::{
         CardArgs, DownloadArgs, ExtractArgs, HashArgs, Limit, LookUpArgs, RequestArgs,
-        SafetensorsArgs, SnapshotArgs, StreamArgs,
+        SafetensorsArgs, Secret, SnapshotArgs, StreamArgs,
     },
     encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
     job::{Job, Watch},
@@ -104,7 +104,7 @@ fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult
             Some((repo, revision)) => {
                 answer.map_err(|error| explain::repository(&hub, &repo, &revision, error))?
             }
-            None => answer?,
+            None => answer.map_err(|error| explain::request(&hub, error))?,
         };
         Ok(Reply::Answer(answer, spec.parse))
     })
@@ -188,6 +188,21 @@ fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult
     })
 }
 
+/// Replaces a file of secrets, or removes it where there is no content; ends with `{:ok, :done}`.
+#[rustler::nif]
+fn write_secret<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    path: decode::Path,
+    content: Option<ResourceArc<Secret>>,
+) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, Watch::default(), move |_| async move {
+        let content = content.map(|secret| secret.0.clone().into_bytes());
+        blocking::run(move || secrets::write(&path, content.as_deref())).await?;
+        Ok(Reply::Done)
+    })
+}
+
 /// Panics in the named place, to show that even then exactly one answer comes.
 #[rustler::nif]
 fn panic<'a>(env: Env<'a>, tag: Reference<'a>, place: Atom) -> NifResult<ResourceArc<Job>> {
@@ -220,6 +235,12 @@ fn acknowledge(job: ResourceArc<Job>) -> Atom {
 fn cancel(job: ResourceArc<Job>) -> Atom {
     job.cancel();
     atoms::ok()
+}
+
+/// A token as a term that shows nothing of it.
+#[rustler::nif]
+fn secret(text: String) -> ResourceArc<Secret> {
+    ResourceArc::new(Secret(text))
 }
 
 /// A limit on bytes a second; `nil` for none.

@@ -1,26 +1,54 @@
 //! What a server said when it refused: its words, its details, its id of the request.
 
 use bytes::Bytes;
-use reqwest::{StatusCode, header::HeaderMap};
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, HeaderValue},
+};
 
 use super::{REFUSAL_LIMIT, Response, text};
+
+/// The codes of OAuth's answers that say how a login goes on.
+const OAUTH_CODES: [&str; 5] =
+    ["authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_grant"];
+
+/// What is shown where a token was.
+const HIDDEN: &str = "(the token)";
 
 /// What a refusal said.
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// The `Authorization` that had been sent.
+    pub(super) sent: Option<HeaderValue>,
 }
 
 impl Refusal {
-    pub(super) async fn read(response: Response, head: bool) -> Self {
+    pub(super) async fn read(response: Response, head: bool, sent: Option<HeaderValue>) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = if head {
             Bytes::new()
         } else {
             response.bytes(REFUSAL_LIMIT).await.unwrap_or_default()
         };
-        Self { status, headers, body }
+        Self { status, headers, body, sent }.without_token()
+    }
+
+    /// Takes the token out of the body, should the other side have sent it back: what a refusal
+    /// says is shown to people.
+    pub(super) fn without_token(mut self) -> Self {
+        let token = self.token().to_owned();
+        let body = String::from_utf8_lossy(&self.body);
+        if !token.is_empty() && body.contains(&token) {
+            self.body = body.replace(&token, HIDDEN).into();
+        }
+        self
+    }
+
+    fn token(&self) -> &str {
+        let sent = self.sent.as_ref().and_then(|sent| sent.to_str().ok()).unwrap_or_default();
+        sent.trim_start_matches("Bearer ")
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -31,9 +59,23 @@ impl Refusal {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The Hub's own words, from the header or the JSON body, with what the body lists beside them.
+    /// The Hub's own words, fit to be shown: nothing that could forge a line of a log or steer a
+    /// terminal, and no token.
     pub(super) fn words(&self) -> Option<String> {
+        let words: String = self.said()?.chars().take(1000).collect();
+        let words = words.replace(char::is_control, " ");
+        let token = self.token();
+        Some(if token.is_empty() { words } else { words.replace(token, HIDDEN) })
+    }
+
+    /// What the header or the JSON body says, with what the body lists beside that. A code of
+    /// OAuth (RFC 6749) is for programs and stands for itself.
+    fn said(&self) -> Option<String> {
         let json = self.json().unwrap_or_default();
+        let code = json.get("error").and_then(serde_json::Value::as_str);
+        if let Some(code) = code.filter(|code| OAUTH_CODES.contains(code)) {
+            return Some(code.to_owned());
+        }
         let header = self.header("x-error-message").filter(|words| !words.is_empty());
         let main = match (header, json.get("error").or_else(|| json.get("message"))) {
             (Some(words), _) => words.to_owned(),

@@ -9,7 +9,35 @@ fn kind(url: &str, status: u16, headers: &[(&'static str, &'static str)]) -> Err
         .map(|(name, value)| (header_name(name), HeaderValue::from_static(value)))
         .collect();
     let status = StatusCode::from_u16(status).unwrap();
-    kind_of(&url.parse().unwrap(), &Refusal { status, headers, body: Bytes::new() })
+    kind_of(&url.parse().unwrap(), &refusal(status, headers, b"", Some("Bearer hf_CANARY")))
+}
+
+fn refusal(
+    status: StatusCode,
+    headers: HeaderMap,
+    body: &'static [u8],
+    sent: Option<&'static str>,
+) -> Refusal {
+    let sent = sent.map(HeaderValue::from_static);
+    Refusal { status, headers, body: Bytes::from_static(body), sent }
+}
+
+#[test]
+fn words_are_one_line_without_the_token() {
+    let body = b"{\"error\": \"no such token:\\n\\u001b[31mhf_CANARY\"}";
+    let refusal = refusal(StatusCode::FORBIDDEN, HeaderMap::new(), body, Some("Bearer hf_CANARY"));
+    assert_eq!(refusal.words().as_deref(), Some("no such token:  [31m(the token)"));
+    let refusal = refusal.without_token();
+    assert_eq!(refusal.json().unwrap()["error"], "no such token:\n\u{1b}[31m(the token)");
+}
+
+#[test]
+fn a_missing_token_is_not_a_bad_one() {
+    let who = "http://127.0.0.1/api/whoami-v2".parse().unwrap();
+    let asked =
+        |sent| kind_of(&who, &refusal(StatusCode::UNAUTHORIZED, HeaderMap::new(), b"", sent));
+    assert_eq!(asked(None), ErrorKind::NoToken);
+    assert_eq!(asked(Some("Bearer hf_CANARY")), ErrorKind::Unauthorized);
 }
 
 #[test]
@@ -22,6 +50,9 @@ fn answers_become_kinds() {
     assert_eq!(kind(file, 404, &code("RevisionNotFound")), ErrorKind::RevisionNotFound);
     assert_eq!(kind(file, 401, &code("GatedRepo")), ErrorKind::GatedRepo);
     assert_eq!(kind(file, 403, &code("GatedRepo")), ErrorKind::GatedRepo);
+    let waiting = "Your request to access model a/b is awaiting a review from the repo authors.";
+    let pending = [("x-error-code", "GatedRepo"), ("x-error-message", waiting)];
+    assert_eq!(kind(file, 403, &pending), ErrorKind::GatedPending);
     assert_eq!(kind(file, 404, &code("RepoNotFound")), ErrorKind::RepoNotFound);
     assert_eq!(kind(file, 401, &[]), ErrorKind::RepoNotFound);
     assert_eq!(
@@ -51,10 +82,26 @@ fn answers_become_kinds() {
 #[test]
 fn no_proxy_may_name_ports() {
     assert_eq!(
-        without_ports("a.example:8080, 10.0.0.0/8,::1,[::1]"),
+        setup::without_ports("a.example:8080, 10.0.0.0/8,::1,[::1]"),
         "a.example,10.0.0.0/8,::1,[::1]"
     );
-    assert_eq!(without_password("http://me:secret@proxy:3128"), "http://proxy:3128/");
+    let config = ClientConfig {
+        http_proxy: Some("http://proxy:3128".to_owned()),
+        no_proxy: Some(".corp.example, other:80".to_owned()),
+        ..ClientConfig::default()
+    };
+    for (url, asked) in [
+        ("http://hub.example/x", true),
+        ("http://127.0.0.1:8000/x", false),
+        ("http://hub.corp.example/x", false),
+        ("http://xcorp.example/x", true),
+        ("http://other/x", false),
+        ("https://hub.example/x", false),
+    ] {
+        assert_eq!(config.proxy_for(&url.parse().unwrap()).is_some(), asked, "{url}");
+    }
+    assert_eq!(broken::without_password("me:secret@proxy:3128"), "http://proxy:3128/");
+    assert_eq!(broken::without_password("http://me:secret@proxy:3128"), "http://proxy:3128/");
 }
 
 #[test]

@@ -1,0 +1,115 @@
+defmodule HfHub.Auth.Login do
+  # From a token that somebody gives, pastes or confirms in a browser to one that is stored.
+  @moduledoc false
+
+  require Logger
+
+  alias HfHub.Auth.{GitCredential, OAuth, Prompt, Store}
+  alias HfHub.Config.Token
+  alias HfHub.{Auth, Config, Error}
+
+  @doc "Logs in as the options say."
+  @spec run(keyword()) :: :ok | {:error, Error.t()}
+  def run(opts) do
+    network = Keyword.drop(opts, [:method, :show, :force, :token, :add_to_git_credential])
+    stored = if opts[:token] == nil and not opts[:force], do: Token.stored()
+
+    with :ok <- log_in(stored, opts, network) do
+      if opts[:add_to_git_credential] && !stored, do: tell_git(network)
+      :ok
+    end
+  end
+
+  defp tell_git(network) do
+    with {token, _place} <- Token.file() do
+      GitCredential.store(token, network[:endpoint] || Config.endpoint())
+    end
+  end
+
+  defp log_in(stored, opts, network) do
+    cond do
+      opts[:token] -> store([{"hf_token", Token.clean(opts[:token]) || ""}], network)
+      stored -> logged_in_already(stored)
+      true -> obtain(opts[:method] || method(), opts, network)
+    end
+  end
+
+  @doc "Says so where another token than the stored one is sent."
+  @spec warn_of_others(String.t()) :: :ok
+  def warn_of_others(token) do
+    case Token.stored() do
+      {other, place} when other != token ->
+        Logger.warning("#{Token.place(place)} holds another token, which is sent instead of the stored one")
+
+      _same ->
+        :ok
+    end
+  end
+
+  defp logged_in_already({_text, place}) do
+    IO.puts("Already logged in, by the token of #{Token.place(place)}; force: true logs in anew.")
+  end
+
+  defp method do
+    if Prompt.terminal?() do
+      choices = ["with your browser, on this or another machine", "by pasting a token"]
+      Enum.at([:browser, :paste], Prompt.choose("How would you like to log in?", choices) - 1)
+    else
+      :browser
+    end
+  end
+
+  defp obtain(:paste, _opts, network) do
+    IO.puts("Tokens are made at #{network[:endpoint] || Config.endpoint()}/settings/tokens")
+
+    with {:ok, text} <- Prompt.secret("Your token (it stays invisible): ") do
+      done(store([{"hf_token", Token.clean(text) || ""}], network))
+    end
+  end
+
+  defp obtain(:browser, opts, network) do
+    show = opts[:show] || (&print/1)
+
+    with {:ok, code} <- OAuth.begin(network),
+         _shown = show.(code),
+         {:ok, fields} <- OAuth.await(code, network),
+         :ok <- store(fields, network) do
+      if opts[:show], do: :ok, else: done(:ok)
+    end
+  end
+
+  defp print(code) do
+    IO.puts("""
+
+        Open this page in your browser:
+            #{printable(code.url)}
+
+        and enter the code: #{printable(code.user_code)}
+
+    Waiting ...
+    """)
+  end
+
+  # It comes from the network, and a terminal obeys.
+  defp printable(text), do: String.replace(text, ~r/[[:cntrl:]]/u, "")
+
+  defp done(:ok), do: IO.puts("Logged in.")
+  defp done(error), do: error
+
+  defp store([{"hf_token", text} | _more] = fields, network) do
+    with :ok <- check(text),
+         {:ok, whoami} <- Auth.whoami([token: text, cache: true] ++ network),
+         name = HfHub.Auth.Ini.name(whoami.auth.name || "oauth-#{whoami.name}"),
+         :ok <- Store.put(name, fields),
+         {:ok, _stored} <- Store.activate(name),
+         do: warn_of_others(text)
+  end
+
+  defp check(""), do: {:error, Error.new(:no_token, "the token is empty")}
+
+  defp check("api_org" <> _rest) do
+    {:error, Error.new(:unauthorized, "tokens of organizations cannot log in; use one of your own account")}
+  end
+
+  defp check(_text), do: :ok
+end

@@ -1,0 +1,93 @@
+defmodule HfHub.Auth.OAuth do
+  # The Hub's tokens for programs: asking a person for one by way of a browser (RFC 8628), and
+  # renewing it. Prints nothing and stores nothing.
+  @moduledoc false
+
+  alias HfHub.Auth.DeviceCode
+  alias HfHub.Config.Setting
+  alias HfHub.{Error, Request}
+
+  @device_code "urn:ietf:params:oauth:grant-type:device_code"
+
+  @doc "Begins a login."
+  @spec begin(keyword()) :: {:ok, DeviceCode.t()} | {:error, Error.t()}
+  def begin(opts) do
+    "/oauth/device" |> form([], opts) |> Request.run(&DeviceCode.from_json/1)
+  end
+
+  @doc "Asks until the person has decided or the code is too old: the fields of a stored token."
+  @spec await(DeviceCode.t(), keyword()) :: {:ok, [{String.t(), String.t()}]} | {:error, Error.t()}
+  def await(code, opts) do
+    await(code, opts, code.interval, now() + code.expires_in)
+  end
+
+  defp await(code, opts, interval, deadline) do
+    params = [grant_type: @device_code, device_code: code.device_code]
+
+    case "/oauth/token" |> form(params, opts) |> Request.run(&fields(&1, nil)) do
+      {:ok, fields} -> {:ok, fields}
+      {:error, error} -> go_on(error, code, opts, interval, deadline)
+    end
+  end
+
+  defp go_on(error, code, opts, interval, deadline) do
+    cond do
+      failure = failure(error) -> {:error, failure}
+      now() + interval >= deadline -> {:error, expired()}
+      true -> again(error, code, opts, interval, deadline)
+    end
+  end
+
+  defp again(error, code, opts, interval, deadline) do
+    interval = if error.message == "slow_down", do: interval + 5, else: interval
+    Process.sleep(interval * 1000)
+    await(code, opts, interval, deadline)
+  end
+
+  # What ends the login. Anything else (a broken line, a Hub that restarts) may be over a little later.
+  defp failure(%Error{kind: :bad_request, message: message} = error) do
+    case message do
+      waiting when waiting in ["authorization_pending", "slow_down"] -> nil
+      "access_denied" -> Error.new(:unauthorized, "the login was denied in the browser")
+      "expired_token" -> expired()
+      _other -> error
+    end
+  end
+
+  defp failure(%Error{kind: kind} = error)
+       when kind in [:offline, :no_token, :unauthorized, :forbidden, :not_found, :invalid_name],
+       do: error
+
+  defp failure(_transient), do: nil
+
+  defp expired do
+    Error.new(:timeout, "nobody confirmed the login in time; run HfHub.Auth.login() again for a new code")
+  end
+
+  @doc "Trades a refresh token for a new token: the fields of a stored token."
+  @spec refresh(String.t(), keyword()) :: {:ok, [{String.t(), String.t()}]} | {:error, Error.t()}
+  def refresh(refresh_token, opts) do
+    params = [grant_type: "refresh_token", refresh_token: refresh_token]
+    "/oauth/token" |> form(params, opts) |> Request.run(&fields(&1, refresh_token))
+  end
+
+  defp form(path, params, opts) do
+    client = [client_id: Setting.value(:device_client_id)]
+    Request.new(:post, path, [], Keyword.put(opts, :token, false)) |> Request.form(client ++ params)
+  end
+
+  # A Hub that sends no new refresh token wants the old one again.
+  defp fields(%{"access_token" => token} = answer, refresh_token) when is_binary(token) do
+    refresh_token = if is_binary(answer["refresh_token"]), do: answer["refresh_token"], else: refresh_token
+    lifetime = answer["expires_in"]
+    expires_at = if is_integer(lifetime), do: to_string(System.os_time(:second) + lifetime)
+
+    for {name, value} <- [hf_token: token, refresh_token: refresh_token, expires_at: expires_at],
+        value != nil,
+        do: {to_string(name), value}
+  end
+
+  defp fields(_other, _refresh_token), do: raise(HfHub.Decode.Error, message: "it holds no token")
+
+  defp now, do: System.monotonic_time(:second)
+end

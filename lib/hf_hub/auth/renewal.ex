@@ -1,0 +1,80 @@
+defmodule HfHub.Auth.Renewal do
+  # Tokens of a login by browser expire. One that soon will is renewed when it is used, and the
+  # files are rewritten for all clients. A renewal that fails leaves the old token: the Hub then
+  # says what is wrong with it.
+  @moduledoc false
+
+  require Logger
+
+  alias HfHub.Auth.{Memory, OAuth, Store}
+  alias HfHub.Config.{Setting, Token}
+  alias HfHub.Error
+
+  # Seconds, as Python has them: so much before the end, and so long until the next look.
+  @margin 24 * 3600
+  @pause 300
+
+  @doc "The token to send in place of one that was read from the file."
+  @spec fresh(String.t()) :: String.t()
+  def fresh(token) do
+    key = Memory.key(:renewal, [token])
+    if now() < (Memory.get(key) || 0), do: token, else: look(token, key)
+  end
+
+  defp look(token, key) do
+    stored =
+      with {:ok, tokens} <- Store.list(), do: Enum.find(tokens, &(&1.token == token and &1.refreshable))
+
+    case stored do
+      %{expires_at: time} ->
+        due = DateTime.to_unix(time) - @margin
+        if due > now(), do: keep(token, key, due), else: renew(stored, key)
+
+      _none_or_unreadable ->
+        # Somebody may have renewed it since it was read.
+        with {newer, _path} when newer != token <- Token.file() do
+          newer
+        else
+          _same -> keep(token, key, now() + @pause)
+        end
+    end
+  end
+
+  defp renew(stored, key) do
+    opts = [retries: 0, timeout: Setting.value(:download_timeout)]
+
+    if Setting.value(:offline) do
+      stored.token
+    else
+      stored.name
+      |> Store.renew(stored.token, &OAuth.refresh(&1.refresh_token, opts))
+      |> renewed(stored, key)
+    end
+  end
+
+  defp renewed({:ok, token}, _stored, _key) do
+    # Also where its whole life is shorter than the margin.
+    keep(token, Memory.key(:renewal, [token]), now() + @pause)
+  end
+
+  defp renewed({:error, %Error{message: "invalid_grant"}}, stored, key) do
+    Logger.warning(
+      "the login #{inspect(stored.name)} has ended; log in again with HfHub.Auth.login(force: true)"
+    )
+
+    # An atom is later than any number: it is not tried again.
+    keep(stored.token, key, :never)
+  end
+
+  defp renewed({:error, error}, stored, key) do
+    Logger.warning("the token #{inspect(stored.name)} could not be renewed: #{Exception.message(error)}")
+    keep(stored.token, key, now() + @pause)
+  end
+
+  defp keep(token, key, until) do
+    Memory.put(key, until)
+    token
+  end
+
+  defp now, do: System.os_time(:second)
+end

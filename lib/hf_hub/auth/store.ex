@@ -1,0 +1,136 @@
+defmodule HfHub.Auth.Store do
+  # The two files that all Hugging Face clients on this machine share: `token`, the one in use,
+  # and `stored_tokens` beside it, all of them with their names. Whoever changes one holds the
+  # lock that Python takes, too.
+  @moduledoc false
+
+  alias HfHub.Auth.{Ini, StoredToken}
+  alias HfHub.Config.{Setting, Token}
+  alias HfHub.{Error, Native}
+  alias HfHub.Native.Nif
+
+  @type fields :: [{String.t(), String.t()}]
+
+  @doc "All stored tokens, in the order of their names."
+  @spec list() :: {:ok, [StoredToken.t()]} | {:error, Error.t()}
+  def list do
+    with {:ok, sections} <- read() do
+      {:ok, sections |> Enum.sort() |> Enum.map(&StoredToken.from_section/1)}
+    end
+  end
+
+  @doc "Stores a token under a name, of which older fields are dropped."
+  @spec put(String.t(), fields()) :: :ok | {:error, Error.t()}
+  def put(name, fields) do
+    locked(fn ->
+      with {:ok, sections} <- read(), do: write(List.keystore(sections, name, 0, {name, fields}))
+    end)
+  end
+
+  @doc "Removes a name, and the token in use if it is that one."
+  @spec delete(String.t()) :: :ok | {:error, Error.t()}
+  def delete(name) do
+    locked(fn ->
+      with {:ok, token} <- fetch(name),
+           {:ok, sections} <- read(),
+           :ok <- write(List.keydelete(sections, name, 0)),
+           do: if(active?(token), do: write_file(path(), nil), else: :ok)
+    end)
+  end
+
+  @doc "Removes both files."
+  @spec clear() :: :ok | {:error, Error.t()}
+  def clear do
+    with :ok <- write_file(path(), nil), do: write_file(stored_path(), nil)
+  end
+
+  @doc "Makes a stored token the one in use, for every client on this machine."
+  @spec activate(String.t()) :: {:ok, StoredToken.t()} | {:error, Error.t()}
+  def activate(name) do
+    with {:ok, stored} <- fetch(name),
+         :ok <- write_file(path(), stored.token),
+         do: {:ok, stored}
+  end
+
+  @doc """
+  Lets `work` make new fields for the section of a token; nobody else changes the files meanwhile. `work` gets what the section holds by
+  then. The token in use is replaced along with the section.
+  """
+  @spec renew(String.t(), String.t(), (StoredToken.t() -> {:ok, fields()} | {:error, term()})) ::
+          {:ok, String.t()} | {:error, term()}
+  def renew(name, old, work) do
+    locked(fn ->
+      with {:ok, stored} <- fetch(name) do
+        # Another process may have been faster.
+        if stored.token == old, do: renewed(stored, work.(stored)), else: {:ok, stored.token}
+      end
+    end)
+  end
+
+  defp renewed(stored, {:ok, fields}) do
+    {"hf_token", token} = List.keyfind(fields, "hf_token", 0)
+    # First the one that is read first: who finds the old token in neither file asks no more.
+    with :ok <- if(active?(stored), do: write_file(path(), token), else: :ok),
+         {:ok, sections} <- read(),
+         :ok <- write(List.keystore(sections, stored.name, 0, {stored.name, fields})),
+         do: {:ok, token}
+  end
+
+  defp renewed(_stored, {:error, reason}), do: {:error, reason}
+
+  defp fetch(name) do
+    with {:ok, tokens} <- list() do
+      case Enum.find(tokens, &(&1.name == name)) do
+        nil -> {:error, Error.new(:not_found, unknown(name, tokens))}
+        stored -> {:ok, stored}
+      end
+    end
+  end
+
+  defp unknown(name, []), do: "there is no stored token #{inspect(name)}, nor any other"
+
+  defp unknown(name, tokens) do
+    "there is no stored token #{inspect(name)}; there are #{Enum.map_join(tokens, ", ", &inspect(&1.name))}"
+  end
+
+  defp active?(stored), do: match?({text, _place} when text == stored.token, Token.file())
+
+  defp read do
+    path = stored_path()
+
+    case File.read(path) do
+      {:ok, text} ->
+        if String.valid?(text), do: {:ok, Ini.parse(text)}, else: {:error, Error.new(:io, damaged(path))}
+
+      {:error, reason} when reason in [:enoent, :enotdir] ->
+        {:ok, []}
+
+      {:error, reason} ->
+        {:error, Error.new(:io, "cannot read `#{path}`: #{:file.format_error(reason)}")}
+    end
+  end
+
+  defp damaged(path), do: "`#{path}`, where tokens are kept, is no text; remove it and log in again"
+
+  defp write(sections), do: write_file(stored_path(), Ini.render(sections))
+
+  defp write_file(path, content) do
+    content = content && Nif.secret(content)
+    with {:ok, :done} <- Native.run(&Nif.write_secret(&1, path, content)), do: :ok
+  end
+
+  defp locked(work) do
+    handle = Nif.new_hold()
+
+    with {:ok, _path} <- Native.run(&Nif.hold_secret(&1, handle, stored_path())) do
+      try do
+        work.()
+      after
+        Nif.release(handle)
+      end
+    end
+  end
+
+  defp path, do: Setting.value(:token_path)
+  defp stored_path, do: Path.join(Path.dirname(path()), "stored_tokens")
+end

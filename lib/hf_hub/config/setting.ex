@@ -1,0 +1,198 @@
+defmodule HfHub.Config.Setting do
+  @moduledoc """
+  One setting: its name, its value, and where that comes from. `HfHub.Config.explain/1` lists them.
+
+    * `:value` - what a call uses; a token is masked, and so is a proxy's password
+    * `:origin` - `:option`, `{:config, key}`, `{:env, variable}`, `{:file, path}` or `:default`
+  """
+
+  alias HfHub.Config.Source
+
+  @enforce_keys [:name, :value, :origin]
+  defstruct [:name, :value, :origin]
+
+  @type t :: %__MODULE__{name: atom(), value: term(), origin: Source.origin()}
+
+  @home "~/.cache/huggingface"
+  @staging "https://hub-ci.huggingface.co"
+
+  # `app` is the type of the value in `config :hf_hub`, `env` are variables with the form of their text. The first
+  # that says something counts.
+  @table [
+    endpoint: [
+      app: :string,
+      env: [{"HUGGINGFACE_CO_STAGING", {:if_true, @staging}}, {"HF_ENDPOINT", :text}],
+      default: "https://huggingface.co",
+      doc: "the Hub's base URL"
+    ],
+    cache_dir: [
+      app: :path,
+      env: [
+        {"HF_HUB_CACHE", :path},
+        {"HUGGINGFACE_HUB_CACHE", :path},
+        {"HF_HOME", {:below, "hub"}},
+        {"XDG_CACHE_HOME", {:below, "huggingface/hub"}}
+      ],
+      default: {:path, @home <> "/hub"},
+      doc: "the folder of the cache"
+    ],
+    token_path: [
+      env: [
+        {"HUGGINGFACE_CO_STAGING", {:if_true, {:path, @home <> "_staging/token"}}},
+        {"HF_TOKEN_PATH", :path},
+        {"HF_HOME", {:below, "token"}},
+        {"XDG_CACHE_HOME", {:below, "huggingface/token"}}
+      ],
+      default: {:path, @home <> "/token"},
+      doc: "the file of the token in use; `stored_tokens` lies beside it"
+    ],
+    implicit_token: [
+      env: [{"HF_HUB_DISABLE_IMPLICIT_TOKEN", :no_flag}],
+      default: true,
+      doc: "whether the stored token is sent without being asked for"
+    ],
+    offline: [
+      app: :boolean,
+      env: [{"HF_HUB_OFFLINE", :flag}, {"TRANSFORMERS_OFFLINE", :flag}],
+      default: false,
+      doc: "whether the network is out of bounds"
+    ],
+    etag_timeout: [
+      app: :pos_integer,
+      env: [{"HF_HUB_ETAG_TIMEOUT", :seconds}],
+      default: 10_000,
+      doc: "the wait for a connection and the first answer, in ms (seconds in the environment)"
+    ],
+    download_timeout: [
+      app: :pos_integer,
+      env: [{"HF_HUB_DOWNLOAD_TIMEOUT", :seconds}],
+      default: 10_000,
+      doc: "the wait between two pieces of a body, in ms (seconds in the environment)"
+    ],
+    symlinks: [
+      app: :boolean,
+      env: [{"HF_HUB_DISABLE_SYMLINKS", :no_flag}],
+      default: true,
+      doc: "whether the cache may hold links"
+    ],
+    progress_bars: [
+      env: [{"HF_HUB_DISABLE_PROGRESS_BARS", :no_flag}],
+      doc: "whether lines of progress are shown; otherwise the place of output decides"
+    ],
+    http_proxy: [
+      app: :string,
+      env: [
+        {"http_proxy", :text},
+        {"HTTP_PROXY", :text},
+        {"all_proxy", :text},
+        {"ALL_PROXY", :text}
+      ],
+      doc: "the proxy for `http://`"
+    ],
+    https_proxy: [
+      app: :string,
+      env: [
+        {"https_proxy", :text},
+        {"HTTPS_PROXY", :text},
+        {"all_proxy", :text},
+        {"ALL_PROXY", :text}
+      ],
+      doc: "the proxy for `https://`"
+    ],
+    no_proxy: [
+      app: :string,
+      env: [{"no_proxy", :text}, {"NO_PROXY", :text}],
+      doc: "hosts that are reached without a proxy; this machine always is"
+    ],
+    ca_file: [
+      app: :path,
+      env:
+        for(
+          name <- ~w(SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH),
+          do: {name, :path}
+        ),
+      doc: "certificates to trust instead of the system's: a PEM file or a folder of them"
+    ],
+    ca_dir: [
+      env: [{"SSL_CERT_DIR", :text}],
+      doc: "folders of such certificates, with `:` between them, where no file is named"
+    ],
+    max_connections: [
+      app: :pos_integer,
+      default: 8,
+      doc: "connections for the parts of large files"
+    ],
+    max_bandwidth: [
+      app: :pos_integer,
+      doc: "bytes a second, all downloads of the VM together"
+    ],
+    user_agent_origin: [
+      env: [{"HF_HUB_USER_AGENT_ORIGIN", :text}],
+      doc: "added to the user agent"
+    ],
+    device_client_id: [
+      env: [{"HF_DEVICE_CODE_OAUTH_CLIENT_ID", :text}],
+      # Not a secret: it names Hugging Face's own clients to the Hub.
+      default: "26be6b09-91c5-47da-9861-d2d2bb7a7e36",
+      doc: "the id under which `HfHub.Auth.login/1` asks for a login by browser"
+    ],
+    oidc_resource: [
+      env: [{"HF_OIDC_RESOURCE", :text}],
+      doc: "the repository or user for which a CI job gets a token of its own"
+    ],
+    local_hub_executable: [
+      app: :path,
+      env: [{"HF_HUB_SERVER_PATH", :text}],
+      doc: "the program of `HfHub.LocalHub`"
+    ]
+  ]
+
+  @doc false
+  @spec names() :: [atom()]
+  def names, do: Keyword.keys(@table)
+
+  @doc false
+  # The value of a setting, and where it comes from.
+  @spec find(atom(), keyword()) :: {term(), Source.origin()}
+  def find(name, opts \\ []) do
+    rule = Keyword.fetch!(@table, name)
+
+    option(name, opts) || app(name, rule[:app]) || Enum.find_value(rule[:env] || [], &env/1) ||
+      {ready(rule[:default]), :default}
+  end
+
+  @doc false
+  @spec value(atom(), keyword()) :: term()
+  def value(name, opts \\ []), do: name |> find(opts) |> elem(0)
+
+  @doc false
+  # The table for people.
+  @spec docs() :: String.t()
+  def docs do
+    rows =
+      for {name, rule} <- @table do
+        app = if rule[:app], do: "`#{inspect(name)}`", else: ""
+        env = Enum.map_join(rule[:env] || [], ", ", fn {variable, _form} -> "`#{variable}`" end)
+        "| #{rule[:doc]} | #{app} | #{env} | #{shown(rule[:default])} |"
+      end
+
+    Enum.join(["| setting | `config :hf_hub` | environment | default |", "|---|---|---|---|" | rows], "\n")
+  end
+
+  defp option(name, opts), do: if((value = opts[name]) != nil, do: {value, :option})
+
+  defp app(_name, nil), do: nil
+  defp app(name, type), do: if((value = Source.app(name, type)) != nil, do: {value, {:config, name}})
+
+  defp env({variable, form}) do
+    if (value = Source.env(variable, form)) != nil, do: {ready(value), {:env, variable}}
+  end
+
+  # Not expanded before it is needed: a service may have no home folder, and need none.
+  defp ready({:path, path}), do: Source.expand(path)
+  defp ready(value), do: value
+
+  defp shown(nil), do: "none"
+  defp shown({:path, path}), do: "`#{path}`"
+  defp shown(value), do: "`#{value}`"
+end

@@ -1,0 +1,149 @@
+defmodule HfHub.CanaryTest do
+  # Real work with a token that must be seen nowhere; see HfHub.Canary, which watches every other
+  # test in the same way.
+  use HfHub.Case, async: false
+
+  require Logger
+
+  alias HfHub.{Api, Auth, Canary, Config, Download, Error, Git, LocalHub, Request}
+
+  @names ~w(HF_HOME HF_ENDPOINT HF_TOKEN HTTPS_PROXY)
+
+  setup context do
+    own_env(@names)
+    System.put_env(%{"HF_HOME" => Path.join(context.dir, "home"), "HF_ENDPOINT" => context.endpoint})
+
+    user = "canary#{System.unique_integer([:positive])}"
+    token = "hf_CANARY#{System.unique_integer([:positive])}"
+    LocalHub.command!(hub(), ["user", "add", user, "--org", "org", "--token", token])
+    {:ok, user: user, token: token}
+  end
+
+  # What a user could print of it.
+  defp shown(term) do
+    texts = [inspect(term, limit: :infinity, printable_limit: :infinity)]
+    texts = if is_exception(term), do: [Exception.message(term) | texts], else: texts
+    Enum.each(texts, &refute(&1 =~ Canary.word()))
+    term
+  end
+
+  defp fails(result) do
+    assert {:error, %Error{} = error} = result
+    shown(error)
+  end
+
+  defp succeeds(result) do
+    assert {:ok, value} = result
+    shown(value)
+  end
+
+  test "reading, downloading and failing show no token", %{token: token} = context do
+    {id, _commit} = repo(context, %{"a.txt" => "a", "b.safetensors" => large(300_000)}, private: true)
+    {gated, _commit} = repo(context, %{"a.txt" => "a"}, gated: :manual, id: "stranger/#{Path.basename(id)}")
+    opts = opts(context, token: token)
+    api = Keyword.take(opts, [:endpoint, :token])
+
+    succeeds(Download.hf_hub_download([repo_id: id, filename: "b.safetensors"] ++ opts))
+    succeeds(Download.snapshot_download([repo_id: id] ++ opts))
+
+    shown(Download.download_stream!([repo_id: id, filename: "a.txt"] ++ Keyword.delete(opts, :cache_dir)))
+    |> Enum.to_list()
+
+    succeeds(Api.model_info(id, api))
+    succeeds(Api.list_models(api ++ [author: "org", limit: 5]))
+    shown(Api.stream_models(api)) |> Enum.take(1)
+    succeeds(Git.list_refs(id, api))
+    succeeds(Auth.whoami([cache: true] ++ api))
+    shown(Config.explain(api))
+    shown(Request.new(:get, "/api/models", [], api))
+
+    fails(Download.hf_hub_download([repo_id: id, filename: "none"] ++ opts))
+    fails(Download.hf_hub_download([repo_id: gated, filename: "a.txt"] ++ opts))
+    fails(Download.snapshot_download([repo_id: id <> "x"] ++ opts))
+    fails(Api.model_info("https://me:#{token}@elsewhere.example/a/b", api))
+    fails(Api.model_info({:hf, :a, auth_token: token}, api))
+    fails(Auth.validate_token(token <> "x"))
+    fails(Auth.validate_token(token <> "\u0001"))
+
+    # Plain http to a stranger.
+    assert fails(Api.model_info(id, Keyword.put(api, :endpoint, "http://hub.invalid"))).kind == :unauthorized
+    # A server that sends back what it got.
+    fault(id, %{kind: "status", code: 403, body: ~s({"error": "who is #{token}?"})}, %{times: 1})
+    assert fails(Api.model_info(id, api)).status == 403
+  end
+
+  test "logging in and out shows no token", %{token: token, dir: dir, user: user} do
+    Auth.login!(token: token)
+    shown(Auth.list_tokens!())
+    shown(:persistent_term.get())
+    System.put_env("HF_TOKEN", token <> "x")
+    fails(Auth.whoami())
+    fails(Auth.logout())
+    System.delete_env("HF_TOKEN")
+
+    Auth.login!(
+      method: :browser,
+      show: &LocalHub.command!(hub(), ["user", "approve", shown(&1).user_code, user])
+    )
+
+    shown(Auth.list_tokens!())
+    Auth.logout!()
+    assert Canary.files(dir) == []
+  end
+
+  test "what crashes with a token in its hands reports none", %{token: token} = context do
+    Process.flag(:trap_exit, true)
+    opts = opts(context, token: token)
+
+    crashes = [
+      fn -> Download.hf_hub_download!([repo_id: "org/none", filename: "a"] ++ opts) end,
+      fn -> Download.hf_hub_download([repo_id: "org/none", filenam: "a"] ++ opts) end,
+      fn -> Api.model_info("org/none", token: {token}) end,
+      # Where people put it who do not look.
+      fn -> Auth.whoami(token) end,
+      # What the native function does not understand: its arguments are part of the report.
+      fn -> Request.run(Request.new(:get, "/api/models", [], timeout: -1, token: token)) end,
+      fn -> Enum.to_list(Download.download_stream!(repo_id: "org/none", filename: "x", token: token)) end
+    ]
+
+    for crash <- crashes do
+      {:ok, pid} = Task.start_link(crash)
+      assert_receive {:EXIT, ^pid, {reason, _stack}}, 20_000
+      shown(reason)
+    end
+
+    # A process that is asked for its state, and one that is killed in the middle.
+    shown(:sys.get_state(hub()))
+    shown(:sys.get_status(hub()))
+  end
+
+  test "the watch is awake" do
+    planted = Canary.planted() <> to_string(System.unique_integer([:positive]))
+    Logger.debug("planted: #{planted}")
+    error = Error.new(:internal, planted)
+    {:ok, pid} = Task.start(fn -> raise planted end)
+    ref = Process.monitor(pid)
+    assert_receive {:DOWN, ^ref, :process, _pid, _reason}
+
+    places = fn ->
+      for {_word, place, text} <- Canary.seen(Canary.planted()), text =~ planted, do: elem(place, 0)
+    end
+
+    eventually(fn ->
+      Enum.sort(Enum.uniq(places.())) == [:error, :log] and Enum.count(places.(), &(&1 == :log)) >= 2
+    end)
+
+    assert error.message == planted
+  end
+
+  test "the watch looks into files, but not into those that hold tokens", %{dir: dir} do
+    for name <- ["cache/blobs/x", "home/token", "home/stored_tokens", "cache/.locks/y"] do
+      path = Path.join(dir, name)
+      File.mkdir_p!(Path.dirname(path))
+      File.write!(path, <<0, 255, Canary.planted()::binary, 0>>)
+    end
+
+    found = for path <- Canary.files(dir, Canary.planted()), do: Path.relative_to(path, dir)
+    assert Enum.sort(found) == ["cache/.locks/y", "cache/blobs/x"]
+  end
+end

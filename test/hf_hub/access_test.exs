@@ -1,0 +1,89 @@
+defmodule HfHub.AccessTest do
+  # Each reason for which the Hub refuses is an error of its own, which says what to do and where.
+  use HfHub.Case, async: true
+
+  alias HfHub.{Api, Download, Error, LocalHub, Request}
+
+  setup context do
+    user = "user#{System.unique_integer([:positive])}"
+    token = LocalHub.command!(hub(), ["user", "add", user])
+    {gated, _} = repo(context, %{"a" => "1"}, gated: :manual)
+    {private, _} = repo(context, %{"a" => "1"}, private: true)
+    {:ok, user: user, token: token, gated: gated, private: private}
+  end
+
+  defp get(context, id, token) do
+    {:error, %Error{} = error} =
+      Download.hf_hub_download(opts(context, repo_id: id, filename: "a", token: token))
+
+    for text <- [Exception.message(error), inspect(error)], is_binary(token), do: refute(text =~ token)
+    {error.kind, error.message}
+  end
+
+  test "a repository that is gated: nobody, a stranger, one who has asked, one who was rejected", context do
+    %{gated: id, token: token, user: user, endpoint: endpoint} = context
+    page = "#{endpoint}/#{id}"
+
+    assert {:gated_repo, message} = get(context, id, false)
+
+    assert message =~ "accept its terms at #{page}" and
+             message =~ "make a token at #{endpoint}/settings/tokens"
+
+    assert {:gated_repo, message} = get(context, id, token)
+    assert message =~ "the account of this token has no access; ask for it at #{page}"
+
+    LocalHub.command!(hub(), ["repo", "request", id, user])
+    assert {:gated_pending, message} = get(context, id, token)
+    assert message =~ "its authors have not decided yet" and message =~ page
+
+    LocalHub.command!(hub(), ["repo", "reject", id, user])
+    assert {:gated_repo, message} = get(context, id, token)
+    assert message =~ "its authors have rejected the request; see #{page}"
+
+    LocalHub.command!(hub(), ["repo", "grant", id, user])
+    assert {:ok, _path} = Download.hf_hub_download(opts(context, repo_id: id, filename: "a", token: token))
+  end
+
+  test "a token whose permissions are too narrow", context do
+    %{gated: id, user: user, endpoint: endpoint} = context
+    LocalHub.command!(hub(), ["repo", "grant", id, user])
+    narrow = LocalHub.command!(hub(), ["user", "add", user, "--role", "fine-grained"])
+    assert {:gated_repo, message} = get(context, id, narrow)
+    assert message =~ "this token may not read gated repositories; allow it at #{endpoint}/settings/tokens"
+
+    read = LocalHub.command!(hub(), ["user", "add", user, "--role", "read"])
+    request = Request.new(:post, "/api/repos/create", [], endpoint: endpoint, token: read)
+    assert {:error, %Error{kind: :forbidden} = error} = request |> Request.json(%{name: "x"}) |> Request.run()
+    assert error.message =~ "you must use a write token" and error.message =~ "#{endpoint}/settings/tokens"
+  end
+
+  test "a repository that is private cannot be told from one that is not there", context do
+    %{private: id, token: token, endpoint: endpoint} = context
+
+    for {given, advice} <- [{false, "HfHub.Auth.login()"}, {token, "whether the token may read it"}] do
+      assert {:repo_not_found, there} = get(context, id, given)
+      assert {:repo_not_found, missing} = get(context, id <> "x", given)
+      assert String.replace(missing, id <> "x", id) == there
+      assert there =~ advice and there =~ "#{endpoint}/#{id}"
+    end
+  end
+
+  test "a token that is bad, or missing", context do
+    %{private: id, endpoint: endpoint} = context
+    assert {:unauthorized, message} = get(context, id, "hf_mistyped")
+    assert message =~ "refused the token from the option :token" and message =~ "#{endpoint}/settings/tokens"
+
+    request = Request.new(:get, "/api/whoami-v2", [], endpoint: endpoint, token: false)
+    assert {:error, %Error{kind: :no_token, message: message}} = Request.run(request)
+    assert message =~ "needs a token, and none was given" and message =~ "HfHub.Auth.login()"
+  end
+
+  test "errors of information and of files are the same", context do
+    for call <- [&Api.model_info/2, &Api.list_files/2] do
+      assert {:error, %Error{kind: :repo_not_found, repo_id: id} = error} =
+               call.(context.private, endpoint: context.endpoint, token: false)
+
+      assert id == context.private and error.message =~ "#{context.endpoint}/#{id}"
+    end
+  end
+end

@@ -1,0 +1,72 @@
+defmodule HfHub.AuthTerminalTest do
+  # A person at a real terminal, which `script` makes: what they type must not be seen.
+  use HfHub.Case, async: true
+
+  alias HfHub.{LocalHub, Vm}
+
+  @moduletag :terminal
+
+  # Runs a script at a terminal, types an answer after each question, and returns what was on the screen.
+  defp at_terminal(context, body, answers) do
+    {elixir, args} = Vm.script(context, body)
+    quoted = Enum.map_join([elixir | args], " ", &("'" <> &1 <> "'"))
+    home = Path.join(context.dir, "home")
+    env = [{"HF_HOME", home}, {"HF_ENDPOINT", context.endpoint}, {"HF_TOKEN", ""}, {"TERM", "xterm"}]
+    script = {System.find_executable("script"), ["-qefc", quoted, "/dev/null"]}
+    port = Vm.open(script, [:exit_status, :stderr_to_stdout], env)
+    {screen, status} = talk(port, answers, "")
+    assert status == 0, screen
+    screen
+  end
+
+  defp talk(port, answers, screen) do
+    answers =
+      with [{question, answer} | rest] <- answers, true <- screen =~ question do
+        # The terminal is told to hide what comes before somebody types.
+        Process.sleep(300)
+        Port.command(port, answer <> "\n")
+        rest
+      else
+        _not_yet -> answers
+      end
+
+    receive do
+      {^port, {:data, data}} -> talk(port, answers, screen <> data)
+      {^port, {:exit_status, status}} -> {screen, status}
+    after
+      60_000 -> flunk("nothing more came after: #{screen}")
+    end
+  end
+
+  setup do
+    user = "typist#{System.unique_integer([:positive])}"
+    token = LocalHub.command!(hub(), ["user", "add", user, "--token-name", "typed"])
+    {:ok, user: user, token: token}
+  end
+
+  test "pastes a token that nobody sees", %{token: token, user: user} = context do
+    body = """
+    :ok = HfHub.Auth.login()
+    IO.puts(HfHub.Auth.whoami!().name)
+    """
+
+    screen = at_terminal(context, body, [{"Number [1]:", "2"}, {"stays invisible", token}])
+    assert screen =~ "2) by pasting a token" and screen =~ "/settings/tokens" and screen =~ "Logged in."
+    assert screen =~ user
+    refute screen =~ token
+    assert File.read!(Path.join(context.dir, "home/token")) == token
+  end
+
+  test "shows again what is typed afterwards", %{token: token} = context do
+    body = """
+    {:error, error} = HfHub.Auth.login(method: :paste)
+    IO.puts(error.kind)
+    IO.gets("and now: ")
+    """
+
+    screen = at_terminal(context, body, [{"stays invisible", "hf_mistyped"}, {"and now:", "seen again"}])
+    assert screen =~ "unauthorized" and screen =~ "seen again"
+    refute screen =~ "hf_mistyped"
+    refute screen =~ token
+  end
+end

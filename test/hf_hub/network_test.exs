@@ -1,0 +1,252 @@
+defmodule HfHub.NetworkTest do
+  # Real proxies and a real TLS server. Sets the environment, which is the whole VM's.
+  use HfHub.Case, async: false
+
+  alias HfHub.{Auth, Download, Error, TlsRelay, Vm}
+
+  @names ~w(HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH)
+
+  setup do: own_env(@names)
+
+  # This machine by a name that is not one of those which no proxy is asked for.
+  defp elsewhere(endpoint) do
+    {:ok, name} = :inet.gethostname()
+    %{URI.parse(endpoint) | host: to_string(name), authority: nil} |> URI.to_string()
+  end
+
+  defp get(context, id, file, more \\ []) do
+    with {:ok, path} <-
+           Download.hf_hub_download(
+             opts(context, [repo_id: id, filename: file, force_download: true] ++ more)
+           ),
+         do: {:ok, File.read!(path)}
+  end
+
+  defp free_port do
+    {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+    {:ok, port} = :inet.port(socket)
+    :gen_tcp.close(socket)
+    port
+  end
+
+  # Runs a program until the test ends, and waits until it listens; with another port where somebody
+  # took the free one meanwhile.
+  defp serve(program, args, log, tries \\ 5) do
+    port = free_port()
+    program = System.find_executable(program)
+    command = ["-c", "exec \"$0\" \"$@\" >>#{log} 2>&1", program | args.(port)]
+    opened = Vm.open({System.find_executable("sh"), command}, [])
+
+    case Port.info(opened, :os_pid) do
+      {:os_pid, pid} -> on_exit(fn -> System.cmd("kill", [to_string(pid)], stderr_to_stdout: true) end)
+      nil -> :ended
+    end
+
+    eventually(fn -> Port.info(opened) == nil or listens?(port) end, 1000)
+    if Port.info(opened) == nil and tries > 1, do: serve(program, args, log, tries - 1), else: port
+  end
+
+  defp listens?(port) do
+    case :gen_tcp.connect({127, 0, 0, 1}, port, []) do
+      {:ok, socket} -> :gen_tcp.close(socket) == :ok
+      {:error, _not_yet} -> false
+    end
+  end
+
+  defp tinyproxy(context, more \\ "") do
+    [log, config] = for name <- ["proxy.log", "proxy.conf"], do: Path.join(context.dir, name)
+
+    args = fn port ->
+      File.write!(config, "Port #{port}\nListen 127.0.0.1\nTimeout 60\nLogLevel Connect\n#{more}\n")
+      ["-d", "-c", config]
+    end
+
+    port = serve("tinyproxy", args, log)
+
+    {port,
+     fn -> log |> File.read!() |> String.split("\n") |> Enum.count(&(&1 =~ ~r/Request .*(GET|CONNECT) /)) end}
+  end
+
+  describe "a proxy" do
+    @describetag :proxies
+
+    setup context do
+      {:ok, _address} =
+        context.endpoint
+        |> elsewhere()
+        |> URI.parse()
+        |> Map.get(:host)
+        |> to_charlist()
+        |> :inet.getaddr(:inet)
+
+      {id, _commit} = repo(context, %{"a.txt" => "small", "b.safetensors" => large(300_000)})
+      {:ok, id: id, far: elsewhere(context.endpoint)}
+    end
+
+    test "is asked for everything but this machine and NO_PROXY", %{id: id, far: far} = context do
+      {port, used} = tinyproxy(context)
+      {:ok, host} = :inet.gethostname()
+
+      for {name, value} <- [
+            {"HTTP_PROXY", "http://127.0.0.1:#{port}"},
+            {"http_proxy", "127.0.0.1:#{port}"},
+            {"ALL_PROXY", "http://127.0.0.1:#{port}"},
+            {"all_proxy", "http://127.0.0.1:#{port}"}
+          ] do
+        System.put_env(name, value)
+        before = used.()
+        assert {:ok, "small"} = get(context, id, "a.txt", endpoint: far, token: false)
+        assert {:ok, <<_::300_000*8>>} = get(context, id, "b.safetensors", endpoint: far, token: false)
+        assert used.() >= before + 4, name
+        System.delete_env(name)
+      end
+
+      System.put_env("HTTP_PROXY", "http://127.0.0.1:#{port}")
+      before = used.()
+      assert {:ok, "small"} = get(context, id, "a.txt")
+
+      for no_proxy <- ["other, #{host}", "*"] do
+        System.put_env("NO_PROXY", no_proxy)
+        assert {:ok, "small"} = get(context, id, "a.txt", endpoint: far, token: false)
+      end
+
+      assert used.() == before
+    end
+
+    test "gets the password in its URL, and nobody else does", %{id: id, far: far} = context do
+      {port, used} = tinyproxy(context, "BasicAuth me secret1")
+      System.put_env("HTTP_PROXY", "http://me:secre%741@127.0.0.1:#{port}")
+      assert {:ok, "small"} = get(context, id, "a.txt", endpoint: far, token: false)
+      assert used.() > 0
+
+      System.put_env("HTTP_PROXY", "http://127.0.0.1:#{port}")
+      opts = [endpoint: far, token: false, retries: 0]
+      assert {:error, %Error{status: 407, message: message}} = get(context, id, "a.txt", opts)
+      assert message =~ "put them into its URL"
+      System.put_env("HTTP_PROXY", "http://me:hf_CANARY@127.0.0.1:#{port}")
+      assert {:error, %Error{} = error} = get(context, id, "a.txt", opts)
+      refute inspect(error) =~ "CANARY"
+    end
+
+    test "that is not there is named", %{id: id, far: far} = context do
+      port = free_port()
+      System.put_env("HTTP_PROXY", "http://me:hf_CANARY@127.0.0.1:#{port}")
+
+      assert {:error, %Error{kind: :transport} = error} =
+               get(context, id, "a.txt", endpoint: far, token: false, retries: 0)
+
+      assert error.message =~ "through the proxy http://127.0.0.1:#{port}/"
+      refute inspect(error) =~ "CANARY"
+      System.put_env("HTTP_PROXY", "::nonsense")
+
+      assert {:error, %Error{kind: :transport} = error} =
+               get(context, id, "a.txt", endpoint: far, token: false, retries: 0)
+
+      assert Exception.message(error) =~ "proxy"
+    end
+
+    test "may speak SOCKS, with and without a password", %{id: id, far: far} = context do
+      for {args, login} <- [{[], ""}, {["-u", "me", "-P", "secret"], "me:secret@"}],
+          scheme <- ["socks5", "socks5h"] do
+        log = Path.join(context.dir, "socks#{System.unique_integer([:positive])}.log")
+        port = serve("microsocks", &(["-i", "127.0.0.1", "-p", to_string(&1)] ++ args), log)
+        System.put_env("ALL_PROXY", "#{scheme}://#{login}127.0.0.1:#{port}")
+        assert {:ok, "small"} = get(context, id, "a.txt", endpoint: far, token: false)
+        assert {:ok, <<_::300_000*8>>} = get(context, id, "b.safetensors", endpoint: far, token: false)
+        assert File.read!(log) =~ "connected to"
+
+        if login != "" do
+          System.put_env("ALL_PROXY", "#{scheme}://me:hf_CANARY@127.0.0.1:#{port}")
+
+          assert {:error, %Error{} = error} =
+                   get(context, id, "a.txt", endpoint: far, token: false, retries: 0)
+
+          assert error.message =~ "asks for a user and a password" and not (inspect(error) =~ "CANARY")
+        end
+      end
+    end
+
+    test "passes TLS on unopened", %{id: id} = context do
+      {:ok, host} = :inet.gethostname()
+      files = TlsRelay.certificates(context.dir, ["DNS:#{host}"])
+      relay = TlsRelay.start(files, URI.parse(context.endpoint).port)
+      {port, used} = tinyproxy(context, "BasicAuth me secret")
+      System.put_env(%{"HTTPS_PROXY" => "http://me:secret@127.0.0.1:#{port}", "SSL_CERT_FILE" => files.ca})
+      assert {:ok, "small"} = get(context, id, "a.txt", endpoint: "https://#{host}:#{relay}", token: token())
+      assert used.() > 0
+      refute File.read!(Path.join(context.dir, "proxy.log")) =~ token()
+      System.put_env("HTTPS_PROXY", "http://127.0.0.1:#{port}")
+
+      assert {:error, %Error{} = error} =
+               get(context, id, "a.txt", endpoint: "https://#{host}:#{relay}", retries: 0)
+
+      assert error.message =~ "asks for a user and a password"
+    end
+  end
+
+  describe "a private authority" do
+    @describetag :openssl
+
+    setup context do
+      files = TlsRelay.certificates(context.dir, ["DNS:localhost"])
+      port = TlsRelay.start(files, URI.parse(context.endpoint).port)
+
+      {:ok,
+       ca: files.ca, port: port, ask: [endpoint: "https://localhost:#{port}", token: token(), retries: 0]}
+    end
+
+    test "is unknown at first, and the error says what to do", %{ask: ask, port: port} do
+      assert {:error, %Error{kind: :transport} = error} = Auth.whoami(ask)
+      assert error.message =~ "TLS" and error.message =~ "localhost" and error.message =~ "SSL_CERT_FILE"
+      ask = Keyword.merge(ask, retries: 3, retry_delay: 60_000)
+      assert {:error, %Error{kind: :transport}} = Auth.whoami(ask)
+      System.put_env("SSL_CERT_FILE", "/nowhere/ca.pem")
+
+      assert {:error, %Error{message: message}} =
+               Auth.whoami(endpoint: "https://127.0.0.1:#{port}", token: token())
+
+      assert message =~ "/nowhere/ca.pem" and message =~ "SSL_CERT_FILE"
+    end
+
+    test "is trusted by each of the variables, at once, and no longer", %{ask: ask, ca: ca, dir: dir} do
+      folder = Path.join(dir, "certificates")
+      File.mkdir_p!(folder)
+      File.cp!(ca, Path.join(folder, "company.pem"))
+      File.write!(Path.join(folder, "README"), "no certificate")
+
+      for {name, value} <- [
+            {"SSL_CERT_FILE", ca},
+            {"SSL_CERT_DIR", "/nowhere/there:#{folder}"},
+            {"SSL_CERT_DIR", folder},
+            {"REQUESTS_CA_BUNDLE", ca},
+            {"REQUESTS_CA_BUNDLE", folder},
+            {"CURL_CA_BUNDLE", ca},
+            {"HEX_CACERTS_PATH", ca}
+          ] do
+        System.put_env(name, value)
+        assert {:ok, %{name: "reader"}} = Auth.whoami(ask), "#{name}=#{value}"
+        System.delete_env(name)
+        assert {:error, %Error{kind: :transport}} = Auth.whoami(ask)
+      end
+
+      Application.put_env(:hf_hub, :ca_file, ca)
+      assert {:ok, %{name: "reader"}} = Auth.whoami(ask)
+    end
+
+    test "vouches for no other name", %{ask: ask, ca: ca, port: port} do
+      System.put_env("SSL_CERT_FILE", ca)
+      ask = Keyword.put(ask, :endpoint, "https://127.0.0.1:#{port}")
+      assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask)
+      assert message =~ "127.0.0.1 is for another name"
+    end
+
+    test "that holds no certificate is named", %{ask: ask, dir: dir} do
+      empty = Path.join(dir, "empty.pem")
+      File.write!(empty, "nothing")
+      System.put_env("SSL_CERT_FILE", empty)
+      assert {:error, %Error{message: message}} = Auth.whoami(ask)
+      assert message =~ empty and message =~ "PEM"
+    end
+  end
+end

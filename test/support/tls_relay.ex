@@ -1,0 +1,78 @@
+defmodule HfHub.TlsRelay do
+  # A private certificate authority, and a TLS server before a plain one.
+  @moduledoc false
+
+  @doc "Makes an authority and a certificate of its for these names: paths of PEM files."
+  def certificates(dir, names) do
+    path = &Path.join(dir, &1)
+    key = ~w(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+
+    openssl!(
+      [
+        "req",
+        "-x509",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=Test CA",
+        "-keyout",
+        path.("ca.key"),
+        "-out",
+        path.("ca.pem")
+      ] ++
+        key ++ ["-addext", "keyUsage=critical,keyCertSign"]
+    )
+
+    openssl!(["req", "-subj", "/CN=hub", "-keyout", path.("hub.key"), "-out", path.("hub.csr")] ++ key)
+
+    File.write!(path.("names"), "subjectAltName=" <> Enum.join(names, ","))
+
+    openssl!(
+      ~w(x509 -req -days 2 -CAcreateserial -in) ++
+        [path.("hub.csr"), "-CA", path.("ca.pem"), "-CAkey", path.("ca.key")] ++
+        ["-extfile", path.("names"), "-out", path.("hub.pem")]
+    )
+
+    %{ca: path.("ca.pem"), certificate: path.("hub.pem"), key: path.("hub.key")}
+  end
+
+  @doc "Relays TLS connections to a port of this machine; returns the port of its own. Ends with its caller."
+  def start(files, port) do
+    {:ok, _started} = Application.ensure_all_started(:ssl)
+    options = [:binary, active: false, certfile: files.certificate, keyfile: files.key, reuseaddr: true]
+    {:ok, listener} = :ssl.listen(0, [log_level: :none] ++ options)
+    {:ok, {_address, own}} = :ssl.sockname(listener)
+    spawn_link(fn -> accept(listener, port) end)
+    own
+  end
+
+  defp accept(listener, port) do
+    with {:ok, socket} <- :ssl.transport_accept(listener) do
+      pid = spawn(fn -> receive do: (:go -> relay(socket, port)) end)
+      :ok = :ssl.controlling_process(socket, pid)
+      send(pid, :go)
+      accept(listener, port)
+    end
+  end
+
+  defp relay(socket, port) do
+    with {:ok, outer} <- :ssl.handshake(socket, 5_000),
+         {:ok, inner} <- :gen_tcp.connect({127, 0, 0, 1}, port, [:binary, active: true]) do
+      :ssl.setopts(outer, active: true)
+      pump(outer, inner)
+    end
+  end
+
+  defp pump(outer, inner) do
+    receive do
+      {:ssl, ^outer, data} -> :gen_tcp.send(inner, data) && pump(outer, inner)
+      {:tcp, ^inner, data} -> :ssl.send(outer, data) && pump(outer, inner)
+      _closed -> :ssl.close(outer) && :gen_tcp.close(inner)
+    end
+  end
+
+  defp openssl!(args) do
+    {output, status} = System.cmd("openssl", args, stderr_to_stdout: true)
+    if status != 0, do: raise("openssl failed:\n#{output}")
+  end
+end
