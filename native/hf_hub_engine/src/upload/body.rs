@@ -25,8 +25,11 @@ pub(super) trait Pieces: Send + 'static {
     /// How many bytes all pieces have together.
     fn length(&self) -> u64;
 
-    /// The next piece; `None` behind the last.
-    fn next(&mut self) -> Result<Option<Bytes>>;
+    /// How many bytes a piece has at most.
+    fn capacity(&self) -> usize;
+
+    /// The next piece, in this empty buffer; `None` behind the last.
+    fn next(&mut self, buffer: Vec<u8>) -> Result<Option<Bytes>>;
 }
 
 /// Sends `request` with a body made of `pieces`; `sent` is told of each. An error of theirs ends
@@ -64,7 +67,9 @@ async fn pump(
     sent: &mut impl FnMut(u64),
 ) -> Result<()> {
     loop {
-        let (piece, back) = blocking::run(move || (pieces.next(), pieces)).await;
+        // Here and not there: each of the many threads that may block would keep memory of its own.
+        let buffer = Vec::with_capacity(pieces.capacity());
+        let (piece, back) = blocking::run(move || (pieces.next(buffer), pieces)).await;
         pieces = back;
         let Some(piece) = piece? else { return Ok(()) };
         let length = piece.len();

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes that are read, summed and sent at once.
-pub(super) const BLOCK: u64 = 512 << 10;
+pub(super) const BLOCK: u64 = 256 << 10;
 
 /// The sums of a content's blocks; clones share them.
 #[derive(Clone, Debug)]

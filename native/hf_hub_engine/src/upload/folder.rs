@@ -34,6 +34,9 @@ use crate::{
 /// In many commits, none is kept open for longer.
 const OLD: Duration = Duration::from_mins(5);
 
+/// Files that are prepared while a commit is on its way.
+const PREPARED: usize = 1024;
+
 /// A folder as it is to be uploaded.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -80,7 +83,7 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     work.heed(&found.files).await?.into_iter().for_each(|text| report.warn(text));
     work.ledger = opened.ledger.map(Arc::new);
     let work = Arc::new(work);
-    let (sender, receiver) = mpsc::channel(64);
+    let (sender, receiver) = mpsc::channel(PREPARED);
     let made = Arc::default();
     let committer = Committer {
         session: session.clone(),

@@ -201,7 +201,11 @@ impl Pieces for Range {
         self.end - self.first
     }
 
-    fn next(&mut self) -> Result<Option<Bytes>> {
+    fn capacity(&self) -> usize {
+        index(BLOCK.min(self.open.content.stamp().size))
+    }
+
+    fn next(&mut self, mut block: Vec<u8>) -> Result<Option<Bytes>> {
         let content = &self.open.content;
         if self.at >= self.end {
             content.check()?;
@@ -209,7 +213,7 @@ impl Pieces for Range {
         }
         let start = self.at / BLOCK * BLOCK;
         let stop = (start + BLOCK).min(content.stamp().size);
-        let mut block = vec![0; index(stop - start)];
+        block.resize(index(stop - start), 0);
         content.read(start, &mut block)?;
         if let Some(sums) = &self.open.sums {
             sums.check(content, start, &block)?;

@@ -198,8 +198,11 @@ impl Pieces for Lines {
         self.length
     }
 
-    fn next(&mut self) -> Result<Option<Bytes>> {
-        let mut piece = Vec::with_capacity(PIECE + index(READ) * 2);
+    fn capacity(&self) -> usize {
+        PIECE + index(READ) * 2
+    }
+
+    fn next(&mut self, mut piece: Vec<u8>) -> Result<Option<Bytes>> {
         if !self.begun {
             self.begun = true;
             piece.extend_from_slice(self.draft.header().as_bytes());
@@ -250,7 +253,7 @@ mod tests {
         let draft = Arc::new(draft);
         let mut lines = Lines::new(draft.clone());
         let mut body = Vec::new();
-        while let Some(piece) = lines.next().unwrap() {
+        while let Some(piece) = lines.next(Vec::new()).unwrap() {
             assert!(piece.len() < 2 * PIECE);
             body.extend_from_slice(&piece);
         }
