@@ -93,7 +93,7 @@ impl Store {
                 let mut settings = repo.settings.clone();
                 adjust(&mut settings);
                 self.write_settings(key, settings)?;
-                Ok(repo)
+                Ok(*repo)
             }
             Place::Nowhere => {
                 let mut settings = Settings::new(key);

@@ -43,7 +43,7 @@ impl Store {
         let mut key = key.clone();
         for _ in 0..MAX_MOVES {
             match self.locate(&key)? {
-                Place::Here(repo) => return Ok(Some(repo)),
+                Place::Here(repo) => return Ok(Some(*repo)),
                 Place::Moved(id) => key.id = id,
                 Place::Nowhere => break,
             }

@@ -101,16 +101,18 @@ impl Store {
         Ok(match disk::read_json(&self.card_path(key))? {
             None => Place::Nowhere,
             Some(Card::Moved { moved_to }) => Place::Moved(moved_to.parse()?),
-            Some(Card::Here(settings)) => {
-                Place::Here(Repo { key: key.clone(), git_dir: self.git_dir(key), settings })
-            }
+            Some(Card::Here(settings)) => Place::Here(Box::new(Repo {
+                key: key.clone(),
+                git_dir: self.git_dir(key),
+                settings,
+            })),
         })
     }
 
     /// The repository of that name, or an error that says it is missing.
     pub(crate) fn find(&self, key: &RepoKey) -> Result<Repo> {
         match self.locate(key)? {
-            Place::Here(repo) => Ok(repo),
+            Place::Here(repo) => Ok(*repo),
             Place::Moved(id) => bail!("{key} was renamed to {id}"),
             Place::Nowhere => bail!("there is no {key}"),
         }

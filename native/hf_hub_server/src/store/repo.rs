@@ -28,7 +28,7 @@ impl Repo {
 #[derive(Debug)]
 pub(crate) enum Place {
     /// To a repository.
-    Here(Repo),
+    Here(Box<Repo>),
     /// To a repository that is called this now.
     Moved(RepoId),
     /// To nothing.
@@ -39,7 +39,7 @@ impl Place {
     /// The repository, if the name leads straight to it.
     pub(crate) fn here(self) -> Option<Repo> {
         match self {
-            Self::Here(repo) => Some(repo),
+            Self::Here(repo) => Some(*repo),
             _ => None,
         }
     }

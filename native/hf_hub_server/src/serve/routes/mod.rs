@@ -189,7 +189,7 @@ fn reach(ask: &Ask, target: &Target) -> Answer {
         return Err(ApiError::method_not_allowed());
     }
     let repo = match open(ask, &target.key)? {
-        Place::Here(repo) => repo,
+        Place::Here(repo) => *repo,
         Place::Moved(id) => return Ok(moved(ask, target, &id.to_string())),
         Place::Nowhere => return Err(ApiError::repo_not_found(ask.caller.is_anonymous())),
     };
