@@ -121,7 +121,7 @@ impl Hub {
     }
 
     /// The same page at our endpoint: behind a mirror, links name the public Hub.
-    fn at_home(&self, url: &Url) -> Url {
+    pub(crate) fn at_home(&self, url: &Url) -> Url {
         if self.owns(url) {
             return url.clone();
         }

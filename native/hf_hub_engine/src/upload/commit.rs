@@ -257,6 +257,10 @@ async fn fate(session: &Session, draft: &Draft, before: Option<&Commit>) -> Resu
     }
     let past = history(session, &session.target.revision).await?;
     let head = past.first().and_then(|commit| Commit::parse(&commit.id).ok());
+    // Without that an old commit of the same words may be meant, which others have undone since.
+    if before.is_none() && !shows(session, head.as_ref(), draft).await? {
+        return Ok(Fate::NotMade(head));
+    }
     let newer =
         past.iter().take_while(|commit| before.is_none_or(|before| before.as_str() != commit.id));
     for commit in newer.take(LOOK) {
@@ -267,6 +271,13 @@ async fn fate(session: &Session, draft: &Draft, before: Option<&Commit>) -> Resu
         }
     }
     Ok(Fate::NotMade(head))
+}
+
+/// Whether the repository is at `head` as the draft would have it.
+async fn shows(session: &Session, head: Option<&Commit>, draft: &Draft) -> Result<bool> {
+    let Some(head) = head else { return Ok(false) };
+    let revision = Revision::parse(head.as_str())?;
+    Ok(entries::difference(session, &revision, draft).await?.is_none())
 }
 
 async fn pull_request(session: &Session, draft: &Draft) -> Result<Fate> {
@@ -301,6 +312,6 @@ async fn is_ours(session: &Session, draft: &Draft, commit: &Past) -> Result<bool
     if commit.title.trim() != title.trim() {
         return Ok(false);
     }
-    let revision = Revision::parse(&commit.id)?;
-    Ok(entries::difference(session, &revision, draft).await?.is_none())
+    let commit = Commit::parse(&commit.id)?;
+    shows(session, Some(&commit), draft).await
 }

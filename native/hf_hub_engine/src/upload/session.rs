@@ -151,14 +151,12 @@ impl Session {
 
     /// A link that the Hub has sent, at the endpoint in use.
     pub(super) fn link(&self, text: &str) -> Result<Url> {
-        let endpoint = self.hub.endpoint.as_str().trim_end_matches('/');
-        let mut text = text.to_owned();
-        if !PUBLIC.contains(&endpoint) {
-            for public in PUBLIC {
-                text = text.replace(public, endpoint);
-            }
-        }
-        let url = Url::parse(&text).ok().filter(|url| {
+        let is_public = |url: &Url| PUBLIC.contains(&url.origin().ascii_serialization().as_str());
+        let url = Url::parse(text).ok().map(|url| {
+            let moved = is_public(&url) && !is_public(&self.hub.endpoint);
+            if moved { self.hub.at_home(&url) } else { url }
+        });
+        let url = url.filter(|url| {
             let secure = url.scheme() == "https" || self.hub.endpoint.scheme() == "http";
             matches!(url.scheme(), "http" | "https") && url.has_host() && secure
         });

@@ -168,6 +168,28 @@ async fn a_lost_pull_request_is_found_and_not_opened_twice() {
 }
 
 #[tokio::test]
+async fn an_old_commit_of_the_same_words_is_not_taken_for_a_lost_one() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let server = Server::answering(move |head| match head {
+        _ if head.contains("/commits/main") => ok(&json!([
+            { "id": OLD, "title": "Put it back" },
+            { "id": NEW.replace('2', "3"), "title": "Say it" },
+        ])),
+        _ if head.contains(&format!("/paths-info/{OLD}")) => {
+            ok(&json!([{ "type": "file", "path": "a.txt", "oid": "0".repeat(40), "size": 2 }]))
+        }
+        _ if head.contains("/paths-info/") => ok(&json!([])),
+        _ if tries.fetch_add(1, Relaxed) == 0 => cut(),
+        _ => committed(),
+    })
+    .await;
+    let delete = Operation::DeleteFile(parse_path("a.txt").unwrap());
+    let report = create(&hub(&server), vec![delete]).await.unwrap();
+    assert_eq!(report.last.unwrap().oid, NEW);
+    assert_eq!(lines(&server)[1][0]["value"]["parentCommit"], OLD);
+}
+
+#[tokio::test]
 async fn what_the_user_named_as_parent_is_never_replaced() {
     let server = Server::answering(|head| match head {
         _ if head.contains("/preupload/") => judged("regular", "a.txt"),
@@ -359,6 +381,8 @@ fn links_of_the_public_hub_mean_the_endpoint_in_use() {
         "https://mirror.example/hf/api/complete?x=1"
     );
     assert_eq!(at("https://huggingface.co").link(link).unwrap().as_str(), link);
+    let other = "https://huggingface.co.example/x";
+    assert_eq!(at("https://mirror.example/hf").link(other).unwrap().as_str(), other);
     assert!(at("https://huggingface.co").link("http://plain.example/x").is_err());
     assert!(at("https://huggingface.co").link("ftp://x/y").is_err());
 }
