@@ -214,19 +214,7 @@ impl Hub {
             Ok(response) => self.governor.learn(&budget, begun, response.headers()),
             Err(error) => self.governor.failed(&budget, error),
         }
-        answer.map_err(|error| self.without_token(error))
-    }
-
-    /// A server may quote the token it refuses.
-    fn without_token(&self, error: Error) -> Error {
-        let token = self.token.as_ref().and_then(|token| token.0.to_str().ok());
-        match token.and_then(|token| token.strip_prefix("Bearer ")) {
-            Some(token) if error.message().contains(token) => {
-                let message = error.message().replace(token, "…");
-                error.with_message(message)
-            }
-            _ => error,
-        }
+        answer
     }
 
     async fn wait_for<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>> {

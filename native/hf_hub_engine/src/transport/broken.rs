@@ -64,6 +64,8 @@ fn unwelcome(proxy: Option<&str>, reason: &str) -> Option<String> {
 
 /// A proxy's URL that may be shown.
 pub(super) fn without_password(url: &str) -> String {
-    let shown = url.parse().or_else(|_| format!("http://{url}").parse());
-    shown.map_or_else(|_| "(which is no URL)".to_owned(), |url| redacted(&url))
+    // What stands before the first colon may be a user, not a scheme.
+    let parsed = url.parse().ok().filter(reqwest::Url::has_host);
+    let parsed = parsed.or_else(|| format!("http://{url}").parse().ok());
+    parsed.map_or_else(|| "(which is no URL)".to_owned(), |url| redacted(&url))
 }
