@@ -22,12 +22,12 @@ defmodule HfHub.MixProject do
     ]
   end
 
-  def application, do: [extra_applications: [:logger | test_applications(Mix.env())]]
+  def application, do: [extra_applications: [:logger, :crypto | test_applications(Mix.env())]]
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_env), do: ["lib"]
 
-  defp test_applications(:test), do: [:crypto, :ssl]
+  defp test_applications(:test), do: [:ssl]
   defp test_applications(_env), do: []
 
   defp package do
