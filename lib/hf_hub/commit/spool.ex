@@ -13,7 +13,7 @@ defmodule HfHub.Commit.Spool do
   def hold(stream) do
     path = Path.join(System.tmp_dir!(), "hf_hub_upload_#{System.pid()}_#{random()}")
 
-    case :file.open(path, [:write, :exclusive, :raw, :binary, delayed_write: {1_048_576, 1000}]) do
+    case :file.open(path, [:write, :exclusive, :raw, :binary, {:delayed_write, 1_048_576, 1000}]) do
       {:ok, file} ->
         # Temporary folders are everybody's, and the content may not be.
         File.chmod(path, 0o600)
