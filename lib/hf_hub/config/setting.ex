@@ -11,7 +11,9 @@ defmodule HfHub.Config.Setting do
   @enforce_keys [:name, :value, :origin]
   defstruct [:name, :value, :origin]
 
-  @type t :: %__MODULE__{name: atom(), value: term(), origin: Source.origin()}
+  @type origin :: :option | {:config, atom()} | {:env, String.t()} | {:file, Path.t()} | :default
+
+  @type t :: %__MODULE__{name: atom(), value: term(), origin: origin()}
 
   @home "~/.cache/huggingface"
   @staging "https://hub-ci.huggingface.co"
@@ -153,7 +155,7 @@ defmodule HfHub.Config.Setting do
 
   @doc false
   # The value of a setting, and where it comes from.
-  @spec find(atom(), keyword()) :: {term(), Source.origin()}
+  @spec find(atom(), keyword()) :: {term(), origin()}
   def find(name, opts \\ []) do
     rule = Keyword.fetch!(@table, name)
 

@@ -5,8 +5,6 @@ defmodule HfHub.Config.Source do
 
   alias HfHub.Options
 
-  @type origin :: :option | {:config, atom()} | {:env, String.t()} | {:file, Path.t()} | :default
-
   @doc "What `config :hf_hub` says about a key; a value of the wrong type raises."
   @spec app(atom(), term()) :: term()
   def app(key, type) do

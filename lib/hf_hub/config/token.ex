@@ -9,7 +9,7 @@ defmodule HfHub.Config.Token do
 
   @variables ~w(HF_TOKEN HUGGING_FACE_HUB_TOKEN LB_HF_TOKEN)
 
-  @type found :: {String.t(), Source.origin()} | nil
+  @type found :: {String.t(), Setting.origin()} | nil
 
   @doc "The token to send: a string given, the stored one for `nil` or `true`, none for `false`."
   @spec find(String.t() | boolean() | nil) :: {:ok, found()} | {:error, Error.t()}
@@ -89,7 +89,7 @@ defmodule HfHub.Config.Token do
   end
 
   @doc "Where a token was found, for a sentence."
-  @spec place(Source.origin()) :: String.t()
+  @spec place(Setting.origin()) :: String.t()
   def place(:option), do: "the option :token"
   def place({:config, key}), do: "config :hf_hub, #{inspect(key)}"
   def place({:env, variable}), do: variable
