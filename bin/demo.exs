@@ -1,9 +1,7 @@
 defmodule Demo do
   # Downloads a repository and shows what a user would want to know about it.
 
-  alias HfHub.{Config, Download, LocalHub, Progress}
-  alias HfHub.Native
-  alias HfHub.Native.Nif
+  alias HfHub.{Config, Download, LocalHub, Progress, Request}
 
   @switches [endpoint: :string, repo_type: :string, revision: :string, cache_dir: :string]
 
@@ -123,11 +121,9 @@ defmodule Demo do
   defp count(nil), do: 0
 
   defp count(hub) do
-    endpoint = LocalHub.endpoint(hub)
-    {:ok, config} = Config.hub(endpoint: endpoint, retries: 0, retry_delay: 1, token: false)
-    spec = %{hub: config, method: "GET", url: endpoint <> "/_test/requests", content_type: nil, body: nil}
-    {:ok, answer} = Native.run(&Nif.request(&1, spec))
-    length(answer.body)
+    opts = [endpoint: LocalHub.endpoint(hub), retries: 0, token: false]
+    {:ok, requests} = Request.new(:get, "/_test/requests", [], opts) |> Request.run()
+    length(requests)
   end
 
   defp requests(nil, _before), do: ""
