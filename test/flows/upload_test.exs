@@ -226,6 +226,120 @@ defmodule HfHub.Flows.UploadTest do
     assert File.read!(ledger) =~ ~s("path":"one.bin")
   end
 
+  test "a large file of which some parts are there goes on with the others", context do
+    files = %{"parts.bin" => large(3_000_000)}
+    dir = folder(context, files)
+    kept = Path.join(dir, ".cache/huggingface/upload/parts")
+
+    for again <- [:at_once, :after_the_store_forgot] do
+      id = writable(context)
+      opts = inspect(endpoint: endpoint(), token: token(), num_workers: 1, max_connections: 1)
+      command = Vm.script(context, ~s|HfHub.Commit.upload_folder("#{dir}", "#{id}", #{opts})|)
+      fault("/part/", %{kind: "hang"}, %{skip: 3, method: "PUT"})
+      seen = length(parts())
+      port = Vm.open(command, [:exit_status, :stderr_to_stdout])
+      eventually(fn -> match?([%{"fired" => 1}], control(:get, "faults")) end, 1500)
+      Vm.kill(port)
+      control(:delete, "faults")
+      assert [journal] = Path.wildcard(kept <> "/*")
+      assert Bitwise.band(File.stat!(journal).mode, 0o777) == 0o600
+      refute File.read!(journal) =~ token()
+      assert length(parts()) - seen == 3
+
+      # An answer such as stores give for an upload that they do not know any more.
+      if again == :after_the_store_forgot,
+        do: fault("/part/", %{kind: "status", code: 404}, %{method: "PUT", times: 1})
+
+      me = self()
+      progress = fn progress -> send(me, {:resumed, progress.bytes_resumed, progress.bytes_done}) end
+      assert {:ok, _info} = Commit.upload_folder(dir, id, write(progress: progress))
+      uploaded(context, id, files)
+      assert Path.wildcard(kept <> "/*") == []
+      assert commits(id) == 1
+
+      if again == :at_once do
+        assert length(parts()) - seen == 8
+        assert [_once] = asked(id, "/objects/batch")
+        assert_received {:resumed, 1_200_000, _}
+      else
+        assert [_once, _again] = asked(id, "/objects/batch")
+      end
+    end
+  end
+
+  # The paths of parts name no repository.
+  defp parts do
+    for %{"method" => "PUT", "status" => 200, "path" => "/part/" <> _} = part <- control(:get, "requests"),
+        do: part
+  end
+
+  test "what was kept of another upload is of no use, and no harm", context do
+    content = large(1_500_000)
+    dir = folder(context, %{"parts.bin" => content})
+    kept = Path.join(dir, ".cache/huggingface/upload/parts")
+    File.mkdir_p!(kept)
+    journal = Path.join(kept, sha256(content) <> ".jsonl")
+
+    for text <- ["", "{}", String.duplicate("x", 100_000), ~s({"target":"x","size":1500000,"part_size":0})] do
+      id = writable(context)
+      File.write!(journal, text)
+      assert {:ok, _info} = Commit.upload_folder(dir, id, write())
+      assert content(context, id)["parts.bin"] == content
+    end
+
+    # Nothing is written through a link.
+    outside = Path.join(context.dir, "outside")
+    File.mkdir_p!(outside)
+    File.rm_rf!(kept)
+    File.ln_s!(outside, kept)
+    id = writable(context)
+    assert {:ok, _info} = Commit.upload_folder(dir, id, write())
+    assert File.ls!(outside) == []
+  end
+
+  test "two uploads of one folder at once make one commit", context do
+    id = writable(context)
+    dir = folder(context, files = files())
+    fault("/commit/main", %{kind: "delay", ms: 500}, %{times: 1})
+    opts = inspect(endpoint: endpoint(), token: token())
+    command = Vm.script(context, ~s|{:ok, _} = HfHub.Commit.upload_folder("#{dir}", "#{id}", #{opts})|)
+    port = Vm.open(command, [:exit_status, :stderr_to_stdout])
+    eventually(fn -> match?([%{"fired" => 1}], control(:get, "faults")) end, 1500)
+    me = self()
+    waited = fn progress -> send(me, {:seen, progress.activity}) end
+    assert {:ok, info} = Commit.upload_folder(dir, id, write(progress: waited))
+    assert {_output, 0} = Vm.ended(port)
+    assert_received {:seen, :waiting_for_lock}
+    assert hd(HfHub.Git.list_commits!(id, write())).id == info.oid
+    assert commits(id) == 1
+    uploaded(context, id, files)
+  end
+
+  test "refusals that only the user can help say how", context do
+    for {code, hint} <- [
+          {402, "the storage of this account is used up, see its billing page"},
+          {413, "it is too large for one request: upload fewer files at a time"}
+        ] do
+      id = writable(context)
+      dir = folder(context, files = files())
+      fault("/commit/main", %{kind: "status", code: code, body: ~s({"error":"no more"})}, %{times: 1})
+      assert {:error, %Error{status: ^code} = error} = Commit.upload_folder(dir, id, write())
+      assert error.message =~ "no more" and error.message =~ hint
+      control(:delete, "faults")
+      assert {:ok, _info} = Commit.upload_folder(dir, id, write())
+      uploaded(context, id, files)
+    end
+  end
+
+  test "a commit that is too large for the Hub becomes smaller ones", context do
+    id = writable(context)
+    files = for n <- 1..30, into: %{}, do: {"#{n}.txt", "#{n}"}
+    fault("/commit/main", %{kind: "status", code: 413}, %{times: 1})
+    assert {:ok, _info} = Commit.upload_folder(folder(context, files), id, write())
+    uploaded(context, id, files)
+    assert length(asked(id, "/commit/main")) == 3
+  end
+
   test "a commit that arrives although the VM was killed is not made again", context do
     id = writable(context)
     dir = folder(context, files = files())

@@ -16,7 +16,7 @@ defmodule HfHub.CacheModelTest do
   Logger.configure(level: :error)
   for line <- IO.stream(:stdio, :line) do
     {result, _} = Code.eval_string(line)
-    IO.puts("did " <> inspect(result, limit: 5, printable_limit: 200))
+    IO.puts("did " <> inspect(result, limit: 20, printable_limit: 400))
   end
   """
 
@@ -40,6 +40,8 @@ defmodule HfHub.CacheModelTest do
     actors = for n <- 1..2, into: %{}, do: {n, start(command)}
 
     Enum.reduce(1..@courses, actors, fn course, actors ->
+      Process.put(:course, ["seed #{seed}, course #{course}"])
+
       state = %{
         dir: Path.join(context.dir, "course#{course}"),
         # Whole, by their commits, with their refs or :unknown.
@@ -56,8 +58,9 @@ defmodule HfHub.CacheModelTest do
       state =
         Enum.reduce(1..@steps, state, fn step, state ->
           act = act(context)
+          note("step #{step}: #{inspect(act)}")
           state = step(act, state, context)
-          assert_model(state, context, "seed #{seed}, course #{course}, step #{step}: #{inspect(act)}")
+          assert_model(state, context, Process.get(:course) |> Enum.reverse() |> Enum.join("\n"))
           state
         end)
 
@@ -315,8 +318,12 @@ defmodule HfHub.CacheModelTest do
 
   defp answer(actor) do
     assert_receive {^actor, {:data, {:eol, "did " <> result}}}, 60_000
+    note("  " <> result)
     result
   end
+
+  # What a failure tells of its course.
+  defp note(line), do: Process.put(:course, [line | Process.get(:course)])
 
   # It may have answered before it was killed.
   defp flush(actor) do

@@ -40,6 +40,22 @@ defmodule HfHub.TelemetryTest do
     refute inspect(Process.info(self(), :messages)) =~ token()
   end
 
+  test "an upload and its failure are events", context do
+    id = writable(context)
+    HfHub.Commit.upload_file!({:binary, "a"}, "a.txt", id, write())
+    assert_received {[:hf_hub, :upload, :start], %{system_time: _}, %{repo_id: ^id}}
+
+    assert_received {[:hf_hub, :upload, :stop], %{duration: duration},
+                     %{repo_id: ^id, result: :ok} = metadata}
+
+    assert duration > 0
+    HfHub.Commit.upload_folder!(folder(context, %{"b.txt" => "b"}), id, write())
+    assert_received {[:hf_hub, :upload, :stop], _, %{repo_id: ^id, result: :ok}}
+    assert {:error, error} = HfHub.Commit.delete_file("none", id, write())
+    assert_received {[:hf_hub, :upload, :stop], _, %{result: :error, error: ^error}}
+    refute inspect({metadata, Process.info(self(), :messages)}) =~ token()
+  end
+
   test "the three operations emit the same three events" do
     metadata = %{repo_id: "a/b"}
 

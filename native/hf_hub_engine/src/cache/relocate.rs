@@ -62,10 +62,12 @@ pub fn run(
             file.finish();
             continue;
         }
+        // Before, so that no interruption leaves it there without them.
+        copy_marks(from, to, name);
         transplant(from, to, name, &mut |bytes| file.received(bytes), stop)?;
         file.finish();
     }
-    copy_marks(from, to, &entries);
+    remove_marks(from);
     for rest in [from.tag(), to.incoming()] {
         let _ =
             if is_real_folder(&rest) { fs::remove_dir_all(&rest) } else { fs::remove_file(&rest) };
@@ -276,20 +278,38 @@ fn relative(folder: &Path, path: &Path) -> PathBuf {
 }
 
 /// Pins go along; locks are made anew where they are needed.
-fn copy_marks(from: &CacheDir, to: &CacheDir, entries: &[OsString]) {
-    for name in entries {
-        let (old, new) = (from.folder(name), to.folder(name));
-        for entry in fs::read_dir(old.locks()).into_iter().flatten().flatten() {
-            if entry.path().extension() == Some(OsStr::new("pin"))
-                && real_folders(to, new.locks()).is_ok()
-            {
-                let moved = fs::File::create_new(new.locks().join(entry.file_name()));
-                if moved.is_ok() {
-                    let _ = fs::remove_file(entry.path());
-                }
+fn copy_marks(from: &CacheDir, to: &CacheDir, name: &OsStr) {
+    let locks = to.folder(name).locks().to_owned();
+    for pin in pins(from.folder(name).locks()) {
+        if let Some(name) = pin.file_name().filter(|_| real_folders(to, &locks).is_ok()) {
+            let _ = fs::File::create_new(locks.join(name));
+        }
+    }
+}
+
+/// Removes the pins of what has been moved, by an earlier call perhaps.
+fn remove_marks(from: &CacheDir) {
+    if !is_real_folder(&from.locks()) {
+        return;
+    }
+    for entry in fs::read_dir(from.locks()).into_iter().flatten().flatten() {
+        if fs::symlink_metadata(from.path().join(entry.file_name())).is_err() {
+            for pin in pins(&entry.path()) {
+                let _ = fs::remove_file(pin);
             }
         }
     }
+}
+
+fn pins(locks: &Path) -> Vec<PathBuf> {
+    if !is_real_folder(locks) {
+        return Vec::new();
+    }
+    let entries = fs::read_dir(locks).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some(OsStr::new("pin")))
+        .collect()
 }
 
 fn conflict(message: String) -> Error {
@@ -298,4 +318,40 @@ fn conflict(message: String) -> Error {
 
 fn stopped() -> Error {
     Error::new(ErrorKind::Cancelled, "the move was stopped; call again to go on")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn pins_are_there_before_what_they_pin_however_often_a_move_is_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) =
+            (CacheDir::new(dir.path().join("old")), CacheDir::new(dir.path().join("new")));
+        let commit = "a".repeat(40);
+        let names = ["models--a", "models--b"];
+        for repo in names.map(|name| from.folder(OsStr::new(name))) {
+            fs::create_dir_all(repo.path().join("snapshots").join(&commit)).unwrap();
+            fs::create_dir_all(repo.locks()).unwrap();
+            fs::write(repo.pin(&commit), "").unwrap();
+        }
+        let is_pinned =
+            |cache: &CacheDir, name: &str| cache.folder(OsStr::new(name)).pin(&commit).exists();
+        prepare(&from, &to).unwrap();
+        let looks = Cell::new(0);
+        let stop = || looks.replace(looks.get() + 1) == 1;
+        let stopped = run(&from, &to, &Progress::default(), &stop).unwrap_err();
+        assert_eq!(stopped.kind(), ErrorKind::Cancelled);
+        assert!(to.path().join(names[0]).exists() && is_pinned(&to, names[0]));
+        assert!(from.path().join(names[1]).exists() && is_pinned(&from, names[1]));
+
+        run(&from, &to, &Progress::default(), &|| false).unwrap();
+        for name in names {
+            assert!(to.path().join(name).exists());
+            assert!(is_pinned(&to, name) && !is_pinned(&from, name));
+        }
+    }
 }

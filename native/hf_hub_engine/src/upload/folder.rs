@@ -10,7 +10,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    blocking,
+    arrival, blocking,
+    cache::lock::Lock,
     error::{Error, ErrorKind, Result},
     hub::Hub,
     names::{Commit, Revision},
@@ -72,7 +73,9 @@ pub async fn run(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
 async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     let mut report = Report::default();
     let root = Arc::new(Root { dir: spec.dir.clone(), prefix: prefix(&spec.path_in_repo)? });
-    let (found, opened) = look(&root, &spec).await?;
+    // Two that upload the same at once would commit it twice.
+    let _alone = if spec.resumable { alone(session, &spec).await } else { None };
+    let (found, opened) = look(session, &root, &spec).await?;
     for folder in &found.refused {
         report.warn(format!("\"{folder}\" was left out: the Hub takes nothing below \".cache\""));
     }
@@ -82,6 +85,7 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     let mut work = Work::new(session);
     work.heed(&found.files).await?.into_iter().for_each(|text| report.warn(text));
     work.ledger = opened.ledger.map(Arc::new);
+    work.unfinished = opened.unfinished.map(Arc::new);
     let work = Arc::new(work);
     let (sender, receiver) = mpsc::channel(PREPARED);
     let made = Arc::default();
@@ -109,16 +113,25 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     Ok(report)
 }
 
+/// Keeps others from uploading the folder to the same branch, as far as locks can.
+async fn alone(session: &Session, spec: &Spec) -> Option<Lock> {
+    let (dir, target) = (spec.dir.clone(), spec.target.clone());
+    let endpoint = session.hub.endpoint.clone();
+    let lock = blocking::run(move || ledger::lock(&dir, &endpoint, &target)).await?;
+    arrival::wait_for_lock(lock, &session.progress).await.ok()
+}
+
 /// What is in the folder, and what the last run knew of it.
-async fn look(root: &Arc<Root>, spec: &Spec) -> Result<(walk::Found, Opened)> {
+async fn look(session: &Session, root: &Arc<Root>, spec: &Spec) -> Result<(walk::Found, Opened)> {
     let (root, filter, target) = (root.clone(), spec.filter.clone(), spec.target.clone());
+    let endpoint = session.hub.endpoint.clone();
     let keep = spec.resumable;
     blocking::run(move || {
         let mut found = walk::find(&root, &filter)?;
         let opened = if keep && !found.files.is_empty() {
-            ledger::open(&root, &target, &mut found.files)
+            ledger::open(&root, &endpoint, &target, &mut found.files)
         } else {
-            Opened { ledger: None, unanswered: false }
+            Opened::nothing()
         };
         Ok((found, opened))
     })

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -17,7 +18,8 @@ use crate::{
     blocking,
     upload::{
         Addition,
-        oid::Oid,
+        oid::{self, Oid},
+        parts::Unfinished,
         session::Target,
         source::{Root, Stamp},
     },
@@ -51,17 +53,19 @@ pub(super) struct Ledger {
 /// A ledger, and what it said.
 pub(super) struct Opened {
     pub(super) ledger: Option<Ledger>,
+    /// Where it is kept how far large files have come.
+    pub(super) unfinished: Option<Unfinished>,
     /// Whether a commit was sent that was not answered.
     pub(super) unanswered: bool,
 }
 
 /// Opens the ledger of `root` and completes `files`, which are in order, by what it knows.
-pub(super) fn open(root: &Root, target: &Target, files: &mut [Addition]) -> Opened {
+pub(super) fn open(root: &Root, endpoint: &Url, target: &Target, files: &mut [Addition]) -> Opened {
     if !is_safe(&root.dir) {
-        return Opened { ledger: None, unanswered: false };
+        return Opened::nothing();
     }
     let place = place(&root.dir);
-    let branch = format!("{}/{}@{}", target.repo.kind().name(), target.repo.id(), target.revision);
+    let (repo, branch) = names(target);
     let (unanswered, lines, known) = read(&place, root, &branch, files);
     let file = if lines > known * 2 + STALE { renew(&place, root, files) } else { append(&place) };
     let ledger = file.map(|file| {
@@ -74,7 +78,34 @@ pub(super) fn open(root: &Root, target: &Target, files: &mut [Addition]) -> Open
             writer: tokio::sync::Mutex::new(Some(writer)),
         }
     });
-    Opened { ledger, unanswered }
+    let unfinished = ledger
+        .is_some()
+        .then(|| Unfinished::open(place.with_file_name("parts"), format!("{endpoint}{repo}")))
+        .flatten();
+    Opened { ledger, unfinished, unanswered }
+}
+
+/// The lock of whoever uploads `dir` to that branch; `None` where nothing is to be uploaded or kept.
+pub(super) fn lock(dir: &Path, endpoint: &Url, target: &Target) -> Option<PathBuf> {
+    let holds_something = std::fs::read_dir(dir).ok()?.next().is_some();
+    let mut hasher = oid::sha256_hasher();
+    hasher.update(format!("{endpoint}{}", names(target).1).as_bytes());
+    let name = Oid::finish(hasher);
+    (holds_something && is_safe(dir)).then(|| place(dir).with_file_name(format!("{name}.lock")))
+}
+
+/// What lines call a repository and its branch.
+fn names(target: &Target) -> (String, String) {
+    let repo = format!("{}/{}", target.repo.kind().name(), target.repo.id());
+    let branch = format!("{repo}@{}", target.revision);
+    (repo, branch)
+}
+
+impl Opened {
+    /// For a folder of which nothing is kept.
+    pub(super) fn nothing() -> Self {
+        Self { ledger: None, unfinished: None, unanswered: false }
+    }
 }
 
 impl Ledger {

@@ -18,6 +18,7 @@ mod lfs;
 mod object;
 mod oid;
 mod pace;
+mod parts;
 mod path;
 mod payload;
 mod prepare;

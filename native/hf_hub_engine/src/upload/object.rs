@@ -3,6 +3,8 @@
 //! What breaks is sent again from the disk. Links that have expired are asked for anew, and no link
 //! ever sees the token.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::{Method, Url, header::ETAG};
@@ -18,6 +20,7 @@ use crate::{
         body::{self, Pieces},
         digest::{BLOCK, Sums, index},
         lfs::{self, Object, Plan, Slot},
+        parts::{Taken, Unfinished},
         session::Session,
         source::Content,
     },
@@ -58,30 +61,68 @@ struct Part<'a> {
     etag: &'a str,
 }
 
-/// Puts a content where `plan` says.
-pub(super) async fn put(session: &Session, large: &Large, mut plan: Plan) -> Result<()> {
+/// Where a content is to be put, and what an earlier run has put there already.
+pub(super) struct Way {
+    pub(super) plan: Plan,
+    pub(super) taken: Option<Taken>,
+}
+
+/// Puts a content where `way` says.
+pub(super) async fn put(
+    session: &Session,
+    unfinished: Option<&Arc<Unfinished>>,
+    large: &Large,
+    way: Way,
+) -> Result<()> {
     let object = &large.object;
+    let Way { mut plan, taken } = way;
+    let mut taken = match taken {
+        Some(taken) => Arc::new(taken),
+        None => begin(unfinished, object, &plan).await,
+    };
     let file = session.progress.start_file(object.path.as_str(), Some(0));
     let addition = large.file.clone();
     let content = blocking::run(move || addition.open()).await?;
     let open = Open { content, sums: large.sums.clone() };
     for renewals in 0.. {
-        let error = match attempt(session, object, &open, &plan, &file).await {
-            Ok(()) => return Ok(()),
+        let result = attempt(session, object, &open, &plan, &taken, &file).await;
+        let error = match result {
+            Ok(()) => {
+                forget(taken).await;
+                return Ok(());
+            }
             Err(error) => error,
         };
         if renewals == RENEWALS || !may_be_stale(&error) {
             return Err(failed(object, error));
         }
         file.restart();
+        forget(taken).await;
         let mut plans = lfs::batch(session, std::slice::from_ref(object)).await?;
         let Some(renewed) = plans.remove(&object.oid) else {
             session.progress.skip_bytes(object.size);
             return Ok(());
         };
         plan = renewed;
+        taken = begin(unfinished, object, &plan).await;
     }
     Ok(())
+}
+
+async fn begin(unfinished: Option<&Arc<Unfinished>>, object: &Object, plan: &Plan) -> Arc<Taken> {
+    let taken = match (unfinished, &plan.slot) {
+        (Some(unfinished), Slot::Parts { .. }) => {
+            let (unfinished, object, plan) = (unfinished.clone(), object.clone(), plan.clone());
+            blocking::run(move || unfinished.begin(&object, &plan)).await
+        }
+        _ => Taken::default(),
+    };
+    Arc::new(taken)
+}
+
+/// An attempt that was dropped may still write a line, but only where the file is no longer looked for.
+async fn forget(taken: Arc<Taken>) {
+    blocking::run(move || taken.forget()).await;
 }
 
 /// Whether other links may do better: stores say in many ways that one has expired, that an upload
@@ -101,6 +142,7 @@ async fn attempt(
     object: &Object,
     open: &Open,
     plan: &Plan,
+    taken: &Arc<Taken>,
     file: &FileProgress,
 ) -> Result<()> {
     let size = object.size;
@@ -110,8 +152,17 @@ async fn attempt(
             let ranges =
                 (0..size).step_by(index(*part)).map(|first| (first, size.min(first + part)));
             let parts: Vec<_> = links.iter().cloned().zip(ranges).collect();
-            let etags: Vec<String> = stream::iter(parts)
-                .map(|(link, range)| put_part(session, open, file, link, range))
+            let etags: Vec<String> = stream::iter(parts.into_iter().enumerate())
+                .map(|(part, (link, range))| async move {
+                    if let Some(etag) = taken.etag(part) {
+                        file.resumed(range.1 - range.0);
+                        return Ok(etag);
+                    }
+                    let etag = put_part(session, open, file, link, range).await?;
+                    let (kept, name) = (taken.clone(), etag.clone());
+                    blocking::run(move || kept.add(part, &name)).await;
+                    Ok::<_, Error>(etag)
+                })
                 .buffered(session.tuning.connections.max(1))
                 .try_collect()
                 .await?;

@@ -18,6 +18,7 @@ use crate::{
         lfs::Object,
         object::Large,
         oid::Oid,
+        parts::Unfinished,
         payload::Change,
         preupload::{self, Mode, Verdict},
         session::Session,
@@ -54,6 +55,7 @@ pub(super) struct Work {
     /// Paths that the same commit deletes: what stands there does not stay by itself.
     pub(super) deleted: HashSet<EntryPath>,
     pub(super) ledger: Option<Arc<Ledger>>,
+    pub(super) unfinished: Option<Arc<Unfinished>>,
     pub(super) head: OnceLock<Commit>,
 }
 
@@ -64,6 +66,7 @@ impl Work {
             git_ignore: None,
             deleted: HashSet::new(),
             ledger: None,
+            unfinished: None,
             head: OnceLock::new(),
         }
     }
@@ -96,7 +99,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     let (large, arrivals) = mpsc::channel(2 * preupload::BATCH);
     let identify = identify_all(work.clone(), files, outcomes.clone(), large);
-    let store = store::run(work.session.clone(), arrivals, outcomes);
+    let store = store::run(work.session.clone(), work.unfinished.clone(), arrivals, outcomes);
     tokio::try_join!(identify, store).map(drop)
 }
 

@@ -15,8 +15,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     upload::{
         lfs,
-        object::{self, Large},
+        object::{self, Large, Way},
         oid::Oid,
+        parts::Unfinished,
         payload::Change,
         prepare::{Fate, Outcome},
         session::Session,
@@ -36,11 +37,12 @@ pub(super) struct Arrival {
 /// The state of all large files of an upload.
 struct Store {
     session: Arc<Session>,
+    unfinished: Option<Arc<Unfinished>>,
     outcomes: mpsc::Sender<Outcome>,
     /// Hashed, and the Hub has not been asked.
     waiting: Vec<Large>,
     /// The Hub has said where to.
-    queue: VecDeque<(Large, lfs::Plan)>,
+    queue: VecDeque<(Large, Way)>,
     running: JoinSet<(Oid, Result<()>)>,
     /// Files whose content is on its way.
     owed: HashMap<Oid, Vec<Outcome>>,
@@ -50,11 +52,13 @@ struct Store {
 /// Puts what arrives until no more comes.
 pub(super) async fn run(
     session: Arc<Session>,
+    unfinished: Option<Arc<Unfinished>>,
     mut arrivals: mpsc::Receiver<Arrival>,
     outcomes: mpsc::Sender<Outcome>,
 ) -> Result<()> {
     let mut store = Store {
         session,
+        unfinished,
         outcomes,
         waiting: Vec::new(),
         queue: VecDeque::new(),
@@ -102,10 +106,10 @@ impl Store {
 
     fn start(&mut self) {
         while self.running.len() < self.session.tuning.workers.max(1) {
-            let Some((large, plan)) = self.queue.pop_front() else { return };
-            let session = self.session.clone();
+            let Some((large, way)) = self.queue.pop_front() else { return };
+            let (session, unfinished) = (self.session.clone(), self.unfinished.clone());
             self.running.spawn(async move {
-                let result = object::put(&session, &large, plan).await;
+                let result = object::put(&session, unfinished.as_ref(), &large, way).await;
                 (large.object.oid, result)
             });
         }
@@ -132,18 +136,45 @@ impl Store {
     }
 
     async fn ask(&mut self) -> Result<()> {
-        let some: Vec<Large> = std::mem::take(&mut self.waiting);
+        let some = std::mem::take(&mut self.waiting);
+        let some = self.resume(some).await;
+        if some.is_empty() {
+            return Ok(());
+        }
         let objects: Vec<_> = some.iter().map(|large| large.object.clone()).collect();
         let mut plans = lfs::batch(&self.session, &objects).await?;
         for large in some {
             if let Some(plan) = plans.remove(&large.object.oid) {
-                self.queue.push_back((large, plan));
+                self.queue.push_back((large, Way { plan, taken: None }));
             } else {
                 self.session.progress.skip_bytes(large.object.size);
                 self.arrived(large.object.oid).await?;
             }
         }
         Ok(())
+    }
+
+    /// Lets the contents of which an earlier run has put some go on, and returns the others.
+    async fn resume(&mut self, some: Vec<Large>) -> Vec<Large> {
+        let Some(unfinished) = self.unfinished.clone() else { return some };
+        let session = self.session.clone();
+        let looked = move || {
+            let look = |large: Large| {
+                let found = unfinished.resume(&session, &large.object);
+                (large, found)
+            };
+            some.into_iter().map(look).collect::<Vec<_>>()
+        };
+        let mut rest = Vec::new();
+        for (large, found) in blocking::run(looked).await {
+            match found {
+                Some((plan, taken)) => {
+                    self.queue.push_back((large, Way { plan, taken: Some(taken) }));
+                }
+                None => rest.push(large),
+            }
+        }
+        rest
     }
 
     async fn settle(

@@ -4,7 +4,7 @@
 //! under its name is always whole. It does not know which repository uses what.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -91,19 +91,8 @@ impl LfsStore {
     /// Writes everything `reader` yields to a file that has no name yet.
     pub(crate) fn receive(&self, mut reader: impl Read) -> Result<Incoming> {
         let mut file = self.incoming_file()?;
-        let mut hash = Sha256::new();
-        let mut size = 0;
-        let mut chunk = vec![0; COPY_CHUNK];
-        loop {
-            let read = reader.read(&mut chunk)?;
-            if read == 0 {
-                break;
-            }
-            hash.update(&chunk[..read]);
-            file.write_all(&chunk[..read])?;
-            size += read as u64;
-        }
-        Ok(Incoming { file, pointer: Pointer { oid: hex::encode(hash.finalize()), size } })
+        let pointer = hash_to(&mut reader, |chunk| file.write_all(chunk))?;
+        Ok(Incoming { file, pointer })
     }
 
     /// Gives received content its name. Whoever comes second with the same content changes nothing.
@@ -147,9 +136,43 @@ impl LfsStore {
 /// Content that is complete and hashed, but not kept yet; it is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    file: NamedTempFile,
+    pub(super) file: NamedTempFile,
     /// What it is.
     pub(crate) pointer: Pointer,
+}
+
+/// What some content is.
+pub(super) fn hash(mut reader: impl Read) -> io::Result<Pointer> {
+    hash_to(&mut reader, |_| Ok(()))
+}
+
+fn hash_to(
+    reader: &mut impl Read,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Pointer> {
+    let mut hash = Sha256::new();
+    let size = stream(reader, |chunk| {
+        hash.update(chunk);
+        take(chunk)
+    })?;
+    Ok(Pointer { oid: hex::encode(hash.finalize()), size })
+}
+
+/// Hands on everything `reader` yields, and says how much that was.
+pub(super) fn stream(
+    reader: &mut impl Read,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut chunk = vec![0; COPY_CHUNK];
+    let mut size = 0;
+    loop {
+        let read = reader.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(size);
+        }
+        take(&chunk[..read])?;
+        size += read as u64;
+    }
 }
 
 // Without this a power cut could forget the rename of a file whose bytes are already safe.

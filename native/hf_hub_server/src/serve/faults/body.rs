@@ -144,7 +144,7 @@ fn dribble(
 }
 
 /// Each piece waits until its last byte is due, so neither its size nor a late timer changes the speed.
-fn throttle(
+pub(super) fn throttle(
     mut bytes: impl Stream<Item = Chunk> + Unpin,
     bytes_per_second: u64,
 ) -> impl Stream<Item = Chunk> {

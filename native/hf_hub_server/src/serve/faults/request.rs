@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::super::ask::Direct;
 use super::super::listener::Connection;
 use super::super::routes;
+use super::body::throttle;
 use super::rule::Fault;
 
 const BEYOND_THE_END: HeaderValue = HeaderValue::from_static("bytes=9223372036854775807-");
@@ -31,6 +32,10 @@ pub(super) async fn apply(
             let connection = connection.cloned();
             let body = std::mem::take(request.body_mut()).into_data_stream();
             *request.body_mut() = Body::from_stream(cut(body, after, connection));
+        }
+        Fault::ThrottleRequest { bytes_per_second } => {
+            let body = std::mem::take(request.body_mut()).into_data_stream();
+            *request.body_mut() = Body::from_stream(throttle(body, bytes_per_second));
         }
         Fault::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
         Fault::Status { code, headers, body } => {

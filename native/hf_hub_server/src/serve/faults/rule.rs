@@ -64,6 +64,8 @@ pub(super) enum Fault {
     HangUp,
     /// Ends the connection after so many bytes of the request's body.
     DropRequest { after: u64 },
+    /// Limits the speed at which the request's body is taken.
+    ThrottleRequest { bytes_per_second: u64 },
     /// Does what is asked, then ends the connection instead of saying so.
     LoseAnswer,
     /// Waits before it answers.
@@ -114,6 +116,7 @@ impl Fault {
             Self::Hang
             | Self::HangUp
             | Self::DropRequest { .. }
+            | Self::ThrottleRequest { .. }
             | Self::Delay { .. }
             | Self::Status { .. }
             | Self::RateLimit { .. }
@@ -132,7 +135,7 @@ impl Fault {
         match self {
             Self::IgnoreRange | Self::WrongRange { .. } | Self::Range416 => exchange.has_range,
             Self::Expired => exchange.origin == Origin::Cdn,
-            Self::DropRequest { .. } => exchange.has_body,
+            Self::DropRequest { .. } | Self::ThrottleRequest { .. } => exchange.has_body,
             _ => true,
         }
     }
@@ -151,7 +154,9 @@ impl Fault {
             Self::Header { name, value } => {
                 check_header(name, value.as_deref().unwrap_or_default())
             }
-            Self::Dribble { bytes: 0, .. } | Self::Throttle { bytes_per_second: 0 } => {
+            Self::Dribble { bytes: 0, .. }
+            | Self::Throttle { bytes_per_second: 0 }
+            | Self::ThrottleRequest { bytes_per_second: 0 } => {
                 bail!("0 bytes never end; use `stall`")
             }
             _ => Ok(()),

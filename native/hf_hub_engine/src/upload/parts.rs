@@ -1,0 +1,177 @@
+//! How far contents that go up in parts have come, kept next to the folder they are from: whoever is
+//! interrupted in the middle of a very large file sends only the rest of it.
+//!
+//! The links are permissions, so nobody but the user may read them. What is kept is never believed
+//! further than the store does: should it have forgotten, or have other parts, the file begins anew.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cache::maintenance::is_real_folder,
+    upload::{
+        lfs::{Object, Plan, Slot},
+        session::Session,
+    },
+};
+
+/// After this long the Hub may have forgotten what was never committed.
+const OLD: Duration = Duration::from_hours(20);
+
+/// More than the links of the largest file take, in bytes.
+const LIMIT: u64 = 64 << 20;
+
+/// The uploads in parts to one repository that were not finished.
+pub(super) struct Unfinished {
+    dir: PathBuf,
+    target: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    target: String,
+    size: u64,
+    part_size: u64,
+    complete: String,
+    verify: Option<String>,
+    links: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    part: usize,
+    etag: String,
+}
+
+/// The parts of one content that the store has taken.
+#[derive(Default)]
+pub(super) struct Taken {
+    etags: Mutex<HashMap<usize, String>>,
+    kept: Option<(Mutex<File>, PathBuf)>,
+}
+
+impl Unfinished {
+    /// What is kept in `dir`, cleared of what is too old; `None` where nothing can be kept.
+    pub(super) fn open(dir: PathBuf, target: String) -> Option<Self> {
+        let _ = fs::create_dir(&dir);
+        if !is_real_folder(&dir) {
+            return None;
+        }
+        for entry in fs::read_dir(&dir).ok()?.flatten() {
+            if is_old(&entry.path()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Some(Self { dir, target })
+    }
+
+    /// Where an earlier run has put some of the content.
+    pub(super) fn resume(&self, session: &Session, object: &Object) -> Option<(Plan, Taken)> {
+        let place = self.place(object);
+        if !fs::symlink_metadata(&place).ok()?.is_file() {
+            return None;
+        }
+        let mut kept = BufReader::new(File::open(&place).ok()?.take(LIMIT)).split(b'\n');
+        let header: Header = serde_json::from_slice(&kept.next()?.ok()?).ok()?;
+        if header.target != self.target || header.size != object.size || header.part_size == 0 {
+            return None;
+        }
+        let Header { part_size: size, complete, verify, links, .. } = header;
+        let links = links.iter().map(|link| session.link(link)).collect::<Result<Vec<_>, _>>();
+        let links = links.ok().filter(|links| {
+            usize::try_from(object.size.div_ceil(size)).is_ok_and(|parts| parts == links.len())
+        })?;
+        let complete = session.link(&complete).ok()?;
+        let verify = verify.map(|link| session.link(&link)).transpose().ok()?;
+        let etags = kept
+            .map_while(Result::ok)
+            .filter_map(|line| serde_json::from_slice(&line).ok())
+            .map(|Line { part, etag }| (part, etag))
+            .collect();
+        let file = OpenOptions::new().append(true).open(&place).ok()?;
+        let taken = Taken { etags: Mutex::new(etags), kept: Some((Mutex::new(file), place)) };
+        // Ends a line that a crash has torn.
+        taken.write(b"\n");
+        Some((Plan { slot: Slot::Parts { complete, size, links }, verify }, taken))
+    }
+
+    /// Begins to keep what becomes of a plan.
+    pub(super) fn begin(&self, object: &Object, plan: &Plan) -> Taken {
+        let Slot::Parts { complete, size, links } = &plan.slot else { return Taken::default() };
+        let header = Header {
+            target: self.target.clone(),
+            size: object.size,
+            part_size: *size,
+            complete: complete.to_string(),
+            verify: plan.verify.as_ref().map(ToString::to_string),
+            links: links.iter().map(ToString::to_string).collect(),
+        };
+        let place = self.place(object);
+        let Some(file) = create(&place) else { return Taken::default() };
+        let taken = Taken { etags: Mutex::default(), kept: Some((Mutex::new(file), place)) };
+        taken.write(&line(&header));
+        taken
+    }
+
+    fn place(&self, object: &Object) -> PathBuf {
+        self.dir.join(format!("{}.jsonl", object.oid))
+    }
+}
+
+impl Taken {
+    /// What the store has called a part, counted from 0.
+    pub(super) fn etag(&self, part: usize) -> Option<String> {
+        self.etags.lock().unwrap_or_else(PoisonError::into_inner).get(&part).cloned()
+    }
+
+    /// Keeps that the store has a part.
+    pub(super) fn add(&self, part: usize, etag: &str) {
+        if self.kept.is_some() {
+            self.write(&line(&Line { part, etag: etag.to_owned() }));
+        }
+    }
+
+    /// Keeps nothing any more: all is done, or all was in vain.
+    pub(super) fn forget(&self) {
+        if let Some((_, place)) = &self.kept {
+            let _ = fs::remove_file(place);
+        }
+    }
+
+    /// What cannot be kept costs time, should this run be interrupted, and nothing else.
+    fn write(&self, line: &[u8]) {
+        if let Some((file, _)) = &self.kept {
+            let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line);
+        }
+    }
+}
+
+fn line(value: &impl Serialize) -> Vec<u8> {
+    // Names and numbers always are JSON.
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// A new file that is the user's alone, whatever lay there before.
+fn create(place: &Path) -> Option<File> {
+    let _ = fs::remove_file(place);
+    let mut options = OpenOptions::new();
+    options.append(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(place).ok()
+}
+
+fn is_old(place: &Path) -> bool {
+    let modified = fs::symlink_metadata(place).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age > OLD))
+}
