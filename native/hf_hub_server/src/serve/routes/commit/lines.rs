@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Read};
+use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use git2::Oid;
 use serde::Deserialize;
 
 use super::super::super::error::ApiError;
@@ -18,6 +20,11 @@ pub(in super::super) const MAX_REGULAR: u64 = 10 << 20;
 /// Room for the largest file in base64, its path and the rest of the line.
 const MAX_LINE: u64 = (MAX_REGULAR / 3 + 1) * 4 + (64 << 10);
 const README: &str = "README.md";
+/// Files that wait to be written together: so many, or of so many bytes.
+const BATCH: usize = 256;
+const BATCH_SIZE: usize = 1 << 20;
+/// Files written at a time: git compresses each.
+const MAX_WRITERS: usize = 4;
 
 /// What all lines said.
 #[derive(Debug)]
@@ -81,10 +88,14 @@ pub(super) fn read(body: impl Read, repo: &Repo, lfs: &LfsStore) -> Result<Sent,
     let Some(Line::Header(header)) = lines.next()? else {
         return Err(ApiError::bad_request("A commit begins with its header"));
     };
-    let mut reading = Reading { repo, git: repo.git()?, lfs, sent: begin(header)? };
+    let writers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WRITERS);
+    let writers = (0..writers).map(|_| repo.git()).collect::<Result<_, _>>()?;
+    let waiting = Vec::new();
+    let mut reading = Reading { repo, writers, lfs, sent: begin(header)?, waiting };
     while let Some(line) = lines.next()? {
         reading.take(line)?;
     }
+    reading.write()?;
     Ok(reading.sent)
 }
 
@@ -137,9 +148,11 @@ impl<R: Read> Lines<R> {
 /// A commit of which some lines are still to come.
 struct Reading<'a> {
     repo: &'a Repo,
-    git: Git,
+    /// The repository, opened once for each thread.
+    writers: Vec<Git>,
     lfs: &'a LfsStore,
     sent: Sent,
+    waiting: Vec<(String, Vec<u8>)>,
 }
 
 impl Reading<'_> {
@@ -148,8 +161,8 @@ impl Reading<'_> {
             Line::Header(_) => {
                 return Err(ApiError::bad_request("A commit has one header"));
             }
-            Line::File(file) => self.file(file)?,
-            Line::LfsFile(file) => self.lfs_file(file)?,
+            Line::File(file) => return self.file(file),
+            Line::LfsFile(file) => return self.lfs_file(file),
             Line::DeletedFile(Deleted { path }) => {
                 path::check(&path)?;
                 Edit::RemoveFile { path }
@@ -160,11 +173,13 @@ impl Reading<'_> {
                 Edit::RemoveFolder { path }
             }
         };
+        // Changes keep their order.
+        self.write()?;
         self.sent.edits.push(edit);
         Ok(())
     }
 
-    fn file(&mut self, file: File<'_>) -> Result<Edit, ApiError> {
+    fn file(&mut self, file: File<'_>) -> Result<(), ApiError> {
         let File { path, content, encoding } = file;
         path::check(&path)?;
         let content = match encoding.as_deref() {
@@ -188,10 +203,34 @@ impl Reading<'_> {
         {
             self.check_pointer(&path, &pointer)?;
         }
-        Ok(Edit::Put { path, blob: self.git.write_bytes(&content)? })
+        self.put(path, content)
     }
 
-    fn lfs_file(&mut self, file: LfsFile) -> Result<Edit, ApiError> {
+    fn put(&mut self, path: String, content: Vec<u8>) -> Result<(), ApiError> {
+        self.waiting.push((path, content));
+        let size = self.waiting.iter().map(|(_, content)| content.len()).sum::<usize>();
+        if self.waiting.len() >= BATCH || size >= BATCH_SIZE { self.write() } else { Ok(()) }
+    }
+
+    /// Writes the files that wait, several at a time.
+    fn write(&mut self) -> Result<(), ApiError> {
+        let share = self.waiting.len().div_ceil(self.writers.len()).max(1);
+        let written = thread::scope(|threads| {
+            let shares = self.waiting.chunks(share).zip(&mut self.writers);
+            let running = shares
+                .map(|(files, git)| threads.spawn(move || write_all(git, files)))
+                .collect::<Vec<_>>();
+            let ended = running.into_iter().map(|writer| {
+                writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            ended.collect::<anyhow::Result<Vec<_>>>()
+        })?;
+        let files = self.waiting.drain(..).zip(written.into_iter().flatten());
+        self.sent.edits.extend(files.map(|((path, _), blob)| Edit::Put { path, blob }));
+        Ok(())
+    }
+
+    fn lfs_file(&mut self, file: LfsFile) -> Result<(), ApiError> {
         let LfsFile { path, oid, algo, size } = file;
         path::check(&path)?;
         if algo.is_some_and(|algo| algo != "sha256") || !is_oid(&oid) {
@@ -200,9 +239,8 @@ impl Reading<'_> {
         let size = size.or_else(|| self.lfs.size(&oid)).unwrap_or_default();
         let pointer = Pointer { oid, size };
         self.check_pointer(&path, &pointer)?;
-        let blob = self.git.write_bytes(pointer.text().as_bytes())?;
         self.sent.lfs_paths.push(path.clone());
-        Ok(Edit::Put { path, blob })
+        self.put(path, pointer.text().into_bytes())
     }
 
     fn check_pointer(&self, path: &str, pointer: &Pointer) -> Result<(), ApiError> {
@@ -228,6 +266,11 @@ impl Reading<'_> {
         let message = format!("Invalid metadata in README.md: {}", errors.join("; "));
         Err(ApiError::bad_request(message).with("errors", validate::messages(&errors)))
     }
+}
+
+// A repository is for one thread at a time, so each has one of its own.
+fn write_all(git: &mut Git, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<Oid>> {
+    files.iter().map(|(_, content)| git.write_bytes(content)).collect()
 }
 
 fn too_large(path: &str) -> ApiError {
