@@ -1,6 +1,6 @@
 # One call of this library; prints the microseconds it took. The twin of peer.py.
 # Usage: elixir -pa EBIN ours.exs file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
-# upload|push ENDPOINT FOLDER REPO TOKEN, or elixir -pa EBIN ours.exs version
+# upload|folder|push ENDPOINT FOLDER REPO TOKEN, or elixir -pa EBIN ours.exs version
 import HfHub.Download
 
 calls = 1_000
@@ -41,6 +41,9 @@ answer =
       microseconds.(fn ->
         HfHub.Commit.upload_file!(content, "model.bin", repo, endpoint: endpoint, token: token)
       end)
+
+    ["folder", endpoint, folder, repo, token] ->
+      microseconds.(fn -> HfHub.Commit.upload_folder!(folder, repo, endpoint: endpoint, token: token) end)
 
     # Neither a ledger nor a look at the result: the peer does without, too.
     ["push", endpoint, folder, repo, token] ->

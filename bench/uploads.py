@@ -11,13 +11,16 @@ import urllib.parse
 
 TOKEN = "hf_benchmark"
 SMALL_SIZE = 4096
-# Source and call of each part; `grow` is `huge` compared with `little`.
+CROWD, CROWD_SIZE = 100_000, 200
+# Source and call of each part; `grow` is `huge` compared with `little`, `crowd` is `crowded` compared with `alone`.
 CALLS = {
     "put": ("one", "upload"),
     "narrow": ("one", "upload"),
     "push": ("many", "push"),
     "huge": ("hole", "upload"),
     "little": ("tiny", "upload"),
+    "crowded": ("crowd", "folder"),
+    "alone": ("alone", "folder"),
 }
 
 
@@ -33,6 +36,8 @@ class Uploads:
             "many": [SMALL_SIZE] * bench.options.pushed,
             "hole": [bench.options.memory_size],
             "tiny": [SMALL_SIZE],
+            "crowd": [CROWD_SIZE] * CROWD,
+            "alone": [CROWD_SIZE],
         }
         self.empty = self.folder / "empty"
         self.empty.mkdir(parents=True)
@@ -48,16 +53,22 @@ class Uploads:
             return folder
         folder.mkdir()
         for number, size in enumerate(self.sizes[name]):
-            path = folder / ("model.bin" if name != "many" else f"file_{number:04}.txt")
+            path = folder / self.file_name(name, number)
+            path.parent.mkdir(exist_ok=True)
             with open(path, "wb") as file:
                 if name == "hole":
                     file.truncate(size)
-                elif name == "many":  # Text, which goes into the commit.
+                elif path.suffix == ".txt":  # Text, which goes into the commit.
                     file.write(base64.b64encode(os.urandom(size))[:size])
                 else:
                     for left in range(size, 0, -(1 << 20)):
                         file.write(os.urandom(min(left, 1 << 20)))
         return folder
+
+    def file_name(self, name, number):
+        if name in ("crowd", "alone"):
+            return f"{number // 1000:02}/file_{number:06}.txt"
+        return f"file_{number:04}.txt" if name == "many" else "model.bin"
 
     def begin(self, part, who):
         """A new repository, and the command that fills it."""
@@ -78,7 +89,8 @@ class Uploads:
         if who == "curl":
             return
         tree = self.ask("GET", f"/api/models/{repo}/tree/main?recursive=true")
-        sizes = [entry["size"] for entry in tree if entry["path"] != ".gitattributes"]
+        files = [entry for entry in tree if entry["type"] == "file" and entry["path"] != ".gitattributes"]
+        sizes = [entry["size"] for entry in files]
         wanted = self.sizes[CALLS[part][0]]
         # A page of a listing holds a thousand.
         if sizes[:900] != wanted[:900]:

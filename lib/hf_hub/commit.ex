@@ -92,8 +92,8 @@ defmodule HfHub.Commit do
                 type: :boolean,
                 default: true,
                 doc:
-                  "keep what was learned in `.cache/huggingface/upload` of the folder, so that the next call need not " <>
-                    "hash what has not changed."
+                  "keep what was learned in `.cache/huggingface/upload` of the folder: the next call hashes only what has " <>
+                    "changed, sends only the missing parts of large files, and waits for this one if both go to one branch."
               ]
             ] ++ @target ++ [verify: Keyword.put(@verify[:verify], :default, true)] ++ Options.transfer()
 
