@@ -343,7 +343,7 @@ defmodule HfHub.Cache do
   def unpin!(repo_id, opts \\ []), do: Error.unwrap!(unpin(repo_id, opts))
 
   @doc """
-  Moves the whole cache to another folder; `HfHub.Cache.Transport.move/2` tells how.
+  Moves the whole cache to another folder, with the options of `HfHub.Cache.Transport.move/2`, which tells more.
 
   ## Examples
 
@@ -357,7 +357,7 @@ defmodule HfHub.Cache do
   defdelegate move!(destination, opts \\ []), to: Transport
 
   @doc """
-  Writes repositories of the cache to one tar file; `HfHub.Cache.Transport.export/2` tells how.
+  Writes repositories of the cache to one tar file, with the options of `HfHub.Cache.Transport.export/2`, which tells more.
 
   ## Examples
 
@@ -371,7 +371,7 @@ defmodule HfHub.Cache do
   defdelegate export!(archive, opts \\ []), to: Transport
 
   @doc """
-  Puts what `export/2` wrote into the cache; `HfHub.Cache.Transport.import/2` tells how.
+  Puts what `export/2` wrote into the cache, with the options of `HfHub.Cache.Transport.import/2`, which tells more.
 
   ## Examples
 
@@ -385,7 +385,7 @@ defmodule HfHub.Cache do
   defdelegate import!(archive, opts \\ []), to: Transport
 
   @doc """
-  Fills a plain folder with the files of a cached revision; `HfHub.Cache.Transport.materialize/3` tells how.
+  Fills a plain folder with the files of a cached revision, with the options of `HfHub.Cache.Transport.materialize/3`, which tells more.
 
   ## Examples
 

@@ -51,8 +51,10 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     for {module, name, arity, %{"en" => text}, %{signature: signature}} <- functions(),
         not bang?(name),
         takes_options?(signature) do
-      assert text =~
-               ~r/## Options\n|[Oo]ptions( and errors)?: (those|the same)|Options: `:|[Oo]ptions|tells how/,
+      listed? = text =~ ~r/^\s*\* `:\w+/m or text =~ ~r/Options?: `:/
+      referred? = text =~ ~r"\b[Oo]ptions?\b[^.]*`[\w.]+[?]?/\d`"
+
+      assert listed? or referred?,
              "#{inspect(module)}.#{name}/#{arity} does not say which options it takes"
     end
   end
