@@ -93,7 +93,8 @@ defmodule HfHub.Commit do
                 default: true,
                 doc:
                   "keep what was learned in `.cache/huggingface/upload` of the folder, so that the next call need not " <>
-                    "hash what has not changed."
+                    "hash what has not changed, nor send the parts of a large file that have arrived. Calls for the same " <>
+                    "branch wait for each other."
               ]
             ] ++ @target ++ [verify: Keyword.put(@verify[:verify], :default, true)] ++ Options.transfer()
 
