@@ -231,7 +231,8 @@ defmodule HfHub.Flows.UploadTest do
     dir = folder(context, files)
     kept = Path.join(dir, ".cache/huggingface/upload/parts")
 
-    for again <- [:at_once, :after_the_store_forgot] do
+    for again <- [:at_once, 404, 409] do
+      control(:delete, "faults")
       id = writable(context)
       opts = inspect(endpoint: endpoint(), token: token(), num_workers: 1, max_connections: 1)
       command = Vm.script(context, ~s|HfHub.Commit.upload_folder("#{dir}", "#{id}", #{opts})|)
@@ -247,8 +248,8 @@ defmodule HfHub.Flows.UploadTest do
       assert length(parts()) - seen == 3
 
       # An answer such as stores give for an upload that they do not know any more.
-      if again == :after_the_store_forgot,
-        do: fault("/part/", %{kind: "status", code: 404}, %{method: "PUT", times: 1})
+      if again != :at_once,
+        do: fault("/part/", %{kind: "status", code: again}, %{method: "PUT", times: 1})
 
       me = self()
       progress = fn progress -> send(me, {:resumed, progress.bytes_resumed, progress.bytes_done}) end

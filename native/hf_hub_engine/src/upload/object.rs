@@ -121,7 +121,7 @@ async fn forget(taken: Arc<Taken>) {
 /// Whether other links may do better: stores say in many ways that one has expired, that an upload
 /// in parts is over, or that the parts are not the ones they have.
 fn may_be_stale(error: &Error) -> bool {
-    matches!(error.status(), Some(400 | 401 | 403 | 404 | 410))
+    matches!(error.status(), Some(400 | 401 | 403 | 404 | 409 | 410 | 412))
 }
 
 fn failed(object: &Object, error: Error) -> Error {
