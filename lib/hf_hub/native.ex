@@ -72,6 +72,7 @@ defmodule HfHub.Native do
   defp waiting(%{activity: :rate_limited, wait: wait}),
     do: "waiting up to #{div((wait || 0) + 999, 1000)} s: the Hub's limit on requests is used up"
 
+  defp waiting(%{file: nil}), do: "waiting for another process that is at work in the same place"
   defp waiting(%{file: file}), do: "waiting for another process that downloads #{file}"
 
   defp next_chunk(:ended), do: {:halt, :ended}

@@ -23,7 +23,7 @@ defmodule HfHub.Progress do
   ## Fields
 
     * `:activity` - `:resolving`, `:downloading`, `:stalled` (no byte has come for some seconds),
-      `:waiting_for_lock` (another process downloads the same file), `:retrying`, `:rate_limited`; of
+      `:waiting_for_lock` (another process downloads the same file, or uploads the same folder), `:retrying`, `:rate_limited`; of
       uploads `:hashing`, `:uploading`, `:committing` (they overlap; this is the one that moved last);
       and at the end `:done` or `:failed`
     * `:wait` - milliseconds left of a pause, or `nil`
@@ -232,6 +232,10 @@ defmodule HfHub.Progress do
   defp status(%{activity: :done, bytes_resumed: 0}), do: ["done"]
   defp status(%{activity: :done} = progress), do: ["done, resumed at #{size(progress.bytes_resumed)}"]
   defp status(%{activity: :failed}), do: ["failed"]
+
+  defp status(%{activity: :waiting_for_lock, file: nil}),
+    do: ["waiting for another process that is at work in the same place"]
+
   defp status(%{activity: :waiting_for_lock}), do: ["waiting for another process that downloads this file"]
   defp status(%{activity: :stalled}), do: ["stalled: nothing arrives"]
   defp status(%{activity: :rate_limited} = progress), do: ["rate limited, #{seconds(progress.wait)} left"]

@@ -231,7 +231,8 @@ defmodule HfHub.Flows.UploadTest do
     dir = folder(context, files)
     kept = Path.join(dir, ".cache/huggingface/upload/parts")
 
-    for again <- [:at_once, :after_the_store_forgot] do
+    for again <- [:at_once, 404, 409] do
+      control(:delete, "faults")
       id = writable(context)
       opts = inspect(endpoint: endpoint(), token: token(), num_workers: 1, max_connections: 1)
       command = Vm.script(context, ~s|HfHub.Commit.upload_folder("#{dir}", "#{id}", #{opts})|)
@@ -247,8 +248,8 @@ defmodule HfHub.Flows.UploadTest do
       assert length(parts()) - seen == 3
 
       # An answer such as stores give for an upload that they do not know any more.
-      if again == :after_the_store_forgot,
-        do: fault("/part/", %{kind: "status", code: 404}, %{method: "PUT", times: 1})
+      if again != :at_once,
+        do: fault("/part/", %{kind: "status", code: again}, %{method: "PUT", times: 1})
 
       me = self()
       progress = fn progress -> send(me, {:resumed, progress.bytes_resumed, progress.bytes_done}) end
@@ -259,12 +260,74 @@ defmodule HfHub.Flows.UploadTest do
 
       if again == :at_once do
         assert length(parts()) - seen == 8
-        assert [_once] = asked(id, "/objects/batch")
+        assert [_first, _once] = asked(id, "/objects/batch")
         assert_received {:resumed, 1_200_000, _}
       else
-        assert [_once, _again] = asked(id, "/objects/batch")
+        assert [_first, _once, _again] = asked(id, "/objects/batch")
       end
     end
+  end
+
+  test "nothing that is kept can send contents or the token anywhere else", context do
+    for {from, to} <- [
+          {~r{http://[^/]+/part/}, "http://127.0.0.1:9/part/"},
+          {~r{"complete":"http://[^/]+}, ~s("complete":"http://127.0.0.1:9)},
+          {~r/"links"/, ~s("verify":"#{endpoint()}/api/models/ID/branch/other","links")}
+        ] do
+      id = writable(context)
+      dir = folder(context, files = %{"parts.bin" => large(1_500_000)})
+      [journal] = interrupt(dir, id)
+      text = File.read!(journal)
+      planted = String.replace(text, from, String.replace(to, "ID", id))
+      assert planted != text
+      File.write!(journal, planted)
+      assert {:ok, _info} = Commit.upload_folder(dir, id, write())
+      uploaded(context, id, files)
+      assert asked(id, "/branch/") == []
+    end
+  end
+
+  test "what has come to the Hub by another way is not sent again", context do
+    id = writable(context)
+    dir = folder(context, files = %{"parts.bin" => large(3_000_000)})
+    interrupt(dir, id)
+    :ok = HfHub.Git.create_branch(id, "other", write())
+    file = Path.join(dir, "parts.bin")
+    assert {:ok, _info} = Commit.upload_file({:path, file}, "parts.bin", id, write(revision: "other"))
+    seen = length(parts())
+    assert {:ok, _info} = Commit.upload_folder(dir, id, write())
+    uploaded(context, id, files)
+    assert length(parts()) == seen
+    assert Path.wildcard(Path.join(dir, ".cache/huggingface/upload/parts/*")) == []
+  end
+
+  test "uploads of one folder to two repositories keep their own parts", context do
+    {one, two} = {writable(context), writable(context)}
+    dir = folder(context, files = %{"parts.bin" => large(3_000_000)})
+    [_of_two] = interrupt(dir, two)
+    assert {:ok, _info} = Commit.upload_folder(dir, one, write())
+    seen = length(parts())
+    assert {:ok, _info} = Commit.upload_folder(dir, two, write())
+    assert length(parts()) - seen == 6
+    uploaded(context, one, files)
+    uploaded(context, two, files)
+    assert Path.wildcard(Path.join(dir, ".cache/huggingface/upload/parts/*")) == []
+  end
+
+  test "git is kept from what is kept where nothing is uploaded, too", context do
+    dir = folder(context, %{"a.txt" => "a"})
+    assert {:ok, _info} = Commit.upload_folder(dir, writable(context), write(allow_patterns: "*.none"))
+    assert File.read!(Path.join(dir, ".cache/huggingface/.gitignore")) == "*"
+  end
+
+  # Kills an upload when it has sent two parts; returns what it kept.
+  defp interrupt(dir, id) do
+    fault("/part/", %{kind: "hang"}, %{skip: 2, method: "PUT"})
+    owner = spawn(fn -> Commit.upload_folder(dir, id, write(num_workers: 1, max_connections: 1)) end)
+    eventually(fn -> match?([%{"fired" => 1}], control(:get, "faults")) end, 1500)
+    Process.exit(owner, :kill)
+    control(:delete, "faults")
+    Path.wildcard(Path.join(dir, ".cache/huggingface/upload/parts/*"))
   end
 
   # The paths of parts name no repository.
@@ -278,13 +341,14 @@ defmodule HfHub.Flows.UploadTest do
     dir = folder(context, %{"parts.bin" => content})
     kept = Path.join(dir, ".cache/huggingface/upload/parts")
     File.mkdir_p!(kept)
-    journal = Path.join(kept, sha256(content) <> ".jsonl")
 
     for text <- ["", "{}", String.duplicate("x", 100_000), ~s({"target":"x","size":1500000,"part_size":0})] do
       id = writable(context)
-      File.write!(journal, text)
+      target = binary_part(sha256("#{endpoint()}/model/#{id}"), 0, 16)
+      File.write!(Path.join(kept, "#{sha256(content)}-#{target}.jsonl"), text)
       assert {:ok, _info} = Commit.upload_folder(dir, id, write())
       assert content(context, id)["parts.bin"] == content
+      assert File.ls!(kept) == []
     end
 
     # Nothing is written through a link.

@@ -57,17 +57,17 @@ pub fn run(
             return Err(stopped());
         }
         let file = progress.start_file(&name.to_string_lossy(), None);
+        // Before, so that no interruption leaves it there without them.
+        copy_marks(from, to, name)?;
         if twice.contains(name) {
             discard(from, name)?;
             file.finish();
             continue;
         }
-        // Before, so that no interruption leaves it there without them.
-        copy_marks(from, to, name);
         transplant(from, to, name, &mut |bytes| file.received(bytes), stop)?;
         file.finish();
     }
-    remove_marks(from);
+    remove_marks(from, to);
     for rest in [from.tag(), to.incoming()] {
         let _ =
             if is_real_folder(&rest) { fs::remove_dir_all(&rest) } else { fs::remove_file(&rest) };
@@ -278,23 +278,35 @@ fn relative(folder: &Path, path: &Path) -> PathBuf {
 }
 
 /// Pins go along; locks are made anew where they are needed.
-fn copy_marks(from: &CacheDir, to: &CacheDir, name: &OsStr) {
+fn copy_marks(from: &CacheDir, to: &CacheDir, name: &OsStr) -> Result<()> {
     let locks = to.folder(name).locks().to_owned();
     for pin in pins(from.folder(name).locks()) {
-        if let Some(name) = pin.file_name().filter(|_| real_folders(to, &locks).is_ok()) {
-            let _ = fs::File::create_new(locks.join(name));
+        let Some(name) = pin.file_name() else { continue };
+        real_folders(to, &locks)?;
+        let mark = locks.join(name);
+        match fs::File::create_new(&mark) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("create", &mark, error));
+            }
+            _ => {}
         }
     }
+    Ok(())
 }
 
-/// Removes the pins of what has been moved, by an earlier call perhaps.
-fn remove_marks(from: &CacheDir) {
+/// Removes the pins of what has been moved, by an earlier call perhaps. One that is not at the new
+/// place stays: an earlier version copied them last.
+fn remove_marks(from: &CacheDir, to: &CacheDir) {
     if !is_real_folder(&from.locks()) {
         return;
     }
     for entry in fs::read_dir(from.locks()).into_iter().flatten().flatten() {
-        if fs::symlink_metadata(from.path().join(entry.file_name())).is_err() {
-            for pin in pins(&entry.path()) {
+        let name = entry.file_name();
+        if fs::symlink_metadata(from.path().join(&name)).is_err() {
+            let locks = to.folder(&name).locks().to_owned();
+            let is_there =
+                |pin: &PathBuf| pin.file_name().is_some_and(|pin| locks.join(pin).exists());
+            for pin in pins(&entry.path()).into_iter().filter(is_there) {
                 let _ = fs::remove_file(pin);
             }
         }
@@ -353,5 +365,43 @@ mod tests {
             assert!(to.path().join(name).exists());
             assert!(is_pinned(&to, name) && !is_pinned(&from, name));
         }
+    }
+
+    #[test]
+    fn a_pin_is_lost_by_no_move() {
+        let dir = tempfile::tempdir().unwrap();
+        let commit = "a".repeat(40);
+        let name = OsStr::new("models--a");
+        let caches = |case: &str| {
+            let at = |place: &str| CacheDir::new(dir.path().join(case).join(place));
+            let (from, to) = (at("old"), at("new"));
+            fs::create_dir_all(from.folder(name).path().join("snapshots").join(&commit)).unwrap();
+            fs::create_dir_all(from.folder(name).locks()).unwrap();
+            fs::write(from.folder(name).pin(&commit), "").unwrap();
+            prepare(&from, &to).unwrap();
+            (from, to)
+        };
+        let moved = |from: &CacheDir, to: &CacheDir| run(from, to, &Progress::default(), &|| false);
+
+        // An interrupted move left both, and it was pinned after that.
+        let (from, to) = caches("twice");
+        fs::create_dir_all(to.folder(name).path().join("snapshots").join(&commit)).unwrap();
+        moved(&from, &to).unwrap();
+        assert!(!from.path().join(name).exists() && to.folder(name).pin(&commit).exists());
+
+        // It cannot be pinned there.
+        let (from, to) = caches("in the way");
+        fs::write(to.locks(), "").unwrap();
+        moved(&from, &to).unwrap_err();
+        assert!(from.path().join(name).exists() && from.folder(name).pin(&commit).exists());
+        fs::remove_file(to.locks()).unwrap();
+        moved(&from, &to).unwrap();
+        assert!(to.folder(name).pin(&commit).exists());
+
+        // It went before its pin did.
+        let (from, to) = caches("gone");
+        fs::rename(from.path().join(name), to.path().join(name)).unwrap();
+        moved(&from, &to).unwrap();
+        assert!(from.folder(name).pin(&commit).exists());
     }
 }

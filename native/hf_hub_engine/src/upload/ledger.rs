@@ -6,7 +6,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -91,7 +91,9 @@ pub(super) fn lock(dir: &Path, endpoint: &Url, target: &Target) -> Option<PathBu
     let mut hasher = oid::sha256_hasher();
     hasher.update(format!("{endpoint}{}", names(target).1).as_bytes());
     let name = Oid::finish(hasher);
-    (holds_something && is_safe(dir)).then(|| place(dir).with_file_name(format!("{name}.lock")))
+    let place = place(dir);
+    let has_room = holds_something && is_safe(dir) && make_folder(&place).is_some();
+    has_room.then(|| place.with_file_name(format!("{name}.lock")))
 }
 
 /// What lines call a repository and its branch.
@@ -201,14 +203,18 @@ fn read(place: &Path, root: &Root, branch: &str, files: &mut [Addition]) -> (boo
     (unanswered, count, known)
 }
 
-fn append(place: &Path) -> Option<File> {
+fn make_folder(place: &Path) -> Option<()> {
     let folder = place.parent()?;
     std::fs::create_dir_all(folder).ok()?;
     // Whoever commits the folder with git should not commit this.
-    let rules = folder.parent()?.join(".gitignore");
-    if !rules.exists() {
-        std::fs::write(rules, "*").ok()?;
+    match File::create_new(folder.parent()?.join(".gitignore")) {
+        Ok(mut rules) => rules.write_all(b"*").ok(),
+        Err(error) => (error.kind() == ErrorKind::AlreadyExists).then_some(()),
     }
+}
+
+fn append(place: &Path) -> Option<File> {
+    make_folder(place)?;
     let mut file = OpenOptions::new().create(true).append(true).open(place).ok()?;
     // Ends a line that a crash has torn.
     file.write_all(b"\n").ok()?;
@@ -249,7 +255,11 @@ mod tests {
         symlink(other.path(), &cache).unwrap();
         assert!(!is_safe(dir.path()));
         std::fs::remove_file(&cache).unwrap();
+        let rules = cache.join("huggingface").join(".gitignore");
+        std::fs::create_dir_all(rules.parent().unwrap()).unwrap();
+        symlink(other.path().join("new"), rules).unwrap();
         assert!(append(&place(dir.path())).is_some() && is_safe(dir.path()));
+        assert!(!other.path().join("new").exists());
         std::fs::remove_file(place(dir.path())).unwrap();
         symlink("/dev/zero", place(dir.path())).unwrap();
         assert!(!is_safe(dir.path()));

@@ -27,7 +27,7 @@ pub(super) struct Object {
 }
 
 /// How a content is put into the store.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Plan {
     pub(super) slot: Slot,
     /// Whom to tell afterwards.
@@ -35,7 +35,7 @@ pub(super) struct Plan {
 }
 
 /// Where a content goes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Slot {
     /// All of it to one link.
     Whole(Url),

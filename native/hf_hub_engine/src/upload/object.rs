@@ -61,25 +61,15 @@ struct Part<'a> {
     etag: &'a str,
 }
 
-/// Where a content is to be put, and what an earlier run has put there already.
-pub(super) struct Way {
-    pub(super) plan: Plan,
-    pub(super) taken: Option<Taken>,
-}
-
-/// Puts a content where `way` says.
+/// Puts a content where `plan` says.
 pub(super) async fn put(
-    session: &Session,
+    session: &Arc<Session>,
     unfinished: Option<&Arc<Unfinished>>,
     large: &Large,
-    way: Way,
+    plan: Plan,
 ) -> Result<()> {
     let object = &large.object;
-    let Way { mut plan, taken } = way;
-    let mut taken = match taken {
-        Some(taken) => Arc::new(taken),
-        None => begin(unfinished, object, &plan).await,
-    };
+    let (mut plan, mut taken) = take_up(session, unfinished, object, plan).await;
     let file = session.progress.start_file(object.path.as_str(), Some(0));
     let addition = large.file.clone();
     let content = blocking::run(move || addition.open()).await?;
@@ -103,21 +93,24 @@ pub(super) async fn put(
             session.progress.skip_bytes(object.size);
             return Ok(());
         };
-        plan = renewed;
-        taken = begin(unfinished, object, &plan).await;
+        (plan, taken) = take_up(session, unfinished, object, renewed).await;
     }
     Ok(())
 }
 
-async fn begin(unfinished: Option<&Arc<Unfinished>>, object: &Object, plan: &Plan) -> Arc<Taken> {
-    let taken = match (unfinished, &plan.slot) {
-        (Some(unfinished), Slot::Parts { .. }) => {
-            let (unfinished, object, plan) = (unfinished.clone(), object.clone(), plan.clone());
-            blocking::run(move || unfinished.begin(&object, &plan)).await
-        }
-        _ => Taken::default(),
+/// Goes on where an earlier run was interrupted; `plan` is that run's then.
+async fn take_up(
+    session: &Arc<Session>,
+    unfinished: Option<&Arc<Unfinished>>,
+    object: &Object,
+    plan: Plan,
+) -> (Plan, Arc<Taken>) {
+    let Some(unfinished) = unfinished.filter(|_| matches!(plan.slot, Slot::Parts { .. })) else {
+        return (plan, Arc::default());
     };
-    Arc::new(taken)
+    let (session, unfinished, object) = (session.clone(), unfinished.clone(), object.clone());
+    let (plan, taken) = blocking::run(move || unfinished.take_up(&session, &object, plan)).await;
+    (plan, Arc::new(taken))
 }
 
 /// An attempt that was dropped may still write a line, but only where the file is no longer looked for.
@@ -128,7 +121,7 @@ async fn forget(taken: Arc<Taken>) {
 /// Whether other links may do better: stores say in many ways that one has expired, that an upload
 /// in parts is over, or that the parts are not the ones they have.
 fn may_be_stale(error: &Error) -> bool {
-    matches!(error.status(), Some(400 | 401 | 403 | 404 | 410))
+    matches!(error.status(), Some(400 | 401 | 403 | 404 | 409 | 410 | 412))
 }
 
 fn failed(object: &Object, error: Error) -> Error {

@@ -7,18 +7,20 @@
 use std::{
     collections::HashMap,
     fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::maintenance::is_real_folder,
     upload::{
         lfs::{Object, Plan, Slot},
+        oid::{self, Oid},
         session::Session,
     },
 };
@@ -41,7 +43,6 @@ struct Header {
     size: u64,
     part_size: u64,
     complete: String,
-    verify: Option<String>,
     links: Vec<String>,
 }
 
@@ -73,45 +74,61 @@ impl Unfinished {
         Some(Self { dir, target })
     }
 
-    /// Where an earlier run has put some of the content.
-    pub(super) fn resume(&self, session: &Session, object: &Object) -> Option<(Plan, Taken)> {
+    /// Goes on with what an earlier run has put there, or begins anew. The folder may come from anywhere,
+    /// so what is kept counts only as far as it is like `plan`, which the Hub has just made.
+    pub(super) fn take_up(&self, session: &Session, object: &Object, plan: Plan) -> (Plan, Taken) {
+        if let Some((slot, taken)) = self.resume(session, object, &plan) {
+            return (Plan { slot, ..plan }, taken);
+        }
+        let taken = self.begin(object, &plan);
+        (plan, taken)
+    }
+
+    fn resume(&self, session: &Session, object: &Object, plan: &Plan) -> Option<(Slot, Taken)> {
+        let Slot::Parts { complete: to, size: part, links: fresh } = &plan.slot else {
+            return None;
+        };
         let place = self.place(object);
         if !fs::symlink_metadata(&place).ok()?.is_file() {
             return None;
         }
-        let mut kept = BufReader::new(File::open(&place).ok()?.take(LIMIT)).split(b'\n');
-        let header: Header = serde_json::from_slice(&kept.next()?.ok()?).ok()?;
-        if header.target != self.target || header.size != object.size || header.part_size == 0 {
+        let mut text = Vec::new();
+        File::open(&place).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+        let mut kept = text.split(|byte| *byte == b'\n');
+        let header: Header = serde_json::from_slice(kept.next()?).ok()?;
+        let Header { target, size, part_size, complete, links } = header;
+        let is_same = target == self.target && size == object.size && part_size == *part;
+        if !is_same || links.len() != fresh.len() {
             return None;
         }
-        let Header { part_size: size, complete, verify, links, .. } = header;
-        let links = links.iter().map(|link| session.link(link)).collect::<Result<Vec<_>, _>>();
-        let links = links.ok().filter(|links| {
-            usize::try_from(object.size.div_ceil(size)).is_ok_and(|parts| parts == links.len())
-        })?;
-        let complete = session.link(&complete).ok()?;
-        let verify = verify.map(|link| session.link(&link)).transpose().ok()?;
+        let link = |kept: &str, fresh: &Url| {
+            session.link(kept).ok().filter(|kept| kept.origin() == fresh.origin())
+        };
+        let complete = link(&complete, to)?;
+        let links = links.iter().zip(fresh).map(|(kept, fresh)| link(kept, fresh));
+        let links = links.collect::<Option<Vec<_>>>()?;
         let etags = kept
-            .map_while(Result::ok)
-            .filter_map(|line| serde_json::from_slice(&line).ok())
+            .filter_map(|line| serde_json::from_slice(line).ok())
             .map(|Line { part, etag }| (part, etag))
             .collect();
         let file = OpenOptions::new().append(true).open(&place).ok()?;
         let taken = Taken { etags: Mutex::new(etags), kept: Some((Mutex::new(file), place)) };
-        // Ends a line that a crash has torn.
-        taken.write(b"\n");
-        Some((Plan { slot: Slot::Parts { complete, size, links }, verify }, taken))
+        // Ends a line that a crash has torn. Otherwise the file keeps its time, so that one that helps
+        // nobody grows old.
+        if !text.ends_with(b"\n") {
+            taken.write(b"\n");
+        }
+        Some((Slot::Parts { complete, size: *part, links }, taken))
     }
 
     /// Begins to keep what becomes of a plan.
-    pub(super) fn begin(&self, object: &Object, plan: &Plan) -> Taken {
+    fn begin(&self, object: &Object, plan: &Plan) -> Taken {
         let Slot::Parts { complete, size, links } = &plan.slot else { return Taken::default() };
         let header = Header {
             target: self.target.clone(),
             size: object.size,
             part_size: *size,
             complete: complete.to_string(),
-            verify: plan.verify.as_ref().map(ToString::to_string),
             links: links.iter().map(ToString::to_string).collect(),
         };
         let place = self.place(object);
@@ -121,8 +138,19 @@ impl Unfinished {
         taken
     }
 
+    /// Keeps nothing of contents that have come to the Hub, by another way perhaps.
+    pub(super) fn forget(&self, objects: &[Object]) {
+        for object in objects {
+            let _ = fs::remove_file(self.place(object));
+        }
+    }
+
+    /// Uploads of one content to several repositories do not know of each other.
     fn place(&self, object: &Object) -> PathBuf {
-        self.dir.join(format!("{}.jsonl", object.oid))
+        let mut hasher = oid::sha256_hasher();
+        hasher.update(self.target.as_bytes());
+        let target = Oid::finish(hasher).to_string();
+        self.dir.join(format!("{}-{}.jsonl", object.oid, target.get(..16).unwrap_or_default()))
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     blocking,
     error::{Error, ErrorKind, Result},
     upload::{
-        lfs,
-        object::{self, Large, Way},
+        lfs::{self, Plan},
+        object::{self, Large},
         oid::Oid,
         parts::Unfinished,
         payload::Change,
@@ -42,7 +42,7 @@ struct Store {
     /// Hashed, and the Hub has not been asked.
     waiting: Vec<Large>,
     /// The Hub has said where to.
-    queue: VecDeque<(Large, Way)>,
+    queue: VecDeque<(Large, Plan)>,
     running: JoinSet<(Oid, Result<()>)>,
     /// Files whose content is on its way.
     owed: HashMap<Oid, Vec<Outcome>>,
@@ -106,10 +106,10 @@ impl Store {
 
     fn start(&mut self) {
         while self.running.len() < self.session.tuning.workers.max(1) {
-            let Some((large, way)) = self.queue.pop_front() else { return };
+            let Some((large, plan)) = self.queue.pop_front() else { return };
             let (session, unfinished) = (self.session.clone(), self.unfinished.clone());
             self.running.spawn(async move {
-                let result = object::put(&session, unfinished.as_ref(), &large, way).await;
+                let result = object::put(&session, unfinished.as_ref(), &large, plan).await;
                 (large.object.oid, result)
             });
         }
@@ -137,44 +137,22 @@ impl Store {
 
     async fn ask(&mut self) -> Result<()> {
         let some = std::mem::take(&mut self.waiting);
-        let some = self.resume(some).await;
-        if some.is_empty() {
-            return Ok(());
-        }
         let objects: Vec<_> = some.iter().map(|large| large.object.clone()).collect();
         let mut plans = lfs::batch(&self.session, &objects).await?;
+        if let Some(unfinished) = self.unfinished.clone() {
+            let is_here = |object: &lfs::Object| !plans.contains_key(&object.oid);
+            let here: Vec<_> = objects.into_iter().filter(is_here).collect();
+            blocking::run(move || unfinished.forget(&here)).await;
+        }
         for large in some {
             if let Some(plan) = plans.remove(&large.object.oid) {
-                self.queue.push_back((large, Way { plan, taken: None }));
+                self.queue.push_back((large, plan));
             } else {
                 self.session.progress.skip_bytes(large.object.size);
                 self.arrived(large.object.oid).await?;
             }
         }
         Ok(())
-    }
-
-    /// Lets the contents of which an earlier run has put some go on, and returns the others.
-    async fn resume(&mut self, some: Vec<Large>) -> Vec<Large> {
-        let Some(unfinished) = self.unfinished.clone() else { return some };
-        let session = self.session.clone();
-        let looked = move || {
-            let look = |large: Large| {
-                let found = unfinished.resume(&session, &large.object);
-                (large, found)
-            };
-            some.into_iter().map(look).collect::<Vec<_>>()
-        };
-        let mut rest = Vec::new();
-        for (large, found) in blocking::run(looked).await {
-            match found {
-                Some((plan, taken)) => {
-                    self.queue.push_back((large, Way { plan, taken: Some(taken) }));
-                }
-                None => rest.push(large),
-            }
-        }
-        rest
     }
 
     async fn settle(

@@ -357,8 +357,7 @@ async fn a_file_that_changes_before_it_is_sent_commits_nothing() {
     let plan =
         lfs::batch(&session, std::slice::from_ref(&object)).await.unwrap().remove(&oid).unwrap();
     let large = object::Large { object, file: addition, sums: Some(sums) };
-    let error =
-        object::put(&session, None, &large, object::Way { plan, taken: None }).await.unwrap_err();
+    let error = object::put(&session, None, &large, plan).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
     assert!(error.message().contains("a.bin` changed while it was uploaded"));
 }
