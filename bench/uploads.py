@@ -9,7 +9,8 @@ import shlex
 import shutil
 import urllib.parse
 
-TOKEN = "hf_benchmark"
+# Not the owner of what is downloaded: that is an organization by then.
+USER, TOKEN = "uploader", "hf_benchmark"
 SMALL_SIZE = 4096
 CROWD, CROWD_SIZE = 100_000, 200
 # Source and call of each part; `grow` is `huge` compared with `little`, `crowd` is `crowded` compared with `alone`.
@@ -30,7 +31,7 @@ class Uploads:
     def __init__(self, bench, program):
         self.bench, self.program, self.count = bench, program, itertools.count()
         self.root, self.folder = bench.folder / "hub", bench.folder / "uploads"
-        self.run("user", "add", "bench", "--token", TOKEN)
+        self.run("user", "add", USER, "--token", TOKEN)
         self.sizes = {
             "one": [bench.options.size],
             "many": [SMALL_SIZE] * bench.options.pushed,
@@ -73,7 +74,7 @@ class Uploads:
     def begin(self, part, who):
         """A new repository, and the command that fills it."""
         name, task = CALLS[part]
-        source, repo = self.source(name), f"bench/{part}-{next(self.count)}"
+        source, repo = self.source(name), f"{USER}/{part}-{next(self.count)}"
         self.run("import", self.empty, repo)
         endpoint = self.bench.capped if part == "narrow" else self.bench.endpoint
         if who == "curl":
