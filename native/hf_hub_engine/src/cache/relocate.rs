@@ -295,7 +295,7 @@ fn copy_marks(from: &CacheDir, to: &CacheDir, name: &OsStr) -> Result<()> {
 }
 
 /// Removes the pins of what has been moved, by an earlier call perhaps. One that is not at the new
-/// place stays: an earlier version copied them last.
+/// place stays: whoever made it wants it kept.
 fn remove_marks(from: &CacheDir, to: &CacheDir) {
     if !is_real_folder(&from.locks()) {
         return;

@@ -18,7 +18,7 @@ use crate::{
     blocking,
     upload::{
         Addition,
-        oid::{self, Oid},
+        oid::Oid,
         parts::Unfinished,
         session::Target,
         source::{Root, Stamp},
@@ -88,9 +88,7 @@ pub(super) fn open(root: &Root, endpoint: &Url, target: &Target, files: &mut [Ad
 /// The lock of whoever uploads `dir` to that branch; `None` where nothing is to be uploaded or kept.
 pub(super) fn lock(dir: &Path, endpoint: &Url, target: &Target) -> Option<PathBuf> {
     let holds_something = std::fs::read_dir(dir).ok()?.next().is_some();
-    let mut hasher = oid::sha256_hasher();
-    hasher.update(format!("{endpoint}{}", names(target).1).as_bytes());
-    let name = Oid::finish(hasher);
+    let name = Oid::of_text(&format!("{endpoint}{}", names(target).1));
     let place = place(dir);
     let has_room = holds_something && is_safe(dir) && make_folder(&place).is_some();
     has_room.then(|| place.with_file_name(format!("{name}.lock")))

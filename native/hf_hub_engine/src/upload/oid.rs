@@ -47,6 +47,13 @@ impl Oid {
         }
     }
 
+    /// Of a text: a name for what has no file name of its own.
+    pub(super) fn of_text(text: &str) -> Self {
+        let mut hasher = sha256_hasher();
+        hasher.update(text.as_bytes());
+        Self::finish(hasher)
+    }
+
     /// Ends a hash.
     pub(super) fn finish(hasher: Hasher) -> Self {
         // A hasher's own digits are always an identity.

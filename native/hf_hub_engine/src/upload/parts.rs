@@ -20,7 +20,7 @@ use crate::{
     cache::maintenance::is_real_folder,
     upload::{
         lfs::{Object, Plan, Slot},
-        oid::{self, Oid},
+        oid::Oid,
         session::Session,
     },
 };
@@ -147,9 +147,7 @@ impl Unfinished {
 
     /// Uploads of one content to several repositories do not know of each other.
     fn place(&self, object: &Object) -> PathBuf {
-        let mut hasher = oid::sha256_hasher();
-        hasher.update(self.target.as_bytes());
-        let target = Oid::finish(hasher).to_string();
+        let target = Oid::of_text(&self.target).to_string();
         self.dir.join(format!("{}-{}.jsonl", object.oid, target.get(..16).unwrap_or_default()))
     }
 }
