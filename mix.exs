@@ -3,7 +3,7 @@ Code.require_file("mix/native_compiler.exs", __DIR__)
 defmodule HfHub.MixProject do
   use Mix.Project
 
-  @version "0.4.0"
+  @version "0.4.1"
 
   def project do
     [

@@ -3,6 +3,8 @@
 //! Redirects are followed within the endpoint only. What an answer means is for the
 //! caller to say.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use reqwest::{
     Method, Url,
@@ -45,6 +47,15 @@ pub struct Answer {
     pub body: Bytes,
     /// The next page of a list.
     pub next: Option<Url>,
+}
+
+impl Answer {
+    /// The headers as text, by their names in lower case; the values of a repeated one are joined.
+    pub fn joined_headers(&self) -> BTreeMap<&str, String> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let values = |name| self.headers.get_all(name).iter().map(text).collect::<Vec<_>>();
+        self.headers.keys().map(|name| (name.as_str(), values(name).join(", "))).collect()
+    }
 }
 
 impl Call {

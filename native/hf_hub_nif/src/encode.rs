@@ -1,6 +1,6 @@
 //! The engine's results into Elixir terms. The only file that builds terms.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::path::PathBuf;
 
 use hf_hub_engine::{
     api::Answer, download::Report, error::Error, extract::Format,
@@ -71,7 +71,7 @@ pub(crate) struct SnapshotTerm {
 #[rustler(encode)]
 struct AnswerTerm<'a> {
     status: u16,
-    headers: HashMap<String, String>,
+    headers: Term<'a>,
     body: Term<'a>,
     /// Why the body cannot be read, where it says that it is JSON and is not.
     broken: Option<String>,
@@ -169,18 +169,7 @@ pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
 
 /// An answer of an API: JSON as terms, anything else as a binary.
 fn answer<'a>(env: Env<'a>, answer: &Answer, parse: bool) -> Term<'a> {
-    let headers: HashMap<String, String> = answer
-        .headers
-        .keys()
-        .map(|name| {
-            let values = answer
-                .headers
-                .get_all(name)
-                .iter()
-                .map(|value| String::from_utf8_lossy(value.as_bytes()));
-            (name.to_string(), values.collect::<Vec<_>>().join(", "))
-        })
-        .collect();
+    let headers = answer.joined_headers();
     let is_json = parse || headers.get("content-type").is_some_and(|kind| kind.contains("json"));
     let has_body = !answer.body.is_empty();
     let (body, broken) = match (is_json && has_body).then(|| json::term(env, &answer.body)) {
@@ -190,7 +179,7 @@ fn answer<'a>(env: Env<'a>, answer: &Answer, parse: bool) -> Term<'a> {
     };
     AnswerTerm {
         status: answer.status,
-        headers,
+        headers: serial::term(env, &headers),
         body,
         broken,
         size: answer.body.len(),

@@ -10,6 +10,8 @@ use serde::{
     ser::{Error as _, SerializeMap, SerializeSeq},
 };
 
+use crate::map;
+
 /// A term as JSON text. Atoms but `true`, `false` and `nil` become strings, as keys too; a list of
 /// pairs becomes an object in that order.
 pub(crate) struct Json(pub(crate) Vec<u8>);
@@ -240,13 +242,6 @@ impl<'de, 'a> Visitor<'de> for Builder<'a, '_, 'de> {
             keys.push(key);
             values.push(entries.next_value_seed(self)?);
         }
-        // Refused where a key comes twice; then the last one counts, as in other JSON parsers.
-        Term::map_from_term_arrays(self.env, &keys, &values).or_else(|_| {
-            let empty = Term::map_new(self.env);
-            let put =
-                |map: Term<'a>, (key, value): (&Term<'a>, &Term<'a>)| map.map_put(*key, *value);
-            let map = keys.iter().zip(&values).try_fold(empty, put);
-            map.map_err(|_| M::Error::custom("a map cannot be built"))
-        })
+        map::build(self.env, &keys, &values).map_err(|_| M::Error::custom("a map cannot be built"))
     }
 }

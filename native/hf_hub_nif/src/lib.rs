@@ -14,6 +14,7 @@ mod decode;
 mod encode;
 mod job;
 mod json;
+mod map;
 mod pool;
 mod serial;
 mod upload_jobs;

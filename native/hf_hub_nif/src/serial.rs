@@ -11,7 +11,7 @@ use serde::ser::{
     self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
 };
 
-use crate::encode;
+use crate::{encode, map};
 
 /// Builds the term of `value` in `env`.
 pub(crate) fn term<'a>(env: Env<'a>, value: &impl Serialize) -> Term<'a> {
@@ -48,7 +48,7 @@ fn time(env: Env<'_>, nanoseconds: i64) -> Built<Term<'_>> {
     ];
     let (keys, values): (Vec<Term>, Vec<Term>) =
         fields.into_iter().map(|(key, value)| (key.encode(env), value)).unzip();
-    Term::map_from_term_arrays(env, &keys, &values).map_err(|_| Unsupported("a time".to_owned()))
+    map::build(env, &keys, &values).map_err(|_| Unsupported("a time".to_owned()))
 }
 
 /// The day of the Gregorian calendar that is `days` after the first of 1970, counted in
@@ -274,8 +274,8 @@ impl<'a> SerializeMap for Data<'a> {
     }
 
     fn end(self) -> Built<Term<'a>> {
-        Term::map_from_term_arrays(self.0, &self.1, &self.2)
-            .map_err(|_| Unsupported("a name that comes twice".to_owned()))
+        map::build(self.0, &self.1, &self.2)
+            .map_err(|_| Unsupported("a map that cannot be built".to_owned()))
     }
 }
 
@@ -294,7 +294,7 @@ impl<'a> SerializeStruct for Map<'a> {
     }
 
     fn end(self) -> Built<Term<'a>> {
-        Term::map_from_term_arrays(self.0, &self.1, &self.2)
-            .map_err(|_| Unsupported("a field that comes twice".to_owned()))
+        map::build(self.0, &self.1, &self.2)
+            .map_err(|_| Unsupported("a struct that cannot be built".to_owned()))
     }
 }
