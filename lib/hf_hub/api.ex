@@ -338,7 +338,7 @@ defmodule HfHub.Api do
             "option :expand excludes :files_metadata and :security_status: it says what to tell"
     end
 
-    with {:ok, ref} <- RepoRef.find(repo_id, [only: repo_type] ++ opts),
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [only: repo_type] ++ opts),
          route = if(ref.revision, do: "/api/:types/*repo/revision/:revision", else: "/api/:types/*repo") do
       Request.new(:get, route, RepoRef.params(ref), opts)
       |> Request.about(ref)

@@ -133,7 +133,7 @@ defmodule HfHub.Cache do
     opts = Options.validate!(opts, Tables.deletion())
 
     with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
-         {targets, unknown} = Targets.find(scanned, commits),
+         {targets, unknown} = Targets.find(scanned, commits, opts),
          spec = %{targets: targets, ignore_pins: opts[:force], dry_run: opts[:dry_run]},
          {:ok, report} <- Engine.run(:delete, spec, opts) do
       {:ok, Deletion.from_native(report, unknown)}

@@ -46,7 +46,7 @@ defmodule HfHub.DatasetFiles do
       raise ArgumentError, "expected a configuration and a split as strings, got: #{inspect({config, split})}"
     end
 
-    with {:ok, ref} <- RepoRef.find(repo_id, opts),
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
          at = [revision: ref.revision] ++ Keyword.take(opts, Keyword.keys(Options.common())),
          at = Enum.reject(at, fn {_name, value} -> value == nil end),
          {:ok, tree} <- Api.list_repo_tree(ref.repo_id, [repo_type: ref.repo_type, recursive: true] ++ at),

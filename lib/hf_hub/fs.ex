@@ -19,7 +19,7 @@ defmodule HfHub.FS do
   @typedoc "A lock that a process holds."
   @opaque lock :: reference()
 
-  @lock Keyword.take(Tables.revision(), [:repo_type, :cache_dir])
+  @lock Keyword.take(Tables.revision(), [:repo_type, :endpoint, :cache_dir])
 
   @doc """
   Returns the folder of a repository in the cache, whether or not it exists.

@@ -78,7 +78,7 @@ defmodule HfHub.Git do
   def list_refs(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @refs)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, opts), do: refs(ref, opts)
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts), do: refs(ref, opts)
   end
 
   @doc "Same as `list_refs/2`, but returns the refs or raises `HfHub.Error`."
@@ -140,7 +140,7 @@ defmodule HfHub.Git do
   def create_branch(repo_id, branch, opts \\ []) do
     opts = Options.validate!(opts, @branch)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
       change(:post, "branch/:name", branch, ref, opts)
       |> Request.json(%{startingPoint: ref.revision})
       |> Request.effect()
@@ -190,7 +190,7 @@ defmodule HfHub.Git do
     opts = Options.validate!(opts, @tag)
     name!(tag)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
       change(:post, "tag/:name", ref.revision || "main", ref, opts)
       |> Request.json(%{tag: tag, message: opts[:message]})
       |> Request.effect()
@@ -251,7 +251,7 @@ defmodule HfHub.Git do
   def super_squash!(repo_id, opts \\ []), do: Error.unwrap!(super_squash(repo_id, opts))
 
   defp commits(repo_id, opts) do
-    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
       {:ok,
        Request.new(:get, "/api/:types/*repo/commits/:revision", RepoRef.params(ref), opts)
        |> Request.about(ref)

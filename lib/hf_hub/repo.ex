@@ -70,7 +70,7 @@ defmodule HfHub.Repo do
   def exists?(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @existence)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
       case info("/api/:types/*repo", ref, opts) do
         {:error, %Error{kind: :gated_repo}} -> {:ok, true}
         answer -> Request.exists(answer, [:repo_not_found])
@@ -95,7 +95,7 @@ defmodule HfHub.Repo do
   def revision_exists?(repo_id, revision, opts \\ []) do
     opts = Options.validate!(opts, @existence)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, [revision: revision || ""] ++ opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [revision: revision || ""] ++ opts) do
       info("/api/:types/*repo/revision/:revision", ref, opts)
       |> Request.exists([:repo_not_found, :revision_not_found])
     end
@@ -125,7 +125,7 @@ defmodule HfHub.Repo do
   def file_exists?(repo_id, filename, opts \\ []) do
     opts = Options.validate!(opts, @file_existence)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, [path: filename || ""] ++ opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename || ""] ++ opts) do
       Request.new(:head, RepoRef.web_route(ref) <> "/resolve/:revision/*path", RepoRef.params(ref), opts)
       |> Request.about(ref)
       |> Request.effect()

@@ -22,19 +22,15 @@ defmodule HfHub.RepoRef do
   @forms ~s("name", "namespace/name", "hf://[datasets/|spaces/]namespace/name[@revision][/path]", ) <>
            ~s(the address of the repository's web page, {:hf, id} or {:hf, id, opts})
 
-  @doc "Takes a repository reference apart. `repo_type` is what an id alone stands for."
-  @spec parse(term(), :model | :dataset | :space, String.t()) :: {:ok, t()} | {:error, Error.t()}
-  def parse(ref, repo_type, endpoint) do
-    with {:ok, parsed} <- split(ref, repo_type, endpoint), do: check(parsed)
-  end
-
   @doc """
-  Takes the reference of a call apart, by the call's options: `:repo_type`, `:endpoint`, and
-  `:revision` and `:path`, which count before those that the reference names. `:only` is the one
-  type that the call is about.
+  Resolves the repository reference of a call.
+
+  The call's options decide: `:repo_type` is the type of a bare id, page addresses below `:endpoint`
+  (defaults to the configured one) and of the public Hub are accepted, `:revision` and `:path` take
+  precedence over those in the reference, and `:only` is the one repository type the call accepts.
   """
-  @spec find(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
-  def find(ref, opts) do
+  @spec resolve(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def resolve(ref, opts) do
     repo_type = opts[:only] || opts[:repo_type] || :model
 
     with {:ok, parsed} <- split(ref, repo_type, opts[:endpoint] || Config.endpoint()),
@@ -48,10 +44,10 @@ defmodule HfHub.RepoRef do
   defp only(%{repo_type: type, repo_id: id}, wanted),
     do: {:error, Error.new(:invalid_name, "#{inspect(id)} was given as a #{type}; expected a #{wanted}")}
 
-  @doc "Takes the reference of a whole repository apart, as `find/2`; a revision or a file in it is a mistake."
+  @doc "Resolves the reference of a whole repository; a revision or a path in it is an error."
   @spec whole(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def whole(ref, opts) do
-    case find(ref, Keyword.take(opts, [:repo_type, :endpoint])) do
+    case resolve(ref, Keyword.take(opts, [:repo_type, :endpoint])) do
       {:ok, %{revision: nil, path: nil} = found} ->
         {:ok, found}
 
@@ -73,6 +69,11 @@ defmodule HfHub.RepoRef do
         else: invalid(ref, "its namespace, the user or organization that owns it, is missing")
     end
   end
+
+  @doc "Returns the repository and revision as the engine takes them."
+  @spec to_native(t()) :: %{repo_type: String.t(), id: String.t(), revision: String.t()}
+  def to_native(ref),
+    do: %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: ref.revision || "main"}
 
   @doc "The parts of a reference as a route's template names them."
   @spec params(t()) :: keyword()
@@ -254,9 +255,7 @@ defmodule HfHub.RepoRef do
        )}
 
   defp check_names(ref) do
-    repo = %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: ref.revision || "main"}
-
-    case Nif.check_names(%{repo: repo, filename: ref.path}) do
+    case Nif.check_names(%{repo: to_native(ref), filename: ref.path}) do
       nil -> {:ok, ref}
       fields -> {:error, hint(Error.from_native(fields), ref.repo_id)}
     end

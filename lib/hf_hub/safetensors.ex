@@ -66,15 +66,10 @@ defmodule HfHub.Safetensors do
   defp read(repo_id, filename, opts) do
     opts = Options.validate!(opts, @options)
 
-    with {:ok, ref} <- RepoRef.find(repo_id, [path: filename] ++ opts),
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename] ++ opts),
          {:ok, hub} <- Config.hub(opts) do
-      repo = %{
-        repo_type: to_string(ref.repo_type),
-        id: ref.repo_id,
-        revision: ref.revision || "main"
-      }
-
-      Native.run(&Nif.safetensors(&1, %{hub: hub, repo: repo, filename: filename}))
+      spec = %{hub: hub, repo: RepoRef.to_native(ref), filename: filename}
+      Native.run(&Nif.safetensors(&1, spec))
     end
   end
 end

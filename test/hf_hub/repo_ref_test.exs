@@ -6,7 +6,7 @@ defmodule HfHub.RepoRefTest do
   @sha String.duplicate("a1", 20)
 
   defp parse(ref, type \\ :model, endpoint \\ "https://huggingface.co") do
-    with {:ok, ref} <- RepoRef.parse(ref, type, endpoint),
+    with {:ok, ref} <- RepoRef.resolve(ref, repo_type: type, endpoint: endpoint),
          do: {ref.repo_type, ref.repo_id, ref.revision, ref.path}
   end
 

@@ -56,7 +56,7 @@ defmodule HfHub.Parity.RepoRefTest do
 
     for {given, theirs} <- Enum.zip(@given, theirs) do
       ours =
-        case RepoRef.parse(given, :model, "https://huggingface.co") do
+        case RepoRef.resolve(given, repo_type: :model, endpoint: "https://huggingface.co") do
           {:ok, ref} -> Enum.join([ref.repo_type, ref.repo_id, ref.revision, ref.path], "\t")
           {:error, %HfHub.Error{kind: :invalid_name}} -> "refused"
         end

@@ -52,7 +52,7 @@ defmodule HfHub.Api.Files do
             "expected paths as a string or a list of strings, got: #{inspect(paths, limit: 10)}"
     end
 
-    with {:ok, ref} <- RepoRef.find(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
       paths
       |> Enum.chunk_every(@paths_at_once)
       |> Enum.reduce_while({:ok, []}, fn some, {:ok, found} ->
@@ -74,7 +74,7 @@ defmodule HfHub.Api.Files do
   defp request(repo_id, opts) do
     folder = opts[:path_in_repo] && String.trim(opts[:path_in_repo], "/")
 
-    with {:ok, ref} <- RepoRef.find(repo_id, [path: if(folder != "", do: folder)] ++ opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: if(folder != "", do: folder)] ++ opts) do
       route = "/api/:types/*repo/tree/:revision" <> if ref.path, do: "/:path", else: ""
 
       {:ok,

@@ -25,12 +25,9 @@ defmodule HfHub.Cache.Engine do
     end
   end
 
-  @doc "A repository and revision as the engine takes them."
+  @doc "The repository and revision of a call as the engine takes them, and the reference."
   def repo(repo_id, opts) do
-    with {:ok, ref} <- RepoRef.parse(repo_id, opts[:repo_type], Config.endpoint()) do
-      revision = opts[:revision] || ref.revision || "main"
-      {:ok, %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: revision}, ref}
-    end
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts), do: {:ok, RepoRef.to_native(ref), ref}
   end
 
   @doc "The repository that the options name as the engine's targets; `nil` for all."

@@ -16,7 +16,18 @@ defmodule HfHub.Cache.Tables do
         doc: "what an id alone stands for."
       ],
       revision: [type: :string, doc: "branch, tag or commit. By default `\"main\"`."]
-    ] ++ cache_dir()
+    ] ++ endpoint() ++ cache_dir()
+  end
+
+  def endpoint do
+    [
+      endpoint: [
+        type: :string,
+        doc:
+          "Base URL of the Hub whose page addresses are accepted as a repository, besides those of the public Hub. " <>
+            "Defaults to `HfHub.Config.endpoint/0`."
+      ]
+    ]
   end
 
   def look_up do
@@ -26,11 +37,11 @@ defmodule HfHub.Cache.Tables do
     ] ++ revision()
   end
 
-  def deletion, do: dry_run() ++ force() ++ cache_dir()
+  def deletion, do: dry_run() ++ force() ++ endpoint() ++ cache_dir()
 
   def clear do
     [repo_id: [type: :any, doc: "the repository. By default all of them."], repo_type: revision()[:repo_type]] ++
-      force() ++ cache_dir()
+      force() ++ endpoint() ++ cache_dir()
   end
 
   def prune do
@@ -80,9 +91,9 @@ defmodule HfHub.Cache.Tables do
         type: {:list, :string},
         doc:
           "what to export: `\"model/openai-community/gpt2\"`, `\"openai-community/gpt2\"`, " <>
-            "`\"hf://datasets/org/name\"`, or a commit. By default everything."
+            "`\"hf://datasets/org/name\"`, the address of a page, or a commit. By default everything."
       ]
-    ] ++ move()
+    ] ++ endpoint() ++ move()
   end
 
   def import, do: move()

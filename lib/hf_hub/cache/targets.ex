@@ -1,37 +1,39 @@
 defmodule HfHub.Cache.Targets do
   # What users name in a cache, looked up in a scan: `model/org/name`, `org/name`, an `hf://`
-  # URI or a commit, as `hf cache rm` takes them. Case does not matter. A repository in which
-  # something is wrong is found by its folder.
+  # URI, a page address or a commit. `hf cache rm` takes all of these but addresses. Case does
+  # not matter. A repository in which something is wrong is found by its folder.
   @moduledoc false
 
-  alias HfHub.{Config, RepoRef}
+  alias HfHub.RepoRef
 
   @doc """
   Returns `{targets, unknown}`: folders with their commits (`nil` for all) as the engine takes
   them, and the names that are not in the cache.
   """
-  def find(report, names) do
-    found = for name <- names, do: {name, look_up(report, String.trim(name))}
+  def find(report, names, opts) do
+    found = for name <- names, do: {name, look_up(report, String.trim(name), opts)}
     targets = for {_name, {repo, commits}} <- found, do: {Path.basename(repo.repo_path), commits}
     {merge(targets), for({name, nil} <- found, do: name)}
   end
 
+  defp look_up(report, name, opts) do
+    lower = String.downcase(name)
+
+    cond do
+      lower =~ ~r/\A[0-9a-f]{40}\z/ -> by_commit(report.repos, lower)
+      lower =~ ~r"\A(hf|https?)://" -> by_reference(report, name, opts)
+      true -> by_name(report.repos, lower) || by_folder(report, name)
+    end
+  end
+
   # A single file is not for us to remove, and much less the repository it is in.
-  defp look_up(report, "hf://" <> _rest = uri) do
-    with {:ok, %{path: nil} = ref} <- RepoRef.parse(uri, :model, Config.endpoint()),
-         {repo, nil} <- look_up(report, "#{ref.repo_type}/#{ref.repo_id}") do
+  defp by_reference(report, text, opts) do
+    with {:ok, %{path: nil} = ref} <- RepoRef.resolve(text, Keyword.take(opts, [:endpoint])),
+         {repo, nil} <- look_up(report, "#{ref.repo_type}/#{ref.repo_id}", opts) do
       at_revision(repo, ref.revision)
     else
       _unknown -> nil
     end
-  end
-
-  defp look_up(report, name) do
-    lower = String.downcase(name)
-
-    if lower =~ ~r/\A[0-9a-f]{40}\z/,
-      do: by_commit(report.repos, lower),
-      else: by_name(report.repos, lower) || by_folder(report, name)
   end
 
   defp by_commit(repos, commit) do

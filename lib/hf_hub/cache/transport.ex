@@ -55,7 +55,7 @@ defmodule HfHub.Cache.Transport do
     opts = Options.validate!(opts, Tables.export())
 
     with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
-         {:ok, targets} <- named(scanned, opts[:targets]),
+         {:ok, targets} <- named(scanned, opts[:targets], opts),
          spec = %{targets: targets, archive: Config.expand(archive)},
          {:ok, report} <- Engine.run_shown(:export, spec, opts, Path.basename(archive)) do
       {:ok, struct!(Archive, report)}
@@ -130,10 +130,10 @@ defmodule HfHub.Cache.Transport do
   def materialize!(repo_id, destination, opts \\ []),
     do: Error.unwrap!(materialize(repo_id, destination, opts))
 
-  defp named(_report, nil), do: {:ok, nil}
+  defp named(_report, nil, _opts), do: {:ok, nil}
 
-  defp named(report, names) do
-    case Targets.find(report, names) do
+  defp named(report, names, opts) do
+    case Targets.find(report, names, opts) do
       {targets, []} -> {:ok, targets}
       {_targets, unknown} -> {:error, Error.new(:not_cached, "not in the cache: #{Enum.join(unknown, ", ")}")}
     end

@@ -20,7 +20,7 @@ defmodule HfHub.Commit.Engine do
   @doc "Makes one commit that deletes what matches one of the patterns."
   @spec delete_files(term(), [String.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def delete_files(repo_id, patterns, opts) do
-    with {:ok, common} <- common(repo_id, opts),
+    with {:ok, common, _ref} <- common(repo_id, opts),
          operations = [{:delete_matching, patterns}],
          {:ok, report} <- run(:create, %{common: common, operations: operations}, opts),
          do: {:ok, info(report)}
@@ -43,7 +43,7 @@ defmodule HfHub.Commit.Engine do
   @doc "Uploads a folder; the report of the engine."
   @spec folder(Path.t(), term(), keyword(), map()) :: {:ok, map()} | {:error, Error.t()}
   def folder(folder, repo_id, opts, more) do
-    with {:ok, common} <- common(repo_id, opts) do
+    with {:ok, common, _ref} <- common(repo_id, opts) do
       spec =
         Map.merge(more, %{
           common: common,
@@ -69,8 +69,8 @@ defmodule HfHub.Commit.Engine do
   def patterns(patterns), do: patterns
 
   defp run_operations(call, repo_id, operations, opts) do
-    with {:ok, common} <- common(repo_id, opts),
-         {:ok, changes, spools} <- changes(operations, common) do
+    with {:ok, common, ref} <- common(repo_id, opts),
+         {:ok, changes, spools} <- changes(operations, repo_type: ref.repo_type, endpoint: opts[:endpoint]) do
       try do
         run(call, %{common: common, operations: changes}, opts)
       after
@@ -98,15 +98,13 @@ defmodule HfHub.Commit.Engine do
   end
 
   defp common(repo_id, opts) do
-    with {:ok, ref} <- RepoRef.parse(repo_id, opts[:repo_type], Config.endpoint()),
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
          {:ok, hub} <- Config.hub(opts) do
-      revision = opts[:revision] || ref.revision || "main"
-
       {:ok,
        %{
          hub: hub,
          progress: opts[:progress] not in [nil, false],
-         repo: %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: revision},
+         repo: RepoRef.to_native(ref),
          create_pr: opts[:create_pr],
          summary: opts[:commit_message],
          description: opts[:commit_description],
@@ -114,7 +112,7 @@ defmodule HfHub.Commit.Engine do
          workers: opts[:num_workers],
          silence: opts[:upload_timeout],
          verified: opts[:verify]
-       }}
+       }, ref}
     end
   end
 
@@ -143,9 +141,9 @@ defmodule HfHub.Commit.Engine do
     do: match?(%Operation.Add{upload_mode: mode} when mode in [:unchanged, :ignored], operation)
 
   # The files of streams have to go even when a later stream fails.
-  defp changes(operations, common) do
+  defp changes(operations, where) do
     Enum.reduce_while(operations, {:ok, [], []}, fn operation, {:ok, changes, spools} ->
-      case change(operation, common) do
+      case change(operation, where) do
         {:ok, change, nil} -> {:cont, {:ok, [change | changes], spools}}
         {:ok, change, spool} -> {:cont, {:ok, [change | changes], [spool | spools]}}
         {:error, error} -> {:halt, {:error, error, spools}}
@@ -161,7 +159,7 @@ defmodule HfHub.Commit.Engine do
     end
   end
 
-  defp change(%Operation.Add{} = add, _common) do
+  defp change(%Operation.Add{} = add, _where) do
     fields = %{path: add.path_in_repo, oid: add.oid, size: add.size, content: :remote}
 
     case add.content do
@@ -181,22 +179,30 @@ defmodule HfHub.Commit.Engine do
     end
   end
 
-  defp change(%Operation.Delete{is_folder: true} = delete, _common),
+  defp change(%Operation.Delete{is_folder: true} = delete, _where),
     do: {:ok, {:delete_folder, delete.path_in_repo}, nil}
 
-  defp change(%Operation.Delete{} = delete, _common), do: {:ok, {:delete_file, delete.path_in_repo}, nil}
+  defp change(%Operation.Delete{} = delete, _where), do: {:ok, {:delete_file, delete.path_in_repo}, nil}
 
-  defp change(%Operation.Copy{} = copy, common) do
-    repo =
-      copy.src_repo_id &&
-        %{
-          repo_type: to_string(copy.src_repo_type || common.repo.repo_type),
-          id: copy.src_repo_id,
-          revision: copy.src_revision || "main"
-        }
+  defp change(%Operation.Copy{} = copy, where) do
+    with {:ok, ref} <- source(copy, where) do
+      revision = copy.src_revision || (ref && ref.revision)
+      repo = ref && RepoRef.to_native(ref)
+      {:ok, {:copy, %{from: copy.src_path, path: copy.path_in_repo, revision: revision, repo: repo}}, nil}
+    end
+  end
 
-    {:ok, {:copy, %{from: copy.src_path, path: copy.path_in_repo, revision: copy.src_revision, repo: repo}},
-     nil}
+  defp source(%Operation.Copy{src_repo_id: nil}, _where), do: {:ok, nil}
+
+  defp source(%Operation.Copy{src_repo_id: id, src_repo_type: type}, where) do
+    case RepoRef.resolve(id, if(type, do: [repo_type: type] ++ where, else: where)) do
+      {:ok, %{path: path} = ref} when path != nil ->
+        message = "#{inspect(id)} names a file; pass #{inspect(path)} as the path to copy from"
+        {:error, Error.new(:invalid_name, message, repo_id: ref.repo_id)}
+
+      result ->
+        result
+    end
   end
 
   defp placed(add, %{mode: "lfs"} = placed),

@@ -74,7 +74,7 @@ defmodule HfHub.Commit.Operation do
             src_path: String.t(),
             path_in_repo: String.t(),
             src_revision: String.t() | nil,
-            src_repo_id: String.t() | nil,
+            src_repo_id: term(),
             src_repo_type: :model | :dataset | :space | nil
           }
 
@@ -93,12 +93,18 @@ defmodule HfHub.Commit.Operation do
     src_revision: [
       type: :string,
       doc:
-        "the revision to copy from. By default the one that is committed to, or `\"main\"` of another repository."
+        "the revision to copy from. By default the one that `:src_repo_id` names, else the one that is committed to, or " <>
+          "`\"main\"` of another repository."
     ],
-    src_repo_id: [type: :string, doc: "the repository to copy from, if it is another one."],
+    src_repo_id: [
+      type: :any,
+      doc:
+        "Repository to copy from, in any form that `HfHub.Download` takes: an id, an `hf://` URI or the address of " <>
+          "its page. Defaults to the one that is committed to."
+    ],
     src_repo_type: [
       type: {:in, [:model, :dataset, :space]},
-      doc: "its type. By default that of the repository that is committed to."
+      doc: "its type, where an id alone is given. By default that of the repository that is committed to."
     ]
   ]
 

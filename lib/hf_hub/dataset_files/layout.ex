@@ -66,7 +66,7 @@ defmodule HfHub.DatasetFiles.Layout do
   defp first_of(repo_id, opts, pick) do
     sources = [&card/2, &infos/2, &viewer/2, &tree/2]
 
-    with {:ok, ref} <- RepoRef.find(repo_id, [only: :dataset] ++ opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [only: :dataset] ++ opts) do
       Enum.reduce_while(sources, {:ok, []}, fn source, nothing ->
         case source.(ref, opts) do
           {:ok, layout} -> if (found = pick.(layout)) == [], do: {:cont, nothing}, else: {:halt, {:ok, found}}

@@ -17,7 +17,7 @@ defmodule HfHub.Download.Spec do
   @doc "Returns the inputs that all downloads to disk have in common, and what `:repo_id` named."
   @spec repo(keyword()) :: {:ok, map(), RepoRef.t()} | {:error, Error.t()}
   def repo(opts) do
-    with {:ok, ref} <- ref(opts),
+    with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),
          {:ok, hub} <- Config.hub(opts) do
       if opts[:force_download] and (opts[:local_files_only] or hub.offline) do
         raise ArgumentError,
@@ -28,7 +28,7 @@ defmodule HfHub.Download.Spec do
        %{
          hub: hub,
          progress: opts[:progress] not in [nil, false] or opts[:progress_callback] != nil,
-         repo: repo_at(ref, opts),
+         repo: RepoRef.to_native(ref),
          destination: destination(opts),
          mode: %{
            force_download: opts[:force_download],
@@ -43,24 +43,12 @@ defmodule HfHub.Download.Spec do
   @doc "Returns the inputs for a stream. Its names are checked here, because it starts later."
   @spec stream(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def stream(opts) do
-    with {:ok, ref} <- ref(opts),
+    with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),
          {:ok, filename} <- filename(opts, ref),
-         :ok <- check_names(ref, opts, filename),
+         :ok <- check_names(ref, filename),
          {:ok, hub} <- Config.hub(opts) do
-      {:ok, Map.merge(%{hub: hub, repo: repo_at(ref, opts), filename: filename}, part(opts[:range]))}
+      {:ok, Map.merge(%{hub: hub, repo: RepoRef.to_native(ref), filename: filename}, part(opts[:range]))}
     end
-  end
-
-  defp ref(opts) do
-    RepoRef.parse(opts[:repo_id], opts[:repo_type], opts[:endpoint] || Config.endpoint())
-  end
-
-  defp repo_at(ref, opts) do
-    %{
-      repo_type: to_string(ref.repo_type),
-      id: ref.repo_id,
-      revision: opts[:revision] || ref.revision || "main"
-    }
   end
 
   defp destination(opts) do
@@ -77,8 +65,8 @@ defmodule HfHub.Download.Spec do
     end
   end
 
-  defp check_names(ref, opts, filename) do
-    case Nif.check_names(%{repo: repo_at(ref, opts), filename: filename}) do
+  defp check_names(ref, filename) do
+    case Nif.check_names(%{repo: RepoRef.to_native(ref), filename: filename}) do
       nil -> :ok
       fields -> {:error, Error.from_native(fields)}
     end

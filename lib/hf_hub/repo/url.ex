@@ -52,7 +52,7 @@ defmodule HfHub.Repo.Url do
   def from_json(%{"url" => url} = json, asked, endpoint) when is_binary(url) do
     found =
       Enum.find_value([url, json["name"]], asked, fn text ->
-        case is_binary(text) && RepoRef.parse(text, asked.repo_type, endpoint) do
+        case is_binary(text) && RepoRef.resolve(text, repo_type: asked.repo_type, endpoint: endpoint) do
           {:ok, ref} -> ref
           _other -> nil
         end
