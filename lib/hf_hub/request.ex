@@ -107,31 +107,21 @@ defmodule HfHub.Request do
   # The deadline is that of all pages together.
   defp pages(request, decode, items, deadline) do
     Stream.resource(
-      fn -> {nil, 0, 0} end,
+      fn -> Nif.new_list(request.max_pages, bytes(request.max_bytes)) end,
       fn
-        :last ->
-          {:halt, :last}
+        nil ->
+          {:halt, nil}
 
-        {url, count, bytes} ->
-          answer = Error.unwrap!(send_to(%{request | opts: until(request.opts, deadline)}, url))
-          bytes = bytes + answer.size
-          within!(request, count + 1, bytes)
-          next = if answer.next in [nil, url], do: :last, else: {answer.next, count + 1, bytes}
-          {Error.unwrap!(decoded(answer, &list!(items.(&1), decode))), next}
+        list ->
+          answer = Error.unwrap!(send_to(%{request | opts: until(request.opts, deadline)}, list))
+          {Error.unwrap!(decoded(answer, &list!(items.(&1), decode))), if(answer.more, do: list)}
       end,
-      fn _page -> :ok end
+      fn _list -> :ok end
     )
   end
 
-  # Any number is less than `:infinity`.
-  defp within!(%{max_pages: pages, max_bytes: most}, count, bytes) when count <= pages and bytes <= most,
-    do: :ok
-
-  defp within!(request, count, _bytes) do
-    what = if count > request.max_pages, do: "pages", else: "bytes"
-    message = "the list at #{request.path} has too many #{what}; ask for less by :limit or filters"
-    raise Error.new(:invalid_response, message)
-  end
+  defp bytes(:infinity), do: nil
+  defp bytes(bytes), do: bytes
 
   defp deadline(timeout) when is_integer(timeout), do: System.monotonic_time(:millisecond) + timeout
   defp deadline(_none), do: nil
@@ -151,12 +141,13 @@ defmodule HfHub.Request do
     end
   end
 
-  defp send_to(request, url) do
+  defp send_to(request, list) do
     with {:ok, hub} <- Config.hub(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do
       spec = %{
         hub: hub,
         method: request.method |> to_string() |> String.upcase(),
-        url: url || url(hub.endpoint, request),
+        url: url(hub.endpoint, request),
+        list: list,
         content_type: request.content_type,
         body: request.body && IO.iodata_to_binary(request.body),
         json: request.json,

@@ -1,7 +1,9 @@
 //! Requests to a Hub's routes: JSON in, JSON out, page by page.
 //!
-//! Redirects are followed within the endpoint only. What an answer means is for the
-//! caller to say.
+//! Redirects are followed within the endpoint; reading requests also to the public Hub, without the token.
+//! What an answer means is for the caller to say.
+
+pub mod pages;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ use reqwest::{
 };
 
 use crate::{
+    api::pages::Next,
     error::{Error, ErrorKind, Result},
     hub::{self, COUNTER, Hub, MAX_HOPS},
     progress::Progress,
@@ -46,7 +49,7 @@ pub struct Answer {
     /// The body.
     pub body: Bytes,
     /// The next page of a list.
-    pub next: Option<Url>,
+    pub next: Option<Next>,
 }
 
 impl Answer {
@@ -74,17 +77,21 @@ impl Hub {
     pub async fn page(&self, url: &Url, progress: &Progress) -> Result<(Bytes, Option<Url>)> {
         let call = Call { counted: true, ..Call::get(url.clone()) };
         let answer = self.retrying(progress, || self.exchange_once(&call)).await?;
-        Ok((answer.body, answer.next))
+        Ok((answer.body, answer.next.map(|next| next.home)))
     }
 
     /// Any exchange, with retries where repeating is harmless: because nothing is changed, or because the Hub
     /// says that nothing was.
     pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<Answer> {
+        self.within_deadline(progress, self.repeated(call, progress)).await
+    }
+
+    async fn repeated(&self, call: &Call, progress: &Progress) -> Result<Answer> {
         let once = |error: Error| {
             if call.is_harmless() || error.is_busy() { error } else { error.permanent() }
         };
         let attempt = || async { self.exchange_once(call).await.map_err(once) };
-        self.within_deadline(progress, self.retrying(progress, attempt)).await
+        self.retrying(progress, attempt).await
     }
 
     pub(crate) async fn exchange_once(&self, call: &Call) -> Result<Answer> {
@@ -95,7 +102,7 @@ impl Hub {
                 return self.answer(response).await;
             }
             let target = hub::redirect_target(&response)?;
-            if self.owns(&target) {
+            if self.owns(&target) || (call.is_harmless() && hub::is_public(&target)) {
                 url = target;
             } else if call.method == Method::HEAD {
                 // Whether there is such a thing is what was asked, and that is answered.
@@ -104,7 +111,7 @@ impl Hub {
                 let host = target.host_str().unwrap_or_default();
                 let message =
                     format!("the Hub sent an API request on to {host}, which is not followed");
-                return Err(Error::new(ErrorKind::InvalidResponse, message));
+                return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&url));
             }
         }
         Err(hub::too_many_redirects(&url))
@@ -125,57 +132,16 @@ impl Hub {
     }
 
     async fn answer(&self, response: Response) -> Result<Answer> {
-        let next = response.header("link").and_then(|link| next_link(link, response.url()));
-        let next = next.map(|next| self.at_home(&next));
+        let next = self.next_page(response.headers(), response.url());
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Answer { status, headers, body: response.bytes(PAGE_LIMIT).await?, next })
     }
-
-    /// The same page at our endpoint: behind a mirror, links name the public Hub.
-    pub(crate) fn at_home(&self, url: &Url) -> Url {
-        if self.owns(url) {
-            return url.clone();
-        }
-        let mut home = self.url(url.path().trim_start_matches('/'));
-        home.set_query(url.query());
-        home
-    }
-}
-
-/// The target of `rel="next"`; a URL may hold commas and semicolons.
-fn next_link(header: &str, base: &Url) -> Option<Url> {
-    let mut rest = header;
-    while let Some((_, link)) = rest.split_once('<') {
-        let (target, after) = link.split_once('>')?;
-        let params = after.split_once('<').map_or(after, |(params, _)| params);
-        if params.split([';', ',']).any(|param| matches!(param.trim(), "rel=\"next\"" | "rel=next"))
-        {
-            return base.join(target).ok();
-        }
-        rest = after;
-    }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{self, Server, reply};
-
-    #[test]
-    fn links_to_the_next_page_come_home() {
-        let base: Url = "https://mirror.example/hf/api/models/a/tree/x".parse().unwrap();
-        let header = "<https://huggingface.co/api/models/a/tree/x?cursor=2>; rel=\"next\", <https://x/>; rel=\"prev\"";
-        let next = next_link(header, &base).unwrap();
-        let hub = testing::hub("https://mirror.example/hf");
-        assert_eq!(
-            hub.at_home(&next).as_str(),
-            "https://mirror.example/hf/api/models/a/tree/x?cursor=2"
-        );
-        assert!(next_link("<https://x/>; rel=\"prev\"", &base).is_none());
-        let odd = "<https://x/>; rel=\"prev\", </t?cursor=a,b;c>; rel=\"next\"";
-        assert_eq!(next_link(odd, &base).unwrap().query(), Some("cursor=a,b;c"));
-    }
 
     #[tokio::test]
     async fn redirects_are_followed_within_the_hub() {

@@ -26,6 +26,16 @@ use crate::{
 /// RFC 3986 unreserved characters stay; everything else, `/` included, is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The origins of the public Hub. Redirects and links that name them are followed, without the token where another
+/// endpoint is used.
+const PUBLIC: [&str; 3] =
+    ["https://huggingface.co", "https://hf.co", "https://hub-ci.huggingface.co"];
+
+/// Whether a URL is one of the public Hub.
+pub(crate) fn is_public(url: &Url) -> bool {
+    PUBLIC.contains(&url.origin().ascii_serialization().as_str())
+}
+
 /// A secret that cannot be printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token(HeaderValue);

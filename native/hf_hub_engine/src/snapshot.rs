@@ -16,6 +16,10 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::{
+    api::{
+        Call,
+        pages::{Limits, Pages},
+    },
     arrival, blocking,
     cache::{
         inventory,
@@ -34,12 +38,6 @@ use crate::{
     pattern::Filter,
     progress::{Activity, Progress},
 };
-
-/// More pages than any repository has.
-const PAGES: usize = 10_000;
-
-/// The largest listing that is read into memory, in bytes of JSON.
-const LISTING_LIMIT: usize = 1 << 30;
 
 /// Which files, and where to.
 #[derive(Clone, Debug)]
@@ -196,25 +194,13 @@ async fn fetch_listing(
     commit: &Commit,
     progress: &Progress,
 ) -> Result<Tree> {
-    let mut url = listing_url(hub, repo, commit);
-    let (mut tree, mut read, mut seen) = (Tree::default(), 0, HashSet::new());
-    while seen.len() < PAGES && seen.insert(url.clone()) {
-        let (json, next) = hub.page(&url, progress).await?;
-        read += json.len();
-        if read > LISTING_LIMIT {
-            break;
-        }
-        tree.add_page(&json)?;
-        match next {
-            None => {
-                tree.check_collisions()?;
-                return Ok(tree);
-            }
-            Some(next) => url = next,
-        }
+    let first = Call { counted: true, ..Call::get(listing_url(hub, repo, commit)) };
+    let (mut tree, mut pages) = (Tree::default(), Pages::new(Limits::STANDARD));
+    while let Some(page) = pages.next(hub, &first, progress).await? {
+        tree.add_page(&page.body)?;
     }
-    Err(Error::new(ErrorKind::InvalidResponse, "the Hub's listing of files has no end")
-        .with_url(&url))
+    tree.check_collisions()?;
+    Ok(tree)
 }
 
 fn listing_url(hub: &Hub, repo: &Repo, commit: &Commit) -> Url {

@@ -2,12 +2,16 @@
 
 use std::{
     ops::Deref,
+    panic::AssertUnwindSafe,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
 
 use hf_hub_engine::{
-    api::Call,
+    api::{
+        Answer, Call,
+        pages::{Limits, Pages},
+    },
     bandwidth::Bandwidth,
     cache::layout::{CacheDir, LocalDir},
     card,
@@ -151,10 +155,26 @@ pub(crate) struct RequestArgs {
     /// Whether the answer is JSON whatever its content type says.
     pub(crate) parse: bool,
     repo: Option<RepoArgs>,
+    /// The list that a page is asked of.
+    list: Option<ResourceArc<List>>,
+}
+
+/// How far a list of pages has been read.
+pub(crate) struct List(AssertUnwindSafe<tokio::sync::Mutex<Pages>>);
+
+#[rustler::resource_impl]
+impl Resource for List {}
+
+impl List {
+    /// A list of which nothing has been read.
+    pub(crate) fn new(pages: usize, bytes: Option<u64>) -> Self {
+        let limits = Limits { pages, bytes: bytes.unwrap_or(u64::MAX) };
+        Self(AssertUnwindSafe(tokio::sync::Mutex::new(Pages::new(limits))))
+    }
 }
 
 impl RequestArgs {
-    pub(crate) fn call(&self) -> Result<Call> {
+    fn call(&self) -> Result<Call> {
         let wrong = |what: &str| {
             Error::new(ErrorKind::InvalidName, format!("the {what} of a request cannot be used"))
         };
@@ -167,6 +187,15 @@ impl RequestArgs {
             body: body.map(|body| (kind, body)),
             ..Call::get(self.url.parse().map_err(|_| wrong("URL"))?)
         })
+    }
+
+    /// Sends the request, or the one for the next page of the list.
+    pub(crate) async fn send(&self, hub: &Hub, progress: &Progress) -> Result<Answer> {
+        let call = self.call()?;
+        let Some(list) = &self.list else { return hub.exchange(&call, progress).await };
+        let page = async { list.0.lock().await.next(hub, &call, progress).await };
+        let page = hub.within_deadline(progress, page).await?;
+        page.ok_or_else(|| Error::new(ErrorKind::Internal, "the list has no further page"))
     }
 
     /// What an error of the exchange is about.

@@ -75,8 +75,8 @@ struct AnswerTerm<'a> {
     body: Term<'a>,
     /// Why the body cannot be read, where it says that it is JSON and is not.
     broken: Option<String>,
-    size: usize,
-    next: Option<String>,
+    /// Whether a further page follows.
+    more: bool,
 }
 
 #[derive(NifMap)]
@@ -182,8 +182,7 @@ fn answer<'a>(env: Env<'a>, answer: &Answer, parse: bool) -> Term<'a> {
         headers: serial::term(env, &headers),
         body,
         broken,
-        size: answer.body.len(),
-        next: answer.next.as_ref().map(ToString::to_string),
+        more: answer.next.is_some(),
     }
     .encode(env)
 }

@@ -31,7 +31,7 @@ use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
 use crate::{
     decode::{
-        CardArgs, DownloadArgs, ExtractArgs, HashArgs, Limit, LookUpArgs, RequestArgs,
+        CardArgs, DownloadArgs, ExtractArgs, HashArgs, Limit, List, LookUpArgs, RequestArgs,
         SafetensorsArgs, Secret, SnapshotArgs, StreamArgs,
     },
     encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
@@ -93,14 +93,13 @@ fn open_stream<'a>(
     })
 }
 
-/// Asks an API; ends with `{:ok, %{status, headers, body, next}}`.
+/// Asks an API; ends with `{:ok, %{status, headers, body, more}}`.
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, false), move |_| async move {
-        let (hub, call) = (spec.hub.open(&progress)?, spec.call()?);
-        let subject = spec.subject()?;
-        let answer = hub.exchange(&call, &progress).await;
+        let (hub, subject) = (spec.hub.open(&progress)?, spec.subject()?);
+        let answer = spec.send(&hub, &progress).await;
         let answer = match subject {
             Some((repo, revision)) => {
                 answer.map_err(|error| explain::repository(&hub, &repo, &revision, error))?
@@ -242,6 +241,12 @@ fn cancel(job: ResourceArc<Job>) -> Atom {
 #[rustler::nif]
 fn secret(text: String) -> ResourceArc<Secret> {
     ResourceArc::new(Secret(text))
+}
+
+/// A list of pages that has not been read yet, and how many pages and bytes it may have.
+#[rustler::nif]
+fn new_list(pages: usize, bytes: Option<u64>) -> ResourceArc<List> {
+    ResourceArc::new(List::new(pages, bytes))
 }
 
 /// A limit on bytes a second; `nil` for none.

@@ -6,7 +6,10 @@ use reqwest::{Method, header::HeaderValue};
 use serde::Deserialize;
 
 use crate::{
-    api::Call,
+    api::{
+        Call,
+        pages::{Limits, Pages},
+    },
     error::{Error, ErrorKind, Result},
     hub,
     names::{EntryPath, Repo, Revision},
@@ -19,9 +22,6 @@ use crate::{
 
 /// Names in one question.
 const BATCH: usize = 500;
-
-/// More pages than any repository has.
-const PAGES: usize = 10_000;
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
@@ -90,17 +90,13 @@ pub(super) async fn files(session: &Session) -> Result<Vec<EntryPath>> {
     let revision = hub::encode(target.revision.as_str());
     let mut url = hub.api_url(&target.repo, &format!("tree/{revision}"));
     url.set_query(Some("recursive=true&expand=false"));
-    let (mut files, mut next) = (Vec::new(), Some(url));
-    for _ in 0..PAGES {
-        let Some(url) = next else { return Ok(files) };
-        let call = Call::get(url.clone());
-        let answer = hub.retrying(progress, || hub.exchange_once(&call)).await?;
-        for entry in
-            read::<Vec<Entry>>(&answer.body, &url)?.iter().filter(|entry| !entry.is_folder())
-        {
+    let (mut files, mut pages) = (Vec::new(), Pages::new(Limits::STANDARD));
+    let first = Call::get(url);
+    while let Some(page) = pages.next(hub, &first, progress).await? {
+        let entries = read::<Vec<Entry>>(&page.body, &first.url)?;
+        for entry in entries.iter().filter(|entry| !entry.is_folder()) {
             files.push(EntryPath::parse(&entry.path)?);
         }
-        next = answer.next.filter(|next| *next != url);
     }
     Ok(files)
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::{
     api::Call,
     error::{Error, ErrorKind, Result},
-    hub::Hub,
+    hub::{Hub, is_public},
     names::{Repo, Revision},
     progress::{Activity, Progress},
     transport::{Request, Timeouts},
@@ -21,9 +21,6 @@ use crate::{
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
-
-/// The Hub's own addresses. Where they stand in links and another endpoint is used, that one is meant.
-const PUBLIC: [&str; 2] = ["https://huggingface.co", "https://hub-ci.huggingface.co"];
 
 /// How much longer than a silence the answer to a whole body may take: the Hub has work to do.
 const WORKING: u32 = 10;
@@ -151,7 +148,6 @@ impl Session {
 
     /// A link that the Hub has sent, at the endpoint in use.
     pub(super) fn link(&self, text: &str) -> Result<Url> {
-        let is_public = |url: &Url| PUBLIC.contains(&url.origin().ascii_serialization().as_str());
         let url = Url::parse(text).ok().map(|url| {
             let moved = is_public(&url) && !is_public(&self.hub.endpoint);
             if moved { self.hub.at_home(&url) } else { url }
