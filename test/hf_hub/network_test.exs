@@ -248,5 +248,61 @@ defmodule HfHub.NetworkTest do
       assert {:error, %Error{message: message}} = Auth.whoami(ask)
       assert message =~ empty and message =~ "PEM"
     end
+
+    test "is not needed for a server whose own certificate is named", %{dir: dir, endpoint: endpoint} do
+      files = TlsRelay.self_signed(dir, ["DNS:localhost"])
+      port = TlsRelay.start(files, URI.parse(endpoint).port)
+      ask = &[endpoint: "https://#{&1}:#{port}", token: token(), retries: 0]
+      assert {:error, %Error{kind: :transport}} = Auth.whoami(ask.("localhost"))
+      System.put_env("SSL_CERT_FILE", files.ca)
+      assert {:ok, %{name: "reader"}} = Auth.whoami(ask.("localhost"))
+      assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask.("127.0.0.1"))
+      assert message =~ "127.0.0.1 is for another name"
+
+      # Another certificate of the same name and key is not the one that is named.
+      other = Path.join(dir, "other")
+      File.mkdir_p!(other)
+      System.put_env("SSL_CERT_FILE", TlsRelay.self_signed(other, ["DNS:localhost"]).ca)
+      assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask.("localhost"))
+      assert message =~ "not trusted"
+    end
+
+    test "a certificate that vouches for itself is refused once it has expired", context do
+      files = TlsRelay.self_signed(context.dir, ["DNS:localhost"])
+      TlsRelay.expire(files)
+      port = TlsRelay.start(files, URI.parse(context.endpoint).port)
+      System.put_env("SSL_CERT_FILE", files.ca)
+      ask = [endpoint: "https://localhost:#{port}", token: token(), retries: 0]
+      assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask)
+      assert message =~ "has expired"
+    end
+
+    test "redirects of reading requests to the public Hub are followed without the token", context do
+      {id, commit} = repo(context, %{"a.txt" => "small"})
+      files = TlsRelay.certificates(context.dir, ["DNS:huggingface.co", "DNS:elsewhere.example"])
+      relay = TlsRelay.start(files, URI.parse(context.endpoint).port)
+
+      System.put_env(%{
+        "HTTPS_PROXY" => "http://127.0.0.1:#{TlsRelay.tunnel(relay)}",
+        "SSL_CERT_FILE" => files.ca
+      })
+
+      ask = [endpoint: context.endpoint, token: token(), retries: 0]
+
+      plant = fn host ->
+        location = "https://#{host}/api/models/#{id}"
+        fault("/api/models/#{id}", %{kind: "redirect", location: location, code: 307}, %{times: 1})
+      end
+
+      plant.("huggingface.co")
+      assert {:ok, %{sha: ^commit}} = HfHub.Api.model_info(id, ask)
+      assert [true, false] = for(request <- requests(id), do: request["authorization"]) |> Enum.take(-2)
+      plant.("elsewhere.example")
+      assert {:error, %Error{kind: :invalid_response, message: message}} = HfHub.Api.model_info(id, ask)
+      assert message =~ "elsewhere.example, which is not followed"
+      plant.("huggingface.co")
+      assert {:error, %Error{message: message}} = HfHub.Git.create_branch(id, "new", ask)
+      assert message =~ "huggingface.co, which is not followed"
+    end
   end
 end

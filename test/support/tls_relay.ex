@@ -36,6 +36,62 @@ defmodule HfHub.TlsRelay do
     %{ca: path.("ca.pem"), certificate: path.("hub.pem"), key: path.("hub.key")}
   end
 
+  @doc "Makes a certificate for these names that vouches for itself and, as OpenSSL has it, says it is an authority's."
+  def self_signed(dir, names) do
+    [key, certificate] = for name <- ["self.key", "self.pem"], do: Path.join(dir, name)
+
+    openssl!(
+      ~w(req -x509 -days 2 -subj /CN=hub -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes) ++
+        ["-keyout", key, "-out", certificate, "-addext", "subjectAltName=" <> Enum.join(names, ",")]
+    )
+
+    %{ca: certificate, certificate: certificate, key: key}
+  end
+
+  @doc "Makes a certificate that vouches for itself one that has expired."
+  def expire(files),
+    do:
+      openssl!(~w(x509 -days -1 -in) ++ [files.certificate, "-signkey", files.key, "-out", files.certificate])
+
+  @doc "A proxy that leads every CONNECT to one port of this machine, whatever host it names; returns its own port."
+  def tunnel(port) do
+    {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, packet: :line, ip: {127, 0, 0, 1}])
+    {:ok, own} = :inet.port(listener)
+    spawn_link(fn -> accept_tunnel(listener, port) end)
+    own
+  end
+
+  defp accept_tunnel(listener, port) do
+    with {:ok, outer} <- :gen_tcp.accept(listener) do
+      pid = spawn(fn -> receive do: (:go -> tunnel_through(outer, port)) end)
+      :ok = :gen_tcp.controlling_process(outer, pid)
+      send(pid, :go)
+      accept_tunnel(listener, port)
+    end
+  end
+
+  defp tunnel_through(outer, port) do
+    {:ok, "CONNECT " <> _host} = :gen_tcp.recv(outer, 0, 5_000)
+    skip_headers(outer)
+    {:ok, inner} = :gen_tcp.connect({127, 0, 0, 1}, port, [:binary, active: true])
+    :ok = :gen_tcp.send(outer, "HTTP/1.1 200 Connected\r\n\r\n")
+    :ok = :inet.setopts(outer, packet: :raw, active: true)
+    pump_plain(outer, inner)
+  end
+
+  defp skip_headers(socket) do
+    {:ok, line} = :gen_tcp.recv(socket, 0, 5_000)
+    if line != "\r\n", do: skip_headers(socket)
+  end
+
+  defp pump_plain(outer, inner) do
+    receive do
+      {:tcp, ^outer, data} -> :gen_tcp.send(inner, data) && pump_plain(outer, inner)
+      {:tcp, ^inner, data} -> :gen_tcp.send(outer, data) && pump_plain(outer, inner)
+      _closed -> :gen_tcp.close(outer) && :gen_tcp.close(inner)
+    end
+  end
+
   @doc "Relays TLS connections to a port of this machine; returns the port of its own. Ends with its caller."
   def start(files, port) do
     {:ok, _started} = Application.ensure_all_started(:ssl)

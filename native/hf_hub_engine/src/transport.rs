@@ -3,6 +3,7 @@
 //! This is the only file that turns a status into a kind. It follows no
 //! redirect and repeats nothing: those need to know what is being fetched.
 
+mod anchors;
 mod body;
 mod broken;
 mod pulse;

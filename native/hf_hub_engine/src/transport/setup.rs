@@ -2,23 +2,32 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
 use reqwest::{Certificate, NoProxy, Proxy};
+use rustls::{
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    transport::ClientConfig,
+    transport::{ClientConfig, anchors},
 };
 
 /// Opens the pool.
 pub(super) fn open(config: &ClientConfig, alone: bool) -> Result<reqwest::Client> {
     // Fails only where a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let roots = read_certificates(&config.ca_files)?;
-    if !roots.is_empty() {
-        return builder(config, alone)?.tls_certs_only(roots).build().map_err(setup);
+    let named = read_certificates(&config.ca_files)?;
+    if !named.is_empty() {
+        let provider = CryptoProvider::get_default().cloned();
+        let provider =
+            provider.unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+        let tls = anchors::config(named, provider, alone)?;
+        return builder(config, alone)?.tls_backend_preconfigured(tls).build().map_err(setup);
     }
     // Without any system store (a bare container) the builder fails; bundled roots serve.
     let system = builder(config, alone)?.build();
@@ -76,11 +85,14 @@ pub(super) fn without_ports(hosts: &str) -> String {
 }
 
 /// All certificates of all files; a folder of them may also hold other files.
-fn read_certificates(files: &[(PathBuf, Option<SystemTime>)]) -> Result<Vec<Certificate>> {
+fn read_certificates(
+    files: &[(PathBuf, Option<SystemTime>)],
+) -> Result<Vec<CertificateDer<'static>>> {
     let mut certificates = Vec::new();
     for (path, _) in files {
         let pem = std::fs::read(path).map_err(|source| unreadable(path, source))?;
-        certificates.extend(Certificate::from_pem_bundle(&pem).unwrap_or_default());
+        certificates
+            .extend(CertificateDer::pem_slice_iter(&pem).filter_map(std::result::Result::ok));
     }
     if let (Some((path, _)), true) = (files.first(), certificates.is_empty()) {
         let message = format!(
