@@ -53,6 +53,16 @@ need_server() {
   export HF_HUB_SERVER_PATH
 }
 
+# What `cargo build --workspace` has built, for Elixir and for the tests.
+use_workspace_build() {
+  local built=${CARGO_TARGET_DIR:-$PWD/target}/debug
+  export HF_HUB_SERVER_PATH=${HF_HUB_SERVER_PATH:-$built/hf_hub_server}
+  export HF_HUB_NIF_PATH=$built/libhf_hub_nif.so
+  [ -f "$HF_HUB_NIF_PATH" ] || HF_HUB_NIF_PATH=$built/libhf_hub_nif.dylib
+  HF_HUB_NIF_SHA256=$(python3 -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$HF_HUB_NIF_PATH")
+  export HF_HUB_NIF_SHA256
+}
+
 # A Python with the newest huggingface_hub, in $python.
 need_python_client() {
   python=${HF_HUB_TEST_PYTHON:-$PWD/_build/python/bin/python}

@@ -44,6 +44,8 @@ defmodule HfHub.BuildTest do
       [
         {"MIX_ENV", "prod"},
         {"MIX_BUILD_PATH", nil},
+        {"HF_HUB_NIF_PATH", nil},
+        {"HF_HUB_NIF_SHA256", nil},
         {"CARGO_TARGET_DIR", System.get_env("CARGO_TARGET_DIR") || Path.join(@root, "target")},
         {"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}
       ] ++ env
@@ -117,6 +119,7 @@ defmodule HfHub.BuildTest do
       {"MIX_INSTALL_DIR", Path.join(context.dir, "installs")},
       {"MIX_ENV", nil},
       {"MIX_BUILD_PATH", nil},
+      {"HF_HUB_NIF_PATH", nil},
       {"CARGO_TARGET_DIR", System.get_env("CARGO_TARGET_DIR") || Path.join(@root, "target")},
       {"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}
     ]

@@ -8,4 +8,10 @@ proxies = if Enum.all?(["tinyproxy", "microsocks"], &System.find_executable/1), 
 
 HfHub.Canary.start()
 HfHub.Case.start_hub()
-ExUnit.start(exclude: [:python, :build, :slow] ++ root ++ strace ++ openssl ++ proxies ++ terminal ++ proc)
+
+ExUnit.start(
+  # What tests provoke belongs into the report of the test that fails, not between the dots.
+  capture_log: true,
+  formatters: [ExUnit.CLIFormatter, HfHub.Slowest],
+  exclude: [:python, :build, :slow] ++ root ++ strace ++ openssl ++ proxies ++ terminal ++ proc
+)
