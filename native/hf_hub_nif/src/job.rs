@@ -262,6 +262,8 @@ fn start() -> std::io::Result<Runtime> {
         .worker_threads(threads)
         // Each file being written keeps one of these.
         .max_blocking_threads(2048)
+        // JSON and YAML nested as deeply as is read must fit in a build without optimizations, too.
+        .thread_stack_size(4 << 20)
         .thread_name("hf_hub")
         .enable_all()
         .build()
