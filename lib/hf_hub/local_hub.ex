@@ -16,6 +16,30 @@ defmodule HfHub.LocalHub do
   `git clone http://127.0.0.1:8080/me/my-model` works, with or without git-lfs; a token is the password. Commits come
   through the API.
 
+  ## Faults and dialects
+
+  With `test_control: true`, tests plant faults and let a repository speak the dialect of another server:
+
+      POST /_test/faults    {"match": "*/me/x/*", "times": 2, "fault": {"kind": "status", "code": 503}}
+      POST /_test/dialects  {"dialect": "nexus", "repo": "me/x"}
+
+  A rule is limited by `match` (a glob on the path), `method`, `origin` (`hub`, or `cdn` for large files), `lacks`
+  (headers that a request does not have), `skip` and `times`. The kinds of fault are:
+
+  | kind | effect |
+  |---|---|
+  | `drop`, `stall`, `dribble`, `throttle`, `short`, `long`, `chunked`, `corrupt`, `gzip`, `body` | the body is cut, slow, too short or long, damaged or another |
+  | `hang`, `hang_up`, `delay`, `lose_answer`, `drop_request`, `throttle_request` | the connection or the request suffers |
+  | `status`, `rate_limit`, `redirect` (`{target}` is the path and query), `expired` | another response |
+  | `ignore_range`, `wrong_range`, `range_416`, `multipart_range` | ranges |
+  | `etag`, `header`, `replace_header`, `replace_body`, `replace_target`, `replace_request` | text is set, or replaced by a regular expression |
+  | `direct`, `proxied`, `checksums` | files come without a redirect, or with the checksums of a package registry |
+
+  A dialect is a named set of such rules for one repository: `kohakuhub`, `olah`, `artifactory`, `nexus`, `hf_mirror`,
+  `giftless`, and the traits they are made of, such as `commits_sha256`, `metadata_on_head` or `range_unnamed`.
+  `GET /_test/dialects` lists all of them with their rules. The response to `POST` has the `prefix` that the endpoint's
+  path begins with.
+
   ## The executable
 
   The server is not built with the library. It is looked for in the option `:executable`,

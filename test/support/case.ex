@@ -144,6 +144,19 @@ defmodule HfHub.Case do
     control(:post, "faults", Map.merge(%{match: match, fault: fault}, more))
   end
 
+  @doc """
+  Makes a repository speak a dialect (`faults/dialects.json` of the server lists them), and the answers for these
+  contents of large files, too. Returns the endpoint.
+  """
+  def dialect(id, name, contents \\ []) do
+    [%{"prefix" => prefix} | _] =
+      for repo <- [id | Enum.map(contents, &sha256/1)] do
+        control(:post, "dialects", %{dialect: name, repo: repo})
+      end
+
+    endpoint() <> prefix
+  end
+
   @doc "Open connections to the origins together."
   def open_connections do
     counts = control(:get, "connections")

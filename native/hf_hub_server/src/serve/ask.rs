@@ -28,13 +28,20 @@ pub(super) struct Ask {
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: Payload,
-    /// Answer small files without a detour, this time.
-    pub(super) direct: bool,
+    /// How to answer for a file.
+    pub(super) manner: Manner,
 }
 
-/// A request extension: answer this file without the detour over the resolve cache.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Direct;
+/// How a file is answered for, as a request extension: other servers do it in other ways.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// A small file without the detour over the resolve cache.
+    pub(super) direct: bool,
+    /// A large file without the detour over the content listener.
+    pub(super) proxied: bool,
+    /// The SHA-1 of the content as its `ETag`, and headers with checksums.
+    pub(super) checksums: bool,
+}
 
 /// What a handler returns.
 pub(super) type Answer = Result<Response, ApiError>;
@@ -75,10 +82,11 @@ pub(super) async fn answer(
     handler: fn(&Ask) -> Answer,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let direct = hub.options.direct || head.extensions.get::<Direct>().is_some();
+    let mut manner = head.extensions.get::<Manner>().copied().unwrap_or_default();
+    manner.direct |= hub.options.direct;
     let body = Payload::new(body);
     let parts =
-        Parts { hub, method: head.method, uri: head.uri, headers: head.headers, body, direct };
+        Parts { hub, method: head.method, uri: head.uri, headers: head.headers, body, manner };
     let result = tokio::task::spawn_blocking(move || parts.answer(handler)).await;
     result.unwrap_or_else(|panic| Err(panic.into())).into_response()
 }
@@ -90,7 +98,7 @@ struct Parts {
     uri: axum::http::Uri,
     headers: HeaderMap,
     body: Payload,
-    direct: bool,
+    manner: Manner,
 }
 
 impl Parts {
@@ -105,7 +113,7 @@ impl Parts {
     }
 
     fn into_ask(self, caller: Caller) -> Ask {
-        let Self { hub, method, uri, headers, body, direct } = self;
+        let Self { hub, method, uri, headers, body, manner } = self;
         let raw_query = uri.query().map(str::to_owned);
         let query = Query::parse(uri.query());
         Ask {
@@ -117,7 +125,7 @@ impl Parts {
             query,
             headers,
             body,
-            direct,
+            manner,
         }
     }
 }

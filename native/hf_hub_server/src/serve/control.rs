@@ -9,9 +9,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::faults::{Faults, Rule};
+use super::faults::{self, Faults, Rule};
 use super::journal::Journal;
 use super::listener::Gauge;
 use super::query::Query;
@@ -33,6 +34,7 @@ pub(super) fn routes(control: Control) -> Router {
         .route("/_test/requests", get(requests).delete(clear_requests))
         .route("/_test/connections", get(connections))
         .route("/_test/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/_test/dialects", get(dialects).post(speak))
         .with_state(control)
 }
 
@@ -67,10 +69,40 @@ async fn add_fault(State(control): State<Control>, body: axum::body::Bytes) -> R
     let added = serde_json::from_slice::<Rule>(&body).map_err(anyhow::Error::from);
     match added.and_then(|rule| control.faults.add(rule)) {
         Ok(()) => StatusCode::CREATED.into_response(),
-        Err(err) => {
-            (StatusCode::BAD_REQUEST, Json(json!({ "error": format!("{err:#}") }))).into_response()
-        }
+        Err(err) => refused(&err),
     }
+}
+
+/// The dialects that repositories can be made to speak.
+async fn dialects() -> Response {
+    match faults::dialects() {
+        Ok(dialects) => Json(dialects).into_response(),
+        Err(err) => refused(&err),
+    }
+}
+
+/// Makes a repository speak a dialect, and says where the endpoint is then.
+async fn speak(State(control): State<Control>, body: axum::body::Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        dialect: String,
+        repo: String,
+    }
+    let wanted = serde_json::from_slice::<Wanted>(&body).map_err(anyhow::Error::from);
+    let planted = wanted.and_then(|Wanted { dialect, repo }| {
+        let (rules, prefix) = faults::rules(&dialect, &repo)?;
+        rules.into_iter().try_for_each(|rule| control.faults.add(rule))?;
+        Ok(prefix)
+    });
+    match planted {
+        Ok(prefix) => (StatusCode::CREATED, Json(json!({ "prefix": prefix }))).into_response(),
+        Err(err) => refused(&err),
+    }
+}
+
+fn refused(err: &anyhow::Error) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": format!("{err:#}") }))).into_response()
 }
 
 async fn clear_faults(State(control): State<Control>) -> StatusCode {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_compression::tokio::bufread::GzipEncoder;
 use async_stream::stream;
 use axum::body::{Body, BodyDataStream, Bytes};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -13,16 +13,23 @@ use http_body::Body as HttpBody;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::io::{ReaderStream, StreamReader};
 
+use super::replace;
 use super::rule::Fault;
 
 /// Time for what was handed to the connection to leave before the connection ends.
 const FLUSH: Duration = Duration::from_millis(50);
+const BOUNDARY: &str = "THIS_SEPARATES";
+const MULTIPART: HeaderValue =
+    HeaderValue::from_static("multipart/byteranges; boundary=THIS_SEPARATES");
 const TICKS_PER_SECOND: u64 = 50;
 /// How far a throttled body may fall behind and still catch up; a timer is up to a millisecond late each time.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// Spoils the body, and the head as far as it announces it.
-pub(super) fn apply(fault: Fault, response: Response) -> Response {
+pub(super) async fn apply(fault: Fault, response: Response) -> Response {
+    if let Fault::ReplaceBody { pattern, with } = &fault {
+        return replace::body(response, pattern, with).await;
+    }
     let (mut head, body) = response.into_parts();
     // A wrapped body no longer knows its size, so the head must say it.
     let length =
@@ -73,6 +80,7 @@ fn change(
             let reader = StreamReader::new(bytes.map_err(std::io::Error::other));
             Body::from_stream(ReaderStream::new(GzipEncoder::new(reader)))
         }
+        Fault::MultipartRange => wrap(bytes, length, headers),
         Fault::Body { text } => {
             announce(headers, Some(text.len() as u64));
             headers.remove(CONTENT_ENCODING);
@@ -80,6 +88,25 @@ fn change(
         }
         _ => Body::from_stream(bytes),
     }
+}
+
+/// One part of a `multipart/byteranges` body; a body that is no range stays as it is.
+fn wrap(bytes: BodyDataStream, length: Option<u64>, headers: &mut HeaderMap) -> Body {
+    let Some(range) = headers.remove(CONTENT_RANGE) else { return Body::from_stream(bytes) };
+    let media_type = headers.insert(CONTENT_TYPE, MULTIPART);
+    let header = |name, value: Option<&HeaderValue>| {
+        let value = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        format!("{name}: {value}\r\n")
+    };
+    let head = format!(
+        "--{BOUNDARY}\r\n{}{}\r\n",
+        header("Content-Type", media_type.as_ref()),
+        header("Content-Range", Some(&range))
+    );
+    let tail = format!("\r\n--{BOUNDARY}--\r\n");
+    announce(headers, length.map(|length| length + (head.len() + tail.len()) as u64));
+    let [head, tail] = [head, tail].map(|text| futures_util::stream::iter([Ok(Bytes::from(text))]));
+    Body::from_stream(head.chain(bytes).chain(tail))
 }
 
 fn announce(headers: &mut HeaderMap, length: Option<u64>) {

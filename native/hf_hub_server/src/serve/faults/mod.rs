@@ -4,10 +4,13 @@
 //! (a cut body needs a body, a wrong range a range) and only then counts as fired.
 
 mod body;
+mod dialect;
+mod replace;
 mod request;
 mod response;
 mod rule;
 
+pub(super) use dialect::{dialects, rules};
 pub(super) use rule::{Faults, Rule};
 
 use std::sync::Arc;
@@ -15,7 +18,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::Method;
-use axum::http::header::RANGE;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use http_body::Body as _;
@@ -28,7 +30,8 @@ use rule::{Exchange, Stage};
 /// Lets the faults at an app's requests and answers.
 pub(super) fn layer(app: Router, faults: &Arc<Faults>, origin: Origin) -> Router {
     let faults = faults.clone();
-    app.layer(middleware::from_fn(move |request, next| {
+    // A fault may change the path, so the routes look at it only behind this layer.
+    Router::new().fallback_service(app).layer(middleware::from_fn(move |request, next| {
         interfere(faults.clone(), origin, request, next)
     }))
 }
@@ -43,7 +46,7 @@ async fn interfere(
         origin,
         method: request.method().clone(),
         path: percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned(),
-        has_range: request.headers().contains_key(RANGE),
+        headers: request.headers().clone(),
         has_body: !request.body().is_end_stream(),
     };
     let connection =
@@ -63,7 +66,7 @@ async fn interfere(
     }
     if exchange.method != Method::HEAD && response.status().is_success() {
         for fault in faults.fire(&exchange, Stage::Body) {
-            response = body::apply(fault, response);
+            response = body::apply(fault, response).await;
         }
     }
     response

@@ -6,15 +6,17 @@ use async_stream::stream;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::http::header::{LOCATION, RANGE};
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
 
-use super::super::ask::Direct;
+use super::super::ask::Manner;
 use super::super::listener::Connection;
 use super::super::routes;
 use super::body::throttle;
+use super::replace;
 use super::rule::Fault;
 
 const BEYOND_THE_END: HeaderValue = HeaderValue::from_static("bytes=9223372036854775807-");
@@ -44,6 +46,8 @@ pub(super) async fn apply(
         }
         Fault::RateLimit { seconds } => return Some(rate_limited(seconds)),
         Fault::Redirect { location, code } => {
+            let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+            let location = location.replace("{target}", target);
             let location = [(LOCATION.as_str(), location.as_str())];
             return Some(made_up(code.unwrap_or(302), location.into_iter(), String::new()));
         }
@@ -51,10 +55,23 @@ pub(super) async fn apply(
         Fault::Range416 => drop(request.headers_mut().insert(RANGE, BEYOND_THE_END)),
         Fault::IgnoreRange => drop(request.headers_mut().remove(RANGE)),
         Fault::WrongRange { shift } => shift_range(request, shift),
-        Fault::Direct => drop(request.extensions_mut().insert(Direct)),
-        _ => {}
+        Fault::ReplaceTarget { pattern, with } => replace::target(request, &pattern, &with),
+        Fault::ReplaceRequest { pattern, with } => replace::request(request, &pattern, &with).await,
+        other => choose_manner(&other, request),
     }
     None
+}
+
+/// Asks the routes to answer as other servers do.
+fn choose_manner(fault: &Fault, request: &mut Request) {
+    let mut manner = request.extensions().get::<Manner>().copied().unwrap_or_default();
+    match fault {
+        Fault::Direct => manner.direct = true,
+        Fault::Proxied => manner.proxied = true,
+        Fault::Checksums => manner.checksums = true,
+        _ => {}
+    }
+    request.extensions_mut().insert(manner);
 }
 
 /// The first bytes of a body, then the end of the connection.

@@ -5,6 +5,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 
 use super::super::listener::Connection;
+use super::replace;
 use super::rule::Fault;
 
 const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
@@ -27,6 +28,9 @@ pub(super) async fn apply(fault: Fault, response: &mut Response, connection: Opt
                 Some(Ok(value)) => drop(headers.insert(name, value)),
                 _ => drop(headers.remove(name)),
             }
+        }
+        Fault::ReplaceHeader { name, pattern, with } => {
+            replace::header(headers, &name, &pattern, &with);
         }
         Fault::LoseAnswer => Connection::end(connection).await,
         _ => {}

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, bail};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::RANGE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use super::super::origins::Origin;
+use super::replace::Pattern;
 
 /// A fault and when it is due.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub(in super::super) struct Rule {
     origin: Option<Origin>,
     /// The method; any when missing.
     method: Option<String>,
+    /// Only requests that lack one of these headers, or have it with another value.
+    #[serde(default)]
+    lacks: BTreeMap<String, String>,
     /// How many requests are spared first.
     #[serde(default)]
     skip: u64,
@@ -80,7 +85,7 @@ pub(super) enum Fault {
     },
     /// Answers 429 and when to come back.
     RateLimit { seconds: u64 },
-    /// Answers with a redirect.
+    /// Answers with a redirect; `{target}` in it stands for the path and query that were asked for.
     Redirect { location: String, code: Option<u16> },
     /// Says that the link has expired.
     Expired,
@@ -93,6 +98,20 @@ pub(super) enum Fault {
     Range416,
     /// Answers a small file without a redirect; not a fault but an odd thing servers do.
     Direct,
+    /// Answers a large file without a redirect, as caches and package registries do.
+    Proxied,
+    /// Announces the SHA-1 of the content as its `ETag`, and the checksums of package registries.
+    Checksums,
+    /// Sends a part as a `multipart/byteranges` body.
+    MultipartRange,
+    /// Replaces what a regular expression matches in the request's path and query.
+    ReplaceTarget { pattern: Pattern, with: String },
+    /// Replaces what a regular expression matches in the request's body.
+    ReplaceRequest { pattern: Pattern, with: String },
+    /// Replaces what a regular expression matches in a header of the answer.
+    ReplaceHeader { name: String, pattern: Pattern, with: String },
+    /// Replaces what a regular expression matches in the body of a good answer.
+    ReplaceBody { pattern: Pattern, with: String },
     /// Gives every `ETag` of the answer this value, quotes and all.
     Etag { value: String },
     /// Removes or replaces a header.
@@ -125,15 +144,24 @@ impl Fault {
             | Self::IgnoreRange
             | Self::WrongRange { .. }
             | Self::Range416
-            | Self::Direct => Stage::Request,
-            Self::Etag { .. } | Self::Header { .. } | Self::LoseAnswer => Stage::Head,
+            | Self::Direct
+            | Self::Proxied
+            | Self::Checksums
+            | Self::ReplaceTarget { .. }
+            | Self::ReplaceRequest { .. } => Stage::Request,
+            Self::Etag { .. }
+            | Self::Header { .. }
+            | Self::ReplaceHeader { .. }
+            | Self::LoseAnswer => Stage::Head,
             _ => Stage::Body,
         }
     }
 
     fn concerns(&self, exchange: &Exchange) -> bool {
         match self {
-            Self::IgnoreRange | Self::WrongRange { .. } | Self::Range416 => exchange.has_range,
+            Self::IgnoreRange | Self::WrongRange { .. } | Self::Range416 | Self::MultipartRange => {
+                exchange.has(&RANGE)
+            }
             Self::Expired => exchange.origin == Origin::Cdn,
             Self::DropRequest { .. } | Self::ThrottleRequest { .. } => exchange.has_body,
             _ => true,
@@ -151,6 +179,7 @@ impl Fault {
                 check_header("location", location)
             }
             Self::Etag { value } => check_header("etag", value),
+            Self::ReplaceHeader { name, .. } => check_header(name, ""),
             Self::Header { name, value } => {
                 check_header(name, value.as_deref().unwrap_or_default())
             }
@@ -179,10 +208,22 @@ pub(super) struct Exchange {
     pub(super) method: Method,
     /// The decoded path.
     pub(super) path: String,
-    /// Whether a range is asked for.
-    pub(super) has_range: bool,
+    /// The headers of the request.
+    pub(super) headers: HeaderMap,
     /// Whether the request has a body.
     pub(super) has_body: bool,
+}
+
+impl Exchange {
+    fn has(&self, name: &HeaderName) -> bool {
+        self.headers.contains_key(name)
+    }
+
+    /// Whether one of these headers is missing, or has another value.
+    fn lacks_one_of(&self, headers: &BTreeMap<String, String>) -> bool {
+        let found = |name: &str| self.headers.get(name).map(HeaderValue::as_bytes);
+        headers.iter().any(|(name, value)| found(name) != Some(value.as_bytes()))
+    }
 }
 
 /// All faults that are planted.
@@ -209,7 +250,9 @@ impl Faults {
     pub(in super::super) fn add(&self, rule: Rule) -> Result<()> {
         rule.fault.check()?;
         let is_glob = rule.pattern.contains(['*', '?', '[', '{']);
-        let glob = is_glob.then(|| GlobBuilder::new(&rule.pattern).build()).transpose()?;
+        let glob = is_glob
+            .then(|| GlobBuilder::new(&rule.pattern).empty_alternates(true).build())
+            .transpose()?;
         let glob = glob.map(|glob| glob.compile_matcher());
         self.lock().push(Active { rule, seen: 0, fired: 0, glob });
         Ok(())
@@ -262,7 +305,8 @@ impl Active {
             .method
             .as_ref()
             .is_none_or(|method| exchange.method.as_str().eq_ignore_ascii_case(method));
-        path && origin && method && rule.fault.concerns(exchange)
+        let lacks = rule.lacks.is_empty() || exchange.lacks_one_of(&rule.lacks);
+        path && origin && method && lacks && rule.fault.concerns(exchange)
     }
 }
 
@@ -272,7 +316,8 @@ mod tests {
 
     fn exchange(path: &str) -> Exchange {
         let (origin, method) = (Origin::Cdn, Method::GET);
-        Exchange { origin, method, path: path.into(), has_range: false, has_body: false }
+        let headers = HeaderMap::new();
+        Exchange { origin, method, path: path.into(), headers, has_body: false }
     }
 
     fn faults(rule: &str) -> Faults {
@@ -294,15 +339,26 @@ mod tests {
     fn strikes_only_where_it_has_an_effect() {
         let range = faults(r#"{"match":"x","fault":{"kind":"ignore_range"}}"#);
         assert!(range.fire(&exchange("/x"), Stage::Request).is_empty());
-        assert_eq!(
-            range.fire(&Exchange { has_range: true, ..exchange("/x") }, Stage::Request).len(),
-            1
-        );
+        let mut asked = exchange("/x");
+        asked.headers.insert(RANGE, HeaderValue::from_static("bytes=0-"));
+        assert_eq!(range.fire(&asked, Stage::Request).len(), 1);
 
         let hub = faults(r#"{"match":"x","origin":"hub","method":"head","fault":{"kind":"hang"}}"#);
         assert!(hub.fire(&exchange("/x"), Stage::Request).is_empty());
         let head = Exchange { origin: Origin::Hub, method: Method::HEAD, ..exchange("/x") };
         assert_eq!(hub.fire(&head, Stage::Request).len(), 1);
+    }
+
+    #[test]
+    fn strikes_where_a_header_is_missing_or_another() {
+        let faults = faults(r#"{"match":"x","lacks":{"X-Key":"k"},"fault":{"kind":"hang"}}"#);
+        for (key, fired) in [(None, 1), (Some("other"), 1), (Some("k"), 0)] {
+            let mut exchange = exchange("/x");
+            if let Some(key) = key {
+                exchange.headers.insert("x-key", HeaderValue::from_static(key));
+            }
+            assert_eq!(faults.fire(&exchange, Stage::Request).len(), fired, "{key:?}");
+        }
     }
 
     #[test]
@@ -314,6 +370,8 @@ mod tests {
             r#"{"match":"x","fault":{"kind":"status","code":99999}}"#,
             r#"{"match":"x","fault":{"kind":"header","name":"a b","value":null}}"#,
             r#"{"match":"[","fault":{"kind":"hang"}}"#,
+            r#"{"match":"x","fault":{"kind":"replace_body","pattern":"[","with":""}}"#,
+            r#"{"match":"x","fault":{"kind":"replace_header","name":"a b","pattern":"x","with":""}}"#,
         ] {
             let rule = serde_json::from_str::<Rule>(rule);
             assert!(rule.is_err() || Faults::default().add(rule.unwrap()).is_err());

@@ -4,7 +4,7 @@
 
 use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use percent_encoding::utf8_percent_encode;
 
 use super::super::answer::{self, PATH_SET, QUERY_SET, header_value};
@@ -14,23 +14,35 @@ use super::super::error::ApiError;
 use super::checkout;
 use crate::store::{Entry, EntryKind, Git, Repo};
 use git2::Oid;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
 const LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
+const CHECKSUM_SHA1: HeaderName = HeaderName::from_static("x-checksum-sha1");
+const CHECKSUM_SHA256: HeaderName = HeaderName::from_static("x-checksum-sha256");
 
 /// Answers `/{id}/resolve/{revision}/{path}`.
 pub(super) fn file(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, commit, entry) = find(ask, repo, revision, path)?;
+    let response = announce(ask, repo, &git, commit, &entry)?;
+    with_checksums(ask, &git, &entry, response)
+}
+
+fn announce(ask: &Ask, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> Answer {
     let etag = quoted(&entry.etag());
     let mut headers = HeaderMap::new();
     headers.insert(answer::REPO_COMMIT, header_value(&commit.to_string()));
     headers.insert(LINKED_SIZE, HeaderValue::from(entry.size()));
     headers.insert(LINKED_ETAG, header_value(&etag));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(CONTENT_DISPOSITION, content::disposition(file_name(path)));
+    headers.insert(CONTENT_DISPOSITION, content::disposition(file_name(&entry.path)));
     let is_lfs = matches!(entry.kind, EntryKind::Lfs { .. });
-    if ask.direct && !is_lfs {
-        return small_file(ask, &git, commit, &entry);
+    if is_lfs && ask.manner.proxied {
+        return large_file(ask, commit, entry);
+    }
+    if !is_lfs && ask.manner.direct {
+        return small_file(ask, git, commit, entry);
     }
     if !is_lfs {
         headers.insert(ETAG, header_value(&etag));
@@ -40,9 +52,9 @@ pub(super) fn file(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     let (status, location) = if is_lfs {
-        (StatusCode::FOUND, signed_link(ask, &entry))
+        (StatusCode::FOUND, signed_link(ask, entry))
     } else {
-        (StatusCode::TEMPORARY_REDIRECT, cache_link(ask, repo, commit, &entry, &etag))
+        (StatusCode::TEMPORARY_REDIRECT, cache_link(ask, repo, commit, entry, &etag))
     };
     let mut response = answer::redirect(status, &location);
     response.headers_mut().extend(headers);
@@ -53,7 +65,9 @@ pub(super) fn file(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer
 pub(super) fn cached(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, commit, entry) = find(ask, repo, revision, path)?;
     match entry.kind {
-        EntryKind::File { .. } => small_file(ask, &git, commit, &entry),
+        EntryKind::File { .. } => {
+            with_checksums(ask, &git, &entry, small_file(ask, &git, commit, &entry)?)
+        }
         _ => Err(ApiError::entry_not_found(&commit.to_string())),
     }
 }
@@ -74,8 +88,40 @@ fn small_file(ask: &Ask, git: &Git, commit: Oid, entry: &Entry) -> Answer {
         media_type: media_type(&bytes),
         source: Source::Memory(bytes.into()),
     };
+    send(ask, commit, content)
+}
+
+fn large_file(ask: &Ask, commit: Oid, entry: &Entry) -> Answer {
+    let path = ask.hub.store.lfs().path(&entry.etag());
+    let content = Content {
+        etag: entry.etag(),
+        file_name: file_name(&entry.path).to_owned(),
+        media_type: "application/octet-stream",
+        source: Source::File(path, entry.size()),
+    };
+    send(ask, commit, content)
+}
+
+fn send(ask: &Ask, commit: Oid, content: Content) -> Answer {
     let mut response = content::send(content, ask.is_head(), &ask.headers)?;
     response.headers_mut().insert(answer::REPO_COMMIT, header_value(&commit.to_string()));
+    Ok(response)
+}
+
+/// Adds what package registries say about a file, if wished for.
+fn with_checksums(ask: &Ask, git: &Git, entry: &Entry, mut response: Response) -> Answer {
+    if !ask.manner.checksums {
+        return Ok(response);
+    }
+    let content = match &entry.kind {
+        EntryKind::Lfs { pointer, .. } => std::fs::read(ask.hub.store.lfs().path(&pointer.oid))?,
+        _ => git.blob(entry.oid)?,
+    };
+    let sha1 = hex::encode(Sha1::digest(&content));
+    let headers = response.headers_mut();
+    headers.insert(ETAG, header_value(&quoted(&sha1)));
+    headers.insert(CHECKSUM_SHA1, header_value(&sha1));
+    headers.insert(CHECKSUM_SHA256, header_value(&hex::encode(Sha256::digest(&content))));
     Ok(response)
 }
 
