@@ -20,6 +20,11 @@ defmodule HfHub.Config do
   variables `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN` and `LB_HF_TOKEN` (a Livebook secret); the file that
   `HfHub.Auth.login/1` writes. `token: false` sends none.
 
+  Over plain http the token is sent to this machine only. A Hub elsewhere that speaks plain http is read without it, which is
+  logged once, and requests that change something are refused. `config :hf_hub, allow_http_token: ["http://hub.lan:8080"]`, the
+  variable `HF_HUB_ALLOW_HTTP_TOKEN` or the option `:allow_http_token` name origins (scheme, host and port, exactly) that get it
+  all the same: in a network where everybody on the way may read it.
+
   ## Proxies and certificates
 
   A proxy is `http://`, `https://` or `socks5://` (`socks5h://` lets the proxy look names up), with
@@ -42,6 +47,8 @@ defmodule HfHub.Config do
     * `OAUTH_*`, `OPENID_PROVIDER_URL`, `SPACE_ID`, `SPACE_HOST`, `WEBHOOK_SECRET`: for servers inside a Space
     * `VERTEX_PRODUCT` and others of Google Colab, `CLAUDE_CONFIG_DIR`, `EAGER_IMPORT`: about Python and its notebooks
   """
+
+  require Logger
 
   alias HfHub.{Bandwidth, Error, Options}
   alias HfHub.Config.{Report, Setting, Source, Token}
@@ -86,7 +93,13 @@ defmodule HfHub.Config do
   @spec offline?() :: boolean()
   def offline?, do: Setting.value(:offline)
 
-  @explained Keyword.take(Options.transfer(), [:endpoint, :token, :etag_timeout, :download_timeout]) ++
+  @explained Keyword.take(Options.transfer(), [
+               :endpoint,
+               :token,
+               :allow_http_token,
+               :etag_timeout,
+               :download_timeout
+             ]) ++
                Keyword.take(Options.transfer(), [:max_connections, :max_bandwidth]) ++
                [cache_dir: [type: :path, doc: "the cache folder."]]
 
@@ -124,7 +137,22 @@ defmodule HfHub.Config do
   # What the engine needs to talk to a Hub, out of a call's options.
   @spec hub(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def hub(opts) do
-    with {:ok, token} <- Token.find(opts[:token]), do: {:ok, Map.merge(network(opts), secret(token))}
+    with {:ok, token} <- Token.find(opts[:token]) do
+      network = network(opts)
+      if token, do: say_if_withheld(network)
+      {:ok, Map.merge(network, secret(token))}
+    end
+  end
+
+  # Once for each endpoint: public files are read all the same.
+  defp say_if_withheld(%{endpoint: endpoint, allow_http_token: allowed, offline: offline}) do
+    key = {__MODULE__, :withheld, endpoint}
+    why = unless offline or :persistent_term.get(key, false), do: Nif.withheld(endpoint, allowed)
+
+    if why do
+      :persistent_term.put(key, true)
+      Logger.warning("requests that only read go without the token: #{why}")
+    end
   end
 
   defp network(opts) do
@@ -134,6 +162,7 @@ defmodule HfHub.Config do
       endpoint: opts[:endpoint] || endpoint(),
       user_agent: user_agent(),
       offline: offline?(),
+      allow_http_token: Setting.value(:allow_http_token, opts),
       connect_timeout: first,
       header_timeout: first,
       idle_timeout: Setting.value(:download_timeout, opts),

@@ -20,6 +20,12 @@ defmodule HfHub.Options do
             "By default the stored one if there is one, see `HfHub.Config`."
       ],
       endpoint: [type: :string, doc: "the Hub's base URL. By default `HfHub.Config.endpoint/0`."],
+      allow_http_token: [
+        type: {:list, :string},
+        doc:
+          "origins, such as `\"http://hub.lan:8080\"`, that get the token over plain http too, where anybody on the way can " <>
+            "read it. Defaults to what `HfHub.Config` says, else none."
+      ],
       timeout: [
         type: {:or, [:pos_integer, {:in, [:infinity]}]},
         doc: "the longest the whole call may take, in milliseconds. By default no limit."

@@ -15,7 +15,18 @@ defmodule HfHub.Request do
   # The bytes are those that a list may take in memory; a stream holds a page at a time.
   @limits [max_pages: 10_000, max_bytes: 1_073_741_824]
 
-  defstruct [:method, :path, :opts, :repo, :json, :body, :content_type, query: [], parse: false] ++ @limits
+  defstruct [
+              :method,
+              :path,
+              :opts,
+              :repo,
+              :json,
+              :body,
+              :content_type,
+              query: [],
+              parse: false,
+              secret: false
+            ] ++ @limits
 
   @type t :: %__MODULE__{
           method: :get | :head | :post | :put | :patch | :delete,
@@ -27,6 +38,7 @@ defmodule HfHub.Request do
           content_type: String.t() | nil,
           query: [{String.t(), String.t()}],
           parse: boolean(),
+          secret: boolean(),
           max_pages: pos_integer(),
           max_bytes: pos_integer() | :infinity
         }
@@ -71,6 +83,10 @@ defmodule HfHub.Request do
   @doc "Says that the answer is JSON whatever its content type says: files are served as text."
   @spec parse(t()) :: t()
   def parse(request), do: %{request | parse: true}
+
+  @doc "Says that the body holds a secret, which is sent only where a token would be."
+  @spec secret(t()) :: t()
+  def secret(request), do: %{request | secret: true}
 
   @doc "Sends the request; `decode` makes the result out of the answer's JSON."
   @spec run(t(), (term() -> value)) :: {:ok, value} | {:error, Error.t()} when value: term()
@@ -152,6 +168,7 @@ defmodule HfHub.Request do
         body: request.body && IO.iodata_to_binary(request.body),
         json: request.json,
         parse: request.parse,
+        secret: request.secret,
         repo: request.repo
       }
 

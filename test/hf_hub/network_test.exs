@@ -5,7 +5,7 @@ defmodule HfHub.NetworkTest do
   alias HfHub.{Auth, Download, Error, TlsRelay, Vm}
 
   @names ~w(HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
-    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH)
+    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH HF_HUB_ALLOW_HTTP_TOKEN)
 
   setup do: own_env(@names)
 
@@ -182,6 +182,51 @@ defmodule HfHub.NetworkTest do
                get(context, id, "a.txt", endpoint: "https://#{host}:#{relay}", retries: 0)
 
       assert error.message =~ "asks for a user and a password"
+    end
+  end
+
+  describe "a Hub that speaks plain http" do
+    import ExUnit.CaptureLog
+
+    setup context do
+      {id, _commit} = repo(context, %{"a.txt" => "public"})
+      private = writable(context, %{"a.txt" => "private"}, private: true)
+      far = elsewhere(context.endpoint)
+      :persistent_term.erase({HfHub.Config, :withheld, far})
+      {:ok, id: id, private: private, far: far, ask: [endpoint: far, token: token(), retries: 0]}
+    end
+
+    test "is read without the token, which is logged once", %{id: id, ask: ask, far: far} = context do
+      log = capture_log(fn -> for _ <- 1..2, do: assert({:ok, "public"} = get(context, id, "a.txt", ask)) end)
+      assert [_before, said] = String.split(log, "go without the token: ")
+      assert said =~ "HF_HUB_ALLOW_HTTP_TOKEN=#{far}"
+      refute Enum.any?(requests(id), & &1["authorization"])
+      assert capture_log(fn -> assert {:ok, "public"} = get(context, id, "a.txt", ask) end) == ""
+    end
+
+    test "gets it where a setting allows that", %{private: private, ask: ask, far: far} = context do
+      assert {:error, %Error{kind: :repo_not_found} = error} = get(context, private, "a.txt", ask)
+      assert error.message =~ "allow_http_token: [\"#{far}\"]"
+      assert {:error, %Error{kind: :no_token} = error} = Auth.whoami(ask)
+      assert error.message =~ "none was sent" and error.message =~ "HF_HUB_ALLOW_HTTP_TOKEN"
+
+      assert {:error, %Error{kind: :unauthorized}} =
+               HfHub.Commit.upload_file({:binary, "x"}, "x", private, ask)
+
+      allowed = [allow_http_token: [far]] ++ ask
+      assert {:ok, "private"} = get(context, private, "a.txt", allowed)
+      System.put_env("HF_HUB_ALLOW_HTTP_TOKEN", "http://other.lan, #{far}")
+      assert {:ok, %{name: "reader"}} = Auth.whoami(ask)
+      assert {:ok, _info} = HfHub.Commit.upload_file({:binary, large(2_000_000)}, "x.bin", private, ask)
+      row = Enum.find(HfHub.Config.explain().settings, &(&1.name == :allow_http_token))
+      assert {row.value, row.origin} == {["http://other.lan", far], {:env, "HF_HUB_ALLOW_HTTP_TOKEN"}}
+
+      Application.put_env(:hf_hub, :allow_http_token, ["http://other.lan"])
+      assert {:error, %Error{kind: :no_token}} = Auth.whoami(ask)
+      Application.put_env(:hf_hub, :allow_http_token, [far])
+      assert {:ok, %{name: "reader"}} = Auth.whoami(ask)
+      assert {:error, %Error{kind: :invalid_name} = error} = Auth.whoami([allow_http_token: ["other"]] ++ ask)
+      assert error.message =~ ":allow_http_token"
     end
   end
 

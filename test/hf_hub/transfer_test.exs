@@ -278,10 +278,10 @@ defmodule HfHub.TransferTest do
 
   describe "a token" do
     test "is not sent over plain http to another machine", _context do
-      opts = [repo_id: "a/b", filename: "c", token: "hf_CANARY", retries: 0, etag_timeout: 200]
-      assert {:error, %Error{} = error} = Download.hf_hub_download([endpoint: "http://192.0.2.1"] ++ opts)
-      assert error.kind == :unauthorized
-      assert Exception.message(error) =~ "not sent to 192.0.2.1 over plain http"
+      ask = [endpoint: "http://192.0.2.1", token: "hf_CANARY", retries: 0, etag_timeout: 200]
+      assert {:error, %Error{kind: :unauthorized} = error} = HfHub.Repo.create("a/b", ask)
+      assert Exception.message(error) =~ "not sent to http://192.0.2.1 over plain http"
+      assert Exception.message(error) =~ "HF_HUB_ALLOW_HTTP_TOKEN"
       refute inspect(error) =~ "CANARY"
     end
   end

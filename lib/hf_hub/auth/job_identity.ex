@@ -48,7 +48,10 @@ defmodule HfHub.Auth.JobIdentity do
       resource: resource
     }
 
-    Request.new(:post, "/oauth/token", [], token: false) |> Request.json(body) |> Request.run(&lifetime/1)
+    Request.new(:post, "/oauth/token", [], token: false)
+    |> Request.json(body)
+    |> Request.secret()
+    |> Request.run(&lifetime/1)
   end
 
   defp lifetime(%{"access_token" => token} = answer) when is_binary(token) do

@@ -73,7 +73,10 @@ defmodule HfHub.Auth.OAuth do
 
   defp form(path, params, opts) do
     client = [client_id: Setting.value(:device_client_id)]
-    Request.new(:post, path, [], Keyword.put(opts, :token, false)) |> Request.form(client ++ params)
+
+    Request.new(:post, path, [], Keyword.put(opts, :token, false))
+    |> Request.form(client ++ params)
+    |> Request.secret()
   end
 
   # A Hub that sends no new refresh token wants the old one again.

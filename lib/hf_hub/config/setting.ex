@@ -53,6 +53,13 @@ defmodule HfHub.Config.Setting do
       default: true,
       doc: "whether the stored token is sent without being asked for"
     ],
+    allow_http_token: [
+      app: {:list, :string},
+      env: [{"HF_HUB_ALLOW_HTTP_TOKEN", :list}],
+      default: [],
+      doc:
+        "origins, such as `http://hub.lan:8080`, that get the token over plain http too (with `,` between them)"
+    ],
     offline: [
       app: :boolean,
       env: [{"HF_HUB_OFFLINE", :flag}, {"TRANSFORMERS_OFFLINE", :flag}],
@@ -196,5 +203,6 @@ defmodule HfHub.Config.Setting do
 
   defp shown(nil), do: "none"
   defp shown({:path, path}), do: "`#{path}`"
+  defp shown([]), do: "none"
   defp shown(value), do: "`#{value}`"
 end

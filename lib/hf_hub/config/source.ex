@@ -57,6 +57,8 @@ defmodule HfHub.Config.Source do
   defp read(text, :path), do: text |> with_variables() |> expand()
   defp read(text, {:below, below}), do: expand(Path.join(with_variables(text), below))
 
+  defp read(text, :list), do: for(item <- String.split(text, ","), (item = String.trim(item)) != "", do: item)
+
   defp read(text, :seconds) do
     case Float.parse(text) do
       {seconds, ""} when seconds > 0 -> round(seconds * 1000)

@@ -55,6 +55,7 @@ defmodule HfHub.Native.Nif do
   def secret(_text), do: not_loaded()
   def write_secret(_ref, _path, _content), do: not_loaded()
   def hold_secret(_ref, _hold, _path), do: not_loaded()
+  def withheld(_endpoint, _allowed), do: not_loaded()
   def new_list(_pages, _bytes), do: not_loaded()
   def new_bandwidth(_limit), do: not_loaded()
   def vm_bandwidth, do: not_loaded()

@@ -37,6 +37,8 @@ pub struct Call {
     pub counted: bool,
     /// The kind of answer that is asked for, where that has to be said.
     pub accept: Option<HeaderValue>,
+    /// Whether the body holds a secret.
+    pub secret: bool,
 }
 
 /// The answer to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
@@ -64,7 +66,7 @@ impl Answer {
 impl Call {
     /// A GET.
     pub fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, counted: false, accept: None }
+        Self { method: Method::GET, url, body: None, counted: false, accept: None, secret: false }
     }
 
     fn is_harmless(&self) -> bool {
@@ -97,6 +99,9 @@ impl Hub {
     pub(crate) async fn exchange_once(&self, call: &Call) -> Result<Answer> {
         let mut url = call.url.clone();
         for _ in 0..=MAX_HOPS {
+            if call.secret && !self.may_see_secrets(&url) {
+                return Err(hub::eavesdropped(&url));
+            }
             let response = self.send(self.request(call, &url)).await?;
             if !response.status().is_redirection() {
                 return self.answer(response).await;

@@ -94,6 +94,7 @@ kinds! {
 pub struct Error(Box<Inner>);
 
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Facts {
     status: Option<u16>,
     url: Option<String>,
@@ -106,6 +107,7 @@ struct Facts {
     not_the_hub: bool,
     permanent: bool,
     busy: bool,
+    token_withheld: bool,
     details: Option<Arc<serde_json::Value>>,
 }
 
@@ -207,6 +209,11 @@ impl Error {
         self.0.facts.busy
     }
 
+    /// Whether there was a token that the refused request went without.
+    pub fn is_without_token(&self) -> bool {
+        self.0.facts.token_withheld
+    }
+
     /// The chain of causes below this error, joined; `None` without a cause.
     pub fn reason(&self) -> Option<String> {
         let mut cause = std::error::Error::source(self);
@@ -291,6 +298,13 @@ impl Error {
     #[must_use]
     pub fn busy(mut self, is_busy: bool) -> Self {
         self.0.facts.busy = is_busy;
+        self
+    }
+
+    /// Says that there was a token, which was not sent.
+    #[must_use]
+    pub fn token_withheld(mut self) -> Self {
+        self.0.facts.token_withheld = true;
         self
     }
 

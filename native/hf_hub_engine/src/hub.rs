@@ -68,6 +68,8 @@ pub struct Hub {
     pub token: Option<Token>,
     /// Where the token was found, for those who have to replace it.
     pub token_source: Option<String>,
+    /// Origins that may get the token over plain http.
+    pub http_origins: Vec<String>,
     /// The `User-Agent`.
     pub user_agent: HeaderValue,
     /// How long to wait for answers.
@@ -132,6 +134,23 @@ impl Hub {
                 Error::new(ErrorKind::InvalidName, message)
             },
         )
+    }
+
+    /// Parses origins such as `http://hub.lan:8080`.
+    pub fn parse_origins(texts: &[String]) -> Result<Vec<String>> {
+        let origin = |text: &String| {
+            let url = Url::parse(text).ok().filter(|url| {
+                let is_bare = url.path() == "/" && url.query().is_none() && url.username() == "";
+                matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare
+            });
+            url.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
+                let message = format!(
+                    "invalid origin {text:?} in :allow_http_token: expected something like http://hub.lan:8080"
+                );
+                Error::new(ErrorKind::InvalidName, message)
+            })
+        };
+        texts.iter().map(origin).collect()
     }
 
     /// The URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
@@ -207,18 +226,19 @@ impl Hub {
     }
 
     /// Every request of a hub goes through here: none in offline mode, and none that
-    /// shows the token to whoever listens on the way.
+    /// shows the token to those who listen on the way.
     pub(crate) async fn send(&self, request: Request) -> Result<Response> {
         if self.offline {
             return Err(offline());
         }
-        if request.headers.contains_key(AUTHORIZATION) && !is_private(&request.url) {
+        let withheld = self.withholds_token(&request.url);
+        if withheld && !only_reads(&request) {
             return Err(eavesdropped(&request.url));
         }
-        let budget =
-            Budget::of(&request.url, self.token.as_ref().filter(|_| self.owns(&request.url)));
+        let budget = Budget::of(&request.url, self.token_for(&request.url));
         let ticket = self.wait_for(&budget).await?;
         let answer = self.client.send(request).await;
+        let answer = answer.map_err(|error| if withheld { error.token_withheld() } else { error });
         let begun = ticket.answered();
         match &answer {
             Ok(response) => self.governor.learn(&budget, begun, response.headers()),
@@ -255,10 +275,24 @@ impl Hub {
     pub(crate) fn headers(&self, url: &Url) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, self.user_agent.clone());
-        if let Some(token) = self.token.as_ref().filter(|_| self.owns(url)) {
+        if let Some(token) = self.token_for(url) {
             headers.insert(AUTHORIZATION, token.0.clone());
         }
         headers
+    }
+
+    fn token_for(&self, url: &Url) -> Option<&Token> {
+        self.token.as_ref().filter(|_| self.owns(url) && self.may_see_secrets(url))
+    }
+
+    /// Whether there is a token for `url` that is not sent, because anybody on the way could read it.
+    pub fn withholds_token(&self, url: &Url) -> bool {
+        self.token.is_some() && self.owns(url) && !self.may_see_secrets(url)
+    }
+
+    /// Whether secrets may be sent to `url`.
+    pub fn may_see_secrets(&self, url: &Url) -> bool {
+        is_private(url) || self.http_origins.contains(&url.origin().ascii_serialization())
     }
 }
 
@@ -329,13 +363,34 @@ fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || loopback
 }
 
-fn eavesdropped(url: &Url) -> Error {
-    let host = url.host_str().unwrap_or_default();
-    let message = format!(
-        "the token is not sent to {host} over plain http, where anybody on the way could read it; \
-         use an https endpoint, or token: false"
-    );
-    Error::new(ErrorKind::Unauthorized, message).permanent()
+/// Whether a request changes nothing, and so may go without the token.
+fn only_reads(request: &Request) -> bool {
+    let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    // Sent as a POST because the question is long.
+    reads || request.url.path().contains("/paths-info/")
+}
+
+/// The error of a request that is nothing without a secret, to a host that may not see one.
+pub(crate) fn eavesdropped(url: &Url) -> Error {
+    let message = format!("cannot send this request: {}", withheld(url));
+    Error::new(ErrorKind::Unauthorized, message).with_url(url).permanent()
+}
+
+/// Why a token is not sent to this endpoint; `None` where it is, or where the endpoint cannot be one.
+pub fn withheld_from(endpoint: &str, allowed: &[String]) -> Option<String> {
+    let (url, allowed) = (Hub::parse_endpoint(endpoint).ok()?, Hub::parse_origins(allowed).ok()?);
+    let is_safe = is_private(&url) || allowed.contains(&url.origin().ascii_serialization());
+    (!is_safe).then(|| withheld(&url))
+}
+
+/// Why a token is not sent, and which setting changes that.
+pub(crate) fn withheld(url: &Url) -> String {
+    let origin = url.origin().ascii_serialization();
+    format!(
+        "the token is not sent to {origin} over plain http, where anybody on the way could read it; use https, or \
+         allow it with HF_HUB_ALLOW_HTTP_TOKEN={origin}, config :hf_hub, allow_http_token: [{origin:?}] or the \
+         option :allow_http_token"
+    )
 }
 
 /// Percent-encodes one path segment.

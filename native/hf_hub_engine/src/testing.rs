@@ -36,6 +36,7 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         endpoint: Hub::parse_endpoint(endpoint).unwrap(),
         token: None,
         token_source: None,
+        http_origins: Vec::new(),
         user_agent: HeaderValue::from_static("test"),
         timeouts: Timeouts { headers: Duration::from_secs(5), idle: Duration::from_millis(500) },
         retry: Policy {

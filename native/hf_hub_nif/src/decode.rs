@@ -65,6 +65,7 @@ pub(crate) struct HubArgs {
     endpoint: String,
     token: Option<ResourceArc<Secret>>,
     token_source: Option<String>,
+    allow_http_token: Vec<String>,
     user_agent: String,
     offline: bool,
     connect_timeout: u64,
@@ -111,6 +112,7 @@ impl HubArgs {
             endpoint: Hub::parse_endpoint(&self.endpoint)?,
             token: self.token.as_ref().map(|secret| Token::new(&secret.0)).transpose()?,
             token_source: self.token_source.clone(),
+            http_origins: Hub::parse_origins(&self.allow_http_token)?,
             user_agent: user_agent
                 .map_err(|_| Error::new(ErrorKind::InvalidName, "the user agent cannot be sent"))?,
             timeouts: Timeouts {
@@ -154,6 +156,8 @@ pub(crate) struct RequestArgs {
     json: Option<Json>,
     /// Whether the answer is JSON whatever its content type says.
     pub(crate) parse: bool,
+    /// Whether the body holds a secret.
+    secret: bool,
     repo: Option<RepoArgs>,
     /// The list that a page is asked of.
     list: Option<ResourceArc<List>>,
@@ -185,6 +189,7 @@ impl RequestArgs {
         Ok(Call {
             method: self.method.parse().map_err(|_| wrong("method"))?,
             body: body.map(|body| (kind, body)),
+            secret: self.secret,
             ..Call::get(self.url.parse().map_err(|_| wrong("URL"))?)
         })
     }

@@ -23,7 +23,7 @@ use hf_hub_engine::{
     bandwidth::Bandwidth,
     blocking, cache, card, download,
     error::ErrorKind,
-    explain, extract, hash,
+    explain, extract, hash, hub,
     progress::{Activity, Progress},
     safetensors, secrets, snapshot, stream,
 };
@@ -241,6 +241,12 @@ fn cancel(job: ResourceArc<Job>) -> Atom {
 #[rustler::nif]
 fn secret(text: String) -> ResourceArc<Secret> {
     ResourceArc::new(Secret(text))
+}
+
+/// Why a token is not sent to an endpoint, and what changes that; `nil` where it is sent, or nothing is.
+#[rustler::nif]
+fn withheld(endpoint: &str, allowed: Vec<String>) -> Option<String> {
+    hub::withheld_from(endpoint, &allowed)
 }
 
 /// A list of pages that has not been read yet, and how many pages and bytes it may have.

@@ -7,7 +7,7 @@
 use crate::{
     error::{Error, ErrorKind, redacted},
     explain::advice,
-    hub::Hub,
+    hub::{self, Hub},
     names::Repo,
 };
 
@@ -18,9 +18,9 @@ const SIGN_IN: &str = "run HfHub.Auth.login(), set HF_TOKEN or pass :token";
 pub(super) fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<String> {
     // What this library itself refused to do has been said already.
     error.status()?;
-    let place = Place::of(hub, repo);
+    let place = Place::of(hub, repo, error);
     let words = error.message();
-    Some(match error.kind() {
+    let said = match error.kind() {
         ErrorKind::NoToken => place.no_token(words),
         ErrorKind::Unauthorized => place.bad_token(words),
         ErrorKind::Forbidden => place.forbidden(words),
@@ -31,6 +31,11 @@ pub(super) fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<
             place.name, place.page
         ),
         _ => return None,
+    };
+    Some(if error.is_without_token() {
+        format!("{said} ({})", hub::withheld(&hub.endpoint))
+    } else {
+        said
     })
 }
 
@@ -43,10 +48,12 @@ struct Place<'a> {
     page: String,
     /// Where tokens are made and their permissions are set.
     tokens: String,
+    /// Whether a token was sent.
+    signed_in: bool,
 }
 
 impl<'a> Place<'a> {
-    fn of(hub: &'a Hub, repo: Option<&Repo>) -> Self {
+    fn of(hub: &'a Hub, repo: Option<&Repo>, error: &Error) -> Self {
         let site = redacted(&hub.endpoint);
         let site = site.trim_end_matches('/');
         let tokens = format!("{site}/settings/tokens");
@@ -57,17 +64,16 @@ impl<'a> Place<'a> {
             ),
             None => ("this".to_owned(), site.to_owned()),
         };
-        Self { hub, name, page, tokens }
-    }
-
-    fn signed_in(&self) -> bool {
-        self.hub.token.is_some()
+        let signed_in = hub.token.is_some() && !error.is_without_token();
+        Self { hub, name, page, tokens, signed_in }
     }
 
     fn no_token(&self, words: &str) -> String {
         format!(
-            "{} needs a token, and none was given ({words}); make one at {}, then {SIGN_IN}",
-            self.name, self.tokens
+            "{} needs a token, and none was {} ({words}); make one at {}, then {SIGN_IN}",
+            self.name,
+            if self.hub.token.is_some() { "sent" } else { "given" },
+            self.tokens
         )
     }
 
@@ -99,7 +105,7 @@ impl<'a> Place<'a> {
 
     fn not_found(&self) -> String {
         let start = format!("{} not found; check the name and :repo_type", self.name);
-        if self.signed_in() {
+        if self.signed_in {
             format!(
                 "{start}, and whether the token may read it: {} shows it to those who may, {} what the token may",
                 self.page, self.tokens
@@ -111,7 +117,7 @@ impl<'a> Place<'a> {
 
     fn gated(&self, words: &str) -> String {
         let start = format!("{} is gated", self.name);
-        if !self.signed_in() {
+        if !self.signed_in {
             return format!(
                 "{start}; accept its terms at {}, make a token at {}, then {SIGN_IN}",
                 self.page, self.tokens

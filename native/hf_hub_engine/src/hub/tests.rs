@@ -1,7 +1,12 @@
 //! URLs, origins and who may see a token.
 
 use super::*;
-use crate::{names::RepoType, testing};
+use crate::{
+    api::Call,
+    names::RepoType,
+    testing::{self, Server, reply},
+    transport::ClientConfig,
+};
 
 #[test]
 fn urls_are_encoded_by_segment_and_keep_the_endpoints_path() {
@@ -52,13 +57,63 @@ fn only_https_and_this_machine_are_private() {
     }
 }
 
+/// A hub at a host of another name, which a proxy stands for.
+fn far_hub(server: &Server, allowed: &[&str]) -> Hub {
+    let proxy = ClientConfig { http_proxy: Some(server.url.clone()), ..ClientConfig::default() };
+    let allowed: Vec<_> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
+    Hub {
+        client: Client::new(proxy),
+        token: Some(Token::new("hf_CANARY").unwrap()),
+        http_origins: Hub::parse_origins(&allowed).unwrap(),
+        ..testing::hub("http://hub.lan:8080")
+    }
+}
+
 #[tokio::test]
-async fn a_token_is_not_shown_to_a_network() {
-    let hub = testing::hub("http://hub.example");
-    let hub = Hub { token: Some(Token::new("hf_CANARY").unwrap()), ..hub };
-    let error = hub.get(hub.endpoint.clone(), Span::default()).await.unwrap_err();
+async fn what_only_reads_goes_over_plain_http_without_the_token() {
+    let server = Server::start([reply("200 OK", "", b"public"), reply("401 No", "", b"")]).await;
+    let hub = far_hub(&server, &["http://hub.lan", "http://hub.lan:80", "http://lan:8080"]);
+    assert!(hub.get(hub.url("a"), Span::default()).await.is_ok());
+    let error = hub.get(hub.url("api/whoami-v2"), Span::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoToken);
+    let error = crate::explain::request(&hub, error);
+    let said = error.message();
+    assert!(said.contains("HF_HUB_ALLOW_HTTP_TOKEN=http://hub.lan:8080"), "{said}");
+    assert!(said.contains("none was sent") && !said.contains("CANARY"), "{said}");
+    assert!(server.requests().iter().all(|request| !request.contains("authorization")));
+}
+
+#[tokio::test]
+async fn what_changes_something_is_not_sent_over_plain_http() {
+    let server = Server::start([reply("200 OK", "", b"{}")]).await;
+    let hub = far_hub(&server, &[]);
+    let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
+    let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.message().contains("plain http") && !error.message().contains("CANARY"));
+    assert!(server.requests().is_empty());
+    let reads =
+        Call { method: Method::POST, ..Call::get(hub.url("api/models/a/b/paths-info/main")) };
+    assert!(hub.exchange(&reads, &Progress::default()).await.is_ok());
+
+    // A secret in a body is one, too.
+    let hub = Hub { token: None, ..hub };
+    let call = Call { secret: true, ..call };
+    let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Unauthorized, 1));
+}
+
+#[tokio::test]
+async fn an_origin_that_is_named_gets_the_token_over_plain_http() {
+    let server = Server::start([reply("200 OK", "", b"{}")]).await;
+    let hub = far_hub(&server, &["http://HUB.lan:8080/"]);
+    let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
+    assert!(hub.exchange(&call, &Progress::default()).await.is_ok());
+    assert!(server.requests()[0].contains("authorization: bearer hf_canary"));
+    for odd in ["hub.lan:8080", "hub.lan", "http://", "http://hub.lan/x", "*", "ftp://hub.lan"] {
+        let error = Hub::parse_origins(&[odd.to_owned()]).unwrap_err();
+        assert!(error.message().contains(":allow_http_token"), "{odd}");
+    }
 }
 
 #[test]
