@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     flow::Flow,
     governor::{Budget, Governor, Ticket},
-    names::{EntryPath, Repo, Revision},
+    names::{Repo, Revision},
     progress::{Activity, Progress},
     retry::{self, Policy},
     transport::{self, Client, Request, Response, Timeouts},
@@ -154,9 +154,9 @@ impl Hub {
     }
 
     /// The URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
-    pub fn file_url(&self, repo: &Repo, revision: &Revision, path: &EntryPath) -> Url {
+    pub fn file_url(&self, repo: &Repo, revision: &Revision, path: impl AsRef<str>) -> Url {
         let revision = encode(revision.as_str());
-        let path: Vec<_> = path.segments().map(encode).collect();
+        let path: Vec<_> = path.as_ref().split('/').map(encode).collect();
         self.url(&format!(
             "{}{}/resolve/{revision}/{}",
             repo.kind().url_prefix(),

@@ -128,7 +128,7 @@ impl Change {
     fn operation(self) -> Result<Operation> {
         Ok(match self {
             Self::Add(AddArgs { path, content, oid, size }) => Operation::Add {
-                path: upload::parse_path(&path)?,
+                path: upload::parse_addition_path(&path)?,
                 source: match content {
                     Content::Path(file) => Source::File(Arc::from(file.0)),
                     Content::Binary(held) => Source::Bytes(held.bytes()),
@@ -142,7 +142,7 @@ impl Change {
             Self::DeleteMatching(patterns) => Operation::DeleteMatching(patterns),
             Self::Copy(CopyArgs { from, path, revision, repo }) => Operation::Copy {
                 from: upload::parse_path(&from)?,
-                path: upload::parse_path(&path)?,
+                path: upload::parse_addition_path(&path)?,
                 revision: revision.as_deref().map(Revision::parse).transpose()?,
                 repo: repo.map(|repo| repo.names()).transpose()?.map(|(repo, _): (Repo, _)| repo),
             },

@@ -12,11 +12,7 @@ use crate::{
 fn urls_are_encoded_by_segment_and_keep_the_endpoints_path() {
     let hub = testing::hub("https://host.example/hf/");
     let repo = Repo::new(RepoType::Dataset, "org/name").unwrap();
-    let url = hub.file_url(
-        &repo,
-        &Revision::parse("refs/pr/1").unwrap(),
-        &EntryPath::parse("a b/run[1]/ü#?%.txt").unwrap(),
-    );
+    let url = hub.file_url(&repo, &Revision::parse("refs/pr/1").unwrap(), "a b/run[1]/ü#?%.txt");
     let expected = "https://host.example/hf/datasets/org/name/resolve/refs%2Fpr%2F1/a%20b/run%5B1%5D/%C3%BC%23%3F%25.txt";
     assert_eq!(url.as_str(), expected);
     assert_eq!(

@@ -12,7 +12,7 @@ use crate::{
     blocking,
     error::{Error, Result},
     hub::Hub,
-    names::{Commit, EntryPath, Repo, Revision},
+    names::{Commit, Repo, Revision},
     pattern,
     progress::Progress,
     upload::{
@@ -20,6 +20,7 @@ use crate::{
         copies::{self, Copy},
         entries, explain,
         oid::Oid,
+        path::RepoPath,
         payload::{Change, Draft},
         prepare::{self, Fate, Outcome, Work},
         session::{Session, Target, Tuning},
@@ -33,7 +34,7 @@ pub enum Operation {
     /// A file with this content.
     Add {
         /// Its name.
-        path: EntryPath,
+        path: RepoPath,
         /// Its content.
         source: Source,
         /// What identifies the content, where that is known.
@@ -42,17 +43,17 @@ pub enum Operation {
         size: Option<u64>,
     },
     /// A file less.
-    DeleteFile(EntryPath),
+    DeleteFile(RepoPath),
     /// A folder less.
-    DeleteFolder(EntryPath),
+    DeleteFolder(RepoPath),
     /// All files that match one of these patterns.
     DeleteMatching(Vec<String>),
     /// A file that is in a repository already.
     Copy {
         /// Its name there.
-        from: EntryPath,
+        from: RepoPath,
         /// Its new name.
-        path: EntryPath,
+        path: RepoPath,
         /// Its revision; by default the one that is committed to.
         revision: Option<Revision>,
         /// Its repository; by default the one that is committed to.
@@ -151,10 +152,10 @@ async fn settle(
     sorted: Sorted,
     report: &mut Report,
 ) -> Result<(Vec<Change>, Option<Commit>)> {
-    let Sorted { additions, copies, mut slots } = sorted;
+    let Sorted { additions, copies, mut slots, overwritten, .. } = sorted;
     let mut work = Work::new(session);
     work.heed(&additions).await?.into_iter().for_each(|text| report.warn(text));
-    work.deleted = deleted(&slots);
+    work.overwritten = overwritten;
     let work = Arc::new(work);
     let mut changes = Vec::new();
     for outcome in prepare_all(&work, additions).await? {
@@ -164,7 +165,7 @@ async fn settle(
             Fate::Ignored => report.ignored += 1,
         }
     }
-    let copied = copies::prepare(session, copies, |path| work.deletes(path)).await?;
+    let copied = copies::prepare(session, copies, |path| work.overwrites(path)).await?;
     report.unchanged += copied.iter().filter(|(_, change)| change.is_none()).count();
     for (place, change) in changes.into_iter().chain(copied) {
         if let Some(slot) = slots.get_mut(place) {
@@ -191,13 +192,11 @@ async fn expand(session: &Session, operations: Vec<Operation>) -> Result<Vec<Ope
             expanded.push(operation);
             continue;
         };
-        let files = entries::files(session).await?;
-        let matching = files.into_iter().filter(|path| {
-            let path = path.as_str();
+        let matching = entries::files(session, |path| {
             path != ".gitattributes"
                 && patterns.iter().any(|pattern| pattern::matches(pattern, path))
         });
-        expanded.extend(matching.map(Operation::DeleteFile));
+        expanded.extend(matching.await?.into_iter().map(Operation::DeleteFile));
     }
     Ok(expanded)
 }
@@ -209,6 +208,11 @@ struct Sorted {
     copies: Vec<Copy>,
     /// One for each operation, filled where nothing is needed.
     slots: Vec<Option<Change>>,
+    /// Paths that are written.
+    written: HashSet<RepoPath>,
+    /// Paths that are deleted, or written more than once: what the repository has there is not what
+    /// an addition replaces.
+    overwritten: HashSet<RepoPath>,
 }
 
 /// Tells additions and copies from what needs no preparation.
@@ -228,7 +232,22 @@ async fn sort(session: &Session, operations: Vec<Operation>) -> Result<Sorted> {
 }
 
 impl Sorted {
+    fn note(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Add { path, .. } | Operation::Copy { path, .. } => {
+                if !self.written.insert(path.clone()) {
+                    self.overwritten.insert(path.clone());
+                }
+            }
+            Operation::DeleteFile(path) | Operation::DeleteFolder(path) => {
+                self.overwritten.insert(path.clone());
+            }
+            Operation::DeleteMatching(_) => {}
+        }
+    }
+
     fn add(&mut self, place: usize, operation: Operation) -> Result<()> {
+        self.note(&operation);
         self.slots.push(match operation {
             Operation::DeleteFile(path) => Some(Change::DeleteFile(path)),
             Operation::DeleteFolder(path) => Some(Change::DeleteFolder(path)),
@@ -269,14 +288,6 @@ async fn prepare_all(work: &Arc<Work>, additions: Vec<Addition>) -> Result<Vec<O
     };
     let ((), outcomes) = tokio::try_join!(prepare::run(work.clone(), additions, sender), collect)?;
     Ok(outcomes)
-}
-
-fn deleted(slots: &[Option<Change>]) -> HashSet<EntryPath> {
-    let deleted = |change: &Change| match change {
-        Change::DeleteFile(path) | Change::DeleteFolder(path) => Some(path.clone()),
-        _ => None,
-    };
-    slots.iter().flatten().filter_map(deleted).collect()
 }
 
 /// What is probably not meant.

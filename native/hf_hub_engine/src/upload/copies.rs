@@ -16,11 +16,12 @@ use crate::{
     api::Call,
     blocking,
     error::{Error, ErrorKind, Result},
-    names::{EntryPath, Repo, Revision},
+    names::{Repo, Revision},
     upload::{
         Addition,
         entries::{self, Entry},
         oid::Oid,
+        path::RepoPath,
         payload::Change,
         session::Session,
         source::{Source, Stamp},
@@ -34,8 +35,8 @@ const BATCH: usize = 500;
 #[derive(Clone, Debug)]
 pub(super) struct Copy {
     pub(super) place: usize,
-    pub(super) from: EntryPath,
-    pub(super) path: EntryPath,
+    pub(super) from: RepoPath,
+    pub(super) path: RepoPath,
     pub(super) revision: Option<Revision>,
     pub(super) repo: Option<Repo>,
 }
@@ -83,26 +84,26 @@ struct Failure {
     error: String,
 }
 
-/// What each copy becomes; `None` where the repository has it already. `deletes` tells which paths
-/// the same commit takes away.
+/// What each copy becomes; `None` where the repository has it already. `overwrites` tells which paths
+/// other changes of the same commit touch.
 pub(super) async fn prepare(
     session: &Session,
     copies: Vec<Copy>,
-    deletes: impl Fn(&EntryPath) -> bool,
+    overwrites: impl Fn(&RepoPath) -> bool,
 ) -> Result<Vec<(usize, Option<Change>)>> {
     let here =
         Origin { repo: session.target.repo.clone(), revision: session.target.revision.clone() };
-    let mut by_origin: HashMap<Origin, Vec<&EntryPath>> = HashMap::new();
+    let mut by_origin: HashMap<Origin, Vec<&str>> = HashMap::new();
     for copy in &copies {
-        by_origin.entry(origin(copy, &here)?).or_default().push(&copy.from);
-        by_origin.entry(here.clone()).or_default().push(&copy.path);
+        by_origin.entry(origin(copy, &here)?).or_default().push(copy.from.as_str());
+        by_origin.entry(here.clone()).or_default().push(copy.path.as_str());
     }
     let mut found = HashMap::new();
     for (origin, paths) in by_origin {
         let entries = entries::look(session, &origin.repo, &origin.revision, &paths).await?;
         found.insert(origin, entries);
     }
-    let mut large: HashMap<Repo, Vec<(&EntryPath, &Entry)>> = HashMap::new();
+    let mut large: HashMap<Repo, Vec<(&RepoPath, &Entry)>> = HashMap::new();
     let mut small = Vec::new();
     let mut changes = Vec::new();
     for copy in &copies {
@@ -113,7 +114,8 @@ pub(super) async fn prepare(
             return Err(folder(copy));
         }
         let there = found.get(&here).and_then(|entries| entries.get(copy.path.as_str()));
-        let same = there.is_some_and(|there| there.blob() == entry.blob()) && !deletes(&copy.path);
+        let same =
+            there.is_some_and(|there| there.blob() == entry.blob()) && !overwrites(&copy.path);
         if same {
             changes.push((copy.place, None));
         } else if entry.lfs.is_some() {
@@ -160,7 +162,7 @@ fn folder(copy: &Copy) -> Error {
 }
 
 /// Lets the repository name large files of another one.
-async fn duplicate(session: &Session, from: &Repo, files: Vec<(&EntryPath, &Entry)>) -> Result<()> {
+async fn duplicate(session: &Session, from: &Repo, files: Vec<(&RepoPath, &Entry)>) -> Result<()> {
     let mut once: HashMap<Oid, File<'_>> = HashMap::new();
     for (path, entry) in files {
         let oid = entry.content()?;

@@ -1,6 +1,6 @@
 //! What a repository has under some names, and whether that is what a commit put there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use reqwest::{Method, header::HeaderValue};
 use serde::Deserialize;
@@ -12,10 +12,12 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     hub,
-    names::{EntryPath, Repo, Revision},
+    names::{Repo, Revision},
     upload::{
+        expected::{Expected, Found},
         oid::Oid,
-        payload::{Change, Draft},
+        path::RepoPath,
+        payload::Draft,
         session::{Session, read},
     },
 };
@@ -65,13 +67,12 @@ pub(super) async fn look(
     session: &Session,
     repo: &Repo,
     revision: &Revision,
-    paths: &[&EntryPath],
+    paths: &[&str],
 ) -> Result<HashMap<String, Entry>> {
     let url = session.hub.api_url(repo, &format!("paths-info/{}", hub::encode(revision.as_str())));
     let mut found = HashMap::new();
     for some in paths.chunks(BATCH) {
-        let form: Vec<_> =
-            some.iter().map(|path| format!("paths={}", hub::encode(path.as_str()))).collect();
+        let form: Vec<_> = some.iter().map(|path| format!("paths={}", hub::encode(path))).collect();
         let body = format!("{}&expand=false", form.join("&"));
         let call = Call {
             method: Method::POST,
@@ -84,8 +85,11 @@ pub(super) async fn look(
     Ok(found)
 }
 
-/// The names of all files of the branch.
-pub(super) async fn files(session: &Session) -> Result<Vec<EntryPath>> {
+/// The files of the branch whose paths are wanted. Other names may be anything.
+pub(super) async fn files(
+    session: &Session,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<RepoPath>> {
     let Session { hub, target, progress, .. } = session;
     let revision = hub::encode(target.revision.as_str());
     let mut url = hub.api_url(&target.repo, &format!("tree/{revision}"));
@@ -94,8 +98,8 @@ pub(super) async fn files(session: &Session) -> Result<Vec<EntryPath>> {
     let first = Call::get(url);
     while let Some(page) = pages.next(hub, &first, progress).await? {
         let entries = read::<Vec<Entry>>(&page.body, &first.url)?;
-        for entry in entries.iter().filter(|entry| !entry.is_folder()) {
-            files.push(EntryPath::parse(&entry.path)?);
+        for entry in entries.iter().filter(|entry| !entry.is_folder() && is_wanted(&entry.path)) {
+            files.push(RepoPath::parse(&entry.path).map_err(not_a_path)?);
         }
     }
     Ok(files)
@@ -106,42 +110,32 @@ pub(super) async fn difference(
     session: &Session,
     revision: &Revision,
     draft: &Draft,
-) -> Result<Option<EntryPath>> {
-    let added: HashSet<&EntryPath> =
-        draft.changes.iter().filter(|change| adds(change)).map(Change::path).collect();
-    let is_refilled = |path: &EntryPath| {
-        added.iter().any(|added| added.as_str().starts_with(&format!("{path}/")))
-    };
-    // Of several changes to one path, the last counts.
-    let mut last: HashMap<&EntryPath, usize> = HashMap::new();
+) -> Result<Option<String>> {
+    let mut expected = Expected::default();
     for (place, change) in draft.changes.iter().enumerate() {
-        last.insert(change.path(), place);
-    }
-    let paths: Vec<&EntryPath> = last.keys().copied().collect();
-    let found = look(session, &session.target.repo, revision, &paths).await?;
-    for (path, place) in last {
-        let entry = found.get(path.as_str());
-        let same = match draft.changes.get(place) {
-            Some(change) if adds(change) => {
-                let wanted = draft.oid(place);
-                entry.is_some_and(|entry| wanted.is_some() && entry.content().ok() == wanted)
-            }
-            Some(Change::DeleteFolder(folder)) if is_refilled(folder) => true,
-            _ => entry.is_none(),
-        };
-        if !same {
-            return Ok(Some(path.clone()));
+        if change.adds() {
+            expected.put(change.path().as_str(), draft.oid(place));
+        } else {
+            expected.remove(change.path().as_str());
         }
     }
-    Ok(None)
+    let paths: Vec<&str> = expected.paths().collect();
+    let entries = look(session, &session.target.repo, revision, &paths).await?;
+    let found = |path: &str| match entries.get(path) {
+        None => Found::Nothing,
+        Some(entry) if entry.is_folder() => Found::Folder,
+        Some(entry) => Found::File(entry.content().ok()),
+    };
+    Ok(expected.difference(found).map(str::to_owned))
 }
 
-fn adds(change: &Change) -> bool {
-    matches!(change, Change::File(_) | Change::Lfs { .. })
+fn not_a_path(error: Error) -> Error {
+    let message = format!("the Hub lists a file that no repository can have: {}", error.message());
+    error.with_kind(ErrorKind::InvalidResponse).with_message(message)
 }
 
 /// The error for a commit that does not hold what was sent.
-pub(super) fn not_as_sent(path: &EntryPath, commit: &str) -> Error {
+pub(super) fn not_as_sent(path: &str, commit: &str) -> Error {
     let message = format!(
         "the Hub made commit {commit}, but it does not hold \"{path}\" as it was sent; upload it again"
     );

@@ -143,7 +143,7 @@ fn prefix(path_in_repo: &str) -> Result<String> {
     if path.is_empty() || path == "." {
         return Ok(String::new());
     }
-    Ok(format!("{}/", super::path::parse(path)?))
+    Ok(format!("{}/", super::path::parse_addition(path)?))
 }
 
 /// The files of the repository that go, and are not replaced.
@@ -153,19 +153,19 @@ async fn deletions(
     root: &Root,
     found: &walk::Found,
 ) -> Result<Vec<Change>> {
-    let mut deletions = Vec::new();
     if spec.delete.is_empty() {
-        return Ok(deletions);
+        return Ok(Vec::new());
     }
-    for path in entries::files(session).await? {
-        let Some(name) = path.as_str().strip_prefix(&root.prefix) else { continue };
-        let wanted = spec.delete.iter().any(|pattern| pattern::matches(pattern, name));
-        let is_replaced = found.files.binary_search_by(|file| file.path.cmp(&path)).is_ok();
-        if wanted && !is_replaced && path.as_str() != ".gitattributes" {
-            deletions.push(Change::DeleteFile(path));
-        }
-    }
-    Ok(deletions)
+    let is_replaced =
+        |path: &str| found.files.binary_search_by(|file| file.path.as_str().cmp(path)).is_ok();
+    let files = entries::files(session, |path| {
+        path != ".gitattributes"
+            && path.strip_prefix(&root.prefix).is_some_and(|name| {
+                spec.delete.iter().any(|pattern| pattern::matches(pattern, name))
+            })
+            && !is_replaced(path)
+    });
+    Ok(files.await?.into_iter().map(Change::DeleteFile).collect())
 }
 
 /// What has been committed, for the words of an error.
@@ -244,8 +244,8 @@ impl Committer<'_> {
         let batch = std::mem::take(&mut self.batch);
         let mut parts = VecDeque::from([batch.changes]);
         while let Some(mut part) = parts.pop_front().filter(|part| !part.is_empty()) {
-            // In the order of their names, as far as they are together.
-            part.sort_by(|one, other| one.path().cmp(other.path()));
+            // Deletions first, because they may make room for a file or folder of the same name.
+            part.sort_by(|one, other| (one.adds(), one.path()).cmp(&(other.adds(), other.path())));
             let Err(error) = self.commit(part.clone()).await else { continue };
             if Pace::is_small(part.len()) || !may_be_too_much(&error) {
                 return Err(error);

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    names::EntryPath,
     upload::{
         oid::Oid,
+        path::RepoPath,
         session::{LFS_JSON, Session},
     },
 };
@@ -23,7 +23,7 @@ pub(super) const BATCH: usize = 256;
 pub(super) struct Object {
     pub(super) oid: Oid,
     pub(super) size: u64,
-    pub(super) path: EntryPath,
+    pub(super) path: RepoPath,
 }
 
 /// How a content is put into the store.

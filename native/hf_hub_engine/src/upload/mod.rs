@@ -11,6 +11,7 @@ mod commit;
 mod copies;
 mod digest;
 mod entries;
+mod expected;
 mod explain;
 mod folder;
 mod ledger;
@@ -32,21 +33,24 @@ pub use changes::{Operation, Spec, create, preupload as preupload_files};
 pub use commit::Info;
 pub use folder::{Spec as FolderSpec, run as folder};
 pub use oid::Oid;
-pub use path::{parse as parse_path, parse_folder as parse_folder_path};
+pub use path::{
+    RepoPath, parse as parse_path, parse_addition as parse_addition_path,
+    parse_folder as parse_folder_path,
+};
 pub use preupload::Mode;
 pub use session::{Target, Tuning};
 pub use source::{Source, Stamp};
 
 use serde::Serialize;
 
-use crate::{error::Result, names::EntryPath};
+use crate::error::Result;
 use source::Content;
 
 /// A file that is to be in the repository.
 #[derive(Clone, Debug)]
 pub struct Addition {
     /// Its name there.
-    pub path: EntryPath,
+    pub path: RepoPath,
     /// Its content.
     pub source: Source,
     /// How the content looked when it was first seen.

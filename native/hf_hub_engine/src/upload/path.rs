@@ -1,21 +1,66 @@
-//! What may be a path in a repository that a commit touches.
+//! Paths in a repository, as commits name them.
 //!
-//! Stricter than [`EntryPath`], which only has to keep downloads below their folder: the Hub
-//! refuses bookkeeping folders, and says so only after everything has been uploaded.
+//! A [`RepoPath`] is any path that a git tree can hold. It never becomes a path on this machine, so
+//! files that cannot be written here can still be listed, copied and deleted. What is added has to
+//! pass the rules of [`EntryPath`] as well, and must not lie in a folder that the Hub refuses.
+
+use std::{borrow::Borrow, fmt};
 
 use crate::{
     error::{Error, ErrorKind, Result},
     names::EntryPath,
 };
 
-/// Folders that no commit may touch.
+/// Folders that no commit may add to.
 pub(super) const FORBIDDEN: [&str; 2] = [".git", ".cache"];
 
-/// Checks a path in a repository. One `/` or `./` in front is forgiven.
-pub fn parse(text: &str) -> Result<EntryPath> {
-    let path = text.strip_prefix('/').unwrap_or(text);
-    let path = path.strip_prefix("./").unwrap_or(path);
-    let path = EntryPath::parse(path)?;
+/// A path in a repository, with `/` between its segments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoPath(String);
+
+impl RepoPath {
+    /// Checks that a git tree can hold the path.
+    pub fn parse(text: &str) -> Result<Self> {
+        let is_name = |part: &str| !matches!(part, "" | "." | ".." | ".git");
+        let why = if text.contains('\0') {
+            "it contains the character 0"
+        } else if !text.split('/').all(is_name) {
+            "a part of it is empty, \".\", \"..\" or \".git\""
+        } else {
+            return Ok(Self(text.to_owned()));
+        };
+        let shown: String = text.chars().take(200).collect();
+        let message = format!("invalid path in the repository {shown:?}: {why}");
+        Err(Error::new(ErrorKind::InvalidName, message).with_path(shown))
+    }
+
+    /// The path as the Hub writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for RepoPath {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for RepoPath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Checks the path of a file that is added. One `/` or `./` in front is forgiven.
+pub fn parse_addition(text: &str) -> Result<RepoPath> {
+    let path = EntryPath::parse(without_prefix(text))?;
     let forbidden = path.segments().find(|part| FORBIDDEN.contains(part)).map(str::to_owned);
     match forbidden {
         Some(part) => {
@@ -23,13 +68,23 @@ pub fn parse(text: &str) -> Result<EntryPath> {
                 format!("{text:?} cannot be committed: the Hub takes nothing below \"{part}\"");
             Err(Error::new(ErrorKind::InvalidName, message).with_path(text))
         }
-        None => Ok(path),
+        None => Ok(RepoPath(path.as_str().to_owned())),
     }
 }
 
-/// Checks the path of a folder, which may end in `/`.
-pub fn parse_folder(text: &str) -> Result<EntryPath> {
+/// Checks the path of a file that is in a repository. One `/` or `./` in front is forgiven.
+pub fn parse(text: &str) -> Result<RepoPath> {
+    RepoPath::parse(without_prefix(text))
+}
+
+/// Checks the path of a folder that is in a repository, which may end in `/`.
+pub fn parse_folder(text: &str) -> Result<RepoPath> {
     parse(text.strip_suffix('/').unwrap_or(text))
+}
+
+fn without_prefix(text: &str) -> &str {
+    let path = text.strip_prefix('/').unwrap_or(text);
+    path.strip_prefix("./").unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -44,13 +99,37 @@ mod tests {
             ("./a", "a"),
             ("run[1]/model..bin", "run[1]/model..bin"),
         ] {
+            assert_eq!(parse_addition(text).unwrap().as_str(), path);
             assert_eq!(parse(text).unwrap().as_str(), path);
         }
         for text in
             ["", "/", ".", "..", "../a", "a/../b", "a//b", "a/", ".git/config", "a/.cache/x", "//a"]
         {
-            assert_eq!(parse(text).unwrap_err().kind(), ErrorKind::InvalidName, "{text}");
+            assert_eq!(parse_addition(text).unwrap_err().kind(), ErrorKind::InvalidName, "{text}");
         }
         assert_eq!(parse_folder("a/b/").unwrap().as_str(), "a/b");
+    }
+
+    #[test]
+    fn paths_of_files_in_a_repository_need_not_be_writable_here() {
+        let long = "x".repeat(300);
+        for text in [
+            "a\nb.txt",
+            "a\tb",
+            "a\u{85}b",
+            "a\u{7f}b",
+            "Q: what.txt",
+            "sub/A:b.txt",
+            "\\lead.txt",
+            "a\\..\\b",
+            ".cache/x",
+            "CON",
+            &long,
+        ] {
+            assert_eq!(parse(text).unwrap().as_str(), text);
+        }
+        for text in ["", "/", ".", "..", "../a", "a/../b", "a//b", "a/", ".git/x", "//a", "a\0b"] {
+            assert_eq!(parse(text).unwrap_err().kind(), ErrorKind::InvalidName, "{text}");
+        }
     }
 }

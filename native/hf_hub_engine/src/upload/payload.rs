@@ -9,12 +9,12 @@ use serde_json::json;
 use crate::{
     error::Result,
     hash::Hasher,
-    names::EntryPath,
     upload::{
         Addition,
         body::Pieces,
         digest::index,
         oid::{self, Oid},
+        path::RepoPath,
         source::Content,
     },
 };
@@ -31,22 +31,27 @@ pub(super) enum Change {
     /// A file whose content stands in the commit.
     File(Addition),
     /// A file whose content is in the large file store. The size is left out for copies, as the reference does.
-    Lfs { path: EntryPath, oid: Oid, size: Option<u64> },
+    Lfs { path: RepoPath, oid: Oid, size: Option<u64> },
     /// A file less.
-    DeleteFile(EntryPath),
+    DeleteFile(RepoPath),
     /// A folder less.
-    DeleteFolder(EntryPath),
+    DeleteFolder(RepoPath),
 }
 
 impl Change {
     /// What it is about.
-    pub(super) fn path(&self) -> &EntryPath {
+    pub(super) fn path(&self) -> &RepoPath {
         match self {
             Self::File(Addition { path, .. })
             | Self::Lfs { path, .. }
             | Self::DeleteFile(path)
             | Self::DeleteFolder(path) => path,
         }
+    }
+
+    /// Whether it puts a file there.
+    pub(super) fn adds(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Lfs { .. })
     }
 
     /// Bytes of content that travel in the commit.
@@ -222,8 +227,8 @@ mod tests {
     use super::*;
     use crate::upload::source::{Source, Stamp};
 
-    fn path(text: &str) -> EntryPath {
-        EntryPath::parse(text).unwrap()
+    fn path(text: &str) -> RepoPath {
+        RepoPath::parse(text).unwrap()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    names::{Commit, EntryPath},
+    names::Commit,
     upload::{
         Addition, card, digest,
         ledger::Ledger,
@@ -19,6 +19,7 @@ use crate::{
         object::Large,
         oid::Oid,
         parts::Unfinished,
+        path::RepoPath,
         payload::Change,
         preupload::{self, Mode, Verdict},
         session::Session,
@@ -52,8 +53,8 @@ pub(super) struct Work {
     pub(super) session: Arc<Session>,
     /// The rules that are uploaded along.
     pub(super) git_ignore: Option<String>,
-    /// Paths that the same commit deletes: what stands there does not stay by itself.
-    pub(super) deleted: HashSet<EntryPath>,
+    /// Paths that other changes of the same commit touch: an unchanged file there has to be sent.
+    pub(super) overwritten: HashSet<RepoPath>,
     pub(super) ledger: Option<Arc<Ledger>>,
     pub(super) unfinished: Option<Arc<Unfinished>>,
     pub(super) head: OnceLock<Commit>,
@@ -64,7 +65,7 @@ impl Work {
         Self {
             session: session.clone(),
             git_ignore: None,
-            deleted: HashSet::new(),
+            overwritten: HashSet::new(),
             ledger: None,
             unfinished: None,
             head: OnceLock::new(),
@@ -84,10 +85,11 @@ impl Work {
         Ok(warnings)
     }
 
-    /// Whether the same commit deletes the path, or a folder above it.
-    pub(super) fn deletes(&self, path: &EntryPath) -> bool {
-        let above = |deleted: &EntryPath| path.as_str().starts_with(&format!("{deleted}/"));
-        self.deleted.contains(path) || self.deleted.iter().any(above)
+    /// Whether other changes of the same commit touch the path, or a folder above it.
+    pub(super) fn overwrites(&self, path: &RepoPath) -> bool {
+        let path = path.as_str();
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
+        self.overwritten.contains(path) || above.any(|above| self.overwritten.contains(above))
     }
 }
 
@@ -153,7 +155,7 @@ enum Identified {
 
 async fn identify(work: Arc<Work>, file: Addition, verdict: Verdict) -> Result<Identified> {
     let (place, size) = (file.place, file.stamp.size);
-    let remote = verdict.remote.filter(|_| !work.deletes(&file.path));
+    let remote = verdict.remote.filter(|_| !work.overwrites(&file.path));
     let done = |fate| Identified::Done(Outcome { place, fate });
     match verdict.mode {
         _ if verdict.ignored => {

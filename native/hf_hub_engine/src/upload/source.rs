@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    names::EntryPath,
+    upload::path::RepoPath,
 };
 
 /// What the Hub looks at to tell how a file is to be uploaded.
@@ -70,7 +70,7 @@ impl Stamp {
 
 impl Source {
     /// The file behind the addition `path`, if there is one.
-    pub fn file(&self, path: &EntryPath) -> Option<PathBuf> {
+    pub fn file(&self, path: &RepoPath) -> Option<PathBuf> {
         match self {
             Self::File(file) => Some(file.to_path_buf()),
             Self::Below(root) => {
@@ -82,7 +82,7 @@ impl Source {
     }
 
     /// How the content looks now.
-    pub fn stamp(&self, path: &EntryPath) -> Result<Option<Stamp>> {
+    pub fn stamp(&self, path: &RepoPath) -> Result<Option<Stamp>> {
         let Some(file) = self.file(path) else { return Ok(None) };
         let metadata = std::fs::metadata(&file).map_err(|error| unreadable(&file, error))?;
         if !metadata.is_file() {
@@ -93,7 +93,7 @@ impl Source {
     }
 
     /// Opens the content, which must look like `stamp`.
-    pub fn open(&self, path: &EntryPath, stamp: Stamp) -> Result<Content> {
+    pub fn open(&self, path: &RepoPath, stamp: Stamp) -> Result<Content> {
         let inner = match self {
             Self::Bytes(bytes) => Inner::Bytes(bytes.clone()),
             Self::Slice(file, first) => Inner::File(file.clone(), *first),
@@ -120,7 +120,7 @@ impl Source {
 pub struct Content {
     inner: Inner,
     source: Source,
-    path: EntryPath,
+    path: RepoPath,
     stamp: Stamp,
 }
 
@@ -218,8 +218,8 @@ fn read_at(file: &File, mut at: u64, mut buffer: &mut [u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn name() -> EntryPath {
-        EntryPath::parse("a.bin").unwrap()
+    fn name() -> RepoPath {
+        RepoPath::parse("a.bin").unwrap()
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn files_of_a_folder_are_found_without_the_prefix() {
         let root = Arc::new(Root { dir: "/data".into(), prefix: "sub/dir/".to_owned() });
-        let path = EntryPath::parse("sub/dir/x/y.bin").unwrap();
+        let path = RepoPath::parse("sub/dir/x/y.bin").unwrap();
         assert_eq!(Source::Below(root).file(&path).unwrap(), Path::new("/data/x/y.bin"));
         let bytes = Source::Bytes(Bytes::from_static(b"abc"));
         assert_eq!(bytes.file(&path), None);

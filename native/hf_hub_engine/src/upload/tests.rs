@@ -11,6 +11,8 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+mod order;
+
 use super::*;
 use crate::{
     error::ErrorKind,

@@ -38,20 +38,18 @@ pub(super) struct Found {
 /// Finds the files below `root` that `filter` accepts.
 pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
     let mut found = Found { files: Vec::new(), refused: Vec::new() };
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        let place = if folder.is_empty() { root.dir.clone() } else { root.dir.join(&folder) };
+    let mut folders = vec![(root.dir.clone(), String::new())];
+    while let Some((place, folder)) = folders.pop() {
         for entry in std::fs::read_dir(&place).map_err(|error| unreadable(&place, error))? {
             let entry = entry.map_err(|error| unreadable(&place, error))?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { return Err(no_text(&entry.path())) };
-            let name = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            // Names that are not UTF-8 are refused only where a file with one is wanted.
+            let name = format!("{folder}{}", entry.file_name().to_string_lossy());
             let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), error))?;
             if kind.is_dir() {
                 if is_refused(&name) {
                     found.refuse(name, &entry.path());
                 } else {
-                    folders.push(name);
+                    folders.push((entry.path(), format!("{name}/")));
                 }
             } else if is_wanted(&name, filter)
                 && let Some(file) = addition(root, &entry.path(), &name)?
@@ -100,8 +98,11 @@ fn addition(root: &Arc<Root>, file: &Path, name: &str) -> Result<Option<Addition
         }
         Err(error) => return Err(unreadable(file, error)),
     };
+    if file.strip_prefix(&root.dir).is_ok_and(|below| below.to_str().is_none()) {
+        return Err(no_text(file));
+    }
     Ok(Some(Addition {
-        path: path::parse(&format!("{}{name}", root.prefix))?,
+        path: path::parse_addition(&format!("{}{name}", root.prefix))?,
         source: Source::Below(root.clone()),
         stamp: Stamp::of(&metadata),
         known: None,
@@ -177,6 +178,27 @@ mod tests {
             ignore: vec!["*b.txt".to_owned()],
         };
         assert_eq!(names(dir.path(), "in/", &filter), ["in/a/b.log", "in/link.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_text_matter_only_where_they_are_wanted() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"odd\xff"));
+        std::fs::create_dir(&odd).unwrap();
+        for file in [dir.path().join("a.json"), odd.join("b.bin"), dir.path().join("c\n.bin")] {
+            std::fs::write(file, "x").unwrap();
+        }
+        let root = Arc::new(Root { dir: dir.path().to_owned(), prefix: String::new() });
+        let error = |ignore: &[&str]| {
+            let ignore = ignore.iter().map(|pattern| (*pattern).to_owned()).collect();
+            find(&root, &Filter { allow: None, ignore }).err().unwrap().message().to_owned()
+        };
+        assert!(error(&["c*"]).contains("b.bin` is no UTF-8 text"), "{}", error(&["c*"]));
+        assert!(error(&["odd*"]).contains("control character"), "{}", error(&["odd*"]));
+        let filter = Filter { allow: Some(vec!["*.json".to_owned()]), ignore: Vec::new() };
+        assert_eq!(names(dir.path(), "", &filter), ["a.json"]);
     }
 
     #[test]

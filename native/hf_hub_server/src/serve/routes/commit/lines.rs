@@ -163,14 +163,10 @@ impl Reading<'_> {
             }
             Line::File(file) => return self.file(file),
             Line::LfsFile(file) => return self.lfs_file(file),
-            Line::DeletedFile(Deleted { path }) => {
-                path::check(&path)?;
-                Edit::RemoveFile { path }
-            }
+            // What came by git may have a name that no commit here could add; it can be removed.
+            Line::DeletedFile(Deleted { path }) => Edit::RemoveFile { path },
             Line::DeletedFolder(Deleted { path }) => {
-                let path = path.trim_end_matches('/').to_owned();
-                path::check(&path)?;
-                Edit::RemoveFolder { path }
+                Edit::RemoveFolder { path: path.trim_end_matches('/').to_owned() }
             }
         };
         // Changes keep their order.

@@ -1,0 +1,88 @@
+//! What a repository has to look like after an ordered list of changes.
+//!
+//! The tree before the changes is unknown, so only paths that the changes touch are compared.
+
+use std::{collections::BTreeMap, ops::Bound};
+
+/// The touched paths, each with what the last change to it leaves there.
+#[derive(Debug)]
+pub(super) struct Expected<'a, T>(BTreeMap<&'a str, State<T>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State<T> {
+    /// A file; without its content where that is not known.
+    File(Option<T>),
+    /// No file. There is a folder if a file below it was put later.
+    Removed,
+}
+
+/// What a repository has at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found<T> {
+    Nothing,
+    Folder,
+    /// A file; without its content where that is not known.
+    File(Option<T>),
+}
+
+impl<T> Default for Expected<'_, T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<'a, T: PartialEq> Expected<'a, T> {
+    /// A file is put at `path`: nothing is below it, and everything above it is a folder.
+    pub(super) fn put(&mut self, path: &'a str, content: Option<T>) {
+        self.remove(path);
+        self.0.insert(path, State::File(content));
+        for (at, _) in path.match_indices('/') {
+            if let Some(above) = self.0.get_mut(&path[..at]) {
+                *above = State::Removed;
+            }
+        }
+    }
+
+    /// The file or folder at `path` is removed, with everything below it.
+    pub(super) fn remove(&mut self, path: &'a str) {
+        let below = below(path);
+        for (_, state) in self.0.range_mut::<str, _>(bounds(&below)) {
+            *state = State::Removed;
+        }
+        self.0.insert(path, State::Removed);
+    }
+
+    /// All touched paths.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &'a str> {
+        self.0.keys().copied()
+    }
+
+    /// The first path at which the repository is different.
+    pub(super) fn difference(&self, found: impl Fn(&str) -> Found<T>) -> Option<&'a str> {
+        let differs = |(path, state): &(&&'a str, &State<T>)| match (state, found(path)) {
+            (State::File(Some(wanted)), Found::File(Some(content))) => *wanted != content,
+            (State::File(_), _) | (State::Removed, Found::File(_)) => true,
+            (State::Removed, Found::Nothing) => self.has_files_below(path),
+            (State::Removed, Found::Folder) => !self.has_files_below(path),
+        };
+        self.0.iter().find(differs).map(|(path, _)| *path)
+    }
+
+    fn has_files_below(&self, path: &str) -> bool {
+        let below = below(path);
+        let mut states = self.0.range::<str, _>(bounds(&below)).map(|(_, state)| state);
+        states.any(|state| matches!(state, State::File(_)))
+    }
+}
+
+/// The strings between which everything below a folder lies; `0` follows `/`.
+fn below(path: &str) -> (String, String) {
+    (format!("{path}/"), format!("{path}0"))
+}
+
+fn bounds((first, end): &(String, String)) -> (Bound<&str>, Bound<&str>) {
+    (Bound::Included(first), Bound::Excluded(end))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Changes whose order matters, and names in a repository that cannot be written here.
+
+use super::*;
+
+fn delete(path: &str) -> Operation {
+    Operation::DeleteFile(parse_path(path).unwrap())
+}
+
+#[tokio::test]
+async fn a_lost_commit_that_turns_a_file_into_a_folder_is_found() {
+    let oid = Oid::of_git(&b"hi"[..], 2).unwrap();
+    let server = Server::answering(move |head| match head {
+        _ if head.contains("/preupload/") => judged("regular", "a/x"),
+        _ if head.contains("/commit/main") => cut(),
+        _ if head.contains("/commits/main") => {
+            ok(&json!([{ "id": NEW, "title": "Say it" }, { "id": OLD, "title": "Before" }]))
+        }
+        _ => ok(&json!([
+            { "type": "directory", "path": "a", "oid": OLD, "size": 0 },
+            { "type": "file", "path": "a/x", "oid": oid, "size": 2 },
+        ])),
+    })
+    .await;
+    let report = create(&hub(&server), vec![delete("a"), add("a/x", b"hi")]).await.unwrap();
+    assert_eq!(report.last.unwrap().oid, NEW);
+    assert_eq!(asked(&server.requests(), "/commit/").len(), 1);
+}
+
+#[tokio::test]
+async fn an_unchanged_file_is_sent_when_the_same_commit_writes_its_path_twice() {
+    let oid = Oid::of_git(&b"same"[..], 4).unwrap();
+    let server = Server::answering(move |head| match head {
+        _ if head.contains("/preupload/") => ok(&json!({ "files": [{ "path": "a.txt",
+            "uploadMode": "regular", "shouldIgnore": false, "oid": oid }], "commitOid": OLD })),
+        _ => committed(),
+    })
+    .await;
+    let operations = vec![add("a.txt", b"else"), add("a.txt", b"same")];
+    let report = create(&hub(&server), operations).await.unwrap();
+    assert_eq!((report.committed, report.unchanged), (2, 0));
+    let lines = &lines(&server)[0];
+    assert_eq!(lines[2]["value"]["content"], "c2FtZQ==");
+
+    let report = create(&hub(&server), vec![add("a.txt", b"same")]).await.unwrap();
+    assert_eq!((report.committed, report.unchanged), (0, 1));
+}
+
+/// A branch with names that cannot be written everywhere, and one that no repository can have.
+fn listing(head: &str) -> Reply {
+    let file = |path: &str| json!({ "type": "file", "path": path, "oid": OLD, "size": 1 });
+    let long = "x".repeat(300);
+    match head {
+        _ if head.contains("/tree/main") => ok(&json!([
+            file("old.txt"),
+            file("a\nb.txt"),
+            file(&long),
+            file("Q: what.txt"),
+            file("../up"),
+        ])),
+        _ => committed(),
+    }
+}
+
+#[tokio::test]
+async fn deleting_by_pattern_refuses_only_names_that_are_matched() {
+    let server = Server::answering(listing).await;
+    let matching = |pattern: &str| vec![Operation::DeleteMatching(vec![pattern.to_owned()])];
+    create(&hub(&server), matching("old*")).await.unwrap();
+    create(&hub(&server), matching("[!.]*")).await.unwrap();
+    let deleted: Vec<Vec<String>> = lines(&server)
+        .iter()
+        .map(|lines| {
+            let path = |line: &Value| line["value"]["path"].as_str().unwrap().to_owned();
+            lines[1..].iter().map(path).collect()
+        })
+        .collect();
+    assert_eq!(deleted[0], ["old.txt"]);
+    assert_eq!(deleted[1], ["old.txt", "a\nb.txt", &"x".repeat(300), "Q: what.txt"]);
+    let error = create(&hub(&server), matching("*")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+    assert!(error.message().contains("\"../up\""), "{error}");
+}

@@ -1,0 +1,113 @@
+defmodule HfHub.CommitOrderTest do
+  # Commits in which a file takes the place of a folder or the other way round, and files whose
+  # names cannot be written on every machine.
+  use HfHub.Case, async: true
+
+  alias HfHub.Commit
+  alias HfHub.Commit.{Info, Operation}
+
+  defp create(id, operations, more \\ []),
+    do: Commit.create(id, operations, write([commit_message: "m", verify: true] ++ more))
+
+  defp files(context, id), do: context |> content(id) |> Map.delete(".gitattributes")
+
+  describe "a commit is verified when" do
+    test "a folder replaces a file", context do
+      id = writable(context, %{"a" => "file", "b.bin" => "b"})
+      assert {:ok, %Info{}} = create(id, [Operation.delete("a"), Operation.copy("b.bin", "a/b.bin")])
+      assert files(context, id) == %{"a/b.bin" => "b", "b.bin" => "b"}
+    end
+
+    test "a file replaces a folder", context do
+      id = writable(context, %{"a/x" => "x", "a/y/z" => "z"})
+      assert {:ok, %Info{}} = create(id, [Operation.delete("a/"), Operation.add("a", {:binary, "file"})])
+      assert files(context, id) == %{"a" => "file"}
+    end
+
+    test "what was added is deleted again", context do
+      id = writable(context, %{"keep.txt" => "k"})
+      assert {:ok, %Info{}} = create(id, [Operation.add("q/x.txt", {:binary, "x"}), Operation.delete("q/")])
+      assert {:ok, %Info{}} = create(id, [Operation.add("r.txt", {:binary, "r"}), Operation.delete("r.txt")])
+      assert files(context, id) == %{"keep.txt" => "k"}
+    end
+
+    test "a folder is deleted and filled again", context do
+      id = writable(context, %{"d/x" => "x", "d/y" => "y"})
+      assert {:ok, %Info{}} = create(id, [Operation.delete("d/"), Operation.add("d/y", {:binary, "y"})])
+      assert files(context, id) == %{"d/y" => "y"}
+    end
+
+    test "one path is written several times", context do
+      id = writable(context, %{"a.txt" => "same"})
+      operations = [Operation.add("a.txt", {:binary, "else"}), Operation.add("a.txt", {:binary, "same"})]
+      assert {:ok, %Info{}} = create(id, operations)
+      assert files(context, id) == %{"a.txt" => "same"}
+    end
+  end
+
+  test "a commit whose response is lost is found when a folder replaces a file", context do
+    id = writable(context, %{"a" => "file"})
+    before = length(titles(id))
+    fault("#{id}/commit/", %{kind: "lose_answer"}, %{times: 1})
+    assert {:ok, info} = create(id, [Operation.delete("a"), Operation.add("a/x", {:binary, "x"})])
+    assert info.oid == hd(HfHub.Git.list_commits!(id, write())).id
+    assert files(context, id) == %{"a/x" => "x"}
+    assert length(titles(id)) == before + 1
+  end
+
+  describe "upload_folder/3 with :delete_patterns" do
+    test "verifies a folder in the place of a deleted file", context do
+      id = writable(context, %{"data" => "file"})
+      dir = folder(context, %{"data/x.txt" => "x"})
+      assert {:ok, %Info{}} = Commit.upload_folder(dir, id, write(delete_patterns: "*"))
+      assert files(context, id) == %{"data/x.txt" => "x"}
+    end
+
+    test "deletes before it adds", context do
+      id = writable(context, %{"v1/x.txt" => "x", "w" => "w"})
+      dir = folder(context, %{"v1" => "file", "w/y.txt" => "y"})
+      assert {:ok, %Info{}} = Commit.upload_folder(dir, id, write(delete_patterns: ["v1/*", "w"]))
+      assert files(context, id) == %{"v1" => "file", "w/y.txt" => "y"}
+    end
+
+    test "deletes before it adds in the first of many commits", context do
+      id = writable(context, %{"1/x.txt" => "x"})
+      dir = folder(context, for(n <- 1..300, into: %{}, do: {"#{n}", "file #{n}"}))
+      assert {:ok, [_one, _two]} = Commit.upload_large_folder(dir, id, write(delete_patterns: "1/*"))
+      assert files(context, id)["1"] == "file 1"
+    end
+  end
+
+  @odd ["a\nb.txt", "a\tb.txt", "a\u0085b.txt", "a\u007Fb.txt", "Q: what.txt", "sub/A:b.txt", "\\lead.txt"]
+
+  describe "names that cannot be written everywhere" do
+    test "do not keep other files from being deleted", context do
+      files = Map.new(@odd, &{&1, "odd"}) |> Map.merge(%{"old1" => "o", "old2" => "o", "old3" => "o"})
+      id = writable(context, files)
+      assert {:ok, %Info{}} = Commit.delete_files(id, "old1", write(verify: true))
+      dir = folder(context, %{"new.txt" => "n"})
+      assert {:ok, %Info{}} = Commit.upload_folder(dir, id, write(delete_patterns: "old2"))
+      assert {:ok, %Info{}} = Commit.delete_file("old3", id, write(verify: true))
+    end
+
+    test "can be deleted and copied under other names", context do
+      id = writable(context, Map.new(@odd, &{&1, "content of #{&1}"}))
+      copies = for {name, n} <- Enum.with_index(@odd), do: Operation.copy(name, "copy#{n}")
+      assert {:ok, %Info{}} = create(id, copies)
+
+      for name <- @odd do
+        assert {:ok, %Info{}} = Commit.delete_file(name, id, write(verify: true)), name
+      end
+
+      expected = for {name, n} <- Enum.with_index(@odd), into: %{}, do: {"copy#{n}", "content of #{name}"}
+      assert files(context, id) == expected
+    end
+
+    test "are deleted by a pattern and with their folder", context do
+      id = writable(context, %{"a\nb.txt" => "1", "d/A:b.txt" => "2", "keep" => "k"})
+      assert {:ok, %Info{}} = Commit.delete_files(id, "a*", write(verify: true))
+      assert {:ok, %Info{}} = Commit.delete_folder("d", id, write(verify: true))
+      assert files(context, id) == %{"keep" => "k"}
+    end
+  end
+end
