@@ -8,7 +8,7 @@ defmodule HfHub.CacheModelTest do
 
   @moduletag timeout: 3_600_000
 
-  @courses if System.get_env("HF_HUB_TEST_LONG"), do: 1000, else: 100
+  @courses if System.get_env("HF_HUB_TEST_LONG"), do: 5000, else: 20
   @steps 6
 
   # A VM that does what it is told, line by line.

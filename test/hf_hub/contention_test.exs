@@ -6,7 +6,7 @@ defmodule HfHub.ContentionTest do
 
   @moduletag timeout: 1_800_000
 
-  @rounds if System.get_env("HF_HUB_TEST_LONG"), do: 200, else: 50
+  @rounds if System.get_env("HF_HUB_TEST_LONG"), do: 200, else: 10
 
   defp download(context, id, more \\ "") do
     """

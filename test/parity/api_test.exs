@@ -1,6 +1,6 @@
 defmodule HfHub.Parity.ApiTest do
   # The PyPI client and ours ask the same Hub: the same requests, and the same answers field by field.
-  use HfHub.Case, async: false
+  use HfHub.Case, async: true
 
   alias HfHub.{Api, Git, LocalHub, Python, Repo, Request}
 

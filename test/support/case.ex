@@ -7,13 +7,16 @@ defmodule HfHub.Case do
 
   alias HfHub.{LocalHub, Request}
 
-  using do
+  # `hub: :own` gives the tests of a module a Local Hub that no other module plants faults in.
+  using opts do
     quote do
       import HfHub.Case
+      if unquote(opts)[:hub] == :own, do: setup_all(:own_hub)
     end
   end
 
   setup context do
+    Process.put(__MODULE__, context[:hub])
     dir = Path.join(System.tmp_dir!(), "hf_hub_test_#{System.pid()}_#{System.unique_integer([:positive])}")
     File.mkdir_p!(dir)
 
@@ -26,18 +29,19 @@ defmodule HfHub.Case do
     {:ok, dir: dir, cache: Path.join(dir, "cache"), endpoint: endpoint()}
   end
 
-  @doc "The suite's Local Hub."
-  def hub, do: :persistent_term.get(__MODULE__)
+  @doc "The Local Hub of the test, or of the test that started this process: the suite's, or the module's own."
+  def hub do
+    callers = for caller <- Process.get(:"$callers", []), do: Process.info(caller, :dictionary)
+    own = for {:dictionary, entries} <- callers, hub = entries[__MODULE__], do: hub
+    Process.get(__MODULE__) || List.first(own) || :persistent_term.get(__MODULE__)
+  end
 
   def endpoint, do: LocalHub.endpoint(hub())
 
   @doc "Starts the suite's Local Hub."
   def start_hub do
     root = Path.join(System.tmp_dir!(), "hf_hub_test_root_#{System.pid()}")
-    # Parts as small as tests can make them.
-    args = ["--multipart-threshold", "1000000", "--part-size", "400000"]
-    {:ok, hub} = LocalHub.start_link(root: root, test_control: true, args: args)
-    LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
+    hub = start_hub(root)
     :persistent_term.put(__MODULE__, hub)
 
     ExUnit.after_suite(fn _result ->
@@ -47,6 +51,28 @@ defmodule HfHub.Case do
       if leaks != [], do: System.at_exit(fn _ -> exit({:shutdown, IO.inspect(leaks) && 1}) end)
       File.rm_rf!(root)
     end)
+  end
+
+  defp start_hub(root) do
+    # Parts as small as tests can make them.
+    args = ["--multipart-threshold", "1000000", "--part-size", "400000"]
+    {:ok, hub} = LocalHub.start_link(root: root, test_control: true, args: args)
+    LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
+    hub
+  end
+
+  @doc "Setup: a Local Hub for the tests of one module, as the suite's."
+  def own_hub(_context) do
+    root =
+      Path.join(System.tmp_dir!(), "hf_hub_own_root_#{System.pid()}_#{System.unique_integer([:positive])}")
+
+    ExUnit.Callbacks.on_exit(fn ->
+      leaks = HfHub.Canary.files(root)
+      File.rm_rf!(root)
+      if leaks != [], do: raise("a token is in #{inspect(leaks)}")
+    end)
+
+    {:ok, hub: start_hub(root)}
   end
 
   @doc "Unsets variables for a test that sets them, and sets them back after it; for tests that do not run beside others."

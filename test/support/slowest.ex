@@ -1,5 +1,5 @@
 defmodule HfHub.Slowest do
-  # A formatter that ends a run with its ten slowest tests. `mix test --slowest` would run them one by one.
+  # A formatter that ends a run with its ten slowest tests, of those that take more than a second. `mix test --slowest` would run them one by one.
   @moduledoc false
 
   use GenServer
@@ -11,7 +11,8 @@ defmodule HfHub.Slowest do
 
   @impl true
   def handle_cast({:test_finished, test}, tests) do
-    {:noreply, Enum.take(Enum.sort([{test.time, test.module, test.name} | tests], :desc), @shown)}
+    tests = if test.time > 1_000_000, do: [{test.time, test.module, test.name} | tests], else: tests
+    {:noreply, tests |> Enum.sort(:desc) |> Enum.take(@shown)}
   end
 
   def handle_cast({:suite_finished, _times}, tests) do
