@@ -108,6 +108,23 @@ async fn large_files_are_redirected_to_the_content_listener() {
 }
 
 #[tokio::test]
+async fn raw_files_are_sent_as_git_has_them() {
+    let root = root();
+    let server = root.serve(&[]);
+    let response = server.get("/acme/r/raw/main/small.txt").await;
+    assert_eq!((response.status().as_u16(), &*response.bytes().await.unwrap()), (200, SMALL));
+    let pointer = server.get("/acme/r/raw/main/dir/model.bin").await;
+    assert_eq!(header(&pointer, "etag").len(), 42);
+    let pointer = pointer.text().await.unwrap();
+    let oid = hex::encode(Sha256::digest(large()));
+    let expected =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 2000003\n");
+    assert_eq!(pointer, expected);
+    assert_eq!(server.get("/acme/r/raw/main/none").await.status(), 404);
+    assert_eq!(server.get("/acme/hidden/raw/main/a").await.status(), 401);
+}
+
+#[tokio::test]
 async fn ranges_and_conditions_are_heeded_by_both_listeners() {
     let root = root();
     let server = root.serve(&[]);

@@ -30,6 +30,13 @@ pub(super) enum Action {
         /// The file.
         path: String,
     },
+    /// A file as git has it: the pointer of a large one.
+    Raw {
+        /// The revision.
+        revision: String,
+        /// The file.
+        path: String,
+    },
     /// A file at a commit, after the redirect.
     ResolveCache {
         /// The commit.
@@ -179,12 +186,17 @@ impl Target {
 }
 
 fn resolve(kind: RepoKind, segments: &[&str]) -> Option<Target> {
-    let split = segments.iter().skip(1).take(2).position(|segment| *segment == "resolve")? + 1;
+    let place = |word| segments.iter().skip(1).take(2).position(|segment| *segment == word);
+    let split = place("resolve").or_else(|| place("raw"))? + 1;
     let (id, rest) = (&segments[..split], &segments[split + 1..]);
     let (revision, path) = revision_and_path(rest)?;
     let path = path.filter(|path| !path.is_empty())?;
     let before = format!("/{}", kind.url_prefix());
-    target(kind, id, Action::Resolve { revision, path }, before, &segments[split..])
+    let action = match segments[split] {
+        "raw" => Action::Raw { revision, path },
+        _ => Action::Resolve { revision, path },
+    };
+    target(kind, id, action, before, &segments[split..])
 }
 
 fn lfs(segments: &[&str], action: &str) -> Option<Target> {
@@ -339,6 +351,12 @@ mod tests {
                 "model a/r",
                 resolve("feature/x", "../../etc"),
             ),
+            (
+                "/a/r/raw/main/resolve/x",
+                "model a/r",
+                Action::Raw { revision: "main".into(), path: "resolve/x".into() },
+            ),
+            ("/a/raw/resolve/main/a.txt", "model a/raw", main()),
             ("/a/r/resolve/main/resolve/main/x", "model a/r", resolve("main", "resolve/main/x")),
         ] {
             assert_eq!(parse(path), Some((key.to_owned(), action)), "{path}");

@@ -202,6 +202,7 @@ fn reach(ask: &Ask, target: &Target) -> Answer {
 fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
     match action {
         Action::Resolve { revision, path } => resolve::file(ask, repo, revision, path),
+        Action::Raw { revision, path } => resolve::raw(ask, repo, revision, path),
         Action::ResolveCache { revision, path } => resolve::cached(ask, repo, revision, path),
         Action::Info { revision } => info::get(ask, repo, revision.as_deref()),
         Action::Tree { revision, path } => tree::get(ask, repo, revision, path),

@@ -61,6 +61,12 @@ fn announce(ask: &Ask, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> An
     Ok(response)
 }
 
+/// Answers `/{id}/raw/{revision}/{path}`: of a large file, its pointer.
+pub(super) fn raw(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
+    let (git, commit, entry) = find(ask, repo, revision, path)?;
+    small_file(ask, &git, commit, &entry)
+}
+
 /// Answers `/api/resolve-cache/{kind}/{id}/{commit}/{path}`.
 pub(super) fn cached(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, commit, entry) = find(ask, repo, revision, path)?;
@@ -83,7 +89,7 @@ fn find(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Result<(Git, Oid,
 fn small_file(ask: &Ask, git: &Git, commit: Oid, entry: &Entry) -> Answer {
     let bytes = git.blob(entry.oid)?;
     let content = Content {
-        etag: entry.etag(),
+        etag: entry.oid.to_string(),
         file_name: file_name(&entry.path).to_owned(),
         media_type: media_type(&bytes),
         source: Source::Memory(bytes.into()),
