@@ -8,7 +8,7 @@ defmodule HfHub.Commit do
   Large files go to the Hub's store before the commit, several at a time and in parts where it wants
   that; all others travel in the commit. Everything is read from disk as it is sent, so memory does
   not grow with it. What the repository has already is not sent: with nothing new there is no commit,
-  and the result is the head of the branch.
+  the result is the head of the branch with `committed?: false`, and a warning in the log says why.
 
   A commit is made once, or not at all. Where the Hub does not answer, it is asked whether the commit
   is there before anything is sent again. A file that changes while it is uploaded is an error, never
@@ -231,7 +231,7 @@ defmodule HfHub.Commit do
   @doc """
   Deletes the files that match one of some patterns, as Python's `fnmatch` understands them.
 
-  `.gitattributes` stays. Where nothing matches, nothing is committed.
+  `.gitattributes` stays. Where nothing matches, nothing is committed, as `info.committed?` says.
 
   ## Options
 

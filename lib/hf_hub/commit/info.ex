@@ -4,8 +4,10 @@ defmodule HfHub.Commit.Info do
 
   ## Fields
 
+    * `:committed?` - whether the call made a commit. If not, `:oid` and `:commit_url` are those of the branch's head,
+      and a warning in the log says why
     * `:oid`, `:commit_url` - its id and its page
-    * `:commit_message`, `:commit_description` - what it says
+    * `:commit_message`, `:commit_description` - the message of the call, which the head of the branch does not bear
     * `:pr_url`, `:pr_num`, `:pr_revision` - the pull request that was opened with it, or `nil`;
       more goes into it with `revision: info.pr_revision`
     * `:repo_url` - the page of the repository
@@ -14,6 +16,7 @@ defmodule HfHub.Commit.Info do
   """
 
   @type t :: %__MODULE__{
+          committed?: boolean(),
           oid: String.t(),
           commit_url: String.t(),
           commit_message: String.t(),
@@ -25,6 +28,7 @@ defmodule HfHub.Commit.Info do
         }
 
   defstruct [
+    :committed?,
     :oid,
     :commit_url,
     :commit_message,
@@ -38,11 +42,13 @@ defmodule HfHub.Commit.Info do
   @doc false
   @spec from_native(map()) :: t()
   def from_native(fields) do
+    {committed?, fields} = Map.pop!(fields, :committed)
     number = pr_number(fields.pr_url)
 
     struct!(
       __MODULE__,
       Map.merge(fields, %{
+        committed?: committed?,
         pr_num: number,
         pr_revision: number && "refs/pr/#{number}",
         repo_url: fields.commit_url |> String.split("/commit/") |> hd()

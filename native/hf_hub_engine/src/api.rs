@@ -39,6 +39,8 @@ pub struct Call {
     pub accept: Option<HeaderValue>,
     /// Whether the body holds a secret.
     pub secret: bool,
+    /// More headers, in place of our own of the same names; they go to the origin of `url` only.
+    pub headers: HeaderMap,
 }
 
 /// The answer to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
@@ -66,7 +68,15 @@ impl Answer {
 impl Call {
     /// A GET.
     pub fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, counted: false, accept: None, secret: false }
+        Self {
+            method: Method::GET,
+            url,
+            body: None,
+            counted: false,
+            accept: None,
+            secret: false,
+            headers: HeaderMap::new(),
+        }
     }
 
     fn is_harmless(&self) -> bool {
@@ -132,6 +142,9 @@ impl Hub {
             headers.insert(CONTENT_TYPE, kind);
             body.into()
         });
+        if url.origin() == call.url.origin() {
+            headers.extend(call.headers.clone());
+        }
         let (method, url, timeouts) = (call.method.clone(), url.clone(), self.timeouts);
         Request { method, url, headers, body, timeouts, alone: false }
     }

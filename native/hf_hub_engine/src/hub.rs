@@ -49,6 +49,13 @@ impl Token {
         value.set_sensitive(true);
         Ok(Self(value))
     }
+
+    /// Whether the token is somewhere in these bytes.
+    pub(crate) fn is_in(&self, bytes: &[u8]) -> bool {
+        let value = self.0.as_bytes();
+        let token = value.strip_prefix(b"Bearer ").unwrap_or(value);
+        !token.is_empty() && bytes.windows(token.len()).any(|part| part == token)
+    }
 }
 
 impl fmt::Debug for Token {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     blocking,
     error::{Error, ErrorKind, Result},
-    upload::{Addition, digest::index, session::Session},
+    upload::{Addition, answer::shown, digest::index, session::Session},
 };
 
 /// The name of the card.
@@ -50,7 +50,11 @@ pub(super) async fn check(session: &Session, card: &Addition) -> Result<Vec<Stri
             format!("the metadata of {NAME} is not valid, so nothing was uploaded: {said}");
         error.with_message(message).with_path(NAME)
     })?;
-    Ok(answer.warnings.into_iter().map(|warning| format!("{NAME}: {}", warning.message)).collect())
+    Ok(answer
+        .warnings
+        .into_iter()
+        .map(|warning| format!("{NAME}: {}", shown(&warning.message)))
+        .collect())
 }
 
 /// A file's content as text; `None` where it is too large for that.

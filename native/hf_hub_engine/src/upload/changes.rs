@@ -92,14 +92,14 @@ pub struct Placed {
 /// Makes the commit.
 pub async fn create(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work = hub.within_deadline(progress, run(&session, spec));
+    let work = hub.within_deadline(progress, Box::pin(run(&session, spec)));
     work.await.map_err(|error| explain::refusal(&session, error))
 }
 
 /// Uploads the large files among the additions without a commit.
 pub async fn preupload(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Vec<Placed>> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work = hub.within_deadline(progress, place_all(&session, spec.operations));
+    let work = hub.within_deadline(progress, Box::pin(place_all(&session, spec.operations)));
     work.await.map_err(|error| explain::refusal(&session, error))
 }
 
@@ -113,7 +113,7 @@ async fn place_all(session: &Arc<Session>, operations: Vec<Operation>) -> Result
             Fate::Commit(Change::Lfs { oid, .. }) => ("lfs", Some(oid.to_string())),
             Fate::Commit(_) => ("regular", None),
             Fate::Unchanged => ("unchanged", None),
-            Fate::Ignored => ("ignored", None),
+            Fate::Ignored(_) => ("ignored", None),
         };
         let size = sizes.get(outcome.place).copied().unwrap_or(0);
         Placed { place: outcome.place, mode, oid, size }
@@ -124,14 +124,21 @@ async fn place_all(session: &Arc<Session>, operations: Vec<Operation>) -> Result
 async fn run(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     let mut report = Report::default();
     let Spec { message, operations, verified, .. } = spec;
+    let otherwise =
+        if operations.is_empty() { "there are no changes" } else { "no file matches the patterns" };
     let operations = expand(session, operations).await?;
     warn(session, &operations, &mut report);
     let sorted = sort(session, operations).await?;
     let (changes, head) = settle(session, sorted, &mut report).await?;
     if changes.is_empty() {
+        report.nothing(&session.target.repo, otherwise);
         let Message { summary, description, .. } = &message;
         report.last = Some(commit::unchanged(session, summary, description, head).await?);
         return Ok(report);
+    }
+    // Each of these was asked for by its name.
+    if let Some(text) = report.exclusions() {
+        report.warn(format!("{text}, which the commit does not hold"));
     }
     report.committed = changes.len();
     let mut draft = Draft::new(message.summary, message.description, changes);
@@ -162,7 +169,7 @@ async fn settle(
         match outcome.fate {
             Fate::Commit(change) => changes.push((outcome.place, Some(change))),
             Fate::Unchanged => report.unchanged += 1,
-            Fate::Ignored => report.ignored += 1,
+            Fate::Ignored(path) => report.ignore(path),
         }
     }
     let copied = copies::prepare(session, copies, |path| work.overwrites(path)).await?;

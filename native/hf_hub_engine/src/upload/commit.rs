@@ -15,11 +15,12 @@ use crate::{
     names::{Commit, Revision},
     progress::Activity,
     retry,
-    transport::{Request, Response},
+    transport::Request,
     upload::{
+        answer::{self, Answer},
         body, entries,
         payload::{Draft, Lines},
-        session::{Session, read},
+        session::Session,
     },
 };
 
@@ -45,16 +46,8 @@ pub struct Info {
     pub oid: String,
     /// The page of the pull request that was opened.
     pub pr_url: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    commit_oid: String,
-    #[serde(default)]
-    commit_url: Option<String>,
-    #[serde(default)]
-    pull_request_url: Option<String>,
+    /// Whether this call made the commit.
+    pub committed: bool,
 }
 
 #[derive(Deserialize)]
@@ -186,7 +179,8 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
         let lines = Lines::new(draft.clone());
         let response = body::send(&hub, request, lines, |_| ()).await?;
         if !response.status().is_redirection() {
-            return answer(response).await;
+            let url = response.url().clone();
+            return answer::read(&response.bytes(ANSWER).await?, &url);
         }
         let target = hub::redirect_target(&response)?;
         if !hub.owns(&target) {
@@ -198,19 +192,15 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
     Err(hub::too_many_redirects(&url))
 }
 
-async fn answer(response: Response) -> Result<Answer> {
-    let url = response.url().clone();
-    read(&response.bytes(ANSWER).await?, &url)
-}
-
 fn info(session: &Session, draft: &Draft, answer: Answer) -> Info {
-    let commit_url = answer.commit_url.unwrap_or_else(|| commit_url(session, &answer.commit_oid));
+    let commit_url = answer.url.unwrap_or_else(|| commit_url(session, &answer.oid));
     Info {
         commit_url,
         commit_message: draft.summary.clone(),
         commit_description: draft.description.clone(),
-        oid: answer.commit_oid,
-        pr_url: answer.pull_request_url,
+        oid: answer.oid,
+        pr_url: answer.pr_url,
+        committed: true,
     }
 }
 
@@ -239,7 +229,7 @@ pub(super) async fn unchanged(
     } else {
         let revision = hub::encode(session.target.revision.as_str());
         let url = session.hub.api_url(&session.target.repo, &format!("revision/{revision}"));
-        session.get::<About>(url).await?.sha
+        answer::commit(&session.get::<About>(url.clone()).await?.sha, &url)?
     };
     Ok(Info {
         commit_url: commit_url(session, &oid),
@@ -247,6 +237,7 @@ pub(super) async fn unchanged(
         commit_description: description.to_owned(),
         oid,
         pr_url: None,
+        committed: false,
     })
 }
 
@@ -265,8 +256,7 @@ async fn fate(session: &Session, draft: &Draft, before: Option<&Commit>) -> Resu
         past.iter().take_while(|commit| before.is_none_or(|before| before.as_str() != commit.id));
     for commit in newer.take(LOOK) {
         if is_ours(session, draft, commit).await? {
-            let answer =
-                Answer { commit_oid: commit.id.clone(), commit_url: None, pull_request_url: None };
+            let answer = Answer { oid: commit.id.clone(), url: None, pr_url: None };
             return Ok(Fate::Made(info(session, draft, answer)));
         }
     }
@@ -293,8 +283,7 @@ async fn pull_request(session: &Session, draft: &Draft) -> Result<Fate> {
         let Some(commit) = history(session, &revision).await?.into_iter().next() else { continue };
         if is_ours(session, draft, &commit).await? {
             let url = format!("{}/discussions/{number}", page(session));
-            let answer =
-                Answer { commit_oid: commit.id, commit_url: None, pull_request_url: Some(url) };
+            let answer = Answer { oid: commit.id, url: None, pr_url: Some(url) };
             return Ok(Fate::Made(info(session, draft, answer)));
         }
     }

@@ -19,6 +19,7 @@ use crate::{
     names::{Repo, Revision},
     upload::{
         Addition,
+        answer::shown,
         entries::{self, Entry},
         oid::Oid,
         path::RepoPath,
@@ -184,8 +185,8 @@ async fn duplicate(session: &Session, from: &Repo, files: Vec<(&RepoPath, &Entry
             let message = format!(
                 "the Hub cannot copy {} of the large files from \"{from}\": {} ({})",
                 answer.failed.len(),
-                failure.error,
-                failure.sha256
+                shown(&failure.error),
+                shown(&failure.sha256)
             );
             return Err(Error::new(ErrorKind::BadRequest, message));
         }

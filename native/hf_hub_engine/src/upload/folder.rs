@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -98,6 +98,7 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
         batch: Batch::of(deletions),
         head: None,
         unanswered: opened.unanswered,
+        otherwise: without_files(&spec.dir, found.seen),
         report,
     };
     let prepared = prepare::run(work.clone(), found.files, sender);
@@ -136,6 +137,15 @@ async fn look(session: &Session, root: &Arc<Root>, spec: &Spec) -> Result<(walk:
         Ok((found, opened))
     })
     .await
+}
+
+/// Why a folder of which `seen` files were found gives none to upload.
+fn without_files(dir: &Path, seen: usize) -> String {
+    let dir = dir.display();
+    match seen {
+        0 => format!("`{dir}` has no files"),
+        _ => format!("no file in `{dir}` passes :allow_patterns and :ignore_patterns"),
+    }
 }
 
 fn prefix(path_in_repo: &str) -> Result<String> {
@@ -186,6 +196,8 @@ struct Committer<'a> {
     batch: Batch,
     head: Option<Commit>,
     unanswered: bool,
+    /// Why there is no commit, should no file be looked at.
+    otherwise: String,
     report: Report,
 }
 
@@ -219,7 +231,7 @@ impl Committer<'_> {
         while let Some(outcome) = outcomes.recv().await {
             match outcome.fate {
                 Fate::Unchanged => self.report.unchanged += 1,
-                Fate::Ignored => self.report.ignored += 1,
+                Fate::Ignored(path) => self.report.ignore(path),
                 Fate::Commit(change) => {
                     self.batch.push(change);
                     if self.batch.is_full(self.pace, self.spec.large) {
@@ -234,6 +246,7 @@ impl Committer<'_> {
         if self.report.last.is_none() {
             let Message { summary, description, .. } = &self.spec.message;
             let head = self.work.head.get().cloned();
+            self.report.nothing(&self.session.target.repo, &self.otherwise);
             self.report.last =
                 Some(commit::unchanged(&self.session, summary, description, head).await?);
         }
@@ -302,12 +315,11 @@ impl Committer<'_> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if self.session.target.create_pr {
             let number = info.pr_url.as_deref().and_then(|url| url.rsplit('/').next());
-            let revision = Revision::parse(&format!("refs/pr/{}", number.unwrap_or_default()));
-            let revision = revision.map_err(|error| {
-                error
-                    .with_kind(ErrorKind::InvalidResponse)
-                    .with_message("the Hub did not say which pull request it opened")
+            let number = number.and_then(|number| number.parse::<u64>().ok()).ok_or_else(|| {
+                let message = "the Hub did not say which pull request it opened";
+                Error::new(ErrorKind::InvalidResponse, message)
             })?;
+            let revision = Revision::parse(&format!("refs/pr/{number}"))?;
             self.session = self.session.at_branch(revision.clone());
             made.pull_request = Some(revision);
         } else if let Some(last) = &self.report.last {

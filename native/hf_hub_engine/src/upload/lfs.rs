@@ -1,6 +1,6 @@
 //! Asks the large file store where contents are to be put.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 use crate::{
     error::{Error, ErrorKind, Result},
     upload::{
+        answer::shown,
+        link::Link,
         oid::Oid,
         path::RepoPath,
         session::{LFS_JSON, Session},
@@ -31,14 +33,14 @@ pub(super) struct Object {
 pub(super) struct Plan {
     pub(super) slot: Slot,
     /// Whom to tell afterwards.
-    pub(super) verify: Option<Url>,
+    pub(super) verify: Option<Link>,
 }
 
 /// Where a content goes.
 #[derive(Debug)]
 pub(super) enum Slot {
     /// All of it to one link.
-    Whole(Url),
+    Whole(Link),
     /// So many bytes to each of these links; then the first is told.
     Parts { complete: Url, size: u64, links: Vec<Url> },
 }
@@ -100,7 +102,7 @@ struct Action {
     header: Option<Map<String, Value>>,
 }
 
-/// Asks about up to [`BATCH`] contents; those the store has already are not in the answer.
+/// Asks about up to [`BATCH`] contents; those the store has already are not in the result.
 pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashMap<Oid, Plan>> {
     let target = &session.target;
     // Without it, everybody who may read may open a pull request.
@@ -124,9 +126,14 @@ pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashM
     let known: HashMap<Oid, &Object> = objects.iter().map(|object| (object.oid, object)).collect();
     let mut plans = HashMap::new();
     let mut refusals = Vec::new();
+    let mut answered = HashSet::new();
     for said in answer.objects {
-        let oid = Oid::parse(&said.oid)?;
+        // Another content is nothing that was asked for.
+        let Ok(oid) = Oid::parse(&said.oid.to_ascii_lowercase()) else { continue };
         let Some(object) = known.get(&oid) else { continue };
+        if !answered.insert(oid) {
+            return Err(unanswered(object, "two"));
+        }
         match (
             said.error,
             said.actions.and_then(|actions| actions.upload.map(|to| (to, actions.verify))),
@@ -138,16 +145,31 @@ pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashM
             (None, None) => {}
         }
     }
-    if refusals.is_empty() { Ok(plans) } else { Err(refused(&refusals)) }
+    if !refusals.is_empty() {
+        return Err(refused(&refusals));
+    }
+    // What is not in the answer is not in the store, and a commit would name a content that is nowhere.
+    match objects.iter().find(|object| !answered.contains(&object.oid)) {
+        Some(object) => Err(unanswered(object, "none")),
+        None => Ok(plans),
+    }
+}
+
+fn unanswered(object: &Object, how: &str) -> Error {
+    let message = format!(
+        "invalid response about large files: expected one entry for the content of \"{}\" ({}), got {how}",
+        object.path, object.oid
+    );
+    Error::new(ErrorKind::InvalidResponse, message).with_path(&object.path)
 }
 
 fn plan(session: &Session, object: &Object, to: &Action, verify: Option<Action>) -> Result<Plan> {
-    let verify = verify.map(|action| session.link(&action.href)).transpose()?;
-    let href = session.link(&to.href)?;
+    let verify = verify.map(|to| Link::new(session, &to.href, to.header.as_ref())).transpose()?;
     let header = to.header.as_ref();
     let Some(size) = header.and_then(|header| header.get("chunk_size")) else {
-        return Ok(Plan { slot: Slot::Whole(href), verify });
+        return Ok(Plan { slot: Slot::Whole(Link::new(session, &to.href, header)?), verify });
     };
+    let complete = session.link(&to.href)?;
     let size = size.as_u64().or_else(|| size.as_str()?.parse().ok()).filter(|size| *size > 0);
     let mut links: Vec<(u64, &str)> = header
         .into_iter()
@@ -167,14 +189,14 @@ fn plan(session: &Session, object: &Object, to: &Action, verify: Option<Action>)
         return Err(Error::new(ErrorKind::InvalidResponse, message).with_path(&object.path));
     };
     let links = links.into_iter().map(|(_, link)| session.link(link)).collect::<Result<_>>()?;
-    Ok(Plan { slot: Slot::Parts { complete: href, size, links }, verify })
+    Ok(Plan { slot: Slot::Parts { complete, size, links }, verify })
 }
 
 fn refused(refusals: &[(&Object, Refusal)]) -> Error {
-    let said = refusals.iter().take(10).map(|(object, refusal)| {
-        let said: String = refusal.message.chars().take(500).collect();
-        format!("\"{}\": {said}", object.path)
-    });
+    let said = refusals
+        .iter()
+        .take(10)
+        .map(|(object, refusal)| format!("\"{}\": {}", object.path, shown(&refusal.message)));
     let more = match refusals.len().saturating_sub(10) {
         0 => String::new(),
         more => format!(", and {more} more"),
@@ -191,8 +213,8 @@ fn refused(refusals: &[(&Object, Refusal)]) -> Error {
 }
 
 /// Tells that a content has been put in place.
-pub(super) async fn verify(session: &Session, url: &Url, object: &Object) -> Result<()> {
-    session.tell(url.clone(), &Pointer { oid: object.oid, size: object.size }).await
+pub(super) async fn verify(session: &Session, link: &Link, object: &Object) -> Result<()> {
+    session.tell(link, &Pointer { oid: object.oid, size: object.size }).await
 }
 
 /// The kind of body that completes an upload in parts.

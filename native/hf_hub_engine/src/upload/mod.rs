@@ -4,6 +4,7 @@
 //! store if that is where it belongs ([`store`], [`object`]), and named in a commit ([`payload`],
 //! [`commit`]). All of it streams: memory holds names and a few pieces, never a file.
 
+mod answer;
 mod body;
 mod card;
 mod changes;
@@ -16,6 +17,7 @@ mod explain;
 mod folder;
 mod ledger;
 mod lfs;
+mod link;
 mod object;
 mod oid;
 mod pace;
@@ -43,7 +45,7 @@ pub use source::{Source, Stamp};
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::{error::Result, names::Repo};
 use source::Content;
 
 /// A file that is to be in the repository.
@@ -92,6 +94,9 @@ pub struct Report {
     pub unchanged: usize,
     /// Files that the repository's rules left out.
     pub ignored: usize,
+    /// The first of those.
+    #[serde(skip)]
+    pub left_out: Vec<RepoPath>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -99,11 +104,45 @@ pub struct Report {
 /// More warnings than anybody reads.
 const WARNINGS: usize = 20;
 
+/// Files that a warning names.
+const NAMED: usize = 3;
+
 impl Report {
     fn warn(&mut self, text: String) {
         if self.warnings.len() < WARNINGS {
             self.warnings.push(text);
         }
+    }
+
+    /// Takes in a file that the repository's rules leave out.
+    fn ignore(&mut self, path: RepoPath) {
+        self.ignored += 1;
+        if self.left_out.len() < NAMED {
+            self.left_out.push(path);
+        }
+    }
+
+    /// Says which files the repository's rules left out, if there are any.
+    fn exclusions(&self) -> Option<String> {
+        let names: Vec<_> = self.left_out.iter().map(|path| format!("\"{path}\"")).collect();
+        let more = match self.ignored.saturating_sub(names.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!names.is_empty())
+            .then(|| format!("the repository's .gitignore excludes {}{more}", names.join(", ")))
+    }
+
+    /// Says that there is no commit, and why. `otherwise` is the reason where no file was looked at.
+    fn nothing(&mut self, repo: &Repo, otherwise: &str) {
+        let unchanged = match self.unchanged {
+            0 => None,
+            1 => Some("the file has not changed".to_owned()),
+            files => Some(format!("none of {files} files has changed")),
+        };
+        let reasons: Vec<_> = unchanged.into_iter().chain(self.exclusions()).collect();
+        let why = if reasons.is_empty() { otherwise.to_owned() } else { reasons.join(", and ") };
+        self.warn(format!("nothing was committed to \"{repo}\": {why}"));
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{Method, Url, header::ETAG};
+use reqwest::{Method, header::ETAG};
 use serde::Serialize;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         body::{self, Pieces},
         digest::{BLOCK, Sums, index},
         lfs::{self, Object, Plan, Slot},
+        link::Link,
         parts::{Taken, Unfinished},
         session::Session,
         source::Content,
@@ -144,14 +145,15 @@ async fn attempt(
         Slot::Parts { complete, size: part, links } => {
             let ranges =
                 (0..size).step_by(index(*part)).map(|first| (first, size.min(first + part)));
-            let parts: Vec<_> = links.iter().cloned().zip(ranges).collect();
+            let links = links.iter().cloned().map(Link::bare);
+            let parts: Vec<_> = links.zip(ranges).collect();
             let etags: Vec<String> = stream::iter(parts.into_iter().enumerate())
                 .map(|(part, (link, range))| async move {
                     if let Some(etag) = taken.etag(part) {
                         file.resumed(range.1 - range.0);
                         return Ok(etag);
                     }
-                    let etag = put_part(session, open, file, link, range).await?;
+                    let etag = put_part(session, open, file, &link, range).await?;
                     let (kept, name) = (taken.clone(), etag.clone());
                     blocking::run(move || kept.add(part, &name)).await;
                     Ok::<_, Error>(etag)
@@ -159,12 +161,12 @@ async fn attempt(
                 .buffered(session.tuning.connections.max(1))
                 .try_collect()
                 .await?;
-            finish(session, object, complete, &etags).await?;
+            finish(session, object, &Link::bare(complete.clone()), &etags).await?;
         }
     }
     open.content.check()?;
     match &plan.verify {
-        Some(url) => lfs::verify(session, url, object).await,
+        Some(link) => lfs::verify(session, link, object).await,
         None => Ok(()),
     }
 }
@@ -173,14 +175,14 @@ async fn put_part(
     session: &Session,
     open: &Open,
     file: &FileProgress,
-    link: Url,
+    link: &Link,
     range: (u64, u64),
 ) -> Result<String> {
-    let response = put_range(session, open, file, &link, range).await?;
+    let response = put_range(session, open, file, link, range).await?;
     let etag = transport::text(response.headers(), ETAG.as_str()).filter(|etag| !etag.is_empty());
     etag.map(str::to_owned).ok_or_else(|| {
         let message = "the store did not say what it took for a part of the content";
-        Error::new(ErrorKind::InvalidResponse, message).with_url(&link)
+        Error::new(ErrorKind::InvalidResponse, message).with_url(&link.url)
     })
 }
 
@@ -189,7 +191,7 @@ async fn put_range(
     session: &Session,
     open: &Open,
     file: &FileProgress,
-    link: &Url,
+    link: &Link,
     (first, end): (u64, u64),
 ) -> Result<Response> {
     let attempt = || async {
@@ -197,7 +199,7 @@ async fn put_range(
         let _connection = session.connections.acquire().await;
         session.progress.set_activity(Activity::Uploading, None);
         let range = Range { open: open.clone(), first, at: first, end };
-        let request = session.signed(Method::PUT, link.clone(), session.tuning.silence);
+        let request = session.signed(Method::PUT, link, session.tuning.silence);
         let mut sent = 0;
         let answer = body::send(&session.hub, request, range, |bytes| {
             sent += bytes;
@@ -209,13 +211,13 @@ async fn put_range(
     session.hub.retrying(&session.progress, attempt).await
 }
 
-async fn finish(session: &Session, object: &Object, link: &Url, etags: &[String]) -> Result<()> {
+async fn finish(session: &Session, object: &Object, link: &Link, etags: &[String]) -> Result<()> {
     let parts = (1..).zip(etags).map(|(part_number, etag)| Part { part_number, etag }).collect();
     let completion = Completion { oid: object.oid.to_string(), parts };
     let body = Bytes::from(serde_json::to_vec(&completion).unwrap_or_default());
     let wait = session.patient().timeouts.headers;
     let attempt = || async {
-        let mut request = session.signed(Method::POST, link.clone(), wait);
+        let mut request = session.signed(Method::POST, link, wait);
         request.headers.insert(reqwest::header::ACCEPT, lfs::KIND);
         request.body = Some(Body::from(body.clone()));
         let response = unredirected(session.hub.send(request).await?, link)?;
@@ -224,12 +226,12 @@ async fn finish(session: &Session, object: &Object, link: &Url, etags: &[String]
     session.hub.retrying(&session.progress, attempt).await
 }
 
-fn unredirected(response: Response, link: &Url) -> Result<Response> {
+fn unredirected(response: Response, link: &Link) -> Result<Response> {
     if response.status().is_success() {
         return Ok(response);
     }
     let message = format!("the store answered an upload with a redirect ({})", response.status());
-    Err(Error::new(ErrorKind::InvalidResponse, message).with_url(link))
+    Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&link.url))
 }
 
 /// The bytes of a range, block by block, each known to be the one that was hashed.

@@ -45,7 +45,7 @@ pub(super) enum Fate {
     /// The repository has it already.
     Unchanged,
     /// The repository's rules leave it out.
-    Ignored,
+    Ignored(RepoPath),
 }
 
 /// What files are prepared for.
@@ -160,7 +160,7 @@ async fn identify(work: Arc<Work>, file: Addition, verdict: Verdict) -> Result<I
     match verdict.mode {
         _ if verdict.ignored => {
             work.session.progress.skip_bytes(size);
-            Ok(done(Fate::Ignored))
+            Ok(done(Fate::Ignored(file.path)))
         }
         Mode::Regular => regular(&work, file, remote).await.map(done),
         Mode::Lfs => large(&work, file, remote).await,

@@ -17,6 +17,7 @@ use crate::{
     names::{Repo, Revision},
     progress::{Activity, Progress},
     transport::{Request, Timeouts},
+    upload::{answer, link::Link},
 };
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -109,8 +110,9 @@ impl Session {
     }
 
     /// Sends JSON for its effect, with the token where the URL is the Hub's.
-    pub(super) async fn tell(&self, url: Url, body: &impl Serialize) -> Result<()> {
-        let call = post(url, JSON, body)?;
+    pub(super) async fn tell(&self, link: &Link, body: &impl Serialize) -> Result<()> {
+        let headers = link.headers.clone();
+        let call = Call { headers, ..post(link.url.clone(), JSON, body)? };
         let hub = self.patient();
         hub.retrying(&self.progress, || hub.exchange_once(&call)).await.map(drop)
     }
@@ -134,15 +136,17 @@ impl Session {
         Hub { timeouts: Timeouts { headers, ..self.hub.timeouts }, ..self.hub.clone() }
     }
 
-    /// A request to a signed link, which is its own permission: it never carries the token.
-    pub(super) fn signed(&self, method: Method, url: Url, wait: Duration) -> Request {
+    /// A request to a signed link, which is its own permission: it never carries the token, only
+    /// what came with the link.
+    pub(super) fn signed(&self, method: Method, link: &Link, wait: Duration) -> Request {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, self.hub.user_agent.clone());
         headers.insert(CONTENT_TYPE, LFS_JSON);
         if method == Method::PUT {
             headers.remove(CONTENT_TYPE);
         }
-        let timeouts = Timeouts { headers: wait, ..self.hub.timeouts };
+        headers.extend(link.headers.clone());
+        let (url, timeouts) = (link.url.clone(), Timeouts { headers: wait, ..self.hub.timeouts });
         Request { method, url, headers, body: None, timeouts, alone: true }
     }
 
@@ -175,7 +179,9 @@ impl Session {
 /// Reads an answer's JSON.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8], url: &Url) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
-        let message = "the Hub's answer to an upload cannot be used";
+        let said = serde_json::from_slice(body).ok().and_then(|json| answer::words(&json));
+        let said = said.map(|words| format!(": it says {words:?}")).unwrap_or_default();
+        let message = format!("the Hub's answer to an upload cannot be used{said}");
         Error::new(ErrorKind::InvalidResponse, message).with_url(url).with_source(error)
     })
 }

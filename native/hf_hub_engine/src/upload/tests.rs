@@ -11,6 +11,8 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+mod answers;
+mod large;
 mod order;
 
 use super::*;

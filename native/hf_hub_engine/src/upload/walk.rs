@@ -33,11 +33,13 @@ pub(super) struct Found {
     pub(super) files: Vec<Addition>,
     /// Folders that were left out because no commit may hold them.
     pub(super) refused: Vec<String>,
+    /// How many files the filter had to judge.
+    pub(super) seen: usize,
 }
 
 /// Finds the files below `root` that `filter` accepts.
 pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
-    let mut found = Found { files: Vec::new(), refused: Vec::new() };
+    let mut found = Found { files: Vec::new(), refused: Vec::new(), seen: 0 };
     let mut folders = vec![(root.dir.clone(), String::new())];
     while let Some((place, folder)) = folders.pop() {
         for entry in std::fs::read_dir(&place).map_err(|error| unreadable(&place, error))? {
@@ -51,10 +53,13 @@ pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
                 } else {
                     folders.push((entry.path(), format!("{name}/")));
                 }
-            } else if is_wanted(&name, filter)
-                && let Some(file) = addition(root, &entry.path(), &name)?
-            {
-                found.files.push(file);
+            } else if !is_kept_out(&name) {
+                found.seen += 1;
+                if filter.accepts(&name)
+                    && let Some(file) = addition(root, &entry.path(), &name)?
+                {
+                    found.files.push(file);
+                }
             }
         }
     }
@@ -83,8 +88,8 @@ fn is_refused(name: &str) -> bool {
     name.rsplit('/').next().is_some_and(|last| FORBIDDEN.contains(&last))
 }
 
-fn is_wanted(name: &str, filter: &Filter) -> bool {
-    filter.accepts(name) && !IGNORED.iter().any(|ignored| pattern::matches(ignored, name))
+fn is_kept_out(name: &str) -> bool {
+    IGNORED.iter().any(|ignored| pattern::matches(ignored, name))
 }
 
 /// `None` for what is no file: a socket, a link to a folder, or one to nothing or to itself.

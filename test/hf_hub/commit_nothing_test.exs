@@ -1,0 +1,94 @@
+defmodule HfHub.CommitNothingTest do
+  # Calls that commit nothing say so, in the result and in the log.
+  use HfHub.Case, async: true
+
+  import ExUnit.CaptureLog
+
+  alias HfHub.Commit
+  alias HfHub.Commit.{Info, Operation}
+
+  # Logs of other tests may come along, so the repository's name picks this test's lines.
+  defp logged(id, fun) do
+    log = capture_log(fn -> send(self(), {:result, fun.()}) end)
+    assert_received {:result, result}
+    lines = for line <- String.split(log, "\n"), line =~ id, do: line
+    {result, Enum.join(lines, "\n")}
+  end
+
+  defp head(id), do: hd(HfHub.Git.list_commits!(id, write())).id
+
+  defp nothing(id, why, fun) do
+    before = head(id)
+    assert {{:ok, %Info{committed?: false} = info}, log} = logged(id, fun)
+    assert info.oid == before and head(id) == before
+    assert info.commit_url == "#{endpoint()}/#{id}/commit/#{before}"
+    assert log =~ "[warning]"
+    assert log =~ ~s(nothing was committed to "#{id}": #{why})
+    info
+  end
+
+  test "an ignored file", context do
+    id = writable(context, %{".gitignore" => "*.log\nout/\n"})
+    excluded = "the repository's .gitignore excludes "
+    nothing(id, excluded <> ~s("a.log"), fn -> Commit.upload_file({:binary, "x"}, "a.log", id, write()) end)
+
+    dir = folder(context, for(n <- 1..5, into: %{}, do: {"out/#{n}.txt", "#{n}"}))
+
+    nothing(id, excluded <> ~s("out/1.txt", "out/2.txt", "out/3.txt" and 2 more), fn ->
+      Commit.upload_folder(dir, id, write())
+    end)
+
+    assert {{:ok, []}, log} = logged(id, fn -> Commit.upload_large_folder(dir, id, write()) end)
+    assert log =~ "nothing was committed"
+  end
+
+  test "a file that has not changed", context do
+    id = writable(context, %{".gitignore" => "*.log\n", "a.txt" => "a", "b.bin" => large(2000)})
+    add = fn -> Commit.upload_file({:binary, "a"}, "a.txt", id, write()) end
+    info = nothing(id, "the file has not changed", add)
+    assert info.commit_message == "Upload a.txt with hf_hub"
+
+    dir = folder(context, Map.drop(content(context, id), [".gitattributes"]))
+    nothing(id, "none of 3 files has changed", fn -> Commit.upload_folder(dir, id, write()) end)
+
+    File.write!(Path.join(dir, "x.log"), "x")
+
+    nothing(id, ~s(none of 3 files has changed, and the repository's .gitignore excludes "x.log"), fn ->
+      Commit.upload_folder(dir, id, write())
+    end)
+
+    copy = [Operation.copy("a.txt", "a.txt")]
+    nothing(id, "the file has not changed", fn -> Commit.create(id, copy, write(commit_message: "m")) end)
+  end
+
+  test "patterns without a match", context do
+    id = writable(context, %{"a.txt" => "a"})
+    dir = folder(context, %{"a.txt" => "a", ".git/config" => "c"})
+    why = "no file in `#{dir}` passes :allow_patterns and :ignore_patterns"
+    nothing(id, why, fn -> Commit.upload_folder(dir, id, write(allow_patterns: "*.safetensors")) end)
+    nothing(id, why, fn -> Commit.upload_folder(dir, id, write(ignore_patterns: "*")) end)
+    nothing(id, "no file matches the patterns", fn -> Commit.delete_files(id, "*.none", write()) end)
+  end
+
+  test "an empty folder and an empty list", context do
+    id = writable(context)
+    dir = folder(context, %{".git/config" => "c"})
+    nothing(id, "`#{dir}` has no files", fn -> Commit.upload_folder(dir, id, write()) end)
+    nothing(id, "there are no changes", fn -> Commit.create(id, [], write(commit_message: "m")) end)
+  end
+
+  test "a commit says that it is one, and which of the named files it leaves out", context do
+    id = writable(context, %{".gitignore" => "*.log\n"})
+    operations = [Operation.add("a.log", {:binary, "l"}), Operation.add("a.txt", {:binary, "t"})]
+    create = fn -> Commit.create(id, operations, write(commit_message: "m")) end
+    {result, log} = with_log(create)
+    assert {:ok, %Info{committed?: true} = info} = result
+    assert info.oid == head(id)
+    assert log =~ ~s(the repository's .gitignore excludes "a.log", which the commit does not hold)
+    assert {:ok, %Info{committed?: true}} = Commit.delete_file("a.txt", id, write())
+
+    dir = folder(context, %{"b.txt" => "b"})
+    assert {:ok, [%Info{committed?: true}]} = Commit.upload_large_folder(dir, id, write())
+    assert {:ok, %Info{committed?: true}} = Commit.upload_folder(dir, id, write(path_in_repo: "more"))
+  end
+end
