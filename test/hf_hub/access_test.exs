@@ -86,4 +86,47 @@ defmodule HfHub.AccessTest do
       assert id == context.private and error.message =~ "#{context.endpoint}/#{id}"
     end
   end
+
+  describe "a store that refuses a link" do
+    @words "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+
+    # Another repository's contents are not concerned: faults find a path by the content's hash.
+    defp refuses(content, status, method) do
+      more = %{method: method, origin: "cdn"}
+      fault(sha256(content), %{kind: "status", code: status, headers: %{}, body: @words}, more)
+    end
+
+    defp explained(error, token) do
+      assert error.message =~ "refused the Hub's signed link: Request has expired (AccessDenied)"
+      assert error.message =~ "new links were refused, too: check the clock"
+      assert error.message =~ ~r/127\.0\.0\.1:\d+, which keeps the content/
+      assert error.details["code"] == "AccessDenied"
+      refute error.message =~ "token" or inspect(error) =~ to_string(token)
+    end
+
+    test "of a download is quoted, with a token and without", context do
+      content = large(300_000)
+      {id, _commit} = repo(context, %{"a.bin" => content, ".gitattributes" => "*.bin filter=lfs\n"})
+
+      for {status, kind} <- [{401, :forbidden}, {403, :forbidden}, {404, :not_found}, {400, :bad_request}],
+          token <- [false, token()] do
+        refuses(content, status, "GET")
+        ask = opts(context, repo_id: id, filename: "a.bin", token: token, force_download: true)
+        assert {:error, %Error{kind: ^kind, status: ^status} = error} = Download.hf_hub_download(ask)
+        explained(error, token || "hf_CANARY")
+      end
+    end
+
+    test "of an upload is quoted, and nothing is said of permissions", context do
+      content = large(300_000)
+      id = writable(context)
+      refuses(content, 403, "PUT")
+
+      assert {:error, %Error{kind: :forbidden, status: 403} = error} =
+               HfHub.Commit.upload_file({:binary, content}, "a.bin", id, write())
+
+      assert error.message =~ "cannot upload \"a.bin\""
+      explained(error, token())
+    end
+  end
 end

@@ -146,7 +146,7 @@ impl Hub {
             headers.extend(call.headers.clone());
         }
         let (method, url, timeouts) = (call.method.clone(), url.clone(), self.timeouts);
-        Request { method, url, headers, body, timeouts, alone: false }
+        Request { method, peer: self.peer(&url), url, headers, body, timeouts, alone: false }
     }
 
     async fn answer(&self, response: Response) -> Result<Answer> {

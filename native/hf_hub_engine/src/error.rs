@@ -108,6 +108,7 @@ struct Facts {
     permanent: bool,
     busy: bool,
     token_withheld: bool,
+    from_a_store: bool,
     details: Option<Arc<serde_json::Value>>,
 }
 
@@ -209,6 +210,11 @@ impl Error {
         self.0.facts.busy
     }
 
+    /// Whether a host refused that keeps content and knows no repository and no token.
+    pub fn is_from_a_store(&self) -> bool {
+        self.0.facts.from_a_store
+    }
+
     /// Whether there was a token that the refused request went without.
     pub fn is_without_token(&self) -> bool {
         self.0.facts.token_withheld
@@ -298,6 +304,13 @@ impl Error {
     #[must_use]
     pub fn busy(mut self, is_busy: bool) -> Self {
         self.0.facts.busy = is_busy;
+        self
+    }
+
+    /// Says that a host refused that keeps content.
+    #[must_use]
+    pub fn from_a_store(mut self) -> Self {
+        self.0.facts.from_a_store = true;
         self
     }
 

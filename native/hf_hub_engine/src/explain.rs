@@ -16,6 +16,10 @@ use crate::{
 /// Names below this likeness are not suggested.
 const LIKENESS: f64 = 0.8;
 
+/// What follows a store's last refusal of a link, when the Hub had been asked for others.
+pub(crate) const NEW_LINKS: &str = "; new links were refused, too: check the clock of this machine and any proxy in \
+     between, then run the same call again, which asks for other links";
+
 /// Adds repository, revision and file to an error, and what to do about it.
 pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
     repository(hub, &spec.repo, &spec.revision, error).with_path(&spec.path)

@@ -20,7 +20,7 @@ use crate::{
     names::{Repo, Revision},
     progress::{Activity, Progress},
     retry::{self, Policy},
-    transport::{self, Client, Request, Response, Timeouts},
+    transport::{self, Client, Peer, Request, Response, Timeouts},
 };
 
 /// RFC 3986 unreserved characters stay; everything else, `/` included, is encoded.
@@ -190,6 +190,7 @@ impl Hub {
         headers.extend(span.header().map(|range| (RANGE, range)));
         self.send(Request {
             method: Method::GET,
+            peer: self.peer(&url),
             url,
             headers,
             body: None,
@@ -286,6 +287,11 @@ impl Hub {
             headers.insert(AUTHORIZATION, token.0.clone());
         }
         headers
+    }
+
+    /// Who answers at `url`.
+    pub(crate) fn peer(&self, url: &Url) -> Peer {
+        if self.owns(url) || is_public(url) { Peer::Hub } else { Peer::Store }
     }
 
     fn token_for(&self, url: &Url) -> Option<&Token> {

@@ -37,6 +37,8 @@ const REFUSAL_LIMIT: usize = 64 << 10;
 /// What the Hub says when one account creates two repositories at once, and it has created none for this request.
 const BUSY: &str = "another conflicting operation is in progress";
 
+const PROXY_LOGIN: &str = "the proxy asks for a user and a password; put them into its URL";
+
 /// What makes one connection pool differ from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
@@ -89,6 +91,17 @@ pub struct Request {
     pub timeouts: Timeouts,
     /// Whether it needs a connection of its own, instead of a share of one.
     pub alone: bool,
+    /// Who is asked.
+    pub peer: Peer,
+}
+
+/// Who answers, and so what a refusal is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A Hub, which knows repositories and tokens.
+    Hub,
+    /// A host that keeps content, and knows only the links that the Hub has made.
+    Store,
 }
 
 /// A 2xx or 3xx answer whose body is still on the wire. Dropping it closes the connection.
@@ -149,7 +162,7 @@ impl Client {
 
     /// Sends `request`.
     pub async fn send(&self, request: Request) -> Result<Response> {
-        let Request { method, url, headers, body, timeouts, alone } = request;
+        let Request { method, url, headers, body, timeouts, alone, peer } = request;
         let head = method == Method::HEAD;
         let token = headers.get(AUTHORIZATION).cloned();
         let mut exchange = self.opened(alone).await?.request(method, url.clone()).headers(headers);
@@ -175,7 +188,10 @@ impl Client {
             return Ok(response);
         }
         let facts = Refusal::read(response, head, token).await;
-        Err(refused(&url, &facts))
+        Err(match peer {
+            Peer::Hub => refused(&url, &facts),
+            Peer::Store => refused_by_a_store(&url, &facts),
+        })
     }
 }
 
@@ -260,21 +276,37 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
     let status = refusal.status;
     let host = url.host_str().unwrap_or_default();
     let message = match (&words, kind) {
-        _ if status == 407 => {
-            "the proxy asks for a user and a password; put them into its URL".to_owned()
-        }
+        _ if status == 407 => PROXY_LOGIN.to_owned(),
         (_, ErrorKind::RateLimited) => format!("{host} asks to slow down: too many requests"),
         (Some(words), _) => words.clone(),
         (None, _) => format!("{host} answered {status}"),
     };
-    Error::new(kind, message)
-        .with_status(status.as_u16())
-        .with_url(url)
-        .with_request_id(refusal.request_id())
+    refusal
+        .facts(Error::new(kind, message), url)
         .with_commit(refusal.header("x-repo-commit").map(str::to_owned))
-        .with_retry_after(announced_wait(&refusal.headers, SystemTime::now()))
-        .with_details(refusal.json())
         .busy(words.is_some_and(|words| words.contains(BUSY)))
+}
+
+/// A store knows no repository and no token: what it refuses is the link.
+fn refused_by_a_store(url: &Url, refusal: &Refusal) -> Error {
+    let (status, place) = (refusal.status, broken::place(url));
+    let kind = match status.as_u16() {
+        400 | 422 => ErrorKind::BadRequest,
+        401 | 403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        429 => ErrorKind::RateLimited,
+        500..=599 => ErrorKind::Server,
+        _ => ErrorKind::Http,
+    };
+    let link = if url.query().is_some() { "signed link" } else { "link" };
+    let said = refusal.words().unwrap_or_else(|| status.to_string());
+    let message = match kind {
+        ErrorKind::RateLimited => format!("{place} asks to slow down: too many requests"),
+        ErrorKind::Server => format!("{place}, which keeps the content, failed: {said}"),
+        _ if status == 407 => PROXY_LOGIN.to_owned(),
+        _ => format!("{place}, which keeps the content, refused the Hub's {link}: {said}"),
+    };
+    refusal.facts(Error::new(kind, message), url).from_a_store()
 }
 
 /// THE map from an answer to a kind; the first rule that fits wins.

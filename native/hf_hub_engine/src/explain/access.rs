@@ -16,8 +16,8 @@ const SIGN_IN: &str = "run HfHub.Auth.login(), set HF_TOKEN or pass :token";
 
 /// The sentence, where the error is about access.
 pub(super) fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<String> {
-    // What this library itself refused to do has been said already.
-    error.status()?;
+    // What this library itself refused to do has been said already, and a store knows no token.
+    error.status().filter(|_| !error.is_from_a_store())?;
     let place = Place::of(hub, repo, error);
     let words = error.message();
     let said = match error.kind() {

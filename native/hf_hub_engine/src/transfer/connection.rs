@@ -224,7 +224,7 @@ impl Crew<'_> {
     /// Decides what a failure means: go on after a pause (`None`), end this connection or
     /// all of them, or give up.
     async fn recover(&self, error: Error, asked: Option<Url>, round: Round) -> Result<Option<End>> {
-        let expired = asked.filter(|_| matches!(error.status(), Some(400 | 401 | 403 | 404 | 410)));
+        let expired = asked.filter(|_| may_have_expired(&error));
         if let Some(url) = &expired
             && !self.forget(url).await
         {
@@ -278,6 +278,11 @@ impl Crew<'_> {
     fn reached(&self) -> u64 {
         self.present.load(Relaxed)
     }
+}
+
+/// Whether a signed link may have been refused because it is too old.
+pub(super) fn may_have_expired(error: &Error) -> bool {
+    matches!(error.status(), Some(400 | 401 | 403 | 404 | 410))
 }
 
 /// Counts a connection as long as it does something.

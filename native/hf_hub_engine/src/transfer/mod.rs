@@ -26,6 +26,7 @@ use crate::{
     cache::{lock::Lock, partial::Slot, ranges::Ranges},
     download::Report,
     error::{Error, ErrorKind, Result},
+    explain,
     hub::{self, Hub},
     metadata::{Content, FileMetadata},
     names::{Commit, Proof},
@@ -223,6 +224,12 @@ impl Crew<'_> {
     fn give_up(&self, error: Error) -> Error {
         let present = self.present.load(Relaxed);
         let error = hub::tried(error, self.patience().failures());
+        let error = if error.is_from_a_store() && connection::may_have_expired(&error) {
+            let message = format!("{}{}", error.message(), explain::NEW_LINKS);
+            error.with_message(message)
+        } else {
+            error
+        };
         if present == 0 || error.kind() == ErrorKind::ChecksumMismatch {
             return error;
         }

@@ -377,6 +377,34 @@ async fn one_expired_url_is_renewed_once_for_all_connections() {
 }
 
 #[tokio::test]
+async fn a_store_that_refuses_every_link_is_named_with_its_words() {
+    for (status, token) in [("403 Forbidden", None), ("401 Unauthorized", Some("hf_CANARY"))] {
+        let dir = tempfile::tempdir().unwrap();
+        let cdn = Server::answering(move |_| {
+            let words =
+                b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+            reply(status, "content-type: application/xml\r\n", words)
+        })
+        .await;
+        let front = hub_before(&cdn).await;
+        let token = token.map(|token| hub::Token::new(token).unwrap());
+        let hub = Hub { token, ..hub(&front, 1) };
+        let error = get(&hub, dir.path(), &Progress::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forbidden);
+        let said = error.message();
+        for words in [
+            "refused the Hub's signed link: Request has expired",
+            "new links were refused",
+            "clock",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+        assert!(!said.contains("token") && !said.contains("signature="), "{said}");
+        assert!(cdn.requests().iter().all(|request| !request.contains("authorization")));
+    }
+}
+
+#[tokio::test]
 async fn what_is_missing_of_an_interrupted_transfer_is_fetched_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;

@@ -30,6 +30,12 @@ pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&str>) -> Er
     })
 }
 
+/// Host and port of a URL, as people name them.
+pub(super) fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// TLS, by the words of rustls.
 fn untrusted(host: &str, reason: &str) -> Option<String> {
     if !reason.contains("certificate") && !reason.contains("UnknownIssuer") {

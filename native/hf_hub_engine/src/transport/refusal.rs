@@ -1,12 +1,16 @@
 //! What a server said when it refused: its words, its details, its id of the request.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use reqwest::{
-    StatusCode,
-    header::{HeaderMap, HeaderValue},
+    StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
+use serde_json::{Value, json};
 
-use super::{REFUSAL_LIMIT, Response, text};
+use super::{REFUSAL_LIMIT, Response, announced_wait, text};
+use crate::error::Error;
 
 /// The codes of OAuth's answers that say how a login goes on.
 const OAUTH_CODES: [&str; 5] =
@@ -55,8 +59,34 @@ impl Refusal {
         text(&self.headers, name)
     }
 
-    pub(super) fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
+    /// The error with all that does not depend on who refused.
+    pub(super) fn facts(&self, error: Error, url: &Url) -> Error {
+        error
+            .with_status(self.status.as_u16())
+            .with_url(url)
+            .with_request_id(self.request_id())
+            .with_retry_after(announced_wait(&self.headers, SystemTime::now()))
+            .with_details(self.details())
+    }
+
+    /// The body as JSON, or what is of use in the XML of a store.
+    pub(super) fn details(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok().or_else(|| self.xml())
+    }
+
+    /// Code and message of S3, GCS and Azure.
+    fn xml(&self) -> Option<Value> {
+        let text = String::from_utf8_lossy(&self.body);
+        let (code, message) = (element(&text, "Code"), element(&text, "Message"));
+        let is_empty = code.is_none() && message.is_none();
+        (!is_empty).then(|| json!({ "code": code, "message": message }))
+    }
+
+    /// The body where it is a sentence for people.
+    fn plain(&self) -> Option<String> {
+        let is_plain = self.header(CONTENT_TYPE.as_str())?.starts_with("text/plain");
+        let text = String::from_utf8_lossy(&self.body).trim().to_owned();
+        (is_plain && !text.is_empty()).then_some(text)
     }
 
     /// The Hub's own words, fit to be shown: nothing that could forge a line of a log or steer a
@@ -68,20 +98,26 @@ impl Refusal {
         Some(if token.is_empty() { words } else { words.replace(token, HIDDEN) })
     }
 
-    /// What the header or the JSON body says, with what the body lists beside that. A code of
+    /// What the header or the body says, with what the body lists beside that. A code of
     /// OAuth (RFC 6749) is for programs and stands for itself.
     fn said(&self) -> Option<String> {
-        let json = self.json().unwrap_or_default();
-        let code = json.get("error").and_then(serde_json::Value::as_str);
+        let json = self.details().unwrap_or_default();
+        let code = json.get("error").and_then(Value::as_str);
         if let Some(code) = code.filter(|code| OAUTH_CODES.contains(code)) {
             return Some(code.to_owned());
         }
         let header = self.header("x-error-message").filter(|words| !words.is_empty());
         let main = match (header, json.get("error").or_else(|| json.get("message"))) {
             (Some(words), _) => words.to_owned(),
-            (None, Some(serde_json::Value::String(words))) => words.clone(),
+            (None, Some(Value::String(words))) => words.clone(),
             (None, Some(list)) => texts(list).join("; "),
-            (None, None) => String::new(),
+            (None, None) => self.plain().unwrap_or_default(),
+        };
+        // What a store calls it is for those who look it up.
+        let main = match self.xml().unwrap_or_default().get("code").and_then(Value::as_str) {
+            Some(code) if main.is_empty() => code.to_owned(),
+            Some(code) if !main.contains(code) => format!("{main} ({code})"),
+            _ => main,
         };
         let details = json.get("errors").map(texts).unwrap_or_default();
         let details = details.into_iter().filter(|text| !main.contains(text.as_str()));
@@ -97,9 +133,23 @@ impl Refusal {
 }
 
 /// The texts of a list: strings, or objects that hold a message.
-fn texts(list: &serde_json::Value) -> Vec<String> {
-    let text = |item: &serde_json::Value| {
-        item.as_str().or_else(|| item.get("message")?.as_str()).map(str::to_owned)
-    };
+fn texts(list: &Value) -> Vec<String> {
+    let text =
+        |item: &Value| item.as_str().or_else(|| item.get("message")?.as_str()).map(str::to_owned);
     list.as_array().map(|list| list.iter().filter_map(text).collect()).unwrap_or_default()
+}
+
+/// The text of the first element of this name in an XML document, which is no more than that here.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let xml = xml.trim_start_matches('\u{feff}').trim_start();
+    if !xml.starts_with('<') {
+        return None;
+    }
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    let entities =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+    let text: String = text.trim().chars().take(1000).collect();
+    let text = entities.iter().fold(text, |text, (entity, sign)| text.replace(entity, sign));
+    (!text.is_empty()).then_some(text)
 }

@@ -28,7 +28,7 @@ fn words_are_one_line_without_the_token() {
     let refusal = refusal(StatusCode::FORBIDDEN, HeaderMap::new(), body, Some("Bearer hf_CANARY"));
     assert_eq!(refusal.words().as_deref(), Some("no such token:  [31m(the token)"));
     let refusal = refusal.without_token();
-    assert_eq!(refusal.json().unwrap()["error"], "no such token:\n\u{1b}[31m(the token)");
+    assert_eq!(refusal.details().unwrap()["error"], "no such token:\n\u{1b}[31m(the token)");
 }
 
 #[test]
@@ -77,6 +77,49 @@ fn answers_become_kinds() {
     ] {
         assert_eq!(kind(who, status, &[]), expected);
     }
+}
+
+#[test]
+fn a_store_is_quoted_and_what_it_refused_is_the_link() {
+    let expired = "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>Request has expired</Message>\
+                   <X-Amz-Expires>60</X-Amz-Expires><HostId>secret</HostId></Error>";
+    let azure = "\u{feff}<Error><Code>AuthenticationFailed</Code><Message>Signature &lt;x&gt;\nnot valid</Message></Error>";
+    let plain: &[_] = &[("content-type", "text/plain; charset=utf-8")];
+    let json = "{\"message\": \"Upload size exceeds the limit\"}";
+    for (status, headers, body, kind, said) in [
+        (
+            403,
+            &[][..],
+            expired,
+            ErrorKind::Forbidden,
+            "signed link: Request has expired (AccessDenied)",
+        ),
+        (401, &[], azure, ErrorKind::Forbidden, "Signature <x> not valid (AuthenticationFailed)"),
+        (404, &[], "<Error><Code>NoSuchKey</Code></Error>", ErrorKind::NotFound, "link: NoSuchKey"),
+        (400, plain, "Bad digest\n", ErrorKind::BadRequest, "link: Bad digest"),
+        (400, &[], json, ErrorKind::BadRequest, "link: Upload size exceeds the limit"),
+        (403, &[], "<html><body>Blocked</body></html>", ErrorKind::Forbidden, "403 Forbidden"),
+        (403, &[("x-error-code", "GatedRepo")], "", ErrorKind::Forbidden, "403 Forbidden"),
+        (410, &[], "", ErrorKind::Http, "410 Gone"),
+        (503, &[], "<Error><Code>SlowDown</Code></Error>", ErrorKind::Server, "failed: SlowDown"),
+    ] {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (header_name(name), HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        let url = "https://lfs.example/x?X-Amz-Signature=abc".parse().unwrap();
+        let error = refused_by_a_store(&url, &refusal(status, headers, body.as_bytes(), None));
+        assert_eq!((error.kind(), error.status()), (kind, Some(status.as_u16())), "{error}");
+        let message = error.message();
+        assert!(message.starts_with("lfs.example:443, which keeps"), "{message}");
+        assert!(message.contains(said) && !message.contains("token"), "{message}");
+        assert!(!format!("{error:?}{:?}", error.details()).contains("secret"), "{error:?}");
+    }
+    let endless = format!("<Error><Message>{}</Message></Error>", "x".repeat(50_000));
+    let refused =
+        refusal(StatusCode::BAD_REQUEST, HeaderMap::new(), endless.leak().as_bytes(), None);
+    assert_eq!(refused.words().unwrap().len(), 1000);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     names::{Commit, Revision},
     progress::Activity,
     retry,
-    transport::Request,
+    transport::{Peer, Request},
     upload::{
         answer::{self, Answer},
         body, entries,
@@ -175,6 +175,7 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
             body: None,
             timeouts: hub.timeouts,
             alone: false,
+            peer: Peer::Hub,
         };
         let lines = Lines::new(draft.clone());
         let response = body::send(&hub, request, lines, |_| ()).await?;

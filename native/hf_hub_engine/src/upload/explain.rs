@@ -9,7 +9,7 @@ use crate::{
 /// Adds to an error what was to be written and what to do about it.
 pub(super) fn refusal(session: &Session, error: Error) -> Error {
     let Target { repo, revision, .. } = &session.target;
-    let hint = hint(session, &error);
+    let hint = if error.is_from_a_store() { None } else { hint(session, &error) };
     let error = explain::repository(&session.hub, repo, revision, error);
     match hint {
         Some(hint) => {

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     blocking,
     error::{Error, ErrorKind, Result},
+    explain,
     progress::{Activity, FileProgress},
     transport::{self, Body, Response},
     upload::{
@@ -126,7 +127,9 @@ fn may_be_stale(error: &Error) -> bool {
 }
 
 fn failed(object: &Object, error: Error) -> Error {
-    let message = format!("cannot upload \"{}\": {}", object.path, error.message());
+    let next =
+        if error.is_from_a_store() && may_be_stale(&error) { explain::NEW_LINKS } else { "" };
+    let message = format!("cannot upload \"{}\": {}{next}", object.path, error.message());
     if error.kind() == ErrorKind::ChecksumMismatch { error } else { error.with_message(message) }
         .with_path(&object.path)
 }

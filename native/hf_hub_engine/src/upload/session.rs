@@ -16,7 +16,7 @@ use crate::{
     hub::{Hub, is_public},
     names::{Repo, Revision},
     progress::{Activity, Progress},
-    transport::{Request, Timeouts},
+    transport::{Peer, Request, Timeouts},
     upload::{answer, link::Link},
 };
 
@@ -147,7 +147,7 @@ impl Session {
         }
         headers.extend(link.headers.clone());
         let (url, timeouts) = (link.url.clone(), Timeouts { headers: wait, ..self.hub.timeouts });
-        Request { method, url, headers, body: None, timeouts, alone: true }
+        Request { method, url, headers, body: None, timeouts, alone: true, peer: Peer::Store }
     }
 
     /// A link that the Hub has sent, at the endpoint in use.
