@@ -169,8 +169,8 @@ defmodule HfHub.Config do
       timeout: if(opts[:timeout] != :infinity, do: opts[:timeout]),
       retries: min(opts[:retries] || 0, 1000),
       retry_delay: opts[:retry_delay],
-      http_proxy: Setting.value(:http_proxy),
-      https_proxy: Setting.value(:https_proxy),
+      http_proxy: proxy(:http_proxy),
+      https_proxy: proxy(:https_proxy),
       no_proxy: Setting.value(:no_proxy),
       ca_files: ca_files(),
       max_connections: min(Setting.value(:max_connections, opts), @max_connections),
@@ -214,6 +214,13 @@ defmodule HfHub.Config do
       %Bandwidth{ref: ref} -> ref
       bytes -> Bandwidth.new(bytes).ref
     end
+  end
+
+  # With its name, for the words of errors.
+  defp proxy(name) do
+    with {url, origin} when url != nil <- Setting.find(name),
+         do: %{url: url, source: Token.place(origin)},
+         else: (_ -> nil)
   end
 
   defp ca_files, do: Enum.flat_map(ca_places(), &files_in/1)

@@ -136,14 +136,33 @@ defmodule HfHub.NetworkTest do
       assert {:error, %Error{kind: :transport} = error} =
                get(context, id, "a.txt", endpoint: far, token: false, retries: 0)
 
-      assert error.message =~ "through the proxy http://127.0.0.1:#{port}/"
+      assert error.message =~ "through the proxy http://127.0.0.1:#{port}/ (from HTTP_PROXY)"
       refute inspect(error) =~ "CANARY"
-      System.put_env("HTTP_PROXY", "::nonsense")
+      System.put_env("HTTP_PROXY", "http://me:hf_CANARY@nonsense:nonsense")
 
       assert {:error, %Error{kind: :transport} = error} =
                get(context, id, "a.txt", endpoint: far, token: false, retries: 0)
 
-      assert Exception.message(error) =~ "proxy"
+      assert error.message =~ "invalid proxy URL in HTTP_PROXY: expected scheme://host:port"
+      refute inspect(error) =~ "CANARY"
+    end
+
+    test "is not blamed for hosts that it is not asked for", %{id: id, far: far} = context do
+      {:ok, name} = :inet.gethostname()
+      %{port: port} = nobody = %{URI.parse(far) | port: free_port(), authority: nil}
+      System.put_env("HTTP_PROXY", "http://127.0.0.1:#{free_port()}")
+      ask = [endpoint: URI.to_string(nobody), token: false, retries: 0]
+
+      for no_proxy <- ["#{name}", "#{String.upcase(to_string(name))}:1", "*", "10.0.0.0/8, .#{name}"] do
+        System.put_env("NO_PROXY", no_proxy)
+        assert {:error, %Error{kind: :transport, message: message}} = get(context, id, "a.txt", ask)
+        assert message =~ "nothing listens at #{name}:#{port}" and not (message =~ "proxy"), no_proxy
+      end
+
+      System.put_env("NO_PROXY", "192.0.2.0/24")
+      ask = Keyword.merge(ask, endpoint: "http://192.0.2.1:#{port}", etag_timeout: 200)
+      assert {:error, %Error{message: message}} = get(context, id, "a.txt", ask)
+      assert message =~ "192.0.2.1:#{port}" and not (message =~ "proxy")
     end
 
     test "may speak SOCKS, with and without a password", %{id: id, far: far} = context do
@@ -230,6 +249,28 @@ defmodule HfHub.NetworkTest do
     end
   end
 
+  describe "an endpoint that is wrong" do
+    @describetag :openssl
+
+    test "is named with its port, and with the likely mistake", context do
+      plain = URI.parse(context.endpoint).port
+      tls = context.dir |> TlsRelay.certificates(["DNS:localhost"]) |> TlsRelay.start(plain)
+      nobody = free_port()
+
+      for {endpoint, words} <- [
+            {"https://127.0.0.1:#{plain}", "127.0.0.1:#{plain} speaks plain http, not TLS"},
+            {"http://localhost:#{tls}", "localhost:#{tls} does not speak plain http"},
+            {"http://127.0.0.1:#{nobody}", "nothing listens at 127.0.0.1:#{nobody}; is the endpoint right"},
+            {"https://localhost:#{tls}", "the certificate of localhost:#{tls} is not trusted"}
+          ] do
+        # Trying again changes nothing, so it does not wait.
+        ask = [endpoint: endpoint, token: token(), retries: 1, retry_delay: 10]
+        assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask)
+        assert message =~ words
+      end
+    end
+  end
+
   describe "a private authority" do
     @describetag :openssl
 
@@ -283,7 +324,7 @@ defmodule HfHub.NetworkTest do
       System.put_env("SSL_CERT_FILE", ca)
       ask = Keyword.put(ask, :endpoint, "https://127.0.0.1:#{port}")
       assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask)
-      assert message =~ "127.0.0.1 is for another name"
+      assert message =~ "127.0.0.1:#{port} is for another name"
     end
 
     test "that holds no certificate is named", %{ask: ask, dir: dir} do
@@ -302,7 +343,7 @@ defmodule HfHub.NetworkTest do
       System.put_env("SSL_CERT_FILE", files.ca)
       assert {:ok, %{name: "reader"}} = Auth.whoami(ask.("localhost"))
       assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask.("127.0.0.1"))
-      assert message =~ "127.0.0.1 is for another name"
+      assert message =~ "127.0.0.1:#{port} is for another name"
 
       # Another certificate of the same name and key is not the one that is named.
       other = Path.join(dir, "other")

@@ -109,6 +109,7 @@ struct Facts {
     busy: bool,
     token_withheld: bool,
     from_a_store: bool,
+    unreachable: bool,
     details: Option<Arc<serde_json::Value>>,
 }
 
@@ -215,6 +216,11 @@ impl Error {
         self.0.facts.from_a_store
     }
 
+    /// Whether the connection was refused: nothing listens there.
+    pub fn is_unreachable(&self) -> bool {
+        self.0.facts.unreachable
+    }
+
     /// Whether there was a token that the refused request went without.
     pub fn is_without_token(&self) -> bool {
         self.0.facts.token_withheld
@@ -304,6 +310,13 @@ impl Error {
     #[must_use]
     pub fn busy(mut self, is_busy: bool) -> Self {
         self.0.facts.busy = is_busy;
+        self
+    }
+
+    /// Says that nothing listens where the connection was to go.
+    #[must_use]
+    pub fn unreachable(mut self) -> Self {
+        self.0.facts.unreachable = true;
         self
     }
 

@@ -6,11 +6,13 @@
 mod anchors;
 mod body;
 mod broken;
+mod proxy;
 mod pulse;
 mod refusal;
 mod setup;
 
 pub use body::{Body, Moved};
+pub use proxy::ProxySetting;
 
 use std::{
     path::PathBuf,
@@ -28,7 +30,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    transport::{pulse::Pulse, refusal::Refusal},
+    transport::{proxy::Proxies, pulse::Pulse, refusal::Refusal},
 };
 
 /// The largest body of a refusal that is looked at.
@@ -42,10 +44,10 @@ const PROXY_LOGIN: &str = "the proxy asks for a user and a password; put them in
 /// What makes one connection pool differ from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
-    /// Proxy for `http://` URLs; may carry `user:password@`.
-    pub http_proxy: Option<String>,
+    /// Proxy for `http://` URLs.
+    pub http_proxy: Option<ProxySetting>,
     /// Proxy for `https://` URLs.
-    pub https_proxy: Option<String>,
+    pub https_proxy: Option<ProxySetting>,
     /// Hosts that are reached without a proxy, as `NO_PROXY` writes them.
     pub no_proxy: Option<String>,
     /// PEM files whose certificates replace the system's roots, and when they were last
@@ -113,34 +115,6 @@ pub struct Response {
     held: Option<Bytes>,
 }
 
-impl ClientConfig {
-    fn avoids_all_proxies(&self) -> bool {
-        self.no_proxy
-            .as_deref()
-            .is_some_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
-    }
-
-    /// The proxy that `url` is asked through, for an error to name it.
-    fn proxy_for(&self, url: &Url) -> Option<&str> {
-        let proxy = if url.scheme() == "https" { &self.https_proxy } else { &self.http_proxy };
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let near = host == "localhost" || host.starts_with("127.") || host == "::1";
-        let ends = |entry: &str| {
-            let entry = entry.trim().trim_start_matches('.');
-            !entry.is_empty()
-                && host
-                    .strip_suffix(entry)
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        let avoided = near
-            || self.avoids_all_proxies()
-            || setup::without_ports(self.no_proxy.as_deref().unwrap_or_default())
-                .split(',')
-                .any(ends);
-        proxy.as_deref().filter(|_| !avoided)
-    }
-}
-
 impl Client {
     /// A pool with these proxies and certificates. Nothing is read or opened yet.
     pub fn new(config: ClientConfig) -> Self {
@@ -173,12 +147,13 @@ impl Client {
         let inner = match body::answered(exchange.send(), timeouts.headers, &moved).await {
             Some(Ok(inner)) => inner,
             Some(Err(error)) => {
-                return Err(broken::error(&url, error, self.0.config.proxy_for(&url)));
+                let proxies = Proxies::of(&self.0.config)?;
+                return Err(broken::error(&url, error, proxies.for_url(&url)));
             }
             None => {
-                let host = url.host_str().unwrap_or_default();
+                let place = broken::place(&url);
                 let message =
-                    format!("{host} did not answer within {} ms", timeouts.headers.as_millis());
+                    format!("{place} did not answer within {} ms", timeouts.headers.as_millis());
                 return Err(Error::new(ErrorKind::Timeout, message).with_url(&url));
             }
         };

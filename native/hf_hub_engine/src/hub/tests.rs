@@ -5,7 +5,7 @@ use crate::{
     api::Call,
     names::RepoType,
     testing::{self, Server, reply},
-    transport::ClientConfig,
+    transport::{ClientConfig, ProxySetting},
 };
 
 #[test]
@@ -55,7 +55,8 @@ fn only_https_and_this_machine_are_private() {
 
 /// A hub at a host of another name, which a proxy stands for.
 fn far_hub(server: &Server, allowed: &[&str]) -> Hub {
-    let proxy = ClientConfig { http_proxy: Some(server.url.clone()), ..ClientConfig::default() };
+    let proxy = ProxySetting { url: server.url.clone(), source: "HTTP_PROXY".to_owned() };
+    let proxy = ClientConfig { http_proxy: Some(proxy), ..ClientConfig::default() };
     let allowed: Vec<_> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
     Hub {
         client: Client::new(proxy),

@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use reqwest::{Certificate, NoProxy, Proxy};
+use reqwest::{Certificate, Url};
 use rustls::{
     crypto::CryptoProvider,
     pki_types::{CertificateDer, pem::PemObject},
@@ -14,7 +14,7 @@ use rustls::{
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    transport::{ClientConfig, anchors},
+    transport::{ClientConfig, anchors, proxy::Proxies},
 };
 
 /// Opens the pool.
@@ -52,36 +52,12 @@ fn builder(config: &ClientConfig, alone: bool) -> Result<reqwest::ClientBuilder>
     if let Some(timeout) = config.connect_timeout {
         builder = builder.connect_timeout(timeout);
     }
-    if config.avoids_all_proxies() {
-        return Ok(builder);
-    }
-    // This machine is never asked through another one, which would see the token.
-    let hosts = without_ports(config.no_proxy.as_deref().unwrap_or_default());
-    let no_proxy = NoProxy::from_string(&format!("{hosts},localhost,127.0.0.0/8,::1"));
-    let proxies = [(&config.http_proxy, true), (&config.https_proxy, false)];
-    for (url, plain) in proxies {
-        let Some(url) = url else { continue };
-        let proxy = if plain { Proxy::http(url) } else { Proxy::https(url) };
-        let proxy = proxy.map_err(|_| {
-            Error::new(
-                ErrorKind::Transport,
-                "the proxy URL cannot be used; expected scheme://host:port",
-            )
-        })?;
-        builder = builder.proxy(proxy.no_proxy(no_proxy.clone()));
+    let proxies = Proxies::of(config)?;
+    if !proxies.is_empty() {
+        let choose = move |url: &Url| proxies.for_url(url).map(|proxy| proxy.url.clone());
+        builder = builder.proxy(reqwest::Proxy::custom(choose));
     }
     Ok(builder)
-}
-
-/// `NO_PROXY` may name ports, which the HTTP library does not know.
-pub(super) fn without_ports(hosts: &str) -> String {
-    let host = |entry: &str| match entry.trim().rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
-            host.to_owned()
-        }
-        _ => entry.trim().to_owned(),
-    };
-    hosts.split(',').map(host).collect::<Vec<_>>().join(",")
 }
 
 /// All certificates of all files; a folder of them may also hold other files.

@@ -123,31 +123,6 @@ fn a_store_is_quoted_and_what_it_refused_is_the_link() {
 }
 
 #[test]
-fn no_proxy_may_name_ports() {
-    assert_eq!(
-        setup::without_ports("a.example:8080, 10.0.0.0/8,::1,[::1]"),
-        "a.example,10.0.0.0/8,::1,[::1]"
-    );
-    let config = ClientConfig {
-        http_proxy: Some("http://proxy:3128".to_owned()),
-        no_proxy: Some(".corp.example, other:80".to_owned()),
-        ..ClientConfig::default()
-    };
-    for (url, asked) in [
-        ("http://hub.example/x", true),
-        ("http://127.0.0.1:8000/x", false),
-        ("http://hub.corp.example/x", false),
-        ("http://xcorp.example/x", true),
-        ("http://other/x", false),
-        ("https://hub.example/x", false),
-    ] {
-        assert_eq!(config.proxy_for(&url.parse().unwrap()).is_some(), asked, "{url}");
-    }
-    assert_eq!(broken::without_password("me:secret@proxy:3128"), "http://proxy:3128/");
-    assert_eq!(broken::without_password("http://me:secret@proxy:3128"), "http://proxy:3128/");
-}
-
-#[test]
 fn pauses_are_read_in_every_form() {
     let now = httpdate::parse_http_date("Tue, 24 Nov 2026 10:00:00 GMT").unwrap();
     let wait = |name: &'static str, value: &'static str| {
