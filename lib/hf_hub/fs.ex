@@ -154,7 +154,7 @@ defmodule HfHub.FS do
   def unlock_file!(lock), do: with({:error, error} <- unlock_file(lock), do: raise(error))
 
   defp check!(repo, filename) do
-    case Nif.check_names(%{repo: repo, filename: filename}) do
+    case Nif.check_names(%{repo: repo, path: nil, filename: filename}) do
       nil -> :ok
       error -> raise ArgumentError, error.message
     end

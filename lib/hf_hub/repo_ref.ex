@@ -254,8 +254,9 @@ defmodule HfHub.RepoRef do
          "#{inspect(part, limit: 10)} cannot be a #{what}: it is no text; accepted: #{@forms}"
        )}
 
+  # The path need not be one that this machine can write; a download checks that.
   defp check_names(ref) do
-    case Nif.check_names(%{repo: to_native(ref), filename: ref.path}) do
+    case Nif.check_names(%{repo: to_native(ref), path: ref.path, filename: nil}) do
       nil -> {:ok, ref}
       fields -> {:error, hint(Error.from_native(fields), ref.repo_id)}
     end

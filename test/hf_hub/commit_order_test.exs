@@ -3,7 +3,7 @@ defmodule HfHub.CommitOrderTest do
   # names cannot be written on every machine.
   use HfHub.Case, async: true
 
-  alias HfHub.Commit
+  alias HfHub.{Commit, Error}
   alias HfHub.Commit.{Info, Operation}
 
   defp create(id, operations, more \\ []),
@@ -101,6 +101,37 @@ defmodule HfHub.CommitOrderTest do
 
       expected = for {name, n} <- Enum.with_index(@odd), into: %{}, do: {"copy#{n}", "content of #{name}"}
       assert files(context, id) == expected
+    end
+
+    test "can be listed and asked about", context do
+      id = writable(context, %{"a\nb.txt" => "1", "d\te/A:b.txt" => "2", "keep" => "k"})
+
+      assert Enum.sort(HfHub.Api.list_files!(id, write())) == [
+               ".gitattributes",
+               "a\nb.txt",
+               "d\te/A:b.txt",
+               "keep"
+             ]
+
+      assert [%{path: "d\te/A:b.txt"}] = HfHub.Api.list_repo_tree!(id, write(path_in_repo: "d\te"))
+      assert [%{path: "a\nb.txt"}] = HfHub.Api.paths_info!(id, "a\nb.txt", write())
+      assert HfHub.Repo.file_exists!(id, "a\nb.txt", write())
+      refute HfHub.Repo.file_exists!(id, "a\nc.txt", write())
+
+      for path <- ["", "../up", "a/../b", "a//b", "/a"] do
+        assert {:error, %Error{kind: :invalid_name}} = HfHub.Repo.file_exists?(id, path, write())
+      end
+
+      # What is to be written here is still checked.
+      download = [
+        repo_id: id,
+        filename: "a\nb.txt",
+        endpoint: endpoint(),
+        cache_dir: context.cache,
+        token: token()
+      ]
+
+      assert {:error, %Error{kind: :invalid_name}} = HfHub.Download.hf_hub_download(download)
     end
 
     test "are deleted by a pattern and with their folder", context do

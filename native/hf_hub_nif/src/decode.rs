@@ -20,6 +20,7 @@ use hf_hub_engine::{
     safetensors::Place,
     snapshot,
     stream::{self, Part},
+    upload::RepoPath,
 };
 use rustler::{Decoder, NifMap, NifResult, OwnedEnv, Resource, ResourceArc, Term, env::SavedTerm};
 
@@ -354,12 +355,16 @@ impl LookUpArgs {
 #[rustler(decode)]
 pub(crate) struct NameArgs {
     repo: RepoArgs,
+    /// A path in the repository that is only asked about.
+    path: Option<String>,
+    /// A file that is to be on this machine.
     filename: Option<String>,
 }
 
 impl NameArgs {
     pub(crate) fn check(&self) -> Result<()> {
         self.repo.names()?;
+        self.path.as_deref().map(RepoPath::parse).transpose()?;
         self.filename.as_deref().map(EntryPath::parse).transpose()?;
         Ok(())
     }
