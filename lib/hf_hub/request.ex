@@ -24,6 +24,7 @@ defmodule HfHub.Request do
               :body,
               :content_type,
               query: [],
+              headers: [],
               parse: false,
               secret: false
             ] ++ @limits
@@ -37,6 +38,7 @@ defmodule HfHub.Request do
           body: iodata() | nil,
           content_type: String.t() | nil,
           query: [{String.t(), String.t()}],
+          headers: [{String.t(), String.t()}],
           parse: boolean(),
           secret: boolean(),
           max_pages: pos_integer(),
@@ -65,6 +67,10 @@ defmodule HfHub.Request do
   @doc "Adds parameters: lists become repeated keys, `nil` nothing."
   @spec query(t(), keyword() | [{String.t(), term()}]) :: t()
   def query(request, params), do: %{request | query: request.query ++ pairs(params)}
+
+  @doc "Adds a header. The token, the body's type and the user agent are set by the call itself."
+  @spec put_header(t(), String.t(), String.t()) :: t()
+  def put_header(request, name, value), do: %{request | headers: request.headers ++ [{name, value}]}
 
   @doc "Gives the request a JSON body; entries that are `nil` are left out."
   @spec json(t(), map() | list()) :: t()
@@ -147,6 +153,23 @@ defmodule HfHub.Request do
   defp until(opts, deadline),
     do: Keyword.put(opts, :timeout, max(1, deadline - System.monotonic_time(:millisecond)))
 
+  @doc """
+  Returns the events of a stream (server-sent events, or a JSON value a line) as they come. Each is a map of `:id`,
+  `:event` and `:data`; the data is decoded where it is JSON. Raises `HfHub.Error`; halting it closes the connection.
+
+  A broken connection is opened again behind the last event if `:reconnect` is true, the default for GET. The stream ends
+  after `:quiet` milliseconds without an event; by default it waits for as long as the connection lives.
+  """
+  @spec events(t(), keyword()) :: Enumerable.t()
+  def events(request, opts \\ []) do
+    reconnect = Keyword.get(opts, :reconnect, request.method == :get)
+
+    Native.stream(fn ref ->
+      spec = Error.unwrap!(spec(request, nil))
+      Nif.open_events(ref, %{request: spec, reconnect: reconnect, quiet: opts[:quiet]})
+    end)
+  end
+
   @doc "Whether there is what the request asks for, as a result: the error kinds `absent` mean no."
   @spec exists({:ok, term()} | :ok | {:error, Error.t()}, [Error.kind()]) ::
           {:ok, boolean()} | {:error, Error.t()}
@@ -158,11 +181,19 @@ defmodule HfHub.Request do
   end
 
   defp send_to(request, list) do
+    with {:ok, spec} <- spec(request, list) do
+      metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
+      Telemetry.span(:request, metadata, fn -> Native.run(&Nif.request(&1, spec)) end)
+    end
+  end
+
+  defp spec(request, list) do
     with {:ok, hub} <- Config.hub(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do
       spec = %{
         hub: hub,
         method: request.method |> to_string() |> String.upcase(),
         url: url(hub.endpoint, request),
+        headers: request.headers,
         list: list,
         content_type: request.content_type,
         body: request.body && IO.iodata_to_binary(request.body),
@@ -172,8 +203,7 @@ defmodule HfHub.Request do
         repo: request.repo
       }
 
-      metadata = %{method: request.method, path: request.path, endpoint: hub.endpoint}
-      Telemetry.span(:request, metadata, fn -> Native.run(&Nif.request(&1, spec)) end)
+      {:ok, spec}
     end
   end
 

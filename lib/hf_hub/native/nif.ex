@@ -36,6 +36,7 @@ defmodule HfHub.Native.Nif do
   def download(_ref, _spec), do: not_loaded()
   def snapshot(_ref, _spec), do: not_loaded()
   def open_stream(_ref, _spec), do: not_loaded()
+  def open_events(_ref, _spec), do: not_loaded()
   def request(_ref, _spec), do: not_loaded()
   def upload(_ref, _call), do: not_loaded()
   def safetensors(_ref, _spec), do: not_loaded()

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use reqwest::{
     Method, Url,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 
 use crate::{
@@ -35,8 +35,6 @@ pub struct Call {
     pub body: Option<(HeaderValue, Bytes)>,
     /// Whether it belongs to a download, which the Hub counts.
     pub counted: bool,
-    /// The kind of answer that is asked for, where that has to be said.
-    pub accept: Option<HeaderValue>,
     /// Whether the body holds a secret.
     pub secret: bool,
     /// More headers, in place of our own of the same names; they go to the origin of `url` only.
@@ -73,7 +71,6 @@ impl Call {
             url,
             body: None,
             counted: false,
-            accept: None,
             secret: false,
             headers: HeaderMap::new(),
         }
@@ -107,6 +104,11 @@ impl Hub {
     }
 
     pub(crate) async fn exchange_once(&self, call: &Call) -> Result<Answer> {
+        self.answer(self.open(call).await?).await
+    }
+
+    /// One exchange without retries, as far as the headers of the answer.
+    pub(crate) async fn open(&self, call: &Call) -> Result<Response> {
         let mut url = call.url.clone();
         for _ in 0..=MAX_HOPS {
             if call.secret && !self.may_see_secrets(&url) {
@@ -114,14 +116,14 @@ impl Hub {
             }
             let response = self.send(self.request(call, &url)).await?;
             if !response.status().is_redirection() {
-                return self.answer(response).await;
+                return Ok(response);
             }
             let target = hub::redirect_target(&response)?;
             if self.owns(&target) || (call.is_harmless() && hub::is_public(&target)) {
                 url = target;
             } else if call.method == Method::HEAD {
                 // Whether there is such a thing is what was asked, and that is answered.
-                return self.answer(response).await;
+                return Ok(response);
             } else {
                 let host = target.host_str().unwrap_or_default();
                 let message =
@@ -137,7 +139,6 @@ impl Hub {
         if call.counted {
             headers.insert(COUNTER, HeaderValue::from_static("1"));
         }
-        headers.extend(call.accept.clone().map(|kind| (ACCEPT, kind)));
         let body = call.body.clone().map(|(kind, body)| {
             headers.insert(CONTENT_TYPE, kind);
             body.into()

@@ -16,6 +16,7 @@ pub mod progress;
 pub mod retry;
 // The network.
 pub mod api;
+pub mod events;
 pub mod flow;
 pub mod governor;
 pub mod hub;

@@ -2,7 +2,7 @@
 
 mod hub;
 
-use std::{ops::Deref, panic::AssertUnwindSafe, path::PathBuf};
+use std::{ops::Deref, panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use hf_hub_engine::{
     api::{
@@ -13,6 +13,7 @@ use hf_hub_engine::{
     card,
     download::{self, Destination, Mode},
     error::{Error, ErrorKind, Result},
+    events,
     hub::{Hub, Span},
     names::{EntryPath, Proof, Repo, Revision},
     pattern::Filter,
@@ -62,6 +63,7 @@ pub(crate) struct RequestArgs {
     method: String,
     url: String,
     content_type: Option<String>,
+    headers: Vec<(String, String)>,
     body: Option<Bytes>,
     json: Option<Json>,
     /// Whether the answer is JSON whatever its content type says.
@@ -71,6 +73,23 @@ pub(crate) struct RequestArgs {
     repo: Option<RepoArgs>,
     /// The list that a page is asked of.
     list: Option<ResourceArc<List>>,
+}
+
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct EventsArgs {
+    pub(crate) request: RequestArgs,
+    reconnect: bool,
+    /// In milliseconds.
+    quiet: Option<u64>,
+}
+
+impl EventsArgs {
+    /// The stream that is asked for.
+    pub(crate) fn spec(&self) -> Result<events::Spec> {
+        let quiet = self.quiet.map(Duration::from_millis);
+        Ok(events::Spec { call: self.request.call()?, reconnect: self.reconnect, quiet })
+    }
 }
 
 /// How far a list of pages has been read.
@@ -96,7 +115,11 @@ impl RequestArgs {
         let kind = kind.map_err(|_| wrong("content type"))?;
         let json = self.json.as_ref().map(|json| bytes::Bytes::from(json.0.clone()));
         let body = json.or_else(|| self.body.as_ref().map(|body| body.0.clone()));
+        let header =
+            |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+        let headers = self.headers.iter().map(header).collect::<Option<_>>();
         Ok(Call {
+            headers: headers.ok_or_else(|| wrong("headers"))?,
             method: self.method.parse().map_err(|_| wrong("method"))?,
             body: body.map(|body| (kind, body)),
             secret: self.secret,

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use hf_hub_engine::{
-    api::Answer, download::Report, error::Error, extract::Format,
+    api::Answer, download::Report, error::Error, events::Event, extract::Format,
     progress::Snapshot as ProgressSnapshot, snapshot::Snapshot,
 };
 use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
@@ -30,6 +31,21 @@ impl Reply {
     pub(crate) fn value(value: impl Serialize + Send + 'static) -> Self {
         Self::Value(Box::new(move |env| serial::term(env, &value)))
     }
+}
+
+/// What a stream sends for each permit.
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    Event(Event),
+}
+
+/// An event; its text as JSON, where it is.
+#[derive(NifMap)]
+#[rustler(encode)]
+struct EventTerm<'a> {
+    id: Option<String>,
+    event: Option<String>,
+    data: Term<'a>,
 }
 
 /// What a cache knows about a file.
@@ -150,6 +166,21 @@ impl Encoder for Reply {
             Self::Answer(answer, parse) => self::answer(env, answer, *parse),
             Self::Value(build) => build(env),
             Self::Done => atoms::done().encode(env),
+        }
+    }
+}
+
+impl Encoder for Piece {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Self::Bytes(bytes) => binary(env, bytes),
+            Self::Event(event) => EventTerm {
+                id: event.id.clone(),
+                event: event.name.clone(),
+                data: json::term(env, event.data.as_bytes())
+                    .unwrap_or_else(|_| binary(env, event.data.as_bytes())),
+            }
+            .encode(env),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A job: one operation on the runtime, its owner, and the messages between them.
 //!
 //! The contract: any number of `{:hf_hub, tag, {:progress, map}}`, `{:waiting, map}` and
-//! `{:chunk, binary}`, then exactly one `{:ok, value}` or `{:error, map}`, panic or not. A job dies with
+//! `{:chunk, piece}`, then exactly one `{:ok, value}` or `{:error, map}`, panic or not. A job dies with
 //! its owner. At most one progress message waits for the owner, so one that does not
 //! read its mail costs no memory.
 
@@ -29,7 +29,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{atoms, encode, encode::Reply};
+use crate::{
+    atoms, encode,
+    encode::{Piece, Reply},
+};
 
 /// Between two progress messages.
 const TICK: Duration = Duration::from_millis(100);
@@ -128,7 +131,7 @@ impl Watch {
 /// The side of a job that reads a stream: what it may send, and whether anybody still listens.
 pub(crate) struct Consumer {
     job: ResourceArc<Job>,
-    chunks: tokio::sync::mpsc::Sender<bytes::Bytes>,
+    chunks: tokio::sync::mpsc::Sender<Piece>,
 }
 
 impl Consumer {
@@ -139,7 +142,7 @@ impl Consumer {
     }
 
     /// Sends a piece as soon as the owner has asked for one.
-    pub(crate) async fn send(&mut self, chunk: bytes::Bytes) {
+    pub(crate) async fn send(&mut self, chunk: Piece) {
         if let Ok(permit) = self.job.demand.acquire().await {
             permit.forget();
             // The other end lives as long as this future.
@@ -156,7 +159,7 @@ impl Consumer {
 async fn run(
     mut mailbox: Mailbox,
     mut watch: Watch,
-    mut chunks: tokio::sync::mpsc::Receiver<bytes::Bytes>,
+    mut chunks: tokio::sync::mpsc::Receiver<Piece>,
     work: impl Future<Output = std::thread::Result<Result<Reply>>>,
 ) {
     // Not `interval`: its first tick would come at once.
@@ -203,8 +206,8 @@ impl Mailbox {
         });
     }
 
-    fn chunk(&self, chunk: &bytes::Bytes) {
-        self.send(|env| (atoms::chunk(), encode::binary(env, chunk)).encode(env));
+    fn chunk(&self, chunk: &Piece) {
+        self.send(|env| (atoms::chunk(), chunk).encode(env));
     }
 
     fn progress(&self, watch: &mut Watch, last: bool) {

@@ -22,8 +22,11 @@ mod upload_jobs;
 use hf_hub_engine::{
     bandwidth::Bandwidth,
     blocking, cache, card, download,
-    error::ErrorKind,
+    error::{Error, ErrorKind},
+    events::Events,
     explain, extract, hash, hub,
+    hub::Hub,
+    names::{Repo, Revision},
     progress::{Activity, Progress},
     safetensors, secrets, snapshot, stream,
 };
@@ -31,10 +34,10 @@ use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
 use crate::{
     decode::{
-        CardArgs, DownloadArgs, ExtractArgs, HashArgs, Limit, List, LookUpArgs, RequestArgs,
-        SafetensorsArgs, Secret, SnapshotArgs, StreamArgs,
+        CardArgs, DownloadArgs, EventsArgs, ExtractArgs, HashArgs, Limit, List, LookUpArgs,
+        RequestArgs, SafetensorsArgs, Secret, SnapshotArgs, StreamArgs,
     },
-    encode::{LookedUp, Reply, ReportTerm, SnapshotTerm},
+    encode::{LookedUp, Piece, Reply, ReportTerm, SnapshotTerm},
     job::{Job, Watch},
 };
 
@@ -87,7 +90,27 @@ fn open_stream<'a>(
         consumer.wait_for_demand().await;
         let mut file = stream::FileStream::open(hub, spec, Progress::default()).await?;
         while let Some(chunk) = file.next().await? {
-            consumer.send(chunk).await;
+            consumer.send(Piece::Bytes(chunk)).await;
+        }
+        Ok(Reply::Done)
+    })
+}
+
+/// Streams the events of an API: a `{:chunk, event}` for each permit given by `ask/2`, then `{:ok, :done}`.
+#[rustler::nif]
+fn open_events<'a>(
+    env: Env<'a>,
+    tag: Reference<'a>,
+    spec: EventsArgs,
+) -> NifResult<ResourceArc<Job>> {
+    job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
+        let progress = Progress::default();
+        let (hub, subject) = (spec.request.hub.open(&progress)?, spec.request.subject()?);
+        let words = |error| explained(&hub, subject.as_ref(), error);
+        consumer.wait_for_demand().await;
+        let mut events = Events::open(hub.clone(), spec.spec()?, progress).await.map_err(words)?;
+        while let Some(event) = events.next().await.map_err(words)? {
+            consumer.send(Piece::Event(event)).await;
         }
         Ok(Reply::Done)
     })
@@ -100,14 +123,17 @@ fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult
     job::spawn(env, tag, Watch::new(&progress, false), move |_| async move {
         let (hub, subject) = (spec.hub.open(&progress)?, spec.subject()?);
         let answer = spec.send(&hub, &progress).await;
-        let answer = match subject {
-            Some((repo, revision)) => {
-                answer.map_err(|error| explain::repository(&hub, &repo, &revision, error))?
-            }
-            None => answer.map_err(|error| explain::request(&hub, error))?,
-        };
+        let answer = answer.map_err(|error| explained(&hub, subject.as_ref(), error))?;
         Ok(Reply::Answer(answer, spec.parse))
     })
+}
+
+/// The error of a request, in the words that fit what it is about.
+fn explained(hub: &Hub, subject: Option<&(Repo, Revision)>, error: Error) -> Error {
+    match subject {
+        Some((repo, revision)) => explain::repository(hub, repo, revision, error),
+        None => explain::request(hub, error),
+    }
 }
 
 /// Reads the headers of a model's safetensors files, or of the one named; ends with `{:ok, report}`.

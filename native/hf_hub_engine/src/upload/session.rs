@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use reqwest::{
     Method, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
@@ -105,8 +105,8 @@ impl Session {
         url: Url,
         body: &impl Serialize,
     ) -> Result<T> {
-        let call = Call { accept: Some(LFS_JSON), ..post(url, LFS_JSON, body)? };
-        self.exchange(call).await
+        let headers = HeaderMap::from_iter([(ACCEPT, LFS_JSON)]);
+        self.exchange(Call { headers, ..post(url, LFS_JSON, body)? }).await
     }
 
     /// Sends JSON for its effect, with the token where the URL is the Hub's.
