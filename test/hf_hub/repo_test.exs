@@ -135,7 +135,7 @@ defmodule HfHub.RepoTest do
 
     test "waits for another that the Hub is busy creating", context do
       busy = ~s({"error": "Cannot create repo: another conflicting operation is in progress"})
-      {:ok, hub} = own_hub(context)
+      {:ok, hub} = hub_of_its_own(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", retry_delay: 10]
       rule = %{match: "/api/repos/create", times: 2, fault: %{kind: "status", code: 409, body: busy}}
       plant(rule, opts)
@@ -213,7 +213,7 @@ defmodule HfHub.RepoTest do
     end
 
     test "is not taken to be there because something else than a Hub answers", context do
-      {:ok, hub} = own_hub(context)
+      {:ok, hub} = hub_of_its_own(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own"]
       page = %{kind: "status", code: 200, body: "<html>Log in</html>"}
 
@@ -233,7 +233,7 @@ defmodule HfHub.RepoTest do
     end
 
     test "begins as a template when it is a Space", context do
-      {:ok, hub} = own_hub(context)
+      {:ok, hub} = hub_of_its_own(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", repo_type: :space]
 
       templates =
@@ -344,7 +344,7 @@ defmodule HfHub.RepoTest do
   end
 
   # Faults on routes that all tests use need a Hub of their own.
-  defp own_hub(context) do
+  defp hub_of_its_own(context) do
     {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "hub"), test_control: true)
     LocalHub.command!(hub, ["user", "add", "own", "--token", "hf_own"])
     {:ok, hub}
