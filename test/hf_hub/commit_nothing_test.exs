@@ -42,6 +42,15 @@ defmodule HfHub.CommitNothingTest do
     assert log =~ "nothing was committed"
   end
 
+  test "files that a preupload found to be ignored", context do
+    id = writable(context, %{".gitignore" => "*.log\n"})
+    {:ok, [add]} = Commit.preupload_lfs_files(id, [Operation.add("#{id}.log", {:binary, "x"})], write())
+    assert add.upload_mode == :ignored
+    {{:ok, info}, log} = logged(id, fn -> Commit.create(id, [add], write(commit_message: "m")) end)
+    refute info.committed?
+    assert log =~ ~s("#{id}.log" is left out of the commit: the repository's .gitignore excludes it)
+  end
+
   test "a file that has not changed", context do
     id = writable(context, %{".gitignore" => "*.log\n", "a.txt" => "a", "b.bin" => large(2000)})
     add = fn -> Commit.upload_file({:binary, "a"}, "a.txt", id, write()) end

@@ -37,6 +37,20 @@ defmodule HfHub.CommitOrderTest do
       assert files(context, id) == %{"d/y" => "y"}
     end
 
+    test "a file that a preupload found unchanged is deleted and added", context do
+      content = large(2000)
+      id = writable(context, %{"b.bin" => content, "c.txt" => "c"})
+      additions = [Operation.add("b.bin", {:binary, content}), Operation.add("c.txt", {:binary, "c"})]
+      assert {:ok, [b, c]} = Commit.preupload_lfs_files(id, additions, write())
+      assert {b.upload_mode, b.oid, c.upload_mode} == {:unchanged, sha256(content), :unchanged}
+      assert {:ok, %Info{committed?: false}} = create(id, [b, c])
+
+      assert {:ok, %Info{committed?: true}} =
+               create(id, [Operation.delete("b.bin"), b, Operation.delete("c.txt"), c])
+
+      assert files(context, id) == %{"b.bin" => content, "c.txt" => "c"}
+    end
+
     test "one path is written several times", context do
       id = writable(context, %{"a.txt" => "same"})
       operations = [Operation.add("a.txt", {:binary, "else"}), Operation.add("a.txt", {:binary, "same"})]

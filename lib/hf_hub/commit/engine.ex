@@ -12,7 +12,8 @@ defmodule HfHub.Commit.Engine do
   @doc "Makes one commit of the operations."
   @spec create(term(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts) do
-    operations = Enum.reject(operations!(operations), &left_out?/1)
+    {ignored, operations} = Enum.split_with(operations!(operations), &match?(%{upload_mode: :ignored}, &1))
+    Enum.each(ignored, &warn_ignored/1)
 
     with {:ok, report} <- run_operations(:create, repo_id, operations, opts), do: {:ok, info(report)}
   end
@@ -137,8 +138,11 @@ defmodule HfHub.Commit.Engine do
         )
   end
 
-  defp left_out?(operation),
-    do: match?(%Operation.Add{upload_mode: mode} when mode in [:unchanged, :ignored], operation)
+  # What a preupload found to be unchanged is judged again: other operations may touch its path.
+  defp warn_ignored(add) do
+    path = inspect(add.path_in_repo)
+    Logger.warning("#{path} is left out of the commit: the repository's .gitignore excludes it")
+  end
 
   # The files of streams have to go even when a later stream fails.
   defp changes(operations, where) do
@@ -209,6 +213,9 @@ defmodule HfHub.Commit.Engine do
     do: %{add | content: :uploaded, upload_mode: :lfs, oid: placed.oid, size: placed.size}
 
   defp placed(add, %{mode: "regular"} = placed), do: %{add | upload_mode: :regular, size: placed.size}
-  defp placed(add, %{mode: "unchanged"}), do: %{add | upload_mode: :unchanged}
+
+  defp placed(add, %{mode: "unchanged"} = placed),
+    do: %{add | upload_mode: :unchanged, oid: placed.oid, size: placed.size}
+
   defp placed(add, %{mode: "ignored"}), do: %{add | upload_mode: :ignored}
 end

@@ -83,7 +83,7 @@ pub struct Placed {
     pub place: usize,
     /// `lfs`, `regular`, `unchanged` or `ignored`.
     pub mode: &'static str,
-    /// What identifies a large file.
+    /// What identifies a large file, or one that the repository has.
     pub oid: Option<String>,
     /// Its size.
     pub size: u64,
@@ -112,7 +112,7 @@ async fn place_all(session: &Arc<Session>, operations: Vec<Operation>) -> Result
         let (mode, oid) = match outcome.fate {
             Fate::Commit(Change::Lfs { oid, .. }) => ("lfs", Some(oid.to_string())),
             Fate::Commit(_) => ("regular", None),
-            Fate::Unchanged => ("unchanged", None),
+            Fate::Unchanged(oid) => ("unchanged", Some(oid.to_string())),
             Fate::Ignored(_) => ("ignored", None),
         };
         let size = sizes.get(outcome.place).copied().unwrap_or(0);
@@ -168,7 +168,7 @@ async fn settle(
     for outcome in prepare_all(&work, additions).await? {
         match outcome.fate {
             Fate::Commit(change) => changes.push((outcome.place, Some(change))),
-            Fate::Unchanged => report.unchanged += 1,
+            Fate::Unchanged(_) => report.unchanged += 1,
             Fate::Ignored(path) => report.ignore(path),
         }
     }

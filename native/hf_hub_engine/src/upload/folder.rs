@@ -230,7 +230,7 @@ impl Committer<'_> {
     async fn run(mut self, mut outcomes: mpsc::Receiver<Outcome>) -> Result<Report> {
         while let Some(outcome) = outcomes.recv().await {
             match outcome.fate {
-                Fate::Unchanged => self.report.unchanged += 1,
+                Fate::Unchanged(_) => self.report.unchanged += 1,
                 Fate::Ignored(path) => self.report.ignore(path),
                 Fate::Commit(change) => {
                     self.batch.push(change);

@@ -42,8 +42,8 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) enum Fate {
     Commit(Change),
-    /// The repository has it already.
-    Unchanged,
+    /// The repository has this content already.
+    Unchanged(Oid),
     /// The repository's rules leave it out.
     Ignored(RepoPath),
 }
@@ -177,8 +177,10 @@ async fn regular(work: &Work, mut file: Addition, remote: Option<Oid>) -> Result
         file.known = Some(oid);
     }
     progress.skip_bytes(file.stamp.size);
-    let same = remote.is_some() && file.known == remote;
-    Ok(if same { Fate::Unchanged } else { Fate::Commit(Change::File(file)) })
+    Ok(match remote.filter(|remote| file.known == Some(*remote)) {
+        Some(oid) => Fate::Unchanged(oid),
+        None => Fate::Commit(Change::File(file)),
+    })
 }
 
 async fn large(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Identified> {
@@ -193,7 +195,7 @@ async fn large(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Ident
     };
     if remote == Some(oid) {
         work.session.progress.skip_bytes(size);
-        return Ok(Identified::Done(Outcome { place, fate: Fate::Unchanged }));
+        return Ok(Identified::Done(Outcome { place, fate: Fate::Unchanged(oid) }));
     }
     let object = Object { oid, size, path: file.path.clone() };
     Ok(Identified::Large(Box::new(Arrival { place, large: Large { object, file, sums } })))
