@@ -1,10 +1,9 @@
 defmodule HfHub.Bandwidth do
   @moduledoc """
-  Limits on the bytes a second that downloads take, changeable while they run.
+  Bandwidth limits of downloads, in bytes per second, adjustable while they run.
 
-  A limit is given to calls by their option `:max_bandwidth`; those that are given the same one
-  share it. Besides, all downloads of the VM together keep the limit `:vm`, which `config :hf_hub,
-  max_bandwidth: bytes` or `set/2` decides.
+  Pass a limit to calls as `:max_bandwidth`; calls with the same limit share it. In addition, all downloads of the VM
+  share the limit `:vm`, set by `config :hf_hub, max_bandwidth: bytes` or `set/2`.
 
       limit = HfHub.Bandwidth.new(5_000_000)
 
@@ -13,12 +12,12 @@ defmodule HfHub.Bandwidth do
           HfHub.Download.snapshot_download(repo_id: "openai-community/gpt2", max_bandwidth: limit)
         end)
 
-      # At night there is room for more.
+      # Lift the limit at night.
       HfHub.Bandwidth.set(limit, :infinity)
       Task.await(task, :infinity)
 
-  Only the content of files counts, not headers and listings. After a silence a tenth of a second's
-  bytes may come at once.
+  Only file contents count, not headers and listings. After a pause, up to a tenth of a second's worth of bytes may
+  arrive at once.
   """
 
   alias HfHub.{Config, Options}
@@ -29,11 +28,11 @@ defmodule HfHub.Bandwidth do
 
   @type t :: %__MODULE__{ref: reference()}
 
-  @typedoc "Bytes a second."
+  @typedoc "Bytes per second."
   @type limit :: pos_integer() | :infinity
 
   @doc """
-  Makes a limit of so many bytes a second.
+  Creates a limit, in bytes per second.
 
   ## Examples
 
@@ -44,8 +43,8 @@ defmodule HfHub.Bandwidth do
   def new(limit \\ :infinity), do: %__MODULE__{ref: Nif.new_bandwidth(bytes!(limit))}
 
   @doc """
-  Changes a limit, or with `:vm` the one that all downloads of this VM keep together. It counts at
-  once, for downloads under way too.
+  Changes a limit; `:vm` is the one that all downloads of this VM share. Takes effect immediately, also for downloads in
+  progress.
 
   ## Examples
 
@@ -56,7 +55,7 @@ defmodule HfHub.Bandwidth do
   @spec set(t() | :vm, limit()) :: :ok
   def set(:vm, limit) do
     bytes = bytes!(limit)
-    # So that the next call does not go back to what was configured before.
+    # Otherwise the next call would restore the configured limit.
     Config.put(:max_bandwidth, bytes)
     Nif.set_bandwidth(Nif.vm_bandwidth(), bytes)
   end
@@ -64,7 +63,7 @@ defmodule HfHub.Bandwidth do
   def set(%__MODULE__{ref: ref}, limit), do: Nif.set_bandwidth(ref, bytes!(limit))
 
   @doc """
-  Returns a limit in bytes a second, or `:infinity`.
+  Returns a limit in bytes per second, or `:infinity`.
 
   ## Examples
 
@@ -81,7 +80,7 @@ defmodule HfHub.Bandwidth do
     if Options.valid_value?(bytes, :pos_integer) do
       bytes
     else
-      raise ArgumentError, "expected a limit in bytes a second or :infinity, got: #{inspect(bytes)}"
+      raise ArgumentError, "expected a limit in bytes per second or :infinity, got: #{inspect(bytes)}"
     end
   end
 

@@ -2,10 +2,9 @@ defmodule HfHub.Extract do
   @moduledoc """
   Unpacks archives: zip, tar, tar.gz, tar.xz and single gz files.
 
-  Archives come from strangers. No entry leaves the destination, neither by its name nor through a
-  link; devices are refused; and an archive that would grow beyond a limit is stopped. The files
-  are unpacked beside the destination and moved there when all of them are right, so a failure
-  leaves nothing behind.
+  Archives are untrusted input. No entry can escape the destination, neither by its name nor through a link; device
+  files are refused; and an archive that exceeds a limit is an error. Files are unpacked beside the destination and moved
+  there once all of them are valid, so a failure leaves nothing behind.
   """
 
   alias HfHub.{Error, Native, Options}
@@ -18,20 +17,21 @@ defmodule HfHub.Extract do
   @options [
     max_size: [
       type: :pos_integer,
-      doc: "bytes all files together may have. By default 200 times the archive's size, but at least 1 GiB."
+      doc:
+        "Maximum total size of all files, in bytes. Defaults to 200 times the archive's size, but at least 1 GiB."
     ],
     max_entries: [
       type: :pos_integer,
       default: 1_000_000,
-      doc: "how many files, folders and links there may be."
+      doc: "Maximum number of files, folders and links."
     ]
   ]
 
   @doc """
   Unpacks `archive` to `destination` and returns the destination.
 
-  The destination is a folder, or a file for `.gz`. What an existing folder holds stays, except
-  for files of the same names.
+  The destination is a folder, or a file for `.gz`. Files in an existing folder are kept, except those that the archive
+  replaces.
 
   ## Options
 
@@ -61,7 +61,7 @@ defmodule HfHub.Extract do
   def extract!(archive, destination, opts \\ []), do: Error.unwrap!(extract(archive, destination, opts))
 
   @doc """
-  Returns the kind of archive by the file's name, or `nil`.
+  Returns the archive type that a file name indicates, or `nil`.
 
   ## Examples
 
@@ -79,7 +79,7 @@ defmodule HfHub.Extract do
   end
 
   @doc """
-  Returns where an archive is unpacked by default: its path without the ending.
+  Returns the default destination of an archive: its path without the extension.
 
   ## Examples
 
@@ -95,8 +95,8 @@ defmodule HfHub.Extract do
   end
 
   @doc false
-  # Where a downloaded archive is unpacked: in a plain folder beside it; in the cache beside the
-  # snapshots and never in them, for there every file is one of the repository.
+  # A downloaded archive is unpacked next to the file in a plain folder. In the cache it goes next to the snapshots,
+  # because every file in a snapshot is a file of the repository.
   def place(%{path: path}, true), do: default_extract_path(path)
 
   def place(%{path: path, commit: commit, filename: filename}, false) do

@@ -1,11 +1,11 @@
 defmodule HfHub.FS do
   @moduledoc """
-  Where things are on disk: the cache layout that all Hugging Face clients share.
+  Paths on disk: the cache layout shared by all Hugging Face clients.
 
       ~/.cache/huggingface/hub
       └── models--openai-community--gpt2
-          ├── blobs/<etag>                        the contents
-          ├── refs/main                           which commit a branch is
+          ├── blobs/<etag>                        file contents
+          ├── refs/main                           the commit of a branch
           ├── snapshots/<commit>/config.json      links to blobs
           └── trees/<commit>.json                 the listing of a commit
   """
@@ -36,10 +36,10 @@ defmodule HfHub.FS do
   end
 
   @doc """
-  Returns the path a file has in the cache, whether or not it exists.
+  Returns the path of a file in the cache, whether or not it exists.
 
-  A branch or tag is looked up in the cache's `refs`; one that is not known there stands for itself.
-  Names that would lead out of the cache raise `ArgumentError`.
+  A branch or tag is resolved by the cache's `refs`; an unknown one is used as is. Names that would lead out of the cache
+  raise `ArgumentError`.
 
   ## Examples
 
@@ -73,7 +73,7 @@ defmodule HfHub.FS do
   def cache_dir, do: Config.cache_dir()
 
   @doc """
-  Makes the cache folder if it does not exist.
+  Creates the cache folder if it does not exist.
 
   ## Examples
 
@@ -99,11 +99,11 @@ defmodule HfHub.FS do
   def ensure_cache_dir!, do: with({:error, error} <- ensure_cache_dir(), do: raise(error))
 
   @doc """
-  Waits until nobody else holds the lock of a file name, and holds it.
+  Acquires the advisory lock of a file name, waiting until it is free.
 
-  It is a lock among callers of this function, in all processes on this machine that use the same cache. It does not
-  keep anybody from downloading the file; downloads have locks of their own. It ends with the calling process or with
-  `unlock_file/1`.
+  The lock is shared by all callers of this function on this machine that use the same cache. It does not prevent
+  downloads of the file, which have locks of their own. It is released by `unlock_file/1` or when the calling process
+  exits.
 
   ## Options
 
@@ -133,7 +133,7 @@ defmodule HfHub.FS do
   def lock_file!(repo_id, filename, opts \\ []), do: Error.unwrap!(lock_file(repo_id, filename, opts))
 
   @doc """
-  Lets go of a lock of `lock_file/3`. One that is not held is an error of kind `:not_found`.
+  Releases a lock acquired by `lock_file/3`. A lock that is not held is an error of kind `:not_found`.
 
   ## Examples
 

@@ -1,6 +1,6 @@
 defmodule HfHub.Git do
   @moduledoc """
-  A repository's branches, tags and history.
+  Branches, tags and commit history of a repository.
 
       {:ok, refs} = HfHub.Git.list_refs("openai-community/gpt2")
       for branch <- refs.branches, do: branch.name
@@ -17,26 +17,32 @@ defmodule HfHub.Git do
             include_pull_requests: [
               type: :boolean,
               default: false,
-              doc: "tell the refs of pull requests, too."
+              doc: "Whether to include pull request refs."
             ]
           ] ++ Options.common()
 
   @stream [
-            formatted: [type: :boolean, default: false, doc: "tell titles and messages as HTML, too."]
+            formatted: [
+              type: :boolean,
+              default: false,
+              doc: "Whether to include titles and messages formatted as HTML."
+            ]
           ] ++ Options.repo_type() ++ Options.revision() ++ Options.common()
 
-  @commits [limit: [type: :pos_integer, doc: "at most so many. By default the whole history."]] ++ @stream
+  @commits [limit: [type: :pos_integer, doc: "Maximum number of commits to return. Defaults to all."]] ++
+             @stream
 
   @branch Options.repo_type() ++
             [
               revision: [
                 type: :string,
-                doc: "the branch, tag or commit it begins at. By default what the id names, else `\"main\"`."
+                doc:
+                  "Branch, tag or commit to start from. Defaults to the revision in the id, else `\"main\"`."
               ],
               exist_ok: [
                 type: :boolean,
                 default: false,
-                doc: "take a branch that is there already for a success, wherever it points."
+                doc: "Whether to succeed if the branch already exists, whatever commit it points to."
               ]
             ] ++ Options.common()
 
@@ -44,13 +50,13 @@ defmodule HfHub.Git do
          [
            revision: [
              type: :string,
-             doc: "the branch or commit to tag. By default what the id names, else `\"main\"`."
+             doc: "Branch or commit to tag. Defaults to the revision in the id, else `\"main\"`."
            ],
-           message: [type: :string, doc: "what the tag says."],
+           message: [type: :string, doc: "Message of the (annotated) tag."],
            exist_ok: [
              type: :boolean,
              default: false,
-             doc: "take a tag that is there already for a success, wherever it points."
+             doc: "Whether to succeed if the tag already exists, whatever commit it points to."
            ]
          ] ++ Options.common()
 
@@ -58,12 +64,15 @@ defmodule HfHub.Git do
 
   @squash Options.repo_type() ++
             [
-              branch: [type: :string, default: "main", doc: "whose history."],
-              message: [type: :string, doc: "the message of the commit that is left."]
+              branch: [type: :string, default: "main", doc: "Branch to squash."],
+              message: [
+                type: :string,
+                doc: "Message of the resulting commit. Defaults to one that names the branch."
+              ]
             ] ++ Options.common()
 
   @doc """
-  Returns the branches, tags and converts of a repository.
+  Returns the branches, tags and converted revisions of a repository.
 
   ## Options
 
@@ -86,7 +95,7 @@ defmodule HfHub.Git do
   def list_refs!(repo_id, opts \\ []), do: Error.unwrap!(list_refs(repo_id, opts))
 
   @doc """
-  Returns the commits of a revision, the newest first.
+  Returns the commits of a revision, newest first.
 
   ## Options
 
@@ -110,7 +119,7 @@ defmodule HfHub.Git do
   def list_commits!(repo_id, opts \\ []), do: Error.unwrap!(list_commits(repo_id, opts))
 
   @doc """
-  Returns the commits of a revision as a stream, the newest first. Options: those of `list_commits/2` but `:limit`.
+  Returns the commits of a revision as a lazy stream, newest first. Options: those of `list_commits/2` but `:limit`.
 
   ## Examples
 
@@ -148,12 +157,12 @@ defmodule HfHub.Git do
     end
   end
 
-  @doc "Same as `create_branch/3`, but raises `HfHub.Error` where it fails."
+  @doc "Same as `create_branch/3`, but raises `HfHub.Error` on failure."
   @spec create_branch!(term(), String.t(), keyword()) :: :ok
   def create_branch!(repo_id, branch, opts \\ []), do: Error.unwrap!(create_branch(repo_id, branch, opts))
 
   @doc """
-  Deletes a branch. What no other name leads to is lost. The Hub keeps `main`.
+  Deletes a branch. Commits that no other branch or tag reaches are lost. The Hub refuses to delete `main`.
 
   ## Options
 
@@ -168,12 +177,12 @@ defmodule HfHub.Git do
   @spec delete_branch(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
   def delete_branch(repo_id, branch, opts \\ []), do: delete("branch/:name", repo_id, branch, opts)
 
-  @doc "Same as `delete_branch/3`, but raises `HfHub.Error` where it fails."
+  @doc "Same as `delete_branch/3`, but raises `HfHub.Error` on failure."
   @spec delete_branch!(term(), String.t(), keyword()) :: :ok
   def delete_branch!(repo_id, branch, opts \\ []), do: Error.unwrap!(delete_branch(repo_id, branch, opts))
 
   @doc """
-  Tags a commit.
+  Creates a tag.
 
   ## Options
 
@@ -198,7 +207,7 @@ defmodule HfHub.Git do
     end
   end
 
-  @doc "Same as `create_tag/3`, but raises `HfHub.Error` where it fails."
+  @doc "Same as `create_tag/3`, but raises `HfHub.Error` on failure."
   @spec create_tag!(term(), String.t(), keyword()) :: :ok
   def create_tag!(repo_id, tag, opts \\ []), do: Error.unwrap!(create_tag(repo_id, tag, opts))
 
@@ -214,15 +223,15 @@ defmodule HfHub.Git do
   @spec delete_tag(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
   def delete_tag(repo_id, tag, opts \\ []), do: delete("tag/:name", repo_id, tag, opts)
 
-  @doc "Same as `delete_tag/3`, but raises `HfHub.Error` where it fails."
+  @doc "Same as `delete_tag/3`, but raises `HfHub.Error` on failure."
   @spec delete_tag!(term(), String.t(), keyword()) :: :ok
   def delete_tag!(repo_id, tag, opts \\ []), do: Error.unwrap!(delete_tag(repo_id, tag, opts))
 
   @doc """
-  Makes one commit of a branch's whole history. Nothing brings the history back.
+  Squashes the whole history of a branch into one commit. This cannot be undone.
 
-  What it is for: hundreds of commits that nobody will look at again. The branch cannot be merged with
-  others any more.
+  Useful for a branch with hundreds of commits that are no longer needed. Afterwards the branch can no longer be merged
+  with others.
 
   ## Options
 
@@ -246,7 +255,7 @@ defmodule HfHub.Git do
     end
   end
 
-  @doc "Same as `super_squash/2`, but raises `HfHub.Error` where it fails."
+  @doc "Same as `super_squash/2`, but raises `HfHub.Error` on failure."
   @spec super_squash!(term(), keyword()) :: :ok
   def super_squash!(repo_id, opts \\ []), do: Error.unwrap!(super_squash(repo_id, opts))
 
@@ -274,7 +283,7 @@ defmodule HfHub.Git do
     |> Request.about(%{ref | revision: name})
   end
 
-  # Without a name the route would be another one.
+  # An empty name would select a different route.
   defp name!(name) do
     unless is_binary(name) and String.valid?(name) and name != "" do
       raise ArgumentError, "expected the name of a branch or tag, got: #{inspect(name)}"
@@ -282,7 +291,7 @@ defmodule HfHub.Git do
   end
 
   defp unless_branch({:error, %Error{kind: :forbidden}} = refused, branch, ref, opts) do
-    # Who may not create it may still find it there.
+    # A token without write access can still find out that the branch exists.
     with true <- opts[:exist_ok],
          {:ok, refs} <- refs(ref, opts),
          true <- Enum.any?(refs.branches, &(&1.name == branch)) do

@@ -1,14 +1,14 @@
 defmodule HfHub.Progress do
   @moduledoc """
-  How far a download or an upload is.
+  Progress of a download or an upload.
 
-  Functions that take long accept `:progress`:
+  Long-running functions accept `:progress`:
 
-    * `true` shows one moving line in the terminal or in Livebook, and nothing where there is neither;
+    * `true` shows a progress line in a terminal or in Livebook, and nothing elsewhere;
     * a function of arity 1 is called with a `HfHub.Progress` in the calling process;
     * a pid receives `{:hf_hub_progress, %HfHub.Progress{}}`.
 
-  There are at most ten reports a second, and none while the last one is still being dealt with.
+  At most ten reports are sent per second, and none while the previous one is still being handled.
   The last one has the activity `:done` or `:failed`.
 
       parent = self()
@@ -22,20 +22,20 @@ defmodule HfHub.Progress do
 
   ## Fields
 
-    * `:activity` - `:resolving`, `:downloading`, `:stalled` (no byte has come for some seconds),
-      `:waiting_for_lock` (another process downloads the same file, or uploads the same folder), `:retrying`, `:rate_limited`; of
-      uploads `:hashing`, `:uploading`, `:committing` (they overlap; this is the one that moved last);
-      and at the end `:done` or `:failed`
-    * `:wait` - milliseconds left of a pause, or `nil`
-    * `:file` - the file that moved last
-    * `:bytes_done`, `:bytes_total` - the total is `nil` while a size is unknown; of uploads, what the
-      Hub has already counts as done
-    * `:bytes_resumed` - what an earlier attempt had left behind
-    * `:bytes_received` - what came over the network, or went, repeated bytes included
-    * `:bytes_hashed` - what of local files was read to learn what identifies them
-    * `:files_done`, `:files_total` - of uploads, a file is done when it is committed
-    * `:speed` - bytes a second, lately
-    * `:eta` - milliseconds to the end at that speed, or `nil`
+    * `:activity` - `:resolving`, `:downloading`, `:stalled` (no bytes received for some seconds),
+      `:waiting_for_lock` (another process downloads the same file, or uploads the same folder), `:retrying`, `:rate_limited`; for
+      uploads `:hashing`, `:uploading`, `:committing` (they overlap; the most recently active one is shown);
+      and finally `:done` or `:failed`
+    * `:wait` - remaining pause in milliseconds, or `nil`
+    * `:file` - the file that made progress most recently
+    * `:bytes_done`, `:bytes_total` - bytes; the total is `nil` while a size is unknown. For uploads, bytes the Hub
+      already has count as done
+    * `:bytes_resumed` - bytes taken over from an earlier attempt
+    * `:bytes_received` - bytes transferred over the network in either direction, including repeated ones
+    * `:bytes_hashed` - bytes of local files read to compute their hashes
+    * `:files_done`, `:files_total` - files; in an upload, a file is done once it is committed
+    * `:speed` - recent bytes per second
+    * `:eta` - estimated milliseconds until completion, or `nil`
   """
 
   require Logger
@@ -93,8 +93,8 @@ defmodule HfHub.Progress do
     [
       type: {:or, [:boolean, {:fun, 1}, :pid]},
       doc:
-        "`true` for a line in the terminal, a function of arity 1, or a pid; see `HfHub.Progress`. " <>
-          "Without it nothing is shown."
+        "`true` for a progress line in the terminal, a function of arity 1, or a pid; see `HfHub.Progress`. " <>
+          "Defaults to no progress reports."
     ]
   end
 

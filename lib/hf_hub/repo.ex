@@ -228,7 +228,7 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `delete/2`, but raises `HfHub.Error` where it fails."
+  @doc "Same as `delete/2`, but raises `HfHub.Error` on failure."
   @spec delete!(term(), keyword()) :: :ok
   def delete!(repo_id, opts \\ []), do: Error.unwrap!(delete(repo_id, opts))
 
@@ -259,7 +259,7 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `update_settings/2`, but raises `HfHub.Error` where it fails."
+  @doc "Same as `update_settings/2`, but raises `HfHub.Error` on failure."
   @spec update_settings!(term(), keyword()) :: :ok
   def update_settings!(repo_id, opts \\ []), do: Error.unwrap!(update_settings(repo_id, opts))
 

@@ -5,7 +5,7 @@ defmodule HfHub.Cache.Tables do
   alias HfHub.{Options, Progress}
 
   def cache_dir do
-    [cache_dir: [type: :path, doc: "the cache folder. By default `HfHub.Config.cache_dir/0`."]]
+    [cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."]]
   end
 
   def revision do
@@ -13,9 +13,9 @@ defmodule HfHub.Cache.Tables do
       repo_type: [
         type: {:in, [:model, :dataset, :space]},
         default: :model,
-        doc: "what an id alone stands for."
+        doc: "Type of the repository, where the id does not say it."
       ],
-      revision: [type: :string, doc: "branch, tag or commit. By default `\"main\"`."]
+      revision: [type: :string, doc: "Branch, tag or commit. Defaults to `\"main\"`."]
     ] ++ endpoint() ++ cache_dir()
   end
 
@@ -32,15 +32,15 @@ defmodule HfHub.Cache.Tables do
 
   def look_up do
     [
-      repo_id: [type: :any, required: true, doc: "the repository, in any form that `HfHub.Download` takes."],
-      filename: [type: :string, required: true, doc: "the file, as named in the repository."]
+      repo_id: [type: :any, required: true, doc: "Repository, in any form that `HfHub.Download` accepts."],
+      filename: [type: :string, required: true, doc: "Path of the file in the repository."]
     ] ++ revision()
   end
 
   def deletion, do: dry_run() ++ force() ++ endpoint() ++ cache_dir()
 
   def clear do
-    [repo_id: [type: :any, doc: "the repository. By default all of them."], repo_type: revision()[:repo_type]] ++
+    [repo_id: [type: :any, doc: "Repository to clear. Defaults to all."], repo_type: revision()[:repo_type]] ++
       force() ++ endpoint() ++ cache_dir()
   end
 
@@ -50,16 +50,16 @@ defmodule HfHub.Cache.Tables do
         type: :non_neg_integer,
         default: 3600,
         doc:
-          "seconds for which leftovers and revisions without a branch must have been left alone; another client " <>
-            "may be about to use younger ones."
+          "Minimum age, in seconds, of leftovers and unreferenced revisions to remove; another client may still be " <>
+            "using younger ones."
       ]
     ] ++ dry_run() ++ cache_dir()
   end
 
   def evict_lru do
     [
-      target_size: [type: :non_neg_integer, doc: "the most bytes the cache may have afterwards."],
-      max_age: [type: :non_neg_integer, doc: "the most seconds a revision may have been unused."]
+      target_size: [type: :non_neg_integer, doc: "Maximum size of the cache afterwards, in bytes."],
+      max_age: [type: :non_neg_integer, doc: "Maximum time since the last use of a revision, in seconds."]
     ] ++ cache_dir()
   end
 
@@ -67,18 +67,24 @@ defmodule HfHub.Cache.Tables do
 
   def integrity do
     [
-      repo_id: [type: :any, doc: "one repository, in any form that `HfHub.Download` takes. By default all."],
+      repo_id: [
+        type: :any,
+        doc: "Repository to check, in any form that `HfHub.Download` accepts. Defaults to all."
+      ],
       repo_type: revision()[:repo_type],
-      revision: [type: :string, doc: "one branch, tag or commit of it. By default all that are cached."],
+      revision: [type: :string, doc: "Branch, tag or commit to check. Defaults to all cached revisions."],
       listings: [
         type: :boolean,
         default: false,
         doc:
-          "ask the Hub for the listings that are not kept, so that files which are absent or not the Hub's " <>
-            "can be told."
+          "Whether to request listings that are not cached from the Hub, to detect missing files and files that are not " <>
+            "in the repository."
       ],
-      repair: [type: :boolean, default: false, doc: "download again what is corrupt or missing."],
-      max_workers: [type: :pos_integer, doc: "how many files at a time. By default one for each processor."],
+      repair: [type: :boolean, default: false, doc: "Whether to download corrupt and missing files again."],
+      max_workers: [
+        type: :pos_integer,
+        doc: "Maximum number of files to check at a time. Defaults to the number of processors."
+      ],
       progress: Progress.option()
     ] ++ cache_dir() ++ Options.common()
   end
@@ -90,8 +96,8 @@ defmodule HfHub.Cache.Tables do
       targets: [
         type: {:list, :string},
         doc:
-          "what to export: `\"model/openai-community/gpt2\"`, `\"openai-community/gpt2\"`, " <>
-            "`\"hf://datasets/org/name\"`, the address of a page, or a commit. By default everything."
+          "Repositories and revisions to export: `\"model/openai-community/gpt2\"`, `\"openai-community/gpt2\"`, " <>
+            "`\"hf://datasets/org/name\"`, a page URL, or a commit. Defaults to everything."
       ]
     ] ++ endpoint() ++ move()
   end
@@ -104,22 +110,28 @@ defmodule HfHub.Cache.Tables do
         type: {:in, [:auto, :hard_link, :reflink, :copy]},
         default: :auto,
         doc:
-          "`:reflink` shares blocks until one side is written to, where the file system can; `:hard_link` shares " <>
-            "the file itself, so who writes to it writes to the cache; `:auto` is a reflink or else a copy."
+          "`:reflink` shares blocks until either side is written to, where the file system supports it; `:hard_link` " <>
+            "shares the file itself, so writing to it changes the cache; `:auto` is a reflink, or else a copy."
       ],
       overwrite: [
         type: :boolean,
         default: false,
-        doc: "fill a folder that is not empty, replacing files of the same names."
+        doc: "Whether to write into a folder that is not empty, replacing files with the same names."
       ]
     ] ++ revision()
   end
 
   defp dry_run do
-    [dry_run: [type: :boolean, default: false, doc: "remove nothing, only tell what would be."]]
+    [dry_run: [type: :boolean, default: false, doc: "Whether to only report what would be removed."]]
   end
 
   defp force do
-    [force: [type: :boolean, default: false, doc: "remove also what is pinned. Never what is leased."]]
+    [
+      force: [
+        type: :boolean,
+        default: false,
+        doc: "Whether to also remove pinned revisions. Leased ones are always kept."
+      ]
+    ]
   end
 end
