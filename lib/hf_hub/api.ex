@@ -1,13 +1,12 @@
 defmodule HfHub.Api do
   @moduledoc """
-  Reading what the Hub knows about repositories.
+  Information about models, datasets and Spaces: metadata, lists, files and tags.
 
       {:ok, info} = HfHub.Api.model_info("openai-community/gpt2")
       info.downloads
 
-  Repositories are named in any form that `HfHub.Download` takes. Functions that list return up to
-  `:limit` items; their `stream_` twins are lazy, ask for a page when it is needed, and raise
-  `HfHub.Error`.
+  A repository can be given in any form that `HfHub.Download` accepts. Functions that list return up to `:limit` items;
+  their `stream_` twins are lazy, request pages as needed, and raise `HfHub.Error`.
   """
 
   alias HfHub.Api.{DatasetInfo, Files, ModelInfo, Search, SpaceInfo, Tables, TreeEntry}
@@ -17,7 +16,7 @@ defmodule HfHub.Api do
   @type tags :: %{String.t() => [%{String.t() => term()}]}
 
   @doc """
-  Returns what the Hub says about a model.
+  Returns the metadata of a model.
 
   ## Options
 
@@ -38,7 +37,7 @@ defmodule HfHub.Api do
   def model_info!(repo_id, opts \\ []), do: Error.unwrap!(model_info(repo_id, opts))
 
   @doc """
-  Returns what the Hub says about a dataset.
+  Returns the metadata of a dataset.
 
   ## Options
 
@@ -58,7 +57,7 @@ defmodule HfHub.Api do
   def dataset_info!(repo_id, opts \\ []), do: Error.unwrap!(dataset_info(repo_id, opts))
 
   @doc """
-  Returns what the Hub says about a Space.
+  Returns the metadata of a Space.
 
   ## Options
 
@@ -78,7 +77,7 @@ defmodule HfHub.Api do
   def space_info!(repo_id, opts \\ []), do: Error.unwrap!(space_info(repo_id, opts))
 
   @doc """
-  Returns models.
+  Lists models that match filters.
 
   ## Options
 
@@ -97,7 +96,7 @@ defmodule HfHub.Api do
   def list_models!(opts \\ []), do: Error.unwrap!(list_models(opts))
 
   @doc """
-  Returns models as a stream that asks for pages when they are needed. Options: those of `list_models/1` but `:limit`.
+  Returns models as a lazy stream that requests pages as needed. Options: those of `list_models/1` but `:limit`.
 
   ## Examples
 
@@ -108,7 +107,7 @@ defmodule HfHub.Api do
   def stream_models(opts \\ []), do: Search.stream(:models, opts)
 
   @doc """
-  Returns datasets.
+  Lists datasets that match filters.
 
   ## Options
 
@@ -127,7 +126,7 @@ defmodule HfHub.Api do
   def list_datasets!(opts \\ []), do: Error.unwrap!(list_datasets(opts))
 
   @doc """
-  Returns datasets as a stream. Options: those of `list_datasets/1` but `:limit`.
+  Returns datasets as a lazy stream. Options: those of `list_datasets/1` but `:limit`.
 
   ## Examples
 
@@ -138,7 +137,7 @@ defmodule HfHub.Api do
   def stream_datasets(opts \\ []), do: Search.stream(:datasets, opts)
 
   @doc """
-  Returns Spaces.
+  Lists Spaces that match filters.
 
   ## Options
 
@@ -157,7 +156,7 @@ defmodule HfHub.Api do
   def list_spaces!(opts \\ []), do: Error.unwrap!(list_spaces(opts))
 
   @doc """
-  Returns Spaces as a stream. Options: those of `list_spaces/1` but `:limit`.
+  Returns Spaces as a lazy stream. Options: those of `list_spaces/1` but `:limit`.
 
   ## Examples
 
@@ -187,7 +186,7 @@ defmodule HfHub.Api do
   def list_repo_tree!(repo_id, opts \\ []), do: Error.unwrap!(list_repo_tree(repo_id, opts))
 
   @doc """
-  Returns the files and folders of a repository as a stream. Options: those of `list_repo_tree/2` but `:limit`.
+  Returns the files and folders of a repository as a lazy stream. Options: those of `list_repo_tree/2` but `:limit`.
 
   ## Examples
 
@@ -217,7 +216,7 @@ defmodule HfHub.Api do
   def list_files!(repo_id, opts \\ []), do: Error.unwrap!(list_files(repo_id, opts))
 
   @doc """
-  Returns the paths of all files of a repository as a stream. Options: those of `list_files/2` but `:limit`.
+  Returns the paths of all files of a repository as a lazy stream. Options: those of `list_files/2` but `:limit`.
 
   ## Examples
 
@@ -228,7 +227,7 @@ defmodule HfHub.Api do
   def stream_files(repo_id, opts \\ []), do: Files.stream_paths(repo_id, opts)
 
   @doc """
-  Returns what the Hub says about some paths of a repository. Paths that do not exist are left out.
+  Returns information about the given paths of a repository. Paths that do not exist are omitted.
 
   ## Options
 
@@ -248,8 +247,8 @@ defmodule HfHub.Api do
   def paths_info!(repo_id, paths, opts \\ []), do: Error.unwrap!(paths_info(repo_id, paths, opts))
 
   @doc """
-  Returns the tags that models have, by their sorts such as `"library"` and `"language"`: maps with
-  `"id"`, `"label"` and `"type"`.
+  Returns all tags of models, grouped by type such as `"library"` and `"language"`: maps with `"id"`, `"label"` and
+  `"type"`.
 
   ## Options
 
@@ -269,7 +268,7 @@ defmodule HfHub.Api do
   def model_tags!(opts \\ []), do: Error.unwrap!(model_tags(opts))
 
   @doc """
-  Returns the tags that datasets have, by their sorts such as `"task_categories"`. Options: those of `model_tags/1`.
+  Returns all tags of datasets, grouped by type such as `"task_categories"`. Options: those of `model_tags/1`.
 
   ## Examples
 
@@ -286,8 +285,8 @@ defmodule HfHub.Api do
   @doc """
   Returns the names of a dataset's configurations, also called subsets.
 
-  They come from the first of these that knows any: the card, `dataset_infos.json`, the dataset
-  viewer, the names of the files.
+  They are read from the first of these sources that has any: the card, `dataset_infos.json`, the dataset viewer, the
+  file names.
 
   ## Options
 
@@ -307,8 +306,7 @@ defmodule HfHub.Api do
   def dataset_configs!(repo_id, opts \\ []), do: Error.unwrap!(dataset_configs(repo_id, opts))
 
   @doc """
-  Returns the names of the splits of a dataset's configuration. They come from where
-  `dataset_configs/2` has its names from.
+  Returns the names of the splits of a dataset's configuration, from the same sources as `dataset_configs/2`.
 
   ## Options
 
@@ -335,7 +333,7 @@ defmodule HfHub.Api do
   defp info(repo_id, repo_type, opts, decode) do
     if opts[:expand] && (opts[:files_metadata] || opts[:security_status]) do
       raise ArgumentError,
-            "option :expand excludes :files_metadata and :security_status: it says what to tell"
+            "`:expand` cannot be combined with `:files_metadata` or `:security_status`"
     end
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [only: repo_type] ++ opts),

@@ -1,6 +1,6 @@
 defmodule HfHub.Papers do
   @moduledoc """
-  Papers that the Hub knows: found by words, or as the papers of a day.
+  Papers on the Hub: search, details and the daily papers.
 
       {:ok, paper} = HfHub.Papers.info("1706.03762")
       paper.title
@@ -9,23 +9,26 @@ defmodule HfHub.Papers do
   alias HfHub.{Error, Options, Request}
   alias HfHub.Papers.Paper
 
-  @stream [query: [type: :string, doc: "words to look for."]] ++ Options.common()
+  @stream [query: [type: :string, doc: "Words to search for."]] ++ Options.common()
 
-  @list [limit: [type: :pos_integer, doc: "at most so many."]] ++ @stream
+  @list [limit: [type: :pos_integer, doc: "Maximum number of papers to return."]] ++ @stream
 
   @daily [
-           limit: [type: :pos_integer, doc: "at most so many; the Hub's own default is 50."],
-           sort: [type: {:in, [:published_at, :trending]}, doc: "the newest first, or what moves most."],
-           date: [type: :string, doc: "a day such as `\"2025-10-29\"`. By default the newest ones."],
-           week: [type: :string, doc: "a week such as `\"2025-W09\"`."],
-           month: [type: :string, doc: "a month such as `\"2025-02\"`."],
-           submitter: [type: :string, doc: "only those that this user submitted."]
+           limit: [type: :pos_integer, doc: "Maximum number of papers to return; the Hub defaults to 50."],
+           sort: [
+             type: {:in, [:published_at, :trending]},
+             doc: "`:published_at` (newest first) or `:trending`."
+           ],
+           date: [type: :string, doc: "Day, such as `\"2025-10-29\"`. Defaults to the most recent papers."],
+           week: [type: :string, doc: "Week, such as `\"2025-W09\"`."],
+           month: [type: :string, doc: "Month, such as `\"2025-02\"`."],
+           submitter: [type: :string, doc: "User who submitted the paper."]
          ] ++ Options.common()
 
-  @page [page: [type: :non_neg_integer, doc: "the page, from 0."]]
+  @page [page: [type: :non_neg_integer, doc: "Page number, starting at 0."]]
 
   @doc """
-  Returns what the Hub says about a paper, by its arXiv id.
+  Returns the details of a paper, by its arXiv id.
 
   ## Options
 
@@ -70,7 +73,7 @@ defmodule HfHub.Papers do
   def read!(id, opts \\ []), do: Error.unwrap!(read(id, opts))
 
   @doc """
-  Returns papers that have some words, the best first.
+  Searches papers, best match first.
 
   ## Options
 
@@ -92,7 +95,7 @@ defmodule HfHub.Papers do
   def list!(opts \\ []), do: Error.unwrap!(list(opts))
 
   @doc """
-  Returns papers that have some words as a stream. Options: those of `list/1` but `:limit`.
+  Searches papers and returns a lazy stream. Options: those of `list/1` but `:limit`.
 
   ## Examples
 
@@ -103,7 +106,7 @@ defmodule HfHub.Papers do
   def stream(opts \\ []), do: Request.stream(search(Options.validate!(opts, @stream)), &Paper.from_json/1)
 
   @doc """
-  Returns the daily papers of a day, week or month: one page of them.
+  Returns one page of the daily papers of a day, week or month.
 
   ## Options
 
@@ -125,8 +128,8 @@ defmodule HfHub.Papers do
   def list_daily!(opts \\ []), do: Error.unwrap!(list_daily(opts))
 
   @doc """
-  Returns the daily papers as a stream over all pages. Options: those of `list_daily/1` but `:page`;
-  `:limit` is what a page has.
+  Returns the daily papers as a lazy stream over all pages. Options: those of `list_daily/1` but `:page`;
+  `:limit` is the page size.
 
   ## Examples
 
@@ -137,7 +140,7 @@ defmodule HfHub.Papers do
   def stream_daily(opts \\ []) do
     opts = Options.validate!(opts, @daily)
 
-    # There is no link to the next page; an empty one is the last.
+    # These pages have no Link header; an empty page is the last one.
     Stream.iterate(0, &(&1 + 1))
     |> Stream.map(
       &(daily(opts, &1)
@@ -161,12 +164,15 @@ defmodule HfHub.Papers do
     )
   end
 
-  # A dot or a slash too many would be another route.
+  # An id of dots or with a slash would select a different route.
   defp id(id) do
     if is_binary(id) and id =~ ~r/\A[\w.\-]*\w[\w.\-]*\z/,
       do: {:ok, id},
       else:
         {:error,
-         Error.new(:invalid_name, "#{inspect(id, printable_limit: 100)} is no arXiv id such as 1706.03762")}
+         Error.new(
+           :invalid_name,
+           "#{inspect(id, printable_limit: 100)} is not an arXiv id such as 1706.03762"
+         )}
   end
 end

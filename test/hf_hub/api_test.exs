@@ -48,7 +48,7 @@ defmodule HfHub.ApiTest do
       assert_raise Error, ~r/not found/, fn -> Api.model_info!("org/none", ask(context)) end
       assert_raise ArgumentError, ~r/Did you mean :revision/, fn -> Api.model_info(id, revison: "x") end
 
-      assert_raise ArgumentError, ~r/:expand excludes/, fn ->
+      assert_raise ArgumentError, ~r/:expand` cannot be combined/, fn ->
         Api.model_info(id, expand: ["sha"], files_metadata: true)
       end
 

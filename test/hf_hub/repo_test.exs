@@ -188,7 +188,7 @@ defmodule HfHub.RepoTest do
 
     test "takes only options that make sense", context do
       for {opts, words} <- [
-            {[private: true, visibility: :public], ~r/not both/},
+            {[private: true, visibility: :public], ~r/mutually exclusive/},
             {[visibility: :protected], ~r/only a Space/},
             {[space_hardware: "t4-small"], ~r/for Spaces/},
             {[repo_type: :space], ~r/needs :space_sdk/},

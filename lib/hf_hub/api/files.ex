@@ -1,11 +1,11 @@
 defmodule HfHub.Api.Files do
-  # What is in a repository: trees, and what the Hub knows about single paths.
+  # Trees and paths of a repository.
   @moduledoc false
 
   alias HfHub.Api.{Tables, TreeEntry}
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
 
-  # As many as the Hub takes at a time.
+  # Limit of the Hub for one request.
   @paths_at_once 500
 
   @doc "Returns up to `:limit` entries of a tree."
@@ -17,7 +17,7 @@ defmodule HfHub.Api.Files do
          do: Request.list(request, opts[:limit], &TreeEntry.from_json/1)
   end
 
-  @doc "Returns a tree as a stream."
+  @doc "Returns a tree as a lazy stream."
   @spec stream_tree(term(), keyword()) :: Enumerable.t()
   def stream_tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.tree()))
@@ -33,7 +33,7 @@ defmodule HfHub.Api.Files do
          do: Request.list(request, opts[:limit], &path/1, &files/1)
   end
 
-  @doc "Returns the paths of files as a stream."
+  @doc "Returns the paths of files as a lazy stream."
   @spec stream_paths(term(), keyword()) :: Enumerable.t()
   def stream_paths(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.files()))
@@ -41,7 +41,7 @@ defmodule HfHub.Api.Files do
     Request.stream(Error.unwrap!(request), &path/1, &files/1)
   end
 
-  @doc "Returns what there is of some paths."
+  @doc "Returns information about the given paths."
   @spec info(term(), String.t() | [String.t()], keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
   def info(repo_id, paths, opts) do
     opts = Options.validate!(opts, Tables.paths())

@@ -45,7 +45,7 @@ defmodule HfHub.Api.Search do
 
   defp check!(opts) do
     if opts[:expand] && Enum.any?([:full, :config, :card_data], &opts[&1]) do
-      raise ArgumentError, "option :expand excludes :full, :config and :card_data: it says what to tell"
+      raise ArgumentError, "`:expand` cannot be combined with `:full`, `:config` or `:card_data`"
     end
 
     # Without the card nobody knows what was emitted.

@@ -24,7 +24,14 @@ defmodule HfHub.Api.Tables do
   @doc "Returns the options of `HfHub.Api.model_info/2`."
   @spec model_info() :: Options.table()
   def model_info do
-    facts = [security_status: [type: :boolean, default: false, doc: "tell what the scanners found, too."]]
+    facts = [
+      security_status: [
+        type: :boolean,
+        default: false,
+        doc: "Whether to include the results of security scans."
+      ]
+    ]
+
     facts ++ files_metadata() ++ expand(:models, ":files_metadata or :security_status") ++ at_revision()
   end
 
@@ -41,26 +48,32 @@ defmodule HfHub.Api.Tables do
   def models do
     [
       filter: filter(),
-      trained_dataset: [type: @one_or_many, doc: "datasets that it was trained on, such as `\"squad\"`."],
+      trained_dataset: [type: @one_or_many, doc: "Datasets the model was trained on, such as `\"squad\"`."],
       author: author(),
-      apps: [type: @one_or_many, doc: "local apps that can run it, such as `\"ollama\"`."],
+      apps: [type: @one_or_many, doc: "Local apps that can run the model, such as `\"ollama\"`."],
       gated: gated(),
-      inference: [type: {:in, [:warm]}, doc: "only those that inference providers serve now."],
-      inference_provider: [type: @one_or_many, doc: "served by these providers, or `\"all\"` for any."],
-      pipeline_tag: [type: :string, doc: "the task, such as `\"text-generation\"`."],
-      num_parameters: [type: :string, doc: "a range such as `\"min:6B,max:128B\"`."],
+      inference: [
+        type: {:in, [:warm]},
+        doc: "`:warm` returns only models that inference providers serve now."
+      ],
+      inference_provider: [
+        type: @one_or_many,
+        doc: "Inference providers that serve the model, or `\"all\"` for any."
+      ],
+      pipeline_tag: [type: :string, doc: "Task, such as `\"text-generation\"`."],
+      num_parameters: [type: :string, doc: "Range of parameter counts, such as `\"min:6B,max:128B\"`."],
       search: search(),
       emissions_thresholds: [
         type: {:tuple, [:number, :number]},
         doc:
-          "the least and the most grams of CO₂ that its training may have emitted, as its card says. " <>
-            "Looked at here, in each of those that the Hub finds."
+          "Minimum and maximum CO₂ emissions of the training, in grams, according to the model card. " <>
+            "Applied on the client, to each model that the Hub returns."
       ],
       sort: sort([:created_at, :downloads, :last_modified, :likes, :trending_score]),
       limit: limit(),
       full: full(),
-      config: [type: :boolean, default: false, doc: "tell the configuration, too."],
-      card_data: [type: :boolean, default: false, doc: "tell the card's metadata, too."]
+      config: [type: :boolean, default: false, doc: "Whether to include the configuration."],
+      card_data: [type: :boolean, default: false, doc: "Whether to include the metadata of the card."]
     ] ++ expand(:models, ":full, :config or :card_data") ++ Options.common()
   end
 
@@ -69,19 +82,19 @@ defmodule HfHub.Api.Tables do
   def datasets do
     [
       filter: filter(),
-      language_creators: facet("how the language came about, such as `\"crowdsourced\"`"),
-      language: facet("such as `\"en\"`"),
-      multilinguality: facet("such as `\"monolingual\"`"),
-      size_categories: facet("such as `\"10K<n<100K\"`"),
-      task_categories: facet("such as `\"question-answering\"`"),
-      task_ids: facet("such as `\"extractive-qa\"`"),
+      language_creators: facet("Origin of the language data", "crowdsourced"),
+      language: facet("Language", "en"),
+      multilinguality: facet("Multilinguality", "monolingual"),
+      size_categories: facet("Size category", "10K<n<100K"),
+      task_categories: facet("Task category", "question-answering"),
+      task_ids: facet("Task", "extractive-qa"),
       benchmark: [
         type: {:or, [{:in, [true]}, :string]},
-        doc: "only benchmarks: `\"official\"` or `true` for those of the Hub's own list."
+        doc: "Returns only benchmarks; `\"official\"` or `true` for those the Hub lists as official."
       ],
       author: author(),
       gated: gated(),
-      dataset_name: [type: :string, doc: "words in the name."],
+      dataset_name: [type: :string, doc: "Words in the name."],
       search: search(),
       sort: sort([:created_at, :downloads, :last_modified, :likes, :trending_score]),
       limit: limit()
@@ -97,9 +110,13 @@ defmodule HfHub.Api.Tables do
       search: search(),
       sort: sort([:created_at, :last_modified, :likes, :trending_score]),
       limit: limit(),
-      linked: [type: :boolean, default: false, doc: "only those that use a model or a dataset."],
-      datasets: [type: @one_or_many, doc: "that use one of these datasets."],
-      models: [type: @one_or_many, doc: "that use one of these models."]
+      linked: [
+        type: :boolean,
+        default: false,
+        doc: "Returns only Spaces that are linked to a model or a dataset."
+      ],
+      datasets: [type: @one_or_many, doc: "Datasets, one of which the Space uses."],
+      models: [type: @one_or_many, doc: "Models, one of which the Space uses."]
     ] ++ expand(:spaces, ":full") ++ [full: full()] ++ Options.common()
   end
 
@@ -108,11 +125,11 @@ defmodule HfHub.Api.Tables do
   def tree do
     [
       path_in_repo: path_in_repo(),
-      recursive: [type: :boolean, default: false, doc: "also what is in folders."],
+      recursive: [type: :boolean, default: false, doc: "Whether to include the contents of folders."],
       expand: [
         type: :boolean,
         default: false,
-        doc: "tell the last commit and the security status of each, too; slower."
+        doc: "Whether to include the last commit and the security status of each entry; slower."
       ],
       limit: limit()
     ] ++ Options.repo_type() ++ at_revision()
@@ -135,7 +152,7 @@ defmodule HfHub.Api.Tables do
   def splits do
     config = [
       type: :string,
-      doc: "the configuration. By default `\"default\"` if there is one, else the first."
+      doc: "Configuration. Defaults to `\"default\"` if it exists, else the first."
     ]
 
     [config: config] ++ at_revision()
@@ -152,24 +169,26 @@ defmodule HfHub.Api.Tables do
       files_metadata: [
         type: :boolean,
         default: false,
-        doc: "tell size, git id and LFS facts of every file, too."
+        doc: "Whether to include the size, git id and LFS metadata of every file."
       ]
     ]
   end
 
   defp expand(types, without) do
     known = Enum.map_join(@expand[types], ", ", &"`#{&1}`")
-    doc = "only these facts, by the Hub's names: #{known}. Not together with #{without}."
+    doc = "Properties to return, by the names of the Hub: #{known}. Mutually exclusive with #{without}."
     [expand: [type: {:list, :string}, doc: doc]]
   end
 
-  defp filter, do: [type: @one_or_many, doc: "tags that all of them have."]
-  defp author, do: [type: :string, doc: "the user or organization."]
-  defp search, do: [type: :string, doc: "words in the name."]
-  defp gated, do: [type: :boolean, doc: "only gated ones, or only others."]
-  defp full, do: [type: :boolean, default: false, doc: "tell most facts of each."]
-  defp limit, do: [type: :pos_integer, doc: "at most so many. By default all there are."]
-  defp sort(keys), do: [type: {:in, keys}, doc: "what the list is ordered by, the largest or newest first."]
-  defp path_in_repo, do: [type: :string, doc: "only what is below this folder."]
-  defp facet(doc), do: [type: @one_or_many, doc: "a tag of that sort or several, #{doc}."]
+  defp filter, do: [type: @one_or_many, doc: "Tags to filter by; results have all of them."]
+  defp author, do: [type: :string, doc: "User or organization that owns the repository."]
+  defp search, do: [type: :string, doc: "Words in the name."]
+  defp gated, do: [type: :boolean, doc: "`true` returns only gated repositories, `false` only others."]
+  defp full, do: [type: :boolean, default: false, doc: "Whether to include most properties of each."]
+  defp limit, do: [type: :pos_integer, doc: "Maximum number of results. Defaults to all."]
+  defp sort(keys), do: [type: {:in, keys}, doc: "Property to sort by, in descending order."]
+  defp path_in_repo, do: [type: :string, doc: "Folder to list. Defaults to the whole repository."]
+
+  defp facet(what, example),
+    do: [type: @one_or_many, doc: "#{what} to filter by, one or several, such as `\"#{example}\"`."]
 end

@@ -8,28 +8,31 @@ defmodule HfHub.Repo.Settings do
   @visibility [
     private: [
       type: :boolean,
-      doc: "whether only its owners see it. By default what the owner's settings say. Not with `:visibility`."
+      doc:
+        "Whether the repository is private. Defaults to the namespace's default visibility. " <>
+          "Mutually exclusive with `:visibility`."
     ],
     visibility: [
       type: {:in, [:public, :private, :protected]},
-      doc: "the same in a word; `:protected` is for Spaces, whose app is public while the files are not."
+      doc:
+        "Visibility of the repository. `:protected` is for Spaces: the app is public, the files are private."
     ]
   ]
 
-  @entries "a map of names and values, or a list of maps with `:key`, `:value` and maybe `:description`"
+  @entries "a map of names and values, or a list of maps with `:key`, `:value` and optionally `:description`"
 
   @space [
-    space_hardware: [type: :string, doc: "what a Space runs on, such as `\"t4-small\"`."],
+    space_hardware: [type: :string, doc: "Hardware of the Space, such as `\"t4-small\"`."],
     space_sleep_time: [
       type: {:or, [:pos_integer, {:in, [:never]}]},
-      doc: "after how many idle seconds a Space on paid hardware is put to sleep."
+      doc: "Idle time after which a Space on paid hardware is put to sleep, in seconds."
     ],
-    space_secrets: [type: :any, doc: "a Space's secrets: #{@entries}."],
-    space_variables: [type: :any, doc: "a Space's public environment variables, in the same form."],
+    space_secrets: [type: :any, doc: "Secrets of the Space: #{@entries}."],
+    space_variables: [type: :any, doc: "Public environment variables of the Space, in the same form."],
     space_volumes: [
       type: :any,
       doc:
-        "what a Space mounts: a list of maps with `:source` and `:mount_path`, and maybe `:type` (`:model` by " <>
+        "Volumes to mount: a list of maps with `:source`, `:mount_path` and optionally `:type` (`:model` by " <>
           "default, `:dataset`, `:space`, `:bucket`), `:revision`, `:read_only` and `:path`."
     ]
   ]
@@ -37,7 +40,8 @@ defmodule HfHub.Repo.Settings do
   @resource_group [
     resource_group_id: [
       type: :string,
-      doc: "the group of an Enterprise organization whose members may reach it: 24 hex digits."
+      doc:
+        "Id of the resource group of an Enterprise organization that may access the repository: 24 hex digits."
     ]
   ]
 
@@ -46,19 +50,22 @@ defmodule HfHub.Repo.Settings do
               exist_ok: [
                 type: :boolean,
                 default: false,
-                doc: "take a repository that is there already for a success. Its settings stay what they are."
+                doc: "Whether to succeed if the repository already exists. Its settings are not changed."
               ]
             ] ++
             @resource_group ++
             [
-              region: [type: {:in, [:us, :eu]}, doc: "where its content is kept; for Team plans and above."],
+              region: [
+                type: {:in, [:us, :eu]},
+                doc: "Region in which the files are stored; requires a Team plan or above."
+              ],
               space_sdk: [
                 type: {:in, [:gradio, :streamlit, :docker, :static]},
-                doc: "what a Space is made with; required for a Space without `:space_template`."
+                doc: "SDK of the Space; required for a Space without `:space_template`."
               ],
               space_template: [
                 type: :string,
-                doc: "the name or id of an official template that a new Space begins as."
+                doc: "Name or id of the official template to create the Space from."
               ]
             ] ++ @space
 
@@ -69,15 +76,18 @@ defmodule HfHub.Repo.Settings do
               gated: [
                 type: {:in, [:auto, :manual, false]},
                 doc:
-                  "whether readers must ask for access, and who grants it: everybody gets it (`:auto`), the owner " <>
-                    "decides (`:manual`), or nobody has to ask (`false`)."
+                  "Whether access must be requested: `:auto` grants every request, `:manual` lets the owner decide, " <>
+                    "`false` removes the gate."
               ],
               gated_notifications_mode: [
                 type: {:in, [:bulk, :"real-time"]},
-                doc: "how often the owner is told who asked for access."
+                doc: "How often the owner is notified of access requests: `:bulk` or `:\"real-time\"`."
               ],
-              gated_notifications_email: [type: :string, doc: "where that is sent."],
-              discussions_disabled: [type: :boolean, doc: "whether discussions and pull requests are closed."]
+              gated_notifications_email: [type: :string, doc: "Email address for these notifications."],
+              discussions_disabled: [
+                type: :boolean,
+                doc: "Whether discussions and pull requests are disabled."
+              ]
             ]
 
   @spec create() :: Options.table()
@@ -133,7 +143,7 @@ defmodule HfHub.Repo.Settings do
   def visibility!(opts, repo_type) do
     case {opts[:private], opts[:visibility]} do
       {private, word} when private != nil and word != nil ->
-        raise ArgumentError, "pass :private or :visibility, not both"
+        raise ArgumentError, "`:private` and `:visibility` are mutually exclusive"
 
       {nil, :protected} when repo_type != :space ->
         raise ArgumentError, "only a Space can be :protected; pass visibility: :public or :private"
