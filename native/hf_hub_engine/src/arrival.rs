@@ -17,7 +17,6 @@ use crate::{
     error::{Error, ErrorKind, Result},
     hub::Hub,
     metadata::{Content, FileMetadata},
-    names::Proof,
     progress::{Activity, Progress},
     transfer::{Outcome, Publish, Transfer},
 };
@@ -75,7 +74,7 @@ impl Arrival<'_> {
         let url = self.hub.file_url(&self.spec.repo, &self.spec.revision, &self.spec.path);
         let pinned = self.spec.revision.as_commit();
         // Without a proof at the end, bytes of unknown origin cannot be trusted.
-        let mut resume = self.may_resume() && self.metadata.etag.proof() != Proof::None;
+        let mut resume = self.may_resume() && self.metadata.etag.is_proof();
         let mut robberies = 0;
         loop {
             let file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
@@ -83,6 +82,7 @@ impl Arrival<'_> {
                 hub: self.hub,
                 url: &url,
                 pinned: pinned.as_ref(),
+                listed: self.spec.known.is_some() && !self.spec.ask,
                 metadata: self.metadata,
                 slot: self.slot.clone(),
                 resume,

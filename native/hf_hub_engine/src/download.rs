@@ -2,13 +2,13 @@
 //!
 //! This file decides; [`crate::transfer`] moves bytes, [`crate::cache`] knows the disk.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, path::PathBuf, sync::Arc};
 
 use crate::{
     arrival::{self, Arrival},
     blocking,
     cache::{
-        copy_beside, in_folder,
+        self, copy_beside, in_folder,
         layout::{CacheDir, LocalDir, RepoDir},
         lock,
         partial::{Slot, Verified},
@@ -18,10 +18,15 @@ use crate::{
     flights::{Flights, Key},
     hub::{self, Hub, Span},
     local,
-    metadata::{self, Content, FileMetadata, Located},
-    names::{Commit, EntryPath, Proof, Repo, Revision},
+    metadata::{self, Content, FileMetadata, Given, Located},
+    names::{Checksum, Commit, EntryPath, Proof, Repo, Revision},
     progress::Progress,
 };
+
+mod report;
+
+pub use report::Report;
+pub(crate) use report::{Arrived, fresh_report};
 
 /// How often a file may change on the Hub while it is being downloaded.
 const CHANGES: u32 = 3;
@@ -41,6 +46,8 @@ pub struct Spec {
     pub mode: Mode,
     /// What the file is, where a listing has told already.
     pub known: Option<FileMetadata>,
+    /// Whether the file's own headers are asked for all the same, since they contradict the listing.
+    pub ask: bool,
     /// A SHA-256 the content must have besides what the Hub announces.
     pub sha256: Option<String>,
     /// Of which contents earlier attempts have left something, where one look at the
@@ -73,46 +80,9 @@ pub struct Mode {
     pub symlinks: bool,
 }
 
-/// What was, or would be, done.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Where the file is.
-    pub path: PathBuf,
-    /// As named in the repository.
-    pub filename: EntryPath,
-    /// The commit it belongs to, where known.
-    pub commit: Option<Commit>,
-    /// Its size in bytes, where known.
-    pub size: Option<u64>,
-    /// Whether it was here already.
-    pub cached: bool,
-    /// Whether a dry run would have downloaded it.
-    pub will_download: bool,
-    /// The content's SHA-256, where this very call has proved it.
-    pub sha256: Option<String>,
-    /// Why the Hub could not be asked, where a copy had to do instead.
-    pub stale: Option<String>,
-}
-
-impl Report {
-    /// The report on a file that is here already.
-    pub(crate) fn here(
-        path: PathBuf,
-        filename: &EntryPath,
-        commit: Option<Commit>,
-        size: Option<u64>,
-    ) -> Self {
-        let filename = filename.clone();
-        Self {
-            path,
-            filename,
-            commit,
-            size,
-            cached: true,
-            will_download: false,
-            sha256: None,
-            stale: None,
-        }
+impl Spec {
+    fn may_not_ask(&self, hub: &Hub) -> bool {
+        self.mode.local_files_only || hub.offline
     }
 }
 
@@ -126,17 +96,36 @@ pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> 
 
 /// As [`run`], for callers that count and time for themselves.
 pub(crate) async fn download(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
+    let report = attempts(hub, spec, progress).await?;
+    match check_sha256(spec, &report).await {
+        Ok(()) => Ok(report),
+        // The copy may be damaged: fetched once more, the file may be what is expected.
+        Err(error) if !report.cached || report.stale.is_some() || spec.may_not_ask(hub) => {
+            Err(error)
+        }
+        Err(_) => {
+            let again = Spec { mode: Mode { force: true, ..spec.mode }, ..spec.clone() };
+            let report = attempts(hub, &again, progress).await?;
+            check_sha256(spec, &report).await?;
+            Ok(report)
+        }
+    }
+}
+
+async fn attempts(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
+    let mut spec = Cow::Borrowed(spec);
     for _ in 0..CHANGES {
         let report = match &spec.destination {
-            Destination::Cache(cache) => to_cache(hub, spec, cache, progress).await?,
+            Destination::Cache(cache) => to_cache(hub, &spec, cache, progress).await?,
             Destination::Folder(folder, cache) => {
-                local::to_folder(hub, spec, folder, cache, progress).await?
+                local::to_folder(hub, &spec, folder, cache, progress).await?
             }
         };
         if let Some(report) = report {
-            check_sha256(spec, &report).await?;
             return Ok(report);
         }
+        // A listing would say the same again.
+        spec.to_mut().ask = true;
     }
     let message =
         format!("the file kept changing on the Hub while it was downloaded ({CHANGES} times)");
@@ -157,9 +146,10 @@ async fn to_cache(
         let (repo, spec) = (repo.clone(), spec.clone());
         blocking::run(move || find_cached(&repo, &spec)).await
     };
-    if let Some(report) = cached.as_ref().filter(|_| spec.revision.as_commit().is_some()) {
+    if let Some((report, _)) = cached.as_ref().filter(|(_, proved)| *proved) {
         return Ok(Some(found(report.clone(), spec, progress)));
     }
+    let cached = cached.map(|(report, _)| report);
     let (metadata, content) = match look_up(hub, spec, cached.is_some(), progress).await {
         Ok(located) => located,
         Err(error) => {
@@ -249,24 +239,28 @@ pub(crate) async fn look_up(
     has_copy: bool,
     progress: &Progress,
 ) -> Result<(FileMetadata, Option<Content>)> {
-    if let Some(known) = &spec.known {
+    if let Some(known) = spec.known.as_ref().filter(|_| !spec.ask) {
         return Ok((known.clone(), None));
     }
-    if spec.mode.local_files_only || hub.offline {
+    if spec.may_not_ask(hub) {
         return Err(hub::offline());
     }
     let url = hub.file_url(&spec.repo, &spec.revision, &spec.path);
     let pinned = spec.revision.as_commit();
     let hub = if has_copy { Hub { retry: hub.retry.once(), ..hub.clone() } } else { hub.clone() };
-    let located = hub
-        .retrying(progress, || metadata::locate(&hub, &url, Span::default(), pinned.as_ref(), None))
-        .await?;
-    let Located { metadata, content } = located;
+    let given = Given { pinned: pinned.as_ref(), known: None };
+    let located =
+        hub.retrying(progress, || metadata::locate(&hub, &url, Span::default(), given)).await?;
+    let Located { mut metadata, content, .. } = located;
+    if let Some(known) = &spec.known {
+        metadata.etag = metadata.etag.or(known.etag.checksums().iter().cloned());
+    }
     Ok((metadata, Some(content)))
 }
 
-/// The copy that an earlier download left, by the last known commit of the revision.
-fn find_cached(repo: &RepoDir, spec: &Spec) -> Option<Report> {
+/// The copy that an earlier download left, by the last known commit of the revision; and whether it needs no
+/// request: the file of a commit never changes, and this content has agreed with a checksum.
+fn find_cached(repo: &RepoDir, spec: &Spec) -> Option<(Report, bool)> {
     if spec.mode.force {
         return None;
     }
@@ -276,33 +270,14 @@ fn find_cached(repo: &RepoDir, spec: &Spec) -> Option<Report> {
     } else {
         repo.find_to_use(&commit, &spec.path)
     };
-    path.map(|path| cached_report(spec, commit, path))
+    let path = path?;
+    let proved = spec.revision.as_commit().is_some() && cache::is_proved(&path);
+    Some((cached_report(spec, commit, path), proved))
 }
 
 fn cached_report(spec: &Spec, commit: Commit, path: PathBuf) -> Report {
     let size = std::fs::metadata(&path).ok().map(|metadata| metadata.len());
     Report::here(path, &spec.path, Some(commit), size)
-}
-
-/// The report on a file that has just arrived.
-pub(crate) fn fresh_report(
-    filename: &EntryPath,
-    metadata: &FileMetadata,
-    path: PathBuf,
-    size: u64,
-) -> Report {
-    let sha256 = (metadata.etag.proof() == Proof::Sha256).then(|| metadata.etag.to_string());
-    let commit = Some(metadata.commit.clone());
-    Report {
-        path,
-        filename: filename.clone(),
-        commit,
-        size: Some(size),
-        cached: false,
-        will_download: false,
-        sha256,
-        stale: None,
-    }
 }
 
 fn found(report: Report, spec: &Spec, progress: &Progress) -> Report {
@@ -343,7 +318,9 @@ async fn fall_back(
 
 fn plan(spec: &Spec, repo: &RepoDir, metadata: &FileMetadata) -> Report {
     let path = repo.pointer(&metadata.commit, &spec.path);
-    let cached = path.is_file() || repo.has_blob(&metadata.etag, metadata.size);
+    let FileMetadata { commit, etag, size } = metadata;
+    let cached =
+        repo.find_content(commit, &spec.path, etag, *size).is_some() || repo.has_blob(etag, *size);
     let report = Report::here(path, &spec.path, Some(metadata.commit.clone()), metadata.size);
     Report { cached, will_download: spec.mode.force || !cached, ..report }
 }
@@ -430,11 +407,11 @@ async fn fetch(
     let publish = {
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
         move |verified: Verified| {
-            let size = verified.size();
+            let content = Arrived::from(&verified);
             verified.publish(&repo.blob(&metadata.etag))?;
             let path =
                 repo.link(&metadata.commit, &spec.path, &metadata.etag, spec.mode.symlinks, true)?;
-            Ok(fresh_report(&spec.path, &metadata, path, size))
+            Ok(fresh_report(&spec.path, &metadata, path, &content))
         }
     };
     let arrival =
@@ -448,7 +425,7 @@ fn link_if_here(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<
     if spec.mode.force {
         return Ok(None);
     }
-    let path = match repo.find(commit, &spec.path) {
+    let path = match repo.find_content(commit, &spec.path, etag, *size) {
         Some(path) => path,
         None if repo.has_blob(etag, *size) => {
             repo.link(commit, &spec.path, etag, spec.mode.symlinks, false)?
@@ -460,10 +437,13 @@ fn link_if_here(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<
 
 /// What the Hub announces is known before the first byte; a wrong file is not even fetched.
 pub(crate) fn check_announced(spec: &Spec, metadata: &FileMetadata) -> Result<()> {
-    metadata.check_size()?;
-    match &spec.sha256 {
-        Some(expected) if metadata.etag.proof() == Proof::Sha256 => {
-            same_sha256(metadata.etag.as_str(), expected)
+    metadata::check_size(metadata.size)?;
+    let Some(expected) = &spec.sha256 else { return Ok(()) };
+    let announced = metadata.etag.checksums().iter().filter(|sum| sum.proof() == Proof::Sha256);
+    let mut announced = announced.map(Checksum::hex);
+    match announced.next() {
+        Some(first) if announced.all(|other| !other.eq_ignore_ascii_case(expected)) => {
+            same_sha256(first, expected)
         }
         _ => Ok(()),
     }

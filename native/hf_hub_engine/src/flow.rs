@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::bandwidth::Bandwidth;
+use crate::{
+    bandwidth::Bandwidth,
+    error::{Error, ErrorKind, Result},
+};
 
 /// The limits of one call; clones share them.
 #[derive(Clone, Debug)]
@@ -21,6 +24,9 @@ pub struct Flow {
     pub parallel_from: u64,
     /// The smallest part of a file that gets a request of its own, in bytes.
     pub smallest_part: u64,
+    /// The largest content of unannounced length, in bytes. It may be small content that was compressed on the
+    /// way, and then it has no natural end.
+    pub unannounced: u64,
 }
 
 impl Flow {
@@ -34,6 +40,7 @@ impl Flow {
             in_memory: 256 << 10,
             parallel_from: 16 << 20,
             smallest_part: 4 << 20,
+            unannounced: 1 << 30,
         }
     }
 
@@ -45,6 +52,18 @@ impl Flow {
     /// Leave for one more connection, if the call has one left.
     pub(crate) fn one_more(&self) -> Option<OwnedSemaphorePermit> {
         self.more.clone().try_acquire_owned().ok()
+    }
+
+    /// Refuses content of unannounced length of which more than the limit has come.
+    pub(crate) fn check_unannounced(&self, bytes: u64) -> Result<()> {
+        if bytes <= self.unannounced {
+            return Ok(());
+        }
+        let message = format!(
+            "more than {} bytes came and the server announced no length; content without a length is limited to that",
+            self.unannounced
+        );
+        Err(Error::new(ErrorKind::InvalidResponse, message))
     }
 
     /// Waits until `bytes` may have passed.

@@ -7,38 +7,49 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, Result},
-    names::Proof,
+    names::{Checksum, Etag, Proof},
 };
 
-/// A hash of the kind an etag names.
+/// A hash in the making.
 #[derive(Clone)]
 pub enum Hasher {
-    /// SHA-256 of the content.
+    /// SHA-256, of the content or of a git object.
     Sha256(Sha256),
-    /// SHA-1 of `blob <length>\0` and the content.
-    GitSha1(Sha1),
+    /// SHA-1, of the content or of a git object.
+    Sha1(Sha1),
+}
+
+/// Whether a file has the content that an etag announces.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A checksum agrees.
+    Right(Checksum),
+    /// None does; the hash of the first one's kind.
+    Wrong(String),
+    /// There is no checksum.
+    Unknown,
 }
 
 impl Hasher {
-    /// The hasher that can check `proof`. A git object id begins with the
+    /// The hasher for checksums of this kind. A git object id begins with the
     /// length, so without one there is none until the file is complete.
     pub fn new(proof: Proof, size: Option<u64>) -> Option<Self> {
-        match (proof, size) {
-            (Proof::Sha256, _) => Some(Self::Sha256(Sha256::new())),
-            (Proof::GitSha1, Some(size)) => {
-                let mut sha1 = Sha1::new();
-                sha1.update(format!("blob {size}\0"));
-                Some(Self::GitSha1(sha1))
-            }
-            (Proof::GitSha1, None) | (Proof::None, _) => None,
+        let mut hasher = match proof {
+            Proof::Sha256 | Proof::GitSha256 => Self::Sha256(Sha256::new()),
+            Proof::Sha1 | Proof::GitSha1 => Self::Sha1(Sha1::new()),
+            Proof::None => return None,
+        };
+        if matches!(proof, Proof::GitSha1 | Proof::GitSha256) {
+            hasher.update(format!("blob {}\0", size?).as_bytes());
         }
+        Some(hasher)
     }
 
     /// Takes in more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
-            Self::GitSha1(hasher) => hasher.update(bytes),
+            Self::Sha1(hasher) => hasher.update(bytes),
         }
     }
 
@@ -46,12 +57,12 @@ impl Hasher {
     pub fn finish(self) -> String {
         match self {
             Self::Sha256(hasher) => hex(&hasher.finalize()),
-            Self::GitSha1(hasher) => hex(&hasher.finalize()),
+            Self::Sha1(hasher) => hex(&hasher.finalize()),
         }
     }
 }
 
-/// Hashes a whole file; `None` where the etag proves nothing.
+/// Hashes a whole file; `None` where there is nothing to compare with.
 pub fn file(path: &Path, proof: Proof) -> Result<Option<String>> {
     let wrap = |source| Error::io("read", path, source);
     let mut file = File::open(path).map_err(wrap)?;
@@ -64,6 +75,22 @@ pub fn file(path: &Path, proof: Proof) -> Result<Option<String>> {
             n => hasher.update(&buffer[..n]),
         }
     }
+}
+
+/// Compares a file with the checksums of its etag. `first` is its hash of the first one's kind, where it is known.
+pub fn prove(path: &Path, etag: &Etag, first: Option<String>) -> Result<Verdict> {
+    let (mut known, mut wrong) = (first, None);
+    for sum in etag.checksums() {
+        let actual = match known.take() {
+            Some(actual) => actual,
+            None => file(path, sum.proof())?.unwrap_or_default(),
+        };
+        if actual == sum.hex() {
+            return Ok(Verdict::Right(sum.clone()));
+        }
+        wrong.get_or_insert(actual);
+    }
+    Ok(wrong.map_or(Verdict::Unknown, Verdict::Wrong))
 }
 
 /// Lower-case hex.

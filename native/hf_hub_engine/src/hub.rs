@@ -5,11 +5,12 @@
 
 use std::{fmt, future::Future, time::Duration};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use reqwest::{
     Method, Url,
     header::{
-        ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RANGE, USER_AGENT,
+        ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE,
+        USER_AGENT,
     },
 };
 
@@ -25,6 +26,9 @@ use crate::{
 
 /// RFC 3986 unreserved characters stay; everything else, `/` included, is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Bytes that no URL has; all others stay, `%` included.
+const RAW: &AsciiSet = &percent_encoding::CONTROLS.add(b' ');
 
 /// The origins of the public Hub. Redirects and links that name them are followed, without the token where another
 /// endpoint is used.
@@ -184,12 +188,17 @@ impl Hub {
 
     /// One GET without retries. The token goes along only to the endpoint's origin.
     pub async fn get(&self, url: Url, span: Span) -> Result<Response> {
+        self.fetch(Method::GET, url, span).await
+    }
+
+    /// One GET or HEAD of a file, without retries.
+    pub(crate) async fn fetch(&self, method: Method, url: Url, span: Span) -> Result<Response> {
         let mut headers = self.headers(&url);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(COUNTER, HeaderValue::from_static("1"));
         headers.extend(span.header().map(|range| (RANGE, range)));
         self.send(Request {
-            method: Method::GET,
+            method,
             peer: self.peer(&url),
             url,
             headers,
@@ -327,8 +336,10 @@ pub async fn pause(progress: &Progress, error: &Error, wait: Duration) {
 
 /// Where a 3xx answer points.
 pub fn redirect_target(response: &Response) -> Result<Url> {
-    let here = response.url();
-    target_of(here, response.header("location"))
+    // Some servers send a path as it is, in UTF-8 or an older encoding: a URL has it percent-encoded.
+    let location = response.headers().get(LOCATION);
+    let location = location.map(|value| percent_encode(value.as_bytes(), RAW).to_string());
+    target_of(response.url(), location.as_deref())
 }
 
 fn target_of(here: &Url, location: Option<&str>) -> Result<Url> {

@@ -11,6 +11,7 @@
 pub mod bandwidth;
 pub mod blocking;
 pub mod error;
+pub mod etag;
 pub mod names;
 pub mod progress;
 pub mod retry;

@@ -1,11 +1,11 @@
 //! A file into a plain folder, with the bookkeeping that the reference keeps there.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufRead, BufReader},
+    fs,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};
@@ -21,16 +21,19 @@ use crate::{
         partial::{Slot, Verified},
         write_atomically,
     },
-    download::{self, Report, Spec},
+    download::{self, Arrived, Report, Spec},
     error::{Error, ErrorKind, Result},
     explain,
     flights::Key,
     hash,
     hub::Hub,
     metadata::{Content, FileMetadata},
-    names::{Commit, EntryPath},
+    names::{Commit, EntryPath, Etag},
     progress::Progress,
 };
+
+/// More bytes than any sidecar has.
+const LONGEST_RECORD: u64 = 64 << 10;
 
 /// `None` when the file has changed on the Hub meanwhile.
 pub(crate) async fn to_folder(
@@ -44,7 +47,8 @@ pub(crate) async fn to_folder(
         let (folder, spec) = (folder.clone(), spec.clone());
         blocking::run(move || Here::look(&folder, &spec)).await
     };
-    if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit)) {
+    let size = spec.known.as_ref().and_then(|known| known.size);
+    if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit, size)) {
         return Ok(Some(here.report(spec, Some(commit), progress)));
     }
     let (metadata, content) = match download::look_up(hub, spec, here.exists, progress).await {
@@ -100,11 +104,11 @@ async fn fetch(
     let publish = {
         let (spec, metadata) = (spec.clone(), metadata.clone());
         move |verified: Verified| {
-            let (path, size) = (folder.file(&spec.path), verified.size());
+            let (path, content) = (folder.file(&spec.path), Arrived::from(&verified));
             create_parent(&path)?;
             verified.publish(&path)?;
             remember(&folder, &spec.path, &metadata)?;
-            Ok(download::fresh_report(&spec.path, &metadata, path, size))
+            Ok(download::fresh_report(&spec.path, &metadata, path, &content))
         }
     };
     let arrival = Arrival { hub: &hub, spec: &spec, metadata: &metadata, slot, lock };
@@ -115,25 +119,37 @@ async fn fetch(
 struct Here {
     path: PathBuf,
     exists: bool,
+    size: u64,
     record: Option<Record>,
 }
 
 /// The sidecar of a file: which content it was when it arrived.
 struct Record {
     commit: String,
-    etag: String,
+    /// `None` for a text that is none.
+    etag: Option<Etag>,
 }
 
 impl Here {
     fn look(folder: &LocalDir, spec: &Spec) -> Self {
         let path = folder.file(&spec.path);
         let exists = !spec.mode.force && path.is_file();
+        let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
         let record = if exists { read_record(folder, &spec.path) } else { None };
-        Self { path, exists, record }
+        Self { path, exists, size, record }
     }
 
-    fn is_of(&self, commit: &Commit) -> bool {
-        self.record.as_ref().is_some_and(|record| record.commit == commit.as_str())
+    /// Whether it needs no request: content that has agreed with a checksum, of a commit that never changes.
+    fn is_of(&self, commit: &Commit, size: Option<u64>) -> bool {
+        self.has_size(size)
+            && self.record.as_ref().is_some_and(|record| {
+                record.commit.eq_ignore_ascii_case(commit.as_str())
+                    && record.etag.as_ref().is_some_and(Etag::is_proof)
+            })
+    }
+
+    fn has_size(&self, size: Option<u64>) -> bool {
+        self.exists && size.is_none_or(|size| size == self.size)
     }
 
     fn report(&self, spec: &Spec, commit: Option<Commit>, progress: &Progress) -> Report {
@@ -146,10 +162,17 @@ impl Here {
     }
 
     fn plan(&self, spec: &Spec, metadata: &FileMetadata) -> Report {
-        let same = self.record.as_ref().is_some_and(|record| record.etag == metadata.etag.as_str());
+        let same = self.has_size(metadata.size)
+            && self.record.as_ref().is_some_and(|record| record.is_of(metadata));
         let commit = Some(metadata.commit.clone());
         let report = Report::here(self.path.clone(), &spec.path, commit, metadata.size);
         Report { cached: same, will_download: !same, ..report }
+    }
+}
+
+impl Record {
+    fn is_of(&self, metadata: &FileMetadata) -> bool {
+        self.etag.as_ref() == Some(&metadata.etag)
     }
 }
 
@@ -165,16 +188,20 @@ fn settle_without_network(
         return Ok(false);
     }
     mark(folder)?;
-    let path = folder.file(&spec.path);
-    let same = path.is_file()
-        && match read_record(folder, &spec.path) {
-            Some(record) => record.etag == metadata.etag.as_str(),
+    let here = Here::look(folder, spec);
+    let path = here.path.clone();
+    let same = here.has_size(metadata.size)
+        && match &here.record {
+            Some(record) => record.is_of(metadata),
             None => {
-                hash::file(&path, metadata.etag.proof())?.as_deref() == Some(metadata.etag.as_str())
+                matches!(hash::prove(&path, &metadata.etag, None)?, hash::Verdict::Right(_))
             }
         };
     if !same {
-        let Some(copy) = repo.find(&metadata.commit, &spec.path) else { return Ok(false) };
+        let FileMetadata { commit, etag, size } = metadata;
+        let Some(copy) = repo.find_content(commit, &spec.path, etag, *size) else {
+            return Ok(false);
+        };
         create_parent(&path)?;
         // As a partial among ours: what a crash leaves is found there and cleared away.
         let slot = slot(folder, &spec.path, metadata);
@@ -213,26 +240,35 @@ fn remember(folder: &LocalDir, path: &EntryPath, metadata: &FileMetadata) -> Res
     write_atomically(&folder.metadata(path), record.as_bytes())
 }
 
-/// The sidecar, unless the file was changed after it was written. An unreadable one is removed.
+/// The sidecar, unless the file was changed after it was written. An unreadable one is removed, as the reference
+/// does; whatever that reads is read here, too.
 fn read_record(folder: &LocalDir, path: &EntryPath) -> Option<Record> {
     let sidecar = folder.metadata(path);
-    let file = File::open(&sidecar).ok()?;
-    let mut lines = BufReader::new(file).lines().map_while(io::Result::ok);
-    let parsed =
-        (|| Some((lines.next()?, lines.next()?, lines.next()?.trim().parse::<f64>().ok()?)))();
-    let Some((commit, etag, time)) = parsed else {
+    let mut bytes = Vec::new();
+    cache::open_regular(&sidecar).ok()?.take(LONGEST_RECORD).read_to_end(&mut bytes).ok()?;
+    let Some((record, written)) = std::str::from_utf8(&bytes).ok().and_then(parse_record) else {
         let _ = fs::remove_file(&sidecar);
         return None;
     };
-    let written = Duration::try_from_secs_f64(time).ok()?;
-    let changed =
-        fs::metadata(folder.file(path)).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let changed = fs::metadata(folder.file(path)).ok()?.modified().ok()?;
+    let changed = changed.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
     // A second of slack: not every file system keeps fractions.
-    (changed <= written + Duration::from_secs(1))
-        .then(|| Record { commit: commit.trim().to_owned(), etag: etag.trim().to_owned() })
+    (changed - 1.0 <= written).then_some(record)
+}
+
+/// Commit, etag and time of writing, each on a line of its own, whatever ends it.
+fn parse_record(text: &str) -> Option<(Record, f64)> {
+    let text = cache::plain(text).replace("\r\n", "\n").replace('\r', "\n");
+    let mut lines = text.split('\n').map(str::trim);
+    let (commit, etag, time) = (lines.next()?, lines.next()?, lines.next()?);
+    let record = Record { commit: commit.to_owned(), etag: Etag::parse(etag).ok() };
+    Some((record, time.parse().ok()?))
 }
 
 fn create_parent(path: &Path) -> Result<()> {
     let Some(parent) = path.parent() else { return Ok(()) };
     fs::create_dir_all(parent).map_err(|source| Error::io("create the folder", parent, source))
 }
+
+#[cfg(test)]
+mod tests;

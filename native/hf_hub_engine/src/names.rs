@@ -8,6 +8,8 @@ use std::{fmt, str::FromStr};
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub use crate::etag::{Checksum, Etag, Proof};
+
 /// What kind of repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RepoType {
@@ -101,23 +103,34 @@ impl fmt::Display for Repo {
     }
 }
 
-/// A commit: 40 lower-case hex digits.
+/// A commit: the name of a snapshot. On the Hub it is 40 hex digits, on others whatever they call a state of the
+/// repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Commit(String);
 
 impl Commit {
-    /// Checks that `text` is a full commit hash.
+    /// Checks that `text` can be a folder's name on every system.
     pub fn parse(text: &str) -> Result<Self> {
-        if is_lower_hex(text, 40) {
+        const LONGEST: usize = 128;
+        let safe = (1..=LONGEST).contains(&text.len())
+            && !text.starts_with('.')
+            && !text.ends_with('.')
+            && text.bytes().all(|b| b.is_ascii_graphic() && !b"/\\:*?\"<>|".contains(&b));
+        if safe {
             Ok(Self(text.to_owned()))
         } else {
-            Err(invalid("commit", text, "a commit is 40 hex digits"))
+            Err(invalid("commit", text, "it is no name that a folder can have on every system"))
         }
     }
 
-    /// The 40 digits.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is a hash, of SHA-1 or SHA-256, and so stands for the same files for ever.
+    pub fn is_immutable(&self) -> bool {
+        is_lower_hex(&self.0, 40) || is_lower_hex(&self.0, 64)
     }
 }
 
@@ -149,7 +162,7 @@ impl Revision {
 
     /// The commit, if this revision is one and thus never moves.
     pub fn as_commit(&self) -> Option<Commit> {
-        Commit::parse(&self.0).ok()
+        Commit::parse(&self.0).ok().filter(Commit::is_immutable)
     }
 }
 
@@ -191,63 +204,6 @@ impl AsRef<str> for EntryPath {
 impl fmt::Display for EntryPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// What identifies a file's content, and names its blob.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Etag {
-    text: String,
-    proof: Proof,
-}
-
-/// What an etag proves about the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Proof {
-    /// It is the SHA-256 of the content (LFS and Xet files).
-    Sha256,
-    /// It is the git object id of the content (all other files).
-    GitSha1,
-    /// Nothing: a mirror's own etag.
-    None,
-}
-
-impl Etag {
-    /// Takes an `ETag` header apart and checks that it can name a file.
-    pub fn parse(header: &str) -> Result<Self> {
-        let text = header.trim();
-        let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
-        let safe = (1..=128).contains(&text.len())
-            && !text.starts_with('.')
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-        if !safe {
-            let message = format!("the server sent the etag {text:?}, which cannot name a blob");
-            return Err(Error::new(ErrorKind::InvalidResponse, message));
-        }
-        let proof = if is_lower_hex(text, 64) {
-            Proof::Sha256
-        } else if is_lower_hex(text, 40) {
-            Proof::GitSha1
-        } else {
-            Proof::None
-        };
-        Ok(Self { text: text.to_owned(), proof })
-    }
-
-    /// The text, which is the blob's file name.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// What it proves.
-    pub fn proof(&self) -> Proof {
-        self.proof
-    }
-}
-
-impl fmt::Display for Etag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 
@@ -370,24 +326,21 @@ mod tests {
             assert!(Revision::parse(revision).is_err(), "{revision}");
         }
         assert!(Revision::parse(&"a1".repeat(20)).unwrap().as_commit().is_some());
+        assert!(Revision::parse(&"a1".repeat(32)).unwrap().as_commit().is_some());
         assert!(Revision::parse(&"A1".repeat(20)).unwrap().as_commit().is_none());
     }
-
     #[test]
-    fn etags_say_what_they_prove() {
-        let sha256 = "a".repeat(64);
-        assert_eq!(Etag::parse(&format!("\"{sha256}\"")).unwrap().proof(), Proof::Sha256);
-        assert_eq!(
-            Etag::parse(&format!("W/\"{}\"", "b".repeat(40))).unwrap().proof(),
-            Proof::GitSha1
-        );
-        assert_eq!(Etag::parse("\"mirror-1\"").unwrap().proof(), Proof::None);
-        for header in ["", "\"\"", "../blob", "a/b", "a\\b", ".hidden", "a b"] {
-            assert_eq!(
-                Etag::parse(header).unwrap_err().kind(),
-                ErrorKind::InvalidResponse,
-                "{header}"
-            );
+    fn a_commit_is_any_name_of_a_folder() {
+        for commit in ["v1.0", "main", &"a1".repeat(20), &"a1".repeat(32), "~1"] {
+            assert!(Commit::parse(commit).is_ok(), "{commit}");
         }
+        let long = "a".repeat(129);
+        for commit in
+            ["", ".", "..", "../x", "a/b", "a\\b", "a:b", "a b", "a\n", "\u{fc}", ".x", &long]
+        {
+            assert!(Commit::parse(commit).is_err(), "{commit}");
+        }
+        assert!(Commit::parse(&"a1".repeat(32)).unwrap().is_immutable());
+        assert!(!Commit::parse("v1.0").unwrap().is_immutable());
     }
 }

@@ -23,9 +23,9 @@ use crate::{
     arrival, blocking,
     cache::{
         inventory,
-        layout::{CacheDir, LocalDir, RepoDir},
+        layout::{CacheDir, LocalDir},
         lock::Lock,
-        missing_space, partial,
+        missing_space, note_use, partial,
         tree::{Entry, Tree},
     },
     download::{self, Destination, Mode, Report},
@@ -163,7 +163,10 @@ async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit,
     };
     let file = tree_file(spec, &commit);
     let kept = file.clone();
-    if let Some(tree) = blocking::run(move || Tree::read(&kept)).await {
+    // Only the files of a commit that is a hash stay the same.
+    if commit.is_immutable()
+        && let Some(tree) = blocking::run(move || Tree::read(&kept)).await
+    {
         return Ok((commit, tree));
     }
     let tree = fetch_listing(hub, &spec.repo, &commit, progress).await?;
@@ -204,7 +207,7 @@ async fn fetch_listing(
 }
 
 fn listing_url(hub: &Hub, repo: &Repo, commit: &Commit) -> Url {
-    let mut url = hub.api_url(repo, &format!("tree/{commit}"));
+    let mut url = hub.api_url(repo, &format!("tree/{}", hub::encode(commit.as_str())));
     url.set_query(Some("recursive=true&expand=false"));
     url
 }
@@ -226,18 +229,19 @@ fn job(
     entry: &Entry,
     partials: &Arc<HashSet<String>>,
 ) -> Result<download::Spec> {
-    let known = FileMetadata {
-        commit: commit.clone(),
-        etag: entry.etag()?,
-        size: Some(entry.content_size()),
-    };
+    // Some mirrors list no hash: then the file's own headers have to do.
+    let known = entry.etag().ok().map(|etag| {
+        let size = Some(entry.content_size());
+        FileMetadata { commit: commit.clone(), etag, size }
+    });
     Ok(download::Spec {
         repo: spec.repo.clone(),
         revision: Revision::parse(commit.as_str())?,
         path: path.clone(),
         destination: spec.destination.clone(),
         mode: spec.mode,
-        known: Some(known),
+        known,
+        ask: false,
         sha256: None,
         partials: Some(partials.clone()),
         flights: spec.flights.clone(),
@@ -270,17 +274,18 @@ async fn split(spec: &Spec, jobs: Vec<download::Spec>) -> (Vec<Report>, Vec<down
     }
     let (repo, dry_run) = (cache.repo(&spec.repo), spec.mode.dry_run);
     blocking::run(move || {
-        let find = if dry_run { RepoDir::find } else { RepoDir::find_to_use };
         let (mut present, mut missing) = (Vec::new(), Vec::new());
         for job in jobs {
-            let found = job
-                .known
-                .as_ref()
-                .and_then(|known| Some((find(&repo, &known.commit, &job.path)?, known)));
+            let found = job.known.as_ref().and_then(|FileMetadata { commit, etag, size }| {
+                let path = repo.find_content(commit, &job.path, etag, *size)?;
+                Some(Report::here(path, &job.path, Some(commit.clone()), *size))
+            });
             match found {
-                Some((path, known)) => {
-                    let commit = Some(known.commit.clone());
-                    present.push(Report::here(path, &job.path, commit, known.size));
+                Some(report) => {
+                    if !dry_run {
+                        note_use(&report.path);
+                    }
+                    present.push(report);
                 }
                 None => missing.push(job),
             }
@@ -350,16 +355,19 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
     let wanted: Vec<_> = tree
         .iter()
         .flat_map(Tree::files)
-        .map(|(path, _)| path)
-        .filter(|path| spec.filter.accepts(path.as_str()))
+        .filter(|(path, _)| spec.filter.accepts(path.as_str()))
         .collect();
     let repo = cache(spec).repo(&spec.repo);
-    let is_missing = |name: &&&EntryPath| match (&spec.destination, &commit) {
-        (Destination::Cache(_), Some(commit)) => repo.find_to_use(commit, name).is_none(),
+    let is_missing = |(name, entry): &&(&EntryPath, &Entry)| match (&spec.destination, &commit) {
+        (Destination::Cache(_), Some(commit)) => {
+            repo.find_to_use(commit, name).is_none_or(|file| {
+                std::fs::metadata(file).map_or(0, |it| it.len()) != entry.content_size()
+            })
+        }
         _ => !path.join(name.as_str()).is_file(),
     };
     let mut missing: Vec<_> =
-        wanted.iter().filter(is_missing).map(|name| name.as_str().to_owned()).collect();
+        wanted.iter().filter(is_missing).map(|(name, _)| name.as_str().to_owned()).collect();
     if tree.is_none() {
         // No listing is kept, but a link into nowhere tells as much.
         missing = inventory::lost(&path);
@@ -437,3 +445,6 @@ fn tree_file(spec: &Spec, commit: &Commit) -> PathBuf {
         Destination::Folder(folder, _) => folder.tree(commit),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,8 @@ use crate::{
     explain,
     hash::Hasher,
     hub::{self, Hub, Span},
-    metadata::{self, Content, FileMetadata, Located},
-    names::{EntryPath, Proof, Repo, Revision},
+    metadata::{self, Content, Found},
+    names::{Checksum, EntryPath, Etag, Proof, Repo, Revision},
     progress::Progress,
     transfer::Patience,
     transport::Response,
@@ -52,9 +52,10 @@ pub struct FileStream {
     hub: Hub,
     spec: Spec,
     url: Url,
-    metadata: FileMetadata,
+    etag: Option<Etag>,
+    size: Option<u64>,
     response: Option<Response>,
-    hasher: Option<Hasher>,
+    hashers: Vec<(Checksum, Hasher)>,
     offset: u64,
     /// One behind the last byte, where known.
     end: Option<u64>,
@@ -72,19 +73,18 @@ impl FileStream {
             .within_deadline(&progress, hub.retrying(&progress, || open_part(&hub, &spec, &url)))
             .await
             .map_err(|error| explain(&hub, &spec, error))?;
-        let Opened { metadata, span, response } = opened;
+        let Opened { etag, size, span, response } = opened;
         let retry = hub.retry;
-        let hasher = match spec.part {
-            Part::Whole => Hasher::new(metadata.etag.proof(), metadata.size),
-            Part::Span(_) | Part::Last(_) => None,
-        };
+        let proof = etag.as_ref().filter(|_| spec.part == Part::Whole);
+        let hashers = proof.map(|etag| hashers(etag, size)).unwrap_or_default();
         Ok(Self {
             hub,
             spec,
             url,
-            metadata,
+            etag,
+            size,
             response: Some(response),
-            hasher,
+            hashers,
             offset: span.first,
             end: span.end,
             patience: Patience::new(retry, span.first),
@@ -95,7 +95,7 @@ impl FileStream {
 
     /// The size of the whole file, where the Hub tells it.
     pub fn size(&self) -> Option<u64> {
-        self.metadata.size
+        self.size
     }
 
     /// The next piece; `None` at the proved end.
@@ -110,9 +110,10 @@ impl FileStream {
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>> {
+        let proof = self.etag.as_ref().map(Etag::proof);
         let held_back = self.spec.part == Part::Whole
-            && self.metadata.etag.proof() == Proof::GitSha1
-            && self.metadata.size.is_none();
+            && matches!(proof, Some(Proof::GitSha1 | Proof::GitSha256))
+            && self.size.is_none();
         let piece = if held_back { self.whole().await } else { self.part().await };
         piece.map_err(|error| explain(&self.hub, &self.spec, error))
     }
@@ -156,7 +157,10 @@ impl FileStream {
         self.hub.flow.pass(chunk.len()).await;
         self.response = Some(response);
         self.offset += chunk.len() as u64;
-        if let Some(hasher) = &mut self.hasher {
+        if self.end.is_none() {
+            self.hub.flow.check_unannounced(self.offset)?;
+        }
+        for (_, hasher) in &mut self.hashers {
             hasher.update(&chunk);
         }
         Ok(Some(chunk))
@@ -165,8 +169,12 @@ impl FileStream {
     async fn reopen(&self) -> Result<Response> {
         let span =
             Span { first: self.offset, end: self.end.filter(|_| self.spec.part != Part::Whole) };
-        let (metadata, response) = open_at(&self.hub, &self.spec, &self.url, span).await?;
-        if metadata.etag != self.metadata.etag {
+        let (etag, _, response) = open_at(&self.hub, &self.spec, &self.url, span).await?;
+        if etag.is_none() && self.offset > 0 {
+            let message = "the connection broke, and without the ETag header the rest cannot be told from another file";
+            return Err(Error::new(ErrorKind::Transport, message).permanent());
+        }
+        if etag != self.etag {
             let message = "the file has changed on the Hub while it was read";
             return Err(Error::new(ErrorKind::Conflict, message));
         }
@@ -196,8 +204,8 @@ impl FileStream {
         self.hub.flow.pass(body.len()).await;
         let size = body.len() as u64;
         (self.offset, self.end) = (size, Some(size));
-        self.hasher = Hasher::new(Proof::GitSha1, Some(size));
-        if let Some(hasher) = &mut self.hasher {
+        self.hashers = self.etag.as_ref().map(|etag| hashers(etag, Some(size))).unwrap_or_default();
+        for (_, hasher) in &mut self.hashers {
             hasher.update(&body);
         }
         self.prove()?;
@@ -217,19 +225,25 @@ impl FileStream {
     }
 
     fn prove(&mut self) -> Result<()> {
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
-        let (actual, expected) = (hasher.finish(), self.metadata.etag.as_str());
-        if actual == expected {
-            return Ok(());
+        let mut wrong = None;
+        for (checksum, hasher) in std::mem::take(&mut self.hashers) {
+            let actual = hasher.finish();
+            if actual == checksum.hex() {
+                return Ok(());
+            }
+            wrong.get_or_insert((checksum, actual));
         }
-        let message = format!("the content's hash is {actual}, but the Hub announced {expected}");
+        let Some((checksum, actual)) = wrong else { return Ok(()) };
+        let message =
+            format!("the content's hash is {actual}, but the Hub announced {}", checksum.hex());
         Err(Error::new(ErrorKind::ChecksumMismatch, message))
     }
 }
 
 /// A file that has answered.
 struct Opened {
-    metadata: FileMetadata,
+    etag: Option<Etag>,
+    size: Option<u64>,
     /// What is read of it.
     span: Span,
     response: Response,
@@ -241,9 +255,9 @@ async fn open_part(hub: &Hub, spec: &Spec, url: &Url) -> Result<Opened> {
         Part::Span(span) => span,
         Part::Last(bytes) => last(hub, spec, url, bytes).await?,
     };
-    let (metadata, response) = open_at(hub, spec, url, wanted).await?;
-    metadata.check_size()?;
-    let total = metadata.size.or_else(|| metadata::body_size(&response));
+    let (etag, size, response) = open_at(hub, spec, url, wanted).await?;
+    metadata::check_size(size)?;
+    let total = size.or_else(|| metadata::body_size(&response));
     let end = match (wanted.end, total) {
         (Some(end), Some(total)) => Some(end.min(total)),
         (end, total) => end.or(total),
@@ -251,46 +265,74 @@ async fn open_part(hub: &Hub, spec: &Spec, url: &Url) -> Result<Opened> {
     if total.is_some_and(|total| wanted.first > total) {
         return Err(beyond(total));
     }
-    Ok(Opened { metadata, span: Span { end, ..wanted }, response })
+    Ok(Opened { etag, size, span: Span { end, ..wanted }, response })
 }
 
 /// Where the last `bytes` of a file are; that takes knowing its size.
 async fn last(hub: &Hub, spec: &Spec, url: &Url, bytes: u64) -> Result<Span> {
     let pinned = spec.revision.as_commit();
-    let located = metadata::locate(hub, url, Span::default(), pinned.as_ref(), None).await?;
-    let size = located.metadata.size.ok_or_else(|| {
+    let found = metadata::find(hub, url, Span::default(), pinned.as_ref()).await?;
+    let size = found.size.ok_or_else(|| {
         let message = "the Hub does not tell the size of the file, so its end cannot be found";
         Error::new(ErrorKind::InvalidResponse, message)
     })?;
     Ok(Span { first: size.saturating_sub(bytes), end: Some(size) })
 }
 
+/// Opens the file at a byte. Where the server does not serve that part, one plain GET is the last resort.
 async fn open_at(
     hub: &Hub,
     spec: &Spec,
     url: &Url,
     span: Span,
-) -> Result<(FileMetadata, Response)> {
+) -> Result<(Option<Etag>, Option<u64>, Response)> {
+    let (mut found, mut response) = request(hub, spec, url, span).await?;
+    let mut starts = start_of(&response, span, found.size);
+    if starts.is_none() {
+        (found, response) = request(hub, spec, url, Span::default()).await?;
+        starts = start_of(&response, Span::default(), found.size);
+    }
+    let starts = starts.ok_or_else(|| metadata::another_part(&response, span.first))?;
+    response.skip(span.first - starts).await?;
+    Ok((found.etag, found.size, response))
+}
+
+/// What a server says of a file.
+struct Said {
+    etag: Option<Etag>,
+    size: Option<u64>,
+}
+
+async fn request(hub: &Hub, spec: &Spec, url: &Url, span: Span) -> Result<(Said, Response)> {
     let pinned = spec.revision.as_commit();
-    let located = metadata::locate(hub, url, span, pinned.as_ref(), None).await;
-    let Located { metadata, content } = located.map_err(unsatisfiable)?;
-    let mut response = match content {
+    let found = metadata::find(hub, url, span, pinned.as_ref()).await;
+    let Found { etag, size, content } = found.map_err(unsatisfiable)?;
+    let response = match content {
         Content::Here(response) => response,
-        Content::There(url) => {
-            metadata::open_content(hub, &url, span).await.map_err(unsatisfiable)?
+        Content::There(target) => {
+            let opened = metadata::open_content(hub, &target, span).await.map_err(unsatisfiable)?;
+            if !etag.as_ref().is_some_and(Etag::is_proof) {
+                metadata::check_kind(&opened, url)?;
+            }
+            opened
         }
     };
-    let starts = match (response.status(), metadata::content_range(&response)) {
-        (StatusCode::PARTIAL_CONTENT, Some((first, total))) if fits(total, metadata.size) => first,
-        (StatusCode::PARTIAL_CONTENT, _) => u64::MAX,
-        _ => 0,
-    };
-    if starts > span.first {
-        let message = format!("byte {} was asked for and the server sent another part", span.first);
-        return Err(Error::new(ErrorKind::Transport, message));
+    Ok((Said { etag, size }, response))
+}
+
+/// Where the body begins, if the bytes that are wanted are in it.
+fn start_of(response: &Response, wanted: Span, size: Option<u64>) -> Option<u64> {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return Some(0);
     }
-    response.skip(span.first - starts).await?;
-    Ok((metadata, response))
+    let (first, total) = metadata::part_of(response, wanted, size)?;
+    (first <= wanted.first && fits(total, size)).then_some(first)
+}
+
+/// One hasher for each announced checksum.
+fn hashers(etag: &Etag, size: Option<u64>) -> Vec<(Checksum, Hasher)> {
+    let hasher = |sum: &Checksum| Some((sum.clone(), Hasher::new(sum.proof(), size)?));
+    etag.checksums().iter().filter_map(hasher).collect()
 }
 
 fn fits(total: Option<u64>, size: Option<u64>) -> bool {

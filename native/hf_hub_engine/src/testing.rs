@@ -68,6 +68,7 @@ pub(crate) fn spec(root: &Path, filename: &str) -> Spec {
         destination: Destination::Cache(CacheDir::new(root)),
         mode: Mode { force: false, local_files_only: false, dry_run: false, symlinks: true },
         known: None,
+        ask: false,
         sha256: None,
         partials: None,
         flights: Flights::default(),

@@ -255,6 +255,7 @@ impl DownloadArgs {
             destination: self.destination.destination(),
             mode: self.mode.mode(),
             known: None,
+            ask: false,
             sha256: self.expected_sha256.clone(),
             partials: None,
             flights: pool::flights(),

@@ -91,20 +91,34 @@ struct Content {
 enum Algorithm {
     Sha256,
     GitSha1,
+    GitSha256,
+    Sha1,
 }
 
 impl Algorithm {
     /// What a content's name tells of itself; SHA-256 where it tells nothing.
     fn of(proof: Proof) -> Self {
-        if proof == Proof::GitSha1 { Self::GitSha1 } else { Self::Sha256 }
+        match proof {
+            Proof::Sha256 | Proof::None => Self::Sha256,
+            Proof::GitSha1 => Self::GitSha1,
+            Proof::GitSha256 => Self::GitSha256,
+            Proof::Sha1 => Self::Sha1,
+        }
     }
 
     fn proof(self) -> Proof {
         match self {
             Self::Sha256 => Proof::Sha256,
             Self::GitSha1 => Proof::GitSha1,
+            Self::GitSha256 => Proof::GitSha256,
+            Self::Sha1 => Proof::Sha1,
         }
     }
+}
+
+/// The etag that a blob of an archive is named by.
+fn blob_name(name: &str) -> Result<Etag> {
+    Etag::of_blob(name).ok_or_else(|| broken("a content has a name that no cache uses"))
 }
 
 /// A manifest's entry whose names have been checked.
@@ -139,8 +153,8 @@ impl RepoEntry {
         }
         let repo = Repo::new(self.repo_type.parse()?, &self.repo_id)?;
         let blobs = self.blobs.iter().map(|(name, content)| {
-            let etag = Etag::parse(name)?;
-            let says = etag.proof() == Proof::None || etag.as_str() == content.hash;
+            let etag = blob_name(name)?;
+            let says = !etag.is_proof() || etag.agrees(content.algorithm.proof(), &content.hash);
             if says { Ok((etag, content)) } else { Err(broken("a content's hash is not its name")) }
         });
         let blobs = blobs.collect::<Result<Vec<_>>>()?;
@@ -149,7 +163,7 @@ impl RepoEntry {
                 if !self.blobs.contains_key(name) {
                     return Err(broken("a file's content is not listed"));
                 }
-                Ok((EntryPath::parse(path)?, Etag::parse(name)?))
+                Ok((EntryPath::parse(path)?, blob_name(name)?))
             };
             Ok(CheckedRevision {
                 commit: Commit::parse(commit)?,

@@ -455,7 +455,7 @@ fn finish(
 fn take_ref(found: &Ref, dir: &RepoDir, report: &mut Report) {
     // Another client may have moved the ref to a commit that stays.
     let says = cache::read_ref(&found.path);
-    if !says.is_ok_and(|text| String::from_utf8_lossy(&text) == found.commit) {
+    if !says.is_ok_and(|commit| commit == found.commit) {
         return;
     }
     if !found.path.starts_with(dir.refs()) || !real_parents(&dir.refs(), &found.path) {

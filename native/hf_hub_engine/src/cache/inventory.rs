@@ -218,10 +218,7 @@ impl Inventory {
                 continue;
             }
             match cache::read_ref(&path) {
-                Ok(text) => {
-                    let commit = String::from_utf8_lossy(&text).into_owned();
-                    self.refs.push(Ref { name, path, commit });
-                }
+                Ok(commit) => self.refs.push(Ref { name, path, commit }),
                 // Replaced or removed while we look.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.unreadable(&path, &error),

@@ -2,6 +2,7 @@
 //! reader never sees half of anything.
 
 pub mod archive;
+mod content;
 pub mod delete;
 pub mod evict;
 pub mod inventory;
@@ -25,7 +26,6 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
 };
 
 use crate::{
@@ -33,6 +33,8 @@ use crate::{
     error::{Error, Result},
     names::{Commit, EntryPath, Etag, Revision},
 };
+
+pub(crate) use content::{is_proved, note_use};
 
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This file is a cache directory tag created by huggingface_hub.\n\
@@ -67,21 +69,9 @@ pub fn write_tag(file: &Path) {
 impl RepoDir {
     /// The commit that `revision` was when it was last asked for.
     pub fn commit_of(&self, revision: &Revision) -> Option<Commit> {
-        revision.as_commit().or_else(|| {
-            let text = read_ref(&self.reference(revision)).ok()?;
-            Commit::parse(String::from_utf8(text).ok()?.trim()).ok()
-        })
-    }
-
-    /// The path of a file whose content is here; a link into nowhere is not.
-    pub fn find(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
-        let pointer = self.pointer(commit, path);
-        pointer.is_file().then_some(pointer)
-    }
-
-    /// As [`Self::find`], for whoever is about to use the file: that counts when the cache is made smaller.
-    pub fn find_to_use(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
-        self.find(commit, path).inspect(|pointer| note_use(pointer))
+        revision
+            .as_commit()
+            .or_else(|| Commit::parse(&read_ref(&self.reference(revision)).ok()?).ok())
     }
 
     /// All three answers of the reference's `try_to_load_from_cache`.
@@ -102,7 +92,8 @@ impl RepoDir {
     /// Remembers which commit `revision` is. A ref that cannot be written
     /// (read-only cache, branch `a` beside branch `a/b`) costs a request later, nothing more.
     pub fn remember_ref(&self, revision: &Revision, commit: &Commit) {
-        if revision.as_commit().is_none() && self.commit_of(revision).as_ref() != Some(commit) {
+        let is_branch = revision.as_commit().is_none() && revision.as_str() != commit.as_str();
+        if is_branch && self.commit_of(revision).as_ref() != Some(commit) {
             let file = self.reference(revision);
             let _ = self
                 .check_way(file.parent().unwrap_or(&file))
@@ -117,12 +108,6 @@ impl RepoDir {
             // create_new: whatever lies there already, a planted link included, stays untouched.
             let _ = fs::create_dir_all(folder).and_then(|()| fs::File::create_new(&marker));
         }
-    }
-
-    /// Whether the content is here, and of the expected size.
-    pub fn has_blob(&self, etag: &Etag, size: Option<u64>) -> bool {
-        fs::metadata(self.blob(etag))
-            .is_ok_and(|blob| blob.is_file() && size.is_none_or(|size| size == blob.len()))
     }
 
     /// Makes `commit`'s `path` show the blob `etag`. With `symlinks` off, or where
@@ -169,18 +154,6 @@ impl RepoDir {
     }
 }
 
-/// Notes that a content is used, which many file systems are mounted not to do, or only once a day.
-fn note_use(pointer: &Path) {
-    const OFTEN: Duration = Duration::from_hours(1);
-    let now = SystemTime::now();
-    let known = fs::metadata(pointer).and_then(|metadata| metadata.accessed());
-    if known.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > OFTEN)) {
-        // Somebody else's file keeps its time.
-        let times = fs::FileTimes::new().set_accessed(now);
-        let _ = fs::File::open(pointer).and_then(|file| file.set_times(times));
-    }
-}
-
 /// Whether an error says that there is nothing, and not that nobody can tell.
 pub(crate) fn is_absence(error: &io::Error) -> bool {
     // A chain of links that has no end.
@@ -189,12 +162,21 @@ pub(crate) fn is_absence(error: &io::Error) -> bool {
         || (cfg!(unix) && error.raw_os_error() == Some(ELOOP))
 }
 
-/// What a file says that should name a commit; of anything longer, the beginning.
-pub(crate) fn read_ref(file: &Path) -> io::Result<Vec<u8>> {
+/// The commit that a ref names, as snapshots are named: without the byte order mark, blanks and line ends that
+/// editors and other clients put around it, and a hash in lower case. Of anything longer, the beginning.
+pub(crate) fn read_ref(file: &Path) -> io::Result<String> {
     const LONGEST: u64 = 1 << 10;
     let mut text = Vec::new();
     open_regular(file)?.take(LONGEST).read_to_end(&mut text)?;
-    Ok(text)
+    let text = String::from_utf8_lossy(&text);
+    let lower = plain(&text).to_ascii_lowercase();
+    let is_hash = Commit::parse(&lower).is_ok_and(|commit| commit.is_immutable());
+    Ok(if is_hash { lower } else { plain(&text).to_owned() })
+}
+
+/// A text without a byte order mark and blanks around it.
+pub(crate) fn plain(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim()
 }
 
 /// Opens a file to read. A pipe that somebody has put there would let us wait for ever, a device have no end.
@@ -354,5 +336,28 @@ mod tests {
         repo.remember_absence(&commit, &path);
         assert_eq!(repo.look_up(&branch, &path), Lookup::KnownAbsent);
         assert_eq!(repo.look_up(&below, &path), Lookup::Unknown);
+    }
+    #[test]
+    fn refs_of_other_clients_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (repo, main) = (repo(dir.path()), Revision::parse("main").unwrap());
+        let hash = "c0ffee".repeat(6) + "beef";
+        for text in [
+            format!("{hash}\n"),
+            format!("{hash}\r\n"),
+            format!(" {hash}\t\n\n"),
+            format!("\u{feff}{hash}\r\n"),
+            hash.to_uppercase(),
+        ] {
+            fs::create_dir_all(repo.refs()).unwrap();
+            fs::write(repo.reference(&main), &text).unwrap();
+            assert_eq!(repo.commit_of(&main).unwrap().as_str(), hash, "{text:?}");
+        }
+        fs::write(repo.reference(&main), "v1.0\n").unwrap();
+        assert_eq!(repo.commit_of(&main).unwrap().as_str(), "v1.0");
+        for text in ["", "\n", "../../x", "a b"] {
+            fs::write(repo.reference(&main), text).unwrap();
+            assert_eq!(repo.commit_of(&main), None, "{text:?}");
+        }
     }
 }

@@ -17,8 +17,8 @@ use std::{
 use crate::{
     cache::{in_folder, journal, ranges::Ranges},
     error::{Error, ErrorKind, Result},
-    hash,
-    names::{Etag, Proof},
+    hash::{self, Verdict},
+    names::{Checksum, Etag, Proof},
 };
 
 const SUFFIX: &str = ".incomplete";
@@ -65,7 +65,10 @@ enum Fate {
 
 /// A partial whose content has been proved, on disk, waiting for its name.
 #[derive(Debug)]
-pub struct Verified(Partial);
+pub struct Verified {
+    partial: Partial,
+    checksum: Option<Checksum>,
+}
 
 /// The stems of all partials in a folder and below it.
 pub fn stems(dir: &Path) -> HashSet<String> {
@@ -258,22 +261,21 @@ impl Partial {
             let message = format!("{written} bytes arrived where the Hub announced {size}");
             return Err(Error::new(ErrorKind::ChecksumMismatch, message));
         }
-        let proof = self.slot.etag.proof();
-        let actual = match actual {
-            None => hash::file(&self.path, proof)?,
-            known => known,
+        let checksum = match hash::prove(&self.path, &self.slot.etag, actual)? {
+            Verdict::Right(checksum) => Some(checksum),
+            Verdict::Unknown => None,
+            Verdict::Wrong(actual) => {
+                self.fate = Fate::Wrong;
+                return Err(mismatch(&self.slot.etag, &actual));
+            }
         };
-        if let Some(actual) = actual.filter(|actual| actual != self.slot.etag.as_str()) {
-            self.fate = Fate::Wrong;
-            return Err(mismatch(&self.slot.etag, &actual));
-        }
         let flush = |source| Error::io("flush", &self.path, source);
         if self.noted {
             self.file.set_len(written).map_err(flush)?;
         }
         self.file.sync_data().map_err(flush)?;
         self.fate = Fate::Verified;
-        Ok(Verified(self))
+        Ok(Verified { partial: self, checksum })
     }
 
     fn note(&mut self) -> Result<()> {
@@ -348,7 +350,12 @@ impl Drop for Partial {
 impl Verified {
     /// The size in bytes.
     pub fn size(&self) -> u64 {
-        self.0.present.prefix()
+        self.partial.present.prefix()
+    }
+
+    /// The announced checksum that agrees.
+    pub fn checksum(&self) -> Option<&Checksum> {
+        self.checksum.as_ref()
     }
 
     /// Gives the content its name, atomically; whatever had the name before is replaced.
@@ -357,7 +364,7 @@ impl Verified {
     /// Then that one's content serves, or it is made anew out of the file that is still open here.
     pub fn publish(self, destination: &Path) -> Result<()> {
         // The content is on disk already, so a crash loses at most the new name.
-        let path = &self.0.path;
+        let path = &self.partial.path;
         match fs::rename(path, destination) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
             other => {
@@ -377,14 +384,13 @@ impl Verified {
 
     /// Whether the very content lies there already.
     fn is_at(&self, destination: &Path) -> bool {
-        let etag = &self.0.slot.etag;
-        let found = hash::file(destination, etag.proof());
-        found.is_ok_and(|found| found.as_deref() == Some(etag.as_str()))
+        let found = hash::prove(destination, &self.partial.slot.etag, None);
+        matches!(found, Ok(Verdict::Right(_)))
     }
 
     fn remake(&self, destination: &Path) -> Result<()> {
         let wrap = |source| Error::io("move the download to", destination, source);
-        let Partial { slot, file, .. } = &self.0;
+        let Partial { slot, file, .. } = &self.partial;
         let (path, mut copy) = slot.create()?;
         let mut file = file;
         let whole = |copied| match copied {
@@ -398,10 +404,10 @@ impl Verified {
             .and_then(|()| copy.sync_data())
             .map_err(wrap)
             // Whoever took the partial may have written into it.
-            .and_then(|()| hash::file(&path, slot.etag.proof()))
-            .and_then(|actual| match actual.filter(|actual| actual != slot.etag.as_str()) {
-                Some(actual) => Err(mismatch(&slot.etag, &actual)),
-                None => fs::rename(&path, destination).map_err(wrap),
+            .and_then(|()| hash::prove(&path, &slot.etag, None))
+            .and_then(|verdict| match verdict {
+                Verdict::Wrong(actual) => Err(mismatch(&slot.etag, &actual)),
+                _ => fs::rename(&path, destination).map_err(wrap),
             });
         copied.inspect_err(|_| drop(fs::remove_file(&path)))
     }
@@ -420,10 +426,17 @@ pub(crate) fn too_long(size: u64) -> Error {
     Error::new(ErrorKind::ChecksumMismatch, message)
 }
 
-fn mismatch(etag: &Etag, actual: &str) -> Error {
-    let kind = if etag.proof() == Proof::Sha256 { "SHA-256" } else { "git object id" };
-    let message =
-        format!("the content's {kind} is {actual}, but the Hub announced {etag}; nothing was kept");
+/// The error for content that no announced checksum agrees with.
+pub(crate) fn mismatch(etag: &Etag, actual: &str) -> Error {
+    let kind = match etag.proof() {
+        Proof::Sha256 => "SHA-256",
+        Proof::Sha1 => "SHA-1",
+        Proof::GitSha1 | Proof::GitSha256 | Proof::None => "git object id",
+    };
+    let announced = etag.checksums().first().map_or(etag.as_str(), Checksum::hex);
+    let message = format!(
+        "the content's {kind} is {actual}, but the Hub announced {announced}; nothing was kept"
+    );
     Error::new(ErrorKind::ChecksumMismatch, message)
 }
 

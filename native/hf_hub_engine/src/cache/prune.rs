@@ -157,7 +157,7 @@ fn in_blobs(dir: &RepoDir, inventory: &Inventory, spec: &Spec) -> Vec<Remnant> {
         {
             Some(Kind::Temporary)
         } else {
-            Etag::parse(&name).is_ok().then_some(Kind::Blob)
+            Etag::of_blob(&name).map(|_| Kind::Blob)
         }?;
         // A link into the store frees nothing by itself.
         let size = if metadata.is_file() { occupied(&metadata) } else { 0 };

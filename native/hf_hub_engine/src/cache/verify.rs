@@ -24,7 +24,7 @@ use crate::{
         tree::Tree,
     },
     error::{Error, ErrorKind, Result},
-    hash::Hasher,
+    hash::{self, Hasher, Verdict},
     names::{Commit, Etag, Proof},
     parallel,
     progress::{Activity, FileProgress, Progress},
@@ -129,12 +129,13 @@ pub struct Checked {
 #[derive(PartialEq, Eq, Hash, Clone, PartialOrd, Ord)]
 struct Content {
     blob: PathBuf,
-    is_sha256: bool,
+    proof: Proof,
 }
 
 /// A file to judge.
 struct Item {
     problem: Problem,
+    etag: Option<Etag>,
     content: Option<Content>,
 }
 
@@ -201,9 +202,9 @@ fn judge(
                 extra.push(filename.clone());
             }
         }
-        let etag =
-            named.or_else(|| own_name(dir, &file.blob)).filter(|etag| etag.proof() != Proof::None);
-        items.push(item((repo_type, repo_id), revision, file, filename, etag.as_ref(), is_there));
+        let etag = named.filter(Etag::is_proof).or_else(|| own_name(dir, &file.blob));
+        let etag = etag.filter(Etag::is_proof);
+        items.push(item((repo_type, repo_id), revision, file, filename, etag, is_there));
     }
     let all = listed.iter().flat_map(BTreeMap::keys);
     let absent = all.filter(|name| !here.contains(**name)).map(|name| (*name).to_owned()).collect();
@@ -225,10 +226,10 @@ fn item(
     revision: &Revision,
     file: &inventory::File,
     filename: String,
-    etag: Option<&Etag>,
+    etag: Option<Etag>,
     is_there: bool,
 ) -> Item {
-    let is_sha256 = etag.is_some_and(|etag| etag.proof() == Proof::Sha256);
+    let proof = etag.as_ref().map_or(Proof::None, Etag::proof);
     let problem = Problem {
         repo_type,
         repo_id: repo_id.to_owned(),
@@ -237,19 +238,18 @@ fn item(
         path: file.path.clone(),
         blob_path: file.blob.clone(),
         status: if is_there { Status::NoChecksum } else { Status::Missing },
-        algorithm: etag.is_some().then_some(if is_sha256 { "sha256" } else { "git-sha1" }),
-        expected: etag.map(ToString::to_string),
+        algorithm: proof.name(),
+        expected: etag.as_ref().and_then(|etag| Some(etag.checksums().first()?.hex().to_owned())),
         actual: None,
     };
-    let content =
-        (is_there && etag.is_some()).then(|| Content { blob: file.blob.clone(), is_sha256 });
-    Item { problem, content }
+    let content = (is_there && etag.is_some()).then(|| Content { blob: file.blob.clone(), proof });
+    Item { problem, etag, content }
 }
 
 /// A content's name, which tells its hash, if it lies among the repository's contents.
 fn own_name(dir: &RepoDir, blob: &Path) -> Option<Etag> {
     let name = blob.file_name().filter(|_| blob.parent() == Some(&dir.blobs()))?.to_str()?;
-    Etag::parse(name).ok()
+    Etag::of_blob(name)
 }
 
 /// All contents, each once: the hash, or why there is none.
@@ -299,8 +299,8 @@ fn hash(
 ) -> std::io::Result<(String, u64)> {
     let mut file = open_regular(&content.blob)?;
     let size = file.metadata()?.len();
-    let proof = if content.is_sha256 { Proof::Sha256 } else { Proof::GitSha1 };
-    let mut hasher = Hasher::new(proof, Some(size)).ok_or(std::io::ErrorKind::Unsupported)?;
+    let mut hasher =
+        Hasher::new(content.proof, Some(size)).ok_or(std::io::ErrorKind::Unsupported)?;
     let (mut buffer, mut read) = (vec![0; 256 << 10], 0);
     while !stop() {
         match file.read(&mut buffer)? {
@@ -315,6 +315,12 @@ fn hash(
     Ok((hasher.finish(), read))
 }
 
+/// Whether one of the checksums agrees, where `actual` is the hash of the first one's kind.
+fn is_right(blob: &Path, etag: Option<&Etag>, actual: &str) -> bool {
+    let verdict = etag.map(|etag| hash::prove(blob, etag, Some(actual.to_owned())));
+    matches!(verdict, Some(Ok(Verdict::Right(_))))
+}
+
 fn conclude(item: Item, hashes: &Hashes, report: &mut Report) {
     let mut problem = item.problem;
     let result = item.content.as_ref().and_then(|content| hashes.get(content));
@@ -324,7 +330,7 @@ fn conclude(item: Item, hashes: &Hashes, report: &mut Report) {
     }
     report.total_files += 1;
     match result {
-        Some(Ok((actual, _))) if Some(actual) == problem.expected.as_ref() => {
+        Some(Ok((actual, _))) if is_right(&problem.blob_path, item.etag.as_ref(), actual) => {
             report.valid_files += 1;
             return;
         }

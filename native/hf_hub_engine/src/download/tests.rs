@@ -268,19 +268,111 @@ async fn a_length_that_cannot_be_is_refused_before_anything_is_read() {
 
 #[tokio::test]
 async fn hostile_headers_make_no_path() {
-    for (name, value) in
-        [("etag", "../../evil"), ("x-repo-commit", "../../evil"), ("x-repo-commit", "short")]
-    {
+    for commit in ["../../evil", "..", "a/b", "a\\b", ".hidden", "c:d"] {
         let dir = tempfile::tempdir().unwrap();
-        let headers = match name {
-            "etag" => format!("etag: \"{value}\"\r\nx-repo-commit: {COMMIT}\r\n"),
-            _ => format!("etag: \"{HELLO}\"\r\nx-repo-commit: {value}\r\n"),
-        };
-        let server = Server::start([reply("200 OK", &headers, b"hello\n")]).await;
+        let headers = format!("etag: \"{HELLO}\"\r\nx-repo-commit: {commit}\r\n");
+        let server = Server::answering(move |_| reply("200 OK", &headers, b"hello\n")).await;
         let error = get(&server, &spec(dir.path())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
+    for etag in ["../../evil", "/etc/passwd", "a\\..\\b", ".."] {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("a/b/c");
+        let headers = format!("etag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\n");
+        let server = Server::answering(move |_| reply("200 OK", &headers, b"hello\n")).await;
+        let report = get(&server, &spec(&cache)).await.unwrap();
+        let blob = fs::canonicalize(report.path).unwrap();
+        let blobs = fs::canonicalize(cache.join("models--org--name/blobs")).unwrap();
+        assert_eq!(blob.parent().unwrap(), blobs, "{etag}");
+        assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_blob_of_another_size_is_fetched_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(|_| hello()).await;
+    let path = get(&server, &spec(dir.path())).await.unwrap().path;
+    let blob = fs::canonicalize(&path).unwrap();
+    for damage in [&b"hell"[..], b"hello\nhello\n", b""] {
+        fs::write(&blob, damage).unwrap();
+        let dry =
+            Spec { mode: Mode { dry_run: true, ..spec(dir.path()).mode }, ..spec(dir.path()) };
+        let plan = get(&server, &dry).await.unwrap();
+        assert!(plan.will_download && !plan.cached);
+        let report = get(&server, &spec(dir.path())).await.unwrap();
+        assert!(!report.cached);
+        assert_eq!(fs::read(&report.path).unwrap(), b"hello\n");
+    }
+    // Another file of the same content does not take the damaged blob either.
+    fs::write(&blob, b"hell").unwrap();
+    let other = Spec { path: EntryPath::parse("g.txt").unwrap(), ..spec(dir.path()) };
+    assert_eq!(fs::read(get(&server, &other).await.unwrap().path).unwrap(), b"hello\n");
+}
+
+#[tokio::test]
+async fn an_emptied_blob_is_not_here_even_for_a_pinned_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(|_| hello()).await;
+    let pinned = Spec { revision: Revision::parse(COMMIT).unwrap(), ..spec(dir.path()) };
+    let path = get(&server, &pinned).await.unwrap().path;
+    fs::write(fs::canonicalize(&path).unwrap(), b"").unwrap();
+    assert_eq!(fs::read(get(&server, &pinned).await.unwrap().path).unwrap(), b"hello\n");
+    let nothing = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
+    let server = Server::answering(|_| reply("200 OK", &headers(nothing), b"")).await;
+    let empty = Spec { path: EntryPath::parse("empty").unwrap(), ..pinned };
+    get(&server, &empty).await.unwrap();
+    assert!(get(&server, &empty).await.unwrap().cached);
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// What an older version, or another client, took from a login page.
+fn poison(root: &std::path::Path) {
+    let repo = CacheDir::new(root).repo(&spec(root).repo);
+    let (commit, path) = (Commit::parse(COMMIT).unwrap(), EntryPath::parse("f.txt").unwrap());
+    let etag = crate::names::Etag::parse("\"login-1\"").unwrap();
+    fs::create_dir_all(repo.blobs()).unwrap();
+    fs::write(repo.blob(&etag), b"<html>").unwrap();
+    repo.link(&commit, &path, &etag, true, false).unwrap();
+    repo.remember_ref(&Revision::parse("main").unwrap(), &commit);
+}
+
+#[tokio::test]
+async fn a_wrong_file_in_the_cache_is_replaced_by_the_next_call_online() {
+    for revision in ["main", COMMIT] {
+        let dir = tempfile::tempdir().unwrap();
+        poison(dir.path());
+        let server = Server::answering(|_| hello()).await;
+        let spec = Spec { revision: Revision::parse(revision).unwrap(), ..spec(dir.path()) };
+        let offline = Hub { offline: true, ..hub(&server.url) };
+        let old = run(&offline, &spec, &Progress::default()).await.unwrap();
+        assert_eq!(fs::read(old.path).unwrap(), b"<html>");
+        assert_eq!(fs::read(get(&server, &spec).await.unwrap().path).unwrap(), b"hello\n");
+        assert!(get(&server, &spec).await.unwrap().cached);
+    }
+}
+
+#[tokio::test]
+async fn cached_content_that_is_not_the_expected_one_is_fetched_once_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(|_| hello()).await;
+    let sha256 = Some(HELLO_SHA256.to_owned());
+    for revision in ["main", COMMIT] {
+        let revision = Revision::parse(revision).unwrap();
+        let spec = Spec { revision, sha256: sha256.clone(), ..spec(dir.path()) };
+        let path = get(&server, &spec).await.unwrap().path;
+        fs::write(fs::canonicalize(&path).unwrap(), b"hellO\n").unwrap();
+        let offline = Hub { offline: true, ..hub(&server.url) };
+        let error = run(&offline, &spec, &Progress::default()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ChecksumMismatch, "{error}");
+        assert_eq!(fs::read(get(&server, &spec).await.unwrap().path).unwrap(), b"hello\n");
+    }
+    let wrong = Spec { sha256: Some("0".repeat(64)), ..spec(dir.path()) };
+    let before = server.requests().len();
+    let error = get(&server, &wrong).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
+    assert!(server.requests().len() - before <= 3);
 }
 
 #[tokio::test]

@@ -12,15 +12,11 @@ use crate::{
     cache::partial::too_long,
     error::{Error, ErrorKind, Result},
     hub::{self, Span},
-    metadata::{self, Content, Located},
+    metadata::{self, Content, Given, Located},
     progress::Activity,
     transfer::{Crew, Source, patience::Round, plan::Claim},
     transport::Response,
 };
-
-/// The largest content of unannounced length, in bytes: it may be a small one that was
-/// compressed on the way, and then it has no natural end.
-const UNANNOUNCED: u64 = 1 << 30;
 
 /// How long to wait before another look at what others do.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -96,7 +92,8 @@ impl Crew<'_> {
                 None => return Ok(Part::Changed),
             },
         };
-        match part_of(&response, claim.at, self.size())? {
+        let span = Span { first: claim.at, end: self.bounded.then_some(claim.end) };
+        match part_of(&response, span, self.size())? {
             // A 200 begins at zero, whatever was asked.
             None if claim.at > 0 => return Err(whole_answer(&response)),
             None => {
@@ -134,18 +131,29 @@ impl Crew<'_> {
             }
         };
         *asked = Some(url.clone());
-        metadata::open_content(hub, &url, span).await.map(Some)
+        let response = metadata::open_content(hub, &url, span).await?;
+        if !self.is_proved() {
+            metadata::check_kind(&response, self.transfer.url)?;
+        }
+        Ok(Some(response))
     }
 
     async fn locate(&self, span: Span) -> Result<Option<Content>> {
         let Self { transfer, .. } = self;
         let announced = transfer.metadata;
         let known = Some(announced).filter(|_| self.is_proved());
-        let Located { metadata, content } =
-            metadata::locate(transfer.hub, transfer.url, span, transfer.pinned, known).await?;
-        // An etag of another sort says nothing where the content has to prove itself anyway.
-        let comparable = !self.is_proved() || metadata.etag.proof() == announced.etag.proof();
-        let changed = comparable && metadata.etag != announced.etag;
+        let given = Given { pinned: transfer.pinned, known };
+        let Located { metadata, content, by_hub } =
+            metadata::locate(transfer.hub, transfer.url, span, given).await?;
+        // An etag of another kind is no contradiction where the content has to agree with a checksum anyway. But
+        // a checksum that a Hub sends with the file counts for more than one of its listing.
+        let comparable = match (self.is_proved(), transfer.listed) {
+            (false, _) => true,
+            (true, true) => by_hub && metadata.etag.is_proof(),
+            (true, false) => metadata.etag.proof() == announced.etag.proof(),
+        };
+        let resized = transfer.listed && metadata.size.is_some() && metadata.size != announced.size;
+        let changed = comparable && (metadata.etag != announced.etag || (by_hub && resized));
         Ok(Some(content).filter(|_| !changed))
     }
 
@@ -209,10 +217,8 @@ impl Crew<'_> {
 
     async fn take(&self, claim: &mut Claim, bytes: Bytes) -> Result<()> {
         let length = bytes.len() as u64;
-        if self.size().is_none() && claim.at + length > UNANNOUNCED {
-            let message =
-                format!("more than {UNANNOUNCED} bytes came, and no length was announced");
-            return Err(Error::new(ErrorKind::InvalidResponse, message));
+        if self.size().is_none() {
+            self.transfer.hub.flow.check_unannounced(claim.at + length)?;
         }
         self.writer.write(claim.at, bytes).await?;
         claim.at += length;
@@ -230,7 +236,7 @@ impl Crew<'_> {
         {
             return Ok(None); // Another connection has renewed it meanwhile.
         }
-        let no_range = matches!(error.status(), Some(200 | 416)) && self.asks_for_parts();
+        let no_range = matches!(error.status(), Some(200 | 206 | 416)) && self.asks_for_parts();
         if no_range && self.whole.load(Relaxed) > 0 {
             // Another connection is getting the whole file already.
             self.alone.store(true, Relaxed);
@@ -323,16 +329,13 @@ fn check_length(response: &Response, size: Option<u64>) -> Result<()> {
 }
 
 /// Whether the body is the part that begins at `first`; `None` if it is the whole file.
-fn part_of(response: &Response, first: u64, size: Option<u64>) -> Result<Option<()>> {
+fn part_of(response: &Response, asked: Span, size: Option<u64>) -> Result<Option<()>> {
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return Ok(None);
     }
     let fits = |total: Option<u64>| size.is_none() || total.is_none() || total == size;
-    match metadata::content_range(response) {
-        Some((begins, total)) if begins == first && fits(total) => Ok(Some(())),
-        _ => {
-            let message = format!("byte {first} was asked for and the server sent another part");
-            Err(Error::new(ErrorKind::Transport, message).with_url(response.url()))
-        }
+    match metadata::part_of(response, asked, size) {
+        Some((begins, total)) if begins == asked.first && fits(total) => Ok(Some(())),
+        _ => Err(metadata::another_part(response, asked.first)),
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     explain,
     hub::{self, Hub},
     metadata::{Content, FileMetadata},
-    names::{Commit, Proof},
+    names::Commit,
     progress::FileProgress,
     transfer::{connection::Stop, pace::Pace, plan::Plan, writer::Writer},
     transport::Response,
@@ -49,6 +49,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) url: &'a Url,
     /// The commit, where it is known.
     pub(crate) pinned: Option<&'a Commit>,
+    /// Whether the metadata is that of a listing, which the file's own headers correct.
+    pub(crate) listed: bool,
     /// What the content must be.
     pub(crate) metadata: &'a FileMetadata,
     /// Where it is written.
@@ -112,7 +114,7 @@ impl Transfer<'_> {
         let source = tokio::sync::Mutex::new(source);
         let patience = Mutex::new(Patience::new(self.hub.retry, present.total()));
         // Without a proof, parts of two contents could not be told from one.
-        let is_proved = self.metadata.etag.proof() != Proof::None;
+        let is_proved = self.metadata.etag.is_proof();
         let mut most = if is_proved { self.hub.flow.connections(self.metadata.size) } else { 1 };
         loop {
             let smallest = self.hub.flow.smallest_part;
@@ -217,7 +219,7 @@ impl Crew<'_> {
 
     /// Whether a wrong content would be noticed.
     fn is_proved(&self) -> bool {
-        self.transfer.metadata.etag.proof() != Proof::None
+        self.transfer.metadata.etag.is_proof()
     }
 
     /// The final error: what was tried, and how far it got.

@@ -22,7 +22,7 @@ use crate::{
         lock, scan,
     },
     error::{Error, ErrorKind, Result},
-    hash::Hasher,
+    hash::{self, Hasher, Verdict},
     names::{Commit, EntryPath, Etag, Proof, Repo, Revision},
     parallel,
     progress::Progress,
@@ -41,7 +41,7 @@ struct Wanted {
     place: Place,
     path: PathBuf,
     algorithm: Algorithm,
-    expected: Option<String>,
+    expected: Option<Etag>,
 }
 
 #[derive(Clone)]
@@ -155,8 +155,7 @@ fn file_of(
     let name = file.path.strip_prefix(&revision.path).unwrap_or(&file.path).to_string_lossy();
     let path = EntryPath::parse(&name.replace(std::path::MAIN_SEPARATOR, "/"))?;
     let own = file.blob.parent() == Some(&dir.blobs());
-    let etag =
-        file.blob.file_name().filter(|_| own).and_then(|name| Etag::parse(name.to_str()?).ok());
+    let etag = file.blob.file_name().filter(|_| own).and_then(|name| Etag::of_blob(name.to_str()?));
     let root = dir.path().parent().unwrap_or(dir.path());
     if etag.is_none() && !file.blob.starts_with(root) {
         let message = format!(
@@ -171,7 +170,7 @@ fn file_of(
         None => (Place::File(commit.clone(), path.clone()), file.path.clone()),
     };
     let proof = etag.as_ref().map_or(Proof::None, Etag::proof);
-    let expected = etag.as_ref().filter(|_| proof != Proof::None).map(ToString::to_string);
+    let expected = etag.clone().filter(Etag::is_proof);
     let wanted = Wanted { repo, place, path: source, algorithm: Algorithm::of(proof), expected };
     Ok((etag.map(|etag| (path, etag)), wanted))
 }
@@ -222,14 +221,22 @@ fn hash(
     }
     shown.finish();
     let hash = hasher.finish();
-    if wanted.expected.as_ref().is_some_and(|expected| *expected != hash) {
-        let message = format!(
-            "`{}` is corrupt and nothing is exported; call HfHub.Cache.validate_integrity/1 with repair: true",
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::ChecksumMismatch, message));
+    let verdict = wanted.expected.as_ref().map(|etag| hash::prove(path, etag, Some(hash.clone())));
+    match verdict.transpose()? {
+        Some(Verdict::Right(sum)) => {
+            let algorithm = Algorithm::of(sum.proof());
+            return Ok(Content { size, algorithm, hash: sum.hex().to_owned() });
+        }
+        None | Some(Verdict::Unknown) => {
+            return Ok(Content { size, algorithm: wanted.algorithm, hash });
+        }
+        Some(Verdict::Wrong(_)) => {}
     }
-    Ok(Content { size, algorithm: wanted.algorithm, hash })
+    let message = format!(
+        "`{}` is corrupt and nothing is exported; call HfHub.Cache.validate_integrity/1 with repair: true",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::ChecksumMismatch, message))
 }
 
 fn write(

@@ -110,7 +110,7 @@ fn resumes_what_was_left_behind_in_a_file_of_its_own() {
     put(&mut partial, b"lo\n");
     let verified = finish(partial, b"hello\n").unwrap();
     still_open.set_len(0).unwrap();
-    assert_eq!(fs::read(&verified.0.path).unwrap(), b"hello\n");
+    assert_eq!(fs::read(&verified.partial.path).unwrap(), b"hello\n");
     assert_eq!(names(dir.path()).len(), 1, "the claimed partial is gone");
 }
 
@@ -128,7 +128,7 @@ fn parts_in_any_order_are_resumed_where_a_note_tells_of_them() {
     assert!(partial.present().missing(6).iter().eq([&(2..4)]));
     partial.write(2, b"ll").unwrap();
     let verified = finish(partial, b"hello\n").unwrap();
-    assert_eq!(fs::read(&verified.0.path).unwrap(), b"hello\n", "the note is gone");
+    assert_eq!(fs::read(&verified.partial.path).unwrap(), b"hello\n", "the note is gone");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn what_begins_anew_has_no_note_of_what_was_before() {
     partial.restart().unwrap();
     put(&mut partial, b"hello\n");
     let verified = finish(partial, b"hello\n").unwrap();
-    assert_eq!(fs::read(&verified.0.path).unwrap(), b"hello\n");
+    assert_eq!(fs::read(&verified.partial.path).unwrap(), b"hello\n");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn whoever_was_robbed_and_is_late_finds_the_content_in_place() {
     let thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
     finish(thief, b"hello\n").unwrap().publish(&blob).unwrap();
     // Where another host has taken the file, not even what is open can be read any more.
-    robbed.0.file.set_len(0).unwrap();
+    robbed.partial.file.set_len(0).unwrap();
     robbed.publish(&blob).unwrap();
     assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
     assert_eq!(names(dir.path()), [HELLO]);
@@ -206,8 +206,8 @@ fn whoever_was_robbed_of_all_publishes_nothing_wrong() {
     let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut robbed, b"hello\n");
     let robbed = finish(robbed, b"hello\n").unwrap();
-    fs::remove_file(&robbed.0.path).unwrap();
-    write_all_at(&robbed.0.file, b"HELLO\n", 0).unwrap();
+    fs::remove_file(&robbed.partial.path).unwrap();
+    write_all_at(&robbed.partial.file, b"HELLO\n", 0).unwrap();
     let error = robbed.publish(&dir.path().join(HELLO)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
     assert!(names(dir.path()).is_empty());

@@ -1,0 +1,87 @@
+//! What came of a file.
+
+use std::path::PathBuf;
+
+use crate::{
+    cache::partial::Verified,
+    metadata::FileMetadata,
+    names::{Commit, EntryPath, Proof},
+};
+
+/// What was, or would be, done.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// As named in the repository.
+    pub filename: EntryPath,
+    /// The commit it belongs to, where known.
+    pub commit: Option<Commit>,
+    /// Its size in bytes, where known.
+    pub size: Option<u64>,
+    /// Whether it was here already.
+    pub cached: bool,
+    /// Whether a dry run would have downloaded it.
+    pub will_download: bool,
+    /// The content's SHA-256, where this very call has proved it.
+    pub sha256: Option<String>,
+    /// Why the Hub could not be asked, where a copy had to do instead.
+    pub stale: Option<String>,
+}
+
+impl Report {
+    /// The report on a file that is here already.
+    pub(crate) fn here(
+        path: PathBuf,
+        filename: &EntryPath,
+        commit: Option<Commit>,
+        size: Option<u64>,
+    ) -> Self {
+        let filename = filename.clone();
+        Self {
+            path,
+            filename,
+            commit,
+            size,
+            cached: true,
+            will_download: false,
+            sha256: None,
+            stale: None,
+        }
+    }
+}
+
+/// What is known of content that has just arrived.
+#[derive(Clone)]
+pub(crate) struct Arrived {
+    size: u64,
+    sha256: Option<String>,
+}
+
+impl From<&Verified> for Arrived {
+    fn from(verified: &Verified) -> Self {
+        let sha256 = verified.checksum().filter(|sum| sum.proof() == Proof::Sha256);
+        Self { size: verified.size(), sha256: sha256.map(|sum| sum.hex().to_owned()) }
+    }
+}
+
+/// The report on a file that has just arrived.
+pub(crate) fn fresh_report(
+    filename: &EntryPath,
+    metadata: &FileMetadata,
+    path: PathBuf,
+    content: &Arrived,
+) -> Report {
+    let Arrived { size, sha256 } = content.clone();
+    let commit = Some(metadata.commit.clone());
+    Report {
+        path,
+        filename: filename.clone(),
+        commit,
+        size: Some(size),
+        cached: false,
+        will_download: false,
+        sha256,
+        stale: None,
+    }
+}
