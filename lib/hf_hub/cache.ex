@@ -1,6 +1,6 @@
 defmodule HfHub.Cache do
   @moduledoc """
-  The cache on this machine: what is in it, and looking after it.
+  The local cache: inspection, clean-up, verification and transport.
 
       iex> HfHub.Cache.cached?(repo_id: "nobody/nothing", filename: "config.json")
       false
@@ -10,14 +10,12 @@ defmodule HfHub.Cache do
 
   ## What is safe
 
-  Everything that is removed is renamed away first, so no reader ever sees half of it. Removals leave
-  alone what a download of this library is filling, what a process holds by `lease/2`, and what is
-  pinned by `pin/2`; the result tells what was kept. A removal works through no symbolic link that lies
-  in the cache, and touches nothing outside of it.
+  Files to remove are renamed away first, so a reader never sees half of a revision. Removals keep revisions that a
+  download of this library is filling, that a process holds by `lease/2`, and that are pinned by `pin/2`; the result lists
+  what was kept. A removal follows no symbolic link inside the cache and touches nothing outside of it.
 
-  A lease is a lock among processes that use this library and see the same file locks. It does not
-  keep other clients from deleting (`hf cache rm`, `rm`), nor hosts that share a file system without
-  working locks.
+  A lease is a lock among processes that use this library and share file locks. It does not prevent removals by other
+  clients (`hf cache rm`, `rm`), nor by hosts that share a file system without working locks.
   """
 
   alias HfHub.{Error, Options}
@@ -44,8 +42,8 @@ defmodule HfHub.Cache do
   @doc """
   Returns the path of a cached file.
 
-  The error's `:kind` is `:entry_not_found` if the revision is known not to have the file, and
-  `:not_cached` if nothing is known. Options: those of `cached?/1`.
+  The error is of kind `:entry_not_found` if the revision is known not to contain the file, and `:not_cached` otherwise.
+  Options: those of `cached?/1`.
 
   ## Examples
 
@@ -62,7 +60,7 @@ defmodule HfHub.Cache do
   def cache_path!(opts), do: Error.unwrap!(cache_path(opts))
 
   @doc """
-  Returns all repositories, revisions and files in the cache, with sizes, times, and what is wrong.
+  Returns all repositories, revisions and files in the cache, with sizes, times and warnings.
 
   The figures are those of Python's `scan_cache_dir`. A cache that does not exist is an error of kind `:not_cached`.
 
@@ -88,8 +86,8 @@ defmodule HfHub.Cache do
   def scan!(opts \\ []), do: Error.unwrap!(scan(opts))
 
   @doc """
-  Returns the size of the cache, how many contents it has, and its repositories, the largest first: each a map with
-  `:repo_id`, `:repo_type`, `:size`, `:file_count` and `:last_accessed`.
+  Returns the size of the cache, the number of blobs, and its repositories, largest first: each a map with `:repo_id`,
+  `:repo_type`, `:size`, `:file_count` and `:last_accessed`.
 
   Options: `:cache_dir`. A cache that does not exist is empty.
 
@@ -113,10 +111,10 @@ defmodule HfHub.Cache do
   def cache_stats!(opts \\ []), do: Error.unwrap!(cache_stats(opts))
 
   @doc """
-  Removes revisions, named by their commits, with the contents that no other revision shows.
+  Removes revisions, given by their commits, and the blobs that no other revision references.
 
-  With the last revision its repository goes. `"model/org/name"` and `"org/name"` stand for a repository and
-  `"hf://org/name@v1"` for a revision; a single file is never meant. Returns what went and what had to stay.
+  Removing the last revision removes the repository. `"model/org/name"` and `"org/name"` stand for a repository and
+  `"hf://org/name@v1"` for a revision, never for a single file. Returns what was removed and what was kept.
 
   ## Options
 
@@ -145,10 +143,10 @@ defmodule HfHub.Cache do
   def delete_revisions!(commits, opts \\ []), do: Error.unwrap!(delete_revisions(commits, opts))
 
   @doc """
-  Removes a repository, or all of them.
+  Removes one or all repositories.
 
-  Nothing but repositories is removed, whatever else lies in the folder. If something has to stay, the error
-  says what: its `:kind` is `:lock_timeout` where it is in use, `:conflict` where it is pinned, `:io` otherwise.
+  Only repositories are removed; other files in the folder are kept. If a repository cannot be removed, the error names
+  it and is of kind `:lock_timeout` if it is in use, `:conflict` if it is pinned, `:io` otherwise.
 
   ## Options
 
@@ -175,11 +173,10 @@ defmodule HfHub.Cache do
   def clear_cache!(opts \\ []), do: with({:error, error} <- clear_cache(opts), do: raise(error))
 
   @doc """
-  Removes what nobody asks for any more.
+  Removes unreferenced revisions and leftovers of interrupted downloads.
 
-  That is: revisions without a branch or tag, what interrupted downloads have left, contents that no revision
-  shows, links into nowhere, refs that stand for nothing, and unused contents of the shared store. Where something
-  cannot be read, nothing goes that it might show.
+  Removes revisions without a branch or tag, partial files, blobs that no revision references, broken links, refs to
+  missing commits, and unused blobs of the shared store. Blobs that an unreadable file may reference are kept.
 
   ## Options
 
@@ -203,10 +200,10 @@ defmodule HfHub.Cache do
   def prune!(opts \\ []), do: Error.unwrap!(prune(opts))
 
   @doc """
-  Removes the revisions that were not used for longest, until the cache is small and young enough.
+  Removes the least recently used revisions until the cache meets the given size and age.
 
-  Whole revisions go, with the contents that no remaining one shows. Those that are pinned or leased stay,
-  even if the target is missed. When a revision was last used is told by `HfHub.Cache.Revision`.
+  Whole revisions are removed, with the blobs that no remaining one references. Pinned and leased revisions are kept, even
+  if the target is missed. `HfHub.Cache.Revision` describes how the last use is determined.
 
   ## Options
 
@@ -229,7 +226,7 @@ defmodule HfHub.Cache do
   def evict!(opts), do: Error.unwrap!(evict(opts))
 
   @doc """
-  Does what `evict/1` does and returns `:ok`, as 0.3 did.
+  Same as `evict/1`, but returns `:ok`, as in 0.3.
 
   ## Options
 
@@ -254,7 +251,7 @@ defmodule HfHub.Cache do
   def evict_lru!(opts), do: with({:error, error} <- evict_lru(opts), do: raise(error))
 
   @doc """
-  Hashes everything in the cache again and tells which files are corrupt or missing.
+  Hashes all cached files and returns which are corrupt or missing.
 
   ## Options
 
@@ -274,9 +271,9 @@ defmodule HfHub.Cache do
   def validate_integrity!(opts \\ []), do: Error.unwrap!(validate_integrity(opts))
 
   @doc """
-  Keeps a cached revision from being removed while the calling process lives, or until `release/1`.
+  Protects a cached revision from removal until `release/1`, or until the calling process exits.
 
-  Whether anybody keeps the returned struct does not matter. The files of `:path` can be read meanwhile.
+  The lease does not depend on the returned struct being kept. The files below its `:path` can be read meanwhile.
 
   ## Options
 
@@ -296,7 +293,7 @@ defmodule HfHub.Cache do
   def lease!(repo_id, opts \\ []), do: Error.unwrap!(lease(repo_id, opts))
 
   @doc """
-  Ends a lease. Ending one twice does nothing.
+  Releases a lease. Releasing it again has no effect.
 
   ## Examples
 
@@ -309,9 +306,10 @@ defmodule HfHub.Cache do
   def release(%Lease{} = lease), do: Lease.release(lease)
 
   @doc """
-  Marks a cached revision as one that must stay until `unpin/2`, and returns its commit.
+  Pins a cached revision, which protects it from removal until `unpin/2`, and returns its commit.
 
-  Only `force: true` removes it. The mark is a file in the cache's `.locks`; other clients do not know it.
+  Only `force: true` removes a pinned revision. The pin is a file in the `.locks` folder of the cache; other clients
+  ignore it.
   Options: those of `lease/2`.
 
   ## Examples
@@ -328,7 +326,7 @@ defmodule HfHub.Cache do
   def pin!(repo_id, opts \\ []), do: Error.unwrap!(pin(repo_id, opts))
 
   @doc """
-  Takes the mark of `pin/2` away, and returns the commit. Options: those of `pin/2`.
+  Removes the pin of `pin/2` and returns the commit. Options: those of `pin/2`.
 
   ## Examples
 
@@ -343,7 +341,7 @@ defmodule HfHub.Cache do
   def unpin!(repo_id, opts \\ []), do: Error.unwrap!(unpin(repo_id, opts))
 
   @doc """
-  Moves the whole cache to another folder, with the options of `HfHub.Cache.Transport.move/2`, which tells more.
+  Moves the whole cache to another folder, with the options of `HfHub.Cache.Transport.move/2`.
 
   ## Examples
 
@@ -357,7 +355,7 @@ defmodule HfHub.Cache do
   defdelegate move!(destination, opts \\ []), to: Transport
 
   @doc """
-  Writes repositories of the cache to one tar file, with the options of `HfHub.Cache.Transport.export/2`, which tells more.
+  Writes repositories of the cache to one tar file, with the options of `HfHub.Cache.Transport.export/2`.
 
   ## Examples
 
@@ -371,7 +369,7 @@ defmodule HfHub.Cache do
   defdelegate export!(archive, opts \\ []), to: Transport
 
   @doc """
-  Puts what `export/2` wrote into the cache, with the options of `HfHub.Cache.Transport.import/2`, which tells more.
+  Imports an archive written by `export/2` into the cache, with the options of `HfHub.Cache.Transport.import/2`.
 
   ## Examples
 
@@ -385,7 +383,7 @@ defmodule HfHub.Cache do
   defdelegate import!(archive, opts \\ []), to: Transport
 
   @doc """
-  Fills a plain folder with the files of a cached revision, with the options of `HfHub.Cache.Transport.materialize/3`, which tells more.
+  Copies the files of a cached revision to a plain folder, with the options of `HfHub.Cache.Transport.materialize/3`.
 
   ## Examples
 

@@ -2,26 +2,24 @@ defmodule HfHub.Download do
   @moduledoc """
   Downloads files and whole repositories.
 
-  Files go into the cache that Python's `huggingface_hub` and all other Hugging Face clients on
-  this machine use too, so nothing is downloaded twice. Every byte is verified while it arrives
-  (SHA-256 for large files, the git object id for all others) and a file becomes visible only when
-  it is whole. An interrupted download continues where it was.
+  Files go into the cache that `huggingface_hub` and all other Hugging Face clients on this machine share, so nothing is
+  downloaded twice. Every byte is verified while it arrives (SHA-256 for large files, the git object id for all others),
+  and a file becomes visible only once it is complete. An interrupted download resumes where it stopped.
 
       iex> {:ok, path} = HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
       iex> File.exists?(path)
       true
 
-  A download belongs to the process that called: when that process ends, the connection is closed
-  at once and what has arrived is kept. So `Task.async/1` makes it run in the background, and
-  `Task.shutdown/2` or stopping the Livebook cell cancels it.
+  A download belongs to the calling process: when that process exits, the connection is closed immediately and the bytes
+  received are kept. `Task.async/1` runs it in the background; `Task.shutdown/2` or stopping the Livebook cell cancels it.
 
-  What is here already is used when the Hub cannot be asked (no network, a server error, a refused
-  token), with a warning in the log.
+  If the Hub cannot be reached (no network, a server error, a refused token), a cached copy is used and a warning is
+  logged.
 
   ## Repositories
 
-  `:repo_id` takes `"namespace/name"`, `"name"`, `"hf://datasets/namespace/name@revision/path"`, the
-  address of a page in the browser, `{:hf, id}` or `{:hf, id, revision: revision}`.
+  `:repo_id` accepts `"namespace/name"`, `"name"`, `"hf://datasets/namespace/name@revision/path"`, the URL of a page on the
+  Hub, `{:hf, id}` or `{:hf, id, revision: revision}`.
   """
 
   require Logger
@@ -31,40 +29,48 @@ defmodule HfHub.Download do
   alias HfHub.Native.Nif
 
   @repo [
-    repo_id: [type: :any, required: true, doc: "the repository; `HfHub.Download` lists the forms."],
+    repo_id: [type: :any, required: true, doc: "Repository; `HfHub.Download` lists the accepted forms."],
     repo_type: [
       type: {:in, [:model, :dataset, :space]},
       default: :model,
-      doc: "what an id alone stands for; URIs and page addresses say it themselves."
+      doc: "Type of the repository, where `:repo_id` does not say it."
     ],
     revision: [
       type: :string,
-      doc: "branch, tag, pull request (`\"refs/pr/1\"`) or commit. By default `\"main\"`."
+      doc: "Branch, tag, pull request (`\"refs/pr/1\"`) or commit. Defaults to `\"main\"`."
     ]
   ]
 
   @file_name [
     filename: [
       type: :string,
-      doc: "the file, as named in the repository. Required unless `:repo_id` names it."
+      doc: "Path of the file in the repository. Required unless `:repo_id` contains it."
     ],
-    subfolder: [type: :string, doc: "the folder of the file in the repository, put in front of `:filename`."]
+    subfolder: [type: :string, doc: "Folder in the repository that `:filename` is relative to."]
   ]
 
   @target [
-    cache_dir: [type: :path, doc: "the cache folder. By default `HfHub.Config.cache_dir/0`."],
+    cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
     local_dir: [
       type: :path,
       doc:
-        "a folder to put real files into instead of the cache, under their names in the repository. " <>
-          "A file there that is not the Hub's is replaced."
+        "Folder to download to instead of the cache, with regular files under their paths in the repository. " <>
+          "Existing files that differ are replaced."
     ],
-    force_download: [type: :boolean, default: false, doc: "download even what is here already."],
-    local_files_only: [type: :boolean, default: false, doc: "use no network; what is not here is an error."],
+    force_download: [
+      type: :boolean,
+      default: false,
+      doc: "Whether to download files even if they are already cached."
+    ],
+    local_files_only: [
+      type: :boolean,
+      default: false,
+      doc: "Whether to use cached files only; a missing file is an error."
+    ],
     dry_run: [
       type: :boolean,
       default: false,
-      doc: "download nothing, and return `HfHub.Download.FileInfo` instead of a path."
+      doc: "Whether to download nothing and return `HfHub.Download.FileInfo` instead of a path."
     ],
     progress: Progress.option()
   ]
@@ -72,27 +78,28 @@ defmodule HfHub.Download do
   @extra [
     expected_sha256: [
       type: :sha256,
-      doc: "a SHA-256 in hex that the content must have, besides the Hub's own etag."
+      doc: "SHA-256 that the file must have, in hex, in addition to the etag of the Hub."
     ],
     verify_checksum: [
       type: :boolean,
       default: true,
-      doc: "has no effect: content is always verified. Kept for code written for 0.3."
+      doc: "Has no effect: files are always verified. Accepted for compatibility with 0.3."
     ],
     progress_callback: [
       type: {:fun, 2},
-      doc: "called with bytes so far and the total or `nil`, as in 0.3; new code uses `:progress` instead."
+      doc:
+        "Function called with the bytes so far and the total or `nil`, as in 0.3. Use `:progress` in new code."
     ],
     extract: [
       type: :boolean,
       default: false,
-      doc: "unpack the file, an archive, and return where to (see `HfHub.Extract`)."
+      doc: "Whether to unpack the file, an archive, and return the destination (see `HfHub.Extract`)."
     ],
     extract_dir: [
       type: :path,
       doc:
-        "where to unpack to, with `:extract`. By default a folder named like the archive without its ending: " <>
-          "beside it in `:local_dir`, else below `extracted` in the repository's cache folder."
+        "Destination of `:extract`. Defaults to a folder named like the archive without its extension: next to it in " <>
+          "`:local_dir`, else below `extracted` in the cache folder of the repository."
     ]
   ]
 
@@ -104,14 +111,18 @@ defmodule HfHub.Download do
                         allow_patterns: [
                           type: {:or, [:string, {:list, :string}]},
                           doc:
-                            "only files that match one of these. `*` also matches `/`, as in Python's `fnmatch`; " <>
-                              "a pattern that ends in `/` means all below. An empty list lets nothing through."
+                            "Patterns of files to download. `*` also matches `/`, as in Python's `fnmatch`; " <>
+                              "a pattern that ends in `/` matches everything below. An empty list matches nothing."
                         ],
                         ignore_patterns: [
                           type: {:or, [:string, {:list, :string}]},
-                          doc: "no files that match one of these."
+                          doc: "Patterns of files not to download."
                         ],
-                        max_workers: [type: :pos_integer, default: 8, doc: "how many files at a time."],
+                        max_workers: [
+                          type: :pos_integer,
+                          default: 8,
+                          doc: "Maximum number of files to download at a time."
+                        ],
                         progress_callback: @extra[:progress_callback]
                       ] ++ Options.transfer()
 
@@ -121,17 +132,17 @@ defmodule HfHub.Download do
                       range: [
                         type: {:struct, Range},
                         doc:
-                          "only these bytes, counted from 0, both ends included: `0..99` is the first hundred, " <>
-                            "`100..-1//1` all behind them, `-100..-1//1` the last hundred. What is behind the end " <>
-                            "of the file is left out."
+                          "Bytes to return, counted from 0, both ends included: `0..99` is the first hundred, " <>
+                            "`100..-1//1` everything after them, `-100..-1//1` the last hundred. A range may extend " <>
+                            "beyond the end of the file."
                       ]
                     ] ++ Keyword.delete(Options.transfer(), :max_connections)
 
-  # More at a time than any Hub answers gladly.
+  # More concurrent files gain nothing and provoke rate limits.
   @max_workers 256
 
   @doc """
-  Downloads a file, unless it is here already, and returns its path.
+  Downloads a file, unless it is already cached, and returns its path.
 
   ## Options
 
@@ -159,10 +170,10 @@ defmodule HfHub.Download do
   def hf_hub_download!(opts), do: Error.unwrap!(hf_hub_download(opts))
 
   @doc """
-  Downloads all files of a repository that are not here yet, and returns their folder.
+  Downloads all files of a repository that are not cached yet, and returns their folder.
 
-  The files are all of one commit, the one that `:revision` stands for when the call begins. With
-  a commit as `:revision` and everything here already, no request is made.
+  All files are of one commit, the one that `:revision` points to when the call begins. With a commit as `:revision` and
+  all files cached, no request is made.
 
   ## Options
 
@@ -195,7 +206,7 @@ defmodule HfHub.Download do
   def snapshot_download!(opts), do: Error.unwrap!(snapshot_download(opts))
 
   @doc """
-  Returns a stream of a file's bytes, which writes nothing to disk.
+  Returns a lazy stream of the bytes of a file; nothing is written to disk.
 
   The request is made when the stream is run, and again each time it is. Pieces come as the reader
   asks for them; a reader that stops early closes the connection. A connection that breaks is mended
@@ -276,7 +287,7 @@ defmodule HfHub.Download do
   # What would be passed over in silence otherwise.
   defp refuse_contradictions!(opts, given) do
     if opts[:progress] && opts[:progress_callback] do
-      raise ArgumentError, "options :progress and :progress_callback exclude each other; pass one of them"
+      raise ArgumentError, "`:progress` and `:progress_callback` are mutually exclusive"
     end
 
     if opts[:extract_dir] && given[:extract] == nil do

@@ -632,7 +632,7 @@ defmodule HfHub.DownloadTest do
       call = [repo_id: "a/b", filename: "x"]
 
       for {bad, message} <- [
-            {[progress: self(), progress_callback: fn _, _ -> :ok end], ~r/exclude each other/},
+            {[progress: self(), progress_callback: fn _, _ -> :ok end], ~r/mutually exclusive/},
             {[extract_dir: context.dir], ~r/:extract_dir needs :extract/}
           ] do
         assert_raise ArgumentError, message, fn -> Download.hf_hub_download(opts(context, bad ++ call)) end
