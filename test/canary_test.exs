@@ -66,10 +66,73 @@ defmodule HfHub.CanaryTest do
     fails(Auth.validate_token(token <> "\u0001"))
 
     # Plain http to a stranger.
-    assert fails(Api.model_info(id, Keyword.put(api, :endpoint, "http://hub.invalid"))).kind == :unauthorized
+    assert fails(HfHub.Repo.create(id, Keyword.put(api, :endpoint, "http://hub.invalid"))).kind ==
+             :unauthorized
+
     # A server that sends back what it got.
     fault(id, %{kind: "status", code: 403, body: ~s({"error": "who is #{token}?"})}, %{times: 1})
     assert fails(Api.model_info(id, api)).status == 403
+  end
+
+  test "answers that repeat the token in any field show none of it", %{token: token} = context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    api = opts(context, token: token) |> Keyword.delete(:cache_dir)
+    "hf_" <> rest = token
+    escaped = "\\u0068f_" <> rest
+    percent = "%68%66_" <> rest
+
+    for headers <- [
+          %{"x-request-id" => "Bearer " <> token},
+          %{"x-error-message" => "no #{percent}"},
+          %{"x-repo-commit" => token, "x-request-id" => percent}
+        ],
+        body <- [~s({"error": "who", "#{escaped}": [{"a": "#{escaped}", "b": "#{percent}"}]}), "#{token}"] do
+      fault(id, %{kind: "status", code: 403, headers: headers, body: body}, %{times: 1})
+      assert fails(Api.model_info(id, api)).status == 403
+    end
+
+    # What is read as a name, and where a redirect leads.
+    for {name, value} <- [{"x-repo-commit", token}, {"etag", "\"{#{token}}\""}, {"x-linked-size", token}] do
+      fault("/resolve/main/a.txt", %{kind: "header", name: name, value: value}, %{times: 3})
+      shown(Download.hf_hub_download([repo_id: id, filename: "a.txt"] ++ opts(context, token: token)))
+    end
+
+    fault(id, %{kind: "redirect", location: "/api/models/org/#{percent}"}, %{times: 1})
+    fails(Api.model_info(id, api))
+    # A token where a name belongs.
+    long = "hf_CANARY" <> String.duplicate("aB3", 9)
+    fails(Api.model_info(long, api))
+    fails(Auth.switch(long))
+    fails(Auth.logout(name: long))
+  end
+
+  test "a token of the wrong type is not part of the stack trace", %{token: token} do
+    for call <- [
+          fn -> Auth.set_token({token}) end,
+          fn -> Auth.validate_token([token]) end,
+          fn -> Auth.validate_token!(%{token: token}) end,
+          fn -> Auth.switch({token}) end,
+          fn -> Auth.login(token: {token}) end,
+          fn -> Auth.login(token) end,
+          fn -> Auth.auth_headers(token: [token]) end,
+          fn -> Auth.whoami(token: {token}) end,
+          fn -> Auth.logout(token) end,
+          fn ->
+            Download.hf_hub_download(
+              repo_id: "a/b",
+              filename: "c",
+              repo_type: token <> String.duplicate("a1", 20)
+            )
+          end,
+          fn -> HfHub.Repo.create("a/b", repo_type: :space, space_secrets: {token}) end
+        ] do
+      try do
+        call.()
+        flunk("nothing is raised")
+      rescue
+        error in ArgumentError -> shown({error, __STACKTRACE__})
+      end
+    end
   end
 
   test "logging in and out shows no token", %{token: token, dir: dir, user: user} do

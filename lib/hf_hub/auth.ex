@@ -226,7 +226,7 @@ defmodule HfHub.Auth do
       {:ok, "hf_doctest"}
   """
   @spec set_token(String.t()) :: :ok
-  def set_token(token) when is_binary(token), do: Config.put(:token, token)
+  def set_token(token), do: Config.put(:token, token!(token))
 
   @doc """
   Asks the Hub whether it knows a token. One it does not know is an error of kind `:unauthorized`.
@@ -243,9 +243,9 @@ defmodule HfHub.Auth do
       #=> {:error, %HfHub.Error{kind: :unauthorized, …}}
   """
   @spec validate_token(String.t(), keyword()) :: :ok | {:error, Error.t()}
-  def validate_token(token, opts \\ []) when is_binary(token) do
+  def validate_token(token, opts \\ []) do
     opts = Options.validate!(opts, @network)
-    with {:ok, _whoami} <- whoami([token: token] ++ opts), do: :ok
+    with {:ok, _whoami} <- whoami([token: token!(token)] ++ opts), do: :ok
   end
 
   @doc "Same as `validate_token/2`, but raises `HfHub.Error`."
@@ -320,10 +320,10 @@ defmodule HfHub.Auth do
   """
   @doc python: "auth_switch"
   @spec switch(String.t(), keyword()) :: :ok | {:error, Error.t()}
-  def switch(name, opts \\ []) when is_binary(name) do
+  def switch(name, opts \\ []) do
     opts = Options.validate!(opts, @git)
 
-    with {:ok, stored} <- Store.activate(name) do
+    with {:ok, stored} <- Store.activate(string!(name, "the name of a stored token")) do
       if opts[:add_to_git_credential], do: GitCredential.store(stored.token)
       Login.warn_of_others(stored.token)
     end
@@ -332,6 +332,14 @@ defmodule HfHub.Auth do
   @doc "Same as `switch/2`, but raises `HfHub.Error`."
   @spec switch!(String.t(), keyword()) :: :ok
   def switch!(name, opts \\ []), do: done!(switch(name, opts))
+
+  defp token!(token), do: string!(token, "a token")
+
+  # Not a guard: the stack trace of a clause that is missing shows the arguments.
+  defp string!(text, _what) when is_binary(text), do: text
+
+  defp string!(other, what),
+    do: raise(ArgumentError, "expected #{what} as a string, got #{Options.sort(other)}")
 
   defp done!(:ok), do: :ok
   defp done!({:error, error}), do: raise(error)

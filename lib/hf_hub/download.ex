@@ -306,7 +306,7 @@ defmodule HfHub.Download do
       endpoint: spec.hub.endpoint
     }
 
-    Telemetry.span(:download, metadata, fn ->
+    Telemetry.span(:download, metadata, spec.hub.token, fn ->
       Native.run(&start.(&1, spec), Progress.start(receiver(opts), label))
     end)
   end

@@ -134,8 +134,15 @@ defmodule HfHub.Error do
   def from_native(fields), do: struct!(__MODULE__, fields)
 
   @doc false
+  # Native errors have been looked through already; here no token is known but by its shape.
   @spec new(kind(), String.t(), keyword()) :: t()
-  def new(kind, message, facts \\ []), do: struct!(__MODULE__, [kind: kind, message: message] ++ facts)
+  def new(kind, message, facts \\ []) do
+    facts = for {name, fact} <- [message: message] ++ facts, do: {name, shown(fact)}
+    struct!(__MODULE__, [kind: kind] ++ facts)
+  end
+
+  defp shown(text) when is_binary(text), do: HfHub.Native.Nif.shown(text, nil)
+  defp shown(fact), do: fact
 
   @doc false
   @spec unwrap!(:ok | {:ok, value} | {:error, t()}) :: :ok | value when value: term()

@@ -129,10 +129,13 @@ defmodule HfHub.Options do
     end)
   end
 
-  defp sort(value) when is_binary(value), do: "a string"
-  defp sort(value) when is_list(value), do: "a list of something else"
-  defp sort(value) when is_map(value), do: "a map"
-  defp sort(_value), do: "something else"
+  @doc "Returns the type of a value that must not be shown."
+  @spec sort(term()) :: String.t()
+  def sort(value) when is_binary(value), do: "a string"
+  def sort(value) when is_list(value), do: "a list of something else"
+  def sort(value) when is_map(value), do: "a map"
+  def sort(value) when is_tuple(value), do: "a tuple"
+  def sort(_value), do: "something else"
 
   defp default!(name, rule) do
     if rule[:required], do: raise(ArgumentError, "option #{inspect(name)} is required"), else: rule[:default]
@@ -142,7 +145,7 @@ defmodule HfHub.Options do
     if valid?(value, type) do
       value
     else
-      shown = if name == :token, do: "something else", else: inspect(value, limit: 10, printable_limit: 100)
+      shown = if name == :token, do: sort(value), else: shown(value)
       raise ArgumentError, "expected option #{inspect(name)} to be #{type_name(type)}, got: #{shown}"
     end
   end
@@ -185,6 +188,9 @@ defmodule HfHub.Options do
   defp type_name({:list, :string}), do: "a list of strings"
   defp type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)
   defp type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
+
+  # A token may be given as another option by mistake.
+  defp shown(value), do: HfHub.Native.Nif.shown(inspect(value, limit: 10, printable_limit: 100), nil)
 
   defp unknown!(name, table) do
     known = Keyword.keys(table)

@@ -193,6 +193,7 @@ defmodule HfHub.Repo do
       Request.new(:post, "/api/repos/create", [], opts)
       |> Request.about(ref)
       |> Request.json(Map.merge(space, Settings.new(ref, opts)))
+      |> Request.hide(Settings.secrets(space))
       |> Request.run(&Url.from_json(&1, ref, endpoint(opts)))
       |> unless_there(ref, opts)
     end
@@ -325,6 +326,7 @@ defmodule HfHub.Repo do
       Request.new(:post, "/api/:types/*repo/duplicate", RepoRef.params(from), opts)
       |> Request.about(from)
       |> Request.json(Map.merge(space, body))
+      |> Request.hide(Settings.secrets(space))
       |> Request.run(&Url.from_json(&1, to, endpoint(opts)))
       |> unless_there(to, opts)
     end

@@ -26,7 +26,8 @@ defmodule HfHub.Request do
               query: [],
               headers: [],
               parse: false,
-              secret: false
+              secret: false,
+              hidden: []
             ] ++ @limits
 
   @type t :: %__MODULE__{
@@ -41,6 +42,7 @@ defmodule HfHub.Request do
           headers: [{String.t(), String.t()}],
           parse: boolean(),
           secret: boolean(),
+          hidden: [String.t()],
           max_pages: pos_integer(),
           max_bytes: pos_integer() | :infinity
         }
@@ -93,6 +95,10 @@ defmodule HfHub.Request do
   @doc "Says that the body holds a secret, which is sent only where a token would be."
   @spec secret(t()) :: t()
   def secret(request), do: %{request | secret: true}
+
+  @doc "Names secrets in the body, which no error of the request shows."
+  @spec hide(t(), [String.t()]) :: t()
+  def hide(request, texts), do: %{request | hidden: request.hidden ++ texts}
 
   @doc "Sends the request; `decode` makes the result out of the answer's JSON."
   @spec run(t(), (term() -> value)) :: {:ok, value} | {:error, Error.t()} when value: term()
@@ -183,7 +189,7 @@ defmodule HfHub.Request do
   defp send_to(request, list) do
     with {:ok, spec} <- spec(request, list) do
       metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
-      Telemetry.span(:request, metadata, fn -> Native.run(&Nif.request(&1, spec)) end)
+      Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(&Nif.request(&1, spec)) end)
     end
   end
 
@@ -200,6 +206,7 @@ defmodule HfHub.Request do
         json: request.json,
         parse: request.parse,
         secret: request.secret,
+        hidden: Enum.map(request.hidden, &Nif.secret/1),
         repo: request.repo
       }
 

@@ -15,7 +15,8 @@ defmodule HfHub.Telemetry do
   Times are in native units. Metadata of requests: `:method`, `:path`, `:endpoint`. Of downloads:
   `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint`. Of uploads the
   same, with `:operation` (`:create`, `:folder` or `:preupload`) instead of the file. A `:stop` event also has `:result`, which is `:ok` or `:error`, and `:error`, the `HfHub.Error` or `nil`;
-  an `:exception` event has `:kind`, `:reason` and `:stacktrace`. No metadata holds a token.
+  an `:exception` event has `:kind`, `:reason` and `:stacktrace` (without arguments). No metadata holds a token, and
+  `user:password@` of an endpoint is masked.
 
       :telemetry.attach("downloads", [:hf_hub, :download, :stop], fn _event, measurements, metadata, _config ->
         seconds = System.convert_time_unit(measurements.duration, :native, :millisecond) / 1000
@@ -23,13 +24,24 @@ defmodule HfHub.Telemetry do
       end, nil)
   """
 
+  alias HfHub.Native.Nif
+
   @doc false
-  @spec span(:request | :download | :upload, map(), (() -> result)) :: result when result: term()
-  def span(operation, metadata, work) do
+  # `token` is the one of the call, as `HfHub.Config.hub/1` hands it out.
+  @spec span(:request | :download | :upload, map(), reference() | nil, (() -> result)) :: result
+        when result: term()
+  def span(operation, metadata, token \\ nil, work) do
     # Asks only whether it is loaded: looking for it would search the whole code path each time.
     if :erlang.function_exported(:telemetry, :execute, 3),
-      do: observed(operation, metadata, work),
+      do: observed(operation, shown(metadata, token), work),
       else: work.()
+  end
+
+  defp shown(metadata, token) do
+    Map.new(metadata, fn
+      {name, text} when is_binary(text) -> {name, Nif.shown(text, token)}
+      entry -> entry
+    end)
   end
 
   defp observed(operation, metadata, work) do
@@ -40,7 +52,7 @@ defmodule HfHub.Telemetry do
       work.()
     catch
       kind, reason ->
-        failure = %{kind: kind, reason: reason, stacktrace: __STACKTRACE__}
+        failure = %{kind: kind, reason: reason, stacktrace: Enum.map(__STACKTRACE__, &without_arguments/1)}
         execute(operation, :exception, since(start), Map.merge(metadata, failure))
         :erlang.raise(kind, reason, __STACKTRACE__)
     else
@@ -49,6 +61,15 @@ defmodule HfHub.Telemetry do
         result
     end
   end
+
+  # A call that fails leaves its arguments in the stack trace.
+  defp without_arguments({module, function, arguments, location}) when is_list(arguments),
+    do: {module, function, length(arguments), location}
+
+  defp without_arguments({function, arguments, location}) when is_list(arguments),
+    do: {function, length(arguments), location}
+
+  defp without_arguments(entry), do: entry
 
   defp since(start) do
     now = System.monotonic_time()

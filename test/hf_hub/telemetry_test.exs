@@ -40,6 +40,30 @@ defmodule HfHub.TelemetryTest do
     refute inspect(Process.info(self(), :messages)) =~ token()
   end
 
+  test "passwords of an endpoint and tokens are masked in every event", context do
+    "http://" <> host = context.endpoint
+    endpoint = "http://me:sesame@" <> host
+    # A token where the name of a repository belongs, and one that the server repeats.
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    fault(id, %{kind: "status", code: 403, headers: %{"x-request-id" => token()}}, %{times: 1})
+    assert {:error, %Error{}} = HfHub.Api.model_info(id, endpoint: endpoint, token: token())
+    assert {:error, %Error{}} = HfHub.Api.model_info(token(), endpoint: endpoint, token: token())
+
+    assert {:error, %Error{}} =
+             Download.hf_hub_download(
+               opts(context, repo_id: token(), filename: "a", endpoint: endpoint, token: token())
+             )
+
+    assert_received {[:hf_hub, :request, :stop], _, %{endpoint: "http://****@" <> ^host}}
+    refute inspect(Process.info(self(), :messages), limit: :infinity) =~ ~r/sesame|#{token()}/
+  end
+
+  test "an exception's stack trace shows no arguments" do
+    assert catch_error(HfHub.Telemetry.span(:request, %{}, fn -> String.trim({"sesame"}) end))
+    assert_received {[:hf_hub, :request, :exception], _, %{stacktrace: [_ | _] = stacktrace}}
+    refute inspect(stacktrace) =~ "sesame"
+  end
+
   test "an upload and its failure are events", context do
     id = writable(context)
     HfHub.Commit.upload_file!({:binary, "a"}, "a.txt", id, write())

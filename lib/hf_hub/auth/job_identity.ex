@@ -51,6 +51,7 @@ defmodule HfHub.Auth.JobIdentity do
     Request.new(:post, "/oauth/token", [], token: false)
     |> Request.json(body)
     |> Request.secret()
+    |> Request.hide([identity])
     |> Request.run(&lifetime/1)
   end
 

@@ -77,6 +77,7 @@ defmodule HfHub.Auth.OAuth do
     Request.new(:post, path, [], Keyword.put(opts, :token, false))
     |> Request.form(client ++ params)
     |> Request.secret()
+    |> Request.hide(Keyword.values(Keyword.take(params, [:device_code, :refresh_token])))
   end
 
   # A Hub that sends no new refresh token wants the old one again.

@@ -91,7 +91,7 @@ defmodule HfHub.Commit.Engine do
       endpoint: hub.endpoint
     }
 
-    Telemetry.span(:upload, metadata, fn ->
+    Telemetry.span(:upload, metadata, hub.token, fn ->
       result = Native.run(&Nif.upload(&1, {call, spec}), Progress.start(opts[:progress], repo.id))
       with {:ok, %{warnings: warnings}} <- result, do: Enum.each(warnings, &Logger.warning/1)
       result

@@ -54,6 +54,7 @@ defmodule HfHub.Native.Nif do
   def acknowledge(_job), do: not_loaded()
   def cancel(_job), do: not_loaded()
   def secret(_text), do: not_loaded()
+  def shown(_text, _token), do: not_loaded()
   def write_secret(_ref, _path, _content), do: not_loaded()
   def hold_secret(_ref, _hold, _path), do: not_loaded()
   def withheld(_endpoint, _allowed), do: not_loaded()

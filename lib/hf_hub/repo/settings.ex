@@ -181,6 +181,10 @@ defmodule HfHub.Repo.Settings do
     %{}
   end
 
+  @doc "Returns the values of a Space's secrets in a body of `space!/2`."
+  @spec secrets(map()) :: [String.t()]
+  def secrets(space), do: for(entry <- space[:secrets] || [], do: entry.value)
+
   # The values may be secrets, so no message shows them.
   defp entries!(_name, nil), do: nil
   defp entries!(name, map) when is_map(map), do: entries!(name, Enum.map(map, &pair/1))

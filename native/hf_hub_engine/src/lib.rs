@@ -15,6 +15,7 @@ pub mod etag;
 pub mod names;
 pub mod progress;
 pub mod retry;
+pub mod scrub;
 // The network.
 pub mod api;
 pub mod events;

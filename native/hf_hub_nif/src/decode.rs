@@ -25,7 +25,7 @@ use hf_hub_engine::{
 };
 use rustler::{Decoder, NifMap, NifResult, OwnedEnv, Resource, ResourceArc, Term, env::SavedTerm};
 
-use crate::{json::Json, pool};
+use crate::{job::Consumer, json::Json, pool};
 
 pub(crate) use hub::{HubArgs, Limit, Secret};
 
@@ -70,6 +70,8 @@ pub(crate) struct RequestArgs {
     pub(crate) parse: bool,
     /// Whether the body holds a secret.
     secret: bool,
+    /// What of the body must not be shown.
+    hidden: Vec<ResourceArc<Secret>>,
     repo: Option<RepoArgs>,
     /// The list that a page is asked of.
     list: Option<ResourceArc<List>>,
@@ -107,6 +109,12 @@ impl List {
 }
 
 impl RequestArgs {
+    /// The hub; `job` hides what of the body must not be shown.
+    pub(crate) fn open(&self, progress: &Progress, job: &Consumer) -> Result<Hub> {
+        job.hide(|scrub| self.hidden.iter().for_each(|secret| scrub.add(&secret.0)));
+        self.hub.open(progress, job)
+    }
+
     fn call(&self) -> Result<Call> {
         let wrong = |what: &str| {
             Error::new(ErrorKind::InvalidName, format!("the {what} of a request cannot be used"))

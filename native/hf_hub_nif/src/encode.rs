@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use hf_hub_engine::{
     api::Answer, download::Report, error::Error, events::Event, extract::Format,
-    progress::Snapshot as ProgressSnapshot, snapshot::Snapshot,
+    progress::Snapshot as ProgressSnapshot, scrub::Scrub, snapshot::Snapshot,
 };
 use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
 use serde::Serialize;
@@ -152,6 +152,19 @@ impl From<Snapshot> for SnapshotTerm {
     }
 }
 
+impl Reply {
+    /// The reply without secrets in what it reports of an error.
+    pub(crate) fn scrubbed(mut self, scrub: &Scrub) -> Self {
+        let stale = match &mut self {
+            Self::Report(report) => &mut report.stale,
+            Self::Snapshot(snapshot) => &mut snapshot.stale,
+            _ => return self,
+        };
+        *stale = stale.take().map(|text| scrub.text(&text).into_owned());
+        self
+    }
+}
+
 impl Encoder for Reply {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         match self {
@@ -219,11 +232,12 @@ fn answer<'a>(env: Env<'a>, answer: &Answer, parse: bool) -> Term<'a> {
 }
 
 /// An error as a map of `HfHub.Error`'s fields. Kinds are a closed list, so these atoms are bounded.
-pub(crate) fn error<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
+/// Every text of it passes `scrub`: this is where errors leave native code.
+pub(crate) fn error<'a>(env: Env<'a>, error: &Error, scrub: &Scrub) -> Term<'a> {
+    let owned = |text: Option<&str>| text.map(|text| scrub.text(text).into_owned());
     ErrorTerm {
         kind: atom(env, error.kind().name()),
-        message: error.message().to_owned(),
+        message: scrub.text(error.message()).into_owned(),
         status: error.status(),
         url: owned(error.url()),
         request_id: owned(error.request_id()),
@@ -231,20 +245,20 @@ pub(crate) fn error<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
         path: owned(error.path()),
         revision: owned(error.revision()),
         retry_after: error.retry_after().map(milliseconds),
-        reason: error.reason(),
+        reason: owned(error.reason().as_deref()),
         details: error
             .details()
-            .and_then(|details| json::term(env, details.to_string().as_bytes()).ok()),
+            .and_then(|details| json::term(env, scrub.json(details).to_string().as_bytes()).ok()),
     }
     .encode(env)
 }
 
 /// Progress as a map of `HfHub.Progress`'s fields.
-pub(crate) fn progress<'a>(env: Env<'a>, now: &ProgressSnapshot) -> Term<'a> {
+pub(crate) fn progress<'a>(env: Env<'a>, now: &ProgressSnapshot, scrub: &Scrub) -> Term<'a> {
     ProgressTerm {
         activity: atom(env, now.activity.name()),
         wait: now.wait.map(milliseconds),
-        file: now.file.as_deref().map(str::to_owned),
+        file: now.file.as_deref().map(|file| scrub.text(file).into_owned()),
         bytes_done: now.bytes_done,
         bytes_total: now.bytes_total,
         bytes_resumed: now.bytes_resumed,

@@ -7,7 +7,10 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -16,6 +19,7 @@ use hf_hub_engine::{
     blocking,
     error::{Error, ErrorKind, Result},
     progress::{Activity, Progress, Snapshot},
+    scrub::Scrub,
 };
 use once_cell::sync::OnceCell;
 use rustler::{
@@ -47,6 +51,8 @@ pub(crate) struct Job {
     cancel: CancellationToken,
     demand: Semaphore,
     acknowledged: AtomicBool,
+    /// Hides the secrets of the call in everything that is shown of it.
+    scrub: Mutex<Scrub>,
 }
 
 #[rustler::resource_impl]
@@ -65,6 +71,7 @@ impl Job {
             cancel: CancellationToken::new(),
             demand: Semaphore::new(0),
             acknowledged: AtomicBool::new(true),
+            scrub: Mutex::default(),
         }
     }
 
@@ -74,6 +81,11 @@ impl Job {
 
     pub(crate) fn acknowledge(&self) {
         self.acknowledged.store(true, Relaxed);
+    }
+
+    /// What hides the secrets of the call, by their shape alone until it knows them.
+    fn scrub(&self) -> Scrub {
+        self.scrub.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn add_demand(&self, chunks: u32) {
@@ -150,6 +162,16 @@ impl Consumer {
         }
     }
 
+    /// Hides the secrets that `add` names in the errors and warnings of this job.
+    pub(crate) fn hide(&self, add: impl FnOnce(&mut Scrub)) {
+        add(&mut self.job.scrub.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A text of the network, fit to be shown.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        self.job.scrub().text(text).into_owned()
+    }
+
     /// A token that tells blocking work to stop.
     pub(crate) fn cancelled(&self) -> CancellationToken {
         self.job.cancel.clone()
@@ -218,7 +240,9 @@ impl Mailbox {
             return;
         }
         self.job.acknowledged.store(false, Relaxed);
-        self.send(|env| (atoms::progress(), encode::progress(env, &now)).encode(env));
+        self.send(|env| {
+            (atoms::progress(), encode::progress(env, &now, &self.job.scrub())).encode(env)
+        });
         watch.shown = Some(now);
     }
 
@@ -235,15 +259,18 @@ impl Mailbox {
         };
         if *watch.waiting.get_or_insert_with(|| Instant::now() + patience) <= Instant::now() {
             watch.waiting = Some(Instant::now() + WAITING);
-            self.send(|env| (atoms::waiting(), encode::progress(env, now)).encode(env));
+            self.send(|env| {
+                (atoms::waiting(), encode::progress(env, now, &self.job.scrub())).encode(env)
+            });
         }
     }
 
     fn finish(&mut self, result: Result<Reply>) {
         self.answered = true;
+        let scrub = self.job.scrub();
         self.send(|env| match result {
-            Ok(reply) => (atoms::ok(), reply).encode(env),
-            Err(error) => (atoms::error(), encode::error(env, &error)).encode(env),
+            Ok(reply) => (atoms::ok(), reply.scrubbed(&scrub)).encode(env),
+            Err(error) => (atoms::error(), encode::error(env, &error, &scrub)).encode(env),
         });
     }
 }

@@ -28,7 +28,9 @@ use hf_hub_engine::{
     hub::Hub,
     names::{Repo, Revision},
     progress::{Activity, Progress},
-    safetensors, secrets, snapshot, stream,
+    safetensors,
+    scrub::Scrub,
+    secrets, snapshot, stream,
 };
 use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
@@ -56,8 +58,8 @@ fn download<'a>(
     spec: DownloadArgs,
 ) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
-        let (hub, spec) = (spec.hub.open(&progress)?, spec.spec()?);
+    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |consumer| async move {
+        let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
         let report = download::run(&hub, &spec, &progress).await?;
         Ok(Reply::Report(ReportTerm::from(report)))
     })
@@ -71,8 +73,8 @@ fn snapshot<'a>(
     spec: SnapshotArgs,
 ) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |_| async move {
-        let (hub, spec) = (spec.hub.open(&progress)?, spec.spec()?);
+    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |consumer| async move {
+        let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
         let snapshot = Box::pin(snapshot::run(&hub, &spec, &progress)).await?;
         Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
     })
@@ -86,7 +88,7 @@ fn open_stream<'a>(
     spec: StreamArgs,
 ) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
-        let (hub, spec) = (spec.hub.open(&Progress::default())?, spec.spec()?);
+        let (hub, spec) = (spec.hub.open(&Progress::default(), &consumer)?, spec.spec()?);
         consumer.wait_for_demand().await;
         let mut file = stream::FileStream::open(hub, spec, Progress::default()).await?;
         while let Some(chunk) = file.next().await? {
@@ -105,7 +107,7 @@ fn open_events<'a>(
 ) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
         let progress = Progress::default();
-        let (hub, subject) = (spec.request.hub.open(&progress)?, spec.request.subject()?);
+        let (hub, subject) = (spec.request.open(&progress, &consumer)?, spec.request.subject()?);
         let words = |error| explained(&hub, subject.as_ref(), error);
         consumer.wait_for_demand().await;
         let mut events = Events::open(hub.clone(), spec.spec()?, progress).await.map_err(words)?;
@@ -120,8 +122,8 @@ fn open_events<'a>(
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, false), move |_| async move {
-        let (hub, subject) = (spec.hub.open(&progress)?, spec.subject()?);
+    job::spawn(env, tag, Watch::new(&progress, false), move |consumer| async move {
+        let (hub, subject) = (spec.open(&progress, &consumer)?, spec.subject()?);
         let answer = spec.send(&hub, &progress).await;
         let answer = answer.map_err(|error| explained(&hub, subject.as_ref(), error))?;
         Ok(Reply::Answer(answer, spec.parse))
@@ -144,8 +146,8 @@ fn safetensors<'a>(
     spec: SafetensorsArgs,
 ) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, false), move |_| async move {
-        let (hub, (place, path)) = (spec.hub.open(&progress)?, spec.place()?);
+    job::spawn(env, tag, Watch::new(&progress, false), move |consumer| async move {
+        let (hub, (place, path)) = (spec.hub.open(&progress, &consumer)?, spec.place()?);
         let work = async {
             Ok(match path {
                 Some(path) => Reply::value(safetensors::file(&hub, &place, path).await?),
@@ -281,6 +283,13 @@ fn new_list(pages: usize, bytes: Option<u64>) -> ResourceArc<List> {
     ResourceArc::new(List::new(pages, bytes))
 }
 
+/// A text without the token, and without what looks like one.
+#[rustler::nif]
+fn shown(text: rustler::Binary, token: Option<ResourceArc<Secret>>) -> String {
+    let scrub = Scrub::new(token.iter().map(|token| token.0.as_str()));
+    scrub.text(&String::from_utf8_lossy(&text)).into_owned()
+}
+
 /// A limit on bytes a second; `nil` for none.
 #[rustler::nif]
 fn new_bandwidth(limit: Option<u64>) -> ResourceArc<Limit> {
@@ -322,7 +331,7 @@ fn to_json(value: json::Json) -> String {
 /// Checks names as every download does; `nil` or what is wrong.
 #[rustler::nif]
 fn check_names(env: Env<'_>, spec: decode::NameArgs) -> Option<Term<'_>> {
-    spec.check().err().map(|error| encode::error(env, &error))
+    spec.check().err().map(|error| encode::error(env, &error, &Scrub::default()))
 }
 
 /// All kinds of error, for the test that compares them with the documentation.

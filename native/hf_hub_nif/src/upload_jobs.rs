@@ -8,14 +8,14 @@ use hf_hub_engine::{
     names::{Repo, Revision},
     pattern::Filter,
     progress::Progress,
-    upload::{self, FolderSpec, Message, Oid, Operation, Source, Spec, Target, Tuning},
+    upload::{self, FolderSpec, Message, Oid, Operation, Report, Source, Spec, Target, Tuning},
 };
 use rustler::{Env, NifMap, NifResult, NifTaggedEnum, Reference, ResourceArc};
 
 use crate::{
     decode::{Held, HubArgs, Path, RepoArgs},
     encode::Reply,
-    job::{self, Job, Watch},
+    job::{self, Consumer, Job, Watch},
 };
 
 /// An upload, with what it needs.
@@ -179,6 +179,14 @@ impl FolderArgs {
     }
 }
 
+/// The report; its warnings hold words of the Hub.
+fn reported(mut report: Report, consumer: &Consumer) -> Reply {
+    for warning in &mut report.warnings {
+        *warning = consumer.shown(warning);
+    }
+    Reply::value(report)
+}
+
 /// Uploads; ends with `{:ok, report}`, or the list of what was placed for `:preupload`.
 #[rustler::nif]
 fn upload<'a>(env: Env<'a>, tag: Reference<'a>, call: Call) -> NifResult<ResourceArc<Job>> {
@@ -187,19 +195,20 @@ fn upload<'a>(env: Env<'a>, tag: Reference<'a>, call: Call) -> NifResult<Resourc
         Call::Create(args) | Call::Preupload(args) => args.common.progress,
         Call::Folder(args) => args.common.progress,
     };
-    job::spawn(env, tag, Watch::new(&progress, closely), move |_| async move {
+    job::spawn(env, tag, Watch::new(&progress, closely), move |consumer| async move {
         Ok(match call {
             Call::Create(args) => {
-                let hub = args.common.hub.open(&progress)?;
-                Reply::value(upload::create(&hub, args.spec().await?, &progress).await?)
+                let hub = args.common.hub.open(&progress, &consumer)?;
+                let report = upload::create(&hub, args.spec().await?, &progress).await?;
+                reported(report, &consumer)
             }
             Call::Preupload(args) => {
-                let hub = args.common.hub.open(&progress)?;
+                let hub = args.common.hub.open(&progress, &consumer)?;
                 Reply::value(upload::preupload_files(&hub, args.spec().await?, &progress).await?)
             }
             Call::Folder(args) => {
-                let hub = args.common.hub.open(&progress)?;
-                Reply::value(upload::folder(&hub, args.spec()?, &progress).await?)
+                let hub = args.common.hub.open(&progress, &consumer)?;
+                reported(upload::folder(&hub, args.spec()?, &progress).await?, &consumer)
             }
         })
     })

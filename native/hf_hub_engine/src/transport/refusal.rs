@@ -1,6 +1,6 @@
 //! What a server said when it refused: its words, its details, its id of the request.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, time::SystemTime};
 
 use bytes::Bytes;
 use reqwest::{
@@ -10,14 +10,11 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use super::{REFUSAL_LIMIT, Response, announced_wait, text};
-use crate::error::Error;
+use crate::{error::Error, scrub::Scrub};
 
 /// The codes of OAuth's answers that say how a login goes on.
 const OAUTH_CODES: [&str; 5] =
     ["authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_grant"];
-
-/// What is shown where a token was.
-const HIDDEN: &str = "(the token)";
 
 /// What a refusal said.
 pub(super) struct Refusal {
@@ -39,20 +36,19 @@ impl Refusal {
         Self { status, headers, body, sent }.without_token()
     }
 
-    /// Takes the token out of the body, should the other side have sent it back: what a refusal
-    /// says is shown to people.
+    /// Takes the token out of the body if the other side has sent it back: the body is shown to
+    /// people, and cut where it is long.
     pub(super) fn without_token(mut self) -> Self {
-        let token = self.token().to_owned();
         let body = String::from_utf8_lossy(&self.body);
-        if !token.is_empty() && body.contains(&token) {
-            self.body = body.replace(&token, HIDDEN).into();
+        if let Cow::Owned(body) = self.scrub().text(&body) {
+            self.body = body.into();
         }
         self
     }
 
-    fn token(&self) -> &str {
+    fn scrub(&self) -> Scrub {
         let sent = self.sent.as_ref().and_then(|sent| sent.to_str().ok()).unwrap_or_default();
-        sent.trim_start_matches("Bearer ")
+        Scrub::new([sent.trim_start_matches("Bearer ")])
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -92,10 +88,8 @@ impl Refusal {
     /// The Hub's own words, fit to be shown: nothing that could forge a line of a log or steer a
     /// terminal, and no token.
     pub(super) fn words(&self) -> Option<String> {
-        let words: String = self.said()?.chars().take(1000).collect();
-        let words = words.replace(char::is_control, " ");
-        let token = self.token();
-        Some(if token.is_empty() { words } else { words.replace(token, HIDDEN) })
+        let words: String = self.scrub().text(&self.said()?).chars().take(1000).collect();
+        Some(words.replace(char::is_control, " "))
     }
 
     /// What the header or the body says, with what the body lists beside that. A code of

@@ -9,12 +9,13 @@ use hf_hub_engine::{
     hub::{Hub, Token},
     progress::Progress,
     retry::Policy,
+    scrub::Scrub,
     transport::{ClientConfig, ProxySetting, Timeouts},
 };
 use rustler::{NifMap, Resource, ResourceArc};
 
 use super::Path;
-use crate::pool;
+use crate::{job::Consumer, pool};
 
 /// Which Hub and how to talk to it. All times in milliseconds.
 #[derive(NifMap)]
@@ -68,8 +69,9 @@ impl Resource for Limit {}
 
 impl HubArgs {
     /// The hub, with the connections that its proxies and certificates need. `watch` shows
-    /// when it makes the call wait.
-    pub(crate) fn open(&self, watch: &Progress) -> Result<Hub> {
+    /// when it makes the call wait, and `job` hides its secrets.
+    pub(crate) fn open(&self, watch: &Progress, job: &Consumer) -> Result<Hub> {
+        job.hide(|scrub| self.secrets(scrub));
         let config = ClientConfig {
             http_proxy: self.http_proxy.as_ref().map(ProxyArgs::setting),
             https_proxy: self.https_proxy.as_ref().map(ProxyArgs::setting),
@@ -103,6 +105,15 @@ impl HubArgs {
             governor: pool::governor(),
             watch: watch.clone(),
         })
+    }
+
+    fn secrets(&self, scrub: &mut Scrub) {
+        if let Some(token) = &self.token {
+            scrub.add(&token.0);
+        }
+        let proxies = [&self.http_proxy, &self.https_proxy].into_iter().flatten();
+        scrub.add_password(&self.endpoint);
+        proxies.for_each(|proxy| scrub.add_password(&proxy.url));
     }
 
     /// How many connections the call may have.
