@@ -41,7 +41,10 @@ defmodule HfHub.Options do
       retries: [
         type: :non_neg_integer,
         default: 5,
-        doc: "how often in a row a failed request is repeated; the count begins anew when bytes flow."
+        doc:
+          "maximum number of consecutive retries of a failed request. Receiving data resets the count, and from then on an " <>
+            "outage is retried twice as often: for a minute. A refused connection to a Hub that has not answered yet is " <>
+            "retried once."
       ],
       retry_delay: [
         type: :pos_integer,

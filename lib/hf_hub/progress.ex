@@ -22,7 +22,8 @@ defmodule HfHub.Progress do
 
   ## Fields
 
-    * `:activity` - `:resolving`, `:downloading`, `:stalled` (no bytes received for some seconds),
+    * `:activity` - `:resolving`, `:downloading`, `:stalled` (no bytes received for some seconds, or
+      broken connections that are tried again; `:wait` is then the time until it gives up),
       `:waiting_for_lock` (another process downloads the same file, or uploads the same folder), `:retrying`, `:rate_limited`; for
       uploads `:hashing`, `:uploading`, `:committing` (they overlap; the most recently active one is shown);
       and finally `:done` or `:failed`
@@ -237,7 +238,8 @@ defmodule HfHub.Progress do
     do: ["waiting for another process that is at work in the same place"]
 
   defp status(%{activity: :waiting_for_lock}), do: ["waiting for another process that downloads this file"]
-  defp status(%{activity: :stalled}), do: ["stalled: nothing arrives"]
+  defp status(%{activity: :stalled, wait: nil}), do: ["stalled: nothing arrives"]
+  defp status(%{activity: :stalled} = progress), do: ["stalled: gives up in #{seconds(progress.wait)}"]
   defp status(%{activity: :rate_limited} = progress), do: ["rate limited, #{seconds(progress.wait)} left"]
   defp status(%{activity: :retrying} = progress), do: ["trying again in #{seconds(progress.wait)}"]
   defp status(%{activity: :hashing} = progress), do: ["hashing, #{size(progress.bytes_hashed)}"]

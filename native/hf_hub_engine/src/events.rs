@@ -152,13 +152,12 @@ impl Events {
     async fn broke(&mut self, error: Error) -> Result<()> {
         self.response = None;
         self.failures += 1;
-        let wait = retry::decide(self.hub.retry, self.failures, &error);
+        let wait = retry::decide(self.hub.retry.once_answered(), self.failures, &error);
         let Some(wait) = wait.filter(|_| self.spec.reconnect) else {
             return Err(hub::tried(error, self.failures));
         };
         let asked = Duration::from_millis(self.parser.retry.unwrap_or(0)).min(LONGEST_PAUSE);
-        hub::pause(&self.progress, &error, wait.max(asked)).await;
-        Ok(())
+        hub::pause(&self.progress, &error, wait.max(asked)).await
     }
 }
 

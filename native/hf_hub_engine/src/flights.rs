@@ -20,10 +20,10 @@ use crate::{
     blocking,
     download::Report,
     error::{Error, ErrorKind, Result},
-    hub::{Hub, Token},
+    hub::{self, Hub, Token},
     metadata::FileMetadata,
     names::Etag,
-    progress::{FileProgress, Progress},
+    progress::{Activity, FileProgress, Progress},
 };
 
 /// How often those who wait look at the progress.
@@ -131,6 +131,16 @@ impl Flight {
             }
             let now = self.progress.snapshot();
             file.mirror(&now, &before);
+            let left = file.operation().time_left();
+            if now.activity == Activity::RateLimited
+                && let (Some(wait), Some(left)) = (now.wait, left)
+                && left < wait
+            {
+                // Others may have the time for this pause.
+                let trouble = now.trouble.as_deref().unwrap_or("the Hub asks to slow down");
+                let error = Error::new(ErrorKind::RateLimited, trouble);
+                return Err(hub::too_long_a_pause(error, wait));
+            }
             before = now;
         };
         file.mirror(&self.progress.snapshot(), &before);

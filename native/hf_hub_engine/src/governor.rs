@@ -18,6 +18,9 @@ use crate::{error::Error, hub::Token, transport};
 /// More budgets than any VM has use for; then the oldest windows are forgotten.
 const KEPT: usize = 1000;
 
+/// The longest that a window counts; then the Hub is asked again, whatever it announced.
+const LONGEST: Duration = Duration::from_mins(10);
+
 /// All budgets; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Governor(Arc<Mutex<HashMap<Budget, Window>>>);
@@ -134,6 +137,7 @@ impl Governor {
         let (announced, wait) = told;
         let now = Instant::now();
         let Some(ends) = now.checked_add(wait) else { return };
+        let ends = ends.min(now + LONGEST);
         let mut windows = self.lock();
         if windows.len() >= KEPT {
             windows.retain(|_, window| window.ends > now);
@@ -157,9 +161,11 @@ impl Governor {
 
 impl Window {
     fn renew(&mut self, now: Instant) {
-        let next = self.next.and_then(|(quota, length)| Some((quota, now.checked_add(length)?)));
-        match next {
-            Some((quota, ends)) => (self.left, self.ends) = (quota - self.flying, ends),
+        match self.next {
+            // One request at least, to learn what the Hub says by then.
+            Some((quota, length)) => {
+                (self.left, self.ends) = ((quota - self.flying).max(1), now + length.min(LONGEST));
+            }
             // Nothing is known of the next one: whoever asks first will learn.
             None => self.left = i64::MAX,
         }
@@ -244,6 +250,26 @@ mod tests {
         assert_eq!(governor.admit(&api).err(), Some(Duration::from_secs(5)));
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!((0..100).all(|_| governor.admit(&api).is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_ten_minutes_the_hub_is_asked_again_whatever_it_said() {
+        let (governor, api) = (Governor::default(), budget("/api/models"));
+        let error = Error::new(crate::error::ErrorKind::RateLimited, "x")
+            .with_status(429)
+            .with_retry_after(Some(Duration::from_secs(999_999_999_999)));
+        governor.failed(&api, &error);
+        assert_eq!(governor.admit(&api).err(), Some(LONGEST));
+        tokio::time::sleep(LONGEST).await;
+        assert!(governor.admit(&api).is_ok());
+
+        let never = headers("r=0;t=999999999999", Some("q=0;w=999999999999"));
+        governor.learn(&api, Begun::default(), &never);
+        for _ in 0..3 {
+            assert_eq!(governor.admit(&api).err(), Some(LONGEST));
+            tokio::time::sleep(LONGEST).await;
+            assert!(governor.admit(&api).is_ok());
+        }
     }
 
     #[test]

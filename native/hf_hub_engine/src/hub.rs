@@ -228,7 +228,7 @@ impl Hub {
             let Some(wait) = retry::decide(self.retry, failures, &error) else {
                 return Err(tried(error, failures));
             };
-            pause(progress, &error, wait).await;
+            pause(progress, &error, wait).await?;
         }
     }
 
@@ -239,6 +239,7 @@ impl Hub {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let Some(deadline) = self.deadline else { return work.await };
+        progress.set_deadline(deadline);
         tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self, progress)))
     }
 
@@ -270,13 +271,12 @@ impl Hub {
                 Ok(ticket) => return Ok(ticket),
                 Err(wait) => wait,
             };
-            let message =
-                "the Hub's limit on requests is used up, and the next window is too far away";
+            let message = "the Hub's limit on requests is used up";
             let error = Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(wait));
             if wait > self.retry.patience {
                 return Err(error);
             }
-            pause(&self.watch, &error, wait).await;
+            pause(&self.watch, &error, wait).await?;
         }
     }
 
@@ -324,14 +324,29 @@ pub(crate) const COUNTER: HeaderName = transport::header_name("x-hf-download-cou
 /// How many redirects are followed.
 pub const MAX_HOPS: u32 = 20;
 
-/// Waits before another attempt, visibly.
-pub async fn pause(progress: &Progress, error: &Error, wait: Duration) {
+/// Waits before another attempt, visibly. A pause that a Hub asks for and that the deadline does not allow
+/// is an error at once.
+pub async fn pause(progress: &Progress, error: &Error, wait: Duration) -> Result<()> {
     let limited = error.kind() == ErrorKind::RateLimited;
+    if limited && progress.time_left().is_some_and(|left| left < wait) {
+        return Err(too_long_a_pause(error.clone(), wait));
+    }
     let activity = if limited { Activity::RateLimited } else { Activity::Retrying };
     progress.set_activity(activity, Some(wait));
     progress.set_trouble(error.message());
     tokio::time::sleep(wait).await;
     progress.set_activity(Activity::Resolving, None);
+    Ok(())
+}
+
+/// The error of a pause that is longer than the operation may take.
+pub(crate) fn too_long_a_pause(error: Error, wait: Duration) -> Error {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let message = format!(
+        "{}; the pause of {seconds} s that it asks for is longer than the :timeout allows",
+        error.message()
+    );
+    error.with_message(message).with_retry_after(Some(wait)).permanent()
 }
 
 /// Where a 3xx answer points.

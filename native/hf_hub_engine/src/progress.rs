@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -85,6 +85,7 @@ struct Shared {
     doing: Mutex<Doing>,
     file: Mutex<Option<Arc<str>>>,
     trouble: Mutex<Option<Arc<str>>>,
+    deadline: OnceLock<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -181,6 +182,19 @@ impl Progress {
         *self.doing() = Doing { activity, until, seen, moved: Some(now) };
     }
 
+    /// Says how long the operation may still take; the first one that says so counts.
+    pub(crate) fn set_deadline(&self, left: Duration) {
+        if let Some(deadline) = Instant::now().checked_add(left) {
+            self.0.deadline.get_or_init(|| deadline);
+        }
+    }
+
+    /// How long the operation may still take, where that is limited.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let deadline = self.0.deadline.get()?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Says after which failure something is tried again.
     pub fn set_trouble(&self, trouble: &str) {
         *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.into());
@@ -227,6 +241,10 @@ impl Progress {
         let mut doing = self.doing();
         if doing.seen != received {
             (doing.seen, doing.moved) = (received, Some(Instant::now()));
+            if doing.activity == Activity::Stalled {
+                // Another connection has got through.
+                (doing.activity, doing.until) = (Activity::Downloading, None);
+            }
         }
         let silent = doing.moved.is_some_and(|moved| moved.elapsed() >= STALLED);
         let flowing = matches!(doing.activity, Activity::Downloading | Activity::Uploading);
@@ -286,13 +304,13 @@ impl FileProgress {
         shared.bytes_resumed.fetch_add(now.bytes_resumed - before.bytes_resumed, Relaxed);
         let done = self.done.swap(now.bytes_done, Relaxed);
         shared.bytes_done.fetch_add(signed(now.bytes_done) - signed(done), Relaxed);
-        // Whether it stalls is for each operation to see.
-        let steady = |activity| match activity {
-            Activity::Stalled => Activity::Downloading,
-            activity => activity,
+        // Whether it stalls is for each operation to see, but for an outage, which has a limit.
+        let steady = |now: &Snapshot| match (now.activity, now.wait) {
+            (Activity::Stalled, None) => Activity::Downloading,
+            (activity, _) => activity,
         };
-        if steady(now.activity) != steady(before.activity) || now.wait > before.wait {
-            self.shared.set_activity(steady(now.activity), now.wait);
+        if steady(now) != steady(before) || now.wait > before.wait {
+            self.shared.set_activity(steady(now), now.wait);
         }
         if let Some(trouble) = now.trouble.as_ref().filter(|_| now.trouble != before.trouble) {
             self.shared.set_trouble(trouble);

@@ -117,13 +117,9 @@ pub(crate) async fn listing_at_hand(
 }
 
 async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
-    let (commit, tree) = match resolve(hub, spec, progress).await {
-        Ok(resolved) => resolved,
-        Err(error) if !error.allows_fallback() => return Err(error),
-        Err(error) => {
-            let spec = spec.clone();
-            return blocking::run(move || fall_back(&spec, error)).await;
-        }
+    let (commit, tree) = match resolve_or_fall_back(hub, spec, progress).await? {
+        Resolved::Anew(commit, tree) => (commit, tree),
+        Resolved::Before(snapshot) => return Ok(snapshot),
     };
     let wanted: Vec<_> =
         tree.files().filter(|(path, _)| spec.filter.accepts(path.as_str())).collect();
@@ -150,6 +146,48 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
         files.clear();
     }
     Ok(Snapshot { path: folder(spec, &commit), commit: Some(commit), files, matched, stale: None })
+}
+
+/// What there is to be had of a revision.
+enum Resolved {
+    /// The commit it stands for, and its files.
+    Anew(Commit, Tree),
+    /// The snapshot on disk, since the Hub cannot be asked.
+    Before(Snapshot),
+}
+
+/// The commit and its listing, or the snapshot on disk where the Hub cannot be asked. Where there is one, a Hub
+/// that does not answer is not waited for.
+async fn resolve_or_fall_back(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Resolved> {
+    let instead = |error: Error| {
+        let spec = spec.clone();
+        blocking::run(move || fall_back(&spec, error))
+    };
+    let place = spec.clone();
+    let has_copy = blocking::run(move || {
+        let commit = cache(&place).repo(&place.repo).commit_of(&place.revision);
+        folder_at_hand(&place, commit.as_ref()).is_some()
+    });
+    if has_copy.await {
+        let at_once = Hub { retry: hub.retry.once(), ..hub.clone() };
+        match resolve(&at_once, spec, progress).await {
+            Ok((commit, tree)) => return Ok(Resolved::Anew(commit, tree)),
+            Err(error) if error.is_transient() && error.status().is_none() => {
+                // One that is not whole is no reason not to wait.
+                if let Ok(snapshot) = instead(error).await {
+                    return Ok(Resolved::Before(snapshot));
+                }
+            }
+            Err(error) if error.is_transient() => {}
+            Err(error) if !error.allows_fallback() => return Err(error),
+            Err(error) => return instead(error).await.map(Resolved::Before),
+        }
+    }
+    match resolve(hub, spec, progress).await {
+        Ok((commit, tree)) => Ok(Resolved::Anew(commit, tree)),
+        Err(error) if !error.allows_fallback() => Err(error),
+        Err(error) => instead(error).await.map(Resolved::Before),
+    }
 }
 
 /// The commit and its listing: kept ones where they cannot be outdated, else the Hub's.

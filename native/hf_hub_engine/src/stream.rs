@@ -214,12 +214,10 @@ impl FileStream {
 
     async fn recover(&mut self, error: Error) -> Result<()> {
         self.response = None;
-        let round = self.patience.round();
-        match self.patience.failed(&error, self.offset, round) {
-            Some(wait) => {
-                hub::pause(&self.progress, &error, wait).await;
-                Ok(())
-            }
+        // One connection, whose attempts follow each other.
+        let now = std::time::Instant::now();
+        match self.patience.failed(&error, self.offset, now, now) {
+            Some(pause) => hub::pause(&self.progress, &error, pause.wait).await,
             None => Err(hub::tried(error, self.patience.failures())),
         }
     }

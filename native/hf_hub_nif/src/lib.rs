@@ -88,9 +88,10 @@ fn open_stream<'a>(
     spec: StreamArgs,
 ) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
-        let (hub, spec) = (spec.hub.open(&Progress::default(), &consumer)?, spec.spec()?);
+        let progress = Progress::default();
+        let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
         consumer.wait_for_demand().await;
-        let mut file = stream::FileStream::open(hub, spec, Progress::default()).await?;
+        let mut file = stream::FileStream::open(hub, spec, progress).await?;
         while let Some(chunk) = file.next().await? {
             consumer.send(Piece::Bytes(chunk)).await;
         }

@@ -123,7 +123,11 @@ impl Pages {
         url: &Url,
         progress: &Progress,
     ) -> Result<Answer> {
-        let call = Call { url: url.clone(), ..first.clone() };
+        let mut call = Call { url: url.clone(), ..first.clone() };
+        if url.origin() != first.url.origin() {
+            // A caller's own headers are for the endpoint.
+            call.headers.clear();
+        }
         let answer = hub.repeated(&call, progress).await?;
         let is_home = hub.owns(url);
         let after = answer

@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use crate::{
     hub::{self, Span},
     metadata::{self, Content, Given, Located},
     progress::Activity,
-    transfer::{Crew, Source, patience::Round, plan::Claim},
+    transfer::{Crew, Source, patience::Pause, plan::Claim},
     transport::Response,
 };
 
@@ -56,14 +56,14 @@ impl Crew<'_> {
                 return Ok(End::Idle);
             }
             let Some(mut claim) = self.plan().claim() else { return Ok(End::Idle) };
-            let (mut asked, round) = (None, self.patience().round());
+            let (mut asked, began) = (None, Instant::now());
             let part = self.fetch(&mut claim, opened.take(), &mut asked).await;
             self.plan().release(&claim);
             match part {
                 Ok(Part::Complete) => {}
                 Ok(Part::Changed) => return Ok(End::Stop(Stop::Changed)),
                 Err(error) => {
-                    if let Some(end) = self.recover(error, asked, round).await? {
+                    if let Some(end) = self.recover(error, asked, began).await? {
                         return Ok(end);
                     }
                 }
@@ -229,8 +229,13 @@ impl Crew<'_> {
 
     /// Decides what a failure means: go on after a pause (`None`), end this connection or
     /// all of them, or give up.
-    async fn recover(&self, error: Error, asked: Option<Url>, round: Round) -> Result<Option<End>> {
-        let expired = asked.filter(|_| may_have_expired(&error));
+    async fn recover(
+        &self,
+        error: Error,
+        asked: Option<Url>,
+        began: Instant,
+    ) -> Result<Option<End>> {
+        let expired = asked.as_ref().filter(|_| may_have_expired(&error));
         if let Some(url) = &expired
             && !self.forget(url).await
         {
@@ -243,25 +248,38 @@ impl Crew<'_> {
             return Ok(Some(End::Idle));
         }
         let error = if no_range { error.with_kind(ErrorKind::Transport) } else { error };
-        let (wait, renewable, starts_over) = {
+        let (pause, renewable, starts_over) = {
             let mut patience = self.patience();
             (
-                patience.failed(&error, self.reached(), round),
+                patience.failed(&error, self.reached(), began, Instant::now()),
                 expired.is_some() && patience.may_renew(),
                 // Without a proof, nobody can say that two answers are of one content.
                 (no_range && patience.starts_over()) || !self.is_proved(),
             )
         };
+        if let Some(url) =
+            asked.filter(|_| error.status().is_none() && self.patience().failures() > 1)
+        {
+            // The content may be somewhere else by now.
+            self.forget(&url).await;
+        }
         self.progress.operation().set_trouble(error.message());
         let others = self.working.load(Relaxed) > 1;
-        match wait {
+        match pause {
             _ if renewable => return Ok(None),
             _ if others && matches!(error.status(), Some(429 | 503)) => {
                 return Ok(Some(End::Refused));
             }
             None => return Err(self.give_up(error)),
-            Some(wait) if others => tokio::time::sleep(wait).await,
-            Some(wait) => hub::pause(self.progress.operation(), &error, wait).await,
+            Some(Pause { wait, left: Some(left) }) => {
+                // Until bytes come, over whatever connection.
+                self.progress.operation().set_activity(Activity::Stalled, Some(left));
+                tokio::time::sleep(wait).await;
+            }
+            Some(Pause { wait, .. }) if others => tokio::time::sleep(wait).await,
+            Some(Pause { wait, .. }) => {
+                hub::pause(self.progress.operation(), &error, wait).await?;
+            }
         }
         Ok(starts_over.then_some(End::Stop(Stop::StartOver)))
     }

@@ -1,6 +1,6 @@
 //! When to give up on a transfer. Pure: no clock, no network.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -19,29 +19,40 @@ pub(crate) struct Patience {
     policy: Policy,
     failures: u32,
     furthest: u64,
+    /// Whether new bytes have come: from then on, a failure is an outage.
+    flowed: bool,
+    /// When the attempts that follow the last failure begin.
+    next: Option<Instant>,
     renewed: bool,
-    round: u64,
     whole_answers: u32,
 }
 
-/// The time between two failures: what breaks all connections at once is one failure.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Round(u64);
+/// A pause before another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// How long it is.
+    pub(crate) wait: Duration,
+    /// How long the outage may still last, where it is one.
+    pub(crate) left: Option<Duration>,
+}
 
 impl Patience {
     /// `present` bytes are in place at the beginning.
     pub(crate) fn new(policy: Policy, present: u64) -> Self {
-        Self { policy, failures: 0, furthest: present, renewed: false, round: 0, whole_answers: 0 }
+        Self {
+            policy: policy.once_answered(),
+            failures: 0,
+            furthest: present,
+            flowed: false,
+            next: None,
+            renewed: false,
+            whole_answers: 0,
+        }
     }
 
     /// Fruitless attempts in a row.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
-    }
-
-    /// The round in which an attempt begins.
-    pub(crate) fn round(&self) -> Round {
-        Round(self.round)
     }
 
     /// Whether to ask for another signed URL: once in any case.
@@ -62,21 +73,38 @@ impl Patience {
         self.whole_answers >= WHOLE_ANSWERS
     }
 
-    /// Takes in a failure of an attempt that began in `round`, with `present` bytes in place:
+    /// Takes in a failure at `now` of an attempt that began at `began`, with `present` bytes in place:
     /// how long to wait, or `None` to give up.
     ///
-    /// New bytes are a sign of life: the patience begins anew. Bytes we have had before are none.
-    pub(crate) fn failed(&mut self, error: &Error, present: u64, round: Round) -> Option<Duration> {
+    /// New bytes reset the count; bytes received before do not. What breaks several connections is one
+    /// failure: attempts that began before the pause after it was over belong to it.
+    pub(crate) fn failed(
+        &mut self,
+        error: &Error,
+        present: u64,
+        began: Instant,
+        now: Instant,
+    ) -> Option<Pause> {
         let gained = present.saturating_sub(self.furthest);
         let needed = if error.kind() == ErrorKind::Timeout { WORTHWHILE } else { 1 };
+        let is_new = self.next.is_none_or(|next| began >= next);
         if gained >= needed {
-            self.failures = 1;
-        } else if round.0 == self.round {
+            (self.failures, self.flowed) = (1, true);
+        } else if is_new {
             self.failures += 1;
         }
         self.furthest = self.furthest.max(present);
-        self.round += u64::from(round.0 == self.round);
-        retry::decide(self.policy, self.failures, error)
+        let policy = if self.flowed { self.policy.once_flowing() } else { self.policy };
+        let wait = retry::decide(policy, self.failures, error)?;
+        let outage = self.flowed && error.kind() != ErrorKind::RateLimited;
+        let left = outage.then(|| policy.left(self.failures));
+        if let Some(next) = self.next.filter(|_| !is_new && gained < needed) {
+            let rest = next.saturating_duration_since(now);
+            let wait = if error.retry_after().is_some() { wait.max(rest) } else { rest };
+            return Some(Pause { wait, left });
+        }
+        self.next = now.checked_add(wait);
+        Some(Pause { wait, left })
     }
 }
 
@@ -88,10 +116,10 @@ mod tests {
         Error::new(kind, "x")
     }
 
-    /// Whether it goes on after a failure of an attempt that began just before.
+    /// Whether it goes on after a failure of an attempt that began after the last pause.
     fn fail(patience: &mut Patience, kind: ErrorKind, present: u64) -> bool {
-        let round = patience.round();
-        patience.failed(&error(kind), present, round).is_some()
+        let began = patience.next.unwrap_or_else(Instant::now);
+        patience.failed(&error(kind), present, began, began).is_some()
     }
 
     #[test]
@@ -120,16 +148,45 @@ mod tests {
         assert!((1..100).all(|n| fail(&mut patience, ErrorKind::Timeout, n * WORTHWHILE)));
     }
 
-    #[test]
-    fn what_breaks_all_connections_at_once_is_one_failure() {
-        let mut patience = Patience::new(Policy::STANDARD, 100);
-        let broken = error(ErrorKind::Transport);
-        for failures in 1..=5 {
-            let round = patience.round();
-            assert!((0..8).all(|_| patience.failed(&broken, 100, round).is_some()));
-            assert_eq!(patience.failures(), failures);
+    /// The pauses of all connections, which fail at their own times, until one gives up: counted from
+    /// the first failure.
+    fn outage(connections: u64, patience: &mut Patience) -> Duration {
+        let (refused, start) = (error(ErrorKind::Transport).unreachable(), Instant::now());
+        // When each connection tries next; the attempt takes a moment of its own.
+        let mut due: Vec<_> =
+            (0..connections).map(|n| start + Duration::from_millis(n * 7)).collect();
+        loop {
+            let (place, began) = due.iter().copied().enumerate().min_by_key(|(_, at)| *at).unwrap();
+            let now = began + Duration::from_millis(3);
+            match patience.failed(&refused, 100, began, now) {
+                Some(pause) => due[place] = now + pause.wait,
+                None => return now - start,
+            }
         }
-        assert!(!fail(&mut patience, ErrorKind::Transport, 100));
+    }
+
+    #[test]
+    fn an_outage_is_survived_as_long_by_any_number_of_connections() {
+        for connections in [1, 2, 4, 8, 64] {
+            let mut begun = Patience::new(Policy::STANDARD, 100);
+            assert_eq!(outage(connections, &mut begun).as_secs(), 23, "{connections}");
+            let mut flowing = Patience::new(Policy::STANDARD, 50);
+            assert_eq!(outage(connections, &mut flowing).as_secs(), 63, "{connections}");
+            assert_eq!(flowing.failures(), 11);
+        }
+    }
+
+    #[test]
+    fn an_outage_shows_how_long_it_may_last() {
+        let mut patience = Patience::new(Policy::STANDARD, 0);
+        let (start, broken) = (Instant::now(), error(ErrorKind::Transport));
+        let begun = patience.failed(&broken, 0, start, start).unwrap();
+        assert_eq!(begun, Pause { wait: Duration::from_secs(1), left: None });
+        let flowing = patience.failed(&broken, 5, start, start).unwrap();
+        assert_eq!(flowing.left, Some(Duration::from_secs(63)));
+        let limited = error(ErrorKind::RateLimited).with_retry_after(Some(Duration::from_secs(30)));
+        let pause = patience.failed(&limited, 5, start, start).unwrap();
+        assert_eq!(pause, Pause { wait: Duration::from_secs(30), left: None });
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub(super) async fn make(
         let Some(wait) = retry::decide(session.hub.retry, failures, &transient) else {
             return Err(tried(error, failures));
         };
-        hub::pause(&session.progress, &error, wait).await;
+        hub::pause(&session.progress, &error, wait).await?;
         guard(&mut draft, is_guarded && unanswered, head.as_ref());
     }
     Err(Error::new(ErrorKind::Internal, "a commit ended without a result"))

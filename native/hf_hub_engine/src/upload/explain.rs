@@ -9,7 +9,7 @@ use crate::{
 /// Adds to an error what was to be written and what to do about it.
 pub(super) fn refusal(session: &Session, error: Error) -> Error {
     let Target { repo, revision, .. } = &session.target;
-    let hint = if error.is_from_a_store() { None } else { hint(session, &error) };
+    let hint = hint(session, &error);
     let error = explain::repository(&session.hub, repo, revision, error);
     match hint {
         Some(hint) => {
@@ -23,6 +23,9 @@ pub(super) fn refusal(session: &Session, error: Error) -> Error {
 fn hint(session: &Session, error: &Error) -> Option<String> {
     let Target { repo, revision, create_pr } = &session.target;
     Some(match (error.kind(), error.status()) {
+        (_, Some(507)) => "the Hub has no room left".to_owned(),
+        // The rest is about repositories and tokens.
+        _ if error.is_from_a_store() => return None,
         (ErrorKind::RepoNotFound, _) => {
             "if it does not exist yet, create it first with HfHub.Repo.create/2".to_owned()
         }
@@ -47,7 +50,6 @@ fn hint(session: &Session, error: &Error) -> Option<String> {
         (_, Some(413)) => {
             "it is too large for one request: upload fewer files at a time".to_owned()
         }
-        (_, Some(507)) => "the Hub has no room left".to_owned(),
         _ => return None,
     })
 }

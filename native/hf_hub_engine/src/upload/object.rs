@@ -211,7 +211,7 @@ async fn put_range(
         let answer = answer.await.and_then(|response| unredirected(response, link));
         answer.inspect_err(|_| file.take_back(sent))
     };
-    session.hub.retrying(&session.progress, attempt).await
+    session.flowing().retrying(&session.progress, attempt).await
 }
 
 async fn finish(session: &Session, object: &Object, link: &Link, etags: &[String]) -> Result<()> {
@@ -226,7 +226,7 @@ async fn finish(session: &Session, object: &Object, link: &Link, etags: &[String
         let response = unredirected(session.hub.send(request).await?, link)?;
         response.bytes(ANSWER).await.map(drop)
     };
-    session.hub.retrying(&session.progress, attempt).await
+    session.flowing().retrying(&session.progress, attempt).await
 }
 
 fn unredirected(response: Response, link: &Link) -> Result<Response> {

@@ -65,8 +65,10 @@ impl Session {
         tuning: Tuning,
         progress: &Progress,
     ) -> Arc<Self> {
+        // A Hub that restarts in the middle of an upload comes back.
+        let hub = Hub { retry: hub.retry.once_answered(), ..hub.clone() };
         Arc::new(Self {
-            hub: hub.clone(),
+            hub,
             target: target.clone(),
             tuning,
             progress: progress.clone(),
@@ -134,6 +136,11 @@ impl Session {
     pub(super) fn patient(&self) -> Hub {
         let headers = self.tuning.silence.saturating_mul(WORKING);
         Hub { timeouts: Timeouts { headers, ..self.hub.timeouts }, ..self.hub.clone() }
+    }
+
+    /// The hub, for requests that move contents: an outage in the middle of them is waited for.
+    pub(super) fn flowing(&self) -> Hub {
+        Hub { retry: self.hub.retry.once_flowing(), ..self.hub.clone() }
     }
 
     /// A request to a signed link, which is its own permission: it never carries the token, only

@@ -17,7 +17,8 @@ fn link(target: &str) -> String {
 
 async fn read(hub: &Hub, limits: Limits) -> Result<Vec<String>> {
     let (mut pages, mut bodies) = (Pages::new(limits), Vec::new());
-    let first = Call::get(hub.url("api/list"));
+    let mut first = Call::get(hub.url("api/list"));
+    first.headers.insert("x-own", "hf_CANARY".parse().unwrap());
     while let Some(page) = pages.next(hub, &first, &Progress::default()).await? {
         bodies.push(String::from_utf8_lossy(&page.body).into_owned());
     }

@@ -1,0 +1,180 @@
+defmodule HfHub.OutageTest do
+  # A Hub that goes away, comes back, or asks for a pause. Each test has a Hub of its own to stop.
+  use HfHub.Case, async: true
+
+  import ExUnit.CaptureLog
+
+  alias HfHub.{Api, Auth, Download, Error, LocalHub}
+
+  @moduletag capture_log: true
+
+  defp start(context, opts \\ []) do
+    {:ok, hub} = LocalHub.start_link([root: Path.join(context.dir, "hub"), test_control: true] ++ opts)
+    hub
+  end
+
+  defp plant(endpoint, rule), do: control(:post, "faults", rule, endpoint)
+
+  defp timed(fun) do
+    {micros, result} = :timer.tc(fun)
+    {div(micros, 1000), result}
+  end
+
+  describe "a download while the Hub is away" do
+    setup context do
+      hub = start(context)
+      endpoint = LocalHub.endpoint(hub)
+      content = large(40_000_000)
+      folder = folder(context, %{"model.safetensors" => content})
+      LocalHub.import_folder!(hub, folder, "org/model")
+      # So slow a connection that several are opened.
+      rule = %{match: sha256(content), origin: "cdn", fault: %{kind: "throttle", bytes_per_second: 1_500_000}}
+      plant(endpoint, rule)
+
+      opts = [
+        repo_id: "org/model",
+        filename: "model.safetensors",
+        endpoint: endpoint,
+        cache_dir: context.cache,
+        progress: self()
+      ]
+
+      {:ok, hub: hub, content: content, opts: opts}
+    end
+
+    defp until_several(endpoint, least) do
+      eventually(fn -> control(:get, "connections", nil, endpoint)["cdn"]["open"] >= least end)
+    end
+
+    defp stalled do
+      receive do
+        {:hf_hub_progress, %{activity: :stalled, wait: wait}} when is_integer(wait) -> wait
+        {:hf_hub_progress, _other} -> stalled()
+      after
+        10_000 -> flunk("it did not show the outage")
+      end
+    end
+
+    test "waits for it, however many connections it has, and shows how long", context do
+      %{hub: hub, opts: opts, content: content} = context
+      test = self()
+      opts = Keyword.merge(opts, retry_delay: 100, progress: test)
+      download = Task.async(fn -> Download.hf_hub_download(opts) end)
+      until_several(opts[:endpoint], 4)
+      port = URI.parse(opts[:endpoint]).port
+      LocalHub.stop(hub)
+      # 100, 200, 400 and seven times 800 ms.
+      assert stalled() in 4_000..6_300
+      Process.sleep(4_000)
+      refute Task.yield(download, 0)
+      start(context, port: port)
+      assert {:ok, path} = Task.await(download, 60_000)
+      assert File.read!(path) == content
+    end
+
+    test "gives up after as long, says so, and keeps what arrived", %{hub: hub, opts: opts} do
+      opts = Keyword.merge(opts, retry_delay: 20, progress: nil)
+      download = Task.async(fn -> Download.hf_hub_download(opts) end)
+      until_several(opts[:endpoint], 4)
+      LocalHub.stop(hub)
+      {elapsed, {:error, error}} = timed(fn -> Task.await(download, 60_000) end)
+      assert elapsed in 1_000..round(unless_busy(3_000))
+      assert %Error{kind: :transport, message: message} = error
+      assert message =~ "nothing listens at 127.0.0.1:" and message =~ "gave up after 11 attempts"
+      assert message =~ "the part that arrived is kept"
+    end
+  end
+
+  describe "a Hub that is not there" do
+    setup context do
+      hub = start(context)
+      LocalHub.import_folder!(hub, folder(context, %{"a.txt" => "1", "b.txt" => "2"}), "org/model")
+
+      {:ok,
+       hub: hub, opts: [repo_id: "org/model", endpoint: LocalHub.endpoint(hub), cache_dir: context.cache]}
+    end
+
+    test "is not waited for where a whole snapshot is at hand", %{hub: hub, opts: opts} = context do
+      local = Path.join(context.dir, "local")
+      folder = Download.snapshot_download!(opts)
+      Download.snapshot_download!(Keyword.put(opts, :local_dir, local))
+      LocalHub.stop(hub)
+
+      for {more, expected} <- [{[], folder}, {[local_dir: local], local}],
+          endpoint <- [opts[:endpoint], "http://nowhere.invalid"] do
+        ask = Keyword.merge(opts, [endpoint: endpoint] ++ more)
+
+        log =
+          capture_log(fn ->
+            assert {elapsed, {:ok, ^expected}} = timed(fn -> Download.snapshot_download(ask) end)
+            assert elapsed < unless_busy(800)
+          end)
+
+        assert log =~ "could not be asked"
+      end
+    end
+
+    test "is waited for where the snapshot is not whole", %{hub: hub, opts: opts} = context do
+      Download.snapshot_download!(Keyword.put(opts, :allow_patterns, "a.txt"))
+      port = URI.parse(opts[:endpoint]).port
+      LocalHub.stop(hub)
+      download = Task.async(fn -> Download.snapshot_download(opts ++ [retry_delay: 1500]) end)
+      Process.sleep(300)
+      start(context, port: port)
+      assert {:ok, folder} = Task.await(download, 20_000)
+      assert ["a.txt", "b.txt"] -- File.ls!(folder) == []
+    end
+
+    test "costs a question one short pause", %{hub: hub, opts: opts} do
+      LocalHub.stop(hub)
+      ask = [endpoint: opts[:endpoint], token: token()]
+      assert {elapsed, {:error, error}} = timed(fn -> Auth.whoami(ask) end)
+      assert elapsed in 1_000..round(unless_busy(2_000))
+      assert %Error{kind: :transport, message: "nothing listens at 127.0.0.1:" <> _} = error
+      assert error.message =~ "gave up after 2 attempts"
+    end
+  end
+
+  describe "a pause that the Hub asks for" do
+    test "is an error at once where it does not fit into the timeout", context do
+      hub = start(context, args: ["--rate-limit", "3/40"])
+      LocalHub.import_folder!(hub, folder(context, %{"a.txt" => "1"}), "org/model")
+      ask = [endpoint: LocalHub.endpoint(hub), timeout: 3_000]
+      for _ <- 1..3, do: Api.model_info("org/model", ask)
+
+      for retries <- [0, 5] do
+        assert {elapsed, {:error, error}} =
+                 timed(fn -> Api.model_info("org/model", [retries: retries] ++ ask) end)
+
+        assert %Error{kind: :rate_limited, retry_after: wait} = error
+        assert elapsed < unless_busy(500) and wait in 10_000..41_000
+        assert error.message =~ "longer than the :timeout allows"
+      end
+    end
+
+    test "for a content is an error at once, and others who have the time wait on", context do
+      hub = start(context)
+      content = large(300_000)
+      LocalHub.import_folder!(hub, folder(context, %{"a.safetensors" => content}), "org/model")
+      endpoint = LocalHub.endpoint(hub)
+
+      plant(endpoint, %{
+        match: sha256(content),
+        origin: "cdn",
+        times: 1,
+        fault: %{kind: "rate_limit", seconds: 3}
+      })
+
+      ask = [repo_id: "org/model", filename: "a.safetensors", endpoint: endpoint, cache_dir: context.cache]
+      patient = Task.async(fn -> Download.hf_hub_download(ask) end)
+      Process.sleep(200)
+
+      assert {elapsed, {:error, %Error{kind: :rate_limited} = error}} =
+               timed(fn -> Download.hf_hub_download(ask ++ [timeout: 1_500]) end)
+
+      assert elapsed < 1_000 and error.retry_after in 1_500..4_100
+      assert {:ok, path} = Task.await(patient, 20_000)
+      assert File.read!(path) == content
+    end
+  end
+end
