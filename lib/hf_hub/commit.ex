@@ -36,7 +36,7 @@ defmodule HfHub.Commit do
     parent_commit: [
       type: :string,
       doc:
-        "the commit that the branch must be at, as 5 to 40 hex digits; if it is not, nothing is committed and the " <>
+        "the commit that the branch must be at, as 5 to 64 hex digits; if it is not, nothing is committed and the " <>
           "error is `:precondition` (or `:conflict`)."
     ],
     num_workers: [type: :pos_integer, default: 5, doc: "how many files are sent at a time."],

@@ -212,7 +212,7 @@ defmodule HfHub.Download do
   asks for them; a reader that stops early closes the connection. A connection that breaks is mended
   from the byte reached. The content is verified, unless only a `:range` of it is read: a failure, a
   wrong content or a connection that cannot be mended raises `HfHub.Error` instead of ending the
-  stream early.
+  stream early. A file whose length the server does not announce is limited to 1 GiB.
 
   ## Options
 

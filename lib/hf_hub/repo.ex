@@ -107,7 +107,8 @@ defmodule HfHub.Repo do
     do: Error.unwrap!(revision_exists?(repo_id, revision, opts))
 
   @doc """
-  Returns whether a repository has a file. The file itself is not fetched.
+  Returns whether a repository has a file. The file itself is not fetched. A response without the commit of a
+  Hub, such as that of a login page, is an error of kind `:invalid_response`.
 
   An error of kind `:gated_repo` says that the token may not look.
 
@@ -128,7 +129,8 @@ defmodule HfHub.Repo do
     with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename || ""] ++ opts) do
       Request.new(:head, RepoRef.web_route(ref) <> "/resolve/:revision/*path", RepoRef.params(ref), opts)
       |> Request.about(ref)
-      |> Request.effect()
+      |> Request.headers()
+      |> Request.confirm(&file?/1, "the X-Repo-Commit header")
       |> Request.exists([:repo_not_found, :revision_not_found, :entry_not_found])
     end
   end
@@ -157,7 +159,11 @@ defmodule HfHub.Repo do
   def check_access(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @access)
     route = "/api/:types/*repo/auth-check" <> if(opts[:write], do: "/write", else: "")
-    with {:ok, ref} <- RepoRef.whole(repo_id, opts), do: info(route, ref, opts)
+
+    with {:ok, ref} <- RepoRef.whole(repo_id, opts),
+         {:ok, answer} <- ref |> get(route, opts) |> Request.run(),
+         {:ok, _id} <- if(is_map(answer), do: {:ok, answer}, else: info("/api/:types/*repo", ref, opts)),
+         do: :ok
   end
 
   @doc "Same as `check_access/2`, but raises `HfHub.Error` where the token may not."
@@ -336,8 +342,18 @@ defmodule HfHub.Repo do
   @spec duplicate!(term(), keyword()) :: Url.t()
   def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
 
-  defp info(route, ref, opts) do
-    Request.new(:get, route, RepoRef.params(ref), opts) |> Request.about(ref) |> Request.effect()
+  # A login page has a status of 200, too: what is known of a repository has its id.
+  defp info(route, ref, opts),
+    do: ref |> get(route, opts) |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
+
+  defp get(ref, route, opts), do: Request.new(:get, route, RepoRef.params(ref), opts) |> Request.about(ref)
+
+  # A Hub names the commit. Without it the etag has to be a checksum, as for a download.
+  defp file?(headers) do
+    etag = headers["x-linked-etag"] || headers["etag"] || ""
+    checksum? = etag =~ ~r|\A(W/)?"?[[:xdigit:]]{40}([[:xdigit:]]{24})?"?\z|
+    page? = String.starts_with?(headers["content-type"] || "", "text/html")
+    headers["x-repo-commit"] != nil or (checksum? and not page? and headers["location"] == nil)
   end
 
   defp endpoint(opts), do: opts[:endpoint] || Config.endpoint()
@@ -359,7 +375,7 @@ defmodule HfHub.Repo do
   # Who may not create it, or would have to pay, may still find it there.
   defp unless_there({:error, %Error{status: status}} = refused, ref, opts)
        when status in [401, 402, 403, 409] do
-    there? = opts[:exist_ok] && match?(:ok, info("/api/:types/*repo", ref, opts))
+    there? = opts[:exist_ok] && match?({:ok, _id}, info("/api/:types/*repo", ref, opts))
     if there?, do: {:ok, Url.new(ref, endpoint(opts))}, else: refused
   end
 

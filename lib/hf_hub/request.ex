@@ -176,6 +176,18 @@ defmodule HfHub.Request do
     end)
   end
 
+  @doc "Refuses an answer in which `fun` does not find `what`: that of a login page, or of another server."
+  @spec confirm({:ok, value} | {:error, Error.t()}, (value -> boolean()), String.t()) ::
+          {:ok, value} | {:error, Error.t()}
+        when value: term()
+  def confirm({:ok, value}, fun, what) do
+    hint = "check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
+    message = "the server answered without #{what}, so it does not look like a Hugging Face Hub; #{hint}"
+    if fun.(value), do: {:ok, value}, else: {:error, Error.new(:invalid_response, message)}
+  end
+
+  def confirm(error, _fun, _what), do: error
+
   @doc "Whether there is what the request asks for, as a result: the error kinds `absent` mean no."
   @spec exists({:ok, term()} | :ok | {:error, Error.t()}, [Error.kind()]) ::
           {:ok, boolean()} | {:error, Error.t()}

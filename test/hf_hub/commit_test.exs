@@ -169,7 +169,7 @@ defmodule HfHub.CommitTest do
       assert_raise ArgumentError, ~r/not to be empty/, fn -> Commit.create("a/b", [], commit_message: " ") end
       assert_raise ArgumentError, ~r/list of what/, fn -> Commit.create("a/b", [:x], commit_message: "m") end
 
-      assert_raise ArgumentError, ~r/5 to 40 hex/, fn ->
+      assert_raise ArgumentError, ~r/5 to 64 hex/, fn ->
         Commit.create("a/b", [], commit_message: "m", parent_commit: "HEAD")
       end
 

@@ -20,7 +20,7 @@ defmodule HfHub.Cache.Targets do
     lower = String.downcase(name)
 
     cond do
-      lower =~ ~r/\A[0-9a-f]{40}\z/ -> by_commit(report.repos, lower)
+      lower =~ ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/ -> by_commit(report.repos, lower)
       lower =~ ~r"\A(hf|https?)://" -> by_reference(report, name, opts)
       true -> by_name(report.repos, lower) || by_folder(report, name)
     end

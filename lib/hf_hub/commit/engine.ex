@@ -120,9 +120,9 @@ defmodule HfHub.Commit.Engine do
   defp parent!(nil), do: nil
 
   defp parent!(commit) do
-    if commit =~ ~r/\A[0-9a-f]{5,40}\z/,
+    if commit =~ ~r/\A[0-9a-f]{5,64}\z/,
       do: commit,
-      else: raise(ArgumentError, "expected :parent_commit to be 5 to 40 hex digits, got: #{inspect(commit)}")
+      else: raise(ArgumentError, "expected :parent_commit to be 5 to 64 hex digits, got: #{inspect(commit)}")
   end
 
   defp operations!(operations) do

@@ -148,17 +148,10 @@ impl Etag {
     }
 }
 
-/// The checksums that a text of this form can be. Artifactory's 40 digits are the SHA-1 of the content, and
-/// Nexus writes it in braces.
+/// The checksums that a text of so many digits can be: Artifactory's 40 digits are the SHA-1 of the content.
 fn checksums_in(text: &str) -> Vec<Checksum> {
-    let sum = |proof, hex| Checksum::parse(proof, hex);
-    let braced = text.strip_prefix("{SHA1{").and_then(|rest| rest.strip_suffix("}}"));
-    let sums = match (text.len(), braced) {
-        (_, Some(hex)) => [sum(Proof::Sha1, hex), None],
-        (40, _) => [sum(Proof::GitSha1, text), sum(Proof::Sha1, text)],
-        _ => [sum(Proof::Sha256, text), None],
-    };
-    sums.into_iter().flatten().collect()
+    let kinds = [Proof::Sha256, Proof::GitSha1, Proof::Sha1];
+    kinds.into_iter().filter_map(|proof| Checksum::parse(proof, text)).collect()
 }
 
 impl PartialEq for Etag {
@@ -191,8 +184,8 @@ mod tests {
         assert_eq!(proof(&format!("\"{}\"", "a".repeat(64))), Proof::Sha256);
         assert_eq!(proof(&format!("W/\"{}\"", "b".repeat(40))), Proof::GitSha1);
         assert_eq!(proof(&format!("\"{}\"", "AB".repeat(20))), Proof::GitSha1);
-        assert_eq!(proof(&format!("\"{{SHA1{{{}}}}}\"", "c".repeat(40))), Proof::Sha1);
         assert_eq!(proof("\"mirror-1\""), Proof::None);
+        assert_eq!(proof(&format!("\"{{SHA1{{{}}}}}\"", "c".repeat(40))), Proof::None);
         assert_eq!(proof(&"d".repeat(32)), Proof::None);
         let either = Etag::parse(&"b".repeat(40)).unwrap();
         assert!(either.agrees(Proof::Sha1, &"b".repeat(40)));
