@@ -10,6 +10,22 @@ defmodule HfHub.Cards do
   Reading and writing keeps what it does not understand: metadata without a field is in `:extra`, entries
   that nobody changed stay as their author wrote them, comments and order too, and the text below stays
   as it is, byte for byte.
+
+  ## Values
+
+  Metadata is read as YAML 1.2, as the Hub reads it.
+
+  | YAML | Elixir |
+  |---|---|
+  | `12`, `0x1F`, integers of any size | integer |
+  | `1.5`, `1e3` | float |
+  | `.nan`, `.inf`, `-.inf` | `:nan`, `:infinity`, `:neg_infinity` |
+  | `null`, `~`, nothing | `nil` |
+  | `no`, `2024-01-01`, `0123`, `12e4567` | string |
+
+  A number with a leading zero is a string, because versions of YAML read it differently, and so is a number
+  that no float can hold, because it is most likely a hash. `render/1` writes all of these back, strings in quotes
+  where they need them. A null key or a repeated key is an error of kind `:invalid_card` that names line and key.
   """
 
   alias HfHub.{Download, Error, Native, Options, Request}

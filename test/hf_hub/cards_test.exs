@@ -80,6 +80,93 @@ defmodule HfHub.CardsTest do
     assert Cards.render(%{card | content: "new"}) =~ ~r/---\nnew\z/
   end
 
+  @values [
+    # text, value here, value in Python (YAML 1.1)
+    {"0123456", "0123456", "42798"},
+    {"09111", "09111", "'09111'"},
+    {"08", "08", "'08'"},
+    {"00", "00", "0"},
+    {"-007", "-007", "-7"},
+    {"18446744073709551616", 18_446_744_073_709_551_616, "18446744073709551616"},
+    {"-9223372036854775809", -9_223_372_036_854_775_809, "-9223372036854775809"},
+    {String.duplicate("1234567890", 4), String.to_integer(String.duplicate("1234567890", 4)),
+     String.duplicate("1234567890", 4)},
+    {".nan", :nan, "nan"},
+    {".inf", :infinity, "inf"},
+    {"-.INF", :neg_infinity, "-inf"},
+    {"12e4567", "12e4567", "'12e4567'"},
+    {"4225332178759948e04347560002921719079454", "4225332178759948e04347560002921719079454",
+     "'4225332178759948e04347560002921719079454'"},
+    {"1e400", "1e400", "'1e400'"},
+    {"1.5e+400", "1.5e+400", "inf"},
+    {"123456.0", 123_456.0, "123456.0"},
+    {"1.5e+3", 1500.0, "1500.0"},
+    {"1e3", 1000.0, "'1e3'"},
+    {"1_000", 1000, "1000"},
+    {"0x1F", 31, "31"},
+    {"no", "no", "False"},
+    {"~", nil, "None"},
+    {"!!str 12", "12", "'12'"}
+  ]
+
+  test "numbers are exact or strings, and written back as they were" do
+    for {text, value, _python} <- @values do
+      card = "---\nv: #{text}\nlist: [#{text}, x]\nlicense: mit\n---\n"
+      assert {:ok, %{data: %{extra: extra}} = read} = Cards.parse_model_card(card)
+
+      assert extra ==
+               %{"list" => [value, "x"]}
+               |> Map.merge(if value == nil, do: %{"v" => nil}, else: %{"v" => value})
+
+      assert Cards.render(read) == card
+
+      # Written again, it is still the same value.
+      changed = Cards.render(%{read | data: %{read.data | extra: %{extra | "list" => [value, "y"]}}})
+      assert changed =~ "v: #{text}\nlist:\n"
+      assert Cards.parse_model_card!(changed).data.extra["list"] == [value, "y"]
+    end
+
+    card =
+      Cards.create_model_card(a: :nan, b: [:infinity, :neg_infinity], c: 2 ** 200, d: -(2 ** 64), e: :word)
+
+    assert Cards.render(card) ==
+             "---\na: .nan\nb:\n- .inf\n- -.inf\nc: #{2 ** 200}\nd: -18446744073709551616\ne: word\n---\n"
+  end
+
+  @tag :python
+  test "numbers are what Python reads, but where YAML 1.1 is another language", context do
+    path = Path.join(context.dir, "values.json")
+    File.write!(path, HfHub.Native.Nif.to_json(for {text, _value, _python} <- @values, do: text))
+
+    script = """
+    import os, yaml
+    with open(os.environ["VALUES"]) as file:
+        texts = json.load(file)
+    print(json.dumps([repr(yaml.safe_load("v: " + text)["v"]) for text in texts]))
+    """
+
+    output = HfHub.Python.run!(script, context.endpoint, context.cache, [{"VALUES", path}])
+    {:ok, theirs} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, "---\nall: #{output}\n---\n"))
+    assert theirs.data["all"] == for({_text, _value, python} <- @values, do: python)
+  end
+
+  test "an edit leaves merges and aliases of other entries as written" do
+    text = "---\nbase: &b {x: 1}\nown:\n  <<: *b\n  y: 2\nlicense: mit\n---\n"
+    card = Cards.parse_model_card!(text)
+    assert card.data.extra["own"] == %{"x" => 1, "y" => 2}
+    assert Cards.render(%{card | data: %{card.data | license: "gpl"}}) == String.replace(text, "mit", "gpl")
+  end
+
+  test "a null or repeated key is an error that names line and key" do
+    for {yaml, message} <- [
+          {"a: 1\n~: x", ~s(line 3: the key "~" is null)},
+          {"a: 1\nb: 2\na: 3", ~s(line 4: the key "a" is repeated: line 2 has it already)}
+        ] do
+      assert {:error, %Error{kind: :invalid_card} = error} = Cards.parse_model_card("---\n#{yaml}\n---\n")
+      assert error.message =~ message
+    end
+  end
+
   test "scores are those of the model index, both ways" do
     result = %EvalResult{
       task_type: "image-classification",
@@ -167,6 +254,13 @@ defmodule HfHub.CardsTest do
       )
 
     {bare, _commit} = repo(context, %{"a.txt" => "x"})
+    odd = for {text, _value, _python} <- @values, into: "", do: "- #{text}\n"
+    assert {:ok, []} = Cards.validate("---\nvalues:\n#{odd}---\n", ask(context))
+
+    assert {:error, %Error{kind: :bad_request, message: message}} =
+             Cards.validate("---\na: 1\nb: 2\na: 3\n---\n", ask(context))
+
+    assert message =~ ~s(line 4: the key "a" is repeated)
     opts = opts(context)
     assert {:ok, card} = Cards.load_model_card(id, opts)
     assert Cards.render(card) == @text

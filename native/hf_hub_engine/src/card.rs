@@ -3,17 +3,26 @@
 //! What nobody changed stays as its author wrote it: the text behind the metadata always, and of the
 //! metadata every entry with the same value, comments and all. Knows YAML, but not what the entries mean.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 
 mod entries;
+mod read;
+mod scalar;
+mod value;
+mod write;
+
+use read::{Document, Entry, read};
+pub use value::{Map, NotFinite, Value};
+use write::write;
 
 /// More than any card has; datasets with a thousand subsets come near.
 const MAX_YAML: usize = 16 << 20;
 /// Deeper nesting is meant to harm, not to inform.
-const MAX_DEPTH: usize = 100;
+pub const MAX_DEPTH: usize = 100;
 
 /// A README taken apart: `head`, `yaml`, `tail` and `body` together are its text.
 #[derive(Debug, PartialEq, Serialize)]
@@ -27,7 +36,7 @@ pub struct Card {
     /// The text.
     pub body: String,
     /// The metadata.
-    pub data: Map<String, Value>,
+    pub data: Map,
     /// The names in the metadata, in their order.
     pub order: Vec<String>,
 }
@@ -40,7 +49,7 @@ pub fn parse(text: &str) -> Result<Card> {
         let (yaml, tail) = (String::new(), String::new());
         return Ok(Card { head, yaml, tail, body, data: Map::new(), order: Vec::new() });
     };
-    let data = read(yaml)?;
+    let Document { data, .. } = read(yaml, head.lines().count())?;
     let order = data.keys().cloned().collect();
     let [head, yaml, tail, body] = [head, yaml, tail, body].map(str::to_owned);
     Ok(Card { head, yaml, tail, body, data, order })
@@ -48,37 +57,72 @@ pub fn parse(text: &str) -> Result<Card> {
 
 /// The metadata as YAML. `source` is what it was made of; entries that say the same stay as they are there, and
 /// nested ones keep their order.
-pub fn render(data: &Map<String, Value>, source: &str) -> Result<String> {
-    let Ok(original) = read(source) else { return write(data) };
-    let is_same = |name: &String| original.get(name).unwrap_or(&Value::Null) == &data[name];
-    let nothing_lost =
-        original.iter().all(|(name, value)| value.is_null() || data.contains_key(name));
-    if nothing_lost && data.keys().all(is_same) {
+pub fn render(data: &Map, source: &str) -> Result<String> {
+    let Ok(original) = read(source, 0) else { return write(data) };
+    if is_same(data, &original.data) {
         return Ok(source.to_owned());
     }
     let newline = if source.contains("\r\n") { "\r\n" } else { "\n" };
-    let Some(entries) = entries::split(source, &original) else {
-        let ordered = arranged(data.clone(), &original);
-        return write(&ordered).map(|text| text.replace('\n', newline));
-    };
-    let mut lines = Vec::new();
-    for (name, text) in entries {
-        let old = &original[&name];
-        match data.get(&name) {
-            Some(new) if new != old => {
-                let value = arrange(new.clone(), old);
-                lines.push(entries::remarks(text).to_owned());
-                lines.push(entry(&name, value)?.replace('\n', newline));
-            }
-            None if !old.is_null() => {}
-            _ => lines.push(text.to_owned()),
+    if let Some(text) = edited(data, source, &original, newline)? {
+        // Where a line that looks like a remark is part of a text, entries cannot be taken apart.
+        if read(&text, 0).is_ok_and(|again| is_same(data, &again.data)) {
+            return Ok(text);
         }
     }
-    let new = data.iter().filter(|(name, _)| !original.contains_key(*name));
-    for (name, value) in new {
+    write(&arranged(data.clone(), &original.data)).map(|text| text.replace('\n', newline))
+}
+
+/// Whether both have the same entries, where null is the same as none.
+fn is_same(one: &Map, other: &Map) -> bool {
+    let within = |one: &Map, other: &Map| {
+        one.iter().all(|(name, value)| other.get(name).unwrap_or(&Value::Null) == value)
+    };
+    within(one, other) && within(other, one)
+}
+
+/// The source with the entries that have changed written again.
+fn edited(data: &Map, source: &str, original: &Document, newline: &str) -> Result<Option<String>> {
+    let Some(found) = &original.entries else { return Ok(None) };
+    let (mut lines, mut kept) = (Vec::new(), HashSet::new());
+    for (found, text) in found.iter().zip(entries::texts(source, found)) {
+        let changed: Vec<&String> = found
+            .names
+            .iter()
+            .filter(|name| data.get(*name).unwrap_or(&Value::Null) != &original.data[*name])
+            .collect();
+        let is_whole =
+            found.aliases.iter().all(|id| kept.contains(id) || found.anchors.contains(id));
+        let stays = if found.is_merge {
+            // An entry of its own wins over a merged one, but cannot take it away.
+            changed.iter().all(|name| data.contains_key(*name))
+        } else {
+            changed.is_empty()
+        };
+        let written = if stays && is_whole {
+            kept.extend(found.anchors.iter().copied());
+            lines.push(text.to_owned());
+            changed
+        } else {
+            lines.push(remarks_of(found, text, data).to_owned());
+            found.names.iter().collect()
+        };
+        for name in written {
+            if let Some(value) = data.get(name) {
+                let value = arrange(value.clone(), &original.data[name]);
+                lines.push(entry(name, value)?.replace('\n', newline));
+            }
+        }
+    }
+    for (name, value) in data.iter().filter(|(name, _)| !original.data.contains_key(*name)) {
         lines.push(entry(name, value.clone())?.replace('\n', newline));
     }
-    Ok(joined(&lines, newline))
+    Ok(Some(joined(&lines, newline)))
+}
+
+/// The remarks before an entry that is written again; those of a removed one go with it.
+fn remarks_of<'a>(entry: &Entry, text: &'a str, data: &Map) -> &'a str {
+    let remains = entry.names.iter().any(|name| data.contains_key(name));
+    if remains { entries::remarks(text) } else { "" }
 }
 
 /// The parts of a README that has metadata, by the Hub's own rule.
@@ -111,35 +155,8 @@ fn line_break(text: &str) -> Option<usize> {
     }
 }
 
-fn read(yaml: &str) -> Result<Map<String, Value>> {
-    if yaml.len() > MAX_YAML {
-        return Err(invalid(&format!("it has more than {MAX_YAML} bytes")));
-    }
-    // The Hub reads YAML 1.2, in which the language code `no` is a word.
-    let options = serde_saphyr::options! {
-        strict_booleans: true,
-        with_snippet: false,
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
-    };
-    match serde_saphyr::from_str_with_options(yaml, options) {
-        Ok(Value::Object(data)) => Ok(data),
-        Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err(invalid("it is no mapping of names to values")),
-        Err(error) => Err(invalid(&error.to_string())),
-    }
-}
-
 fn invalid(what: &str) -> Error {
     Error::new(ErrorKind::InvalidCard, format!("the card's metadata cannot be read: {what}"))
-}
-
-fn write(data: &Map<String, Value>) -> Result<String> {
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    let text = serde_saphyr::to_string_with_options(data, options).map_err(|error| {
-        Error::new(ErrorKind::InvalidCard, "the metadata cannot be written as YAML")
-            .with_source(error)
-    })?;
-    Ok(text.trim_end_matches('\n').to_owned())
 }
 
 fn entry(name: &str, value: Value) -> Result<String> {
@@ -149,16 +166,16 @@ fn entry(name: &str, value: Value) -> Result<String> {
 /// The same value with the names in the order they had.
 fn arrange(value: Value, like: &Value) -> Value {
     match (value, like) {
-        (Value::Object(new), Value::Object(old)) => Value::Object(arranged(new, old)),
-        (Value::Array(new), Value::Array(old)) => {
+        (Value::Map(new), Value::Map(old)) => Value::Map(arranged(new, old)),
+        (Value::List(new), Value::List(old)) => {
             let old = old.iter().chain(std::iter::repeat(old.last().unwrap_or(&Value::Null)));
-            Value::Array(new.into_iter().zip(old).map(|(new, old)| arrange(new, old)).collect())
+            Value::List(new.into_iter().zip(old).map(|(new, old)| arrange(new, old)).collect())
         }
         (value, _) => value,
     }
 }
 
-fn arranged(mut new: Map<String, Value>, old: &Map<String, Value>) -> Map<String, Value> {
+fn arranged(mut new: Map, old: &Map) -> Map {
     let mut map = Map::new();
     for (name, like) in old {
         if let Some(value) = new.shift_remove(name) {

@@ -1,6 +1,7 @@
 //! Elixir maps into the engine's inputs. Each function takes one map with all keys present.
 
 mod hub;
+mod yaml;
 
 use std::{ops::Deref, panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
@@ -28,6 +29,7 @@ use rustler::{Decoder, NifMap, NifResult, OwnedEnv, Resource, ResourceArc, Term,
 use crate::{job::Consumer, json::Json, pool};
 
 pub(crate) use hub::{HubArgs, Limit, Secret};
+use yaml::Metadata;
 
 /// A file system path: any bytes on Unix.
 #[derive(Clone, Debug)]
@@ -348,17 +350,13 @@ impl SafetensorsArgs {
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct CardArgs {
-    data: Json,
+    data: Metadata,
     source: String,
 }
 
 impl CardArgs {
     pub(crate) fn render(&self) -> Result<String> {
-        let data = serde_json::from_slice(&self.data.0).map_err(|source| {
-            Error::new(ErrorKind::InvalidCard, "the metadata is no map of names to values")
-                .with_source(source)
-        })?;
-        card::render(&data, &self.source)
+        card::render(&self.data.0, &self.source)
     }
 }
 

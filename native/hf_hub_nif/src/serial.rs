@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 
-use rustler::{Encoder, Env, Term, types::atom};
+use rustler::{BigInt, Encoder, Env, Term, types::atom};
 use serde::ser::{
     self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
 };
@@ -49,6 +49,12 @@ fn time(env: Env<'_>, nanoseconds: i64) -> Built<Term<'_>> {
     let (keys, values): (Vec<Term>, Vec<Term>) =
         fields.into_iter().map(|(key, value)| (key.encode(env), value)).unzip();
     map::build(env, &keys, &values).map_err(|_| Unsupported("a time".to_owned()))
+}
+
+/// The integer that a text of digits is.
+fn big(digits: Term<'_>) -> Option<Term<'_>> {
+    let number = digits.decode::<&str>().ok()?.parse::<BigInt>().ok()?;
+    Some(number.encode(digits.get_env()))
 }
 
 /// The day of the Gregorian calendar that is `days` after the first of 1970, counted in
@@ -165,8 +171,9 @@ impl<'a> ser::Serializer for Builder<'a> {
         value: &T,
     ) -> Built<Term<'a>> {
         let term = value.serialize(self)?;
-        match term.decode::<i64>() {
-            Ok(nanoseconds) if name == "Stamp" => time(self.0, nanoseconds),
+        match name {
+            "Stamp" => term.decode().map_or(Ok(term), |nanoseconds| time(self.0, nanoseconds)),
+            "BigInt" => Ok(big(term).unwrap_or(term)),
             _ => Ok(term),
         }
     }

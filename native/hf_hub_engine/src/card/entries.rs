@@ -1,53 +1,40 @@
-//! The text of each entry of a mapping, where it can be told for sure.
+//! The text of each entry of the outermost mapping.
 
-use serde_json::{Map, Value};
+use super::read::Entry;
 
-/// Each name with the lines that are its entry and the remarks before it; together they are all of `source`.
-/// `None` where entries depend on each other or are not one to some lines, such as in braces.
-pub(super) fn split<'a>(
-    source: &'a str,
-    whole: &Map<String, Value>,
-) -> Option<Vec<(String, &'a str)>> {
-    let mut entries = Vec::new();
-    for text in lines(source) {
-        let one = super::read(text).ok()?;
-        let (name, value) = one.into_iter().next()?;
-        if whole.get(&name) != Some(&value) {
-            return None;
+/// Each entry's lines with the remarks before it; together they are all of `source`.
+pub(super) fn texts<'a>(source: &'a str, entries: &[Entry]) -> Vec<&'a str> {
+    let lines = lines(source);
+    let mut starts = vec![0];
+    for pair in entries.windows(2) {
+        let (above, mut line) = (pair[0].line, pair[1].line - 1);
+        while line > above && is_remark(lines[line - 1].1) {
+            line -= 1;
         }
-        entries.push((name, text));
+        starts.push(lines[line].0);
     }
-    let in_order = entries.iter().map(|(name, _)| name).eq(whole.keys());
-    in_order.then_some(entries)
+    let ends = starts.iter().skip(1).copied().chain([source.len()]);
+    starts.iter().zip(ends).map(|(start, end)| &source[*start..end]).collect()
 }
 
 /// The comments and blank lines before an entry.
 pub(super) fn remarks(entry: &str) -> &str {
-    let length =
-        entry.split_inclusive('\n').take_while(|line| is_remark(line)).map(str::len).sum::<usize>();
-    &entry[..length]
+    let (line, _) =
+        lines(entry).into_iter().find(|(_, line)| !is_remark(line)).unwrap_or((entry.len(), ""));
+    &entry[..line]
 }
 
-/// Pieces that begin where a line is not indented.
-fn lines(source: &str) -> Vec<&str> {
-    let (mut starts, mut remarks, mut at) = (Vec::new(), None, 0);
-    for line in source.split_inclusive('\n') {
-        let is_key = !line.starts_with([' ', '\t', '-']);
-        if is_remark(line) {
-            remarks.get_or_insert(at);
-        } else if is_key {
-            starts.push(remarks.take().unwrap_or(at));
-        } else {
-            remarks = None;
+/// Each line, without its break, and where it begins.
+fn lines(text: &str) -> Vec<(usize, &str)> {
+    let (mut lines, mut start) = (Vec::new(), 0);
+    for (at, _) in text.match_indices(['\r', '\n']) {
+        if let Some(length) = super::line_break(&text[at..]).filter(|_| at >= start) {
+            lines.push((start, &text[start..at]));
+            start = at + length;
         }
-        at += line.len();
     }
-    // What nobody claims belongs to the first entry, or the last.
-    if let Some(first) = starts.first_mut() {
-        *first = 0;
-    }
-    let ends = starts.iter().skip(1).copied().chain([source.len()]);
-    starts.iter().zip(ends).map(|(start, end)| &source[*start..end]).collect()
+    lines.push((start, &text[start..]));
+    lines
 }
 
 fn is_remark(line: &str) -> bool {

@@ -2,11 +2,28 @@ use serde_json::json;
 
 use super::*;
 
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
+fn value(json: serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(value) => Value::Bool(value),
+        serde_json::Value::Number(number) => scalar::plain(&number.to_string()),
+        serde_json::Value::String(text) => Value::Text(text),
+        serde_json::Value::Array(items) => Value::List(items.into_iter().map(value).collect()),
+        serde_json::Value::Object(map) => {
+            Value::Map(map.into_iter().map(|(name, item)| (name, value(item))).collect())
+        }
+    }
+}
+
+fn object(json: serde_json::Value) -> Map {
+    match value(json) {
+        Value::Map(map) => map,
         _ => Map::new(),
     }
+}
+
+fn read(yaml: &str) -> Result<Map> {
+    Ok(super::read(yaml, 0)?.data)
 }
 
 fn rebuilt(card: &Card) -> String {
@@ -45,8 +62,8 @@ fn what_nobody_changed_stays_as_it_was() {
     let text = format!("\u{feff}---\n{SOURCE}---  \n# Hi \u{2028} \r\n\n");
     assert_eq!(rebuilt(&parse(&text).unwrap()), text);
     let mut card = parse(&text).unwrap();
-    card.data.insert("license".into(), json!("apache-2.0"));
-    card.data.insert("new".into(), json!({"b": 1, "a": [true]}));
+    card.data.insert("license".into(), value(json!("apache-2.0")));
+    card.data.insert("new".into(), value(json!({"b": 1, "a": [true]})));
     card.data.shift_remove("tags");
     let expected = text
         .replace("license: mit   # yes", "license: apache-2.0")
@@ -64,8 +81,8 @@ fn what_nobody_changed_stays_as_it_was() {
 fn nested_names_keep_their_order() {
     let source = "z:\n  w: 1\n  x: {c: 1, b: 2}\nlist:\n- q: 1\n  p: 2\n";
     let mut data = read(source).unwrap();
-    data["z"] = json!({"a": 0, "x": {"b": 3, "c": 1}, "w": 1});
-    data["list"] = json!([{"p": 2, "q": 1}, {"p": 4, "q": 3}]);
+    data["z"] = value(json!({"a": 0, "x": {"b": 3, "c": 1}, "w": 1}));
+    data["list"] = value(json!([{"p": 2, "q": 1}, {"p": 4, "q": 3}]));
     let rendered = render(&data, source).unwrap();
     assert_eq!(
         rendered,
@@ -76,18 +93,118 @@ fn nested_names_keep_their_order() {
 #[test]
 fn lines_end_as_they_did() {
     let mut data = read("a: 1\r\nb: 2\r\n").unwrap();
-    data["b"] = json!([1, 2]);
+    data["b"] = value(json!([1, 2]));
     assert_eq!(render(&data, "a: 1\r\nb: 2\r\n").unwrap(), "a: 1\r\nb:\r\n- 1\r\n- 2");
 }
 
-#[test]
-fn entries_that_depend_on_each_other_are_written_anew() {
-    let source = "base: &b {x: 1}\nother: *b\nn: 1\n";
+/// The YAML after `change`, which must mean what the changed data says.
+fn changed(source: &str, change: impl FnOnce(&mut Map)) -> String {
     let mut data = read(source).unwrap();
-    data["n"] = json!(2);
+    change(&mut data);
     let rendered = render(&data, source).unwrap();
-    assert_eq!(read(&rendered).unwrap(), data);
-    assert!(!rendered.contains('&'));
+    assert!(is_same(&read(&rendered).unwrap(), &data), "{rendered}");
+    rendered
+}
+
+#[test]
+fn untouched_entries_keep_anchors_aliases_and_merges_as_written() {
+    let source =
+        "base: &b {x: 1, y: 2}\nother: *b\nmore:\n  <<: *b\n  y: 3\nzip: 0123456\ncount: 1";
+    let more = read(source).unwrap()["more"].clone();
+    assert_eq!(more, value(json!({"y": 3, "x": 1})));
+    let edit = changed(source, |data| data["count"] = value(json!(2)));
+    assert_eq!(edit, source.replace("count: 1", "count: 2"));
+    let edit = changed(source, |data| drop(data.shift_remove("zip")));
+    assert_eq!(edit, source.replace("zip: 0123456\n", ""));
+}
+
+#[test]
+fn entries_that_refer_to_a_changed_entry_are_written_without_the_reference() {
+    let source = "base: &b {x: 1}\nother: *b\nlast: &c 5\nlist: [*c, *c]";
+    let edit = changed(source, |data| data["base"] = value(json!({"x": 2})));
+    assert_eq!(edit, "base:\n  x: 2\nother:\n  x: 1\nlast: &c 5\nlist: [*c, *c]");
+    let edit = changed(source, |data| drop(data.shift_remove("last")));
+    assert_eq!(edit, "base: &b {x: 1}\nother: *b\nlist:\n- 5\n- 5");
+}
+
+#[test]
+fn merges_into_the_whole_stay_until_one_of_their_entries_goes() {
+    let source = "base: &b {x: 1, z: 2}\n<<: *b\ncount: 1";
+    let edit = changed(source, |data| data["count"] = value(json!(2)));
+    assert_eq!(edit, source.replace("count: 1", "count: 2"));
+    let edit = changed(source, |data| data["x"] = value(json!(5)));
+    assert_eq!(edit, "base: &b {x: 1, z: 2}\n<<: *b\nx: 5\ncount: 1");
+    let edit = changed(source, |data| drop(data.shift_remove("x")));
+    assert_eq!(edit, "base: &b {x: 1, z: 2}\nz: 2\ncount: 1");
+}
+
+#[test]
+fn texts_of_many_lines_come_back_whole() {
+    for text in [
+        "a\n",
+        "a\nb",
+        "a\n b\n",
+        " a\nb",
+        "\na",
+        "a\n\n",
+        "a\n\nb\n",
+        "\n",
+        "a\n \nb",
+        "# x\n# y",
+        "a\tb\nc",
+        "a\u{85}b\nc",
+        "--- \n...",
+        "a: b\n- c",
+        "\u{feff}a\nb",
+        "a\r\nb",
+    ] {
+        for data in
+            [json!({"k": text}), json!({"k": [[text], {"a": {"b": text}}]}), json!({text: 1})]
+        {
+            let data = object(data);
+            let written = write(&data).unwrap();
+            assert_eq!(read(&written).unwrap(), data, "{text:?} as {written:?}");
+        }
+    }
+}
+
+#[test]
+fn numbers_of_any_size_and_none_are_read_and_written() {
+    let source = "big: 18446744073709551616\nhash: 4225332178759948e04347560002921719079454\nloss: .nan\nmax: .inf\nmin: -.INF";
+    let data = read(source).unwrap();
+    assert_eq!(data["hash"], Value::Text("4225332178759948e04347560002921719079454".to_owned()));
+    assert_eq!(data["loss"], Value::NotFinite(NotFinite::Nan));
+    assert_eq!(data["min"], Value::NotFinite(NotFinite::NegInfinity));
+    let written = write(&data).unwrap();
+    assert_eq!(
+        written,
+        "big: 18446744073709551616\nhash: '4225332178759948e04347560002921719079454'\nloss: .nan\nmax: .inf\nmin: -.inf"
+    );
+    assert_eq!(read(&written).unwrap(), data);
+}
+
+#[test]
+fn errors_name_the_line_of_the_readme_and_the_key() {
+    for (yaml, message) in [
+        (
+            "a: 1\nb:\n  x: 1\n  y: 2\n  x: 3",
+            "line 6: the key \"x\" is repeated: line 4 has it already",
+        ),
+        ("a: 1\na: 2", "line 3: the key \"a\" is repeated: line 2 has it already"),
+        ("1: a\n\"1\": b", "line 3: the key \"1\" is repeated: line 2 has it already"),
+        ("a: 1\n~: x", "line 3: the key \"~\" is null: write a name, or put it in quotes"),
+        ("a: {null: x}", "line 2: the key \"null\" is null: write a name, or put it in quotes"),
+        ("a: 1\n: x", "line 3: the key \"~\" is null: write a name, or put it in quotes"),
+        ("a: 1\n? [x]\n: y", "line 3: a key is a list or a mapping, expected a text"),
+        ("a: 1\nb:\n  <<: 5", "line 4: the key \"<<\" merges mappings only"),
+        ("a: &a [*a]", "line 2: an alias refers to what contains it"),
+        ("- a", "line 2: expected names with values, such as `license: mit`"),
+    ] {
+        let error = parse(&format!("---\n{yaml}\n---\n")).unwrap_err();
+        assert_eq!(error.message(), format!("the card's metadata cannot be read: {message}"));
+    }
+    let error = parse("\n\n---\na: [\n---\n").unwrap_err();
+    assert!(error.message().contains("line 4"), "{}", error.message());
 }
 
 #[test]
@@ -109,7 +226,13 @@ fn refuses_what_is_no_metadata_or_means_harm() {
     let deep = "[".repeat(10_000);
     let lines = (0..3000).map(|depth| " ".repeat(depth) + "a:");
     let nested = lines.collect::<Vec<_>>().join("\n");
-    for yaml in ["- list", "text", "a: [", "a: 1\na: 2", "\t- x: [", &bomb, &deep, &nested] {
+    let anchors =
+        (1..200).map(|n| format!("a{n}: &a{n} {}*a{}{}\n", "[".repeat(60), n - 1, "]".repeat(60)));
+    let chained = anchors.fold("a0: &a0 1\n".to_owned(), |text, line| text + &line);
+    let long = format!("t: &t {}\nl: [{}]", "x".repeat(1 << 20), "*t, ".repeat(100_000));
+    let harm = [&bomb, &deep, &nested, &chained, &long].map(String::as_str);
+    let wrong = ["- list", "text", "a: [", "a: 1\na: 2", "\t- x: [", "a: 1\n...\nb: 2"];
+    for yaml in wrong.into_iter().chain(harm) {
         let error = parse(&format!("---\n{yaml}\n---\n")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidCard, "{yaml:.100}");
     }
