@@ -96,6 +96,43 @@ mod tests {
     }
 
     #[test]
+    fn accepts_numbers_of_all_kinds() {
+        for value in [
+            ".nan",
+            ".inf",
+            "-.INF",
+            "1e400",
+            "12e4567",
+            "4225332178759948e04347560002921719079454",
+            "18446744073709551616",
+            "1234567890123456789012345678901234567890",
+            "0123456",
+            "-007",
+        ] {
+            let yaml = format!("loss: {value}\nscores: [{value}]");
+            assert_eq!(errors(&yaml, RepoKind::Model), Vec::<String>::new(), "{value}");
+        }
+        assert_eq!(errors("tags: [09111, 0123]", RepoKind::Model), Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_line_and_key_of_what_cannot_be_read() {
+        for (yaml, message) in [
+            ("a: 1\nb: 2\na: 3", "line 4: the key \"a\" is repeated"),
+            ("a: 1\n~: 2", "line 3: a key is null: write a name, or put it in quotes"),
+        ] {
+            let expected = format!("invalid yaml metadata: {message}");
+            assert_eq!(errors(yaml, RepoKind::Model), [expected]);
+        }
+    }
+
+    #[test]
+    fn reads_metadata_behind_blank_lines() {
+        let report = check(b"\n \n---\nmodel-index: foo\n---\n", RepoKind::Model);
+        assert_eq!(report.errors, ["\"model-index\" must be an array"]);
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         assert!(errors("a: [", RepoKind::Model)[0].starts_with("invalid yaml"));
         assert_eq!(errors("- a", RepoKind::Model), ["the yaml metadata must be an object"]);

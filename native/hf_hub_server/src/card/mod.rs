@@ -7,6 +7,7 @@ mod check;
 pub(crate) use check::check;
 
 use serde_json::{Map, Value};
+use serde_saphyr::{Error, NonFiniteFloatPolicy};
 
 use crate::store::RepoKind;
 
@@ -22,10 +23,28 @@ pub(crate) fn parse(readme: &[u8]) -> Map<String, Value> {
     }
 }
 
+/// Reads YAML that begins on the second line of a README.
 fn parse_yaml(yaml: &str) -> Result<Value, String> {
-    // The Hub reads YAML 1.2, in which the language code `no` is a word.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options(yaml, options).map_err(|err| err.to_string())
+    // The Hub reads YAML 1.2, in which the language code `no` is a word. What JSON has no number for
+    // is a text here: only the types of a few keys are looked at.
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        leading_zero_numbers_as_strings: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+    };
+    serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
+        let line = error.location().map_or(1, |at| at.line()) + 1;
+        match error {
+            Error::DuplicateMappingKey { key, .. } => {
+                format!("line {line}: the key {:?} is repeated", key.unwrap_or_default())
+            }
+            Error::NullIntoString { .. } => {
+                format!("line {line}: a key is null: write a name, or put it in quotes")
+            }
+            error => error.to_string(),
+        }
+    })
 }
 
 /// The tags the Hub derives from a card.
@@ -61,7 +80,7 @@ pub(crate) fn tags(card: &Map<String, Value>, kind: RepoKind) -> Vec<String> {
 
 /// The YAML part of a README, if it begins with one.
 fn front_matter(text: &str) -> Option<&str> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
     let first = text.lines().next()?;
     let rest = (first.trim_end() == "---")
         .then(|| text[first.len()..].trim_start_matches(['\r', '\n']))?;
