@@ -106,16 +106,19 @@ defmodule HfHub.SafetensorsTest do
   test "the figures are Python's", context do
     single = file([{"w", "F32", 4, [7, 3]}, {"b", "U8", 1, [5]}, {"s", "F64", 8, []}])
     {one, _} = repo(context, %{"model.safetensors" => single})
-    index = ~s({"metadata":{"a":{"b":1.5}},"weight_map":{"x":"s1.safetensors","y":"s2.safetensors"}})
+    index = ~s({"metadata":{"a":{"b":1.5}},"weight_map":{"x":"./s1.safetensors","y":"s2.safetensors"}})
 
     {many, _} =
       repo(context, %{
         "model.safetensors.index.json" => index,
         "s1.safetensors" => file([{"x", "I16", 2, [2, 2]}]),
-        "s2.safetensors" => file([{"y", "F32", 4, [9]}], %{})
+        "s2.safetensors" =>
+          file([{"y", "F32", 4, [9]}], %{"step" => 12_000, "none" => nil, "args" => %{"a" => [1]}})
       })
 
-    for id <- [one, many] do
+    {odd, _} = repo(context, %{"model.safetensors" => file([{"w", "F32", 4, [1]}], "pt")})
+
+    for id <- [one, many, odd] do
       output =
         HfHub.Python.run!(
           """

@@ -2,7 +2,8 @@ defmodule HfHub.Safetensors.FileMetadata do
   @moduledoc """
   What the header of a safetensors file says. Python: `SafetensorsFileMetadata`.
 
-    * `:metadata` - what its writer left there, such as `%{"format" => "pt"}`
+    * `:metadata` - the file's `__metadata__`, such as `%{"format" => "pt"}`. By the format a map of strings;
+      other JSON that a writer left there is returned as it is.
     * `:tensors` - `HfHub.Safetensors.Tensor`s by name
     * `:parameter_count` - how many parameters there are of each data type
   """
@@ -11,7 +12,7 @@ defmodule HfHub.Safetensors.FileMetadata do
   alias HfHub.Safetensors.Tensor
 
   @type t :: %__MODULE__{
-          metadata: %{String.t() => String.t()},
+          metadata: %{String.t() => term()} | term(),
           tensors: %{String.t() => Tensor.t()},
           parameter_count: %{String.t() => non_neg_integer()}
         }

@@ -94,7 +94,7 @@ pub async fn file(hub: &Hub, place: &Place, path: EntryPath) -> Result<Header> {
 async fn sharded(hub: &Hub, place: &Place) -> Result<Repository> {
     let index = index(hub, place).await?;
     let shards = index.weight_map.values().cloned().collect::<BTreeSet<_>>();
-    let paths = shards.into_iter().map(|name| EntryPath::parse(&name).map(|path| (name, path)));
+    let paths = shards.into_iter().map(|name| shard(&name).map(|path| (name, path)));
     let paths = paths.collect::<Result<Vec<_>>>()?;
     let budget = AtomicU64::new(MAX_HEADERS);
     let files = futures_util::stream::iter(paths)
@@ -106,6 +106,12 @@ async fn sharded(hub: &Hub, place: &Place) -> Result<Repository> {
         .try_collect()
         .await?;
     whole(true, index.metadata, index.weight_map, files)
+}
+
+/// The file that an index names, where `./x` is `x` as in a URL.
+fn shard(name: &str) -> Result<EntryPath> {
+    let parts: Vec<&str> = name.split('/').filter(|part| *part != ".").collect();
+    EntryPath::parse(&parts.join("/"))
 }
 
 fn whole(

@@ -6,6 +6,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, MapAccess, Visitor},
 };
+use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind};
 
@@ -13,14 +14,21 @@ use crate::error::{Error, ErrorKind};
 const METADATA: &str = "__metadata__";
 
 /// What a file says about itself.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub struct Header {
-    /// What its writer left there, such as the framework.
-    pub metadata: BTreeMap<String, String>,
+    /// What its writer left there, such as the framework: by the format texts by name, in fact any JSON.
+    pub metadata: Value,
     /// The tensors.
     pub tensors: BTreeMap<String, Tensor>,
     /// How many parameters of each data type it has.
     pub parameter_count: BTreeMap<String, u64>,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        let (tensors, parameter_count) = (BTreeMap::new(), BTreeMap::new());
+        Self { metadata: Value::Object(Map::new()), tensors, parameter_count }
+    }
 }
 
 /// A tensor without its values.
@@ -107,7 +115,8 @@ impl<'de> Visitor<'de> for Entries {
         let mut has_metadata = false;
         while let Some(name) = entries.next_key::<String>()? {
             let twice = if name == METADATA {
-                header.metadata = entries.next_value::<Option<_>>()?.unwrap_or_default();
+                let metadata = entries.next_value::<Option<Value>>()?;
+                header.metadata = metadata.unwrap_or_else(|| Value::Object(Map::new()));
                 std::mem::replace(&mut has_metadata, true)
             } else {
                 let raw: Raw = entries.next_value()?;
@@ -150,6 +159,22 @@ mod tests {
     }
 
     #[test]
+    fn shows_metadata_whatever_its_values_are() {
+        for metadata in [
+            r#"{"format":"pt","step":12000}"#,
+            r#"{"format":null}"#,
+            r#"{"a":{"b":[1.5,true]}}"#,
+            r#""pt""#,
+            "[1]",
+            "7",
+        ] {
+            let text = format!(r#"{{"__metadata__":{metadata}}}"#);
+            let header = parse(text.as_bytes(), None).unwrap();
+            assert_eq!(header.metadata, serde_json::from_str::<Value>(metadata).unwrap());
+        }
+    }
+
+    #[test]
     fn refuses_what_cannot_be_true() {
         let tensor = |shape: &str, offsets: &str| {
             format!(r#"{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}}}"#)
@@ -160,7 +185,6 @@ mod tests {
             "{".to_owned(),
             "\u{0}".to_owned(),
             r#"{"w":1}"#.to_owned(),
-            r#"{"__metadata__":{"a":1}}"#.to_owned(),
             twice.to_owned(),
             tensor("[2]", "[8,0]"),
             tensor("[2]", "[0,4]"),

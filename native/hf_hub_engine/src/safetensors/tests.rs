@@ -61,3 +61,17 @@ async fn lengths_that_cannot_be_true_are_refused_before_anything_is_read() {
         assert_eq!(server.requests().len(), 1);
     }
 }
+
+#[test]
+fn names_in_an_index_are_read_as_urls_are() {
+    for (name, path) in [
+        ("x.safetensors", "x.safetensors"),
+        ("./x.safetensors", "x.safetensors"),
+        ("././a/./x.safetensors", "a/x.safetensors"),
+    ] {
+        assert_eq!(shard(name).unwrap().as_str(), path, "{name}");
+    }
+    for name in ["", ".", "../x.safetensors", "a/../../x", "/x.safetensors", "a//x"] {
+        assert_eq!(shard(name).unwrap_err().kind(), ErrorKind::InvalidName, "{name}");
+    }
+}
