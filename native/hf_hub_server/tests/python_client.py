@@ -3,7 +3,8 @@
 usage: python python_client.py PATH_OF_HF_HUB_SERVER [MODEL_FOLDER]
 
 Starts the executable on an empty root, imports small repositories and, if given, a real model, and calls what
-the client offers for reading; `python_writing.py` adds what it offers for writing. Prints `N passed, N failed`;
+the client offers for reading; `python_writing.py` adds what it offers for writing, `python_commands.py` its command
+line. Prints `N passed, N failed`;
 the exit code says the same.
 """
 
@@ -417,6 +418,13 @@ def errors_have_their_names():
     raises(errors.RemoteEntryNotFoundError, lambda: list(api.list_repo_tree("acme/tiny", "none")))
     raises(errors.DisabledRepoError, api.model_info, "acme/closed")
     raises(errors.DisabledRepoError, api.file_exists, "acme/closed", "a.txt")
+    # Over plain HTTP the client tells a missing repository by the error code alone.
+    for name in ["acme/none", "acme/hidden"]:
+        raises(errors.RepositoryNotFoundError, anonymous.repo_info, name)
+        raises(errors.RepositoryNotFoundError, anonymous.snapshot_download, name, cache_dir=WORK / "no")
+        assert not anonymous.file_exists(name, "a.txt") and not anonymous.revision_exists(name, "main")
+        assert not anonymous.repo_exists(name)
+    assert anonymous.model_info("acme/tiny", revision="HEAD").sha == HEAD
     error = raises(errors.RepositoryNotFoundError, api.model_info, "acme/none")
     assert error.request_id.startswith("Root=1-") and ";" in error.request_id
 
@@ -553,7 +561,8 @@ def a_real_model_arrives():
 
 # The checks there need what is made here, whatever this script is called.
 sys.modules["python_client"] = sys.modules[__name__]
-import python_writing  # noqa: E402, F401  it registers its checks
+import python_commands  # noqa: E402, F401  they register their checks
+import python_writing  # noqa: E402, F401
 
 
 def run():

@@ -302,7 +302,7 @@ def a_commit_on_an_old_parent_is_refused():
     upload = dict(path_in_repo="a.txt", repo_id=name, parent_commit=first.oid)
     second = api.upload_file(path_or_fileobj=b"2", **upload)
     error = raises(errors.HfHubHTTPError, api.upload_file, path_or_fileobj=b"3", **upload)
-    assert status(error) == 412 and "A commit has happened since" in str(error)
+    assert status(error) == 412 and "The branch was updated since you opened this page" in str(error)
     api.upload_file(path_or_fileobj=b"4", **{**upload, "parent_commit": second.oid[:7]})
     assert fetch(name, "a.txt", api) == b"4"
     for revision in ["none", "refs/pr/9"]:
@@ -430,6 +430,8 @@ def bad_readmes_are_refused():
     upload = dict(path_in_repo="README.md", repo_id=name)
     error = raises(ValueError, api.upload_file, path_or_fileobj=b"---\na: [\n---\n", **upload)
     assert "Invalid metadata in README.md" in str(error)
+    error = raises(ValueError, api.upload_file, path_or_fileobj=b"\n---\nmodel-index: foo\n---\n", **upload)
+    assert '"model-index" must be an array' in str(error)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         api.upload_file(path_or_fileobj=b"# No metadata", **upload)

@@ -274,8 +274,9 @@ async fn errors_are_told_apart_by_status_code_and_message() {
         ("", "/acme/r/resolve/none/small.txt", 404, "RevisionNotFound", "Invalid rev id: none"),
         ("", "/api/models/acme/r/tree/main~1", 404, "RevisionNotFound", "Invalid rev id: main~1"),
         ("", "/api/models/acme/r/tree/main/none", 404, "EntryNotFound", "Entry not found"),
-        ("", "/api/models/acme/none", 401, "", bad_login),
-        ("", "/api/models/acme/hidden", 401, "", bad_login),
+        ("", "/api/models/acme/none", 401, "RepoNotFound", bad_login),
+        ("", "/api/models/acme/hidden", 401, "RepoNotFound", bad_login),
+        ("", "/acme/hidden/resolve/main/a", 401, "RepoNotFound", bad_login),
         (TOKEN, "/api/models/acme/none", 404, "RepoNotFound", "Repository not found"),
         (TOKEN, "/acme/hidden/resolve/main/a", 404, "RepoNotFound", "Repository not found"),
         ("bad", "/api/models/acme/r", 401, "", "Invalid credentials in Authorization header"),
@@ -440,12 +441,15 @@ async fn old_names_redirect_and_keep_the_rest_of_the_url() {
             "/api/models/acme/new/tree/main/d%2Fe?recursive=true",
         ),
         ("/acme/old/resolve/refs%2Fpr%2F1/x", "/acme/new/resolve/refs%2Fpr%2F1/x"),
+        ("/api/models/ACME/New", "/api/models/acme/new"),
+        ("/Acme/new/resolve/main/x?a=b", "/acme/new/resolve/main/x?a=b"),
     ] {
         let response = server.get(path).await;
         assert_eq!((response.status().as_u16(), header(&response, "location")), (307, location));
     }
     root.run(&["repo", "set", "acme/new", "--private"]);
     assert_eq!(server.get("/api/models/acme/old").await.status(), 401);
+    assert_eq!(server.get("/api/models/ACME/New").await.status(), 401);
 }
 
 #[tokio::test]
@@ -532,7 +536,8 @@ async fn hostile_requests_get_refusals_and_the_server_lives_on() {
         "/..%2f..%2fmodels/acme/r/resolve/main/small.txt",
         "/acme/r/resolve/main/small.txt%00.png",
         "/acme/r/resolve/main%00/small.txt",
-        "/acme/r/resolve/HEAD/small.txt",
+        "/acme/r/resolve/HEAD~1/small.txt",
+        "/acme/r/resolve/refs%2FHEAD/small.txt",
         "/acme/r/resolve/main@%7B0%7D/small.txt",
         "/acme/r/resolve/main/%ff%fe",
         "/acme/r/resolve/main//small.txt",

@@ -138,6 +138,8 @@ mod tests {
         assert_eq!(errors("- a", RepoKind::Model), ["the yaml metadata must be an object"]);
         assert_eq!(errors("tags: a", RepoKind::Model), ["\"tags\" must be an array of strings"]);
         assert_eq!(errors("license: 3", RepoKind::Model).len(), 1);
+        let blank = check(b"\n---\nmodel-index: foo\n---\n", RepoKind::Model);
+        assert_eq!(blank.errors, ["\"model-index\" must be an array"]);
         assert_eq!(errors("sdk: x\ncolorFrom: red", RepoKind::Model).len(), 0);
         assert_eq!(
             errors("sdk: x\ncolorFrom: red", RepoKind::Space),

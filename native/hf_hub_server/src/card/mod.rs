@@ -78,7 +78,7 @@ pub(crate) fn tags(card: &Map<String, Value>, kind: RepoKind) -> Vec<String> {
     tags
 }
 
-/// The YAML part of a README, if it begins with one.
+/// The YAML part of a README, if it begins with one. Clients skip blank lines before it, so this does too.
 fn front_matter(text: &str) -> Option<&str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
     let first = text.lines().next()?;
@@ -131,7 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn reads_lines_that_end_as_on_windows() {
+    fn reads_lines_that_end_as_on_windows_and_skips_blank_ones_at_the_top() {
         assert_eq!(parse(b"---\r\nlicense: mit\r\n---\r\n")["license"], "mit");
+        assert_eq!(parse(b"\r\n \n---\nlicense: mit\n---\n")["license"], "mit");
     }
 }

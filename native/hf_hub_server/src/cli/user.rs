@@ -41,6 +41,9 @@ pub(super) struct AddArgs {
     name: String,
     #[command(flatten)]
     root: RootArg,
+    /// Name people know the user by; the user name if missing
+    #[arg(long)]
+    fullname: Option<String>,
     /// Organisation the user belongs to, with `:admin`, `:write` or `:read`; may be repeated
     #[arg(long = "org", value_name = "ORG[:ROLE]")]
     orgs: Vec<Membership>,
@@ -68,7 +71,11 @@ impl AddArgs {
         let mut token = Token { name: self.token_name, ..Token::new(&text, self.role)? };
         token.grants.scoped = self.scopes;
         token.grants.can_read_gated_repos = self.gated_repos;
-        self.root.open()?.users().add(&self.name, &self.orgs, token)?;
+        let users = self.root.open()?.users();
+        users.add(&self.name, &self.orgs, token)?;
+        if let Some(fullname) = &self.fullname {
+            users.set_fullname(&self.name, fullname)?;
+        }
         print(&text)
     }
 }

@@ -35,13 +35,15 @@ pub(super) struct Cause(pub(super) String);
 
 impl ApiError {
     /// No such repository, or one the caller may not know of. Without a token these cannot be told apart from
-    /// a token that is missing.
+    /// a token that is missing. The code is sent either way: over plain HTTP the Python client recognizes a
+    /// missing repository by nothing else.
     pub(super) fn repo_not_found(anonymous: bool) -> Self {
-        if anonymous {
-            Self::unauthorized("Invalid username or password.")
+        let error = if anonymous {
+            Self::token_required()
         } else {
-            Self::new(StatusCode::NOT_FOUND, Some("RepoNotFound"), "Repository not found")
-        }
+            Self::new(StatusCode::NOT_FOUND, None, "Repository not found")
+        };
+        Self { code: Some("RepoNotFound"), ..error }
     }
 
     /// The token is missing.
@@ -137,6 +139,18 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, None, message)
     }
 
+    /// The request is well-formed, but names something that is not allowed.
+    pub(super) fn unprocessable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, None, message)
+    }
+
+    /// The route of a protocol that is not spoken here, with the way around it.
+    pub(super) fn no_xet() -> Self {
+        let message = "The Local Hub does not support Xet uploads; set HF_HUB_DISABLE_XET=1 in the \
+                       environment of the client, and large files are uploaded through LFS";
+        Self::new(StatusCode::NOT_FOUND, None, message)
+    }
+
     /// There is something of that name already.
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, None, message)
@@ -149,7 +163,9 @@ impl ApiError {
 
     /// The branch is not where the client thinks it is.
     pub(super) fn stale() -> Self {
-        let message = "A commit has happened since. Please refresh and try again.";
+        // Clients match on these words.
+        let message =
+            "The branch was updated since you opened this page. Please refresh and try again.";
         Self::new(StatusCode::PRECONDITION_FAILED, None, message)
     }
 

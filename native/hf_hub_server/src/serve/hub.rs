@@ -22,7 +22,7 @@ pub(super) struct Options {
     /// The size of these parts.
     pub(super) part_size: u64,
     /// How large a file may be.
-    pub(super) max_file_size: Option<u64>,
+    pub(super) max_file_size: u64,
     /// How much large content a namespace may have in private repositories.
     pub(super) private_quota: Option<u64>,
 }

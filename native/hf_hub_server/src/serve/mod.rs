@@ -76,8 +76,8 @@ pub(crate) struct Spec {
     )]
     part_size: u64,
     /// Size in bytes of the largest file that is taken
-    #[arg(long, value_name = "BYTES")]
-    max_file_size: Option<u64>,
+    #[arg(long, value_name = "BYTES", default_value_t = 5 << 40)]
+    max_file_size: u64,
     /// Bytes of large files that each user and organization may have in private repositories
     #[arg(long, value_name = "BYTES")]
     private_quota: Option<u64>,

@@ -121,6 +121,8 @@ pub(super) enum Action {
     GitUploadPack,
     /// What `git push` sends.
     GitReceivePack,
+    /// Access to Xet storage, which there is none of here.
+    XetToken,
 }
 
 impl Action {
@@ -147,7 +149,7 @@ impl Action {
 }
 
 /// Actions that have something behind them, and so can be told from the second half of an id.
-const ACTIONS: [&str; 11] = [
+const ACTIONS: [&str; 13] = [
     "revision",
     "tree",
     "treesize",
@@ -159,6 +161,8 @@ const ACTIONS: [&str; 11] = [
     "branch",
     "tag",
     "super-squash",
+    "xet-read-token",
+    "xet-write-token",
 ];
 
 impl Target {
@@ -286,6 +290,7 @@ fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
         ("commits", None) => Some(Action::Commits { revision }),
         ("preupload", None) => Some(Action::Preupload { revision }),
         ("commit", None) => Some(Action::Commit { revision }),
+        ("xet-read-token" | "xet-write-token", None) => Some(Action::XetToken),
         _ => None,
     }
 }
@@ -409,6 +414,7 @@ mod tests {
             ("/api/models/a/settings/settings", "model a/settings", Action::Settings),
             ("/api/models/a/settings", "model a/settings", Action::Info { revision: None }),
             ("/api/models/a/r/lfs-files/duplicate", "model a/r", Action::DuplicateLfs),
+            ("/api/models/a/r/xet-write-token/main", "model a/r", Action::XetToken),
             ("/a/r.git/info/lfs/objects/batch", "model a/r", Action::LfsBatch),
             ("/datasets/a/r.git/info/lfs/objects/verify", "dataset a/r", Action::LfsVerify),
         ] {

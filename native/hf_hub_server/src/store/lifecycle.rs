@@ -32,7 +32,7 @@ impl Store {
         author: &str,
     ) -> Result<Option<Repo>> {
         let _lock = self.lock(key)?;
-        if let Place::Here(_) = self.locate(key)? {
+        if self.is_taken(key)? {
             return Ok(None);
         }
         self.create(key, settings, files, author).map(Some)
@@ -94,7 +94,9 @@ impl Store {
     pub(crate) fn try_rename(&self, old: &RepoKey, new: &RepoKey) -> Result<bool> {
         let _locks = self.lock_both(old, new)?;
         let repo = self.find(old)?;
-        if let Place::Here(_) = self.locate(new)? {
+        // A repository may get its own name in other letters.
+        let twin = self.spelled(new)?;
+        if (twin != *old || old == new) && self.is_taken(new)? {
             return Ok(false);
         }
         let moved = self.prepare_place(new, repo.settings)?;
@@ -117,7 +119,7 @@ impl Store {
     ) -> Result<Option<Repo>> {
         let _locks = self.lock_both(source, target)?;
         let original = self.find(source)?;
-        if let Place::Here(_) = self.locate(target)? {
+        if self.is_taken(target)? {
             return Ok(None);
         }
         let copy = self.prepare_place(target, settings)?;
@@ -129,6 +131,11 @@ impl Store {
         }
         self.write_settings(target, copy.settings.clone())?;
         Ok(Some(copy))
+    }
+
+    /// Whether a repository has this name, in whatever case of its letters.
+    fn is_taken(&self, key: &RepoKey) -> Result<bool> {
+        Ok(matches!(self.locate(&self.spelled(key)?)?, Place::Here(_)))
     }
 
     /// A place for a repository that is not visible yet.

@@ -109,6 +109,39 @@ impl Store {
         })
     }
 
+    /// The name of a repository with its letters in the case it was created with: ids that differ in nothing
+    /// else are one. A name nobody has comes back as it is.
+    pub(crate) fn spelled(&self, key: &RepoKey) -> Result<RepoKey> {
+        if let Place::Here(_) = self.locate(key)? {
+            return Ok(key.clone());
+        }
+        let mut twins = Vec::new();
+        for namespace in self.namespaces_like(key)? {
+            let folder = self.kind_dir(key.kind).join(namespace.as_deref().unwrap_or_default());
+            let names = file_names(&folder)?;
+            let like = |name: &&str| name.eq_ignore_ascii_case(key.id.name());
+            let cards = names.iter().filter_map(|name| name.strip_suffix(".git.json")).filter(like);
+            let ids = cards.map(|name| match &namespace {
+                Some(namespace) => format!("{namespace}/{name}").parse(),
+                None => name.parse(),
+            });
+            twins.extend(ids.flatten().map(|id| RepoKey::new(key.kind, id)));
+        }
+        twins.sort_by(|a, b| a.id.cmp(&b.id));
+        let lives = |twin: &&RepoKey| matches!(self.locate(twin), Ok(Place::Here(_)));
+        let is_own = |twin: &&RepoKey| *twin == key;
+        let found = twins.iter().find(lives).or_else(|| twins.iter().find(is_own));
+        Ok(found.or(twins.first()).unwrap_or(key).clone())
+    }
+
+    /// The folders of a namespace, whatever the case of its letters; `None` stands for no namespace.
+    fn namespaces_like(&self, key: &RepoKey) -> Result<Vec<Option<String>>> {
+        let Some(namespace) = key.id.namespace() else { return Ok(vec![None]) };
+        let mut names = file_names(&self.kind_dir(key.kind))?;
+        names.retain(|name| name.eq_ignore_ascii_case(namespace));
+        Ok(names.into_iter().map(Some).collect())
+    }
+
     /// The repository of that name, or an error that says it is missing.
     pub(crate) fn find(&self, key: &RepoKey) -> Result<Repo> {
         match self.locate(key)? {

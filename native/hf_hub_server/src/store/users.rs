@@ -19,6 +19,9 @@ use super::token::{Token, digest};
 pub(crate) struct User {
     /// The account name.
     pub(crate) name: String,
+    /// The name people know the user by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fullname: Option<String>,
     /// The organisations the user is a member of.
     #[serde(default)]
     pub(crate) orgs: Vec<String>,
@@ -152,6 +155,16 @@ impl Users {
         })
     }
 
+    /// Sets the name people know a user by.
+    pub(crate) fn set_fullname(&self, name: &str, fullname: &str) -> Result<()> {
+        self.update(|content| {
+            let user = content.users.iter_mut().find(|user| user.name == name);
+            let user = user.with_context(|| format!("there is no user `{name}`"))?;
+            user.fullname = Some(fullname.to_owned());
+            Ok(())
+        })
+    }
+
     /// Gives a user that exists one more token.
     pub(crate) fn grant(&self, name: &str, token: Token) -> Result<()> {
         self.update(|content| {
@@ -207,7 +220,7 @@ fn find_or_add<'a>(content: &'a mut Content, name: &str) -> &'a mut User {
     let known = content.users.iter().position(|user| user.name == name);
     let position = known.unwrap_or_else(|| {
         let (orgs, roles, tokens) = (Vec::new(), BTreeMap::new(), Vec::new());
-        content.users.push(User { name: name.to_owned(), orgs, roles, tokens });
+        content.users.push(User { name: name.to_owned(), fullname: None, orgs, roles, tokens });
         content.users.len() - 1
     });
     &mut content.users[position]

@@ -103,6 +103,27 @@ async fn lines_apply_in_their_order() {
 }
 
 #[tokio::test]
+async fn a_folder_is_deleted_without_its_slash() {
+    let hub = hub().await;
+    hub.commit(&[file("d/x", "1"), file("d/e/y", "2"), file("dx", "3")]).await;
+    hub.commit(&[deleted("deletedFile", "d")]).await;
+    assert_eq!(hub.files(), [".gitattributes", "dx"]);
+}
+
+#[tokio::test]
+async fn bad_metadata_is_refused_with_what_is_wrong() {
+    let hub = hub().await;
+    let card = "\n---\nmodel-index: foo\n---\n";
+    let response = hub.try_commit(COMMIT, summary(), &[file("README.md", card)]).await;
+    let json: Value = response.json().await.unwrap();
+    let errors = json!([{ "message": "\"model-index\" must be an array" }]);
+    assert_eq!(json, json!({ "error": "Invalid metadata in README.md", "errors": errors }));
+    let wanted = json!({ "content": card, "repoType": "model" });
+    let response = hub.post("/api/validate-yaml", wanted).await;
+    assert_eq!(error(response).await, (400, "Invalid metadata in README.md".into()));
+}
+
+#[tokio::test]
 async fn large_files_with_odd_names_are_tracked() {
     let hub = hub().await;
     hub.upload("acme/r", b"large").await;
@@ -141,9 +162,9 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
     upper["value"]["oid"] = oid(b"large").to_uppercase().into();
     for (line, status, message) in [
         (deleted("deletedFile", "none"), 404, "A file with this name doesn't exist"),
-        (deleted("deletedFile", "d"), 404, "A file with this name doesn't exist"),
+        (deleted("deletedFile", "d/none"), 404, "A file with this name doesn't exist"),
         (deleted("deletedFolder", "a"), 404, "A folder with this name doesn't exist"),
-        (deleted("deletedFolder", "/"), 400, "Invalid path"),
+        (deleted("deletedFolder", "/"), 422, "Invalid path"),
         (file("d", ""), 400, "in the way"),
         (file("a/b", ""), 400, "in the way"),
         (lfs_file("m.bin", b"none"), 400, "pointed to a file that does not exist"),
@@ -154,7 +175,7 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         (bad_encoding, 400, "Unknown encoding"),
         (json!("x"), 400, "Invalid line"),
         (json!({ "key": "header", "value": summary() }), 400, "one header"),
-        (file("README.md", "---\ntags: x\n---\n"), 400, "\"tags\" must be an array"),
+        (file("README.md", "---\ntags: x\n---\n"), 400, "Invalid metadata in README.md"),
     ] {
         let (got, said) = refused(&hub, &[file("good", "1"), line.clone()]).await;
         assert!(got == status && said.contains(message), "{line}: {got} {said}");
@@ -221,11 +242,11 @@ async fn paths_cannot_leave_the_repository_or_harm_a_clone() {
         for line in [file(path, "x"), lfs_file(path, b"none"), deleted("deletedFile", path)] {
             let (status, message) = refused(&hub, std::slice::from_ref(&line)).await;
             let is_missing = status == 404 && line["key"] == "deletedFile";
-            assert!(status == 400 || is_missing, "{path:?} {status} {message}");
+            assert!(status == 422 || is_missing, "{path:?} {status} {message}");
         }
         let files = json!({ "files": [{ "path": path, "size": 1, "sample": "" }] });
         let status = hub.post("/api/models/acme/r/preupload/main", files).await.status();
-        assert!(status == 400 || path.contains("git"), "{path:?} {status}");
+        assert!(status == 422 || path.contains("git"), "{path:?} {status}");
     }
     assert_eq!(hub.head("acme/r"), head);
     assert_eq!(hub.files(), [".gitattributes"]);
@@ -257,6 +278,12 @@ async fn commits_need_a_branch_and_rights() {
         let response = hub.try_commit(&path, summary(), &[file("a", "1")]).await;
         assert_eq!(response.status(), status, "{revision}");
     }
+    let path = "acme/r/commit/none?create_pr=1";
+    let response = hub.try_commit(path, summary(), &[file("a", "1")]).await;
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "x-error-code")),
+        (404, "RevisionNotFound")
+    );
     let response = hub.try_commit("acme/none/commit/main", summary(), &[]).await;
     assert_eq!(
         (response.status().as_u16(), header(&response, "x-error-code")),
@@ -287,7 +314,9 @@ async fn a_parent_is_what_the_branch_points_to() {
     let second = hub.commit(&[file("a", "2")]).await;
     let with = |parent: &str| json!({ "summary": "x", "parentCommit": parent });
     let response = hub.try_commit(COMMIT, with(&first), &[file("a", "3")]).await;
-    let message = "A commit has happened since. Please refresh and try again.".to_owned();
+    let message =
+        "The branch was updated since you opened this page. Please refresh and try again."
+            .to_owned();
     assert_eq!(error(response).await, (412, message));
     let response = hub.try_commit(COMMIT, with(&second[..7]), &[file("a", "4")]).await;
     assert_eq!(response.status(), 200);

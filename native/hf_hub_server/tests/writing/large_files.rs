@@ -87,6 +87,11 @@ async fn batches_answer_as_the_hub_does() {
             "ref": reference.map(|name| json!({ "name": name })),
         })
     };
+    for (algorithm, status) in [("sha256", 200), ("sha_256", 200), ("md5", 400)] {
+        let mut request = request("upload", Some("main"));
+        request["hash_algo"] = algorithm.into();
+        assert_eq!(hub.post(path, request).await.status(), status, "{algorithm}");
+    }
     let response = hub.post(path, request("upload", Some("main"))).await;
     assert_eq!(header(&response, "content-type"), "application/vnd.git-lfs+json");
     assert_eq!(response.json::<Value>().await.unwrap()["transfer"], "basic");

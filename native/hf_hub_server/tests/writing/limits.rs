@@ -47,3 +47,28 @@ async fn private_repositories_have_a_quota_for_all_of_their_owner() {
     hub.create("open").await;
     assert_eq!(batch(&hub, "acme/open", &[b"twenty bytes of more"]).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_batch_has_a_limited_number_of_objects_and_links() {
+    let hub = hub_with(&["--multipart-threshold", "25", "--part-size", "10"]).await;
+    let objects = |count: u64, size: u64| {
+        (0..count).map(|n| json!({ "oid": format!("{n:064x}"), "size": size })).collect::<Value>()
+    };
+    let links = |batch: &Value| {
+        let headers = batch["objects"].as_array().unwrap().iter();
+        let headers = headers.filter_map(|o| o["actions"]["upload"]["header"].as_object());
+        headers.map(|header| header.len() as u64 - 1).collect::<Vec<_>>()
+    };
+    let batch = hub.batch_of("acme/r", objects(200, 1 << 40)).await;
+    assert_eq!(links(&batch), [50; 200]);
+    let batch = hub.batch_of("acme/r", objects(1, 1 << 40)).await;
+    assert_eq!(links(&batch), [10_000]);
+
+    let batch = hub.batch_of("acme/r", objects(200, 1 << 62)).await;
+    assert_eq!(links(&batch), [0; 0]);
+    assert_eq!(batch["objects"][0]["error"]["code"], 422);
+
+    let wanted = json!({ "operation": "upload", "objects": objects(1001, 1) });
+    let response = hub.post("/acme/r.git/info/lfs/objects/batch", wanted).await;
+    assert_eq!(error(response).await, (400, "At most 1000 objects at once".into()));
+}

@@ -49,7 +49,12 @@ async fn branches_answer_as_the_hub_does() {
     assert_eq!(delete(BOB, "bare").await.status(), 403);
     assert_eq!(delete(READER, "bare").await.status(), 403);
     assert_eq!(delete(ANN, "bare").await.status(), 200);
-    assert_eq!(delete(ANN, "main").await.status(), 403);
+    assert_eq!(
+        error(delete(ANN, "main").await).await,
+        (403, "Cannot delete refs/heads/main".into())
+    );
+    let taken = hub.post(&branch("dev%2Fx"), json!({})).await;
+    assert_eq!(error(taken).await, (409, "Reference refs/heads/dev/x already exists".into()));
     let response = delete(ANN, "bare").await;
     assert_eq!(
         (response.status().as_u16(), header(&response, "x-error-code")),
@@ -80,6 +85,11 @@ async fn tags_have_messages_or_not() {
     assert_eq!(tag("main", json!({ "tag": "light" })).await, 409);
     assert_eq!(tag("main", json!({ "tag": "v1" })).await, 409);
     assert_eq!(tag("none", json!({ "tag": "v3" })).await, 404);
+    assert_eq!(tag("none", json!({ "tag": "a..b" })).await, 404);
+    let response = hub.post(&format!("{API}/tag/none"), json!({ "tag": "v3" })).await;
+    assert_eq!(header(&response, "x-error-code"), "RevisionNotFound");
+    assert_eq!(tag("HEAD", json!({ "tag": "of-head" })).await, 200);
+    assert_eq!(git(&dir, &["rev-parse", "of-head"]).trim(), hub.head("acme/r"));
     for bad in ["", "-x", "a..b", "a b", "/x", "x/"] {
         assert_eq!(tag("main", json!({ "tag": bad })).await, 400, "{bad}");
         assert_eq!(tag("main", json!({ "tag": bad, "message": "x" })).await, 400, "{bad}");

@@ -112,7 +112,9 @@ async fn old_names_redirect_requests_that_write() {
     };
     assert_eq!(rename(BOB, "acme/r", "bob/r").await.status(), 403);
     assert_eq!(rename(ANN, "acme/r", "bob/r").await.status(), 403);
-    assert_eq!(rename(ANN, "acme/r", "acme/taken").await.status(), 409);
+    let taken = rename(ANN, "acme/r", "acme/Taken").await;
+    let message = "A model repository called acme/taken already exists".into();
+    assert_eq!(error(taken).await, (409, message));
     assert_eq!(rename(ANN, "acme/r", "acme/r").await.status(), 409);
     assert_eq!(rename(ANN, "acme/r", "acme/..").await.status(), 400);
     assert_eq!(rename(ANN, "acme/none", "acme/n").await.status(), 404);
@@ -128,6 +130,71 @@ async fn old_names_redirect_requests_that_write() {
     // A link made under the old name still leads to the repository.
     assert_eq!(hub.put(link.as_str().unwrap(), b"content").await.status(), 200);
     assert!(hub.batch("ann/new", b"content").await["actions"].is_null());
+}
+
+#[tokio::test]
+async fn ids_that_differ_in_case_alone_are_one() {
+    let hub = hub().await;
+    let head = hub.head("acme/r");
+    let response = hub.post("/api/models/ACME/R/commit/main", json!({})).await;
+    let location = "/api/models/acme/r/commit/main";
+    assert_eq!((response.status().as_u16(), header(&response, "location")), (307, location));
+    let response = hub.post(CREATE, json!({ "name": "R", "organization": "acme" })).await;
+    assert_eq!(response.status(), 409);
+    let json: Value = response.json().await.unwrap();
+    assert_eq!(json["url"], format!("{}/acme/r", hub.server.endpoint));
+    let wanted = json!({ "repository": "acme/R" });
+    assert_eq!(hub.post("/api/models/acme/r/duplicate", wanted).await.status(), 409);
+
+    // A repository may be renamed to its own name in other letters, and both lead to it.
+    let wanted = json!({ "fromRepo": "Acme/R", "toRepo": "acme/R", "type": "model" });
+    assert_eq!(hub.post("/api/repos/move", wanted).await.status(), 200);
+    assert_eq!(hub.head("acme/R"), head);
+    let response = hub.server.get("/api/models/acme/r").await;
+    assert_eq!(header(&response, "location"), "/api/models/acme/R");
+    let response = hub.server.get("/api/models/aCmE/r").await;
+    assert_eq!(header(&response, "location"), "/api/models/acme/R");
+    let wanted = json!({ "name": "r", "organization": "ACME" });
+    assert_eq!(hub.send(Method::DELETE, ANN, "/api/repos/delete", wanted).await.status(), 200);
+}
+
+#[tokio::test]
+async fn owners_see_what_their_repositories_take() {
+    let hub = hub().await;
+    hub.upload("acme/r", b"large").await;
+    hub.commit(&[lfs_file("m.bin", b"large")]).await;
+    hub.post(CREATE, json!({ "name": "d", "type": "dataset", "private": true })).await;
+    let of = async |token: &str, path: &str| hub.server.get_as(token, path).await;
+    let own: Value = of(ANN, "/api/settings/repositories").await.json().await.unwrap();
+    assert_eq!((&own[0]["id"], &own[0]["type"]), (&json!("ann/d"), &json!("dataset")));
+    assert_eq!((&own[0]["visibility"], &own[1]), (&json!("private"), &Value::Null));
+    let path = "/api/organizations/acme/settings/repositories";
+    let acme: Value = of(ANN, path).await.json().await.unwrap();
+    assert_eq!((&acme[0]["id"], &acme[0]["storagePercent"]), (&json!("acme/r"), &json!(100.0)));
+    assert!(acme[0]["storage"].as_u64().unwrap() > 5, "{acme}");
+    assert_eq!(of(BOB, path).await.status(), 403);
+    assert_eq!(hub.server.get("/api/settings/repositories").await.status(), 401);
+}
+
+#[tokio::test]
+async fn a_user_has_a_full_name() {
+    let hub = hub().await;
+    hub.root.run(&["user", "add", "eve", "--fullname", "Eve Ex", "--token", "hf_eve"]);
+    let named = async |token: &str| {
+        let user: Value = hub.server.get_as(token, "/api/whoami-v2").await.json().await.unwrap();
+        user["fullname"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((named("hf_eve").await, named(BOB).await), ("Eve Ex".into(), "bob".into()));
+}
+
+#[tokio::test]
+async fn xet_routes_name_the_variable_that_turns_xet_off() {
+    let hub = hub().await;
+    for route in ["xet-write-token", "xet-read-token"] {
+        let path = format!("/api/models/acme/r/{route}/main");
+        let (status, message) = error(hub.server.get_as(ANN, &path).await).await;
+        assert!(status == 404 && message.contains("HF_HUB_DISABLE_XET=1"), "{message}");
+    }
 }
 
 #[tokio::test]
@@ -197,6 +264,21 @@ async fn large_files_belong_to_the_repositories_they_were_given_to() {
     assert_eq!(commit().await.status(), 200);
     let link = hub.server.link("/acme/other/resolve/main/m.bin").await;
     assert_eq!(hub.server.get(&link).await.bytes().await.unwrap(), "secret");
+}
+
+#[tokio::test]
+async fn large_files_are_given_only_to_repositories_the_caller_may_change() {
+    let hub = hub().await;
+    hub.upload("acme/r", b"open").await;
+    let duplicate = "/api/models/acme/r/lfs-files/duplicate";
+    for (token, target, status) in
+        [(BOB, "acme/r", 403), (BOB, "bob/own", 200), (READER, "acme/r", 403), ("", "acme/r", 401)]
+    {
+        hub.send(Method::POST, BOB, CREATE, json!({ "name": "own" })).await;
+        let wanted = json!({ "target": { "name": target }, "files": [{ "sha256": oid(b"open") }] });
+        let response = hub.send(Method::POST, token, duplicate, wanted).await;
+        assert_eq!(response.status(), status, "{target}");
+    }
 }
 
 #[tokio::test]

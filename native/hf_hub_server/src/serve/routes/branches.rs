@@ -48,7 +48,7 @@ pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     let exists = git.tip(&branch)?.is_some();
     let may_replace = wanted.overwrite && branch != MAIN_REF;
     if exists && !may_replace || git.is_in_the_way(&branch)? {
-        return Err(ApiError::conflict(format!("Reference already exists: {branch}")));
+        return Err(ApiError::conflict(format!("Reference {branch} already exists")));
     }
     let target = if wanted.empty_branch {
         let (tree, message) = (git.empty_tree()?, "initial commit");
@@ -70,13 +70,14 @@ pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
         return if is_deleted { Ok(answer::ok()) } else { Err(ApiError::revision_not_found(name)) };
     }
     let wanted: Tag = ask.body.json()?;
+    let _lock = lock(ask, repo)?;
+    // Clients expect a missing revision to be reported before a bad name.
+    let (git, target) = checkout(repo, name)?;
     let full_name = tag_ref(&wanted.tag).ok_or_else(|| {
         ApiError::bad_request(format!("Invalid reference for a tag: {}", wanted.tag))
     })?;
-    let _lock = lock(ask, repo)?;
-    let (git, target) = checkout(repo, name)?;
     if git.tip(&full_name)?.is_some() || git.is_in_the_way(&full_name)? {
-        return Err(ApiError::conflict(format!("Tag reference exists already: {full_name}")));
+        return Err(ApiError::conflict(format!("Reference {full_name} already exists")));
     }
     let message = wanted.message.filter(|message| !message.is_empty());
     match message {
@@ -111,7 +112,7 @@ fn squash(git: &Git, head: Oid, message: &str, author: &str) -> Result<Oid, ApiE
 
 fn delete_branch(git: &Git, name: &str, branch: &str) -> Answer {
     if branch == MAIN_REF {
-        return Err(ApiError::forbidden(format!("Forbidden: the branch {name} is protected.")));
+        return Err(ApiError::forbidden(format!("Cannot delete {branch}")));
     }
     if !git.delete_ref(branch)? {
         return Err(ApiError::revision_not_found(name));

@@ -14,8 +14,10 @@ use super::{check_commit_rights, limits, open, repos};
 use crate::store::{Place, Pointer, Repo, RepoKey, is_oid};
 
 const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
-/// More parts than this make an answer nobody wants to read; then the parts are larger.
-const MAX_PARTS: u64 = 10_000;
+/// Objects in one batch, at most; clients send a few hundred.
+const MAX_OBJECTS: usize = 1000;
+/// Links to parts in one answer, for all of its objects together; where more are needed, the parts are larger.
+const MAX_LINKS: u64 = 10_000;
 
 /// What a batch asks for.
 #[derive(Debug, Deserialize)]
@@ -38,6 +40,9 @@ struct Reference {
 /// Answers `POST /{id}.git/info/lfs/objects/batch`.
 pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
     let batch: Batch = ask.body.json()?;
+    if batch.objects.len() > MAX_OBJECTS {
+        return Err(ApiError::bad_request(format!("At most {MAX_OBJECTS} objects at once")));
+    }
     if batch.operation == "download" {
         return download(ask, repo, batch.objects);
     }
@@ -53,21 +58,25 @@ pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
         return Err(ApiError::bad_request(format!("Unknown operation: {}", batch.operation)));
     }
     limits::check_storage(ask, repo, &batch.objects)?;
-    if batch.hash_algo.as_deref().is_some_and(|algo| algo != "sha256") {
+    if batch.hash_algo.as_deref().is_some_and(|algo| !is_sha256(algo)) {
         return Err(ApiError::bad_request("Only sha256 is known here"));
     }
     let in_parts = batch.transfers.iter().any(|transfer| transfer == "multipart");
     let threshold = if in_parts { ask.hub.options.multipart_threshold } else { u64::MAX };
-    let mut transfer = "basic";
-    let mut objects = Vec::new();
-    for object in batch.objects {
-        let is_multipart = object.size >= threshold && object.size > 0;
-        if is_multipart {
-            transfer = "multipart";
-        }
-        objects.push(describe(ask, repo, object, is_multipart)?);
-    }
-    Ok(batched(transfer, &objects))
+    let is_multipart = |object: &Pointer| object.size >= threshold && object.size > 0;
+    let multiparts = batch.objects.iter().filter(|object| is_multipart(object)).count() as u64;
+    let transfer = if multiparts > 0 { "multipart" } else { "basic" };
+    let most = MAX_LINKS / multiparts.max(1);
+    let described = batch.objects.into_iter().map(|object| {
+        let most_parts = is_multipart(&object).then_some(most);
+        describe(ask, repo, object, most_parts)
+    });
+    Ok(batched(transfer, &described.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// Whether a client means SHA-256: `@huggingface/hub` writes it with an underscore.
+pub(super) fn is_sha256(algo: &str) -> bool {
+    matches!(algo, "sha256" | "sha_256")
 }
 
 /// Clients of the Hub read files at `resolve`; git-lfs asks here.
@@ -96,7 +105,13 @@ fn batched(transfer: &str, objects: &[Value]) -> axum::response::Response {
     ([(CONTENT_TYPE, LFS_JSON)], axum::Json(answer)).into_response()
 }
 
-fn describe(ask: &Ask, repo: &Repo, object: Pointer, in_parts: bool) -> Result<Value, ApiError> {
+/// How one object is uploaded; in at most so many parts, or in one piece.
+fn describe(
+    ask: &Ask,
+    repo: &Repo,
+    object: Pointer,
+    most_parts: Option<u64>,
+) -> Result<Value, ApiError> {
     let lfs = ask.hub.store.lfs();
     let mut json = json!({ "oid": object.oid, "size": object.size });
     let problem = if !is_oid(&object.oid) {
@@ -118,7 +133,7 @@ fn describe(ask: &Ask, repo: &Repo, object: Pointer, in_parts: bool) -> Result<V
     }
     json["authenticated"] = true.into();
     json["actions"] = json!({
-        "upload": upload_action(ask, repo, object, in_parts)?,
+        "upload": upload_action(ask, repo, object, most_parts)?,
         "verify": { "href": format!("{}.git/info/lfs/objects/verify", ask.page_url(&repo.key)) },
     });
     Ok(json)
@@ -128,17 +143,17 @@ fn upload_action(
     ask: &Ask,
     repo: &Repo,
     pointer: Pointer,
-    in_parts: bool,
+    most_parts: Option<u64>,
 ) -> Result<Value, ApiError> {
     let slot = Slot { key: repo.key.clone(), pointer };
     let cdn = ask.hub.origins.cdn(Some(&ask.headers));
     let link = |base: &str, path: String| format!("{base}{path}?{}", ask.hub.sign(&path));
     let expires_in = ask.hub.options.link_ttl.as_secs();
-    if !in_parts {
+    let Some(most_parts) = most_parts else {
         let href = link(&cdn, slot.path());
         return Ok(json!({ "href": href, "expires_in": expires_in }));
-    }
-    let part_size = ask.hub.options.part_size.max(slot.pointer.size.div_ceil(MAX_PARTS));
+    };
+    let part_size = ask.hub.options.part_size.max(slot.pointer.size.div_ceil(most_parts));
     let mut id = [0; 16];
     getrandom::fill(&mut id)?;
     let multipart = Multipart { slot, upload: hex::encode(id), part_size };
@@ -180,14 +195,15 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
         sha256: String,
     }
 
-    let wanted: Wanted = ask.body.json()?;
+    ask.caller.writer()?;
     ask.caller.check_files(source)?;
+    let wanted: Wanted = ask.body.json()?;
     let kind = repos::kind(wanted.target.kind.as_deref())?;
-    let key = RepoKey::new(kind, repos::parse(&wanted.target.name)?);
+    let key = ask.hub.store.spelled(&RepoKey::new(kind, repos::parse(&wanted.target.name)?))?;
     let Place::Here(target) = open(ask, &key)? else {
         return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
     };
-    ask.caller.writer()?;
+    ask.caller.writer_in(target.key.id.namespace())?;
     let lfs = ask.hub.store.lfs();
     let mut failed = Vec::new();
     for File { sha256 } in &wanted.files {

@@ -28,9 +28,11 @@ pub(super) fn check_storage(ask: &Ask, repo: &Repo, wanted: &[Pointer]) -> Resul
 
 /// What is said about a file that is larger than any may be.
 pub(super) fn too_large(ask: &Ask, object: &Pointer) -> Option<String> {
-    let most = ask.hub.options.max_file_size.filter(|most| object.size > *most)?;
-    Some(format!(
-        "This file of {} bytes is larger than the {most} bytes a file may have",
-        object.size
-    ))
+    let most = ask.hub.options.max_file_size;
+    (object.size > most).then(|| {
+        format!(
+            "This file of {} bytes is larger than the {most} bytes a file may have",
+            object.size
+        )
+    })
 }

@@ -20,6 +20,7 @@ mod refs;
 mod repos;
 mod resolve;
 mod settings;
+mod storage;
 mod tags;
 mod tree;
 mod uploads;
@@ -76,6 +77,8 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/papers/{page}", get(read_paper))
         .route("/splits", get(splits))
         .route("/parquet", get(parquet))
+        .route("/api/settings/repositories", get(own_storage))
+        .route("/api/organizations/{name}/settings/repositories", get(storage_of))
         .route("/api/repos/create", post(create))
         .route("/api/repos/delete", delete(remove))
         .route("/api/repos/move", post(rename))
@@ -144,6 +147,14 @@ async fn splits(State(hub): State<Arc<Hub>>, request: Request) -> Response {
 
 async fn parquet(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     ask::answer(hub, request, viewer::parquet).await
+}
+
+async fn own_storage(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, storage::own).await
+}
+
+async fn storage_of(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, storage::of_organization).await
 }
 
 async fn create(State(hub): State<Arc<Hub>>, request: Request) -> Response {
@@ -224,6 +235,7 @@ fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
         Action::GitRefs => git::refs(ask, repo),
         Action::GitUploadPack => git::upload_pack(ask, repo),
         Action::GitReceivePack => Err(git::no_push()),
+        Action::XetToken => Err(ApiError::no_xet()),
     }
 }
 
@@ -253,9 +265,11 @@ fn check_commit_rights<'a>(ask: &'a Ask, repo: &Repo, revision: &str) -> Result<
 }
 
 /// Where a repository is for this caller: what they may not see is nowhere, and neither does an old name tell.
+/// Another case of the letters is such an old name.
 fn open(ask: &Ask, key: &RepoKey) -> Result<Place, ApiError> {
     let store = &ask.hub.store;
-    let place = store.locate(key)?;
+    let spelled = store.spelled(key)?;
+    let place = if spelled == *key { store.locate(key)? } else { Place::Moved(spelled.id) };
     let visible = match &place {
         Place::Here(repo) => ask.caller.may_see(repo),
         Place::Moved(id) => {

@@ -44,6 +44,7 @@ struct Move {
 
 /// Answers `POST /api/repos/create`.
 pub(super) fn create(ask: &Ask) -> Answer {
+    ask.caller.writer()?;
     let wanted: Create = ask.body.json()?;
     let key = wanted.named.key(&ask.caller)?;
     let author = ask.caller.creator(&key)?;
@@ -56,21 +57,20 @@ pub(super) fn create(ask: &Ask) -> Answer {
     if let Some(readme) = &readme {
         files.push(("README.md", readme.as_bytes()));
     }
-    let created = ask.hub.store.create_repo(&key, settings, &files, &author.name)?;
-    let url = ask.page_url(&key);
-    match created {
+    match ask.hub.store.create_repo(&key, settings, &files, &author.name)? {
         Some(repo) => {
-            let id = repo.settings.object_id;
+            let (url, id) = (ask.page_url(&key), repo.settings.object_id);
             Ok(answer::json(&json!({ "url": url, "name": key.id.to_string(), "id": id })))
         }
-        None => Err(taken(&key).with("url", url)),
+        None => Err(taken(ask, &key)?),
     }
 }
 
 /// Answers `DELETE /api/repos/delete`.
 pub(super) fn delete(ask: &Ask) -> Answer {
+    ask.caller.writer()?;
     let named: Named = ask.body.json()?;
-    let key = named.key(&ask.caller)?;
+    let key = ask.hub.store.spelled(&named.key(&ask.caller)?)?;
     let Place::Here(repo) = open(ask, &key)? else {
         return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
     };
@@ -83,9 +83,10 @@ pub(super) fn delete(ask: &Ask) -> Answer {
 
 /// Answers `POST /api/repos/move`.
 pub(super) fn rename(ask: &Ask) -> Answer {
+    ask.caller.writer()?;
     let wanted: Move = ask.body.json()?;
     let kind = kind(wanted.kind.as_deref())?;
-    let old = RepoKey::new(kind, parse(&wanted.from_repo)?);
+    let old = ask.hub.store.spelled(&RepoKey::new(kind, parse(&wanted.from_repo)?))?;
     let new = RepoKey::new(kind, parse(&wanted.to_repo)?);
     let Place::Here(repo) = open(ask, &old)? else {
         return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
@@ -93,7 +94,10 @@ pub(super) fn rename(ask: &Ask) -> Answer {
     ask.caller.writer_in(repo.key.id.namespace())?;
     ask.caller.creator(&new)?;
     if !ask.hub.store.try_rename(&old, &new)? {
-        return Err(taken(&new).with("url", ask.page_url(&new)));
+        let taken = ask.hub.store.spelled(&new)?;
+        let message =
+            format!("A {} repository called {} already exists", kind.singular(), taken.id);
+        return Err(ApiError::conflict(message).with("url", ask.page_url(&taken)));
     }
     Ok(answer::ok())
 }
@@ -107,16 +111,18 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
         visibility: Visibility,
     }
 
-    let wanted: Wanted = ask.body.json()?;
+    ask.caller.writer()?;
     ask.caller.check_files(source)?;
+    let wanted: Wanted = ask.body.json()?;
     let key = RepoKey::new(source.key.kind, parse(&wanted.repository)?);
     ask.caller.creator(&key)?;
     let mut settings = Settings::new(&key);
     settings.private = wanted.visibility.is_private(key.kind)?.unwrap_or(source.settings.private);
-    let url = ask.page_url(&key);
     match ask.hub.store.duplicate(&source.key, &key, settings)? {
-        Some(_) => Ok(answer::json(&json!({ "url": url, "filesCopyPending": false }))),
-        None => Err(taken(&key).with("url", url)),
+        Some(_) => {
+            Ok(answer::json(&json!({ "url": ask.page_url(&key), "filesCopyPending": false })))
+        }
+        None => Err(taken(ask, &key)?),
     }
 }
 
@@ -132,8 +138,11 @@ pub(super) fn parse(id: &str) -> Result<RepoId, ApiError> {
     id.parse().map_err(|err| ApiError::bad_request(format!("Invalid repo name: {err}")))
 }
 
-fn taken(key: &RepoKey) -> ApiError {
-    ApiError::conflict(format!("You already created this {} repo", key.kind.singular()))
+/// The error for a name that is in use, with the address of the repository that has it.
+fn taken(ask: &Ask, key: &RepoKey) -> Result<ApiError, ApiError> {
+    let url = ask.page_url(&ask.hub.store.spelled(key)?);
+    let message = format!("You already created this {} repo", key.kind.singular());
+    Ok(ApiError::conflict(message).with("url", url))
 }
 
 impl Named {

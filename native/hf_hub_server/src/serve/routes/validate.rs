@@ -26,11 +26,15 @@ pub(super) fn post(ask: &Ask) -> Answer {
     if report.errors.is_empty() {
         return Ok(answer::json(&json!({ "errors": errors, "warnings": warnings })));
     }
-    let refusal = ApiError::bad_request("Invalid metadata in README.md");
-    Err(refusal.with("errors", errors).with("warnings", warnings))
+    Err(refusal(&report.errors).with("warnings", warnings))
+}
+
+/// The error for metadata that is not valid. Clients match on its message and show the list beside it.
+pub(super) fn refusal(errors: &[String]) -> ApiError {
+    ApiError::bad_request("Invalid metadata in README.md").with("errors", messages(errors))
 }
 
 /// Messages as clients expect them in a list.
-pub(super) fn messages(texts: &[String]) -> Value {
+fn messages(texts: &[String]) -> Value {
     texts.iter().map(|text| json!({ "message": text })).collect()
 }

@@ -22,7 +22,7 @@ pub(super) fn get(ask: &Ask) -> Answer {
         "type": "user",
         "id": object_id(&user.name),
         "name": user.name,
-        "fullname": user.name,
+        "fullname": user.fullname.as_ref().unwrap_or(&user.name),
         "email": format!("{}@localhost", user.name),
         "emailVerified": true,
         "canPay": false,

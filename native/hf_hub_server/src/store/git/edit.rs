@@ -20,7 +20,7 @@ pub(crate) enum Edit {
         /// Its content.
         blob: Oid,
     },
-    /// Remove a file.
+    /// Remove a file, or a folder named without a final slash.
     RemoveFile {
         /// The path from the top of the repository.
         path: String,
@@ -75,10 +75,13 @@ fn apply(index: &mut Index, edit: Edit) -> Result<(), EditError> {
     match edit {
         Edit::Put { path, blob } => put(index, path, blob),
         Edit::RemoveFile { path } => {
-            if !is_file(index, &path) {
+            if is_file(index, &path) {
+                return Ok(index.remove(Path::new(&path), 0)?);
+            }
+            if !is_folder(index, &path)? {
                 return Err(EditError::NoSuchFile(path));
             }
-            Ok(index.remove(Path::new(&path), 0)?)
+            Ok(index.remove_dir(Path::new(&path), 0)?)
         }
         Edit::RemoveFolder { path } => {
             if !is_folder(index, &path)? {
@@ -159,6 +162,7 @@ mod tests {
         let paths = repo.edit(vec![remove_folder("d"), repo.put("d/b"), repo.put("a")]).unwrap();
         assert_eq!(paths, ["a", "d/b"]);
         assert_eq!(repo.edit(vec![remove("a"), repo.put("a/b")]).unwrap()[0], "a/b");
+        assert_eq!(repo.edit(vec![remove("d")]).unwrap(), ["a"]);
     }
 
     #[test]
@@ -166,7 +170,7 @@ mod tests {
         let repo = fixture();
         let err = |edit| repo.edit(vec![edit]).unwrap_err();
         assert!(matches!(err(remove("none")), EditError::NoSuchFile(_)));
-        assert!(matches!(err(remove("d")), EditError::NoSuchFile(_)));
+        assert!(matches!(err(remove("d/none")), EditError::NoSuchFile(_)));
         assert!(matches!(err(remove_folder("a")), EditError::NoSuchFolder(_)));
         assert!(matches!(err(remove_folder("d/")), EditError::BadPath(_)));
         assert!(matches!(err(remove("../x")), EditError::BadPath(_)));

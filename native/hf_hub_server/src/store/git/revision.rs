@@ -1,19 +1,22 @@
 //! From what a client calls a revision to a commit.
 //!
-//! Branch, tag, `refs/…`, commit id or its beginning. It does not speak git's revision language: `main~1` or
-//! `:/text` are no revisions on the Hub.
+//! Branch, tag, `refs/…`, commit id or its beginning, and `HEAD` for the default branch. It does not speak git's
+//! revision language: `main~1` or `:/text` are no revisions on the Hub.
 
 use git2::{Commit, ObjectType, Oid};
 
 use super::refs::is_ref_name;
-use super::{Git, found};
+use super::{Git, MAIN, found};
 
 const SHORTEST_ID: usize = 7;
 const FULL_ID: usize = 40;
+/// What clients call the default branch when they do not know its name.
+const HEAD: &str = "HEAD";
 
 impl Git {
     /// The commit a revision stands for; `None` when there is none.
     pub(crate) fn resolve(&self, revision: &str) -> Result<Option<Oid>, git2::Error> {
+        let revision = if revision == HEAD { MAIN } else { revision };
         for name in
             [format!("refs/heads/{revision}"), format!("refs/tags/{revision}"), revision.to_owned()]
         {

@@ -10,7 +10,7 @@ use git2::Oid;
 use serde::Deserialize;
 
 use super::super::super::error::ApiError;
-use super::super::validate;
+use super::super::{lfs, validate};
 use super::path;
 use crate::card;
 use crate::store::{Edit, Git, LfsStore, MAX_POINTER_SIZE, Pointer, Repo, is_oid};
@@ -229,7 +229,7 @@ impl Reading<'_> {
     fn lfs_file(&mut self, file: LfsFile) -> Result<(), ApiError> {
         let LfsFile { path, oid, algo, size } = file;
         path::check(&path)?;
-        if algo.is_some_and(|algo| algo != "sha256") || !is_oid(&oid) {
+        if algo.is_some_and(|algo| !lfs::is_sha256(&algo)) || !is_oid(&oid) {
             return Err(ApiError::bad_request(format!("The oid of {path} is no SHA-256")));
         }
         let size = size.or_else(|| self.lfs.size(&oid)).unwrap_or_default();
@@ -259,8 +259,7 @@ impl Reading<'_> {
         if errors.is_empty() {
             return Ok(());
         }
-        let message = format!("Invalid metadata in README.md: {}", errors.join("; "));
-        Err(ApiError::bad_request(message).with("errors", validate::messages(&errors)))
+        Err(validate::refusal(&errors))
     }
 }
 

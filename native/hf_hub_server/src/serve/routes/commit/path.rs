@@ -16,7 +16,7 @@ pub(in super::super) fn check(path: &str) -> Result<(), ApiError> {
 /// What is said about a path that is refused.
 pub(super) fn refusal(path: &str) -> ApiError {
     let shown = path.chars().take(MAX_SEGMENT).collect::<String>();
-    ApiError::bad_request(format!("Invalid path in repo: {shown:?}"))
+    ApiError::unprocessable(format!("Invalid path in repo: {shown:?}"))
 }
 
 fn is_name(segment: &str) -> bool {

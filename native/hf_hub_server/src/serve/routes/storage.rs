@@ -1,0 +1,57 @@
+//! The repositories of one owner, with the storage each of them takes.
+
+use serde_json::{Value, json};
+
+use super::super::answer;
+use super::super::ask::{Answer, Ask};
+use super::super::error::ApiError;
+use super::info::Properties;
+use super::list;
+use crate::store::RepoKind;
+
+const BEFORE: &str = "/api/organizations/";
+const AFTER: &str = "/settings/repositories";
+
+/// Answers `/api/settings/repositories`.
+pub(super) fn own(ask: &Ask) -> Answer {
+    let name = ask.caller.user()?.name.clone();
+    of(ask, &name)
+}
+
+/// Answers `/api/organizations/{name}/settings/repositories`.
+pub(super) fn of_organization(ask: &Ask) -> Answer {
+    let user = ask.caller.user()?;
+    let name = ask.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
+    let name = name.ok_or_else(ApiError::page_not_found)?;
+    if !user.belongs_to(name) {
+        return Err(ApiError::forbidden(format!("You are not a member of {name}")));
+    }
+    of(ask, name)
+}
+
+fn of(ask: &Ask, owner: &str) -> Answer {
+    let mut repos = Vec::new();
+    for kind in RepoKind::ALL {
+        let all = list::all(ask, kind)?;
+        let owned = all.into_iter().filter(|repo| repo.get("author").is_some_and(|a| a == owner));
+        repos.extend(owned.map(|repo| (kind, repo)));
+    }
+    let size = |repo: &Properties| repo["usedStorage"].as_u64().unwrap_or_default();
+    let total = repos.iter().map(|(_, repo)| size(repo)).sum::<u64>();
+    let percent = |part: u64| {
+        let hundredths = u128::from(part) * 10_000 / u128::from(total.max(1));
+        f64::from(u32::try_from(hundredths).unwrap_or_default()) / 100.0
+    };
+    let described = repos.iter().map(|(kind, repo)| {
+        let visibility = if repo["private"] == true { "private" } else { "public" };
+        json!({
+            "id": repo["id"],
+            "type": kind.singular(),
+            "updatedAt": repo["lastModified"],
+            "visibility": visibility,
+            "storage": size(repo),
+            "storagePercent": percent(size(repo)),
+        })
+    });
+    Ok(answer::json(&described.collect::<Vec<Value>>()))
+}
