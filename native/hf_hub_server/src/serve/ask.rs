@@ -1,10 +1,13 @@
 //! One request to the Hub, taken apart, and the blocking work that answers it.
 //!
-//! Handlers are plain functions that run off the async threads, because git and the disk block.
+//! Handlers are plain functions that run off the async threads, because git and the disk block. They are run
+//! before the body is received, so who may not do something is told so before sending it all.
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts as Head;
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -12,7 +15,8 @@ use serde::de::DeserializeOwned;
 use super::access::Caller;
 use super::error::ApiError;
 use super::hub::Hub;
-use super::payload::Payload;
+use super::intake::Broken;
+use super::payload::{Payload, Want};
 use super::query::Query;
 use crate::store::RepoKey;
 
@@ -75,57 +79,68 @@ impl Ask {
     }
 }
 
-/// Reads a request and answers it with `handler`.
+/// Reads a request and answers it with `handler`, which is run once more if it needs the body whole.
 pub(super) async fn answer(
     hub: Arc<Hub>,
     request: Request,
     handler: fn(&Ask) -> Answer,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let mut manner = head.extensions.get::<Manner>().copied().unwrap_or_default();
-    manner.direct |= hub.options.direct;
-    let body = Payload::new(body);
-    let parts =
-        Parts { hub, method: head.method, uri: head.uri, headers: head.headers, body, manner };
-    let result = tokio::task::spawn_blocking(move || parts.answer(handler)).await;
-    result.unwrap_or_else(|panic| Err(panic.into())).into_response()
-}
-
-/// An [`Ask`] whose caller is not known yet.
-struct Parts {
-    hub: Arc<Hub>,
-    method: Method,
-    uri: axum::http::Uri,
-    headers: HeaderMap,
-    body: Payload,
-    manner: Manner,
-}
-
-impl Parts {
-    fn answer(self, handler: fn(&Ask) -> Answer) -> Answer {
-        let caller = Caller::identify(&self.hub.store, &self.headers)?;
-        let ask = self.into_ask(caller);
+    let payload = Payload::new(&body);
+    let started = hub.clone();
+    let first = off_thread(move || {
+        let ask = Ask::new(started, head, payload)?;
         let answer = handler(&ask);
-        if answer.is_err() && ask.body.is_cut() {
-            return Err(ApiError::cut_body());
-        }
-        answer
-    }
+        Ok((answer, ask.body.wanted(), ask))
+    });
+    let (ask, want) = match first.await {
+        Ok((_, Some(want), ask)) => (ask, want),
+        Ok((answer, None, _)) => return answer.into_response(),
+        Err(err) => return err.into_response(),
+    };
+    finish(&hub, ask, want, body, handler).await.unwrap_or_else(IntoResponse::into_response)
+}
 
-    fn into_ask(self, caller: Caller) -> Ask {
-        let Self { hub, method, uri, headers, body, manner } = self;
-        let raw_query = uri.query().map(str::to_owned);
-        let query = Query::parse(uri.query());
-        Ask {
-            hub,
-            caller,
-            method,
-            raw_path: uri.path().to_owned(),
-            raw_query,
-            query,
-            headers,
-            body,
-            manner,
+/// Receives the body and answers.
+async fn finish(
+    hub: &Hub,
+    ask: Ask,
+    want: Want,
+    body: Body,
+    handler: fn(&Ask) -> Answer,
+) -> Result<Response, Broken> {
+    match want {
+        Want::Whole => {
+            let spool = hub.intake.whole(body).await?;
+            let _room = hub.intake.room(&spool).await;
+            let answer = off_thread(move || {
+                ask.body.fill(spool);
+                handler(&ask)
+            });
+            Ok(answer.await?)
         }
+        Want::Stream(upload) => {
+            let upload = hub.intake.feed(body, upload).await?;
+            Ok(off_thread(move || upload.finish(&ask)).await?)
+        }
+    }
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(panic.into()))
+}
+
+impl Ask {
+    /// Finds out who is asking.
+    fn new(hub: Arc<Hub>, head: Head, body: Payload) -> Result<Self, ApiError> {
+        let Head { method, uri, headers, extensions, .. } = head;
+        let caller = Caller::identify(&hub.store, &headers)?;
+        let mut manner = extensions.get::<Manner>().copied().unwrap_or_default();
+        manner.direct |= hub.options.direct;
+        let (raw_path, raw_query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
+        let query = Query::parse(uri.query());
+        Ok(Self { hub, caller, method, raw_path, raw_query, query, headers, body, manner })
     }
 }

@@ -186,6 +186,17 @@ impl ApiError {
         Self::bad_request("The request body ended early")
     }
 
+    /// The client stopped sending.
+    pub(super) fn body_timed_out() -> Self {
+        let message = "The request body stopped arriving, or arrived too slowly";
+        Self::new(StatusCode::REQUEST_TIMEOUT, None, message)
+    }
+
+    /// Ends a handler that needs the body, which is still to come. Nobody sees it.
+    pub(super) fn body_is_awaited() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, None, "The request body is still to come")
+    }
+
     /// The budget of the window is used up.
     pub(super) fn too_many_requests() -> Self {
         let message = "You have reached the rate limit; try again in the next window.";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::intake::Intake;
 use super::origins::Origins;
 use super::sign::Signer;
 use crate::store::Store;
@@ -34,12 +35,19 @@ pub(super) struct Hub {
     pub(super) signer: Signer,
     pub(super) origins: Origins,
     pub(super) options: Options,
+    pub(super) intake: Intake,
 }
 
 impl Hub {
     /// Puts the parts together.
-    pub(super) fn new(store: Store, key: &[u8], origins: Origins, options: Options) -> Self {
-        Self { store, signer: Signer::new(key), origins, options }
+    pub(super) fn new(
+        store: Store,
+        key: &[u8],
+        origins: Origins,
+        options: Options,
+    ) -> anyhow::Result<Self> {
+        let intake = Intake::new(store.lfs().incoming_dir()?);
+        Ok(Self { store, signer: Signer::new(key), origins, options, intake })
     }
 
     /// The query that makes `path` a link for as long as links last.

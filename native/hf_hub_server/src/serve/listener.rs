@@ -1,16 +1,24 @@
-//! A listener that counts its connections and lets a request hang up on its client.
+//! Listens: counts connections, gives up those that send no request, and lets a request hang up on its client.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::serve::Listener;
+use axum::{Extension, Router};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tower_service::Service;
 
 /// How many connections there are and were.
 #[derive(Debug, Default)]
@@ -31,41 +39,40 @@ impl Gauge {
     }
 }
 
-/// A TCP listener with a gauge.
-#[derive(Debug)]
-pub(super) struct CountingListener {
-    socket: TcpListener,
+/// The head of a request has room here, and what of a body is read ahead.
+const BUFFER: usize = 128 << 10;
+
+/// Accepts connections and serves `app` on each, for as long as the server runs. A client must have sent the
+/// head of a request within `idle`.
+pub(super) async fn listen(
+    mut socket: TcpListener,
     gauge: Arc<Gauge>,
-}
-
-impl CountingListener {
-    /// Wraps a bound listener.
-    pub(super) fn new(socket: TcpListener, gauge: Arc<Gauge>) -> Self {
-        Self { socket, gauge }
-    }
-}
-
-impl Listener for CountingListener {
-    type Io = CountedStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (CountedStream, SocketAddr) {
-        loop {
-            // axum's own accept waits a moment when the process is out of file descriptors.
-            let (stream, address) = Listener::accept(&mut self.socket).await;
-            // Without it small answers wait for an acknowledgement; a connection that fails here is gone.
-            if stream.set_nodelay(true).is_err() {
-                continue;
-            }
-            if let Ok(stream) = CountedStream::new(stream, self.gauge.clone()) {
-                return (stream, address);
-            }
+    app: Router,
+    idle: Duration,
+) {
+    loop {
+        // axum's own accept waits a moment when the process is out of file descriptors.
+        let (stream, _) = Listener::accept(&mut socket).await;
+        // Without it small answers wait for an acknowledgement; a connection that fails here is gone.
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        if let Ok(stream) = CountedStream::new(stream, gauge.clone()) {
+            tokio::spawn(serve(stream, app.clone(), idle));
         }
     }
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
+async fn serve(stream: CountedStream, app: Router, idle: Duration) {
+    let connection = Connection { handle: stream.handle.clone() };
+    let app = app.layer(Extension(ConnectInfo(connection)));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        app.clone().call(request.map(Body::new))
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(idle).max_buf_size(BUFFER);
+    // It ends when the client leaves; nobody is left to be told why.
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// A connection that leaves the gauge when it is dropped.
@@ -153,11 +160,5 @@ impl Connection {
             connection.hang_up();
         }
         std::future::pending::<()>().await;
-    }
-}
-
-impl Connected<IncomingStream<'_, CountingListener>> for Connection {
-    fn connect_info(stream: IncomingStream<'_, CountingListener>) -> Self {
-        Self { handle: stream.io().handle.clone() }
     }
 }

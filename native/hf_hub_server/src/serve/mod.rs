@@ -12,6 +12,8 @@ mod control;
 mod error;
 mod faults;
 mod hub;
+mod idle;
+mod intake;
 mod journal;
 mod linger;
 mod listener;
@@ -29,7 +31,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::Router;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -39,7 +40,7 @@ use control::Control;
 use faults::Faults;
 use hub::{Hub, Options};
 use journal::Journal;
-use listener::{Connection, CountingListener, Gauge};
+use listener::Gauge;
 use origins::{Origin, Origins};
 
 /// What `serve` was told on the command line.
@@ -90,6 +91,9 @@ pub(crate) struct Spec {
     /// Requests a token may make in a window of time, announced to them in headers
     #[arg(long, value_name = "REQUESTS/SECONDS")]
     rate_limit: Option<budget::Quota>,
+    /// Seconds without a byte after which a request that is not complete is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    idle_timeout: u64,
     /// Exit as soon as standard input is closed
     #[arg(long)]
     stop_on_stdin_close: bool,
@@ -101,6 +105,19 @@ pub(crate) struct Spec {
     log: bool,
 }
 
+/// Allows as many open files as the system grants: each connection needs some, and the usual limit is low.
+#[cfg(unix)]
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is refused the server runs with what it has.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+#[cfg(not(unix))]
+fn raise_file_limit() {}
+
 /// The line that tells the starting process where the server is.
 #[derive(Serialize)]
 struct Ready {
@@ -110,6 +127,7 @@ struct Ready {
 
 /// Serves until told to stop.
 pub(crate) fn run(spec: Spec) -> Result<()> {
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve(spec));
     // A client that does not read its answer must not keep the process alive.
@@ -137,7 +155,7 @@ async fn serve(spec: Spec) -> Result<()> {
         max_file_size: spec.max_file_size,
         private_quota: spec.private_quota,
     };
-    let hub = Arc::new(Hub::new(store, &key, origins, options));
+    let hub = Arc::new(Hub::new(store, &key, origins, options)?);
     let journal = Arc::new(Journal::new(spec.test_control, spec.log));
     let faults = Arc::new(Faults::default());
     let gauges = [Origin::Hub, Origin::Cdn].map(|_| Arc::new(Gauge::default()));
@@ -158,17 +176,15 @@ async fn serve(spec: Spec) -> Result<()> {
         hub_app =
             hub_app.merge(control::routes(Control { journal, faults, gauges: gauges.clone() }));
     }
+    let idle = Duration::from_secs(spec.idle_timeout);
+    [hub_app, cdn_app] = [hub_app, cdn_app].map(|app| idle::layer(app, idle));
     let [hub_gauge, cdn_gauge] = gauges;
     tokio::select! {
-        result = listen(hub_socket, hub_gauge, hub_app) => result,
-        result = listen(cdn_socket, cdn_gauge, cdn_app) => result,
-        () = stop => Ok(()),
+        () = listener::listen(hub_socket, hub_gauge, hub_app, idle) => {}
+        () = listener::listen(cdn_socket, cdn_gauge, cdn_app, idle) => {}
+        () = stop => {}
     }
-}
-
-async fn listen(socket: TcpListener, gauge: Arc<Gauge>, app: Router) -> Result<()> {
-    let service = app.into_make_service_with_connect_info::<Connection>();
-    Ok(axum::serve(CountingListener::new(socket, gauge), service).await?)
+    Ok(())
 }
 
 async fn bind(host: &str, port: u16) -> Result<TcpListener> {

@@ -1,66 +1,66 @@
-//! The body of a request, read as it arrives by whoever asks for it.
+//! The body of a request, as its handler sees it.
 //!
-//! Handlers run off the async threads and may block on it; nobody who does not ask waits for it. It does not
-//! know what the bytes mean.
+//! A handler checks what it can before it asks for the body, and then ends: it never waits for a client. It is
+//! run again once the body is here, or what it left here takes the body as it arrives.
 
-use std::cell::{Cell, RefCell};
-use std::io::{self, Read};
-use std::pin::Pin;
+use std::cell::RefCell;
 
-use axum::body::{Body, BodyDataStream, Bytes};
-use futures_util::stream::{MapErr, TryStreamExt};
+use axum::body::Body;
 use http_body::Body as _;
 use serde::de::DeserializeOwned;
-use tokio_util::io::{StreamReader, SyncIoBridge};
 
+use super::ask::{Answer, Ask};
 use super::error::ApiError;
+use super::intake::{MAX_WHOLE, Sink, Spool};
 
-/// Bodies that are read whole are no larger.
-pub(super) const MAX_WHOLE: u64 = 10 << 20;
-
-type Stream = MapErr<BodyDataStream, fn(axum::Error) -> io::Error>;
-type Reader = SyncIoBridge<Pin<Box<StreamReader<Stream, Bytes>>>>;
-
-/// A body that has not been read yet.
+/// A body that may not have been received yet.
 pub(super) struct Payload {
-    reader: RefCell<Reader>,
     /// What the head announced.
     length: Option<u64>,
-    is_cut: Cell<bool>,
+    state: RefCell<State>,
+}
+
+enum State {
+    Unread,
+    Wanted(Want),
+    Here(Spool),
+}
+
+/// How a handler wants to have the body.
+pub(super) enum Want {
+    /// All of it, before the handler is run again.
+    Whole,
+    /// Piece by piece.
+    Stream(Box<dyn Upload>),
+}
+
+/// Takes a body as it arrives and answers the request at its end.
+pub(super) trait Upload: Sink {
+    /// Answers. Runs off the async threads.
+    fn finish(self: Box<Self>, ask: &Ask) -> Answer;
 }
 
 impl Payload {
-    /// Wraps a body. Must be called inside the runtime.
-    pub(super) fn new(body: Body) -> Self {
-        let length = body.size_hint().exact();
-        let stream: Stream = body.into_data_stream().map_err(io::Error::other);
-        let reader = RefCell::new(SyncIoBridge::new(Box::pin(StreamReader::new(stream))));
-        Self { reader, length, is_cut: Cell::new(false) }
+    /// The body of a request that has not been read yet.
+    pub(super) fn new(body: &Body) -> Self {
+        let state =
+            if body.is_end_stream() { State::Here(Spool::default()) } else { State::Unread };
+        Self { length: body.size_hint().exact(), state: RefCell::new(state) }
     }
 
-    /// The announced size; `None` when the body comes in chunks.
-    pub(super) fn length(&self) -> Option<u64> {
-        self.length
-    }
-
-    /// Whether the client left before it had sent everything.
-    pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.get()
-    }
-
-    /// The whole body.
+    /// The whole body. Before it is here this ends the handler.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, ApiError> {
-        // Said before the client has sent it all in vain.
+        // Reported before the client has sent it all in vain.
         if self.length.is_some_and(|length| length > MAX_WHOLE) {
             return Err(ApiError::too_large());
         }
-        let mut bytes = Vec::new();
-        let mut reader = self;
-        Read::by_ref(&mut reader).take(MAX_WHOLE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_WHOLE {
-            return Err(ApiError::too_large());
+        match &mut *self.state.borrow_mut() {
+            State::Here(spool) => Ok(spool.bytes()?),
+            state => {
+                *state = State::Wanted(Want::Whole);
+                Err(ApiError::body_is_awaited())
+            }
         }
-        Ok(bytes)
     }
 
     /// The whole body as JSON.
@@ -68,15 +68,24 @@ impl Payload {
         let json = serde_json::from_slice(&self.bytes()?);
         json.map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")))
     }
-}
 
-impl Read for &Payload {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.borrow_mut().read(buffer);
-        if read.is_err() {
-            self.is_cut.set(true);
+    /// Ends the handler; the rest of the request is up to `upload`.
+    pub(super) fn stream_to(&self, upload: impl Upload + 'static) -> Answer {
+        *self.state.borrow_mut() = State::Wanted(Want::Stream(Box::new(upload)));
+        Err(ApiError::body_is_awaited())
+    }
+
+    /// What the handler has asked for.
+    pub(super) fn wanted(&self) -> Option<Want> {
+        match self.state.replace(State::Unread) {
+            State::Wanted(want) => Some(want),
+            _ => None,
         }
-        read
+    }
+
+    /// The body is here.
+    pub(super) fn fill(&self, spool: Spool) {
+        self.state.replace(State::Here(spool));
     }
 }
 

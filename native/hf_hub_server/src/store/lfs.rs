@@ -84,15 +84,15 @@ impl LfsStore {
     }
 
     /// Stores everything `reader` yields and returns its pointer.
-    pub(crate) fn put(&self, reader: impl Read) -> Result<Pointer> {
-        self.keep(self.receive(reader)?)
+    pub(crate) fn put(&self, mut reader: impl Read) -> Result<Pointer> {
+        let mut receiving = self.receive()?;
+        stream(&mut reader, |chunk| receiving.take(chunk))?;
+        self.keep(receiving.end())
     }
 
-    /// Writes everything `reader` yields to a file that has no name yet.
-    pub(crate) fn receive(&self, mut reader: impl Read) -> Result<Incoming> {
-        let mut file = self.incoming_file()?;
-        let pointer = hash_to(&mut reader, |chunk| file.write_all(chunk))?;
-        Ok(Incoming { file, pointer })
+    /// Begins to receive content into a file that has no name yet.
+    pub(crate) fn receive(&self) -> Result<Receiving> {
+        Ok(Receiving { file: self.incoming_file()?, hash: Sha256::new(), size: 0 })
     }
 
     /// Gives received content its name. Whoever comes second with the same content changes nothing.
@@ -125,11 +125,44 @@ impl LfsStore {
         &self.dir
     }
 
-    pub(super) fn incoming_file(&self) -> Result<NamedTempFile> {
+    /// Where content lies that is still to get its name.
+    pub(crate) fn incoming_dir(&self) -> Result<PathBuf> {
         let incoming = self.dir.join("incoming");
         fs::create_dir_all(&incoming)
             .with_context(|| format!("cannot create {}", incoming.display()))?;
-        Ok(NamedTempFile::new_in(&incoming)?)
+        Ok(incoming)
+    }
+
+    pub(super) fn incoming_file(&self) -> Result<NamedTempFile> {
+        Ok(NamedTempFile::new_in(self.incoming_dir()?)?)
+    }
+}
+
+/// Content that arrives; what has is gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Receiving {
+    file: NamedTempFile,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Receiving {
+    /// How much has arrived.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes some more.
+    pub(crate) fn take(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.hash.update(chunk);
+        self.size += chunk.len() as u64;
+        self.file.write_all(chunk)
+    }
+
+    /// All has arrived.
+    pub(crate) fn end(self) -> Incoming {
+        let Self { file, hash, size } = self;
+        Incoming { file, pointer: Pointer { oid: hex::encode(hash.finalize()), size } }
     }
 }
 
@@ -143,17 +176,10 @@ pub(crate) struct Incoming {
 
 /// What some content is.
 pub(super) fn hash(mut reader: impl Read) -> io::Result<Pointer> {
-    hash_to(&mut reader, |_| Ok(()))
-}
-
-fn hash_to(
-    reader: &mut impl Read,
-    mut take: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<Pointer> {
     let mut hash = Sha256::new();
-    let size = stream(reader, |chunk| {
+    let size = stream(&mut reader, |chunk| {
         hash.update(chunk);
-        take(chunk)
+        Ok(())
     })?;
     Ok(Pointer { oid: hex::encode(hash.finalize()), size })
 }

@@ -28,9 +28,9 @@ pub(crate) use git::{
     tag_ref,
 };
 pub(crate) use import::Spec as ImportSpec;
-pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, is_oid};
+pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, is_oid};
 pub(crate) use papers::{Paper, Papers};
-pub(crate) use parts::is_upload;
+pub(crate) use parts::{IncomingPart, is_upload};
 pub(crate) use repo::{Place, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use settings::{AccessRequest, Gate, PullRequest, Settings};

@@ -11,8 +11,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use tempfile::NamedTempFile;
 
-use super::lfs::{Incoming, LfsStore, hash, stream};
+use super::lfs::{Incoming, LfsStore, hash};
 
 /// Etags look like those of object stores: 32 hex digits.
 const ETAG_BYTES: usize = 16;
@@ -20,18 +21,20 @@ const ETAG_BYTES: usize = 16;
 const ABANDONED: Duration = Duration::from_hours(24);
 
 impl LfsStore {
-    /// Stores a part of an upload and returns its etag; `None`, and nothing is stored, when `reader` yields
-    /// more or less than `size` bytes.
-    pub(crate) fn put_part(
+    /// Begins to receive a part of an upload.
+    pub(crate) fn receive_part(&self) -> Result<IncomingPart> {
+        Ok(IncomingPart { file: self.incoming_file()?, size: 0 })
+    }
+
+    /// Gives a part its name and returns its etag; `None`, and nothing is kept, when it has another size.
+    pub(crate) fn keep_part(
         &self,
         upload: &str,
         number: u64,
         size: u64,
-        reader: impl Read,
+        part: IncomingPart,
     ) -> Result<Option<String>> {
-        let mut file = self.incoming_file()?;
-        let mut reader = reader.take(size.saturating_add(1));
-        if stream(&mut reader, |chunk| file.write_all(chunk))? != size {
+        if part.size != size {
             return Ok(None);
         }
         let mut etag = [0; ETAG_BYTES];
@@ -40,7 +43,7 @@ impl LfsStore {
         let folder = self.upload_dir(upload);
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
-        file.persist(folder.join(part_name(number, &etag)))?;
+        part.file.persist(folder.join(part_name(number, &etag)))?;
         Ok(Some(etag))
     }
 
@@ -93,6 +96,26 @@ impl LfsStore {
 
     fn upload_dir(&self, upload: &str) -> PathBuf {
         self.dir().join("uploads").join(upload)
+    }
+}
+
+/// A part that arrives; what has is gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct IncomingPart {
+    file: NamedTempFile,
+    size: u64,
+}
+
+impl IncomingPart {
+    /// How much has arrived.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes some more.
+    pub(crate) fn take(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.size += chunk.len() as u64;
+        self.file.write_all(chunk)
     }
 }
 
@@ -160,8 +183,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
         let put = |number, text: &str| {
-            let put = store.put_part(UPLOAD, number, text.len() as u64, text.as_bytes());
-            put.unwrap().unwrap()
+            let mut part = store.receive_part().unwrap();
+            part.take(text.as_bytes()).unwrap();
+            store.keep_part(UPLOAD, number, text.len() as u64, part).unwrap().unwrap()
         };
         let (second, first, other) = (put(2, "lo"), put(1, "hel"), put(1, "HEL"));
         assert_ne!(first, other);
@@ -185,7 +209,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
         for size in [0, 4, 6] {
-            assert_eq!(store.put_part(UPLOAD, 1, size, &b"hello"[..]).unwrap(), None);
+            let mut part = store.receive_part().unwrap();
+            part.take(b"hello").unwrap();
+            assert_eq!(part.size(), 5);
+            assert_eq!(store.keep_part(UPLOAD, 1, size, part).unwrap(), None);
         }
         assert!(!root.path().join("lfs/uploads").exists());
         assert_eq!(fs::read_dir(root.path().join("lfs/incoming")).unwrap().count(), 0);
@@ -196,7 +223,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
         store.sweep().unwrap();
-        store.put_part(UPLOAD, 1, 1, &b"x"[..]).unwrap();
+        let part = store.receive_part().unwrap();
+        store.keep_part(UPLOAD, 1, 0, part).unwrap().unwrap();
         fs::create_dir_all(root.path().join("lfs/incoming")).unwrap();
         let left = root.path().join("lfs/incoming/left");
         fs::write(&left, "x").unwrap();

@@ -349,6 +349,9 @@ async fn uploads_can_be_broken_on_purpose() {
 
     plant(json!({ "kind": "drop_request", "after": 4 })).await;
     assert!(put().await.is_err());
+    // Its answer, which nobody sees, must not meet the next fault.
+    let is_over = |request: &Value| request["method"] == "PUT" && !request["ended_ms"].is_null();
+    hub.server.requests_when(|requests| requests.iter().any(is_over)).await;
     plant(json!({ "kind": "lose_answer" })).await;
     assert!(put().await.is_err());
     for (fault, status) in [

@@ -9,5 +9,6 @@ mod disk;
 mod hub;
 mod large_files;
 mod limits;
+mod load;
 mod refs;
 mod repos;

@@ -16,7 +16,6 @@ use percent_encoding::percent_decode_str;
 
 use super::super::content::{self, Content, Source};
 use super::super::hub::Hub;
-use super::super::payload::Payload;
 use super::super::query::Query;
 use super::super::sign::Refusal;
 use super::super::slot;
@@ -26,12 +25,13 @@ use crate::store::is_oid;
 /// Answers everything on the content listener.
 pub(super) async fn serve(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = Payload::new(body);
-    let answered = tokio::task::spawn_blocking(move || match check(&hub, &head) {
-        Ok(()) if head.method == Method::PUT => uploads::put(&hub, head.uri.path(), &body),
-        Ok(()) => send(&hub, &head),
-        Err(response) => *response,
-    });
+    if let Err(response) = check(&hub, &head) {
+        return *response;
+    }
+    if head.method == Method::PUT {
+        return uploads::put(hub, head.uri.path().to_owned(), body).await;
+    }
+    let answered = tokio::task::spawn_blocking(move || send(&hub, &head));
     answered.await.unwrap_or_else(|_| failure())
 }
 

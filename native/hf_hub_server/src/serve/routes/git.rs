@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 
 use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
+use super::super::intake::MAX_WHOLE;
 use crate::store::Repo;
 
 const PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
@@ -26,7 +27,7 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 const RESULT: &str = "application/x-git-upload-pack-result";
 /// What a client says it has is no longer, compressed or not.
-const MAX_REQUEST: u64 = 64 << 20;
+const MAX_REQUEST: u64 = MAX_WHOLE;
 const CHUNK: usize = 64 << 10;
 
 /// Answers `GET /{id}/info/refs`.
@@ -43,6 +44,7 @@ pub(super) fn refs(ask: &Ask, repo: &Repo) -> Answer {
 
 /// Answers `POST /{id}/git-upload-pack`.
 pub(super) fn upload_pack(ask: &Ask, repo: &Repo) -> Answer {
+    ask.caller.check_files(repo)?;
     let request = request(ask)?;
     let mut child = start(ask, repo, &[])?;
     if let Some(mut stdin) = child.stdin.take() {

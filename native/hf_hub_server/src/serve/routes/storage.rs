@@ -33,8 +33,8 @@ fn of(ask: &Ask, owner: &str) -> Answer {
     let mut repos = Vec::new();
     for kind in RepoKind::ALL {
         let all = list::all(ask, kind)?;
-        let owned = all.into_iter().filter(|repo| repo.get("author").is_some_and(|a| a == owner));
-        repos.extend(owned.map(|repo| (kind, repo)));
+        let is_own = |repo: &Properties| repo.get("author").is_some_and(|author| author == owner);
+        repos.extend(all.into_iter().filter(is_own).map(|repo| (kind, repo)));
     }
     let size = |repo: &Properties| repo["usedStorage"].as_u64().unwrap_or_default();
     let total = repos.iter().map(|(_, repo)| size(repo)).sum::<u64>();

@@ -2,64 +2,120 @@
 //!
 //! The bytes go to disk as they arrive. Content that is not what the link was made for leaves nothing behind.
 
-use std::io::Read;
+use std::sync::Arc;
 
 use anyhow::Result;
+use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
+use tokio::task::spawn_blocking;
 
 use super::super::answer::header_value;
 use super::super::content::quoted;
 use super::super::error::ApiError;
 use super::super::hub::Hub;
-use super::super::payload::Payload;
+use super::super::intake::{Broken, Sink};
 use super::super::slot::{Part, Slot};
 use super::cdn;
+use crate::store::{IncomingPart, Receiving, Repo};
 
 /// Answers a PUT to a path whose signature is good.
-pub(super) fn put(hub: &Hub, path: &str, body: &Payload) -> Response {
-    let result = if let Some(slot) = Slot::parse(path) {
-        put_whole(hub, &slot, body)
-    } else if let Some(part) = Part::parse(path) {
-        put_part(hub, &part, body)
-    } else {
-        Ok(cdn::no_such_key())
+pub(super) async fn put(hub: Arc<Hub>, path: String, body: Body) -> Response {
+    let (store, length) = (hub.clone(), body.size_hint().exact());
+    let begun = spawn_blocking(move || Upload::begin(&store, &path, length));
+    let upload = match begun.await.unwrap_or_else(|panic| Err(panic.into())) {
+        Ok(Ok(upload)) => upload,
+        Ok(Err(answer)) => return *answer,
+        Err(err) => return failure(err),
     };
-    match result {
-        Ok(response) => response,
-        Err(_) if body.is_cut() => incomplete(),
-        Err(err) => failure(err),
+    match hub.intake.feed(body, upload).await {
+        Ok(upload) => {
+            let kept = spawn_blocking(move || upload.end(&hub));
+            kept.await.unwrap_or_else(|panic| Err(panic.into())).unwrap_or_else(failure)
+        }
+        Err(Broken::Cut) => incomplete(),
+        Err(Broken::TimedOut) => timed_out(),
+        Err(Broken::Answered(answer)) => *answer,
     }
 }
 
-fn put_whole(hub: &Hub, slot: &Slot, body: &Payload) -> Result<Response> {
-    let expected = &slot.pointer;
-    if body.length().is_some_and(|length| length != expected.size) {
-        return Ok(wrong_size());
-    }
-    let Some(repo) = hub.store.follow(&slot.key)? else { return Ok(cdn::no_such_key()) };
-    let lfs = hub.store.lfs();
-    // One byte more tells a body that is too long from one that is right.
-    let incoming = lfs.receive(body.take(expected.size.saturating_add(1)))?;
-    if incoming.pointer.size != expected.size {
-        return Ok(wrong_size());
-    }
-    if incoming.pointer.oid != expected.oid {
-        let message = "The SHA-256 you specified did not match what we received.";
-        return Ok(cdn::error(StatusCode::BAD_REQUEST, "BadDigest", message, ""));
-    }
-    lfs.keep(incoming)?;
-    repo.hold(&lfs, &expected.oid)?;
-    Ok(stored(&expected.oid[..32]))
+/// What is being put.
+struct Upload {
+    size: u64,
+    content: Content,
 }
 
-fn put_part(hub: &Hub, part: &Part, body: &Payload) -> Result<Response> {
-    if body.length().is_some_and(|length| length != part.size) {
-        return Ok(wrong_size());
+enum Content {
+    Whole { slot: Slot, repo: Box<Repo>, receiving: Receiving },
+    Part { part: Part, incoming: IncomingPart },
+}
+
+impl Upload {
+    /// Looks what a path is for; the answer, if there is nothing to be received.
+    fn begin(hub: &Hub, path: &str, length: Option<u64>) -> Result<Result<Self, Box<Response>>> {
+        let lfs = hub.store.lfs();
+        let (size, content) = if let Some(slot) = Slot::parse(path) {
+            let Some(repo) = hub.store.follow(&slot.key)? else {
+                return Ok(Err(Box::new(cdn::no_such_key())));
+            };
+            let (size, repo, receiving) = (slot.pointer.size, Box::new(repo), lfs.receive()?);
+            (size, Content::Whole { slot, repo, receiving })
+        } else if let Some(part) = Part::parse(path) {
+            (part.size, Content::Part { part, incoming: lfs.receive_part()? })
+        } else {
+            return Ok(Err(Box::new(cdn::no_such_key())));
+        };
+        if length.is_some_and(|length| length != size) {
+            return Ok(Err(Box::new(wrong_size())));
+        }
+        Ok(Ok(Self { size, content }))
     }
-    let etag = hub.store.lfs().put_part(&part.upload, part.number, part.size, body)?;
-    Ok(etag.map_or_else(wrong_size, |etag| stored(&etag)))
+
+    fn received(&self) -> u64 {
+        match &self.content {
+            Content::Whole { receiving, .. } => receiving.size(),
+            Content::Part { incoming, .. } => incoming.size(),
+        }
+    }
+
+    fn end(self, hub: &Hub) -> Result<Response> {
+        if self.received() != self.size {
+            return Ok(wrong_size());
+        }
+        let lfs = hub.store.lfs();
+        match self.content {
+            Content::Whole { slot, repo, receiving } => {
+                let (incoming, oid) = (receiving.end(), slot.pointer.oid);
+                if incoming.pointer.oid != oid {
+                    let message = "The SHA-256 you specified did not match what we received.";
+                    return Ok(cdn::error(StatusCode::BAD_REQUEST, "BadDigest", message, ""));
+                }
+                lfs.keep(incoming)?;
+                repo.hold(&lfs, &oid)?;
+                Ok(stored(&oid[..32]))
+            }
+            Content::Part { part, incoming } => {
+                let etag = lfs.keep_part(&part.upload, part.number, part.size, incoming)?;
+                Ok(etag.map_or_else(wrong_size, |etag| stored(&etag)))
+            }
+        }
+    }
+}
+
+impl Sink for Upload {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Box<Response>> {
+        // A body without an announced size may be too long.
+        if self.received() + bytes.len() as u64 > self.size {
+            return Err(Box::new(wrong_size()));
+        }
+        let taken = match &mut self.content {
+            Content::Whole { receiving, .. } => receiving.take(bytes),
+            Content::Part { incoming, .. } => incoming.take(bytes),
+        };
+        taken.map_err(|err| Box::new(failure(err.into())))
+    }
 }
 
 fn stored(etag: &str) -> Response {
@@ -74,6 +130,11 @@ fn wrong_size() -> Response {
 fn incomplete() -> Response {
     let message = "You did not provide the number of bytes specified by Content-Length.";
     cdn::error(StatusCode::BAD_REQUEST, "IncompleteBody", message, "")
+}
+
+fn timed_out() -> Response {
+    let message = "Your socket connection to the server was not read from or written to within the timeout period.";
+    cdn::error(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message, "")
 }
 
 /// Says no more than an object store would, but with the status and the cause the log needs.

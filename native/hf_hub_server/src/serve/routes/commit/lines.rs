@@ -1,7 +1,7 @@
 //! The lines of a commit: a header, then one change each.
 
 use std::borrow::Cow;
-use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 use std::thread;
 
 use base64::Engine;
@@ -10,6 +10,8 @@ use git2::Oid;
 use serde::Deserialize;
 
 use super::super::super::error::ApiError;
+use super::super::super::hub::Hub;
+use super::super::super::intake::Spool;
 use super::super::{lfs, validate};
 use super::path;
 use crate::card;
@@ -23,6 +25,8 @@ const README: &str = "README.md";
 /// Files that wait to be written together: so many, or of so many bytes.
 const BATCH: usize = 256;
 const BATCH_SIZE: usize = 1 << 20;
+/// Files of fewer bytes wait for more of them even while the client pauses.
+const MAX_PAUSED: usize = 64 << 10;
 /// Files written at a time: git compresses each.
 const MAX_WRITERS: usize = 4;
 
@@ -82,23 +86,6 @@ struct Deleted {
     path: String,
 }
 
-/// Reads a commit and stores its files.
-pub(super) fn read(body: impl Read, repo: &Repo, lfs: &LfsStore) -> Result<Sent, ApiError> {
-    let mut lines = Lines { reader: BufReader::new(body), line: Vec::new() };
-    let Some(Line::Header(header)) = lines.next()? else {
-        return Err(ApiError::bad_request("A commit begins with its header"));
-    };
-    let writers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WRITERS);
-    let writers = (0..writers).map(|_| repo.git()).collect::<Result<_, _>>()?;
-    let waiting = Vec::new();
-    let mut reading = Reading { repo, writers, lfs, sent: begin(header)?, waiting };
-    while let Some(line) = lines.next()? {
-        reading.take(line)?;
-    }
-    reading.write()?;
-    Ok(reading.sent)
-}
-
 fn begin(header: Header) -> Result<Sent, ApiError> {
     let Header { summary, description, parent_commit: parent } = header;
     if summary.trim().is_empty() {
@@ -117,46 +104,79 @@ fn begin(header: Header) -> Result<Sent, ApiError> {
     Ok(Sent { summary, description, parent, edits, lfs_paths })
 }
 
-/// Cuts a body into lines, of which one is in memory.
-struct Lines<R> {
-    reader: BufReader<R>,
-    line: Vec<u8>,
-}
-
-impl<R: Read> Lines<R> {
-    fn next(&mut self) -> Result<Option<Line<'_>>, ApiError> {
-        loop {
-            self.line.clear();
-            let read =
-                Read::by_ref(&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.line)?;
-            if read == 0 {
-                return Ok(None);
-            }
-            if read as u64 == MAX_LINE && !self.line.ends_with(b"\n") {
-                return Err(too_large("a file of this commit"));
-            }
-            if !self.line.trim_ascii().is_empty() {
-                break;
-            }
-        }
-        let line = serde_json::from_slice(&self.line);
-        line.map(Some)
-            .map_err(|err| ApiError::bad_request(format!("Invalid line in the commit: {err}")))
-    }
-}
-
-/// A commit of which some lines are still to come.
-struct Reading<'a> {
-    repo: &'a Repo,
-    /// The repository, opened once for each thread.
+/// A commit of which some lines are still to come. Files are stored as their lines arrive.
+pub(super) struct Reading {
+    hub: Arc<Hub>,
+    repo: Repo,
+    lfs: LfsStore,
+    /// The repository, opened once for each thread that writes.
     writers: Vec<Git>,
-    lfs: &'a LfsStore,
-    sent: Sent,
+    /// The beginning of a line.
+    begun: Spool,
+    /// What the header and the lines so far say.
+    sent: Option<Sent>,
     waiting: Vec<(String, Vec<u8>)>,
 }
 
-impl Reading<'_> {
-    fn take(&mut self, line: Line<'_>) -> Result<(), ApiError> {
+impl Reading {
+    /// Nothing has arrived yet.
+    pub(super) fn new(hub: Arc<Hub>, repo: Repo) -> Self {
+        let (writers, waiting) = (Vec::new(), Vec::new());
+        let (lfs, begun) = (hub.store.lfs(), hub.intake.spool());
+        Self { hub, repo, lfs, writers, begun, sent: None, waiting }
+    }
+
+    /// Takes some more bytes.
+    pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), ApiError> {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            self.end_line(&bytes[..end])?;
+            bytes = &bytes[end + 1..];
+        }
+        self.check_length(bytes)?;
+        self.begun.write(bytes)?;
+        // A client that pauses must not keep much in memory.
+        if self.waiting_size() > MAX_PAUSED { self.write() } else { Ok(()) }
+    }
+
+    /// What all lines said.
+    pub(super) fn end(mut self) -> Result<Sent, ApiError> {
+        self.end_line(b"")?;
+        self.write()?;
+        self.sent.ok_or_else(no_header)
+    }
+
+    fn end_line(&mut self, rest: &[u8]) -> Result<(), ApiError> {
+        self.check_length(rest)?;
+        if self.begun.size() == 0 {
+            return self.line(rest);
+        }
+        let mut line = std::mem::replace(&mut self.begun, self.hub.intake.spool()).bytes()?;
+        line.extend_from_slice(rest);
+        self.line(&line)
+    }
+
+    fn check_length(&self, rest: &[u8]) -> Result<(), ApiError> {
+        let is_too_long = self.begun.size() + rest.len() as u64 > MAX_LINE;
+        if is_too_long { Err(too_large("a file of this commit")) } else { Ok(()) }
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), ApiError> {
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let line = serde_json::from_slice(line)
+            .map_err(|err| ApiError::bad_request(format!("Invalid line in the commit: {err}")))?;
+        match (line, &self.sent) {
+            (Line::Header(header), None) => {
+                self.sent = Some(begin(header)?);
+                Ok(())
+            }
+            (_, None) => Err(no_header()),
+            (line, Some(_)) => self.change(line),
+        }
+    }
+
+    fn change(&mut self, line: Line<'_>) -> Result<(), ApiError> {
         let edit = match line {
             Line::Header(_) => {
                 return Err(ApiError::bad_request("A commit has one header"));
@@ -171,7 +191,7 @@ impl Reading<'_> {
         };
         // Changes keep their order.
         self.write()?;
-        self.sent.edits.push(edit);
+        self.add(edit);
         Ok(())
     }
 
@@ -204,12 +224,29 @@ impl Reading<'_> {
 
     fn put(&mut self, path: String, content: Vec<u8>) -> Result<(), ApiError> {
         self.waiting.push((path, content));
-        let size = self.waiting.iter().map(|(_, content)| content.len()).sum::<usize>();
-        if self.waiting.len() >= BATCH || size >= BATCH_SIZE { self.write() } else { Ok(()) }
+        let is_enough = self.waiting.len() >= BATCH || self.waiting_size() >= BATCH_SIZE;
+        if is_enough { self.write() } else { Ok(()) }
+    }
+
+    fn waiting_size(&self) -> usize {
+        self.waiting.iter().map(|(_, content)| content.len()).sum()
+    }
+
+    fn add(&mut self, edit: Edit) {
+        if let Some(sent) = &mut self.sent {
+            sent.edits.push(edit);
+        }
     }
 
     /// Writes the files that wait, several at a time.
     fn write(&mut self) -> Result<(), ApiError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        if self.writers.is_empty() {
+            let writers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WRITERS);
+            self.writers = (0..writers).map(|_| self.repo.git()).collect::<Result<_, _>>()?;
+        }
         let share = self.waiting.len().div_ceil(self.writers.len()).max(1);
         let written = thread::scope(|threads| {
             let shares = self.waiting.chunks(share).zip(&mut self.writers);
@@ -221,8 +258,10 @@ impl Reading<'_> {
             });
             ended.collect::<anyhow::Result<Vec<_>>>()
         })?;
-        let files = self.waiting.drain(..).zip(written.into_iter().flatten());
-        self.sent.edits.extend(files.map(|((path, _), blob)| Edit::Put { path, blob }));
+        let waiting = std::mem::take(&mut self.waiting);
+        for ((path, _), blob) in waiting.into_iter().zip(written.into_iter().flatten()) {
+            self.add(Edit::Put { path, blob });
+        }
         Ok(())
     }
 
@@ -235,12 +274,12 @@ impl Reading<'_> {
         let size = size.or_else(|| self.lfs.size(&oid)).unwrap_or_default();
         let pointer = Pointer { oid, size };
         self.check_pointer(&path, &pointer)?;
-        self.sent.lfs_paths.push(path.clone());
+        self.sent.iter_mut().for_each(|sent| sent.lfs_paths.push(path.clone()));
         self.put(path, pointer.text().into_bytes())
     }
 
     fn check_pointer(&self, path: &str, pointer: &Pointer) -> Result<(), ApiError> {
-        if !self.repo.holds(self.lfs, &pointer.oid)? {
+        if !self.repo.holds(&self.lfs, &pointer.oid)? {
             return Err(ApiError::bad_request(format!(
                 "Your push was rejected because an LFS pointer pointed to a file that does not exist. \
                  Offending file: - {path}"
@@ -261,6 +300,10 @@ impl Reading<'_> {
         }
         Err(validate::refusal(&errors))
     }
+}
+
+fn no_header() -> ApiError {
+    ApiError::bad_request("A commit begins with its header")
 }
 
 // A repository is for one thread at a time, so each has one of its own.

@@ -1,7 +1,7 @@
 //! A commit over HTTP: lines of JSON that arrive as a stream.
 //!
 //! Files go into the repository as their lines arrive, so memory holds one of them at a time, and a slow client
-//! keeps nobody else from committing. What a commit that fails leaves behind is unreachable for git.
+//! holds neither a thread nor a lock. What a commit that fails leaves behind is unreachable for git.
 
 mod lines;
 mod path;
@@ -9,19 +9,49 @@ mod path;
 pub(super) use lines::MAX_REGULAR;
 pub(super) use path::check as check_path;
 
+use axum::response::{IntoResponse, Response};
+use lines::{Reading, Sent};
 use serde_json::json;
 
 use super::super::answer;
 use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
+use super::super::intake::Sink;
+use super::super::payload::Upload;
 use super::check_commit_rights;
 use crate::store::{Base, CommitError, CommitSpec, EditError, Repo};
 
 /// Answers `POST /api/{kind}/{id}/commit/{revision}`.
 pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
-    let author = check_commit_rights(ask, repo, revision)?;
+    let author = check_commit_rights(ask, repo, revision)?.to_owned();
+    let reading = Reading::new(ask.hub.clone(), repo.clone());
+    let (repo, revision) = (repo.clone(), revision.to_owned());
+    ask.body.stream_to(Commit { repo, revision, author, reading })
+}
+
+/// A commit that arrives.
+struct Commit {
+    repo: Repo,
+    revision: String,
+    author: String,
+    reading: Reading,
+}
+
+impl Sink for Commit {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Box<Response>> {
+        self.reading.take(bytes).map_err(|err| Box::new(err.into_response()))
+    }
+}
+
+impl Upload for Commit {
+    fn finish(self: Box<Self>, ask: &Ask) -> Answer {
+        let Self { repo, revision, author, reading } = *self;
+        commit(ask, &repo, &revision, &author, reading.end()?)
+    }
+}
+
+fn commit(ask: &Ask, repo: &Repo, revision: &str, author: &str, sent: Sent) -> Answer {
     let opens_pull_request = ask.query.flag("create_pr");
-    let sent = lines::read(&ask.body, repo, &ask.hub.store.lfs())?;
     let parent = sent.parent.as_deref();
     let base = if opens_pull_request {
         Base::PullRequest { revision, parent }
