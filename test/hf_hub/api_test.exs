@@ -162,4 +162,17 @@ defmodule HfHub.ApiTest do
       assert_raise ArgumentError, ~r/unknown option :limit/, fn -> Api.stream_models(limit: 3) end
     end
   end
+
+  test "JSON with a byte order mark or with NaN is read", context do
+    for dialect <- ["json_with_mark", "json_with_nan"] do
+      id = writable(context, %{"a.txt" => "a"})
+      opts = write(endpoint: dialect(id, dialect))
+      assert {:ok, info} = Api.model_info(id, opts)
+      assert info.id == id
+      assert {:ok, [".gitattributes", "a.txt"]} = Api.list_files(id, opts)
+      download = [repo_id: id, cache_dir: Path.join(context.dir, dialect)] ++ opts
+      assert {:ok, folder} = HfHub.Download.snapshot_download(download)
+      assert File.read!(Path.join(folder, "a.txt")) == "a"
+    end
+  end
 end

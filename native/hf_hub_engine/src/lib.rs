@@ -22,6 +22,7 @@ pub mod events;
 pub mod flow;
 pub mod governor;
 pub mod hub;
+pub mod json;
 pub mod metadata;
 pub mod transport;
 // The disk.

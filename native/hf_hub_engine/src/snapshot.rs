@@ -224,8 +224,7 @@ async fn resolve_revision(hub: &Hub, spec: &Spec, progress: &Progress) -> Result
     let unusable = || {
         Error::new(ErrorKind::InvalidResponse, "the Hub's answer names no commit").with_url(&url)
     };
-    let info: Info =
-        serde_json::from_slice(&json).map_err(|source| unusable().with_source(source))?;
+    let info: Info = crate::json::parse(&json).map_err(|source| unusable().with_source(source))?;
     Commit::parse(&info.sha).map_err(|_| unusable())
 }
 

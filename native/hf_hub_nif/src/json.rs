@@ -10,6 +10,8 @@ use serde::{
     ser::{Error as _, SerializeMap, SerializeSeq},
 };
 
+use hf_hub_engine::json::repaired;
+
 use crate::map;
 
 /// A term as JSON text. Atoms but `true`, `false` and `nil` become strings, as keys too; a list of
@@ -108,33 +110,6 @@ fn parse<'a>(env: Env<'a>, text: &[u8]) -> serde_json::Result<Term<'a>> {
     let names = RefCell::default();
     let term = Builder { env, names: &names }.deserialize(&mut parser)?;
     parser.end().map(|()| term)
-}
-
-/// Text in which halves of characters are replaced. JavaScript writes them where it has cut a text in the
-/// middle of an emoji; one of them must not spoil a list of a thousand repositories.
-fn repaired(text: &[u8]) -> Option<Vec<u8>> {
-    let unit = |at: usize| {
-        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-    };
-    let (mut repaired, mut at, mut copied) = (Vec::new(), 0, 0);
-    while let Some(step) = text.get(at..)?.iter().position(|byte| *byte == b'\\') {
-        at += step;
-        let low = |at| unit(at).is_some_and(|low| (0xdc00..0xe000).contains(&low));
-        match unit(at) {
-            Some(0xd800..0xdc00) if low(at + 6) => at += 12,
-            Some(0xd800..0xe000) => {
-                repaired.extend_from_slice(&text[copied..at]);
-                repaired.extend_from_slice(b"\\ufffd");
-                at += 6;
-                copied = at;
-            }
-            // Whatever is behind a backslash is no backslash that begins something.
-            _ => at += 2,
-        }
-    }
-    repaired.extend_from_slice(&text[copied..]);
-    (copied > 0).then_some(repaired)
 }
 
 /// Names kept for objects to come; lists of a Hub have the same ones in each.

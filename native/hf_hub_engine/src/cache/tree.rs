@@ -90,7 +90,7 @@ impl Tree {
 
     /// Takes in one page of the Hub's listing. A name that must not be used is an error.
     pub fn add_page(&mut self, json: &[u8]) -> Result<()> {
-        let page: Vec<Listed> = serde_json::from_slice(json).map_err(|source| {
+        let page: Vec<Listed> = crate::json::parse(json).map_err(|source| {
             let message = "the Hub's listing of files cannot be read";
             Error::new(ErrorKind::InvalidResponse, message).with_source(source)
         })?;

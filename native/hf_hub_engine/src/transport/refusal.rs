@@ -67,7 +67,7 @@ impl Refusal {
 
     /// The body as JSON, or what is of use in the XML of a store.
     pub(super) fn details(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok().or_else(|| self.xml())
+        crate::json::parse(&self.body).ok().or_else(|| self.xml())
     }
 
     /// Code and message of S3, GCS and Azure.

@@ -1,0 +1,130 @@
+//! JSON as servers write it: with a byte order mark, with `NaN` and `Infinity`, with halves of characters, with a
+//! key twice.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// UTF-8's byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Numbers of JavaScript and Python that JSON does not have.
+const NO_NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+
+/// Parses JSON. What is no number is `null`, and of a key that comes twice the last one counts.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    let error = match serde_json::from_slice(body) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let repaired = repaired(body);
+    let value = serde_json::from_slice::<Value>(repaired.as_deref().unwrap_or(body));
+    value.and_then(serde_json::from_value).map_err(|_| error)
+}
+
+/// The text as a strict parser takes it; `None` where nothing can be done for it.
+pub fn repaired(text: &[u8]) -> Option<Vec<u8>> {
+    let unmarked = text.strip_prefix(MARK).unwrap_or(text);
+    let whole = with_whole_characters(unmarked);
+    let plain = with_nulls(whole.as_deref().unwrap_or(unmarked));
+    plain.or(whole).or_else(|| (unmarked.len() < text.len()).then(|| unmarked.to_vec()))
+}
+
+/// Whether a text is a web page.
+pub fn is_page(body: &[u8]) -> bool {
+    let text = body.strip_prefix(MARK).unwrap_or(body).trim_ascii_start();
+    let begins =
+        |tag: &[u8]| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
+    begins(b"<!doctype html") || begins(b"<html") || begins(b"<head") || begins(b"<body")
+}
+
+/// Text in which halves of characters are replaced. JavaScript writes them where it has cut a text in the
+/// middle of an emoji; one of them must not spoil a list of a thousand repositories.
+fn with_whole_characters(text: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut repaired, mut at, mut copied) = (Vec::new(), 0, 0);
+    while let Some(step) = text.get(at..)?.iter().position(|byte| *byte == b'\\') {
+        at += step;
+        let low = |at| unit(at).is_some_and(|low| (0xdc00..0xe000).contains(&low));
+        match unit(at) {
+            Some(0xd800..0xdc00) if low(at + 6) => at += 12,
+            Some(0xd800..0xe000) => {
+                repaired.extend_from_slice(&text[copied..at]);
+                repaired.extend_from_slice(b"\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            // Whatever is behind a backslash is no backslash that begins something.
+            _ => at += 2,
+        }
+    }
+    repaired.extend_from_slice(&text[copied..]);
+    (copied > 0).then_some(repaired)
+}
+
+/// Text in which `NaN` and its like are `null`.
+fn with_nulls(text: &[u8]) -> Option<Vec<u8>> {
+    let (mut plain, mut copied, mut at, mut in_string) = (Vec::new(), 0, 0, false);
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let no_number = NO_NUMBERS.iter().find(|name| !in_string && rest.starts_with(name));
+        if let Some(name) = no_number {
+            plain.extend_from_slice(&text[copied..at]);
+            plain.extend_from_slice(b"null");
+            at += name.len();
+            copied = at;
+            continue;
+        }
+        in_string ^= rest[0] == b'"';
+        // What follows a backslash ends no string.
+        at += if in_string && rest[0] == b'\\' { 2 } else { 1 };
+    }
+    plain.extend_from_slice(&text[copied..]);
+    (copied > 0).then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_other_parsers_read() {
+        for (text, value) in [
+            ("\u{feff}{\"a\": 1}", json!({ "a": 1 })),
+            ("[NaN, -Infinity, Infinity, 1]", json!([null, null, null, 1])),
+            (r#"{"NaN": NaN, "b": "NaN \" NaN \\"}"#, json!({ "NaN": null, "b": "NaN \" NaN \\" })),
+            (r#"{"a": 1, "a": 2}"#, json!({ "a": 2 })),
+            (r#"["\ud83d", "\ud83d\ude00", "\\ud83d"]"#, json!(["\u{fffd}", "😀", "\\ud83d"])),
+            ("\u{feff}[NaN, \"\\ud83d\"]", json!([null, "\u{fffd}"])),
+        ] {
+            assert_eq!(parse::<Value>(text.as_bytes()).unwrap(), value, "{text}");
+        }
+        for text in ["", "NaNa", "{\"a\": NaN", "\"NaN", "\"\\", "nan", "<html>"] {
+            assert!(parse::<Value>(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_the_last_of_a_repeated_key_for_structs_too() {
+        #[derive(serde::Deserialize)]
+        struct One {
+            a: u8,
+        }
+        assert_eq!(parse::<One>(br#"{"a": 1, "a": 2}"#).unwrap().a, 2);
+        let error = parse::<One>(br#"{"b": 1}"#).err().unwrap();
+        assert!(error.to_string().contains("missing field `a`"));
+    }
+
+    #[test]
+    fn tells_pages_from_data() {
+        for page in ["<!DOCTYPE html><html>", " \n<HTML lang=en>", "\u{feff}<!doctype HTML>"] {
+            assert!(is_page(page.as_bytes()), "{page}");
+        }
+        for text in ["", "{}", "<Error/>", "\"<html>\"", "<!doc"] {
+            assert!(!is_page(text.as_bytes()), "{text}");
+        }
+    }
+}
