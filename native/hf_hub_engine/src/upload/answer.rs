@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    json,
     names::Commit,
     upload::session,
 };
@@ -40,7 +41,7 @@ struct Made {
 
 /// Reads the body of a 2xx.
 pub(super) fn read(body: &[u8], url: &Url) -> Result<Answer> {
-    if let Ok(json) = serde_json::from_slice::<Value>(body)
+    if let Ok(json) = json::parse::<Value>(body)
         && let Some(error) = refusal(&json)
     {
         return Err(error.with_url(url).with_details(Some(json)));

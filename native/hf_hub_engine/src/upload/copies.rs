@@ -207,7 +207,7 @@ async fn fetch_all(
     let mut file = blocking::run(tempfile::tempfile).await.map_err(unkept)?;
     let mut fetched = Vec::new();
     for (copy, origin, entry) in small {
-        let bytes = fetch(session, copy, &origin, entry).await?;
+        let (bytes, oid) = fetch(session, copy, &origin, entry).await?;
         let size = bytes.len() as u64;
         let (kept, first) = blocking::run(move || {
             let first =
@@ -216,7 +216,7 @@ async fn fetch_all(
         })
         .await;
         file = kept;
-        fetched.push((copy, first.map_err(unkept)?, size, entry.content()?));
+        fetched.push((copy, first.map_err(unkept)?, size, oid));
     }
     let file = Arc::new(file);
     let changes = fetched.into_iter().map(|(copy, first, size, oid)| {
@@ -224,7 +224,7 @@ async fn fetch_all(
             path: copy.path.clone(),
             source: Source::Slice(file.clone(), first),
             stamp: Stamp::fixed(size),
-            known: Some(oid),
+            known: oid,
             place: copy.place,
         };
         (copy.place, Some(Change::File(addition)))
@@ -232,19 +232,21 @@ async fn fetch_all(
     Ok(changes.collect())
 }
 
+/// The content, and its identity for git. It is checked where the Hub lists files by that.
 async fn fetch(
     session: &Session,
     copy: &Copy,
     origin: &Origin,
     entry: &Entry,
-) -> Result<bytes::Bytes> {
+) -> Result<(bytes::Bytes, Option<Oid>)> {
     let hub = &session.hub;
     let call = Call::get(hub.file_url(&origin.repo, &origin.revision, &copy.from));
     let bytes = hub.retrying(&session.progress, || hub.exchange_once(&call)).await?.body;
     let oid = Oid::of_git(&bytes[..], bytes.len() as u64).ok();
-    if oid != Some(entry.content()?) {
+    let listed = entry.content().ok().filter(|listed| matches!(listed, Oid::Git(_)));
+    if listed.is_some() && listed != oid {
         let message = format!("the content of \"{}\" is not the one that was listed", copy.from);
         return Err(Error::new(ErrorKind::ChecksumMismatch, message).with_path(&copy.from));
     }
-    Ok(bytes)
+    Ok((bytes, oid))
 }

@@ -35,6 +35,8 @@ pub(super) struct Entry {
     path: String,
     oid: String,
     #[serde(default)]
+    size: Option<u64>,
+    #[serde(default)]
     pub(super) lfs: Option<Pointer>,
     #[serde(default, rename = "xetHash")]
     pub(super) xet_hash: Option<String>,
@@ -54,6 +56,15 @@ impl Entry {
     /// What identifies the content.
     pub(super) fn content(&self) -> Result<Oid> {
         Oid::parse(self.lfs.as_ref().map_or(&self.oid, |pointer| &pointer.oid))
+    }
+
+    /// Whether it is a content of this size. Where the Hub has identities of its own kind, only the size is
+    /// compared.
+    fn holds(&self, oid: Oid, size: Option<u64>) -> bool {
+        match self.content() {
+            Ok(content) if content.is_like(oid) => content == oid,
+            _ => size.zip(self.size).is_none_or(|(one, other)| one == other),
+        }
     }
 
     /// What identifies the entry for git.
@@ -114,7 +125,7 @@ pub(super) async fn difference(
     let mut expected = Expected::default();
     for (place, change) in draft.changes.iter().enumerate() {
         if change.adds() {
-            expected.put(change.path().as_str(), draft.oid(place));
+            expected.put(change.path().as_str(), (draft.oid(place), change.size()));
         } else {
             expected.remove(change.path().as_str());
         }
@@ -124,9 +135,13 @@ pub(super) async fn difference(
     let found = |path: &str| match entries.get(path) {
         None => Found::Nothing,
         Some(entry) if entry.is_folder() => Found::Folder,
-        Some(entry) => Found::File(entry.content().ok()),
+        Some(entry) => Found::File(entry),
     };
-    Ok(expected.difference(found).map(str::to_owned))
+    let is_same = |(oid, size): &(Option<Oid>, Option<u64>), entry: &&Entry| match oid {
+        Some(oid) => entry.holds(*oid, *size),
+        None => false,
+    };
+    Ok(expected.difference(found, is_same).map(str::to_owned))
 }
 
 fn not_a_path(error: Error) -> Error {

@@ -10,8 +10,8 @@ pub(super) struct Expected<'a, T>(BTreeMap<&'a str, State<T>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State<T> {
-    /// A file; without its content where that is not known.
-    File(Option<T>),
+    /// A file with this content.
+    File(T),
     /// No file. There is a folder if a file below it was put later.
     Removed,
 }
@@ -21,8 +21,8 @@ enum State<T> {
 pub(super) enum Found<T> {
     Nothing,
     Folder,
-    /// A file; without its content where that is not known.
-    File(Option<T>),
+    /// A file with this content.
+    File(T),
 }
 
 impl<T> Default for Expected<'_, T> {
@@ -31,9 +31,9 @@ impl<T> Default for Expected<'_, T> {
     }
 }
 
-impl<'a, T: PartialEq> Expected<'a, T> {
+impl<'a, T> Expected<'a, T> {
     /// A file is put at `path`: nothing is below it, and everything above it is a folder.
-    pub(super) fn put(&mut self, path: &'a str, content: Option<T>) {
+    pub(super) fn put(&mut self, path: &'a str, content: T) {
         self.remove(path);
         self.0.insert(path, State::File(content));
         for (at, _) in path.match_indices('/') {
@@ -57,10 +57,14 @@ impl<'a, T: PartialEq> Expected<'a, T> {
         self.0.keys().copied()
     }
 
-    /// The first path at which the repository is different.
-    pub(super) fn difference(&self, found: impl Fn(&str) -> Found<T>) -> Option<&'a str> {
+    /// The first path at which the repository is different. `is_same` compares contents.
+    pub(super) fn difference<C>(
+        &self,
+        found: impl Fn(&str) -> Found<C>,
+        is_same: impl Fn(&T, &C) -> bool,
+    ) -> Option<&'a str> {
         let differs = |(path, state): &(&&'a str, &State<T>)| match (state, found(path)) {
-            (State::File(Some(wanted)), Found::File(Some(content))) => *wanted != content,
+            (State::File(wanted), Found::File(content)) => !is_same(wanted, &content),
             (State::File(_), _) | (State::Removed, Found::File(_)) => true,
             (State::Removed, Found::Nothing) => self.has_files_below(path),
             (State::Removed, Found::Folder) => !self.has_files_below(path),

@@ -35,6 +35,11 @@ impl Oid {
         })
     }
 
+    /// Whether both are identities of the same kind, and so can be compared.
+    pub(super) fn is_like(self, other: Self) -> bool {
+        matches!((self, other), (Self::Sha256(_), Self::Sha256(_)) | (Self::Git(_), Self::Git(_)))
+    }
+
     /// What a content of `size` bytes is for git.
     pub fn of_git(mut content: impl Read, size: u64) -> std::io::Result<Self> {
         let mut hasher = git_hasher(size);

@@ -54,6 +54,15 @@ impl Change {
         matches!(self, Self::File(_) | Self::Lfs { .. })
     }
 
+    /// The size of the file that it puts there, where that is known.
+    pub(super) fn size(&self) -> Option<u64> {
+        match self {
+            Self::File(file) => Some(file.stamp.size),
+            Self::Lfs { size, .. } => *size,
+            Self::DeleteFile(_) | Self::DeleteFolder(_) => None,
+        }
+    }
+
     /// Bytes of content that travel in the commit.
     pub(super) fn weight(&self) -> u64 {
         if let Self::File(file) = self { file.stamp.size } else { 0 }

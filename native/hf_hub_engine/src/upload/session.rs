@@ -14,6 +14,7 @@ use crate::{
     api::Call,
     error::{Error, ErrorKind, Result},
     hub::{Hub, is_public},
+    json,
     names::{Repo, Revision},
     progress::{Activity, Progress},
     transport::{Peer, Request, Timeouts},
@@ -185,9 +186,13 @@ impl Session {
 
 /// Reads an answer's JSON.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8], url: &Url) -> Result<T> {
-    serde_json::from_slice(body).map_err(|error| {
-        let said = serde_json::from_slice(body).ok().and_then(|json| answer::words(&json));
-        let said = said.map(|words| format!(": it says {words:?}")).unwrap_or_default();
+    json::parse(body).map_err(|error| {
+        let said = json::parse(body).ok().and_then(|json| answer::words(&json));
+        let said = match said {
+            Some(words) => format!(": it says {words:?}"),
+            None if json::is_page(body) => ": it is a web page; is the endpoint right?".to_owned(),
+            None => String::new(),
+        };
         let message = format!("the Hub's answer to an upload cannot be used{said}");
         Error::new(ErrorKind::InvalidResponse, message).with_url(url).with_source(error)
     })

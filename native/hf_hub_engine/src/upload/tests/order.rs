@@ -80,3 +80,24 @@ async fn deleting_by_pattern_refuses_only_names_that_are_matched() {
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     assert!(error.message().contains("\"../up\""), "{error}");
 }
+
+#[tokio::test]
+async fn identities_of_another_kind_are_compared_by_size() {
+    for (size, same) in [(2, true), (3, false)] {
+        let server = Server::answering(move |head| match head {
+            _ if head.contains("/preupload/") => judged("regular", "a.txt"),
+            _ if head.contains("/paths-info/") => {
+                ok(&json!([{ "type": "file", "path": "a.txt", "oid": "v1:7", "size": size }]))
+            }
+            _ => committed(),
+        })
+        .await;
+        let mut spec = spec(vec![add("a.txt", b"hi")]);
+        spec.verified = true;
+        let result = super::super::create(&hub(&server), spec, &Progress::default()).await;
+        assert_eq!(
+            result.map_err(|error| error.kind()).map(drop).err(),
+            (!same).then_some(ErrorKind::ChecksumMismatch)
+        );
+    }
+}
