@@ -1,20 +1,17 @@
 defmodule HfHub.Repo do
   @moduledoc """
-  Repositories as such: whether they exist, and how they come, change, move and go.
+  Repositories: existence, creation, settings, renaming, duplication and deletion.
 
-      {:ok, true} = HfHub.Repo.exists?("openai-community/gpt2")
+      true = HfHub.Repo.exists?("openai-community/gpt2")
       {:ok, url} = HfHub.Repo.create("me/my-model", private: true, exist_ok: true)
 
-  The questions go to the Hub with the token, so what is private is seen by those who may see it. A
-  network can fail, hence the answers are results: `{:ok, true}`, `{:ok, false}` or an error.
+  Requests carry the token, so private repositories are visible to those who may see them. A function whose name ends in
+  `?` returns a boolean and raises when the Hub cannot be asked; `exists/2` and its siblings return `{:ok, boolean}` or an
+  error instead.
   """
 
   alias HfHub.{Config, Decode, Error, Options, RepoRef, Request}
-  alias HfHub.Repo.{Settings, Template, Url}
-
-  @existence Options.repo_type() ++ Options.common()
-
-  @file_existence Options.repo_type() ++ Options.revision() ++ Options.common()
+  alias HfHub.Repo.{Existence, Settings, Template, Url}
 
   @access Options.repo_type() ++
             [
@@ -58,53 +55,52 @@ defmodule HfHub.Repo do
 
   ## Options
 
-  #{Options.docs(@existence)}
+  #{Options.docs(Existence.options())}
 
   ## Examples
 
-      {:ok, true} = HfHub.Repo.exists?("rajpurkar/squad", repo_type: :dataset)
-      {:ok, false} = HfHub.Repo.exists?("nobody/nothing")
+      {:ok, true} = HfHub.Repo.exists("rajpurkar/squad", repo_type: :dataset)
+      {:ok, false} = HfHub.Repo.exists("nobody/nothing")
   """
   @doc python: "repo_exists"
-  @spec exists?(term(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
-  def exists?(repo_id, opts \\ []) do
-    opts = Options.validate!(opts, @existence)
-
-    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
-      case info("/api/:types/*repo", ref, opts) do
-        {:error, %Error{kind: :gated_repo}} -> {:ok, true}
-        answer -> Request.exists(answer, [:repo_not_found])
-      end
-    end
-  end
-
-  @doc "Same as `exists?/2`, but returns the boolean or raises `HfHub.Error`."
-  @spec exists!(term(), keyword()) :: boolean()
-  def exists!(repo_id, opts \\ []), do: Error.unwrap!(exists?(repo_id, opts))
+  @spec exists(term(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  def exists(repo_id, opts \\ []), do: Existence.repo(repo_id, opts)
 
   @doc """
-  Returns whether a repository has a branch, tag or commit. Options: those of `exists?/2`.
+  Same as `exists/2`, but returns a plain boolean, and raises `HfHub.Error` if the Hub cannot be asked. Options:
+  those of `exists/2`.
 
   ## Examples
 
-      {:ok, true} = HfHub.Repo.revision_exists?("openai-community/gpt2", "main")
-      {:ok, false} = HfHub.Repo.revision_exists?("openai-community/gpt2", "no-such-branch")
+      if HfHub.Repo.exists?("openai-community/gpt2"), do: :load, else: :train
+  """
+  @spec exists?(term(), keyword()) :: boolean()
+  def exists?(repo_id, opts \\ []), do: Error.unwrap!(exists(repo_id, opts))
+
+  @doc """
+  Returns whether a repository has a branch, tag or commit. Options: those of `exists/2`.
+
+  ## Examples
+
+      {:ok, true} = HfHub.Repo.revision_exists("openai-community/gpt2", "main")
+      {:ok, false} = HfHub.Repo.revision_exists("openai-community/gpt2", "no-such-branch")
   """
   @doc python: "revision_exists"
-  @spec revision_exists?(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
-  def revision_exists?(repo_id, revision, opts \\ []) do
-    opts = Options.validate!(opts, @existence)
+  @spec revision_exists(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  def revision_exists(repo_id, revision, opts \\ []), do: Existence.revision(repo_id, revision, opts)
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [revision: revision || ""] ++ opts) do
-      info("/api/:types/*repo/revision/:revision", ref, opts)
-      |> Request.exists([:repo_not_found, :revision_not_found])
-    end
-  end
+  @doc """
+  Same as `revision_exists/3`, but returns a plain boolean, and raises `HfHub.Error` if the Hub cannot be asked. Options:
+  those of `revision_exists/3`.
 
-  @doc "Same as `revision_exists?/3`, but returns the boolean or raises `HfHub.Error`."
-  @spec revision_exists!(term(), String.t(), keyword()) :: boolean()
-  def revision_exists!(repo_id, revision, opts \\ []),
-    do: Error.unwrap!(revision_exists?(repo_id, revision, opts))
+  ## Examples
+
+      HfHub.Repo.revision_exists?("openai-community/gpt2", "main")
+      #=> true
+  """
+  @spec revision_exists?(term(), String.t(), keyword()) :: boolean()
+  def revision_exists?(repo_id, revision, opts \\ []),
+    do: Error.unwrap!(revision_exists(repo_id, revision, opts))
 
   @doc """
   Returns whether a repository has a file. The file itself is not fetched. A response without the commit of a
@@ -114,30 +110,28 @@ defmodule HfHub.Repo do
 
   ## Options
 
-  #{Options.docs(@file_existence)}
+  #{Options.docs(Existence.file_options())}
 
   ## Examples
 
-      {:ok, true} = HfHub.Repo.file_exists?("openai-community/gpt2", "config.json")
-      {:ok, false} = HfHub.Repo.file_exists?("openai-community/gpt2", "no-such-file")
+      {:ok, true} = HfHub.Repo.file_exists("openai-community/gpt2", "config.json")
+      {:ok, false} = HfHub.Repo.file_exists("openai-community/gpt2", "no-such-file")
   """
   @doc python: "file_exists"
-  @spec file_exists?(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
-  def file_exists?(repo_id, filename, opts \\ []) do
-    opts = Options.validate!(opts, @file_existence)
+  @spec file_exists(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  def file_exists(repo_id, filename, opts \\ []), do: Existence.file(repo_id, filename, opts)
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename || ""] ++ opts) do
-      Request.new(:head, RepoRef.web_route(ref) <> "/resolve/:revision/*path", RepoRef.params(ref), opts)
-      |> Request.about(ref)
-      |> Request.headers()
-      |> Request.confirm(&file?/1, "the X-Repo-Commit header")
-      |> Request.exists([:repo_not_found, :revision_not_found, :entry_not_found])
-    end
-  end
+  @doc """
+  Same as `file_exists/3`, but returns a plain boolean, and raises `HfHub.Error` if the Hub cannot be asked. Options:
+  those of `file_exists/3`.
 
-  @doc "Same as `file_exists?/3`, but returns the boolean or raises `HfHub.Error`."
-  @spec file_exists!(term(), String.t(), keyword()) :: boolean()
-  def file_exists!(repo_id, filename, opts \\ []), do: Error.unwrap!(file_exists?(repo_id, filename, opts))
+  ## Examples
+
+      HfHub.Repo.file_exists?("openai-community/gpt2", "config.json")
+      #=> true
+  """
+  @spec file_exists?(term(), String.t(), keyword()) :: boolean()
+  def file_exists?(repo_id, filename, opts \\ []), do: Error.unwrap!(file_exists(repo_id, filename, opts))
 
   @doc """
   Returns `:ok` where the token may read a repository's files, or write to it; else the error says why not.
@@ -162,7 +156,7 @@ defmodule HfHub.Repo do
 
     with {:ok, ref} <- RepoRef.whole(repo_id, opts),
          {:ok, answer} <- ref |> get(route, opts) |> Request.run(),
-         {:ok, _id} <- if(is_map(answer), do: {:ok, answer}, else: info("/api/:types/*repo", ref, opts)),
+         {:ok, _id} <- if(is_map(answer), do: {:ok, answer}, else: Existence.id(ref, opts)),
          do: :ok
   end
 
@@ -342,19 +336,7 @@ defmodule HfHub.Repo do
   @spec duplicate!(term(), keyword()) :: Url.t()
   def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
 
-  # A login page has a status of 200, too: what is known of a repository has its id.
-  defp info(route, ref, opts),
-    do: ref |> get(route, opts) |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
-
   defp get(ref, route, opts), do: Request.new(:get, route, RepoRef.params(ref), opts) |> Request.about(ref)
-
-  # A Hub names the commit. Without it the etag has to be a checksum, as for a download.
-  defp file?(headers) do
-    etag = headers["x-linked-etag"] || headers["etag"] || ""
-    checksum? = etag =~ ~r|\A(W/)?"?[[:xdigit:]]{40}([[:xdigit:]]{24})?"?\z|
-    page? = String.starts_with?(headers["content-type"] || "", "text/html")
-    headers["x-repo-commit"] != nil or (checksum? and not page? and headers["location"] == nil)
-  end
 
   defp endpoint(opts), do: opts[:endpoint] || Config.endpoint()
 
@@ -375,7 +357,7 @@ defmodule HfHub.Repo do
   # Who may not create it, or would have to pay, may still find it there.
   defp unless_there({:error, %Error{status: status}} = refused, ref, opts)
        when status in [401, 402, 403, 409] do
-    there? = opts[:exist_ok] && match?({:ok, _id}, info("/api/:types/*repo", ref, opts))
+    there? = opts[:exist_ok] && match?({:ok, _id}, Existence.id(ref, opts))
     if there?, do: {:ok, Url.new(ref, endpoint(opts))}, else: refused
   end
 

@@ -129,11 +129,11 @@ defmodule HfHub.CommitOrderTest do
 
       assert [%{path: "d\te/A:b.txt"}] = HfHub.Api.list_repo_tree!(id, write(path_in_repo: "d\te"))
       assert [%{path: "a\nb.txt"}] = HfHub.Api.paths_info!(id, "a\nb.txt", write())
-      assert HfHub.Repo.file_exists!(id, "a\nb.txt", write())
-      refute HfHub.Repo.file_exists!(id, "a\nc.txt", write())
+      assert HfHub.Repo.file_exists?(id, "a\nb.txt", write())
+      refute HfHub.Repo.file_exists?(id, "a\nc.txt", write())
 
       for path <- ["", "../up", "a/../b", "a//b", "/a"] do
-        assert {:error, %Error{kind: :invalid_name}} = HfHub.Repo.file_exists?(id, path, write())
+        assert {:error, %Error{kind: :invalid_name}} = HfHub.Repo.file_exists(id, path, write())
       end
 
       # What is to be written here is still checked.

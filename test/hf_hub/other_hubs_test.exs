@@ -62,10 +62,10 @@ defmodule HfHub.OtherHubsTest do
       assert IO.iodata_to_binary(Enum.to_list(stream.([]))) == large
       assert IO.iodata_to_binary(Enum.to_list(stream.(range: 10..19))) == binary_part(large, 10, 10)
       assert %{parameter_count: %{"U8" => 400_000}} = Safetensors.metadata!(id, ask(context))
-      assert Repo.exists!(id, ask(context))
-      assert Repo.revision_exists!(id, "main", ask(context))
-      assert Repo.file_exists!(id, name, ask(context))
-      refute Repo.file_exists!(id, "none", ask(context))
+      assert Repo.exists?(id, ask(context))
+      assert Repo.revision_exists?(id, "main", ask(context))
+      assert Repo.file_exists?(id, name, ask(context))
+      refute Repo.file_exists?(id, "none", ask(context))
       assert :ok = Repo.check_access(id, ask(context))
     end
   end
@@ -89,7 +89,7 @@ defmodule HfHub.OtherHubsTest do
 
     path = Download.hf_hub_download!(get(context, filename: "sub/a.txt", revision: commit))
     assert File.read!(path) == "hello\n"
-    assert Repo.file_exists!(id, "sub/a.txt", ask(context))
+    assert Repo.file_exists?(id, "sub/a.txt", ask(context))
   end
 
   test "a page with a status of 200 is neither a file nor a yes", %{id: id, commit: commit} = context do
@@ -99,11 +99,11 @@ defmodule HfHub.OtherHubsTest do
     for revision <- ["main", commit] do
       refused.(Download.hf_hub_download(get(context, filename: "model.safetensors", revision: revision)))
       refused.(Download.snapshot_download(get(context, revision: revision)))
-      refused.(Repo.revision_exists?(id, revision, ask(context)))
-      refused.(Repo.file_exists?(id, "config.json", ask(context, revision: revision)))
+      refused.(Repo.revision_exists(id, revision, ask(context)))
+      refused.(Repo.file_exists(id, "config.json", ask(context, revision: revision)))
     end
 
-    refused.(Repo.exists?(id, ask(context)))
+    refused.(Repo.exists(id, ask(context)))
     refused.(Repo.check_access(id, ask(context)))
     refused.(Repo.check_access(id, ask(context, write: true, token: token())))
 
@@ -124,7 +124,7 @@ defmodule HfHub.OtherHubsTest do
       download = Download.hf_hub_download(get(context, filename: "config.json", revision: revision))
       assert {:error, %Error{kind: :invalid_response, message: message}} = download
       assert message =~ "signin.example"
-      exists = Repo.file_exists?(id, "config.json", ask(context, revision: revision))
+      exists = Repo.file_exists(id, "config.json", ask(context, revision: revision))
       assert {:error, %Error{kind: :invalid_response}} = exists
     end
   end

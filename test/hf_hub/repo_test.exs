@@ -13,33 +13,33 @@ defmodule HfHub.RepoTest do
   end
 
   test "repositories exist or not, of their type", %{id: id} = context do
-    assert {:ok, true} = Repo.exists?(id, ask(context))
-    assert {:ok, true} = Repo.exists?("hf://#{id}", ask(context))
-    assert {:ok, false} = Repo.exists?(id, ask(context, repo_type: :dataset))
-    refute Repo.exists!("org/none", ask(context))
-    assert {:error, %Error{kind: :invalid_name}} = Repo.exists?("a/b/c", ask(context))
+    assert {:ok, true} = Repo.exists(id, ask(context))
+    assert {:ok, true} = Repo.exists("hf://#{id}", ask(context))
+    assert {:ok, false} = Repo.exists(id, ask(context, repo_type: :dataset))
+    refute Repo.exists?("org/none", ask(context))
+    assert {:error, %Error{kind: :invalid_name}} = Repo.exists("a/b/c", ask(context))
   end
 
   test "revisions exist or not", %{id: id, commit: commit} = context do
     LocalHub.command!(hub(), ["repo", "branch", id, "side/branch"])
-    for rev <- ["main", commit, "side/branch"], do: assert(Repo.revision_exists!(id, rev, ask(context)))
-    assert {:ok, false} = Repo.revision_exists?(id, "none", ask(context))
-    assert {:ok, false} = Repo.revision_exists?("org/none", "main", ask(context))
+    for rev <- ["main", commit, "side/branch"], do: assert(Repo.revision_exists?(id, rev, ask(context)))
+    assert {:ok, false} = Repo.revision_exists(id, "none", ask(context))
+    assert {:ok, false} = Repo.revision_exists("org/none", "main", ask(context))
 
     for bad <- ["", nil, 1],
-        do: assert({:error, %Error{kind: :invalid_name}} = Repo.revision_exists?(id, bad, ask(context)))
+        do: assert({:error, %Error{kind: :invalid_name}} = Repo.revision_exists(id, bad, ask(context)))
   end
 
   test "files exist or not, and are not fetched", %{id: id, large: large} = context do
     for name <- ["config.json", "sub/a b?.txt", "m.safetensors"],
-        do: assert({:ok, true} = Repo.file_exists?(id, name, ask(context)))
+        do: assert({:ok, true} = Repo.file_exists(id, name, ask(context)))
 
-    assert {:ok, false} = Repo.file_exists?(id, "none.json", ask(context))
-    assert {:ok, false} = Repo.file_exists?(id, "config.json", ask(context, revision: "none"))
-    assert {:ok, false} = Repo.file_exists?("org/none", "config.json", ask(context))
+    assert {:ok, false} = Repo.file_exists(id, "none.json", ask(context))
+    assert {:ok, false} = Repo.file_exists(id, "config.json", ask(context, revision: "none"))
+    assert {:ok, false} = Repo.file_exists("org/none", "config.json", ask(context))
 
     for bad <- ["../x", "", nil, 1, <<0xFF>>],
-        do: assert({:error, %Error{kind: :invalid_name}} = Repo.file_exists?(id, bad, ask(context)))
+        do: assert({:error, %Error{kind: :invalid_name}} = Repo.file_exists(id, bad, ask(context)))
 
     assert requests(large) == []
     assert requests(id) |> Enum.map(& &1["method"]) |> Enum.uniq() == ["HEAD"]
@@ -51,23 +51,25 @@ defmodule HfHub.RepoTest do
     LocalHub.command!(hub(), ["user", "add", owner, "--org", "org", "--token", "hf_#{owner}"])
 
     for {token, there} <- [{false, false}, {"hf_#{owner}", true}] do
-      assert {:ok, ^there} = Repo.exists?(id, ask(context, token: token))
-      assert {:ok, ^there} = Repo.revision_exists?(id, "main", ask(context, token: token))
-      assert {:ok, ^there} = Repo.file_exists?(id, "a.txt", ask(context, token: token))
+      assert {:ok, ^there} = Repo.exists(id, ask(context, token: token))
+      assert {:ok, ^there} = Repo.revision_exists(id, "main", ask(context, token: token))
+      assert {:ok, ^there} = Repo.file_exists(id, "a.txt", ask(context, token: token))
     end
   end
 
   test "a gated repository exists, and its files may not be looked at", context do
     {id, _commit} = repo(context, %{"a.txt" => "x"}, gated: :auto)
-    assert {:ok, true} = Repo.exists?(id, ask(context, token: false))
-    assert {:error, %Error{kind: :gated_repo}} = Repo.file_exists?(id, "a.txt", ask(context, token: false))
+    assert {:ok, true} = Repo.exists(id, ask(context, token: false))
+    assert {:error, %Error{kind: :gated_repo}} = Repo.file_exists(id, "a.txt", ask(context, token: false))
   end
 
   test "a network that fails is no answer", context do
     {id, _commit} = repo(context, %{"a.txt" => "x"})
-    fault(id, %{kind: "status", code: 500}, %{times: 2})
-    assert {:error, %Error{kind: :server}} = Repo.exists?(id, ask(context, retries: 0))
-    assert_raise Error, fn -> Repo.file_exists!(id, "a.txt", ask(context, retries: 0)) end
+    fault(id, %{kind: "status", code: 500})
+    assert {:error, %Error{kind: :server}} = Repo.exists(id, ask(context, retries: 0))
+    assert_raise Error, fn -> Repo.exists?(id, ask(context, retries: 0)) end
+    assert_raise Error, fn -> Repo.revision_exists?(id, "main", ask(context, retries: 0)) end
+    assert_raise Error, fn -> Repo.file_exists?(id, "a.txt", ask(context, retries: 0)) end
   end
 
   describe "a repository" do
@@ -168,7 +170,7 @@ defmodule HfHub.RepoTest do
                Repo.create(id, endpoint: context.endpoint, token: "hf_wrong")
 
       refute inspect(error) =~ context.reader
-      assert {:ok, false} = Repo.exists?(id, as_writer(context))
+      assert {:ok, false} = Repo.exists(id, as_writer(context))
 
       # Who may not create it may still have it.
       Repo.create!(id, as_writer(context))
@@ -264,7 +266,7 @@ defmodule HfHub.RepoTest do
       id = name()
       Repo.create!(id, as_writer(context, repo_type: :dataset))
       assert :ok = Repo.delete(id, as_writer(context, repo_type: :dataset))
-      assert {:ok, false} = Repo.exists?(id, as_writer(context, repo_type: :dataset))
+      assert {:ok, false} = Repo.exists(id, as_writer(context, repo_type: :dataset))
 
       assert {:error, %Error{kind: :repo_not_found}} =
                Repo.delete(id, as_writer(context, repo_type: :dataset))

@@ -79,10 +79,19 @@ defmodule HfHub.Rules.ApiSurfaceTest do
 
       # start_link is what supervisors call, and they take no exception for an answer.
       if public? and name != :start_link and returns_error?(spec) do
-        # `exists?!` is no name in Elixir: the twin of a question is without its mark.
-        twin = {:"#{String.trim_trailing(to_string(name), "?")}!", arity}
-        assert twin in module.__info__(:functions), "#{inspect(module)}.#{name}/#{arity} has no twin"
+        twins = for mark <- ["!", "?"], do: {:"#{name}#{mark}", arity}
+        found? = Enum.any?(twins, &(&1 in module.__info__(:functions)))
+        assert found?, "#{inspect(module)}.#{name}/#{arity} has no twin that raises"
       end
+    end
+  end
+
+  test "every question is answered by a boolean" do
+    for module <- @modules,
+        {:ok, specs} = Code.Typespec.fetch_specs(module),
+        {{name, arity}, [spec | _]} <- specs,
+        String.ends_with?(to_string(name), "?") do
+      refute returns_error?(spec), "#{inspect(module)}.#{name}/#{arity} returns a tuple, which is always true"
     end
   end
 

@@ -1,0 +1,64 @@
+defmodule HfHub.Repo.Existence do
+  # Whether repositories, revisions and files exist, and whether the token reaches them.
+  @moduledoc false
+
+  alias HfHub.{Decode, Error, Options, RepoRef, Request}
+
+  @doc "Returns the options of questions about a repository or a revision."
+  @spec options() :: Options.table()
+  def options, do: Options.repo_type() ++ Options.common()
+
+  @doc "Returns the options of questions about a file."
+  @spec file_options() :: Options.table()
+  def file_options, do: Options.repo_type() ++ Options.revision() ++ Options.common()
+
+  @spec repo(term(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  def repo(repo_id, opts) do
+    opts = Options.validate!(opts, options())
+
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
+      case id(ref, opts) do
+        {:error, %Error{kind: :gated_repo}} -> {:ok, true}
+        answer -> Request.exists(answer, [:repo_not_found])
+      end
+    end
+  end
+
+  @spec revision(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  def revision(repo_id, revision, opts) do
+    opts = Options.validate!(opts, options())
+
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [revision: revision || ""] ++ opts) do
+      id(ref, opts, "/revision/:revision") |> Request.exists([:repo_not_found, :revision_not_found])
+    end
+  end
+
+  @spec file(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  def file(repo_id, filename, opts) do
+    opts = Options.validate!(opts, file_options())
+
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename || ""] ++ opts) do
+      Request.new(:head, RepoRef.web_route(ref) <> "/resolve/:revision/*path", RepoRef.params(ref), opts)
+      |> Request.about(ref)
+      |> Request.headers()
+      |> Request.confirm(&file?/1, "the X-Repo-Commit header")
+      |> Request.exists([:repo_not_found, :revision_not_found, :entry_not_found])
+    end
+  end
+
+  @doc "Returns the id that the Hub gives a repository. A login page has a status of 200, but no id."
+  @spec id(RepoRef.t(), keyword(), String.t()) :: {:ok, String.t()} | {:error, Error.t()}
+  def id(ref, opts, route \\ "") do
+    Request.new(:get, "/api/:types/*repo" <> route, RepoRef.params(ref), opts)
+    |> Request.about(ref)
+    |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
+  end
+
+  # A Hub names the commit. Without it the etag has to be a checksum, as for a download.
+  defp file?(headers) do
+    etag = headers["x-linked-etag"] || headers["etag"] || ""
+    checksum? = etag =~ ~r|\A(W/)?"?[[:xdigit:]]{40}([[:xdigit:]]{24})?"?\z|
+    page? = String.starts_with?(headers["content-type"] || "", "text/html")
+    headers["x-repo-commit"] != nil or (checksum? and not page? and headers["location"] == nil)
+  end
+end
