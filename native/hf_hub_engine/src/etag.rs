@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    names::is_lower_hex,
+    names::{Commit, is_lower_hex},
 };
 
 /// The longest etag that is a blob's name as it is.
@@ -122,6 +122,14 @@ impl Etag {
         self
     }
 
+    /// The same etag in a repository at this commit: where commits have 64 digits, so have git's object ids.
+    #[must_use]
+    pub fn at(self, commit: &Commit) -> Self {
+        let object = Checksum::parse(Proof::GitSha256, &self.text);
+        let is_long = commit.is_immutable() && commit.as_str().len() == 64;
+        self.or(object.filter(|_| is_long))
+    }
+
     /// The text, which is the blob's file name.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -140,11 +148,6 @@ impl Etag {
     /// Whether the content can be proved.
     pub fn is_proof(&self) -> bool {
         !self.checksums.is_empty()
-    }
-
-    /// Whether `hex` is an announced checksum of this kind.
-    pub fn agrees(&self, proof: Proof, hex: &str) -> bool {
-        self.checksums.iter().any(|sum| sum.proof == proof && sum.hex == hex)
     }
 }
 
@@ -188,7 +191,10 @@ mod tests {
         assert_eq!(proof(&format!("\"{{SHA1{{{}}}}}\"", "c".repeat(40))), Proof::None);
         assert_eq!(proof(&"d".repeat(32)), Proof::None);
         let either = Etag::parse(&"b".repeat(40)).unwrap();
-        assert!(either.agrees(Proof::Sha1, &"b".repeat(40)));
+        assert_eq!(either.checksums()[1].proof(), Proof::Sha1);
+        let commit = Commit::parse(&"c".repeat(64)).unwrap();
+        let long = Etag::parse(&"a".repeat(64)).unwrap().at(&commit);
+        assert_eq!(long.checksums()[1].proof(), Proof::GitSha256);
     }
 
     #[test]

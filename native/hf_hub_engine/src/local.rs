@@ -47,8 +47,8 @@ pub(crate) async fn to_folder(
         let (folder, spec) = (folder.clone(), spec.clone());
         blocking::run(move || Here::look(&folder, &spec)).await
     };
-    let size = spec.known.as_ref().and_then(|known| known.size);
-    if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit, size)) {
+    let known = spec.known.as_ref();
+    if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit, known)) {
         return Ok(Some(here.report(spec, Some(commit), progress)));
     }
     let (metadata, content) = match download::look_up(hub, spec, here.exists, progress).await {
@@ -140,11 +140,12 @@ impl Here {
     }
 
     /// Whether it needs no request: content that has agreed with a checksum, of a commit that never changes.
-    fn is_of(&self, commit: &Commit, size: Option<u64>) -> bool {
-        self.has_size(size)
+    fn is_of(&self, commit: &Commit, known: Option<&FileMetadata>) -> bool {
+        self.has_size(known.and_then(|known| known.size))
             && self.record.as_ref().is_some_and(|record| {
                 record.commit.eq_ignore_ascii_case(commit.as_str())
                     && record.etag.as_ref().is_some_and(Etag::is_proof)
+                    && known.is_none_or(|known| !known.etag.is_proof() || record.is_of(known))
             })
     }
 

@@ -224,7 +224,8 @@ async fn resolve_revision(hub: &Hub, spec: &Spec, progress: &Progress) -> Result
     let unusable = || {
         Error::new(ErrorKind::InvalidResponse, "the Hub's answer names no commit").with_url(&url)
     };
-    let info: Info = crate::json::parse(&json).map_err(|source| unusable().with_source(source))?;
+    let info: Info = crate::json::parse(&json)
+        .map_err(|source| unusable().with_source(source).not_from_the_hub())?;
     Commit::parse(&info.sha).map_err(|_| unusable())
 }
 
@@ -268,7 +269,7 @@ fn job(
 ) -> Result<download::Spec> {
     // Some mirrors list no hash: then the file's own headers have to do.
     let known = entry.etag().ok().map(|etag| {
-        let size = Some(entry.content_size());
+        let (etag, size) = (etag.at(commit), Some(entry.content_size()));
         FileMetadata { commit: commit.clone(), etag, size }
     });
     Ok(download::Spec {
@@ -396,11 +397,11 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
         .collect();
     let repo = cache(spec).repo(&spec.repo);
     let is_missing = |(name, entry): &&(&EntryPath, &Entry)| match (&spec.destination, &commit) {
-        (Destination::Cache(_), Some(commit)) => {
-            repo.find_to_use(commit, name).is_none_or(|file| {
-                std::fs::metadata(file).map_or(0, |it| it.len()) != entry.content_size()
-            })
-        }
+        (Destination::Cache(_), Some(commit)) => repo
+            .find_sized(commit, name)
+            .filter(|(_, size)| *size == entry.content_size())
+            .inspect(|(file, _)| note_use(file))
+            .is_none(),
         _ => !path.join(name.as_str()).is_file(),
     };
     let mut missing: Vec<_> =

@@ -154,7 +154,8 @@ impl RepoEntry {
         let repo = Repo::new(self.repo_type.parse()?, &self.repo_id)?;
         let blobs = self.blobs.iter().map(|(name, content)| {
             let etag = blob_name(name)?;
-            let says = !etag.is_proof() || etag.agrees(content.algorithm.proof(), &content.hash);
+            // Which algorithm makes these digits depends on the server; the content is compared with them in any case.
+            let says = !etag.is_proof() || etag.as_str().eq_ignore_ascii_case(&content.hash);
             if says { Ok((etag, content)) } else { Err(broken("a content's hash is not its name")) }
         });
         let blobs = blobs.collect::<Result<Vec<_>>>()?;

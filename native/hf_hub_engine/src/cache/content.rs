@@ -34,11 +34,16 @@ impl RepoDir {
     /// The path of a file whose content is here; a link into nowhere is not, nor one to a blob that a power cut
     /// left empty.
     pub fn find(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
+        self.find_sized(commit, path).map(|(pointer, _)| pointer)
+    }
+
+    /// As [`Self::find`], with the size of the content.
+    pub fn find_sized(&self, commit: &Commit, path: &EntryPath) -> Option<(PathBuf, u64)> {
         let pointer = self.pointer(commit, path);
-        let metadata = fs::metadata(&pointer).ok().filter(fs::Metadata::is_file)?;
-        let emptied = metadata.len() == 0
+        let size = fs::metadata(&pointer).ok().filter(fs::Metadata::is_file)?.len();
+        let emptied = size == 0
             && matches!(Shown::by(&pointer), Shown::Blob(etag) if etag.is_proof() && !is_of_nothing(&etag));
-        (!emptied).then_some(pointer)
+        (!emptied).then_some((pointer, size))
     }
 
     /// The path of a file whose content is the one that the Hub announces: of that size, and from a blob of that
@@ -50,8 +55,7 @@ impl RepoDir {
         etag: &Etag,
         size: Option<u64>,
     ) -> Option<PathBuf> {
-        let pointer = self.find(commit, path)?;
-        let length = fs::metadata(&pointer).ok()?.len();
+        let (pointer, length) = self.find_sized(commit, path)?;
         let same = match Shown::by(&pointer) {
             Shown::File => true,
             Shown::Blob(shown) if shown == *etag => true,

@@ -67,11 +67,13 @@ pub fn write_tag(file: &Path) {
 }
 
 impl RepoDir {
-    /// The commit that `revision` was when it was last asked for.
+    /// The commit that `revision` was when it was last asked for. Where commits are called as branches and tags are,
+    /// there is no ref, but a snapshot of that name.
     pub fn commit_of(&self, revision: &Revision) -> Option<Commit> {
-        revision
-            .as_commit()
-            .or_else(|| Commit::parse(&read_ref(&self.reference(revision)).ok()?).ok())
+        let by_ref = || Commit::parse(&read_ref(&self.reference(revision)).ok()?).ok();
+        let by_name =
+            || Commit::parse(revision.as_str()).ok().filter(|it| self.snapshot(it).is_dir());
+        revision.as_commit().or_else(by_ref).or_else(by_name)
     }
 
     /// All three answers of the reference's `try_to_load_from_cache`.

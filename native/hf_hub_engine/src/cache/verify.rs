@@ -184,8 +184,8 @@ fn judge(
     inventory: &Inventory,
     revision: &Revision,
 ) -> (Vec<Item>, Checked) {
-    let tree =
-        Commit::parse(&revision.commit).ok().and_then(|commit| Tree::read(&dir.tree(&commit)));
+    let commit = Commit::parse(&revision.commit).ok();
+    let tree = commit.as_ref().and_then(|commit| Tree::read(&dir.tree(commit)));
     let listed: Option<BTreeMap<&str, Etag>> = tree.as_ref().map(|tree| {
         tree.files().filter_map(|(path, entry)| Some((path.as_str(), entry.etag().ok()?))).collect()
     });
@@ -204,6 +204,10 @@ fn judge(
         }
         let etag = named.filter(Etag::is_proof).or_else(|| own_name(dir, &file.blob));
         let etag = etag.filter(Etag::is_proof);
+        let etag = etag.map(|etag| match &commit {
+            Some(commit) => etag.at(commit),
+            None => etag,
+        });
         items.push(item((repo_type, repo_id), revision, file, filename, etag, is_there));
     }
     let all = listed.iter().flat_map(BTreeMap::keys);

@@ -86,10 +86,11 @@ impl Facts {
                 return Err(Error::new(ErrorKind::InvalidResponse, "the ETag header is missing"));
             }
         };
-        // Where commits have 64 digits, so have git's object ids.
-        let sha256 = self.commit.as_ref().filter(|commit| commit.len() == 64);
-        let object = sha256.and_then(|_| Checksum::parse(Proof::GitSha256, etag.as_str()));
-        Ok(etag.or(self.checksums.iter().cloned()).or(object))
+        let etag = etag.or(self.checksums.iter().cloned());
+        match self.commit.as_deref().map(Commit::parse) {
+            Some(Ok(commit)) => Ok(etag.at(&commit)),
+            _ => Ok(etag),
+        }
     }
 
     /// Refuses a file of another commit than the one that was asked for.

@@ -160,6 +160,10 @@ async fn commits_may_have_any_name() {
         get(&server, &at(dir.path(), commit)).await.unwrap();
         // Only a hash never stands for another content.
         assert_eq!(server.requests().len() - before, usize::from(commit == "v1.0"));
+        // A branch that is called like its commit has no ref.
+        let offline = Hub { offline: true, ..hub(&server.url) };
+        let report = download::run(&offline, &at(dir.path(), commit), &Progress::default()).await;
+        assert!(report.unwrap().cached);
     }
 }
 

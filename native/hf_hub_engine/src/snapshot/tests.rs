@@ -121,3 +121,33 @@ async fn the_listing_of_a_commit_that_is_a_name_is_asked_for_each_time() {
     let offline = Hub { offline: true, ..hub(&server.url) };
     assert!(run(&offline, &spec(dir.path(), "main"), &Progress::default()).await.is_ok());
 }
+
+#[tokio::test]
+async fn object_ids_of_sha256_repositories_prove_files_of_a_listing() {
+    let oid = "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4";
+    let dir = tempfile::tempdir().unwrap();
+    let commit = "ab".repeat(32);
+    let headers = format!("etag: \"{oid}\"\r\nx-repo-commit: {commit}\r\n");
+    let server = server(&commit, oid, &headers).await;
+    assert_eq!(get(&server, &spec(dir.path(), "main")).await.unwrap(), b"hello\n");
+    assert_eq!(get(&server, &spec(dir.path(), &commit)).await.unwrap(), b"hello\n");
+    let all = crate::cache::verify::Spec { folder: None, commit: None, max_workers: None };
+    let report =
+        crate::cache::verify::run(&CacheDir::new(dir.path()), &all, &Progress::default(), &|| {
+            false
+        })
+        .unwrap();
+    assert_eq!((report.valid_files, report.corrupted_files), (1, 0));
+}
+
+#[tokio::test]
+async fn a_page_instead_of_the_revision_leaves_the_cached_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = server(COMMIT, HELLO, &headers(HELLO)).await;
+    get(&good, &spec(dir.path(), "main")).await.unwrap();
+    let portal =
+        Server::answering(|_| reply("200 OK", "content-type: text/html\r\n", b"<html>")).await;
+    let snapshot =
+        run(&hub(&portal.url), &spec(dir.path(), "main"), &Progress::default()).await.unwrap();
+    assert!(snapshot.stale.is_some());
+}

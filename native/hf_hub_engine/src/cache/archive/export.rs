@@ -170,7 +170,7 @@ fn file_of(
         None => (Place::File(commit.clone(), path.clone()), file.path.clone()),
     };
     let proof = etag.as_ref().map_or(Proof::None, Etag::proof);
-    let expected = etag.clone().filter(Etag::is_proof);
+    let expected = etag.clone().filter(Etag::is_proof).map(|etag| etag.at(commit));
     let wanted = Wanted { repo, place, path: source, algorithm: Algorithm::of(proof), expected };
     Ok((etag.map(|etag| (path, etag)), wanted))
 }
