@@ -61,7 +61,14 @@ defmodule HfHub.DownloadTest do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "corrupt", at: 1000})
       opts = opts(context, repo_id: id, filename: "model.safetensors")
-      assert {:error, %Error{kind: :checksum_mismatch}} = Download.hf_hub_download(opts)
+      named = ~s(wrong content of "model.safetensors" of "#{id}")
+      assert {:error, %Error{kind: :checksum_mismatch, message: message}} = Download.hf_hub_download(opts)
+      assert message =~ named and message =~ "run the same call again"
+
+      assert_raise Error, ~r/#{named}.*proxy/, fn ->
+        Stream.run(Download.download_stream!(opts -- [cache_dir: context.cache]))
+      end
+
       assert tree(context.cache) |> Map.keys() |> Enum.reject(&(&1 =~ ~r/refs|lock|CACHEDIR/)) == []
     end
 
@@ -236,8 +243,10 @@ defmodule HfHub.DownloadTest do
 
       before = length(requests(content))
 
-      assert {:error, %Error{kind: :checksum_mismatch}} =
+      assert {:error, %Error{kind: :checksum_mismatch, message: message}} =
                Download.hf_hub_download([expected_sha256: wrong, force_download: true] ++ opts)
+
+      assert message =~ ~s("model.safetensors" of "#{id}") and message =~ "check that value"
 
       # The Hub announces another hash, so the content is not even asked for.
       assert length(requests(content)) == before

@@ -14,10 +14,11 @@ use crate::{
         partial::{Slot, Verified},
     },
     download::{Report, Spec},
-    error::{Error, ErrorKind, Result},
+    error::{ELSEWHERE, Error, ErrorKind, Result},
     hub::Hub,
     metadata::{Content, FileMetadata},
     progress::{Activity, Progress},
+    sizes::human,
     transfer::{Outcome, Publish, Transfer},
 };
 
@@ -157,9 +158,10 @@ impl Arrival<'_> {
 /// The error for a disk that is too full before the first byte.
 pub(crate) fn no_room(folder: &Path, what: &str, needed: u64, missing: u64) -> Error {
     let message = format!(
-        "not enough disk space below `{}`: the {what} {needed} bytes, {missing} bytes more than are free; \
-         free some, or choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
-        folder.display()
+        "not enough disk space below `{}`: the {what} {}, {} free; free some, or {ELSEWHERE}",
+        folder.display(),
+        human(needed),
+        human(needed.saturating_sub(missing))
     );
     Error::new(ErrorKind::Io, message)
 }

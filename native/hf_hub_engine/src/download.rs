@@ -464,7 +464,10 @@ fn same_sha256(actual: &str, expected: &str) -> Result<()> {
     if actual.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    let message = format!("the content's SHA-256 is {actual}, but :expected_sha256 is {expected}");
+    let message = format!(
+        "the content's SHA-256 is {actual}, but :expected_sha256 is {expected}; check that value, and whether \
+         :revision is the commit it was made of"
+    );
     Err(Error::new(ErrorKind::ChecksumMismatch, message))
 }
 

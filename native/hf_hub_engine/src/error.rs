@@ -8,6 +8,10 @@ use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 /// The result of everything that can fail in the engine.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What to do where a folder cannot be written to.
+pub(crate) const ELSEWHERE: &str =
+    "choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME, or with :local_dir";
+
 type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 macro_rules! kinds {
@@ -138,12 +142,11 @@ impl Error {
             io::ErrorKind::StorageFull => {
                 format!("cannot {doing} `{}`: the disk is full", path.display())
             }
-            io::ErrorKind::PermissionDenied => format!(
-                "cannot {doing} `{}`: permission denied; choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
-                path.display()
-            ),
+            io::ErrorKind::PermissionDenied => {
+                format!("cannot {doing} `{}`: permission denied; {ELSEWHERE}", path.display())
+            }
             io::ErrorKind::ReadOnlyFilesystem => format!(
-                "cannot {doing} `{}`: the file system is read-only; choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME",
+                "cannot {doing} `{}`: the file system is read-only; {ELSEWHERE}",
                 path.display()
             ),
             _ => format!("cannot {doing} `{}`", path.display()),

@@ -22,7 +22,22 @@ pub(crate) const NEW_LINKS: &str = "; new links were refused, too: check the clo
 
 /// Adds repository, revision and file to an error, and what to do about it.
 pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
-    repository(hub, &spec.repo, &spec.revision, error).with_path(&spec.path)
+    content(&spec.repo, &spec.path, repository(hub, &spec.repo, &spec.revision, error))
+}
+
+/// Names the file in an error, and says what to do where its content is not what was announced.
+pub(crate) fn content(repo: &Repo, path: &EntryPath, error: Error) -> Error {
+    let error = error.with_path(path);
+    if error.kind() != ErrorKind::ChecksumMismatch {
+        return error;
+    }
+    let next = if error.message().contains(":expected_sha256") {
+        ""
+    } else {
+        "; run the same call again, and if that fails too, look for a proxy or mirror in between that changes files"
+    };
+    let message = format!("wrong content of \"{path}\" of \"{repo}\": {}{next}", error.message());
+    error.with_message(message)
 }
 
 /// Adds repository and revision to an error, and what to do about it.

@@ -16,6 +16,7 @@ pub mod names;
 pub mod progress;
 pub mod retry;
 pub mod scrub;
+pub mod sizes;
 // The network.
 pub mod api;
 pub mod events;

@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::sizes::human;
+
 /// Silence after which a download counts as stalled.
 const STALLED: Duration = Duration::from_secs(3);
 
@@ -138,10 +140,11 @@ impl Snapshot {
             Activity::Retrying => "it was about to try again",
             Activity::RateLimited => "the Hub had asked for a pause",
         };
-        let total = self.bytes_total.map_or_else(String::new, |total| format!(" of {total}"));
+        let total =
+            self.bytes_total.map_or_else(String::new, |total| format!(" of {}", human(total)));
         let place = match self.bytes_done {
             0 => String::new(),
-            done => format!(" (at byte {done}{total})"),
+            done => format!(" (at {}{total})", human(done)),
         };
         let trouble = self.trouble.as_deref().map(|trouble| format!("; last failure: {trouble}"));
         format!("{doing}{place}{}", trouble.unwrap_or_default())

@@ -348,7 +348,8 @@ fn beyond(size: Option<u64>) -> Error {
 
 fn explain(hub: &Hub, spec: &Spec, error: Error) -> Error {
     let missing = error.kind() == ErrorKind::EntryNotFound;
-    let error = explain::repository(hub, &spec.repo, &spec.revision, error).with_path(&spec.path);
+    let error = explain::repository(hub, &spec.repo, &spec.revision, error);
+    let error = explain::content(&spec.repo, &spec.path, error);
     if missing {
         let message = explain::no_such_file(&spec.repo, &spec.revision, &spec.path);
         return error.with_message(message);

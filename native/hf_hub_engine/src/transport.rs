@@ -30,6 +30,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    sizes::human,
     transport::{proxy::Proxies, pulse::Pulse, refusal::Refusal},
 };
 
@@ -231,7 +232,7 @@ impl Response {
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > limit {
-                let message = format!("the answer is larger than {limit} bytes");
+                let message = format!("the answer is larger than {}", human(limit as u64));
                 return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(self.url()));
             }
             body.extend_from_slice(&chunk);

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     hub::Hub,
     progress::Progress,
+    sizes::human,
 };
 
 /// The longest list that is read.
@@ -79,7 +80,7 @@ impl Pages {
         if self.read > self.limits.bytes {
             return Err(endless(
                 &first.url,
-                &format!("too many bytes (over {})", self.limits.bytes),
+                &format!("too many bytes (over {})", human(self.limits.bytes)),
             ));
         }
         self.away = !hub.owns(&url);

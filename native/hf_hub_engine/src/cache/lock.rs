@@ -14,7 +14,7 @@ use std::{
 use crate::{
     blocking,
     cache::in_folder,
-    error::{Error, Result},
+    error::{ELSEWHERE, Error, Result},
 };
 
 /// Held while it lives. Where the file system has no locks it holds nothing.
@@ -134,14 +134,21 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
         {
             return Ok(Some(Lock::none()));
         }
-        Err(error) => return Err(Error::io("create the lock", path, error)),
+        Err(error) => {
+            let message =
+                format!("cannot create the lock `{}`: {error}; {ELSEWHERE}", path.display());
+            return Err(Error::io("create the lock", path, error).with_message(message));
+        }
     };
     // Callers name fs2's methods by their full path: std has others of the same names.
     match lock(&file) {
         Ok(()) => Ok(Some(Lock { file: Some((file, path.to_owned())) })),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(None),
         Err(error) if is_unsupported(&error) => Ok(Some(Lock::none())),
-        Err(error) => Err(Error::io("lock", path, error)),
+        Err(error) => {
+            let message = format!("cannot lock `{}`: {error}; {ELSEWHERE}", path.display());
+            Err(Error::io("lock", path, error).with_message(message))
+        }
     }
 }
 
@@ -222,6 +229,19 @@ mod tests {
         assert!(
             path.exists(),
             "a lock file is never removed: another process may be waiting on it"
+        );
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_made_names_the_setting_to_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = try_acquire(&file.join("x.lock")).unwrap_err();
+        let said = error.message();
+        assert!(
+            said.starts_with("cannot create the lock `") && said.contains("HF_HUB_CACHE"),
+            "{said}"
         );
     }
 

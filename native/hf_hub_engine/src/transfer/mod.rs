@@ -31,6 +31,7 @@ use crate::{
     metadata::{Content, FileMetadata},
     names::Commit,
     progress::FileProgress,
+    sizes::human,
     transfer::{connection::Stop, pace::Pace, plan::Plan, writer::Writer},
     transport::Response,
 };
@@ -235,10 +236,10 @@ impl Crew<'_> {
         if present == 0 || error.kind() == ErrorKind::ChecksumMismatch {
             return error;
         }
-        let of = self.size().map_or_else(String::new, |size| format!(" of {size}"));
+        let of = self.size().map_or_else(String::new, |size| format!(" of {}", human(size)));
         let is_kept = self.is_proved() && matches!(self.writer, Writer::Disk(_));
         let kept = if is_kept { "; the part that arrived is kept" } else { "" };
-        let message = format!("{} (at byte {present}{of}{kept})", error.message());
+        let message = format!("{} (at {}{of}{kept})", error.message(), human(present));
         error.with_message(message)
     }
 }

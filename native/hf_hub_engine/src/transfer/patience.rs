@@ -70,7 +70,10 @@ impl Patience {
     /// ranges. One such answer may come from a single bad server among many.
     pub(crate) fn starts_over(&mut self) -> bool {
         self.whole_answers += 1;
-        self.whole_answers >= WHOLE_ANSWERS
+        let over = self.whole_answers >= WHOLE_ANSWERS;
+        // What has come is given up, and no bytes have come of what is begun.
+        self.flowed &= !over;
+        over
     }
 
     /// Takes in a failure at `now` of an attempt that began at `began`, with `present` bytes in place:

@@ -1,0 +1,36 @@
+//! Numbers of bytes in messages: one form for all of them.
+
+/// A number of bytes for people, in decimal units as the Hub's pages show them.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] =
+        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
+    let unit = UNITS.iter().find(|(_, size)| bytes >= *size);
+    unit.map_or_else(
+        || format!("{bytes} bytes"),
+        |(unit, size)| {
+            // Whole tenths, rounded down: more is never claimed than there is.
+            let tenths = bytes / (size / 10);
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_in_the_unit_that_fits() {
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1000, "1.0 kB"),
+            (4_290_000, "4.2 MB"),
+            (300_000_000, "300.0 MB"),
+            (1 << 30, "1.0 GB"),
+            (u64::MAX, "18446744.0 TB"),
+        ] {
+            assert_eq!(human(bytes), shown);
+        }
+    }
+}
