@@ -462,15 +462,24 @@ defmodule HfHub.DownloadTest do
     end
 
     test "refuses a listing that would write elsewhere", context do
-      for name <- ["../../../pwned", "/tmp/pwned", "C:\\\\pwned"] do
+      # No repository can have the first two; the others can only be wanted in vain.
+      for {name, kind} <- [
+            {"../../../pwned", :invalid_response},
+            {"/tmp/pwned", :invalid_response},
+            {"C:\\\\pwned", :invalid_name},
+            {"a\\\\..\\\\..\\\\pwned", :invalid_name},
+            {".git/pwned", :invalid_name}
+          ] do
         {id, commit} = small(context)
         listing = ~s([{"type":"file","path":"#{name}","oid":"#{String.duplicate("a", 40)}","size":1}])
         fault("#{id}/tree/#{commit}", %{kind: "body", text: listing})
 
-        assert {:error, %Error{kind: :invalid_response}} =
-                 Download.snapshot_download(opts(context, repo_id: id))
+        for more <- [[], [local_dir: Path.join(context.dir, "local")]] do
+          opts = opts(context, [repo_id: id] ++ more)
+          assert {:error, %Error{kind: ^kind}} = Download.snapshot_download(opts)
+        end
 
-        assert Path.wildcard(context.dir <> "/**/pwned") == []
+        assert Path.wildcard(context.dir <> "/**/*pwned", match_dot: true) == []
       end
     end
   end

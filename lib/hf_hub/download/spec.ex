@@ -66,7 +66,7 @@ defmodule HfHub.Download.Spec do
   end
 
   defp check_names(ref, filename) do
-    case Nif.check_names(%{repo: RepoRef.to_native(ref), path: nil, filename: filename}) do
+    case Nif.check_names(%{repo: RepoRef.to_native(ref), path: filename, filename: nil}) do
       nil -> :ok
       fields -> {:error, Error.from_native(fields)}
     end

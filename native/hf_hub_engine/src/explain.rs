@@ -9,7 +9,7 @@ use crate::{
     download::{Mode, Spec},
     error::{Error, ErrorKind},
     hub::Hub,
-    names::{Commit, EntryPath, Repo, Revision},
+    names::{Commit, Repo, Revision},
     snapshot,
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
 }
 
 /// Names the file in an error, and says what to do where its content is not what was announced.
-pub(crate) fn content(repo: &Repo, path: &EntryPath, error: Error) -> Error {
+pub(crate) fn content(repo: &Repo, path: &impl Display, error: Error) -> Error {
     let error = error.with_path(path);
     if error.kind() != ErrorKind::ChecksumMismatch {
         return error;
@@ -118,7 +118,7 @@ pub(crate) fn stale(error: &Error) -> Option<String> {
 }
 
 /// The sentence for a file that is not in a repository.
-pub(crate) fn no_such_file(repo: &Repo, revision: &Revision, path: &EntryPath) -> String {
+pub(crate) fn no_such_file(repo: &Repo, revision: &Revision, path: &impl Display) -> String {
     format!("\"{repo}\" has no file \"{path}\" at revision \"{revision}\"")
 }
 

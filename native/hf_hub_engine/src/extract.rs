@@ -231,7 +231,7 @@ impl Sink<'_> {
         if text.is_empty() || text == "." {
             return Ok(None);
         }
-        EntryPath::parse(text).map(Some).map_err(|error| self.refuse(error.message()))
+        EntryPath::parse_member(text).map(Some).map_err(|error| self.refuse(error.message()))
     }
 
     fn folder(&self, path: &EntryPath) -> Result<()> {
@@ -273,7 +273,7 @@ impl Sink<'_> {
     fn hard_link(&mut self, path: &EntryPath, target: &Path) -> Result<()> {
         let target = target
             .to_str()
-            .and_then(|target| EntryPath::parse(target.trim_start_matches("./")).ok());
+            .and_then(|target| EntryPath::parse_member(target.trim_start_matches("./")).ok());
         let from = target.map(|target| self.at(&target)).filter(|from| from.is_file());
         let Some(from) = from else {
             return Err(self.refuse(&format!("{path} is a link to something outside")));

@@ -1,14 +1,18 @@
 //! The names that become parts of URLs and paths: repository, revision, commit, etag, file.
 //!
 //! Each is a type that only a check can make, so no other file has to ask
-//! whether a name is safe. The rules hold on every system: a name that is
-//! harmless on Linux and a drive letter on Windows is refused everywhere.
+//! whether a name is safe. A name that could do harm on any system is refused on
+//! every system; one that merely cannot be written is refused where it is to be
+//! written, see [`path`].
 
 use std::{fmt, str::FromStr};
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub mod path;
+
 pub use crate::etag::{Checksum, Etag, Proof};
+pub use path::{EntryPath, RepoPath};
 
 /// What kind of repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -147,7 +151,8 @@ pub struct Revision(String);
 impl Revision {
     /// Checks that the revision can be part of a path: `refs/<revision>`.
     pub fn parse(text: &str) -> Result<Self> {
-        check_relative_path(text)
+        path::check_harmless(text)
+            .and_then(|()| text.split('/').try_for_each(|part| path::Platform::HERE.check(part)))
             .and_then(
                 |()| if text.contains('\\') { Err("it contains a backslash") } else { Ok(()) },
             )
@@ -172,41 +177,6 @@ impl fmt::Display for Revision {
     }
 }
 
-/// A file in a repository: a relative path with `/` between its segments.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryPath(String);
-
-impl EntryPath {
-    /// Checks that the name stays below whatever folder it is joined to, on
-    /// POSIX and on Windows.
-    pub fn parse(text: &str) -> Result<Self> {
-        check_relative_path(text).map_err(|why| invalid("file name", text, why))?;
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The path as the Hub writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The segments, from the root down.
-    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.0.split('/')
-    }
-}
-
-impl AsRef<str> for EntryPath {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for EntryPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Whether `text` is exactly `len` lower-case hex digits.
 pub fn is_lower_hex(text: &str, len: usize) -> bool {
     text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -219,36 +189,6 @@ fn is_repo_name(part: &str) -> bool {
         && bytes.iter().all(|&b| word(b) || b == b'-' || b == b'.')
         && bytes.first().is_some_and(|&b| word(b))
         && bytes.last().is_some_and(|&b| word(b))
-}
-
-fn check_relative_path(text: &str) -> std::result::Result<(), &'static str> {
-    if text.is_empty() {
-        return Err("it is empty");
-    }
-    if text.len() > 4096 {
-        return Err("it is longer than 4096 bytes");
-    }
-    if text.chars().any(char::is_control) {
-        return Err("it contains a control character");
-    }
-    text.split('/').try_for_each(check_segment)
-}
-
-fn check_segment(segment: &str) -> std::result::Result<(), &'static str> {
-    if segment.len() > 255 {
-        return Err("one of its parts is longer than 255 bytes");
-    }
-    if segment.starts_with('\\') || segment.is_empty() {
-        return Err("a part of it is empty, or begins with a backslash");
-    }
-    let bytes = segment.as_bytes();
-    if bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' {
-        return Err("it names a drive");
-    }
-    if segment.split('\\').any(|part| part == ".." || part == ".") {
-        return Err("a part of it is \".\" or \"..\"");
-    }
-    Ok(())
 }
 
 fn invalid(what: &str, text: &str, why: &str) -> Error {
@@ -271,49 +211,6 @@ mod tests {
             "a/b\n", &long, "../x",
         ] {
             assert!(Repo::new(RepoType::Model, id).is_err(), "{id}");
-        }
-    }
-
-    #[test]
-    fn names_of_files_stay_below_their_folder() {
-        for name in [
-            "config.json",
-            "a/b/c",
-            "a..b",
-            "...",
-            "run[1]/x y.txt",
-            "ü/文件",
-            ".gitattributes",
-            "a\\b",
-            "model..bin",
-        ] {
-            assert!(EntryPath::parse(name).is_ok(), "{name}");
-        }
-        let long = "x".repeat(256);
-        for name in [
-            "",
-            "/etc/passwd",
-            "../x",
-            "a/../../x",
-            "a/..",
-            "a/./b",
-            ".",
-            "..",
-            "a//b",
-            "a/",
-            "C:\\x",
-            "C:x",
-            "d/D:foo",
-            "\\\\host\\share",
-            "\\x",
-            "a\\..\\b",
-            "..\\x",
-            "a\0b",
-            "a\nb",
-            &long,
-            &"y/".repeat(3000),
-        ] {
-            assert!(EntryPath::parse(name).is_err(), "{name}");
         }
     }
 

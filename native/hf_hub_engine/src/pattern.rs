@@ -51,6 +51,19 @@ pub fn matches(pattern: &str, path: &str) -> bool {
     tokens[t..].iter().all(|token| matches!(token, Token::Star))
 }
 
+/// The pattern that fits `path` alone.
+pub fn literal(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[') {
+            pattern.extend(['[', c, ']']);
+        } else {
+            pattern.push(c);
+        }
+    }
+    pattern
+}
+
 enum Token {
     Star,
     Any,

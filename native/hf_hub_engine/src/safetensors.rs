@@ -18,7 +18,7 @@ use crate::{
     blocking,
     error::{Error, ErrorKind, Result},
     hub::{Hub, Span},
-    names::{EntryPath, Repo, Revision},
+    names::{Repo, RepoPath, Revision},
     progress::Progress,
     stream::{FileStream, Part, Spec},
 };
@@ -68,14 +68,14 @@ pub struct Place {
 }
 
 impl Place {
-    fn at(&self, path: EntryPath, part: Part) -> Spec {
+    fn at(&self, path: RepoPath, part: Part) -> Spec {
         Spec { repo: self.repo.clone(), revision: self.revision.clone(), path, part }
     }
 }
 
 /// Reads the headers of all safetensors files of a model.
 pub async fn repository(hub: &Hub, place: &Place) -> Result<Repository> {
-    match file(hub, place, EntryPath::parse(SINGLE_FILE)?).await {
+    match file(hub, place, RepoPath::parse(SINGLE_FILE)?).await {
         Ok(header) => {
             let tensors = header.tensors.keys();
             let weight_map = tensors.map(|name| (name.clone(), SINGLE_FILE.to_owned())).collect();
@@ -87,7 +87,7 @@ pub async fn repository(hub: &Hub, place: &Place) -> Result<Repository> {
 }
 
 /// Reads the header of one file.
-pub async fn file(hub: &Hub, place: &Place, path: EntryPath) -> Result<Header> {
+pub async fn file(hub: &Hub, place: &Place, path: RepoPath) -> Result<Header> {
     header_within(hub, place, path, &AtomicU64::new(MAX_HEADER)).await
 }
 
@@ -109,9 +109,9 @@ async fn sharded(hub: &Hub, place: &Place) -> Result<Repository> {
 }
 
 /// The file that an index names, where `./x` is `x` as in a URL.
-fn shard(name: &str) -> Result<EntryPath> {
+fn shard(name: &str) -> Result<RepoPath> {
     let parts: Vec<&str> = name.split('/').filter(|part| *part != ".").collect();
-    EntryPath::parse(&parts.join("/"))
+    RepoPath::parse(&parts.join("/"))
 }
 
 fn whole(
@@ -136,7 +136,7 @@ struct Index {
 }
 
 async fn index(hub: &Hub, place: &Place) -> Result<Index> {
-    let spec = place.at(EntryPath::parse(INDEX_FILE)?, Part::Whole);
+    let spec = place.at(RepoPath::parse(INDEX_FILE)?, Part::Whole);
     let text = match read(hub, spec, MAX_INDEX).await {
         Err(error) if error.kind() == ErrorKind::EntryNotFound => {
             let message = format!(
@@ -157,7 +157,7 @@ async fn index(hub: &Hub, place: &Place) -> Result<Index> {
 async fn header_within(
     hub: &Hub,
     place: &Place,
-    path: EntryPath,
+    path: RepoPath,
     budget: &AtomicU64,
 ) -> Result<Header> {
     let first = Part::Span(Span { first: 0, end: Some(FIRST_READ) });

@@ -39,6 +39,8 @@ use crate::{
     progress::{Activity, Progress},
 };
 
+mod wanted;
+
 /// Which files, and where to.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -121,15 +123,14 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
         Resolved::Anew(commit, tree) => (commit, tree),
         Resolved::Before(snapshot) => return Ok(snapshot),
     };
-    let wanted: Vec<_> =
-        tree.files().filter(|(path, _)| spec.filter.accepts(path.as_str())).collect();
+    let wanted = wanted::select(&tree, &spec.filter)?;
     let matched = wanted.len();
     // Looked for once: a look for each file would read a growing folder again and again.
     let place = partials_place(spec);
     let partials = Arc::new(blocking::run(move || partial::stems(&place)).await);
     let jobs = wanted
         .into_iter()
-        .map(|(path, entry)| job(spec, &commit, path, entry, &partials))
+        .map(|(path, entry)| job(spec, &commit, &path, entry, &partials))
         .collect::<Result<Vec<_>>>()?;
     if !spec.mode.dry_run {
         remember_ref(spec, &commit).await?;
@@ -390,13 +391,12 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
         return Err(explain::not_cached(&spec.repo, spec.mode, error));
     };
     let tree = commit.as_ref().and_then(|commit| kept_tree(spec, commit));
-    let wanted: Vec<_> = tree
-        .iter()
-        .flat_map(Tree::files)
-        .filter(|(path, _)| spec.filter.accepts(path.as_str()))
-        .collect();
+    let wanted = match &tree {
+        Some(tree) => wanted::select(tree, &spec.filter)?,
+        None => Vec::new(),
+    };
     let repo = cache(spec).repo(&spec.repo);
-    let is_missing = |(name, entry): &&(&EntryPath, &Entry)| match (&spec.destination, &commit) {
+    let is_missing = |(name, entry): &&(EntryPath, &Entry)| match (&spec.destination, &commit) {
         (Destination::Cache(_), Some(commit)) => repo
             .find_sized(commit, name)
             .filter(|(_, size)| *size == entry.content_size())

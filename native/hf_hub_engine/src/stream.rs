@@ -14,7 +14,7 @@ use crate::{
     hash::Hasher,
     hub::{self, Hub, Span},
     metadata::{self, Content, Found},
-    names::{Checksum, EntryPath, Etag, Proof, Repo, Revision},
+    names::{Checksum, Etag, Proof, Repo, RepoPath, Revision},
     progress::Progress,
     transfer::Patience,
     transport::Response,
@@ -31,7 +31,7 @@ pub struct Spec {
     /// Branch, tag or commit.
     pub revision: Revision,
     /// The file.
-    pub path: EntryPath,
+    pub path: RepoPath,
     /// Which of its bytes.
     pub part: Part,
 }

@@ -325,7 +325,7 @@ impl StreamArgs {
             (None, Some(first)) => Part::Span(Span { first, end: self.end }),
             (None, None) => Part::Whole,
         };
-        Ok(stream::Spec { repo, revision, path: EntryPath::parse(&self.filename)?, part })
+        Ok(stream::Spec { repo, revision, path: RepoPath::parse(&self.filename)?, part })
     }
 }
 
@@ -339,9 +339,9 @@ pub(crate) struct SafetensorsArgs {
 }
 
 impl SafetensorsArgs {
-    pub(crate) fn place(&self) -> Result<(Place, Option<EntryPath>)> {
+    pub(crate) fn place(&self) -> Result<(Place, Option<RepoPath>)> {
         let (repo, revision) = self.repo.names()?;
-        let path = self.filename.as_deref().map(EntryPath::parse).transpose()?;
+        let path = self.filename.as_deref().map(RepoPath::parse).transpose()?;
         Ok((Place { repo, revision }, path))
     }
 }

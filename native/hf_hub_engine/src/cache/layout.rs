@@ -4,10 +4,12 @@
 //! a path outside the cache cannot be made. Nothing here touches the disk.
 
 use std::{
+    borrow::Cow,
     ffi::OsStr,
     path::{Component, Path, PathBuf},
 };
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::names::{Commit, EntryPath, Etag, Repo, Revision, is_lower_hex};
@@ -328,11 +330,23 @@ impl LocalDir {
     }
 
     fn beside(&self, path: &EntryPath, extension: &str) -> PathBuf {
-        let mut file = join(self.state.join("download"), path).into_os_string();
-        file.push(".");
-        file.push(extension);
-        file.into()
+        let file = join(self.state.join("download"), path);
+        let name = path.segments().next_back().unwrap_or_default();
+        file.with_file_name(format!("{}.{extension}", short(name)))
     }
+}
+
+/// A name that leaves room for an ending. The reference has no name for such files: there it is the file's own,
+/// which the file system refuses.
+fn short(name: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 255 - ".metadata".len();
+    const HASH: usize = "-".len() + 40;
+    if name.len() <= LONGEST {
+        return name.into();
+    }
+    let hash = crate::hash::hex(&Sha1::digest(name));
+    let start = &name[..name.floor_char_boundary(LONGEST - HASH)];
+    format!("{start}-{hash}").into()
 }
 
 fn tree_file(folder: &Path, commit: &Commit) -> PathBuf {
@@ -403,6 +417,13 @@ mod tests {
         assert_eq!(normalize(Path::new("/c/a/../b/./d")), Path::new("/c/b/d"));
 
         let local = LocalDir::new("/d");
+        for name in ["x".repeat(246), "x".repeat(247), "x".repeat(255), "ü".repeat(127)] {
+            let path = EntryPath::parse(&format!("sub/{name}")).unwrap();
+            let named = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+            let (record, lock) = (named(local.metadata(&path)), named(local.lock(&path)));
+            assert!(record.len() <= 255 && lock.len() <= 255, "{record}");
+            assert_eq!(record == format!("{name}.metadata"), name.len() <= 246);
+        }
         assert_eq!(at(local.metadata(&top)), "/d/.cache/huggingface/download/config.json.metadata");
         assert_eq!(
             at(local.lock(&path)),

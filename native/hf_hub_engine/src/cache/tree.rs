@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cache::{open_regular, write_atomically},
     error::{Error, ErrorKind, Result},
-    names::{EntryPath, Etag, is_lower_hex},
+    names::{Etag, RepoPath, is_lower_hex},
 };
 
 const FORMAT_VERSION: u32 = 1;
 
 /// All files of one commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tree(BTreeMap<EntryPath, Entry>);
+pub struct Tree(BTreeMap<RepoPath, Entry>);
 
 /// One file of a [`Tree`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,20 +84,20 @@ struct ListedLfs {
 
 impl Tree {
     /// All files, sorted by path.
-    pub fn files(&self) -> impl Iterator<Item = (&EntryPath, &Entry)> {
+    pub fn files(&self) -> impl Iterator<Item = (&RepoPath, &Entry)> {
         self.0.iter()
     }
 
-    /// Takes in one page of the Hub's listing. A name that must not be used is an error.
+    /// Takes in one page of the Hub's listing. A path that no repository can have is an error; one that cannot be
+    /// written here is none until the file is wanted.
     pub fn add_page(&mut self, json: &[u8]) -> Result<()> {
         let page: Vec<Listed> = crate::json::parse(json).map_err(|source| {
             let message = "the Hub's listing of files cannot be read";
             Error::new(ErrorKind::InvalidResponse, message).with_source(source)
         })?;
         for listed in page.into_iter().filter(|listed| listed.kind == "file") {
-            let path = EntryPath::parse(&listed.path).map_err(|error| {
-                let message =
-                    format!("the Hub lists a file that must not be written: {}", error.message());
+            let path = RepoPath::parse_listed(&listed.path).map_err(|error| {
+                let message = format!("the Hub lists an impossible file: {}", error.message());
                 error.with_kind(ErrorKind::InvalidResponse).with_message(message)
             })?;
             let (lfs_sha256, lfs_size) = listed.lfs.map(|lfs| (lfs.oid, lfs.size)).unzip();
@@ -118,7 +118,7 @@ impl Tree {
         for path in self.0.keys() {
             let parents = path.as_str().match_indices('/').map(|(at, _)| &path.as_str()[..at]);
             for parent in parents {
-                if EntryPath::parse(parent).is_ok_and(|parent| self.0.contains_key(&parent)) {
+                if self.0.contains_key(parent) {
                     let message =
                         format!("the Hub lists {parent:?} both as a file and as a folder");
                     return Err(Error::new(ErrorKind::InvalidResponse, message));
@@ -139,7 +139,7 @@ impl Tree {
         let entries = stored
             .files
             .into_iter()
-            .map(|(path, entry)| Some((EntryPath::parse(&path).ok()?, entry)));
+            .map(|(path, entry)| Some((RepoPath::parse_listed(&path).ok()?, entry)));
         let tree = Self(entries.collect::<Option<_>>()?);
         tree.has_valid_xet_hashes().then_some(tree)
     }
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn hostile_listings_are_errors() {
-        for name in ["../../x", "/etc/passwd", "C:\\\\x"] {
+        for name in ["../../x", "/etc/passwd", "a/./b", "a\\u0000b"] {
             let page = format!(
                 "[{{\"type\":\"file\",\"oid\":\"{}\",\"size\":1,\"path\":\"{name}\"}}]",
                 "a".repeat(40)

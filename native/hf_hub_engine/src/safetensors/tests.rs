@@ -38,7 +38,7 @@ async fn long_headers_take_a_second_request() {
     let file = file_of(&header, 2);
     let server = Server::start([part(&file, 0, 100_001), part(&file, 8, 8 + header.len())]).await;
     let hub = testing::hub(&server.url);
-    let read = super::file(&hub, &place(), EntryPath::parse("x.safetensors").unwrap()).await;
+    let read = super::file(&hub, &place(), RepoPath::parse("x.safetensors").unwrap()).await;
     assert_eq!(read.unwrap().tensors["w"].shape, [2]);
     let requests = server.requests();
     assert!(requests[0].contains("range: bytes=0-100000"), "{}", requests[0]);
@@ -54,7 +54,7 @@ async fn lengths_that_cannot_be_true_are_refused_before_anything_is_read() {
     for file in [b"1234567".to_vec(), huge, long, file_of("[]", 0)] {
         let server = Server::start([part(&file, 0, 100_001)]).await;
         let hub = testing::hub(&server.url);
-        let path = EntryPath::parse("x.safetensors").unwrap();
+        let path = RepoPath::parse("x.safetensors").unwrap();
         let error = super::file(&hub, &place(), path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse);
         assert!(error.message().contains("`x.safetensors` of org/name"), "{}", error.message());

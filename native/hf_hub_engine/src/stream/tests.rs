@@ -33,7 +33,7 @@ async fn read_part(hub: &Hub, part: Part) -> Result<Vec<u8>> {
     let spec = Spec {
         repo: Repo::new(RepoType::Model, "org/name").unwrap(),
         revision: Revision::parse("main").unwrap(),
-        path: EntryPath::parse("f.txt").unwrap(),
+        path: RepoPath::parse("f.txt").unwrap(),
         part,
     };
     let mut stream = FileStream::open(hub.clone(), spec, Progress::default()).await?;

@@ -1,66 +1,21 @@
 //! Paths in a repository, as commits name them.
 //!
-//! A [`RepoPath`] is any path that a git tree can hold. It never becomes a path on this machine, so
-//! files that cannot be written here can still be listed, copied and deleted. What is added has to
-//! pass the rules of [`EntryPath`] as well, and must not lie in a folder that the Hub refuses.
-
-use std::{borrow::Borrow, fmt};
+//! Any path that a git tree can hold is a [`RepoPath`]. What is added has to pass the rules of
+//! [`EntryPath`] as well, and must not lie in a folder that the Hub refuses.
 
 use crate::{
     error::{Error, ErrorKind, Result},
     names::EntryPath,
 };
 
+pub use crate::names::RepoPath;
+
 /// Folders that no commit may add to.
 pub(super) const FORBIDDEN: [&str; 2] = [".git", ".cache"];
 
-/// A path in a repository, with `/` between its segments.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RepoPath(String);
-
-impl RepoPath {
-    /// Checks that a git tree can hold the path.
-    pub fn parse(text: &str) -> Result<Self> {
-        let is_name = |part: &str| !matches!(part, "" | "." | ".." | ".git");
-        let why = if text.contains('\0') {
-            "it contains the character 0"
-        } else if !text.split('/').all(is_name) {
-            "a part of it is empty, \".\", \"..\" or \".git\""
-        } else {
-            return Ok(Self(text.to_owned()));
-        };
-        let shown: String = text.chars().take(200).collect();
-        let message = format!("invalid path in the repository {shown:?}: {why}");
-        Err(Error::new(ErrorKind::InvalidName, message).with_path(shown))
-    }
-
-    /// The path as the Hub writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RepoPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl AsRef<str> for RepoPath {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for RepoPath {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
 /// Checks the path of a file that is added. One `/` or `./` in front is forgiven.
 pub fn parse_addition(text: &str) -> Result<RepoPath> {
-    let path = EntryPath::parse(without_prefix(text))?;
+    let path = EntryPath::parse_member(without_prefix(text))?;
     let forbidden = path.segments().find(|part| FORBIDDEN.contains(part)).map(str::to_owned);
     match forbidden {
         Some(part) => {
@@ -68,7 +23,7 @@ pub fn parse_addition(text: &str) -> Result<RepoPath> {
                 format!("{text:?} cannot be committed: the Hub takes nothing below \"{part}\"");
             Err(Error::new(ErrorKind::InvalidName, message).with_path(text))
         }
-        None => Ok(RepoPath(path.as_str().to_owned())),
+        None => RepoPath::parse(path.as_str()),
     }
 }
 
