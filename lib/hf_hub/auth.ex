@@ -47,7 +47,7 @@ defmodule HfHub.Auth do
       type: {:in, [:browser, :paste]},
       doc:
         "how to get a token where none is given: confirm a code in a browser, or paste one. " <>
-          "By default a terminal asks which, and elsewhere it is the browser."
+          "Defaults to asking at a terminal and to the browser in Livebook or with `:show`; elsewhere it is required."
     ],
     show: [
       type: {:fun, 1},
@@ -93,11 +93,16 @@ defmodule HfHub.Auth do
     # The question makes no sense without a token, so one that is never sent unasked counts, too.
     opts = if opts[:token] == nil, do: Keyword.put(opts, :token, true), else: opts
 
-    with {:ok, {text, _place}} <- required(opts[:token]) do
-      key = Memory.key(:whoami, [opts[:endpoint] || Config.endpoint(), text])
-      known = if opts[:cache], do: Memory.get(key)
-      if known, do: {:ok, known}, else: ask(opts, key)
-    end
+    with {:ok, found} <- required(opts[:token]), do: identify(found, opts)
+  end
+
+  @doc false
+  # For a token whose place is known.
+  @spec identify(Token.found(), keyword()) :: {:ok, Whoami.t()} | {:error, Error.t()}
+  def identify({text, _place} = found, opts) do
+    key = Memory.key(:whoami, [opts[:endpoint] || Config.endpoint(), text])
+    known = if opts[:cache], do: Memory.get(key)
+    if known, do: {:ok, known}, else: ask(Keyword.put(opts, :token, found), key)
   end
 
   @doc "Same as `whoami/1`, but returns the answer or raises `HfHub.Error`."

@@ -289,7 +289,9 @@ defmodule HfHub.Progress do
   end
 
   # Livebook has no geometry, but it does understand \r.
-  defp livebook? do
+  @doc false
+  @spec livebook?() :: boolean()
+  def livebook? do
     leader = Process.group_leader()
 
     with true <- node(leader) == node(),

@@ -60,13 +60,27 @@ defmodule HfHub.AuthTerminalTest do
   test "shows again what is typed afterwards", %{token: token} = context do
     body = """
     {:error, error} = HfHub.Auth.login(method: :paste)
-    IO.puts(error.kind)
+    IO.puts("\#{error.kind}: \#{error.message}")
     IO.gets("and now: ")
     """
 
     screen = at_terminal(context, body, [{"stays invisible", "hf_mistyped"}, {"and now:", "seen again"}])
     assert screen =~ "unauthorized" and screen =~ "seen again"
+    assert screen =~ "refused the token from the prompt"
     refute screen =~ "hf_mistyped"
     refute screen =~ token
+  end
+
+  test "a login without a terminal fails at once and names HF_TOKEN", context do
+    body = """
+    {:error, error} = HfHub.Auth.login()
+    IO.puts("\#{error.kind}: \#{error.message}")
+    """
+
+    home = Path.join(context.dir, "home")
+    env = [{"HF_HOME", home}, {"HF_ENDPOINT", context.endpoint}, {"HF_TOKEN", ""}]
+    # A port's standard input is a pipe.
+    assert {output, 0} = Vm.ended(Vm.open(Vm.script(context, body), [:exit_status, :stderr_to_stdout], env))
+    assert output =~ "no_token: cannot log in without a terminal; set HF_TOKEN"
   end
 end

@@ -6,7 +6,7 @@ defmodule HfHub.Auth.Login do
 
   alias HfHub.Auth.{GitCredential, OAuth, Prompt, Store}
   alias HfHub.Config.Token
-  alias HfHub.{Auth, Config, Error}
+  alias HfHub.{Auth, Config, Error, Progress}
 
   @doc "Logs in as the options say."
   @spec run(keyword()) :: :ok | {:error, Error.t()}
@@ -28,9 +28,9 @@ defmodule HfHub.Auth.Login do
 
   defp log_in(stored, opts, network) do
     cond do
-      opts[:token] -> store([{"hf_token", Token.clean(opts[:token]) || ""}], network)
+      opts[:token] -> store([{"hf_token", Token.clean(opts[:token]) || ""}], :option, network)
       stored -> logged_in_already(stored)
-      true -> obtain(opts[:method] || method(), opts, network)
+      true -> with {:ok, method} <- method(opts), do: obtain(method, opts, network)
     end
   end
 
@@ -50,20 +50,30 @@ defmodule HfHub.Auth.Login do
     IO.puts("Already logged in, by the token of #{Token.place(place)}; force: true logs in anew.")
   end
 
-  defp method do
-    if Prompt.terminal?() do
-      choices = ["with your browser, on this or another machine", "by pasting a token"]
-      Enum.at([:browser, :paste], Prompt.choose("How would you like to log in?", choices) - 1)
-    else
-      :browser
+  defp method(opts) do
+    cond do
+      method = opts[:method] -> {:ok, method}
+      Prompt.terminal?() -> {:ok, choice()}
+      # A page shows the code to a person.
+      opts[:show] || Progress.livebook?() -> {:ok, :browser}
+      true -> {:error, Error.new(:no_token, no_terminal())}
     end
+  end
+
+  defp choice do
+    choices = ["with your browser, on this or another machine", "by pasting a token"]
+    Enum.at([:browser, :paste], Prompt.choose("How would you like to log in?", choices) - 1)
+  end
+
+  defp no_terminal do
+    "cannot log in without a terminal; set HF_TOKEN, pass :token, or confirm a code elsewhere with method: :browser"
   end
 
   defp obtain(:paste, _opts, network) do
     IO.puts("Tokens are made at #{network[:endpoint] || Config.endpoint()}/settings/tokens")
 
     with {:ok, text} <- Prompt.secret("Your token (it stays invisible): ") do
-      done(store([{"hf_token", Token.clean(text) || ""}], network))
+      done(store([{"hf_token", Token.clean(text) || ""}], :prompt, network))
     end
   end
 
@@ -73,7 +83,7 @@ defmodule HfHub.Auth.Login do
     with {:ok, code} <- OAuth.begin(network),
          _shown = show.(code),
          {:ok, fields} <- OAuth.await(code, network),
-         :ok <- store(fields, network) do
+         :ok <- store(fields, :browser, network) do
       if opts[:show], do: :ok, else: done(:ok)
     end
   end
@@ -96,9 +106,9 @@ defmodule HfHub.Auth.Login do
   defp done(:ok), do: IO.puts("Logged in.")
   defp done(error), do: error
 
-  defp store([{"hf_token", text} | _more] = fields, network) do
+  defp store([{"hf_token", text} | _more] = fields, place, network) do
     with :ok <- check(text),
-         {:ok, whoami} <- Auth.whoami([token: text, cache: true] ++ network),
+         {:ok, whoami} <- Auth.identify({text, place}, [cache: true] ++ network),
          name = HfHub.Auth.Ini.name(whoami.auth.name || "oauth-#{whoami.name}"),
          :ok <- Store.put(name, fields),
          {:ok, _stored} <- Store.activate(name),

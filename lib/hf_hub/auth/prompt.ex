@@ -36,7 +36,10 @@ defmodule HfHub.Auth.Prompt do
 
   defp unseen(nil) do
     {:error,
-     Error.new(:no_token, "no token can be asked for without a terminal; pass :token, or method: :browser")}
+     Error.new(
+       :no_token,
+       "no token can be asked for without a terminal; set HF_TOKEN, pass :token, or method: :browser"
+     )}
   end
 
   defp unseen(tty) do

@@ -9,12 +9,14 @@ defmodule HfHub.Config.Token do
 
   @variables ~w(HF_TOKEN HUGGING_FACE_HUB_TOKEN LB_HF_TOKEN)
 
-  @type found :: {String.t(), Setting.origin()} | nil
+  @type found :: {String.t(), place()} | nil
+  @type place :: Setting.origin() | :prompt | :browser
 
-  @doc "The token to send: a string given, the stored one for `nil` or `true`, none for `false`."
-  @spec find(String.t() | boolean() | nil) :: {:ok, found()} | {:error, Error.t()}
+  @doc "The token to send: a string given, one that was found, the stored one for `nil` or `true`, none for `false`."
+  @spec find(String.t() | boolean() | found()) :: {:ok, found()} | {:error, Error.t()}
   def find(false), do: {:ok, nil}
   def find(text) when is_binary(text), do: {:ok, named(text, :option)}
+  def find({text, _place} = found) when is_binary(text), do: {:ok, found}
   def find(nil), do: if(Setting.value(:implicit_token), do: chosen(), else: {:ok, nil})
   def find(true), do: with({:ok, nil} <- chosen(), do: {:error, missing()})
 
@@ -89,7 +91,9 @@ defmodule HfHub.Config.Token do
   end
 
   @doc "Where a token was found, for a sentence."
-  @spec place(Setting.origin()) :: String.t()
+  @spec place(place()) :: String.t()
+  def place(:prompt), do: "the prompt"
+  def place(:browser), do: "the login by browser"
   def place(:option), do: "the option :token"
   def place({:config, key}), do: "config :hf_hub, #{inspect(key)}"
   def place({:env, variable}), do: variable
