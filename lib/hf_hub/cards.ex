@@ -36,7 +36,7 @@ defmodule HfHub.Cards do
 
   @validation [
                 repo_type: [
-                  type: {:in, [:model, :dataset, :space]},
+                  type: :repo_type,
                   doc: "whose rules count. By default those of the card; of a text, a model's."
                 ]
               ] ++ Options.common()

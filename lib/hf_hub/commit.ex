@@ -22,7 +22,7 @@ defmodule HfHub.Commit do
 
   @target [
     repo_type: [
-      type: {:in, [:model, :dataset, :space]},
+      type: :repo_type,
       default: :model,
       doc: "what an id alone stands for; URIs and page addresses say it themselves."
     ],

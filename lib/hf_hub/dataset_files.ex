@@ -16,7 +16,7 @@ defmodule HfHub.DatasetFiles do
 
   @options [
              repo_type: [
-               type: {:in, [:model, :dataset, :space]},
+               type: :repo_type,
                default: :dataset,
                doc: "what an id alone stands for."
              ]

@@ -31,7 +31,7 @@ defmodule HfHub.Download do
   @repo [
     repo_id: [type: :any, required: true, doc: "Repository; `HfHub.Download` lists the accepted forms."],
     repo_type: [
-      type: {:in, [:model, :dataset, :space]},
+      type: :repo_type,
       default: :model,
       doc: "Type of the repository, where `:repo_id` does not say it."
     ],

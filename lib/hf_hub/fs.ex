@@ -14,7 +14,7 @@ defmodule HfHub.FS do
   alias HfHub.{Config, Error, Options}
   alias HfHub.Native.Nif
 
-  @type repo_type :: :model | :dataset | :space
+  @type repo_type :: :model | :dataset | :space | String.t()
 
   @typedoc "A lock that a process holds."
   @opaque lock :: reference()
@@ -31,7 +31,8 @@ defmodule HfHub.FS do
   """
   @doc python: "repo_folder_name"
   @spec repo_path(String.t(), repo_type()) :: Path.t()
-  def repo_path(repo_id, repo_type) when repo_type in [:model, :dataset, :space] do
+  def repo_path(repo_id, repo_type)
+      when repo_type in [:model, :dataset, :space, "model", "dataset", "space"] do
     Path.join(Config.cache_dir(), "#{repo_type}s--" <> String.replace(repo_id, "/", "--"))
   end
 

@@ -73,7 +73,7 @@ defmodule HfHub.LocalHub do
   ]
 
   @import_options [
-    repo_type: [type: {:in, [:model, :dataset, :space]}, default: :model, doc: "the type of repository."],
+    repo_type: [type: :repo_type, default: :model, doc: "the type of repository."],
     revision: [type: :string, default: "main", doc: "the branch to commit to."],
     message: [type: :string, doc: "the commit message."],
     private: [type: :boolean, default: false, doc: "whether only tokens may read it."],

@@ -60,7 +60,7 @@ defmodule HfHub.Options do
   def repo_type do
     [
       repo_type: [
-        type: {:in, [:model, :dataset, :space]},
+        type: :repo_type,
         default: :model,
         doc: "what an id alone stands for."
       ]
@@ -146,12 +146,16 @@ defmodule HfHub.Options do
 
   defp check!(name, value, type) do
     if valid?(value, type) do
-      value
+      cast(value, type)
     else
       shown = if name == :token, do: sort(value), else: shown(value)
       raise ArgumentError, "expected option #{inspect(name)} to be #{type_name(type)}, got: #{shown}"
     end
   end
+
+  # The Python client has strings.
+  defp cast(text, :repo_type) when is_binary(text), do: String.to_existing_atom(text)
+  defp cast(value, _type), do: value
 
   defp valid?(_value, :any), do: true
   defp valid?(value, :string), do: is_binary(value) and String.valid?(value)
@@ -163,6 +167,7 @@ defmodule HfHub.Options do
   defp valid?(value, :number), do: is_number(value)
   defp valid?(value, :path), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
   defp valid?(value, :sha256), do: is_binary(value) and value =~ ~r/\A[0-9a-fA-F]{64}\z/
+  defp valid?(value, :repo_type), do: value in [:model, :dataset, :space, "model", "dataset", "space"]
   defp valid?(value, {:struct, module}), do: is_struct(value, module)
   defp valid?(value, {:in, values}), do: value in values
   defp valid?(value, {:fun, arity}), do: is_function(value, arity)
@@ -185,6 +190,7 @@ defmodule HfHub.Options do
   defp type_name(:sha256), do: "64 hex digits"
   defp type_name(:pos_integer), do: "a positive integer"
   defp type_name(:non_neg_integer), do: "a non-negative integer"
+  defp type_name(:repo_type), do: "one of `:model`, `:dataset`, `:space`, or its name as a string"
   defp type_name({:struct, module}), do: "a `#{inspect(module)}`"
   defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   defp type_name({:fun, arity}), do: "a function of arity #{arity}"

@@ -7,18 +7,20 @@ defmodule HfHub.RepoRef do
   alias HfHub.Native.Nif
 
   @enforce_keys [:repo_type, :repo_id]
-  defstruct [:repo_type, :repo_id, :revision, :path]
+  defstruct [:repo_type, :repo_id, :revision, :path, names_file: false]
 
   @type t :: %__MODULE__{
           repo_type: :model | :dataset | :space,
           repo_id: String.t(),
           revision: String.t() | nil,
-          path: String.t() | nil
+          path: String.t() | nil,
+          names_file: boolean()
         }
 
   @types %{"models" => :model, "datasets" => :dataset, "spaces" => :space}
   @hosts ~w(huggingface.co hf.co www.huggingface.co hub-ci.huggingface.co)
-  @routes ~w(blob blame raw resolve tree)
+  @file_routes ~w(blob blame raw resolve)
+  @routes ["tree" | @file_routes]
   @forms ~s("name", "namespace/name", "hf://[datasets/|spaces/]namespace/name[@revision][/path]", ) <>
            ~s(the address of the repository's web page, {:hf, id} or {:hf, id, opts})
 
@@ -34,7 +36,8 @@ defmodule HfHub.RepoRef do
     repo_type = opts[:only] || opts[:repo_type] || :model
 
     with {:ok, parsed} <- split(ref, repo_type, opts[:endpoint] || Config.endpoint()),
-         :ok <- only(parsed, opts[:only]) do
+         :ok <- only(parsed, opts[:only]),
+         :ok <- beside(parsed, opts[:path]) do
       check(%{parsed | revision: opts[:revision] || parsed.revision, path: opts[:path] || parsed.path})
     end
   end
@@ -43,6 +46,17 @@ defmodule HfHub.RepoRef do
 
   defp only(%{repo_type: type, repo_id: id}, wanted),
     do: {:error, Error.new(:invalid_name, "#{inspect(id)} was given as a #{type}; expected a #{wanted}")}
+
+  @doc "Returns an error where both the reference and the call name a file."
+  @spec beside(t(), term()) :: :ok | {:error, Error.t()}
+  def beside(%{names_file: true, path: path, repo_id: id}, name) when name not in [nil, "", []] do
+    message =
+      "the address names a file already, #{inspect(path)}; leave out the name, or pass the repository #{inspect(id)} with it"
+
+    {:error, Error.new(:invalid_name, message, repo_id: id, path: path)}
+  end
+
+  def beside(_ref, _name), do: :ok
 
   @doc "Resolves the reference of a whole repository; a revision or a path in it is an error."
   @spec whole(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
@@ -195,7 +209,8 @@ defmodule HfHub.RepoRef do
 
       [namespace, name, route, revision | path] when route in @routes ->
         {name, revision, path} = with_special_ref(name, revision, path)
-        {:ok, ref(repo_type, "#{namespace}/#{name}", decode(revision), Enum.map(path, &decode/1))}
+        found = ref(repo_type, "#{namespace}/#{name}", decode(revision), Enum.map(path, &decode/1))
+        {:ok, %{found | names_file: route in @file_routes and path != []}}
 
       _other ->
         invalid(path, "it is no page of a repository")

@@ -27,6 +27,7 @@ defmodule HfHub.Request do
               headers: [],
               parse: false,
               secret: false,
+              suggest: false,
               hidden: []
             ] ++ @limits
 
@@ -42,6 +43,7 @@ defmodule HfHub.Request do
           headers: [{String.t(), String.t()}],
           parse: boolean(),
           secret: boolean(),
+          suggest: boolean(),
           hidden: [String.t()],
           max_pages: pos_integer(),
           max_bytes: pos_integer() | :infinity
@@ -103,7 +105,7 @@ defmodule HfHub.Request do
   @doc "Sends the request; `decode` makes the result out of the answer's JSON."
   @spec run(t(), (term() -> value)) :: {:ok, value} | {:error, Error.t()} when value: term()
   def run(request, decode \\ & &1) do
-    with {:ok, answer} <- send_to(request, nil), do: decoded(answer, decode)
+    with {:ok, answer} <- send_to(suggesting(request), nil), do: decoded(answer, decode)
   end
 
   @doc "Sends the request for its effect."
@@ -134,6 +136,8 @@ defmodule HfHub.Request do
 
   # The deadline is that of all pages together.
   defp pages(request, decode, items, deadline) do
+    request = suggesting(request)
+
     Stream.resource(
       fn -> Nif.new_list(request.max_pages, bytes(request.max_bytes)) end,
       fn
@@ -147,6 +151,9 @@ defmodule HfHub.Request do
       fn _list -> :ok end
     )
   end
+
+  # Whoever wants to read something is told what was meant; an answer of yes or no costs one request.
+  defp suggesting(request), do: %{request | suggest: request.method == :get}
 
   defp bytes(:infinity), do: nil
   defp bytes(bytes), do: bytes
@@ -218,6 +225,7 @@ defmodule HfHub.Request do
         json: request.json,
         parse: request.parse,
         secret: request.secret,
+        suggest: request.suggest,
         hidden: Enum.map(request.hidden, &Nif.secret/1),
         repo: request.repo
       }

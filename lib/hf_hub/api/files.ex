@@ -52,7 +52,8 @@ defmodule HfHub.Api.Files do
             "expected paths as a string or a list of strings, got: #{inspect(paths, limit: 10)}"
     end
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
+         :ok <- RepoRef.beside(ref, paths) do
       paths
       |> Enum.chunk_every(@paths_at_once)
       |> Enum.reduce_while({:ok, []}, fn some, {:ok, found} ->

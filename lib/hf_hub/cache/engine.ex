@@ -43,7 +43,8 @@ defmodule HfHub.Cache.Engine do
 
   @doc "Answers `HfHub.Cache.cache_path/1`."
   def look_up(opts) do
-    with {:ok, repo, _ref} <- repo(opts[:repo_id], opts),
+    with {:ok, repo, ref} <- repo(opts[:repo_id], opts),
+         :ok <- RepoRef.beside(ref, opts[:filename]),
          spec = %{repo: repo, filename: opts[:filename], cache_dir: cache_dir(opts)},
          {:ok, found} <- Native.run(&Nif.look_up(&1, spec)) do
       answer(found, repo, opts[:filename])

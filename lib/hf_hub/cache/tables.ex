@@ -11,7 +11,7 @@ defmodule HfHub.Cache.Tables do
   def revision do
     [
       repo_type: [
-        type: {:in, [:model, :dataset, :space]},
+        type: :repo_type,
         default: :model,
         doc: "Type of the repository, where the id does not say it."
       ],

@@ -100,6 +100,7 @@ defmodule HfHub.Commit.Engine do
 
   defp common(repo_id, opts) do
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
+         :ok <- RepoRef.beside(ref, :path_in_repo),
          {:ok, hub} <- Config.hub(opts) do
       {:ok,
        %{

@@ -103,7 +103,7 @@ defmodule HfHub.Commit.Operation do
           "its page. Defaults to the one that is committed to."
     ],
     src_repo_type: [
-      type: {:in, [:model, :dataset, :space]},
+      type: :repo_type,
       doc: "its type, where an id alone is given. By default that of the repository that is committed to."
     ]
   ]

@@ -59,11 +59,13 @@ defmodule HfHub.Download.Spec do
   end
 
   defp filename(opts, ref) do
-    case Enum.reject([ref.path, opts[:subfolder], opts[:filename]], &(&1 in [nil, ""])) do
-      [] -> raise ArgumentError, "option :filename is required"
-      parts -> {:ok, Enum.join(parts, "/")}
+    with :ok <- RepoRef.beside(ref, opts[:filename]), :ok <- RepoRef.beside(ref, opts[:subfolder]) do
+      joined(Enum.reject([ref.path, opts[:subfolder], opts[:filename]], &(&1 in [nil, ""])))
     end
   end
+
+  defp joined([]), do: raise(ArgumentError, "option :filename is required")
+  defp joined(parts), do: {:ok, Enum.join(parts, "/")}
 
   defp check_names(ref, filename) do
     case Nif.check_names(%{repo: RepoRef.to_native(ref), path: filename, filename: nil}) do

@@ -1,6 +1,9 @@
 //! Turns what went wrong into a sentence for the person who can put it right.
 
 mod access;
+mod nearby;
+
+pub use nearby::suggesting;
 
 use std::fmt::Display;
 

@@ -72,6 +72,8 @@ pub(crate) struct RequestArgs {
     pub(crate) parse: bool,
     /// Whether the body holds a secret.
     secret: bool,
+    /// Whether an error may cost another request, for what was meant.
+    pub(crate) suggest: bool,
     /// What of the body must not be shown.
     hidden: Vec<ResourceArc<Secret>>,
     repo: Option<RepoArgs>,

@@ -22,7 +22,7 @@ mod upload_jobs;
 use hf_hub_engine::{
     bandwidth::Bandwidth,
     blocking, cache, card, download,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Result},
     events::Events,
     explain, extract, hash, hub,
     hub::Hub,
@@ -60,7 +60,8 @@ fn download<'a>(
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, spec.progress), move |consumer| async move {
         let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
-        let report = download::run(&hub, &spec, &progress).await?;
+        let report = download::run(&hub, &spec, &progress).await;
+        let report = suggesting(&hub, (&spec.repo, &spec.revision), report).await?;
         Ok(Reply::Report(ReportTerm::from(report)))
     })
 }
@@ -75,7 +76,8 @@ fn snapshot<'a>(
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, spec.progress), move |consumer| async move {
         let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
-        let snapshot = Box::pin(snapshot::run(&hub, &spec, &progress)).await?;
+        let snapshot = Box::pin(snapshot::run(&hub, &spec, &progress)).await;
+        let snapshot = suggesting(&hub, (&spec.repo, &spec.revision), snapshot).await?;
         Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
     })
 }
@@ -91,7 +93,9 @@ fn open_stream<'a>(
         let progress = Progress::default();
         let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
         consumer.wait_for_demand().await;
-        let mut file = stream::FileStream::open(hub, spec, progress).await?;
+        let (asked, place) = (hub.clone(), (spec.repo.clone(), spec.revision.clone()));
+        let file = stream::FileStream::open(hub, spec, progress).await;
+        let mut file = suggesting(&asked, (&place.0, &place.1), file).await?;
         while let Some(chunk) = file.next().await? {
             consumer.send(Piece::Bytes(chunk)).await;
         }
@@ -126,9 +130,21 @@ fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult
     job::spawn(env, tag, Watch::new(&progress, false), move |consumer| async move {
         let (hub, subject) = (spec.open(&progress, &consumer)?, spec.subject()?);
         let answer = spec.send(&hub, &progress).await;
-        let answer = answer.map_err(|error| explained(&hub, subject.as_ref(), error))?;
+        let answer = answer.map_err(|error| explained(&hub, subject.as_ref(), error));
+        let answer = match subject.as_ref().filter(|_| spec.suggest) {
+            Some((repo, revision)) => suggesting(&hub, (repo, revision), answer).await?,
+            None => answer?,
+        };
         Ok(Reply::Answer(answer, spec.parse))
     })
+}
+
+/// The result; its error names what was meant, where the Hub knows that.
+async fn suggesting<T>(hub: &Hub, place: (&Repo, &Revision), result: Result<T>) -> Result<T> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(explain::suggesting(hub, place.0, place.1, error).await),
+    }
 }
 
 /// The error of a request, in the words that fit what it is about.

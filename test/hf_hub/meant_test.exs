@@ -1,0 +1,87 @@
+defmodule HfHub.MeantTest do
+  # Names that are nearly right: what the error says was meant.
+  use HfHub.Case, async: true
+
+  alias HfHub.{Api, Cache, Commit, Download, Error, FS, Git, Repo, Safetensors}
+
+  setup context do
+    {id, _commit} =
+      repo(context, %{"config.json" => "{}"},
+        repo_type: :dataset,
+        id: "reader/meant-#{System.unique_integer([:positive])}"
+      )
+
+    {:ok, id: id, api: [endpoint: context.endpoint]}
+  end
+
+  test "a forgotten :repo_type is named", %{id: id} = context do
+    for call <- [
+          &Download.hf_hub_download([repo_id: id, filename: "config.json"] ++ &1),
+          &Download.snapshot_download([repo_id: id] ++ &1),
+          fn _opts -> Api.model_info(id, context.api) end,
+          fn _opts -> Git.list_commits(id, context.api) end
+        ] do
+      assert {:error, %Error{kind: :repo_not_found} = error} = call.(opts(context))
+
+      assert error.message ==
+               "model repository \"#{id}\" not found: it is a dataset; pass repo_type: :dataset"
+    end
+
+    stream = Download.download_stream!([repo_id: id, filename: "config.json"] ++ context.api)
+    assert_raise Error, ~r/it is a dataset/, fn -> Enum.to_list(stream) end
+    assert Repo.exists?(id, context.api) == {:ok, false}
+    assert {:error, %Error{message: message}} = Api.model_info(id <> "x", context.api)
+    refute message =~ "it is a"
+  end
+
+  test "a missing revision comes with the nearest branches and tags", %{id: id} = context do
+    opts = [repo_type: :dataset, token: token()] ++ context.api
+    for name <- ~w(release-1 release-2 experiment), do: Git.create_tag!(id, name, opts)
+
+    assert {:error, %Error{kind: :revision_not_found} = error} =
+             Download.hf_hub_download(
+               opts(context, repo_id: id, repo_type: :dataset, filename: "config.json", revision: "release1")
+             )
+
+    assert error.message =~ ~s(no revision "release1"; nearest branches and tags: "release-1", "release-2")
+    assert {:error, %Error{} = error} = Api.dataset_info(id, context.api ++ [revision: "mian"])
+    assert error.message =~ ~s(nearest branches and tags: "main")
+  end
+
+  test "the type of a repository may be a string", %{id: id} = context do
+    assert {:ok, _path} =
+             Download.hf_hub_download(
+               opts(context, repo_id: id, repo_type: "dataset", filename: "config.json")
+             )
+
+    assert Cache.cached?(repo_id: id, repo_type: "dataset", filename: "config.json", cache_dir: context.cache)
+    assert {:ok, true} = Repo.exists?(id, [repo_type: "dataset"] ++ context.api)
+    assert FS.repo_path("a/b", "dataset") == FS.repo_path("a/b", :dataset)
+    assert_raise ArgumentError, ~r/`:dataset`/, fn -> Repo.exists?(id, repo_type: "datasets") end
+  end
+
+  test "an address that names a file takes no other name beside it", %{id: id} = context do
+    url = "#{context.endpoint}/datasets/#{id}/blob/main/config.json"
+
+    for call <- [
+          fn -> Download.hf_hub_download(opts(context, repo_id: url, filename: "config.json")) end,
+          fn -> Download.resume_download(opts(context, repo_id: url, filename: "config.json")) end,
+          fn -> Download.hf_hub_download(opts(context, repo_id: url, subfolder: "x")) end,
+          fn -> Download.download_stream([repo_id: url, filename: "config.json"] ++ context.api) end,
+          fn -> Cache.cache_path([repo_id: url, filename: "config.json"] ++ context.api) end,
+          fn -> Repo.file_exists?(url, "config.json", context.api) end,
+          fn -> Safetensors.file_metadata(url, "config.json", context.api) end,
+          fn -> Api.paths_info(url, "config.json", context.api) end,
+          fn -> Commit.upload_file({:binary, "x"}, "config.json", url, context.api) end
+        ] do
+      assert {:error, %Error{kind: :invalid_name} = error} = call.()
+      assert error.message =~ ~s(the address names a file already, "config.json")
+    end
+
+    assert {:ok, _path} = Download.hf_hub_download(opts(context, repo_id: url))
+    folder = "#{context.endpoint}/datasets/#{id}/tree/main/none"
+
+    assert {:error, %Error{kind: :entry_not_found}} =
+             Download.hf_hub_download(opts(context, repo_id: folder, filename: "x"))
+  end
+end
