@@ -29,7 +29,7 @@ defmodule HfHub.MeantTest do
 
     stream = Download.download_stream!([repo_id: id, filename: "config.json"] ++ context.api)
     assert_raise Error, ~r/it is a dataset/, fn -> Enum.to_list(stream) end
-    assert Repo.exists?(id, context.api) == {:ok, false}
+    refute Repo.exists?(id, context.api)
     assert {:error, %Error{message: message}} = Api.model_info(id <> "x", context.api)
     refute message =~ "it is a"
   end
@@ -55,7 +55,7 @@ defmodule HfHub.MeantTest do
              )
 
     assert Cache.cached?(repo_id: id, repo_type: "dataset", filename: "config.json", cache_dir: context.cache)
-    assert {:ok, true} = Repo.exists?(id, [repo_type: "dataset"] ++ context.api)
+    assert Repo.exists?(id, [repo_type: "dataset"] ++ context.api)
     assert FS.repo_path("a/b", "dataset") == FS.repo_path("a/b", :dataset)
     assert_raise ArgumentError, ~r/`:dataset`/, fn -> Repo.exists?(id, repo_type: "datasets") end
   end
@@ -69,7 +69,7 @@ defmodule HfHub.MeantTest do
           fn -> Download.hf_hub_download(opts(context, repo_id: url, subfolder: "x")) end,
           fn -> Download.download_stream([repo_id: url, filename: "config.json"] ++ context.api) end,
           fn -> Cache.cache_path([repo_id: url, filename: "config.json"] ++ context.api) end,
-          fn -> Repo.file_exists?(url, "config.json", context.api) end,
+          fn -> Repo.file_exists(url, "config.json", context.api) end,
           fn -> Safetensors.file_metadata(url, "config.json", context.api) end,
           fn -> Api.paths_info(url, "config.json", context.api) end,
           fn -> Commit.upload_file({:binary, "x"}, "config.json", url, context.api) end

@@ -100,8 +100,8 @@ pub(crate) struct Server {
 struct State {
     replies: Mutex<VecDeque<Reply>>,
     script: Mutex<Box<Script>>,
-    requests: Mutex<Vec<String>>,
-    bodies: Mutex<Vec<Vec<u8>>>,
+    /// Head and body of each request, in the order in which the heads came.
+    requests: Mutex<Vec<(String, Vec<u8>)>>,
     answering: Arc<AtomicUsize>,
 }
 
@@ -121,7 +121,6 @@ impl Server {
             replies: Mutex::default(),
             script: Mutex::new(Box::new(script)),
             requests: Mutex::default(),
-            bodies: Mutex::default(),
             answering: Arc::default(),
         });
         let shared = state.clone();
@@ -150,12 +149,12 @@ impl Server {
 
     /// The bodies of all requests so far, as far as they came; empty where there was none.
     pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
-        self.state.bodies.lock().unwrap().clone()
+        self.state.requests.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 
     /// The heads of all requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.state.requests.lock().unwrap().clone()
+        self.state.requests.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()
     }
 }
 
@@ -178,13 +177,17 @@ async fn answer(mut socket: TcpStream, state: Arc<State>) {
             }
         }
         let head = String::from_utf8_lossy(&head).to_lowercase();
-        state.requests.lock().unwrap().push(head.clone());
+        let number = {
+            let mut requests = state.requests.lock().unwrap();
+            requests.push((head.clone(), Vec::new()));
+            requests.len() - 1
+        };
         let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
         let length = length.map_or(0, |length| length.trim().parse().unwrap());
         let mut body = Vec::new();
         let whole = (&mut socket).take(length).read_to_end(&mut body).await;
         let whole = whole.is_ok_and(|read| read as u64 == length);
-        state.bodies.lock().unwrap().push(body);
+        state.requests.lock().unwrap()[number].1 = body;
         if !whole {
             return;
         }
