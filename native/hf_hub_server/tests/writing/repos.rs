@@ -37,6 +37,44 @@ async fn creation_answers_as_the_hub_does() {
 }
 
 #[tokio::test]
+async fn the_first_commit_has_the_files_that_come_with_the_creation() {
+    let hub = hub().await;
+    let files = json!([
+        { "path": "README.md", "content": "LS0tCmxpY2Vuc2U6IG1pdAotLS0K", "encoding": "base64" },
+        { "path": "sub/a.txt", "content": "a" },
+    ]);
+    let wanted = json!({ "name": "s", "type": "space", "sdk": "static", "files": files });
+    assert_eq!(hub.post(CREATE, wanted).await.status(), 200);
+    let tree = hub.server.json("/api/spaces/ann/s/tree/main?recursive=true").await;
+    let paths = tree.as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap());
+    assert_eq!(paths.collect::<Vec<_>>(), [".gitattributes", "README.md", "sub", "sub/a.txt"]);
+    let answer = hub.server.get("/spaces/ann/s/resolve/main/README.md").await;
+    let readme = hub.server.get(header(&answer, "location")).await.text().await.unwrap();
+    assert_eq!(readme, "---\nlicense: mit\n---\n");
+    assert_eq!(
+        hub.server.json("/api/spaces/ann/s/commits/main").await.as_array().unwrap().len(),
+        1
+    );
+
+    let pointer = format!(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 3\n",
+        "a".repeat(64)
+    );
+    for (files, status) in [
+        (json!([{ "path": "../x", "content": "" }]), 422),
+        (json!([{ "path": "x", "content": "?", "encoding": "base64" }]), 400),
+        (json!([{ "path": "README.md", "content": "---\nlicense: 3\n---\n" }]), 400),
+        (json!([{ "path": "x", "content": pointer }]), 400),
+        (json!([{ "path": "x", "content": "" }, { "path": "x/y", "content": "" }]), 400),
+        (json!([{ "path": "x" }]), 400),
+    ] {
+        let wanted = json!({ "name": "none", "files": files });
+        assert_eq!(hub.post(CREATE, wanted).await.status(), status, "{files}");
+        assert_eq!(hub.server.get_as(ANN, "/api/models/ann/none").await.status(), 404);
+    }
+}
+
+#[tokio::test]
 async fn creation_refuses_names_kinds_and_strangers() {
     let hub = hub().await;
     for (token, wanted, status) in [

@@ -1,5 +1,7 @@
 //! Repositories come, go and change their names.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use super::super::access::Caller;
 use super::super::answer;
 use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
+use super::commit;
 use super::open;
 use super::settings::{self, Visibility};
 use crate::store::{Place, Repo, RepoId, RepoKey, RepoKind, Settings, default_gitattributes};
@@ -31,6 +34,17 @@ struct Create {
     visibility: Visibility,
     #[serde(default)]
     sdk: Option<String>,
+    #[serde(default)]
+    files: Vec<NewFile>,
+}
+
+/// A file of the first commit.
+#[derive(Debug, Deserialize)]
+struct NewFile {
+    path: String,
+    content: String,
+    #[serde(default)]
+    encoding: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,15 +62,12 @@ pub(super) fn create(ask: &Ask) -> Answer {
     let wanted: Create = ask.body.json()?;
     let key = wanted.named.key(&ask.caller)?;
     let author = ask.caller.creator(&key)?;
-    let readme = first_readme(&key, wanted.sdk.as_deref())?;
+    let files = first_files(&key, wanted.sdk.as_deref(), wanted.files)?;
     let mut settings = Settings::new(&key);
     if let Some(private) = wanted.visibility.is_private(key.kind)? {
         settings.private = private;
     }
-    let mut files = vec![(".gitattributes", default_gitattributes(key.kind).as_bytes())];
-    if let Some(readme) = &readme {
-        files.push(("README.md", readme.as_bytes()));
-    }
+    let files = files.iter().map(|(path, content)| (path.as_str(), &**content)).collect::<Vec<_>>();
     match ask.hub.store.create_repo(&key, settings, &files, &author.name)? {
         Some(repo) => {
             let (url, id) = (ask.page_url(&key), repo.settings.object_id);
@@ -154,6 +165,33 @@ impl Named {
             None => format!("{}/{}", caller.user()?.name, self.name),
         };
         Ok(RepoKey::new(kind(self.kind.as_deref())?, parse(&id)?))
+    }
+}
+
+/// The files of the first commit: those that every repository has, and those that were sent with the request.
+fn first_files(
+    key: &RepoKey,
+    sdk: Option<&str>,
+    sent: Vec<NewFile>,
+) -> Result<BTreeMap<String, Vec<u8>>, ApiError> {
+    let attributes = default_gitattributes(key.kind).as_bytes().to_vec();
+    let mut files = BTreeMap::from([(".gitattributes".to_owned(), attributes)]);
+    if let Some(readme) = first_readme(key, sdk)? {
+        files.insert("README.md".to_owned(), readme.into_bytes());
+    }
+    for NewFile { path, content, encoding } in sent {
+        let content = commit::content(key.kind, &path, content.into(), encoding.as_deref())?;
+        // No large file was uploaded to a repository that does not exist yet.
+        if commit::pointer(&content).is_some() {
+            return Err(commit::points_nowhere(&path));
+        }
+        files.insert(path, content);
+    }
+    let folders =
+        files.keys().flat_map(|path| path.match_indices('/').map(|(end, _)| &path[..end]));
+    match folders.into_iter().find(|folder| files.contains_key(*folder)) {
+        Some(path) => Err(ApiError::bad_request(format!("{path} cannot be a file and a folder"))),
+        None => Ok(files),
     }
 }
 

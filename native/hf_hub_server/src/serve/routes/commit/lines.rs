@@ -4,24 +4,19 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use git2::Oid;
 use serde::Deserialize;
 
 use super::super::super::error::ApiError;
 use super::super::super::hub::Hub;
 use super::super::super::intake::Spool;
-use super::super::{lfs, validate};
+use super::super::lfs;
+use super::file::{self, MAX_REGULAR, too_large};
 use super::path;
-use crate::card;
-use crate::store::{Edit, Git, LfsStore, MAX_POINTER_SIZE, Pointer, Repo, is_oid};
+use crate::store::{Edit, Git, LfsStore, Pointer, Repo, is_oid};
 
-/// Larger files must be uploaded before the commit.
-pub(in super::super) const MAX_REGULAR: u64 = 10 << 20;
 /// Room for the largest file in base64, its path and the rest of the line.
 const MAX_LINE: u64 = (MAX_REGULAR / 3 + 1) * 4 + (64 << 10);
-const README: &str = "README.md";
 /// Files that wait to be written together: so many, or of so many bytes.
 const BATCH: usize = 256;
 const BATCH_SIZE: usize = 1 << 20;
@@ -197,26 +192,9 @@ impl Reading {
 
     fn file(&mut self, file: File<'_>) -> Result<(), ApiError> {
         let File { path, content, encoding } = file;
-        path::check(&path)?;
-        let content = match encoding.as_deref() {
-            Some("base64") => STANDARD.decode(content.as_bytes()).map_err(|_| {
-                ApiError::bad_request(format!("The content of {path} is no base64"))
-            })?,
-            None | Some("utf-8") => content.into_owned().into_bytes(),
-            Some(other) => {
-                return Err(ApiError::bad_request(format!("Unknown encoding: {other}")));
-            }
-        };
-        if content.len() as u64 > MAX_REGULAR {
-            return Err(too_large(&path));
-        }
-        if path == README {
-            self.check_readme(&content)?;
-        }
+        let content = file::content(self.repo.key.kind, &path, content, encoding.as_deref())?;
         // Whoever can write down a hash must not get the content for it.
-        if content.len() as u64 <= MAX_POINTER_SIZE
-            && let Some(pointer) = Pointer::parse(&content)
-        {
+        if let Some(pointer) = file::pointer(&content) {
             self.check_pointer(&path, &pointer)?;
         }
         self.put(path, content)
@@ -280,10 +258,7 @@ impl Reading {
 
     fn check_pointer(&self, path: &str, pointer: &Pointer) -> Result<(), ApiError> {
         if !self.repo.holds(&self.lfs, &pointer.oid)? {
-            return Err(ApiError::bad_request(format!(
-                "Your push was rejected because an LFS pointer pointed to a file that does not exist. \
-                 Offending file: - {path}"
-            )));
+            return Err(file::points_nowhere(path));
         }
         match self.lfs.size(&pointer.oid) {
             Some(size) if size == pointer.size => Ok(()),
@@ -291,14 +266,6 @@ impl Reading {
                 "The size of {path} is not that of the large file it points to"
             ))),
         }
-    }
-
-    fn check_readme(&self, content: &[u8]) -> Result<(), ApiError> {
-        let errors = card::check(content, self.repo.key.kind).errors;
-        if errors.is_empty() {
-            return Ok(());
-        }
-        Err(validate::refusal(&errors))
     }
 }
 
@@ -309,11 +276,4 @@ fn no_header() -> ApiError {
 // A repository is for one thread at a time, so each has one of its own.
 fn write_all(git: &mut Git, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<Oid>> {
     files.iter().map(|(_, content)| git.write_bytes(content)).collect()
-}
-
-fn too_large(path: &str) -> ApiError {
-    ApiError::bad_request(format!(
-        "Your push was rejected because it contains files larger than 10 MiB. Please use https://git-lfs.github.com/ \
-         to store large files. Offending files: - {path}"
-    ))
 }

@@ -3,10 +3,11 @@
 //! Files go into the repository as their lines arrive, so memory holds one of them at a time, and a slow client
 //! holds neither a thread nor a lock. What a commit that fails leaves behind is unreachable for git.
 
+mod file;
 mod lines;
 mod path;
 
-pub(super) use lines::MAX_REGULAR;
+pub(super) use file::{MAX_REGULAR, content, pointer, points_nowhere};
 pub(super) use path::check as check_path;
 
 use axum::response::{IntoResponse, Response};
