@@ -16,6 +16,30 @@ defmodule HfHub.LocalHub do
   `git clone http://127.0.0.1:8080/me/my-model` works, with or without git-lfs; a token is the password. Commits come
   through the API.
 
+  ## Clients in other languages
+
+  The Local Hub supports uploads of large files through LFS, not through Xet, and a default installation of Python's
+  `huggingface_hub` uses Xet. Set `HF_HUB_DISABLE_XET=1` in the environment of such a client. `environment/1` returns
+  all variables that a client needs.
+
+  ## HTTPS
+
+  Clients send a token over plain HTTP to their own machine only. For clients on other machines, serve HTTPS: with
+  `:tls_cert` and `:tls_key`, or with `tls_self_signed: true`, which makes a certificate, keeps it in
+  `tls/certificate.pem` below the root, and logs its fingerprint. Clients must trust that file: `SSL_CERT_FILE` does so
+  for this library, Python's client, curl and git-lfs, `GIT_SSL_CAINFO` for git, `NODE_EXTRA_CA_CERTS` for Node.js. In
+  this VM, `config :hf_hub, ca_file: path` does.
+
+      {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub", host: "0.0.0.0", tls_self_signed: true)
+      HfHub.LocalHub.environment(hub)
+      #=> %{"HF_ENDPOINT" => "https://127.0.0.1:40123", "HF_HUB_DISABLE_XET" => "1",
+      #=>   "REQUESTS_CA_BUNDLE" => "/tmp/hub/tls/certificate.pem",
+      #=>   "SSL_CERT_FILE" => "/tmp/hub/tls/certificate.pem"}
+
+  The certificate is valid for `localhost`, the name of the machine and `:host`; if that is `"0.0.0.0"` or `"::"`, for the
+  addresses that the machine uses towards other networks. `args: ["--tls-name", "hub.lan"]` adds another name or
+  address. A certificate that lacks one, or ends within 30 days, is replaced when the Hub starts.
+
   ## Faults and dialects
 
   With `test_control: true`, tests plant faults and let a repository speak the dialect of another server:
@@ -51,10 +75,9 @@ defmodule HfHub.LocalHub do
   use GenServer
   require Logger
 
-  alias HfHub.{Config, Error, Options}
+  alias HfHub.{Error, Options}
+  alias HfHub.LocalHub.Executable
 
-  @sources Path.expand("../..", __DIR__)
-  @name "hf_hub_server"
   # Starting is quick; a busy machine gets some patience.
   @start_timeout 30_000
 
@@ -67,6 +90,13 @@ defmodule HfHub.LocalHub do
       type: :boolean,
       default: false,
       doc: "whether requests can be listed and faults set at `/_test`. Not for a Hub that others can reach."
+    ],
+    tls_cert: [type: :string, doc: "PEM file of a certificate to serve HTTPS with. Requires `:tls_key`."],
+    tls_key: [type: :string, doc: "PEM file of the certificate's private key."],
+    tls_self_signed: [
+      type: :boolean,
+      default: false,
+      doc: "whether to serve HTTPS with a certificate made for this Hub. Excludes `:tls_cert` and `:tls_key`."
     ],
     args: [type: {:list, :string}, default: [], doc: "further arguments of `hf_hub_server serve`."],
     name: [type: :atom, doc: "a name to register the process under."]
@@ -100,7 +130,7 @@ defmodule HfHub.LocalHub do
     opts = Options.validate!(opts, @options)
 
     # Looked for here, where a caller can be told, and not in the new process.
-    with {:ok, executable} <- executable(opts) do
+    with {:ok, executable} <- Executable.find(opts[:executable]) do
       start(Keyword.put(opts, :executable, executable))
     end
   end
@@ -115,6 +145,18 @@ defmodule HfHub.LocalHub do
   """
   @spec endpoint(hub()) :: String.t()
   def endpoint(hub), do: GenServer.call(hub, :endpoint)
+
+  @doc """
+  Returns the environment variables that another client needs to use this Hub, by name.
+
+  `"SSL_CERT_FILE"` and `"REQUESTS_CA_BUNDLE"` are among them if the Hub made its own certificate.
+
+  ## Examples
+
+      System.cmd("hf", ["models", "ls"], env: HfHub.LocalHub.environment(hub))
+  """
+  @spec environment(hub()) :: %{String.t() => String.t()}
+  def environment(hub), do: GenServer.call(hub, :environment)
 
   @doc """
   Commits the content of a folder to a repository, which is created if it is missing.
@@ -154,8 +196,10 @@ defmodule HfHub.LocalHub do
   end
 
   defp flag({_name, nil}), do: []
-  defp flag({name, true}), do: ["--#{name}"]
-  defp flag({name, value}), do: ["--#{name}=#{value}"]
+  defp flag({name, true}), do: ["--" <> dashed(name)]
+  defp flag({name, value}), do: ["--#{dashed(name)}=#{value}"]
+
+  defp dashed(name), do: String.replace(to_string(name), "_", "-")
 
   @doc "Same as `import_folder/4`, but returns the commit or raises `HfHub.Error`."
   @spec import_folder!(hub(), Path.t(), String.t(), keyword()) :: String.t()
@@ -219,10 +263,11 @@ defmodule HfHub.LocalHub do
 
     with :ok <- make_root(opts[:root]),
          {:ok, port} <- open_port(opts),
-         {:ok, endpoint} <- await_endpoint(port, []) do
+         {:ok, endpoint, certificate} <- await_endpoint(port, []) do
       # Only now: a start that fails is an error, not the owner's death.
       Process.link(owner)
-      {:ok, %{port: port, endpoint: endpoint, executable: opts[:executable], root: opts[:root], owner: owner}}
+      state = %{port: port, endpoint: endpoint, certificate: certificate, owner: owner}
+      {:ok, Map.merge(state, Map.new(Keyword.take(opts, [:executable, :root])))}
     else
       {:error, error} -> {:stop, error}
     end
@@ -230,6 +275,14 @@ defmodule HfHub.LocalHub do
 
   @impl true
   def handle_call(:endpoint, _from, state), do: {:reply, state.endpoint, state}
+
+  def handle_call(:environment, _from, state) do
+    variables = %{"HF_ENDPOINT" => state.endpoint, "HF_HUB_DISABLE_XET" => "1"}
+    names = if state.certificate, do: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"], else: []
+    trusted = Map.new(names, &{&1, state.certificate})
+    {:reply, Map.merge(variables, trusted), state}
+  end
+
   def handle_call(:program, _from, state), do: {:reply, {state.executable, state.root}, state}
 
   @impl true
@@ -280,18 +333,29 @@ defmodule HfHub.LocalHub do
   defp posix(reason), do: reason |> :file.format_error() |> to_string()
 
   defp args(opts) do
-    control = if opts[:test_control], do: ["--test-control"], else: []
+    flags = [
+      test_control: opts[:test_control] || nil,
+      tls_cert: opts[:tls_cert],
+      tls_key: opts[:tls_key],
+      tls_self_signed: opts[:tls_self_signed] || nil
+    ]
 
     ["serve", "--root", opts[:root], "--host", opts[:host], "--port", to_string(opts[:port])] ++
-      ["--stop-on-stdin-close"] ++ control ++ opts[:args]
+      ["--stop-on-stdin-close"] ++ Enum.flat_map(flags, &flag/1) ++ opts[:args]
   end
 
   defp await_endpoint(port, said) do
     receive do
       {^port, {:data, {_eol, line}}} ->
         case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
-          [_line, endpoint] -> {:ok, endpoint}
-          nil -> await_endpoint(port, [line | said])
+          [_line, endpoint] ->
+            certificate = certificate(line)
+            # The fingerprint is in it, for those who compare.
+            if certificate, do: Logger.info(["Local Hub: ", line])
+            {:ok, endpoint, certificate}
+
+          nil ->
+            await_endpoint(port, [line | said])
         end
 
       {^port, {:exit_status, status}} ->
@@ -303,58 +367,20 @@ defmodule HfHub.LocalHub do
     end
   end
 
+  # The server's first line names the file when it made the certificate itself.
+  defp certificate(line) do
+    case Regex.run(~r/"certificate":\s*"((?:[^"\\]|\\.)+)"/u, line) do
+      [_line, path] -> String.replace(path, ~r/\\(.)/u, "\\1")
+      nil -> nil
+    end
+  end
+
   defp await_end(_pid, 0), do: :ok
 
   defp await_end(pid, tries) do
     if File.exists?("/proc/#{pid}") do
       Process.sleep(10)
       await_end(pid, tries - 1)
-    end
-  end
-
-  defp executable(opts) do
-    given = opts[:executable] || Config.local_hub_executable()
-
-    cond do
-      given && File.regular?(given) -> {:ok, Path.expand(given)}
-      given -> {:error, Error.new(:io, "#{given}, the Local Hub's program, does not exist")}
-      found = Enum.find(places(), &File.regular?/1) -> {:ok, found}
-      true -> build()
-    end
-  end
-
-  defp places do
-    target = Config.cargo_target_dir() || Path.join(@sources, "target")
-
-    [
-      Path.join([to_string(:code.priv_dir(:hf_hub)), "native", @name]),
-      Path.join([target, "release", @name]),
-      Path.join([built_root(), "bin", @name])
-    ]
-  end
-
-  defp built_root do
-    :filename.basedir(:user_cache, "hf_hub") |> to_string() |> Path.join("local_hub-#{HfHub.version()}")
-  end
-
-  defp build do
-    crate = Path.join([@sources, "native", @name])
-    cargo = System.find_executable("cargo")
-
-    if cargo && File.dir?(crate) do
-      Logger.info("building the Local Hub, once; this takes a minute or two")
-      args = ["install", "--quiet", "--locked", "--path", crate, "--root", built_root()]
-
-      case System.cmd(cargo, args, stderr_to_stdout: true) do
-        {_output, 0} -> {:ok, Path.join([built_root(), "bin", @name])}
-        {output, _status} -> {:error, Error.new(:io, "cargo could not build the Local Hub: #{output}")}
-      end
-    else
-      message =
-        "the Local Hub's program #{@name} is not here, and cannot be built without cargo and the sources; " <>
-          "build it elsewhere (cargo build --release -p #{@name}) and name it in HF_HUB_SERVER_PATH"
-
-      {:error, Error.new(:io, message)}
     end
   end
 end

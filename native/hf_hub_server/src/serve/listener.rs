@@ -18,6 +18,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
 /// How many connections there are and were.
@@ -43,11 +45,12 @@ impl Gauge {
 const BUFFER: usize = 128 << 10;
 
 /// Accepts connections and serves `app` on each, for as long as the server runs. A client must have sent the
-/// head of a request within `idle`.
+/// head of a request, and finished the TLS handshake before, within `idle`.
 pub(super) async fn listen(
     mut socket: TcpListener,
     gauge: Arc<Gauge>,
     app: Router,
+    tls: Option<TlsAcceptor>,
     idle: Duration,
 ) {
     loop {
@@ -58,14 +61,29 @@ pub(super) async fn listen(
             continue;
         }
         if let Ok(stream) = CountedStream::new(stream, gauge.clone()) {
-            tokio::spawn(serve(stream, app.clone(), idle));
+            tokio::spawn(serve(stream, app.clone(), tls.clone(), idle));
         }
     }
 }
 
-async fn serve(stream: CountedStream, app: Router, idle: Duration) {
+async fn serve(stream: CountedStream, app: Router, tls: Option<TlsAcceptor>, idle: Duration) {
     let connection = Connection { handle: stream.handle.clone() };
     let app = app.layer(Extension(ConnectInfo(connection)));
+    match tls {
+        None => exchange(stream, app, idle).await,
+        Some(tls) => {
+            // Beside other connections: a client that is slow at this holds up nobody.
+            if let Ok(Ok(stream)) = timeout(idle, tls.accept(stream)).await {
+                exchange(stream, app, idle).await;
+            }
+        }
+    }
+}
+
+async fn exchange<S>(stream: S, app: Router, idle: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         app.clone().call(request.map(Body::new))
     });

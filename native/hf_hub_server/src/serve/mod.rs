@@ -24,7 +24,9 @@ mod routes;
 mod sign;
 mod slot;
 mod target;
+mod tls;
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ use hub::{Hub, Options};
 use journal::Journal;
 use listener::Gauge;
 use origins::{Origin, Origins};
+use tls::Tls;
 
 /// What `serve` was told on the command line.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -59,6 +62,8 @@ pub(crate) struct Spec {
     /// Port large files are served from; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     cdn_port: u16,
+    #[command(flatten)]
+    tls: tls::Args,
     /// URL clients reach the Hub at, if it is not the address they ask for
     #[arg(long, value_parser = base_url)]
     public_url: Option<String>,
@@ -118,11 +123,19 @@ fn raise_file_limit() {
 #[cfg(not(unix))]
 fn raise_file_limit() {}
 
-/// The line that tells the starting process where the server is.
+/// The line that tells the starting process where the server is, and what its clients need.
 #[derive(Serialize)]
 struct Ready {
     endpoint: String,
     cdn: String,
+    /// Variables for the environment of a client, as a shell reads them.
+    client: String,
+    /// The file that clients must trust.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<PathBuf>,
+    /// SHA-256 of the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
 }
 
 /// Serves until told to stop.
@@ -143,8 +156,10 @@ async fn serve(spec: Spec) -> Result<()> {
     let hub_socket = bind(&spec.host, spec.port).await?;
     let cdn_socket = bind(&spec.host, spec.cdn_port).await?;
     let addresses = (hub_socket.local_addr()?, cdn_socket.local_addr()?);
-    let origins = Origins::new(spec.public_url, spec.cdn_url, addresses);
-    print_ready(&origins)?;
+    let urls = spec.public_url.iter().chain(&spec.cdn_url).map(String::as_str);
+    let tls = spec.tls.load(&store, &tls::names(&spec.host, urls))?;
+    let origins = Origins::new(tls.is_some(), spec.public_url, spec.cdn_url, addresses);
+    print_ready(&origins, tls.as_ref())?;
 
     let options = Options {
         direct: spec.direct,
@@ -179,9 +194,10 @@ async fn serve(spec: Spec) -> Result<()> {
     let idle = Duration::from_secs(spec.idle_timeout);
     [hub_app, cdn_app] = [hub_app, cdn_app].map(|app| idle::layer(app, idle));
     let [hub_gauge, cdn_gauge] = gauges;
+    let tls = tls.map(|tls| tls.acceptor);
     tokio::select! {
-        () = listener::listen(hub_socket, hub_gauge, hub_app, idle) => {}
-        () = listener::listen(cdn_socket, cdn_gauge, cdn_app, idle) => {}
+        () = listener::listen(hub_socket, hub_gauge, hub_app, tls.clone(), idle) => {}
+        () = listener::listen(cdn_socket, cdn_gauge, cdn_app, tls, idle) => {}
         () = stop => {}
     }
     Ok(())
@@ -192,11 +208,19 @@ async fn bind(host: &str, port: u16) -> Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {host}:{port}"))
 }
 
-fn print_ready(origins: &Origins) -> Result<()> {
-    let line =
-        serde_json::to_string(&Ready { endpoint: origins.hub(None), cdn: origins.cdn(None) })?;
+fn print_ready(origins: &Origins, tls: Option<&Tls>) -> Result<()> {
+    let (endpoint, cdn) = (origins.hub(None), origins.cdn(None));
+    let certificate = tls.and_then(|tls| tls.made.clone());
+    let mut client = format!("HF_ENDPOINT={endpoint} HF_HUB_DISABLE_XET=1");
+    if let Some(file) = &certificate {
+        let path = file.display().to_string().replace('\'', "'\\''");
+        // The second is what clients on Python's `requests` read, the first all others.
+        let _ = write!(client, " SSL_CERT_FILE='{path}' REQUESTS_CA_BUNDLE='{path}'");
+    }
+    let fingerprint = tls.map(|tls| tls.fingerprint.clone());
+    let ready = Ready { endpoint, cdn, client, certificate, fingerprint };
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}")?;
+    writeln!(stdout, "{}", serde_json::to_string(&ready)?)?;
     stdout.flush()?;
     Ok(())
 }

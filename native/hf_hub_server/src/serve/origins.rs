@@ -23,6 +23,7 @@ pub(super) enum Origin {
 /// Builds absolute URLs.
 #[derive(Clone, Debug)]
 pub(super) struct Origins {
+    scheme: &'static str,
     public_url: Option<String>,
     cdn_url: Option<String>,
     hub: SocketAddr,
@@ -30,20 +31,22 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    /// Fixed URLs, if there are any, and the addresses listened on.
+    /// Fixed URLs, if there are any, and the addresses listened on, with TLS or without.
     pub(super) fn new(
+        is_tls: bool,
         public_url: Option<String>,
         cdn_url: Option<String>,
         (hub, cdn): (SocketAddr, SocketAddr),
     ) -> Self {
-        Self { public_url, cdn_url, hub: reachable(hub), cdn: reachable(cdn) }
+        let scheme = if is_tls { "https" } else { "http" };
+        Self { scheme, public_url, cdn_url, hub: reachable(hub), cdn: reachable(cdn) }
     }
 
     /// The Hub's URL without a final slash, for an answer to these request headers.
     pub(super) fn hub(&self, headers: Option<&HeaderMap>) -> String {
         let from_host = || match asked_host(headers) {
-            Some(host) => format!("http://{host}"),
-            None => format!("http://{}", self.hub),
+            Some(host) => format!("{}://{host}", self.scheme),
+            None => format!("{}://{}", self.scheme, self.hub),
         };
         self.public_url.clone().unwrap_or_else(from_host)
     }
@@ -51,8 +54,8 @@ impl Origins {
     /// The large files' URL without a final slash.
     pub(super) fn cdn(&self, headers: Option<&HeaderMap>) -> String {
         let from_host = || match asked_host(headers) {
-            Some(host) => format!("http://{}:{}", host.host(), self.cdn.port()),
-            None => format!("http://{}", self.cdn),
+            Some(host) => format!("{}://{}:{}", self.scheme, host.host(), self.cdn.port()),
+            None => format!("{}://{}", self.scheme, self.cdn),
         };
         self.cdn_url.clone().unwrap_or_else(from_host)
     }
@@ -78,7 +81,12 @@ mod tests {
     use super::*;
 
     fn origins() -> Origins {
-        Origins::new(None, None, ("0.0.0.0:81".parse().unwrap(), "0.0.0.0:82".parse().unwrap()))
+        Origins::new(
+            false,
+            None,
+            None,
+            ("0.0.0.0:81".parse().unwrap(), "0.0.0.0:82".parse().unwrap()),
+        )
     }
 
     #[test]
@@ -94,5 +102,8 @@ mod tests {
         let hostile = HeaderMap::from_iter([(HOST, "a@b/c".parse().unwrap())]);
         assert_eq!(origins().hub(Some(&hostile)), "http://127.0.0.1:81");
         assert_eq!(origins().hub(None), "http://127.0.0.1:81");
+        let secure = Origins { scheme: "https", ..origins() };
+        assert_eq!(secure.hub(None), "https://127.0.0.1:81");
+        assert_eq!(secure.cdn(None), "https://127.0.0.1:82");
     }
 }

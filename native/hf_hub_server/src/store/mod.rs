@@ -81,6 +81,16 @@ impl Store {
         Devices::new(&self.root)
     }
 
+    /// Where the certificate lies that is made for this Hub.
+    pub(crate) fn tls_dir(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+
+    /// Replaces a file, for its owner's eyes only.
+    pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
+        disk::write(path, content)
+    }
+
     /// The key URLs are signed with; made on first use, so that links outlive a restart.
     pub(crate) fn signing_key(&self) -> Result<Vec<u8>> {
         let path = self.root.join("signing.key");

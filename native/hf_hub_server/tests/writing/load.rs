@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::common::connect;
+use crate::common::{Root, connect};
 use crate::hub::{ANN, BOB, Hub, READER, body, file, hub, hub_with};
 
 const VALIDATE: &str = "/api/validate-yaml";
@@ -27,9 +27,9 @@ fn answer(url: &str, begun: &[u8]) -> String {
     let mut stream = connect(url);
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(begun).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// The link one object is uploaded to, without its origin.
@@ -54,6 +54,20 @@ async fn heads_and_bodies_that_stop_arriving_are_given_up() {
     let answer = answer(&hub.server.cdn, put.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("RequestTimeout"), "{answer}");
     assert_eq!((hub.head("acme/r"), hub.leftovers()), (before, 0));
+}
+
+#[test]
+fn a_handshake_that_stops_is_given_up() {
+    let root = Root::new();
+    let server = root.serve(&["--idle-timeout", "1", "--tls-self-signed"]);
+    assert!(server.endpoint.starts_with("https://") && server.cdn.starts_with("https://"));
+    for url in [&server.endpoint, &server.cdn] {
+        let url = url.replace("https:", "http:");
+        // The beginning of a record, and a client that takes the port for one of plain HTTP.
+        assert_eq!(answer(&url, b"\x16\x03\x01"), "");
+        let refused = answer(&url, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(!refused.starts_with("HTTP"), "{refused}");
+    }
 }
 
 #[tokio::test]

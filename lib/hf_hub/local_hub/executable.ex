@@ -1,0 +1,59 @@
+defmodule HfHub.LocalHub.Executable do
+  # The server's program: where it is, or how it is built.
+  @moduledoc false
+
+  require Logger
+
+  alias HfHub.{Config, Error}
+
+  @sources Path.expand("../../..", __DIR__)
+  @name "hf_hub_server"
+
+  @doc "Returns the path of the program: the given one, the first that is found, or one that is built now."
+  @spec find(Path.t() | nil) :: {:ok, Path.t()} | {:error, Error.t()}
+  def find(given) do
+    given = given || Config.local_hub_executable()
+
+    cond do
+      given && File.regular?(given) -> {:ok, Path.expand(given)}
+      given -> {:error, Error.new(:io, "#{given}, the Local Hub's program, does not exist")}
+      found = Enum.find(places(), &File.regular?/1) -> {:ok, found}
+      true -> build()
+    end
+  end
+
+  defp places do
+    target = Config.cargo_target_dir() || Path.join(@sources, "target")
+
+    [
+      Path.join([to_string(:code.priv_dir(:hf_hub)), "native", @name]),
+      Path.join([target, "release", @name]),
+      Path.join([built_root(), "bin", @name])
+    ]
+  end
+
+  defp built_root do
+    :filename.basedir(:user_cache, "hf_hub") |> to_string() |> Path.join("local_hub-#{HfHub.version()}")
+  end
+
+  defp build do
+    crate = Path.join([@sources, "native", @name])
+    cargo = System.find_executable("cargo")
+
+    if cargo && File.dir?(crate) do
+      Logger.info("building the Local Hub, once; this takes a minute or two")
+      args = ["install", "--quiet", "--locked", "--path", crate, "--root", built_root()]
+
+      case System.cmd(cargo, args, stderr_to_stdout: true) do
+        {_output, 0} -> {:ok, Path.join([built_root(), "bin", @name])}
+        {output, _status} -> {:error, Error.new(:io, "cargo could not build the Local Hub: #{output}")}
+      end
+    else
+      message =
+        "the Local Hub's program #{@name} is not here, and cannot be built without cargo and the sources; " <>
+          "build it elsewhere (cargo build --release -p #{@name}) and name it in HF_HUB_SERVER_PATH"
+
+      {:error, Error.new(:io, message)}
+    end
+  end
+end
