@@ -11,7 +11,7 @@ defmodule HfHub.Api do
 
   alias HfHub.Api.{DatasetInfo, Files, ModelInfo, Search, SpaceInfo, Tables, TreeEntry}
   alias HfHub.DatasetFiles.Layout
-  alias HfHub.{Decode, Error, Options, RepoRef, Request}
+  alias HfHub.{Decode, Error, Options, Request}
 
   @type tags :: %{String.t() => [%{String.t() => term()}]}
 
@@ -336,16 +336,12 @@ defmodule HfHub.Api do
             "`:expand` cannot be combined with `:files_metadata` or `:security_status`"
     end
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [only: repo_type] ++ opts),
-         route = if(ref.revision, do: "/api/:types/*repo/revision/:revision", else: "/api/:types/*repo") do
-      Request.new(:get, route, RepoRef.params(ref), opts)
-      |> Request.about(ref)
-      |> Request.query(
-        securityStatus: opts[:security_status] || nil,
-        blobs: opts[:files_metadata] || nil,
-        expand: opts[:expand]
-      )
-      |> Request.run(decode)
-    end
+    Request.repo(:get, "/api/:types/*repo[/revision/:revision]", repo_id, opts, only: repo_type)
+    |> Request.query(
+      securityStatus: opts[:security_status] || nil,
+      blobs: opts[:files_metadata] || nil,
+      expand: opts[:expand]
+    )
+    |> Request.run(decode)
   end
 end

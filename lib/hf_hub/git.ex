@@ -9,7 +9,7 @@ defmodule HfHub.Git do
       :ok = HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
   """
 
-  alias HfHub.{Error, Options, RepoRef, Request}
+  alias HfHub.{Error, Options, Request}
   alias HfHub.Git.{CommitInfo, Refs}
 
   @refs Options.repo_type() ++
@@ -87,7 +87,7 @@ defmodule HfHub.Git do
   def list_refs(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @refs)
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, opts), do: refs(ref, opts)
+    refs(repo_id, opts)
   end
 
   @doc "Same as `list_refs/2`, but returns the refs or raises `HfHub.Error`."
@@ -110,8 +110,7 @@ defmodule HfHub.Git do
   def list_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @commits)
 
-    with {:ok, request} <- commits(repo_id, opts),
-         do: Request.list(request, opts[:limit], &CommitInfo.from_json/1)
+    Request.list(commits(repo_id, opts), opts[:limit], &CommitInfo.from_json/1)
   end
 
   @doc "Same as `list_commits/2`, but returns the commits or raises `HfHub.Error`."
@@ -129,7 +128,7 @@ defmodule HfHub.Git do
   @spec stream_commits(term(), keyword()) :: Enumerable.t()
   def stream_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @stream)
-    Request.stream(Error.unwrap!(commits(repo_id, opts)), &CommitInfo.from_json/1)
+    Request.stream(commits(repo_id, opts), &CommitInfo.from_json/1)
   end
 
   @doc """
@@ -149,12 +148,10 @@ defmodule HfHub.Git do
   def create_branch(repo_id, branch, opts \\ []) do
     opts = Options.validate!(opts, @branch)
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
-      change(:post, "branch/:name", branch, ref, opts)
-      |> Request.json(%{startingPoint: ref.revision})
-      |> Request.effect()
-      |> unless_branch(branch, ref, opts)
-    end
+    change(:post, "branch/:name", branch, repo_id, opts)
+    |> Request.json(&%{startingPoint: &1.revision})
+    |> Request.effect()
+    |> unless_branch(branch, repo_id, opts)
   end
 
   @doc "Same as `create_branch/3`, but raises `HfHub.Error` on failure."
@@ -199,12 +196,10 @@ defmodule HfHub.Git do
     opts = Options.validate!(opts, @tag)
     name!(tag)
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
-      change(:post, "tag/:name", ref.revision || "main", ref, opts)
-      |> Request.json(%{tag: tag, message: opts[:message]})
-      |> Request.effect()
-      |> unless_there(opts)
-    end
+    Request.repo(:post, "/api/:types/*repo/tag/:revision", repo_id, opts)
+    |> Request.json(%{tag: tag, message: opts[:message]})
+    |> Request.effect()
+    |> unless_there(opts)
   end
 
   @doc "Same as `create_tag/3`, but raises `HfHub.Error` on failure."
@@ -248,11 +243,9 @@ defmodule HfHub.Git do
     opts = Options.validate!(opts, @squash)
     message = opts[:message] || "Super-squash branch '#{opts[:branch]}' using hf_hub"
 
-    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
-      change(:post, "super-squash/:name", opts[:branch], ref, opts)
-      |> Request.json(%{message: message})
-      |> Request.effect()
-    end
+    change(:post, "super-squash/:name", opts[:branch], repo_id, opts, scope: :whole)
+    |> Request.json(%{message: message})
+    |> Request.effect()
   end
 
   @doc "Same as `super_squash/2`, but raises `HfHub.Error` on failure."
@@ -260,27 +253,21 @@ defmodule HfHub.Git do
   def super_squash!(repo_id, opts \\ []), do: Error.unwrap!(super_squash(repo_id, opts))
 
   defp commits(repo_id, opts) do
-    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
-      {:ok,
-       Request.new(:get, "/api/:types/*repo/commits/:revision", RepoRef.params(ref), opts)
-       |> Request.about(ref)
-       |> Request.query([{"expand[]", if(opts[:formatted], do: "formatted")}])}
-    end
+    Request.repo(:get, "/api/:types/*repo/commits/:revision", repo_id, opts)
+    |> Request.query([{"expand[]", if(opts[:formatted], do: "formatted")}])
   end
 
   defp delete(route, repo_id, name, opts) do
     opts = Options.validate!(opts, @delete)
 
-    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
-      change(:delete, route, name, ref, opts) |> Request.effect()
-    end
+    change(:delete, route, name, repo_id, opts, scope: :whole) |> Request.effect()
   end
 
-  defp change(method, route, name, ref, opts) do
+  defp change(method, route, name, repo_id, opts, scope \\ []) do
     name!(name)
 
-    Request.new(method, "/api/:types/*repo/" <> route, [name: name] ++ RepoRef.params(ref), opts)
-    |> Request.about(%{ref | revision: name})
+    Request.repo(method, "/api/:types/*repo/" <> route, repo_id, opts, [name: name] ++ scope)
+    |> Request.at_revision(name)
   end
 
   # An empty name would select a different route.
@@ -290,10 +277,10 @@ defmodule HfHub.Git do
     end
   end
 
-  defp unless_branch({:error, %Error{kind: :forbidden}} = refused, branch, ref, opts) do
+  defp unless_branch({:error, %Error{kind: :forbidden}} = refused, branch, repo_id, opts) do
     # A token without write access can still find out that the branch exists.
     with true <- opts[:exist_ok],
-         {:ok, refs} <- refs(ref, opts),
+         {:ok, refs} <- refs(repo_id, opts),
          true <- Enum.any?(refs.branches, &(&1.name == branch)) do
       :ok
     else
@@ -301,7 +288,7 @@ defmodule HfHub.Git do
     end
   end
 
-  defp unless_branch(result, _branch, _ref, opts), do: unless_there(result, opts)
+  defp unless_branch(result, _branch, _repo_id, opts), do: unless_there(result, opts)
 
   defp unless_there({:error, %Error{kind: :conflict} = error}, opts) do
     if opts[:exist_ok],
@@ -311,9 +298,8 @@ defmodule HfHub.Git do
 
   defp unless_there(result, _opts), do: result
 
-  defp refs(ref, opts) do
-    Request.new(:get, "/api/:types/*repo/refs", RepoRef.params(ref), opts)
-    |> Request.about(ref)
+  defp refs(repo_id, opts) do
+    Request.repo(:get, "/api/:types/*repo/refs", repo_id, opts)
     |> Request.query(include_prs: if(opts[:include_pull_requests], do: 1))
     |> Request.run(&Refs.from_json/1)
   end

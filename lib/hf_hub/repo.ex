@@ -154,9 +154,8 @@ defmodule HfHub.Repo do
     opts = Options.validate!(opts, @access)
     route = "/api/:types/*repo/auth-check" <> if(opts[:write], do: "/write", else: "")
 
-    with {:ok, ref} <- RepoRef.whole(repo_id, opts),
-         {:ok, answer} <- ref |> get(route, opts) |> Request.run(),
-         {:ok, _id} <- if(is_map(answer), do: {:ok, answer}, else: Existence.id(ref, opts)),
+    with {:ok, answer} <- Request.repo(:get, route, repo_id, opts, scope: :whole) |> Request.run(),
+         {:ok, _id} <- if(is_map(answer), do: {:ok, answer}, else: Existence.id(repo_id, opts)),
          do: :ok
   end
 
@@ -190,8 +189,7 @@ defmodule HfHub.Repo do
          space = Settings.space!(opts, ref.repo_type),
          _valid = Settings.visibility!(opts, ref.repo_type),
          {:ok, opts} <- Template.apply(opts) do
-      Request.new(:post, "/api/repos/create", [], opts)
-      |> Request.about(ref)
+      Request.repo(:post, "/api/repos/create", ref, opts)
       |> Request.json(Map.merge(space, Settings.new(ref, opts)))
       |> Request.hide(Settings.secrets(space))
       |> Request.run(&Url.from_json(&1, ref, endpoint(opts)))
@@ -220,13 +218,10 @@ defmodule HfHub.Repo do
   def delete(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @delete)
 
-    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
-      Request.new(:delete, "/api/repos/delete", [], opts)
-      |> Request.about(ref)
-      |> Request.json(Settings.named(ref))
-      |> Request.effect()
-      |> unless_missing(opts[:missing_ok])
-    end
+    Request.repo(:delete, "/api/repos/delete", repo_id, opts, scope: :whole)
+    |> Request.json(&Settings.named/1)
+    |> Request.effect()
+    |> unless_missing(opts[:missing_ok])
   end
 
   @doc "Same as `delete/2`, but raises `HfHub.Error` on failure."
@@ -252,12 +247,9 @@ defmodule HfHub.Repo do
   def update_settings(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @update)
 
-    with {:ok, ref} <- RepoRef.whole(repo_id, opts) do
-      Request.new(:put, "/api/:types/*repo/settings", RepoRef.params(ref), opts)
-      |> Request.about(ref)
-      |> Request.json(Settings.changes!(opts, ref.repo_type))
-      |> Request.effect()
-    end
+    Request.repo(:put, "/api/:types/*repo/settings", repo_id, opts, scope: :whole)
+    |> Request.json(&Settings.changes!(opts, &1.repo_type))
+    |> Request.effect()
   end
 
   @doc "Same as `update_settings/2`, but raises `HfHub.Error` on failure."
@@ -285,8 +277,7 @@ defmodule HfHub.Repo do
     with {:ok, from} <- RepoRef.owned(from, opts),
          {:ok, to} <- RepoRef.owned(to, Keyword.put(opts, :repo_type, from.repo_type)) do
       moved =
-        Request.new(:post, "/api/repos/move", [], opts)
-        |> Request.about(from)
+        Request.repo(:post, "/api/repos/move", from, opts)
         |> Request.json(%{fromRepo: from.repo_id, toRepo: to.repo_id, type: from.repo_type})
         |> Request.effect()
 
@@ -323,8 +314,7 @@ defmodule HfHub.Repo do
          {:ok, to} <- copy_of(from, opts) do
       body = %{repository: to.repo_id, visibility: visibility, resourceGroupId: opts[:resource_group_id]}
 
-      Request.new(:post, "/api/:types/*repo/duplicate", RepoRef.params(from), opts)
-      |> Request.about(from)
+      Request.repo(:post, "/api/:types/*repo/duplicate", from, opts)
       |> Request.json(Map.merge(space, body))
       |> Request.hide(Settings.secrets(space))
       |> Request.run(&Url.from_json(&1, to, endpoint(opts)))
@@ -335,8 +325,6 @@ defmodule HfHub.Repo do
   @doc "Same as `duplicate/2`, but returns where the copy is or raises `HfHub.Error`."
   @spec duplicate!(term(), keyword()) :: Url.t()
   def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
-
-  defp get(ref, route, opts), do: Request.new(:get, route, RepoRef.params(ref), opts) |> Request.about(ref)
 
   defp endpoint(opts), do: opts[:endpoint] || Config.endpoint()
 

@@ -17,6 +17,9 @@ defmodule HfHub.RepoRef do
           names_file: boolean()
         }
 
+  @typedoc "What users write for a repository."
+  @type given :: String.t() | {:hf, String.t()} | {:hf, String.t(), keyword()}
+
   @types %{"models" => :model, "datasets" => :dataset, "spaces" => :space}
   @hosts ~w(huggingface.co hf.co www.huggingface.co hub-ci.huggingface.co)
   @file_routes ~w(blob blame raw resolve)

@@ -1,7 +1,9 @@
 defmodule HfHub.Request do
   # A call to the Hub as data, and the only place that sends one. An endpoint reads
-  # like the Hub's documentation: `:name` in a template is one encoded segment,
-  # `*name` keeps its slashes.
+  # like the Hub's documentation: in a route, `:name` is one encoded segment, `*name` keeps
+  # its slashes, and `[...]` is left out where the repository reference does not name its part.
+  #
+  # A request carries an error from where it arose, such as an id that is none, to where it is run.
   @moduledoc false
 
   alias HfHub.{Config, Error, Native, RepoRef, Telemetry}
@@ -19,7 +21,9 @@ defmodule HfHub.Request do
               :method,
               :path,
               :opts,
+              :ref,
               :repo,
+              :error,
               :json,
               :body,
               :content_type,
@@ -35,7 +39,9 @@ defmodule HfHub.Request do
           method: :get | :head | :post | :put | :patch | :delete,
           path: String.t(),
           opts: keyword(),
+          ref: RepoRef.t() | nil,
           repo: map() | nil,
+          error: Error.t() | nil,
           json: term(),
           body: iodata() | nil,
           content_type: String.t() | nil,
@@ -56,17 +62,48 @@ defmodule HfHub.Request do
     %__MODULE__{method: method, path: path, opts: opts}
   end
 
-  @doc "Says which repository the request is about, for the words of an error."
-  @spec about(t(), RepoRef.t()) :: t()
-  def about(request, ref) do
-    repo = %{
-      repo_type: to_string(ref.repo_type),
-      id: ref.repo_id,
-      revision: ref.revision || "main"
-    }
+  # What a call may say about its reference beside its options; all else are parts of the route.
+  @about_ref [:only, :path, :repo_type, :revision, :scope]
 
-    %{request | repo: repo}
+  @doc """
+  Makes a request about a repository: the reference that a user gave, or one that was resolved already.
+
+  `more` has parts of the route, and what `HfHub.RepoRef.resolve/2` takes in place of `opts`. `:scope` is `:whole` for
+  calls about all of a repository, which take no revision or path in the reference, and `:owned` for those that
+  need the namespace, too.
+  """
+  @spec repo(atom(), String.t(), RepoRef.t() | RepoRef.given(), keyword(), keyword()) :: t()
+  def repo(method, route, repo, opts, more \\ []) do
+    {about, params} = Keyword.split(more, @about_ref)
+
+    case reference(repo, about ++ opts) do
+      {:ok, ref} -> resolved(new(method, named_parts(route, ref), params ++ RepoRef.params(ref), opts), ref)
+      {:error, error} -> %__MODULE__{method: method, path: route, opts: opts, error: error}
+    end
   end
+
+  defp reference(%RepoRef{} = ref, opts), do: {:ok, %{ref | path: opts[:path] || ref.path}}
+
+  defp reference(repo, opts) do
+    case opts[:scope] do
+      nil -> RepoRef.resolve(repo, opts)
+      :whole -> RepoRef.whole(repo, opts)
+      :owned -> RepoRef.owned(repo, opts)
+    end
+  end
+
+  defp named_parts(route, ref) do
+    Regex.replace(~r/\[([^\]]*[:*](\w+))\]/, route, fn _all, part, name ->
+      if Map.fetch!(ref, String.to_existing_atom(name)), do: part, else: ""
+    end)
+  end
+
+  defp resolved(request, ref), do: %{request | ref: ref, repo: RepoRef.to_native(ref)}
+
+  @doc "Says which revision an error of the request is about, where it is not the reference's."
+  @spec at_revision(t(), String.t()) :: t()
+  def at_revision(%{repo: nil} = request, _revision), do: request
+  def at_revision(request, revision), do: put_in(request.repo.revision, revision)
 
   @doc "Adds parameters: lists become repeated keys, `nil` nothing."
   @spec query(t(), keyword() | [{String.t(), term()}]) :: t()
@@ -76,10 +113,18 @@ defmodule HfHub.Request do
   @spec put_header(t(), String.t(), String.t()) :: t()
   def put_header(request, name, value), do: %{request | headers: request.headers ++ [{name, value}]}
 
-  @doc "Gives the request a JSON body; entries that are `nil` are left out."
-  @spec json(t(), map() | list()) :: t()
+  @doc """
+  Gives the request a JSON body. Entries of a map that are `nil` are left out; `:null` is sent as `null`.
+
+  A function makes the body out of the repository reference.
+  """
+  @spec json(t(), map() | list() | (RepoRef.t() -> map() | list())) :: t()
+  def json(%{error: error} = request, _body) when error != nil, do: request
+  def json(request, fun) when is_function(fun, 1), do: json(request, fun.(request.ref))
+
   def json(request, map) when is_map(map) do
-    %{request | json: Map.reject(map, fn {_name, value} -> value == nil end)}
+    entries = for {name, value} <- map, value != nil, do: {name, if(value == :null, do: nil, else: value)}
+    %{request | json: Map.new(entries)}
   end
 
   def json(request, list), do: %{request | json: list}
@@ -121,7 +166,9 @@ defmodule HfHub.Request do
   Raises `HfHub.Error`.
   """
   @spec stream(t(), (term() -> term()), (term() -> term())) :: Enumerable.t()
-  def stream(request, decode, items \\ & &1), do: pages(%{request | max_bytes: :infinity}, decode, items, nil)
+  def stream(request, decode, items \\ & &1)
+  def stream(%{error: %Error{} = error}, _decode, _items), do: raise(error)
+  def stream(request, decode, items), do: pages(%{request | max_bytes: :infinity}, decode, items, nil)
 
   @doc "Returns up to `limit` items of a list of pages; `nil` for all."
   @spec list(t(), non_neg_integer() | nil, (term() -> value), (term() -> term())) ::
@@ -174,7 +221,10 @@ defmodule HfHub.Request do
   after `:quiet` milliseconds without an event; by default it waits for as long as the connection lives.
   """
   @spec events(t(), keyword()) :: Enumerable.t()
-  def events(request, opts \\ []) do
+  def events(request, opts \\ [])
+  def events(%{error: %Error{} = error}, _opts), do: raise(error)
+
+  def events(request, opts) do
     reconnect = Keyword.get(opts, :reconnect, request.method == :get)
 
     Native.stream(fn ref ->
@@ -211,6 +261,8 @@ defmodule HfHub.Request do
       Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(&Nif.request(&1, spec)) end)
     end
   end
+
+  defp spec(%{error: %Error{} = error}, _list), do: {:error, error}
 
   defp spec(request, list) do
     with {:ok, hub} <- Config.hub(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do

@@ -13,15 +13,14 @@ defmodule HfHub.Api.Files do
   def tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.tree())
 
-    with {:ok, request} <- request(repo_id, opts),
-         do: Request.list(request, opts[:limit], &TreeEntry.from_json/1)
+    Request.list(request(repo_id, opts), opts[:limit], &TreeEntry.from_json/1)
   end
 
   @doc "Returns a tree as a lazy stream."
   @spec stream_tree(term(), keyword()) :: Enumerable.t()
   def stream_tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.tree()))
-    Request.stream(Error.unwrap!(request(repo_id, opts)), &TreeEntry.from_json/1)
+    Request.stream(request(repo_id, opts), &TreeEntry.from_json/1)
   end
 
   @doc "Returns up to `:limit` paths of files."
@@ -29,8 +28,8 @@ defmodule HfHub.Api.Files do
   def paths(repo_id, opts) do
     opts = Options.validate!(opts, Tables.files())
 
-    with {:ok, request} <- request(repo_id, [recursive: true, expand: false] ++ opts),
-         do: Request.list(request, opts[:limit], &path/1, &files/1)
+    request = request(repo_id, [recursive: true, expand: false] ++ opts)
+    Request.list(request, opts[:limit], &path/1, &files/1)
   end
 
   @doc "Returns the paths of files as a lazy stream."
@@ -38,7 +37,7 @@ defmodule HfHub.Api.Files do
   def stream_paths(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.files()))
     request = request(repo_id, [recursive: true, expand: false] ++ opts)
-    Request.stream(Error.unwrap!(request), &path/1, &files/1)
+    Request.stream(request, &path/1, &files/1)
   end
 
   @doc "Returns information about the given paths."
@@ -66,8 +65,7 @@ defmodule HfHub.Api.Files do
   end
 
   defp some_paths(ref, paths, opts) do
-    Request.new(:post, "/api/:types/*repo/paths-info/:revision", RepoRef.params(ref), opts)
-    |> Request.about(ref)
+    Request.repo(:post, "/api/:types/*repo/paths-info/:revision", ref, opts)
     |> Request.form(paths: paths, expand: opts[:expand])
     |> Request.run(Decode.list(&TreeEntry.from_json/1))
   end
@@ -75,14 +73,10 @@ defmodule HfHub.Api.Files do
   defp request(repo_id, opts) do
     folder = opts[:path_in_repo] && String.trim(opts[:path_in_repo], "/")
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: if(folder != "", do: folder)] ++ opts) do
-      route = "/api/:types/*repo/tree/:revision" <> if ref.path, do: "/:path", else: ""
+    path = if folder != "", do: folder
 
-      {:ok,
-       Request.new(:get, route, RepoRef.params(ref), opts)
-       |> Request.about(ref)
-       |> Request.query(recursive: opts[:recursive], expand: opts[:expand])}
-    end
+    Request.repo(:get, "/api/:types/*repo/tree/:revision[/:path]", repo_id, opts, path: path)
+    |> Request.query(recursive: opts[:recursive], expand: opts[:expand])
   end
 
   defp path(json), do: TreeEntry.from_json(json).path

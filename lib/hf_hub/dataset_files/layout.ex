@@ -81,10 +81,7 @@ defmodule HfHub.DatasetFiles.Layout do
   end
 
   defp infos(ref, opts) do
-    params = [path: "dataset_infos.json"] ++ RepoRef.params(ref)
-
-    Request.new(:get, "/datasets/*repo/resolve/:revision/*path", params, opts)
-    |> Request.about(ref)
+    Request.repo(:get, "/datasets/*repo/resolve/:revision/*path", ref, opts, path: "dataset_infos.json")
     |> Request.parse()
     |> Request.run(&from_infos/1)
     # There is none, or it lies where large files do, or it is no JSON: then the next source may know.

@@ -16,11 +16,9 @@ defmodule HfHub.Repo.Existence do
   def repo(repo_id, opts) do
     opts = Options.validate!(opts, options())
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, opts) do
-      case id(ref, opts) do
-        {:error, %Error{kind: :gated_repo}} -> {:ok, true}
-        answer -> Request.exists(answer, [:repo_not_found])
-      end
+    case id(repo_id, opts) do
+      {:error, %Error{kind: :gated_repo}} -> {:ok, true}
+      answer -> Request.exists(answer, [:repo_not_found])
     end
   end
 
@@ -28,9 +26,8 @@ defmodule HfHub.Repo.Existence do
   def revision(repo_id, revision, opts) do
     opts = Options.validate!(opts, options())
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [revision: revision || ""] ++ opts) do
-      id(ref, opts, "/revision/:revision") |> Request.exists([:repo_not_found, :revision_not_found])
-    end
+    id(repo_id, opts, "/revision/:revision", revision: revision || "")
+    |> Request.exists([:repo_not_found, :revision_not_found])
   end
 
   @spec file(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
@@ -38,8 +35,7 @@ defmodule HfHub.Repo.Existence do
     opts = Options.validate!(opts, file_options())
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename || ""] ++ opts) do
-      Request.new(:head, RepoRef.web_route(ref) <> "/resolve/:revision/*path", RepoRef.params(ref), opts)
-      |> Request.about(ref)
+      Request.repo(:head, RepoRef.web_route(ref) <> "/resolve/:revision/*path", ref, opts)
       |> Request.headers()
       |> Request.confirm(&file?/1, "the X-Repo-Commit header")
       |> Request.exists([:repo_not_found, :revision_not_found, :entry_not_found])
@@ -47,10 +43,10 @@ defmodule HfHub.Repo.Existence do
   end
 
   @doc "Returns the id that the Hub gives a repository. A login page has a status of 200, but no id."
-  @spec id(RepoRef.t(), keyword(), String.t()) :: {:ok, String.t()} | {:error, Error.t()}
-  def id(ref, opts, route \\ "") do
-    Request.new(:get, "/api/:types/*repo" <> route, RepoRef.params(ref), opts)
-    |> Request.about(ref)
+  @spec id(RepoRef.t() | RepoRef.given(), keyword(), String.t(), keyword()) ::
+          {:ok, String.t()} | {:error, Error.t()}
+  def id(repo, opts, route \\ "", more \\ []) do
+    Request.repo(:get, "/api/:types/*repo" <> route, repo, opts, more)
     |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
   end
 
