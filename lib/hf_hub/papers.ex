@@ -140,15 +140,8 @@ defmodule HfHub.Papers do
   def stream_daily(opts \\ []) do
     opts = Options.validate!(opts, @daily)
 
-    # These pages have no Link header; an empty page is the last one.
-    Stream.iterate(0, &(&1 + 1))
-    |> Stream.map(
-      &(daily(opts, &1)
-        |> Request.stream(fn json -> Paper.from_json(json) end)
-        |> Enum.to_list())
-    )
-    |> Stream.take_while(&(&1 != []))
-    |> Stream.flat_map(& &1)
+    # These pages have no Link header.
+    daily(opts, nil) |> Request.paginate({:number, "p", 0}) |> Request.stream(&Paper.from_json/1)
   end
 
   defp search(opts) do

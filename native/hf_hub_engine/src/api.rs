@@ -3,9 +3,15 @@
 //! Redirects are followed within the endpoint; reading requests also to the public Hub, without the token.
 //! What an answer means is for the caller to say.
 
+mod content;
 pub mod pages;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+pub use content::Segment;
 
 use bytes::Bytes;
 use reqwest::{
@@ -14,10 +20,12 @@ use reqwest::{
 };
 
 use crate::{
-    api::pages::Next,
+    api::{content::Opened, pages::Next},
+    blocking,
     error::{Error, ErrorKind, Result},
     hub::{self, COUNTER, Hub, MAX_HOPS},
     progress::Progress,
+    streamed,
     transport::{Request, Response},
 };
 
@@ -32,7 +40,10 @@ pub struct Call {
     /// Where; the token goes along only to the endpoint's origin.
     pub url: Url,
     /// Content type and content.
-    pub body: Option<(HeaderValue, Bytes)>,
+    pub body: Option<(HeaderValue, Vec<Segment>)>,
+    /// Whether a second request does no harm where the answer to a first one was lost. GET, HEAD, PUT and DELETE
+    /// need no saying.
+    pub repeatable: bool,
     /// Whether it belongs to a download, which the Hub counts.
     pub counted: bool,
     /// Whether the body holds a secret.
@@ -55,6 +66,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// To a DELETE of what an earlier attempt has deleted.
+    fn gone() -> Self {
+        Self { status: 204, headers: HeaderMap::new(), body: Bytes::new(), next: None }
+    }
+
     /// The headers as text, by their names in lower case; the values of a repeated one are joined.
     pub fn joined_headers(&self) -> BTreeMap<&str, String> {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -70,6 +86,7 @@ impl Call {
             method: Method::GET,
             url,
             body: None,
+            repeatable: false,
             counted: false,
             secret: false,
             headers: HeaderMap::new(),
@@ -78,6 +95,10 @@ impl Call {
 
     fn is_harmless(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
+    }
+
+    fn may_be_repeated(&self) -> bool {
+        self.is_harmless() || self.repeatable || matches!(self.method, Method::PUT | Method::DELETE)
     }
 }
 
@@ -96,10 +117,23 @@ impl Hub {
     }
 
     async fn repeated(&self, call: &Call, progress: &Progress) -> Result<Answer> {
-        let once = |error: Error| {
-            if call.is_harmless() || error.is_busy() { error } else { error.permanent() }
+        // Whether an earlier attempt may have been carried out although its answer did not come.
+        let unsure = AtomicBool::new(false);
+        let attempt = || async {
+            let error = match self.exchange_once(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if unsure.load(Relaxed) && call.method == Method::DELETE && error.status() == Some(404)
+            {
+                return Ok(Answer::gone());
+            }
+            if !call.may_be_repeated() && !error.is_busy() {
+                return Err(error.permanent());
+            }
+            unsure.fetch_or(!error.is_unreachable() && error.is_transient(), Relaxed);
+            Err(error)
         };
-        let attempt = || async { self.exchange_once(call).await.map_err(once) };
         self.retrying(progress, attempt).await
     }
 
@@ -114,7 +148,7 @@ impl Hub {
             if call.secret && !self.may_see_secrets(&url) {
                 return Err(hub::eavesdropped(&url));
             }
-            let response = self.send(self.request(call, &url)).await?;
+            let response = self.send_call(call, &url).await?;
             if !response.status().is_redirection() {
                 return Ok(response);
             }
@@ -134,20 +168,31 @@ impl Hub {
         Err(hub::too_many_redirects(&url))
     }
 
+    async fn send_call(&self, call: &Call, url: &Url) -> Result<Response> {
+        let mut request = self.request(call, url);
+        let Some((_, segments)) = &call.body else { return self.send(request).await };
+        if let Some(bytes) = content::at_hand(segments) {
+            request.body = Some(bytes.into());
+            return self.send(request).await;
+        }
+        let segments = segments.clone();
+        let opened = blocking::run(move || Opened::new(segments)).await?;
+        streamed::send(self, request, opened, |_| ()).await
+    }
+
     fn request(&self, call: &Call, url: &Url) -> Request {
         let mut headers = self.headers(url);
         if call.counted {
             headers.insert(COUNTER, HeaderValue::from_static("1"));
         }
-        let body = call.body.clone().map(|(kind, body)| {
-            headers.insert(CONTENT_TYPE, kind);
-            body.into()
-        });
+        if let Some((kind, _)) = &call.body {
+            headers.insert(CONTENT_TYPE, kind.clone());
+        }
         if url.origin() == call.url.origin() {
             headers.extend(call.headers.clone());
         }
         let (method, url, timeouts) = (call.method.clone(), url.clone(), self.timeouts);
-        Request { method, peer: self.peer(&url), url, headers, body, timeouts, alone: false }
+        Request { method, peer: self.peer(&url), url, headers, body: None, timeouts, alone: false }
     }
 
     async fn answer(&self, response: Response) -> Result<Answer> {
@@ -171,8 +216,10 @@ mod tests {
         let hub = testing::hub(&server.url);
         let mut call = Call::get(hub.url("api/old"));
         call.method = Method::POST;
-        call.body =
-            Some((HeaderValue::from_static("application/json"), Bytes::from_static(b"[1]")));
+        call.body = Some((
+            HeaderValue::from_static("application/json"),
+            vec![Segment::Bytes(Bytes::from_static(b"[1]"))],
+        ));
         assert_eq!(hub.exchange(&call, &Progress::default()).await.unwrap().status, 200);
         assert!(server.requests()[1].starts_with("post /api/new "));
         let error = hub.exchange(&Call::get(hub.url("x")), &Progress::default()).await.unwrap_err();

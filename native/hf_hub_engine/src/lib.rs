@@ -41,6 +41,7 @@ pub mod flights;
 pub mod safetensors;
 pub mod snapshot;
 pub mod stream;
+mod streamed;
 pub mod upload;
 
 mod arrival;

@@ -7,7 +7,7 @@ use std::{ops::Deref, panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use hf_hub_engine::{
     api::{
-        Answer, Call,
+        Answer, Call, Segment,
         pages::{Limits, Pages},
     },
     cache::layout::{CacheDir, LocalDir},
@@ -24,7 +24,9 @@ use hf_hub_engine::{
     stream::{self, Part},
     upload::RepoPath,
 };
-use rustler::{Decoder, NifMap, NifResult, OwnedEnv, Resource, ResourceArc, Term, env::SavedTerm};
+use rustler::{
+    Atom, Decoder, NifMap, NifResult, OwnedEnv, Resource, ResourceArc, Term, env::SavedTerm,
+};
 
 use crate::{job::Consumer, json::Json, pool};
 
@@ -66,8 +68,11 @@ pub(crate) struct RequestArgs {
     url: String,
     content_type: Option<String>,
     headers: Vec<(String, String)>,
-    body: Option<Bytes>,
+    /// In order, what the body is made of.
+    body: Option<Vec<SegmentArg>>,
     json: Option<Json>,
+    /// Whether a second request does no harm.
+    repeatable: bool,
     /// Whether the answer is JSON whatever its content type says.
     pub(crate) parse: bool,
     /// Whether the body holds a secret.
@@ -79,6 +84,8 @@ pub(crate) struct RequestArgs {
     repo: Option<RepoArgs>,
     /// The list that a page is asked of.
     list: Option<ResourceArc<List>>,
+    /// Whether the URL names the page, because the list's pages have no links.
+    named_page: bool,
 }
 
 #[derive(NifMap)]
@@ -125,8 +132,10 @@ impl RequestArgs {
         };
         let kind = self.content_type.as_deref().unwrap_or("application/json").parse();
         let kind = kind.map_err(|_| wrong("content type"))?;
-        let json = self.json.as_ref().map(|json| bytes::Bytes::from(json.0.clone()));
-        let body = json.or_else(|| self.body.as_ref().map(|body| body.0.clone()));
+        let json = self.json.as_ref().map(|json| vec![Segment::Bytes(json.0.clone().into())]);
+        let body = json.or_else(|| {
+            self.body.as_ref().map(|body| body.iter().map(|it| it.0.clone()).collect())
+        });
         let header =
             |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
         let headers = self.headers.iter().map(header).collect::<Option<_>>();
@@ -135,6 +144,7 @@ impl RequestArgs {
             method: self.method.parse().map_err(|_| wrong("method"))?,
             body: body.map(|body| (kind, body)),
             secret: self.secret,
+            repeatable: self.repeatable,
             ..Call::get(self.url.parse().map_err(|_| wrong("URL"))?)
         })
     }
@@ -143,7 +153,13 @@ impl RequestArgs {
     pub(crate) async fn send(&self, hub: &Hub, progress: &Progress) -> Result<Answer> {
         let call = self.call()?;
         let Some(list) = &self.list else { return hub.exchange(&call, progress).await };
-        let page = async { list.0.lock().await.next(hub, &call, progress).await };
+        let page = async {
+            let mut pages = list.0.lock().await;
+            if self.named_page {
+                return pages.named(hub, &call, progress).await.map(Some);
+            }
+            pages.next(hub, &call, progress).await
+        };
         let page = hub.within_deadline(progress, page).await?;
         page.ok_or_else(|| Error::new(ErrorKind::Internal, "the list has no further page"))
     }
@@ -151,6 +167,19 @@ impl RequestArgs {
     /// What an error of the exchange is about.
     pub(crate) fn subject(&self) -> Result<Option<(Repo, Revision)>> {
         self.repo.as_ref().map(RepoArgs::names).transpose()
+    }
+}
+
+/// A part of a body: a binary, or `{:path, path}`.
+struct SegmentArg(Segment);
+
+impl<'a> Decoder<'a> for SegmentArg {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        if let Ok(Bytes(bytes)) = term.decode() {
+            return Ok(Self(Segment::Bytes(bytes)));
+        }
+        let (_kind, path): (Atom, Path) = term.decode()?;
+        Ok(Self(Segment::File(path.0)))
     }
 }
 

@@ -89,6 +89,17 @@ impl Pages {
         Ok(Some(answer))
     }
 
+    /// Reads a page that the caller names, for servers that link none.
+    pub async fn named(&mut self, hub: &Hub, page: &Call, progress: &Progress) -> Result<Answer> {
+        if self.seen.contains(&page.url) {
+            return Err(endless(&page.url, "a page leads back to one that was read before"));
+        }
+        self.next = Some(Next { home: page.url.clone(), sent: None });
+        let answer = self.next(hub, page, progress).await?;
+        self.next = None;
+        answer.ok_or_else(|| endless(&page.url, "it has no such page"))
+    }
+
     /// Fetches a page from the endpoint in use. Where that does not serve it, the link is followed as
     /// the server wrote it: a mirror may pass on the links of the Hub behind it.
     async fn fetch(

@@ -14,11 +14,11 @@ use crate::{
     hub::{self, MAX_HOPS, tried},
     names::{Commit, Revision},
     progress::Activity,
-    retry,
+    retry, streamed,
     transport::{Peer, Request},
     upload::{
         answer::{self, Answer},
-        body, entries,
+        entries,
         payload::{Draft, Lines},
         session::Session,
     },
@@ -178,7 +178,7 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
             peer: Peer::Hub,
         };
         let lines = Lines::new(draft.clone());
-        let response = body::send(&hub, request, lines, |_| ()).await?;
+        let response = streamed::send(&hub, request, lines, |_| ()).await?;
         if !response.status().is_redirection() {
             let url = response.url().clone();
             return answer::read(&response.bytes(ANSWER).await?, &url);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     api::{
-        Call,
+        Call, Segment,
         pages::{Limits, Pages},
     },
     error::{Error, ErrorKind, Result},
@@ -87,7 +87,7 @@ pub(super) async fn look(
         let body = format!("{}&expand=false", form.join("&"));
         let call = Call {
             method: Method::POST,
-            body: Some((FORM, body.into())),
+            body: Some((FORM, vec![Segment::Bytes(body.into())])),
             ..Call::get(url.clone())
         };
         let entries: Vec<Entry> = session.exchange(call).await?;

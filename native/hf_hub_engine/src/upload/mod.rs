@@ -5,7 +5,6 @@
 //! [`commit`]). All of it streams: memory holds names and a few pieces, never a file.
 
 mod answer;
-mod body;
 mod card;
 mod changes;
 mod commit;

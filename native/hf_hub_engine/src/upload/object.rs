@@ -15,10 +15,10 @@ use crate::{
     error::{Error, ErrorKind, Result},
     explain,
     progress::{Activity, FileProgress},
+    streamed::{self, Pieces},
     transport::{self, Body, Response},
     upload::{
         Addition,
-        body::{self, Pieces},
         digest::{BLOCK, Sums, index},
         lfs::{self, Object, Plan, Slot},
         link::Link,
@@ -204,7 +204,7 @@ async fn put_range(
         let range = Range { open: open.clone(), first, at: first, end };
         let request = session.signed(Method::PUT, link, session.tuning.silence);
         let mut sent = 0;
-        let answer = body::send(&session.hub, request, range, |bytes| {
+        let answer = streamed::send(&session.hub, request, range, |bytes| {
             sent += bytes;
             file.received(bytes);
         });

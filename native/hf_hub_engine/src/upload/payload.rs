@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::{
     error::Result,
     hash::Hasher,
+    streamed::Pieces,
     upload::{
         Addition,
-        body::Pieces,
         digest::index,
         oid::{self, Oid},
         path::RepoPath,

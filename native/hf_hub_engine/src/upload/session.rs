@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use reqwest::{
     Method, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT},
@@ -11,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
 use crate::{
-    api::Call,
+    api::{Call, Segment},
     error::{Error, ErrorKind, Result},
     hub::{Hub, is_public},
     json,
@@ -202,5 +201,9 @@ fn post(url: Url, kind: HeaderValue, body: &impl Serialize) -> Result<Call> {
     let body = serde_json::to_vec(body).map_err(|error| {
         Error::new(ErrorKind::Internal, "a request cannot be written as JSON").with_source(error)
     })?;
-    Ok(Call { method: Method::POST, body: Some((kind, Bytes::from(body))), ..Call::get(url) })
+    Ok(Call {
+        method: Method::POST,
+        body: Some((kind, vec![Segment::Bytes(body.into())])),
+        ..Call::get(url)
+    })
 }

@@ -21,7 +21,7 @@ use crate::{
 const QUEUE: usize = 2;
 
 /// Makes the pieces of a body, one after the other, on threads that may block.
-pub(super) trait Pieces: Send + 'static {
+pub(crate) trait Pieces: Send + 'static {
     /// How many bytes all pieces have together.
     fn length(&self) -> u64;
 
@@ -34,7 +34,7 @@ pub(super) trait Pieces: Send + 'static {
 
 /// Sends `request` with a body made of `pieces`; `sent` is told of each. An error of theirs ends
 /// the request in the middle, so that the other side cannot take it for whole.
-pub(super) async fn send(
+pub(crate) async fn send(
     hub: &Hub,
     mut request: Request,
     pieces: impl Pieces,
