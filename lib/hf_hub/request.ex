@@ -8,6 +8,7 @@ defmodule HfHub.Request do
 
   alias HfHub.{Config, Error, Native, RepoRef, Telemetry}
   alias HfHub.Native.Nif
+  alias HfHub.Request.{Form, Pages}
 
   # Options hold tokens, and bodies hold what users write.
   @derive {Inspect, only: [:method, :path, :query]}
@@ -47,7 +48,7 @@ defmodule HfHub.Request do
           json: term(),
           body: [binary() | {:path, Path.t()}] | nil,
           content_type: String.t() | nil,
-          paging: :links | {:number, String.t(), integer()} | {:cursor, String.t(), [String.t()]},
+          paging: Pages.t(),
           repeatable: boolean(),
           query: [{String.t(), String.t()}],
           headers: [{String.t(), String.t()}],
@@ -111,7 +112,7 @@ defmodule HfHub.Request do
 
   @doc "Adds parameters: lists become repeated keys, `nil` nothing."
   @spec query(t(), keyword() | [{String.t(), term()}]) :: t()
-  def query(request, params), do: %{request | query: request.query ++ pairs(params)}
+  def query(request, params), do: %{request | query: request.query ++ Form.pairs(params)}
 
   @doc "Adds a header. The token, the body's type and the user agent are set by the call itself."
   @spec put_header(t(), String.t(), String.t()) :: t()
@@ -135,7 +136,7 @@ defmodule HfHub.Request do
 
   @doc "Gives the request the body of an HTML form."
   @spec form(t(), keyword()) :: t()
-  def form(request, params), do: body(request, encode(pairs(params)), "application/x-www-form-urlencoded")
+  def form(request, params), do: body(request, Form.encode(params), "application/x-www-form-urlencoded")
 
   @doc "Gives the request a body of bytes, or of a file, which is read while it is sent: `{:path, path}`."
   @spec body(t(), iodata() | {:path, Path.t()}, String.t()) :: t()
@@ -149,33 +150,11 @@ defmodule HfHub.Request do
   Gives the request the body of an HTML form with files: pairs of a name and its value. A value is a text, or a file
   as `{:file, content, filename, content_type}`, whose content is as that of `body/3`.
   """
-  @spec multipart(t(), [
-          {String.t(), String.t() | {:file, iodata() | {:path, Path.t()}, String.t(), String.t()}}
-        ]) ::
-          t()
+  @spec multipart(t(), [Form.part()]) :: t()
   def multipart(request, parts) do
-    boundary = "hf_hub-" <> Base.encode16(:crypto.strong_rand_bytes(16), case: :lower)
-    body = Enum.flat_map(parts, &part(&1, boundary)) ++ ["--#{boundary}--\r\n"]
-    %{request | body: body, content_type: "multipart/form-data; boundary=#{boundary}"}
+    {body, content_type} = Form.multipart(parts)
+    %{request | body: body, content_type: content_type}
   end
-
-  defp part({name, {:file, content, filename, content_type}}, boundary) do
-    about = "; filename=\"#{quoted(filename)}\"\r\nContent-Type: #{content_type}"
-
-    [
-      head(name, about, boundary),
-      if(match?({:path, _}, content), do: content, else: IO.iodata_to_binary(content)),
-      "\r\n"
-    ]
-  end
-
-  defp part({name, text}, boundary), do: [head(name, "", boundary) <> text <> "\r\n"]
-
-  defp head(name, about, boundary),
-    do: "--#{boundary}\r\nContent-Disposition: form-data; name=\"#{quoted(name)}\"#{about}\r\n\r\n"
-
-  # As browsers do (the HTML standard, "multipart/form-data").
-  defp quoted(text), do: String.replace(text, ["\"", "\r", "\n"], &("%" <> Base.encode16(&1)))
 
   @doc "Says that sending the request a second time does no harm, as after a lost answer. Only a POST needs it."
   @spec repeatable(t()) :: t()
@@ -187,7 +166,7 @@ defmodule HfHub.Request do
     * `{:number, name, first}` - a parameter counts the pages; the first empty one ends the list
     * `{:cursor, name, path}` - a parameter takes what the page has at `path`; a page without it is the last
   """
-  @spec paginate(t(), {:number, String.t(), integer()} | {:cursor, String.t(), [String.t()]}) :: t()
+  @spec paginate(t(), Pages.t()) :: t()
   def paginate(request, paging), do: %{request | paging: paging}
 
   @doc "Says that the answer is JSON whatever its content type says: files are served as text."
@@ -239,39 +218,27 @@ defmodule HfHub.Request do
   # The deadline is that of all pages together.
   defp pages(request, decode, items, deadline) do
     request = suggesting(request)
-    start = fn -> {Nif.new_list(request.max_pages, bytes(request.max_bytes)), first_page(request.paging)} end
+
+    start = fn ->
+      {Nif.new_list(request.max_pages, bytes(request.max_bytes), request.paging != :links),
+       Pages.first(request.paging)}
+    end
 
     next = fn
       {_list, :done} ->
         {:halt, nil}
 
       {list, page} ->
-        answer = Error.unwrap!(send_to(%{named(request, page) | opts: until(request.opts, deadline)}, list))
+        answer =
+          Error.unwrap!(
+            send_to(%{query(request, Pages.query(page)) | opts: until(request.opts, deadline)}, list)
+          )
+
         found = Error.unwrap!(decoded(answer, &list!(items.(&1), decode)))
-        {found, {list, page_after(page, answer, found)}}
+        {found, {list, Pages.following(page, answer, found)}}
     end
 
     Stream.resource(start, next, fn _state -> :ok end)
-  end
-
-  # How a page is asked for: by its link, or by a value of a parameter.
-  defp first_page({:number, name, first}), do: {:number, name, first}
-  defp first_page({:cursor, name, path}), do: {:cursor, name, path, nil}
-  defp first_page(:links), do: :links
-
-  defp named(request, :links), do: request
-  defp named(request, {:number, name, number}), do: query(request, [{name, number}])
-  defp named(request, {:cursor, name, _path, value}), do: query(request, [{name, value}])
-
-  defp page_after(:links, answer, _found), do: if(answer.more, do: :links, else: :done)
-  defp page_after({:number, _name, _number}, _answer, []), do: :done
-  defp page_after({:number, name, number}, _answer, _found), do: {:number, name, number + 1}
-
-  defp page_after({:cursor, name, path, _value}, answer, _found) do
-    case is_map(answer.body) && get_in(answer.body, path) do
-      value when is_binary(value) or is_integer(value) -> {:cursor, name, path, value}
-      _none -> :done
-    end
   end
 
   # Whoever wants to read something is told what was meant; an answer of yes or no costs one request.
@@ -280,12 +247,16 @@ defmodule HfHub.Request do
   defp bytes(:infinity), do: nil
   defp bytes(bytes), do: bytes
 
-  defp deadline(timeout) when is_integer(timeout), do: System.monotonic_time(:millisecond) + timeout
-  defp deadline(_none), do: nil
+  @doc "Returns when a call with this `:timeout` has to have ended, for one of many requests."
+  @spec deadline(pos_integer() | nil) :: integer() | nil
+  def deadline(timeout) when is_integer(timeout), do: System.monotonic_time(:millisecond) + timeout
+  def deadline(_none), do: nil
 
-  defp until(opts, nil), do: opts
+  @doc "Returns the options with what is left of the time until a deadline."
+  @spec until(keyword(), integer() | nil) :: keyword()
+  def until(opts, nil), do: opts
 
-  defp until(opts, deadline),
+  def until(opts, deadline),
     do: Keyword.put(opts, :timeout, max(1, deadline - System.monotonic_time(:millisecond)))
 
   @doc """
@@ -306,53 +277,6 @@ defmodule HfHub.Request do
       spec = Error.unwrap!(spec(request, nil))
       Nif.open_events(ref, %{request: spec, reconnect: reconnect, quiet: opts[:quiet]})
     end)
-  end
-
-  @doc """
-  Sends the request until `fun` says of its result that it is done, with growing pauses in between.
-
-  `fun` returns `{:done, value}`, `:again`, or `{:error, error}`. The call's `:timeout` bounds all of it; where it passes,
-  the result is the error `:timeout`, with what was waited for.
-
-  ## Options
-
-    * `:pause` - the first pause, in milliseconds; each further one is half as long again. Defaults to 1,000
-    * `:longest_pause` - in milliseconds. Defaults to 30,000
-    * `:what` - what is waited for, for the message of a time-out
-    * `:on_wait` - a function that gets each result that is not the last, such as to show progress
-  """
-  @spec poll_until(t(), (term() -> {:done, value} | :again | {:error, Error.t()}), keyword()) ::
-          {:ok, value} | {:error, Error.t()}
-        when value: term()
-  def poll_until(request, fun, opts \\ []) do
-    pauses = {Keyword.get(opts, :pause, 1000), Keyword.get(opts, :longest_pause, 30_000)}
-    poll(request, fun, opts, deadline(request.opts[:timeout]), pauses)
-  end
-
-  defp poll(request, fun, opts, deadline, {pause, longest}) do
-    with {:ok, found} <- run(%{request | opts: until(request.opts, deadline)}) do
-      case fun.(found) do
-        {:done, value} -> {:ok, value}
-        {:error, error} -> {:error, error}
-        :again -> wait_and_poll(found, request, fun, opts, deadline, {pause, longest})
-      end
-    end
-  end
-
-  defp wait_and_poll(found, request, fun, opts, deadline, {pause, longest}) do
-    if deadline && System.monotonic_time(:millisecond) + pause >= deadline do
-      what = opts[:what] || "what was waited for"
-
-      {:error,
-       Error.new(
-         :timeout,
-         "#{what} was not there within #{request.opts[:timeout]} ms; raise :timeout to wait longer"
-       )}
-    else
-      if opts[:on_wait], do: opts[:on_wait].(found)
-      Process.sleep(pause)
-      poll(request, fun, opts, deadline, {min(div(pause * 3, 2), longest), longest})
-    end
   end
 
   @doc "Refuses an answer in which `fun` does not find `what`: that of a login page, or of another server."
@@ -398,7 +322,6 @@ defmodule HfHub.Request do
         body: request.body,
         json: request.json,
         repeatable: request.repeatable,
-        named_page: request.paging != :links,
         parse: request.parse,
         secret: request.secret,
         suggest: request.suggest,
@@ -413,7 +336,7 @@ defmodule HfHub.Request do
   defp url(endpoint, %{path: path, query: []}), do: String.trim_trailing(endpoint, "/") <> path
 
   defp url(endpoint, %{path: path, query: query}) do
-    String.trim_trailing(endpoint, "/") <> path <> "?" <> encode(query)
+    String.trim_trailing(endpoint, "/") <> path <> "?" <> Form.encode(query)
   end
 
   defp decoded(%{broken: why}, _decode) when why != nil,
@@ -439,18 +362,5 @@ defmodule HfHub.Request do
       "*" ->
         value |> String.split("/") |> Enum.map_join("/", &URI.encode(&1, fn c -> URI.char_unreserved?(c) end))
     end
-  end
-
-  defp pairs(params) do
-    for {name, value} <- params,
-        value != nil,
-        item <- List.wrap(value),
-        do: {to_string(name), to_string(item)}
-  end
-
-  defp encode(pairs) do
-    Enum.map_join(pairs, "&", fn {name, value} ->
-      URI.encode_www_form(name) <> "=" <> URI.encode_www_form(value)
-    end)
   end
 end

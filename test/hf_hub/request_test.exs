@@ -184,17 +184,17 @@ defmodule HfHub.RequestTest do
     me = self()
     options = [pause: 1, on_wait: &send(me, {:waiting, &1["stage"]})]
     request = Request.new(:get, "/x", [], server([state.("BUILDING"), state.("BUILDING"), state.("RUNNING")]))
-    assert {:ok, "RUNNING"} = Request.poll_until(request, done?, options)
+    assert {:ok, "RUNNING"} = Request.Poll.until(request, done?, options)
     assert_received {:waiting, "BUILDING"}
     assert_received {:waiting, "BUILDING"}
     refute_received {:waiting, _}
 
     request = Request.new(:get, "/x", [], [timeout: 2000] ++ server(List.duplicate(state.("BUILDING"), 3)))
     options = [pause: 1000, longest_pause: 1000, what: "the Space a/b"]
-    assert {:error, %Error{kind: :timeout} = error} = Request.poll_until(request, done?, options)
+    assert {:error, %Error{kind: :timeout} = error} = Request.Poll.until(request, done?, options)
     assert error.message =~ "the Space a/b was not there within 2000 ms"
     failed = fn _found -> {:error, Error.new(:server, "build failed")} end
     request = Request.new(:get, "/x", [], server([state.("ERROR")]))
-    assert {:error, %Error{message: "build failed"}} = Request.poll_until(request, failed, [])
+    assert {:error, %Error{message: "build failed"}} = Request.Poll.until(request, failed, [])
   end
 end

@@ -58,7 +58,7 @@ defmodule HfHub.Native.Nif do
   def write_secret(_ref, _path, _content), do: not_loaded()
   def hold_secret(_ref, _hold, _path), do: not_loaded()
   def withheld(_endpoint, _allowed), do: not_loaded()
-  def new_list(_pages, _bytes), do: not_loaded()
+  def new_list(_pages, _bytes, _named), do: not_loaded()
   def new_bandwidth(_limit), do: not_loaded()
   def vm_bandwidth, do: not_loaded()
   def set_bandwidth(_bandwidth, _limit), do: not_loaded()

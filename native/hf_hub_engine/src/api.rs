@@ -177,7 +177,8 @@ impl Hub {
         }
         let segments = segments.clone();
         let opened = blocking::run(move || Opened::new(segments)).await?;
-        streamed::send(self, request, opened, |_| ()).await
+        // Few calls need it, and all would carry its state.
+        Box::pin(streamed::send(self, request, opened, |_| ())).await
     }
 
     fn request(&self, call: &Call, url: &Url) -> Request {

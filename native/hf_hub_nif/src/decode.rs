@@ -62,6 +62,7 @@ impl<'a> Decoder<'a> for Path {
 /// A request to an API.
 #[derive(NifMap)]
 #[rustler(decode)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent switches of a request")]
 pub(crate) struct RequestArgs {
     pub(crate) hub: HubArgs,
     method: String,
@@ -84,8 +85,6 @@ pub(crate) struct RequestArgs {
     repo: Option<RepoArgs>,
     /// The list that a page is asked of.
     list: Option<ResourceArc<List>>,
-    /// Whether the URL names the page, because the list's pages have no links.
-    named_page: bool,
 }
 
 #[derive(NifMap)]
@@ -106,16 +105,20 @@ impl EventsArgs {
 }
 
 /// How far a list of pages has been read.
-pub(crate) struct List(AssertUnwindSafe<tokio::sync::Mutex<Pages>>);
+pub(crate) struct List {
+    pages: AssertUnwindSafe<tokio::sync::Mutex<Pages>>,
+    /// Whether the URL of each request names its page, because the pages have no links.
+    named: bool,
+}
 
 #[rustler::resource_impl]
 impl Resource for List {}
 
 impl List {
     /// A list of which nothing has been read.
-    pub(crate) fn new(pages: usize, bytes: Option<u64>) -> Self {
+    pub(crate) fn new(pages: usize, bytes: Option<u64>, named: bool) -> Self {
         let limits = Limits { pages, bytes: bytes.unwrap_or(u64::MAX) };
-        Self(AssertUnwindSafe(tokio::sync::Mutex::new(Pages::new(limits))))
+        Self { pages: AssertUnwindSafe(tokio::sync::Mutex::new(Pages::new(limits))), named }
     }
 }
 
@@ -154,8 +157,8 @@ impl RequestArgs {
         let call = self.call()?;
         let Some(list) = &self.list else { return hub.exchange(&call, progress).await };
         let page = async {
-            let mut pages = list.0.lock().await;
-            if self.named_page {
+            let mut pages = list.pages.lock().await;
+            if list.named {
                 return pages.named(hub, &call, progress).await.map(Some);
             }
             pages.next(hub, &call, progress).await

@@ -294,10 +294,11 @@ fn withheld(endpoint: &str, allowed: Vec<String>) -> Option<String> {
     hub::withheld_from(endpoint, &allowed)
 }
 
-/// A list of pages that has not been read yet, and how many pages and bytes it may have.
+/// A list of pages that has not been read yet, how many pages and bytes it may have, and whether requests
+/// name its pages.
 #[rustler::nif]
-fn new_list(pages: usize, bytes: Option<u64>) -> ResourceArc<List> {
-    ResourceArc::new(List::new(pages, bytes))
+fn new_list(pages: usize, bytes: Option<u64>, named: bool) -> ResourceArc<List> {
+    ResourceArc::new(List::new(pages, bytes, named))
 }
 
 /// A text without the token, and without what looks like one.

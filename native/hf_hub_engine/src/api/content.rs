@@ -27,18 +27,14 @@ pub enum Segment {
 
 /// The bytes of all segments, where none is a file.
 pub(super) fn at_hand(segments: &[Segment]) -> Option<Bytes> {
-    match segments {
-        [Segment::Bytes(bytes)] => Some(bytes.clone()),
-        _ => {
-            let bytes = segments.iter().map(|segment| match segment {
-                Segment::Bytes(bytes) => Some(bytes),
-                Segment::File(_) => None,
-            });
-            bytes
-                .collect::<Option<Vec<_>>>()
-                .map(|all| all.into_iter().flatten().copied().collect())
-        }
+    if let [Segment::Bytes(bytes)] = segments {
+        return Some(bytes.clone());
     }
+    let bytes = segments.iter().map(|segment| match segment {
+        Segment::Bytes(bytes) => Some(bytes),
+        Segment::File(_) => None,
+    });
+    bytes.collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().copied().collect())
 }
 
 /// Segments whose files are open. A file keeps the length that it had then.

@@ -1,0 +1,50 @@
+defmodule HfHub.Request.Form do
+  # Names and values as a query or a form has them.
+  @moduledoc false
+
+  @type part ::
+          {String.t(), String.t()}
+          | {String.t(),
+             {:file, iodata() | {:path, Path.t()}, filename :: String.t(), content_type :: String.t()}}
+
+  @doc "Returns pairs of texts: lists become repeated keys, `nil` nothing."
+  @spec pairs(keyword() | [{String.t(), term()}]) :: [{String.t(), String.t()}]
+  def pairs(params) do
+    for {name, value} <- params,
+        value != nil,
+        item <- List.wrap(value),
+        do: {to_string(name), to_string(item)}
+  end
+
+  @doc "Returns the text of a query, or of a form without files."
+  @spec encode(keyword() | [{String.t(), term()}]) :: String.t()
+  def encode(params) do
+    Enum.map_join(pairs(params), "&", fn {name, value} ->
+      URI.encode_www_form(name) <> "=" <> URI.encode_www_form(value)
+    end)
+  end
+
+  @doc "Returns the pieces of a form with files, and its content type."
+  @spec multipart([part()]) :: {[binary() | {:path, Path.t()}], String.t()}
+  def multipart(parts) do
+    boundary = "hf_hub-" <> Base.encode16(:crypto.strong_rand_bytes(16), case: :lower)
+    pieces = Enum.flat_map(parts, &part(&1, boundary)) ++ ["--#{boundary}--\r\n"]
+    {pieces, "multipart/form-data; boundary=#{boundary}"}
+  end
+
+  defp part({name, {:file, content, filename, content_type}}, boundary) do
+    about = "; filename=\"#{quoted(filename)}\"\r\nContent-Type: #{content_type}"
+    [head(name, about, boundary), piece(content), "\r\n"]
+  end
+
+  defp part({name, text}, boundary), do: [head(name, "", boundary) <> text <> "\r\n"]
+
+  defp piece({:path, path}), do: {:path, path}
+  defp piece(bytes), do: IO.iodata_to_binary(bytes)
+
+  defp head(name, about, boundary),
+    do: "--#{boundary}\r\nContent-Disposition: form-data; name=\"#{quoted(name)}\"#{about}\r\n\r\n"
+
+  # As browsers do (the HTML standard, "multipart/form-data").
+  defp quoted(text), do: String.replace(text, ["\"", "\r", "\n"], &("%" <> Base.encode16(&1)))
+end

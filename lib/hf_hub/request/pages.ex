@@ -1,0 +1,37 @@
+defmodule HfHub.Request.Pages do
+  # How the pages of a list are asked for: by the links of the server, or by a parameter of the query.
+  @moduledoc false
+
+  @type t ::
+          :links
+          | {:number, name :: String.t(), first :: integer()}
+          | {:cursor, name :: String.t(), path :: [String.t()]}
+
+  @typedoc "A page that can be asked for."
+  @type page :: :links | {:number, String.t(), integer()} | {:cursor, String.t(), [String.t()], term()}
+
+  @doc "Returns the first page."
+  @spec first(t()) :: page()
+  def first({:number, name, first}), do: {:number, name, first}
+  def first({:cursor, name, path}), do: {:cursor, name, path, nil}
+  def first(:links), do: :links
+
+  @doc "Returns the parameters that name a page."
+  @spec query(page()) :: [{String.t(), term()}]
+  def query(:links), do: []
+  def query({:number, name, number}), do: [{name, number}]
+  def query({:cursor, name, _path, value}), do: [{name, value}]
+
+  @doc "Returns the page that follows, by the answer of one and the items in it."
+  @spec following(page(), map(), list()) :: page() | :done
+  def following(:links, answer, _items), do: if(answer.more, do: :links, else: :done)
+  def following({:number, _name, _number}, _answer, []), do: :done
+  def following({:number, name, number}, _answer, _items), do: {:number, name, number + 1}
+
+  def following({:cursor, name, path, _value}, answer, _items) do
+    case is_map(answer.body) && get_in(answer.body, path) do
+      value when is_binary(value) or is_integer(value) -> {:cursor, name, path, value}
+      _none -> :done
+    end
+  end
+end
