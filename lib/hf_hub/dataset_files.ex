@@ -5,13 +5,24 @@ defmodule HfHub.DatasetFiles do
       {:ok, paths} = HfHub.DatasetFiles.resolve("rajpurkar/squad", "plain_text", "train")
       #=> {:ok, ["plain_text/train-00000-of-00001.parquet"]}
 
-  Where a dataset's card says which files those are, it is believed. Else the names of the files tell:
-  a folder at the top is a configuration, unless it is called `data` or like a split, and a file is of
-  the split that its name begins with.
+  Where a dataset's card names files or a folder for a configuration, those are its files. Elsewhere the
+  names decide, by the rules of the `datasets` library, in this order:
+
+  1. shards in `data/`: `data/train-00000-of-00002.parquet` is of the split `train`;
+  2. folders called like a split: `train/a/1.jpg`, `my-test_2/x.csv`;
+  3. files called like a split: `my_data_train.csv`;
+  4. otherwise all files are of the split `train`.
+
+  The names of splits are `train` and `training`; `validation`, `valid`, `dev` and `val`; `test`, `testing`,
+  `eval` and `evaluation`, at the start of a name or between `-`, `.`, `_`, blanks and digits. Hidden files,
+  folders such as `__pycache__`, files of other formats and `README.md`, `config.json` and the like are left out.
+
+  A configuration that the card does not mention is the folder of that name; the default one is the whole
+  repository.
   """
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.Patterns
+  alias HfHub.DatasetFiles.{Formats, Patterns, Splits}
   alias HfHub.{Api, Error, Options, RepoRef}
 
   @options [
@@ -22,13 +33,11 @@ defmodule HfHub.DatasetFiles do
              ]
            ] ++ Options.revision() ++ Options.common()
 
-  @endings ~w(.parquet .jsonl .json .csv .tsv .arrow .txt .zip .tar.gz .tgz .tar.xz .tar .gz)
-  @splits ~w(train test validation valid val dev eval)
-
   @doc """
   Returns the paths of a configuration's files of a split, sorted. `nil` as configuration is the default one.
 
-  That there are none is an error of kind `:entry_not_found`.
+  A keyword such as `"dev"` returns the files of its split that are called so. Without any file the error has the
+  kind `:entry_not_found`.
 
   ## Options
 
@@ -51,10 +60,17 @@ defmodule HfHub.DatasetFiles do
          at = Enum.reject(at, fn {_name, value} -> value == nil end),
          {:ok, tree} <- Api.list_repo_tree(ref.repo_id, [repo_type: ref.repo_type, recursive: true] ++ at),
          {:ok, card} <- card(ref, at) do
-      case named(tree, Patterns.from_card(card, config, split)) do
-        [] -> found(resolve_from_tree(tree, config, split), ref, config, split)
-        paths -> {:ok, paths}
+      case Patterns.from_card(card, config) do
+        nil ->
+          resolve_from_tree(tree, config, split)
+
+        {:folder, folder} ->
+          tree |> files() |> below(folder) |> of_split(folder, split)
+
+        {:splits, splits} ->
+          Patterns.files(files(tree), for({^split, patterns} <- splits, pattern <- patterns, do: pattern))
       end
+      |> found(ref, config, split)
     end
   end
 
@@ -73,10 +89,11 @@ defmodule HfHub.DatasetFiles do
   """
   @spec resolve_from_tree([TreeEntry.t()], String.t() | nil, String.t()) :: [String.t()]
   def resolve_from_tree(tree, config, split) do
-    paths = data_files(tree)
+    {folder, paths} = of_config(tree, config)
 
-    case of_split(paths, prefix(config), split) do
-      [] -> of_split(paths, "", split)
+    # A configuration without files of the split may have them in the whole repository.
+    case of_split(paths, folder, split) do
+      [] -> tree |> files() |> of_split("", split)
       found -> found
     end
   end
@@ -92,7 +109,7 @@ defmodule HfHub.DatasetFiles do
   """
   @spec configs_from_tree([TreeEntry.t()]) :: [String.t()]
   def configs_from_tree(tree),
-    do: tree |> data_files() |> Enum.map(&config_of/1) |> Enum.uniq() |> Enum.sort()
+    do: tree |> files() |> Formats.data() |> Enum.map(&config_of/1) |> Enum.uniq() |> Enum.sort()
 
   @doc """
   Returns the splits of a configuration that the names of the files in a tree speak of, sorted.
@@ -101,12 +118,12 @@ defmodule HfHub.DatasetFiles do
 
       iex> tree = [%HfHub.Api.TreeEntry{type: :file, path: "en/train.csv"}, %HfHub.Api.TreeEntry{type: :file, path: "en/dev.csv"}]
       iex> HfHub.DatasetFiles.splits_from_tree(tree, "en")
-      ["dev", "train"]
+      ["train", "validation"]
   """
   @spec splits_from_tree([TreeEntry.t()], String.t() | nil) :: [String.t()]
   def splits_from_tree(tree, config) do
-    paths = data_files(tree)
-    Enum.sort(for split <- @splits, of_split(paths, prefix(config), split) != [], do: split)
+    {_folder, paths} = of_config(tree, config)
+    Enum.sort(for {split, _files} <- Splits.of(paths), do: split)
   end
 
   defp card(%{repo_type: :dataset} = ref, at) do
@@ -115,12 +132,6 @@ defmodule HfHub.DatasetFiles do
 
   defp card(_ref, _at), do: {:ok, nil}
 
-  defp named(_tree, []), do: []
-
-  defp named(tree, patterns) do
-    for(%{path: path} <- files(tree), Enum.any?(patterns, &(path =~ &1)), do: path) |> Enum.sort()
-  end
-
   defp found([], ref, config, split) do
     message = "#{ref.repo_id} has no files of the split #{inspect(split)} of #{inspect(config || "default")}"
     {:error, Error.new(:entry_not_found, message, repo_id: ref.repo_id, revision: ref.revision)}
@@ -128,32 +139,31 @@ defmodule HfHub.DatasetFiles do
 
   defp found(paths, _ref, _config, _split), do: {:ok, paths}
 
-  defp of_split(paths, prefix, split) do
-    for path <- paths, name = below(path, prefix), of_split?(name, split), do: path
+  # The paths of a configuration, relative to its folder. An unknown folder is the whole repository.
+  defp of_config(tree, config) when config not in [nil, "", "default"] do
+    paths = files(tree)
+    folder = config <> "/"
+
+    case below(paths, folder) do
+      [] -> {"", paths}
+      below -> {folder, below}
+    end
   end
 
-  defp below(path, prefix) do
-    if String.starts_with?(path, prefix),
-      do: path |> String.replace_prefix(prefix, "") |> String.replace_prefix("data/", "")
+  defp of_config(tree, _default), do: {"", files(tree)}
+
+  defp of_split(paths, folder, split), do: for(path <- Splits.files(paths, split), do: folder <> path)
+
+  defp below(paths, folder) do
+    for path <- paths, String.starts_with?(path, folder), do: String.replace_prefix(path, folder, "")
   end
-
-  defp of_split?(name, split),
-    do: name == split or Enum.any?(["-", ".", "/"], &String.starts_with?(name, split <> &1))
-
-  defp prefix(config), do: if(config in [nil, "", "default"], do: "", else: config <> "/")
 
   defp config_of(path) do
     case String.split(path, "/", parts: 2) do
-      [folder, _rest] when folder != "data" and folder not in @splits -> folder
+      [folder, _rest] when folder != "data" -> if Splits.folder?(folder), do: "default", else: folder
       _top -> "default"
     end
   end
 
-  defp data_files(tree) do
-    for(%{path: path} <- files(tree), String.ends_with?(path, @endings), do: path)
-    |> Enum.uniq()
-    |> Enum.sort()
-  end
-
-  defp files(tree), do: Enum.filter(tree, &(&1.type == :file))
+  defp files(tree), do: for(%{type: :file, path: path} <- tree, do: path) |> Enum.uniq() |> Enum.sort()
 end

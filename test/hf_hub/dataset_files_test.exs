@@ -28,12 +28,108 @@ defmodule HfHub.DatasetFilesTest do
     assert DatasetFiles.configs_from_tree(tree) == ["default", "en", "fr"]
     assert DatasetFiles.splits_from_tree(tree, "en") == ["test", "train"]
     assert DatasetFiles.splits_from_tree(tree, "fr") == ["validation"]
-    assert DatasetFiles.splits_from_tree(tree, nil) == ["dev", "train"]
+    # Without a configuration the whole repository counts, and a folder called like a split decides.
+    assert DatasetFiles.splits_from_tree(tree, nil) == ["validation"]
     assert DatasetFiles.resolve_from_tree(tree, "en", "train") == ["en/train-0.parquet"]
     assert DatasetFiles.resolve_from_tree(tree, "fr", "validation") == ["fr/validation/0.jsonl"]
-    assert DatasetFiles.resolve_from_tree(tree, "de", "train") == ["train.json"]
+    assert DatasetFiles.resolve_from_tree(entries(["train.json"]), "de", "train") == ["train.json"]
     assert DatasetFiles.resolve_from_tree(tree, "default", "trai") == []
     assert DatasetFiles.configs_from_tree([%TreeEntry{type: :directory, path: "x.csv"}]) == []
+  end
+
+  # What `datasets` 5.2.0 makes of repositories with these files.
+  @by_names [
+    {~w(data.csv), train: ~w(data.csv)},
+    {~w(my_data_train.csv), train: ~w(my_data_train.csv)},
+    {~w(training.csv), train: ~w(training.csv)},
+    {~w(articles-data/data/train-00000-of-00001.parquet),
+     train: ~w(articles-data/data/train-00000-of-00001.parquet)},
+    {~w(train/a/1.jpg), train: ~w(train/a/1.jpg)},
+    {~w(README.md train.csv test.csv), train: ~w(train.csv), test: ~w(test.csv)},
+    {~w(data/train-00000-of-00002.parquet data/train-00001-of-00002.parquet data/held_out-00000-of-00001.parquet
+        data/notes.txt data/test.parquet),
+     train: ~w(data/train-00000-of-00002.parquet data/train-00001-of-00002.parquet),
+     held_out: ~w(data/held_out-00000-of-00001.parquet)},
+    {~w(data/train-00000-of-00001-abcdef.parquet), train: ~w(data/train-00000-of-00001-abcdef.parquet)},
+    {~w(train_0.csv train_1.csv dev.csv), train: ~w(train_0.csv train_1.csv), validation: ~w(dev.csv)},
+    {~w(my-train_2/x.csv eval/y.csv), train: ~w(my-train_2/x.csv), test: ~w(eval/y.csv)},
+    {~w(trainer.csv contest.csv), train: ~w(contest.csv trainer.csv)},
+    {~w(data/train/s0.csv data/test/s0.csv data/train.csv),
+     train: ~w(data/train/s0.csv), test: ~w(data/test/s0.csv)},
+    {~w(.hidden/train.csv .x.csv a.csv), train: ~w(a.csv)},
+    {~w(__pycache__/test.csv a.csv), train: ~w(a.csv)},
+    {~w(train.csv notes.txt LICENSE train.py), train: ~w(train.csv)},
+    {~w(train.tar.gz), train: ~w(train.tar.gz)},
+    {~w(train.csv.gz), train: ~w(train.csv.gz)},
+    {~w(train/a/1.JPG train/metadata.csv test/2.jpg),
+     train: ~w(train/a/1.JPG train/metadata.csv), test: ~w(test/2.jpg)},
+    {~w(evaluation.json testing.json), test: ~w(evaluation.json testing.json)},
+    {~w(Train.csv TEST.csv), train: ~w(TEST.csv Train.csv)},
+    {["val 1.csv", "x.train.csv"], train: ["x.train.csv"], validation: ["val 1.csv"]},
+    {~w(valid.csv validated.csv), validation: ~w(valid.csv)},
+    {~w(logs/a.eval), logs: ~w(logs/a.eval)},
+    {~w(t/task.toml t/instruction.md t/x.csv), test: ~w(t/instruction.md t/task.toml)},
+    {~w(en/train.csv de/test.csv), train: ~w(en/train.csv), test: ~w(de/test.csv)},
+    {~w(config.json dataset_infos.json x.jsonl), train: ~w(x.jsonl)},
+    {~w(LICENSE model.bin), []}
+  ]
+
+  test "the default configuration has the splits and files that `datasets` finds" do
+    for {paths, splits} <- @by_names do
+      tree = entries(paths)
+      names = for {split, _files} <- splits, do: to_string(split)
+      assert {paths, DatasetFiles.splits_from_tree(tree, nil)} == {paths, Enum.sort(names)}
+
+      for {split, files} <- splits, config <- [nil, "default"] do
+        assert DatasetFiles.resolve_from_tree(tree, config, to_string(split)) == files
+      end
+    end
+  end
+
+  test "a keyword of a split stands for the files that it names" do
+    tree = entries(~w(dev.csv val_1.csv train.csv))
+    assert DatasetFiles.resolve_from_tree(tree, nil, "validation") == ~w(dev.csv val_1.csv)
+    assert DatasetFiles.resolve_from_tree(tree, nil, "dev") == ~w(dev.csv)
+    assert DatasetFiles.resolve_from_tree(tree, nil, "training") == []
+    assert DatasetFiles.resolve_from_tree(tree, nil, "held_out") == []
+  end
+
+  test "splits that the Hub names have files", context do
+    for {paths, [{split, files} | _]} <- Enum.take(@by_names, 6) do
+      id = dataset(context, Map.new(paths, &{&1, "a"}))
+      assert {:ok, [_ | _] = splits} = Api.dataset_splits(id, ask(context))
+      assert to_string(split) in splits
+      assert {:ok, ^files} = DatasetFiles.resolve(id, nil, to_string(split), ask(context))
+    end
+  end
+
+  test "what a card names are the only files, below its folder", context do
+    card = """
+    ---
+    configs:
+    - config_name: one
+      data_dir: ./in
+      data_files:
+      - split: held_out
+        path: "./*.csv"
+    - config_name: two
+      data_dir: in
+    - config_name: three
+      data_files: {train: "x/[^a].bin", test: "**"}
+    ---
+    """
+
+    paths = ~w(in/1.csv in/.2.csv in/__a__/3.csv in/test/4.csv x/^.bin x/b.bin train.csv)
+    id = dataset(context, Map.put(Map.new(paths, &{&1, "a"}), "README.md", card))
+    assert {:ok, ["in/1.csv"]} = DatasetFiles.resolve(id, "one", "held_out", ask(context))
+    assert {:error, %Error{kind: :entry_not_found}} = DatasetFiles.resolve(id, "one", "train", ask(context))
+    assert {:ok, ["in/test/4.csv"]} = DatasetFiles.resolve(id, "two", "test", ask(context))
+    assert {:ok, ["x/^.bin"]} = DatasetFiles.resolve(id, "three", "train", ask(context))
+
+    assert {:ok, ["in/1.csv", "in/test/4.csv", "train.csv"]} =
+             DatasetFiles.resolve(id, "three", "test", ask(context))
+
+    assert {:ok, ["test", "train"]} = Api.dataset_splits(id, ask(context, config: "three"))
   end
 
   test "configurations and splits come from the card", context do
@@ -89,11 +185,13 @@ defmodule HfHub.DatasetFilesTest do
   test "or from the viewer, or from the files", context do
     id = dataset(context, %{"en/train.csv" => "a", "en/dev.csv" => "a", "de/test.csv" => "a"})
     assert {:ok, ["de", "en"]} = Api.dataset_configs(id, ask(context))
-    # The viewer calls it what it is; the files what they are called.
     assert {:ok, ["train", "validation"]} = Api.dataset_splits(id, ask(context, config: "en"))
-    # It knows the default branch only.
+    # The viewer knows the default branch only.
     commit = Api.dataset_info!(id, ask(context)).sha
-    assert {:ok, ["dev", "train"]} = Api.dataset_splits(id, ask(context, config: "en", revision: commit))
+
+    assert {:ok, ["train", "validation"]} =
+             Api.dataset_splits(id, ask(context, config: "en", revision: commit))
+
     assert {:ok, ["en/train.csv"]} = DatasetFiles.resolve(id, "en", "train", ask(context))
   end
 

@@ -4,6 +4,7 @@ defmodule HfHub.DatasetFiles.Layout do
   # Each is asked only when those before it know nothing.
   @moduledoc false
 
+  alias HfHub.DatasetFiles.Patterns
   alias HfHub.{Api, Config, DatasetFiles, Error, Options, RepoRef, Request}
 
   @typedoc "Configurations in their order, each with its splits; none where a source knows the name only."
@@ -128,13 +129,11 @@ defmodule HfHub.DatasetFiles.Layout do
   end
 
   defp data_splits(config, known) do
-    from_files = for file <- objects(config["data_files"]), split = text(file["split"]), do: split
+    from_files = for {split, _patterns} <- Patterns.by_split(config["data_files"]), do: split
 
-    case {from_files, config["data_files"], known} do
-      {[], _files, {_name, [_ | _] = splits}} -> splits
-      # Files without a split are the first one.
-      {[], files, _known} when files not in [nil, []] -> ["train"]
-      {splits, _files, _known} -> Enum.uniq(splits)
+    case {from_files, known} do
+      {[], {_name, [_ | _] = splits}} -> splits
+      {splits, _known} -> Enum.uniq(splits)
     end
   end
 
