@@ -11,7 +11,7 @@ defmodule HfHub.FS do
   """
 
   alias HfHub.Cache.{Engine, Tables}
-  alias HfHub.{Config, Error, Options}
+  alias HfHub.{Config, Error, Options, RegularFile}
   alias HfHub.Native.Nif
 
   @type repo_type :: :model | :dataset | :space | String.t()
@@ -54,7 +54,7 @@ defmodule HfHub.FS do
     check!(%{repo_type: to_string(repo_type), id: repo_id, revision: revision}, filename)
 
     commit =
-      case File.read(Path.join([repo, "refs", revision])) do
+      case RegularFile.read(Path.join([repo, "refs", revision]), 1024) do
         {:ok, commit} -> String.trim(commit)
         {:error, _unknown} -> revision
       end

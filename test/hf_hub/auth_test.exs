@@ -260,7 +260,7 @@ defmodule HfHub.AuthTest do
     end
 
     test "that cannot be read are an error, not an empty list", %{home: home} do
-      File.write!(Path.join(home, "stored_tokens"), <<255, 254>>)
+      File.write!(Path.join(home, "stored_tokens"), <<255, 0>>)
       assert {:error, %Error{kind: :io, message: message}} = Auth.list_tokens()
       assert message =~ "remove it and log in again"
       assert Auth.logout() == :ok

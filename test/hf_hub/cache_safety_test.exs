@@ -260,6 +260,64 @@ defmodule HfHub.CacheSafetyTest do
       assert Exception.message(error) =~ "link out of the cache"
       refute File.exists?(archive)
     end
+
+    test "are not copied, by whatever name they are in the cache", context do
+      secret = Path.join(context.dir, "secret")
+      File.write!(secret, "secret")
+      plain = Path.join(context.dir, "plain")
+
+      plant = fn
+        :file, repo -> Path.join([repo, "snapshots", @new, "b"])
+        :blob, repo -> Path.join([repo, "blobs", "opaque"])
+        :listing, repo -> Path.join([repo, "trees", @new <> ".json"])
+      end
+
+      for planted <- [:file, :blob, :listing], kind <- [:link, :pipe] do
+        repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
+        place = plant.(planted, repo)
+        File.mkdir_p!(Path.dirname(place))
+        if kind == :link, do: File.ln_s!(secret, place), else: {_output, 0} = System.cmd("mkfifo", [place])
+        if planted == :blob, do: File.ln_s!("../../blobs/opaque", plant.(:file, repo))
+
+        assert {:error, %Error{} = error} =
+                 Cache.export(Path.join(context.dir, "x.tar"), cache_dir: context.cache)
+
+        word = if kind == :link, do: "link out of the cache", else: ~r/not a regular file|no file/
+        assert {planted, kind, Exception.message(error) =~ word} == {planted, kind, true}
+
+        if planted != :listing do
+          for method <- [:auto, :hard_link, :copy] do
+            at = [cache_dir: context.cache, method: method]
+            assert {:error, %Error{kind: :conflict} = error} = Cache.materialize("org/name", plain, at)
+            assert Exception.message(error) =~ word
+            refute File.exists?(plain)
+          end
+        end
+
+        File.rm_rf!(context.cache)
+      end
+    end
+
+    test "are copied where the owner keeps a repository on another disk", context do
+      repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
+
+      for folder <- [Path.join(repo, "blobs"), repo] do
+        elsewhere = Path.join(context.dir, Path.basename(folder))
+        File.rename!(folder, elsewhere)
+        File.ln_s!(elsewhere, folder)
+        plain = elsewhere <> "_plain"
+        assert {:ok, %{files: 1}} = Cache.materialize("org/name", plain, cache_dir: context.cache)
+        assert File.read!(Path.join(plain, "a")) == "1"
+      end
+    end
+
+    test "are no pipes: hashing, importing and unpacking do not wait", context do
+      pipe = Path.join(context.dir, "pipe.tar")
+      {_output, 0} = System.cmd("mkfifo", [pipe])
+      assert {:error, %Error{kind: :io}} = Download.compute_sha256(pipe)
+      assert {:error, %Error{}} = Cache.import(pipe, cache_dir: context.cache)
+      assert {:error, %Error{}} = HfHub.Extract.extract(pipe, Path.join(context.dir, "out"))
+    end
   end
 
   describe "the store that repositories share" do

@@ -55,6 +55,19 @@ defmodule HfHub.CacheTransportTest do
       end
     end
 
+    test "stops at what is no file, and keeps the cache", context do
+      if there = elsewhere(context) do
+        repo = craft(context.cache, "a", %{"x" => "one"})
+        pipe = Path.join([repo, "blobs", "pipe"])
+        {_output, 0} = System.cmd("mkfifo", [pipe])
+        assert {:error, %Error{} = error} = Cache.move(there, cache_dir: context.cache)
+        assert Exception.message(error) =~ "not a regular file"
+        assert File.exists?(repo) and not File.exists?(Path.join(there, Path.basename(repo)))
+        File.rm!(pipe)
+        assert {:ok, ^there} = Cache.move(there, cache_dir: context.cache)
+      end
+    end
+
     test "that is killed leaves each repository whole in one place, and goes on", context do
       if there = elsewhere(context) do
         for name <- ~w(a b c), do: craft(context.cache, name, %{"x" => large(20_000_000), "y" => name})

@@ -75,6 +75,44 @@ defmodule HfHub.ConfigTest do
     assert sent_token(true) == "hf_app"
   end
 
+  test "a token loses the invisible characters that come with it", context do
+    env(%{"HF_HOME" => context.dir})
+    file = Path.join(context.dir, "token")
+    app(:token_path, file)
+
+    for text <- [
+          "\uFEFFhf_pasted",
+          "\u200Bhf_pas\u200Bted\u2060 \n",
+          "\u00A0hf_pasted\u00AD",
+          :unicode.encoding_to_bom({:utf16, :little}) <>
+            :unicode.characters_to_binary("hf_pasted\r\n", :utf8, {:utf16, :little}),
+          :unicode.encoding_to_bom({:utf16, :big}) <>
+            :unicode.characters_to_binary("hf_pasted", :utf8, {:utf16, :big})
+        ] do
+      File.write!(file, text)
+      assert sent_token() == "hf_pasted"
+      assert sent_token(text) == "hf_pasted"
+    end
+
+    File.write!(file, <<0xFF, 0xFE, 0xD8>>)
+    assert sent_token() == nil
+  end
+
+  test "a token file that is a pipe is no token, and nothing waits for it", context do
+    env(%{"HF_HOME" => context.dir})
+
+    for name <- ["token", "stored_tokens"] do
+      {_output, 0} = System.cmd("mkfifo", [Path.join(context.dir, name)])
+    end
+
+    assert sent_token() == nil
+    assert {:error, %{kind: :io}} = HfHub.Auth.list_tokens()
+    refs = Path.join(context.dir, "hub/models--gpt2/refs")
+    File.mkdir_p!(refs)
+    {_output, 0} = System.cmd("mkfifo", [Path.join(refs, "main")])
+    assert HfHub.FS.file_path("gpt2", :model, "a") =~ "snapshots/main/a"
+  end
+
   test "a token that must be there and is not is an error", context do
     env(%{"HF_HOME" => context.dir})
     assert {:error, %{kind: :no_token, message: "no token found" <> _}} = Config.hub(token: true)

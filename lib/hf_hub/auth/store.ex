@@ -6,7 +6,7 @@ defmodule HfHub.Auth.Store do
 
   alias HfHub.Auth.{Ini, StoredToken}
   alias HfHub.Config.{Setting, Token}
-  alias HfHub.{Error, Native}
+  alias HfHub.{Error, Native, RegularFile}
   alias HfHub.Native.Nif
 
   @type fields :: [{String.t(), String.t()}]
@@ -98,9 +98,12 @@ defmodule HfHub.Auth.Store do
   defp read do
     path = stored_path()
 
-    case File.read(path) do
-      {:ok, text} ->
-        if String.valid?(text), do: {:ok, Ini.parse(text)}, else: {:error, Error.new(:io, damaged(path))}
+    case RegularFile.read(path) do
+      {:ok, bytes} ->
+        case RegularFile.text(bytes) do
+          {:ok, text} -> {:ok, Ini.parse(text)}
+          :error -> {:error, Error.new(:io, damaged(path))}
+        end
 
       {:error, reason} when reason in [:enoent, :enotdir] ->
         {:ok, []}

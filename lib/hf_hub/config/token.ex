@@ -5,7 +5,7 @@ defmodule HfHub.Config.Token do
 
   alias HfHub.Auth.{JobIdentity, Renewal}
   alias HfHub.Config.{Setting, Source}
-  alias HfHub.Error
+  alias HfHub.{Error, RegularFile}
 
   @variables ~w(HF_TOKEN HUGGING_FACE_HUB_TOKEN LB_HF_TOKEN)
 
@@ -62,12 +62,8 @@ defmodule HfHub.Config.Token do
   def file do
     path = Setting.value(:token_path)
 
-    # Raw, because every call comes here: the file server would be a queue for the whole VM.
-    with {:ok, file} <- :file.open(path, [:read, :raw, :binary]) do
-      text = :file.read(file, 10_000)
-      :file.close(file)
-      if match?({:ok, _}, text), do: named(elem(text, 1), {:file, path})
-    else
+    case RegularFile.read(path, 10_000) do
+      {:ok, text} -> named(text, {:file, path})
       {:error, _none} -> nil
     end
   end
@@ -77,10 +73,15 @@ defmodule HfHub.Config.Token do
   def clean(nil), do: nil
 
   def clean(text) do
-    # A file of something else is no token.
-    text = if String.valid?(text), do: text |> String.replace(["\r", "\n"], "") |> String.trim(), else: ""
-    if text != "", do: text
+    case RegularFile.text(text) do
+      {:ok, text} -> if (text = plain(text)) != "", do: text
+      # A file of something else is no token.
+      :error -> nil
+    end
   end
+
+  # Invisible characters come along from web pages: byte order marks, zero-width and soft characters.
+  defp plain(text), do: text |> String.replace(~r/\p{Cf}|[\r\n]/u, "") |> String.trim()
 
   @doc "What may be shown of a token."
   @spec mask(String.t()) :: String.t()

@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    cache::open_regular,
     error::{Error, ErrorKind, Result},
     names::EntryPath,
 };
@@ -78,7 +79,7 @@ pub fn run(
         return Err(Error::new(ErrorKind::InvalidArchive, message));
     };
     let wrap = |source| Error::io("read", archive, source);
-    let file = File::open(archive).map_err(wrap)?;
+    let file = open_regular(archive).map_err(wrap)?;
     let default = (file.metadata().map_err(wrap)?.len().saturating_mul(200)).max(1 << 30);
     let stage = beside(destination);
     let mut sink = Sink {

@@ -1,11 +1,12 @@
 //! SHA-256 and git object ids, over bytes as they arrive or over files.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    cache::open_regular,
     error::{Error, Result},
     names::{Checksum, Etag, Proof},
 };
@@ -65,7 +66,7 @@ impl Hasher {
 /// Hashes a whole file; `None` where there is nothing to compare with.
 pub fn file(path: &Path, proof: Proof) -> Result<Option<String>> {
     let wrap = |source| Error::io("read", path, source);
-    let mut file = File::open(path).map_err(wrap)?;
+    let mut file = open_regular(path).map_err(wrap)?;
     let size = file.metadata().map_err(wrap)?.len();
     let Some(mut hasher) = Hasher::new(proof, Some(size)) else { return Ok(None) };
     let mut buffer = vec![0; 1 << 20];

@@ -19,6 +19,7 @@ use crate::{
         layout::{CacheDir, LocalDir, RepoDir},
         lock::Lock,
         partial::{Slot, Verified},
+        trust::Bounds,
         write_atomically,
     },
     download::{self, Arrived, Report, Spec},
@@ -203,6 +204,7 @@ fn settle_without_network(
         let Some(copy) = repo.find_content(commit, &spec.path, etag, *size) else {
             return Ok(false);
         };
+        let copy = Bounds::of(repo).file(&copy)?;
         create_parent(&path)?;
         // As a partial among ours: what a crash leaves is found there and cleared away.
         let slot = slot(folder, &spec.path, metadata);

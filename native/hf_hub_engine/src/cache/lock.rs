@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     blocking,
-    cache::in_folder,
+    cache::{in_folder, open_regular},
     error::{ELSEWHERE, Error, Result},
 };
 
@@ -179,7 +179,7 @@ fn existing(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_regular(path),
         opened => opened,
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     cache::{
         self, inventory::Inventory, layout::CacheDir, lease::Lease, maintenance::is_real_folder,
-        scan::path,
+        scan::path, trust::Bounds,
     },
     error::{Error, ErrorKind, Result},
     names::{EntryPath, Repo},
@@ -68,9 +68,13 @@ pub fn run(
     refuse_missing(files.iter().filter(|file| inventory.blob(&file.blob).is_none()).map(|file| {
         file.path.strip_prefix(lease.path()).unwrap_or(&file.path).to_string_lossy().into_owned()
     }))?;
+    let bounds = Bounds::of(&cache.repo(repo));
+    let sources = parallel::run(None, || {
+        files.par_iter().map(|file| bounds.file(&file.path)).collect::<Result<Vec<_>>>()
+    })??;
     prepare(destination, overwrite)?;
     let done = parallel::run(None, || {
-        let made = files.par_iter().map(|file| {
+        let made = files.par_iter().zip(&sources).map(|(file, real)| {
             if stop() {
                 return Err(Error::new(ErrorKind::Cancelled, "filling the folder was stopped"));
             }
@@ -78,9 +82,7 @@ pub fn run(
             let name =
                 EntryPath::parse(&name.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"))?;
             let to = place(destination, &name)?;
-            let real = fs::canonicalize(&file.path)
-                .map_err(|source| Error::io("read", &file.path, source))?;
-            make(&real, &to, method).map_err(|source| refused(&to, method, source))
+            make(real, &to, method).map_err(|source| refused(&to, method, source))
         });
         made.collect::<Result<Vec<_>>>()
     })??;

@@ -19,7 +19,7 @@ pub mod relocate;
 pub mod scan;
 pub mod store;
 pub mod tree;
-mod trust;
+pub(crate) mod trust;
 pub mod verify;
 
 use std::{
@@ -190,6 +190,12 @@ pub(crate) fn open_regular(file: &Path) -> io::Result<fs::File> {
     }
 }
 
+/// Copies a file, as [`open_regular`] opens it.
+pub(crate) fn copy_regular(from: &Path, to: &Path) -> io::Result<u64> {
+    open_regular(from)?;
+    fs::copy(from, to)
+}
+
 /// Does what makes `file`; where its folder is missing, makes that first.
 pub fn in_folder<T>(file: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match (make(), file.parent()) {
@@ -221,7 +227,7 @@ pub fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
 pub fn copy_by_way_of(temporary: &Path, from: &Path, to: &Path) -> io::Result<()> {
     // Windows flushes only what may be written.
     let flush = || OpenOptions::new().read(true).write(cfg!(windows)).open(temporary)?.sync_data();
-    let copied = in_folder(temporary, || fs::copy(from, temporary))
+    let copied = in_folder(temporary, || copy_regular(from, temporary))
         .and_then(|_| flush())
         .and_then(|()| fs::rename(temporary, to));
     copied.inspect_err(|_| drop(fs::remove_file(temporary)))

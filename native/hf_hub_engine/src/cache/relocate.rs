@@ -216,7 +216,7 @@ fn copy(
         fs::set_permissions(to, metadata.permissions()).map_err(write)?;
         sync_folder(to).map_err(write)?;
     } else {
-        let size = fs::copy(from, to).map_err(write)?;
+        let size = copy_file(from, to)?;
         // The original goes as soon as all of the repository has its name.
         fs::File::open(to).and_then(|file| file.sync_all()).map_err(write)?;
         if size != metadata.len() {
@@ -229,6 +229,15 @@ fn copy(
     }
     keep_times(&metadata, to);
     Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<u64> {
+    if !fs::symlink_metadata(from).is_ok_and(|found| found.is_file()) {
+        let message =
+            format!("`{}` is not a regular file and cannot be moved; remove it", from.display());
+        return Err(Error::new(ErrorKind::Conflict, message));
+    }
+    fs::copy(from, to).map_err(|source| Error::io("create", to, source))
 }
 
 /// Puts the names in a folder on the disk, without which a power cut could take both copies.

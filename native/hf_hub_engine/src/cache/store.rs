@@ -123,7 +123,7 @@ impl Store {
             .map(|line| line + "\n")
             .collect();
         let manifest = StoreDir::manifest(payload);
-        if fs::read_to_string(&manifest).is_ok_and(|text| text == lines) {
+        if is_regular(&manifest) && fs::read_to_string(&manifest).is_ok_and(|text| text == lines) {
             return Ok(());
         }
         crate::cache::write_atomically(&manifest, lines.as_bytes())?;

@@ -16,6 +16,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     blocking,
+    cache::open_regular,
     upload::{
         Addition,
         oid::Oid,
@@ -179,7 +180,7 @@ fn encode(line: &Line, buffer: &mut Vec<u8>) {
 /// Whether a commit is unanswered, how many lines there are, and how many are of use.
 fn read(place: &Path, root: &Root, branch: &str, files: &mut [Addition]) -> (bool, usize, usize) {
     let (mut unanswered, mut count, mut known) = (false, 0, 0);
-    let Ok(file) = File::open(place) else { return (unanswered, count, known) };
+    let Ok(file) = open_regular(place) else { return (unanswered, count, known) };
     for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
         count += 1;
         match serde_json::from_slice(&line) {
@@ -213,6 +214,10 @@ fn make_folder(place: &Path) -> Option<()> {
 
 fn append(place: &Path) -> Option<File> {
     make_folder(place)?;
+    // A pipe without a reader would keep us waiting.
+    if place.exists() && !place.is_file() {
+        return None;
+    }
     let mut file = OpenOptions::new().create(true).append(true).open(place).ok()?;
     // Ends a line that a crash has torn.
     file.write_all(b"\n").ok()?;

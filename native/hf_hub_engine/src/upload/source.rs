@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
+    cache::open_regular,
     error::{Error, ErrorKind, Result},
     upload::path::RepoPath,
 };
@@ -104,7 +105,7 @@ impl Source {
             Self::File(_) | Self::Below(_) => {
                 let file = self.file(path).unwrap_or_default();
                 Inner::File(
-                    Arc::new(File::open(&file).map_err(|error| unreadable(&file, error))?),
+                    Arc::new(open_regular(&file).map_err(|error| unreadable(&file, error))?),
                     0,
                 )
             }

@@ -20,6 +20,7 @@ use crate::{
         inventory::{self, Inventory},
         layout::{CacheDir, RepoDir},
         lock, scan,
+        trust::Bounds,
     },
     error::{Error, ErrorKind, Result},
     hash::{self, Hasher, Verdict},
@@ -99,6 +100,7 @@ fn collect(
     let there = inside().repo(&repo);
     let inventory = Inventory::read(dir);
     refuse_broken(dir, &inventory)?;
+    let bounds = Bounds::of(dir);
     let mut entry = RepoEntry { repo_type: repo_type.to_owned(), repo_id, ..RepoEntry::default() };
     for revision in &inventory.revisions {
         if let Commits::These(these) = commits
@@ -115,12 +117,12 @@ fn collect(
             entry.refs.insert(name, commit.to_string());
         }
         let mut found = RevisionEntry::default();
-        if let Ok(listing) = fs::read(dir.tree(&commit)) {
+        if let Some(listing) = listing(dir, &commit, &bounds)? {
             entries.push(Entry::Text(there.tree(&commit), listing));
             found.listed = true;
         }
         for file in &revision.files {
-            let (link, want) = file_of(dir, revision, &commit, file, at)?;
+            let (link, want) = file_of(dir, revision, &commit, file, at, &bounds)?;
             if let Some((path, etag)) = link {
                 let target = RepoDir::link_target(&path, &etag);
                 entries.push(Entry::Link(there.pointer(&commit, &path), target));
@@ -145,26 +147,34 @@ fn refuse_broken(dir: &RepoDir, inventory: &Inventory) -> Result<()> {
     Ok(())
 }
 
+/// The listing of a commit, if the cache has one.
+fn listing(dir: &RepoDir, commit: &Commit, bounds: &Bounds) -> Result<Option<Vec<u8>>> {
+    let tree = dir.tree(commit);
+    if fs::symlink_metadata(&tree).is_err() {
+        return Ok(None);
+    }
+    let real = bounds.file(&tree).map_err(nothing)?;
+    fs::read(&real).map(Some).map_err(|source| Error::io("read", &tree, source))
+}
+
+fn nothing(error: Error) -> Error {
+    let message = format!("nothing is exported: {}", error.message());
+    Error::new(error.kind(), message)
+}
+
 fn file_of(
     dir: &RepoDir,
     revision: &inventory::Revision,
     commit: &Commit,
     file: &inventory::File,
     repo: usize,
+    bounds: &Bounds,
 ) -> Result<(Option<(EntryPath, Etag)>, Wanted)> {
     let name = file.path.strip_prefix(&revision.path).unwrap_or(&file.path).to_string_lossy();
     let path = EntryPath::parse(&name.replace(std::path::MAIN_SEPARATOR, "/"))?;
     let own = file.blob.parent() == Some(&dir.blobs());
     let etag = file.blob.file_name().filter(|_| own).and_then(|name| Etag::of_blob(name.to_str()?));
-    let root = dir.path().parent().unwrap_or(dir.path());
-    if etag.is_none() && !file.blob.starts_with(root) {
-        let message = format!(
-            "nothing is exported: `{}` is a link out of the cache, to `{}`",
-            file.path.display(),
-            file.blob.display()
-        );
-        return Err(Error::new(ErrorKind::Conflict, message));
-    }
+    bounds.file(&file.path).map_err(nothing)?;
     let (place, source) = match &etag {
         Some(etag) => (Place::Blob(etag.clone()), file.blob.clone()),
         None => (Place::File(commit.clone(), path.clone()), file.path.clone()),

@@ -18,7 +18,7 @@ use crate::{
     cache::{
         layout::{CacheDir, RepoDir},
         maintenance::real_folders,
-        write_atomically,
+        open_regular, write_atomically,
     },
     error::{Error, Result},
     extract::{METADATA, Rationed, Refill},
@@ -76,7 +76,7 @@ fn unpack(
     progress: &Progress,
     stop: &dyn Fn() -> bool,
 ) -> Result<Manifest> {
-    let file = File::open(archive).map_err(|source| Error::io("read", archive, source))?;
+    let file = open_regular(archive).map_err(|source| Error::io("read", archive, source))?;
     let reader = BufReader::with_capacity(1 << 20, file);
     let allowance = Rc::new(Cell::new(METADATA));
     let mut tar = tar::Archive::new(Rationed { reader, allowance: allowance.clone() });
