@@ -31,8 +31,8 @@ impl Bounds {
 
     /// The regular file behind a path of the cache, without any link; an error if it is none or lies elsewhere.
     pub(crate) fn file(&self, path: &Path) -> Result<PathBuf> {
-        let read = |source| Error::io("read", path, source);
-        let real = fs::canonicalize(path).map_err(read)?;
+        let wrap = |source| Error::io("read", path, source);
+        let real = fs::canonicalize(path).map_err(wrap)?;
         if !self.0.iter().any(|folder| real.starts_with(folder)) {
             let message = format!(
                 "`{}` is a link out of the cache, to `{}`; remove it and download the file again",
@@ -41,7 +41,7 @@ impl Bounds {
             );
             return Err(Error::new(ErrorKind::Conflict, message));
         }
-        if !fs::metadata(&real).map_err(read)?.is_file() {
+        if !fs::metadata(&real).map_err(wrap)?.is_file() {
             let message = format!(
                 "`{}` is not a regular file; remove it and download the file again",
                 path.display()
