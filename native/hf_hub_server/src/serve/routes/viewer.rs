@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use globset::GlobBuilder;
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::super::answer;
@@ -13,15 +14,13 @@ use super::open;
 use crate::store::{MAIN, Place, RepoKey, RepoKind};
 
 const DATA: [&str; 8] = ["parquet", "jsonl", "json", "csv", "tsv", "arrow", "txt", "zip"];
-const SPLITS: [(&str, &str); 7] = [
-    ("train", "train"),
-    ("test", "test"),
-    ("validation", "validation"),
-    ("valid", "validation"),
-    ("val", "validation"),
-    ("dev", "validation"),
-    ("eval", "test"),
+/// The splits and the words that stand for them in names, as the `datasets` library has them.
+const SPLITS: [(&str, &str); 3] = [
+    ("train", "train|training"),
+    ("validation", "validation|valid|dev|val"),
+    ("test", "test|testing|eval|evaluation"),
 ];
+const SEPARATOR: &str = "[-._ 0-9]";
 
 /// Subsets, their splits, the files of these.
 type Layout = Vec<(String, BTreeMap<String, Vec<String>>)>;
@@ -95,7 +94,9 @@ fn by_card(card: &Map<String, Value>, paths: &[&str]) -> Layout {
                     splits.insert(split, matching(&file["path"], paths));
                 }
             }
-            Value::Null => splits = by_names(paths).into_iter().find(|(known, _)| known == name)?.1,
+            Value::Null => {
+                splits = by_names(paths).pop().map(|(_, splits)| splits).unwrap_or_default();
+            }
             pattern => drop(splits.insert("train".to_owned(), matching(pattern, paths))),
         }
         Some((name.to_owned(), splits))
@@ -114,22 +115,44 @@ fn matching(patterns: &Value, paths: &[&str]) -> Vec<String> {
     found.map(|path| (*path).to_owned()).collect()
 }
 
-/// Folders at the top are subsets, unless they are called `data` or like a split.
+/// Without a card there is one subset. The first kind of names that any file has decides: shards in `data/`, folders
+/// called like a split, files called like one; else everything is `train`.
 fn by_names(paths: &[&str]) -> Layout {
-    let mut layout: BTreeMap<&str, BTreeMap<String, Vec<String>>> = BTreeMap::new();
-    for path in paths {
-        let (config, rest) = match path.split_once('/') {
-            Some((folder, rest)) if folder != "data" && split(folder).is_none() => (folder, rest),
-            _ => ("default", *path),
-        };
-        let name = rest.strip_prefix("data/").unwrap_or(rest);
-        let split = split(name).unwrap_or("train").to_owned();
-        layout.entry(config).or_default().entry(split).or_default().push((*path).to_owned());
-    }
-    layout.into_iter().map(|(config, splits)| (config.to_owned(), splits)).collect()
+    let paths: Vec<&str> = paths.iter().copied().filter(|path| is_visible(path)).collect();
+    let shards =
+        by_pattern(&paths, r"^data/(?<split>\w+(\.\w+)*)-[0-9]{5}-of-[0-9]{5}[^/]*\.[^/]*$", "");
+    let folders = || by_keyword(&paths, &format!("({SEPARATOR}[^/]*)?/"));
+    let files = || by_keyword(&paths, &format!("{SEPARATOR}[^/]*$"));
+    let all = || by_pattern(&paths, "", "train");
+    let found = Some(shards).filter(|it| !it.is_empty());
+    let found = found.or_else(|| Some(folders()).filter(|it| !it.is_empty()));
+    let found = found.or_else(|| Some(files()).filter(|it| !it.is_empty())).unwrap_or_else(all);
+    if found.is_empty() { Vec::new() } else { vec![("default".to_owned(), found)] }
 }
 
-fn split(name: &str) -> Option<&'static str> {
-    let word = name.split(|c: char| !c.is_alphanumeric()).next()?;
-    SPLITS.iter().find(|(known, _)| *known == word).map(|(_, split)| *split)
+fn by_keyword(paths: &[&str], rest: &str) -> BTreeMap<String, Vec<String>> {
+    let splits = SPLITS.iter().flat_map(|(split, words)| {
+        by_pattern(paths, &format!("^(.+/)?([^/]*{SEPARATOR})?({words}){rest}"), split)
+    });
+    splits.collect()
+}
+
+/// The files that a pattern finds, by the split that it captures or else by the one given.
+fn by_pattern(paths: &[&str], pattern: &str, split: &str) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let Ok(pattern) = Regex::new(pattern) else { return found };
+    for path in paths {
+        if let Some(captures) = pattern.captures(path) {
+            let split = captures.name("split").map_or(split, |found| found.as_str());
+            found.entry(split.to_owned()).or_default().push((*path).to_owned());
+        }
+    }
+    found
+}
+
+/// Hidden files and folders such as `__pycache__` are no data.
+fn is_visible(path: &str) -> bool {
+    let (folders, _name) = path.rsplit_once('/').unwrap_or(("", path));
+    !path.split('/').any(|part| part.starts_with('.'))
+        && !folders.split('/').any(|part| part.starts_with("__"))
 }
