@@ -203,7 +203,8 @@ defmodule HfHub.Cache do
   Removes the least recently used revisions until the cache meets the given size and age.
 
   Whole revisions are removed, with the blobs that no remaining one references. Pinned and leased revisions are kept, even
-  if the target is missed. `HfHub.Cache.Revision` describes how the last use is determined.
+  if the target is missed. `HfHub.Cache.Revision` describes how the last use is determined. What an interrupted download
+  has left counts, and goes by the time it was last written, or with the last revision of its repository.
 
   ## Options
 

@@ -221,6 +221,81 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
+  describe "what interrupted downloads have left" do
+    # A file with a gap, as a partial has it: 100 MB long, a little more than 1 MB of them on disk.
+    defp interrupted(context, folder, age, stem \\ String.duplicate("a", 40)) do
+      path = Path.join([context.cache, folder, "blobs", stem <> ".0123abcd.incomplete"])
+      File.mkdir_p!(Path.dirname(path))
+      File.write!(path, large(1_000_000))
+      {_output, 0} = System.cmd("truncate", ["--size", "100000000", path])
+      File.touch!(path, System.os_time(:second) - age)
+      path
+    end
+
+    defp about_a_megabyte?(bytes), do: bytes in 1_000_000..1_100_000
+
+    test "is counted beside the contents, and goes with its repository", context do
+      {id, _old, _new, where} = two_revisions(context)
+      folder = "models--" <> String.replace(id, "/", "--")
+      before = Cache.scan!(where)
+      assert before.incomplete_size == 0
+      partial = interrupted(context, folder, 10)
+      alone = interrupted(context, "models--org--begun", 10)
+
+      report = Cache.scan!(where)
+      assert [repo] = report.repos
+      assert {report.size_on_disk, repo.size_on_disk} == {before.size_on_disk, hd(before.repos).size_on_disk}
+      assert about_a_megabyte?(repo.incomplete_size) and report.incomplete_size == 2 * repo.incomplete_size
+      assert inspect(repo) =~ "incomplete" and inspect(report) =~ "incomplete"
+
+      for target <- [id, "org/begun"] do
+        {:ok, plan} = Cache.delete_revisions([target], [dry_run: true] ++ where)
+        {:ok, done} = Cache.delete_revisions([target], where)
+        own = if target == id, do: repo.size_on_disk, else: 0
+        assert plan.expected_freed_size == own + repo.incomplete_size
+        assert done.freed_size == plan.expected_freed_size
+
+        assert plan.partials == done.partials and
+                 done.partials == [if(target == id, do: partial, else: alone)]
+      end
+
+      assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
+    end
+
+    test "stays with a revision that stays, and goes with the last one", context do
+      {id, old, new, where} = two_revisions(context)
+      partial = interrupted(context, "models--" <> String.replace(id, "/", "--"), 10)
+      assert {:ok, %{partials: []}} = Cache.delete_revisions([old], where)
+      assert File.exists?(partial)
+      assert {:ok, %{partials: [^partial]}} = Cache.delete_revisions([new], where)
+      refute File.exists?(partial)
+    end
+
+    test "is evicted by its age, and counts", context do
+      {id, _old, _new, where} = two_revisions(context)
+      folder = "models--" <> String.replace(id, "/", "--")
+      size = Cache.scan!(where).size_on_disk
+      ancient = interrupted(context, folder, 90_000)
+      alone = interrupted(context, "models--org--begun", 80_000)
+      fresh = interrupted(context, folder, 0, String.duplicate("b", 40))
+      full = size + Cache.scan!(where).incomplete_size
+
+      assert {:ok, %{partials: [], snapshots: []}} = Cache.evict([target_size: full] ++ where)
+      target = full - 1_000
+      {:ok, plan} = Cache.evict([target_size: target, dry_run: true] ++ where)
+
+      assert plan.partials == [ancient] and plan.snapshots == [] and
+               about_a_megabyte?(plan.expected_freed_size)
+
+      {:ok, done} = Cache.evict([target_size: target] ++ where)
+      assert {done.partials, done.freed_size} == {[ancient], plan.expected_freed_size}
+      assert {:ok, %{partials: [^alone], snapshots: []}} = Cache.evict([max_age: 70_000] ++ where)
+      # One that was written to a moment ago goes only with the whole repository.
+      assert {:ok, %{partials: [^fresh], repos: [_], kept: []}} = Cache.evict([target_size: 0] ++ where)
+      assert Cache.scan!(where).incomplete_size == 0
+    end
+  end
+
   describe "pruning" do
     test "takes detached revisions, leftovers and links into nowhere", context do
       {id, old, new, where} = two_revisions(context)

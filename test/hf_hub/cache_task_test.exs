@@ -47,6 +47,20 @@ defmodule HfHub.CacheTaskTest do
     assert json =~ ~s("repo_id":"#{context.id}")
   end
 
+  test "tells what interrupted downloads have left, and counts it", context do
+    [folder] = Path.wildcard(context.cache <> "/models--*")
+    partial = Path.join([folder, "blobs", String.duplicate("a", 40) <> ".0123abcd.incomplete"])
+    File.write!(partial, large(48_000_000))
+    assert {0, output} = run(context, ["ls"])
+    assert output =~ " + 48.0 MB"
+    assert output =~ "interrupted downloads: 48.0 MB in 1 file; prune removes them"
+    assert output |> String.split("\n") |> Enum.all?(&(String.length(&1) <= 80))
+    assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
+    assert output =~ ~r/would go: 1 repositories, 1 revisions, 1 leftovers, 48\.\d MB/
+    assert {0, output} = run(context, ["prune", "--older-than", "0", "--dry-run"])
+    assert output =~ "1 leftovers, 48.0 MB"
+  end
+
   test "asks before it deletes, and deletes only then", context do
     where = [repo_id: context.id, filename: "config.json", cache_dir: context.cache]
     assert {0, output} = run(context, ["rm", context.id, "--dry-run"])

@@ -6,6 +6,8 @@ defmodule HfHub.Cache.Repo do
     * `:repo_path` - its folder
     * `:size_on_disk` - bytes, each content once
     * `:nb_files` - how many contents
+    * `:incomplete_size` - bytes on disk that interrupted downloads have left; not in `:size_on_disk`, as in
+      Python. They go with the repository, or by `HfHub.Cache.prune/1`
     * `:revisions` - `HfHub.Cache.Revision`s
     * `:last_accessed`, `:last_modified` - of all its contents, `DateTime` in UTC
   """
@@ -18,6 +20,7 @@ defmodule HfHub.Cache.Repo do
           repo_path: Path.t(),
           size_on_disk: non_neg_integer(),
           nb_files: non_neg_integer(),
+          incomplete_size: non_neg_integer(),
           revisions: [Cache.Revision.t()],
           last_accessed: DateTime.t(),
           last_modified: DateTime.t()
@@ -31,6 +34,7 @@ defmodule HfHub.Cache.Repo do
     :nb_files,
     :last_accessed,
     :last_modified,
+    incomplete_size: 0,
     revisions: []
   ]
 
@@ -59,6 +63,7 @@ defmodule HfHub.Cache.Repo do
       repo_path: repo.repo_path,
       size_on_disk: repo.size_on_disk,
       nb_files: repo.nb_files,
+      incomplete_size: repo.incomplete_size,
       last_accessed: repo.last_accessed,
       last_modified: repo.last_modified,
       revisions: Enum.map(repo.revisions, &Cache.Revision.from_native/1)
@@ -68,7 +73,7 @@ defmodule HfHub.Cache.Repo do
   defimpl Inspect do
     def inspect(repo, _opts) do
       "#HfHub.Cache.Repo<#{repo.repo_type} #{repo.repo_id}, #{length(repo.revisions)} revisions, " <>
-        "#{repo.nb_files} files, #{Progress.size(repo.size_on_disk)}>"
+        "#{repo.nb_files} files, #{Progress.size(repo.size_on_disk)}#{Cache.Report.incomplete(repo)}>"
     end
   end
 end

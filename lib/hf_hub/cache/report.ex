@@ -7,6 +7,8 @@ defmodule HfHub.Cache.Report do
     * `:repos` - `HfHub.Cache.Repo`s, sorted by folder
     * `:incomplete_files` - `%{file_path, size_on_disk}` of what interrupted downloads have left; the next
       download goes on with it, `HfHub.Cache.prune/1` removes it
+    * `:incomplete_size` - bytes on disk of those, which may be less than their lengths; not in `:size_on_disk`,
+      as in Python
     * `:unreferenced_blobs` - the same of contents in the shared store that no repository uses
     * `:warnings` - `%{reason, path, message}` of what is wrong; a repository with something wrong is not
       in `:repos`. Reasons: `:not_a_folder`, `:not_a_repo`, `:no_snapshots`, `:refs_not_a_folder`,
@@ -23,6 +25,7 @@ defmodule HfHub.Cache.Report do
           size_on_disk: non_neg_integer(),
           repos: [Cache.Repo.t()],
           incomplete_files: [leftover()],
+          incomplete_size: non_neg_integer(),
           unreferenced_blobs: [leftover()],
           warnings: [warning()]
         }
@@ -32,6 +35,7 @@ defmodule HfHub.Cache.Report do
     size_on_disk: 0,
     repos: [],
     incomplete_files: [],
+    incomplete_size: 0,
     unreferenced_blobs: [],
     warnings: []
   ]
@@ -40,6 +44,10 @@ defmodule HfHub.Cache.Report do
   def from_native(report) do
     struct!(__MODULE__, %{report | repos: Enum.map(report.repos, &Cache.Repo.from_native/1)})
   end
+
+  @doc false
+  def incomplete(%{incomplete_size: 0}), do: ""
+  def incomplete(%{incomplete_size: size}), do: " and #{Progress.size(size)} incomplete"
 
   @doc false
   def stats(%__MODULE__{} = report) do
@@ -66,7 +74,7 @@ defmodule HfHub.Cache.Report do
       revisions = report.repos |> Enum.map(&length(&1.revisions)) |> Enum.sum()
 
       "#HfHub.Cache.Report<#{length(report.repos)} repos, #{revisions} revisions, " <>
-        "#{Progress.size(report.size_on_disk)}, #{length(report.warnings)} warnings>"
+        "#{Progress.size(report.size_on_disk)}#{Cache.Report.incomplete(report)}, #{length(report.warnings)} warnings>"
     end
   end
 end

@@ -80,7 +80,8 @@ defmodule Mix.Tasks.HfHub.Cache do
       [
         table(rows),
         "",
-        "#{length(report.repos)} repositories, #{Progress.size(report.size_on_disk)}" | warnings(report)
+        "#{length(report.repos)} repositories, #{Progress.size(report.size_on_disk)}"
+        | interrupted(report) ++ warnings(report)
       ]
     end)
   end
@@ -88,8 +89,26 @@ defmodule Mix.Tasks.HfHub.Cache do
   defp repos(report) do
     for repo <- Enum.sort_by(report.repos, & &1.size_on_disk, :desc) do
       refs = repo |> Cache.Repo.refs() |> Map.keys() |> Enum.sort() |> Enum.join(" ")
-      ["#{repo.repo_type}/#{repo.repo_id}", Progress.size(repo.size_on_disk), ago(repo.last_accessed), refs]
+
+      [
+        "#{repo.repo_type}/#{repo.repo_id}",
+        Progress.size(repo.size_on_disk) <> incomplete(repo),
+        ago(repo.last_accessed),
+        refs
+      ]
     end
+  end
+
+  defp incomplete(%{incomplete_size: 0}), do: ""
+  defp incomplete(repo), do: " + #{Progress.size(repo.incomplete_size)}"
+
+  defp interrupted(%{incomplete_files: []}), do: []
+
+  defp interrupted(report) do
+    files =
+      if length(report.incomplete_files) == 1, do: "1 file", else: "#{length(report.incomplete_files)} files"
+
+    ["interrupted downloads: #{Progress.size(report.incomplete_size)} in #{files}; prune removes them"]
   end
 
   defp revisions(report) do

@@ -137,6 +137,8 @@ struct Plan {
     blobs: Vec<PathBuf>,
     /// All contents that nothing will show any more, with their sizes.
     sizes: HashMap<PathBuf, u64>,
+    /// What interrupted downloads have left, where the whole folder goes.
+    partials: Vec<scan::Leftover>,
 }
 
 /// Removes what `order` names, or tells what that would do. To be called while nobody else removes.
@@ -300,9 +302,12 @@ fn plan(dir: &RepoDir, inventory: &Inventory, commits: &Commits, kept: &[Kept]) 
             }
         }
     }
+    let partials = if whole && real_blobs { scan::leftovers(dir) } else { Vec::new() };
+    sizes.extend(partials.iter().map(|it| (it.file_path.clone(), it.occupied())));
     Plan {
         dir: dir.clone(),
         whole,
+        partials,
         refs: inventory
             .refs
             .iter()
@@ -337,6 +342,7 @@ fn tell(plan: &Plan, report: &mut Report) {
         report.gone(Kind::Repo, plan.dir.path());
     }
     plan.snapshots.iter().for_each(|(_, path)| report.gone(Kind::Revision, path));
+    plan.partials.iter().for_each(|it| report.gone(Kind::Partial, &it.file_path));
     if !plan.whole {
         plan.refs.iter().for_each(|r| report.gone(Kind::Ref, &r.path));
         plan.blobs.iter().for_each(|path| report.gone(Kind::Blob, path));
@@ -356,6 +362,7 @@ fn take_whole(
     trash.take(plan.dir.path())?;
     report.gone(Kind::Repo, plan.dir.path());
     plan.snapshots.iter().for_each(|(_, path)| report.gone(Kind::Revision, path));
+    plan.partials.iter().for_each(|it| report.gone(Kind::Partial, &it.file_path));
     finish(trash, plan, &[], store, shared, report);
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! Making a cache smaller or younger: whole revisions go, those longest unused first.
 //!
-//! A pinned or leased revision never goes, nor does a content that a kept one shows.
+//! What an interrupted download has left counts and goes like a revision, by when it was last written; with the last
+//! revision of a repository goes all of it. A pinned or leased revision never goes, nor does a content that a kept one shows.
 //! When a revision was last used is the latest of: a content read, as far as the file
 //! system keeps that; a content written; a lease taken.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -14,11 +16,13 @@ use std::{
 use crate::{
     cache::{
         delete::{self, Commits, Order, Report},
-        inventory::{Stamp, Trouble},
+        inventory::{Stamp, Trouble, stamp},
         layout::CacheDir,
         lock,
         maintenance::is_real_folder,
-        scan,
+        partial::is_fresh,
+        prune,
+        scan::{self, Leftover},
         store::Store,
     },
     error::Result,
@@ -35,10 +39,16 @@ pub struct Spec {
     pub dry_run: bool,
 }
 
-/// A revision that may go.
+/// What may go.
 struct Candidate<'a> {
     folder: OsString,
-    revision: &'a scan::Revision,
+    used: Stamp,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    Revision(&'a scan::Revision),
+    Partial(&'a Leftover),
 }
 
 /// Evicts from a cache. To be called while nobody else removes.
@@ -49,12 +59,25 @@ pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
     let store = Store::open(cache);
     let chosen = choose(cache, &scanned, store.as_ref(), spec);
     let mut targets: BTreeMap<OsString, BTreeSet<String>> = BTreeMap::new();
-    for candidate in chosen {
-        targets.entry(candidate.folder).or_default().insert(candidate.revision.commit_hash.clone());
+    let mut partials: BTreeMap<OsString, Vec<PathBuf>> = BTreeMap::new();
+    for Candidate { folder, what, .. } in chosen {
+        match what {
+            What::Revision(revision) => {
+                targets.entry(folder).or_default().insert(revision.commit_hash.clone());
+            }
+            What::Partial(partial) => {
+                partials.entry(folder).or_default().push(partial.file_path.clone());
+            }
+        }
     }
     let targets =
         targets.into_iter().map(|(folder, commits)| (folder, Commits::These(commits))).collect();
-    delete::run(cache, &Order { targets, ignore_pins: false, dry_run: spec.dry_run })
+    let order = Order { targets, ignore_pins: false, dry_run: spec.dry_run };
+    let mut report = delete::run(cache, &order)?;
+    for (folder, partials) in &partials {
+        prune::partials(cache, &cache.folder(folder), partials, spec.dry_run, &mut report);
+    }
+    Ok(report)
 }
 
 fn choose<'a>(
@@ -69,33 +92,59 @@ fn choose<'a>(
         is_real_folder(&repo.repo_path)
             && name.is_some_and(|name| !lock::is_held(&cache.folder(name).busy_lock()))
     };
-    let mut candidates: Vec<Candidate> = scanned
+    let revisions = scanned
         .repos
         .iter()
         .filter(free)
         .flat_map(|repo| repo.revisions.iter().map(move |revision| (repo, revision)))
         .filter(|(_, revision)| !revision.pinned && !revision.leased)
         .filter_map(|(repo, revision)| {
-            Some(Candidate { folder: repo.repo_path.file_name()?.to_owned(), revision })
-        })
-        .collect();
-    candidates.sort_by(|a, b| {
-        let order = a.revision.last_used.cmp(&b.revision.last_used);
-        // Of two that are equally old the one goes that no branch stands for.
-        order
-            .then(a.revision.refs.len().cmp(&b.revision.refs.len()))
-            .then(a.revision.snapshot_path.cmp(&b.revision.snapshot_path))
+            let folder = repo.repo_path.file_name()?.to_owned();
+            Some(Candidate { folder, used: revision.last_used, what: What::Revision(revision) })
+        });
+    let partials = scanned.incomplete_files.iter().filter_map(|partial| unwritten(cache, partial));
+    let mut candidates: Vec<Candidate> = revisions.chain(partials).collect();
+    // Of two that are equally old the one goes that no branch stands for.
+    candidates.sort_by_key(|candidate| {
+        (candidate.used, candidate.what.refs(), candidate.what.path().to_owned())
     });
     let mut usage = Usage::of(scanned, store);
     let mut chosen = Vec::new();
     for candidate in candidates {
-        let too_old = spec.max_age.is_some_and(|limit| age(candidate.revision.last_used) > limit);
+        let too_old = spec.max_age.is_some_and(|limit| age(candidate.used) > limit);
         if too_old || spec.target_size.is_some_and(|target| usage.size > target) {
-            usage.remove(candidate.revision);
+            usage.remove(&candidate);
             chosen.push(candidate);
         }
     }
     chosen
+}
+
+impl What<'_> {
+    fn refs(&self) -> usize {
+        match self {
+            Self::Revision(revision) => revision.refs.len(),
+            Self::Partial(_) => 0,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Revision(revision) => &revision.snapshot_path,
+            Self::Partial(partial) => &partial.file_path,
+        }
+    }
+}
+
+/// A partial that no client is writing.
+fn unwritten<'a>(cache: &CacheDir, partial: &'a Leftover) -> Option<Candidate<'a>> {
+    let folder = partial.file_path.parent()?.parent()?.file_name()?.to_owned();
+    let dir = cache.folder(&folder);
+    let lock = delete::partial_lock(&dir, &partial.file_path)?;
+    let modified = fs::symlink_metadata(&partial.file_path).ok()?.modified();
+    let is_fresh = modified.as_ref().is_ok_and(|modified| is_fresh(*modified));
+    let free = is_real_folder(dir.path()) && !is_fresh && !lock::is_held(&lock);
+    free.then(|| Candidate { folder, used: stamp(&modified), what: What::Partial(partial) })
 }
 
 fn age(used: Stamp) -> Duration {
@@ -108,12 +157,24 @@ struct Usage {
     size: u64,
     users: HashMap<PathBuf, u32>,
     payloads: HashMap<PathBuf, PathBuf>,
+    /// Of each repository, how many revisions stay and what its partials take.
+    repos: HashMap<OsString, (usize, u64)>,
 }
 
 impl Usage {
     fn of(scanned: &scan::Report, store: Option<&Store>) -> Self {
-        let mut usage =
-            Self { size: scanned.size_on_disk, users: HashMap::new(), payloads: HashMap::new() };
+        let repos = scanned.repos.iter().filter_map(|repo| {
+            Some((
+                repo.repo_path.file_name()?.to_owned(),
+                (repo.revisions.len(), repo.incomplete_size),
+            ))
+        });
+        let mut usage = Self {
+            size: scanned.size_on_disk + scanned.incomplete_size,
+            users: HashMap::new(),
+            payloads: HashMap::new(),
+            repos: repos.collect(),
+        };
         let revisions = scanned.repos.iter().flat_map(|repo| &repo.revisions);
         for (blob, _) in revisions.flat_map(contents) {
             if let Some(payload) = store.and_then(|store| store.target(blob)) {
@@ -124,7 +185,32 @@ impl Usage {
         usage
     }
 
-    fn remove(&mut self, revision: &scan::Revision) {
+    fn remove(&mut self, candidate: &Candidate) {
+        let freed = match candidate.what {
+            What::Revision(revision) => {
+                self.remove_revision(revision);
+                self.repos.get_mut(&candidate.folder).map_or(0, |(revisions, partials)| {
+                    *revisions = revisions.saturating_sub(1);
+                    if *revisions == 0 { std::mem::take(partials) } else { 0 }
+                })
+            }
+            What::Partial(partial) => {
+                let size = partial.occupied();
+                match self.repos.get_mut(&candidate.folder) {
+                    // The last revision has taken it along.
+                    Some((0, _)) => 0,
+                    Some((_, partials)) => {
+                        *partials = partials.saturating_sub(size);
+                        size
+                    }
+                    None => size,
+                }
+            }
+        };
+        self.size = self.size.saturating_sub(freed);
+    }
+
+    fn remove_revision(&mut self, revision: &scan::Revision) {
         for (blob, size) in contents(revision) {
             let users = self.users.entry(self.physical(blob)).or_default();
             *users = users.saturating_sub(1);

@@ -456,7 +456,7 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
 
 /// Whether a file may still have a writer: most live ones touch it more often. One that
 /// waits for longer may be robbed, which costs bandwidth.
-fn is_fresh(modified: SystemTime) -> bool {
+pub(crate) fn is_fresh(modified: SystemTime) -> bool {
     const QUIET: Duration = Duration::from_mins(2);
     // In the future: of another host, whose clock is ahead.
     SystemTime::now().duration_since(modified).map_or(true, |age| age < QUIET)

@@ -114,6 +114,49 @@ fn clear(cache: &CacheDir, dir: &RepoDir, spec: &Spec, report: &mut Report) -> R
     Ok(())
 }
 
+/// Removes partials of a repository that are still there and that nobody is writing, or says what that would do.
+pub(crate) fn partials(
+    cache: &CacheDir,
+    dir: &RepoDir,
+    chosen: &[PathBuf],
+    dry_run: bool,
+    report: &mut Report,
+) {
+    // With the last revision of a repository they are gone already.
+    let known: Vec<_> = report.removed.iter().map(|removed| removed.path.clone()).collect();
+    let spec = Spec { older_than: Duration::ZERO, dry_run };
+    let mut found = in_blobs(dir, &Inventory::read(dir), &spec);
+    found.retain(|it| {
+        it.kind == Kind::Partial && chosen.contains(&it.path) && !known.contains(&it.path)
+    });
+    if dry_run {
+        report.expected_freed_size += found.iter().map(|remnant| remnant.size).sum::<u64>();
+        for remnant in &found {
+            report.gone(remnant.kind, &remnant.path);
+        }
+    } else if !found.is_empty()
+        && let Err(error) = take(cache, dir, &found, report)
+    {
+        report.failed(&error);
+    }
+}
+
+/// Takes what belongs to no snapshot while no download of ours runs.
+fn take(cache: &CacheDir, dir: &RepoDir, found: &[Remnant], report: &mut Report) -> Result<()> {
+    let Some(_busy) = lock::try_acquire(&dir.busy_lock())? else {
+        return Ok(());
+    };
+    let mut trash = Trash::open(cache)?;
+    for remnant in found {
+        match trash.take(&remnant.path) {
+            Ok(()) => count(remnant, report),
+            Err(error) => report.failed(&error),
+        }
+    }
+    trash.empty().iter().for_each(|error| report.failed(error));
+    Ok(())
+}
+
 fn count(remnant: &Remnant, report: &mut Report) {
     report.expected_freed_size += remnant.size;
     report.freed_size += remnant.size;
@@ -159,9 +202,7 @@ fn in_blobs(dir: &RepoDir, inventory: &Inventory, spec: &Spec) -> Vec<Remnant> {
         } else {
             Etag::of_blob(&name).map(|_| Kind::Blob)
         }?;
-        // A link into the store frees nothing by itself.
-        let size = if metadata.is_file() { occupied(&metadata) } else { 0 };
-        is_old(&path, spec).then_some(Remnant { kind, path, size })
+        is_old(&path, spec).then(|| Remnant { kind, path, size: scan::occupied(&metadata) })
     });
     found.collect()
 }
@@ -172,18 +213,6 @@ fn is_old(path: &Path, spec: &Spec) -> bool {
     modified.is_ok_and(|modified| {
         SystemTime::now().duration_since(modified).is_ok_and(|age| age >= spec.older_than)
     })
-}
-
-/// A partial has holes, so its length says too much.
-#[cfg(unix)]
-fn occupied(metadata: &fs::Metadata) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    metadata.len().min(metadata.blocks() * 512)
-}
-
-#[cfg(not(unix))]
-fn occupied(metadata: &fs::Metadata) -> u64 {
-    metadata.len()
 }
 
 fn sweep(cache: &CacheDir, spec: &Spec, report: &mut Report) {

@@ -36,6 +36,8 @@ pub struct Report {
     pub repos: Vec<Repo>,
     /// What interrupted downloads have left.
     pub incomplete_files: Vec<Leftover>,
+    /// Bytes on disk of those, which are not in `size_on_disk`.
+    pub incomplete_size: u64,
     /// Contents in the shared store that no repository uses.
     pub unreferenced_blobs: Vec<Leftover>,
     /// What is wrong, one line for each repository or stray thing.
@@ -56,6 +58,8 @@ pub struct Repo {
     pub size_on_disk: u64,
     /// How many contents.
     pub nb_files: usize,
+    /// Bytes on disk that interrupted downloads have left.
+    pub incomplete_size: u64,
     /// Its snapshots, sorted by commit.
     pub revisions: Vec<Revision>,
     /// When one of its contents was last read.
@@ -117,6 +121,25 @@ pub struct Leftover {
     pub size_on_disk: u64,
 }
 
+impl Leftover {
+    /// Bytes on disk: a partial file has gaps, so its length says too much.
+    pub(crate) fn occupied(&self) -> u64 {
+        fs::symlink_metadata(&self.file_path).map_or(0, |metadata| occupied(&metadata))
+    }
+}
+
+/// Bytes on disk of a file that may have gaps; none of a link.
+#[cfg(unix)]
+pub(crate) fn occupied(metadata: &fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    if metadata.is_file() { metadata.len().min(metadata.blocks() * 512) } else { 0 }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn occupied(metadata: &fs::Metadata) -> u64 {
+    if metadata.is_file() { metadata.len() } else { 0 }
+}
+
 /// Something that is wrong.
 #[derive(Debug, Serialize)]
 pub struct Warning {
@@ -159,10 +182,12 @@ pub(crate) fn survey(cache: &CacheDir, tolerated: &[Trouble]) -> Result<Report> 
         }
         incomplete_files.extend(leftovers);
     }
+    let occupied = incomplete_files.iter().map(Leftover::occupied);
     Ok(Report {
         cache_dir: cache.path().to_owned(),
         size_on_disk: physical_size(&repos, store.as_ref()),
         repos,
+        incomplete_size: occupied.sum(),
         incomplete_files,
         unreferenced_blobs: unreferenced(store.as_ref()),
         warnings,
@@ -229,6 +254,7 @@ fn figures(dir: &RepoDir, repo_type: &'static str, repo_id: String, inventory: &
         repo_path: dir.path().to_owned(),
         size_on_disk: stats.iter().map(|stat| stat.size).sum(),
         nb_files: stats.len(),
+        incomplete_size: leftovers(dir).iter().map(Leftover::occupied).sum(),
         revisions: inventory
             .revisions
             .iter()

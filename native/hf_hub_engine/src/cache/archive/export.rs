@@ -153,11 +153,11 @@ fn listing(dir: &RepoDir, commit: &Commit, bounds: &Bounds) -> Result<Option<Vec
     if fs::symlink_metadata(&tree).is_err() {
         return Ok(None);
     }
-    let real = bounds.file(&tree).map_err(nothing)?;
+    let real = bounds.file(&tree).map_err(|error| nothing(&error))?;
     fs::read(&real).map(Some).map_err(|source| Error::io("read", &tree, source))
 }
 
-fn nothing(error: Error) -> Error {
+fn nothing(error: &Error) -> Error {
     let message = format!("nothing is exported: {}", error.message());
     Error::new(error.kind(), message)
 }
@@ -174,7 +174,7 @@ fn file_of(
     let path = EntryPath::parse(&name.replace(std::path::MAIN_SEPARATOR, "/"))?;
     let own = file.blob.parent() == Some(&dir.blobs());
     let etag = file.blob.file_name().filter(|_| own).and_then(|name| Etag::of_blob(name.to_str()?));
-    bounds.file(&file.path).map_err(nothing)?;
+    bounds.file(&file.path).map_err(|error| nothing(&error))?;
     let (place, source) = match &etag {
         Some(etag) => (Place::Blob(etag.clone()), file.blob.clone()),
         None => (Place::File(commit.clone(), path.clone()), file.path.clone()),
