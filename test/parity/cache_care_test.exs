@@ -297,10 +297,6 @@ defmodule HfHub.Parity.CacheCareTest do
       fn ->
         write.("models--a--dangling/refs/pr/1", commit) &&
           File.mkdir_p!(folder.("models--a--dangling/snapshots"))
-      end,
-      fn ->
-        File.mkdir_p!(folder.("models--a--newline/snapshots/#{commit}"))
-        write.("models--a--newline/refs/main", commit <> "\n")
       end
     ]
 
@@ -311,5 +307,11 @@ defmodule HfHub.Parity.CacheCareTest do
 
     assert_told_alike(context, context.cache)
     assert length(Cache.scan!(cache_dir: context.cache).repos) == 2
+
+    # Python takes the line end for a part of the commit, and warns.
+    File.mkdir_p!(folder.("models--a--newline/snapshots/#{commit}"))
+    write.("models--a--newline/refs/main", commit <> "\n")
+    report = Cache.scan!(cache_dir: context.cache)
+    assert {length(report.repos), length(report.warnings)} == {3, length(broken)}
   end
 end
