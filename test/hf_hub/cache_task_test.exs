@@ -53,7 +53,7 @@ defmodule HfHub.CacheTaskTest do
     File.write!(partial, large(48_000_000))
     assert {0, output} = run(context, ["ls"])
     assert output =~ " + 48.0 MB"
-    assert output =~ "interrupted downloads: 48.0 MB in 1 file; prune removes them"
+    assert output =~ "interrupted downloads: 48.0 MB in 1 file; prune removes old ones"
     assert output |> String.split("\n") |> Enum.all?(&(String.length(&1) <= 80))
     assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
     assert output =~ ~r/would go: 1 repositories, 1 revisions, 1 leftovers, 48\.\d MB/

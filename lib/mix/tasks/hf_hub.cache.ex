@@ -108,7 +108,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     files =
       if length(report.incomplete_files) == 1, do: "1 file", else: "#{length(report.incomplete_files)} files"
 
-    ["interrupted downloads: #{Progress.size(report.incomplete_size)} in #{files}; prune removes them"]
+    ["interrupted downloads: #{Progress.size(report.incomplete_size)} in #{files}; prune removes old ones"]
   end
 
   defp revisions(report) do
