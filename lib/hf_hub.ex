@@ -21,6 +21,12 @@ defmodule HfHub do
       true
   """
 
+  @typedoc """
+  A repository, in any of the forms that `HfHub.Download` describes: an id such as `"openai-community/gpt2"`, an
+  `hf://` URI, the address of its web page, or Bumblebee's `{:hf, id}`.
+  """
+  @type repo :: String.t() | {:hf, String.t()} | {:hf, String.t(), keyword()}
+
   @version Mix.Project.config()[:version]
 
   @doc """

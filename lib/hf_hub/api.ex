@@ -28,12 +28,12 @@ defmodule HfHub.Api do
       for file <- info.siblings, do: {file.filename, file.size}
   """
   @doc python: "model_info"
-  @spec model_info(term(), keyword()) :: {:ok, ModelInfo.t()} | {:error, Error.t()}
+  @spec model_info(HfHub.repo(), keyword()) :: {:ok, ModelInfo.t()} | {:error, Error.t()}
   def model_info(repo_id, opts \\ []),
     do: info(repo_id, :model, Options.validate!(opts, Tables.model_info()), &ModelInfo.from_json/1)
 
   @doc "Same as `model_info/2`, but returns the information or raises `HfHub.Error`."
-  @spec model_info!(term(), keyword()) :: ModelInfo.t()
+  @spec model_info!(HfHub.repo(), keyword()) :: ModelInfo.t()
   def model_info!(repo_id, opts \\ []), do: Error.unwrap!(model_info(repo_id, opts))
 
   @doc """
@@ -48,12 +48,12 @@ defmodule HfHub.Api do
       {:ok, info} = HfHub.Api.dataset_info("rajpurkar/squad")
   """
   @doc python: "dataset_info"
-  @spec dataset_info(term(), keyword()) :: {:ok, DatasetInfo.t()} | {:error, Error.t()}
+  @spec dataset_info(HfHub.repo(), keyword()) :: {:ok, DatasetInfo.t()} | {:error, Error.t()}
   def dataset_info(repo_id, opts \\ []),
     do: info(repo_id, :dataset, Options.validate!(opts, Tables.dataset_info()), &DatasetInfo.from_json/1)
 
   @doc "Same as `dataset_info/2`, but returns the information or raises `HfHub.Error`."
-  @spec dataset_info!(term(), keyword()) :: DatasetInfo.t()
+  @spec dataset_info!(HfHub.repo(), keyword()) :: DatasetInfo.t()
   def dataset_info!(repo_id, opts \\ []), do: Error.unwrap!(dataset_info(repo_id, opts))
 
   @doc """
@@ -68,12 +68,12 @@ defmodule HfHub.Api do
       {:ok, info} = HfHub.Api.space_info("huggingface/diffusers-gallery")
   """
   @doc python: "space_info"
-  @spec space_info(term(), keyword()) :: {:ok, SpaceInfo.t()} | {:error, Error.t()}
+  @spec space_info(HfHub.repo(), keyword()) :: {:ok, SpaceInfo.t()} | {:error, Error.t()}
   def space_info(repo_id, opts \\ []),
     do: info(repo_id, :space, Options.validate!(opts, Tables.space_info()), &SpaceInfo.from_json/1)
 
   @doc "Same as `space_info/2`, but returns the information or raises `HfHub.Error`."
-  @spec space_info!(term(), keyword()) :: SpaceInfo.t()
+  @spec space_info!(HfHub.repo(), keyword()) :: SpaceInfo.t()
   def space_info!(repo_id, opts \\ []), do: Error.unwrap!(space_info(repo_id, opts))
 
   @doc """
@@ -178,11 +178,11 @@ defmodule HfHub.Api do
       {:ok, entries} = HfHub.Api.list_repo_tree("openai-community/gpt2", recursive: true)
   """
   @doc python: "list_repo_tree"
-  @spec list_repo_tree(term(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  @spec list_repo_tree(HfHub.repo(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
   def list_repo_tree(repo_id, opts \\ []), do: Files.tree(repo_id, opts)
 
   @doc "Same as `list_repo_tree/2`, but returns the entries or raises `HfHub.Error`."
-  @spec list_repo_tree!(term(), keyword()) :: [TreeEntry.t()]
+  @spec list_repo_tree!(HfHub.repo(), keyword()) :: [TreeEntry.t()]
   def list_repo_tree!(repo_id, opts \\ []), do: Error.unwrap!(list_repo_tree(repo_id, opts))
 
   @doc """
@@ -193,7 +193,7 @@ defmodule HfHub.Api do
       HfHub.Api.stream_repo_tree("openai-community/gpt2", recursive: true) |> Enum.find(&(&1.size > 1_000_000_000))
   """
   @doc python: "list_repo_tree"
-  @spec stream_repo_tree(term(), keyword()) :: Enumerable.t()
+  @spec stream_repo_tree(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_repo_tree(repo_id, opts \\ []), do: Files.stream_tree(repo_id, opts)
 
   @doc """
@@ -208,11 +208,11 @@ defmodule HfHub.Api do
       {:ok, paths} = HfHub.Api.list_files("openai-community/gpt2")
   """
   @doc python: "list_repo_files"
-  @spec list_files(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  @spec list_files(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def list_files(repo_id, opts \\ []), do: Files.paths(repo_id, opts)
 
   @doc "Same as `list_files/2`, but returns the paths or raises `HfHub.Error`."
-  @spec list_files!(term(), keyword()) :: [String.t()]
+  @spec list_files!(HfHub.repo(), keyword()) :: [String.t()]
   def list_files!(repo_id, opts \\ []), do: Error.unwrap!(list_files(repo_id, opts))
 
   @doc """
@@ -223,7 +223,7 @@ defmodule HfHub.Api do
       HfHub.Api.stream_files("openai-community/gpt2") |> Enum.find(&String.ends_with?(&1, ".safetensors"))
   """
   @doc python: "list_repo_files"
-  @spec stream_files(term(), keyword()) :: Enumerable.t()
+  @spec stream_files(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_files(repo_id, opts \\ []), do: Files.stream_paths(repo_id, opts)
 
   @doc """
@@ -238,12 +238,12 @@ defmodule HfHub.Api do
       {:ok, [entry]} = HfHub.Api.paths_info("openai-community/gpt2", "config.json")
   """
   @doc python: "get_paths_info"
-  @spec paths_info(term(), String.t() | [String.t()], keyword()) ::
+  @spec paths_info(HfHub.repo(), String.t() | [String.t()], keyword()) ::
           {:ok, [TreeEntry.t()]} | {:error, Error.t()}
   def paths_info(repo_id, paths, opts \\ []), do: Files.info(repo_id, paths, opts)
 
   @doc "Same as `paths_info/3`, but returns the entries or raises `HfHub.Error`."
-  @spec paths_info!(term(), String.t() | [String.t()], keyword()) :: [TreeEntry.t()]
+  @spec paths_info!(HfHub.repo(), String.t() | [String.t()], keyword()) :: [TreeEntry.t()]
   def paths_info!(repo_id, paths, opts \\ []), do: Error.unwrap!(paths_info(repo_id, paths, opts))
 
   @doc """
@@ -297,12 +297,12 @@ defmodule HfHub.Api do
       {:ok, ["ax" | _rest]} = HfHub.Api.dataset_configs("nyu-mll/glue")
   """
   @doc python: "get_dataset_config_names"
-  @spec dataset_configs(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  @spec dataset_configs(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def dataset_configs(repo_id, opts \\ []),
     do: Layout.configs(repo_id, Options.validate!(opts, Tables.dataset()))
 
   @doc "Same as `dataset_configs/2`, but returns the names or raises `HfHub.Error`."
-  @spec dataset_configs!(term(), keyword()) :: [String.t()]
+  @spec dataset_configs!(HfHub.repo(), keyword()) :: [String.t()]
   def dataset_configs!(repo_id, opts \\ []), do: Error.unwrap!(dataset_configs(repo_id, opts))
 
   @doc """
@@ -317,12 +317,12 @@ defmodule HfHub.Api do
       {:ok, ["train", "validation"]} = HfHub.Api.dataset_splits("rajpurkar/squad")
   """
   @doc python: "get_dataset_split_names"
-  @spec dataset_splits(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  @spec dataset_splits(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def dataset_splits(repo_id, opts \\ []),
     do: Layout.splits(repo_id, Options.validate!(opts, Tables.splits()))
 
   @doc "Same as `dataset_splits/2`, but returns the names or raises `HfHub.Error`."
-  @spec dataset_splits!(term(), keyword()) :: [String.t()]
+  @spec dataset_splits!(HfHub.repo(), keyword()) :: [String.t()]
   def dataset_splits!(repo_id, opts \\ []), do: Error.unwrap!(dataset_splits(repo_id, opts))
 
   defp tags(types, opts) do

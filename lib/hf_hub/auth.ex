@@ -28,8 +28,8 @@ defmodule HfHub.Auth do
   In Livebook, a secret named `HF_TOKEN` is found too.
   """
 
-  alias HfHub.Auth.{GitCredential, Login, Memory, Store, StoredToken, Whoami}
-  alias HfHub.Config.Token
+  alias HfHub.Auth.{Credentials, GitCredential, Login, Memory, Store, StoredToken, Whoami}
+  alias HfHub.Config.{Source, Token}
   alias HfHub.{Config, Error, Options, Request}
 
   @whoami [
@@ -125,8 +125,8 @@ defmodule HfHub.Auth do
   end
 
   defp required(given) do
-    case Token.find(given) do
-      {:ok, nil} -> {:error, Token.missing()}
+    case Credentials.find(given) do
+      {:ok, nil} -> {:error, Credentials.missing()}
       found -> found
     end
   end
@@ -182,9 +182,9 @@ defmodule HfHub.Auth do
     if name = opts[:name] do
       Store.delete(name)
     else
-      Config.delete(:token)
+      Source.delete(:token)
       GitCredential.erase()
-      with :ok <- Store.clear(), do: logged_out(Token.stored())
+      with :ok <- Store.clear(), do: logged_out(Credentials.stored())
     end
   end
 
@@ -215,7 +215,7 @@ defmodule HfHub.Auth do
   """
   @doc python: "get_token"
   @spec get_token() :: {:ok, String.t()} | {:error, Error.t()}
-  def get_token, do: with({:ok, {text, _place}} <- Token.find(true), do: {:ok, text})
+  def get_token, do: with({:ok, {text, _place}} <- Credentials.find(true), do: {:ok, text})
 
   @doc "Same as `get_token/0`, but returns the token or raises `HfHub.Error`."
   @spec get_token!() :: String.t()
@@ -231,7 +231,7 @@ defmodule HfHub.Auth do
       {:ok, "hf_doctest"}
   """
   @spec set_token(String.t()) :: :ok
-  def set_token(token), do: Config.put(:token, token!(token))
+  def set_token(token), do: Source.put(:token, token!(token))
 
   @doc """
   Asks the Hub whether it knows a token. One it does not know is an error of kind `:unauthorized`.
@@ -279,7 +279,7 @@ defmodule HfHub.Auth do
   def auth_headers(opts \\ []) do
     opts = Options.validate!(opts, @headers)
 
-    with {:ok, found} <- Token.find(opts[:token]) do
+    with {:ok, found} <- Credentials.find(opts[:token]) do
       {:ok, if(found, do: [{"authorization", "Bearer " <> elem(found, 0)}], else: [])}
     end
   end
@@ -300,7 +300,7 @@ defmodule HfHub.Auth do
   @spec list_tokens() :: {:ok, [StoredToken.t()]} | {:error, Error.t()}
   def list_tokens do
     # First, because it may renew what is stored.
-    used = with {text, _place} <- Token.stored(), do: text
+    used = with {text, _place} <- Credentials.stored(), do: text
 
     with {:ok, tokens} <- Store.list() do
       {:ok, for(stored <- tokens, do: %{stored | in_use: stored.token == used})}

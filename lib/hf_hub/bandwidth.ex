@@ -20,7 +20,8 @@ defmodule HfHub.Bandwidth do
   arrive at once.
   """
 
-  alias HfHub.{Config, Options}
+  alias HfHub.Config.Source
+  alias HfHub.Options
   alias HfHub.Native.Nif
 
   @enforce_keys [:ref]
@@ -56,7 +57,7 @@ defmodule HfHub.Bandwidth do
   def set(:vm, limit) do
     bytes = bytes!(limit)
     # Otherwise the next call would restore the configured limit.
-    Config.put(:max_bandwidth, bytes)
+    Source.put(:max_bandwidth, bytes)
     Nif.set_bandwidth(Nif.vm_bandwidth(), bytes)
   end
 

@@ -15,6 +15,19 @@ defmodule HfHub.Brief do
     "##{inspect(module)}<#{Enum.join(shown, ", ")}>"
   end
 
+  @doc "Returns a size in decimal units, as the pages of the Hub show it."
+  @spec size(non_neg_integer()) :: String.t()
+  def size(bytes) when bytes < 1000, do: "#{bytes} B"
+
+  def size(bytes) do
+    {unit, divisor} =
+      Enum.find([{"GB", 1_000_000_000}, {"MB", 1_000_000}, {"kB", 1000}], fn {_, divisor} ->
+        bytes >= divisor
+      end)
+
+    "#{:erlang.float_to_binary(bytes / divisor, decimals: 1)} #{unit}"
+  end
+
   defp show({value, unit}), do: if(text = show(value), do: "#{text} #{unit}")
   defp show(number) when is_number(number), do: to_string(number)
   defp show(atom) when atom in [nil, true, false], do: nil

@@ -286,11 +286,11 @@ defmodule HfHub.Cache do
       iex> error.kind
       :not_cached
   """
-  @spec lease(term(), keyword()) :: {:ok, Lease.t()} | {:error, Error.t()}
+  @spec lease(HfHub.repo(), keyword()) :: {:ok, Lease.t()} | {:error, Error.t()}
   def lease(repo_id, opts \\ []), do: Lease.take(repo_id, opts)
 
   @doc "Same as `lease/2`, but returns the lease or raises `HfHub.Error`."
-  @spec lease!(term(), keyword()) :: Lease.t()
+  @spec lease!(HfHub.repo(), keyword()) :: Lease.t()
   def lease!(repo_id, opts \\ []), do: Error.unwrap!(lease(repo_id, opts))
 
   @doc """
@@ -319,11 +319,11 @@ defmodule HfHub.Cache do
       iex> error.kind
       :not_cached
   """
-  @spec pin(term(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  @spec pin(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
   def pin(repo_id, opts \\ []), do: Lease.mark(repo_id, opts, true)
 
   @doc "Same as `pin/2`, but returns the commit or raises `HfHub.Error`."
-  @spec pin!(term(), keyword()) :: String.t()
+  @spec pin!(HfHub.repo(), keyword()) :: String.t()
   def pin!(repo_id, opts \\ []), do: Error.unwrap!(pin(repo_id, opts))
 
   @doc """
@@ -334,11 +334,11 @@ defmodule HfHub.Cache do
       iex> HfHub.Cache.unpin("nobody/nothing", revision: String.duplicate("a", 40))
       {:ok, String.duplicate("a", 40)}
   """
-  @spec unpin(term(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  @spec unpin(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
   def unpin(repo_id, opts \\ []), do: Lease.mark(repo_id, opts, false)
 
   @doc "Same as `unpin/2`, but returns the commit or raises `HfHub.Error`."
-  @spec unpin!(term(), keyword()) :: String.t()
+  @spec unpin!(HfHub.repo(), keyword()) :: String.t()
   def unpin!(repo_id, opts \\ []), do: Error.unwrap!(unpin(repo_id, opts))
 
   @doc """
@@ -390,10 +390,10 @@ defmodule HfHub.Cache do
 
       iex> {:error, %{kind: :not_cached}} = HfHub.Cache.materialize("nobody/nothing", "/tmp/model")
   """
-  @spec materialize(term(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
+  @spec materialize(HfHub.repo(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
   defdelegate materialize(repo_id, destination, opts \\ []), to: Transport
 
   @doc "Same as `materialize/3`, but returns the folder or raises `HfHub.Error`."
-  @spec materialize!(term(), Path.t(), keyword()) :: Folder.t()
+  @spec materialize!(HfHub.repo(), Path.t(), keyword()) :: Folder.t()
   defdelegate materialize!(repo_id, destination, opts \\ []), to: Transport
 end

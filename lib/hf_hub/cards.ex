@@ -52,13 +52,13 @@ defmodule HfHub.Cards do
       {:ok, card} = HfHub.Cards.load_model_card("openai-community/gpt2")
   """
   @doc python: "ModelCard.load"
-  @spec load_model_card(term(), keyword()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
+  @spec load_model_card(HfHub.repo(), keyword()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
   def load_model_card(repo_id, opts \\ []) do
     with {:ok, text} <- readme(repo_id, :model, opts), do: parse_model_card(text)
   end
 
   @doc "Same as `load_model_card/2`, but returns the card or raises `HfHub.Error`."
-  @spec load_model_card!(term(), keyword()) :: ModelCard.t()
+  @spec load_model_card!(HfHub.repo(), keyword()) :: ModelCard.t()
   def load_model_card!(repo_id, opts \\ []), do: Error.unwrap!(load_model_card(repo_id, opts))
 
   @doc """
@@ -70,13 +70,13 @@ defmodule HfHub.Cards do
       card.data.task_categories
   """
   @doc python: "DatasetCard.load"
-  @spec load_dataset_card(term(), keyword()) :: {:ok, DatasetCard.t()} | {:error, Error.t()}
+  @spec load_dataset_card(HfHub.repo(), keyword()) :: {:ok, DatasetCard.t()} | {:error, Error.t()}
   def load_dataset_card(repo_id, opts \\ []) do
     with {:ok, text} <- readme(repo_id, :dataset, opts), do: parse_dataset_card(text)
   end
 
   @doc "Same as `load_dataset_card/2`, but returns the card or raises `HfHub.Error`."
-  @spec load_dataset_card!(term(), keyword()) :: DatasetCard.t()
+  @spec load_dataset_card!(HfHub.repo(), keyword()) :: DatasetCard.t()
   def load_dataset_card!(repo_id, opts \\ []), do: Error.unwrap!(load_dataset_card(repo_id, opts))
 
   @doc """

@@ -17,7 +17,7 @@ defmodule HfHub.Commit do
   The repository must exist. Who may not write to it can propose a change with `create_pr: true`.
   """
 
-  alias HfHub.{Error, Options, Progress}
+  alias HfHub.{Error, Options}
   alias HfHub.Commit.{Engine, Info, Operation}
 
   @target [
@@ -47,7 +47,7 @@ defmodule HfHub.Commit do
         "the longest silence while something is sent, and the longest wait for an answer to it, in milliseconds. " <>
           "For commits and the joining of parts ten times that."
     ],
-    progress: Progress.option()
+    progress: Options.progress()
   ]
 
   @verify [
@@ -112,14 +112,14 @@ defmodule HfHub.Commit do
       "Tidy up"
   """
   @doc python: "create_commit"
-  @spec create(term(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts) do
     opts = validate!(opts, @create)
     Engine.create(repo_id, operations, opts)
   end
 
   @doc "Same as `create/3`, but returns the commit or raises `HfHub.Error`."
-  @spec create!(term(), [Operation.t()], keyword()) :: Info.t()
+  @spec create!(HfHub.repo(), [Operation.t()], keyword()) :: Info.t()
   def create!(repo_id, operations, opts), do: Error.unwrap!(create(repo_id, operations, opts))
 
   @doc """
@@ -136,7 +136,7 @@ defmodule HfHub.Commit do
       "Upload notes.txt with hf_hub"
   """
   @doc python: "upload_file"
-  @spec upload_file(Operation.content(), String.t(), term(), keyword()) ::
+  @spec upload_file(Operation.content(), String.t(), HfHub.repo(), keyword()) ::
           {:ok, Info.t()} | {:error, Error.t()}
   def upload_file(content, path_in_repo, repo_id, opts \\ []) do
     opts = validate!(opts, @one, "Upload #{path_in_repo} with hf_hub")
@@ -144,7 +144,7 @@ defmodule HfHub.Commit do
   end
 
   @doc "Same as `upload_file/4`, but returns the commit or raises `HfHub.Error`."
-  @spec upload_file!(Operation.content(), String.t(), term(), keyword()) :: Info.t()
+  @spec upload_file!(Operation.content(), String.t(), HfHub.repo(), keyword()) :: Info.t()
   def upload_file!(content, path_in_repo, repo_id, opts \\ []),
     do: Error.unwrap!(upload_file(content, path_in_repo, repo_id, opts))
 
@@ -169,13 +169,13 @@ defmodule HfHub.Commit do
       nil
   """
   @doc python: "upload_folder"
-  @spec upload_folder(Path.t(), term(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec upload_folder(Path.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def upload_folder(folder, repo_id, opts \\ []) do
     with {:ok, report} <- folder(folder, repo_id, opts, false), do: {:ok, Engine.info(report)}
   end
 
   @doc "Same as `upload_folder/3`, but returns the commit or raises `HfHub.Error`."
-  @spec upload_folder!(Path.t(), term(), keyword()) :: Info.t()
+  @spec upload_folder!(Path.t(), HfHub.repo(), keyword()) :: Info.t()
   def upload_folder!(folder, repo_id, opts \\ []), do: Error.unwrap!(upload_folder(folder, repo_id, opts))
 
   @doc """
@@ -192,14 +192,14 @@ defmodule HfHub.Commit do
       true
   """
   @doc python: "upload_large_folder"
-  @spec upload_large_folder(Path.t(), term(), keyword()) :: {:ok, [Info.t()]} | {:error, Error.t()}
+  @spec upload_large_folder(Path.t(), HfHub.repo(), keyword()) :: {:ok, [Info.t()]} | {:error, Error.t()}
   def upload_large_folder(folder, repo_id, opts \\ []) do
     with {:ok, report} <- folder(folder, repo_id, opts, true),
          do: {:ok, Enum.map(report.commits, &Info.from_native/1)}
   end
 
   @doc "Same as `upload_large_folder/3`, but returns the commits or raises `HfHub.Error`."
-  @spec upload_large_folder!(Path.t(), term(), keyword()) :: [Info.t()]
+  @spec upload_large_folder!(Path.t(), HfHub.repo(), keyword()) :: [Info.t()]
   def upload_large_folder!(folder, repo_id, opts \\ []),
     do: Error.unwrap!(upload_large_folder(folder, repo_id, opts))
 
@@ -217,14 +217,14 @@ defmodule HfHub.Commit do
       "Delete old.bin with hf_hub"
   """
   @doc python: "delete_file"
-  @spec delete_file(String.t(), term(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec delete_file(String.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def delete_file(path_in_repo, repo_id, opts \\ []) do
     opts = validate!(opts, @one, "Delete #{path_in_repo} with hf_hub")
     Engine.create(repo_id, [Operation.delete(path_in_repo, is_folder: false)], opts)
   end
 
   @doc "Same as `delete_file/3`, but returns the commit or raises `HfHub.Error`."
-  @spec delete_file!(String.t(), term(), keyword()) :: Info.t()
+  @spec delete_file!(String.t(), HfHub.repo(), keyword()) :: Info.t()
   def delete_file!(path_in_repo, repo_id, opts \\ []),
     do: Error.unwrap!(delete_file(path_in_repo, repo_id, opts))
 
@@ -244,7 +244,8 @@ defmodule HfHub.Commit do
       "Delete files logs/ *.tmp with hf_hub"
   """
   @doc python: "delete_files"
-  @spec delete_files(term(), String.t() | [String.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec delete_files(HfHub.repo(), String.t() | [String.t()], keyword()) ::
+          {:ok, Info.t()} | {:error, Error.t()}
   def delete_files(repo_id, delete_patterns, opts \\ []) do
     patterns = Engine.patterns(delete_patterns)
     opts = validate!(opts, @one, "Delete files #{Enum.join(patterns, " ")} with hf_hub")
@@ -252,7 +253,7 @@ defmodule HfHub.Commit do
   end
 
   @doc "Same as `delete_files/3`, but returns the commit or raises `HfHub.Error`."
-  @spec delete_files!(term(), String.t() | [String.t()], keyword()) :: Info.t()
+  @spec delete_files!(HfHub.repo(), String.t() | [String.t()], keyword()) :: Info.t()
   def delete_files!(repo_id, delete_patterns, opts \\ []),
     do: Error.unwrap!(delete_files(repo_id, delete_patterns, opts))
 
@@ -270,14 +271,14 @@ defmodule HfHub.Commit do
       "Delete folder checkpoints with hf_hub"
   """
   @doc python: "delete_folder"
-  @spec delete_folder(String.t(), term(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec delete_folder(String.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def delete_folder(path_in_repo, repo_id, opts \\ []) do
     opts = validate!(opts, @one, "Delete folder #{path_in_repo} with hf_hub")
     Engine.create(repo_id, [Operation.delete(path_in_repo, is_folder: true)], opts)
   end
 
   @doc "Same as `delete_folder/3`, but returns the commit or raises `HfHub.Error`."
-  @spec delete_folder!(String.t(), term(), keyword()) :: Info.t()
+  @spec delete_folder!(String.t(), HfHub.repo(), keyword()) :: Info.t()
   def delete_folder!(path_in_repo, repo_id, opts \\ []),
     do: Error.unwrap!(delete_folder(path_in_repo, repo_id, opts))
 
@@ -300,7 +301,7 @@ defmodule HfHub.Commit do
       :uploaded
   """
   @doc python: "preupload_lfs_files"
-  @spec preupload_lfs_files(term(), [Operation.Add.t()], keyword()) ::
+  @spec preupload_lfs_files(HfHub.repo(), [Operation.Add.t()], keyword()) ::
           {:ok, [Operation.Add.t()]} | {:error, Error.t()}
   def preupload_lfs_files(repo_id, additions, opts \\ []) do
     opts = Options.validate!(opts, @target ++ Options.transfer())
@@ -312,7 +313,7 @@ defmodule HfHub.Commit do
   end
 
   @doc "Same as `preupload_lfs_files/3`, but returns the additions or raises `HfHub.Error`."
-  @spec preupload_lfs_files!(term(), [Operation.Add.t()], keyword()) :: [Operation.Add.t()]
+  @spec preupload_lfs_files!(HfHub.repo(), [Operation.Add.t()], keyword()) :: [Operation.Add.t()]
   def preupload_lfs_files!(repo_id, additions, opts \\ []),
     do: Error.unwrap!(preupload_lfs_files(repo_id, additions, opts))
 

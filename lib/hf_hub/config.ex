@@ -48,14 +48,8 @@ defmodule HfHub.Config do
     * `VERTEX_PRODUCT` and others of Google Colab, `CLAUDE_CONFIG_DIR`, `EAGER_IMPORT`: about Python and its notebooks
   """
 
-  require Logger
-
-  alias HfHub.{Bandwidth, Error, Options}
   alias HfHub.Config.{Report, Setting, Source, Token}
-  alias HfHub.Native.Nif
-
-  # More to one host than any answers gladly.
-  @max_connections 64
+  alias HfHub.Options
 
   @doc """
   Returns the Hub's base URL, without a slash at the end.
@@ -79,7 +73,7 @@ defmodule HfHub.Config do
   """
   @doc python: "constants.HF_HUB_CACHE"
   @spec cache_dir() :: Path.t()
-  def cache_dir, do: expand(Setting.value(:cache_dir))
+  def cache_dir, do: Source.expand(Setting.value(:cache_dir))
 
   @doc """
   Returns whether the network must not be used.
@@ -133,115 +127,6 @@ defmodule HfHub.Config do
     %Report{settings: [endpoint, setting(:token, shown_token(opts[:token])) | others]}
   end
 
-  @doc false
-  # What the engine needs to talk to a Hub, out of a call's options.
-  @spec hub(keyword()) :: {:ok, map()} | {:error, Error.t()}
-  def hub(opts) do
-    with {:ok, token} <- Token.find(opts[:token]) do
-      network = network(opts)
-      if token, do: say_if_withheld(network)
-      {:ok, Map.merge(network, secret(token))}
-    end
-  end
-
-  # Once for each endpoint: public files are read all the same.
-  defp say_if_withheld(%{endpoint: endpoint, allow_http_token: allowed, offline: offline}) do
-    key = {__MODULE__, :withheld, endpoint}
-    why = unless offline or :persistent_term.get(key, false), do: Nif.withheld(endpoint, allowed)
-
-    if why do
-      :persistent_term.put(key, true)
-      Logger.warning("requests that only read go without the token: #{why}")
-    end
-  end
-
-  defp network(opts) do
-    first = Setting.value(:etag_timeout, opts)
-
-    %{
-      endpoint: opts[:endpoint] || endpoint(),
-      user_agent: user_agent(),
-      offline: offline?(),
-      allow_http_token: Setting.value(:allow_http_token, opts),
-      connect_timeout: first,
-      header_timeout: first,
-      idle_timeout: Setting.value(:download_timeout, opts),
-      timeout: if(opts[:timeout] != :infinity, do: opts[:timeout]),
-      retries: min(opts[:retries] || 0, 1000),
-      retry_delay: opts[:retry_delay],
-      http_proxy: proxy(:http_proxy),
-      https_proxy: proxy(:https_proxy),
-      no_proxy: Setting.value(:no_proxy),
-      ca_files: ca_files(),
-      max_connections: min(Setting.value(:max_connections, opts), @max_connections),
-      max_bandwidth: max_bandwidth(opts[:max_bandwidth])
-    }
-  end
-
-  # A stack trace shows the arguments of a call that fails, so the token is none of them.
-  defp secret(nil), do: %{token: nil, token_source: nil}
-  defp secret({text, origin}), do: %{token: Nif.secret(text), token_source: Token.place(origin)}
-
-  @doc false
-  @spec expand(Path.t()) :: Path.t()
-  defdelegate expand(path), to: Source
-
-  @doc false
-  def put(key, value), do: Application.put_env(:hf_hub, key, value)
-
-  @doc false
-  def delete(key), do: Application.delete_env(:hf_hub, key)
-
-  @doc false
-  def symlinks?, do: Setting.value(:symlinks)
-
-  @doc false
-  # `nil` where nobody has decided.
-  def progress_bars?, do: Setting.value(:progress_bars)
-
-  @doc false
-  def local_hub_executable, do: Setting.value(:local_hub_executable)
-
-  @doc false
-  def cargo_target_dir, do: Source.env("CARGO_TARGET_DIR")
-
-  # The VM's own limit is kept by the engine; `config` may have changed it since.
-  defp max_bandwidth(limit) do
-    if bytes = Setting.value(:max_bandwidth), do: Nif.set_bandwidth(Nif.vm_bandwidth(), bytes)
-
-    case limit do
-      nil -> nil
-      %Bandwidth{ref: ref} -> ref
-      bytes -> Bandwidth.new(bytes).ref
-    end
-  end
-
-  # With its name, for the words of errors.
-  defp proxy(name) do
-    with {url, origin} when url != nil <- Setting.find(name),
-         do: %{url: url, source: Token.place(origin)},
-         else: (_ -> nil)
-  end
-
-  defp ca_files, do: Enum.flat_map(ca_places(), &files_in/1)
-
-  # REQUESTS_CA_BUNDLE may name a folder.
-  defp files_in(path) do
-    case File.ls(path) do
-      {:ok, names} ->
-        for name <- Enum.sort(names), file = Path.join(path, name), File.regular?(file), do: file
-
-      {:error, _no_folder} ->
-        [path]
-    end
-  end
-
-  defp user_agent do
-    origin = Setting.value(:user_agent_origin)
-    origin = if origin, do: "; origin/#{origin}", else: ""
-    "hf_hub_elixir/#{HfHub.version()}; elixir/#{System.version()}; otp/#{System.otp_release()}#{origin}"
-  end
-
   defp setting(name, {value, origin}) do
     %Setting{name: name, value: shown(name, value), origin: origin}
   end
@@ -255,27 +140,14 @@ defmodule HfHub.Config do
   defp shown_token(given) do
     cond do
       given == false -> {nil, :option}
-      is_binary(given) -> masked(Token.find(given))
+      is_binary(given) -> masked(Token.given(given))
       # Nobody who asks what the settings are wants a token to be made.
       Setting.value(:oidc_resource) -> {"one of the job's own", {:env, "HF_OIDC_RESOURCE"}}
-      given || Setting.value(:implicit_token) -> masked({:ok, Token.stored()})
+      given || Setting.value(:implicit_token) -> masked(Token.stored())
       true -> {nil, {:env, "HF_HUB_DISABLE_IMPLICIT_TOKEN"}}
     end
   end
 
-  defp masked({:ok, {text, origin}}), do: {Token.mask(text), origin}
-  defp masked(_none), do: {nil, :default}
-
-  defp ca_places do
-    named = List.wrap(Setting.value(:ca_file))
-    folders = String.split(Setting.value(:ca_dir) || "", ":", trim: true)
-
-    # Folders that do not exist are usual in SSL_CERT_DIR; if none does, the first is what the
-    # error names.
-    case {named, Enum.filter(folders, &File.dir?/1)} do
-      {[], []} -> Enum.take(folders, 1)
-      {[], folders} -> folders
-      {named, _folders} -> named
-    end
-  end
+  defp masked({text, origin}), do: {Token.mask(text), origin}
+  defp masked(nil), do: {nil, :default}
 end

@@ -47,7 +47,8 @@ defmodule HfHub.DatasetFiles do
 
       {:ok, paths} = HfHub.DatasetFiles.resolve("nyu-mll/glue", "mrpc", "validation")
   """
-  @spec resolve(term(), String.t() | nil, String.t(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  @spec resolve(HfHub.repo(), String.t() | nil, String.t(), keyword()) ::
+          {:ok, [String.t()]} | {:error, Error.t()}
   def resolve(repo_id, config, split, opts \\ []) do
     opts = Options.validate!(opts, @options)
 
@@ -75,7 +76,7 @@ defmodule HfHub.DatasetFiles do
   end
 
   @doc "Same as `resolve/4`, but returns the paths or raises `HfHub.Error`."
-  @spec resolve!(term(), String.t() | nil, String.t(), keyword()) :: [String.t()]
+  @spec resolve!(HfHub.repo(), String.t() | nil, String.t(), keyword()) :: [String.t()]
   def resolve!(repo_id, config, split, opts \\ []), do: Error.unwrap!(resolve(repo_id, config, split, opts))
 
   @doc """

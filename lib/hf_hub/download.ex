@@ -24,9 +24,11 @@ defmodule HfHub.Download do
 
   require Logger
 
-  alias HfHub.{Config, Error, Extract, Native, Options, Progress, RepoRef, Telemetry}
+  alias HfHub.Config.Source
+  alias HfHub.{Error, Extract, Native, Options, RepoRef, Telemetry}
   alias HfHub.Download.{FileInfo, Spec}
   alias HfHub.Native.Nif
+  alias HfHub.Progress.Reporter
 
   @repo [
     repo_id: [type: :any, required: true, doc: "Repository; `HfHub.Download` lists the accepted forms."],
@@ -72,7 +74,7 @@ defmodule HfHub.Download do
       default: false,
       doc: "Whether to download nothing and return `HfHub.Download.FileInfo` instead of a path."
     ],
-    progress: Progress.option()
+    progress: Options.progress()
   ]
 
   @extra [
@@ -307,7 +309,7 @@ defmodule HfHub.Download do
     }
 
     Telemetry.span(:download, metadata, spec.hub.token, fn ->
-      Native.run(&start.(&1, spec), Progress.start(receiver(opts), label))
+      Native.run(&start.(&1, spec), Reporter.start(receiver(opts), label))
     end)
   end
 
@@ -337,8 +339,8 @@ defmodule HfHub.Download do
   # A folder that this library named itself appears only when it is whole.
   defp unpack(report, opts) do
     destination =
-      (opts[:extract_dir] && Config.expand(opts[:extract_dir])) ||
-        Extract.place(report, opts[:local_dir] != nil)
+      (opts[:extract_dir] && Source.expand(opts[:extract_dir])) ||
+        extract_dir(report, opts[:local_dir] != nil)
 
     ready? =
       opts[:extract_dir] == nil and opts[:local_dir] == nil and report.cached and File.exists?(destination)
@@ -374,4 +376,15 @@ defmodule HfHub.Download do
   end
 
   defp label(filename), do: Path.basename(filename)
+
+  # An archive is unpacked next to the file in a plain folder. In the cache it goes next to the snapshots, because every
+  # file in a snapshot is a file of the repository.
+  defp extract_dir(%{path: path}, true), do: Extract.default_extract_path(path)
+
+  defp extract_dir(%{path: path, commit: commit, filename: filename}, false) do
+    repo = String.replace_suffix(path, Path.join(["/snapshots", commit, filename]), "")
+    folder = Path.join([repo, "extracted", commit, filename])
+    File.mkdir_p!(folder)
+    Path.join(folder, Path.basename(Extract.default_extract_path(path)))
+  end
 end

@@ -93,16 +93,4 @@ defmodule HfHub.Extract do
       {_format, stem} -> stem
     end
   end
-
-  @doc false
-  # A downloaded archive is unpacked next to the file in a plain folder. In the cache it goes next to the snapshots,
-  # because every file in a snapshot is a file of the repository.
-  def place(%{path: path}, true), do: default_extract_path(path)
-
-  def place(%{path: path, commit: commit, filename: filename}, false) do
-    repo = String.replace_suffix(path, Path.join(["/snapshots", commit, filename]), "")
-    folder = Path.join([repo, "extracted", commit, filename])
-    File.mkdir_p!(folder)
-    Path.join(folder, Path.basename(default_extract_path(path)))
-  end
 end

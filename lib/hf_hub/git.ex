@@ -83,7 +83,7 @@ defmodule HfHub.Git do
       {:ok, refs} = HfHub.Git.list_refs("openai-community/gpt2", include_pull_requests: true)
   """
   @doc python: "list_repo_refs"
-  @spec list_refs(term(), keyword()) :: {:ok, Refs.t()} | {:error, Error.t()}
+  @spec list_refs(HfHub.repo(), keyword()) :: {:ok, Refs.t()} | {:error, Error.t()}
   def list_refs(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @refs)
 
@@ -91,7 +91,7 @@ defmodule HfHub.Git do
   end
 
   @doc "Same as `list_refs/2`, but returns the refs or raises `HfHub.Error`."
-  @spec list_refs!(term(), keyword()) :: Refs.t()
+  @spec list_refs!(HfHub.repo(), keyword()) :: Refs.t()
   def list_refs!(repo_id, opts \\ []), do: Error.unwrap!(list_refs(repo_id, opts))
 
   @doc """
@@ -106,7 +106,7 @@ defmodule HfHub.Git do
       {:ok, [newest | _older]} = HfHub.Git.list_commits("openai-community/gpt2", limit: 10)
   """
   @doc python: "list_repo_commits"
-  @spec list_commits(term(), keyword()) :: {:ok, [CommitInfo.t()]} | {:error, Error.t()}
+  @spec list_commits(HfHub.repo(), keyword()) :: {:ok, [CommitInfo.t()]} | {:error, Error.t()}
   def list_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @commits)
 
@@ -114,7 +114,7 @@ defmodule HfHub.Git do
   end
 
   @doc "Same as `list_commits/2`, but returns the commits or raises `HfHub.Error`."
-  @spec list_commits!(term(), keyword()) :: [CommitInfo.t()]
+  @spec list_commits!(HfHub.repo(), keyword()) :: [CommitInfo.t()]
   def list_commits!(repo_id, opts \\ []), do: Error.unwrap!(list_commits(repo_id, opts))
 
   @doc """
@@ -125,7 +125,7 @@ defmodule HfHub.Git do
       HfHub.Git.stream_commits("openai-community/gpt2") |> Enum.find(&(&1.title =~ "safetensors"))
   """
   @doc python: "list_repo_commits"
-  @spec stream_commits(term(), keyword()) :: Enumerable.t()
+  @spec stream_commits(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @stream)
     Request.stream(commits(repo_id, opts), &CommitInfo.from_json/1)
@@ -144,7 +144,7 @@ defmodule HfHub.Git do
       #=> :ok
   """
   @doc python: "create_branch"
-  @spec create_branch(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  @spec create_branch(HfHub.repo(), String.t(), keyword()) :: :ok | {:error, Error.t()}
   def create_branch(repo_id, branch, opts \\ []) do
     opts = Options.validate!(opts, @branch)
 
@@ -155,7 +155,7 @@ defmodule HfHub.Git do
   end
 
   @doc "Same as `create_branch/3`, but raises `HfHub.Error` on failure."
-  @spec create_branch!(term(), String.t(), keyword()) :: :ok
+  @spec create_branch!(HfHub.repo(), String.t(), keyword()) :: :ok
   def create_branch!(repo_id, branch, opts \\ []), do: Error.unwrap!(create_branch(repo_id, branch, opts))
 
   @doc """
@@ -171,11 +171,11 @@ defmodule HfHub.Git do
       #=> :ok
   """
   @doc python: "delete_branch"
-  @spec delete_branch(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  @spec delete_branch(HfHub.repo(), String.t(), keyword()) :: :ok | {:error, Error.t()}
   def delete_branch(repo_id, branch, opts \\ []), do: delete("branch/:name", repo_id, branch, opts)
 
   @doc "Same as `delete_branch/3`, but raises `HfHub.Error` on failure."
-  @spec delete_branch!(term(), String.t(), keyword()) :: :ok
+  @spec delete_branch!(HfHub.repo(), String.t(), keyword()) :: :ok
   def delete_branch!(repo_id, branch, opts \\ []), do: Error.unwrap!(delete_branch(repo_id, branch, opts))
 
   @doc """
@@ -191,7 +191,7 @@ defmodule HfHub.Git do
       #=> :ok
   """
   @doc python: "create_tag"
-  @spec create_tag(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  @spec create_tag(HfHub.repo(), String.t(), keyword()) :: :ok | {:error, Error.t()}
   def create_tag(repo_id, tag, opts \\ []) do
     opts = Options.validate!(opts, @tag)
     name!(tag)
@@ -203,7 +203,7 @@ defmodule HfHub.Git do
   end
 
   @doc "Same as `create_tag/3`, but raises `HfHub.Error` on failure."
-  @spec create_tag!(term(), String.t(), keyword()) :: :ok
+  @spec create_tag!(HfHub.repo(), String.t(), keyword()) :: :ok
   def create_tag!(repo_id, tag, opts \\ []), do: Error.unwrap!(create_tag(repo_id, tag, opts))
 
   @doc """
@@ -215,11 +215,11 @@ defmodule HfHub.Git do
       #=> :ok
   """
   @doc python: "delete_tag"
-  @spec delete_tag(term(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  @spec delete_tag(HfHub.repo(), String.t(), keyword()) :: :ok | {:error, Error.t()}
   def delete_tag(repo_id, tag, opts \\ []), do: delete("tag/:name", repo_id, tag, opts)
 
   @doc "Same as `delete_tag/3`, but raises `HfHub.Error` on failure."
-  @spec delete_tag!(term(), String.t(), keyword()) :: :ok
+  @spec delete_tag!(HfHub.repo(), String.t(), keyword()) :: :ok
   def delete_tag!(repo_id, tag, opts \\ []), do: Error.unwrap!(delete_tag(repo_id, tag, opts))
 
   @doc """
@@ -238,7 +238,7 @@ defmodule HfHub.Git do
       #=> :ok
   """
   @doc python: "super_squash_history"
-  @spec super_squash(term(), keyword()) :: :ok | {:error, Error.t()}
+  @spec super_squash(HfHub.repo(), keyword()) :: :ok | {:error, Error.t()}
   def super_squash(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @squash)
     message = opts[:message] || "Super-squash branch '#{opts[:branch]}' using hf_hub"
@@ -249,7 +249,7 @@ defmodule HfHub.Git do
   end
 
   @doc "Same as `super_squash/2`, but raises `HfHub.Error` on failure."
-  @spec super_squash!(term(), keyword()) :: :ok
+  @spec super_squash!(HfHub.repo(), keyword()) :: :ok
   def super_squash!(repo_id, opts \\ []), do: Error.unwrap!(super_squash(repo_id, opts))
 
   defp commits(repo_id, opts) do

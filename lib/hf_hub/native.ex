@@ -6,15 +6,16 @@ defmodule HfHub.Native do
 
   require Logger
 
-  alias HfHub.{Error, Progress}
+  alias HfHub.Error
   alias HfHub.Native.Nif
+  alias HfHub.Progress.Reporter
 
   @doc """
   Starts a job and waits for its end. `start` gets the reference that tags the job's messages.
 
   The reference is made in the function that receives, so the VM skips older mail.
   """
-  @spec run((reference() -> reference()), Progress.reporter()) :: {:ok, term()} | {:error, Error.t()}
+  @spec run((reference() -> reference()), Reporter.t()) :: {:ok, term()} | {:error, Error.t()}
   def run(start, reporter \\ nil) do
     ref = make_ref()
     job = start.(ref)
@@ -44,7 +45,7 @@ defmodule HfHub.Native do
 
   defp handle({:progress, fields}, ref, job, reporter) do
     Nif.acknowledge(job)
-    reporter = Progress.report(reporter, fields)
+    reporter = Reporter.report(reporter, fields)
 
     receive do
       {:hf_hub, ^ref, event} -> handle(event, ref, job, reporter)
@@ -60,12 +61,12 @@ defmodule HfHub.Native do
   end
 
   defp handle({:ok, value}, _ref, _job, reporter) do
-    Progress.stop(reporter, :done)
+    Reporter.stop(reporter, :done)
     {:ok, value}
   end
 
   defp handle({:error, fields}, _ref, _job, reporter) do
-    Progress.stop(reporter, :failed)
+    Reporter.stop(reporter, :failed)
     {:error, Error.from_native(fields)}
   end
 

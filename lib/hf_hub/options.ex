@@ -55,6 +55,17 @@ defmodule HfHub.Options do
     ]
   end
 
+  @doc "Returns the rule of the option `:progress`."
+  @spec progress() :: keyword()
+  def progress do
+    [
+      type: {:or, [:boolean, {:fun, 1}, :pid]},
+      doc:
+        "`true` for a progress line in the terminal, a function of arity 1, or a pid; see `HfHub.Progress`. " <>
+          "Defaults to no progress reports."
+    ]
+  end
+
   @doc "Returns the option that says what an id alone stands for."
   @spec repo_type() :: table()
   def repo_type do

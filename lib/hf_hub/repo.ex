@@ -63,7 +63,7 @@ defmodule HfHub.Repo do
       {:ok, false} = HfHub.Repo.exists("nobody/nothing")
   """
   @doc python: "repo_exists"
-  @spec exists(term(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  @spec exists(HfHub.repo(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
   def exists(repo_id, opts \\ []), do: Existence.repo(repo_id, opts)
 
   @doc """
@@ -74,7 +74,7 @@ defmodule HfHub.Repo do
 
       if HfHub.Repo.exists?("openai-community/gpt2"), do: :load, else: :train
   """
-  @spec exists?(term(), keyword()) :: boolean()
+  @spec exists?(HfHub.repo(), keyword()) :: boolean()
   def exists?(repo_id, opts \\ []), do: Error.unwrap!(exists(repo_id, opts))
 
   @doc """
@@ -86,7 +86,7 @@ defmodule HfHub.Repo do
       {:ok, false} = HfHub.Repo.revision_exists("openai-community/gpt2", "no-such-branch")
   """
   @doc python: "revision_exists"
-  @spec revision_exists(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  @spec revision_exists(HfHub.repo(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
   def revision_exists(repo_id, revision, opts \\ []), do: Existence.revision(repo_id, revision, opts)
 
   @doc """
@@ -98,7 +98,7 @@ defmodule HfHub.Repo do
       HfHub.Repo.revision_exists?("openai-community/gpt2", "main")
       #=> true
   """
-  @spec revision_exists?(term(), String.t(), keyword()) :: boolean()
+  @spec revision_exists?(HfHub.repo(), String.t(), keyword()) :: boolean()
   def revision_exists?(repo_id, revision, opts \\ []),
     do: Error.unwrap!(revision_exists(repo_id, revision, opts))
 
@@ -118,7 +118,7 @@ defmodule HfHub.Repo do
       {:ok, false} = HfHub.Repo.file_exists("openai-community/gpt2", "no-such-file")
   """
   @doc python: "file_exists"
-  @spec file_exists(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  @spec file_exists(HfHub.repo(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
   def file_exists(repo_id, filename, opts \\ []), do: Existence.file(repo_id, filename, opts)
 
   @doc """
@@ -130,7 +130,7 @@ defmodule HfHub.Repo do
       HfHub.Repo.file_exists?("openai-community/gpt2", "config.json")
       #=> true
   """
-  @spec file_exists?(term(), String.t(), keyword()) :: boolean()
+  @spec file_exists?(HfHub.repo(), String.t(), keyword()) :: boolean()
   def file_exists?(repo_id, filename, opts \\ []), do: Error.unwrap!(file_exists(repo_id, filename, opts))
 
   @doc """
@@ -149,7 +149,7 @@ defmodule HfHub.Repo do
       end
   """
   @doc python: "auth_check"
-  @spec check_access(term(), keyword()) :: :ok | {:error, Error.t()}
+  @spec check_access(HfHub.repo(), keyword()) :: :ok | {:error, Error.t()}
   def check_access(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @access)
     route = "/api/:types/*repo/auth-check" <> if(opts[:write], do: "/write", else: "")
@@ -160,7 +160,7 @@ defmodule HfHub.Repo do
   end
 
   @doc "Same as `check_access/2`, but raises `HfHub.Error` where the token may not."
-  @spec check_access!(term(), keyword()) :: :ok
+  @spec check_access!(HfHub.repo(), keyword()) :: :ok
   def check_access!(repo_id, opts \\ []), do: Error.unwrap!(check_access(repo_id, opts))
 
   @doc """
@@ -181,7 +181,7 @@ defmodule HfHub.Repo do
       HfHub.Repo.create("me/app", repo_type: :space, space_sdk: :gradio, space_secrets: %{"KEY" => "…"})
   """
   @doc python: "create_repo"
-  @spec create(term(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  @spec create(HfHub.repo(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
   def create(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @create)
 
@@ -198,7 +198,7 @@ defmodule HfHub.Repo do
   end
 
   @doc "Same as `create/2`, but returns where the repository is or raises `HfHub.Error`."
-  @spec create!(term(), keyword()) :: Url.t()
+  @spec create!(HfHub.repo(), keyword()) :: Url.t()
   def create!(repo_id, opts \\ []), do: Error.unwrap!(create(repo_id, opts))
 
   @doc """
@@ -214,7 +214,7 @@ defmodule HfHub.Repo do
       #=> :ok
   """
   @doc python: "delete_repo"
-  @spec delete(term(), keyword()) :: :ok | {:error, Error.t()}
+  @spec delete(HfHub.repo(), keyword()) :: :ok | {:error, Error.t()}
   def delete(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @delete)
 
@@ -225,7 +225,7 @@ defmodule HfHub.Repo do
   end
 
   @doc "Same as `delete/2`, but raises `HfHub.Error` on failure."
-  @spec delete!(term(), keyword()) :: :ok
+  @spec delete!(HfHub.repo(), keyword()) :: :ok
   def delete!(repo_id, opts \\ []), do: Error.unwrap!(delete(repo_id, opts))
 
   @doc """
@@ -243,7 +243,7 @@ defmodule HfHub.Repo do
       #=> :ok
   """
   @doc python: "update_repo_settings"
-  @spec update_settings(term(), keyword()) :: :ok | {:error, Error.t()}
+  @spec update_settings(HfHub.repo(), keyword()) :: :ok | {:error, Error.t()}
   def update_settings(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @update)
 
@@ -253,7 +253,7 @@ defmodule HfHub.Repo do
   end
 
   @doc "Same as `update_settings/2`, but raises `HfHub.Error` on failure."
-  @spec update_settings!(term(), keyword()) :: :ok
+  @spec update_settings!(HfHub.repo(), keyword()) :: :ok
   def update_settings!(repo_id, opts \\ []), do: Error.unwrap!(update_settings(repo_id, opts))
 
   @doc """
@@ -270,7 +270,7 @@ defmodule HfHub.Repo do
       {:ok, url} = HfHub.Repo.move("me/draft", "my-org/model")
   """
   @doc python: "move_repo"
-  @spec move(term(), term(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  @spec move(HfHub.repo(), HfHub.repo(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
   def move(from, to, opts \\ []) do
     opts = Options.validate!(opts, @move)
 
@@ -286,7 +286,7 @@ defmodule HfHub.Repo do
   end
 
   @doc "Same as `move/3`, but returns where the repository is or raises `HfHub.Error`."
-  @spec move!(term(), term(), keyword()) :: Url.t()
+  @spec move!(HfHub.repo(), HfHub.repo(), keyword()) :: Url.t()
   def move!(from, to, opts \\ []), do: Error.unwrap!(move(from, to, opts))
 
   @doc """
@@ -304,7 +304,7 @@ defmodule HfHub.Repo do
       copy.files_copy_pending
   """
   @doc python: "duplicate_repo"
-  @spec duplicate(term(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  @spec duplicate(HfHub.repo(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
   def duplicate(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @duplicate)
 
@@ -323,7 +323,7 @@ defmodule HfHub.Repo do
   end
 
   @doc "Same as `duplicate/2`, but returns where the copy is or raises `HfHub.Error`."
-  @spec duplicate!(term(), keyword()) :: Url.t()
+  @spec duplicate!(HfHub.repo(), keyword()) :: Url.t()
   def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
 
   defp endpoint(opts), do: opts[:endpoint] || Config.endpoint()

@@ -17,9 +17,6 @@ defmodule HfHub.RepoRef do
           names_file: boolean()
         }
 
-  @typedoc "What users write for a repository."
-  @type given :: String.t() | {:hf, String.t()} | {:hf, String.t(), keyword()}
-
   @types %{"models" => :model, "datasets" => :dataset, "spaces" => :space}
   @hosts ~w(huggingface.co hf.co www.huggingface.co hub-ci.huggingface.co)
   @file_routes ~w(blob blame raw resolve)
@@ -34,7 +31,7 @@ defmodule HfHub.RepoRef do
   (defaults to the configured one) and of the public Hub are accepted, `:revision` and `:path` take
   precedence over those in the reference, and `:only` is the one repository type the call accepts.
   """
-  @spec resolve(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  @spec resolve(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def resolve(ref, opts) do
     repo_type = opts[:only] || opts[:repo_type] || :model
 
@@ -62,7 +59,7 @@ defmodule HfHub.RepoRef do
   def beside(_ref, _name), do: :ok
 
   @doc "Resolves the reference of a whole repository; a revision or a path in it is an error."
-  @spec whole(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  @spec whole(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def whole(ref, opts) do
     case resolve(ref, Keyword.take(opts, [:repo_type, :endpoint])) do
       {:ok, %{revision: nil, path: nil} = found} ->
@@ -78,7 +75,7 @@ defmodule HfHub.RepoRef do
   end
 
   @doc "The same for calls that need the namespace."
-  @spec owned(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  @spec owned(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def owned(ref, opts) do
     with {:ok, found} <- whole(ref, opts) do
       if String.contains?(found.repo_id, "/"),
@@ -105,7 +102,7 @@ defmodule HfHub.RepoRef do
   @tuple_options [:revision, :subdir, :cache_dir, :offline, :auth_token]
 
   @doc "The options of a call that `{:hf, id, opts}` brings along, by this library's names."
-  @spec options(term()) :: keyword()
+  @spec options(HfHub.repo()) :: keyword()
   def options({:hf, _id, opts}) when is_list(opts) do
     case Keyword.keyword?(opts) && Keyword.keys(opts) -- @tuple_options do
       [] -> :ok

@@ -6,8 +6,8 @@ defmodule HfHub.Request do
   # A request carries an error from where it arose, such as an id that is none, to where it is run.
   @moduledoc false
 
-  alias HfHub.{Config, Error, Native, RepoRef, Telemetry}
-  alias HfHub.Native.Nif
+  alias HfHub.{Error, Native, RepoRef, Telemetry}
+  alias HfHub.Native.{Hub, Nif}
   alias HfHub.Request.{Form, Pages}
 
   # Options hold tokens, and bodies hold what users write.
@@ -77,7 +77,7 @@ defmodule HfHub.Request do
   calls about all of a repository, which take no revision or path in the reference, and `:owned` for those that
   need the namespace, too.
   """
-  @spec repo(atom(), String.t(), RepoRef.t() | RepoRef.given(), keyword(), keyword()) :: t()
+  @spec repo(atom(), String.t(), RepoRef.t() | HfHub.repo(), keyword(), keyword()) :: t()
   def repo(method, route, repo, opts, more \\ []) do
     {about, params} = Keyword.split(more, @about_ref)
 
@@ -311,7 +311,7 @@ defmodule HfHub.Request do
   defp spec(%{error: %Error{} = error}, _list), do: {:error, error}
 
   defp spec(request, list) do
-    with {:ok, hub} <- Config.hub(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do
+    with {:ok, hub} <- Hub.config(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do
       spec = %{
         hub: hub,
         method: request.method |> to_string() |> String.upcase(),

@@ -11,8 +11,8 @@ defmodule HfHub.Safetensors do
   error of kind `:invalid_response`.
   """
 
-  alias HfHub.{Config, Error, Native, Options, RepoRef}
-  alias HfHub.Native.Nif
+  alias HfHub.{Error, Native, Options, RepoRef}
+  alias HfHub.Native.{Hub, Nif}
   alias HfHub.Safetensors.{FileMetadata, Metadata}
 
   @options Options.repo_type() ++ Options.revision() ++ Options.common()
@@ -34,13 +34,13 @@ defmodule HfHub.Safetensors do
       #=> [250880, 1024]
   """
   @doc python: "get_safetensors_metadata"
-  @spec metadata(term(), keyword()) :: {:ok, Metadata.t()} | {:error, Error.t()}
+  @spec metadata(HfHub.repo(), keyword()) :: {:ok, Metadata.t()} | {:error, Error.t()}
   def metadata(repo_id, opts \\ []) do
     with {:ok, fields} <- read(repo_id, nil, opts), do: {:ok, Metadata.from_native(fields)}
   end
 
   @doc "Same as `metadata/2`, but returns the metadata or raises `HfHub.Error`."
-  @spec metadata!(term(), keyword()) :: Metadata.t()
+  @spec metadata!(HfHub.repo(), keyword()) :: Metadata.t()
   def metadata!(repo_id, opts \\ []), do: Error.unwrap!(metadata(repo_id, opts))
 
   @doc """
@@ -53,13 +53,13 @@ defmodule HfHub.Safetensors do
       #=> %{"format" => "pt"}
   """
   @doc python: "parse_safetensors_file_metadata"
-  @spec file_metadata(term(), String.t(), keyword()) :: {:ok, FileMetadata.t()} | {:error, Error.t()}
+  @spec file_metadata(HfHub.repo(), String.t(), keyword()) :: {:ok, FileMetadata.t()} | {:error, Error.t()}
   def file_metadata(repo_id, filename, opts \\ []) do
     with {:ok, fields} <- read(repo_id, filename || "", opts), do: {:ok, FileMetadata.from_native(fields)}
   end
 
   @doc "Same as `file_metadata/3`, but returns the metadata or raises `HfHub.Error`."
-  @spec file_metadata!(term(), String.t(), keyword()) :: FileMetadata.t()
+  @spec file_metadata!(HfHub.repo(), String.t(), keyword()) :: FileMetadata.t()
   def file_metadata!(repo_id, filename, opts \\ []),
     do: Error.unwrap!(file_metadata(repo_id, filename, opts))
 
@@ -67,7 +67,7 @@ defmodule HfHub.Safetensors do
     opts = Options.validate!(opts, @options)
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename] ++ opts),
-         {:ok, hub} <- Config.hub(opts) do
+         {:ok, hub} <- Hub.config(opts) do
       spec = %{hub: hub, repo: RepoRef.to_native(ref), filename: filename}
       Native.run(&Nif.safetensors(&1, spec))
     end

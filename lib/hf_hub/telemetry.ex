@@ -27,7 +27,7 @@ defmodule HfHub.Telemetry do
   alias HfHub.Native.Nif
 
   @doc false
-  # `token` is the one of the call, as `HfHub.Config.hub/1` hands it out.
+  # `token` is the one of the call, as `HfHub.Native.Hub.config/1` hands it out.
   @spec span(:request | :download | :upload, map(), reference() | nil, (() -> result)) :: result
         when result: term()
   def span(operation, metadata, token \\ nil, work) do

@@ -2,7 +2,8 @@ defmodule HfHub.ConfigTest do
   # Sets the environment, which is the whole VM's.
   use HfHub.Case, async: false
 
-  alias HfHub.{Config, Download}
+  alias HfHub.{Auth, Config, Download}
+  alias HfHub.Native.Hub
 
   doctest HfHub.Config
   doctest HfHub.FS
@@ -18,11 +19,11 @@ defmodule HfHub.ConfigTest do
 
   defp env(values), do: System.put_env(values)
   defp app(key, value), do: Application.put_env(:hf_hub, key, value)
-  defp config(opts \\ []), do: Config.hub(opts) |> elem(1)
+  defp config(opts \\ []), do: Hub.config(opts) |> elem(1)
 
   # What is sent cannot be read back, so this asks one step earlier.
   defp sent_token(given \\ nil) do
-    {:ok, found} = Config.Token.find(given)
+    {:ok, found} = Auth.Credentials.find(given)
     found && elem(found, 0)
   end
 
@@ -115,7 +116,7 @@ defmodule HfHub.ConfigTest do
 
   test "a token that must be there and is not is an error", context do
     env(%{"HF_HOME" => context.dir})
-    assert {:error, %{kind: :no_token, message: "no token found" <> _}} = Config.hub(token: true)
+    assert {:error, %{kind: :no_token, message: "no token found" <> _}} = Hub.config(token: true)
   end
 
   test "truth values are Python's" do

@@ -3,8 +3,8 @@ defmodule HfHub.NativeTest do
   # and no job that outlives its owner.
   use HfHub.Case, async: false
 
-  alias HfHub.{Config, Download, Error, Native}
-  alias HfHub.Native.Nif
+  alias HfHub.{Download, Error, Native}
+  alias HfHub.Native.{Hub, Nif}
 
   defp stalled(context, more \\ []) do
     content = large(300_000)
@@ -37,7 +37,7 @@ defmodule HfHub.NativeTest do
   test "a cancelled job answers once", context do
     {opts, _content} = stalled(context)
     ref = make_ref()
-    {:ok, hub} = Config.hub(Keyword.merge([retries: 0, retry_delay: 10], opts))
+    {:ok, hub} = Hub.config(Keyword.merge([retries: 0, retry_delay: 10], opts))
     repo = %{repo_type: "model", id: opts[:repo_id], revision: "main"}
 
     job =
@@ -170,7 +170,7 @@ defmodule HfHub.NativeTest do
     content = large(3_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     fault(sha256(content), %{kind: "throttle", bytes_per_second: 1_500_000})
-    {:ok, hub} = Config.hub(endpoint: context.endpoint, retries: 0, retry_delay: 10)
+    {:ok, hub} = Hub.config(endpoint: context.endpoint, retries: 0, retry_delay: 10)
     ref = make_ref()
 
     Nif.download(ref, %{

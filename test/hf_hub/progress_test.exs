@@ -1,7 +1,8 @@
 defmodule HfHub.ProgressTest do
   use ExUnit.Case, async: true
 
-  alias HfHub.Progress
+  alias HfHub.{Brief, Progress}
+  alias HfHub.Progress.Reporter
 
   @running %Progress{
     activity: :downloading,
@@ -13,36 +14,38 @@ defmodule HfHub.ProgressTest do
   }
 
   test "a line says what a user wants to know" do
-    assert Progress.line(@running, "model.safetensors", 80) ==
+    assert Progress.Line.text(@running, "model.safetensors", 80) ==
              "model.safetensors   44%  40.1 MB of 90.9 MB  10.0 MB/s  0:05 left"
 
-    assert Progress.line(%{@running | files_done: 3, files_total: 13}, "org/name", 80) =~ "3/13 files"
-    assert Progress.line(%{@running | bytes_total: nil}, "x", 80) =~ "x  40.1 MB"
+    assert Progress.Line.text(%{@running | files_done: 3, files_total: 13}, "org/name", 80) =~ "3/13 files"
+    assert Progress.Line.text(%{@running | bytes_total: nil}, "x", 80) =~ "x  40.1 MB"
     done = %{@running | activity: :done, bytes_done: 90_900_000, bytes_resumed: 143_000_000, eta: nil}
-    assert Progress.line(done, "x", 80) =~ "100%  90.9 MB of 90.9 MB  done, resumed at 143.0 MB"
+    assert Progress.Line.text(done, "x", 80) =~ "100%  90.9 MB of 90.9 MB  done, resumed at 143.0 MB"
 
-    assert Progress.line(%{@running | activity: :rate_limited, wait: 41_200}, "x", 80) =~
+    assert Progress.Line.text(%{@running | activity: :rate_limited, wait: 41_200}, "x", 80) =~
              "rate limited, 42 s left"
 
-    assert Progress.line(%{@running | activity: :waiting_for_lock}, "x", 100) =~ "waiting for another process"
-    assert Progress.line(%Progress{}, "x", 80) == "x  "
+    assert Progress.Line.text(%{@running | activity: :waiting_for_lock}, "x", 100) =~
+             "waiting for another process"
+
+    assert Progress.Line.text(%Progress{}, "x", 80) == "x  "
   end
 
   test "a line never exceeds the terminal" do
     for columns <- [20, 40, 80, 200] do
-      line = Progress.line(@running, String.duplicate("long", 50), columns)
+      line = Progress.Line.text(@running, String.duplicate("long", 50), columns)
       assert String.length(line) < columns
     end
   end
 
   test "sizes are decimal" do
-    assert for(size <- [0, 999, 1000, 90_868_376, 5_000_000_000], do: Progress.size(size)) ==
+    assert for(size <- [0, 999, 1000, 90_868_376, 5_000_000_000], do: Brief.size(size)) ==
              ["0 B", "999 B", "1.0 kB", "90.9 MB", "5.0 GB"]
   end
 
   test "speed and time left are worked out" do
     {:ok, agent} = Agent.start_link(fn -> nil end)
-    reporter = Progress.start(fn progress -> Agent.update(agent, fn _ -> progress end) end, "x")
+    reporter = Reporter.start(fn progress -> Agent.update(agent, fn _ -> progress end) end, "x")
 
     event = %{
       activity: :downloading,
@@ -54,13 +57,13 @@ defmodule HfHub.ProgressTest do
     }
 
     event = Map.merge(event, %{bytes_received: 0, files_done: 0, files_total: 1})
-    reporter = Progress.report(reporter, event)
+    reporter = Reporter.report(reporter, event)
     Process.sleep(20)
-    reporter = Progress.report(reporter, %{event | bytes_done: 500, bytes_received: 500})
+    reporter = Reporter.report(reporter, %{event | bytes_done: 500, bytes_received: 500})
     progress = Agent.get(agent, & &1)
     assert progress.speed in 1..25_000
     assert progress.eta == div(500 * 1000, progress.speed)
-    Progress.stop(reporter, :done)
+    Reporter.stop(reporter, :done)
     assert Agent.get(agent, & &1).activity == :done
   end
 
@@ -80,8 +83,8 @@ defmodule HfHub.ProgressTest do
     }
 
     event = Map.merge(event, %{bytes_received: 500, files_done: 0, files_total: 1})
-    reporter = Progress.report(Progress.start(true, "model.safetensors"), event)
-    Progress.stop(reporter, :done)
+    reporter = Reporter.report(Reporter.start(true, "model.safetensors"), event)
+    Reporter.stop(reporter, :done)
     Process.group_leader(self(), leader)
 
     assert_received {:written, "\rmodel.safetensors   50%  500 B of 1.0 kB" <> _}
@@ -108,7 +111,7 @@ defmodule HfHub.ProgressTest do
         }
 
         event = Map.merge(event, %{bytes_received: 5, files_done: 0, files_total: 1})
-        Progress.report(Progress.start(true, "model"), event)
+        Reporter.report(Reporter.start(true, "model"), event)
         Process.sleep(:infinity)
       end)
 
@@ -135,7 +138,7 @@ defmodule HfHub.ProgressTest do
     {:ok, io} = StringIO.open("")
     leader = Process.group_leader()
     Process.group_leader(self(), io)
-    reporter = Progress.start(true, "x")
+    reporter = Reporter.start(true, "x")
     Process.group_leader(self(), leader)
     assert reporter == nil
     assert StringIO.contents(io) == {"", ""}
@@ -147,9 +150,9 @@ defmodule HfHub.ProgressTest do
     event = Map.merge(event, %{bytes_received: 0, files_done: 0, files_total: 1})
 
     reporter =
-      Enum.reduce(1..500, Progress.start(silent, "x"), fn _, reporter -> Progress.report(reporter, event) end)
+      Enum.reduce(1..500, Reporter.start(silent, "x"), fn _, reporter -> Reporter.report(reporter, event) end)
 
-    Progress.stop(reporter, :done)
+    Reporter.stop(reporter, :done)
     {:messages, messages} = Process.info(silent, :messages)
     assert length(messages) <= 51
     assert {:hf_hub_progress, %Progress{activity: :done}} = List.last(messages)

@@ -86,10 +86,16 @@ defmodule HfHub.Rules.ArchitectureTest do
 
   test "there is one receive" do
     assert_only_in(
-      ["lib/hf_hub/native.ex", "lib/hf_hub/local_hub.ex", "lib/hf_hub/progress.ex"],
+      ["lib/hf_hub/native.ex", "lib/hf_hub/local_hub.ex", "lib/hf_hub/progress/reporter.ex"],
       "lib/**/*.ex",
       ~r/^\s+receive do/m
     )
+  end
+
+  test "reading a setting sends nothing" do
+    for path <- files("lib/hf_hub/config.ex") ++ files("lib/hf_hub/config/*.ex") do
+      refute code(path) =~ ~r/\b(Request|Native\.run|Auth\.\w+\.)\b/, path
+    end
   end
 
   test "files keep their size" do

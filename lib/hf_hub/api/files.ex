@@ -9,7 +9,7 @@ defmodule HfHub.Api.Files do
   @paths_at_once 500
 
   @doc "Returns up to `:limit` entries of a tree."
-  @spec tree(term(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  @spec tree(HfHub.repo(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
   def tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.tree())
 
@@ -17,14 +17,14 @@ defmodule HfHub.Api.Files do
   end
 
   @doc "Returns a tree as a lazy stream."
-  @spec stream_tree(term(), keyword()) :: Enumerable.t()
+  @spec stream_tree(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.tree()))
     Request.stream(request(repo_id, opts), &TreeEntry.from_json/1)
   end
 
   @doc "Returns up to `:limit` paths of files."
-  @spec paths(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  @spec paths(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def paths(repo_id, opts) do
     opts = Options.validate!(opts, Tables.files())
 
@@ -33,7 +33,7 @@ defmodule HfHub.Api.Files do
   end
 
   @doc "Returns the paths of files as a lazy stream."
-  @spec stream_paths(term(), keyword()) :: Enumerable.t()
+  @spec stream_paths(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_paths(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.files()))
     request = request(repo_id, [recursive: true, expand: false] ++ opts)
@@ -41,7 +41,8 @@ defmodule HfHub.Api.Files do
   end
 
   @doc "Returns information about the given paths."
-  @spec info(term(), String.t() | [String.t()], keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  @spec info(HfHub.repo(), String.t() | [String.t()], keyword()) ::
+          {:ok, [TreeEntry.t()]} | {:error, Error.t()}
   def info(repo_id, paths, opts) do
     opts = Options.validate!(opts, Tables.paths())
     paths = List.wrap(paths)

@@ -4,15 +4,16 @@ defmodule HfHub.Auth.Login do
 
   require Logger
 
-  alias HfHub.Auth.{GitCredential, OAuth, Prompt, Store}
+  alias HfHub.Auth.{Credentials, GitCredential, OAuth, Prompt, Store}
   alias HfHub.Config.Token
-  alias HfHub.{Auth, Config, Error, Progress}
+  alias HfHub.{Auth, Config, Error}
+  alias HfHub.Progress.Reporter
 
   @doc "Logs in as the options say."
   @spec run(keyword()) :: :ok | {:error, Error.t()}
   def run(opts) do
     network = Keyword.drop(opts, [:method, :show, :force, :token, :add_to_git_credential])
-    stored = if opts[:token] == nil and not opts[:force], do: Token.stored()
+    stored = if opts[:token] == nil and not opts[:force], do: Credentials.stored()
 
     with :ok <- log_in(stored, opts, network) do
       if opts[:add_to_git_credential] && !stored, do: tell_git(network)
@@ -37,7 +38,7 @@ defmodule HfHub.Auth.Login do
   @doc "Says so where another token than the stored one is sent."
   @spec warn_of_others(String.t()) :: :ok
   def warn_of_others(token) do
-    case Token.stored() do
+    case Credentials.stored() do
       {other, place} when other != token ->
         Logger.warning("#{Token.place(place)} holds another token, which is sent instead of the stored one")
 
@@ -55,7 +56,7 @@ defmodule HfHub.Auth.Login do
       method = opts[:method] -> {:ok, method}
       Prompt.terminal?() -> {:ok, choice()}
       # A page shows the code to a person.
-      opts[:show] || Progress.livebook?() -> {:ok, :browser}
+      opts[:show] || Reporter.livebook?() -> {:ok, :browser}
       true -> {:error, Error.new(:no_token, no_terminal())}
     end
   end

@@ -87,7 +87,7 @@ defmodule HfHub.Cache.Deletion do
             count > 0,
             do: ", #{count} #{field}"
 
-      "#HfHub.Cache.Deletion<#{what} #{HfHub.Progress.size(size)}#{counts}>"
+      "#HfHub.Cache.Deletion<#{what} #{HfHub.Brief.size(size)}#{counts}>"
     end
   end
 end

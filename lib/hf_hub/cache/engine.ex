@@ -3,10 +3,12 @@ defmodule HfHub.Cache.Engine do
   # engine, and what its answers become. Nothing here decides anything about a cache.
   @moduledoc false
 
-  alias HfHub.{Config, Error, FS, Native, Progress, RepoRef}
+  alias HfHub.Config.Source
+  alias HfHub.{Config, Error, FS, Native, RepoRef}
   alias HfHub.Native.Nif
+  alias HfHub.Progress.Reporter
 
-  def cache_dir(opts), do: Config.expand(opts[:cache_dir] || Config.cache_dir())
+  def cache_dir(opts), do: Source.expand(opts[:cache_dir] || Config.cache_dir())
 
   @doc "Runs an operation on the cache that the options name."
   def run(operation, spec, opts), do: start(operation, spec, opts, nil)
@@ -14,7 +16,7 @@ defmodule HfHub.Cache.Engine do
   @doc "As `run/3`, with progress where the options ask for it."
   def run_shown(operation, spec, opts, label) do
     spec = Map.put(spec, :progress, opts[:progress] not in [nil, false])
-    start(operation, spec, opts, Progress.start(opts[:progress], label))
+    start(operation, spec, opts, Reporter.start(opts[:progress], label))
   end
 
   @doc "As `run/3`; a cache that does not exist is an empty one."

@@ -10,7 +10,7 @@ defmodule HfHub.Cache.File do
       file system keeps it
   """
 
-  alias HfHub.Progress
+  alias HfHub.Brief
 
   @type t :: %__MODULE__{
           file_name: String.t(),
@@ -25,6 +25,6 @@ defmodule HfHub.Cache.File do
 
   defimpl Inspect do
     def inspect(file, _opts),
-      do: "#HfHub.Cache.File<#{file.file_name}, #{Progress.size(file.size_on_disk)}>"
+      do: "#HfHub.Cache.File<#{file.file_name}, #{Brief.size(file.size_on_disk)}>"
   end
 end

@@ -15,9 +15,10 @@ defmodule HfHub.Cache.Integrity do
       here, which is no fault), `:extra` (files here that are not the commit's)
   """
 
-  alias HfHub.{Config, Download, Error, Native, Options}
+  alias HfHub.Config.Setting
+  alias HfHub.{Download, Error, Native, Options}
   alias HfHub.Cache.{Engine, Tables}
-  alias HfHub.Native.Nif
+  alias HfHub.Native.{Hub, Nif}
 
   @type t :: %__MODULE__{
           total_files: non_neg_integer(),
@@ -83,7 +84,7 @@ defmodule HfHub.Cache.Integrity do
   # A snapshot in which no file is wanted writes nothing but the listing of its commit.
   defp fetch_listings(spec, opts) do
     if opts[:listings] do
-      with {:ok, hub} <- Config.hub(opts),
+      with {:ok, hub} <- Hub.config(opts),
            {:ok, report} <- Engine.run(:scan, %{}, opts) do
         wanted =
           for repo <- report.repos, wanted?(repo, spec.repo), revision <- repo.revisions, do: {repo, revision}
@@ -105,7 +106,12 @@ defmodule HfHub.Cache.Integrity do
       progress: false,
       repo: %{repo_type: repo.repo_type, id: repo.repo_id, revision: revision.commit_hash},
       destination: %{cache_dir: Engine.cache_dir(opts), local_dir: nil},
-      mode: %{force_download: false, local_files_only: false, dry_run: false, symlinks: Config.symlinks?()},
+      mode: %{
+        force_download: false,
+        local_files_only: false,
+        dry_run: false,
+        symlinks: Setting.value(:symlinks)
+      },
       allow_patterns: [],
       ignore_patterns: [],
       max_workers: 1

@@ -12,7 +12,7 @@ defmodule HfHub.Cache.Repo do
     * `:last_accessed`, `:last_modified` - of all its contents, `DateTime` in UTC
   """
 
-  alias HfHub.{Cache, Progress}
+  alias HfHub.{Brief, Cache}
 
   @type t :: %__MODULE__{
           repo_id: String.t(),
@@ -73,7 +73,7 @@ defmodule HfHub.Cache.Repo do
   defimpl Inspect do
     def inspect(repo, _opts) do
       "#HfHub.Cache.Repo<#{repo.repo_type} #{repo.repo_id}, #{length(repo.revisions)} revisions, " <>
-        "#{repo.nb_files} files, #{Progress.size(repo.size_on_disk)}#{Cache.Report.incomplete(repo)}>"
+        "#{repo.nb_files} files, #{Brief.size(repo.size_on_disk)}#{Cache.Report.incomplete(repo)}>"
     end
   end
 end

@@ -15,7 +15,7 @@ defmodule HfHub.Cache.Report do
       `:unreadable`, `:stray_file`, `:missing_blob`, `:dangling_ref`
   """
 
-  alias HfHub.{Cache, Progress}
+  alias HfHub.{Brief, Cache}
 
   @type leftover :: %{file_path: Path.t(), size_on_disk: non_neg_integer()}
   @type warning :: %{reason: atom(), path: Path.t(), message: String.t()}
@@ -47,7 +47,7 @@ defmodule HfHub.Cache.Report do
 
   @doc false
   def incomplete(%{incomplete_size: 0}), do: ""
-  def incomplete(%{incomplete_size: size}), do: " and #{Progress.size(size)} incomplete"
+  def incomplete(%{incomplete_size: size}), do: " and #{Brief.size(size)} incomplete"
 
   @doc false
   def stats(%__MODULE__{} = report) do
@@ -74,7 +74,7 @@ defmodule HfHub.Cache.Report do
       revisions = report.repos |> Enum.map(&length(&1.revisions)) |> Enum.sum()
 
       "#HfHub.Cache.Report<#{length(report.repos)} repos, #{revisions} revisions, " <>
-        "#{Progress.size(report.size_on_disk)}#{Cache.Report.incomplete(report)}, #{length(report.warnings)} warnings>"
+        "#{Brief.size(report.size_on_disk)}#{Cache.Report.incomplete(report)}, #{length(report.warnings)} warnings>"
     end
   end
 end

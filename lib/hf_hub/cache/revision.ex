@@ -13,7 +13,7 @@ defmodule HfHub.Cache.Revision do
     * `:leased?` - whether a process holds it (`HfHub.Cache.lease/2`)
   """
 
-  alias HfHub.{Cache, Progress}
+  alias HfHub.{Brief, Cache}
 
   @type t :: %__MODULE__{
           commit_hash: String.t(),
@@ -60,7 +60,7 @@ defmodule HfHub.Cache.Revision do
       marks = for {true, mark} <- [{revision.pinned?, ", pinned"}, {revision.leased?, ", leased"}], do: mark
 
       "#HfHub.Cache.Revision<#{String.slice(revision.commit_hash, 0, 8)} (#{refs}), " <>
-        "#{length(revision.files)} files, #{Progress.size(revision.size_on_disk)}#{marks}>"
+        "#{length(revision.files)} files, #{Brief.size(revision.size_on_disk)}#{marks}>"
     end
   end
 end

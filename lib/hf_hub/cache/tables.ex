@@ -2,7 +2,7 @@ defmodule HfHub.Cache.Tables do
   # The option tables of `HfHub.Cache`: each checks the options of a function and documents them.
   @moduledoc false
 
-  alias HfHub.{Options, Progress}
+  alias HfHub.Options
 
   def cache_dir do
     [cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."]]
@@ -85,11 +85,11 @@ defmodule HfHub.Cache.Tables do
         type: :pos_integer,
         doc: "Maximum number of files to check at a time. Defaults to the number of processors."
       ],
-      progress: Progress.option()
+      progress: Options.progress()
     ] ++ cache_dir() ++ Options.common()
   end
 
-  def move, do: [progress: Progress.option()] ++ cache_dir()
+  def move, do: [progress: Options.progress()] ++ cache_dir()
 
   def export do
     [

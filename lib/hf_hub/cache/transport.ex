@@ -5,7 +5,8 @@ defmodule HfHub.Cache.Transport do
   The functions are also in `HfHub.Cache`.
   """
 
-  alias HfHub.{Config, Error, Options}
+  alias HfHub.Config.{Setting, Source}
+  alias HfHub.{Error, Options}
   alias HfHub.Cache.{Archive, Engine, Folder, Tables, Targets}
 
   @doc """
@@ -27,7 +28,7 @@ defmodule HfHub.Cache.Transport do
   @spec move(Path.t(), keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
   def move(destination, opts \\ []) do
     opts = Options.validate!(opts, Tables.move())
-    Engine.run_shown(:move, %{destination: Config.expand(destination)}, opts, "moving the cache")
+    Engine.run_shown(:move, %{destination: Source.expand(destination)}, opts, "moving the cache")
   end
 
   @doc "Same as `move/2`, but returns the folder or raises `HfHub.Error`."
@@ -56,7 +57,7 @@ defmodule HfHub.Cache.Transport do
 
     with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
          {:ok, targets} <- named(scanned, opts[:targets], opts),
-         spec = %{targets: targets, archive: Config.expand(archive)},
+         spec = %{targets: targets, archive: Source.expand(archive)},
          {:ok, report} <- Engine.run_shown(:export, spec, opts, Path.basename(archive)) do
       {:ok, struct!(Archive, report)}
     end
@@ -85,7 +86,7 @@ defmodule HfHub.Cache.Transport do
   @spec import(Path.t(), keyword()) :: {:ok, Archive.t()} | {:error, Error.t()}
   def import(archive, opts \\ []) do
     opts = Options.validate!(opts, Tables.import())
-    spec = %{archive: Config.expand(archive), symlinks: Config.symlinks?()}
+    spec = %{archive: Source.expand(archive), symlinks: Setting.value(:symlinks)}
 
     with {:ok, report} <- Engine.run_shown(:import, spec, opts, Path.basename(archive)) do
       {:ok, struct!(Archive, report)}
@@ -109,14 +110,14 @@ defmodule HfHub.Cache.Transport do
       iex> error.kind
       :not_cached
   """
-  @spec materialize(term(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
+  @spec materialize(HfHub.repo(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
   def materialize(repo_id, destination, opts \\ []) do
     opts = Options.validate!(opts, Tables.materialize())
 
     with {:ok, repo, _ref} <- Engine.repo(repo_id, opts),
          spec = %{
            repo: repo,
-           destination: Config.expand(destination),
+           destination: Source.expand(destination),
            method: to_string(opts[:method]),
            overwrite: opts[:overwrite]
          },
@@ -126,7 +127,7 @@ defmodule HfHub.Cache.Transport do
   end
 
   @doc "Same as `materialize/3`, but returns the folder or raises `HfHub.Error`."
-  @spec materialize!(term(), Path.t(), keyword()) :: Folder.t()
+  @spec materialize!(HfHub.repo(), Path.t(), keyword()) :: Folder.t()
   def materialize!(repo_id, destination, opts \\ []),
     do: Error.unwrap!(materialize(repo_id, destination, opts))
 

@@ -5,12 +5,14 @@ defmodule HfHub.Commit.Engine do
 
   require Logger
 
-  alias HfHub.{Config, Error, Native, Progress, RepoRef, Telemetry}
+  alias HfHub.Config.Source
+  alias HfHub.{Error, Native, RepoRef, Telemetry}
   alias HfHub.Commit.{Info, Operation, Spool}
-  alias HfHub.Native.Nif
+  alias HfHub.Native.{Hub, Nif}
+  alias HfHub.Progress.Reporter
 
   @doc "Makes one commit of the operations."
-  @spec create(term(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts) do
     {ignored, operations} = Enum.split_with(operations!(operations), &match?(%{upload_mode: :ignored}, &1))
     Enum.each(ignored, &warn_ignored/1)
@@ -19,7 +21,7 @@ defmodule HfHub.Commit.Engine do
   end
 
   @doc "Makes one commit that deletes what matches one of the patterns."
-  @spec delete_files(term(), [String.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec delete_files(HfHub.repo(), [String.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def delete_files(repo_id, patterns, opts) do
     with {:ok, common, _ref} <- common(repo_id, opts),
          operations = [{:delete_matching, patterns}],
@@ -28,7 +30,7 @@ defmodule HfHub.Commit.Engine do
   end
 
   @doc "Uploads the large files among the additions, which come back as what a commit can name."
-  @spec preupload(term(), [Operation.Add.t()], keyword()) ::
+  @spec preupload(HfHub.repo(), [Operation.Add.t()], keyword()) ::
           {:ok, [Operation.Add.t()]} | {:error, Error.t()}
   def preupload(repo_id, additions, opts) do
     {open, settled} = additions |> Enum.with_index() |> Enum.split_with(&match?({%{upload_mode: nil}, _}, &1))
@@ -42,13 +44,13 @@ defmodule HfHub.Commit.Engine do
   end
 
   @doc "Uploads a folder; the report of the engine."
-  @spec folder(Path.t(), term(), keyword(), map()) :: {:ok, map()} | {:error, Error.t()}
+  @spec folder(Path.t(), HfHub.repo(), keyword(), map()) :: {:ok, map()} | {:error, Error.t()}
   def folder(folder, repo_id, opts, more) do
     with {:ok, common, _ref} <- common(repo_id, opts) do
       spec =
         Map.merge(more, %{
           common: common,
-          dir: Config.expand(folder),
+          dir: Source.expand(folder),
           path_in_repo: opts[:path_in_repo] || "",
           allow_patterns: patterns(opts[:allow_patterns]),
           ignore_patterns: patterns(opts[:ignore_patterns]) || [],
@@ -92,7 +94,7 @@ defmodule HfHub.Commit.Engine do
     }
 
     Telemetry.span(:upload, metadata, hub.token, fn ->
-      result = Native.run(&Nif.upload(&1, {call, spec}), Progress.start(opts[:progress], repo.id))
+      result = Native.run(&Nif.upload(&1, {call, spec}), Reporter.start(opts[:progress], repo.id))
       with {:ok, %{warnings: warnings}} <- result, do: Enum.each(warnings, &Logger.warning/1)
       result
     end)
@@ -101,7 +103,7 @@ defmodule HfHub.Commit.Engine do
   defp common(repo_id, opts) do
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
          :ok <- RepoRef.beside(ref, :path_in_repo),
-         {:ok, hub} <- Config.hub(opts) do
+         {:ok, hub} <- Hub.config(opts) do
       {:ok,
        %{
          hub: hub,
@@ -172,7 +174,7 @@ defmodule HfHub.Commit.Engine do
         {:ok, {:add, fields}, nil}
 
       {:path, path} ->
-        {:ok, {:add, %{fields | content: {:path, Config.expand(path)}}}, nil}
+        {:ok, {:add, %{fields | content: {:path, Source.expand(path)}}}, nil}
 
       {:binary, bytes} ->
         {:ok, {:add, %{fields | content: {:binary, IO.iodata_to_binary(bytes)}}}, nil}

@@ -72,4 +72,12 @@ defmodule HfHub.Config.Source do
       System.get_env(if(bare == "", do: braced, else: bare)) || written
     end)
   end
+
+  @doc "Changes what the application's config says, for this VM."
+  @spec put(atom(), term()) :: :ok
+  def put(key, value), do: Application.put_env(:hf_hub, key, value)
+
+  @doc "Removes what the application's config says, for this VM."
+  @spec delete(atom()) :: :ok
+  def delete(key), do: Application.delete_env(:hf_hub, key)
 end

@@ -1,55 +1,27 @@
 defmodule HfHub.Config.Token do
-  # The chain of places a token can be in, as Python's client has it, with Livebook's secret
-  # as one more.
+  # The places a token can be kept in, as Python's client has them, with Livebook's secret as one
+  # more. It reads only: `HfHub.Auth.Credentials` fetches and renews tokens.
   @moduledoc false
 
-  alias HfHub.Auth.{JobIdentity, Renewal}
   alias HfHub.Config.{Setting, Source}
-  alias HfHub.{Error, RegularFile}
+  alias HfHub.RegularFile
 
   @variables ~w(HF_TOKEN HUGGING_FACE_HUB_TOKEN LB_HF_TOKEN)
 
   @type found :: {String.t(), place()} | nil
   @type place :: Setting.origin() | :prompt | :browser
 
-  @doc "The token to send: a string given, one that was found, the stored one for `nil` or `true`, none for `false`."
-  @spec find(String.t() | boolean() | found()) :: {:ok, found()} | {:error, Error.t()}
-  def find(false), do: {:ok, nil}
-  def find(text) when is_binary(text), do: {:ok, named(text, :option)}
-  def find({text, _place} = found) when is_binary(text), do: {:ok, found}
-  def find(nil), do: if(Setting.value(:implicit_token), do: chosen(), else: {:ok, nil})
-  def find(true), do: with({:ok, nil} <- chosen(), do: {:error, missing()})
+  @doc "Returns a token that a call was given."
+  @spec given(String.t()) :: found()
+  def given(text), do: named(text, :option)
 
-  defp chosen do
-    case {configured(), Setting.value(:oidc_resource)} do
-      {nil, resource} when is_binary(resource) ->
-        with {:ok, text} <- JobIdentity.token(resource), do: {:ok, {text, {:env, "HF_OIDC_RESOURCE"}}}
-
-      _no_job ->
-        {:ok, stored()}
-    end
-  end
-
-  defp configured, do: named(Source.app(:token, :string), {:config, :token})
-
-  @doc "The error of those who need a token where there is none."
-  @spec missing() :: Error.t()
-  def missing do
-    Error.new(
-      :no_token,
-      "no token found; run HfHub.Auth.login(), set HF_TOKEN or pass :token. " <>
-        "Tokens are made at #{Setting.value(:endpoint)}/settings/tokens"
-    )
-  end
-
-  @doc "The token that no option gives, wherever it is kept."
+  @doc "Returns the token that config, a variable or the token file holds."
   @spec stored() :: found()
-  def stored do
-    configured() || environment() || renewed(file())
-  end
+  def stored, do: configured() || environment() || file()
 
-  defp renewed(nil), do: nil
-  defp renewed({text, place}), do: {Renewal.fresh(text), place}
+  @doc "Returns the token of the application's config."
+  @spec configured() :: found()
+  def configured, do: named(Source.app(:token, :string), {:config, :token})
 
   @doc "The token of a variable."
   @spec environment() :: found()

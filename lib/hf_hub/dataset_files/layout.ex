@@ -14,13 +14,13 @@ defmodule HfHub.DatasetFiles.Layout do
   @viewers %{"https://huggingface.co" => "https://datasets-server.huggingface.co"}
 
   @doc "Returns the names of the configurations."
-  @spec configs(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  @spec configs(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def configs(repo_id, opts) do
     first_of(repo_id, opts, fn layout -> for {config, _splits} <- layout, do: config end)
   end
 
   @doc "Returns the names of the splits of a configuration."
-  @spec splits(term(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  @spec splits(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def splits(repo_id, opts) do
     first_of(repo_id, opts, fn layout ->
       case List.keyfind(layout, opts[:config] || default(layout), 0) do

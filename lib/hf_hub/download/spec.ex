@@ -2,8 +2,9 @@ defmodule HfHub.Download.Spec do
   # What the engine needs for a download, out of a call's validated options.
   @moduledoc false
 
+  alias HfHub.Config.{Setting, Source}
   alias HfHub.{Config, Error, RepoRef}
-  alias HfHub.Native.Nif
+  alias HfHub.Native.{Hub, Nif}
 
   @doc "Returns the inputs for one file."
   @spec file(keyword()) :: {:ok, map()} | {:error, Error.t()}
@@ -18,7 +19,7 @@ defmodule HfHub.Download.Spec do
   @spec repo(keyword()) :: {:ok, map(), RepoRef.t()} | {:error, Error.t()}
   def repo(opts) do
     with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),
-         {:ok, hub} <- Config.hub(opts) do
+         {:ok, hub} <- Hub.config(opts) do
       if opts[:force_download] and (opts[:local_files_only] or hub.offline) do
         raise ArgumentError,
               ":force_download needs the network, which :local_files_only and offline mode forbid"
@@ -34,7 +35,7 @@ defmodule HfHub.Download.Spec do
            force_download: opts[:force_download],
            local_files_only: opts[:local_files_only],
            dry_run: opts[:dry_run],
-           symlinks: Config.symlinks?()
+           symlinks: Setting.value(:symlinks)
          }
        }, ref}
     end
@@ -46,7 +47,7 @@ defmodule HfHub.Download.Spec do
     with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),
          {:ok, filename} <- filename(opts, ref),
          :ok <- check_names(ref, filename),
-         {:ok, hub} <- Config.hub(opts) do
+         {:ok, hub} <- Hub.config(opts) do
       {:ok, Map.merge(%{hub: hub, repo: RepoRef.to_native(ref), filename: filename}, part(opts[:range]))}
     end
   end
@@ -85,5 +86,5 @@ defmodule HfHub.Download.Spec do
   end
 
   defp expand(nil), do: nil
-  defp expand(path), do: Config.expand(path)
+  defp expand(path), do: Source.expand(path)
 end

@@ -4,7 +4,8 @@ defmodule HfHub.LocalHub.Executable do
 
   require Logger
 
-  alias HfHub.{Config, Error}
+  alias HfHub.Config.{Setting, Source}
+  alias HfHub.Error
 
   @sources Path.expand("../../..", __DIR__)
   @name "hf_hub_server"
@@ -12,7 +13,7 @@ defmodule HfHub.LocalHub.Executable do
   @doc "Returns the path of the program: the given one, the first that is found, or one that is built now."
   @spec find(Path.t() | nil) :: {:ok, Path.t()} | {:error, Error.t()}
   def find(given) do
-    given = given || Config.local_hub_executable()
+    given = given || Setting.value(:local_hub_executable)
 
     cond do
       given && File.regular?(given) -> {:ok, Path.expand(given)}
@@ -23,7 +24,7 @@ defmodule HfHub.LocalHub.Executable do
   end
 
   defp places do
-    target = Config.cargo_target_dir() || Path.join(@sources, "target")
+    target = Source.env("CARGO_TARGET_DIR") || Path.join(@sources, "target")
 
     [
       Path.join([to_string(:code.priv_dir(:hf_hub)), "native", @name]),

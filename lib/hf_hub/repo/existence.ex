@@ -12,7 +12,7 @@ defmodule HfHub.Repo.Existence do
   @spec file_options() :: Options.table()
   def file_options, do: Options.repo_type() ++ Options.revision() ++ Options.common()
 
-  @spec repo(term(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  @spec repo(HfHub.repo(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
   def repo(repo_id, opts) do
     opts = Options.validate!(opts, options())
 
@@ -22,7 +22,7 @@ defmodule HfHub.Repo.Existence do
     end
   end
 
-  @spec revision(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  @spec revision(HfHub.repo(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
   def revision(repo_id, revision, opts) do
     opts = Options.validate!(opts, options())
 
@@ -30,7 +30,7 @@ defmodule HfHub.Repo.Existence do
     |> Request.exists([:repo_not_found, :revision_not_found])
   end
 
-  @spec file(term(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
+  @spec file(HfHub.repo(), String.t(), keyword()) :: {:ok, boolean()} | {:error, Error.t()}
   def file(repo_id, filename, opts) do
     opts = Options.validate!(opts, file_options())
 
@@ -43,7 +43,7 @@ defmodule HfHub.Repo.Existence do
   end
 
   @doc "Returns the id that the Hub gives a repository. A login page has a status of 200, but no id."
-  @spec id(RepoRef.t() | RepoRef.given(), keyword(), String.t(), keyword()) ::
+  @spec id(RepoRef.t() | HfHub.repo(), keyword(), String.t(), keyword()) ::
           {:ok, String.t()} | {:error, Error.t()}
   def id(repo, opts, route \\ "", more \\ []) do
     Request.repo(:get, "/api/:types/*repo" <> route, repo, opts, more)

@@ -31,7 +31,7 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   use Mix.Task
 
-  alias HfHub.{Cache, Error, Progress}
+  alias HfHub.{Brief, Cache, Error}
   alias HfHub.Cache.{Deletion, Integrity, Table}
   alias HfHub.Native.Nif
 
@@ -80,7 +80,7 @@ defmodule Mix.Tasks.HfHub.Cache do
       [
         table(rows),
         "",
-        "#{length(report.repos)} repositories, #{Progress.size(report.size_on_disk)}"
+        "#{length(report.repos)} repositories, #{Brief.size(report.size_on_disk)}"
         | interrupted(report) ++ warnings(report)
       ]
     end)
@@ -92,7 +92,7 @@ defmodule Mix.Tasks.HfHub.Cache do
 
       [
         "#{repo.repo_type}/#{repo.repo_id}",
-        Progress.size(repo.size_on_disk) <> incomplete(repo),
+        Brief.size(repo.size_on_disk) <> incomplete(repo),
         ago(repo.last_accessed),
         refs
       ]
@@ -100,7 +100,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   end
 
   defp incomplete(%{incomplete_size: 0}), do: ""
-  defp incomplete(repo), do: " + #{Progress.size(repo.incomplete_size)}"
+  defp incomplete(repo), do: " + #{Brief.size(repo.incomplete_size)}"
 
   defp interrupted(%{incomplete_files: []}), do: []
 
@@ -108,7 +108,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     files =
       if length(report.incomplete_files) == 1, do: "1 file", else: "#{length(report.incomplete_files)} files"
 
-    ["interrupted downloads: #{Progress.size(report.incomplete_size)} in #{files}; prune removes old ones"]
+    ["interrupted downloads: #{Brief.size(report.incomplete_size)} in #{files}; prune removes old ones"]
   end
 
   defp revisions(report) do
@@ -118,7 +118,7 @@ defmodule Mix.Tasks.HfHub.Cache do
       [
         "#{repo.repo_type}/#{repo.repo_id}",
         String.slice(revision.commit_hash, 0, 8),
-        Progress.size(revision.size_on_disk),
+        Brief.size(revision.size_on_disk),
         ago(revision.last_used),
         refs
       ]
@@ -230,7 +230,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     counts = if counts == [], do: "nothing", else: Enum.join(counts, ", ")
     kept = for kept <- deletion.kept, do: "kept (#{kept.reason}): #{kept.repo_path} #{kept.commit}"
     lines = Enum.map(kept ++ deletion.failures, &Table.printable/1)
-    Enum.join(["#{verb}: #{counts}, #{Progress.size(size)}" | lines], "\n")
+    Enum.join(["#{verb}: #{counts}, #{Brief.size(size)}" | lines], "\n")
   end
 
   defp verify(repo, flags) do
@@ -242,7 +242,7 @@ defmodule Mix.Tasks.HfHub.Cache do
         Enum.map(found.problems, &problem/1) ++
           [
             "#{found.total_files} files, #{found.valid_files} valid, #{found.corrupted_files} corrupted, " <>
-              "#{found.missing_files} missing, #{Progress.size(found.checked_bytes)} read"
+              "#{found.missing_files} missing, #{Brief.size(found.checked_bytes)} read"
           ]
       end)
 
@@ -266,7 +266,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   end
 
   defp archive(verb, archive) do
-    "#{verb}: #{Enum.join(archive.repos, ", ")} (#{archive.files} files, #{Progress.size(archive.bytes)})"
+    "#{verb}: #{Enum.join(archive.repos, ", ")} (#{archive.files} files, #{Brief.size(archive.bytes)})"
   end
 
   defp where(flags, more \\ nil) do

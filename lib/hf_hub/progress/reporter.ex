@@ -1,0 +1,147 @@
+defmodule HfHub.Progress.Reporter do
+  # Who hears of a job's progress, and what they have heard: a line in the terminal, a function or a process.
+  @moduledoc false
+
+  require Logger
+
+  alias HfHub.Config.Setting
+  alias HfHub.Progress
+  alias HfHub.Progress.Line
+
+  @type t :: nil | map()
+
+  # A receiver that does not read its mail gets no more of it.
+  @mailbox_limit 50
+
+  @doc "Returns a reporter to whoever the option `:progress` names, if anybody; the label is for a line."
+  @spec start(boolean() | (Progress.t() -> term()) | pid() | nil, String.t()) :: t()
+  def start(receiver, label) do
+    case receiver do
+      true -> if terminal?(), do: reporter({:bar, label})
+      none when none in [nil, false] -> nil
+      receiver -> reporter(receiver)
+    end
+  end
+
+  @doc "Delivers what the engine reports."
+  @spec report(t(), map()) :: t()
+  def report(nil, _fields), do: nil
+
+  def report(reporter, fields) do
+    {speed, samples} = speed(reporter.samples, fields.bytes_received)
+    progress = struct!(Progress, fields)
+    progress = %{progress | speed: speed, eta: eta(progress, speed)}
+    deliver(%{reporter | samples: samples, last: progress})
+  end
+
+  @doc "Delivers the last report."
+  @spec stop(t(), :done | :failed) :: :ok
+  def stop(nil, _activity), do: :ok
+
+  def stop(reporter, activity) do
+    reporter = deliver(%{reporter | last: %{reporter.last | activity: activity, wait: nil, eta: nil}})
+    if reporter.guard, do: send(reporter.guard, :finished)
+    if match?({:bar, _label}, reporter.receiver), do: IO.write("\n")
+    :ok
+  end
+
+  defp reporter(receiver) do
+    guard = if match?({:bar, _label}, receiver), do: guard_line(self())
+    %{receiver: receiver, samples: [{now(), 0}], last: %Progress{}, width: 0, guard: guard}
+  end
+
+  # Ends the line where its owner no longer can: killed, or interrupted in IEx.
+  defp guard_line(owner) do
+    spawn(fn ->
+      monitor = Process.monitor(owner)
+
+      receive do
+        :finished -> :ok
+        {:DOWN, ^monitor, :process, ^owner, _reason} -> :io.put_chars("\n")
+      end
+    end)
+  end
+
+  defp deliver(%{receiver: nil} = reporter), do: reporter
+
+  # Padded over what was there before: not every place that knows \r knows more.
+  defp deliver(%{receiver: {:bar, label}, last: progress} = reporter) do
+    line = Line.text(progress, label, columns())
+    IO.write(["\r", String.pad_trailing(line, reporter.width)])
+    %{reporter | width: String.length(line)}
+  rescue
+    # The terminal has gone; the download has not.
+    ErlangError -> %{reporter | receiver: nil}
+  end
+
+  defp deliver(%{receiver: pid, last: progress} = reporter) when is_pid(pid) do
+    if progress.activity in [:done, :failed] or reads_mail?(pid), do: send(pid, {:hf_hub_progress, progress})
+    reporter
+  end
+
+  defp deliver(%{receiver: fun, last: progress} = reporter) do
+    fun.(progress)
+    reporter
+  catch
+    kind, reason ->
+      Logger.warning(
+        "the :progress function failed and is not called again: " <> Exception.format(kind, reason)
+      )
+
+      %{reporter | receiver: nil}
+  end
+
+  defp reads_mail?(pid) when node(pid) != node(), do: true
+
+  defp reads_mail?(pid) do
+    case Process.info(pid, :message_queue_len) do
+      {:message_queue_len, length} -> length < @mailbox_limit
+      nil -> false
+    end
+  end
+
+  # Over the last three seconds or so: steady enough to read, quick enough to believe.
+  defp speed(samples, bytes) do
+    time = now()
+    samples = [{time, bytes} | Enum.take_while(samples, fn {then, _} -> time - then < 3_000 end)]
+    {first_time, first_bytes} = List.last(samples)
+    elapsed = max(time - first_time, 1)
+    {div(max(bytes - first_bytes, 0) * 1000, elapsed), samples}
+  end
+
+  defp eta(%{bytes_total: total, bytes_done: done}, speed) when is_integer(total) and speed > 0 do
+    div(max(total - done, 0) * 1000, speed)
+  end
+
+  defp eta(_progress, _speed), do: nil
+
+  defp now, do: System.monotonic_time(:millisecond)
+
+  defp columns do
+    case :io.columns() do
+      {:ok, columns} -> columns
+      {:error, _unknown} -> 80
+    end
+  end
+
+  defp terminal? do
+    case Setting.value(:progress_bars) do
+      nil -> match?({:ok, _}, :io.columns()) or livebook?()
+      decided -> decided
+    end
+  end
+
+  # Livebook has no geometry, but it does understand \r.
+  @doc "Returns whether what this process writes is shown by Livebook."
+  @spec livebook?() :: boolean()
+  def livebook? do
+    leader = Process.group_leader()
+
+    with true <- node(leader) == node(),
+         {:dictionary, dictionary} <- Process.info(leader, :dictionary) do
+      match?({Livebook.Runtime.Evaluator.IOProxy, _, _}, dictionary[:"$initial_call"])
+    else
+      _other -> false
+    end
+  end
+end
