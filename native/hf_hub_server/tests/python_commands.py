@@ -21,10 +21,16 @@ def says(text, *arguments):
     assert text in printed, f"hf {arguments}: {printed}"
 
 
+def run(arguments, **env):
+    """Runs a command with these variables added to the environment."""
+    env = {"HF_TOKEN": OWNER, "HF_DEBUG": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "COLUMNS": "300", **env}
+    arguments = [HF, *map(str, arguments)]
+    return subprocess.run(arguments, capture_output=True, text=True, env=os.environ | env, stdin=subprocess.DEVNULL)
+
+
 def command(*arguments):
     """Runs a command that must succeed and returns what it prints."""
-    env = {**os.environ, "HF_TOKEN": OWNER, "HF_DEBUG": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "COLUMNS": "300"}
-    done = subprocess.run([HF, *map(str, arguments)], capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
+    done = run(arguments)
     assert done.returncode == 0, f"hf {arguments}: {done.stdout} {done.stderr}"
     return done.stdout
 
@@ -69,6 +75,16 @@ def the_command_line_manages_the_cache():
     command("cache", "prune", "-y")
     command("cache", "rm", "model/acme/tiny", "-y")
     assert "acme/tiny" not in command("cache", "ls")
+
+
+@check
+def a_client_that_uses_xet_is_told_how_not_to():
+    files = folder({"m.bin": os.urandom(100_000)})
+    arguments = ["upload", "owner/x-one", str(files)]
+    command("repos", "create", "x-one")
+    failed = run(arguments, HF_HUB_DISABLE_XET="0")
+    assert failed.returncode == 1 and "set-HF_HUB_DISABLE_XET=1" in failed.stderr, failed
+    command(*arguments)
 
 
 @check

@@ -121,8 +121,8 @@ pub(super) enum Action {
     GitUploadPack,
     /// What `git push` sends.
     GitReceivePack,
-    /// Access to Xet storage, which there is none of here.
-    XetToken,
+    /// Access to Xet storage, which there is none of here; whether the address says what to do.
+    XetToken { with_hint: bool },
 }
 
 impl Action {
@@ -147,6 +147,9 @@ impl Action {
         }
     }
 }
+
+/// The end of an address that says what to do without Xet.
+pub(super) const XET_HINT: &str = "set-HF_HUB_DISABLE_XET=1";
 
 /// Actions that have something behind them, and so can be told from the second half of an id.
 const ACTIONS: [&str; 13] = [
@@ -290,7 +293,10 @@ fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
         ("commits", None) => Some(Action::Commits { revision }),
         ("preupload", None) => Some(Action::Preupload { revision }),
         ("commit", None) => Some(Action::Commit { revision }),
-        ("xet-read-token" | "xet-write-token", None) => Some(Action::XetToken),
+        ("xet-read-token" | "xet-write-token", None) => Some(Action::XetToken { with_hint: false }),
+        ("xet-read-token" | "xet-write-token", Some(hint)) if hint == XET_HINT => {
+            Some(Action::XetToken { with_hint: true })
+        }
         _ => None,
     }
 }
@@ -414,7 +420,11 @@ mod tests {
             ("/api/models/a/settings/settings", "model a/settings", Action::Settings),
             ("/api/models/a/settings", "model a/settings", Action::Info { revision: None }),
             ("/api/models/a/r/lfs-files/duplicate", "model a/r", Action::DuplicateLfs),
-            ("/api/models/a/r/xet-write-token/main", "model a/r", Action::XetToken),
+            (
+                "/api/models/a/r/xet-write-token/main",
+                "model a/r",
+                Action::XetToken { with_hint: false },
+            ),
             ("/a/r.git/info/lfs/objects/batch", "model a/r", Action::LfsBatch),
             ("/datasets/a/r.git/info/lfs/objects/verify", "dataset a/r", Action::LfsVerify),
         ] {

@@ -229,8 +229,11 @@ async fn a_user_has_a_full_name() {
 async fn xet_routes_name_the_variable_that_turns_xet_off() {
     let hub = hub().await;
     for route in ["xet-write-token", "xet-read-token"] {
-        let path = format!("/api/models/acme/r/{route}/main");
-        let (status, message) = error(hub.server.get_as(ANN, &path).await).await;
+        // Python's client shows its user the address an error came from, and nothing else.
+        let response = hub.server.get_as(ANN, &format!("/api/models/acme/r/{route}/main")).await;
+        let location = header(&response, "location");
+        assert!(location.ends_with("/main/set-HF_HUB_DISABLE_XET=1"), "{location}");
+        let (status, message) = error(hub.server.get_as(ANN, location).await).await;
         assert!(status == 404 && message.contains("HF_HUB_DISABLE_XET=1"), "{message}");
     }
 }

@@ -43,7 +43,7 @@ use super::ask::{self, Answer, Ask};
 use super::error::ApiError;
 use super::hub::Hub;
 use super::slot::COMPLETE;
-use super::target::{Action, Target};
+use super::target::{Action, Target, XET_HINT};
 use crate::store::{Git, Place, PullRequest, Repo, RepoKey, RepoKind};
 use git2::Oid;
 
@@ -235,8 +235,17 @@ fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
         Action::GitRefs => git::refs(ask, repo),
         Action::GitUploadPack => git::upload_pack(ask, repo),
         Action::GitReceivePack => Err(git::no_push()),
-        Action::XetToken => Err(ApiError::no_xet()),
+        Action::XetToken { with_hint } => no_xet(ask, *with_hint),
     }
+}
+
+/// `hf_xet` shows its user nothing of an answer but the address that it came from.
+fn no_xet(ask: &Ask, with_hint: bool) -> Answer {
+    if with_hint {
+        return Err(ApiError::no_xet());
+    }
+    let location = format!("{}/{XET_HINT}", ask.raw_path);
+    Ok(answer::redirect(StatusCode::TEMPORARY_REDIRECT, &location))
 }
 
 fn auth_check(ask: &Ask, repo: &Repo, write: bool) -> Answer {
