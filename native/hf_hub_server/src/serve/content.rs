@@ -4,10 +4,11 @@
 //! from or who may have them.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::PathBuf;
 
+use async_stream::try_stream;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
@@ -15,15 +16,15 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
 use percent_encoding::utf8_percent_encode;
-use tokio::io::AsyncReadExt;
-use tokio_util::io::ReaderStream;
+use tokio::task::spawn_blocking;
 
 use super::answer::{PATH_SET, header_value};
 
 // Large enough that reading costs more than switching threads, small enough that a client that leaves early
 // has not been read ahead for by much.
-const CHUNK: usize = 512 << 10;
+const CHUNK: usize = 256 << 10;
 
 /// Something that can be sent.
 #[derive(Debug)]
@@ -45,40 +46,59 @@ pub(super) enum Source {
     Memory(Bytes),
     /// In a file of this size.
     File(PathBuf, u64),
+    /// In a file of this size that has no name.
+    Nameless(File, u64),
 }
 
 impl Source {
     fn size(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
-            Self::File(_, size) => *size,
+            Self::File(_, size) | Self::Nameless(_, size) => *size,
         }
     }
 
-    fn open(self, range: Range<u64>) -> std::io::Result<Body> {
+    fn open(self, range: Range<u64>) -> io::Result<Body> {
         match self {
             Self::Memory(bytes) => {
                 let narrow = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
                 Ok(Body::from(bytes.slice(narrow(range.start)..narrow(range.end))))
             }
-            Self::File(path, _) => {
-                let mut file = File::open(path)?;
-                file.seek(SeekFrom::Start(range.start))?;
-                let mut file = tokio::fs::File::from_std(file);
-                file.set_max_buf_size(CHUNK);
-                let reader = file.take(range.end - range.start);
-                Ok(Body::from_stream(ReaderStream::with_capacity(reader, CHUNK)))
-            }
+            Self::File(path, _) => stream(File::open(path)?, range),
+            Self::Nameless(file, _) => stream(file, range),
         }
     }
 }
 
+fn stream(mut file: File, range: Range<u64>) -> io::Result<Body> {
+    file.seek(SeekFrom::Start(range.start))?;
+    Ok(Body::from_stream(pieces(file, range.end - range.start)))
+}
+
+/// Reads a piece when the one before has been taken: a client that takes nothing costs one piece.
+fn pieces(mut file: File, mut left: u64) -> impl Stream<Item = io::Result<Bytes>> {
+    try_stream! {
+        while left > 0 {
+            let (piece, rest) = spawn_blocking(move || read_piece(file, left)).await??;
+            file = rest;
+            left -= piece.len() as u64;
+            yield piece;
+        }
+    }
+}
+
+fn read_piece(mut file: File, left: u64) -> io::Result<(Bytes, File)> {
+    let mut piece = Vec::with_capacity(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
+    file.by_ref().take(left.min(CHUNK as u64)).read_to_end(&mut piece)?;
+    if piece.is_empty() {
+        // Another program has shortened it.
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok((piece.into(), file))
+}
+
 /// Answers a GET or HEAD for some content. Blocks while it opens a file.
-pub(super) fn send(
-    content: Content,
-    is_head: bool,
-    request: &HeaderMap,
-) -> std::io::Result<Response> {
+pub(super) fn send(content: Content, is_head: bool, request: &HeaderMap) -> io::Result<Response> {
     let etag = quoted(&content.etag);
     let mut headers = HeaderMap::new();
     headers.insert(ETAG, header_value(&etag));

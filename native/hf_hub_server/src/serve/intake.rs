@@ -1,4 +1,5 @@
-//! Receives the bodies of requests: no thread waits for a client, and memory holds little of what has arrived.
+//! Receives the bodies of requests: no thread waits for a client, and memory holds little of what has arrived or is
+//! to be sent.
 //!
 //! What is to be done with the bytes is done off the async threads, by a few bodies at a time: hashing and
 //! compressing must not keep other requests waiting. It does not know what the bytes mean.
@@ -10,9 +11,11 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use axum::response::{IntoResponse, Response};
 use futures_util::{FutureExt, StreamExt};
 use tempfile::{SpooledTempFile, spooled_tempfile_in};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
+use super::content::Source;
 use super::error::ApiError;
 use super::idle;
 
@@ -22,7 +25,7 @@ pub(super) const MAX_WHOLE: u64 = 10 << 20;
 const IN_MEMORY: usize = 64 << 10;
 /// So much is handed on at a time.
 const CHUNK: usize = 1 << 20;
-/// So many bytes of whole bodies are in memory at a time.
+/// So many bytes of whole bodies, and of files that are to be sent, are in memory at a time.
 const WHOLE_IN_MEMORY: usize = 128 << 20;
 
 /// Takes a body piece by piece. Runs off the async threads.
@@ -143,8 +146,28 @@ impl Intake {
 
     /// Waits until a whole body may be in memory. Handlers wait for no client, so there is room soon.
     pub(super) async fn room(&self, spool: &Spool) -> Option<SemaphorePermit<'_>> {
-        let size = u32::try_from(spool.size).unwrap_or(u32::MAX);
-        self.memory.acquire_many(size).await.ok()
+        self.room_for(spool.size).await
+    }
+
+    /// The same for content that is to be sent. For threads that may block.
+    pub(super) fn room_for_read(&self, size: u64) -> Option<SemaphorePermit<'_>> {
+        Handle::current().block_on(self.room_for(size))
+    }
+
+    async fn room_for(&self, size: u64) -> Option<SemaphorePermit<'_>> {
+        // More than there is would be waited for in vain.
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(WHOLE_IN_MEMORY);
+        self.memory.acquire_many(u32::try_from(size).unwrap_or(u32::MAX)).await.ok()
+    }
+
+    /// Where bytes are while a client takes them: on disk if they are many, for the client may be slow.
+    pub(super) fn put_down(&self, bytes: &[u8]) -> io::Result<Source> {
+        if bytes.len() <= IN_MEMORY {
+            return Ok(Source::Memory(Bytes::copy_from_slice(bytes)));
+        }
+        let mut file = tempfile::tempfile_in(&self.folder)?;
+        file.write_all(bytes)?;
+        Ok(Source::Nameless(file, bytes.len() as u64))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::common::{Root, connect};
-use crate::hub::{ANN, BOB, Hub, READER, body, file, hub, hub_with};
+use crate::hub::{ANN, BOB, Hub, READER, body, file, hub, hub_with, lfs_file};
 
 const VALIDATE: &str = "/api/validate-yaml";
 const COMMIT: &str = "/api/models/acme/r/commit/main";
@@ -131,6 +131,41 @@ async fn unfinished_bodies_take_little_memory() {
     let large = json!({ "content": "x".repeat(SIZE), "repoType": "model" });
     assert_eq!(hub.post(VALIDATE, large).await.status(), 200);
     hub.commit(&[file("a", &"x".repeat(SIZE))]).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn answers_that_nobody_takes_need_little_memory() {
+    const SIZE: usize = 9_900_000;
+    let hub = hub_with(&[]).await;
+    hub.commit(&[file("a", &"x".repeat(SIZE))]).await;
+    let content = vec![1; SIZE];
+    hub.upload("acme/r", &content).await;
+    hub.commit(&[lfs_file("m.bin", &content)]).await;
+    let large = hub.server.link("/acme/r/resolve/main/m.bin").await;
+    let large = large.strip_prefix(&hub.server.cdn).unwrap();
+    let before = peak(&hub);
+    let mut clients = Vec::new();
+    for n in 0..60 {
+        let (url, path) = if n % 2 == 0 {
+            (&hub.server.endpoint, "/acme/r/raw/main/a")
+        } else {
+            (&hub.server.cdn, large)
+        };
+        let mut client = connect(url);
+        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        // It has begun, and does not go on.
+        client.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        client.read_exact(&mut [0; 9]).unwrap();
+        clients.push(client);
+    }
+    let taken = peak(&hub) - before;
+    assert!(taken < 200, "{taken} MB");
+    // Those that go on get all of it.
+    for client in &mut clients[58..] {
+        let mut rest = vec![0; SIZE];
+        client.read_exact(&mut rest).unwrap();
+    }
 }
 
 /// Sends a byte now and then to the end of the test.

@@ -87,12 +87,14 @@ fn find(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Result<(Git, Oid,
 }
 
 fn small_file(ask: &Ask, git: &Git, commit: Oid, entry: &Entry) -> Answer {
-    let bytes = git.blob(entry.oid)?;
+    let _room = ask.hub.intake.room_for_read(git.blob_size(entry.oid)?);
+    let (media_type, source) =
+        git.read_blob(entry.oid, |bytes| (media_type(bytes), ask.hub.intake.put_down(bytes)))?;
     let content = Content {
         etag: entry.oid.to_string(),
         file_name: file_name(&entry.path).to_owned(),
-        media_type: media_type(&bytes),
-        source: Source::Memory(bytes.into()),
+        media_type,
+        source: source?,
     };
     send(ask, commit, content)
 }

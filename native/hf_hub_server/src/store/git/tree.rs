@@ -107,7 +107,21 @@ impl Git {
 
     /// The content of a blob. The whole of it is in memory: git packs blobs in a way that allows no other.
     pub(crate) fn blob(&self, oid: Oid) -> Result<Vec<u8>, git2::Error> {
-        Ok(self.repo.find_blob(oid)?.content().to_vec())
+        self.read_blob(oid, <[u8]>::to_vec)
+    }
+
+    /// What `read` makes of the bytes of a blob, which are not copied.
+    pub(crate) fn read_blob<T>(
+        &self,
+        oid: Oid,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, git2::Error> {
+        Ok(read(self.repo.find_blob(oid)?.content()))
+    }
+
+    /// How many bytes a blob has.
+    pub(crate) fn blob_size(&self, oid: Oid) -> Result<u64, git2::Error> {
+        Ok(self.repo.odb()?.read_header(oid)?.0 as u64)
     }
 
     /// The object at a path below a tree. Segments are looked up one by one as plain names, so `..` finds
