@@ -23,6 +23,11 @@ defmodule HfHub.Decode do
   def object(json) when is_map(json), do: json
   def object(_other), do: raise(Error, message: "it is no object")
 
+  @doc "Makes a list with a converter for its items, where an answer is nothing but a list."
+  @spec items(term(), (term() -> value)) :: [value] when value: term()
+  def items(items, convert) when is_list(items), do: Enum.map(items, convert)
+  def items(_other, _convert), do: raise(Error, message: "it is no list")
+
   @doc "Makes a list, `nil` where there is none, with a converter for its items."
   @spec list_or_nil((term() -> term())) :: (term() -> list() | nil)
   def list_or_nil(convert), do: fn items -> if is_list(items), do: Enum.map(items, convert), else: nil end

@@ -234,7 +234,7 @@ defmodule HfHub.Request do
             send_to(%{query(request, Pages.query(page)) | opts: until(request.opts, deadline)}, list)
           )
 
-        found = Error.unwrap!(decoded(answer, &list!(items.(&1), decode)))
+        found = Error.unwrap!(decoded(answer, &HfHub.Decode.items(items.(&1), decode)))
         {found, {list, Pages.following(page, answer, found)}}
     end
 
@@ -346,11 +346,11 @@ defmodule HfHub.Request do
     {:ok, decode.(answer.body)}
   rescue
     error in [HfHub.Decode.Error] ->
-      {:error, Error.new(:invalid_response, "the Hub's answer cannot be used: #{error.message}")}
+      why = if page?(answer), do: "it is a web page; is the endpoint right?", else: error.message
+      {:error, Error.new(:invalid_response, "the Hub's answer cannot be used: #{why}")}
   end
 
-  defp list!(items, decode) when is_list(items), do: Enum.map(items, decode)
-  defp list!(_other, _decode), do: raise(HfHub.Decode.Error, message: "it is no list")
+  defp page?(answer), do: String.starts_with?(answer.headers["content-type"] || "", "text/html")
 
   defp segment(sort, name, params) do
     value = to_string(Keyword.fetch!(params, String.to_existing_atom(name)))

@@ -80,6 +80,34 @@ defmodule HfHub.OtherHubsTest do
     assert %{parameter_count: %{"U8" => 400_000}} = Safetensors.metadata!(id, ask(context))
   end
 
+  test "reads need no commit where a redirect to the store names the checksum",
+       %{id: id, large: large} = context do
+    dialect(id, "no_commit")
+    name = "model.safetensors"
+    stream = Download.download_stream!(repo_id: id, filename: name, endpoint: context.endpoint)
+    assert IO.iodata_to_binary(Enum.to_list(stream)) == large
+    assert %{parameter_count: %{"U8" => 400_000}} = Safetensors.metadata!(id, ask(context))
+    assert Repo.file_exists?(id, name, ask(context))
+    pinned = get(context, filename: name, revision: context.commit)
+    assert File.read!(Download.hf_hub_download!(pinned)) == large
+  end
+
+  test "a page in place of JSON is called one, and is no empty list", %{id: id} = context do
+    dialect(id, "html_for_json")
+
+    for result <- [
+          HfHub.Api.model_info(id, ask(context)),
+          HfHub.Api.list_files(id, ask(context)),
+          HfHub.Api.paths_info(id, ["config.json"], ask(context)),
+          HfHub.Git.list_refs(id, ask(context)),
+          HfHub.Git.list_commits(id, ask(context)),
+          Repo.exists(id, ask(context))
+        ] do
+      assert {:error, %Error{kind: :invalid_response, message: message}} = result
+      assert message =~ "it is a web page; is the endpoint right?"
+    end
+  end
+
   test "the file of a commit needs no X-Repo-Commit where its etag proves it",
        %{id: id, commit: commit} = context do
     dialect(id, "no_commit")

@@ -68,7 +68,7 @@ defmodule HfHub.Api.Files do
   defp some_paths(ref, paths, opts) do
     Request.repo(:post, "/api/:types/*repo/paths-info/:revision", ref, opts)
     |> Request.form(paths: paths, expand: opts[:expand])
-    |> Request.run(Decode.list(&TreeEntry.from_json/1))
+    |> Request.run(&Decode.items(&1, fn entry -> TreeEntry.from_json(entry) end))
   end
 
   defp request(repo_id, opts) do

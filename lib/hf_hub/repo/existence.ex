@@ -50,11 +50,13 @@ defmodule HfHub.Repo.Existence do
     |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
   end
 
-  # A Hub names the commit. Without it the etag has to be a checksum, as for a download.
+  # A Hub names the commit. Without it the etag has to be a checksum, as for a download; where a redirect leads,
+  # only X-Linked-ETag can say.
   defp file?(headers) do
+    linked? = headers["x-linked-etag"] != nil or headers["location"] == nil
     etag = headers["x-linked-etag"] || headers["etag"] || ""
     checksum? = etag =~ ~r|\A(W/)?"?[[:xdigit:]]{40}([[:xdigit:]]{24})?"?\z|
     page? = String.starts_with?(headers["content-type"] || "", "text/html")
-    headers["x-repo-commit"] != nil or (checksum? and not page? and headers["location"] == nil)
+    headers["x-repo-commit"] != nil or (checksum? and not page? and linked?)
   end
 end

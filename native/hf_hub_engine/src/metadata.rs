@@ -199,7 +199,7 @@ impl Sought {
         match &self.content {
             _ if self.by_hub || given.proves() => Ok(()),
             Content::Here(response) => check_kind(response, url),
-            Content::There(_) if self.facts.is_a_hubs() => Ok(()),
+            Content::There(_) if self.facts.is_a_hubs() || self.facts.is_linked() => Ok(()),
             Content::There(target) => Err(strayed(hub, target)),
         }
     }

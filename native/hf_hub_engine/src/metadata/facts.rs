@@ -63,6 +63,12 @@ impl Facts {
         self.commit.is_some()
     }
 
+    /// Whether a Hub says what a redirect leads to: no page for signing in has a checksum in this header.
+    pub(super) fn is_linked(&self) -> bool {
+        let linked = self.linked.as_deref().map(Etag::parse);
+        linked.is_some_and(|etag| etag.is_ok_and(|etag| etag.is_proof()))
+    }
+
     /// Whether nothing is missing for a place in a cache.
     pub(super) fn is_complete(&self) -> bool {
         self.commit.is_some() && (self.linked.is_some() || self.etag.is_some())

@@ -89,6 +89,21 @@ async fn a_redirect_to_a_host_that_no_hub_names_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_content_whose_checksum_is_announced_needs_no_commit() {
+    for (body, is_good) in [(b"hello\n", true), (b"hellO\n", false)] {
+        let store = Server::answering(move |_| reply("200 OK", "", body)).await;
+        let away = format!("location: {}/f\r\nx-linked-etag: \"{HELLO_SHA256}\"\r\n", store.url);
+        let server = Server::answering(move |_| reply("302 Found", &away, b"")).await;
+        let dir = tempfile::tempdir().unwrap();
+        let result = get(&server, &at(dir.path(), COMMIT)).await;
+        assert_eq!(result.is_ok(), is_good, "{result:?}");
+        // A branch has no place in the cache without its commit.
+        let error = get(&server, &at(dir.path(), "main")).await.unwrap_err();
+        assert!(error.message().contains("X-Repo-Commit"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn headers_that_only_a_head_has_are_asked_for_once() {
     for full in [
         format!("etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n"),
