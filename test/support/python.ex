@@ -13,20 +13,18 @@ defmodule HfHub.Python do
 
   @doc "Runs Python code; what it prints comes back as trimmed text."
   def run!(code, endpoint, cache, env \\ [], args \\ []) do
-    env =
-      [
-        {"HF_ENDPOINT", endpoint},
-        {"HF_HUB_CACHE", cache},
-        {"HF_HOME", Path.join(Path.dirname(cache), "home")},
-        {"HF_HUB_DISABLE_XET", "1"},
-        {"HF_HUB_DISABLE_TELEMETRY", "1"},
-        {"HF_HUB_DISABLE_PROGRESS_BARS", "1"}
-      ] ++ env
+    env = [{"HF_ENDPOINT", endpoint}, {"HF_HUB_CACHE", cache}] ++ env(Path.dirname(cache)) ++ env
 
     case System.cmd(executable(), ["-c", @prelude <> code | args], env: env, stderr_to_stdout: true) do
       {output, 0} -> String.trim(output)
       {output, status} -> raise "Python ended with #{status}:\n#{output}"
     end
+  end
+
+  @doc "Variables for each process, with its home in a folder."
+  def env(folder) do
+    [{"HF_HOME", Path.join(folder, "home")}] ++
+      for what <- ~w(XET TELEMETRY PROGRESS_BARS), do: {"HF_HUB_DISABLE_" <> what, "1"}
   end
 
   def executable do
