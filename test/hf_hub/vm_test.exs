@@ -142,4 +142,44 @@ defmodule HfHub.VmTest do
     Vm.kill(port)
     eventually(fn -> match?({:error, :econnrefused}, connect.()) end)
   end
+
+  @tag timeout: 180_000
+  test "1,000 calls at once succeed where a process may have 256 open files", context do
+    {id, _commit} = repo(context, Map.new(1..1000, &{"#{&1}.txt", "file #{&1}"}))
+    {small, _commit} = repo(%{context | dir: Path.join(context.dir, "small")}, %{"a.txt" => "1"})
+
+    command =
+      Vm.script(context, """
+      hub = [endpoint: "#{context.endpoint}"]
+      opts = [repo_id: "#{id}", cache_dir: "#{context.cache}"] ++ hub
+      download = fn n, more -> HfHub.Download.hf_hub_download([filename: "\#{n}.txt"] ++ more ++ opts) end
+
+      calls = [
+        &download.(&1, []),
+        &download.(&1, local_dir: "#{context.dir}/local"),
+        fn _n -> HfHub.Api.model_info("#{small}", hub) end,
+        # What is cached by now.
+        &download.(&1, [])
+      ]
+
+      for call <- calls do
+        1..1000
+        |> Task.async_stream(call, max_concurrency: 1000, timeout: 120_000, ordered: false)
+        |> Enum.frequencies_by(fn
+          {:ok, {:ok, _value}} -> :ok
+          {:ok, {:error, error}} -> Exception.message(error)
+        end)
+        |> IO.inspect()
+      end
+      """)
+
+    assert {output, 0} = context |> few_files(command) |> Vm.run()
+    assert output == String.duplicate("%{ok: 1000}\n", 4)
+  end
+
+  defp few_files(context, command) do
+    script = Path.join(context.dir, "few_files.sh")
+    File.write!(script, "ulimit -n 256\nexec \"$@\"\n")
+    Vm.below(command, ["sh", script])
+  end
 end

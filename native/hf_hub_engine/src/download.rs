@@ -15,7 +15,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     explain,
-    flights::{Flights, Key},
+    flights::{self, Flights, Key, Start},
     hub::{self, Hub, Span},
     local,
     metadata::{self, Content, FileMetadata, Given, Located},
@@ -81,7 +81,7 @@ pub struct Mode {
 }
 
 impl Spec {
-    fn may_not_ask(&self, hub: &Hub) -> bool {
+    pub(crate) fn may_not_ask(&self, hub: &Hub) -> bool {
         self.mode.local_files_only || hub.offline
     }
 }
@@ -150,6 +150,8 @@ async fn to_cache(
         return Ok(Some(found(report.clone(), spec, progress)));
     }
     let cached = cached.map(|(report, _)| report);
+    let (hub, seat) = hub.for_download(!spec.may_not_ask(hub)).await;
+    let hub = &hub;
     let (metadata, content) = match look_up(hub, spec, cached.is_some(), progress).await {
         Ok(located) => located,
         Err(error) => {
@@ -168,10 +170,11 @@ async fn to_cache(
         repo.pointer(&metadata.commit, &spec.path)
     };
     let key = Key::new(place, spec.mode.force, hub, &metadata);
-    let journey = |content, progress| {
-        fetch(hub.clone(), spec.clone(), cache.clone(), metadata.clone(), content, progress)
+    let journey = |start, progress| {
+        fetch(hub.clone(), spec.clone(), cache.clone(), metadata.clone(), start, progress)
     };
-    let (landed, ours) = share(spec, &metadata, key, content, progress, journey).await?;
+    let start = Start { content, place: seat };
+    let (landed, ours) = flights::share(spec, &metadata, key, start, progress, journey).await?;
     let report = match landed {
         Some(report) if !ours => report,
         landed => return Ok(landed),
@@ -193,43 +196,6 @@ async fn to_cache(
     };
     let linked = blocking::run(link).await?;
     Ok(Some(Report { cached: report.cached, sha256: report.sha256, ..linked }))
-}
-
-/// Joins the transfer of the same content, or begins it; also tells whether it was begun.
-pub(crate) async fn share<F>(
-    spec: &Spec,
-    metadata: &FileMetadata,
-    key: Key,
-    mut content: Option<Content>,
-    progress: &Progress,
-    begin: impl Fn(Option<Content>, Progress) -> F,
-) -> Result<(Option<Report>, bool)>
-where
-    F: Future<Output = Result<Option<Report>>> + Send + 'static,
-{
-    let file = progress.start_file(spec.path.as_str(), metadata.size);
-    let mut first = true;
-    let (landed, ours) = loop {
-        let (flight, ours) =
-            spec.flights.board(key.clone(), |progress| begin(content.take(), progress));
-        // An answer that nobody reads would only keep its connection.
-        drop(content.take());
-        match flight.land(&file).await {
-            // Theirs may have been less patient than we are.
-            Err(error) if !ours && first && error.is_transient() => file.restart(),
-            landed => break (landed?, ours),
-        }
-        first = false;
-    };
-    match &landed {
-        Some(report) if !report.cached => file.finish(),
-        Some(_) => {
-            file.abandon();
-            progress.skip_files(1);
-        }
-        None => file.abandon(),
-    }
-    Ok((landed, ours))
 }
 
 /// Asks the Hub, unless a listing has told already. With a cached copy at hand one try is enough.
@@ -371,9 +337,10 @@ async fn fetch(
     spec: Spec,
     cache: CacheDir,
     metadata: FileMetadata,
-    mut content: Option<Content>,
+    start: Start,
     progress: Progress,
 ) -> Result<Option<Report>> {
+    let (mut content, _place) = start.at(&hub.places).await;
     // Whoever shares the flight sees in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let repo = cache.repo(&spec.repo);

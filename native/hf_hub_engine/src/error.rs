@@ -12,6 +12,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub(crate) const ELSEWHERE: &str =
     "choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME, or with :local_dir";
 
+/// `EMFILE` of all systems that have it.
+const TOO_MANY_FILES: i32 = 24;
+
+/// What to do where a process has used up its open files.
+pub(crate) const MORE_FILES: &str =
+    "this process has as many files open as it may; allow it more (ulimit -n)";
+
 type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 macro_rules! kinds {
@@ -149,6 +156,9 @@ impl Error {
                 "cannot {doing} `{}`: the file system is read-only; {ELSEWHERE}",
                 path.display()
             ),
+            _ if source.raw_os_error() == Some(TOO_MANY_FILES) => {
+                format!("cannot {doing} `{}`: {MORE_FILES}", path.display())
+            }
             _ => format!("cannot {doing} `{}`", path.display()),
         };
         Self::new(ErrorKind::Io, message).with_source(source)

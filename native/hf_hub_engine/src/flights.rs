@@ -18,11 +18,12 @@ use tokio::{sync::watch, task::AbortHandle};
 use crate::{
     bandwidth::Bandwidth,
     blocking,
-    download::Report,
+    download::{Report, Spec},
     error::{Error, ErrorKind, Result},
     hub::{self, Hub, Token},
-    metadata::FileMetadata,
+    metadata::{Content, FileMetadata},
     names::Etag,
+    places::{Place, Places},
     progress::{Activity, FileProgress, Progress},
 };
 
@@ -78,6 +79,63 @@ impl Key {
             token: hub.token.clone(),
         }
     }
+}
+
+/// What a transfer begins with.
+#[derive(Default)]
+pub(crate) struct Start {
+    /// The response that the metadata came with.
+    pub(crate) content: Option<Content>,
+    /// The place of the download.
+    pub(crate) place: Option<Place>,
+}
+
+impl Start {
+    /// The response, and a place for as long as the transfer takes.
+    pub(crate) async fn at(self, places: &Places) -> (Option<Content>, Place) {
+        let place = match self.place {
+            Some(place) => place,
+            None => places.transfer().await,
+        };
+        (self.content, place)
+    }
+}
+
+/// Joins the transfer of the same content, or begins it; also tells whether it was begun.
+pub(crate) async fn share<F>(
+    spec: &Spec,
+    metadata: &FileMetadata,
+    key: Key,
+    mut start: Start,
+    progress: &Progress,
+    begin: impl Fn(Start, Progress) -> F,
+) -> Result<(Option<Report>, bool)>
+where
+    F: Future<Output = Result<Option<Report>>> + Send + 'static,
+{
+    let file = progress.start_file(spec.path.as_str(), metadata.size);
+    let mut first = true;
+    let (landed, ours) = loop {
+        let (flight, ours) =
+            spec.flights.board(key.clone(), |progress| begin(std::mem::take(&mut start), progress));
+        // An answer that nobody reads would only keep its connection, and a place that of others.
+        drop(std::mem::take(&mut start));
+        match flight.land(&file).await {
+            // Theirs may have been less patient than we are.
+            Err(error) if !ours && first && error.is_transient() => file.restart(),
+            landed => break (landed?, ours),
+        }
+        first = false;
+    };
+    match &landed {
+        Some(report) if !report.cached => file.finish(),
+        Some(_) => {
+            file.abandon();
+            progress.skip_files(1);
+        }
+        None => file.abandon(),
+    }
+    Ok((landed, ours))
 }
 
 impl Flights {

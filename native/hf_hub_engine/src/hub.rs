@@ -14,11 +14,14 @@ use reqwest::{
     },
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::{
     error::{Error, ErrorKind, Result},
     flow::Flow,
     governor::{Budget, Governor, Ticket},
     names::{Repo, Revision},
+    places::{Place, Places},
     progress::{Activity, Progress},
     retry::{self, Policy},
     transport::{self, Client, Peer, Request, Response, Timeouts},
@@ -95,6 +98,8 @@ pub struct Hub {
     pub flow: Flow,
     /// The budgets of requests that all calls keep together.
     pub governor: Governor,
+    /// What all calls may have open together.
+    pub places: Places,
     /// Told when a budget is used up and this call has to wait.
     pub watch: Progress,
 }
@@ -255,7 +260,8 @@ impl Hub {
         }
         let budget = Budget::of(&request.url, self.token_for(&request.url));
         let ticket = self.wait_for(&budget).await?;
-        let answer = self.client.send(request).await;
+        let place = self.places.connection().await;
+        let answer = self.client.send(request).await.map(|response| response.holding(place));
         let answer = answer.map_err(|error| if withheld { error.token_withheld() } else { error });
         let begun = ticket.answered();
         match &answer {
@@ -263,6 +269,23 @@ impl Hub {
             Err(error) => self.governor.failed(&budget, error),
         }
         answer
+    }
+
+    /// Waits until a download may begin, if it `asks` for anything: the hub for its requests, and its place.
+    pub(crate) async fn for_download(&self, asks: bool) -> (Self, Option<Place>) {
+        let place = if asks { Some(self.places.transfer().await) } else { None };
+        (Self { places: self.places.granted(), ..self.clone() }, place)
+    }
+
+    /// Runs `work`, which moves files and whose requests are granted, when there is a place for it.
+    pub(crate) async fn in_place<T>(&self, work: impl Future<Output = T>) -> T {
+        let _place = self.places.transfer().await;
+        work.await
+    }
+
+    /// Leave for one more connection of a download.
+    pub(crate) fn one_more(&self) -> Option<(OwnedSemaphorePermit, Place)> {
+        Some((self.flow.one_more()?, self.places.one_more()?))
     }
 
     async fn wait_for<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>> {

@@ -13,6 +13,7 @@ pub mod blocking;
 pub mod error;
 pub mod etag;
 pub mod names;
+pub mod places;
 pub mod progress;
 pub mod retry;
 pub mod scrub;

@@ -25,10 +25,10 @@ use crate::{
     download::{self, Arrived, Report, Spec},
     error::{Error, ErrorKind, Result},
     explain,
-    flights::Key,
+    flights::{self, Key, Start},
     hash,
     hub::Hub,
-    metadata::{Content, FileMetadata},
+    metadata::FileMetadata,
     names::{Commit, EntryPath, Etag},
     progress::Progress,
 };
@@ -52,6 +52,8 @@ pub(crate) async fn to_folder(
     if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit, known)) {
         return Ok(Some(here.report(spec, Some(commit), progress)));
     }
+    let (hub, place) = hub.for_download(!spec.may_not_ask(hub)).await;
+    let hub = &hub;
     let (metadata, content) = match download::look_up(hub, spec, here.exists, progress).await {
         Ok(located) => located,
         Err(error) if here.exists && error.allows_fallback() => {
@@ -70,11 +72,12 @@ pub(crate) async fn to_folder(
     }
     download::check_announced(spec, &metadata)?;
     let key = Key::new(folder.file(&spec.path), spec.mode.force, hub, &metadata);
-    let journey = |content, progress| {
+    let journey = |start, progress| {
         let (hub, spec, folder, cache) = (hub.clone(), spec.clone(), folder.clone(), cache.clone());
-        fetch(hub, spec, folder, cache, metadata.clone(), content, progress)
+        fetch(hub, spec, folder, cache, metadata.clone(), start, progress)
     };
-    let (landed, _) = download::share(spec, &metadata, key, content, progress, journey).await?;
+    let start = Start { content, place };
+    let (landed, _) = flights::share(spec, &metadata, key, start, progress, journey).await?;
     Ok(landed.map(|report| Report { commit: Some(metadata.commit), ..report }))
 }
 
@@ -85,9 +88,10 @@ async fn fetch(
     folder: LocalDir,
     cache: CacheDir,
     metadata: FileMetadata,
-    content: Option<Content>,
+    start: Start,
     progress: Progress,
 ) -> Result<Option<Report>> {
+    let (content, _place) = start.at(&hub.places).await;
     // Whoever shares the flight sees in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let lock = Arc::new(arrival::wait_for_lock(folder.lock(&spec.path), &progress).await?);

@@ -24,6 +24,7 @@ use crate::{
     governor::Governor,
     hub::Hub,
     names::{EntryPath, Repo, RepoType, Revision},
+    places::Places,
     progress::Progress,
     retry::Policy,
     transport::{Client, ClientConfig, Timeouts},
@@ -48,6 +49,7 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         offline: false,
         flow: flow(1),
         governor: Governor::default(),
+        places: Places::default(),
         watch: Progress::default(),
     }
 }

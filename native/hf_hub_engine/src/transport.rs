@@ -30,6 +30,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    places::Place,
     sizes::human,
     transport::{proxy::Proxies, pulse::Pulse, refusal::Refusal},
 };
@@ -56,6 +57,8 @@ pub struct ClientConfig {
     pub ca_files: Vec<(PathBuf, Option<SystemTime>)>,
     /// How long to wait for a connection.
     pub connect_timeout: Option<Duration>,
+    /// Connections to one host that are kept open for later.
+    pub idle: Option<usize>,
 }
 
 /// How long to wait for what.
@@ -114,6 +117,8 @@ pub struct Response {
     pulse: Pulse,
     /// What was read and not wanted yet.
     held: Option<Bytes>,
+    /// What is given back when the connection is.
+    _place: Option<Place>,
 }
 
 impl Client {
@@ -158,7 +163,8 @@ impl Client {
                 return Err(Error::new(ErrorKind::Timeout, message).with_url(&url));
             }
         };
-        let response = Response { inner, pulse: Pulse::new(timeouts.idle), held: None };
+        let pulse = Pulse::new(timeouts.idle);
+        let response = Response { inner, pulse, held: None, _place: None };
         let status = response.status();
         if status.is_success() || status.is_redirection() {
             return Ok(response);
@@ -172,6 +178,12 @@ impl Client {
 }
 
 impl Response {
+    /// Keeps a place as long as the connection.
+    #[must_use]
+    pub(crate) fn holding(self, place: Option<Place>) -> Self {
+        Self { _place: place, ..self }
+    }
+
     /// The status: 2xx or 3xx.
     pub fn status(&self) -> StatusCode {
         self.inner.status()

@@ -6,6 +6,7 @@ use hf_hub_engine::{
     bandwidth::Bandwidth,
     flights::Flights,
     governor::Governor,
+    places::Places,
     transport::{Client, ClientConfig},
 };
 use once_cell::sync::Lazy;
@@ -20,6 +21,22 @@ static BANDWIDTH: Lazy<Bandwidth> = Lazy::new(Bandwidth::default);
 static FLIGHTS: Lazy<Flights> = Lazy::new(Flights::default);
 
 static GOVERNOR: Lazy<Governor> = Lazy::new(Governor::default);
+
+static PLACES: Lazy<Places> = Lazy::new(|| Places::within(open_files()));
+
+/// How many files this process may have open.
+fn open_files() -> u64 {
+    #[cfg(unix)]
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let limit = None;
+    limit.unwrap_or(u64::MAX)
+}
+
+/// What all calls may have open together.
+pub(crate) fn places() -> Places {
+    PLACES.clone()
+}
 
 /// The budgets of requests that Hubs have announced.
 pub(crate) fn governor() -> Governor {

@@ -170,7 +170,7 @@ impl Crew<'_> {
             permits.truncate(connections.len().saturating_sub(1));
             while self.has_room(connections.len(), wanted) {
                 if !connections.is_empty() {
-                    let Some(permit) = self.transfer.hub.flow.one_more() else { break };
+                    let Some(permit) = self.transfer.hub.one_more() else { break };
                     permits.push(permit);
                 }
                 connections.push(self.connection(opened.take().flatten()));

@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::proxy::Proxy;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, MORE_FILES};
 
 /// The error of an exchange that `proxy` may have had a part in.
 pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> Error {
@@ -30,6 +30,8 @@ pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> 
         )
     } else if refused && proxy.is_none() {
         format!("nothing listens at {place}; is the endpoint right, and does the Hub run?")
+    } else if reason.contains("os error 24") {
+        format!("cannot connect to {place}: {MORE_FILES}")
     } else if connecting {
         format!("cannot connect to {place}{through}")
     } else {

@@ -52,6 +52,9 @@ fn builder(config: &ClientConfig, alone: bool) -> Result<reqwest::ClientBuilder>
     if let Some(timeout) = config.connect_timeout {
         builder = builder.connect_timeout(timeout);
     }
+    if let Some(idle) = config.idle {
+        builder = builder.pool_max_idle_per_host(idle);
+    }
     let proxies = Proxies::of(config)?;
     if !proxies.is_empty() {
         let choose = move |url: &Url| proxies.for_url(url).map(|proxy| proxy.url.clone());

@@ -92,14 +92,15 @@ pub struct Placed {
 /// Makes the commit.
 pub async fn create(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work = hub.within_deadline(progress, Box::pin(run(&session, spec)));
+    let work = hub.within_deadline(progress, hub.in_place(Box::pin(run(&session, spec))));
     work.await.map_err(|error| explain::refusal(&session, error))
 }
 
 /// Uploads the large files among the additions without a commit.
 pub async fn preupload(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Vec<Placed>> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work = hub.within_deadline(progress, Box::pin(place_all(&session, spec.operations)));
+    let work =
+        hub.within_deadline(progress, hub.in_place(Box::pin(place_all(&session, spec.operations))));
     work.await.map_err(|error| explain::refusal(&session, error))
 }
 

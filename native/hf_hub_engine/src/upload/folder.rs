@@ -66,7 +66,7 @@ pub struct Spec {
 /// Uploads the folder.
 pub async fn run(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work = hub.within_deadline(progress, Box::pin(upload(&session, spec)));
+    let work = hub.within_deadline(progress, hub.in_place(Box::pin(upload(&session, spec))));
     work.await.map_err(|error| explain::refusal(&session, error))
 }
 

@@ -66,7 +66,8 @@ impl Session {
         progress: &Progress,
     ) -> Arc<Self> {
         // A Hub that restarts in the middle of an upload comes back.
-        let hub = Hub { retry: hub.retry.once_answered(), ..hub.clone() };
+        let (retry, places) = (hub.retry.once_answered(), hub.places.granted());
+        let hub = Hub { retry, places, ..hub.clone() };
         Arc::new(Self {
             hub,
             target: target.clone(),

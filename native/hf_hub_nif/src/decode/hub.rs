@@ -78,6 +78,7 @@ impl HubArgs {
             no_proxy: self.no_proxy.clone(),
             ca_files: self.ca_files.iter().map(|file| (file.0.clone(), modified(file))).collect(),
             connect_timeout: Some(Duration::from_millis(self.connect_timeout)),
+            idle: Some(pool::places().idle),
         };
         let user_agent = self.user_agent.parse();
         let base = Duration::from_millis(self.retry_delay);
@@ -103,6 +104,7 @@ impl HubArgs {
             offline: self.offline,
             flow: Flow::new(self.max_connections as usize, self.bandwidth()),
             governor: pool::governor(),
+            places: pool::places(),
             watch: watch.clone(),
         })
     }
