@@ -124,7 +124,15 @@ defmodule HfHub.CanaryTest do
               repo_type: token <> String.duplicate("a1", 20)
             )
           end,
-          fn -> HfHub.Repo.create("a/b", repo_type: :space, space_secrets: {token}) end
+          fn -> HfHub.Repo.create("a/b", repo_type: :space, space_secrets: {token}) end,
+          # Options where an argument is missing.
+          fn -> Api.paths_info("a/b", token: token) end,
+          fn -> Git.create_tag("a/b", token: token) end,
+          fn -> HfHub.Commit.create("a/b", [token: token], []) end,
+          fn -> HfHub.Commit.delete_files("a/b", token: token) end,
+          fn -> HfHub.Commit.upload_file({:path, "a"}, [token: token], "a/b") end,
+          fn -> HfHub.Commit.delete_file([token: token], "a/b") end,
+          fn -> HfHub.DatasetFiles.resolve("a/b", nil, token: token) end
         ] do
       try do
         call.()

@@ -81,7 +81,7 @@ defmodule HfHub.Bandwidth do
     if Options.valid_value?(bytes, :pos_integer) do
       bytes
     else
-      raise ArgumentError, "expected a limit in bytes per second or :infinity, got: #{inspect(bytes)}"
+      raise ArgumentError, "expected a limit in bytes per second or :infinity, got: #{Options.shown(bytes)}"
     end
   end
 

@@ -139,8 +139,9 @@ defmodule HfHub.Commit do
   @spec upload_file(Operation.content(), String.t(), HfHub.repo(), keyword()) ::
           {:ok, Info.t()} | {:error, Error.t()}
   def upload_file(content, path_in_repo, repo_id, opts \\ []) do
+    change = Operation.add(path_in_repo, content)
     opts = validate!(opts, @one, "Upload #{path_in_repo} with hf_hub")
-    Engine.create(repo_id, [Operation.add(path_in_repo, content)], opts)
+    Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `upload_file/4`, but returns the commit or raises `HfHub.Error`."
@@ -219,8 +220,9 @@ defmodule HfHub.Commit do
   @doc python: "delete_file"
   @spec delete_file(String.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def delete_file(path_in_repo, repo_id, opts \\ []) do
+    change = Operation.delete(path_in_repo, is_folder: false)
     opts = validate!(opts, @one, "Delete #{path_in_repo} with hf_hub")
-    Engine.create(repo_id, [Operation.delete(path_in_repo, is_folder: false)], opts)
+    Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `delete_file/3`, but returns the commit or raises `HfHub.Error`."
@@ -273,8 +275,9 @@ defmodule HfHub.Commit do
   @doc python: "delete_folder"
   @spec delete_folder(String.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def delete_folder(path_in_repo, repo_id, opts \\ []) do
+    change = Operation.delete(path_in_repo, is_folder: true)
     opts = validate!(opts, @one, "Delete folder #{path_in_repo} with hf_hub")
-    Engine.create(repo_id, [Operation.delete(path_in_repo, is_folder: true)], opts)
+    Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `delete_folder/3`, but returns the commit or raises `HfHub.Error`."
@@ -322,7 +325,7 @@ defmodule HfHub.Commit do
     opts = validate!(opts, @folder, default)
 
     unless is_binary(folder) or is_list(folder) do
-      raise ArgumentError, "expected the path of a folder, got: #{inspect(folder)}"
+      raise ArgumentError, "expected the path of a folder, got: #{Options.shown(folder)}"
     end
 
     if opts[:create_pr] and opts[:revision] not in [nil, "main"] do

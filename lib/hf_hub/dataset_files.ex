@@ -53,7 +53,9 @@ defmodule HfHub.DatasetFiles do
     opts = Options.validate!(opts, @options)
 
     unless is_binary(split) and (config == nil or is_binary(config)) do
-      raise ArgumentError, "expected a configuration and a split as strings, got: #{inspect({config, split})}"
+      raise ArgumentError,
+            "expected a configuration and a split as strings, got: " <>
+              "#{Options.shown(config)} and #{Options.shown(split)}"
     end
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),

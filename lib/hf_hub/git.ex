@@ -273,7 +273,7 @@ defmodule HfHub.Git do
   # An empty name would select a different route.
   defp name!(name) do
     unless is_binary(name) and String.valid?(name) and name != "" do
-      raise ArgumentError, "expected the name of a branch or tag, got: #{inspect(name)}"
+      raise ArgumentError, "expected the name of a branch or tag, got: #{Options.shown(name)}"
     end
   end
 

@@ -151,6 +151,18 @@ defmodule HfHub.Options do
   def sort(value) when is_tuple(value), do: "a tuple"
   def sort(_value), do: "something else"
 
+  @doc "Returns a wrong value for an error, without secrets: a token may be given in a wrong place by mistake."
+  @spec shown(term()) :: String.t()
+  def shown([_ | _] = list) do
+    if Keyword.keyword?(list),
+      do: "options (#{list |> Keyword.keys() |> inspect(limit: 10)}); is an argument before them missing?",
+      else: readable(list)
+  end
+
+  def shown(value), do: readable(value)
+
+  defp readable(value), do: HfHub.Native.Nif.shown(inspect(value, limit: 10, printable_limit: 100), nil)
+
   defp default!(name, rule) do
     if rule[:required], do: raise(ArgumentError, "option #{inspect(name)} is required"), else: rule[:default]
   end
@@ -208,9 +220,6 @@ defmodule HfHub.Options do
   defp type_name({:list, :string}), do: "a list of strings"
   defp type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)
   defp type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
-
-  # A token may be given as another option by mistake.
-  defp shown(value), do: HfHub.Native.Nif.shown(inspect(value, limit: 10, printable_limit: 100), nil)
 
   defp unknown!(name, table) do
     known = Keyword.keys(table)

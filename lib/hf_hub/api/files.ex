@@ -49,7 +49,7 @@ defmodule HfHub.Api.Files do
 
     unless Enum.all?(paths, &(is_binary(&1) and String.valid?(&1))) do
       raise ArgumentError,
-            "expected paths as a string or a list of strings, got: #{inspect(paths, limit: 10)}"
+            "expected paths as a string or a list of strings, got: #{Options.shown(paths)}"
     end
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),

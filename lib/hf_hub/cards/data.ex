@@ -14,7 +14,7 @@ defmodule HfHub.Cards.Data do
   @spec create(map() | keyword(), module(), keyword(String.t())) :: struct()
   def create(given, module, fields) do
     unless is_map(given) or (is_list(given) and Enum.all?(given, &match?({_name, _value}, &1))) do
-      raise ArgumentError, "expected metadata as a map or a keyword list, got: #{inspect(given, limit: 10)}"
+      raise ArgumentError, "expected metadata as a map or a keyword list, got: #{HfHub.Options.shown(given)}"
     end
 
     Enum.reduce(given, struct!(module), fn

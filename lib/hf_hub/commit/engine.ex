@@ -68,8 +68,18 @@ defmodule HfHub.Commit.Engine do
 
   @doc "Patterns as a list; `nil` for none."
   @spec patterns(nil | String.t() | [String.t()]) :: nil | [String.t()]
+  def patterns(nil), do: nil
   def patterns(pattern) when is_binary(pattern), do: [pattern]
-  def patterns(patterns), do: patterns
+
+  def patterns(patterns) do
+    if is_list(patterns) and Enum.all?(patterns, &is_binary/1),
+      do: patterns,
+      else:
+        raise(
+          ArgumentError,
+          "expected patterns as a string or a list of strings, got: #{HfHub.Options.shown(patterns)}"
+        )
+  end
 
   defp run_operations(call, repo_id, operations, opts) do
     with {:ok, common, ref} <- common(repo_id, opts),
@@ -125,7 +135,11 @@ defmodule HfHub.Commit.Engine do
   defp parent!(commit) do
     if commit =~ ~r/\A[0-9a-f]{5,64}\z/,
       do: commit,
-      else: raise(ArgumentError, "expected :parent_commit to be 5 to 64 hex digits, got: #{inspect(commit)}")
+      else:
+        raise(
+          ArgumentError,
+          "expected :parent_commit to be 5 to 64 hex digits, got: #{HfHub.Options.shown(commit)}"
+        )
   end
 
   defp operations!(operations) do
@@ -137,7 +151,7 @@ defmodule HfHub.Commit.Engine do
       else:
         raise(
           ArgumentError,
-          "expected a list of what HfHub.Commit.Operation makes, got: #{inspect(operations)}"
+          "expected a list of what HfHub.Commit.Operation makes, got: #{HfHub.Options.shown(operations)}"
         )
   end
 

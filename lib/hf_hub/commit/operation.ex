@@ -164,7 +164,9 @@ defmodule HfHub.Commit.Operation do
   end
 
   defp path!(path) when is_binary(path), do: path
-  defp path!(other), do: raise(ArgumentError, "expected a path in the repository, got: #{inspect(other)}")
+
+  defp path!(other),
+    do: raise(ArgumentError, "expected a path in the repository, got: #{HfHub.Options.shown(other)}")
 
   @doc false
   # Also used for contents that come without an operation.
@@ -183,6 +185,6 @@ defmodule HfHub.Commit.Operation do
 
     raise ArgumentError,
           "expected a content like {:path, path}, {:binary, iodata} or {:stream, enumerable}, " <>
-            "got: #{inspect(content, printable_limit: 50, limit: 5)}#{hint}"
+            "got: #{HfHub.Options.shown(content)}#{hint}"
   end
 end

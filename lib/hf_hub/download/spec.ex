@@ -82,7 +82,7 @@ defmodule HfHub.Download.Spec do
 
   defp part(range) do
     raise ArgumentError,
-          "expected option :range to be like 0..99, 100..-1//1 or -100..-1//1, got: #{inspect(range)}"
+          "expected option :range to be like 0..99, 100..-1//1 or -100..-1//1, got: #{HfHub.Options.shown(range)}"
   end
 
   defp expand(nil), do: nil
