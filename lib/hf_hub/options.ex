@@ -43,8 +43,8 @@ defmodule HfHub.Options do
         default: 5,
         doc:
           "maximum number of consecutive retries of a failed request. Receiving data resets the count, and from then on an " <>
-            "outage is retried twice as often: for a minute. A refused connection to a Hub that has not answered yet is " <>
-            "retried once."
+            "outage is retried twice as often: for a minute. A Hub that has not answered yet is retried once where nothing " <>
+            "listens, or its name is unknown."
       ],
       retry_delay: [
         type: :pos_integer,

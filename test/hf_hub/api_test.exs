@@ -175,4 +175,22 @@ defmodule HfHub.ApiTest do
       assert File.read!(Path.join(folder, "a.txt")) == "a"
     end
   end
+
+  test "headers of any length are shortened in errors", context do
+    {id, _commit} = repo(context, %{"a.txt" => "1"})
+    long = String.duplicate("x", 5000)
+    headers = Map.new(~w(x-request-id x-error-message x-error-code content-type), &{&1, long})
+    fault(id, %{kind: "status", code: 403, headers: headers, body: ~s({"error": "#{long}"})}, %{times: 1})
+    assert {:error, refused} = Api.model_info(id, endpoint: context.endpoint)
+
+    fault(id, %{kind: "redirect", location: "/#{long}"}, %{times: 1})
+    assert {:error, strayed} = Api.model_info(id, endpoint: context.endpoint)
+
+    for error <- [refused, strayed] do
+      assert String.length(Exception.message(error)) < 6_500
+
+      for text when is_binary(text) <- [error.request_id, error.url, error.reason],
+          do: assert(String.length(text) <= 1_001)
+    end
+  end
 end

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 pub struct Policy {
     /// Attempts after the first.
     pub retries: u32,
-    /// How many of them where nothing listens: a Hub that is not there comes back rarely within seconds.
+    /// How many of them where nothing listens or no host has the name: a Hub that is not there comes back rarely within seconds.
     pub refused: u32,
     /// The first pause; each further one is twice as long.
     pub base: Duration,

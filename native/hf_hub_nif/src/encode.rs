@@ -12,6 +12,12 @@ use serde::Serialize;
 
 use crate::{atoms, json, serial};
 
+/// Characters of an error's message.
+const LONGEST_MESSAGE: usize = 4000;
+
+/// Characters of what else an error says, each.
+const LONGEST_FACT: usize = 1000;
+
 /// What a job can end with.
 pub(crate) enum Reply {
     Report(ReportTerm),
@@ -232,12 +238,12 @@ fn answer<'a>(env: Env<'a>, answer: &Answer, parse: bool) -> Term<'a> {
 }
 
 /// An error as a map of `HfHub.Error`'s fields. Kinds are a closed list, so these atoms are bounded.
-/// Every text of it passes `scrub`: this is where errors leave native code.
+/// Every text of it passes `scrub` and is of bounded length: this is where errors leave native code.
 pub(crate) fn error<'a>(env: Env<'a>, error: &Error, scrub: &Scrub) -> Term<'a> {
-    let owned = |text: Option<&str>| text.map(|text| scrub.text(text).into_owned());
+    let owned = |text: Option<&str>| text.map(|text| shortened(&scrub.text(text), LONGEST_FACT));
     ErrorTerm {
         kind: atom(env, error.kind().name()),
-        message: scrub.text(error.message()).into_owned(),
+        message: shortened(&scrub.text(error.message()), LONGEST_MESSAGE),
         status: error.status(),
         url: owned(error.url()),
         request_id: owned(error.request_id()),
@@ -251,6 +257,14 @@ pub(crate) fn error<'a>(env: Env<'a>, error: &Error, scrub: &Scrub) -> Term<'a> 
             .and_then(|details| json::term(env, scrub.json(details).to_string().as_bytes()).ok()),
     }
     .encode(env)
+}
+
+/// The text, or as much of it as anybody reads: a server may send names and addresses of any length.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Progress as a map of `HfHub.Progress`'s fields.

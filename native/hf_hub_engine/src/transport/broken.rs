@@ -21,8 +21,9 @@ pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> 
     let through =
         proxy.map(|proxy| format!(" through the proxy {}", proxy.shown())).unwrap_or_default();
     let refused = reason.contains("Connection refused") || reason.contains("os error 111");
-    let built = if refused { built.unreachable() } else { built };
-    built.with_message(if reason.contains("dns error") && proxy.is_none() {
+    let unknown = reason.contains("dns error");
+    let built = if refused || unknown { built.unreachable() } else { built };
+    built.with_message(if unknown && proxy.is_none() {
         format!("cannot find {}; is the network up and the endpoint right?", host(url))
     } else if kind == ErrorKind::Timeout {
         format!(
