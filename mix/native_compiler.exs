@@ -13,6 +13,9 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   @root Path.expand("..", __DIR__)
   @crate "hf_hub_nif"
 
+  # Of cargo's errors in a message: enough for several, and short enough for a cell.
+  @lines 60
+
   @impl true
   def run(args) do
     state = state()
@@ -36,26 +39,69 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     :ok
   end
 
-  @doc "Runs cargo for one package and returns the paths of what it built."
+  @doc "Runs cargo for one package, shows its progress and returns the paths of what it built."
   def cargo_build!(package, profile \\ "release", extra \\ []) do
     cargo = System.find_executable("cargo") || Mix.raise(no_cargo())
 
-    args = [
-      "build",
-      "--package",
-      package,
-      "--profile",
-      profile,
-      "--message-format",
-      "json-render-diagnostics"
-    ]
+    args =
+      ~w(build --locked --message-format json-render-diagnostics --package) ++ [package, "--profile", profile]
 
-    opts = [cd: @root, env: [{"CARGO_TERM_COLOR", if(IO.ANSI.enabled?(), do: "always", else: "auto")}]]
-
-    case System.cmd(cargo, args ++ extra, opts) do
-      {output, 0} -> artefacts(output)
-      {_output, status} -> Mix.raise("cargo could not build #{package} (exit status #{status}); see above")
+    case run_cargo(cargo, args ++ target_folder() ++ extra) do
+      {0, artefact, _shown} -> paths(artefact)
+      {status, _artefact, shown} -> Mix.raise(failed(package, status, shown))
     end
+  end
+
+  # A dependency's checkout is not written to: it may be read-only, or belong to another user. And Mix clears the
+  # folder of a dependency whose build has failed.
+  defp target_folder do
+    given = System.get_env("CARGO_TARGET_DIR", "")
+    own = String.starts_with?(Mix.Project.build_path() <> "/", Path.join(@root, "_build") <> "/")
+    if given != "" or own, do: [], else: ["--target-dir", Path.join(Mix.Project.build_path(), "hf_hub_cargo")]
+  end
+
+  # A port, because what cargo prints is shown while it runs, and by the shell of this process: in Livebook, the
+  # standard error of a command goes to the terminal of the server.
+  defp run_cargo(cargo, args) do
+    color = if IO.ANSI.enabled?(), do: 'always', else: 'auto'
+    opts = [cd: @root, env: [{'CARGO_TERM_COLOR', color}], args: args, line: 1_000_000]
+    port = Port.open({:spawn_executable, cargo}, [:binary, :exit_status, :stderr_to_stdout, :hide] ++ opts)
+    follow(port, "", [])
+  end
+
+  # The last artefact is the package that was asked for. Of the lines, the newest come first.
+  defp follow(port, artefact, shown) do
+    receive do
+      {^port, {:data, {_eol, text}}} ->
+        # Where cargo waits for another one, it writes over its own line.
+        line = text |> String.split("\r") |> List.last() |> String.trim_trailing()
+
+        cond do
+          line =~ ~r/\A{"reason":"compiler-artifact"/ -> follow(port, line, shown)
+          line =~ ~r/\A{"reason":/ -> follow(port, artefact, shown)
+          true -> follow(port, artefact, [tell(line) | shown])
+        end
+
+      {^port, {:exit_status, status}} ->
+        {status, artefact, Enum.reverse(shown)}
+    end
+  end
+
+  defp tell(line) do
+    Mix.shell().info(line)
+    line
+  end
+
+  defp failed(package, status, shown) do
+    plain = Enum.map(shown, &String.replace(&1, ~r/\e\[[0-9;]*m/, ""))
+
+    lines =
+      case Enum.drop_while(plain, &(not String.starts_with?(&1, "error"))) do
+        [] -> Enum.take(plain, -@lines)
+        errors -> Enum.take(errors, @lines)
+      end
+
+    Enum.join(["cargo could not build #{package} (exit status #{status}):", "" | lines], "\n")
   end
 
   defp artefact do
@@ -138,15 +184,9 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     end
   end
 
-  # The last artefact is the package that was asked for; its line names the files as JSON strings.
-  defp artefacts(output) do
-    line =
-      output
-      |> String.split("\n", trim: true)
-      |> Enum.filter(&String.contains?(&1, ~s("reason":"compiler-artifact")))
-      |> List.last("")
-
-    for [_quoted, path] <- Regex.scan(~r/"((?:[^"\\]|\\.)*)"/, line),
+  # The message of an artefact names its files as JSON strings.
+  defp paths(artefact) do
+    for [_quoted, path] <- Regex.scan(~r/"((?:[^"\\]|\\.)*)"/, artefact),
         path = unescape(path),
         File.regular?(path),
         do: path

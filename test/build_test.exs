@@ -40,17 +40,33 @@ defmodule HfHub.BuildTest do
 
   # One target folder for all, so that only what differs is compiled.
   defp mix(folder, args, env) do
-    env =
-      [
-        {"MIX_ENV", "prod"},
-        {"MIX_BUILD_PATH", nil},
-        {"HF_HUB_NIF_PATH", nil},
-        {"HF_HUB_NIF_SHA256", nil},
-        {"CARGO_TARGET_DIR", System.get_env("CARGO_TARGET_DIR") || Path.join(@root, "target")},
-        {"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}
-      ] ++ env
+    System.cmd("mix", args, cd: folder, env: [{"MIX_ENV", "prod"} | env(env)], stderr_to_stdout: true)
+  end
 
-    System.cmd("mix", args, cd: folder, env: env, stderr_to_stdout: true)
+  defp env(more) do
+    [
+      {"MIX_BUILD_PATH", nil},
+      {"HF_HUB_NIF_PATH", nil},
+      {"HF_HUB_NIF_SHA256", nil},
+      {"HF_HUB_NIF_PROFILE", nil},
+      {"CARGO_TARGET_DIR", target()},
+      {"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}
+    ] ++ more
+  end
+
+  defp target, do: System.get_env("CARGO_TARGET_DIR") || Path.join(@root, "target")
+
+  # The sources with what is not committed yet.
+  defp checkout(context) do
+    checkout = Path.join(context.dir, "checkout")
+    {names, 0} = System.cmd("git", ~w(ls-files -z --cached --others --exclude-standard), cd: @root)
+
+    for name <- String.split(names, "\0", trim: true), File.regular?(Path.join(@root, name)) do
+      File.mkdir_p!(Path.dirname(Path.join(checkout, name)))
+      File.cp!(Path.join(@root, name), Path.join(checkout, name))
+    end
+
+    checkout
   end
 
   defp mix!(folder, args, env \\ []) do
@@ -72,16 +88,8 @@ defmodule HfHub.BuildTest do
   end
 
   test "as a git dependency", context do
-    clone = Path.join(context.dir, "clone")
-    {_, 0} = System.cmd("git", ["clone", "--quiet", "--no-hardlinks", @root, clone], stderr_to_stdout: true)
-    # What is not committed yet counts too.
-    {changed, 0} = System.cmd("git", ~w(ls-files --modified --others --exclude-standard), cd: @root)
-
-    for name <- String.split(changed, "\n", trim: true), File.regular?(Path.join(@root, name)) do
-      File.mkdir_p!(Path.dirname(Path.join(clone, name)))
-      File.cp!(Path.join(@root, name), Path.join(clone, name))
-    end
-
+    clone = checkout(context)
+    {_, 0} = System.cmd("git", ~w(init --quiet), cd: clone)
     {_, 0} = System.cmd("git", ~w(add -A), cd: clone)
     identity = ~w(-c user.name=t -c user.email=t@t.invalid)
     {_, 0} = System.cmd("git", identity ++ ~w(commit --quiet --allow-empty -m now), cd: clone)
@@ -115,17 +123,94 @@ defmodule HfHub.BuildTest do
     script = Path.join(context.dir, "script.exs")
     File.write!(script, "Mix.install([{:hf_hub, path: \"#{@root}\"}])\nIO.puts(\"at \" <> #{context.call})\n")
 
-    env = [
-      {"MIX_INSTALL_DIR", Path.join(context.dir, "installs")},
-      {"MIX_ENV", nil},
-      {"MIX_BUILD_PATH", nil},
-      {"HF_HUB_NIF_PATH", nil},
-      {"CARGO_TARGET_DIR", System.get_env("CARGO_TARGET_DIR") || Path.join(@root, "target")},
-      {"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}
-    ]
-
-    assert {output, 0} = System.cmd("elixir", [script], env: env, stderr_to_stdout: true)
+    assert {output, 0} = script(context, script)
     assert output =~ "at #{context.cache}"
+  end
+
+  defp script(context, path) do
+    env = env([{"MIX_INSTALL_DIR", Path.join(context.dir, "installs")}, {"MIX_ENV", nil}])
+    System.cmd("elixir", [path], env: env, stderr_to_stdout: true)
+  end
+
+  test "from a checkout that cannot be written to", context do
+    {uid, 0} = System.cmd("id", ["-u"])
+    root? = uid == "0\n"
+    checkout = if root?, do: @root, else: checkout(context)
+    before = listing(checkout)
+    folder = project(context, ~s({:hf_hub, path: "#{checkout}"}))
+    # What cargo has built for the other tests, where it looks without CARGO_TARGET_DIR.
+    cargo = Path.join(folder, "_build/prod/hf_hub_cargo")
+    File.mkdir_p!(Path.dirname(cargo))
+    if root?, do: File.mkdir!(cargo), else: File.ln_s!(target(), cargo)
+    command = "mix compile && mix run -e 'Consumer.run()'"
+    opts = [cd: folder, env: env([{"MIX_ENV", "prod"}, {"CARGO_TARGET_DIR", nil}]), stderr_to_stdout: true]
+
+    assert {output, 0} =
+             if(root?, do: mounted(checkout, cargo, command, opts), else: guarded(checkout, command, opts))
+
+    refute output =~ "warning"
+    assert [_path] = Path.wildcard(context.cache <> "/models--*/snapshots/*/model.safetensors")
+    assert listing(checkout) == before
+  end
+
+  # Root may write whatever the mode says, but not where a file system is mounted without writing: for this command
+  # alone.
+  defp mounted(checkout, cargo, command, opts) do
+    script = """
+    set -e
+    mount --bind "#{target()}" "#{cargo}"
+    mount --bind "#{checkout}" "#{checkout}"
+    mount -o remount,ro,bind "#{checkout}"
+    ! touch "#{checkout}/x" 2>/dev/null
+    #{command}
+    """
+
+    System.cmd("unshare", ["--mount", "sh", "-c", script], opts)
+  end
+
+  defp guarded(checkout, command, opts) do
+    {_, 0} = System.cmd("chmod", ["-R", "a-w", checkout])
+    on_exit(fn -> System.cmd("chmod", ["-R", "u+w", checkout]) end)
+    System.cmd("sh", ["-c", command], opts)
+  end
+
+  defp listing(folder) do
+    # The library's own build may be in the checkout.
+    pruned = for name <- ~w(target _build .git), arg <- ["-name", name, "-prune", "-o"], do: arg
+    {listing, 0} = System.cmd("find", [folder] ++ pruned ++ ["-type", "f", "-printf", "%P %s %T@\\n"])
+    listing |> String.split("\n") |> Enum.sort()
+  end
+
+  test "shows cargo's progress as it comes, and its error in the exception", context do
+    checkout = checkout(context)
+    source = Path.join(checkout, "native/hf_hub_engine/src/lib.rs")
+    File.write!(source, File.read!(source) <> "compile_error!(\"broken on purpose\");\n")
+    [shown, said] = for name <- ["shown", "said"], do: Path.join(context.dir, name)
+    script = Path.join(context.dir, "script.exs")
+
+    # As a cell of Livebook does it: what the code prints goes to a process.
+    File.write!(script, """
+    {:ok, screen} = StringIO.open("")
+    Process.group_leader(self(), screen)
+
+    said =
+      try do
+        Mix.install([{:hf_hub, path: "#{checkout}"}])
+        "no error"
+      rescue
+        error -> Exception.message(error)
+      end
+
+    File.write!("#{said}", said)
+    File.write!("#{shown}", elem(StringIO.contents(screen), 1))
+    """)
+
+    assert {_output, 0} = script(context, script)
+    assert File.read!(shown) =~ ~r/Compiling hf_hub_engine v/
+    said = File.read!(said)
+    assert said =~ "cargo could not build hf_hub_nif (exit status 101):\n\nerror: broken on purpose\n"
+    assert said =~ "native/hf_hub_engine/src/lib.rs:"
+    refute said =~ "Compiling" or said =~ "\e["
   end
 
   test "with a library built elsewhere, whose checksum must fit", context do

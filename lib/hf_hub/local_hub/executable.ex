@@ -43,18 +43,29 @@ defmodule HfHub.LocalHub.Executable do
 
     if cargo && File.dir?(crate) do
       Logger.info("building the Local Hub, once; this takes a minute or two")
-      args = ["install", "--quiet", "--locked", "--path", crate, "--root", built_root()]
-
-      case System.cmd(cargo, args, stderr_to_stdout: true) do
-        {_output, 0} -> {:ok, Path.join([built_root(), "bin", @name])}
-        {output, _status} -> {:error, Error.new(:io, "cargo could not build the Local Hub: #{output}")}
-      end
+      install(cargo, crate)
     else
       message =
         "the Local Hub's program #{@name} is not here, and cannot be built without cargo and the sources; " <>
           "build it elsewhere (cargo build --release -p #{@name}) and name it in HF_HUB_SERVER_PATH"
 
       {:error, Error.new(:io, message)}
+    end
+  end
+
+  # Nothing is written to the sources: as a dependency's, they may be read-only.
+  defp install(cargo, crate) do
+    scratch = Path.join(built_root(), "target")
+    target = Source.env("CARGO_TARGET_DIR") || scratch
+    args = ["install", "--quiet", "--locked", "--path", crate, "--root", built_root(), "--target-dir", target]
+
+    case System.cmd(cargo, args, stderr_to_stdout: true) do
+      {_output, 0} ->
+        File.rm_rf(scratch)
+        {:ok, Path.join([built_root(), "bin", @name])}
+
+      {output, _status} ->
+        {:error, Error.new(:io, "cargo could not build the Local Hub: #{output}")}
     end
   end
 end
