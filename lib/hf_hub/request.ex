@@ -189,7 +189,9 @@ defmodule HfHub.Request do
 
   @doc "Sends the request for its effect."
   @spec effect(t()) :: :ok | {:error, Error.t()}
-  def effect(request), do: with({:ok, _answer} <- send_to(request, nil), do: :ok)
+  def effect(request) do
+    with {:ok, answer} <- send_to(request, nil), do: if(page?(answer), do: web_page(), else: :ok)
+  end
 
   @doc "Sends the request for its headers: names in lower case."
   @spec headers(t()) :: {:ok, %{String.t() => String.t()}} | {:error, Error.t()}
@@ -343,12 +345,14 @@ defmodule HfHub.Request do
     do: {:error, Error.new(:invalid_response, "the Hub's answer is no JSON that can be read", reason: why)}
 
   defp decoded(answer, decode) do
-    {:ok, decode.(answer.body)}
+    if page?(answer), do: web_page(), else: {:ok, decode.(answer.body)}
   rescue
-    error in [HfHub.Decode.Error] ->
-      why = if page?(answer), do: "it is a web page; is the endpoint right?", else: error.message
-      {:error, Error.new(:invalid_response, "the Hub's answer cannot be used: #{why}")}
+    error in [HfHub.Decode.Error] -> unusable(error.message)
   end
+
+  # No route has a page for an answer, whatever its status: that is a login page, or another server's.
+  defp web_page, do: unusable("it is a web page; is the endpoint right?")
+  defp unusable(why), do: {:error, Error.new(:invalid_response, "the Hub's answer cannot be used: #{why}")}
 
   defp page?(answer), do: String.starts_with?(answer.headers["content-type"] || "", "text/html")
 

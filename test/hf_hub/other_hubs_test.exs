@@ -92,8 +92,10 @@ defmodule HfHub.OtherHubsTest do
     assert File.read!(Download.hf_hub_download!(pinned)) == large
   end
 
-  test "a page in place of JSON is called one, and is no empty list", %{id: id} = context do
+  test "a page is called one, and is neither an empty list nor a success", %{id: id} = context do
     dialect(id, "html_for_json")
+    page = %{kind: "status", code: 200, headers: %{"Content-Type" => "text/html"}, body: "<html></html>"}
+    fault("/papers/1999.00001", page)
 
     for result <- [
           HfHub.Api.model_info(id, ask(context)),
@@ -101,6 +103,9 @@ defmodule HfHub.OtherHubsTest do
           HfHub.Api.paths_info(id, ["config.json"], ask(context)),
           HfHub.Git.list_refs(id, ask(context)),
           HfHub.Git.list_commits(id, ask(context)),
+          HfHub.Git.create_branch(id, "dev", ask(context, token: token())),
+          HfHub.Git.delete_tag(id, "v1", ask(context, token: token())),
+          HfHub.Papers.read("1999.00001", ask(context)),
           Repo.exists(id, ask(context))
         ] do
       assert {:error, %Error{kind: :invalid_response, message: message}} = result
