@@ -54,7 +54,7 @@ defmodule HfHub.Request do
           headers: [{String.t(), String.t()}],
           parse: boolean(),
           secret: boolean(),
-          suggest: boolean(),
+          suggest: boolean() | :never,
           hidden: [String.t()],
           max_pages: pos_integer(),
           max_bytes: pos_integer() | :infinity
@@ -177,6 +177,10 @@ defmodule HfHub.Request do
   @spec secret(t()) :: t()
   def secret(request), do: %{request | secret: true}
 
+  @doc "Asks for a yes or a no: what was meant is not looked for."
+  @spec plain(t()) :: t()
+  def plain(request), do: %{request | suggest: :never}
+
   @doc "Names secrets in the body, which no error of the request shows."
   @spec hide(t(), [String.t()]) :: t()
   def hide(request, texts), do: %{request | hidden: request.hidden ++ texts}
@@ -244,6 +248,7 @@ defmodule HfHub.Request do
   end
 
   # Whoever wants to read something is told what was meant; an answer of yes or no costs one request.
+  defp suggesting(%{suggest: :never} = request), do: %{request | suggest: false}
   defp suggesting(request), do: %{request | suggest: request.method == :get}
 
   defp bytes(:infinity), do: nil

@@ -47,6 +47,7 @@ defmodule HfHub.Repo.Existence do
           {:ok, String.t()} | {:error, Error.t()}
   def id(repo, opts, route \\ "", more \\ []) do
     Request.repo(:get, "/api/:types/*repo" <> route, repo, opts, more)
+    |> Request.plain()
     |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
   end
 
