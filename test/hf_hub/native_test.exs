@@ -17,7 +17,7 @@ defmodule HfHub.NativeTest do
 
   test "a call returns in microseconds" do
     ref = make_ref()
-    spec = %{path: "/dev/null", algorithm: "sha256"}
+    spec = %{path: __ENV__.file, algorithm: "sha256"}
     Nif.hash_file(ref, spec)
     {time, _} = :timer.tc(fn -> for _ <- 1..1000, do: Nif.hash_file(ref, spec) end)
     for _ <- 1..1001, do: assert_receive({:hf_hub, ^ref, {:ok, _}}, 5000)
