@@ -12,10 +12,10 @@ use std::{
     rc::Rc,
 };
 
-use crate::{
-    cache::open_regular,
+use crate::base::{
+    disk::open_regular,
     error::{Error, ErrorKind, Result},
-    names::EntryPath,
+    ids::EntryPath,
 };
 
 /// The kinds of archive that can be unpacked.

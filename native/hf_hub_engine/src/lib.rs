@@ -5,49 +5,17 @@
 //! no process-wide state: whoever calls it passes a [`hub::Hub`] and gets a future.
 //! Dropping the future stops the work; what has arrived stays for the next attempt.
 //!
-//! The modules, from the bottom up:
+//! The folders, from the bottom up; a lower one never imports from an upper one:
 
-// What everything uses.
-pub mod bandwidth;
-pub mod blocking;
-pub mod error;
-pub mod etag;
-pub mod names;
-pub mod places;
-pub mod progress;
-pub mod retry;
-pub mod scrub;
-pub mod sizes;
-// The network.
-pub mod api;
-pub mod events;
-pub mod flow;
-pub mod governor;
-pub mod hub;
-pub mod json;
-pub mod metadata;
-pub mod transport;
-// The disk.
+pub mod base;
 pub mod cache;
-pub mod hash;
-pub mod parallel;
-pub mod pattern;
-pub mod secrets;
-// Whole operations.
-pub mod card;
 pub mod download;
-pub mod explain;
 pub mod extract;
-pub mod flights;
-pub mod safetensors;
-pub mod snapshot;
-pub mod stream;
-mod streamed;
-pub mod upload;
-
-mod arrival;
-mod local;
+pub mod formats;
+pub mod hub;
 mod transfer;
+pub mod transport;
+pub mod upload;
 
 #[cfg(test)]
 mod testing;

@@ -17,16 +17,18 @@ use tokio::{
 };
 
 use crate::{
+    base::{
+        ids::{EntryPath, Repo, RepoType, Revision},
+        limits::Flow,
+        places::Places,
+        progress::Progress,
+    },
     cache::layout::CacheDir,
-    download::{Destination, Mode, Spec},
-    flights::Flights,
-    flow::Flow,
-    governor::Governor,
-    hub::Hub,
-    names::{EntryPath, Repo, RepoType, Revision},
-    places::Places,
-    progress::Progress,
-    retry::Policy,
+    download::{
+        shared::Shared,
+        spec::{Destination, Mode, Spec},
+    },
+    hub::{client::Hub, rate_limit::Governor, retry::Policy},
     transport::{Client, ClientConfig, Timeouts},
 };
 
@@ -73,7 +75,7 @@ pub(crate) fn spec(root: &Path, filename: &str) -> Spec {
         ask: false,
         sha256: None,
         partials: None,
-        flights: Flights::default(),
+        shared: Shared::default(),
     }
 }
 

@@ -5,11 +5,11 @@
 
 mod anchors;
 mod body;
-mod broken;
+mod error_response;
 mod proxy;
-mod pulse;
-mod refusal;
+mod send_error;
 mod setup;
+mod stall_timeout;
 
 pub use body::{Body, Moved};
 pub use proxy::ProxySetting;
@@ -29,10 +29,12 @@ use reqwest::{
 use tokio::sync::OnceCell;
 
 use crate::{
-    error::{Error, ErrorKind, Result},
-    places::Place,
-    sizes::human,
-    transport::{proxy::Proxies, pulse::Pulse, refusal::Refusal},
+    base::{
+        error::{Error, ErrorKind, Result},
+        places::Place,
+        sizes::human,
+    },
+    transport::{error_response::Refusal, proxy::Proxies, stall_timeout::Pulse},
 };
 
 /// The largest body of a refusal that is looked at.
@@ -135,7 +137,8 @@ impl Client {
     async fn opened(&self, alone: bool) -> Result<&reqwest::Client> {
         let config = self.0.config.clone();
         // Reads the system's certificates.
-        let open = || async { crate::blocking::run(move || setup::open(&config, alone)).await };
+        let open =
+            || async { crate::base::blocking::run(move || setup::open(&config, alone)).await };
         let pool = if alone { &self.0.alone } else { &self.0.client };
         pool.get_or_try_init(open).await
     }
@@ -154,10 +157,10 @@ impl Client {
             Some(Ok(inner)) => inner,
             Some(Err(error)) => {
                 let proxies = Proxies::of(&self.0.config)?;
-                return Err(broken::error(&url, error, proxies.for_url(&url)));
+                return Err(send_error::error(&url, error, proxies.for_url(&url)));
             }
             None => {
-                let place = broken::place(&url);
+                let place = send_error::place(&url);
                 let message =
                     format!("{place} did not answer within {} ms", timeouts.headers.as_millis());
                 return Err(Error::new(ErrorKind::Timeout, message).with_url(&url));
@@ -211,7 +214,7 @@ impl Response {
         }
         let (began, idle) = (Instant::now(), self.pulse.idle);
         let message = match tokio::time::timeout(idle, self.inner.chunk()).await {
-            Ok(Err(error)) => return Err(broken::error(self.inner.url(), error, None)),
+            Ok(Err(error)) => return Err(send_error::error(self.inner.url(), error, None)),
             Ok(Ok(chunk)) => {
                 let arrived = chunk.as_ref().map_or(0, Bytes::len);
                 if chunk.is_none() || self.pulse.beat(began.elapsed(), arrived) {
@@ -277,7 +280,7 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
 
 /// A store knows no repository and no token: what it refuses is the link.
 fn refused_by_a_store(url: &Url, refusal: &Refusal) -> Error {
-    let (status, place) = (refusal.status, broken::place(url));
+    let (status, place) = (refusal.status, send_error::place(url));
     let kind = match status.as_u16() {
         400 | 422 => ErrorKind::BadRequest,
         401 | 403 => ErrorKind::Forbidden,

@@ -8,22 +8,24 @@ use std::{
 };
 
 use hf_hub_engine::{
-    blocking,
+    base::{
+        blocking,
+        error::Result,
+        ids::{EntryPath, Repo, Revision},
+        lock::{self, Lock},
+        private_file,
+        progress::Progress,
+    },
     cache::{
         archive,
         delete::{self, Commits},
         evict,
         layout::CacheDir,
         lease::{self, Lease},
-        lock::{self, Lock},
         maintenance,
         materialize::{self, Method},
         prune, relocate, scan, verify,
     },
-    error::Result,
-    names::{EntryPath, Repo, Revision},
-    progress::Progress,
-    secrets,
 };
 use rustler::{
     Env, LocalPid, Monitor, NifMap, NifResult, NifTaggedEnum, Reference, Resource, ResourceArc,
@@ -402,7 +404,7 @@ fn hold_secret<'a>(
     path: Path,
 ) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |_| async move {
-        let (lock, path) = secrets::acquire(&path).await?;
+        let (lock, path) = private_file::acquire(&path).await?;
         Hold::keep(handle, Kept::File(lock));
         Ok(Reply::Path(path))
     })

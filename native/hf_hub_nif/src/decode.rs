@@ -6,22 +6,28 @@ mod yaml;
 use std::{ops::Deref, panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use hf_hub_engine::{
-    api::{
-        Answer, Call, Segment,
-        pages::{Limits, Pages},
+    base::{
+        error::{Error, ErrorKind, Result},
+        etag::Proof,
+        fnmatch::Filter,
+        ids::{EntryPath, Repo, Revision},
+        progress::Progress,
     },
     cache::layout::{CacheDir, LocalDir},
-    card,
-    download::{self, Destination, Mode},
-    error::{Error, ErrorKind, Result},
-    events,
-    hub::{Hub, Span},
-    names::{EntryPath, Proof, Repo, Revision},
-    pattern::Filter,
-    progress::Progress,
-    safetensors::Place,
-    snapshot,
-    stream::{self, Part},
+    download::{
+        self, snapshot,
+        spec::{Destination, Mode},
+        stream::{self, Part},
+    },
+    formats::{card, safetensors::Place},
+    hub::{
+        api::{
+            Answer, Call, Segment,
+            pages::{Limits, Pages},
+        },
+        client::{Hub, Span},
+        events,
+    },
     upload::RepoPath,
 };
 use rustler::{
@@ -290,9 +296,9 @@ pub(crate) struct DownloadArgs {
 }
 
 impl DownloadArgs {
-    pub(crate) fn spec(&self) -> Result<download::Spec> {
+    pub(crate) fn spec(&self) -> Result<download::spec::Spec> {
         let (repo, revision) = self.repo.names()?;
-        Ok(download::Spec {
+        Ok(download::spec::Spec {
             repo,
             revision,
             path: EntryPath::parse(&self.filename)?,
@@ -302,7 +308,7 @@ impl DownloadArgs {
             ask: false,
             sha256: self.expected_sha256.clone(),
             partials: None,
-            flights: pool::flights(),
+            shared: pool::shared(),
         })
     }
 }
@@ -334,7 +340,7 @@ impl SnapshotArgs {
                 ignore: self.ignore_patterns.clone(),
             },
             max_workers: self.max_workers as usize,
-            flights: pool::flights(),
+            shared: pool::shared(),
         })
     }
 }

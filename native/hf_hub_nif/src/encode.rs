@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use hf_hub_engine::{
-    api::Answer, download::Report, error::Error, events::Event, extract::Format,
-    progress::Snapshot as ProgressSnapshot, scrub::Scrub, snapshot::Snapshot,
+    base::{error::Error, progress::Snapshot as ProgressSnapshot, scrub::Scrub},
+    download::{report::Report, snapshot::Snapshot},
+    extract::Format,
+    hub::{api::Answer, events::Event},
 };
 use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
 use serde::Serialize;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use hf_hub_engine::{
+use hf_hub_engine::base::{
     blocking,
     error::{Error, ErrorKind, Result},
     progress::{Activity, Progress, Snapshot},

@@ -10,7 +10,7 @@ use serde::{
     ser::{Error as _, SerializeMap, SerializeSeq},
 };
 
-use hf_hub_engine::json::repaired;
+use hf_hub_engine::base::json::repaired;
 
 use crate::map;
 

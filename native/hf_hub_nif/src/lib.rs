@@ -20,17 +20,25 @@ mod serial;
 mod upload_jobs;
 
 use hf_hub_engine::{
-    bandwidth::Bandwidth,
-    blocking, cache, card, download,
-    error::{Error, ErrorKind, Result},
-    events::Events,
-    explain, extract, hash, hub,
-    hub::Hub,
-    names::{Repo, Revision},
-    progress::{Activity, Progress},
-    safetensors,
-    scrub::Scrub,
-    secrets, snapshot, stream,
+    base::{
+        bandwidth::Bandwidth,
+        blocking,
+        error::{Error, ErrorKind, Result},
+        hash,
+        ids::{Repo, Revision},
+        private_file,
+        progress::{Activity, Progress},
+        scrub::Scrub,
+    },
+    cache,
+    download::{self, snapshot, stream},
+    extract,
+    formats::{card, safetensors},
+    hub::{
+        client::{self, Hub},
+        events::Events,
+        hints,
+    },
 };
 use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
 
@@ -60,7 +68,7 @@ fn download<'a>(
     let progress = Progress::default();
     job::spawn(env, tag, Watch::new(&progress, spec.progress), move |consumer| async move {
         let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
-        let report = download::run(&hub, &spec, &progress).await;
+        let report = download::file::run(&hub, &spec, &progress).await;
         let report = suggesting(&hub, (&spec.repo, &spec.revision), report).await?;
         Ok(Reply::Report(ReportTerm::from(report)))
     })
@@ -143,15 +151,15 @@ fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult
 async fn suggesting<T>(hub: &Hub, place: (&Repo, &Revision), result: Result<T>) -> Result<T> {
     match result {
         Ok(value) => Ok(value),
-        Err(error) => Err(explain::suggesting(hub, place.0, place.1, error).await),
+        Err(error) => Err(hints::suggesting(hub, place.0, place.1, error).await),
     }
 }
 
 /// The error of a request, in the words that fit what it is about.
 fn explained(hub: &Hub, subject: Option<&(Repo, Revision)>, error: Error) -> Error {
     match subject {
-        Some((repo, revision)) => explain::repository(hub, repo, revision, error),
-        None => explain::request(hub, error),
+        Some((repo, revision)) => hints::repository(hub, repo, revision, error),
+        None => hints::request(hub, error),
     }
 }
 
@@ -243,7 +251,7 @@ fn write_secret<'a>(
 ) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |_| async move {
         let content = content.map(|secret| secret.0.clone().into_bytes());
-        blocking::run(move || secrets::write(&path, content.as_deref())).await?;
+        blocking::run(move || private_file::write(&path, content.as_deref())).await?;
         Ok(Reply::Done)
     })
 }
@@ -291,7 +299,7 @@ fn secret(text: String) -> ResourceArc<Secret> {
 /// Why a token is not sent to an endpoint, and what changes that; `nil` where it is sent, or nothing is.
 #[rustler::nif]
 fn withheld(endpoint: &str, allowed: Vec<String>) -> Option<String> {
-    hub::withheld_from(endpoint, &allowed)
+    client::withheld_from(endpoint, &allowed)
 }
 
 /// A list of pages that has not been read yet, how many pages and bytes it may have, and whether requests

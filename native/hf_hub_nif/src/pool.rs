@@ -3,10 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use hf_hub_engine::{
-    bandwidth::Bandwidth,
-    flights::Flights,
-    governor::Governor,
-    places::Places,
+    base::{bandwidth::Bandwidth, places::Places},
+    download::shared::Shared,
+    hub::rate_limit::Governor,
     transport::{Client, ClientConfig},
 };
 use once_cell::sync::Lazy;
@@ -18,7 +17,7 @@ static POOLS: Mutex<Vec<Client>> = Mutex::new(Vec::new());
 
 static BANDWIDTH: Lazy<Bandwidth> = Lazy::new(Bandwidth::default);
 
-static FLIGHTS: Lazy<Flights> = Lazy::new(Flights::default);
+static SHARED: Lazy<Shared> = Lazy::new(Shared::default);
 
 static GOVERNOR: Lazy<Governor> = Lazy::new(Governor::default);
 
@@ -49,8 +48,8 @@ pub(crate) fn bandwidth() -> Bandwidth {
 }
 
 /// The transfers under way.
-pub(crate) fn flights() -> Flights {
-    FLIGHTS.clone()
+pub(crate) fn shared() -> Shared {
+    SHARED.clone()
 }
 
 /// The pool for `config`, one for each set of proxies and certificates. It opens itself at its first request.

@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use hf_hub_engine::{
-    blocking,
-    error::Result,
-    names::{Repo, Revision},
-    pattern::Filter,
-    progress::Progress,
+    base::{
+        blocking,
+        error::Result,
+        fnmatch::Filter,
+        ids::{Repo, Revision},
+        progress::Progress,
+    },
     upload::{self, FolderSpec, Message, Oid, Operation, Report, Source, Spec, Target, Tuning},
 };
 use rustler::{Env, NifMap, NifResult, NifTaggedEnum, Reference, ResourceArc};

@@ -16,9 +16,12 @@ pub use export::run as export;
 pub use import::run as import;
 
 use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        etag::{Etag, Proof},
+        ids::{Commit, EntryPath, Repo, Revision},
+    },
     cache::{delete::Commits, layout::CacheDir, scan::path},
-    error::{Error, ErrorKind, Result},
-    names::{Commit, EntryPath, Etag, Proof, Repo, Revision},
 };
 
 /// The manifest in an archive: where other clients do not look, should it be unpacked with `tar`.

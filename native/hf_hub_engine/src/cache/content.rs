@@ -7,9 +7,12 @@ use std::{
 };
 
 use crate::{
+    base::{
+        etag::Etag,
+        hash::Hasher,
+        ids::{Commit, EntryPath},
+    },
     cache::layout::RepoDir,
-    hash::Hasher,
-    names::{Commit, EntryPath, Etag},
 };
 
 /// What a file of a snapshot is.

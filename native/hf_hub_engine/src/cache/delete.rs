@@ -14,17 +14,19 @@ use std::{
 use serde::Serialize;
 
 use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        lock::{self, Lock},
+    },
     cache::{
         self,
         inventory::{Inventory, Problem, Ref},
         layout::{CacheDir, RepoDir},
         lease::{self, Reason},
-        lock::{self, Lock},
         maintenance::{Trash, is_real_folder, through_a_link},
         scan::{self, path},
         store::Store,
     },
-    error::{Error, ErrorKind, Result},
 };
 
 /// Which revisions of a repository.

@@ -14,18 +14,17 @@ use std::{
 };
 
 use crate::{
+    base::{error::Result, lock},
     cache::{
         delete::{self, Commits, Order, Report},
         inventory::{Stamp, Trouble, stamp},
         layout::CacheDir,
-        lock,
         maintenance::is_real_folder,
         partial::is_fresh,
         prune,
         scan::{self, Leftover},
         store::Store,
     },
-    error::Result,
 };
 
 /// What must be true afterwards.

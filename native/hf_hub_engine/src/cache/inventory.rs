@@ -13,9 +13,12 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::cache::{
-    self, is_absence,
-    layout::{RepoDir, normalize},
+use crate::{
+    base::disk::is_absence,
+    cache::{
+        self,
+        layout::{RepoDir, normalize},
+    },
 };
 
 /// Everything in one repository's folder.

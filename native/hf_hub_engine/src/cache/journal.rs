@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cache::ranges::Ranges, names::Etag};
+use crate::{base::etag::Etag, cache::ranges::Ranges};
 
 /// Notes begin at a multiple of this, and are not longer.
 const PAGE: u64 = 4096;

@@ -12,7 +12,10 @@ use std::{
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::names::{Commit, EntryPath, Etag, Repo, Revision, is_lower_hex};
+use crate::base::{
+    etag::Etag,
+    ids::{Commit, EntryPath, Repo, Revision, is_lower_hex},
+};
 
 /// The root of a cache: the folder Python calls `HF_HUB_CACHE`.
 #[derive(Clone, Debug)]
@@ -274,7 +277,7 @@ impl RepoDir {
 
     /// The lock that users of this library may put on a file name. Hashed: a name may be as long as a system allows.
     pub fn file_lock(&self, path: &EntryPath) -> PathBuf {
-        let name = crate::hash::hex(&Sha256::digest(path.as_str()));
+        let name = crate::base::hash::hex(&Sha256::digest(path.as_str()));
         self.locks.join(format!("{name}.file"))
     }
 
@@ -344,7 +347,7 @@ fn short(name: &str) -> Cow<'_, str> {
     if name.len() <= LONGEST {
         return name.into();
     }
-    let hash = crate::hash::hex(&Sha1::digest(name));
+    let hash = crate::base::hash::hex(&Sha1::digest(name));
     let start = &name[..name.floor_char_boundary(LONGEST - HASH)];
     format!("{start}-{hash}").into()
 }
@@ -362,7 +365,7 @@ fn join(mut folder: PathBuf, path: &EntryPath) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::RepoType;
+    use crate::base::ids::RepoType;
 
     #[test]
     fn is_the_layout_of_the_reference() {

@@ -11,14 +11,16 @@ use std::{
 };
 
 use crate::{
-    blocking,
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        ids::{Commit, Repo, Revision},
+        lock::{self, Lock},
+    },
     cache::{
         layout::{CacheDir, RepoDir},
-        lock::{self, Lock},
         maintenance,
     },
-    error::{Error, ErrorKind, Result},
-    names::{Commit, Repo, Revision},
 };
 
 /// A snapshot that stays while this lives.

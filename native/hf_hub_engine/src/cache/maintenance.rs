@@ -10,12 +10,12 @@ use std::{
 };
 
 use crate::{
-    blocking,
-    cache::{
-        layout::CacheDir,
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
         lock::{self, Lock},
     },
-    error::{Error, ErrorKind, Result},
+    cache::layout::CacheDir,
 };
 
 /// Runs `work` while nobody else removes or moves anything in the cache.

@@ -11,13 +11,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
+    base::{
+        disk,
+        error::{Error, ErrorKind, Result},
+        ids::{EntryPath, Repo},
+        thread_pool,
+    },
     cache::{
-        self, inventory::Inventory, layout::CacheDir, lease::Lease, maintenance::is_real_folder,
+        inventory::Inventory, layout::CacheDir, lease::Lease, maintenance::is_real_folder,
         scan::path, trust::Bounds,
     },
-    error::{Error, ErrorKind, Result},
-    names::{EntryPath, Repo},
-    parallel,
 };
 
 /// How a file of the folder comes to be.
@@ -69,11 +72,11 @@ pub fn run(
         file.path.strip_prefix(lease.path()).unwrap_or(&file.path).to_string_lossy().into_owned()
     }))?;
     let bounds = Bounds::of(&cache.repo(repo));
-    let sources = parallel::run(None, || {
+    let sources = thread_pool::run(None, || {
         files.par_iter().map(|file| bounds.file(&file.path)).collect::<Result<Vec<_>>>()
     })??;
     prepare(destination, overwrite)?;
-    let done = parallel::run(None, || {
+    let done = thread_pool::run(None, || {
         let made = files.par_iter().zip(&sources).map(|(file, real)| {
             if stop() {
                 return Err(Error::new(ErrorKind::Cancelled, "filling the folder was stopped"));
@@ -149,7 +152,7 @@ fn place(destination: &Path, name: &EntryPath) -> Result<PathBuf> {
 
 /// Makes the file beside its place and renames it there; what it came to be, and its size.
 fn make(from: &Path, to: &Path, method: Method) -> io::Result<(Method, u64)> {
-    let temporary = cache::sibling(to, "tmp");
+    let temporary = disk::sibling(to, "tmp");
     let made = match method {
         Method::HardLink => fs::hard_link(from, &temporary).map(|()| Method::HardLink),
         Method::Reflink => reflink_copy::reflink(from, &temporary).map(|()| Method::Reflink),

@@ -15,10 +15,13 @@ use std::{
 };
 
 use crate::{
-    cache::{in_folder, journal, ranges::Ranges},
-    error::{Error, ErrorKind, Result},
-    hash::{self, Verdict},
-    names::{Checksum, Etag, Proof},
+    base::{
+        disk::in_folder,
+        error::{Error, ErrorKind, Result},
+        etag::{Checksum, Etag, Proof},
+        hash::{self, Verdict},
+    },
+    cache::{journal, ranges::Ranges},
 };
 
 const SUFFIX: &str = ".incomplete";
@@ -169,7 +172,8 @@ impl Partial {
     /// touched for a while is taken. `stop` is asked while it is copied.
     pub fn resume(slot: Slot, alone: bool, stop: &dyn Fn() -> bool) -> Result<Self> {
         let orphans = slot.orphans();
-        let is_short = crate::cache::missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some();
+        let is_short =
+            crate::base::disk::missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some();
         let mut partial = Self::create(slot)?;
         for (orphan, _) in orphans {
             if partial.claim(&orphan, alone, is_short, stop) {

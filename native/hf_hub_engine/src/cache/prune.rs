@@ -9,18 +9,16 @@ use std::{
 };
 
 use crate::{
+    base::{error::Result, etag::Etag, lock},
     cache::{
         delete::{self, Commits, Kept, Kind, Order, Report},
         inventory::{Inventory, Revision, is_temporary},
         layout::{CacheDir, RepoDir},
         lease::Reason,
-        lock,
         maintenance::{Trash, is_real_folder},
         scan,
         store::Store,
     },
-    error::Result,
-    names::Etag,
 };
 
 /// What to clear away.

@@ -12,16 +12,18 @@ use std::{
 };
 
 use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        lock::{self, Lock},
+        progress::Progress,
+    },
     cache::{
         delete,
         layout::{CacheDir, normalize},
-        lock::{self, Lock},
         maintenance::{Trash, is_real_folder, real_folders},
         scan,
         store::Store,
     },
-    error::{Error, ErrorKind, Result},
-    progress::Progress,
 };
 
 /// Refuses a destination that is, or lies in, the cache that is to be moved; then makes it.
@@ -205,7 +207,7 @@ fn copy(
     let metadata = fs::symlink_metadata(from).map_err(read)?;
     if metadata.is_symlink() {
         let target = fs::read_link(from).map_err(read)?;
-        return crate::cache::symlink(&target, to).map_err(write);
+        return crate::base::disk::symlink(&target, to).map_err(write);
     }
     if metadata.is_dir() {
         fs::create_dir(to).map_err(write)?;
@@ -270,8 +272,8 @@ fn mend_links(folder: &Path, root: &Path, old: &Path, new: &Path) -> Result<()> 
                 fs::read_link(&path).ok().filter(|target| target.starts_with(root))
         {
             let relative = relative(old, &normalize(&target));
-            let temporary = crate::cache::sibling(&path, "link");
-            crate::cache::symlink(&relative, &temporary)
+            let temporary = crate::base::disk::sibling(&path, "link");
+            crate::base::disk::symlink(&relative, &temporary)
                 .and_then(|()| fs::rename(&temporary, &path))
                 .map_err(|source| Error::io("create the link", &path, source))?;
         }

@@ -14,14 +14,15 @@ use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        lock, thread_pool,
+    },
     cache::{
         inventory::{Inventory, Stamp, Trouble, is_helper},
         layout::{CacheDir, FOLDER_TYPES, RepoDir},
-        lock,
         store::Store,
     },
-    error::{Error, ErrorKind, Result},
-    parallel,
 };
 
 /// All of a cache.
@@ -169,7 +170,7 @@ pub fn run(cache: &CacheDir) -> Result<Report> {
 pub(crate) fn survey(cache: &CacheDir, tolerated: &[Trouble]) -> Result<Report> {
     let entries = entries(cache)?;
     let store = Store::open(cache);
-    let found: Vec<_> = parallel::run(None, || {
+    let found: Vec<_> = thread_pool::run(None, || {
         let repos =
             entries.par_iter().filter(|name| !(store.is_some() && CacheDir::is_store(name)));
         repos.map(|name| (repo(cache, name, tolerated), leftovers(&cache.folder(name)))).collect()

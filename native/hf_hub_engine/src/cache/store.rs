@@ -11,11 +11,15 @@ use std::{
     time::Duration,
 };
 
-use crate::cache::{
-    is_absence,
-    layout::{CacheDir, StoreDir, normalize},
-    lock::{self, Lock},
-    maintenance::is_real_folder,
+use crate::{
+    base::{
+        disk::is_absence,
+        lock::{self, Lock},
+    },
+    cache::{
+        layout::{CacheDir, StoreDir, normalize},
+        maintenance::is_real_folder,
+    },
 };
 
 /// How long another process may hold the lock of a content before it is left alone.
@@ -116,7 +120,11 @@ impl Store {
         Ok(self.0.payload(&normalize(&blob.parent().unwrap_or(blob).join(target))))
     }
 
-    fn rewrite(&self, payload: &Path, references: &BTreeSet<PathBuf>) -> crate::error::Result<()> {
+    fn rewrite(
+        &self,
+        payload: &Path,
+        references: &BTreeSet<PathBuf>,
+    ) -> crate::base::error::Result<()> {
         let lines: String = references
             .iter()
             .filter_map(|blob| self.0.line(blob))
@@ -126,7 +134,7 @@ impl Store {
         if is_regular(&manifest) && fs::read_to_string(&manifest).is_ok_and(|text| text == lines) {
             return Ok(());
         }
-        crate::cache::write_atomically(&manifest, lines.as_bytes())?;
+        crate::base::disk::write_atomically(&manifest, lines.as_bytes())?;
         share(&manifest);
         Ok(())
     }

@@ -6,10 +6,11 @@ use std::{collections::BTreeMap, fmt::Write, io::Read, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cache::{open_regular, write_atomically},
+use crate::base::{
+    disk::{open_regular, write_atomically},
     error::{Error, ErrorKind, Result},
-    names::{Etag, RepoPath, is_lower_hex},
+    etag::Etag,
+    ids::{RepoPath, is_lower_hex},
 };
 
 const FORMAT_VERSION: u32 = 1;
@@ -91,7 +92,7 @@ impl Tree {
     /// Takes in one page of the Hub's listing. A path that no repository can have is an error; one that cannot be
     /// written here is none until the file is wanted.
     pub fn add_page(&mut self, json: &[u8]) -> Result<()> {
-        let page: Vec<Listed> = crate::json::parse(json).map_err(|source| {
+        let page: Vec<Listed> = crate::base::json::parse(json).map_err(|source| {
             let message = "the Hub's listing of files cannot be read";
             Error::new(ErrorKind::InvalidResponse, message).with_source(source)
         })?;

@@ -13,8 +13,8 @@ use std::{
 };
 
 use crate::{
+    base::error::{Error, ErrorKind, Result},
     cache::{layout::RepoDir, maintenance::through_a_link},
-    error::{Error, ErrorKind, Result},
 };
 
 /// The folders whose files are those of a repository's cache.

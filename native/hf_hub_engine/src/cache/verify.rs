@@ -16,18 +16,21 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
+    base::{
+        disk::open_regular,
+        error::{Error, ErrorKind, Result},
+        etag::{Etag, Proof},
+        hash::{self, Hasher, Verdict},
+        ids::Commit,
+        progress::{Activity, FileProgress, Progress},
+        thread_pool,
+    },
     cache::{
         inventory::{self, Inventory, Revision, relative},
         layout::{CacheDir, RepoDir},
-        open_regular,
         scan::{self, path},
         tree::Tree,
     },
-    error::{Error, ErrorKind, Result},
-    hash::{self, Hasher, Verdict},
-    names::{Commit, Etag, Proof},
-    parallel,
-    progress::{Activity, FileProgress, Progress},
 };
 
 /// What to check.
@@ -151,7 +154,7 @@ pub fn run(
         None => scan::entries(cache)?,
     };
     let mut report = Report::default();
-    let read = parallel::run(spec.max_workers, || {
+    let read = thread_pool::run(spec.max_workers, || {
         let mut items = Vec::new();
         for folder in folders {
             let Some((repo_type, repo_id)) = scan::identity(&folder) else { continue };

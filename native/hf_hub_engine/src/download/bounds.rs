@@ -4,11 +4,15 @@ use std::{io::Write, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::*;
 use crate::{
-    pattern::Filter,
-    retry::Policy,
-    snapshot,
+    base::{
+        error::{ErrorKind, Result},
+        fnmatch::Filter,
+        ids::Revision,
+        progress::Progress,
+    },
+    download::{file::run, snapshot},
+    hub::{client::Hub, retry::Policy, token::Token},
     testing::{self, Reply, Server, hub, reply},
     transport::{Client, ClientConfig},
 };
@@ -47,7 +51,7 @@ async fn get_all(hub: &Hub) -> Result<snapshot::Snapshot> {
         mode: of.mode,
         filter: Filter::default(),
         max_workers: 2,
-        flights: of.flights,
+        shared: of.shared,
     };
     snapshot::run(hub, &spec, &Progress::default()).await
 }
@@ -75,7 +79,7 @@ async fn a_content_host_cannot_send_us_back_to_the_hub() {
     let linked = format!("location: {}/f\r\n{}", cdn.url, file_headers());
     let front = Server::start([reply("302 Found", &linked, b"")]).await;
     cdn.push(reply("302 Found", &format!("location: {}/api/whoami\r\n", front.url), b""));
-    let hub = Hub { token: Some(hub::Token::new("hf_CANARY").unwrap()), ..hub(&front.url) };
+    let hub = Hub { token: Some(Token::new("hf_CANARY").unwrap()), ..hub(&front.url) };
     let error = run(&hub, &testing::spec(dir.path(), "f.txt"), &Progress::default()).await;
     assert!(error.unwrap_err().message().contains("back to the Hub"));
     assert_eq!(front.requests().len(), 1);
@@ -134,7 +138,7 @@ async fn the_next_page_is_asked_of_the_hub_whatever_host_it_names() {
     let elsewhere = Server::start([]).await;
     let link = format!("link: <{}/next>; rel=\"next\"\r\n", elsewhere.url);
     let server = Server::start([reply("200 OK", &link, b"[]"), reply("200 OK", "", b"[]")]).await;
-    let hub = Hub { token: Some(hub::Token::new("hf_CANARY").unwrap()), ..hub(&server.url) };
+    let hub = Hub { token: Some(Token::new("hf_CANARY").unwrap()), ..hub(&server.url) };
     get_all(&hub).await.unwrap();
     assert_eq!((elsewhere.requests().len(), server.requests().len()), (0, 2));
     assert!(server.requests()[1].starts_with("get /next "));
@@ -158,7 +162,7 @@ async fn a_token_that_a_server_quotes_is_not_passed_on() {
     let words = "x-error-message: hf_CANARY is no token\r\n";
     let server = Server::start([reply("400 Bad", words, b"")]).await;
     let dir = tempfile::tempdir().unwrap();
-    let hub = Hub { token: Some(hub::Token::new("hf_CANARY").unwrap()), ..hub(&server.url) };
+    let hub = Hub { token: Some(Token::new("hf_CANARY").unwrap()), ..hub(&server.url) };
     let error = run(&hub, &testing::spec(dir.path(), "f.txt"), &Progress::default()).await;
     assert_eq!(error.unwrap_err().message(), "(the token) is no token");
 }

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use crate::{
+    base::{
+        etag::Proof,
+        ids::{Commit, EntryPath},
+    },
     cache::partial::Verified,
-    metadata::FileMetadata,
-    names::{Commit, EntryPath, Proof},
+    hub::file_metadata::FileMetadata,
 };
 
 /// What was, or would be, done.

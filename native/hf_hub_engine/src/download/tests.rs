@@ -2,8 +2,22 @@
 
 use std::fs;
 
-use super::*;
-use crate::testing::{self, Reply, Server, hub, reply};
+use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        ids::{Commit, EntryPath, Revision},
+        lock,
+        progress::Progress,
+    },
+    cache::layout::CacheDir,
+    download::{
+        file::run,
+        report::Report,
+        spec::{Mode, Spec},
+    },
+    hub::{client::Hub, token::Token},
+    testing::{self, Reply, Server, hub, reply},
+};
 
 const COMMIT: &str = "cccccccccccccccccccccccccccccccccccccccc";
 const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
@@ -167,7 +181,7 @@ async fn the_token_stays_with_its_origin() {
         reply("302 Found", &linked, b"also ignored"),
     ])
     .await;
-    let hub = Hub { token: Some(hub::Token::new("hf_CANARY").unwrap()), ..hub(&server.url) };
+    let hub = Hub { token: Some(Token::new("hf_CANARY").unwrap()), ..hub(&server.url) };
     let report = run(&hub, &spec(dir.path()), &Progress::default()).await.unwrap();
     assert_eq!(fs::read(&report.path).unwrap(), b"hello\n");
     assert_eq!(report.sha256.as_deref(), Some(HELLO_SHA256));
@@ -331,7 +345,7 @@ async fn an_emptied_blob_is_not_here_even_for_a_pinned_commit() {
 fn poison(root: &std::path::Path) {
     let repo = CacheDir::new(root).repo(&spec(root).repo);
     let (commit, path) = (Commit::parse(COMMIT).unwrap(), EntryPath::parse("f.txt").unwrap());
-    let etag = crate::names::Etag::parse("\"login-1\"").unwrap();
+    let etag = crate::base::etag::Etag::parse("\"login-1\"").unwrap();
     fs::create_dir_all(repo.blobs()).unwrap();
     fs::write(repo.blob(&etag), b"<html>").unwrap();
     repo.link(&commit, &path, &etag, true, false).unwrap();

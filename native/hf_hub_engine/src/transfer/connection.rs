@@ -9,12 +9,16 @@ use bytes::Bytes;
 use reqwest::{StatusCode, Url};
 
 use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        progress::Activity,
+    },
     cache::partial::too_long,
-    error::{Error, ErrorKind, Result},
-    hub::{self, Span},
-    metadata::{self, Content, Given, Located},
-    progress::Activity,
-    transfer::{Crew, Source, patience::Pause, plan::Claim},
+    hub::{
+        client::{self, Span},
+        file_metadata::{self, Content, Given, Located},
+    },
+    transfer::{Crew, Source, plan::Claim, retry_budget::Pause},
     transport::Response,
 };
 
@@ -131,9 +135,9 @@ impl Crew<'_> {
             }
         };
         *asked = Some(url.clone());
-        let response = metadata::open_content(hub, &url, span).await?;
+        let response = file_metadata::open_content(hub, &url, span).await?;
         if !self.is_proved() {
-            metadata::check_kind(&response, self.transfer.url)?;
+            file_metadata::check_kind(&response, self.transfer.url)?;
         }
         Ok(Some(response))
     }
@@ -144,7 +148,7 @@ impl Crew<'_> {
         let known = Some(announced).filter(|_| self.is_proved());
         let given = Given { pinned: transfer.pinned, known };
         let Located { metadata, content, by_hub } =
-            metadata::locate(transfer.hub, transfer.url, span, given).await?;
+            file_metadata::locate(transfer.hub, transfer.url, span, given).await?;
         // An etag of another kind is no contradiction where the content has to agree with a checksum anyway. But
         // a checksum that a Hub sends with the file counts for more than one of its listing.
         let comparable = match (self.is_proved(), transfer.listed) {
@@ -278,7 +282,7 @@ impl Crew<'_> {
             }
             Some(Pause { wait, .. }) if others => tokio::time::sleep(wait).await,
             Some(Pause { wait, .. }) => {
-                hub::pause(self.progress.operation(), &error, wait).await?;
+                client::pause(self.progress.operation(), &error, wait).await?;
             }
         }
         Ok(starts_over.then_some(End::Stop(Stop::StartOver)))
@@ -335,7 +339,7 @@ fn whole_answer(response: &Response) -> Error {
 
 /// A whole file of another length is another file: a login page, or a mirror's mistake.
 fn check_length(response: &Response, size: Option<u64>) -> Result<()> {
-    match (metadata::body_size(response), size) {
+    match (file_metadata::body_size(response), size) {
         (Some(sent), Some(size)) if sent != size => {
             let kind = response.header("content-type").unwrap_or("an unnamed kind");
             let message =
@@ -352,8 +356,8 @@ fn part_of(response: &Response, asked: Span, size: Option<u64>) -> Result<Option
         return Ok(None);
     }
     let fits = |total: Option<u64>| size.is_none() || total.is_none() || total == size;
-    match metadata::part_of(response, asked, size) {
+    match file_metadata::part_of(response, asked, size) {
         Some((begins, total)) if begins == asked.first && fits(total) => Ok(Some(())),
-        _ => Err(metadata::another_part(response, asked.first)),
+        _ => Err(file_metadata::another_part(response, asked.first)),
     }
 }

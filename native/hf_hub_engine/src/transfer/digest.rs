@@ -18,9 +18,11 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        hash::Hasher,
+    },
     cache::partial::Partial,
-    error::{Error, ErrorKind, Result},
-    hash::Hasher,
 };
 
 /// Pieces that may wait to be hashed.
@@ -169,8 +171,8 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 mod tests {
     use super::*;
     use crate::{
+        base::etag::{Etag, Proof},
         cache::partial::Slot,
-        names::{Etag, Proof},
     };
 
     fn partial(dir: &std::path::Path, size: usize) -> Partial {

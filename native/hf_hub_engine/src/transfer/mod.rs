@@ -4,11 +4,11 @@
 //! becomes of the transfer when one fails. [`connection`] moves the bytes and
 //! [`writer`] takes them.
 
+mod concurrency;
 mod connection;
 mod digest;
-mod pace;
-mod patience;
 mod plan;
+mod retry_budget;
 mod writer;
 
 use std::{
@@ -23,20 +23,27 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use reqwest::Url;
 
 use crate::{
-    cache::{lock::Lock, partial::Slot, ranges::Ranges},
-    download::Report,
-    error::{Error, ErrorKind, Result},
-    explain,
-    hub::{self, Hub},
-    metadata::{Content, FileMetadata},
-    names::Commit,
-    progress::FileProgress,
-    sizes::human,
-    transfer::{connection::Stop, pace::Pace, plan::Plan, writer::Writer},
+    base::{
+        error::{Error, ErrorKind, Result},
+        ids::Commit,
+        lock::Lock,
+        progress::FileProgress,
+        sizes::human,
+    },
+    cache::{
+        partial::{Slot, Verified},
+        ranges::Ranges,
+    },
+    hub::{
+        client::{self, Hub},
+        file_metadata::{Content, FileMetadata},
+        hints,
+    },
+    transfer::{concurrency::Pace, connection::Stop, plan::Plan, writer::Writer},
     transport::Response,
 };
 
-pub(crate) use {patience::Patience, writer::Publish};
+pub(crate) use retry_budget::Patience;
 
 /// Between two measurements of the speed, of which every other one counts: the first
 /// after a change is not fair.
@@ -64,8 +71,8 @@ pub(crate) struct Transfer<'a> {
 
 /// How a transfer ended.
 pub(crate) enum Outcome {
-    /// The content is complete, proved and published.
-    Complete(Report),
+    /// The content is complete and proved.
+    Complete(Box<Verified>),
     /// The file on the Hub is another one by now.
     Changed,
 }
@@ -103,7 +110,6 @@ impl Transfer<'_> {
         &self,
         content: Option<Content>,
         progress: &FileProgress,
-        publish: Publish,
     ) -> Result<Outcome> {
         let (mut opened, source) = match content {
             Some(Content::Here(response)) => (Some(response), Source::Unknown),
@@ -135,7 +141,7 @@ impl Transfer<'_> {
                 alone: AtomicBool::new(false),
             };
             match crew.run(opened.take(), most).await? {
-                Stop::Done => return writer.finish(publish).await.map(Outcome::Complete),
+                Stop::Done => return writer.finish().await.map(Box::new).map(Outcome::Complete),
                 Stop::Changed => return Ok(Outcome::Changed),
                 // The server knows no ranges, or nothing of those it was asked for.
                 Stop::StartOver => {
@@ -226,9 +232,9 @@ impl Crew<'_> {
     /// The final error: what was tried, and how far it got.
     fn give_up(&self, error: Error) -> Error {
         let present = self.present.load(Relaxed);
-        let error = hub::tried(error, self.patience().failures());
+        let error = client::tried(error, self.patience().failures());
         let error = if error.is_from_a_store() && connection::may_have_expired(&error) {
-            let message = format!("{}{}", error.message(), explain::NEW_LINKS);
+            let message = format!("{}{}", error.message(), hints::NEW_LINKS);
             error.with_message(message)
         } else {
             error

@@ -4,10 +4,13 @@ use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool};
 
 use super::*;
 use crate::{
-    download::{self, Spec},
-    hash::Hasher,
-    names::Proof,
-    progress::{Activity, Progress},
+    base::{
+        etag::Proof,
+        hash::Hasher,
+        progress::{Activity, Progress},
+    },
+    download::{self, spec::Spec},
+    hub::token::Token,
     testing::{self, Reply, Server, reply},
 };
 
@@ -70,7 +73,7 @@ fn spec(root: &Path) -> Spec {
 }
 
 async fn get(hub: &Hub, root: &Path, progress: &Progress) -> Result<Vec<u8>> {
-    let report = download::run(hub, &spec(root), progress).await?;
+    let report = download::file::run(hub, &spec(root), progress).await?;
     Ok(std::fs::read(report.path).unwrap())
 }
 
@@ -310,7 +313,7 @@ async fn a_pause_that_the_content_host_asks_for_is_seen_by_all_who_wait() {
     let both = [Progress::default(), Progress::default()];
     let calls = both.each_ref().map(|progress| {
         let (hub, spec, progress) = (hub.clone(), spec.clone(), progress.clone());
-        tokio::spawn(async move { download::run(&hub, &spec, &progress).await })
+        tokio::spawn(async move { download::file::run(&hub, &spec, &progress).await })
     });
     let limited = |progress: &Progress| {
         let now = progress.snapshot();
@@ -426,7 +429,7 @@ async fn a_store_that_refuses_every_link_is_named_with_its_words() {
         })
         .await;
         let front = hub_before(&cdn).await;
-        let token = token.map(|token| hub::Token::new(token).unwrap());
+        let token = token.map(|token| Token::new(token).unwrap());
         let hub = Hub { token, ..hub(&front, 1) };
         let error = get(&hub, dir.path(), &Progress::default()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden);
@@ -498,7 +501,7 @@ async fn callers_of_one_file_share_its_transfer_and_outlive_each_other() {
     let (first, others) = (Progress::default(), [Progress::default(), Progress::default()]);
     let begin = tokio::spawn({
         let (hub, spec, progress) = (hub.clone(), spec.clone(), first.clone());
-        async move { download::run(&hub, &spec, &progress).await }
+        async move { download::file::run(&hub, &spec, &progress).await }
     });
     while first.snapshot().bytes_done == 0 {
         tokio::task::yield_now().await;
@@ -507,7 +510,7 @@ async fn callers_of_one_file_share_its_transfer_and_outlive_each_other() {
         .iter()
         .map(|progress| {
             let (hub, spec, progress) = (hub.clone(), spec.clone(), progress.clone());
-            tokio::spawn(async move { download::run(&hub, &spec, &progress).await })
+            tokio::spawn(async move { download::file::run(&hub, &spec, &progress).await })
         })
         .collect();
     while others.iter().any(|progress| progress.snapshot().bytes_done == 0) {
@@ -533,12 +536,12 @@ async fn a_transfer_that_nobody_waits_for_is_stopped() {
     let front = hub_before(&cdn).await;
     let (hub, spec, progress) = (hub(&front, 2), spec(dir.path()), Progress::default());
     tokio::select! {
-        _ = download::run(&hub, &spec, &progress) => panic!("it was to be interrupted"),
+        _ = download::file::run(&hub, &spec, &progress) => panic!("it was to be interrupted"),
         () = async { while progress.snapshot().bytes_done == 0 { tokio::task::yield_now().await } } => {}
     }
     // Whoever has the lock next knows that the writer is gone.
     let lock = dir.path().join(format!(".locks/models--org--name/{}.lock", sha256(&content())));
-    while crate::cache::lock::try_acquire(&lock).unwrap().is_none() {
+    while crate::base::lock::try_acquire(&lock).unwrap().is_none() {
         tokio::task::yield_now().await;
     }
     let requests = cdn.requests().len();
@@ -551,7 +554,7 @@ async fn a_limit_on_bytes_a_second_is_kept_by_all_connections_together() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
     let front = hub_before(&cdn).await;
-    let limit = crate::bandwidth::Bandwidth::new(Some(SIZE as u64));
+    let limit = crate::base::bandwidth::Bandwidth::new(Some(SIZE as u64));
     let mut hub = hub(&front, 4);
     hub.flow.bandwidth = vec![limit.clone()];
     let progress = Progress::default();

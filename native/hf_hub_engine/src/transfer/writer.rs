@@ -18,15 +18,16 @@ use tokio::{
 };
 
 use crate::{
-    blocking::{self, join},
-    cache::{
+    base::{
+        blocking::{self, join},
+        error::{Error, ErrorKind, Result},
+        hash::Hasher,
         lock::Lock,
+    },
+    cache::{
         partial::{Partial, Slot, Verified, too_long},
         ranges::Ranges,
     },
-    download::Report,
-    error::{Error, ErrorKind, Result},
-    hash::Hasher,
     transfer::digest::Digest,
 };
 
@@ -35,9 +36,6 @@ const QUEUE: usize = 8;
 
 /// Bytes after which the system is asked to begin with putting them on disk.
 const FLUSHED_EVERY: u64 = 64 << 20;
-
-/// What is done with the content once it is proved.
-pub(crate) type Publish = Box<dyn FnOnce(Verified) -> Result<Report> + Send>;
 
 /// Takes a file's bytes, from several connections at a time.
 pub(crate) enum Writer {
@@ -54,14 +52,14 @@ pub(crate) struct Disk {
 }
 
 enum Task {
-    Running(JoinHandle<Result<Option<Report>>>),
+    Running(JoinHandle<Result<Option<Verified>>>),
     Failed(Error),
 }
 
 enum Command {
     Write(u64, Bytes),
     Restart,
-    Finish(Publish),
+    Finish,
 }
 
 impl Writer {
@@ -127,21 +125,21 @@ impl Writer {
         }
     }
 
-    /// Proves the content, puts it on disk and publishes it.
-    pub(crate) async fn finish(self, publish: Publish) -> Result<Report> {
+    /// Proves the content and puts it on disk.
+    pub(crate) async fn finish(self) -> Result<Verified> {
         match self {
-            Self::Disk(disk) => disk.finish(publish).await,
+            Self::Disk(disk) => disk.finish().await,
             Self::Memory(slot, held) => {
                 let bytes = held.into_inner().unwrap_or_else(PoisonError::into_inner);
-                blocking::run(move || publish(write_at_once(slot, &bytes)?)).await
+                blocking::run(move || write_at_once(slot, &bytes)).await
             }
         }
     }
 }
 
 impl Disk {
-    async fn finish(self, publish: Publish) -> Result<Report> {
-        self.command(Command::Finish(publish)).await?;
+    async fn finish(self) -> Result<Verified> {
+        self.command(Command::Finish).await?;
         // The queue stays open until the end: closed, it tells the task to stop.
         let Self { commands: _open, task } = self;
         match task.into_inner() {
@@ -166,7 +164,7 @@ impl Disk {
 
 /// Runs until the file is finished, or until the network side goes away: then
 /// everything that was queued is still written, for the next attempt.
-fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Option<Report>> {
+fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Option<Verified>> {
     let mut digest = Digest::start(&partial)?;
     let mut flusher = Flusher::default();
     while let Some(command) = queue.blocking_recv() {
@@ -182,7 +180,7 @@ fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Opti
                 partial.restart()?;
                 digest = Digest::start(&partial)?;
             }
-            Command::Finish(publish) => {
+            Command::Finish => {
                 let stop = || queue.is_closed();
                 let hex = match digest {
                     None => None,
@@ -192,7 +190,7 @@ fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Opti
                     },
                 };
                 flusher.join()?;
-                return publish(partial.finish(hex)?).map(Some);
+                return partial.finish(hex).map(Some);
             }
         }
     }

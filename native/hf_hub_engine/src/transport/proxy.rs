@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 
 use crate::{
-    error::{Error, ErrorKind, Result, redacted},
+    base::error::{Error, ErrorKind, Result, redacted},
     transport::ClientConfig,
 };
 

@@ -13,7 +13,7 @@ use rustls::{
 };
 
 use crate::{
-    error::{Error, ErrorKind, Result},
+    base::error::{Error, ErrorKind, Result},
     transport::{ClientConfig, anchors, proxy::Proxies},
 };
 

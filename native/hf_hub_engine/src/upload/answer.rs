@@ -3,14 +3,13 @@
 //! What it names is shown and followed, so nothing of it is passed on unchecked.
 
 use reqwest::Url;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{
+use crate::base::{
     error::{Error, ErrorKind, Result},
+    ids::Commit,
     json,
-    names::Commit,
-    upload::session,
 };
 
 /// More of a server's words than anybody reads.
@@ -46,7 +45,7 @@ pub(super) fn read(body: &[u8], url: &Url) -> Result<Answer> {
     {
         return Err(error.with_url(url).with_details(Some(json)));
     }
-    let made: Made = session::read(body, url)?;
+    let made: Made = read_json(body, url)?;
     Ok(Answer {
         oid: commit(&made.commit_oid, url)?,
         url: made.commit_url.and_then(page),
@@ -105,6 +104,20 @@ fn page(text: String) -> Option<String> {
         && url.password().is_none()
         && !text.contains(|c: char| c.is_control() || c.is_whitespace());
     plain.then_some(text)
+}
+
+/// Reads an answer's JSON.
+pub(super) fn read_json<T: DeserializeOwned>(body: &[u8], url: &Url) -> Result<T> {
+    json::parse(body).map_err(|error| {
+        let said = json::parse(body).ok().and_then(|json| words(&json));
+        let said = match said {
+            Some(words) => format!(": it says {words:?}"),
+            None if json::is_page(body) => ": it is a web page; is the endpoint right?".to_owned(),
+            None => String::new(),
+        };
+        let message = format!("the Hub's answer to an upload cannot be used{said}");
+        Error::new(ErrorKind::InvalidResponse, message).with_url(url).with_source(error)
+    })
 }
 
 #[cfg(test)]

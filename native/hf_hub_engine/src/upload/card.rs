@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    blocking,
-    error::{Error, ErrorKind, Result},
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+    },
     upload::{Addition, answer::shown, digest::index, session::Session},
 };
 

@@ -9,20 +9,24 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::{
-    blocking,
-    error::{Error, Result},
-    hub::Hub,
-    names::{Commit, Repo, Revision},
-    pattern,
-    progress::Progress,
+    base::{
+        blocking,
+        error::{Error, Result},
+        fnmatch,
+        ids::{Commit, Repo, Revision},
+        progress::Progress,
+    },
+    hub::client::Hub,
     upload::{
         Addition, Message, Report, commit,
         copies::{self, Copy},
-        entries, explain,
+        errors,
         oid::Oid,
+        outcome::{Fate, Outcome},
         path::RepoPath,
         payload::{Change, Draft},
-        prepare::{self, Fate, Outcome, Work},
+        prepare::{self, Work},
+        remote_entries,
         session::{Session, Target, Tuning},
         source::{Source, Stamp},
     },
@@ -93,7 +97,7 @@ pub struct Placed {
 pub async fn create(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
     let work = hub.within_deadline(progress, hub.in_place(Box::pin(run(&session, spec))));
-    work.await.map_err(|error| explain::refusal(&session, error))
+    work.await.map_err(|error| errors::refusal(&session, error))
 }
 
 /// Uploads the large files among the additions without a commit.
@@ -101,7 +105,7 @@ pub async fn preupload(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Vec
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
     let work =
         hub.within_deadline(progress, hub.in_place(Box::pin(place_all(&session, spec.operations))));
-    work.await.map_err(|error| explain::refusal(&session, error))
+    work.await.map_err(|error| errors::refusal(&session, error))
 }
 
 async fn place_all(session: &Arc<Session>, operations: Vec<Operation>) -> Result<Vec<Placed>> {
@@ -185,9 +189,9 @@ async fn settle(
 
 /// That the commit holds what was sent.
 pub(super) async fn verify(session: &Session, info: &commit::Info, draft: &Draft) -> Result<()> {
-    let revision = crate::names::Revision::parse(&info.oid)?;
-    match entries::difference(session, &revision, draft).await? {
-        Some(path) => Err(entries::not_as_sent(&path, &info.oid)),
+    let revision = crate::base::ids::Revision::parse(&info.oid)?;
+    match remote_entries::difference(session, &revision, draft).await? {
+        Some(path) => Err(remote_entries::not_as_sent(&path, &info.oid)),
         None => Ok(()),
     }
 }
@@ -200,9 +204,9 @@ async fn expand(session: &Session, operations: Vec<Operation>) -> Result<Vec<Ope
             expanded.push(operation);
             continue;
         };
-        let matching = entries::files(session, |path| {
+        let matching = remote_entries::files(session, |path| {
             path != ".gitattributes"
-                && patterns.iter().any(|pattern| pattern::matches(pattern, path))
+                && patterns.iter().any(|pattern| fnmatch::matches(pattern, path))
         });
         expanded.extend(matching.await?.into_iter().map(Operation::DeleteFile));
     }

@@ -10,16 +10,20 @@ use reqwest::{Method, header::HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, ErrorKind, Result},
-    hub::{self, MAX_HOPS, tried},
-    names::{Commit, Revision},
-    progress::Activity,
-    retry, streamed,
+    base::{
+        error::{Error, ErrorKind, Result},
+        ids::{Commit, Revision},
+        progress::Activity,
+    },
+    hub::{
+        client::{self, MAX_HOPS, tried},
+        retry, streamed_body,
+    },
     transport::{Peer, Request},
     upload::{
         answer::{self, Answer},
-        entries,
         payload::{Draft, Lines},
+        remote_entries,
         session::Session,
     },
 };
@@ -119,7 +123,7 @@ pub(super) async fn make(
         let Some(wait) = retry::decide(session.hub.retry, failures, &transient) else {
             return Err(tried(error, failures));
         };
-        hub::pause(&session.progress, &error, wait).await?;
+        client::pause(&session.progress, &error, wait).await?;
         guard(&mut draft, is_guarded && unanswered, head.as_ref());
     }
     Err(Error::new(ErrorKind::Internal, "a commit ended without a result"))
@@ -178,19 +182,19 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
             peer: Peer::Hub,
         };
         let lines = Lines::new(draft.clone());
-        let response = streamed::send(&hub, request, lines, |_| ()).await?;
+        let response = streamed_body::send(&hub, request, lines, |_| ()).await?;
         if !response.status().is_redirection() {
             let url = response.url().clone();
             return answer::read(&response.bytes(ANSWER).await?, &url);
         }
-        let target = hub::redirect_target(&response)?;
+        let target = client::redirect_target(&response)?;
         if !hub.owns(&target) {
             let message = "the Hub sent a commit on to another host, which is not followed";
             return Err(Error::new(ErrorKind::BadRequest, message).with_url(&url));
         }
         url = target;
     }
-    Err(hub::too_many_redirects(&url))
+    Err(client::too_many_redirects(&url))
 }
 
 fn info(session: &Session, draft: &Draft, answer: Answer) -> Info {
@@ -228,7 +232,7 @@ pub(super) async fn unchanged(
     let oid = if let Some(head) = head {
         head.to_string()
     } else {
-        let revision = hub::encode(session.target.revision.as_str());
+        let revision = client::encode(session.target.revision.as_str());
         let url = session.hub.api_url(&session.target.repo, &format!("revision/{revision}"));
         answer::commit(&session.get::<About>(url.clone()).await?.sha, &url)?
     };
@@ -268,7 +272,7 @@ async fn fate(session: &Session, draft: &Draft, before: Option<&Commit>) -> Resu
 async fn shows(session: &Session, head: Option<&Commit>, draft: &Draft) -> Result<bool> {
     let Some(head) = head else { return Ok(false) };
     let revision = Revision::parse(head.as_str())?;
-    Ok(entries::difference(session, &revision, draft).await?.is_none())
+    Ok(remote_entries::difference(session, &revision, draft).await?.is_none())
 }
 
 async fn pull_request(session: &Session, draft: &Draft) -> Result<Fate> {
@@ -292,7 +296,7 @@ async fn pull_request(session: &Session, draft: &Draft) -> Result<Fate> {
 }
 
 async fn history(session: &Session, revision: &Revision) -> Result<Vec<Past>> {
-    let revision = hub::encode(revision.as_str());
+    let revision = client::encode(revision.as_str());
     session.get(session.hub.api_url(&session.target.repo, &format!("commits/{revision}"))).await
 }
 

@@ -13,17 +13,19 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::Call,
-    blocking,
-    error::{Error, ErrorKind, Result},
-    names::{Repo, Revision},
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        ids::{Repo, Revision},
+    },
+    hub::api::Call,
     upload::{
         Addition,
         answer::shown,
-        entries::{self, Entry},
         oid::Oid,
         path::RepoPath,
         payload::Change,
+        remote_entries::{self, Entry},
         session::Session,
         source::{Source, Stamp},
     },
@@ -101,7 +103,7 @@ pub(super) async fn prepare(
     }
     let mut found = HashMap::new();
     for (origin, paths) in by_origin {
-        let entries = entries::look(session, &origin.repo, &origin.revision, &paths).await?;
+        let entries = remote_entries::look(session, &origin.repo, &origin.revision, &paths).await?;
         found.insert(origin, entries);
     }
     let mut large: HashMap<Repo, Vec<(&RepoPath, &Entry)>> = HashMap::new();

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    blocking,
-    error::{Error, ErrorKind, Result},
-    hash::Hasher,
-    progress::Progress,
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        hash::Hasher,
+        progress::Progress,
+    },
     upload::{
         oid::{self, Oid},
         source::Content,

@@ -10,24 +10,29 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    arrival, blocking,
-    cache::lock::Lock,
-    error::{Error, ErrorKind, Result},
-    hub::Hub,
-    names::{Commit, Revision},
-    pattern::{self, Filter},
-    progress::Progress,
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        fnmatch::{self, Filter},
+        ids::{Commit, Revision},
+        lock::Lock,
+        progress::Progress,
+    },
+    download::receive,
+    hub::client::Hub,
     upload::{
         Message, Report,
+        batch_size::{Pace, WEIGHT},
         changes::verify,
         commit::{self, Info},
-        entries, explain,
-        ledger::{self, Opened},
-        pace::{Pace, WEIGHT},
+        errors,
+        outcome::{Fate, Outcome},
         payload::{Change, Draft},
-        prepare::{self, Fate, Outcome, Work},
+        prepare::{self, Work},
+        remote_entries,
         session::{Session, Target, Tuning},
         source::Root,
+        state_file::{self, Opened},
         walk,
     },
 };
@@ -67,7 +72,7 @@ pub struct Spec {
 pub async fn run(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
     let work = hub.within_deadline(progress, hub.in_place(Box::pin(upload(&session, spec))));
-    work.await.map_err(|error| explain::refusal(&session, error))
+    work.await.map_err(|error| errors::refusal(&session, error))
 }
 
 async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
@@ -118,8 +123,8 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
 async fn alone(session: &Session, spec: &Spec) -> Option<Lock> {
     let (dir, target) = (spec.dir.clone(), spec.target.clone());
     let endpoint = session.hub.endpoint.clone();
-    let lock = blocking::run(move || ledger::lock(&dir, &endpoint, &target)).await?;
-    arrival::wait_for_lock(lock, &session.progress).await.ok()
+    let lock = blocking::run(move || state_file::lock(&dir, &endpoint, &target)).await?;
+    receive::wait_for_lock(lock, &session.progress).await.ok()
 }
 
 /// What is in the folder, and what the last run knew of it.
@@ -130,7 +135,7 @@ async fn look(session: &Session, root: &Arc<Root>, spec: &Spec) -> Result<(walk:
     blocking::run(move || {
         let mut found = walk::find(&root, &filter)?;
         let opened = if keep && !found.files.is_empty() {
-            ledger::open(&root, &endpoint, &target, &mut found.files)
+            state_file::open(&root, &endpoint, &target, &mut found.files)
         } else {
             Opened::nothing()
         };
@@ -168,10 +173,10 @@ async fn deletions(
     }
     let is_replaced =
         |path: &str| found.files.binary_search_by(|file| file.path.as_str().cmp(path)).is_ok();
-    let files = entries::files(session, |path| {
+    let files = remote_entries::files(session, |path| {
         path != ".gitattributes"
             && path.strip_prefix(&root.prefix).is_some_and(|name| {
-                spec.delete.iter().any(|pattern| pattern::matches(pattern, name))
+                spec.delete.iter().any(|pattern| fnmatch::matches(pattern, name))
             })
             && !is_replaced(path)
     });

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    error::{Error, ErrorKind, Result},
+    base::error::{Error, ErrorKind, Result},
     upload::{
         answer::shown,
         link::Link,
@@ -164,10 +164,10 @@ fn unanswered(object: &Object, how: &str) -> Error {
 }
 
 fn plan(session: &Session, object: &Object, to: &Action, verify: Option<Action>) -> Result<Plan> {
-    let verify = verify.map(|to| Link::new(session, &to.href, to.header.as_ref())).transpose()?;
+    let verify = verify.map(|to| session.action(&to.href, to.header.as_ref())).transpose()?;
     let header = to.header.as_ref();
     let Some(size) = header.and_then(|header| header.get("chunk_size")) else {
-        return Ok(Plan { slot: Slot::Whole(Link::new(session, &to.href, header)?), verify });
+        return Ok(Plan { slot: Slot::Whole(session.action(&to.href, header)?), verify });
     };
     let complete = session.link(&to.href)?;
     let size = size.as_u64().or_else(|| size.as_str()?.parse().ok()).filter(|size| *size > 0);

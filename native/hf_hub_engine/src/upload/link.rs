@@ -11,8 +11,8 @@ use reqwest::{
 use serde_json::{Map, Value};
 
 use crate::{
-    error::{Error, ErrorKind, Result},
-    upload::session::Session,
+    base::error::{Error, ErrorKind, Result},
+    hub::client::Hub,
 };
 
 /// More headers, or bytes of them, than any store needs.
@@ -49,12 +49,7 @@ impl Link {
     }
 
     /// A link that the Hub has sent, with the headers of its action.
-    pub(super) fn new(
-        session: &Session,
-        href: &str,
-        header: Option<&Map<String, Value>>,
-    ) -> Result<Self> {
-        let url = session.link(href)?;
+    pub(super) fn new(hub: &Hub, url: Url, header: Option<&Map<String, Value>>) -> Result<Self> {
         let mut headers = HeaderMap::new();
         let mut size = 0;
         for (name, value) in header.into_iter().flatten() {
@@ -67,11 +62,11 @@ impl Link {
             }
         }
         let leaks = |value: &HeaderValue| {
-            session.hub.token.as_ref().is_some_and(|token| {
+            hub.token.as_ref().is_some_and(|token| {
                 token.is_in(value.as_bytes()) || basic(value).is_some_and(|text| token.is_in(&text))
             })
         };
-        if !session.hub.owns(&url) && headers.values().any(leaks) {
+        if !hub.owns(&url) && headers.values().any(leaks) {
             return Err(invalid(
                 &url,
                 "it asks for the Hub's token, which is not sent to other hosts",

@@ -5,28 +5,29 @@
 //! [`commit`]). All of it streams: memory holds names and a few pieces, never a file.
 
 mod answer;
+mod batch_size;
 mod card;
 mod changes;
 mod commit;
 mod copies;
 mod digest;
-mod entries;
+mod errors;
 mod expected;
-mod explain;
 mod folder;
-mod ledger;
 mod lfs;
 mod link;
 mod object;
 mod oid;
-mod pace;
+mod outcome;
 mod parts;
 mod path;
 mod payload;
 mod prepare;
 mod preupload;
+mod remote_entries;
 mod session;
 mod source;
+mod state_file;
 mod store;
 mod walk;
 
@@ -44,7 +45,7 @@ pub use source::{Source, Stamp};
 
 use serde::Serialize;
 
-use crate::{error::Result, names::Repo};
+use crate::base::{error::Result, ids::Repo};
 use source::Content;
 
 /// A file that is to be in the repository.

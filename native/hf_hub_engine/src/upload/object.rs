@@ -11,11 +11,15 @@ use reqwest::{Method, header::ETAG};
 use serde::Serialize;
 
 use crate::{
-    blocking,
-    error::{Error, ErrorKind, Result},
-    explain,
-    progress::{Activity, FileProgress},
-    streamed::{self, Pieces},
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        progress::{Activity, FileProgress},
+    },
+    hub::{
+        hints,
+        streamed_body::{self, Pieces},
+    },
     transport::{self, Body, Response},
     upload::{
         Addition,
@@ -127,8 +131,7 @@ fn may_be_stale(error: &Error) -> bool {
 }
 
 fn failed(object: &Object, error: Error) -> Error {
-    let next =
-        if error.is_from_a_store() && may_be_stale(&error) { explain::NEW_LINKS } else { "" };
+    let next = if error.is_from_a_store() && may_be_stale(&error) { hints::NEW_LINKS } else { "" };
     let message = format!("cannot upload \"{}\": {}{next}", object.path, error.message());
     if error.kind() == ErrorKind::ChecksumMismatch { error } else { error.with_message(message) }
         .with_path(&object.path)
@@ -204,7 +207,7 @@ async fn put_range(
         let range = Range { open: open.clone(), first, at: first, end };
         let request = session.signed(Method::PUT, link, session.tuning.silence);
         let mut sent = 0;
-        let answer = streamed::send(&session.hub, request, range, |bytes| {
+        let answer = streamed_body::send(&session.hub, request, range, |bytes| {
             sent += bytes;
             file.received(bytes);
         });

@@ -4,10 +4,10 @@ use std::{fmt, io::Read};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::base::{
     error::{Error, ErrorKind, Result},
+    etag::Proof,
     hash::{self, Hasher},
-    names::Proof,
 };
 
 /// An identity of a content. Small: folders of a hundred thousand files keep one for each.

@@ -3,12 +3,12 @@
 //! Any path that a git tree can hold is a [`RepoPath`]. What is added has to pass the rules of
 //! [`EntryPath`] as well, and must not lie in a folder that the Hub refuses.
 
-use crate::{
+use crate::base::{
     error::{Error, ErrorKind, Result},
-    names::EntryPath,
+    ids::EntryPath,
 };
 
-pub use crate::names::RepoPath;
+pub use crate::base::ids::RepoPath;
 
 /// Folders that no commit may add to.
 pub(super) const FORBIDDEN: [&str; 2] = [".git", ".cache"];

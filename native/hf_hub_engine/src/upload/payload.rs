@@ -7,9 +7,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::{
-    error::Result,
-    hash::Hasher,
-    streamed::Pieces,
+    base::{error::Result, hash::Hasher},
+    hub::streamed_body::Pieces,
     upload::{
         Addition,
         digest::index,

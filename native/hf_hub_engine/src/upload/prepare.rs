@@ -10,43 +10,28 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::{
-    error::{Error, ErrorKind, Result},
-    names::Commit,
+    base::{
+        error::{Error, ErrorKind, Result},
+        ids::Commit,
+    },
     upload::{
         Addition, card, digest,
-        ledger::Ledger,
         lfs::Object,
         object::Large,
         oid::Oid,
+        outcome::{Fate, Outcome},
         parts::Unfinished,
         path::RepoPath,
         payload::Change,
         preupload::{self, Mode, Verdict},
         session::Session,
+        state_file::Ledger,
         store::{self, Arrival},
     },
 };
 
 /// Questions to the Hub on their way at a time.
 const QUESTIONS: usize = 2;
-
-/// What became of a file.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    /// Its place among the changes asked for.
-    pub(super) place: usize,
-    pub(super) fate: Fate,
-}
-
-/// What is left to be done with a file.
-#[derive(Debug)]
-pub(super) enum Fate {
-    Commit(Change),
-    /// The repository has this content already.
-    Unchanged(Oid),
-    /// The repository's rules leave it out.
-    Ignored(RepoPath),
-}
 
 /// What files are prepared for.
 pub(super) struct Work {

@@ -5,9 +5,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    blocking,
-    error::{Error, ErrorKind, Result},
-    names::Commit,
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        ids::Commit,
+    },
     upload::{Addition, oid::Oid, session::Session},
 };
 

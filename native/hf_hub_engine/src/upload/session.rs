@@ -7,15 +7,19 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use crate::{
-    api::{Call, Segment},
-    error::{Error, ErrorKind, Result},
-    hub::{Hub, is_public},
-    json,
-    names::{Repo, Revision},
-    progress::{Activity, Progress},
+    base::{
+        error::{Error, ErrorKind, Result},
+        ids::{Repo, Revision},
+        progress::{Activity, Progress},
+    },
+    hub::{
+        api::{Call, Segment},
+        client::{Hub, is_public},
+    },
     transport::{Peer, Request, Timeouts},
     upload::{answer, link::Link},
 };
@@ -85,7 +89,7 @@ impl Session {
 
     /// A route of the repository: `<rest>/<revision>`.
     pub(super) fn route(&self, rest: &str) -> Url {
-        let revision = crate::hub::encode(self.target.revision.as_str());
+        let revision = crate::hub::client::encode(self.target.revision.as_str());
         let mut url = self.hub.api_url(&self.target.repo, &format!("{rest}/{revision}"));
         if self.target.create_pr {
             url.set_query(Some("create_pr=1"));
@@ -130,7 +134,7 @@ impl Session {
         let timeouts = Timeouts { headers: self.tuning.silence, ..self.hub.timeouts };
         let hub = Hub { timeouts, ..self.hub.clone() };
         let answer = hub.retrying(&self.progress, || hub.exchange_once(&call)).await?;
-        read(&answer.body, &call.url)
+        answer::read_json(&answer.body, &call.url)
     }
 
     /// The hub, for requests whose answer takes work.
@@ -158,6 +162,11 @@ impl Session {
         Request { method, url, headers, body: None, timeouts, alone: true, peer: Peer::Store }
     }
 
+    /// A link that the Hub has sent, with the headers of its action.
+    pub(super) fn action(&self, href: &str, headers: Option<&Map<String, Value>>) -> Result<Link> {
+        Link::new(&self.hub, self.link(href)?, headers)
+    }
+
     /// A link that the Hub has sent, at the endpoint in use.
     pub(super) fn link(&self, text: &str) -> Result<Url> {
         let url = Url::parse(text).ok().map(|url| {
@@ -182,20 +191,6 @@ impl Session {
             self.progress.set_activity(Activity::Hashing, None);
         }
     }
-}
-
-/// Reads an answer's JSON.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8], url: &Url) -> Result<T> {
-    json::parse(body).map_err(|error| {
-        let said = json::parse(body).ok().and_then(|json| answer::words(&json));
-        let said = match said {
-            Some(words) => format!(": it says {words:?}"),
-            None if json::is_page(body) => ": it is a web page; is the endpoint right?".to_owned(),
-            None => String::new(),
-        };
-        let message = format!("the Hub's answer to an upload cannot be used{said}");
-        Error::new(ErrorKind::InvalidResponse, message).with_url(url).with_source(error)
-    })
 }
 
 fn post(url: Url, kind: HeaderValue, body: &impl Serialize) -> Result<Call> {

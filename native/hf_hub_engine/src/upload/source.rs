@@ -14,8 +14,10 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    cache::open_regular,
-    error::{Error, ErrorKind, Result},
+    base::{
+        disk::open_regular,
+        error::{Error, ErrorKind, Result},
+    },
     upload::path::RepoPath,
 };
 

@@ -11,15 +11,17 @@ use tokio::{
 };
 
 use crate::{
-    blocking,
-    error::{Error, ErrorKind, Result},
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+    },
     upload::{
         lfs::{self, Plan},
         object::{self, Large},
         oid::Oid,
+        outcome::{Fate, Outcome},
         parts::Unfinished,
         payload::Change,
-        prepare::{Fate, Outcome},
         session::Session,
     },
 };

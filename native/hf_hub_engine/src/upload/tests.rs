@@ -17,10 +17,12 @@ mod order;
 
 use super::*;
 use crate::{
-    error::ErrorKind,
-    hub::{Hub, Token},
-    names::{Repo, RepoType, Revision},
-    progress::Progress,
+    base::{
+        error::ErrorKind,
+        ids::{Repo, RepoType, Revision},
+        progress::Progress,
+    },
+    hub::{client::Hub, token::Token},
     testing::{self, Reply, Server, reply},
 };
 

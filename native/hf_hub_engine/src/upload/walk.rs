@@ -6,8 +6,10 @@
 use std::{fs::DirEntry, io, path::Path, sync::Arc};
 
 use crate::{
-    error::{Error, ErrorKind, Result},
-    pattern::{self, Filter},
+    base::{
+        error::{Error, ErrorKind, Result},
+        fnmatch::{self, Filter},
+    },
     upload::{
         Addition,
         path::{self, FORBIDDEN},
@@ -89,7 +91,7 @@ fn is_refused(name: &str) -> bool {
 }
 
 fn is_kept_out(name: &str) -> bool {
-    IGNORED.iter().any(|ignored| pattern::matches(ignored, name))
+    IGNORED.iter().any(|ignored| fnmatch::matches(ignored, name))
 }
 
 /// `None` for what is no file: a socket, a link to a folder, or one to nothing or to itself.

@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use hf_hub_engine::{
-    bandwidth::Bandwidth,
-    error::{Error, ErrorKind, Result},
-    flow::Flow,
-    hub::{Hub, Token},
-    progress::Progress,
-    retry::Policy,
-    scrub::Scrub,
+    base::{
+        bandwidth::Bandwidth,
+        error::{Error, ErrorKind, Result},
+        limits::Flow,
+        progress::Progress,
+        scrub::Scrub,
+    },
+    hub::{client::Hub, retry::Policy, token::Token},
     transport::{ClientConfig, ProxySetting, Timeouts},
 };
 use rustler::{NifMap, Resource, ResourceArc};

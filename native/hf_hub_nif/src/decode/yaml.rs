@@ -1,6 +1,6 @@
 //! Terms into the values of a card's metadata, which YAML can write.
 
-use hf_hub_engine::card::{MAX_DEPTH, Map, NotFinite, Value};
+use hf_hub_engine::formats::card::{MAX_DEPTH, Map, NotFinite, Value};
 use rustler::{BigInt, Decoder, Error, NifResult, Term, TermType, types::atom};
 
 mod atoms {

@@ -14,19 +14,23 @@ use super::{
     inside, stopped,
 };
 use crate::{
+    base::{
+        disk,
+        error::{Error, ErrorKind, Result},
+        etag::{Etag, Proof},
+        hash::{self, Hasher, Verdict},
+        ids::{Commit, EntryPath, Repo, Revision},
+        lock,
+        progress::Progress,
+        thread_pool,
+    },
     cache::{
-        self,
         delete::Commits,
         inventory::{self, Inventory},
         layout::{CacheDir, RepoDir},
-        lock, scan,
+        scan,
         trust::Bounds,
     },
-    error::{Error, ErrorKind, Result},
-    hash::{self, Hasher, Verdict},
-    names::{Commit, EntryPath, Etag, Proof, Repo, Revision},
-    parallel,
-    progress::Progress,
 };
 
 /// What goes into the archive after the manifest: where it is, and its name there.
@@ -195,7 +199,7 @@ fn hash_all(
         wanted.into_iter().map(|wanted| (wanted.path.clone(), wanted)).collect();
     // Read twice: to hash, and to write.
     progress.add_files(2 * distinct.len() as u64);
-    parallel::run(None, || {
+    thread_pool::run(None, || {
         let hashed = distinct.into_par_iter().map(|(path, wanted)| {
             let content = hash(&path, &wanted, progress, stop)?;
             Ok((wanted, content))
@@ -211,7 +215,7 @@ fn hash(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Content> {
     let wrap = |source| Error::io("read", path, source);
-    let mut file = cache::open_regular(path).map_err(wrap)?;
+    let mut file = disk::open_regular(path).map_err(wrap)?;
     let size = file.metadata().map_err(wrap)?.len();
     let shown = progress.start_file(&path.to_string_lossy(), Some(size));
     let unsupported = || wrap(io::ErrorKind::Unsupported.into());
@@ -256,7 +260,7 @@ fn write(
     progress: &Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<()> {
-    let temporary = cache::sibling(archive, "tmp");
+    let temporary = disk::sibling(archive, "tmp");
     let wrap = |source| Error::io("write", archive, source);
     let written = (|| {
         let file = File::create_new(&temporary).map_err(wrap)?;
@@ -293,7 +297,7 @@ fn put(
         }
         Entry::Content(source, name, size) => {
             let shown = progress.start_file(&name.to_string_lossy(), Some(size));
-            let file = cache::open_regular(&source)?;
+            let file = disk::open_regular(&source)?;
             if file.metadata()?.len() != size {
                 return Err(io::Error::other(format!(
                     "`{}` has changed meanwhile",

@@ -15,16 +15,18 @@ use super::{
     stopped,
 };
 use crate::{
+    base::{
+        disk::{open_regular, write_atomically},
+        error::{Error, Result},
+        hash::Hasher,
+        ids::{Commit, Revision},
+        progress::Progress,
+    },
     cache::{
         layout::{CacheDir, RepoDir},
         maintenance::real_folders,
-        open_regular, write_atomically,
     },
-    error::{Error, Result},
     extract::{METADATA, Rationed, Refill},
-    hash::Hasher,
-    names::{Commit, Revision},
-    progress::Progress,
 };
 
 /// The longest manifest: that of a million files.
@@ -251,7 +253,7 @@ fn place(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn proves(path: &Path, content: &Content) -> bool {
-    let hash = crate::hash::file(path, content.algorithm.proof()).ok().flatten();
+    let hash = crate::base::hash::file(path, content.algorithm.proof()).ok().flatten();
     hash.is_some_and(|hash| hash == content.hash)
 }
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::names::{Commit, EntryPath, Etag, Repo, RepoType};
+use crate::base::{
+    etag::Etag,
+    ids::{Commit, EntryPath, Repo, RepoType},
+};
 
 fn crafted(root: &Path) -> (CacheDir, RepoDir, PathBuf, PathBuf) {
     let cache = CacheDir::new(root);

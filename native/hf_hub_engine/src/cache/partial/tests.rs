@@ -1,7 +1,7 @@
 //! Partials on a real file system.
 
 use super::*;
-use crate::hash::Hasher;
+use crate::base::hash::Hasher;
 
 const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
 

@@ -1,0 +1,19 @@
+//! What every other folder uses: errors, names, hashes, progress, files and limits.
+
+pub mod bandwidth;
+pub mod blocking;
+pub mod disk;
+pub mod error;
+pub mod etag;
+pub mod fnmatch;
+pub mod hash;
+pub mod ids;
+pub mod json;
+pub mod limits;
+pub mod lock;
+pub mod places;
+pub mod private_file;
+pub mod progress;
+pub mod scrub;
+pub mod sizes;
+pub mod thread_pool;

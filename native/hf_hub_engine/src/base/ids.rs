@@ -1,0 +1,242 @@
+//! The names that become parts of URLs and paths: repository, revision, commit, etag, file.
+//!
+//! Each is a type that only a check can make, so no other file has to ask
+//! whether a name is safe. A name that could do harm on any system is refused on
+//! every system; one that merely cannot be written is refused where it is to be
+//! written, see [`path`].
+
+use std::{fmt, str::FromStr};
+
+use crate::base::error::{Error, ErrorKind, Result};
+
+pub mod path;
+
+pub use path::{EntryPath, RepoPath};
+
+/// What kind of repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RepoType {
+    /// A model.
+    Model,
+    /// A dataset.
+    Dataset,
+    /// A Space.
+    Space,
+}
+
+impl RepoType {
+    /// Singular name: `model`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Dataset => "dataset",
+            Self::Space => "space",
+        }
+    }
+
+    /// What stands before the id in a file's URL: nothing for models.
+    pub fn url_prefix(self) -> &'static str {
+        match self {
+            Self::Model => "",
+            Self::Dataset => "datasets/",
+            Self::Space => "spaces/",
+        }
+    }
+}
+
+impl FromStr for RepoType {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "model" => Ok(Self::Model),
+            "dataset" => Ok(Self::Dataset),
+            "space" => Ok(Self::Space),
+            _ => Err(invalid("repo type", name, "use model, dataset or space")),
+        }
+    }
+}
+
+/// A repository: type and id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Repo {
+    kind: RepoType,
+    id: String,
+}
+
+impl Repo {
+    /// Checks the id: `name` or `namespace/name`, each of 1 to 96 ASCII letters,
+    /// digits, `-`, `_`, `.`, beginning and ending with a letter, digit or `_`.
+    pub fn new(kind: RepoType, id: &str) -> Result<Self> {
+        let parts: Vec<&str> = id.split('/').collect();
+        let ok = parts.len() <= 2
+            && parts.iter().all(|part| is_repo_name(part))
+            && !id.contains("--")
+            && !id.contains("..")
+            && id.rsplit_once('.').is_none_or(|(_, ending)| ending != "git");
+        if !ok {
+            return Err(invalid(
+                "repository id",
+                id,
+                "use \"name\" or \"namespace/name\" as on the Hub",
+            ));
+        }
+        Ok(Self { kind, id: id.to_owned() })
+    }
+
+    /// The type.
+    pub fn kind(&self) -> RepoType {
+        self.kind
+    }
+
+    /// The id: `namespace/name` or `name`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The folder of this repository in a cache: `models--namespace--name`.
+    pub fn folder_name(&self) -> String {
+        format!("{}s--{}", self.kind.name(), self.id.replace('/', "--"))
+    }
+}
+
+impl fmt::Display for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)
+    }
+}
+
+/// A commit: the name of a snapshot. On the Hub it is 40 hex digits, on others whatever they call a state of the
+/// repository.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Commit(String);
+
+impl Commit {
+    /// Checks that `text` can be a folder's name on every system.
+    pub fn parse(text: &str) -> Result<Self> {
+        const LONGEST: usize = 128;
+        let safe = (1..=LONGEST).contains(&text.len())
+            && !text.starts_with('.')
+            && !text.ends_with('.')
+            && text.bytes().all(|b| b.is_ascii_graphic() && !b"/\\:*?\"<>|".contains(&b));
+        if safe {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid("commit", text, "it is no name that a folder can have on every system"))
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is a hash, of SHA-1 or SHA-256, and so stands for the same files for ever.
+    pub fn is_immutable(&self) -> bool {
+        is_lower_hex(&self.0, 40) || is_lower_hex(&self.0, 64)
+    }
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A revision: branch, tag, pull request ref or commit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Revision(String);
+
+impl Revision {
+    /// Checks that the revision can be part of a path: `refs/<revision>`.
+    pub fn parse(text: &str) -> Result<Self> {
+        path::check_harmless(text)
+            .and_then(|()| text.split('/').try_for_each(|part| path::Platform::HERE.check(part)))
+            .and_then(
+                |()| if text.contains('\\') { Err("it contains a backslash") } else { Ok(()) },
+            )
+            .map_err(|why| invalid("revision", text, why))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The commit, if this revision is one and thus never moves.
+    pub fn as_commit(&self) -> Option<Commit> {
+        Commit::parse(&self.0).ok().filter(Commit::is_immutable)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `text` is exactly `len` lower-case hex digits.
+pub fn is_lower_hex(text: &str, len: usize) -> bool {
+    text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_repo_name(part: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let bytes = part.as_bytes();
+    (1..=96).contains(&bytes.len())
+        && bytes.iter().all(|&b| word(b) || b == b'-' || b == b'.')
+        && bytes.first().is_some_and(|&b| word(b))
+        && bytes.last().is_some_and(|&b| word(b))
+}
+
+fn invalid(what: &str, text: &str, why: &str) -> Error {
+    let shown: String = text.chars().take(200).collect();
+    Error::new(ErrorKind::InvalidName, format!("{shown:?} cannot be a {what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repository_ids_follow_the_hub() {
+        for id in ["gpt2", "org/name", "a/b.c_d-e", "_x/y_", &format!("{}/x", "a".repeat(96))] {
+            assert!(Repo::new(RepoType::Model, id).is_ok(), "{id}");
+        }
+        let long = format!("{}/x", "a".repeat(97));
+        for id in [
+            "", "/", "a/", "/b", "a/b/c", "a--b", "a..b", "x.git", "-a", "a-", "a b", "café/x",
+            "a/b\n", &long, "../x",
+        ] {
+            assert!(Repo::new(RepoType::Model, id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn revisions_may_have_slashes_but_lead_nowhere_else() {
+        for revision in ["main", "refs/pr/1", "feature/x", "v1.0", "refs/convert/parquet"] {
+            assert!(Revision::parse(revision).is_ok(), "{revision}");
+        }
+        for revision in ["", "../../x", "refs/../x", "a\\b", "/x", "a\n"] {
+            assert!(Revision::parse(revision).is_err(), "{revision}");
+        }
+        assert!(Revision::parse(&"a1".repeat(20)).unwrap().as_commit().is_some());
+        assert!(Revision::parse(&"a1".repeat(32)).unwrap().as_commit().is_some());
+        assert!(Revision::parse(&"A1".repeat(20)).unwrap().as_commit().is_none());
+    }
+    #[test]
+    fn a_commit_is_any_name_of_a_folder() {
+        for commit in ["v1.0", "main", &"a1".repeat(20), &"a1".repeat(32), "~1"] {
+            assert!(Commit::parse(commit).is_ok(), "{commit}");
+        }
+        let long = "a".repeat(129);
+        for commit in
+            ["", ".", "..", "../x", "a/b", "a\\b", "a:b", "a b", "a\n", "\u{fc}", ".x", &long]
+        {
+            assert!(Commit::parse(commit).is_err(), "{commit}");
+        }
+        assert!(Commit::parse(&"a1".repeat(32)).unwrap().is_immutable());
+        assert!(!Commit::parse("v1.0").unwrap().is_immutable());
+    }
+}

@@ -1,0 +1,152 @@
+//! Small files that only their owner may read, such as tokens.
+//!
+//! Each is written whole beside its place and renamed: nobody ever sees half of one, and at no
+//! moment could somebody else have opened it.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::base::{
+    error::{Error, Result},
+    lock::{self, Lock},
+};
+
+/// Replaces the file, or removes it where there is no content. Makes its folder, too.
+pub fn write(path: &Path, content: Option<&[u8]>) -> Result<()> {
+    let path = target(path);
+    let done = match content {
+        Some(content) => folder(&path).and_then(|()| replace(&path, content)),
+        None => remove(&path),
+    };
+    done.map_err(|source| unwritable(&path, source))
+}
+
+/// Waits for the lock that goes with the file, which others who change it take as well.
+pub async fn acquire(path: &Path) -> Result<(Lock, PathBuf)> {
+    let path = target(path);
+    let mut name = path.clone().into_os_string();
+    name.push(".lock");
+    folder(&path).map_err(|source| unwritable(&path, source))?;
+    Ok((lock::acquire(name.into(), || ()).await?, path))
+}
+
+/// What a link leads to: some people keep such files elsewhere.
+fn target(path: &Path) -> PathBuf {
+    if path.is_symlink() {
+        fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    } else {
+        path.to_owned()
+    }
+}
+
+fn folder(path: &Path) -> io::Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{:016x}.tmp", fastrand::u64(..)));
+    let temporary = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| fs::rename(&temporary, path));
+    placed.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+fn unwritable(path: &Path, source: io::Error) -> Error {
+    let message = format!(
+        "cannot change `{}`, where tokens are kept; choose another place with HF_TOKEN_PATH or HF_HOME",
+        path.display()
+    );
+    Error::io("write", path, source).with_message(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_secret_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("home/token");
+        write(&path, Some(b"first")).unwrap();
+        write(&path, Some(b"second")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(&dir.path().join("home")), ["token"]);
+        write(&path, None).unwrap();
+        write(&path, None).unwrap();
+        assert!(names(&dir.path().join("home")).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_it_whatever_it_was_before() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/home/token");
+        write(&path, Some(b"x")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, Some(b"y")).unwrap();
+        assert_eq!((mode(&path), mode(&dir.path().join("new/home"))), (0o600, 0o700));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        fs::write(&real, b"old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write(&link, Some(b"new")).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_cannot_be_written_says_where_else_to_put_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), b"").unwrap();
+        let error = write(&dir.path().join("file/token"), Some(b"hf_CANARY")).unwrap_err();
+        assert!(error.message().contains("HF_TOKEN_PATH") && !error.message().contains("CANARY"));
+    }
+
+    #[tokio::test]
+    async fn the_lock_is_the_one_python_takes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("home/stored_tokens");
+        let held = acquire(&path).await.unwrap();
+        assert!(lock::try_acquire(&dir.path().join("home/stored_tokens.lock")).unwrap().is_none());
+        drop(held);
+    }
+}

@@ -1,0 +1,19 @@
+//! Work on many files at once, on threads of its own: a library must not fill the process-wide pool.
+
+use std::path::Path;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::base::error::{Error, Result};
+
+/// Runs `work`, in which rayon's iterators use as many threads as there are processors, or `threads`.
+pub fn run<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let pool: ThreadPool = ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
+        .thread_name(|index| format!("hf_hub_file_{index}"))
+        .build()
+        .map_err(|source| {
+            Error::io("start threads for", Path::new("."), std::io::Error::other(source))
+        })?;
+    Ok(pool.install(work))
+}

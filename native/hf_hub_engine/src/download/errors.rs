@@ -1,0 +1,97 @@
+//! What the errors of a download say about its file, and what to do then.
+
+use std::fmt::Display;
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind},
+        ids::{Commit, Repo},
+    },
+    cache::{layout::RepoDir, tree::Tree},
+    download::{
+        listing,
+        spec::{Mode, Spec},
+    },
+    hub::{client::Hub, hints},
+};
+
+/// Names below this likeness are not suggested.
+const LIKENESS: f64 = 0.8;
+
+/// Adds repository, revision and file to an error, and what to do about it.
+pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
+    content(&spec.repo, &spec.path, hints::repository(hub, &spec.repo, &spec.revision, error))
+}
+
+/// Names the file in an error, and says what to do where its content is not what was announced.
+pub(crate) fn content(repo: &Repo, path: &impl Display, error: Error) -> Error {
+    let error = error.with_path(path);
+    if error.kind() != ErrorKind::ChecksumMismatch {
+        return error;
+    }
+    let next = if error.message().contains(":expected_sha256") {
+        ""
+    } else {
+        "; run the same call again, and if that fails too, look for a proxy or mirror in between that changes files"
+    };
+    let message = format!("wrong content of \"{path}\" of \"{repo}\": {}{next}", error.message());
+    error.with_message(message)
+}
+
+/// Names the missing file, and files of similar names if the listing of that commit can be had.
+pub(crate) async fn with_similar_names(
+    hub: &Hub,
+    spec: &Spec,
+    repo: &RepoDir,
+    error: Error,
+) -> Error {
+    let missing = spec.path.as_str();
+    let message = hints::no_such_file(&spec.repo, &spec.revision, &spec.path);
+    let commit = error.commit().and_then(|commit| Commit::parse(commit).ok());
+    let error = error.with_message(&message);
+    let Some(commit) = commit else { return error };
+    let Some(tree) = listing::at_hand(hub, spec, &commit, &repo.tree(&commit)).await else {
+        return error;
+    };
+    let similar = similar_names(missing, &tree);
+    if similar.is_empty() {
+        error
+    } else {
+        error.with_message(format!("{message}; similar: {}", similar.join(", ")))
+    }
+}
+
+/// Why a copy has to do, unless that is what was asked for.
+pub(crate) fn stale(error: &Error) -> Option<String> {
+    (error.kind() != ErrorKind::Offline).then(|| error.to_string())
+}
+
+/// A file and its repository, as they stand between quotes.
+pub(crate) fn named(spec: &Spec) -> String {
+    format!("{}\" of \"{}", spec.path, spec.repo)
+}
+
+/// Why there is nothing to return without the Hub.
+pub(crate) fn not_cached(what: &dyn Display, mode: Mode, error: Error) -> Error {
+    if error.kind() != ErrorKind::Offline {
+        return error;
+    }
+    let why = if mode.local_files_only { ":local_files_only is set" } else { "offline mode is on" };
+    error
+        .with_kind(ErrorKind::NotCached)
+        .with_message(format!("\"{what}\" is not in the cache, and {why}"))
+}
+
+fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let wanted = base(missing);
+    // The name counts, and among equal names the way to it.
+    let score = |path: &str| {
+        let name = strsim::jaro_winkler(&wanted, &base(path));
+        (name >= LIKENESS).then(|| name + strsim::jaro_winkler(missing, path) / 100.0)
+    };
+    let mut scored: Vec<(f64, &str)> =
+        tree.files().filter_map(|(path, _)| Some((score(path.as_str())?, path.as_str()))).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    scored.into_iter().take(3).map(|(_, path)| format!("\"{path}\"")).collect()
+}

@@ -1,0 +1,73 @@
+//! Which files a commit has, by the Hub's listing.
+
+use std::{path::Path, time::Duration};
+
+use reqwest::Url;
+
+use crate::{
+    base::{
+        blocking,
+        error::Result,
+        ids::{Commit, Repo},
+        progress::Progress,
+    },
+    cache::tree::Tree,
+    download::spec::Spec,
+    hub::{
+        api::{
+            Call,
+            pages::{Limits, Pages},
+        },
+        client::{self, Hub},
+    },
+};
+
+/// The listing of a commit where it costs next to nothing: the kept one, or the Hub's
+/// first page if that comes quickly. For suggestions, so no failure matters.
+pub(crate) async fn at_hand(hub: &Hub, spec: &Spec, commit: &Commit, file: &Path) -> Option<Tree> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let kept = file.to_owned();
+    if let Some(tree) = blocking::run(move || Tree::read(&kept)).await {
+        return Some(tree);
+    }
+    let hub = Hub { retry: hub.retry.once(), ..hub.clone() };
+    let (url, progress) = (url(&hub, &spec.repo, commit), Progress::default());
+    let (json, next) =
+        tokio::time::timeout(PATIENCE, hub.page(&url, &progress)).await.ok()?.ok()?;
+    let mut tree = Tree::default();
+    tree.add_page(&json).ok()?;
+    let whole = next.is_none() && tree.check_collisions().is_ok() && !spec.mode.dry_run;
+    Some(if whole { keep(tree, file).await } else { tree })
+}
+
+/// Reads the whole listing.
+pub(crate) async fn fetch(
+    hub: &Hub,
+    repo: &Repo,
+    commit: &Commit,
+    progress: &Progress,
+) -> Result<Tree> {
+    let first = Call { counted: true, ..Call::get(url(hub, repo, commit)) };
+    let (mut tree, mut pages) = (Tree::default(), Pages::new(Limits::STANDARD));
+    while let Some(page) = pages.next(hub, &first, progress).await? {
+        tree.add_page(&page.body)?;
+    }
+    tree.check_collisions()?;
+    Ok(tree)
+}
+
+fn url(hub: &Hub, repo: &Repo, commit: &Commit) -> Url {
+    let mut url = hub.api_url(repo, &format!("tree/{}", client::encode(commit.as_str())));
+    url.set_query(Some("recursive=true&expand=false"));
+    url
+}
+
+/// A listing that cannot be kept costs a request later, nothing more.
+pub(crate) async fn keep(tree: Tree, file: &Path) -> Tree {
+    let file = file.to_owned();
+    blocking::run(move || {
+        let _ = tree.write(&file);
+        tree
+    })
+    .await
+}

@@ -1,0 +1,179 @@
+//! A file on its way: what both destinations do between the lock and the final name.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    base::{
+        blocking, disk,
+        error::{ELSEWHERE, Error, ErrorKind, Result},
+        lock::{self, Lock},
+        progress::{Activity, Progress},
+        sizes::human,
+    },
+    cache::{
+        layout::RepoDir,
+        partial::{Slot, Verified},
+    },
+    download::{report::Report, spec::Spec},
+    hub::{
+        client::Hub,
+        file_metadata::{Content, FileMetadata},
+    },
+    transfer::{Outcome, Transfer},
+};
+
+/// Gives the proved content its name.
+pub(crate) type GiveName = Arc<dyn Fn(Verified) -> Result<Report> + Send + Sync>;
+
+/// A file on its way.
+pub(crate) struct Arrival<'a> {
+    pub(crate) hub: &'a Hub,
+    pub(crate) spec: &'a Spec,
+    pub(crate) metadata: &'a FileMetadata,
+    pub(crate) slot: Slot,
+    pub(crate) lock: Arc<Lock>,
+}
+
+/// How often a file may be taken away by another host while it is written.
+const ROBBERIES: u32 = 5;
+
+/// Takes the lock, saying so if somebody else holds it.
+pub(crate) async fn wait_for_lock(path: PathBuf, progress: &Progress) -> Result<Lock> {
+    wait(path, lock::try_acquire, progress).await
+}
+
+/// Keeps removals away from a repository. A cache that cannot be locked in is downloaded to all the same;
+/// the download says what is wrong.
+pub(crate) async fn keep_from_removal(repo: &RepoDir, progress: &Progress) -> Option<Lock> {
+    let way = repo.clone();
+    blocking::run(move || way.check_way(way.locks())).await.ok()?;
+    wait(repo.busy_lock(), lock::try_shared, progress).await.ok()
+}
+
+async fn wait(path: PathBuf, attempt: lock::Attempt, progress: &Progress) -> Result<Lock> {
+    let mut waited = false;
+    let on_wait = || {
+        waited = true;
+        progress.set_activity(Activity::WaitingForLock, None);
+    };
+    let lock = lock::poll(path, attempt, on_wait).await?;
+    if waited {
+        progress.set_activity(Activity::Resolving, None);
+    }
+    Ok(lock)
+}
+
+impl Arrival<'_> {
+    /// Receives the content and has it published; `None` when it has changed on the Hub.
+    pub(crate) async fn receive(
+        self,
+        mut content: Option<Content>,
+        progress: &Progress,
+        give_name: GiveName,
+    ) -> Result<Option<Report>> {
+        self.check_space().await?;
+        let url = self.hub.file_url(&self.spec.repo, &self.spec.revision, &self.spec.path);
+        let pinned = self.spec.revision.as_commit();
+        // Without a proof at the end, bytes of unknown origin cannot be trusted.
+        let mut resume = self.may_resume() && self.metadata.etag.is_proof();
+        let mut robberies = 0;
+        loop {
+            let file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
+            let transfer = Transfer {
+                hub: self.hub,
+                url: &url,
+                pinned: pinned.as_ref(),
+                listed: self.spec.known.is_some() && !self.spec.ask,
+                metadata: self.metadata,
+                slot: self.slot.clone(),
+                resume,
+                lock: self.lock.clone(),
+            };
+            let result = match transfer.run(content.take(), &file).await {
+                Ok(Outcome::Complete(verified)) => {
+                    self.publish(*verified, &give_name).await.map(Some)
+                }
+                Ok(Outcome::Changed) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(Some(report)) => {
+                    file.finish();
+                    return Ok(Some(report));
+                }
+                Ok(None) => {
+                    file.abandon();
+                    return Ok(None);
+                }
+                // What a dead attempt left may have been wrong; without it the answer is final.
+                Err(error)
+                    if resume
+                        && file.has_resumed()
+                        && error.kind() == ErrorKind::ChecksumMismatch =>
+                {
+                    file.abandon();
+                    resume = false;
+                }
+                // A host between which and us locks do nothing took it for a dead one's.
+                Err(error) if error.is_stale_file() && robberies < ROBBERIES => {
+                    file.abandon();
+                    robberies += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Names the content, and clears away what other attempts have left of it.
+    async fn publish(&self, verified: Verified, give_name: &GiveName) -> Result<Report> {
+        let (slot, give_name, lock) = (self.slot.clone(), give_name.clone(), self.lock.clone());
+        let clears = self.may_have_partials();
+        // With the lock, which is held until the content has its name even if nobody waits any more.
+        blocking::run(move || {
+            let report = give_name(verified)?;
+            if clears && lock.excludes() {
+                slot.clear();
+            }
+            Ok(report)
+        })
+        .await
+    }
+
+    /// Whether earlier attempts may have left something of this content.
+    fn may_have_partials(&self) -> bool {
+        self.spec.partials.as_ref().is_none_or(|stems| stems.contains(&self.slot.stem))
+    }
+
+    fn may_resume(&self) -> bool {
+        !self.spec.mode.force && self.may_have_partials()
+    }
+
+    async fn check_space(&self) -> Result<()> {
+        let Some(size) = self.metadata.size.filter(|size| *size > self.hub.flow.in_memory) else {
+            return Ok(()); // Writing it tells as fast.
+        };
+        let (slot, lock) = (self.slot.clone(), self.may_resume().then(|| self.lock.clone()));
+        let missing = blocking::run(move || {
+            // Where room is short, what an earlier attempt left is gone on with in place.
+            let adoptable = lock.is_some_and(|lock| lock.excludes());
+            let here = if adoptable { slot.resumable() } else { 0 };
+            disk::missing_space(&slot.dir, size - here.min(size))
+        });
+        let Some(missing) = missing.await else { return Ok(()) };
+        Err(no_room(&self.slot.dir, "file needs", size, missing))
+    }
+}
+
+/// The error for a disk that is too full before the first byte.
+pub(crate) fn no_room(folder: &Path, what: &str, needed: u64, missing: u64) -> Error {
+    let message = format!(
+        "not enough disk space below `{}`: the {what} {}, {} free; free some, or {ELSEWHERE}",
+        folder.display(),
+        human(needed),
+        human(needed.saturating_sub(missing))
+    );
+    Error::new(ErrorKind::Io, message)
+}

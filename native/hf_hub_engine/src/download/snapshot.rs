@@ -1,0 +1,434 @@
+//! All wanted files of one commit, several at a time.
+//!
+//! The commit is resolved once and every file is asked for at that commit, so a
+//! snapshot never mixes two. The listing tells each file's etag and size, so a
+//! file that is here costs no request and a missing one costs a single GET.
+
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
+
+use serde::Deserialize;
+use tokio::task::JoinSet;
+
+use crate::{
+    base::{
+        blocking,
+        disk::missing_space,
+        error::{Error, ErrorKind, Result},
+        fnmatch::Filter,
+        ids::{Commit, EntryPath, Repo, Revision},
+        lock::Lock,
+        progress::{Activity, Progress},
+    },
+    cache::{
+        inventory,
+        layout::{CacheDir, LocalDir},
+        note_use, partial,
+        tree::{Entry, Tree},
+    },
+    download::{
+        errors, file, listing, receive,
+        report::Report,
+        shared::Shared,
+        spec::{self, Destination, Mode},
+    },
+    hub::{
+        client::{self, Hub},
+        file_metadata::FileMetadata,
+        hints,
+    },
+};
+
+mod wanted;
+
+/// Which files, and where to.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The repository.
+    pub repo: Repo,
+    /// Branch, tag or commit.
+    pub revision: Revision,
+    /// Where they go.
+    pub destination: Destination,
+    /// How.
+    pub mode: Mode,
+    /// Which of them.
+    pub filter: Filter,
+    /// How many at a time.
+    pub max_workers: usize,
+    /// Transfers that those of this snapshot may join.
+    pub shared: Shared,
+}
+
+/// What was, or would be, done.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The folder with the files.
+    pub path: PathBuf,
+    /// The commit they belong to, where known.
+    pub commit: Option<Commit>,
+    /// The files of a dry run.
+    pub files: Vec<Report>,
+    /// How many files the filter let through.
+    pub matched: usize,
+    /// Why the Hub could not be asked, where an earlier snapshot had to do instead.
+    pub stale: Option<String>,
+}
+
+/// Downloads whatever is missing of a snapshot.
+pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
+    let work = async {
+        let _busy = guard(hub, spec, progress).await;
+        download_all(hub, spec, progress).await
+    };
+    let result = hub.within_deadline(progress, work).await;
+    result.map_err(|error| hints::repository(hub, &spec.repo, &spec.revision, error))
+}
+
+/// Sees to it that nothing of the repository is removed meanwhile. Whoever only reads makes no lock.
+async fn guard(hub: &Hub, spec: &Spec, progress: &Progress) -> Option<Lock> {
+    let reads_only = hub.offline || spec.mode.dry_run || spec.mode.local_files_only;
+    let Destination::Cache(cache) = &spec.destination else { return None };
+    if reads_only {
+        return None;
+    }
+    receive::keep_from_removal(&cache.repo(&spec.repo), progress).await
+}
+
+async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
+    let (commit, tree) = match resolve_or_fall_back(hub, spec, progress).await? {
+        Resolved::Anew(commit, tree) => (commit, tree),
+        Resolved::Before(snapshot) => return Ok(snapshot),
+    };
+    let wanted = wanted::select(&tree, &spec.filter)?;
+    let matched = wanted.len();
+    // Looked for once: a look for each file would read a growing folder again and again.
+    let place = partials_place(spec);
+    let partials = Arc::new(blocking::run(move || partial::stems(&place)).await);
+    let jobs = wanted
+        .into_iter()
+        .map(|(path, entry)| job(spec, &commit, &path, entry, &partials))
+        .collect::<Result<Vec<_>>>()?;
+    if !spec.mode.dry_run {
+        remember_ref(spec, &commit).await?;
+    }
+    let (present, missing) = split(spec, jobs).await;
+    progress.add_files((present.len() + missing.len()) as u64);
+    progress.skip_files(present.len() as u64);
+    check_space(spec, &missing).await?;
+    let mut files = work(hub, missing, spec.max_workers, progress).await?;
+    if spec.mode.dry_run {
+        files.extend(present);
+        files.sort_by(|a, b| a.filename.cmp(&b.filename));
+    } else {
+        files.clear();
+    }
+    Ok(Snapshot { path: folder(spec, &commit), commit: Some(commit), files, matched, stale: None })
+}
+
+/// What there is to be had of a revision.
+enum Resolved {
+    /// The commit it stands for, and its files.
+    Anew(Commit, Tree),
+    /// The snapshot on disk, since the Hub cannot be asked.
+    Before(Snapshot),
+}
+
+/// The commit and its listing, or the snapshot on disk where the Hub cannot be asked. Where there is one, a Hub
+/// that does not answer is not waited for.
+async fn resolve_or_fall_back(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Resolved> {
+    let instead = |error: Error| {
+        let spec = spec.clone();
+        blocking::run(move || fall_back(&spec, error))
+    };
+    let place = spec.clone();
+    let has_copy = blocking::run(move || {
+        let commit = cache(&place).repo(&place.repo).commit_of(&place.revision);
+        folder_at_hand(&place, commit.as_ref()).is_some()
+    });
+    if has_copy.await {
+        let at_once = Hub { retry: hub.retry.once(), ..hub.clone() };
+        match resolve(&at_once, spec, progress).await {
+            Ok((commit, tree)) => return Ok(Resolved::Anew(commit, tree)),
+            Err(error) if error.is_transient() && error.status().is_none() => {
+                // One that is not whole is no reason not to wait.
+                if let Ok(snapshot) = instead(error).await {
+                    return Ok(Resolved::Before(snapshot));
+                }
+            }
+            Err(error) if error.is_transient() => {}
+            Err(error) if !error.allows_fallback() => return Err(error),
+            Err(error) => return instead(error).await.map(Resolved::Before),
+        }
+    }
+    match resolve(hub, spec, progress).await {
+        Ok((commit, tree)) => Ok(Resolved::Anew(commit, tree)),
+        Err(error) if !error.allows_fallback() => Err(error),
+        Err(error) => instead(error).await.map(Resolved::Before),
+    }
+}
+
+/// The commit and its listing: kept ones where they cannot be outdated, else the Hub's.
+async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit, Tree)> {
+    if spec.mode.local_files_only || hub.offline {
+        return Err(client::offline());
+    }
+    let commit = match spec.revision.as_commit() {
+        Some(commit) => commit,
+        None => resolve_revision(hub, spec, progress).await?,
+    };
+    let file = tree_file(spec, &commit);
+    let kept = file.clone();
+    // Only the files of a commit that is a hash stay the same.
+    if commit.is_immutable()
+        && let Some(tree) = blocking::run(move || Tree::read(&kept)).await
+    {
+        return Ok((commit, tree));
+    }
+    let tree = listing::fetch(hub, &spec.repo, &commit, progress).await?;
+    let (repo, place) = (cache(spec).repo(&spec.repo), file.clone());
+    let ours = move || repo.check_way(place.parent().unwrap_or(&place)).is_ok();
+    let keeps = !spec.mode.dry_run && blocking::run(ours).await;
+    Ok((commit, if keeps { listing::keep(tree, &file).await } else { tree }))
+}
+
+async fn resolve_revision(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Commit> {
+    #[derive(Deserialize)]
+    struct Info {
+        sha: String,
+    }
+    let url =
+        hub.api_url(&spec.repo, &format!("revision/{}", client::encode(spec.revision.as_str())));
+    let (json, _) = hub.page(&url, progress).await?;
+    let unusable = || {
+        Error::new(ErrorKind::InvalidResponse, "the Hub's answer names no commit").with_url(&url)
+    };
+    let info: Info = crate::base::json::parse(&json)
+        .map_err(|source| unusable().with_source(source).not_from_the_hub())?;
+    Commit::parse(&info.sha).map_err(|_| unusable())
+}
+
+fn job(
+    spec: &Spec,
+    commit: &Commit,
+    path: &EntryPath,
+    entry: &Entry,
+    partials: &Arc<HashSet<String>>,
+) -> Result<spec::Spec> {
+    // Some mirrors list no hash: then the file's own headers have to do.
+    let known = entry.etag().ok().map(|etag| {
+        let (etag, size) = (etag.at(commit), Some(entry.content_size()));
+        FileMetadata { commit: commit.clone(), etag, size }
+    });
+    Ok(spec::Spec {
+        repo: spec.repo.clone(),
+        revision: Revision::parse(commit.as_str())?,
+        path: path.clone(),
+        destination: spec.destination.clone(),
+        mode: spec.mode,
+        known,
+        ask: false,
+        sha256: None,
+        partials: Some(partials.clone()),
+        shared: spec.shared.clone(),
+    })
+}
+
+async fn remember_ref(spec: &Spec, commit: &Commit) -> Result<()> {
+    let (cache, folder) = (cache(spec).clone(), folder(spec, commit));
+    let (spec, commit) = (spec.clone(), commit.clone());
+    blocking::run(move || {
+        let repo = cache.repo(&spec.repo);
+        repo.check_way(&folder)?;
+        // Even a snapshot in which no file is wanted is a folder that can be listed. It comes before the ref, so
+        // that a ref never stands for nothing.
+        let created = std::fs::create_dir_all(&folder);
+        repo.remember_ref(&spec.revision, &commit);
+        match created {
+            Err(source) if !folder.is_dir() => Err(Error::io("create the folder", &folder, source)),
+            _ => Ok(()),
+        }
+    })
+    .await
+}
+
+/// Which files are here, found in one go instead of one task each.
+async fn split(spec: &Spec, jobs: Vec<spec::Spec>) -> (Vec<Report>, Vec<spec::Spec>) {
+    let Destination::Cache(cache) = &spec.destination else { return (Vec::new(), jobs) };
+    if spec.mode.force {
+        return (Vec::new(), jobs);
+    }
+    let (repo, dry_run) = (cache.repo(&spec.repo), spec.mode.dry_run);
+    blocking::run(move || {
+        let (mut present, mut missing) = (Vec::new(), Vec::new());
+        for job in jobs {
+            let found = job.known.as_ref().and_then(|FileMetadata { commit, etag, size }| {
+                let path = repo.find_content(commit, &job.path, etag, *size)?;
+                Some(Report::here(path, &job.path, Some(commit.clone()), *size))
+            });
+            match found {
+                Some(report) => {
+                    if !dry_run {
+                        note_use(&report.path);
+                    }
+                    present.push(report);
+                }
+                None => missing.push(job),
+            }
+        }
+        (present, missing)
+    })
+    .await
+}
+
+/// Whether all of them fit on the disk. Each file checks for itself, but not for the others.
+async fn check_space(spec: &Spec, missing: &[spec::Spec]) -> Result<()> {
+    let begun = missing.iter().any(|job| job.partials.as_ref().is_some_and(|set| !set.is_empty()));
+    if spec.mode.dry_run || begun {
+        return Ok(()); // What earlier attempts have left needs no room any more.
+    }
+    let sizes = missing.iter().filter_map(|job| job.known.as_ref()?.size);
+    let needed = sizes.fold(0, u64::saturating_add);
+    let place = partials_place(spec);
+    let lacking = {
+        let place = place.clone();
+        blocking::run(move || missing_space(&place, needed)).await
+    };
+    lacking.map_or(Ok(()), |lacking| Err(receive::no_room(&place, "files need", needed, lacking)))
+}
+
+/// Runs all jobs, `at_once` at a time. The first error stops the rest.
+async fn work(
+    hub: &Hub,
+    jobs: Vec<spec::Spec>,
+    at_once: usize,
+    progress: &Progress,
+) -> Result<Vec<Report>> {
+    // One deadline for all: the operation's own.
+    let hub = Arc::new(Hub { deadline: None, ..hub.clone() });
+    let mut running = JoinSet::new();
+    let mut reports = Vec::with_capacity(jobs.len());
+    let mut jobs = jobs.into_iter();
+    loop {
+        while running.len() < at_once.max(1)
+            && let Some(job) = jobs.next()
+        {
+            let (hub, progress) = (hub.clone(), progress.clone());
+            running.spawn(async move {
+                let result = file::download(&hub, &job, &progress).await;
+                result.map_err(|error| errors::file(&hub, &job, error))
+            });
+        }
+        match running.join_next().await {
+            None => break,
+            Some(report) => reports.push(blocking::join(report)?),
+        }
+    }
+    progress.set_activity(Activity::Resolving, None);
+    Ok(reports)
+}
+
+/// The snapshot that is on disk, if it is whole; otherwise why there is none.
+fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
+    if spec.mode.dry_run || spec.mode.force {
+        return Err(error);
+    }
+    let commit = cache(spec).repo(&spec.repo).commit_of(&spec.revision);
+    let Some(path) = folder_at_hand(spec, commit.as_ref()) else {
+        return Err(errors::not_cached(&spec.repo, spec.mode, error));
+    };
+    let tree = commit.as_ref().and_then(|commit| kept_tree(spec, commit));
+    let wanted = match &tree {
+        Some(tree) => wanted::select(tree, &spec.filter)?,
+        None => Vec::new(),
+    };
+    let repo = cache(spec).repo(&spec.repo);
+    let is_missing = |(name, entry): &&(EntryPath, &Entry)| match (&spec.destination, &commit) {
+        (Destination::Cache(_), Some(commit)) => repo
+            .find_sized(commit, name)
+            .filter(|(_, size)| *size == entry.content_size())
+            .inspect(|(file, _)| note_use(file))
+            .is_none(),
+        _ => !path.join(name.as_str()).is_file(),
+    };
+    let mut missing: Vec<_> =
+        wanted.iter().filter(is_missing).map(|(name, _)| name.as_str().to_owned()).collect();
+    if tree.is_none() {
+        // No listing is kept, but a link into nowhere tells as much.
+        missing = inventory::lost(&path);
+        missing.retain(|name| spec.filter.accepts(name));
+    }
+    if missing.is_empty() {
+        return Ok(Snapshot {
+            path,
+            commit,
+            files: Vec::new(),
+            matched: wanted.len(),
+            stale: errors::stale(&error),
+        });
+    }
+    Err(incomplete(&missing, tree.is_some().then_some(wanted.len())).with_source(error))
+}
+
+fn incomplete(missing: &[String], of: Option<usize>) -> Error {
+    let names = missing.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more =
+        if missing.len() > 3 { format!(" and {} more", missing.len() - 3) } else { String::new() };
+    let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
+    let message = format!(
+        "the cached snapshot lacks {}{of} files ({names}{more}); call again with the network to complete it",
+        missing.len()
+    );
+    Error::new(ErrorKind::NotCached, message)
+}
+
+/// The folder an earlier call has filled. Of a plain folder that means: anything but our own notes is in it.
+fn folder_at_hand(spec: &Spec, commit: Option<&Commit>) -> Option<PathBuf> {
+    match &spec.destination {
+        Destination::Cache(_) => {
+            commit.map(|commit| folder(spec, commit)).filter(|folder| folder.is_dir())
+        }
+        Destination::Folder(folder, _) => {
+            let filled = std::fs::read_dir(folder.path())
+                .ok()?
+                .flatten()
+                .any(|entry| entry.file_name() != ".cache");
+            filled.then(|| folder.path().to_owned())
+        }
+    }
+}
+
+/// The listing that the folder keeps, or else the cache.
+fn kept_tree(spec: &Spec, commit: &Commit) -> Option<Tree> {
+    let cached = || Tree::read(&cache(spec).repo(&spec.repo).tree(commit));
+    Tree::read(&tree_file(spec, commit)).or_else(cached)
+}
+
+fn partials_place(spec: &Spec) -> PathBuf {
+    match &spec.destination {
+        Destination::Cache(cache) => cache.repo(&spec.repo).blobs(),
+        Destination::Folder(folder, _) => folder.state().to_owned(),
+    }
+}
+
+fn cache(spec: &Spec) -> &CacheDir {
+    match &spec.destination {
+        Destination::Cache(cache) | Destination::Folder(_, cache) => cache,
+    }
+}
+
+fn folder(spec: &Spec, commit: &Commit) -> PathBuf {
+    match &spec.destination {
+        Destination::Cache(cache) => cache.repo(&spec.repo).snapshot(commit),
+        Destination::Folder(folder, _) => LocalDir::path(folder).to_owned(),
+    }
+}
+
+fn tree_file(spec: &Spec, commit: &Commit) -> PathBuf {
+    match &spec.destination {
+        Destination::Cache(cache) => cache.repo(&spec.repo).tree(commit),
+        Destination::Folder(folder, _) => folder.tree(commit),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Which files of a listing are wanted. Names are judged only then: what nobody wants need not be writable here.
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        fnmatch::{self, Filter},
+        ids::EntryPath,
+    },
+    cache::tree::{Entry, Tree},
+};
+
+/// The files that the filter lets through. Those that cannot be written here are an error that names them.
+pub(super) fn select<'a>(tree: &'a Tree, filter: &Filter) -> Result<Vec<(EntryPath, &'a Entry)>> {
+    let (mut wanted, mut refused) = (Vec::new(), Vec::new());
+    for (path, entry) in tree.files().filter(|(path, _)| filter.accepts(path.as_str())) {
+        match EntryPath::parse(path.as_str()) {
+            Ok(path) => wanted.push((path, entry)),
+            Err(error) => refused.push((path.as_str(), error)),
+        }
+    }
+    if refused.is_empty() { Ok(wanted) } else { Err(unwritable(&refused)) }
+}
+
+fn unwritable(refused: &[(&str, Error)]) -> Error {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = refused.iter().take(SHOWN).map(|(_, why)| why.message()).collect();
+    let more = refused.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let patterns: Vec<String> = refused
+        .iter()
+        .take(SHOWN)
+        .map(|(path, _)| format!("{:?}", fnmatch::literal(path)))
+        .collect();
+    let message = format!(
+        "wanted files cannot be written here: {}{more}; to download the others, pass ignore_patterns: [{}]",
+        shown.join("; "),
+        patterns.join(", ")
+    );
+    Error::new(ErrorKind::InvalidName, message).with_path(refused[0].0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNWRITABLE: [&str; 9] = [
+        "a\nb.txt",
+        "a\tb",
+        "a\u{85}b",
+        "a\u{7f}b",
+        "Q: what.txt",
+        "sub/A:b.txt",
+        "\\lead.txt",
+        ".git/config",
+        "x[*]\t?",
+    ];
+
+    fn tree(names: &[&str]) -> Tree {
+        let files = names.iter().map(|name| {
+            serde_json::json!({"type": "file", "oid": "a".repeat(40), "size": 1, "path": name})
+        });
+        let mut tree = Tree::default();
+        let page = serde_json::Value::Array(files.collect());
+        tree.add_page(page.to_string().as_bytes()).unwrap();
+        tree
+    }
+
+    fn filter(allow: &[&str], ignore: &[&str]) -> Filter {
+        let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let allow = (!allow.is_empty()).then(|| own(allow));
+        Filter { allow, ignore: own(ignore) }
+    }
+
+    #[test]
+    fn only_wanted_names_have_to_be_writable() {
+        let long = "x".repeat(300);
+        for name in UNWRITABLE.into_iter().chain([long.as_str()]) {
+            let tree = tree(&["config.json", name]);
+            let wanted = select(&tree, &filter(&["*.json"], &[])).unwrap();
+            assert_eq!(wanted.len(), 1, "{name:?}");
+            let error = select(&tree, &filter(&[], &[])).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidName, "{name:?}");
+            // What the error offers does what it says.
+            let skipped = fnmatch::literal(name);
+            assert!(
+                error.message().contains(&format!("ignore_patterns: [{skipped:?}]")),
+                "{error}"
+            );
+            let wanted = select(&tree, &filter(&[], &[&skipped])).unwrap();
+            assert_eq!(wanted[0].0.as_str(), "config.json", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_three_and_counts_the_others() {
+        let error = select(&tree(&UNWRITABLE), &filter(&[], &[])).unwrap_err();
+        assert!(error.message().starts_with("wanted files cannot be written here: "), "{error}");
+        assert!(error.message().contains("; and 6 more; to download the others"), "{error}");
+    }
+}

@@ -1,0 +1,216 @@
+//! What is in safetensors files, from their headers alone: a few kilobytes of gigabytes.
+//!
+//! A header says how long it is, and everything else about itself too, so nothing in it is
+//! believed: lengths are limited, sizes have to fit, sums must not overflow. The tensors' bytes
+//! are never asked for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, TryStreamExt};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        ids::{Repo, RepoPath, Revision},
+        progress::Progress,
+    },
+    download::stream::{FileStream, Part, Spec},
+    hub::client::{Hub, Span},
+};
+
+mod header;
+
+pub use header::{Header, Tensor};
+
+/// The file of a model that is not sharded.
+pub const SINGLE_FILE: &str = "model.safetensors";
+/// The file that says which shard has which tensor.
+pub const INDEX_FILE: &str = "model.safetensors.index.json";
+
+/// The largest header the format allows.
+const MAX_HEADER: u64 = 100_000_000;
+/// All headers of a repository together.
+const MAX_HEADERS: u64 = 256 << 20;
+/// The largest index.
+const MAX_INDEX: usize = 64 << 20;
+/// Nearly all headers are shorter, and so cost one request.
+const FIRST_READ: u64 = 100_001;
+/// Headers read at a time.
+const AT_ONCE: usize = 8;
+
+/// What a repository's safetensors files say.
+#[derive(Debug, Serialize)]
+pub struct Repository {
+    /// Whether there are several files and an index.
+    pub sharded: bool,
+    /// The metadata of the index.
+    pub metadata: Option<Value>,
+    /// Which file has which tensor.
+    pub weight_map: BTreeMap<String, String>,
+    /// What each file says.
+    pub files: BTreeMap<String, Header>,
+    /// How many parameters of each data type all files have.
+    pub parameter_count: BTreeMap<String, u64>,
+}
+
+/// Where the files are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The repository.
+    pub repo: Repo,
+    /// Branch, tag or commit.
+    pub revision: Revision,
+}
+
+impl Place {
+    fn at(&self, path: RepoPath, part: Part) -> Spec {
+        Spec { repo: self.repo.clone(), revision: self.revision.clone(), path, part }
+    }
+}
+
+/// Reads the headers of all safetensors files of a model.
+pub async fn repository(hub: &Hub, place: &Place) -> Result<Repository> {
+    match file(hub, place, RepoPath::parse(SINGLE_FILE)?).await {
+        Ok(header) => {
+            let tensors = header.tensors.keys();
+            let weight_map = tensors.map(|name| (name.clone(), SINGLE_FILE.to_owned())).collect();
+            whole(false, None, weight_map, [(SINGLE_FILE.to_owned(), header)].into())
+        }
+        Err(error) if error.kind() == ErrorKind::EntryNotFound => sharded(hub, place).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the header of one file.
+pub async fn file(hub: &Hub, place: &Place, path: RepoPath) -> Result<Header> {
+    header_within(hub, place, path, &AtomicU64::new(MAX_HEADER)).await
+}
+
+async fn sharded(hub: &Hub, place: &Place) -> Result<Repository> {
+    let index = index(hub, place).await?;
+    let shards = index.weight_map.values().cloned().collect::<BTreeSet<_>>();
+    let paths = shards.into_iter().map(|name| shard(&name).map(|path| (name, path)));
+    let paths = paths.collect::<Result<Vec<_>>>()?;
+    let budget = AtomicU64::new(MAX_HEADERS);
+    let files = futures_util::stream::iter(paths)
+        .map(|(name, path)| {
+            let header = header_within(hub, place, path, &budget);
+            async move { header.await.map(|header| (name, header)) }
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    whole(true, index.metadata, index.weight_map, files)
+}
+
+/// The file that an index names, where `./x` is `x` as in a URL.
+fn shard(name: &str) -> Result<RepoPath> {
+    let parts: Vec<&str> = name.split('/').filter(|part| *part != ".").collect();
+    RepoPath::parse(&parts.join("/"))
+}
+
+fn whole(
+    sharded: bool,
+    metadata: Option<Value>,
+    weight_map: BTreeMap<String, String>,
+    files: BTreeMap<String, Header>,
+) -> Result<Repository> {
+    let mut parameter_count = BTreeMap::new();
+    for (dtype, count) in files.values().flat_map(|header| &header.parameter_count) {
+        header::add(&mut parameter_count, dtype, *count)?;
+    }
+    Ok(Repository { sharded, metadata, weight_map, files, parameter_count })
+}
+
+#[derive(serde::Deserialize)]
+struct Index {
+    #[serde(default)]
+    metadata: Option<Value>,
+    #[serde(default)]
+    weight_map: BTreeMap<String, String>,
+}
+
+async fn index(hub: &Hub, place: &Place) -> Result<Index> {
+    let spec = place.at(RepoPath::parse(INDEX_FILE)?, Part::Whole);
+    let text = match read(hub, spec, MAX_INDEX).await {
+        Err(error) if error.kind() == ErrorKind::EntryNotFound => {
+            let message = format!(
+                "{} has no safetensors model: neither {SINGLE_FILE} nor {INDEX_FILE} is there",
+                place.repo.id()
+            );
+            return Err(error.with_message(message));
+        }
+        text => text?,
+    };
+    blocking::run(move || serde_json::from_slice(&text)).await.map_err(|source| {
+        let message = format!("{INDEX_FILE} of {} cannot be read", place.repo.id());
+        Error::new(ErrorKind::InvalidResponse, message).with_source(source)
+    })
+}
+
+/// Reads a header whose length is taken out of `budget`.
+async fn header_within(
+    hub: &Hub,
+    place: &Place,
+    path: RepoPath,
+    budget: &AtomicU64,
+) -> Result<Header> {
+    let first = Part::Span(Span { first: 0, end: Some(FIRST_READ) });
+    let mut file =
+        FileStream::open(hub.clone(), place.at(path.clone(), first), Progress::default()).await?;
+    let size = file.size();
+    let start = collect(&mut file, usize::try_from(FIRST_READ).unwrap_or(usize::MAX)).await?;
+    drop(file);
+    let broken = |what: String| {
+        let message =
+            format!("`{path}` of {} is no good safetensors file: {what}", place.repo.id());
+        Error::new(ErrorKind::InvalidResponse, message)
+    };
+    let length = start.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
+    let length = length.ok_or_else(|| broken("it is shorter than 8 bytes".to_owned()))?;
+    let end = length.saturating_add(8);
+    if length > MAX_HEADER || size.is_some_and(|size| end > size) {
+        return Err(broken(format!("it says that its header has {length} bytes")));
+    }
+    if budget.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(length)).is_err() {
+        return Err(broken("the headers together are too large".to_owned()));
+    }
+    let text = if end <= start.len() as u64 {
+        start.slice(8..usize::try_from(end).unwrap_or(start.len()))
+    } else {
+        let rest = place.at(path.clone(), Part::Span(Span { first: 8, end: Some(end) }));
+        read(hub, rest, usize::try_from(length).unwrap_or(usize::MAX)).await?
+    };
+    if text.len() as u64 != length {
+        return Err(broken("it ends within its header".to_owned()));
+    }
+    let content = size.map(|size| size - end);
+    blocking::run(move || header::parse(&text, content)).await.map_err(broken)
+}
+
+async fn read(hub: &Hub, spec: Spec, most: usize) -> Result<Bytes> {
+    let mut file = FileStream::open(hub.clone(), spec, Progress::default()).await?;
+    collect(&mut file, most).await
+}
+
+async fn collect(file: &mut FileStream, most: usize) -> Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = file.next().await? {
+        if bytes.len() + chunk.len() > most {
+            let message = format!("the file has more than {most} bytes, which is too much to read");
+            return Err(Error::new(ErrorKind::InvalidResponse, message));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+#[cfg(test)]
+mod tests;

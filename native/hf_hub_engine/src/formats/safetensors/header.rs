@@ -1,0 +1,202 @@
+//! A header's JSON, checked. Pure.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+use crate::base::error::{Error, ErrorKind};
+
+/// The entry that is no tensor.
+const METADATA: &str = "__metadata__";
+
+/// What a file says about itself.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Header {
+    /// What its writer left there, such as the framework: by the format texts by name, in fact any JSON.
+    pub metadata: Value,
+    /// The tensors.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// How many parameters of each data type it has.
+    pub parameter_count: BTreeMap<String, u64>,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        let (tensors, parameter_count) = (BTreeMap::new(), BTreeMap::new());
+        Self { metadata: Value::Object(Map::new()), tensors, parameter_count }
+    }
+}
+
+/// A tensor without its values.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Tensor {
+    /// The data type, such as `F32`.
+    pub dtype: String,
+    /// The dimensions; none of a scalar.
+    pub shape: Vec<u64>,
+    /// Where it begins and ends, counted from the end of the header.
+    pub data_offsets: [u64; 2],
+    /// The product of the dimensions.
+    pub parameter_count: u64,
+}
+
+/// Parses a header. `content` is how many bytes follow it in the file, where known.
+pub(super) fn parse(text: &[u8], content: Option<u64>) -> Result<Header, String> {
+    let header: Header = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    for (name, tensor) in &header.tensors {
+        let [begin, end] = tensor.data_offsets;
+        let fits = begin <= end && content.is_none_or(|content| end <= content);
+        let bytes =
+            size_of_one(&tensor.dtype).map(|size| tensor.parameter_count.saturating_mul(size));
+        if !fits || bytes.is_some_and(|bytes| bytes != end - begin) {
+            return Err(format!("the tensor {name:?} has no place for its values"));
+        }
+    }
+    Ok(header)
+}
+
+/// Adds to a sum by data type.
+pub(super) fn add(
+    sums: &mut BTreeMap<String, u64>,
+    dtype: &str,
+    count: u64,
+) -> crate::base::error::Result<()> {
+    // Most data types have been seen before; then no key is made.
+    let sum = match sums.get_mut(dtype) {
+        Some(sum) => sum,
+        None => sums.entry(dtype.to_owned()).or_default(),
+    };
+    *sum = sum.checked_add(count).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidResponse, "there are more parameters than can be counted")
+    })?;
+    Ok(())
+}
+
+/// Bytes of one value; `None` of types that share bytes, or that nobody has heard of yet.
+fn size_of_one(dtype: &str) -> Option<u64> {
+    match dtype {
+        "F64" | "I64" | "U64" | "C64" => Some(8),
+        "F32" | "I32" | "U32" => Some(4),
+        "F16" | "BF16" | "I16" | "U16" => Some(2),
+        "I8" | "U8" | "BOOL" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" => Some(1),
+        _ => None,
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    dtype: String,
+    shape: Vec<u64>,
+    data_offsets: [u64; 2],
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// Reads entry by entry: a name that comes twice means something else to every reader.
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut entries: M) -> Result<Header, M::Error> {
+        let mut header = Header::default();
+        let mut has_metadata = false;
+        while let Some(name) = entries.next_key::<String>()? {
+            let twice = if name == METADATA {
+                let metadata = entries.next_value::<Option<Value>>()?;
+                header.metadata = metadata.unwrap_or_else(|| Value::Object(Map::new()));
+                std::mem::replace(&mut has_metadata, true)
+            } else {
+                let raw: Raw = entries.next_value()?;
+                let count = raw.shape.iter().try_fold(1_u64, |sum, size| sum.checked_mul(*size));
+                let parameter_count = count.ok_or_else(|| {
+                    M::Error::custom(format!("the tensor {name:?} is too large to be true"))
+                })?;
+                add(&mut header.parameter_count, &raw.dtype, parameter_count)
+                    .map_err(|error| M::Error::custom(error.message()))?;
+                let Raw { dtype, shape, data_offsets } = raw;
+                let tensor = Tensor { dtype, shape, data_offsets, parameter_count };
+                header.tensors.insert(name.clone(), tensor).is_some()
+            };
+            if twice {
+                return Err(M::Error::custom(format!("{name:?} comes twice")));
+            }
+        }
+        Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_parameters_as_python_does() {
+        let text = br#"{"__metadata__":{"format":"pt"},
+            "w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},
+            "b":{"dtype":"F16","shape":[],"data_offsets":[24,26]},
+            "none":{"dtype":"F16","shape":[0,5],"data_offsets":[26,26]},
+            "odd":{"dtype":"U3","shape":[8],"data_offsets":[26,29]}}"#;
+        let header = parse(text, Some(29)).unwrap();
+        assert_eq!(header.metadata["format"], "pt");
+        assert_eq!(header.tensors["w"].parameter_count, 6);
+        let counts = [("F16", 1), ("F32", 6), ("U3", 8)];
+        assert!(header.parameter_count.iter().map(|(name, n)| (name.as_str(), *n)).eq(counts));
+        assert_eq!(parse(b"{}", None).unwrap(), Header::default());
+        assert_eq!(parse(br#"{"__metadata__":null}"#, None).unwrap(), Header::default());
+    }
+
+    #[test]
+    fn shows_metadata_whatever_its_values_are() {
+        for metadata in [
+            r#"{"format":"pt","step":12000}"#,
+            r#"{"format":null}"#,
+            r#"{"a":{"b":[1.5,true]}}"#,
+            r#""pt""#,
+            "[1]",
+            "7",
+        ] {
+            let text = format!(r#"{{"__metadata__":{metadata}}}"#);
+            let header = parse(text.as_bytes(), None).unwrap();
+            assert_eq!(header.metadata, serde_json::from_str::<Value>(metadata).unwrap());
+        }
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_true() {
+        let tensor = |shape: &str, offsets: &str| {
+            format!(r#"{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}}}"#)
+        };
+        let twice = r#"{"w":{"dtype":"I8","shape":[],"data_offsets":[0,1]},"w":{"dtype":"I8","shape":[],"data_offsets":[0,1]}}"#;
+        for text in [
+            "[]".to_owned(),
+            "{".to_owned(),
+            "\u{0}".to_owned(),
+            r#"{"w":1}"#.to_owned(),
+            twice.to_owned(),
+            tensor("[2]", "[8,0]"),
+            tensor("[2]", "[0,4]"),
+            tensor("[2]", "[100,108]"),
+            tensor("[-1]", "[0,4]"),
+            tensor("[1.5]", "[0,4]"),
+            tensor("[2]", "[0,8,9]"),
+            tensor("[4294967296,4294967296,2]", "[0,8]"),
+            tensor("[18446744073709551615]", "[0,18446744073709551615]"),
+            "[".repeat(100_000),
+        ] {
+            assert!(parse(text.as_bytes(), Some(100)).is_err(), "{text:.200}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Requests to a Hub's routes: JSON in, JSON out, page by page.
+//!
+//! Redirects are followed within the endpoint; reading requests also to the public Hub, without the token.
+//! What an answer means is for the caller to say.
+
+mod content;
+pub mod pages;
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+pub use content::Segment;
+
+use bytes::Bytes;
+use reqwest::{
+    Method, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+
+use crate::{
+    base::{
+        blocking,
+        error::{Error, ErrorKind, Result},
+        progress::Progress,
+    },
+    hub::{
+        api::{content::Opened, pages::Next},
+        client::{self, COUNTER, Hub, MAX_HOPS},
+        streamed_body,
+    },
+    transport::{Request, Response},
+};
+
+/// The largest answer that is read into memory.
+const PAGE_LIMIT: usize = 64 << 20;
+
+/// A request to a route.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The verb.
+    pub method: Method,
+    /// Where; the token goes along only to the endpoint's origin.
+    pub url: Url,
+    /// Content type and content.
+    pub body: Option<(HeaderValue, Vec<Segment>)>,
+    /// Whether a second request does no harm where the answer to a first one was lost. GET, HEAD, PUT and DELETE
+    /// need no saying.
+    pub repeatable: bool,
+    /// Whether it belongs to a download, which the Hub counts.
+    pub counted: bool,
+    /// Whether the body holds a secret.
+    pub secret: bool,
+    /// More headers, in place of our own of the same names; they go to the origin of `url` only.
+    pub headers: HeaderMap,
+}
+
+/// The answer to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The next page of a list.
+    pub next: Option<Next>,
+}
+
+impl Answer {
+    /// To a DELETE of what an earlier attempt has deleted.
+    fn gone() -> Self {
+        Self { status: 204, headers: HeaderMap::new(), body: Bytes::new(), next: None }
+    }
+
+    /// The headers as text, by their names in lower case; the values of a repeated one are joined.
+    pub fn joined_headers(&self) -> BTreeMap<&str, String> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let values = |name| self.headers.get_all(name).iter().map(text).collect::<Vec<_>>();
+        self.headers.keys().map(|name| (name.as_str(), values(name).join(", "))).collect()
+    }
+}
+
+impl Call {
+    /// A GET.
+    pub fn get(url: Url) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            body: None,
+            repeatable: false,
+            counted: false,
+            secret: false,
+            headers: HeaderMap::new(),
+        }
+    }
+
+    fn is_harmless(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS)
+    }
+
+    fn may_be_repeated(&self) -> bool {
+        self.is_harmless() || self.repeatable || matches!(self.method, Method::PUT | Method::DELETE)
+    }
+}
+
+impl Hub {
+    /// One page of a listing that is part of a download, with retries.
+    pub async fn page(&self, url: &Url, progress: &Progress) -> Result<(Bytes, Option<Url>)> {
+        let call = Call { counted: true, ..Call::get(url.clone()) };
+        let answer = self.retrying(progress, || self.exchange_once(&call)).await?;
+        Ok((answer.body, answer.next.map(|next| next.home)))
+    }
+
+    /// Any exchange, with retries where repeating is harmless: because nothing is changed, or because the Hub
+    /// says that nothing was.
+    pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<Answer> {
+        self.within_deadline(progress, self.repeated(call, progress)).await
+    }
+
+    async fn repeated(&self, call: &Call, progress: &Progress) -> Result<Answer> {
+        // Whether an earlier attempt may have been carried out although its answer did not come.
+        let unsure = AtomicBool::new(false);
+        let attempt = || async {
+            let error = match self.exchange_once(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if unsure.load(Relaxed) && call.method == Method::DELETE && error.status() == Some(404)
+            {
+                return Ok(Answer::gone());
+            }
+            if !call.may_be_repeated() && !error.is_busy() {
+                return Err(error.permanent());
+            }
+            unsure.fetch_or(!error.is_unreachable() && error.is_transient(), Relaxed);
+            Err(error)
+        };
+        self.retrying(progress, attempt).await
+    }
+
+    pub(crate) async fn exchange_once(&self, call: &Call) -> Result<Answer> {
+        self.answer(self.open(call).await?).await
+    }
+
+    /// One exchange without retries, as far as the headers of the answer.
+    pub(crate) async fn open(&self, call: &Call) -> Result<Response> {
+        let mut url = call.url.clone();
+        for _ in 0..=MAX_HOPS {
+            if call.secret && !self.may_see_secrets(&url) {
+                return Err(client::eavesdropped(&url));
+            }
+            let response = self.send_call(call, &url).await?;
+            if !response.status().is_redirection() {
+                return Ok(response);
+            }
+            let target = client::redirect_target(&response)?;
+            if self.owns(&target) || (call.is_harmless() && client::is_public(&target)) {
+                url = target;
+            } else if call.method == Method::HEAD {
+                // Whether there is such a thing is what was asked, and that is answered.
+                return Ok(response);
+            } else {
+                let host = target.host_str().unwrap_or_default();
+                let message =
+                    format!("the Hub sent an API request on to {host}, which is not followed");
+                return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&url));
+            }
+        }
+        Err(client::too_many_redirects(&url))
+    }
+
+    async fn send_call(&self, call: &Call, url: &Url) -> Result<Response> {
+        let mut request = self.request(call, url);
+        let Some((_, segments)) = &call.body else { return self.send(request).await };
+        if let Some(bytes) = content::at_hand(segments) {
+            request.body = Some(bytes.into());
+            return self.send(request).await;
+        }
+        let segments = segments.clone();
+        let opened = blocking::run(move || Opened::new(segments)).await?;
+        // Few calls need it, and all would carry its state.
+        Box::pin(streamed_body::send(self, request, opened, |_| ())).await
+    }
+
+    fn request(&self, call: &Call, url: &Url) -> Request {
+        let mut headers = self.headers(url);
+        if call.counted {
+            headers.insert(COUNTER, HeaderValue::from_static("1"));
+        }
+        if let Some((kind, _)) = &call.body {
+            headers.insert(CONTENT_TYPE, kind.clone());
+        }
+        if url.origin() == call.url.origin() {
+            headers.extend(call.headers.clone());
+        }
+        let (method, url, timeouts) = (call.method.clone(), url.clone(), self.timeouts);
+        Request { method, peer: self.peer(&url), url, headers, body: None, timeouts, alone: false }
+    }
+
+    async fn answer(&self, response: Response) -> Result<Answer> {
+        let next = self.next_page(response.headers(), response.url());
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.bytes(PAGE_LIMIT).await?, next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, Server, reply};
+
+    #[tokio::test]
+    async fn redirects_are_followed_within_the_hub() {
+        let away = reply("302 Found", "location: https://elsewhere.example/\r\n", b"");
+        let moved = || reply("307 Moved", "location: /api/new\r\n", b"");
+        let done = || reply("200 OK", "", b"{}");
+        let server = Server::start([moved(), done(), away]).await;
+        let hub = testing::hub(&server.url);
+        let mut call = Call::get(hub.url("api/old"));
+        call.method = Method::POST;
+        call.body = Some((
+            HeaderValue::from_static("application/json"),
+            vec![Segment::Bytes(Bytes::from_static(b"[1]"))],
+        ));
+        assert_eq!(hub.exchange(&call, &Progress::default()).await.unwrap().status, 200);
+        assert!(server.requests()[1].starts_with("post /api/new "));
+        let error = hub.exchange(&Call::get(hub.url("x")), &Progress::default()).await.unwrap_err();
+        assert!(error.message().contains("elsewhere.example, which is not followed"));
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_is_sent_once() {
+        let server = Server::start([reply("503 Busy", "", b""), reply("200 OK", "", b"{}")]).await;
+        let hub = testing::hub(&server.url);
+        let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
+        assert_eq!(
+            hub.exchange(&call, &Progress::default()).await.unwrap_err().kind(),
+            ErrorKind::Server
+        );
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_hub_was_too_busy_for_is_sent_again() {
+        let words =
+            br#"{"error": "Cannot create repo: another conflicting operation is in progress"}"#;
+        let taken = br#"{"error": "You already created this model repo", "url": "http://x/a/b"}"#;
+        let busy = || reply("409 Conflict", "", words);
+        let server = Server::start([busy(), busy(), reply("409 Conflict", "", taken)]).await;
+        let hub = testing::hub(&server.url);
+        let call = Call { method: Method::POST, ..Call::get(hub.url("api/repos/create")) };
+        let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
+        assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Conflict, 3));
+        assert_eq!(error.details().unwrap()["url"], "http://x/a/b");
+    }
+}

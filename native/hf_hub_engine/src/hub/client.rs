@@ -1,0 +1,450 @@
+//! A Hub as one call sees it: where it is, with which token, how patiently.
+//!
+//! Knows which hosts may see the token, and repeats what may be repeated. It
+//! does not know files, caches or commits; [`crate::hub::api`] speaks to its routes.
+
+use std::{future::Future, time::Duration};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
+use reqwest::{
+    Method, Url,
+    header::{
+        ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE,
+        USER_AGENT,
+    },
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        ids::{Repo, Revision},
+        limits::Flow,
+        places::{Place, Places},
+        progress::{Activity, Progress},
+    },
+    hub::{
+        rate_limit::{Budget, Governor, Ticket},
+        retry::{self, Policy},
+        token::Token,
+    },
+    transport::{self, Client, Peer, Request, Response, Timeouts},
+};
+
+/// RFC 3986 unreserved characters stay; everything else, `/` included, is encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Bytes that no URL has; all others stay, `%` included.
+const RAW: &AsciiSet = &percent_encoding::CONTROLS.add(b' ');
+
+/// The origins of the public Hub. Redirects and links that name them are followed, without the token where another
+/// endpoint is used.
+const PUBLIC: [&str; 3] =
+    ["https://huggingface.co", "https://hf.co", "https://hub-ci.huggingface.co"];
+
+/// Whether a URL is one of the public Hub.
+pub(crate) fn is_public(url: &Url) -> bool {
+    PUBLIC.contains(&url.origin().ascii_serialization().as_str())
+}
+
+/// A Hub and how to talk to it.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// The connections.
+    pub client: Client,
+    /// The base URL, which may have a path.
+    pub endpoint: Url,
+    /// Sent to the endpoint's own origin only.
+    pub token: Option<Token>,
+    /// Where the token was found, for those who have to replace it.
+    pub token_source: Option<String>,
+    /// Origins that may get the token over plain http.
+    pub http_origins: Vec<String>,
+    /// The `User-Agent`.
+    pub user_agent: HeaderValue,
+    /// How long to wait for answers.
+    pub timeouts: Timeouts,
+    /// How often to try again.
+    pub retry: Policy,
+    /// The longest the whole operation may take.
+    pub deadline: Option<Duration>,
+    /// Whether the network may be used at all.
+    pub offline: bool,
+    /// How fast, and over how many connections.
+    pub flow: Flow,
+    /// The budgets of requests that all calls keep together.
+    pub governor: Governor,
+    /// What all calls may have open together.
+    pub places: Places,
+    /// Told when a budget is used up and this call has to wait.
+    pub watch: Progress,
+}
+
+/// Which bytes of a file are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first one.
+    pub first: u64,
+    /// One behind the last one; `None` for all there are.
+    pub end: Option<u64>,
+}
+
+impl Span {
+    /// From `first` to the end of the file.
+    pub fn from(first: u64) -> Self {
+        Self { first, end: None }
+    }
+
+    fn header(self) -> Option<HeaderValue> {
+        let range = match (self.first, self.end) {
+            (0, None) => return None,
+            // Nothing at all cannot be asked for.
+            (first, Some(end)) if end <= first => return None,
+            (first, None) => format!("bytes={first}-"),
+            (first, Some(end)) => format!("bytes={first}-{}", end.saturating_sub(1)),
+        };
+        // Digits always make a header value.
+        HeaderValue::try_from(range).ok()
+    }
+}
+
+impl Hub {
+    /// Parses an endpoint; it must be an absolute http(s) URL.
+    pub fn parse_endpoint(text: &str) -> Result<Url> {
+        let url = Url::parse(text.trim_end_matches('/')).ok();
+        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(
+            || {
+                // Somebody may have put a password into it.
+                let shown = if text.contains('@') {
+                    "what was given".to_owned()
+                } else {
+                    format!("{text:?}")
+                };
+                let message = format!(
+                    "{shown} cannot be an endpoint; expected something like https://huggingface.co"
+                );
+                Error::new(ErrorKind::InvalidName, message)
+            },
+        )
+    }
+
+    /// Parses origins such as `http://hub.lan:8080`.
+    pub fn parse_origins(texts: &[String]) -> Result<Vec<String>> {
+        let origin = |text: &String| {
+            let url = Url::parse(text).ok().filter(|url| {
+                let is_bare = url.path() == "/" && url.query().is_none() && url.username() == "";
+                matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare
+            });
+            url.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
+                let message = format!(
+                    "invalid origin {text:?} in :allow_http_token: expected something like http://hub.lan:8080"
+                );
+                Error::new(ErrorKind::InvalidName, message)
+            })
+        };
+        texts.iter().map(origin).collect()
+    }
+
+    /// The URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
+    pub fn file_url(&self, repo: &Repo, revision: &Revision, path: impl AsRef<str>) -> Url {
+        let revision = encode(revision.as_str());
+        let path: Vec<_> = path.as_ref().split('/').map(encode).collect();
+        self.url(&format!(
+            "{}{}/resolve/{revision}/{}",
+            repo.kind().url_prefix(),
+            repo.id(),
+            path.join("/")
+        ))
+    }
+
+    /// The URL of an API route of a repository: `<endpoint>/api/<type>s/<id>/<rest>`.
+    pub fn api_url(&self, repo: &Repo, rest: &str) -> Url {
+        self.url(&format!("api/{}s/{}/{rest}", repo.kind().name(), repo.id()))
+    }
+
+    /// Whether `url` belongs to the endpoint, and so may see the token.
+    pub fn owns(&self, url: &Url) -> bool {
+        url.origin() == self.endpoint.origin()
+    }
+
+    /// One GET without retries. The token goes along only to the endpoint's origin.
+    pub async fn get(&self, url: Url, span: Span) -> Result<Response> {
+        self.fetch(Method::GET, url, span).await
+    }
+
+    /// One GET or HEAD of a file, without retries.
+    pub(crate) async fn fetch(&self, method: Method, url: Url, span: Span) -> Result<Response> {
+        let mut headers = self.headers(&url);
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(COUNTER, HeaderValue::from_static("1"));
+        headers.extend(span.header().map(|range| (RANGE, range)));
+        self.send(Request {
+            method,
+            peer: self.peer(&url),
+            url,
+            headers,
+            body: None,
+            timeouts: self.timeouts,
+            alone: span.end.is_some(),
+        })
+        .await
+    }
+
+    /// Repeats `attempt` as the policy says, telling `progress` about each pause.
+    pub async fn retrying<T, F>(
+        &self,
+        progress: &Progress,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut failures = 0;
+        loop {
+            let error = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            failures += 1;
+            let Some(wait) = retry::decide(self.retry, failures, &error) else {
+                return Err(tried(error, failures));
+            };
+            pause(progress, &error, wait).await?;
+        }
+    }
+
+    /// Runs `work`, but no longer than the deadline allows. `progress` tells what it was doing then.
+    pub async fn within_deadline<T>(
+        &self,
+        progress: &Progress,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(deadline) = self.deadline else { return work.await };
+        progress.set_deadline(deadline);
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self, progress)))
+    }
+
+    /// Every request of a hub goes through here: none in offline mode, and none that
+    /// shows the token to those who listen on the way.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response> {
+        if self.offline {
+            return Err(offline());
+        }
+        let withheld = self.withholds_token(&request.url);
+        if withheld && !only_reads(&request) {
+            return Err(eavesdropped(&request.url));
+        }
+        let budget = Budget::of(&request.url, self.token_for(&request.url));
+        let ticket = self.wait_for(&budget).await?;
+        let place = self.places.connection().await;
+        let answer = self.client.send(request).await.map(|response| response.holding(place));
+        let answer = answer.map_err(|error| if withheld { error.token_withheld() } else { error });
+        let begun = ticket.answered();
+        match &answer {
+            Ok(response) => self.governor.learn(&budget, begun, response.headers()),
+            Err(error) => self.governor.failed(&budget, error),
+        }
+        answer
+    }
+
+    /// Waits until a download may begin, if it `asks` for anything: the hub for its requests, and its place.
+    pub(crate) async fn for_download(&self, asks: bool) -> (Self, Option<Place>) {
+        let place = if asks { Some(self.places.transfer().await) } else { None };
+        (Self { places: self.places.granted(), ..self.clone() }, place)
+    }
+
+    /// Runs `work`, which moves files and whose requests are granted, when there is a place for it.
+    pub(crate) async fn in_place<T>(&self, work: impl Future<Output = T>) -> T {
+        let _place = self.places.transfer().await;
+        work.await
+    }
+
+    /// Leave for one more connection of a download.
+    pub(crate) fn one_more(&self) -> Option<(OwnedSemaphorePermit, Place)> {
+        Some((self.flow.one_more()?, self.places.one_more()?))
+    }
+
+    async fn wait_for<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>> {
+        loop {
+            let wait = match self.governor.admit(budget) {
+                Ok(ticket) => return Ok(ticket),
+                Err(wait) => wait,
+            };
+            let message = "the Hub's limit on requests is used up";
+            let error = Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(wait));
+            if wait > self.retry.patience {
+                return Err(error);
+            }
+            pause(&self.watch, &error, wait).await?;
+        }
+    }
+
+    /// The URL of a route, by its encoded path below the endpoint.
+    pub(crate) fn url(&self, path: &str) -> Url {
+        let mut url = self.endpoint.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/{path}"));
+        url
+    }
+
+    /// What every request to `url` carries; the token goes along only to the endpoint.
+    pub(crate) fn headers(&self, url: &Url) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        if let Some(token) = self.token_for(url) {
+            headers.insert(AUTHORIZATION, token.header());
+        }
+        headers
+    }
+
+    /// Who answers at `url`.
+    pub(crate) fn peer(&self, url: &Url) -> Peer {
+        if self.owns(url) || is_public(url) { Peer::Hub } else { Peer::Store }
+    }
+
+    fn token_for(&self, url: &Url) -> Option<&Token> {
+        self.token.as_ref().filter(|_| self.owns(url) && self.may_see_secrets(url))
+    }
+
+    /// Whether there is a token for `url` that is not sent, because anybody on the way could read it.
+    pub fn withholds_token(&self, url: &Url) -> bool {
+        self.token.is_some() && self.owns(url) && !self.may_see_secrets(url)
+    }
+
+    /// Whether secrets may be sent to `url`.
+    pub fn may_see_secrets(&self, url: &Url) -> bool {
+        is_private(url) || self.http_origins.contains(&url.origin().ascii_serialization())
+    }
+}
+
+/// Marks requests that are part of a download.
+pub(crate) const COUNTER: HeaderName = transport::header_name("x-hf-download-counter");
+
+/// How many redirects are followed.
+pub const MAX_HOPS: u32 = 20;
+
+/// Waits before another attempt, visibly. A pause that a Hub asks for and that the deadline does not allow
+/// is an error at once.
+pub async fn pause(progress: &Progress, error: &Error, wait: Duration) -> Result<()> {
+    let limited = error.kind() == ErrorKind::RateLimited;
+    if limited && progress.time_left().is_some_and(|left| left < wait) {
+        return Err(too_long_a_pause(error.clone(), wait));
+    }
+    let activity = if limited { Activity::RateLimited } else { Activity::Retrying };
+    progress.set_activity(activity, Some(wait));
+    progress.set_trouble(error.message());
+    tokio::time::sleep(wait).await;
+    progress.set_activity(Activity::Resolving, None);
+    Ok(())
+}
+
+/// The error of a pause that is longer than the operation may take.
+pub(crate) fn too_long_a_pause(error: Error, wait: Duration) -> Error {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let message = format!(
+        "{}; the pause of {seconds} s that it asks for is longer than the :timeout allows",
+        error.message()
+    );
+    error.with_message(message).with_retry_after(Some(wait)).permanent()
+}
+
+/// Where a 3xx answer points.
+pub fn redirect_target(response: &Response) -> Result<Url> {
+    // Some servers send a path as it is, in UTF-8 or an older encoding: a URL has it percent-encoded.
+    let location = response.headers().get(LOCATION);
+    let location = location.map(|value| percent_encode(value.as_bytes(), RAW).to_string());
+    target_of(response.url(), location.as_deref())
+}
+
+fn target_of(here: &Url, location: Option<&str>) -> Result<Url> {
+    let target = location.and_then(|location| here.join(location).ok());
+    let target = target
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| {
+            Error::new(ErrorKind::InvalidResponse, "a redirect leads nowhere").with_url(here)
+        })?;
+    if here.scheme() == "https" && target.scheme() == "http" {
+        let message = "a redirect leads from https to plain http, which is not followed";
+        return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(here));
+    }
+    Ok(target)
+}
+
+/// The error for a redirect loop.
+pub fn too_many_redirects(url: &Url) -> Error {
+    let message = format!("more than {MAX_HOPS} redirects");
+    Error::new(ErrorKind::InvalidResponse, message).with_url(url)
+}
+
+/// The error of an operation that took longer than it may: how far it was, and what was in its way.
+pub fn too_late(hub: &Hub, progress: &Progress) -> Error {
+    let limit = hub.deadline.unwrap_or_default().as_millis();
+    let so_far = progress.snapshot().in_words();
+    let message = format!("not finished within the :timeout of {limit} ms: {so_far}");
+    Error::new(ErrorKind::Timeout, message)
+}
+
+/// The error of every request in offline mode.
+pub fn offline() -> Error {
+    let message = "offline mode is on; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network";
+    Error::new(ErrorKind::Offline, message)
+}
+
+/// Whether nobody on the way can read what is sent.
+fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let loopback = address.map_or_else(
+        |_| host == "localhost" || host.ends_with(".localhost"),
+        |address| address.is_loopback(),
+    );
+    url.scheme() == "https" || loopback
+}
+
+/// Whether a request changes nothing, and so may go without the token.
+fn only_reads(request: &Request) -> bool {
+    let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    // Sent as a POST because the question is long.
+    reads || request.url.path().contains("/paths-info/")
+}
+
+/// The error of a request that is nothing without a secret, to a host that may not see one.
+pub(crate) fn eavesdropped(url: &Url) -> Error {
+    let message = format!("cannot send this request: {}", withheld(url));
+    Error::new(ErrorKind::Unauthorized, message).with_url(url).permanent()
+}
+
+/// Why a token is not sent to this endpoint; `None` where it is, or where the endpoint cannot be one.
+pub fn withheld_from(endpoint: &str, allowed: &[String]) -> Option<String> {
+    let (url, allowed) = (Hub::parse_endpoint(endpoint).ok()?, Hub::parse_origins(allowed).ok()?);
+    let is_safe = is_private(&url) || allowed.contains(&url.origin().ascii_serialization());
+    (!is_safe).then(|| withheld(&url))
+}
+
+/// Why a token is not sent, and which setting changes that.
+pub(crate) fn withheld(url: &Url) -> String {
+    let origin = url.origin().ascii_serialization();
+    format!(
+        "the token is not sent to {origin} over plain http, where anybody on the way could read it; use https, or \
+         allow it with HF_HUB_ALLOW_HTTP_TOKEN={origin}, config :hf_hub, allow_http_token: [{origin:?}] or the \
+         option :allow_http_token"
+    )
+}
+
+/// Percent-encodes one path segment.
+pub fn encode(segment: &str) -> String {
+    utf8_percent_encode(segment, SEGMENT).to_string()
+}
+
+/// Says how often it was tried, when more than once.
+pub fn tried(error: Error, attempts: u32) -> Error {
+    if attempts < 2 {
+        return error;
+    }
+    let message = format!("{}; gave up after {attempts} attempts", error.message());
+    error.with_message(message)
+}
+
+#[cfg(test)]
+mod tests;

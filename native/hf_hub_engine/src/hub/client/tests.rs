@@ -1,0 +1,134 @@
+//! URLs, origins and who may see a token.
+
+use super::*;
+use crate::{
+    base::ids::RepoType,
+    hub::api::Call,
+    testing::{self, Server, reply},
+    transport::{ClientConfig, ProxySetting},
+};
+
+#[test]
+fn urls_are_encoded_by_segment_and_keep_the_endpoints_path() {
+    let hub = testing::hub("https://host.example/hf/");
+    let repo = Repo::new(RepoType::Dataset, "org/name").unwrap();
+    let url = hub.file_url(&repo, &Revision::parse("refs/pr/1").unwrap(), "a b/run[1]/ü#?%.txt");
+    let expected = "https://host.example/hf/datasets/org/name/resolve/refs%2Fpr%2F1/a%20b/run%5B1%5D/%C3%BC%23%3F%25.txt";
+    assert_eq!(url.as_str(), expected);
+    assert_eq!(
+        hub.api_url(&repo, "tree/main").as_str(),
+        "https://host.example/hf/api/datasets/org/name/tree/main"
+    );
+}
+
+#[test]
+fn only_the_endpoints_origin_owns_a_url() {
+    let hub = testing::hub("https://huggingface.co");
+    for (url, owned) in [
+        ("https://huggingface.co/x", true),
+        ("https://HUGGINGFACE.CO:443/x", true),
+        ("http://huggingface.co/x", false),
+        ("https://huggingface.co:8443/x", false),
+        ("https://huggingface.co.evil.example/x", false),
+        ("https://huggingface.co@evil.example/x", false),
+    ] {
+        assert_eq!(hub.owns(&url.parse().unwrap()), owned, "{url}");
+    }
+}
+
+#[test]
+fn only_https_and_this_machine_are_private() {
+    for (url, private) in [
+        ("https://huggingface.co/x", true),
+        ("http://127.0.0.1:8000", true),
+        ("http://[::1]:8000", true),
+        ("http://localhost", true),
+        ("http://hub.localhost", true),
+        ("http://huggingface.co", false),
+        ("http://192.168.0.7", false),
+        ("http://localhost.evil.example", false),
+        ("http://127.0.0.1.evil.example", false),
+    ] {
+        assert_eq!(is_private(&url.parse().unwrap()), private, "{url}");
+    }
+}
+
+/// A hub at a host of another name, which a proxy stands for.
+fn far_hub(server: &Server, allowed: &[&str]) -> Hub {
+    let proxy = ProxySetting { url: server.url.clone(), source: "HTTP_PROXY".to_owned() };
+    let proxy = ClientConfig { http_proxy: Some(proxy), ..ClientConfig::default() };
+    let allowed: Vec<_> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
+    Hub {
+        client: Client::new(proxy),
+        token: Some(Token::new("hf_CANARY").unwrap()),
+        http_origins: Hub::parse_origins(&allowed).unwrap(),
+        ..testing::hub("http://hub.lan:8080")
+    }
+}
+
+#[tokio::test]
+async fn what_only_reads_goes_over_plain_http_without_the_token() {
+    let server = Server::start([reply("200 OK", "", b"public"), reply("401 No", "", b"")]).await;
+    let hub = far_hub(&server, &["http://hub.lan", "http://hub.lan:80", "http://lan:8080"]);
+    assert!(hub.get(hub.url("a"), Span::default()).await.is_ok());
+    let error = hub.get(hub.url("api/whoami-v2"), Span::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoToken);
+    let error = crate::hub::hints::request(&hub, error);
+    let said = error.message();
+    assert!(said.contains("HF_HUB_ALLOW_HTTP_TOKEN=http://hub.lan:8080"), "{said}");
+    assert!(said.contains("none was sent") && !said.contains("CANARY"), "{said}");
+    assert!(server.requests().iter().all(|request| !request.contains("authorization")));
+}
+
+#[tokio::test]
+async fn what_changes_something_is_not_sent_over_plain_http() {
+    let server = Server::start([reply("200 OK", "", b"{}")]).await;
+    let hub = far_hub(&server, &[]);
+    let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
+    let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(error.message().contains("plain http") && !error.message().contains("CANARY"));
+    assert!(server.requests().is_empty());
+    let reads =
+        Call { method: Method::POST, ..Call::get(hub.url("api/models/a/b/paths-info/main")) };
+    assert!(hub.exchange(&reads, &Progress::default()).await.is_ok());
+
+    // A secret in a body is one, too.
+    let hub = Hub { token: None, ..hub };
+    let call = Call { secret: true, ..call };
+    let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::Unauthorized, 1));
+}
+
+#[tokio::test]
+async fn an_origin_that_is_named_gets_the_token_over_plain_http() {
+    let server = Server::start([reply("200 OK", "", b"{}")]).await;
+    let hub = far_hub(&server, &["http://HUB.lan:8080/"]);
+    let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
+    assert!(hub.exchange(&call, &Progress::default()).await.is_ok());
+    assert!(server.requests()[0].contains("authorization: bearer hf_canary"));
+    for odd in ["hub.lan:8080", "hub.lan", "http://", "http://hub.lan/x", "*", "ftp://hub.lan"] {
+        let error = Hub::parse_origins(&[odd.to_owned()]).unwrap_err();
+        assert!(error.message().contains(":allow_http_token"), "{odd}");
+    }
+}
+
+#[test]
+fn redirects_lead_to_http_and_never_out_of_https() {
+    let here: Url = "https://huggingface.co/a/b".parse().unwrap();
+    let target = |location| target_of(&here, location).map(|url| url.to_string());
+    assert_eq!(target(Some("/c?d=e")).unwrap(), "https://huggingface.co/c?d=e");
+    assert_eq!(target(Some("//cdn.example/f")).unwrap(), "https://cdn.example/f");
+    for bad in ["http://huggingface.co/a", "ftp://x/y", "file:///etc/passwd", "data:,x", "https://"]
+    {
+        assert_eq!(target(Some(bad)).unwrap_err().kind(), ErrorKind::InvalidResponse, "{bad}");
+    }
+    assert!(target(None).is_err());
+}
+
+#[test]
+fn a_token_cannot_be_printed() {
+    let token = Token::new("hf_CANARY").unwrap();
+    assert!(!format!("{token:?}").contains("CANARY"));
+    assert!(Token::new("a\nb").is_err());
+}

@@ -1,0 +1,207 @@
+//! Bytes into events, in whatever pieces they come.
+
+use crate::base::error::{Error, ErrorKind, Result};
+
+/// The longest event that is kept while it arrives, in bytes.
+const LONGEST: usize = 16 << 20;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `text/event-stream`, as the HTML standard defines it.
+    ServerSent,
+    /// One value a line, as NDJSON.
+    Lines,
+}
+
+/// One event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// The id to continue after, as far as the server has sent one.
+    pub id: Option<String>,
+    /// The type; `None` stands for `message`.
+    pub name: Option<String>,
+    /// The text.
+    pub data: String,
+}
+
+/// Collects bytes until they make an event.
+#[derive(Debug)]
+pub(super) struct Parser {
+    format: Format,
+    bytes: Vec<u8>,
+    /// How much of `bytes` has been looked at.
+    read: usize,
+    started: bool,
+    /// The last line ended in `\r`; a `\n` that follows belongs to it.
+    after_return: bool,
+    event: Event,
+    has_data: bool,
+    /// How long the server wants a client to wait before it reconnects, in milliseconds.
+    pub(super) retry: Option<u64>,
+}
+
+impl Parser {
+    pub(super) fn new(format: Format) -> Self {
+        Self {
+            format,
+            bytes: Vec::new(),
+            read: 0,
+            started: false,
+            after_return: false,
+            event: Event::default(),
+            has_data: false,
+            retry: None,
+        }
+    }
+
+    /// Takes more bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes.drain(..self.read);
+        self.read = 0;
+        if self.bytes.len() + self.event.data.len() + bytes.len() > LONGEST {
+            let message = format!("the server sends an event of more than {LONGEST} bytes");
+            return Err(Error::new(ErrorKind::InvalidResponse, message));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The next whole event.
+    pub(super) fn next(&mut self) -> Option<Event> {
+        while let Some(line) = self.line() {
+            if let Some(event) = self.take(&line) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// What the end of the stream completes: the last of lines needs no line break, an event does.
+    pub(super) fn finish(&mut self) -> Option<Event> {
+        let rest = self.bytes.split_off(self.read);
+        (self.format == Format::Lines).then(|| value(&String::from_utf8_lossy(&rest))).flatten()
+    }
+
+    /// The next whole line, without its end: `\n`, `\r\n` or, between events, `\r`.
+    fn line(&mut self) -> Option<String> {
+        if self.after_return && self.bytes.get(self.read) == Some(&b'\n') {
+            self.read += 1;
+        }
+        self.after_return &= self.read == self.bytes.len();
+        let rest = &self.bytes[self.read..];
+        let ends =
+            |byte: &u8| *byte == b'\n' || (self.format == Format::ServerSent && *byte == b'\r');
+        let end = rest.iter().position(ends)?;
+        self.after_return = rest[end] == b'\r';
+        let mut line = &rest[..end];
+        if !std::mem::replace(&mut self.started, true) {
+            line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+        }
+        let line = String::from_utf8_lossy(line).into_owned();
+        self.read += end + 1;
+        Some(line)
+    }
+
+    fn take(&mut self, line: &str) -> Option<Event> {
+        if self.format == Format::Lines {
+            return value(line);
+        }
+        if line.is_empty() {
+            return self.dispatch();
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "data" => {
+                if std::mem::replace(&mut self.has_data, true) {
+                    self.event.data.push('\n');
+                }
+                self.event.data.push_str(value);
+            }
+            "event" => self.event.name = Some(value.to_owned()).filter(|name| !name.is_empty()),
+            "id" if !value.contains('\0') => self.event.id = Some(value.to_owned()),
+            "retry" => self.retry = value.parse().ok().or(self.retry),
+            // A comment, or a field that the standard does not know.
+            _ => {}
+        }
+        None
+    }
+
+    fn dispatch(&mut self) -> Option<Event> {
+        // The id stays for the events that follow.
+        let next = Event { id: self.event.id.clone(), ..Event::default() };
+        let event = std::mem::replace(&mut self.event, next);
+        std::mem::take(&mut self.has_data).then_some(event)
+    }
+}
+
+fn value(line: &str) -> Option<Event> {
+    let line = line.trim();
+    (!line.is_empty()).then(|| Event { data: line.to_owned(), ..Event::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(format: Format, text: &[u8], piece: usize) -> Vec<Event> {
+        let mut parser = Parser::new(format);
+        let mut events = Vec::new();
+        for bytes in text.chunks(piece) {
+            parser.push(bytes).unwrap();
+            events.extend(std::iter::from_fn(|| parser.next()));
+        }
+        events.extend(parser.finish());
+        events
+    }
+
+    fn event(id: Option<&str>, name: Option<&str>, data: &str) -> Event {
+        Event { id: id.map(str::to_owned), name: name.map(str::to_owned), data: data.to_owned() }
+    }
+
+    #[test]
+    fn events_are_the_same_in_any_pieces_and_with_any_line_ends() {
+        let text = "\u{feff}: hello\ndata: one\n\nevent: log\nid: 7\ndata:two\ndata:  zwei\nretry: 20\n\n\
+                    data\n\nevent: empty\n\nid: a\0b\nunknown: x\ndata: ünï\n\ndata: unfinished";
+        let expected = [
+            event(None, None, "one"),
+            event(Some("7"), Some("log"), "two\n zwei"),
+            event(Some("7"), None, ""),
+            event(Some("7"), None, "ünï"),
+        ];
+        for end in ["\n", "\r\n", "\r"] {
+            let text = text.replace('\n', end);
+            for piece in 1..=text.len() {
+                let events = parse(Format::ServerSent, text.as_bytes(), piece);
+                assert_eq!(events, expected, "{end:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_line_is_a_value_and_the_last_needs_no_end() {
+        let text = b"{\"a\":1}\r\n\n  \n{\"b\": \"\rx\"}\n[3]";
+        for piece in 1..=text.len() {
+            let data: Vec<_> =
+                parse(Format::Lines, text, piece).into_iter().map(|e| e.data).collect();
+            assert_eq!(data, ["{\"a\":1}", "{\"b\": \"\rx\"}", "[3]"]);
+        }
+    }
+
+    #[test]
+    fn an_event_that_never_ends_is_refused() {
+        for line in
+            [&b"data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"[..], b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]
+        {
+            let mut parser = Parser::new(Format::ServerSent);
+            let piece = line.repeat(1 << 15);
+            let refused = (0..64).any(|_| {
+                let refused = parser.push(&piece).is_err();
+                assert!(parser.next().is_none());
+                refused
+            });
+            assert!(refused);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The headers of all responses on the way to a file.
+
+use reqwest::header::HeaderMap;
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        etag::{Checksum, Etag, Proof},
+        ids::Commit,
+    },
+    hub::{
+        client::Hub,
+        file_metadata::{FileMetadata, Given, not_a_hub},
+    },
+    transport,
+};
+
+/// Headers gathered over the hops; the latest response wins. But what the Hub says about the content is
+/// not given up for the `ETag` of its store, which may prove nothing.
+#[derive(Default)]
+pub(super) struct Facts {
+    commit: Option<String>,
+    linked: Option<String>,
+    etag: Option<String>,
+    /// Checksums in headers of their own, as Artifactory sends them.
+    checksums: Vec<Checksum>,
+    /// The size of the file.
+    pub(super) size: Option<u64>,
+}
+
+impl Facts {
+    /// Takes in the headers of one more response.
+    pub(super) fn take(&mut self, headers: &HeaderMap) {
+        let header = |name| headers.get(name).map(|value| lossless(value.as_bytes()));
+        self.commit = header("x-repo-commit").or(self.commit.take());
+        self.linked = header("x-linked-etag").or(self.linked.take());
+        self.etag = header("etag").or(self.etag.take());
+        let size = transport::text(headers, "x-linked-size").and_then(|size| size.parse().ok());
+        self.size = size.or(self.size);
+        let sums = [("x-checksum-sha256", Proof::Sha256), ("x-checksum-sha1", Proof::Sha1)];
+        let sums: Vec<_> = sums
+            .iter()
+            .filter_map(|(name, proof)| Checksum::parse(*proof, &header(*name)?))
+            .collect();
+        if !sums.is_empty() {
+            self.checksums = sums;
+        }
+    }
+
+    /// Adds the headers of a HEAD. Where only they are a Hub's, they count for more than those of the GET.
+    pub(super) fn fill(&mut self, mut head: Self) {
+        // A length of zero is what some servers send with every HEAD.
+        self.size = self.size.or(head.size.filter(|size| *size > 0));
+        head.size = self.size;
+        if self.commit.is_none() && head.commit.is_some() {
+            std::mem::swap(self, &mut head);
+        }
+        self.commit = self.commit.take().or(head.commit);
+        self.linked = self.linked.take().or(head.linked);
+        self.etag = self.etag.take().or(head.etag);
+        if self.checksums.is_empty() {
+            self.checksums = head.checksums;
+        }
+    }
+
+    /// Whether a Hub has answered.
+    pub(super) fn is_a_hubs(&self) -> bool {
+        self.commit.is_some()
+    }
+
+    /// Whether a Hub says what a redirect leads to: no page for signing in has a checksum in this header.
+    pub(super) fn is_linked(&self) -> bool {
+        let linked = self.linked.as_deref().map(Etag::parse);
+        linked.is_some_and(|etag| etag.is_ok_and(|etag| etag.is_proof()))
+    }
+
+    /// Whether nothing is missing for a place in a cache.
+    pub(super) fn is_complete(&self) -> bool {
+        self.commit.is_some() && (self.linked.is_some() || self.etag.is_some())
+    }
+
+    /// Whether the content has to agree with an announced checksum.
+    pub(super) fn is_proof(&self) -> bool {
+        self.etag().is_ok_and(|etag| etag.is_proof())
+    }
+
+    /// The etag, with all announced checksums.
+    pub(super) fn etag(&self) -> Result<Etag> {
+        let parse = |text: &Option<String>| text.as_deref().map(Etag::parse);
+        let etag = match (parse(&self.linked), parse(&self.etag)) {
+            (Some(Ok(linked)), Some(Ok(own))) if !linked.is_proof() => {
+                linked.or(own.checksums().iter().cloned())
+            }
+            (Some(Ok(etag)), _) | (Some(Err(_)) | None, Some(Ok(etag))) => etag,
+            (Some(Err(error)), _) | (None, Some(Err(error))) => return Err(error),
+            (None, None) => {
+                return Err(Error::new(ErrorKind::InvalidResponse, "the ETag header is missing"));
+            }
+        };
+        let etag = etag.or(self.checksums.iter().cloned());
+        match self.commit.as_deref().map(Commit::parse) {
+            Some(Ok(commit)) => Ok(etag.at(&commit)),
+            _ => Ok(etag),
+        }
+    }
+
+    /// Refuses a file of another commit than the one that was asked for.
+    pub(super) fn check_pinned(&self, given: Given<'_>) -> Result<()> {
+        let (Some(pinned), Some(commit)) = (given.pinned, &self.commit) else { return Ok(()) };
+        if pinned.as_str().eq_ignore_ascii_case(commit) {
+            return Ok(());
+        }
+        let shown: String = commit.chars().take(200).collect();
+        let message =
+            format!("commit {pinned} was asked for, but the server answers with commit {shown:?}");
+        Err(Error::new(ErrorKind::InvalidResponse, message))
+    }
+
+    /// All that a place in a cache needs.
+    pub(super) fn metadata(&self, hub: &Hub, given: Given<'_>) -> Result<FileMetadata> {
+        let commit = match (&self.commit, given.commit()) {
+            (Some(text), _) => {
+                Commit::parse(text).map_err(|error| error.with_kind(ErrorKind::InvalidResponse))?
+            }
+            (None, Some(commit)) => commit.clone(),
+            (None, None) => return Err(not_a_hub(hub, "X-Repo-Commit")),
+        };
+        self.check_pinned(given)?;
+        let commit = given.pinned.cloned().unwrap_or(commit);
+        let etag = match (self.etag(), given.etag()) {
+            (Ok(etag), _) => etag,
+            (_, Some(known)) => known.clone(),
+            (Err(_), None) if self.linked.is_none() && self.etag.is_none() => {
+                return Err(not_a_hub(hub, "ETag"));
+            }
+            (Err(error), None) => return Err(error),
+        };
+        Ok(FileMetadata { commit, etag, size: self.size })
+    }
+}
+
+/// A header's text; bytes that are none are escaped, so that different ones stay different.
+fn lossless(value: &[u8]) -> String {
+    std::str::from_utf8(value).map_or_else(|_| value.escape_ascii().to_string(), str::to_owned)
+}

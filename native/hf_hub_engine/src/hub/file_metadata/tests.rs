@@ -1,0 +1,210 @@
+//! Responses of servers that are no Hub, or not quite one.
+
+use std::{fs, path::Path};
+
+use crate::{
+    base::{
+        error::{ErrorKind, Result},
+        ids::{EntryPath, Revision},
+        progress::Progress,
+    },
+    download::{self, report::Report, spec::Spec},
+    hub::client::Hub,
+    testing::{self, Reply, Server, hub, reply},
+};
+
+const COMMIT: &str = "cccccccccccccccccccccccccccccccccccccccc";
+const HELLO: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
+const HELLO_SHA1: &str = "f572d396fae9206628714fb2ce00f72e94f2258f";
+const HELLO_SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+
+fn at(root: &Path, revision: &str) -> Spec {
+    let revision = Revision::parse(revision).unwrap();
+    Spec { revision, ..testing::spec(root, "f.txt") }
+}
+
+async fn get(server: &Server, spec: &Spec) -> Result<Report> {
+    let hub = Hub { retry: hub(&server.url).retry.once(), ..hub(&server.url) };
+    download::file::run(&hub, spec, &Progress::default()).await
+}
+
+fn hello(headers: &str) -> Reply {
+    reply("200 OK", headers, b"hello\n")
+}
+
+/// Answers GET and HEAD each in its way.
+async fn two(
+    get: impl Fn() -> Reply + Send + 'static,
+    head: impl Fn() -> Reply + Send + 'static,
+) -> Server {
+    Server::answering(move |request| if request.starts_with("head") { head() } else { get() }).await
+}
+
+#[tokio::test]
+async fn a_page_of_another_server_is_no_file_of_a_commit() {
+    let html = "content-type: text/html; charset=utf-8\r\n";
+    for headers in [
+        "etag: \"login-1\"\r\n".to_owned(),
+        format!("etag: \"login-1\"\r\n{html}"),
+        format!("etag: \"{HELLO}\"\r\n{html}"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::answering(move |_| hello(&headers)).await;
+        let error = get(&server, &at(dir.path(), COMMIT)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error}");
+        assert!(!dir.path().join("models--org--name").exists());
+    }
+}
+
+#[tokio::test]
+async fn without_a_commit_a_checksum_proves_the_file() {
+    for (etag, good) in [(HELLO, true), (HELLO_SHA256, true), (COMMIT, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::answering(move |_| hello(&format!("etag: \"{etag}\"\r\n"))).await;
+        let result = get(&server, &at(dir.path(), COMMIT)).await;
+        assert_eq!(result.is_ok(), good, "{result:?}");
+    }
+    // An HTML page is a file where its name says so.
+    let dir = tempfile::tempdir().unwrap();
+    let headers = format!("etag: \"{HELLO}\"\r\ncontent-type: text/html\r\n");
+    let server = Server::answering(move |_| hello(&headers)).await;
+    let spec = Spec { path: EntryPath::parse("a/index.html").unwrap(), ..at(dir.path(), COMMIT) };
+    assert!(get(&server, &spec).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_host_that_no_hub_names_is_not_followed() {
+    let portal =
+        Server::answering(|_| hello(&format!("etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n")))
+            .await;
+    for said in ["", "etag: \"ce013625030ba8dba906f756967f9e9ca394464a\"\r\n"] {
+        for revision in ["main", COMMIT] {
+            let dir = tempfile::tempdir().unwrap();
+            let away = format!("location: {}/login\r\n{said}", portal.url);
+            let server = Server::answering(move |_| reply("302 Found", &away, b"")).await;
+            let error = get(&server, &at(dir.path(), revision)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error}");
+            assert!(error.message().contains("is not followed"), "{error}");
+        }
+    }
+    assert!(portal.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_to_content_whose_checksum_is_announced_needs_no_commit() {
+    for (body, is_good) in [(b"hello\n", true), (b"hellO\n", false)] {
+        let store = Server::answering(move |_| reply("200 OK", "", body)).await;
+        let away = format!("location: {}/f\r\nx-linked-etag: \"{HELLO_SHA256}\"\r\n", store.url);
+        let server = Server::answering(move |_| reply("302 Found", &away, b"")).await;
+        let dir = tempfile::tempdir().unwrap();
+        let result = get(&server, &at(dir.path(), COMMIT)).await;
+        assert_eq!(result.is_ok(), is_good, "{result:?}");
+        // A branch has no place in the cache without its commit.
+        let error = get(&server, &at(dir.path(), "main")).await.unwrap_err();
+        assert!(error.message().contains("X-Repo-Commit"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn headers_that_only_a_head_has_are_asked_for_once() {
+    for full in [
+        format!("etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n"),
+        format!("x-linked-etag: \"{HELLO_SHA256}\"\r\nx-repo-commit: {COMMIT}\r\n"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = two(|| hello(""), move || reply("200 OK", &full, b"")).await;
+        let report = get(&server, &at(dir.path(), "main")).await.unwrap();
+        assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
+        assert_eq!(report.commit.unwrap().as_str(), COMMIT);
+        assert_eq!(server.requests().len(), 2);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::answering(|_| hello("")).await;
+    let error = get(&server, &at(dir.path(), "main")).await.unwrap_err();
+    assert!(error.message().contains("X-Repo-Commit"), "{error}");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_redirect_whose_headers_only_a_head_has_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Server::answering(|_| hello("")).await;
+    let to = format!("location: {}/f\r\n", store.url);
+    let full = format!("{to}x-linked-etag: \"{HELLO_SHA256}\"\r\nx-repo-commit: {COMMIT}\r\n");
+    let server =
+        two(move || reply("302 Found", &to, b""), move || reply("302 Found", &full, b"")).await;
+    let report = get(&server, &at(dir.path(), "main")).await.unwrap();
+    assert_eq!(fs::read(report.path).unwrap(), b"hello\n");
+}
+
+#[tokio::test]
+async fn any_announced_checksum_that_agrees_is_enough() {
+    let md5 = "b1946ac92492d2347c6235b4d2611184";
+    for (etag, more) in [
+        (HELLO_SHA1.to_owned(), String::new()),
+        (HELLO.to_uppercase(), String::new()),
+        (format!("{{SHA1{{{}}}}}", "d".repeat(20)), String::new()),
+        (md5.to_owned(), format!("x-checksum-sha256: {HELLO_SHA256}\r\n")),
+        (COMMIT.to_owned(), format!("x-checksum-sha256: {HELLO_SHA256}\r\n")),
+        (COMMIT.to_owned(), format!("x-linked-etag: \"{HELLO_SHA256}\"\r\n")),
+        ("a".repeat(64), format!("x-checksum-sha1: {HELLO_SHA1}\r\n")),
+        ("odd/etag:1".to_owned(), String::new()),
+        ("\u{fc}".to_owned(), String::new()),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let headers = format!("etag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\n{more}");
+        let server = Server::answering(move |_| hello(&headers)).await;
+        let report = get(&server, &at(dir.path(), "main")).await.unwrap();
+        assert_eq!(fs::read(report.path).unwrap(), b"hello\n", "{etag}");
+        let wrong = format!("etag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\n{more}");
+        let server = Server::answering(move |_| reply("200 OK", &wrong, b"hellO\n")).await;
+        let result = get(&server, &at(tempfile::tempdir().unwrap().path(), "main")).await;
+        let provable = etag.len() >= 40 || !more.is_empty();
+        assert_eq!(result.is_err(), provable, "{etag} {more}");
+    }
+}
+
+#[tokio::test]
+async fn commits_may_have_any_name() {
+    let sha256 = "ab".repeat(32);
+    for commit in ["v1.0", sha256.as_str()] {
+        let dir = tempfile::tempdir().unwrap();
+        let headers = format!("etag: \"{HELLO}\"\r\nx-repo-commit: {commit}\r\n");
+        let server = Server::answering(move |_| hello(&headers)).await;
+        let report = get(&server, &at(dir.path(), "main")).await.unwrap();
+        assert!(report.path.ends_with(format!("snapshots/{commit}/f.txt")));
+        let before = server.requests().len();
+        get(&server, &at(dir.path(), commit)).await.unwrap();
+        // Only a hash never stands for another content.
+        assert_eq!(server.requests().len() - before, usize::from(commit == "v1.0"));
+        // A branch that is called like its commit has no ref.
+        let offline = Hub { offline: true, ..hub(&server.url) };
+        let report =
+            download::file::run(&offline, &at(dir.path(), commit), &Progress::default()).await;
+        assert!(report.unwrap().cached);
+    }
+}
+
+#[tokio::test]
+async fn git_object_ids_of_sha256_repositories_prove() {
+    let dir = tempfile::tempdir().unwrap();
+    let oid = "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4";
+    let headers = format!("etag: \"{oid}\"\r\nx-repo-commit: {}\r\n", "ab".repeat(32));
+    let server = Server::answering(move |_| hello(&headers)).await;
+    assert!(get(&server, &at(dir.path(), "main")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_location_with_raw_bytes_is_followed() {
+    for (raw, encoded) in
+        [("/ü/文 件".as_bytes(), "/%c3%bc/%e6%96%87%20%e4%bb%b6"), (b"/\xfc", "/%fc")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let head = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nconnection: close\r\nlocation: ";
+        let moved = Reply::Raw([head, raw, b"\r\n\r\n"].concat());
+        let file = hello(&format!("etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n"));
+        let server = Server::start([moved, file]).await;
+        get(&server, &at(dir.path(), "main")).await.unwrap();
+        assert!(server.requests()[1].starts_with(&format!("get {encoded} ")));
+    }
+}

@@ -1,0 +1,141 @@
+//! What was meant: asks the Hub one more question about a name that it does not have.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        ids::{Repo, RepoType, Revision},
+    },
+    hub::{api::Call, client::Hub},
+};
+
+/// The longest an error waits for a suggestion.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Branches and tags that are suggested.
+const SUGGESTED: usize = 5;
+
+/// A longer name is no help.
+const NAME_LIMIT: usize = 100;
+
+/// Adds to the Hub's "not found" the type that a repository of this name has, or the branches and
+/// tags nearest to the revision. One request, to the Hub that was asked; without an answer the
+/// error stays as it is.
+pub async fn suggesting(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
+    // Without a status it was not the Hub that said so.
+    let is_about_it = error.status().is_some() && error.repo_id() == Some(&*repo.to_string());
+    let question = async {
+        match error.kind() {
+            ErrorKind::RepoNotFound if is_about_it => other_type(hub, repo).await,
+            ErrorKind::RevisionNotFound if is_about_it => {
+                nearest(hub, repo, revision, error.message()).await
+            }
+            _ => Ok(None),
+        }
+    };
+    let patience = hub.deadline.map_or(PATIENCE, |deadline| deadline.min(PATIENCE));
+    match tokio::time::timeout(patience, question).await {
+        Ok(Ok(Some(message))) => error.with_message(message),
+        _ => error,
+    }
+}
+
+/// Models and datasets are what is mistaken for each other.
+async fn other_type(hub: &Hub, repo: &Repo) -> Result<Option<String>> {
+    let (kind, other) = match repo.kind() {
+        RepoType::Model => ("model", RepoType::Dataset),
+        RepoType::Dataset => ("dataset", RepoType::Model),
+        RepoType::Space => ("space", RepoType::Model),
+    };
+    let found = Repo::new(other, repo.id())?;
+    let url = hub.url(&format!("api/{}s/{}", other.name(), repo.id()));
+    let answer = hub.exchange_once(&Call { method: Method::HEAD, ..Call::get(url) }).await?;
+    let is_there = answer.status == 200;
+    Ok(is_there.then(|| {
+        let other = other.name();
+        format!(
+            "{kind} repository \"{found}\" not found: it is a {other}; pass repo_type: :{other}"
+        )
+    }))
+}
+
+async fn nearest(
+    hub: &Hub,
+    repo: &Repo,
+    revision: &Revision,
+    message: &str,
+) -> Result<Option<String>> {
+    let answer = hub.exchange_once(&Call::get(hub.api_url(repo, "refs"))).await?;
+    let refs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let names = ["branches", "tags"].into_iter().filter_map(|list| refs.get(list)?.as_array());
+    let names = names.flatten().filter_map(|entry| entry.get("name")?.as_str());
+    let wanted = revision.as_str().to_lowercase();
+    let mut scored: Vec<(f64, &str)> = names
+        .filter(|name| name.len() <= NAME_LIMIT)
+        .map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name))
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let names: Vec<_> =
+        scored.iter().take(SUGGESTED).map(|(_, name)| format!("{name:?}")).collect();
+    Ok((!names.is_empty())
+        .then(|| format!("{message}; nearest branches and tags: {}", names.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        hub::hints,
+        testing::{self, Server, reply},
+    };
+
+    async fn explained(hub: &Hub, kind: ErrorKind) -> Error {
+        let repo = Repo::new(RepoType::Model, "org/data").unwrap();
+        let revision = Revision::parse("v2").unwrap();
+        let error = Error::new(kind, "x").with_status(404);
+        let error = hints::repository(hub, &repo, &revision, error);
+        suggesting(hub, &repo, &revision, error).await
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_type_is_named() {
+        let server = Server::start([reply("200 OK", "", b"")]).await;
+        let error = explained(&testing::hub(&server.url), ErrorKind::RepoNotFound).await;
+        assert_eq!(
+            error.message(),
+            "model repository \"org/data\" not found: it is a dataset; pass repo_type: :dataset"
+        );
+        assert_eq!(server.requests().len(), 1);
+        assert!(server.requests()[0].starts_with("head /api/datasets/org/data "));
+    }
+
+    #[tokio::test]
+    async fn the_nearest_branches_and_tags_are_named() {
+        let refs = br#"{"branches": [{"name": "main"}, {"name": 1}], "tags": [{"name": "v2.0"}, {"name": "V2\n"}]}"#;
+        let server = Server::start([reply("200 OK", "", refs)]).await;
+        let error = explained(&testing::hub(&server.url), ErrorKind::RevisionNotFound).await;
+        let words =
+            "has no revision \"v2\"; nearest branches and tags: \"V2\\n\", \"v2.0\", \"main\"";
+        assert!(error.message().ends_with(words), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_error_stays_as_it_is_without_an_answer() {
+        for answer in [reply("404 Not Found", "", b""), reply("200 OK", "", b"<html>")] {
+            let server = Server::start([answer]).await;
+            let hub = testing::hub(&server.url);
+            let error = explained(&hub, ErrorKind::RevisionNotFound).await;
+            assert!(error.message().ends_with("has no revision \"v2\""), "{error}");
+        }
+        let server = Server::start([]).await;
+        let hub = Hub { offline: true, ..testing::hub(&server.url) };
+        explained(&hub, ErrorKind::RepoNotFound).await;
+        let hub = testing::hub(&server.url);
+        explained(&hub, ErrorKind::EntryNotFound).await;
+        assert!(server.requests().is_empty());
+    }
+}

@@ -1,0 +1,115 @@
+//! A request's body that is read from disk while it is sent: a few pieces in memory, never all.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::sync::mpsc;
+
+use crate::{
+    base::{blocking, error::Result},
+    hub::client::Hub,
+    transport::{Body, Moved, Request, Response},
+};
+
+/// Pieces that wait to be sent.
+const QUEUE: usize = 2;
+
+/// Makes the pieces of a body, one after the other, on threads that may block.
+pub(crate) trait Pieces: Send + 'static {
+    /// How many bytes all pieces have together.
+    fn length(&self) -> u64;
+
+    /// How many bytes a piece has at most.
+    fn capacity(&self) -> usize;
+
+    /// The next piece, in this empty buffer; `None` behind the last.
+    fn next(&mut self, buffer: Vec<u8>) -> Result<Option<Bytes>>;
+}
+
+/// Sends `request` with a body made of `pieces`; `sent` is told of each. An error of theirs ends
+/// the request in the middle, so that the other side cannot take it for whole.
+pub(crate) async fn send(
+    hub: &Hub,
+    mut request: Request,
+    pieces: impl Pieces,
+    mut sent: impl FnMut(u64),
+) -> Result<Response> {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let moved = Moved::default();
+    let end = Fed { receiver, left: pieces.length(), moved: moved.clone() };
+    request.body = Some(Body::new(reqwest::Body::wrap(end), moved));
+    let answer = hub.send(request);
+    let pump = pump(hub, pieces, sender, &mut sent);
+    tokio::pin!(answer, pump);
+    let mut done = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut pump, if !done => {
+                result?;
+                done = true;
+            }
+            response = &mut answer => return response,
+        }
+    }
+}
+
+async fn pump(
+    hub: &Hub,
+    mut pieces: impl Pieces,
+    sender: mpsc::Sender<Bytes>,
+    sent: &mut impl FnMut(u64),
+) -> Result<()> {
+    loop {
+        // Here and not there: each of the many threads that may block would keep memory of its own.
+        let buffer = Vec::with_capacity(pieces.capacity());
+        let (piece, back) = blocking::run(move || (pieces.next(buffer), pieces)).await;
+        pieces = back;
+        let Some(piece) = piece? else { return Ok(()) };
+        let length = piece.len();
+        hub.flow.pass(length).await;
+        if sender.send(piece).await.is_err() {
+            // Nobody takes more of it: the answer says why.
+            return Ok(());
+        }
+        sent(length as u64);
+    }
+}
+
+/// The end that the connection reads.
+#[derive(Debug)]
+struct Fed {
+    receiver: mpsc::Receiver<Bytes>,
+    left: u64,
+    moved: Moved,
+}
+
+impl http_body::Body for Fed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        self.receiver.poll_recv(context).map(|piece| {
+            let piece = piece?;
+            self.moved.add(piece.len());
+            self.left = self.left.saturating_sub(piece.len() as u64);
+            Some(Ok(Frame::data(piece)))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

@@ -1,0 +1,149 @@
+//! What a server said when it refused: its words, its details, its id of the request.
+
+use std::{borrow::Cow, time::SystemTime};
+
+use bytes::Bytes;
+use reqwest::{
+    StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use serde_json::{Value, json};
+
+use super::{REFUSAL_LIMIT, Response, announced_wait, text};
+use crate::base::{error::Error, scrub::Scrub};
+
+/// The codes of OAuth's answers that say how a login goes on.
+const OAUTH_CODES: [&str; 5] =
+    ["authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_grant"];
+
+/// What a refusal said.
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// The `Authorization` that had been sent.
+    pub(super) sent: Option<HeaderValue>,
+}
+
+impl Refusal {
+    pub(super) async fn read(response: Response, head: bool, sent: Option<HeaderValue>) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = if head {
+            Bytes::new()
+        } else {
+            response.bytes(REFUSAL_LIMIT).await.unwrap_or_default()
+        };
+        Self { status, headers, body, sent }.without_token()
+    }
+
+    /// Takes the token out of the body if the other side has sent it back: the body is shown to
+    /// people, and cut where it is long.
+    pub(super) fn without_token(mut self) -> Self {
+        let body = String::from_utf8_lossy(&self.body);
+        if let Cow::Owned(body) = self.scrub().text(&body) {
+            self.body = body.into();
+        }
+        self
+    }
+
+    fn scrub(&self) -> Scrub {
+        let sent = self.sent.as_ref().and_then(|sent| sent.to_str().ok()).unwrap_or_default();
+        Scrub::new([sent.trim_start_matches("Bearer ")])
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        text(&self.headers, name)
+    }
+
+    /// The error with all that does not depend on who refused.
+    pub(super) fn facts(&self, error: Error, url: &Url) -> Error {
+        error
+            .with_status(self.status.as_u16())
+            .with_url(url)
+            .with_request_id(self.request_id())
+            .with_retry_after(announced_wait(&self.headers, SystemTime::now()))
+            .with_details(self.details())
+    }
+
+    /// The body as JSON, or what is of use in the XML of a store.
+    pub(super) fn details(&self) -> Option<Value> {
+        crate::base::json::parse(&self.body).ok().or_else(|| self.xml())
+    }
+
+    /// Code and message of S3, GCS and Azure.
+    fn xml(&self) -> Option<Value> {
+        let text = String::from_utf8_lossy(&self.body);
+        let (code, message) = (element(&text, "Code"), element(&text, "Message"));
+        let is_empty = code.is_none() && message.is_none();
+        (!is_empty).then(|| json!({ "code": code, "message": message }))
+    }
+
+    /// The body where it is a sentence for people.
+    fn plain(&self) -> Option<String> {
+        let is_plain = self.header(CONTENT_TYPE.as_str())?.starts_with("text/plain");
+        let text = String::from_utf8_lossy(&self.body).trim().to_owned();
+        (is_plain && !text.is_empty()).then_some(text)
+    }
+
+    /// The Hub's own words, fit to be shown: nothing that could forge a line of a log or steer a
+    /// terminal, and no token.
+    pub(super) fn words(&self) -> Option<String> {
+        let words: String = self.scrub().text(&self.said()?).chars().take(1000).collect();
+        Some(words.replace(char::is_control, " "))
+    }
+
+    /// What the header or the body says, with what the body lists beside that. A code of
+    /// OAuth (RFC 6749) is for programs and stands for itself.
+    fn said(&self) -> Option<String> {
+        let json = self.details().unwrap_or_default();
+        let code = json.get("error").and_then(Value::as_str);
+        if let Some(code) = code.filter(|code| OAUTH_CODES.contains(code)) {
+            return Some(code.to_owned());
+        }
+        let header = self.header("x-error-message").filter(|words| !words.is_empty());
+        let main = match (header, json.get("error").or_else(|| json.get("message"))) {
+            (Some(words), _) => words.to_owned(),
+            (None, Some(Value::String(words))) => words.clone(),
+            (None, Some(list)) => texts(list).join("; "),
+            (None, None) => self.plain().unwrap_or_default(),
+        };
+        // What a store calls it is for those who look it up.
+        let main = match self.xml().unwrap_or_default().get("code").and_then(Value::as_str) {
+            Some(code) if main.is_empty() => code.to_owned(),
+            Some(code) if !main.contains(code) => format!("{main} ({code})"),
+            _ => main,
+        };
+        let details = json.get("errors").map(texts).unwrap_or_default();
+        let details = details.into_iter().filter(|text| !main.contains(text.as_str()));
+        let said: Vec<_> =
+            (!main.is_empty()).then(|| main.clone()).into_iter().chain(details).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
+    pub(super) fn request_id(&self) -> Option<String> {
+        let names = ["x-request-id", "x-amzn-trace-id", "x-amz-cf-id"];
+        names.iter().find_map(|name| self.header(name)).map(str::to_owned)
+    }
+}
+
+/// The texts of a list: strings, or objects that hold a message.
+fn texts(list: &Value) -> Vec<String> {
+    let text =
+        |item: &Value| item.as_str().or_else(|| item.get("message")?.as_str()).map(str::to_owned);
+    list.as_array().map(|list| list.iter().filter_map(text).collect()).unwrap_or_default()
+}
+
+/// The text of the first element of this name in an XML document, which is no more than that here.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let xml = xml.trim_start_matches('\u{feff}').trim_start();
+    if !xml.starts_with('<') {
+        return None;
+    }
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    let entities =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+    let text: String = text.trim().chars().take(1000).collect();
+    let text = entities.iter().fold(text, |text, (entity, sign)| text.replace(entity, sign));
+    (!text.is_empty()).then_some(text)
+}
