@@ -155,7 +155,9 @@ defmodule HfHub.Repo do
     route = "/api/:types/*repo/auth-check" <> if(opts[:write], do: "/write", else: "")
 
     with {:ok, answer} <- Request.repo(:get, route, repo_id, opts, scope: :whole) |> Request.run(),
-         {:ok, _id} <- if(is_map(answer), do: {:ok, answer}, else: Existence.id(repo_id, opts)),
+         # The Hub's own response is the text OK. Anything else but JSON may be another server's.
+         {:ok, _found} <-
+           if(is_map(answer) or answer == "OK", do: {:ok, answer}, else: Existence.id(repo_id, opts)),
          do: :ok
   end
 

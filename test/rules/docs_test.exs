@@ -55,4 +55,12 @@ defmodule HfHub.Rules.DocsTest do
   end
 
   defp exports(module), do: for({name, arity} <- module.__info__(:functions), do: {to_string(name), arity})
+
+  test "ARCHITECTURE.md and CONTRIBUTING.md have no long line outside of tables" do
+    for name <- ~w(ARCHITECTURE.md CONTRIBUTING.md),
+        line <- @root |> Path.join(name) |> File.read!() |> String.split("\n"),
+        not String.starts_with?(line, "|") do
+      assert String.length(line) <= 120, "#{name}: #{line}"
+    end
+  end
 end
