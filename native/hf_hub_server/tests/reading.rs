@@ -571,3 +571,17 @@ async fn hostile_requests_get_refusals_and_the_server_lives_on() {
         405
     );
 }
+
+#[tokio::test]
+async fn a_users_overview_counts_the_repositories_that_the_caller_may_see() {
+    let root = root();
+    root.run(&["user", "add", "eve", "--token", "hf_eve", "--org", "club"]);
+    root.import("eve/one", &[("a", b"1")], &[]);
+    root.import("eve/secret", &[("a", b"1")], &["--private"]);
+    let server = root.serve(&[]);
+    let overview = server.json("/api/users/eve/overview").await;
+    assert_eq!(overview["user"], "eve");
+    assert_eq!(overview["orgs"][0]["name"], "club");
+    assert_eq!((&overview["numModels"], &overview["numDatasets"]), (&json!(1), &json!(0)));
+    assert_eq!(server.get("/api/users/nobody/overview").await.status(), 404);
+}

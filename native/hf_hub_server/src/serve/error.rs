@@ -129,6 +129,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, None, "Sorry, we can't find the page you are looking for.")
     }
 
+    /// No such user.
+    pub(super) fn user_not_found(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, None, format!("The user {name} does not exist"))
+    }
+
     /// The route does not know this method.
     pub(super) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, None, "Method not allowed")

@@ -24,6 +24,7 @@ mod storage;
 mod tags;
 mod tree;
 mod uploads;
+mod users;
 mod validate;
 mod viewer;
 mod whoami;
@@ -77,6 +78,7 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/papers/{page}", get(read_paper))
         .route("/splits", get(splits))
         .route("/parquet", get(parquet))
+        .route("/api/users/{name}/overview", get(user_overview))
         .route("/api/settings/repositories", get(own_storage))
         .route("/api/organizations/{name}/settings/repositories", get(storage_of))
         .route("/api/repos/create", post(create))
@@ -147,6 +149,10 @@ async fn splits(State(hub): State<Arc<Hub>>, request: Request) -> Response {
 
 async fn parquet(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     ask::answer(hub, request, viewer::parquet).await
+}
+
+async fn user_overview(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    ask::answer(hub, request, users::overview).await
 }
 
 async fn own_storage(State(hub): State<Arc<Hub>>, request: Request) -> Response {
