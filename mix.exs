@@ -18,6 +18,9 @@ defmodule HfHub.MixProject do
       # Nothing here: integrations are detected when they are there.
       deps: [],
       package: package(),
+      docs: &docs/0,
+      # The address of the sources, once they are published; ex_doc links to it.
+      source_url: nil,
       test_coverage: [summary: [threshold: 0]]
     ]
   end
@@ -30,11 +33,18 @@ defmodule HfHub.MixProject do
   defp test_applications(:test), do: [:ssl]
   defp test_applications(_env), do: []
 
+  # What `mix docs` and `bin/docs` make of the documentation.
+  defp docs, do: "mix/docs.exs" |> Path.expand(__DIR__) |> Code.eval_file() |> elem(0)
+
   defp package do
     [
       licenses: ["Apache-2.0"],
+      links: %{
+        "Hugging Face Hub" => "https://huggingface.co/docs/hub",
+        "huggingface_hub for Python" => "https://huggingface.co/docs/huggingface_hub"
+      },
       files:
-        ~w(lib mix mix.exs .formatter.exs README.md CHANGELOG.md ARCHITECTURE.md LICENSE Cargo.toml Cargo.lock) ++
+        ~w(lib mix mix.exs .formatter.exs README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md ROADMAP.md LICENSE guides Cargo.toml Cargo.lock) ++
           ~w(native/hf_hub_engine native/hf_hub_nif native/hf_hub_server)
     ]
   end
