@@ -30,7 +30,7 @@ defmodule HfHub.Api do
   @doc python: "model_info"
   @spec model_info(HfHub.repo(), keyword()) :: {:ok, ModelInfo.t()} | {:error, Error.t()}
   def model_info(repo_id, opts \\ []),
-    do: info(repo_id, :model, Options.validate!(opts, Tables.model_info()), &ModelInfo.from_json/1)
+    do: info(repo_id, :model, Options.validate!(opts, Tables.model_info()), ModelInfo)
 
   @doc "Same as `model_info/2`, but returns the information or raises `HfHub.Error`."
   @spec model_info!(HfHub.repo(), keyword()) :: ModelInfo.t()
@@ -50,7 +50,7 @@ defmodule HfHub.Api do
   @doc python: "dataset_info"
   @spec dataset_info(HfHub.repo(), keyword()) :: {:ok, DatasetInfo.t()} | {:error, Error.t()}
   def dataset_info(repo_id, opts \\ []),
-    do: info(repo_id, :dataset, Options.validate!(opts, Tables.dataset_info()), &DatasetInfo.from_json/1)
+    do: info(repo_id, :dataset, Options.validate!(opts, Tables.dataset_info()), DatasetInfo)
 
   @doc "Same as `dataset_info/2`, but returns the information or raises `HfHub.Error`."
   @spec dataset_info!(HfHub.repo(), keyword()) :: DatasetInfo.t()
@@ -70,7 +70,7 @@ defmodule HfHub.Api do
   @doc python: "space_info"
   @spec space_info(HfHub.repo(), keyword()) :: {:ok, SpaceInfo.t()} | {:error, Error.t()}
   def space_info(repo_id, opts \\ []),
-    do: info(repo_id, :space, Options.validate!(opts, Tables.space_info()), &SpaceInfo.from_json/1)
+    do: info(repo_id, :space, Options.validate!(opts, Tables.space_info()), SpaceInfo)
 
   @doc "Same as `space_info/2`, but returns the information or raises `HfHub.Error`."
   @spec space_info!(HfHub.repo(), keyword()) :: SpaceInfo.t()
@@ -330,7 +330,7 @@ defmodule HfHub.Api do
     Request.run(Request.new(:get, "/api/:types-tags-by-type", [types: types], opts), &Decode.object/1)
   end
 
-  defp info(repo_id, repo_type, opts, decode) do
+  defp info(repo_id, repo_type, opts, module) do
     if opts[:expand] && (opts[:files_metadata] || opts[:security_status]) do
       raise ArgumentError,
             "`:expand` cannot be combined with `:files_metadata` or `:security_status`"
@@ -342,6 +342,6 @@ defmodule HfHub.Api do
       blobs: opts[:files_metadata] || nil,
       expand: opts[:expand]
     )
-    |> Request.run(decode)
+    |> Request.run(Decode.to(module))
   end
 end

@@ -30,7 +30,7 @@ defmodule HfHub.Auth do
 
   alias HfHub.Auth.{Credentials, GitCredential, Login, Memory, Store, StoredToken, Whoami}
   alias HfHub.Config.{Source, Token}
-  alias HfHub.{Config, Error, Options, Request}
+  alias HfHub.{Config, Decode, Error, Options, Request}
 
   @whoami [
             cache: [
@@ -110,7 +110,7 @@ defmodule HfHub.Auth do
   def whoami!(opts \\ []), do: Error.unwrap!(whoami(opts))
 
   defp ask(opts, key) do
-    case Request.new(:get, "/api/whoami-v2", [], opts) |> Request.run(&Whoami.from_json/1) do
+    case Request.new(:get, "/api/whoami-v2", [], opts) |> Request.run(Decode.to(Whoami)) do
       {:ok, whoami} ->
         if opts[:cache], do: Memory.put(key, whoami)
         {:ok, whoami}

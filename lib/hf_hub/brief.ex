@@ -28,6 +28,15 @@ defmodule HfHub.Brief do
     "#{:erlang.float_to_binary(bytes / divisor, decimals: 1)} #{unit}"
   end
 
+  @doc "Returns what a token is, in a few words; see `HfHub.Auth.TokenInfo`."
+  @spec token(HfHub.Auth.TokenInfo.t()) :: String.t()
+  def token(info) do
+    role = info.role && info.role |> to_string() |> String.replace("_", "-")
+    kind = if info.type == "oauth", do: "token of a login by browser", else: "token"
+    name = if info.name, do: " " <> inspect(info.name), else: ""
+    String.trim_leading("#{role} #{kind}#{name}")
+  end
+
   defp show({value, unit}), do: if(text = show(value), do: "#{text} #{unit}")
   defp show(number) when is_number(number), do: to_string(number)
   defp show(atom) when atom in [nil, true, false], do: nil

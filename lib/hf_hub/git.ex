@@ -9,7 +9,7 @@ defmodule HfHub.Git do
       :ok = HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
   """
 
-  alias HfHub.{Error, Options, Request}
+  alias HfHub.{Decode, Error, Options, Request}
   alias HfHub.Git.{CommitInfo, Refs}
 
   @refs Options.repo_type() ++
@@ -110,7 +110,7 @@ defmodule HfHub.Git do
   def list_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @commits)
 
-    Request.list(commits(repo_id, opts), opts[:limit], &CommitInfo.from_json/1)
+    Request.list(commits(repo_id, opts), opts[:limit], Decode.to(CommitInfo))
   end
 
   @doc "Same as `list_commits/2`, but returns the commits or raises `HfHub.Error`."
@@ -128,7 +128,7 @@ defmodule HfHub.Git do
   @spec stream_commits(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @stream)
-    Request.stream(commits(repo_id, opts), &CommitInfo.from_json/1)
+    Request.stream(commits(repo_id, opts), Decode.to(CommitInfo))
   end
 
   @doc """
@@ -301,6 +301,6 @@ defmodule HfHub.Git do
   defp refs(repo_id, opts) do
     Request.repo(:get, "/api/:types/*repo/refs", repo_id, opts)
     |> Request.query(include_prs: if(opts[:include_pull_requests], do: 1))
-    |> Request.run(&Refs.from_json/1)
+    |> Request.run(Decode.to(Refs))
   end
 end

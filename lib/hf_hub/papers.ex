@@ -6,7 +6,7 @@ defmodule HfHub.Papers do
       paper.title
   """
 
-  alias HfHub.{Error, Options, Request}
+  alias HfHub.{Decode, Error, Options, Request}
   alias HfHub.Papers.Paper
 
   @stream [query: [type: :string, doc: "Words to search for."]] ++ Options.common()
@@ -45,7 +45,7 @@ defmodule HfHub.Papers do
     opts = Options.validate!(opts, Options.common())
 
     with {:ok, id} <- id(id),
-         do: Request.new(:get, "/api/papers/:id", [id: id], opts) |> Request.run(&Paper.from_json/1)
+         do: Request.new(:get, "/api/papers/:id", [id: id], opts) |> Request.run(&paper/1)
   end
 
   @doc "Same as `info/2`, but returns the paper or raises `HfHub.Error`."
@@ -65,7 +65,7 @@ defmodule HfHub.Papers do
     opts = Options.validate!(opts, Options.common())
 
     with {:ok, id} <- id(id),
-         do: Request.new(:get, "/papers/:id", [id: id <> ".md"], opts) |> Request.run(&HfHub.Decode.text/1)
+         do: Request.new(:get, "/papers/:id", [id: id <> ".md"], opts) |> Request.run(&Decode.text/1)
   end
 
   @doc "Same as `read/2`, but returns the text or raises `HfHub.Error`."
@@ -87,7 +87,7 @@ defmodule HfHub.Papers do
   @spec list(keyword()) :: {:ok, [Paper.t()]} | {:error, Error.t()}
   def list(opts \\ []) do
     opts = Options.validate!(opts, @list)
-    Request.list(search(opts), opts[:limit], &Paper.from_json/1)
+    Request.list(search(opts), opts[:limit], &paper/1)
   end
 
   @doc "Same as `list/1`, but returns the papers or raises `HfHub.Error`."
@@ -103,7 +103,7 @@ defmodule HfHub.Papers do
   """
   @doc python: "list_papers"
   @spec stream(keyword()) :: Enumerable.t()
-  def stream(opts \\ []), do: Request.stream(search(Options.validate!(opts, @stream)), &Paper.from_json/1)
+  def stream(opts \\ []), do: Request.stream(search(Options.validate!(opts, @stream)), &paper/1)
 
   @doc """
   Returns one page of the daily papers of a day, week or month.
@@ -120,7 +120,7 @@ defmodule HfHub.Papers do
   @spec list_daily(keyword()) :: {:ok, [Paper.t()]} | {:error, Error.t()}
   def list_daily(opts \\ []) do
     opts = Options.validate!(opts, @page ++ @daily)
-    Request.list(daily(opts, opts[:page]), opts[:limit], &Paper.from_json/1)
+    Request.list(daily(opts, opts[:page]), opts[:limit], &paper/1)
   end
 
   @doc "Same as `list_daily/1`, but returns the papers or raises `HfHub.Error`."
@@ -141,7 +141,7 @@ defmodule HfHub.Papers do
     opts = Options.validate!(opts, @daily)
 
     # These pages have no Link header.
-    daily(opts, nil) |> Request.paginate({:number, "p", 0}) |> Request.stream(&Paper.from_json/1)
+    daily(opts, nil) |> Request.paginate({:number, "p", 0}) |> Request.stream(&paper/1)
   end
 
   defp search(opts) do
@@ -156,6 +156,19 @@ defmodule HfHub.Papers do
       [p: page, limit: opts[:limit], sort: sort] ++ Keyword.take(opts, [:date, :week, :month, :submitter])
     )
   end
+
+  # Lists have the paper in an envelope, whose fields say when and by whom it was submitted.
+  defp paper(%{"paper" => %{} = paper} = json) do
+    day = %{"submittedOnDailyAt" => json["publishedAt"], "submittedOnDailyBy" => json["submittedBy"]}
+    present = Map.reject(day, fn {_name, value} -> value == nil end)
+
+    merged =
+      json |> Map.drop(["paper", "publishedAt", "submittedBy"]) |> Map.merge(present) |> Map.merge(paper)
+
+    %{Decode.struct(Paper, merged) | raw: json}
+  end
+
+  defp paper(json), do: Decode.struct(Paper, json)
 
   # An id of dots or with a slash would select a different route.
   defp id(id) do

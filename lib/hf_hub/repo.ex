@@ -11,7 +11,7 @@ defmodule HfHub.Repo do
   """
 
   alias HfHub.{Config, Decode, Error, Options, RepoRef, Request}
-  alias HfHub.Repo.{Existence, Settings, Template, Url}
+  alias HfHub.Repo.{Address, Existence, Settings, Template, Url}
 
   @access Options.repo_type() ++
             [
@@ -194,7 +194,7 @@ defmodule HfHub.Repo do
       Request.repo(:post, "/api/repos/create", ref, opts)
       |> Request.json(Map.merge(space, Settings.new(ref, opts)))
       |> Request.hide(Settings.secrets(space))
-      |> Request.run(&Url.from_json(&1, ref, endpoint(opts)))
+      |> Request.run(&Address.answered(&1, ref, endpoint(opts)))
       |> unless_there(ref, opts)
     end
   end
@@ -283,7 +283,7 @@ defmodule HfHub.Repo do
         |> Request.json(%{fromRepo: from.repo_id, toRepo: to.repo_id, type: from.repo_type})
         |> Request.effect()
 
-      with :ok <- moved, do: {:ok, Url.new(to, endpoint(opts))}
+      with :ok <- moved, do: {:ok, Address.of(to, endpoint(opts))}
     end
   end
 
@@ -319,7 +319,7 @@ defmodule HfHub.Repo do
       Request.repo(:post, "/api/:types/*repo/duplicate", from, opts)
       |> Request.json(Map.merge(space, body))
       |> Request.hide(Settings.secrets(space))
-      |> Request.run(&Url.from_json(&1, to, endpoint(opts)))
+      |> Request.run(&Address.answered(&1, to, endpoint(opts)))
       |> unless_there(to, opts)
     end
   end
@@ -338,7 +338,7 @@ defmodule HfHub.Repo do
   defp unless_there({:error, %Error{kind: :conflict, details: %{"url" => url} = details} = error}, ref, opts)
        when is_binary(url) do
     if opts[:exist_ok] do
-      {:ok, Url.from_json(details, ref, endpoint(opts))}
+      {:ok, Address.answered(details, ref, endpoint(opts))}
     else
       {:error, %{error | message: error.message <> "; pass exist_ok: true to go on with it"}}
     end
@@ -348,7 +348,7 @@ defmodule HfHub.Repo do
   defp unless_there({:error, %Error{status: status}} = refused, ref, opts)
        when status in [401, 402, 403, 409] do
     there? = opts[:exist_ok] && match?({:ok, _id}, Existence.id(ref, opts))
-    if there?, do: {:ok, Url.new(ref, endpoint(opts))}, else: refused
+    if there?, do: {:ok, Address.of(ref, endpoint(opts))}, else: refused
   end
 
   defp unless_there(result, _ref, _opts), do: result

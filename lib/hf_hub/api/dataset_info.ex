@@ -2,66 +2,35 @@ defmodule HfHub.Api.DatasetInfo do
   @moduledoc """
   What the Hub says about a dataset. Python: `DatasetInfo`.
 
-  Which fields are filled depends on the call; the others are `nil`. See `HfHub.Api.ModelInfo` for
-  those that they have in common. `:main_size` and `:used_storage` are bytes. `:raw` is the whole answer.
+  Which fields are filled depends on the call; the others are `nil`. Maps have string keys.
   """
 
-  alias HfHub.Api.{ModelInfo, Sibling}
-  alias HfHub.{Brief, Decode}
+  alias HfHub.Api.Sibling
+  alias HfHub.Brief
 
-  @fields [
-    id: {"id", &Decode.text/1},
-    author: "author",
-    sha: "sha",
-    private: "private",
-    gated: {"gated", &ModelInfo.gated/1},
-    disabled: "disabled",
-    created_at: {"createdAt", &Decode.datetime/1},
-    last_modified: {"lastModified", &Decode.datetime/1},
-    downloads: "downloads",
-    downloads_all_time: "downloadsAllTime",
-    likes: "likes",
-    trending_score: "trendingScore",
-    tags: "tags",
-    card_data: "cardData",
-    siblings: {"siblings", &Sibling.list/1},
-    citation: "citation",
-    description: "description",
-    main_size: "mainSize",
-    paperswithcode_id: "paperswithcode_id",
-    resource_group: "resourceGroup",
-    used_storage: "usedStorage"
-  ]
-
-  @type t :: %__MODULE__{
-          id: String.t(),
-          author: String.t() | nil,
-          sha: String.t() | nil,
-          private: boolean() | nil,
-          gated: false | :auto | :manual | nil,
-          disabled: boolean() | nil,
-          created_at: DateTime.t() | nil,
-          last_modified: DateTime.t() | nil,
-          downloads: non_neg_integer() | nil,
-          downloads_all_time: non_neg_integer() | nil,
-          likes: non_neg_integer() | nil,
-          trending_score: number() | nil,
-          tags: [String.t()] | nil,
-          card_data: map() | nil,
-          siblings: [Sibling.t()] | nil,
-          citation: String.t() | nil,
-          description: String.t() | nil,
-          main_size: non_neg_integer() | nil,
-          paperswithcode_id: String.t() | nil,
-          resource_group: map() | nil,
-          used_storage: non_neg_integer() | nil,
-          raw: map()
-        }
-
-  defstruct Keyword.keys(@fields) ++ [:raw]
-
-  @doc false
-  def from_json(json), do: Decode.struct(json, __MODULE__, @fields)
+  use HfHub.Schema,
+    id: {"id", :name, "id of the repository, such as `\"rajpurkar/squad\"`"},
+    author: {"author", :string, "namespace of the repository: a user or an organization"},
+    sha: {"sha", :string, "commit that the information is about"},
+    private: {"private", :boolean, "whether the repository is private"},
+    gated: {"gated", {:enum, [false, :auto, :manual]}, "whether access is granted on request, and how"},
+    disabled: {"disabled", :boolean, "whether the Hub has disabled the repository"},
+    created_at: {"createdAt", :datetime, "time of creation"},
+    last_modified: {"lastModified", :datetime, "time of the last commit"},
+    downloads: {"downloads", :integer, "number of downloads in the last 30 days"},
+    downloads_all_time: {"downloadsAllTime", :integer, "number of downloads since creation"},
+    likes: {"likes", :integer, "number of likes"},
+    trending_score: {"trendingScore", :number, "score that `sort: :trending_score` sorts by"},
+    tags: {"tags", [:string], "tags of the dataset, those of its card included"},
+    card_data: {"cardData", :map, "metadata of the dataset's card"},
+    siblings: {"siblings", [Sibling], "files of the repository"},
+    citation: {"citation", :string, "citation, in BibTeX"},
+    description: {"description", :string, "text that describes the dataset"},
+    main_size: {"mainSize", :integer, "size in bytes of the files on the branch `main`"},
+    paperswithcode_id: {"paperswithcode_id", :string, "id of the dataset at Papers with Code"},
+    resource_group: {"resourceGroup", :map, "resource group of the organization that the repository is in"},
+    used_storage: {"usedStorage", :integer, "size in bytes of the repository's storage on the Hub"},
+    raw: {[], :map, "whole answer, with what no field is for"}
 
   defimpl Inspect do
     def inspect(info, _opts),

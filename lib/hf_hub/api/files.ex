@@ -13,14 +13,14 @@ defmodule HfHub.Api.Files do
   def tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.tree())
 
-    Request.list(request(repo_id, opts), opts[:limit], &TreeEntry.from_json/1)
+    Request.list(request(repo_id, opts), opts[:limit], Decode.to(TreeEntry))
   end
 
   @doc "Returns a tree as a lazy stream."
   @spec stream_tree(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.tree()))
-    Request.stream(request(repo_id, opts), &TreeEntry.from_json/1)
+    Request.stream(request(repo_id, opts), Decode.to(TreeEntry))
   end
 
   @doc "Returns up to `:limit` paths of files."
@@ -68,7 +68,7 @@ defmodule HfHub.Api.Files do
   defp some_paths(ref, paths, opts) do
     Request.repo(:post, "/api/:types/*repo/paths-info/:revision", ref, opts)
     |> Request.form(paths: paths, expand: opts[:expand])
-    |> Request.run(&Decode.items(&1, fn entry -> TreeEntry.from_json(entry) end))
+    |> Request.run(&Decode.items(&1, Decode.to(TreeEntry)))
   end
 
   defp request(repo_id, opts) do
@@ -80,7 +80,7 @@ defmodule HfHub.Api.Files do
     |> Request.query(recursive: opts[:recursive], expand: opts[:expand])
   end
 
-  defp path(json), do: TreeEntry.from_json(json).path
+  defp path(json), do: json |> Decode.object() |> Map.get("path") |> Decode.text()
 
   defp files(page) when is_list(page), do: Enum.filter(page, &match?(%{"type" => "file"}, &1))
   defp files(other), do: other

@@ -2,104 +2,73 @@ defmodule HfHub.Api.ModelInfo do
   @moduledoc """
   What the Hub says about a model. Python: `ModelInfo`.
 
-  Which fields are filled depends on the call; the others are `nil`. `:gated` is `false`, `:auto` or
-  `:manual`; `:siblings` are `HfHub.Api.Sibling`s; `:created_at` and `:last_modified` are `DateTime`s;
-  `:card_data`, `:config`, `:gguf` and other nested facts are maps with string keys. `:raw` is the whole
-  answer, with what this struct has no field for.
+  Which fields are filled depends on the call; the others are `nil`. Maps have string keys.
   """
 
   alias HfHub.Api.{InferenceProvider, SafetensorsInfo, Sibling, TransformersInfo}
   alias HfHub.Cards.EvalResultEntry
   alias HfHub.{Brief, Decode}
 
-  @fields [
-    id: {"id", &Decode.text/1},
-    author: "author",
-    sha: "sha",
-    private: "private",
-    gated: {"gated", &__MODULE__.gated/1},
-    disabled: "disabled",
-    created_at: {"createdAt", &Decode.datetime/1},
-    last_modified: {"lastModified", &Decode.datetime/1},
-    downloads: "downloads",
-    downloads_all_time: "downloadsAllTime",
-    likes: "likes",
-    trending_score: "trendingScore",
-    library_name: "library_name",
-    pipeline_tag: "pipeline_tag",
-    tags: "tags",
-    mask_token: "mask_token",
-    card_data: "cardData",
-    config: "config",
-    model_index: "model-index",
-    transformers_info: {"transformersInfo", &TransformersInfo.from_json/1},
-    widget_data: "widgetData",
-    inference: {"inference", &__MODULE__.inference/1},
-    inference_provider_mapping: {"inferenceProviderMapping", &InferenceProvider.list/1},
-    siblings: {"siblings", &Sibling.list/1},
-    spaces: "spaces",
-    safetensors: {"safetensors", &SafetensorsInfo.from_json/1},
-    gguf: "gguf",
-    security_repo_status: "securityRepoStatus",
-    eval_results: {"evalResults", &EvalResultEntry.list/1},
-    base_models: "baseModels",
-    children_model_count: "childrenModelCount",
-    resource_group: "resourceGroup",
-    used_storage: "usedStorage"
-  ]
-
-  @type t :: %__MODULE__{
-          id: String.t(),
-          author: String.t() | nil,
-          sha: String.t() | nil,
-          private: boolean() | nil,
-          gated: false | :auto | :manual | nil,
-          disabled: boolean() | nil,
-          created_at: DateTime.t() | nil,
-          last_modified: DateTime.t() | nil,
-          downloads: non_neg_integer() | nil,
-          downloads_all_time: non_neg_integer() | nil,
-          likes: non_neg_integer() | nil,
-          trending_score: number() | nil,
-          library_name: String.t() | nil,
-          pipeline_tag: String.t() | nil,
-          tags: [String.t()] | nil,
-          mask_token: String.t() | nil,
-          card_data: map() | nil,
-          config: map() | nil,
-          model_index: [map()] | map() | nil,
-          transformers_info: TransformersInfo.t() | nil,
-          widget_data: term(),
-          inference: :warm | String.t() | nil,
-          inference_provider_mapping: [InferenceProvider.t()] | nil,
-          siblings: [Sibling.t()] | nil,
-          spaces: [String.t()] | nil,
-          safetensors: SafetensorsInfo.t() | nil,
-          gguf: map() | nil,
-          security_repo_status: map() | nil,
-          eval_results: [EvalResultEntry.t()] | nil,
-          base_models: term(),
-          children_model_count: term(),
-          resource_group: map() | nil,
-          used_storage: non_neg_integer() | nil,
-          raw: map()
-        }
-
   # More fields than one would nest together: they are Python's, one to one.
-  defstruct Keyword.keys(@fields) ++ [:raw]
+  use HfHub.Schema,
+    id: {"id", :name, "id of the repository, such as `\"openai-community/gpt2\"`"},
+    author: {"author", :string, "namespace of the repository: a user or an organization"},
+    sha: {"sha", :string, "commit that the information is about"},
+    private: {"private", :boolean, "whether the repository is private"},
+    gated: {"gated", {:enum, [false, :auto, :manual]}, "whether access is granted on request, and how"},
+    disabled: {"disabled", :boolean, "whether the Hub has disabled the repository"},
+    created_at: {"createdAt", :datetime, "time of creation"},
+    last_modified: {"lastModified", :datetime, "time of the last commit"},
+    downloads: {"downloads", :integer, "number of downloads in the last 30 days"},
+    downloads_all_time: {"downloadsAllTime", :integer, "number of downloads since creation"},
+    likes: {"likes", :integer, "number of likes"},
+    trending_score: {"trendingScore", :number, "score that `sort: :trending_score` sorts by"},
+    library_name: {"library_name", :string, "library that the model is made for, such as `\"transformers\"`"},
+    pipeline_tag: {"pipeline_tag", :string, "task of the model, such as `\"text-generation\"`"},
+    tags: {"tags", [:string], "tags of the model, those of its card included"},
+    mask_token: {"mask_token", :string, "token that stands for a masked word"},
+    card_data: {"cardData", :map, "metadata of the model's card"},
+    config: {"config", :map, "excerpt of the model's configuration"},
+    model_index: {"model-index", {:or, [[:map], :map]}, "evaluation results in the card"},
+    transformers_info:
+      {"transformersInfo", TransformersInfo, "how the `transformers` library loads the model"},
+    widget_data: {"widgetData", :any, "examples of inputs for the widget on the model's page"},
+    inference: {"inference", {:enum, [:warm]}, "state of the model at the inference providers"},
+    inference_provider_mapping:
+      {[], {:or, [[InferenceProvider], nil]}, "providers that serve the model", by: :providers},
+    siblings: {"siblings", [Sibling], "files of the repository"},
+    spaces: {"spaces", [:string], "ids of Spaces that use the model"},
+    safetensors: {"safetensors", SafetensorsInfo, "number of parameters"},
+    gguf: {"gguf", :map, "facts from the header of a GGUF file"},
+    security_repo_status: {"securityRepoStatus", :map, "results of the security scans"},
+    eval_results:
+      {"evalResults", {:or, [[EvalResultEntry], nil]}, "evaluation results for the Hub's benchmarks",
+       by: :eval_results},
+    base_models: {"baseModels", :any, "models that this one was made from"},
+    children_model_count: {"childrenModelCount", :any, "number of models made from this one"},
+    resource_group: {"resourceGroup", :map, "resource group of the organization that the repository is in"},
+    used_storage: {"usedStorage", :integer, "size in bytes of the repository's storage on the Hub"},
+    raw: {[], :map, "whole answer, with what no field is for"}
 
-  @doc false
-  def from_json(json) do
-    info = Decode.struct(json, __MODULE__, @fields)
-    mapping = info.inference_provider_mapping
-    %{info | inference_provider_mapping: mapping && Enum.map(mapping, &%{&1 | hf_model_id: info.id})}
+  # Information on one model has an object by provider, a list of models has a list.
+  defp providers(%{"id" => id, "inferenceProviderMapping" => mapping}) when is_map(mapping) do
+    for {provider, json} <- mapping,
+        do: %{Decode.struct(InferenceProvider, json) | provider: provider, hf_model_id: id}
   end
 
-  @doc false
-  def gated(value), do: Decode.enum([:auto, :manual]).(value)
+  defp providers(%{"id" => id, "inferenceProviderMapping" => mapping}) when is_list(mapping),
+    do: for(json <- mapping, do: %{Decode.struct(InferenceProvider, json) | hf_model_id: id})
 
-  @doc false
-  def inference(value), do: Decode.enum([:warm]).(value)
+  defp providers(_none), do: nil
+
+  # Files that the Hub could not read are listed with what is wrong with them.
+  defp eval_results(items) when is_list(items),
+    do: for(item <- items, not match?(%{"error" => _}, item), do: eval_result(item))
+
+  defp eval_results(_none), do: nil
+
+  defp eval_result(%{"data" => data}), do: eval_result(data)
+  defp eval_result(json), do: Decode.struct(EvalResultEntry, json)
 
   defimpl Inspect do
     def inspect(info, _opts) do

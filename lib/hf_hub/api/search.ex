@@ -3,7 +3,7 @@ defmodule HfHub.Api.Search do
   @moduledoc false
 
   alias HfHub.Api.{DatasetInfo, ModelInfo, SpaceInfo, Tables}
-  alias HfHub.{Error, Options, Request}
+  alias HfHub.{Decode, Error, Options, Request}
 
   @type types :: :models | :datasets | :spaces
 
@@ -25,23 +25,23 @@ defmodule HfHub.Api.Search do
   @spec list(types(), keyword()) :: {:ok, [struct()]} | {:error, Error.t()}
   def list(types, opts) do
     opts = check!(Options.validate!(opts, table(types)))
-    Request.list(request(types, opts), opts[:limit], &decode(types, &1), &wanted(&1, opts))
+    Request.list(request(types, opts), opts[:limit], decode(types), &wanted(&1, opts))
   end
 
   @doc "Returns them as a stream."
   @spec stream(types(), keyword()) :: Enumerable.t()
   def stream(types, opts) do
     opts = check!(Options.validate!(opts, Tables.unlimited(table(types))))
-    Request.stream(request(types, opts), &decode(types, &1), &wanted(&1, opts))
+    Request.stream(request(types, opts), decode(types), &wanted(&1, opts))
   end
 
   defp table(:models), do: Tables.models()
   defp table(:datasets), do: Tables.datasets()
   defp table(:spaces), do: Tables.spaces()
 
-  defp decode(:models, json), do: ModelInfo.from_json(json)
-  defp decode(:datasets, json), do: DatasetInfo.from_json(json)
-  defp decode(:spaces, json), do: SpaceInfo.from_json(json)
+  defp decode(:models), do: Decode.to(ModelInfo)
+  defp decode(:datasets), do: Decode.to(DatasetInfo)
+  defp decode(:spaces), do: Decode.to(SpaceInfo)
 
   defp check!(opts) do
     if opts[:expand] && Enum.any?([:full, :config, :card_data], &opts[&1]) do

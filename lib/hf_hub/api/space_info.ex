@@ -2,73 +2,37 @@ defmodule HfHub.Api.SpaceInfo do
   @moduledoc """
   What the Hub says about a Space. Python: `SpaceInfo`.
 
-  Which fields are filled depends on the call; the others are `nil`. See `HfHub.Api.ModelInfo` for
-  those that they have in common. `:runtime` is a `HfHub.Spaces.Runtime`, `:region` `:us` or `:eu`.
-  `:raw` is the whole answer.
+  Which fields are filled depends on the call; the others are `nil`. Maps have string keys.
   """
 
-  alias HfHub.Api.{ModelInfo, Sibling}
+  alias HfHub.Api.Sibling
+  alias HfHub.Brief
   alias HfHub.Spaces.Runtime
-  alias HfHub.{Brief, Decode}
 
-  @fields [
-    id: {"id", &Decode.text/1},
-    author: "author",
-    sha: "sha",
-    private: "private",
-    gated: {"gated", &ModelInfo.gated/1},
-    disabled: "disabled",
-    created_at: {"createdAt", &Decode.datetime/1},
-    last_modified: {"lastModified", &Decode.datetime/1},
-    likes: "likes",
-    trending_score: "trendingScore",
-    tags: "tags",
-    card_data: "cardData",
-    siblings: {"siblings", &Sibling.list/1},
-    sdk: "sdk",
-    host: "host",
-    subdomain: "subdomain",
-    runtime: {"runtime", &Runtime.from_json/1},
-    models: "models",
-    datasets: "datasets",
-    region: {"region", &__MODULE__.region/1},
-    resource_group: "resourceGroup",
-    used_storage: "usedStorage"
-  ]
-
-  @type t :: %__MODULE__{
-          id: String.t(),
-          author: String.t() | nil,
-          sha: String.t() | nil,
-          private: boolean() | nil,
-          gated: false | :auto | :manual | nil,
-          disabled: boolean() | nil,
-          created_at: DateTime.t() | nil,
-          last_modified: DateTime.t() | nil,
-          likes: non_neg_integer() | nil,
-          trending_score: number() | nil,
-          tags: [String.t()] | nil,
-          card_data: map() | nil,
-          siblings: [Sibling.t()] | nil,
-          sdk: String.t() | nil,
-          host: String.t() | nil,
-          subdomain: String.t() | nil,
-          runtime: Runtime.t() | nil,
-          models: [String.t()] | nil,
-          datasets: [String.t()] | nil,
-          region: :us | :eu | String.t() | nil,
-          resource_group: map() | nil,
-          used_storage: non_neg_integer() | nil,
-          raw: map()
-        }
-
-  defstruct Keyword.keys(@fields) ++ [:raw]
-
-  @doc false
-  def from_json(json), do: Decode.struct(json, __MODULE__, @fields)
-
-  @doc false
-  def region(value), do: Decode.enum([:us, :eu]).(value)
+  use HfHub.Schema,
+    id: {"id", :name, "id of the repository, such as `\"enzostvs/deepsite\"`"},
+    author: {"author", :string, "namespace of the repository: a user or an organization"},
+    sha: {"sha", :string, "commit that the information is about"},
+    private: {"private", :boolean, "whether the repository is private"},
+    gated: {"gated", {:enum, [false, :auto, :manual]}, "whether access is granted on request, and how"},
+    disabled: {"disabled", :boolean, "whether the Hub has disabled the repository"},
+    created_at: {"createdAt", :datetime, "time of creation"},
+    last_modified: {"lastModified", :datetime, "time of the last commit"},
+    likes: {"likes", :integer, "number of likes"},
+    trending_score: {"trendingScore", :number, "score that `sort: :trending_score` sorts by"},
+    tags: {"tags", [:string], "tags of the Space, those of its card included"},
+    card_data: {"cardData", :map, "metadata of the Space's card"},
+    siblings: {"siblings", [Sibling], "files of the repository"},
+    sdk: {"sdk", :string, "kind of app, such as `\"gradio\"` or `\"docker\"`"},
+    host: {"host", :string, "address of the app"},
+    subdomain: {"subdomain", :string, "first part of the app's host name"},
+    runtime: {"runtime", Runtime, "state and hardware of the app"},
+    models: {"models", [:string], "ids of models that the Space uses"},
+    datasets: {"datasets", [:string], "ids of datasets that the Space uses"},
+    region: {"region", {:enum, [:us, :eu]}, "region that the app runs in"},
+    resource_group: {"resourceGroup", :map, "resource group of the organization that the repository is in"},
+    used_storage: {"usedStorage", :integer, "size in bytes of the repository's storage on the Hub"},
+    raw: {[], :map, "whole answer, with what no field is for"}
 
   defimpl Inspect do
     def inspect(info, _opts),

@@ -2,56 +2,19 @@ defmodule HfHub.Auth.DeviceCode do
   @moduledoc """
   What somebody needs to confirm a login in a browser, on this or another machine: what the function `:show` of
   `HfHub.Auth.login/1` gets.
-
-    * `:url` - the page to open, with the code filled in where the Hub can do that
-    * `:page` - the same page without the code, short enough to be typed
-    * `:user_code` - the code to enter there
-    * `:expires_in` - how many seconds are left for that
   """
-
-  alias HfHub.Decode
-
-  @fields [
-    device_code: "device_code",
-    user_code: "user_code",
-    page: "verification_uri",
-    url: "verification_uri_complete",
-    interval: {"interval", &__MODULE__.interval/1},
-    expires_in: {"expires_in", &__MODULE__.lifetime/1}
-  ]
-
-  @type t :: %__MODULE__{
-          url: String.t(),
-          page: String.t(),
-          user_code: String.t(),
-          expires_in: pos_integer(),
-          interval: pos_integer(),
-          device_code: String.t()
-        }
 
   # Whoever has the device code gets the token.
   @derive {Inspect, except: [:device_code]}
-  defstruct Keyword.keys(@fields)
 
-  @doc false
-  def from_json(json) do
-    code = Decode.struct(json, __MODULE__, @fields)
-
-    unless Enum.all?([code.device_code, code.user_code, code.page], &is_binary/1) do
-      raise Decode.Error, message: "a code or the page is missing"
-    end
-
-    %{code | url: code.url || code.page}
-  end
-
-  @doc false
-  # What RFC 8628 says where the Hub says nothing.
-  def interval(number), do: seconds(number, 5)
-
-  @doc false
-  def lifetime(number), do: seconds(number, 900)
-
-  # A server that wants to be asked all the time, or never, is not obeyed.
-  defp seconds(number, _default) when is_integer(number), do: number |> max(1) |> min(86_400)
-  defp seconds(_other, default), do: default
+  # The defaults are those of RFC 8628. A server that wants to be asked all the time, or never, is not obeyed.
+  use HfHub.Schema,
+    device_code: {"device_code", :name, "secret that this machine asks for the token with"},
+    user_code: {"user_code", :name, "code to enter on the page"},
+    page: {"verification_uri", :name, "address of the page without the code, short enough to be typed"},
+    url:
+      {{:or, ["verification_uri_complete", "verification_uri"]}, :name,
+       "address of the page to open, with the code filled in where the Hub can do that"},
+    interval: {"interval", {:clamp, 1..86_400}, "seconds between two questions for the token", default: 5},
+    expires_in: {"expires_in", {:clamp, 1..86_400}, "seconds left to enter the code", default: 900}
 end

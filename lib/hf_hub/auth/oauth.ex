@@ -5,14 +5,14 @@ defmodule HfHub.Auth.OAuth do
 
   alias HfHub.Auth.DeviceCode
   alias HfHub.Config.Setting
-  alias HfHub.{Error, Request}
+  alias HfHub.{Decode, Error, Request}
 
   @device_code "urn:ietf:params:oauth:grant-type:device_code"
 
   @doc "Begins a login."
   @spec begin(keyword()) :: {:ok, DeviceCode.t()} | {:error, Error.t()}
   def begin(opts) do
-    "/oauth/device" |> form([], opts) |> Request.run(&DeviceCode.from_json/1)
+    "/oauth/device" |> form([], opts) |> Request.run(Decode.to(DeviceCode))
   end
 
   @doc "Asks until the person has decided or the code is too old: the fields of a stored token."
@@ -91,7 +91,7 @@ defmodule HfHub.Auth.OAuth do
         do: {to_string(name), value}
   end
 
-  defp fields(_other, _refresh_token), do: raise(HfHub.Decode.Error, message: "it holds no token")
+  defp fields(_other, _refresh_token), do: raise(Decode.Error, message: "it holds no token")
 
   defp now, do: System.monotonic_time(:second)
 end

@@ -5,9 +5,11 @@ defmodule HfHub.Repo.Template do
 
   alias HfHub.{Decode, Error, Request}
 
-  @fields [name: "name", repo_id: "repoId", sdk: "sdk", preferred_private: "preferredPrivate"]
-
-  defstruct Keyword.keys(@fields)
+  use HfHub.Schema,
+    name: {"name", :string, "name of the template"},
+    repo_id: {"repoId", :string, "id of the Space that is copied"},
+    sdk: {"sdk", :string, "kind of app"},
+    preferred_private: {"preferredPrivate", :boolean, "whether the new Space is private by default"}
 
   @doc "Returns the options with what the template named in them decides."
   @spec apply(keyword()) :: {:ok, keyword()} | {:error, Error.t()}
@@ -21,7 +23,7 @@ defmodule HfHub.Repo.Template do
   defp list(opts) do
     Request.new(:get, "/api/spaces/templates", [], opts)
     |> Request.run(fn
-      %{"templates" => templates} -> Decode.list(&Decode.struct(&1, __MODULE__, @fields)).(templates)
+      %{"templates" => templates} -> Decode.items(templates, Decode.to(__MODULE__))
       _other -> raise Decode.Error, message: "it lists no templates"
     end)
   end

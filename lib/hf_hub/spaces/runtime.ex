@@ -1,16 +1,9 @@
 defmodule HfHub.Spaces.Runtime do
   @moduledoc """
   What a Space runs on, and whether it runs. Python: `SpaceRuntime`.
-
-    * `:stage` - `:running`, `:building`, `:sleeping`, `:paused`, `:runtime_error` and others
-    * `:hardware`, `:requested_hardware` - such as `"cpu-basic"`
-    * `:sleep_time` - seconds without a visitor after which it sleeps
-    * `:storage`, `:dev_mode`
-    * `:hot_reloading`, `:volumes` - maps with string keys
-    * `:raw` - the whole answer
   """
 
-  alias HfHub.{Brief, Decode}
+  alias HfHub.Brief
 
   @stages [
     no_app_file: "NO_APP_FILE",
@@ -28,39 +21,16 @@ defmodule HfHub.Spaces.Runtime do
     running_app_starting: "RUNNING_APP_STARTING"
   ]
 
-  @fields [
-    stage: {"stage", &__MODULE__.stage/1},
-    hardware: ["hardware", "current"],
-    requested_hardware: ["hardware", "requested"],
-    sleep_time: "gcTimeout",
-    storage: "storage",
-    dev_mode: {"devMode", &__MODULE__.dev_mode/1},
-    hot_reloading: "hotReloading",
-    volumes: "volumes"
-  ]
-
-  @type t :: %__MODULE__{
-          stage: atom() | String.t() | nil,
-          hardware: String.t() | nil,
-          requested_hardware: String.t() | nil,
-          sleep_time: integer() | nil,
-          storage: term(),
-          dev_mode: boolean(),
-          hot_reloading: map() | nil,
-          volumes: [map()] | nil,
-          raw: map()
-        }
-
-  defstruct Keyword.keys(@fields) ++ [:raw]
-
-  @doc false
-  def from_json(json), do: Decode.optional(&Decode.struct(&1, __MODULE__, @fields)).(json)
-
-  @doc false
-  def stage(text), do: Decode.enum(@stages).(text)
-
-  @doc false
-  def dev_mode(value), do: value == true
+  use HfHub.Schema,
+    stage: {"stage", {:enum, @stages}, "state of the app"},
+    hardware: {["hardware", "current"], :string, "hardware in use, such as `\"cpu-basic\"`"},
+    requested_hardware: {["hardware", "requested"], :string, "hardware that was requested"},
+    sleep_time: {"gcTimeout", :integer, "seconds without a visitor after which the Space is put to sleep"},
+    storage: {"storage", :any, "persistent storage"},
+    dev_mode: {"devMode", {:is, true}, "whether the dev mode is on"},
+    hot_reloading: {"hotReloading", :map, "state of the hot reloading; a map with string keys"},
+    volumes: {"volumes", [:map], "mounted volumes; maps with string keys"},
+    raw: {[], :map, "whole answer, with what no field is for"}
 
   defimpl Inspect do
     def inspect(runtime, _opts), do: Brief.line(runtime, [runtime.stage, runtime.hardware])

@@ -1,0 +1,51 @@
+defmodule HfHub.Repo.Address do
+  # Where a repository is: by its reference, or by what the Hub answered.
+  @moduledoc false
+
+  alias HfHub.{Decode, RepoRef}
+  alias HfHub.Repo.Url
+
+  @doc "Returns the address of a repository."
+  @spec of(RepoRef.t(), String.t()) :: Url.t()
+  def of(ref, endpoint) do
+    endpoint = String.trim_trailing(endpoint, "/")
+
+    {namespace, name} =
+      case String.split(ref.repo_id, "/") do
+        [namespace, name] -> {namespace, name}
+        [name] -> {nil, name}
+      end
+
+    %Url{
+      url: "#{endpoint}/#{prefix(ref.repo_type)}#{ref.repo_id}",
+      endpoint: endpoint,
+      repo_type: ref.repo_type,
+      repo_id: ref.repo_id,
+      namespace: namespace,
+      name: name
+    }
+  end
+
+  @doc """
+  Returns the address that the Hub answered for the repository `asked`. Behind a mirror the answer has that of the
+  public Hub.
+  """
+  @spec answered(term(), RepoRef.t(), String.t()) :: Url.t()
+  def answered(%{"url" => url} = json, asked, endpoint) when is_binary(url) do
+    found =
+      Enum.find_value([url, json["name"]], asked, fn text ->
+        case is_binary(text) && RepoRef.resolve(text, repo_type: asked.repo_type, endpoint: endpoint) do
+          {:ok, ref} -> ref
+          _other -> nil
+        end
+      end)
+
+    %{of(found, endpoint) | files_copy_pending: json["filesCopyPending"] == true}
+  end
+
+  def answered(_json, _asked, _endpoint),
+    do: raise(Decode.Error, message: "it does not say where the repository is")
+
+  defp prefix(:model), do: ""
+  defp prefix(repo_type), do: "#{repo_type}s/"
+end

@@ -1,0 +1,132 @@
+defmodule HfHub.Schema do
+  # The fields of a struct as data. One table makes the struct, its type, the list of fields in the
+  # module's docs, and the function that decodes it from JSON or from the engine's maps:
+  #
+  #     use HfHub.Schema,
+  #       id: {"id", :name, "id of the repository"},
+  #       hardware: {["hardware", "current"], :string, "hardware in use"},
+  #       tags: {"tags", [:string], "tags", default: []},
+  #       path: {:path, "path of the folder"}
+  #
+  # A row is `{from, type, doc}`, or `{type, doc}` if the source has the field's own name; options come last.
+  # `from` is a name, a path of names (`[]` is the whole object), or `{:or, [from]}` for the first one present.
+  # `:default` stands in for `nil`; `:by` names a private function of the module that makes the value, if the
+  # rule is code. Types are those of `HfHub.Schema.Type`.
+  @moduledoc false
+
+  alias HfHub.Schema.Type
+
+  @type field :: {atom(), from :: term(), Type.t(), doc :: String.t(), opts :: keyword()}
+
+  defmacro __using__(rows) do
+    quote do
+      @fields HfHub.Schema.fields(unquote(without_dependencies(rows, __CALLER__)))
+      HfHub.Schema.document(__MODULE__, @fields)
+      defstruct HfHub.Schema.defaults(@fields)
+      unquote(made_of_fields())
+    end
+  end
+
+  # A module named in a table is a name only: changing it does not recompile the table's module.
+  defp without_dependencies(rows, env) do
+    env = %{env | function: {:__fields__, 0}}
+
+    Macro.prewalk(rows, fn
+      {:__aliases__, _meta, _names} = name -> Macro.expand(name, env)
+      other -> other
+    end)
+  end
+
+  defp made_of_fields do
+    quote unquote: false do
+      @type t :: unquote(HfHub.Schema.typespec(__MODULE__, @fields))
+
+      @doc false
+      @spec __fields__() :: [HfHub.Schema.field()]
+      def __fields__, do: @fields
+
+      # Code instead of a loop over the table: a list of the Hub has a hundred thousand structs.
+      @doc false
+      @spec __decode__(map()) :: t()
+      def __decode__(unquote(HfHub.Schema.source())), do: unquote(HfHub.Schema.decoder(__MODULE__, @fields))
+    end
+  end
+
+  @doc "Returns the fields of a table."
+  @spec fields(keyword(tuple())) :: [field()]
+  def fields(rows), do: for({name, row} <- rows, do: Tuple.insert_at(row(row, name), 0, name))
+
+  defp row({type, doc}, name), do: {name, type, doc, []}
+  defp row({type, doc, opts}, name) when is_list(opts), do: {name, type, doc, opts}
+  defp row({from, type, doc}, _name), do: {from, type, doc, []}
+  defp row({from, type, doc, opts}, _name), do: {from, type, doc, opts}
+
+  @doc "Appends the list of fields to the docs of a module."
+  @spec document(module(), [field()]) :: :ok
+  def document(module, fields) do
+    case Module.get_attribute(module, :moduledoc) do
+      {line, text} when is_binary(text) ->
+        Module.put_attribute(module, :moduledoc, {line, "#{text}\n## Fields\n\n#{docs(fields)}\n"})
+
+      _internal ->
+        :ok
+    end
+  end
+
+  @doc "Returns the documentation of fields as a Markdown list."
+  @spec docs([field()]) :: String.t()
+  def docs(fields) do
+    Enum.map_join(fields, "\n", fn {name, _from, type, doc, _opts} ->
+      type = if type == :any, do: "", else: " (#{Type.name(type)})"
+      "  * `#{inspect(name)}`#{type} - #{doc}"
+    end)
+  end
+
+  @doc "Returns what `defstruct` takes."
+  @spec defaults([field()]) :: keyword()
+  def defaults(fields), do: for({name, _from, _type, _doc, opts} <- fields, do: {name, opts[:default]})
+
+  @doc "Returns the quoted type of a struct."
+  @spec typespec(module(), [field()]) :: Macro.t()
+  def typespec(module, fields), do: struct_of(module, fields, &type/1)
+
+  # The engine's maps are whole; what the network sent may lack anything.
+  defp type({_name, from, type, _doc, opts}) do
+    whole? = is_atom(from) or from == [] or opts != [] or type == :name or match?({:is, _value}, type)
+    Type.spec(if whole?, do: type, else: {:or, [type, nil]})
+  end
+
+  @doc "Returns the quoted expression that makes a struct of the map in `source/0`."
+  @spec decoder(module(), [field()]) :: Macro.t()
+  def decoder(module, fields), do: struct_of(module, fields, &value/1)
+
+  @doc "Returns the variable that `decoder/2` reads."
+  @spec source() :: Macro.t()
+  def source, do: Macro.var(:json, __MODULE__)
+
+  defp struct_of(module, fields, fun),
+    do: {:%, [], [module, {:%{}, [], for(field <- fields, do: {elem(field, 0), fun.(field)})}]}
+
+  defp value({_name, from, type, _doc, opts}) do
+    found = taken(from)
+    default = opts[:default]
+    made = if opts[:by], do: {opts[:by], [], [found]}, else: converted(found, Type.plan(type), default)
+    if default == nil, do: made, else: quote(do: HfHub.Decode.default(unquote(made), unquote(default)))
+  end
+
+  # A list that is wanted as it is, is one only if something else would stand in its place.
+  defp converted(found, plan, default) when plan == :as_is or (plan == [:as_is] and default == nil), do: found
+
+  defp converted(found, plan, _default),
+    do: quote(do: HfHub.Decode.value(unquote(found), unquote(Macro.escape(plan))))
+
+  defp taken([]), do: source()
+
+  defp taken({:or, froms}),
+    do: froms |> Enum.map(&taken/1) |> Enum.reduce(&quote(do: unquote(&2) || unquote(&1)))
+
+  defp taken(path) when is_list(path),
+    do: Enum.reduce(path, source(), &quote(do: HfHub.Decode.get(unquote(&2), unquote(&1))))
+
+  defp taken(name), do: quote(do: :maps.get(unquote(name), unquote(source()), nil))
+end

@@ -1,0 +1,83 @@
+defmodule HfHub.Schema.Type do
+  # What the types in the tables of `HfHub.Schema` mean: to a reader, to Dialyzer and to `HfHub.Decode`.
+  #
+  #   * `:string`, `:path`, `:boolean`, `:integer`, `:number`, `:map`, `:reference`, `:any`, `{:tuple, types}` and
+  #     `{:or, types}` - taken as they are
+  #   * `:name` - a string that has to be there
+  #   * `:datetime` - from ISO 8601; `:timestamp` - from seconds since 1970, or ISO 8601
+  #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is taken as it is
+  #   * `{:is, value}` - whether it is that value
+  #   * `{:clamp, range}` - an integer, at most as far off as the range
+  #   * `{:field, name}` - a string in an object
+  #   * a module with a table, `[type]`, and `{:map, type}` for values by name
+  #   * `nil` and other atoms - themselves, in `{:or, types}`
+  @moduledoc false
+
+  @type t :: term()
+
+  @as_is [:string, :path, :boolean, :integer, :number, :map, :reference, :any]
+
+  @doc "Returns the quoted typespec."
+  @spec spec(t()) :: Macro.t()
+  def spec(type) when type in [:string, :name], do: quote(do: String.t())
+  def spec(:path), do: quote(do: Path.t())
+  def spec(type) when type in [:datetime, :timestamp], do: quote(do: DateTime.t())
+  def spec(:integer), do: quote(do: non_neg_integer())
+  def spec(:any), do: quote(do: term())
+  def spec(type) when type in @as_is, do: {type, [], []}
+  def spec([type]), do: [spec(type)]
+  def spec({:clamp, first..last}), do: {:.., [], [first, last]}
+  def spec({:is, _value}), do: spec(:boolean)
+  def spec({:field, _name}), do: spec(:string)
+  def spec({:enum, atoms}), do: spec({:or, Enum.map(atoms, &atom/1) ++ [:string]})
+  def spec({:map, type}), do: quote(do: %{String.t() => unquote(spec(type))})
+  def spec({:tuple, types}), do: {:{}, [], Enum.map(types, &spec/1)}
+  def spec({:or, types}), do: types |> Enum.map(&spec/1) |> Enum.reverse() |> Enum.reduce(&{:|, [], [&1, &2]})
+  def spec(atom), do: if(module?(atom), do: quote(do: unquote(atom).t()), else: atom)
+
+  @doc "Returns the type in words, with an article."
+  @spec name(t()) :: String.t()
+  def name(:name), do: "a string"
+  def name(:any), do: "any value"
+  def name(:integer), do: "an integer"
+  def name(type) when type in @as_is, do: "a #{type}"
+  def name(type) when type in [:datetime, :timestamp], do: "a `DateTime`"
+  def name([type]), do: "a list of #{plural(type)}"
+  def name({:clamp, _range}), do: "an integer"
+  def name({:is, _value}), do: "a boolean"
+  def name({:field, _name}), do: "a string"
+  def name({:enum, [atom]}), do: name(atom(atom))
+  def name({:enum, atoms}), do: "one of " <> Enum.map_join(atoms, ", ", &name(atom(&1)))
+  def name({:map, type}), do: "a map of names to #{plural(type)}"
+  def name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &name/1)
+  def name({:or, types}), do: Enum.map_join(types, " or ", &name/1)
+  def name(atom), do: if(module?(atom), do: "a `#{inspect(atom)}`", else: "`#{inspect(atom)}`")
+
+  defp plural(:any), do: "values"
+  defp plural(type) when type in @as_is, do: "#{type}s"
+  defp plural([type]), do: "lists of #{plural(type)}"
+  defp plural({:field, _name}), do: "strings"
+  defp plural({:tuple, types}), do: "tuples of " <> Enum.map_join(types, " and ", &name/1)
+  defp plural(type), do: String.replace_prefix(name(type), "a ", "")
+
+  @doc "Returns the type as `HfHub.Decode.value/2` takes it."
+  @spec plan(t()) :: term()
+  # A boolean among the atoms is one in JSON, too.
+  def plan({:enum, atoms}),
+    do: {:enum, for(atom <- atoms, not is_boolean(atom), into: %{}, do: {text(atom), atom(atom)})}
+
+  def plan([type]), do: [plan(type)]
+  def plan({:map, type}), do: if(plan(type) == :as_is, do: :as_is, else: {:map, plan(type)})
+  def plan({kind, _types}) when kind in [:or, :tuple], do: :as_is
+  def plan({_kind, _detail} = type), do: type
+  def plan(type) when type in [:name, :datetime, :timestamp], do: type
+  def plan(atom), do: if(module?(atom), do: {:struct, atom}, else: :as_is)
+
+  defp module?(atom), do: match?("Elixir." <> _name, Atom.to_string(atom))
+
+  defp atom({atom, _text}), do: atom
+  defp atom(atom), do: atom
+
+  defp text({_atom, text}), do: text
+  defp text(atom), do: Atom.to_string(atom)
+end
