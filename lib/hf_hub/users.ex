@@ -6,7 +6,7 @@ defmodule HfHub.Users do
       user.num_models
   """
 
-  alias HfHub.{Error, Options, Request}
+  alias HfHub.{Decode, Error, Options, Request}
   alias HfHub.Users.User
 
   @get Options.common()
@@ -27,7 +27,7 @@ defmodule HfHub.Users do
   @spec get(String.t(), keyword()) :: {:ok, User.t()} | {:error, Error.t()}
   def get(username, opts \\ []) do
     opts = Options.validate!(opts, @get)
-    Request.new(:get, "/api/users/:name/overview", [name: username], opts) |> Request.run(&User.from_json/1)
+    Request.new(:get, "/api/users/:name/overview", [name: username], opts) |> Request.run(Decode.to(User))
   end
 
   @doc "Same as `get/2`, but returns the user or raises `HfHub.Error`."
