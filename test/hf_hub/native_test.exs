@@ -60,10 +60,9 @@ defmodule HfHub.NativeTest do
     {opts, content} = stalled(context)
     owner = spawn(fn -> Download.hf_hub_download(opts) end)
     eventually(fn -> partial(context) |> Enum.any?(&(File.stat!(&1).size > 0)) end)
-    killed = System.monotonic_time(:millisecond)
     Process.exit(owner, :kill)
+    # The stall would end it much later, and with a second request.
     eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
-    assert System.monotonic_time(:millisecond) - killed < unless_busy(500)
 
     control(:delete, "faults")
     # The lock is free and the partial is taken over: less than the whole comes again.
@@ -152,16 +151,10 @@ defmodule HfHub.NativeTest do
 
     eventually(fn -> length(requests(content)) == 64 end, 1000)
 
-    slowest =
-      for _ <- 1..50 do
-        {time, _} = :timer.tc(fn -> File.read!(__ENV__.file) end)
-        time
-      end
-      |> Enum.max()
-
-    assert slowest < unless_busy(50_000), "File.read! took #{slowest} µs"
-    {time, _} = :timer.tc(fn -> Process.sleep(1) end)
-    assert time < unless_busy(50_000)
+    # Were the schedulers for file access taken, this would come to an end only after the stall.
+    reads = Task.async(fn -> for _ <- 1..50, do: File.read!(__ENV__.file) end)
+    assert length(Task.await(reads, 20_000)) == 50
+    refute Enum.any?(requests(content), &(&1["aborted"] or &1["finished"]))
     Enum.each(owners, &Process.exit(&1, :kill))
     eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
   end

@@ -78,7 +78,7 @@ defmodule HfHub.OutageTest do
       until_several(opts[:endpoint], 4)
       LocalHub.stop(hub)
       {elapsed, {:error, error}} = timed(fn -> Task.await(download, 60_000) end)
-      assert elapsed in 1_000..round(unless_busy(3_000))
+      assert elapsed >= 1_000
       assert %Error{kind: :transport, message: message} = error
       assert message =~ "nothing listens at 127.0.0.1:" and message =~ "gave up after 11 attempts"
       assert message =~ "the part that arrived is kept"
@@ -102,12 +102,13 @@ defmodule HfHub.OutageTest do
 
       for {more, expected} <- [{[], folder}, {[local_dir: local], local}],
           endpoint <- [opts[:endpoint], "http://nowhere.invalid"] do
-        ask = Keyword.merge(opts, [endpoint: endpoint] ++ more)
+        # A retry would take longer than the test waits.
+        ask = Keyword.merge(opts, [endpoint: endpoint, retry_delay: 60_000] ++ more)
 
         log =
           capture_log(fn ->
-            assert {elapsed, {:ok, ^expected}} = timed(fn -> Download.snapshot_download(ask) end)
-            assert elapsed < unless_busy(800)
+            download = Task.async(fn -> Download.snapshot_download(ask) end)
+            assert {:ok, ^expected} = Task.await(download, 20_000)
           end)
 
         assert log =~ "could not be asked"
@@ -133,7 +134,7 @@ defmodule HfHub.OutageTest do
             {"https://nowhere.invalid", "cannot find nowhere.invalid"}
           ] do
         assert {elapsed, {:error, error}} = timed(fn -> Auth.whoami(endpoint: endpoint, token: token()) end)
-        assert elapsed in 1_000..round(unless_busy(2_000))
+        assert elapsed >= 1_000
         assert error.kind == :transport and error.message =~ message
         assert error.message =~ "gave up after 2 attempts"
       end
@@ -144,15 +145,15 @@ defmodule HfHub.OutageTest do
     test "is an error at once where it does not fit into the timeout", context do
       hub = start(context, args: ["--rate-limit", "3/40"])
       LocalHub.import_folder!(hub, folder(context, %{"a.txt" => "1"}), "org/model")
-      ask = [endpoint: LocalHub.endpoint(hub), timeout: 3_000]
+      ask = [endpoint: LocalHub.endpoint(hub), timeout: 20_000]
       for _ <- 1..3, do: Api.model_info("org/model", ask)
 
       for retries <- [0, 5] do
-        assert {elapsed, {:error, error}} =
-                 timed(fn -> Api.model_info("org/model", [retries: retries] ++ ask) end)
-
+        # Sooner than the timeout, which a call that waits for the pause would take.
+        question = Task.async(fn -> Api.model_info("org/model", [retries: retries] ++ ask) end)
+        assert {:error, error} = Task.await(question, 15_000)
         assert %Error{kind: :rate_limited, retry_after: wait} = error
-        assert elapsed < unless_busy(500) and wait in 10_000..41_000
+        assert wait in 20_000..41_000
         assert error.message =~ "longer than the :timeout allows"
       end
     end

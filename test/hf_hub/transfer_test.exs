@@ -202,8 +202,8 @@ defmodule HfHub.TransferTest do
 
   describe "a limit on bytes a second" do
     test "is kept by a call, shared by calls, and can be changed meanwhile", context do
-      limit = Bandwidth.new(200_000)
-      started = System.monotonic_time(:millisecond)
+      # Two megabytes would take 100 seconds.
+      limit = Bandwidth.new(20_000)
 
       tasks =
         for _ <- 1..2 do
@@ -214,8 +214,7 @@ defmodule HfHub.TransferTest do
       Process.sleep(500)
       assert Enum.all?(tasks, &(Task.yield(&1, 0) == nil))
       Bandwidth.set(limit, :infinity)
-      for {path, content} <- Task.await_many(tasks), do: assert(File.read!(path) == content)
-      assert System.monotonic_time(:millisecond) - started < unless_busy(1900)
+      for {path, content} <- Task.await_many(tasks, 30_000), do: assert(File.read!(path) == content)
     end
 
     test "holds for streams and whole numbers too", context do
@@ -266,13 +265,12 @@ defmodule HfHub.TransferTest do
 
     test "who are all gone leave no connection open", context do
       {opts, content, _commit} = model(context)
-      slow(content, 1_000_000)
+      # Too slow to come to an end while the test waits.
+      slow(content, 10_000)
       pids = for _ <- 1..3, do: spawn(fn -> Download.hf_hub_download(opts) end)
       eventually(fn -> length(requests(content)) > 1 end)
       Enum.each(pids, &Process.exit(&1, :kill))
-      gone = System.monotonic_time(:millisecond)
-      eventually(fn -> Enum.all?(requests(content), &(&1["aborted"] or &1["finished"])) end)
-      assert System.monotonic_time(:millisecond) - gone < unless_busy(400)
+      eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
     end
   end
 

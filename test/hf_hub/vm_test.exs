@@ -36,11 +36,11 @@ defmodule HfHub.VmTest do
 
     port = Vm.open(command, [:exit_status, :stderr_to_stdout])
     eventually(fn -> length(requests(content)) == 16 end, 1500)
-    started = System.monotonic_time(:millisecond)
     Port.command(port, "\n")
     assert_receive {^port, {:exit_status, status}}, 10_000
     assert status == 0
-    assert System.monotonic_time(:millisecond) - started < unless_busy(2000)
+    # It did not wait for the transfers: their first time-out would have brought further requests.
+    assert length(requests(content)) == 16
   end
 
   test "a killed VM leaves a partial that the next one continues, and no lock", context do

@@ -196,16 +196,6 @@ defmodule HfHub.Case do
     answer
   end
 
-  @doc "A bound on time that holds on an idle machine, made wider for a busy one."
-  def unless_busy(bound), do: bound * (1 + load_per_core())
-
-  defp load_per_core do
-    case File.read("/proc/loadavg") do
-      {:ok, text} -> (text |> String.split() |> hd() |> String.to_float()) / System.schedulers_online()
-      {:error, _elsewhere} -> 0
-    end
-  end
-
   defp test_route(method, what, endpoint) do
     Request.new(method, "/_test/:what", [what: what], endpoint: endpoint, retries: 0, token: false)
   end
