@@ -28,6 +28,11 @@ defmodule HfHub.Brief do
     "#{:erlang.float_to_binary(bytes / divisor, decimals: 1)} #{unit}"
   end
 
+  @doc "Returns the size of the partial files in a cache or a repository, as an appendix."
+  @spec incomplete(%{:incomplete_size => non_neg_integer(), optional(atom()) => term()}) :: String.t()
+  def incomplete(%{incomplete_size: 0}), do: ""
+  def incomplete(%{incomplete_size: size}), do: " and #{size(size)} incomplete"
+
   @doc "Returns what a token is, in a few words; see `HfHub.Auth.TokenInfo`."
   @spec token(HfHub.Auth.TokenInfo.t()) :: String.t()
   def token(info) do

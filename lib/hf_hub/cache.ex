@@ -18,8 +18,9 @@ defmodule HfHub.Cache do
   clients (`hf cache rm`, `rm`), nor by hosts that share a file system without working locks.
   """
 
-  alias HfHub.{Error, Options}
-  alias HfHub.Cache.{Archive, Deletion, Engine, Folder, Integrity, Lease, Report, Tables, Targets, Transport}
+  alias HfHub.{Decode, Error, Options}
+  alias HfHub.Cache.{Archive, Deletion, Engine, Folder, Integrity, Lease, Leases, Report, Tables, Targets}
+  alias HfHub.Cache.{Transport, Verification}
 
   @type stats :: %{total_size: non_neg_integer(), file_count: non_neg_integer(), repos: [map()]}
 
@@ -78,7 +79,7 @@ defmodule HfHub.Cache do
   @spec scan(keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
   def scan(opts \\ []) do
     opts = Options.validate!(opts, Tables.cache_dir())
-    with {:ok, report} <- Engine.run(:scan, %{}, opts), do: {:ok, Report.from_native(report)}
+    with {:ok, report} <- Engine.run(:scan, %{}, opts), do: {:ok, Decode.struct(Report, report)}
   end
 
   @doc "Same as `scan/1`, but returns the report or raises `HfHub.Error`."
@@ -100,8 +101,8 @@ defmodule HfHub.Cache do
   @spec cache_stats(keyword()) :: {:ok, stats()} | {:error, Error.t()}
   def cache_stats(opts \\ []) do
     case scan(opts) do
-      {:ok, report} -> {:ok, Report.stats(report)}
-      {:error, %Error{kind: :not_cached}} -> {:ok, Report.stats(%Report{})}
+      {:ok, report} -> {:ok, Engine.stats(report)}
+      {:error, %Error{kind: :not_cached}} -> {:ok, Engine.stats(%Report{})}
       {:error, error} -> {:error, error}
     end
   end
@@ -134,7 +135,7 @@ defmodule HfHub.Cache do
          {targets, unknown} = Targets.find(scanned, commits, opts),
          spec = %{targets: targets, ignore_pins: opts[:force], dry_run: opts[:dry_run]},
          {:ok, report} <- Engine.run(:delete, spec, opts) do
-      {:ok, Deletion.from_native(report, unknown)}
+      {:ok, Engine.deletion(report, unknown)}
     end
   end
 
@@ -192,7 +193,7 @@ defmodule HfHub.Cache do
   def prune(opts \\ []) do
     opts = Options.validate!(opts, Tables.prune())
     spec = %{older_than: opts[:older_than], dry_run: opts[:dry_run]}
-    with {:ok, report} <- Engine.run(:prune, spec, opts), do: {:ok, Deletion.from_native(report)}
+    with {:ok, report} <- Engine.run(:prune, spec, opts), do: {:ok, Engine.deletion(report)}
   end
 
   @doc "Same as `prune/1`, but returns the deletion or raises `HfHub.Error`."
@@ -219,7 +220,7 @@ defmodule HfHub.Cache do
   def evict(opts) do
     opts = Options.validate!(opts, Tables.evict())
     spec = Map.new(Keyword.take(opts, [:target_size, :max_age, :dry_run]))
-    with {:ok, report} <- Engine.run(:evict, spec, opts), do: {:ok, Deletion.from_native(report)}
+    with {:ok, report} <- Engine.run(:evict, spec, opts), do: {:ok, Engine.deletion(report)}
   end
 
   @doc "Same as `evict/1`, but returns the deletion or raises `HfHub.Error`."
@@ -265,7 +266,7 @@ defmodule HfHub.Cache do
   """
   @doc python: "verify_repo_checksums"
   @spec validate_integrity(keyword()) :: {:ok, Integrity.t()} | {:error, Error.t()}
-  def validate_integrity(opts \\ []), do: Integrity.validate(opts)
+  def validate_integrity(opts \\ []), do: Verification.run(opts)
 
   @doc "Same as `validate_integrity/1`, but returns the result or raises `HfHub.Error`."
   @spec validate_integrity!(keyword()) :: Integrity.t()
@@ -287,7 +288,7 @@ defmodule HfHub.Cache do
       :not_cached
   """
   @spec lease(HfHub.repo(), keyword()) :: {:ok, Lease.t()} | {:error, Error.t()}
-  def lease(repo_id, opts \\ []), do: Lease.take(repo_id, opts)
+  def lease(repo_id, opts \\ []), do: Leases.take(repo_id, opts)
 
   @doc "Same as `lease/2`, but returns the lease or raises `HfHub.Error`."
   @spec lease!(HfHub.repo(), keyword()) :: Lease.t()
@@ -304,7 +305,7 @@ defmodule HfHub.Cache do
       end
   """
   @spec release(Lease.t()) :: :ok
-  def release(%Lease{} = lease), do: Lease.release(lease)
+  def release(%Lease{} = lease), do: Leases.release(lease)
 
   @doc """
   Pins a cached revision, which protects it from removal until `unpin/2`, and returns its commit.
@@ -320,7 +321,7 @@ defmodule HfHub.Cache do
       :not_cached
   """
   @spec pin(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
-  def pin(repo_id, opts \\ []), do: Lease.mark(repo_id, opts, true)
+  def pin(repo_id, opts \\ []), do: Leases.mark(repo_id, opts, true)
 
   @doc "Same as `pin/2`, but returns the commit or raises `HfHub.Error`."
   @spec pin!(HfHub.repo(), keyword()) :: String.t()
@@ -335,7 +336,7 @@ defmodule HfHub.Cache do
       {:ok, String.duplicate("a", 40)}
   """
   @spec unpin(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
-  def unpin(repo_id, opts \\ []), do: Lease.mark(repo_id, opts, false)
+  def unpin(repo_id, opts \\ []), do: Leases.mark(repo_id, opts, false)
 
   @doc "Same as `unpin/2`, but returns the commit or raises `HfHub.Error`."
   @spec unpin!(HfHub.repo(), keyword()) :: String.t()

@@ -17,7 +17,7 @@ defmodule HfHub.Commit do
   The repository must exist. Who may not write to it can propose a change with `create_pr: true`.
   """
 
-  alias HfHub.{Error, Options}
+  alias HfHub.{Decode, Error, Options}
   alias HfHub.Commit.{Engine, Info, Operation}
 
   @target [
@@ -196,7 +196,7 @@ defmodule HfHub.Commit do
   @spec upload_large_folder(Path.t(), HfHub.repo(), keyword()) :: {:ok, [Info.t()]} | {:error, Error.t()}
   def upload_large_folder(folder, repo_id, opts \\ []) do
     with {:ok, report} <- folder(folder, repo_id, opts, true),
-         do: {:ok, Enum.map(report.commits, &Info.from_native/1)}
+         do: {:ok, Enum.map(report.commits, Decode.to(Info))}
   end
 
   @doc "Same as `upload_large_folder/3`, but returns the commits or raises `HfHub.Error`."

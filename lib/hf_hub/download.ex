@@ -25,7 +25,7 @@ defmodule HfHub.Download do
   require Logger
 
   alias HfHub.Config.Source
-  alias HfHub.{Error, Extract, Native, Options, RepoRef, Telemetry}
+  alias HfHub.{Decode, Error, Extract, Native, Options, RepoRef, Telemetry}
   alias HfHub.Download.{FileInfo, Spec}
   alias HfHub.Native.Nif
   alias HfHub.Progress.Reporter
@@ -324,7 +324,7 @@ defmodule HfHub.Download do
     warn_stale(report.stale, label(report.filename))
 
     cond do
-      opts[:dry_run] -> {:ok, FileInfo.from_native(report)}
+      opts[:dry_run] -> {:ok, Decode.struct(FileInfo, report)}
       opts[:extract] -> unpack(report, opts)
       true -> {:ok, report.path}
     end
@@ -359,7 +359,7 @@ defmodule HfHub.Download do
     end
 
     if opts[:dry_run],
-      do: {:ok, Enum.map(snapshot.files, &FileInfo.from_native/1)},
+      do: {:ok, Enum.map(snapshot.files, Decode.to(FileInfo))},
       else: {:ok, snapshot.path}
   end
 

@@ -11,7 +11,7 @@ defmodule HfHub.Safetensors do
   error of kind `:invalid_response`.
   """
 
-  alias HfHub.{Error, Native, Options, RepoRef}
+  alias HfHub.{Decode, Error, Native, Options, RepoRef}
   alias HfHub.Native.{Hub, Nif}
   alias HfHub.Safetensors.{FileMetadata, Metadata}
 
@@ -36,7 +36,7 @@ defmodule HfHub.Safetensors do
   @doc python: "get_safetensors_metadata"
   @spec metadata(HfHub.repo(), keyword()) :: {:ok, Metadata.t()} | {:error, Error.t()}
   def metadata(repo_id, opts \\ []) do
-    with {:ok, fields} <- read(repo_id, nil, opts), do: {:ok, Metadata.from_native(fields)}
+    with {:ok, fields} <- read(repo_id, nil, opts), do: {:ok, Decode.struct(Metadata, fields)}
   end
 
   @doc "Same as `metadata/2`, but returns the metadata or raises `HfHub.Error`."
@@ -55,7 +55,7 @@ defmodule HfHub.Safetensors do
   @doc python: "parse_safetensors_file_metadata"
   @spec file_metadata(HfHub.repo(), String.t(), keyword()) :: {:ok, FileMetadata.t()} | {:error, Error.t()}
   def file_metadata(repo_id, filename, opts \\ []) do
-    with {:ok, fields} <- read(repo_id, filename || "", opts), do: {:ok, FileMetadata.from_native(fields)}
+    with {:ok, fields} <- read(repo_id, filename || "", opts), do: {:ok, Decode.struct(FileMetadata, fields)}
   end
 
   @doc "Same as `file_metadata/3`, but returns the metadata or raises `HfHub.Error`."

@@ -3,8 +3,9 @@ defmodule HfHub.Cache.Engine do
   # engine, and what its answers become. Nothing here decides anything about a cache.
   @moduledoc false
 
+  alias HfHub.Cache.Deletion
   alias HfHub.Config.Source
-  alias HfHub.{Config, Error, FS, Native, RepoRef}
+  alias HfHub.{Config, Decode, Error, FS, Native, RepoRef}
   alias HfHub.Native.Nif
   alias HfHub.Progress.Reporter
 
@@ -74,6 +75,32 @@ defmodule HfHub.Cache.Engine do
   def hold(spec) do
     handle = Nif.new_hold()
     with {:ok, path} <- Native.run(&Nif.hold(&1, handle, spec)), do: {:ok, handle, path}
+  end
+
+  @doc "What a report says was removed, and commits of the call that are in no repository."
+  def deletion(report, unknown \\ []) do
+    removed = Enum.group_by(report.removed, & &1.kind, & &1.path)
+    Decode.struct(Deletion, Map.merge(report, %{removed: removed, unknown: unknown}))
+  end
+
+  @doc "Answers `HfHub.Cache.cache_stats/1`."
+  def stats(report) do
+    repos =
+      for repo <- Enum.sort_by(report.repos, & &1.size_on_disk, :desc) do
+        %{
+          repo_id: repo.repo_id,
+          repo_type: repo.repo_type,
+          size: repo.size_on_disk,
+          file_count: repo.nb_files,
+          last_accessed: repo.last_accessed
+        }
+      end
+
+    %{
+      total_size: report.size_on_disk,
+      file_count: repos |> Enum.map(& &1.file_count) |> Enum.sum(),
+      repos: repos
+    }
   end
 
   defp answer(path, _repo, _filename) when is_binary(path), do: {:ok, path}

@@ -1,27 +1,18 @@
 defmodule HfHub.Cache.File do
   @moduledoc """
   A file of a cached revision. Python: `CachedFileInfo`.
-
-    * `:file_name` - its name, without folders
-    * `:file_path` - where it is, below the revision's `:snapshot_path`
-    * `:blob_path` - its content, to which `:file_path` usually is a link
-    * `:size_on_disk` - bytes
-    * `:blob_last_accessed`, `:blob_last_modified` - `DateTime` in UTC; the first as far as the
-      file system keeps it
   """
 
   alias HfHub.Brief
 
-  @type t :: %__MODULE__{
-          file_name: String.t(),
-          file_path: Path.t(),
-          blob_path: Path.t(),
-          size_on_disk: non_neg_integer(),
-          blob_last_accessed: DateTime.t(),
-          blob_last_modified: DateTime.t()
-        }
-
-  defstruct [:file_name, :file_path, :blob_path, :size_on_disk, :blob_last_accessed, :blob_last_modified]
+  use HfHub.Schema,
+    file_name: {:string, "name, without folders"},
+    file_path: {:path, "path below the revision's `:snapshot_path`"},
+    blob_path: {:path, "path of the content, to which `:file_path` usually is a link"},
+    size_on_disk: {:integer, "size in bytes"},
+    blob_last_accessed:
+      {:datetime, "time of the last access to the content, in UTC, as far as the file system keeps it"},
+    blob_last_modified: {:datetime, "time of the last change of the content, in UTC"}
 
   defimpl Inspect do
     def inspect(file, _opts),

@@ -1,20 +1,13 @@
 defmodule HfHub.Cache.Folder do
   @moduledoc """
   What `HfHub.Cache.materialize/3` has made.
-
-    * `:path` - the folder
-    * `:files`, `:bytes` - of all of them
-    * `:hard_linked`, `:reflinked`, `:copied` - how many files came to be which way
   """
 
-  @type t :: %__MODULE__{
-          path: Path.t(),
-          files: non_neg_integer(),
-          bytes: non_neg_integer(),
-          hard_linked: non_neg_integer(),
-          reflinked: non_neg_integer(),
-          copied: non_neg_integer()
-        }
-
-  defstruct [:path, files: 0, bytes: 0, hard_linked: 0, reflinked: 0, copied: 0]
+  use HfHub.Schema,
+    path: {:path, "path of the folder"},
+    files: {:integer, "number of files", default: 0},
+    bytes: {:integer, "size in bytes of all files", default: 0},
+    hard_linked: {:integer, "number of files made as hard links", default: 0},
+    reflinked: {:integer, "number of files that share their blocks with the cache", default: 0},
+    copied: {:integer, "number of copied files", default: 0}
 end

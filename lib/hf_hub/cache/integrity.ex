@@ -1,46 +1,28 @@
 defmodule HfHub.Cache.Integrity do
   @moduledoc """
   What `HfHub.Cache.validate_integrity/1` finds. Python: `FolderVerification`.
-
-    * `:total_files` - files of revisions; a content that several show is read once
-    * `:valid_files`, `:corrupted_files`, `:missing_files` (a link whose content is not there, or one that cannot
-      be read)
-    * `:missing_checksum` - files of which nobody can tell what they should be: no links, and no listing is kept
-    * `:checked_bytes` - how much was read
-    * `:problems` - a map for each file that is not valid: `:repo_type`, `:repo_id`, `:commit`, `:filename`,
-      `:path`, `:blob_path`, `:status` (`:corrupted`, `:missing`, `:unreadable`, `:no_checksum`), `:algorithm`,
-      `:expected`, `:actual`, and with `repair: true` also `:repaired`, `true` or the `HfHub.Error`
-    * `:revisions` - a map for each revision: `:repo_type`, `:repo_id`, `:commit`, `:path`, `:listed` (whether the
-      commit's listing is kept), `:checked` (files compared with it), `:absent` (files of the commit that are not
-      here, which is no fault), `:extra` (files here that are not the commit's)
   """
 
-  alias HfHub.Config.Setting
-  alias HfHub.{Download, Error, Native, Options}
-  alias HfHub.Cache.{Engine, Tables}
-  alias HfHub.Native.{Hub, Nif}
-
-  @type t :: %__MODULE__{
-          total_files: non_neg_integer(),
-          valid_files: non_neg_integer(),
-          corrupted_files: non_neg_integer(),
-          missing_files: non_neg_integer(),
-          missing_checksum: non_neg_integer(),
-          checked_bytes: non_neg_integer(),
-          problems: [map()],
-          revisions: [map()]
-        }
-
-  defstruct total_files: 0,
-            valid_files: 0,
-            corrupted_files: 0,
-            missing_files: 0,
-            missing_checksum: 0,
-            checked_bytes: 0,
-            problems: [],
-            revisions: []
-
-  @types %{"model" => :model, "dataset" => :dataset, "space" => :space, "kernel" => :kernel}
+  use HfHub.Schema,
+    total_files:
+      {:integer, "number of files of revisions; a content that several files show is read once", default: 0},
+    valid_files: {:integer, "number of valid files", default: 0},
+    corrupted_files: {:integer, "number of files whose checksum does not match", default: 0},
+    missing_files: {:integer, "number of links whose content is missing or cannot be read", default: 0},
+    missing_checksum:
+      {:integer, "number of files without a known checksum: they are no links, and no listing is kept",
+       default: 0},
+    checked_bytes: {:integer, "number of bytes read", default: 0},
+    problems:
+      {[:map],
+       "files that are not valid: `:repo_type`, `:repo_id`, `:commit`, `:filename`, `:path`, `:blob_path`, `:status` " <>
+         "(`:corrupted`, `:missing`, `:unreadable`, `:no_checksum`), `:algorithm`, `:expected`, `:actual`, and with " <>
+         "`repair: true` also `:repaired`, `true` or the `HfHub.Error`", default: []},
+    revisions:
+      {[:map],
+       "revisions: `:repo_type`, `:repo_id`, `:commit`, `:path`, `:listed` (whether the commit's listing is kept), " <>
+         "`:checked` (files compared with it), `:absent` (files of the commit that are not in the cache, which is no " <>
+         "fault), `:extra` (files that are not the commit's)", default: []}
 
   @doc """
   Returns whether no file is corrupt or missing, but for those that were repaired.
@@ -53,110 +35,6 @@ defmodule HfHub.Cache.Integrity do
   @spec sound?(t()) :: boolean()
   def sound?(%__MODULE__{} = integrity) do
     Enum.all?(integrity.problems, &(&1.status == :no_checksum or Map.get(&1, :repaired) == true))
-  end
-
-  @doc false
-  def validate(opts) do
-    opts = Options.validate!(opts, Tables.integrity())
-
-    with {:ok, spec} <- spec(opts),
-         :ok <- fetch_listings(spec, opts),
-         {:ok, report} <- Engine.run_shown(:verify, spec, opts, "checking the cache") do
-      problems = Enum.map(report.problems, &%{&1 | repo_type: @types[&1.repo_type]})
-      problems = if opts[:repair], do: repair(problems, opts), else: problems
-      revisions = Enum.map(report.revisions, &%{&1 | repo_type: @types[&1.repo_type]})
-      {:ok, struct!(__MODULE__, %{report | problems: problems, revisions: revisions})}
-    end
-  end
-
-  defp spec(opts) do
-    spec = %{repo: nil, all_revisions: true, max_workers: opts[:max_workers]}
-
-    if opts[:repo_id] do
-      with {:ok, repo, ref} <- Engine.repo(opts[:repo_id], opts) do
-        {:ok, %{spec | repo: repo, all_revisions: (opts[:revision] || ref.revision) == nil}}
-      end
-    else
-      {:ok, spec}
-    end
-  end
-
-  # A snapshot in which no file is wanted writes nothing but the listing of its commit.
-  defp fetch_listings(spec, opts) do
-    if opts[:listings] do
-      with {:ok, hub} <- Hub.config(opts),
-           {:ok, report} <- Engine.run(:scan, %{}, opts) do
-        wanted =
-          for repo <- report.repos, wanted?(repo, spec.repo), revision <- repo.revisions, do: {repo, revision}
-
-        Enum.reduce_while(wanted, :ok, fn found, :ok -> fetch_listing(found, hub, opts) end)
-      end
-    else
-      :ok
-    end
-  end
-
-  defp wanted?(%{repo_type: "kernel"}, _repo), do: false
-  defp wanted?(_found, nil), do: true
-  defp wanted?(found, repo), do: {found.repo_type, found.repo_id} == {repo.repo_type, repo.id}
-
-  defp fetch_listing({repo, revision}, hub, opts) do
-    spec = %{
-      hub: hub,
-      progress: false,
-      repo: %{repo_type: repo.repo_type, id: repo.repo_id, revision: revision.commit_hash},
-      destination: %{cache_dir: Engine.cache_dir(opts), local_dir: nil},
-      mode: %{
-        force_download: false,
-        local_files_only: false,
-        dry_run: false,
-        symlinks: Setting.value(:symlinks)
-      },
-      allow_patterns: [],
-      ignore_patterns: [],
-      max_workers: 1
-    }
-
-    case Native.run(&Nif.snapshot(&1, spec)) do
-      {:ok, _snapshot} -> {:cont, :ok}
-      {:error, error} -> {:halt, {:error, error}}
-    end
-  end
-
-  # Where several files show one content, the first brings it and the rest need no request.
-  defp repair(problems, opts) do
-    {problems, _done} =
-      Enum.map_reduce(problems, MapSet.new(), fn problem, done ->
-        cond do
-          problem.status not in [:corrupted, :missing] -> {problem, done}
-          problem.repo_type == :kernel -> {Map.put(problem, :repaired, not_ours(problem)), done}
-          true -> {fetch(problem, problem.blob_path not in done, opts), MapSet.put(done, problem.blob_path)}
-        end
-      end)
-
-    problems
-  end
-
-  defp fetch(problem, force?, opts) do
-    common = Keyword.take(opts, Keyword.keys(Options.common()))
-
-    download = [
-      repo_id: problem.repo_id,
-      repo_type: problem.repo_type,
-      revision: problem.commit,
-      filename: problem.filename,
-      cache_dir: Engine.cache_dir(opts),
-      force_download: force?
-    ]
-
-    case Download.hf_hub_download(download ++ common) do
-      {:ok, _path} -> Map.put(problem, :repaired, true)
-      {:error, error} -> Map.put(problem, :repaired, error)
-    end
-  end
-
-  defp not_ours(problem) do
-    Error.new(:invalid_name, "kernels cannot be downloaded by this library", repo_id: problem.repo_id)
   end
 
   defimpl Inspect do

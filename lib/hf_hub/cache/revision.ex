@@ -1,58 +1,27 @@
 defmodule HfHub.Cache.Revision do
   @moduledoc """
   A cached revision: the files of one commit. Python: `CachedRevisionInfo`.
-
-    * `:commit_hash`, `:snapshot_path`
-    * `:files` - `HfHub.Cache.File`s, sorted by path
-    * `:refs` - names of the branches and tags that stand for it; without any it is *detached*
-    * `:size_on_disk` - bytes, each content once
-    * `:last_modified` - when one of its contents was last written
-    * `:last_used` - when it was last downloaded or found in the cache by this library (to the hour), leased, or
-      one of its contents written, or read by anybody as far as the file system keeps that
-    * `:pinned?` - whether it must stay (`HfHub.Cache.pin/2`)
-    * `:leased?` - whether a process holds it (`HfHub.Cache.lease/2`)
   """
 
-  alias HfHub.{Brief, Cache}
+  alias HfHub.Brief
+  alias HfHub.Cache.File
 
-  @type t :: %__MODULE__{
-          commit_hash: String.t(),
-          snapshot_path: Path.t(),
-          files: [Cache.File.t()],
-          refs: [String.t()],
-          size_on_disk: non_neg_integer(),
-          last_modified: DateTime.t(),
-          last_used: DateTime.t(),
-          pinned?: boolean(),
-          leased?: boolean()
-        }
-
-  defstruct [
-    :commit_hash,
-    :snapshot_path,
-    :size_on_disk,
-    :last_modified,
-    :last_used,
-    files: [],
-    refs: [],
-    pinned?: false,
-    leased?: false
-  ]
-
-  @doc false
-  def from_native(revision) do
-    %__MODULE__{
-      commit_hash: revision.commit_hash,
-      snapshot_path: revision.snapshot_path,
-      size_on_disk: revision.size_on_disk,
-      last_modified: revision.last_modified,
-      last_used: revision.last_used,
-      files: revision.files,
-      refs: revision.refs,
-      pinned?: revision.pinned,
-      leased?: revision.leased
-    }
-  end
+  # Native code makes the files: a cache may have millions.
+  use HfHub.Schema,
+    commit_hash: {:string, "commit"},
+    snapshot_path: {:path, "path of the folder with the files"},
+    files: {{:or, [[File]]}, "files, sorted by path", default: []},
+    refs:
+      {[:string], "names of the branches and tags that point to it; without any it is *detached*",
+       default: []},
+    size_on_disk: {:integer, "size in bytes of all contents, each counted once"},
+    last_modified: {:datetime, "time of the last change of one of the contents"},
+    last_used:
+      {:datetime,
+       "time at which it was last downloaded or found in the cache by this library (to the hour) or leased, or at which " <>
+         "one of its contents was written, or read by any program as far as the file system keeps that"},
+    pinned?: {:pinned, :boolean, "whether it must stay (`HfHub.Cache.pin/2`)", default: false},
+    leased?: {:leased, :boolean, "whether a process holds it (`HfHub.Cache.lease/2`)", default: false}
 
   defimpl Inspect do
     def inspect(revision, _opts) do

@@ -6,7 +6,7 @@ defmodule HfHub.Cache.Transport do
   """
 
   alias HfHub.Config.{Setting, Source}
-  alias HfHub.{Error, Options}
+  alias HfHub.{Decode, Error, Options}
   alias HfHub.Cache.{Archive, Engine, Folder, Tables, Targets}
 
   @doc """
@@ -59,7 +59,7 @@ defmodule HfHub.Cache.Transport do
          {:ok, targets} <- named(scanned, opts[:targets], opts),
          spec = %{targets: targets, archive: Source.expand(archive)},
          {:ok, report} <- Engine.run_shown(:export, spec, opts, Path.basename(archive)) do
-      {:ok, struct!(Archive, report)}
+      {:ok, Decode.struct(Archive, report)}
     end
   end
 
@@ -89,7 +89,7 @@ defmodule HfHub.Cache.Transport do
     spec = %{archive: Source.expand(archive), symlinks: Setting.value(:symlinks)}
 
     with {:ok, report} <- Engine.run_shown(:import, spec, opts, Path.basename(archive)) do
-      {:ok, struct!(Archive, report)}
+      {:ok, Decode.struct(Archive, report)}
     end
   end
 
@@ -122,7 +122,7 @@ defmodule HfHub.Cache.Transport do
            overwrite: opts[:overwrite]
          },
          {:ok, report} <- Engine.run(:materialize, spec, opts) do
-      {:ok, struct!(Folder, report)}
+      {:ok, Decode.struct(Folder, report)}
     end
   end
 

@@ -6,7 +6,7 @@ defmodule HfHub.Commit.Engine do
   require Logger
 
   alias HfHub.Config.Source
-  alias HfHub.{Error, Native, RepoRef, Telemetry}
+  alias HfHub.{Decode, Error, Native, RepoRef, Telemetry}
   alias HfHub.Commit.{Info, Operation, Spool}
   alias HfHub.Native.{Hub, Nif}
   alias HfHub.Progress.Reporter
@@ -64,7 +64,7 @@ defmodule HfHub.Commit.Engine do
 
   @doc "What a report says was committed last."
   @spec info(map()) :: Info.t()
-  def info(report), do: Info.from_native(report.last)
+  def info(report), do: Decode.struct(Info, report.last)
 
   @doc "Patterns as a list; `nil` for none."
   @spec patterns(nil | String.t() | [String.t()]) :: nil | [String.t()]

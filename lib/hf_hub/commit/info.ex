@@ -2,59 +2,23 @@ defmodule HfHub.Commit.Info do
   @moduledoc """
   A commit that was made, or the head of the branch where there was nothing to commit.
 
-  ## Fields
-
-    * `:committed?` - whether the call made a commit. If not, `:oid` and `:commit_url` are those of the branch's head,
-      and a warning in the log says why
-    * `:oid`, `:commit_url` - its id and its page
-    * `:commit_message`, `:commit_description` - the message of the call, which the head of the branch does not bear
-    * `:pr_url`, `:pr_num`, `:pr_revision` - the pull request that was opened with it, or `nil`;
-      more goes into it with `revision: info.pr_revision`
-    * `:repo_url` - the page of the repository
-
-  As text it is its page: `"\#{info}"`.
+  As text it is its page: `"\#{info}"`. To add to the pull request that was opened with it, pass
+  `revision: info.pr_revision`.
   """
 
-  @type t :: %__MODULE__{
-          committed?: boolean(),
-          oid: String.t(),
-          commit_url: String.t(),
-          commit_message: String.t(),
-          commit_description: String.t(),
-          pr_url: String.t() | nil,
-          pr_num: pos_integer() | nil,
-          pr_revision: String.t() | nil,
-          repo_url: String.t()
-        }
-
-  defstruct [
-    :committed?,
-    :oid,
-    :commit_url,
-    :commit_message,
-    :commit_description,
-    :pr_url,
-    :pr_num,
-    :pr_revision,
-    :repo_url
-  ]
-
-  @doc false
-  @spec from_native(map()) :: t()
-  def from_native(fields) do
-    {committed?, fields} = Map.pop!(fields, :committed)
-    number = pr_number(fields.pr_url)
-
-    struct!(
-      __MODULE__,
-      Map.merge(fields, %{
-        committed?: committed?,
-        pr_num: number,
-        pr_revision: number && "refs/pr/#{number}",
-        repo_url: fields.commit_url |> String.split("/commit/") |> hd()
-      })
-    )
-  end
+  use HfHub.Schema,
+    committed?:
+      {:committed, :boolean,
+       "whether the call made a commit. If not, `:oid` and `:commit_url` are those of the branch's head, and a warning in " <>
+         "the log says why"},
+    oid: {:string, "id of the commit"},
+    commit_url: {:string, "address of the commit's page"},
+    commit_message: {:string, "message of the call, which the head of the branch does not have"},
+    commit_description: {:string, "description of the call, which the head of the branch does not have"},
+    pr_url: {{:or, [:string, nil]}, "address of the pull request that was opened with the commit"},
+    pr_num: {:pr_url, {:or, [:integer, nil]}, "number of that pull request", by: :pr_number},
+    pr_revision: {:pr_url, {:or, [:string, nil]}, "revision of that pull request", by: :pr_revision},
+    repo_url: {:commit_url, :string, "address of the repository's page", by: :repo_url}
 
   defp pr_number(nil), do: nil
 
@@ -64,6 +28,10 @@ defmodule HfHub.Commit.Info do
       _other -> nil
     end
   end
+
+  defp pr_revision(url), do: if(number = pr_number(url), do: "refs/pr/#{number}")
+
+  defp repo_url(commit_url), do: commit_url |> String.split("/commit/") |> hd()
 
   defimpl String.Chars do
     def to_string(info), do: info.commit_url

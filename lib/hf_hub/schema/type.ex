@@ -1,8 +1,8 @@
 defmodule HfHub.Schema.Type do
   # What the types in the tables of `HfHub.Schema` mean: to a reader, to Dialyzer and to `HfHub.Decode`.
   #
-  #   * `:string`, `:path`, `:boolean`, `:integer`, `:number`, `:map`, `:reference`, `:any`, `{:tuple, types}` and
-  #     `{:or, types}` - taken as they are
+  #   * `:string`, `:path`, `:boolean`, `:integer`, `:number`, `:atom`, `:map`, `:reference`, `:any`, `{:tuple, types}`,
+  #     `{:keys, types_by_key}` and `{:or, types}` - taken as they are
   #   * `:name` - a string that has to be there
   #   * `:datetime` - from ISO 8601; `:timestamp` - from seconds since 1970, or ISO 8601
   #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is taken as it is
@@ -15,7 +15,7 @@ defmodule HfHub.Schema.Type do
 
   @type t :: term()
 
-  @as_is [:string, :path, :boolean, :integer, :number, :map, :reference, :any]
+  @as_is [:string, :path, :boolean, :integer, :number, :atom, :map, :reference, :any]
 
   @doc "Returns the quoted typespec."
   @spec spec(t()) :: Macro.t()
@@ -32,6 +32,7 @@ defmodule HfHub.Schema.Type do
   def spec({:enum, atoms}), do: spec({:or, Enum.map(atoms, &atom/1) ++ [:string]})
   def spec({:map, type}), do: quote(do: %{String.t() => unquote(spec(type))})
   def spec({:tuple, types}), do: {:{}, [], Enum.map(types, &spec/1)}
+  def spec({:keys, types}), do: {:%{}, [], for({key, type} <- types, do: {key, spec(type)})}
   def spec({:or, types}), do: types |> Enum.map(&spec/1) |> Enum.reverse() |> Enum.reduce(&{:|, [], [&1, &2]})
   def spec(atom), do: if(module?(atom), do: quote(do: unquote(atom).t()), else: atom)
 
@@ -39,7 +40,7 @@ defmodule HfHub.Schema.Type do
   @spec name(t()) :: String.t()
   def name(:name), do: "a string"
   def name(:any), do: "any value"
-  def name(:integer), do: "an integer"
+  def name(type) when type in [:integer, :atom], do: "an #{type}"
   def name(type) when type in @as_is, do: "a #{type}"
   def name(type) when type in [:datetime, :timestamp], do: "a `DateTime`"
   def name([type]), do: "a list of #{plural(type)}"
@@ -50,12 +51,17 @@ defmodule HfHub.Schema.Type do
   def name({:enum, atoms}), do: "one of " <> Enum.map_join(atoms, ", ", &name(atom(&1)))
   def name({:map, type}), do: "a map of names to #{plural(type)}"
   def name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &name/1)
+
+  def name({:keys, types}),
+    do: "a map of " <> Enum.map_join(types, ", ", fn {key, _type} -> "`#{inspect(key)}`" end)
+
   def name({:or, types}), do: Enum.map_join(types, " or ", &name/1)
   def name(atom), do: if(module?(atom), do: "a `#{inspect(atom)}`", else: "`#{inspect(atom)}`")
 
   defp plural(:any), do: "values"
   defp plural(type) when type in @as_is, do: "#{type}s"
   defp plural([type]), do: "lists of #{plural(type)}"
+  defp plural({:keys, _types} = type), do: String.replace_prefix(name(type), "a map", "maps")
   defp plural({:field, _name}), do: "strings"
   defp plural({:tuple, types}), do: "tuples of " <> Enum.map_join(types, " and ", &name/1)
   defp plural(type), do: String.replace_prefix(name(type), "a ", "")
@@ -68,7 +74,7 @@ defmodule HfHub.Schema.Type do
 
   def plan([type]), do: [plan(type)]
   def plan({:map, type}), do: if(plan(type) == :as_is, do: :as_is, else: {:map, plan(type)})
-  def plan({kind, _types}) when kind in [:or, :tuple], do: :as_is
+  def plan({kind, _types}) when kind in [:keys, :or, :tuple], do: :as_is
   def plan({_kind, _detail} = type), do: type
   def plan(type) when type in [:name, :datetime, :timestamp], do: type
   def plan(atom), do: if(module?(atom), do: {:struct, atom}, else: :as_is)

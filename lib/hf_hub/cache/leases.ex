@@ -1,0 +1,39 @@
+defmodule HfHub.Cache.Leases do
+  # Taking and releasing leases, and the marks of pins.
+  @moduledoc false
+
+  alias HfHub.Cache.{Engine, Lease, Tables}
+  alias HfHub.{Error, Options}
+  alias HfHub.Native.Nif
+
+  @doc "Takes a lease for the calling process."
+  @spec take(HfHub.repo(), keyword()) :: {:ok, Lease.t()} | {:error, Error.t()}
+  def take(repo_id, opts) do
+    opts = Options.validate!(opts, Tables.revision())
+
+    with {:ok, repo, ref} <- Engine.repo(repo_id, opts),
+         spec = %{cache_dir: Engine.cache_dir(opts), repo: repo, filename: nil},
+         {:ok, handle, path} <- Engine.hold(spec) do
+      commit = Path.basename(path)
+
+      {:ok,
+       %Lease{path: path, commit: commit, repo_id: ref.repo_id, repo_type: ref.repo_type, handle: handle}}
+    end
+  end
+
+  @doc "Releases a lease."
+  @spec release(Lease.t()) :: :ok
+  def release(%Lease{handle: handle}) do
+    Nif.release(handle)
+    :ok
+  end
+
+  @doc "Sets or removes a pin, and returns the commit."
+  @spec mark(HfHub.repo(), keyword(), boolean()) :: {:ok, String.t()} | {:error, Error.t()}
+  def mark(repo_id, opts, pinned?) do
+    opts = Options.validate!(opts, Tables.revision())
+
+    with {:ok, repo, _ref} <- Engine.repo(repo_id, opts),
+         do: Engine.run(:pin, %{repo: repo, pinned: pinned?}, opts)
+  end
+end

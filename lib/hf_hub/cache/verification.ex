@@ -1,0 +1,116 @@
+defmodule HfHub.Cache.Verification do
+  # Checks the files of a cache against their checksums, and downloads corrupt and missing ones again.
+  @moduledoc false
+
+  alias HfHub.Cache.{Engine, Integrity, Tables}
+  alias HfHub.Config.Setting
+  alias HfHub.{Decode, Download, Error, Native, Options}
+  alias HfHub.Native.{Hub, Nif}
+
+  @types %{"model" => :model, "dataset" => :dataset, "space" => :space, "kernel" => :kernel}
+
+  @doc "Answers `HfHub.Cache.validate_integrity/1`."
+  @spec run(keyword()) :: {:ok, Integrity.t()} | {:error, Error.t()}
+  def run(opts) do
+    opts = Options.validate!(opts, Tables.integrity())
+
+    with {:ok, spec} <- spec(opts),
+         :ok <- fetch_listings(spec, opts),
+         {:ok, report} <- Engine.run_shown(:verify, spec, opts, "checking the cache") do
+      problems = Enum.map(report.problems, &%{&1 | repo_type: @types[&1.repo_type]})
+      problems = if opts[:repair], do: repair(problems, opts), else: problems
+      revisions = Enum.map(report.revisions, &%{&1 | repo_type: @types[&1.repo_type]})
+      {:ok, Decode.struct(Integrity, %{report | problems: problems, revisions: revisions})}
+    end
+  end
+
+  defp spec(opts) do
+    spec = %{repo: nil, all_revisions: true, max_workers: opts[:max_workers]}
+
+    if opts[:repo_id] do
+      with {:ok, repo, ref} <- Engine.repo(opts[:repo_id], opts) do
+        {:ok, %{spec | repo: repo, all_revisions: (opts[:revision] || ref.revision) == nil}}
+      end
+    else
+      {:ok, spec}
+    end
+  end
+
+  # A snapshot in which no file is wanted writes nothing but the listing of its commit.
+  defp fetch_listings(spec, opts) do
+    if opts[:listings] do
+      with {:ok, hub} <- Hub.config(opts),
+           {:ok, report} <- Engine.run(:scan, %{}, opts) do
+        wanted =
+          for repo <- report.repos, wanted?(repo, spec.repo), revision <- repo.revisions, do: {repo, revision}
+
+        Enum.reduce_while(wanted, :ok, fn found, :ok -> fetch_listing(found, hub, opts) end)
+      end
+    else
+      :ok
+    end
+  end
+
+  defp wanted?(%{repo_type: "kernel"}, _repo), do: false
+  defp wanted?(_found, nil), do: true
+  defp wanted?(found, repo), do: {found.repo_type, found.repo_id} == {repo.repo_type, repo.id}
+
+  defp fetch_listing({repo, revision}, hub, opts) do
+    spec = %{
+      hub: hub,
+      progress: false,
+      repo: %{repo_type: repo.repo_type, id: repo.repo_id, revision: revision.commit_hash},
+      destination: %{cache_dir: Engine.cache_dir(opts), local_dir: nil},
+      mode: %{
+        force_download: false,
+        local_files_only: false,
+        dry_run: false,
+        symlinks: Setting.value(:symlinks)
+      },
+      allow_patterns: [],
+      ignore_patterns: [],
+      max_workers: 1
+    }
+
+    case Native.run(&Nif.snapshot(&1, spec)) do
+      {:ok, _snapshot} -> {:cont, :ok}
+      {:error, error} -> {:halt, {:error, error}}
+    end
+  end
+
+  # Where several files show one content, the first brings it and the rest need no request.
+  defp repair(problems, opts) do
+    {problems, _done} =
+      Enum.map_reduce(problems, MapSet.new(), fn problem, done ->
+        cond do
+          problem.status not in [:corrupted, :missing] -> {problem, done}
+          problem.repo_type == :kernel -> {Map.put(problem, :repaired, not_ours(problem)), done}
+          true -> {fetch(problem, problem.blob_path not in done, opts), MapSet.put(done, problem.blob_path)}
+        end
+      end)
+
+    problems
+  end
+
+  defp fetch(problem, force?, opts) do
+    common = Keyword.take(opts, Keyword.keys(Options.common()))
+
+    download = [
+      repo_id: problem.repo_id,
+      repo_type: problem.repo_type,
+      revision: problem.commit,
+      filename: problem.filename,
+      cache_dir: Engine.cache_dir(opts),
+      force_download: force?
+    ]
+
+    case Download.hf_hub_download(download ++ common) do
+      {:ok, _path} -> Map.put(problem, :repaired, true)
+      {:error, error} -> Map.put(problem, :repaired, error)
+    end
+  end
+
+  defp not_ours(problem) do
+    Error.new(:invalid_name, "kernels cannot be downloaded by this library", repo_id: problem.repo_id)
+  end
+end
