@@ -25,9 +25,7 @@ defmodule HfHub.Bandwidth do
   alias HfHub.Native.Nif
 
   @enforce_keys [:ref]
-  defstruct [:ref]
-
-  @type t :: %__MODULE__{ref: reference()}
+  use HfHub.Schema, ref: {:reference, "limit in native code"}
 
   @typedoc "Bytes per second."
   @type limit :: pos_integer() | :infinity

@@ -29,7 +29,7 @@ defmodule HfHub.Cards do
   """
 
   alias HfHub.{Download, Error, Native, Options, Request}
-  alias HfHub.Cards.{DatasetCard, DatasetCardData, ModelCard, ModelCardData}
+  alias HfHub.Cards.{Data, DatasetCard, DatasetCardData, ModelCard, ModelCardData}
   alias HfHub.Native.Nif
 
   @type card :: ModelCard.t() | DatasetCard.t()
@@ -90,7 +90,7 @@ defmodule HfHub.Cards do
   """
   @doc python: "ModelCard"
   @spec parse_model_card(String.t()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
-  def parse_model_card(text), do: parse(text, ModelCard, &ModelCardData.from_map/1)
+  def parse_model_card(text), do: parse(text, ModelCard, ModelCardData)
 
   @doc "Same as `parse_model_card/1`, but returns the card or raises `HfHub.Error`."
   @spec parse_model_card!(String.t()) :: ModelCard.t()
@@ -107,7 +107,7 @@ defmodule HfHub.Cards do
   """
   @doc python: "DatasetCard"
   @spec parse_dataset_card(String.t()) :: {:ok, DatasetCard.t()} | {:error, Error.t()}
-  def parse_dataset_card(text), do: parse(text, DatasetCard, &DatasetCardData.from_map/1)
+  def parse_dataset_card(text), do: parse(text, DatasetCard, DatasetCardData)
 
   @doc "Same as `parse_dataset_card/1`, but returns the card or raises `HfHub.Error`."
   @spec parse_dataset_card!(String.t()) :: DatasetCard.t()
@@ -127,7 +127,7 @@ defmodule HfHub.Cards do
   @doc python: "ModelCardData"
   @spec create_model_card(map() | keyword(), String.t()) :: ModelCard.t()
   def create_model_card(data, content \\ "") when is_binary(content),
-    do: %ModelCard{data: ModelCardData.create(data), content: content, order: names(data)}
+    do: %ModelCard{data: Data.create(data, ModelCardData), content: content, order: names(data)}
 
   @doc """
   Makes a dataset's card out of metadata and a text, with the fields of `HfHub.Cards.DatasetCardData`.
@@ -140,7 +140,7 @@ defmodule HfHub.Cards do
   @doc python: "DatasetCardData"
   @spec create_dataset_card(map() | keyword(), String.t()) :: DatasetCard.t()
   def create_dataset_card(data, content \\ "") when is_binary(content),
-    do: %DatasetCard{data: DatasetCardData.create(data), content: content, order: names(data)}
+    do: %DatasetCard{data: Data.create(data, DatasetCardData), content: content, order: names(data)}
 
   @doc """
   Returns the text of the README that a card is.
@@ -157,7 +157,7 @@ defmodule HfHub.Cards do
   @spec render(card()) :: String.t()
   def render(%module{} = card) when module in [ModelCard, DatasetCard] do
     front = card.front || %{head: "", yaml: "", tail: ""}
-    pairs = card.data |> pairs() |> Enum.sort_by(fn {name, _value} -> place(name, card.order) end)
+    pairs = card.data |> Data.to_pairs() |> Enum.sort_by(fn {name, _value} -> place(name, card.order) end)
 
     case {pairs, front} do
       {[], %{tail: ""}} -> front.head <> card.content
@@ -209,13 +209,18 @@ defmodule HfHub.Cards do
     end
   end
 
-  defp parse(text, module, from_map) do
+  defp parse(text, module, data) do
     if is_binary(text) and String.valid?(text) do
       with {:ok, card} <- Native.run(&Nif.parse_card(&1, text)) do
         front = Map.take(card, [:head, :yaml, :tail])
 
         {:ok,
-         struct!(module, data: from_map.(card.data), content: card.body, front: front, order: card.order)}
+         struct!(module,
+           data: Data.from_map(card.data, data),
+           content: card.body,
+           front: front,
+           order: card.order
+         )}
       end
     else
       {:error, Error.new(:invalid_card, "the card is no text in UTF-8")}
@@ -229,9 +234,6 @@ defmodule HfHub.Cards do
     _error in [ArgumentError, ErlangError] ->
       raise ArgumentError, "the card's metadata has something in it that YAML cannot say"
   end
-
-  defp pairs(%ModelCardData{} = data), do: ModelCardData.to_pairs(data)
-  defp pairs(%DatasetCardData{} = data), do: DatasetCardData.to_pairs(data)
 
   defp names(data), do: for({name, _value} <- data, do: to_string(name))
 

@@ -19,24 +19,6 @@ defmodule HfHub.Progress do
       receive do
         {:hf_hub_progress, progress} -> progress.bytes_done
       end
-
-  ## Fields
-
-    * `:activity` - `:resolving`, `:downloading`, `:stalled` (no bytes received for some seconds, or
-      broken connections that are tried again; `:wait` is then the time until it gives up),
-      `:waiting_for_lock` (another process downloads the same file, or uploads the same folder), `:retrying`, `:rate_limited`; for
-      uploads `:hashing`, `:uploading`, `:committing` (they overlap; the most recently active one is shown);
-      and finally `:done` or `:failed`
-    * `:wait` - remaining pause in milliseconds, or `nil`
-    * `:file` - the file that made progress most recently
-    * `:bytes_done`, `:bytes_total` - bytes; the total is `nil` while a size is unknown. For uploads, bytes the Hub
-      already has count as done
-    * `:bytes_resumed` - bytes taken over from an earlier attempt
-    * `:bytes_received` - bytes transferred over the network in either direction, including repeated ones
-    * `:bytes_hashed` - bytes of local files read to compute their hashes
-    * `:files_done`, `:files_total` - files; in an upload, a file is done once it is committed
-    * `:speed` - recent bytes per second
-    * `:eta` - estimated milliseconds until completion, or `nil`
   """
 
   @type activity ::
@@ -52,31 +34,25 @@ defmodule HfHub.Progress do
           | :done
           | :failed
 
-  @type t :: %__MODULE__{
-          activity: activity(),
-          wait: non_neg_integer() | nil,
-          file: String.t() | nil,
-          bytes_done: non_neg_integer(),
-          bytes_total: non_neg_integer() | nil,
-          bytes_resumed: non_neg_integer(),
-          bytes_received: non_neg_integer(),
-          bytes_hashed: non_neg_integer(),
-          files_done: non_neg_integer(),
-          files_total: non_neg_integer(),
-          speed: non_neg_integer(),
-          eta: non_neg_integer() | nil
-        }
-
-  defstruct activity: :resolving,
-            wait: nil,
-            file: nil,
-            bytes_done: 0,
-            bytes_total: nil,
-            bytes_resumed: 0,
-            bytes_received: 0,
-            bytes_hashed: 0,
-            files_done: 0,
-            files_total: 0,
-            speed: 0,
-            eta: nil
+  use HfHub.Schema,
+    activity:
+      {{:type, HfHub.Progress, :activity},
+       "`:resolving`, `:downloading`, `:stalled` (no bytes received for some seconds, or broken connections that are " <>
+         "tried again; `:wait` is then the time until it gives up), `:waiting_for_lock` (another process downloads the " <>
+         "same file, or uploads the same folder), `:retrying`, `:rate_limited`; for uploads `:hashing`, `:uploading`, " <>
+         "`:committing` (they overlap; the most recently active one is shown); and finally `:done` or `:failed`",
+       default: :resolving},
+    wait: {{:or, [:integer, nil]}, "remaining pause in milliseconds"},
+    file: {{:or, [:string, nil]}, "file that made progress most recently"},
+    bytes_done: {:integer, "bytes done; for uploads, bytes the Hub already has included", default: 0},
+    bytes_total: {{:or, [:integer, nil]}, "bytes in total; `nil` while a size is unknown"},
+    bytes_resumed: {:integer, "bytes taken over from an earlier attempt", default: 0},
+    bytes_received:
+      {:integer, "bytes transferred over the network in either direction, repeated ones included", default: 0},
+    bytes_hashed: {:integer, "bytes of local files read to compute their hashes", default: 0},
+    files_done:
+      {:integer, "number of files done; in an upload, a file is done once it is committed", default: 0},
+    files_total: {:integer, "number of files in total", default: 0},
+    speed: {:integer, "recent bytes per second", default: 0},
+    eta: {{:or, [:integer, nil]}, "estimated milliseconds until completion"}
 end

@@ -111,7 +111,10 @@ defmodule HfHub.Schema do
     found = taken(from)
     default = opts[:default]
     made = if opts[:by], do: {opts[:by], [], [found]}, else: converted(found, Type.plan(type), default)
-    if default == nil, do: made, else: quote(do: HfHub.Decode.default(unquote(made), unquote(default)))
+
+    if default == nil,
+      do: made,
+      else: quote(do: HfHub.Decode.default(unquote(made), unquote(Macro.escape(default))))
   end
 
   # A list that is wanted as it is, is one only if something else would stand in its place.

@@ -95,6 +95,63 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     end
   end
 
+  # Functions in struct modules that are for this library only, with the reason.
+  @internal [
+    # The module is the table of all settings, which the configuration reads.
+    {HfHub.Config.Setting, [:docs, :find, :names, :value]},
+    # All modules make errors, and unwrap results in their `!` functions.
+    {HfHub.Error, [:exception, :from_native, :message, :new, :unwrap!]}
+  ]
+
+  defp structs, do: Enum.filter(@modules, &function_exported?(Code.ensure_loaded!(&1), :__struct__, 0))
+
+  test "structs have no functions for internal use" do
+    found =
+      for module <- structs(),
+          {:docs_v1, _, _, _, _, _, docs} = Code.fetch_docs(module),
+          names = for({{:function, name, _}, _, _, :hidden, _} <- docs, not generated?(name), do: name),
+          names != [],
+          do: {module, names |> Enum.sort() |> Enum.dedup()}
+
+    assert Enum.sort(found) == @internal, "move them to an internal module"
+  end
+
+  # `__struct__`, and what `HfHub.Schema` makes.
+  defp generated?(name), do: name |> to_string() |> String.starts_with?("__")
+
+  test "every field of a struct is documented, by its table where it has one" do
+    assert length(structs()) > 40
+
+    for module <- structs() do
+      {:docs_v1, _, _, _, %{"en" => text}, _, _} = Code.fetch_docs(module)
+      fields = Map.keys(module.__struct__()) -- [:__struct__, :__exception__]
+
+      for field <- fields do
+        assert text =~ "`#{inspect(field)}`", "#{inspect(module)} does not say what #{inspect(field)} is"
+      end
+
+      if function_exported?(module, :__fields__, 0),
+        do: assert(Enum.sort(fields) == module.__fields__() |> Enum.map(&elem(&1, 0)) |> Enum.sort())
+    end
+  end
+
+  test "fields are described by noun phrases" do
+    for module <- structs(),
+        function_exported?(module, :__fields__, 0),
+        {name, _, _, doc, _} <- module.__fields__() do
+      at = "#{inspect(module)}.#{name}: #{doc}"
+      refute doc =~ ~r/\.$/, at
+      refute doc =~ ~r/^(the|a|an|what it|where it|when it|how many) /i and not (doc =~ ~r/^a sentence/), at
+      refute doc =~ ~r/\b(whatever|whoever|anew|nobody|somebody)\b/, at
+    end
+  end
+
+  test "structs are made from tables" do
+    # An exception, and the two of the configuration.
+    without = for module <- structs(), not function_exported?(module, :__fields__, 0), do: module
+    assert Enum.sort(without) == [HfHub.Config.Report, HfHub.Config.Setting, HfHub.Error]
+  end
+
   # Told by the name of the last argument: the custom of the house.
   defp takes_options?(signature), do: signature =~ ~r/opts \\\\ \[\]\)$/
 

@@ -15,7 +15,7 @@ defmodule HfHub.Auth.Store do
   @spec list() :: {:ok, [StoredToken.t()]} | {:error, Error.t()}
   def list do
     with {:ok, sections} <- read() do
-      {:ok, sections |> Enum.sort() |> Enum.map(&StoredToken.from_section/1)}
+      {:ok, sections |> Enum.sort() |> Enum.map(&stored/1)}
     end
   end
 
@@ -77,6 +77,30 @@ defmodule HfHub.Auth.Store do
   end
 
   defp renewed(_stored, {:error, reason}), do: {:error, reason}
+
+  defp stored({name, fields}) do
+    fields = Map.new(fields)
+    expires_at = expiry(fields["expires_at"])
+    refresh_token = Token.clean(fields["refresh_token"])
+
+    %StoredToken{
+      name: name,
+      token: Token.clean(fields["hf_token"]) || "",
+      expires_at: expires_at,
+      refresh_token: refresh_token,
+      refreshable: expires_at != nil and refresh_token != nil
+    }
+  end
+
+  defp expiry(text) do
+    with text when is_binary(text) <- text,
+         {seconds, ""} <- Integer.parse(String.trim(text)),
+         {:ok, time} <- DateTime.from_unix(seconds) do
+      time
+    else
+      _unknown -> nil
+    end
+  end
 
   defp fetch(name) do
     with {:ok, tokens} <- list() do

@@ -3,32 +3,79 @@ defmodule HfHub.Cards.Data do
   # `extra`, under its own name.
   @moduledoc false
 
-  @doc "Makes a struct of `module` out of metadata; `fields` has the name of each field in YAML."
-  @spec from_map(map(), module(), keyword(String.t())) :: struct()
-  def from_map(map, module, fields) do
-    known = for {field, name} <- fields, do: {field, map[name]}
-    struct!(module, [extra: Map.drop(map, Keyword.values(fields))] ++ known)
+  alias HfHub.Cards.{DatasetCardData, ModelCardData, ModelIndex}
+
+  @index "model-index"
+
+  @type t :: ModelCardData.t() | DatasetCardData.t()
+
+  @doc "Makes a struct of `module` out of metadata."
+  @spec from_map(map(), module()) :: t()
+  def from_map(map, module) do
+    names = names(module)
+    known = for {field, name} <- names, do: {field, map[name]}
+    scored(struct!(module, [extra: Map.drop(map, Keyword.values(names))] ++ known))
   end
 
   @doc "Makes a struct out of what a caller gives: fields, and further names as atoms or strings."
-  @spec create(map() | keyword(), module(), keyword(String.t())) :: struct()
-  def create(given, module, fields) do
+  @spec create(map() | keyword(), module()) :: t()
+  def create(given, module) do
     unless is_map(given) or (is_list(given) and Enum.all?(given, &match?({_name, _value}, &1))) do
       raise ArgumentError, "expected metadata as a map or a keyword list, got: #{HfHub.Options.shown(given)}"
     end
 
-    Enum.reduce(given, struct!(module), fn
+    computed =
+      for {field, field, _, _, _} <- module.__fields__(), field != :extra, do: {field, to_string(field)}
+
+    names = names(module) ++ computed
+
+    given
+    |> Enum.reduce(struct!(module), fn
       {:extra, extra}, data -> %{data | extra: Map.merge(data.extra, extra)}
-      {name, value}, data -> put(data, field(name, fields), name, value)
+      {name, value}, data -> put(data, field(name, names), name, value)
     end)
+    |> scored()
   end
 
-  @doc "The metadata as pairs of names and values, without what is `nil`."
-  @spec to_pairs(struct(), keyword(String.t())) :: [{String.t(), term()}]
-  def to_pairs(data, fields) do
-    known = for {field, name} <- fields, do: {name, Map.fetch!(data, field)}
+  # The name in YAML of each field that has one.
+  defp names(module),
+    do: for({field, name, _, _, _} when is_binary(name) <- module.__fields__(), do: {field, name})
+
+  defp scored(%ModelCardData{eval_results: nil} = data) do
+    case ModelIndex.parse(data.extra[@index]) do
+      {name, results} -> %{data | model_name: name, eval_results: results}
+      nil -> data
+    end
+  end
+
+  defp scored(data), do: data
+
+  @doc "Returns the metadata as pairs of names and values, without what is `nil`."
+  @spec to_pairs(t()) :: [{String.t(), term()}]
+  # Scores that were not changed stay as they were written.
+  def to_pairs(%ModelCardData{} = data) do
+    written = ModelIndex.parse(data.extra[@index])
+    pairs = pairs(data)
+
+    cond do
+      written == {data.model_name, data.eval_results} -> without(pairs, ["model_name"])
+      data.eval_results not in [nil, []] -> without(pairs, ["model_name", @index]) ++ [{@index, index!(data)}]
+      written == nil -> pairs
+      true -> without(pairs, [@index])
+    end
+  end
+
+  def to_pairs(data), do: pairs(data)
+
+  defp pairs(%module{} = data) do
+    known = for {field, name} <- names(module), do: {name, Map.fetch!(data, field)}
     for {name, value} <- known ++ Enum.sort(data.extra), value != nil, do: {name, plain(value)}
   end
+
+  defp index!(%{model_name: nil}), do: raise(ArgumentError, "a card with :eval_results needs a :model_name")
+  defp index!(data), do: ModelIndex.render(data.model_name, data.eval_results)
+
+  defp without(pairs, names), do: Enum.reject(pairs, fn {name, _value} -> name in names end)
 
   # YAML has texts for times, and nothing for other structs.
   defp plain(%module{} = time) when module in [Date, Time, NaiveDateTime, DateTime],
@@ -45,7 +92,7 @@ defmodule HfHub.Cards.Data do
   defp put(data, nil, name, value), do: %{data | extra: Map.put(data.extra, to_string(name), value)}
   defp put(data, field, _name, value), do: Map.replace!(data, field, value)
 
-  defp field(name, fields) do
-    Enum.find_value(fields, fn {field, text} -> if name in [field, text], do: field end)
+  defp field(name, names) do
+    Enum.find_value(names, fn {field, text} -> if name in [field, text], do: field end)
   end
 end

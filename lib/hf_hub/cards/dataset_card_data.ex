@@ -1,64 +1,30 @@
 defmodule HfHub.Cards.DatasetCardData do
   @moduledoc """
   The metadata of a dataset's card. Python: `DatasetCardData`.
-
-  What no field is for is in `:extra`, by its name in the card.
   """
 
   alias HfHub.Brief
-  alias HfHub.Cards.Data
 
-  @fields [
-    language: "language",
-    license: "license",
-    annotations_creators: "annotations_creators",
-    language_creators: "language_creators",
-    multilinguality: "multilinguality",
-    size_categories: "size_categories",
-    source_datasets: "source_datasets",
-    task_categories: "task_categories",
-    task_ids: "task_ids",
-    paperswithcode_id: "paperswithcode_id",
-    pretty_name: "pretty_name",
-    train_eval_index: "train-eval-index",
-    config_names: "config_names",
-    configs: "configs",
-    dataset_info: "dataset_info",
-    tags: "tags"
-  ]
+  @strings {:or, [:string, [:string]]}
 
-  @type texts :: String.t() | [String.t()] | nil
-
-  @type t :: %__MODULE__{
-          language: texts(),
-          license: texts(),
-          annotations_creators: texts(),
-          language_creators: texts(),
-          multilinguality: texts(),
-          size_categories: texts(),
-          source_datasets: texts(),
-          task_categories: texts(),
-          task_ids: texts(),
-          paperswithcode_id: String.t() | nil,
-          pretty_name: String.t() | nil,
-          train_eval_index: term(),
-          config_names: texts(),
-          configs: [map()] | nil,
-          dataset_info: term(),
-          tags: [String.t()] | nil,
-          extra: %{String.t() => term()}
-        }
-
-  defstruct Keyword.keys(@fields) ++ [extra: %{}]
-
-  @doc false
-  def from_map(map), do: Data.from_map(map, __MODULE__, @fields)
-
-  @doc false
-  def create(given), do: Data.create(given, __MODULE__, @fields)
-
-  @doc false
-  def to_pairs(data), do: Data.to_pairs(data, @fields)
+  use HfHub.Schema,
+    language: {"language", @strings, "languages, as ISO 639 codes"},
+    license: {"license", @strings, "license, such as `\"cc-by-4.0\"`"},
+    annotations_creators: {"annotations_creators", @strings, "how the annotations were made"},
+    language_creators: {"language_creators", @strings, "how the texts were made"},
+    multilinguality: {"multilinguality", @strings, "whether there is one language or several"},
+    size_categories: {"size_categories", @strings, "size in rows, such as `\"n<1K\"`"},
+    source_datasets: {"source_datasets", @strings, "datasets that this one was made from, or `\"original\"`"},
+    task_categories: {"task_categories", @strings, "tasks that the dataset is for"},
+    task_ids: {"task_ids", @strings, "tasks in more detail"},
+    paperswithcode_id: {"paperswithcode_id", :string, "id of the dataset at Papers with Code"},
+    pretty_name: {"pretty_name", :string, "name for readers"},
+    train_eval_index: {"train-eval-index", :any, "how to train and evaluate on the dataset"},
+    config_names: {"config_names", @strings, "names of the configurations"},
+    configs: {"configs", [:map], "configurations with their files"},
+    dataset_info: {"dataset_info", :any, "features, splits and sizes"},
+    tags: {"tags", [:string], "tags"},
+    extra: {{:map, :any}, "what no field is for, by its name in the card", default: %{}}
 
   defimpl Inspect do
     def inspect(data, _opts), do: Brief.line(data, [data.pretty_name, data.license])

@@ -30,16 +30,14 @@ defmodule HfHub.Commit.Operation do
     the content of a large one is `:uploaded`, with its `:oid` and `:size`.
     """
 
-    @type t :: %__MODULE__{
-            path_in_repo: String.t(),
-            content: HfHub.Commit.Operation.content() | :uploaded,
-            upload_mode: :regular | :lfs | :unchanged | :ignored | nil,
-            oid: String.t() | nil,
-            size: non_neg_integer() | nil
-          }
-
     @enforce_keys [:path_in_repo, :content]
-    defstruct [:path_in_repo, :content, :upload_mode, :oid, :size]
+
+    use HfHub.Schema,
+      path_in_repo: {:string, "path in the repository"},
+      content: {{:or, [{:type, HfHub.Commit.Operation, :content}, :uploaded]}, "content of the file"},
+      upload_mode: {{:or, [:regular, :lfs, :unchanged, :ignored, nil]}, "how the file goes to the Hub"},
+      oid: {{:or, [:string, nil]}, "SHA-256 of an uploaded content"},
+      size: {{:or, [:integer, nil]}, "size in bytes of an uploaded content"}
 
     # Contents can be large, and are nobody's business in a log.
     defimpl Inspect do
@@ -61,25 +59,24 @@ defmodule HfHub.Commit.Operation do
   defmodule Delete do
     @moduledoc "A file or folder that is deleted; see `HfHub.Commit.Operation.delete/2`."
 
-    @type t :: %__MODULE__{path_in_repo: String.t(), is_folder: boolean()}
-
     @enforce_keys [:path_in_repo, :is_folder]
-    defstruct [:path_in_repo, :is_folder]
+
+    use HfHub.Schema,
+      path_in_repo: {:string, "path in the repository"},
+      is_folder: {:boolean, "whether it is a folder"}
   end
 
   defmodule Copy do
     @moduledoc "A file that is copied on the Hub; see `HfHub.Commit.Operation.copy/3`."
 
-    @type t :: %__MODULE__{
-            src_path: String.t(),
-            path_in_repo: String.t(),
-            src_revision: String.t() | nil,
-            src_repo_id: term(),
-            src_repo_type: :model | :dataset | :space | nil
-          }
-
     @enforce_keys [:src_path, :path_in_repo]
-    defstruct [:src_path, :path_in_repo, :src_revision, :src_repo_id, :src_repo_type]
+
+    use HfHub.Schema,
+      src_path: {:string, "path to copy from"},
+      path_in_repo: {:string, "path to copy to"},
+      src_revision: {{:or, [:string, nil]}, "revision to copy from"},
+      src_repo_id: {:any, "repository to copy from; `nil` for the one that is committed to"},
+      src_repo_type: {{:or, [:model, :dataset, :space, nil]}, "type of that repository"}
   end
 
   @delete [
@@ -168,17 +165,14 @@ defmodule HfHub.Commit.Operation do
   defp path!(other),
     do: raise(ArgumentError, "expected a path in the repository, got: #{HfHub.Options.shown(other)}")
 
-  @doc false
-  # Also used for contents that come without an operation.
-  @spec content!(term()) :: content()
-  def content!({:path, path} = content) when is_binary(path), do: content
-  def content!({:binary, bytes} = content) when is_binary(bytes) or is_list(bytes), do: content
+  defp content!({:path, path} = content) when is_binary(path), do: content
+  defp content!({:binary, bytes} = content) when is_binary(bytes) or is_list(bytes), do: content
 
-  def content!({:stream, stream} = content) do
+  defp content!({:stream, stream} = content) do
     if Enumerable.impl_for(stream), do: content, else: wrong!(content)
   end
 
-  def content!(other), do: wrong!(other)
+  defp content!(other), do: wrong!(other)
 
   defp wrong!(content) do
     hint = if is_binary(content), do: "; text may be a path or a content, so say which", else: ""

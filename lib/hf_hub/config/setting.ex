@@ -2,6 +2,7 @@ defmodule HfHub.Config.Setting do
   @moduledoc """
   One setting: its name, its value, and where that comes from. `HfHub.Config.explain/1` lists them.
 
+    * `:name` - the setting
     * `:value` - what a call uses; a token is masked, and so is a proxy's password
     * `:origin` - `:option`, `{:config, key}`, `{:env, variable}`, `{:file, path}` or `:default`
   """

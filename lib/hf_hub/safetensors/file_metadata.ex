@@ -9,7 +9,7 @@ defmodule HfHub.Safetensors.FileMetadata do
   use HfHub.Schema,
     metadata:
       {:any,
-       "the file's `__metadata__`, such as `%{\"format\" => \"pt\"}`. By the format a map of strings; other JSON that a writer " <>
+       "`__metadata__` of the file, such as `%{\"format\" => \"pt\"}`. By the format a map of strings; other JSON that a writer " <>
          "left there is returned as it is"},
     tensors: {{:map, Tensor}, "tensors by name"},
     parameter_count: {{:map, :integer}, "number of parameters of each data type"}

@@ -2,7 +2,7 @@ defmodule HfHub.Schema.Type do
   # What the types in the tables of `HfHub.Schema` mean: to a reader, to Dialyzer and to `HfHub.Decode`.
   #
   #   * `:string`, `:path`, `:boolean`, `:integer`, `:number`, `:atom`, `:map`, `:reference`, `:any`, `{:tuple, types}`,
-  #     `{:keys, types_by_key}` and `{:or, types}` - taken as they are
+  #     `{:keys, types_by_key}`, `{:type, module, name}` and `{:or, types}` - taken as they are
   #   * `:name` - a string that has to be there
   #   * `:datetime` - from ISO 8601; `:timestamp` - from seconds since 1970, or ISO 8601
   #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is taken as it is
@@ -26,6 +26,7 @@ defmodule HfHub.Schema.Type do
   def spec(:any), do: quote(do: term())
   def spec(type) when type in @as_is, do: {type, [], []}
   def spec([type]), do: [spec(type)]
+  def spec({:type, module, name}), do: quote(do: unquote(module).unquote(name)())
   def spec({:clamp, first..last}), do: {:.., [], [first, last]}
   def spec({:is, _value}), do: spec(:boolean)
   def spec({:field, _name}), do: spec(:string)
@@ -44,6 +45,7 @@ defmodule HfHub.Schema.Type do
   def name(type) when type in @as_is, do: "a #{type}"
   def name(type) when type in [:datetime, :timestamp], do: "a `DateTime`"
   def name([type]), do: "a list of #{plural(type)}"
+  def name({:type, module, name}), do: "a `t:#{inspect(module)}.#{name}/0`"
   def name({:clamp, _range}), do: "an integer"
   def name({:is, _value}), do: "a boolean"
   def name({:field, _name}), do: "a string"
@@ -75,6 +77,7 @@ defmodule HfHub.Schema.Type do
   def plan([type]), do: [plan(type)]
   def plan({:map, type}), do: if(plan(type) == :as_is, do: :as_is, else: {:map, plan(type)})
   def plan({kind, _types}) when kind in [:keys, :or, :tuple], do: :as_is
+  def plan({:type, _module, _name}), do: :as_is
   def plan({_kind, _detail} = type), do: type
   def plan(type) when type in [:name, :datetime, :timestamp], do: type
   def plan(atom), do: if(module?(atom), do: {:struct, atom}, else: :as_is)
