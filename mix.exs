@@ -15,7 +15,7 @@ defmodule HfHub.MixProject do
       compilers: [:hf_hub_native] ++ Mix.compilers(),
       elixirc_paths: elixirc_paths(Mix.env()),
       start_permanent: Mix.env() == :prod,
-      # Nothing here: integrations are detected when they are there.
+      # None: integrations are detected at run time.
       deps: [],
       package: package(),
       docs: &docs/0,

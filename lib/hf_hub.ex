@@ -2,19 +2,19 @@ defmodule HfHub do
   @moduledoc """
   A client for the Hugging Face Hub.
 
-  The work (connections, hashing, the cache) is done by a native engine in Rust; this library
-  says what is to be done. Start here:
+  Connections, hashing and the cache are implemented by a native engine in Rust. Start here:
 
-    * `HfHub.Download` - files and whole repositories
-    * `HfHub.Auth` - logging in, and what a token may do
-    * `HfHub.Cache` - what is on this machine
-    * `HfHub.Extract` - archives
-    * `HfHub.Config` - where settings come from
-    * `HfHub.Error` - what can go wrong
-    * `HfHub.Progress` - watching a download
-    * `HfHub.LocalHub` - a Hub of your own, for tests and offline rooms
+    * `HfHub.Download` - download files and whole repositories
+    * `HfHub.Commit` - upload files and folders
+    * `HfHub.Auth` - log in, and see what a token may do
+    * `HfHub.Cache` - inspect and clean the cache on this machine
+    * `HfHub.Extract` - unpack archives
+    * `HfHub.Config` - the settings and their sources
+    * `HfHub.Error` - the kinds of errors
+    * `HfHub.Progress` - watch a download
+    * `HfHub.LocalHub` - run a Hub on this machine, for tests and air-gapped networks
 
-  A first file:
+  To download a file:
 
       iex> {:ok, path} = HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
       iex> File.exists?(path)
@@ -23,7 +23,7 @@ defmodule HfHub do
 
   @typedoc """
   A repository, in any of the forms that `HfHub.Download` describes: an id such as `"openai-community/gpt2"`, an
-  `hf://` URI, the address of its web page, or Bumblebee's `{:hf, id}`.
+  `hf://` URI, the URL of its web page, or Bumblebee's `{:hf, id}`.
   """
   @type repo :: String.t() | {:hf, String.t()} | {:hf, String.t(), keyword()}
 
@@ -41,7 +41,7 @@ defmodule HfHub do
   def version, do: @version
 
   @doc """
-  Returns whether the network must not be used; see `HfHub.Config`.
+  Returns whether offline mode is on, in which no network requests are made; see `HfHub.Config`.
 
   ## Examples
 
@@ -53,10 +53,10 @@ defmodule HfHub do
   def offline_mode?, do: HfHub.Config.offline?()
 
   @doc """
-  Returns the path of a cached file without asking the Hub.
+  Returns the path of a cached file without a request to the Hub.
 
-  The error's `:kind` is `:entry_not_found` if the revision is known not to have the file, and
-  `:not_cached` if nothing is known. Options: `:revision`, `:repo_type`, `:cache_dir`, as for
+  The error's `:kind` is `:entry_not_found` if the cache records that the revision does not have the file, and
+  `:not_cached` otherwise. Options: `:revision`, `:repo_type`, `:cache_dir`, as for
   `HfHub.Cache.cache_path/1`.
 
   ## Examples

@@ -1,7 +1,7 @@
-# What ex_doc makes of the documentation, see bin/docs.
+# The configuration of ex_doc, see bin/docs.
 [
   main: "readme",
-  # These speak of internals, and of what is planned.
+  # These files mention internal and planned modules.
   skip_undefined_reference_warnings_on: ["ROADMAP.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"],
   source_ref: "main",
   extras: [

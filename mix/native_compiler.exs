@@ -1,10 +1,10 @@
 defmodule Mix.Tasks.Compile.HfHubNative do
-  # Puts the native library into `priv/native` of the build folder: compiled by
+  # Installs the native library in `priv/native` of the build folder: compiled by
   # cargo, or copied from HF_HUB_NIF_PATH. Loaded by mix.exs itself, so it also
-  # runs where hf_hub is a dependency. Cargo is not started when nothing changed.
+  # runs if hf_hub is a dependency. Cargo only runs if a source has changed.
   #
-  #   HF_HUB_NIF_PATH     a library built elsewhere; nothing is compiled then
-  #   HF_HUB_NIF_SHA256   its SHA-256 (or put it in a file of that name + ".sha256")
+  #   HF_HUB_NIF_PATH     a prebuilt library, used instead of compiling one
+  #   HF_HUB_NIF_SHA256   its SHA-256, unless a file of that name + ".sha256" has it
   #   HF_HUB_NIF_PROFILE  cargo profile, "release" by default
   #   HF_HUB_NIF_TARGET   cargo target triple, for cross compilation
   @moduledoc false
@@ -13,7 +13,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   @root Path.expand("..", __DIR__)
   @crate "hf_hub_nif"
 
-  # Of cargo's errors in a message: enough for several, and short enough for a cell.
+  # The number of lines of cargo's output in an error: several errors, and short enough for a Livebook cell.
   @lines 60
 
   @impl true
@@ -39,7 +39,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     :ok
   end
 
-  @doc "Runs cargo for one package, shows its progress and returns the paths of what it built."
+  @doc "Builds one package with cargo, shows its output and returns the paths of the built files."
   def cargo_build!(package, profile \\ "release", extra \\ []) do
     cargo = System.find_executable("cargo") || Mix.raise(no_cargo())
 
@@ -52,16 +52,16 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     end
   end
 
-  # A dependency's checkout is not written to: it may be read-only, or belong to another user. And Mix clears the
-  # folder of a dependency whose build has failed.
+  # Nothing is written to the checkout of a dependency, which may be read-only or belong to another user. The target
+  # folder is not in the dependency's build folder either: Mix clears that one after a failed build.
   defp target_folder do
     given = System.get_env("CARGO_TARGET_DIR", "")
     own = String.starts_with?(Mix.Project.build_path() <> "/", Path.join(@root, "_build") <> "/")
     if given != "" or own, do: [], else: ["--target-dir", Path.join(Mix.Project.build_path(), "hf_hub_cargo")]
   end
 
-  # A port, because what cargo prints is shown while it runs, and by the shell of this process: in Livebook, the
-  # standard error of a command goes to the terminal of the server.
+  # A port, so that cargo's output is shown while it runs, by the shell of this process: in Livebook, the standard
+  # error of a command goes to the terminal of the server.
   defp run_cargo(cargo, args) do
     color = if IO.ANSI.enabled?(), do: 'always', else: 'auto'
     opts = [cd: @root, env: [{'CARGO_TERM_COLOR', color}], args: args, line: 1_000_000]
@@ -69,17 +69,17 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     follow(port, "", [])
   end
 
-  # The last artefact is the package that was asked for. Of the lines, the newest come first.
+  # The last artefact is that of the requested package. The lines are in reverse order.
   defp follow(port, artefact, shown) do
     receive do
       {^port, {:data, {_eol, text}}} ->
-        # Where cargo waits for another one, it writes over its own line.
+        # While cargo waits for another cargo process, it overwrites its line.
         line = text |> String.split("\r") |> List.last() |> String.trim_trailing()
 
         cond do
           line =~ ~r/\A{"reason":"compiler-artifact"/ -> follow(port, line, shown)
           line =~ ~r/\A{"reason":/ -> follow(port, artefact, shown)
-          true -> follow(port, artefact, [tell(line) | shown])
+          true -> follow(port, artefact, [show(line) | shown])
         end
 
       {^port, {:exit_status, status}} ->
@@ -87,7 +87,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     end
   end
 
-  defp tell(line) do
+  defp show(line) do
     Mix.shell().info(line)
     line
   end
@@ -120,32 +120,32 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     end
   end
 
-  # Renamed into place: overwriting a library that a running VM has mapped would crash it.
+  # Renamed into place: overwriting a library that a running VM has mapped would crash the VM.
   defp install(from) do
     File.mkdir_p!(Path.dirname(library()))
     temporary = library() <> ".#{System.unique_integer([:positive])}"
     File.cp!(from, temporary)
     File.rename!(temporary, library())
-    # Links priv of the build folder for the consumers that read it before this app is compiled.
+    # Links priv of the build folder for projects that read it before this application is compiled.
     Mix.Project.build_structure()
   end
 
   defp verify!(path) do
-    unless File.regular?(path), do: Mix.raise("HF_HUB_NIF_PATH names #{path}, which is not a file")
+    unless File.regular?(path), do: Mix.raise("invalid HF_HUB_NIF_PATH: #{path} is not a file")
     actual = :crypto.hash(:sha256, File.read!(path)) |> Base.encode16(case: :lower)
 
     case expected_sha256(path) do
       nil ->
         Mix.raise(
-          "HF_HUB_NIF_PATH needs a checksum: set HF_HUB_NIF_SHA256, or put it in #{path}.sha256 " <>
-            "(this file's is #{actual})"
+          "HF_HUB_NIF_PATH requires a checksum: set HF_HUB_NIF_SHA256, or write it to #{path}.sha256 " <>
+            "(the SHA-256 of this file is #{actual})"
         )
 
       ^actual ->
         :ok
 
       other ->
-        Mix.raise("the SHA-256 of #{path} is #{actual}, but #{other} was expected")
+        Mix.raise("checksum mismatch of #{path}: expected SHA-256 #{other}, got #{actual}")
     end
   end
 
@@ -157,7 +157,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     end
   end
 
-  # What decides whether the library is up to date.
+  # The state of the sources and variables that the library was built from.
   defp state do
     manifests = for path <- ~w(Cargo.toml Cargo.lock), do: Path.join(@root, path)
     crates = for crate <- ~w(hf_hub_engine hf_hub_nif), do: Path.join([@root, "native", crate])
@@ -176,7 +176,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     :erlang.phash2({stamps, switches}, 4_294_967_296)
   end
 
-  # Not a wildcard: the folder this project is in may have any name.
+  # Not a wildcard: the path of this project may contain wildcard characters.
   defp files_below(path) do
     case File.ls(path) do
       {:ok, names} -> Enum.flat_map(names, &files_below(Path.join(path, &1)))
@@ -184,7 +184,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     end
   end
 
-  # The message of an artefact names its files as JSON strings.
+  # Cargo's message about an artefact contains the paths of its files as JSON strings.
   defp paths(artefact) do
     for [_quoted, path] <- Regex.scan(~r/"((?:[^"\\]|\\.)*)"/, artefact),
         path = unescape(path),
@@ -223,7 +223,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   end
 
   defp no_cargo do
-    "hf_hub has a native part in Rust and cargo is not installed. Install Rust (https://rustup.rs, or your " <>
-      "system's package), or set HF_HUB_NIF_PATH and HF_HUB_NIF_SHA256 to a library built elsewhere"
+    "cannot build the native library of hf_hub: cargo is not installed; install Rust (https://rustup.rs, or your " <>
+      "system's package), or set HF_HUB_NIF_PATH and HF_HUB_NIF_SHA256 to a prebuilt library"
   end
 end

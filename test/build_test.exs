@@ -230,7 +230,7 @@ defmodule HfHub.BuildTest do
     prebuilt = [{"HF_HUB_NIF_PATH", library}, path]
 
     assert {output, 1} = mix(folder, ["compile"], prebuilt)
-    assert output =~ "HF_HUB_NIF_PATH needs a checksum" and output =~ sha256
+    assert output =~ "HF_HUB_NIF_PATH requires a checksum" and output =~ sha256
 
     assert {output, 1} =
              mix(folder, ["compile"], [{"HF_HUB_NIF_SHA256", String.duplicate("0", 64)} | prebuilt])

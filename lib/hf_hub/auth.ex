@@ -1,31 +1,30 @@
 defmodule HfHub.Auth do
   @moduledoc """
-  Who you are to the Hub: logging in, tokens, and what they may do.
+  Login, tokens, and their permissions.
 
       HfHub.Auth.login()
       HfHub.Auth.whoami!().name
       #=> "ann"
 
-  A token is found without your help: `HfHub.Config` lists the places. The files that `login/1` writes, `token` and
-  `stored_tokens` in `$HF_HOME`, are those of Python's client and its `hf auth` commands: log in there or here.
-  Only their owner may read them, and they are replaced whole, never written in place.
+  Calls find the token themselves; `HfHub.Config` lists the sources, which include a Livebook secret named `HF_TOKEN`.
+  `login/1` writes the files `token` and `stored_tokens` in `$HF_HOME`, which the Python client and its `hf auth`
+  commands use too, so a login in one client is valid in the other. Only the owner can read these files, and they are
+  replaced by a rename, never written in place.
 
-  A token from a login by browser expires. It is renewed by itself, when it is used and less than a day is left.
+  A token from a browser login expires. It is renewed automatically when a call uses it less than a day before that.
 
-  ## When the Hub refuses
+  ## Errors
 
-  | `:kind` of the error | what it means | what to do |
+  | `:kind` of the error | meaning | what to do |
   |---|---|---|
-  | `:no_token` | nobody is logged in | `login/1`, or set `HF_TOKEN` |
-  | `:unauthorized` | the token is mistyped, expired or revoked | make another; the message says where this one came from |
-  | `:forbidden` | the account may not do this, or the token's permissions are too narrow | `whoami/1` tells its role |
-  | `:gated_repo` | the repository's terms are not accepted | accept them on its page |
-  | `:gated_pending` | access was asked for | wait for the authors |
-  | `:repo_not_found` | it is not there, or private: the Hub does not say which | check the name, and the token |
+  | `:no_token` | no token was found | call `login/1`, or set `HF_TOKEN` |
+  | `:unauthorized` | the token is mistyped, expired or revoked | create a new one; the message shows the source of this one |
+  | `:forbidden` | the account has no permission, or the token's permissions are too narrow | `whoami/1` returns the token's role |
+  | `:gated_repo` | the repository's terms have not been accepted | accept them on its page |
+  | `:gated_pending` | the access request has not been decided | wait for the authors |
+  | `:repo_not_found` | the repository does not exist or is private; the Hub does not distinguish the two | check the name and the token |
 
-  Every message names the page to go to.
-
-  In Livebook, a secret named `HF_TOKEN` is found too.
+  Every message contains the URL of the page to go to.
   """
 
   alias HfHub.Auth.{Credentials, GitCredential, Login, Memory, Store, StoredToken, Whoami}
@@ -37,26 +36,26 @@ defmodule HfHub.Auth do
               type: :boolean,
               default: false,
               doc:
-                "remember the answer in this VM, for this token and endpoint. The Hub allows this question rarely."
+                "Whether to cache the result in this VM, per token and endpoint. The Hub limits the rate of this request."
             ]
           ] ++ Options.common()
 
   @login [
-    token: [type: :string, doc: "the token."],
+    token: [type: :string, doc: "Token to log in with. Defaults to obtaining one by `:method`."],
     method: [
       type: {:in, [:browser, :paste]},
       doc:
-        "how to get a token where none is given: confirm a code in a browser, or paste one. " <>
-          "Defaults to asking at a terminal and to the browser in Livebook or with `:show`; elsewhere it is required."
+        "How to obtain a token: `:browser` (confirm a code in a browser) or `:paste` (paste a token). Defaults to a " <>
+          "prompt at a terminal, and to `:browser` in Livebook or with `:show`. Required elsewhere."
     ],
     show: [
       type: {:fun, 1},
-      doc: "gets the `HfHub.Auth.DeviceCode` to show instead of printing it, with `method: :browser`."
+      doc: "Function called with the `HfHub.Auth.DeviceCode` instead of printing it, for `method: :browser`."
     ],
     force: [
       type: :boolean,
       default: false,
-      doc: "whether to log in anew where somebody is logged in. A `:token` that is given counts in any case."
+      doc: "Whether to log in again if a token is already stored. Implied by `:token`."
     ]
   ]
 
@@ -66,15 +65,15 @@ defmodule HfHub.Auth do
     add_to_git_credential: [
       type: :boolean,
       default: false,
-      doc: "whether git gets the token, too, for pushing to the Hub."
+      doc: "Whether to store the token in git's credential helper too, for `git push` to the Hub."
     ]
   ]
 
-  @logout [name: [type: :string, doc: "only this stored token. By default all of them."]]
+  @logout [name: [type: :string, doc: "Name of the stored token to remove. Defaults to all of them."]]
   @headers Keyword.take(Options.common(), [:token])
 
   @doc """
-  Returns whose token it is and what it may do.
+  Returns the account that the token belongs to, and the token's permissions.
 
   ## Options
 
@@ -90,14 +89,14 @@ defmodule HfHub.Auth do
   @spec whoami(keyword()) :: {:ok, Whoami.t()} | {:error, Error.t()}
   def whoami(opts \\ []) do
     opts = Options.validate!(opts, @whoami)
-    # The question makes no sense without a token, so one that is never sent unasked counts, too.
+    # The request requires a token, so a stored one is sent even with HF_HUB_DISABLE_IMPLICIT_TOKEN.
     opts = if opts[:token] == nil, do: Keyword.put(opts, :token, true), else: opts
 
     with {:ok, found} <- required(opts[:token]), do: identify(found, opts)
   end
 
   @doc false
-  # For a token whose place is known.
+  # For a token whose source is known.
   @spec identify(Token.found(), keyword()) :: {:ok, Whoami.t()} | {:error, Error.t()}
   def identify({text, _place} = found, opts) do
     key = Memory.key(:whoami, [opts[:endpoint] || Config.endpoint(), text])
@@ -105,7 +104,7 @@ defmodule HfHub.Auth do
     if known, do: {:ok, known}, else: ask(Keyword.put(opts, :token, found), key)
   end
 
-  @doc "Same as `whoami/1`, but returns the answer or raises `HfHub.Error`."
+  @doc "Same as `whoami/1`, but returns the account or raises `HfHub.Error`."
   @spec whoami!(keyword()) :: Whoami.t()
   def whoami!(opts \\ []), do: Error.unwrap!(whoami(opts))
 
@@ -116,7 +115,7 @@ defmodule HfHub.Auth do
         {:ok, whoami}
 
       {:error, %Error{kind: :rate_limited} = error} ->
-        hint = "; the Hub allows this question rarely, on purpose: ask it with cache: true"
+        hint = "; the Hub limits the rate of this request: pass cache: true"
         {:error, %{error | message: error.message <> hint}}
 
       {:error, error} ->
@@ -132,11 +131,11 @@ defmodule HfHub.Auth do
   end
 
   @doc """
-  Logs this machine in: checks a token with the Hub and stores it for all Hugging Face clients.
+  Logs in: validates a token with the Hub and stores it for all Hugging Face clients on this machine.
 
-  The token is given, pasted at a terminal, which does not show it, or made by confirming a code in a browser. It is stored under the
-  name it has on the Hub and becomes the one in use. Where somebody is logged in already, nothing happens without
-  `:force` or a `:token`.
+  The token is the `:token` option, pasted at a terminal without echo, or created by confirming a code in a browser. It
+  is stored under the name it has on the Hub and becomes the active token. If a token is already stored, the call does
+  nothing without `:force` or `:token`.
 
   ## Options
 
@@ -147,7 +146,7 @@ defmodule HfHub.Auth do
       HfHub.Auth.login(token: System.fetch_env!("MY_TOKEN"))
       #=> :ok
 
-  In a web application, a page can show the code:
+  A web application can show the code on a page:
 
       HfHub.Auth.login(method: :browser, show: fn code -> send(page, {:confirm, code.url, code.user_code}) end)
   """
@@ -155,14 +154,15 @@ defmodule HfHub.Auth do
   @spec login(keyword()) :: :ok | {:error, Error.t()}
   def login(opts \\ []), do: opts |> Options.validate!(@login ++ @git ++ @network) |> Login.run()
 
-  @doc "Same as `login/1`, but raises `HfHub.Error`."
+  @doc "Same as `login/1`, but raises `HfHub.Error` on failure."
   @spec login!(keyword()) :: :ok
   def login!(opts \\ []), do: done!(login(opts))
 
   @doc """
-  Logs this machine out: removes the stored tokens, for all Hugging Face clients, and what `set_token/1` has set.
+  Logs out: removes the stored tokens, for all Hugging Face clients on this machine, and the token of `set_token/1`.
 
-  A token that a variable holds cannot be removed; if one is left, that is an error of kind `:conflict`, which names it.
+  A token in an environment variable cannot be removed. If one remains, the result is an error of kind `:conflict` that
+  names the variable.
 
   ## Options
 
@@ -188,7 +188,7 @@ defmodule HfHub.Auth do
     end
   end
 
-  @doc "Same as `logout/1`, but raises `HfHub.Error`."
+  @doc "Same as `logout/1`, but raises `HfHub.Error` on failure."
   @spec logout!(keyword()) :: :ok
   def logout!(opts \\ []), do: done!(logout(opts))
 
@@ -196,15 +196,15 @@ defmodule HfHub.Auth do
 
   defp logged_out({_text, place}) do
     message =
-      "the stored tokens are removed, but #{Token.place(place)} still holds one that is sent; unset it to log out"
+      "removed the stored tokens, but calls still send the token of #{Token.place(place)}; unset it to log out"
 
     {:error, Error.new(:conflict, message)}
   end
 
   @doc """
-  Returns the token that calls send, from wherever it is found first; see `HfHub.Config`.
+  Returns the token that calls send, from the first source that has one; see `HfHub.Config`.
 
-  Whether the Hub knows it is another question: `whoami/1`.
+  The token is not validated; `whoami/1` does that.
 
   ## Examples
 
@@ -222,7 +222,7 @@ defmodule HfHub.Auth do
   def get_token!, do: Error.unwrap!(get_token())
 
   @doc """
-  Sets the token for this VM, as `config :hf_hub, token: …` does, and until it ends. Nothing is checked or stored.
+  Sets the token for this VM, as `config :hf_hub, token: …` does. The token is neither validated nor stored on disk.
 
   ## Examples
 
@@ -234,9 +234,10 @@ defmodule HfHub.Auth do
   def set_token(token), do: Source.put(:token, token!(token))
 
   @doc """
-  Asks the Hub whether it knows a token. One it does not know is an error of kind `:unauthorized`.
+  Validates a token with the Hub.
 
-  Other kinds say nothing about the token: `:transport`, for instance, that the Hub could not be asked.
+  An invalid token is an error of kind `:unauthorized`. Errors of other kinds, such as `:transport`, do not mean that
+  the token is invalid.
 
   ## Options
 
@@ -253,14 +254,15 @@ defmodule HfHub.Auth do
     with {:ok, _whoami} <- whoami([token: token!(token)] ++ opts), do: :ok
   end
 
-  @doc "Same as `validate_token/2`, but raises `HfHub.Error`."
+  @doc "Same as `validate_token/2`, but raises `HfHub.Error` on failure."
   @spec validate_token!(String.t(), keyword()) :: :ok
   def validate_token!(token, opts \\ []), do: done!(validate_token(token, opts))
 
   @doc """
-  Returns the headers that show the token to the Hub, for requests of your own; none where there is no token.
+  Returns the headers that authenticate a request to the Hub, for use with another HTTP client. The list is empty if
+  there is no token.
 
-  Send them to the Hub and to nobody else.
+  Send these headers only to the Hub.
 
   ## Options
 
@@ -289,7 +291,7 @@ defmodule HfHub.Auth do
   def auth_headers!(opts \\ []), do: Error.unwrap!(auth_headers(opts))
 
   @doc """
-  Returns the tokens that are stored on this machine, by whichever client.
+  Returns the tokens that are stored on this machine, by this library or another Hugging Face client.
 
   ## Examples
 
@@ -299,7 +301,7 @@ defmodule HfHub.Auth do
   @doc python: "auth_list"
   @spec list_tokens() :: {:ok, [StoredToken.t()]} | {:error, Error.t()}
   def list_tokens do
-    # First, because it may renew what is stored.
+    # First, because it may renew a stored token.
     used = with {text, _place} <- Credentials.stored(), do: text
 
     with {:ok, tokens} <- Store.list() do
@@ -312,7 +314,7 @@ defmodule HfHub.Auth do
   def list_tokens!, do: Error.unwrap!(list_tokens())
 
   @doc """
-  Makes a stored token the one in use, for all Hugging Face clients on this machine.
+  Makes a stored token the active one, for all Hugging Face clients on this machine.
 
   ## Options
 
@@ -334,13 +336,13 @@ defmodule HfHub.Auth do
     end
   end
 
-  @doc "Same as `switch/2`, but raises `HfHub.Error`."
+  @doc "Same as `switch/2`, but raises `HfHub.Error` on failure."
   @spec switch!(String.t(), keyword()) :: :ok
   def switch!(name, opts \\ []), do: done!(switch(name, opts))
 
   defp token!(token), do: string!(token, "a token")
 
-  # Not a guard: the stack trace of a clause that is missing shows the arguments.
+  # Not a guard: the stack trace of a FunctionClauseError shows the arguments.
   defp string!(text, _what) when is_binary(text), do: text
 
   defp string!(other, what),

@@ -1,14 +1,14 @@
 defmodule HfHub.Brief do
-  # What `Inspect` shows of structs that keep a whole answer: one line. The facts come from the
-  # network, so they are shown only where they are short, printable texts or numbers.
+  # The one-line `Inspect` of structs that keep a whole JSON response. The values come from the
+  # network, so only numbers and short, printable texts are shown as they are.
   @moduledoc false
 
   @longest 100
 
-  # What would move the cursor of a terminal, or turn around what it shows.
+  # Characters that move the cursor of a terminal or change the direction of text.
   @unseen ~r/[[:cntrl:]\x{2028}-\x{202e}\x{2066}-\x{2069}]/u
 
-  @doc "Returns `#Module<fact, fact>`; a fact may be a value or `{value, unit}`."
+  @doc "Returns `#Module<fact, fact>`, where a fact is a value or `{value, unit}`."
   @spec line(struct(), [term()]) :: String.t()
   def line(%module{}, facts) do
     shown = for fact <- facts, text = show(fact), do: text

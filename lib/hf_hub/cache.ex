@@ -5,10 +5,10 @@ defmodule HfHub.Cache do
       iex> HfHub.Cache.cached?(repo_id: "nobody/nothing", filename: "config.json")
       false
 
-  The cache is shared with Python's `huggingface_hub` and all other Hugging Face clients. Sizes are
-  bytes, ages seconds, times `DateTime` in UTC. The commands are in `mix hf_hub.cache`.
+  The cache is shared with the Python client and all other Hugging Face clients. Sizes are in bytes, ages in seconds, and
+  times are `DateTime`s in UTC. `mix hf_hub.cache` has the same operations as commands.
 
-  ## What is safe
+  ## Safe removal
 
   Files to remove are renamed away first, so a reader never sees half of a revision. Removals keep revisions that a
   download of this library is filling, that a process holds by `lease/2`, and that are pinned by `pin/2`; the result lists
@@ -63,7 +63,7 @@ defmodule HfHub.Cache do
   @doc """
   Returns all repositories, revisions and files in the cache, with sizes, times and warnings.
 
-  The figures are those of Python's `scan_cache_dir`. A cache that does not exist is an error of kind `:not_cached`.
+  The figures are those of `scan_cache_dir` of the Python client. A cache that does not exist is an error of kind `:not_cached`.
 
   ## Options
 
@@ -174,7 +174,7 @@ defmodule HfHub.Cache do
   def clear_cache!(opts \\ []), do: with({:error, error} <- clear_cache(opts), do: raise(error))
 
   @doc """
-  Removes unreferenced revisions and leftovers of interrupted downloads.
+  Removes unreferenced revisions and the partial files of interrupted downloads.
 
   Removes revisions without a branch or tag, partial files, blobs that no revision references, broken links, refs to
   missing commits, and unused blobs of the shared store. Blobs that an unreadable file may reference are kept.
@@ -204,8 +204,8 @@ defmodule HfHub.Cache do
   Removes the least recently used revisions until the cache meets the given size and age.
 
   Whole revisions are removed, with the blobs that no remaining one references. Pinned and leased revisions are kept, even
-  if the target is missed. `HfHub.Cache.Revision` describes how the last use is determined. What an interrupted download
-  has left counts, and goes by the time it was last written, or with the last revision of its repository.
+  if the target is missed. `HfHub.Cache.Revision` describes how the last use is determined. Partial files count too; they
+  are removed by the time of their last write, or with the last revision of their repository.
 
   ## Options
 

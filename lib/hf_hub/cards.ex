@@ -1,19 +1,18 @@
 defmodule HfHub.Cards do
   @moduledoc """
-  Cards: the READMEs of repositories, which begin with metadata in YAML.
+  Model cards and dataset cards: READMEs of repositories with metadata in YAML.
 
       {:ok, card} = HfHub.Cards.load_model_card("openai-community/gpt2")
       card.data.license
       #=> "mit"
       HfHub.Cards.render(%{card | data: %{card.data | tags: ["exbert"]}})
 
-  Reading and writing keeps what it does not understand: metadata without a field is in `:extra`, entries
-  that nobody changed stay as their author wrote them, comments and order too, and the text below stays
-  as it is, byte for byte.
+  Parsing and rendering is lossless: metadata without a field is in `:extra`, unchanged entries keep their
+  formatting, comments and order, and the text below the metadata is kept byte for byte.
 
   ## Values
 
-  Metadata is read as YAML 1.2, as the Hub reads it.
+  Metadata is parsed as YAML 1.2, as on the Hub.
 
   | YAML | Elixir |
   |---|---|
@@ -23,9 +22,10 @@ defmodule HfHub.Cards do
   | `null`, `~`, nothing | `nil` |
   | `no`, `2024-01-01`, `0123`, `12e4567` | string |
 
-  A number with a leading zero is a string, because versions of YAML read it differently, and so is a number
-  that no float can hold, because it is most likely a hash. `render/1` writes all of these back, strings in quotes
-  where they need them. A null key or a repeated key is an error of kind `:invalid_card` that names line and key.
+  A number with a leading zero is a string, because versions of YAML parse it differently. A number out of the range of
+  floats is a string too, because it is most likely a hash. `render/1` writes all of these values back and quotes strings
+  where necessary. A null key or a repeated key is an error of kind `:invalid_card`, whose message contains the line and
+  the key.
   """
 
   alias HfHub.{Download, Error, Native, Options, Request}
@@ -37,15 +37,17 @@ defmodule HfHub.Cards do
   @validation [
                 repo_type: [
                   type: :repo_type,
-                  doc: "whose rules count. By default those of the card; of a text, a model's."
+                  doc:
+                    "Type of repository whose rules to check. Defaults to the type of the card, and to `:model` for a text."
                 ]
               ] ++ Options.common()
 
   @doc """
-  Returns the card of a model. Options: those of `HfHub.Download.hf_hub_download/1` but `:repo_id` and `:filename`.
+  Downloads and parses the card of a model. Options: those of `HfHub.Download.hf_hub_download/1` except `:repo_id` and
+  `:filename`.
 
-  A repository without a README is an error of kind `:entry_not_found`, metadata that cannot be read one of
-  kind `:invalid_card`.
+  A repository without a README is an error of kind `:entry_not_found`, and invalid metadata an error of kind
+  `:invalid_card`.
 
   ## Examples
 
@@ -62,7 +64,7 @@ defmodule HfHub.Cards do
   def load_model_card!(repo_id, opts \\ []), do: Error.unwrap!(load_model_card(repo_id, opts))
 
   @doc """
-  Returns the card of a dataset. Options and errors: those of `load_model_card/2`.
+  Downloads and parses the card of a dataset. Options and errors: those of `load_model_card/2`.
 
   ## Examples
 
@@ -80,7 +82,7 @@ defmodule HfHub.Cards do
   def load_dataset_card!(repo_id, opts \\ []), do: Error.unwrap!(load_dataset_card(repo_id, opts))
 
   @doc """
-  Makes a model's card out of the text of a README.
+  Parses the text of a README into a model's card.
 
   ## Examples
 
@@ -97,7 +99,7 @@ defmodule HfHub.Cards do
   def parse_model_card!(text), do: Error.unwrap!(parse_model_card(text))
 
   @doc """
-  Makes a dataset's card out of the text of a README.
+  Parses the text of a README into a dataset's card.
 
   ## Examples
 
@@ -114,9 +116,9 @@ defmodule HfHub.Cards do
   def parse_dataset_card!(text), do: Error.unwrap!(parse_dataset_card(text))
 
   @doc """
-  Makes a model's card out of metadata and a text.
+  Creates a model's card from metadata and a text.
 
-  The metadata has the fields of `HfHub.Cards.ModelCardData`; further names go into the card as they are.
+  The names of the metadata are fields of `HfHub.Cards.ModelCardData`; any other name is written to the card unchanged.
 
   ## Examples
 
@@ -130,7 +132,7 @@ defmodule HfHub.Cards do
     do: %ModelCard{data: Data.create(data, ModelCardData), content: content, order: names(data)}
 
   @doc """
-  Makes a dataset's card out of metadata and a text, with the fields of `HfHub.Cards.DatasetCardData`.
+  Creates a dataset's card from metadata, whose names are fields of `HfHub.Cards.DatasetCardData`, and a text.
 
   ## Examples
 
@@ -143,9 +145,9 @@ defmodule HfHub.Cards do
     do: %DatasetCard{data: Data.create(data, DatasetCardData), content: content, order: names(data)}
 
   @doc """
-  Returns the text of the README that a card is.
+  Returns a card as the text of a README.
 
-  What YAML cannot say, such as a function among the metadata, raises `ArgumentError`.
+  Raises `ArgumentError` for metadata that YAML cannot represent, such as a function.
 
   ## Examples
 
@@ -167,9 +169,9 @@ defmodule HfHub.Cards do
   end
 
   @doc """
-  Asks the Hub whether a card, or the text of a README, is one it would accept; returns what it warns of.
+  Validates a card, or the text of a README, by a request to the Hub, and returns the warnings.
 
-  A card that it refuses is an error of kind `:bad_request`.
+  A card that the Hub would reject is an error of kind `:bad_request`.
 
   ## Options
 
@@ -223,7 +225,7 @@ defmodule HfHub.Cards do
          )}
       end
     else
-      {:error, Error.new(:invalid_card, "the card is no text in UTF-8")}
+      {:error, Error.new(:invalid_card, "the card is not valid UTF-8")}
     end
   end
 
@@ -232,7 +234,7 @@ defmodule HfHub.Cards do
     Error.unwrap!(Native.run(&Nif.render_card(&1, %{data: data, source: source})))
   rescue
     _error in [ArgumentError, ErlangError] ->
-      raise ArgumentError, "the card's metadata has something in it that YAML cannot say"
+      raise ArgumentError, "invalid card metadata: a value cannot be represented in YAML"
   end
 
   defp names(data), do: for({name, _value} <- data, do: to_string(name))

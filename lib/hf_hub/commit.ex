@@ -1,20 +1,19 @@
 defmodule HfHub.Commit do
   @moduledoc """
-  Writes to repositories: files, folders and lists of changes, in commits.
+  Commits to repositories: uploads of files and folders, deletions, copies.
 
       {:ok, info} = HfHub.Commit.upload_folder("out", "me/model", commit_message: "First weights")
       info.commit_url
 
-  Large files go to the Hub's store before the commit, several at a time and in parts where it wants
-  that; all others travel in the commit. Everything is read from disk as it is sent, so memory does
-  not grow with it. What the repository has already is not sent: with nothing new there is no commit,
-  the result is the head of the branch with `committed?: false`, and a warning in the log says why.
+  Large files are uploaded to the Hub's object store before the commit, several at a time, in parts if the store requires
+  it. Small files are sent in the commit. Files are read from disk as they are sent, so memory use does not grow with
+  their size. Files that the repository already has are not sent. Without any change no commit is made: the result is the
+  head of the branch with `committed?: false`, and a warning is logged.
 
-  A commit is made once, or not at all. Where the Hub does not answer, it is asked whether the commit
-  is there before anything is sent again. A file that changes while it is uploaded is an error, never
-  a commit of two halves. An upload belongs to the process that called and ends with it.
+  A commit is made at most once: if the response is lost, the call checks whether the commit exists before it sends it
+  again. A file that changes during its upload is an error. An upload stops when the calling process exits.
 
-  The repository must exist. Who may not write to it can propose a change with `create_pr: true`.
+  The repository must exist. Without write access to it, `create_pr: true` proposes the change in a pull request.
   """
 
   alias HfHub.{Decode, Error, Options}
@@ -24,28 +23,28 @@ defmodule HfHub.Commit do
     repo_type: [
       type: :repo_type,
       default: :model,
-      doc: "what an id alone stands for; URIs and page addresses say it themselves."
+      doc: "Type of the repository, unless its reference contains one, as URIs and page URLs do."
     ],
-    revision: [type: :string, doc: "the branch to commit to. By default `\"main\"`."],
-    commit_description: [type: :string, default: "", doc: "the message below its first line."],
+    revision: [type: :string, doc: "Branch to commit to. Defaults to `\"main\"`."],
+    commit_description: [type: :string, default: "", doc: "Body of the commit message."],
     create_pr: [
       type: :boolean,
       default: false,
-      doc: "open a pull request with the commit, instead of adding to the branch."
+      doc: "Whether to open a pull request with the commit instead of committing to the branch."
     ],
     parent_commit: [
       type: :string,
       doc:
-        "the commit that the branch must be at, as 5 to 64 hex digits; if it is not, nothing is committed and the " <>
-          "error is `:precondition` (or `:conflict`)."
+        "Commit that must be the head of the branch, as 5 to 64 hex digits. If it is not, nothing is committed and the " <>
+          "error is of kind `:precondition` or `:conflict`."
     ],
-    num_workers: [type: :pos_integer, default: 5, doc: "how many files are sent at a time."],
+    num_workers: [type: :pos_integer, default: 5, doc: "Maximum number of files to upload at a time."],
     upload_timeout: [
       type: :pos_integer,
       default: 60_000,
       doc:
-        "the longest silence while something is sent, and the longest wait for an answer to it, in milliseconds. " <>
-          "For commits and the joining of parts ten times that."
+        "Timeout between two writes of a request body and for its response, in milliseconds. Responses to commits and " <>
+          "to the completion of multipart uploads may take ten times as long."
     ],
     progress: Options.progress()
   ]
@@ -54,15 +53,18 @@ defmodule HfHub.Commit do
     verify: [
       type: :boolean,
       default: false,
-      doc: "ask the Hub afterwards whether the commit holds what was sent."
+      doc: "Whether to check after the commit that the Hub's tree matches what was uploaded."
     ]
   ]
 
   @message [
-    commit_message: [type: :string, doc: "the first line of the message. By default it names what is done."]
+    commit_message: [
+      type: :string,
+      doc: "First line of the commit message. Defaults to a text that names the operation."
+    ]
   ]
 
-  @create [commit_message: [type: :string, required: true, doc: "the first line of the message."]] ++
+  @create [commit_message: [type: :string, required: true, doc: "First line of the commit message."]] ++
             @target ++ @verify ++ Options.transfer()
 
   @one @message ++ @target ++ @verify ++ Options.transfer()
@@ -71,34 +73,35 @@ defmodule HfHub.Commit do
 
   @folder @message ++
             [
-              path_in_repo: [type: :string, doc: "the folder in the repository. By default its top."],
+              path_in_repo: [type: :string, doc: "Folder in the repository. Defaults to its root."],
               allow_patterns: [
                 type: @pattern,
                 doc:
-                  "only files that match one of these, by their names below the folder. `*` also matches `/`, as in " <>
-                    "Python's `fnmatch`; a pattern that ends in `/` means all below."
+                  "Patterns of files to upload, matched against their paths in the folder. `*` also matches `/`, as in " <>
+                    "Python's `fnmatch`; a pattern that ends in `/` matches all files in that folder. Defaults to all."
               ],
               ignore_patterns: [
                 type: @pattern,
-                doc: "no files that match one of these. `.git` and `.cache` are never uploaded."
+                doc: "Patterns of files not to upload. `.git` and `.cache` are never uploaded."
               ],
               delete_patterns: [
                 type: @pattern,
                 doc:
-                  "files of the repository below `:path_in_repo` that match one of these are deleted in the same " <>
-                    "commit, unless they are uploaded again. `.gitattributes` stays."
+                  "Patterns of files in the repository, relative to `:path_in_repo`, to delete in the same commit unless " <>
+                    "they are uploaded again. `.gitattributes` is never deleted."
               ],
               resumable: [
                 type: :boolean,
                 default: true,
                 doc:
-                  "keep what was learned in `.cache/huggingface/upload` of the folder: the next call hashes only what has " <>
-                    "changed, sends only the missing parts of large files, and waits for this one if both go to one branch."
+                  "Whether to record progress in `.cache/huggingface/upload` of the folder. The next call then hashes only " <>
+                    "changed files, sends only the missing parts of large files, and waits while another call uploads the " <>
+                    "folder to the same branch."
               ]
             ] ++ @target ++ [verify: Keyword.put(@verify[:verify], :default, true)] ++ Options.transfer()
 
   @doc """
-  Makes one commit of a list of changes, all of them or none.
+  Makes one commit of a list of operations: all of them or, on an error, none.
 
   ## Options
 
@@ -123,7 +126,7 @@ defmodule HfHub.Commit do
   def create!(repo_id, operations, opts), do: Error.unwrap!(create(repo_id, operations, opts))
 
   @doc """
-  Uploads one file. Its content is `{:path, path}`, `{:binary, iodata}` or `{:stream, enumerable}`.
+  Uploads one file in a commit. Its content is `{:path, path}`, `{:binary, iodata}` or `{:stream, enumerable}`.
 
   ## Options
 
@@ -152,12 +155,12 @@ defmodule HfHub.Commit do
   @doc """
   Uploads a folder, and returns the last commit.
 
-  All files go into one commit as long as that is sensible (up to 1,000 changed files and 100 MiB of content that
-  travels in the commit); then more commits follow, each with a part of the files. A call that was
-  interrupted is continued by calling again: what the Hub has is neither sent nor committed twice.
+  A commit contains at most 1,000 changed files and 100 MiB of small files; a larger folder takes several commits. To
+  resume an interrupted upload, call the function again: files that the Hub already has are neither sent nor committed
+  again.
 
-  A `.gitignore` at the top of the repository is obeyed. Links to files are followed, links to folders
-  are not.
+  Files that match the `.gitignore` in the root of the repository are skipped. Links to files are followed, links to
+  folders are not.
 
   ## Options
 
@@ -180,11 +183,11 @@ defmodule HfHub.Commit do
   def upload_folder!(folder, repo_id, opts \\ []), do: Error.unwrap!(upload_folder(folder, repo_id, opts))
 
   @doc """
-  Uploads a folder of very many or very large files in many commits, and returns those that were made.
+  Uploads a folder of very many or very large files in several commits, and returns these commits.
 
-  Commits are made while the rest is still being hashed and sent. Each takes as many files as the Hub
-  digests well: more while commits are quick, fewer when they are slow or fail. With the options of
-  `upload_folder/3`; the list is empty when the repository had everything.
+  Commits are made while other files are still being hashed and uploaded. The number of files per commit adapts to the
+  Hub: it grows while commits are fast, and shrinks when they are slow or fail. The list is empty if the repository
+  already has all files. Options: those of `upload_folder/3`.
 
   ## Examples
 
@@ -205,7 +208,7 @@ defmodule HfHub.Commit do
     do: Error.unwrap!(upload_large_folder(folder, repo_id, opts))
 
   @doc """
-  Deletes one file.
+  Deletes one file in a commit.
 
   ## Options
 
@@ -231,9 +234,9 @@ defmodule HfHub.Commit do
     do: Error.unwrap!(delete_file(path_in_repo, repo_id, opts))
 
   @doc """
-  Deletes the files that match one of some patterns, as Python's `fnmatch` understands them.
+  Deletes the files that match one of the patterns, which have the syntax of Python's `fnmatch`.
 
-  `.gitattributes` stays. Where nothing matches, nothing is committed, as `info.committed?` says.
+  `.gitattributes` is never deleted. If no file matches, no commit is made and `info.committed?` is false.
 
   ## Options
 
@@ -260,7 +263,7 @@ defmodule HfHub.Commit do
     do: Error.unwrap!(delete_files(repo_id, delete_patterns, opts))
 
   @doc """
-  Deletes a folder with all that is in it.
+  Deletes a folder and all files in it in a commit.
 
   ## Options
 
@@ -286,11 +289,11 @@ defmodule HfHub.Commit do
     do: Error.unwrap!(delete_folder(path_in_repo, repo_id, opts))
 
   @doc """
-  Uploads the large files among some additions ahead of their commit, and returns the additions.
+  Uploads the large files among the additions before their commit, and returns the additions to commit.
 
-  For files that are made one after the other: each can be uploaded and forgotten as soon as it is
-  there, and `create/3` then names all of them in one commit. Small files keep their content. What is
-  not committed within a day or so, the Hub forgets.
+  Use it for files that are generated one after the other: each can be uploaded and removed from the disk at once, and
+  `create/3` then commits all of them together. Additions of small files keep their content. The Hub deletes uploaded
+  files that are not committed within about a day.
 
   ## Options
 
@@ -330,7 +333,8 @@ defmodule HfHub.Commit do
 
     if opts[:create_pr] and opts[:revision] not in [nil, "main"] do
       raise ArgumentError,
-            "create_pr: true always proposes a folder to \"main\"; leave :revision out, or commit to an open pull request with its revision"
+            "create_pr: true cannot be combined with revision: #{inspect(opts[:revision])}; omit :revision to propose " <>
+              "the folder to \"main\", or pass the revision of an open pull request without :create_pr"
     end
 
     Engine.folder(folder, repo_id, opts, %{large: large?})

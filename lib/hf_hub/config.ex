@@ -1,58 +1,63 @@
 defmodule HfHub.Config do
   @moduledoc """
-  Where settings come from.
+  The settings of the library and their sources.
 
-  Each value is looked up when a call needs it: first the call's own option, then
-  `config :hf_hub, ...`, then the environment variable that Python's `huggingface_hub` reads,
-  then the default. Nothing is remembered, so a variable set in a Livebook cell counts at once.
-  `explain/1` shows what every setting is and why.
+  Each setting is looked up when a call needs it: first the call's option, then
+  `config :hf_hub, ...`, then the environment variables that the Python client reads,
+  then the default. Values are not cached, so a variable set in a Livebook cell takes effect at once.
+  `explain/1` returns every setting with its value and source.
 
   #{HfHub.Config.Setting.docs()}
 
-  Timeouts are milliseconds here and seconds in the environment, as each side is used to. In paths, `~` and
-  `$VARIABLE` stand for what they do in a shell. A variable that is set to nothing is not set; `1`, `on`, `yes` and
-  `true` mean yes, in any case.
+  Timeouts are in milliseconds, except in the environment, where they are in seconds as in the Python client. In paths,
+  `~` and `$VARIABLE` are expanded as in a shell. An empty variable counts as not set. `1`, `on`, `yes` and `true` are
+  true, in upper or lower case; any other value is false.
 
   ## The token
 
-  The first of these that holds one: the option `:token`; `config :hf_hub, token: …` (or `HfHub.Auth.set_token/1`); in a CI
-  job that sets `HF_OIDC_RESOURCE`, one that the Hub gives for the identity in `HF_OIDC_ID_TOKEN` or that of a GitHub job; the
-  variables `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN` and `LB_HF_TOKEN` (a Livebook secret); the file that
-  `HfHub.Auth.login/1` writes. `token: false` sends none.
+  A call sends the token of the first of these sources that has one:
 
-  Over plain http the token is sent to this machine only. A Hub elsewhere that speaks plain http is read without it, which is
-  logged once, and requests that change something are refused. `config :hf_hub, allow_http_token: ["http://hub.lan:8080"]`, the
-  variable `HF_HUB_ALLOW_HTTP_TOKEN` or the option `:allow_http_token` name origins (scheme, host and port, exactly) that get it
-  all the same: in a network where everybody on the way may read it.
+    1. the option `:token`; `token: false` sends none
+    2. `config :hf_hub, token: …` or `HfHub.Auth.set_token/1`
+    3. in a CI job that sets `HF_OIDC_RESOURCE`, the token that the Hub returns in exchange for the id token in
+       `HF_OIDC_ID_TOKEN` or the id token of a GitHub Actions job
+    4. the variables `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN` and `LB_HF_TOKEN` (a Livebook secret)
+    5. the file that `HfHub.Auth.login/1` writes
+
+  Over plain HTTP the token is sent to this machine only. Requests to another plain HTTP Hub omit it if they only read,
+  with a warning in the log; requests that change something return an error. To send the token to trusted origins
+  (scheme, host and port, compared exactly) over a network where others can read it, list them in
+  `config :hf_hub, allow_http_token: ["http://hub.lan:8080"]`, the variable `HF_HUB_ALLOW_HTTP_TOKEN` or the option
+  `:allow_http_token`.
 
   ## Proxies and certificates
 
-  A proxy is `http://`, `https://` or `socks5://` (`socks5h://` lets the proxy look names up), with
-  `user:password@` if it asks for that. `NO_PROXY` lists hosts (with their subdomains), addresses, networks such as
-  `10.0.0.0/8`, or `*`; ports are ignored. This machine is never asked through a proxy.
+  The URL of a proxy begins with `http://`, `https://`, `socks5://` or `socks5h://` (the proxy resolves host names), and
+  may contain `user:password@`. `NO_PROXY` lists hosts (with their subdomains), addresses, networks such as
+  `10.0.0.0/8`, or `*`; ports are ignored. Requests to this machine never use a proxy.
 
-  Certificates that are named replace those of the system. Where one of them cannot be read, calls fail and say so.
+  Configured certificates replace those of the system. If one of them cannot be read, calls return an error.
 
-  ## Variables of Python's client that mean nothing here
+  ## Variables of the Python client without effect
 
-    * `HF_ASSETS_CACHE`, `HUGGINGFACE_ASSETS_CACHE`: for libraries that keep files of their own
-    * `HF_HUB_VERBOSITY`, `HF_DEBUG`: `Logger` has levels
-    * `HF_HUB_DISABLE_TELEMETRY`, `DISABLE_TELEMETRY`, `DO_NOT_TRACK`: nothing is sent that could be turned off
+    * `HF_ASSETS_CACHE`, `HUGGINGFACE_ASSETS_CACHE`: for files of downstream libraries
+    * `HF_HUB_VERBOSITY`, `HF_DEBUG`: use the levels of `Logger`
+    * `HF_HUB_DISABLE_TELEMETRY`, `DISABLE_TELEMETRY`, `DO_NOT_TRACK`: this library sends no telemetry
     * `HF_HUB_DISABLE_UPDATE_CHECK`, `HF_HUB_DISABLE_EXPERIMENTAL_WARNING`, `HF_HUB_DISABLE_SYMLINKS_WARNING`, `NO_COLOR`,
-      `TQDM_POSITION`: about output that does not exist
-    * `HF_XET_*`, `HF_HUB_DISABLE_XET`, `HF_HUB_ENABLE_HF_TRANSFER`: about transfers by another library; those of this one take
+      `TQDM_POSITION`: this library has no such output
+    * `HF_XET_*`, `HF_HUB_DISABLE_XET`, `HF_HUB_ENABLE_HF_TRANSFER`: for the transfer libraries of the Python client; use
       `:max_connections` and `:max_bandwidth`
-    * `HF_HUB_DISABLE_SHARED_BLOBS`: shared blobs are read where they are, and none are made
-    * `HF_INFERENCE_ENDPOINT`: an address that is no longer in use
+    * `HF_HUB_DISABLE_SHARED_BLOBS`: this library reads shared blobs and never creates them
+    * `HF_INFERENCE_ENDPOINT`: no longer in use
     * `OAUTH_*`, `OPENID_PROVIDER_URL`, `SPACE_ID`, `SPACE_HOST`, `WEBHOOK_SECRET`: for servers inside a Space
-    * `VERTEX_PRODUCT` and others of Google Colab, `CLAUDE_CONFIG_DIR`, `EAGER_IMPORT`: about Python and its notebooks
+    * `VERTEX_PRODUCT` and others of Google Colab, `CLAUDE_CONFIG_DIR`, `EAGER_IMPORT`: for Python and its notebooks
   """
 
   alias HfHub.Config.{Report, Setting, Source, Token}
   alias HfHub.Options
 
   @doc """
-  Returns the Hub's base URL, without a slash at the end.
+  Returns the Hub's base URL, without a trailing slash.
 
   ## Examples
 
@@ -76,7 +81,7 @@ defmodule HfHub.Config do
   def cache_dir, do: Source.expand(Setting.value(:cache_dir))
 
   @doc """
-  Returns whether the network must not be used.
+  Returns whether offline mode is on, in which no network requests are made.
 
   ## Examples
 
@@ -95,12 +100,12 @@ defmodule HfHub.Config do
                :download_timeout
              ]) ++
                Keyword.take(Options.transfer(), [:max_connections, :max_bandwidth]) ++
-               [cache_dir: [type: :path, doc: "the cache folder."]]
+               [cache_dir: [type: :path, doc: "Cache folder."]]
 
   @doc """
-  Returns what every setting is, and where that comes from: for those who wonder why.
+  Returns every setting with its value and source.
 
-  Options that calls take can be given, to see what such a call would do. Tokens and passwords are masked.
+  With options, the report shows the settings of a call with these options. Tokens and passwords are masked.
 
   ## Options
 
@@ -112,7 +117,7 @@ defmodule HfHub.Config do
       iex> Enum.find(report.settings, &(&1.name == :endpoint)).origin
       :option
 
-  In IEx it is a table:
+  IEx shows the report as a table:
 
       #HfHub.Config.Report<
       endpoint             https://huggingface.co        default
@@ -141,8 +146,8 @@ defmodule HfHub.Config do
     cond do
       given == false -> {nil, :option}
       is_binary(given) -> masked(Token.given(given))
-      # Nobody who asks what the settings are wants a token to be made.
-      Setting.value(:oidc_resource) -> {"one of the job's own", {:env, "HF_OIDC_RESOURCE"}}
+      # A report must not send the request that exchanges the job's id token.
+      Setting.value(:oidc_resource) -> {"issued to the CI job", {:env, "HF_OIDC_RESOURCE"}}
       given || Setting.value(:implicit_token) -> masked(Token.stored())
       true -> {nil, {:env, "HF_HUB_DISABLE_IMPLICIT_TOKEN"}}
     end

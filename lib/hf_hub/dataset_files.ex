@@ -1,24 +1,24 @@
 defmodule HfHub.DatasetFiles do
   @moduledoc """
-  Which files of a dataset belong to a configuration and a split.
+  Finds the files of a dataset that belong to a configuration and a split.
 
       {:ok, paths} = HfHub.DatasetFiles.resolve("rajpurkar/squad", "plain_text", "train")
       #=> {:ok, ["plain_text/train-00000-of-00001.parquet"]}
 
-  Where a dataset's card names files or a folder for a configuration, those are its files. Elsewhere the
-  names decide, by the rules of the `datasets` library, in this order:
+  If the dataset's card lists the files or the folder of a configuration, these are its files. Otherwise files are
+  assigned to splits by their names, by the first of these rules of the `datasets` library that matches any file:
 
-  1. shards in `data/`: `data/train-00000-of-00002.parquet` is of the split `train`;
-  2. folders called like a split: `train/a/1.jpg`, `my-test_2/x.csv`;
-  3. files called like a split: `my_data_train.csv`;
-  4. otherwise all files are of the split `train`.
+  1. shards in `data/`: `data/train-00000-of-00002.parquet` belongs to the split `train`;
+  2. folders named after a split: `train/a/1.jpg`, `my-test_2/x.csv`;
+  3. files named after a split: `my_data_train.csv`;
+  4. otherwise all files belong to the split `train`.
 
-  The names of splits are `train` and `training`; `validation`, `valid`, `dev` and `val`; `test`, `testing`,
-  `eval` and `evaluation`, at the start of a name or between `-`, `.`, `_`, blanks and digits. Hidden files,
-  folders such as `__pycache__`, files of other formats and `README.md`, `config.json` and the like are left out.
+  The keywords of the splits are `train` and `training`; `validation`, `valid`, `dev` and `val`; `test`, `testing`,
+  `eval` and `evaluation`, at the start of a name or between `-`, `.`, `_`, spaces and digits. Hidden files,
+  folders such as `__pycache__`, files of other formats, and files such as `README.md` and `config.json` are ignored.
 
-  A configuration that the card does not mention is the folder of that name; the default one is the whole
-  repository.
+  The files of a configuration that the card does not list are those in the folder of its name; the default
+  configuration is the whole repository.
   """
 
   alias HfHub.Api.TreeEntry
@@ -29,15 +29,15 @@ defmodule HfHub.DatasetFiles do
              repo_type: [
                type: :repo_type,
                default: :dataset,
-               doc: "what an id alone stands for."
+               doc: "Type of the repository, unless its reference contains one, as URIs and page URLs do."
              ]
            ] ++ Options.revision() ++ Options.common()
 
   @doc """
-  Returns the paths of a configuration's files of a split, sorted. `nil` as configuration is the default one.
+  Returns the sorted paths of the files of a configuration and a split. `nil` is the default configuration.
 
-  A keyword such as `"dev"` returns the files of its split that are called so. Without any file the error has the
-  kind `:entry_not_found`.
+  A keyword such as `"dev"` returns the files of its split that are named by this keyword. If there are no files, the
+  error is of kind `:entry_not_found`.
 
   ## Options
 
@@ -82,7 +82,7 @@ defmodule HfHub.DatasetFiles do
   def resolve!(repo_id, config, split, opts \\ []), do: Error.unwrap!(resolve(repo_id, config, split, opts))
 
   @doc """
-  Returns the paths in a tree that belong to a configuration and a split, by their names.
+  Returns the paths in a listing that belong to a configuration and a split, by their names.
 
   ## Examples
 
@@ -94,7 +94,7 @@ defmodule HfHub.DatasetFiles do
   def resolve_from_tree(tree, config, split) do
     {folder, paths} = of_config(tree, config)
 
-    # A configuration without files of the split may have them in the whole repository.
+    # A configuration without files of the split falls back to the whole repository.
     case of_split(paths, folder, split) do
       [] -> tree |> files() |> of_split("", split)
       found -> found
@@ -102,7 +102,7 @@ defmodule HfHub.DatasetFiles do
   end
 
   @doc """
-  Returns the configurations that the names of the files in a tree speak of, sorted.
+  Returns the sorted names of the configurations in a listing, by the names of its files.
 
   ## Examples
 
@@ -115,7 +115,7 @@ defmodule HfHub.DatasetFiles do
     do: tree |> files() |> Formats.data() |> Enum.map(&config_of/1) |> Enum.uniq() |> Enum.sort()
 
   @doc """
-  Returns the splits of a configuration that the names of the files in a tree speak of, sorted.
+  Returns the sorted names of a configuration's splits in a listing, by the names of its files.
 
   ## Examples
 
@@ -136,13 +136,15 @@ defmodule HfHub.DatasetFiles do
   defp card(_ref, _at), do: {:ok, nil}
 
   defp found([], ref, config, split) do
-    message = "#{ref.repo_id} has no files of the split #{inspect(split)} of #{inspect(config || "default")}"
+    message =
+      "no files of the split #{inspect(split)} of the configuration #{inspect(config || "default")} in #{ref.repo_id}"
+
     {:error, Error.new(:entry_not_found, message, repo_id: ref.repo_id, revision: ref.revision)}
   end
 
   defp found(paths, _ref, _config, _split), do: {:ok, paths}
 
-  # The paths of a configuration, relative to its folder. An unknown folder is the whole repository.
+  # The paths of a configuration, relative to its folder; without such a folder, those of the whole repository.
   defp of_config(tree, config) when config not in [nil, "", "default"] do
     paths = files(tree)
     folder = config <> "/"

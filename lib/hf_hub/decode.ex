@@ -1,6 +1,6 @@
 defmodule HfHub.Decode do
-  # JSON, and the engine's maps, into the structs of `HfHub.Schema`. What the network sent is never
-  # assumed to have a shape: a table finds nothing, or the answer cannot be used.
+  # Decodes JSON and the engine's maps into the structs of `HfHub.Schema`. The input is untrusted: a
+  # missing or malformed field is `nil`, and a response of another shape is an error.
   @moduledoc false
 
   defmodule Error do
@@ -8,31 +8,31 @@ defmodule HfHub.Decode do
     defexception [:message]
   end
 
-  @doc "Makes a struct out of an object, by the struct's table."
+  @doc "Decodes a JSON object into a struct, by the struct's table."
   @spec struct(module(), term()) :: struct()
   def struct(module, json) when is_map(json), do: module.__decode__(json)
-  def struct(_module, _json), do: raise(Error, message: "it is no object")
+  def struct(_module, _json), do: raise(Error, message: "expected a JSON object")
 
-  @doc "Returns a function that makes structs out of objects."
+  @doc "Returns a function that decodes JSON objects into structs."
   @spec to(module()) :: (term() -> struct())
   def to(module), do: &HfHub.Decode.struct(module, &1)
 
-  @doc "Makes a list with a converter for its items, if an answer is nothing but a list."
+  @doc "Decodes a JSON list with a converter for its items; any other value raises."
   @spec items(term(), (term() -> value)) :: [value] when value: term()
   def items(items, convert) when is_list(items), do: Enum.map(items, convert)
-  def items(_other, _convert), do: raise(Error, message: "it is no list")
+  def items(_other, _convert), do: raise(Error, message: "expected a JSON list")
 
-  @doc "Takes an object as it is."
+  @doc "Returns a JSON object unchanged."
   @spec object(term()) :: map()
   def object(json) when is_map(json), do: json
-  def object(_other), do: raise(Error, message: "it is no object")
+  def object(_other), do: raise(Error, message: "expected a JSON object")
 
-  @doc "Takes a text that has to be there: what names a thing."
+  @doc "Returns a required text; any other value raises."
   @spec text(term()) :: String.t()
   def text(text) when is_binary(text), do: text
-  def text(_other), do: raise(Error, message: "a name is missing in it")
+  def text(_other), do: raise(Error, message: "a required name or id is missing")
 
-  @doc "Takes a field out of an object; `nil` where there is none."
+  @doc "Returns a field of a JSON object; `nil` if it is missing."
   @spec get(term(), term()) :: term()
   def get(json, name) when is_map(json), do: Map.get(json, name)
   def get(_other, _name), do: nil
@@ -43,8 +43,8 @@ defmodule HfHub.Decode do
   def default(value, _default), do: value
 
   @doc """
-  Makes a value of a type in the form that `HfHub.Schema.Type.plan/1` returns. A value of another type is
-  taken as it is, or is `nil`.
+  Converts a value to a type in the form that `HfHub.Schema.Type.plan/1` returns. A value of another type is
+  returned unchanged, or is `nil`.
   """
   @spec value(term(), term()) :: term()
   def value(value, :as_is), do: value
@@ -65,7 +65,7 @@ defmodule HfHub.Decode do
   def value(_other, {:map, _type}), do: nil
   def value(json, {:field, name}), do: get(json, name)
   def value(number, {:clamp, first..last}), do: if(is_integer(number), do: number |> max(first) |> min(last))
-  # The Hub says `false` where a part is missing, too.
+  # The Hub sends `false` for some missing objects.
   def value(false, {:struct, _module}), do: false
   def value(json, {:struct, module}), do: HfHub.Decode.struct(module, json)
 

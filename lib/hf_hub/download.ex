@@ -35,7 +35,7 @@ defmodule HfHub.Download do
     repo_type: [
       type: :repo_type,
       default: :model,
-      doc: "Type of the repository, where `:repo_id` does not say it."
+      doc: "Type of the repository, unless `:repo_id` contains one, as URIs and page URLs do."
     ],
     revision: [
       type: :string,
@@ -210,11 +210,10 @@ defmodule HfHub.Download do
   @doc """
   Returns a lazy stream of the bytes of a file; nothing is written to disk.
 
-  The request is made when the stream is run, and again each time it is. Pieces come as the reader
-  asks for them; a reader that stops early closes the connection. A connection that breaks is mended
-  from the byte reached. The content is verified, unless only a `:range` of it is read: a failure, a
-  wrong content or a connection that cannot be mended raises `HfHub.Error` instead of ending the
-  stream early. A file whose length the server does not announce is limited to 1 GiB.
+  Each run of the stream makes a request. Pieces are read on demand, and halting the stream closes the connection. A
+  broken connection is resumed at the byte reached. The content is verified, unless only a `:range` of it is read. The
+  stream raises `HfHub.Error` on a checksum mismatch or a connection that cannot be resumed; it never ends early. A file
+  whose length the server does not announce is limited to 1 GiB.
 
   ## Options
 
@@ -240,8 +239,7 @@ defmodule HfHub.Download do
   @doc """
   Continues an interrupted download and returns the file's path.
 
-  Every download continues where an earlier one was interrupted, so this is `hf_hub_download/1`
-  under the name that 0.3 gave it, with the same options.
+  Every download resumes an interrupted one, so this is `hf_hub_download/1` under its name in 0.3, with the same options.
 
   ## Examples
 
@@ -276,7 +274,7 @@ defmodule HfHub.Download do
   @spec compute_sha256!(Path.t()) :: String.t()
   def compute_sha256!(path), do: Error.unwrap!(compute_sha256(path))
 
-  # Bumblebee's tuples carry options of their own; the call's come first.
+  # Bumblebee's tuples contain options; those of the call take precedence.
   defp validate!(opts, table) do
     tuple =
       if Keyword.keyword?(opts),
@@ -286,14 +284,14 @@ defmodule HfHub.Download do
     Options.validate!(if(tuple == [], do: opts, else: Keyword.merge(tuple, opts)), table)
   end
 
-  # What would be passed over in silence otherwise.
+  # Raises on combinations in which one option would be ignored.
   defp refuse_contradictions!(opts, given) do
     if opts[:progress] && opts[:progress_callback] do
       raise ArgumentError, "`:progress` and `:progress_callback` are mutually exclusive"
     end
 
     if opts[:extract_dir] && given[:extract] == nil do
-      raise ArgumentError, "option :extract_dir needs :extract to be true"
+      raise ArgumentError, "option :extract_dir requires extract: true"
     end
 
     opts
@@ -333,10 +331,10 @@ defmodule HfHub.Download do
   defp warn_stale(nil, _what), do: :ok
 
   defp warn_stale(why, what) do
-    Logger.warning("the Hub could not be asked about #{what}, so the copy here is used as it is: #{why}")
+    Logger.warning("using the cached copy of #{what}, because the request to the Hub failed: #{why}")
   end
 
-  # A folder that this library named itself appears only when it is whole.
+  # A folder that this library has named itself is renamed into place only when it is complete.
   defp unpack(report, opts) do
     destination =
       (opts[:extract_dir] && Source.expand(opts[:extract_dir])) ||
@@ -369,7 +367,7 @@ defmodule HfHub.Download do
 
   defp below(nil), do: nil
 
-  # The path itself, not a pattern.
+  # The path with its pattern characters escaped.
   defp below(path) do
     literal = String.replace(path, ["[", "*", "?"], &"[#{&1}]")
     [literal, literal <> "/"]

@@ -1,12 +1,11 @@
 defmodule HfHub.Error do
   @moduledoc """
-  The one error of this library.
+  The error that the functions of this library return and raise.
 
-  Every function returns `{:error, %HfHub.Error{}}` for what can go wrong in the world, and its
-  `!` twin raises it. What a programmer got wrong (an unknown option, a value of the wrong type)
-  raises `ArgumentError` instead.
+  Functions return `{:error, %HfHub.Error{}}` for failures at run time, and their `!` variants raise it. Mistakes of the
+  caller (an unknown option, a value of the wrong type) raise `ArgumentError` instead.
 
-  Match on `:kind`; the message is for people and may change:
+  Match on `:kind`; messages are for people and may change:
 
       case HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json") do
         {:ok, path} -> File.read!(path)
@@ -19,42 +18,46 @@ defmodule HfHub.Error do
 
   | kind | when |
   |---|---|
-  | `:no_token` | a token is needed, and there is none (401) |
-  | `:unauthorized` | the token was refused: mistyped, expired, revoked (401) |
-  | `:forbidden` | the account may not do that, or the token's permissions are too narrow (403) |
-  | `:gated_repo` | the repository's terms have to be accepted first |
-  | `:gated_pending` | access to a gated repository was asked for, and its authors have not decided |
+  | `:no_token` | the request requires a token and none was found (401) |
+  | `:unauthorized` | the Hub rejected the token: mistyped, expired or revoked (401) |
+  | `:forbidden` | the account has no permission, or the token's permissions are too narrow (403) |
+  | `:gated_repo` | the repository's terms have not been accepted |
+  | `:gated_pending` | access to a gated repository was requested, and its authors have not decided |
   | `:disabled_repo` | the Hub has disabled the repository |
-  | `:repo_not_found` | no such repository, or it is private and the token does not reach it |
+  | `:repo_not_found` | no such repository, or it is private and the token has no access |
   | `:revision_not_found` | no such branch, tag or commit |
   | `:entry_not_found` | no such file in the repository |
   | `:not_found` | any other 404 |
-  | `:bad_request` | the Hub did not understand (400, 422) |
-  | `:conflict` | the thing exists, or has changed meanwhile (409) |
-  | `:precondition` | 412 |
+  | `:bad_request` | the Hub rejected the request as invalid (400, 422) |
+  | `:conflict` | the resource already exists, or was changed meanwhile (409) |
+  | `:precondition` | a precondition of the request failed (412) |
   | `:rate_limited` | too many requests (429); see `:retry_after` |
   | `:server` | the Hub failed (5xx) |
   | `:http` | any other status |
-  | `:timeout` | a deadline passed, or the other side went silent |
+  | `:timeout` | a deadline passed, or the other side sent nothing for too long |
   | `:transport` | DNS, connect, TLS, or a broken connection |
-  | `:offline` | the network is needed and offline mode is on |
-  | `:not_cached` | not on disk, and the network may not be asked |
-  | `:checksum_mismatch` | the bytes are not the ones the Hub announced; nothing was kept |
-  | `:lock_timeout` | another process holds the file |
-  | `:io` | the disk |
-  | `:invalid_response` | an answer that cannot be used, or must not be |
-  | `:invalid_name` | a repository id, revision, file name or endpoint that cannot be one |
-  | `:invalid_archive` | an archive that is broken, or must not be unpacked |
-  | `:invalid_card` | a card whose metadata cannot be read or written |
-  | `:cancelled` | the work was stopped |
-  | `:internal` | a mistake of this library |
+  | `:offline` | the call requires the network and offline mode is on |
+  | `:not_cached` | the file is not in the cache, and the call may not use the network |
+  | `:checksum_mismatch` | the bytes do not match the Hub's checksum; nothing was stored |
+  | `:lock_timeout` | another process holds the lock |
+  | `:io` | reading or writing a file failed |
+  | `:invalid_response` | the response is malformed or not allowed |
+  | `:invalid_name` | an invalid repository id, revision, file name or endpoint |
+  | `:invalid_archive` | the archive is damaged, or unsafe to unpack |
+  | `:invalid_card` | the metadata of a card cannot be read or written |
+  | `:cancelled` | the operation was stopped |
+  | `:internal` | a bug in this library |
 
   ## Fields
 
-  `:message`; `:status`, `:url` (without query) and `:request_id` (to quote to Hugging Face) of the
-  refused request; `:repo_id`, `:path` and `:revision` concerned; `:retry_after` in milliseconds;
-  `:reason`, the technical cause as text; `:details`, what else the Hub said: the JSON object of its refusal
-  as a map. Fields that do not apply are `nil`. None ever holds a token.
+    * `:kind`, `:message`
+    * `:status`, `:url` (without its query) and `:request_id` (quote it to Hugging Face) - the failed request
+    * `:repo_id`, `:path`, `:revision` - what the error is about
+    * `:retry_after` - time to wait before the next request, in milliseconds
+    * `:reason` - the technical cause, as text
+    * `:details` - the JSON object of the Hub's error response, as a map
+
+  Fields that do not apply are `nil`. No field contains a token.
   """
 
   @type kind ::
@@ -134,7 +137,7 @@ defmodule HfHub.Error do
   def from_native(fields), do: struct!(__MODULE__, fields)
 
   @doc false
-  # Native errors have been looked through already; here no token is known but by its shape.
+  # The engine has removed secrets from its errors; here tokens are recognized by their form only.
   @spec new(kind(), String.t(), keyword()) :: t()
   def new(kind, message, facts \\ []) do
     facts = for {name, fact} <- [message: message] ++ facts, do: {name, shown(fact)}

@@ -1,10 +1,10 @@
 defmodule HfHub.LocalHub do
   @moduledoc """
-  A Hugging Face Hub on this machine: for tests, demos, and rooms without the Internet.
+  Runs a Hugging Face Hub on this machine, for tests, demos and air-gapped networks.
 
-  It is a real server on real git repositories, and any client can use it: this library, Python's
-  `huggingface_hub` (through `HF_ENDPOINT`), `git`. It runs as an operating system process of its
-  own that ends with its owner, even when the VM is killed.
+  The Local Hub is a server on bare git repositories. Any client can use it: this library, the Python client
+  (through `HF_ENDPOINT`), `git`. It runs as a separate operating system process that ends with its owner, even
+  when the VM is killed.
 
       {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub")
       {:ok, _} = HfHub.LocalHub.import_folder(hub, "my_model", "me/my-model")
@@ -13,22 +13,22 @@ defmodule HfHub.LocalHub do
 
   In a supervision tree: `{HfHub.LocalHub, root: "/var/lib/hub", port: 8080}`.
 
-  `git clone http://127.0.0.1:8080/me/my-model` works, with or without git-lfs; a token is the password. Commits come
-  through the API.
+  `git clone http://127.0.0.1:8080/me/my-model` works, with or without git-lfs, with a token as the password.
+  `git push` does not: commits are made through the API.
 
   ## Clients in other languages
 
-  The Local Hub supports uploads of large files through LFS, not through Xet, and a default installation of Python's
-  `huggingface_hub` uses Xet. Set `HF_HUB_DISABLE_XET=1` in the environment of such a client. `environment/1` returns
-  all variables that a client needs.
+  The Local Hub supports uploads of large files through LFS, not through Xet, and a default installation of the Python
+  client uses Xet. Set `HF_HUB_DISABLE_XET=1` in the environment of such a client. `environment/1` returns all variables
+  that a client needs.
 
   ## HTTPS
 
   Clients send a token over plain HTTP to their own machine only. For clients on other machines, serve HTTPS: with
-  `:tls_cert` and `:tls_key`, or with `tls_self_signed: true`, which makes a certificate, keeps it in
-  `tls/certificate.pem` below the root, and logs its fingerprint. Clients must trust that file: `SSL_CERT_FILE` does so
-  for this library, Python's client, curl and git-lfs, `GIT_SSL_CAINFO` for git, `NODE_EXTRA_CA_CERTS` for Node.js. In
-  this VM, `config :hf_hub, ca_file: path` does.
+  `:tls_cert` and `:tls_key`, or with `tls_self_signed: true`, which creates a certificate, keeps it in
+  `tls/certificate.pem` below the root, and logs its fingerprint. Clients must trust that file: set `SSL_CERT_FILE`
+  for this library, the Python client, curl and git-lfs, `GIT_SSL_CAINFO` for git, `NODE_EXTRA_CA_CERTS` for Node.js.
+  In this VM, set `config :hf_hub, ca_file: path`.
 
       {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub", host: "0.0.0.0", tls_self_signed: true)
       HfHub.LocalHub.environment(hub)
@@ -36,13 +36,13 @@ defmodule HfHub.LocalHub do
       #=>   "REQUESTS_CA_BUNDLE" => "/tmp/hub/tls/certificate.pem",
       #=>   "SSL_CERT_FILE" => "/tmp/hub/tls/certificate.pem"}
 
-  The certificate is valid for `localhost`, the name of the machine and `:host`; if that is `"0.0.0.0"` or `"::"`, for the
-  addresses that the machine uses towards other networks. `args: ["--tls-name", "hub.lan"]` adds another name or
-  address. A certificate that lacks one, or ends within 30 days, is replaced when the Hub starts.
+  The certificate is valid for `localhost`, the host name and `:host`. If `:host` is `"0.0.0.0"` or `"::"`, it is also
+  valid for the addresses that the machine uses towards other networks. `args: ["--tls-name", "hub.lan"]` adds another
+  name or address. A certificate that lacks one of them, or expires within 30 days, is replaced when the Hub starts.
 
   ## Faults and dialects
 
-  With `test_control: true`, tests plant faults and let a repository speak the dialect of another server:
+  With `test_control: true`, tests can inject faults and make a repository behave like that of another server:
 
       POST /_test/faults    {"match": "*/me/x/*", "times": 2, "fault": {"kind": "status", "code": 503}}
       POST /_test/dialects  {"dialect": "nexus", "repo": "me/x"}
@@ -52,12 +52,12 @@ defmodule HfHub.LocalHub do
 
   | kind | effect |
   |---|---|
-  | `drop`, `stall`, `dribble`, `throttle`, `short`, `long`, `chunked`, `corrupt`, `gzip`, `body` | the body is cut, slow, too short or long, damaged or another |
-  | `hang`, `hang_up`, `delay`, `lose_answer`, `drop_request`, `throttle_request` | the connection or the request suffers |
-  | `status`, `rate_limit`, `redirect` (`{target}` is the path and query), `expired` | another response |
-  | `ignore_range`, `wrong_range`, `range_416`, `multipart_range` | ranges |
+  | `drop`, `stall`, `dribble`, `throttle`, `short`, `long`, `chunked`, `corrupt`, `gzip`, `body` | the response body is cut off, slow, too short or too long, damaged or replaced |
+  | `hang`, `hang_up`, `delay`, `lose_answer`, `drop_request`, `throttle_request` | the connection is closed or delayed, or the request is slow |
+  | `status`, `rate_limit`, `redirect` (`{target}` is the path and query), `expired` | the response is replaced by this one |
+  | `ignore_range`, `wrong_range`, `range_416`, `multipart_range` | range requests are handled wrongly |
   | `etag`, `header`, `replace_header`, `replace_body`, `replace_target`, `replace_request` | text is set, or replaced by a regular expression |
-  | `direct`, `proxied`, `checksums` | files come without a redirect, or with the checksums of a package registry |
+  | `direct`, `proxied`, `checksums` | files are sent without a redirect, or with the checksums of a package registry |
 
   A dialect is a named set of such rules for one repository: `kohakuhub`, `olah`, `artifactory`, `nexus`, `hf_mirror`,
   `giftless`, and the traits they are made of, such as `commits_sha256`, `metadata_on_head` or `range_unnamed`.
@@ -66,10 +66,10 @@ defmodule HfHub.LocalHub do
 
   ## The executable
 
-  The server is not built with the library. It is looked for in the option `:executable`,
-  `config :hf_hub, local_hub_executable: path`, the variable `HF_HUB_SERVER_PATH`, the
-  library's `priv/native`, and the project's `target/release`. If it is nowhere and the sources and cargo
-  are here, it is built once and kept in the user's cache folder.
+  The server is not built with the library. It is looked up in this order: the option `:executable`,
+  `config :hf_hub, local_hub_executable: path`, the variable `HF_HUB_SERVER_PATH`, the library's `priv/native`, and
+  the project's `target/release`. If none exists, but the sources and cargo do, it is built once and kept in the
+  user's cache folder.
   """
 
   use GenServer
@@ -78,42 +78,52 @@ defmodule HfHub.LocalHub do
   alias HfHub.{Error, Options}
   alias HfHub.LocalHub.Executable
 
-  # Starting is quick; a busy machine gets some patience.
+  # Starting takes less than a second, except on a busy machine.
   @start_timeout 30_000
 
   @options [
-    root: [type: :string, required: true, doc: "the folder that holds repositories, users and large files."],
-    port: [type: :non_neg_integer, default: 0, doc: "the port; 0 takes a free one."],
-    host: [type: :string, default: "127.0.0.1", doc: "the address to listen on."],
-    executable: [type: :string, doc: "the server program."],
+    root: [type: :string, required: true, doc: "Folder of repositories, users and large files."],
+    port: [type: :non_neg_integer, default: 0, doc: "Port to listen on. 0 chooses a free one."],
+    host: [type: :string, default: "127.0.0.1", doc: "Address to listen on."],
+    executable: [
+      type: :string,
+      doc: "Path of the server executable. Defaults to the lookup that the module docs describe."
+    ],
     test_control: [
       type: :boolean,
       default: false,
-      doc: "whether requests can be listed and faults set at `/_test`. Not for a Hub that others can reach."
+      doc:
+        "Whether to serve the routes below `/_test`, which list requests and inject faults. Do not use it for a Hub " <>
+          "that others can reach."
     ],
     tls_cert: [type: :string, doc: "PEM file of a certificate to serve HTTPS with. Requires `:tls_key`."],
     tls_key: [type: :string, doc: "PEM file of the certificate's private key."],
     tls_self_signed: [
       type: :boolean,
       default: false,
-      doc: "whether to serve HTTPS with a certificate made for this Hub. Excludes `:tls_cert` and `:tls_key`."
+      doc:
+        "Whether to serve HTTPS with a certificate created for this Hub. Mutually exclusive with `:tls_cert` and " <>
+          "`:tls_key`."
     ],
-    args: [type: {:list, :string}, default: [], doc: "further arguments of `hf_hub_server serve`."],
-    name: [type: :atom, doc: "a name to register the process under."]
+    args: [type: {:list, :string}, default: [], doc: "Additional arguments of `hf_hub_server serve`."],
+    name: [type: :atom, doc: "Name to register the process under. Defaults to no registration."]
   ]
 
   @import_options [
-    repo_type: [type: :repo_type, default: :model, doc: "the type of repository."],
-    revision: [type: :string, default: "main", doc: "the branch to commit to."],
-    message: [type: :string, doc: "the commit message."],
-    private: [type: :boolean, default: false, doc: "whether only tokens may read it."],
-    gated: [type: {:in, [:auto, :manual]}, doc: "whether its terms must be accepted first."]
+    repo_type: [type: :repo_type, default: :model, doc: "Type of the repository."],
+    revision: [type: :string, default: "main", doc: "Branch to commit to."],
+    message: [type: :string, doc: "Message of the commit. Defaults to `\"Import\"`."],
+    private: [type: :boolean, default: false, doc: "Whether the repository can be read with a token only."],
+    gated: [
+      type: {:in, [:auto, :manual]},
+      doc: "`:auto` (access is granted on request) or `:manual` (the owner decides). Defaults to no gate."
+    ]
   ]
 
   @type hub :: GenServer.server()
 
   @doc """
-  Starts a Hub and waits until it can be asked.
+  Starts a Hub and waits until it accepts requests.
 
   ## Options
 
@@ -129,7 +139,7 @@ defmodule HfHub.LocalHub do
   def start_link(opts) do
     opts = Options.validate!(opts, @options)
 
-    # Looked for here, where a caller can be told, and not in the new process.
+    # Here and not in the new process, so that the error is the caller's result.
     with {:ok, executable} <- Executable.find(opts[:executable]) do
       start(Keyword.put(opts, :executable, executable))
     end
@@ -147,9 +157,9 @@ defmodule HfHub.LocalHub do
   def endpoint(hub), do: GenServer.call(hub, :endpoint)
 
   @doc """
-  Returns the environment variables that another client needs to use this Hub, by name.
+  Returns a map of the environment variables that another client needs to use this Hub.
 
-  `"SSL_CERT_FILE"` and `"REQUESTS_CA_BUNDLE"` are among them if the Hub made its own certificate.
+  It includes `"SSL_CERT_FILE"` and `"REQUESTS_CA_BUNDLE"` if the Hub created its own certificate.
 
   ## Examples
 
@@ -159,11 +169,10 @@ defmodule HfHub.LocalHub do
   def environment(hub), do: GenServer.call(hub, :environment)
 
   @doc """
-  Commits the content of a folder to a repository, which is created if it is missing.
+  Commits the files of a folder to a repository, and returns the id of the commit.
 
-  Links in the folder are followed: what they lead to becomes content of the repository.
-
-  Returns the commit. Importing the same content again changes nothing.
+  A repository that does not exist is created. Links in the folder are followed: the files they point to are
+  committed. Importing the same files again makes no commit.
 
   ## Options
 
@@ -186,7 +195,7 @@ defmodule HfHub.LocalHub do
       private: if(opts[:private], do: true)
     ]
 
-    # After the two dashes nothing is taken for an option.
+    # After `--`, an argument that begins with a dash is not an option.
     args = Enum.flat_map(flags, &flag/1) ++ ["--", Path.expand(folder), repo_id]
 
     with {:ok, output} <- run(hub, &["import", "--root", &1 | args]) do
@@ -207,8 +216,8 @@ defmodule HfHub.LocalHub do
     do: Error.unwrap!(import_folder(hub, folder, repo_id, opts))
 
   @doc """
-  Runs another command of the server program on this Hub's root, such as `["user", "add", "me"]`,
-  and returns what it printed. `["--help"]` lists the commands.
+  Runs another command of the server executable on this Hub's root, such as `["user", "add", "me"]`,
+  and returns its output. `["--help"]` lists the commands.
 
   ## Examples
 
@@ -228,13 +237,16 @@ defmodule HfHub.LocalHub do
     {:ok, GenServer.call(hub, :program)}
   catch
     :exit, {reason, {GenServer, :call, _args}} ->
-      {:error, Error.new(:io, "the Local Hub has ended", reason: inspect(reason))}
+      {:error, Error.new(:io, "the Local Hub is not running", reason: inspect(reason))}
   end
 
   defp execute(executable, args) do
     case System.cmd(executable, args, stderr_to_stdout: true) do
-      {output, 0} -> {:ok, String.trim(output)}
-      {output, _status} -> {:error, Error.new(:bad_request, "the Local Hub refused: #{String.trim(output)}")}
+      {output, 0} ->
+        {:ok, String.trim(output)}
+
+      {output, _status} ->
+        {:error, Error.new(:bad_request, "Local Hub command failed: #{String.trim(output)}")}
     end
   end
 
@@ -243,7 +255,7 @@ defmodule HfHub.LocalHub do
   def command!(hub, args), do: Error.unwrap!(command(hub, args))
 
   @doc """
-  Stops the Hub and waits until its process has ended.
+  Stops the Hub and waits until its process has exited.
 
   ## Examples
 
@@ -264,7 +276,7 @@ defmodule HfHub.LocalHub do
     with :ok <- make_root(opts[:root]),
          {:ok, port} <- open_port(opts),
          {:ok, endpoint, certificate} <- await_endpoint(port, []) do
-      # Only now: a start that fails is an error, not the owner's death.
+      # Linked only now: a failed start returns an error and must not exit the owner.
       Process.link(owner)
       state = %{port: port, endpoint: endpoint, certificate: certificate, owner: owner}
       {:ok, Map.merge(state, Map.new(Keyword.take(opts, [:executable, :root])))}
@@ -298,7 +310,7 @@ defmodule HfHub.LocalHub do
   def handle_info({:EXIT, owner, reason}, %{owner: owner} = state), do: {:stop, {:shutdown, reason}, state}
   def handle_info(_other, state), do: {:noreply, state}
 
-  # Closing the port closes the server's standard input, which is what it watches.
+  # Closing the port closes the server's standard input, and the server exits at its end.
   @impl true
   def terminate(_reason, %{port: port}) do
     if Port.info(port) do
@@ -318,7 +330,7 @@ defmodule HfHub.LocalHub do
         :ok
 
       {:error, reason} ->
-        {:error, Error.new(:io, "cannot create #{root}, the Local Hub's root", reason: posix(reason))}
+        {:error, Error.new(:io, "cannot create the Local Hub's root #{root}", reason: posix(reason))}
     end
   end
 
@@ -344,22 +356,22 @@ defmodule HfHub.LocalHub do
       ["--stop-on-stdin-close"] ++ Enum.flat_map(flags, &flag/1) ++ opts[:args]
   end
 
-  defp await_endpoint(port, said) do
+  defp await_endpoint(port, output) do
     receive do
       {^port, {:data, {_eol, line}}} ->
         case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
           [_line, endpoint] ->
             certificate = certificate(line)
-            # The fingerprint is in it, for those who compare.
+            # The line contains the fingerprint, which users compare with the one clients show.
             if certificate, do: Logger.info(["Local Hub: ", line])
             {:ok, endpoint, certificate}
 
           nil ->
-            await_endpoint(port, [line | said])
+            await_endpoint(port, [line | output])
         end
 
       {^port, {:exit_status, status}} ->
-        why = if said == [], do: "exit status #{status}", else: said |> Enum.reverse() |> Enum.join(" ")
+        why = if output == [], do: "exit status #{status}", else: output |> Enum.reverse() |> Enum.join(" ")
         {:error, Error.new(:io, "the Local Hub did not start: #{why}")}
     after
       @start_timeout ->
@@ -367,7 +379,7 @@ defmodule HfHub.LocalHub do
     end
   end
 
-  # The server's first line names the file when it made the certificate itself.
+  # The server's first line contains the path of a certificate that it created itself.
   defp certificate(line) do
     case Regex.run(~r/"certificate":\s*"((?:[^"\\]|\\.)+)"/u, line) do
       [_line, path] -> String.replace(path, ~r/\\(.)/u, "\\1")

@@ -1,5 +1,5 @@
 defmodule HfHub.Native do
-  # Runs native jobs: the one place that waits for their messages. A job answers
+  # Runs native jobs: the only module that receives their messages. A job sends
   # `{:hf_hub, ref, event}`: any number of progress and waiting events or chunks, then exactly
   # one `{:ok, value}` or `{:error, map}`.
   @moduledoc false
@@ -11,9 +11,9 @@ defmodule HfHub.Native do
   alias HfHub.Progress.Reporter
 
   @doc """
-  Starts a job and waits for its end. `start` gets the reference that tags the job's messages.
+  Starts a job and waits until it ends. `start` is called with the reference that tags the job's messages.
 
-  The reference is made in the function that receives, so the VM skips older mail.
+  The reference is created in the function that receives, so that the VM skips older messages in the mailbox.
   """
   @spec run((reference() -> reference()), Reporter.t()) :: {:ok, term()} | {:error, Error.t()}
   def run(start, reporter \\ nil) do
@@ -26,8 +26,7 @@ defmodule HfHub.Native do
   end
 
   @doc """
-  Streams a job's chunks. One is asked for when the reader wants it, and one ahead of that;
-  a reader that stops early stops the job.
+  Returns a lazy stream of a job's chunks, requested on demand and one ahead. Halting the stream stops the job.
   """
   @spec stream((reference() -> reference())) :: Enumerable.t()
   def stream(start) do
@@ -71,10 +70,10 @@ defmodule HfHub.Native do
   end
 
   defp waiting(%{activity: :rate_limited, wait: wait}),
-    do: "waiting up to #{div((wait || 0) + 999, 1000)} s: the Hub's limit on requests is used up"
+    do: "waiting up to #{div((wait || 0) + 999, 1000)} s: the Hub's rate limit is exhausted"
 
-  defp waiting(%{file: nil}), do: "waiting for another process that is at work in the same place"
-  defp waiting(%{file: file}), do: "waiting for another process that downloads #{file}"
+  defp waiting(%{file: nil}), do: "waiting for another process to release its lock"
+  defp waiting(%{file: file}), do: "waiting for another process that is downloading #{file}"
 
   defp next_chunk(:ended), do: {:halt, :ended}
   defp next_chunk({:failed, error}), do: raise(error)
@@ -88,7 +87,7 @@ defmodule HfHub.Native do
       {:hf_hub, ^ref, {:ok, :done}} ->
         {:halt, :ended}
 
-      # Raised at the next call: by then the job counts as ended, and there is nothing to stop.
+      # Raised by the next call, when the state says that the job has ended and must not be cancelled.
       {:hf_hub, ^ref, {:error, fields}} ->
         {[], {:failed, Error.from_native(fields)}}
     end

@@ -1,12 +1,12 @@
 defmodule HfHub.Options do
-  # Option tables: one value checks the options, fills in defaults and writes their
-  # documentation, so the three cannot disagree. The notation is the subset of
-  # NimbleOptions that is needed, so that package can take this module's place.
+  # Option tables: one table validates options, fills in defaults and generates their
+  # documentation, so the three cannot disagree. The notation is a subset of
+  # NimbleOptions, which could replace this module.
   @moduledoc false
 
   @type table :: keyword(keyword())
 
-  # What fits into the engine's numbers, with room to spare.
+  # 2^53 - 1, which fits into all integer types of the engine.
   @max_integer 9_007_199_254_740_991
 
   @doc "Returns the options that every call to a Hub takes; each table ends with them."
@@ -16,103 +16,103 @@ defmodule HfHub.Options do
       token: [
         type: {:or, [:string, :boolean]},
         doc:
-          "the token to send; `false` for none, `true` to insist on the stored one. " <>
-            "By default the stored one if there is one, see `HfHub.Config`."
+          "Token to send; `false` sends none, `true` requires a stored one. Defaults to the stored one, if any; see " <>
+            "`HfHub.Config`."
       ],
-      endpoint: [type: :string, doc: "the Hub's base URL. By default `HfHub.Config.endpoint/0`."],
+      endpoint: [type: :string, doc: "Base URL of the Hub. Defaults to `HfHub.Config.endpoint/0`."],
       allow_http_token: [
         type: {:list, :string},
         doc:
-          "origins, such as `\"http://hub.lan:8080\"`, that get the token over plain http too, where anybody on the way can " <>
-            "read it. Defaults to what `HfHub.Config` says, else none."
+          "Origins, such as `\"http://hub.lan:8080\"`, that the token is sent to over plain HTTP, which others on the " <>
+            "network can read. Defaults to the setting in `HfHub.Config`."
       ],
       timeout: [
         type: {:or, [:pos_integer, {:in, [:infinity]}]},
-        doc: "the longest the whole call may take, in milliseconds. By default no limit."
+        doc: "Maximum duration of the whole call, in milliseconds. Defaults to no limit."
       ],
       etag_timeout: [
         type: :pos_integer,
-        doc: "the longest wait for a connection and for the first answer, in milliseconds. By default 10 000."
+        doc: "Timeout for the connection and for the response headers, in milliseconds. Defaults to 10,000."
       ],
       download_timeout: [
         type: :pos_integer,
-        doc: "the longest silence between two pieces of a body, in milliseconds. By default 10 000."
+        doc: "Timeout between two reads of a response body, in milliseconds. Defaults to 10,000."
       ],
       retries: [
         type: :non_neg_integer,
         default: 5,
         doc:
-          "maximum number of consecutive retries of a failed request. Receiving data resets the count, and from then on an " <>
-            "outage is retried twice as often: for a minute. A Hub that has not answered yet is retried once where nothing " <>
-            "listens, or its name is unknown."
+          "Maximum number of consecutive retries of a failed request. Receiving data resets the count, and from then on the " <>
+            "maximum is twice as high: about a minute. A Hub that has not responded yet is retried only once if the " <>
+            "connection is refused or its host name is unknown."
       ],
       retry_delay: [
         type: :pos_integer,
         default: 1000,
         doc:
-          "milliseconds before the first repetition; each further pause is twice as long, up to eight times this."
+          "Delay before the first retry, in milliseconds. It doubles with each retry, up to eight times this value."
       ]
     ]
   end
 
-  @doc "Returns the rule of the option `:progress`."
+  @doc "Returns the entry of the option `:progress`."
   @spec progress() :: keyword()
   def progress do
     [
       type: {:or, [:boolean, {:fun, 1}, :pid]},
       doc:
-        "`true` for a progress line in the terminal, a function of arity 1, or a pid; see `HfHub.Progress`. " <>
-          "Defaults to no progress reports."
+        "Receiver of progress reports: `true` for a progress line in the terminal, a function of arity 1, or a pid; see " <>
+          "`HfHub.Progress`. Defaults to none."
     ]
   end
 
-  @doc "Returns the option that says what an id alone stands for."
+  @doc "Returns the option `:repo_type`."
   @spec repo_type() :: table()
   def repo_type do
     [
       repo_type: [
         type: :repo_type,
         default: :model,
-        doc: "what an id alone stands for."
+        doc: "Type of the repository, unless its reference contains one, as URIs and page URLs do."
       ]
     ]
   end
 
-  @doc "Returns the option of a revision."
+  @doc "Returns the option `:revision`."
   @spec revision() :: table()
   def revision do
     [
       revision: [
         type: :string,
-        doc: "branch, tag or commit. By default what the id names, else `\"main\"`."
+        doc: "Branch, tag or commit. Defaults to the revision in the id, else `\"main\"`."
       ]
     ]
   end
 
-  @doc "Returns the options of every call that moves a file's bytes, `common/0` included."
+  @doc "Returns the options of calls that transfer file contents, including those of `common/0`."
   @spec transfer() :: table()
   def transfer do
     [
       max_connections: [
         type: :pos_integer,
         doc:
-          "how many connections the parts of large files may have at a time, besides one for each file; more are " <>
-            "opened as long as that brings more bytes. By default 8, or what `config :hf_hub` says."
+          "Maximum number of connections for the parts of large files, in addition to one per file. More are opened as " <>
+            "long as that increases the throughput. Defaults to the setting in `HfHub.Config`, 8."
       ],
       max_bandwidth: [
         type: {:or, [:pos_integer, {:struct, HfHub.Bandwidth}]},
         doc:
-          "the most bytes a second, or a `HfHub.Bandwidth` that several calls share and that can be changed while " <>
-            "they run. By default no limit but the VM's."
+          "Maximum bytes per second, or a `HfHub.Bandwidth` that several calls share and that can be changed while " <>
+            "they run. Defaults to the limit of the VM, if any."
       ]
     ] ++ common()
   end
 
-  @doc "Returns all options of the table with defaults filled in; raises `ArgumentError` on a mistake."
+  @doc "Returns all options of the table with defaults filled in. Raises `ArgumentError` if one is unknown or invalid."
   @spec validate!(keyword(), table()) :: keyword()
   def validate!(opts, table) do
     unless Keyword.keyword?(opts) do
-      # Not what was given: it may well be a token.
+      # Without the value, which may be a token.
       raise ArgumentError, "expected options as a keyword list such as [token: …], got #{sort(opts)}"
     end
 
@@ -126,7 +126,7 @@ defmodule HfHub.Options do
     end
   end
 
-  @doc "Returns whether a value is of a type of the tables."
+  @doc "Returns whether a value has a type of the tables."
   @spec valid_value?(term(), term()) :: boolean()
   def valid_value?(value, type), do: valid?(value, type)
 
@@ -143,7 +143,7 @@ defmodule HfHub.Options do
     end)
   end
 
-  @doc "Returns the type of a value that must not be shown."
+  @doc "Returns the kind of a value that must not be shown."
   @spec sort(term()) :: String.t()
   def sort(value) when is_binary(value), do: "a string"
   def sort(value) when is_list(value), do: "a list of something else"
@@ -151,7 +151,7 @@ defmodule HfHub.Options do
   def sort(value) when is_tuple(value), do: "a tuple"
   def sort(_value), do: "something else"
 
-  @doc "Returns a wrong value for an error, without secrets: a token may be given in a wrong place by mistake."
+  @doc "Returns an invalid value for an error message, without secrets: a token may be passed in a wrong place."
   @spec shown(term()) :: String.t()
   def shown([_ | _] = list) do
     if Keyword.keyword?(list),
@@ -176,7 +176,7 @@ defmodule HfHub.Options do
     end
   end
 
-  # The Python client has strings.
+  # The Python client uses strings.
   defp cast(text, :repo_type) when is_binary(text), do: String.to_existing_atom(text)
   defp cast(value, _type), do: value
 

@@ -1,6 +1,6 @@
 defmodule HfHub.RegularFile do
-  # Reads small files in places that other users may write to. Opening a pipe there would wait for a writer for
-  # ever, and reading a device would never end.
+  # Reads small files in folders that other users may write to. Opening a named pipe there would block until a
+  # writer opens it, and reading a device may never end.
   @moduledoc false
 
   @limit 1_000_000
@@ -8,7 +8,7 @@ defmodule HfHub.RegularFile do
   @doc "Returns the first bytes of a file; `:eftype` if it is a pipe, a device or a folder."
   @spec read(Path.t(), pos_integer()) :: {:ok, binary()} | {:error, :file.posix() | :eftype}
   def read(path, limit \\ @limit) do
-    # Raw, because every call reads the token: the file server would be a queue for the whole VM.
+    # Raw, because each call reads the token: the file server would serialize all calls of the VM.
     case :file.read_file_info(path, [:raw]) do
       {:ok, info} when elem(info, 2) == :regular -> read_open(:file.open(path, [:read, :raw, :binary]), limit)
       {:ok, _info} -> {:error, :eftype}
@@ -17,7 +17,7 @@ defmodule HfHub.RegularFile do
   end
 
   @doc """
-  Returns a text as UTF-8 without its byte order mark; `:error` if it is none. Windows PowerShell writes UTF-16.
+  Returns text as UTF-8 without its byte order mark; `:error` if it is not text. Windows PowerShell writes UTF-16.
   """
   @spec text(binary()) :: {:ok, String.t()} | :error
   def text(bytes) do

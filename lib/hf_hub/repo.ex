@@ -5,9 +5,8 @@ defmodule HfHub.Repo do
       true = HfHub.Repo.exists?("openai-community/gpt2")
       {:ok, url} = HfHub.Repo.create("me/my-model", private: true, exist_ok: true)
 
-  Requests carry the token, so private repositories are visible to those who may see them. A function whose name ends in
-  `?` returns a boolean and raises when the Hub cannot be asked; `exists/2` and its siblings return `{:ok, boolean}` or an
-  error instead.
+  Requests send the token, so private repositories are found if the token has access. A function whose name ends in `?`
+  returns a boolean and raises on an error; its variant without `?` returns `{:ok, boolean}` or `{:error, error}`.
   """
 
   alias HfHub.{Config, Decode, Error, Options, RepoRef, Request}
@@ -18,7 +17,7 @@ defmodule HfHub.Repo do
               write: [
                 type: :boolean,
                 default: false,
-                doc: "whether the token may change the content, and not only read it."
+                doc: "Whether to check for write access instead of read access."
               ]
             ] ++ Options.common()
 
@@ -29,7 +28,7 @@ defmodule HfHub.Repo do
               missing_ok: [
                 type: :boolean,
                 default: false,
-                doc: "take a repository that is not there for a success."
+                doc: "Whether to succeed if the repository does not exist."
               ]
             ] ++ Options.common()
 
@@ -42,16 +41,16 @@ defmodule HfHub.Repo do
                  to: [
                    type: :string,
                    doc:
-                     "the id of the copy, or only its name. By default the same name; without a namespace it goes to " <>
-                       "the token's account."
+                     "Id of the copy. Defaults to the same name. Without a namespace, the copy belongs to the token's " <>
+                       "account."
                  ]
                ] ++ Settings.duplicate() ++ Options.common()
 
   @doc """
-  Returns whether a repository exists and the token reaches it.
+  Returns whether a repository exists and the token has access to it.
 
-  One that is gated exists, whether or not its terms have been accepted. A private one of others does
-  not: the Hub tells nobody that it is there.
+  The result is true for a gated repository, whether or not its terms have been accepted, and false for a private
+  repository without access: the Hub does not reveal that it exists.
 
   ## Options
 
@@ -67,8 +66,7 @@ defmodule HfHub.Repo do
   def exists(repo_id, opts \\ []), do: Existence.repo(repo_id, opts)
 
   @doc """
-  Same as `exists/2`, but returns a plain boolean, and raises `HfHub.Error` if the Hub cannot be asked. Options:
-  those of `exists/2`.
+  Same as `exists/2`, but returns a boolean or raises `HfHub.Error`. Options: those of `exists/2`.
 
   ## Examples
 
@@ -90,8 +88,7 @@ defmodule HfHub.Repo do
   def revision_exists(repo_id, revision, opts \\ []), do: Existence.revision(repo_id, revision, opts)
 
   @doc """
-  Same as `revision_exists/3`, but returns a plain boolean, and raises `HfHub.Error` if the Hub cannot be asked. Options:
-  those of `revision_exists/3`.
+  Same as `revision_exists/3`, but returns a boolean or raises `HfHub.Error`. Options: those of `revision_exists/3`.
 
   ## Examples
 
@@ -103,10 +100,10 @@ defmodule HfHub.Repo do
     do: Error.unwrap!(revision_exists(repo_id, revision, opts))
 
   @doc """
-  Returns whether a repository has a file. The file itself is not fetched. A response without the commit of a
-  Hub, such as that of a login page, is an error of kind `:invalid_response`.
+  Returns whether a repository has a file. The file is not downloaded.
 
-  An error of kind `:gated_repo` says that the token may not look.
+  A gated repository whose terms have not been accepted is an error of kind `:gated_repo`. A response that does not come
+  from a Hub, such as a login page, is an error of kind `:invalid_response`.
 
   ## Options
 
@@ -122,8 +119,7 @@ defmodule HfHub.Repo do
   def file_exists(repo_id, filename, opts \\ []), do: Existence.file(repo_id, filename, opts)
 
   @doc """
-  Same as `file_exists/3`, but returns a plain boolean, and raises `HfHub.Error` if the Hub cannot be asked. Options:
-  those of `file_exists/3`.
+  Same as `file_exists/3`, but returns a boolean or raises `HfHub.Error`. Options: those of `file_exists/3`.
 
   ## Examples
 
@@ -134,7 +130,8 @@ defmodule HfHub.Repo do
   def file_exists?(repo_id, filename, opts \\ []), do: Error.unwrap!(file_exists(repo_id, filename, opts))
 
   @doc """
-  Returns `:ok` where the token may read a repository's files, or write to it; else the error says why not.
+  Returns `:ok` if the token may read a repository's files or, with `write: true`, write to it; else an error with the
+  reason.
 
   ## Options
 
@@ -161,14 +158,15 @@ defmodule HfHub.Repo do
          do: :ok
   end
 
-  @doc "Same as `check_access/2`, but raises `HfHub.Error` where the token may not."
+  @doc "Same as `check_access/2`, but raises `HfHub.Error` without access."
   @spec check_access!(HfHub.repo(), keyword()) :: :ok
   def check_access!(repo_id, opts \\ []), do: Error.unwrap!(check_access(repo_id, opts))
 
   @doc """
-  Creates a repository with nothing in it but what the Hub puts there, and returns where it is.
+  Creates a repository, and returns its URL and id.
 
-  An id without a namespace makes a repository of the token's account.
+  The new repository has one commit with the files that the Hub adds. An id without a namespace creates a repository of
+  the token's account.
 
   ## Options
 
@@ -199,12 +197,12 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `create/2`, but returns where the repository is or raises `HfHub.Error`."
+  @doc "Same as `create/2`, but returns the `HfHub.Repo.Url` or raises `HfHub.Error`."
   @spec create!(HfHub.repo(), keyword()) :: Url.t()
   def create!(repo_id, opts \\ []), do: Error.unwrap!(create(repo_id, opts))
 
   @doc """
-  Deletes a repository with all its content and history. Nothing brings it back.
+  Deletes a repository with all its files and history. This cannot be undone.
 
   ## Options
 
@@ -231,11 +229,11 @@ defmodule HfHub.Repo do
   def delete!(repo_id, opts \\ []), do: Error.unwrap!(delete(repo_id, opts))
 
   @doc """
-  Changes who sees a repository, who has to ask for access, and what else its owner can set.
+  Updates the settings of a repository, such as its visibility and its access requests.
 
   ## Options
 
-  At least one of them, besides those that all calls have:
+  At least one setting is required:
 
   #{Options.docs(@update)}
 
@@ -259,9 +257,9 @@ defmodule HfHub.Repo do
   def update_settings!(repo_id, opts \\ []), do: Error.unwrap!(update_settings(repo_id, opts))
 
   @doc """
-  Gives a repository another name, or another owner, and returns where it is then.
+  Renames a repository or transfers it to another owner, and returns its new URL and id.
 
-  The Hub forwards from the old name until something new has it.
+  The Hub redirects requests for the old name until another repository takes that name.
 
   ## Options
 
@@ -287,14 +285,14 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `move/3`, but returns where the repository is or raises `HfHub.Error`."
+  @doc "Same as `move/3`, but returns the `HfHub.Repo.Url` or raises `HfHub.Error`."
   @spec move!(HfHub.repo(), HfHub.repo(), keyword()) :: Url.t()
   def move!(from, to, opts \\ []), do: Error.unwrap!(move(from, to, opts))
 
   @doc """
-  Copies a repository on the Hub, with its history and large files, and returns where the copy is.
+  Copies a repository on the Hub, with its history and large files, and returns the URL and id of the copy.
 
-  Large files may arrive a little later: `:files_copy_pending` of the result says so.
+  The Hub may copy large files later, in which case `:files_copy_pending` of the result is true.
 
   ## Options
 
@@ -324,7 +322,7 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `duplicate/2`, but returns where the copy is or raises `HfHub.Error`."
+  @doc "Same as `duplicate/2`, but returns the `HfHub.Repo.Url` or raises `HfHub.Error`."
   @spec duplicate!(HfHub.repo(), keyword()) :: Url.t()
   def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
 
@@ -333,18 +331,17 @@ defmodule HfHub.Repo do
   defp unless_missing({:error, %Error{kind: :repo_not_found}}, true), do: :ok
   defp unless_missing(result, _missing_ok), do: result
 
-  # Where the repository is there already, that may be what is wanted. Its address tells such a
-  # conflict from others.
+  # `exist_ok: true` accepts an existing repository. Only that conflict has a URL in its response.
   defp unless_there({:error, %Error{kind: :conflict, details: %{"url" => url} = details} = error}, ref, opts)
        when is_binary(url) do
     if opts[:exist_ok] do
       {:ok, Address.answered(details, ref, endpoint(opts))}
     else
-      {:error, %{error | message: error.message <> "; pass exist_ok: true to go on with it"}}
+      {:error, %{error | message: error.message <> "; pass exist_ok: true to use it"}}
     end
   end
 
-  # Who may not create it, or would have to pay, may still find it there.
+  # Without permission to create the repository, or without a payment method, the caller may still use an existing one.
   defp unless_there({:error, %Error{status: status}} = refused, ref, opts)
        when status in [401, 402, 403, 409] do
     there? = opts[:exist_ok] && match?({:ok, _id}, Existence.id(ref, opts))
@@ -365,7 +362,7 @@ defmodule HfHub.Repo do
     Request.new(:get, "/api/whoami-v2", [], opts)
     |> Request.run(fn
       %{"name" => account} when is_binary(account) -> %{ref | repo_id: "#{account}/#{ref.repo_id}"}
-      _other -> raise Decode.Error, message: "it names no account"
+      _other -> raise Decode.Error, message: "the name of the account is missing"
     end)
   end
 end

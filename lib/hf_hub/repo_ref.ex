@@ -1,6 +1,6 @@
 defmodule HfHub.RepoRef do
-  # What users write for a repository, taken apart: an id, an `hf://` URI, a URL
-  # pasted from the browser, or Bumblebee's tuples. The engine checks the parts.
+  # Parses the forms of a repository reference: an id, an `hf://` URI, the URL of a page,
+  # or Bumblebee's tuples. The engine validates the parts.
   @moduledoc false
 
   alias HfHub.{Config, Error}
@@ -22,14 +22,14 @@ defmodule HfHub.RepoRef do
   @file_routes ~w(blob blame raw resolve)
   @routes ["tree" | @file_routes]
   @forms ~s("name", "namespace/name", "hf://[datasets/|spaces/]namespace/name[@revision][/path]", ) <>
-           ~s(the address of the repository's web page, {:hf, id} or {:hf, id, opts})
+           ~s(the URL of the repository's web page, {:hf, id} or {:hf, id, opts})
 
   @doc """
   Resolves the repository reference of a call.
 
-  The call's options decide: `:repo_type` is the type of a bare id, page addresses below `:endpoint`
-  (defaults to the configured one) and of the public Hub are accepted, `:revision` and `:path` take
-  precedence over those in the reference, and `:only` is the one repository type the call accepts.
+  `opts` are the call's options: `:repo_type` is the type of a bare id; page URLs below `:endpoint`
+  (defaults to the configured one) and of the public Hub are accepted; `:revision` and `:path` take
+  precedence over those in the reference; `:only` is the one repository type that the call accepts.
   """
   @spec resolve(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def resolve(ref, opts) do
@@ -45,13 +45,14 @@ defmodule HfHub.RepoRef do
   defp only(%{repo_type: type}, wanted) when wanted in [nil, type], do: :ok
 
   defp only(%{repo_type: type, repo_id: id}, wanted),
-    do: {:error, Error.new(:invalid_name, "#{inspect(id)} was given as a #{type}; expected a #{wanted}")}
+    do: {:error, Error.new(:invalid_name, "expected a #{wanted}, got the #{type} #{inspect(id)}")}
 
-  @doc "Returns an error where both the reference and the call name a file."
+  @doc "Returns an error if both the reference and the call contain a file name."
   @spec beside(t(), term()) :: :ok | {:error, Error.t()}
   def beside(%{names_file: true, path: path, repo_id: id}, name) when name not in [nil, "", []] do
     message =
-      "the address names a file already, #{inspect(path)}; leave out the name, or pass the repository #{inspect(id)} with it"
+      "the URL already contains the file name #{inspect(path)}; omit the other one, or pass it with the repository " <>
+        "#{inspect(id)}"
 
     {:error, Error.new(:invalid_name, message, repo_id: id, path: path)}
   end
@@ -66,7 +67,9 @@ defmodule HfHub.RepoRef do
         {:ok, found}
 
       {:ok, found} ->
-        message = "#{inspect(ref)} names more than a repository; pass #{inspect(found.repo_id)}"
+        message =
+          "#{inspect(ref)} contains a revision or a path; pass the repository #{inspect(found.repo_id)}"
+
         {:error, Error.new(:invalid_name, message, repo_id: found.repo_id)}
 
       error ->
@@ -74,34 +77,34 @@ defmodule HfHub.RepoRef do
     end
   end
 
-  @doc "The same for calls that need the namespace."
+  @doc "Same as `whole/2`, but an id without a namespace is an error."
   @spec owned(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def owned(ref, opts) do
     with {:ok, found} <- whole(ref, opts) do
       if String.contains?(found.repo_id, "/"),
         do: {:ok, found},
-        else: invalid(ref, "its namespace, the user or organization that owns it, is missing")
+        else: invalid(ref, "the namespace (the user or organization that owns it) is missing")
     end
   end
 
-  @doc "Returns the repository and revision as the engine takes them."
+  @doc "Returns the repository and revision as the engine expects them."
   @spec to_native(t()) :: %{repo_type: String.t(), id: String.t(), revision: String.t()}
   def to_native(ref),
     do: %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: ref.revision || "main"}
 
-  @doc "The parts of a reference as a route's template names them."
+  @doc "Returns the parts of a reference as parameters of a route template."
   @spec params(t()) :: keyword()
   def params(ref),
     do: [types: "#{ref.repo_type}s", repo: ref.repo_id, revision: ref.revision || "main", path: ref.path]
 
-  @doc "The template of a repository's web address, which its files are below."
+  @doc "Returns the route template of a repository's page and the files below it."
   @spec web_route(t()) :: String.t()
   def web_route(%__MODULE__{repo_type: :model}), do: "/*repo"
   def web_route(%__MODULE__{}), do: "/:types/*repo"
 
   @tuple_options [:revision, :subdir, :cache_dir, :offline, :auth_token]
 
-  @doc "The options of a call that `{:hf, id, opts}` brings along, by this library's names."
+  @doc "Returns the options of a call that `{:hf, id, opts}` contains, by their names in this library."
   @spec options(HfHub.repo()) :: keyword()
   def options({:hf, _id, opts}) when is_list(opts) do
     case Keyword.keyword?(opts) && Keyword.keys(opts) -- @tuple_options do
@@ -134,7 +137,7 @@ defmodule HfHub.RepoRef do
       else: {:ok, %__MODULE__{repo_type: repo_type, repo_id: id}}
   end
 
-  defp split(other, _repo_type, _endpoint), do: invalid(other, "it is neither a string nor {:hf, id}")
+  defp split(other, _repo_type, _endpoint), do: invalid(other, "neither a string nor {:hf, id}")
 
   defp address(url, endpoint) do
     case URI.parse(url) do
@@ -144,7 +147,7 @@ defmodule HfHub.RepoRef do
           else: invalid(url, "#{host} is neither the Hugging Face Hub nor the endpoint in use")
 
       _other ->
-        invalid(url, "it is not a URL")
+        invalid(url, "not a valid URL")
     end
   end
 
@@ -166,7 +169,7 @@ defmodule HfHub.RepoRef do
         {name, revision, path} = at_revision(name, path)
 
         if revision == "" or "" in path do
-          invalid("hf://" <> text, "a part of it is empty")
+          invalid("hf://" <> text, "one of its parts is empty")
         else
           {:ok, ref(repo_type, "#{namespace}/#{name}", revision && decode(revision), path)}
         end
@@ -183,7 +186,7 @@ defmodule HfHub.RepoRef do
     end
   end
 
-  # refs/pr/1 and refs/convert/parquet are the only revisions that may hold a slash unencoded.
+  # refs/pr/1 and refs/convert/parquet are the only revisions with an unencoded slash.
   defp with_special_ref(name, "refs", [kind, last | path]) do
     if special?(kind, last),
       do: {name, "refs/#{kind}/#{last}", path},
@@ -213,7 +216,7 @@ defmodule HfHub.RepoRef do
         {:ok, %{found | names_file: route in @file_routes and path != []}}
 
       _other ->
-        invalid(path, "it is no page of a repository")
+        invalid(path, "not the page of a repository")
     end
   end
 
@@ -225,20 +228,20 @@ defmodule HfHub.RepoRef do
     %__MODULE__{repo_type: repo_type, repo_id: id, revision: revision, path: path}
   end
 
-  # Hosts are the same in any case of letters.
+  # Host names are case-insensitive.
   defp host?(host, endpoint) do
     host = String.downcase(host)
     host in @hosts or host == authority(endpoint)
   end
 
-  # Without a user and a password, which people paste along.
+  # Without a user and a password, which a pasted URL may contain.
   defp authority(url) do
     uri = URI.parse(url)
     host = String.downcase(uri.host || "")
     if uri.port in [nil, 80, 443], do: host, else: "#{host}:#{uri.port}"
   end
 
-  # As browsers and Python do: what is no code stays as it is.
+  # As in browsers and the Python client, a percent sign without two hex digits is kept.
   defp decode(text) do
     Regex.replace(~r/%([0-9a-fA-F]{2})/, text, fn _code, hex -> <<String.to_integer(hex, 16)>> end)
   end
@@ -252,7 +255,7 @@ defmodule HfHub.RepoRef do
 
   defp check(%__MODULE__{} = ref) do
     cond do
-      not text?(ref.repo_id) -> invalid(ref.repo_id, "a part of it is no text")
+      not text?(ref.repo_id) -> invalid(ref.repo_id, "not a valid string")
       not text?(ref.revision || "") -> no_text(ref.revision, "revision")
       not text?(ref.path || "") -> no_text(ref.path, "file name")
       true -> check_names(ref)
@@ -266,20 +269,27 @@ defmodule HfHub.RepoRef do
       {:error,
        Error.new(
          :invalid_name,
-         "#{inspect(part, limit: 10)} cannot be a #{what}: it is no text; accepted: #{@forms}"
+         "invalid #{what} #{inspect(part, limit: 10)}: not a valid string; accepted: #{@forms}"
        )}
 
-  # The path need not be one that this machine can write; a download checks that.
+  # Whether this machine can write a file of that path is checked by downloads only.
   defp check_names(ref) do
-    case Nif.check_names(%{repo: to_native(ref), path: ref.path, filename: nil}) do
-      nil -> {:ok, ref}
-      fields -> {:error, hint(Error.from_native(fields), ref.repo_id)}
+    repo = to_native(ref)
+
+    case names_error(repo, ref.path) do
+      nil ->
+        {:ok, ref}
+
+      error ->
+        # The forms of a reference are no help with an invalid revision or path.
+        id? = names_error(%{repo | revision: "main"}, nil) != nil
+        {:error, if(id?, do: forms(error, ref.repo_id), else: error)}
     end
   end
 
-  # What is wrong with a revision or a file name is not helped by the forms of a repository.
-  defp hint(error, id) do
-    if error.message =~ "repository id", do: forms(error, id), else: error
+  defp names_error(repo, path) do
+    with %{} = fields <- Nif.check_names(%{repo: repo, path: path, filename: nil}),
+         do: Error.from_native(fields)
   end
 
   defp forms(error, id) do
@@ -289,7 +299,7 @@ defmodule HfHub.RepoRef do
     end
   end
 
-  # What people write who mean the right thing.
+  # Corrects common mistakes.
   defp advice([type | rest], _id) when is_map_key(@types, type) and length(rest) in 1..2 do
     "pass #{inspect(Enum.join(rest, "/"))} with repo_type: #{inspect(@types[type])}"
   end
@@ -305,13 +315,13 @@ defmodule HfHub.RepoRef do
   end
 
   defp invalid(given, why) do
-    {:error, Error.new(:invalid_name, "#{shown(given)} names no repository: #{why}; accepted: #{@forms}")}
+    {:error, Error.new(:invalid_name, "invalid repository #{shown(given)}: #{why}; accepted: #{@forms}")}
   end
 
-  # A password may be pasted along, and options given in the wrong place may hold a token.
+  # A URL may contain a password, and options passed in the wrong place a token.
   defp shown(text) when is_binary(text), do: inspect(String.replace(text, ~r"//[^/@]*@", "//"))
   defp shown(other) when is_atom(other) or is_number(other), do: inspect(other)
-  defp shown(other) when is_tuple(other), do: "this tuple"
-  defp shown(other) when is_list(other), do: "this list"
-  defp shown(_other), do: "this"
+  defp shown(other) when is_tuple(other), do: "(a tuple)"
+  defp shown(other) when is_list(other), do: "(a list)"
+  defp shown(_other), do: "(another term)"
 end

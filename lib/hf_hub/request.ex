@@ -1,21 +1,21 @@
 defmodule HfHub.Request do
-  # A call to the Hub as data, and the only place that sends one. An endpoint reads
-  # like the Hub's documentation: in a route, `:name` is one encoded segment, `*name` keeps
-  # its slashes, and `[...]` is left out where the repository reference does not name its part.
+  # A request to the Hub as data, and the only module that sends one. Routes are written as in
+  # the Hub's documentation: `:name` is one encoded segment, `*name` keeps its slashes, and
+  # `[...]` is omitted if the repository reference does not contain its part.
   #
-  # A request carries an error from where it arose, such as an id that is none, to where it is run.
+  # A request carries the error of its construction, such as an invalid id, until it is run.
   @moduledoc false
 
   alias HfHub.{Error, Native, RepoRef, Telemetry}
   alias HfHub.Native.{Hub, Nif}
   alias HfHub.Request.{Form, Pages}
 
-  # Options hold tokens, and bodies hold what users write.
+  # Options contain tokens, and bodies contain private data.
   @derive {Inspect, only: [:method, :path, :query]}
   @enforce_keys [:method, :path, :opts]
 
-  # No list of the Hub has so many pages: a server that sends on for ever is broken, or means harm.
-  # The bytes are those that a list may take in memory; a stream holds a page at a time.
+  # Bounds for a broken or hostile server that sends pages without end. `max_bytes` bounds a list in
+  # memory; a stream holds one page at a time.
   @limits [max_pages: 10_000, max_bytes: 1_073_741_824]
 
   defstruct [
@@ -60,22 +60,22 @@ defmodule HfHub.Request do
           max_bytes: pos_integer() | :infinity
         }
 
-  @doc "Makes a request out of a route, the values of its parts, and a call's options."
+  @doc "Returns a request for a route, the values of its parts, and a call's options."
   @spec new(atom(), String.t(), keyword(), keyword()) :: t()
   def new(method, template, params \\ [], opts \\ []) do
     path = Regex.replace(~r/([:*])(\w+)/, template, fn _all, sort, name -> segment(sort, name, params) end)
     %__MODULE__{method: method, path: path, opts: opts}
   end
 
-  # What a call may say about its reference beside its options; all else are parts of the route.
+  # The entries of `more` that concern the reference; all others are parts of the route.
   @about_ref [:only, :path, :repo_type, :revision, :scope]
 
   @doc """
-  Makes a request about a repository: the reference that a user gave, or one that was resolved already.
+  Returns a request for a repository, given as a user's reference or as a resolved one.
 
-  `more` has parts of the route, and what `HfHub.RepoRef.resolve/2` takes in place of `opts`. `:scope` is `:whole` for
-  calls about all of a repository, which take no revision or path in the reference, and `:owned` for those that
-  need the namespace, too.
+  `more` contains parts of the route, and options of `HfHub.RepoRef.resolve/2` that override those in `opts`. `:scope` is
+  `:whole` for requests that concern a whole repository, whose reference must not contain a revision or path, and
+  `:owned` for those that require the namespace too.
   """
   @spec repo(atom(), String.t(), RepoRef.t() | HfHub.repo(), keyword(), keyword()) :: t()
   def repo(method, route, repo, opts, more \\ []) do
@@ -105,23 +105,23 @@ defmodule HfHub.Request do
 
   defp resolved(request, ref), do: %{request | ref: ref, repo: RepoRef.to_native(ref)}
 
-  @doc "Says which revision an error of the request is about, where it is not the reference's."
+  @doc "Sets the revision in errors of the request, if it is not the one of the reference."
   @spec at_revision(t(), String.t()) :: t()
   def at_revision(%{repo: nil} = request, _revision), do: request
   def at_revision(request, revision), do: put_in(request.repo.revision, revision)
 
-  @doc "Adds parameters: lists become repeated keys, `nil` nothing."
+  @doc "Adds query parameters: a list is repeated keys, and `nil` is omitted."
   @spec query(t(), keyword() | [{String.t(), term()}]) :: t()
   def query(request, params), do: %{request | query: request.query ++ Form.pairs(params)}
 
-  @doc "Adds a header. The token, the body's type and the user agent are set by the call itself."
+  @doc "Adds a header. The token, the content type and the user agent are set when the request is sent."
   @spec put_header(t(), String.t(), String.t()) :: t()
   def put_header(request, name, value), do: %{request | headers: request.headers ++ [{name, value}]}
 
   @doc """
-  Gives the request a JSON body. Entries of a map that are `nil` are left out; `:null` is sent as `null`.
+  Sets a JSON body. Entries of a map that are `nil` are omitted; `:null` is sent as `null`.
 
-  A function makes the body out of the repository reference.
+  A function is called with the repository reference and returns the body.
   """
   @spec json(t(), map() | list() | (RepoRef.t() -> map() | list())) :: t()
   def json(%{error: error} = request, _body) when error != nil, do: request
@@ -134,11 +134,11 @@ defmodule HfHub.Request do
 
   def json(request, list), do: %{request | json: list}
 
-  @doc "Gives the request the body of an HTML form."
+  @doc "Sets a URL-encoded form as the body."
   @spec form(t(), keyword()) :: t()
   def form(request, params), do: body(request, Form.encode(params), "application/x-www-form-urlencoded")
 
-  @doc "Gives the request a body of bytes, or of a file, which is read while it is sent: `{:path, path}`."
+  @doc "Sets a body of bytes or, as `{:path, path}`, of a file, which is read while it is sent."
   @spec body(t(), iodata() | {:path, Path.t()}, String.t()) :: t()
   def body(request, {:path, path}, content_type),
     do: %{request | body: [{:path, path}], content_type: content_type}
@@ -147,8 +147,8 @@ defmodule HfHub.Request do
     do: %{request | body: [IO.iodata_to_binary(bytes)], content_type: content_type}
 
   @doc """
-  Gives the request the body of an HTML form with files: pairs of a name and its value. A value is a text, or a file
-  as `{:file, content, filename, content_type}`, whose content is as that of `body/3`.
+  Sets a multipart form as the body, from pairs of a name and a value. A value is a text, or a file as
+  `{:file, content, filename, content_type}`, where the content is that of `body/3`.
   """
   @spec multipart(t(), [Form.part()]) :: t()
   def multipart(request, parts) do
@@ -156,61 +156,62 @@ defmodule HfHub.Request do
     %{request | body: body, content_type: content_type}
   end
 
-  @doc "Says that sending the request a second time does no harm, as after a lost answer. Only a POST needs it."
+  @doc "Marks the request as idempotent: it is sent again after a lost response. Only needed for POST."
   @spec repeatable(t()) :: t()
   def repeatable(request), do: %{request | repeatable: true}
 
   @doc """
-  Says how the server names the pages of a list. By default each page links the next one.
+  Sets how the pages of a list are requested. By default each page links to the next one.
 
-    * `{:number, name, first}` - a parameter counts the pages; the first empty one ends the list
-    * `{:cursor, name, path}` - a parameter takes what the page has at `path`; a page without it is the last
+    * `{:number, name, first}` - the parameter `name` counts the pages from `first`; an empty page ends the list
+    * `{:cursor, name, path}` - the parameter `name` is the value at `path` in the previous page; a page without it is
+      the last
   """
   @spec paginate(t(), Pages.t()) :: t()
   def paginate(request, paging), do: %{request | paging: paging}
 
-  @doc "Says that the answer is JSON whatever its content type says: files are served as text."
+  @doc "Parses the response as JSON whatever its content type: files of repositories are served as text."
   @spec parse(t()) :: t()
   def parse(request), do: %{request | parse: true}
 
-  @doc "Says that the body holds a secret, which is sent only where a token would be."
+  @doc "Marks the body as a secret, which is only sent where a token would be sent."
   @spec secret(t()) :: t()
   def secret(request), do: %{request | secret: true}
 
-  @doc "Asks for a yes or a no: what was meant is not looked for."
+  @doc "Turns off the search for similar names, which otherwise follows a 404."
   @spec plain(t()) :: t()
   def plain(request), do: %{request | suggest: :never}
 
-  @doc "Names secrets in the body, which no error of the request shows."
+  @doc "Adds secrets in the body, which are masked in the errors of the request."
   @spec hide(t(), [String.t()]) :: t()
   def hide(request, texts), do: %{request | hidden: request.hidden ++ texts}
 
-  @doc "Sends the request; `decode` makes the result out of the answer's JSON."
+  @doc "Sends the request, and returns the JSON of the response, decoded by `decode`."
   @spec run(t(), (term() -> value)) :: {:ok, value} | {:error, Error.t()} when value: term()
   def run(request, decode \\ & &1) do
     with {:ok, answer} <- send_to(suggesting(request), nil), do: decoded(answer, decode)
   end
 
-  @doc "Sends the request for its effect."
+  @doc "Sends the request, and ignores the body of the response."
   @spec effect(t()) :: :ok | {:error, Error.t()}
   def effect(request) do
     with {:ok, answer} <- send_to(request, nil), do: if(page?(answer), do: web_page(), else: :ok)
   end
 
-  @doc "Sends the request for its headers: names in lower case."
+  @doc "Sends the request, and returns the headers of the response, with names in lower case."
   @spec headers(t()) :: {:ok, %{String.t() => String.t()}} | {:error, Error.t()}
   def headers(request), do: with({:ok, answer} <- send_to(request, nil), do: {:ok, answer.headers})
 
   @doc """
-  Returns the items of a list of pages, as they are asked for. `items` finds them in a page's JSON.
-  Raises `HfHub.Error`.
+  Returns a lazy stream of the items of a paginated list. `items` returns the items in a page's JSON.
+  The stream raises `HfHub.Error`.
   """
   @spec stream(t(), (term() -> term()), (term() -> term())) :: Enumerable.t()
   def stream(request, decode, items \\ & &1)
   def stream(%{error: %Error{} = error}, _decode, _items), do: raise(error)
   def stream(request, decode, items), do: pages(%{request | max_bytes: :infinity}, decode, items, nil)
 
-  @doc "Returns up to `limit` items of a list of pages; `nil` for all."
+  @doc "Returns the first `limit` items of a paginated list, or all if it is `nil`."
   @spec list(t(), non_neg_integer() | nil, (term() -> value), (term() -> term())) ::
           {:ok, [value]} | {:error, Error.t()}
         when value: term()
@@ -221,7 +222,7 @@ defmodule HfHub.Request do
     error in Error -> {:error, error}
   end
 
-  # The deadline is that of all pages together.
+  # The deadline applies to all pages together.
   defp pages(request, decode, items, deadline) do
     request = suggesting(request)
 
@@ -247,19 +248,19 @@ defmodule HfHub.Request do
     Stream.resource(start, next, fn _state -> :ok end)
   end
 
-  # Whoever wants to read something is told what was meant; an answer of yes or no costs one request.
+  # A failed GET looks for similar names, which costs another request.
   defp suggesting(%{suggest: :never} = request), do: %{request | suggest: false}
   defp suggesting(request), do: %{request | suggest: request.method == :get}
 
   defp bytes(:infinity), do: nil
   defp bytes(bytes), do: bytes
 
-  @doc "Returns when a call with this `:timeout` has to have ended, for one of many requests."
+  @doc "Returns the deadline of a call with this `:timeout`, for calls that send several requests."
   @spec deadline(pos_integer() | nil) :: integer() | nil
   def deadline(timeout) when is_integer(timeout), do: System.monotonic_time(:millisecond) + timeout
   def deadline(_none), do: nil
 
-  @doc "Returns the options with what is left of the time until a deadline."
+  @doc "Returns the options with the time until a deadline as `:timeout`."
   @spec until(keyword(), integer() | nil) :: keyword()
   def until(opts, nil), do: opts
 
@@ -267,11 +268,13 @@ defmodule HfHub.Request do
     do: Keyword.put(opts, :timeout, max(1, deadline - System.monotonic_time(:millisecond)))
 
   @doc """
-  Returns the events of a stream (server-sent events, or a JSON value a line) as they come. Each is a map of `:id`,
-  `:event` and `:data`; the data is decoded where it is JSON. Raises `HfHub.Error`; halting it closes the connection.
+  Returns a lazy stream of server-sent events, or of JSON values in lines. Each event is a map of `:id`, `:event` and
+  `:data`; the data is decoded if it is JSON. The stream raises `HfHub.Error`; halting it closes the connection.
 
-  A broken connection is opened again behind the last event if `:reconnect` is true, the default for GET. The stream ends
-  after `:quiet` milliseconds without an event; by default it waits for as long as the connection lives.
+  ## Options
+
+    * `:reconnect` - whether to reopen a broken connection after the last event. Defaults to true for GET
+    * `:quiet` - time without an event that ends the stream, in milliseconds. Defaults to no limit
   """
   @spec events(t(), keyword()) :: Enumerable.t()
   def events(request, opts \\ [])
@@ -286,19 +289,19 @@ defmodule HfHub.Request do
     end)
   end
 
-  @doc "Refuses an answer in which `fun` does not find `what`: that of a login page, or of another server."
+  @doc "Returns an error if `fun` is false for the response, as for a login page or another server, which lacks `what`."
   @spec confirm({:ok, value} | {:error, Error.t()}, (value -> boolean()), String.t()) ::
           {:ok, value} | {:error, Error.t()}
         when value: term()
   def confirm({:ok, value}, fun, what) do
     hint = "check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
-    message = "the server answered without #{what}, so it does not look like a Hugging Face Hub; #{hint}"
+    message = "the response lacks #{what}, so the server does not look like a Hugging Face Hub; #{hint}"
     if fun.(value), do: {:ok, value}, else: {:error, Error.new(:invalid_response, message)}
   end
 
   def confirm(error, _fun, _what), do: error
 
-  @doc "Whether there is what the request asks for, as a result: the error kinds `absent` mean no."
+  @doc "Converts the result of a request to whether its resource exists: errors of the kinds `absent` mean no."
   @spec exists({:ok, term()} | :ok | {:error, Error.t()}, [Error.kind()]) ::
           {:ok, boolean()} | {:error, Error.t()}
   def exists(result, absent) do
@@ -347,7 +350,7 @@ defmodule HfHub.Request do
   end
 
   defp decoded(%{broken: why}, _decode) when why != nil,
-    do: {:error, Error.new(:invalid_response, "the Hub's answer is no JSON that can be read", reason: why)}
+    do: {:error, Error.new(:invalid_response, "the Hub returned invalid JSON", reason: why)}
 
   defp decoded(answer, decode) do
     if page?(answer), do: web_page(), else: {:ok, decode.(answer.body)}
@@ -355,9 +358,9 @@ defmodule HfHub.Request do
     error in [HfHub.Decode.Error] -> unusable(error.message)
   end
 
-  # No route has a page for an answer, whatever its status: that is a login page, or another server's.
-  defp web_page, do: unusable("it is a web page; is the endpoint right?")
-  defp unusable(why), do: {:error, Error.new(:invalid_response, "the Hub's answer cannot be used: #{why}")}
+  # No API route returns HTML: the response is a login page, or comes from another server.
+  defp web_page, do: unusable("expected JSON, got a web page; check :endpoint and HF_ENDPOINT")
+  defp unusable(why), do: {:error, Error.new(:invalid_response, "unexpected response from the Hub: #{why}")}
 
   defp page?(answer), do: String.starts_with?(answer.headers["content-type"] || "", "text/html")
 

@@ -1,14 +1,13 @@
 defmodule HfHub.Safetensors do
   @moduledoc """
-  What is in a model, without downloading it: the names, types and shapes of its tensors.
+  Reads the names, types and shapes of a model's tensors without downloading the model.
 
       {:ok, metadata} = HfHub.Safetensors.metadata("openai-community/gpt2")
       metadata.parameter_count
       #=> %{"F32" => 137022720}
 
-  Only the headers of the files are read, a few kilobytes each, those of several files at a time.
-  Headers come from strangers: one of more than 100 MB, or whose sizes do not fit together, is an
-  error of kind `:invalid_response`.
+  Only the headers of the files are downloaded, a few kilobytes each, several at a time. Headers are untrusted input: one
+  of more than 100 MB, or with inconsistent sizes, is an error of kind `:invalid_response`.
   """
 
   alias HfHub.{Decode, Error, Native, Options, RepoRef}
@@ -18,7 +17,7 @@ defmodule HfHub.Safetensors do
   @options Options.repo_type() ++ Options.revision() ++ Options.common()
 
   @doc """
-  Returns what the safetensors files of a repository say: `model.safetensors`, or else the files named in
+  Returns the metadata of a repository's safetensors files: of `model.safetensors`, else of the files listed in
   `model.safetensors.index.json`.
 
   A repository without either is an error of kind `:entry_not_found`.
@@ -44,7 +43,7 @@ defmodule HfHub.Safetensors do
   def metadata!(repo_id, opts \\ []), do: Error.unwrap!(metadata(repo_id, opts))
 
   @doc """
-  Returns what one safetensors file of a repository says. Options: those of `metadata/2`.
+  Returns the metadata of one safetensors file of a repository. Options: those of `metadata/2`.
 
   ## Examples
 

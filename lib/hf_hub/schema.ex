@@ -1,5 +1,5 @@
 defmodule HfHub.Schema do
-  # The fields of a struct as data. One table makes the struct, its type, the list of fields in the
+  # The fields of a struct as data. One table defines the struct, its type, the list of fields in the
   # module's docs, and the function that decodes it from JSON or from the engine's maps:
   #
   #     use HfHub.Schema,
@@ -10,8 +10,8 @@ defmodule HfHub.Schema do
   #
   # A row is `{from, type, doc}`, or `{type, doc}` if the source has the field's own name; options come last.
   # `from` is a name, a path of names (`[]` is the whole object), or `{:or, [from]}` for the first one present.
-  # `:default` stands in for `nil`; `:by` names a private function of the module that makes the value, if the
-  # rule is code. Types are those of `HfHub.Schema.Type`.
+  # `:default` replaces `nil`; `:by` is the name of a private function of the module that computes the value.
+  # Types are those of `HfHub.Schema.Type`.
   @moduledoc false
 
   alias HfHub.Schema.Type
@@ -27,7 +27,7 @@ defmodule HfHub.Schema do
     end
   end
 
-  # A module named in a table is a name only: changing it does not recompile the table's module.
+  # Avoids compile-time dependencies: a change of a module in a table does not recompile the table's module.
   defp without_dependencies(rows, env) do
     env = %{env | function: {:__fields__, 0}}
 
@@ -45,7 +45,7 @@ defmodule HfHub.Schema do
       @spec __fields__() :: [HfHub.Schema.field()]
       def __fields__, do: @fields
 
-      # Code instead of a loop over the table: a list of the Hub has a hundred thousand structs.
+      # Generated code instead of a loop over the table: a list may have a hundred thousand structs.
       @doc false
       @spec __decode__(map()) :: t()
       def __decode__(unquote(HfHub.Schema.source())), do: unquote(HfHub.Schema.decoder(__MODULE__, @fields))
@@ -82,7 +82,7 @@ defmodule HfHub.Schema do
     end)
   end
 
-  @doc "Returns what `defstruct` takes."
+  @doc "Returns the argument of `defstruct`."
   @spec defaults([field()]) :: keyword()
   def defaults(fields), do: for({name, _from, _type, _doc, opts} <- fields, do: {name, opts[:default]})
 
@@ -90,13 +90,13 @@ defmodule HfHub.Schema do
   @spec typespec(module(), [field()]) :: Macro.t()
   def typespec(module, fields), do: struct_of(module, fields, &type/1)
 
-  # The engine's maps are whole; what the network sent may lack anything.
+  # The engine's maps are complete; JSON from the network may lack any field.
   defp type({_name, from, type, _doc, opts}) do
     whole? = is_atom(from) or from == [] or opts != [] or type == :name or match?({:is, _value}, type)
     Type.spec(if whole?, do: type, else: {:or, [type, nil]})
   end
 
-  @doc "Returns the quoted expression that makes a struct of the map in `source/0`."
+  @doc "Returns the quoted expression that decodes the map in `source/0` into a struct."
   @spec decoder(module(), [field()]) :: Macro.t()
   def decoder(module, fields), do: struct_of(module, fields, &value/1)
 
@@ -117,7 +117,7 @@ defmodule HfHub.Schema do
       else: quote(do: HfHub.Decode.default(unquote(made), unquote(Macro.escape(default))))
   end
 
-  # A list that is wanted as it is, is one only if something else would stand in its place.
+  # A list without a type of items is only checked if it has a default.
   defp converted(found, plan, default) when plan == :as_is or (plan == [:as_is] and default == nil), do: found
 
   defp converted(found, plan, _default),

@@ -1,22 +1,28 @@
 defmodule HfHub.Telemetry do
   @moduledoc """
-  Events for hosts that have the `:telemetry` application; without it nothing happens.
+  Telemetry events, which are emitted if the `:telemetry` application is loaded.
 
   | event | when | measurements |
   |---|---|---|
-  | `[:hf_hub, :request, :start]` | a request to the Hub's API begins | `:system_time`, `:monotonic_time` |
-  | `[:hf_hub, :request, :stop]` | it has ended, well or not | `:duration`, `:monotonic_time` |
-  | `[:hf_hub, :download, :start]` | a download (of a file or a snapshot) begins | `:system_time`, `:monotonic_time` |
-  | `[:hf_hub, :download, :stop]` | it has ended, well or not | `:duration`, `:monotonic_time` |
-  | `[:hf_hub, :upload, :start]` | an upload or a commit begins | `:system_time`, `:monotonic_time` |
-  | `[:hf_hub, :upload, :stop]` | it has ended, well or not | `:duration`, `:monotonic_time` |
-  | `[:hf_hub, operation, :exception]` | the calling code was left by an exception | `:duration`, `:monotonic_time` |
+  | `[:hf_hub, :request, :start]` | a request to the Hub's API starts | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :request, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
+  | `[:hf_hub, :download, :start]` | a download of a file or a snapshot starts | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
+  | `[:hf_hub, :upload, :start]` | an upload or a commit starts | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :upload, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
+  | `[:hf_hub, operation, :exception]` | the operation raised, threw or exited | `:duration`, `:monotonic_time` |
 
-  Times are in native units. Metadata of requests: `:method`, `:path`, `:endpoint`. Of downloads:
-  `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint`. Of uploads the
-  same, with `:operation` (`:create`, `:folder` or `:preupload`) instead of the file. A `:stop` event also has `:result`, which is `:ok` or `:error`, and `:error`, the `HfHub.Error` or `nil`;
-  an `:exception` event has `:kind`, `:reason` and `:stacktrace` (without arguments). No metadata holds a token, and
-  `user:password@` of an endpoint is masked.
+  Times are in native units. The metadata:
+
+  | event | metadata |
+  |---|---|
+  | requests | `:method`, `:path`, `:endpoint` |
+  | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint` |
+  | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder` or `:preupload`), `:endpoint` |
+  | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |
+  | any `:exception` | also `:kind`, `:reason` and `:stacktrace` (without arguments) |
+
+  Metadata never contains a token, and `user:password@` in an endpoint is masked.
 
       :telemetry.attach("downloads", [:hf_hub, :download, :stop], fn _event, measurements, metadata, _config ->
         seconds = System.convert_time_unit(measurements.duration, :native, :millisecond) / 1000
@@ -27,11 +33,11 @@ defmodule HfHub.Telemetry do
   alias HfHub.Native.Nif
 
   @doc false
-  # `token` is the one of the call, as `HfHub.Native.Hub.config/1` hands it out.
+  # `token` is the token of the call, as `HfHub.Native.Hub.config/1` returns it.
   @spec span(:request | :download | :upload, map(), reference() | nil, (() -> result)) :: result
         when result: term()
   def span(operation, metadata, token \\ nil, work) do
-    # Asks only whether it is loaded: looking for it would search the whole code path each time.
+    # Only checks whether it is loaded: loading it would search the whole code path on each call.
     if :erlang.function_exported(:telemetry, :execute, 3),
       do: observed(operation, shown(metadata, token), work),
       else: work.()
@@ -62,7 +68,7 @@ defmodule HfHub.Telemetry do
     end
   end
 
-  # A call that fails leaves its arguments in the stack trace.
+  # The stack trace of a failed call may contain its arguments.
   defp without_arguments({module, function, arguments, location}) when is_list(arguments),
     do: {module, function, length(arguments), location}
 

@@ -55,7 +55,7 @@ defmodule HfHub.ApiTest do
       assert {:error, %Error{kind: :invalid_name, message: message}} =
                Api.model_info("hf://datasets/a/b", ask(context))
 
-      assert message =~ "given as a dataset"
+      assert message =~ "expected a model, got the dataset"
     end
 
     test "that makes no sense is an error, and never anything else", context do

@@ -50,7 +50,7 @@ defmodule HfHub.AuthTerminalTest do
     IO.puts(HfHub.Auth.whoami!().name)
     """
 
-    screen = at_terminal(context, body, [{"Number [1]:", "2"}, {"stays invisible", token}])
+    screen = at_terminal(context, body, [{"Number [1]:", "2"}, {"input is hidden", token}])
     assert screen =~ "2) by pasting a token" and screen =~ "/settings/tokens" and screen =~ "Logged in."
     assert screen =~ user
     refute screen =~ token
@@ -64,7 +64,7 @@ defmodule HfHub.AuthTerminalTest do
     IO.gets("and now: ")
     """
 
-    screen = at_terminal(context, body, [{"stays invisible", "hf_mistyped"}, {"and now:", "seen again"}])
+    screen = at_terminal(context, body, [{"input is hidden", "hf_mistyped"}, {"and now:", "seen again"}])
     assert screen =~ "unauthorized" and screen =~ "seen again"
     assert screen =~ "refused the token from the prompt"
     refute screen =~ "hf_mistyped"
@@ -81,6 +81,6 @@ defmodule HfHub.AuthTerminalTest do
     env = [{"HF_HOME", home}, {"HF_ENDPOINT", context.endpoint}, {"HF_TOKEN", ""}]
     # A port's standard input is a pipe.
     assert {output, 0} = Vm.ended(Vm.open(Vm.script(context, body), [:exit_status, :stderr_to_stdout], env))
-    assert output =~ "no_token: cannot log in without a terminal; set HF_TOKEN"
+    assert output =~ "no_token: cannot prompt for a login without a terminal; set HF_TOKEN"
   end
 end

@@ -127,19 +127,21 @@ defmodule HfHub.AuthTest do
     test "refuses what cannot be a login" do
       assert {:error, %Error{kind: :no_token}} = Auth.login(token: " ")
       assert {:error, %Error{kind: :unauthorized, message: message}} = Auth.login(token: "api_org_x")
-      assert message =~ "organizations"
+      assert message =~ "organization"
       assert_raise ArgumentError, fn -> Auth.login(token: true) end
     end
 
     test "does nothing where somebody is logged in, and says so" do
       System.put_env("HF_TOKEN", token())
-      assert capture_io(fn -> assert Auth.login() == :ok end) =~ "Already logged in, by the token of HF_TOKEN"
+
+      assert capture_io(fn -> assert Auth.login() == :ok end) =~
+               "Already logged in with the token of HF_TOKEN"
     end
 
     test "warns where another token goes first" do
       {_name, token} = user("second")
       System.put_env("HF_TOKEN", token())
-      assert capture_log(fn -> Auth.login!(token: token) end) =~ "HF_TOKEN holds another token"
+      assert capture_log(fn -> Auth.login!(token: token) end) =~ "calls send the token of HF_TOKEN"
     end
 
     test "says which folder cannot be written", context do
@@ -238,7 +240,7 @@ defmodule HfHub.AuthTest do
       assert {:error, %Error{kind: :not_found, message: message}} = Auth.switch("third")
       assert message =~ ~s("first", "second")
       System.put_env("HF_TOKEN", token())
-      assert capture_log(fn -> Auth.switch!("second") end) =~ "HF_TOKEN holds another token"
+      assert capture_log(fn -> Auth.switch!("second") end) =~ "calls send the token of HF_TOKEN"
     end
 
     test "go one by one, or all together", %{first: first, home: home} do
@@ -346,7 +348,7 @@ defmodule HfHub.AuthTest do
       assert asked("/oauth/token") == before + 1
       refute inspect(:persistent_term.get(Memory), limit: :infinity) =~ token
 
-      assert %{value: "one of the job's own"} =
+      assert %{value: "issued to the CI job"} =
                Enum.find(HfHub.Config.explain().settings, &(&1.name == :token))
     end
 

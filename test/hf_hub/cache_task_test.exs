@@ -53,24 +53,24 @@ defmodule HfHub.CacheTaskTest do
     File.write!(partial, large(48_000_000))
     assert {0, output} = run(context, ["ls"])
     assert output =~ " + 48.0 MB"
-    assert output =~ "interrupted downloads: 48.0 MB in 1 file; prune removes old ones"
+    assert output =~ "partial files: 48.0 MB in 1 file; prune removes old ones"
     assert output |> String.split("\n") |> Enum.all?(&(String.length(&1) <= 80))
     assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
-    assert output =~ ~r/would go: 1 repositories, 1 revisions, 1 leftovers, 48\.\d MB/
+    assert output =~ ~r/would remove: 1 repositories, 1 revisions, 1 partial files, 48\.\d MB/
     assert {0, output} = run(context, ["prune", "--older-than", "0", "--dry-run"])
-    assert output =~ "1 leftovers, 48.0 MB"
+    assert output =~ "1 partial files, 48.0 MB"
   end
 
   test "asks before it deletes, and deletes only then", context do
     where = [repo_id: context.id, filename: "config.json", cache_dir: context.cache]
     assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
-    assert output =~ "would go: 1 repositories"
+    assert output =~ "would remove: 1 repositories"
     assert {1, output} = run(context, ["rm", context.id], "n\n")
     assert output =~ "nothing was deleted" and Cache.cached?(where)
     assert {1, output} = run(context, ["rm", "org/none", "--yes"])
     assert output =~ "not in the cache: org/none"
     assert {0, output} = run(context, ["rm", context.id], "y\n")
-    assert output =~ "gone: 1 repositories" and not Cache.cached?(where)
+    assert output =~ "removed: 1 repositories" and not Cache.cached?(where)
   end
 
   test "never takes a file for its repository", context do
@@ -93,7 +93,7 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "warning: a snapshot shows a content that is not there"
     assert {1, _output} = run(context, ["rm", "model/org/none", "--yes"])
     assert {0, output} = run(context, ["rm", "model/#{context.id}"], "y\n")
-    assert output =~ "models--" and output =~ "gone: 1 repositories"
+    assert output =~ "models--" and output =~ "removed: 1 repositories"
     assert Path.wildcard(context.cache <> "/models--*") == []
   end
 

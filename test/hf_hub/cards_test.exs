@@ -234,7 +234,7 @@ defmodule HfHub.CardsTest do
     assert_raise Error, fn -> Cards.parse_dataset_card!("---\na: [\n---\n") end
 
     for bad <- [fn -> 1 end, {1, 2, 3}, URI.parse("x"), self()] do
-      assert_raise ArgumentError, ~r{YAML cannot say}, fn ->
+      assert_raise ArgumentError, ~r{cannot be represented in YAML}, fn ->
         Cards.render(Cards.create_model_card(own: bad))
       end
     end

@@ -48,7 +48,7 @@ defmodule HfHub.CommitNothingTest do
     assert add.upload_mode == :ignored
     {{:ok, info}, log} = logged(id, fn -> Commit.create(id, [add], write(commit_message: "m")) end)
     refute info.committed?
-    assert log =~ ~s("#{id}.log" is left out of the commit: the repository's .gitignore excludes it)
+    assert log =~ ~s("#{id}.log" is not committed: it matches the repository's .gitignore)
   end
 
   test "a file that has not changed", context do

@@ -162,12 +162,15 @@ defmodule HfHub.CommitTest do
 
     test "never guesses what a content is" do
       for content <- ["/etc/hostname", :x, {:path, 1}, {:binary, 1}, {:stream, 1}, nil] do
-        assert_raise ArgumentError, ~r/expected a content like/, fn -> Operation.add("a", content) end
+        assert_raise ArgumentError, ~r/expected content as/, fn -> Operation.add("a", content) end
       end
 
       assert_raise ArgumentError, ~r/commit_message.* required/, fn -> Commit.create("a/b", [], []) end
       assert_raise ArgumentError, ~r/not to be empty/, fn -> Commit.create("a/b", [], commit_message: " ") end
-      assert_raise ArgumentError, ~r/list of what/, fn -> Commit.create("a/b", [:x], commit_message: "m") end
+
+      assert_raise ArgumentError, ~r/list of HfHub.Commit.Operation structs/, fn ->
+        Commit.create("a/b", [:x], commit_message: "m")
+      end
 
       assert_raise ArgumentError, ~r/5 to 64 hex/, fn ->
         Commit.create("a/b", [], commit_message: "m", parent_commit: "HEAD")
@@ -236,7 +239,7 @@ defmodule HfHub.CommitTest do
       assert {one.pr_num, two.pr_url} == {1, one.pr_url}
       assert Map.delete(content(context, id, revision: "refs/pr/1"), ".gitattributes") == files
 
-      assert_raise ArgumentError, ~r/always proposes a folder to "main"/, fn ->
+      assert_raise ArgumentError, ~r/cannot be combined with revision: "dev"/, fn ->
         Commit.upload_folder(dir, id, write(create_pr: true, revision: "dev"))
       end
     end

@@ -53,7 +53,7 @@ defmodule HfHub.ConfigTest do
 
   test "what cannot be used is named" do
     app(:cache_dir, :bogus)
-    assert_raise ArgumentError, ~r/config :hf_hub, :cache_dir cannot be used/, &Config.cache_dir/0
+    assert_raise ArgumentError, ~r/invalid value of config :hf_hub, :cache_dir/, &Config.cache_dir/0
   end
 
   test "the token: first that is set, cleaned", context do

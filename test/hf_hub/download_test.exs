@@ -143,7 +143,7 @@ defmodule HfHub.DownloadTest do
       opts = opts(context, repo_id: id, filename: "config.json")
       path = Download.hf_hub_download!(opts)
       fault(id, %{kind: "status", code: 200, body: "<html>log in to the hotel network</html>"})
-      assert capture_log(fn -> assert Download.hf_hub_download!(opts) == path end) =~ "copy here is used"
+      assert capture_log(fn -> assert Download.hf_hub_download!(opts) == path end) =~ "using the cached copy"
       other = Keyword.put(opts, :filename, "README.md")
       assert {:error, %Error{kind: :invalid_response, message: message}} = Download.hf_hub_download(other)
       assert message =~ "does not look like a Hugging Face Hub"
@@ -353,7 +353,7 @@ defmodule HfHub.DownloadTest do
       fault(id, %{kind: "status", code: 503})
 
       log = capture_log(fn -> assert Download.hf_hub_download!(opts) == path end)
-      assert log =~ "the Hub could not be asked about config.json, so the copy here is used"
+      assert log =~ "using the cached copy of config.json, because the request to the Hub failed"
 
       log =
         capture_log(fn ->
@@ -639,7 +639,7 @@ defmodule HfHub.DownloadTest do
         Download.snapshot_download(repo_id: "a/b", max_workers: 0)
       end
 
-      assert_raise ArgumentError, ~r/:force_download needs the network/, fn ->
+      assert_raise ArgumentError, ~r/:force_download cannot be combined/, fn ->
         Download.hf_hub_download(
           opts(context, repo_id: "a/b", filename: "x", force_download: true, local_files_only: true)
         )
@@ -651,7 +651,7 @@ defmodule HfHub.DownloadTest do
 
       for {bad, message} <- [
             {[progress: self(), progress_callback: fn _, _ -> :ok end], ~r/mutually exclusive/},
-            {[extract_dir: context.dir], ~r/:extract_dir needs :extract/}
+            {[extract_dir: context.dir], ~r/:extract_dir requires extract/}
           ] do
         assert_raise ArgumentError, message, fn -> Download.hf_hub_download(opts(context, bad ++ call)) end
       end

@@ -123,6 +123,6 @@ defmodule HfHub.ListsTest do
 
     statuses = for request <- logged(own, "tags-by-type"), do: request["status"]
     assert Enum.frequencies(statuses) == %{200 => 101}
-    assert log =~ "the Hub's limit on requests is used up"
+    assert log =~ "the Hub's rate limit is exhausted"
   end
 end

@@ -21,7 +21,7 @@ defmodule HfHub.LocalHubTest do
     assert File.read!(Download.hf_hub_download!([filename: "a.txt"] ++ opts)) == "a"
     assert LocalHub.stop(hub) == :ok
     assert {:error, %Error{kind: :io, message: message}} = LocalHub.command(hub, ["--help"])
-    assert message =~ "has ended"
+    assert message =~ "is not running"
     assert {:error, %Error{kind: :io}} = LocalHub.import_folder(hub, source, "me/data")
     assert {:error, %Error{kind: :transport}} = Download.hf_hub_download([filename: "b", retries: 0] ++ opts)
   end

@@ -75,7 +75,7 @@ defmodule HfHub.MeantTest do
           fn -> Commit.upload_file({:binary, "x"}, "config.json", url, context.api) end
         ] do
       assert {:error, %Error{kind: :invalid_name} = error} = call.()
-      assert error.message =~ ~s(the address names a file already, "config.json")
+      assert error.message =~ ~s(the URL already contains the file name "config.json")
     end
 
     assert {:ok, _path} = Download.hf_hub_download(opts(context, repo_id: url))

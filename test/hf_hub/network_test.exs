@@ -211,13 +211,13 @@ defmodule HfHub.NetworkTest do
       {id, _commit} = repo(context, %{"a.txt" => "public"})
       private = writable(context, %{"a.txt" => "private"}, private: true)
       far = elsewhere(context.endpoint)
-      :persistent_term.erase({HfHub.Config, :withheld, far})
+      :persistent_term.erase({HfHub.Native.Hub, :withheld, far})
       {:ok, id: id, private: private, far: far, ask: [endpoint: far, token: token(), retries: 0]}
     end
 
     test "is read without the token, which is logged once", %{id: id, ask: ask, far: far} = context do
       log = capture_log(fn -> for _ <- 1..2, do: assert({:ok, "public"} = get(context, id, "a.txt", ask)) end)
-      assert [_before, said] = String.split(log, "go without the token: ")
+      assert [_before, said] = String.split(log, "not sent with requests that only read: ")
       assert said =~ "HF_HUB_ALLOW_HTTP_TOKEN=#{far}"
       refute Enum.any?(requests(id), & &1["authorization"])
       assert capture_log(fn -> assert {:ok, "public"} = get(context, id, "a.txt", ask) end) == ""

@@ -109,7 +109,7 @@ defmodule HfHub.OtherHubsTest do
           Repo.exists(id, ask(context))
         ] do
       assert {:error, %Error{kind: :invalid_response, message: message}} = result
-      assert message =~ "it is a web page; is the endpoint right?"
+      assert message =~ "expected JSON, got a web page; check :endpoint"
     end
   end
 

@@ -51,7 +51,7 @@ defmodule HfHub.PageAddressTest do
     assert {:error, %Error{kind: :invalid_name} = error} =
              Commit.create(id, [operation], write(commit_message: "m"))
 
-    assert error.message =~ ~s(pass "s.txt" as the path to copy from)
+    assert error.message =~ ~s("s.txt" as the path to copy from)
 
     operation = Operation.copy("s.txt", "x", src_repo_id: "http://elsewhere.example/#{source}")
 

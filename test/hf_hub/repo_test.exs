@@ -185,7 +185,7 @@ defmodule HfHub.RepoTest do
       assert {:error, %Error{kind: :invalid_name, message: message}} =
                Repo.create("hf://org/x@v1", as_writer(context))
 
-      assert message =~ "more than a repository"
+      assert message =~ "contains a revision or a path"
     end
 
     test "takes only options that make sense", context do

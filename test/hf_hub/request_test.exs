@@ -192,7 +192,7 @@ defmodule HfHub.RequestTest do
     request = Request.new(:get, "/x", [], [timeout: 2000] ++ server(List.duplicate(state.("BUILDING"), 3)))
     options = [pause: 1000, longest_pause: 1000, what: "the Space a/b"]
     assert {:error, %Error{kind: :timeout} = error} = Request.Poll.until(request, done?, options)
-    assert error.message =~ "the Space a/b was not there within 2000 ms"
+    assert error.message =~ "the Space a/b was not ready within 2000 ms"
     failed = fn _found -> {:error, Error.new(:server, "build failed")} end
     request = Request.new(:get, "/x", [], server([state.("ERROR")]))
     assert {:error, %Error{message: "build failed"}} = Request.Poll.until(request, failed, [])

@@ -175,7 +175,7 @@ defmodule HfHub.TransferTest do
           assert File.read!(Download.hf_hub_download!(opts)) == content
         end)
 
-      assert log =~ "waiting for another process that downloads model.safetensors"
+      assert log =~ "waiting for another process that is downloading model.safetensors"
     end
   end
 

@@ -4,12 +4,15 @@ defmodule HfHub.UsersTest do
   alias HfHub.{Error, Users}
 
   test "returns the overview of a user", context do
-    opts = [endpoint: context.endpoint]
-    assert {:ok, user} = Users.get("reader", opts)
-    assert %Users.User{username: "reader", user_type: "user", is_pro: false, orgs: []} = user
-    assert user.num_models == length(HfHub.Api.list_models!([author: "reader"] ++ opts))
-    assert user.raw["user"] == "reader"
-    assert Users.get!("reader", opts) == user
+    # Other tests create repositories of the shared user at the same time.
+    name = "overview#{System.unique_integer([:positive])}"
+    token = HfHub.LocalHub.command!(hub(), ["user", "add", name])
+    opts = [endpoint: context.endpoint, token: token]
+    HfHub.Repo.create!("#{name}/model", opts)
+    assert {:ok, user} = Users.get(name, opts)
+    assert %Users.User{username: ^name, user_type: "user", is_pro: false, orgs: [], num_models: 1} = user
+    assert user.raw["user"] == name
+    assert Users.get!(name, opts) == user
   end
 
   test "a user that does not exist is an error that names it", context do

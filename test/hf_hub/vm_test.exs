@@ -123,7 +123,7 @@ defmodule HfHub.VmTest do
     body = ~s|HfHub.Download.compute_sha256("/dev/null")|
     args = ["-pa", Path.join(context.dir, "hf_hub/ebin"), "-e", body]
     assert {output, 1} = Vm.run({System.find_executable("elixir"), args})
-    assert output =~ "the native library of hf_hub cannot be used (" and output =~ "mix compile --force"
+    assert output =~ "cannot load the native library of hf_hub: " and output =~ "mix compile --force"
   end
 
   test "the Local Hub ends with its VM, even when that is killed", context do

@@ -1,5 +1,5 @@
 defmodule HfHub.Api.Files do
-  # Trees and paths of a repository.
+  # Requests for listings and paths of a repository.
   @moduledoc false
 
   alias HfHub.Api.{Tables, TreeEntry}

@@ -1,5 +1,5 @@
 defmodule HfHub.Api.Search do
-  # Lists of models, datasets and Spaces: options into the query that Python's client writes.
+  # Lists models, datasets and Spaces, with the same queries as the Python client.
   @moduledoc false
 
   alias HfHub.Api.{DatasetInfo, ModelInfo, SpaceInfo, Tables}
@@ -7,7 +7,7 @@ defmodule HfHub.Api.Search do
 
   @type types :: :models | :datasets | :spaces
 
-  # These go into `filter`, each value with the name before it.
+  # Options that are sent in `filter`, with their names as a prefix.
   @facets [
     :language_creators,
     :language,
@@ -21,14 +21,14 @@ defmodule HfHub.Api.Search do
   @sorts %{last_modified: "lastModified", trending_score: "trendingScore", created_at: "createdAt"}
   @switches [:full, :config, :card_data, :linked]
 
-  @doc "Returns up to `:limit` of them."
+  @doc "Returns up to `:limit` repositories of a type."
   @spec list(types(), keyword()) :: {:ok, [struct()]} | {:error, Error.t()}
   def list(types, opts) do
     opts = check!(Options.validate!(opts, table(types)))
     Request.list(request(types, opts), opts[:limit], decode(types), &wanted(&1, opts))
   end
 
-  @doc "Returns them as a stream."
+  @doc "Returns repositories of a type as a lazy stream."
   @spec stream(types(), keyword()) :: Enumerable.t()
   def stream(types, opts) do
     opts = check!(Options.validate!(opts, Tables.unlimited(table(types))))
@@ -48,7 +48,7 @@ defmodule HfHub.Api.Search do
       raise ArgumentError, "`:expand` cannot be combined with `:full`, `:config` or `:card_data`"
     end
 
-    # Without the card nobody knows what was emitted.
+    # The emissions are in the card.
     if opts[:emissions_thresholds] && !opts[:expand], do: Keyword.put(opts, :card_data, true), else: opts
   end
 
@@ -59,7 +59,7 @@ defmodule HfHub.Api.Search do
     |> Request.query(Keyword.drop(query, [:emissions_thresholds | Keyword.keys(Options.common())]))
   end
 
-  # A value that is `nil` is left out, and so is `false` where the Hub knows no "no".
+  # `nil` is omitted, and so is `false` for filters that the Hub only supports as true.
   defp value(:filter, opts), do: some(List.wrap(opts[:filter]) ++ trained(opts) ++ facets(opts))
   defp value(:search, opts), do: some(List.wrap(opts[:dataset_name]) ++ List.wrap(opts[:search]))
   defp value(name, _opts) when name in [:trained_dataset, :benchmark, :dataset_name | @facets], do: nil
@@ -93,7 +93,7 @@ defmodule HfHub.Api.Search do
     end
   end
 
-  # A number, a text with a number in it, or an object that has it as "emissions".
+  # A number, a text that contains a number, or an object with the number in "emissions".
   defp emitted(%{"cardData" => %{"co2_eq_emissions" => emissions}}), do: grams(emissions)
   defp emitted(_other), do: nil
 

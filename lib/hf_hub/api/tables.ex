@@ -1,6 +1,6 @@
 defmodule HfHub.Api.Tables do
-  # The options of HfHub.Api's functions. Filters are listed in the order in which Python's client
-  # writes them into the query, so that both send the same address.
+  # The option tables of HfHub.Api. Filters are in the order in which the Python client
+  # writes them to the query, so that both request the same URL.
   @moduledoc false
 
   alias HfHub.Options
@@ -158,7 +158,7 @@ defmodule HfHub.Api.Tables do
     [config: config] ++ at_revision()
   end
 
-  @doc "Returns the table of a stream: it ends where its reader stops."
+  @doc "Returns the table of a stream, which has no `:limit`."
   @spec unlimited(Options.table()) :: Options.table()
   def unlimited(table), do: Keyword.delete(table, :limit)
 

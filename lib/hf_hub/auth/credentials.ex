@@ -1,12 +1,14 @@
 defmodule HfHub.Auth.Credentials do
-  # The token that a call sends: given, kept somewhere, made for a job, or renewed because it soon ends.
+  # The token that a call sends: the option's, a stored one (renewed shortly before it expires), or a CI job's.
   @moduledoc false
 
   alias HfHub.Auth.{JobIdentity, Renewal}
   alias HfHub.Config.{Setting, Token}
   alias HfHub.Error
 
-  @doc "The token to send: a string given, one that was found, the stored one for `nil` or `true`, none for `false`."
+  @doc """
+  Returns the token to send: the given string or found token, the stored one for `nil` or `true`, none for `false`.
+  """
   @spec find(String.t() | boolean() | Token.found()) :: {:ok, Token.found()} | {:error, Error.t()}
   def find(false), do: {:ok, nil}
   def find(text) when is_binary(text), do: {:ok, Token.given(text)}
@@ -24,17 +26,17 @@ defmodule HfHub.Auth.Credentials do
     end
   end
 
-  @doc "The error of those who need a token where there is none."
+  @doc "Returns the error of a call that requires a token."
   @spec missing() :: Error.t()
   def missing do
     Error.new(
       :no_token,
       "no token found; run HfHub.Auth.login(), set HF_TOKEN or pass :token. " <>
-        "Tokens are made at #{Setting.value(:endpoint)}/settings/tokens"
+        "Create a token at #{Setting.value(:endpoint)}/settings/tokens"
     )
   end
 
-  @doc "Returns the token that no option gives, wherever it is kept."
+  @doc "Returns the token that calls without the option `:token` send, from config, a variable or the token file."
   @spec stored() :: Token.found()
   def stored do
     case Token.stored() do

@@ -1,30 +1,30 @@
 defmodule HfHub.Auth.GitCredential do
-  # Git's own store of passwords, by way of its credential helpers: for `git push` to the Hub.
+  # Stores the token in git's credential helpers, for `git push` to the Hub.
   @moduledoc false
 
   require Logger
 
   alias HfHub.Config
 
-  # The Hub takes any name beside a token; this is the one Python's client uses.
+  # The Hub accepts any user name with a token; the Python client uses this one.
   @user "hf_user"
 
-  @doc "Gives the token to git, where a helper is configured to keep it."
+  @doc "Stores the token, if a credential helper is configured."
   @spec store(String.t(), String.t()) :: :ok
   def store(token, endpoint \\ Config.endpoint()) do
     if helper?() do
-      tell("approve", endpoint, "password=#{token}\n")
+      run("approve", endpoint, "password=#{token}\n")
     else
       Logger.warning(
-        "git keeps no passwords here, so the token was not given to it; " <>
-          "`git config --global credential.helper store` makes it keep them"
+        "git has no credential helper configured, so the token was not stored in it; " <>
+          "`git config --global credential.helper store` configures one"
       )
     end
   end
 
-  @doc "Makes git forget what `store/2` gave it."
+  @doc "Removes the token that `store/2` stored."
   @spec erase(String.t()) :: :ok
-  def erase(endpoint \\ Config.endpoint()), do: if(helper?(), do: tell("reject", endpoint, ""), else: :ok)
+  def erase(endpoint \\ Config.endpoint()), do: if(helper?(), do: run("reject", endpoint, ""), else: :ok)
 
   defp helper? do
     case git(["config", "--get-regexp", ~S"^credential(\..*)?\.helper$"]) do
@@ -33,18 +33,18 @@ defmodule HfHub.Auth.GitCredential do
     end
   end
 
-  # Arguments are seen by everybody on the machine, an environment by its owner only.
-  defp tell(verb, endpoint, password) do
+  # All users of the machine can see a process's arguments, but only its owner the environment.
+  defp run(verb, endpoint, password) do
     lines = "url=#{endpoint}\nusername=#{@user}\n#{password}\n"
     command = ~s(printf '%s' "$HF_HUB_CREDENTIAL" | git credential #{verb})
     env = [{"HF_HUB_CREDENTIAL", lines}, {"GIT_TERMINAL_PROMPT", "0"}]
 
     case System.cmd("sh", ["-c", command], env: env, stderr_to_stdout: true) do
       {_output, 0} -> :ok
-      {_output, status} -> Logger.warning("git credential #{verb} ended with status #{status}")
+      {_output, status} -> Logger.warning("git credential #{verb} exited with status #{status}")
     end
   rescue
-    ErlangError -> Logger.warning("there is no sh to run git credential #{verb} with")
+    ErlangError -> Logger.warning("cannot run git credential #{verb}: sh was not found")
   end
 
   defp git(args) do

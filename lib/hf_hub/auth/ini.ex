@@ -1,13 +1,13 @@
 defmodule HfHub.Auth.Ini do
-  # The form of `stored_tokens`, as Python's configparser reads and writes it: names of fields in
-  # lower case, no escapes, `=` or `:`, comments in lines of their own, values that go on in
-  # indented lines. What neither side knows is kept.
+  # The format of `stored_tokens`, as Python's configparser reads and writes it: field names in lower
+  # case, no escapes, `=` or `:`, comments on lines of their own, values that continue on indented
+  # lines. Unknown fields are kept.
   @moduledoc false
 
   @type section :: {String.t(), [{String.t(), String.t()}]}
 
   @doc """
-  Reads sections.
+  Parses the text into sections.
 
       iex> HfHub.Auth.Ini.parse("[laptop]\\nhf_token = hf_a\\n# mine\\nExpires_At: 5\\n")
       [{"laptop", [{"hf_token", "hf_a"}, {"expires_at", "5"}]}]
@@ -20,14 +20,14 @@ defmodule HfHub.Auth.Ini do
     |> Enum.reduce([], &line/2)
     |> Enum.map(fn {name, fields} -> {name, Enum.reverse(fields)} end)
     |> Enum.reverse()
-    # A section that comes twice is an error to Python; the later one was written last.
+    # configparser rejects a repeated section; here the last one is used.
     |> Enum.reverse()
     |> Enum.uniq_by(&elem(&1, 0))
     |> Enum.reverse()
   end
 
   @doc """
-  Writes sections, sorted by name.
+  Returns the text of the sections, sorted by name.
 
       iex> HfHub.Auth.Ini.render([{"b", [{"hf_token", "hf_b"}]}, {"a", [{"hf_token", "hf_a"}]}])
       "[a]\\nhf_token = hf_a\\n\\n[b]\\nhf_token = hf_b\\n\\n"
@@ -43,7 +43,7 @@ defmodule HfHub.Auth.Ini do
   end
 
   @doc """
-  Makes a name that can stand between brackets; `DEFAULT` is none to Python.
+  Returns a name that is valid as a section header. To configparser, `DEFAULT` is not a section.
 
       iex> HfHub.Auth.Ini.name("my\\nlaptop")
       "my laptop"

@@ -1,6 +1,6 @@
 defmodule HfHub.Auth.JobIdentity do
-  # A CI job has no secret: its provider vouches for it, and the Hub trades that for a token that
-  # lasts as long as the job may (RFC 8693; the Hub's "trusted publishers").
+  # Exchanges the OIDC id token of a CI job for a short-lived token of the Hub (RFC 8693; the Hub's
+  # "trusted publishers").
   @moduledoc false
 
   alias HfHub.Auth.Memory
@@ -10,10 +10,10 @@ defmodule HfHub.Auth.JobIdentity do
   @exchange "urn:ietf:params:oauth:grant-type:token-exchange"
   @id_token "urn:ietf:params:oauth:token-type:id_token"
 
-  # Seconds before its end at which a token is replaced, where another can be had.
+  # Seconds before its expiry at which a token is replaced, if a new id token can be requested.
   @margin 300
 
-  @doc "A token for a resource (a repository or a user). Who sets HF_OIDC_RESOURCE wants it, so a failure is one."
+  @doc "Returns a token for a resource, which is a repository or a user."
   @spec token(String.t()) :: {:ok, String.t()} | {:error, Error.t()}
   def token(resource) do
     key = Memory.key(:job, [Config.endpoint(), resource])
@@ -32,9 +32,9 @@ defmodule HfHub.Auth.JobIdentity do
 
     with {:ok, identity} <- if(given, do: {:ok, given}, else: issued()),
          {:ok, {token, lifetime}} <- exchange(identity, resource) do
-      # One that was given cannot be had anew, so it serves to its end.
+      # The id token in HF_OIDC_ID_TOKEN cannot be replaced, so its token is used until it expires.
       until = now() + max(lifetime - if(given, do: 0, else: @margin), 0)
-      # In a function, because whoever looks into the VM is to see no token.
+      # In a function, so that a dump of the VM shows no token.
       Memory.put(key, {until, fn -> token end})
       {:ok, token}
     end
@@ -55,21 +55,21 @@ defmodule HfHub.Auth.JobIdentity do
     |> Request.run(&lifetime/1)
   end
 
-  defp lifetime(%{"access_token" => token} = answer) when is_binary(token) do
-    seconds = answer["expires_in"]
+  defp lifetime(%{"access_token" => token} = json) when is_binary(token) do
+    seconds = json["expires_in"]
     {token, if(is_integer(seconds), do: seconds, else: 3600)}
   end
 
-  defp lifetime(_other), do: raise(HfHub.Decode.Error, message: "it holds no token")
+  defp lifetime(_other), do: raise(HfHub.Decode.Error, message: "the access_token is missing")
 
-  # GitHub's word for its jobs.
+  # GitHub Actions issues an id token to each job that has the permission.
   defp issued do
     names = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
 
     case {Source.env("GITHUB_ACTIONS"), Enum.map(names, &Source.env/1)} do
       {"true", [url, token]} when url != nil and token != nil -> ask(URI.parse(url), token)
-      {"true", _missing} -> refused("the job may not ask for one; give it `permissions: id-token: write`")
-      {_elsewhere, _} -> refused("this is no GitHub job; set HF_OIDC_ID_TOKEN, or unset HF_OIDC_RESOURCE")
+      {"true", _missing} -> missing("the job may not request one; add `permissions: id-token: write` to it")
+      {_elsewhere, _} -> missing("not a GitHub Actions job; set HF_OIDC_ID_TOKEN, or unset HF_OIDC_RESOURCE")
     end
   end
 
@@ -82,13 +82,13 @@ defmodule HfHub.Auth.JobIdentity do
     |> Request.query(Map.to_list(query))
     |> Request.run(fn
       %{"value" => identity} when is_binary(identity) -> identity
-      _other -> raise HfHub.Decode.Error, message: "it holds no identity"
+      _other -> raise HfHub.Decode.Error, message: "the value of the id token is missing"
     end)
   end
 
-  defp refused(why) do
+  defp missing(why) do
     {:error,
-     Error.new(:no_token, "HF_OIDC_RESOURCE is set, but there is no identity to trade for a token: #{why}")}
+     Error.new(:no_token, "HF_OIDC_RESOURCE is set, but there is no id token to exchange for a token: #{why}")}
   end
 
   defp now, do: System.os_time(:second)

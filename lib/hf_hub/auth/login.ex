@@ -1,5 +1,5 @@
 defmodule HfHub.Auth.Login do
-  # From a token that somebody gives, pastes or confirms in a browser to one that is stored.
+  # Obtains a token (from the option, a prompt or a browser login), validates and stores it.
   @moduledoc false
 
   require Logger
@@ -9,7 +9,7 @@ defmodule HfHub.Auth.Login do
   alias HfHub.{Auth, Config, Error}
   alias HfHub.Progress.Reporter
 
-  @doc "Logs in as the options say."
+  @doc "Logs in by the method that the options name."
   @spec run(keyword()) :: :ok | {:error, Error.t()}
   def run(opts) do
     network = Keyword.drop(opts, [:method, :show, :force, :token, :add_to_git_credential])
@@ -35,12 +35,12 @@ defmodule HfHub.Auth.Login do
     end
   end
 
-  @doc "Says so where another token than the stored one is sent."
+  @doc "Logs a warning if calls send another token than the stored one."
   @spec warn_of_others(String.t()) :: :ok
   def warn_of_others(token) do
     case Credentials.stored() do
       {other, place} when other != token ->
-        Logger.warning("#{Token.place(place)} holds another token, which is sent instead of the stored one")
+        Logger.warning("calls send the token of #{Token.place(place)} instead of the stored one")
 
       _same ->
         :ok
@@ -48,14 +48,14 @@ defmodule HfHub.Auth.Login do
   end
 
   defp logged_in_already({_text, place}) do
-    IO.puts("Already logged in, by the token of #{Token.place(place)}; force: true logs in anew.")
+    IO.puts("Already logged in with the token of #{Token.place(place)}. Pass force: true to log in again.")
   end
 
   defp method(opts) do
     cond do
       method = opts[:method] -> {:ok, method}
       Prompt.terminal?() -> {:ok, choice()}
-      # A page shows the code to a person.
+      # A page or a Livebook shows the code to the user.
       opts[:show] || Reporter.livebook?() -> {:ok, :browser}
       true -> {:error, Error.new(:no_token, no_terminal())}
     end
@@ -67,13 +67,13 @@ defmodule HfHub.Auth.Login do
   end
 
   defp no_terminal do
-    "cannot log in without a terminal; set HF_TOKEN, pass :token, or confirm a code elsewhere with method: :browser"
+    "cannot prompt for a login without a terminal; set HF_TOKEN, or pass :token or method: :browser"
   end
 
   defp obtain(:paste, _opts, network) do
-    IO.puts("Tokens are made at #{network[:endpoint] || Config.endpoint()}/settings/tokens")
+    IO.puts("Create a token at #{network[:endpoint] || Config.endpoint()}/settings/tokens")
 
-    with {:ok, text} <- Prompt.secret("Your token (it stays invisible): ") do
+    with {:ok, text} <- Prompt.secret("Token (input is hidden): ") do
       done(store([{"hf_token", Token.clean(text) || ""}], :prompt, network))
     end
   end
@@ -101,7 +101,7 @@ defmodule HfHub.Auth.Login do
     """)
   end
 
-  # It comes from the network, and a terminal obeys.
+  # The text comes from the network and may contain control sequences.
   defp printable(text), do: String.replace(text, ~r/[[:cntrl:]]/u, "")
 
   defp done(:ok), do: IO.puts("Logged in.")
@@ -119,7 +119,7 @@ defmodule HfHub.Auth.Login do
   defp check(""), do: {:error, Error.new(:no_token, "the token is empty")}
 
   defp check("api_org" <> _rest) do
-    {:error, Error.new(:unauthorized, "tokens of organizations cannot log in; use one of your own account")}
+    {:error, Error.new(:unauthorized, "an organization's token cannot log in; use a token of your account")}
   end
 
   defp check(_text), do: :ok

@@ -1,13 +1,13 @@
 defmodule HfHub.Auth.Memory do
-  # What is remembered about tokens in this VM. Keys are digests: whoever looks into the VM finds
-  # no token here. Few entries, written rarely, read by every call: a persistent term.
+  # Caches facts about tokens in this VM. Keys are digests, so that a dump of the VM shows no token here.
+  # A persistent term, because there are few entries, written rarely and read by every call.
   @moduledoc false
 
   @most 64
 
-  @doc "The key of what is known about a token, in a certain respect."
+  @doc "Returns the key of a kind of fact about a token."
   @spec key(atom(), [String.t()]) :: term()
-  def key(respect, parts), do: {respect, :erlang.md5([to_string(respect) | Enum.map(parts, &[0, &1])])}
+  def key(kind, parts), do: {kind, :erlang.md5([to_string(kind) | Enum.map(parts, &[0, &1])])}
 
   @spec get(term()) :: term()
   def get(key), do: Map.get(entries(), key)
@@ -15,7 +15,7 @@ defmodule HfHub.Auth.Memory do
   @spec put(term(), term()) :: :ok
   def put(key, value) do
     entries = entries()
-    # Enough room for every token of one machine; a server that meets thousands keeps some of them.
+    # More than the tokens of one machine; a server with thousands of users drops them all now and then.
     entries = if map_size(entries) < @most, do: entries, else: %{}
     :persistent_term.put(__MODULE__, Map.put(entries, key, value))
   end

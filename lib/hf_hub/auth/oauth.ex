@@ -1,6 +1,6 @@
 defmodule HfHub.Auth.OAuth do
-  # The Hub's tokens for programs: asking a person for one by way of a browser (RFC 8628), and
-  # renewing it. Prints nothing and stores nothing.
+  # The OAuth device authorization grant (RFC 8628), which a user confirms in a browser, and the
+  # renewal of its tokens. Prints nothing and stores nothing.
   @moduledoc false
 
   alias HfHub.Auth.DeviceCode
@@ -9,13 +9,13 @@ defmodule HfHub.Auth.OAuth do
 
   @device_code "urn:ietf:params:oauth:grant-type:device_code"
 
-  @doc "Begins a login."
+  @doc "Requests a device code, which starts a login."
   @spec begin(keyword()) :: {:ok, DeviceCode.t()} | {:error, Error.t()}
   def begin(opts) do
     "/oauth/device" |> form([], opts) |> Request.run(Decode.to(DeviceCode))
   end
 
-  @doc "Asks until the person has decided or the code is too old: the fields of a stored token."
+  @doc "Polls until the user has decided or the code has expired; returns the fields of a stored token."
   @spec await(DeviceCode.t(), keyword()) :: {:ok, [{String.t(), String.t()}]} | {:error, Error.t()}
   def await(code, opts) do
     await(code, opts, code.interval, now() + code.expires_in)
@@ -39,14 +39,14 @@ defmodule HfHub.Auth.OAuth do
   end
 
   defp again(error, code, opts, interval, deadline) do
-    interval = if error.message == "slow_down", do: interval + 5, else: interval
+    interval = if code(error) == "slow_down", do: interval + 5, else: interval
     Process.sleep(interval * 1000)
     await(code, opts, interval, deadline)
   end
 
-  # What ends the login. Anything else (a broken line, a Hub that restarts) may be over a little later.
-  defp failure(%Error{kind: :bad_request, message: message} = error) do
-    case message do
+  # The error that ends the login; `nil` for a temporary one, such as a broken connection.
+  defp failure(%Error{kind: :bad_request} = error) do
+    case code(error) do
       waiting when waiting in ["authorization_pending", "slow_down"] -> nil
       "access_denied" -> Error.new(:unauthorized, "the login was denied in the browser")
       "expired_token" -> expired()
@@ -60,11 +60,15 @@ defmodule HfHub.Auth.OAuth do
 
   defp failure(_transient), do: nil
 
+  # The error code of RFC 6749, section 5.2, and RFC 8628, section 3.5.
+  defp code(%Error{details: %{"error" => code}}), do: code
+  defp code(_error), do: nil
+
   defp expired do
-    Error.new(:timeout, "nobody confirmed the login in time; run HfHub.Auth.login() again for a new code")
+    Error.new(:timeout, "the login was not confirmed in time; run HfHub.Auth.login() again for a new code")
   end
 
-  @doc "Trades a refresh token for a new token: the fields of a stored token."
+  @doc "Exchanges a refresh token for a new token; returns the fields of a stored token."
   @spec refresh(String.t(), keyword()) :: {:ok, [{String.t(), String.t()}]} | {:error, Error.t()}
   def refresh(refresh_token, opts) do
     params = [grant_type: "refresh_token", refresh_token: refresh_token]
@@ -80,10 +84,10 @@ defmodule HfHub.Auth.OAuth do
     |> Request.hide(Keyword.values(Keyword.take(params, [:device_code, :refresh_token])))
   end
 
-  # A Hub that sends no new refresh token wants the old one again.
-  defp fields(%{"access_token" => token} = answer, refresh_token) when is_binary(token) do
-    refresh_token = if is_binary(answer["refresh_token"]), do: answer["refresh_token"], else: refresh_token
-    lifetime = answer["expires_in"]
+  # Without a new refresh token in the response, the old one stays valid (RFC 6749, section 6).
+  defp fields(%{"access_token" => token} = json, refresh_token) when is_binary(token) do
+    refresh_token = if is_binary(json["refresh_token"]), do: json["refresh_token"], else: refresh_token
+    lifetime = json["expires_in"]
     expires_at = if is_integer(lifetime), do: to_string(System.os_time(:second) + lifetime)
 
     for {name, value} <- [hf_token: token, refresh_token: refresh_token, expires_at: expires_at],
@@ -91,7 +95,7 @@ defmodule HfHub.Auth.OAuth do
         do: {to_string(name), value}
   end
 
-  defp fields(_other, _refresh_token), do: raise(Decode.Error, message: "it holds no token")
+  defp fields(_other, _refresh_token), do: raise(Decode.Error, message: "the access_token is missing")
 
   defp now, do: System.monotonic_time(:second)
 end

@@ -1,33 +1,33 @@
 defmodule HfHub.Auth.Prompt do
-  # Talks to a person at a terminal, who must not see the secret they type.
+  # Prompts at a terminal; a secret is read without echo.
   @moduledoc false
 
   alias HfHub.Error
 
-  @doc "Whether somebody sits at a terminal."
+  @doc "Returns whether there is a terminal to prompt at."
   @spec terminal?() :: boolean()
   def terminal?, do: match?({:ok, _columns}, :io.columns()) or tty() != nil
 
-  @doc "Lets a person choose one of some sentences: the number of the choice, from 1."
+  @doc "Prompts for one of the choices, and returns its number, from 1. The first is the default."
   @spec choose(String.t(), [String.t()]) :: pos_integer()
-  def choose(question, sentences) do
+  def choose(question, choices) do
     IO.puts(question)
-    for {sentence, number} <- Enum.with_index(sentences, 1), do: IO.puts("  #{number}) #{sentence}")
+    for {choice, number} <- Enum.with_index(choices, 1), do: IO.puts("  #{number}) #{choice}")
 
     with text when is_binary(text) <- IO.gets("Number [1]: "),
-         {number, ""} when number in 1..length(sentences)//1 <- Integer.parse(String.trim(text)) do
+         {number, ""} when number in 1..length(choices)//1 <- Integer.parse(String.trim(text)) do
       number
     else
       _first -> 1
     end
   end
 
-  @doc "Asks for a secret without showing what is typed."
+  @doc "Prompts for a secret without echo."
   @spec secret(String.t()) :: {:ok, String.t()} | {:error, Error.t()}
   def secret(label) do
     IO.write(label)
 
-    # Shells know how; a program that was started without one has to tell the terminal itself.
+    # Only the Erlang shell implements `get_password`; without it, stty turns the echo off.
     case :io.get_password() do
       {:error, _unknown} -> unseen(tty())
       answer -> typed(answer)
@@ -38,7 +38,7 @@ defmodule HfHub.Auth.Prompt do
     {:error,
      Error.new(
        :no_token,
-       "no token can be asked for without a terminal; set HF_TOKEN, pass :token, or method: :browser"
+       "cannot prompt for a token without a terminal; set HF_TOKEN, or pass :token or method: :browser"
      )}
   end
 
@@ -63,7 +63,7 @@ defmodule HfHub.Auth.Prompt do
 
   defp typed(_end_of_input), do: unseen(nil)
 
-  # Our programs have no controlling terminal, so it is opened by its name.
+  # Programs that the VM starts have no controlling terminal, so stty opens it by name.
   defp stty(tty, mode) do
     flag = if match?({:unix, :linux}, :os.type()), do: "-F", else: "-f"
     System.cmd("stty", [flag, tty, mode], stderr_to_stdout: true)
@@ -80,7 +80,7 @@ defmodule HfHub.Auth.Prompt do
     end
   end
 
-  # Systems without /proc.
+  # For systems without /proc.
   defp listed_tty do
     case System.cmd("ps", ["-o", "tty=", "-p", System.pid()], stderr_to_stdout: true) do
       {name, 0} -> if (name = String.trim(name)) =~ ~r/\A\w+\z/, do: "/dev/" <> name

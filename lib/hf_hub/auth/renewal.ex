@@ -1,7 +1,7 @@
 defmodule HfHub.Auth.Renewal do
-  # Tokens of a login by browser expire. One that soon will is renewed when it is used, and the
-  # files are rewritten for all clients. A renewal that fails leaves the old token: the Hub then
-  # says what is wrong with it.
+  # Renews the token of a browser login shortly before it expires, when a call uses it, and rewrites
+  # the token files for all clients. If the renewal fails, the old token is sent, and the Hub's
+  # response describes the problem.
   @moduledoc false
 
   require Logger
@@ -10,11 +10,11 @@ defmodule HfHub.Auth.Renewal do
   alias HfHub.Config.{Setting, Token}
   alias HfHub.Error
 
-  # Seconds, as Python has them: so much before the end, and so long until the next look.
+  # Seconds, as in the Python client: time before expiry, and between two checks.
   @margin 24 * 3600
   @pause 300
 
-  @doc "The token to send in place of one that was read from the file."
+  @doc "Returns the token to send in place of one that was read from the token file."
   @spec fresh(String.t()) :: String.t()
   def fresh(token) do
     key = Memory.key(:renewal, [token])
@@ -31,7 +31,7 @@ defmodule HfHub.Auth.Renewal do
         if due > now(), do: keep(token, key, due), else: renew(stored, key)
 
       _none_or_unreadable ->
-        # Somebody may have renewed it since it was read.
+        # Another process may have renewed it since it was read.
         with {newer, _path} when newer != token <- Token.file() do
           newer
         else
@@ -53,21 +53,21 @@ defmodule HfHub.Auth.Renewal do
   end
 
   defp renewed({:ok, token}, _stored, _key) do
-    # Also where its whole life is shorter than the margin.
+    # Without the pause, a token whose lifetime is shorter than the margin would be renewed by each call.
     keep(token, Memory.key(:renewal, [token]), now() + @pause)
   end
 
-  defp renewed({:error, %Error{message: "invalid_grant"}}, stored, key) do
+  defp renewed({:error, %Error{details: %{"error" => "invalid_grant"}}}, stored, key) do
     Logger.warning(
-      "the login #{inspect(stored.name)} has ended; log in again with HfHub.Auth.login(force: true)"
+      "the login #{inspect(stored.name)} has expired; log in again with HfHub.Auth.login(force: true)"
     )
 
-    # An atom is later than any number: it is not tried again.
+    # An atom is greater than any number, so the renewal is not tried again.
     keep(stored.token, key, :never)
   end
 
   defp renewed({:error, error}, stored, key) do
-    Logger.warning("the token #{inspect(stored.name)} could not be renewed: #{Exception.message(error)}")
+    Logger.warning("cannot renew the token #{inspect(stored.name)}: #{Exception.message(error)}")
     keep(stored.token, key, now() + @pause)
   end
 

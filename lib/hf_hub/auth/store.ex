@@ -1,7 +1,6 @@
 defmodule HfHub.Auth.Store do
-  # The two files that all Hugging Face clients on this machine share: `token`, the one in use,
-  # and `stored_tokens` beside it, all of them with their names. Whoever changes one holds the
-  # lock that Python takes, too.
+  # The two token files that all Hugging Face clients on this machine share: `token`, the active one,
+  # and `stored_tokens`, all of them by name. Writers hold the lock that the Python client takes too.
   @moduledoc false
 
   alias HfHub.Auth.{Ini, StoredToken}
@@ -11,7 +10,7 @@ defmodule HfHub.Auth.Store do
 
   @type fields :: [{String.t(), String.t()}]
 
-  @doc "All stored tokens, in the order of their names."
+  @doc "Returns all stored tokens, sorted by name."
   @spec list() :: {:ok, [StoredToken.t()]} | {:error, Error.t()}
   def list do
     with {:ok, sections} <- read() do
@@ -19,7 +18,7 @@ defmodule HfHub.Auth.Store do
     end
   end
 
-  @doc "Stores a token under a name, of which older fields are dropped."
+  @doc "Stores the fields of a token under a name, in place of those stored before."
   @spec put(String.t(), fields()) :: :ok | {:error, Error.t()}
   def put(name, fields) do
     locked(fn ->
@@ -27,7 +26,7 @@ defmodule HfHub.Auth.Store do
     end)
   end
 
-  @doc "Removes a name, and the token in use if it is that one."
+  @doc "Removes a stored token, and the active token if it is the same."
   @spec delete(String.t()) :: :ok | {:error, Error.t()}
   def delete(name) do
     locked(fn ->
@@ -44,7 +43,7 @@ defmodule HfHub.Auth.Store do
     with :ok <- write_file(path(), nil), do: write_file(stored_path(), nil)
   end
 
-  @doc "Makes a stored token the one in use, for every client on this machine."
+  @doc "Makes a stored token the active one, for all clients on this machine."
   @spec activate(String.t()) :: {:ok, StoredToken.t()} | {:error, Error.t()}
   def activate(name) do
     with {:ok, stored} <- fetch(name),
@@ -53,15 +52,16 @@ defmodule HfHub.Auth.Store do
   end
 
   @doc """
-  Lets `work` make new fields for the section of a token; nobody else changes the files meanwhile. `work` gets what the section holds by
-  then. The token in use is replaced along with the section.
+  Replaces the fields of a stored token by the result of `work`, with the token files locked.
+
+  `work` is called with the token as stored at that time. The active token is replaced too, if it is the same.
   """
   @spec renew(String.t(), String.t(), (StoredToken.t() -> {:ok, fields()} | {:error, term()})) ::
           {:ok, String.t()} | {:error, term()}
   def renew(name, old, work) do
     locked(fn ->
       with {:ok, stored} <- fetch(name) do
-        # Another process may have been faster.
+        # Another process may have renewed it first.
         if stored.token == old, do: renewed(stored, work.(stored)), else: {:ok, stored.token}
       end
     end)
@@ -69,7 +69,8 @@ defmodule HfHub.Auth.Store do
 
   defp renewed(stored, {:ok, fields}) do
     {"hf_token", token} = List.keyfind(fields, "hf_token", 0)
-    # First the one that is read first: who finds the old token in neither file asks no more.
+
+    # The file that readers read first is written first: a reader then never takes the old token for the newest.
     with :ok <- if(active?(stored), do: write_file(path(), token), else: :ok),
          {:ok, sections} <- read(),
          :ok <- write(List.keystore(sections, stored.name, 0, {stored.name, fields})),
@@ -111,10 +112,10 @@ defmodule HfHub.Auth.Store do
     end
   end
 
-  defp unknown(name, []), do: "there is no stored token #{inspect(name)}, nor any other"
+  defp unknown(name, []), do: "no stored token #{inspect(name)}: no tokens are stored"
 
   defp unknown(name, tokens) do
-    "there is no stored token #{inspect(name)}; there are #{Enum.map_join(tokens, ", ", &inspect(&1.name))}"
+    "no stored token #{inspect(name)}; stored are #{Enum.map_join(tokens, ", ", &inspect(&1.name))}"
   end
 
   defp active?(stored), do: match?({text, _place} when text == stored.token, Token.file())
@@ -137,7 +138,7 @@ defmodule HfHub.Auth.Store do
     end
   end
 
-  defp damaged(path), do: "`#{path}`, where tokens are kept, is no text; remove it and log in again"
+  defp damaged(path), do: "the token file `#{path}` is not text; remove it and log in again"
 
   defp write(sections), do: write_file(stored_path(), Ini.render(sections))
 

@@ -1,6 +1,6 @@
 defmodule HfHub.Cache.Engine do
-  # What the functions of `HfHub.Cache` have in common: one way to run an operation of the
-  # engine, and what its answers become. Nothing here decides anything about a cache.
+  # Runs the engine's operations for the functions of `HfHub.Cache`, and converts their results.
+  # All decisions about a cache are the engine's.
   @moduledoc false
 
   alias HfHub.Cache.Deletion
@@ -11,16 +11,16 @@ defmodule HfHub.Cache.Engine do
 
   def cache_dir(opts), do: Source.expand(opts[:cache_dir] || Config.cache_dir())
 
-  @doc "Runs an operation on the cache that the options name."
+  @doc "Runs an operation on the cache of the options."
   def run(operation, spec, opts), do: start(operation, spec, opts, nil)
 
-  @doc "As `run/3`, with progress where the options ask for it."
+  @doc "Same as `run/3`, with the option `:progress`."
   def run_shown(operation, spec, opts, label) do
     spec = Map.put(spec, :progress, opts[:progress] not in [nil, false])
     start(operation, spec, opts, Reporter.start(opts[:progress], label))
   end
 
-  @doc "As `run/3`; a cache that does not exist is an empty one."
+  @doc "Same as `run/3`, but a cache that does not exist counts as empty."
   def run_if_there(operation, spec, opts, none) do
     case run(operation, spec, opts) do
       {:error, %Error{kind: :not_cached, repo_id: nil}} -> {:ok, none}
@@ -28,12 +28,12 @@ defmodule HfHub.Cache.Engine do
     end
   end
 
-  @doc "The repository and revision of a call as the engine takes them, and the reference."
+  @doc "Returns the repository and revision of a call as the engine expects them, and the reference."
   def repo(repo_id, opts) do
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts), do: {:ok, RepoRef.to_native(ref), ref}
   end
 
-  @doc "The repository that the options name as the engine's targets; `nil` for all."
+  @doc "Returns the repository of the options as the engine's targets; `nil` for all."
   def folder(opts) do
     if opts[:repo_id] do
       with {:ok, _repo, ref} <- repo(opts[:repo_id], opts) do
@@ -44,7 +44,7 @@ defmodule HfHub.Cache.Engine do
     end
   end
 
-  @doc "Answers `HfHub.Cache.cache_path/1`."
+  @doc "Looks a file up for `HfHub.Cache.cache_path/1`."
   def look_up(opts) do
     with {:ok, repo, ref} <- repo(opts[:repo_id], opts),
          :ok <- RepoRef.beside(ref, opts[:filename]),
@@ -54,7 +54,7 @@ defmodule HfHub.Cache.Engine do
     end
   end
 
-  @doc "`:ok`, or an error that says why something had to stay."
+  @doc "Returns `:ok`, or an error with the reason why a revision was kept."
   def complete(%{kept: [], failures: []}), do: :ok
 
   def complete(%{kept: [], failures: [failure | rest]}) do
@@ -66,12 +66,12 @@ defmodule HfHub.Cache.Engine do
     name = Path.basename(kept.repo_path)
 
     case kept.reason do
-      :pinned -> {:error, Error.new(:conflict, "#{name}#{commit} is pinned and stays#{more(rest)}")}
-      :in_use -> {:error, Error.new(:lock_timeout, "#{name}#{commit} is in use and stays#{more(rest)}")}
+      :pinned -> {:error, Error.new(:conflict, "not removed: #{name}#{commit} is pinned#{more(rest)}")}
+      :in_use -> {:error, Error.new(:lock_timeout, "not removed: #{name}#{commit} is in use#{more(rest)}")}
     end
   end
 
-  @doc "A lock that the calling process holds from now on: its handle and its path."
+  @doc "Acquires a lock for the calling process, and returns its handle and path."
   def hold(spec) do
     handle = Nif.new_hold()
     with {:ok, path} <- Native.run(&Nif.hold(&1, handle, spec)), do: {:ok, handle, path}

@@ -8,11 +8,11 @@ defmodule HfHub.Cache.File do
   use HfHub.Schema,
     file_name: {:string, "name, without folders"},
     file_path: {:path, "path below the revision's `:snapshot_path`"},
-    blob_path: {:path, "path of the content, to which `:file_path` usually is a link"},
+    blob_path: {:path, "path of its blob, which `:file_path` usually links to"},
     size_on_disk: {:integer, "size in bytes"},
     blob_last_accessed:
-      {:datetime, "time of the last access to the content, in UTC, as far as the file system keeps it"},
-    blob_last_modified: {:datetime, "time of the last change of the content, in UTC"}
+      {:datetime, "time of the last access to the blob, in UTC; depends on the file system"},
+    blob_last_modified: {:datetime, "time of the last write to the blob, in UTC"}
 
   defimpl Inspect do
     def inspect(file, _opts),

@@ -1,31 +1,33 @@
 defmodule HfHub.Cache.Integrity do
   @moduledoc """
-  What `HfHub.Cache.validate_integrity/1` finds. Python: `FolderVerification`.
+  The result of `HfHub.Cache.validate_integrity/1`. Python: `FolderVerification`.
   """
 
   use HfHub.Schema,
     total_files:
-      {:integer, "number of files of revisions; a content that several files show is read once", default: 0},
+      {:integer, "number of files in the revisions; a blob that several of them link to is read once",
+       default: 0},
     valid_files: {:integer, "number of valid files", default: 0},
     corrupted_files: {:integer, "number of files whose checksum does not match", default: 0},
-    missing_files: {:integer, "number of links whose content is missing or cannot be read", default: 0},
+    missing_files: {:integer, "number of files whose blob is missing or cannot be read", default: 0},
     missing_checksum:
-      {:integer, "number of files without a known checksum: they are no links, and no listing is kept",
+      {:integer,
+       "number of files without a known checksum: not links, and the commit's listing is not cached",
        default: 0},
     checked_bytes: {:integer, "number of bytes read", default: 0},
     problems:
       {[:map],
        "files that are not valid: `:repo_type`, `:repo_id`, `:commit`, `:filename`, `:path`, `:blob_path`, `:status` " <>
          "(`:corrupted`, `:missing`, `:unreadable`, `:no_checksum`), `:algorithm`, `:expected`, `:actual`, and with " <>
-         "`repair: true` also `:repaired`, `true` or the `HfHub.Error`", default: []},
+         "`repair: true` also `:repaired`, which is `true` or the `HfHub.Error`", default: []},
     revisions:
       {[:map],
-       "revisions: `:repo_type`, `:repo_id`, `:commit`, `:path`, `:listed` (whether the commit's listing is kept), " <>
-         "`:checked` (files compared with it), `:absent` (files of the commit that are not in the cache, which is no " <>
-         "fault), `:extra` (files that are not the commit's)", default: []}
+       "revisions: `:repo_type`, `:repo_id`, `:commit`, `:path`, `:listed` (whether the commit's listing is cached), " <>
+         "`:checked` (files compared with it), `:absent` (files of the commit that were not downloaded, which is not a " <>
+         "problem), `:extra` (files that are not in the commit)", default: []}
 
   @doc """
-  Returns whether no file is corrupt or missing, but for those that were repaired.
+  Returns whether all files are valid or were repaired.
 
   ## Examples
 

@@ -10,18 +10,18 @@ defmodule HfHub.Cache.Repo do
     repo_id: {:string, "id of the repository"},
     repo_type: {{:enum, [:model, :dataset, :space, :kernel]}, "type of the repository"},
     repo_path: {:path, "path of the repository's folder"},
-    size_on_disk: {:integer, "size in bytes of all contents, each counted once"},
-    nb_files: {:integer, "number of contents"},
+    size_on_disk: {:integer, "total size of its blobs, in bytes"},
+    nb_files: {:integer, "number of its blobs"},
     incomplete_size:
       {:integer,
-       "bytes on disk of partial files; not part of `:size_on_disk`, as in Python. They are removed with the repository, " <>
-         "or by `HfHub.Cache.prune/1`", default: 0},
+       "bytes on disk of its partial files; as in the Python client, not part of `:size_on_disk`. They are removed with " <>
+         "the repository, or by `HfHub.Cache.prune/1`", default: 0},
     revisions: {[Revision], "revisions", default: []},
-    last_accessed: {:datetime, "time of the last access to one of the contents, in UTC"},
-    last_modified: {:datetime, "time of the last change of one of the contents, in UTC"}
+    last_accessed: {:datetime, "time of the last access to one of its blobs, in UTC"},
+    last_modified: {:datetime, "time of the last write to one of its blobs, in UTC"}
 
   @doc """
-  Returns which revision each branch and tag of the repository stands for.
+  Returns a map of the repository's branches and tags to their revisions.
 
   ## Examples
 

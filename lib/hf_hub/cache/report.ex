@@ -1,6 +1,6 @@
 defmodule HfHub.Cache.Report do
   @moduledoc """
-  What `HfHub.Cache.scan/1` finds. Python: `HFCacheInfo`.
+  The result of `HfHub.Cache.scan/1`. Python: `HFCacheInfo`.
   """
 
   alias HfHub.Brief
@@ -12,20 +12,21 @@ defmodule HfHub.Cache.Report do
   use HfHub.Schema,
     cache_dir: {:path, "path of the cache"},
     size_on_disk:
-      {:integer, "size in bytes of all contents, each counted once even if repositories share it", default: 0},
+      {:integer, "total size of all blobs, in bytes; a blob that several repositories share counts once",
+       default: 0},
     repos: {[Repo], "repositories, sorted by folder", default: []},
     incomplete_files:
       {@leftovers,
-       "partial files of interrupted downloads; the next download resumes them, `HfHub.Cache.prune/1` removes them",
+       "partial files of interrupted downloads; the next download resumes them, and `HfHub.Cache.prune/1` removes them",
        default: []},
     incomplete_size:
       {:integer,
-       "bytes on disk of the partial files, which may be fewer than their lengths; not part of `:size_on_disk`, as in Python",
-       default: 0},
-    unreferenced_blobs: {@leftovers, "contents in the shared store that no repository uses", default: []},
+       "bytes on disk of the partial files, which may be less than their lengths; as in the Python client, not part of " <>
+         "`:size_on_disk`", default: 0},
+    unreferenced_blobs: {@leftovers, "blobs in the shared store that no repository uses", default: []},
     warnings:
       {@warnings,
-       "what is wrong; a repository with something wrong is not in `:repos`. Reasons: `:not_a_folder`, `:not_a_repo`, " <>
+       "problems; a damaged repository is not in `:repos`. Reasons: `:not_a_folder`, `:not_a_repo`, " <>
          "`:no_snapshots`, `:refs_not_a_folder`, `:unreadable`, `:stray_file`, `:missing_blob`, `:dangling_ref`",
        default: []}
 

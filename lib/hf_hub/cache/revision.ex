@@ -9,19 +9,20 @@ defmodule HfHub.Cache.Revision do
   # Native code makes the files: a cache may have millions.
   use HfHub.Schema,
     commit_hash: {:string, "commit"},
-    snapshot_path: {:path, "path of the folder with the files"},
+    snapshot_path: {:path, "path of the folder of the files"},
     files: {{:or, [[File]]}, "files, sorted by path", default: []},
     refs:
       {[:string], "names of the branches and tags that point to it; without any it is *detached*",
        default: []},
-    size_on_disk: {:integer, "size in bytes of all contents, each counted once"},
-    last_modified: {:datetime, "time of the last change of one of the contents"},
+    size_on_disk: {:integer, "total size of its blobs, in bytes"},
+    last_modified: {:datetime, "time of the last write to one of its blobs"},
     last_used:
       {:datetime,
-       "time at which it was last downloaded or found in the cache by this library (to the hour) or leased, or at which " <>
-         "one of its contents was written, or read by any program as far as the file system keeps that"},
-    pinned?: {:pinned, :boolean, "whether it must stay (`HfHub.Cache.pin/2`)", default: false},
-    leased?: {:leased, :boolean, "whether a process holds it (`HfHub.Cache.lease/2`)", default: false}
+       "latest of these times: a download or cache hit of this library (to the hour), a lease, a write to one of its " <>
+         "blobs, and a read of one, if the file system records access times"},
+    pinned?: {:pinned, :boolean, "whether it is pinned (`HfHub.Cache.pin/2`)", default: false},
+    leased?:
+      {:leased, :boolean, "whether a process holds a lease of it (`HfHub.Cache.lease/2`)", default: false}
 
   defimpl Inspect do
     def inspect(revision, _opts) do

@@ -1,10 +1,10 @@
 defmodule HfHub.Cache.Table do
-  # What `mix hf_hub.cache` shows: columns on a terminal. Names come from folders on disk, which
-  # anybody may have made, so nothing of them reaches the terminal but printable text.
+  # Formats the tables of `mix hf_hub.cache`. Names come from folders on disk, which other programs
+  # may have created, so only their printable characters are shown.
   @moduledoc false
 
   @columns 80
-  # Columns after the first are no wider; the first gets what is left.
+  # Maximum width of the columns after the first, which gets the remaining width.
   @widest 20
 
   @wide [
@@ -19,7 +19,7 @@ defmodule HfHub.Cache.Table do
     0x20000..0x3FFFD
   ]
 
-  @doc "Rows as lines that fit a terminal; the first column is cut where it must be."
+  @doc "Returns rows as lines of at most the terminal's width; the first column is truncated if necessary."
   def format(rows) do
     rows = for row <- rows, do: Enum.map(row, &printable/1)
 
@@ -31,7 +31,7 @@ defmodule HfHub.Cache.Table do
     Enum.map_join(rows, "\n", &line(&1, [room | widths]))
   end
 
-  @doc "A text in which what is no character, or moves the cursor, is replaced."
+  @doc "Returns a text with invalid and control characters replaced."
   def printable(text) do
     if String.valid?(text),
       do: String.replace(text, ~r/[[:cntrl:]\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]/u, "�"),

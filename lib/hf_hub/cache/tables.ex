@@ -13,7 +13,7 @@ defmodule HfHub.Cache.Tables do
       repo_type: [
         type: :repo_type,
         default: :model,
-        doc: "Type of the repository, where the id does not say it."
+        doc: "Type of the repository, unless its reference contains one, as URIs and page URLs do."
       ],
       revision: [type: :string, doc: "Branch, tag or commit. Defaults to `\"main\"`."]
     ] ++ endpoint() ++ cache_dir()
@@ -24,7 +24,7 @@ defmodule HfHub.Cache.Tables do
       endpoint: [
         type: :string,
         doc:
-          "Base URL of the Hub whose page addresses are accepted as a repository, besides those of the public Hub. " <>
+          "Base URL of the Hub whose page URLs are accepted as a repository, in addition to those of the public Hub. " <>
             "Defaults to `HfHub.Config.endpoint/0`."
       ]
     ]
@@ -50,7 +50,7 @@ defmodule HfHub.Cache.Tables do
         type: :non_neg_integer,
         default: 3600,
         doc:
-          "Minimum age, in seconds, of leftovers and unreferenced revisions to remove; another client may still be " <>
+          "Minimum age, in seconds, of partial files and unreferenced revisions to remove; another client may still be " <>
             "using younger ones."
       ]
     ] ++ dry_run() ++ cache_dir()

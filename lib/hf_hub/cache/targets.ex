@@ -1,13 +1,13 @@
 defmodule HfHub.Cache.Targets do
-  # What users name in a cache, looked up in a scan: `model/org/name`, `org/name`, an `hf://`
-  # URI, a page address or a commit. `hf cache rm` takes all of these but addresses. Case does
-  # not matter. A repository in which something is wrong is found by its folder.
+  # Looks up a user's targets in a scan of the cache: `model/org/name`, `org/name`, an `hf://` URI,
+  # a page URL or a commit. `hf cache rm` accepts all of these except URLs. Case is ignored. A
+  # damaged repository is found by its folder.
   @moduledoc false
 
   alias HfHub.RepoRef
 
   @doc """
-  Returns `{targets, unknown}`: folders with their commits (`nil` for all) as the engine takes
+  Returns `{targets, unknown}`: folders with their commits (`nil` for all) as the engine expects
   them, and the names that are not in the cache.
   """
   def find(report, names, opts) do
@@ -26,7 +26,7 @@ defmodule HfHub.Cache.Targets do
     end
   end
 
-  # A single file is not for us to remove, and much less the repository it is in.
+  # The URL or URI of a single file must not remove its whole repository.
   defp by_reference(report, text, opts) do
     with {:ok, %{path: nil} = ref} <- RepoRef.resolve(text, Keyword.take(opts, [:endpoint])),
          {repo, nil} <- look_up(report, "#{ref.repo_type}/#{ref.repo_id}", opts) do
@@ -42,7 +42,7 @@ defmodule HfHub.Cache.Targets do
     end)
   end
 
-  # An id without its type, if only one type has it.
+  # An id without a type, if it exists with one type only.
   defp by_name(repos, name) do
     full = Enum.filter(repos, &(String.downcase("#{&1.repo_type}/#{&1.repo_id}") == name))
     short = Enum.filter(repos, &(String.downcase(&1.repo_id) == name))

@@ -1,6 +1,6 @@
 defmodule HfHub.Cache.Transport do
   @moduledoc """
-  Taking a cache, or parts of it, elsewhere: to another disk, to a machine without a network, to a plain folder.
+  Moves, exports, imports and copies a cache: to another disk, to an air-gapped machine, to a plain folder.
 
   The functions are also in `HfHub.Cache`.
   """
@@ -10,10 +10,10 @@ defmodule HfHub.Cache.Transport do
   alias HfHub.Cache.{Archive, Engine, Folder, Tables, Targets}
 
   @doc """
-  Moves the whole cache to another folder, also on another disk, and returns that folder.
+  Moves the whole cache to another folder, which may be on another disk, and returns that folder.
 
-  Repository after repository, so an interrupted move can be repeated. Nothing may be in use.
-  Afterwards, set `HF_HUB_CACHE` (or `config :hf_hub, :cache_dir`) to the new place.
+  Repositories are moved one after the other; to continue an interrupted move, call the function again. If a repository
+  is in use, nothing is moved. Afterwards, set `HF_HUB_CACHE` or `config :hf_hub, :cache_dir` to the new folder.
 
   ## Options
 
@@ -36,10 +36,10 @@ defmodule HfHub.Cache.Transport do
   def move!(destination, opts \\ []), do: Error.unwrap!(move(destination, opts))
 
   @doc """
-  Writes repositories of the cache to one tar file, with a manifest of hashes, for machines without a network.
+  Writes repositories of the cache to one tar file with a manifest of hashes, for air-gapped machines.
 
-  Every content is hashed first; a corrupt one is an error. `import/2` reads the file, and so does `tar -x` in an
-  empty cache folder.
+  Each blob is hashed first; a corrupt one is an error. The file is imported by `import/2`, or unpacked by `tar -x` in
+  an empty cache folder.
 
   ## Options
 
@@ -68,10 +68,10 @@ defmodule HfHub.Cache.Transport do
   def export!(archive, opts \\ []), do: Error.unwrap!(export(archive, opts))
 
   @doc """
-  Puts the repositories of an archive that `export/2` wrote into the cache.
+  Imports the repositories of an archive written by `export/2` into the cache.
 
-  Every content is hashed before it gets its name. What is here already stays; branches then stand for what
-  the archive says.
+  Each blob is verified before it is stored. Files that are already cached are kept; branches and tags point to the
+  commits in the archive afterwards.
 
   ## Options
 
@@ -98,7 +98,7 @@ defmodule HfHub.Cache.Transport do
   def import!(archive, opts \\ []), do: Error.unwrap!(__MODULE__.import(archive, opts))
 
   @doc """
-  Fills a plain folder with the files of a cached revision, without links into the cache.
+  Copies the files of a cached revision to a plain folder, without symbolic links to the cache.
 
   ## Options
 

@@ -1,6 +1,6 @@
 defmodule HfHub.Cards.Data do
-  # A card's metadata between YAML's names and a struct's fields. What no field is for is kept in
-  # `extra`, under its own name.
+  # Converts a card's metadata between names in YAML and fields of a struct. Names without a field are
+  # kept in `extra`.
   @moduledoc false
 
   alias HfHub.Cards.{DatasetCardData, ModelCardData, ModelIndex}
@@ -9,7 +9,7 @@ defmodule HfHub.Cards.Data do
 
   @type t :: ModelCardData.t() | DatasetCardData.t()
 
-  @doc "Makes a struct of `module` out of metadata."
+  @doc "Converts metadata to a struct of `module`."
   @spec from_map(map(), module()) :: t()
   def from_map(map, module) do
     names = names(module)
@@ -17,7 +17,7 @@ defmodule HfHub.Cards.Data do
     scored(struct!(module, [extra: Map.drop(map, Keyword.values(names))] ++ known))
   end
 
-  @doc "Makes a struct out of what a caller gives: fields, and further names as atoms or strings."
+  @doc "Converts a caller's metadata to a struct: fields, and other names as atoms or strings."
   @spec create(map() | keyword(), module()) :: t()
   def create(given, module) do
     unless is_map(given) or (is_list(given) and Enum.all?(given, &match?({_name, _value}, &1))) do
@@ -37,7 +37,7 @@ defmodule HfHub.Cards.Data do
     |> scored()
   end
 
-  # The name in YAML of each field that has one.
+  # The names in YAML of the fields.
   defp names(module),
     do: for({field, name, _, _, _} when is_binary(name) <- module.__fields__(), do: {field, name})
 
@@ -50,9 +50,9 @@ defmodule HfHub.Cards.Data do
 
   defp scored(data), do: data
 
-  @doc "Returns the metadata as pairs of names and values, without what is `nil`."
+  @doc "Returns the metadata as pairs of names and values, without those that are `nil`."
   @spec to_pairs(t()) :: [{String.t(), term()}]
-  # Scores that were not changed stay as they were written.
+  # Unchanged results keep their formatting.
   def to_pairs(%ModelCardData{} = data) do
     written = ModelIndex.parse(data.extra[@index])
     pairs = pairs(data)
@@ -72,17 +72,17 @@ defmodule HfHub.Cards.Data do
     for {name, value} <- known ++ Enum.sort(data.extra), value != nil, do: {name, plain(value)}
   end
 
-  defp index!(%{model_name: nil}), do: raise(ArgumentError, "a card with :eval_results needs a :model_name")
+  defp index!(%{model_name: nil}), do: raise(ArgumentError, "a card with :eval_results requires :model_name")
   defp index!(data), do: ModelIndex.render(data.model_name, data.eval_results)
 
   defp without(pairs, names), do: Enum.reject(pairs, fn {name, _value} -> name in names end)
 
-  # YAML has texts for times, and nothing for other structs.
+  # In YAML, dates and times are strings; other structs have no representation.
   defp plain(%module{} = time) when module in [Date, Time, NaiveDateTime, DateTime],
     do: module.to_iso8601(time)
 
   defp plain(%_module{}),
-    do: raise(ArgumentError, "the card's metadata has a struct in it, which YAML cannot say")
+    do: raise(ArgumentError, "invalid card metadata: a struct cannot be represented in YAML")
 
   defp plain(%{} = map), do: Map.new(map, fn {name, value} -> {name, plain(value)} end)
   defp plain(list) when is_list(list), do: Enum.map(list, &plain/1)

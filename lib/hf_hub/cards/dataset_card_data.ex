@@ -24,7 +24,7 @@ defmodule HfHub.Cards.DatasetCardData do
     configs: {"configs", [:map], "configurations with their files"},
     dataset_info: {"dataset_info", :any, "features, splits and sizes"},
     tags: {"tags", [:string], "tags"},
-    extra: {{:map, :any}, "what no field is for, by its name in the card", default: %{}}
+    extra: {{:map, :any}, "metadata without a field, by its name in the card", default: %{}}
 
   defimpl Inspect do
     def inspect(data, _opts), do: Brief.line(data, [data.pretty_name, data.license])

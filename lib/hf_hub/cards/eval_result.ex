@@ -1,6 +1,6 @@
 defmodule HfHub.Cards.EvalResult do
   @moduledoc """
-  A score of a model, as its card's `model-index` has it. Python: `EvalResult`.
+  An evaluation result of a model in the `model-index` of its card. Python: `EvalResult`.
   """
 
   alias HfHub.Brief
@@ -13,18 +13,18 @@ defmodule HfHub.Cards.EvalResult do
     dataset_config: {["dataset", "config"], :string, "configuration of the dataset"},
     dataset_split: {["dataset", "split"], :string, "split of the dataset"},
     dataset_revision: {["dataset", "revision"], :string, "revision of the dataset"},
-    dataset_args: {["dataset", "args"], :map, "arguments with which the dataset was loaded"},
+    dataset_args: {["dataset", "args"], :map, "arguments that the dataset was loaded with"},
     metric_type: {["metric", "type"], :string, "metric, such as `\"accuracy\"`"},
-    metric_value: {["metric", "value"], :any, "score"},
+    metric_value: {["metric", "value"], :any, "value of the metric"},
     metric_name: {["metric", "name"], :string, "name of the metric for readers"},
     metric_config: {["metric", "config"], :string, "configuration of the metric"},
     metric_args: {["metric", "args"], :any, "arguments of the metric"},
-    verified: {["metric", "verified"], :boolean, "whether the Hub has checked the score"},
-    verify_token: {["metric", "verifyToken"], :string, "proof that the Hub has checked the score"},
-    source_url: {["source", "url"], :string, "address of the score's source"},
-    source_name: {["source", "name"], :string, "name of the score's source"}
+    verified: {["metric", "verified"], :boolean, "whether the Hub has verified the result"},
+    verify_token: {["metric", "verifyToken"], :string, "proof that the Hub has verified the result"},
+    source_url: {["source", "url"], :string, "URL of the result's source"},
+    source_name: {["source", "name"], :string, "name of the result's source"}
 
-  # The verification token says something about whoever ran the evaluation.
+  # Without the verification token, which identifies the evaluation run.
   defimpl Inspect do
     def inspect(result, _opts) do
       Brief.line(result, [result.task_type, result.dataset_name, {result.metric_value, result.metric_type}])

@@ -1,7 +1,7 @@
 defmodule HfHub.Cards.EvalResultEntry do
   @moduledoc """
-  A score in the format of `.eval_results/*.yaml`, which the Hub shows on a model's page and on the
-  benchmark's leaderboard. Python: `EvalResultEntry`. Cards have the older `HfHub.Cards.EvalResult`.
+  An evaluation result in the format of `.eval_results/*.yaml`, which the Hub shows on a model's page and on the
+  benchmark's leaderboard. Python: `EvalResultEntry`. Cards contain the older `HfHub.Cards.EvalResult`.
   """
 
   alias HfHub.Brief
@@ -13,13 +13,13 @@ defmodule HfHub.Cards.EvalResultEntry do
     dataset_revision: {["dataset", "revision"], :string, "revision of the benchmark's dataset"},
     verify_token: {"verifyToken", :string, "proof that the score can be checked"},
     date: {"date", :string, "date of the evaluation, in ISO 8601"},
-    source_url: {["source", "url"], :string, "address of the score's source"},
+    source_url: {["source", "url"], :string, "URL of the score's source"},
     source_name: {["source", "name"], :string, "name of the score's source"},
     source_user: {["source", "user"], :string, "user that reported the score"},
     source_org: {["source", "org"], :string, "organization that reported the score"},
     notes: {"notes", :string, "remarks on the evaluation"}
 
-  # The verification token says something about whoever ran the evaluation.
+  # Without the verification token, which identifies the evaluation run.
   defimpl Inspect do
     def inspect(entry, _opts), do: Brief.line(entry, [entry.dataset_id, entry.task_id, entry.value])
   end

@@ -2,7 +2,7 @@ defmodule HfHub.Cards.ModelCard do
   @moduledoc """
   The card of a model: the README of its repository. Python: `ModelCard`.
 
-  Change the data or the content, and `HfHub.Cards.render/1` makes a README of it that is else as it was.
+  `HfHub.Cards.render/1` returns the README with changes to the data or the content, and the rest unchanged.
   """
 
   alias HfHub.Brief
@@ -11,8 +11,8 @@ defmodule HfHub.Cards.ModelCard do
   use HfHub.Schema,
     data: {ModelCardData, "metadata"},
     content: {:string, "text below the metadata", default: ""},
-    front: {{:or, [:map, nil]}, "metadata as its author wrote it; `HfHub.Cards.render/1` keeps its form"},
-    order: {[:string], "names of the metadata in the order in which a caller gave them", default: []}
+    front: {{:or, [:map, nil]}, "source text of the metadata, whose formatting `HfHub.Cards.render/1` keeps"},
+    order: {[:string], "names of the metadata in the order of the caller", default: []}
 
   defimpl Inspect do
     def inspect(card, _opts), do: Brief.line(card, [card.data.license, {byte_size(card.content), "bytes"}])

@@ -12,7 +12,7 @@ defmodule HfHub.Cards.ModelCardData do
     language: {"language", @strings, "languages, as ISO 639 codes"},
     license: {"license", @strings, "license, such as `\"apache-2.0\"`"},
     license_name: {"license_name", :string, "name of a license that is not in the Hub's list"},
-    license_link: {"license_link", :string, "address or file of that license"},
+    license_link: {"license_link", :string, "URL or file of that license"},
     library_name: {"library_name", :string, "library that the model is made for, such as `\"transformers\"`"},
     tags: {"tags", [:string], "tags"},
     datasets: {"datasets", @strings, "ids of datasets that the model was trained with"},
@@ -23,8 +23,8 @@ defmodule HfHub.Cards.ModelCardData do
     widget: {"widget", :any, "examples of inputs for the widget on the model's page"},
     inference: {"inference", :any, "whether and how the model's page offers inference"},
     co2_eq_emissions: {"co2_eq_emissions", :any, "grams of CO2 emitted in training, or a map with details"},
-    eval_results: {{:or, [[EvalResult], nil]}, "scores in the card's `model-index`"},
-    extra: {{:map, :any}, "what no field is for, by its name in the card", default: %{}}
+    eval_results: {{:or, [[EvalResult], nil]}, "results in the card's `model-index`"},
+    extra: {{:map, :any}, "metadata without a field, by its name in the card", default: %{}}
 
   defimpl Inspect do
     def inspect(data, _opts), do: Brief.line(data, [data.model_name, data.license, data.pipeline_tag])

@@ -1,14 +1,14 @@
 defmodule HfHub.Cards.ModelIndex do
-  # The scores in a card, as `model-index` has them.
+  # Converts evaluation results from and to the `model-index` of a card.
   @moduledoc false
 
   alias HfHub.Cards.EvalResult
   alias HfHub.Decode
 
-  @typedoc "A model's name and its scores."
+  @typedoc "A model's name and its results."
   @type index :: {String.t() | nil, [EvalResult.t()]}
 
-  @doc "Returns the scores in an index; `nil` if it is none that the Hub knows."
+  @doc "Returns the results in an index; `nil` if it does not have the format of the Hub."
   @spec parse(term()) :: index() | nil
   def parse([_ | _] = index) do
     results = for %{"results" => results} <- index, result <- List.wrap(results), do: from_result(result)
@@ -18,7 +18,7 @@ defmodule HfHub.Cards.ModelIndex do
 
   def parse(_other), do: nil
 
-  @doc "Returns the index of scores. Those of the same task on the same data stand together."
+  @doc "Returns the index of results. Those of the same task on the same dataset are grouped, as in the Python client."
   @spec render(String.t(), [EvalResult.t()]) :: [keyword() | list()]
   def render(name, results) do
     groups = Enum.uniq_by(results, &group/1)

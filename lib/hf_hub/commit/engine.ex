@@ -1,6 +1,5 @@
 defmodule HfHub.Commit.Engine do
-  # What the functions of `HfHub.Commit` have in common: one way to run an upload of the engine, and
-  # what its answers become.
+  # Runs the engine's uploads for the functions of `HfHub.Commit`, and converts their results.
   @moduledoc false
 
   require Logger
@@ -20,7 +19,7 @@ defmodule HfHub.Commit.Engine do
     with {:ok, report} <- run_operations(:create, repo_id, operations, opts), do: {:ok, info(report)}
   end
 
-  @doc "Makes one commit that deletes what matches one of the patterns."
+  @doc "Makes one commit that deletes the files that match one of the patterns."
   @spec delete_files(HfHub.repo(), [String.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
   def delete_files(repo_id, patterns, opts) do
     with {:ok, common, _ref} <- common(repo_id, opts),
@@ -29,7 +28,7 @@ defmodule HfHub.Commit.Engine do
          do: {:ok, info(report)}
   end
 
-  @doc "Uploads the large files among the additions, which come back as what a commit can name."
+  @doc "Uploads the large files among the additions, and returns the additions to commit."
   @spec preupload(HfHub.repo(), [Operation.Add.t()], keyword()) ::
           {:ok, [Operation.Add.t()]} | {:error, Error.t()}
   def preupload(repo_id, additions, opts) do
@@ -43,7 +42,7 @@ defmodule HfHub.Commit.Engine do
     end
   end
 
-  @doc "Uploads a folder; the report of the engine."
+  @doc "Uploads a folder, and returns the report of the engine."
   @spec folder(Path.t(), HfHub.repo(), keyword(), map()) :: {:ok, map()} | {:error, Error.t()}
   def folder(folder, repo_id, opts, more) do
     with {:ok, common, _ref} <- common(repo_id, opts) do
@@ -62,11 +61,11 @@ defmodule HfHub.Commit.Engine do
     end
   end
 
-  @doc "What a report says was committed last."
+  @doc "Returns the last commit of a report."
   @spec info(map()) :: Info.t()
   def info(report), do: Decode.struct(Info, report.last)
 
-  @doc "Patterns as a list; `nil` for none."
+  @doc "Returns patterns as a list; `nil` unchanged."
   @spec patterns(nil | String.t() | [String.t()]) :: nil | [String.t()]
   def patterns(nil), do: nil
   def patterns(pattern) when is_binary(pattern), do: [pattern]
@@ -151,17 +150,16 @@ defmodule HfHub.Commit.Engine do
       else:
         raise(
           ArgumentError,
-          "expected a list of what HfHub.Commit.Operation makes, got: #{HfHub.Options.shown(operations)}"
+          "expected a list of HfHub.Commit.Operation structs, got: #{HfHub.Options.shown(operations)}"
         )
   end
 
-  # What a preupload found to be unchanged is judged again: other operations may touch its path.
   defp warn_ignored(add) do
     path = inspect(add.path_in_repo)
-    Logger.warning("#{path} is left out of the commit: the repository's .gitignore excludes it")
+    Logger.warning("#{path} is not committed: it matches the repository's .gitignore")
   end
 
-  # The files of streams have to go even when a later stream fails.
+  # Removes the temporary files of streams even if a later stream fails.
   defp changes(operations, where) do
     Enum.reduce_while(operations, {:ok, [], []}, fn operation, {:ok, changes, spools} ->
       case change(operation, where) do
@@ -218,7 +216,9 @@ defmodule HfHub.Commit.Engine do
   defp source(%Operation.Copy{src_repo_id: id, src_repo_type: type}, where) do
     case RepoRef.resolve(id, if(type, do: [repo_type: type] ++ where, else: where)) do
       {:ok, %{path: path} = ref} when path != nil ->
-        message = "#{inspect(id)} names a file; pass #{inspect(path)} as the path to copy from"
+        message =
+          "#{inspect(id)} is the URL of a file; pass the repository, and #{inspect(path)} as the path to copy from"
+
         {:error, Error.new(:invalid_name, message, repo_id: ref.repo_id)}
 
       result ->

@@ -1,24 +1,24 @@
 defmodule HfHub.Commit.Info do
   @moduledoc """
-  A commit that was made, or the head of the branch where there was nothing to commit.
+  A commit of a call, or the head of the branch if there was nothing to commit.
 
-  As text it is its page: `"\#{info}"`. To add to the pull request that was opened with it, pass
+  `to_string/1` returns the URL of the commit. To add commits to the pull request that the call opened, pass
   `revision: info.pr_revision`.
   """
 
   use HfHub.Schema,
     committed?:
       {:committed, :boolean,
-       "whether the call made a commit. If not, `:oid` and `:commit_url` are those of the branch's head, and a warning in " <>
-         "the log says why"},
+       "whether the call made a commit. If not, `:oid` and `:commit_url` are those of the branch's head, and the reason " <>
+         "is logged as a warning"},
     oid: {:string, "id of the commit"},
-    commit_url: {:string, "address of the commit's page"},
-    commit_message: {:string, "message of the call, which the head of the branch does not have"},
-    commit_description: {:string, "description of the call, which the head of the branch does not have"},
-    pr_url: {{:or, [:string, nil]}, "address of the pull request that was opened with the commit"},
+    commit_url: {:string, "URL of the commit's page"},
+    commit_message: {:string, "message that the call was given, even if it made no commit"},
+    commit_description: {:string, "description that the call was given, even if it made no commit"},
+    pr_url: {{:or, [:string, nil]}, "URL of the pull request that the call opened"},
     pr_num: {:pr_url, {:or, [:integer, nil]}, "number of that pull request", by: :pr_number},
     pr_revision: {:pr_url, {:or, [:string, nil]}, "revision of that pull request", by: :pr_revision},
-    repo_url: {:commit_url, :string, "address of the repository's page", by: :repo_url}
+    repo_url: {:commit_url, :string, "URL of the repository's page", by: :repo_url}
 
   defp pr_number(nil), do: nil
 

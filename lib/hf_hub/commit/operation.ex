@@ -1,13 +1,12 @@
 defmodule HfHub.Commit.Operation do
   @moduledoc """
-  The changes that a commit is made of.
+  The operations of a commit: added, copied and deleted files.
 
-  What a file's content is has to be said, and is never guessed: text that happens to be the name of
-  a file is not that file.
+  The content of an added file is a tagged tuple, so that text is never mistaken for a path:
 
-    * `{:path, path}` - a file of this machine
+    * `{:path, path}` - a file on this machine
     * `{:binary, iodata}` - bytes in memory
-    * `{:stream, enumerable}` - pieces of iodata, which go to a temporary file as they come
+    * `{:stream, enumerable}` - an enumerable of iodata, which is written to a temporary file first
 
         operations = [
           Operation.add("config.json", {:binary, ~s({"layers": 2})}),
@@ -24,10 +23,10 @@ defmodule HfHub.Commit.Operation do
 
   defmodule Add do
     @moduledoc """
-    A file that is added or replaced; see `HfHub.Commit.Operation.add/2`.
+    A file to add or replace; see `HfHub.Commit.Operation.add/2`.
 
-    After `HfHub.Commit.preupload_lfs_files/3`, `:upload_mode` says how the file goes to the Hub, and
-    the content of a large one is `:uploaded`, with its `:oid` and `:size`.
+    After `HfHub.Commit.preupload_lfs_files/3`, `:upload_mode` is the way the file is sent to the Hub, and
+    the content of a large file is `:uploaded`, with its `:oid` and `:size`.
     """
 
     @enforce_keys [:path_in_repo, :content]
@@ -35,11 +34,11 @@ defmodule HfHub.Commit.Operation do
     use HfHub.Schema,
       path_in_repo: {:string, "path in the repository"},
       content: {{:or, [{:type, HfHub.Commit.Operation, :content}, :uploaded]}, "content of the file"},
-      upload_mode: {{:or, [:regular, :lfs, :unchanged, :ignored, nil]}, "how the file goes to the Hub"},
-      oid: {{:or, [:string, nil]}, "SHA-256 of an uploaded content"},
-      size: {{:or, [:integer, nil]}, "size in bytes of an uploaded content"}
+      upload_mode: {{:or, [:regular, :lfs, :unchanged, :ignored, nil]}, "way the file is sent to the Hub"},
+      oid: {{:or, [:string, nil]}, "SHA-256 of uploaded content"},
+      size: {{:or, [:integer, nil]}, "size of uploaded content, in bytes"}
 
-    # Contents can be large, and are nobody's business in a log.
+    # File contents can be large, and must not appear in a log.
     defimpl Inspect do
       import Inspect.Algebra
 
@@ -57,7 +56,7 @@ defmodule HfHub.Commit.Operation do
   end
 
   defmodule Delete do
-    @moduledoc "A file or folder that is deleted; see `HfHub.Commit.Operation.delete/2`."
+    @moduledoc "A file or folder to delete; see `HfHub.Commit.Operation.delete/2`."
 
     @enforce_keys [:path_in_repo, :is_folder]
 
@@ -67,7 +66,7 @@ defmodule HfHub.Commit.Operation do
   end
 
   defmodule Copy do
-    @moduledoc "A file that is copied on the Hub; see `HfHub.Commit.Operation.copy/3`."
+    @moduledoc "A file to copy on the Hub; see `HfHub.Commit.Operation.copy/3`."
 
     @enforce_keys [:src_path, :path_in_repo]
 
@@ -75,14 +74,14 @@ defmodule HfHub.Commit.Operation do
       src_path: {:string, "path to copy from"},
       path_in_repo: {:string, "path to copy to"},
       src_revision: {{:or, [:string, nil]}, "revision to copy from"},
-      src_repo_id: {:any, "repository to copy from; `nil` for the one that is committed to"},
+      src_repo_id: {:any, "repository to copy from; `nil` for the repository of the commit"},
       src_repo_type: {{:or, [:model, :dataset, :space, nil]}, "type of that repository"}
   end
 
   @delete [
     is_folder: [
       type: :boolean,
-      doc: "whether it is a folder. By default it is one if the path ends in `/`."
+      doc: "Whether the path is that of a folder. Defaults to whether it ends in `/`."
     ]
   ]
 
@@ -90,23 +89,24 @@ defmodule HfHub.Commit.Operation do
     src_revision: [
       type: :string,
       doc:
-        "the revision to copy from. By default the one that `:src_repo_id` names, else the one that is committed to, or " <>
+        "Revision to copy from. Defaults to the revision in `:src_repo_id`, else to the revision of the commit, or " <>
           "`\"main\"` of another repository."
     ],
     src_repo_id: [
       type: :any,
       doc:
-        "Repository to copy from, in any form that `HfHub.Download` takes: an id, an `hf://` URI or the address of " <>
-          "its page. Defaults to the one that is committed to."
+        "Repository to copy from, in any form that `HfHub.Download` accepts: an id, an `hf://` URI or a page URL. " <>
+          "Defaults to the repository of the commit."
     ],
     src_repo_type: [
       type: :repo_type,
-      doc: "its type, where an id alone is given. By default that of the repository that is committed to."
+      doc:
+        "Type of `:src_repo_id`, unless it contains one. Defaults to the type of the repository of the commit."
     ]
   ]
 
   @doc """
-  Returns the change that adds a file, or replaces it.
+  Returns the operation that adds or replaces a file.
 
   ## Examples
 
@@ -119,7 +119,7 @@ defmodule HfHub.Commit.Operation do
   end
 
   @doc """
-  Returns the change that deletes a file or a folder.
+  Returns the operation that deletes a file or a folder.
 
   ## Options
 
@@ -141,9 +141,9 @@ defmodule HfHub.Commit.Operation do
   end
 
   @doc """
-  Returns the change that copies a file, within a repository or from another one.
+  Returns the operation that copies a file, within a repository or from another one.
 
-  The content of a large file is not moved.
+  A large file is copied on the Hub, without a download.
 
   ## Options
 
@@ -175,10 +175,10 @@ defmodule HfHub.Commit.Operation do
   defp content!(other), do: wrong!(other)
 
   defp wrong!(content) do
-    hint = if is_binary(content), do: "; text may be a path or a content, so say which", else: ""
+    hint = if is_binary(content), do: "; pass it as {:path, path} or {:binary, iodata}", else: ""
 
     raise ArgumentError,
-          "expected a content like {:path, path}, {:binary, iodata} or {:stream, enumerable}, " <>
+          "expected content as {:path, path}, {:binary, iodata} or {:stream, enumerable}, " <>
             "got: #{HfHub.Options.shown(content)}#{hint}"
   end
 end

@@ -1,21 +1,21 @@
 defmodule HfHub.Commit.Spool do
-  # Contents that come in pieces, kept in temporary files until they have been uploaded: what they
-  # are must be known before the first byte is sent.
+  # Writes streams to temporary files, which are kept until they have been uploaded: the hash of a
+  # file must be known before its first byte is sent.
   @moduledoc false
 
   alias HfHub.Error
 
-  @typedoc "A file on disk and what is known of it."
+  @typedoc "A temporary file and its hash."
   @type t :: %{path: Path.t(), sha256: String.t()}
 
-  @doc "Writes the pieces to a file, hashed on the way. The file has to be removed by `drop/1`."
+  @doc "Writes the stream to a temporary file and hashes it. The caller must remove the file with `drop/1`."
   @spec hold(Enumerable.t()) :: {:ok, t()} | {:error, Error.t()}
   def hold(stream) do
     path = Path.join(System.tmp_dir!(), "hf_hub_upload_#{System.pid()}_#{random()}")
 
     case :file.open(path, [:write, :exclusive, :raw, :binary, {:delayed_write, 1_048_576, 1000}]) do
       {:ok, file} ->
-        # Temporary folders are everybody's, and the content may not be.
+        # All users can read the temporary folder.
         File.chmod(path, 0o600)
         fill(file, path, stream)
 
@@ -59,11 +59,11 @@ defmodule HfHub.Commit.Spool do
     :crypto.hash_update(hash, piece)
   rescue
     _not_iodata in [ArgumentError, ErlangError] ->
-      raise ArgumentError, "expected the pieces of a stream to be iodata; one of them is something else"
+      raise ArgumentError, "expected the elements of the stream to be iodata, got another term"
   end
 
   defp unkept(path, reason) do
-    Error.new(:io, "cannot keep the stream that is to be uploaded in `#{path}`",
+    Error.new(:io, "cannot write the stream to upload to the temporary file `#{path}`",
       reason: reason |> :file.format_error() |> to_string()
     )
   end

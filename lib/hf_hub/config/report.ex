@@ -1,6 +1,6 @@
 defmodule HfHub.Config.Report do
   @moduledoc """
-  What every setting is, and why: the result of `HfHub.Config.explain/1`. Prints as a table.
+  Every setting with its value and source, as `HfHub.Config.explain/1` returns them. Inspected as a table.
 
     * `:settings` - a list of `HfHub.Config.Setting`
   """
@@ -28,7 +28,7 @@ defmodule HfHub.Config.Report do
       end)
     end
 
-    # One long value does not push all origins out of sight.
+    # Limited, so that one long value does not move the origins off the screen.
     defp width(rows, column) do
       rows |> Enum.map(&String.length(elem(&1, column))) |> Enum.max() |> min(48)
     end

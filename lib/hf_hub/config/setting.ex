@@ -1,10 +1,10 @@
 defmodule HfHub.Config.Setting do
   @moduledoc """
-  One setting: its name, its value, and where that comes from. `HfHub.Config.explain/1` lists them.
+  A setting with its value and source. `HfHub.Config.explain/1` lists all of them.
 
-    * `:name` - the setting
-    * `:value` - what a call uses; a token is masked, and so is a proxy's password
-    * `:origin` - `:option`, `{:config, key}`, `{:env, variable}`, `{:file, path}` or `:default`
+    * `:name` - name of the setting
+    * `:value` - value that calls use; tokens and the passwords of proxies are masked
+    * `:origin` - source of the value: `:option`, `{:config, key}`, `{:env, variable}`, `{:file, path}` or `:default`
   """
 
   alias HfHub.Config.Source
@@ -19,8 +19,8 @@ defmodule HfHub.Config.Setting do
   @home "~/.cache/huggingface"
   @staging "https://hub-ci.huggingface.co"
 
-  # `app` is the type of the value in `config :hf_hub`, `env` are variables with the form of their text. The first
-  # that says something counts.
+  # `app` is the type of the value in `config :hf_hub`, `env` lists variables with the format of their text. The first
+  # one with a value is used.
   @table [
     endpoint: [
       app: :string,
@@ -37,7 +37,7 @@ defmodule HfHub.Config.Setting do
         {"XDG_CACHE_HOME", {:below, "huggingface/hub"}}
       ],
       default: {:path, @home <> "/hub"},
-      doc: "the folder of the cache"
+      doc: "the cache folder"
     ],
     token_path: [
       env: [
@@ -47,47 +47,47 @@ defmodule HfHub.Config.Setting do
         {"XDG_CACHE_HOME", {:below, "huggingface/token"}}
       ],
       default: {:path, @home <> "/token"},
-      doc: "the file of the token in use; `stored_tokens` lies beside it"
+      doc: "the file of the active token; `stored_tokens` is in the same folder"
     ],
     implicit_token: [
       env: [{"HF_HUB_DISABLE_IMPLICIT_TOKEN", :no_flag}],
       default: true,
-      doc: "whether the stored token is sent without being asked for"
+      doc: "whether calls without the option `:token` send the stored token"
     ],
     allow_http_token: [
       app: {:list, :string},
       env: [{"HF_HUB_ALLOW_HTTP_TOKEN", :list}],
       default: [],
       doc:
-        "origins, such as `http://hub.lan:8080`, that get the token over plain http too (with `,` between them)"
+        "origins, such as `http://hub.lan:8080`, that the token is sent to over plain HTTP (separated by `,` in the variable)"
     ],
     offline: [
       app: :boolean,
       env: [{"HF_HUB_OFFLINE", :flag}, {"TRANSFORMERS_OFFLINE", :flag}],
       default: false,
-      doc: "whether the network is out of bounds"
+      doc: "offline mode: no network requests are made"
     ],
     etag_timeout: [
       app: :pos_integer,
       env: [{"HF_HUB_ETAG_TIMEOUT", :seconds}],
       default: 10_000,
-      doc: "the wait for a connection and the first answer, in ms (seconds in the environment)"
+      doc: "timeout for the connection and the response headers, in ms (seconds in the environment)"
     ],
     download_timeout: [
       app: :pos_integer,
       env: [{"HF_HUB_DOWNLOAD_TIMEOUT", :seconds}],
       default: 10_000,
-      doc: "the wait between two pieces of a body, in ms (seconds in the environment)"
+      doc: "timeout between two reads of a response body, in ms (seconds in the environment)"
     ],
     symlinks: [
       app: :boolean,
       env: [{"HF_HUB_DISABLE_SYMLINKS", :no_flag}],
       default: true,
-      doc: "whether the cache may hold links"
+      doc: "whether the cache uses symbolic links"
     ],
     progress_bars: [
       env: [{"HF_HUB_DISABLE_PROGRESS_BARS", :no_flag}],
-      doc: "whether lines of progress are shown; otherwise the place of output decides"
+      doc: "whether `progress: true` shows a progress line; otherwise only on a terminal"
     ],
     http_proxy: [
       app: :string,
@@ -97,7 +97,7 @@ defmodule HfHub.Config.Setting do
         {"all_proxy", :text},
         {"ALL_PROXY", :text}
       ],
-      doc: "the proxy for `http://`"
+      doc: "proxy for `http://` URLs"
     ],
     https_proxy: [
       app: :string,
@@ -107,12 +107,12 @@ defmodule HfHub.Config.Setting do
         {"all_proxy", :text},
         {"ALL_PROXY", :text}
       ],
-      doc: "the proxy for `https://`"
+      doc: "proxy for `https://` URLs"
     ],
     no_proxy: [
       app: :string,
       env: [{"no_proxy", :text}, {"NO_PROXY", :text}],
-      doc: "hosts that are reached without a proxy; this machine always is"
+      doc: "hosts that are accessed without a proxy, in addition to this machine"
     ],
     ca_file: [
       app: :path,
@@ -121,39 +121,39 @@ defmodule HfHub.Config.Setting do
           name <- ~w(SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH),
           do: {name, :path}
         ),
-      doc: "certificates to trust instead of the system's: a PEM file or a folder of them"
+      doc: "certificates to trust instead of the system's: a PEM file or a folder of PEM files"
     ],
     ca_dir: [
       env: [{"SSL_CERT_DIR", :text}],
-      doc: "folders of such certificates, with `:` between them, where no file is named"
+      doc: "folders of such certificates, separated by `:`; used without the setting above"
     ],
     max_connections: [
       app: :pos_integer,
       default: 8,
-      doc: "connections for the parts of large files"
+      doc: "maximum number of connections for the parts of large files"
     ],
     max_bandwidth: [
       app: :pos_integer,
-      doc: "bytes a second, all downloads of the VM together"
+      doc: "maximum bytes per second of all downloads of the VM together"
     ],
     user_agent_origin: [
       env: [{"HF_HUB_USER_AGENT_ORIGIN", :text}],
-      doc: "added to the user agent"
+      doc: "text to append to the user agent"
     ],
     device_client_id: [
       env: [{"HF_DEVICE_CODE_OAUTH_CLIENT_ID", :text}],
-      # Not a secret: it names Hugging Face's own clients to the Hub.
+      # Not a secret: the public client id of the official clients.
       default: "26be6b09-91c5-47da-9861-d2d2bb7a7e36",
-      doc: "the id under which `HfHub.Auth.login/1` asks for a login by browser"
+      doc: "OAuth client id of browser logins with `HfHub.Auth.login/1`"
     ],
     oidc_resource: [
       env: [{"HF_OIDC_RESOURCE", :text}],
-      doc: "the repository or user for which a CI job gets a token of its own"
+      doc: "the repository or user that a CI job requests a token for"
     ],
     local_hub_executable: [
       app: :path,
       env: [{"HF_HUB_SERVER_PATH", :text}],
-      doc: "the program of `HfHub.LocalHub`"
+      doc: "the server executable of `HfHub.LocalHub`"
     ]
   ]
 
@@ -162,7 +162,7 @@ defmodule HfHub.Config.Setting do
   def names, do: Keyword.keys(@table)
 
   @doc false
-  # The value of a setting, and where it comes from.
+  # The value of a setting and its source.
   @spec find(atom(), keyword()) :: {term(), origin()}
   def find(name, opts \\ []) do
     rule = Keyword.fetch!(@table, name)
@@ -176,7 +176,7 @@ defmodule HfHub.Config.Setting do
   def value(name, opts \\ []), do: name |> find(opts) |> elem(0)
 
   @doc false
-  # The table for people.
+  # The table in Markdown, for the docs.
   @spec docs() :: String.t()
   def docs do
     rows =
@@ -198,7 +198,7 @@ defmodule HfHub.Config.Setting do
     if (value = Source.env(variable, form)) != nil, do: {ready(value), {:env, variable}}
   end
 
-  # Not expanded before it is needed: a service may have no home folder, and need none.
+  # Expanded only when used: a service may have no home folder.
   defp ready({:path, path}), do: Source.expand(path)
   defp ready(value), do: value
 

@@ -1,11 +1,10 @@
 defmodule HfHub.Config.Source do
-  # Where a value can come from, looked at now: nothing but this file reads the environment
-  # or the application's.
+  # Reads the sources of settings. Only this file reads environment variables and the application environment.
   @moduledoc false
 
   alias HfHub.Options
 
-  @doc "What `config :hf_hub` says about a key; a value of the wrong type raises."
+  @doc "Returns the value of a key in `config :hf_hub`. Raises `ArgumentError` on a value of the wrong type."
   @spec app(atom(), term()) :: term()
   def app(key, type) do
     value = Application.get_env(:hf_hub, key)
@@ -13,11 +12,11 @@ defmodule HfHub.Config.Source do
     cond do
       value in [nil, ""] -> nil
       Options.valid_value?(value, type) -> value
-      true -> raise ArgumentError, "config :hf_hub, #{inspect(key)} cannot be used; see HfHub.Config"
+      true -> raise ArgumentError, "invalid value of config :hf_hub, #{inspect(key)}; see HfHub.Config"
     end
   end
 
-  @doc "The text of a variable; one that is set to nothing is not set."
+  @doc "Returns the text of an environment variable; `nil` if it is empty or not set."
   @spec env(String.t()) :: String.t() | nil
   def env(name) do
     case System.get_env(name) do
@@ -26,17 +25,17 @@ defmodule HfHub.Config.Source do
     end
   end
 
-  @doc "What a variable says, in the form that is asked for; `nil` where it cannot be used."
+  @doc "Returns the value of an environment variable in the given format; `nil` if it is invalid."
   @spec env(String.t(), term()) :: term()
   def env(name, form) do
     with text when is_binary(text) <- env(name), do: read(text, form)
   end
 
-  @doc "Whether a text means yes, as Python's client has it."
+  @doc "Returns whether a text means true, by the rule of the Python client."
   @spec true?(String.t() | nil) :: boolean()
   def true?(text), do: is_binary(text) and String.upcase(text) in ~w(1 ON YES TRUE)
 
-  @doc "As `Path.expand/1`, without asking for the current folder where it does not matter."
+  @doc "Same as `Path.expand/1`, but does not ask the file server for the current folder if the path is absolute."
   @spec expand(Path.t()) :: Path.t()
   def expand("/" <> rest = path) do
     if String.contains?("/" <> rest <> "/", ["//", "/./", "/../"]), do: Path.expand(path), else: path
@@ -45,9 +44,10 @@ defmodule HfHub.Config.Source do
   def expand(path) do
     Path.expand(path)
   rescue
-    # A service without a home folder.
+    # Raised for a service without a home folder.
     RuntimeError ->
-      raise ArgumentError, "there is no home folder; set HF_HOME (or HF_HUB_CACHE and HF_TOKEN_PATH)"
+      raise ArgumentError,
+            "cannot expand #{inspect(path)}: no home folder; set HF_HOME (or HF_HUB_CACHE and HF_TOKEN_PATH)"
   end
 
   defp read(text, :text), do: text
@@ -66,18 +66,18 @@ defmodule HfHub.Config.Source do
     end
   end
 
-  # Python's `os.path.expandvars`: a variable that is not set stays as it is written.
+  # Same as Python's `os.path.expandvars`: the name of a variable that is not set is kept.
   defp with_variables(text) do
     Regex.replace(~r/\$(?:(\w+)|\{([^}]*)\})/, text, fn written, bare, braced ->
       System.get_env(if(bare == "", do: braced, else: bare)) || written
     end)
   end
 
-  @doc "Changes what the application's config says, for this VM."
+  @doc "Sets a key of the application environment, for this VM."
   @spec put(atom(), term()) :: :ok
   def put(key, value), do: Application.put_env(:hf_hub, key, value)
 
-  @doc "Removes what the application's config says, for this VM."
+  @doc "Deletes a key of the application environment, for this VM."
   @spec delete(atom()) :: :ok
   def delete(key), do: Application.delete_env(:hf_hub, key)
 end

@@ -1,9 +1,9 @@
 defmodule HfHub.DatasetFiles.Formats do
-  # Which files of a repository hold data: the extensions that `datasets` reads, by the loader that reads them.
-  # A split is of one format; its other files (notes, licences, previews) belong to no split.
+  # The data files of a repository: the extensions that `datasets` reads, by loader. All files of a split have
+  # one format; other files (notes, licences, previews) do not belong to it.
   @moduledoc false
 
-  # Loaders of media know their extensions in capitals, too.
+  # The loaders of media accept their extensions in capitals too.
   @media [
     pdb: ~w(ent pdb),
     image: ~w(apng blp bmp bufr bw cur dcx dds dib emf eps fit fits flc fli ftc ftu gbr gif grib icb icns ico
@@ -40,22 +40,22 @@ defmodule HfHub.DatasetFiles.Formats do
                ending <- endings,
                into: %{},
                do: {ending, format}
-  # Extensions that are data without saying of which format.
+  # Extensions of data files whose format they do not determine.
   @archives ~w(zip gz tgz)
   @lance_parts ~w(idx txn manifest)
-  # Tables beside media, and the files of a Harbor task, whose extensions alone mean documentation.
+  # Tables next to media, and the files of a Harbor task, which by their extensions would be documentation.
   @tables ~w(metadata.csv metadata.jsonl metadata.parquet)
   @with_tables [:mmcif | Keyword.keys(@media)]
   @tasks ~w(task.toml instruction.md)
-  # Where formats are equally frequent, the first of these is the format, then the last of the alphabet.
+  # Among equally frequent extensions the first of these is chosen, else the alphabetically last one.
   @favourites ~w(parquet lance vortex arrow jsonl json csv)
   @ignored ~w(README.md config.json dataset_info.json dataset_infos.json dummy_data.zip dataset_dict.json)
 
-  @doc "Returns the files that may hold data, whatever their format."
+  @doc "Returns the data files, of any format."
   @spec data([String.t()]) :: [String.t()]
   def data(paths), do: Enum.filter(paths, &data?/1)
 
-  @doc "Returns the files of the format that most of the files have; all of them where none is known."
+  @doc "Returns the files of the most frequent format, or all files if no format is known."
   @spec main([String.t()]) :: [String.t()]
   def main(paths) do
     case format(paths) do
@@ -88,7 +88,7 @@ defmodule HfHub.DatasetFiles.Formats do
       if ending == "zip", do: :unknown, else: @formats[ending]
     end)
     |> case do
-      # What lies in an archive is not known here.
+      # The format of files in an archive is not known here.
       :unknown -> nil
       format -> format
     end

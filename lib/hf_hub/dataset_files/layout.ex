@@ -1,16 +1,15 @@
 defmodule HfHub.DatasetFiles.Layout do
-  # Which configurations a dataset has, and which splits those have. Four sources know some of it:
-  # the card, the older `dataset_infos.json`, the dataset viewer and, at last, the names of the files.
-  # Each is asked only when those before it know nothing.
+  # The configurations of a dataset and their splits, from the first of four sources that has them:
+  # the card, the older `dataset_infos.json`, the dataset viewer, and the names of the files.
   @moduledoc false
 
   alias HfHub.DatasetFiles.Patterns
   alias HfHub.{Api, Config, DatasetFiles, Error, Options, RepoRef, Request}
 
-  @typedoc "Configurations in their order, each with its splits; none where a source knows the name only."
+  @typedoc "Configurations in order, each with its splits; without splits if a source only has names."
   @type t :: [{String.t(), [String.t()]}]
 
-  # The viewer of the public Hub is on a host of its own; other Hubs that have one answer themselves.
+  # The viewer of the public Hub is on a separate host; other Hubs serve it at their endpoint, if at all.
   @viewers %{"https://huggingface.co" => "https://datasets-server.huggingface.co"}
 
   @doc "Returns the names of the configurations."
@@ -30,7 +29,7 @@ defmodule HfHub.DatasetFiles.Layout do
     end)
   end
 
-  @doc "Takes the layout out of a card's metadata."
+  @doc "Returns the layout in a card's metadata."
   @spec from_card(term()) :: t()
   def from_card(%{} = card) do
     infos = for info <- List.wrap(card["dataset_info"]), is_map(info), do: info
@@ -44,7 +43,7 @@ defmodule HfHub.DatasetFiles.Layout do
 
   def from_card(_none), do: []
 
-  @doc "Takes the layout out of a `dataset_infos.json`."
+  @doc "Returns the layout in a `dataset_infos.json`."
   @spec from_infos(term()) :: t()
   def from_infos(%{} = infos) do
     for {config, %{} = info} <- Enum.sort(infos), do: {config, Enum.sort(names(info["splits"]))}
@@ -52,7 +51,7 @@ defmodule HfHub.DatasetFiles.Layout do
 
   def from_infos(_other), do: []
 
-  @doc "Takes the layout out of an answer of the dataset viewer."
+  @doc "Returns the layout in a response of the dataset viewer."
   @spec from_viewer(term()) :: t()
   def from_viewer(%{"splits" => splits}) do
     pairs =
@@ -85,11 +84,11 @@ defmodule HfHub.DatasetFiles.Layout do
     Request.repo(:get, "/datasets/*repo/resolve/:revision/*path", ref, opts, path: "dataset_infos.json")
     |> Request.parse()
     |> Request.run(&from_infos/1)
-    # There is none, or it lies where large files do, or it is no JSON: then the next source may know.
+    # The file may be missing, stored in LFS, or not JSON; the next source is then used.
     |> or_nothing([:entry_not_found, :invalid_response])
   end
 
-  # Knows the default branch only. The token stays at the endpoint.
+  # The viewer supports the default branch only. The token is not sent to its host.
   defp viewer(%{revision: revision}, _opts) when revision not in [nil, "main"], do: {:ok, []}
 
   defp viewer(ref, opts) do

@@ -1,38 +1,39 @@
 defmodule HfHub.DatasetFiles.Patterns do
-  # Which files a card says are of a split: `configs: [{config_name, data_dir, data_files: [{split, path}]}]`,
-  # where a path is a pattern or a list of them. `*` stays within a folder, `**` does not.
+  # The files of a split by the card's `configs: [{config_name, data_dir, data_files: [{split, path}]}]`,
+  # where a path is a pattern or a list of patterns. `*` does not match `/`, `**` does.
   @moduledoc false
 
   alias HfHub.DatasetFiles.Formats
 
   @typedoc """
-  What a card says of a configuration: patterns by split; the folder in which names tell; or nothing.
+  A configuration in a card: patterns by split, or the folder whose file names determine the splits; `nil` if the card
+  does not list it.
   """
   @type t :: {:splits, [{String.t(), [String.t()]}]} | {:folder, String.t()} | nil
 
-  @doc "Returns what a card says of a configuration; `nil` is the default one."
+  @doc "Returns a configuration in a card; `nil` is the default configuration."
   @spec from_card(term(), String.t() | nil) :: t()
   def from_card(%{"configs" => configs}, config) when is_list(configs) do
     wanted = if config in [nil, ""], do: default(configs), else: config
 
     case Enum.find(configs, &match?(%{"config_name" => ^wanted}, &1)) do
       nil -> nil
-      config -> said(config, folder(config["data_dir"]))
+      config -> in_card(config, folder(config["data_dir"]))
     end
   end
 
   def from_card(_none, _config), do: nil
 
-  @doc "Returns the files that one of the patterns means."
+  @doc "Returns the files that match one of the patterns."
   @spec files([String.t()], [String.t()]) :: [String.t()]
   def files(paths, patterns) do
     compiled = for pattern <- patterns, {:ok, regex} <- [compile(pattern)], do: {regex, pattern}
-    found = Enum.filter(paths, fn path -> Enum.any?(compiled, &means?(&1, path)) end)
-    # A card may name files of a format that is not known here.
+    found = Enum.filter(paths, fn path -> Enum.any?(compiled, &matches?(&1, path)) end)
+    # A card may list files of a format that is not known here.
     if (data = Formats.data(found)) == [], do: found, else: data
   end
 
-  @doc "Returns the patterns of a configuration's `data_files` by split; those that name no split are `train`."
+  @doc "Returns the patterns of a configuration's `data_files` by split; those without a split are `train`."
   @spec by_split(term()) :: [{String.t(), [String.t()]}]
   def by_split(%{} = files), do: for({split, path} <- files, is_binary(split), do: {split, texts(path)})
 
@@ -47,7 +48,7 @@ defmodule HfHub.DatasetFiles.Patterns do
     List.first(marked) || if("default" in names, do: "default", else: List.first(names))
   end
 
-  defp said(config, folder) do
+  defp in_card(config, folder) do
     case by_split(config["data_files"]) do
       [] ->
         if folder != "", do: {:folder, folder}
@@ -71,8 +72,8 @@ defmodule HfHub.DatasetFiles.Patterns do
 
   defp texts(path), do: for(pattern <- List.wrap(path), is_binary(pattern), do: pattern)
 
-  # Hidden files and folders such as `__pycache__` are meant only where a pattern has as many of them.
-  defp means?({regex, pattern}, path) do
+  # Hidden files, and folders such as `__pycache__`, match only a pattern with equally many of them.
+  defp matches?({regex, pattern}, path) do
     path =~ regex and hidden(path) == hidden(pattern) and special(path) == special(pattern)
   end
 
@@ -82,7 +83,7 @@ defmodule HfHub.DatasetFiles.Patterns do
   defp special(path),
     do: path |> String.split("/") |> Enum.drop(-1) |> Enum.count(&String.starts_with?(&1, "__"))
 
-  # A pattern comes from a stranger: it becomes a regular expression that cannot run away, and a long one none.
+  # Patterns come from untrusted cards: long ones, which could take long to match, are ignored.
   defp compile(pattern) when byte_size(pattern) <= 500 do
     source =
       Regex.replace(~r/\*\*\/|\*\*|\*|\?|\[[^\]\/]+\]|./s, pattern, fn
@@ -100,6 +101,6 @@ defmodule HfHub.DatasetFiles.Patterns do
 
   defp compile(_pattern), do: :error
 
-  # In a pattern, neither character has a meaning within brackets.
+  # In a glob, these characters are literal within brackets.
   defp escape(set), do: String.replace(set, ["\\", "^"], &("\\" <> &1))
 end

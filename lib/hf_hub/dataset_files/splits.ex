@@ -1,7 +1,7 @@
 defmodule HfHub.DatasetFiles.Splits do
-  # Which files belong to which split, by their names: the rules of `datasets` (its `data_files.py`). Kinds of
-  # names are tried in turn, and the first that any file has decides for all: shards in `data/`, folders called
-  # like a split, files called like one. Where no name speaks of a split, everything is `train`.
+  # Assigns files to splits by their names, by the rules of `datasets` (its `data_files.py`). The first rule that
+  # matches any file applies to all: shards in `data/`, folders named after a split, files named after a split.
+  # Otherwise all files are `train`.
   @moduledoc false
 
   alias HfHub.DatasetFiles.Formats
@@ -17,7 +17,7 @@ defmodule HfHub.DatasetFiles.Splits do
 
   @type t :: [{String.t(), [String.t()]}]
 
-  @doc "Returns the splits of which there are files, in their order, with their files. Paths are relative to the configuration."
+  @doc "Returns the splits that have files, in order, with their files. Paths are relative to the configuration's folder."
   @spec of([String.t()]) :: t()
   def of(paths) do
     paths = paths |> Enum.filter(&visible?/1) |> Formats.data()
@@ -26,7 +26,7 @@ defmodule HfHub.DatasetFiles.Splits do
     for {split, files} <- splits, do: {split, Formats.main(files)}
   end
 
-  @doc "Returns the files of a split. A keyword of a split (`dev`) stands for the files that it names."
+  @doc "Returns the files of a split, or those that are named by a keyword of a split, such as `dev`."
   @spec files([String.t()], String.t()) :: [String.t()]
   def files(paths, split) do
     splits = of(paths)
@@ -37,7 +37,7 @@ defmodule HfHub.DatasetFiles.Splits do
     end
   end
 
-  @doc "Returns whether a folder is called like a split."
+  @doc "Returns whether a folder is named after a split."
   @spec folder?(String.t()) :: boolean()
   def folder?(name),
     do: Enum.any?(@keywords, fn {_split, words} -> name <> "/" =~ pattern(:folder, words) end)
@@ -55,7 +55,7 @@ defmodule HfHub.DatasetFiles.Splits do
   defp some([]), do: nil
   defp some(splits), do: splits
 
-  # A file called otherwise beside shards belongs to no split.
+  # Next to shards, a file with another name does not belong to any split.
   defp shards(paths) do
     shards = for path <- paths, [_all, split] <- [Regex.run(@shard, path)], do: {split, path}
     splits = Enum.group_by(shards, &elem(&1, 0), &elem(&1, 1))
@@ -88,7 +88,7 @@ defmodule HfHub.DatasetFiles.Splits do
   defp named(_split, []), do: []
   defp named(split, files), do: [{split, files}]
 
-  # A keyword stands at the begin of a name or behind a separator, and before one.
+  # A keyword is at the start of a name or after a separator, and before a separator.
   defp pattern(kind, words) do
     word = "\\A(?:.+/)?(?:[^/]*#{@separator})?(?:#{Enum.join(words, "|")})"
 
@@ -98,7 +98,7 @@ defmodule HfHub.DatasetFiles.Splits do
     )
   end
 
-  # Hidden files and folders, and folders such as `__pycache__`, hold no data.
+  # Hidden files and folders, and folders such as `__pycache__`, contain no data.
   defp visible?(path) do
     parts = String.split(path, "/")
 

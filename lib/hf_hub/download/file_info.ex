@@ -1,15 +1,13 @@
 defmodule HfHub.Download.FileInfo do
   @moduledoc """
-  What a dry run tells of a file.
-
-  Python: `DryRunFileInfo`.
+  The result of a dry run for one file. Python: `DryRunFileInfo`.
   """
 
   use HfHub.Schema,
-    filename: {:string, "name in the repository"},
-    local_path: {:path, :path, "path of the file once it is downloaded"},
+    filename: {:string, "path in the repository"},
+    local_path: {:path, :path, "path on disk, whether or not the file exists"},
     commit_hash: {:commit, {:or, [:string, nil]}, "commit that the file belongs to"},
-    file_size: {:size, {:or, [:integer, nil]}, "size in bytes, or `nil` if the Hub does not tell"},
-    cached?: {:cached, :boolean, "whether the file is on disk already", default: false},
-    will_download?: {:will_download, :boolean, "whether a call would download the file", default: false}
+    file_size: {:size, {:or, [:integer, nil]}, "size in bytes, or `nil` if the Hub does not report it"},
+    cached?: {:cached, :boolean, "whether the file is already cached", default: false},
+    will_download?: {:will_download, :boolean, "whether the call would download it", default: false}
 end

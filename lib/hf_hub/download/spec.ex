@@ -1,5 +1,5 @@
 defmodule HfHub.Download.Spec do
-  # What the engine needs for a download, out of a call's validated options.
+  # Converts the validated options of a call to the inputs of the engine.
   @moduledoc false
 
   alias HfHub.Config.{Setting, Source}
@@ -15,14 +15,14 @@ defmodule HfHub.Download.Spec do
     end
   end
 
-  @doc "Returns the inputs that all downloads to disk have in common, and what `:repo_id` named."
+  @doc "Returns the inputs that all downloads to disk have in common, and the reference in `:repo_id`."
   @spec repo(keyword()) :: {:ok, map(), RepoRef.t()} | {:error, Error.t()}
   def repo(opts) do
     with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),
          {:ok, hub} <- Hub.config(opts) do
       if opts[:force_download] and (opts[:local_files_only] or hub.offline) do
         raise ArgumentError,
-              ":force_download needs the network, which :local_files_only and offline mode forbid"
+              ":force_download cannot be combined with :local_files_only or offline mode"
       end
 
       {:ok,
@@ -41,7 +41,7 @@ defmodule HfHub.Download.Spec do
     end
   end
 
-  @doc "Returns the inputs for a stream. Its names are checked here, because it starts later."
+  @doc "Returns the inputs for a stream. Names are validated here, because the stream starts later."
   @spec stream(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def stream(opts) do
     with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),

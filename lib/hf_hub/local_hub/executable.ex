@@ -1,5 +1,5 @@
 defmodule HfHub.LocalHub.Executable do
-  # The server's program: where it is, or how it is built.
+  # Finds the server executable, or builds it.
   @moduledoc false
 
   require Logger
@@ -10,14 +10,14 @@ defmodule HfHub.LocalHub.Executable do
   @sources Path.expand("../../..", __DIR__)
   @name "hf_hub_server"
 
-  @doc "Returns the path of the program: the given one, the first that is found, or one that is built now."
+  @doc "Returns the path of the executable: the given one, else the first that exists, else a new build."
   @spec find(Path.t() | nil) :: {:ok, Path.t()} | {:error, Error.t()}
   def find(given) do
     given = given || Setting.value(:local_hub_executable)
 
     cond do
       given && File.regular?(given) -> {:ok, Path.expand(given)}
-      given -> {:error, Error.new(:io, "#{given}, the Local Hub's program, does not exist")}
+      given -> {:error, Error.new(:io, "the Local Hub executable #{given} does not exist")}
       found = Enum.find(places(), &File.regular?/1) -> {:ok, found}
       true -> build()
     end
@@ -42,18 +42,18 @@ defmodule HfHub.LocalHub.Executable do
     cargo = System.find_executable("cargo")
 
     if cargo && File.dir?(crate) do
-      Logger.info("building the Local Hub, once; this takes a minute or two")
+      Logger.info("building the Local Hub executable (only once, takes a minute or two)")
       install(cargo, crate)
     else
       message =
-        "the Local Hub's program #{@name} is not here, and cannot be built without cargo and the sources; " <>
-          "build it elsewhere (cargo build --release -p #{@name}) and name it in HF_HUB_SERVER_PATH"
+        "the Local Hub executable #{@name} was not found, and building it requires cargo and the sources; " <>
+          "build it elsewhere (cargo build --release -p #{@name}) and set HF_HUB_SERVER_PATH to its path"
 
       {:error, Error.new(:io, message)}
     end
   end
 
-  # Nothing is written to the sources: as a dependency's, they may be read-only.
+  # Nothing is written to the source folder: in a dependency it may be read-only.
   defp install(cargo, crate) do
     scratch = Path.join(built_root(), "target")
     target = Source.env("CARGO_TARGET_DIR") || scratch

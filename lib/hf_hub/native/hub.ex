@@ -1,5 +1,5 @@
 defmodule HfHub.Native.Hub do
-  # The connection to a Hub as the engine takes it: every setting of a call in one map.
+  # The network settings of a call, in one map for the engine.
   @moduledoc false
 
   require Logger
@@ -9,27 +9,27 @@ defmodule HfHub.Native.Hub do
   alias HfHub.Config.{Setting, Token}
   alias HfHub.Native.Nif
 
-  # More to one host than any answers gladly.
+  # Servers reject or slow down clients with more connections.
   @max_connections 64
 
-  @doc "Returns what the engine needs to talk to a Hub, out of a call's options."
+  @doc "Returns the network settings of a call, from its options and `HfHub.Config`."
   @spec config(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def config(opts) do
     with {:ok, token} <- Credentials.find(opts[:token]) do
       network = network(opts)
-      if token, do: say_if_withheld(network)
+      if token, do: warn_if_withheld(network)
       {:ok, Map.merge(network, secret(token))}
     end
   end
 
-  # Once for each endpoint: public files are read all the same.
-  defp say_if_withheld(%{endpoint: endpoint, allow_http_token: allowed, offline: offline}) do
+  # Logged once per endpoint. Requests for public files succeed without the token.
+  defp warn_if_withheld(%{endpoint: endpoint, allow_http_token: allowed, offline: offline}) do
     key = {__MODULE__, :withheld, endpoint}
     why = unless offline or :persistent_term.get(key, false), do: Nif.withheld(endpoint, allowed)
 
     if why do
       :persistent_term.put(key, true)
-      Logger.warning("requests that only read go without the token: #{why}")
+      Logger.warning("the token is not sent with requests that only read: #{why}")
     end
   end
 
@@ -56,11 +56,11 @@ defmodule HfHub.Native.Hub do
     }
   end
 
-  # A stack trace shows the arguments of a call that fails, so the token is none of them.
+  # A stack trace may show the arguments of a failed call, so the token is passed as an opaque reference.
   defp secret(nil), do: %{token: nil, token_source: nil}
   defp secret({text, origin}), do: %{token: Nif.secret(text), token_source: Token.place(origin)}
 
-  # The VM's own limit is kept by the engine; `config` may have changed it since.
+  # The engine holds the VM's limit, which `config :hf_hub` may have changed since.
   defp max_bandwidth(limit) do
     if bytes = Setting.value(:max_bandwidth), do: Nif.set_bandwidth(Nif.vm_bandwidth(), bytes)
 
@@ -71,7 +71,7 @@ defmodule HfHub.Native.Hub do
     end
   end
 
-  # With its name, for the words of errors.
+  # With its source, for error messages.
   defp proxy(name) do
     with {url, origin} when url != nil <- Setting.find(name),
          do: %{url: url, source: Token.place(origin)},
@@ -101,8 +101,7 @@ defmodule HfHub.Native.Hub do
     named = List.wrap(Setting.value(:ca_file))
     folders = String.split(Setting.value(:ca_dir) || "", ":", trim: true)
 
-    # Folders that do not exist are usual in SSL_CERT_DIR; if none does, the first is what the
-    # error names.
+    # SSL_CERT_DIR often lists folders that do not exist. If none exists, the error names the first.
     case {named, Enum.filter(folders, &File.dir?/1)} do
       {[], []} -> Enum.take(folders, 1)
       {[], folders} -> folders

@@ -1,6 +1,6 @@
 defmodule HfHub.Native.Nif do
-  # The native functions, and nothing else: this module cannot be replaced while the
-  # VM runs, so it is kept small and rarely changes. All others can be reloaded freely.
+  # The native functions only: this module cannot be reloaded while the VM runs, so it
+  # rarely changes. All other modules can be reloaded.
   @moduledoc false
 
   @on_load :load
@@ -8,8 +8,8 @@ defmodule HfHub.Native.Nif do
 
   @doc false
   def load do
-    # A library cannot take over from itself, and on OTP 25 the VM crashes when it is
-    # asked to try. Refusing here leaves the loaded code as it is.
+    # On OTP 25 the VM crashes when a native library is upgraded to itself. The error keeps
+    # the loaded code.
     if :erlang.function_exported(__MODULE__, :version, 0) do
       {:error, {:reload, ~c"HfHub.Native.Nif cannot be reloaded; restart the VM to use a new version of it"}}
     else
@@ -17,8 +17,8 @@ defmodule HfHub.Native.Nif do
     end
   end
 
-  # A library that cannot be loaded must not take the module along: then each call would
-  # only say that the module does not exist.
+  # A library that cannot be loaded must not make the load of the module fail: each call would
+  # then raise that the module does not exist, instead of the reason.
   defp load_library do
     with priv when is_list(priv) <- :code.priv_dir(:hf_hub),
          path = :filename.join([priv, "native", "hf_hub_nif"]),
@@ -70,13 +70,12 @@ defmodule HfHub.Native.Nif do
   def activities, do: not_loaded()
   def version, do: not_loaded()
 
-  # `nif_error` tells the compiler that these bodies are replaced.
+  # `nif_error` marks functions that are replaced, for the compiler and dialyzer.
   defp not_loaded do
     why = :persistent_term.get(__MODULE__, "it was not built")
 
     :erlang.nif_error(%RuntimeError{
-      message:
-        "the native library of hf_hub cannot be used (#{why}); build it again with `mix compile --force`"
+      message: "cannot load the native library of hf_hub: #{why}; build it again with `mix compile --force`"
     })
   end
 end

@@ -1,5 +1,5 @@
 defmodule HfHub.Progress.Line do
-  # The line that a terminal shows of a job.
+  # The progress line of a job in a terminal.
   @moduledoc false
 
   alias HfHub.{Brief, Progress}
@@ -35,10 +35,12 @@ defmodule HfHub.Progress.Line do
   defp status(%{activity: :failed}), do: ["failed"]
 
   defp status(%{activity: :waiting_for_lock, file: nil}),
-    do: ["waiting for another process that is at work in the same place"]
+    do: ["waiting for another process to release its lock"]
 
-  defp status(%{activity: :waiting_for_lock}), do: ["waiting for another process that downloads this file"]
-  defp status(%{activity: :stalled, wait: nil}), do: ["stalled: nothing arrives"]
+  defp status(%{activity: :waiting_for_lock}),
+    do: ["waiting for another process that is downloading this file"]
+
+  defp status(%{activity: :stalled, wait: nil}), do: ["stalled: no data received"]
   defp status(%{activity: :stalled} = progress), do: ["stalled: gives up in #{seconds(progress.wait)}"]
   defp status(%{activity: :rate_limited} = progress), do: ["rate limited, #{seconds(progress.wait)} left"]
   defp status(%{activity: :retrying} = progress), do: ["trying again in #{seconds(progress.wait)}"]

@@ -1,5 +1,5 @@
 defmodule HfHub.Progress.Reporter do
-  # Who hears of a job's progress, and what they have heard: a line in the terminal, a function or a process.
+  # Delivers a job's progress to its receiver: a line in the terminal, a function or a process.
   @moduledoc false
 
   require Logger
@@ -10,10 +10,10 @@ defmodule HfHub.Progress.Reporter do
 
   @type t :: nil | map()
 
-  # A receiver that does not read its mail gets no more of it.
+  # A process with more messages than that in its mailbox gets no further reports.
   @mailbox_limit 50
 
-  @doc "Returns a reporter to whoever the option `:progress` names, if anybody; the label is for a line."
+  @doc "Returns a reporter for the value of the option `:progress`, or `nil`; the label is that of a line."
   @spec start(boolean() | (Progress.t() -> term()) | pid() | nil, String.t()) :: t()
   def start(receiver, label) do
     case receiver do
@@ -23,7 +23,7 @@ defmodule HfHub.Progress.Reporter do
     end
   end
 
-  @doc "Delivers what the engine reports."
+  @doc "Delivers a report of the engine."
   @spec report(t(), map()) :: t()
   def report(nil, _fields), do: nil
 
@@ -50,7 +50,7 @@ defmodule HfHub.Progress.Reporter do
     %{receiver: receiver, samples: [{now(), 0}], last: %Progress{}, width: 0, guard: guard}
   end
 
-  # Ends the line where its owner no longer can: killed, or interrupted in IEx.
+  # Ends the line if its owner is killed, or interrupted in IEx.
   defp guard_line(owner) do
     spawn(fn ->
       monitor = Process.monitor(owner)
@@ -64,13 +64,13 @@ defmodule HfHub.Progress.Reporter do
 
   defp deliver(%{receiver: nil} = reporter), do: reporter
 
-  # Padded over what was there before: not every place that knows \r knows more.
+  # Padded to overwrite the previous line: not all terminals that support \r support more.
   defp deliver(%{receiver: {:bar, label}, last: progress} = reporter) do
     line = Line.text(progress, label, columns())
     IO.write(["\r", String.pad_trailing(line, reporter.width)])
     %{reporter | width: String.length(line)}
   rescue
-    # The terminal has gone; the download has not.
+    # The terminal was closed; the download continues.
     ErlangError -> %{reporter | receiver: nil}
   end
 
@@ -100,7 +100,7 @@ defmodule HfHub.Progress.Reporter do
     end
   end
 
-  # Over the last three seconds or so: steady enough to read, quick enough to believe.
+  # The average over about three seconds.
   defp speed(samples, bytes) do
     time = now()
     samples = [{time, bytes} | Enum.take_while(samples, fn {then, _} -> time - then < 3_000 end)]
@@ -131,8 +131,8 @@ defmodule HfHub.Progress.Reporter do
     end
   end
 
-  # Livebook has no geometry, but it does understand \r.
-  @doc "Returns whether what this process writes is shown by Livebook."
+  # Livebook reports no columns, but supports \r.
+  @doc "Returns whether the output of this process is shown by Livebook."
   @spec livebook?() :: boolean()
   def livebook? do
     leader = Process.group_leader()

@@ -1,11 +1,11 @@
 defmodule HfHub.Repo.Address do
-  # Where a repository is: by its reference, or by what the Hub answered.
+  # The URL of a repository: by its reference, or by a response of the Hub.
   @moduledoc false
 
   alias HfHub.{Decode, RepoRef}
   alias HfHub.Repo.Url
 
-  @doc "Returns the address of a repository."
+  @doc "Returns the URL of a repository by its reference."
   @spec of(RepoRef.t(), String.t()) :: Url.t()
   def of(ref, endpoint) do
     endpoint = String.trim_trailing(endpoint, "/")
@@ -27,8 +27,8 @@ defmodule HfHub.Repo.Address do
   end
 
   @doc """
-  Returns the address that the Hub answered for the repository `asked`. Behind a mirror the answer has that of the
-  public Hub.
+  Returns the URL in the Hub's response about the repository `asked`. Behind a mirror, the response contains the URL at
+  the public Hub.
   """
   @spec answered(term(), RepoRef.t(), String.t()) :: Url.t()
   def answered(%{"url" => url} = json, asked, endpoint) when is_binary(url) do
@@ -44,7 +44,7 @@ defmodule HfHub.Repo.Address do
   end
 
   def answered(_json, _asked, _endpoint),
-    do: raise(Decode.Error, message: "it does not say where the repository is")
+    do: raise(Decode.Error, message: "the URL of the repository is missing")
 
   defp prefix(:model), do: ""
   defp prefix(repo_type), do: "#{repo_type}s/"

@@ -1,14 +1,14 @@
 defmodule HfHub.Repo.Existence do
-  # Whether repositories, revisions and files exist, and whether the token reaches them.
+  # Checks whether repositories, revisions and files exist and the token has access to them.
   @moduledoc false
 
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
 
-  @doc "Returns the options of questions about a repository or a revision."
+  @doc "Returns the options of checks for a repository or a revision."
   @spec options() :: Options.table()
   def options, do: Options.repo_type() ++ Options.common()
 
-  @doc "Returns the options of questions about a file."
+  @doc "Returns the options of checks for a file."
   @spec file_options() :: Options.table()
   def file_options, do: Options.repo_type() ++ Options.revision() ++ Options.common()
 
@@ -42,7 +42,7 @@ defmodule HfHub.Repo.Existence do
     end
   end
 
-  @doc "Returns the id that the Hub gives a repository. A login page has a status of 200, but no id."
+  @doc "Returns the id in the Hub's response about a repository. A login page has status 200 too, but no id."
   @spec id(RepoRef.t() | HfHub.repo(), keyword(), String.t(), keyword()) ::
           {:ok, String.t()} | {:error, Error.t()}
   def id(repo, opts, route \\ "", more \\ []) do
@@ -51,8 +51,8 @@ defmodule HfHub.Repo.Existence do
     |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
   end
 
-  # A Hub names the commit. Without it the etag has to be a checksum, as for a download; where a redirect leads,
-  # only X-Linked-ETag can say.
+  # A Hub sends X-Repo-Commit. Without it, the etag must be a checksum, as for a download. The etag of a redirect is
+  # not that of the file, so there X-Linked-ETag is required.
   defp file?(headers) do
     linked? = headers["x-linked-etag"] != nil or headers["location"] == nil
     etag = headers["x-linked-etag"] || headers["etag"] || ""

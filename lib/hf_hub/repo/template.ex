@@ -1,6 +1,5 @@
 defmodule HfHub.Repo.Template do
-  # What a new Space can begin as. The Hub lists the official templates, and a template
-  # decides about the Space's SDK.
+  # The templates of Spaces. The Hub lists the official ones; a template determines the Space's SDK.
   @moduledoc false
 
   alias HfHub.{Decode, Error, Request}
@@ -11,7 +10,7 @@ defmodule HfHub.Repo.Template do
     sdk: {"sdk", :string, "kind of app"},
     preferred_private: {"preferredPrivate", :boolean, "whether the new Space is private by default"}
 
-  @doc "Returns the options with what the template named in them decides."
+  @doc "Returns the options with those that the template in `:space_template` determines."
   @spec apply(keyword()) :: {:ok, keyword()} | {:error, Error.t()}
   def apply(opts) do
     case opts[:space_template] do
@@ -24,7 +23,7 @@ defmodule HfHub.Repo.Template do
     Request.new(:get, "/api/spaces/templates", [], opts)
     |> Request.run(fn
       %{"templates" => templates} -> Decode.items(templates, Decode.to(__MODULE__))
-      _other -> raise Decode.Error, message: "it lists no templates"
+      _other -> raise Decode.Error, message: "the list of templates is missing"
     end)
   end
 
@@ -36,17 +35,17 @@ defmodule HfHub.Repo.Template do
 
   defp decide(nil, opts, templates) do
     names = templates |> Enum.map(&inspect(&1.name)) |> Enum.sort() |> Enum.join(", ")
-    message = "the Hub has no Space template #{inspect(opts[:space_template])}; it has: #{names}"
+    message = "unknown Space template #{inspect(opts[:space_template])}; available templates: #{names}"
     {:error, Error.new(:not_found, message)}
   end
 
   defp decide(template, opts, _templates) do
     if opts[:space_sdk] && to_string(opts[:space_sdk]) != template.sdk do
-      message = "the template #{inspect(template.name)} is made with #{template.sdk}, not #{opts[:space_sdk]}"
-      {:error, Error.new(:bad_request, message <> "; leave :space_sdk out")}
+      message = "the template #{inspect(template.name)} uses the SDK #{template.sdk}, not #{opts[:space_sdk]}"
+      {:error, Error.new(:bad_request, message <> "; omit :space_sdk")}
     else
-      said? = opts[:private] != nil or opts[:visibility] != nil
-      visibility = if template.preferred_private && not said?, do: :private, else: opts[:visibility]
+      given? = opts[:private] != nil or opts[:visibility] != nil
+      visibility = if template.preferred_private && not given?, do: :private, else: opts[:visibility]
       decided = [space_template: template.repo_id, space_sdk: template.sdk, visibility: visibility]
       {:ok, Keyword.merge(opts, decided)}
     end

@@ -1,5 +1,5 @@
 defmodule HfHub.Request.Form do
-  # Names and values as a query or a form has them.
+  # Encodes query strings and HTML forms.
   @moduledoc false
 
   @type part ::
@@ -7,7 +7,7 @@ defmodule HfHub.Request.Form do
           | {String.t(),
              {:file, iodata() | {:path, Path.t()}, filename :: String.t(), content_type :: String.t()}}
 
-  @doc "Returns pairs of texts: lists become repeated keys, `nil` nothing."
+  @doc "Returns parameters as pairs of texts: a list is repeated keys, and `nil` is omitted."
   @spec pairs(keyword() | [{String.t(), term()}]) :: [{String.t(), String.t()}]
   def pairs(params) do
     for {name, value} <- params,
@@ -16,7 +16,7 @@ defmodule HfHub.Request.Form do
         do: {to_string(name), to_string(item)}
   end
 
-  @doc "Returns the text of a query, or of a form without files."
+  @doc "Returns the text of a query or of a URL-encoded form."
   @spec encode(keyword() | [{String.t(), term()}]) :: String.t()
   def encode(params) do
     Enum.map_join(pairs(params), "&", fn {name, value} ->
@@ -24,7 +24,7 @@ defmodule HfHub.Request.Form do
     end)
   end
 
-  @doc "Returns the pieces of a form with files, and its content type."
+  @doc "Returns the pieces of a multipart form, and its content type."
   @spec multipart([part()]) :: {[binary() | {:path, Path.t()}], String.t()}
   def multipart(parts) do
     boundary = "hf_hub-" <> Base.encode16(:crypto.strong_rand_bytes(16), case: :lower)
@@ -45,6 +45,6 @@ defmodule HfHub.Request.Form do
   defp head(name, about, boundary),
     do: "--#{boundary}\r\nContent-Disposition: form-data; name=\"#{quoted(name)}\"#{about}\r\n\r\n"
 
-  # As browsers do (the HTML standard, "multipart/form-data").
+  # As in the HTML standard, "Multipart form data".
   defp quoted(text), do: String.replace(text, ["\"", "\r", "\n"], &("%" <> Base.encode16(&1)))
 end

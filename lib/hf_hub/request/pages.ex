@@ -1,5 +1,5 @@
 defmodule HfHub.Request.Pages do
-  # How the pages of a list are asked for: by the links of the server, or by a parameter of the query.
+  # The pages of a list: requested by the links of the server, or by a query parameter.
   @moduledoc false
 
   @type t ::
@@ -7,7 +7,7 @@ defmodule HfHub.Request.Pages do
           | {:number, name :: String.t(), first :: integer()}
           | {:cursor, name :: String.t(), path :: [String.t()]}
 
-  @typedoc "A page that can be asked for."
+  @typedoc "A page to request."
   @type page :: :links | {:number, String.t(), integer()} | {:cursor, String.t(), [String.t()], term()}
 
   @doc "Returns the first page."
@@ -16,13 +16,13 @@ defmodule HfHub.Request.Pages do
   def first({:cursor, name, path}), do: {:cursor, name, path, nil}
   def first(:links), do: :links
 
-  @doc "Returns the parameters that name a page."
+  @doc "Returns the query parameters of a page."
   @spec query(page()) :: [{String.t(), term()}]
   def query(:links), do: []
   def query({:number, name, number}), do: [{name, number}]
   def query({:cursor, name, _path, value}), do: [{name, value}]
 
-  @doc "Returns the page that follows, by the answer of one and the items in it."
+  @doc "Returns the page after this one, given its response and the items in it."
   @spec following(page(), map(), list()) :: page() | :done
   def following(:links, answer, _items), do: if(answer.more, do: :links, else: :done)
   def following({:number, _name, _number}, _answer, []), do: :done

@@ -1,21 +1,21 @@
 defmodule HfHub.Request.Poll do
-  # Asks until something has become true, such as a Space that runs.
+  # Repeats a request until its result fulfils a condition, such as a Space that is running.
   @moduledoc false
 
   alias HfHub.{Error, Request}
 
   @doc """
-  Sends the request until `fun` says of its result that it is done, with growing pauses in between.
+  Sends the request again, with growing pauses, until `fun` accepts its result.
 
-  `fun` returns `{:done, value}`, `:again`, or `{:error, error}`. The call's `:timeout` bounds all of it; where it passes,
-  the result is the error `:timeout`, with what was waited for.
+  `fun` is called with the result and returns `{:done, value}`, `:again`, or `{:error, error}`. The call's `:timeout` is
+  the maximum duration of all requests and pauses together; after it, the error is of kind `:timeout`.
 
   ## Options
 
-    * `:pause` - the first pause, in milliseconds; each further one is half as long again. Defaults to 1,000
-    * `:longest_pause` - in milliseconds. Defaults to 30,000
-    * `:what` - what is waited for, for the message of a time-out
-    * `:on_wait` - a function that gets each result that is not the last, such as to show progress
+    * `:pause` - first pause, in milliseconds; each further pause is 1.5 times as long. Defaults to 1,000
+    * `:longest_pause` - maximum pause, in milliseconds. Defaults to 30,000
+    * `:what` - subject of the timeout's message, such as `"the Space"`
+    * `:on_wait` - function called with each result before a pause, for example to show progress
   """
   @spec until(Request.t(), (term() -> {:done, value} | :again | {:error, Error.t()}), keyword()) ::
           {:ok, value} | {:error, Error.t()}
@@ -37,12 +37,12 @@ defmodule HfHub.Request.Poll do
 
   defp wait_and_poll(found, request, fun, opts, deadline, {pause, longest}) do
     if deadline && System.monotonic_time(:millisecond) + pause >= deadline do
-      what = opts[:what] || "what was waited for"
+      what = opts[:what] || "the expected state"
 
       {:error,
        Error.new(
          :timeout,
-         "#{what} was not there within #{request.opts[:timeout]} ms; raise :timeout to wait longer"
+         "#{what} was not ready within #{request.opts[:timeout]} ms; increase :timeout to wait longer"
        )}
     else
       if opts[:on_wait], do: opts[:on_wait].(found)

@@ -1,6 +1,6 @@
 defmodule HfHub.Safetensors.FileMetadata do
   @moduledoc """
-  What the header of a safetensors file says. Python: `SafetensorsFileMetadata`.
+  The header of a safetensors file. Python: `SafetensorsFileMetadata`.
   """
 
   alias HfHub.Brief
@@ -9,8 +9,8 @@ defmodule HfHub.Safetensors.FileMetadata do
   use HfHub.Schema,
     metadata:
       {:any,
-       "`__metadata__` of the file, such as `%{\"format\" => \"pt\"}`. By the format a map of strings; other JSON that a writer " <>
-         "left there is returned as it is"},
+       "`__metadata__` of the file, such as `%{\"format\" => \"pt\"}`. The format requires a map of strings; any other JSON " <>
+         "is returned unchanged"},
     tensors: {{:map, Tensor}, "tensors by name"},
     parameter_count: {{:map, :integer}, "number of parameters of each data type"}
 

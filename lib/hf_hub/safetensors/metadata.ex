@@ -1,16 +1,16 @@
 defmodule HfHub.Safetensors.Metadata do
   @moduledoc """
-  What the safetensors files of a model say. Python: `SafetensorsRepoMetadata`.
+  The headers of a model's safetensors files. Python: `SafetensorsRepoMetadata`.
   """
 
   alias HfHub.Brief
   alias HfHub.Safetensors.FileMetadata
 
   use HfHub.Schema,
-    sharded: {:boolean, "whether there are several files and an index"},
+    sharded: {:boolean, "whether the model consists of several files with an index"},
     metadata: {{:or, [:map, nil]}, "metadata of the index"},
-    weight_map: {{:map, :string}, "name of each tensor's file, by the name of the tensor"},
-    files_metadata: {:files, {:map, FileMetadata}, "what the files say, by name of the file"},
+    weight_map: {{:map, :string}, "file names by tensor name"},
+    files_metadata: {:files, {:map, FileMetadata}, "headers of the files by file name"},
     parameter_count: {{:map, :integer}, "number of parameters of each data type"}
 
   defimpl Inspect do

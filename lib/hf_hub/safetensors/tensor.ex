@@ -8,7 +8,7 @@ defmodule HfHub.Safetensors.Tensor do
     shape: {[:integer], "dimensions; `[]` for a scalar"},
     data_offsets:
       {:data_offsets, {:tuple, [:integer, :integer]},
-       "begin and end in bytes, counted from the end of the header", by: :offsets},
+       "start and end in bytes, relative to the end of the header", by: :offsets},
     parameter_count: {:integer, "number of parameters: the product of the dimensions"}
 
   defp offsets([first, last]), do: {first, last}

@@ -1,13 +1,13 @@
 defmodule HfHub.Schema.Type do
-  # What the types in the tables of `HfHub.Schema` mean: to a reader, to Dialyzer and to `HfHub.Decode`.
+  # The types in the tables of `HfHub.Schema`, for the docs, for Dialyzer and for `HfHub.Decode`.
   #
   #   * `:string`, `:path`, `:boolean`, `:integer`, `:number`, `:atom`, `:map`, `:reference`, `:any`, `{:tuple, types}`,
-  #     `{:keys, types_by_key}`, `{:type, module, name}` and `{:or, types}` - taken as they are
-  #   * `:name` - a string that has to be there
+  #     `{:keys, types_by_key}`, `{:type, module, name}` and `{:or, types}` - returned unchanged
+  #   * `:name` - a required string
   #   * `:datetime` - from ISO 8601; `:timestamp` - from seconds since 1970, or ISO 8601
-  #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is taken as it is
+  #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is returned unchanged
   #   * `{:is, value}` - whether it is that value
-  #   * `{:clamp, range}` - an integer, at most as far off as the range
+  #   * `{:clamp, range}` - an integer, clamped to the range
   #   * `{:field, name}` - a string in an object
   #   * a module with a table, `[type]`, and `{:map, type}` for values by name
   #   * `nil` and other atoms - themselves, in `{:or, types}`
@@ -68,9 +68,9 @@ defmodule HfHub.Schema.Type do
   defp plural({:tuple, types}), do: "tuples of " <> Enum.map_join(types, " and ", &name/1)
   defp plural(type), do: String.replace_prefix(name(type), "a ", "")
 
-  @doc "Returns the type as `HfHub.Decode.value/2` takes it."
+  @doc "Returns the type in the form that `HfHub.Decode.value/2` expects."
   @spec plan(t()) :: term()
-  # A boolean among the atoms is one in JSON, too.
+  # Booleans in the list of atoms are booleans in JSON too.
   def plan({:enum, atoms}),
     do: {:enum, for(atom <- atoms, not is_boolean(atom), into: %{}, do: {text(atom), atom(atom)})}
 

@@ -1,32 +1,32 @@
 defmodule Mix.Tasks.HfHub.Cache do
-  @shortdoc "Looks after the Hugging Face cache: ls, rm, prune, verify, move, export, import"
+  @shortdoc "Manages the Hugging Face cache: ls, rm, prune, verify, move, export, import"
   @moduledoc """
-  Looks after the cache of Hugging Face clients on this machine.
+  Manages the cache of Hugging Face clients on this machine.
 
-      mix hf_hub.cache ls                       repositories, sizes, last use
-      mix hf_hub.cache ls --revisions           every revision
-      mix hf_hub.cache rm TARGET...             repositories or revisions
-      mix hf_hub.cache prune                    what nobody asks for any more
-      mix hf_hub.cache verify [REPO]            hashes everything again; --repair downloads what is wrong
-      mix hf_hub.cache move FOLDER              the whole cache
-      mix hf_hub.cache export FILE [TARGET...]  as one tar file, for a machine without a network
-      mix hf_hub.cache import FILE
+      mix hf_hub.cache ls                       Lists repositories with their sizes and last use
+      mix hf_hub.cache ls --revisions           Lists all revisions
+      mix hf_hub.cache rm TARGET...             Removes repositories or revisions
+      mix hf_hub.cache prune                    Removes unreferenced revisions and old partial files
+      mix hf_hub.cache verify [REPO]            Hashes all files again; --repair downloads damaged ones
+      mix hf_hub.cache move FOLDER              Moves the whole cache
+      mix hf_hub.cache export FILE [TARGET...]  Writes a tar file, for an air-gapped machine
+      mix hf_hub.cache import FILE              Imports a tar file of `export`
 
   A `TARGET` is `model/org/name`, `org/name`, an `hf://` URI of a repository or revision, or a commit.
 
   ## Options
 
-    * `--cache-dir FOLDER` - another cache than `HF_HUB_CACHE` and its like name
-    * `--json` - the result as JSON, for programs
-    * `--yes` - `rm` and `prune` ask for no confirmation; without a terminal, or with `--json`, it is required
-    * `--dry-run` - `rm` and `prune` only tell what would go
-    * `--force` - `rm` removes also what is pinned
-    * `--repair` - `verify` downloads again what is corrupt or missing
-    * `--older-than SECONDS` - `prune` leaves younger leftovers and revisions alone; an hour by default
-    * `--quiet` - no progress
+    * `--cache-dir FOLDER` - Cache folder. Defaults to `HfHub.Config.cache_dir/0`
+    * `--json` - Prints the result as JSON
+    * `--yes` - Skips the confirmation of `rm` and `prune`. Required without a terminal, and with `--json`
+    * `--dry-run` - Shows what `rm` and `prune` would remove, and removes nothing
+    * `--force` - Removes pinned revisions too, for `rm`
+    * `--repair` - Downloads corrupt and missing files again, for `verify`
+    * `--older-than SECONDS` - Minimum age of revisions and partial files to `prune`. Defaults to an hour
+    * `--quiet` - Shows no progress
 
-  The exit status is 0 if all is well, 1 if something is wrong or was refused, 2 for a wrong command.
-  The host's own application is not started.
+  The exit status is 0 on success, 1 on errors and problems, 2 for invalid arguments.
+  The application of the project is not started.
   """
 
   use Mix.Task
@@ -55,7 +55,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     if status != 0, do: exit({:shutdown, status})
   end
 
-  # Each returns the exit status.
+  # Returns the exit status.
   defp command(["ls"], flags), do: ls(flags)
   defp command(["rm", target | more], flags), do: rm([target | more], flags)
   defp command(["prune"], flags), do: prune(flags)
@@ -64,17 +64,20 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   defp command(["move", folder], flags),
     do:
-      flags |> where(:progress) |> then(&Cache.move(folder, &1)) |> tell(flags, fn to -> "moved to #{to}" end)
+      flags
+      |> where(:progress)
+      |> then(&Cache.move(folder, &1))
+      |> report(flags, fn to -> "moved to #{to}" end)
 
   defp command(["export", file | targets], flags), do: export(file, targets, flags)
 
   defp command(["import", file], flags),
-    do: flags |> where(:progress) |> then(&Cache.import(file, &1)) |> tell(flags, &archive("imported", &1))
+    do: flags |> where(:progress) |> then(&Cache.import(file, &1)) |> report(flags, &archive("imported", &1))
 
-  defp command(_words, _flags), do: usage("say what to do")
+  defp command(_words, _flags), do: usage("expected a command")
 
   defp ls(flags) do
-    tell(Cache.scan(where(flags)), flags, fn report ->
+    report(Cache.scan(where(flags)), flags, fn report ->
       rows = if flags[:revisions], do: revisions(report), else: repos(report)
 
       [
@@ -108,7 +111,9 @@ defmodule Mix.Tasks.HfHub.Cache do
     files =
       if length(report.incomplete_files) == 1, do: "1 file", else: "#{length(report.incomplete_files)} files"
 
-    ["interrupted downloads: #{Brief.size(report.incomplete_size)} in #{files}; prune removes old ones"]
+    [
+      "partial files: #{Brief.size(report.incomplete_size)} in #{files}; prune removes old ones"
+    ]
   end
 
   defp revisions(report) do
@@ -145,7 +150,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   defp unknown(names) do
     Error.new(
       :not_cached,
-      "not in the cache: #{Enum.join(names, ", ")}; a target is a repository or a revision, see mix hf_hub.cache ls"
+      "not in the cache: #{Enum.join(names, ", ")}; pass repositories or revisions that mix hf_hub.cache ls shows"
     )
   end
 
@@ -154,7 +159,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     removed(confirmed(&Cache.prune(where(flags) ++ age ++ [dry_run: &1]), flags), flags)
   end
 
-  # Shows first what would go, and asks.
+  # Shows what would be removed, and asks for confirmation.
   defp confirmed(work, flags) do
     with {:ok, plan} <- work.(true) do
       cond do
@@ -177,7 +182,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   end
 
   defp ask(plan, work) do
-    Mix.shell().info(Enum.join([plan(plan) | what(plan)], "\n"))
+    Mix.shell().info(Enum.join([plan(plan) | paths(plan)], "\n"))
 
     case IO.gets("Delete? [y/N] ") do
       answer when is_binary(answer) ->
@@ -186,7 +191,7 @@ defmodule Mix.Tasks.HfHub.Cache do
           else: {:error, Error.new(:cancelled, "nothing was deleted")}
 
       _no_terminal ->
-        {:error, Error.new(:cancelled, "nothing was deleted; pass --yes where nobody can be asked")}
+        {:error, Error.new(:cancelled, "nothing was deleted; pass --yes without a terminal")}
     end
   end
 
@@ -194,33 +199,33 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   defp empty?(plan), do: Enum.all?(@lists, &(Map.fetch!(plan, &1) == []))
 
-  # The repositories and revisions themselves; the rest is told by its number.
-  defp what(plan) do
+  # The paths of repositories and revisions; of all else, only the number is shown.
+  defp paths(plan) do
     paths = plan.repos ++ Enum.reject(plan.snapshots, &(Path.dirname(Path.dirname(&1)) in plan.repos))
     shown = for path <- Enum.take(paths, 20), do: "  " <> Table.printable(path)
     if length(paths) > 20, do: shown ++ ["  and #{length(paths) - 20} more"], else: shown
   end
 
   defp removed({:ok, %Deletion{} = deletion}, flags) do
-    tell({:ok, deletion}, flags, &plan/1)
+    report({:ok, deletion}, flags, &plan/1)
     if deletion.failures == [] and deletion.kept == [], do: 0, else: 1
   end
 
-  defp removed({:error, error}, flags), do: tell({:error, error}, flags, &plan/1)
+  defp removed({:error, error}, flags), do: report({:error, error}, flags, &plan/1)
 
   defp plan(deletion) do
     {verb, size} =
       if deletion.dry_run?,
-        do: {"would go", deletion.expected_freed_size},
-        else: {"gone", deletion.freed_size}
+        do: {"would remove", deletion.expected_freed_size},
+        else: {"removed", deletion.freed_size}
 
     counts =
       for {field, noun} <- [
             repos: "repositories",
             snapshots: "revisions",
-            partials: "leftovers",
-            blobs: "contents",
-            shared_blobs: "shared contents",
+            partials: "partial files",
+            blobs: "blobs",
+            shared_blobs: "shared blobs",
             links: "links"
           ],
           n = length(Map.fetch!(deletion, field)),
@@ -237,8 +242,8 @@ defmodule Mix.Tasks.HfHub.Cache do
     result =
       Cache.validate_integrity(where(flags, :progress) ++ [repo_id: repo, repair: flags[:repair] || false])
 
-    told =
-      tell(result, flags, fn found ->
+    status =
+      report(result, flags, fn found ->
         Enum.map(found.problems, &problem/1) ++
           [
             "#{found.total_files} files, #{found.valid_files} valid, #{found.corrupted_files} corrupted, " <>
@@ -247,8 +252,8 @@ defmodule Mix.Tasks.HfHub.Cache do
       end)
 
     case result do
-      {:ok, found} -> if Integrity.sound?(found), do: told, else: 1
-      {:error, _error} -> told
+      {:ok, found} -> if Integrity.sound?(found), do: status, else: 1
+      {:error, _error} -> status
     end
   end
 
@@ -262,7 +267,7 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   defp export(file, targets, flags) do
     targets = if targets == [], do: [], else: [targets: targets]
-    tell(Cache.export(file, where(flags, :progress) ++ targets), flags, &archive("exported", &1))
+    report(Cache.export(file, where(flags, :progress) ++ targets), flags, &archive("exported", &1))
   end
 
   defp archive(verb, archive) do
@@ -274,7 +279,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     if more, do: dir ++ [progress: not (flags[:quiet] || flags[:json] || false)], else: dir
   end
 
-  defp tell({:ok, value}, flags, words) do
+  defp report({:ok, value}, flags, words) do
     text =
       if flags[:json],
         do: Nif.to_json(plain(value)),
@@ -284,7 +289,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     0
   end
 
-  defp tell({:error, error}, flags, _words) do
+  defp report({:error, error}, flags, _words) do
     if flags[:json],
       do: Mix.shell().info(Nif.to_json(%{error: error.kind, message: Exception.message(error)}))
 
@@ -317,7 +322,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   defp plain(%_struct{} = struct), do: struct |> Map.from_struct() |> plain()
   defp plain(map) when is_map(map), do: Map.new(map, fn {key, value} -> {key, plain(value)} end)
   defp plain(list) when is_list(list), do: Enum.map(list, &plain/1)
-  # File names need not be text; JSON must be.
+  # File names may be invalid UTF-8, which JSON does not allow.
   defp plain(name) when is_binary(name), do: if(String.valid?(name), do: name, else: Table.printable(name))
   defp plain(other), do: other
 end
