@@ -228,3 +228,29 @@ fn corrupt(bytes: impl Stream<Item = Chunk>, first: u64, at: u64) -> impl Stream
 fn first_byte(content_range: &HeaderValue) -> Option<u64> {
     content_range.to_str().ok()?.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_body_keeps_its_speed_whatever_the_size_of_its_pieces() {
+        for (piece, bytes_per_second) in
+            [(64 << 10, 200_000_000), (1 << 20, 1_000_000), (100, 1_000)]
+        {
+            let pieces = (0..20).map(|_| Ok(Bytes::from(vec![0; piece])));
+            let started = Instant::now();
+            let body = throttle(futures_util::stream::iter(pieces), bytes_per_second);
+            let read =
+                Box::pin(body).fold(0, async |read, piece| read + piece.unwrap().len() as u64);
+            let read = read.await;
+            assert_eq!(read, 20 * piece as u64);
+            let expected = Duration::from_nanos(read * 1_000_000_000 / bytes_per_second);
+            let elapsed = started.elapsed();
+            assert!(
+                elapsed >= expected && elapsed < expected + CATCH_UP,
+                "{elapsed:?} {expected:?}"
+            );
+        }
+    }
+}
