@@ -182,7 +182,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
                Commit.upload_file({:binary, large(40_000)}, "b.bin", "own/x", write)
 
       assert error.kind == :forbidden and error.message =~ "storage limit reached"
-      assert error.message =~ "make room" and not (error.message =~ "create_pr")
+      assert error.message =~ "free some storage" and not (error.message =~ "create_pr")
       Repo.update_settings!("own/x", [private: false] ++ write)
 
       assert {:error, %Error{} = error} =

@@ -85,7 +85,7 @@ defmodule HfHub.Flows.UploadTest do
       fault(path, %{kind: "status", code: code, body: ~s({"error":"no room left"})}, %{method: method})
       assert {:error, %Error{kind: :server} = error} = Commit.upload_folder(dir, id, write(retries: 1))
       assert error.message =~ "no room left"
-      if code == 507, do: assert(error.message =~ "the Hub has no room left")
+      if code == 507, do: assert(error.message =~ "the Hub is out of storage")
       control(:delete, "faults")
       assert commits(id) == 0
       assert {:ok, _info} = Commit.upload_folder(dir, id, write())
@@ -127,7 +127,7 @@ defmodule HfHub.Flows.UploadTest do
     assert {:error, %Error{} = error} =
              Commit.upload_file({:binary, large(600_000)}, "a.bin", "reader/open", opts)
 
-    assert error.path == "a.bin" and error.message =~ ~s(the Hub does not take "a.bin": )
+    assert error.path == "a.bin" and error.message =~ ~s(the Hub rejected "a.bin": )
 
     assert {:error, %Error{} = error} =
              Commit.upload_file({:binary, large(400_000)}, "a.bin", "reader/secret", opts)
@@ -383,8 +383,8 @@ defmodule HfHub.Flows.UploadTest do
 
   test "refusals that only the user can help say how", context do
     for {code, hint} <- [
-          {402, "the storage of this account is used up, see its billing page"},
-          {413, "it is too large for one request: upload fewer files at a time"}
+          {402, "the storage of this account is exhausted, see its billing page"},
+          {413, "the request is too large: upload fewer files at a time"}
         ] do
       id = writable(context)
       dir = folder(context, files = files())

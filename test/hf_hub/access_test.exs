@@ -27,10 +27,10 @@ defmodule HfHub.AccessTest do
     assert {:gated_repo, message} = get(context, id, false)
 
     assert message =~ "accept its terms at #{page}" and
-             message =~ "make a token at #{endpoint}/settings/tokens"
+             message =~ "create a token at #{endpoint}/settings/tokens"
 
     assert {:gated_repo, message} = get(context, id, token)
-    assert message =~ "the account of this token has no access; ask for it at #{page}"
+    assert message =~ "the account of this token has no access; request it at #{page}"
 
     LocalHub.command!(hub(), ["repo", "request", id, user])
     assert {:gated_pending, message} = get(context, id, token)
@@ -60,7 +60,7 @@ defmodule HfHub.AccessTest do
   test "a repository that is private cannot be told from one that is not there", context do
     %{private: id, token: token, endpoint: endpoint} = context
 
-    for {given, advice} <- [{false, "HfHub.Auth.login()"}, {token, "whether the token may read it"}] do
+    for {given, advice} <- [{false, "HfHub.Auth.login()"}, {token, "whether the token has access"}] do
       assert {:repo_not_found, there} = get(context, id, given)
       assert {:repo_not_found, missing} = get(context, id <> "x", given)
       assert String.replace(missing, id <> "x", id) == there
@@ -71,7 +71,7 @@ defmodule HfHub.AccessTest do
   test "a token that is bad, or missing", context do
     %{private: id, endpoint: endpoint} = context
     assert {:unauthorized, message} = get(context, id, "hf_mistyped")
-    assert message =~ "refused the token from the option :token" and message =~ "#{endpoint}/settings/tokens"
+    assert message =~ "rejected the token from the option :token" and message =~ "#{endpoint}/settings/tokens"
 
     request = Request.new(:get, "/api/whoami-v2", [], endpoint: endpoint, token: false)
     assert {:error, %Error{kind: :no_token, message: message}} = Request.run(request)
@@ -97,9 +97,9 @@ defmodule HfHub.AccessTest do
     end
 
     defp explained(error, token) do
-      assert error.message =~ "refused the Hub's signed link: Request has expired (AccessDenied)"
-      assert error.message =~ "new links were refused, too: check the clock"
-      assert error.message =~ ~r/127\.0\.0\.1:\d+, which keeps the content/
+      assert error.message =~ "rejected the Hub's signed link: Request has expired (AccessDenied)"
+      assert error.message =~ "new links were rejected as well: check the clock"
+      assert error.message =~ ~r/the content host 127\.0\.0\.1:\d+ rejected/
       assert error.details["code"] == "AccessDenied"
       refute error.message =~ "token" or inspect(error) =~ to_string(token)
     end

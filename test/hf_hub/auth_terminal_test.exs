@@ -66,7 +66,7 @@ defmodule HfHub.AuthTerminalTest do
 
     screen = at_terminal(context, body, [{"input is hidden", "hf_mistyped"}, {"and now:", "seen again"}])
     assert screen =~ "unauthorized" and screen =~ "seen again"
-    assert screen =~ "refused the token from the prompt"
+    assert screen =~ "rejected the token from the prompt"
     refute screen =~ "hf_mistyped"
     refute screen =~ token
   end

@@ -73,9 +73,9 @@ defmodule HfHub.AuthTest do
       assert {:error, %Error{kind: :no_token}} = Auth.whoami(token: false)
       System.put_env("HF_TOKEN", "hf_mistyped")
       assert {:error, %Error{kind: :unauthorized, status: 401} = error} = Auth.whoami()
-      assert error.message =~ "refused the token from HF_TOKEN" and error.message =~ "/settings/tokens"
+      assert error.message =~ "rejected the token from HF_TOKEN" and error.message =~ "/settings/tokens"
       refute inspect(error) =~ "hf_mistyped"
-      assert_raise Error, ~r/refused the token from the option :token/, fn -> Auth.whoami!(token: "hf_x") end
+      assert_raise Error, ~r/rejected the token from the option :token/, fn -> Auth.whoami!(token: "hf_x") end
     end
 
     test "says how not to be refused for asking too often" do

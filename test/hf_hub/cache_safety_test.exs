@@ -77,7 +77,7 @@ defmodule HfHub.CacheSafetyTest do
 
       output = run.(fn -> File.chmod!(sub, 0) end)
 
-      for text <- ["unknown: true", "cannot be read", "pruned: {[], [], [], []}"],
+      for text <- ["unknown: true", "cannot read", "pruned: {[], [], [], []}"],
           do: assert(output =~ text, output)
 
       File.chmod!(sub, 0o755)

@@ -90,7 +90,7 @@ defmodule HfHub.CacheTaskTest do
     [blob | _] = Path.wildcard(context.cache <> "/models--*/blobs/*")
     File.rm!(blob)
     assert {0, output} = run(context, ["ls"])
-    assert output =~ "warning: a snapshot shows a content that is not there"
+    assert output =~ "warning: a snapshot references a missing blob"
     assert {1, _output} = run(context, ["rm", "model/org/none", "--yes"])
     assert {0, output} = run(context, ["rm", "model/#{context.id}"], "y\n")
     assert output =~ "models--" and output =~ "removed: 1 repositories"

@@ -160,7 +160,7 @@ defmodule HfHub.CardsTest do
   test "a null or repeated key is an error that names line and key" do
     for {yaml, message} <- [
           {"a: 1\n~: x", ~s(line 3: the key "~" is null)},
-          {"a: 1\nb: 2\na: 3", ~s(line 4: the key "a" is repeated: line 2 has it already)}
+          {"a: 1\nb: 2\na: 3", ~s(line 4: duplicate key "a": already on line 2)}
         ] do
       assert {:error, %Error{kind: :invalid_card} = error} = Cards.parse_model_card("---\n#{yaml}\n---\n")
       assert error.message =~ message

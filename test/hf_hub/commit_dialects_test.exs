@@ -60,7 +60,7 @@ defmodule HfHub.CommitDialectsTest do
           Commit.delete_file("gone.txt", id, opts)
         ] do
       assert {:error, %Error{kind: :bad_request} = error} = result
-      assert error.message == "the Hub refused the commit: hook refused"
+      assert error.message == "the Hub rejected the commit: hook refused"
       assert error.details == %{"success" => false, "error" => "hook refused"}
     end
 
@@ -75,7 +75,7 @@ defmodule HfHub.CommitDialectsTest do
           Commit.delete_files(id, "*.txt", opts)
         ] do
       assert {:error, %Error{kind: :invalid_response} = error} = result
-      assert error.message =~ "it is a web page; is the endpoint right?"
+      assert error.message =~ "it is an HTML page; check the endpoint"
     end
   end
 end

@@ -73,7 +73,7 @@ defmodule HfHub.CommitNothingTest do
   test "patterns without a match", context do
     id = writable(context, %{"a.txt" => "a"})
     dir = folder(context, %{"a.txt" => "a", ".git/config" => "c"})
-    why = "no file in `#{dir}` passes :allow_patterns and :ignore_patterns"
+    why = "no file in `#{dir}` matches :allow_patterns and :ignore_patterns"
     nothing(id, why, fn -> Commit.upload_folder(dir, id, write(allow_patterns: "*.safetensors")) end)
     nothing(id, why, fn -> Commit.upload_folder(dir, id, write(ignore_patterns: "*")) end)
     nothing(id, "no file matches the patterns", fn -> Commit.delete_files(id, "*.none", write()) end)
@@ -93,7 +93,7 @@ defmodule HfHub.CommitNothingTest do
     {result, log} = with_log(create)
     assert {:ok, %Info{committed?: true} = info} = result
     assert info.oid == head(id)
-    assert log =~ ~s(the repository's .gitignore excludes "a.log", which the commit does not hold)
+    assert log =~ ~s(the repository's .gitignore excludes "a.log", which are not in the commit)
     assert {:ok, %Info{committed?: true}} = Commit.delete_file("a.txt", id, write())
 
     dir = folder(context, %{"b.txt" => "b"})

@@ -120,7 +120,7 @@ defmodule HfHub.CommitTest do
       assert {:ok, _info} = add.("a.txt")
       assert {:error, %Error{kind: kind} = error} = add.("b.txt")
       assert kind in [:precondition, :conflict]
-      assert error.message =~ ~s("main" has moved meanwhile)
+      assert error.message =~ ~s("main" has changed)
       refute Map.has_key?(content(context, id), "b.txt")
     end
 
@@ -139,7 +139,10 @@ defmodule HfHub.CommitTest do
       reader = "hf_READONLYaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
       HfHub.LocalHub.command!(hub(), ["user", "add", "reader", "--token", reader, "--role", "read"])
       assert {:error, %Error{kind: :forbidden} = error} = add.({:binary, "x"}, "x.txt", token: reader)
-      assert error.message =~ "you must use a write token" and error.message =~ "make a token that may write"
+
+      assert error.message =~ "you must use a write token" and
+               error.message =~ "create a token with write permission"
+
       assert {:error, %Error{} = error} = add.({:binary, "x"}, "x.txt", token: false)
       assert error.kind in [:no_token, :repo_not_found]
       refute Exception.message(error) =~ reader

@@ -97,7 +97,7 @@ defmodule HfHub.ListsTest do
     self = "<#{LocalHub.endpoint(own)}/api/models?author=endless&cursor=3>; rel=\"next\""
     plant(own, %{match: "/api/models", fault: %{kind: "header", name: "link", value: self}})
     assert {:error, %Error{kind: :invalid_response, message: message}} = Request.list(request, nil, & &1)
-    assert message =~ "leads back to one that was read before"
+    assert message =~ "a page links to an earlier one"
   end
 
   test "the time of a list is that of all its pages", %{own: own} = context do

@@ -123,7 +123,7 @@ defmodule HfHub.NetworkTest do
       System.put_env("HTTP_PROXY", "http://127.0.0.1:#{port}")
       opts = [endpoint: far, token: false, retries: 0]
       assert {:error, %Error{status: 407, message: message}} = get(context, id, "a.txt", opts)
-      assert message =~ "put them into its URL"
+      assert message =~ "add user and password to its URL"
       System.put_env("HTTP_PROXY", "http://me:hf_CANARY@127.0.0.1:#{port}")
       assert {:error, %Error{} = error} = get(context, id, "a.txt", opts)
       refute inspect(error) =~ "CANARY"
@@ -156,7 +156,7 @@ defmodule HfHub.NetworkTest do
       for no_proxy <- ["#{name}", "#{String.upcase(to_string(name))}:1", "*", "10.0.0.0/8, .#{name}"] do
         System.put_env("NO_PROXY", no_proxy)
         assert {:error, %Error{kind: :transport, message: message}} = get(context, id, "a.txt", ask)
-        assert message =~ "nothing listens at #{name}:#{port}" and not (message =~ "proxy"), no_proxy
+        assert message =~ "connection refused by #{name}:#{port}" and not (message =~ "proxy"), no_proxy
       end
 
       System.put_env("NO_PROXY", "192.0.2.0/24")
@@ -181,7 +181,7 @@ defmodule HfHub.NetworkTest do
           assert {:error, %Error{} = error} =
                    get(context, id, "a.txt", endpoint: far, token: false, retries: 0)
 
-          assert error.message =~ "asks for a user and a password" and not (inspect(error) =~ "CANARY")
+          assert error.message =~ "requires authentication" and not (inspect(error) =~ "CANARY")
         end
       end
     end
@@ -200,7 +200,7 @@ defmodule HfHub.NetworkTest do
       assert {:error, %Error{} = error} =
                get(context, id, "a.txt", endpoint: "https://#{host}:#{relay}", retries: 0)
 
-      assert error.message =~ "asks for a user and a password"
+      assert error.message =~ "requires authentication"
     end
   end
 
@@ -260,7 +260,7 @@ defmodule HfHub.NetworkTest do
       for {endpoint, words} <- [
             {"https://127.0.0.1:#{plain}", "127.0.0.1:#{plain} speaks plain http, not TLS"},
             {"http://localhost:#{tls}", "localhost:#{tls} does not speak plain http"},
-            {"http://127.0.0.1:#{nobody}", "nothing listens at 127.0.0.1:#{nobody}; is the endpoint right"},
+            {"http://127.0.0.1:#{nobody}", "connection refused by 127.0.0.1:#{nobody}; check the endpoint"},
             {"https://localhost:#{tls}", "the certificate of localhost:#{tls} is not trusted"}
           ] do
         # Trying again changes nothing, so it does not wait.

@@ -159,7 +159,7 @@ defmodule HfHub.RepoTest do
 
       reader = [endpoint: context.endpoint, token: context.reader]
       assert {:error, %Error{kind: :forbidden} = error} = Repo.create(id, reader)
-      assert error.message =~ "write token" and error.message =~ "make a token that may write"
+      assert error.message =~ "write token" and error.message =~ "create a token with write permission"
 
       assert {:error, %Error{kind: :no_token} = error} =
                Repo.create(id, endpoint: context.endpoint, token: false)

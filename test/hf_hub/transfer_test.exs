@@ -112,7 +112,7 @@ defmodule HfHub.TransferTest do
       fault(sha256(content), %{kind: "drop", after: 600_000}, %{skip: 2, times: 1})
       slow(content)
       assert {:error, %Error{message: message}} = Download.hf_hub_download([retries: 0] ++ opts)
-      assert message =~ "the part that arrived is kept"
+      assert message =~ "the received part is kept"
       assert [partial] = Path.wildcard(context.cache <> "/**/*.incomplete")
       assert File.stat!(partial).size > 0
 
@@ -301,8 +301,8 @@ defmodule HfHub.TransferTest do
       end
 
       assert Enum.all?(requests(content), &(&1["status"] == 206))
-      assert_raise Error, ~r/behind the end of the file/, fn -> read.(300_001..300_002, opts) end
-      assert_raise Error, ~r/behind the end of the file/, fn -> read.(50..60, small) end
+      assert_raise Error, ~r/after the end of the file/, fn -> read.(300_001..300_002, opts) end
+      assert_raise Error, ~r/after the end of the file/, fn -> read.(50..60, small) end
       assert_raise ArgumentError, ~r/:range to be like/, fn -> read.(5..2//-1, opts) end
       assert_raise ArgumentError, ~r/:range to be like/, fn -> read.(0..9//3, opts) end
       assert_raise ArgumentError, ~r/:range/, fn -> read.({0, 1}, opts) end

@@ -1,4 +1,4 @@
-//! What every other folder uses: errors, names, hashes, progress, files and limits.
+//! Types that every other folder uses: errors, names, hashes, progress, files and limits.
 
 pub mod bandwidth;
 pub mod blocking;

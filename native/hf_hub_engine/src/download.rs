@@ -1,4 +1,4 @@
-//! Files from a Hub: one, a whole snapshot, or a stream of bytes.
+//! Downloads from a Hub: a file, a whole snapshot, or a stream of bytes.
 
 pub(crate) mod errors;
 pub mod file;

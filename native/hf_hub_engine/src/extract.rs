@@ -1,8 +1,8 @@
-//! Unpacking archives that may be hostile.
+//! Extracts archives that may be hostile.
 //!
-//! Everything goes into a new folder first, which gets its name when it is whole.
-//! No entry leaves that folder, neither by its name nor through a link, and none
-//! grows beyond the limits, whatever the archive claims about itself.
+//! Everything is extracted into a temporary folder first, which is renamed when it is complete. No
+//! entry leaves that folder, neither by its name nor through a link, and none exceeds the limits,
+//! whatever the archive claims.
 
 use std::{
     cell::Cell,
@@ -18,7 +18,7 @@ use crate::base::{
     ids::EntryPath,
 };
 
-/// The kinds of archive that can be unpacked.
+/// The supported archive formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// `.zip`
@@ -34,7 +34,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format by the file's name, in any case, and the name without its ending.
+    /// Returns the format by the file name, case-insensitively, and the name without its extension.
     pub fn of(path: &Path) -> Option<(Self, PathBuf)> {
         const ENDINGS: [(&str, Format); 7] = [
             (".tar.gz", Format::TarGz),
@@ -53,18 +53,17 @@ impl Format {
     }
 }
 
-/// How much an archive may become.
+/// Limits of the extracted files.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of all entries together; `None` for 200 times the archive, but at least 1 GiB.
+    /// Maximum total size in bytes; `None` for 200 times the archive's size, but at least 1 GiB.
     pub max_size: Option<u64>,
-    /// Number of entries.
+    /// Maximum number of entries.
     pub max_entries: u64,
 }
 
-/// Unpacks `archive` to `destination`: a folder, or a file for `.gz`. What is in
-/// an existing folder stays, except for files of the same names. `stop` is asked
-/// between pieces.
+/// Extracts `archive` to `destination`: a folder, or a file for `.gz`. Files in an existing folder
+/// are kept, except for those with the same names. `stop` is polled between blocks.
 pub fn run(
     archive: &Path,
     destination: &Path,
@@ -73,7 +72,7 @@ pub fn run(
 ) -> Result<()> {
     let Some((format, _)) = Format::of(archive) else {
         let message = format!(
-            "`{}` is not an archive; .zip, .tar, .tar.gz, .tar.xz and .gz are",
+            "unsupported archive `{}`; expected .zip, .tar, .tar.gz, .tar.xz or .gz",
             archive.display()
         );
         return Err(Error::new(ErrorKind::InvalidArchive, message));
@@ -91,16 +90,16 @@ pub fn run(
         stop,
     };
     let unpacked = sink.unpack(format, file).and_then(|()| place(&stage, destination));
-    // Whatever is left of the stage is of no use to anyone.
+    // The remaining temporary files are of no use.
     let _ = if stage.is_dir() { fs::remove_dir_all(&stage) } else { fs::remove_file(&stage) };
     unpacked
 }
 
-/// Bytes of names and headers that may lie between two contents of a tar file.
+/// Maximum number of bytes of names and headers between two files of a tar archive.
 pub(crate) const METADATA: u64 = 1 << 20;
 
-/// A reader that stops when its allowance is used up: a long-name record of a tar
-/// file is read into memory, however long it claims to be.
+/// A reader that stops when its allowance is used up: a long-name record of a tar archive is read
+/// into memory, whatever length it claims.
 pub(crate) struct Rationed<R> {
     pub(crate) reader: R,
     pub(crate) allowance: Rc<Cell<u64>>,
@@ -110,12 +109,12 @@ impl<R: Read> Read for Rationed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buffer)?;
         let left = self.allowance.get().checked_sub(n as u64);
-        self.allowance.set(left.ok_or_else(|| io::Error::other("a name in it is far too long"))?);
+        self.allowance.set(left.ok_or_else(|| io::Error::other("a file name is too long"))?);
         Ok(n)
     }
 }
 
-/// Renews the allowance for the names before the next entry.
+/// Renews the allowance before the next entry.
 pub(crate) struct Refill<'a>(pub(crate) &'a Cell<u64>);
 
 impl Drop for Refill<'_> {
@@ -129,7 +128,7 @@ struct Sink<'a> {
     root: &'a Path,
     left: u64,
     entries_left: u64,
-    /// Links are made last, so that nothing is ever written through one.
+    /// Links are created last, so that nothing is ever written through one.
     links: Vec<(EntryPath, PathBuf)>,
     stop: &'a dyn Fn() -> bool,
 }
@@ -159,7 +158,8 @@ impl Sink<'_> {
         let allowance = Rc::new(Cell::new(METADATA));
         let mut archive = tar::Archive::new(Rationed { reader, allowance: allowance.clone() });
         for entry in archive.entries().map_err(|error| self.broken(error))? {
-            // The content is counted where it is written; between two of them only names are read.
+            // The allowance limits only what is read between files; their contents are limited
+            // where they are written.
             let _rest = Refill(&allowance);
             allowance.set(u64::MAX);
             let entry = entry.map_err(|error| self.broken(error))?;
@@ -223,8 +223,7 @@ impl Sink<'_> {
             return Err(self.refuse("it has more entries than allowed (:max_entries)"));
         };
         self.entries_left = left;
-        let text =
-            std::str::from_utf8(raw).map_err(|_| self.refuse("a name in it is not UTF-8"))?;
+        let text = std::str::from_utf8(raw).map_err(|_| self.refuse("a file name is not UTF-8"))?;
         let mut text = text.trim_end_matches('/');
         while let Some(rest) = text.strip_prefix("./") {
             text = rest;
@@ -255,7 +254,7 @@ impl Sink<'_> {
         let mut buffer = vec![0; 256 << 10];
         loop {
             if (self.stop)() {
-                return Err(Error::new(ErrorKind::Cancelled, "unpacking was stopped"));
+                return Err(Error::new(ErrorKind::Cancelled, "the extraction was cancelled"));
             }
             let n = from.read(&mut buffer).map_err(|error| self.broken(error))?;
             if n == 0 {
@@ -263,7 +262,7 @@ impl Sink<'_> {
             }
             self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
                 self.refuse(
-                    "it unpacks to more than allowed; if it is no bomb, raise :max_size (bytes)",
+                    "it extracts to more than allowed; if the archive is trusted, raise :max_size (bytes)",
                 )
             })?;
             to.write_all(&buffer[..n])
@@ -277,13 +276,14 @@ impl Sink<'_> {
             .and_then(|target| EntryPath::parse_member(target.trim_start_matches("./")).ok());
         let from = target.map(|target| self.at(&target)).filter(|from| from.is_file());
         let Some(from) = from else {
-            return Err(self.refuse(&format!("{path} is a link to something outside")));
+            return Err(self.refuse(&format!("{path} is a link to a file outside")));
         };
         let content = File::open(&from).map_err(|source| Error::io("read", &from, source))?;
         self.file(path, content, false)
     }
 
-    /// Makes a link that stays inside: as many `..` as there are folders above it, then names.
+    /// Creates a link that stays inside: at most as many `..` as there are folders above it, then
+    /// names.
     fn link(&self, path: &EntryPath, target: &Path) -> Result<()> {
         let depth = path.segments().count() - 1;
         let ups = target.components().take_while(|part| *part == Component::ParentDir).count();
@@ -292,7 +292,7 @@ impl Sink<'_> {
             .skip(ups)
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if ups > depth || !rest_is_names || target.as_os_str().is_empty() {
-            return Err(self.refuse(&format!("{path} is a link that leads outside")));
+            return Err(self.refuse(&format!("{path} is a link to a path outside")));
         }
         self.refuse_links_above(path)?;
         let link = self.at(path);
@@ -300,12 +300,12 @@ impl Sink<'_> {
         place_link(target, &link).map_err(|source| Error::io("create the link", &link, source))
     }
 
-    /// Nothing is made below a link: where that would lead is for the archive to say.
+    /// Nothing is created below a link: the archive controls where that would lead.
     fn refuse_links_above(&self, path: &EntryPath) -> Result<()> {
         let mut at = self.root.to_owned();
         for segment in path.segments() {
             if fs::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_symlink()) {
-                return Err(self.refuse(&format!("{path} lies below a link")));
+                return Err(self.refuse(&format!("{path} is below a link")));
             }
             at.push(segment);
         }
@@ -320,15 +320,15 @@ impl Sink<'_> {
 
     fn refuse(&self, why: &str) -> Error {
         let name = self.archive.file_name().unwrap_or_default().to_string_lossy();
-        Error::new(ErrorKind::InvalidArchive, format!("`{name}` is not unpacked: {why}"))
+        Error::new(ErrorKind::InvalidArchive, format!("cannot extract `{name}`: {why}"))
     }
 
     fn broken(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-        self.refuse("it is damaged or not what its name says").with_source(error)
+        self.refuse("it is damaged or in another format").with_source(error)
     }
 }
 
-/// The stage has the destination's parent, so that the last step is a rename.
+/// Returns a temporary name in the destination's folder, so that the last step is a rename.
 fn beside(destination: &Path) -> PathBuf {
     let mut name = destination.as_os_str().to_owned();
     name.push(format!(".{:08x}.extracting", fastrand::u32(..)));
@@ -336,7 +336,7 @@ fn beside(destination: &Path) -> PathBuf {
 }
 
 fn place(stage: &Path, destination: &Path) -> Result<()> {
-    let wrap = |source| Error::io("move the unpacked files to", destination, source);
+    let wrap = |source| Error::io("move the extracted files to", destination, source);
     if !destination.is_dir() || stage.is_file() {
         return fs::rename(stage, destination).map_err(wrap);
     }
@@ -373,7 +373,7 @@ fn place_link(_target: &Path, _link: &Path) -> io::Result<()> {
 fn make_executable(file: &File) {
     use std::os::unix::fs::PermissionsExt;
     if let Ok(metadata) = file.metadata() {
-        // Whoever may read it may run it; nobody gains more.
+        // Readable files may be executable by the same users; no one gains other rights.
         let mode = metadata.permissions().mode();
         let _ = file.set_permissions(fs::Permissions::from_mode(mode | ((mode & 0o444) >> 2)));
     }

@@ -1,4 +1,5 @@
-//! A Hub and what is asked of it: requests with retries, budgets, pages, files' metadata, and advice in errors.
+//! Access to a Hub: requests with retries, rate limits, lists of pages, file metadata, and hints in
+//! errors.
 
 pub mod api;
 pub mod client;

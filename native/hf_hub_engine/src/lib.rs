@@ -1,9 +1,9 @@
-//! The engine of `hf_hub`: downloads from a Hugging Face Hub into a cache that every
-//! Hugging Face client can share, and uploads.
+//! The engine of `hf_hub`: downloads from a Hugging Face Hub into a cache that all Hugging Face
+//! clients share, and uploads.
 //!
-//! Pure Rust. It knows nothing of the BEAM, reads no environment variable and owns
-//! no process-wide state: whoever calls it passes a [`hub::Hub`] and gets a future.
-//! Dropping the future stops the work; what has arrived stays for the next attempt.
+//! Pure Rust. It does not depend on the BEAM, reads no environment variables and has no
+//! process-wide state: the caller passes a [`hub::Hub`] and gets a future. Dropping the future
+//! stops the work; received bytes stay for the next attempt.
 //!
 //! The folders, from the bottom up; a lower one never imports from an upper one:
 

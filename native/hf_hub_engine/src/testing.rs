@@ -1,4 +1,4 @@
-//! A server that says exactly what a test scripts, and the hub that points at it.
+//! A server with scripted responses, and a hub that uses it.
 
 use std::{
     collections::VecDeque,
@@ -28,11 +28,11 @@ use crate::{
         shared::Shared,
         spec::{Destination, Mode, Spec},
     },
-    hub::{client::Hub, rate_limit::Governor, retry::Policy},
+    hub::{client::Hub, rate_limit::RateLimiter, retry::Policy},
     transport::{Client, ClientConfig, Timeouts},
 };
 
-/// A hub at `endpoint` that retries without waiting.
+/// A hub at `endpoint` that retries without pauses.
 pub(crate) fn hub(endpoint: &str) -> Hub {
     Hub {
         client: Client::new(ClientConfig::default()),
@@ -50,20 +50,21 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         deadline: None,
         offline: false,
         flow: flow(1),
-        governor: Governor::default(),
+        rate_limiter: RateLimiter::default(),
         places: Places::default(),
         watch: Progress::default(),
     }
 }
 
-/// So many connections, for files of any size. Nothing is too small to be written as it comes.
+/// Limits with this number of connections, for files of any size. Every file is written as it
+/// arrives.
 pub(crate) fn flow(connections: usize) -> Flow {
     let mut flow = Flow::new(connections, Vec::new());
     (flow.in_memory, flow.parallel_from, flow.smallest_part) = (0, 1, 1);
     flow
 }
 
-/// The file `filename` of `org/name` at `main`, into a cache at `root`.
+/// The specification of the file `filename` of `org/name` at `main`, into a cache at `root`.
 pub(crate) fn spec(root: &Path, filename: &str) -> Spec {
     Spec {
         repo: Repo::new(RepoType::Model, "org/name").unwrap(),
@@ -79,23 +80,23 @@ pub(crate) fn spec(root: &Path, filename: &str) -> Spec {
     }
 }
 
-/// One scripted answer.
+/// A scripted response.
 pub(crate) enum Reply {
-    /// Sent as it is, then the connection is closed.
+    /// Sent unchanged, then the connection is closed.
     Raw(Vec<u8>),
-    /// Sent as it is, then nothing more.
+    /// Sent unchanged, then nothing more.
     Stall(Vec<u8>),
-    /// Sent piece by piece with a pause after each, then the connection is closed.
+    /// Sent in pieces with a pause after each, then the connection is closed.
     Slowly(Duration, Vec<u8>, usize),
-    /// Sent after a pause, and the connection waits for the next request.
+    /// Sent after a pause; the connection stays open for the next request.
     Later(Duration, Vec<u8>),
-    /// The connection is closed as soon as as many others are to be closed.
+    /// The connection is closed together with those of other requests.
     Together(Arc<tokio::sync::Barrier>),
 }
 
 type Script = dyn FnMut(&str) -> Reply + Send;
 
-/// Answers each request as scripted and keeps what was asked.
+/// Responds to each request as scripted, and records the requests.
 pub(crate) struct Server {
     pub(crate) url: String,
     state: Arc<State>,
@@ -104,20 +105,20 @@ pub(crate) struct Server {
 struct State {
     replies: Mutex<VecDeque<Reply>>,
     script: Mutex<Box<Script>>,
-    /// Head and body of each request, in the order in which the heads came.
+    /// Head and body of each request, ordered by the arrival of the heads.
     requests: Mutex<Vec<(String, Vec<u8>)>>,
     answering: Arc<AtomicUsize>,
 }
 
 impl Server {
-    /// Answers with these replies, one after the other.
+    /// Starts a server with these responses, in order.
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let server = Self::answering(|_| reply("500 Not Scripted", "", b"")).await;
         server.state.replies.lock().unwrap().extend(replies);
         server
     }
 
-    /// Answers as `script` says to the request.
+    /// Starts a server that responds as `script` says.
     pub(crate) async fn answering(script: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -136,33 +137,33 @@ impl Server {
         Self { url, state }
     }
 
-    /// Adds a reply.
+    /// Adds a response.
     pub(crate) fn push(&self, reply: Reply) {
         self.state.replies.lock().unwrap().push_back(reply);
     }
 
-    /// How many requests are being answered now.
+    /// Returns the number of requests in progress.
     pub(crate) fn at_once(&self) -> usize {
         self.state.answering.load(Relaxed)
     }
 
-    /// Counts them for whoever cannot hold the server.
+    /// Returns a counter of requests in progress.
     pub(crate) fn counter(&self) -> Arc<AtomicUsize> {
         self.state.answering.clone()
     }
 
-    /// The bodies of all requests so far, as far as they came; empty where there was none.
+    /// Returns the bodies of all requests so far, as far as they were received; empty for none.
     pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
         self.state.requests.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 
-    /// The heads of all requests so far.
+    /// Returns the heads of all requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.requests.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()
     }
 }
 
-/// An answer with these headers and body, and its true length.
+/// Creates a response with these headers, this body, and its length.
 pub(crate) fn reply(status: &str, headers: &str, body: &[u8]) -> Reply {
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n",

@@ -1,7 +1,7 @@
-//! One HTTP exchange: a request out, a 2xx or 3xx answer back, anything else an [`Error`].
+//! One HTTP exchange: sends a request and returns a 2xx or 3xx response, or an [`Error`].
 //!
-//! This is the only file that turns a status into a kind. It follows no
-//! redirect and repeats nothing: those need to know what is being fetched.
+//! This is the only file that maps a status to an error kind. It follows no redirects and retries
+//! nothing: both depend on what is being fetched.
 
 mod anchors;
 mod body;
@@ -34,45 +34,46 @@ use crate::{
         places::Place,
         sizes::human,
     },
-    transport::{error_response::Refusal, proxy::Proxies, stall_timeout::Pulse},
+    transport::{error_response::ErrorResponse, proxy::Proxies, stall_timeout::StallTimeout},
 };
 
-/// The largest body of a refusal that is looked at.
+/// Maximum number of bytes read from the body of an error response.
 const REFUSAL_LIMIT: usize = 64 << 10;
 
-/// What the Hub says when one account creates two repositories at once, and it has created none for this request.
+/// Message of the Hub if one account creates two repositories at once; nothing was created for this
+/// request. There is no error code for it.
 const BUSY: &str = "another conflicting operation is in progress";
 
-const PROXY_LOGIN: &str = "the proxy asks for a user and a password; put them into its URL";
+const PROXY_LOGIN: &str = "the proxy requires authentication; add user and password to its URL";
 
-/// What makes one connection pool differ from another.
+/// The configuration of a connection pool. Pools with different configurations are separate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
     /// Proxy for `http://` URLs.
     pub http_proxy: Option<ProxySetting>,
     /// Proxy for `https://` URLs.
     pub https_proxy: Option<ProxySetting>,
-    /// Hosts that are reached without a proxy, as `NO_PROXY` writes them.
+    /// Hosts that are reached without a proxy, in the syntax of `NO_PROXY`.
     pub no_proxy: Option<String>,
-    /// PEM files whose certificates replace the system's roots, and when they were last
-    /// changed: a file that was put right makes a new pool.
+    /// PEM files whose certificates replace the system's roots, with their modification times: a
+    /// corrected file creates a new pool.
     pub ca_files: Vec<(PathBuf, Option<SystemTime>)>,
-    /// How long to wait for a connection.
+    /// Maximum time to establish a connection.
     pub connect_timeout: Option<Duration>,
-    /// Connections to one host that are kept open for later.
+    /// Maximum number of idle connections per host.
     pub idle: Option<usize>,
 }
 
-/// How long to wait for what.
+/// Timeouts of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// From the request to the headers of the answer.
+    /// Maximum time from the request to the response headers.
     pub headers: Duration,
-    /// Between two pieces of a body.
+    /// Maximum time between two pieces of a body.
     pub idle: Duration,
 }
 
-/// A pool of connections, opened when the first request needs it; clones share it.
+/// A pool of connections, opened on the first request; clones share it.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Pool>);
 
@@ -80,56 +81,56 @@ pub struct Client(Arc<Pool>);
 struct Pool {
     config: ClientConfig,
     client: OnceCell<reqwest::Client>,
-    /// For requests that need a connection each.
+    /// For requests that need a connection of their own.
     alone: OnceCell<reqwest::Client>,
 }
 
-/// What to ask.
+/// A request.
 #[derive(Debug)]
 pub struct Request {
-    /// The verb.
+    /// The method.
     pub method: Method,
-    /// Where.
+    /// The URL.
     pub url: Url,
-    /// All headers but `Host`.
+    /// All headers except `Host`.
     pub headers: HeaderMap,
     /// The body, if there is one.
     pub body: Option<Body>,
-    /// How long to wait.
+    /// The timeouts.
     pub timeouts: Timeouts,
-    /// Whether it needs a connection of its own, instead of a share of one.
+    /// Whether it needs a connection of its own instead of sharing one.
     pub alone: bool,
-    /// Who is asked.
+    /// What kind of server it is for.
     pub peer: Peer,
 }
 
-/// Who answers, and so what a refusal is about.
+/// The kind of server, which decides what an error response is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A Hub, which knows repositories and tokens.
     Hub,
-    /// A host that keeps content, and knows only the links that the Hub has made.
+    /// A content host, which knows only the links that the Hub has created.
     Store,
 }
 
-/// A 2xx or 3xx answer whose body is still on the wire. Dropping it closes the connection.
+/// A 2xx or 3xx response whose body has not been read. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Response {
     inner: reqwest::Response,
-    pulse: Pulse,
-    /// What was read and not wanted yet.
+    stall: StallTimeout,
+    /// Bytes that were read but not returned yet.
     held: Option<Bytes>,
-    /// What is given back when the connection is.
+    /// Released together with the connection.
     _place: Option<Place>,
 }
 
 impl Client {
-    /// A pool with these proxies and certificates. Nothing is read or opened yet.
+    /// Creates a pool with these proxies and certificates. Nothing is read or opened yet.
     pub fn new(config: ClientConfig) -> Self {
         Self(Arc::new(Pool { config, client: OnceCell::new(), alone: OnceCell::new() }))
     }
 
-    /// What the pool was made for.
+    /// Returns the configuration.
     pub fn config(&self) -> &ClientConfig {
         &self.0.config
     }
@@ -162,17 +163,17 @@ impl Client {
             None => {
                 let place = send_error::place(&url);
                 let message =
-                    format!("{place} did not answer within {} ms", timeouts.headers.as_millis());
+                    format!("no response from {place} within {} ms", timeouts.headers.as_millis());
                 return Err(Error::new(ErrorKind::Timeout, message).with_url(&url));
             }
         };
-        let pulse = Pulse::new(timeouts.idle);
-        let response = Response { inner, pulse, held: None, _place: None };
+        let stall = StallTimeout::new(timeouts.idle);
+        let response = Response { inner, stall, held: None, _place: None };
         let status = response.status();
         if status.is_success() || status.is_redirection() {
             return Ok(response);
         }
-        let facts = Refusal::read(response, head, token).await;
+        let facts = ErrorResponse::read(response, head, token).await;
         Err(match peer {
             Peer::Hub => refused(&url, &facts),
             Peer::Store => refused_by_a_store(&url, &facts),
@@ -181,49 +182,49 @@ impl Client {
 }
 
 impl Response {
-    /// Keeps a place as long as the connection.
+    /// Holds a place as long as the connection.
     #[must_use]
     pub(crate) fn holding(self, place: Option<Place>) -> Self {
         Self { _place: place, ..self }
     }
 
-    /// The status: 2xx or 3xx.
+    /// Returns the status: 2xx or 3xx.
     pub fn status(&self) -> StatusCode {
         self.inner.status()
     }
 
-    /// The headers.
+    /// Returns the headers.
     pub fn headers(&self) -> &HeaderMap {
         self.inner.headers()
     }
 
-    /// One header as text.
+    /// Returns one header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         text(self.headers(), name)
     }
 
-    /// The URL that answered.
+    /// Returns the URL of the response.
     pub fn url(&self) -> &Url {
         self.inner.url()
     }
 
-    /// The next piece of the body; `None` at its end.
+    /// Returns the next piece of the body; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
-        let (began, idle) = (Instant::now(), self.pulse.idle);
+        let (began, idle) = (Instant::now(), self.stall.idle);
         let message = match tokio::time::timeout(idle, self.inner.chunk()).await {
             Ok(Err(error)) => return Err(send_error::error(self.inner.url(), error, None)),
             Ok(Ok(chunk)) => {
                 let arrived = chunk.as_ref().map_or(0, Bytes::len);
-                if chunk.is_none() || self.pulse.beat(began.elapsed(), arrived) {
+                if chunk.is_none() || self.stall.record(began.elapsed(), arrived) {
                     return Ok(chunk);
                 }
                 format!(
                     "fewer than {} bytes arrived in {} ms",
-                    Pulse::LEAST,
-                    idle.saturating_mul(Pulse::WINDOW).as_millis()
+                    StallTimeout::LEAST,
+                    idle.saturating_mul(StallTimeout::WINDOW).as_millis()
                 )
             }
             Err(_) => format!("no byte arrived for {} ms", idle.as_millis()),
@@ -231,7 +232,7 @@ impl Response {
         Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
     }
 
-    /// Reads and forgets so many bytes of the body, as far as there are any.
+    /// Reads and discards up to `bytes` bytes of the body.
     pub async fn skip(&mut self, mut bytes: u64) -> Result<()> {
         while bytes > 0 {
             let Some(mut chunk) = self.chunk().await? else { return Ok(()) };
@@ -242,12 +243,12 @@ impl Response {
         Ok(())
     }
 
-    /// The whole body, which may not exceed `limit` bytes.
+    /// Returns the whole body. Fails if it exceeds `limit` bytes.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > limit {
-                let message = format!("the answer is larger than {}", human(limit as u64));
+                let message = format!("the response is larger than {}", human(limit as u64));
                 return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(self.url()));
             }
             body.extend_from_slice(&chunk);
@@ -256,21 +257,21 @@ impl Response {
     }
 }
 
-/// One header as text.
+/// Returns one header as text.
 pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn refused(url: &Url, refusal: &Refusal) -> Error {
+fn refused(url: &Url, refusal: &ErrorResponse) -> Error {
     let kind = kind_of(url, refusal);
     let words = refusal.words();
     let status = refusal.status;
     let host = url.host_str().unwrap_or_default();
     let message = match (&words, kind) {
         _ if status == 407 => PROXY_LOGIN.to_owned(),
-        (_, ErrorKind::RateLimited) => format!("{host} asks to slow down: too many requests"),
+        (_, ErrorKind::RateLimited) => format!("{host} responded with too many requests"),
         (Some(words), _) => words.clone(),
-        (None, _) => format!("{host} answered {status}"),
+        (None, _) => format!("{host} responded with {status}"),
     };
     refusal
         .facts(Error::new(kind, message), url)
@@ -278,8 +279,9 @@ fn refused(url: &Url, refusal: &Refusal) -> Error {
         .busy(words.is_some_and(|words| words.contains(BUSY)))
 }
 
-/// A store knows no repository and no token: what it refuses is the link.
-fn refused_by_a_store(url: &Url, refusal: &Refusal) -> Error {
+/// Returns the error of a content host, which knows no repositories and no tokens: it rejects
+/// links.
+fn refused_by_a_store(url: &Url, refusal: &ErrorResponse) -> Error {
     let (status, place) = (refusal.status, send_error::place(url));
     let kind = match status.as_u16() {
         400 | 422 => ErrorKind::BadRequest,
@@ -292,27 +294,27 @@ fn refused_by_a_store(url: &Url, refusal: &Refusal) -> Error {
     let link = if url.query().is_some() { "signed link" } else { "link" };
     let said = refusal.words().unwrap_or_else(|| status.to_string());
     let message = match kind {
-        ErrorKind::RateLimited => format!("{place} asks to slow down: too many requests"),
-        ErrorKind::Server => format!("{place}, which keeps the content, failed: {said}"),
+        ErrorKind::RateLimited => format!("{place} responded with too many requests"),
+        ErrorKind::Server => format!("the content host {place} failed: {said}"),
         _ if status == 407 => PROXY_LOGIN.to_owned(),
-        _ => format!("{place}, which keeps the content, refused the Hub's {link}: {said}"),
+        _ => format!("the content host {place} rejected the Hub's {link}: {said}"),
     };
     refusal.facts(Error::new(kind, message), url).from_a_store()
 }
 
-/// THE map from an answer to a kind; the first rule that fits wins.
-fn kind_of(url: &Url, refusal: &Refusal) -> ErrorKind {
+/// Maps a response to an error kind; the first matching rule wins.
+fn kind_of(url: &Url, refusal: &ErrorResponse) -> ErrorKind {
     let status = refusal.status.as_u16();
     let said = refusal.header("x-error-message").unwrap_or_default();
     match (refusal.header("x-error-code").unwrap_or_default(), status) {
         ("RevisionNotFound", _) => ErrorKind::RevisionNotFound,
         ("EntryNotFound", _) => ErrorKind::EntryNotFound,
-        // A header that only people read is all that tells these two apart.
+        // The Hub sends the same code for both; only the message distinguishes them.
         ("GatedRepo", _) if said.contains("awaiting a review") => ErrorKind::GatedPending,
         ("GatedRepo", _) => ErrorKind::GatedRepo,
         _ if said == "Access to this resource is disabled." => ErrorKind::DisabledRepo,
         ("RepoNotFound", _) => ErrorKind::RepoNotFound,
-        // The Hub hides private repositories behind a 401 that says nothing.
+        // The Hub hides private repositories behind a 401 without an error code.
         (_, 401) if said != "Invalid credentials in Authorization header" && is_repo_route(url) => {
             ErrorKind::RepoNotFound
         }
@@ -335,9 +337,10 @@ fn is_repo_route(url: &Url) -> bool {
         || ["/api/models/", "/api/datasets/", "/api/spaces/"].iter().any(|api| path.contains(api))
 }
 
-/// How long the server asks to wait: an exhausted `RateLimit` window, else `Retry-After`.
+/// Returns how long the server asks to wait: until the end of an exhausted `RateLimit` window, or
+/// by `Retry-After`.
 fn announced_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    // The window ends somewhere within its last second, hence one more.
+    // The announced seconds are rounded down, hence one more.
     let grace = Duration::from_secs(1);
     if let Some(limit) = text(headers, "ratelimit") {
         let value = |key: &str| {
@@ -360,7 +363,7 @@ fn announced_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     }
 }
 
-/// A header name known at compile time.
+/// Returns a header name known at compile time.
 pub const fn header_name(name: &'static str) -> HeaderName {
     HeaderName::from_static(name)
 }

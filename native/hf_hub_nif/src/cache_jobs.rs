@@ -180,7 +180,7 @@ impl VerifyArgs {
             if !self.all_revisions {
                 let commit = cache.repo(&repo).commit_of(&revision);
                 spec.commit =
-                    Some(commit.ok_or_else(|| lease::not_here(&repo, &revision))?.to_string());
+                    Some(commit.ok_or_else(|| lease::not_cached(&repo, &revision))?.to_string());
             }
         }
         Ok(spec)

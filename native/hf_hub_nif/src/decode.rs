@@ -22,10 +22,10 @@ use hf_hub_engine::{
     formats::{card, safetensors::Place},
     hub::{
         api::{
-            Answer, Call, Segment,
+            ApiResponse, Call, Segment,
             pages::{Limits, Pages},
         },
-        client::{Hub, Span},
+        client::{ByteRange, Hub},
         events,
     },
     upload::RepoPath,
@@ -159,7 +159,7 @@ impl RequestArgs {
     }
 
     /// Sends the request, or the one for the next page of the list.
-    pub(crate) async fn send(&self, hub: &Hub, progress: &Progress) -> Result<Answer> {
+    pub(crate) async fn send(&self, hub: &Hub, progress: &Progress) -> Result<ApiResponse> {
         let call = self.call()?;
         let Some(list) = &self.list else { return hub.exchange(&call, progress).await };
         let page = async {
@@ -362,7 +362,7 @@ impl StreamArgs {
         let (repo, revision) = self.repo.names()?;
         let part = match (self.last, self.first) {
             (Some(bytes), _) => Part::Last(bytes),
-            (None, Some(first)) => Part::Span(Span { first, end: self.end }),
+            (None, Some(first)) => Part::Range(ByteRange { first, end: self.end }),
             (None, None) => Part::Whole,
         };
         Ok(stream::Spec { repo, revision, path: RepoPath::parse(&self.filename)?, part })

@@ -7,7 +7,7 @@ use hf_hub_engine::{
     base::{error::Error, progress::Snapshot as ProgressSnapshot, scrub::Scrub},
     download::{report::Report, snapshot::Snapshot},
     extract::Format,
-    hub::{api::Answer, events::Event},
+    hub::{api::ApiResponse, events::Event},
 };
 use rustler::{Atom, Encoder, Env, NewBinary, NifMap, Term};
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(crate) enum Reply {
     Path(PathBuf),
     Text(String),
     /// An answer of an API, and whether it is JSON whatever its content type says.
-    Answer(Answer, bool),
+    Answer(ApiResponse, bool),
     /// A report of the engine, built when it is sent.
     Value(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>),
     Done,
@@ -220,7 +220,7 @@ pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
 }
 
 /// An answer of an API: JSON as terms, anything else as a binary.
-fn answer<'a>(env: Env<'a>, answer: &Answer, parse: bool) -> Term<'a> {
+fn answer<'a>(env: Env<'a>, answer: &ApiResponse, parse: bool) -> Term<'a> {
     let headers = answer.joined_headers();
     let is_json = parse || headers.get("content-type").is_some_and(|kind| kind.contains("json"));
     let has_body = !answer.body.is_empty();

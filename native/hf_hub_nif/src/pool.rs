@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use hf_hub_engine::{
     base::{bandwidth::Bandwidth, places::Places},
     download::shared::Shared,
-    hub::rate_limit::Governor,
+    hub::rate_limit::RateLimiter,
     transport::{Client, ClientConfig},
 };
 use once_cell::sync::Lazy;
@@ -19,7 +19,7 @@ static BANDWIDTH: Lazy<Bandwidth> = Lazy::new(Bandwidth::default);
 
 static SHARED: Lazy<Shared> = Lazy::new(Shared::default);
 
-static GOVERNOR: Lazy<Governor> = Lazy::new(Governor::default);
+static RATE_LIMITER: Lazy<RateLimiter> = Lazy::new(RateLimiter::default);
 
 static PLACES: Lazy<Places> = Lazy::new(|| Places::within(open_files()));
 
@@ -38,8 +38,8 @@ pub(crate) fn places() -> Places {
 }
 
 /// The budgets of requests that Hubs have announced.
-pub(crate) fn governor() -> Governor {
-    GOVERNOR.clone()
+pub(crate) fn rate_limiter() -> RateLimiter {
+    RATE_LIMITER.clone()
 }
 
 /// The limit that every download keeps.

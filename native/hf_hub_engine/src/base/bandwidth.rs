@@ -1,4 +1,5 @@
-//! A limit on bytes a second, shared by all who hold it and changeable while they wait.
+//! A bandwidth limit in bytes per second, shared by all its clones. It can be changed while
+//! transfers wait for it.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,10 +8,10 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// What may pass at once after a silence, in seconds of the limit.
+/// Burst allowed after an idle period, in seconds of the limit.
 const BURST: f64 = 0.1;
 
-/// A limit; clones share it.
+/// A bandwidth limit; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Bandwidth(Arc<Shared>);
 
@@ -22,33 +23,33 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes a second; `None` for no limit.
+    /// Bytes per second; `None` for no limit.
     limit: Option<u64>,
-    /// Bytes that have passed and are not paid for.
+    /// Bytes that have passed and have not been paid for yet.
     debt: f64,
-    /// When the debt was last looked at.
+    /// When the debt was last updated.
     looked: Option<Instant>,
 }
 
 impl Bandwidth {
-    /// A limit of `limit` bytes a second; `None` for none.
+    /// Creates a limit of `limit` bytes per second; `None` for no limit.
     pub fn new(limit: Option<u64>) -> Self {
         let bandwidth = Self::default();
         bandwidth.set(limit);
         bandwidth
     }
 
-    /// What tells this limit from others.
+    /// Identifies this limit: clones have the same id.
     pub(crate) fn id(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// The limit in bytes a second.
+    /// Returns the limit in bytes per second.
     pub fn limit(&self) -> Option<u64> {
         self.state().limit
     }
 
-    /// Changes the limit, for those who are waiting too.
+    /// Changes the limit, also for transfers that are waiting.
     pub fn set(&self, limit: Option<u64>) {
         let mut state = self.state();
         if state.limit != limit {
@@ -59,13 +60,13 @@ impl Bandwidth {
         }
     }
 
-    /// Lets `bytes` pass, then waits until they are paid for.
+    /// Counts `bytes` as passed, then waits until the limit allows the next ones.
     pub async fn pass(&self, bytes: u64) {
         if !self.borrow(bytes) {
             return;
         }
         loop {
-            // Before the look at the debt, so that no change in between is missed.
+            // Registered before the debt is read, so that no change in between is missed.
             let changed = self.0.changed.notified();
             let Some(wait) = self.wait() else { return };
             tokio::select! {
@@ -86,7 +87,7 @@ impl Bandwidth {
         true
     }
 
-    /// How long until the debt is paid; `None` if it is.
+    /// Returns how long it takes to pay the debt; `None` if there is none.
     fn wait(&self) -> Option<Duration> {
         let mut state = self.state();
         state.pay(Instant::now());
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn many_together_keep_one_limit() {
+    async fn concurrent_transfers_share_one_limit() {
         let limit = Bandwidth::new(Some(1000));
         let start = Instant::now();
         let takers: Vec<_> = (0..10)
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_reaches_those_who_wait() {
+    async fn changing_the_limit_wakes_waiting_transfers() {
         let limit = Bandwidth::new(Some(1));
         let start = Instant::now();
         let waiting = tokio::spawn({
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_silence_saves_nothing_up() {
+    async fn a_long_idle_period_allows_only_a_short_burst() {
         let limit = Bandwidth::new(Some(1000));
         limit.pass(1).await;
         tokio::time::sleep(Duration::from_secs(1000)).await;

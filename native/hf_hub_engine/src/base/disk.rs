@@ -1,5 +1,5 @@
-//! Files and folders, as everything here reads and writes them: only regular files are read, and a name never
-//! shows half of a content.
+//! Reads and writes files and folders. Only regular files are read, and a name never shows a partly
+//! written file.
 
 use std::{
     fs::{self, OpenOptions},
@@ -9,35 +9,36 @@ use std::{
 
 use crate::base::error::{Error, Result};
 
-/// Whether an error says that there is nothing, and not that nobody can tell.
+/// Whether an error means that the path does not exist, as opposed to that it could not be checked.
 pub(crate) fn is_absence(error: &io::Error) -> bool {
-    // A chain of links that has no end.
+    // A cycle of symbolic links.
     const ELOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         || (cfg!(unix) && error.raw_os_error() == Some(ELOOP))
 }
 
-/// A text without a byte order mark and blanks around it.
+/// Returns a text without its byte order mark and surrounding white space.
 pub(crate) fn plain(text: &str) -> &str {
     text.trim_start_matches('\u{feff}').trim()
 }
 
-/// Opens a file to read. A pipe that somebody has put there would let us wait for ever, a device have no end.
+/// Opens a file for reading. Anything but a regular file is refused: reading a pipe could block for
+/// ever, and a device may have no end.
 pub(crate) fn open_regular(file: &Path) -> io::Result<fs::File> {
     if fs::metadata(file)?.is_file() {
         fs::File::open(file)
     } else {
-        Err(io::Error::other("it is no file"))
+        Err(io::Error::other("not a regular file"))
     }
 }
 
-/// Copies a file, as [`open_regular`] opens it.
+/// Copies a file that is opened as by [`open_regular`].
 pub(crate) fn copy_regular(from: &Path, to: &Path) -> io::Result<u64> {
     open_regular(from)?;
     fs::copy(from, to)
 }
 
-/// Does what makes `file`; where its folder is missing, makes that first.
+/// Runs `make`, which creates `file`. Creates the file's folder first if it is missing.
 pub fn in_folder<T>(file: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match (make(), file.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
@@ -48,7 +49,7 @@ pub fn in_folder<T>(file: &Path, make: impl Fn() -> io::Result<T>) -> io::Result
     }
 }
 
-/// Writes beside `file`, then renames.
+/// Writes to a temporary file beside `file`, then renames it.
 pub fn write_atomically(file: &Path, content: &[u8]) -> Result<()> {
     let temporary = sibling(file, "tmp");
     let written = in_folder(file, || fs::write(&temporary, content))
@@ -59,14 +60,14 @@ pub fn write_atomically(file: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
-/// Copies to a file beside `to`, then renames.
+/// Copies to a temporary file beside `to`, then renames it.
 pub fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
     copy_by_way_of(&sibling(to, "tmp"), from, to)
 }
 
-/// Copies to `temporary`, then renames to `to`: on disk for good before it has the name.
+/// Copies to `temporary`, flushes it to disk, then renames it to `to`.
 pub fn copy_by_way_of(temporary: &Path, from: &Path, to: &Path) -> io::Result<()> {
-    // Windows flushes only what may be written.
+    // Windows flushes only files that are open for writing.
     let flush = || OpenOptions::new().read(true).write(cfg!(windows)).open(temporary)?.sync_data();
     let copied = in_folder(temporary, || copy_regular(from, temporary))
         .and_then(|_| flush())
@@ -74,17 +75,19 @@ pub fn copy_by_way_of(temporary: &Path, from: &Path, to: &Path) -> io::Result<()
     copied.inspect_err(|_| drop(fs::remove_file(temporary)))
 }
 
-/// Bytes a file needs beyond what is free below `folder`; `None` if they fit or nobody can tell.
+/// Returns how many bytes are missing for a file below `folder`; `None` if it fits or the free
+/// space is unknown.
 pub fn missing_space(folder: &Path, needed: u64) -> Option<u64> {
     let existing = folder.ancestors().find(|folder| folder.exists())?;
-    // Some network mounts report nothing at all.
+    // Some network mounts report no free space at all.
     let free = fs2::available_space(existing)
         .ok()
         .filter(|_| fs2::total_space(existing).is_ok_and(|total| total > 0))?;
     (free < needed).then(|| needed - free)
 }
 
-/// A new name beside `file`, within what file systems take however long that of `file` is.
+/// Returns a new name beside `file`. It stays within the length that file systems allow, however
+/// long the name of `file` is.
 pub(crate) fn sibling(file: &Path, extension: &str) -> PathBuf {
     const LONGEST: usize = 255;
     let ending = format!(".{:08x}.{extension}", fastrand::u32(..));

@@ -1,37 +1,37 @@
 //! The one error type of the engine.
 //!
-//! It keeps facts (kind, status, request id, names) and the cause. It holds no
-//! query string, no credentials and no token, so it can be shown anywhere.
+//! It holds facts (kind, status, request id, names) and the cause. It holds no query string, no
+//! credentials and no token, so it can be shown anywhere.
 
 use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
-/// The result of everything that can fail in the engine.
+/// The result of every fallible function in the engine.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What to do where a folder cannot be written to.
+/// What to do if a folder is not writable.
 pub(crate) const ELSEWHERE: &str =
     "choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME, or with :local_dir";
 
-/// `EMFILE` of all systems that have it.
+/// `EMFILE` on all systems that have it.
 const TOO_MANY_FILES: i32 = 24;
 
-/// What to do where a process has used up its open files.
+/// What to do if the process has too many open files.
 pub(crate) const MORE_FILES: &str =
-    "this process has as many files open as it may; allow it more (ulimit -n)";
+    "too many open files in this process; raise the limit (ulimit -n)";
 
 type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
-        /// What went wrong, in the words that callers branch on.
+        /// The kind of an error, which callers branch on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorKind { $($(#[$doc])* $variant,)* }
 
         impl ErrorKind {
-            /// Every kind, in the order of the documentation.
+            /// All kinds, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The name both languages use.
+            /// The name that both languages use.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
@@ -40,23 +40,23 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// 401: a token is needed, and none was sent.
+    /// 401: a token is required and none was sent.
     NoToken => "no_token",
-    /// 401: the token was refused.
+    /// 401: the token was rejected.
     Unauthorized => "unauthorized",
     /// 403.
     Forbidden => "forbidden",
-    /// The repository asks for its terms to be accepted first.
+    /// The terms of the repository have to be accepted first.
     GatedRepo => "gated_repo",
-    /// Access was asked for, and nobody has decided yet.
+    /// Access was requested and has not been granted yet.
     GatedPending => "gated_pending",
     /// The Hub has disabled the repository.
     DisabledRepo => "disabled_repo",
-    /// No such repository, or it is private and the token does not reach it.
+    /// The repository does not exist, or it is private and the token has no access.
     RepoNotFound => "repo_not_found",
-    /// No such branch, tag or commit.
+    /// The branch, tag or commit does not exist.
     RevisionNotFound => "revision_not_found",
-    /// No such file in the repository.
+    /// The file does not exist in the repository.
     EntryNotFound => "entry_not_found",
     /// Any other 404.
     NotFound => "not_found",
@@ -72,35 +72,35 @@ kinds! {
     Server => "server",
     /// Any other status.
     Http => "http",
-    /// A deadline passed, or the other side went silent.
+    /// A deadline passed, or the server stopped sending.
     Timeout => "timeout",
-    /// DNS, connect, TLS, or a broken stream.
+    /// DNS, connect or TLS failure, or a broken connection.
     Transport => "transport",
-    /// The network is needed and offline mode is on.
+    /// The network is required and offline mode is on.
     Offline => "offline",
-    /// Not on disk, and the network may not or cannot be asked.
+    /// Not in the cache, and the Hub must not or could not be asked.
     NotCached => "not_cached",
-    /// The bytes are not the ones the Hub announced.
+    /// The content does not match the checksum that the Hub announced.
     ChecksumMismatch => "checksum_mismatch",
-    /// Another process holds the file.
+    /// Another process holds the lock of the file.
     LockTimeout => "lock_timeout",
-    /// The disk.
+    /// A disk error.
     Io => "io",
-    /// An answer that cannot be used, or must not be.
+    /// A response that is invalid, or not trusted.
     InvalidResponse => "invalid_response",
-    /// A repository id, revision or file name that cannot be one.
+    /// An invalid repository id, revision or file name.
     InvalidName => "invalid_name",
-    /// An archive that is broken, or must not be unpacked.
+    /// An archive that is corrupt, or unsafe to unpack.
     InvalidArchive => "invalid_archive",
     /// A card whose metadata cannot be read or written.
     InvalidCard => "invalid_card",
-    /// The work was stopped by its owner.
+    /// The operation was cancelled by its owner.
     Cancelled => "cancelled",
-    /// A mistake of this library.
+    /// A bug in this library.
     Internal => "internal",
 }
 
-/// An error with its facts. Small, because the facts are boxed.
+/// An error with its facts, which are boxed to keep results small.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -133,7 +133,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// Creates an error of `kind` with this message.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -143,7 +143,7 @@ impl Error {
         }))
     }
 
-    /// A disk error: what was being done to which path.
+    /// Creates an error for a failed disk operation: what was attempted on which path.
     pub fn io(doing: &str, path: &Path, source: io::Error) -> Self {
         let message = match source.kind() {
             io::ErrorKind::StorageFull => {
@@ -164,67 +164,67 @@ impl Error {
         Self::new(ErrorKind::Io, message).with_source(source)
     }
 
-    /// What went wrong.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The sentence for the user, without the cause.
+    /// Returns the message for the user, without the cause.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The HTTP status, if an answer caused this.
+    /// Returns the HTTP status, if a response caused the error.
     pub fn status(&self) -> Option<u16> {
         self.0.facts.status
     }
 
-    /// The URL asked, without query and credentials.
+    /// Returns the requested URL, without query and credentials.
     pub fn url(&self) -> Option<&str> {
         self.0.facts.url.as_deref()
     }
 
-    /// The id under which the Hub logged the request.
+    /// Returns the id under which the Hub logged the request.
     pub fn request_id(&self) -> Option<&str> {
         self.0.facts.request_id.as_deref()
     }
 
-    /// The repository concerned.
+    /// Returns the id of the repository concerned.
     pub fn repo_id(&self) -> Option<&str> {
         self.0.facts.repo_id.as_deref()
     }
 
-    /// The file concerned, as named in the repository.
+    /// Returns the path in the repository concerned.
     pub fn path(&self) -> Option<&str> {
         self.0.facts.path.as_deref()
     }
 
-    /// The revision concerned.
+    /// Returns the revision concerned.
     pub fn revision(&self) -> Option<&str> {
         self.0.facts.revision.as_deref()
     }
 
-    /// The commit a refusal named: the one in which a file is missing.
+    /// Returns the commit that an error response named: the one in which a file is missing.
     pub fn commit(&self) -> Option<&str> {
         self.0.facts.commit.as_deref()
     }
 
-    /// How long the Hub asked to wait.
+    /// Returns how long the Hub asked to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.facts.retry_after
     }
 
-    /// The JSON object of a refusal: what the Hub says besides a sentence.
+    /// Returns the JSON object of an error response.
     pub fn details(&self) -> Option<&serde_json::Value> {
         self.0.facts.details.as_deref()
     }
 
-    /// Whether the Hub did nothing, and says that it will do it when it has finished something else.
+    /// Whether the Hub did nothing because a conflicting operation was in progress.
     pub fn is_busy(&self) -> bool {
         self.0.facts.busy
     }
 
-    /// Whether a host refused that keeps content and knows no repository and no token.
+    /// Whether the error comes from a content host, which knows no repositories and no tokens.
     pub fn is_from_a_store(&self) -> bool {
         self.0.facts.from_a_store
     }
@@ -234,18 +234,18 @@ impl Error {
         self.0.facts.unreachable
     }
 
-    /// Whether there was a token that the refused request went without.
+    /// Whether a token was configured and was not sent with the request.
     pub fn is_without_token(&self) -> bool {
         self.0.facts.token_withheld
     }
 
-    /// The chain of causes below this error, joined; `None` without a cause.
+    /// Returns the chain of causes below this error, joined; `None` without a cause.
     pub fn reason(&self) -> Option<String> {
         let mut cause = std::error::Error::source(self);
         let mut parts: Vec<String> = Vec::new();
         while let Some(error) = cause {
             let text = error.to_string();
-            // Layers that print their own cause would otherwise say everything twice.
+            // Some layers include their cause in their own message; it is not repeated.
             if !parts.iter().any(|part| part.contains(&text)) {
                 parts.push(text);
             }
@@ -254,8 +254,8 @@ impl Error {
         (!parts.is_empty()).then(|| parts.join(": "))
     }
 
-    /// Whether a copy at hand may be used instead. Not where the Hub itself has
-    /// said that there is no such thing, nor where its answer must not be trusted.
+    /// Whether a cached copy may be used instead. False if the Hub itself reported that something
+    /// does not exist, and if its response must not be trusted.
     pub fn allows_fallback(&self) -> bool {
         match self.kind() {
             ErrorKind::EntryNotFound | ErrorKind::RevisionNotFound | ErrorKind::Io => false,
@@ -278,7 +278,7 @@ impl Error {
         }
     }
 
-    /// Whether a file that was open has been removed by another host, as NFS tells it.
+    /// Whether an open file was removed by another host, which NFS reports as `ESTALE`.
     pub(crate) fn is_stale_file(&self) -> bool {
         let cause = self.0.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
         cause.is_some_and(|cause| cause.kind() == io::ErrorKind::StaleNetworkFileHandle)
@@ -305,49 +305,49 @@ impl Error {
         self
     }
 
-    /// Says that something else than a Hub has answered: a login page, a bare mirror.
+    /// Marks the response as not coming from a Hub: a login page, or a bare mirror.
     #[must_use]
     pub fn not_from_the_hub(mut self) -> Self {
         self.0.facts.not_the_hub = true;
         self
     }
 
-    /// Says that trying again is of no use.
+    /// Marks the error as permanent: it is not retried.
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.0.facts.permanent = true;
         self
     }
 
-    /// Says that the Hub did nothing because it was busy with something that excludes this.
+    /// Marks that the Hub did nothing because a conflicting operation was in progress.
     #[must_use]
     pub fn busy(mut self, is_busy: bool) -> Self {
         self.0.facts.busy = is_busy;
         self
     }
 
-    /// Says that nothing listens where the connection was to go.
+    /// Marks that the connection was refused.
     #[must_use]
     pub fn unreachable(mut self) -> Self {
         self.0.facts.unreachable = true;
         self
     }
 
-    /// Says that a host refused that keeps content.
+    /// Marks that the error comes from a content host.
     #[must_use]
     pub fn from_a_store(mut self) -> Self {
         self.0.facts.from_a_store = true;
         self
     }
 
-    /// Says that there was a token, which was not sent.
+    /// Marks that a token was configured and was not sent.
     #[must_use]
     pub fn token_withheld(mut self) -> Self {
         self.0.facts.token_withheld = true;
         self
     }
 
-    /// Attaches the JSON object of a refusal.
+    /// Attaches the JSON object of an error response.
     #[must_use]
     pub fn with_details(mut self, details: Option<serde_json::Value>) -> Self {
         self.0.facts.details = details.filter(serde_json::Value::is_object).map(Arc::new);
@@ -361,7 +361,7 @@ impl Error {
         self
     }
 
-    /// Attaches the URL, of which query, fragment and credentials are dropped.
+    /// Attaches the URL, without query, fragment and credentials.
     #[must_use]
     pub fn with_url(mut self, url: &reqwest::Url) -> Self {
         self.0.facts.url = Some(redacted(url));
@@ -375,7 +375,7 @@ impl Error {
         self
     }
 
-    /// Attaches the commit a refusal named.
+    /// Attaches the commit that an error response named.
     #[must_use]
     pub fn with_commit(mut self, commit: Option<String>) -> Self {
         self.0.facts.commit = commit;
@@ -411,12 +411,12 @@ impl Error {
     }
 }
 
-/// A URL that may be shown: a signed query or a password never leaves the engine.
+/// Returns a URL that may be shown: a signed query or a password never leaves the engine.
 pub fn redacted(url: &reqwest::Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     shown.set_fragment(None);
-    // Both fail only for URLs that cannot carry credentials.
+    // Both calls fail only for URLs that cannot carry credentials.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.into()
@@ -454,14 +454,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_shows_a_query_or_a_password() {
+    fn hides_query_and_password_of_urls() {
         let url = "https://me:secret@cdn.example/file?X-Amz-Signature=abc#frag".parse().unwrap();
         let error = Error::new(ErrorKind::Http, "refused").with_url(&url);
         assert_eq!(error.url(), Some("https://cdn.example/file"));
     }
 
     #[test]
-    fn joins_the_causes_once() {
+    fn joins_each_cause_once() {
         let inner = io::Error::other("connection reset");
         let error = Error::new(ErrorKind::Transport, "cannot reach the Hub").with_source(inner);
         assert_eq!(error.reason().as_deref(), Some("connection reset"));
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_have_unique_names() {
+    fn every_kind_has_a_unique_name() {
         let mut names: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
         names.sort_unstable();
         names.dedup();

@@ -1,7 +1,8 @@
-//! The etag of a file's content: the name of its blob, and the checksums that prove it.
+//! The etag of a file's content: the name of its blob, and the checksums that verify it.
 //!
-//! An etag of the Hub is a checksum of the content. Other servers send a checksum of another kind, or an opaque
-//! text, and announce the checksum in a header of its own. Content is right if any announced checksum agrees.
+//! An etag of the Hub is a checksum of the content. Other servers send a checksum of another kind,
+//! or an opaque text, and announce the checksum in a separate header. Content is valid if any
+//! announced checksum matches.
 
 use std::{
     fmt,
@@ -15,13 +16,13 @@ use crate::base::{
     ids::{Commit, is_lower_hex},
 };
 
-/// The longest etag that is a blob's name as it is.
+/// Maximum length of an etag that is used as the blob's name unchanged.
 const LONGEST: usize = 128;
 
-/// Endings that files beside the blobs have.
+/// Extensions that are reserved for files beside the blobs.
 const RESERVED: [&str; 5] = [".incomplete", ".link", ".lock", ".shared", ".tmp"];
 
-/// An etag. Two of the same text are equal, whatever checksums are known besides.
+/// An etag. Two etags with the same text are equal, whatever checksums are known in addition.
 #[derive(Clone, Debug)]
 pub struct Etag {
     text: String,
@@ -43,7 +44,7 @@ pub enum Proof {
     None,
 }
 
-/// A checksum of a file's content that a server has announced.
+/// A checksum of a file's content that a server announced.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checksum {
     proof: Proof,
@@ -51,7 +52,7 @@ pub struct Checksum {
 }
 
 impl Proof {
-    /// Its name in reports; `None` for no checksum.
+    /// Returns its name in reports; `None` for no checksum.
     pub fn name(self) -> Option<&'static str> {
         match self {
             Self::Sha256 => Some("sha256"),
@@ -64,7 +65,7 @@ impl Proof {
 }
 
 impl Checksum {
-    /// Reads hex digits of either case; `None` if their number is not that of `proof`.
+    /// Reads hex digits of either case; `None` if their number does not match `proof`.
     pub fn parse(proof: Proof, hex: &str) -> Option<Self> {
         let digits = match proof {
             Proof::Sha256 | Proof::GitSha256 => 64,
@@ -75,20 +76,20 @@ impl Checksum {
         is_lower_hex(&hex, digits).then_some(Self { proof, hex })
     }
 
-    /// Its kind.
+    /// Returns its kind.
     pub fn proof(&self) -> Proof {
         self.proof
     }
 
-    /// The digits, in lower case.
+    /// Returns the digits, in lower case.
     pub fn hex(&self) -> &str {
         &self.hex
     }
 }
 
 impl Etag {
-    /// Reads an `ETag` header. The text is normalized as the reference does; one that cannot be a file name on
-    /// every system, or is too long, is replaced by its hash.
+    /// Reads an `ETag` header. The text is normalized as in the Python client; a text that is too
+    /// long, or is not a valid file name on every system, is replaced by its hash.
     pub fn parse(header: &str) -> Result<Self> {
         let text = header.trim().trim_start_matches(['W', '/']).trim_matches('"');
         if text.is_empty() {
@@ -101,7 +102,8 @@ impl Etag {
         }))
     }
 
-    /// The etag of a blob in a cache, by its file name; `None` for a name that no etag has.
+    /// Returns the etag of a blob in a cache, by its file name; `None` if the name cannot be an
+    /// etag.
     pub fn of_blob(name: &str) -> Option<Self> {
         let safe = (1..=LONGEST).contains(&name.len())
             && !name.starts_with(['.', ' '])
@@ -111,7 +113,7 @@ impl Etag {
         safe.then(|| Self { text: name.to_owned(), checksums: checksums_in(name) })
     }
 
-    /// Adds checksums that were announced besides the etag.
+    /// Adds checksums that were announced in addition to the etag.
     #[must_use]
     pub fn or(mut self, others: impl IntoIterator<Item = Checksum>) -> Self {
         for other in others {
@@ -122,7 +124,8 @@ impl Etag {
         self
     }
 
-    /// The same etag in a repository at this commit: where commits have 64 digits, so have git's object ids.
+    /// Returns the same etag in a repository at this commit: where commits have 64 digits, so have
+    /// git's object ids.
     #[must_use]
     pub fn at(self, commit: &Commit) -> Self {
         let object = Checksum::parse(Proof::GitSha256, &self.text);
@@ -130,28 +133,30 @@ impl Etag {
         self.or(object.filter(|_| is_long))
     }
 
-    /// The text, which is the blob's file name.
+    /// Returns the text, which is the blob's file name.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The kind of the first checksum.
+    /// Returns the kind of the first checksum.
     pub fn proof(&self) -> Proof {
         self.checksums.first().map_or(Proof::None, Checksum::proof)
     }
 
-    /// All announced checksums, of which one has to agree; none if the content cannot be proved.
+    /// Returns all announced checksums, of which one has to match; none if the content cannot be
+    /// verified.
     pub fn checksums(&self) -> &[Checksum] {
         &self.checksums
     }
 
-    /// Whether the content can be proved.
+    /// Whether the content can be verified.
     pub fn is_proof(&self) -> bool {
         !self.checksums.is_empty()
     }
 }
 
-/// The checksums that a text of so many digits can be: Artifactory's 40 digits are the SHA-1 of the content.
+/// Returns the checksums that a text of this length can be: 40 digits from Artifactory are the
+/// SHA-1 of the content.
 fn checksums_in(text: &str) -> Vec<Checksum> {
     let kinds = [Proof::Sha256, Proof::GitSha1, Proof::Sha1];
     kinds.into_iter().filter_map(|proof| Checksum::parse(proof, text)).collect()
@@ -198,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn safe_texts_name_the_blob_as_the_reference_names_it() {
+    fn safe_etags_name_the_blob_as_in_the_python_client() {
         for (header, name) in [
             ("\"5f-61a\"", "5f-61a"),
             ("W/\"a+b=c, d\"", "a+b=c, d"),
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_name_the_blob_by_their_hash() {
+    fn unsafe_etags_name_the_blob_by_their_hash() {
         let long = "x".repeat(5000);
         for header in [
             "../blob",

@@ -1,24 +1,25 @@
-//! File name patterns as Python's `fnmatch` understands them: on the whole path,
+//! File name patterns with the semantics of Python's `fnmatch`: matched against the whole path,
 //! case-sensitive, and with `*` crossing `/`. No braces, no escapes.
 
-/// Which files are wanted.
+/// Selects files by patterns.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only what matches one of these; `None` allows everything, an empty list nothing.
+    /// Patterns of which a file has to match one; `None` allows every file, an empty list none.
     pub allow: Option<Vec<String>>,
-    /// Nothing that matches one of these.
+    /// Patterns of files to leave out.
     pub ignore: Vec<String>,
 }
 
 impl Filter {
-    /// Whether `path` is wanted.
+    /// Whether `path` is selected.
     pub fn accepts(&self, path: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, path));
         self.allow.as_deref().is_none_or(any) && !any(&self.ignore)
     }
 }
 
-/// Whether the whole of `path` fits `pattern`. A pattern that ends in `/` means all below.
+/// Whether `pattern` matches the whole of `path`. A pattern that ends in `/` matches everything
+/// below that folder.
 pub fn matches(pattern: &str, path: &str) -> bool {
     let mut pattern: Vec<char> = pattern.replace('\\', "/").chars().collect();
     if pattern.last() == Some(&'/') {
@@ -26,7 +27,7 @@ pub fn matches(pattern: &str, path: &str) -> bool {
     }
     let path: Vec<char> = path.replace('\\', "/").chars().collect();
     let tokens = tokenize(&pattern);
-    // Greedy with one point of return: linear in practice, quadratic at worst.
+    // Greedy with a single backtracking point: linear in practice, quadratic at worst.
     let (mut t, mut p, mut retry) = (0, 0, None);
     while p < path.len() {
         match tokens.get(t) {
@@ -51,7 +52,7 @@ pub fn matches(pattern: &str, path: &str) -> bool {
     tokens[t..].iter().all(|token| matches!(token, Token::Star))
 }
 
-/// The pattern that fits `path` alone.
+/// Returns the pattern that matches only `path`.
 pub fn literal(path: &str) -> String {
     let mut pattern = String::with_capacity(path.len());
     for c in path.chars() {
@@ -100,7 +101,7 @@ fn tokenize(pattern: &[char]) -> Vec<Token> {
     tokens
 }
 
-/// `[abc]`, `[a-z]`, `[!x]`; a `]` right after the opening belongs to the set.
+/// `[abc]`, `[a-z]`, `[!x]`; a `]` right after the opening bracket belongs to the set.
 fn set(pattern: &[char]) -> Option<(Token, usize)> {
     let negated = pattern.get(1) == Some(&'!');
     let start = 1 + usize::from(negated);
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_fnmatch() {
+    fn matches_like_python_fnmatch() {
         // Each row was checked against Python's fnmatch.fnmatchcase.
         for (pattern, path, expected) in [
             ("*.json", "config.json", true),

@@ -1,4 +1,4 @@
-//! SHA-256 and git object ids, over bytes as they arrive or over files.
+//! SHA-256 and git object ids, of bytes as they arrive or of files.
 
 use std::{io::Read, path::Path};
 
@@ -11,7 +11,7 @@ use crate::base::{
     etag::{Checksum, Etag, Proof},
 };
 
-/// A hash in the making.
+/// An incremental hash.
 #[derive(Clone)]
 pub enum Hasher {
     /// SHA-256, of the content or of a git object.
@@ -20,20 +20,20 @@ pub enum Hasher {
     Sha1(Sha1),
 }
 
-/// Whether a file has the content that an etag announces.
+/// The result of comparing a file with the checksums of its etag.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// A checksum agrees.
+    /// A checksum matches.
     Right(Checksum),
-    /// None does; the hash of the first one's kind.
+    /// No checksum matches; holds the actual hash of the first one's kind.
     Wrong(String),
     /// There is no checksum.
     Unknown,
 }
 
 impl Hasher {
-    /// The hasher for checksums of this kind. A git object id begins with the
-    /// length, so without one there is none until the file is complete.
+    /// Creates the hasher for checksums of this kind. The input of a git object id begins with the
+    /// length, so without `size` there is no hasher until the file is complete.
     pub fn new(proof: Proof, size: Option<u64>) -> Option<Self> {
         let mut hasher = match proof {
             Proof::Sha256 | Proof::GitSha256 => Self::Sha256(Sha256::new()),
@@ -46,7 +46,7 @@ impl Hasher {
         Some(hasher)
     }
 
-    /// Takes in more bytes.
+    /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
@@ -54,7 +54,7 @@ impl Hasher {
         }
     }
 
-    /// The hash in lower-case hex.
+    /// Returns the hash in lower-case hex.
     pub fn finish(self) -> String {
         match self {
             Self::Sha256(hasher) => hex(&hasher.finalize()),
@@ -63,7 +63,7 @@ impl Hasher {
     }
 }
 
-/// Hashes a whole file; `None` where there is nothing to compare with.
+/// Hashes a whole file; `None` if there is no checksum to compare with.
 pub fn file(path: &Path, proof: Proof) -> Result<Option<String>> {
     let wrap = |source| Error::io("read", path, source);
     let mut file = open_regular(path).map_err(wrap)?;
@@ -78,7 +78,8 @@ pub fn file(path: &Path, proof: Proof) -> Result<Option<String>> {
     }
 }
 
-/// Compares a file with the checksums of its etag. `first` is its hash of the first one's kind, where it is known.
+/// Compares a file with the checksums of its etag. `first` is its hash of the first one's kind, if
+/// already known.
 pub fn prove(path: &Path, etag: &Etag, first: Option<String>) -> Result<Verdict> {
     let (mut known, mut wrong) = (first, None);
     for sum in etag.checksums() {
@@ -94,7 +95,7 @@ pub fn prove(path: &Path, etag: &Etag, first: Option<String>) -> Result<Verdict>
     Ok(wrong.map_or(Verdict::Unknown, Verdict::Wrong))
 }
 
-/// Lower-case hex.
+/// Formats bytes as lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_what_git_and_sha256sum_say() {
+    fn agrees_with_git_and_sha256sum() {
         let mut git = Hasher::new(Proof::GitSha1, Some(6)).unwrap();
         git.update(b"hel");
         git.update(b"lo\n");

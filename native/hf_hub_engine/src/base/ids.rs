@@ -1,9 +1,8 @@
 //! The names that become parts of URLs and paths: repository, revision, commit, etag, file.
 //!
-//! Each is a type that only a check can make, so no other file has to ask
-//! whether a name is safe. A name that could do harm on any system is refused on
-//! every system; one that merely cannot be written is refused where it is to be
-//! written, see [`path`].
+//! Each is a type that only its parser can create, so no other file has to check whether a name is
+//! safe. A name that could do harm on any system is refused on every system. A name that merely
+//! cannot be written on some system is refused only when it is written, see [`path`].
 
 use std::{fmt, str::FromStr};
 
@@ -13,7 +12,7 @@ pub mod path;
 
 pub use path::{EntryPath, RepoPath};
 
-/// What kind of repository.
+/// The type of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RepoType {
     /// A model.
@@ -25,7 +24,7 @@ pub enum RepoType {
 }
 
 impl RepoType {
-    /// Singular name: `model`.
+    /// The singular name: `model`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
@@ -34,7 +33,7 @@ impl RepoType {
         }
     }
 
-    /// What stands before the id in a file's URL: nothing for models.
+    /// The prefix of the id in a file's URL: none for models.
     pub fn url_prefix(self) -> &'static str {
         match self {
             Self::Model => "",
@@ -65,8 +64,8 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// Checks the id: `name` or `namespace/name`, each of 1 to 96 ASCII letters,
-    /// digits, `-`, `_`, `.`, beginning and ending with a letter, digit or `_`.
+    /// Parses the id: `name` or `namespace/name`, each of 1 to 96 ASCII letters, digits, `-`, `_`,
+    /// `.`, beginning and ending with a letter, digit or `_`.
     pub fn new(kind: RepoType, id: &str) -> Result<Self> {
         let parts: Vec<&str> = id.split('/').collect();
         let ok = parts.len() <= 2
@@ -84,17 +83,17 @@ impl Repo {
         Ok(Self { kind, id: id.to_owned() })
     }
 
-    /// The type.
+    /// Returns the type.
     pub fn kind(&self) -> RepoType {
         self.kind
     }
 
-    /// The id: `namespace/name` or `name`.
+    /// Returns the id: `namespace/name` or `name`.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The folder of this repository in a cache: `models--namespace--name`.
+    /// Returns the name of this repository's folder in a cache: `models--namespace--name`.
     pub fn folder_name(&self) -> String {
         format!("{}s--{}", self.kind.name(), self.id.replace('/', "--"))
     }
@@ -106,13 +105,13 @@ impl fmt::Display for Repo {
     }
 }
 
-/// A commit: the name of a snapshot. On the Hub it is 40 hex digits, on others whatever they call a state of the
-/// repository.
+/// A commit: the name of a snapshot. The Hub uses 40 hex digits; other servers use any name of a
+/// state of the repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Commit(String);
 
 impl Commit {
-    /// Checks that `text` can be a folder's name on every system.
+    /// Parses a commit: a valid folder name on every system.
     pub fn parse(text: &str) -> Result<Self> {
         const LONGEST: usize = 128;
         let safe = (1..=LONGEST).contains(&text.len())
@@ -122,16 +121,16 @@ impl Commit {
         if safe {
             Ok(Self(text.to_owned()))
         } else {
-            Err(invalid("commit", text, "it is no name that a folder can have on every system"))
+            Err(invalid("commit", text, "it is not a valid folder name on every system"))
         }
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is a hash, of SHA-1 or SHA-256, and so stands for the same files for ever.
+    /// Whether it is a SHA-1 or SHA-256 hash, and so always stands for the same files.
     pub fn is_immutable(&self) -> bool {
         is_lower_hex(&self.0, 40) || is_lower_hex(&self.0, 64)
     }
@@ -148,7 +147,7 @@ impl fmt::Display for Commit {
 pub struct Revision(String);
 
 impl Revision {
-    /// Checks that the revision can be part of a path: `refs/<revision>`.
+    /// Parses a revision, which has to be valid in a path: `refs/<revision>`.
     pub fn parse(text: &str) -> Result<Self> {
         path::check_harmless(text)
             .and_then(|()| text.split('/').try_for_each(|part| path::Platform::HERE.check(part)))
@@ -159,12 +158,12 @@ impl Revision {
         Ok(Self(text.to_owned()))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The commit, if this revision is one and thus never moves.
+    /// Returns the commit if this revision is one, and so never moves.
     pub fn as_commit(&self) -> Option<Commit> {
         Commit::parse(&self.0).ok().filter(Commit::is_immutable)
     }
@@ -192,7 +191,7 @@ fn is_repo_name(part: &str) -> bool {
 
 fn invalid(what: &str, text: &str, why: &str) -> Error {
     let shown: String = text.chars().take(200).collect();
-    Error::new(ErrorKind::InvalidName, format!("{shown:?} cannot be a {what}: {why}"))
+    Error::new(ErrorKind::InvalidName, format!("invalid {what} {shown:?}: {why}"))
 }
 
 #[cfg(test)]
@@ -200,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repository_ids_follow_the_hub() {
+    fn accepts_the_repository_ids_of_the_hub() {
         for id in ["gpt2", "org/name", "a/b.c_d-e", "_x/y_", &format!("{}/x", "a".repeat(96))] {
             assert!(Repo::new(RepoType::Model, id).is_ok(), "{id}");
         }
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn revisions_may_have_slashes_but_lead_nowhere_else() {
+    fn revisions_may_contain_slashes_but_not_leave_the_folder() {
         for revision in ["main", "refs/pr/1", "feature/x", "v1.0", "refs/convert/parquet"] {
             assert!(Revision::parse(revision).is_ok(), "{revision}");
         }
@@ -226,7 +225,7 @@ mod tests {
         assert!(Revision::parse(&"A1".repeat(20)).unwrap().as_commit().is_none());
     }
     #[test]
-    fn a_commit_is_any_name_of_a_folder() {
+    fn accepts_any_valid_folder_name_as_commit() {
         for commit in ["v1.0", "main", &"a1".repeat(20), &"a1".repeat(32), "~1"] {
             assert!(Commit::parse(commit).is_ok(), "{commit}");
         }

@@ -1,5 +1,5 @@
-//! JSON as servers write it: with a byte order mark, with `NaN` and `Infinity`, with halves of characters, with a
-//! key twice.
+//! Parses JSON as servers write it: with a byte order mark, with `NaN` and `Infinity`, with lone
+//! surrogates, with duplicate keys.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -7,10 +7,10 @@ use serde_json::Value;
 /// UTF-8's byte order mark.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Numbers of JavaScript and Python that JSON does not have.
+/// JavaScript and Python numbers that JSON does not have.
 const NO_NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 
-/// Parses JSON. What is no number is `null`, and of a key that comes twice the last one counts.
+/// Parses JSON. `NaN` and the infinities become `null`; of duplicate keys, the last one counts.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     let error = match serde_json::from_slice(body) {
         Ok(value) => return Ok(value),
@@ -21,7 +21,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     value.and_then(serde_json::from_value).map_err(|_| error)
 }
 
-/// The text as a strict parser takes it; `None` where nothing can be done for it.
+/// Returns the text in a form that a strict parser accepts; `None` if it cannot be repaired.
 pub fn repaired(text: &[u8]) -> Option<Vec<u8>> {
     let unmarked = text.strip_prefix(MARK).unwrap_or(text);
     let whole = with_whole_characters(unmarked);
@@ -29,7 +29,7 @@ pub fn repaired(text: &[u8]) -> Option<Vec<u8>> {
     plain.or(whole).or_else(|| (unmarked.len() < text.len()).then(|| unmarked.to_vec()))
 }
 
-/// Whether a text is a web page.
+/// Whether a text is an HTML page.
 pub fn is_page(body: &[u8]) -> bool {
     let text = body.strip_prefix(MARK).unwrap_or(body).trim_ascii_start();
     let begins =
@@ -37,8 +37,8 @@ pub fn is_page(body: &[u8]) -> bool {
     begins(b"<!doctype html") || begins(b"<html") || begins(b"<head") || begins(b"<body")
 }
 
-/// Text in which halves of characters are replaced. JavaScript writes them where it has cut a text in the
-/// middle of an emoji; one of them must not spoil a list of a thousand repositories.
+/// Replaces lone surrogates. JavaScript writes them if a text was cut in the middle of an emoji;
+/// one of them must not break a list of a thousand repositories.
 fn with_whole_characters(text: &[u8]) -> Option<Vec<u8>> {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -56,7 +56,7 @@ fn with_whole_characters(text: &[u8]) -> Option<Vec<u8>> {
                 at += 6;
                 copied = at;
             }
-            // Whatever is behind a backslash is no backslash that begins something.
+            // The character after a backslash does not begin another escape.
             _ => at += 2,
         }
     }
@@ -64,7 +64,7 @@ fn with_whole_characters(text: &[u8]) -> Option<Vec<u8>> {
     (copied > 0).then_some(repaired)
 }
 
-/// Text in which `NaN` and its like are `null`.
+/// Replaces `NaN` and the infinities by `null`.
 fn with_nulls(text: &[u8]) -> Option<Vec<u8>> {
     let (mut plain, mut copied, mut at, mut in_string) = (Vec::new(), 0, 0, false);
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -77,7 +77,7 @@ fn with_nulls(text: &[u8]) -> Option<Vec<u8>> {
             continue;
         }
         in_string ^= rest[0] == b'"';
-        // What follows a backslash ends no string.
+        // A character after a backslash does not end the string.
         at += if in_string && rest[0] == b'\\' { 2 } else { 1 };
     }
     plain.extend_from_slice(&text[copied..]);
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_other_parsers_read() {
+    fn accepts_what_lenient_parsers_accept() {
         for (text, value) in [
             ("\u{feff}{\"a\": 1}", json!({ "a": 1 })),
             ("[NaN, -Infinity, Infinity, 1]", json!([null, null, null, 1])),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_last_of_a_repeated_key_for_structs_too() {
+    fn the_last_duplicate_key_counts_in_structs_too() {
         #[derive(serde::Deserialize)]
         struct One {
             a: u8,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_pages_from_data() {
+    fn distinguishes_html_pages_from_data() {
         for page in ["<!DOCTYPE html><html>", " \n<HTML lang=en>", "\u{feff}<!doctype HTML>"] {
             assert!(is_page(page.as_bytes()), "{page}");
         }

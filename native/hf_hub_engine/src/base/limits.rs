@@ -1,4 +1,4 @@
-//! How bytes flow: how fast, and over how many connections.
+//! Limits of a transfer: bandwidth and number of connections.
 
 use std::sync::Arc;
 
@@ -12,25 +12,25 @@ use crate::base::{
 /// The limits of one call; clones share them.
 #[derive(Clone, Debug)]
 pub struct Flow {
-    /// How many connections one file may have.
+    /// Maximum number of connections per file.
     connections: usize,
-    /// Connections beyond the first of each file, over all files of the call.
+    /// Permits for connections beyond the first of each file, over all files of the call.
     more: Arc<Semaphore>,
-    /// Each must let every byte of a file's content pass.
+    /// Bandwidth limits; each applies to every byte of a file's content.
     pub bandwidth: Vec<Bandwidth>,
-    /// Bytes up to which a file is collected in memory and written at once.
+    /// Maximum size of a file that is collected in memory and written at once, in bytes.
     pub in_memory: u64,
-    /// Bytes from which a file may have several connections.
+    /// Minimum size of a file that may use several connections, in bytes.
     pub parallel_from: u64,
-    /// The smallest part of a file that gets a request of its own, in bytes.
+    /// Minimum size of a part that gets a request of its own, in bytes.
     pub smallest_part: u64,
-    /// The largest content of unannounced length, in bytes. It may be small content that was compressed on the
-    /// way, and then it has no natural end.
+    /// Maximum size of content without an announced length, in bytes. Compressed content has no
+    /// announced length, and a small response can expand without end.
     pub unannounced: u64,
 }
 
 impl Flow {
-    /// At most `connections` for one file, and as many in all beyond the first of each file.
+    /// Allows `connections` per file, and as many in total beyond the first of each file.
     pub fn new(connections: usize, bandwidth: Vec<Bandwidth>) -> Self {
         let connections = connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -44,29 +44,29 @@ impl Flow {
         }
     }
 
-    /// How many connections a file of `size` bytes may have.
+    /// Returns how many connections a file of `size` bytes may use.
     pub(crate) fn connections(&self, size: Option<u64>) -> usize {
         if size.is_some_and(|size| size >= self.parallel_from) { self.connections } else { 1 }
     }
 
-    /// Leave for one more connection, if the call has one left.
+    /// Returns a permit for one more connection, if the call has one left.
     pub(crate) fn one_more(&self) -> Option<OwnedSemaphorePermit> {
         self.more.clone().try_acquire_owned().ok()
     }
 
-    /// Refuses content of unannounced length of which more than the limit has come.
+    /// Returns an error if more bytes arrived than content without an announced length may have.
     pub(crate) fn check_unannounced(&self, bytes: u64) -> Result<()> {
         if bytes <= self.unannounced {
             return Ok(());
         }
         let message = format!(
-            "more than {} bytes came and the server announced no length; content without a length is limited to that",
+            "content without a Content-Length header is limited to {} bytes, and the server sent more",
             self.unannounced
         );
         Err(Error::new(ErrorKind::InvalidResponse, message))
     }
 
-    /// Waits until `bytes` may have passed.
+    /// Waits until `bytes` may pass.
     pub(crate) async fn pass(&self, bytes: usize) {
         for limit in &self.bandwidth {
             limit.pass(bytes as u64).await;

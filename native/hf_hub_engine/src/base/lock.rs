@@ -1,8 +1,8 @@
-//! The lock that lets one process download a blob while others wait for it.
+//! The file lock that lets one process download a blob while others wait for it.
 //!
-//! It saves work and nothing more: a cache stays correct where locks do nothing,
-//! because every writer has a partial file of its own. `flock(2)` underneath, so
-//! it also holds against Python. This is the only file that locks.
+//! It saves work and nothing more: the cache stays correct where locks have no effect, because
+//! every writer has a partial file of its own. Uses `flock(2)`, as the Python client does, so both
+//! exclude each other. This is the only file that takes file locks.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,7 +17,7 @@ use crate::base::{
     error::{ELSEWHERE, Error, Result},
 };
 
-/// Held while it lives. Where the file system has no locks it holds nothing.
+/// A lock, held until it is dropped. On a file system without locks it has no effect.
 #[must_use = "the lock is released when this is dropped"]
 #[derive(Debug)]
 pub struct Lock {
@@ -26,9 +26,10 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Whether others are really kept out, as far as this machine can tell.
+    /// Whether the lock really excludes others, as far as this machine can tell.
     pub fn excludes(&self) -> bool {
-        // Some file systems grant every lock; then a second one is granted while we hold the first.
+        // Some file systems grant every lock; there, a second one is granted while the first is
+        // held.
         let denies = |path| {
             OpenOptions::new()
                 .read(true)
@@ -39,10 +40,10 @@ impl Lock {
         self.file.as_ref().is_some_and(|(_, path)| denies(path))
     }
 
-    /// Notes the time in the lock file, for those who ask when it was last used.
+    /// Records the current time on the lock file, which shows when it was last used.
     pub fn stamp(&self) {
         if let Some((file, _)) = &self.file {
-            // Somebody else's file cannot be stamped; then the contents' own times have to do.
+            // Another user's lock file cannot be touched; the times of the blobs are used instead.
             let _ = file.set_modified(std::time::SystemTime::now());
         }
     }
@@ -52,22 +53,22 @@ impl Lock {
     }
 }
 
-/// Waits for the lock at `path`. `on_wait` runs once, when somebody else holds it.
+/// Waits for the lock at `path`. `on_wait` runs once if the lock is held elsewhere.
 ///
-/// Polls instead of blocking, so that whoever drops the future stops waiting.
+/// Polls instead of blocking, so that dropping the future stops the wait.
 pub async fn acquire(path: PathBuf, on_wait: impl FnMut()) -> Result<Lock> {
     poll(path, try_acquire, on_wait).await
 }
 
-/// As [`acquire`], for a lock that any number may hold together.
+/// Waits like [`acquire`] for a shared lock.
 pub async fn acquire_shared(path: PathBuf) -> Result<Lock> {
     poll(path, try_shared, || ()).await
 }
 
-/// Takes a lock, or `None` if somebody else holds it.
+/// Takes a lock, or returns `None` if it is held elsewhere.
 pub(crate) type Attempt = fn(&Path) -> Result<Option<Lock>>;
 
-/// Repeats `attempt` until it succeeds. `on_wait` runs once, if it does not at first.
+/// Repeats `attempt` until it succeeds. `on_wait` runs once if the first attempt fails.
 pub(crate) async fn poll(
     path: PathBuf,
     attempt: Attempt,
@@ -94,13 +95,13 @@ pub fn try_acquire(path: &Path) -> Result<Option<Lock>> {
     take(path, fs2::FileExt::try_lock_exclusive)
 }
 
-/// Takes a share of the lock at `path` unless somebody has it alone.
+/// Takes a shared lock at `path` unless it is held exclusively.
 pub fn try_shared(path: &Path) -> Result<Option<Lock>> {
     take(path, fs2::FileExt::try_lock_shared)
 }
 
-/// As [`try_acquire`], but makes no lock file: where there is none, nobody holds it. One that cannot
-/// be opened may be held for all anybody knows.
+/// Takes a lock like [`try_acquire`], but does not create the lock file: a missing file means that
+/// the lock is not held. A file that cannot be opened counts as held.
 pub fn try_existing(path: &Path) -> Result<Option<Lock>> {
     if fs::symlink_metadata(path).is_ok() {
         Ok(try_acquire(path)?.filter(|lock| lock.file.is_some() || open(path).is_ok()))
@@ -109,9 +110,10 @@ pub fn try_existing(path: &Path) -> Result<Option<Lock>> {
     }
 }
 
-/// Whether somebody holds the lock at `path`, or a share of it.
+/// Whether the lock at `path` is held, exclusively or shared.
 ///
-/// Asking takes it for a moment, so two who ask at once may meet: one who finds it held asks again.
+/// The check takes the lock for a moment. Two concurrent checks can see each other, so a check that
+/// finds it held is repeated.
 pub fn is_held(path: &Path) -> bool {
     for pause in [1, 3, 0] {
         if !matches!(try_existing(path), Ok(None)) {
@@ -125,7 +127,7 @@ pub fn is_held(path: &Path) -> bool {
 fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lock>> {
     let file = match open(path) {
         Ok(file) => file,
-        // Somebody else's lock file, or a read-only cache: then without.
+        // Another user's lock file, or a read-only cache: continue without a lock.
         Err(error)
             if matches!(
                 error.kind(),
@@ -136,11 +138,11 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
         }
         Err(error) => {
             let message =
-                format!("cannot create the lock `{}`: {error}; {ELSEWHERE}", path.display());
+                format!("cannot create the lock file `{}`: {error}; {ELSEWHERE}", path.display());
             return Err(Error::io("create the lock", path, error).with_message(message));
         }
     };
-    // Callers name fs2's methods by their full path: std has others of the same names.
+    // fs2's methods are named by their full path: std has methods of the same names.
     match lock(&file) {
         Ok(()) => Ok(Some(Lock { file: Some((file, path.to_owned())) })),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(None),
@@ -152,11 +154,11 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
     }
 }
 
-/// Opened for writing, because on NFS a lock on a read-only descriptor fails. Somebody else's file can be
-/// locked all the same where file systems are local.
+/// Opens for writing, because on NFS a lock on a read-only descriptor fails. On local file systems,
+/// another user's file can be locked read-only.
 fn open(path: &Path) -> io::Result<File> {
     let create = || OpenOptions::new().read(true).write(true).create_new(true).open(path);
-    // Some clients remove lock files: one may go between the two looks.
+    // Some clients remove lock files: the file may disappear between the two attempts.
     let mut tries = 10;
     loop {
         match in_folder(path, create) {
@@ -175,7 +177,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn existing(path: &Path) -> io::Result<File> {
     if !fs::symlink_metadata(path)?.is_file() {
-        let why = "it is no file, or a symbolic link";
+        let why = "not a regular file, or a symbolic link";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     match OpenOptions::new().read(true).write(true).open(path) {
@@ -184,11 +186,12 @@ fn existing(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Group-writable, as the reference makes it, so that users who share a cache can wait for each other.
+/// Makes the file group-writable, as the Python client does, so that users who share a cache can
+/// wait for each other.
 #[cfg(unix)]
 fn share(file: &File) {
     use std::os::unix::fs::PermissionsExt;
-    // A file system without modes has nothing to share.
+    // A file system without modes needs no change.
     let _ = file.set_permissions(std::fs::Permissions::from_mode(0o664));
 }
 
@@ -196,8 +199,8 @@ fn share(file: &File) {
 fn share(_file: &File) {}
 
 fn is_unsupported(error: &io::Error) -> bool {
-    // ENOSYS and EOPNOTSUPP both become Unsupported; ENOLCK is what NFS says without a lock daemon, and
-    // EBADF where it is asked to lock a file that may only be read.
+    // ENOSYS and EOPNOTSUPP both become Unsupported. NFS returns ENOLCK without a lock daemon, and
+    // EBADF for a lock on a read-only descriptor.
     const ENOLCK: i32 = 37;
     const EBADF: i32 = 9;
     error.kind() == io::ErrorKind::Unsupported
@@ -209,7 +212,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_holder_at_a_time_and_the_next_is_told_to_wait() {
+    async fn excludes_other_holders_and_reports_the_wait() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("locks").join("x.lock");
         let held = acquire(path.clone(), || ()).await.unwrap();
@@ -233,20 +236,20 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_cannot_be_made_names_the_setting_to_change() {
+    fn a_lock_that_cannot_be_created_names_the_setting_to_change() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
         let error = try_acquire(&file.join("x.lock")).unwrap_err();
         let said = error.message();
         assert!(
-            said.starts_with("cannot create the lock `") && said.contains("HF_HUB_CACHE"),
+            said.starts_with("cannot create the lock file `") && said.contains("HF_HUB_CACHE"),
             "{said}"
         );
     }
 
     #[test]
-    fn shares_exclude_only_the_one_who_wants_it_alone() {
+    fn shared_locks_exclude_only_an_exclusive_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.lease");
         assert!(!is_held(&path) && !path.exists());
@@ -261,7 +264,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_link_in_the_place_of_a_lock_is_not_followed_and_counts_as_held() {
+    fn a_symbolic_link_in_place_of_a_lock_is_not_followed_and_counts_as_held() {
         let dir = tempfile::tempdir().unwrap();
         let (path, outside) = (dir.path().join("x.lease"), dir.path().join("outside"));
         std::os::unix::fs::symlink(&outside, &path).unwrap();
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_may_vanish_at_any_moment() {
+    fn a_lock_file_may_disappear_at_any_moment() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.lock");
         std::thread::scope(|threads| {
@@ -283,7 +286,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_group_may_share_the_lock() {
+    fn a_lock_file_is_group_writable() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.lock");

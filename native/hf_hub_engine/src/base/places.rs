@@ -1,7 +1,8 @@
-//! How many connections and files all calls may have open together, since a process may have only so many.
+//! Limits how many connections and files all calls of the process have open together.
 //!
-//! A download takes its place before it asks the Hub for the file, an upload before it reads one, and waits for one where all are taken. Its own
-//! requests wait for nothing after that, so those who have a place always come to an end.
+//! A download takes a place before it requests the file from the Hub, an upload before it reads a
+//! file; both wait if all places are taken. Their own requests never wait after that, so transfers
+//! that have a place always finish.
 
 use std::{
     pin::pin,
@@ -17,11 +18,12 @@ use tokio::{
     time::timeout,
 };
 
-/// What a transfer may have open: connections to the Hub and to the content's host, two locks, the file and those
-/// who hash and flush it.
+/// Files that a transfer may have open: connections to the Hub and to the content host, two locks,
+/// the file, and the handles of the hashing and flushing threads.
 const FILES_OF_A_TRANSFER: u64 = 8;
 
-/// How long a request waits while no other ends: they may all be streams that nobody reads on.
+/// How long a request waits while no other one ends: all of them may be streams that are not being
+/// read.
 const STUCK: Duration = Duration::from_secs(10);
 
 /// The places of a process; clones share them.
@@ -29,21 +31,22 @@ const STUCK: Duration = Duration::from_secs(10);
 pub struct Places {
     transfers: Arc<Semaphore>,
     connections: Arc<Semaphore>,
-    /// Connections to one host that are kept open, so that those to Hub and store, alone or shared, fit.
+    /// Idle connections to one host that are kept open, chosen so that connections to the Hub and
+    /// to the content host fit.
     pub idle: usize,
-    /// How many requests have had to wait for a place, and got it.
+    /// Number of requests that had to wait for a place and got one.
     served: Arc<AtomicU64>,
-    /// Whether the requests are those of a transfer that has its place.
+    /// Whether the requests belong to a transfer that already has its place.
     granted: bool,
 }
 
-/// A place, until this is dropped.
+/// A place, released when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
 impl Places {
-    /// Places for a process that may have `files` open files. It needs some for other things: at least 64, and a
-    /// quarter of them all.
+    /// Creates places for a process that may have `files` open files. At least 64 files and a
+    /// quarter of all are left for other purposes.
     pub fn within(files: u64) -> Self {
         let ours = files.saturating_sub((files / 4).max(64));
         let places = |files: u64| {
@@ -59,20 +62,21 @@ impl Places {
         }
     }
 
-    /// The place of a download or an upload.
+    /// Waits for the place of a download or an upload.
     pub(crate) async fn transfer(&self) -> Place {
         match self.transfers.clone().acquire_owned().await {
             Ok(permit) => Place(permit),
-            Err(closed) => unreachable!("nobody closes it: {closed}"),
+            Err(closed) => unreachable!("the semaphore is never closed: {closed}"),
         }
     }
 
-    /// As these, for the requests of a transfer that has its place.
+    /// Returns these places for the requests of a transfer that has its place.
     pub(crate) fn granted(&self) -> Self {
         Self { granted: true, ..self.clone() }
     }
 
-    /// The place of one request, as long as its response is open. Waits as long as others come to an end.
+    /// Waits for the place of one request, held while its response is open. The wait continues
+    /// while other requests finish.
     pub(crate) async fn connection(&self) -> Option<Place> {
         if self.granted {
             return None;
@@ -94,7 +98,7 @@ impl Places {
         }
     }
 
-    /// The place of one more connection of a transfer, if there is one.
+    /// Returns a place for one more connection of a transfer, if one is free.
     pub(crate) fn one_more(&self) -> Option<Place> {
         self.connections.clone().try_acquire_owned().ok().map(Place)
     }
@@ -111,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaves_files_for_others() {
+    fn leaves_files_for_other_purposes() {
         for files in [256, 1024, 4096, 1 << 20] {
             let places = Places::within(files);
             let [transfers, connections] = [&places.transfers, &places.connections]
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_transfer_waits_for_another_and_its_requests_for_nothing() {
+    async fn a_transfer_waits_for_another_and_its_own_requests_do_not_wait() {
         let places = Places::within(0);
         let first = [places.transfer().await, places.transfer().await];
         let third = tokio::spawn({
@@ -144,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_waits_as_long_as_others_end() {
+    async fn a_request_waits_while_others_finish() {
         let places = Places::within(0);
         let requests = (0..20).map(|_| {
             let places = places.clone();

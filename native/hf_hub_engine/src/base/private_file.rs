@@ -1,7 +1,7 @@
 //! Small files that only their owner may read, such as tokens.
 //!
-//! Each is written whole beside its place and renamed: nobody ever sees half of one, and at no
-//! moment could somebody else have opened it.
+//! Each is written to a temporary file and renamed: a reader never sees a partly written file, and
+//! other users can never open it.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,7 +14,7 @@ use crate::base::{
     lock::{self, Lock},
 };
 
-/// Replaces the file, or removes it where there is no content. Makes its folder, too.
+/// Replaces the file, or removes it if there is no content. Creates its folder if it is missing.
 pub fn write(path: &Path, content: Option<&[u8]>) -> Result<()> {
     let path = target(path);
     let done = match content {
@@ -24,7 +24,7 @@ pub fn write(path: &Path, content: Option<&[u8]>) -> Result<()> {
     done.map_err(|source| unwritable(&path, source))
 }
 
-/// Waits for the lock that goes with the file, which others who change it take as well.
+/// Waits for the lock of the file, which other writers take as well.
 pub async fn acquire(path: &Path) -> Result<(Lock, PathBuf)> {
     let path = target(path);
     let mut name = path.clone().into_os_string();
@@ -33,7 +33,7 @@ pub async fn acquire(path: &Path) -> Result<(Lock, PathBuf)> {
     Ok((lock::acquire(name.into(), || ()).await?, path))
 }
 
-/// What a link leads to: some people keep such files elsewhere.
+/// Resolves a symbolic link: some users keep such files elsewhere.
 fn target(path: &Path) -> PathBuf {
     if path.is_symlink() {
         fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_replaced_whole_and_leaves_nothing_beside_it() {
+    fn a_file_is_replaced_atomically_and_leaves_no_temporary_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("home/token");
         write(&path, Some(b"first")).unwrap();
@@ -110,7 +110,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_may_read_it_whatever_it_was_before() {
+    fn only_the_owner_may_read_the_file_whatever_its_mode_was_before() {
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let dir = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_one() {
+    fn a_symbolic_link_stays_a_link() {
         let dir = tempfile::tempdir().unwrap();
         let (real, link) = (dir.path().join("real"), dir.path().join("link"));
         fs::write(&real, b"old").unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_says_where_else_to_put_it() {
+    fn an_unwritable_file_names_the_settings_to_change() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), b"").unwrap();
         let error = write(&dir.path().join("file/token"), Some(b"hf_CANARY")).unwrap_err();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_lock_is_the_one_python_takes() {
+    async fn takes_the_same_lock_as_the_python_client() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("home/stored_tokens");
         let held = acquire(&path).await.unwrap();

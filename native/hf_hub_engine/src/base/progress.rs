@@ -1,7 +1,7 @@
-//! How far an operation is: counters that any task may bump and any thread may read.
+//! Progress of an operation: counters that any task may update and any thread may read.
 //!
-//! Nothing here sends anything. Whoever wants to show progress takes a
-//! [`Snapshot`] as often as it likes, so a slow reader costs nothing.
+//! This module sends nothing. A reader takes a [`Snapshot`] as often as it likes, so a slow reader
+//! costs nothing.
 
 use std::{
     sync::{
@@ -16,32 +16,32 @@ use crate::base::sizes::human;
 /// Silence after which a download counts as stalled.
 const STALLED: Duration = Duration::from_secs(3);
 
-/// What an operation is doing.
+/// The current activity of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Activity {
-    /// Asking the Hub what there is.
+    /// Requesting metadata from the Hub.
     #[default]
     Resolving,
-    /// Bytes flow.
+    /// Receiving bytes.
     Downloading,
-    /// Files are read to learn what identifies their content.
+    /// Reading local files to compute their checksums.
     Hashing,
-    /// Bytes flow to the Hub.
+    /// Sending bytes to the Hub.
     Uploading,
-    /// The Hub is told of what was uploaded.
+    /// Creating the commit.
     Committing,
-    /// Bytes should flow, and none has come for some seconds.
+    /// No bytes have arrived for some seconds.
     Stalled,
-    /// Another process downloads the same file.
+    /// Another process is downloading the same file.
     WaitingForLock,
-    /// A request failed and will be repeated.
+    /// A request failed and will be retried.
     Retrying,
     /// The Hub asked for a pause.
     RateLimited,
 }
 
 impl Activity {
-    /// Every activity.
+    /// All activities.
     pub const ALL: &'static [Self] = &[
         Self::Resolving,
         Self::Downloading,
@@ -54,7 +54,7 @@ impl Activity {
         Self::RateLimited,
     ];
 
-    /// The name both languages use.
+    /// The name that both languages use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Resolving => "resolving",
@@ -94,50 +94,50 @@ struct Shared {
 struct Doing {
     activity: Activity,
     until: Option<Instant>,
-    /// Bytes received when somebody last looked, and when there were fewer.
+    /// Number of bytes received at the last snapshot, and the time it was last seen to change.
     seen: u64,
     moved: Option<Instant>,
 }
 
-/// What [`Progress`] was at one moment.
+/// The values of a [`Progress`] at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// What is going on.
+    /// The current activity.
     pub activity: Activity,
-    /// How much of a pause is left.
+    /// Remaining time of a pause.
     pub wait: Option<Duration>,
-    /// The file that moved last, as named in the repository.
+    /// The file that advanced last, as a path in the repository.
     pub file: Option<Arc<str>>,
-    /// Bytes in place, resumed ones included.
+    /// Bytes completed, including resumed bytes.
     pub bytes_done: u64,
-    /// Bytes there will be; `None` while the size of a file is unknown.
+    /// Total number of bytes; `None` while the size of a file is unknown.
     pub bytes_total: Option<u64>,
-    /// Bytes an earlier attempt left behind.
+    /// Bytes taken over from an earlier attempt.
     pub bytes_resumed: u64,
-    /// Bytes that came, or went, over the network.
+    /// Bytes transferred over the network.
     pub bytes_received: u64,
-    /// Bytes of local files read to learn what identifies them.
+    /// Bytes of local files read to compute their checksums.
     pub bytes_hashed: u64,
-    /// Files complete.
+    /// Number of completed files.
     pub files_done: u64,
-    /// Files there will be.
+    /// Total number of files.
     pub files_total: u64,
-    /// What the last failure was that something was tried again after.
+    /// The last failure after which something was retried.
     pub trouble: Option<Arc<str>>,
 }
 
 impl Snapshot {
-    /// What was going on, for the error of an operation that is stopped here.
+    /// Describes the current activity, for the error of an operation that is stopped here.
     pub fn in_words(&self) -> String {
         let doing = match self.activity {
-            Activity::Resolving => "the Hub was being asked",
+            Activity::Resolving => "waiting for the Hub's response",
             Activity::Downloading => "bytes were arriving",
             Activity::Hashing => "files were being hashed",
             Activity::Uploading => "bytes were being sent",
             Activity::Committing => "a commit was being made",
-            Activity::Stalled => "no bytes arrived any more",
+            Activity::Stalled => "no more bytes were arriving",
             Activity::WaitingForLock => "another process held the lock",
-            Activity::Retrying => "it was about to try again",
+            Activity::Retrying => "a retry was pending",
             Activity::RateLimited => "the Hub had asked for a pause",
         };
         let total =
@@ -152,17 +152,17 @@ impl Snapshot {
 }
 
 impl Progress {
-    /// Announces `files` more files to come.
+    /// Adds `files` files to the total.
     pub fn add_files(&self, files: u64) {
         self.0.files_total.fetch_add(files, Relaxed);
     }
 
-    /// Announces bytes of files to come; those files then begin with a size of 0.
+    /// Adds bytes of files to the total; those files then begin with a size of 0.
     pub fn add_bytes(&self, bytes: u64) {
         self.0.bytes_total.fetch_add(bytes, Relaxed);
     }
 
-    /// Counts bytes of local files that were read to learn what identifies them.
+    /// Counts bytes of local files that were read to compute their checksums.
     pub fn hashed(&self, bytes: u64) {
         self.0.bytes_hashed.fetch_add(bytes, Relaxed);
     }
@@ -177,7 +177,7 @@ impl Progress {
         self.0.files_done.fetch_add(files, Relaxed);
     }
 
-    /// Says what is going on, and for how long if it is a pause.
+    /// Sets the current activity, and how long it lasts if it is a pause.
     pub fn set_activity(&self, activity: Activity, wait: Option<Duration>) {
         let now = Instant::now();
         let until = wait.and_then(|wait| now.checked_add(wait));
@@ -185,25 +185,25 @@ impl Progress {
         *self.doing() = Doing { activity, until, seen, moved: Some(now) };
     }
 
-    /// Says how long the operation may still take; the first one that says so counts.
+    /// Sets how long the operation may still take; the first call counts.
     pub(crate) fn set_deadline(&self, left: Duration) {
         if let Some(deadline) = Instant::now().checked_add(left) {
             self.0.deadline.get_or_init(|| deadline);
         }
     }
 
-    /// How long the operation may still take, where that is limited.
+    /// Returns how long the operation may still take, if it has a deadline.
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let deadline = self.0.deadline.get()?;
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Says after which failure something is tried again.
+    /// Records the failure after which something is retried.
     pub fn set_trouble(&self, trouble: &str) {
         *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.into());
     }
 
-    /// Begins a file.
+    /// Starts a file.
     pub fn start_file(&self, name: &str, size: Option<u64>) -> FileProgress {
         *self.0.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.into());
         match size {
@@ -245,7 +245,7 @@ impl Progress {
         if doing.seen != received {
             (doing.seen, doing.moved) = (received, Some(Instant::now()));
             if doing.activity == Activity::Stalled {
-                // Another connection has got through.
+                // Another connection has received bytes.
                 (doing.activity, doing.until) = (Activity::Downloading, None);
             }
         }
@@ -270,44 +270,46 @@ pub struct FileProgress {
 }
 
 impl FileProgress {
-    /// Counts bytes that came over the network.
+    /// Counts bytes transferred over the network.
     pub fn received(&self, bytes: u64) {
         self.shared.0.bytes_received.fetch_add(bytes, Relaxed);
         self.advance(bytes);
     }
 
-    /// Counts bytes an earlier attempt left behind.
+    /// Counts bytes taken over from an earlier attempt.
     pub fn resumed(&self, bytes: u64) {
         self.resumed.fetch_or(bytes > 0, Relaxed);
         self.shared.0.bytes_resumed.fetch_add(bytes, Relaxed);
         self.advance(bytes);
     }
 
-    /// Takes bytes back that were sent in vain.
+    /// Subtracts bytes that were sent in vain.
     pub fn take_back(&self, bytes: u64) {
         self.done.fetch_sub(bytes, Relaxed);
         self.shared.0.bytes_done.fetch_sub(signed(bytes), Relaxed);
     }
 
-    /// Takes everything back: the file starts again from zero.
+    /// Subtracts everything: the file starts again from zero.
     pub fn restart(&self) {
         let done = self.done.swap(0, Relaxed);
         self.shared.0.bytes_done.fetch_sub(signed(done), Relaxed);
     }
 
-    /// Whether an earlier attempt had left something behind.
+    /// Whether bytes were taken over from an earlier attempt.
     pub fn has_resumed(&self) -> bool {
         self.resumed.load(Relaxed)
     }
 
-    /// Follows the same file's transfer in another operation, which `now` is about.
+    /// Follows the transfer of the same file in another operation, whose progress changed from
+    /// `before` to `now`.
     pub fn mirror(&self, now: &Snapshot, before: &Snapshot) {
         let shared = &self.shared.0;
         shared.bytes_received.fetch_add(now.bytes_received - before.bytes_received, Relaxed);
         shared.bytes_resumed.fetch_add(now.bytes_resumed - before.bytes_resumed, Relaxed);
         let done = self.done.swap(now.bytes_done, Relaxed);
         shared.bytes_done.fetch_add(signed(now.bytes_done) - signed(done), Relaxed);
-        // Whether it stalls is for each operation to see, but for an outage, which has a limit.
+        // Each operation decides for itself whether it stalls, except for an outage, which has a
+        // limit.
         let steady = |now: &Snapshot| match (now.activity, now.wait) {
             (Activity::Stalled, None) => Activity::Downloading,
             (activity, _) => activity,
@@ -320,13 +322,13 @@ impl FileProgress {
         }
     }
 
-    /// The operation this file belongs to.
+    /// Returns the operation this file belongs to.
     pub fn operation(&self) -> &Progress {
         &self.shared
     }
 
-    /// Takes the file's share back: it will begin anew. A file that is just dropped
-    /// keeps it, so that the last report of a failure says how far it was.
+    /// Subtracts the file's share: it will start again. A file that is only dropped keeps its
+    /// share, so that the last report of a failure shows how far it was.
     pub fn abandon(self) {
         self.restart();
         match self.size {
@@ -359,7 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_counts_a_byte_twice_after_a_restart() {
+    fn counts_no_byte_twice_after_a_restart() {
         let progress = Progress::default();
         progress.add_files(1);
         let file = progress.start_file("a", Some(100));
@@ -373,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_file_takes_its_share_back() {
+    fn abandoning_a_file_subtracts_its_share() {
         let progress = Progress::default();
         let file = progress.start_file("a", Some(100));
         file.resumed(40);
@@ -384,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_another_operation_fetches_is_counted_alike() {
+    fn mirroring_another_operation_counts_the_same_bytes() {
         let (theirs, ours) = (Progress::default(), Progress::default());
         let (fetched, mirrored) =
             (theirs.start_file("a", Some(100)), ours.start_file("a", Some(100)));
@@ -401,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_total_is_unknown_while_one_size_is() {
+    fn the_total_is_unknown_while_one_size_is_unknown() {
         let progress = Progress::default();
         let known = progress.start_file("a", Some(10));
         let unknown = progress.start_file("b", None);

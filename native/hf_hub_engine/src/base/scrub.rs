@@ -1,7 +1,7 @@
 //! Hides secrets in text that is shown to people, however a server has escaped them.
 //!
-//! Knows the tokens of a call, the shapes of the Hub's tokens, and `user:password@` of a URL.
-//! Linear in the text for a handful of tokens, and only errors, events and warnings pass through it.
+//! Recognizes the tokens of a call, the shapes of the Hub's tokens, and `user:password@` in a URL.
+//! Linear in the text for a handful of tokens; only errors, events and warnings pass through it.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -14,16 +14,17 @@ use unescape::{Unit, unescaped};
 /// Shown in place of a token.
 pub const HIDDEN: &str = "(the token)";
 
-/// Shown in place of a user and a password.
+/// Shown in place of a user name and a password.
 const MASKED: &str = "****";
 
-/// Escapes within escapes that are looked through.
+/// Maximum depth of nested escapes that is searched.
 const LEVELS: usize = 8;
 
-/// Characters of a token that identify it. What was cut off behind them is hidden all the same.
-const TELLING: usize = 12;
+/// Number of characters of a token that identify it. A token that is cut off after them is still
+/// hidden.
+const IDENTIFYING: usize = 12;
 
-/// Tokens shorter than this are hidden only where they stand alone, not inside words.
+/// Tokens shorter than this are hidden only as whole words.
 const SHORT: usize = 8;
 
 /// The secrets of one call.
@@ -37,7 +38,7 @@ impl std::fmt::Debug for Scrub {
 }
 
 impl Scrub {
-    /// Hides `secrets` beside what looks like one.
+    /// Hides `secrets` in addition to everything that looks like a token.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut scrub = Self::default();
         secrets.into_iter().for_each(|secret| scrub.add(secret));
@@ -59,7 +60,7 @@ impl Scrub {
         }
     }
 
-    /// The text without secrets.
+    /// Returns the text without secrets.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found = self.found(text);
         if found.is_empty() {
@@ -78,7 +79,7 @@ impl Scrub {
         Cow::Owned(shown)
     }
 
-    /// The JSON without secrets, in names as well as in values.
+    /// Returns the JSON without secrets, in keys as well as in values.
     pub fn json(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text).into_owned()),
@@ -91,7 +92,7 @@ impl Scrub {
         }
     }
 
-    /// The parts of the text that hold a secret at any level of escaping.
+    /// Finds the parts of the text that hold a secret at any level of escaping.
     fn found(&self, text: &str) -> Vec<(Range<usize>, &'static str)> {
         levels(text).iter().flat_map(|units| self.matches(units)).collect()
     }
@@ -111,20 +112,20 @@ impl Scrub {
         found
     }
 
-    /// The end of the token that begins at `at`, or of as much of it as is there.
+    /// Returns the end of the token that begins at `at`, which may be cut off.
     fn token_at(&self, units: &[Unit], at: usize) -> Option<usize> {
         let same = |secret: &Vec<char>| {
             let pairs = units[at..].iter().zip(secret);
             let len = pairs.take_while(|(unit, c)| unit.c.to_ascii_lowercase() == **c).count();
             let alone = || !joined(units, at) && !units.get(at + len).is_some_and(Unit::in_word);
             let whole = len == secret.len() && (len >= SHORT || alone());
-            (whole || len >= TELLING).then_some(at + len)
+            (whole || len >= IDENTIFYING).then_some(at + len)
         };
         self.0.iter().filter_map(same).max()
     }
 }
 
-/// The text as it stands, and with ever fewer levels of escaping.
+/// Returns the text unchanged, and with ever fewer levels of escaping.
 fn levels(text: &str) -> Vec<Vec<Unit>> {
     let mut levels = vec![Unit::of(text)];
     while let Some(last) = levels.last().filter(|_| levels.len() < LEVELS) {
@@ -137,7 +138,7 @@ fn levels(text: &str) -> Vec<Vec<Unit>> {
     levels
 }
 
-/// The end of what looks like a token of the Hub and begins at `at`.
+/// Returns the end of the text at `at` that looks like a Hub token.
 fn shape_at(units: &[Unit], at: usize) -> Option<usize> {
     const WORDS: [&str; 5] = ["api_org_", "hf_oauth_", "hf_jwt_", "hf_app_", "hf_"];
     let is = |word: &str| {
@@ -151,18 +152,18 @@ fn shape_at(units: &[Unit], at: usize) -> Option<usize> {
     let rest = &units[at + word.len()..];
     let random = rest.iter().take_while(|unit| unit.c.is_ascii_alphanumeric());
     let len = random.clone().count();
-    // A name of many small letters is more likely one of a repository.
+    // Only lower-case letters are more likely part of a repository name.
     let mixed = random.clone().any(|unit| !unit.c.is_ascii_lowercase());
     if len < if mixed { 20 } else { 30 } {
         return None;
     }
-    // A web token goes on behind its dots.
+    // A JSON Web Token continues after its dots.
     let tail = |unit: &&Unit| unit.c.is_ascii_alphanumeric() || matches!(unit.c, '_' | '-' | '.');
     let len = if word == "hf_" { len } else { rest.iter().take_while(tail).count() };
     Some(at + word.len() + len)
 }
 
-/// The end of the user and the password that begin at `at`, behind the slashes of a URL.
+/// Returns the end of the user name and password that begin at `at`, after the slashes of a URL.
 fn login_at(units: &[Unit], at: usize) -> Option<usize> {
     if at < 2 || units[at - 1].c != '/' || units[at - 2].c != '/' {
         return None;

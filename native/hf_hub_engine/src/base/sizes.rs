@@ -1,6 +1,6 @@
-//! Numbers of bytes in messages: one form for all of them.
+//! Formats numbers of bytes for messages.
 
-/// A number of bytes for people, in decimal units as the Hub's pages show them.
+/// Formats a number of bytes in decimal units, as the Hub's pages show them.
 pub fn human(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
@@ -8,7 +8,7 @@ pub fn human(bytes: u64) -> String {
     unit.map_or_else(
         || format!("{bytes} bytes"),
         |(unit, size)| {
-            // Whole tenths, rounded down: more is never claimed than there is.
+            // Whole tenths, rounded down: a message never shows more than there is.
             let tenths = bytes / (size / 10);
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         },
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_shown_in_the_unit_that_fits() {
+    fn sizes_are_shown_in_the_largest_unit_that_fits() {
         for (bytes, shown) in [
             (0, "0 bytes"),
             (999, "999 bytes"),

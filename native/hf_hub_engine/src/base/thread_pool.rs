@@ -1,4 +1,5 @@
-//! Work on many files at once, on threads of its own: a library must not fill the process-wide pool.
+//! Parallel work on many files, in a thread pool of its own: a library must not occupy the
+//! process-wide pool.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::base::error::{Error, Result};
 
-/// Runs `work`, in which rayon's iterators use as many threads as there are processors, or `threads`.
+/// Runs `work` in a pool of `threads` threads; by default, one per processor.
 pub fn run<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
     let pool: ThreadPool = ThreadPoolBuilder::new()
         .num_threads(threads.unwrap_or(0))

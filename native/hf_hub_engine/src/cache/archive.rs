@@ -1,9 +1,8 @@
-//! Chosen repositories of a cache as one tar file, for machines without a network.
+//! Exports and imports selected repositories of a cache as one tar file, for air-gapped machines.
 //!
-//! The archive is a piece of a cache as it lies on disk, so `tar -x` in an empty cache
-//! folder does for any client; before it comes a manifest with the hash of every
-//! content. Importing believes the manifest's names only after checking them, and the
-//! contents only after hashing them.
+//! The archive contains files in the layout of a cache, so `tar -x` in an empty cache folder works
+//! for any client. Before them comes a manifest with the hash of every blob. Importing trusts the
+//! manifest's names only after checking them, and the contents only after hashing them.
 
 mod export;
 mod import;
@@ -24,36 +23,37 @@ use crate::{
     cache::{delete::Commits, layout::CacheDir, scan::path},
 };
 
-/// The manifest in an archive: where other clients do not look, should it be unpacked with `tar`.
+/// Path of the manifest in an archive: a place that other clients ignore, in case the archive is
+/// unpacked with `tar`.
 const MANIFEST: &str = ".locks/hf-hub-export.json";
 const FORMAT_VERSION: u32 = 1;
 
-/// What to put into an archive.
+/// What to export.
 #[derive(Debug)]
 pub struct Spec {
-    /// Folders in the cache, and which revisions of them.
+    /// Folders in the cache, and which revisions of each.
     pub targets: Vec<(OsString, Commits)>,
-    /// The file to write.
+    /// The archive file to write.
     pub archive: PathBuf,
 }
 
-/// What an archive holds.
+/// What an archive contains.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The file, or the cache it was imported to.
+    /// The archive file, or the cache it was imported into.
     #[serde(serialize_with = "path")]
     pub path: PathBuf,
-    /// The repositories: `model/org/name`.
+    /// The repositories, each as `model/org/name`.
     pub repos: Vec<String>,
-    /// How many revisions.
+    /// Number of revisions.
     pub revisions: usize,
-    /// How many contents.
+    /// Number of blobs.
     pub files: usize,
-    /// Bytes of the contents.
+    /// Total size of the blobs, in bytes.
     pub bytes: u64,
 }
 
-/// What the archive says of itself.
+/// The manifest of an archive.
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
     format_version: u32,
@@ -65,23 +65,23 @@ struct RepoEntry {
     repo_type: String,
     repo_id: String,
     refs: BTreeMap<String, String>,
-    /// By their names.
+    /// By blob name.
     blobs: BTreeMap<String, Content>,
-    /// By their commits.
+    /// By commit.
     revisions: BTreeMap<String, RevisionEntry>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct RevisionEntry {
-    /// Which blob each file shows.
+    /// The blob that each file links to.
     links: BTreeMap<String, String>,
-    /// Files that are no links, as caches without symlinks have them.
+    /// Files that are not links, as in caches without symlinks.
     files: BTreeMap<String, Content>,
-    /// Whether the commit's listing is in the archive.
+    /// Whether the archive contains the commit's listing.
     listed: bool,
 }
 
-/// What a content is.
+/// Size and hash of a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
     size: u64,
@@ -99,7 +99,7 @@ enum Algorithm {
 }
 
 impl Algorithm {
-    /// What a content's name tells of itself; SHA-256 where it tells nothing.
+    /// The hash algorithm that a blob's name implies; SHA-256 if it implies none.
     fn of(proof: Proof) -> Self {
         match proof {
             Proof::Sha256 | Proof::None => Self::Sha256,
@@ -119,12 +119,12 @@ impl Algorithm {
     }
 }
 
-/// The etag that a blob of an archive is named by.
+/// Returns the etag that names a blob in an archive.
 fn blob_name(name: &str) -> Result<Etag> {
-    Etag::of_blob(name).ok_or_else(|| broken("a content has a name that no cache uses"))
+    Etag::of_blob(name).ok_or_else(|| broken("a blob has a name that no cache uses"))
 }
 
-/// A manifest's entry whose names have been checked.
+/// An entry of a manifest whose names have been checked.
 struct Checked<'a> {
     repo: Repo,
     blobs: Vec<(Etag, &'a Content)>,
@@ -151,21 +151,26 @@ impl RepoEntry {
         for (name, commit) in &self.refs {
             Revision::parse(name)?;
             if !self.revisions.contains_key(commit) {
-                return Err(broken("a branch stands for a commit that is not listed"));
+                return Err(broken("a ref names a commit that is not listed"));
             }
         }
         let repo = Repo::new(self.repo_type.parse()?, &self.repo_id)?;
         let blobs = self.blobs.iter().map(|(name, content)| {
             let etag = blob_name(name)?;
-            // Which algorithm makes these digits depends on the server; the content is compared with them in any case.
+            // Which algorithm produces these digits depends on the server; the content is compared
+            // with them in any case.
             let says = !etag.is_proof() || etag.as_str().eq_ignore_ascii_case(&content.hash);
-            if says { Ok((etag, content)) } else { Err(broken("a content's hash is not its name")) }
+            if says {
+                Ok((etag, content))
+            } else {
+                Err(broken("a blob's hash does not match its name"))
+            }
         });
         let blobs = blobs.collect::<Result<Vec<_>>>()?;
         let revisions = self.revisions.iter().map(|(commit, entry)| {
             let link = |(path, name): (&String, &String)| {
                 if !self.blobs.contains_key(name) {
-                    return Err(broken("a file's content is not listed"));
+                    return Err(broken("a file's blob is not listed"));
                 }
                 Ok((EntryPath::parse(path)?, blob_name(name)?))
             };
@@ -212,7 +217,7 @@ impl Manifest {
     }
 }
 
-/// Where things lie in an archive: as in a cache, from its root.
+/// The layout of an archive: that of a cache, relative to its root.
 fn inside() -> CacheDir {
     CacheDir::new("")
 }

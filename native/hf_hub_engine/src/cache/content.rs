@@ -1,4 +1,4 @@
-//! Whether the content of a file is here, and is what it should be.
+//! Checks whether the content of a file is in the cache and is the expected one.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ enum Shown {
     Blob(Etag),
     /// A link to something else.
     Other,
-    /// No link.
+    /// A regular file.
     File,
 }
 
@@ -34,13 +34,13 @@ impl Shown {
 }
 
 impl RepoDir {
-    /// The path of a file whose content is here; a link into nowhere is not, nor one to a blob that a power cut
-    /// left empty.
+    /// Returns the path of a file whose content is in the cache. A dangling link is not, nor is a
+    /// link to a blob that a power failure left empty.
     pub fn find(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
         self.find_sized(commit, path).map(|(pointer, _)| pointer)
     }
 
-    /// As [`Self::find`], with the size of the content.
+    /// Returns the path like [`Self::find`], with the size of the content.
     pub fn find_sized(&self, commit: &Commit, path: &EntryPath) -> Option<(PathBuf, u64)> {
         let pointer = self.pointer(commit, path);
         let size = fs::metadata(&pointer).ok().filter(fs::Metadata::is_file)?.len();
@@ -49,8 +49,8 @@ impl RepoDir {
         (!emptied).then_some((pointer, size))
     }
 
-    /// The path of a file whose content is the one that the Hub announces: of that size, and from a blob of that
-    /// name. Files that are no links have only the size to tell.
+    /// Returns the path of a file whose content is the one that the Hub announced: of that size,
+    /// and linked to a blob of that name. Of files that are not links, only the size is compared.
     pub fn find_content(
         &self,
         commit: &Commit,
@@ -62,25 +62,28 @@ impl RepoDir {
         let same = match Shown::by(&pointer) {
             Shown::File => true,
             Shown::Blob(shown) if shown == *etag => true,
-            // An opaque etag differs from mirror to mirror, and a commit that is a hash has one content for ever.
+            // An opaque etag differs between mirrors, and a commit that is a hash never changes its
+            // content.
             Shown::Blob(_) | Shown::Other => !etag.is_proof() && commit.is_immutable(),
         };
         (same && size.is_none_or(|size| size == length)).then_some(pointer)
     }
 
-    /// As [`Self::find`], for whoever is about to use the file: that counts when the cache is made smaller.
+    /// Returns the path like [`Self::find`], and records that the file is used, which counts for
+    /// eviction.
     pub fn find_to_use(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
         self.find(commit, path).inspect(|pointer| note_use(pointer))
     }
 
-    /// Whether the content is here, and of the expected size.
+    /// Whether the blob is in the cache and has the expected size.
     pub fn has_blob(&self, etag: &Etag, size: Option<u64>) -> bool {
         fs::metadata(self.blob(etag))
             .is_ok_and(|blob| blob.is_file() && size.is_none_or(|size| size == blob.len()))
     }
 }
 
-/// Whether a file of a snapshot agreed with a checksum when it arrived. Files that are no links do not tell.
+/// Whether a file of a snapshot was verified with a checksum when it was downloaded. False for
+/// files that are not links, since this is unknown.
 pub(crate) fn is_proved(pointer: &Path) -> bool {
     match Shown::by(pointer) {
         Shown::Blob(etag) => etag.is_proof(),
@@ -89,20 +92,21 @@ pub(crate) fn is_proved(pointer: &Path) -> bool {
     }
 }
 
-/// Whether an etag is that of a file without content.
+/// Whether an etag is that of an empty file.
 fn is_of_nothing(etag: &Etag) -> bool {
     etag.checksums().iter().any(|sum| {
         Hasher::new(sum.proof(), Some(0)).is_some_and(|hasher| hasher.finish() == sum.hex())
     })
 }
 
-/// Notes that a content is used, which many file systems are mounted not to do, or only once a day.
+/// Records that a blob is used: many file systems are mounted so that they update access times
+/// rarely or never.
 pub(crate) fn note_use(pointer: &Path) {
     const OFTEN: Duration = Duration::from_hours(1);
     let now = SystemTime::now();
     let known = fs::metadata(pointer).and_then(|metadata| metadata.accessed());
     if known.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > OFTEN)) {
-        // Somebody else's file keeps its time.
+        // The time of another user's file cannot be set.
         let times = fs::FileTimes::new().set_accessed(now);
         let _ = fs::File::open(pointer).and_then(|file| file.set_times(times));
     }

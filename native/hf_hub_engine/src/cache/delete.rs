@@ -1,8 +1,8 @@
-//! Removing repositories and revisions: what would go, and doing it.
+//! Removes repositories and revisions, or reports what would be removed.
 //!
-//! The figures are those of the reference's `delete_revisions`. Each repository is
-//! looked at anew once its locks are held, so what came after a plan was made is safe.
-//! Only blobs in the repository's own folder go: where a link leads elsewhere, only the link does.
+//! The figures are those of the Python client's `delete_revisions`. Each repository is read again
+//! once its locks are held, so files added after a plan was made are safe. Only blobs in the
+//! repository's own folder are removed: where a link leads elsewhere, only the link is.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -29,91 +29,91 @@ use crate::{
     },
 };
 
-/// Which revisions of a repository.
+/// Which revisions of a repository to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Commits {
-    /// All, and with them the repository's folder.
+    /// All revisions, and the repository's folder.
     All,
-    /// Those, by their commits.
+    /// These commits.
     These(BTreeSet<String>),
 }
 
 /// What to remove.
 #[derive(Debug)]
 pub struct Order {
-    /// Folders in the cache, and which revisions of them.
+    /// Folders in the cache, and which revisions of each.
     pub targets: Vec<(OsString, Commits)>,
-    /// Whether pins count for nothing. Leases always count.
+    /// Whether to remove pinned revisions too. Leased revisions always stay.
     pub ignore_pins: bool,
-    /// Whether only to tell.
+    /// Whether only to report what would be removed.
     pub dry_run: bool,
 }
 
 /// What was, or would be, removed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Whether nothing was done.
+    /// Whether this was a dry run.
     pub dry_run: bool,
-    /// Bytes that were to be freed.
+    /// Bytes expected to be freed.
     pub expected_freed_size: u64,
-    /// Bytes that have been freed.
+    /// Bytes freed.
     pub freed_size: u64,
-    /// What went.
+    /// What was removed.
     pub removed: Vec<Removed>,
-    /// What had to stay.
+    /// What was kept, and why.
     pub kept: Vec<Kept>,
     /// What could not be removed, and why.
     pub failures: Vec<Failure>,
 }
 
-/// One thing that went.
+/// One removed file or folder.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Removed {
-    /// What it was.
+    /// Its kind.
     pub kind: Kind,
-    /// Where it was.
+    /// Its path.
     #[serde(serialize_with = "path")]
     pub path: PathBuf,
 }
 
-/// What can be removed.
+/// The kinds of things that can be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A repository with all there is in its folder.
+    /// A repository with everything in its folder.
     Repo,
     /// A snapshot.
     Revision,
-    /// A branch or the like.
+    /// A ref.
     Ref,
-    /// A content.
+    /// A blob.
     Blob,
-    /// What an interrupted download left.
+    /// A partial file of an interrupted download.
     Partial,
-    /// What an interrupted write left.
+    /// A temporary file of an interrupted write.
     Temporary,
-    /// A link that leads nowhere.
+    /// A dangling link.
     Link,
-    /// A content in the shared store.
+    /// A blob in the shared store.
     SharedBlob,
 }
 
-/// A revision that had to stay.
+/// A revision that was kept.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Kept {
     /// The repository's folder.
     #[serde(serialize_with = "path")]
     pub repo_path: PathBuf,
-    /// The commit; `None` for all of the repository.
+    /// The commit; `None` for the whole repository.
     pub commit: Option<String>,
-    /// Why.
+    /// Why it was kept.
     pub reason: Reason,
 }
 
-/// Something that could not be removed.
+/// A file or folder that could not be removed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
-    /// The sentence for people.
+    /// The message for the user.
     pub message: String,
 }
 
@@ -128,22 +128,22 @@ impl Report {
     }
 }
 
-/// What goes of one repository.
+/// What is removed from one repository.
 #[derive(Debug)]
 struct Plan {
     dir: RepoDir,
-    /// The whole folder.
+    /// Whether the whole folder is removed.
     whole: bool,
     snapshots: Vec<(String, PathBuf)>,
     refs: Vec<Ref>,
     blobs: Vec<PathBuf>,
-    /// All contents that nothing will show any more, with their sizes.
+    /// All blobs that will be unreferenced, with their sizes.
     sizes: HashMap<PathBuf, u64>,
-    /// What interrupted downloads have left, where the whole folder goes.
+    /// Partial files of interrupted downloads, if the whole folder is removed.
     partials: Vec<scan::Leftover>,
 }
 
-/// Removes what `order` names, or tells what that would do. To be called while nobody else removes.
+/// Removes what `order` names, or reports it. The caller holds the maintenance lock.
 pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
     let store = Store::open(cache);
     let mut report = Report { dry_run: order.dry_run, ..Report::default() };
@@ -180,7 +180,7 @@ pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
     Ok(report)
 }
 
-/// All repositories of a cache, for [`Order::targets`].
+/// Returns all repositories of a cache, for [`Order::targets`].
 pub fn everything(cache: &CacheDir) -> Result<Vec<(OsString, Commits)>> {
     let names = scan::entries(cache)?.into_iter();
     Ok(names
@@ -228,10 +228,10 @@ fn remove(
     }
 }
 
-/// What cannot be read may show the very contents that are to go.
+/// Returns the error for an unreadable part of a repository, which may reference any blob.
 fn unread(dir: &RepoDir, problem: &Problem) -> Error {
     let message = format!(
-        "nothing is removed from `{}`, because `{}` cannot be read{}",
+        "nothing was removed from `{}`: cannot read `{}`{}",
         dir.path().display(),
         problem.path.display(),
         problem.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default()
@@ -239,7 +239,7 @@ fn unread(dir: &RepoDir, problem: &Problem) -> Error {
     Error::new(ErrorKind::Io, message)
 }
 
-/// Why chosen revisions must stay, for those who only tell.
+/// Returns why selected revisions must stay, for a dry run.
 fn stay(dir: &RepoDir, inventory: &Inventory, commits: &Commits, ignore_pins: bool) -> Vec<Kept> {
     let reasons = chosen(inventory, commits).into_iter().filter_map(|commit| {
         let reason = lease::reason_to_stay(dir, commit, ignore_pins)?;
@@ -256,7 +256,7 @@ fn chosen<'a>(inventory: &'a Inventory, commits: &Commits) -> Vec<&'a str> {
     }
 }
 
-/// Whether a client of any kind, this library's included, is writing a content.
+/// Whether any client, including this library, is writing a blob.
 pub(crate) fn is_downloading(dir: &RepoDir) -> bool {
     let mut partials = scan::leftovers(dir).into_iter();
     partials.any(|partial| {
@@ -264,7 +264,7 @@ pub(crate) fn is_downloading(dir: &RepoDir) -> bool {
     })
 }
 
-/// The lock that whoever writes a partial holds.
+/// Returns the lock that the writer of a partial file holds.
 pub(crate) fn partial_lock(dir: &RepoDir, partial: &Path) -> Option<PathBuf> {
     let name = partial.file_name()?.to_str()?;
     // `<etag>.<random>.incomplete`, or `<etag>.incomplete` of older clients.
@@ -286,7 +286,7 @@ fn plan(dir: &RepoDir, inventory: &Inventory, commits: &Commits, kept: &[Kept]) 
         inventory.revisions.iter().partition(|revision| going.contains(revision.commit.as_str()));
     let shown: HashSet<&Path> =
         rest.iter().flat_map(|revision| &revision.files).map(|file| file.blob.as_path()).collect();
-    // What lies behind a link stays when the link goes.
+    // The target of a link stays when the link is removed.
     let real = is_real_folder(dir.path());
     let real_blobs = real && is_real_folder(&dir.blobs());
     let (mut blobs, mut sizes) = (BTreeSet::new(), HashMap::new());
@@ -357,7 +357,7 @@ fn take_whole(
     store: Option<&Store>,
     report: &mut Report,
 ) -> Result<()> {
-    // Of a link only the link goes, and of a stray file the file; nothing of the store is theirs.
+    // Of a link or a stray file, only that is removed; nothing of the store belongs to it.
     let store = store.filter(|_| is_real_folder(plan.dir.path()));
     let shared = store.map(|store| shared(store, &own_blobs(&plan.dir))).unwrap_or_default();
     let mut trash = Trash::open(cache)?;
@@ -377,7 +377,7 @@ fn take_some(
 ) -> Result<()> {
     let shared = store.map(|store| shared(store, &plan.blobs)).unwrap_or_default();
     let mut trash = Trash::open(cache)?;
-    // Refs first: a snapshot without one is only detached, a ref without a snapshot leads nowhere.
+    // Refs first: a snapshot without a ref is only detached, but a ref without a snapshot dangles.
     for found in &plan.refs {
         take_ref(found, &plan.dir, report);
     }
@@ -406,10 +406,10 @@ fn take_some(
     Ok(())
 }
 
-/// Takes contents that no snapshot shows, and says which are gone.
+/// Takes blobs that no snapshot references, and returns those that were removed.
 ///
-/// A snapshot that could not be taken shows them still, and a client that knows no leases may have linked
-/// one since somebody looked, or while it was being taken: such a one stays, or comes back.
+/// A snapshot that could not be removed still references its blobs, and a client without leases may
+/// have linked one meanwhile: such a blob stays, or is put back.
 pub(crate) fn take_unshown(
     trash: &mut Trash,
     dir: &RepoDir,
@@ -433,7 +433,7 @@ pub(crate) fn take_unshown(
     gone
 }
 
-/// Deletes what was taken, and counts it but for what `stayed`; what the store holds is counted when it is swept.
+/// Deletes what was taken and counts it, except for what `stayed` and blobs in the store.
 fn finish(
     trash: Trash,
     plan: &Plan,
@@ -476,7 +476,7 @@ fn take_ref(found: &Ref, dir: &RepoDir, report: &mut Report) {
     }
     let refs = dir.refs();
     let folders = found.path.ancestors().skip(1).take_while(|folder| *folder != refs);
-    // Those that are not empty refuse.
+    // Folders that are not empty cannot be removed.
     folders.take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
 }
 
@@ -485,12 +485,12 @@ pub(crate) fn real_parents(root: &Path, path: &Path) -> bool {
     folders.all(is_real_folder)
 }
 
-/// What lies in a repository's folder of blobs.
+/// Returns the files in a repository's blobs folder.
 fn own_blobs(dir: &RepoDir) -> Vec<PathBuf> {
     fs::read_dir(dir.blobs()).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-/// Which of the blobs are links into the store, and where to.
+/// Returns the blobs that are links into the store, with their targets.
 fn shared(store: &Store, blobs: &[PathBuf]) -> HashMap<PathBuf, PathBuf> {
     blobs.iter().filter_map(|blob| Some((blob.clone(), store.target(blob)?))).collect()
 }

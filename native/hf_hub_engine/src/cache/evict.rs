@@ -1,9 +1,10 @@
-//! Making a cache smaller or younger: whole revisions go, those longest unused first.
+//! Evicts whole revisions, the least recently used first, to reduce a cache's size or maximum age.
 //!
-//! What an interrupted download has left counts and goes like a revision, by when it was last written; with the last
-//! revision of a repository goes all of it. A pinned or leased revision never goes, nor does a content that a kept one shows.
-//! When a revision was last used is the latest of: a content read, as far as the file
-//! system keeps that; a content written; a lease taken.
+//! Partial files of interrupted downloads count and are evicted like revisions, by modification
+//! time; they are removed together with the last revision of a repository. A pinned or leased
+//! revision is never evicted, nor is a blob that a kept revision references. The last use of a
+//! revision is the latest of: a blob read, as far as the file system records that; a blob written;
+//! a lease taken.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -27,18 +28,18 @@ use crate::{
     },
 };
 
-/// What must be true afterwards.
+/// The limits to enforce.
 #[derive(Debug)]
 pub struct Spec {
-    /// The most bytes the cache may have.
+    /// Maximum size of the cache, in bytes.
     pub target_size: Option<u64>,
-    /// How long a revision may have been unused.
+    /// Maximum time since the last use of a revision.
     pub max_age: Option<Duration>,
-    /// Whether only to tell.
+    /// Whether only to report what would be evicted.
     pub dry_run: bool,
 }
 
-/// What may go.
+/// A candidate for eviction.
 struct Candidate<'a> {
     folder: OsString,
     used: Stamp,
@@ -50,9 +51,9 @@ enum What<'a> {
     Partial(&'a Leftover),
 }
 
-/// Evicts from a cache. To be called while nobody else removes.
+/// Evicts from a cache. The caller holds the maintenance lock.
 pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
-    // What an interrupted download has left takes room like anything else.
+    // Partial files of interrupted downloads take space like everything else.
     let tolerated = [Trouble::MissingBlob, Trouble::DanglingRef, Trouble::StrayFile];
     let scanned = scan::survey(cache, &tolerated)?;
     let store = Store::open(cache);
@@ -85,7 +86,7 @@ fn choose<'a>(
     store: Option<&Store>,
     spec: &Spec,
 ) -> Vec<Candidate<'a>> {
-    // What would have to stay anyway must not be chosen instead of what can go.
+    // Repositories in use are left out, so that candidates that can be evicted are chosen instead.
     let free = |repo: &&scan::Repo| {
         let name = repo.repo_path.file_name();
         is_real_folder(&repo.repo_path)
@@ -103,7 +104,7 @@ fn choose<'a>(
         });
     let partials = scanned.incomplete_files.iter().filter_map(|partial| unwritten(cache, partial));
     let mut candidates: Vec<Candidate> = revisions.chain(partials).collect();
-    // Of two that are equally old the one goes that no branch stands for.
+    // Of two equally old revisions, one without a ref is evicted first.
     candidates.sort_by_key(|candidate| {
         (candidate.used, candidate.what.refs(), candidate.what.path().to_owned())
     });
@@ -135,7 +136,7 @@ impl What<'_> {
     }
 }
 
-/// A partial that no client is writing.
+/// Returns a candidate for a partial file that no client is writing.
 fn unwritten<'a>(cache: &CacheDir, partial: &'a Leftover) -> Option<Candidate<'a>> {
     let folder = partial.file_path.parent()?.parent()?.file_name()?.to_owned();
     let dir = cache.folder(&folder);
@@ -151,12 +152,12 @@ fn age(used: Stamp) -> Duration {
     SystemTime::now().duration_since(used).unwrap_or_default()
 }
 
-/// How many revisions still show each content, and what all of them take together.
+/// How many revisions reference each blob, and the total size.
 struct Usage {
     size: u64,
     users: HashMap<PathBuf, u32>,
     payloads: HashMap<PathBuf, PathBuf>,
-    /// Of each repository, how many revisions stay and what its partials take.
+    /// Per repository: the number of revisions that stay, and the size of its partial files.
     repos: HashMap<OsString, (usize, u64)>,
 }
 
@@ -196,7 +197,7 @@ impl Usage {
             What::Partial(partial) => {
                 let size = partial.occupied();
                 match self.repos.get_mut(&candidate.folder) {
-                    // The last revision has taken it along.
+                    // It was removed together with the last revision.
                     Some((0, _)) => 0,
                     Some((_, partials)) => {
                         *partials = partials.saturating_sub(size);
@@ -224,7 +225,7 @@ impl Usage {
     }
 }
 
-/// A revision's contents, each once.
+/// Returns a revision's blobs, each once.
 fn contents(revision: &scan::Revision) -> impl Iterator<Item = (&Path, u64)> {
     let distinct: HashMap<&Path, u64> =
         revision.files.iter().map(|file| (file.blob_path.as_path(), file.size_on_disk)).collect();

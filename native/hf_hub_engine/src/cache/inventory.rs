@@ -1,7 +1,7 @@
-//! What lies in one repository's folder, as it is on disk: refs, snapshots, blobs, and whatever is wrong.
+//! Reads the contents of one repository's folder: refs, snapshots, blobs, and problems.
 //!
-//! Reads only. Names are taken as found, so nothing here may be trusted to be a
-//! commit or an etag; and links are followed one hop, to the blob, never further.
+//! Read-only. Names are returned as found, so they are not trusted to be commits or etags. Links
+//! are followed one hop, to the blob, never further.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,28 +21,28 @@ use crate::{
     },
 };
 
-/// Everything in one repository's folder.
+/// The contents of one repository's folder.
 #[derive(Debug, Default)]
 pub struct Inventory {
     /// The refs, sorted by name.
     pub refs: Vec<Ref>,
     /// The snapshots, sorted by commit.
     pub revisions: Vec<Revision>,
-    /// What the blobs are that snapshots show; `None` for one that is missing.
-    /// By their paths as text: comparing and hashing a `Path` part by part costs as much as asking the disk.
+    /// The blobs that snapshots reference; `None` for a missing one. Keyed by the path as text:
+    /// comparing and hashing a `Path` part by part costs as much as a system call.
     blobs: HashMap<OsString, Option<Stat>>,
-    /// What is wrong, in the order in which the reference looks.
+    /// The problems, in the order in which the Python client finds them.
     pub problems: Vec<Problem>,
 }
 
-/// A branch, tag or the like.
+/// A branch, a tag or another ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ref {
     /// Its name: `main`, `refs/pr/1`.
     pub name: String,
     /// The file.
     pub path: PathBuf,
-    /// What the file says, usually a commit.
+    /// The text of the file, usually a commit.
     pub commit: String,
 }
 
@@ -53,7 +53,7 @@ pub struct Revision {
     pub commit: String,
     /// The folder.
     pub path: PathBuf,
-    /// When the folder changed last.
+    /// When the folder was last modified.
     pub modified: Stamp,
     /// Its files.
     pub files: Vec<File>,
@@ -62,67 +62,67 @@ pub struct Revision {
 /// A file of a snapshot.
 #[derive(Debug)]
 pub struct File {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What it shows: the first hop of a link, or the file itself.
+    /// Its blob: the first hop of a link, or the file itself.
     pub blob: PathBuf,
 }
 
-/// A time: nanoseconds since 1970.
+/// A time in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Stamp(pub i64);
 
-/// What the disk says of a file.
+/// Size and times of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was last read, as far as the file system keeps that.
+    /// When it was last read, as far as the file system records that.
     pub accessed: Stamp,
-    /// When it was last written.
+    /// When it was last modified.
     pub modified: Stamp,
 }
 
-/// What can be wrong with a repository's folder. The order is that in which the reference looks.
+/// Problems with a repository's folder, in the order in which the Python client finds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// It is no folder.
+    /// It is not a folder.
     NotAFolder,
     /// Its name is not that of a repository.
     NotARepo,
-    /// It has no folder of snapshots.
+    /// It has no snapshots folder.
     NoSnapshots,
-    /// Where the refs should be is a file.
+    /// The refs folder is a file.
     RefsNotAFolder,
     /// Something in it cannot be read.
     Unreadable,
-    /// A file lies among the snapshots.
+    /// There is a file among the snapshots.
     StrayFile,
-    /// A snapshot shows a content that is not there.
+    /// A snapshot references a missing blob.
     MissingBlob,
-    /// A ref names a commit that is not there.
+    /// A ref names a missing commit.
     DanglingRef,
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind of thing.
+    /// Its kind.
     pub trouble: Trouble,
-    /// Where.
+    /// The path concerned.
     pub path: PathBuf,
-    /// More about it, for people.
+    /// Details for the user.
     pub detail: Option<String>,
 }
 
-/// What operating systems put everywhere.
+/// Whether it is a helper file that operating systems create, such as `.DS_Store`.
 pub fn is_helper(name: &OsStr) -> bool {
     name == ".DS_Store" || name == "Thumbs.db" || name == "desktop.ini"
 }
 
 impl Stat {
-    /// Follows links.
+    /// Reads size and times, following links.
     pub fn of(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|metadata| Self::from(&metadata))
     }
@@ -138,7 +138,7 @@ impl From<&fs::Metadata> for Stat {
     }
 }
 
-/// A time as the disk tells it; 1970 where the file system keeps no time.
+/// Converts a file time; 1970 where the file system keeps no times.
 pub fn stamp(time: &io::Result<SystemTime>) -> Stamp {
     let Ok(time) = time else { return Stamp::default() };
     let signed =
@@ -166,32 +166,32 @@ impl Inventory {
         inventory
     }
 
-    /// The size and times of a blob; `None` if it is missing.
+    /// Returns size and times of a blob; `None` if it is missing.
     pub fn blob(&self, path: &Path) -> Option<Stat> {
         self.blobs.get(path.as_os_str()).copied().flatten()
     }
 
-    /// Whether a snapshot shows this blob, be it there or not.
+    /// Whether a snapshot references this blob, existing or not.
     pub fn shows(&self, path: &Path) -> bool {
         self.blobs.contains_key(path.as_os_str())
     }
 
-    /// The blobs that are there.
+    /// Returns the blobs that exist.
     pub fn stats(&self) -> impl Iterator<Item = &Stat> {
         self.blobs.values().flatten()
     }
 
-    /// Whether all of it could be read. Where not, a content that nothing seems to show may be shown all the same.
+    /// Whether everything could be read. If not, a blob that seems unreferenced may be referenced.
     pub fn is_complete(&self) -> bool {
         self.unread().is_none()
     }
 
-    /// What could not be read, and why.
+    /// Returns what could not be read, and why.
     pub fn unread(&self) -> Option<&Problem> {
         self.problems.iter().find(|problem| problem.trouble == Trouble::Unreadable)
     }
 
-    /// The names of the refs that stand for a commit.
+    /// Returns the names of the refs that point to a commit.
     pub fn refs_of(&self, commit: &str) -> Vec<String> {
         self.refs.iter().filter(|r| r.commit == commit).map(|r| r.name.clone()).collect()
     }
@@ -222,7 +222,7 @@ impl Inventory {
             }
             match cache::read_ref(&path) {
                 Ok(commit) => self.refs.push(Ref { name, path, commit }),
-                // Replaced or removed while we look.
+                // Replaced or removed while it is read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.unreadable(&path, &error),
             }
@@ -264,7 +264,7 @@ impl Inventory {
         self.stat_blobs();
     }
 
-    /// Every blob once, however many snapshots show it.
+    /// Reads each blob once, however many snapshots reference it.
     fn stat_blobs(&mut self) {
         let files = self.revisions.iter().flat_map(|revision| &revision.files);
         let mut distinct: Vec<&OsStr> = files.map(|file| file.blob.as_os_str()).collect();
@@ -278,7 +278,7 @@ impl Inventory {
         let (mut folders, mut missing) = (HashSet::new(), Vec::new());
         for (blob, metadata) in found {
             match metadata {
-                // A link to a folder is no file of the snapshot.
+                // A link to a folder is not a file of the snapshot.
                 Ok(metadata) if metadata.is_dir() => drop(folders.insert(blob)),
                 Ok(metadata) => drop(self.blobs.insert(blob, Some(Stat::from(&metadata)))),
                 Err(error) => {
@@ -307,14 +307,14 @@ impl Inventory {
         let dangling: Vec<_> =
             self.refs.iter().filter(|r| !known.contains(r.commit.as_str())).cloned().collect();
         for found in dangling {
-            let detail = Some(format!("{} says {:?}", found.name, shorten(&found.commit)));
+            let detail = Some(format!("{} contains {:?}", found.name, shorten(&found.commit)));
             let path = repo.path().to_owned();
             self.problems.push(Problem { trouble: Trouble::DanglingRef, path, detail });
         }
     }
 }
 
-/// What a file that is being written is called until it is renamed, here and in the reference.
+/// Whether a file name is that of a temporary file, as this library and the Python client use.
 pub fn is_temporary(name: &str) -> bool {
     name.strip_suffix(".tmp").and_then(|rest| rest.rsplit_once('.')).is_some_and(|(_, random)| {
         random.len() == 8 && random.bytes().all(|b| b.is_ascii_hexdigit())
@@ -344,7 +344,7 @@ fn read_snapshot(
     (Revision { commit, path, modified, files }, errors)
 }
 
-/// Files of a snapshot that are links into nowhere, as the repository names them.
+/// Returns the files of a snapshot that are dangling links, as paths in the repository.
 pub fn lost(snapshot: &Path) -> Vec<String> {
     let mut files = walk(snapshot).files;
     files.retain(|file| fs::metadata(file).is_err_and(|error| is_absence(&error)));
@@ -352,15 +352,16 @@ pub fn lost(snapshot: &Path) -> Vec<String> {
     files.iter().map(|file| relative(snapshot, file)).collect()
 }
 
-/// As the repository names it.
+/// Returns the path in the repository.
 pub fn relative(snapshot: &Path, file: &Path) -> String {
     let below = file.strip_prefix(snapshot).unwrap_or(file);
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")
 }
 
-/// What a link shows. One that names the folder of contents by another way, say in full where the cache is
-/// reached through a link, shows the same content as all others.
+/// Returns the blob that a link references. A link that names the blobs folder in another way, for
+/// example by an absolute path where the cache is reached through a link, references the same blob
+/// as all others.
 fn content(link: &Path, target: &Path, blobs: &Path) -> PathBuf {
     let found = normalize(&link.parent().unwrap_or(link).join(target));
     let (Some(folder), Some(name)) = (found.parent(), found.file_name()) else { return found };
@@ -373,7 +374,7 @@ fn content(link: &Path, target: &Path, blobs: &Path) -> PathBuf {
     if same { blobs.join(name) } else { found }
 }
 
-/// What lies below a folder and is no folder. Links are not followed.
+/// Iterates over everything below a folder that is not a folder. Links are not followed.
 #[derive(Default)]
 struct Walk {
     files: Vec<PathBuf>,

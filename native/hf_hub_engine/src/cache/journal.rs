@@ -1,9 +1,9 @@
-//! The note at the end of a partial that says which of its bytes have arrived.
+//! The resume record at the end of a partial file, which says which byte ranges have arrived.
 //!
-//! It lies behind the place of the file's last byte, on a page of its own: one rename
-//! moves both, and no crash of a process can tear it. A partial without a note, or with
-//! one about another content, is taken for a plain prefix. A note is never believed to
-//! the end: the content has to prove itself all the same.
+//! It is stored after the position of the file's last byte, on a page of its own: one rename moves
+//! both, and a crashing process cannot leave it half written. A partial file without a record, or
+//! with one for other content, is treated as a plain prefix. The record is never trusted alone: the
+//! content is always verified.
 
 use std::{
     fs::File,
@@ -14,32 +14,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::{base::etag::Etag, cache::ranges::Ranges};
 
-/// Notes begin at a multiple of this, and are not longer.
+/// Records begin at a multiple of this, and are not longer.
 const PAGE: u64 = 4096;
 
 #[derive(Serialize, Deserialize)]
-struct Note {
+struct Record {
     etag: String,
     size: u64,
     ranges: Vec<(u64, u64)>,
 }
 
-/// Where the note about a file of `size` bytes begins.
+/// Returns the position of the record of a file of `size` bytes.
 pub fn position(size: u64) -> u64 {
     size.div_ceil(PAGE) * PAGE
 }
 
-/// The note as it is written; `None` if there are more ranges than one page can name.
+/// Encodes the record; `None` if there are more ranges than fit into one page.
 pub fn encode(etag: &Etag, size: u64, ranges: &Ranges) -> Option<Vec<u8>> {
     let ranges = ranges.iter().map(|range| (range.start, range.end)).collect();
-    let note = Note { etag: etag.to_string(), size, ranges };
+    let note = Record { etag: etag.to_string(), size, ranges };
     let mut text = serde_json::to_vec(&note).ok()?;
-    // A shorter note leaves the end of a longer one behind itself.
+    // A shorter record does not overwrite the end of a longer one.
     text.push(b'\n');
     (text.len() as u64 <= PAGE).then_some(text)
 }
 
-/// Which bytes of the content `etag` the partial holds, as far as it can say.
+/// Returns the ranges of the content `etag` that the partial file holds, as far as they are
+/// recorded.
 pub fn read(file: &mut File, etag: &Etag, size: Option<u64>) -> io::Result<Ranges> {
     let length = file.metadata()?.len();
     let Some(size) = size else { return Ok(Ranges::prefix_of(length)) };
@@ -50,7 +51,7 @@ pub fn read(file: &mut File, etag: &Etag, size: Option<u64>) -> io::Result<Range
     let mut text = Vec::new();
     file.take(PAGE).read_to_end(&mut text)?;
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let note = serde_json::from_slice::<Note>(line).ok();
+    let note = serde_json::from_slice::<Record>(line).ok();
     let note = note.filter(|note| note.etag == etag.as_str() && note.size == size);
     let mut ranges = Ranges::default();
     for (start, end) in note.into_iter().flat_map(|note| note.ranges) {
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_is_read_as_it_was_written() {
+    fn a_record_is_read_as_written() {
         let mut ranges = Ranges::default();
         ranges.add(0..10);
         ranges.add(20..5000);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_about_something_else_is_worth_nothing() {
+    fn ignores_a_record_of_other_content() {
         let other = Etag::parse(&"b".repeat(40)).unwrap();
         let whole = Ranges::prefix_of(5000);
         for note in [
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_note_a_partial_is_a_prefix() {
+    fn a_partial_file_without_a_record_is_a_prefix() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"hel").unwrap();
         assert_eq!(read(&mut file, &etag(), Some(6)).unwrap(), Ranges::prefix_of(3));
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_fits_its_page_or_is_none() {
+    fn a_record_that_does_not_fit_its_page_is_not_written() {
         let mut ranges = Ranges::default();
         for n in 0..1000 {
             ranges.add(n * 10..n * 10 + 5);

@@ -1,7 +1,7 @@
-//! Where everything in a cache lives: the layout that all Hugging Face clients share.
+//! The layout of a cache, shared by all Hugging Face clients.
 //!
-//! The only file that joins cache paths. Every function takes checked names, so
-//! a path outside the cache cannot be made. Nothing here touches the disk.
+//! This is the only file that joins cache paths. Every function takes checked names, so it cannot
+//! return a path outside the cache. It does not access the disk.
 
 use std::{
     borrow::Cow,
@@ -17,64 +17,64 @@ use crate::base::{
     ids::{Commit, EntryPath, Repo, Revision, is_lower_hex},
 };
 
-/// The root of a cache: the folder Python calls `HF_HUB_CACHE`.
+/// The root of a cache: the folder of the Python client's `HF_HUB_CACHE`.
 #[derive(Clone, Debug)]
 pub struct CacheDir(PathBuf);
 
 impl CacheDir {
-    /// Names the root; an absolute path.
+    /// Creates the layout of the cache at `root`, an absolute path.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self(root.into())
     }
 
-    /// The root itself.
+    /// Returns the root.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The tag that tells backup programs to skip the cache.
+    /// Returns the tag file that tells backup programs to skip the cache.
     pub fn tag(&self) -> PathBuf {
         self.0.join("CACHEDIR.TAG")
     }
 
-    /// The folder of one repository.
+    /// Returns the folder of one repository.
     pub fn repo(&self, repo: &Repo) -> RepoDir {
         self.folder(OsStr::new(&repo.folder_name()))
     }
 
-    /// A folder that was found directly in the cache, by its name there.
+    /// Returns the folder of this name directly in the cache.
     pub fn folder(&self, name: &OsStr) -> RepoDir {
-        // A name with separators is cut to its last part, so this never leaves the cache.
+        // Only the last part of a name with separators is used, so this never leaves the cache.
         let name = Path::new(name).file_name().unwrap_or(OsStr::new("_"));
         RepoDir { path: self.0.join(name), locks: self.locks().join(name) }
     }
 
-    /// The folder of all lock files.
+    /// Returns the folder of all lock files.
     pub fn locks(&self) -> PathBuf {
         self.0.join(".locks")
     }
 
-    /// What this library keeps for itself, where no other client looks.
+    /// Returns the private folder of this library, which other clients ignore.
     pub fn private(&self) -> PathBuf {
         self.locks().join(".hf_hub")
     }
 
-    /// The lock that one operation that removes or moves things holds.
+    /// Returns the lock of operations that remove or move files, which exclude each other.
     pub fn maintenance_lock(&self) -> PathBuf {
         self.private().join("maintenance.lock")
     }
 
-    /// Where things go, by renaming, before they are deleted.
+    /// Returns the folder that files are moved to before they are deleted.
     pub fn trash(&self) -> PathBuf {
         self.private().join("trash")
     }
 
-    /// Where things are put together before they are renamed into place.
+    /// Returns the folder where files are prepared before they are renamed into place.
     pub fn incoming(&self) -> PathBuf {
         self.private().join("incoming")
     }
 
-    /// The contents that several repositories share.
+    /// Returns the store of blobs that several repositories share.
     pub fn store(&self) -> StoreDir {
         StoreDir { root: self.0.clone(), path: self.0.join("blobs") }
     }
@@ -84,13 +84,13 @@ impl CacheDir {
         name == ".locks" || name == "CACHEDIR.TAG"
     }
 
-    /// Whether a name directly in the cache is the shared store's.
+    /// Whether a name directly in the cache is that of the shared store.
     pub fn is_store(name: &OsStr) -> bool {
         name == "blobs"
     }
 }
 
-/// The store of contents that several repositories share: `blobs/<2 hex>/<64 hex>`.
+/// The store of blobs that several repositories share: `blobs/<2 hex>/<64 hex>`.
 #[derive(Clone, Debug)]
 pub struct StoreDir {
     root: PathBuf,
@@ -98,27 +98,27 @@ pub struct StoreDir {
 }
 
 impl StoreDir {
-    /// The folder itself.
+    /// Returns the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file that says that the folder is a store.
+    /// Returns the marker file that identifies the folder as a store.
     pub fn marker(&self) -> PathBuf {
         self.path.join(".huggingface-shared-blobs")
     }
 
-    /// The file that lists who links to a content.
+    /// Returns the manifest of a blob, which lists the links to it.
     pub fn manifest(payload: &Path) -> PathBuf {
         with_ending(payload, ".refs")
     }
 
-    /// The lock around a content and its manifest.
+    /// Returns the lock of a blob and its manifest.
     pub fn lock(payload: &Path) -> PathBuf {
         with_ending(payload, ".lock")
     }
 
-    /// The content that `path` is, if it is the place of one.
+    /// Returns the blob at `path`, if a blob can be there.
     pub fn payload(&self, path: &Path) -> Option<PathBuf> {
         let mut parts = path.strip_prefix(&self.path).ok()?.iter();
         let (prefix, hash) = (parts.next()?.to_str()?, parts.next()?.to_str()?);
@@ -126,7 +126,7 @@ impl StoreDir {
         fits.then(|| path.to_owned())
     }
 
-    /// The blob of a repository that a line of a manifest names.
+    /// Returns the blob of a repository that a line of a manifest names.
     pub fn named(&self, line: &str) -> Option<PathBuf> {
         let parts: Vec<&str> = line.split('/').collect();
         let [folder, "blobs", name] = parts[..] else { return None };
@@ -134,14 +134,14 @@ impl StoreDir {
         ok.then(|| self.root.join(folder).join("blobs").join(name))
     }
 
-    /// The line of a manifest that names a repository's blob.
+    /// Returns the line of a manifest that names a repository's blob.
     pub fn line(&self, blob: &Path) -> Option<String> {
         let line = blob.strip_prefix(&self.root).ok()?.to_str()?;
         self.named(line).map(|_| line.to_owned())
     }
 }
 
-/// The types a repository's folder may begin with, and what they are called.
+/// Prefixes of repository folders, with the names of the types.
 pub const FOLDER_TYPES: [(&str, &str); 4] =
     [("models", "model"), ("datasets", "dataset"), ("spaces", "space"), ("kernels", "kernel")];
 
@@ -151,7 +151,7 @@ pub fn is_repo_folder(name: &str) -> bool {
         .is_some_and(|(kind, id)| !id.is_empty() && FOLDER_TYPES.iter().any(|(k, _)| *k == kind))
 }
 
-/// `path` without `.` and `..`, as the text says, whatever links there are.
+/// Returns `path` without `.` and `..`, resolved textually without regard to links.
 pub fn normalize(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
@@ -180,37 +180,37 @@ pub struct RepoDir {
 }
 
 impl RepoDir {
-    /// The folder itself.
+    /// Returns the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The folder of all contents.
+    /// Returns the folder of all blobs.
     pub fn blobs(&self) -> PathBuf {
         self.path.join("blobs")
     }
 
-    /// One content.
+    /// Returns the path of one blob.
     pub fn blob(&self, etag: &Etag) -> PathBuf {
         self.blobs().join(etag.as_str())
     }
 
-    /// The folder of all snapshots.
+    /// Returns the folder of all snapshots.
     pub fn snapshots(&self) -> PathBuf {
         self.path.join("snapshots")
     }
 
-    /// The folder of all refs.
+    /// Returns the folder of all refs.
     pub fn refs(&self) -> PathBuf {
         self.path.join("refs")
     }
 
-    /// All files of one commit, as links to blobs.
+    /// Returns the snapshot folder of one commit, which links to blobs.
     pub fn snapshot(&self, commit: &Commit) -> PathBuf {
         self.snapshots().join(commit.as_str())
     }
 
-    /// What is known of a commit besides its files, by the commit as found on disk.
+    /// Returns the other files about a commit, which is named as found on disk.
     pub fn notes(&self, commit: &str) -> [PathBuf; 3] {
         [
             self.path.join("trees").join(format!("{commit}.json")),
@@ -219,12 +219,12 @@ impl RepoDir {
         ]
     }
 
-    /// One file of one commit.
+    /// Returns the path of one file of one commit.
     pub fn pointer(&self, commit: &Commit, path: &EntryPath) -> PathBuf {
         join(self.snapshot(commit), path)
     }
 
-    /// What the link at [`Self::pointer`] contains: the way up to the blob.
+    /// Returns the target of the link at [`Self::pointer`]: the relative path to the blob.
     pub fn link_target(path: &EntryPath, etag: &Etag) -> PathBuf {
         let ups = 2 + path.segments().count() - 1;
         let mut target: PathBuf = std::iter::repeat_n("..", ups).collect();
@@ -233,61 +233,62 @@ impl RepoDir {
         target
     }
 
-    /// The marker of a file that a commit is known not to have.
+    /// Returns the marker of a file that is known not to exist in a commit.
     pub fn no_exist(&self, commit: &Commit, path: &EntryPath) -> PathBuf {
         join(self.path.join(".no_exist").join(commit.as_str()), path)
     }
 
-    /// The file that says which commit a branch or tag is.
+    /// Returns the file that stores which commit a branch or tag points to.
     pub fn reference(&self, revision: &Revision) -> PathBuf {
         self.refs().join(revision.as_str())
     }
 
-    /// The listing of all files of a commit.
+    /// Returns the listing of all files of a commit.
     pub fn tree(&self, commit: &Commit) -> PathBuf {
         tree_file(&self.path, commit)
     }
 
-    /// The lock that one writer of a blob holds.
+    /// Returns the lock that the writer of a blob holds.
     pub fn lock(&self, etag: &Etag) -> PathBuf {
         self.locks.join(format!("{etag}.lock"))
     }
 
-    /// The lock of a partial, by what its name begins with.
+    /// Returns the lock of a partial file, by the stem of its name.
     pub fn partial_lock(&self, stem: &OsStr) -> PathBuf {
         let mut name = stem.to_owned();
         name.push(".lock");
         self.locks.join(name)
     }
 
-    /// The lock that downloads share and removals have alone.
+    /// Returns the lock that downloads share and removals hold exclusively.
     pub fn busy_lock(&self) -> PathBuf {
         self.locks.join("hf_hub.busy")
     }
 
-    /// The lock that readers of one commit share.
+    /// Returns the lock that readers of one commit share.
     pub fn lease(&self, commit: &str) -> PathBuf {
         self.locks.join(format!("{commit}.lease"))
     }
 
-    /// The mark of a commit that must stay.
+    /// Returns the file that marks a commit as pinned.
     pub fn pin(&self, commit: &str) -> PathBuf {
         self.locks.join(format!("{commit}.pin"))
     }
 
-    /// The lock that users of this library may put on a file name. Hashed: a name may be as long as a system allows.
+    /// Returns the lock that callers may take on a file name. The name is hashed because it may be
+    /// as long as a system allows.
     pub fn file_lock(&self, path: &EntryPath) -> PathBuf {
         let name = crate::base::hash::hex(&Sha256::digest(path.as_str()));
         self.locks.join(format!("{name}.file"))
     }
 
-    /// The folder of this repository's locks.
+    /// Returns the folder of this repository's locks.
     pub fn locks(&self) -> &Path {
         &self.locks
     }
 }
 
-/// The bookkeeping of downloads into a plain folder: `<folder>/.cache/huggingface`.
+/// The metadata of downloads into a plain folder: `<folder>/.cache/huggingface`.
 #[derive(Clone, Debug)]
 pub struct LocalDir {
     root: PathBuf,
@@ -295,39 +296,39 @@ pub struct LocalDir {
 }
 
 impl LocalDir {
-    /// Names the folder; an absolute path.
+    /// Creates the layout of the folder at `root`, an absolute path.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         let state = root.join(".cache").join("huggingface");
         Self { root, state }
     }
 
-    /// The user's folder.
+    /// Returns the user's folder.
     pub fn path(&self) -> &Path {
         &self.root
     }
 
-    /// The folder of all bookkeeping.
+    /// Returns the folder of all metadata.
     pub fn state(&self) -> &Path {
         &self.state
     }
 
-    /// The file itself.
+    /// Returns the path of the file itself.
     pub fn file(&self, path: &EntryPath) -> PathBuf {
         join(self.root.clone(), path)
     }
 
-    /// Commit, etag and time of the last download of a file.
+    /// Returns the file that stores commit, etag and time of the last download of a file.
     pub fn metadata(&self, path: &EntryPath) -> PathBuf {
         self.beside(path, "metadata")
     }
 
-    /// The lock around a file and its metadata.
+    /// Returns the lock of a file and its metadata.
     pub fn lock(&self, path: &EntryPath) -> PathBuf {
         self.beside(path, "lock")
     }
 
-    /// The listing of all files of a commit.
+    /// Returns the listing of all files of a commit.
     pub fn tree(&self, commit: &Commit) -> PathBuf {
         tree_file(&self.state, commit)
     }
@@ -339,8 +340,8 @@ impl LocalDir {
     }
 }
 
-/// A name that leaves room for an ending. The reference has no name for such files: there it is the file's own,
-/// which the file system refuses.
+/// Shortens a name so that it leaves room for an extension. The Python client does not shorten such
+/// names, so its files fail there.
 fn short(name: &str) -> Cow<'_, str> {
     const LONGEST: usize = 255 - ".metadata".len();
     const HASH: usize = "-".len() + 40;
@@ -356,7 +357,7 @@ fn tree_file(folder: &Path, commit: &Commit) -> PathBuf {
     folder.join("trees").join(format!("{commit}.json"))
 }
 
-/// Joined by segment: an [`EntryPath`] uses `/` whatever the system does.
+/// Joins segment by segment: an [`EntryPath`] always uses `/`.
 fn join(mut folder: PathBuf, path: &EntryPath) -> PathBuf {
     folder.extend(path.segments());
     folder
@@ -368,7 +369,7 @@ mod tests {
     use crate::base::ids::RepoType;
 
     #[test]
-    fn is_the_layout_of_the_reference() {
+    fn matches_the_layout_of_the_python_client() {
         let cache = CacheDir::new("/c");
         let commit = Commit::parse(&"a".repeat(40)).unwrap();
         let etag = Etag::parse(&"b".repeat(40)).unwrap();

@@ -1,9 +1,9 @@
-//! Who uses a cache right now: downloads, readers of a snapshot, and marks that something must stay.
+//! Tracks what is in use in a cache: downloads, readers of a snapshot, and pinned revisions.
 //!
-//! A lease is a shared `flock` on a file in the cache's `.locks`, where no other
-//! client looks. It ends with the process that holds it, however that ends. It keeps
-//! every removal of this library away, in all processes that see the same locks. It
-//! does not keep away other clients, `rm`, or hosts between which locks do nothing.
+//! A lease is a shared `flock` on a file in the cache's `.locks`, which other clients ignore. It
+//! ends when the process that holds it exits, for whatever reason. It prevents every removal by
+//! this library, in all processes that see the same locks. It does not restrict other clients,
+//! `rm`, or hosts between which locks have no effect.
 
 use std::{
     fs, io,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// A snapshot that stays while this lives.
+/// A lease on a snapshot: the snapshot is not removed while this lives.
 #[must_use = "the snapshot may be removed when this is dropped"]
 #[derive(Debug)]
 pub struct Lease {
@@ -33,48 +33,48 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The snapshot's folder.
+    /// Returns the snapshot's folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The snapshot's commit.
+    /// Returns the snapshot's commit.
     pub fn commit(&self) -> &Commit {
         &self.commit
     }
 }
 
-/// Holds the snapshot that `revision` stands for. Waits for a removal that is under way.
+/// Takes a lease on the snapshot of `revision`. Waits for a removal in progress.
 pub async fn hold(cache: &CacheDir, repo: &Repo, revision: &Revision) -> Result<Lease> {
     let dir = cache.repo(repo);
-    // Without a folder there is nothing to hold, and no reason to make one for locks.
+    // Without a folder there is no snapshot, and its lock files are not created either.
     let here = {
         let dir = dir.clone();
         blocking::run(move || dir.path().is_dir()).await
     };
     if !here {
-        return Err(not_here(repo, revision));
+        return Err(not_cached(repo, revision));
     }
     let checked = dir.clone();
     blocking::run(move || checked.check_way(checked.locks())).await?;
     let _busy = lock::acquire_shared(dir.busy_lock()).await?;
     let (found, wanted) = (dir.clone(), revision.clone());
     let commit = blocking::run(move || found.commit_of(&wanted)).await;
-    let commit = commit.ok_or_else(|| not_here(repo, revision))?;
+    let commit = commit.ok_or_else(|| not_cached(repo, revision))?;
     let path = dir.snapshot(&commit);
     let looked = path.clone();
     if !blocking::run(move || looked.is_dir()).await {
-        return Err(not_here(repo, revision));
+        return Err(not_cached(repo, revision));
     }
     let lock = lock::acquire_shared(dir.lease(commit.as_str())).await?;
     lock.stamp();
     Ok(Lease { _lock: lock, path, commit })
 }
 
-/// Marks a snapshot as one that must stay, or takes the mark away; returns its commit.
+/// Pins or unpins a snapshot and returns its commit.
 pub fn pin(cache: &CacheDir, repo: &Repo, revision: &Revision, pinned: bool) -> Result<Commit> {
     let dir = cache.repo(repo);
-    let commit = dir.commit_of(revision).ok_or_else(|| not_here(repo, revision))?;
+    let commit = dir.commit_of(revision).ok_or_else(|| not_cached(repo, revision))?;
     let mark = dir.pin(commit.as_str());
     if !pinned {
         return match fs::remove_file(&mark) {
@@ -85,7 +85,7 @@ pub fn pin(cache: &CacheDir, repo: &Repo, revision: &Revision, pinned: bool) -> 
         };
     }
     if !dir.snapshot(&commit).is_dir() {
-        return Err(not_here(repo, revision));
+        return Err(not_cached(repo, revision));
     }
     maintenance::real_folders(cache, dir.locks())?;
     match fs::File::create_new(&mark) {
@@ -100,13 +100,14 @@ pub fn pin(cache: &CacheDir, repo: &Repo, revision: &Revision, pinned: bool) -> 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Somebody has marked it.
+    /// It is pinned.
     Pinned,
-    /// A process holds it, or downloads into its repository.
+    /// A process holds a lease, or downloads into the repository.
     InUse,
 }
 
-/// Takes a snapshot's lease alone, so that nobody can hold it while it goes; or says why it must stay.
+/// Takes a snapshot's lease exclusively, so that no other process can take one during the removal;
+/// otherwise returns why the snapshot must stay.
 pub(crate) fn claim(
     dir: &RepoDir,
     commit: &str,
@@ -115,11 +116,11 @@ pub(crate) fn claim(
     if !ignore_pins && dir.pin(commit).exists() {
         return Err(Reason::Pinned);
     }
-    // A lease file that cannot be opened is somebody else's: better to leave the snapshot.
+    // A lease file that cannot be opened belongs to another user; the snapshot is kept.
     lock::try_existing(&dir.lease(commit)).ok().flatten().ok_or(Reason::InUse)
 }
 
-/// As [`claim`], without taking anything.
+/// Returns why a snapshot must stay, like [`claim`], without taking a lock.
 pub(crate) fn reason_to_stay(dir: &RepoDir, commit: &str, ignore_pins: bool) -> Option<Reason> {
     if !ignore_pins && dir.pin(commit).exists() {
         return Some(Reason::Pinned);
@@ -127,8 +128,8 @@ pub(crate) fn reason_to_stay(dir: &RepoDir, commit: &str, ignore_pins: bool) -> 
     lock::is_held(&dir.lease(commit)).then_some(Reason::InUse)
 }
 
-/// That a revision is not in the cache.
-pub fn not_here(repo: &Repo, revision: &Revision) -> Error {
+/// Returns the error for a revision that is not in the cache.
+pub fn not_cached(repo: &Repo, revision: &Revision) -> Error {
     let message = format!("\"{repo}\" at \"{revision}\" is not in the cache");
     Error::new(ErrorKind::NotCached, message).with_repo(repo).with_revision(revision)
 }

@@ -1,8 +1,8 @@
-//! How things leave a cache: one operation at a time, renamed away first, deleted afterwards.
+//! Removes files from a cache: one operation at a time, first renamed into the trash, then deleted.
 //!
-//! What is renamed away is gone for every reader at once, and what a crash leaves in the
-//! trash the next operation deletes. Nothing is done through a symbolic link that lies
-//! in the cache: whoever planted it would choose what is removed.
+//! A renamed file disappears for every reader at once, and what a crash leaves in the trash is
+//! deleted by the next operation. Nothing is done through a symbolic link in the cache: another
+//! user who planted the link could choose what is removed.
 
 use std::{
     fs, io,
@@ -18,7 +18,7 @@ use crate::{
     cache::layout::CacheDir,
 };
 
-/// Runs `work` while nobody else removes or moves anything in the cache.
+/// Runs `work` while no other operation removes or moves anything in the cache.
 pub async fn alone<T: Send + 'static>(
     cache: CacheDir,
     work: impl FnOnce(&CacheDir) -> Result<T> + Send + 'static,
@@ -31,13 +31,13 @@ pub async fn alone<T: Send + 'static>(
     .await
 }
 
-/// As [`alone`], in two caches, which must not be the same.
+/// Runs `work` like [`alone`], with the locks of two caches, which must not be the same.
 pub async fn alone_in_both<T: Send + 'static>(
     one: CacheDir,
     other: CacheDir,
     work: impl FnOnce(&CacheDir, &CacheDir) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    // In one order, so that of two who want both, one has both.
+    // Always in the same order, so that two such operations cannot deadlock.
     let (first, second) = if one.path() < other.path() { (&one, &other) } else { (&other, &one) };
     let _locks = (hold(first).await?, hold(second).await?);
     blocking::run(move || {
@@ -48,7 +48,8 @@ pub async fn alone_in_both<T: Send + 'static>(
     .await
 }
 
-/// The lock of whoever removes or moves; `None` where nothing can be written, which each removal says for itself.
+/// Takes the maintenance lock; `None` where nothing can be written, which each removal reports
+/// itself.
 async fn hold(cache: &CacheDir) -> Result<Option<Lock>> {
     let checked = cache.clone();
     let exists = blocking::run(move || {
@@ -67,13 +68,13 @@ async fn hold(cache: &CacheDir) -> Result<Option<Lock>> {
     }
 }
 
-/// Deletes what operations that were interrupted have left.
+/// Deletes the leftovers of interrupted operations.
 fn clear(cache: &CacheDir) {
     empty(&cache.trash());
     empty(&cache.incoming());
 }
 
-/// Makes `folder`, which lies in the cache, and refuses if a part of the way to it is a link.
+/// Creates `folder`, which is in the cache. Fails if a part of the path is a symbolic link.
 pub(crate) fn real_folders(cache: &CacheDir, folder: &Path) -> Result<()> {
     let below = folder.strip_prefix(cache.path()).map_err(|_| outside(folder))?;
     let mut at = cache.path().to_owned();
@@ -92,12 +93,12 @@ pub(crate) fn real_folders(cache: &CacheDir, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether `path` is a folder and no link to one.
+/// Whether `path` is a folder, not a link to one.
 pub(crate) fn is_real_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// A folder of its own in the trash of a cache.
+/// A folder in the trash of a cache.
 #[derive(Debug)]
 pub(crate) struct Trash {
     cache: CacheDir,
@@ -106,14 +107,14 @@ pub(crate) struct Trash {
 }
 
 impl Trash {
-    /// Makes the folder.
+    /// Creates the folder.
     pub(crate) fn open(cache: &CacheDir) -> Result<Self> {
         let dir = cache.trash().join(format!("{:016x}", fastrand::u64(..)));
         real_folders(cache, &dir)?;
         Ok(Self { cache: cache.clone(), dir, taken: Vec::new() })
     }
 
-    /// Takes a file, link or folder out of the cache, in one step.
+    /// Moves a file, link or folder out of the cache, in one step.
     pub(crate) fn take(&mut self, path: &Path) -> Result<()> {
         self.check(path)?;
         let there = self.dir.join(self.taken.len().to_string());
@@ -122,33 +123,33 @@ impl Trash {
         Ok(())
     }
 
-    /// Puts back what `wanted` names, unless something new is in its place.
+    /// Restores the files that `wanted` selects, unless they have been replaced.
     pub(crate) fn give_back(&mut self, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         let (back, rest) =
             std::mem::take(&mut self.taken).into_iter().partition(|(path, _)| wanted(path));
         self.taken = rest;
         let back: Vec<(PathBuf, PathBuf)> = back;
         let restored = back.into_iter().filter(|(path, there)| {
-            // hard_link refuses to replace, which rename would not.
+            // hard_link does not overwrite, unlike rename.
             fs::hard_link(there, path).is_ok()
                 || (!path.exists() && fs::rename(there, path).is_ok())
         });
         restored.map(|(path, _)| path).collect()
     }
 
-    /// Deletes what was taken; what cannot be deleted is returned with the reason.
+    /// Deletes what was taken and returns the errors.
     pub(crate) fn empty(self) -> Vec<Error> {
         let mut failures = Vec::new();
         for (path, there) in &self.taken {
             if let Err(source) = delete(there) {
-                failures.push(Error::io("delete all of", path, source));
+                failures.push(Error::io("delete everything in", path, source));
             }
         }
         let _ = fs::remove_dir_all(&self.dir);
         failures
     }
 
-    /// Every folder on the way must be one, so that the path means what it says.
+    /// Checks that every folder of the path is a real folder, not a link.
     fn check(&self, path: &Path) -> Result<()> {
         let below = path.strip_prefix(self.cache.path()).map_err(|_| outside(path))?;
         let mut at = self.cache.path().to_owned();
@@ -164,7 +165,7 @@ impl Trash {
 }
 
 fn delete(path: &Path) -> io::Result<()> {
-    // remove_dir_all follows no links.
+    // remove_dir_all does not follow links.
     if is_real_folder(path) { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
@@ -187,7 +188,7 @@ fn is_refusal(error: &Error) -> bool {
 fn outside(path: &Path) -> Error {
     Error::new(
         ErrorKind::Io,
-        format!("`{}` is not in the cache and stays as it is", path.display()),
+        format!("`{}` is not in the cache and was not removed", path.display()),
     )
 }
 

@@ -1,6 +1,7 @@
-//! A plain folder with the files of a cached revision: shared with the cache where the disk can, copied where not.
+//! Creates a plain folder with the files of a cached revision: shared with the cache where the file
+//! system supports it, otherwise copied.
 //!
-//! Nothing is written through a link that lies in the folder, and each file appears whole.
+//! Nothing is written through a link in the folder, and each file appears complete.
 
 use std::{
     fs, io,
@@ -23,12 +24,12 @@ use crate::{
     },
 };
 
-/// How a file of the folder comes to be.
+/// How a file of the folder is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// A reflink where the file system has them, else a copy.
+    /// A reflink where the file system supports it, otherwise a copy.
     Auto,
-    /// A second name of the same file: who writes to it writes to the cache.
+    /// A hard link: writing to it modifies the cache.
     HardLink,
     /// A copy that shares its blocks until one of them is written to.
     Reflink,
@@ -36,25 +37,25 @@ pub enum Method {
     Copy,
 }
 
-/// What was made.
+/// What was created.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// The folder.
     #[serde(serialize_with = "path")]
     pub path: PathBuf,
-    /// Its files.
+    /// Number of files.
     pub files: usize,
-    /// Bytes of all of them.
+    /// Total size in bytes.
     pub bytes: u64,
-    /// How many are hard links.
+    /// Number of hard links.
     pub hard_linked: usize,
-    /// How many share their blocks.
+    /// Number of reflinks.
     pub reflinked: usize,
-    /// How many are copies.
+    /// Number of copies.
     pub copied: usize,
 }
 
-/// Fills `destination`, which must be new, empty, or with `overwrite` anything.
+/// Fills `destination`, which has to be new or empty unless `overwrite` is set.
 pub fn run(
     cache: &CacheDir,
     repo: &Repo,
@@ -79,7 +80,7 @@ pub fn run(
     let done = thread_pool::run(None, || {
         let made = files.par_iter().zip(&sources).map(|(file, real)| {
             if stop() {
-                return Err(Error::new(ErrorKind::Cancelled, "filling the folder was stopped"));
+                return Err(Error::new(ErrorKind::Cancelled, "materializing was cancelled"));
             }
             let name = file.path.strip_prefix(lease.path()).unwrap_or(&file.path);
             let name =
@@ -126,7 +127,7 @@ fn prepare(destination: &Path, overwrite: bool) -> Result<()> {
     Err(Error::new(ErrorKind::Conflict, message))
 }
 
-/// Where a file goes; the folders on the way are made, and must be folders.
+/// Returns where a file goes. Creates its parent folders, which must not be links.
 fn place(destination: &Path, name: &EntryPath) -> Result<PathBuf> {
     let mut at = destination.to_owned();
     let mut parts = name.segments().peekable();
@@ -141,8 +142,7 @@ fn place(destination: &Path, name: &EntryPath) -> Result<PathBuf> {
             }
             _ if is_real_folder(&at) => {}
             _ => {
-                let message =
-                    format!("`{}` is in the way: it is no folder, or a link to one", at.display());
+                let message = format!("`{}` is not a folder, or is a symbolic link", at.display());
                 return Err(Error::new(ErrorKind::Conflict, message));
             }
         }
@@ -150,7 +150,7 @@ fn place(destination: &Path, name: &EntryPath) -> Result<PathBuf> {
     Ok(at)
 }
 
-/// Makes the file beside its place and renames it there; what it came to be, and its size.
+/// Creates the file under a temporary name and renames it; returns the method used, and the size.
 fn make(from: &Path, to: &Path, method: Method) -> io::Result<(Method, u64)> {
     let temporary = disk::sibling(to, "tmp");
     let made = match method {
@@ -167,7 +167,7 @@ fn make(from: &Path, to: &Path, method: Method) -> io::Result<(Method, u64)> {
             let_owner_write(&temporary)?;
         }
         let size = fs::metadata(&temporary)?.len();
-        // Renaming a second name of a file over the first does nothing and leaves both.
+        // Renaming one hard link over another of the same file does nothing and keeps both.
         fs::rename(&temporary, to)?;
         let _ = fs::remove_file(&temporary);
         Ok((made, size))
@@ -192,7 +192,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<Method> {
     fs::copy(from, to).map(|_| Method::Copy)
 }
 
-/// Contents of the shared store are read-only; a file of the user's own need not be.
+/// Makes a file writable: blobs of the shared store are read-only, but a user's copy need not be.
 #[cfg(unix)]
 fn let_owner_write(file: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

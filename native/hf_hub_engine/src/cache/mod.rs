@@ -1,5 +1,5 @@
-//! The cache on disk: reading it without the network, and writing it so that a
-//! reader never sees half of anything.
+//! The cache on disk: reads it without the network, and writes it so that a reader never sees a
+//! partly written file.
 
 pub mod archive;
 mod content;
@@ -44,25 +44,25 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # For information about cache directory tags, see:\n\
     #\thttps://bford.info/cachedir/\n";
 
-/// What a cache knows about a file without asking the Hub.
+/// What a cache knows about a file without a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// It is here.
+    /// It is in the cache.
     Found(PathBuf),
-    /// The commit is known not to have it.
+    /// It is known not to exist in the commit.
     KnownAbsent,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
 impl CacheDir {
-    /// Puts the tag that tells backup programs to skip the cache. Failing is harmless.
+    /// Writes the tag that tells backup programs to skip the cache. A failure is harmless.
     pub fn tag_once(&self) {
         write_tag(&self.tag());
     }
 }
 
-/// Puts a cache tag at `file` unless there is one.
+/// Writes a cache tag at `file` unless it exists.
 pub fn write_tag(file: &Path) {
     if !file.exists() {
         let _ = write_atomically(file, TAG.as_bytes());
@@ -70,8 +70,8 @@ pub fn write_tag(file: &Path) {
 }
 
 impl RepoDir {
-    /// The commit that `revision` was when it was last asked for. Where commits are called as branches and tags are,
-    /// there is no ref, but a snapshot of that name.
+    /// Returns the commit that `revision` pointed to at the last request. If commits have names
+    /// like branches and tags, there is no ref, but a snapshot of that name.
     pub fn commit_of(&self, revision: &Revision) -> Option<Commit> {
         let by_ref = || Commit::parse(&read_ref(&self.reference(revision)).ok()?).ok();
         let by_name =
@@ -79,7 +79,7 @@ impl RepoDir {
         revision.as_commit().or_else(by_ref).or_else(by_name)
     }
 
-    /// All three answers of the reference's `try_to_load_from_cache`.
+    /// Looks up a file, with the three results of the Python client's `try_to_load_from_cache`.
     pub fn look_up(&self, revision: &Revision, path: &EntryPath) -> Lookup {
         let Some(commit) = self.commit_of(revision) else { return Lookup::Unknown };
         match self.find(&commit, path) {
@@ -89,13 +89,14 @@ impl RepoDir {
         }
     }
 
-    /// Refuses a folder of the repository, or of its locks, to which a link of somebody else leads.
+    /// Returns an error if a symbolic link of another user leads to a folder of the repository, or
+    /// of its locks.
     pub(crate) fn check_way(&self, folder: &Path) -> Result<()> {
         trust::way(self, folder)
     }
 
-    /// Remembers which commit `revision` is. A ref that cannot be written
-    /// (read-only cache, branch `a` beside branch `a/b`) costs a request later, nothing more.
+    /// Stores the commit that `revision` points to. A ref that cannot be written (read-only cache,
+    /// branch `a` beside branch `a/b`) costs a request later, nothing more.
     pub fn remember_ref(&self, revision: &Revision, commit: &Commit) {
         let is_branch = revision.as_commit().is_none() && revision.as_str() != commit.as_str();
         if is_branch && self.commit_of(revision).as_ref() != Some(commit) {
@@ -106,17 +107,17 @@ impl RepoDir {
         }
     }
 
-    /// Remembers that `commit` has no such file.
+    /// Stores that the file does not exist in `commit`.
     pub fn remember_absence(&self, commit: &Commit, path: &EntryPath) {
         let marker = self.no_exist(commit, path);
         if let Some(folder) = marker.parent().filter(|folder| self.check_way(folder).is_ok()) {
-            // create_new: whatever lies there already, a planted link included, stays untouched.
+            // create_new: an existing file, or a planted link, is not modified.
             let _ = fs::create_dir_all(folder).and_then(|()| fs::File::create_new(&marker));
         }
     }
 
-    /// Makes `commit`'s `path` show the blob `etag`. With `symlinks` off, or where
-    /// there are none, a `fresh` blob is moved there and any other is copied.
+    /// Makes `commit`'s `path` link to the blob `etag`. If `symlinks` is false or unsupported, a
+    /// `fresh` blob is moved there and any other is copied.
     pub fn link(
         &self,
         commit: &Commit,
@@ -150,17 +151,18 @@ impl RepoDir {
             other => return other,
         }
         if fs::read_link(pointer).is_ok_and(|found| found == target) {
-            return Ok(()); // Another process linked the same content.
+            return Ok(()); // Another process linked the same blob.
         }
-        // Made elsewhere and renamed, so that there is no moment without a file.
+        // Created under another name and renamed, so that the file never disappears.
         let temporary = self.blobs().join(format!("{etag}.{:08x}.link", fastrand::u32(..)));
         symlink(target, &temporary)?;
         fs::rename(&temporary, pointer).inspect_err(|_| drop(fs::remove_file(&temporary)))
     }
 }
 
-/// The commit that a ref names, as snapshots are named: without the byte order mark, blanks and line ends that
-/// editors and other clients put around it, and a hash in lower case. Of anything longer, the beginning.
+/// Reads the commit from a ref, as snapshots are named: without byte order mark, white space and
+/// line ends that editors and other clients add, and with hashes in lower case. Reads only the
+/// beginning of a longer file.
 pub(crate) fn read_ref(file: &Path) -> io::Result<String> {
     const LONGEST: u64 = 1 << 10;
     let mut text = Vec::new();
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_shows_the_blob_and_replaces_a_dangling_one() {
+    fn linking_replaces_a_dangling_link() {
         let dir = tempfile::tempdir().unwrap();
         let (repo, (commit, path, etag)) = (repo(dir.path()), names());
         fs::create_dir_all(repo.blobs()).unwrap();
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn without_symlinks_a_fresh_blob_moves_and_an_old_one_is_copied() {
+    fn without_symlinks_moves_a_fresh_blob_and_copies_an_old_one() {
         let dir = tempfile::tempdir().unwrap();
         let (repo, (commit, path, etag)) = (repo(dir.path()), names());
         fs::create_dir_all(repo.blobs()).unwrap();
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn refs_are_remembered_and_a_conflict_breaks_nothing() {
+    fn stores_refs_and_ignores_conflicting_ones() {
         let dir = tempfile::tempdir().unwrap();
         let (repo, (commit, path, _)) = (repo(dir.path()), names());
         let (branch, below) = (Revision::parse("a").unwrap(), Revision::parse("a/b").unwrap());
@@ -246,7 +248,7 @@ mod tests {
         assert_eq!(repo.look_up(&below, &path), Lookup::Unknown);
     }
     #[test]
-    fn refs_of_other_clients_are_read() {
+    fn reads_refs_of_other_clients() {
         let dir = tempfile::tempdir().unwrap();
         let (repo, main) = (repo(dir.path()), Revision::parse("main").unwrap());
         let hash = "c0ffee".repeat(6) + "beef";

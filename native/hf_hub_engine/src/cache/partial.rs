@@ -1,9 +1,10 @@
-//! A download in the making: a file of its own that becomes visible only when it is whole and right.
+//! A partial file: a download in progress that becomes visible only when it is complete and
+//! verified.
 //!
-//! Every attempt has a uniquely named partial. What a dead attempt left behind is
-//! claimed by renaming it, which only one process can do, and then *copied*: a
-//! writer that is paused, or on another host where locks lie, may still hold the
-//! old file open, and must not be able to write into ours. Hashing is not done here.
+//! Every attempt has a partial file with a unique name. A partial file of an interrupted attempt is
+//! claimed by renaming it, which only one process can do, and then *copied*: a writer that is
+//! paused, or on another host where locks have no effect, may still have the old file open and must
+//! not be able to write to the new one. Hashing is done elsewhere.
 
 use std::{
     collections::HashSet,
@@ -26,54 +27,54 @@ use crate::{
 
 const SUFFIX: &str = ".incomplete";
 
-/// Bytes that may arrive before the note about them is renewed: what a crash can cost.
+/// Bytes received between two updates of the resume record: what a crash can cost.
 const NOTED_EVERY: u64 = 4 << 20;
 
-/// Where partials of one content live, and what it should be.
+/// Where the partial files of one content are, and what is expected.
 #[derive(Clone, Debug)]
 pub struct Slot {
     /// The folder, on the same file system as the destination.
     pub dir: PathBuf,
-    /// What the names of all its partials begin with.
+    /// The prefix of the names of all its partial files.
     pub stem: String,
-    /// What the content is.
+    /// The expected etag.
     pub etag: Etag,
-    /// How long it is, where known.
+    /// The expected size, if known.
     pub size: Option<u64>,
 }
 
-/// A partial that is being written.
+/// A partial file that is being written.
 #[derive(Debug)]
 pub struct Partial {
     slot: Slot,
     path: PathBuf,
     file: File,
     present: Ranges,
-    /// Whether the file carries a note, which bytes behind a gap need.
+    /// Whether the file has a resume record, which bytes after a gap require.
     noted: bool,
     unnoted: u64,
     fate: Fate,
 }
 
-/// What becomes of the file when its [`Partial`] is dropped.
+/// What happens to the file when its [`Partial`] is dropped.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
-    /// It stays for the next attempt, unless it is empty.
+    /// It is kept for the next attempt, unless it is empty.
     Resumable,
-    /// It is wrong and goes.
+    /// It is invalid and removed.
     Wrong,
-    /// It is whole and waits for its name.
+    /// It is complete and about to be renamed.
     Verified,
 }
 
-/// A partial whose content has been proved, on disk, waiting for its name.
+/// A verified partial file, flushed to disk and ready to be renamed.
 #[derive(Debug)]
 pub struct Verified {
     partial: Partial,
     checksum: Option<Checksum>,
 }
 
-/// The stems of all partials in a folder and below it.
+/// Returns the stems of all partial files in a folder and below it.
 pub fn stems(dir: &Path) -> HashSet<String> {
     let mut stems = HashSet::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -86,28 +87,28 @@ pub fn stems(dir: &Path) -> HashSet<String> {
     stems
 }
 
-/// `<stem>.<8 hex>.incomplete` taken apart.
+/// Returns the stem of `<stem>.<8 hex>.incomplete`.
 fn stem_of(name: &str) -> Option<&str> {
     let (stem, random) = name.strip_suffix(SUFFIX)?.rsplit_once('.')?;
     (random.len() == 8 && random.bytes().all(|b| b.is_ascii_hexdigit())).then_some(stem)
 }
 
 impl Slot {
-    /// Bytes that a dead attempt left behind and [`Partial::resume`] would take over.
+    /// Returns how many bytes of an interrupted attempt [`Partial::resume`] would take over.
     pub fn resumable(&self) -> u64 {
         self.orphans().first().map_or(0, |(_, bytes)| *bytes)
     }
 
-    /// Removes what other attempts left behind. Only for when the content is in place
-    /// and nobody else can be writing.
+    /// Removes partial files of other attempts. Only to be called when the content is in place and
+    /// no other process can be writing.
     pub fn clear(&self) {
         for path in self.partials() {
-            // One that cannot be removed is somebody else's to clear.
+            // A file that cannot be removed belongs to another user.
             let _ = fs::remove_file(path);
         }
     }
 
-    /// All partials of this content that hold something of use, the fullest first.
+    /// Returns all usable partial files of this content, the largest first.
     fn orphans(&self) -> Vec<(PathBuf, u64)> {
         let mut orphans: Vec<_> = self
             .partials()
@@ -126,7 +127,7 @@ impl Slot {
         let ours = |entry: &fs::DirEntry| {
             let name = entry.file_name();
             let is_partial = name.to_str().and_then(stem_of) == Some(self.stem.as_str());
-            // Not a link: whoever planted it may have pointed it anywhere.
+            // Not a link: another user may have planted it.
             is_partial && entry.file_type().is_ok_and(|kind| kind.is_file())
         };
         entries.flatten().filter(ours).map(|entry| entry.path()).collect()
@@ -136,7 +137,7 @@ impl Slot {
         journal::read(partial, &self.etag, self.size).unwrap_or_default()
     }
 
-    /// A name for one more partial, which nobody else will choose.
+    /// Returns an unused name for another partial file.
     pub(crate) fn unused_path(&self) -> PathBuf {
         self.dir.join(format!("{}.{:08x}{SUFFIX}", self.stem, fastrand::u32(..)))
     }
@@ -144,7 +145,7 @@ impl Slot {
     fn create(&self) -> Result<(PathBuf, File)> {
         loop {
             let path = self.unused_path();
-            // create_new also refuses a symlink planted under that name.
+            // create_new also refuses a planted symlink of that name.
             let create = || OpenOptions::new().read(true).write(true).create_new(true).open(&path);
             match in_folder(&path, create) {
                 Ok(file) => return Ok((path, file)),
@@ -156,7 +157,7 @@ impl Slot {
 }
 
 impl Partial {
-    /// Begins at zero.
+    /// Creates an empty partial file.
     pub fn create(slot: Slot) -> Result<Self> {
         let (path, file) = slot.create()?;
         Ok(Self::over(slot, path, file, Ranges::default(), false))
@@ -166,10 +167,10 @@ impl Partial {
         Self { slot, path, file, present, noted, unnoted: 0, fate: Fate::Resumable }
     }
 
-    /// Begins with what a dead attempt left behind, if it left anything that can be had.
+    /// Resumes from a partial file of an interrupted attempt, if there is a usable one.
     ///
-    /// With `alone` no one else can be writing; without, only what has not been
-    /// touched for a while is taken. `stop` is asked while it is copied.
+    /// `alone` says that no other process can be writing; otherwise only a file that has not been
+    /// modified for a while is taken. `stop` is polled during the copy.
     pub fn resume(slot: Slot, alone: bool, stop: &dyn Fn() -> bool) -> Result<Self> {
         let orphans = slot.orphans();
         let is_short =
@@ -184,7 +185,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Takes over `orphan`; false if another process was faster, or it cannot be read.
+    /// Takes over `orphan`; false if another process was faster, or the file cannot be read.
     fn claim(
         &mut self,
         orphan: &Path,
@@ -192,7 +193,7 @@ impl Partial {
         is_short: bool,
         stop: &dyn Fn() -> bool,
     ) -> bool {
-        // What is moved piece by piece is lost to a writer that is alive.
+        // Moving it block by block would destroy the file of a live writer.
         if is_short && !alone {
             return false;
         }
@@ -209,28 +210,28 @@ impl Partial {
         }
         let copied = self.copy_from(&mut content, is_short, stop).is_ok();
         if !stop() {
-            // If it cannot be removed it will be claimed again, which is harmless.
+            // If it cannot be removed, it will be claimed again, which is harmless.
             let _ = fs::remove_file(&claimed);
         }
         copied
     }
 
-    /// Which bytes are in place.
+    /// Returns the ranges that are in place.
     pub fn present(&self) -> &Ranges {
         &self.present
     }
 
-    /// What the content should be.
+    /// Returns the expected content.
     pub fn slot(&self) -> &Slot {
         &self.slot
     }
 
-    /// Another handle to the file, to read what is in place.
+    /// Opens another handle to the file, to read what is in place.
     pub fn reader(&self) -> Result<File> {
         self.file.try_clone().map_err(|source| Error::io("open", &self.path, source))
     }
 
-    /// Writes `bytes` at `offset`. Beyond the expected size is an error.
+    /// Writes `bytes` at `offset`. Fails beyond the expected size.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         let end = offset + bytes.len() as u64;
         if let Some(size) = self.slot.size.filter(|size| end > *size) {
@@ -238,7 +239,8 @@ impl Partial {
             return Err(too_long(size));
         }
         if offset != self.present.end() && !self.noted {
-            // Before the gap comes into being: without a note all before it would count.
+            // Before the gap is written: without a record, everything before the new bytes would
+            // count as received.
             self.noted = true;
             self.note()?;
         }
@@ -249,15 +251,15 @@ impl Partial {
         if self.noted && self.unnoted >= NOTED_EVERY { self.note() } else { Ok(()) }
     }
 
-    /// Forgets everything written.
+    /// Discards everything written.
     pub fn restart(&mut self) -> Result<()> {
         self.file.set_len(0).map_err(|source| Error::io("truncate", &self.path, source))?;
         (self.present, self.noted, self.unnoted) = (Ranges::default(), false, 0);
         Ok(())
     }
 
-    /// Checks the content, whose hash is `actual` where one was made on the way, and puts
-    /// it on disk for good. A wrong one is deleted.
+    /// Verifies the content, whose hash is `actual` if it was computed during the transfer, and
+    /// flushes it to disk. Invalid content is deleted.
     pub fn finish(mut self, actual: Option<String>) -> Result<Verified> {
         let written = self.present.prefix();
         if let Some(size) = self.slot.size.filter(|size| *size != written) {
@@ -284,7 +286,8 @@ impl Partial {
 
     fn note(&mut self) -> Result<()> {
         let Some(size) = self.slot.size else { return Ok(()) };
-        // More ranges than fit are told with the next note; until then the last one holds.
+        // If there are too many ranges for a page, the previous record stays valid until fewer
+        // remain.
         if let Some(note) = journal::encode(&self.slot.etag, size, &self.present) {
             write_all_at(&self.file, &note, journal::position(size))
                 .map_err(|source| Error::io("write", &self.path, source))?;
@@ -293,7 +296,8 @@ impl Partial {
         Ok(())
     }
 
-    /// Copies what is in place. Where room `is_short`, from the end, and what is copied is cut off.
+    /// Copies what is in place. If space `is_short`, copies from the end and truncates the original
+    /// after each block.
     fn copy_from(
         &mut self,
         content: &mut File,
@@ -342,32 +346,33 @@ impl Drop for Partial {
     fn drop(&mut self) {
         let useless = self.fate == Fate::Resumable && self.present.total() == 0;
         if useless || self.fate == Fate::Wrong {
-            // Only a stray file would remain.
+            // Otherwise only a stray file remains.
             let _ = fs::remove_file(&self.path);
         } else if self.fate == Fate::Resumable && self.noted {
-            // The last note says less, which costs the next attempt a few bytes.
+            // The previous record lists fewer ranges, which costs the next attempt a few bytes.
             let _ = self.note();
         }
     }
 }
 
 impl Verified {
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub fn size(&self) -> u64 {
         self.partial.present.prefix()
     }
 
-    /// The announced checksum that agrees.
+    /// Returns the announced checksum that matches.
     pub fn checksum(&self) -> Option<&Checksum> {
         self.checksum.as_ref()
     }
 
-    /// Gives the content its name, atomically; whatever had the name before is replaced.
+    /// Renames the content to `destination`, atomically replacing an existing file.
     ///
-    /// Where locks do nothing, another process may have taken the partial for an orphan.
-    /// Then that one's content serves, or it is made anew out of the file that is still open here.
+    /// Where locks have no effect, another process may have claimed this partial file as orphaned.
+    /// Then the content it published is used, or the file is created again from the handle that is
+    /// still open.
     pub fn publish(self, destination: &Path) -> Result<()> {
-        // The content is on disk already, so a crash loses at most the new name.
+        // The content has been flushed, so a crash loses at most the new name.
         let path = &self.partial.path;
         match fs::rename(path, destination) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
@@ -380,13 +385,13 @@ impl Verified {
             return Ok(());
         }
         match self.remake(destination) {
-            // Taken again, by one who was faster.
+            // Claimed again, by a process that was faster.
             Err(_) if self.is_at(destination) => Ok(()),
             result => result,
         }
     }
 
-    /// Whether the very content lies there already.
+    /// Whether the verified content is already there.
     fn is_at(&self, destination: &Path) -> bool {
         let found = hash::prove(destination, &self.partial.slot.etag, None);
         matches!(found, Ok(Verdict::Right(_)))
@@ -399,7 +404,7 @@ impl Verified {
         let mut file = file;
         let whole = |copied| match copied {
             copied if copied == self.size() => Ok(()),
-            _ => Err(io::Error::other("another process has shortened it")),
+            _ => Err(io::Error::other("another process truncated it")),
         };
         let copied = file
             .seek(SeekFrom::Start(0))
@@ -407,7 +412,7 @@ impl Verified {
             .and_then(whole)
             .and_then(|()| copy.sync_data())
             .map_err(wrap)
-            // Whoever took the partial may have written into it.
+            // The process that claimed the partial file may have written to it.
             .and_then(|()| hash::prove(&path, &slot.etag, None))
             .and_then(|verdict| match verdict {
                 Verdict::Wrong(actual) => Err(mismatch(&slot.etag, &actual)),
@@ -417,20 +422,20 @@ impl Verified {
     }
 }
 
-/// A range in pieces that are copied at a time where room is short.
+/// Splits a range into blocks that are copied one at a time if space is short.
 fn pieces(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     const PIECE: usize = 16 << 20;
     let end = range.end;
     range.step_by(PIECE).map(move |start| start..end.min(start + PIECE as u64))
 }
 
-/// The error for a server that sends more than it announced.
+/// Returns the error for a server that sends more than it announced.
 pub(crate) fn too_long(size: u64) -> Error {
     let message = format!("the server sent more than the {size} bytes it announced");
     Error::new(ErrorKind::ChecksumMismatch, message)
 }
 
-/// The error for content that no announced checksum agrees with.
+/// Returns the error for content that matches no announced checksum.
 pub(crate) fn mismatch(etag: &Etag, actual: &str) -> Error {
     let kind = match etag.proof() {
         Proof::Sha256 => "SHA-256",
@@ -458,11 +463,11 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
     Ok(())
 }
 
-/// Whether a file may still have a writer: most live ones touch it more often. One that
-/// waits for longer may be robbed, which costs bandwidth.
+/// Whether a file may still have a writer: live writers usually modify it more often. A writer that
+/// pauses for longer may lose its file, which costs bandwidth only.
 pub(crate) fn is_fresh(modified: SystemTime) -> bool {
     const QUIET: Duration = Duration::from_mins(2);
-    // In the future: of another host, whose clock is ahead.
+    // In the future: written by another host, whose clock is ahead.
     SystemTime::now().duration_since(modified).map_or(true, |age| age < QUIET)
 }
 

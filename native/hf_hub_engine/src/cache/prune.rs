@@ -1,4 +1,4 @@
-//! Clearing away what nobody asks for any more: revisions without a ref, and what interruptions left.
+//! Removes unreferenced revisions and leftovers of interrupted operations.
 //!
 //! What is younger than a limit stays: another client may be about to use it.
 
@@ -21,16 +21,16 @@ use crate::{
     },
 };
 
-/// What to clear away.
+/// What to prune.
 #[derive(Debug)]
 pub struct Spec {
-    /// How long leftovers must have been left alone.
+    /// Minimum age of leftovers since their last modification.
     pub older_than: Duration,
-    /// Whether only to tell.
+    /// Whether only to report what would be removed.
     pub dry_run: bool,
 }
 
-/// Prunes a cache. To be called while nobody else removes.
+/// Prunes a cache. The caller holds the maintenance lock.
 pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
     let mut targets = Vec::new();
     let names: Vec<_> =
@@ -53,7 +53,7 @@ pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
     Ok(report)
 }
 
-/// The commits that no ref stands for, but for those that another client may just be filling.
+/// Returns the commits without a ref, except for those that another client may be downloading.
 fn detached(inventory: &Inventory, spec: &Spec) -> Vec<String> {
     let settled = |revision: &&Revision| {
         let mut entries = revision.files.iter().map(|file| file.path.as_path());
@@ -67,7 +67,7 @@ fn detached(inventory: &Inventory, spec: &Spec) -> Vec<String> {
         .collect()
 }
 
-/// Something that an interruption left.
+/// A leftover of an interrupted operation.
 struct Remnant {
     kind: Kind,
     path: PathBuf,
@@ -112,7 +112,8 @@ fn clear(cache: &CacheDir, dir: &RepoDir, spec: &Spec, report: &mut Report) -> R
     Ok(())
 }
 
-/// Removes partials of a repository that are still there and that nobody is writing, or says what that would do.
+/// Removes partial files of a repository that still exist and are not being written, or reports
+/// what that would do.
 pub(crate) fn partials(
     cache: &CacheDir,
     dir: &RepoDir,
@@ -120,7 +121,7 @@ pub(crate) fn partials(
     dry_run: bool,
     report: &mut Report,
 ) {
-    // With the last revision of a repository they are gone already.
+    // They were removed together with the last revision of a repository.
     let known: Vec<_> = report.removed.iter().map(|removed| removed.path.clone()).collect();
     let spec = Spec { older_than: Duration::ZERO, dry_run };
     let mut found = in_blobs(dir, &Inventory::read(dir), &spec);
@@ -139,7 +140,7 @@ pub(crate) fn partials(
     }
 }
 
-/// Takes what belongs to no snapshot while no download of ours runs.
+/// Removes what belongs to no snapshot while no download of this library is running.
 fn take(cache: &CacheDir, dir: &RepoDir, found: &[Remnant], report: &mut Report) -> Result<()> {
     let Some(_busy) = lock::try_acquire(&dir.busy_lock())? else {
         return Ok(());
@@ -165,7 +166,7 @@ fn remnants(dir: &RepoDir, spec: &Spec) -> Vec<Remnant> {
     let inventory = Inventory::read(dir);
     let mut found = in_blobs(dir, &inventory, spec);
     if !inventory.is_complete() {
-        // Nobody can tell what the rest is for.
+        // The purpose of all other files is unknown.
         found.retain(|remnant| matches!(remnant.kind, Kind::Partial | Kind::Temporary));
         return found;
     }
@@ -180,12 +181,12 @@ fn remnants(dir: &RepoDir, spec: &Spec) -> Vec<Remnant> {
     found
 }
 
-/// Partials, contents that no snapshot shows, and files that were never renamed.
+/// Returns partial files, unreferenced blobs, and temporary files that were never renamed.
 fn in_blobs(dir: &RepoDir, inventory: &Inventory, spec: &Spec) -> Vec<Remnant> {
     let entries = fs::read_dir(dir.blobs()).into_iter().flatten().flatten();
     let found = entries.filter_map(|entry| {
         let (path, name) = (entry.path(), entry.file_name().into_string().ok()?);
-        // Whatever its name looks like: a mirror may call a content anything.
+        // Checked before the name: a mirror may give a blob any name.
         if inventory.shows(&path) {
             return None;
         }
@@ -205,7 +206,7 @@ fn in_blobs(dir: &RepoDir, inventory: &Inventory, spec: &Spec) -> Vec<Remnant> {
     found.collect()
 }
 
-/// Links are asked themselves, not what they lead to.
+/// Whether a file is old enough. Links are not followed.
 fn is_old(path: &Path, spec: &Spec) -> bool {
     let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| {

@@ -1,20 +1,20 @@
-//! Which bytes of a file are in place. Pure arithmetic.
+//! A set of the byte ranges of a file that are in place. Pure arithmetic.
 
 use std::ops::Range;
 
-/// A set of byte ranges: sorted, disjoint, never touching each other.
+/// A set of byte ranges: sorted, disjoint, not adjacent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranges(Vec<Range<u64>>);
 
 impl Ranges {
-    /// The bytes before `end`.
+    /// Creates the range of the bytes before `end`.
     pub fn prefix_of(end: u64) -> Self {
         let mut ranges = Self::default();
         ranges.add(0..end);
         ranges
     }
 
-    /// Adds `range`, which may overlap what is there.
+    /// Adds `range`, which may overlap existing ranges.
     pub fn add(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;
@@ -29,32 +29,32 @@ impl Ranges {
         self.0.splice(first..last, [merged]);
     }
 
-    /// How many bytes from the beginning are in place without a gap.
+    /// Returns how many bytes from the beginning are in place without a gap.
     pub fn prefix(&self) -> u64 {
         self.0.first().filter(|first| first.start == 0).map_or(0, |first| first.end)
     }
 
-    /// How many bytes are in place.
+    /// Returns how many bytes are in place.
     pub fn total(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// The end of the last range.
+    /// Returns the end of the last range.
     pub fn end(&self) -> u64 {
         self.0.last().map_or(0, |last| last.end)
     }
 
-    /// Whether there is nothing in place behind a gap.
+    /// Whether there are no bytes after a gap.
     pub fn is_prefix(&self) -> bool {
         self.0.len() < 2 && self.prefix() == self.end()
     }
 
-    /// The ranges in their order.
+    /// Returns the ranges in order.
     pub fn iter(&self) -> impl Iterator<Item = Range<u64>> {
         self.0.iter().cloned()
     }
 
-    /// What is missing of a file of `size` bytes, in its order.
+    /// Returns the missing ranges of a file of `size` bytes, in order.
     pub fn missing(&self, size: u64) -> Vec<Range<u64>> {
         let mut at = 0;
         let mut missing = Vec::new();
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn agrees_with_one_flag_for_each_byte() {
+    fn agrees_with_one_flag_per_byte() {
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..500 {
             let (mut ranges, mut flags) = (Ranges::default(), [false; 40]);

@@ -1,9 +1,9 @@
-//! Moving a cache to another place, on the same disk or another.
+//! Moves a cache to another place, on the same disk or another.
 //!
-//! Repository after repository: by renaming, or by copying to a hidden place beside the
-//! destination, renaming, and removing the original. So each repository is at any time
-//! whole in one of the two places, and an interrupted move can be repeated: what it left in
-//! both is the same.
+//! Moves one repository after another: by renaming it, or by copying it to a hidden folder beside
+//! the destination, renaming that, and removing the original. So each repository is always complete
+//! in one of the two places, and an interrupted move can be repeated: what it left in both places
+//! is the same.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -26,24 +26,21 @@ use crate::{
     },
 };
 
-/// Refuses a destination that is, or lies in, the cache that is to be moved; then makes it.
+/// Creates the destination. Returns an error if it is the cache to be moved, or inside it.
 pub fn prepare(from: &CacheDir, to: &CacheDir) -> Result<()> {
     scan::entries(from)?;
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| normalize(path));
     let nearest = to.path().ancestors().find(|folder| folder.exists()).unwrap_or(to.path());
     let target = real(nearest).join(to.path().strip_prefix(nearest).unwrap_or(Path::new("")));
     if target.starts_with(real(from.path())) {
-        return Err(conflict(format!(
-            "`{}` lies in the cache that is to be moved",
-            to.path().display()
-        )));
+        return Err(conflict(format!("`{}` is inside the cache to be moved", to.path().display())));
     }
     fs::create_dir_all(to.path())
         .map_err(|source| Error::io("create the folder", to.path(), source))
 }
 
-/// Moves everything that belongs to the cache `from` to `to`, which [`prepare`] has made.
-/// To be called while nobody else removes in either.
+/// Moves everything that belongs to the cache `from` to `to`, which [`prepare`] has created. The
+/// caller holds the maintenance locks of both.
 pub fn run(
     from: &CacheDir,
     to: &CacheDir,
@@ -59,7 +56,7 @@ pub fn run(
             return Err(stopped());
         }
         let file = progress.start_file(&name.to_string_lossy(), None);
-        // Before, so that no interruption leaves it there without them.
+        // Before the repository, so that an interruption never leaves it without its pins.
         copy_marks(from, to, name)?;
         if twice.contains(name) {
             discard(from, name)?;
@@ -78,7 +75,7 @@ pub fn run(
     Ok(())
 }
 
-/// The repositories, and the store of contents they share, which must go before them.
+/// Returns the repositories and the store of shared blobs, which is moved first.
 fn movable(from: &CacheDir) -> Result<Vec<OsString>> {
     let names = scan::entries(from)?;
     let store = Store::open(from).is_some();
@@ -89,14 +86,15 @@ fn movable(from: &CacheDir) -> Result<Vec<OsString>> {
     Ok(shared.into_iter().chain(repos).collect())
 }
 
-/// What an interrupted move has left in both places; refuses anything else that stands in the way.
+/// Returns what an interrupted move left in both places. Fails if anything else exists at the
+/// destination.
 fn check(from: &CacheDir, to: &CacheDir, entries: &[OsString]) -> Result<Vec<OsString>> {
     let mut twice = Vec::new();
     for name in entries {
         let (old, new) = (from.path().join(name), to.path().join(name));
         if fs::symlink_metadata(&old).is_ok_and(|metadata| metadata.is_symlink()) {
             return Err(conflict(format!(
-                "`{}` is a symbolic link; put what it leads to in its place, and call again",
+                "`{}` is a symbolic link; replace it by its target and try again",
                 old.display()
             )));
         }
@@ -105,7 +103,7 @@ fn check(from: &CacheDir, to: &CacheDir, entries: &[OsString]) -> Result<Vec<OsS
         }
         if !is_within(&old, &new) {
             return Err(conflict(format!(
-                "`{}` is there already; remove it from one of the two places, and call again",
+                "`{}` exists in both places; remove it from one of them and try again",
                 new.display()
             )));
         }
@@ -114,7 +112,7 @@ fn check(from: &CacheDir, to: &CacheDir, entries: &[OsString]) -> Result<Vec<OsS
     Ok(twice)
 }
 
-/// Whether all that lies below `old` lies below `new`, too, by kind, size and time.
+/// Whether everything below `old` is also below `new`, with the same kind, size and time.
 fn is_within(old: &Path, new: &Path) -> bool {
     let (Ok(was), Ok(is)) = (fs::symlink_metadata(old), fs::symlink_metadata(new)) else {
         return false;
@@ -126,7 +124,7 @@ fn is_within(old: &Path, new: &Path) -> bool {
         });
     }
     if was.is_symlink() && is.is_symlink() {
-        // A link that named the old place has been mended.
+        // A link that named the old place was rewritten.
         return fs::metadata(new).is_ok() || fs::metadata(old).is_err();
     }
     let same_time = was.modified().ok() == is.modified().ok();
@@ -139,12 +137,13 @@ fn discard(from: &CacheDir, name: &OsStr) -> Result<()> {
     trash.empty().into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Keeps downloads and readers away from a repository, or says that there are some.
+/// Takes the locks that keep downloads and readers away from a repository, or fails if there are
+/// any.
 fn claim(from: &CacheDir, name: &OsStr) -> Result<Vec<Lock>> {
     let dir = from.folder(name);
     let busy = || {
         let message = format!(
-            "`{}` is in use; stop what reads or downloads it, and call again",
+            "`{}` is in use; stop the processes that read or download it and try again",
             dir.path().display()
         );
         Error::new(ErrorKind::LockTimeout, message)
@@ -185,14 +184,14 @@ fn transplant(
                 .map_err(|source| Error::io("create", &new, source))
         });
     if let Err(error) = done {
-        // The next operation on that cache clears it, should this fail.
+        // If this fails, the next operation on that cache removes it.
         let _ = fs::remove_dir_all(&stage);
         return Err(error);
     }
     discard(from, name)
 }
 
-/// Copies a folder with its links as they are, and with all times.
+/// Copies a folder with its links unchanged, and with all times.
 fn copy(
     from: &Path,
     to: &Path,
@@ -219,7 +218,7 @@ fn copy(
         sync_folder(to).map_err(write)?;
     } else {
         let size = copy_file(from, to)?;
-        // The original goes as soon as all of the repository has its name.
+        // The original is removed as soon as the whole repository is renamed.
         fs::File::open(to).and_then(|file| file.sync_all()).map_err(write)?;
         if size != metadata.len() {
             return Err(write(io::Error::other(format!(
@@ -242,7 +241,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<u64> {
     fs::copy(from, to).map_err(|source| Error::io("create", to, source))
 }
 
-/// Puts the names in a folder on the disk, without which a power cut could take both copies.
+/// Flushes the names in a folder to disk; without this, a power failure could lose both copies.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
@@ -253,14 +252,15 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Times decide what is evicted. A file system that keeps none loses nothing else.
+/// Copies the times, which decide what is evicted. Failure is ignored: some file systems keep no
+/// times.
 fn keep_times(metadata: &fs::Metadata, to: &Path) {
     let (Ok(accessed), Ok(modified)) = (metadata.accessed(), metadata.modified()) else { return };
     let times = fs::FileTimes::new().set_accessed(accessed).set_modified(modified);
     let _ = fs::File::open(to).and_then(|file| file.set_times(times));
 }
 
-/// Links that name the old place in full would lead nowhere: they become relative.
+/// Makes links that name the old place by an absolute path relative; otherwise they would dangle.
 fn mend_links(folder: &Path, root: &Path, old: &Path, new: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -281,14 +281,14 @@ fn mend_links(folder: &Path, root: &Path, old: &Path, new: &Path) -> Result<()> 
     Ok(())
 }
 
-/// The way from a folder to a path; both lie in the same cache.
+/// Returns the relative path from a folder to a path in the same cache.
 fn relative(folder: &Path, path: &Path) -> PathBuf {
     let shared = folder.iter().zip(path.iter()).take_while(|(a, b)| a == b).count();
     let ups = folder.iter().count() - shared;
     std::iter::repeat_n(OsStr::new(".."), ups).chain(path.iter().skip(shared)).collect()
 }
 
-/// Pins go along; locks are made anew where they are needed.
+/// Copies pins; locks are created again when needed.
 fn copy_marks(from: &CacheDir, to: &CacheDir, name: &OsStr) -> Result<()> {
     let locks = to.folder(name).locks().to_owned();
     for pin in pins(from.folder(name).locks()) {
@@ -305,8 +305,8 @@ fn copy_marks(from: &CacheDir, to: &CacheDir, name: &OsStr) -> Result<()> {
     Ok(())
 }
 
-/// Removes the pins of what has been moved, by an earlier call perhaps. One that is not at the new
-/// place stays: whoever made it wants it kept.
+/// Removes the pins of what was moved, possibly by an earlier call. A pin that is missing at the
+/// new place stays.
 fn remove_marks(from: &CacheDir, to: &CacheDir) {
     if !is_real_folder(&from.locks()) {
         return;
@@ -340,7 +340,7 @@ fn conflict(message: String) -> Error {
 }
 
 fn stopped() -> Error {
-    Error::new(ErrorKind::Cancelled, "the move was stopped; call again to go on")
+    Error::new(ErrorKind::Cancelled, "the move was cancelled; call again to continue")
 }
 
 #[cfg(test)]
@@ -350,7 +350,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pins_are_there_before_what_they_pin_however_often_a_move_is_stopped() {
+    fn pins_exist_before_what_they_pin_after_any_interruption() {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) =
             (CacheDir::new(dir.path().join("old")), CacheDir::new(dir.path().join("new")));
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_is_lost_by_no_move() {
+    fn a_move_loses_no_pin() {
         let dir = tempfile::tempdir().unwrap();
         let commit = "a".repeat(40);
         let name = OsStr::new("models--a");
@@ -394,13 +394,13 @@ mod tests {
         };
         let moved = |from: &CacheDir, to: &CacheDir| run(from, to, &Progress::default(), &|| false);
 
-        // An interrupted move left both, and it was pinned after that.
+        // An interrupted move left both, and it was pinned afterwards.
         let (from, to) = caches("twice");
         fs::create_dir_all(to.folder(name).path().join("snapshots").join(&commit)).unwrap();
         moved(&from, &to).unwrap();
         assert!(!from.path().join(name).exists() && to.folder(name).pin(&commit).exists());
 
-        // It cannot be pinned there.
+        // It cannot be pinned at the destination.
         let (from, to) = caches("in the way");
         fs::write(to.locks(), "").unwrap();
         moved(&from, &to).unwrap_err();
@@ -409,7 +409,7 @@ mod tests {
         moved(&from, &to).unwrap();
         assert!(to.folder(name).pin(&commit).exists());
 
-        // It went before its pin did.
+        // The repository was moved before its pin.
         let (from, to) = caches("gone");
         fs::rename(from.path().join(name), to.path().join(name)).unwrap();
         moved(&from, &to).unwrap();

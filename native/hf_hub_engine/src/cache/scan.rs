@@ -1,7 +1,7 @@
-//! What is in a cache: the figures of the reference's `scan_cache_dir`, and what it warns of.
+//! Scans a cache: the figures of the Python client's `scan_cache_dir`, and its warnings.
 //!
-//! Reads only. A repository in which something is wrong is reported as a warning and
-//! not counted, as the reference has it.
+//! Read-only. As in the Python client, a repository with a problem is reported as a warning and not
+//! counted.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -25,47 +25,47 @@ use crate::{
     },
 };
 
-/// All of a cache.
+/// The result of a scan.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The cache.
     #[serde(serialize_with = "path")]
     pub cache_dir: PathBuf,
-    /// Bytes on disk, each content once.
+    /// Size on disk in bytes; each blob counts once.
     pub size_on_disk: u64,
-    /// The repositories in which nothing is wrong, sorted by folder.
+    /// The repositories without problems, sorted by folder.
     pub repos: Vec<Repo>,
-    /// What interrupted downloads have left.
+    /// Partial files of interrupted downloads.
     pub incomplete_files: Vec<Leftover>,
-    /// Bytes on disk of those, which are not in `size_on_disk`.
+    /// Size on disk of the partial files in bytes, not included in `size_on_disk`.
     pub incomplete_size: u64,
-    /// Contents in the shared store that no repository uses.
+    /// Blobs in the shared store that no repository uses.
     pub unreferenced_blobs: Vec<Leftover>,
-    /// What is wrong, one line for each repository or stray thing.
+    /// Problems, one for each repository or stray file.
     pub warnings: Vec<Warning>,
 }
 
 /// One repository.
 #[derive(Debug, Serialize)]
 pub struct Repo {
-    /// As on the Hub.
+    /// The id, as on the Hub.
     pub repo_id: String,
     /// `model`, `dataset`, `space` or `kernel`.
     pub repo_type: &'static str,
     /// Its folder.
     #[serde(serialize_with = "path")]
     pub repo_path: PathBuf,
-    /// Bytes of its contents, each once.
+    /// Size of its blobs in bytes; each counts once.
     pub size_on_disk: u64,
-    /// How many contents.
+    /// Number of blobs.
     pub nb_files: usize,
-    /// Bytes on disk that interrupted downloads have left.
+    /// Size on disk of its partial files in bytes.
     pub incomplete_size: u64,
     /// Its snapshots, sorted by commit.
     pub revisions: Vec<Revision>,
-    /// When one of its contents was last read.
+    /// When one of its blobs was last read.
     pub last_accessed: Stamp,
-    /// When one of its contents was last written.
+    /// When one of its blobs was last modified.
     pub last_modified: Stamp,
 }
 
@@ -79,17 +79,17 @@ pub struct Revision {
     pub snapshot_path: PathBuf,
     /// Its files, sorted by path.
     pub files: Vec<File>,
-    /// The refs that stand for it, sorted.
+    /// The refs that point to it, sorted.
     pub refs: Vec<String>,
-    /// Bytes of its contents, each once.
+    /// Size of its blobs in bytes; each counts once.
     pub size_on_disk: u64,
-    /// When one of its contents was last written.
+    /// When one of its blobs was last modified.
     pub last_modified: Stamp,
     /// When it was last used: read, written or leased.
     pub last_used: Stamp,
-    /// Whether it must stay.
+    /// Whether it is pinned.
     pub pinned: bool,
-    /// Whether a process holds it.
+    /// Whether a process holds a lease.
     pub leased: bool,
 }
 
@@ -98,38 +98,38 @@ pub struct Revision {
 pub struct File {
     /// Its name, without folders.
     pub file_name: String,
-    /// Where it is.
+    /// Its path.
     #[serde(serialize_with = "path")]
     pub file_path: PathBuf,
-    /// Its content, one hop away.
+    /// Its blob, one hop away.
     #[serde(serialize_with = "path")]
     pub blob_path: PathBuf,
-    /// Bytes.
+    /// Size in bytes.
     pub size_on_disk: u64,
-    /// When the content was last read.
+    /// When the blob was last read.
     pub blob_last_accessed: Stamp,
-    /// When the content was last written.
+    /// When the blob was last modified.
     pub blob_last_modified: Stamp,
 }
 
 /// A file that belongs to no snapshot.
 #[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Leftover {
-    /// Where it is.
+    /// Its path.
     #[serde(serialize_with = "path")]
     pub file_path: PathBuf,
-    /// Bytes, by its length.
+    /// Size in bytes, by its length.
     pub size_on_disk: u64,
 }
 
 impl Leftover {
-    /// Bytes on disk: a partial file has gaps, so its length says too much.
+    /// Returns the size on disk: a partial file has gaps, so its length is too large.
     pub(crate) fn occupied(&self) -> u64 {
         fs::symlink_metadata(&self.file_path).map_or(0, |metadata| occupied(&metadata))
     }
 }
 
-/// Bytes on disk of a file that may have gaps; none of a link.
+/// Returns the size on disk of a file that may have gaps; 0 for a link.
 #[cfg(unix)]
 pub(crate) fn occupied(metadata: &fs::Metadata) -> u64 {
     use std::os::unix::fs::MetadataExt;
@@ -141,19 +141,19 @@ pub(crate) fn occupied(metadata: &fs::Metadata) -> u64 {
     if metadata.is_file() { metadata.len() } else { 0 }
 }
 
-/// Something that is wrong.
+/// A problem.
 #[derive(Debug, Serialize)]
 pub struct Warning {
-    /// What kind of thing.
+    /// Its kind.
     pub reason: Trouble,
-    /// Where.
+    /// The path concerned.
     #[serde(serialize_with = "path")]
     pub path: PathBuf,
-    /// The sentence for people.
+    /// The message for the user.
     pub message: String,
 }
 
-/// A path as the bytes it is.
+/// Serializes a path as bytes.
 pub(crate) fn path<S: Serializer>(
     path: &Path,
     serializer: S,
@@ -161,12 +161,12 @@ pub(crate) fn path<S: Serializer>(
     serializer.serialize_bytes(path.as_os_str().as_encoded_bytes())
 }
 
-/// Scans a cache, with as many threads as there are processors.
+/// Scans a cache, with one thread per processor.
 pub fn run(cache: &CacheDir) -> Result<Report> {
     survey(cache, &[])
 }
 
-/// As [`run`], but a repository in which nothing else is wrong than `tolerated` is counted like the others.
+/// Scans like [`run`], but includes repositories whose only problems are `tolerated`.
 pub(crate) fn survey(cache: &CacheDir, tolerated: &[Trouble]) -> Result<Report> {
     let entries = entries(cache)?;
     let store = Store::open(cache);
@@ -195,7 +195,7 @@ pub(crate) fn survey(cache: &CacheDir, tolerated: &[Trouble]) -> Result<Report> 
     })
 }
 
-/// The names directly in a cache that may be repositories, sorted.
+/// Returns the names directly in a cache that may be repositories, sorted.
 pub(crate) fn entries(cache: &CacheDir) -> Result<BTreeSet<std::ffi::OsString>> {
     let root = cache.path();
     let read = fs::read_dir(root).map_err(|source| match source.kind() {
@@ -212,7 +212,7 @@ pub(crate) fn entries(cache: &CacheDir) -> Result<BTreeSet<std::ffi::OsString>> 
     Ok(names.filter(|name| !is_helper(name) && !CacheDir::is_reserved(name)).collect())
 }
 
-/// A folder's type and id by its name.
+/// Returns the type and id that a folder's name stands for.
 pub fn identity(name: &OsStr) -> Option<(&'static str, String)> {
     let name = name.to_string_lossy();
     let (prefix, id) = name.split_once("--")?;
@@ -232,7 +232,7 @@ fn repo(
     };
     let mut inventory = Inventory::read(&dir);
     if !inventory.problems.is_empty() {
-        // A removal or download that was under way may just have ended.
+        // A removal or download in progress may have just ended.
         inventory = Inventory::read(&dir);
     }
     match inventory.problems.iter().find(|problem| !tolerated.contains(&problem.trouble)) {
@@ -274,7 +274,7 @@ fn figures(dir: &RepoDir, repo_type: &'static str, repo_id: String, inventory: &
     }
 }
 
-/// The names of the pins and leases there are: one look instead of two for each commit.
+/// Returns the names of all pins and leases: one directory read instead of two checks per commit.
 fn marks(dir: &RepoDir) -> HashSet<PathBuf> {
     fs::read_dir(dir.locks()).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
@@ -303,7 +303,7 @@ fn revision(
         refs: inventory.refs_of(&found.commit),
         size_on_disk: distinct.values().map(|stat| stat.size).sum(),
         last_modified: modified.unwrap_or(found.modified),
-        // The folder's own time is when it got its files: what it shows may be much older.
+        // The folder's own time is when it received its files: its blobs may be much older.
         last_used: used.unwrap_or_default().max(found.modified).max(stamped),
         pinned: marks.contains(&dir.pin(&found.commit)),
         leased: marks.contains(&lease) && lock::is_held(&lease),
@@ -322,7 +322,8 @@ fn file(inventory: &Inventory, found: &crate::cache::inventory::File) -> Option<
     })
 }
 
-/// Partials, by the ending that all clients give them, whatever else is wrong with the folder.
+/// Returns partial files, by the extension that all clients use, whatever other problems the folder
+/// has.
 pub(crate) fn leftovers(dir: &RepoDir) -> Vec<Leftover> {
     let entries = fs::read_dir(dir.blobs()).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
@@ -344,7 +345,7 @@ fn unreferenced(store: Option<&Store>) -> Vec<Leftover> {
         .collect()
 }
 
-/// Each content once: what repositories hold themselves, and all that is in the store.
+/// Returns the total size, each blob once: those of the repositories, and all in the store.
 fn physical_size(repos: &[Repo], store: Option<&Store>) -> u64 {
     let mut own: HashMap<&OsStr, u64> = HashMap::new();
     for file in repos.iter().flat_map(|repo| &repo.revisions).flat_map(|revision| &revision.files) {
@@ -361,14 +362,14 @@ fn physical_size(repos: &[Repo], store: Option<&Store>) -> u64 {
 
 fn warning(reason: Trouble, path: &Path, detail: Option<&str>) -> Warning {
     let what = match reason {
-        Trouble::NotAFolder => "a file lies in the cache",
-        Trouble::NotARepo => "a folder in the cache is no repository",
-        Trouble::NoSnapshots => "the folder of snapshots is missing",
-        Trouble::RefsNotAFolder => "a file lies where the refs should be",
-        Trouble::Unreadable => "it cannot be read",
-        Trouble::StrayFile => "a file lies among the snapshots",
-        Trouble::MissingBlob => "a snapshot shows a content that is not there",
-        Trouble::DanglingRef => "a ref names a commit that is not there",
+        Trouble::NotAFolder => "unexpected file in the cache",
+        Trouble::NotARepo => "a folder in the cache is not a repository",
+        Trouble::NoSnapshots => "the snapshots folder is missing",
+        Trouble::RefsNotAFolder => "the refs folder is a file",
+        Trouble::Unreadable => "cannot be read",
+        Trouble::StrayFile => "unexpected file among the snapshots",
+        Trouble::MissingBlob => "a snapshot references a missing blob",
+        Trouble::DanglingRef => "a ref names a missing commit",
     };
     let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
     Warning {

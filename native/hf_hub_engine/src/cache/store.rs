@@ -1,8 +1,9 @@
-//! The store that the reference shares contents between repositories with: `blobs/<2 hex>/<64 hex>`.
+//! The store in which the Python client shares blobs between repositories: `blobs/<2 hex>/<64
+//! hex>`.
 //!
-//! Links into it are read like any other; nothing is ever added here. A content goes only
-//! when its manifest can be read and none of the links it names is there any more:
-//! where anything is unclear, it stays.
+//! Links into it are read like any other; nothing is ever added here. A blob is removed only if its
+//! manifest can be read and none of the links it names exists any more. If anything is unclear, it
+//! stays.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -22,15 +23,15 @@ use crate::{
     },
 };
 
-/// How long another process may hold the lock of a content before it is left alone.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time to wait for the lock of a blob before it is skipped.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A shared store that carries its marker.
+/// A shared store that has its marker file.
 #[derive(Debug)]
 pub struct Store(StoreDir);
 
 impl Store {
-    /// The store of a cache, if it has one that may be touched.
+    /// Opens the store of a cache, if there is one that may be modified.
     pub fn open(cache: &CacheDir) -> Option<Self> {
         let store = cache.store();
         let real = fs::symlink_metadata(store.path()).is_ok_and(|found| found.is_dir());
@@ -39,7 +40,7 @@ impl Store {
         (real && marked).then_some(Self(store))
     }
 
-    /// All contents in the store with their sizes, sorted by path.
+    /// Returns all blobs in the store with their sizes, sorted by path.
     pub fn payloads(&self) -> Vec<(PathBuf, u64)> {
         let prefixes = fs::read_dir(self.0.path()).into_iter().flatten().flatten();
         let mut found: Vec<_> = prefixes
@@ -55,19 +56,20 @@ impl Store {
         found
     }
 
-    /// The content that a repository's blob links to, if it does and that is there.
+    /// Returns the existing blob in the store that a repository's blob links to.
     pub fn target(&self, blob: &Path) -> Option<PathBuf> {
         self.link(blob).ok().flatten().filter(|target| is_ours(target))
     }
 
-    /// Contents that nobody links to any more, as far as their manifests can tell.
+    /// Returns blobs without any link, as far as their manifests show.
     pub fn unreferenced(&self) -> Vec<(PathBuf, u64)> {
         let unused =
             |payload: &Path| self.references(payload).is_some_and(|found| found.is_empty());
         self.payloads().into_iter().filter(|(payload, _)| unused(payload)).collect()
     }
 
-    /// Bytes that go when the links in `gone` go: none unless those are all there are.
+    /// Returns how many bytes are freed by removing the links in `gone`: 0 unless those are all
+    /// links.
     pub fn freed_by(&self, payload: &Path, gone: &HashSet<&Path>) -> u64 {
         let all = self.references(payload).is_some_and(|links| {
             !links.is_empty() && links.iter().all(|link| gone.contains(link.as_path()))
@@ -75,12 +77,12 @@ impl Store {
         if all { size(payload) } else { 0 }
     }
 
-    /// Removes a content that nobody links to any more, and says how many bytes went.
+    /// Removes a blob without any link, and returns how many bytes were freed.
     pub fn sweep(&self, payload: &Path) -> u64 {
         let Some(_lock) = wait(&StoreDir::lock(payload)) else { return 0 };
         let Some(references) = self.references(payload) else { return 0 };
         if !references.is_empty() {
-            // A manifest that cannot be shortened is only longer than it need be.
+            // A manifest that cannot be rewritten is merely longer than necessary.
             let _ = self.rewrite(payload, &references);
             return 0;
         }
@@ -92,7 +94,7 @@ impl Store {
         freed
     }
 
-    /// The links that a content's manifest names and that are there; `None` where nobody can tell.
+    /// Returns the existing links that a blob's manifest names; `None` if that is unknown.
     fn references(&self, payload: &Path) -> Option<BTreeSet<PathBuf>> {
         let manifest = StoreDir::manifest(payload);
         let text = is_regular(&manifest).then(|| fs::read_to_string(&manifest).ok())??;
@@ -105,7 +107,7 @@ impl Store {
         Some(found)
     }
 
-    /// Where in the store a blob leads; an error where that cannot be known.
+    /// Returns the target of a blob in the store; an error if it is unknown.
     fn link(&self, blob: &Path) -> io::Result<Option<PathBuf>> {
         if self.0.line(blob).is_none() {
             return Ok(None);
@@ -140,7 +142,7 @@ impl Store {
     }
 }
 
-/// The lock of a content; `None` where it is no file, or somebody holds it for too long.
+/// Waits for the lock of a blob; `None` if it is not a regular file, or is held for too long.
 fn wait(path: &Path) -> Option<Lock> {
     const STEP: Duration = Duration::from_millis(20);
     match fs::symlink_metadata(path) {
@@ -148,7 +150,7 @@ fn wait(path: &Path) -> Option<Lock> {
         Err(error) if !is_absence(&error) => return None,
         _ => {}
     }
-    for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
+    for _ in 0..LOCK_TIMEOUT.as_millis() / STEP.as_millis() {
         if let Some(lock) = lock::try_acquire(path).ok()? {
             return Some(lock);
         }
@@ -157,7 +159,7 @@ fn wait(path: &Path) -> Option<Lock> {
     None
 }
 
-/// A content that lies in the store itself, not behind a link somebody has put there.
+/// Whether a blob is in the store itself, not behind a link of another user.
 fn is_ours(payload: &Path) -> bool {
     is_regular(payload) && payload.parent().is_some_and(is_real_folder)
 }
@@ -170,7 +172,7 @@ fn size(path: &Path) -> u64 {
     fs::symlink_metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Any user of a shared cache may add a line, as the reference has it.
+/// Makes the file writable for every user of a shared cache, as the Python client does.
 #[cfg(unix)]
 fn share(file: &Path) {
     use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,6 @@
-//! The listing of all files of a commit: as the Hub sends it, and as caches keep it.
+//! The listing of all files of a commit, as the Hub sends it and as caches store it.
 //!
-//! With it a client knows every file's etag and size before it asks for one byte.
+//! With it, a client knows every file's etag and size before it requests a file.
 
 use std::{collections::BTreeMap, fmt::Write, io::Read, path::Path};
 
@@ -38,12 +38,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What names the content, and proves it.
+    /// Returns the etag, which names the content and verifies it.
     pub fn etag(&self) -> Result<Etag> {
         Etag::parse(self.lfs_sha256.as_deref().unwrap_or(&self.blob_id))
     }
 
-    /// The content's size in bytes.
+    /// Returns the content's size in bytes.
     pub fn content_size(&self) -> u64 {
         self.lfs_size.unwrap_or(self.size)
     }
@@ -84,21 +84,21 @@ struct ListedLfs {
 }
 
 impl Tree {
-    /// All files, sorted by path.
+    /// Returns all files, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&RepoPath, &Entry)> {
         self.0.iter()
     }
 
-    /// Takes in one page of the Hub's listing. A path that no repository can have is an error; one that cannot be
-    /// written here is none until the file is wanted.
+    /// Adds one page of the Hub's listing. A path that no repository can contain is an error; one
+    /// that cannot be written here is an error only when the file is downloaded.
     pub fn add_page(&mut self, json: &[u8]) -> Result<()> {
         let page: Vec<Listed> = crate::base::json::parse(json).map_err(|source| {
-            let message = "the Hub's listing of files cannot be read";
+            let message = "invalid file listing from the Hub";
             Error::new(ErrorKind::InvalidResponse, message).with_source(source)
         })?;
         for listed in page.into_iter().filter(|listed| listed.kind == "file") {
             let path = RepoPath::parse_listed(&listed.path).map_err(|error| {
-                let message = format!("the Hub lists an impossible file: {}", error.message());
+                let message = format!("invalid file listing from the Hub: {}", error.message());
                 error.with_kind(ErrorKind::InvalidResponse).with_message(message)
             })?;
             let (lfs_sha256, lfs_size) = listed.lfs.map(|lfs| (lfs.oid, lfs.size)).unzip();
@@ -114,7 +114,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Refuses a listing in which one path is both a file and a folder.
+    /// Returns an error if a path is listed both as a file and as a folder.
     pub fn check_collisions(&self) -> Result<()> {
         for path in self.0.keys() {
             let parents = path.as_str().match_indices('/').map(|(at, _)| &path.as_str()[..at]);
@@ -129,7 +129,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Reads a kept listing; `None` if there is none, or none that can be used.
+    /// Reads a stored listing; `None` if it is missing or unusable.
     pub fn read(file: &Path) -> Option<Self> {
         let mut text = Vec::new();
         open_regular(file).ok()?.read_to_end(&mut text).ok()?;
@@ -145,7 +145,7 @@ impl Tree {
         tree.has_valid_xet_hashes().then_some(tree)
     }
 
-    /// Keeps the listing, exactly as the reference writes it.
+    /// Stores the listing, exactly as the Python client writes it.
     pub fn write(&self, file: &Path) -> Result<()> {
         if !self.has_valid_xet_hashes() {
             return Ok(());
@@ -170,7 +170,8 @@ impl Tree {
     }
 }
 
-/// Python's `json` escapes whatever is not ASCII; only strings can hold such characters.
+/// Escapes like Python's `json`: everything that is not ASCII; only strings can contain such
+/// characters.
 fn ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -178,7 +179,7 @@ fn ascii(json: &str) -> String {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}"); // A String takes every write.
+                let _ = write!(out, "\\u{unit:04x}"); // Writing to a String never fails.
             }
         }
     }
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn is_kept_as_the_reference_keeps_it() {
+    fn is_stored_like_the_python_client_stores_it() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("trees").join("x.json");
         listing().write(&file).unwrap();
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_that_cannot_be_used_is_none() {
+    fn an_unusable_listing_is_ignored() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("x.json");
         for text in [
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_listings_are_errors() {
+    fn a_hostile_listing_is_an_error() {
         for name in ["../../x", "/etc/passwd", "a/./b", "a\\u0000b"] {
             let page = format!(
                 "[{{\"type\":\"file\",\"oid\":\"{}\",\"size\":1,\"path\":\"{name}\"}}]",

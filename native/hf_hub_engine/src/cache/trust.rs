@@ -1,11 +1,12 @@
-//! Whether a folder of a cache may be written to, or somebody else has turned it into a link, and what counts as a
-//! file of the cache.
+//! Decides whether a folder of a cache may be written to, or was replaced by another user's link,
+//! and which files belong to the cache.
 //!
-//! Users put links into their own cache, to have a large repository on another disk, and expect
-//! them to be followed. In a cache that several users write to, a link may be another's, who
-//! would choose where our files land. So writing follows the links of whoever owns the cache, and
-//! of root. Removing follows none, see [`super::maintenance`]. What is copied out of a cache is a regular file in it:
-//! through another user's link, a process of root would copy what that user may not read.
+//! Users put links into their own cache, to keep a large repository on another disk, and expect
+//! them to be followed. In a cache that several users write to, a link may belong to another user,
+//! who could redirect files. So writing follows only links of the cache's owner and of root.
+//! Removing follows no links, see [`super::maintenance`]. Only regular files of the cache are
+//! copied out of it: through another user's link, a process of root would copy what that user may
+//! not read.
 
 use std::{
     fs,
@@ -17,11 +18,12 @@ use crate::{
     cache::{layout::RepoDir, maintenance::through_a_link},
 };
 
-/// The folders whose files are those of a repository's cache.
+/// The folders that may contain files of a repository in a cache.
 pub(crate) struct Bounds(Vec<PathBuf>);
 
 impl Bounds {
-    /// The cache's folder, and the parts of the repository that its owner keeps elsewhere by links.
+    /// Returns the cache's folder, and the parts of the repository that its owner keeps elsewhere
+    /// by links.
     pub(crate) fn of(repo: &RepoDir) -> Self {
         let root = repo.path().parent().unwrap_or(repo.path());
         let parts = [root.to_owned(), repo.path().to_owned(), repo.blobs(), repo.snapshots()];
@@ -29,7 +31,8 @@ impl Bounds {
         Self(own.filter_map(|part| fs::canonicalize(part).ok()).collect())
     }
 
-    /// The regular file behind a path of the cache, without any link; an error if it is none or lies elsewhere.
+    /// Returns the regular file behind a path of the cache, without any link; fails if it is not
+    /// one, or is outside.
     pub(crate) fn file(&self, path: &Path) -> Result<PathBuf> {
         let wrap = |source| Error::io("read", path, source);
         let real = fs::canonicalize(path).map_err(wrap)?;
@@ -52,7 +55,8 @@ impl Bounds {
     }
 }
 
-/// Refuses if a part of the way from a repository's cache to `folder` is a link that somebody else has made.
+/// Returns an error if a part of the path from a repository's folder to `folder` is a link of
+/// another user.
 pub(crate) fn way(repo: &RepoDir, folder: &Path) -> Result<()> {
     check(repo.path().parent().unwrap_or(repo.path()), folder)
 }
@@ -67,7 +71,7 @@ fn check(root: &Path, folder: &Path) -> Result<()> {
                 return Err(through_a_link(&at));
             }
             Ok(_) => {}
-            // What is not there is about to be made.
+            // A missing folder is about to be created.
             Err(_) => break,
         }
     }
@@ -80,7 +84,7 @@ fn is_trusted(root: &Path, link: &fs::Metadata) -> bool {
     link.uid() == 0 || fs::metadata(root).is_ok_and(|root| root.uid() == link.uid())
 }
 
-/// Making a link takes a privilege there.
+/// On Windows, creating a link requires a privilege.
 #[cfg(not(unix))]
 fn is_trusted(_root: &Path, _link: &fs::Metadata) -> bool {
     true

@@ -1,9 +1,8 @@
-//! Whether what is in a cache is what it says: every content is hashed again.
+//! Verifies the contents of a cache by hashing every blob again.
 //!
-//! Reads only. A content must have the hash that the commit's listing names, where
-//! that is kept, and otherwise the one that is its own name. Each content is read
-//! once, however many revisions show it. What a listing names and nobody has asked for
-//! is *absent*, which is no fault.
+//! Read-only. A blob must have the hash of the commit's listing, if that is stored, and otherwise
+//! the hash in its own name. Each blob is read once, however many revisions reference it. A listed
+//! file that was never downloaded is *absent*, which is not an error.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -33,116 +32,116 @@ use crate::{
     },
 };
 
-/// What to check.
+/// What to verify.
 #[derive(Debug)]
 pub struct Spec {
     /// One repository's folder; `None` for all.
     pub folder: Option<OsString>,
     /// One commit of it; `None` for all.
     pub commit: Option<String>,
-    /// How many files at a time; `None` for as many as there are processors.
+    /// Number of files hashed in parallel; by default, one per processor.
     pub max_workers: Option<usize>,
 }
 
-/// What was found.
+/// The result.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Files of revisions.
+    /// Number of files of all revisions.
     pub total_files: usize,
-    /// Those that are what they should be.
+    /// Number of valid files.
     pub valid_files: usize,
-    /// Those that are not.
+    /// Number of corrupted files.
     pub corrupted_files: usize,
-    /// Those whose content is not there.
+    /// Number of files whose blob is missing.
     pub missing_files: usize,
-    /// Those of which nobody can tell what they should be.
+    /// Number of files without a known checksum.
     pub missing_checksum: usize,
     /// Bytes hashed.
     pub checked_bytes: u64,
-    /// What is wrong, or cannot be told.
+    /// Files that are invalid or could not be verified.
     pub problems: Vec<Problem>,
-    /// Each revision by itself.
+    /// Results by revision.
     pub revisions: Vec<Checked>,
 }
 
-/// A file with which something is wrong.
+/// A file with a problem.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
     /// `model`, `dataset`, `space` or `kernel`.
     pub repo_type: &'static str,
-    /// As on the Hub.
+    /// The id, as on the Hub.
     pub repo_id: String,
     /// The commit.
     pub commit: String,
-    /// The file, as named in the repository.
+    /// The path in the repository.
     pub filename: String,
-    /// Where it is.
+    /// Its path on disk.
     #[serde(serialize_with = "path")]
     pub path: PathBuf,
-    /// Its content, one hop away.
+    /// Its blob, one hop away.
     #[serde(serialize_with = "path")]
     pub blob_path: PathBuf,
     /// What is wrong.
     pub status: Status,
-    /// `sha256` or `git-sha1`, where it is known what the content should be.
+    /// `sha256` or `git-sha1`, if the expected hash is known.
     pub algorithm: Option<&'static str>,
-    /// The hash it should have.
+    /// The expected hash.
     pub expected: Option<String>,
-    /// The hash it has, or why it cannot be read.
+    /// The actual hash, or why it cannot be read.
     pub actual: Option<String>,
 }
 
-/// What can be wrong with a file.
+/// The problems of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The content is not what it should be.
+    /// The content does not match its hash.
     Corrupted,
-    /// The content is not there.
+    /// The blob is missing.
     Missing,
-    /// The content cannot be read.
+    /// The blob cannot be read.
     Unreadable,
-    /// Nobody can tell what it should be.
+    /// No checksum is known.
     NoChecksum,
 }
 
-/// A revision by itself.
+/// The result for one revision.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     /// `model`, `dataset`, `space` or `kernel`.
     pub repo_type: &'static str,
-    /// As on the Hub.
+    /// The id, as on the Hub.
     pub repo_id: String,
     /// The commit.
     pub commit: String,
     /// The folder.
     #[serde(serialize_with = "path")]
     pub path: PathBuf,
-    /// Whether the commit's listing is kept, so that the next two can be told.
+    /// Whether the commit's listing is stored, which `absent` and `extra` require.
     pub listed: bool,
-    /// How many files were compared with what they should be.
+    /// Number of files that were compared with a checksum.
     pub checked: usize,
-    /// Files of the commit that are not here.
+    /// Files of the commit that are not in the cache.
     pub absent: Vec<String>,
-    /// Files that are here and not of the commit.
+    /// Files in the cache that are not part of the commit.
     pub extra: Vec<String>,
 }
 
-/// A content to hash.
+/// A blob to hash.
 #[derive(PartialEq, Eq, Hash, Clone, PartialOrd, Ord)]
 struct Content {
     blob: PathBuf,
     proof: Proof,
 }
 
-/// A file to judge.
+/// A file to verify.
 struct Item {
     problem: Problem,
     etag: Option<Etag>,
     content: Option<Content>,
 }
 
-/// Checks a cache. `stop` is asked between pieces.
+/// Verifies a cache. `stop` is polled between blocks.
 pub fn run(
     cache: &CacheDir,
     spec: &Spec,
@@ -180,7 +179,7 @@ pub fn run(
     Ok(report)
 }
 
-/// What each file of a revision should be.
+/// Determines the expected checksum of each file of a revision.
 fn judge(
     dir: &RepoDir,
     (repo_type, repo_id): (&'static str, &str),
@@ -253,13 +252,13 @@ fn item(
     Item { problem, etag, content }
 }
 
-/// A content's name, which tells its hash, if it lies among the repository's contents.
+/// Returns the etag in a blob's name, if it is in the repository's blobs folder.
 fn own_name(dir: &RepoDir, blob: &Path) -> Option<Etag> {
     let name = blob.file_name().filter(|_| blob.parent() == Some(&dir.blobs()))?.to_str()?;
     Etag::of_blob(name)
 }
 
-/// All contents, each once: the hash, or why there is none.
+/// The hash of each blob, or why there is none.
 type Hashes = HashMap<Content, std::result::Result<(String, u64), String>>;
 
 fn hash_all(
@@ -275,11 +274,11 @@ fn hash_all(
             (std::fs::metadata(&content.blob).map_or(0, |metadata| metadata.len()), content)
         })
         .collect();
-    // The largest first, so that none is left for one thread at the end.
+    // The largest first, so that no thread is left alone with a large one at the end.
     contents.sort_by(|a, b| b.cmp(a));
     progress.add_files(contents.len() as u64);
     progress.set_activity(Activity::Downloading, None);
-    // Announced at once: the total is then known from the beginning.
+    // Announced at once, so that the total is known from the beginning.
     let announced: Vec<_> = contents
         .into_iter()
         .map(|(size, content)| {
@@ -291,7 +290,7 @@ fn hash_all(
         .map(|(content, mut file)| {
             let hashed = hash(content, &mut file, stop);
             if stop() {
-                return Err(Error::new(ErrorKind::Cancelled, "the check was stopped"));
+                return Err(Error::new(ErrorKind::Cancelled, "the verification was cancelled"));
             }
             file.finish();
             Ok((content.clone(), hashed.map_err(|error| error.to_string())))
@@ -322,7 +321,7 @@ fn hash(
     Ok((hasher.finish(), read))
 }
 
-/// Whether one of the checksums agrees, where `actual` is the hash of the first one's kind.
+/// Whether one of the checksums matches; `actual` is the hash of the first one's kind.
 fn is_right(blob: &Path, etag: Option<&Etag>, actual: &str) -> bool {
     let verdict = etag.map(|etag| hash::prove(blob, etag, Some(actual.to_owned())));
     matches!(verdict, Some(Ok(Verdict::Right(_))))
@@ -331,7 +330,7 @@ fn is_right(blob: &Path, etag: Option<&Etag>, actual: &str) -> bool {
 fn conclude(item: Item, hashes: &Hashes, report: &mut Report) {
     let mut problem = item.problem;
     let result = item.content.as_ref().and_then(|content| hashes.get(content));
-    // What somebody has removed meanwhile is neither corrupt nor missing.
+    // A file that was removed meanwhile is neither corrupt nor missing.
     if !matches!(result, Some(Ok(_))) && std::fs::symlink_metadata(&problem.path).is_err() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Servers that never come to an end, against the limits of what is read, followed and unpacked.
+//! Servers that never end, against the limits of what is read, followed and decompressed.
 
 use std::{io::Write, time::Duration};
 
@@ -30,7 +30,7 @@ fn file_headers() -> String {
     format!("etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\nx-linked-size: 6\r\n")
 }
 
-/// What comes of downloading a file, without a second attempt.
+/// Downloads a file, without retries.
 async fn get(server: &Server) -> Result<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub { retry: hub(&server.url).retry.once(), ..hub(&server.url) };
@@ -40,7 +40,7 @@ async fn get(server: &Server) -> Result<Vec<u8>> {
     Ok(std::fs::read(report.path).unwrap())
 }
 
-/// What comes of downloading all files of a commit.
+/// Downloads all files of a commit.
 async fn get_all(hub: &Hub) -> Result<snapshot::Snapshot> {
     let dir = tempfile::tempdir().unwrap();
     let of = testing::spec(dir.path(), "f.txt");
@@ -57,7 +57,7 @@ async fn get_all(hub: &Hub) -> Result<snapshot::Snapshot> {
 }
 
 #[tokio::test]
-async fn redirects_in_a_circle_are_left() {
+async fn stops_at_a_redirect_loop() {
     let server =
         Server::answering(|_| reply("302 Found", "location: /org/name/again\r\n", b"")).await;
     let error = get(&server).await.unwrap_err();
@@ -73,7 +73,7 @@ async fn redirects_in_a_circle_are_left() {
 }
 
 #[tokio::test]
-async fn a_content_host_cannot_send_us_back_to_the_hub() {
+async fn does_not_follow_a_content_host_back_to_the_hub() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::start([]).await;
     let linked = format!("location: {}/f\r\n{}", cdn.url, file_headers());
@@ -86,7 +86,7 @@ async fn a_content_host_cannot_send_us_back_to_the_hub() {
 }
 
 #[tokio::test]
-async fn headers_without_end_are_not_read() {
+async fn stops_reading_endless_headers() {
     let many = format!("{}\r\n", "x: y\r\n".repeat(100_000));
     let long = format!("x: {}\r\n", "y".repeat(10 << 20));
     for headers in [many, long] {
@@ -97,7 +97,7 @@ async fn headers_without_end_are_not_read() {
 }
 
 #[tokio::test]
-async fn the_body_of_a_refusal_is_looked_at_and_no_more() {
+async fn reads_only_the_beginning_of_an_error_response() {
     let body = vec![b'x'; 8 << 20];
     let server = Server::start([reply("500 Oops", "", &body)]).await;
     let error = get(&server).await.unwrap_err();
@@ -110,7 +110,7 @@ async fn the_body_of_a_refusal_is_looked_at_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_page_is_read_up_to_its_limit_compressed_or_not() {
+async fn reads_a_page_up_to_its_limit_compressed_or_not() {
     let huge = vec![b' '; (64 << 20) + 1];
     for (headers, body) in [("", huge.clone()), ("content-encoding: gzip\r\n", gzip(&huge))] {
         let server = Server::start([reply("200 OK", headers, &body)]).await;
@@ -121,7 +121,7 @@ async fn a_page_is_read_up_to_its_limit_compressed_or_not() {
 }
 
 #[tokio::test]
-async fn pages_in_a_circle_are_left() {
+async fn stops_at_a_cycle_of_pages() {
     let page = |request: &str| {
         let next = if request.contains("cursor=1") { 2 } else { 1 };
         let link = format!("link: </api/models/x?cursor={next}>; rel=\"next\"\r\n");
@@ -129,12 +129,12 @@ async fn pages_in_a_circle_are_left() {
     };
     let server = Server::answering(page).await;
     let error = get_all(&hub(&server.url)).await.unwrap_err();
-    assert!(error.message().contains("has no end"), "{error}");
+    assert!(error.message().contains("does not end"), "{error}");
     assert_eq!(server.requests().len(), 3);
 }
 
 #[tokio::test]
-async fn the_next_page_is_asked_of_the_hub_whatever_host_it_names() {
+async fn the_next_page_is_requested_from_the_endpoint_whatever_host_it_names() {
     let elsewhere = Server::start([]).await;
     let link = format!("link: <{}/next>; rel=\"next\"\r\n", elsewhere.url);
     let server = Server::start([reply("200 OK", &link, b"[]"), reply("200 OK", "", b"[]")]).await;
@@ -145,7 +145,7 @@ async fn the_next_page_is_asked_of_the_hub_whatever_host_it_names() {
 }
 
 #[tokio::test]
-async fn a_compressed_file_is_unpacked_up_to_its_size() {
+async fn decompresses_a_file_up_to_its_size() {
     let headers = format!("content-encoding: gzip\r\n{}", file_headers());
     let server = Server::start([reply("200 OK", &headers, &gzip(b"hello\n"))]).await;
     assert_eq!(get(&server).await.unwrap(), b"hello\n");
@@ -158,7 +158,7 @@ async fn a_compressed_file_is_unpacked_up_to_its_size() {
 }
 
 #[tokio::test]
-async fn a_token_that_a_server_quotes_is_not_passed_on() {
+async fn hides_a_token_that_a_server_quotes() {
     let words = "x-error-message: hf_CANARY is no token\r\n";
     let server = Server::start([reply("400 Bad", words, b"")]).await;
     let dir = tempfile::tempdir().unwrap();
@@ -168,12 +168,12 @@ async fn a_token_that_a_server_quotes_is_not_passed_on() {
 }
 
 #[tokio::test]
-async fn a_host_that_takes_no_calls_is_given_up() {
+async fn gives_up_on_a_host_that_accepts_no_connections() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    // Nobody accepts, and those who wait fill the queue.
+    // Nothing accepts connections, and waiting ones fill the backlog.
     let mut waiting = Vec::new();
     for _ in 0..4 {
         let call = tokio::net::TcpStream::connect(address);

@@ -1,4 +1,4 @@
-//! What the errors of a download say about its file, and what to do then.
+//! Adds the file and a hint to errors of a download.
 
 use std::fmt::Display;
 
@@ -15,15 +15,15 @@ use crate::{
     hub::{client::Hub, hints},
 };
 
-/// Names below this likeness are not suggested.
+/// Minimum similarity of suggested names.
 const LIKENESS: f64 = 0.8;
 
-/// Adds repository, revision and file to an error, and what to do about it.
+/// Adds repository, revision and file to an error, and a hint.
 pub(crate) fn file(hub: &Hub, spec: &Spec, error: Error) -> Error {
     content(&spec.repo, &spec.path, hints::repository(hub, &spec.repo, &spec.revision, error))
 }
 
-/// Names the file in an error, and says what to do where its content is not what was announced.
+/// Adds the file to an error, and a hint if its content does not match what was announced.
 pub(crate) fn content(repo: &Repo, path: &impl Display, error: Error) -> Error {
     let error = error.with_path(path);
     if error.kind() != ErrorKind::ChecksumMismatch {
@@ -32,13 +32,13 @@ pub(crate) fn content(repo: &Repo, path: &impl Display, error: Error) -> Error {
     let next = if error.message().contains(":expected_sha256") {
         ""
     } else {
-        "; run the same call again, and if that fails too, look for a proxy or mirror in between that changes files"
+        "; try again, and if that fails too, check for a proxy or mirror that changes files"
     };
     let message = format!("wrong content of \"{path}\" of \"{repo}\": {}{next}", error.message());
     error.with_message(message)
 }
 
-/// Names the missing file, and files of similar names if the listing of that commit can be had.
+/// Adds the missing file, and similar names if the listing of that commit is available.
 pub(crate) async fn with_similar_names(
     hub: &Hub,
     spec: &Spec,
@@ -61,17 +61,17 @@ pub(crate) async fn with_similar_names(
     }
 }
 
-/// Why a copy has to do, unless that is what was asked for.
+/// Returns why a cached copy is used, unless that was requested.
 pub(crate) fn stale(error: &Error) -> Option<String> {
     (error.kind() != ErrorKind::Offline).then(|| error.to_string())
 }
 
-/// A file and its repository, as they stand between quotes.
+/// Returns a file and its repository, to be put between quotes.
 pub(crate) fn named(spec: &Spec) -> String {
     format!("{}\" of \"{}", spec.path, spec.repo)
 }
 
-/// Why there is nothing to return without the Hub.
+/// Returns the error for a file that is not in the cache when the Hub cannot be asked.
 pub(crate) fn not_cached(what: &dyn Display, mode: Mode, error: Error) -> Error {
     if error.kind() != ErrorKind::Offline {
         return error;
@@ -85,7 +85,7 @@ pub(crate) fn not_cached(what: &dyn Display, mode: Mode, error: Error) -> Error 
 fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
     let wanted = base(missing);
-    // The name counts, and among equal names the way to it.
+    // The file name counts first, then the whole path.
     let score = |path: &str| {
         let name = strsim::jaro_winkler(&wanted, &base(path));
         (name >= LIKENESS).then(|| name + strsim::jaro_winkler(missing, path) / 100.0)

@@ -1,6 +1,6 @@
-//! One file from the Hub into a cache, or into a plain folder.
+//! Downloads one file into a cache, or into a plain folder.
 //!
-//! This file decides; [`crate::transfer`] moves bytes, [`crate::cache`] knows the disk.
+//! This file decides; [`crate::transfer`] transfers bytes, [`crate::cache`] accesses the disk.
 
 use std::borrow::Cow;
 
@@ -21,10 +21,10 @@ use crate::{
     hub::client::Hub,
 };
 
-/// How often a file may change on the Hub while it is being downloaded.
+/// Maximum number of times that a file may change on the Hub during its download.
 const CHANGES: u32 = 3;
 
-/// Downloads a file, unless it is here already.
+/// Downloads a file unless it is cached.
 pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
     progress.add_files(1);
     hub.within_deadline(progress, download(hub, spec, progress))
@@ -32,12 +32,12 @@ pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> 
         .map_err(|error| errors::file(hub, spec, error))
 }
 
-/// As [`run`], for callers that count and time for themselves.
+/// Downloads a file like [`run`], for callers that handle progress and deadline themselves.
 pub(crate) async fn download(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
     let report = attempts(hub, spec, progress).await?;
     match check_sha256(spec, &report).await {
         Ok(()) => Ok(report),
-        // The copy may be damaged: fetched once more, the file may be what is expected.
+        // The copy may be damaged: after another download, it may match.
         Err(error) if !report.cached || report.stale.is_some() || spec.may_not_ask(hub) => {
             Err(error)
         }
@@ -62,7 +62,7 @@ async fn attempts(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report>
         if let Some(report) = report {
             return Ok(report);
         }
-        // A listing would say the same again.
+        // The listing would return the same metadata again.
         spec.to_mut().ask = true;
     }
     let message =

@@ -1,4 +1,4 @@
-//! Which files a commit has, by the Hub's listing.
+//! The files of a commit, by the Hub's listing.
 
 use std::{path::Path, time::Duration};
 
@@ -22,18 +22,17 @@ use crate::{
     },
 };
 
-/// The listing of a commit where it costs next to nothing: the kept one, or the Hub's
-/// first page if that comes quickly. For suggestions, so no failure matters.
+/// Returns the listing of a commit if it is cheap: the stored one, or the Hub's first page if it
+/// arrives quickly. Used for suggestions, so failures are ignored.
 pub(crate) async fn at_hand(hub: &Hub, spec: &Spec, commit: &Commit, file: &Path) -> Option<Tree> {
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const TIMEOUT: Duration = Duration::from_secs(2);
     let kept = file.to_owned();
     if let Some(tree) = blocking::run(move || Tree::read(&kept)).await {
         return Some(tree);
     }
     let hub = Hub { retry: hub.retry.once(), ..hub.clone() };
     let (url, progress) = (url(&hub, &spec.repo, commit), Progress::default());
-    let (json, next) =
-        tokio::time::timeout(PATIENCE, hub.page(&url, &progress)).await.ok()?.ok()?;
+    let (json, next) = tokio::time::timeout(TIMEOUT, hub.page(&url, &progress)).await.ok()?.ok()?;
     let mut tree = Tree::default();
     tree.add_page(&json).ok()?;
     let whole = next.is_none() && tree.check_collisions().is_ok() && !spec.mode.dry_run;
@@ -62,7 +61,7 @@ fn url(hub: &Hub, repo: &Repo, commit: &Commit) -> Url {
     url
 }
 
-/// A listing that cannot be kept costs a request later, nothing more.
+/// Stores a listing. A failure costs a request later, nothing more.
 pub(crate) async fn keep(tree: Tree, file: &Path) -> Tree {
     let file = file.to_owned();
     blocking::run(move || {

@@ -1,4 +1,4 @@
-//! What a file is: by the Hub's word, or by that of a listing.
+//! Determines the metadata of a file, from the Hub or from a listing.
 
 use crate::{
     base::{
@@ -8,12 +8,13 @@ use crate::{
     },
     download::spec::Spec,
     hub::{
-        client::{self, Hub, Span},
+        client::{self, ByteRange, Hub},
         file_metadata::{self, Content, FileMetadata, Given, Located},
     },
 };
 
-/// Asks the Hub, unless a listing has told already. With a cached copy at hand one try is enough.
+/// Asks the Hub, unless a listing has provided the metadata. With a cached copy, there is only one
+/// attempt.
 pub(crate) async fn look_up(
     hub: &Hub,
     spec: &Spec,
@@ -31,7 +32,7 @@ pub(crate) async fn look_up(
     let hub = if has_copy { Hub { retry: hub.retry.once(), ..hub.clone() } } else { hub.clone() };
     let given = Given { pinned: pinned.as_ref(), known: None };
     let located = hub
-        .retrying(progress, || file_metadata::locate(&hub, &url, Span::default(), given))
+        .retrying(progress, || file_metadata::locate(&hub, &url, ByteRange::default(), given))
         .await?;
     let Located { mut metadata, content, .. } = located;
     if let Some(known) = &spec.known {
@@ -40,7 +41,7 @@ pub(crate) async fn look_up(
     Ok((metadata, Some(content)))
 }
 
-/// What the Hub announces is known before the first byte; a wrong file is not even fetched.
+/// Checks what the Hub announces before the first byte, so that a wrong file is not downloaded.
 pub(crate) fn check_announced(spec: &Spec, metadata: &FileMetadata) -> Result<()> {
     file_metadata::check_size(metadata.size)?;
     let Some(expected) = &spec.sha256 else { return Ok(()) };
@@ -54,14 +55,14 @@ pub(crate) fn check_announced(spec: &Spec, metadata: &FileMetadata) -> Result<()
     }
 }
 
-/// Compares a checksum with the one that the caller expects.
+/// Compares a checksum with the expected one.
 pub(crate) fn same_sha256(actual: &str, expected: &str) -> Result<()> {
     if actual.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
     let message = format!(
         "the content's SHA-256 is {actual}, but :expected_sha256 is {expected}; check that value, and whether \
-         :revision is the commit it was made of"
+         :revision is the commit it belongs to"
     );
     Err(Error::new(ErrorKind::ChecksumMismatch, message))
 }

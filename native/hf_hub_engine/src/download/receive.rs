@@ -1,4 +1,4 @@
-//! A file on its way: what both destinations do between the lock and the final name.
+//! Receives a file: what both destinations do between the lock and the final name.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,11 +25,11 @@ use crate::{
     transfer::{Outcome, Transfer},
 };
 
-/// Gives the proved content its name.
+/// Moves the verified content to its final name.
 pub(crate) type GiveName = Arc<dyn Fn(Verified) -> Result<Report> + Send + Sync>;
 
-/// A file on its way.
-pub(crate) struct Arrival<'a> {
+/// A file that is being received.
+pub(crate) struct IncomingFile<'a> {
     pub(crate) hub: &'a Hub,
     pub(crate) spec: &'a Spec,
     pub(crate) metadata: &'a FileMetadata,
@@ -37,16 +37,16 @@ pub(crate) struct Arrival<'a> {
     pub(crate) lock: Arc<Lock>,
 }
 
-/// How often a file may be taken away by another host while it is written.
-const ROBBERIES: u32 = 5;
+/// Maximum number of times that another host may claim the partial file while it is written.
+const MAX_CLAIMED: u32 = 5;
 
-/// Takes the lock, saying so if somebody else holds it.
+/// Takes the lock, and shows in the progress if it is held elsewhere.
 pub(crate) async fn wait_for_lock(path: PathBuf, progress: &Progress) -> Result<Lock> {
     wait(path, lock::try_acquire, progress).await
 }
 
-/// Keeps removals away from a repository. A cache that cannot be locked in is downloaded to all the same;
-/// the download says what is wrong.
+/// Prevents removals from a repository. If the cache does not support locks, the download
+/// continues, and reports problems itself.
 pub(crate) async fn keep_from_removal(repo: &RepoDir, progress: &Progress) -> Option<Lock> {
     let way = repo.clone();
     blocking::run(move || way.check_way(way.locks())).await.ok()?;
@@ -66,8 +66,8 @@ async fn wait(path: PathBuf, attempt: lock::Attempt, progress: &Progress) -> Res
     Ok(lock)
 }
 
-impl Arrival<'_> {
-    /// Receives the content and has it published; `None` when it has changed on the Hub.
+impl IncomingFile<'_> {
+    /// Receives and publishes the content; `None` if it changed on the Hub.
     pub(crate) async fn receive(
         self,
         mut content: Option<Content>,
@@ -77,9 +77,9 @@ impl Arrival<'_> {
         self.check_space().await?;
         let url = self.hub.file_url(&self.spec.repo, &self.spec.revision, &self.spec.path);
         let pinned = self.spec.revision.as_commit();
-        // Without a proof at the end, bytes of unknown origin cannot be trusted.
+        // Without a checksum, existing bytes of unknown origin cannot be trusted.
         let mut resume = self.may_resume() && self.metadata.etag.is_proof();
-        let mut robberies = 0;
+        let mut times_claimed = 0;
         loop {
             let file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
             let transfer = Transfer {
@@ -108,7 +108,8 @@ impl Arrival<'_> {
                     file.abandon();
                     return Ok(None);
                 }
-                // What a dead attempt left may have been wrong; without it the answer is final.
+                // The partial file of an interrupted attempt may have been wrong; without it, the
+                // error is final.
                 Err(error)
                     if resume
                         && file.has_resumed()
@@ -117,21 +118,22 @@ impl Arrival<'_> {
                     file.abandon();
                     resume = false;
                 }
-                // A host between which and us locks do nothing took it for a dead one's.
-                Err(error) if error.is_stale_file() && robberies < ROBBERIES => {
+                // Another host, where our locks have no effect, assumed this partial file was
+                // orphaned and claimed it.
+                Err(error) if error.is_stale_file() && times_claimed < MAX_CLAIMED => {
                     file.abandon();
-                    robberies += 1;
+                    times_claimed += 1;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Names the content, and clears away what other attempts have left of it.
+    /// Publishes the content, and removes partial files of other attempts.
     async fn publish(&self, verified: Verified, give_name: &GiveName) -> Result<Report> {
         let (slot, give_name, lock) = (self.slot.clone(), give_name.clone(), self.lock.clone());
         let clears = self.may_have_partials();
-        // With the lock, which is held until the content has its name even if nobody waits any more.
+        // The lock is held until the content has its name, even if all callers have left.
         blocking::run(move || {
             let report = give_name(verified)?;
             if clears && lock.excludes() {
@@ -142,7 +144,7 @@ impl Arrival<'_> {
         .await
     }
 
-    /// Whether earlier attempts may have left something of this content.
+    /// Whether there may be partial files of earlier attempts.
     fn may_have_partials(&self) -> bool {
         self.spec.partials.as_ref().is_none_or(|stems| stems.contains(&self.slot.stem))
     }
@@ -153,11 +155,11 @@ impl Arrival<'_> {
 
     async fn check_space(&self) -> Result<()> {
         let Some(size) = self.metadata.size.filter(|size| *size > self.hub.flow.in_memory) else {
-            return Ok(()); // Writing it tells as fast.
+            return Ok(()); // Writing reports it just as fast.
         };
         let (slot, lock) = (self.slot.clone(), self.may_resume().then(|| self.lock.clone()));
         let missing = blocking::run(move || {
-            // Where room is short, what an earlier attempt left is gone on with in place.
+            // If space is short, a partial file is continued in place.
             let adoptable = lock.is_some_and(|lock| lock.excludes());
             let here = if adoptable { slot.resumable() } else { 0 };
             disk::missing_space(&slot.dir, size - here.min(size))
@@ -167,7 +169,7 @@ impl Arrival<'_> {
     }
 }
 
-/// The error for a disk that is too full before the first byte.
+/// Returns the error for a disk that is too full before the first byte.
 pub(crate) fn no_room(folder: &Path, what: &str, needed: u64, missing: u64) -> Error {
     let message = format!(
         "not enough disk space below `{}`: the {what} {}, {} free; free some, or {ELSEWHERE}",

@@ -1,4 +1,4 @@
-//! What came of a file.
+//! The result of a download.
 
 use std::path::PathBuf;
 
@@ -11,29 +11,29 @@ use crate::{
     hub::file_metadata::FileMetadata,
 };
 
-/// What was, or would be, done.
+/// What was, or would be, downloaded.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Where the file is.
     pub path: PathBuf,
-    /// As named in the repository.
+    /// The path in the repository.
     pub filename: EntryPath,
-    /// The commit it belongs to, where known.
+    /// The commit it belongs to, if known.
     pub commit: Option<Commit>,
-    /// Its size in bytes, where known.
+    /// Size in bytes, if known.
     pub size: Option<u64>,
-    /// Whether it was here already.
+    /// Whether it was already cached.
     pub cached: bool,
     /// Whether a dry run would have downloaded it.
     pub will_download: bool,
-    /// The content's SHA-256, where this very call has proved it.
+    /// The content's SHA-256, if this call has verified it.
     pub sha256: Option<String>,
-    /// Why the Hub could not be asked, where a copy had to do instead.
+    /// Why the Hub could not be asked, if a cached copy was used instead.
     pub stale: Option<String>,
 }
 
 impl Report {
-    /// The report on a file that is here already.
+    /// Returns the report for a file that is already cached.
     pub(crate) fn here(
         path: PathBuf,
         filename: &EntryPath,
@@ -54,7 +54,7 @@ impl Report {
     }
 }
 
-/// What is known of content that has just arrived.
+/// Facts about content that was just received.
 #[derive(Clone)]
 pub(crate) struct Arrived {
     size: u64,
@@ -68,7 +68,7 @@ impl From<&Verified> for Arrived {
     }
 }
 
-/// The report on a file that has just arrived.
+/// Returns the report for a file that was just received.
 pub(crate) fn fresh_report(
     filename: &EntryPath,
     metadata: &FileMetadata,

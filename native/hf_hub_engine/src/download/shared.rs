@@ -18,28 +18,28 @@ use crate::{
     },
 };
 
-/// The downloads under way; clones share them.
+/// The downloads in progress; clones share them.
 pub type Shared = single_flight::Tasks<Key, Option<Report>>;
 
-/// What two callers must have in common to share a transfer.
+/// What callers must have in common to share a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Where the content goes.
+    /// The destination.
     pub(crate) path: PathBuf,
-    /// Which content it is.
+    /// The content.
     pub(crate) etag: Etag,
-    /// Where it comes from.
+    /// The endpoint it comes from.
     pub(crate) endpoint: String,
-    /// Who is asking.
+    /// The token of the caller.
     pub(crate) token: Option<Token>,
-    /// Whether what is here may do.
+    /// Whether to download even if it is cached.
     pub(crate) force: bool,
-    /// The limits on bytes a second it keeps.
+    /// The bandwidth limits that apply.
     pub(crate) bandwidth: Vec<usize>,
 }
 
 impl Key {
-    /// For the content `metadata` of `hub`, on its way to `path`.
+    /// Creates the key of the content `metadata` from `hub`, stored at `path`.
     pub(crate) fn new(path: PathBuf, force: bool, hub: &Hub, metadata: &FileMetadata) -> Self {
         Self {
             path,
@@ -52,7 +52,7 @@ impl Key {
     }
 }
 
-/// What a transfer begins with.
+/// What a transfer starts with.
 #[derive(Default)]
 pub(crate) struct Start {
     /// The response that the metadata came with.
@@ -62,7 +62,7 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// The response, and a place for as long as the transfer takes.
+    /// Returns the response, and a place for the duration of the transfer.
     pub(crate) async fn at(self, places: &Places) -> (Option<Content>, Place) {
         let place = match self.place {
             Some(place) => place,
@@ -72,7 +72,7 @@ impl Start {
     }
 }
 
-/// Joins the transfer of the same content, or begins it; also tells whether it was begun.
+/// Joins the transfer of the same content, or starts it; also returns whether it was started.
 pub(crate) async fn share<F>(
     shared: &Shared,
     file: FileProgress,
@@ -88,10 +88,10 @@ where
     let (report, ours) = loop {
         let (task, ours) =
             shared.join(key.clone(), |progress| begin(std::mem::take(&mut start), progress));
-        // An answer that nobody reads would only keep its connection, and a place that of others.
+        // An unread response would only keep its connection and place from others.
         drop(std::mem::take(&mut start));
         match task.wait(&file).await {
-            // Theirs may have given up sooner than we do.
+            // The other caller may have had a smaller retry budget.
             Err(error) if !ours && first && error.is_transient() => file.restart(),
             result => break (result?, ours),
         }

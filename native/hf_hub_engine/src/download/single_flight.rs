@@ -1,7 +1,7 @@
-//! Work that several callers want done at once, done once.
+//! Single flight: work that several callers request concurrently is done once.
 //!
-//! It runs in a task of its own and lives as long as somebody waits for it: the caller who began it may
-//! leave, the others still get the result. When the last one leaves, it is stopped.
+//! It runs in a task of its own while at least one caller waits: the caller that started it may
+//! leave, and the others still get the result. When the last caller leaves, the task is stopped.
 
 use std::{
     collections::HashMap,
@@ -23,10 +23,10 @@ use crate::{
     hub::client,
 };
 
-/// How often those who wait look at the progress.
+/// How often waiting callers read the progress.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The tasks under way, by what their callers have in common; clones share them.
+/// The running tasks by key; clones share them.
 #[derive(Debug)]
 pub struct Tasks<K, V>(Arc<Mutex<HashMap<K, Weak<Task<V>>>>>);
 
@@ -42,7 +42,7 @@ impl<K, V> Default for Tasks<K, V> {
     }
 }
 
-/// One of them.
+/// A running task.
 #[derive(Debug)]
 pub(crate) struct Task<V> {
     progress: Progress,
@@ -61,7 +61,7 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Joins the task that has this key, or begins it. True if it was begun.
+    /// Joins the task with this key, or starts it. Returns true if it was started.
     pub(crate) fn join<F>(&self, key: K, begin: impl FnOnce(Progress) -> F) -> (Arc<Task<V>>, bool)
     where
         F: Future<Output = Result<V>> + Send + 'static,
@@ -92,7 +92,7 @@ where
 }
 
 impl<V: Clone> Task<V> {
-    /// Waits for the end, telling `file` how far it is.
+    /// Waits for the result, and mirrors the progress to `file`.
     pub(crate) async fn wait(&self, file: &FileProgress) -> Result<V> {
         let mut result = self.result.clone();
         let mut before = Progress::default().snapshot();
@@ -112,8 +112,9 @@ impl<V: Clone> Task<V> {
                 && let (Some(wait), Some(left)) = (now.wait, left)
                 && left < wait
             {
-                // Others may have the time for this pause.
-                let trouble = now.trouble.as_deref().unwrap_or("the Hub asks to slow down");
+                // Other callers may have a longer deadline.
+                let trouble =
+                    now.trouble.as_deref().unwrap_or("the Hub responded with too many requests");
                 let error = Error::new(ErrorKind::RateLimited, trouble);
                 return Err(client::too_long_a_pause(error, wait));
             }

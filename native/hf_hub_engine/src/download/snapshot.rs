@@ -1,8 +1,8 @@
-//! All wanted files of one commit, several at a time.
+//! Downloads the selected files of one commit, several at a time.
 //!
-//! The commit is resolved once and every file is asked for at that commit, so a
-//! snapshot never mixes two. The listing tells each file's etag and size, so a
-//! file that is here costs no request and a missing one costs a single GET.
+//! The commit is resolved once and every file is requested at that commit, so a snapshot never
+//! mixes two. The listing contains each file's etag and size, so a cached file costs no request and
+//! a missing one a single GET.
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
@@ -47,34 +47,34 @@ pub struct Spec {
     pub repo: Repo,
     /// Branch, tag or commit.
     pub revision: Revision,
-    /// Where they go.
+    /// The destination.
     pub destination: Destination,
-    /// How.
+    /// The mode.
     pub mode: Mode,
-    /// Which of them.
+    /// Selects the files.
     pub filter: Filter,
-    /// How many at a time.
+    /// Maximum number of concurrent downloads.
     pub max_workers: usize,
-    /// Transfers that those of this snapshot may join.
+    /// Transfers that this snapshot may join.
     pub shared: Shared,
 }
 
-/// What was, or would be, done.
+/// What was, or would be, downloaded.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The folder with the files.
     pub path: PathBuf,
-    /// The commit they belong to, where known.
+    /// The commit they belong to, if known.
     pub commit: Option<Commit>,
     /// The files of a dry run.
     pub files: Vec<Report>,
-    /// How many files the filter let through.
+    /// Number of files that the filter selected.
     pub matched: usize,
-    /// Why the Hub could not be asked, where an earlier snapshot had to do instead.
+    /// Why the Hub could not be asked, if an earlier snapshot was used instead.
     pub stale: Option<String>,
 }
 
-/// Downloads whatever is missing of a snapshot.
+/// Downloads the missing files of a snapshot.
 pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
     let work = async {
         let _busy = guard(hub, spec, progress).await;
@@ -84,7 +84,7 @@ pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot
     result.map_err(|error| hints::repository(hub, &spec.repo, &spec.revision, error))
 }
 
-/// Sees to it that nothing of the repository is removed meanwhile. Whoever only reads makes no lock.
+/// Prevents removals from the repository meanwhile. A call that only reads takes no lock.
 async fn guard(hub: &Hub, spec: &Spec, progress: &Progress) -> Option<Lock> {
     let reads_only = hub.offline || spec.mode.dry_run || spec.mode.local_files_only;
     let Destination::Cache(cache) = &spec.destination else { return None };
@@ -101,7 +101,7 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     };
     let wanted = wanted::select(&tree, &spec.filter)?;
     let matched = wanted.len();
-    // Looked for once: a look for each file would read a growing folder again and again.
+    // Listed once: listing for each file would read a growing folder again and again.
     let place = partials_place(spec);
     let partials = Arc::new(blocking::run(move || partial::stems(&place)).await);
     let jobs = wanted
@@ -125,16 +125,16 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     Ok(Snapshot { path: folder(spec, &commit), commit: Some(commit), files, matched, stale: None })
 }
 
-/// What there is to be had of a revision.
+/// The result of resolving a revision.
 enum Resolved {
-    /// The commit it stands for, and its files.
+    /// The commit and its files.
     Anew(Commit, Tree),
-    /// The snapshot on disk, since the Hub cannot be asked.
+    /// The snapshot on disk, because the Hub could not be asked.
     Before(Snapshot),
 }
 
-/// The commit and its listing, or the snapshot on disk where the Hub cannot be asked. Where there is one, a Hub
-/// that does not answer is not waited for.
+/// Returns the commit and its listing, or the snapshot on disk if the Hub cannot be asked. If there
+/// is a snapshot, an unresponsive Hub is not waited for.
 async fn resolve_or_fall_back(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Resolved> {
     let instead = |error: Error| {
         let spec = spec.clone();
@@ -150,7 +150,7 @@ async fn resolve_or_fall_back(hub: &Hub, spec: &Spec, progress: &Progress) -> Re
         match resolve(&at_once, spec, progress).await {
             Ok((commit, tree)) => return Ok(Resolved::Anew(commit, tree)),
             Err(error) if error.is_transient() && error.status().is_none() => {
-                // One that is not whole is no reason not to wait.
+                // An incomplete snapshot is no substitute for waiting.
                 if let Ok(snapshot) = instead(error).await {
                     return Ok(Resolved::Before(snapshot));
                 }
@@ -167,7 +167,8 @@ async fn resolve_or_fall_back(hub: &Hub, spec: &Spec, progress: &Progress) -> Re
     }
 }
 
-/// The commit and its listing: kept ones where they cannot be outdated, else the Hub's.
+/// Returns the commit and its listing: from disk if they cannot be outdated, otherwise from the
+/// Hub.
 async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit, Tree)> {
     if spec.mode.local_files_only || hub.offline {
         return Err(client::offline());
@@ -178,7 +179,7 @@ async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit,
     };
     let file = tree_file(spec, &commit);
     let kept = file.clone();
-    // Only the files of a commit that is a hash stay the same.
+    // Only a commit that is a hash always has the same files.
     if commit.is_immutable()
         && let Some(tree) = blocking::run(move || Tree::read(&kept)).await
     {
@@ -200,7 +201,8 @@ async fn resolve_revision(hub: &Hub, spec: &Spec, progress: &Progress) -> Result
         hub.api_url(&spec.repo, &format!("revision/{}", client::encode(spec.revision.as_str())));
     let (json, _) = hub.page(&url, progress).await?;
     let unusable = || {
-        Error::new(ErrorKind::InvalidResponse, "the Hub's answer names no commit").with_url(&url)
+        Error::new(ErrorKind::InvalidResponse, "the Hub's response contains no commit")
+            .with_url(&url)
     };
     let info: Info = crate::base::json::parse(&json)
         .map_err(|source| unusable().with_source(source).not_from_the_hub())?;
@@ -214,7 +216,7 @@ fn job(
     entry: &Entry,
     partials: &Arc<HashSet<String>>,
 ) -> Result<spec::Spec> {
-    // Some mirrors list no hash: then the file's own headers have to do.
+    // Some mirrors list no hash: the file's own headers are used instead.
     let known = entry.etag().ok().map(|etag| {
         let (etag, size) = (etag.at(commit), Some(entry.content_size()));
         FileMetadata { commit: commit.clone(), etag, size }
@@ -239,8 +241,8 @@ async fn remember_ref(spec: &Spec, commit: &Commit) -> Result<()> {
     blocking::run(move || {
         let repo = cache.repo(&spec.repo);
         repo.check_way(&folder)?;
-        // Even a snapshot in which no file is wanted is a folder that can be listed. It comes before the ref, so
-        // that a ref never stands for nothing.
+        // An empty snapshot is still a folder that can be listed. It is created before the ref, so
+        // that a ref never dangles.
         let created = std::fs::create_dir_all(&folder);
         repo.remember_ref(&spec.revision, &commit);
         match created {
@@ -251,7 +253,7 @@ async fn remember_ref(spec: &Spec, commit: &Commit) -> Result<()> {
     .await
 }
 
-/// Which files are here, found in one go instead of one task each.
+/// Finds the cached files, in one task instead of one for each.
 async fn split(spec: &Spec, jobs: Vec<spec::Spec>) -> (Vec<Report>, Vec<spec::Spec>) {
     let Destination::Cache(cache) = &spec.destination else { return (Vec::new(), jobs) };
     if spec.mode.force {
@@ -280,11 +282,11 @@ async fn split(spec: &Spec, jobs: Vec<spec::Spec>) -> (Vec<Report>, Vec<spec::Sp
     .await
 }
 
-/// Whether all of them fit on the disk. Each file checks for itself, but not for the others.
+/// Checks whether all files fit on the disk together. Each file only checks for itself.
 async fn check_space(spec: &Spec, missing: &[spec::Spec]) -> Result<()> {
     let begun = missing.iter().any(|job| job.partials.as_ref().is_some_and(|set| !set.is_empty()));
     if spec.mode.dry_run || begun {
-        return Ok(()); // What earlier attempts have left needs no room any more.
+        return Ok(()); // Partial files of earlier attempts need no additional space.
     }
     let sizes = missing.iter().filter_map(|job| job.known.as_ref()?.size);
     let needed = sizes.fold(0, u64::saturating_add);
@@ -296,14 +298,14 @@ async fn check_space(spec: &Spec, missing: &[spec::Spec]) -> Result<()> {
     lacking.map_or(Ok(()), |lacking| Err(receive::no_room(&place, "files need", needed, lacking)))
 }
 
-/// Runs all jobs, `at_once` at a time. The first error stops the rest.
+/// Runs all jobs, `at_once` at a time. The first error stops the others.
 async fn work(
     hub: &Hub,
     jobs: Vec<spec::Spec>,
     at_once: usize,
     progress: &Progress,
 ) -> Result<Vec<Report>> {
-    // One deadline for all: the operation's own.
+    // The operation has one deadline for all files.
     let hub = Arc::new(Hub { deadline: None, ..hub.clone() });
     let mut running = JoinSet::new();
     let mut reports = Vec::with_capacity(jobs.len());
@@ -327,7 +329,7 @@ async fn work(
     Ok(reports)
 }
 
-/// The snapshot that is on disk, if it is whole; otherwise why there is none.
+/// Returns the snapshot on disk if it is complete; otherwise the error that says why there is none.
 fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
     if spec.mode.dry_run || spec.mode.force {
         return Err(error);
@@ -353,7 +355,7 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
     let mut missing: Vec<_> =
         wanted.iter().filter(is_missing).map(|(name, _)| name.as_str().to_owned()).collect();
     if tree.is_none() {
-        // No listing is kept, but a link into nowhere tells as much.
+        // No listing is stored, but dangling links show what is missing.
         missing = inventory::lost(&path);
         missing.retain(|name| spec.filter.accepts(name));
     }
@@ -381,7 +383,8 @@ fn incomplete(missing: &[String], of: Option<usize>) -> Error {
     Error::new(ErrorKind::NotCached, message)
 }
 
-/// The folder an earlier call has filled. Of a plain folder that means: anything but our own notes is in it.
+/// Returns the folder that an earlier call has filled. A plain folder counts if it contains
+/// anything but our own metadata.
 fn folder_at_hand(spec: &Spec, commit: Option<&Commit>) -> Option<PathBuf> {
     match &spec.destination {
         Destination::Cache(_) => {
@@ -397,7 +400,7 @@ fn folder_at_hand(spec: &Spec, commit: Option<&Commit>) -> Option<PathBuf> {
     }
 }
 
-/// The listing that the folder keeps, or else the cache.
+/// Returns the listing stored in the folder, or else in the cache.
 fn kept_tree(spec: &Spec, commit: &Commit) -> Option<Tree> {
     let cached = || Tree::read(&cache(spec).repo(&spec.repo).tree(commit));
     Tree::read(&tree_file(spec, commit)).or_else(cached)

@@ -1,4 +1,4 @@
-//! Which file of the Hub a download is for, where it goes, and how.
+//! The specification of a download: which file, where to, and how.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -18,29 +18,29 @@ pub struct Spec {
     pub revision: Revision,
     /// The file.
     pub path: EntryPath,
-    /// Where it goes.
+    /// The destination.
     pub destination: Destination,
-    /// How.
+    /// The mode.
     pub mode: Mode,
-    /// What the file is, where a listing has told already.
+    /// The metadata, if a listing has provided it.
     pub known: Option<FileMetadata>,
-    /// Whether the file's own headers are asked for all the same, since they contradict the listing.
+    /// Whether to request the file's own headers because they contradict the listing.
     pub ask: bool,
-    /// A SHA-256 the content must have besides what the Hub announces.
+    /// A SHA-256 that the content must have in addition to what the Hub announces.
     pub sha256: Option<String>,
-    /// Of which contents earlier attempts have left something, where one look at the
-    /// folder has told for many files; `None` to look.
+    /// Stems of existing partial files, if the folder was listed once for many files; `None` to
+    /// list it.
     pub partials: Option<Arc<HashSet<String>>>,
-    /// Transfers that this one may join, or others this one.
+    /// Transfers that this download may join.
     pub shared: Shared,
 }
 
-/// Where files go.
+/// Where files are stored.
 #[derive(Clone, Debug)]
 pub enum Destination {
     /// Into the shared cache.
     Cache(CacheDir),
-    /// Into a folder with real files; the cache is looked into for copies.
+    /// A folder with real files; the cache is searched for copies.
     Folder(LocalDir, CacheDir),
 }
 
@@ -48,11 +48,11 @@ pub enum Destination {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, as users set them")]
 pub struct Mode {
-    /// Download even what is here already.
+    /// Download the file even if it is cached.
     pub force: bool,
-    /// Do not use the network.
+    /// Make no requests.
     pub local_files_only: bool,
-    /// Only tell what would be done.
+    /// Only report what would be downloaded.
     pub dry_run: bool,
     /// Whether cached files are links to blobs.
     pub symlinks: bool,

@@ -1,7 +1,7 @@
-//! A file's bytes as they come, for a reader that asks for each piece.
+//! Streams a file's bytes to a reader that requests each piece.
 //!
-//! Nothing is written to disk. The content is proved all the same: a wrong one
-//! ends in an error after the last piece.
+//! Nothing is written to disk. The content is verified nevertheless: invalid content ends in an
+//! error after the last piece.
 
 use bytes::Bytes;
 use reqwest::{StatusCode, Url};
@@ -18,15 +18,15 @@ use crate::{
     cache::partial::too_long,
     download::errors,
     hub::{
-        client::{self, Hub, Span},
+        client::{self, ByteRange, Hub},
         file_metadata::{self, Content, Found},
         hints,
     },
-    transfer::Patience,
+    transfer::RetryBudget,
     transport::Response,
 };
 
-/// The largest file of unannounced length that is held in memory.
+/// Maximum size of a file of unannounced length that is held in memory.
 const HELD_BACK: usize = 32 << 20;
 
 /// Which file.
@@ -38,18 +38,18 @@ pub struct Spec {
     pub revision: Revision,
     /// The file.
     pub path: RepoPath,
-    /// Which of its bytes.
+    /// Which bytes.
     pub part: Part,
 }
 
-/// Which bytes of a file are read.
+/// Which bytes of a file to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All of them, which can then be proved.
+    /// All bytes, which can be verified.
     Whole,
-    /// As many of these as there are.
-    Span(Span),
-    /// So many at the end of the file.
+    /// As many bytes of this range as exist.
+    Range(ByteRange),
+    /// This many bytes at the end of the file.
     Last(u64),
 }
 
@@ -63,15 +63,15 @@ pub struct FileStream {
     response: Option<Response>,
     hashers: Vec<(Checksum, Hasher)>,
     offset: u64,
-    /// One behind the last byte, where known.
+    /// The end, exclusive, if known.
     end: Option<u64>,
-    patience: Patience,
+    retry_budget: RetryBudget,
     progress: Progress,
     deadline: Option<Instant>,
 }
 
 impl FileStream {
-    /// Opens a file. Reconnects by itself later on, from the byte reached.
+    /// Opens a file. If the connection breaks later, it is reopened at the position reached.
     pub async fn open(hub: Hub, spec: Spec, progress: Progress) -> Result<Self> {
         let url = hub.file_url(&spec.repo, &spec.revision, &spec.path);
         let deadline = hub.deadline.map(|deadline| Instant::now() + deadline);
@@ -79,7 +79,7 @@ impl FileStream {
             .within_deadline(&progress, hub.retrying(&progress, || open_part(&hub, &spec, &url)))
             .await
             .map_err(|error| explain(&hub, &spec, error))?;
-        let Opened { etag, size, span, response } = opened;
+        let Opened { etag, size, range, response } = opened;
         let retry = hub.retry;
         let proof = etag.as_ref().filter(|_| spec.part == Part::Whole);
         let hashers = proof.map(|etag| hashers(etag, size)).unwrap_or_default();
@@ -91,20 +91,20 @@ impl FileStream {
             size,
             response: Some(response),
             hashers,
-            offset: span.first,
-            end: span.end,
-            patience: Patience::new(retry, span.first),
+            offset: range.first,
+            end: range.end,
+            retry_budget: RetryBudget::new(retry, range.first),
             progress,
             deadline,
         })
     }
 
-    /// The size of the whole file, where the Hub tells it.
+    /// Returns the size of the whole file, if the Hub announced it.
     pub fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// The next piece; `None` at the proved end.
+    /// Returns the next piece; `None` at the verified end.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         let Some(deadline) = self.deadline else { return self.piece().await };
         if Instant::now() >= deadline {
@@ -135,7 +135,7 @@ impl FileStream {
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>> {
-        // Behind a part there may be more, which nobody asked for.
+        // More bytes than requested may follow a part.
         let is_part = self.spec.part != Part::Whole;
         if is_part && self.end == Some(self.offset) {
             return Ok(None);
@@ -148,7 +148,7 @@ impl FileStream {
             return match self.end {
                 Some(end) if self.offset < end => Err(Error::new(
                     ErrorKind::Transport,
-                    "the connection ended before the file did",
+                    "the connection closed before the end of the file",
                 )),
                 _ => Ok(None),
             };
@@ -173,25 +173,27 @@ impl FileStream {
     }
 
     async fn reopen(&self) -> Result<Response> {
-        let span =
-            Span { first: self.offset, end: self.end.filter(|_| self.spec.part != Part::Whole) };
-        let (etag, _, response) = open_at(&self.hub, &self.spec, &self.url, span).await?;
+        let range = ByteRange {
+            first: self.offset,
+            end: self.end.filter(|_| self.spec.part != Part::Whole),
+        };
+        let (etag, _, response) = open_at(&self.hub, &self.spec, &self.url, range).await?;
         if etag.is_none() && self.offset > 0 {
-            let message = "the connection broke, and without the ETag header the rest cannot be told from another file";
+            let message = "the connection broke, and without the ETag header a changed file could not be detected";
             return Err(Error::new(ErrorKind::Transport, message).permanent());
         }
         if etag != self.etag {
-            let message = "the file has changed on the Hub while it was read";
+            let message = "the file changed on the Hub while it was read";
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         Ok(response)
     }
 
-    /// A git object id begins with the length. Where the Hub does not tell it, the file,
-    /// which is a small one then, is held back until it has been proved.
+    /// The input of a git object id begins with the length. If the Hub does not announce it, the
+    /// file, which is small in this case, is held back until it has been verified.
     async fn whole(&mut self) -> Result<Option<Bytes>> {
         if self.end.is_some() {
-            return Ok(None); // It has been given already.
+            return Ok(None); // It was already returned.
         }
         let body = loop {
             let response = match self.response.take() {
@@ -222,9 +224,9 @@ impl FileStream {
         self.response = None;
         // One connection, whose attempts follow each other.
         let now = std::time::Instant::now();
-        match self.patience.failed(&error, self.offset, now, now) {
+        match self.retry_budget.failed(&error, self.offset, now, now) {
             Some(pause) => client::pause(&self.progress, &error, pause.wait).await,
-            None => Err(client::tried(error, self.patience.failures())),
+            None => Err(client::tried(error, self.retry_budget.failures())),
         }
     }
 
@@ -244,19 +246,19 @@ impl FileStream {
     }
 }
 
-/// A file that has answered.
+/// An opened file.
 struct Opened {
     etag: Option<Etag>,
     size: Option<u64>,
-    /// What is read of it.
-    span: Span,
+    /// The range to read.
+    range: ByteRange,
     response: Response,
 }
 
 async fn open_part(hub: &Hub, spec: &Spec, url: &Url) -> Result<Opened> {
     let wanted = match spec.part {
-        Part::Whole => Span::default(),
-        Part::Span(span) => span,
+        Part::Whole => ByteRange::default(),
+        Part::Range(range) => range,
         Part::Last(bytes) => last(hub, spec, url, bytes).await?,
     };
     let (etag, size, response) = open_at(hub, spec, url, wanted).await?;
@@ -269,64 +271,70 @@ async fn open_part(hub: &Hub, spec: &Spec, url: &Url) -> Result<Opened> {
     if total.is_some_and(|total| wanted.first > total) {
         return Err(beyond(total));
     }
-    Ok(Opened { etag, size, span: Span { end, ..wanted }, response })
+    Ok(Opened { etag, size, range: ByteRange { end, ..wanted }, response })
 }
 
-/// Where the last `bytes` of a file are; that takes knowing its size.
-async fn last(hub: &Hub, spec: &Spec, url: &Url, bytes: u64) -> Result<Span> {
+/// Returns the range of the last `bytes` of a file, which requires its size.
+async fn last(hub: &Hub, spec: &Spec, url: &Url, bytes: u64) -> Result<ByteRange> {
     let pinned = spec.revision.as_commit();
-    let found = file_metadata::find(hub, url, Span::default(), pinned.as_ref()).await?;
+    let found = file_metadata::find(hub, url, ByteRange::default(), pinned.as_ref()).await?;
     let size = found.size.ok_or_else(|| {
-        let message = "the Hub does not tell the size of the file, so its end cannot be found";
+        let message = "the Hub does not announce the size of the file, so its end cannot be found";
         Error::new(ErrorKind::InvalidResponse, message)
     })?;
-    Ok(Span { first: size.saturating_sub(bytes), end: Some(size) })
+    Ok(ByteRange { first: size.saturating_sub(bytes), end: Some(size) })
 }
 
-/// Opens the file at a byte. Where the server does not serve that part, one plain GET is the last resort.
+/// Opens the file at a position. If the server does not serve that range, a plain GET is the last
+/// resort.
 async fn open_at(
     hub: &Hub,
     spec: &Spec,
     url: &Url,
-    span: Span,
+    range: ByteRange,
 ) -> Result<(Option<Etag>, Option<u64>, Response)> {
-    let (mut found, mut response) = request(hub, spec, url, span).await?;
-    let mut starts = start_of(&response, span, found.size);
+    let (mut found, mut response) = request(hub, spec, url, range).await?;
+    let mut starts = start_of(&response, range, found.size);
     if starts.is_none() {
-        (found, response) = request(hub, spec, url, Span::default()).await?;
-        starts = start_of(&response, Span::default(), found.size);
+        (found, response) = request(hub, spec, url, ByteRange::default()).await?;
+        starts = start_of(&response, ByteRange::default(), found.size);
     }
-    let starts = starts.ok_or_else(|| file_metadata::another_part(&response, span.first))?;
-    response.skip(span.first - starts).await?;
+    let starts = starts.ok_or_else(|| file_metadata::another_part(&response, range.first))?;
+    response.skip(range.first - starts).await?;
     Ok((found.etag, found.size, response))
 }
 
-/// What a server says of a file.
-struct Said {
+/// What a server announces about a file.
+struct Announced {
     etag: Option<Etag>,
     size: Option<u64>,
 }
 
-async fn request(hub: &Hub, spec: &Spec, url: &Url, span: Span) -> Result<(Said, Response)> {
+async fn request(
+    hub: &Hub,
+    spec: &Spec,
+    url: &Url,
+    range: ByteRange,
+) -> Result<(Announced, Response)> {
     let pinned = spec.revision.as_commit();
-    let found = file_metadata::find(hub, url, span, pinned.as_ref()).await;
+    let found = file_metadata::find(hub, url, range, pinned.as_ref()).await;
     let Found { etag, size, content } = found.map_err(unsatisfiable)?;
     let response = match content {
         Content::Here(response) => response,
         Content::There(target) => {
             let opened =
-                file_metadata::open_content(hub, &target, span).await.map_err(unsatisfiable)?;
+                file_metadata::open_content(hub, &target, range).await.map_err(unsatisfiable)?;
             if !etag.as_ref().is_some_and(Etag::is_proof) {
                 file_metadata::check_kind(&opened, url)?;
             }
             opened
         }
     };
-    Ok((Said { etag, size }, response))
+    Ok((Announced { etag, size }, response))
 }
 
-/// Where the body begins, if the bytes that are wanted are in it.
-fn start_of(response: &Response, wanted: Span, size: Option<u64>) -> Option<u64> {
+/// Returns where the body begins, if it contains the wanted bytes.
+fn start_of(response: &Response, wanted: ByteRange, size: Option<u64>) -> Option<u64> {
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return Some(0);
     }
@@ -334,7 +342,7 @@ fn start_of(response: &Response, wanted: Span, size: Option<u64>) -> Option<u64>
     (first <= wanted.first && fits(total, size)).then_some(first)
 }
 
-/// One hasher for each announced checksum.
+/// Returns one hasher for each announced checksum.
 fn hashers(etag: &Etag, size: Option<u64>) -> Vec<(Checksum, Hasher)> {
     let hasher = |sum: &Checksum| Some((sum.clone(), Hasher::new(sum.proof(), size)?));
     etag.checksums().iter().filter_map(hasher).collect()
@@ -350,7 +358,7 @@ fn unsatisfiable(error: Error) -> Error {
 
 fn beyond(size: Option<u64>) -> Error {
     let size = size.map_or_else(String::new, |size| format!(", which has {size} bytes"));
-    Error::new(ErrorKind::BadRequest, format!("the range begins behind the end of the file{size}"))
+    Error::new(ErrorKind::BadRequest, format!("the range starts after the end of the file{size}"))
 }
 
 fn explain(hub: &Hub, spec: &Spec, error: Error) -> Error {

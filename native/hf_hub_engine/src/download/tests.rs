@@ -1,4 +1,4 @@
-//! Downloads against a server that says exactly what each test scripts.
+//! Downloads from a server with scripted responses.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn hello() -> Reply {
     reply("200 OK", &headers(HELLO), b"hello\n")
 }
 
-/// Says six bytes and sends `part`.
+/// Announces six bytes and sends `part`.
 fn cut(part: &[u8]) -> Reply {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\n", headers(HELLO));
     Reply::Raw([head.as_bytes(), part].concat())
@@ -52,7 +52,7 @@ async fn get(server: &Server, spec: &Spec) -> Result<Report> {
 }
 
 #[tokio::test]
-async fn one_request_makes_blob_link_and_ref() {
+async fn one_request_creates_blob_link_and_ref() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start([hello()]).await;
     let report = get(&server, &spec(dir.path())).await.unwrap();
@@ -75,9 +75,9 @@ async fn one_request_makes_blob_link_and_ref() {
 }
 
 #[tokio::test]
-async fn a_known_blob_is_linked_without_its_body() {
+async fn a_known_blob_is_linked_without_reading_the_body() {
     let dir = tempfile::tempdir().unwrap();
-    // The answer's body never comes, and nobody waits for it.
+    // The response's body never arrives, and is not waited for.
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\n", headers(HELLO));
     let server = Server::start([hello(), Reply::Stall(head.into_bytes())]).await;
     get(&server, &spec(dir.path())).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_known_blob_is_linked_without_its_body() {
 }
 
 #[tokio::test]
-async fn a_cut_body_is_continued_where_it_ended() {
+async fn resumes_after_a_broken_connection() {
     let dir = tempfile::tempdir().unwrap();
     let rest = format!("{}content-range: bytes 3-5/6\r\n", headers(HELLO));
     let server = Server::start([cut(b"hel"), reply("206 Partial Content", &rest, b"lo\n")]).await;
@@ -99,7 +99,7 @@ async fn a_cut_body_is_continued_where_it_ended() {
 }
 
 #[tokio::test]
-async fn wrong_answers_to_a_range_start_over() {
+async fn starts_over_after_wrong_responses_to_a_range() {
     let wrong = format!("{}content-range: bytes 0-5/6\r\n", headers(HELLO));
     for answer in [
         hello(),
@@ -114,7 +114,7 @@ async fn wrong_answers_to_a_range_start_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_meanwhile_is_fetched_anew() {
+async fn a_file_that_changes_meanwhile_is_downloaded_from_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let world = "cc628ccd10742baea8241c5924df992b5c019f71";
     let changed = || reply("200 OK", &headers(world), b"world\n");
@@ -124,7 +124,7 @@ async fn a_file_that_changes_meanwhile_is_fetched_anew() {
 }
 
 #[tokio::test]
-async fn a_wrong_content_is_an_error_and_leaves_nothing() {
+async fn wrong_content_is_an_error_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start([reply("200 OK", &headers(HELLO), b"hellO\n")]).await;
     let error = get(&server, &spec(dir.path())).await.unwrap_err();
@@ -134,7 +134,7 @@ async fn a_wrong_content_is_an_error_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_stalled_body_gives_up_in_the_end_and_keeps_what_came() {
+async fn gives_up_on_a_stalled_body_and_keeps_what_arrived() {
     let dir = tempfile::tempdir().unwrap();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\nhel", headers(HELLO));
     let server = Server::start([Reply::Stall(head.into_bytes())]).await;
@@ -154,7 +154,7 @@ async fn a_stalled_body_gives_up_in_the_end_and_keeps_what_came() {
 }
 
 #[tokio::test]
-async fn a_partial_that_was_wrong_costs_one_more_attempt() {
+async fn a_wrong_partial_file_costs_one_more_attempt() {
     let dir = tempfile::tempdir().unwrap();
     let blobs = dir.path().join("models--org--name/blobs");
     fs::create_dir_all(&blobs).unwrap();
@@ -168,7 +168,7 @@ async fn a_partial_that_was_wrong_costs_one_more_attempt() {
 }
 
 #[tokio::test]
-async fn the_token_stays_with_its_origin() {
+async fn the_token_is_sent_only_to_its_origin() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::start([reply("200 OK", "etag: \"other\"\r\n", b"hello\n")]).await;
     let linked = format!(
@@ -193,7 +193,7 @@ async fn the_token_stays_with_its_origin() {
 }
 
 #[tokio::test]
-async fn the_etag_of_a_store_does_not_replace_what_the_hub_has_said() {
+async fn the_etag_of_a_content_host_does_not_replace_that_of_the_hub() {
     let stored = |body| reply("200 OK", "etag: \"5f-61a\"\r\n", body);
     let moved = || {
         let said = format!("x-linked-etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n");
@@ -208,7 +208,7 @@ async fn the_etag_of_a_store_does_not_replace_what_the_hub_has_said() {
 }
 
 #[tokio::test]
-async fn an_expired_url_is_renewed() {
+async fn renews_an_expired_url() {
     let dir = tempfile::tempdir().unwrap();
     let cdn =
         Server::start([reply("403 Forbidden", "", b"expired"), reply("200 OK", "", b"hello\n")])
@@ -226,7 +226,7 @@ async fn an_expired_url_is_renewed() {
 }
 
 #[tokio::test]
-async fn without_the_network_the_cached_copy_serves() {
+async fn uses_the_cached_copy_without_the_network() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start([hello()]).await;
     get(&server, &spec(dir.path())).await.unwrap();
@@ -247,7 +247,7 @@ async fn without_the_network_the_cached_copy_serves() {
 }
 
 #[tokio::test]
-async fn a_missing_file_is_remembered_and_similar_names_are_shown() {
+async fn remembers_a_missing_file_and_suggests_similar_names() {
     let dir = tempfile::tempdir().unwrap();
     let missing = format!("x-error-code: EntryNotFound\r\nx-repo-commit: {COMMIT}\r\n");
     let listing = format!(r#"[{{"type":"file","path":"d/F.txt","oid":"{HELLO}","size":6}}]"#);
@@ -263,7 +263,7 @@ async fn a_missing_file_is_remembered_and_similar_names_are_shown() {
 }
 
 #[tokio::test]
-async fn a_length_that_cannot_be_is_refused_before_anything_is_read() {
+async fn rejects_an_impossible_length_before_reading() {
     let page = reply("200 OK", &format!("{}x-linked-size: 6\r\n", headers(HELLO)), &[b' '; 9999]);
     let endless = format!("{}x-linked-size: {}\r\n", headers(HELLO), u64::MAX);
     for (answer, kind, words) in [
@@ -281,7 +281,7 @@ async fn a_length_that_cannot_be_is_refused_before_anything_is_read() {
 }
 
 #[tokio::test]
-async fn hostile_headers_make_no_path() {
+async fn hostile_headers_create_no_path() {
     for commit in ["../../evil", "..", "a/b", "a\\b", ".hidden", "c:d"] {
         let dir = tempfile::tempdir().unwrap();
         let headers = format!("etag: \"{HELLO}\"\r\nx-repo-commit: {commit}\r\n");
@@ -304,7 +304,7 @@ async fn hostile_headers_make_no_path() {
 }
 
 #[tokio::test]
-async fn a_blob_of_another_size_is_fetched_again() {
+async fn downloads_again_when_the_blob_has_another_size() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(|_| hello()).await;
     let path = get(&server, &spec(dir.path())).await.unwrap().path;
@@ -319,14 +319,14 @@ async fn a_blob_of_another_size_is_fetched_again() {
         assert!(!report.cached);
         assert_eq!(fs::read(&report.path).unwrap(), b"hello\n");
     }
-    // Another file of the same content does not take the damaged blob either.
+    // Another file with the same content does not use the damaged blob either.
     fs::write(&blob, b"hell").unwrap();
     let other = Spec { path: EntryPath::parse("g.txt").unwrap(), ..spec(dir.path()) };
     assert_eq!(fs::read(get(&server, &other).await.unwrap().path).unwrap(), b"hello\n");
 }
 
 #[tokio::test]
-async fn an_emptied_blob_is_not_here_even_for_a_pinned_commit() {
+async fn an_emptied_blob_does_not_count_as_cached_even_for_a_pinned_commit() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(|_| hello()).await;
     let pinned = Spec { revision: Revision::parse(COMMIT).unwrap(), ..spec(dir.path()) };
@@ -341,7 +341,7 @@ async fn an_emptied_blob_is_not_here_even_for_a_pinned_commit() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// What an older version, or another client, took from a login page.
+/// A login page that an older version, or another client, stored as the file.
 fn poison(root: &std::path::Path) {
     let repo = CacheDir::new(root).repo(&spec(root).repo);
     let (commit, path) = (Commit::parse(COMMIT).unwrap(), EntryPath::parse("f.txt").unwrap());
@@ -353,7 +353,7 @@ fn poison(root: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_wrong_file_in_the_cache_is_replaced_by_the_next_call_online() {
+async fn the_next_online_call_replaces_a_wrong_file_in_the_cache() {
     for revision in ["main", COMMIT] {
         let dir = tempfile::tempdir().unwrap();
         poison(dir.path());
@@ -368,7 +368,7 @@ async fn a_wrong_file_in_the_cache_is_replaced_by_the_next_call_online() {
 }
 
 #[tokio::test]
-async fn cached_content_that_is_not_the_expected_one_is_fetched_once_more() {
+async fn downloads_once_more_when_cached_content_does_not_match() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::answering(|_| hello()).await;
     let sha256 = Some(HELLO_SHA256.to_owned());
@@ -390,7 +390,7 @@ async fn cached_content_that_is_not_the_expected_one_is_fetched_once_more() {
 }
 
 #[tokio::test]
-async fn a_dropped_download_closes_the_socket_and_keeps_what_came() {
+async fn dropping_a_download_closes_the_socket_and_keeps_what_arrived() {
     let dir = tempfile::tempdir().unwrap();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n{}\r\nhel", headers(HELLO));
     let server = Server::start([Reply::Stall(head.into_bytes())]).await;
@@ -401,7 +401,7 @@ async fn a_dropped_download_closes_the_socket_and_keeps_what_came() {
         _ = run(&hub, &spec, &progress) => panic!("the server is silent"),
         () = async { while progress.snapshot().bytes_done < 3 { tokio::task::yield_now().await } } => {}
     }
-    // The writer lets go of the lock once everything queued is on disk.
+    // The writer releases the lock once everything in the queue is on disk.
     while lock::try_acquire(&lock).unwrap().is_none() {
         tokio::task::yield_now().await;
     }

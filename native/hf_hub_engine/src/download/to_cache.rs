@@ -1,4 +1,4 @@
-//! A file into the shared cache.
+//! Downloads a file into the shared cache.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     },
     download::{
         errors, locate,
-        receive::{self, Arrival},
+        receive::{self, IncomingFile},
         report::{Arrived, Report, fresh_report},
         shared::{self, Key, Start},
         spec::{Mode, Spec},
@@ -26,7 +26,7 @@ use crate::{
     hub::{client::Hub, file_metadata::FileMetadata},
 };
 
-/// `None` when the file has changed on the Hub meanwhile.
+/// Returns `None` if the file changed on the Hub meanwhile.
 pub(crate) async fn to_cache(
     hub: &Hub,
     spec: &Spec,
@@ -35,7 +35,7 @@ pub(crate) async fn to_cache(
 ) -> Result<Option<Report>> {
     let repo = cache.repo(&spec.repo);
     let cached = if spec.known.is_some() {
-        None // Whoever has read the listing has looked already.
+        None // A caller with a listing has already searched the cache.
     } else {
         let (repo, spec) = (repo.clone(), spec.clone());
         blocking::run(move || find_cached(&repo, &spec)).await
@@ -57,7 +57,7 @@ pub(crate) async fn to_cache(
         return Ok(Some(plan(spec, &repo, &metadata)));
     }
     locate::check_announced(spec, &metadata)?;
-    // Without links each file has a content of its own.
+    // Without links, each file has its own content.
     let place = if spec.mode.symlinks {
         repo.blob(&metadata.etag)
     } else {
@@ -74,7 +74,7 @@ pub(crate) async fn to_cache(
         Some(report) if !ours => report,
         report => return Ok(report),
     };
-    // Somebody else's call has brought the content; the link and the ref are our own.
+    // Another call may have downloaded the content; link and ref are still created here.
     let link = {
         let (cache, metadata, theirs) = (cache.clone(), metadata.clone(), report.path.clone());
         let spec = Spec { mode: Mode { force: false, ..spec.mode }, ..spec.clone() };
@@ -82,7 +82,7 @@ pub(crate) async fn to_cache(
             if let Some(report) = settle(&cache, &repo, &spec, &metadata)? {
                 return Ok(report);
             }
-            // Where links cannot be made, the content has become their file.
+            // If links cannot be created, the blob was moved to its file.
             let path = repo.pointer(&metadata.commit, &spec.path);
             in_folder(&path, || copy_beside(&theirs, &path))
                 .map_err(|source| Error::io("copy the file to", &path, source))?;
@@ -93,8 +93,8 @@ pub(crate) async fn to_cache(
     Ok(Some(Report { cached: report.cached, sha256: report.sha256, ..linked }))
 }
 
-/// The copy that an earlier download left, by the last known commit of the revision; and whether it needs no
-/// request: the file of a commit never changes, and this content has agreed with a checksum.
+/// Returns the cached copy of the last known commit, and whether it needs no request: the file of a
+/// commit never changes, and this content was verified with a checksum.
 fn find_cached(repo: &RepoDir, spec: &Spec) -> Option<(Report, bool)> {
     if spec.mode.force {
         return None;
@@ -122,7 +122,7 @@ fn found(report: Report, spec: &Spec, progress: &Progress) -> Report {
     report
 }
 
-/// What to do when the Hub gives no metadata: the cached copy, or an error that says why not.
+/// Handles missing metadata: returns the cached copy, or an error that says why there is none.
 async fn fall_back(
     hub: &Hub,
     spec: &Spec,
@@ -160,7 +160,7 @@ fn plan(spec: &Spec, repo: &RepoDir, metadata: &FileMetadata) -> Report {
     Report { cached, will_download: spec.mode.force || !cached, ..report }
 }
 
-/// Finds the content here, or else takes the lock that says who fetches it.
+/// Finds the content in the cache, or takes the lock for downloading it.
 fn prepare(
     cache: &CacheDir,
     repo: &RepoDir,
@@ -175,7 +175,7 @@ fn prepare(
     let Some(lock) = lock::try_acquire(&repo.lock(&metadata.etag))? else {
         return Ok(Prepared::Busy);
     };
-    // Whoever held it before may have finished our file.
+    // The previous holder of the lock may have downloaded this file.
     Ok(match link_if_here(repo, spec, metadata)? {
         Some(report) => Prepared::Here(report),
         None => Prepared::Locked(lock),
@@ -188,7 +188,7 @@ enum Prepared {
     Busy,
 }
 
-/// Remembers the ref, and links the content if it is here.
+/// Stores the ref, and links the content if it is cached.
 fn settle(
     cache: &CacheDir,
     repo: &RepoDir,
@@ -200,7 +200,7 @@ fn settle(
     link_if_here(repo, spec, metadata)
 }
 
-/// Fetches the content, unless another process is just doing that.
+/// Downloads the content, unless another process is downloading it.
 async fn fetch(
     hub: Hub,
     spec: Spec,
@@ -210,10 +210,10 @@ async fn fetch(
     progress: Progress,
 ) -> Result<Option<Report>> {
     let (mut content, _place) = start.at(&hub.places).await;
-    // All who share the transfer see in its progress what it waits for.
+    // All callers of the transfer see in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let repo = cache.repo(&spec.repo);
-    // Nothing of the repository is removed meanwhile; a snapshot sees to that for all its files.
+    // Prevents removals from the repository; a snapshot does that for all its files.
     let _busy = match spec.known {
         None => receive::keep_from_removal(&repo, &progress).await,
         Some(_) => None,
@@ -226,7 +226,7 @@ async fn fetch(
         Prepared::Here(report) => return Ok(Some(report)),
         Prepared::Locked(lock) => lock,
         Prepared::Busy => {
-            // Until the lock is free, an open answer would only keep its connection.
+            // While waiting for the lock, an open response would only occupy its connection.
             content = None;
             let lock = receive::wait_for_lock(repo.lock(&metadata.etag), &progress).await?;
             let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
@@ -251,11 +251,11 @@ async fn fetch(
         }
     };
     let arrival =
-        Arrival { hub: &hub, spec: &spec, metadata: &metadata, slot, lock: Arc::new(lock) };
+        IncomingFile { hub: &hub, spec: &spec, metadata: &metadata, slot, lock: Arc::new(lock) };
     arrival.receive(content, &progress, Arc::new(publish)).await
 }
 
-/// The file, if it or its content is here.
+/// Returns the file, if it or its content is cached.
 fn link_if_here(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<Option<Report>> {
     let FileMetadata { commit, etag, size } = metadata;
     if spec.mode.force {

@@ -1,4 +1,4 @@
-//! A file into a plain folder, with the bookkeeping that the reference keeps there.
+//! Downloads a file into a plain folder, with the metadata that the Python client keeps there.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ use crate::{
     },
     download::{
         errors, locate,
-        receive::{self, Arrival},
+        receive::{self, IncomingFile},
         report::{Arrived, Report, fresh_report},
         shared::{self, Key, Start},
         spec::Spec,
@@ -38,10 +38,10 @@ use crate::{
     hub::{client::Hub, file_metadata::FileMetadata},
 };
 
-/// More bytes than any sidecar has.
+/// More bytes than any metadata file has.
 const LONGEST_RECORD: u64 = 64 << 10;
 
-/// `None` when the file has changed on the Hub meanwhile.
+/// Returns `None` if the file changed on the Hub meanwhile.
 pub(crate) async fn to_folder(
     hub: &Hub,
     spec: &Spec,
@@ -85,7 +85,8 @@ pub(crate) async fn to_folder(
     Ok(report.map(|report| Report { commit: Some(metadata.commit), ..report }))
 }
 
-/// Fetches the content, unless it is here, in the cache, or on its way by another process.
+/// Downloads the content, unless it is in the folder, in the cache, or being downloaded by another
+/// process.
 async fn fetch(
     hub: Hub,
     spec: Spec,
@@ -96,7 +97,7 @@ async fn fetch(
     progress: Progress,
 ) -> Result<Option<Report>> {
     let (content, _place) = start.at(&hub.places).await;
-    // All who share the transfer see in its progress what it waits for.
+    // All callers of the transfer see in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let lock = Arc::new(receive::wait_for_lock(folder.lock(&spec.path), &progress).await?);
     let settled = {
@@ -120,11 +121,11 @@ async fn fetch(
             Ok(fresh_report(&spec.path, &metadata, path, &content))
         }
     };
-    let arrival = Arrival { hub: &hub, spec: &spec, metadata: &metadata, slot, lock };
+    let arrival = IncomingFile { hub: &hub, spec: &spec, metadata: &metadata, slot, lock };
     arrival.receive(content, &progress, Arc::new(publish)).await
 }
 
-/// What an earlier download left in the folder.
+/// A file in the folder, from an earlier download.
 struct Here {
     path: PathBuf,
     exists: bool,
@@ -132,10 +133,10 @@ struct Here {
     record: Option<Record>,
 }
 
-/// The sidecar of a file: which content it was when it arrived.
+/// The metadata file: the etag of a file when it was downloaded.
 struct Record {
     commit: String,
-    /// `None` for a text that is none.
+    /// `None` for an invalid text.
     etag: Option<Etag>,
 }
 
@@ -148,7 +149,8 @@ impl Here {
         Self { path, exists, size, record }
     }
 
-    /// Whether it needs no request: content that has agreed with a checksum, of a commit that never changes.
+    /// Whether it needs no request: content that was verified with a checksum, of a commit that
+    /// never changes.
     fn is_of(&self, commit: &Commit, known: Option<&FileMetadata>) -> bool {
         self.has_size(known.and_then(|known| known.size))
             && self.record.as_ref().is_some_and(|record| {
@@ -186,7 +188,7 @@ impl Record {
     }
 }
 
-/// True if the file at hand, or the cache's copy, is what the Hub has.
+/// Returns true if the file in the folder, or the cache's copy, matches the Hub.
 fn settle_without_network(
     folder: &LocalDir,
     repo: &RepoDir,
@@ -214,7 +216,7 @@ fn settle_without_network(
         };
         let copy = Bounds::of(repo).file(&copy)?;
         create_parent(&path)?;
-        // As a partial among ours: what a crash leaves is found there and cleared away.
+        // Copied as a partial file, so that the leftover of a crash is found and removed.
         let slot = slot(folder, &spec.path, metadata);
         disk::copy_by_way_of(&slot.unused_path(), &copy, &path)
             .map_err(|source| Error::io("copy the cached file to", &path, source))?;
@@ -234,7 +236,7 @@ fn slot(folder: &LocalDir, path: &EntryPath, metadata: &FileMetadata) -> Slot {
     Slot { dir, stem, etag: metadata.etag.clone(), size: metadata.size }
 }
 
-/// Keeps version control and backup programs out of the bookkeeping.
+/// Excludes the metadata from version control and backups.
 fn mark(folder: &LocalDir) -> Result<()> {
     let ignore = folder.state().join(".gitignore");
     if !ignore.exists() {
@@ -251,8 +253,8 @@ fn remember(folder: &LocalDir, path: &EntryPath, metadata: &FileMetadata) -> Res
     write_atomically(&folder.metadata(path), record.as_bytes())
 }
 
-/// The sidecar, unless the file was changed after it was written. An unreadable one is removed, as the reference
-/// does; whatever that reads is read here, too.
+/// Returns the metadata, unless the file was changed after it was written. An unreadable metadata
+/// file is removed, as in the Python client; everything that client can read is accepted.
 fn read_record(folder: &LocalDir, path: &EntryPath) -> Option<Record> {
     let sidecar = folder.metadata(path);
     let mut bytes = Vec::new();
@@ -263,11 +265,11 @@ fn read_record(folder: &LocalDir, path: &EntryPath) -> Option<Record> {
     };
     let changed = fs::metadata(folder.file(path)).ok()?.modified().ok()?;
     let changed = changed.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-    // A second of slack: not every file system keeps fractions.
+    // One second of tolerance: not every file system stores fractions.
     (changed - 1.0 <= written).then_some(record)
 }
 
-/// Commit, etag and time of writing, each on a line of its own, whatever ends it.
+/// Parses commit, etag and time, each on a line of its own, with any line ending.
 fn parse_record(text: &str) -> Option<(Record, f64)> {
     let text = disk::plain(text).replace("\r\n", "\n").replace('\r', "\n");
     let mut lines = text.split('\n').map(str::trim);

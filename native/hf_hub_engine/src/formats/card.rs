@@ -1,7 +1,8 @@
 //! Cards: README files that begin with YAML between two lines of `---`.
 //!
-//! What nobody changed stays as its author wrote it: the text behind the metadata always, and of the
-//! metadata every entry with the same value, comments and all. Knows YAML, but not what the entries mean.
+//! Unchanged parts stay as their author wrote them: the text after the metadata always, and every
+//! metadata entry with the same value, including comments. This module knows YAML, but not the
+//! meaning of the entries.
 
 use std::collections::HashSet;
 
@@ -19,29 +20,29 @@ use read::{Document, Entry, read};
 pub use value::{Map, NotFinite, Value};
 use write::write;
 
-/// More than any card has; datasets with a thousand subsets come near.
+/// Maximum size of the metadata; datasets with a thousand subsets come close.
 const MAX_YAML: usize = 16 << 20;
-/// Deeper nesting is meant to harm, not to inform.
+/// Maximum depth of nesting.
 pub const MAX_DEPTH: usize = 100;
 
-/// A README taken apart: `head`, `yaml`, `tail` and `body` together are its text.
+/// A parsed README: `head`, `yaml`, `tail` and `body` together are its text.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Card {
-    /// The line that begins the metadata, and what blank there is before it.
+    /// The line that begins the metadata, and blank lines before it.
     pub head: String,
     /// The metadata as its author wrote it.
     pub yaml: String,
     /// The line that ends the metadata.
     pub tail: String,
-    /// The text.
+    /// The text after the metadata.
     pub body: String,
     /// The metadata.
     pub data: Map,
-    /// The names in the metadata, in their order.
+    /// The names in the metadata, in order.
     pub order: Vec<String>,
 }
 
-/// Takes a README apart. Without metadata all of it is body.
+/// Parses a README. Without metadata, everything is body.
 pub fn parse(text: &str) -> Result<Card> {
     let Some([head, yaml, tail, body]) = split(text) else {
         let (head, body) = text.split_at(text.len() - text.trim_start_matches('\u{feff}').len());
@@ -55,8 +56,8 @@ pub fn parse(text: &str) -> Result<Card> {
     Ok(Card { head, yaml, tail, body, data, order })
 }
 
-/// The metadata as YAML. `source` is what it was made of; entries that say the same stay as they are there, and
-/// nested ones keep their order.
+/// Renders the metadata as YAML. `source` is the original; entries with the same value stay
+/// unchanged, and nested ones keep their order.
 pub fn render(data: &Map, source: &str) -> Result<String> {
     let Ok(original) = read(source, 0) else { return write(data) };
     if is_same(data, &original.data) {
@@ -64,7 +65,7 @@ pub fn render(data: &Map, source: &str) -> Result<String> {
     }
     let newline = if source.contains("\r\n") { "\r\n" } else { "\n" };
     if let Some(text) = edited(data, source, &original, newline)? {
-        // Where a line that looks like a remark is part of a text, entries cannot be taken apart.
+        // If a line that looks like a comment is part of a text, entries cannot be separated.
         if read(&text, 0).is_ok_and(|again| is_same(data, &again.data)) {
             return Ok(text);
         }
@@ -72,7 +73,7 @@ pub fn render(data: &Map, source: &str) -> Result<String> {
     write(&arranged(data.clone(), &original.data)).map(|text| text.replace('\n', newline))
 }
 
-/// Whether both have the same entries, where null is the same as none.
+/// Whether both have the same entries; null counts as missing.
 fn is_same(one: &Map, other: &Map) -> bool {
     let within = |one: &Map, other: &Map| {
         one.iter().all(|(name, value)| other.get(name).unwrap_or(&Value::Null) == value)
@@ -80,7 +81,7 @@ fn is_same(one: &Map, other: &Map) -> bool {
     within(one, other) && within(other, one)
 }
 
-/// The source with the entries that have changed written again.
+/// Returns the source with the changed entries written again.
 fn edited(data: &Map, source: &str, original: &Document, newline: &str) -> Result<Option<String>> {
     let Some(found) = &original.entries else { return Ok(None) };
     let (mut lines, mut kept) = (Vec::new(), HashSet::new());
@@ -93,7 +94,7 @@ fn edited(data: &Map, source: &str, original: &Document, newline: &str) -> Resul
         let is_whole =
             found.aliases.iter().all(|id| kept.contains(id) || found.anchors.contains(id));
         let stays = if found.is_merge {
-            // An entry of its own wins over a merged one, but cannot take it away.
+            // An explicit entry overrides a merged one, but cannot remove it.
             changed.iter().all(|name| data.contains_key(*name))
         } else {
             changed.is_empty()
@@ -119,13 +120,14 @@ fn edited(data: &Map, source: &str, original: &Document, newline: &str) -> Resul
     Ok(Some(joined(&lines, newline)))
 }
 
-/// The remarks before an entry that is written again; those of a removed one go with it.
+/// Returns the comments before an entry that is written again; those of a removed one are removed
+/// as well.
 fn remarks_of<'a>(entry: &Entry, text: &'a str, data: &Map) -> &'a str {
     let remains = entry.names.iter().any(|name| data.contains_key(name));
     if remains { entries::remarks(text) } else { "" }
 }
 
-/// The parts of a README that has metadata, by the Hub's own rule.
+/// Splits a README that has metadata, by the Hub's own rule.
 fn split(text: &str) -> Option<[&str; 4]> {
     let blank = text.trim_start_matches('\u{feff}').trim_start();
     let start = text.len() - blank.len() + 3 + line_break(blank.strip_prefix("---")?)?;
@@ -156,14 +158,14 @@ fn line_break(text: &str) -> Option<usize> {
 }
 
 fn invalid(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidCard, format!("the card's metadata cannot be read: {what}"))
+    Error::new(ErrorKind::InvalidCard, format!("invalid card metadata: {what}"))
 }
 
 fn entry(name: &str, value: Value) -> Result<String> {
     write(&Map::from_iter([(name.to_owned(), value)]))
 }
 
-/// The same value with the names in the order they had.
+/// Returns the value with its names in the original order.
 fn arrange(value: Value, like: &Value) -> Value {
     match (value, like) {
         (Value::Map(new), Value::Map(old)) => Value::Map(arranged(new, old)),
@@ -186,7 +188,7 @@ fn arranged(mut new: Map, old: &Map) -> Map {
     map
 }
 
-/// Every part on lines of its own, without a line break at the end.
+/// Joins parts, each on lines of its own, without a line break at the end.
 fn joined(parts: &[String], newline: &str) -> String {
     let mut text = String::new();
     for part in parts.iter().filter(|part| !part.is_empty()) {

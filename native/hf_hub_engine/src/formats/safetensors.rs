@@ -1,8 +1,7 @@
-//! What is in safetensors files, from their headers alone: a few kilobytes of gigabytes.
+//! Reads the headers of safetensors files: a few kilobytes of gigabytes.
 //!
-//! A header says how long it is, and everything else about itself too, so nothing in it is
-//! believed: lengths are limited, sizes have to fit, sums must not overflow. The tensors' bytes
-//! are never asked for.
+//! A header announces its own length and contents, so nothing in it is trusted: lengths are
+//! limited, sizes have to match, sums must not overflow. The tensor data is never requested.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +21,7 @@ use crate::{
         progress::Progress,
     },
     download::stream::{FileStream, Part, Spec},
-    hub::client::{Hub, Span},
+    hub::client::{ByteRange, Hub},
 };
 
 mod header;
@@ -31,36 +30,36 @@ pub use header::{Header, Tensor};
 
 /// The file of a model that is not sharded.
 pub const SINGLE_FILE: &str = "model.safetensors";
-/// The file that says which shard has which tensor.
+/// The file that maps tensors to shards.
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
 
-/// The largest header the format allows.
+/// Maximum size of a header in the format.
 const MAX_HEADER: u64 = 100_000_000;
-/// All headers of a repository together.
+/// Maximum total size of the headers of a repository.
 const MAX_HEADERS: u64 = 256 << 20;
-/// The largest index.
+/// Maximum size of an index.
 const MAX_INDEX: usize = 64 << 20;
 /// Nearly all headers are shorter, and so cost one request.
 const FIRST_READ: u64 = 100_001;
-/// Headers read at a time.
+/// Number of headers read concurrently.
 const AT_ONCE: usize = 8;
 
-/// What a repository's safetensors files say.
+/// The headers of a repository's safetensors files.
 #[derive(Debug, Serialize)]
 pub struct Repository {
     /// Whether there are several files and an index.
     pub sharded: bool,
     /// The metadata of the index.
     pub metadata: Option<Value>,
-    /// Which file has which tensor.
+    /// The file of each tensor.
     pub weight_map: BTreeMap<String, String>,
-    /// What each file says.
+    /// The header of each file.
     pub files: BTreeMap<String, Header>,
-    /// How many parameters of each data type all files have.
+    /// Number of parameters of each data type in all files.
     pub parameter_count: BTreeMap<String, u64>,
 }
 
-/// Where the files are.
+/// The location of the files.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The repository.
@@ -110,7 +109,7 @@ async fn sharded(hub: &Hub, place: &Place) -> Result<Repository> {
     whole(true, index.metadata, index.weight_map, files)
 }
 
-/// The file that an index names, where `./x` is `x` as in a URL.
+/// Returns the path of a file in an index; `./x` means `x`, as in a URL.
 fn shard(name: &str) -> Result<RepoPath> {
     let parts: Vec<&str> = name.split('/').filter(|part| *part != ".").collect();
     RepoPath::parse(&parts.join("/"))
@@ -142,7 +141,7 @@ async fn index(hub: &Hub, place: &Place) -> Result<Index> {
     let text = match read(hub, spec, MAX_INDEX).await {
         Err(error) if error.kind() == ErrorKind::EntryNotFound => {
             let message = format!(
-                "{} has no safetensors model: neither {SINGLE_FILE} nor {INDEX_FILE} is there",
+                "{} has no safetensors model: neither {SINGLE_FILE} nor {INDEX_FILE} exists",
                 place.repo.id()
             );
             return Err(error.with_message(message));
@@ -150,34 +149,33 @@ async fn index(hub: &Hub, place: &Place) -> Result<Index> {
         text => text?,
     };
     blocking::run(move || serde_json::from_slice(&text)).await.map_err(|source| {
-        let message = format!("{INDEX_FILE} of {} cannot be read", place.repo.id());
+        let message = format!("invalid {INDEX_FILE} of {}", place.repo.id());
         Error::new(ErrorKind::InvalidResponse, message).with_source(source)
     })
 }
 
-/// Reads a header whose length is taken out of `budget`.
+/// Reads a header whose length is subtracted from `budget`.
 async fn header_within(
     hub: &Hub,
     place: &Place,
     path: RepoPath,
     budget: &AtomicU64,
 ) -> Result<Header> {
-    let first = Part::Span(Span { first: 0, end: Some(FIRST_READ) });
+    let first = Part::Range(ByteRange { first: 0, end: Some(FIRST_READ) });
     let mut file =
         FileStream::open(hub.clone(), place.at(path.clone(), first), Progress::default()).await?;
     let size = file.size();
     let start = collect(&mut file, usize::try_from(FIRST_READ).unwrap_or(usize::MAX)).await?;
     drop(file);
     let broken = |what: String| {
-        let message =
-            format!("`{path}` of {} is no good safetensors file: {what}", place.repo.id());
+        let message = format!("invalid safetensors file `{path}` of {}: {what}", place.repo.id());
         Error::new(ErrorKind::InvalidResponse, message)
     };
     let length = start.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
     let length = length.ok_or_else(|| broken("it is shorter than 8 bytes".to_owned()))?;
     let end = length.saturating_add(8);
     if length > MAX_HEADER || size.is_some_and(|size| end > size) {
-        return Err(broken(format!("it says that its header has {length} bytes")));
+        return Err(broken(format!("its header has an announced length of {length} bytes")));
     }
     if budget.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(length)).is_err() {
         return Err(broken("the headers together are too large".to_owned()));
@@ -185,11 +183,11 @@ async fn header_within(
     let text = if end <= start.len() as u64 {
         start.slice(8..usize::try_from(end).unwrap_or(start.len()))
     } else {
-        let rest = place.at(path.clone(), Part::Span(Span { first: 8, end: Some(end) }));
+        let rest = place.at(path.clone(), Part::Range(ByteRange { first: 8, end: Some(end) }));
         read(hub, rest, usize::try_from(length).unwrap_or(usize::MAX)).await?
     };
     if text.len() as u64 != length {
-        return Err(broken("it ends within its header".to_owned()));
+        return Err(broken("its header is truncated".to_owned()));
     }
     let content = size.map(|size| size - end);
     blocking::run(move || header::parse(&text, content)).await.map_err(broken)
@@ -204,7 +202,7 @@ async fn collect(file: &mut FileStream, most: usize) -> Result<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = file.next().await? {
         if bytes.len() + chunk.len() > most {
-            let message = format!("the file has more than {most} bytes, which is too much to read");
+            let message = format!("the file has more than the allowed {most} bytes");
             return Err(Error::new(ErrorKind::InvalidResponse, message));
         }
         bytes.extend_from_slice(&chunk);

@@ -1,7 +1,7 @@
-//! Requests to a Hub's routes: JSON in, JSON out, page by page.
+//! Requests to a Hub's API routes: JSON in, JSON out, page by page.
 //!
-//! Redirects are followed within the endpoint; reading requests also to the public Hub, without the token.
-//! What an answer means is for the caller to say.
+//! Redirects are followed within the endpoint; those of read requests also to the public Hub,
+//! without the token. The caller interprets the response.
 
 mod content;
 pub mod pages;
@@ -33,32 +33,33 @@ use crate::{
     transport::{Request, Response},
 };
 
-/// The largest answer that is read into memory.
+/// Maximum size of a response that is read into memory.
 const PAGE_LIMIT: usize = 64 << 20;
 
 /// A request to a route.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The verb.
+    /// The method.
     pub method: Method,
-    /// Where; the token goes along only to the endpoint's origin.
+    /// The URL; the token is sent only to the endpoint's origin.
     pub url: Url,
-    /// Content type and content.
+    /// Content type and content of the body.
     pub body: Option<(HeaderValue, Vec<Segment>)>,
-    /// Whether a second request does no harm where the answer to a first one was lost. GET, HEAD, PUT and DELETE
-    /// need no saying.
+    /// Whether the request may be repeated if the response to the first one was lost. GET, HEAD,
+    /// PUT and DELETE always may.
     pub repeatable: bool,
     /// Whether it belongs to a download, which the Hub counts.
     pub counted: bool,
-    /// Whether the body holds a secret.
+    /// Whether the body contains a secret.
     pub secret: bool,
-    /// More headers, in place of our own of the same names; they go to the origin of `url` only.
+    /// Additional headers, which replace default headers of the same names; sent only to the origin
+    /// of `url`.
     pub headers: HeaderMap,
 }
 
-/// The answer to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
+/// The response to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -69,13 +70,13 @@ pub struct Answer {
     pub next: Option<Next>,
 }
 
-impl Answer {
-    /// To a DELETE of what an earlier attempt has deleted.
+impl ApiResponse {
+    /// The response to a DELETE of something that an earlier attempt has already deleted.
     fn gone() -> Self {
         Self { status: 204, headers: HeaderMap::new(), body: Bytes::new(), next: None }
     }
 
-    /// The headers as text, by their names in lower case; the values of a repeated one are joined.
+    /// Returns the headers as text, by lower-case name; the values of a repeated header are joined.
     pub fn joined_headers(&self) -> BTreeMap<&str, String> {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let values = |name| self.headers.get_all(name).iter().map(text).collect::<Vec<_>>();
@@ -84,7 +85,7 @@ impl Answer {
 }
 
 impl Call {
-    /// A GET.
+    /// Creates a GET request.
     pub fn get(url: Url) -> Self {
         Self {
             method: Method::GET,
@@ -107,21 +108,21 @@ impl Call {
 }
 
 impl Hub {
-    /// One page of a listing that is part of a download, with retries.
+    /// Fetches one page of a listing that is part of a download, with retries.
     pub async fn page(&self, url: &Url, progress: &Progress) -> Result<(Bytes, Option<Url>)> {
         let call = Call { counted: true, ..Call::get(url.clone()) };
         let answer = self.retrying(progress, || self.exchange_once(&call)).await?;
         Ok((answer.body, answer.next.map(|next| next.home)))
     }
 
-    /// Any exchange, with retries where repeating is harmless: because nothing is changed, or because the Hub
-    /// says that nothing was.
-    pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<Answer> {
+    /// Sends a request, with retries if repeating it is harmless: because it changes nothing, or
+    /// because the Hub reports that nothing was changed.
+    pub async fn exchange(&self, call: &Call, progress: &Progress) -> Result<ApiResponse> {
         self.within_deadline(progress, self.repeated(call, progress)).await
     }
 
-    async fn repeated(&self, call: &Call, progress: &Progress) -> Result<Answer> {
-        // Whether an earlier attempt may have been carried out although its answer did not come.
+    async fn repeated(&self, call: &Call, progress: &Progress) -> Result<ApiResponse> {
+        // Whether an earlier attempt may have been executed although its response was lost.
         let unsure = AtomicBool::new(false);
         let attempt = || async {
             let error = match self.exchange_once(call).await {
@@ -130,7 +131,7 @@ impl Hub {
             };
             if unsure.load(Relaxed) && call.method == Method::DELETE && error.status() == Some(404)
             {
-                return Ok(Answer::gone());
+                return Ok(ApiResponse::gone());
             }
             if !call.may_be_repeated() && !error.is_busy() {
                 return Err(error.permanent());
@@ -141,11 +142,11 @@ impl Hub {
         self.retrying(progress, attempt).await
     }
 
-    pub(crate) async fn exchange_once(&self, call: &Call) -> Result<Answer> {
+    pub(crate) async fn exchange_once(&self, call: &Call) -> Result<ApiResponse> {
         self.answer(self.open(call).await?).await
     }
 
-    /// One exchange without retries, as far as the headers of the answer.
+    /// Sends a request without retries, and returns once the response headers have arrived.
     pub(crate) async fn open(&self, call: &Call) -> Result<Response> {
         let mut url = call.url.clone();
         for _ in 0..=MAX_HOPS {
@@ -160,12 +161,12 @@ impl Hub {
             if self.owns(&target) || (call.is_harmless() && client::is_public(&target)) {
                 url = target;
             } else if call.method == Method::HEAD {
-                // Whether there is such a thing is what was asked, and that is answered.
+                // For a HEAD request, a redirect is an answer: the resource exists.
                 return Ok(response);
             } else {
                 let host = target.host_str().unwrap_or_default();
                 let message =
-                    format!("the Hub sent an API request on to {host}, which is not followed");
+                    format!("the Hub redirected an API request to {host}, which is not followed");
                 return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&url));
             }
         }
@@ -181,7 +182,7 @@ impl Hub {
         }
         let segments = segments.clone();
         let opened = blocking::run(move || Opened::new(segments)).await?;
-        // Few calls need it, and all would carry its state.
+        // Boxed: few calls need it, and all would carry its state.
         Box::pin(streamed_body::send(self, request, opened, |_| ())).await
     }
 
@@ -200,10 +201,10 @@ impl Hub {
         Request { method, peer: self.peer(&url), url, headers, body: None, timeouts, alone: false }
     }
 
-    async fn answer(&self, response: Response) -> Result<Answer> {
+    async fn answer(&self, response: Response) -> Result<ApiResponse> {
         let next = self.next_page(response.headers(), response.url());
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, body: response.bytes(PAGE_LIMIT).await?, next })
+        Ok(ApiResponse { status, headers, body: response.bytes(PAGE_LIMIT).await?, next })
     }
 }
 
@@ -213,7 +214,7 @@ mod tests {
     use crate::testing::{self, Server, reply};
 
     #[tokio::test]
-    async fn redirects_are_followed_within_the_hub() {
+    async fn follows_redirects_within_the_hub() {
         let away = reply("302 Found", "location: https://elsewhere.example/\r\n", b"");
         let moved = || reply("307 Moved", "location: /api/new\r\n", b"");
         let done = || reply("200 OK", "", b"{}");
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_changes_something_is_sent_once() {
+    async fn sends_a_changing_request_only_once() {
         let server = Server::start([reply("503 Busy", "", b""), reply("200 OK", "", b"{}")]).await;
         let hub = testing::hub(&server.url);
         let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_hub_was_too_busy_for_is_sent_again() {
+    async fn retries_when_the_hub_reports_a_conflicting_operation() {
         let words =
             br#"{"error": "Cannot create repo: another conflicting operation is in progress"}"#;
         let taken = br#"{"error": "You already created this model repo", "url": "http://x/a/b"}"#;

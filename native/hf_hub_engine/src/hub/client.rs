@@ -1,7 +1,7 @@
-//! A Hub as one call sees it: where it is, with which token, how patiently.
+//! A Hub as one call sees it: endpoint, token, timeouts and retries.
 //!
-//! Knows which hosts may see the token, and repeats what may be repeated. It
-//! does not know files, caches or commits; [`crate::hub::api`] speaks to its routes.
+//! Decides which hosts may receive the token, and retries what may be repeated. It knows nothing of
+//! files, caches or commits; [`crate::hub::api`] handles API routes.
 
 use std::{future::Future, time::Duration};
 
@@ -25,21 +25,21 @@ use crate::{
         progress::{Activity, Progress},
     },
     hub::{
-        rate_limit::{Budget, Governor, Ticket},
+        rate_limit::{RateLimiter, Scope, Ticket},
         retry::{self, Policy},
         token::Token,
     },
     transport::{self, Client, Peer, Request, Response, Timeouts},
 };
 
-/// RFC 3986 unreserved characters stay; everything else, `/` included, is encoded.
+/// Keeps RFC 3986 unreserved characters and encodes everything else, including `/`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Bytes that no URL has; all others stay, `%` included.
+/// Encodes bytes that are never valid in a URL and keeps all others, including `%`.
 const RAW: &AsciiSet = &percent_encoding::CONTROLS.add(b' ');
 
-/// The origins of the public Hub. Redirects and links that name them are followed, without the token where another
-/// endpoint is used.
+/// The origins of the public Hub. Redirects and links to them are followed, without the token if
+/// another endpoint is configured.
 const PUBLIC: [&str; 3] =
     ["https://huggingface.co", "https://hf.co", "https://hub-ci.huggingface.co"];
 
@@ -51,47 +51,47 @@ pub(crate) fn is_public(url: &Url) -> bool {
 /// A Hub and how to talk to it.
 #[derive(Clone, Debug)]
 pub struct Hub {
-    /// The connections.
+    /// The connection pool.
     pub client: Client,
     /// The base URL, which may have a path.
     pub endpoint: Url,
-    /// Sent to the endpoint's own origin only.
+    /// The token, sent only to the endpoint's own origin.
     pub token: Option<Token>,
-    /// Where the token was found, for those who have to replace it.
+    /// Where the token was found, for error messages.
     pub token_source: Option<String>,
-    /// Origins that may get the token over plain http.
+    /// Origins that may receive the token over plain http.
     pub http_origins: Vec<String>,
     /// The `User-Agent`.
     pub user_agent: HeaderValue,
-    /// How long to wait for answers.
+    /// The timeouts of an exchange.
     pub timeouts: Timeouts,
-    /// How often to try again.
+    /// The retry policy.
     pub retry: Policy,
-    /// The longest the whole operation may take.
+    /// Maximum duration of the whole operation.
     pub deadline: Option<Duration>,
-    /// Whether the network may be used at all.
+    /// Offline mode: no network requests are made.
     pub offline: bool,
-    /// How fast, and over how many connections.
+    /// Limits of bandwidth and connections.
     pub flow: Flow,
-    /// The budgets of requests that all calls keep together.
-    pub governor: Governor,
-    /// What all calls may have open together.
+    /// The rate limits, shared by all calls.
+    pub rate_limiter: RateLimiter,
+    /// The limit of open connections and files, shared by all calls.
     pub places: Places,
-    /// Told when a budget is used up and this call has to wait.
+    /// The progress that shows when this call waits for a rate limit.
     pub watch: Progress,
 }
 
-/// Which bytes of a file are asked for.
+/// A range of bytes of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// The first one.
+pub struct ByteRange {
+    /// The first byte.
     pub first: u64,
-    /// One behind the last one; `None` for all there are.
+    /// The end, exclusive; `None` for the end of the file.
     pub end: Option<u64>,
 }
 
-impl Span {
-    /// From `first` to the end of the file.
+impl ByteRange {
+    /// Returns the range from `first` to the end of the file.
     pub fn from(first: u64) -> Self {
         Self { first, end: None }
     }
@@ -99,30 +99,30 @@ impl Span {
     fn header(self) -> Option<HeaderValue> {
         let range = match (self.first, self.end) {
             (0, None) => return None,
-            // Nothing at all cannot be asked for.
+            // An empty range cannot be requested.
             (first, Some(end)) if end <= first => return None,
             (first, None) => format!("bytes={first}-"),
             (first, Some(end)) => format!("bytes={first}-{}", end.saturating_sub(1)),
         };
-        // Digits always make a header value.
+        // Digits are always a valid header value.
         HeaderValue::try_from(range).ok()
     }
 }
 
 impl Hub {
-    /// Parses an endpoint; it must be an absolute http(s) URL.
+    /// Parses an endpoint, which has to be an absolute http(s) URL.
     pub fn parse_endpoint(text: &str) -> Result<Url> {
         let url = Url::parse(text.trim_end_matches('/')).ok();
         url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()).ok_or_else(
             || {
-                // Somebody may have put a password into it.
+                // The text may contain a password.
                 let shown = if text.contains('@') {
-                    "what was given".to_owned()
+                    "the given URL".to_owned()
                 } else {
                     format!("{text:?}")
                 };
                 let message = format!(
-                    "{shown} cannot be an endpoint; expected something like https://huggingface.co"
+                    "invalid endpoint {shown}: expected a URL such as https://huggingface.co"
                 );
                 Error::new(ErrorKind::InvalidName, message)
             },
@@ -146,7 +146,7 @@ impl Hub {
         texts.iter().map(origin).collect()
     }
 
-    /// The URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
+    /// Returns the URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
     pub fn file_url(&self, repo: &Repo, revision: &Revision, path: impl AsRef<str>) -> Url {
         let revision = encode(revision.as_str());
         let path: Vec<_> = path.as_ref().split('/').map(encode).collect();
@@ -158,27 +158,32 @@ impl Hub {
         ))
     }
 
-    /// The URL of an API route of a repository: `<endpoint>/api/<type>s/<id>/<rest>`.
+    /// Returns the URL of an API route of a repository: `<endpoint>/api/<type>s/<id>/<rest>`.
     pub fn api_url(&self, repo: &Repo, rest: &str) -> Url {
         self.url(&format!("api/{}s/{}/{rest}", repo.kind().name(), repo.id()))
     }
 
-    /// Whether `url` belongs to the endpoint, and so may see the token.
+    /// Whether `url` belongs to the endpoint, and so may receive the token.
     pub fn owns(&self, url: &Url) -> bool {
         url.origin() == self.endpoint.origin()
     }
 
-    /// One GET without retries. The token goes along only to the endpoint's origin.
-    pub async fn get(&self, url: Url, span: Span) -> Result<Response> {
-        self.fetch(Method::GET, url, span).await
+    /// Sends one GET without retries. The token is sent only to the endpoint's origin.
+    pub async fn get(&self, url: Url, range: ByteRange) -> Result<Response> {
+        self.fetch(Method::GET, url, range).await
     }
 
-    /// One GET or HEAD of a file, without retries.
-    pub(crate) async fn fetch(&self, method: Method, url: Url, span: Span) -> Result<Response> {
+    /// Sends one GET or HEAD for a file, without retries.
+    pub(crate) async fn fetch(
+        &self,
+        method: Method,
+        url: Url,
+        range: ByteRange,
+    ) -> Result<Response> {
         let mut headers = self.headers(&url);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(COUNTER, HeaderValue::from_static("1"));
-        headers.extend(span.header().map(|range| (RANGE, range)));
+        headers.extend(range.header().map(|range| (RANGE, range)));
         self.send(Request {
             method,
             peer: self.peer(&url),
@@ -186,12 +191,12 @@ impl Hub {
             headers,
             body: None,
             timeouts: self.timeouts,
-            alone: span.end.is_some(),
+            alone: range.end.is_some(),
         })
         .await
     }
 
-    /// Repeats `attempt` as the policy says, telling `progress` about each pause.
+    /// Retries `attempt` according to the policy, and shows each pause in `progress`.
     pub async fn retrying<T, F>(
         &self,
         progress: &Progress,
@@ -214,7 +219,7 @@ impl Hub {
         }
     }
 
-    /// Runs `work`, but no longer than the deadline allows. `progress` tells what it was doing then.
+    /// Runs `work` until the deadline. `progress` provides the activity for the error.
     pub async fn within_deadline<T>(
         &self,
         progress: &Progress,
@@ -225,8 +230,8 @@ impl Hub {
         tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(self, progress)))
     }
 
-    /// Every request of a hub goes through here: none in offline mode, and none that
-    /// shows the token to those who listen on the way.
+    /// Every request passes through here: none is sent in offline mode, and none exposes the token
+    /// to eavesdroppers.
     pub(crate) async fn send(&self, request: Request) -> Result<Response> {
         if self.offline {
             return Err(offline());
@@ -235,52 +240,54 @@ impl Hub {
         if withheld && !only_reads(&request) {
             return Err(eavesdropped(&request.url));
         }
-        let budget = Budget::of(&request.url, self.token_for(&request.url));
-        let ticket = self.wait_for(&budget).await?;
+        let scope = Scope::of(&request.url, self.token_for(&request.url));
+        let ticket = self.wait_for(&scope).await?;
         let place = self.places.connection().await;
         let answer = self.client.send(request).await.map(|response| response.holding(place));
         let answer = answer.map_err(|error| if withheld { error.token_withheld() } else { error });
-        let begun = ticket.answered();
+        let started = ticket.answered();
         match &answer {
-            Ok(response) => self.governor.learn(&budget, begun, response.headers()),
-            Err(error) => self.governor.failed(&budget, error),
+            Ok(response) => self.rate_limiter.learn(&scope, started, response.headers()),
+            Err(error) => self.rate_limiter.failed(&scope, error),
         }
         answer
     }
 
-    /// Waits until a download may begin, if it `asks` for anything: the hub for its requests, and its place.
+    /// Waits until a download may start, if it `asks` for anything. Returns the hub for its
+    /// requests, and its place.
     pub(crate) async fn for_download(&self, asks: bool) -> (Self, Option<Place>) {
         let place = if asks { Some(self.places.transfer().await) } else { None };
         (Self { places: self.places.granted(), ..self.clone() }, place)
     }
 
-    /// Runs `work`, which moves files and whose requests are granted, when there is a place for it.
+    /// Waits for a place, then runs `work`, which transfers files and whose requests need no
+    /// further place.
     pub(crate) async fn in_place<T>(&self, work: impl Future<Output = T>) -> T {
         let _place = self.places.transfer().await;
         work.await
     }
 
-    /// Leave for one more connection of a download.
+    /// Returns a permit for one more connection of a download.
     pub(crate) fn one_more(&self) -> Option<(OwnedSemaphorePermit, Place)> {
         Some((self.flow.one_more()?, self.places.one_more()?))
     }
 
-    async fn wait_for<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>> {
+    async fn wait_for<'a>(&'a self, scope: &'a Scope) -> Result<Ticket<'a>> {
         loop {
-            let wait = match self.governor.admit(budget) {
+            let wait = match self.rate_limiter.admit(scope) {
                 Ok(ticket) => return Ok(ticket),
                 Err(wait) => wait,
             };
-            let message = "the Hub's limit on requests is used up";
+            let message = "the Hub's rate limit is exhausted";
             let error = Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(wait));
-            if wait > self.retry.patience {
+            if wait > self.retry.max_asked {
                 return Err(error);
             }
             pause(&self.watch, &error, wait).await?;
         }
     }
 
-    /// The URL of a route, by its encoded path below the endpoint.
+    /// Returns the URL of a route, by its encoded path below the endpoint.
     pub(crate) fn url(&self, path: &str) -> Url {
         let mut url = self.endpoint.clone();
         let base = url.path().trim_end_matches('/').to_owned();
@@ -288,7 +295,7 @@ impl Hub {
         url
     }
 
-    /// What every request to `url` carries; the token goes along only to the endpoint.
+    /// Returns the headers of every request to `url`; the token is included only for the endpoint.
     pub(crate) fn headers(&self, url: &Url) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, self.user_agent.clone());
@@ -298,7 +305,7 @@ impl Hub {
         headers
     }
 
-    /// Who answers at `url`.
+    /// Returns what kind of server `url` belongs to.
     pub(crate) fn peer(&self, url: &Url) -> Peer {
         if self.owns(url) || is_public(url) { Peer::Hub } else { Peer::Store }
     }
@@ -307,7 +314,7 @@ impl Hub {
         self.token.as_ref().filter(|_| self.owns(url) && self.may_see_secrets(url))
     }
 
-    /// Whether there is a token for `url` that is not sent, because anybody on the way could read it.
+    /// Whether there is a token for `url` that is not sent because it could be read in transit.
     pub fn withholds_token(&self, url: &Url) -> bool {
         self.token.is_some() && self.owns(url) && !self.may_see_secrets(url)
     }
@@ -321,11 +328,11 @@ impl Hub {
 /// Marks requests that are part of a download.
 pub(crate) const COUNTER: HeaderName = transport::header_name("x-hf-download-counter");
 
-/// How many redirects are followed.
+/// Maximum number of redirects.
 pub const MAX_HOPS: u32 = 20;
 
-/// Waits before another attempt, visibly. A pause that a Hub asks for and that the deadline does not allow
-/// is an error at once.
+/// Waits before the next attempt, and shows this in the progress. Returns the error at once if a
+/// pause that a Hub asks for exceeds the deadline.
 pub async fn pause(progress: &Progress, error: &Error, wait: Duration) -> Result<()> {
     let limited = error.kind() == ErrorKind::RateLimited;
     if limited && progress.time_left().is_some_and(|left| left < wait) {
@@ -339,19 +346,18 @@ pub async fn pause(progress: &Progress, error: &Error, wait: Duration) -> Result
     Ok(())
 }
 
-/// The error of a pause that is longer than the operation may take.
+/// Returns the error of a pause that exceeds the deadline.
 pub(crate) fn too_long_a_pause(error: Error, wait: Duration) -> Error {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let message = format!(
-        "{}; the pause of {seconds} s that it asks for is longer than the :timeout allows",
-        error.message()
-    );
+    let message =
+        format!("{}; the requested pause of {seconds} s exceeds the :timeout", error.message());
     error.with_message(message).with_retry_after(Some(wait)).permanent()
 }
 
-/// Where a 3xx answer points.
+/// Returns the target of a 3xx response.
 pub fn redirect_target(response: &Response) -> Result<Url> {
-    // Some servers send a path as it is, in UTF-8 or an older encoding: a URL has it percent-encoded.
+    // Some servers send a path unencoded, in UTF-8 or an older encoding: a URL requires
+    // percent-encoding.
     let location = response.headers().get(LOCATION);
     let location = location.map(|value| percent_encode(value.as_bytes(), RAW).to_string());
     target_of(response.url(), location.as_deref())
@@ -362,22 +368,27 @@ fn target_of(here: &Url, location: Option<&str>) -> Result<Url> {
     let target = target
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| {
-            Error::new(ErrorKind::InvalidResponse, "a redirect leads nowhere").with_url(here)
+            Error::new(
+                ErrorKind::InvalidResponse,
+                "invalid redirect: the Location header is missing or invalid",
+            )
+            .with_url(here)
         })?;
     if here.scheme() == "https" && target.scheme() == "http" {
-        let message = "a redirect leads from https to plain http, which is not followed";
+        let message = "redirect from https to plain http, which is not followed";
         return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(here));
     }
     Ok(target)
 }
 
-/// The error for a redirect loop.
+/// Returns the error for a redirect loop.
 pub fn too_many_redirects(url: &Url) -> Error {
     let message = format!("more than {MAX_HOPS} redirects");
     Error::new(ErrorKind::InvalidResponse, message).with_url(url)
 }
 
-/// The error of an operation that took longer than it may: how far it was, and what was in its way.
+/// Returns the error of an operation that exceeded its deadline: how far it got, and what delayed
+/// it.
 pub fn too_late(hub: &Hub, progress: &Progress) -> Error {
     let limit = hub.deadline.unwrap_or_default().as_millis();
     let so_far = progress.snapshot().in_words();
@@ -385,13 +396,13 @@ pub fn too_late(hub: &Hub, progress: &Progress) -> Error {
     Error::new(ErrorKind::Timeout, message)
 }
 
-/// The error of every request in offline mode.
+/// Returns the error of every request in offline mode.
 pub fn offline() -> Error {
     let message = "offline mode is on; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network";
     Error::new(ErrorKind::Offline, message)
 }
 
-/// Whether nobody on the way can read what is sent.
+/// Whether nothing in transit can be read by others.
 fn is_private(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
@@ -402,31 +413,32 @@ fn is_private(url: &Url) -> bool {
     url.scheme() == "https" || loopback
 }
 
-/// Whether a request changes nothing, and so may go without the token.
+/// Whether a request changes nothing, and so may be sent without the token.
 fn only_reads(request: &Request) -> bool {
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    // Sent as a POST because the question is long.
+    // A read that is sent as a POST because its parameters are long.
     reads || request.url.path().contains("/paths-info/")
 }
 
-/// The error of a request that is nothing without a secret, to a host that may not see one.
+/// Returns the error of a request that requires a secret, to a host that must not receive one.
 pub(crate) fn eavesdropped(url: &Url) -> Error {
     let message = format!("cannot send this request: {}", withheld(url));
     Error::new(ErrorKind::Unauthorized, message).with_url(url).permanent()
 }
 
-/// Why a token is not sent to this endpoint; `None` where it is, or where the endpoint cannot be one.
+/// Returns why a token is not sent to this endpoint; `None` if it is sent, or if the endpoint is
+/// invalid.
 pub fn withheld_from(endpoint: &str, allowed: &[String]) -> Option<String> {
     let (url, allowed) = (Hub::parse_endpoint(endpoint).ok()?, Hub::parse_origins(allowed).ok()?);
     let is_safe = is_private(&url) || allowed.contains(&url.origin().ascii_serialization());
     (!is_safe).then(|| withheld(&url))
 }
 
-/// Why a token is not sent, and which setting changes that.
+/// Returns why a token is not sent, and which setting changes that.
 pub(crate) fn withheld(url: &Url) -> String {
     let origin = url.origin().ascii_serialization();
     format!(
-        "the token is not sent to {origin} over plain http, where anybody on the way could read it; use https, or \
+        "the token is not sent to {origin} over plain http, where it could be read in transit; use https, or \
          allow it with HF_HUB_ALLOW_HTTP_TOKEN={origin}, config :hf_hub, allow_http_token: [{origin:?}] or the \
          option :allow_http_token"
     )
@@ -437,7 +449,7 @@ pub fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, SEGMENT).to_string()
 }
 
-/// Says how often it was tried, when more than once.
+/// Adds the number of attempts, if there was more than one.
 pub fn tried(error: Error, attempts: u32) -> Error {
     if attempts < 2 {
         return error;

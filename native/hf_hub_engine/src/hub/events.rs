@@ -1,8 +1,8 @@
-//! Server-sent events and JSON lines from an API, as they come.
+//! Streams of server-sent events and JSON lines from an API.
 //!
-//! A broken connection is opened again, after the last event: by its id where the server gives
-//! ids, otherwise by passing over as many events as were read already, because such a server
-//! begins from the start.
+//! A broken connection is reopened after the last event: by its id if the server sends ids;
+//! otherwise by skipping as many events as were already read, because such a server starts from the
+//! beginning.
 
 mod parser;
 
@@ -31,17 +31,17 @@ use crate::{
 use parser::{Format, Parser};
 
 const LAST_EVENT_ID: HeaderName = transport::header_name("last-event-id");
-/// The longest pause a server may ask for before a new connection.
+/// Maximum pause before a new connection that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// What is asked, and when it is over.
+/// What to request, and when to stop.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// The request.
     pub call: Call,
-    /// Whether a broken connection is opened again; only for requests that change nothing.
+    /// Whether to reopen a broken connection; only for requests that change nothing.
     pub reconnect: bool,
-    /// Ends the stream, without an error, when no event has come for so long.
+    /// Maximum time without an event, after which the stream ends without an error.
     pub quiet: Option<Duration>,
 }
 
@@ -54,9 +54,9 @@ pub struct Events {
     parser: Parser,
     ready: VecDeque<Event>,
     last_id: Option<String>,
-    /// Events that the reader has.
+    /// Number of events that were returned.
     seen: u64,
-    /// Events of this connection that the reader has had from an earlier one.
+    /// Number of events of this connection that were returned from an earlier one.
     passed: u64,
     failures: u32,
     deadline: Option<Instant>,
@@ -89,7 +89,8 @@ impl Events {
         Ok(events)
     }
 
-    /// The next event; `None` when the server has ended the stream, or it has been quiet for too long.
+    /// Returns the next event; `None` when the server has ended the stream, or no event arrived for
+    /// too long.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         let quiet = self.spec.quiet.map(|quiet| Instant::now() + quiet);
         let Some(limit) = [self.deadline, quiet].into_iter().flatten().min() else {
@@ -154,7 +155,7 @@ impl Events {
         }
     }
 
-    /// Waits before a new connection; an error where there is to be none.
+    /// Waits before a new connection; returns the error if there will be none.
     async fn broke(&mut self, error: Error) -> Result<()> {
         self.response = None;
         self.failures += 1;
@@ -177,7 +178,7 @@ async fn connect(hub: &Hub, call: &Call, after: Option<&str>) -> Result<Response
     }
     let response = hub.open(&call).await?;
     if response.status() == StatusCode::NO_CONTENT {
-        let message = "the server has no events to send, now or later";
+        let message = "the server reports that there are no events (204 No Content)";
         return Err(Error::new(ErrorKind::NotFound, message).with_url(response.url()));
     }
     Ok(response)
@@ -192,7 +193,7 @@ mod tests {
         format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n").into_bytes()
     }
 
-    /// An answer whose body breaks off.
+    /// A response whose body breaks off.
     fn broken(kind: &str, body: &str) -> Reply {
         let mut bytes = head(kind);
         bytes.extend(format!("content-length: 10000\r\n\r\n{body}").into_bytes());
@@ -220,7 +221,7 @@ mod tests {
     const SENT: &str = "text/event-stream; charset=utf-8";
 
     #[tokio::test]
-    async fn a_broken_stream_goes_on_after_the_last_id() {
+    async fn a_broken_stream_continues_after_the_last_id() {
         let first = broken(SENT, "id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\ndata: cut");
         let server = Server::start([first, whole(SENT, "id: 3\ndata: c\n\n")]).await;
         let mut events = open(&server, true, None).await.unwrap();
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_without_ids_begins_again_and_nothing_is_read_twice() {
+    async fn a_server_without_ids_starts_again_and_no_event_is_repeated() {
         let first = broken("application/x-ndjson", "1\n2\n");
         let server = Server::start([first, whole("application/x-ndjson", "1\n2\n3\n")]).await;
         let mut events = open(&server, true, None).await.unwrap();
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_must_not_be_repeated_ends_in_an_error_after_what_came() {
+    async fn a_stream_that_must_not_be_repeated_ends_with_an_error() {
         let server = Server::start([broken(SENT, "data: a\n\n")]).await;
         let mut events = open(&server, false, None).await.unwrap();
         assert_eq!(events.next().await.unwrap().unwrap().data, "a");
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_stays_away_is_given_up() {
+    async fn gives_up_when_the_server_stays_unreachable() {
         let server = Server::answering(|_| broken(SENT, "")).await;
         let mut events = open(&server, true, None).await.unwrap();
         let error = events.next().await.unwrap_err();
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_quiet_stream_ends_where_that_is_wanted() {
+    async fn a_quiet_stream_ends_after_the_configured_time() {
         let mut bytes = head(SENT);
         bytes.extend_from_slice(b"content-length: 10000\r\n\r\ndata: a\n\n");
         let server = Server::start([Reply::Stall(bytes)]).await;
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_an_error_before_the_first_event() {
+    async fn an_error_response_is_returned_before_the_first_event() {
         let server = Server::start([reply("404 Not Found", "", b"")]).await;
         assert_eq!(open(&server, true, None).await.err().unwrap().kind(), ErrorKind::NotFound);
     }

@@ -1,4 +1,4 @@
-//! Turns what went wrong into a sentence for the person who can put it right.
+//! Turns errors into messages that tell the user what to do.
 
 mod access;
 mod nearby;
@@ -15,11 +15,11 @@ use crate::{
     hub::client::Hub,
 };
 
-/// What follows a store's last refusal of a link, when the Hub had been asked for others.
-pub(crate) const NEW_LINKS: &str = "; new links were refused, too: check the clock of this machine and any proxy in \
-     between, then run the same call again, which asks for other links";
+/// Appended when a content host also rejected links that the Hub created anew.
+pub(crate) const NEW_LINKS: &str = "; new links were rejected as well: check the clock of this machine and any proxy in \
+     between, then try again";
 
-/// Adds repository and revision to an error, and what to do about it.
+/// Adds repository and revision to an error, and a hint.
 pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
     let error = match access::sentence(hub, Some(repo), &error) {
         Some(message) => error.with_message(message),
@@ -38,28 +38,29 @@ pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> 
     if error.revision().is_some() { error } else { error.with_revision(revision) }
 }
 
-/// What to do about a refusal that only its words tell from others.
+/// Returns a hint for a refusal that only the server's message distinguishes: the Hub sends 403
+/// without an error code for all of these.
 pub(crate) fn advice(words: &str) -> Option<&'static str> {
     let words = words.to_lowercase();
     let says = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
     if says(&["storage limit", "storage patterns", "quota"]) {
-        Some("make room or get more storage, then run the same call again")
+        Some("free some storage or get more, then try again")
     } else if says(&["create_pr"]) {
         Some("with create_pr: true the change becomes a pull request, which needs no such right")
     } else if says(&["write token", "write permission", "insufficient scope", "read-only token"]) {
-        Some("make a token that may write, in the settings of the token's account")
+        Some("create a token with write permission in the settings of the token's account")
     } else if says(&["under the namespace"]) {
         Some(
-            "the token's account has to be that user, or a member of that organization who may write",
+            "the token has to belong to that user, or to a member of that organization with write access",
         )
     } else if says(&["rights to change"]) {
-        Some("the token's account may read this, and not change it")
+        Some("the token's account has read access only")
     } else {
         None
     }
 }
 
-/// Adds to the error of a request that is about no repository what to do about it.
+/// Adds a hint to the error of a request that is not about a repository.
 pub fn request(hub: &Hub, error: Error) -> Error {
     match access::sentence(hub, None, &error) {
         Some(message) => error.with_message(message),
@@ -67,7 +68,7 @@ pub fn request(hub: &Hub, error: Error) -> Error {
     }
 }
 
-/// The sentence for a file that is not in a repository.
+/// Returns the message for a file that does not exist in a repository.
 pub(crate) fn no_such_file(repo: &Repo, revision: &Revision, path: &impl Display) -> String {
     format!("\"{repo}\" has no file \"{path}\" at revision \"{revision}\"")
 }

@@ -1,8 +1,8 @@
-//! The budgets of requests that Hubs announce, kept by all calls together.
+//! Respects the rate limits that Hubs announce, for all calls together.
 //!
-//! A Hub counts the requests of an account (or address) in windows of time and tells in
-//! `RateLimit` what is left. Whoever would exceed that waits here instead of being
-//! refused there. Without announcements nothing is held back.
+//! A Hub counts the requests of an account (or address) in time windows and reports in `RateLimit`
+//! how many are left. Requests that would exceed the limit wait here instead of being rejected.
+//! Without an announcement, nothing waits.
 
 use std::{
     collections::HashMap,
@@ -15,19 +15,19 @@ use tokio::time::Instant;
 
 use crate::{base::error::Error, hub::token::Token, transport};
 
-/// More budgets than any VM has use for; then the oldest windows are forgotten.
+/// Maximum number of stored windows, far more than needed; beyond it, the oldest are forgotten.
 const KEPT: usize = 1000;
 
-/// The longest that a window counts; then the Hub is asked again, whatever it announced.
+/// Maximum time that a window is respected; then the Hub is asked again, whatever it announced.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// All budgets; clones share them.
+/// The rate limits of all Hubs; clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Governor(Arc<Mutex<HashMap<Budget, Window>>>);
+pub struct RateLimiter(Arc<Mutex<HashMap<Scope, Window>>>);
 
-/// What is counted together.
+/// What a Hub counts together: host, route class and token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Budget {
+pub(crate) struct Scope {
     host: String,
     token: Option<Token>,
     kind: &'static str,
@@ -35,22 +35,22 @@ pub(crate) struct Budget {
 
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// Requests that may still be begun.
+    /// Number of requests that may still start.
     left: i64,
-    /// Requests begun and not answered; the Hub may not have counted them yet.
-    flying: i64,
-    /// Requests begun since the budget is known.
-    begun: i64,
+    /// Number of requests without a response; the Hub may not have counted them yet.
+    in_flight: i64,
+    /// Number of requests started since the limit is known.
+    started: i64,
     ends: Instant,
-    /// How many requests the next window allows and how long it is, where announced.
+    /// Number of requests and length of the next window, if announced.
     next: Option<Quota>,
 }
 
-/// So many requests in such a time.
+/// A number of requests per duration.
 type Quota = (i64, Duration);
 
-impl Budget {
-    /// The budget that a request to `url` is counted in.
+impl Scope {
+    /// Returns the scope that a request to `url` is counted in.
     pub(crate) fn of(url: &Url, token: Option<&Token>) -> Self {
         let path = url.path();
         let kind = if path.contains("/resolve/") {
@@ -64,77 +64,83 @@ impl Budget {
     }
 }
 
-/// A request on its way, which the Hub may not have counted yet.
+/// A request in flight, which the Hub may not have counted yet.
 #[must_use = "the request counts as answered when this is dropped"]
 pub(crate) struct Ticket<'a> {
-    governor: &'a Governor,
-    budget: &'a Budget,
-    begun: Begun,
+    rate_limiter: &'a RateLimiter,
+    scope: &'a Scope,
+    started: Started,
 }
 
-/// When a request was begun, told by the others.
+/// The state of the window when a request was started.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Begun {
-    /// How many had been begun.
+pub(crate) struct Started {
+    /// Number of requests started before.
     before: i64,
-    /// How many of these were on their way.
-    flying: i64,
-    /// 1 where it is counted itself: the first ones are begun before there is anything to count for.
+    /// Number of them in flight.
+    in_flight: i64,
+    /// 1 if the request itself is counted: the first ones start before a limit is known.
     own: i64,
 }
 
 impl Ticket<'_> {
     /// Counts the request as answered.
-    pub(crate) fn answered(self) -> Begun {
-        self.begun
+    pub(crate) fn answered(self) -> Started {
+        self.started
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if let Some(window) = self.governor.lock().get_mut(self.budget) {
-            window.flying = (window.flying - 1).max(0);
+        if let Some(window) = self.rate_limiter.lock().get_mut(self.scope) {
+            window.in_flight = (window.in_flight - 1).max(0);
         }
     }
 }
 
-impl Governor {
-    /// Takes one request out of the budget; or else how long to wait before asking again.
-    pub(crate) fn admit<'a>(&'a self, budget: &'a Budget) -> Result<Ticket<'a>, Duration> {
+impl RateLimiter {
+    /// Takes one request from the limit; otherwise returns how long to wait before trying again.
+    pub(crate) fn admit<'a>(&'a self, scope: &'a Scope) -> Result<Ticket<'a>, Duration> {
         let now = Instant::now();
         let mut windows = self.lock();
-        let mut begun = Begun::default();
-        if let Some(window) = windows.get_mut(budget) {
+        let mut started = Started::default();
+        if let Some(window) = windows.get_mut(scope) {
             if now >= window.ends {
                 window.renew(now);
             }
             if window.left <= 0 {
                 return Err(window.ends - now);
             }
-            begun = Begun { before: window.begun, flying: window.flying, own: 1 };
-            (window.left, window.flying) = (window.left.saturating_sub(1), window.flying + 1);
-            window.begun += 1;
+            started = Started { before: window.started, in_flight: window.in_flight, own: 1 };
+            (window.left, window.in_flight) = (window.left.saturating_sub(1), window.in_flight + 1);
+            window.started += 1;
         }
-        Ok(Ticket { governor: self, budget, begun })
+        Ok(Ticket { rate_limiter: self, scope, started })
     }
 
-    /// Takes in what the answer to a request announces.
-    pub(crate) fn learn(&self, budget: &Budget, begun: Begun, headers: &HeaderMap) {
+    /// Records what the response to a request announces.
+    pub(crate) fn learn(&self, scope: &Scope, started: Started, headers: &HeaderMap) {
         if let Some((left, wait)) = transport::text(headers, "ratelimit").and_then(announced) {
             let next = transport::text(headers, "ratelimit-policy").and_then(policy);
-            self.open_window(budget, begun, (left, wait), next);
+            self.open_window(scope, started, (left, wait), next);
         }
     }
 
-    /// Takes in a failure, which may be a refusal for too many requests.
-    pub(crate) fn failed(&self, budget: &Budget, error: &Error) {
+    /// Records a failure, which may be a rejection for too many requests.
+    pub(crate) fn failed(&self, scope: &Scope, error: &Error) {
         if let Some(wait) = error.retry_after().filter(|_| error.status() == Some(429)) {
-            self.open_window(budget, Begun::default(), (0, wait), None);
+            self.open_window(scope, Started::default(), (0, wait), None);
         }
     }
 
-    fn open_window(&self, budget: &Budget, begun: Begun, told: Quota, next: Option<Quota>) {
-        let (announced, wait) = told;
+    fn open_window(
+        &self,
+        scope: &Scope,
+        started: Started,
+        announced_quota: Quota,
+        next: Option<Quota>,
+    ) {
+        let (announced, wait) = announced_quota;
         let now = Instant::now();
         let Some(ends) = now.checked_add(wait) else { return };
         let ends = ends.min(now + LONGEST);
@@ -142,19 +148,19 @@ impl Governor {
         if windows.len() >= KEPT {
             windows.retain(|_, window| window.ends > now);
         }
-        let known = windows.get(budget).copied();
+        let known = windows.get(scope).copied();
         let window =
-            known.unwrap_or(Window { left: 0, flying: 0, begun: 0, ends: now, next: None });
-        // Whatever was on its way together with this request, the Hub may have counted later. What was known
-        // before is as sure; less than announced it is in any case, for others may ask, too.
-        let others = begun.flying + window.begun - begun.before - begun.own;
+            known.unwrap_or(Window { left: 0, in_flight: 0, started: 0, ends: now, next: None });
+        // The Hub may have counted concurrent requests after this one, so they are subtracted. The
+        // result is never more than what was known before; other clients may send requests too.
+        let others = started.in_flight + window.started - started.before - started.own;
         let counted = announced.saturating_sub(others);
         let known = if now < window.ends { window.left } else { i64::MIN };
         let left = counted.max(known).min(announced);
-        windows.insert(budget.clone(), Window { left, ends, next: next.or(window.next), ..window });
+        windows.insert(scope.clone(), Window { left, ends, next: next.or(window.next), ..window });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Budget, Window>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Scope, Window>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,24 +168,25 @@ impl Governor {
 impl Window {
     fn renew(&mut self, now: Instant) {
         match self.next {
-            // One request at least, to learn what the Hub says by then.
+            // At least one request, to learn what the Hub announces by then.
             Some((quota, length)) => {
-                (self.left, self.ends) = ((quota - self.flying).max(1), now + length.min(LONGEST));
+                (self.left, self.ends) =
+                    ((quota - self.in_flight).max(1), now + length.min(LONGEST));
             }
-            // Nothing is known of the next one: whoever asks first will learn.
+            // Nothing is known about the next window: the first request will learn it.
             None => self.left = i64::MAX,
         }
     }
 }
 
-/// `"api";r=499;t=12`: what is left, and for how long.
+/// Parses `"api";r=499;t=12`: how many requests are left, and for how long.
 fn announced(header: &str) -> Option<(i64, Duration)> {
-    // The window ends somewhere within its last second, hence one more.
+    // The announced seconds are rounded down, hence one more.
     let wait = Duration::from_secs(number(header, "t=")?).saturating_add(Duration::from_secs(1));
     Some((i64::try_from(number(header, "r=")?).unwrap_or(i64::MAX), wait))
 }
 
-/// `"fixed window";"api";q=500;w=300`: how many, in which time.
+/// Parses `"fixed window";"api";q=500;w=300`: how many requests, per duration.
 fn policy(header: &str) -> Option<Quota> {
     let quota = i64::try_from(number(header, "q=")?).ok()?;
     Some((quota, Duration::from_secs(number(header, "w=")?)))
@@ -201,85 +208,87 @@ mod tests {
         headers
     }
 
-    fn budget(path: &str) -> Budget {
-        Budget::of(&format!("https://hub.example{path}").parse().unwrap(), None)
+    fn scope(path: &str) -> Scope {
+        Scope::of(&format!("https://hub.example{path}").parse().unwrap(), None)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_exceeds_what_was_announced() {
-        let (governor, api) = (Governor::default(), budget("/api/models"));
-        assert!(governor.admit(&api).is_ok(), "before anything is known");
+    async fn never_exceeds_the_announced_limit() {
+        let (rate_limiter, api) = (RateLimiter::default(), scope("/api/models"));
+        assert!(rate_limiter.admit(&api).is_ok(), "before a limit is known");
         let policy = Some("\"fixed window\";\"api\";q=4;w=10");
-        governor.learn(&api, Begun::default(), &headers("\"api\";r=3;t=9", policy));
-        let mut flying: Vec<_> = (0..3).map(|_| governor.admit(&api).ok().unwrap()).collect();
-        assert_eq!(governor.admit(&api).err(), Some(Duration::from_secs(10)));
-        // An answer that was on its way tells of less than is known here.
-        let begun = flying.pop().unwrap().answered();
-        governor.learn(&api, begun, &headers("\"api\";r=2;t=9", None));
-        assert!(governor.admit(&api).is_err());
-        let resolvers = budget("/gpt2/resolve/main/x");
-        assert!(governor.admit(&resolvers).is_ok(), "another budget");
+        rate_limiter.learn(&api, Started::default(), &headers("\"api\";r=3;t=9", policy));
+        let mut in_flight: Vec<_> =
+            (0..3).map(|_| rate_limiter.admit(&api).ok().unwrap()).collect();
+        assert_eq!(rate_limiter.admit(&api).err(), Some(Duration::from_secs(10)));
+        // A response that was in flight reports more than is left.
+        let started = in_flight.pop().unwrap().answered();
+        rate_limiter.learn(&api, started, &headers("\"api\";r=2;t=9", None));
+        assert!(rate_limiter.admit(&api).is_err());
+        let resolvers = scope("/gpt2/resolve/main/x");
+        assert!(rate_limiter.admit(&resolvers).is_ok(), "another scope");
 
         tokio::time::sleep(Duration::from_secs(11)).await;
-        let admitted: Vec<_> = std::iter::from_fn(|| governor.admit(&api).ok()).take(10).collect();
-        assert_eq!(admitted.len(), 2, "the next window, less what is still flying");
+        let admitted: Vec<_> =
+            std::iter::from_fn(|| rate_limiter.admit(&api).ok()).take(10).collect();
+        assert_eq!(admitted.len(), 2, "the next window, minus requests in flight");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_that_overtake_each_other_tell_no_more_than_is_left() {
-        let (governor, api) = (Governor::default(), budget("/api/models"));
-        governor.learn(&api, Begun::default(), &headers("r=3;t=9", None));
+    async fn responses_out_of_order_never_raise_the_limit() {
+        let (rate_limiter, api) = (RateLimiter::default(), scope("/api/models"));
+        rate_limiter.learn(&api, Started::default(), &headers("r=3;t=9", None));
         let (first, second) =
-            (governor.admit(&api).ok().unwrap(), governor.admit(&api).ok().unwrap());
-        governor.learn(&api, second.answered(), &headers("r=1;t=9", None));
-        governor.learn(&api, first.answered(), &headers("r=2;t=9", None));
-        let third = governor.admit(&api).ok().unwrap();
-        assert!(governor.admit(&api).is_err(), "one was left");
-        // Others have asked, too.
-        governor.learn(&api, third.answered(), &headers("r=0;t=9", None));
-        assert!(governor.admit(&api).is_err());
+            (rate_limiter.admit(&api).ok().unwrap(), rate_limiter.admit(&api).ok().unwrap());
+        rate_limiter.learn(&api, second.answered(), &headers("r=1;t=9", None));
+        rate_limiter.learn(&api, first.answered(), &headers("r=2;t=9", None));
+        let third = rate_limiter.admit(&api).ok().unwrap();
+        assert!(rate_limiter.admit(&api).is_err(), "one was left");
+        // Other clients have sent requests too.
+        rate_limiter.learn(&api, third.answered(), &headers("r=0;t=9", None));
+        assert!(rate_limiter.admit(&api).is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_holds_everybody_back_until_its_end() {
-        let (governor, api) = (Governor::default(), budget("/api/models"));
+    async fn a_rejection_stops_all_requests_until_the_window_ends() {
+        let (rate_limiter, api) = (RateLimiter::default(), scope("/api/models"));
         let error = Error::new(crate::base::error::ErrorKind::RateLimited, "x")
             .with_status(429)
             .with_retry_after(Some(Duration::from_secs(5)));
-        governor.failed(&api, &error);
-        assert_eq!(governor.admit(&api).err(), Some(Duration::from_secs(5)));
+        rate_limiter.failed(&api, &error);
+        assert_eq!(rate_limiter.admit(&api).err(), Some(Duration::from_secs(5)));
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert!((0..100).all(|_| governor.admit(&api).is_ok()));
+        assert!((0..100).all(|_| rate_limiter.admit(&api).is_ok()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_ten_minutes_the_hub_is_asked_again_whatever_it_said() {
-        let (governor, api) = (Governor::default(), budget("/api/models"));
+    async fn asks_the_hub_again_after_ten_minutes() {
+        let (rate_limiter, api) = (RateLimiter::default(), scope("/api/models"));
         let error = Error::new(crate::base::error::ErrorKind::RateLimited, "x")
             .with_status(429)
             .with_retry_after(Some(Duration::from_secs(999_999_999_999)));
-        governor.failed(&api, &error);
-        assert_eq!(governor.admit(&api).err(), Some(LONGEST));
+        rate_limiter.failed(&api, &error);
+        assert_eq!(rate_limiter.admit(&api).err(), Some(LONGEST));
         tokio::time::sleep(LONGEST).await;
-        assert!(governor.admit(&api).is_ok());
+        assert!(rate_limiter.admit(&api).is_ok());
 
         let never = headers("r=0;t=999999999999", Some("q=0;w=999999999999"));
-        governor.learn(&api, Begun::default(), &never);
+        rate_limiter.learn(&api, Started::default(), &never);
         for _ in 0..3 {
-            assert_eq!(governor.admit(&api).err(), Some(LONGEST));
+            assert_eq!(rate_limiter.admit(&api).err(), Some(LONGEST));
             tokio::time::sleep(LONGEST).await;
-            assert!(governor.admit(&api).is_ok());
+            assert!(rate_limiter.admit(&api).is_ok());
         }
     }
 
     #[test]
-    fn nonsense_holds_nobody_back() {
-        let (governor, api) = (Governor::default(), budget("/api/models"));
+    fn ignores_invalid_announcements() {
+        let (rate_limiter, api) = (RateLimiter::default(), scope("/api/models"));
         let endless = "r=0;t=18446744073709551615";
         for limit in ["", "r=;t=", "\"api\";r=-1;t=5", "r=0;t=99999999999999999999999", endless] {
             let policy = Some("q=1;w=18446744073709551615");
-            governor.learn(&api, Begun::default(), &headers(limit, policy));
-            assert!(governor.admit(&api).is_ok(), "{limit}");
+            rate_limiter.learn(&api, Started::default(), &headers(limit, policy));
+            assert!(rate_limiter.admit(&api).is_ok(), "{limit}");
         }
     }
 }

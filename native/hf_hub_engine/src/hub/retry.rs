@@ -1,71 +1,74 @@
-//! Whether a failed request is repeated, and when. Pure: no clock, no network.
+//! Decides whether and when a failed request is retried. Pure: no clock, no network.
 
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind};
 
-/// How stubborn to be.
+/// A retry policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Attempts after the first.
+    /// Maximum number of retries.
     pub retries: u32,
-    /// How many of them where nothing listens or no host has the name: a Hub that is not there comes back rarely within seconds.
+    /// Maximum number of retries if the connection is refused or the host name is unknown: such a
+    /// Hub rarely comes back within seconds.
     pub refused: u32,
     /// The first pause; each further one is twice as long.
     pub base: Duration,
-    /// The longest pause of our own choosing.
+    /// Maximum pause unless the server asks for one.
     pub cap: Duration,
-    /// The longest pause the server may ask for; a longer one is an error at once.
-    pub patience: Duration,
+    /// Maximum pause that the server may ask for; a longer one is an error at once.
+    pub max_asked: Duration,
 }
 
 impl Policy {
-    /// The reference's figures: 1, 2, 4, 8, 8 seconds.
+    /// The values of the Python client: 1, 2, 4, 8, 8 seconds.
     pub const STANDARD: Self = Self {
         retries: 5,
         refused: 1,
         base: Duration::from_secs(1),
         cap: Duration::from_secs(8),
-        patience: Duration::from_mins(10),
+        max_asked: Duration::from_mins(10),
     };
 
-    /// The same policy for a Hub that has answered before: where nothing listens now, it restarts.
+    /// Returns the policy for a Hub that has responded before: if the connection is refused, it is
+    /// restarting.
     #[must_use]
     pub fn once_answered(self) -> Self {
         Self { refused: self.retries, ..self }
     }
 
-    /// The same policy for a transfer of which bytes have come: with the standard figures it outlasts an
-    /// outage of a minute.
+    /// Returns the policy for a transfer that has received bytes: with the standard values it
+    /// survives an outage of a minute.
     #[must_use]
     pub fn once_flowing(self) -> Self {
         let retries = self.retries.saturating_mul(2);
         Self { retries, refused: retries, ..self }
     }
 
-    /// Our own pause after so many failures in a row.
+    /// Returns the pause after this number of consecutive failures.
     fn pause(self, failures: u32) -> Duration {
         let doublings = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         self.base.saturating_mul(doublings).min(self.cap)
     }
 
-    /// How long it goes on after so many failures, if each further attempt fails at once.
+    /// Returns how long retries continue after this number of failures, if each further attempt
+    /// fails at once.
     pub fn left(self, failures: u32) -> Duration {
-        // Beyond the first ones all pauses are equally long.
+        // After the first ones, all pauses have the same length.
         let doubling = self.retries.min(failures.saturating_add(32));
         let first = (failures..=doubling).map(|failures| self.pause(failures)).sum::<Duration>();
         first.saturating_add(self.cap.saturating_mul(self.retries - doubling))
     }
 
-    /// The same policy without a second attempt.
+    /// Returns the policy without retries.
     #[must_use]
     pub fn once(self) -> Self {
         Self { retries: 0, ..self }
     }
 }
 
-/// The pause before the next attempt, or `None` to give up. `failures` counts
-/// the fruitless attempts so far, this one included.
+/// Returns the pause before the next attempt, or `None` to give up. `failures` counts the
+/// consecutive failures, including this one.
 pub fn decide(policy: Policy, failures: u32, error: &Error) -> Option<Duration> {
     let most = if error.is_unreachable() { policy.refused } else { policy.retries };
     if failures > most.min(policy.retries) || !error.is_transient() {
@@ -73,7 +76,7 @@ pub fn decide(policy: Policy, failures: u32, error: &Error) -> Option<Duration> 
     }
     let own = policy.pause(failures);
     match error.retry_after() {
-        Some(asked) if asked > policy.patience => None,
+        Some(asked) if asked > policy.max_asked => None,
         Some(asked) if error.kind() == ErrorKind::RateLimited => Some(asked),
         Some(asked) => Some(asked.max(own)),
         None => Some(own),
@@ -89,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn table() {
+    fn decides_by_kind_and_number_of_failures() {
         use ErrorKind::{EntryNotFound, Http, RateLimited, Server, Timeout, Transport};
         let secs = |seconds| Some(Duration::from_secs(seconds));
         let cases = [
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_listens_one_short_retry_is_enough_until_a_hub_has_answered() {
+    fn a_refused_connection_is_retried_once_until_a_hub_has_responded() {
         let refused = error(ErrorKind::Transport, 0, None).unreachable();
         let attempts = |policy| (1..100).find(|n| decide(policy, *n, &refused).is_none()).unwrap();
         assert_eq!(attempts(Policy::STANDARD), 2);
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_that_flowed_outlasts_a_minute() {
+    fn a_transfer_that_received_bytes_survives_a_minute() {
         let policy = Policy::STANDARD.once_flowing();
         let refused = error(ErrorKind::Transport, 0, None).unreachable();
         let pauses: Vec<_> = (1..).map_while(|n| decide(policy, n, &refused)).collect();

@@ -1,4 +1,4 @@
-//! A request's body that is read from disk while it is sent: a few pieces in memory, never all.
+//! A request body that is read from disk while it is sent, with only a few pieces in memory.
 
 use std::{
     convert::Infallible,
@@ -16,23 +16,23 @@ use crate::{
     transport::{Body, Moved, Request, Response},
 };
 
-/// Pieces that wait to be sent.
+/// Maximum number of pieces that wait to be sent.
 const QUEUE: usize = 2;
 
-/// Makes the pieces of a body, one after the other, on threads that may block.
+/// Produces the pieces of a body in order, on threads that may block.
 pub(crate) trait Pieces: Send + 'static {
-    /// How many bytes all pieces have together.
+    /// Returns the total number of bytes.
     fn length(&self) -> u64;
 
-    /// How many bytes a piece has at most.
+    /// Returns the maximum size of a piece.
     fn capacity(&self) -> usize;
 
-    /// The next piece, in this empty buffer; `None` behind the last.
+    /// Reads the next piece into this empty buffer; `None` after the last one.
     fn next(&mut self, buffer: Vec<u8>) -> Result<Option<Bytes>>;
 }
 
-/// Sends `request` with a body made of `pieces`; `sent` is told of each. An error of theirs ends
-/// the request in the middle, so that the other side cannot take it for whole.
+/// Sends `request` with a body made of `pieces`, and calls `sent` for each. If reading one fails,
+/// the request is aborted, so that the server cannot take it for complete.
 pub(crate) async fn send(
     hub: &Hub,
     mut request: Request,
@@ -66,7 +66,7 @@ async fn pump(
     sent: &mut impl FnMut(u64),
 ) -> Result<()> {
     loop {
-        // Here and not there: each of the many threads that may block would keep memory of its own.
+        // Allocated here: each of the many blocking threads would otherwise keep memory of its own.
         let buffer = Vec::with_capacity(pieces.capacity());
         let (piece, back) = blocking::run(move || (pieces.next(buffer), pieces)).await;
         pieces = back;
@@ -74,7 +74,7 @@ async fn pump(
         let length = piece.len();
         hub.flow.pass(length).await;
         if sender.send(piece).await.is_err() {
-            // Nobody takes more of it: the answer says why.
+            // The receiver is gone: the response says why.
             return Ok(());
         }
         sent(length as u64);

@@ -1,4 +1,4 @@
-//! A token that nothing shows.
+//! A token that is never shown.
 
 use std::fmt;
 
@@ -11,21 +11,21 @@ use crate::base::error::{Error, ErrorKind, Result};
 pub struct Token(HeaderValue);
 
 impl Token {
-    /// Makes the `Authorization` header out of a token.
+    /// Creates the `Authorization` header from a token.
     pub fn new(token: &str) -> Result<Self> {
         let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
-            Error::new(ErrorKind::Unauthorized, "the token contains characters that no token has")
+            Error::new(ErrorKind::Unauthorized, "the token contains invalid characters")
         })?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
 
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 
-    /// Whether the token is somewhere in these bytes.
+    /// Whether these bytes contain the token.
     pub(crate) fn is_in(&self, bytes: &[u8]) -> bool {
         let value = self.0.as_bytes();
         let token = value.strip_prefix(b"Bearer ").unwrap_or(value);

@@ -1,4 +1,4 @@
-//! One connection of a transfer: claims a part, fetches it, claims the next.
+//! One connection of a transfer: takes a part, fetches it, takes the next one.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
@@ -15,57 +15,57 @@ use crate::{
     },
     cache::partial::too_long,
     hub::{
-        client::{self, Span},
+        client::{self, ByteRange},
         file_metadata::{self, Content, Given, Located},
     },
-    transfer::{Crew, Source, plan::Claim, retry_budget::Pause},
+    transfer::{Connections, Source, plan::Part, retry_budget::Pause},
     transport::Response,
 };
 
-/// How long to wait before another look at what others do.
+/// Interval at which the state of other connections is polled.
 const GLANCE: Duration = Duration::from_millis(5);
 
 /// Why a connection ended.
 pub(super) enum End {
-    /// There is nothing left for it to do.
+    /// There is nothing left to fetch.
     Idle,
-    /// The server asks for less, and others go on.
+    /// The server asks for fewer connections, and others continue.
     Refused,
-    /// The whole crew ends here.
+    /// All connections of the transfer end.
     Stop(Stop),
 }
 
-/// Why a crew ended.
+/// Why all connections of a transfer ended.
 pub(super) enum Stop {
     /// All parts are in place.
     Done,
-    /// The file on the Hub is another one by now.
+    /// The file changed on the Hub.
     Changed,
-    /// What has arrived is of no use with this server.
+    /// The bytes received so far cannot be continued with this server.
     StartOver,
 }
 
-/// What came of a part.
-enum Part {
+/// The result of fetching a part.
+enum Fetched {
     Complete,
     Changed,
 }
 
-impl Crew<'_> {
-    /// Works until nothing is left to claim.
+impl Connections<'_> {
+    /// Fetches parts until none is left.
     pub(super) async fn connection(&self, mut opened: Option<Response>) -> Result<End> {
         let _working = Counted::one(&self.working);
         loop {
             if self.is_one_too_many() {
                 return Ok(End::Idle);
             }
-            let Some(mut claim) = self.plan().claim() else { return Ok(End::Idle) };
+            let Some(mut part) = self.plan().next_part() else { return Ok(End::Idle) };
             let (mut asked, began) = (None, Instant::now());
-            let part = self.fetch(&mut claim, opened.take(), &mut asked).await;
-            self.plan().release(&claim);
-            match part {
-                Ok(Part::Complete) => {}
-                Ok(Part::Changed) => return Ok(End::Stop(Stop::Changed)),
+            let fetched = self.fetch(&mut part, opened.take(), &mut asked).await;
+            self.plan().release(&part);
+            match fetched {
+                Ok(Fetched::Complete) => {}
+                Ok(Fetched::Changed) => return Ok(End::Stop(Stop::Changed)),
                 Err(error) => {
                     if let Some(end) = self.recover(error, asked, began).await? {
                         return Ok(end);
@@ -79,52 +79,53 @@ impl Crew<'_> {
         self.working.load(Relaxed) > self.wanted.load(Relaxed)
     }
 
-    /// Fetches a part. `asked` becomes the URL of the content host, if it was asked.
+    /// Fetches a part. `asked` is set to the URL of the content host if it was used.
     async fn fetch(
         &self,
-        claim: &mut Claim,
+        part: &mut Part,
         opened: Option<Response>,
         asked: &mut Option<Url>,
-    ) -> Result<Part> {
-        // The answer at hand begins at zero; beyond that it cannot serve.
-        let opened = opened.filter(|_| claim.at == 0);
+    ) -> Result<Fetched> {
+        // The open response begins at zero; it cannot serve a part that begins later.
+        let opened = opened.filter(|_| part.at == 0);
         let bounded = self.bounded && opened.is_none();
         let response = match opened {
             Some(response) => response,
-            None => match self.open(claim, asked).await? {
+            None => match self.open(part, asked).await? {
                 Some(response) => response,
-                None => return Ok(Part::Changed),
+                None => return Ok(Fetched::Changed),
             },
         };
-        let span = Span { first: claim.at, end: self.bounded.then_some(claim.end) };
-        match part_of(&response, span, self.size())? {
-            // A 200 begins at zero, whatever was asked.
-            None if claim.at > 0 => return Err(whole_answer(&response)),
+        let range = ByteRange { first: part.at, end: self.bounded.then_some(part.end) };
+        match part_of(&response, range, self.size())? {
+            // A 200 response begins at zero, whatever was requested.
+            None if part.at > 0 => return Err(whole_answer(&response)),
             None => {
                 check_length(&response, self.size())?;
-                // Asked for a part, the server knows none: this answer brings all there is.
+                // A part was requested and the server supports no ranges: this response contains
+                // the whole file.
                 self.alone.fetch_or(bounded, Relaxed);
                 let _whole = Counted::one(&self.whole);
-                self.receive(response, claim, false).await?;
+                self.receive(response, part, false).await?;
             }
             Some(()) => {
-                self.patience().served();
-                self.receive(response, claim, bounded).await?;
+                self.retry_budget().served();
+                self.receive(response, part, bounded).await?;
             }
         }
-        Ok(Part::Complete)
+        Ok(Fetched::Complete)
     }
 
-    /// Opens the content at the claim; `None` if the file has changed meanwhile.
-    async fn open(&self, claim: &Claim, asked: &mut Option<Url>) -> Result<Option<Response>> {
+    /// Opens the content at the part's position; `None` if the file changed meanwhile.
+    async fn open(&self, part: &Part, asked: &mut Option<Url>) -> Result<Option<Response>> {
         let hub = self.transfer.hub;
-        let span = Span { first: claim.at, end: self.bounded.then_some(claim.end) };
+        let range = ByteRange { first: part.at, end: self.bounded.then_some(part.end) };
         let url = {
-            // Held while the Hub is asked: one answer does for all connections.
+            // Held during the request to the Hub: one response serves all connections.
             let mut source = self.source.lock().await;
             match &*source {
                 Source::At(url) => url.clone(),
-                Source::Unknown => match self.locate(span).await? {
+                Source::Unknown => match self.locate(range).await? {
                     Some(Content::Here(response)) => return Ok(Some(response)),
                     Some(Content::There(url)) => {
                         *source = Source::At(url.clone());
@@ -135,22 +136,23 @@ impl Crew<'_> {
             }
         };
         *asked = Some(url.clone());
-        let response = file_metadata::open_content(hub, &url, span).await?;
+        let response = file_metadata::open_content(hub, &url, range).await?;
         if !self.is_proved() {
             file_metadata::check_kind(&response, self.transfer.url)?;
         }
         Ok(Some(response))
     }
 
-    async fn locate(&self, span: Span) -> Result<Option<Content>> {
+    async fn locate(&self, range: ByteRange) -> Result<Option<Content>> {
         let Self { transfer, .. } = self;
         let announced = transfer.metadata;
         let known = Some(announced).filter(|_| self.is_proved());
         let given = Given { pinned: transfer.pinned, known };
         let Located { metadata, content, by_hub } =
-            file_metadata::locate(transfer.hub, transfer.url, span, given).await?;
-        // An etag of another kind is no contradiction where the content has to agree with a checksum anyway. But
-        // a checksum that a Hub sends with the file counts for more than one of its listing.
+            file_metadata::locate(transfer.hub, transfer.url, range, given).await?;
+        // An etag of another kind is not a conflict if the content is verified with a checksum
+        // anyway. But a checksum that a Hub sends with the file takes precedence over that of a
+        // listing.
         let comparable = match (self.is_proved(), transfer.listed) {
             (false, _) => true,
             (true, true) => by_hub && metadata.etag.is_proof(),
@@ -161,48 +163,43 @@ impl Crew<'_> {
         Ok(Some(content).filter(|_| !changed))
     }
 
-    /// Takes the body. One that is not `bounded` goes on beyond the claim, as far as
-    /// nobody else fetches what follows.
-    async fn receive(
-        &self,
-        mut response: Response,
-        claim: &mut Claim,
-        bounded: bool,
-    ) -> Result<()> {
+    /// Receives the body. If it is not `bounded`, it continues beyond the part while no other
+    /// connection fetches the following bytes.
+    async fn receive(&self, mut response: Response, part: &mut Part, bounded: bool) -> Result<()> {
         self.progress.operation().set_activity(Activity::Downloading, None);
         while let Some(mut chunk) = response.chunk().await? {
             self.transfer.hub.flow.pass(chunk.len()).await;
             while !chunk.is_empty() {
-                if claim.at == claim.end && !self.extend(claim, bounded).await {
-                    return self.beyond(claim);
+                if part.at == part.end && !self.extend(part, bounded).await {
+                    return self.beyond(part);
                 }
-                let room = usize::try_from(claim.end - claim.at).unwrap_or(usize::MAX);
-                self.take(claim, chunk.split_to(room.min(chunk.len()))).await?;
+                let room = usize::try_from(part.end - part.at).unwrap_or(usize::MAX);
+                self.take(part, chunk.split_to(room.min(chunk.len()))).await?;
             }
-            let whole = self.is_proved() && Some(claim.at) == self.size();
-            if claim.at == claim.end && (bounded || whole) {
+            let whole = self.is_proved() && Some(part.at) == self.size();
+            if part.at == part.end && (bounded || whole) {
                 return Ok(());
             }
         }
         if self.size().is_none() {
-            claim.end = claim.at;
+            part.end = part.at;
         }
-        if claim.at < claim.end {
-            let message = "the connection ended before the file did";
+        if part.at < part.end {
+            let message = "the connection closed before the end of the file";
             return Err(Error::new(ErrorKind::Transport, message).with_url(response.url()));
         }
         Ok(())
     }
 
-    /// Goes on with what follows the claim, if nobody else fetches it. An answer that brings
-    /// the whole file waits for the others to find out that they are not needed.
-    async fn extend(&self, claim: &mut Claim, bounded: bool) -> bool {
+    /// Extends the part by the following bytes if no other connection fetches them. A response with
+    /// the whole file waits until the others notice that they are not needed.
+    async fn extend(&self, part: &mut Part, bounded: bool) -> bool {
         loop {
             let allowed = !bounded || !self.is_one_too_many();
-            if allowed && self.plan().extend(claim) {
+            if allowed && self.plan().extend(part) {
                 return true;
             }
-            let is_end = self.size().is_none_or(|size| claim.end >= size);
+            let is_end = self.size().is_none_or(|size| part.end >= size);
             let others = self.working.load(Relaxed) > 1;
             if bounded || is_end || !others || !self.alone.load(Relaxed) {
                 return false;
@@ -211,28 +208,29 @@ impl Crew<'_> {
         }
     }
 
-    /// The body goes on where the claim ends: that is somebody else's, or nobody's.
-    fn beyond(&self, claim: &Claim) -> Result<()> {
-        match self.size().filter(|size| claim.end >= *size) {
+    /// Checks where the body continues beyond the part: those bytes belong to another connection,
+    /// or to none.
+    fn beyond(&self, part: &Part) -> Result<()> {
+        match self.size().filter(|size| part.end >= *size) {
             Some(size) => Err(too_long(size)),
             None => Ok(()),
         }
     }
 
-    async fn take(&self, claim: &mut Claim, bytes: Bytes) -> Result<()> {
+    async fn take(&self, part: &mut Part, bytes: Bytes) -> Result<()> {
         let length = bytes.len() as u64;
         if self.size().is_none() {
-            self.transfer.hub.flow.check_unannounced(claim.at + length)?;
+            self.transfer.hub.flow.check_unannounced(part.at + length)?;
         }
-        self.writer.write(claim.at, bytes).await?;
-        claim.at += length;
+        self.writer.write(part.at, bytes).await?;
+        part.at += length;
         self.present.fetch_add(length, Relaxed);
         self.progress.received(length);
         Ok(())
     }
 
-    /// Decides what a failure means: go on after a pause (`None`), end this connection or
-    /// all of them, or give up.
+    /// Decides what a failure means: continue after a pause (`None`), end this connection or all of
+    /// them, or give up.
     async fn recover(
         &self,
         error: Error,
@@ -243,28 +241,28 @@ impl Crew<'_> {
         if let Some(url) = &expired
             && !self.forget(url).await
         {
-            return Ok(None); // Another connection has renewed it meanwhile.
+            return Ok(None); // Another connection has already renewed it.
         }
         let no_range = matches!(error.status(), Some(200 | 206 | 416)) && self.asks_for_parts();
         if no_range && self.whole.load(Relaxed) > 0 {
-            // Another connection is getting the whole file already.
+            // Another connection is already receiving the whole file.
             self.alone.store(true, Relaxed);
             return Ok(Some(End::Idle));
         }
         let error = if no_range { error.with_kind(ErrorKind::Transport) } else { error };
         let (pause, renewable, starts_over) = {
-            let mut patience = self.patience();
+            let mut retry_budget = self.retry_budget();
             (
-                patience.failed(&error, self.reached(), began, Instant::now()),
-                expired.is_some() && patience.may_renew(),
-                // Without a proof, nobody can say that two answers are of one content.
-                (no_range && patience.starts_over()) || !self.is_proved(),
+                retry_budget.failed(&error, self.reached(), began, Instant::now()),
+                expired.is_some() && retry_budget.may_renew(),
+                // Without a checksum, it is unknown whether two responses have the same content.
+                (no_range && retry_budget.starts_over()) || !self.is_proved(),
             )
         };
         if let Some(url) =
-            asked.filter(|_| error.status().is_none() && self.patience().failures() > 1)
+            asked.filter(|_| error.status().is_none() && self.retry_budget().failures() > 1)
         {
-            // The content may be somewhere else by now.
+            // The content may have moved.
             self.forget(&url).await;
         }
         self.progress.operation().set_trouble(error.message());
@@ -276,7 +274,7 @@ impl Crew<'_> {
             }
             None => return Err(self.give_up(error)),
             Some(Pause { wait, left: Some(left) }) => {
-                // Until bytes come, over whatever connection.
+                // Until bytes arrive over any connection.
                 self.progress.operation().set_activity(Activity::Stalled, Some(left));
                 tokio::time::sleep(wait).await;
             }
@@ -292,8 +290,8 @@ impl Crew<'_> {
         self.bounded || self.reached() > 0
     }
 
-    /// Drops a signed URL that is refused, because it has expired; the Hub makes another.
-    /// False if that has been done already.
+    /// Drops a rejected signed URL, which has expired; the Hub creates a new one. Returns false if
+    /// that was done already.
     async fn forget(&self, url: &Url) -> bool {
         let mut source = self.source.lock().await;
         let current = matches!(&*source, Source::At(current) if current == url);
@@ -308,12 +306,12 @@ impl Crew<'_> {
     }
 }
 
-/// Whether a signed link may have been refused because it is too old.
+/// Whether a signed link may have been rejected because it has expired.
 pub(super) fn may_have_expired(error: &Error) -> bool {
     matches!(error.status(), Some(400 | 401 | 403 | 404 | 410))
 }
 
-/// Counts a connection as long as it does something.
+/// Counts a connection while it is active.
 struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {
@@ -329,15 +327,15 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// The error for the whole file where a part was asked for.
+/// Returns the error for a whole file in response to a range request.
 fn whole_answer(response: &Response) -> Error {
-    let message = "a part was asked for and the server sent the whole file";
+    let message = "the server ignored the Range header and sent the whole file";
     Error::new(ErrorKind::Transport, message)
         .with_status(response.status().as_u16())
         .with_url(response.url())
 }
 
-/// A whole file of another length is another file: a login page, or a mirror's mistake.
+/// Returns an error for a whole file of another length: a login page, or a broken mirror.
 fn check_length(response: &Response, size: Option<u64>) -> Result<()> {
     match (file_metadata::body_size(response), size) {
         (Some(sent), Some(size)) if sent != size => {
@@ -350,8 +348,8 @@ fn check_length(response: &Response, size: Option<u64>) -> Result<()> {
     }
 }
 
-/// Whether the body is the part that begins at `first`; `None` if it is the whole file.
-fn part_of(response: &Response, asked: Span, size: Option<u64>) -> Result<Option<()>> {
+/// Returns whether the body is the part that begins at `first`; `None` if it is the whole file.
+fn part_of(response: &Response, asked: ByteRange, size: Option<u64>) -> Result<Option<()>> {
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return Ok(None);
     }

@@ -1,8 +1,8 @@
-//! The hash of a file that is still arriving, made on a thread of its own.
+//! Hashes a file while it arrives, on a thread of its own.
 //!
-//! Bytes that come in their order are hashed as they are; those that came early are
-//! read back from the partial, which the system still holds in memory, as soon as the
-//! gap before them is closed. So the hash is ready when the last byte is.
+//! Bytes that arrive in order are hashed directly. Bytes that arrive early are read back from the
+//! partial file, usually from the page cache, as soon as the gap before them is closed. So the hash
+//! is ready when the last byte is.
 
 use std::{
     fs::File,
@@ -25,29 +25,30 @@ use crate::{
     cache::partial::Partial,
 };
 
-/// Pieces that may wait to be hashed.
+/// Maximum number of pieces that wait to be hashed.
 const QUEUE: usize = 8;
 
-/// The longest piece that is read back from the file at a time.
+/// Maximum number of bytes read back from the file at a time.
 const READ_BACK: u64 = 64 << 20;
 
-/// A running hash. Dropped, it stops.
+/// A running hash. Dropping it stops it.
 pub(crate) struct Digest {
     pieces: Option<SyncSender<Piece>>,
     thread: Option<JoinHandle<io::Result<String>>>,
     stop: Arc<AtomicBool>,
-    /// Where the next piece has to begin.
+    /// Position at which the next piece has to begin.
     fed: u64,
 }
 
 enum Piece {
     Here(Bytes),
-    /// In the file, this many.
+    /// This many bytes, to be read from the file.
     There(u64),
 }
 
 impl Digest {
-    /// Begins with what `partial` holds already. `None` where there is nothing to prove.
+    /// Starts with the bytes that `partial` already holds. `None` if there is no checksum to
+    /// verify.
     pub(crate) fn start(partial: &Partial) -> Result<Option<Self>> {
         let slot = partial.slot();
         let Some(hasher) = Hasher::new(slot.etag.proof(), slot.size) else { return Ok(None) };
@@ -65,8 +66,8 @@ impl Digest {
         Ok(Some(digest))
     }
 
-    /// Takes in what has just been written at `offset`. Never waits: what there is no room
-    /// for now is read back later.
+    /// Adds bytes that were just written at `offset`. Never waits: what does not fit into the queue
+    /// is read back later.
     pub(crate) fn feed(&mut self, offset: u64, bytes: Bytes, partial: &Partial) {
         if offset == self.fed {
             let length = bytes.len() as u64;
@@ -75,7 +76,7 @@ impl Digest {
         self.catch_up(partial);
     }
 
-    /// The hash in hex; `None` if `stop` says so before it is ready.
+    /// Returns the hash in hex; `None` if `stop` returns true before it is ready.
     pub(crate) fn finish(
         mut self,
         partial: &Partial,
@@ -87,7 +88,7 @@ impl Digest {
                 return Ok(None);
             }
             let length = (prefix - self.fed).min(READ_BACK);
-            // A thread that has failed says so below.
+            // If the thread has failed, the error is returned below.
             let _ = pieces.send(Piece::There(length));
             self.fed += length;
         }
@@ -113,7 +114,7 @@ impl Digest {
         }
     }
 
-    /// False if the queue is full.
+    /// Returns false if the queue is full.
     fn offer(&mut self, piece: Piece, length: u64) -> bool {
         let taken = self.pieces.as_ref().is_some_and(|pieces| pieces.try_send(piece).is_ok());
         self.fed += if taken { length } else { 0 };
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_care_in_which_order_bytes_come() {
+    fn the_order_of_arrival_does_not_matter() {
         let mut random = fastrand::Rng::with_seed(1);
         let content: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect();
         let mut expected = Hasher::new(Proof::Sha256, None).unwrap();
@@ -195,7 +196,7 @@ mod tests {
             let mut pieces: Vec<_> = content.chunks(100_000).enumerate().collect();
             fastrand::Rng::with_seed(seed).shuffle(&mut pieces);
             let mut pieces = pieces.into_iter();
-            // Some are there before the hash begins, as after a resume.
+            // Some are there before the hash starts, as after a resume.
             for (n, piece) in pieces.by_ref().take(usize::try_from(seed).unwrap()) {
                 partial.write(n as u64 * 100_000, piece).unwrap();
             }

@@ -1,8 +1,8 @@
-//! One file's bytes from the network into a verified partial, however often connections break.
+//! Transfers one file from the network into a verified partial file, resuming when connections
+//! break.
 //!
-//! Looks after the connections: how many there are, which part each fetches, what
-//! becomes of the transfer when one fails. [`connection`] moves the bytes and
-//! [`writer`] takes them.
+//! This module manages the connections: how many there are, which part each fetches, and what
+//! happens when one fails. [`connection`] receives the bytes and [`writer`] stores them.
 
 mod concurrency;
 mod connection;
@@ -39,31 +39,31 @@ use crate::{
         file_metadata::{Content, FileMetadata},
         hints,
     },
-    transfer::{concurrency::Pace, connection::Stop, plan::Plan, writer::Writer},
+    transfer::{concurrency::Concurrency, connection::Stop, plan::Plan, writer::Writer},
     transport::Response,
 };
 
-pub(crate) use retry_budget::Patience;
+pub(crate) use retry_budget::RetryBudget;
 
-/// Between two measurements of the speed, of which every other one counts: the first
-/// after a change is not fair.
+/// Interval between two throughput measurements. Every second one counts: the first one after a
+/// change is not representative.
 const TICK: Duration = Duration::from_millis(100);
 
 /// What to transfer.
 pub(crate) struct Transfer<'a> {
-    /// The Hub.
+    /// The Hub to download from.
     pub(crate) hub: &'a Hub,
-    /// The file's URL on the Hub, to ask again when a signed one has expired.
+    /// The file's URL on the Hub, requested again when a signed URL has expired.
     pub(crate) url: &'a Url,
-    /// The commit, where it is known.
+    /// The commit, if known.
     pub(crate) pinned: Option<&'a Commit>,
-    /// Whether the metadata is that of a listing, which the file's own headers correct.
+    /// Whether the metadata comes from a listing, which the file's own headers correct.
     pub(crate) listed: bool,
-    /// What the content must be.
+    /// The expected content.
     pub(crate) metadata: &'a FileMetadata,
-    /// Where it is written.
+    /// Where to write it.
     pub(crate) slot: Slot,
-    /// Whether to take over what a dead attempt left behind.
+    /// Whether to resume from a partial file of an interrupted attempt.
     pub(crate) resume: bool,
     /// Held until the last byte is written.
     pub(crate) lock: Arc<Lock>,
@@ -71,41 +71,41 @@ pub(crate) struct Transfer<'a> {
 
 /// How a transfer ended.
 pub(crate) enum Outcome {
-    /// The content is complete and proved.
+    /// The content is complete and verified.
     Complete(Box<Verified>),
-    /// The file on the Hub is another one by now.
+    /// The file changed on the Hub.
     Changed,
 }
 
 /// Where the bytes come from.
 enum Source {
-    /// From here.
+    /// The resolved content URL.
     At(Url),
     /// The Hub has to be asked.
     Unknown,
 }
 
-/// What the connections of one transfer share.
-struct Crew<'a> {
+/// The state that the connections of one transfer share.
+struct Connections<'a> {
     transfer: &'a Transfer<'a>,
     writer: &'a Writer,
     progress: &'a FileProgress,
     source: &'a tokio::sync::Mutex<Source>,
-    patience: &'a Mutex<Patience>,
+    retry_budget: &'a Mutex<RetryBudget>,
     plan: Mutex<Plan>,
-    /// Whether each request asks for no more than its part.
+    /// Whether each request is limited to its part.
     bounded: bool,
     present: AtomicU64,
     working: AtomicUsize,
     wanted: AtomicUsize,
-    /// Connections that receive the whole file in one answer.
+    /// Number of connections that receive the whole file in one response.
     whole: AtomicUsize,
-    /// Whether more than one connection is of no use.
+    /// Whether to use only one connection.
     alone: AtomicBool,
 }
 
 impl Transfer<'_> {
-    /// Transfers, beginning with an answer that is already there, if one is.
+    /// Runs the transfer, beginning with a response that is already open, if there is one.
     pub(crate) async fn run(
         &self,
         content: Option<Content>,
@@ -119,19 +119,19 @@ impl Transfer<'_> {
         let (writer, mut present) = self.writer().await?;
         progress.resumed(present.total());
         let source = tokio::sync::Mutex::new(source);
-        let patience = Mutex::new(Patience::new(self.hub.retry, present.total()));
-        // Without a proof, parts of two contents could not be told from one.
+        let retry_budget = Mutex::new(RetryBudget::new(self.hub.retry, present.total()));
+        // Without a checksum, mixed parts of two different contents would go unnoticed.
         let is_proved = self.metadata.etag.is_proof();
         let mut most = if is_proved { self.hub.flow.connections(self.metadata.size) } else { 1 };
         loop {
             let smallest = self.hub.flow.smallest_part;
             let size = self.metadata.size.unwrap_or(u64::MAX);
-            let crew = Crew {
+            let shared = Connections {
                 transfer: self,
                 writer: &writer,
                 progress,
                 source: &source,
-                patience: &patience,
+                retry_budget: &retry_budget,
                 plan: Mutex::new(Plan::new(&present, size, most, smallest)),
                 bounded: most > 1,
                 present: AtomicU64::new(present.total()),
@@ -140,10 +140,10 @@ impl Transfer<'_> {
                 whole: AtomicUsize::new(0),
                 alone: AtomicBool::new(false),
             };
-            match crew.run(opened.take(), most).await? {
+            match shared.run(opened.take(), most).await? {
                 Stop::Done => return writer.finish().await.map(Box::new).map(Outcome::Complete),
                 Stop::Changed => return Ok(Outcome::Changed),
-                // The server knows no ranges, or nothing of those it was asked for.
+                // The server supports no ranges, or not the requested ones.
                 Stop::StartOver => {
                     writer.restart().await?;
                     progress.restart();
@@ -161,17 +161,17 @@ impl Transfer<'_> {
     }
 }
 
-impl Crew<'_> {
-    /// Fetches all that is missing, with at most `most` connections at a time.
+impl Connections<'_> {
+    /// Fetches all that is missing, with at most `most` concurrent connections.
     async fn run(&self, opened: Option<Response>, most: usize) -> Result<Stop> {
-        let mut pace = Pace::new(most);
+        let mut concurrency = Concurrency::new(most);
         let mut connections = FuturesUnordered::new();
         let mut permits = Vec::new();
         let mut opened = Some(opened);
         let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
         let (mut fair, mut before) = (false, self.present.load(Relaxed));
         loop {
-            let wanted = if self.alone.load(Relaxed) { 1 } else { pace.connections() };
+            let wanted = if self.alone.load(Relaxed) { 1 } else { concurrency.connections() };
             self.wanted.store(wanted, Relaxed);
             permits.truncate(connections.len().saturating_sub(1));
             while self.has_room(connections.len(), wanted) {
@@ -181,7 +181,7 @@ impl Crew<'_> {
                 }
                 connections.push(self.connection(opened.take().flatten()));
             }
-            // One that sleeps after a failure may have nothing left to do.
+            // A connection that sleeps after a failure may have nothing left to do.
             if connections.is_empty() || self.is_complete() {
                 return Ok(Stop::Done);
             }
@@ -189,13 +189,13 @@ impl Crew<'_> {
                 biased;
                 Some(stop) = connections.next() => match stop? {
                     connection::End::Idle => {}
-                    connection::End::Refused => pace.refused(connections.len() + 1),
+                    connection::End::Refused => concurrency.refused(connections.len() + 1),
                     connection::End::Stop(stop) => return Ok(stop),
                 },
                 _ = tick.tick(), if most > 1 => {
                     let now = self.present.load(Relaxed);
                     if fair {
-                        pace.measured(now - before);
+                        concurrency.measured(now - before);
                     }
                     (fair, before) = (!fair, now);
                 }
@@ -211,28 +211,28 @@ impl Crew<'_> {
         self.size().is_some_and(|size| self.present.load(Relaxed) >= size)
     }
 
-    fn patience(&self) -> MutexGuard<'_, Patience> {
-        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    fn retry_budget(&self) -> MutexGuard<'_, RetryBudget> {
+        self.retry_budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the file is, where the Hub tells.
+    /// Returns the size of the file, if the Hub announced it.
     fn size(&self) -> Option<u64> {
         self.transfer.metadata.size
     }
 
-    /// Whether a wrong content would be noticed.
+    /// Whether wrong content would be detected.
     fn is_proved(&self) -> bool {
         self.transfer.metadata.etag.is_proof()
     }
 
-    /// The final error: what was tried, and how far it got.
+    /// Returns the final error: what was attempted, and how far it got.
     fn give_up(&self, error: Error) -> Error {
         let present = self.present.load(Relaxed);
-        let error = client::tried(error, self.patience().failures());
+        let error = client::tried(error, self.retry_budget().failures());
         let error = if error.is_from_a_store() && connection::may_have_expired(&error) {
             let message = format!("{}{}", error.message(), hints::NEW_LINKS);
             error.with_message(message)
@@ -244,7 +244,7 @@ impl Crew<'_> {
         }
         let of = self.size().map_or_else(String::new, |size| format!(" of {}", human(size)));
         let is_kept = self.is_proved() && matches!(self.writer, Writer::Disk(_));
-        let kept = if is_kept { "; the part that arrived is kept" } else { "" };
+        let kept = if is_kept { "; the received part is kept for the next attempt" } else { "" };
         let message = format!("{} (at {}{of}{kept})", error.message(), human(present));
         error.with_message(message)
     }

@@ -1,4 +1,4 @@
-//! When to give up on a transfer. Pure: no clock, no network.
+//! The retry budget of a transfer: when to give up. Pure: no clock, no network.
 
 use std::time::{Duration, Instant};
 
@@ -7,37 +7,38 @@ use crate::{
     hub::retry::{self, Policy},
 };
 
-/// New bytes without which a connection that was too slow counts as fruitless.
+/// Minimum number of new bytes for an attempt that was too slow to count as progress.
 const WORTHWHILE: u64 = 64 << 10;
 
-/// Answers with the whole file, or a 416, in a row, until the server is believed to know no ranges.
+/// Number of consecutive responses with the whole file, or 416, after which the server is assumed
+/// to support no ranges.
 const WHOLE_ANSWERS: u32 = 2;
 
-/// The fruitless attempts of a transfer, over all its connections.
+/// The failed attempts of a transfer, over all its connections.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct RetryBudget {
     policy: Policy,
     failures: u32,
     furthest: u64,
-    /// Whether new bytes have come: from then on, a failure is an outage.
+    /// Whether new bytes have arrived: from then on, a failure counts as an outage.
     flowed: bool,
-    /// When the attempts that follow the last failure begin.
+    /// When the attempts that follow the last failure start.
     next: Option<Instant>,
     renewed: bool,
     whole_answers: u32,
 }
 
-/// A pause before another attempt.
+/// A pause before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pause {
-    /// How long it is.
+    /// Its length.
     pub(crate) wait: Duration,
-    /// How long the outage may still last, where it is one.
+    /// How long the outage may still last, if it is one.
     pub(crate) left: Option<Duration>,
 }
 
-impl Patience {
-    /// `present` bytes are in place at the beginning.
+impl RetryBudget {
+    /// Creates a budget; `present` bytes are in place at the beginning.
     pub(crate) fn new(policy: Policy, present: u64) -> Self {
         Self {
             policy: policy.once_answered(),
@@ -50,37 +51,39 @@ impl Patience {
         }
     }
 
-    /// Fruitless attempts in a row.
+    /// Returns the number of consecutive failed attempts.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Whether to ask for another signed URL: once in any case.
+    /// Whether to request another signed URL: at least once in any case.
     pub(crate) fn may_renew(&mut self) -> bool {
         let first = !std::mem::replace(&mut self.renewed, true);
         first || self.failures <= self.policy.retries
     }
 
-    /// Takes in that a range was answered with that range.
+    /// Records that a range request was answered with that range.
     pub(crate) fn served(&mut self) {
         self.whole_answers = 0;
     }
 
-    /// Takes in that a range was not: whether to give up what is here and begin anew without
-    /// ranges. One such answer may come from a single bad server among many.
+    /// Records that a range request was not answered with that range. Returns whether to discard
+    /// the received bytes and start again without ranges: a single such response may come from one
+    /// faulty server among many.
     pub(crate) fn starts_over(&mut self) -> bool {
         self.whole_answers += 1;
         let over = self.whole_answers >= WHOLE_ANSWERS;
-        // What has come is given up, and no bytes have come of what is begun.
+        // The received bytes are discarded, and none has arrived in the new attempt.
         self.flowed &= !over;
         over
     }
 
-    /// Takes in a failure at `now` of an attempt that began at `began`, with `present` bytes in place:
-    /// how long to wait, or `None` to give up.
+    /// Records a failure at `now` of an attempt that started at `began`, with `present` bytes in
+    /// place. Returns how long to wait, or `None` to give up.
     ///
-    /// New bytes reset the count; bytes received before do not. What breaks several connections is one
-    /// failure: attempts that began before the pause after it was over belong to it.
+    /// Receiving new bytes resets the count; bytes received before do not. A failure of several
+    /// connections at once counts as one: attempts that started before the end of the following
+    /// pause belong to it.
     pub(crate) fn failed(
         &mut self,
         error: &Error,
@@ -119,49 +122,50 @@ mod tests {
         Error::new(kind, "x")
     }
 
-    /// Whether it goes on after a failure of an attempt that began after the last pause.
-    fn fail(patience: &mut Patience, kind: ErrorKind, present: u64) -> bool {
-        let began = patience.next.unwrap_or_else(Instant::now);
-        patience.failed(&error(kind), present, began, began).is_some()
+    /// Records a failure of an attempt that started after the last pause; returns whether to
+    /// continue.
+    fn fail(budget: &mut RetryBudget, kind: ErrorKind, present: u64) -> bool {
+        let began = budget.next.unwrap_or_else(Instant::now);
+        budget.failed(&error(kind), present, began, began).is_some()
     }
 
     #[test]
-    fn new_bytes_are_a_sign_of_life() {
-        let mut patience = Patience::new(Policy::STANDARD, 0);
+    fn new_bytes_reset_the_count() {
+        let mut budget = RetryBudget::new(Policy::STANDARD, 0);
         for present in 1..100 {
-            assert!(fail(&mut patience, ErrorKind::Transport, present));
-            assert_eq!(patience.failures(), 1);
+            assert!(fail(&mut budget, ErrorKind::Transport, present));
+            assert_eq!(budget.failures(), 1);
         }
     }
 
     #[test]
-    fn the_same_bytes_are_not() {
-        let mut patience = Patience::new(Policy::STANDARD, 100);
-        let gave_up = (1..100).find(|n| !fail(&mut patience, ErrorKind::Transport, 100 - n % 2));
+    fn bytes_received_before_do_not_reset_the_count() {
+        let mut budget = RetryBudget::new(Policy::STANDARD, 100);
+        let gave_up = (1..100).find(|n| !fail(&mut budget, ErrorKind::Transport, 100 - n % 2));
         assert_eq!(gave_up, Some(6));
-        assert!(patience.may_renew() && !patience.may_renew());
+        assert!(budget.may_renew() && !budget.may_renew());
     }
 
     #[test]
-    fn nor_are_a_few_that_dripped() {
-        let mut patience = Patience::new(Policy::STANDARD, 0);
-        let gave_up = (1..100).find(|n| !fail(&mut patience, ErrorKind::Timeout, n * 1000));
+    fn a_few_slow_bytes_do_not_reset_the_count() {
+        let mut budget = RetryBudget::new(Policy::STANDARD, 0);
+        let gave_up = (1..100).find(|n| !fail(&mut budget, ErrorKind::Timeout, n * 1000));
         assert_eq!(gave_up, Some(6));
-        let mut patience = Patience::new(Policy::STANDARD, 0);
-        assert!((1..100).all(|n| fail(&mut patience, ErrorKind::Timeout, n * WORTHWHILE)));
+        let mut budget = RetryBudget::new(Policy::STANDARD, 0);
+        assert!((1..100).all(|n| fail(&mut budget, ErrorKind::Timeout, n * WORTHWHILE)));
     }
 
-    /// The pauses of all connections, which fail at their own times, until one gives up: counted from
-    /// the first failure.
-    fn outage(connections: u64, patience: &mut Patience) -> Duration {
+    /// The time from the first failure until one of the connections, which fail independently,
+    /// gives up.
+    fn outage(connections: u64, budget: &mut RetryBudget) -> Duration {
         let (refused, start) = (error(ErrorKind::Transport).unreachable(), Instant::now());
-        // When each connection tries next; the attempt takes a moment of its own.
+        // When each connection tries next; the attempt itself takes a moment.
         let mut due: Vec<_> =
             (0..connections).map(|n| start + Duration::from_millis(n * 7)).collect();
         loop {
             let (place, began) = due.iter().copied().enumerate().min_by_key(|(_, at)| *at).unwrap();
             let now = began + Duration::from_millis(3);
-            match patience.failed(&refused, 100, began, now) {
+            match budget.failed(&refused, 100, began, now) {
                 Some(pause) => due[place] = now + pause.wait,
                 None => return now - start,
             }
@@ -169,35 +173,35 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_survived_as_long_by_any_number_of_connections() {
+    fn any_number_of_connections_survives_the_same_outage() {
         for connections in [1, 2, 4, 8, 64] {
-            let mut begun = Patience::new(Policy::STANDARD, 100);
+            let mut begun = RetryBudget::new(Policy::STANDARD, 100);
             assert_eq!(outage(connections, &mut begun).as_secs(), 23, "{connections}");
-            let mut flowing = Patience::new(Policy::STANDARD, 50);
+            let mut flowing = RetryBudget::new(Policy::STANDARD, 50);
             assert_eq!(outage(connections, &mut flowing).as_secs(), 63, "{connections}");
             assert_eq!(flowing.failures(), 11);
         }
     }
 
     #[test]
-    fn an_outage_shows_how_long_it_may_last() {
-        let mut patience = Patience::new(Policy::STANDARD, 0);
+    fn an_outage_reports_how_long_it_may_last() {
+        let mut budget = RetryBudget::new(Policy::STANDARD, 0);
         let (start, broken) = (Instant::now(), error(ErrorKind::Transport));
-        let begun = patience.failed(&broken, 0, start, start).unwrap();
+        let begun = budget.failed(&broken, 0, start, start).unwrap();
         assert_eq!(begun, Pause { wait: Duration::from_secs(1), left: None });
-        let flowing = patience.failed(&broken, 5, start, start).unwrap();
+        let flowing = budget.failed(&broken, 5, start, start).unwrap();
         assert_eq!(flowing.left, Some(Duration::from_secs(63)));
         let limited = error(ErrorKind::RateLimited).with_retry_after(Some(Duration::from_secs(30)));
-        let pause = patience.failed(&limited, 5, start, start).unwrap();
+        let pause = budget.failed(&limited, 5, start, start).unwrap();
         assert_eq!(pause, Pause { wait: Duration::from_secs(30), left: None });
     }
 
     #[test]
-    fn one_whole_answer_is_a_slip_and_two_are_a_habit() {
-        let mut patience = Patience::new(Policy::STANDARD, 100);
-        assert!(!patience.starts_over());
-        patience.served();
-        assert!(!patience.starts_over());
-        assert!(patience.starts_over());
+    fn two_whole_responses_in_a_row_disable_ranges() {
+        let mut budget = RetryBudget::new(Policy::STANDARD, 100);
+        assert!(!budget.starts_over());
+        budget.served();
+        assert!(!budget.starts_over());
+        assert!(budget.starts_over());
     }
 }

@@ -29,14 +29,14 @@ fn sha256(content: &[u8]) -> String {
     hasher.finish()
 }
 
-/// First and last byte that a request asks for.
+/// Returns the first and last byte that a request asks for.
 fn range(request: &str) -> Option<(usize, usize)> {
     let range = request.split("range: bytes=").nth(1)?.split("\r\n").next()?;
     let (first, last) = range.split_once('-')?;
     Some((first.parse().unwrap(), last.parse().unwrap_or(SIZE - 1)))
 }
 
-/// What a good content host answers, after a while.
+/// Responds like a correct content host, after a delay.
 fn part(request: &str) -> Reply {
     let content = content();
     let (first, last) = range(request).unwrap_or((0, SIZE - 1));
@@ -48,7 +48,7 @@ fn part(request: &str) -> Reply {
     Reply::Later(Duration::from_millis(15), [head.as_bytes(), body].concat())
 }
 
-/// The Hub that sends everybody on to `cdn`.
+/// A Hub that redirects to `cdn`.
 async fn hub_before(cdn: &Server) -> Server {
     let (url, etag) = (cdn.url.clone(), sha256(&content()));
     let mut signed = 0;
@@ -77,7 +77,7 @@ async fn get(hub: &Hub, root: &Path, progress: &Progress) -> Result<Vec<u8>> {
     Ok(std::fs::read(report.path).unwrap())
 }
 
-/// How often each byte was asked for.
+/// How often each byte was requested.
 fn asked(cdn: &Server) -> HashMap<u64, u32> {
     let mut asked = HashMap::new();
     for (first, last) in cdn.requests().iter().filter_map(|request| range(request)) {
@@ -93,7 +93,7 @@ fn leftovers(root: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn parts_come_over_several_connections_and_each_once() {
+async fn fetches_each_part_once_over_several_connections() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
     let front = hub_before(&cdn).await;
@@ -121,7 +121,7 @@ async fn parts_come_over_several_connections_and_each_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
+async fn uses_fewer_connections_when_the_server_asks_for_it() {
     for refusal in ["429 Too Many Requests", "503 Service Unavailable"] {
         let dir = tempfile::tempdir().unwrap();
         let (busy, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -132,7 +132,7 @@ async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
                     refused.fetch_add(1, Relaxed);
                     return reply(refusal, "", b"");
                 }
-                // Slow enough that there is time to try more connections.
+                // Slow enough to leave time for more connections.
                 match part(request) {
                     Reply::Later(pause, answer) => Reply::Later(pause * 3, answer),
                     other => other,
@@ -153,14 +153,14 @@ async fn a_server_that_asks_for_less_gets_less_and_the_file_arrives() {
         watch.abort();
         assert_eq!(progress.snapshot().bytes_received, SIZE as u64);
         let refused = refused.load(Relaxed);
-        // None where the machine is too busy for more connections to bring more; without a
-        // step back it would be every second one.
+        // On a busy machine, more connections may not help, so there may be none. Without a step
+        // back it would be every second request.
         assert!(refused <= 8, "{refused} of about fifty parts were refused");
     }
 }
 
 #[tokio::test]
-async fn what_breaks_all_connections_at_once_is_one_failure() {
+async fn counts_a_failure_of_all_connections_as_one() {
     let dir = tempfile::tempdir().unwrap();
     let all_four = Arc::new(tokio::sync::Barrier::new(4));
     let mut served = 0;
@@ -177,7 +177,7 @@ async fn what_breaks_all_connections_at_once_is_one_failure() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_whole_waits_for_no_sleeping_connection() {
+async fn does_not_wait_for_a_sleeping_connection_when_the_file_is_complete() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = 0;
     let cdn = Server::answering(move |request| {
@@ -188,11 +188,11 @@ async fn a_file_that_is_whole_waits_for_no_sleeping_connection() {
     let front = hub_before(&cdn).await;
     let (hub, progress) = (hub(&front, 8), Progress::default());
     let got = tokio::time::timeout(Duration::from_secs(20), get(&hub, dir.path(), &progress)).await;
-    assert!(got.expect("it does not wait a minute").unwrap() == content());
+    assert!(got.expect("waited a minute").unwrap() == content());
 }
 
 #[tokio::test]
-async fn content_without_a_proof_is_never_put_together_of_two() {
+async fn does_not_combine_two_responses_without_a_checksum() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = 0;
     let cdn = Server::answering(move |request| {
@@ -223,7 +223,7 @@ async fn content_without_a_proof_is_never_put_together_of_two() {
 }
 
 #[tokio::test]
-async fn one_server_without_ranges_among_many_costs_nothing() {
+async fn tolerates_one_server_without_ranges_among_many() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = 0;
     let cdn = Server::answering(move |request| {
@@ -238,7 +238,7 @@ async fn one_server_without_ranges_among_many_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_without_ranges_sends_the_file_in_one() {
+async fn downloads_in_one_response_from_a_server_without_ranges() {
     for refusal in ["200 OK", "416 Range Not Satisfiable"] {
         let dir = tempfile::tempdir().unwrap();
         let cdn = Server::answering(move |request| match range(request) {
@@ -257,8 +257,8 @@ async fn a_server_without_ranges_sends_the_file_in_one() {
 }
 
 #[tokio::test]
-async fn what_comes_whole_from_a_server_without_ranges_is_not_begun_anew() {
-    // The first answer is late, so that others are asked for before it says what it is.
+async fn does_not_restart_a_whole_response_from_a_server_without_ranges() {
+    // The first response is late, so that others are requested before its kind is known.
     for late in [0, 400] {
         let dir = tempfile::tempdir().unwrap();
         let cdn = Server::answering(move |request| {
@@ -283,7 +283,7 @@ async fn what_comes_whole_from_a_server_without_ranges_is_not_begun_anew() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_that_breaks_is_begun_anew_where_there_are_no_ranges() {
+async fn restarts_a_broken_whole_response_when_there_are_no_ranges() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = 0;
     let cdn = Server::answering(move |_| {
@@ -300,7 +300,7 @@ async fn a_whole_answer_that_breaks_is_begun_anew_where_there_are_no_ranges() {
 }
 
 #[tokio::test]
-async fn a_pause_that_the_content_host_asks_for_is_seen_by_all_who_wait() {
+async fn all_callers_see_a_pause_that_the_content_host_asks_for() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = 0;
     let cdn = Server::answering(move |request| {
@@ -328,7 +328,7 @@ async fn a_pause_that_the_content_host_asks_for_is_seen_by_all_who_wait() {
 }
 
 #[tokio::test]
-async fn what_runs_out_of_time_says_how_far_it_was_and_why() {
+async fn a_timeout_reports_progress_and_the_last_failure() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(|request| match range(request) {
         Some((0, _)) => part(request),
@@ -346,7 +346,7 @@ async fn what_runs_out_of_time_says_how_far_it_was_and_why() {
 }
 
 #[tokio::test]
-async fn a_part_of_something_else_is_never_believed() {
+async fn rejects_a_part_of_other_content() {
     for lie in ["bytes 0-999/50000", "bytes 1000-1999/60000", "nonsense", "bytes 1000-1999"] {
         let dir = tempfile::tempdir().unwrap();
         let cdn = Server::answering(move |request| match range(request) {
@@ -357,17 +357,18 @@ async fn a_part_of_something_else_is_never_believed() {
         let front = hub_before(&cdn).await;
         let error = get(&hub(&front, 4), dir.path(), &Progress::default()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
-        // The last resort is a plain GET, which gets the same here; one of these parts does begin at zero.
+        // The last resort is a plain GET, which gets the same response here; one of these parts
+        // does begin at zero.
         let ended =
-            lie.starts_with("bytes 0-") && error.message().contains("ended before the file");
-        assert!(ended || error.message().contains("another part"), "{error}");
+            lie.starts_with("bytes 0-") && error.message().contains("closed before the end");
+        assert!(ended || error.message().contains("another range"), "{error}");
         assert!(!dir.path().join("models--org--name/snapshots").exists());
     }
 }
 
 #[tokio::test]
-async fn parts_are_taken_whatever_their_range_looks_like() {
-    // `None` for no header at all: then the length tells which part it is.
+async fn accepts_content_range_in_any_spelling() {
+    // `None` for no header: then the length identifies the part.
     for spelling in [Some("bytes="), Some("Bytes "), Some("BYTES "), None] {
         let dir = tempfile::tempdir().unwrap();
         let cdn = Server::answering(move |request| {
@@ -385,7 +386,7 @@ async fn parts_are_taken_whatever_their_range_looks_like() {
 }
 
 #[tokio::test]
-async fn a_server_whose_parts_cannot_be_placed_sends_the_file_in_one() {
+async fn downloads_in_one_response_when_parts_cannot_be_placed() {
     for odd in ["content-range: nonsense\r\n", "content-type: multipart/byteranges; boundary=x\r\n"]
     {
         let dir = tempfile::tempdir().unwrap();
@@ -401,7 +402,7 @@ async fn a_server_whose_parts_cannot_be_placed_sends_the_file_in_one() {
 }
 
 #[tokio::test]
-async fn one_expired_url_is_renewed_once_for_all_connections() {
+async fn renews_an_expired_url_once_for_all_connections() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = 0;
     let cdn = Server::answering(move |request| {
@@ -419,7 +420,7 @@ async fn one_expired_url_is_renewed_once_for_all_connections() {
 }
 
 #[tokio::test]
-async fn a_store_that_refuses_every_link_is_named_with_its_words() {
+async fn reports_a_content_host_that_rejects_every_link() {
     for (status, token) in [("403 Forbidden", None), ("401 Unauthorized", Some("hf_CANARY"))] {
         let dir = tempfile::tempdir().unwrap();
         let cdn = Server::answering(move |_| {
@@ -435,8 +436,8 @@ async fn a_store_that_refuses_every_link_is_named_with_its_words() {
         assert_eq!(error.kind(), ErrorKind::Forbidden);
         let said = error.message();
         for words in [
-            "refused the Hub's signed link: Request has expired",
-            "new links were refused",
+            "rejected the Hub's signed link: Request has expired",
+            "new links were rejected",
             "clock",
         ] {
             assert!(said.contains(words), "{said}");
@@ -447,13 +448,13 @@ async fn a_store_that_refuses_every_link_is_named_with_its_words() {
 }
 
 #[tokio::test]
-async fn what_is_missing_of_an_interrupted_transfer_is_fetched_and_nothing_else() {
+async fn resumes_by_fetching_only_missing_ranges() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
     let front = hub_before(&cdn).await;
     let (hub, progress) = (hub(&front, 4), Progress::default());
     tokio::select! {
-        _ = get(&hub, dir.path(), &progress) => panic!("it was to be interrupted"),
+        _ = get(&hub, dir.path(), &progress) => panic!("the download was not interrupted"),
         () = async {
             while progress.snapshot().bytes_done < SIZE as u64 / 2 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -473,7 +474,7 @@ async fn what_is_missing_of_an_interrupted_transfer_is_fetched_and_nothing_else(
 }
 
 #[tokio::test]
-async fn a_wrong_byte_in_any_part_is_noticed() {
+async fn detects_a_wrong_byte_in_any_part() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(|request| match (range(request), part(request)) {
         (Some((first, last)), Reply::Later(pause, mut answer))
@@ -493,7 +494,7 @@ async fn a_wrong_byte_in_any_part_is_noticed() {
 }
 
 #[tokio::test]
-async fn callers_of_one_file_share_its_transfer_and_outlive_each_other() {
+async fn callers_share_a_transfer_and_outlive_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
     let front = hub_before(&cdn).await;
@@ -530,16 +531,16 @@ async fn callers_of_one_file_share_its_transfer_and_outlive_each_other() {
 }
 
 #[tokio::test]
-async fn a_transfer_that_nobody_waits_for_is_stopped() {
+async fn stops_the_transfer_when_the_last_caller_leaves() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
     let front = hub_before(&cdn).await;
     let (hub, spec, progress) = (hub(&front, 2), spec(dir.path()), Progress::default());
     tokio::select! {
-        _ = download::file::run(&hub, &spec, &progress) => panic!("it was to be interrupted"),
+        _ = download::file::run(&hub, &spec, &progress) => panic!("the download was not interrupted"),
         () = async { while progress.snapshot().bytes_done == 0 { tokio::task::yield_now().await } } => {}
     }
-    // Whoever has the lock next knows that the writer is gone.
+    // The lock is free only after the writer has ended.
     let lock = dir.path().join(format!(".locks/models--org--name/{}.lock", sha256(&content())));
     while crate::base::lock::try_acquire(&lock).unwrap().is_none() {
         tokio::task::yield_now().await;
@@ -550,7 +551,7 @@ async fn a_transfer_that_nobody_waits_for_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_limit_on_bytes_a_second_is_kept_by_all_connections_together() {
+async fn all_connections_together_keep_the_bandwidth_limit() {
     let dir = tempfile::tempdir().unwrap();
     let cdn = Server::answering(part).await;
     let front = hub_before(&cdn).await;

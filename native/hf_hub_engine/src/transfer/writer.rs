@@ -1,9 +1,8 @@
-//! The disk side of a transfer.
+//! Writes the received bytes to disk.
 //!
-//! A small file is collected in memory and written in one go. Any other one has a
-//! blocking task that writes, beside a thread that hashes and one that flushes. Short
-//! bounded queues lie between them, so a slow disk slows the sockets down instead of
-//! filling memory.
+//! A small file is collected in memory and written at once. A larger one has a blocking task that
+//! writes, a thread that hashes and a thread that flushes. They are connected by short bounded
+//! queues, so a slow disk slows the sockets down instead of filling memory.
 
 use std::{
     fs::File,
@@ -31,21 +30,21 @@ use crate::{
     transfer::digest::Digest,
 };
 
-/// Pieces that may wait for the disk. A piece is at most a few hundred KiB.
+/// Maximum number of pieces that wait for the disk. A piece is at most a few hundred KiB.
 const QUEUE: usize = 8;
 
-/// Bytes after which the system is asked to begin with putting them on disk.
+/// Number of bytes after which the system starts flushing them to disk.
 const FLUSHED_EVERY: u64 = 64 << 20;
 
-/// Takes a file's bytes, from several connections at a time.
+/// Receives a file's bytes, from several connections at a time.
 pub(crate) enum Writer {
-    /// In memory until the end.
+    /// Keeps them in memory until the end.
     Memory(Slot, Mutex<BytesMut>),
-    /// To disk as they come.
+    /// Writes them to disk as they arrive.
     Disk(Disk),
 }
 
-/// The task that writes, seen from the network side.
+/// The network side of the writing task.
 pub(crate) struct Disk {
     commands: mpsc::Sender<Command>,
     task: tokio::sync::Mutex<Task>,
@@ -63,12 +62,13 @@ enum Command {
 }
 
 impl Writer {
-    /// For a file that is small enough to be held.
+    /// Creates a writer for a file that is small enough for memory.
     pub(crate) fn in_memory(slot: Slot) -> Self {
         Self::Memory(slot, Mutex::default())
     }
 
-    /// Begins with what a dead attempt has left, if that may be used. Also tells what is in place.
+    /// Creates a writer that resumes from a partial file, if allowed. Also returns what is in
+    /// place.
     pub(crate) async fn on_disk(
         slot: Slot,
         resume: bool,
@@ -77,7 +77,7 @@ impl Writer {
         let (commands, queue) = mpsc::channel(QUEUE);
         let (opened, present) = oneshot::channel();
         let task = tokio::task::spawn_blocking(move || {
-            // Nobody sends any more: the network side is gone.
+            // The sender is dropped: the network side is gone.
             let stop = || queue.is_closed();
             let partial = if resume {
                 Partial::resume(slot, lock.excludes(), &stop)
@@ -85,11 +85,11 @@ impl Writer {
                 Partial::create(slot)
             };
             let result = partial.and_then(|partial| {
-                // A receiver that is gone closes the queue as well.
+                // If the receiver is gone, the queue is closed as well.
                 let _ = opened.send(partial.present().clone());
                 work(partial, queue)
             });
-            // Not before: whoever gets the lock may claim what we leave behind.
+            // Not earlier: the next holder of the lock may claim the partial file.
             drop(lock);
             result
         });
@@ -100,7 +100,7 @@ impl Writer {
         Ok((Self::Disk(Disk { commands, task }), present))
     }
 
-    /// Takes bytes for `offset`.
+    /// Writes bytes at `offset`.
     pub(crate) async fn write(&self, offset: u64, bytes: Bytes) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.command(Command::Write(offset, bytes)).await,
@@ -114,7 +114,7 @@ impl Writer {
         }
     }
 
-    /// Forgets all bytes.
+    /// Discards all bytes.
     pub(crate) async fn restart(&self) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.command(Command::Restart).await,
@@ -125,7 +125,7 @@ impl Writer {
         }
     }
 
-    /// Proves the content and puts it on disk.
+    /// Verifies the content and flushes it to disk.
     pub(crate) async fn finish(self) -> Result<Verified> {
         match self {
             Self::Disk(disk) => disk.finish().await,
@@ -140,7 +140,7 @@ impl Writer {
 impl Disk {
     async fn finish(self) -> Result<Verified> {
         self.command(Command::Finish).await?;
-        // The queue stays open until the end: closed, it tells the task to stop.
+        // The queue stays open until the end: closing it stops the task.
         let Self { commands: _open, task } = self;
         match task.into_inner() {
             Task::Running(task) => join(task.await)?.ok_or_else(ended_early),
@@ -162,8 +162,8 @@ impl Disk {
     }
 }
 
-/// Runs until the file is finished, or until the network side goes away: then
-/// everything that was queued is still written, for the next attempt.
+/// Runs until the file is finished, or until the network side is gone: then everything in the queue
+/// is still written, for the next attempt.
 fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Option<Verified>> {
     let mut digest = Digest::start(&partial)?;
     let mut flusher = Flusher::default();
@@ -212,7 +212,7 @@ fn ended_early() -> Error {
     Error::new(ErrorKind::Internal, "the writer ended early")
 }
 
-/// Puts a large file on disk while it arrives, so that little is left to do at its end.
+/// Flushes a large file to disk while it arrives, so that little is left to do at the end.
 #[derive(Default)]
 struct Flusher {
     unflushed: u64,
@@ -229,7 +229,7 @@ impl Flusher {
         self.join()?;
         self.unflushed = 0;
         let file: File = partial.reader()?;
-        // Without a thread the end has more to do.
+        // Without the thread, there is more to flush at the end.
         let name = "hf_hub_flush".to_owned();
         self.thread = std::thread::Builder::new().name(name).spawn(move || file.sync_data()).ok();
         Ok(())
@@ -239,7 +239,7 @@ impl Flusher {
         match self.thread.take().map(std::thread::JoinHandle::join) {
             None | Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err(source))) => {
-                Err(Error::new(ErrorKind::Io, "cannot put what was downloaded on disk")
+                Err(Error::new(ErrorKind::Io, "cannot flush the downloaded file to disk")
                     .with_source(source))
             }
             Some(Err(panic)) => std::panic::resume_unwind(panic),

@@ -1,4 +1,4 @@
-//! Certificates that the user names: authorities, and servers that vouch for themselves.
+//! Certificates that the user configures: authorities, and self-signed server certificates.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use rustls::{
 
 use crate::base::error::{Error, ErrorKind, Result};
 
-/// TLS that trusts these certificates and no others.
+/// Returns a TLS configuration that trusts these certificates and no others.
 pub(super) fn config(
     named: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
@@ -42,10 +42,10 @@ fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Transport, "cannot set up TLS").with_source(error)
 }
 
-/// Trusts what the authorities have signed, and the very certificates that are named.
+/// Trusts certificates signed by the authorities, and exactly the configured ones.
 ///
-/// `openssl req -x509` makes certificates that say they are an authority. The usual rules refuse one of
-/// those as a server's own, even where the user has named it; OpenSSL accepts it.
+/// `openssl req -x509` creates certificates that are marked as an authority. The usual rules reject
+/// such a certificate for a server, even if the user has configured it; OpenSSL accepts it.
 #[derive(Debug)]
 struct Anchors {
     authorities: Arc<WebPkiServerVerifier>,
@@ -69,7 +69,7 @@ impl ServerCertVerifier for Anchors {
             now,
         );
         match verified {
-            // The period of validity has been checked by then.
+            // The validity period has been checked at this point.
             Err(error) if is_an_authority(&error) && self.named.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -101,7 +101,7 @@ impl ServerCertVerifier for Anchors {
     }
 }
 
-/// Whether all that is wrong with a server's certificate is that it says it is an authority's.
+/// Whether the only problem with a server's certificate is that it is marked as an authority.
 fn is_an_authority(error: &rustls::Error) -> bool {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {

@@ -1,4 +1,4 @@
-//! The body of a request: bytes at hand, or a stream that is made while it is sent.
+//! The body of a request: bytes in memory, or a stream that is produced while it is sent.
 
 use std::{
     future::Future,
@@ -12,19 +12,19 @@ use std::{
 
 use bytes::Bytes;
 
-/// What a request sends.
+/// The body of a request.
 #[derive(Debug)]
 pub struct Body {
     pub(super) inner: reqwest::Body,
     pub(super) moved: Moved,
 }
 
-/// How many bytes of a body have left; clones share it.
+/// Counts the bytes of a body that were sent; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Moved(Arc<AtomicU64>);
 
 impl Moved {
-    /// Counts bytes that have been taken to be sent.
+    /// Counts bytes that were taken for sending.
     pub fn add(&self, bytes: usize) {
         self.0.fetch_add(bytes as u64, Relaxed);
     }
@@ -35,7 +35,7 @@ impl Moved {
 }
 
 impl Body {
-    /// A body that counts in `moved` what of it is taken.
+    /// Creates a body that counts in `moved` how much of it was taken.
     pub fn new(inner: reqwest::Body, moved: Moved) -> Self {
         Self { inner, moved }
     }
@@ -47,16 +47,17 @@ impl From<Bytes> for Body {
     }
 }
 
-/// Waits for an answer: `None` when neither it came nor the body moved for so long.
+/// Waits for a response: `None` if neither the response arrived nor the body moved within the
+/// timeout.
 pub(super) async fn answered<T>(
     answer: impl Future<Output = T>,
-    patience: Duration,
+    timeout: Duration,
     moved: &Moved,
 ) -> Option<T> {
     let mut answer = pin!(answer);
     loop {
         let before = moved.now();
-        match tokio::time::timeout(patience, &mut answer).await {
+        match tokio::time::timeout(timeout, &mut answer).await {
             Ok(answer) => return Some(answer),
             Err(_) if moved.now() == before => return None,
             Err(_) => {}
@@ -69,15 +70,15 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_moves_gets_time_and_one_that_stands_still_does_not() {
-        let (patience, moved) = (Duration::from_secs(10), Moved::default());
+    async fn a_moving_body_extends_the_timeout() {
+        let (timeout, moved) = (Duration::from_secs(10), Moved::default());
         let slow = async {
             for _ in 0..100 {
                 tokio::time::sleep(Duration::from_secs(9)).await;
                 moved.add(1);
             }
         };
-        assert!(answered(slow, patience, &moved).await.is_some());
-        assert!(answered(std::future::pending::<()>(), patience, &moved).await.is_none());
+        assert!(answered(slow, timeout, &moved).await.is_some());
+        assert!(answered(std::future::pending::<()>(), timeout, &moved).await.is_none());
     }
 }

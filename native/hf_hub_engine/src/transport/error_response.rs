@@ -1,4 +1,4 @@
-//! What a server said when it refused: its words, its details, its id of the request.
+//! An error response of a server: its message, its details, its request id.
 
 use std::{borrow::Cow, time::SystemTime};
 
@@ -12,20 +12,20 @@ use serde_json::{Value, json};
 use super::{REFUSAL_LIMIT, Response, announced_wait, text};
 use crate::base::{error::Error, scrub::Scrub};
 
-/// The codes of OAuth's answers that say how a login goes on.
+/// Codes of OAuth responses (RFC 8628) that say how a login continues.
 const OAUTH_CODES: [&str; 5] =
     ["authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_grant"];
 
-/// What a refusal said.
-pub(super) struct Refusal {
+/// An error response.
+pub(super) struct ErrorResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// The `Authorization` that had been sent.
+    /// The `Authorization` header of the request.
     pub(super) sent: Option<HeaderValue>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     pub(super) async fn read(response: Response, head: bool, sent: Option<HeaderValue>) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = if head {
@@ -36,8 +36,8 @@ impl Refusal {
         Self { status, headers, body, sent }.without_token()
     }
 
-    /// Takes the token out of the body if the other side has sent it back: the body is shown to
-    /// people, and cut where it is long.
+    /// Removes the token from the body if the server echoed it: the body is shown to people, and
+    /// truncated.
     pub(super) fn without_token(mut self) -> Self {
         let body = String::from_utf8_lossy(&self.body);
         if let Cow::Owned(body) = self.scrub().text(&body) {
@@ -55,7 +55,7 @@ impl Refusal {
         text(&self.headers, name)
     }
 
-    /// The error with all that does not depend on who refused.
+    /// Attaches everything to an error that does not depend on the kind of server.
     pub(super) fn facts(&self, error: Error, url: &Url) -> Error {
         error
             .with_status(self.status.as_u16())
@@ -65,12 +65,12 @@ impl Refusal {
             .with_details(self.details())
     }
 
-    /// The body as JSON, or what is of use in the XML of a store.
+    /// Returns the body as JSON, or the useful elements of a content host's XML.
     pub(super) fn details(&self) -> Option<Value> {
         crate::base::json::parse(&self.body).ok().or_else(|| self.xml())
     }
 
-    /// Code and message of S3, GCS and Azure.
+    /// Returns code and message of an XML error of S3, GCS or Azure.
     fn xml(&self) -> Option<Value> {
         let text = String::from_utf8_lossy(&self.body);
         let (code, message) = (element(&text, "Code"), element(&text, "Message"));
@@ -78,22 +78,22 @@ impl Refusal {
         (!is_empty).then(|| json!({ "code": code, "message": message }))
     }
 
-    /// The body where it is a sentence for people.
+    /// Returns a plain text body that is a message for people.
     fn plain(&self) -> Option<String> {
         let is_plain = self.header(CONTENT_TYPE.as_str())?.starts_with("text/plain");
         let text = String::from_utf8_lossy(&self.body).trim().to_owned();
         (is_plain && !text.is_empty()).then_some(text)
     }
 
-    /// The Hub's own words, fit to be shown: nothing that could forge a line of a log or steer a
-    /// terminal, and no token.
+    /// Returns the server's message in a form that is safe to show: without line breaks, control
+    /// characters and token.
     pub(super) fn words(&self) -> Option<String> {
         let words: String = self.scrub().text(&self.said()?).chars().take(1000).collect();
         Some(words.replace(char::is_control, " "))
     }
 
-    /// What the header or the body says, with what the body lists beside that. A code of
-    /// OAuth (RFC 6749) is for programs and stands for itself.
+    /// Returns the message of the header or the body, with the details that the body lists. A code
+    /// of OAuth (RFC 6749) is for programs and is returned alone.
     fn said(&self) -> Option<String> {
         let json = self.details().unwrap_or_default();
         let code = json.get("error").and_then(Value::as_str);
@@ -107,7 +107,7 @@ impl Refusal {
             (None, Some(list)) => texts(list).join("; "),
             (None, None) => self.plain().unwrap_or_default(),
         };
-        // What a store calls it is for those who look it up.
+        // The code of a content host helps in searching its documentation.
         let main = match self.xml().unwrap_or_default().get("code").and_then(Value::as_str) {
             Some(code) if main.is_empty() => code.to_owned(),
             Some(code) if !main.contains(code) => format!("{main} ({code})"),
@@ -126,14 +126,14 @@ impl Refusal {
     }
 }
 
-/// The texts of a list: strings, or objects that hold a message.
+/// Returns the texts of a list: strings, or objects with a message.
 fn texts(list: &Value) -> Vec<String> {
     let text =
         |item: &Value| item.as_str().or_else(|| item.get("message")?.as_str()).map(str::to_owned);
     list.as_array().map(|list| list.iter().filter_map(text).collect()).unwrap_or_default()
 }
 
-/// The text of the first element of this name in an XML document, which is no more than that here.
+/// Returns the text of the first element of this name in an XML document. Not a full XML parser.
 fn element(xml: &str, name: &str) -> Option<String> {
     let xml = xml.trim_start_matches('\u{feff}').trim_start();
     if !xml.starts_with('<') {

@@ -1,4 +1,4 @@
-//! Which requests go through which proxy: one decision for connecting and for the words of errors.
+//! Decides which proxy a request uses, both for connecting and for error messages.
 
 use std::net::IpAddr;
 
@@ -11,16 +11,16 @@ use crate::{
 
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
-/// A proxy as a setting names it.
+/// A configured proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ProxySetting {
-    /// `scheme://user:password@host:port`; all but the host may be missing.
+    /// `scheme://user:password@host:port`; everything except the host is optional.
     pub url: String,
-    /// The variable or option that says so.
+    /// The environment variable or option it comes from.
     pub source: String,
 }
 
-/// A proxy that can be asked.
+/// A valid proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
     pub(super) url: Url,
@@ -33,7 +33,7 @@ impl Proxy {
         let has_scheme = text.contains("://");
         let url = if has_scheme { text.parse() } else { format!("http://{text}").parse() };
         let url = url.ok().filter(|url: &Url| SCHEMES.contains(&url.scheme()) && url.has_host());
-        // The text may hold a password.
+        // The text may contain a password, so it is not shown.
         let url = url.ok_or_else(|| {
             let message = format!(
                 "invalid proxy URL in {source}: expected scheme://host:port, with one of the schemes {}",
@@ -44,7 +44,7 @@ impl Proxy {
         Ok(Self { url, source: source.clone() })
     }
 
-    /// The proxy without its password, and the setting that names it.
+    /// Returns the proxy without its password, and the setting it comes from.
     pub(super) fn shown(&self) -> String {
         format!("{} (from {})", redacted(&self.url), self.source)
     }
@@ -64,12 +64,12 @@ enum Direct {
     Everything,
     /// A host and its subdomains.
     Domain(String),
-    /// The addresses whose first bits are these.
+    /// The addresses with this prefix.
     Network(IpAddr, u32),
 }
 
 impl Proxies {
-    /// The proxies that a configuration names.
+    /// Returns the proxies of a configuration.
     pub(super) fn of(config: &ClientConfig) -> Result<Self> {
         let parse = |setting: &Option<ProxySetting>| setting.as_ref().map(Proxy::parse).transpose();
         let hosts = config.no_proxy.as_deref().unwrap_or_default();
@@ -84,7 +84,7 @@ impl Proxies {
         self.http.is_none() && self.https.is_none()
     }
 
-    /// The proxy that `url` is asked through. This machine never is: a proxy would see the token.
+    /// Returns the proxy for `url`. Loopback addresses never use one: a proxy would see the token.
     pub(super) fn for_url(&self, url: &Url) -> Option<&Proxy> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -131,7 +131,7 @@ impl Direct {
     }
 }
 
-/// `NO_PROXY` may name ports, which are ignored.
+/// Removes ports in `NO_PROXY`, which are ignored.
 fn without_port(entry: &str) -> &str {
     if let Some((address, _)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return address;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_no_proxy_names_is_reached_directly() {
+    fn hosts_in_no_proxy_are_reached_directly() {
         let no_proxy = ".corp.example, other:80,*.wild.example,10.0.0.0/8,192.168.1.7,[fd00::7]:80,fd01::/16,UPPER.example";
         let config = ClientConfig {
             http_proxy: Some(setting("proxy:3128")),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_cannot_be_one_is_named_by_its_setting() {
+    fn an_invalid_proxy_is_reported_with_its_setting() {
         for text in ["me:secret@proxy:3128", "http://me:secret@proxy:3128"] {
             let proxy = Proxy::parse(&setting(text)).unwrap();
             assert_eq!(proxy.shown(), "http://proxy:3128/ (from HTTP_PROXY)");

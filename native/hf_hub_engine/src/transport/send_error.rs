@@ -1,19 +1,19 @@
-//! What is said when no answer came: whose fault it may be, and which setting helps.
+//! Errors of exchanges without a response: the likely cause, and which setting helps.
 
 use reqwest::Url;
 
 use super::proxy::Proxy;
 use crate::base::error::{Error, ErrorKind, MORE_FILES};
 
-/// The error of an exchange that `proxy` may have had a part in.
+/// Returns the error of an exchange that may have used `proxy`.
 pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> Error {
     let connecting = error.is_connect();
     let error = error.without_url();
     let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Transport };
     let built = Error::new(kind, String::new()).with_source(error).with_url(url);
     let reason = built.reason().unwrap_or_default();
-    // Trying again changes nothing about these.
-    let lasting = untrusted(url, &reason).or_else(|| unwelcome(proxy, &reason));
+    // Retrying does not help with these.
+    let lasting = untrusted(url, &reason).or_else(|| proxy_authentication(proxy, &reason));
     if let Some(message) = lasting.or_else(|| other_protocol(url, &reason)) {
         return built.with_message(message).permanent();
     }
@@ -24,13 +24,11 @@ pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> 
     let unknown = reason.contains("dns error");
     let built = if refused || unknown { built.unreachable() } else { built };
     built.with_message(if unknown && proxy.is_none() {
-        format!("cannot find {}; is the network up and the endpoint right?", host(url))
+        format!("cannot resolve the host name {}; check the network and the endpoint", host(url))
     } else if kind == ErrorKind::Timeout {
-        format!(
-            "cannot connect to {place}{through} in time; is the network up and the endpoint right?"
-        )
+        format!("cannot connect to {place}{through} in time; check the network and the endpoint")
     } else if refused && proxy.is_none() {
-        format!("nothing listens at {place}; is the endpoint right, and does the Hub run?")
+        format!("connection refused by {place}; check the endpoint and that the Hub is running")
     } else if reason.contains("os error 24") {
         format!("cannot connect to {place}: {MORE_FILES}")
     } else if connecting {
@@ -44,35 +42,32 @@ fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default()
 }
 
-/// A port that answers in another protocol than the endpoint says, by the words of rustls and hyper.
+/// Returns the error for a port that speaks another protocol than the endpoint's scheme. rustls and
+/// hyper report this only in their messages.
 fn other_protocol(url: &Url, reason: &str) -> Option<String> {
     let place = place(url);
     if url.scheme() == "https" && reason.contains("InvalidContentType") {
-        return Some(format!(
-            "{place} speaks plain http, not TLS; does the endpoint begin with http://?"
-        ));
+        return Some(format!("{place} speaks plain http, not TLS; use http:// in the endpoint"));
     }
     let garbled = ["invalid HTTP version", "InvalidVersion", "invalid HTTP status"];
     let is_other = url.scheme() == "http" && garbled.iter().any(|words| reason.contains(words));
-    is_other.then(|| {
-        format!("{place} does not speak plain http; does the endpoint begin with https://?")
-    })
+    is_other.then(|| format!("{place} does not speak plain http; use https:// in the endpoint"))
 }
 
-/// Host and port of a URL, as people name them.
+/// Returns host and port of a URL.
 pub(super) fn place(url: &Url) -> String {
     let host = host(url);
     url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// TLS, by the words of rustls.
+/// Returns the error for a TLS failure, by the messages of rustls.
 fn untrusted(url: &Url, reason: &str) -> Option<String> {
     let host = place(url);
     if !reason.contains("certificate") && !reason.contains("UnknownIssuer") {
         return None;
     }
     Some(if reason.contains("not valid for name") || reason.contains("NotValidForName") {
-        format!("TLS: the certificate of {host} is for another name; is the endpoint right?")
+        format!("TLS: the certificate of {host} is for another name; check the endpoint")
     } else if ["expired", "Expired", "not valid yet", "NotValidYet"]
         .iter()
         .any(|words| reason.contains(words))
@@ -80,19 +75,19 @@ fn untrusted(url: &Url, reason: &str) -> Option<String> {
         format!("TLS: the certificate of {host} has expired, or the clock of this machine is wrong")
     } else {
         format!(
-            "TLS: the certificate of {host} is not trusted; if a proxy or a Hub of your own has a CA of its own, \
+            "TLS: the certificate of {host} is not trusted; if a proxy or a private Hub has its own CA, \
              name the CA's PEM file in SSL_CERT_FILE, or in config :hf_hub, ca_file: …"
         )
     })
 }
 
-/// A proxy that wants to know who is there.
-fn unwelcome(proxy: Option<&Proxy>, reason: &str) -> Option<String> {
+/// Returns the error for a proxy that requires authentication.
+fn proxy_authentication(proxy: Option<&Proxy>, reason: &str) -> Option<String> {
     let asks =
         ["proxy authorization required", "user/pass authentication", "credentials not accepted"];
     let proxy = proxy.filter(|_| asks.iter().any(|words| reason.contains(words)))?;
     Some(format!(
-        "the proxy {} asks for a user and a password, or does not accept these; put them into its URL: \
+        "the proxy {} requires authentication, or rejected the credentials; set them in its URL: \
          scheme://user:password@host:port",
         proxy.shown()
     ))

@@ -1,4 +1,4 @@
-//! Opens a pool of connections: proxies, certificates, HTTP versions.
+//! Opens a connection pool: proxies, certificates, HTTP versions.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ use crate::{
 
 /// Opens the pool.
 pub(super) fn open(config: &ClientConfig, alone: bool) -> Result<reqwest::Client> {
-    // Fails only where a provider is installed already, which is what is wanted.
+    // Fails only if a provider is already installed, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let named = read_certificates(&config.ca_files)?;
     if !named.is_empty() {
@@ -29,7 +29,8 @@ pub(super) fn open(config: &ClientConfig, alone: bool) -> Result<reqwest::Client
         let tls = anchors::config(named, provider, alone)?;
         return builder(config, alone)?.tls_backend_preconfigured(tls).build().map_err(setup);
     }
-    // Without any system store (a bare container) the builder fails; bundled roots serve.
+    // Without any system certificates (a minimal container) the builder fails; the bundled roots
+    // are used.
     let system = builder(config, alone)?.build();
     system.or_else(|_| {
         builder(config, alone)?.tls_certs_only(bundled_certificates()).build().map_err(setup)
@@ -42,11 +43,11 @@ fn builder(config: &ClientConfig, alone: bool) -> Result<reqwest::ClientBuilder>
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .tcp_nodelay(true)
-        // A large window keeps one HTTP/2 stream as fast as one HTTP/1 connection.
+        // A large window makes one HTTP/2 stream as fast as one HTTP/1 connection.
         .http2_initial_stream_window_size(4 << 20)
         .http2_initial_connection_window_size(16 << 20);
     if alone {
-        // HTTP/2 would send all parts of a file through one connection.
+        // HTTP/2 would send all parts of a file over one connection.
         builder = builder.http1_only();
     }
     if let Some(timeout) = config.connect_timeout {
@@ -63,7 +64,7 @@ fn builder(config: &ClientConfig, alone: bool) -> Result<reqwest::ClientBuilder>
     Ok(builder)
 }
 
-/// All certificates of all files; a folder of them may also hold other files.
+/// Reads all certificates of all files; a folder may also contain other files.
 fn read_certificates(
     files: &[(PathBuf, Option<SystemTime>)],
 ) -> Result<Vec<CertificateDer<'static>>> {
@@ -74,10 +75,8 @@ fn read_certificates(
             .extend(CertificateDer::pem_slice_iter(&pem).filter_map(std::result::Result::ok));
     }
     if let (Some((path, _)), true) = (files.first(), certificates.is_empty()) {
-        let message = format!(
-            "`{}` holds no certificate in PEM form (SSL_CERT_FILE and the like)",
-            path.display()
-        );
+        let message =
+            format!("`{}` contains no PEM certificate (SSL_CERT_FILE or similar)", path.display());
         return Err(Error::new(ErrorKind::Transport, message));
     }
     Ok(certificates)

@@ -1,27 +1,27 @@
-//! The difference between a slow body and one that only drips. Pure: no clock.
+//! Detects a body that has practically stalled, as opposed to a slow one. Pure: no clock.
 
 use std::time::Duration;
 
-/// Watches that a body really moves. Only the time spent waiting for the network counts.
+/// Watches the throughput of a body. Only time spent waiting for the network counts.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct StallTimeout {
     pub(super) idle: Duration,
     waited: Duration,
     arrived: usize,
 }
 
-impl Pulse {
-    /// A window is this many times the longest silence allowed.
+impl StallTimeout {
+    /// Length of a window, as a multiple of the idle timeout.
     pub(super) const WINDOW: u32 = 6;
-    /// Fewer bytes than this in one window are as good as none.
+    /// Minimum number of bytes per window.
     pub(super) const LEAST: usize = 64 << 10;
 
     pub(super) fn new(idle: Duration) -> Self {
         Self { idle, waited: Duration::ZERO, arrived: 0 }
     }
 
-    /// False if the body only drips.
-    pub(super) fn beat(&mut self, waited: Duration, arrived: usize) -> bool {
+    /// Records an arrival; returns false if the body has stalled.
+    pub(super) fn record(&mut self, waited: Duration, arrived: usize) -> bool {
         self.waited += waited;
         self.arrived += arrived;
         if self.waited < self.idle.saturating_mul(Self::WINDOW) {
@@ -38,12 +38,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_that_drips_is_told_from_a_slow_one() {
-        let mut pulse = Pulse::new(Duration::from_secs(10));
-        assert!((0..59).all(|_| pulse.beat(Duration::from_secs(1), 1)));
-        assert!(!pulse.beat(Duration::from_secs(1), 1));
-        assert!((0..600).all(|_| pulse.beat(Duration::from_secs(1), 2000)));
-        // Whoever reads slowly does not make the server a slow one.
-        assert!((0..600).all(|_| pulse.beat(Duration::ZERO, 1)));
+    fn distinguishes_a_stalled_body_from_a_slow_one() {
+        let mut timeout = StallTimeout::new(Duration::from_secs(10));
+        assert!((0..59).all(|_| timeout.record(Duration::from_secs(1), 1)));
+        assert!(!timeout.record(Duration::from_secs(1), 1));
+        assert!((0..600).all(|_| timeout.record(Duration::from_secs(1), 2000)));
+        // A slow reader does not make the server a slow one.
+        assert!((0..600).all(|_| timeout.record(Duration::ZERO, 1)));
     }
 }

@@ -1,4 +1,4 @@
-//! The map from answers to kinds, and the forms of a pause.
+//! The mapping of responses to kinds, and the formats of a pause.
 
 use super::*;
 use reqwest::header::HeaderValue;
@@ -17,13 +17,13 @@ fn refusal(
     headers: HeaderMap,
     body: &'static [u8],
     sent: Option<&'static str>,
-) -> Refusal {
+) -> ErrorResponse {
     let sent = sent.map(HeaderValue::from_static);
-    Refusal { status, headers, body: Bytes::from_static(body), sent }
+    ErrorResponse { status, headers, body: Bytes::from_static(body), sent }
 }
 
 #[test]
-fn words_are_one_line_without_the_token() {
+fn error_messages_are_one_line_without_the_token() {
     let body = b"{\"error\": \"no such token:\\n\\u001b[31mhf_CANARY\"}";
     let refusal = refusal(StatusCode::FORBIDDEN, HeaderMap::new(), body, Some("Bearer hf_CANARY"));
     assert_eq!(refusal.words().as_deref(), Some("no such token:  [31m(the token)"));
@@ -32,7 +32,7 @@ fn words_are_one_line_without_the_token() {
 }
 
 #[test]
-fn a_missing_token_is_not_a_bad_one() {
+fn distinguishes_a_missing_token_from_a_rejected_one() {
     let who = "http://127.0.0.1/api/whoami-v2".parse().unwrap();
     let asked =
         |sent| kind_of(&who, &refusal(StatusCode::UNAUTHORIZED, HeaderMap::new(), b"", sent));
@@ -41,7 +41,7 @@ fn a_missing_token_is_not_a_bad_one() {
 }
 
 #[test]
-fn answers_become_kinds() {
+fn maps_responses_to_kinds() {
     let file = "http://127.0.0.1/a/b/resolve/main/x";
     let api = "http://127.0.0.1/api/models/a/b";
     let who = "http://127.0.0.1/api/whoami-v2";
@@ -80,7 +80,7 @@ fn answers_become_kinds() {
 }
 
 #[test]
-fn a_store_is_quoted_and_what_it_refused_is_the_link() {
+fn content_host_errors_are_about_the_link() {
     let expired = "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>Request has expired</Message>\
                    <X-Amz-Expires>60</X-Amz-Expires><HostId>secret</HostId></Error>";
     let azure = "\u{feff}<Error><Code>AuthenticationFailed</Code><Message>Signature &lt;x&gt;\nnot valid</Message></Error>";
@@ -112,7 +112,7 @@ fn a_store_is_quoted_and_what_it_refused_is_the_link() {
         let error = refused_by_a_store(&url, &refusal(status, headers, body.as_bytes(), None));
         assert_eq!((error.kind(), error.status()), (kind, Some(status.as_u16())), "{error}");
         let message = error.message();
-        assert!(message.starts_with("lfs.example:443, which keeps"), "{message}");
+        assert!(message.starts_with("the content host lfs.example:443"), "{message}");
         assert!(message.contains(said) && !message.contains("token"), "{message}");
         assert!(!format!("{error:?}{:?}", error.details()).contains("secret"), "{error:?}");
     }
@@ -123,7 +123,7 @@ fn a_store_is_quoted_and_what_it_refused_is_the_link() {
 }
 
 #[test]
-fn pauses_are_read_in_every_form() {
+fn reads_pauses_in_every_format() {
     let now = httpdate::parse_http_date("Tue, 24 Nov 2026 10:00:00 GMT").unwrap();
     let wait = |name: &'static str, value: &'static str| {
         let headers = [(header_name(name), HeaderValue::from_static(value))].into_iter().collect();

@@ -1,6 +1,6 @@
-//! Takes the answer to a commit apart: a commit, or a refusal that comes with a 200.
+//! Parses the response to a commit: a commit, or an error that is sent with status 200.
 //!
-//! What it names is shown and followed, so nothing of it is passed on unchecked.
+//! Its values are shown and followed, so each is checked.
 
 use reqwest::Url;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -12,19 +12,19 @@ use crate::base::{
     json,
 };
 
-/// More of a server's words than anybody reads.
+/// Maximum length of a server message that is shown.
 const WORDS: usize = 1000;
 
-/// A longer address is none.
+/// Maximum length of a URL.
 const ADDRESS: usize = 4096;
 
-/// The commit that was made.
+/// The created commit.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct CommitResponse {
     pub(super) oid: String,
-    /// Its page.
+    /// The URL of its page.
     pub(super) url: Option<String>,
-    /// The page of its pull request.
+    /// The URL of its pull request.
     pub(super) pr_url: Option<String>,
 }
 
@@ -38,22 +38,22 @@ struct Made {
     pull_request_url: Option<String>,
 }
 
-/// Reads the body of a 2xx.
-pub(super) fn read(body: &[u8], url: &Url) -> Result<Answer> {
+/// Parses the body of a 2xx response.
+pub(super) fn read(body: &[u8], url: &Url) -> Result<CommitResponse> {
     if let Ok(json) = json::parse::<Value>(body)
         && let Some(error) = refusal(&json)
     {
         return Err(error.with_url(url).with_details(Some(json)));
     }
     let made: Made = read_json(body, url)?;
-    Ok(Answer {
+    Ok(CommitResponse {
         oid: commit(&made.commit_oid, url)?,
         url: made.commit_url.and_then(page),
         pr_url: made.pull_request_url.and_then(page),
     })
 }
 
-/// Checks the id of a commit that a Hub has named.
+/// Checks a commit id from a Hub.
 pub(super) fn commit(oid: &str, url: &Url) -> Result<String> {
     let commit = Commit::parse(oid).map_err(|error| {
         let message = format!("the Hub returned an invalid commit id: {}", error.message());
@@ -62,7 +62,7 @@ pub(super) fn commit(oid: &str, url: &Url) -> Result<String> {
     Ok(commit.to_string())
 }
 
-/// Some Hubs say with a 200 that a hook has refused the commit.
+/// Some Hubs report with status 200 that a hook has rejected the commit.
 fn refusal(json: &Value) -> Option<Error> {
     let words = words(json);
     let failed = json.get("success").and_then(Value::as_bool) == Some(false);
@@ -70,13 +70,13 @@ fn refusal(json: &Value) -> Option<Error> {
         return None;
     }
     let message = match words {
-        Some(words) => format!("the Hub refused the commit: {words}"),
-        None => "the Hub refused the commit without a reason".to_owned(),
+        Some(words) => format!("the Hub rejected the commit: {words}"),
+        None => "the Hub rejected the commit without a reason".to_owned(),
     };
     Some(Error::new(ErrorKind::BadRequest, message))
 }
 
-/// What an answer says in place of what was asked for.
+/// Returns the error message in a response.
 pub(super) fn words(json: &Value) -> Option<String> {
     let error = json.get("error");
     let said = [
@@ -89,13 +89,13 @@ pub(super) fn words(json: &Value) -> Option<String> {
     texts.find(|text| !text.is_empty())
 }
 
-/// A server's words, fit to be shown.
+/// Returns a server's message in a form that is safe to show.
 pub(super) fn shown(words: &str) -> String {
     let words: String = words.trim().chars().take(WORDS).collect();
     words.replace(char::is_control, " ")
 }
 
-/// The address of a page; `None` for what is none.
+/// Returns the URL of a page; `None` if it is invalid.
 fn page(text: String) -> Option<String> {
     let url = Url::parse(&text).ok().filter(|_| text.len() <= ADDRESS)?;
     let plain = matches!(url.scheme(), "http" | "https")
@@ -106,16 +106,16 @@ fn page(text: String) -> Option<String> {
     plain.then_some(text)
 }
 
-/// Reads an answer's JSON.
+/// Parses the JSON of a response.
 pub(super) fn read_json<T: DeserializeOwned>(body: &[u8], url: &Url) -> Result<T> {
     json::parse(body).map_err(|error| {
         let said = json::parse(body).ok().and_then(|json| words(&json));
         let said = match said {
-            Some(words) => format!(": it says {words:?}"),
-            None if json::is_page(body) => ": it is a web page; is the endpoint right?".to_owned(),
+            Some(words) => format!(": {words:?}"),
+            None if json::is_page(body) => ": it is an HTML page; check the endpoint".to_owned(),
             None => String::new(),
         };
-        let message = format!("the Hub's answer to an upload cannot be used{said}");
+        let message = format!("invalid response from the Hub to an upload{said}");
         Error::new(ErrorKind::InvalidResponse, message).with_url(url).with_source(error)
     })
 }
@@ -128,12 +128,12 @@ mod tests {
 
     const OID: &str = "2222222222222222222222222222222222222222";
 
-    fn answered(json: &Value) -> Result<Answer> {
+    fn answered(json: &Value) -> Result<CommitResponse> {
         read(json.to_string().as_bytes(), &"https://hub.example/api".parse().unwrap())
     }
 
     #[test]
-    fn keeps_ids_and_addresses_that_can_be_ones() {
+    fn keeps_valid_ids_and_urls() {
         let page = "https://hub.example/org/name/commit/2222";
         let pr = "http://hub.example/org/name/discussions/3";
         let json =
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn drops_addresses_that_are_no_pages() {
+    fn drops_invalid_urls() {
         let long = format!("https://hub.example/{}", "x".repeat(5000));
         for address in [
             "javascript:alert(1)",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_ids_that_no_commit_has() {
+    fn rejects_invalid_commit_ids() {
         for oid in ["", "../../x", "a/b", "..", "a\\b", "2222\n", "<script>"] {
             let error = answered(&json!({ "success": true, "commitOid": oid })).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{oid}");
@@ -180,15 +180,15 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_says_it_is_none_is_a_refusal_with_its_reason() {
-        let hook = "the Hub refused the commit: hook refused";
+    fn a_failure_with_status_200_is_an_error_with_its_reason() {
+        let hook = "the Hub rejected the commit: hook refused";
         for (json, message) in [
             (json!({ "success": false, "error": "hook refused" }), hook),
             (json!({ "success": false, "error": { "message": "hook refused" } }), hook),
             (json!({ "success": false, "message": "hook refused" }), hook),
             (json!({ "success": false, "commitOid": OID, "hookOutput": "hook refused\n" }), hook),
             (json!({ "error": "hook refused" }), hook),
-            (json!({ "success": false }), "the Hub refused the commit without a reason"),
+            (json!({ "success": false }), "the Hub rejected the commit without a reason"),
         ] {
             let error = answered(&json).unwrap_err();
             assert_eq!((error.kind(), error.message()), (ErrorKind::BadRequest, message), "{json}");

@@ -1,4 +1,4 @@
-//! Asks whether the metadata of a card is good, before anything is uploaded.
+//! Validates the metadata of a card on the Hub before anything is uploaded.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +10,10 @@ use crate::{
     upload::{Addition, answer::shown, digest::index, session::Session},
 };
 
-/// The name of the card.
+/// The file name of a card.
 pub(super) const NAME: &str = "README.md";
 
-/// A larger card is not looked at here.
+/// Maximum size of a card that is validated here.
 const LIMIT: u64 = 10 << 20;
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct Warning {
     message: String,
 }
 
-/// Refuses a card that the Hub would refuse; returns its warnings.
+/// Returns the warnings for a card; fails if the Hub would reject it.
 pub(super) async fn check(session: &Session, card: &Addition) -> Result<Vec<String>> {
     let Some(content) = text(card).await? else { return Ok(Vec::new()) };
     let question = Question { content: &content, repo_type: session.target.repo.kind().name() };
@@ -59,7 +59,7 @@ pub(super) async fn check(session: &Session, card: &Addition) -> Result<Vec<Stri
         .collect())
 }
 
-/// A file's content as text; `None` where it is too large for that.
+/// Returns a file's content as text; `None` if it is too large.
 pub(super) async fn text(file: &Addition) -> Result<Option<String>> {
     if file.stamp.size > LIMIT {
         return Ok(None);
@@ -69,7 +69,7 @@ pub(super) async fn text(file: &Addition) -> Result<Option<String>> {
         let mut bytes = vec![0; index(file.stamp.size)];
         file.open()?.read(0, &mut bytes)?;
         String::from_utf8(bytes).map(Some).map_err(|_| {
-            let message = format!("\"{}\" is no UTF-8 text", file.path);
+            let message = format!("\"{}\" is not UTF-8 text", file.path);
             Error::new(ErrorKind::BadRequest, message).with_path(&file.path)
         })
     })

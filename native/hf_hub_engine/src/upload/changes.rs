@@ -1,4 +1,4 @@
-//! A list of changes into one commit: the whole of what callers ask for, or nothing.
+//! Commits a list of changes: all of them, or none.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,75 +32,75 @@ use crate::{
     },
 };
 
-/// A change as it is asked for.
+/// A requested change.
 #[derive(Clone, Debug)]
 pub enum Operation {
-    /// A file with this content.
+    /// Adds a file with this content.
     Add {
-        /// Its name.
+        /// Its path.
         path: RepoPath,
         /// Its content.
         source: Source,
-        /// What identifies the content, where that is known.
+        /// The id of the content, if known.
         known: Option<Oid>,
-        /// Its size, where the content is on the Hub already.
+        /// Its size, if the content is already on the Hub.
         size: Option<u64>,
     },
-    /// A file less.
+    /// Deletes a file.
     DeleteFile(RepoPath),
-    /// A folder less.
+    /// Deletes a folder.
     DeleteFolder(RepoPath),
-    /// All files that match one of these patterns.
+    /// Deletes all files that match one of these patterns.
     DeleteMatching(Vec<String>),
-    /// A file that is in a repository already.
+    /// Copies a file of a repository.
     Copy {
-        /// Its name there.
+        /// Its path there.
         from: RepoPath,
-        /// Its new name.
+        /// Its new path.
         path: RepoPath,
-        /// Its revision; by default the one that is committed to.
+        /// Its revision; defaults to the target branch.
         revision: Option<Revision>,
-        /// Its repository; by default the one that is committed to.
+        /// Its repository; defaults to the target repository.
         repo: Option<Repo>,
     },
 }
 
-/// A commit as it is asked for.
+/// A requested commit.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// Where to.
+    /// The target.
     pub target: Target,
-    /// What it says.
+    /// The message.
     pub message: Message,
-    /// What it does.
+    /// The changes.
     pub operations: Vec<Operation>,
-    /// How.
+    /// Tuning of the upload.
     pub tuning: Tuning,
-    /// Whether the Hub is asked afterwards if it has what was sent.
+    /// Whether to check after the commit that the Hub's tree matches what was uploaded.
     pub verified: bool,
 }
 
-/// A file that is where a commit can name it.
+/// A file that a commit can reference.
 #[derive(Clone, Debug, Serialize)]
 pub struct Placed {
-    /// Its place in the list.
+    /// Its index in the list of changes.
     pub place: usize,
     /// `lfs`, `regular`, `unchanged` or `ignored`.
     pub mode: &'static str,
-    /// What identifies a large file, or one that the repository has.
+    /// The id of a large file, or of one that the repository already has.
     pub oid: Option<String>,
-    /// Its size.
+    /// Its size in bytes.
     pub size: u64,
 }
 
-/// Makes the commit.
+/// Creates the commit.
 pub async fn create(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
     let work = hub.within_deadline(progress, hub.in_place(Box::pin(run(&session, spec))));
     work.await.map_err(|error| errors::refusal(&session, error))
 }
 
-/// Uploads the large files among the additions without a commit.
+/// Uploads the large files among the additions, without a commit.
 pub async fn preupload(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Vec<Placed>> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
     let work =
@@ -141,9 +141,9 @@ async fn run(session: &Arc<Session>, spec: Spec) -> Result<Report> {
         report.last = Some(commit::unchanged(session, summary, description, head).await?);
         return Ok(report);
     }
-    // Each of these was asked for by its name.
+    // Each of these was named explicitly.
     if let Some(text) = report.exclusions() {
-        report.warn(format!("{text}, which the commit does not hold"));
+        report.warn(format!("{text}, which are not in the commit"));
     }
     report.committed = changes.len();
     let mut draft = Draft::new(message.summary, message.description, changes);
@@ -158,7 +158,7 @@ async fn run(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     Ok(report)
 }
 
-/// What the operations come to, in their order, and the head of the branch where it was learned.
+/// Returns the prepared changes in order, and the head of the branch if it is known.
 async fn settle(
     session: &Arc<Session>,
     sorted: Sorted,
@@ -187,7 +187,7 @@ async fn settle(
     Ok((slots.into_iter().flatten().collect(), work.head.get().cloned()))
 }
 
-/// That the commit holds what was sent.
+/// Checks that the commit contains what was sent.
 pub(super) async fn verify(session: &Session, info: &commit::Info, draft: &Draft) -> Result<()> {
     let revision = crate::base::ids::Revision::parse(&info.oid)?;
     match remote_entries::difference(session, &revision, draft).await? {
@@ -196,7 +196,7 @@ pub(super) async fn verify(session: &Session, info: &commit::Info, draft: &Draft
     }
 }
 
-/// Names the files that patterns stand for.
+/// Replaces patterns by the files they match.
 async fn expand(session: &Session, operations: Vec<Operation>) -> Result<Vec<Operation>> {
     let mut expanded = Vec::with_capacity(operations.len());
     for operation in operations {
@@ -213,21 +213,21 @@ async fn expand(session: &Session, operations: Vec<Operation>) -> Result<Vec<Ope
     Ok(expanded)
 }
 
-/// Operations by what they need.
+/// Operations by the preparation they need.
 #[derive(Default)]
 struct Sorted {
     additions: Vec<Addition>,
     copies: Vec<Copy>,
-    /// One for each operation, filled where nothing is needed.
+    /// One for each operation, filled if no preparation is needed.
     slots: Vec<Option<Change>>,
     /// Paths that are written.
     written: HashSet<RepoPath>,
-    /// Paths that are deleted, or written more than once: what the repository has there is not what
-    /// an addition replaces.
+    /// Paths that are deleted, or written more than once: the current file there is not what an
+    /// addition replaces.
     overwritten: HashSet<RepoPath>,
 }
 
-/// Tells additions and copies from what needs no preparation.
+/// Separates additions and copies from operations that need no preparation.
 async fn sort(session: &Session, operations: Vec<Operation>) -> Result<Sorted> {
     let sorted = blocking::run(move || {
         let mut sorted = Sorted::default();
@@ -266,7 +266,7 @@ impl Sorted {
             Operation::Add { path, source: Source::Remote, known: Some(oid), size } => {
                 Some(Change::Lfs { path, oid, size })
             }
-            // Expanded before.
+            // Already expanded.
             Operation::DeleteMatching(_) => None,
             Operation::Add { path, source, known, .. } => {
                 let stamp = match &source {
@@ -285,7 +285,7 @@ impl Sorted {
     }
 }
 
-/// Prepares all additions and waits for the last.
+/// Prepares all additions and waits for the last one.
 async fn prepare_all(work: &Arc<Work>, additions: Vec<Addition>) -> Result<Vec<Outcome>> {
     if additions.is_empty() {
         return Ok(Vec::new());
@@ -302,7 +302,7 @@ async fn prepare_all(work: &Arc<Work>, additions: Vec<Addition>) -> Result<Vec<O
     Ok(outcomes)
 }
 
-/// What is probably not meant.
+/// Adds warnings about operations that are probably unintended.
 fn warn(session: &Session, operations: &[Operation], report: &mut Report) {
     let kind = session.target.repo.kind().name();
     let mut added: HashMap<&str, u32> = HashMap::new();
@@ -318,7 +318,7 @@ fn warn(session: &Session, operations: &[Operation], report: &mut Report) {
                 let ending = path.rsplit('.').next();
                 if kind != "dataset" && matches!(ending, Some("parquet" | "arrow")) {
                     report.warn(format!(
-                        "\"{path}\" looks like data and goes to a {kind} repository; for a dataset, pass repo_type: :dataset"
+                        "\"{path}\" looks like data and is uploaded to a {kind} repository; for a dataset, pass repo_type: :dataset"
                     ));
                 }
                 *added.entry(path).or_default() += 1;

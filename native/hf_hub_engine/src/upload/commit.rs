@@ -1,8 +1,8 @@
-//! Makes one commit, once.
+//! Creates one commit, exactly once.
 //!
-//! A commit that was sent and not answered may have been made all the same. So it is never just sent
-//! again: the branch is asked first, and what is sent then names the head that was seen, so that the
-//! Hub refuses it if the first one arrives after all.
+//! A commit whose response was lost may have been created. So it is never just sent again: the
+//! branch is read first, and the second request names the head that was seen, so that the Hub
+//! rejects it if the first one arrives after all.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     },
     transport::{Peer, Request},
     upload::{
-        answer::{self, Answer},
+        answer::{self, CommitResponse},
         payload::{Draft, Lines},
         remote_entries,
         session::Session,
@@ -30,27 +30,27 @@ use crate::{
 
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
-/// The largest answer to a commit.
+/// Maximum size of the response to a commit.
 const ANSWER: usize = 1 << 20;
 
-/// Commits and pull requests that are looked at for one of ours.
+/// Number of commits and pull requests to search for our own.
 const LOOK: usize = 20;
 const LOOK_PULL_REQUESTS: usize = 3;
 
-/// A commit that was made, or the head where nothing was to be done.
+/// A created commit, or the head of the branch if nothing was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Info {
-    /// Its page.
+    /// The URL of its page.
     pub commit_url: String,
     /// The first line of its message.
     pub commit_message: String,
-    /// The rest.
+    /// The rest of the message.
     pub commit_description: String,
     /// Its id.
     pub oid: String,
-    /// The page of the pull request that was opened.
+    /// The URL of the pull request that was opened.
     pub pr_url: Option<String>,
-    /// Whether this call made the commit.
+    /// Whether this call created the commit.
     pub committed: bool,
 }
 
@@ -74,15 +74,15 @@ struct Reference {
     name: String,
 }
 
-/// What became of a commit that was not answered.
+/// What happened to a commit whose response was lost.
 enum Fate {
     Made(Info),
-    /// The head of the branch, where it is known.
+    /// Holds the head of the branch, if known.
     NotMade(Option<Commit>),
 }
 
-/// Makes the commit. `head` is what the branch was before, where that is known; `unanswered` says
-/// that an earlier run may have sent the same.
+/// Creates the commit. `head` is the previous head of the branch, if known; `unanswered` says that
+/// an earlier run may have sent the same commit.
 pub(super) async fn make(
     session: &Session,
     draft: Draft,
@@ -90,7 +90,7 @@ pub(super) async fn make(
     mut unanswered: bool,
 ) -> Result<(Info, Arc<Draft>)> {
     let mut draft = Arc::new(draft);
-    // A pull request has no head of its own that could be named.
+    // A pull request has no head that could be named as parent.
     let is_guarded = draft.parent.is_none() && !session.target.create_pr;
     if unanswered {
         guard(&mut draft, is_guarded, head.as_ref());
@@ -129,14 +129,14 @@ pub(super) async fn make(
     Err(Error::new(ErrorKind::Internal, "a commit ended without a result"))
 }
 
-/// Lets the commit be refused where the branch is no longer what was seen.
+/// Makes the Hub reject the commit if the branch has moved since it was read.
 fn guard(draft: &mut Arc<Draft>, is_guarded: bool, head: Option<&Commit>) {
     if is_guarded {
         Arc::make_mut(draft).parent = head.map(ToString::to_string);
     }
 }
 
-/// Whether the Hub may have done what was asked.
+/// Whether the Hub may have executed the request.
 fn is_ambiguous(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Timeout
@@ -148,7 +148,7 @@ fn is_ambiguous(error: &Error) -> bool {
     }
 }
 
-/// Whether the branch is not where the commit said it is.
+/// Whether the branch is not at the commit's parent.
 fn is_stale(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Precondition | ErrorKind::Conflict)
 }
@@ -159,14 +159,14 @@ fn as_transient(error: &Error) -> Error {
 
 fn uncertain(error: Error) -> Error {
     let message = format!(
-        "{}; whether the commit was made is unknown, since the Hub cannot be asked: upload again, \
-         what it has is not committed twice",
+        "{}; it is unknown whether the commit was created, because the Hub cannot be reached: upload again, \
+         existing files are not committed twice",
         error.message()
     );
     error.with_message(message)
 }
 
-async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
+async fn send(session: &Session, draft: &Arc<Draft>) -> Result<CommitResponse> {
     let hub = session.patient();
     let mut url = session.route("commit");
     for _ in 0..=MAX_HOPS {
@@ -189,7 +189,7 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
         }
         let target = client::redirect_target(&response)?;
         if !hub.owns(&target) {
-            let message = "the Hub sent a commit on to another host, which is not followed";
+            let message = "the Hub redirected a commit to another host, which is not followed";
             return Err(Error::new(ErrorKind::BadRequest, message).with_url(&url));
         }
         url = target;
@@ -197,7 +197,7 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<Answer> {
     Err(client::too_many_redirects(&url))
 }
 
-fn info(session: &Session, draft: &Draft, answer: Answer) -> Info {
+fn info(session: &Session, draft: &Draft, answer: CommitResponse) -> Info {
     let commit_url = answer.url.unwrap_or_else(|| commit_url(session, &answer.oid));
     Info {
         commit_url,
@@ -218,7 +218,7 @@ fn commit_url(session: &Session, oid: &str) -> String {
     format!("{}/commit/{oid}", page(session))
 }
 
-/// The head of the branch as a result, where nothing is to be committed.
+/// Returns the head of the branch as the result if nothing was committed.
 pub(super) async fn unchanged(
     session: &Session,
     summary: &str,
@@ -246,14 +246,14 @@ pub(super) async fn unchanged(
     })
 }
 
-/// Looks whether the commit was made.
+/// Finds out whether the commit was created.
 async fn fate(session: &Session, draft: &Draft, before: Option<&Commit>) -> Result<Fate> {
     if session.target.create_pr {
         return pull_request(session, draft).await;
     }
     let past = history(session, &session.target.revision).await?;
     let head = past.first().and_then(|commit| Commit::parse(&commit.id).ok());
-    // Without that an old commit of the same words may be meant, which others have undone since.
+    // Otherwise an older commit with the same message could match, which was reverted since.
     if before.is_none() && !shows(session, head.as_ref(), draft).await? {
         return Ok(Fate::NotMade(head));
     }
@@ -261,14 +261,14 @@ async fn fate(session: &Session, draft: &Draft, before: Option<&Commit>) -> Resu
         past.iter().take_while(|commit| before.is_none_or(|before| before.as_str() != commit.id));
     for commit in newer.take(LOOK) {
         if is_ours(session, draft, commit).await? {
-            let answer = Answer { oid: commit.id.clone(), url: None, pr_url: None };
+            let answer = CommitResponse { oid: commit.id.clone(), url: None, pr_url: None };
             return Ok(Fate::Made(info(session, draft, answer)));
         }
     }
     Ok(Fate::NotMade(head))
 }
 
-/// Whether the repository is at `head` as the draft would have it.
+/// Whether the repository at `head` matches the draft.
 async fn shows(session: &Session, head: Option<&Commit>, draft: &Draft) -> Result<bool> {
     let Some(head) = head else { return Ok(false) };
     let revision = Revision::parse(head.as_str())?;
@@ -288,7 +288,7 @@ async fn pull_request(session: &Session, draft: &Draft) -> Result<Fate> {
         let Some(commit) = history(session, &revision).await?.into_iter().next() else { continue };
         if is_ours(session, draft, &commit).await? {
             let url = format!("{}/discussions/{number}", page(session));
-            let answer = Answer { oid: commit.id, url: None, pr_url: Some(url) };
+            let answer = CommitResponse { oid: commit.id, url: None, pr_url: Some(url) };
             return Ok(Fate::Made(info(session, draft, answer)));
         }
     }
@@ -300,7 +300,7 @@ async fn history(session: &Session, revision: &Revision) -> Result<Vec<Past>> {
     session.get(session.hub.api_url(&session.target.repo, &format!("commits/{revision}"))).await
 }
 
-/// Whether a commit says and holds what the draft does.
+/// Whether a commit has the message and contents of the draft.
 async fn is_ours(session: &Session, draft: &Draft, commit: &Past) -> Result<bool> {
     let title = draft.summary.lines().next().unwrap_or_default();
     if commit.title.trim() != title.trim() {

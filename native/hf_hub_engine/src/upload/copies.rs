@@ -1,7 +1,7 @@
-//! Files that are in a repository already, under another name or in another repository.
+//! Copies files that already are in a repository, within it or from another one.
 //!
-//! Large files are named again, which costs no transfer; of all others the content is read and sent
-//! with the commit, from an unnamed file on disk.
+//! Large files are referenced again, which requires no transfer. The content of all other files is
+//! downloaded to an unnamed temporary file and sent with the commit.
 
 use std::{
     collections::HashMap,
@@ -31,10 +31,10 @@ use crate::{
     },
 };
 
-/// Files in one request to another repository.
+/// Maximum number of files in one request to another repository.
 const BATCH: usize = 500;
 
-/// A copy as it is asked for.
+/// A requested copy.
 #[derive(Clone, Debug)]
 pub(super) struct Copy {
     pub(super) place: usize,
@@ -87,8 +87,8 @@ struct Failure {
     error: String,
 }
 
-/// What each copy becomes; `None` where the repository has it already. `overwrites` tells which paths
-/// other changes of the same commit touch.
+/// Returns the change for each copy; `None` if the repository already has the file. `overwrites`
+/// returns which paths other changes of the same commit touch.
 pub(super) async fn prepare(
     session: &Session,
     copies: Vec<Copy>,
@@ -164,7 +164,7 @@ fn folder(copy: &Copy) -> Error {
     Error::new(ErrorKind::BadRequest, message).with_path(&copy.from)
 }
 
-/// Lets the repository name large files of another one.
+/// Allows the repository to reference large files of another one.
 async fn duplicate(session: &Session, from: &Repo, files: Vec<(&RepoPath, &Entry)>) -> Result<()> {
     let mut once: HashMap<Oid, File<'_>> = HashMap::new();
     for (path, entry) in files {
@@ -197,7 +197,7 @@ async fn duplicate(session: &Session, from: &Repo, files: Vec<(&RepoPath, &Entry
     Ok(())
 }
 
-/// Reads small files into one file on disk that has no name.
+/// Downloads small files into one unnamed temporary file.
 async fn fetch_all(
     session: &Session,
     small: Vec<(&Copy, Origin, &Entry)>,
@@ -234,7 +234,8 @@ async fn fetch_all(
     Ok(changes.collect())
 }
 
-/// The content, and its identity for git. It is checked where the Hub lists files by that.
+/// Returns the content and its git object id. The id is compared with the listing if that uses git
+/// object ids.
 async fn fetch(
     session: &Session,
     copy: &Copy,
@@ -247,7 +248,7 @@ async fn fetch(
     let oid = Oid::of_git(&bytes[..], bytes.len() as u64).ok();
     let listed = entry.content().ok().filter(|listed| matches!(listed, Oid::Git(_)));
     if listed.is_some() && listed != oid {
-        let message = format!("the content of \"{}\" is not the one that was listed", copy.from);
+        let message = format!("the content of \"{}\" does not match the listing", copy.from);
         return Err(Error::new(ErrorKind::ChecksumMismatch, message).with_path(&copy.from));
     }
     Ok((bytes, oid))

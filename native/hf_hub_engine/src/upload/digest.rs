@@ -1,5 +1,5 @@
-//! One reading of a content for its hash, and a cheap sum of every block on the way, so that
-//! the bytes sent later are known to be the bytes hashed.
+//! Hashes a file in one pass and computes a cheap checksum of every block, so that the bytes sent
+//! later are known to be those that were hashed.
 
 use std::sync::Arc;
 
@@ -18,25 +18,25 @@ use crate::{
     },
 };
 
-/// Bytes that are read, summed and sent at once.
+/// Number of bytes that are read, checksummed and sent at once.
 pub(super) const BLOCK: u64 = 256 << 10;
 
-/// The sums of a content's blocks; clones share them.
+/// The checksums of all blocks of a file; clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Sums(Arc<[u32]>);
 
-/// What identifies a large file, and the sums of its blocks.
+/// Returns the id of a large file, and the checksums of its blocks.
 pub(super) async fn sha256(content: Content, progress: Progress) -> Result<(Oid, Sums)> {
     run(content, progress, oid::sha256_hasher()).await
 }
 
-/// What identifies a regular file.
+/// Returns the id of a regular file.
 pub(super) async fn git(content: Content, progress: Progress) -> Result<Oid> {
     let hasher = oid::git_hasher(content.stamp().size);
     Ok(run(content, progress, hasher).await?.0)
 }
 
-/// Hashes on a thread that may block, and stops when nobody waits any more.
+/// Hashes on a thread that may block, and stops when the caller has left.
 async fn run(content: Content, progress: Progress, hasher: Hasher) -> Result<(Oid, Sums)> {
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();
@@ -67,14 +67,14 @@ fn hash(
 }
 
 impl Sums {
-    /// That the block which begins at `at` is the one that was hashed.
+    /// Checks that the block at `at` is the one that was hashed.
     pub(super) fn check(&self, content: &Content, at: u64, block: &[u8]) -> Result<()> {
         let known = self.0.get(index(at / BLOCK));
         if known == Some(&crc32fast::hash(block)) { Ok(()) } else { Err(content.changed()) }
     }
 }
 
-/// A count of bytes in memory, which is far below the limit of any machine.
+/// Converts a number of bytes in memory, which always fits.
 pub(super) fn index(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

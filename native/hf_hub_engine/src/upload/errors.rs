@@ -1,4 +1,4 @@
-//! Turns the Hub's refusals into sentences for the person who can put them right.
+//! Turns upload errors into messages that tell the user what to do.
 
 use crate::{
     base::error::{Error, ErrorKind},
@@ -6,7 +6,7 @@ use crate::{
     upload::session::{Session, Target},
 };
 
-/// Adds to an error what was to be written and what to do about it.
+/// Adds the target and a hint to an error.
 pub(super) fn refusal(session: &Session, error: Error) -> Error {
     let Target { repo, revision, .. } = &session.target;
     let hint = hint(session, &error);
@@ -23,13 +23,13 @@ pub(super) fn refusal(session: &Session, error: Error) -> Error {
 fn hint(session: &Session, error: &Error) -> Option<String> {
     let Target { repo, revision, create_pr } = &session.target;
     Some(match (error.kind(), error.status()) {
-        (_, Some(507)) => "the Hub has no room left".to_owned(),
-        // The rest is about repositories and tokens.
+        (_, Some(507)) => "the Hub is out of storage".to_owned(),
+        // The remaining hints are about repositories and tokens.
         _ if error.is_from_a_store() => return None,
         (ErrorKind::RepoNotFound, _) => {
             "if it does not exist yet, create it first with HfHub.Repo.create/2".to_owned()
         }
-        // The words say what it is about, and it is more than a right to write.
+        // The message says more, and another permission is missing.
         (ErrorKind::Forbidden, _) if hints::advice(error.message()).is_some() => return None,
         (ErrorKind::Forbidden, _) if *create_pr => {
             "the token needs the permission to open pull requests".to_owned()
@@ -39,17 +39,17 @@ fn hint(session: &Session, error: &Error) -> Option<String> {
              with create_pr: true the change is proposed instead"
         ),
         (ErrorKind::Precondition | ErrorKind::Conflict, _) => format!(
-            "\"{revision}\" has moved meanwhile: look at what is new, then commit again with its head as :parent_commit"
+            "\"{revision}\" has changed: review the new commits, then commit again with its head as :parent_commit"
         ),
         (ErrorKind::EntryNotFound, Some(_))
             if error.message().contains("A file with this name") =>
         {
             "a folder is deleted with a path that ends in \"/\", or with is_folder: true".to_owned()
         }
-        (_, Some(402)) => "the storage of this account is used up, see its billing page".to_owned(),
-        (_, Some(413)) => {
-            "it is too large for one request: upload fewer files at a time".to_owned()
+        (_, Some(402)) => {
+            "the storage of this account is exhausted, see its billing page".to_owned()
         }
+        (_, Some(413)) => "the request is too large: upload fewer files at a time".to_owned(),
         _ => return None,
     })
 }

@@ -1,10 +1,10 @@
-//! What a repository has to look like after an ordered list of changes.
+//! The expected state of a repository after an ordered list of changes.
 //!
 //! The tree before the changes is unknown, so only paths that the changes touch are compared.
 
 use std::{collections::BTreeMap, ops::Bound};
 
-/// The touched paths, each with what the last change to it leaves there.
+/// The touched paths, each with its state after the last change.
 #[derive(Debug)]
 pub(super) struct Expected<'a, T>(BTreeMap<&'a str, State<T>>);
 
@@ -12,7 +12,7 @@ pub(super) struct Expected<'a, T>(BTreeMap<&'a str, State<T>>);
 enum State<T> {
     /// A file with this content.
     File(T),
-    /// No file. There is a folder if a file below it was put later.
+    /// No file. There is a folder if a file below it was added later.
     Removed,
 }
 
@@ -32,7 +32,8 @@ impl<T> Default for Expected<'_, T> {
 }
 
 impl<'a, T> Expected<'a, T> {
-    /// A file is put at `path`: nothing is below it, and everything above it is a folder.
+    /// Records that a file is added at `path`: nothing is below it, and everything above it is a
+    /// folder.
     pub(super) fn put(&mut self, path: &'a str, content: T) {
         self.remove(path);
         self.0.insert(path, State::File(content));
@@ -43,7 +44,7 @@ impl<'a, T> Expected<'a, T> {
         }
     }
 
-    /// The file or folder at `path` is removed, with everything below it.
+    /// Records that the file or folder at `path` is deleted, with everything below it.
     pub(super) fn remove(&mut self, path: &'a str) {
         let below = below(path);
         for (_, state) in self.0.range_mut::<str, _>(bounds(&below)) {
@@ -52,12 +53,12 @@ impl<'a, T> Expected<'a, T> {
         self.0.insert(path, State::Removed);
     }
 
-    /// All touched paths.
+    /// Returns all touched paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &'a str> {
         self.0.keys().copied()
     }
 
-    /// The first path at which the repository is different. `is_same` compares contents.
+    /// Returns the first path at which the repository differs. `is_same` compares contents.
     pub(super) fn difference<C>(
         &self,
         found: impl Fn(&str) -> Found<C>,
@@ -79,7 +80,7 @@ impl<'a, T> Expected<'a, T> {
     }
 }
 
-/// The strings between which everything below a folder lies; `0` follows `/`.
+/// Returns the range of strings that covers everything below a folder; `0` follows `/`.
 fn below(path: &str) -> (String, String) {
     (format!("{path}/"), format!("{path}0"))
 }

@@ -1,4 +1,4 @@
-//! A folder into a repository, in one commit or in as many as it takes.
+//! Uploads a folder, in one commit or in several.
 
 use std::{
     collections::VecDeque,
@@ -22,7 +22,7 @@ use crate::{
     hub::client::Hub,
     upload::{
         Message, Report,
-        batch_size::{Pace, WEIGHT},
+        batch_size::{BatchSize, WEIGHT},
         changes::verify,
         commit::{self, Info},
         errors,
@@ -37,34 +37,34 @@ use crate::{
     },
 };
 
-/// In many commits, none is kept open for longer.
+/// Maximum age of a pending commit when uploading in many commits.
 const OLD: Duration = Duration::from_mins(5);
 
-/// Files that are prepared while a commit is on its way.
+/// Maximum number of files prepared while a commit is being created.
 const PREPARED: usize = 1024;
 
-/// A folder as it is to be uploaded.
+/// A folder to upload.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// Where to.
+    /// The target.
     pub target: Target,
-    /// What the commits say.
+    /// The message of the commits.
     pub message: Message,
     /// The folder.
     pub dir: PathBuf,
-    /// Where in the repository; empty for its top.
+    /// The path in the repository; empty for the root.
     pub path_in_repo: String,
-    /// Which files.
+    /// Selects the files.
     pub filter: Filter,
-    /// Files of the repository that go, by their names below `path_in_repo`.
+    /// Patterns of files to delete from the repository, relative to `path_in_repo`.
     pub delete: Vec<String>,
-    /// How.
+    /// Tuning of the upload.
     pub tuning: Tuning,
-    /// Whether the Hub is asked afterwards if it has what was sent.
+    /// Whether to check after each commit that the Hub's tree matches what was uploaded.
     pub verified: bool,
-    /// Whether many commits are better than one.
+    /// Whether to prefer many commits.
     pub large: bool,
-    /// Whether what was learned is kept next to the folder.
+    /// Whether to keep a state file in the folder.
     pub resumable: bool,
 }
 
@@ -78,18 +78,19 @@ pub async fn run(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
 async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     let mut report = Report::default();
     let root = Arc::new(Root { dir: spec.dir.clone(), prefix: prefix(&spec.path_in_repo)? });
-    // Two that upload the same at once would commit it twice.
+    // Two concurrent uploads of the same folder would commit it twice.
     let _alone = if spec.resumable { alone(session, &spec).await } else { None };
     let (found, opened) = look(session, &root, &spec).await?;
     for folder in &found.refused {
-        report.warn(format!("\"{folder}\" was left out: the Hub takes nothing below \".cache\""));
+        report
+            .warn(format!("\"{folder}\" was left out: the Hub accepts no files below \".cache\""));
     }
     let deletions = deletions(session, &spec, &root, &found).await?;
     session.progress.add_files((found.files.len() + deletions.len()) as u64);
     session.progress.add_bytes(found.files.iter().map(|file| file.stamp.size).sum());
     let mut work = Work::new(session);
     work.heed(&found.files).await?.into_iter().for_each(|text| report.warn(text));
-    work.ledger = opened.ledger.map(Arc::new);
+    work.state_file = opened.state_file.map(Arc::new);
     work.unfinished = opened.unfinished.map(Arc::new);
     let work = Arc::new(work);
     let (sender, receiver) = mpsc::channel(PREPARED);
@@ -98,7 +99,7 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
         session: session.clone(),
         work: work.clone(),
         spec: &spec,
-        pace: if spec.large { Pace::steady() } else { Pace::whole() },
+        batch_size: if spec.large { BatchSize::steady() } else { BatchSize::whole() },
         made: Arc::clone(&made),
         batch: Batch::of(deletions),
         head: None,
@@ -111,15 +112,16 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     let ((), report) = joined.map_err(|error| {
         interrupted(&made.lock().unwrap_or_else(PoisonError::into_inner), error)
     })?;
-    if let Some(ledger) =
-        Arc::into_inner(work).and_then(|work| work.ledger).and_then(Arc::into_inner)
+    if let Some(state_file) =
+        Arc::into_inner(work).and_then(|work| work.state_file).and_then(Arc::into_inner)
     {
-        ledger.close().await;
+        state_file.close().await;
     }
     Ok(report)
 }
 
-/// Keeps others from uploading the folder to the same branch, as far as locks can.
+/// Takes the lock that prevents concurrent uploads of the folder to the same branch, if locks are
+/// supported.
 async fn alone(session: &Session, spec: &Spec) -> Option<Lock> {
     let (dir, target) = (spec.dir.clone(), spec.target.clone());
     let endpoint = session.hub.endpoint.clone();
@@ -127,7 +129,7 @@ async fn alone(session: &Session, spec: &Spec) -> Option<Lock> {
     receive::wait_for_lock(lock, &session.progress).await.ok()
 }
 
-/// What is in the folder, and what the last run knew of it.
+/// Returns the files of the folder, and what the last run knows about them.
 async fn look(session: &Session, root: &Arc<Root>, spec: &Spec) -> Result<(walk::Found, Opened)> {
     let (root, filter, target) = (root.clone(), spec.filter.clone(), spec.target.clone());
     let endpoint = session.hub.endpoint.clone();
@@ -144,12 +146,12 @@ async fn look(session: &Session, root: &Arc<Root>, spec: &Spec) -> Result<(walk:
     .await
 }
 
-/// Why a folder of which `seen` files were found gives none to upload.
+/// Returns why there is nothing to upload from a folder in which `seen` files were found.
 fn without_files(dir: &Path, seen: usize) -> String {
     let dir = dir.display();
     match seen {
         0 => format!("`{dir}` has no files"),
-        _ => format!("no file in `{dir}` passes :allow_patterns and :ignore_patterns"),
+        _ => format!("no file in `{dir}` matches :allow_patterns and :ignore_patterns"),
     }
 }
 
@@ -161,7 +163,7 @@ fn prefix(path_in_repo: &str) -> Result<String> {
     Ok(format!("{}/", super::path::parse_addition(path)?))
 }
 
-/// The files of the repository that go, and are not replaced.
+/// Returns the files of the repository to delete, except those that are replaced.
 async fn deletions(
     session: &Session,
     spec: &Spec,
@@ -183,7 +185,7 @@ async fn deletions(
     Ok(files.await?.into_iter().map(Change::DeleteFile).collect())
 }
 
-/// What has been committed, for the words of an error.
+/// What was committed, for error messages.
 #[derive(Debug, Default)]
 struct Made {
     commits: usize,
@@ -196,12 +198,12 @@ struct Committer<'a> {
     session: Arc<Session>,
     work: Arc<Work>,
     spec: &'a Spec,
-    pace: Pace,
+    batch_size: BatchSize,
     made: Arc<Mutex<Made>>,
     batch: Batch,
     head: Option<Commit>,
     unanswered: bool,
-    /// Why there is no commit, should no file be looked at.
+    /// Why there is no commit if there are no files.
     otherwise: String,
     report: Report,
 }
@@ -225,9 +227,9 @@ impl Batch {
         self.changes.push(change);
     }
 
-    fn is_full(&self, pace: Pace, large: bool) -> bool {
+    fn is_full(&self, batch_size: BatchSize, large: bool) -> bool {
         let is_old = large && self.since.is_some_and(|since| since.elapsed() >= OLD);
-        self.changes.len() >= pace.files() || self.weight >= WEIGHT || is_old
+        self.changes.len() >= batch_size.files() || self.weight >= WEIGHT || is_old
     }
 }
 
@@ -239,7 +241,7 @@ impl Committer<'_> {
                 Fate::Ignored(path) => self.report.ignore(path),
                 Fate::Commit(change) => {
                     self.batch.push(change);
-                    if self.batch.is_full(self.pace, self.spec.large) {
+                    if self.batch.is_full(self.batch_size, self.spec.large) {
                         self.flush().await?;
                     }
                     continue;
@@ -262,14 +264,14 @@ impl Committer<'_> {
         let batch = std::mem::take(&mut self.batch);
         let mut parts = VecDeque::from([batch.changes]);
         while let Some(mut part) = parts.pop_front().filter(|part| !part.is_empty()) {
-            // Deletions first, because they may make room for a file or folder of the same name.
+            // Deletions first: they may make room for a file or folder of the same name.
             part.sort_by(|one, other| (one.adds(), one.path()).cmp(&(other.adds(), other.path())));
             let Err(error) = self.commit(part.clone()).await else { continue };
-            if Pace::is_small(part.len()) || !may_be_too_much(&error) {
+            if BatchSize::is_small(part.len()) || !may_be_too_much(&error) {
                 return Err(error);
             }
-            self.pace.failed();
-            let size = self.pace.files().min(part.len().div_ceil(2));
+            self.batch_size.failed();
+            let size = self.batch_size.files().min(part.len().div_ceil(2));
             for some in part.chunks(size).rev() {
                 parts.push_front(some.to_vec());
             }
@@ -288,13 +290,13 @@ impl Committer<'_> {
         draft.parent = message.parent.clone().filter(|_| first);
         let head = self.head.clone().or_else(|| self.work.head.get().cloned());
         let began = Instant::now();
-        if let Some(ledger) = &self.work.ledger {
-            ledger.begun().await;
+        if let Some(state_file) = &self.work.state_file {
+            state_file.begun().await;
         }
         let suspect = std::mem::take(&mut self.unanswered);
         let (info, draft) = commit::make(&self.session, draft, head, suspect).await?;
         self.remember(&draft).await;
-        self.pace.done(count, began.elapsed());
+        self.batch_size.done(count, began.elapsed());
         self.session.progress.skip_files(count as u64);
         if self.spec.verified {
             verify(&self.session, &info, &draft).await?;
@@ -303,25 +305,25 @@ impl Committer<'_> {
         self.follow(info, count)
     }
 
-    /// Keeps what the next run need not find out again.
+    /// Stores in the state file what the next run need not compute again.
     async fn remember(&self, draft: &Draft) {
-        let Some(ledger) = &self.work.ledger else { return };
-        ledger.ended().await;
+        let Some(state_file) = &self.work.state_file else { return };
+        state_file.ended().await;
         for (place, change) in draft.changes.iter().enumerate() {
             if let (Change::File(file), Some(oid)) = (change, draft.oid(place)) {
-                ledger.hashed(file, oid).await;
+                state_file.hashed(file, oid).await;
             }
         }
     }
 
-    /// The next commit comes behind this one, in its pull request if it has opened one.
+    /// Makes the next commit follow this one, in the pull request that it has opened.
     fn follow(&mut self, mut info: Info, count: usize) -> Result<()> {
         self.head = Commit::parse(&info.oid).ok();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if self.session.target.create_pr {
             let number = info.pr_url.as_deref().and_then(|url| url.rsplit('/').next());
             let number = number.and_then(|number| number.parse::<u64>().ok()).ok_or_else(|| {
-                let message = "the Hub did not say which pull request it opened";
+                let message = "the Hub's response does not name the pull request it opened";
                 Error::new(ErrorKind::InvalidResponse, message)
             })?;
             let revision = Revision::parse(&format!("refs/pr/{number}"))?;
@@ -337,13 +339,13 @@ impl Committer<'_> {
     }
 }
 
-/// Whether fewer files at a time may do better.
+/// Whether a commit of fewer files may succeed.
 fn may_be_too_much(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Server | ErrorKind::Transport)
         || error.status() == Some(413)
 }
 
-/// Says what of the folder has been committed when the rest could not be.
+/// Adds to an error how much of the folder has been committed.
 fn interrupted(made: &Made, error: Error) -> Error {
     let Made { commits, files, pull_request } = made;
     if *commits == 0 {
@@ -354,7 +356,7 @@ fn interrupted(made: &Made, error: Error) -> Error {
         None => "upload it again".to_owned(),
     };
     let message = format!(
-        "{}; {files} files in {commits} commits are at the Hub, {again} to send the rest",
+        "{}; {files} files were uploaded in {commits} commits, {again} to send the rest",
         error.message()
     );
     error.with_message(message)

@@ -1,4 +1,4 @@
-//! Asks the large file store where contents are to be put.
+//! Requests upload links from the large file store.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// Contents in one question.
+/// Maximum number of files in one request.
 pub(super) const BATCH: usize = 256;
 
-/// A content for the store, and one of the files it is for.
+/// A content for the store, and one of its files.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     pub(super) oid: Oid,
@@ -28,20 +28,20 @@ pub(super) struct Object {
     pub(super) path: RepoPath,
 }
 
-/// How a content is put into the store.
+/// How a content is uploaded to the store.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) slot: Slot,
-    /// Whom to tell afterwards.
+    /// The link to call after the upload.
     pub(super) verify: Option<Link>,
 }
 
-/// Where a content goes.
+/// Where a content is uploaded to.
 #[derive(Debug)]
 pub(super) enum Slot {
-    /// All of it to one link.
+    /// To one link.
     Whole(Link),
-    /// So many bytes to each of these links; then the first is told.
+    /// In parts of this size, each to one of these links; then `complete` is called.
     Parts { complete: Url, size: u64, links: Vec<Url> },
 }
 
@@ -49,15 +49,15 @@ pub(super) enum Slot {
 struct Question<'a> {
     operation: &'static str,
     transfers: [&'static str; 2],
-    objects: Vec<Pointer>,
+    objects: Vec<ObjectId>,
     hash_algo: &'static str,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     reference: Option<Reference<'a>>,
 }
 
-/// What the protocol calls an object.
+/// A content as identified by the protocol (oid and size).
 #[derive(Serialize)]
-pub(super) struct Pointer {
+pub(super) struct ObjectId {
     pub(super) oid: Oid,
     pub(super) size: u64,
 }
@@ -68,21 +68,21 @@ struct Reference<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    objects: Vec<Said>,
+struct BatchResponse {
+    objects: Vec<ObjectResponse>,
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ObjectResponse {
     oid: String,
     #[serde(default)]
-    error: Option<Refusal>,
+    error: Option<ObjectError>,
     #[serde(default)]
     actions: Option<Actions>,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct ObjectError {
     #[serde(default)]
     code: Option<u16>,
     #[serde(default)]
@@ -102,17 +102,18 @@ struct Action {
     header: Option<Map<String, Value>>,
 }
 
-/// Asks about up to [`BATCH`] contents; those the store has already are not in the result.
+/// Requests links for up to [`BATCH`] contents; those that the store already has are not in the
+/// result.
 pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashMap<Oid, Plan>> {
     let target = &session.target;
-    // Without it, everybody who may read may open a pull request.
+    // Without a branch name, read access is enough, as for a pull request.
     let reference = (!target.create_pr).then(|| Reference { name: target.revision.as_str() });
     let question = Question {
         operation: "upload",
         transfers: ["basic", "multipart"],
         objects: objects
             .iter()
-            .map(|object| Pointer { oid: object.oid, size: object.size })
+            .map(|object| ObjectId { oid: object.oid, size: object.size })
             .collect(),
         hash_algo: "sha256",
         reference,
@@ -122,13 +123,13 @@ pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashM
         target.repo.kind().url_prefix(),
         target.repo.id()
     );
-    let answer: Answer = session.ask_lfs(session.hub.url(&path), &question).await?;
+    let answer: BatchResponse = session.ask_lfs(session.hub.url(&path), &question).await?;
     let known: HashMap<Oid, &Object> = objects.iter().map(|object| (object.oid, object)).collect();
     let mut plans = HashMap::new();
     let mut refusals = Vec::new();
     let mut answered = HashSet::new();
     for said in answer.objects {
-        // Another content is nothing that was asked for.
+        // Entries for other contents are ignored.
         let Ok(oid) = Oid::parse(&said.oid.to_ascii_lowercase()) else { continue };
         let Some(object) = known.get(&oid) else { continue };
         if !answered.insert(oid) {
@@ -148,7 +149,7 @@ pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashM
     if !refusals.is_empty() {
         return Err(refused(&refusals));
     }
-    // What is not in the answer is not in the store, and a commit would name a content that is nowhere.
+    // A content without an entry is not in the store, and a commit would reference missing content.
     match objects.iter().find(|object| !answered.contains(&object.oid)) {
         Some(object) => Err(unanswered(object, "none")),
         None => Ok(plans),
@@ -181,7 +182,7 @@ fn plan(session: &Session, object: &Object, to: &Action, verify: Option<Action>)
     let expected = size.map(|size| object.size.div_ceil(size));
     let (Some(size), true) = (size, expected == Some(links.len() as u64)) else {
         let message = format!(
-            "the Hub sent {} links for the parts of \"{}\", which do not make up its {} bytes",
+            "the Hub sent {} links for the parts of \"{}\", which do not match its {} bytes",
             links.len(),
             object.path,
             object.size
@@ -192,7 +193,7 @@ fn plan(session: &Session, object: &Object, to: &Action, verify: Option<Action>)
     Ok(Plan { slot: Slot::Parts { complete, size, links }, verify })
 }
 
-fn refused(refusals: &[(&Object, Refusal)]) -> Error {
+fn refused(refusals: &[(&Object, ObjectError)]) -> Error {
     let said = refusals
         .iter()
         .take(10)
@@ -201,7 +202,7 @@ fn refused(refusals: &[(&Object, Refusal)]) -> Error {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    let message = format!("the Hub does not take {}{more}", said.collect::<Vec<_>>().join("; "));
+    let message = format!("the Hub rejected {}{more}", said.collect::<Vec<_>>().join("; "));
     let error = Error::new(ErrorKind::BadRequest, message);
     match refusals {
         [(object, refusal), ..] => {
@@ -212,10 +213,10 @@ fn refused(refusals: &[(&Object, Refusal)]) -> Error {
     }
 }
 
-/// Tells that a content has been put in place.
+/// Reports that a content has been uploaded.
 pub(super) async fn verify(session: &Session, link: &Link, object: &Object) -> Result<()> {
-    session.tell(link, &Pointer { oid: object.oid, size: object.size }).await
+    session.tell(link, &ObjectId { oid: object.oid, size: object.size }).await
 }
 
-/// The kind of body that completes an upload in parts.
+/// Content type of the request that completes an upload in parts.
 pub(super) const KIND: reqwest::header::HeaderValue = LFS_JSON;

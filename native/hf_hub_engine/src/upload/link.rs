@@ -1,7 +1,7 @@
-//! Links that a Hub sends for an upload, with the headers that its answer asks to send along.
+//! Upload links from a Hub, with the headers that its response asks to send.
 //!
-//! The headers are the other side's, and may be anything: only some go along, and the token of this
-//! upload never goes to another host by that way.
+//! The headers are controlled by the server: only some are sent, and the Hub's token is never sent
+//! to another host this way.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{
@@ -15,11 +15,11 @@ use crate::{
     hub::client::Hub,
 };
 
-/// More headers, or bytes of them, than any store needs.
+/// Maximum number of headers, far more than needed.
 const MOST: usize = 64;
 const LONGEST: usize = 32 << 10;
 
-/// Headers that belong to the connection, or follow from the body.
+/// Headers of the connection, or derived from the body.
 const OWN: [&str; 12] = [
     "host",
     "content-length",
@@ -43,12 +43,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A link without headers.
+    /// Creates a link without headers.
     pub(super) fn bare(url: Url) -> Self {
         Self { url, headers: HeaderMap::new() }
     }
 
-    /// A link that the Hub has sent, with the headers of its action.
+    /// Creates a link from the Hub, with the headers of its action.
     pub(super) fn new(hub: &Hub, url: Url, header: Option<&Map<String, Value>>) -> Result<Self> {
         let mut headers = HeaderMap::new();
         let mut size = 0;
@@ -76,14 +76,14 @@ impl Link {
     }
 }
 
-/// `None` for what is not for a server to say.
+/// Returns `None` for headers that a server may not set.
 fn header_of(url: &Url, name: &str, value: &Value) -> Result<Option<(HeaderName, HeaderValue)>> {
     let shown = || name.chars().take(100).collect::<String>();
     let value = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Null => return Ok(None),
-        _ => return Err(invalid(url, &format!("its header {:?} is no text", shown()))),
+        _ => return Err(invalid(url, &format!("its header {:?} is not text", shown()))),
     };
     let name = HeaderName::from_bytes(name.as_bytes());
     let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(&value)) else {
@@ -93,7 +93,7 @@ fn header_of(url: &Url, name: &str, value: &Value) -> Result<Option<(HeaderName,
     Ok((!OWN.contains(&name.as_str())).then_some((name, value)))
 }
 
-/// The user and password of a header that has them in base64.
+/// Returns user and password of a basic authentication header.
 fn basic(value: &HeaderValue) -> Option<Vec<u8>> {
     let (_, encoded) = value.to_str().ok()?.split_once(' ')?;
     STANDARD.decode(encoded.trim()).ok()

@@ -1,8 +1,9 @@
-//! Uploads: files, folders and lists of changes into commits.
+//! Uploads: commits files, folders and lists of changes.
 //!
-//! A file is judged by the Hub ([`preupload`]), hashed once ([`digest`]), put into the large file
-//! store if that is where it belongs ([`store`], [`object`]), and named in a commit ([`payload`],
-//! [`commit`]). All of it streams: memory holds names and a few pieces, never a file.
+//! For each file, the Hub is asked how to upload it ([`preupload`]). The file is hashed once
+//! ([`digest`]), uploaded to the large file store if it belongs there ([`store`], [`object`]), and
+//! referenced in a commit ([`payload`], [`commit`]). Everything is streamed: memory holds names and
+//! a few pieces, never a whole file.
 
 mod answer;
 mod batch_size;
@@ -48,63 +49,63 @@ use serde::Serialize;
 use crate::base::{error::Result, ids::Repo};
 use source::Content;
 
-/// A file that is to be in the repository.
+/// A file to add to the repository.
 #[derive(Clone, Debug)]
 pub struct Addition {
-    /// Its name there.
+    /// Its path in the repository.
     pub path: RepoPath,
     /// Its content.
     pub source: Source,
-    /// How the content looked when it was first seen.
+    /// Size and time of the file when it was first read.
     pub stamp: Stamp,
-    /// What identifies the content, where that is known.
+    /// The id of the content, if known.
     pub known: Option<Oid>,
-    /// Its place among the changes asked for.
+    /// Its index in the list of changes.
     pub place: usize,
 }
 
 impl Addition {
-    /// Opens the content, if it still looks as it did.
+    /// Opens the content; fails if it has changed.
     fn open(&self) -> Result<Content> {
         self.source.open(&self.path, self.stamp)
     }
 }
 
-/// The words of a commit, and what it follows.
+/// The message of a commit, and its parent.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// The first line.
     pub summary: String,
-    /// The rest; may be empty.
+    /// The rest of the message; may be empty.
     pub description: String,
     /// The commit that the branch must be at.
     pub parent: Option<String>,
 }
 
-/// What an upload did.
+/// The result of an upload.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
-    /// The commits, in order; none where there was nothing to do.
+    /// The commits, in order; empty if nothing was committed.
     pub commits: Vec<Info>,
-    /// The last of them, or the head.
+    /// The last commit, or the head of the branch.
     pub last: Option<Info>,
-    /// Files and deletions in the commits.
+    /// Number of files and deletions in the commits.
     pub committed: usize,
-    /// Files that the repository had already.
+    /// Number of files that were unchanged.
     pub unchanged: usize,
-    /// Files that the repository's rules left out.
+    /// Number of files that the repository's rules exclude.
     pub ignored: usize,
     /// The first of those.
     #[serde(skip)]
     pub left_out: Vec<RepoPath>,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// More warnings than anybody reads.
+/// Maximum number of warnings.
 const WARNINGS: usize = 20;
 
-/// Files that a warning names.
+/// Maximum number of files that a warning names.
 const NAMED: usize = 3;
 
 impl Report {
@@ -114,7 +115,7 @@ impl Report {
         }
     }
 
-    /// Takes in a file that the repository's rules leave out.
+    /// Records a file that the repository's rules exclude.
     fn ignore(&mut self, path: RepoPath) {
         self.ignored += 1;
         if self.left_out.len() < NAMED {
@@ -122,7 +123,7 @@ impl Report {
         }
     }
 
-    /// Says which files the repository's rules left out, if there are any.
+    /// Returns which files the repository's rules exclude, if any.
     fn exclusions(&self) -> Option<String> {
         let names: Vec<_> = self.left_out.iter().map(|path| format!("\"{path}\"")).collect();
         let more = match self.ignored.saturating_sub(names.len()) {
@@ -133,7 +134,8 @@ impl Report {
             .then(|| format!("the repository's .gitignore excludes {}{more}", names.join(", ")))
     }
 
-    /// Says that there is no commit, and why. `otherwise` is the reason where no file was looked at.
+    /// Adds a warning that nothing was committed, and why. `otherwise` is the reason if there were
+    /// no files.
     fn nothing(&mut self, repo: &Repo, otherwise: &str) {
         let unchanged = match self.unchanged {
             0 => None,

@@ -1,7 +1,7 @@
-//! Puts one content into the large file store: whole, or in parts side by side.
+//! Uploads one content to the large file store: in one piece, or in concurrent parts.
 //!
-//! What breaks is sent again from the disk. Links that have expired are asked for anew, and no link
-//! ever sees the token.
+//! A failed part is sent again from disk. Expired links are requested again, and the token is never
+//! sent to a link.
 
 use std::sync::Arc;
 
@@ -32,22 +32,22 @@ use crate::{
     },
 };
 
-/// How often links are asked for anew.
+/// Maximum number of times that links are requested again.
 const RENEWALS: u32 = 3;
 
-/// The largest answer of a store that is looked at.
+/// Maximum size of a store's response.
 const ANSWER: usize = 1 << 20;
 
-/// A content that is to be put. Many of them wait at a time, so it is not open.
+/// A content to upload. Many wait at a time, so its file is not open.
 #[derive(Clone, Debug)]
 pub(super) struct Large {
     pub(super) object: Object,
     pub(super) file: Addition,
-    /// `None` where an earlier run has hashed it.
+    /// `None` if an earlier run has hashed it.
     pub(super) sums: Option<Sums>,
 }
 
-/// A content that is being put.
+/// A content that is being uploaded.
 #[derive(Clone, Debug)]
 struct Open {
     content: Content,
@@ -67,7 +67,7 @@ struct Part<'a> {
     etag: &'a str,
 }
 
-/// Puts a content where `plan` says.
+/// Uploads a content as `plan` says.
 pub(super) async fn put(
     session: &Arc<Session>,
     unfinished: Option<&Arc<Unfinished>>,
@@ -104,7 +104,7 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// Goes on where an earlier run was interrupted; `plan` is that run's then.
+/// Continues an interrupted upload of an earlier run, which `plan` belongs to.
 async fn take_up(
     session: &Arc<Session>,
     unfinished: Option<&Arc<Unfinished>>,
@@ -119,13 +119,13 @@ async fn take_up(
     (plan, Arc::new(taken))
 }
 
-/// An attempt that was dropped may still write a line, but only where the file is no longer looked for.
+/// A dropped attempt may still write to the record, but after this it is no longer read.
 async fn forget(taken: Arc<Taken>) {
     blocking::run(move || taken.forget()).await;
 }
 
-/// Whether other links may do better: stores say in many ways that one has expired, that an upload
-/// in parts is over, or that the parts are not the ones they have.
+/// Whether new links may help: stores report in many ways that a link has expired, that an upload
+/// in parts is gone, or that its parts do not match.
 fn may_be_stale(error: &Error) -> bool {
     matches!(error.status(), Some(400 | 401 | 403 | 404 | 409 | 410 | 412))
 }
@@ -187,12 +187,12 @@ async fn put_part(
     let response = put_range(session, open, file, link, range).await?;
     let etag = transport::text(response.headers(), ETAG.as_str()).filter(|etag| !etag.is_empty());
     etag.map(str::to_owned).ok_or_else(|| {
-        let message = "the store did not say what it took for a part of the content";
+        let message = "the store sent no ETag for a part of the content";
         Error::new(ErrorKind::InvalidResponse, message).with_url(&link.url)
     })
 }
 
-/// Sends the bytes of `range` to a link, again and again if need be.
+/// Sends the bytes of `range` to a link, with retries.
 async fn put_range(
     session: &Session,
     open: &Open,
@@ -201,7 +201,7 @@ async fn put_range(
     (first, end): (u64, u64),
 ) -> Result<Response> {
     let attempt = || async {
-        // Closed never.
+        // The semaphore is never closed.
         let _connection = session.connections.acquire().await;
         session.progress.set_activity(Activity::Uploading, None);
         let range = Range { open: open.clone(), first, at: first, end };
@@ -236,11 +236,11 @@ fn unredirected(response: Response, link: &Link) -> Result<Response> {
     if response.status().is_success() {
         return Ok(response);
     }
-    let message = format!("the store answered an upload with a redirect ({})", response.status());
+    let message = format!("the store redirected an upload ({})", response.status());
     Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&link.url))
 }
 
-/// The bytes of a range, block by block, each known to be the one that was hashed.
+/// The bytes of a range, block by block, each checked against the hashed content.
 struct Range {
     open: Open,
     first: u64,

@@ -1,4 +1,5 @@
-//! What identifies a content on the Hub: its SHA-256 in the large file store, else git's object id.
+//! The id of a content on the Hub: its SHA-256 in the large file store, otherwise the git object
+//! id.
 
 use std::{fmt, io::Read};
 
@@ -10,18 +11,18 @@ use crate::base::{
     hash::{self, Hasher},
 };
 
-/// An identity of a content. Small: folders of a hundred thousand files keep one for each.
+/// The id of a content. Compact: an upload of a hundred thousand files holds one for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Oid {
-    /// Of a large file.
+    /// The id of a large file.
     Sha256([u8; 32]),
-    /// Of any other file.
+    /// The id of any other file.
     Git([u8; 20]),
 }
 
 impl Oid {
-    /// Reads 64 or 40 hex digits.
+    /// Parses 64 or 40 hex digits.
     pub fn parse(text: &str) -> Result<Self> {
         let bytes = decode(text);
         let oid = match bytes.as_deref() {
@@ -31,16 +32,16 @@ impl Oid {
         };
         oid.ok_or_else(|| {
             let shown: String = text.chars().take(100).collect();
-            Error::new(ErrorKind::InvalidResponse, format!("{shown:?} identifies no content"))
+            Error::new(ErrorKind::InvalidResponse, format!("invalid content id {shown:?}"))
         })
     }
 
-    /// Whether both are identities of the same kind, and so can be compared.
+    /// Whether both ids are of the same kind, and so can be compared.
     pub(super) fn is_like(self, other: Self) -> bool {
         matches!((self, other), (Self::Sha256(_), Self::Sha256(_)) | (Self::Git(_), Self::Git(_)))
     }
 
-    /// What a content of `size` bytes is for git.
+    /// Returns the git object id of a content of `size` bytes.
     pub fn of_git(mut content: impl Read, size: u64) -> std::io::Result<Self> {
         let mut hasher = git_hasher(size);
         let mut buffer = vec![0; 64 << 10];
@@ -52,27 +53,27 @@ impl Oid {
         }
     }
 
-    /// Of a text: a name for what has no file name of its own.
+    /// Returns the id of a text, used as a name.
     pub(super) fn of_text(text: &str) -> Self {
         let mut hasher = sha256_hasher();
         hasher.update(text.as_bytes());
         Self::finish(hasher)
     }
 
-    /// Ends a hash.
+    /// Returns the id of a finished hash.
     pub(super) fn finish(hasher: Hasher) -> Self {
-        // A hasher's own digits are always an identity.
+        // The digits of a hasher always form a valid id.
         Self::parse(&hasher.finish()).unwrap_or(Self::Git([0; 20]))
     }
 }
 
-/// Takes in the content of a regular file of `size` bytes.
+/// Creates the hasher for a regular file of `size` bytes.
 pub(super) fn git_hasher(size: u64) -> Hasher {
-    // With a size there always is one.
+    // With a size there always is a hasher.
     Hasher::new(Proof::GitSha1, Some(size)).unwrap_or_else(sha256_hasher)
 }
 
-/// Takes in the content of a large file.
+/// Creates the hasher for a large file.
 pub(super) fn sha256_hasher() -> Hasher {
     Hasher::Sha256(<sha2::Sha256 as sha2::Digest>::new())
 }
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identities_survive_being_written() {
+    fn ids_survive_serialization() {
         let git = Oid::of_git(&b"hello\n"[..], 6).unwrap();
         assert_eq!(git.to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
         let sha256 = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";

@@ -1,21 +1,21 @@
-//! What preparing a file for an upload comes to.
+//! The result of preparing a file for an upload.
 
 use crate::upload::{oid::Oid, path::RepoPath, payload::Change};
 
-/// What became of a file.
+/// The result for one file.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// Its place among the changes asked for.
+    /// Its index in the list of changes.
     pub(super) place: usize,
     pub(super) fate: Fate,
 }
 
-/// What is left to be done with a file.
+/// What remains to be done with a file.
 #[derive(Debug)]
 pub(super) enum Fate {
     Commit(Change),
-    /// The repository has this content already.
+    /// The repository already has this content.
     Unchanged(Oid),
-    /// The repository's rules leave it out.
+    /// The repository's rules exclude it.
     Ignored(RepoPath),
 }

@@ -1,8 +1,9 @@
-//! How far contents that go up in parts have come, kept next to the folder they are from: whoever is
-//! interrupted in the middle of a very large file sends only the rest of it.
+//! Records of uploads in parts, stored in the folder that is uploaded: after an interruption in the
+//! middle of a very large file, only its remaining parts are sent.
 //!
-//! The links are permissions, so nobody but the user may read them. What is kept is never believed
-//! further than the store does: should it have forgotten, or have other parts, the file begins anew.
+//! The links grant access, so only the user may read the records. A record is used only as far as
+//! the store agrees: if the store has forgotten the upload, or has other parts, the file is
+//! uploaded from the start.
 
 use std::{
     collections::HashMap,
@@ -25,13 +26,13 @@ use crate::{
     },
 };
 
-/// After this long the Hub may have forgotten what was never committed.
+/// Age after which the Hub may have forgotten an uncommitted upload.
 const OLD: Duration = Duration::from_hours(20);
 
-/// More than the links of the largest file take, in bytes.
+/// Maximum size of a record in bytes; the links of the largest file fit.
 const LIMIT: u64 = 64 << 20;
 
-/// The uploads in parts to one repository that were not finished.
+/// The unfinished uploads in parts to one repository.
 pub(super) struct Unfinished {
     dir: PathBuf,
     target: String,
@@ -52,7 +53,7 @@ struct Line {
     etag: String,
 }
 
-/// The parts of one content that the store has taken.
+/// The parts of one content that the store has received.
 #[derive(Default)]
 pub(super) struct Taken {
     etags: Mutex<HashMap<usize, String>>,
@@ -60,7 +61,7 @@ pub(super) struct Taken {
 }
 
 impl Unfinished {
-    /// What is kept in `dir`, cleared of what is too old; `None` where nothing can be kept.
+    /// Opens the records in `dir` and removes old ones; `None` if none can be stored.
     pub(super) fn open(dir: PathBuf, target: String) -> Option<Self> {
         let _ = fs::create_dir(&dir);
         if !is_real_folder(&dir) {
@@ -74,8 +75,9 @@ impl Unfinished {
         Some(Self { dir, target })
     }
 
-    /// Goes on with what an earlier run has put there, or begins anew. The folder may come from anywhere,
-    /// so what is kept counts only as far as it is like `plan`, which the Hub has just made.
+    /// Continues an upload of an earlier run, or starts a new one. The folder may come from
+    /// anywhere, so a record is used only as far as it matches `plan`, which the Hub has just
+    /// returned.
     pub(super) fn take_up(&self, session: &Session, object: &Object, plan: Plan) -> (Plan, Taken) {
         if let Some((slot, taken)) = self.resume(session, object, &plan) {
             return (Plan { slot, ..plan }, taken);
@@ -113,15 +115,15 @@ impl Unfinished {
             .collect();
         let file = OpenOptions::new().append(true).open(&place).ok()?;
         let taken = Taken { etags: Mutex::new(etags), kept: Some((Mutex::new(file), place)) };
-        // Ends a line that a crash has torn. Otherwise the file keeps its time, so that one that helps
-        // nobody grows old.
+        // Ends a line that a crash has truncated. Otherwise the file keeps its time, so that unused
+        // records expire.
         if !text.ends_with(b"\n") {
             taken.write(b"\n");
         }
         Some((Slot::Parts { complete, size: *part, links }, taken))
     }
 
-    /// Begins to keep what becomes of a plan.
+    /// Starts a record of a plan.
     fn begin(&self, object: &Object, plan: &Plan) -> Taken {
         let Slot::Parts { complete, size, links } = &plan.slot else { return Taken::default() };
         let header = Header {
@@ -138,14 +140,15 @@ impl Unfinished {
         taken
     }
 
-    /// Keeps nothing of contents that have come to the Hub, by another way perhaps.
+    /// Removes the records of contents that are on the Hub by now.
     pub(super) fn forget(&self, objects: &[Object]) {
         for object in objects {
             let _ = fs::remove_file(self.place(object));
         }
     }
 
-    /// Uploads of one content to several repositories do not know of each other.
+    /// Returns the file of a record. Uploads of one content to several repositories are
+    /// independent.
     fn place(&self, object: &Object) -> PathBuf {
         let target = Oid::of_text(&self.target).to_string();
         self.dir.join(format!("{}-{}.jsonl", object.oid, target.get(..16).unwrap_or_default()))
@@ -153,26 +156,26 @@ impl Unfinished {
 }
 
 impl Taken {
-    /// What the store has called a part, counted from 0.
+    /// Returns the etag of a part, counted from 0.
     pub(super) fn etag(&self, part: usize) -> Option<String> {
         self.etags.lock().unwrap_or_else(PoisonError::into_inner).get(&part).cloned()
     }
 
-    /// Keeps that the store has a part.
+    /// Records that the store has received a part.
     pub(super) fn add(&self, part: usize, etag: &str) {
         if self.kept.is_some() {
             self.write(&line(&Line { part, etag: etag.to_owned() }));
         }
     }
 
-    /// Keeps nothing any more: all is done, or all was in vain.
+    /// Removes the record, after success or final failure.
     pub(super) fn forget(&self) {
         if let Some((_, place)) = &self.kept {
             let _ = fs::remove_file(place);
         }
     }
 
-    /// What cannot be kept costs time, should this run be interrupted, and nothing else.
+    /// Failures are ignored: without a record, only time is lost after an interruption.
     fn write(&self, line: &[u8]) {
         if let Some((file, _)) = &self.kept {
             let _ = file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line);
@@ -181,13 +184,13 @@ impl Taken {
 }
 
 fn line(value: &impl Serialize) -> Vec<u8> {
-    // Names and numbers always are JSON.
+    // Names and numbers can always be serialized.
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line
 }
 
-/// A new file that is the user's alone, whatever lay there before.
+/// Creates a file that only the user may read, replacing what was there.
 fn create(place: &Path) -> Option<File> {
     let _ = fs::remove_file(place);
     let mut options = OpenOptions::new();

@@ -1,7 +1,7 @@
-//! Paths in a repository, as commits name them.
+//! Paths in a repository, as used in commits.
 //!
-//! Any path that a git tree can hold is a [`RepoPath`]. What is added has to pass the rules of
-//! [`EntryPath`] as well, and must not lie in a folder that the Hub refuses.
+//! Any path that a git tree can hold is a [`RepoPath`]. Added files also have to satisfy the rules
+//! of [`EntryPath`], and must not be in a folder that the Hub rejects.
 
 use crate::base::{
     error::{Error, ErrorKind, Result},
@@ -10,29 +10,29 @@ use crate::base::{
 
 pub use crate::base::ids::RepoPath;
 
-/// Folders that no commit may add to.
+/// Folders that commits must not add to.
 pub(super) const FORBIDDEN: [&str; 2] = [".git", ".cache"];
 
-/// Checks the path of a file that is added. One `/` or `./` in front is forgiven.
+/// Parses the path of an added file. A leading `/` or `./` is ignored.
 pub fn parse_addition(text: &str) -> Result<RepoPath> {
     let path = EntryPath::parse_member(without_prefix(text))?;
     let forbidden = path.segments().find(|part| FORBIDDEN.contains(part)).map(str::to_owned);
     match forbidden {
         Some(part) => {
             let message =
-                format!("{text:?} cannot be committed: the Hub takes nothing below \"{part}\"");
+                format!("{text:?} cannot be committed: the Hub accepts no files below \"{part}\"");
             Err(Error::new(ErrorKind::InvalidName, message).with_path(text))
         }
         None => RepoPath::parse(path.as_str()),
     }
 }
 
-/// Checks the path of a file that is in a repository. One `/` or `./` in front is forgiven.
+/// Parses the path of an existing file in a repository. A leading `/` or `./` is ignored.
 pub fn parse(text: &str) -> Result<RepoPath> {
     RepoPath::parse(without_prefix(text))
 }
 
-/// Checks the path of a folder that is in a repository, which may end in `/`.
+/// Parses the path of an existing folder in a repository, which may end in `/`.
 pub fn parse_folder(text: &str) -> Result<RepoPath> {
     parse(text.strip_suffix('/').unwrap_or(text))
 }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_those_that_the_hub_takes() {
+    fn accepts_the_paths_that_the_hub_accepts() {
         for (text, path) in [
             ("a/b.bin", "a/b.bin"),
             ("/a", "a"),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_files_in_a_repository_need_not_be_writable_here() {
+    fn accepts_existing_files_that_cannot_be_written_here() {
         let long = "x".repeat(300);
         for text in [
             "a\nb.txt",

@@ -1,4 +1,5 @@
-//! What a commit says: a line of JSON for the header and for each change, made while it is sent.
+//! The body of a commit: a line of JSON for the header and for each change, produced while it is
+//! sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,27 +19,29 @@ use crate::{
     },
 };
 
-/// Bytes of lines in one piece, more or less.
+/// Approximate size of a piece in bytes.
 const PIECE: usize = 256 << 10;
 
-/// Bytes of a file that are read at once; a multiple of three, so that base64 needs no padding inside.
+/// Number of bytes read from a file at once; a multiple of three, so that base64 needs no padding
+/// in between.
 const READ: u64 = 96 << 10;
 
 /// One change.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    /// A file whose content stands in the commit.
+    /// A file whose content is part of the commit.
     File(Addition),
-    /// A file whose content is in the large file store. The size is left out for copies, as the reference does.
+    /// A file whose content is in the large file store. The size is omitted for copies, as in the
+    /// Python client.
     Lfs { path: RepoPath, oid: Oid, size: Option<u64> },
-    /// A file less.
+    /// A deleted file.
     DeleteFile(RepoPath),
-    /// A folder less.
+    /// A deleted folder.
     DeleteFolder(RepoPath),
 }
 
 impl Change {
-    /// What it is about.
+    /// Returns the path.
     pub(super) fn path(&self) -> &RepoPath {
         match self {
             Self::File(Addition { path, .. })
@@ -48,12 +51,12 @@ impl Change {
         }
     }
 
-    /// Whether it puts a file there.
+    /// Whether it adds a file.
     pub(super) fn adds(&self) -> bool {
         matches!(self, Self::File(_) | Self::Lfs { .. })
     }
 
-    /// The size of the file that it puts there, where that is known.
+    /// Returns the size of the added file, if known.
     pub(super) fn size(&self) -> Option<u64> {
         match self {
             Self::File(file) => Some(file.stamp.size),
@@ -62,12 +65,12 @@ impl Change {
         }
     }
 
-    /// Bytes of content that travel in the commit.
+    /// Returns how many bytes of content are part of the commit.
     pub(super) fn weight(&self) -> u64 {
         if let Self::File(file) = self { file.stamp.size } else { 0 }
     }
 
-    /// Its line: all of it, or what stands before and behind the content.
+    /// Returns its line, split into what comes before and after the content.
     fn line(&self) -> (String, String) {
         let whole = |key: &str, value: serde_json::Value| {
             (format!("{}\n", json!({ "key": key, "value": value })), String::new())
@@ -90,14 +93,14 @@ impl Change {
     }
 }
 
-/// A commit to be.
+/// A commit to be created.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) summary: String,
     pub(super) description: String,
     pub(super) parent: Option<String>,
     pub(super) changes: Vec<Change>,
-    /// What the files in it were for git when they were last sent.
+    /// The git object ids of its files when they were last sent.
     pub(super) sent: Arc<Mutex<Vec<Option<Oid>>>>,
 }
 
@@ -107,7 +110,7 @@ impl Draft {
         Self { summary, description, parent: None, changes, sent }
     }
 
-    /// What the change at `place` makes of its path, if that was sent.
+    /// Returns the id that the change at `place` adds, if it was sent.
     pub(super) fn oid(&self, place: usize) -> Option<Oid> {
         match self.changes.get(place)? {
             Change::Lfs { oid, .. } => Some(*oid),
@@ -136,7 +139,7 @@ impl Draft {
     }
 }
 
-/// The lines of a draft, one piece after the other.
+/// Produces the lines of a draft, piece by piece.
 pub(super) struct Lines {
     draft: Arc<Draft>,
     length: u64,
@@ -145,7 +148,7 @@ pub(super) struct Lines {
     open: Option<Open>,
 }
 
-/// A file of which some is written.
+/// A file that is partly written.
 struct Open {
     content: Content,
     hasher: Hasher,
@@ -182,7 +185,7 @@ impl Lines {
             open.at += buffer.len() as u64;
             let start = piece.len();
             piece.resize(start + buffer.len().div_ceil(3) * 4, 0);
-            // There is room for all of it.
+            // The buffer is large enough.
             let _ = STANDARD.encode_slice(&buffer, &mut piece[start..]);
             self.open = Some(open);
             return Ok(());
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_json_of_the_announced_length_whatever_stands_in_them() {
+    fn produces_json_lines_of_the_announced_length_for_any_content() {
         let content: Vec<u8> = (0..=READ * 3).map(|n| u8::try_from(n % 251).unwrap()).collect();
         let file = |name: &str, content: &[u8]| {
             Change::File(Addition {

@@ -1,5 +1,5 @@
-//! From files on disk to what a commit can name: judged by the Hub, hashed, and, if large, put into
-//! its store. Files are at all these stages at the same time.
+//! Prepares files on disk for a commit: asks the Hub how to upload them, hashes them, and uploads
+//! large ones. Different files are at different stages at the same time.
 
 use std::{
     collections::HashSet,
@@ -25,22 +25,22 @@ use crate::{
         payload::Change,
         preupload::{self, Mode, Verdict},
         session::Session,
-        state_file::Ledger,
-        store::{self, Arrival},
+        state_file::StateFile,
+        store::{self, LargeFile},
     },
 };
 
-/// Questions to the Hub on their way at a time.
+/// Maximum number of concurrent requests to the Hub.
 const QUESTIONS: usize = 2;
 
-/// What files are prepared for.
+/// The context for preparing files.
 pub(super) struct Work {
     pub(super) session: Arc<Session>,
-    /// The rules that are uploaded along.
+    /// The content of a `.gitignore` that is part of the upload.
     pub(super) git_ignore: Option<String>,
     /// Paths that other changes of the same commit touch: an unchanged file there has to be sent.
     pub(super) overwritten: HashSet<RepoPath>,
-    pub(super) ledger: Option<Arc<Ledger>>,
+    pub(super) state_file: Option<Arc<StateFile>>,
     pub(super) unfinished: Option<Arc<Unfinished>>,
     pub(super) head: OnceLock<Commit>,
 }
@@ -51,13 +51,13 @@ impl Work {
             session: session.clone(),
             git_ignore: None,
             overwritten: HashSet::new(),
-            ledger: None,
+            state_file: None,
             unfinished: None,
             head: OnceLock::new(),
         }
     }
 
-    /// Heeds the two files that count by their content, at the top of the repository; returns warnings.
+    /// Reads the two files at the root of the repository that affect the upload; returns warnings.
     pub(super) async fn heed(&mut self, files: &[Addition]) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         for file in files {
@@ -78,7 +78,7 @@ impl Work {
     }
 }
 
-/// Prepares all files; `outcomes` gets each as soon as it is ready.
+/// Prepares all files; each outcome is sent as soon as it is ready.
 pub(super) async fn run(
     work: Arc<Work>,
     files: Vec<Addition>,
@@ -94,7 +94,7 @@ async fn identify_all(
     work: Arc<Work>,
     files: Vec<Addition>,
     outcomes: mpsc::Sender<Outcome>,
-    large: mpsc::Sender<Arrival>,
+    large: mpsc::Sender<LargeFile>,
 ) -> Result<()> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let questions = stream::iter(chunks(files)).map(|chunk| judge(work.clone(), chunk));
@@ -116,7 +116,7 @@ async fn identify_all(
     sent.await
 }
 
-/// The files in batches, each dropped from memory when it is done.
+/// Splits the files into batches, each dropped from memory when it is done.
 fn chunks(files: Vec<Addition>) -> impl Iterator<Item = Vec<Addition>> {
     let mut files = files.into_iter();
     std::iter::from_fn(move || {
@@ -135,7 +135,7 @@ async fn judge(work: Arc<Work>, files: Vec<Addition>) -> Result<Vec<(Addition, V
 
 enum Identified {
     Done(Outcome),
-    Large(Box<Arrival>),
+    Large(Box<LargeFile>),
 }
 
 async fn identify(work: Arc<Work>, file: Addition, verdict: Verdict) -> Result<Identified> {
@@ -152,7 +152,7 @@ async fn identify(work: Arc<Work>, file: Addition, verdict: Verdict) -> Result<I
     }
 }
 
-/// A file that travels in the commit. It is hashed only where that may spare the commit.
+/// Prepares a file that is part of the commit. It is hashed only if that may avoid a commit.
 async fn regular(work: &Work, mut file: Addition, remote: Option<Oid>) -> Result<Fate> {
     let progress = &work.session.progress;
     file.known = file.known.filter(|known| matches!(known, Oid::Git(_)));
@@ -183,11 +183,11 @@ async fn large(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Ident
         return Ok(Identified::Done(Outcome { place, fate: Fate::Unchanged(oid) }));
     }
     let object = Object { oid, size, path: file.path.clone() };
-    Ok(Identified::Large(Box::new(Arrival { place, large: Large { object, file, sums } })))
+    Ok(Identified::Large(Box::new(LargeFile { place, large: Large { object, file, sums } })))
 }
 
 async fn remember(work: &Work, file: &Addition, oid: Oid) {
-    if let Some(ledger) = &work.ledger {
-        ledger.hashed(file, oid).await;
+    if let Some(state_file) = &work.state_file {
+        state_file.hashed(file, oid).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Asks how files are to be uploaded: as part of the commit or as large files before it, whether the
-//! repository ignores them, and what it has under their names.
+//! Asks the Hub how to upload files: as part of the commit or to the large file store, whether the
+//! repository ignores them, and what it has at their paths.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -13,29 +13,29 @@ use crate::{
     upload::{Addition, oid::Oid, session::Session},
 };
 
-/// Files in one question.
+/// Maximum number of files in one request.
 pub(super) const BATCH: usize = 256;
 
 /// How a file is uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// In the commit.
+    /// As part of the commit.
     Regular,
-    /// Before it, to the large file store.
+    /// To the large file store, before the commit.
     Lfs,
 }
 
-/// What the Hub says about one file.
+/// The Hub's response for one file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verdict {
     pub(super) mode: Mode,
     pub(super) ignored: bool,
-    /// What the repository has under that name.
+    /// What the repository has at that path.
     pub(super) remote: Option<Oid>,
 }
 
-/// What the Hub says about some files.
+/// The Hub's response for several files.
 pub(super) struct Judged {
     pub(super) files: Vec<(Addition, Verdict)>,
     /// The head of the branch.
@@ -59,7 +59,7 @@ struct Candidate<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct PreuploadResponse {
     files: Vec<Said>,
     #[serde(default)]
     commit_oid: Option<String>,
@@ -95,7 +95,7 @@ pub(super) async fn ask(
         size: file.stamp.size,
     });
     let question = Question { files: candidates.collect(), git_ignore };
-    let mut answer: Answer = session.ask(session.route("preupload"), &question).await?;
+    let mut answer: PreuploadResponse = session.ask(session.route("preupload"), &question).await?;
     let head = answer.commit_oid.take().and_then(|oid| Commit::parse(&oid).ok());
     answer.files.sort_by(|one, other| one.path.cmp(&other.path));
     let judged = files.into_iter().map(|file| {
@@ -105,14 +105,14 @@ pub(super) async fn ask(
     Ok(Judged { files: judged.collect::<Result<_>>()?, head })
 }
 
-fn verdict(file: &Addition, answer: &Answer) -> Result<Verdict> {
+fn verdict(file: &Addition, answer: &PreuploadResponse) -> Result<Verdict> {
     let path = file.path.as_str();
     let said = answer.files.binary_search_by(|said| said.path.as_str().cmp(path));
     let said = said.ok().and_then(|at| answer.files.get(at)).ok_or_else(|| {
-        let message = format!("the Hub did not say how \"{path}\" is to be uploaded");
+        let message = format!("the Hub's response does not include \"{path}\"");
         Error::new(ErrorKind::InvalidResponse, message).with_path(path)
     })?;
-    // The large file store takes no empty files.
+    // The large file store does not accept empty files.
     let mode = if file.stamp.size == 0 { Mode::Regular } else { said.upload_mode };
     let remote = said.oid.as_deref().and_then(|oid| Oid::parse(oid).ok());
     Ok(Verdict { mode, ignored: said.should_ignore, remote })

@@ -1,4 +1,4 @@
-//! What a repository has under some names, and whether that is what a commit put there.
+//! Reads what a repository has at some paths, and compares it with a commit.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Names in one question.
+/// Maximum number of paths in one request.
 const BATCH: usize = 500;
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -47,7 +47,7 @@ pub(super) struct Entry {
     pub(super) xet_hash: Option<String>,
 }
 
-/// Where the content of a large file is.
+/// The LFS pointer of a large file.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Pointer {
     oid: String,
@@ -58,13 +58,12 @@ impl Entry {
         self.kind == "directory"
     }
 
-    /// What identifies the content.
+    /// Returns the id of the content.
     pub(super) fn content(&self) -> Result<Oid> {
         Oid::parse(self.lfs.as_ref().map_or(&self.oid, |pointer| &pointer.oid))
     }
 
-    /// Whether it is a content of this size. Where the Hub has identities of its own kind, only the size is
-    /// compared.
+    /// Whether it is this content. If the Hub uses other ids, only the size is compared.
     fn holds(&self, oid: Oid, size: Option<u64>) -> bool {
         match self.content() {
             Ok(content) if content.is_like(oid) => content == oid,
@@ -72,13 +71,13 @@ impl Entry {
         }
     }
 
-    /// What identifies the entry for git.
+    /// Returns the git object id of the entry.
     pub(super) fn blob(&self) -> &str {
         &self.oid
     }
 }
 
-/// The entries of these names; those that there are not are left out.
+/// Returns the entries at these paths; missing ones are left out.
 pub(super) async fn look(
     session: &Session,
     repo: &Repo,
@@ -103,7 +102,7 @@ pub(super) async fn look(
     Ok(found)
 }
 
-/// The files of the branch whose paths are wanted. Other names may be anything.
+/// Returns the files of the branch whose paths are selected. Other paths may be invalid.
 pub(super) async fn files(
     session: &Session,
     is_wanted: impl Fn(&str) -> bool,
@@ -123,7 +122,7 @@ pub(super) async fn files(
     Ok(files)
 }
 
-/// The first path at which `revision` does not look as the draft wanted it.
+/// Returns the first path at which `revision` differs from the draft.
 pub(super) async fn difference(
     session: &Session,
     revision: &Revision,
@@ -152,14 +151,14 @@ pub(super) async fn difference(
 }
 
 fn not_a_path(error: Error) -> Error {
-    let message = format!("the Hub lists a file that no repository can have: {}", error.message());
+    let message = format!("invalid file listing from the Hub: {}", error.message());
     error.with_kind(ErrorKind::InvalidResponse).with_message(message)
 }
 
-/// The error for a commit that does not hold what was sent.
+/// Returns the error for a commit that does not contain what was sent.
 pub(super) fn not_as_sent(path: &str, commit: &str) -> Error {
     let message = format!(
-        "the Hub made commit {commit}, but it does not hold \"{path}\" as it was sent; upload it again"
+        "the Hub created commit {commit}, but its \"{path}\" does not match what was sent; upload it again"
     );
     Error::new(ErrorKind::ChecksumMismatch, message).with_path(path)
 }

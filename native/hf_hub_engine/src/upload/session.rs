@@ -1,4 +1,4 @@
-//! What all parts of one upload have in common, and how they ask the Hub.
+//! The context of an upload, and its requests to the Hub.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,28 +27,29 @@ use crate::{
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
 
-/// How much longer than a silence the answer to a whole body may take: the Hub has work to do.
+/// Factor by which the response to a complete body may take longer than the idle timeout: the Hub
+/// has to process it.
 const WORKING: u32 = 10;
 
-/// Where a commit goes.
+/// The target of a commit.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The repository.
     pub repo: Repo,
     /// The branch.
     pub revision: Revision,
-    /// Whether a pull request against it is opened instead.
+    /// Whether to open a pull request against it instead.
     pub create_pr: bool,
 }
 
-/// How an upload uses the network.
+/// Tuning of an upload.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
-    /// Files hashed or sent at a time.
+    /// Maximum number of files hashed or sent concurrently.
     pub workers: usize,
-    /// Connections for all of them together.
+    /// Maximum number of connections for all files.
     pub connections: usize,
-    /// The longest silence of a connection on which a body is sent.
+    /// Maximum time in which a connection sends no bytes of a body.
     pub silence: Duration,
 }
 
@@ -69,7 +70,7 @@ impl Session {
         tuning: Tuning,
         progress: &Progress,
     ) -> Arc<Self> {
-        // A Hub that restarts in the middle of an upload comes back.
+        // A Hub that restarts during an upload comes back.
         let (retry, places) = (hub.retry.once_answered(), hub.places.granted());
         let hub = Hub { retry, places, ..hub.clone() };
         Arc::new(Self {
@@ -81,13 +82,13 @@ impl Session {
         })
     }
 
-    /// The same upload into another branch.
+    /// Returns the same upload for another branch.
     pub(super) fn at_branch(&self, revision: Revision) -> Arc<Self> {
         let target = Target { revision, create_pr: false, ..self.target.clone() };
         Self::new(&self.hub, &target, self.tuning, &self.progress)
     }
 
-    /// A route of the repository: `<rest>/<revision>`.
+    /// Returns the URL of a route of the repository: `<rest>/<revision>`.
     pub(super) fn route(&self, rest: &str) -> Url {
         let revision = crate::hub::client::encode(self.target.revision.as_str());
         let mut url = self.hub.api_url(&self.target.repo, &format!("{rest}/{revision}"));
@@ -97,7 +98,7 @@ impl Session {
         url
     }
 
-    /// Asks with JSON, as often as needed: for what may be asked twice.
+    /// Sends JSON and parses the response, with retries: only for requests that may be repeated.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         url: Url,
@@ -106,7 +107,7 @@ impl Session {
         self.exchange(post(url, JSON, body)?).await
     }
 
-    /// As [`Self::ask`], in the large file protocol's dialect.
+    /// Sends a request like [`Self::ask`], in the content type of the large file protocol.
     pub(super) async fn ask_lfs<T: DeserializeOwned>(
         &self,
         url: Url,
@@ -116,7 +117,7 @@ impl Session {
         self.exchange(Call { headers, ..post(url, LFS_JSON, body)? }).await
     }
 
-    /// Sends JSON for its effect, with the token where the URL is the Hub's.
+    /// Sends JSON and ignores the response; with the token if the URL is the Hub's.
     pub(super) async fn tell(&self, link: &Link, body: &impl Serialize) -> Result<()> {
         let headers = link.headers.clone();
         let call = Call { headers, ..post(link.url.clone(), JSON, body)? };
@@ -124,12 +125,12 @@ impl Session {
         hub.retrying(&self.progress, || hub.exchange_once(&call)).await.map(drop)
     }
 
-    /// Reads JSON.
+    /// Requests JSON.
     pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T> {
         self.exchange(Call::get(url)).await
     }
 
-    /// Reads JSON from any call that may be repeated.
+    /// Requests JSON with any call that may be repeated.
     pub(super) async fn exchange<T: DeserializeOwned>(&self, call: Call) -> Result<T> {
         let timeouts = Timeouts { headers: self.tuning.silence, ..self.hub.timeouts };
         let hub = Hub { timeouts, ..self.hub.clone() };
@@ -137,19 +138,19 @@ impl Session {
         answer::read_json(&answer.body, &call.url)
     }
 
-    /// The hub, for requests whose answer takes work.
+    /// Returns the hub for requests whose response takes long.
     pub(super) fn patient(&self) -> Hub {
         let headers = self.tuning.silence.saturating_mul(WORKING);
         Hub { timeouts: Timeouts { headers, ..self.hub.timeouts }, ..self.hub.clone() }
     }
 
-    /// The hub, for requests that move contents: an outage in the middle of them is waited for.
+    /// Returns the hub for requests that transfer contents: an outage during them is waited for.
     pub(super) fn flowing(&self) -> Hub {
         Hub { retry: self.hub.retry.once_flowing(), ..self.hub.clone() }
     }
 
-    /// A request to a signed link, which is its own permission: it never carries the token, only
-    /// what came with the link.
+    /// Creates a request to a signed link: it never carries the token, only the headers of the
+    /// link.
     pub(super) fn signed(&self, method: Method, link: &Link, wait: Duration) -> Request {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, self.hub.user_agent.clone());
@@ -162,12 +163,12 @@ impl Session {
         Request { method, url, headers, body: None, timeouts, alone: true, peer: Peer::Store }
     }
 
-    /// A link that the Hub has sent, with the headers of its action.
+    /// Returns a link from the Hub, with the headers of its action.
     pub(super) fn action(&self, href: &str, headers: Option<&Map<String, Value>>) -> Result<Link> {
         Link::new(&self.hub, self.link(href)?, headers)
     }
 
-    /// A link that the Hub has sent, at the endpoint in use.
+    /// Returns a link from the Hub, mapped to the configured endpoint.
     pub(super) fn link(&self, text: &str) -> Result<Url> {
         let url = Url::parse(text).ok().map(|url| {
             let moved = is_public(&url) && !is_public(&self.hub.endpoint);
@@ -178,14 +179,11 @@ impl Session {
             matches!(url.scheme(), "http" | "https") && url.has_host() && secure
         });
         url.ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidResponse,
-                "the Hub sent a link to upload to that cannot be used",
-            )
+            Error::new(ErrorKind::InvalidResponse, "the Hub sent an invalid upload link")
         })
     }
 
-    /// Says that files are hashed, unless bytes flow already.
+    /// Shows hashing as activity, unless bytes are being sent.
     pub(super) fn hashing(&self) {
         if self.connections.available_permits() >= self.tuning.connections.clamp(1, 1024) {
             self.progress.set_activity(Activity::Hashing, None);

@@ -1,7 +1,7 @@
-//! Where the content of an addition comes from, read at any place and as often as needed.
+//! The content of an addition, which can be read repeatedly and at any position.
 //!
-//! Every reading knows how the file looked when it was first seen, and fails when it looks
-//! otherwise: half of one state and half of another must never become a commit.
+//! Every read compares size and time of the file with those first seen, and fails if they differ: a
+//! mix of two states must never become a commit.
 
 use std::{
     fs::{File, Metadata},
@@ -21,7 +21,7 @@ use crate::{
     upload::path::RepoPath,
 };
 
-/// What the Hub looks at to tell how a file is to be uploaded.
+/// Number of leading bytes that the Hub uses to decide how a file is uploaded.
 const SAMPLE: u64 = 512;
 
 /// A content that can be read.
@@ -29,41 +29,41 @@ const SAMPLE: u64 = 512;
 pub enum Source {
     /// A file.
     File(Arc<Path>),
-    /// A file of a folder that is uploaded as a whole.
+    /// A file of an uploaded folder.
     Below(Arc<Root>),
     /// Bytes in memory.
     Bytes(Bytes),
-    /// A part of an open file that nobody else changes.
+    /// A part of an open file that nothing else modifies.
     Slice(Arc<File>, u64),
-    /// The Hub has it already.
+    /// A content that is already on the Hub.
     Remote,
 }
 
-/// A folder, and where its files go in the repository.
+/// A folder, and the path of its files in the repository.
 #[derive(Debug)]
 pub struct Root {
     /// The folder.
     pub dir: PathBuf,
-    /// Empty, or ends in `/`.
+    /// The prefix: empty, or ends in `/`.
     pub prefix: String,
 }
 
-/// How a file looks from outside: what changes when its content does.
+/// Size and time of a file, which change when its content does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Nanoseconds of the last change since 1970.
+    /// Time of the last modification in nanoseconds since 1970.
     pub modified: i64,
 }
 
 impl Stamp {
-    /// Of a content that cannot change.
+    /// Returns the stamp of a content that cannot change.
     pub fn fixed(size: u64) -> Self {
         Self { size, modified: 0 }
     }
 
-    /// Of a file.
+    /// Returns the stamp of a file.
     pub fn of(metadata: &Metadata) -> Self {
         let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified = since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0);
@@ -72,7 +72,7 @@ impl Stamp {
 }
 
 impl Source {
-    /// The file behind the addition `path`, if there is one.
+    /// Returns the file of the addition `path`, if there is one.
     pub fn file(&self, path: &RepoPath) -> Option<PathBuf> {
         match self {
             Self::File(file) => Some(file.to_path_buf()),
@@ -84,24 +84,24 @@ impl Source {
         }
     }
 
-    /// How the content looks now.
+    /// Returns the current stamp of the content.
     pub fn stamp(&self, path: &RepoPath) -> Result<Option<Stamp>> {
         let Some(file) = self.file(path) else { return Ok(None) };
         let metadata = std::fs::metadata(&file).map_err(|error| unreadable(&file, error))?;
         if !metadata.is_file() {
-            let message = format!("`{}` is no file", file.display());
+            let message = format!("`{}` is not a file", file.display());
             return Err(Error::new(ErrorKind::Io, message).with_path(path));
         }
         Ok(Some(Stamp::of(&metadata)))
     }
 
-    /// Opens the content, which must look like `stamp`.
+    /// Opens the content, which must have this stamp.
     pub fn open(&self, path: &RepoPath, stamp: Stamp) -> Result<Content> {
         let inner = match self {
             Self::Bytes(bytes) => Inner::Bytes(bytes.clone()),
             Self::Slice(file, first) => Inner::File(file.clone(), *first),
             Self::Remote => {
-                let message = format!("the content of \"{path}\" is not here, only on the Hub");
+                let message = format!("the content of \"{path}\" is only on the Hub");
                 return Err(Error::new(ErrorKind::Io, message).with_path(path));
             }
             Self::File(_) | Self::Below(_) => {
@@ -134,12 +134,12 @@ enum Inner {
 }
 
 impl Content {
-    /// How it looked when it was first seen.
+    /// Returns the stamp when it was opened.
     pub fn stamp(&self) -> Stamp {
         self.stamp
     }
 
-    /// Fills `buffer` with what begins at `at`.
+    /// Fills `buffer` with the bytes at `at`.
     pub fn read(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
         match &self.inner {
             Inner::Bytes(bytes) => {
@@ -158,14 +158,14 @@ impl Content {
         }
     }
 
-    /// The beginning, for the Hub to judge by.
+    /// Returns the leading bytes, which the Hub uses for its decision.
     pub fn sample(&self) -> Result<Vec<u8>> {
         let mut sample = vec![0; usize::try_from(self.stamp.size.min(SAMPLE)).unwrap_or(0)];
         self.read(0, &mut sample)?;
         Ok(sample)
     }
 
-    /// That the content still looks as it did.
+    /// Checks that the content has not changed.
     pub fn check(&self) -> Result<()> {
         match (&self.inner, &self.source) {
             (Inner::File(file, _), Source::File(_) | Source::Below(_)) => {
@@ -176,19 +176,19 @@ impl Content {
         }
     }
 
-    /// The error for a content that is no longer what it was.
+    /// Returns the error for a content that has changed.
     pub fn changed(&self) -> Error {
         let file = self.source.file(&self.path);
         let name = file.map_or_else(|| self.path.to_string(), |file| file.display().to_string());
         let message = format!(
-            "`{name}` changed while it was uploaded, so nothing of it was committed; \
-             upload it again when nobody writes to it"
+            "`{name}` changed while it was uploaded and was not committed; \
+             upload it again when it is no longer being modified"
         );
         Error::new(ErrorKind::ChecksumMismatch, message).with_path(&self.path)
     }
 }
 
-/// The error for a local file that cannot be read.
+/// Returns the error for a local file that cannot be read.
 pub(super) fn unreadable(file: &Path, error: io::Error) -> Error {
     let why = match error.kind() {
         io::ErrorKind::NotFound => ": it does not exist",
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changes_is_noticed() {
+    fn detects_a_file_that_changes() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.bin");
         std::fs::write(&file, b"hello").unwrap();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_a_folder_are_found_without_the_prefix() {
+    fn finds_files_of_a_folder_without_the_prefix() {
         let root = Arc::new(Root { dir: "/data".into(), prefix: "sub/dir/".to_owned() });
         let path = RepoPath::parse("sub/dir/x/y.bin").unwrap();
         assert_eq!(Source::Below(root).file(&path).unwrap(), Path::new("/data/x/y.bin"));

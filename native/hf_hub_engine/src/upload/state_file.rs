@@ -1,8 +1,8 @@
-//! What an upload of a folder has learned, kept next to it for the next run: hashes by name and stamp,
-//! and whether a commit was begun that was not answered.
+//! The state file of a folder upload, stored in the folder for the next run: content ids by name
+//! and stamp, and whether a commit was sent whose response is unknown.
 //!
-//! Lines of JSON, only ever added to, each whole or worthless. A folder that cannot be written to has
-//! none, and is hashed again.
+//! Append-only lines of JSON; a truncated line is ignored. A read-only folder has no state file and
+//! is hashed again.
 
 use std::{
     fs::{File, OpenOptions},
@@ -25,41 +25,41 @@ use crate::{
     },
 };
 
-/// Lines that wait to be written.
+/// Maximum number of lines that wait to be written.
 const QUEUE: usize = 1024;
 
-/// Lines beyond those in use, from which on the file is written anew.
+/// Number of unused lines after which the file is rewritten.
 const STALE: usize = 1000;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    /// A file and its identity.
+    /// The id of a file.
     File { path: String, size: u64, modified: i64, oid: Oid },
     /// A commit to this branch was sent.
     Begun { branch: String },
-    /// It was answered.
+    /// Its response was received.
     Ended { branch: String },
 }
 
-/// What is known of a folder.
-pub(super) struct Ledger {
+/// The state file of a folder.
+pub(super) struct StateFile {
     lines: mpsc::Sender<Line>,
     branch: String,
     prefix: String,
     writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A ledger, and what it said.
+/// An opened state file, and its contents.
 pub(super) struct Opened {
-    pub(super) ledger: Option<Ledger>,
-    /// Where it is kept how far large files have come.
+    pub(super) state_file: Option<StateFile>,
+    /// Records of unfinished uploads in parts.
     pub(super) unfinished: Option<Unfinished>,
-    /// Whether a commit was sent that was not answered.
+    /// Whether a commit was sent whose response is unknown.
     pub(super) unanswered: bool,
 }
 
-/// Opens the ledger of `root` and completes `files`, which are in order, by what it knows.
+/// Opens the state file of `root` and sets the known ids in `files`, which are sorted.
 pub(super) fn open(root: &Root, endpoint: &Url, target: &Target, files: &mut [Addition]) -> Opened {
     if !is_safe(&root.dir) {
         return Opened::nothing();
@@ -68,24 +68,24 @@ pub(super) fn open(root: &Root, endpoint: &Url, target: &Target, files: &mut [Ad
     let (repo, branch) = names(target);
     let (unanswered, lines, known) = read(&place, root, &branch, files);
     let file = if lines > known * 2 + STALE { renew(&place, root, files) } else { append(&place) };
-    let ledger = file.map(|file| {
+    let state_file = file.map(|file| {
         let (lines, received) = mpsc::channel(QUEUE);
         let writer = tokio::task::spawn_blocking(move || write(file, received));
-        Ledger {
+        StateFile {
             lines,
             branch,
             prefix: root.prefix.clone(),
             writer: tokio::sync::Mutex::new(Some(writer)),
         }
     });
-    let unfinished = ledger
+    let unfinished = state_file
         .is_some()
         .then(|| Unfinished::open(place.with_file_name("parts"), format!("{endpoint}{repo}")))
         .flatten();
-    Opened { ledger, unfinished, unanswered }
+    Opened { state_file, unfinished, unanswered }
 }
 
-/// The lock of whoever uploads `dir` to that branch; `None` where nothing is to be uploaded or kept.
+/// Returns the lock of an upload of `dir` to that branch; `None` if no state is stored.
 pub(super) fn lock(dir: &Path, endpoint: &Url, target: &Target) -> Option<PathBuf> {
     let holds_something = std::fs::read_dir(dir).ok()?.next().is_some();
     let name = Oid::of_text(&format!("{endpoint}{}", names(target).1));
@@ -94,7 +94,7 @@ pub(super) fn lock(dir: &Path, endpoint: &Url, target: &Target) -> Option<PathBu
     has_room.then(|| place.with_file_name(format!("{name}.lock")))
 }
 
-/// What lines call a repository and its branch.
+/// Returns the names of a repository and its branch in the lines.
 fn names(target: &Target) -> (String, String) {
     let repo = format!("{}/{}", target.repo.kind().name(), target.repo.id());
     let branch = format!("{repo}@{}", target.revision);
@@ -102,26 +102,26 @@ fn names(target: &Target) -> (String, String) {
 }
 
 impl Opened {
-    /// For a folder of which nothing is kept.
+    /// Returns an empty state without a file.
     pub(super) fn nothing() -> Self {
-        Self { ledger: None, unfinished: None, unanswered: false }
+        Self { state_file: None, unfinished: None, unanswered: false }
     }
 }
 
-impl Ledger {
-    /// Keeps what identifies a file.
+impl StateFile {
+    /// Stores the id of a file.
     pub(super) async fn hashed(&self, file: &Addition, oid: Oid) {
         let path = file.path.as_str().strip_prefix(&self.prefix).unwrap_or(file.path.as_str());
         let Stamp { size, modified } = file.stamp;
         self.add(Line::File { path: path.to_owned(), size, modified, oid }).await;
     }
 
-    /// Keeps that a commit is being sent.
+    /// Stores that a commit is being sent.
     pub(super) async fn begun(&self) {
         self.add(Line::Begun { branch: self.branch.clone() }).await;
     }
 
-    /// Keeps that it was answered.
+    /// Stores that its response was received.
     pub(super) async fn ended(&self) {
         self.add(Line::Ended { branch: self.branch.clone() }).await;
     }
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     async fn add(&self, line: Line) {
-        // A ledger that cannot be written is as good as none.
+        // If the state file cannot be written, the upload continues without it.
         let _ = self.lines.send(line).await;
     }
 }
@@ -145,7 +145,8 @@ fn place(dir: &Path) -> PathBuf {
     dir.join(".cache").join("huggingface").join("upload").join("hf_hub.jsonl")
 }
 
-/// The folder may come from anywhere: nothing is written through a link, and nothing read that is no file.
+/// The folder may come from anywhere: nothing is written through a link, and only regular files are
+/// read.
 fn is_safe(dir: &Path) -> bool {
     let place = place(dir);
     let mut found = place
@@ -171,12 +172,13 @@ fn write(mut file: File, mut lines: mpsc::Receiver<Line>) {
 }
 
 fn encode(line: &Line, buffer: &mut Vec<u8>) {
-    // Names and numbers always are JSON.
+    // Names and numbers can always be serialized.
     let _ = serde_json::to_writer(&mut *buffer, line);
     buffer.push(b'\n');
 }
 
-/// Whether a commit is unanswered, how many lines there are, and how many are of use.
+/// Returns whether the response to a commit is unknown, the number of lines, and the number of used
+/// lines.
 fn read(place: &Path, root: &Root, branch: &str, files: &mut [Addition]) -> (bool, usize, usize) {
     let (mut unanswered, mut count, mut known) = (false, 0, 0);
     let Ok(file) = open_regular(place) else { return (unanswered, count, known) };
@@ -194,7 +196,7 @@ fn read(place: &Path, root: &Root, branch: &str, files: &mut [Addition]) -> (boo
             }
             Ok(Line::Begun { branch: of }) if of == branch => unanswered = true,
             Ok(Line::Ended { branch: of }) if of == branch => unanswered = false,
-            // Of another upload, or torn by a crash.
+            // Of another upload, or truncated by a crash.
             Ok(Line::Begun { .. } | Line::Ended { .. }) | Err(_) => {}
         }
     }
@@ -204,7 +206,7 @@ fn read(place: &Path, root: &Root, branch: &str, files: &mut [Addition]) -> (boo
 fn make_folder(place: &Path) -> Option<()> {
     let folder = place.parent()?;
     std::fs::create_dir_all(folder).ok()?;
-    // Whoever commits the folder with git should not commit this.
+    // Keeps the state file out of the folder's git repository.
     match File::create_new(folder.parent()?.join(".gitignore")) {
         Ok(mut rules) => rules.write_all(b"*").ok(),
         Err(error) => (error.kind() == ErrorKind::AlreadyExists).then_some(()),
@@ -213,17 +215,17 @@ fn make_folder(place: &Path) -> Option<()> {
 
 fn append(place: &Path) -> Option<File> {
     make_folder(place)?;
-    // A pipe without a reader would keep us waiting.
+    // Opening a pipe would block.
     if place.exists() && !place.is_file() {
         return None;
     }
     let mut file = OpenOptions::new().create(true).append(true).open(place).ok()?;
-    // Ends a line that a crash has torn.
+    // Ends a line that a crash has truncated.
     file.write_all(b"\n").ok()?;
     Some(file)
 }
 
-/// Leaves only what is of use; another run that writes at the same time loses its lines, not more.
+/// Rewrites the file with only the used lines; a concurrent run loses its lines, nothing more.
 fn renew(place: &Path, root: &Root, files: &[Addition]) -> Option<File> {
     let mut next = tempfile::NamedTempFile::new_in(place.parent()?).ok()?;
     let mut buffer = Vec::new();
@@ -250,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_nothing_through_a_link() {
+    fn stores_nothing_through_a_link() {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         assert!(is_safe(dir.path()));
         let cache = dir.path().join(".cache");

@@ -1,4 +1,4 @@
-//! Puts large files into the store, several at a time, and asks for links as rarely as it can.
+//! Uploads large files to the store, several at a time, and requests links in batches.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -26,12 +26,12 @@ use crate::{
     },
 };
 
-/// Hashed bytes that are worth a question of their own when nothing else is to be done.
+/// Number of hashed bytes that justify a request for links when nothing else is in progress.
 const WORTH_ASKING: u64 = 256 << 20;
 
 /// A large file that has been hashed.
 #[derive(Debug)]
-pub(super) struct Arrival {
+pub(super) struct LargeFile {
     pub(super) place: usize,
     pub(super) large: Large,
 }
@@ -41,21 +41,21 @@ struct Store {
     session: Arc<Session>,
     unfinished: Option<Arc<Unfinished>>,
     outcomes: mpsc::Sender<Outcome>,
-    /// Hashed, and the Hub has not been asked.
+    /// Hashed, without links.
     waiting: Vec<Large>,
-    /// The Hub has said where to.
+    /// With links.
     queue: VecDeque<(Large, Plan)>,
     running: JoinSet<(Oid, Result<()>)>,
-    /// Files whose content is on its way.
+    /// Files whose content is being uploaded.
     owed: HashMap<Oid, Vec<Outcome>>,
     here: HashSet<Oid>,
 }
 
-/// Puts what arrives until no more comes.
+/// Uploads large files until no more arrive.
 pub(super) async fn run(
     session: Arc<Session>,
     unfinished: Option<Arc<Unfinished>>,
-    mut arrivals: mpsc::Receiver<Arrival>,
+    mut arrivals: mpsc::Receiver<LargeFile>,
     outcomes: mpsc::Sender<Outcome>,
 ) -> Result<()> {
     let mut store = Store {
@@ -93,12 +93,13 @@ impl Store {
         self.running.is_empty() && self.queue.is_empty()
     }
 
-    /// Open files wait here, so there may not be too many.
+    /// Waiting files are open, so their number is limited.
     fn has_room(&self) -> bool {
         self.waiting.len() < lfs::BATCH && self.queue.len() < 2 * lfs::BATCH
     }
 
-    /// When the question is full, or nothing more will come, or the network has nothing to do.
+    /// Whether to request links: when the batch is full, when no more files will arrive, or when
+    /// the network is idle.
     fn should_ask(&self, ended: bool) -> bool {
         let worth =
             || self.waiting.iter().map(|large| large.object.size).sum::<u64>() >= WORTH_ASKING;
@@ -117,8 +118,8 @@ impl Store {
         }
     }
 
-    async fn take(&mut self, arrival: Arrival) -> Result<()> {
-        let Arrival { place, large } = arrival;
+    async fn take(&mut self, arrival: LargeFile) -> Result<()> {
+        let LargeFile { place, large } = arrival;
         let lfs::Object { oid, size, path } = large.object.clone();
         let change = Change::Lfs { path, oid, size: Some(size) };
         let outcome = Outcome { place, fate: Fate::Commit(change) };
@@ -127,7 +128,7 @@ impl Store {
             return self.tell(outcome).await;
         }
         if let Some(owed) = self.owed.get_mut(&oid) {
-            // The same content under another name: it is sent once.
+            // The same content under another name is sent once.
             self.session.progress.skip_bytes(size);
             owed.push(outcome);
         } else {

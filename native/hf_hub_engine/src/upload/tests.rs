@@ -1,4 +1,4 @@
-//! What a Hub and its store may do to an upload, said by a scripted server.
+//! Uploads to a scripted Hub and store.
 
 use std::{
     sync::{
@@ -90,7 +90,7 @@ fn lines(server: &Server) -> Vec<Vec<Value>> {
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_got_lost_is_found_and_not_made_twice() {
+async fn finds_a_commit_whose_response_was_lost_and_does_not_repeat_it() {
     let oid = Oid::of_git(&b"hi"[..], 2).unwrap();
     let server = Server::answering(move |head| match head {
         _ if head.contains("/preupload/") => judged("regular", "a.txt"),
@@ -108,7 +108,7 @@ async fn a_commit_whose_answer_got_lost_is_found_and_not_made_twice() {
 }
 
 #[tokio::test]
-async fn a_commit_that_was_not_made_is_sent_again_against_the_head_that_was_seen() {
+async fn sends_an_uncommitted_change_again_with_the_head_as_parent() {
     let tries = Arc::new(AtomicUsize::new(0));
     let server = Server::answering(move |head| match head {
         _ if head.contains("/preupload/") => judged("regular", "a.txt"),
@@ -127,7 +127,7 @@ async fn a_commit_that_was_not_made_is_sent_again_against_the_head_that_was_seen
 }
 
 #[tokio::test]
-async fn a_lost_commit_that_arrives_late_is_refused_the_second_time_and_found() {
+async fn a_late_first_request_makes_the_second_one_fail_and_is_found() {
     let oid = Oid::of_git(&b"hi"[..], 2).unwrap();
     let commits = Arc::new(AtomicUsize::new(0));
     let server = Server::answering(move |head| match head {
@@ -150,7 +150,7 @@ async fn a_lost_commit_that_arrives_late_is_refused_the_second_time_and_found() 
 }
 
 #[tokio::test]
-async fn a_lost_pull_request_is_found_and_not_opened_twice() {
+async fn finds_a_pull_request_whose_response_was_lost() {
     let oid = Oid::of_git(&b"hi"[..], 2).unwrap();
     let server = Server::answering(move |head| match head {
         _ if head.contains("/preupload/") => judged("regular", "a.txt"),
@@ -174,7 +174,7 @@ async fn a_lost_pull_request_is_found_and_not_opened_twice() {
 }
 
 #[tokio::test]
-async fn an_old_commit_of_the_same_words_is_not_taken_for_a_lost_one() {
+async fn does_not_mistake_an_old_commit_with_the_same_message_for_a_lost_one() {
     let tries = Arc::new(AtomicUsize::new(0));
     let server = Server::answering(move |head| match head {
         _ if head.contains("/commits/main") => ok(&json!([
@@ -196,7 +196,7 @@ async fn an_old_commit_of_the_same_words_is_not_taken_for_a_lost_one() {
 }
 
 #[tokio::test]
-async fn what_the_user_named_as_parent_is_never_replaced() {
+async fn never_replaces_the_parent_that_the_user_named() {
     let server = Server::answering(|head| match head {
         _ if head.contains("/preupload/") => judged("regular", "a.txt"),
         _ => reply("412 Precondition Failed", "", b"{\"error\":\"The branch is elsewhere\"}"),
@@ -206,12 +206,12 @@ async fn what_the_user_named_as_parent_is_never_replaced() {
     spec.message.parent = Some("abcdef".to_owned());
     let error = super::create(&hub(&server), spec, &Progress::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Precondition);
-    assert!(error.message().starts_with("The branch is elsewhere; \"main\" has moved meanwhile"));
+    assert!(error.message().starts_with("The branch is elsewhere; \"main\" has changed"));
     assert_eq!(lines(&server)[0][0]["value"]["parentCommit"], "abcdef");
     assert_eq!(asked(&server.requests(), "/commit/").len(), 1);
 }
 
-/// A Hub whose store takes parts of four bytes; `part` answers to each.
+/// A Hub whose store accepts parts of four bytes; `part` responds to each.
 async fn store(mut part: impl FnMut(usize, &str) -> Reply + Send + 'static) -> Server {
     let url = Arc::new(Mutex::new(String::new()));
     let (known, mut puts) = (url.clone(), 0);
@@ -245,7 +245,7 @@ fn etag(head: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn parts_go_to_their_links_without_the_token_and_their_etags_come_back_as_they_were() {
+async fn sends_parts_without_the_token_and_returns_their_etags_unchanged() {
     let server = store(|_, head| etag(head)).await;
     create(&hub(&server), vec![add("a.bin", b"12345")]).await.unwrap();
     let (heads, bodies) = (server.requests(), server.bodies());
@@ -266,7 +266,7 @@ async fn parts_go_to_their_links_without_the_token_and_their_etags_come_back_as_
 }
 
 #[tokio::test]
-async fn expired_links_are_asked_for_anew_and_broken_parts_sent_again() {
+async fn requests_expired_links_again_and_repeats_failed_parts() {
     let server = store(|count, head| match count {
         1 => cut(),
         2 | 3 => reply("403 Forbidden", "", b"<Error><Code>AccessDenied</Code></Error>"),
@@ -282,7 +282,7 @@ async fn expired_links_are_asked_for_anew_and_broken_parts_sent_again() {
 }
 
 #[tokio::test]
-async fn a_part_without_an_etag_fails_the_upload_with_its_name() {
+async fn a_part_without_an_etag_fails_the_upload_of_that_file() {
     let server = store(|_, _| reply("200 OK", "", b"")).await;
     let error = create(&hub(&server), vec![add("a.bin", b"12345")]).await.unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::InvalidResponse, Some("a.bin")));
@@ -291,14 +291,14 @@ async fn a_part_without_an_etag_fails_the_upload_with_its_name() {
 }
 
 #[tokio::test]
-async fn refused_objects_and_wrong_numbers_of_links_are_errors_that_name_the_file() {
+async fn rejected_objects_and_wrong_numbers_of_links_name_the_file() {
     let oid = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
     let refusal = json!({ "oid": oid, "size": 5, "error": { "code": 422, "message": "too much" } });
     let header = json!({ "chunk_size": 2, "1": "http://x/1" });
     let action = json!({ "upload": { "href": "http://x/c", "header": header } });
     let short = json!({ "oid": oid, "size": 5, "actions": action });
     for (said, words) in [
-        (refusal, "the Hub does not take \"a.bin\": too much"),
+        (refusal, "the Hub rejected \"a.bin\": too much"),
         (short, "sent 1 links for the parts of \"a.bin\""),
     ] {
         let server = Server::answering(move |head| match head {
@@ -314,13 +314,13 @@ async fn refused_objects_and_wrong_numbers_of_links_are_errors_that_name_the_fil
 }
 
 #[tokio::test]
-async fn one_content_under_two_names_is_sent_once() {
+async fn sends_one_content_under_two_names_once() {
     let server = Server::answering(|head| match head {
         _ if head.contains("/preupload/") => {
             let file = |path: &str| json!({ "path": path, "uploadMode": "lfs", "shouldIgnore": false });
             ok(&json!({ "files": [file("a.bin"), file("b.bin")], "commitOid": OLD }))
         }
-        // The store has it.
+        // The store already has it.
         _ if head.contains("/objects/batch") => ok(&json!({ "objects": [{
             "oid": "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5", "size": 5 }] })),
         _ => committed(),
@@ -339,12 +339,12 @@ async fn one_content_under_two_names_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_before_it_is_sent_commits_nothing() {
+async fn commits_nothing_when_a_file_changes_before_it_is_sent() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.bin");
     std::fs::write(&file, b"12345").unwrap();
     let changing = file.clone();
-    // The size and the time stay the same: only the content tells.
+    // Size and time stay the same: only the content differs.
     let before = std::fs::metadata(&file).unwrap().modified().unwrap();
     let server = store(move |_, head| etag(head)).await;
     let source = Source::File(Arc::from(file.as_path()));
@@ -369,7 +369,7 @@ async fn a_file_that_changes_before_it_is_sent_commits_nothing() {
 }
 
 #[test]
-fn links_of_the_public_hub_mean_the_endpoint_in_use() {
+fn links_to_the_public_hub_are_mapped_to_the_endpoint() {
     let at = |endpoint: &str| {
         let spec = spec(Vec::new());
         session::Session::new(

@@ -1,7 +1,7 @@
-//! The files of a folder that are to be uploaded.
+//! Finds the files of a folder to upload.
 //!
-//! As the reference chooses them: links to files are followed, links to folders are not; what version
-//! control and clients keep for themselves stays out.
+//! Selects the same files as the Python client: links to files are followed, links to folders are
+//! not; files of version control systems and of clients are skipped.
 
 use std::{fs::DirEntry, io, path::Path, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Never uploaded, whatever else is said.
+/// Never uploaded, whatever the patterns.
 const IGNORED: [&str; 8] = [
     ".git",
     ".git/*",
@@ -29,13 +29,13 @@ const IGNORED: [&str; 8] = [
     "**/.cache/huggingface/**",
 ];
 
-/// What was found.
+/// The result of a walk.
 pub(super) struct Found {
-    /// In the order of their names.
+    /// The files, sorted by path.
     pub(super) files: Vec<Addition>,
-    /// Folders that were left out because no commit may hold them.
+    /// Folders that were skipped because no commit may contain them.
     pub(super) refused: Vec<String>,
-    /// How many files the filter had to judge.
+    /// Number of files that the filter was applied to.
     pub(super) seen: usize,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
     while let Some((place, folder)) = folders.pop() {
         for entry in std::fs::read_dir(&place).map_err(|error| unreadable(&place, error))? {
             let entry = entry.map_err(|error| unreadable(&place, error))?;
-            // Names that are not UTF-8 are refused only where a file with one is wanted.
+            // A name that is not UTF-8 is an error only if the file is selected.
             let name = format!("{folder}{}", entry.file_name().to_string_lossy());
             let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), error))?;
             if kind.is_dir() {
@@ -73,7 +73,7 @@ pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
 }
 
 impl Found {
-    /// What version control and clients keep there is not worth a word.
+    /// Files of version control systems and of clients are skipped without a warning.
     fn refuse(&mut self, name: String, folder: &Path) {
         let own = |entry: std::io::Result<DirEntry>| {
             entry.is_ok_and(|entry| entry.file_name() != "huggingface")
@@ -94,7 +94,7 @@ fn is_kept_out(name: &str) -> bool {
     IGNORED.iter().any(|ignored| fnmatch::matches(ignored, name))
 }
 
-/// `None` for what is no file: a socket, a link to a folder, or one to nothing or to itself.
+/// Returns `None` for what is not a file: a socket, a link to a folder, a dangling link or a cycle.
 fn addition(root: &Arc<Root>, file: &Path, name: &str) -> Result<Option<Addition>> {
     let metadata = match std::fs::metadata(file) {
         Ok(metadata) if metadata.is_file() => metadata,
@@ -123,7 +123,7 @@ fn is_link(file: &Path) -> bool {
 
 fn no_text(file: &Path) -> Error {
     let message = format!(
-        "the name of `{}` is no UTF-8 text, which the Hub needs; rename the file or leave it out with :ignore_patterns",
+        "the name of `{}` is not valid UTF-8, which the Hub requires; rename the file or exclude it with :ignore_patterns",
         file.display()
     );
     Error::new(ErrorKind::InvalidName, message)
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_the_reference_finds() {
+    fn finds_the_same_files_as_the_python_client() {
         let dir = tempfile::tempdir().unwrap();
         for name in [
             ".gitattributes",
@@ -189,7 +189,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn names_that_are_not_text_matter_only_where_they_are_wanted() {
+    fn invalid_names_matter_only_for_selected_files() {
         use std::os::unix::ffi::OsStrExt;
         let dir = tempfile::tempdir().unwrap();
         let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"odd\xff"));
@@ -202,14 +202,14 @@ mod tests {
             let ignore = ignore.iter().map(|pattern| (*pattern).to_owned()).collect();
             find(&root, &Filter { allow: None, ignore }).err().unwrap().message().to_owned()
         };
-        assert!(error(&["c*"]).contains("b.bin` is no UTF-8 text"), "{}", error(&["c*"]));
+        assert!(error(&["c*"]).contains("b.bin` is not valid UTF-8"), "{}", error(&["c*"]));
         assert!(error(&["odd*"]).contains("control character"), "{}", error(&["odd*"]));
         let filter = Filter { allow: Some(vec!["*.json".to_owned()]), ignore: Vec::new() };
         assert_eq!(names(dir.path(), "", &filter), ["a.json"]);
     }
 
     #[test]
-    fn says_which_folder_cannot_be_read() {
+    fn names_the_folder_that_cannot_be_read() {
         let root = Arc::new(Root { dir: "/nowhere/at/all".into(), prefix: String::new() });
         let error = find(&root, &Filter::default()).err().unwrap();
         assert_eq!(error.message(), "cannot read `/nowhere/at/all`: it does not exist");

@@ -104,7 +104,7 @@ impl HubArgs {
             deadline: self.timeout.map(Duration::from_millis),
             offline: self.offline,
             flow: Flow::new(self.max_connections as usize, self.bandwidth()),
-            governor: pool::governor(),
+            rate_limiter: pool::rate_limiter(),
             places: pool::places(),
             watch: watch.clone(),
         })

@@ -1,13 +1,14 @@
-//! Paths of files: as a repository names them, and as this machine can write them.
+//! Paths of files: in a repository, and on this machine.
 //!
-//! Three questions, each asked where it matters:
+//! There are three checks, each applied where it matters:
 //!
-//! * Can a repository have the path? [`RepoPath`], for what is listed, read, copied or deleted.
-//! * Is it harmless, whatever system the files go to later? It has no `..`, is not absolute on any
+//! * Can a repository contain the path? [`RepoPath`], for files that are listed, read, copied or
+//!   deleted.
+//! * Is it harmless, on whatever system the files end up? It has no `..`, is not absolute on any
 //!   system, has no control characters, and is not part of a `.git` folder.
-//! * Can the file system here hold it? [`Platform`].
+//! * Can the local file system hold it? [`Platform`].
 //!
-//! A path that is to be written here, an [`EntryPath`], passes all three.
+//! A path that is written on this machine, an [`EntryPath`], passes all three.
 
 use std::{borrow::Borrow, fmt};
 
@@ -15,15 +16,15 @@ use crate::base::error::{Error, ErrorKind, Result};
 
 type Verdict = std::result::Result<(), &'static str>;
 
-/// The longest name of a file or folder that common file systems take.
+/// Maximum length of a file or folder name on common file systems.
 const MAX_PART: usize = 255;
 
-/// Which names a file system takes.
+/// The naming rules of a family of file systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
-    /// All but the separator and the character 0.
+    /// Any character but the separator and NUL.
     Posix,
-    /// No reserved characters or device names, and no dot or blank at the end.
+    /// No reserved characters or device names, and no dot or space at the end.
     Windows,
 }
 
@@ -50,7 +51,7 @@ impl Platform {
             return Err("it contains a character that Windows reserves");
         }
         if part.ends_with(['.', ' ']) {
-            return Err("a part of it ends in a dot or a blank, which Windows removes");
+            return Err("a part of it ends in a dot or a space, which Windows removes");
         }
         if is_device(part) {
             Err("a part of it is the name of a device on Windows")
@@ -60,7 +61,7 @@ impl Platform {
     }
 }
 
-/// Whether Windows takes a name for a device, such as `NUL.txt`.
+/// Whether Windows treats a name as a device, such as `NUL.txt`.
 fn is_device(part: &str) -> bool {
     const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
     let stem = part.split('.').next().unwrap_or(part).trim_end().to_uppercase();
@@ -73,19 +74,20 @@ fn is_device(part: &str) -> bool {
     is_port || DEVICES.contains(&stem.as_str())
 }
 
-/// A file to be written on this machine: a relative path with `/` between its parts.
+/// A file to be written on this machine: a relative path with `/` as separator.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryPath(String);
 
 impl EntryPath {
-    /// Checks that the path stays below whatever folder it is joined to, on POSIX and on Windows, that it
-    /// leads into no `.git` folder, and that this machine can write it.
+    /// Parses a path that stays below any folder it is joined to, on POSIX and on Windows, does not
+    /// lead into a `.git` folder, and can be written on this machine.
     pub fn parse(text: &str) -> Result<Self> {
         check(text, Platform::HERE).map_err(|why| invalid("file name", text, why))?;
         Ok(Self(text.to_owned()))
     }
 
-    /// As [`Self::parse`], for a name in an archive, which may hold a git repository of its own.
+    /// Parses a path like [`Self::parse`], for a name in an archive, which may contain a git
+    /// repository.
     pub fn parse_member(text: &str) -> Result<Self> {
         check_harmless(text)
             .and_then(|()| text.split('/').try_for_each(|part| Platform::HERE.check(part)))
@@ -93,18 +95,18 @@ impl EntryPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// The path as the Hub writes it.
+    /// Returns the path as the Hub writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The parts, from the root down.
+    /// Returns the parts, from the root down.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
     }
 }
 
-/// Whether a path can be written on a system.
+/// Checks whether a path can be written on a system.
 pub fn check(text: &str, platform: Platform) -> Verdict {
     check_harmless(text)?;
     if text.split('/').any(is_git_folder) {
@@ -113,7 +115,7 @@ pub fn check(text: &str, platform: Platform) -> Verdict {
     text.split('/').try_for_each(|part| platform.check(part))
 }
 
-/// Whether a path can do harm nowhere, be the system's separator `/` or `\`.
+/// Checks that a path is harmless on every system, with either `/` or `\` as separator.
 pub(super) fn check_harmless(text: &str) -> Verdict {
     if text.is_empty() {
         return Err("it is empty");
@@ -139,8 +141,9 @@ pub(super) fn check_harmless(text: &str) -> Verdict {
     })
 }
 
-/// Whether a file system takes a name for `.git`, whose configuration can name programs to run. Windows ignores
-/// dots and blanks at the end and has short names, HFS+ ignores characters that are not seen.
+/// Whether a file system treats a name as `.git`, whose configuration can name programs to run.
+/// Windows ignores dots and spaces at the end and has short names; HFS+ ignores invisible
+/// characters.
 fn is_git_folder(part: &str) -> bool {
     let is_unseen = |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     part.split('\\').any(|part| {
@@ -162,13 +165,13 @@ impl fmt::Display for EntryPath {
     }
 }
 
-/// A path in a repository, with `/` between its parts. It never becomes a path on this machine, so files
+/// A path in a repository, with `/` as separator. It never becomes a path on this machine, so files
 /// that cannot be written here can still be listed, read, copied and deleted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(String);
 
 impl RepoPath {
-    /// Checks that a git tree can hold the path.
+    /// Parses a path that a git tree can hold.
     pub fn parse(text: &str) -> Result<Self> {
         if text.split('/').any(|part| part == ".git") {
             return Err(invalid("path in the repository", text, "a part of it is \".git\""));
@@ -176,10 +179,11 @@ impl RepoPath {
         Self::parse_listed(text)
     }
 
-    /// As [`Self::parse`], for what a Hub lists. One that is not built on git may list a `.git` folder.
+    /// Parses a path like [`Self::parse`], for what a Hub lists: a Hub that is not built on git may
+    /// list a `.git` folder.
     pub fn parse_listed(text: &str) -> Result<Self> {
         let why = if text.contains('\0') {
-            "it contains the character 0"
+            "it contains a NUL character"
         } else if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
             "a part of it is empty, \".\" or \"..\""
         } else {
@@ -188,7 +192,7 @@ impl RepoPath {
         Err(invalid("path in the repository", text, why))
     }
 
-    /// The path as the Hub writes it.
+    /// Returns the path as the Hub writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -250,7 +254,7 @@ mod tests {
     ];
 
     #[test]
-    fn harmful_paths_are_refused_on_every_system() {
+    fn refuses_harmful_paths_on_every_system() {
         let (long, deep) = ("x".repeat(5000), "y/".repeat(3000));
         for text in HARMFUL.into_iter().chain([long.as_str(), &deep]) {
             for platform in [Platform::Posix, Platform::Windows] {
@@ -262,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_into_a_git_folder_are_refused_on_every_system() {
+    fn refuses_paths_into_a_git_folder_on_every_system() {
         for text in [
             ".git/config",
             ".git",
@@ -290,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_windows_cannot_hold_are_refused_there() {
+    fn refuses_names_that_windows_cannot_hold_only_on_windows() {
         let bytes = "ü".repeat(200);
         for text in [
             "CON",
@@ -340,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_can_have_paths_that_cannot_be_written() {
+    fn repo_path_accepts_paths_that_cannot_be_written_here() {
         for text in ["a\nb.txt", "Q: what.txt", "\\lead.txt", "a\\..\\b", "CON", &"x".repeat(300)] {
             assert_eq!(RepoPath::parse(text).unwrap().as_str(), text);
             assert!(RepoPath::parse_listed(text).is_ok());

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A random secret of the characters that RFC 6750 allows.
+/// Returns a random secret of the characters that RFC 6750 allows.
 fn secret() -> String {
     let len = fastrand::usize(SHORT..60);
     let odd = ['-', '.', '_', '~', '+', '/', '='];
@@ -14,7 +14,7 @@ fn secret() -> String {
     secret
 }
 
-/// One character as some writer might show it.
+/// Escapes one character in one of the ways that servers do.
 fn written(c: char) -> String {
     let code = u32::from(c);
     match fastrand::u8(0..12) {
@@ -36,13 +36,13 @@ fn json(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// The text after all levels of escaping are undone.
+/// Returns the text with all levels of escaping undone.
 fn readable(text: &str) -> String {
     levels(text).last().unwrap().iter().map(|unit| unit.c.to_ascii_lowercase()).collect()
 }
 
 #[test]
-fn no_token_survives_in_whatever_escaping() {
+fn hides_a_token_however_it_is_escaped() {
     for _ in 0..5_000 {
         let secret = secret();
         let scrub = Scrub::new([secret.as_str()]);
@@ -69,7 +69,7 @@ fn no_token_survives_in_whatever_escaping() {
 }
 
 #[test]
-fn text_without_a_secret_stays_as_it_is() {
+fn leaves_text_without_a_secret_unchanged() {
     let scrub = Scrub::new(["hf_CANARYabcdefghij", "abc", ""]);
     for text in [
         "",
@@ -85,7 +85,7 @@ fn text_without_a_secret_stays_as_it_is() {
 }
 
 #[test]
-fn secrets_that_no_call_knows_are_hidden_by_their_shape() {
+fn hides_unknown_secrets_by_their_shape() {
     let scrub = Scrub::default();
     let letters = "AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh";
     for (text, shown) in [
@@ -101,14 +101,14 @@ fn secrets_that_no_call_knows_are_hidden_by_their_shape() {
 }
 
 #[test]
-fn a_token_that_was_cut_off_is_hidden() {
+fn hides_a_token_that_is_cut_off() {
     let scrub = Scrub::new(["hf_CANARYabcdefghijklmnop"]);
     assert_eq!(scrub.text("who is hf_CANARYabcdefg"), "who is (the token)");
     assert_eq!(scrub.text("HF_CANARYABCDEFGHIJKLMNOP?"), "(the token)?");
 }
 
 #[test]
-fn a_short_token_is_hidden_only_where_it_stands_alone() {
+fn hides_a_short_token_only_as_a_whole_word() {
     let scrub = Scrub::new(["abc"]);
     assert_eq!(scrub.text("abc, \"abc\" and abcd"), "(the token), \"(the token)\" and abcd");
 }

@@ -1,6 +1,6 @@
-//! Takes one level of escaping off a text and remembers where each character came from.
+//! Undoes one level of escaping of a text and keeps the origin of each character.
 
-/// A character, and the bytes of the text that stand for it.
+/// A character, and the bytes of the text that it stands for.
 #[derive(Clone, Copy)]
 pub(super) struct Unit {
     pub(super) c: char,
@@ -9,7 +9,7 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// The characters of a text as they stand.
+    /// Returns the characters of a text, unchanged.
     pub(super) fn of(text: &str) -> Vec<Self> {
         text.char_indices().map(|(start, c)| Self { c, start, end: start + c.len_utf8() }).collect()
     }
@@ -20,8 +20,8 @@ impl Unit {
     }
 }
 
-/// The characters with one level of escaping less: percent-encoding, backslashes of JSON and of
-/// debug output, and character references of HTML. Characters that nobody sees are left out.
+/// Undoes one level of escaping: percent-encoding, backslashes of JSON and of debug output, and
+/// HTML character references. Invisible characters are left out.
 pub(super) fn unescaped(units: &[Unit]) -> Vec<Unit> {
     let (mut plain, mut at) = (Vec::with_capacity(units.len()), 0);
     while let Some(unit) = units.get(at) {
@@ -44,7 +44,7 @@ fn invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// The ASCII character that `digits` stand for; no token has another.
+/// Returns the ASCII character that `digits` stand for; tokens contain no other characters.
 fn ascii(digits: &[Unit], radix: u32) -> Option<char> {
     if digits.is_empty() || digits.len() > 8 {
         return None;

@@ -1,4 +1,5 @@
-//! Writing an archive. Every content is hashed before the first byte is written, so a corrupt one is never handed on.
+//! Writes an archive. Every blob is hashed before the first byte is written, so a corrupt one is
+//! never exported.
 
 use std::{
     collections::BTreeMap,
@@ -33,14 +34,14 @@ use crate::{
     },
 };
 
-/// What goes into the archive after the manifest: where it is, and its name there.
+/// What follows the manifest in the archive: the source, and the name in the archive.
 enum Entry {
     Content(PathBuf, PathBuf, u64),
     Text(PathBuf, Vec<u8>),
     Link(PathBuf, PathBuf),
 }
 
-/// Something to hash: whose content, where it is, and how.
+/// A file to hash: where it is, and with which algorithm.
 struct Wanted {
     repo: usize,
     place: Place,
@@ -55,7 +56,7 @@ enum Place {
     File(Commit, EntryPath),
 }
 
-/// Writes an archive. `stop` is asked between pieces.
+/// Writes an archive. `stop` is polled between blocks.
 pub fn run(
     cache: &CacheDir,
     spec: &Spec,
@@ -142,7 +143,7 @@ fn collect(
 fn refuse_broken(dir: &RepoDir, inventory: &Inventory) -> Result<()> {
     if let Some(problem) = inventory.problems.first() {
         let message = format!(
-            "`{}` is not exported: something is wrong at `{}`; call HfHub.Cache.prune/1",
+            "cannot export `{}`: unexpected file `{}`; call HfHub.Cache.prune/1",
             dir.path().display(),
             problem.path.display()
         );
@@ -151,7 +152,7 @@ fn refuse_broken(dir: &RepoDir, inventory: &Inventory) -> Result<()> {
     Ok(())
 }
 
-/// The listing of a commit, if the cache has one.
+/// Returns the listing of a commit, if the cache has one.
 fn listing(dir: &RepoDir, commit: &Commit, bounds: &Bounds) -> Result<Option<Vec<u8>>> {
     let tree = dir.tree(commit);
     if fs::symlink_metadata(&tree).is_err() {
@@ -189,7 +190,7 @@ fn file_of(
     Ok((etag.map(|etag| (path, etag)), wanted))
 }
 
-/// Hashes each content once.
+/// Hashes each blob once.
 fn hash_all(
     wanted: Vec<Wanted>,
     progress: &Progress,
@@ -197,7 +198,7 @@ fn hash_all(
 ) -> Result<Vec<(Wanted, Content)>> {
     let distinct: BTreeMap<PathBuf, Wanted> =
         wanted.into_iter().map(|wanted| (wanted.path.clone(), wanted)).collect();
-    // Read twice: to hash, and to write.
+    // Each blob is read twice: to hash it, and to write it.
     progress.add_files(2 * distinct.len() as u64);
     thread_pool::run(None, || {
         let hashed = distinct.into_par_iter().map(|(path, wanted)| {
@@ -247,7 +248,7 @@ fn hash(
         Some(Verdict::Wrong(_)) => {}
     }
     let message = format!(
-        "`{}` is corrupt and nothing is exported; call HfHub.Cache.validate_integrity/1 with repair: true",
+        "`{}` is corrupt and nothing was exported; call HfHub.Cache.validate_integrity/1 with repair: true",
         path.display()
     );
     Err(Error::new(ErrorKind::ChecksumMismatch, message))
@@ -300,7 +301,7 @@ fn put(
             let file = disk::open_regular(&source)?;
             if file.metadata()?.len() != size {
                 return Err(io::Error::other(format!(
-                    "`{}` has changed meanwhile",
+                    "`{}` changed during the export",
                     source.display()
                 )));
             }
@@ -313,7 +314,7 @@ fn put(
     }
 }
 
-/// Counts what is read through it, and fails when it is to stop.
+/// Counts what is read through it, and fails when the export is stopped.
 struct Counted<'a, R> {
     reader: R,
     count: &'a mut dyn FnMut(u64),
@@ -352,7 +353,6 @@ fn absent(dir: &RepoDir) -> Error {
 }
 
 fn in_use(dir: &RepoDir) -> Error {
-    let message =
-        format!("something is just being removed from `{}`; call again", dir.path().display());
+    let message = format!("`{}` is in use by a removal; try again", dir.path().display());
     Error::new(ErrorKind::LockTimeout, message)
 }

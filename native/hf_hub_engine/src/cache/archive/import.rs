@@ -1,5 +1,5 @@
-//! Reading an archive. Everything goes to a hidden place first, is hashed on the way, and
-//! gets its name only when the whole archive has proved right.
+//! Reads an archive. All files are written to a hidden folder first and hashed on the way; they are
+//! moved into place only when the whole archive is verified.
 
 use std::{
     cell::Cell,
@@ -29,18 +29,18 @@ use crate::{
     extract::{METADATA, Rationed, Refill},
 };
 
-/// The longest manifest: that of a million files.
+/// Maximum size of a manifest: that of a million files.
 const MANIFEST_SIZE: u64 = 512 << 20;
-/// The longest listing of a commit.
+/// Maximum size of a commit's listing.
 const LISTING_SIZE: u64 = 512 << 20;
 
-/// What may come in an archive, by its name there.
+/// What an archive may contain, by name.
 enum Expected {
     Content(PathBuf, Content),
     Listing(PathBuf),
 }
 
-/// Puts the repositories of an archive into a cache. To be called while nobody removes.
+/// Imports the repositories of an archive into a cache. The caller holds the maintenance lock.
 pub fn run(
     cache: &CacheDir,
     archive: &Path,
@@ -67,7 +67,7 @@ pub fn run(
         cache.tag_once();
         Ok(manifest.report(cache.path().to_owned()))
     });
-    // What is left of it is of no use.
+    // The remaining files are of no use.
     let _ = fs::remove_dir_all(stage.path());
     done
 }
@@ -89,7 +89,8 @@ fn unpack(
     let mut expected = expect(&manifest, stage)?;
     progress.add_files(expected.len() as u64);
     for entry in entries {
-        // The content is counted where it is written; between two of them only names are read.
+        // The allowance limits only what is read between files, such as tar headers; file contents
+        // are limited where they are written.
         let _rest = Refill(&allowance);
         allowance.set(u64::MAX);
         let entry = entry.map_err(damaged)?;
@@ -100,12 +101,12 @@ fn unpack(
         match expected.remove(&name) {
             Some(Expected::Content(to, content)) => receive(entry, &to, &content, progress, stop)?,
             Some(Expected::Listing(to)) => keep(entry, &to)?,
-            // The manifest says it all once more.
+            // The manifest repeats this information.
             None => {}
         }
     }
     match expected.iter().find(|(_, expected)| matches!(expected, Expected::Content(..))) {
-        Some((name, _)) => Err(broken(&format!("`{}` is missing in it", name.display()))),
+        Some((name, _)) => Err(broken(&format!("`{}` is missing", name.display()))),
         None => Ok(manifest),
     }
 }
@@ -118,12 +119,13 @@ fn read_manifest(mut entry: tar::Entry<impl Read>) -> Result<Manifest> {
     entry.by_ref().take(MANIFEST_SIZE).read_to_end(&mut text).map_err(damaged)?;
     let manifest: Manifest = serde_json::from_slice(&text).map_err(damaged)?;
     if manifest.format_version != FORMAT_VERSION {
-        return Err(broken("a newer version of this library has written it"));
+        return Err(broken("it was written by a newer version of hf_hub"));
     }
     Ok(manifest)
 }
 
-/// All files that must come, with their places. Every name of the manifest is checked here.
+/// Returns all files that the archive must contain, with their destinations. Every name of the
+/// manifest is checked here.
 fn expect(manifest: &Manifest, stage: &CacheDir) -> Result<HashMap<PathBuf, Expected>> {
     let mut expected = HashMap::new();
     for entry in &manifest.repos {
@@ -161,7 +163,7 @@ fn receive(
 ) -> Result<()> {
     let wrong = || {
         broken(&format!(
-            "`{}` is not what the manifest says",
+            "`{}` does not match the manifest",
             to.file_name().unwrap_or_default().display()
         ))
     };
@@ -205,12 +207,12 @@ fn create(to: &Path) -> Result<File> {
     made.map_err(|source| Error::io("create", to, source))
 }
 
-/// Moves what a repository lacks into place: contents, then listings, then the files of the snapshots.
+/// Moves what a repository lacks into place: blobs, then listings, then the files of the snapshots.
 fn publish(cache: &CacheDir, stage: &CacheDir, checked: &Checked, symlinks: bool) -> Result<()> {
     let (from, to) = (stage.repo(&checked.repo), cache.repo(&checked.repo));
     real_folders(cache, &to.blobs())?;
     for (etag, content) in &checked.blobs {
-        // One of the same size may still be corrupt; the new one has just been proved.
+        // An existing blob of the same size may still be corrupt; the new one was just verified.
         let good = to.has_blob(etag, Some(content.size)) && proves(&to.blob(etag), content);
         if !good {
             place(&from.blob(etag), &to.blob(etag))?;

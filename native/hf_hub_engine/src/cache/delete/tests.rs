@@ -18,9 +18,9 @@ fn crafted(root: &Path) -> (CacheDir, RepoDir, PathBuf, PathBuf) {
     (cache, dir, blobs.0, blobs.1)
 }
 
-/// As when another client has linked a content between our look and our removal.
+/// Another client links a blob between the listing and the removal.
 #[test]
-fn a_content_that_a_snapshot_shows_by_now_stays() {
+fn a_blob_that_was_linked_meanwhile_stays() {
     let root = tempfile::tempdir().unwrap();
     let (cache, dir, shown, unshown) = crafted(root.path());
     let mut trash = Trash::open(&cache).unwrap();
@@ -32,7 +32,7 @@ fn a_content_that_a_snapshot_shows_by_now_stays() {
 }
 
 #[test]
-fn what_is_given_back_is_what_was_taken_unless_there_is_something_new() {
+fn giving_back_restores_what_was_taken_unless_it_was_replaced() {
     let root = tempfile::tempdir().unwrap();
     let (cache, _dir, shown, unshown) = crafted(root.path());
     let mut trash = Trash::open(&cache).unwrap();

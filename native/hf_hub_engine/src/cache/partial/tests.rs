@@ -1,4 +1,4 @@
-//! Partials on a real file system.
+//! Partial files on a real file system.
 
 use super::*;
 use crate::base::hash::Hasher;
@@ -27,7 +27,7 @@ fn finish(partial: Partial, content: &[u8]) -> Result<Verified> {
 }
 
 #[test]
-fn becomes_visible_only_when_right() {
+fn becomes_visible_only_when_verified() {
     let dir = tempfile::tempdir().unwrap();
     let blob = dir.path().join(HELLO);
     let mut partial = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
@@ -39,7 +39,7 @@ fn becomes_visible_only_when_right() {
 }
 
 #[test]
-fn a_reader_of_what_had_the_name_before_is_not_disturbed() {
+fn publishing_does_not_disturb_readers_of_the_previous_file() {
     let dir = tempfile::tempdir().unwrap();
     let blob = dir.path().join(HELLO);
     fs::write(&blob, b"before").unwrap();
@@ -53,7 +53,7 @@ fn a_reader_of_what_had_the_name_before_is_not_disturbed() {
 }
 
 #[test]
-fn a_wrong_content_leaves_nothing() {
+fn removes_content_that_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     for (size, content) in
         [(Some(6), b"hellO\n".as_slice()), (Some(7), b"hello\n"), (None, b"hello")]
@@ -69,12 +69,15 @@ fn a_wrong_content_leaves_nothing() {
     put(&mut partial, b"hel");
     partial.write(4, b"o\n").unwrap();
     let error = partial.finish(Some(HELLO.to_owned())).unwrap_err();
-    assert!(error.message().starts_with("3 bytes arrived"), "a gap is no content: {error}");
+    assert!(
+        error.message().starts_with("3 bytes arrived"),
+        "a gap does not count as content: {error}"
+    );
     assert!(names(dir.path()).is_empty());
 }
 
 #[test]
-fn an_empty_file_is_a_file() {
+fn an_empty_file_is_published() {
     let dir = tempfile::tempdir().unwrap();
     let empty = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
     let partial = Partial::create(slot(dir.path(), empty, Some(0))).unwrap();
@@ -83,7 +86,7 @@ fn an_empty_file_is_a_file() {
 }
 
 #[test]
-fn what_no_hash_was_made_of_is_verified_too() {
+fn verifies_content_that_was_not_hashed_on_the_way() {
     let dir = tempfile::tempdir().unwrap();
     let mut partial = Partial::create(slot(dir.path(), HELLO, None)).unwrap();
     put(&mut partial, b"hello\n");
@@ -94,7 +97,7 @@ fn what_no_hash_was_made_of_is_verified_too() {
 }
 
 #[test]
-fn resumes_what_was_left_behind_in_a_file_of_its_own() {
+fn resumes_into_a_file_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let mut dead = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut dead, b"hel");
@@ -105,7 +108,7 @@ fn resumes_what_was_left_behind_in_a_file_of_its_own() {
     assert_eq!(slot.resumable(), 3);
     let mut partial = Partial::resume(slot, true, &|| false).unwrap();
     assert_eq!(partial.present(), &Ranges::prefix_of(3));
-    // The dead one was only paused, wakes up, scribbles and shortens.
+    // The interrupted writer was only paused: it continues, overwrites and truncates its file.
     write_all_at(&still_open, b"???", 0).unwrap();
     put(&mut partial, b"lo\n");
     let verified = finish(partial, b"hello\n").unwrap();
@@ -115,24 +118,24 @@ fn resumes_what_was_left_behind_in_a_file_of_its_own() {
 }
 
 #[test]
-fn parts_in_any_order_are_resumed_where_a_note_tells_of_them() {
+fn resumes_ranges_in_any_order_from_the_resume_record() {
     let dir = tempfile::tempdir().unwrap();
     let mut dead = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     dead.write(4, b"o\n").unwrap();
     dead.write(0, b"he").unwrap();
     let path = dead.path.clone();
     drop(dead);
-    assert!(fs::metadata(&path).unwrap().len() > 4096, "the note has a page of its own");
+    assert!(fs::metadata(&path).unwrap().len() > 4096, "the record has a page of its own");
 
     let mut partial = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
     assert!(partial.present().missing(6).iter().eq([&(2..4)]));
     partial.write(2, b"ll").unwrap();
     let verified = finish(partial, b"hello\n").unwrap();
-    assert_eq!(fs::read(&verified.partial.path).unwrap(), b"hello\n", "the note is gone");
+    assert_eq!(fs::read(&verified.partial.path).unwrap(), b"hello\n", "the record was removed");
 }
 
 #[test]
-fn what_begins_anew_has_no_note_of_what_was_before() {
+fn a_restart_removes_the_previous_record() {
     let dir = tempfile::tempdir().unwrap();
     let mut partial = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     partial.write(4, b"o\n").unwrap();
@@ -143,12 +146,12 @@ fn what_begins_anew_has_no_note_of_what_was_before() {
 }
 
 #[test]
-fn a_crash_leaves_no_gap_that_looks_like_content() {
+fn a_crash_leaves_no_gap_that_counts_as_content() {
     let dir = tempfile::tempdir().unwrap();
     let mut dead = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut dead, b"h");
     dead.write(4, b"o\n").unwrap();
-    // As after kill -9: nothing is done at the end, and the last note says less.
+    // As after kill -9: no cleanup, and the last record is outdated.
     let copy = dir.path().join(format!("{HELLO}.00000001.incomplete"));
     fs::copy(&dead.path, &copy).unwrap();
     let left = slot(dir.path(), HELLO, Some(6)).present_in(&mut File::open(copy).unwrap());
@@ -156,7 +159,7 @@ fn a_crash_leaves_no_gap_that_looks_like_content() {
 }
 
 #[test]
-fn leaves_a_partial_alone_that_may_have_a_writer() {
+fn does_not_take_a_partial_file_that_may_have_a_writer() {
     let dir = tempfile::tempdir().unwrap();
     let mut live = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut live, b"hel");
@@ -168,15 +171,15 @@ fn leaves_a_partial_alone_that_may_have_a_writer() {
 }
 
 #[test]
-fn a_live_partial_that_is_taken_costs_bytes_and_nothing_else() {
+fn taking_the_partial_file_of_a_live_writer_costs_only_bandwidth() {
     let dir = tempfile::tempdir().unwrap();
     let blob = dir.path().join(HELLO);
-    let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-    put(&mut robbed, b"hel");
+    let mut claimed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut claimed, b"hel");
     let mut thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
-    assert!(!robbed.path.exists());
-    put(&mut robbed, b"lo\n");
-    finish(robbed, b"hello\n").unwrap().publish(&blob).unwrap();
+    assert!(!claimed.path.exists());
+    put(&mut claimed, b"lo\n");
+    finish(claimed, b"hello\n").unwrap().publish(&blob).unwrap();
     assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
     put(&mut thief, b"lo\n");
     finish(thief, b"hello\n").unwrap().publish(&blob).unwrap();
@@ -185,36 +188,36 @@ fn a_live_partial_that_is_taken_costs_bytes_and_nothing_else() {
 }
 
 #[test]
-fn whoever_was_robbed_and_is_late_finds_the_content_in_place() {
+fn publish_succeeds_when_another_process_already_published() {
     let dir = tempfile::tempdir().unwrap();
     let blob = dir.path().join(HELLO);
-    let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-    put(&mut robbed, b"hello\n");
-    let robbed = finish(robbed, b"hello\n").unwrap();
+    let mut claimed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut claimed, b"hello\n");
+    let claimed = finish(claimed, b"hello\n").unwrap();
     let thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
     finish(thief, b"hello\n").unwrap().publish(&blob).unwrap();
-    // Where another host has taken the file, not even what is open can be read any more.
-    robbed.partial.file.set_len(0).unwrap();
-    robbed.publish(&blob).unwrap();
+    // On another host that claimed the file, even the open handle may no longer be readable.
+    claimed.partial.file.set_len(0).unwrap();
+    claimed.publish(&blob).unwrap();
     assert_eq!(fs::read(&blob).unwrap(), b"hello\n");
     assert_eq!(names(dir.path()), [HELLO]);
 }
 
 #[test]
-fn whoever_was_robbed_of_all_publishes_nothing_wrong() {
+fn publish_fails_when_another_process_took_all_content() {
     let dir = tempfile::tempdir().unwrap();
-    let mut robbed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-    put(&mut robbed, b"hello\n");
-    let robbed = finish(robbed, b"hello\n").unwrap();
-    fs::remove_file(&robbed.partial.path).unwrap();
-    write_all_at(&robbed.partial.file, b"HELLO\n", 0).unwrap();
-    let error = robbed.publish(&dir.path().join(HELLO)).unwrap_err();
+    let mut claimed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut claimed, b"hello\n");
+    let claimed = finish(claimed, b"hello\n").unwrap();
+    fs::remove_file(&claimed.partial.path).unwrap();
+    write_all_at(&claimed.partial.file, b"HELLO\n", 0).unwrap();
+    let error = claimed.publish(&dir.path().join(HELLO)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
     assert!(names(dir.path()).is_empty());
 }
 
 #[test]
-fn where_room_is_short_only_the_dead_are_robbed() {
+fn takes_only_orphans_when_space_is_short() {
     let dir = tempfile::tempdir().unwrap();
     let mut live = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut live, b"hel");
@@ -227,11 +230,11 @@ fn where_room_is_short_only_the_dead_are_robbed() {
 
 #[test]
 #[cfg(unix)]
-fn goes_on_without_what_cannot_be_had() {
+fn ignores_partial_files_that_cannot_be_claimed() {
     let dir = tempfile::tempdir().unwrap();
     let outside = dir.path().join("outside");
     fs::write(&outside, b"hel").unwrap();
-    // Planted: neither read nor removed.
+    // Planted links: neither read nor removed.
     for (n, target) in ["nowhere", "outside"].into_iter().enumerate() {
         let link = dir.path().join(format!("{HELLO}.0000000{n}.incomplete"));
         std::os::unix::fs::symlink(target, link).unwrap();
@@ -244,7 +247,7 @@ fn goes_on_without_what_cannot_be_had() {
 }
 
 #[test]
-fn ignores_partials_that_cannot_be_a_part() {
+fn ignores_partial_files_longer_than_the_content() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(format!("{HELLO}.00000001.incomplete")), b"far too long").unwrap();
     fs::write(dir.path().join(format!("{HELLO}.incomplete")), b"hel").unwrap();
@@ -253,7 +256,7 @@ fn ignores_partials_that_cannot_be_a_part() {
 }
 
 #[test]
-fn where_room_is_short_an_orphan_moves_piece_by_piece() {
+fn moves_an_orphan_block_by_block_when_space_is_short() {
     let dir = tempfile::tempdir().unwrap();
     let size = 40 << 20;
     let mut dead = Partial::create(slot(dir.path(), HELLO, Some(size))).unwrap();

@@ -1,4 +1,4 @@
-//! Snapshots of Hubs whose listing and files do not agree, and of caches that are damaged.
+//! Snapshots of Hubs whose listing and files disagree, and of damaged caches.
 
 use std::fs;
 
@@ -49,7 +49,7 @@ async fn get(server: &Server, spec: &Spec) -> Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn the_headers_of_a_file_correct_the_listing() {
+async fn headers_of_a_file_correct_the_listing() {
     for (oid, etag) in [
         (HELLO, HELLO),
         (COMMIT, HELLO),
@@ -70,7 +70,7 @@ async fn the_headers_of_a_file_correct_the_listing() {
 }
 
 #[tokio::test]
-async fn a_page_does_not_correct_the_listing() {
+async fn an_html_page_does_not_correct_the_listing() {
     let dir = tempfile::tempdir().unwrap();
     for more in ["content-type: text/html\r\n", ""] {
         let page = format!("etag: \"{HELLO}\"\r\n{more}");
@@ -85,7 +85,7 @@ async fn a_page_does_not_correct_the_listing() {
 }
 
 #[tokio::test]
-async fn damaged_and_wrong_files_are_fetched_again() {
+async fn downloads_damaged_and_wrong_files_again() {
     let dir = tempfile::tempdir().unwrap();
     let server = server(COMMIT, HELLO, &headers(HELLO)).await;
     let (main, repo) =
@@ -111,7 +111,7 @@ async fn damaged_and_wrong_files_are_fetched_again() {
 }
 
 #[tokio::test]
-async fn the_listing_of_a_commit_that_is_a_name_is_asked_for_each_time() {
+async fn requests_the_listing_of_a_named_commit_each_time() {
     let dir = tempfile::tempdir().unwrap();
     let headers = format!("etag: \"{HELLO}\"\r\nx-repo-commit: v1.0\r\n");
     let server = server("v1.0", HELLO, &headers).await;
@@ -125,7 +125,7 @@ async fn the_listing_of_a_commit_that_is_a_name_is_asked_for_each_time() {
 }
 
 #[tokio::test]
-async fn object_ids_of_sha256_repositories_prove_files_of_a_listing() {
+async fn object_ids_of_sha256_repositories_verify_listed_files() {
     let oid = "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4";
     let dir = tempfile::tempdir().unwrap();
     let commit = "ab".repeat(32);
@@ -143,7 +143,7 @@ async fn object_ids_of_sha256_repositories_prove_files_of_a_listing() {
 }
 
 #[tokio::test]
-async fn a_page_instead_of_the_revision_leaves_the_cached_snapshot() {
+async fn an_html_page_instead_of_the_revision_keeps_the_cached_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     let good = server(COMMIT, HELLO, &headers(HELLO)).await;
     get(&good, &spec(dir.path(), "main")).await.unwrap();

@@ -1,4 +1,5 @@
-//! Which files of a listing are wanted. Names are judged only then: what nobody wants need not be writable here.
+//! Selects the files of a listing. Names are checked only for selected files: others need not be
+//! valid on this system.
 
 use crate::{
     base::{
@@ -9,7 +10,7 @@ use crate::{
     cache::tree::{Entry, Tree},
 };
 
-/// The files that the filter lets through. Those that cannot be written here are an error that names them.
+/// Returns the selected files. Returns an error that names those that cannot be written here.
 pub(super) fn select<'a>(tree: &'a Tree, filter: &Filter) -> Result<Vec<(EntryPath, &'a Entry)>> {
     let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     for (path, entry) in tree.files().filter(|(path, _)| filter.accepts(path.as_str())) {
@@ -32,7 +33,7 @@ fn unwritable(refused: &[(&str, Error)]) -> Error {
         .map(|(path, _)| format!("{:?}", fnmatch::literal(path)))
         .collect();
     let message = format!(
-        "wanted files cannot be written here: {}{more}; to download the others, pass ignore_patterns: [{}]",
+        "these files cannot be written on this system: {}{more}; to download the others, pass ignore_patterns: [{}]",
         shown.join("; "),
         patterns.join(", ")
     );
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn only_wanted_names_have_to_be_writable() {
+    fn only_selected_names_have_to_be_valid_here() {
         let long = "x".repeat(300);
         for name in UNWRITABLE.into_iter().chain([long.as_str()]) {
             let tree = tree(&["config.json", name]);
@@ -80,7 +81,7 @@ mod tests {
             assert_eq!(wanted.len(), 1, "{name:?}");
             let error = select(&tree, &filter(&[], &[])).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidName, "{name:?}");
-            // What the error offers does what it says.
+            // The suggested option has the promised effect.
             let skipped = fnmatch::literal(name);
             assert!(
                 error.message().contains(&format!("ignore_patterns: [{skipped:?}]")),
@@ -92,9 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn names_three_and_counts_the_others() {
+    fn names_three_files_and_counts_the_others() {
         let error = select(&tree(&UNWRITABLE), &filter(&[], &[])).unwrap_err();
-        assert!(error.message().starts_with("wanted files cannot be written here: "), "{error}");
+        assert!(
+            error.message().starts_with("these files cannot be written on this system: "),
+            "{error}"
+        );
         assert!(error.message().contains("; and 6 more; to download the others"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Streams from a server that answers a second request otherwise than the first.
+//! Streams from a server whose second response differs from the first.
 
 use super::*;
 use crate::{
@@ -24,7 +24,7 @@ fn rest(range: &str, body: &[u8]) -> Reply {
     reply("206 Partial Content", &headers, body)
 }
 
-/// All pieces, or how it ended.
+/// Reads all pieces.
 async fn read(server: &Server) -> Result<Vec<u8>> {
     read_part(&hub(&server.url), Part::Whole).await
 }
@@ -45,7 +45,7 @@ async fn read_part(hub: &Hub, part: Part) -> Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn goes_on_from_the_byte_reached_whatever_is_sent_before_it() {
+async fn continues_at_the_position_reached() {
     for answer in [rest("3-5/6", b"lo\n"), rest("1-5/6", b"ello\n"), rest("0-5/6", b"hello\n")] {
         let server = Server::start([cut(), answer]).await;
         assert_eq!(read(&server).await.unwrap(), b"hello\n");
@@ -54,11 +54,11 @@ async fn goes_on_from_the_byte_reached_whatever_is_sent_before_it() {
 }
 
 #[tokio::test]
-async fn another_part_or_another_file_is_never_taken_for_the_rest() {
+async fn rejects_another_range_or_another_file_as_the_rest() {
     let server = Server::answering(|_| rest("4-5/6", b"lo\n")).await;
     server.push(cut());
     let error = read(&server).await.unwrap_err();
-    assert!(error.message().contains("sent another part"), "{error}");
+    assert!(error.message().contains("sent another range"), "{error}");
     assert!(server.requests().iter().any(|request| !request.contains("range:")));
     let changed = reply("200 OK", &headers(WORLD), b"world\n");
     let server = Server::start([cut(), changed]).await;
@@ -69,8 +69,9 @@ async fn another_part_or_another_file_is_never_taken_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_part_needs_neither_commit_nor_etag() {
-    let (first, middle) = (Span { first: 0, end: Some(3) }, Span { first: 2, end: Some(5) });
+async fn a_range_needs_neither_commit_nor_etag() {
+    let (first, middle) =
+        (ByteRange { first: 0, end: Some(3) }, ByteRange { first: 2, end: Some(5) });
     let server = Server::answering(|request| {
         if request.contains("range: bytes=2-4") {
             reply("206 Partial Content", "content-range: Bytes=2-4/6\r\n", b"llo")
@@ -81,15 +82,15 @@ async fn a_part_needs_neither_commit_nor_etag() {
     .await;
     let hub = hub(&server.url);
     assert_eq!(read_part(&hub, Part::Whole).await.unwrap(), b"hello\n");
-    assert_eq!(read_part(&hub, Part::Span(first)).await.unwrap(), b"hel");
-    assert_eq!(read_part(&hub, Part::Span(middle)).await.unwrap(), b"llo");
+    assert_eq!(read_part(&hub, Part::Range(first)).await.unwrap(), b"hel");
+    assert_eq!(read_part(&hub, Part::Range(middle)).await.unwrap(), b"llo");
     assert_eq!(read_part(&hub, Part::Last(2)).await.unwrap(), b"o\n");
     assert!(server.requests().iter().all(|request| request.starts_with("get ")));
 }
 
 #[tokio::test]
-async fn one_plain_get_is_the_last_resort_for_a_part() {
-    let part = Part::Span(Span { first: 2, end: Some(5) });
+async fn falls_back_to_one_plain_get_for_a_range() {
+    let part = Part::Range(ByteRange { first: 2, end: Some(5) });
     for (headers, body) in [
         ("content-range: bytes 4-5/6\r\n", &b"o\n"[..]),
         ("content-type: multipart/byteranges; boundary=x\r\n", b"--x"),
@@ -107,7 +108,7 @@ async fn one_plain_get_is_the_last_resort_for_a_part() {
 }
 
 #[tokio::test]
-async fn a_login_page_is_no_stream() {
+async fn rejects_a_login_page() {
     let page = || reply("200 OK", "content-type: text/html\r\netag: \"x\"\r\n", b"<html>");
     let server = Server::answering(move |_| page()).await;
     assert_eq!(read(&server).await.unwrap_err().kind(), ErrorKind::InvalidResponse);
@@ -119,7 +120,7 @@ async fn a_login_page_is_no_stream() {
 }
 
 #[tokio::test]
-async fn without_an_etag_a_broken_connection_is_not_mended_with_another_file() {
+async fn does_not_continue_without_an_etag() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhel".to_vec();
     let server = Server::answering(|_| reply("200 OK", "", b"HELLO\n")).await;
     server.push(Reply::Raw(head));
@@ -128,22 +129,22 @@ async fn without_an_etag_a_broken_connection_is_not_mended_with_another_file() {
 }
 
 #[tokio::test]
-async fn content_of_unannounced_length_is_bounded() {
+async fn limits_content_of_unannounced_length() {
     let body = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b'x'; 3000]].concat();
     let server = Server::answering(move |_| Reply::Raw(body.clone())).await;
     let mut hub = hub(&server.url);
     assert_eq!(hub.flow.unannounced, 1 << 30);
     assert_eq!(read_part(&hub, Part::Whole).await.unwrap().len(), 3000);
     hub.flow.unannounced = 2999;
-    for part in [Part::Whole, Part::Span(Span::from(0))] {
+    for part in [Part::Whole, Part::Range(ByteRange::from(0))] {
         let error = read_part(&hub, part).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse);
-        assert!(error.message().contains("announced no length"), "{error}");
+        assert!(error.message().contains("without a Content-Length header"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_sha1_of_the_content_proves_a_stream() {
+async fn verifies_a_stream_with_a_sha1() {
     let sha1 = "f572d396fae9206628714fb2ce00f72e94f2258f";
     let right = reply("200 OK", &headers(sha1), b"hello\n");
     let wrong = reply("200 OK", &headers(sha1), b"hellO\n");

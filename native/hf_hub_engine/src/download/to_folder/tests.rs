@@ -1,4 +1,4 @@
-//! Plain folders that other clients, or damage, have changed.
+//! Plain folders that were changed by other clients, or damaged.
 
 use super::*;
 use crate::{
@@ -30,7 +30,7 @@ async fn get(server: &Server, spec: &Spec) -> Report {
 }
 
 #[test]
-fn sidecars_of_other_clients_are_read() {
+fn reads_metadata_files_of_other_clients() {
     let etag = Etag::parse(HELLO).unwrap();
     for text in [
         format!("{COMMIT}\n{HELLO}\n1700000000.5\n"),
@@ -53,7 +53,7 @@ fn sidecars_of_other_clients_are_read() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_size_is_fetched_again() {
+async fn downloads_again_when_the_file_has_another_size() {
     let dir = tempfile::tempdir().unwrap();
     let server = server().await;
     let main = spec(dir.path(), "main");
@@ -67,7 +67,7 @@ async fn a_file_of_another_size_is_fetched_again() {
         assert!(!get(&server, &main).await.cached);
         assert_eq!(fs::read(&path).unwrap(), b"hello\n");
     }
-    // The cache's copy is not taken either.
+    // The copy in the cache is not used either.
     fs::remove_file(&path).unwrap();
     let cached = Spec {
         destination: Destination::Cache(CacheDir::new(dir.path().join("c"))),
@@ -80,7 +80,7 @@ async fn a_file_of_another_size_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn a_file_whose_etag_proved_nothing_is_asked_for_even_at_a_commit() {
+async fn a_file_without_checksum_is_requested_again_even_at_a_commit() {
     let dir = tempfile::tempdir().unwrap();
     let (server, pinned) = (server().await, spec(dir.path(), COMMIT));
     let folder = LocalDir::new(dir.path().join("d"));

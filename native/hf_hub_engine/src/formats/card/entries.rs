@@ -1,8 +1,8 @@
-//! The text of each entry of the outermost mapping.
+//! Splits the text of the outermost mapping into entries.
 
 use super::read::Entry;
 
-/// Each entry's lines with the remarks before it; together they are all of `source`.
+/// Returns each entry's lines including the comments before it; together they are `source`.
 pub(super) fn texts<'a>(source: &'a str, entries: &[Entry]) -> Vec<&'a str> {
     let lines = lines(source);
     let mut starts = vec![0];
@@ -17,14 +17,14 @@ pub(super) fn texts<'a>(source: &'a str, entries: &[Entry]) -> Vec<&'a str> {
     starts.iter().zip(ends).map(|(start, end)| &source[*start..end]).collect()
 }
 
-/// The comments and blank lines before an entry.
+/// Returns the comments and blank lines before an entry.
 pub(super) fn remarks(entry: &str) -> &str {
     let (line, _) =
         lines(entry).into_iter().find(|(_, line)| !is_remark(line)).unwrap_or((entry.len(), ""));
     &entry[..line]
 }
 
-/// Each line, without its break, and where it begins.
+/// Returns each line, without its break, and its position.
 fn lines(text: &str) -> Vec<(usize, &str)> {
     let (mut lines, mut start) = (Vec::new(), 0);
     for (at, _) in text.match_indices(['\r', '\n']) {

@@ -1,4 +1,4 @@
-//! YAML into values, and where each entry of the outermost mapping begins.
+//! Parses YAML into values, and records where each entry of the outermost mapping begins.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::base::error::{Error, Result};
 
-/// The metadata, and how it is written.
+/// The metadata, and its layout.
 pub(super) struct Document {
     /// The names and values.
     pub(super) data: Map,
-    /// The entries of the outermost mapping; `None` where they share lines, as in braces.
+    /// The entries of the outermost mapping; `None` if they share lines, as in braces.
     pub(super) entries: Option<Vec<Entry>>,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Document {
 pub(super) struct Entry {
     /// The line of its name, from 1.
     pub(super) line: usize,
-    /// The name that it sets; those that a merge (`<<`) adds.
+    /// The name that it sets, or the names that a merge (`<<`) adds.
     pub(super) names: Vec<String>,
     /// Whether it is a merge.
     pub(super) is_merge: bool,
@@ -32,7 +32,7 @@ pub(super) struct Entry {
     pub(super) aliases: Vec<usize>,
 }
 
-/// Reads metadata. `lines_before` is the number of lines of the README before it.
+/// Parses metadata. `lines_before` is the number of lines of the README before it.
 pub(super) fn read(yaml: &str, lines_before: usize) -> Result<Document> {
     if yaml.len() > MAX_YAML {
         return Err(invalid(&format!("it has more than {MAX_YAML} bytes")));
@@ -61,7 +61,7 @@ struct Reader<'a> {
     events: Parser<'a, StrInput<'a>>,
     lines_before: usize,
     anchors: HashMap<usize, Anchored>,
-    /// What aliases have added, in bytes.
+    /// Number of bytes that aliases have added.
     expanded: usize,
     depth: usize,
     entry: (Vec<usize>, Vec<usize>),
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
             Event::MappingStart(style, id, _) => {
                 let mut entries = Vec::new();
                 document.data = self.mapping(Some(&mut entries))?;
-                // An alias of the whole would contain itself.
+                // An alias of the whole document would contain itself.
                 let apart = style == StructureStyle::Block && id == 0 && begin_lines(&entries);
                 document.entries = apart.then_some(entries);
             }
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             match event {
                 Event::DocumentEnd => {}
                 Event::StreamEnd => return Ok(document),
-                _ => return Err(self.error(&span, "a second document begins")),
+                _ => return Err(self.error(&span, "unexpected second document")),
             }
         }
     }
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
                 let line = error.marker().line() + self.lines_before;
                 Err(invalid(&format!("line {line}: {}", error.info())))
             }
-            None => Err(invalid("it ends too early")),
+            None => Err(invalid("unexpected end")),
         }
     }
 
@@ -147,15 +147,13 @@ impl<'a> Reader<'a> {
 
     fn enter(&mut self, span: &Span, inner: usize) -> Result<()> {
         if self.depth + inner >= MAX_DEPTH {
-            return Err(
-                self.error(span, &format!("it is nested more than {MAX_DEPTH} levels deep"))
-            );
+            return Err(self.error(span, &format!("nested more than {MAX_DEPTH} levels deep")));
         }
         self.depth += 1;
         Ok(())
     }
 
-    /// Remembers a value that has an anchor.
+    /// Stores a value that has an anchor.
     fn keep(&mut self, id: usize, value: &Value) {
         if id != 0 {
             self.entry.0.push(id);
@@ -167,12 +165,10 @@ impl<'a> Reader<'a> {
     fn alias(&mut self, id: usize, span: &Span) -> Result<Value> {
         self.entry.1.push(id);
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(self.error(span, "an alias refers to what contains it"));
+            return Err(self.error(span, "an alias refers to a value that contains it"));
         };
         if self.depth + anchored.depth > MAX_DEPTH {
-            return Err(
-                self.error(span, &format!("it is nested more than {MAX_DEPTH} levels deep"))
-            );
+            return Err(self.error(span, &format!("nested more than {MAX_DEPTH} levels deep")));
         }
         self.expanded += anchored.weight;
         if self.expanded > MAX_YAML {
@@ -191,7 +187,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The entries of a mapping, up to its end; explicit ones win over merged ones.
+    /// Parses the entries of a mapping, up to its end; explicit ones override merged ones.
     fn mapping(&mut self, mut entries: Option<&mut Vec<Entry>>) -> Result<Map> {
         let (mut map, mut lines, mut merged) = (Map::new(), Vec::new(), Map::new());
         loop {
@@ -231,7 +227,7 @@ impl<'a> Reader<'a> {
 
     fn repeated(&self, span: &Span, name: &str, first: usize) -> Error {
         let first = first + self.lines_before;
-        self.error(span, &format!("the key {name:?} is repeated: line {first} has it already"))
+        self.error(span, &format!("duplicate key {name:?}: already on line {first}"))
     }
 
     fn name(&mut self, (event, span): Node<'a>) -> Result<String> {
@@ -247,13 +243,13 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(id) => match self.alias(id, &span)? {
                 Value::Text(name) => Ok(name),
-                _ => Err(self.error(&span, "a key is an alias of what is no text")),
+                _ => Err(self.error(&span, "a key is an alias of a value that is not text")),
             },
             _ => Err(self.error(&span, "a key is a list or a mapping, expected a text")),
         }
     }
 
-    /// Adds what `<<` names, and returns the names of it.
+    /// Adds the entries of a `<<` key, and returns their names.
     fn merge(&mut self, span: &Span, merged: &mut Map) -> Result<Vec<String>> {
         let node = self.next()?;
         let maps = match self.value(node)? {

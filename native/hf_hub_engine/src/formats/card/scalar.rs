@@ -1,18 +1,18 @@
-//! What a word without quotes stands for, by the core schema of YAML 1.2.
+//! The values of plain scalars, by the core schema of YAML 1.2.
 //!
-//! A word that readers of YAML take for different numbers, or that no number can hold, is a text:
-//! it may be a hash, a version or a post code, and as a text it keeps all its characters.
+//! A scalar that YAML readers take for different numbers, or that no number type can hold, is a
+//! text: it may be a hash, a version or a post code, and as a text it keeps all its characters.
 
 use num_bigint::BigInt;
 
 use super::value::{NotFinite, Value};
 
-/// Python reads integers of up to as many digits.
+/// Python reads integers of up to this number of digits.
 const MAX_DIGITS: usize = 4300;
 /// The exponent of a 64-bit float has no more digits.
 const MAX_EXPONENT_DIGITS: usize = 3;
 
-/// The value of a word without quotes.
+/// Returns the value of a plain scalar.
 pub(super) fn plain(text: &str) -> Value {
     match text {
         _ if is_null(text) => Value::Null,
@@ -22,12 +22,12 @@ pub(super) fn plain(text: &str) -> Value {
     }
 }
 
-/// Whether a word without quotes is the null value.
+/// Whether a plain scalar is null.
 pub(super) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// The number that a word is, if it is one for all readers.
+/// Returns the number that a scalar stands for in all readers.
 pub(super) fn number(text: &str) -> Option<Value> {
     let (sign, unsigned) = match text.strip_prefix(['-', '+']) {
         Some(rest) => (&text[..1], rest),
@@ -49,7 +49,7 @@ fn integer(sign: &str, unsigned: &str) -> Option<BigInt> {
         _ if has_leading_zero(unsigned) => return None,
         _ => (10, unsigned),
     };
-    // YAML 1.1 and the Hub's reader group digits by underscores.
+    // YAML 1.1 and the Hub's reader allow underscores between digits.
     let grouped = digits.split('_').all(|group| !group.is_empty());
     let digits = digits.replace('_', "");
     if !grouped || digits.len() > MAX_DIGITS || !digits.chars().all(|c| c.is_digit(radix)) {

@@ -34,7 +34,7 @@ fn rebuilt(card: &Card) -> String {
 const SOURCE: &str = "# About the licence\nlicense: mit   # yes\ntags:\n- a\n- 'b'\n\nmodel-index:\n- name: x\n  results: []\nown: {deep: [1, 2.50], none: null}\ntext: |\n  one\n\n  two\n";
 
 #[test]
-fn takes_readmes_apart_as_the_hub_does() {
+fn splits_readmes_like_the_hub() {
     let card = parse("---\nlicense: mit\nlanguage: no\n---\n\n# Hi\n---\nno yaml\n").unwrap();
     assert_eq!(card.data, object(json!({"license": "mit", "language": "no"})));
     assert_eq!(card.order, ["license", "language"]);
@@ -58,7 +58,7 @@ fn takes_readmes_apart_as_the_hub_does() {
 }
 
 #[test]
-fn what_nobody_changed_stays_as_it_was() {
+fn unchanged_entries_stay_as_written() {
     let text = format!("\u{feff}---\n{SOURCE}---  \n# Hi \u{2028} \r\n\n");
     assert_eq!(rebuilt(&parse(&text).unwrap()), text);
     let mut card = parse(&text).unwrap();
@@ -91,13 +91,13 @@ fn nested_names_keep_their_order() {
 }
 
 #[test]
-fn lines_end_as_they_did() {
+fn keeps_line_endings() {
     let mut data = read("a: 1\r\nb: 2\r\n").unwrap();
     data["b"] = value(json!([1, 2]));
     assert_eq!(render(&data, "a: 1\r\nb: 2\r\n").unwrap(), "a: 1\r\nb:\r\n- 1\r\n- 2");
 }
 
-/// The YAML after `change`, which must mean what the changed data says.
+/// The YAML after `change`, which must parse to the changed data.
 fn changed(source: &str, change: impl FnOnce(&mut Map)) -> String {
     let mut data = read(source).unwrap();
     change(&mut data);
@@ -107,7 +107,7 @@ fn changed(source: &str, change: impl FnOnce(&mut Map)) -> String {
 }
 
 #[test]
-fn untouched_entries_keep_anchors_aliases_and_merges_as_written() {
+fn unchanged_entries_keep_anchors_aliases_and_merges() {
     let source =
         "base: &b {x: 1, y: 2}\nother: *b\nmore:\n  <<: *b\n  y: 3\nzip: 0123456\ncount: 1";
     let more = read(source).unwrap()["more"].clone();
@@ -128,7 +128,7 @@ fn entries_that_refer_to_a_changed_entry_are_written_without_the_reference() {
 }
 
 #[test]
-fn merges_into_the_whole_stay_until_one_of_their_entries_goes() {
+fn a_merge_stays_until_one_of_its_entries_is_removed() {
     let source = "base: &b {x: 1, z: 2}\n<<: *b\ncount: 1";
     let edit = changed(source, |data| data["count"] = value(json!(2)));
     assert_eq!(edit, source.replace("count: 1", "count: 2"));
@@ -139,7 +139,7 @@ fn merges_into_the_whole_stay_until_one_of_their_entries_goes() {
 }
 
 #[test]
-fn texts_of_many_lines_come_back_whole() {
+fn multi_line_texts_survive_a_round_trip() {
     for text in [
         "a\n",
         "a\nb",
@@ -169,7 +169,7 @@ fn texts_of_many_lines_come_back_whole() {
 }
 
 #[test]
-fn numbers_of_any_size_and_none_are_read_and_written() {
+fn reads_and_writes_numbers_of_any_size_and_non_finite_ones() {
     let source = "big: 18446744073709551616\nhash: 4225332178759948e04347560002921719079454\nloss: .nan\nmax: .inf\nmin: -.INF";
     let data = read(source).unwrap();
     assert_eq!(data["hash"], Value::Text("4225332178759948e04347560002921719079454".to_owned()));
@@ -186,29 +186,26 @@ fn numbers_of_any_size_and_none_are_read_and_written() {
 #[test]
 fn errors_name_the_line_of_the_readme_and_the_key() {
     for (yaml, message) in [
-        (
-            "a: 1\nb:\n  x: 1\n  y: 2\n  x: 3",
-            "line 6: the key \"x\" is repeated: line 4 has it already",
-        ),
-        ("a: 1\na: 2", "line 3: the key \"a\" is repeated: line 2 has it already"),
-        ("1: a\n\"1\": b", "line 3: the key \"1\" is repeated: line 2 has it already"),
+        ("a: 1\nb:\n  x: 1\n  y: 2\n  x: 3", "line 6: duplicate key \"x\": already on line 4"),
+        ("a: 1\na: 2", "line 3: duplicate key \"a\": already on line 2"),
+        ("1: a\n\"1\": b", "line 3: duplicate key \"1\": already on line 2"),
         ("a: 1\n~: x", "line 3: the key \"~\" is null: write a name, or put it in quotes"),
         ("a: {null: x}", "line 2: the key \"null\" is null: write a name, or put it in quotes"),
         ("a: 1\n: x", "line 3: the key \"~\" is null: write a name, or put it in quotes"),
         ("a: 1\n? [x]\n: y", "line 3: a key is a list or a mapping, expected a text"),
         ("a: 1\nb:\n  <<: 5", "line 4: the key \"<<\" merges mappings only"),
-        ("a: &a [*a]", "line 2: an alias refers to what contains it"),
+        ("a: &a [*a]", "line 2: an alias refers to a value that contains it"),
         ("- a", "line 2: expected names with values, such as `license: mit`"),
     ] {
         let error = parse(&format!("---\n{yaml}\n---\n")).unwrap_err();
-        assert_eq!(error.message(), format!("the card's metadata cannot be read: {message}"));
+        assert_eq!(error.message(), format!("invalid card metadata: {message}"));
     }
     let error = parse("\n\n---\na: [\n---\n").unwrap_err();
     assert!(error.message().contains("line 4"), "{}", error.message());
 }
 
 #[test]
-fn texts_that_look_like_something_else_are_quoted() {
+fn quotes_texts_that_look_like_other_values() {
     let data = object(json!({
         "a": "no", "b": "1.0", "c": "null", "d": "2024-01-01", "e": "- x", "f": "a: b", "g": "# c", "h": "",
         "i": " x ", "j": "yes", "k": "0x1F", "l": "12:30:00", "m": "é ✓", "n": "one\ntwo\n", "o": "\u{1}", "yes": 1, "1": "x",
@@ -221,7 +218,7 @@ fn texts_that_look_like_something_else_are_quoted() {
 }
 
 #[test]
-fn refuses_what_is_no_metadata_or_means_harm() {
+fn rejects_invalid_and_malicious_metadata() {
     let bomb = (0..60).map(|_| "b: &b [*b,*b]\n").collect::<String>();
     let deep = "[".repeat(10_000);
     let lines = (0..3000).map(|depth| " ".repeat(depth) + "a:");

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use num_bigint::BigInt;
 use serde::{Serialize, Serializer};
 
-/// Names and values, in their order.
+/// Names and values, in order.
 pub type Map = IndexMap<String, Value>;
 
 /// A value of the metadata.
@@ -28,7 +28,7 @@ pub enum Value {
     Map(Map),
 }
 
-/// Numbers that YAML can write and the BEAM has no floats for.
+/// Numbers that YAML can express and the BEAM has no floats for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotFinite {
@@ -41,7 +41,7 @@ pub enum NotFinite {
 }
 
 impl NotFinite {
-    /// The number as YAML writes it.
+    /// Returns the number in YAML syntax.
     pub(super) fn as_yaml(self) -> &'static str {
         match self {
             Self::Nan => ".nan",
@@ -52,7 +52,7 @@ impl NotFinite {
 }
 
 impl Value {
-    /// The number of levels of lists and mappings.
+    /// Returns the number of levels of lists and mappings.
     pub(super) fn depth(&self) -> usize {
         match self {
             Self::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
@@ -61,7 +61,7 @@ impl Value {
         }
     }
 
-    /// The approximate number of bytes in memory.
+    /// Returns the approximate number of bytes in memory.
     pub(super) fn weight(&self) -> usize {
         const NODE: usize = size_of::<Value>();
         NODE + match self {
@@ -81,7 +81,7 @@ impl Serialize for Value {
             Self::Integer(number) => match (i64::try_from(number), u64::try_from(number)) {
                 (Ok(number), _) => serializer.serialize_i64(number),
                 (_, Ok(number)) => serializer.serialize_u64(number),
-                // No format has a shape for these; a reader knows them by this name.
+                // Serializers have no type for these; a reader recognizes them by this name.
                 _ => serializer.serialize_newtype_struct("BigInt", &number.to_string()),
             },
             Self::Float(number) => serializer.serialize_f64(*number),

@@ -1,4 +1,4 @@
-//! Values into YAML that readers of 1.1 and 1.2 understand alike.
+//! Writes values as YAML that readers of 1.1 and 1.2 parse alike.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::base::error::{Error, ErrorKind, Result};
 
-/// The metadata as YAML, without a line break at the end.
+/// Returns the metadata as YAML, without a line break at the end.
 pub(super) fn write(data: &Map) -> Result<String> {
     if data.is_empty() {
         return Ok("{}".to_owned());
@@ -19,7 +19,8 @@ pub(super) fn write(data: &Map) -> Result<String> {
     Ok(text)
 }
 
-/// The entries of a mapping, each with its line break; the first where the line already is, if `inline`.
+/// Writes the entries of a mapping, each with its line break; the first one on the current line if
+/// `inline`.
 fn mapping(out: &mut String, map: &Map, indent: usize, inline: bool) -> Result<()> {
     for (at, (name, value)) in map.iter().enumerate() {
         if at > 0 || !inline {
@@ -63,7 +64,7 @@ fn sequence(out: &mut String, items: &[Value], indent: usize, inline: bool) -> R
     Ok(())
 }
 
-/// A value on the rest of the line; the further lines of a text are indented.
+/// Writes a value on the rest of the line; further lines of a text are indented.
 fn leaf(out: &mut String, value: &Value, indent: usize) -> Result<()> {
     out.push(' ');
     match value {
@@ -95,9 +96,10 @@ fn key(name: &str) -> Result<String> {
     if name.contains('\n') || name == "<<" { in_quotes(name) } else { quoted(name) }
 }
 
-/// A text as it stands behind `name: ` in a mapping that is not indented, without the last line break.
+/// Returns a text as it is written after `name: ` in a mapping without indentation, without the
+/// last line break.
 fn quoted(text: &str) -> Result<String> {
-    // What numbers are for other readers, such as hashes that look like floats.
+    // Quotes texts that other readers take for numbers, such as hashes that look like floats.
     let like_a_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         && (scalar::number(text).is_some()
             || text.matches('.').count() < 2

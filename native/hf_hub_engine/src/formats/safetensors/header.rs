@@ -1,4 +1,4 @@
-//! A header's JSON, checked. Pure.
+//! Parses and checks the JSON of a header. Pure.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,17 +10,18 @@ use serde_json::{Map, Value};
 
 use crate::base::error::{Error, ErrorKind};
 
-/// The entry that is no tensor.
+/// The entry that is not a tensor.
 const METADATA: &str = "__metadata__";
 
-/// What a file says about itself.
+/// The header of a file.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Header {
-    /// What its writer left there, such as the framework: by the format texts by name, in fact any JSON.
+    /// Metadata of the writer, such as the framework: in the format a map of texts, in practice any
+    /// JSON.
     pub metadata: Value,
     /// The tensors.
     pub tensors: BTreeMap<String, Tensor>,
-    /// How many parameters of each data type it has.
+    /// Number of parameters of each data type.
     pub parameter_count: BTreeMap<String, u64>,
 }
 
@@ -31,20 +32,20 @@ impl Default for Header {
     }
 }
 
-/// A tensor without its values.
+/// A tensor without its data.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Tensor {
     /// The data type, such as `F32`.
     pub dtype: String,
-    /// The dimensions; none of a scalar.
+    /// The dimensions; empty for a scalar.
     pub shape: Vec<u64>,
-    /// Where it begins and ends, counted from the end of the header.
+    /// Start and end of its data, counted from the end of the header.
     pub data_offsets: [u64; 2],
     /// The product of the dimensions.
     pub parameter_count: u64,
 }
 
-/// Parses a header. `content` is how many bytes follow it in the file, where known.
+/// Parses a header. `content` is the number of bytes that follow it in the file, if known.
 pub(super) fn parse(text: &[u8], content: Option<u64>) -> Result<Header, String> {
     let header: Header = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     for (name, tensor) in &header.tensors {
@@ -53,7 +54,9 @@ pub(super) fn parse(text: &[u8], content: Option<u64>) -> Result<Header, String>
         let bytes =
             size_of_one(&tensor.dtype).map(|size| tensor.parameter_count.saturating_mul(size));
         if !fits || bytes.is_some_and(|bytes| bytes != end - begin) {
-            return Err(format!("the tensor {name:?} has no place for its values"));
+            return Err(format!(
+                "the data offsets of tensor {name:?} do not match its shape or the file size"
+            ));
         }
     }
     Ok(header)
@@ -65,18 +68,19 @@ pub(super) fn add(
     dtype: &str,
     count: u64,
 ) -> crate::base::error::Result<()> {
-    // Most data types have been seen before; then no key is made.
+    // Avoids allocating a key for data types that are already in the map.
     let sum = match sums.get_mut(dtype) {
         Some(sum) => sum,
         None => sums.entry(dtype.to_owned()).or_default(),
     };
     *sum = sum.checked_add(count).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidResponse, "there are more parameters than can be counted")
+        Error::new(ErrorKind::InvalidResponse, "the number of parameters is too large")
     })?;
     Ok(())
 }
 
-/// Bytes of one value; `None` of types that share bytes, or that nobody has heard of yet.
+/// Returns the size of one value in bytes; `None` for types that share bytes, and for unknown
+/// types.
 fn size_of_one(dtype: &str) -> Option<u64> {
     match dtype {
         "F64" | "I64" | "U64" | "C64" => Some(8),
@@ -100,7 +104,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Reads entry by entry: a name that comes twice means something else to every reader.
+/// Parses entry by entry: parsers disagree about duplicate names, so they are rejected.
 struct Entries;
 
 impl<'de> Visitor<'de> for Entries {
@@ -122,7 +126,7 @@ impl<'de> Visitor<'de> for Entries {
                 let raw: Raw = entries.next_value()?;
                 let count = raw.shape.iter().try_fold(1_u64, |sum, size| sum.checked_mul(*size));
                 let parameter_count = count.ok_or_else(|| {
-                    M::Error::custom(format!("the tensor {name:?} is too large to be true"))
+                    M::Error::custom(format!("the size of tensor {name:?} overflows"))
                 })?;
                 add(&mut header.parameter_count, &raw.dtype, parameter_count)
                     .map_err(|error| M::Error::custom(error.message()))?;
@@ -131,7 +135,7 @@ impl<'de> Visitor<'de> for Entries {
                 header.tensors.insert(name.clone(), tensor).is_some()
             };
             if twice {
-                return Err(M::Error::custom(format!("{name:?} comes twice")));
+                return Err(M::Error::custom(format!("duplicate tensor {name:?}")));
             }
         }
         Ok(header)
@@ -143,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_parameters_as_python_does() {
+    fn counts_parameters_like_the_python_client() {
         let text = br#"{"__metadata__":{"format":"pt"},
             "w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},
             "b":{"dtype":"F16","shape":[],"data_offsets":[24,26]},
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_metadata_whatever_its_values_are() {
+    fn accepts_any_metadata_values() {
         for metadata in [
             r#"{"format":"pt","step":12000}"#,
             r#"{"format":null}"#,
@@ -175,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be_true() {
+    fn rejects_impossible_headers() {
         let tensor = |shape: &str, offsets: &str| {
             format!(r#"{{"w":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}}}"#)
         };

@@ -16,7 +16,7 @@ fn file_of(header: &str, content: usize) -> Vec<u8> {
     bytes
 }
 
-/// What a Hub answers to a range that begins at `first`.
+/// The response of a Hub to a range that begins at `first`.
 fn part(file: &[u8], first: usize, end: usize) -> testing::Reply {
     let end = end.min(file.len());
     let headers = format!(
@@ -46,7 +46,7 @@ async fn long_headers_take_a_second_request() {
 }
 
 #[tokio::test]
-async fn lengths_that_cannot_be_true_are_refused_before_anything_is_read() {
+async fn rejects_impossible_lengths_before_reading() {
     let mut huge = file_of("{}", 0);
     huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     let mut long = file_of("{}", 100);
@@ -63,7 +63,7 @@ async fn lengths_that_cannot_be_true_are_refused_before_anything_is_read() {
 }
 
 #[test]
-fn names_in_an_index_are_read_as_urls_are() {
+fn reads_names_in_an_index_like_urls() {
     for (name, path) in [
         ("x.safetensors", "x.safetensors"),
         ("./x.safetensors", "x.safetensors"),

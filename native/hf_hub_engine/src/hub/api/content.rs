@@ -1,4 +1,4 @@
-//! What the body of a call is made of: bytes at hand, and files that are read while they are sent.
+//! The body of a call: bytes in memory, and files that are read while they are sent.
 
 use std::{
     fs::File,
@@ -13,19 +13,19 @@ use crate::{
     hub::streamed_body::Pieces,
 };
 
-/// Bytes of a file that are read at once.
+/// Number of bytes read from a file at once.
 const PIECE: usize = 256 << 10;
 
 /// A part of a body.
 #[derive(Clone, Debug)]
 pub enum Segment {
-    /// Bytes at hand.
+    /// Bytes in memory.
     Bytes(Bytes),
     /// The content of a file.
     File(PathBuf),
 }
 
-/// The bytes of all segments, where none is a file.
+/// Returns the bytes of all segments, if none is a file.
 pub(super) fn at_hand(segments: &[Segment]) -> Option<Bytes> {
     if let [Segment::Bytes(bytes)] = segments {
         return Some(bytes.clone());
@@ -37,7 +37,7 @@ pub(super) fn at_hand(segments: &[Segment]) -> Option<Bytes> {
     bytes.collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().copied().collect())
 }
 
-/// Segments whose files are open. A file keeps the length that it had then.
+/// Segments with open files. The length of a file is fixed when it is opened.
 pub(super) struct Opened {
     length: u64,
     rest: std::vec::IntoIter<Part>,
@@ -50,7 +50,7 @@ enum Part {
 }
 
 impl Opened {
-    /// Opens the files. Blocks.
+    /// Opens the files. Blocks the thread.
     pub(super) fn new(segments: Vec<Segment>) -> Result<Self> {
         let parts = segments.into_iter().map(open).collect::<Result<Vec<_>>>()?;
         let length = parts.iter().map(Part::left).sum();
@@ -65,7 +65,7 @@ fn open(segment: Segment) -> Result<Part> {
             let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
             let (metadata, file) = opened.map_err(|source| unreadable(&path, source))?;
             if !metadata.is_file() {
-                return Err(unreadable(&path, io::Error::other("it is not a regular file")));
+                return Err(unreadable(&path, io::Error::other("not a regular file")));
             }
             Ok(Part::File { file, path, left: metadata.len() })
         }
@@ -108,7 +108,7 @@ impl Pieces for Opened {
                     if read < wanted {
                         return Err(unreadable(
                             path,
-                            io::Error::other("it became shorter meanwhile"),
+                            io::Error::other("it was truncated while being sent"),
                         ));
                     }
                     *left -= read;
@@ -120,6 +120,6 @@ impl Pieces for Opened {
 }
 
 fn unreadable(path: &std::path::Path, source: io::Error) -> Error {
-    let message = format!("`{}` cannot be read: {source}", path.display());
+    let message = format!("cannot read `{}`: {source}", path.display());
     Error::new(ErrorKind::Io, message).with_source(source)
 }

@@ -1,6 +1,7 @@
-//! A list of pages, each read once.
+//! Reads a list page by page, each page once.
 //!
-//! Every list of a Hub is read here: there is one bound on its length, and one rule for the links between its pages.
+//! All lists of a Hub are read here, with one limit on their length and one rule for the links
+//! between pages.
 
 use std::collections::HashSet;
 
@@ -16,17 +17,17 @@ use crate::{
         sizes::human,
     },
     hub::{
-        api::{Answer, Call},
+        api::{ApiResponse, Call},
         client::Hub,
     },
 };
 
-/// The longest list that is read.
+/// Limits of a list.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Pages.
+    /// Maximum number of pages.
     pub pages: usize,
-    /// Bytes of all pages together.
+    /// Maximum total size of all pages, in bytes.
     pub bytes: u64,
 }
 
@@ -35,39 +36,40 @@ impl Limits {
     pub const STANDARD: Self = Self { pages: 10_000, bytes: 1 << 30 };
 }
 
-/// The address of a page that follows another one.
+/// The URL of a following page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
-    /// At the endpoint in use.
+    /// At the configured endpoint.
     pub home: Url,
-    /// As the server wrote it, where that is another host.
+    /// As the server wrote it, if that is another host.
     pub sent: Option<Url>,
 }
 
-/// How far a list has been read.
+/// The position in a list.
 #[derive(Debug)]
 pub struct Pages {
     limits: Limits,
     next: Option<Next>,
     seen: HashSet<Url>,
     read: u64,
-    /// Whether the links were of use only as the server wrote them.
+    /// Whether only the links as the server wrote them worked.
     away: bool,
 }
 
 impl Pages {
-    /// A list of which nothing has been read.
+    /// Creates the position at the start of a list.
     pub fn new(limits: Limits) -> Self {
         Self { limits, next: None, seen: HashSet::new(), read: 0, away: false }
     }
 
-    /// Reads the page at `first`, or the one that follows the last one read; `None` behind the last one.
+    /// Reads the page at `first`, or the one that follows the last page read; `None` after the last
+    /// page.
     pub async fn next(
         &mut self,
         hub: &Hub,
         first: &Call,
         progress: &Progress,
-    ) -> Result<Option<Answer>> {
+    ) -> Result<Option<ApiResponse>> {
         let next = match self.next.take() {
             Some(next) => next,
             None if self.seen.is_empty() => Next { home: first.url.clone(), sent: None },
@@ -93,26 +95,31 @@ impl Pages {
         Ok(Some(answer))
     }
 
-    /// Reads a page that the caller names, for servers that link none.
-    pub async fn named(&mut self, hub: &Hub, page: &Call, progress: &Progress) -> Result<Answer> {
+    /// Reads a page that the caller names, for servers without links.
+    pub async fn named(
+        &mut self,
+        hub: &Hub,
+        page: &Call,
+        progress: &Progress,
+    ) -> Result<ApiResponse> {
         if self.seen.contains(&page.url) {
-            return Err(endless(&page.url, "a page leads back to one that was read before"));
+            return Err(endless(&page.url, "a page links to an earlier one"));
         }
         self.next = Some(Next { home: page.url.clone(), sent: None });
         let answer = self.next(hub, page, progress).await?;
         self.next = None;
-        answer.ok_or_else(|| endless(&page.url, "it has no such page"))
+        answer.ok_or_else(|| endless(&page.url, "there is no such page"))
     }
 
-    /// Fetches a page from the endpoint in use. Where that does not serve it, the link is followed as
-    /// the server wrote it: a mirror may pass on the links of the Hub behind it.
+    /// Fetches a page from the configured endpoint. If it does not serve the page, the link is
+    /// followed as the server wrote it: a mirror may pass on the links of the Hub behind it.
     async fn fetch(
         &self,
         hub: &Hub,
         first: &Call,
         next: Next,
         progress: &Progress,
-    ) -> Result<(Url, Answer)> {
+    ) -> Result<(Url, ApiResponse)> {
         let Next { home, sent } = next;
         let (url, other) = match sent {
             Some(sent) if self.away => (sent, None),
@@ -125,7 +132,7 @@ impl Pages {
         match other.filter(|_| is_about_the_page(&refused)) {
             Some(other) => match self.fetch_one(hub, first, &other, progress).await {
                 Ok(answer) => Ok((other, answer)),
-                // The endpoint in use is the one that the user knows.
+                // Returns the first error: the configured endpoint is the one the user knows.
                 Err(_) => Err(refused),
             },
             None => Err(refused),
@@ -138,10 +145,10 @@ impl Pages {
         first: &Call,
         url: &Url,
         progress: &Progress,
-    ) -> Result<Answer> {
+    ) -> Result<ApiResponse> {
         let mut call = Call { url: url.clone(), ..first.clone() };
         if url.origin() != first.url.origin() {
-            // A caller's own headers are for the endpoint.
+            // A caller's additional headers are meant for the endpoint only.
             call.headers.clear();
         }
         let answer = hub.repeated(&call, progress).await?;
@@ -151,14 +158,14 @@ impl Pages {
             .as_ref()
             .map(|Next { home, sent }| if is_home { home } else { sent.as_ref().unwrap_or(home) });
         if after.is_some_and(|after| after == url || self.seen.contains(after)) {
-            return Err(endless(url, "a page leads back to one that was read before"));
+            return Err(endless(url, "a page links to an earlier one"));
         }
         Ok(answer)
     }
 }
 
 impl Hub {
-    /// The page that follows an answer from `here`.
+    /// Returns the page that follows a response from `here`.
     pub(crate) fn next_page(&self, headers: &HeaderMap, here: &Url) -> Option<Next> {
         let links = headers.get_all(LINK).iter();
         let links = links.filter_map(|link| link.to_str().ok());
@@ -169,13 +176,13 @@ impl Hub {
         Some(Next { home, sent })
     }
 
-    /// The same page at our endpoint: behind a mirror, links name the public Hub.
+    /// Maps a link to the configured endpoint: behind a mirror, links name the public Hub.
     pub(crate) fn at_home(&self, url: &Url) -> Url {
         if self.owns(url) {
             return url.clone();
         }
         let prefix = format!("{}/", self.endpoint.path().trim_end_matches('/'));
-        // Some mirrors add their own prefix, and leave the host.
+        // Some mirrors add their own prefix and keep the host.
         let path = url.path().strip_prefix(&prefix).unwrap_or(url.path());
         let mut home = self.url(path.trim_start_matches('/'));
         home.set_query(url.query());
@@ -183,7 +190,7 @@ impl Hub {
     }
 }
 
-/// Whether the endpoint answered, and does not serve this page.
+/// Whether the endpoint responded that it does not serve this page.
 fn is_about_the_page(error: &Error) -> bool {
     let refused = error.status().is_some() && error.kind() != ErrorKind::RateLimited;
     refused || error.kind() == ErrorKind::InvalidResponse
@@ -191,11 +198,11 @@ fn is_about_the_page(error: &Error) -> bool {
 
 fn endless(url: &Url, why: &str) -> Error {
     let message =
-        format!("the list at {} has no end: {why}; ask for less by :limit or filters", url.path());
+        format!("the list at {} does not end: {why}; restrict it by :limit or filters", url.path());
     Error::new(ErrorKind::InvalidResponse, message).with_url(url)
 }
 
-/// The target of `rel="next"`; a URL may hold commas and semicolons.
+/// Returns the target of `rel="next"`; a URL may contain commas and semicolons.
 fn next_link(header: &str, base: &Url) -> Option<Url> {
     let mut rest = header;
     while let Some((_, link)) = rest.split_once('<') {

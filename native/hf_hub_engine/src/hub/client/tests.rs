@@ -1,4 +1,4 @@
-//! URLs, origins and who may see a token.
+//! URLs, origins and which hosts receive the token.
 
 use super::*;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-fn urls_are_encoded_by_segment_and_keep_the_endpoints_path() {
+fn urls_are_encoded_by_segment_and_keep_the_endpoint_path() {
     let hub = testing::hub("https://host.example/hf/");
     let repo = Repo::new(RepoType::Dataset, "org/name").unwrap();
     let url = hub.file_url(&repo, &Revision::parse("refs/pr/1").unwrap(), "a b/run[1]/ü#?%.txt");
@@ -22,7 +22,7 @@ fn urls_are_encoded_by_segment_and_keep_the_endpoints_path() {
 }
 
 #[test]
-fn only_the_endpoints_origin_owns_a_url() {
+fn only_the_endpoint_origin_owns_a_url() {
     let hub = testing::hub("https://huggingface.co");
     for (url, owned) in [
         ("https://huggingface.co/x", true),
@@ -37,7 +37,7 @@ fn only_the_endpoints_origin_owns_a_url() {
 }
 
 #[test]
-fn only_https_and_this_machine_are_private() {
+fn only_https_and_loopback_are_private() {
     for (url, private) in [
         ("https://huggingface.co/x", true),
         ("http://127.0.0.1:8000", true),
@@ -53,7 +53,7 @@ fn only_https_and_this_machine_are_private() {
     }
 }
 
-/// A hub at a host of another name, which a proxy stands for.
+/// A hub at another host name, reached through a proxy.
 fn far_hub(server: &Server, allowed: &[&str]) -> Hub {
     let proxy = ProxySetting { url: server.url.clone(), source: "HTTP_PROXY".to_owned() };
     let proxy = ClientConfig { http_proxy: Some(proxy), ..ClientConfig::default() };
@@ -67,11 +67,11 @@ fn far_hub(server: &Server, allowed: &[&str]) -> Hub {
 }
 
 #[tokio::test]
-async fn what_only_reads_goes_over_plain_http_without_the_token() {
+async fn a_read_request_goes_over_plain_http_without_the_token() {
     let server = Server::start([reply("200 OK", "", b"public"), reply("401 No", "", b"")]).await;
     let hub = far_hub(&server, &["http://hub.lan", "http://hub.lan:80", "http://lan:8080"]);
-    assert!(hub.get(hub.url("a"), Span::default()).await.is_ok());
-    let error = hub.get(hub.url("api/whoami-v2"), Span::default()).await.unwrap_err();
+    assert!(hub.get(hub.url("a"), ByteRange::default()).await.is_ok());
+    let error = hub.get(hub.url("api/whoami-v2"), ByteRange::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoToken);
     let error = crate::hub::hints::request(&hub, error);
     let said = error.message();
@@ -81,7 +81,7 @@ async fn what_only_reads_goes_over_plain_http_without_the_token() {
 }
 
 #[tokio::test]
-async fn what_changes_something_is_not_sent_over_plain_http() {
+async fn a_changing_request_is_not_sent_over_plain_http() {
     let server = Server::start([reply("200 OK", "", b"{}")]).await;
     let hub = far_hub(&server, &[]);
     let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
@@ -93,7 +93,7 @@ async fn what_changes_something_is_not_sent_over_plain_http() {
         Call { method: Method::POST, ..Call::get(hub.url("api/models/a/b/paths-info/main")) };
     assert!(hub.exchange(&reads, &Progress::default()).await.is_ok());
 
-    // A secret in a body is one, too.
+    // A secret in the body is protected as well.
     let hub = Hub { token: None, ..hub };
     let call = Call { secret: true, ..call };
     let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn what_changes_something_is_not_sent_over_plain_http() {
 }
 
 #[tokio::test]
-async fn an_origin_that_is_named_gets_the_token_over_plain_http() {
+async fn an_allowed_origin_receives_the_token_over_plain_http() {
     let server = Server::start([reply("200 OK", "", b"{}")]).await;
     let hub = far_hub(&server, &["http://HUB.lan:8080/"]);
     let call = Call { method: Method::POST, ..Call::get(hub.url("api/x")) };
@@ -114,7 +114,7 @@ async fn an_origin_that_is_named_gets_the_token_over_plain_http() {
 }
 
 #[test]
-fn redirects_lead_to_http_and_never_out_of_https() {
+fn follows_redirects_to_http_but_not_from_https() {
     let here: Url = "https://huggingface.co/a/b".parse().unwrap();
     let target = |location| target_of(&here, location).map(|url| url.to_string());
     assert_eq!(target(Some("/c?d=e")).unwrap(), "https://huggingface.co/c?d=e");

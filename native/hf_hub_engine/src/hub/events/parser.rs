@@ -1,43 +1,44 @@
-//! Bytes into events, in whatever pieces they come.
+//! Parses bytes into events, however they are split.
 
 use crate::base::error::{Error, ErrorKind, Result};
 
-/// The longest event that is kept while it arrives, in bytes.
+/// Maximum size of an event, in bytes.
 const LONGEST: usize = 16 << 20;
 
-/// How events are written.
+/// The format of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// `text/event-stream`, as the HTML standard defines it.
     ServerSent,
-    /// One value a line, as NDJSON.
+    /// One JSON value per line, as NDJSON.
     Lines,
 }
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// The id to continue after, as far as the server has sent one.
+    /// The id to continue after, if the server sent one.
     pub id: Option<String>,
-    /// The type; `None` stands for `message`.
+    /// The type; `None` means `message`.
     pub name: Option<String>,
     /// The text.
     pub data: String,
 }
 
-/// Collects bytes until they make an event.
+/// Collects bytes until they form an event.
 #[derive(Debug)]
 pub(super) struct Parser {
     format: Format,
     bytes: Vec<u8>,
-    /// How much of `bytes` has been looked at.
+    /// How much of `bytes` has been scanned.
     read: usize,
     started: bool,
-    /// The last line ended in `\r`; a `\n` that follows belongs to it.
+    /// Whether the last line ended in `\r`; a following `
+    /// ` belongs to it.
     after_return: bool,
     event: Event,
     has_data: bool,
-    /// How long the server wants a client to wait before it reconnects, in milliseconds.
+    /// How long a client should wait before it reconnects, in milliseconds.
     pub(super) retry: Option<u64>,
 }
 
@@ -55,19 +56,19 @@ impl Parser {
         }
     }
 
-    /// Takes more bytes.
+    /// Adds bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes.drain(..self.read);
         self.read = 0;
         if self.bytes.len() + self.event.data.len() + bytes.len() > LONGEST {
-            let message = format!("the server sends an event of more than {LONGEST} bytes");
+            let message = format!("the server sent an event of more than {LONGEST} bytes");
             return Err(Error::new(ErrorKind::InvalidResponse, message));
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// The next whole event.
+    /// Returns the next complete event.
     pub(super) fn next(&mut self) -> Option<Event> {
         while let Some(line) = self.line() {
             if let Some(event) = self.take(&line) {
@@ -77,13 +78,16 @@ impl Parser {
         None
     }
 
-    /// What the end of the stream completes: the last of lines needs no line break, an event does.
+    /// Returns what the end of the stream completes: a last line without a line break, but not a
+    /// partial event.
     pub(super) fn finish(&mut self) -> Option<Event> {
         let rest = self.bytes.split_off(self.read);
         (self.format == Format::Lines).then(|| value(&String::from_utf8_lossy(&rest))).flatten()
     }
 
-    /// The next whole line, without its end: `\n`, `\r\n` or, between events, `\r`.
+    /// Returns the next complete line without its end: `
+    /// `, `\r
+    /// ` or, between events, `\r`.
     fn line(&mut self) -> Option<String> {
         if self.after_return && self.bytes.get(self.read) == Some(&b'\n') {
             self.read += 1;
@@ -122,14 +126,14 @@ impl Parser {
             "event" => self.event.name = Some(value.to_owned()).filter(|name| !name.is_empty()),
             "id" if !value.contains('\0') => self.event.id = Some(value.to_owned()),
             "retry" => self.retry = value.parse().ok().or(self.retry),
-            // A comment, or a field that the standard does not know.
+            // A comment, or an unknown field.
             _ => {}
         }
         None
     }
 
     fn dispatch(&mut self) -> Option<Event> {
-        // The id stays for the events that follow.
+        // The id remains valid for the following events.
         let next = Event { id: self.event.id.clone(), ..Event::default() };
         let event = std::mem::replace(&mut self.event, next);
         std::mem::take(&mut self.has_data).then_some(event)
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_the_same_in_any_pieces_and_with_any_line_ends() {
+    fn events_do_not_depend_on_chunks_or_line_endings() {
         let text = "\u{feff}: hello\ndata: one\n\nevent: log\nid: 7\ndata:two\ndata:  zwei\nretry: 20\n\n\
                     data\n\nevent: empty\n\nid: a\0b\nunknown: x\ndata: ünï\n\ndata: unfinished";
         let expected = [
@@ -180,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_is_a_value_and_the_last_needs_no_end() {
+    fn each_line_is_a_value_and_the_last_needs_no_line_break() {
         let text = b"{\"a\":1}\r\n\n  \n{\"b\": \"\rx\"}\n[3]";
         for piece in 1..=text.len() {
             let data: Vec<_> =
@@ -190,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_never_ends_is_refused() {
+    fn rejects_an_event_without_end() {
         for line in
             [&b"data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"[..], b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]
         {

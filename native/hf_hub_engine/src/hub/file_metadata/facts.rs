@@ -1,4 +1,4 @@
-//! The headers of all responses on the way to a file.
+//! Collects the headers of all responses of a redirect chain.
 
 use reqwest::header::HeaderMap;
 
@@ -15,21 +15,21 @@ use crate::{
     transport,
 };
 
-/// Headers gathered over the hops; the latest response wins. But what the Hub says about the content is
-/// not given up for the `ETag` of its store, which may prove nothing.
+/// The collected headers; the latest response takes precedence. But what the Hub announces about
+/// the content is not replaced by the `ETag` of its content host, which may be no checksum.
 #[derive(Default)]
 pub(super) struct Facts {
     commit: Option<String>,
     linked: Option<String>,
     etag: Option<String>,
-    /// Checksums in headers of their own, as Artifactory sends them.
+    /// Checksums in separate headers, as Artifactory sends them.
     checksums: Vec<Checksum>,
     /// The size of the file.
     pub(super) size: Option<u64>,
 }
 
 impl Facts {
-    /// Takes in the headers of one more response.
+    /// Adds the headers of one more response.
     pub(super) fn take(&mut self, headers: &HeaderMap) {
         let header = |name| headers.get(name).map(|value| lossless(value.as_bytes()));
         self.commit = header("x-repo-commit").or(self.commit.take());
@@ -47,9 +47,10 @@ impl Facts {
         }
     }
 
-    /// Adds the headers of a HEAD. Where only they are a Hub's, they count for more than those of the GET.
+    /// Adds the headers of a HEAD response. If only they are those of a Hub, they take precedence
+    /// over those of the GET.
     pub(super) fn fill(&mut self, mut head: Self) {
-        // A length of zero is what some servers send with every HEAD.
+        // Some servers send a length of zero in every HEAD response.
         self.size = self.size.or(head.size.filter(|size| *size > 0));
         head.size = self.size;
         if self.commit.is_none() && head.commit.is_some() {
@@ -63,28 +64,29 @@ impl Facts {
         }
     }
 
-    /// Whether a Hub has answered.
+    /// Whether a Hub has responded.
     pub(super) fn is_a_hubs(&self) -> bool {
         self.commit.is_some()
     }
 
-    /// Whether a Hub says what a redirect leads to: no page for signing in has a checksum in this header.
+    /// Whether a Hub describes the target of a redirect: login pages have no checksum in this
+    /// header.
     pub(super) fn is_linked(&self) -> bool {
         let linked = self.linked.as_deref().map(Etag::parse);
         linked.is_some_and(|etag| etag.is_ok_and(|etag| etag.is_proof()))
     }
 
-    /// Whether nothing is missing for a place in a cache.
+    /// Whether nothing is missing for storing the file in a cache.
     pub(super) fn is_complete(&self) -> bool {
         self.commit.is_some() && (self.linked.is_some() || self.etag.is_some())
     }
 
-    /// Whether the content has to agree with an announced checksum.
+    /// Whether the content can be verified with an announced checksum.
     pub(super) fn is_proof(&self) -> bool {
         self.etag().is_ok_and(|etag| etag.is_proof())
     }
 
-    /// The etag, with all announced checksums.
+    /// Returns the etag, with all announced checksums.
     pub(super) fn etag(&self) -> Result<Etag> {
         let parse = |text: &Option<String>| text.as_deref().map(Etag::parse);
         let etag = match (parse(&self.linked), parse(&self.etag)) {
@@ -104,7 +106,7 @@ impl Facts {
         }
     }
 
-    /// Refuses a file of another commit than the one that was asked for.
+    /// Returns an error if the file is of another commit than the requested one.
     pub(super) fn check_pinned(&self, given: Given<'_>) -> Result<()> {
         let (Some(pinned), Some(commit)) = (given.pinned, &self.commit) else { return Ok(()) };
         if pinned.as_str().eq_ignore_ascii_case(commit) {
@@ -112,11 +114,11 @@ impl Facts {
         }
         let shown: String = commit.chars().take(200).collect();
         let message =
-            format!("commit {pinned} was asked for, but the server answers with commit {shown:?}");
+            format!("requested commit {pinned}, but the server responded with commit {shown:?}");
         Err(Error::new(ErrorKind::InvalidResponse, message))
     }
 
-    /// All that a place in a cache needs.
+    /// Returns the metadata that a cache needs.
     pub(super) fn metadata(&self, hub: &Hub, given: Given<'_>) -> Result<FileMetadata> {
         let commit = match (&self.commit, given.commit()) {
             (Some(text), _) => {
@@ -139,7 +141,7 @@ impl Facts {
     }
 }
 
-/// A header's text; bytes that are none are escaped, so that different ones stay different.
+/// Converts a header to text; other bytes are escaped, so that different values stay different.
 fn lossless(value: &[u8]) -> String {
     std::str::from_utf8(value).map_or_else(|_| value.escape_ascii().to_string(), str::to_owned)
 }

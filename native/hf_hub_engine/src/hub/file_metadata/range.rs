@@ -1,10 +1,10 @@
-//! Which bytes of a file a response has.
+//! The range of a file that a response contains.
 
 use reqwest::StatusCode;
 
-use crate::{hub::client::Span, transport::Response};
+use crate::{hub::client::ByteRange, transport::Response};
 
-/// The size of the whole file that a response announces; `None` if it does not.
+/// Returns the size of the whole file that a response announces; `None` if it does not.
 pub fn body_size(response: &Response) -> Option<u64> {
     match response.status() {
         StatusCode::PARTIAL_CONTENT => content_range(response)?.1,
@@ -12,14 +12,18 @@ pub fn body_size(response: &Response) -> Option<u64> {
     }
 }
 
-/// The first byte and the total size that `Content-Range` announces.
+/// Returns the first byte and the total size from `Content-Range`.
 pub fn content_range(response: &Response) -> Option<(u64, Option<u64>)> {
     parse(response.header("content-range")?)
 }
 
-/// The first byte and the total size of the part of a file that a 206 has. Without `Content-Range` it is the part
-/// that was asked for, if it has the right length.
-pub fn part_of(response: &Response, asked: Span, size: Option<u64>) -> Option<(u64, Option<u64>)> {
+/// Returns the first byte and the total size of the range in a 206 response. Without
+/// `Content-Range`, it is the requested range if the length matches.
+pub fn part_of(
+    response: &Response,
+    asked: ByteRange,
+    size: Option<u64>,
+) -> Option<(u64, Option<u64>)> {
     if response.header("content-range").is_some() {
         return content_range(response);
     }
@@ -27,7 +31,7 @@ pub fn part_of(response: &Response, asked: Span, size: Option<u64>) -> Option<(u
         (Some(end), Some(size)) => end.min(size),
         (end, size) => end.or(size)?,
     };
-    // Several parts in one body have headers between them.
+    // A body with several ranges has headers between them.
     let several = response
         .header("content-type")
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/"));
@@ -36,7 +40,7 @@ pub fn part_of(response: &Response, asked: Span, size: Option<u64>) -> Option<(u
     (fits && !several).then_some((asked.first, size))
 }
 
-/// Takes `bytes 5-9/10` apart. The unit has no case, and some servers write `bytes=5-9/10`.
+/// Parses `bytes 5-9/10`. The unit is case-insensitive, and some servers write `bytes=5-9/10`.
 fn parse(text: &str) -> Option<(u64, Option<u64>)> {
     let text = text.trim();
     let unit = text.get(..5).filter(|unit| unit.eq_ignore_ascii_case("bytes"))?;
@@ -51,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_ranges_are_read_in_all_spellings() {
+    fn reads_content_range_in_all_spellings() {
         for text in ["bytes 5-9/10", "bytes=5-9/10", "Bytes 5-9/10", " BYTES  5 - 9 / 10 "] {
             assert_eq!(parse(text), Some((5, Some(10))), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Responses of servers that are no Hub, or not quite one.
+//! Responses of servers that are not a Hub, or differ from one.
 
 use std::{fs, path::Path};
 
@@ -32,7 +32,7 @@ fn hello(headers: &str) -> Reply {
     reply("200 OK", headers, b"hello\n")
 }
 
-/// Answers GET and HEAD each in its way.
+/// Responds to GET and HEAD differently.
 async fn two(
     get: impl Fn() -> Reply + Send + 'static,
     head: impl Fn() -> Reply + Send + 'static,
@@ -41,7 +41,7 @@ async fn two(
 }
 
 #[tokio::test]
-async fn a_page_of_another_server_is_no_file_of_a_commit() {
+async fn rejects_a_page_of_another_server_as_file_of_a_commit() {
     let html = "content-type: text/html; charset=utf-8\r\n";
     for headers in [
         "etag: \"login-1\"\r\n".to_owned(),
@@ -57,14 +57,14 @@ async fn a_page_of_another_server_is_no_file_of_a_commit() {
 }
 
 #[tokio::test]
-async fn without_a_commit_a_checksum_proves_the_file() {
+async fn accepts_a_file_without_commit_by_its_checksum() {
     for (etag, good) in [(HELLO, true), (HELLO_SHA256, true), (COMMIT, false)] {
         let dir = tempfile::tempdir().unwrap();
         let server = Server::answering(move |_| hello(&format!("etag: \"{etag}\"\r\n"))).await;
         let result = get(&server, &at(dir.path(), COMMIT)).await;
         assert_eq!(result.is_ok(), good, "{result:?}");
     }
-    // An HTML page is a file where its name says so.
+    // HTML is accepted if the file name says so.
     let dir = tempfile::tempdir().unwrap();
     let headers = format!("etag: \"{HELLO}\"\r\ncontent-type: text/html\r\n");
     let server = Server::answering(move |_| hello(&headers)).await;
@@ -73,7 +73,7 @@ async fn without_a_commit_a_checksum_proves_the_file() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_a_host_that_no_hub_names_is_not_followed() {
+async fn does_not_follow_a_redirect_to_a_host_that_no_hub_names() {
     let portal =
         Server::answering(|_| hello(&format!("etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n")))
             .await;
@@ -91,7 +91,7 @@ async fn a_redirect_to_a_host_that_no_hub_names_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_content_whose_checksum_is_announced_needs_no_commit() {
+async fn follows_a_redirect_without_commit_when_a_checksum_is_announced() {
     for (body, is_good) in [(b"hello\n", true), (b"hellO\n", false)] {
         let store = Server::answering(move |_| reply("200 OK", "", body)).await;
         let away = format!("location: {}/f\r\nx-linked-etag: \"{HELLO_SHA256}\"\r\n", store.url);
@@ -99,14 +99,14 @@ async fn a_redirect_to_content_whose_checksum_is_announced_needs_no_commit() {
         let dir = tempfile::tempdir().unwrap();
         let result = get(&server, &at(dir.path(), COMMIT)).await;
         assert_eq!(result.is_ok(), is_good, "{result:?}");
-        // A branch has no place in the cache without its commit.
+        // A branch cannot be stored in the cache without its commit.
         let error = get(&server, &at(dir.path(), "main")).await.unwrap_err();
         assert!(error.message().contains("X-Repo-Commit"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn headers_that_only_a_head_has_are_asked_for_once() {
+async fn sends_one_head_request_for_missing_headers() {
     for full in [
         format!("etag: \"{HELLO}\"\r\nx-repo-commit: {COMMIT}\r\n"),
         format!("x-linked-etag: \"{HELLO_SHA256}\"\r\nx-repo-commit: {COMMIT}\r\n"),
@@ -126,7 +126,7 @@ async fn headers_that_only_a_head_has_are_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_redirect_whose_headers_only_a_head_has_is_followed() {
+async fn follows_a_redirect_whose_headers_only_head_returns() {
     let dir = tempfile::tempdir().unwrap();
     let store = Server::answering(|_| hello("")).await;
     let to = format!("location: {}/f\r\n", store.url);
@@ -138,7 +138,7 @@ async fn a_redirect_whose_headers_only_a_head_has_is_followed() {
 }
 
 #[tokio::test]
-async fn any_announced_checksum_that_agrees_is_enough() {
+async fn one_matching_checksum_is_enough() {
     let md5 = "b1946ac92492d2347c6235b4d2611184";
     for (etag, more) in [
         (HELLO_SHA1.to_owned(), String::new()),
@@ -165,7 +165,7 @@ async fn any_announced_checksum_that_agrees_is_enough() {
 }
 
 #[tokio::test]
-async fn commits_may_have_any_name() {
+async fn accepts_commits_with_any_name() {
     let sha256 = "ab".repeat(32);
     for commit in ["v1.0", sha256.as_str()] {
         let dir = tempfile::tempdir().unwrap();
@@ -175,9 +175,9 @@ async fn commits_may_have_any_name() {
         assert!(report.path.ends_with(format!("snapshots/{commit}/f.txt")));
         let before = server.requests().len();
         get(&server, &at(dir.path(), commit)).await.unwrap();
-        // Only a hash never stands for another content.
+        // Only a hash always stands for the same content.
         assert_eq!(server.requests().len() - before, usize::from(commit == "v1.0"));
-        // A branch that is called like its commit has no ref.
+        // A branch with the name of its commit has no ref.
         let offline = Hub { offline: true, ..hub(&server.url) };
         let report =
             download::file::run(&offline, &at(dir.path(), commit), &Progress::default()).await;
@@ -186,7 +186,7 @@ async fn commits_may_have_any_name() {
 }
 
 #[tokio::test]
-async fn git_object_ids_of_sha256_repositories_prove() {
+async fn git_object_ids_of_sha256_repositories_are_checksums() {
     let dir = tempfile::tempdir().unwrap();
     let oid = "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4";
     let headers = format!("etag: \"{oid}\"\r\nx-repo-commit: {}\r\n", "ab".repeat(32));
@@ -195,7 +195,7 @@ async fn git_object_ids_of_sha256_repositories_prove() {
 }
 
 #[tokio::test]
-async fn a_location_with_raw_bytes_is_followed() {
+async fn follows_a_location_with_raw_bytes() {
     for (raw, encoded) in
         [("/ü/文 件".as_bytes(), "/%c3%bc/%e6%96%87%20%e4%bb%b6"), (b"/\xfc", "/%fc")]
     {

@@ -1,8 +1,8 @@
-//! Who may not do what, why, and on which page that is put right.
+//! Messages for missing access: what is missing, and on which page it can be granted.
 //!
-//! A refusal has one of seven reasons: no token, a bad one, one with too few permissions, terms
-//! that nobody has accepted, a request that nobody has answered, one that was turned down, or a
-//! repository that is private or not there. The Hub does not tell the last two apart.
+//! There are seven causes: no token, an invalid token, insufficient permissions, terms that have
+//! not been accepted, a pending access request, a rejected one, or a repository that is private or
+//! does not exist. The Hub does not distinguish the last two.
 
 use crate::{
     base::{
@@ -15,12 +15,12 @@ use crate::{
     },
 };
 
-/// How somebody who has a token gives it to this library.
+/// How to configure an existing token.
 const SIGN_IN: &str = "run HfHub.Auth.login(), set HF_TOKEN or pass :token";
 
-/// The sentence, where the error is about access.
+/// Returns the message if the error is about access.
 pub(super) fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<String> {
-    // What this library itself refused to do has been said already, and a store knows no token.
+    // Errors of this library itself are complete already, and a content host knows no tokens.
     error.status().filter(|_| !error.is_from_a_store())?;
     let place = Place::of(hub, repo, error);
     let words = error.message();
@@ -31,7 +31,7 @@ pub(super) fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<
         ErrorKind::RepoNotFound => place.not_found(),
         ErrorKind::GatedRepo => place.gated(words),
         ErrorKind::GatedPending => format!(
-            "access to {} has been asked for, and its authors have not decided yet; they do so at {}",
+            "access to {} has been requested, and its authors have not decided yet; see {}",
             place.name, place.page
         ),
         _ => return None,
@@ -43,14 +43,14 @@ pub(super) fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<
     })
 }
 
-/// What the sentences point to.
+/// What the messages refer to.
 struct Place<'a> {
     hub: &'a Hub,
-    /// What was asked for.
+    /// What was requested.
     name: String,
     /// Its page.
     page: String,
-    /// Where tokens are made and their permissions are set.
+    /// The page for tokens and their permissions.
     tokens: String,
     /// Whether a token was sent.
     signed_in: bool,
@@ -74,7 +74,7 @@ impl<'a> Place<'a> {
 
     fn no_token(&self, words: &str) -> String {
         format!(
-            "{} needs a token, and none was {} ({words}); make one at {}, then {SIGN_IN}",
+            "{} needs a token, and none was {} ({words}); create one at {}, then {SIGN_IN}",
             self.name,
             if self.hub.token.is_some() { "sent" } else { "given" },
             self.tokens
@@ -85,7 +85,7 @@ impl<'a> Place<'a> {
         let source = self.hub.token_source.as_deref();
         let from = source.map(|source| format!(" from {source}")).unwrap_or_default();
         format!(
-            "the Hub refused the token{from} ({words}); it is mistyped, expired or revoked: make another at {}",
+            "the Hub rejected the token{from} ({words}); it is mistyped, expired or revoked: create another at {}",
             self.tokens
         )
     }
@@ -94,12 +94,12 @@ impl<'a> Place<'a> {
         let start = format!("access to {} is forbidden", self.name);
         let Some(advice) = advice(words) else {
             return format!(
-                "{start}: {words}; if your account may do this, the token's permissions are too narrow: widen \
-                 them, or make another one, at {}",
+                "{start}: {words}; if your account may do this, the token lacks permissions: add \
+                 them, or create another token, at {}",
                 self.tokens
             );
         };
-        let link = if advice.contains("make a token") {
+        let link = if advice.contains("create a token") {
             format!(": {}", self.tokens)
         } else {
             String::new()
@@ -111,11 +111,11 @@ impl<'a> Place<'a> {
         let start = format!("{} not found; check the name and :repo_type", self.name);
         if self.signed_in {
             format!(
-                "{start}, and whether the token may read it: {} shows it to those who may, {} what the token may",
+                "{start}, and whether the token has access: open {} signed in, and see the permissions at {}",
                 self.page, self.tokens
             )
         } else {
-            format!("{start}; if {} shows it to you, it is private: {SIGN_IN}", self.page)
+            format!("{start}; if you can open {}, it is private: {SIGN_IN}", self.page)
         }
     }
 
@@ -123,11 +123,11 @@ impl<'a> Place<'a> {
         let start = format!("{} is gated", self.name);
         if !self.signed_in {
             return format!(
-                "{start}; accept its terms at {}, make a token at {}, then {SIGN_IN}",
+                "{start}; accept its terms at {}, create a token at {}, then {SIGN_IN}",
                 self.page, self.tokens
             );
         }
-        // Only people can read which of these it is.
+        // The Hub sends the same error code for all of these; only the message distinguishes them.
         if words.contains("fine-grained") {
             return format!(
                 "{start}, and this token may not read gated repositories; allow it at {}",
@@ -140,7 +140,7 @@ impl<'a> Place<'a> {
                 self.page
             );
         }
-        format!("{start}, and the account of this token has no access; ask for it at {}", self.page)
+        format!("{start}, and the account of this token has no access; request it at {}", self.page)
     }
 }
 
@@ -161,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_its_sentence_and_its_page() {
+    fn every_kind_of_refusal_has_its_message_and_page() {
         let (page, tokens) =
             ("https://hub.example/hf/datasets/org/data", "https://hub.example/hf/settings/tokens");
         let token = Some("hf_CANARY");
         for (token, kind, words, expected, link) in [
             (None, ErrorKind::NoToken, "x", "needs a token, and none was given (x)", tokens),
-            (token, ErrorKind::Unauthorized, "x", "refused the token from HF_TOKEN (x)", tokens),
+            (token, ErrorKind::Unauthorized, "x", "rejected the token from HF_TOKEN (x)", tokens),
             (token, ErrorKind::Forbidden, "x", "is forbidden: x; if your account may", tokens),
             (None, ErrorKind::GatedRepo, "", "accept its terms at", page),
             (token, ErrorKind::GatedRepo, "", "the account of this token has no access", page),
@@ -175,7 +175,7 @@ mod tests {
             (token, ErrorKind::GatedRepo, "rejected by", "have rejected the request", page),
             (token, ErrorKind::GatedPending, "", "have not decided yet", page),
             (None, ErrorKind::RepoNotFound, "", "it is private: run HfHub.Auth.login()", page),
-            (token, ErrorKind::RepoNotFound, "", "whether the token may read it", page),
+            (token, ErrorKind::RepoNotFound, "", "whether the token has access", page),
         ] {
             let said = said(token, kind, words);
             assert!(said.contains(expected) && said.contains(link), "{said}");
@@ -184,16 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn refusals_come_with_the_advice_that_fits() {
+    fn hints_match_the_refusal() {
         for (words, advice) in [
             (
                 "Forbidden: you must use a write token to upload.",
                 "settings of the token's account: https://",
             ),
             ("You don't have the rights to create a model under the namespace \"me\"", "a member"),
-            ("Private repository storage limit reached", "make room"),
+            ("Private repository storage limit reached", "free some storage"),
             ("Forbidden: pass `create_pr=1` as a query parameter", "create_pr: true"),
-            ("No.", "permissions are too narrow"),
+            ("No.", "lacks permissions"),
         ] {
             let said = said(Some("hf_CANARY"), ErrorKind::Forbidden, words);
             assert!(said.contains(words.trim_end_matches('.')) && said.contains(advice), "{said}");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_sent_keeps_its_words() {
+    fn errors_of_this_library_keep_their_message() {
         let hub = testing::hub("http://hub.example");
         let error = Error::new(ErrorKind::Unauthorized, "the token is not sent over plain http");
         assert_eq!(sentence(&hub, None, &error), None);

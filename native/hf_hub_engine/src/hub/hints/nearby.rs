@@ -1,4 +1,4 @@
-//! What was meant: asks the Hub one more question about a name that it does not have.
+//! Suggests what was meant: asks the Hub one more question about a name that does not exist.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use crate::{
     hub::{api::Call, client::Hub},
 };
 
-/// The longest an error waits for a suggestion.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Maximum time that an error waits for a suggestion.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Branches and tags that are suggested.
+/// Maximum number of suggested branches and tags.
 const SUGGESTED: usize = 5;
 
-/// A longer name is no help.
+/// Maximum length of a suggested name.
 const NAME_LIMIT: usize = 100;
 
-/// Adds to the Hub's "not found" the type that a repository of this name has, or the branches and
-/// tags nearest to the revision. One request, to the Hub that was asked; without an answer the
-/// error stays as it is.
+/// Adds to a "not found" error the type of an existing repository of this name, or the branches and
+/// tags most similar to the revision. Sends one request, to the same Hub; without a response the
+/// error is unchanged.
 pub async fn suggesting(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
-    // Without a status it was not the Hub that said so.
+    // Without a status, the error does not come from the Hub.
     let is_about_it = error.status().is_some() && error.repo_id() == Some(&*repo.to_string());
     let question = async {
         match error.kind() {
@@ -37,14 +37,14 @@ pub async fn suggesting(hub: &Hub, repo: &Repo, revision: &Revision, error: Erro
             _ => Ok(None),
         }
     };
-    let patience = hub.deadline.map_or(PATIENCE, |deadline| deadline.min(PATIENCE));
-    match tokio::time::timeout(patience, question).await {
+    let limit = hub.deadline.map_or(TIMEOUT, |deadline| deadline.min(TIMEOUT));
+    match tokio::time::timeout(limit, question).await {
         Ok(Ok(Some(message))) => error.with_message(message),
         _ => error,
     }
 }
 
-/// Models and datasets are what is mistaken for each other.
+/// Models and datasets are commonly confused.
 async fn other_type(hub: &Hub, repo: &Repo) -> Result<Option<String>> {
     let (kind, other) = match repo.kind() {
         RepoType::Model => ("model", RepoType::Dataset),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forgotten_type_is_named() {
+    async fn suggests_the_other_repo_type() {
         let server = Server::start([reply("200 OK", "", b"")]).await;
         let error = explained(&testing::hub(&server.url), ErrorKind::RepoNotFound).await;
         assert_eq!(
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_nearest_branches_and_tags_are_named() {
+    async fn suggests_similar_branches_and_tags() {
         let refs = br#"{"branches": [{"name": "main"}, {"name": 1}], "tags": [{"name": "v2.0"}, {"name": "V2\n"}]}"#;
         let server = Server::start([reply("200 OK", "", refs)]).await;
         let error = explained(&testing::hub(&server.url), ErrorKind::RevisionNotFound).await;
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_stays_as_it_is_without_an_answer() {
+    async fn keeps_the_error_without_a_response() {
         for answer in [reply("404 Not Found", "", b""), reply("200 OK", "", b"<html>")] {
             let server = Server::start([answer]).await;
             let hub = testing::hub(&server.url);

@@ -1,4 +1,4 @@
-//! The comparison against a model that knows the tree before the changes.
+//! Compares with a model that knows the tree before the changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ fn look(tree: &Tree, path: &str) -> Found<u8> {
     }
 }
 
-/// The tree after the changes; `None` where a Hub refuses one of them.
+/// The tree after the changes; `None` if a Hub rejects one of them.
 fn apply(before: &Tree, changes: &[Change]) -> Option<Tree> {
     let mut tree = before.clone();
     for change in changes {
@@ -102,10 +102,9 @@ fn random_changes(random: &mut fastrand::Rng) -> Vec<Change> {
     (0..random.usize(1..=5)).map(|_| change(random)).collect()
 }
 
-/// What a tree shows of the touched paths decides, and nothing else: it is accepted exactly where
-/// the changes make some tree look like that.
+/// A tree is accepted exactly if the changes produce it from some earlier tree.
 #[test]
-fn accepts_exactly_the_trees_that_the_changes_can_make() {
+fn accepts_exactly_the_trees_that_the_changes_can_produce() {
     let trees = trees();
     let mut random = fastrand::Rng::with_seed(7);
     let (mut accepted, mut rejected) = (0, 0);

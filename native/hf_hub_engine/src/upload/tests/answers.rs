@@ -1,4 +1,4 @@
-//! What the answer to a commit may say.
+//! Responses to a commit.
 
 use super::*;
 
@@ -15,19 +15,19 @@ async fn committing(answer: Value) -> (Server, Result<Report>) {
 }
 
 #[tokio::test]
-async fn a_refusal_that_comes_with_200_keeps_its_reason_and_is_not_sent_again() {
+async fn an_error_with_status_200_keeps_its_reason_and_is_not_retried() {
     let answer = json!({ "success": false, "error": "hook refused" });
     let (server, result) = committing(answer.clone()).await;
     let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadRequest);
-    assert_eq!(error.message(), "the Hub refused the commit: hook refused");
+    assert_eq!(error.message(), "the Hub rejected the commit: hook refused");
     assert_eq!(error.details(), Some(&answer));
     assert_eq!(asked(&server.requests(), "/commit/").len(), 1);
     assert!(asked(&server.requests(), "/commits/").is_empty());
 }
 
 #[tokio::test]
-async fn ids_and_addresses_that_can_be_none_never_get_out() {
+async fn drops_invalid_ids_and_urls() {
     let (server, result) =
         committing(json!({ "commitOid": NEW, "commitUrl": "javascript:alert(1)" })).await;
     let info = result.unwrap().last.unwrap();
@@ -40,7 +40,7 @@ async fn ids_and_addresses_that_can_be_none_never_get_out() {
 }
 
 #[tokio::test]
-async fn an_invalid_head_is_an_error_where_nothing_is_committed() {
+async fn an_invalid_head_is_an_error_when_nothing_is_committed() {
     let server = Server::answering(|head| match head {
         _ if head.contains("/tree/main") => ok(&json!([])),
         _ => ok(&json!({ "sha": "../../x" })),
@@ -52,9 +52,9 @@ async fn an_invalid_head_is_an_error_where_nothing_is_committed() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_is_shown_with_what_it_says() {
+async fn shows_the_message_of_an_unexpected_response() {
     let server = Server::answering(|_| ok(&json!({ "error": "maintenance until noon" }))).await;
     let error = create(&hub(&server), vec![add("a.txt", b"hi")]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
-    assert!(error.message().contains("it says \"maintenance until noon\""), "{error}");
+    assert!(error.message().contains(": \"maintenance until noon\""), "{error}");
 }

@@ -1,12 +1,12 @@
-//! What the large file protocol's answers may ask for, and what they may not leave out.
+//! Responses of the large file protocol: what they may ask for, and what they must include.
 
 use super::*;
 
 const OID: &str = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
 const OTHER: &str = "0000000000000000000000000000000000000000000000000000000000000001";
 
-/// A Hub that answers a batch with these objects. `{hub}` in them is its own address, `{store}` that of
-/// the store.
+/// A Hub that responds to a batch with these objects. `{hub}` in them is replaced by its own URL,
+/// `{store}` by that of the store.
 async fn answering(objects: Value, store: &str) -> Server {
     let hub = Arc::new(Mutex::new(String::new()));
     let (known, store) = (hub.clone(), store.to_owned());
@@ -46,7 +46,7 @@ fn line(head: &str, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn headers_of_upload_and_verify_go_along_with_their_links() {
+async fn sends_the_headers_of_upload_and_verify_with_their_links() {
     let store = store().await;
     let header = json!({ "Authorization": "Bearer of-the-store", "x-amz-acl": "private", "X-Number": 7,
         "Content-Type": "application/octet-stream", "Host": "evil.example", "Content-Length": "1",
@@ -76,13 +76,13 @@ async fn headers_of_upload_and_verify_go_along_with_their_links() {
     assert!(told.starts_with("post /verify "), "{told}");
     assert_eq!(line(told, "authorization").as_deref(), Some("remoteauth v"));
     assert_eq!(line(told, "x-verify").as_deref(), Some("yes"));
-    // The Hub itself still gets the token.
+    // The Hub itself still receives the token.
     let batch = asked(&server.requests(), "/objects/batch")[0].clone();
     assert_eq!(line(&batch, "authorization").as_deref(), Some("bearer hf_secret"));
 }
 
 #[tokio::test]
-async fn a_header_takes_the_place_of_the_token_at_the_hub_itself() {
+async fn a_header_replaces_the_token_on_the_hub_itself() {
     let store = store().await;
     let header = json!({ "Authorization": "RemoteAuth v" });
     let actions = json!({ "upload": { "href": "{store}/put" },
@@ -93,7 +93,7 @@ async fn a_header_takes_the_place_of_the_token_at_the_hub_itself() {
     assert_eq!(line(&told, "authorization").as_deref(), Some("remoteauth v"));
     assert!(line(&store.requests()[0], "authorization").is_none());
 
-    // A Hub may ask for the token where it may see it.
+    // A Hub may ask for the token on its own origin.
     let header = json!({ "Authorization": "Bearer hf_secret" });
     let actions = json!({ "upload": { "href": "{hub}/put", "header": header } });
     let (server, result) = upload(object(&actions), &store).await;
@@ -103,7 +103,7 @@ async fn a_header_takes_the_place_of_the_token_at_the_hub_itself() {
 }
 
 #[tokio::test]
-async fn headers_that_cannot_or_must_not_be_sent_end_the_upload() {
+async fn invalid_or_forbidden_headers_fail_the_upload() {
     let store = store().await;
     let many: serde_json::Map<String, Value> =
         (0..100).map(|n| (format!("x-{n}"), json!("v"))).collect();
@@ -116,7 +116,7 @@ async fn headers_that_cannot_or_must_not_be_sent_end_the_upload() {
         (json!({ "x y": "v" }), "cannot be sent"),
         (json!({ "": "v" }), "cannot be sent"),
         (json!({ "x": "a\r\nAuthorization: b" }), "its header \"x\" cannot be sent"),
-        (json!({ "x": ["v"] }), "its header \"x\" is no text"),
+        (json!({ "x": ["v"] }), "its header \"x\" is not text"),
         (json!({ "x": "v".repeat(40_000) }), "it has too many headers"),
         (json!(many), "it has too many headers"),
     ] {
@@ -137,7 +137,7 @@ async fn headers_that_cannot_or_must_not_be_sent_end_the_upload() {
 }
 
 #[tokio::test]
-async fn a_batch_that_does_not_answer_for_each_content_is_invalid() {
+async fn a_batch_response_must_include_each_content_once() {
     let store = store().await;
     let known = json!({ "oid": OID, "size": 5 });
     let other = json!({ "oid": OTHER, "size": 5 });
@@ -153,7 +153,8 @@ async fn a_batch_that_does_not_answer_for_each_content_is_invalid() {
         assert!(error.message().contains(got), "{error}");
         assert!(asked(&server.requests(), "/commit/").is_empty());
     }
-    // What the store has is said so; other contents are nobody's business, and hex is hex.
+    // Contents without actions are in the store; other contents are ignored, and hex is
+    // case-insensitive.
     let shouted = json!({ "oid": OID.to_uppercase(), "size": 5 });
     for objects in [json!([known, other]), json!([shouted])] {
         let (server, result) = upload(objects, &store).await;

@@ -1,4 +1,4 @@
-//! Changes whose order matters, and names in a repository that cannot be written here.
+//! Changes whose order matters, and paths that cannot be written on this system.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn delete(path: &str) -> Operation {
 }
 
 #[tokio::test]
-async fn a_lost_commit_that_turns_a_file_into_a_folder_is_found() {
+async fn finds_a_lost_commit_that_replaces_a_file_by_a_folder() {
     let oid = Oid::of_git(&b"hi"[..], 2).unwrap();
     let server = Server::answering(move |head| match head {
         _ if head.contains("/preupload/") => judged("regular", "a/x"),
@@ -27,7 +27,7 @@ async fn a_lost_commit_that_turns_a_file_into_a_folder_is_found() {
 }
 
 #[tokio::test]
-async fn an_unchanged_file_is_sent_when_the_same_commit_writes_its_path_twice() {
+async fn sends_an_unchanged_file_when_the_same_commit_writes_its_path_twice() {
     let oid = Oid::of_git(&b"same"[..], 4).unwrap();
     let server = Server::answering(move |head| match head {
         _ if head.contains("/preupload/") => ok(&json!({ "files": [{ "path": "a.txt",
@@ -45,7 +45,8 @@ async fn an_unchanged_file_is_sent_when_the_same_commit_writes_its_path_twice() 
     assert_eq!((report.committed, report.unchanged), (0, 1));
 }
 
-/// A branch with names that cannot be written everywhere, and one that no repository can have.
+/// A branch with paths that are not valid on every system, and one that is invalid in any
+/// repository.
 fn listing(head: &str) -> Reply {
     let file = |path: &str| json!({ "type": "file", "path": path, "oid": OLD, "size": 1 });
     let long = "x".repeat(300);
@@ -62,7 +63,7 @@ fn listing(head: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn deleting_by_pattern_refuses_only_names_that_are_matched() {
+async fn delete_patterns_reject_only_matching_invalid_names() {
     let server = Server::answering(listing).await;
     let matching = |pattern: &str| vec![Operation::DeleteMatching(vec![pattern.to_owned()])];
     create(&hub(&server), matching("old*")).await.unwrap();
@@ -82,7 +83,7 @@ async fn deleting_by_pattern_refuses_only_names_that_are_matched() {
 }
 
 #[tokio::test]
-async fn identities_of_another_kind_are_compared_by_size() {
+async fn compares_sizes_when_ids_are_of_different_kinds() {
     for (size, same) in [(2, true), (3, false)] {
         let server = Server::answering(move |head| match head {
             _ if head.contains("/preupload/") => judged("regular", "a.txt"),

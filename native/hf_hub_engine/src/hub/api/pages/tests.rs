@@ -1,4 +1,4 @@
-//! Lists whose links lead home, away, round in circles and on for ever.
+//! Lists whose links name the endpoint, name another host, form a cycle, or never end.
 
 use std::sync::{
     Arc,
@@ -43,7 +43,7 @@ async fn public() -> Server {
 }
 
 #[test]
-fn a_link_comes_home_with_one_prefix() {
+fn a_link_is_mapped_to_the_endpoint_with_one_prefix() {
     let hub = testing::hub("https://mirror.example/hf");
     for (sent, home) in [
         ("https://huggingface.co/api/x?cursor=2", "https://mirror.example/hf/api/x?cursor=2"),
@@ -56,7 +56,7 @@ fn a_link_comes_home_with_one_prefix() {
 }
 
 #[test]
-fn links_are_found_in_every_spelling() {
+fn reads_links_in_every_spelling() {
     let base: Url = "https://hub.example/api/x".parse().unwrap();
     let spellings =
         ["rel=next", "rel=\"next\"", "Rel = 'NEXT'", "rel=\"last next\"", "title=\"a\"; rel=next"];
@@ -72,7 +72,7 @@ fn links_are_found_in_every_spelling() {
 }
 
 #[test]
-fn a_link_may_stand_in_any_of_several_headers() {
+fn reads_a_link_from_any_of_several_headers() {
     let mut headers = HeaderMap::new();
     headers.append(LINK, "</a>; rel=prev".parse().unwrap());
     headers.append(LINK, "</b>; rel=next".parse().unwrap());
@@ -82,7 +82,7 @@ fn a_link_may_stand_in_any_of_several_headers() {
 }
 
 #[tokio::test]
-async fn a_link_that_the_mirror_does_not_serve_is_followed_as_sent_without_the_token() {
+async fn follows_a_link_as_sent_without_the_token_when_the_mirror_does_not_serve_it() {
     let public = public().await;
     let next = link(&format!("{}/api/list?cursor=2", public.url));
     let mirror = Server::answering(move |request| {
@@ -96,12 +96,12 @@ async fn a_link_that_the_mirror_does_not_serve_is_followed_as_sent_without_the_t
     assert_eq!(read(&hub(&mirror), Limits::STANDARD).await.unwrap(), ["1", "2", "3"]);
     assert!(mirror.requests().iter().all(|request| request.contains("hf_canary")));
     assert!(public.requests().iter().all(|request| !request.contains("hf_canary")));
-    // The mirror is asked once: from then on it is known that its links lead elsewhere.
+    // The mirror is asked once: afterwards it is known that its links name another host.
     assert_eq!((mirror.requests().len(), public.requests().len()), (2, 2));
 }
 
 #[tokio::test]
-async fn a_mirror_that_answers_with_its_first_page_again_is_not_believed() {
+async fn rejects_a_mirror_that_repeats_its_first_page() {
     let public = public().await;
     let next = link(&format!("{}/api/list?cursor=2", public.url));
     let mirror = Server::answering(move |_| reply("200 OK", &next, b"1")).await;
@@ -110,21 +110,24 @@ async fn a_mirror_that_answers_with_its_first_page_again_is_not_believed() {
     let mirror = Server::answering(|_| reply("200 OK", &link("/api/list?cursor=2"), b"1")).await;
     let error = read(&hub(&mirror), Limits::STANDARD).await.unwrap_err();
     assert_eq!((error.kind(), mirror.requests().len()), (ErrorKind::InvalidResponse, 2));
-    assert!(error.message().contains("/api/list has no end: a page leads back"), "{error}");
+    assert!(
+        error.message().contains("/api/list does not end: a page links to an earlier one"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
-async fn a_page_of_another_host_that_leads_back_is_an_error() {
+async fn rejects_a_page_of_another_host_that_links_back() {
     let public = Server::answering(|_| reply("200 OK", &link("/api/list?cursor=2"), b"2")).await;
     let next = link(&format!("{}/api/list?cursor=2", public.url));
     let mirror = Server::answering(move |_| reply("200 OK", &next, b"1")).await;
     let error = read(&hub(&mirror), Limits::STANDARD).await.unwrap_err();
-    assert!(error.message().contains("has no end"), "{error}");
+    assert!(error.message().contains("does not end"), "{error}");
     assert_eq!(public.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_list_that_goes_on_for_ever_is_left_at_its_limits() {
+async fn stops_an_endless_list_at_its_limits() {
     for (limits, words) in [
         (Limits { pages: 3, ..Limits::STANDARD }, "too many pages"),
         (Limits { bytes: 12, ..Limits::STANDARD }, "too many bytes"),
