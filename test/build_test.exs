@@ -1,5 +1,5 @@
 defmodule HfHub.BuildTest do
-  # The library as its users get it: as a dependency, in a script, in a release, without cargo.
+  # Builds of projects that use the library: as a dependency, in a script, in a release, without cargo.
   use HfHub.Case, async: false
 
   @moduletag :build
@@ -56,7 +56,7 @@ defmodule HfHub.BuildTest do
 
   defp target, do: System.get_env("CARGO_TARGET_DIR") || Path.join(@root, "target")
 
-  # The sources with what is not committed yet.
+  # The sources with uncommitted changes.
   defp checkout(context) do
     checkout = Path.join(context.dir, "checkout")
     {names, 0} = System.cmd("git", ~w(ls-files -z --cached --others --exclude-standard), cd: @root)
@@ -74,7 +74,7 @@ defmodule HfHub.BuildTest do
     output
   end
 
-  test "as a path dependency, quiet once it is built", context do
+  test "builds as a path dependency, and prints nothing once it is built", context do
     folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
     assert mix!(folder, ["compile"]) =~ "Compiling the native part of hf_hub"
     assert mix!(folder, ["compile"]) == ""
@@ -87,7 +87,7 @@ defmodule HfHub.BuildTest do
     refute File.exists?(Path.join(@root, "priv"))
   end
 
-  test "as a git dependency", context do
+  test "builds as a git dependency", context do
     clone = checkout(context)
     {_, 0} = System.cmd("git", ~w(init --quiet), cd: clone)
     {_, 0} = System.cmd("git", ~w(add -A), cd: clone)
@@ -102,7 +102,7 @@ defmodule HfHub.BuildTest do
     assert File.read!(path) == context.content
   end
 
-  test "in a release that was moved, without its sources", context do
+  test "runs in a release that was moved, without its sources", context do
     folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
     mix!(folder, ["release", "--quiet"])
     moved = Path.join(context.dir, "moved")
@@ -119,7 +119,7 @@ defmodule HfHub.BuildTest do
     assert [_path] = Path.wildcard(context.cache <> "/models--*/snapshots/*/model.safetensors")
   end
 
-  test "in a script with Mix.install", context do
+  test "runs in a script with Mix.install", context do
     script = Path.join(context.dir, "script.exs")
     File.write!(script, "Mix.install([{:hf_hub, path: \"#{@root}\"}])\nIO.puts(\"at \" <> #{context.call})\n")
 
@@ -132,13 +132,13 @@ defmodule HfHub.BuildTest do
     System.cmd("elixir", [path], env: env, stderr_to_stdout: true)
   end
 
-  test "from a checkout that cannot be written to", context do
+  test "builds from a read-only checkout", context do
     {uid, 0} = System.cmd("id", ["-u"])
     root? = uid == "0\n"
     checkout = if root?, do: @root, else: checkout(context)
     before = listing(checkout)
     folder = project(context, ~s({:hf_hub, path: "#{checkout}"}))
-    # What cargo has built for the other tests, where it looks without CARGO_TARGET_DIR.
+    # Cargo's output for the other tests, in the folder that is used without CARGO_TARGET_DIR.
     cargo = Path.join(folder, "_build/prod/hf_hub_cargo")
     File.mkdir_p!(Path.dirname(cargo))
     if root?, do: File.mkdir!(cargo), else: File.ln_s!(target(), cargo)
@@ -153,8 +153,8 @@ defmodule HfHub.BuildTest do
     assert listing(checkout) == before
   end
 
-  # Root may write whatever the mode says, but not where a file system is mounted without writing: for this command
-  # alone.
+  # Root may write whatever the file mode is, but not to a read-only mount, which exists for this command
+  # only.
   defp mounted(checkout, cargo, command, opts) do
     script = """
     set -e
@@ -181,14 +181,14 @@ defmodule HfHub.BuildTest do
     listing |> String.split("\n") |> Enum.sort()
   end
 
-  test "shows cargo's progress as it comes, and its error in the exception", context do
+  test "shows cargo's progress while it runs, and its error in the exception", context do
     checkout = checkout(context)
     source = Path.join(checkout, "native/hf_hub_engine/src/lib.rs")
     File.write!(source, File.read!(source) <> "compile_error!(\"broken on purpose\");\n")
     [shown, said] = for name <- ["shown", "said"], do: Path.join(context.dir, name)
     script = Path.join(context.dir, "script.exs")
 
-    # As a cell of Livebook does it: what the code prints goes to a process.
+    # As in a Livebook cell, the output of the code goes to a process.
     File.write!(script, """
     {:ok, screen} = StringIO.open("")
     Process.group_leader(self(), screen)
@@ -213,12 +213,12 @@ defmodule HfHub.BuildTest do
     refute said =~ "Compiling" or said =~ "\e["
   end
 
-  test "with a library built elsewhere, whose checksum must fit", context do
+  test "uses a prebuilt library whose checksum matches", context do
     folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
     library = Path.join(context.dir, "built_elsewhere.so")
     File.cp!(:code.priv_dir(:hf_hub) |> Path.join("native/hf_hub_nif.so"), library)
     sha256 = sha256(File.read!(library))
-    # Where no cargo is.
+    # Without cargo.
     bin = Path.join(context.dir, "bin")
     File.mkdir_p!(bin)
 

@@ -1,5 +1,5 @@
 defmodule HfHub.CanaryTest do
-  # Real work with a token that must be seen nowhere; see HfHub.Canary, which watches every other
+  # Calls with a token that must not appear anywhere; see HfHub.Canary, which checks every other
   # test in the same way.
   use HfHub.Case, async: false
 
@@ -19,7 +19,7 @@ defmodule HfHub.CanaryTest do
     {:ok, user: user, token: token}
   end
 
-  # What a user could print of it.
+  # Everything that a user could print of a result.
   defp shown(term) do
     texts = [inspect(term, limit: :infinity, printable_limit: :infinity)]
     texts = if is_exception(term), do: [Exception.message(term) | texts], else: texts
@@ -65,16 +65,16 @@ defmodule HfHub.CanaryTest do
     fails(Auth.validate_token(token <> "x"))
     fails(Auth.validate_token(token <> "\u0001"))
 
-    # Plain http to a stranger.
+    # Plain HTTP to an untrusted host.
     assert fails(HfHub.Repo.create(id, Keyword.put(api, :endpoint, "http://hub.invalid"))).kind ==
              :unauthorized
 
-    # A server that sends back what it got.
+    # A server that echoes the request.
     fault(id, %{kind: "status", code: 403, body: ~s({"error": "who is #{token}?"})}, %{times: 1})
     assert fails(Api.model_info(id, api)).status == 403
   end
 
-  test "answers that repeat the token in any field show none of it", %{token: token} = context do
+  test "responses that repeat the token in any field do not show it", %{token: token} = context do
     {id, _commit} = repo(context, %{"a.txt" => "a"})
     api = opts(context, token: token) |> Keyword.delete(:cache_dir)
     "hf_" <> rest = token
@@ -91,7 +91,7 @@ defmodule HfHub.CanaryTest do
       assert fails(Api.model_info(id, api)).status == 403
     end
 
-    # What is read as a name, and where a redirect leads.
+    # Tokens in names and in the target of a redirect.
     for {name, value} <- [{"x-repo-commit", token}, {"etag", "\"{#{token}}\""}, {"x-linked-size", token}] do
       fault("/resolve/main/a.txt", %{kind: "header", name: name, value: value}, %{times: 3})
       shown(Download.hf_hub_download([repo_id: id, filename: "a.txt"] ++ opts(context, token: token)))
@@ -99,7 +99,7 @@ defmodule HfHub.CanaryTest do
 
     fault(id, %{kind: "redirect", location: "/api/models/org/#{percent}"}, %{times: 1})
     fails(Api.model_info(id, api))
-    # A token where a name belongs.
+    # A token in place of a name.
     long = "hf_CANARY" <> String.duplicate("aB3", 9)
     fails(Api.model_info(long, api))
     fails(Auth.switch(long))
@@ -125,7 +125,7 @@ defmodule HfHub.CanaryTest do
             )
           end,
           fn -> HfHub.Repo.create("a/b", repo_type: :space, space_secrets: {token}) end,
-          # Options where an argument is missing.
+          # Options in place of a missing argument.
           fn -> Api.paths_info("a/b", token: token) end,
           fn -> Git.create_tag("a/b", token: token) end,
           fn -> HfHub.Commit.create("a/b", [token: token], []) end,
@@ -162,7 +162,7 @@ defmodule HfHub.CanaryTest do
     assert Canary.files(dir) == []
   end
 
-  test "what crashes with a token in its hands reports none", %{token: token} = context do
+  test "a process that crashes with a token does not show it", %{token: token} = context do
     Process.flag(:trap_exit, true)
     opts = opts(context, token: token)
 
@@ -170,9 +170,9 @@ defmodule HfHub.CanaryTest do
       fn -> Download.hf_hub_download!([repo_id: "org/none", filename: "a"] ++ opts) end,
       fn -> Download.hf_hub_download([repo_id: "org/none", filenam: "a"] ++ opts) end,
       fn -> Api.model_info("org/none", token: {token}) end,
-      # Where people put it who do not look.
+      # A token in a wrong place.
       fn -> Auth.whoami(token) end,
-      # What the native function does not understand: its arguments are part of the report.
+      # Invalid arguments of a native function, which are part of the crash report.
       fn -> Request.run(Request.new(:get, "/api/models", [], timeout: -1, token: token)) end,
       fn -> Enum.to_list(Download.download_stream!(repo_id: "org/none", filename: "x", token: token)) end
     ]
@@ -183,12 +183,12 @@ defmodule HfHub.CanaryTest do
       shown(reason)
     end
 
-    # A process that is asked for its state, and one that is killed in the middle.
+    # The state of a running process, and the crash report of a killed one.
     shown(:sys.get_state(hub()))
     shown(:sys.get_status(hub()))
   end
 
-  test "the watch is awake" do
+  test "the canary detects a token in logs and errors" do
     planted = Canary.planted() <> to_string(System.unique_integer([:positive]))
     Logger.debug("planted: #{planted}")
     error = Error.new(:internal, planted)
@@ -207,7 +207,7 @@ defmodule HfHub.CanaryTest do
     assert error.message == planted
   end
 
-  test "the watch looks into files, but not into those that hold tokens", %{dir: dir} do
+  test "the canary searches files, except token files", %{dir: dir} do
     for name <- ["cache/blobs/x", "home/token", "home/stored_tokens", "cache/.locks/y"] do
       path = Path.join(dir, name)
       File.mkdir_p!(Path.dirname(path))

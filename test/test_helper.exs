@@ -1,4 +1,4 @@
-# Some tests need what not every machine has: they are left out there.
+# Excludes tests whose requirements this machine does not meet.
 root = if match?({"0\n", 0}, System.cmd("id", ["-u"])), do: [], else: [:root]
 strace = if System.find_executable("strace"), do: [], else: [:strace]
 proc = if File.dir?("/proc/self/fd"), do: [], else: [:proc]
@@ -10,7 +10,7 @@ HfHub.Canary.start()
 HfHub.Case.start_hub()
 
 ExUnit.start(
-  # What tests provoke belongs into the report of the test that fails, not between the dots.
+  # Captured logs are shown with the report of a failed test only.
   capture_log: true,
   formatters: [ExUnit.CLIFormatter, HfHub.Slowest],
   exclude: [:python, :build, :slow] ++ root ++ strace ++ openssl ++ proxies ++ terminal ++ proc

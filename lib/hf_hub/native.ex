@@ -87,7 +87,7 @@ defmodule HfHub.Native do
       {:hf_hub, ^ref, {:ok, :done}} ->
         {:halt, :ended}
 
-      # Raised by the next call, when the state says that the job has ended and must not be cancelled.
+      # Raised by the next call: its state marks the job as ended, so that it is not cancelled.
       {:hf_hub, ^ref, {:error, fields}} ->
         {[], {:failed, Error.from_native(fields)}}
     end

@@ -1,6 +1,6 @@
 defmodule HfHub.Flows.HostileUploadsTest do
-  # What goes wrong on the way to a repository: folders that are odd, callers that are
-  # mistaken, networks and processes that end. Nothing is half published, nothing local lost.
+  # Failures of uploads: unusual folders, invalid calls,
+  # networks and processes that fail. No commit is partial, and no local file is lost.
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Commit, Error, Git, LocalHub, Repo, Vm}
@@ -18,7 +18,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
   end
 
   describe "a folder" do
-    test "may have links to files, and to folders, outside and in circles",
+    test "may have links to files and folders, outside of it and in circles",
          %{id: id, write: write} = context do
       folder = folder(context, %{"a.txt" => "a", "sub/b.txt" => "b"})
       outside = folder(context, %{"out.txt" => "out"})
@@ -27,13 +27,13 @@ defmodule HfHub.Flows.HostileUploadsTest do
       File.ln_s!("self", Path.join(folder, "self"))
       File.ln_s!("nowhere", Path.join(folder, "dangling"))
 
-      # As Python does: links to files are followed, links to folders and to nothing are left out.
+      # As in the Python client, links to files are followed, and links to folders and broken links are omitted.
       assert {:ok, _info} = Commit.upload_folder(folder, id, write)
       assert listed(id, write) == [".gitattributes", "a.txt", "linked.txt", "sub/b.txt"]
       assert [%{size: 3}] = Api.paths_info!(id, "linked.txt", write)
     end
 
-    test "may come with a link where the ledger goes", %{id: id, write: write} = context do
+    test "may have a link in place of the upload's state file", %{id: id, write: write} = context do
       folder = folder(context, %{"a.txt" => "a"})
       outside = folder(context, %{})
       File.mkdir_p!(outside)
@@ -43,7 +43,8 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert listed(id, write) == [".gitattributes", "a.txt"]
     end
 
-    test "that is empty, missing or a file says so", %{id: id, write: write} = context do
+    test "that is empty, missing or a file is an error or makes no commit",
+         %{id: id, write: write} = context do
       empty = Path.join(context.dir, "empty")
       File.mkdir_p!(empty)
       head = head(id, write)
@@ -59,7 +60,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
     end
 
     @tag :root
-    test "may not be writable, nor every file readable", %{id: id, write: write} = context do
+    test "may be read-only, with unreadable files", %{id: id, write: write} = context do
       folder = folder(context, %{"a.txt" => "a", "m.bin" => large(20_000)})
       File.chmod!(context.dir, 0o755)
       assert as_nobody(context, folder) =~ "uploaded"
@@ -74,7 +75,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert head(id, write) == head
     end
 
-    test "has files in two batches of preuploads, and the same content twice",
+    test "may have files for two preupload requests, and the same content twice",
          %{id: id, write: write} = context do
       large = large(30_000)
       many = Map.new(1..300, &{"d#{rem(&1, 7)}/f#{&1}.txt", "#{rem(&1, 50)}"})
@@ -87,8 +88,8 @@ defmodule HfHub.Flows.HostileUploadsTest do
     end
   end
 
-  describe "a caller" do
-    test "who is mistaken is told at once, and nothing is sent", %{id: id, write: write} do
+  describe "a call" do
+    test "with invalid arguments raises at once, and sends nothing", %{id: id, write: write} do
       before = length(requests(id))
 
       for call <- [
@@ -112,7 +113,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert length(requests(id)) == before
     end
 
-    test "who names an impossible path is told which", %{id: id, write: write} do
+    test "with an invalid path is an error that names it", %{id: id, write: write} do
       for path <- [
             "../x",
             "a/../b",
@@ -140,7 +141,8 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert listed(id, write) == [".gitattributes"]
     end
 
-    test "whose repository, revision or right is missing is told so", %{id: id, write: write} = context do
+    test "without repository, revision or permission has a distinct error",
+         %{id: id, write: write} = context do
       upload = &Commit.upload_file({:binary, "x"}, "x.txt", &1, &2)
       assert {:error, %Error{kind: :repo_not_found} = error} = upload.("#{context.account}/none", write)
       assert error.message =~ "none"
@@ -155,13 +157,13 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert listed(id, write) == [".gitattributes"]
     end
 
-    test "without a network is told so", %{id: id} = context do
+    test "without a network is a :transport error", %{id: id} = context do
       down = [endpoint: "http://127.0.0.1:1", token: context.writer, retries: 0]
       assert {:error, %Error{kind: :transport}} = Commit.upload_file({:binary, "x"}, "x", id, down)
       assert {:error, %Error{kind: :transport}} = Repo.create(id, down)
       assert {:error, %Error{kind: :transport}} = Git.create_branch(id, "x", down)
 
-      # Anybody on the way could read it.
+      # The network could read the token.
       plain = [endpoint: "http://198.51.100.1", token: context.writer, retries: 0, timeout: 5000]
 
       assert {:error, %Error{kind: :unauthorized} = error} =
@@ -172,7 +174,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
   end
 
   describe "a Hub" do
-    test "that has no room for more says so, and nothing is committed", context do
+    test "without disk space is an error, and nothing is committed", context do
       {:ok, hub} = own_hub(context, ["--private-quota", "50000", "--max-file-size", "100000"])
       write = [endpoint: LocalHub.endpoint(hub), token: "hf_own", retry_delay: 10]
       Repo.create!("own/x", [private: true] ++ write)
@@ -192,7 +194,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert listed("own/x", write) == [".gitattributes", "a.bin"]
     end
 
-    test "that refuses a card says why", %{id: id, write: write} do
+    test "that rejects a card is an error with the reason", %{id: id, write: write} do
       card = "---\ntags: [\n---\n# x\n"
 
       assert {:error, %Error{kind: :bad_request} = error} =
@@ -202,7 +204,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
       assert listed(id, write) == [".gitattributes"]
     end
 
-    test "whose branch has moved on refuses the commit", %{id: id, write: write} do
+    test "whose branch has moved rejects the commit", %{id: id, write: write} do
       first = head(id, write)
       Commit.upload_file!({:binary, "1"}, "a.txt", id, [parent_commit: first] ++ write)
 
@@ -224,7 +226,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
     end
   end
 
-  test "operations say what they are, and not their content" do
+  test "operations are inspected without their content" do
     secret = "very secret content"
     refute inspect(Operation.add("x", {:binary, secret})) =~ secret
   end

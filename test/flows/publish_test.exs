@@ -1,6 +1,6 @@
 defmodule HfHub.Flows.PublishTest do
-  # A repository's whole life through this library, with the PyPI client as a witness: it
-  # sees the same files and commits, and downloads them byte for byte.
+  # The life cycle of a repository with this library, observed by the PyPI client, which
+  # lists the same files and commits, and downloads the same bytes.
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Commit, Download, Error, Git, Python, Repo}
@@ -30,7 +30,7 @@ defmodule HfHub.Flows.PublishTest do
     "a+b&c=d.txt" => "query"
   }
 
-  test "from the creation to the end", %{id: id, write: write} = context do
+  test "the Python client sees a repository from creation to deletion", %{id: id, write: write} = context do
     large = large(300_000)
     files = Map.merge(@odd, %{"model.safetensors" => large, "copy/again.safetensors" => large})
     folder = folder(context, Map.merge(files, %{".git/config" => "no", ".cache/x" => "no"}))
@@ -42,7 +42,7 @@ defmodule HfHub.Flows.PublishTest do
     assert [%{id: oid, title: "Release"}, _begin] = Git.list_commits!(id, write)
     assert oid == first.oid
     assert listed(id, write) == Enum.sort([".gitattributes" | Map.keys(files)])
-    # The same content went to the store once.
+    # The same content was uploaded once.
     assert Enum.count(requests(large), &(&1["method"] == "PUT")) == 1
 
     # branch, tag
@@ -66,12 +66,12 @@ defmodule HfHub.Flows.PublishTest do
     assert changed -- listed(id, write) == ["config2.json", "moved.safetensors", "new.txt"]
     assert listed(id, write) -- changed == [".hidden", "ü/文件 #1?.txt"]
 
-    # nothing new, no commit
+    # no changes, no commit
     before = length(Git.list_commits!(id, write))
     again = Commit.upload_folder!(folder, id, write)
     assert again.oid == first.oid and length(Git.list_commits!(id, write)) == before
 
-    # what others see
+    # the view of the Python client
     assert seen_by_python(context, "main") == hashes(files)
     assert Map.delete(seen_by_python(context, "dev"), "dev.txt") == hashes(files)
     theirs = seen_by_python(context, "refs/pr/1")
@@ -96,7 +96,7 @@ defmodule HfHub.Flows.PublishTest do
     assert {:error, %Error{kind: :repo_not_found}} = Commit.upload_file({:binary, "x"}, "x", id, write)
   end
 
-  test "the same folder pushed by both makes the same tree", %{id: id, write: write} = context do
+  test "a folder uploaded by either client makes the same tree", %{id: id, write: write} = context do
     files = Map.merge(@odd, %{"w.bin" => large(50_000), "README.md" => "---\nlicense: mit\n---\n# Hi\n"})
     folder = folder(context, files)
     theirs = id <> "-theirs"
@@ -115,7 +115,7 @@ defmodule HfHub.Flows.PublishTest do
     assert Enum.sort(tree.(id)) == Enum.sort(tree.(theirs))
   end
 
-  test "what Python has begun, ours goes on with, and the other way round",
+  test "each client continues a repository of the other",
        %{id: id, write: write} = context do
     {one, two} = {large(40_000), large(40_000)}
     folder = folder(context, %{"one.bin" => one, "two.bin" => two, "t.txt" => "t"})
@@ -140,7 +140,7 @@ defmodule HfHub.Flows.PublishTest do
 
   defp hashes(files), do: Map.new(files, fn {name, content} -> {name, sha256(content)} end)
 
-  # Every file of a fresh snapshot of theirs, by its hash; without what the Hub itself put there.
+  # The hashes of all files in a new snapshot of the Python client, except those that the Hub adds.
   defp seen_by_python(context, revision) do
     cache = Path.join(context.dir, "theirs#{System.unique_integer([:positive])}")
 

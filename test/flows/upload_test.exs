@@ -1,6 +1,6 @@
 defmodule HfHub.Flows.UploadTest do
-  # Uploads while things go wrong: after each fault the repository holds what was sent, in one commit.
-  # On a Local Hub of its own, because the paths of parts name no repository.
+  # Uploads with faults: after each, the repository contains the uploaded files, in one commit.
+  # On a separate Local Hub, because the URLs of parts do not contain the repository.
   use HfHub.Case, async: true, hub: :own
 
   alias HfHub.{Commit, Error, LocalHub, Vm}
@@ -37,7 +37,7 @@ defmodule HfHub.Flows.UploadTest do
 
   for {name, fault} <- @faults do
     @fault fault
-    test "#{name} in any phase costs a repetition, and no second commit", context do
+    test "#{name} in any phase costs a retry, and makes no second commit", context do
       for {_phase, {path, method}} <- @phases do
         id = writable(context)
         files = files()
@@ -52,7 +52,7 @@ defmodule HfHub.Flows.UploadTest do
     end
   end
 
-  test "links that expire in the middle are asked for anew", context do
+  test "signed URLs that expire during the upload are requested again", context do
     for {path, more} <- [{"/upload/models/", %{times: 1}}, {"/part/", %{skip: 1, times: 2}}] do
       id = writable(context)
       files = files()
@@ -67,7 +67,7 @@ defmodule HfHub.Flows.UploadTest do
     end
   end
 
-  test "a store that names the wrong part is not believed", context do
+  test "a wrong part number from the store is detected", context do
     id = writable(context)
     files = files()
 
@@ -78,7 +78,7 @@ defmodule HfHub.Flows.UploadTest do
     assert length(asked(id, "/objects/batch")) == 2
   end
 
-  test "what goes on failing is an error, and the next call completes it", context do
+  test "a permanent failure is an error, and the next call completes the upload", context do
     for {_phase, {path, method}} <- @phases, code <- [500, 507] do
       id = writable(context)
       dir = folder(context, files = files())
@@ -94,10 +94,10 @@ defmodule HfHub.Flows.UploadTest do
     end
   end
 
-  test "a disk that is full is the Hub's own word", context do
+  test "a full disk of the Hub is an error with the Hub's text", context do
     id = writable(context)
     root = Path.join(context.dir, "full")
-    # No file of the Hub's may be larger than half a megabyte.
+    # The Hub can write files of at most half a megabyte.
     wrapped = Path.join(context.dir, "hub.sh")
     program = System.get_env("HF_HUB_SERVER_PATH") || Path.expand("target/release/hf_hub_server")
     File.write!(wrapped, "#!/bin/bash\ntrap '' XFSZ\nulimit -f 500\nexec #{program} \"$@\"\n")
@@ -115,7 +115,7 @@ defmodule HfHub.Flows.UploadTest do
     LocalHub.stop(hub)
   end
 
-  test "limits of the Hub are said in its words", context do
+  test "limits of the Hub are errors with the Hub's text", context do
     args = ["--max-file-size", "500000", "--private-quota", "300000"]
     {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "limits"), args: args)
     LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
@@ -137,7 +137,7 @@ defmodule HfHub.Flows.UploadTest do
     LocalHub.stop(hub)
   end
 
-  test "a file that changes while it is uploaded is an error and no commit", context do
+  test "a file that changes during its upload is an error and makes no commit", context do
     for {name, path} <- [
           {"a.bin", "/objects/batch"},
           {"parts.bin", "/objects/batch"},
@@ -156,7 +156,7 @@ defmodule HfHub.Flows.UploadTest do
     end
   end
 
-  test "the token goes to the Hub alone", context do
+  test "the token is sent to the Hub only", context do
     id = writable(context)
     Commit.upload_folder!(folder(context, files()), id, write())
     assert control(:get, "connections")["cdn"]["authorization_refused"] == 0
@@ -166,7 +166,7 @@ defmodule HfHub.Flows.UploadTest do
     assert Enum.all?(asked(id, "/commit/") ++ asked(id, "/objects/verify"), & &1["authorization"])
   end
 
-  test "an upload ends with its owner", context do
+  test "an upload stops when its owner exits", context do
     id = writable(context)
     dir = folder(context, files())
     fault("/part/", %{kind: "hang"})
@@ -177,7 +177,7 @@ defmodule HfHub.Flows.UploadTest do
     open = sockets()
     Process.exit(pid, :kill)
     assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}
-    # Seen from this side: the Hub does not look at a connection whose request it leaves unread.
+    # Observed on the client: the Hub does not watch a connection whose request it does not read.
     eventually(fn -> sockets() < open end)
     assert commits(id) == 0
   end
@@ -187,7 +187,7 @@ defmodule HfHub.Flows.UploadTest do
     Enum.count(links, &match?({:ok, "socket:" <> _}, &1))
   end
 
-  test "a killed VM is continued: nothing is sent or committed twice", context do
+  test "the upload of a killed VM is resumed: nothing is sent or committed twice", context do
     files =
       for n <- 1..600,
           into: %{"one.bin" => large(200_000), "two.bin" => large(300_000)},
@@ -213,7 +213,7 @@ defmodule HfHub.Flows.UploadTest do
       uploaded(context, id, files)
       after_all = titles(id)
       assert length(after_all) > made
-      # No large file was taken twice; of the one that was being sent, the Hub may have lost its answer.
+      # No large file was received twice, except the one in progress, whose response may have been lost.
       for name <- ["one.bin", "two.bin"] do
         taken = Enum.filter(requests(files[name]), &(&1["method"] == "PUT" and &1["status"] == 200))
         assert length(Enum.filter(taken, &(&1["path"] =~ id))) <= 1
@@ -227,7 +227,7 @@ defmodule HfHub.Flows.UploadTest do
     assert File.read!(ledger) =~ ~s("path":"one.bin")
   end
 
-  test "a large file of which some parts are there goes on with the others", context do
+  test "a partly uploaded large file is resumed with its missing parts", context do
     files = %{"parts.bin" => large(3_000_000)}
     dir = folder(context, files)
     kept = Path.join(dir, ".cache/huggingface/upload/parts")
@@ -248,7 +248,7 @@ defmodule HfHub.Flows.UploadTest do
       refute File.read!(journal) =~ token()
       assert length(parts()) - seen == 3
 
-      # An answer such as stores give for an upload that they do not know any more.
+      # The response of a store for an unknown upload id.
       if again != :at_once,
         do: fault("/part/", %{kind: "status", code: again}, %{method: "PUT", times: 1})
 
@@ -269,7 +269,7 @@ defmodule HfHub.Flows.UploadTest do
     end
   end
 
-  test "nothing that is kept can send contents or the token anywhere else", context do
+  test "recorded state cannot redirect contents or the token elsewhere", context do
     for {from, to} <- [
           {~r{http://[^/]+/part/}, "http://127.0.0.1:9/part/"},
           {~r{"complete":"http://[^/]+}, ~s("complete":"http://127.0.0.1:9)},
@@ -288,7 +288,7 @@ defmodule HfHub.Flows.UploadTest do
     end
   end
 
-  test "what has come to the Hub by another way is not sent again", context do
+  test "files that the Hub has from another upload are not sent again", context do
     id = writable(context)
     dir = folder(context, files = %{"parts.bin" => large(3_000_000)})
     interrupt(dir, id)
@@ -302,7 +302,7 @@ defmodule HfHub.Flows.UploadTest do
     assert Path.wildcard(Path.join(dir, ".cache/huggingface/upload/parts/*")) == []
   end
 
-  test "uploads of one folder to two repositories keep their own parts", context do
+  test "uploads of one folder to two repositories record separate parts", context do
     {one, two} = {writable(context), writable(context)}
     dir = folder(context, files = %{"parts.bin" => large(3_000_000)})
     [_of_two] = interrupt(dir, two)
@@ -315,13 +315,13 @@ defmodule HfHub.Flows.UploadTest do
     assert Path.wildcard(Path.join(dir, ".cache/huggingface/upload/parts/*")) == []
   end
 
-  test "git is kept from what is kept where nothing is uploaded, too", context do
+  test "the state folder has a .gitignore even if nothing is uploaded", context do
     dir = folder(context, %{"a.txt" => "a"})
     assert {:ok, _info} = Commit.upload_folder(dir, writable(context), write(allow_patterns: "*.none"))
     assert File.read!(Path.join(dir, ".cache/huggingface/.gitignore")) == "*"
   end
 
-  # Kills an upload when it has sent two parts; returns what it kept.
+  # Kills an upload after two parts, and returns its recorded state.
   defp interrupt(dir, id) do
     fault("/part/", %{kind: "hang"}, %{skip: 2, method: "PUT"})
     opts = write(num_workers: 1, max_connections: 1)
@@ -332,13 +332,13 @@ defmodule HfHub.Flows.UploadTest do
     Path.wildcard(Path.join(dir, ".cache/huggingface/upload/parts/*"))
   end
 
-  # The paths of parts name no repository.
+  # The URLs of parts do not contain the repository.
   defp parts do
     for %{"method" => "PUT", "status" => 200, "path" => "/part/" <> _} = part <- control(:get, "requests"),
         do: part
   end
 
-  test "what was kept of another upload is of no use, and no harm", context do
+  test "recorded state of another upload is ignored", context do
     content = large(1_500_000)
     dir = folder(context, %{"parts.bin" => content})
     kept = Path.join(dir, ".cache/huggingface/upload/parts")
@@ -381,7 +381,7 @@ defmodule HfHub.Flows.UploadTest do
     uploaded(context, id, files)
   end
 
-  test "refusals that only the user can help say how", context do
+  test "errors that only the user can resolve contain advice", context do
     for {code, hint} <- [
           {402, "the storage of this account is exhausted, see its billing page"},
           {413, "the request is too large: upload fewer files at a time"}
@@ -397,7 +397,7 @@ defmodule HfHub.Flows.UploadTest do
     end
   end
 
-  test "a commit that is too large for the Hub becomes smaller ones", context do
+  test "a commit that is too large for the Hub is split", context do
     id = writable(context)
     files = for n <- 1..30, into: %{}, do: {"#{n}.txt", "#{n}"}
     fault("/commit/main", %{kind: "status", code: 413}, %{times: 1})
@@ -406,7 +406,7 @@ defmodule HfHub.Flows.UploadTest do
     assert length(asked(id, "/commit/main")) == 3
   end
 
-  test "a commit that arrives although the VM was killed is not made again", context do
+  test "a commit that succeeded although the VM was killed is not made again", context do
     id = writable(context)
     dir = folder(context, files = files())
     opts = inspect(endpoint: endpoint(), token: token())
@@ -422,7 +422,7 @@ defmodule HfHub.Flows.UploadTest do
     assert commits(id) == 1
   end
 
-  test "ten writers of one repository all get their commit", context do
+  test "ten concurrent writers of one repository all succeed", context do
     id = writable(context)
 
     results =

@@ -1,5 +1,5 @@
 defmodule HfHub.AccessTest do
-  # Each reason for which the Hub refuses is an error of its own, which says what to do and where.
+  # Each reason for which the Hub denies access has an error with advice and a URL.
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Download, Error, LocalHub, Request}
@@ -20,7 +20,8 @@ defmodule HfHub.AccessTest do
     {error.kind, error.message}
   end
 
-  test "a repository that is gated: nobody, a stranger, one who has asked, one who was rejected", context do
+  test "a gated repository: errors without a token, without a request, with a pending and a rejected one",
+       context do
     %{gated: id, token: token, user: user, endpoint: endpoint} = context
     page = "#{endpoint}/#{id}"
 
@@ -44,7 +45,7 @@ defmodule HfHub.AccessTest do
     assert {:ok, _path} = Download.hf_hub_download(opts(context, repo_id: id, filename: "a", token: token))
   end
 
-  test "a token whose permissions are too narrow", context do
+  test "a token whose permissions are too narrow is :forbidden, with the missing permission", context do
     %{gated: id, user: user, endpoint: endpoint} = context
     LocalHub.command!(hub(), ["repo", "grant", id, user])
     narrow = LocalHub.command!(hub(), ["user", "add", user, "--role", "fine-grained"])
@@ -57,7 +58,7 @@ defmodule HfHub.AccessTest do
     assert error.message =~ "you must use a write token" and error.message =~ "#{endpoint}/settings/tokens"
   end
 
-  test "a repository that is private cannot be told from one that is not there", context do
+  test "a private repository and a missing one have the same error", context do
     %{private: id, token: token, endpoint: endpoint} = context
 
     for {given, advice} <- [{false, "HfHub.Auth.login()"}, {token, "whether the token has access"}] do
@@ -68,7 +69,7 @@ defmodule HfHub.AccessTest do
     end
   end
 
-  test "a token that is bad, or missing", context do
+  test "a bad token is :unauthorized, a missing one :no_token", context do
     %{private: id, endpoint: endpoint} = context
     assert {:unauthorized, message} = get(context, id, "hf_mistyped")
     assert message =~ "rejected the token from the option :token" and message =~ "#{endpoint}/settings/tokens"
@@ -78,7 +79,7 @@ defmodule HfHub.AccessTest do
     assert message =~ "needs a token, and none was given" and message =~ "HfHub.Auth.login()"
   end
 
-  test "errors of information and of files are the same", context do
+  test "requests for information and for files have the same errors", context do
     for call <- [&Api.model_info/2, &Api.list_files/2] do
       assert {:error, %Error{kind: :repo_not_found, repo_id: id} = error} =
                call.(context.private, endpoint: context.endpoint, token: false)
@@ -87,10 +88,10 @@ defmodule HfHub.AccessTest do
     end
   end
 
-  describe "a store that refuses a link" do
+  describe "a store that rejects a signed URL" do
     @words "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
-    # Another repository's contents are not concerned: faults find a path by the content's hash.
+    # The fault matches the hash of the file, so it does not affect other repositories.
     defp refuses(content, status, method) do
       more = %{method: method, origin: "cdn"}
       fault(sha256(content), %{kind: "status", code: status, headers: %{}, body: @words}, more)
@@ -104,7 +105,7 @@ defmodule HfHub.AccessTest do
       refute error.message =~ "token" or inspect(error) =~ to_string(token)
     end
 
-    test "of a download is quoted, with a token and without", context do
+    test "of a download: the error quotes the store, with and without a token", context do
       content = large(300_000)
       {id, _commit} = repo(context, %{"a.bin" => content, ".gitattributes" => "*.bin filter=lfs\n"})
 
@@ -117,7 +118,7 @@ defmodule HfHub.AccessTest do
       end
     end
 
-    test "of an upload is quoted, and nothing is said of permissions", context do
+    test "of an upload: the error quotes the store and does not mention permissions", context do
       content = large(300_000)
       id = writable(context)
       refuses(content, 403, "PUT")

@@ -9,8 +9,8 @@ defmodule HfHub.ApiTest do
 
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
 
-  describe "information" do
-    test "is a struct with times, tags, files and the whole answer", context do
+  describe "repository information" do
+    test "is a struct with times, tags, files and the raw response", context do
       {id, commit} = repo(context, Map.put(@files, "model.safetensors", large(20_000)))
       {:ok, %ModelInfo{} = info} = Api.model_info(id, ask(context, files_metadata: true))
       assert %{id: ^id, sha: ^commit, private: false, pipeline_tag: "text-generation"} = info
@@ -29,7 +29,7 @@ defmodule HfHub.ApiTest do
       assert Enum.all?(asked, &(&1["method"] == "GET" and &1["bytes_received"] == 0))
     end
 
-    test "of datasets and Spaces is their own", context do
+    test "of datasets and Spaces has structs of its own", context do
       {data, _} = repo(context, @files, repo_type: :dataset)
       {space, _} = repo(context, Map.put(@files, "README.md", "---\nsdk: gradio\n---\n"), repo_type: :space)
       assert %DatasetInfo{id: ^data} = Api.dataset_info!(data, ask(context))
@@ -37,7 +37,7 @@ defmodule HfHub.ApiTest do
       assert %DatasetInfo{} = Api.dataset_info!("hf://datasets/#{data}", ask(context))
     end
 
-    test "that cannot be had is an error of its own each", context do
+    test "has a distinct error for each kind of failure", context do
       {id, _commit} = repo(context, @files)
 
       assert {:error, %Error{kind: :repo_not_found, repo_id: "org/none"}} =
@@ -58,7 +58,7 @@ defmodule HfHub.ApiTest do
       assert message =~ "expected a model, got the dataset"
     end
 
-    test "that makes no sense is an error, and never anything else", context do
+    test "is an error for malformed responses, and never another result", context do
       {id, _commit} = repo(context, @files)
       deep = String.duplicate("[", 10_000) <> String.duplicate("]", 10_000)
 
@@ -81,7 +81,7 @@ defmodule HfHub.ApiTest do
       refute inspect(info) =~ "\e"
     end
 
-    test "is asked for with the token", context do
+    test "is requested with the token", context do
       {id, _commit} = repo(context, @files, private: true)
       assert {:error, %Error{kind: :repo_not_found}} = Api.model_info(id, ask(context, token: false))
 
@@ -99,8 +99,8 @@ defmodule HfHub.ApiTest do
     end
   end
 
-  describe "a tree" do
-    test "has files and folders, at one level or all", context do
+  describe "list_repo_tree" do
+    test "returns files and folders of one level, or of all", context do
       {id, _commit} = repo(context, Map.put(@files, "model.safetensors", large(20_000)))
 
       names =
@@ -123,7 +123,7 @@ defmodule HfHub.ApiTest do
                Api.list_repo_tree(id, ask(context, path_in_repo: "none"))
     end
 
-    test "tells of single paths, many at a time", context do
+    test "paths_info returns single paths in batches", context do
       files = Map.new(1..600, &{"f#{&1}", "#{&1}"})
       {id, _commit} = repo(context, files)
       assert [%TreeEntry{path: "f1", size: 1}] = Api.paths_info!(id, ["f1", "none"], ask(context))
@@ -137,15 +137,15 @@ defmodule HfHub.ApiTest do
                Api.paths_info(id, "f1", ask(context, revision: "x"))
     end
 
-    test "of many files comes in pages", context do
+    test "reads all pages", context do
       {id, _commit} = repo(context, Map.new(1..1100, &{"f#{&1}", "#{&1}"}))
       assert length(Api.list_files!(id, ask(context))) == 1101
       assert Enum.count(requests(id), &(&1["path"] =~ "/tree/")) == 2
     end
   end
 
-  describe "lists" do
-    test "find what is searched for, and stop at the limit", context do
+  describe "list_models and its siblings" do
+    test "apply filters and stop at the limit", context do
       author = "org#{System.unique_integer([:positive])}"
       for n <- 1..3, do: repo(context, @files, id: "#{author}/m#{n}")
 
@@ -163,7 +163,7 @@ defmodule HfHub.ApiTest do
     end
   end
 
-  test "JSON with a byte order mark or with NaN is read", context do
+  test "parses JSON with a byte order mark or with NaN", context do
     for dialect <- ["json_with_mark", "json_with_nan"] do
       id = writable(context, %{"a.txt" => "a"})
       opts = write(endpoint: dialect(id, dialect))
@@ -176,7 +176,7 @@ defmodule HfHub.ApiTest do
     end
   end
 
-  test "headers of any length are shortened in errors", context do
+  test "shortens long headers in errors", context do
     {id, _commit} = repo(context, %{"a.txt" => "1"})
     long = String.duplicate("x", 5000)
     headers = Map.new(~w(x-request-id x-error-message x-error-code content-type), &{&1, long})

@@ -1,12 +1,12 @@
 defmodule HfHub.AuthTerminalTest do
-  # A person at a real terminal, which `script` makes: what they type must not be seen.
+  # Logins at a real terminal, which `script` provides.
   use HfHub.Case, async: true
 
   alias HfHub.{LocalHub, Vm}
 
   @moduletag :terminal
 
-  # Runs a script at a terminal, types an answer after each question, and returns what was on the screen.
+  # Runs a script at a terminal, types a reply after each prompt, and returns the output.
   defp at_terminal(context, body, answers) do
     {elixir, args} = Vm.script(context, body)
     quoted = Enum.map_join([elixir | args], " ", &("'" <> &1 <> "'"))
@@ -22,7 +22,7 @@ defmodule HfHub.AuthTerminalTest do
   defp talk(port, answers, screen) do
     answers =
       with [{question, answer} | rest] <- answers, true <- screen =~ question do
-        # The terminal is told to hide what comes before somebody types.
+        # Waits until the echo is off before the reply is typed.
         Process.sleep(300)
         Port.command(port, answer <> "\n")
         rest
@@ -44,7 +44,7 @@ defmodule HfHub.AuthTerminalTest do
     {:ok, user: user, token: token}
   end
 
-  test "pastes a token that nobody sees", %{token: token, user: user} = context do
+  test "login reads a pasted token without echo", %{token: token, user: user} = context do
     body = """
     :ok = HfHub.Auth.login()
     IO.puts(HfHub.Auth.whoami!().name)
@@ -57,7 +57,7 @@ defmodule HfHub.AuthTerminalTest do
     assert File.read!(Path.join(context.dir, "home/token")) == token
   end
 
-  test "shows again what is typed afterwards", %{token: token} = context do
+  test "login turns the echo on again", %{token: token} = context do
     body = """
     {:error, error} = HfHub.Auth.login(method: :paste)
     IO.puts("\#{error.kind}: \#{error.message}")
@@ -71,7 +71,7 @@ defmodule HfHub.AuthTerminalTest do
     refute screen =~ token
   end
 
-  test "a login without a terminal fails at once and names HF_TOKEN", context do
+  test "login without a terminal fails at once and names HF_TOKEN", context do
     body = """
     {:error, error} = HfHub.Auth.login()
     IO.puts("\#{error.kind}: \#{error.message}")

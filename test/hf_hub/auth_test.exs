@@ -1,5 +1,5 @@
 defmodule HfHub.AuthTest do
-  # Sets the environment, which is the whole VM's.
+  # Sets environment variables, which are shared by the whole VM.
   use HfHub.Case, async: false
 
   import ExUnit.{CaptureIO, CaptureLog}
@@ -21,7 +21,7 @@ defmodule HfHub.AuthTest do
     {:ok, home: home}
   end
 
-  # A user of the Hub, with a token of that name.
+  # Creates a user of the Hub with a token of that name.
   defp user(name, args \\ []) do
     id = "#{name}#{System.unique_integer([:positive])}"
     token = LocalHub.command!(hub(), ["user", "add", id, "--token-name", name] ++ args)
@@ -33,7 +33,7 @@ defmodule HfHub.AuthTest do
   defp asked(path), do: length(requests(path))
 
   describe "whoami" do
-    test "tells the account, its organizations and the token" do
+    test "returns the account, its organizations and the token" do
       {name, token} = user("laptop", ["--org", "acme:admin", "--org", "lab:read"])
 
       assert {:ok, %Whoami{type: :user, name: ^name, pro: false, email: email} = me} =
@@ -45,7 +45,7 @@ defmodule HfHub.AuthTest do
       assert inspect(me) == ~s(#HfHub.Auth.Whoami<#{name}, in acme, lab, write token "laptop">)
     end
 
-    test "tells what a fine-grained token may do" do
+    test "returns the permissions of a fine-grained token" do
       scope = ["--role", "fine-grained", "--scope", "acme=repo.content.read,repo.write", "--gated-repos"]
       {_name, token} = user("fine", scope)
       info = Auth.whoami!(token: token).auth
@@ -53,7 +53,7 @@ defmodule HfHub.AuthTest do
       assert info.scoped == [{"acme", ["repo.content.read", "repo.write"]}]
     end
 
-    test "is remembered for a token and an endpoint when asked for" do
+    test "caches the result per token and endpoint with cache: true" do
       {name, token} = user("cached")
       before = asked("/api/whoami-v2")
       assert {:ok, %Whoami{name: ^name}} = Auth.whoami(token: token, cache: true)
@@ -67,7 +67,7 @@ defmodule HfHub.AuthTest do
       refute inspect(:persistent_term.get(Memory), limit: :infinity) =~ token
     end
 
-    test "needs a token, and says where a bad one came from" do
+    test "requires a token, and names the source of a bad one" do
       assert {:error, %Error{kind: :no_token, message: "no token found" <> more}} = Auth.whoami()
       assert more =~ "HfHub.Auth.login()" and more =~ "/settings/tokens"
       assert {:error, %Error{kind: :no_token}} = Auth.whoami(token: false)
@@ -78,7 +78,7 @@ defmodule HfHub.AuthTest do
       assert_raise Error, ~r/rejected the token from the option :token/, fn -> Auth.whoami!(token: "hf_x") end
     end
 
-    test "says how not to be refused for asking too often" do
+    test "suggests cache: true when rate limited" do
       fault("whoami-v2", %{kind: "status", code: 429}, %{times: 1})
       assert {:error, %Error{kind: :rate_limited} = error} = Auth.whoami(token: token(), retries: 0)
       assert error.message =~ "cache: true"
@@ -86,7 +86,7 @@ defmodule HfHub.AuthTest do
   end
 
   describe "login" do
-    test "checks the token, stores it by its name and makes it the one in use", %{home: home} do
+    test "validates the token, stores it by its name and makes it active", %{home: home} do
       {name, token} = user("laptop")
       assert {:error, %Error{kind: :unauthorized}} = Auth.login(token: "hf_wrong")
       refute File.exists?(home)
@@ -99,7 +99,7 @@ defmodule HfHub.AuthTest do
       refute inspect(stored) =~ token
     end
 
-    test "lets nobody else read the files, and leaves nothing beside them", %{home: home} do
+    test "makes the files readable by their owner only, and leaves no temporary files", %{home: home} do
       File.mkdir_p!(Path.dirname(home))
       {_name, token} = user("private")
       Auth.login!(token: token)
@@ -108,7 +108,7 @@ defmodule HfHub.AuthTest do
       assert home_files(home) == ["stored_tokens", "stored_tokens.lock", "token"]
     end
 
-    test "keeps what others have stored", %{home: home} do
+    test "keeps tokens that other clients have stored", %{home: home} do
       File.mkdir_p!(home)
       path = Path.join(home, "stored_tokens")
 
@@ -124,27 +124,27 @@ defmodule HfHub.AuthTest do
                "[laptop]\nhf_token = #{token}\n\n[zoo]\nhf_token = hf_zoo\nfuture_field = 1\n\t2\n\n"
     end
 
-    test "refuses what cannot be a login" do
+    test "rejects invalid tokens and options" do
       assert {:error, %Error{kind: :no_token}} = Auth.login(token: " ")
       assert {:error, %Error{kind: :unauthorized, message: message}} = Auth.login(token: "api_org_x")
       assert message =~ "organization"
       assert_raise ArgumentError, fn -> Auth.login(token: true) end
     end
 
-    test "does nothing where somebody is logged in, and says so" do
+    test "does nothing and prints so if a token is already stored" do
       System.put_env("HF_TOKEN", token())
 
       assert capture_io(fn -> assert Auth.login() == :ok end) =~
                "Already logged in with the token of HF_TOKEN"
     end
 
-    test "warns where another token goes first" do
+    test "warns if another token takes precedence" do
       {_name, token} = user("second")
       System.put_env("HF_TOKEN", token())
       assert capture_log(fn -> Auth.login!(token: token) end) =~ "calls send the token of HF_TOKEN"
     end
 
-    test "says which folder cannot be written", context do
+    test "names the folder that cannot be written", context do
       File.write!(Path.join(context.dir, "file"), "")
       System.put_env("HF_TOKEN_PATH", Path.join(context.dir, "file/token"))
       {_name, token} = user("nowhere")
@@ -152,21 +152,21 @@ defmodule HfHub.AuthTest do
       assert message =~ "HF_TOKEN_PATH"
     end
 
-    test "of several at once loses none" do
+    test "of several processes at once loses no token" do
       tokens = for n <- 1..8, do: elem(user("many#{n}"), 1)
       tokens |> Enum.map(&Task.async(fn -> Auth.login(token: &1) end)) |> Task.await_many(60_000)
       assert Enum.sort(for stored <- Auth.list_tokens!(), do: stored.token) == Enum.sort(tokens)
     end
   end
 
-  describe "a login by browser" do
+  describe "a browser login" do
     test "shows a code and waits until it is confirmed", %{home: home} do
       {name, _token} = user("owner")
       test = self()
 
       show = fn %DeviceCode{} = code ->
         send(test, {:code, code})
-        # Not at once, so that somebody has to wait.
+        # Delayed, so that the login has to poll.
         spawn(fn ->
           Process.sleep(300)
           LocalHub.command!(hub(), ["user", "approve", code.user_code, name])
@@ -185,7 +185,7 @@ defmodule HfHub.AuthTest do
       refute inspect(stored) =~ stored.refresh_token
     end
 
-    test "prints the code where nothing else shows it" do
+    test "prints the code without :show" do
       {name, _token} = user("owner")
       {:ok, screen} = StringIO.open("")
 
@@ -205,20 +205,20 @@ defmodule HfHub.AuthTest do
       refute printed.() =~ Auth.get_token!()
     end
 
-    test "that is denied or too late is an error" do
+    test "returns an error if it is denied or expires" do
       deny = fn code -> LocalHub.command!(hub(), ["user", "deny", code.user_code]) end
 
       assert {:error, %Error{kind: :unauthorized, message: message}} =
                Auth.login(method: :browser, show: deny)
 
       assert message =~ "denied"
-      # A Hub that stumbles meanwhile is asked again.
+      # A temporary failure of the Hub is retried.
       fault("/oauth/token", %{kind: "status", code: 503}, %{times: 1})
       assert {:error, %Error{kind: :unauthorized}} = Auth.login(method: :browser, show: deny)
       assert {:error, %Error{kind: :no_token}} = Auth.get_token()
     end
 
-    test "ends with the process that waits for it" do
+    test "stops when the calling process exits" do
       task = Task.async(fn -> Auth.login(method: :browser, show: fn _code -> :nothing end) end)
       assert Task.shutdown(task, 500) == nil
     end
@@ -232,7 +232,7 @@ defmodule HfHub.AuthTest do
       {:ok, first: first, second: second}
     end
 
-    test "are switched between", %{first: first, second: second} do
+    test "can be switched", %{first: first, second: second} do
       assert Auth.get_token!() == second
       assert Auth.switch("first") == :ok
       assert Auth.get_token!() == first
@@ -243,7 +243,7 @@ defmodule HfHub.AuthTest do
       assert capture_log(fn -> Auth.switch!("second") end) =~ "calls send the token of HF_TOKEN"
     end
 
-    test "go one by one, or all together", %{first: first, home: home} do
+    test "are removed one by one, or all together", %{first: first, home: home} do
       assert Auth.logout(name: "second") == :ok
       assert {:error, %Error{kind: :no_token}} = Auth.get_token()
       Auth.switch!("first")
@@ -254,14 +254,14 @@ defmodule HfHub.AuthTest do
       assert Auth.logout() == :ok
     end
 
-    test "are gone after a logout, and one that is left is named" do
+    test "are removed by a logout, which names a token that remains" do
       System.put_env("HUGGING_FACE_HUB_TOKEN", "hf_left")
       assert {:error, %Error{kind: :conflict, message: message}} = Auth.logout()
       assert message =~ "HUGGING_FACE_HUB_TOKEN" and not (message =~ "hf_left")
       assert Auth.list_tokens!() == []
     end
 
-    test "that cannot be read are an error, not an empty list", %{home: home} do
+    test "return an error if they cannot be read", %{home: home} do
       File.write!(Path.join(home, "stored_tokens"), <<255, 0>>)
       assert {:error, %Error{kind: :io, message: message}} = Auth.list_tokens()
       assert message =~ "remove it and log in again"
@@ -269,7 +269,7 @@ defmodule HfHub.AuthTest do
     end
   end
 
-  test "a token is set for the VM, and unset by a logout", %{home: home} do
+  test "set_token sets the VM's token until a logout", %{home: home} do
     assert Auth.set_token("hf_vm") == :ok
     assert Auth.get_token!() == "hf_vm"
     assert Auth.auth_headers!() == [{"authorization", "Bearer hf_vm"}]
@@ -279,14 +279,14 @@ defmodule HfHub.AuthTest do
     refute File.exists?(Path.join(home, "token"))
   end
 
-  test "a token is good or not, as the Hub says" do
+  test "validate_token returns whether the Hub accepts a token" do
     assert Auth.validate_token(token()) == :ok
     assert {:error, %Error{kind: :unauthorized}} = Auth.validate_token("hf_wrong")
     assert {:error, %Error{kind: :unauthorized}} = Auth.validate_token("two\nlines\u0001")
     assert_raise Error, fn -> Auth.validate_token!("hf_wrong") end
   end
 
-  describe "a token of a login by browser" do
+  describe "a token of a browser login" do
     setup %{home: home} do
       {name, _token} = user("owner")
       Auth.login!(method: :browser, show: &LocalHub.command!(hub(), ["user", "approve", &1.user_code, name]))
@@ -303,7 +303,7 @@ defmodule HfHub.AuthTest do
       {:ok, old: stored.token, age: age}
     end
 
-    test "is renewed once, by whoever comes first", %{old: old, age: age} do
+    test "is renewed once by concurrent calls", %{old: old, age: age} do
       before = asked("/oauth/token")
       age.(& &1)
       tokens = 1..10 |> Enum.map(fn _ -> Task.async(&Auth.get_token!/0) end) |> Task.await_many(30_000)
@@ -313,7 +313,7 @@ defmodule HfHub.AuthTest do
       assert asked("/oauth/token") == before + 1
     end
 
-    test "stays what it is where it cannot be renewed, and that is said once", %{old: old, age: age} do
+    test "is kept if it cannot be renewed, with one warning", %{old: old, age: age} do
       age.(&String.replace(&1, ~r/refresh_token = .*/, "refresh_token = gone"))
       log = capture_log(fn -> assert Auth.get_token!() == old and Auth.get_token!() == old end)
       assert log =~ "log in again with HfHub.Auth.login(force: true)"
@@ -340,7 +340,7 @@ defmodule HfHub.AuthTest do
       {:ok, name: name, identity: identity}
     end
 
-    test "trades the identity it was given for a token, once", %{name: name, identity: identity} do
+    test "exchanges HF_OIDC_ID_TOKEN for a token, once", %{name: name, identity: identity} do
       System.put_env("HF_OIDC_ID_TOKEN", identity)
       before = asked("/oauth/token")
       assert "hf_jwt_" <> _rest = token = Auth.get_token!()
@@ -352,7 +352,11 @@ defmodule HfHub.AuthTest do
                Enum.find(HfHub.Config.explain().settings, &(&1.name == :token))
     end
 
-    test "asks GitHub who it is", %{name: name, identity: identity, endpoint: endpoint} do
+    test "requests the id token of a GitHub Actions job", %{
+      name: name,
+      identity: identity,
+      endpoint: endpoint
+    } do
       answer = %{"content-type" => "application/json"}
       fault("/idtoken", %{kind: "status", code: 200, headers: answer, body: ~s({"value": "#{identity}"})})
 
@@ -367,7 +371,7 @@ defmodule HfHub.AuthTest do
       assert request["query"] =~ "api-version=2.0" and request["query"] =~ "audience=http"
     end
 
-    test "that nobody knows fails, and takes no other token" do
+    test "returns an error without an id token, and uses no other token" do
       assert {:error, %Error{kind: :no_token, message: message}} = Auth.get_token()
       assert message =~ "set HF_OIDC_ID_TOKEN, or unset HF_OIDC_RESOURCE"
       System.put_env("GITHUB_ACTIONS", "true")
@@ -387,7 +391,7 @@ defmodule HfHub.AuthTest do
       {:ok, config: config, kept: Path.join(dir, "passwords")}
     end
 
-    test "gets the token where it keeps passwords, and forgets it at a logout", context do
+    test "stores the token in a credential helper, and erases it at a logout", context do
       File.write!(context.config, "[credential]\n\thelper = store --file=#{context.kept}\n")
       {_name, token} = user("pusher")
       Auth.login!(token: token, add_to_git_credential: true)
@@ -401,7 +405,7 @@ defmodule HfHub.AuthTest do
       refute File.read!(context.kept) =~ other
     end
 
-    test "that keeps no passwords is told nothing, and that is said", context do
+    test "stores nothing without a credential helper, and warns", context do
       File.write!(context.config, "")
       {_name, token} = user("pusher")
       log = capture_log(fn -> Auth.login!(token: token, add_to_git_credential: true) end)

@@ -1,5 +1,5 @@
 defmodule HfHub.CacheCareTest do
-  # Looking after the cache: what is in it, what goes, what stays, and what is wrong.
+  # Scans, removals, verification and transport of a cache.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Download, Error, FS, Vm}
@@ -24,8 +24,8 @@ defmodule HfHub.CacheCareTest do
 
   defp commits(where), do: for(repo <- Cache.scan!(where).repos, r <- repo.revisions, do: r.commit_hash)
 
-  describe "a scan" do
-    test "tells repositories, revisions, files and sizes, each content once", context do
+  describe "scan" do
+    test "returns repositories, revisions, files and sizes, each blob once", context do
       {id, old, new, where} = two_revisions(context)
       report = Cache.scan!(where)
       assert [%Cache.Repo{repo_id: ^id, repo_type: :model} = found] = report.repos
@@ -46,7 +46,7 @@ defmodule HfHub.CacheCareTest do
       assert size == found.size_on_disk
     end
 
-    test "warns of what is not as it should be, and still tells the rest", context do
+    test "warns of damaged repositories and returns the others", context do
       {id, _commit, folder, where} = one(context)
       File.write!(Path.join(context.cache, "models--stray"), "a file")
       File.mkdir_p!(Path.join(context.cache, "models--no--snapshots"))
@@ -61,8 +61,8 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
-  describe "deleting" do
-    test "a revision leaves what another one shows", context do
+  describe "delete_revisions" do
+    test "keeps blobs that another revision references", context do
       {id, old, new, where} = two_revisions(context)
       {:ok, plan} = Cache.delete_revisions([old, String.duplicate("0", 40)], [dry_run: true] ++ where)
       assert plan.expected_freed_size == 30_000 and plan.freed_size == 0
@@ -80,7 +80,7 @@ defmodule HfHub.CacheCareTest do
       assert Cache.scan!(where).repos == []
     end
 
-    test "everything leaves whatever else lies there, and a folder outside that a link names", context do
+    test "keeps unrelated files, and a linked folder outside of the cache", context do
       {_id, _commit, _folder, where} = one(context)
       outside = Path.join(context.dir, "outside")
       File.mkdir_p!(outside)
@@ -93,7 +93,7 @@ defmodule HfHub.CacheCareTest do
       assert File.read!(Path.join(context.cache, "notes.txt")) == "mine"
     end
 
-    test "waits for nobody who holds a revision: it stays, and is said", context do
+    test "keeps a leased revision and reports it, without waiting", context do
       {id, commit, folder, where} = one(context)
       {:ok, lease} = Cache.lease(id, where)
       assert lease.path == folder and lease.commit == commit
@@ -105,7 +105,7 @@ defmodule HfHub.CacheCareTest do
       assert Cache.clear_cache([repo_id: id] ++ where) == :ok
     end
 
-    test "does not touch what another process holds, until it dies", context do
+    test "keeps a revision that another process leases, until it exits", context do
       {id, commit, _folder, where} = one(context)
 
       script = """
@@ -122,7 +122,7 @@ defmodule HfHub.CacheCareTest do
       assert commits(where) == []
     end
 
-    test "leaves what a process holds that has forgotten its lease, as long as it lives", context do
+    test "keeps a revision whose lease was garbage collected, while its owner is alive", context do
       {id, commit, _folder, where} = one(context)
 
       owner =
@@ -139,7 +139,7 @@ defmodule HfHub.CacheCareTest do
       eventually(fn -> match?({:ok, %{kept: []}}, Cache.delete_revisions([commit], where)) end)
     end
 
-    # A process that lives on without a term of what it has done: each collection takes all it can.
+    # A process that runs on without a reference to its lease, so that a garbage collection may free it.
     defp forgetful(work) do
       me = self()
 
@@ -156,7 +156,7 @@ defmodule HfHub.CacheCareTest do
       owner
     end
 
-    test "leaves what is pinned, unless it is forced", context do
+    test "keeps a pinned revision without force: true", context do
       {id, commit, _folder, where} = one(context)
       assert Cache.pin!(id, where) == commit
       assert {:error, %Error{kind: :conflict}} = Cache.clear_cache([repo_id: id] ++ where)
@@ -166,7 +166,7 @@ defmodule HfHub.CacheCareTest do
       assert commits(where) == []
     end
 
-    test "a download under way keeps its repository", context do
+    test "keeps a repository with a download in progress", context do
       content = large(3_000_000)
       {id, _commit} = repo(context, %{"model.safetensors" => content})
       fault(sha256(content), %{kind: "throttle", bytes_per_second: 3_000_000})
@@ -178,8 +178,8 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
-  describe "eviction" do
-    test "takes what was unused for longest, whole revisions at a time", context do
+  describe "evict" do
+    test "removes the least recently used revisions, whole ones at a time", context do
       {first, _commit, _folder, where} = one(context, %{"a.bin" => large(50_000)})
       {second, _commit, _folder, _where} = one(context, %{"b.bin" => large(50_000)})
       age(context.cache, first, 5000)
@@ -193,7 +193,7 @@ defmodule HfHub.CacheCareTest do
       assert Cache.scan!(where).repos == []
     end
 
-    test "leaves what is pinned or leased, and what those show", context do
+    test "keeps pinned and leased revisions and their blobs", context do
       {id, old, new, where} = two_revisions(context)
       {other, third, _folder, _where} = one(context, %{"c.bin" => large(20_000)})
       Cache.pin!(id, [revision: old] ++ where)
@@ -210,7 +210,7 @@ defmodule HfHub.CacheCareTest do
       assert commits(where) == [old]
     end
 
-    # As if nobody had read or written the repository's contents for so many seconds.
+    # Sets back the access and modification times of the repository's blobs.
     defp age(cache, id, seconds) do
       then = :calendar.system_time_to_universal_time(System.os_time(:second) - seconds, :second)
       folder = Path.join(cache, "models--" <> String.replace(id, "/", "--"))
@@ -221,8 +221,8 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
-  describe "what interrupted downloads have left" do
-    # A file with a gap, as a partial has it: 100 MB long, a little more than 1 MB of them on disk.
+  describe "a partial file" do
+    # A sparse file like a partial file: 100 MB long, with a little more than 1 MB on disk.
     defp interrupted(context, folder, age, stem \\ String.duplicate("a", 40)) do
       path = Path.join([context.cache, folder, "blobs", stem <> ".0123abcd.incomplete"])
       File.mkdir_p!(Path.dirname(path))
@@ -234,7 +234,7 @@ defmodule HfHub.CacheCareTest do
 
     defp about_a_megabyte?(bytes), do: bytes in 1_000_000..1_100_000
 
-    test "is counted beside the contents, and goes with its repository", context do
+    test "is counted separately from blobs, and removed with its repository", context do
       {id, _old, _new, where} = two_revisions(context)
       folder = "models--" <> String.replace(id, "/", "--")
       before = Cache.scan!(where)
@@ -262,7 +262,7 @@ defmodule HfHub.CacheCareTest do
       assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
     end
 
-    test "stays with a revision that stays, and goes with the last one", context do
+    test "is kept with a remaining revision, and removed with the last one", context do
       {id, old, new, where} = two_revisions(context)
       partial = interrupted(context, "models--" <> String.replace(id, "/", "--"), 10)
       assert {:ok, %{partials: []}} = Cache.delete_revisions([old], where)
@@ -271,7 +271,7 @@ defmodule HfHub.CacheCareTest do
       refute File.exists?(partial)
     end
 
-    test "is evicted by its age, and counts", context do
+    test "is evicted by its age, and counts for the size", context do
       {id, _old, _new, where} = two_revisions(context)
       folder = "models--" <> String.replace(id, "/", "--")
       size = Cache.scan!(where).size_on_disk
@@ -290,14 +290,14 @@ defmodule HfHub.CacheCareTest do
       {:ok, done} = Cache.evict([target_size: target] ++ where)
       assert {done.partials, done.freed_size} == {[ancient], plan.expected_freed_size}
       assert {:ok, %{partials: [^alone], snapshots: []}} = Cache.evict([max_age: 70_000] ++ where)
-      # One that was written to a moment ago goes only with the whole repository.
+      # A recently written one is removed only with the whole repository.
       assert {:ok, %{partials: [^fresh], repos: [_], kept: []}} = Cache.evict([target_size: 0] ++ where)
       assert Cache.scan!(where).incomplete_size == 0
     end
   end
 
-  describe "pruning" do
-    test "takes detached revisions, leftovers and links into nowhere", context do
+  describe "prune" do
+    test "removes detached revisions, partial files and broken links", context do
       {id, old, new, where} = two_revisions(context)
       folder = Path.join(context.cache, "models--" <> String.replace(id, "/", "--"))
       leftover = Path.join([folder, "blobs", String.duplicate("a", 40) <> ".0123abcd.incomplete"])
@@ -314,7 +314,7 @@ defmodule HfHub.CacheCareTest do
       assert nothing.freed_size == 0
     end
 
-    test "leaves young leftovers alone", context do
+    test "keeps young partial files", context do
       {id, _commit, _folder, where} = one(context)
       folder = Path.join(context.cache, "models--" <> String.replace(id, "/", "--"))
       leftover = Path.join([folder, "blobs", String.duplicate("a", 40) <> ".0123abcd.incomplete"])
@@ -324,8 +324,8 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
-  describe "validation" do
-    test "finds corrupt and missing files, tells which, and repairs them", context do
+  describe "validate_integrity" do
+    test "finds, names and repairs corrupt and missing files", context do
       {id, commit, folder, where} = one(context, Map.put(@files, "model.safetensors", large(400_000)))
 
       assert %{corrupted_files: 0, missing_files: 0, total_files: 4} =
@@ -358,8 +358,8 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
-  describe "taking a cache elsewhere" do
-    test "moves it whole, links and all", context do
+  describe "transport" do
+    test "moves the whole cache with its links", context do
       {id, commit, _folder, where} = one(context)
       new = Path.join(context.dir, "new place")
       assert {:ok, ^new} = Cache.move(new, where)
@@ -372,7 +372,7 @@ defmodule HfHub.CacheCareTest do
       assert Cache.cache_stats!(where).total_size == 0
     end
 
-    test "exports and imports what is chosen, and nothing that is corrupt", context do
+    test "exports and imports the given targets, and no corrupt blob", context do
       {id, commit, folder, where} = one(context, Map.put(@files, "model.safetensors", large(100_000)))
       {_other, _commit, _folder, _where} = one(context)
       archive = Path.join(context.dir, "models.tar")
@@ -394,7 +394,7 @@ defmodule HfHub.CacheCareTest do
       assert {:error, %Error{}} = Cache.import(archive, there)
     end
 
-    test "fills a plain folder without links", context do
+    test "materialize writes a plain folder without links", context do
       {id, _commit, _folder, where} = one(context)
 
       for {method, n} <- Enum.with_index([:auto, :hard_link, :copy]) do
@@ -412,8 +412,8 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
-  describe "odd things" do
-    test "names are scanned, moved, exported and verified like any other", context do
+  describe "unusual caches" do
+    test "with odd file names are scanned, moved, exported and verified", context do
       long = String.duplicate("n", 255)
       files = %{"with space/ü.txt" => "1", "文件/run[1]/a#b%c.txt" => "2", long => "3"}
       {id, commit, _folder, where} = one(context, files)
@@ -432,7 +432,7 @@ defmodule HfHub.CacheCareTest do
     end
 
     @tag :root
-    test "parts of another user stay, with a line each", context do
+    test "with files of another user: these are kept, and each is reported", context do
       {id, commit, _folder, _where} = one(context)
       for folder <- [context.dir, context.cache], do: File.chmod!(folder, 0o755)
 
@@ -452,8 +452,8 @@ defmodule HfHub.CacheCareTest do
     end
   end
 
-  describe "a lock of a file name" do
-    test "keeps others waiting until it is let go or its owner is gone", context do
+  describe "lock_file" do
+    test "blocks others until the lock is released or its owner exits", context do
       where = [cache_dir: context.cache]
       {:ok, lock} = FS.lock_file("org/name", "a.txt", where)
       waiting = Task.async(fn -> FS.lock_file("org/name", "a.txt", where) end)
@@ -461,7 +461,7 @@ defmodule HfHub.CacheCareTest do
       assert {:ok, _other} = FS.lock_file("org/name", "b.txt", where)
       assert FS.unlock_file(lock) == :ok
       assert {:ok, _lock} = Task.await(waiting)
-      # The task that took it has ended, and its lock with it.
+      # The task that held the lock has exited, which released it.
       assert {:ok, lock} = FS.lock_file("org/name", "a.txt", where)
       assert FS.unlock_file(lock) == :ok
       assert {:error, %Error{kind: :not_found}} = FS.unlock_file(lock)

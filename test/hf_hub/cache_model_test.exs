@@ -1,7 +1,7 @@
 defmodule HfHub.CacheModelTest do
-  # Random courses of downloads, deletions, prunings, evictions, moves and checks by several OS
-  # processes on one cache, one after the other, at once, or killed on the way; held against a
-  # pure model after every step.
+  # Random scenarios of downloads, removals, moves and checks by several OS processes on one
+  # cache, sequential, concurrent or killed midway. After every step, the cache is compared
+  # with a pure model.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Vm}
@@ -11,7 +11,7 @@ defmodule HfHub.CacheModelTest do
   @courses if System.get_env("HF_HUB_TEST_LONG"), do: 5000, else: 20
   @steps 6
 
-  # A VM that does what it is told, line by line.
+  # A VM that runs the commands on its standard input, line by line.
   @actor """
   Logger.configure(level: :error)
   for line <- IO.stream(:stdio, :line) do
@@ -33,7 +33,7 @@ defmodule HfHub.CacheModelTest do
     {:ok, repos: repos, files: ["a.txt", "model.bin", ".gitattributes"]}
   end
 
-  test "every course keeps the cache right", context do
+  test "the cache matches the model after every step of random scenarios", context do
     seed = :rand.uniform(1_000_000)
     :rand.seed(:exsss, seed)
     command = Vm.script(context, @actor)
@@ -44,11 +44,11 @@ defmodule HfHub.CacheModelTest do
 
       state = %{
         dir: Path.join(context.dir, "course#{course}"),
-        # Whole, by their commits, with their refs or :unknown.
+        # Complete revisions by commit, with their refs or :unknown.
         present: %{},
-        # Whole or gone: their removal was killed, or raced with something.
+        # Complete or removed: their removal was killed, or raced with another operation.
         either: MapSet.new(),
-        # Begun: as much as had arrived when the download was killed.
+        # Partly downloaded when the download was killed.
         partial: MapSet.new(),
         pinned: MapSet.new(),
         actors: actors,
@@ -106,7 +106,7 @@ defmodule HfHub.CacheModelTest do
     end
   end
 
-  # What this process holds survives whatever the others remove.
+  # Revisions that this process leases survive all removals.
   defp step({:leased, id, commit, removal}, state, context) do
     case Cache.lease(id, revision: commit, cache_dir: state.dir) do
       {:ok, lease} ->
@@ -119,7 +119,7 @@ defmodule HfHub.CacheModelTest do
     end
   end
 
-  # A download is never hurt by what is removed meanwhile; when it has ended, it may be removed.
+  # A concurrent removal never breaks a download; after its end, the revision may be removed.
   defp step({:together, {:download, id, revision} = download, removal}, state, context) do
     [one, other] = Map.values(state.actors)
     Port.command(one, line(download, state, context) <> "\n")
@@ -134,7 +134,7 @@ defmodule HfHub.CacheModelTest do
     Port.command(actor, line(act, state, context) <> "\n")
     Process.sleep(:rand.uniform(15))
     Vm.kill(actor)
-    # Only then are its locks gone for certain.
+    # Its locks are released only after its exit.
     assert_receive {^actor, {:exit_status, _status}}, 10_000
     flush(actor)
     interrupted(act, %{state | actors: Map.put(state.actors, n, start(state.command))}, context)
@@ -162,7 +162,7 @@ defmodule HfHub.CacheModelTest do
     %{state | present: present, either: either, partial: partial}
   end
 
-  # Whole or gone, and not gone.
+  # Complete or removed, and not removed.
   defp here(state, commit) do
     if commit in state.either,
       do: %{
@@ -193,18 +193,18 @@ defmodule HfHub.CacheModelTest do
       | present: Map.drop(state.present, MapSet.to_list(MapSet.difference(unsure, state.pinned)))
     }
 
-    # What was interrupted before its first byte takes no room, and so may stay.
+    # A download interrupted before its first byte takes no space, so it may remain.
     if act == :evict, do: state, else: %{state | partial: MapSet.difference(state.partial, MapSet.new(goes))}
   end
 
-  # The commits that a removal takes for certain.
+  # The commits that a removal certainly removes.
   defp going({:delete, commit}, state), do: [commit] -- MapSet.to_list(state.pinned)
   defp going(:evict, state), do: all(state) -- MapSet.to_list(state.pinned)
   defp going(:prune, state), do: for({commit, []} <- state.present, commit not in state.pinned, do: commit)
 
   defp all(state), do: Map.keys(state.present) ++ MapSet.to_list(state.either)
 
-  # A removal that was killed, or came before or after something else: nobody knows what is gone.
+  # After a killed or concurrent removal, any of these commits may be removed.
   defp doubt(state, act, _context) do
     unsure =
       case act do
@@ -229,7 +229,7 @@ defmodule HfHub.CacheModelTest do
       else: %{state | partial: MapSet.put(state.partial, commit)}
   end
 
-  # Whole in one place or the other, and the next move brings all together.
+  # Each repository is complete in one of the two folders, and the next move completes the move.
   defp interrupted(:move, state, context) do
     for {commit, _refs} <- state.present do
       assert [_one] =
@@ -283,8 +283,8 @@ defmodule HfHub.CacheModelTest do
   defp line(:move, state, _context),
     do: "HfHub.Cache.move(#{inspect(state.dir <> "'")}, cache_dir: #{inspect(state.dir)})"
 
-  # Every visible file hashes to the name of its blob, every ref names a commit that can be had,
-  # what is here is what the model says, and it is whole.
+  # Every visible file hashes to the name of its blob, every ref points to an existing commit,
+  # and the cache contains exactly the complete revisions of the model.
   defp assert_model(state, context, what) do
     for path <- Path.wildcard(state.dir <> "/models--*/snapshots/*/*", match_dot: true), File.exists?(path) do
       content = File.read!(path)
@@ -322,10 +322,10 @@ defmodule HfHub.CacheModelTest do
     result
   end
 
-  # What a failure tells of its course.
+  # The description of a failed scenario.
   defp note(line), do: Process.put(:course, [line | Process.get(:course)])
 
-  # It may have answered before it was killed.
+  # It may have replied before it was killed.
   defp flush(actor) do
     receive do
       {^actor, _late} -> flush(actor)

@@ -1,5 +1,5 @@
 defmodule HfHub.CacheSafetyTest do
-  # What must not be lost, followed or waited for: caches that others have written to, made by hand.
+  # Handmade caches, as other users and clients may leave them: which files must not be lost, followed or waited for.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Download, Error, Vm}
@@ -8,7 +8,7 @@ defmodule HfHub.CacheSafetyTest do
   @new String.duplicate("b", 40)
   @nobody ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
-  # A repository as any client leaves it: revisions are `%{commit => %{file => content}}`.
+  # Creates a repository in the layout of all clients, from revisions `%{commit => %{file => content}}`.
   defp craft(cache, revisions, refs) do
     repo = Path.join(cache, "models--org--name")
 
@@ -39,7 +39,7 @@ defmodule HfHub.CacheSafetyTest do
         "main" => @new
       })
 
-  # Runs a script as a user who is not root, who owns the cache.
+  # Runs a script as another user than root, who owns the cache.
   defp as_nobody(context, script) do
     File.chmod!(context.dir, 0o755)
     System.cmd("chown", ["-R", "-h", "65534:65534", context.cache])
@@ -55,10 +55,10 @@ defmodule HfHub.CacheSafetyTest do
     end
   end
 
-  describe "what nobody can read" do
+  describe "an unreadable file or folder" do
     @describetag :root
 
-    test "keeps the contents it may show", context do
+    test "keeps the blobs that it may reference", context do
       repo =
         craft(context.cache, %{@old => %{"a" => "same"}, @new => %{"sub/a" => "same", "sub/b" => "mine"}}, %{
           "main" => @new
@@ -84,7 +84,7 @@ defmodule HfHub.CacheSafetyTest do
       assert File.read!(Path.join(sub, "a")) == "same" and File.read!(Path.join(sub, "b")) == "mine"
     end
 
-    test "is no reason to take links for broken", context do
+    test "does not make links count as broken", context do
       repo = craft(context.cache, %{@new => %{"a" => "here"}}, %{"main" => @new})
 
       run =
@@ -100,7 +100,7 @@ defmodule HfHub.CacheSafetyTest do
       assert File.read!(Path.join([repo, "snapshots", @new, "a"])) == "here"
     end
 
-    test "holds a revision as well: a lease of another user", context do
+    test "is a held lease, if it is another user's lock", context do
       two(context.cache)
       lease = Path.join([context.cache, ".locks", "models--org--name", @old <> ".lease"])
 
@@ -112,7 +112,7 @@ defmodule HfHub.CacheSafetyTest do
       File.mkdir_p!(Path.dirname(lease))
       run = as_nobody(context, script)
       {:ok, held} = Cache.lease("org/name", revision: @old, cache_dir: context.cache)
-      # It is root's: first one that may be read, then one that may not.
+      # The lock belongs to root: first it is readable, then not.
       assert File.stat!(lease).uid == 0
       assert run.(fn -> File.chmod!(lease, 0o644) end) =~ "kept: [:in_use]"
       Cache.release(held)
@@ -122,7 +122,8 @@ defmodule HfHub.CacheSafetyTest do
   end
 
   describe "links" do
-    test "to a repository elsewhere: some of it cannot be removed, all of it is only the link", context do
+    test "to a repository: its revisions are not removed, and removing it all removes only the link",
+         context do
       outside = two(Path.join(context.dir, "outside"))
       File.mkdir_p!(context.cache)
       link = Path.join(context.cache, "models--org--name")
@@ -140,7 +141,7 @@ defmodule HfHub.CacheSafetyTest do
       assert File.read!(Path.join([outside, "snapshots", @old, "b"])) == "old"
     end
 
-    test "to folders of a repository: nothing behind them goes", context do
+    test "to folders of a repository: their files are not removed", context do
       where = [cache_dir: context.cache]
 
       for place <- ["blobs", "snapshots", "snapshots/#{@old}", "refs"] do
@@ -159,13 +160,13 @@ defmodule HfHub.CacheSafetyTest do
       end
     end
 
-    test "that name their content in full are links like any other", context do
+    test "with absolute targets count like relative ones", context do
       real = Path.join(context.dir, "real")
       repo = two(real)
       shown = Path.join([repo, "snapshots", @new, "a"])
       File.rm!(shown)
       File.ln_s!(Path.join([repo, "blobs", git("same")]), shown)
-      # And the cache is reached by another way.
+      # The cache is also accessed by a different path.
       File.ln_s!(real, context.cache)
       where = [cache_dir: context.cache]
       assert {:ok, done} = Cache.prune([older_than: 0] ++ where)
@@ -175,7 +176,7 @@ defmodule HfHub.CacheSafetyTest do
     end
 
     @tag :root
-    test "of another user are not followed, whatever is written", context do
+    test "of another user are not followed by any write", context do
       {id, commit} = repo(context, %{"config.json" => "{}", "sub/x" => "1"})
       outside = Path.join(context.dir, "outside")
       folder = Path.join(context.cache, "models--" <> String.replace(id, "/", "--"))
@@ -196,11 +197,11 @@ defmodule HfHub.CacheSafetyTest do
 
       assert File.ls!(outside) == []
       clear(context.cache)
-      # Without these a download does as well.
+      # A download succeeds without these.
       for place <- ["/refs", "/trees"], do: plant(outside, folder <> place)
       assert Download.snapshot_download!(opts(context, repo_id: id)) =~ commit
       assert File.ls!(outside) == []
-      # One's own links are followed.
+      # Links of the same user are followed.
       clear(context.cache)
       File.mkdir_p!(context.cache)
       File.ln_s!(outside, folder)
@@ -208,10 +209,10 @@ defmodule HfHub.CacheSafetyTest do
       assert "blobs" in File.ls!(outside)
     end
 
-    # What was cancelled may just be writing its last piece.
+    # The cancelled download may still be writing its last piece.
     defp clear(cache), do: eventually(fn -> match?({:ok, _}, File.rm_rf(cache)) end)
 
-    # As if a user without any rights had made it.
+    # Changes the owner of the link to a user without any permissions.
     defp plant(outside, link) do
       File.rm_rf!(outside)
       File.mkdir_p!(outside)
@@ -220,7 +221,7 @@ defmodule HfHub.CacheSafetyTest do
       {_, 0} = System.cmd("chown", ["-h", "65534:65534", link])
     end
 
-    test "in the place of a file are replaced, never written through", context do
+    test "in place of a file are replaced, never written through", context do
       {id, commit} = repo(context, %{"config.json" => "{}"})
       folder = Path.join(context.cache, "models--" <> String.replace(id, "/", "--"))
       etag = git("{}")
@@ -251,7 +252,7 @@ defmodule HfHub.CacheSafetyTest do
       end
     end
 
-    test "out of the cache are not exported", context do
+    test "to files outside of the cache are not exported", context do
       repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
       File.write!(Path.join(context.dir, "secret"), "secret")
       File.ln_s!(Path.join(context.dir, "secret"), Path.join([repo, "snapshots", @new, "b"]))
@@ -261,7 +262,7 @@ defmodule HfHub.CacheSafetyTest do
       refute File.exists?(archive)
     end
 
-    test "are not copied, by whatever name they are in the cache", context do
+    test "to files outside of the cache are never copied", context do
       secret = Path.join(context.dir, "secret")
       File.write!(secret, "secret")
       plain = Path.join(context.dir, "plain")
@@ -298,7 +299,7 @@ defmodule HfHub.CacheSafetyTest do
       end
     end
 
-    test "are copied where the owner keeps a repository on another disk", context do
+    test "of the owner, to a repository on another disk, are followed by copies", context do
       repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
 
       for folder <- [Path.join(repo, "blobs"), repo] do
@@ -311,7 +312,7 @@ defmodule HfHub.CacheSafetyTest do
       end
     end
 
-    test "are no pipes: hashing, importing and unpacking do not wait", context do
+    test "to pipes do not block hashing, importing and unpacking", context do
       pipe = Path.join(context.dir, "pipe.tar")
       {_output, 0} = System.cmd("mkfifo", [pipe])
       assert {:error, %Error{kind: :io}} = Download.compute_sha256(pipe)
@@ -320,8 +321,8 @@ defmodule HfHub.CacheSafetyTest do
     end
   end
 
-  describe "the store that repositories share" do
-    # Contents as Python's Xet downloads leave them: `%{hash => {content, names of blobs that link to it}}`.
+  describe "the shared store of blobs" do
+    # Blobs as Xet downloads of the Python client leave them: `%{hash => {content, names of blobs that link to it}}`.
     defp store(cache, contents) do
       File.mkdir_p!(Path.join(cache, "blobs"))
       File.write!(Path.join(cache, "blobs/.huggingface-shared-blobs"), "1\n")
@@ -342,7 +343,7 @@ defmodule HfHub.CacheSafetyTest do
       end
     end
 
-    test "keeps what anybody links to, and what nobody can tell of", context do
+    test "keeps blobs with a link or with an unreadable list of links", context do
       craft(context.cache, %{@new => %{"a" => "shared", "b" => "x"}}, %{"main" => @new})
       hashes = for digit <- ~w(1 2 3 4 5), do: String.duplicate(digit, 64)
       [used, unused, lost, odd, planted] = hashes
@@ -359,12 +360,12 @@ defmodule HfHub.CacheSafetyTest do
         })
 
       [used, unused, lost, odd, planted] = paths
-      # Lines that name no blob of a repository are nobody's.
+      # Lines that are not the path of a blob count as no link.
       File.write!(used <> ".refs", "../../etc/passwd\n/etc/passwd\n\nmodels--org--gone/blobs/x\n", [:append])
       File.rm!(lost <> ".refs")
       File.rm!(odd <> ".refs")
       File.mkdir!(odd <> ".refs")
-      # Somebody has made the folder of the last one a link out of the cache.
+      # The folder of the last one was replaced by a link to a folder outside of the cache.
       File.rename!(Path.dirname(planted), there)
       File.ln_s!(there, Path.dirname(planted))
 
@@ -381,7 +382,7 @@ defmodule HfHub.CacheSafetyTest do
       assert File.exists?(Path.join(there, Path.basename(planted)))
     end
 
-    test "gives up a content with the last link to it, and counts it once", context do
+    test "removes a blob with its last link, and counts it once", context do
       cache = context.cache
       craft(cache, %{@old => %{"a" => "shared"}}, %{"main" => @old})
       File.rename!(Path.join(cache, "models--org--name"), Path.join(cache, "models--org--other"))
@@ -395,7 +396,7 @@ defmodule HfHub.CacheSafetyTest do
       assert Cache.scan!(where).size_on_disk == 10
       assert Enum.map(Cache.scan!(where).repos, & &1.size_on_disk) == [10, 6]
       assert {:ok, %{freed_size: 0, shared_blobs: []}} = Cache.delete_revisions([@old], where)
-      # Two repositories had that commit; the first was meant. One revision of it is left.
+      # Two repositories had that commit; it was removed from the first. One revision of it remains.
       assert {:ok, %{freed_size: 4, repos: [_]}} = Cache.delete_revisions([@new], where)
       assert File.read!(payload) == "shared"
       assert File.read!(payload <> ".refs") == "models--org--other/blobs/#{git("shared")}\n"
@@ -421,7 +422,7 @@ defmodule HfHub.CacheSafetyTest do
     assert {:error, %Error{kind: :not_cached}} = Cache.lease("org/name", [revision: "pipe"] ++ where)
   end
 
-  test "names and times may be anything", context do
+  test "invalid names and times are accepted", context do
     repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
     where = [cache_dir: context.cache]
     odd = Path.join([repo, "snapshots", @new]) <> "/\xff\xfe"
@@ -436,7 +437,7 @@ defmodule HfHub.CacheSafetyTest do
     assert {:ok, %{failures: []}} = Cache.delete_revisions([@new], where)
   end
 
-  test "a content may be called like a leftover", context do
+  test "a blob may have the name of a partial file", context do
     repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
 
     for name <- ["odd.link", "odd.shared", "odd.0123abcd.tmp", "odd.0123abcd.incomplete"] do
@@ -451,11 +452,11 @@ defmodule HfHub.CacheSafetyTest do
     assert length(left) == 4 and Enum.all?(left, &(File.read!(&1) == "odd"))
   end
 
-  test "names of 255 bytes fit everywhere", context do
+  test "names of 255 bytes are supported", context do
     long = String.duplicate("ü", 127) <> "n"
     repo = craft(context.cache, %{@new => %{long => "1"}}, %{"main" => @new})
     where = [cache_dir: context.cache]
-    # In full, so that a move has to mend it.
+    # An absolute target, so that a move must rewrite it.
     link = Path.join([repo, "snapshots", @new, long])
     File.rm!(link)
     File.ln_s!(Path.join([repo, "blobs", git("1")]), link)
@@ -467,7 +468,7 @@ defmodule HfHub.CacheSafetyTest do
     assert File.read_link!(String.replace_prefix(link, context.cache, moved)) == "../../blobs/" <> git("1")
   end
 
-  test "who is using a cache counts, though the file system notes no reading", context do
+  test "records the last use without access times of the file system", context do
     repo = craft(context.cache, %{@new => %{"a" => "1"}}, %{"main" => @new})
     where = [cache_dir: context.cache]
     long_ago = {{2020, 1, 1}, {0, 0, 0}}
@@ -494,13 +495,13 @@ defmodule HfHub.CacheSafetyTest do
     refute used?.()
     Download.hf_hub_download!([repo_id: "org/name", filename: "a", local_files_only: true] ++ where)
     assert used?.()
-    # And it counts when the cache is made smaller.
+    # An eviction uses it too.
     assert {:ok, %{snapshots: []}} = Cache.evict([max_age: 86_400] ++ where)
     age.()
     assert {:ok, %{snapshots: [_]}} = Cache.evict([max_age: 86_400] ++ where)
   end
 
-  test "a cache is made smaller though something in it is missing", context do
+  test "evicts from a cache with missing blobs", context do
     repo = craft(context.cache, %{@new => %{"a" => large(10_000)}}, %{"main" => @new, "gone" => @old})
     where = [cache_dir: context.cache]
     assert [%{reason: :dangling_ref}] = Cache.scan!(where).warnings
@@ -509,7 +510,7 @@ defmodule HfHub.CacheSafetyTest do
     refute File.exists?(repo)
   end
 
-  test "a snapshot whose contents are gone is not returned offline", context do
+  test "does not return a snapshot with missing blobs offline", context do
     repo = craft(context.cache, %{@new => %{"a" => "1", "b" => "2"}}, %{"main" => @new})
     offline = [repo_id: "org/name", cache_dir: context.cache, local_files_only: true]
     assert Download.snapshot_download!(offline) == Path.join([repo, "snapshots", @new])
@@ -519,12 +520,12 @@ defmodule HfHub.CacheSafetyTest do
     assert Download.snapshot_download!([allow_patterns: ["a"]] ++ offline) =~ @new
   end
 
-  test "a revision that another client may be filling is not pruned", context do
+  test "does not prune a revision that another client may be downloading", context do
     repo = two(context.cache)
     where = [cache_dir: context.cache]
     assert {:ok, %{snapshots: []}} = Cache.prune(where)
     for path <- Path.wildcard(repo <> "/snapshots/#{@old}"), do: File.touch!(path, {{2020, 1, 1}, {0, 0, 0}})
-    # Its folder is old, what was put in it is not.
+    # The folder is old, but a file in it is not.
     assert {:ok, %{snapshots: []}} = Cache.prune(where)
     assert {:ok, %{snapshots: [_]}} = Cache.prune([older_than: 0] ++ where)
   end

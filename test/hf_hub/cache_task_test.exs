@@ -12,7 +12,7 @@ defmodule HfHub.CacheTaskTest do
     {:ok, id: id, commit: commit}
   end
 
-  # What it says, and its exit status.
+  # Returns the exit status and the output.
   defp run(context, args, input \\ "") do
     me = self()
 
@@ -37,7 +37,7 @@ defmodule HfHub.CacheTaskTest do
     :exit, {:shutdown, status} -> status
   end
 
-  test "lists within 80 columns, and as JSON", context do
+  test "ls fits into 80 columns, and prints JSON", context do
     {0, output} = run(context, ["ls"])
     assert output =~ "model/#{context.id}" and output =~ "main" and output =~ "1 repositories"
     assert output |> String.split("\n") |> Enum.all?(&(String.length(&1) <= 80))
@@ -47,7 +47,7 @@ defmodule HfHub.CacheTaskTest do
     assert json =~ ~s("repo_id":"#{context.id}")
   end
 
-  test "tells what interrupted downloads have left, and counts it", context do
+  test "ls shows the size of partial files", context do
     [folder] = Path.wildcard(context.cache <> "/models--*")
     partial = Path.join([folder, "blobs", String.duplicate("a", 40) <> ".0123abcd.incomplete"])
     File.write!(partial, large(48_000_000))
@@ -61,7 +61,7 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "1 partial files, 48.0 MB"
   end
 
-  test "asks before it deletes, and deletes only then", context do
+  test "rm asks for confirmation before it deletes", context do
     where = [repo_id: context.id, filename: "config.json", cache_dir: context.cache]
     assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
     assert output =~ "would remove: 1 repositories"
@@ -73,7 +73,7 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "removed: 1 repositories" and not Cache.cached?(where)
   end
 
-  test "never takes a file for its repository", context do
+  test "rm rejects a file as a target", context do
     where = [repo_id: context.id, filename: "config.json", cache_dir: context.cache]
 
     for target <- ["hf://#{context.id}/config.json", "hf://#{context.id}@v9", "hf://datasets/#{context.id}"] do
@@ -86,7 +86,7 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "1 revisions" and not Cache.cached?(where)
   end
 
-  test "removes a repository in which something is wrong, too", context do
+  test "rm removes a damaged repository", context do
     [blob | _] = Path.wildcard(context.cache <> "/models--*/blobs/*")
     File.rm!(blob)
     assert {0, output} = run(context, ["ls"])
@@ -97,7 +97,7 @@ defmodule HfHub.CacheTaskTest do
     assert Path.wildcard(context.cache <> "/models--*") == []
   end
 
-  test "asks nothing where a program reads", context do
+  test "--json requires --yes instead of asking", context do
     stale =
       Path.join([hd(Path.wildcard(context.cache <> "/models--*")), "snapshots", String.duplicate("a", 40)])
 
@@ -110,7 +110,7 @@ defmodule HfHub.CacheTaskTest do
     refute File.exists?(stale)
   end
 
-  test "shows names for what they are, in columns that fit", context do
+  test "ls replaces control characters in names", context do
     for name <- ["evil\e[2J", String.duplicate("長", 60), String.duplicate("long-name-", 12)] do
       repo = Path.join(context.cache, "datasets--org--" <> name)
       File.mkdir_p!(Path.join([repo, "snapshots", context.commit]))
@@ -134,7 +134,7 @@ defmodule HfHub.CacheTaskTest do
   defp columns(line),
     do: line |> String.to_charlist() |> Enum.map(&if(&1 in 0x2E80..0xA4CF, do: 2, else: 1)) |> Enum.sum()
 
-  test "verifies, and says by its status that something is wrong", context do
+  test "verify exits with 1 if a file is corrupt", context do
     assert {0, output} = run(context, ["verify", "--quiet"])
     assert output =~ "3 files, 3 valid"
     [blob] = Path.wildcard(context.cache <> "/models--*/blobs/" <> String.duplicate("?", 64))
@@ -155,7 +155,7 @@ defmodule HfHub.CacheTaskTest do
     assert id == context.id
   end
 
-  test "answers a wrong command with 2", context do
+  test "exits with 2 for invalid arguments", context do
     assert {2, _} = run(context, [])
     assert {2, _} = run(context, ["rm"])
     assert {2, output} = run(context, ["ls", "--nonsense"])

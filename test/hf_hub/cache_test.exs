@@ -5,7 +5,7 @@ defmodule HfHub.CacheTest do
 
   doctest HfHub.Cache
 
-  test "knows what is here, what is not, and what cannot be", context do
+  test "distinguishes cached, missing and unknown files", context do
     {id, commit} = repo(context, %{"config.json" => "{}"})
     where = [repo_id: id, cache_dir: context.cache]
     refute Cache.cached?([filename: "config.json"] ++ where)
@@ -21,7 +21,7 @@ defmodule HfHub.CacheTest do
              Cache.cache_path([filename: "config.json", revision: "v9"] ++ where)
   end
 
-  test "a link into nowhere is not a file", context do
+  test "a broken link is not a cached file", context do
     {id, _commit} = repo(context, %{"config.json" => "{}"})
     opts = opts(context, repo_id: id, filename: "config.json")
     path = Download.hf_hub_download!(opts)
@@ -30,7 +30,7 @@ defmodule HfHub.CacheTest do
     assert File.read!(Download.hf_hub_download!(opts)) == "{}"
   end
 
-  test "refuses names that lead elsewhere", context do
+  test "rejects names that escape the cache", context do
     for bad <- [[filename: "../x"], [revision: "../x"], [repo_id: "../x"]] do
       opts = Keyword.merge([repo_id: "a/b", filename: "x", cache_dir: context.cache], bad)
       assert {:error, %Error{kind: :invalid_name}} = Cache.cache_path(opts)

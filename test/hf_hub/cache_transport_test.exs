@@ -1,5 +1,5 @@
 defmodule HfHub.CacheTransportTest do
-  # Caches on their way: to another disk, with kills, and in archives that lie.
+  # Moves to another disk, with kills, and imports of forged archives.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Error, Vm}
@@ -23,7 +23,7 @@ defmodule HfHub.CacheTransportTest do
     repo
   end
 
-  # A folder on another file system, or nil where there is none.
+  # A folder on another file system, or nil if there is none.
   defp elsewhere(context) do
     device = fn path -> with {:ok, stat} <- File.stat(path), do: stat.major_device end
 
@@ -35,7 +35,7 @@ defmodule HfHub.CacheTransportTest do
   end
 
   describe "a move to another disk" do
-    test "keeps contents, links, times and pins", context do
+    test "keeps blobs, links, times and pins", context do
       if there = elsewhere(context) do
         repo = craft(context.cache, "a", %{"x" => "one", "y" => "two"})
         File.touch!(Path.join([repo, "blobs", sha256("one")]), 1_500_000_000)
@@ -55,7 +55,7 @@ defmodule HfHub.CacheTransportTest do
       end
     end
 
-    test "stops at what is no file, and keeps the cache", context do
+    test "fails on special files, and keeps the cache", context do
       if there = elsewhere(context) do
         repo = craft(context.cache, "a", %{"x" => "one"})
         pipe = Path.join([repo, "blobs", "pipe"])
@@ -68,7 +68,7 @@ defmodule HfHub.CacheTransportTest do
       end
     end
 
-    test "that is killed leaves each repository whole in one place, and goes on", context do
+    test "that is killed leaves each repository complete in one place, and can be continued", context do
       if there = elsewhere(context) do
         for name <- ~w(a b c), do: craft(context.cache, name, %{"x" => large(20_000_000), "y" => name})
         script = "HfHub.Cache.move(#{inspect(there)}, cache_dir: #{inspect(context.cache)})"
@@ -84,11 +84,11 @@ defmodule HfHub.CacheTransportTest do
       end
     end
 
-    test "does not take a half-moved repository for a second one, nor a second one for that", context do
+    test "distinguishes a half-moved repository from a second one", context do
       repo = craft(context.cache, "a", %{"x" => "one"})
       there = Path.join(context.dir, "there")
       File.mkdir_p!(there)
-      # Killed after the copy had its name, before the original was gone.
+      # Killed after the copy was renamed, before the original was removed.
       {_, 0} = System.cmd("cp", ["-a", repo, there])
       assert {:ok, ^there} = Cache.move(there, cache_dir: context.cache)
       refute File.exists?(repo)
@@ -105,7 +105,7 @@ defmodule HfHub.CacheTransportTest do
                Cache.move(Path.join(context.dir, "same"), cache_dir: context.cache)
     end
 
-    test "is refused while something is in use", context do
+    test "fails while a repository is in use", context do
       craft(context.cache, "a", %{"x" => "one"})
       lease = Cache.lease!("org/a", cache_dir: context.cache)
       there = Path.join(context.dir, "there")
@@ -124,7 +124,7 @@ defmodule HfHub.CacheTransportTest do
       good = Path.join(context.dir, "good.tar")
       {:ok, _archive} = Cache.export(good, cache_dir: context.cache)
       {:ok, entries} = :erl_tar.extract(good, [:memory])
-      # `:memory` leaves links out; the manifest says it all.
+      # `:memory` omits links; the manifest lists all of them.
       [{@manifest, manifest} | contents] = entries
 
       {:ok,
@@ -137,7 +137,7 @@ defmodule HfHub.CacheTransportTest do
       archive
     end
 
-    test "is believed only as far as its names and hashes are right", context do
+    test "is rejected if a name or a hash is invalid", context do
       %{manifest: manifest, contents: contents, there: there} = context
       {[{name, content}], rest} = Enum.split_with(contents, fn {_name, content} -> content == "one" end)
       lie = fn from, to -> [{@manifest, String.replace(manifest, from, to)} | contents] end
@@ -166,7 +166,7 @@ defmodule HfHub.CacheTransportTest do
         result = Cache.import(pack(context, entries), there)
         assert {:error, %Error{kind: kind}} = result, "#{what}: #{inspect(result)}"
         assert kind in [:invalid_archive, :io], "#{what}: #{kind}"
-        # What was there already stays, and nothing else has come but a file that was right.
+        # Existing files are kept, and only valid files were added.
         visible = for path <- tree(context.dir), not hidden?(path), do: elem(path, 0)
         assert Enum.all?(visible, &right?/1), "#{what}: #{inspect(visible)}"
         File.rm_rf!(there[:cache_dir])
@@ -181,7 +181,7 @@ defmodule HfHub.CacheTransportTest do
         name =~
           ~r/\Athere\/models--org--a\/(blobs\/#{sha256("one")}|blobs\/#{sha256("two")}|snapshots\/#{@commit}\/x)\z/
 
-    test "that was cut short leaves nothing behind", context do
+    test "that is truncated leaves nothing behind", context do
       bytes = File.read!(context.good)
       archive = Path.join(context.dir, "cut.tar")
 
@@ -193,7 +193,7 @@ defmodule HfHub.CacheTransportTest do
       end
     end
 
-    test "with links in the place of contents brings none of them", context do
+    test "with links in place of blobs imports none of them", context do
       folder = Path.join(context.dir, "unpacked")
       File.mkdir_p!(folder)
       {_, 0} = System.cmd("tar", ["-xf", context.good, "-C", folder])
@@ -207,7 +207,7 @@ defmodule HfHub.CacheTransportTest do
       assert Cache.cache_stats!(context.there).repos == []
     end
 
-    test "is not unpacked through a link that lies in the cache", context do
+    test "is not unpacked through a link in the cache", context do
       outside = Path.join(context.dir, "outside")
 
       for place <- ["", "/blobs", "/snapshots", "/snapshots/#{@commit}", "/refs"] do
@@ -221,7 +221,7 @@ defmodule HfHub.CacheTransportTest do
       end
     end
 
-    test "is imported where there are no links, and unpacked by tar", context do
+    test "is imported without symlinks, and can be unpacked by tar", context do
       {_, 0} = System.cmd("mkdir", ["-p", Path.join(context.dir, "tar")])
       {_, 0} = System.cmd("tar", ["-xf", context.good, "-C", Path.join(context.dir, "tar")])
 
@@ -241,7 +241,7 @@ defmodule HfHub.CacheTransportTest do
     end
   end
 
-  test "a folder that shares the disk with the cache says so where it cannot", context do
+  test "materialize with :hard_link or :reflink fails if the file system does not support it", context do
     craft(context.cache, "a", %{"x" => "one"})
     plain = Path.join(context.dir, "plain")
 

@@ -35,7 +35,7 @@ defmodule HfHub.CardsTest do
 
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
 
-  test "what is read and written unchanged is the same to the byte" do
+  test "rendering a parsed card returns the same bytes" do
     long = "---\nlicense: mit\n---\n" <> String.duplicate("x\r\n\0", 100_000)
 
     odd = [
@@ -56,7 +56,7 @@ defmodule HfHub.CardsTest do
     end
   end
 
-  test "what is changed is written, and nothing else" do
+  test "rendering writes changes and nothing else" do
     card = Cards.parse_model_card!(@text)
     assert card.data.license == "mit" and card.data.language == "no" and card.content =~ "# Tiny"
     assert card.data.extra["own"] == %{"z" => 1, "a" => %{"deep" => [1, 2.5, nil]}}
@@ -81,7 +81,7 @@ defmodule HfHub.CardsTest do
   end
 
   @values [
-    # text, value here, value in Python (YAML 1.1)
+    # text, value, value in the Python client (YAML 1.1)
     {"0123456", "0123456", "42798"},
     {"09111", "09111", "'09111'"},
     {"08", "08", "'08'"},
@@ -109,7 +109,7 @@ defmodule HfHub.CardsTest do
     {"!!str 12", "12", "'12'"}
   ]
 
-  test "numbers are exact or strings, and written back as they were" do
+  test "numbers are exact or strings, and rendered as they were" do
     for {text, value, _python} <- @values do
       card = "---\nv: #{text}\nlist: [#{text}, x]\nlicense: mit\n---\n"
       assert {:ok, %{data: %{extra: extra}} = read} = Cards.parse_model_card(card)
@@ -120,7 +120,7 @@ defmodule HfHub.CardsTest do
 
       assert Cards.render(read) == card
 
-      # Written again, it is still the same value.
+      # Rendered in another place, it is still the same value.
       changed = Cards.render(%{read | data: %{read.data | extra: %{extra | "list" => [value, "y"]}}})
       assert changed =~ "v: #{text}\nlist:\n"
       assert Cards.parse_model_card!(changed).data.extra["list"] == [value, "y"]
@@ -134,7 +134,7 @@ defmodule HfHub.CardsTest do
   end
 
   @tag :python
-  test "numbers are what Python reads, but where YAML 1.1 is another language", context do
+  test "numbers are those of the Python client, except where YAML 1.1 differs", context do
     path = Path.join(context.dir, "values.json")
     File.write!(path, HfHub.Native.Nif.to_json(for {text, _value, _python} <- @values, do: text))
 
@@ -150,14 +150,14 @@ defmodule HfHub.CardsTest do
     assert theirs.data["all"] == for({_text, _value, python} <- @values, do: python)
   end
 
-  test "an edit leaves merges and aliases of other entries as written" do
+  test "an edit keeps merges and aliases of other entries" do
     text = "---\nbase: &b {x: 1}\nown:\n  <<: *b\n  y: 2\nlicense: mit\n---\n"
     card = Cards.parse_model_card!(text)
     assert card.data.extra["own"] == %{"x" => 1, "y" => 2}
     assert Cards.render(%{card | data: %{card.data | license: "gpl"}}) == String.replace(text, "mit", "gpl")
   end
 
-  test "a null or repeated key is an error that names line and key" do
+  test "a null or repeated key is an error with the line and the key" do
     for {yaml, message} <- [
           {"a: 1\n~: x", ~s(line 3: the key "~" is null)},
           {"a: 1\nb: 2\na: 3", ~s(line 4: duplicate key "a": already on line 2)}
@@ -167,7 +167,7 @@ defmodule HfHub.CardsTest do
     end
   end
 
-  test "scores are those of the model index, both ways" do
+  test "evaluation results are parsed from and rendered to the model index" do
     result = %EvalResult{
       task_type: "image-classification",
       dataset_type: "beans",
@@ -210,13 +210,13 @@ defmodule HfHub.CardsTest do
       Cards.render(Cards.create_model_card(eval_results: [result]))
     end
 
-    # A model index that is none stays what it is.
+    # An invalid model index is kept unchanged.
     strange = "---\nmodel-index: [1, {name: x}]\n---\n"
     assert %{data: %{eval_results: nil}} = card = Cards.parse_model_card!(strange)
     assert Cards.render(card) == strange
   end
 
-  test "metadata that cannot be read is an error with its place, and harms nobody" do
+  test "invalid metadata is an error with its position" do
     bomb = Enum.map_join(1..60, "\n", fn _n -> "b: &b [*b,*b]" end)
     deep = String.duplicate("[", 10_000)
     folders = Enum.map_join(0..5_000, "\n", &(String.duplicate(" ", &1) <> "a:"))
@@ -285,7 +285,7 @@ defmodule HfHub.CardsTest do
   end
 
   @tag :python
-  test "what is written reads the same in Python, and the other way round", context do
+  test "the Python client reads rendered cards, and the other way round", context do
     values =
       ["no", "yes", "1.0", "1e3", "null", "~", "2024-01-01", "12:30:45", "0x1F", "0o7", "010", "a: b", "# c"] ++
         [
@@ -336,7 +336,7 @@ defmodule HfHub.CardsTest do
     assert theirs.data["tags"] == Enum.uniq(values)
     assert theirs.data["own"] == card.data.extra["own"]
     back = Cards.parse_model_card!(File.read!(path))
-    # What Python leaves without quotes, because in YAML 1.1 it is a word, is a number for the Hub.
+    # The Python client writes a string of YAML 1.1 without quotes that is a number in YAML 1.2.
     numbers = ["1e3", "0o7"]
     assert back.data.tags -- [1000.0, 7] == Enum.uniq(values) -- numbers
     assert back.data.extra["own"]["b"] == card.data.extra["own"]["b"]

@@ -1,5 +1,5 @@
 defmodule HfHub.CommitDialectsTest do
-  # Uploads to servers that are not the public Hub, as the Local Hub plays them.
+  # Uploads to servers other than the public Hub, which the Local Hub emulates.
   use HfHub.Case, async: true
 
   alias HfHub.{Commit, Error}
@@ -50,7 +50,7 @@ defmodule HfHub.CommitDialectsTest do
     assert length(titles(id)) == before + 1
   end
 
-  test "a refusal with status 200 keeps its reason", context do
+  test "an error in a response with status 200 keeps its reason", context do
     {id, _bytes, opts} = start(context, "commit_refused")
     dir = folder(context, %{"a.txt" => "a"})
 
@@ -67,7 +67,7 @@ defmodule HfHub.CommitDialectsTest do
     assert length(asked(id, "/commit/")) == 3
   end
 
-  test "a web page where JSON is due is called one", context do
+  test "a web page instead of JSON is an error that names it", context do
     {id, _bytes, opts} = start(context, "html_for_json")
 
     for result <- [

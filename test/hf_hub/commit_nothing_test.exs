@@ -1,5 +1,5 @@
 defmodule HfHub.CommitNothingTest do
-  # Calls that commit nothing say so, in the result and in the log.
+  # Calls without a commit return committed?: false and log the reason.
   use HfHub.Case, async: true
 
   import ExUnit.CaptureLog
@@ -7,7 +7,7 @@ defmodule HfHub.CommitNothingTest do
   alias HfHub.Commit
   alias HfHub.Commit.{Info, Operation}
 
-  # Logs of other tests may come along, so the repository's name picks this test's lines.
+  # The log may contain lines of other tests; the repository's name selects those of this test.
   defp logged(id, fun) do
     log = capture_log(fn -> send(self(), {:result, fun.()}) end)
     assert_received {:result, result}
@@ -27,7 +27,7 @@ defmodule HfHub.CommitNothingTest do
     info
   end
 
-  test "an ignored file", context do
+  test "an ignored file makes no commit", context do
     id = writable(context, %{".gitignore" => "*.log\nout/\n"})
     excluded = "the repository's .gitignore excludes "
     nothing(id, excluded <> ~s("a.log"), fn -> Commit.upload_file({:binary, "x"}, "a.log", id, write()) end)
@@ -42,7 +42,7 @@ defmodule HfHub.CommitNothingTest do
     assert log =~ "nothing was committed"
   end
 
-  test "files that a preupload found to be ignored", context do
+  test "files that a preupload marked as ignored make no commit", context do
     id = writable(context, %{".gitignore" => "*.log\n"})
     {:ok, [add]} = Commit.preupload_lfs_files(id, [Operation.add("#{id}.log", {:binary, "x"})], write())
     assert add.upload_mode == :ignored
@@ -51,7 +51,7 @@ defmodule HfHub.CommitNothingTest do
     assert log =~ ~s("#{id}.log" is not committed: it matches the repository's .gitignore)
   end
 
-  test "a file that has not changed", context do
+  test "an unchanged file makes no commit", context do
     id = writable(context, %{".gitignore" => "*.log\n", "a.txt" => "a", "b.bin" => large(2000)})
     add = fn -> Commit.upload_file({:binary, "a"}, "a.txt", id, write()) end
     info = nothing(id, "the file has not changed", add)
@@ -70,7 +70,7 @@ defmodule HfHub.CommitNothingTest do
     nothing(id, "the file has not changed", fn -> Commit.create(id, copy, write(commit_message: "m")) end)
   end
 
-  test "patterns without a match", context do
+  test "patterns without a match make no commit", context do
     id = writable(context, %{"a.txt" => "a"})
     dir = folder(context, %{"a.txt" => "a", ".git/config" => "c"})
     why = "no file in `#{dir}` matches :allow_patterns and :ignore_patterns"
@@ -79,14 +79,14 @@ defmodule HfHub.CommitNothingTest do
     nothing(id, "no file matches the patterns", fn -> Commit.delete_files(id, "*.none", write()) end)
   end
 
-  test "an empty folder and an empty list", context do
+  test "an empty folder and an empty list make no commit", context do
     id = writable(context)
     dir = folder(context, %{".git/config" => "c"})
     nothing(id, "`#{dir}` has no files", fn -> Commit.upload_folder(dir, id, write()) end)
     nothing(id, "there are no changes", fn -> Commit.create(id, [], write(commit_message: "m")) end)
   end
 
-  test "a commit says that it is one, and which of the named files it leaves out", context do
+  test "a commit has committed?: true, and logs ignored files", context do
     id = writable(context, %{".gitignore" => "*.log\n"})
     operations = [Operation.add("a.log", {:binary, "l"}), Operation.add("a.txt", {:binary, "t"})]
     create = fn -> Commit.create(id, operations, write(commit_message: "m")) end

@@ -1,5 +1,5 @@
 defmodule HfHub.CommitOrderTest do
-  # Commits in which a file takes the place of a folder or the other way round, and files whose
+  # Commits that replace a file by a folder or the other way round, and files whose
   # names cannot be written on every machine.
   use HfHub.Case, async: true
 
@@ -24,7 +24,7 @@ defmodule HfHub.CommitOrderTest do
       assert files(context, id) == %{"a" => "file"}
     end
 
-    test "what was added is deleted again", context do
+    test "an added file is deleted again", context do
       id = writable(context, %{"keep.txt" => "k"})
       assert {:ok, %Info{}} = create(id, [Operation.add("q/x.txt", {:binary, "x"}), Operation.delete("q/")])
       assert {:ok, %Info{}} = create(id, [Operation.add("r.txt", {:binary, "r"}), Operation.delete("r.txt")])
@@ -70,7 +70,7 @@ defmodule HfHub.CommitOrderTest do
   end
 
   describe "upload_folder/3 with :delete_patterns" do
-    test "verifies a folder in the place of a deleted file", context do
+    test "verifies a folder in place of a deleted file", context do
       id = writable(context, %{"data" => "file"})
       dir = folder(context, %{"data/x.txt" => "x"})
       assert {:ok, %Info{}} = Commit.upload_folder(dir, id, write(delete_patterns: "*"))
@@ -94,8 +94,8 @@ defmodule HfHub.CommitOrderTest do
 
   @odd ["a\nb.txt", "a\tb.txt", "a\u0085b.txt", "a\u007Fb.txt", "Q: what.txt", "sub/A:b.txt", "\\lead.txt"]
 
-  describe "names that cannot be written everywhere" do
-    test "do not keep other files from being deleted", context do
+  describe "names that some machines cannot write" do
+    test "do not prevent the deletion of other files", context do
       files = Map.new(@odd, &{&1, "odd"}) |> Map.merge(%{"old1" => "o", "old2" => "o", "old3" => "o"})
       id = writable(context, files)
       assert {:ok, %Info{}} = Commit.delete_files(id, "old1", write(verify: true))
@@ -117,7 +117,7 @@ defmodule HfHub.CommitOrderTest do
       assert files(context, id) == expected
     end
 
-    test "can be listed and asked about", context do
+    test "can be listed and looked up", context do
       id = writable(context, %{"a\nb.txt" => "1", "d\te/A:b.txt" => "2", "keep" => "k"})
 
       assert Enum.sort(HfHub.Api.list_files!(id, write())) == [
@@ -136,7 +136,7 @@ defmodule HfHub.CommitOrderTest do
         assert {:error, %Error{kind: :invalid_name}} = HfHub.Repo.file_exists(id, path, write())
       end
 
-      # What is to be written here is still checked.
+      # Names of files to write are still validated.
       download = [
         repo_id: id,
         filename: "a\nb.txt",

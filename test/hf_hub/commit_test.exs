@@ -49,7 +49,7 @@ defmodule HfHub.CommitTest do
       assert hd(titles(id)) == "All at once"
     end
 
-    test "makes no commit when there is nothing to change, and asks no more than once", context do
+    test "makes no commit without changes, after one request", context do
       id = writable(context)
       binary = large(100_000)
       operations = [Operation.add("a.txt", {:binary, "a"}), Operation.add("b.bin", {:binary, binary})]
@@ -64,13 +64,13 @@ defmodule HfHub.CommitTest do
 
       assert [_one] = asked(id, "/commit/")
 
-      # Deleted and added unchanged in one commit, a file stays.
+      # A file that one commit deletes and adds unchanged is kept.
       operations = [Operation.delete("b.bin"), Operation.add("b.bin", {:binary, binary})]
       Commit.create!(id, operations, write(commit_message: "three"))
       assert content(context, id)["b.bin"] == binary
     end
 
-    test "copies files, small and large, at other revisions and from other repositories", context do
+    test "copies small and large files, from other revisions and repositories", context do
       big = large(200_000)
       source = writable(context, %{"big.bin" => big, "small.txt" => "from afar"}, repo_type: :dataset)
       id = writable(context, %{"a.txt" => "first", "m.bin" => large(50_000)})
@@ -96,13 +96,13 @@ defmodule HfHub.CommitTest do
 
       assert error.message =~ ~s(cannot copy "none.txt")
 
-      # What is there already is no change.
+      # An existing file is not a change.
       before = titles(id)
       Commit.create!(id, [Operation.copy("a.txt", "copy.txt")], write(commit_message: "again"))
       assert titles(id) == before
     end
 
-    test "opens a pull request, and goes on in it", context do
+    test "opens a pull request, and adds commits to it", context do
       id = writable(context)
       opts = write(commit_message: "Propose", create_pr: true)
       info = Commit.create!(id, [Operation.add("p.bin", {:binary, "pr"})], opts)
@@ -113,7 +113,7 @@ defmodule HfHub.CommitTest do
       refute Map.has_key?(content(context, id), "p.bin")
     end
 
-    test "refuses to follow a branch that has moved", context do
+    test "returns an error if the branch is not at :parent_commit", context do
       id = writable(context)
       head = hd(HfHub.Git.list_commits!(id, write())).id
       add = fn name -> Commit.upload_file({:binary, name}, name, id, write(parent_commit: head)) end
@@ -124,7 +124,7 @@ defmodule HfHub.CommitTest do
       refute Map.has_key?(content(context, id), "b.txt")
     end
 
-    test "says in the Hub's words and its own what is wrong", context do
+    test "returns errors with the Hub's text and advice", context do
       id = writable(context)
       add = fn content, name, more -> Commit.upload_file(content, name, id, write(more)) end
 
@@ -163,7 +163,7 @@ defmodule HfHub.CommitTest do
       assert message == "cannot read `/nowhere/x.bin`: it does not exist"
     end
 
-    test "never guesses what a content is" do
+    test "rejects untagged content" do
       for content <- ["/etc/hostname", :x, {:path, 1}, {:binary, 1}, {:stream, 1}, nil] do
         assert_raise ArgumentError, ~r/expected content as/, fn -> Operation.add("a", content) end
       end
@@ -183,8 +183,8 @@ defmodule HfHub.CommitTest do
     end
   end
 
-  describe "folders" do
-    test "go up with odd names and dotfiles, and come back the same", context do
+  describe "upload_folder" do
+    test "uploads odd names and dotfiles unchanged", context do
       id = writable(context, %{"stale.txt" => "s", "logs/old.log" => "l", "logs/keep.txt" => "k"})
 
       files = %{
@@ -214,14 +214,14 @@ defmodule HfHub.CommitTest do
       assert content(context, id)["deep/er/one.txt"] == "1"
     end
 
-    test "obey the .gitignore that comes along", context do
+    test "skips files that match an uploaded .gitignore", context do
       id = writable(context)
       dir = folder(context, %{".gitignore" => "*.log\n", "a.log" => "l", "a.txt" => "t"})
       Commit.upload_folder!(dir, id, write())
       assert Map.keys(content(context, id)) == [".gitattributes", ".gitignore", "a.txt"]
     end
 
-    test "go up in as many commits as it takes, which say so", context do
+    test "splits many files into several commits, with numbered messages", context do
       id = writable(context)
       files = for n <- 1..300, into: %{}, do: {"f/#{n}.txt", "content #{n}"}
       dir = folder(context, files)
@@ -230,11 +230,11 @@ defmodule HfHub.CommitTest do
       assert Map.delete(content(context, id), ".gitattributes") == files
       assert length(asked(id, "preupload")) == 2
 
-      # Twice as many commits do not come of calling twice.
+      # A second call makes no second set of commits.
       assert {:ok, []} = Commit.upload_large_folder(dir, id, write(commit_message: "Big"))
     end
 
-    test "that propose many files open one pull request", context do
+    test "opens one pull request for many files", context do
       id = writable(context)
       files = for n <- 1..260, into: %{}, do: {"#{n}.txt", "content #{n}"}
       dir = folder(context, files)
@@ -247,7 +247,7 @@ defmodule HfHub.CommitTest do
       end
     end
 
-    test "that are none are an error", context do
+    test "returns an error for a missing folder", context do
       assert {:error, %Error{kind: :io, message: message}} =
                Commit.upload_folder(Path.join(context.dir, "none"), "reader/x", write())
 
@@ -255,8 +255,8 @@ defmodule HfHub.CommitTest do
     end
   end
 
-  describe "deleting" do
-    test "takes files, patterns and folders", context do
+  describe "deletion" do
+    test "removes files, patterns and folders", context do
       files = for name <- ~w(a.txt b.txt logs/1.log logs/2.log d/x d/y/z), into: %{}, do: {name, name}
       id = writable(context, files)
       assert Commit.delete_file!("a.txt", id, write()).commit_message == "Delete a.txt with hf_hub"
@@ -269,7 +269,7 @@ defmodule HfHub.CommitTest do
     end
   end
 
-  test "large files can be uploaded ahead of their commit", context do
+  test "large files can be uploaded before their commit", context do
     id = writable(context)
     content = large(70_000)
     additions = [Operation.add("a.bin", {:binary, content}), Operation.add("b.txt", {:binary, "b"})]
@@ -283,7 +283,7 @@ defmodule HfHub.CommitTest do
     assert [_once] = for(%{"method" => "PUT"} = request <- requests(id), do: request)
   end
 
-  test "progress names the phases and ends with everything done", context do
+  test "progress reports the phases and ends with all files done", context do
     id = writable(context)
     dir = folder(context, %{"a.bin" => large(3_000_000), "b.txt" => "b"})
     fault(id, %{kind: "delay", ms: 150})
@@ -303,7 +303,7 @@ defmodule HfHub.CommitTest do
     assert :committing in Enum.map(seen, & &1.activity)
   end
 
-  test "a limit on bytes a second holds for uploads too", context do
+  test "a bandwidth limit applies to uploads", context do
     id = writable(context)
     started = System.monotonic_time(:millisecond)
     Commit.upload_file!({:binary, large(600_000)}, "a.bin", id, write(max_bandwidth: 1_000_000))

@@ -1,5 +1,5 @@
 defmodule HfHub.ConfigTest do
-  # Sets the environment, which is the whole VM's.
+  # Sets environment variables, which are shared by the whole VM.
   use HfHub.Case, async: false
 
   alias HfHub.{Auth, Config, Download}
@@ -21,13 +21,13 @@ defmodule HfHub.ConfigTest do
   defp app(key, value), do: Application.put_env(:hf_hub, key, value)
   defp config(opts \\ []), do: Hub.config(opts) |> elem(1)
 
-  # What is sent cannot be read back, so this asks one step earlier.
+  # The sent token cannot be read back, so this checks the input of the engine.
   defp sent_token(given \\ nil) do
     {:ok, found} = Auth.Credentials.find(given)
     found && elem(found, 0)
   end
 
-  test "the endpoint: option, application, environment, default" do
+  test "the endpoint is looked up in option, config, environment, default" do
     assert config().endpoint == "https://huggingface.co"
     env(%{"HF_ENDPOINT" => "https://mirror.example/hf/"})
     assert config().endpoint == "https://mirror.example/hf"
@@ -36,7 +36,7 @@ defmodule HfHub.ConfigTest do
     assert config(endpoint: "https://call.example").endpoint == "https://call.example"
   end
 
-  test "the cache folder as Python finds it", context do
+  test "the cache folder is that of the Python client", context do
     home = Path.expand("~/.cache/huggingface/hub")
     assert Config.cache_dir() == home
     env(%{"XDG_CACHE_HOME" => context.dir})
@@ -51,12 +51,12 @@ defmodule HfHub.ConfigTest do
     assert Config.cache_dir() == "/app"
   end
 
-  test "what cannot be used is named" do
+  test "an invalid value is an error that names the setting" do
     app(:cache_dir, :bogus)
     assert_raise ArgumentError, ~r/invalid value of config :hf_hub, :cache_dir/, &Config.cache_dir/0
   end
 
-  test "the token: first that is set, cleaned", context do
+  test "the token is the first that is set, without whitespace", context do
     env(%{"HF_HOME" => context.dir})
     assert sent_token() == nil
     File.write!(Path.join(context.dir, "token"), "hf_file\n")
@@ -76,7 +76,7 @@ defmodule HfHub.ConfigTest do
     assert sent_token(true) == "hf_app"
   end
 
-  test "a token loses the invisible characters that come with it", context do
+  test "invisible characters are removed from a token", context do
     env(%{"HF_HOME" => context.dir})
     file = Path.join(context.dir, "token")
     app(:token_path, file)
@@ -99,7 +99,7 @@ defmodule HfHub.ConfigTest do
     assert sent_token() == nil
   end
 
-  test "a token file that is a pipe is no token, and nothing waits for it", context do
+  test "a token file that is a pipe is ignored without blocking", context do
     env(%{"HF_HOME" => context.dir})
 
     for name <- ["token", "stored_tokens"] do
@@ -114,12 +114,12 @@ defmodule HfHub.ConfigTest do
     assert HfHub.FS.file_path("gpt2", :model, "a") =~ "snapshots/main/a"
   end
 
-  test "a token that must be there and is not is an error", context do
+  test "token: true without a token is an error", context do
     env(%{"HF_HOME" => context.dir})
     assert {:error, %{kind: :no_token, message: "no token found" <> _}} = Hub.config(token: true)
   end
 
-  test "truth values are Python's" do
+  test "truth values are those of the Python client" do
     for {value, expected} <- [
           {"1", true},
           {"on", true},
@@ -139,7 +139,7 @@ defmodule HfHub.ConfigTest do
     refute Config.offline?()
   end
 
-  test "timeouts are seconds outside and milliseconds inside" do
+  test "timeouts are seconds in the environment and milliseconds elsewhere" do
     env(%{"HF_HUB_ETAG_TIMEOUT" => "2.5", "HF_HUB_DOWNLOAD_TIMEOUT" => "60"})
     assert %{header_timeout: 2500, idle_timeout: 60_000} = config()
     assert %{header_timeout: 100, idle_timeout: 200} = config(etag_timeout: 100, download_timeout: 200)
@@ -159,7 +159,7 @@ defmodule HfHub.ConfigTest do
     assert length(requests(id)) == 2
   end
 
-  test "offline mode opens no socket at all", context do
+  test "offline mode opens no socket", context do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
     {:ok, port} = :inet.port(listener)
     env(%{"HF_HUB_OFFLINE" => "1", "HF_ENDPOINT" => "http://127.0.0.1:#{port}"})
@@ -172,7 +172,7 @@ defmodule HfHub.ConfigTest do
     refute File.exists?(context.cache)
   end
 
-  test "a proxy set in the running VM is used, and not for NO_PROXY", context do
+  test "a proxy set in the running VM is used, except for NO_PROXY", context do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
     {:ok, port} = :inet.port(listener)
 
@@ -198,7 +198,7 @@ defmodule HfHub.ConfigTest do
     assert {:error, %{kind: :repo_not_found}} = Download.hf_hub_download([endpoint: context.endpoint] ++ opts)
   end
 
-  test "certificates come from the named file, folder, or an error that names it", context do
+  test "certificates are read from a file or folder, or the error names it", context do
     assert config().ca_files == []
     env(%{"REQUESTS_CA_BUNDLE" => "/bundle.pem"})
     assert config().ca_files == ["/bundle.pem"]
@@ -217,7 +217,7 @@ defmodule HfHub.ConfigTest do
           do: {setting.name, {setting.value, setting.origin}}
     end
 
-    test "tells every setting and where it comes from", context do
+    test "returns every setting with its source", context do
       env(%{"HF_HOME" => context.dir})
       assert %{endpoint: {"https://huggingface.co", :default}, token: {nil, :default}} = explained()
       assert explained().cache_dir == {Path.join(context.dir, "hub"), {:env, "HF_HOME"}}
@@ -235,7 +235,7 @@ defmodule HfHub.ConfigTest do
       assert_raise ArgumentError, ~r/Did you mean :endpoint/, fn -> Config.explain(endpiont: "x") end
     end
 
-    test "shows no secret", context do
+    test "masks secrets", context do
       path = Path.join(context.dir, "token")
       File.write!(path, "hf_CANARYcanaryCANARYcanary")
 
@@ -253,7 +253,7 @@ defmodule HfHub.ConfigTest do
       for text <- [inspect(Config.explain()), to_string(Config.explain())], do: refute(text =~ "CANARY")
     end
 
-    test "is a table" do
+    test "prints a table" do
       env(%{"HF_TOKEN" => "hf_0123456789abcdefghij"})
       table = inspect(Config.explain())
       assert table =~ ~r/^endpoint +https:\S+ +default$/m
@@ -268,14 +268,14 @@ defmodule HfHub.ConfigTest do
     end
   end
 
-  test "the token in the engine's hands cannot be read", context do
+  test "the token passed to the engine cannot be read", context do
     env(%{"HF_HOME" => context.dir, "HF_TOKEN" => "hf_CANARY"})
     hub = config()
     assert is_reference(hub.token) and hub.token_source == "HF_TOKEN"
     refute inspect(hub, limit: :infinity) =~ "CANARY"
   end
 
-  test "staging has an endpoint and tokens of its own", context do
+  test "staging has a separate endpoint and token file", context do
     env(%{"HUGGINGFACE_CO_STAGING" => "1", "HF_ENDPOINT" => "https://x.example", "HF_HOME" => context.dir})
     assert Config.endpoint() == "https://hub-ci.huggingface.co"
     assert {path, {:env, "HUGGINGFACE_CO_STAGING"}} = Config.Setting.find(:token_path)
@@ -283,7 +283,7 @@ defmodule HfHub.ConfigTest do
     assert Config.cache_dir() == Path.join(context.dir, "hub")
   end
 
-  test "paths may name variables, as in Python", context do
+  test "variables in paths are expanded as in the Python client", context do
     env(%{"HF_HOME" => "$HF_TEST_HOME/${HF_TEST_NONE}x", "HF_TEST_HOME" => context.dir})
     assert Config.cache_dir() == Path.join(context.dir, "${HF_TEST_NONE}x/hub")
   after

@@ -1,5 +1,5 @@
 defmodule HfHub.ContentionTest do
-  # Many callers, several VMs, locks that do nothing, disks that fail: every visible file is right.
+  # Many callers, several VMs, locks without effect, failing disks: every visible file is valid.
   use HfHub.Case, async: true
 
   alias HfHub.{Download, Error, Vm}
@@ -32,7 +32,7 @@ defmodule HfHub.ContentionTest do
     assert etag in [sha256(content), git], "#{path} is wrong"
   end
 
-  test "fifty callers of one cold file, again and again", context do
+  test "fifty callers of an uncached file share one transfer", context do
     content = large(1_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
 
@@ -49,13 +49,13 @@ defmodule HfHub.ContentionTest do
     assert whole in 20..30, "the content was sent #{whole} times in 20 rounds"
   end
 
-  test "a VM killed at any moment leaves nothing wrong, and little is lost", context do
-    # Two at a time: most of it is waiting.
+  test "a VM killed at a random moment leaves a valid cache and loses few bytes", context do
+    # Two at a time: they mostly wait.
     rounds = Enum.chunk_every(1..@rounds, div(@rounds, 2))
     resumed = rounds |> Task.async_stream(&kill_again_and_again(context, &1), timeout: :infinity)
     interrupted = for {:ok, rounds} <- resumed, bytes when bytes != nil <- rounds, do: bytes
     assert length(interrupted) > @rounds / 3
-    # Not one of them began at zero, but for those that were killed before 24 MB had come.
+    # None of them started at zero, except those killed before 24 MB were received.
     assert Enum.count(interrupted, &(&1 > 0)) > length(interrupted) / 3
   end
 
@@ -71,9 +71,9 @@ defmodule HfHub.ContentionTest do
     end
   end
 
-  # Bytes that the next call took over, or nil if the VM died after its large file was whole.
+  # Bytes that the next call resumed, or nil if the VM was killed after its large file was complete.
   defp one_killed(context, id, content, opts) do
-    # By its hash: making that again at every look would take longer than the download.
+    # Compared by hash: generating the content for each check would take longer than the download.
     interrupted = killed(context, id, sha256(content))
     left = resumable(context.cache)
     opts = Keyword.put(opts, :cache_dir, context.cache)
@@ -95,8 +95,8 @@ defmodule HfHub.ContentionTest do
     if interrupted, do: resumed
   end
 
-  # Kills a VM some time after its large file has begun to arrive; at most two connections, so
-  # at most 16 MiB of what the Hub had sent may be lost.
+  # Kills a VM some time after the first bytes of its large file; at most two connections, so
+  # at most 16 MiB that the Hub has sent may be lost.
   defp killed(context, id, hash) do
     before = sent(hash)
     port = Vm.open(Vm.script(context, download(context, id, "max_connections: 2")), [:exit_status])
@@ -105,9 +105,9 @@ defmodule HfHub.ContentionTest do
     if Port.info(port), do: Vm.kill(port)
     eventually(fn -> Enum.all?(requests(hash), &(&1["aborted"] or &1["finished"])) end)
 
-    # The content has its name a moment before the snapshot shows it.
+    # The blob is renamed a moment before the snapshot links to it.
     interrupted = Path.wildcard(context.cache <> "/**/blobs/" <> hash) == []
-    # What was in the sockets' buffers had been sent, too.
+    # Bytes in the sockets' buffers were sent too.
     lost = sent(hash) - before - resumable(context.cache)
     if interrupted, do: assert(lost <= 2 * (8 * 1_048_576 + 4_000_000))
     interrupted
@@ -117,10 +117,10 @@ defmodule HfHub.ContentionTest do
 
   defp exited?(port), do: Port.info(port) == nil
 
-  # What the note at the end of a partial tells of, or the length of one without.
+  # The bytes in the resume record at the end of a partial file, or the length of one without it.
   defp resumable(cache) do
     Enum.sum(
-      # One that has just been claimed has another name by now.
+      # It may have been claimed, and so renamed, meanwhile.
       for path <- Path.wildcard(cache <> "/**/*.incomplete"), {:ok, partial} <- [File.read(path)] do
         case Regex.run(~r/"ranges":\[(.*?)\]\}\n/s, partial) do
           nil -> byte_size(partial)
@@ -132,7 +132,7 @@ defmodule HfHub.ContentionTest do
 
   defp length_of([_, first, last]), do: String.to_integer(last) - String.to_integer(first)
 
-  test "VMs whose locks do nothing, and of which one is killed, lose bytes and nothing else", context do
+  test "VMs without working locks, one of them killed, lose bytes only", context do
     content = large(20_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content, "config.json" => "{}"})
     fault(sha256(content), %{kind: "throttle", bytes_per_second: 10_000_000})
@@ -156,7 +156,7 @@ defmodule HfHub.ContentionTest do
   defp assert_ok({output, status}), do: assert_ok(output, status)
   defp assert_ok(output, status), do: assert({status, output =~ "{:ok"} == {0, true}, output)
 
-  test "a writer that was paused and robbed still brings its file", context do
+  test "a paused writer whose partial file was claimed still publishes", context do
     content = large(20_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     fault(sha256(content), %{kind: "throttle", bytes_per_second: 5_000_000}, %{times: 1})
@@ -167,7 +167,7 @@ defmodule HfHub.ContentionTest do
     eventually(fn -> resumable(context.cache) > 5_000_000 end, 1500)
     {:os_pid, pid} = Port.info(paused, :os_pid)
     System.cmd("kill", ["-STOP", to_string(pid)])
-    # Without locks, what has not been touched for a while is taken for dead.
+    # Without locks, a partial file that was not written to for a while counts as orphaned.
     for partial <- Path.wildcard(context.cache <> "/**/*.incomplete"), do: File.touch!(partial, 0)
     assert_ok(Vm.run(command, no_locks))
     assert_right(context.cache)
@@ -179,7 +179,7 @@ defmodule HfHub.ContentionTest do
   end
 
   @tag :root
-  test "a writer that another host takes for dead still brings its file", context do
+  test "a writer whose partial file another host claimed still publishes", context do
     content = large(20_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     fault(sha256(content), %{kind: "throttle", bytes_per_second: 4_000_000})
@@ -187,7 +187,7 @@ defmodule HfHub.ContentionTest do
     ours = Vm.open(command, [:exit_status, :stderr_to_stdout])
     eventually(fn -> resumable(context.cache) > 5_000_000 end, 1500)
 
-    # Its locks exclude whoever sees them, and nobody here does.
+    # Its locks have an effect on its own host only.
     locks = Path.join(context.cache, ".locks")
     elsewhere = ["unshare", "--mount", "sh", "-c", ~s(mount -t tmpfs tmpfs "$0" && exec "$@"), locks]
     assert_ok(Vm.run(Vm.below(command, elsewhere)))
@@ -199,10 +199,10 @@ defmodule HfHub.ContentionTest do
     assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
   end
 
-  describe "a disk that fails" do
+  describe "a failing disk" do
     @describetag :root
 
-    test "is full before the first byte, or in the middle, and is said so", context do
+    test "is full before the first byte or in the middle: an error", context do
       content = large(12_000_000)
       {id, _commit} = repo(context, %{"model.safetensors" => content})
       cache = Path.join(context.dir, "small")
@@ -227,7 +227,7 @@ defmodule HfHub.ContentionTest do
       assert File.read!(Download.hf_hub_download!(opts)) == content
     end
 
-    test "is read-only, and what it has is read", context do
+    test "is read-only: cached files are returned", context do
       {id, commit} = repo(context, %{"a.txt" => "a", "b.txt" => "b"})
       opts = opts(context, repo_id: id, filename: "a.txt")
       path = Download.hf_hub_download!(opts)
@@ -243,7 +243,7 @@ defmodule HfHub.ContentionTest do
       assert message =~ "read-only"
     end
 
-    test "belongs to somebody else, and what may be read is read", context do
+    test "belongs to another user: readable files are returned", context do
       {id, _commit} = repo(context, %{"a.txt" => "a", "b.txt" => "b"})
       Download.hf_hub_download!(opts(context, repo_id: id, filename: "a.txt"))
       for folder <- [context.dir, context.cache], do: File.chmod!(folder, 0o755)
@@ -268,10 +268,10 @@ defmodule HfHub.ContentionTest do
     end
   end
 
-  describe "an error of the disk" do
+  describe "a disk error" do
     @describetag :strace
 
-    test "while writing or flushing is an error and publishes nothing", context do
+    test "while writing or flushing is returned and nothing is published", context do
       content = large(2_000_000)
       {id, _commit} = repo(context, %{"model.safetensors" => content})
 
@@ -286,7 +286,7 @@ defmodule HfHub.ContentionTest do
                content
     end
 
-    test "that says another host has removed the file costs one more attempt", context do
+    test "ESTALE costs one more attempt", context do
       content = large(2_000_000)
       {id, _commit} = repo(context, %{"model.safetensors" => content})
       # The third write of each thread.
@@ -295,7 +295,7 @@ defmodule HfHub.ContentionTest do
       assert_right(context.cache)
     end
 
-    test "that knows no locks is lived with", context do
+    test "without support for locks does not prevent downloads", context do
       for {error, n} <- Enum.with_index(["ENOSYS", "EOPNOTSUPP", "ENOLCK"]) do
         content = large(300_000)
         {id, _commit} = repo(context, %{"model.safetensors" => content})
@@ -314,7 +314,7 @@ defmodule HfHub.ContentionTest do
       strace ++ ["-e", "inject=#{calls}:error=#{error}"]
     end
 
-    test "that knows no links costs room and nothing else", context do
+    test "without support for links costs disk space only", context do
       files = Map.new(1..6, &{"package#{&1}/__init__.py", "the same"})
       {id, _commit} = repo(context, files)
 

@@ -14,7 +14,7 @@ defmodule HfHub.DatasetFilesTest do
     id
   end
 
-  test "names of files tell configurations and splits" do
+  test "file names determine configurations and splits" do
     tree =
       entries([
         "README.md",
@@ -28,7 +28,7 @@ defmodule HfHub.DatasetFilesTest do
     assert DatasetFiles.configs_from_tree(tree) == ["default", "en", "fr"]
     assert DatasetFiles.splits_from_tree(tree, "en") == ["test", "train"]
     assert DatasetFiles.splits_from_tree(tree, "fr") == ["validation"]
-    # Without a configuration the whole repository counts, and a folder called like a split decides.
+    # Without a configuration the whole repository is used, where a folder is named after a split.
     assert DatasetFiles.splits_from_tree(tree, nil) == ["validation"]
     assert DatasetFiles.resolve_from_tree(tree, "en", "train") == ["en/train-0.parquet"]
     assert DatasetFiles.resolve_from_tree(tree, "fr", "validation") == ["fr/validation/0.jsonl"]
@@ -37,7 +37,7 @@ defmodule HfHub.DatasetFilesTest do
     assert DatasetFiles.configs_from_tree([%TreeEntry{type: :directory, path: "x.csv"}]) == []
   end
 
-  # What `datasets` 5.2.0 makes of repositories with these files.
+  # The splits and files that `datasets` 5.2.0 finds in repositories with these files.
   @by_names [
     {~w(data.csv), train: ~w(data.csv)},
     {~w(my_data_train.csv), train: ~w(my_data_train.csv)},
@@ -86,7 +86,7 @@ defmodule HfHub.DatasetFilesTest do
     end
   end
 
-  test "a keyword of a split stands for the files that it names" do
+  test "a keyword of a split selects the files named by it" do
     tree = entries(~w(dev.csv val_1.csv train.csv))
     assert DatasetFiles.resolve_from_tree(tree, nil, "validation") == ~w(dev.csv val_1.csv)
     assert DatasetFiles.resolve_from_tree(tree, nil, "dev") == ~w(dev.csv)
@@ -94,7 +94,7 @@ defmodule HfHub.DatasetFilesTest do
     assert DatasetFiles.resolve_from_tree(tree, nil, "held_out") == []
   end
 
-  test "splits that the Hub names have files", context do
+  test "splits of the dataset viewer have files", context do
     for {paths, splits} <- Enum.take(@by_names, 13) -- [Enum.at(@by_names, 4)] do
       id = dataset(context, Map.new(paths, &{&1, "a"}))
       names = for {split, _files} <- splits, do: to_string(split)
@@ -105,7 +105,7 @@ defmodule HfHub.DatasetFilesTest do
     end
   end
 
-  test "what a card names are the only files, below its folder", context do
+  test "a card's patterns select the only files, relative to its folder", context do
     card = """
     ---
     configs:
@@ -134,7 +134,7 @@ defmodule HfHub.DatasetFilesTest do
     assert {:ok, ["test", "train"]} = Api.dataset_splits(id, ask(context, config: "three"))
   end
 
-  test "configurations and splits come from the card", context do
+  test "configurations and splits are read from the card", context do
     card = """
     ---
     configs:
@@ -176,7 +176,7 @@ defmodule HfHub.DatasetFilesTest do
     assert message =~ "no files of the split \"none\""
   end
 
-  test "or from dataset_infos.json", context do
+  test "configurations and splits are read from dataset_infos.json", context do
     infos = ~s({"b": {"splits": {"train": {}, "test": {}}}, "a": {"splits": [{"name": "dev"}]}})
     id = dataset(context, %{"dataset_infos.json" => infos})
     assert {:ok, ["a", "b"]} = Api.dataset_configs(id, ask(context))
@@ -184,9 +184,9 @@ defmodule HfHub.DatasetFilesTest do
     assert {:ok, ["test", "train"]} = Api.dataset_splits(id, ask(context, config: "b"))
   end
 
-  test "or from the viewer, or from the files", context do
+  test "configurations and splits are read from the viewer, or from the files", context do
     id = dataset(context, %{"en/train.csv" => "a", "en/dev.csv" => "a", "de/test.csv" => "a"})
-    # The viewer knows the subsets that a card names, and the default branch only.
+    # The viewer returns the subsets that a card lists, for the default branch only.
     assert {:ok, ["default"]} = Api.dataset_configs(id, ask(context))
     assert {:ok, ["test", "train", "validation"]} = Api.dataset_splits(id, ask(context))
     assert {:ok, ["train", "validation"]} = Api.dataset_splits(id, ask(context, config: "en"))
@@ -199,7 +199,7 @@ defmodule HfHub.DatasetFilesTest do
     assert {:ok, ["en/train.csv"]} = DatasetFiles.resolve(id, "en", "train", ask(context))
   end
 
-  test "nonsense in a card or an answer is nothing" do
+  test "malformed cards and responses have no configurations" do
     for card <- [nil, 1, %{}, %{"configs" => 1}, %{"configs" => [1, %{}]}, %{"dataset_info" => "x"}],
         do: assert(Layout.from_card(card) == [])
 
@@ -213,7 +213,7 @@ defmodule HfHub.DatasetFilesTest do
     for answer <- [nil, %{}, %{"splits" => [1, %{}]}], do: assert(Layout.from_viewer(answer) == [])
   end
 
-  test "what does not exist is an error", context do
+  test "a missing dataset or split is an error", context do
     assert {:error, %Error{kind: :repo_not_found}} = Api.dataset_configs("org/none", ask(context))
 
     assert {:error, %Error{kind: :repo_not_found}} =

@@ -16,8 +16,8 @@ defmodule HfHub.DownloadTest do
     {id, commit, content}
   end
 
-  describe "one file" do
-    test "is put into the cache under its commit", context do
+  describe "a file" do
+    test "is stored in the cache under its commit", context do
       {id, commit} = small(context)
       {:ok, path} = Download.hf_hub_download(opts(context, repo_id: id, filename: "sub/vocab.txt"))
       folder = "models--" <> String.replace(id, "/", "--")
@@ -28,7 +28,7 @@ defmodule HfHub.DownloadTest do
       assert byte_size(blob) == 40
     end
 
-    test "costs one answer of the Hub and, for a large one, one of the content host", context do
+    test "takes one request to the Hub and, if it is large, one to the content host", context do
       {id, _commit, content} = with_model(context)
       {:ok, path} = Download.hf_hub_download(opts(context, repo_id: id, filename: "model.safetensors"))
       assert File.read!(path) == content
@@ -37,7 +37,7 @@ defmodule HfHub.DownloadTest do
       assert [%{"method" => "GET", "status" => 200, "authorization" => false}] = requests(content)
     end
 
-    test "that is here costs no body, and with a commit no request", context do
+    test "if cached, is not transferred again, and with a commit takes no request", context do
       {id, commit, content} = with_model(context)
       opts = opts(context, repo_id: id, filename: "model.safetensors")
       path = Download.hf_hub_download!(opts)
@@ -57,7 +57,7 @@ defmodule HfHub.DownloadTest do
       assert new =~ commit and File.read!(new) == "new" and File.read!(old) == @files["config.json"]
     end
 
-    test "is never believed without proof", context do
+    test "is rejected if its checksum does not match", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "corrupt", at: 1000})
       opts = opts(context, repo_id: id, filename: "model.safetensors")
@@ -72,7 +72,7 @@ defmodule HfHub.DownloadTest do
       assert tree(context.cache) |> Map.keys() |> Enum.reject(&(&1 =~ ~r/refs|lock|CACHEDIR/)) == []
     end
 
-    test "continues where a broken connection ended", context do
+    test "is resumed after a broken connection", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "drop", after: 200_000}, %{times: 1})
       path = Download.hf_hub_download!(opts(context, repo_id: id, filename: "model.safetensors"))
@@ -80,7 +80,7 @@ defmodule HfHub.DownloadTest do
       assert [_first, %{"status" => 206, "range" => "bytes=" <> _}] = requests(content)
     end
 
-    test "continues what an earlier call left behind", context do
+    test "is resumed from the partial file of an earlier call", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "drop", after: 200_000}, %{times: 1})
       opts = opts(context, repo_id: id, filename: "model.safetensors")
@@ -94,7 +94,7 @@ defmodule HfHub.DownloadTest do
       assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
     end
 
-    test "survives whatever the network does", context do
+    test "is complete despite any network fault", context do
       for fault <- [
             %{kind: "short", by: 1000},
             %{kind: "status", code: 503},
@@ -114,7 +114,7 @@ defmodule HfHub.DownloadTest do
       end
     end
 
-    test "gives up with the reason when nothing helps", context do
+    test "is an error with the reason after all retries", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "stall", after: 0})
       opts = opts(context, repo_id: id, filename: "model.safetensors", download_timeout: 50, retries: 2)
@@ -122,7 +122,7 @@ defmodule HfHub.DownloadTest do
       assert Exception.message(error) =~ "no byte arrived for 50 ms; gave up after 3 attempts"
     end
 
-    test "gives up when the same bytes come again and again", context do
+    test "is an error if no retry receives new bytes", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "range_416"})
       fault(sha256(content), %{kind: "drop", after: 100_000})
@@ -131,14 +131,14 @@ defmodule HfHub.DownloadTest do
       assert length(requests(content)) < 12
     end
 
-    test "does not wait for ever because the server says so", context do
+    test "does not wait longer than allowed for Retry-After", context do
       {id, _commit} = small(context)
       fault(id, %{kind: "status", code: 503, headers: %{"Retry-After" => "18446744073709551615"}})
       opts = opts(context, repo_id: id, filename: "config.json")
       assert {:error, %Error{kind: :server}} = Download.hf_hub_download(opts)
     end
 
-    test "in the cache serves while something else than a Hub answers", context do
+    test "is returned from the cache if the server is not a Hub", context do
       {id, _commit} = small(context)
       opts = opts(context, repo_id: id, filename: "config.json")
       path = Download.hf_hub_download!(opts)
@@ -149,7 +149,7 @@ defmodule HfHub.DownloadTest do
       assert message =~ "does not look like a Hugging Face Hub"
     end
 
-    test "stops at the timeout of the call", context do
+    test "stops at :timeout", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "stall", after: 0})
       opts = opts(context, repo_id: id, filename: "model.safetensors", timeout: 200)
@@ -161,7 +161,7 @@ defmodule HfHub.DownloadTest do
       assert message =~ ~r/a retry was pending.*; last failure: no byte arrived for 300 ms/
     end
 
-    test "may have any name that a file can have", context do
+    test "may have any valid file name", context do
       files =
         Map.new(
           [
@@ -194,7 +194,7 @@ defmodule HfHub.DownloadTest do
       end
     end
 
-    test "is found at tags, branches with slashes and short names of repositories", context do
+    test "is found at tags, branches with slashes and ids without a namespace", context do
       {id, commit} = repo(context, @files, id: "single-#{System.unique_integer([:positive])}")
       LocalHub.command!(hub(), ["repo", "tag", id, "v1"])
       LocalHub.command!(hub(), ["repo", "branch", id, "feature/x"])
@@ -216,7 +216,7 @@ defmodule HfHub.DownloadTest do
       assert {:ok, _path} = Download.snapshot_download(opts(context, repo_id: id))
     end
 
-    test "of a dataset or Space has its own place", context do
+    test "of a dataset or Space has a separate folder", context do
       for {type, folder} <- [dataset: "datasets--", space: "spaces--"] do
         {id, _commit} = repo(context, @files, repo_type: type)
         path = Download.hf_hub_download!(opts(context, repo_id: id, repo_type: type, filename: "config.json"))
@@ -226,7 +226,7 @@ defmodule HfHub.DownloadTest do
       end
     end
 
-    test "is downloaded again when forced", context do
+    test "is downloaded again with :force_download", context do
       {id, _commit, content} = with_model(context)
       opts = opts(context, repo_id: id, filename: "model.safetensors")
       path = Download.hf_hub_download!(opts)
@@ -235,7 +235,7 @@ defmodule HfHub.DownloadTest do
       assert File.read!(path) == content
     end
 
-    test "can be held against a hash of the caller's own", context do
+    test "is verified against :expected_sha256", context do
       {id, _commit, content} = with_model(context)
       opts = opts(context, repo_id: id, filename: "model.safetensors")
       assert {:ok, _} = Download.hf_hub_download([expected_sha256: String.upcase(sha256(content))] ++ opts)
@@ -248,11 +248,11 @@ defmodule HfHub.DownloadTest do
 
       assert message =~ ~s("model.safetensors" of "#{id}") and message =~ "check that value"
 
-      # The Hub announces another hash, so the content is not even asked for.
+      # The Hub announces another hash, so the content is not requested.
       assert length(requests(content)) == before
     end
 
-    test "is downloaded once by many callers", context do
+    test "is downloaded once for many callers", context do
       {id, _commit, content} = with_model(context, 2_000_000)
       opts = opts(context, repo_id: id, filename: "model.safetensors")
 
@@ -263,13 +263,13 @@ defmodule HfHub.DownloadTest do
 
       assert [path] = Enum.uniq(paths)
       assert File.read!(path) == content
-      # An answer that is dropped unread may have sent its first bytes.
+      # The first bytes of a response may be sent before the client closes it unread.
       assert Enum.count(requests(content), & &1["finished"]) == 1
     end
   end
 
-  describe "what is missing" do
-    test "has an error of its own each", context do
+  describe "a missing file or repository" do
+    test "has an error of a kind of its own", context do
       {id, _commit} = small(context)
       kind = fn more -> elem(Download.hf_hub_download(opts(context, more)), 1) end
 
@@ -290,7 +290,7 @@ defmodule HfHub.DownloadTest do
                kind.(repo_id: id, filename: "x", endpoint: "http://127.0.0.1:1", retries: 0)
     end
 
-    test "costs one more request at most, and nothing in a dry run", context do
+    test "takes at most one more request, and none in a dry run", context do
       {id, commit} = small(context)
       fault("#{id}/tree/#{commit}", %{kind: "status", code: 500})
       opts = opts(context, repo_id: id, filename: "confg.json")
@@ -299,7 +299,7 @@ defmodule HfHub.DownloadTest do
       assert Enum.count(requests(id), &(&1["path"] =~ "/tree/")) == 1
     end
 
-    test "is remembered", context do
+    test "is recorded in the cache", context do
       {id, commit} = small(context)
       opts = [repo_id: id, filename: "none.json"]
       assert {:error, _} = Download.hf_hub_download(opts(context, opts))
@@ -310,7 +310,7 @@ defmodule HfHub.DownloadTest do
                HfHub.try_to_load_from_cache(id, "none.json", cache_dir: context.cache)
     end
 
-    test "private and gated are told apart and say what to do", context do
+    test "that is private or gated has distinct errors with advice", context do
       {private, _} = repo(context, @files, private: true)
       {gated, _} = repo(context, @files, gated: :manual)
 
@@ -327,7 +327,7 @@ defmodule HfHub.DownloadTest do
       assert {:ok, _} = get.(gated, token: token())
     end
 
-    test "offline is an error that opens no socket", context do
+    test "in offline mode is an error that opens no socket", context do
       {id, commit} = small(context)
       opts = opts(context, repo_id: id, filename: "config.json")
       path = Download.hf_hub_download!(opts)
@@ -345,7 +345,7 @@ defmodule HfHub.DownloadTest do
       assert path =~ commit
     end
 
-    test "is not needed while the Hub is down", context do
+    test "is taken from the cache while the Hub is down", context do
       {id, _commit} = small(context)
       opts = opts(context, repo_id: id, filename: "config.json")
       path = Download.hf_hub_download!(opts)
@@ -365,7 +365,7 @@ defmodule HfHub.DownloadTest do
   end
 
   describe "a snapshot" do
-    test "costs a revision, a listing and one GET for each file", context do
+    test "takes one request for the revision, one for the listing and one per file", context do
       {id, commit, content} = with_model(context)
       {:ok, folder} = Download.snapshot_download(opts(context, repo_id: id))
       assert folder =~ commit
@@ -380,12 +380,12 @@ defmodule HfHub.DownloadTest do
       assert Enum.count(asked, &(&1["path"] =~ "#{id}/resolve/")) == map_size(@files) + 2
     end
 
-    test "costs one request for the revision, one a thousand files, and one a missing file", context do
+    test "takes one request per thousand files of the listing and one per missing file", context do
       files = Map.new(1..1200, &{"data/#{&1}.txt", "#{&1}"})
       {id, commit} = repo(context, Map.put(files, "model.safetensors", large(1000)))
       opts = opts(context, repo_id: id, revision: commit)
       for n <- 1..3, do: Download.hf_hub_download!([filename: "data/#{n}.txt"] ++ opts)
-      # Where a GET is sent on to within the Hub is no request of its own.
+      # A redirect within the Hub is not counted as another request.
       asked = fn -> Enum.count(requests(id), &(not (&1["path"] =~ "/resolve-cache/"))) end
       before = asked.()
       folder = Download.snapshot_download!([allow_patterns: "data/*"] ++ Keyword.delete(opts, :revision))
@@ -398,7 +398,7 @@ defmodule HfHub.DownloadTest do
       assert asked.() - before == 1 + 2 + 1197 + 3
     end
 
-    test "that is here costs one request, and with a commit none", context do
+    test "if cached, takes one request, and none with a commit", context do
       {id, commit} = small(context)
       opts = opts(context, repo_id: id)
       folder = Download.snapshot_download!(opts)
@@ -410,7 +410,7 @@ defmodule HfHub.DownloadTest do
       assert length(requests(id)) == before + 1
     end
 
-    test "takes only what the patterns let through", context do
+    test "downloads only files that match the patterns", context do
       {id, _commit} = small(context)
 
       names = fn more ->
@@ -431,7 +431,7 @@ defmodule HfHub.DownloadTest do
                "no file of the repository matched"
     end
 
-    test "that was interrupted is an error offline, naming what is missing", context do
+    test "if incomplete, is an error in offline mode that names the missing files", context do
       {id, _commit} = small(context)
       fault("*/#{id}/*README.md", %{kind: "status", code: 500})
       opts = opts(context, repo_id: id, retries: 0)
@@ -447,7 +447,7 @@ defmodule HfHub.DownloadTest do
       assert File.exists?(path)
     end
 
-    test "of a plain folder is not taken for whole offline when nothing is there", context do
+    test "of an empty plain folder is an error in offline mode", context do
       {id, _commit} = small(context)
       Download.snapshot_download!(opts(context, repo_id: id))
       local = Path.join(context.dir, "local")
@@ -461,8 +461,8 @@ defmodule HfHub.DownloadTest do
       assert message =~ "config.json"
     end
 
-    test "refuses a listing that would write elsewhere", context do
-      # No repository can have the first two; the others can only be wanted in vain.
+    test "rejects a listing with paths outside of its folder", context do
+      # No repository can contain the first two; the others cannot be written.
       for {name, kind} <- [
             {"../../../pwned", :invalid_response},
             {"/tmp/pwned", :invalid_response},
@@ -485,7 +485,7 @@ defmodule HfHub.DownloadTest do
   end
 
   describe "a plain folder" do
-    test "gets real files and the reference's bookkeeping", context do
+    test "contains regular files and the metadata of the Python client", context do
       {id, commit, content} = with_model(context)
       local = Path.join(context.dir, "local")
       opts = opts(context, repo_id: id, local_dir: local)
@@ -509,12 +509,12 @@ defmodule HfHub.DownloadTest do
       assert length(requests(id)) == before + 1
     end
 
-    test "takes files from the cache, and notices changed ones", context do
+    test "copies files from the cache, and replaces changed ones", context do
       {id, _commit, content} = with_model(context)
       Download.snapshot_download!(opts(context, repo_id: id))
       local = Path.join(context.dir, "local")
       opts = opts(context, repo_id: id, local_dir: local, filename: "model.safetensors")
-      # What a copy left that was cut short.
+      # A leftover of an interrupted copy.
       name = Base.url_encode64(:crypto.hash(:sha, "model.safetensors.metadata"))
       half = Path.join(local, ".cache/huggingface/download/#{name}.#{sha256(content)}.00000001.incomplete")
       File.mkdir_p!(Path.dirname(half))
@@ -528,7 +528,7 @@ defmodule HfHub.DownloadTest do
       assert File.read!(Download.hf_hub_download!(opts)) == content
     end
 
-    test "is not touched by a dry run", context do
+    test "is not changed by a dry run", context do
       {id, _commit} = small(context)
       local = Path.join(context.dir, "local")
       opts = opts(context, repo_id: id, local_dir: local, dry_run: true)
@@ -542,7 +542,7 @@ defmodule HfHub.DownloadTest do
   end
 
   describe "a dry run" do
-    test "tells what a call would do", context do
+    test "returns what a call would download", context do
       {id, commit, _content} = with_model(context)
       opts = opts(context, repo_id: id, filename: "model.safetensors")
       assert {:ok, info} = Download.hf_hub_download([dry_run: true] ++ opts)
@@ -556,7 +556,7 @@ defmodule HfHub.DownloadTest do
   end
 
   describe "a stream" do
-    test "gives all bytes and leaves nothing", context do
+    test "returns all bytes and writes no file", context do
       {id, _commit, content} = with_model(context)
       {:ok, stream} = Download.download_stream(stream_opts(context, id))
       assert stream |> Enum.to_list() |> IO.iodata_to_binary() == content
@@ -564,7 +564,7 @@ defmodule HfHub.DownloadTest do
       assert not File.exists?(context.cache)
     end
 
-    test "asks only for what is read, and closes when left", context do
+    test "requests only what is read, and closes the connection when halted", context do
       {id, _commit, content} = with_model(context, 30_000_000)
       stream = Download.download_stream!(stream_opts(context, id))
       assert [chunk] = Enum.take(stream, 1)
@@ -573,7 +573,7 @@ defmodule HfHub.DownloadTest do
       eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
     end
 
-    test "mends a broken connection", context do
+    test "resumes a broken connection", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "drop", after: 100_000}, %{times: 2})
       stream = Download.download_stream!(stream_opts(context, id))
@@ -592,14 +592,14 @@ defmodule HfHub.DownloadTest do
                Download.download_stream(repo_id: "a/b", filename: "../x")
     end
 
-    test "stops at the timeout of the call", context do
+    test "stops at :timeout", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "stall", after: 1000})
       stream = Download.download_stream!([timeout: 200] ++ stream_opts(context, id))
       assert_raise Error, ~r/:timeout of 200 ms/, fn -> Stream.run(stream) end
     end
 
-    test "of unknown length is held back until it is proved", context do
+    test "of unknown length returns nothing until it is verified", context do
       {id, _commit} = small(context)
       fault(id <> "*config.json", %{kind: "chunked"}, %{match: "*/#{id}/*config.json"})
       fault("x", %{kind: "header", name: "X-Linked-Size", value: nil}, %{match: "*#{id}*config.json"})
@@ -609,7 +609,7 @@ defmodule HfHub.DownloadTest do
       assert_raise Error, ~r/hash/, fn -> Stream.run(stream) end
     end
 
-    test "raises when the content is wrong", context do
+    test "raises if the checksum does not match", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "corrupt", at: 5})
       stream = Download.download_stream!(stream_opts(context, id))
@@ -622,7 +622,7 @@ defmodule HfHub.DownloadTest do
   end
 
   describe "options" do
-    test "are checked", context do
+    test "are validated", context do
       assert_raise ArgumentError, "unknown option :repoid. Did you mean :repo_id?", fn ->
         Download.hf_hub_download(repoid: "a/b")
       end
@@ -646,7 +646,7 @@ defmodule HfHub.DownloadTest do
       end
     end
 
-    test "that make no sense are refused", context do
+    test "that contradict each other are rejected", context do
       call = [repo_id: "a/b", filename: "x"]
 
       for {bad, message} <- [
@@ -674,7 +674,7 @@ defmodule HfHub.DownloadTest do
                Download.hf_hub_download(opts(context, [timeout: :infinity] ++ call))
     end
 
-    test "names that lead elsewhere are refused before anything happens", context do
+    test "with names that escape the folder are rejected before any request", context do
       for bad <- [
             [filename: "../x"],
             [filename: "a/../../x"],
@@ -697,8 +697,8 @@ defmodule HfHub.DownloadTest do
     end
   end
 
-  describe "a tuple of Bumblebee's" do
-    test "brings its options along", context do
+  describe "a tuple for Bumblebee" do
+    test "contains options of the call", context do
       {id, commit} = small(context)
       tuple = {:hf, id, revision: commit, subdir: "sub", cache_dir: context.cache, auth_token: token()}
       call = [repo_id: tuple, filename: "vocab.txt", endpoint: context.endpoint]
@@ -736,7 +736,7 @@ defmodule HfHub.DownloadTest do
       assert_received {:bytes, 300_000, 300_000}
     end
 
-    test "says at a failure how far it was", context do
+    test "reports the last state at a failure", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "stall", after: 200_000})
       me = self()
@@ -746,7 +746,7 @@ defmodule HfHub.DownloadTest do
       assert progress.bytes_done in 1..300_000 and progress.bytes_total > 300_000
     end
 
-    test "that fails does not break the download", context do
+    test "function that fails does not stop the download", context do
       {id, _commit} = small(context)
 
       for fun <- [fn _ -> raise "oops" end, fn _ -> throw(:oops) end, fn _ -> exit(:oops) end] do
@@ -758,7 +758,7 @@ defmodule HfHub.DownloadTest do
   end
 
   describe "an archive" do
-    test "is unpacked beside itself", context do
+    test "is unpacked next to its file", context do
       zip = make_zip(context, [{String.to_charlist("a/b.txt"), "hello"}])
       {id, _commit} = repo(context, %{"data.zip" => zip})
       opts = opts(context, repo_id: id, filename: "data.zip", extract: true)
@@ -790,7 +790,7 @@ defmodule HfHub.DownloadTest do
   end
 
   describe "the token" do
-    test "goes to the endpoint only and is shown nowhere", context do
+    test "is sent to the endpoint only and never shown", context do
       {id, _commit, content} = with_model(context)
       opts = opts(context, repo_id: id, filename: "model.safetensors", token: token())
 

@@ -31,7 +31,7 @@ defmodule HfHub.ExtractTest do
     assert File.read!(out.("y.txt")) == "text"
   end
 
-  test "leaves nothing of an archive that leads outside", context do
+  test "leaves no file of an archive that escapes the destination", context do
     path = tar(context, "evil.tar", [{"../evil.txt", "x"}])
 
     assert {:error, %Error{kind: :invalid_archive, message: message}} =
@@ -41,7 +41,7 @@ defmodule HfHub.ExtractTest do
     assert File.ls!(context.dir) == ["evil.tar"]
   end
 
-  test "stops a bomb", context do
+  test "rejects an archive that exceeds a limit", context do
     path = tar(context, "bomb.tar.gz", [{"zeros", :binary.copy(<<0>>, 20_000_000)}], [:compressed])
     out = Path.join(context.dir, "out")
 
@@ -53,7 +53,7 @@ defmodule HfHub.ExtractTest do
     assert {:ok, ^out} = Extract.extract(path, out, max_size: 20_000_000)
   end
 
-  test "says what is wrong with what is no archive", context do
+  test "returns an error for a file that is not an archive", context do
     path = Path.join(context.dir, "x.zip")
     File.write!(path, "no archive")
     assert {:error, %Error{kind: :invalid_archive}} = Extract.extract(path, Path.join(context.dir, "out"))

@@ -1,18 +1,18 @@
 defmodule HfHub.FaultTest do
-  # Every switch of the Local Hub on every kind of file: what comes is the file or an error, never
-  # another file, never a wait without end. And what one call could not get, a later one gets.
+  # Every fault of the Local Hub on every kind of file: a call returns the file or an error, never
+  # another file, and never hangs. After the fault, a later call returns the file.
   use HfHub.Case, async: true
 
   alias HfHub.{Download, Error}
 
   @moduletag timeout: 300_000
 
-  # These strike only where a range is asked for: when something is resumed.
+  # These affect range requests only, that is, resumed transfers.
   @of_ranges ["ignore_range", "wrong_range", "range_416"]
 
   @quick [retry_delay: 1, etag_timeout: 300, download_timeout: 300, timeout: 60_000]
 
-  # What one stroke of it must not do any harm to.
+  # Faults that a call survives if they occur once.
   @survived [
     %{kind: "drop", after: 1000},
     %{kind: "drop", after: 0},
@@ -41,7 +41,7 @@ defmodule HfHub.FaultTest do
     %{kind: "header", name: "Content-Length", value: nil}
   ]
 
-  # What cannot be told from the truth, or is the Hub's last word.
+  # Faults that cannot be detected, or that are permanent errors.
   @final [
     %{kind: "corrupt", at: 100},
     %{kind: "body", text: "<html>log in to the hotel network</html>"},
@@ -65,15 +65,15 @@ defmodule HfHub.FaultTest do
     %{kind: "header", name: "Content-Range", value: "bytes 0-6/7"}
   ]
 
-  test "what passes is survived", context do
+  test "downloads succeed despite a temporary fault", context do
     each(@survived, &struck(context, &1, true))
   end
 
-  test "what does not pass is an error until it is gone", context do
+  test "downloads return an error while a permanent fault lasts", context do
     each(@final, &struck(context, &1, false))
   end
 
-  # Most of the time they wait.
+  # They mostly wait.
   defp each(faults, fun) do
     faults |> Task.async_stream(fun, max_concurrency: 12, timeout: :infinity) |> Stream.run()
   end
@@ -116,7 +116,7 @@ defmodule HfHub.FaultTest do
   defp right?({:ok, path}, content), do: File.read!(path) == content
   defp right?({:error, %Error{message: message}}, _content), do: String.length(message) < 2000
 
-  # What a reader of the cache can see.
+  # The files that a reader of the cache can see.
   defp visible(cache) do
     for path <- Path.wildcard(cache <> "/models--*/snapshots/*/**"), File.regular?(path), do: File.read!(path)
   end

@@ -12,7 +12,12 @@ defmodule HfHub.GitTest do
     {:ok, id: id, first: first, second: second, ask: [endpoint: context.endpoint]}
   end
 
-  test "tells branches and tags with their commits", %{id: id, first: first, second: second, ask: ask} do
+  test "list_refs returns branches and tags with their commits", %{
+    id: id,
+    first: first,
+    second: second,
+    ask: ask
+  } do
     refs = Git.list_refs!(id, ask)
 
     assert %Ref{ref: "refs/heads/main", target_commit: ^second} =
@@ -25,7 +30,7 @@ defmodule HfHub.GitTest do
     assert {:error, %Error{kind: :repo_not_found}} = Git.list_refs("org/none", ask)
   end
 
-  test "tells the history of a revision", %{id: id, first: first, second: second, ask: ask} do
+  test "list_commits returns the history of a revision", %{id: id, first: first, second: second, ask: ask} do
     assert [%CommitInfo{id: ^second, title: "Go on", date: %DateTime{}} | older] = Git.list_commits!(id, ask)
     assert first in for(commit <- older, do: commit.id)
     assert [%CommitInfo{id: ^second}] = Git.list_commits!(id, [limit: 1] ++ ask)
@@ -35,12 +40,12 @@ defmodule HfHub.GitTest do
     assert {:error, %Error{kind: :revision_not_found}} = Git.list_commits(id, [revision: "none"] ++ ask)
   end
 
-  describe "what writes" do
+  describe "writes" do
     setup :writer
 
     setup context, do: {:ok, write: [token: context.writer] ++ context.ask}
 
-    test "creates and deletes branches", %{id: id, first: first, second: second, write: write} = context do
+    test "create and delete branches", %{id: id, first: first, second: second, write: write} = context do
       assert :ok = Git.create_branch(id, "dev/x", write)
       assert :ok = Git.create_branch!(id, "old", [revision: "v1"] ++ write)
       branches = Map.new(Git.list_refs!(id, write).branches, &{&1.name, &1.target_commit})
@@ -68,7 +73,7 @@ defmodule HfHub.GitTest do
       assert_raise Error, fn -> Git.delete_branch!(id, "main", write) end
     end
 
-    test "creates and deletes tags", %{id: id, first: first, second: second, write: write} do
+    test "create and delete tags", %{id: id, first: first, second: second, write: write} do
       assert :ok = Git.create_tag(id, "v2", [message: "Second"] ++ write)
       assert :ok = Git.create_tag(id, "v1.1", [revision: first] ++ write)
       tags = Map.new(Git.list_refs!(id, write).tags, &{&1.name, &1.target_commit})
@@ -83,7 +88,7 @@ defmodule HfHub.GitTest do
       assert {:error, %Error{kind: :revision_not_found}} = Git.delete_tag(id, "v2", write)
     end
 
-    test "squashes a history", %{id: id, write: write} do
+    test "squash a history", %{id: id, write: write} do
       Git.create_branch!(id, "before", write)
       assert :ok = Git.super_squash(id, [message: "All in one"] ++ write)
       assert [%CommitInfo{title: "All in one"}] = Git.list_commits!(id, write)
@@ -96,7 +101,7 @@ defmodule HfHub.GitTest do
       assert {:error, %Error{kind: :revision_not_found}} = Git.super_squash(id, [branch: "none"] ++ write)
     end
 
-    test "never reaches another route by a name", %{id: id, write: write} do
+    test "reject names that would reach another route", %{id: id, write: write} do
       for name <- ["..", ".", "../../x", "a/../../settings", "a\0b", "a//b", " "] do
         for delete <- [&Git.delete_branch/3, &Git.delete_tag/3, &Git.create_branch/3] do
           assert {:error, %Error{kind: kind}} = delete.(id, name, write)

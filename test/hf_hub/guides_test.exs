@@ -1,5 +1,5 @@
 defmodule HfHub.GuidesTest do
-  # The Livebooks are run cell by cell, each in a VM of its own, against a Hub that has what they ask for.
+  # Runs the Livebooks cell by cell, each in a separate VM, against a Hub with their repositories.
   use HfHub.Case, async: true
 
   alias HfHub.{LocalHub, Vm}
@@ -24,7 +24,7 @@ defmodule HfHub.GuidesTest do
   end
 
   for guide <- ~w(quickstart downloads_and_cache uploads) do
-    test "#{guide} runs as it stands", context do
+    test "#{guide} runs cell by cell", context do
       cells = cells(unquote(guide))
       assert length(cells) > 5
 
@@ -49,7 +49,7 @@ defmodule HfHub.GuidesTest do
     end
   end
 
-  # All but the installation, which `test/build_test.exs` shows for this library.
+  # All cells except the installation, which `test/build_test.exs` covers.
   defp cells(guide) do
     text = File.read!(Path.expand("../../guides/#{guide}.livemd", __DIR__))
     [installation | cells] = for [_all, cell] <- Regex.scan(~r/```elixir\n(.*?)```/s, text), do: cell

@@ -1,5 +1,5 @@
 defmodule HfHub.LargeMapsTest do
-  # Objects of any number of entries, in everything that turns what a server or a file says into maps:
+  # Objects of any number of entries, in all code that decodes responses or files into maps:
   # on OTP 25.1 to 27.2 the VM's own function for it crashes on more than 128 keys.
   use HfHub.Case, async: true
 
@@ -20,7 +20,7 @@ defmodule HfHub.LargeMapsTest do
     {:ok, own: LocalHub.endpoint(own)}
   end
 
-  # Lets the Hub answer every request whose path contains `match` with this JSON text.
+  # Makes the Hub respond with this JSON text to every request whose path contains `match`.
   defp answer(own, match, text, status \\ 200) do
     headers = %{"content-type" => "application/json"}
     rule = %{match: match, fault: %{kind: "status", code: status, headers: headers, body: text}}
@@ -73,7 +73,7 @@ defmodule HfHub.LargeMapsTest do
       assert Map.keys(tensors) == Map.keys(map)
       assert tensors == Map.new(tensors)
 
-      # An index that names no file is refused.
+      # An index without files is rejected.
       if map != %{} do
         metadata = Safetensors.metadata!(id, call)
         assert metadata.weight_map == map and metadata.metadata == entries(unquote(size))
@@ -87,7 +87,7 @@ defmodule HfHub.LargeMapsTest do
     assert {:error, %Error{details: ^map}} = Api.model_info("me/refused", endpoint: own, token: false)
   end
 
-  test "an answer with more headers than any server sends is a result or an error, and no crash", %{own: own} do
+  test "a response with thousands of headers does not crash the VM", %{own: own} do
     for count <- [60, 129, 1_000] do
       headers = Map.new(1..count, &{"x-extra-#{&1}", "#{&1}"})
       fault = %{kind: "status", code: 200, headers: headers, body: "{}"}
@@ -103,7 +103,7 @@ defmodule HfHub.LargeMapsTest do
     end
   end
 
-  test "of a repeated key the last value counts, and the map equals one made in Elixir", %{own: own} do
+  test "the last value of a repeated key is used, and the map equals one built in Elixir", %{own: own} do
     for size <- [2, 31, 32, 33, 40, 128, 129, 1_000], repeated <- [1, size] do
       map = entries(size)
       text = Enum.map_join(1..size, ",", &~s("k#{&1}":0)) <> ~s(,"k#{repeated}":0,)
@@ -118,7 +118,7 @@ defmodule HfHub.LargeMapsTest do
     end
   end
 
-  test "random objects, nested, come as they were sent", %{own: own} do
+  test "random nested objects are decoded unchanged", %{own: own} do
     for seed <- 1..20 do
       :rand.seed(:exsss, {seed, 0, 0})
       value = random(3)

@@ -1,5 +1,5 @@
 defmodule HfHub.ListsTest do
-  # Pages, against a Hub of its own whose pages have three entries.
+  # Pagination, against a separate Hub whose pages have three entries.
   use HfHub.Case, async: true
 
   import ExUnit.CaptureLog
@@ -36,7 +36,7 @@ defmodule HfHub.ListsTest do
     on_exit(fn -> Request.new(:delete, "/_test/faults", [], ask(own)) |> Request.effect() end)
   end
 
-  test "a stream asks for no page that nobody reads, a list for all", %{own: own} = context do
+  test "a stream requests pages on demand, a list all of them", %{own: own} = context do
     for n <- 1..7, do: fill(own, context, "many/m#{n}", %{"a.txt" => "#{n}"})
     for n <- 1..7, do: fill(own, context, "long/history", %{"f#{n}.txt" => "x", "n.txt" => "#{n}"})
     fill(own, context, "wide/folder", Map.new(1..8, &{"f#{&1}", "x"}))
@@ -68,7 +68,8 @@ defmodule HfHub.ListsTest do
     end
   end
 
-  test "links to other hosts lead home, and nobody there hears of it", %{own: own} = context do
+  test "page links to other hosts are followed at the endpoint, without a request to the other host",
+       %{own: own} = context do
     for n <- 1..5, do: fill(own, context, "linked/m#{n}", %{"a.txt" => "#{n}"})
     {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
     {:ok, port} = :inet.port(listener)
@@ -78,7 +79,7 @@ defmodule HfHub.ListsTest do
     assert {:error, :timeout} = :gen_tcp.accept(listener, 100)
   end
 
-  test "a list has an end, whatever the server says", %{own: own} = context do
+  test "a list is bounded in pages and bytes", %{own: own} = context do
     for n <- 1..7, do: fill(own, context, "endless/m#{n}", %{"a.txt" => "#{n}"})
     request = Request.new(:get, "/api/models", [], ask(own)) |> Request.query(author: "endless")
     assert {:ok, all} = Request.list(request, nil, & &1)
@@ -93,22 +94,22 @@ defmodule HfHub.ListsTest do
     assert length(Enum.to_list(Request.stream(%{request | max_bytes: 1}, & &1))) == 7
     assert_raise Error, ~r/pages/, fn -> Enum.to_list(Request.stream(%{request | max_pages: 2}, & &1)) end
 
-    # A page that names itself as the next one.
+    # A page that links to itself as the next one.
     self = "<#{LocalHub.endpoint(own)}/api/models?author=endless&cursor=3>; rel=\"next\""
     plant(own, %{match: "/api/models", fault: %{kind: "header", name: "link", value: self}})
     assert {:error, %Error{kind: :invalid_response, message: message}} = Request.list(request, nil, & &1)
     assert message =~ "a page links to an earlier one"
   end
 
-  test "the time of a list is that of all its pages", %{own: own} = context do
+  test ":timeout applies to all pages of a list together", %{own: own} = context do
     for n <- 1..7, do: fill(own, context, "slow/m#{n}", %{"a.txt" => "#{n}"})
     plant(own, %{match: "/api/models", fault: %{kind: "delay", ms: 400}})
     assert {:error, %Error{kind: :timeout}} = Api.list_models(ask(own, author: "slow", timeout: 700))
   end
 
-  test "a hundred processes stay within the announced budget, and say that they wait" do
+  test "a hundred processes stay within the announced rate limit, and log that they wait" do
     own = start_own(["--rate-limit", "60/2"])
-    # Before the first answer nobody knows of a budget.
+    # Before the first response the rate limit is unknown.
     assert {:ok, %{}} = Api.model_tags(ask(own))
 
     log =

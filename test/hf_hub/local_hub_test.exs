@@ -3,7 +3,7 @@ defmodule HfHub.LocalHubTest do
 
   alias HfHub.{Download, Error, LocalHub}
 
-  test "serves what was imported, and imports the same content only once", context do
+  test "serves imported files, and imports the same files only once", context do
     {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "hub"))
     source = Path.join(context.dir, "source")
     File.mkdir_p!(source)
@@ -31,7 +31,7 @@ defmodule HfHub.LocalHubTest do
     assert "http://127.0.0.1:" <> _port = LocalHub.endpoint(hub)
   end
 
-  test "what goes wrong is an error, and harms nobody", context do
+  test "failures are errors", context do
     root = Path.join(context.dir, "hub")
 
     assert {:error, %Error{kind: :io, message: message}} =
@@ -63,7 +63,7 @@ defmodule HfHub.LocalHubTest do
     assert LocalHub.stop(hub) == :ok
   end
 
-  test "ends with the process that started it", context do
+  test "ends with its owner", context do
     me = self()
 
     owner =

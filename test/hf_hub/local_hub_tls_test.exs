@@ -1,5 +1,5 @@
 defmodule HfHub.LocalHubTlsTest do
-  # Sets environment variables, so nothing runs beside it.
+  # Sets environment variables, so no other test runs at the same time.
   use HfHub.Case, async: false
 
   alias HfHub.{Api, Commit, Download, Error, LocalHub, TlsRelay}
@@ -10,14 +10,14 @@ defmodule HfHub.LocalHubTlsTest do
     own_env(~w(SSL_CERT_FILE HF_ENDPOINT HF_HUB_ALLOW_HTTP_TOKEN))
   end
 
-  test "a certificate that the Hub makes serves every client that trusts it", context do
+  test "clients accept a self-signed certificate that they trust", context do
     root = Path.join(context.dir, "it's a hub")
     hub = start_supervised!({LocalHub, root: root, tls_self_signed: true})
     environment = LocalHub.environment(hub)
     assert %{"HF_ENDPOINT" => "https://127.0.0.1:" <> _port, "HF_HUB_DISABLE_XET" => "1"} = environment
     assert environment["SSL_CERT_FILE"] == Path.join(root, "tls/certificate.pem")
     assert environment["REQUESTS_CA_BUNDLE"] == environment["SSL_CERT_FILE"]
-    # What is not trusted is refused before anything is sent.
+    # Without trust the connection fails before anything is sent.
     assert {:error, %Error{kind: :transport, message: message}} = whoami(environment)
     assert message =~ "TLS"
 
@@ -30,7 +30,7 @@ defmodule HfHub.LocalHubTlsTest do
     assert {:ok, _info} = whoami(LocalHub.environment(hub)), "the certificate outlives a restart"
   end
 
-  test "clients on other machines send the token to a Hub that others can reach", context do
+  test "clients on other machines send the token over HTTPS", context do
     opts = [root: Path.join(context.dir, "hub"), host: "0.0.0.0", tls_self_signed: true]
     hub = start_supervised!({LocalHub, opts})
     System.put_env("SSL_CERT_FILE", LocalHub.environment(hub)["SSL_CERT_FILE"])
@@ -43,7 +43,7 @@ defmodule HfHub.LocalHubTlsTest do
     )
   end
 
-  test "a given certificate serves clients that trust its authority", context do
+  test "clients accept a given certificate if they trust its authority", context do
     files = TlsRelay.certificates(context.dir, ["DNS:localhost", "IP:127.0.0.1"])
     opts = [root: Path.join(context.dir, "hub"), tls_cert: files.certificate, tls_key: files.key]
     hub = start_supervised!({LocalHub, opts})
@@ -52,7 +52,7 @@ defmodule HfHub.LocalHubTlsTest do
     serves(hub, context)
   end
 
-  test "a certificate without its key, and both kinds at once, are errors", context do
+  test "a certificate without its key, or with tls_self_signed, is an error", context do
     files = TlsRelay.certificates(context.dir, ["DNS:localhost"])
     start = &LocalHub.start_link([root: Path.join(context.dir, "hub")] ++ &1)
     assert {:error, %Error{kind: :io, message: message}} = start.(tls_cert: files.certificate)
@@ -66,7 +66,7 @@ defmodule HfHub.LocalHubTlsTest do
   end
 
   @tag :python
-  test "Python's client uploads and downloads over HTTPS", context do
+  test "the Python client uploads and downloads over HTTPS", context do
     hub = start_supervised!({LocalHub, root: Path.join(context.dir, "hub"), tls_self_signed: true})
     LocalHub.command!(hub, ["user", "add", "me", "--token", @token])
 
@@ -119,7 +119,7 @@ defmodule HfHub.LocalHubTlsTest do
 
     arguments = ["clone", "-q", "https://me:#{@token}@#{host}/me/private", target]
     assert {_output, 0} = System.cmd("git", arguments, env: env, stderr_to_stdout: true)
-    # The token is in the configuration of the clone.
+    # The configuration of the clone contains the token.
     File.rm_rf!(Path.join(target, ".git"))
     File.read!(Path.join(target, "a.txt"))
   end

@@ -1,5 +1,5 @@
 defmodule HfHub.MeantTest do
-  # Names that are nearly right: what the error says was meant.
+  # Near misses of names: the error suggests similar names.
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Cache, Commit, Download, Error, FS, Git, Repo, Safetensors}
@@ -14,7 +14,7 @@ defmodule HfHub.MeantTest do
     {:ok, id: id, api: [endpoint: context.endpoint]}
   end
 
-  test "a forgotten :repo_type is named", %{id: id} = context do
+  test "the error of a missing repository suggests the :repo_type that exists", %{id: id} = context do
     for call <- [
           &Download.hf_hub_download([repo_id: id, filename: "config.json"] ++ &1),
           &Download.snapshot_download([repo_id: id] ++ &1),
@@ -34,7 +34,7 @@ defmodule HfHub.MeantTest do
     refute message =~ "it is a"
   end
 
-  test "a missing revision comes with the nearest branches and tags", %{id: id} = context do
+  test "the error of a missing revision suggests similar branches and tags", %{id: id} = context do
     opts = [repo_type: :dataset, token: token()] ++ context.api
     for name <- ~w(release-1 release-2 experiment), do: Git.create_tag!(id, name, opts)
 
@@ -60,7 +60,7 @@ defmodule HfHub.MeantTest do
     assert_raise ArgumentError, ~r/`:dataset`/, fn -> Repo.exists?(id, repo_type: "datasets") end
   end
 
-  test "an address that names a file takes no other name beside it", %{id: id} = context do
+  test "a URL of a file cannot be combined with another file name", %{id: id} = context do
     url = "#{context.endpoint}/datasets/#{id}/blob/main/config.json"
 
     for call <- [

@@ -1,12 +1,12 @@
 defmodule HfHub.NamesTest do
-  # Files whose names are odd: they stop nobody who does not want them.
+  # Files with unusual names: they only affect calls that download them.
   use HfHub.Case, async: true
 
   alias HfHub.{Download, Error, Safetensors}
 
   @odd ["a\nb.txt", "a\tb.txt", "a\u0085b.txt", "a\u007Fb.txt", "Q: what.txt", "sub/A:b.txt", "\\lead.txt"]
 
-  test "a snapshot needs only names that it wants", context do
+  test "a snapshot validates only the names of files to download", context do
     for name <- @odd do
       {id, _commit} = repo(context, %{"config.json" => "{}", name => "odd"})
 
@@ -27,7 +27,7 @@ defmodule HfHub.NamesTest do
     end
   end
 
-  test "what is not written is read under any name", context do
+  test "streams and lookups accept names that cannot be written", context do
     content = <<2::little-64>> <> "{}"
     {id, _commit} = repo(context, for(name <- @odd, into: %{}, do: {name, content}))
 
@@ -42,7 +42,7 @@ defmodule HfHub.NamesTest do
     end
   end
 
-  test "a download never writes into a .git folder", context do
+  test "a download never writes to a .git folder", context do
     local = folder(context, %{".git/config" => "mine"})
 
     for name <- [".git/config", ".GIT/config", "git~1/config", ".git./config", "sub/.git/hooks/post-checkout"] do
@@ -54,7 +54,7 @@ defmodule HfHub.NamesTest do
     assert File.read!(Path.join(local, ".git/config")) == "mine"
   end
 
-  test "names that leave no room for an ending are downloaded into a folder", context do
+  test "names of the maximum length are downloaded to a plain folder", context do
     names = for bytes <- [246, 247, 250, 255], do: "d/" <> String.duplicate("n", bytes)
     {id, commit} = repo(context, for(name <- names, into: %{}, do: {name, name}))
     local = Path.join(context.dir, "local")
@@ -63,7 +63,7 @@ defmodule HfHub.NamesTest do
     for name <- names do
       assert File.read!(Path.join(local, name)) == name
       opts = opts(context, repo_id: id, filename: name, local_dir: local, revision: commit)
-      # The record of the first download is found: nobody asks again.
+      # The metadata of the first download is found, so no request is made.
       before = length(requests(id))
       assert before >= 1
       assert {:ok, _path} = Download.hf_hub_download(opts)
@@ -71,7 +71,7 @@ defmodule HfHub.NamesTest do
     end
   end
 
-  test "the length of a name has a limit, which the error names", context do
+  test "the error of a long name contains the limit", context do
     long = String.duplicate("n", 256)
 
     assert {:error, %Error{kind: :invalid_name, message: message}} =

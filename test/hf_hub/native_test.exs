@@ -1,5 +1,5 @@
 defmodule HfHub.NativeTest do
-  # The contract of the boundary: one answer whatever happens, no scheduler ever blocked,
+  # The contract of the boundary: exactly one result, no blocked scheduler,
   # and no job that outlives its owner.
   use HfHub.Case, async: false
 
@@ -24,7 +24,7 @@ defmodule HfHub.NativeTest do
     assert time / 1000 < 1000, "#{time / 1000} µs a call"
   end
 
-  test "a panic anywhere is exactly one error" do
+  test "a panic is exactly one error" do
     for place <- [:runtime, :blocking] do
       assert {:error, %Error{kind: :internal, message: message}} = Native.run(&Nif.panic(&1, place))
       assert message =~ "a panic on a #{place} thread"
@@ -34,7 +34,7 @@ defmodule HfHub.NativeTest do
     refute_receive {:hf_hub, _, _}, 50
   end
 
-  test "a cancelled job answers once", context do
+  test "a cancelled job sends one result", context do
     {opts, _content} = stalled(context)
     ref = make_ref()
     {:ok, hub} = Hub.config(Keyword.merge([retries: 0, retry_delay: 10], opts))
@@ -56,23 +56,23 @@ defmodule HfHub.NativeTest do
     refute_receive {:hf_hub, ^ref, _}, 50
   end
 
-  test "the owner's death closes the socket, frees the lock and keeps the partial", context do
+  test "the exit of the owner closes the socket, releases the lock and keeps the partial file", context do
     {opts, content} = stalled(context)
     owner = spawn(fn -> Download.hf_hub_download(opts) end)
     eventually(fn -> partial(context) |> Enum.any?(&(File.stat!(&1).size > 0)) end)
     Process.exit(owner, :kill)
-    # The stall would end it much later, and with a second request.
+    # The stall timeout would end it much later, with a second request.
     eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
 
     control(:delete, "faults")
-    # The lock is free and the partial is taken over: less than the whole comes again.
+    # The lock is released and the partial file is resumed: less than the whole file is sent again.
     assert File.read!(Download.hf_hub_download!(opts)) == content
     assert [_aborted, %{"status" => 206}] = requests(content)
     assert partial(context) == []
   end
 
   test "a killed owner's socket is closed within a fifth of a second", context do
-    # The best of some rounds: a busy machine may be late, the library may not.
+    # The best of several rounds, because a busy machine may be slow.
     took =
       for _round <- 1..5 do
         {opts, content} = stalled(context)
@@ -88,7 +88,7 @@ defmodule HfHub.NativeTest do
   end
 
   @tag :proc
-  test "no descriptor and no thread stays behind, whatever ends a download", context do
+  test "no descriptor and no thread is leaked, however a download ends", context do
     content = large(400_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content, "wrong.bin" => content <> "x"})
     fault(sha256(content <> "x"), %{kind: "corrupt", at: 1})
@@ -110,20 +110,20 @@ defmodule HfHub.NativeTest do
     Enum.each(1..3, round)
     {descriptors, threads} = {count("fd"), count("task")}
     Enum.each(4..20, round)
-    # Connections that wait for the next request come and go, and so do threads that wait for work.
+    # The number of idle connections and idle threads varies.
     eventually(fn -> count("fd") <= descriptors + 8 end)
     eventually(fn -> count("task") <= threads + 16 end)
   end
 
   defp count(what), do: "/proc/self/#{what}" |> File.ls!() |> length()
 
-  test "many small files flow over few connections", context do
+  test "many small files share a few connections", context do
     files = Map.new(1..200, &{"data/#{&1}.txt", "#{&1}"})
     {id, _commit} = repo(context, files)
     opened = fn -> control(:get, "connections")["hub"]["accepted"] end
     before = opened.()
     Download.snapshot_download!(opts(context, repo_id: id, max_workers: 8))
-    # Each look at the counter may open one of its own.
+    # Each read of the counter may open another connection.
     assert opened.() - before <= 8 + 4
   end
 
@@ -135,14 +135,14 @@ defmodule HfHub.NativeTest do
     eventually(fn -> match?([%{"aborted" => true}], requests(content)) end)
   end
 
-  test "64 stalled downloads leave file access alone", context do
+  test "64 stalled downloads do not block file access", context do
     content = large(100_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     fault(sha256(content), %{kind: "stall", after: 1000})
 
     owners =
       for n <- 1..64 do
-        # A cache each, so that none waits for another's lock.
+        # Separate caches, so that none waits for another's lock.
         opts =
           opts(context, repo_id: id, filename: "model.safetensors", cache_dir: Path.join(context.dir, "c#{n}"))
 
@@ -151,7 +151,7 @@ defmodule HfHub.NativeTest do
 
     eventually(fn -> length(requests(content)) == 64 end, 1000)
 
-    # Were the schedulers for file access taken, this would come to an end only after the stall.
+    # With blocked dirty schedulers, this would end only after the stall.
     reads = Task.async(fn -> for _ <- 1..50, do: File.read!(__ENV__.file) end)
     assert length(Task.await(reads, 20_000)) == 50
     refute Enum.any?(requests(content), &(&1["aborted"] or &1["finished"]))
@@ -159,7 +159,7 @@ defmodule HfHub.NativeTest do
     eventually(fn -> Enum.all?(requests(content), & &1["aborted"]) end)
   end
 
-  test "a receiver that does not read its mail gets no more than one message ahead", context do
+  test "a receiver that reads no messages gets at most one", context do
     content = large(3_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     fault(sha256(content), %{kind: "throttle", bytes_per_second: 1_500_000})
@@ -177,7 +177,7 @@ defmodule HfHub.NativeTest do
     })
 
     assert {:ok, _report} = await_end(ref)
-    # One that was not acknowledged, and the last one.
+    # The one that was not acknowledged, and the last one.
     assert [_, _] = for({:hf_hub, ^ref, {:progress, _}} = message <- mailbox(), do: message)
   end
 
@@ -192,7 +192,7 @@ defmodule HfHub.NativeTest do
 
   defp mailbox, do: self() |> Process.info(:messages) |> elem(1)
 
-  test "a slow reader of a stream holds the socket, not memory", context do
+  test "a slow reader of a stream applies backpressure to the socket", context do
     content = large(50_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     stream = Download.download_stream!(endpoint: context.endpoint, repo_id: id, filename: "model.safetensors")
@@ -210,7 +210,7 @@ defmodule HfHub.NativeTest do
   test "the module can be reloaded while jobs run", context do
     {opts, _content} = stalled(context)
 
-    # A library cannot be swapped while it is in use: the reload is refused and the running code stays.
+    # A native library cannot be reloaded: the reload fails and the running code is kept.
     log =
       ExUnit.CaptureLog.capture_log(fn ->
         for _round <- 1..200 do
@@ -225,7 +225,7 @@ defmodule HfHub.NativeTest do
     assert {:ok, _path} = Download.hf_hub_download(opts)
   end
 
-  test "kinds and activities are the documented ones" do
+  test "error kinds and activities are the documented ones" do
     {:ok, types} = Code.Typespec.fetch_types(Error)
 
     kinds =
@@ -242,7 +242,7 @@ defmodule HfHub.NativeTest do
     for activity <- Nif.activities(), do: assert(doc =~ "`:#{activity}`")
   end
 
-  test "the library and the engine have one version" do
+  test "the library and the engine have the same version" do
     assert Nif.version() == HfHub.version()
   end
 end

@@ -1,5 +1,5 @@
 defmodule HfHub.NetworkTest do
-  # Real proxies and a real TLS server. Sets the environment, which is the whole VM's.
+  # Real proxies and a real TLS server. Sets environment variables, which are shared by the whole VM.
   use HfHub.Case, async: false
 
   alias HfHub.{Auth, Download, Error, TlsRelay, Vm}
@@ -9,7 +9,7 @@ defmodule HfHub.NetworkTest do
 
   setup do: own_env(@names)
 
-  # This machine by a name that is not one of those which no proxy is asked for.
+  # The URL of this machine by a host name for which proxies are used.
   defp elsewhere(endpoint) do
     {:ok, name} = :inet.gethostname()
     %{URI.parse(endpoint) | host: to_string(name), authority: nil} |> URI.to_string()
@@ -30,8 +30,8 @@ defmodule HfHub.NetworkTest do
     port
   end
 
-  # Runs a program until the test ends, and waits until it listens; with another port where somebody
-  # took the free one meanwhile.
+  # Runs a program until the test ends, and waits until it listens; on another port if the
+  # free one was taken meanwhile.
   defp serve(program, args, log, tries \\ 5) do
     port = free_port()
     program = System.find_executable(program)
@@ -84,7 +84,7 @@ defmodule HfHub.NetworkTest do
       {:ok, id: id, far: elsewhere(context.endpoint)}
     end
 
-    test "is asked for everything but this machine and NO_PROXY", %{id: id, far: far} = context do
+    test "is used except for this machine and NO_PROXY", %{id: id, far: far} = context do
       {port, used} = tinyproxy(context)
       {:ok, host} = :inet.gethostname()
 
@@ -114,7 +114,7 @@ defmodule HfHub.NetworkTest do
       assert used.() == before
     end
 
-    test "gets the password in its URL, and nobody else does", %{id: id, far: far} = context do
+    test "receives the password in its URL, and no other server does", %{id: id, far: far} = context do
       {port, used} = tinyproxy(context, "BasicAuth me secret1")
       System.put_env("HTTP_PROXY", "http://me:secre%741@127.0.0.1:#{port}")
       assert {:ok, "small"} = get(context, id, "a.txt", endpoint: far, token: false)
@@ -129,7 +129,7 @@ defmodule HfHub.NetworkTest do
       refute inspect(error) =~ "CANARY"
     end
 
-    test "that is not there is named", %{id: id, far: far} = context do
+    test "that cannot be reached is named in the error", %{id: id, far: far} = context do
       port = free_port()
       System.put_env("HTTP_PROXY", "http://me:hf_CANARY@127.0.0.1:#{port}")
 
@@ -147,7 +147,7 @@ defmodule HfHub.NetworkTest do
       refute inspect(error) =~ "CANARY"
     end
 
-    test "is not blamed for hosts that it is not asked for", %{id: id, far: far} = context do
+    test "is not named in errors of hosts that bypass it", %{id: id, far: far} = context do
       {:ok, name} = :inet.gethostname()
       %{port: port} = nobody = %{URI.parse(far) | port: free_port(), authority: nil}
       System.put_env("HTTP_PROXY", "http://127.0.0.1:#{free_port()}")
@@ -165,7 +165,7 @@ defmodule HfHub.NetworkTest do
       assert message =~ "192.0.2.1:#{port}" and not (message =~ "proxy")
     end
 
-    test "may speak SOCKS, with and without a password", %{id: id, far: far} = context do
+    test "may be a SOCKS proxy, with and without a password", %{id: id, far: far} = context do
       for {args, login} <- [{[], ""}, {["-u", "me", "-P", "secret"], "me:secret@"}],
           scheme <- ["socks5", "socks5h"] do
         log = Path.join(context.dir, "socks#{System.unique_integer([:positive])}.log")
@@ -186,7 +186,7 @@ defmodule HfHub.NetworkTest do
       end
     end
 
-    test "passes TLS on unopened", %{id: id} = context do
+    test "tunnels TLS", %{id: id} = context do
       {:ok, host} = :inet.gethostname()
       files = TlsRelay.certificates(context.dir, ["DNS:#{host}"])
       relay = TlsRelay.start(files, URI.parse(context.endpoint).port)
@@ -204,7 +204,7 @@ defmodule HfHub.NetworkTest do
     end
   end
 
-  describe "a Hub that speaks plain http" do
+  describe "a plain HTTP Hub" do
     import ExUnit.CaptureLog
 
     setup context do
@@ -223,7 +223,7 @@ defmodule HfHub.NetworkTest do
       assert capture_log(fn -> assert {:ok, "public"} = get(context, id, "a.txt", ask) end) == ""
     end
 
-    test "gets it where a setting allows that", %{private: private, ask: ask, far: far} = context do
+    test "receives the token if a setting allows it", %{private: private, ask: ask, far: far} = context do
       assert {:error, %Error{kind: :repo_not_found} = error} = get(context, private, "a.txt", ask)
       assert error.message =~ "allow_http_token: [\"#{far}\"]"
       assert {:error, %Error{kind: :no_token} = error} = Auth.whoami(ask)
@@ -249,10 +249,10 @@ defmodule HfHub.NetworkTest do
     end
   end
 
-  describe "an endpoint that is wrong" do
+  describe "a wrong endpoint" do
     @describetag :openssl
 
-    test "is named with its port, and with the likely mistake", context do
+    test "is an error with its port and the likely mistake", context do
       plain = URI.parse(context.endpoint).port
       tls = context.dir |> TlsRelay.certificates(["DNS:localhost"]) |> TlsRelay.start(plain)
       nobody = free_port()
@@ -263,7 +263,7 @@ defmodule HfHub.NetworkTest do
             {"http://127.0.0.1:#{nobody}", "connection refused by 127.0.0.1:#{nobody}; check the endpoint"},
             {"https://localhost:#{tls}", "the certificate of localhost:#{tls} is not trusted"}
           ] do
-        # Trying again changes nothing, so it does not wait.
+        # A retry would not help, so the call does not wait.
         ask = [endpoint: endpoint, token: token(), retries: 1, retry_delay: 10]
         assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask)
         assert message =~ words
@@ -282,7 +282,7 @@ defmodule HfHub.NetworkTest do
        ca: files.ca, port: port, ask: [endpoint: "https://localhost:#{port}", token: token(), retries: 0]}
     end
 
-    test "is unknown at first, and the error says what to do", %{ask: ask, port: port} do
+    test "is rejected without a setting, with advice", %{ask: ask, port: port} do
       assert {:error, %Error{kind: :transport} = error} = Auth.whoami(ask)
       assert error.message =~ "TLS" and error.message =~ "localhost" and error.message =~ "SSL_CERT_FILE"
       ask = Keyword.merge(ask, retries: 3, retry_delay: 60_000)
@@ -295,7 +295,7 @@ defmodule HfHub.NetworkTest do
       assert message =~ "/nowhere/ca.pem" and message =~ "SSL_CERT_FILE"
     end
 
-    test "is trusted by each of the variables, at once, and no longer", %{ask: ask, ca: ca, dir: dir} do
+    test "is trusted while one of the variables is set", %{ask: ask, ca: ca, dir: dir} do
       folder = Path.join(dir, "certificates")
       File.mkdir_p!(folder)
       File.cp!(ca, Path.join(folder, "company.pem"))
@@ -320,14 +320,14 @@ defmodule HfHub.NetworkTest do
       assert {:ok, %{name: "reader"}} = Auth.whoami(ask)
     end
 
-    test "vouches for no other name", %{ask: ask, ca: ca, port: port} do
+    test "is rejected for another host name", %{ask: ask, ca: ca, port: port} do
       System.put_env("SSL_CERT_FILE", ca)
       ask = Keyword.put(ask, :endpoint, "https://127.0.0.1:#{port}")
       assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask)
       assert message =~ "127.0.0.1:#{port} is for another name"
     end
 
-    test "that holds no certificate is named", %{ask: ask, dir: dir} do
+    test "in a file without a certificate is an error that names the file", %{ask: ask, dir: dir} do
       empty = Path.join(dir, "empty.pem")
       File.write!(empty, "nothing")
       System.put_env("SSL_CERT_FILE", empty)
@@ -335,7 +335,7 @@ defmodule HfHub.NetworkTest do
       assert message =~ empty and message =~ "PEM"
     end
 
-    test "is not needed for a server whose own certificate is named", %{dir: dir, endpoint: endpoint} do
+    test "is not required if the server's own certificate is configured", %{dir: dir, endpoint: endpoint} do
       files = TlsRelay.self_signed(dir, ["DNS:localhost"])
       port = TlsRelay.start(files, URI.parse(endpoint).port)
       ask = &[endpoint: "https://#{&1}:#{port}", token: token(), retries: 0]
@@ -345,7 +345,7 @@ defmodule HfHub.NetworkTest do
       assert {:error, %Error{kind: :transport, message: message}} = Auth.whoami(ask.("127.0.0.1"))
       assert message =~ "127.0.0.1:#{port} is for another name"
 
-      # Another certificate of the same name and key is not the one that is named.
+      # Another certificate with the same name and key is not the configured one.
       other = Path.join(dir, "other")
       File.mkdir_p!(other)
       System.put_env("SSL_CERT_FILE", TlsRelay.self_signed(other, ["DNS:localhost"]).ca)
@@ -353,7 +353,7 @@ defmodule HfHub.NetworkTest do
       assert message =~ "not trusted"
     end
 
-    test "a certificate that vouches for itself is refused once it has expired", context do
+    test "an expired self-signed certificate is rejected", context do
       files = TlsRelay.self_signed(context.dir, ["DNS:localhost"])
       TlsRelay.expire(files)
       port = TlsRelay.start(files, URI.parse(context.endpoint).port)
@@ -363,7 +363,7 @@ defmodule HfHub.NetworkTest do
       assert message =~ "has expired"
     end
 
-    test "redirects of reading requests to the public Hub are followed without the token", context do
+    test "redirects of GET requests to the public Hub are followed without the token", context do
       {id, commit} = repo(context, %{"a.txt" => "small"})
       files = TlsRelay.certificates(context.dir, ["DNS:huggingface.co", "DNS:elsewhere.example"])
       relay = TlsRelay.start(files, URI.parse(context.endpoint).port)

@@ -11,12 +11,12 @@ defmodule HfHub.OptionsTest do
     token: [type: :string, doc: "a secret."]
   ]
 
-  test "fills in defaults and takes nil for not given" do
+  test "fills in defaults, also for nil" do
     opts = Options.validate!([name: "x", kind: nil], @table)
     assert {opts[:name], opts[:count], opts[:kind]} == {"x", 3, nil}
   end
 
-  test "names the nearest option" do
+  test "suggests the nearest option" do
     assert_raise ArgumentError, "unknown option :nmae. Did you mean :name?", fn ->
       Options.validate!([nmae: "x"], @table)
     end
@@ -26,7 +26,7 @@ defmodule HfHub.OptionsTest do
     end
   end
 
-  test "says what was expected and what came" do
+  test "reports the expected type and the value" do
     message = "expected option :count to be a positive integer, got: 0"
     assert_raise ArgumentError, message, fn -> Options.validate!([name: "x", count: 0], @table) end
     message = "expected option :kind to be one of `:a`, `:b`, got: :c"
@@ -47,7 +47,7 @@ defmodule HfHub.OptionsTest do
     refute error.message =~ "hf_x"
   end
 
-  test "documents itself" do
+  test "generates documentation" do
     docs = Options.docs(@table)
     assert docs =~ "  * `:name` (a string) - the name. Required."
     assert docs =~ "  * `:count` (a positive integer) - how many. Defaults to `3`."

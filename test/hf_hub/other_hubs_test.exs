@@ -1,5 +1,5 @@
 defmodule HfHub.OtherHubsTest do
-  # Servers that are no Hub, or not quite the public one, as dialects and faults of the Local Hub.
+  # Servers other than the public Hub, or not Hubs at all, emulated by dialects and faults of the Local Hub.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Download, Error, Repo, Safetensors}
@@ -31,7 +31,7 @@ defmodule HfHub.OtherHubsTest do
         assert content |> sha256() |> matches?(Download.hf_hub_download(get(context, filename: name)))
       end
 
-      # Some of these name the branch instead of the commit.
+      # Some of these servers return the branch instead of the commit.
       commits =
         context.cache |> Path.join("models--*/snapshots/*") |> Path.wildcard() |> Enum.map(&Path.basename/1)
 
@@ -73,14 +73,14 @@ defmodule HfHub.OtherHubsTest do
   defp matches?(sha256, {:ok, path}), do: Download.compute_sha256(path) == {:ok, sha256}
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
 
-  test "reads without a place in the cache need no etag and no commit", %{id: id, large: large} = context do
+  test "streams and lookups require no etag and no commit", %{id: id, large: large} = context do
     for dialect <- ~w(no_etag no_commit content_at_once), do: dialect(id, dialect, [large])
     stream = Download.download_stream!(repo_id: id, filename: "model.safetensors", endpoint: context.endpoint)
     assert IO.iodata_to_binary(Enum.to_list(stream)) == large
     assert %{parameter_count: %{"U8" => 400_000}} = Safetensors.metadata!(id, ask(context))
   end
 
-  test "reads need no commit where a redirect to the store names the checksum",
+  test "reads require no commit if a redirect to the store contains the checksum",
        %{id: id, large: large} = context do
     dialect(id, "no_commit")
     name = "model.safetensors"
@@ -92,7 +92,7 @@ defmodule HfHub.OtherHubsTest do
     assert File.read!(Download.hf_hub_download!(pinned)) == large
   end
 
-  test "a page is called one, and is neither an empty list nor a success", %{id: id} = context do
+  test "a web page is an error that names it, not an empty list or a success", %{id: id} = context do
     dialect(id, "html_for_json")
     page = %{kind: "status", code: 200, headers: %{"Content-Type" => "text/html"}, body: "<html></html>"}
     fault("/papers/1999.00001", page)
@@ -113,7 +113,7 @@ defmodule HfHub.OtherHubsTest do
     end
   end
 
-  test "the file of a commit needs no X-Repo-Commit where its etag proves it",
+  test "a file of a commit requires no X-Repo-Commit if its etag is a checksum",
        %{id: id, commit: commit} = context do
     dialect(id, "no_commit")
 
@@ -125,7 +125,8 @@ defmodule HfHub.OtherHubsTest do
     assert Repo.file_exists?(id, "sub/a.txt", ask(context))
   end
 
-  test "a page with a status of 200 is neither a file nor a yes", %{id: id, commit: commit} = context do
+  test "a web page with status 200 is not a file, nor does it mean that one exists",
+       %{id: id, commit: commit} = context do
     Enum.each(["html_for_json", "html_for_files"], &dialect(id, &1))
     refused = &assert({:error, %Error{kind: :invalid_response}} = &1)
 
@@ -149,7 +150,7 @@ defmodule HfHub.OtherHubsTest do
     assert Path.wildcard(context.cache <> "/models--*/snapshots/*/*") == []
   end
 
-  test "a redirect to a host that no Hub names is neither a file nor a yes",
+  test "a redirect to an unknown host is not a file, nor does it mean that one exists",
        %{id: id, commit: commit} = context do
     fault("*/#{id}/resolve/*", %{kind: "redirect", location: "http://signin.example/login", code: 302})
 
@@ -162,7 +163,7 @@ defmodule HfHub.OtherHubsTest do
     end
   end
 
-  test "what a wrong server has left in the cache does not outlive the next call",
+  test "files cached from a wrong server are replaced by the next call",
        %{id: id, commit: commit} = context do
     name = "model.safetensors"
     good = Download.hf_hub_download!(get(context, filename: name))
@@ -191,7 +192,7 @@ defmodule HfHub.OtherHubsTest do
     end
   end
 
-  test "a blob of another size is not here, and one of another content is fetched once more",
+  test "a blob of another size counts as missing, and one with a wrong checksum is downloaded again",
        %{large: large} = context do
     name = "model.safetensors"
     good = Download.hf_hub_download!(get(context, filename: name))

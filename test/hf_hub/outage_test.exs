@@ -1,5 +1,5 @@
 defmodule HfHub.OutageTest do
-  # A Hub that goes away, comes back, or asks for a pause. Each test has a Hub of its own to stop.
+  # A Hub that stops, restarts, or sends Retry-After. Each test has a separate Hub.
   use HfHub.Case, async: true
 
   import ExUnit.CaptureLog
@@ -27,7 +27,7 @@ defmodule HfHub.OutageTest do
       content = large(40_000_000)
       folder = folder(context, %{"model.safetensors" => content})
       LocalHub.import_folder!(hub, folder, "org/model")
-      # So slow a connection that several are opened.
+      # The connections are so slow that several are opened.
       rule = %{match: sha256(content), origin: "cdn", fault: %{kind: "throttle", bytes_per_second: 1_500_000}}
       plant(endpoint, rule)
 
@@ -55,7 +55,7 @@ defmodule HfHub.OutageTest do
       end
     end
 
-    test "waits for it, however many connections it has, and shows how long", context do
+    test "waits with any number of connections, and reports for how long", context do
       %{hub: hub, opts: opts, content: content} = context
       test = self()
       opts = Keyword.merge(opts, retry_delay: 100, progress: test)
@@ -72,7 +72,7 @@ defmodule HfHub.OutageTest do
       assert File.read!(path) == content
     end
 
-    test "gives up after as long, says so, and keeps what arrived", %{hub: hub, opts: opts} do
+    test "gives up after that time with an error, and keeps the received bytes", %{hub: hub, opts: opts} do
       opts = Keyword.merge(opts, retry_delay: 20, progress: nil)
       download = Task.async(fn -> Download.hf_hub_download(opts) end)
       until_several(opts[:endpoint], 4)
@@ -85,7 +85,7 @@ defmodule HfHub.OutageTest do
     end
   end
 
-  describe "a Hub that is not there" do
+  describe "an unreachable Hub" do
     setup context do
       hub = start(context)
       LocalHub.import_folder!(hub, folder(context, %{"a.txt" => "1", "b.txt" => "2"}), "org/model")
@@ -94,7 +94,7 @@ defmodule HfHub.OutageTest do
        hub: hub, opts: [repo_id: "org/model", endpoint: LocalHub.endpoint(hub), cache_dir: context.cache]}
     end
 
-    test "is not waited for where a whole snapshot is at hand", %{hub: hub, opts: opts} = context do
+    test "is not waited for if the snapshot is cached", %{hub: hub, opts: opts} = context do
       local = Path.join(context.dir, "local")
       folder = Download.snapshot_download!(opts)
       Download.snapshot_download!(Keyword.put(opts, :local_dir, local))
@@ -115,7 +115,7 @@ defmodule HfHub.OutageTest do
       end
     end
 
-    test "is waited for where the snapshot is not whole", %{hub: hub, opts: opts} = context do
+    test "is waited for if the snapshot is incomplete", %{hub: hub, opts: opts} = context do
       Download.snapshot_download!(Keyword.put(opts, :allow_patterns, "a.txt"))
       port = URI.parse(opts[:endpoint]).port
       LocalHub.stop(hub)
@@ -126,7 +126,7 @@ defmodule HfHub.OutageTest do
       assert ["a.txt", "b.txt"] -- File.ls!(folder) == []
     end
 
-    test "costs a question one short pause", %{hub: hub, opts: opts} do
+    test "costs a lookup one short pause", %{hub: hub, opts: opts} do
       LocalHub.stop(hub)
 
       for {endpoint, message} <- [
@@ -141,15 +141,15 @@ defmodule HfHub.OutageTest do
     end
   end
 
-  describe "a pause that the Hub asks for" do
-    test "is an error at once where it does not fit into the timeout", context do
+  describe "a pause of Retry-After" do
+    test "is an error at once if it exceeds the timeout", context do
       hub = start(context, args: ["--rate-limit", "3/40"])
       LocalHub.import_folder!(hub, folder(context, %{"a.txt" => "1"}), "org/model")
       ask = [endpoint: LocalHub.endpoint(hub), timeout: 20_000]
       for _ <- 1..3, do: Api.model_info("org/model", ask)
 
       for retries <- [0, 5] do
-        # Sooner than the timeout, which a call that waits for the pause would take.
+        # Earlier than the timeout, which a call that waits for the pause would reach.
         question = Task.async(fn -> Api.model_info("org/model", [retries: retries] ++ ask) end)
         assert {:error, error} = Task.await(question, 15_000)
         assert %Error{kind: :rate_limited, retry_after: wait} = error
@@ -158,7 +158,7 @@ defmodule HfHub.OutageTest do
       end
     end
 
-    test "for a content is an error at once, and others who have the time wait on", context do
+    test "for a shared transfer is an error for callers with less time only", context do
       hub = start(context)
       content = large(300_000)
       LocalHub.import_folder!(hub, folder(context, %{"a.safetensors" => content}), "org/model")

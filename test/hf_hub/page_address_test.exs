@@ -1,5 +1,5 @@
 defmodule HfHub.PageAddressTest do
-  # Every function that takes a repository takes the address of its page at the `:endpoint` of the call.
+  # Every function that accepts a repository accepts the URL of its page at the `:endpoint` of the call.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Commit, Download, Error, FS}
@@ -7,7 +7,7 @@ defmodule HfHub.PageAddressTest do
 
   defp page(id, more \\ ""), do: "#{endpoint()}/#{id}#{more}"
 
-  test "commits accept the address of a page at the endpoint", context do
+  test "commits accept the URL of a page at the endpoint", context do
     id = writable(context, %{"a.txt" => "a"})
     HfHub.Git.create_branch!(id, "dev", write())
     assert {:ok, info} = Commit.upload_file({:binary, "x"}, "b.txt", page(id), write())
@@ -26,13 +26,13 @@ defmodule HfHub.PageAddressTest do
     assert {:ok, [%{content: :uploaded}]} = Commit.preupload_lfs_files(page(id), [add], write())
     assert Map.keys(content(context, id)) == [".gitattributes", "d.txt"]
 
-    # The revision of the address is the branch.
+    # The revision in the URL is the branch.
     assert {:ok, _info} = Commit.upload_file({:binary, "x"}, "dev.txt", page(id, "/tree/dev"), write())
     assert Map.has_key?(content(context, id, revision: "dev"), "dev.txt")
     refute Map.has_key?(content(context, id), "dev.txt")
   end
 
-  test "copies accept an address as their source", context do
+  test "copies accept a URL as their source", context do
     source = writable(context, %{"s.txt" => "s", "m.bin" => large(2000)}, repo_type: :dataset)
     id = writable(context)
     address = "#{endpoint()}/datasets/#{source}"
@@ -61,7 +61,7 @@ defmodule HfHub.PageAddressTest do
     assert error.message =~ "neither the Hugging Face Hub nor the endpoint in use"
   end
 
-  test "cache functions accept the address of a page at the endpoint", context do
+  test "cache functions accept the URL of a page at the endpoint", context do
     id = writable(context, %{"a.txt" => "a"})
     at = [cache_dir: context.cache, endpoint: endpoint()]
     path = Download.hf_hub_download!(opts(context, repo_id: page(id), filename: "a.txt", token: token()))
@@ -85,7 +85,7 @@ defmodule HfHub.PageAddressTest do
     refute Cache.cached?([filename: "a.txt"] ++ one)
   end
 
-  test "addresses of other hosts are refused", context do
+  test "URLs of other hosts are rejected", context do
     for call <- [
           &Commit.upload_file({:binary, "x"}, "a", &1, write()),
           &Commit.delete_file("a", &1, write()),

@@ -40,7 +40,7 @@ defmodule HfHub.PapersTest do
 
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
 
-  test "one by one, with what belongs to it", context do
+  test "info returns a paper with its linked repositories", context do
     {id, _commit} = repo(context, %{"README.md" => "---\ntags:\n- arxiv:1706.03762\n---\n"})
 
     assert {:ok, %Paper{title: "Attention" <> _, upvotes: 90, comments: 2} = paper} =
@@ -58,13 +58,13 @@ defmodule HfHub.PapersTest do
         do: assert({:error, %Error{kind: :invalid_name}} = Papers.info(id))
   end
 
-  test "as text", context do
+  test "read returns a paper as text", context do
     assert {:ok, "# Another\n\nText.\n"} = Papers.read("2001.00001", ask(context))
     assert Papers.read!("1706.03762", ask(context)) =~ "# Attention Is All You Need"
     assert {:error, %Error{kind: :not_found}} = Papers.read("9999.99999", ask(context))
   end
 
-  test "by words", context do
+  test "list searches papers by words", context do
     assert {:ok, [%Paper{id: "1706.03762"} = paper]} =
              Papers.list(ask(context, query: "attention mechanisms"))
 
@@ -74,7 +74,7 @@ defmodule HfHub.PapersTest do
     assert Papers.stream(ask(context, query: "attention")) |> Enum.map(& &1.id) == ["1706.03762"]
   end
 
-  test "by day, week, month and submitter", context do
+  test "list_daily filters by day, week, month and submitter", context do
     ids = &(Papers.list_daily!(ask(context, &1)) |> Enum.map(fn paper -> paper.id end))
     assert ids.([]) == ["1706.03762", "2001.00001"]
     assert ids.(sort: :trending) == ["2001.00001", "1706.03762"]
@@ -87,7 +87,7 @@ defmodule HfHub.PapersTest do
     assert_raise ArgumentError, fn -> Papers.list_daily(sort: :newest) end
   end
 
-  test "tags are told by their sorts", context do
+  test "tags are grouped by type", context do
     repo(context, %{
       "README.md" => "---\nlicense: mit\nlibrary_name: lib-x\nlanguage: no\npipeline_tag: fill-mask\n---\n"
     })

@@ -13,7 +13,7 @@ defmodule HfHub.ProgressTest do
     eta: 5080
   }
 
-  test "a line says what a user wants to know" do
+  test "a line shows bytes, speed, time left and status" do
     assert Progress.Line.text(@running, "model.safetensors", 80) ==
              "model.safetensors   44%  40.1 MB of 90.9 MB  10.0 MB/s  0:05 left"
 
@@ -43,7 +43,7 @@ defmodule HfHub.ProgressTest do
              ["0 B", "999 B", "1.0 kB", "90.9 MB", "5.0 GB"]
   end
 
-  test "speed and time left are worked out" do
+  test "speed and time left are computed" do
     {:ok, agent} = Agent.start_link(fn -> nil end)
     reporter = Reporter.start(fn progress -> Agent.update(agent, fn _ -> progress end) end, "x")
 
@@ -67,7 +67,7 @@ defmodule HfHub.ProgressTest do
     assert Agent.get(agent, & &1).activity == :done
   end
 
-  test "a terminal gets one line that is written over" do
+  test "a terminal shows one line that is overwritten" do
     parent = self()
     terminal = spawn_link(fn -> terminal(parent) end)
     leader = Process.group_leader()
@@ -93,7 +93,7 @@ defmodule HfHub.ProgressTest do
     assert_received {:written, "\n"}
   end
 
-  test "a line whose owner is killed is ended" do
+  test "a line ends if its owner is killed" do
     parent = self()
     terminal = spawn_link(fn -> terminal(parent) end)
 
@@ -134,7 +134,7 @@ defmodule HfHub.ProgressTest do
     end
   end
 
-  test "nothing is shown where there is no terminal" do
+  test "nothing is shown without a terminal" do
     {:ok, io} = StringIO.open("")
     leader = Process.group_leader()
     Process.group_leader(self(), io)
@@ -144,7 +144,7 @@ defmodule HfHub.ProgressTest do
     assert StringIO.contents(io) == {"", ""}
   end
 
-  test "a receiver that does not read its mail is spared" do
+  test "a receiver with a full mailbox gets no further reports" do
     silent = spawn(fn -> Process.sleep(:infinity) end)
     event = %{activity: :downloading, wait: nil, file: nil, bytes_done: 0, bytes_total: nil, bytes_resumed: 0}
     event = Map.merge(event, %{bytes_received: 0, files_done: 0, files_total: 1})

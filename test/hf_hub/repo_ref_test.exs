@@ -10,7 +10,7 @@ defmodule HfHub.RepoRefTest do
          do: {ref.repo_type, ref.repo_id, ref.revision, ref.path}
   end
 
-  test "ids stand for what the caller says" do
+  test "ids have the type of the call" do
     assert parse("gpt2") == {:model, "gpt2", nil, nil}
     assert parse("org/name", :dataset) == {:dataset, "org/name", nil, nil}
     assert parse({:hf, "org/name"}) == {:model, "org/name", nil, nil}
@@ -18,7 +18,7 @@ defmodule HfHub.RepoRefTest do
     assert parse({:hf, "org/name", revision: "v1", subdir: "unet"}) == {:model, "org/name", "v1", "unet"}
   end
 
-  test "the whole grammar of hf:// is understood" do
+  test "the whole grammar of hf:// is parsed" do
     for {uri, expected} <- [
           {"hf://org/name", {:model, "org/name", nil, nil}},
           {"hf://models/org/name", {:model, "org/name", nil, nil}},
@@ -40,7 +40,7 @@ defmodule HfHub.RepoRefTest do
     end
   end
 
-  test "addresses of pages are understood" do
+  test "page URLs are parsed" do
     for {url, expected} <- [
           {"https://huggingface.co/org/name", {:model, "org/name", nil, nil}},
           {"https://hf.co/datasets/org/name", {:dataset, "org/name", nil, nil}},
@@ -68,7 +68,7 @@ defmodule HfHub.RepoRefTest do
              {:model, "org/name", nil, nil}
   end
 
-  test "a password that was pasted along is not shown" do
+  test "a password in a URL is not shown" do
     for bad <- [
           "https://me:hf_CANARY@example.com/org/name",
           "https://hf_CANARY@huggingface.co/settings",
@@ -80,7 +80,7 @@ defmodule HfHub.RepoRefTest do
     end
   end
 
-  test "near misses get the advice that fits" do
+  test "errors of near misses contain advice" do
     for {given, advice} <- [
           {"datasets/org/name", ~s(pass "org/name" with repo_type: :dataset)},
           {"org/name@v1", "pass the part after the @ as :revision"},
@@ -92,7 +92,7 @@ defmodule HfHub.RepoRefTest do
     end
   end
 
-  test "anything else is an error that shows the accepted forms" do
+  test "any other reference is an error with the accepted forms" do
     for bad <- [
           "",
           "a/b/c",

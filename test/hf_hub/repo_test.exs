@@ -12,7 +12,7 @@ defmodule HfHub.RepoTest do
     {:ok, id: id, commit: commit, large: large}
   end
 
-  test "repositories exist or not, of their type", %{id: id} = context do
+  test "exists returns whether a repository of the type exists", %{id: id} = context do
     assert {:ok, true} = Repo.exists(id, ask(context))
     assert {:ok, true} = Repo.exists("hf://#{id}", ask(context))
     assert {:ok, false} = Repo.exists(id, ask(context, repo_type: :dataset))
@@ -20,7 +20,7 @@ defmodule HfHub.RepoTest do
     assert {:error, %Error{kind: :invalid_name}} = Repo.exists("a/b/c", ask(context))
   end
 
-  test "revisions exist or not", %{id: id, commit: commit} = context do
+  test "revision_exists returns whether a revision exists", %{id: id, commit: commit} = context do
     LocalHub.command!(hub(), ["repo", "branch", id, "side/branch"])
     for rev <- ["main", commit, "side/branch"], do: assert(Repo.revision_exists?(id, rev, ask(context)))
     assert {:ok, false} = Repo.revision_exists(id, "none", ask(context))
@@ -30,7 +30,8 @@ defmodule HfHub.RepoTest do
         do: assert({:error, %Error{kind: :invalid_name}} = Repo.revision_exists(id, bad, ask(context)))
   end
 
-  test "files exist or not, and are not fetched", %{id: id, large: large} = context do
+  test "file_exists returns whether a file exists, without downloading it",
+       %{id: id, large: large} = context do
     for name <- ["config.json", "sub/a b?.txt", "m.safetensors"],
         do: assert({:ok, true} = Repo.file_exists(id, name, ask(context)))
 
@@ -45,7 +46,7 @@ defmodule HfHub.RepoTest do
     assert requests(id) |> Enum.map(& &1["method"]) |> Enum.uniq() == ["HEAD"]
   end
 
-  test "what is private exists for those whose token reaches it", context do
+  test "private repositories exist for tokens with access", context do
     {id, _commit} = repo(context, %{"a.txt" => "x"}, private: true)
     owner = "owner#{System.unique_integer([:positive])}"
     LocalHub.command!(hub(), ["user", "add", owner, "--org", "org", "--token", "hf_#{owner}"])
@@ -57,13 +58,13 @@ defmodule HfHub.RepoTest do
     end
   end
 
-  test "a gated repository exists, and its files may not be looked at", context do
+  test "a gated repository exists, and its files are :gated_repo", context do
     {id, _commit} = repo(context, %{"a.txt" => "x"}, gated: :auto)
     assert {:ok, true} = Repo.exists(id, ask(context, token: false))
     assert {:error, %Error{kind: :gated_repo}} = Repo.file_exists(id, "a.txt", ask(context, token: false))
   end
 
-  test "a network that fails is no answer", context do
+  test "a network failure is an error, not false", context do
     {id, _commit} = repo(context, %{"a.txt" => "x"})
     fault(id, %{kind: "status", code: 500})
     assert {:error, %Error{kind: :server}} = Repo.exists(id, ask(context, retries: 0))
@@ -75,7 +76,7 @@ defmodule HfHub.RepoTest do
   describe "a repository" do
     setup :writer
 
-    test "says what a token may do", %{id: id} = context do
+    test "is checked for access", %{id: id} = context do
       reader = [endpoint: context.endpoint, token: context.reader]
       assert :ok = Repo.check_access(id, reader)
       assert :ok = Repo.check_access!(id, as_writer(context, write: true))
@@ -89,7 +90,7 @@ defmodule HfHub.RepoTest do
       assert_raise Error, fn -> Repo.check_access!("org/none", reader) end
     end
 
-    test "is created, of every type, and says where it is", context do
+    test "of every type is created, and its URL returned", context do
       id = name()
 
       assert %Url{repo_id: ^id, repo_type: :model, namespace: "org", url: url} =
@@ -127,7 +128,7 @@ defmodule HfHub.RepoTest do
       assert %Url{repo_id: ^id} = Repo.create!(name, as_writer(context, exist_ok: true))
     end
 
-    test "is created once, and the refusal says what to do", context do
+    test "is created once, and the second time is an error with advice", context do
       id = name()
       Repo.create!(id, as_writer(context))
       assert {:error, %Error{kind: :conflict, status: 409} = error} = Repo.create(id, as_writer(context))
@@ -135,7 +136,7 @@ defmodule HfHub.RepoTest do
       assert error.details["url"] == "#{context.endpoint}/#{id}" and error.repo_id == id
     end
 
-    test "waits for another that the Hub is busy creating", context do
+    test "is created after a retry while the Hub is busy", context do
       busy = ~s({"error": "Cannot create repo: another conflicting operation is in progress"})
       {:ok, hub} = hub_of_its_own(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", retry_delay: 10]
@@ -143,14 +144,14 @@ defmodule HfHub.RepoTest do
       plant(rule, opts)
       assert {:ok, %Url{}} = Repo.create("own/x", opts)
 
-      # One that stays busy is no repository that is there.
+      # A permanent conflict does not mean that the repository exists.
       plant(%{rule | times: 2}, opts)
       busy = [exist_ok: true, retries: 1] ++ opts
       assert {:error, %Error{kind: :conflict} = error} = Repo.create("own/y", busy)
       assert error.message =~ "another conflicting operation" and not (error.message =~ "exist_ok")
     end
 
-    test "is refused to those who may not, in the Hub's words and ours", context do
+    test "is an error without permission, with the Hub's text and advice", context do
       id = name()
       assert {:error, %Error{kind: :forbidden} = error} = Repo.create("stranger/x", as_writer(context))
 
@@ -172,12 +173,12 @@ defmodule HfHub.RepoTest do
       refute inspect(error) =~ context.reader
       assert {:ok, false} = Repo.exists(id, as_writer(context))
 
-      # Who may not create it may still have it.
+      # Without permission to create it, exist_ok still accepts the existing one.
       Repo.create!(id, as_writer(context))
       assert {:ok, %Url{repo_id: ^id}} = Repo.create(id, [exist_ok: true] ++ reader)
     end
 
-    test "with a name that cannot be one is never asked for", context do
+    test "with an invalid id takes no request", context do
       for id <- ["", "a/b/c", "a/-b", "a/b.git", "a b/c", "ä/b", "../x", 1, nil] do
         assert {:error, %Error{kind: :invalid_name}} = Repo.create(id, as_writer(context))
       end
@@ -188,12 +189,12 @@ defmodule HfHub.RepoTest do
       assert message =~ "contains a revision or a path"
     end
 
-    test "takes only options that make sense", context do
+    test "rejects contradicting options", context do
       for {opts, words} <- [
             {[private: true, visibility: :public], ~r/mutually exclusive/},
             {[visibility: :protected], ~r/only a Space/},
             {[space_hardware: "t4-small"], ~r/for Spaces/},
-            {[repo_type: :space], ~r/needs :space_sdk/},
+            {[repo_type: :space], ~r/requires :space_sdk/},
             {[repo_type: :space, space_sdk: :flask], ~r/:space_sdk/},
             {[repo_type: :space, space_sdk: :static, space_secrets: [%{key: "a"}]], ~r/:space_secrets/},
             {[repo_type: :space, space_sdk: :static, space_volumes: [%{source: "x"}]], ~r/:space_volumes/},
@@ -214,7 +215,7 @@ defmodule HfHub.RepoTest do
       refute message =~ "s3cret"
     end
 
-    test "is not taken to be there because something else than a Hub answers", context do
+    test "does not count as existing if the server is not a Hub", context do
       {:ok, hub} = hub_of_its_own(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own"]
       page = %{kind: "status", code: 200, body: "<html>Log in</html>"}
@@ -234,7 +235,7 @@ defmodule HfHub.RepoTest do
       end
     end
 
-    test "begins as a template when it is a Space", context do
+    test "is created from a template if it is a Space", context do
       {:ok, hub} = hub_of_its_own(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", repo_type: :space]
 
@@ -262,7 +263,7 @@ defmodule HfHub.RepoTest do
                Repo.create("own/x", [space_template: "JupyterLab", space_sdk: :gradio] ++ opts)
     end
 
-    test "is deleted, once", context do
+    test "is deleted once", context do
       id = name()
       Repo.create!(id, as_writer(context, repo_type: :dataset))
       assert :ok = Repo.delete(id, as_writer(context, repo_type: :dataset))
@@ -276,7 +277,7 @@ defmodule HfHub.RepoTest do
       assert_raise Error, fn -> Repo.delete!(id, as_writer(context)) end
     end
 
-    test "changes its settings", context do
+    test "updates its settings", context do
       id = name()
       Repo.create!(id, as_writer(context))
       assert :ok = Repo.update_settings(id, as_writer(context, private: true, gated: :manual))
@@ -296,7 +297,7 @@ defmodule HfHub.RepoTest do
                Repo.update_settings("org/none", as_writer(context, gated: :auto))
     end
 
-    test "moves, and the old name leads to it", context do
+    test "moves, and the old name redirects to it", context do
       id = name()
       Repo.create!(id, as_writer(context))
       to = "#{context.account}/moved-#{System.unique_integer([:positive])}"
@@ -310,7 +311,7 @@ defmodule HfHub.RepoTest do
       assert {:error, %Error{kind: :forbidden}} = Repo.move(id, "stranger/x", as_writer(context))
     end
 
-    test "is copied with its content", context do
+    test "is duplicated with its files", context do
       {id, _commit} = repo(context, %{"a.txt" => "a", "m.safetensors" => large(20_000)})
       name = "copy-#{System.unique_integer([:positive])}"
       own = "#{context.account}/#{name}"
@@ -332,7 +333,7 @@ defmodule HfHub.RepoTest do
 
   defp as_writer(context, more \\ []), do: ask(context, [token: context.writer] ++ more)
 
-  # What was sent to a route about a name.
+  # The requests to a route with a name in the body.
   defp sent(path, id) do
     [organization, name] = String.split(id, "/")
 
@@ -345,7 +346,7 @@ defmodule HfHub.RepoTest do
     {:ok, _} = Request.new(:post, "/_test/faults", [], opts) |> Request.json(rule) |> Request.run()
   end
 
-  # Faults on routes that all tests use need a Hub of their own.
+  # Faults on routes that all tests use require a separate Hub.
   defp hub_of_its_own(context) do
     {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "hub"), test_control: true)
     LocalHub.command!(hub, ["user", "add", "own", "--token", "hf_own"])

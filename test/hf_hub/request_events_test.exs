@@ -1,12 +1,12 @@
 defmodule HfHub.RequestEventsTest do
-  # Streams of events, against the Local Hub with answers and faults planted for each test's path.
+  # Event streams, against the Local Hub with responses and faults injected for each test's path.
   use HfHub.Case, async: true
 
   alias HfHub.{Error, Request}
 
   @sse "text/event-stream"
 
-  # A route of the test's own that answers with this text.
+  # A separate route per test, which responds with this text.
   defp route(context, text, more \\ %{}) do
     path = "/api/models/org/events-#{System.unique_integer([:positive])}-#{System.pid()}"
     headers = %{"content-type" => more[:type] || @sse}
@@ -25,12 +25,12 @@ defmodule HfHub.RequestEventsTest do
            ]
   end
 
-  test "returns a JSON value for each line where the answer is not server-sent events", context do
+  test "returns a JSON value per line if the response is not server-sent events", context do
     request = route(context, ~s({"a":1}\n\n2\n"x"), %{type: "application/x-ndjson"})
     assert data(Request.events(request)) == [%{"a" => 1}, 2, "x"]
   end
 
-  test "sends the headers and body of the request, and repeats no request that changes something", context do
+  test "sends headers and body of the request, and does not repeat a POST", context do
     request = route(context, "data: 1\n\ndata: 2\n\n", %{method: :post})
     fault(request.path, %{kind: "drop", after: 12})
 
@@ -49,7 +49,7 @@ defmodule HfHub.RequestEventsTest do
     text = Enum.map_join(1..5, &"id: #{&1}\ndata: #{&1}\n\n")
     request = route(context, text)
     fault(request.path, %{kind: "drop", after: 40}, %{times: 1})
-    # The planted answer is the same each time: behind the id it is asked for, it would be only the rest.
+    # The injected response is the same each time; a real server would send the events after the given id.
     assert data(Request.events(request)) == [1, 2, 1, 2, 3, 4, 5]
     assert [_first, _second] = requests(request.path)
   end
@@ -61,7 +61,7 @@ defmodule HfHub.RequestEventsTest do
     eventually(fn -> match?([%{"aborted" => true}], requests(request.path)) end)
   end
 
-  test "closes the connection when its owner dies", context do
+  test "closes the connection when its owner exits", context do
     request = route(context, String.duplicate("data: 1\n\n", 1_000))
     fault(request.path, %{kind: "dribble", bytes: 9, every_ms: 20})
     me = self()
@@ -74,7 +74,7 @@ defmodule HfHub.RequestEventsTest do
     eventually(fn -> match?([%{"aborted" => true}], requests(request.path)) end)
   end
 
-  test "ends after a silence where that is wanted, and with an error at the time-out", context do
+  test "ends after :quiet without events, and with an error at the timeout", context do
     stalled = fn ->
       request = route(context, "data: 1\n\ndata: 2\n\n")
       fault(request.path, %{kind: "stall", after: 9})
@@ -89,7 +89,7 @@ defmodule HfHub.RequestEventsTest do
     assert error.kind == :timeout
   end
 
-  test "a refusal is an error about the route", context do
+  test "an error response is an error about the route", context do
     refused = route(context, "", %{code: 404})
     assert %Error{kind: :not_found} = assert_raise(Error, fn -> Enum.to_list(Request.events(refused)) end)
   end

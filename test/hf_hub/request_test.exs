@@ -1,10 +1,10 @@
 defmodule HfHub.RequestTest do
-  # What a request can carry and how it is repeated, against a server that keeps what it was sent.
+  # Bodies, pagination and retries of requests, against a server that records them.
   use HfHub.Case, async: true
 
   alias HfHub.{Error, Request}
 
-  # Answers the requests to it, one after the other, with these replies; the test gets each as a message.
+  # Responds to requests with these replies in turn, and sends each request to the test as a message.
   defp server(replies) do
     {:ok, socket} = :gen_tcp.listen(0, [:binary, active: false, packet: :raw, ip: {127, 0, 0, 1}])
     {:ok, port} = :inet.port(socket)
@@ -49,7 +49,7 @@ defmodule HfHub.RequestTest do
     assert_raise Error, fn -> Request.events(request) end
   end
 
-  test "a repository's parts fill the route, and optional ones are left out" do
+  test "a repository's parts fill the route, and missing optional ones are omitted" do
     path = fn id, more ->
       Request.repo(:get, "/api/:types/*repo[/tree/:revision][/*path]", id, [], more).path
     end
@@ -64,7 +64,7 @@ defmodule HfHub.RequestTest do
     assert %Error{kind: :invalid_name} = Request.repo(:get, "/x/*repo", "b", [], scope: :owned).error
   end
 
-  test "an explicit null is sent, and nil is left out" do
+  test ":null is sent as null, and nil is omitted" do
     opts = server([{200, "{}"}])
     request = Request.new(:post, "/x", [], opts) |> Request.json(%{gone: nil, none: :null, kept: "null"})
     assert {:ok, %{}} = Request.run(request)
@@ -96,9 +96,9 @@ defmodule HfHub.RequestTest do
     assert {:error, %Error{kind: :io}} = Request.run(folder)
   end
 
-  test "a form with files is what other programs read", context do
+  test "other programs parse a form with files", context do
     path = Path.join(context.dir, "a.bin")
-    # The parser below takes \r for a line's end.
+    # The parser below takes \r as the end of a line.
     content = Base.encode64(large(300_000)) <> "\n--hf_hub-"
     File.write!(path, content)
     opts = server([{200, "{}"}])
@@ -114,7 +114,7 @@ defmodule HfHub.RequestTest do
     [_all, type] = Regex.run(~r/content-type: ([^\r]+)/, head)
     File.write!(Path.join(context.dir, "mail"), ["Content-Type: ", type, "\r\n\r\n", body])
 
-    # Python's parser of MIME messages judges.
+    # Parsed by Python's parser of MIME messages.
     code = """
     import email, hashlib, sys
     for part in email.message_from_binary_file(open(sys.argv[1], "rb")).get_payload():
@@ -131,7 +131,7 @@ defmodule HfHub.RequestTest do
            ]
   end
 
-  test "pages that a parameter counts are read until an empty one" do
+  test "pages counted by a parameter are read until an empty one" do
     opts = server([{200, ~s({"items":[1,2]})}, {200, ~s({"items":[3]})}, {200, ~s({"items":[]})}])
 
     request =
@@ -145,7 +145,7 @@ defmodule HfHub.RequestTest do
     end
   end
 
-  test "pages that name the next one by a cursor are read until one names none" do
+  test "pages with a cursor are read until one without a cursor" do
     opts = server([{200, ~s({"items":[1],"meta":{"next":"a b"}})}, {200, ~s({"items":[2]})}])
     request = Request.new(:get, "/x", [], opts) |> Request.paginate({:cursor, "cursor", ["meta", "next"]})
     assert Request.list(request, nil, & &1, & &1["items"]) == {:ok, [1, 2]}
@@ -155,7 +155,7 @@ defmodule HfHub.RequestTest do
     assert head =~ "GET /x?cursor=a+b "
   end
 
-  test "a cursor that comes again is an error, and not a list without end" do
+  test "a repeated cursor is an error" do
     page = {200, ~s({"items":[1],"next":"a"})}
     request = Request.new(:get, "/x", [], server([page, page, page]))
     request = Request.paginate(request, {:cursor, "cursor", ["next"]})
@@ -166,7 +166,7 @@ defmodule HfHub.RequestTest do
     assert error.message =~ "too many pages"
   end
 
-  test "PUT and DELETE are repeated after a lost answer, POST only where that is said" do
+  test "PUT and DELETE are repeated after a lost response, POST only if marked" do
     assert :ok = Request.effect(Request.new(:put, "/x", [], server([:lost, {200, "{}"}])))
     gone = {404, ~s({"error":"Repository not found"})}
     assert :ok = Request.effect(Request.new(:delete, "/x", [], server([:lost, gone])))
@@ -178,7 +178,7 @@ defmodule HfHub.RequestTest do
     assert :ok = Request.effect(Request.repeatable(post))
   end
 
-  test "polling returns what is done, shows what is not, and ends at the deadline" do
+  test "polling returns the final result, reports others, and ends at the deadline" do
     state = fn name -> {200, ~s({"stage":"#{name}"})} end
     done? = fn found -> if found["stage"] == "RUNNING", do: {:done, found["stage"]}, else: :again end
     me = self()

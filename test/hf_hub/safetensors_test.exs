@@ -6,7 +6,7 @@ defmodule HfHub.SafetensorsTest do
 
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
 
-  # Files of the real format: a length, a header of that length, the values.
+  # Files of the real format: length, header, values.
   defp file(tensors, metadata \\ %{"format" => "pt"}) do
     {entries, size} =
       Enum.map_reduce(tensors, 0, fn {name, dtype, bytes, shape}, offset ->
@@ -19,7 +19,7 @@ defmodule HfHub.SafetensorsTest do
 
   defp raw(header, size), do: <<byte_size(header)::little-64>> <> header <> :binary.copy(<<0>>, size)
 
-  test "a model's one file tells of its tensors, by one request for a few bytes", context do
+  test "reads the tensors of a single file by one small request", context do
     content = file([{"w", "F32", 4, [100, 300]}, {"b", "F16", 2, [300]}, {"scalar", "I64", 8, []}])
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     assert {:ok, %Metadata{sharded: false, metadata: nil} = metadata} = Safetensors.metadata(id, ask(context))
@@ -36,7 +36,7 @@ defmodule HfHub.SafetensorsTest do
     assert Safetensors.file_metadata!(id, "model.safetensors", ask(context)) == file
   end
 
-  test "shards are read together, by their index", context do
+  test "reads shards concurrently, by their index", context do
     shards = for n <- 1..12, into: %{}, do: {"model-#{n}.safetensors", file([{"w#{n}", "BF16", 2, [n, 10]}])}
     map = for n <- 1..12, into: %{}, do: {"w#{n}", "model-#{n}.safetensors"}
     index = HfHub.Native.Nif.to_json(%{"metadata" => %{"total_size" => 1560}, "weight_map" => map})
@@ -47,7 +47,7 @@ defmodule HfHub.SafetensorsTest do
     assert Map.keys(metadata.files_metadata) |> Enum.sort() == Enum.sort(Map.keys(shards))
   end
 
-  test "a repository without is said to have none", context do
+  test "a repository without safetensors files is :entry_not_found", context do
     {id, _commit} = repo(context, %{"config.json" => "{}"})
     assert {:error, %Error{kind: :entry_not_found, message: message}} = Safetensors.metadata(id, ask(context))
     assert message =~ "no safetensors model" and message =~ id
@@ -60,7 +60,7 @@ defmodule HfHub.SafetensorsTest do
     assert {:error, %Error{kind: :invalid_name}} = Safetensors.file_metadata(id, nil, ask(context))
   end
 
-  test "headers that mean harm are refused", context do
+  test "malicious headers are rejected", context do
     nested = String.duplicate(~s({"a":), 10_000)
 
     bad = %{
@@ -95,7 +95,7 @@ defmodule HfHub.SafetensorsTest do
     assert {:error, %Error{kind: :invalid_name}} = Safetensors.metadata(id, ask(context))
   end
 
-  test "a dead connection is none of the caller's business", context do
+  test "a broken connection is retried", context do
     content = file([{"w", "F32", 4, [100, 100]}])
     {id, _commit} = repo(context, %{"model.safetensors" => content})
     fault(sha256(content), %{kind: "drop", after: 20}, %{times: 1})
@@ -103,7 +103,7 @@ defmodule HfHub.SafetensorsTest do
   end
 
   @tag :python
-  test "the figures are Python's", context do
+  test "the figures are those of the Python client", context do
     single = file([{"w", "F32", 4, [7, 3]}, {"b", "U8", 1, [5]}, {"s", "F64", 8, []}])
     {one, _} = repo(context, %{"model.safetensors" => single})
     index = ~s({"metadata":{"a":{"b":1.5}},"weight_map":{"x":"./s1.safetensors","y":"s2.safetensors"}})

@@ -35,7 +35,7 @@ defmodule HfHub.SchemaTest do
 
   defp decode(json), do: Decode.struct(Whole, Map.merge(%{"name" => "x"}, json))
 
-  test "each type makes its value" do
+  test "each type converts values" do
     json = %{
       "a" => %{"b" => "n"},
       "oid" => "abc",
@@ -73,14 +73,14 @@ defmodule HfHub.SchemaTest do
            } = decode(json)
   end
 
-  test "what is missing is nil or the default" do
+  test "a missing field is nil or the default" do
     assert %Whole{note: nil, at: nil, stage: nil, safe: false, interval: 5, authors: [], part: nil} =
              decode(%{})
 
     assert %Whole{parts: nil, by_name: nil, tags: nil, known_tags: [], count: 0} = decode(%{})
   end
 
-  test "values of other types are taken as they are, or are nil" do
+  test "values of other types are unchanged or nil" do
     odd =
       decode(%{
         "a" => 1,
@@ -98,21 +98,21 @@ defmodule HfHub.SchemaTest do
              decode(%{"stage" => false, "parts" => 1})
   end
 
-  test "a missing name and a part that is no object are errors" do
+  test "a missing name and a part that is not an object are errors" do
     assert_raise Decode.Error, fn -> Decode.struct(Whole, %{}) end
     for json <- [nil, "x", []], do: assert_raise(Decode.Error, fn -> Decode.struct(Whole, json) end)
     assert_raise Decode.Error, fn -> decode(%{"part" => "p"}) end
     assert_raise Decode.Error, fn -> decode(%{"parts" => [%{"id" => nil}]}) end
   end
 
-  test "docs name each field, its type and what it is" do
+  test "docs list each field with its type and description" do
     docs = HfHub.Schema.docs(Whole.__fields__())
     assert docs =~ "  * `:stage` (one of `false`, `:on`, `:off`) - stage\n"
     assert docs =~ "  * `:parts` (a list of `HfHub.SchemaTest.Part`) - parts\n"
     assert docs =~ "  * `:by_name` (a map of names to `HfHub.SchemaTest.Part`) - parts by name\n"
   end
 
-  test "types say what may be nil" do
+  test "types include nil for optional fields" do
     spec = Macro.to_string(HfHub.Schema.typespec(Whole, Whole.__fields__()))
     assert spec =~ "name: String.t(),"
     assert spec =~ "note: String.t() | nil"

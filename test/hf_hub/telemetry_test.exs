@@ -1,5 +1,5 @@
 defmodule HfHub.TelemetryTest do
-  # The application itself cannot be had here: a module of its name and function stands in.
+  # The application is not a dependency: a module with its name and function replaces it.
   use HfHub.Case, async: false
 
   alias HfHub.{Download, Error, Request}
@@ -24,7 +24,7 @@ defmodule HfHub.TelemetryTest do
     end)
   end
 
-  test "a download and its failure are events", context do
+  test "a download and its failure emit events", context do
     {id, _commit} = repo(context, %{"a.txt" => "a"})
     opts = opts(context, repo_id: id, filename: "a.txt", token: token())
     Download.hf_hub_download!(opts)
@@ -40,10 +40,10 @@ defmodule HfHub.TelemetryTest do
     refute inspect(Process.info(self(), :messages)) =~ token()
   end
 
-  test "passwords of an endpoint and tokens are masked in every event", context do
+  test "passwords in an endpoint and tokens are masked in every event", context do
     "http://" <> host = context.endpoint
     endpoint = "http://me:sesame@" <> host
-    # A token where the name of a repository belongs, and one that the server repeats.
+    # A token in place of a repository's name, and one that the server repeats.
     {id, _commit} = repo(context, %{"a.txt" => "a"})
     fault(id, %{kind: "status", code: 403, headers: %{"x-request-id" => token()}}, %{times: 1})
     assert {:error, %Error{}} = HfHub.Api.model_info(id, endpoint: endpoint, token: token())
@@ -64,7 +64,7 @@ defmodule HfHub.TelemetryTest do
     refute inspect(stacktrace) =~ "sesame"
   end
 
-  test "an upload and its failure are events", context do
+  test "an upload and its failure emit events", context do
     id = writable(context)
     HfHub.Commit.upload_file!({:binary, "a"}, "a.txt", id, write())
     assert_received {[:hf_hub, :upload, :start], %{system_time: _}, %{repo_id: ^id}}
@@ -100,7 +100,7 @@ defmodule HfHub.TelemetryTest do
     end
   end
 
-  test "a request is an event, and so is what interrupts it", context do
+  test "a request emits events, also if it is interrupted", context do
     request = Request.new(:get, "/api/models/*repo", [repo: "org/none"], endpoint: context.endpoint)
     assert {:error, %Error{}} = Request.run(request)
 

@@ -1,5 +1,5 @@
 defmodule HfHub.TransferTest do
-  # How bytes come: over how many connections, how fast, and what becomes of each failure.
+  # Connections, speed and failures of transfers.
   use HfHub.Case, async: true
 
   import ExUnit.CaptureLog
@@ -20,7 +20,7 @@ defmodule HfHub.TransferTest do
   end
 
   describe "a large file" do
-    test "comes in parts over several connections, each once", context do
+    test "is received in parts over several connections, each once", context do
       {opts, content, _commit} = model(context)
       slow(content)
       assert File.read!(Download.hf_hub_download!(opts)) == content
@@ -31,7 +31,7 @@ defmodule HfHub.TransferTest do
       assert at_once(parts) > 1
     end
 
-    test "comes over one connection where that is wanted, or it is not large", context do
+    test "is received over one connection with max_connections: 1, or if it is small", context do
       {opts, content, _commit} = model(context)
       assert File.read!(Download.hf_hub_download!([max_connections: 1] ++ opts)) == content
       assert [%{"status" => 200, "range" => nil}] = requests(content)
@@ -41,7 +41,7 @@ defmodule HfHub.TransferTest do
       assert [%{"status" => 200, "range" => nil}] = requests(content)
     end
 
-    test "shares the connections of its call with others, files at a time and parts together", context do
+    test "shares the connections of its call with other files", context do
       contents = for n <- 1..3, into: %{}, do: {"model#{n}.safetensors", large(@large)}
       {id, _commit} = repo(context, contents)
       for {_name, content} <- contents, do: slow(content)
@@ -53,7 +53,7 @@ defmodule HfHub.TransferTest do
       assert at_once(parts) in 2..4
     end
 
-    test "survives each thing a network can do to a part", context do
+    test "is complete despite any network fault in a part", context do
       faults = [
         %{kind: "drop", after: 1_000_000},
         %{kind: "short", by: 1000},
@@ -86,7 +86,7 @@ defmodule HfHub.TransferTest do
       assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
     end
 
-    test "that is wrong or too long in one part is an error", context do
+    test "with a wrong or too long part is an error", context do
       {opts, content, _commit} = model(context)
       fault(sha256(content), %{kind: "corrupt", at: 15_000_000})
       assert {:error, %Error{kind: :checksum_mismatch}} = Download.hf_hub_download(opts)
@@ -94,7 +94,7 @@ defmodule HfHub.TransferTest do
       assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
     end
 
-    test "that changes on the Hub is fetched anew", context do
+    test "that changes on the Hub is downloaded from the start", context do
       {opts, content, _commit} = model(context)
       new = large(@large)
       slow(content, 2_000_000)
@@ -102,12 +102,12 @@ defmodule HfHub.TransferTest do
       task = Task.async(fn -> Download.hf_hub_download!([max_connections: 2] ++ opts) end)
       eventually(fn -> requests(content) != [] end)
       repo(context, %{"model.safetensors" => new}, id: opts[:repo_id])
-      # The signed URL of the old content is refused from here on, and the Hub has another.
+      # From here on the signed URL of the old content fails, and the Hub has new content.
       fault(sha256(content), %{kind: "expired"})
       assert File.read!(Task.await(task)) == new
     end
 
-    test "is continued with what is missing, from many parts", context do
+    test "is resumed with its missing parts", context do
       {opts, content, _commit} = model(context)
       fault(sha256(content), %{kind: "drop", after: 600_000}, %{skip: 2, times: 1})
       slow(content)
@@ -126,7 +126,7 @@ defmodule HfHub.TransferTest do
   end
 
   describe "waiting" do
-    test "for a server that drips is not for ever", context do
+    test "for a server that sends slowly is limited", context do
       {opts, content, _commit} = model(context, 300_000)
       fault(sha256(content), %{kind: "dribble", bytes: 1, every_ms: 20, after: 1000})
       opts = [download_timeout: 400, retries: 1] ++ opts
@@ -137,7 +137,7 @@ defmodule HfHub.TransferTest do
       assert_raise Error, ~r/gave up after 2 attempts/, fn -> Stream.run(Download.download_stream!(opts)) end
     end
 
-    test "is seen in the progress", context do
+    test "is reported as progress", context do
       me = self()
       {opts, content, _commit} = model(context, 300_000)
       fault(sha256(content), %{kind: "rate_limit", seconds: 1}, %{times: 1})
@@ -149,7 +149,7 @@ defmodule HfHub.TransferTest do
       assert_received %Progress{activity: :stalled}
     end
 
-    test "obeys both forms of Retry-After", context do
+    test "uses both forms of Retry-After", context do
       {opts, content, _commit} = model(context, 300_000)
       date = DateTime.utc_now() |> DateTime.add(1) |> Calendar.strftime("%a, %d %b %Y %H:%M:%S GMT")
       headers = &%{kind: "status", code: 503, headers: %{"Retry-After" => &1}}
@@ -161,7 +161,7 @@ defmodule HfHub.TransferTest do
     end
 
     @tag timeout: 120_000
-    test "for another process's lock is said in the log", context do
+    test "for another process's lock is logged", context do
       {opts, content, _commit} = model(context, 300_000)
       folder = "models--" <> String.replace(opts[:repo_id], "/", "--")
       lock = Path.join([context.cache, ".locks", folder, sha256(content) <> ".lock"])
@@ -179,7 +179,7 @@ defmodule HfHub.TransferTest do
     end
   end
 
-  test "a removal that is under way is waited for, as long as the call may take", context do
+  test "a download waits for a removal in progress, up to :timeout", context do
     {opts, _content, _commit} = model(context, 1000)
     folder = "models--" <> String.replace(opts[:repo_id], "/", "--")
     lock = Path.join([context.cache, ".locks", folder, "hf_hub.busy"])
@@ -200,8 +200,8 @@ defmodule HfHub.TransferTest do
     assert {:ok, _folder} = Download.snapshot_download(opts)
   end
 
-  describe "a limit on bytes a second" do
-    test "is kept by a call, shared by calls, and can be changed meanwhile", context do
+  describe "a bandwidth limit" do
+    test "applies to a call, is shared by calls, and can be changed meanwhile", context do
       # Two megabytes would take 100 seconds.
       limit = Bandwidth.new(20_000)
 
@@ -217,7 +217,7 @@ defmodule HfHub.TransferTest do
       for {path, content} <- Task.await_many(tasks, 30_000), do: assert(File.read!(path) == content)
     end
 
-    test "holds for streams and whole numbers too", context do
+    test "applies to streams, and accepts integers", context do
       {opts, content, _commit} = model(context, 300_000)
       opts = [max_bandwidth: 400_000] ++ Keyword.delete(opts, :cache_dir)
       started = System.monotonic_time(:millisecond)
@@ -227,7 +227,7 @@ defmodule HfHub.TransferTest do
   end
 
   describe "callers of one file" do
-    test "share one transfer, and each sees its progress", context do
+    test "share one transfer, and each receives its progress", context do
       {opts, content, _commit} = model(context, 3_000_000)
       slow(content, 6_000_000)
 
@@ -249,13 +249,13 @@ defmodule HfHub.TransferTest do
       assert [%{"bytes_sent" => 3_000_000}] = requests(content)
     end
 
-    test "do not depend on the one who came first", context do
+    test "do not depend on the first caller", context do
       {opts, content, _commit} = model(context, 3_000_000)
       slow(content, 6_000_000)
       first = spawn(fn -> Download.hf_hub_download(opts) end)
       eventually(fn -> requests(content) != [] end)
       second = Task.async(fn -> Download.hf_hub_download!(opts) end)
-      # The second one has asked the Hub, too.
+      # The second one has sent its request to the Hub too.
       eventually(fn -> length(requests(opts[:repo_id])) == 2 end)
       Process.sleep(50)
       Process.exit(first, :kill)
@@ -263,9 +263,9 @@ defmodule HfHub.TransferTest do
       assert [%{"bytes_sent" => 3_000_000}] = requests(content)
     end
 
-    test "who are all gone leave no connection open", context do
+    test "leave no connection open when all have exited", context do
       {opts, content, _commit} = model(context)
-      # Too slow to come to an end while the test waits.
+      # Too slow to end while the test waits.
       slow(content, 10_000)
       pids = for _ <- 1..3, do: spawn(fn -> Download.hf_hub_download(opts) end)
       eventually(fn -> length(requests(content)) > 1 end)
@@ -275,7 +275,7 @@ defmodule HfHub.TransferTest do
   end
 
   describe "a token" do
-    test "is not sent over plain http to another machine", _context do
+    test "is not sent over plain HTTP to another machine", _context do
       ask = [endpoint: "http://192.0.2.1", token: "hf_CANARY", retries: 0, etag_timeout: 200]
       assert {:error, %Error{kind: :unauthorized} = error} = HfHub.Repo.create("a/b", ask)
       assert Exception.message(error) =~ "not sent to http://192.0.2.1 over plain http"
@@ -285,7 +285,7 @@ defmodule HfHub.TransferTest do
   end
 
   describe "a range of a stream" do
-    test "is the bytes asked for", context do
+    test "returns the requested bytes", context do
       {opts, content, _commit} = model(context, 300_000)
       {id, _commit} = repo(context, %{"small.txt" => "0123456789"})
       small = [endpoint: context.endpoint, repo_id: id, filename: "small.txt"]
@@ -308,7 +308,7 @@ defmodule HfHub.TransferTest do
       assert_raise ArgumentError, ~r/:range/, fn -> read.({0, 1}, opts) end
     end
 
-    test "comes from a server without ranges and over broken connections too", context do
+    test "works with a server without ranges and over broken connections", context do
       {opts, content, _commit} = model(context, 300_000)
       opts = Keyword.delete(opts, :cache_dir)
       fault(sha256(content), %{kind: "ignore_range"}, %{times: 1})
@@ -325,7 +325,7 @@ defmodule HfHub.TransferTest do
   defp slice(content, range),
     do: content |> :binary.bin_to_list() |> Enum.slice(range) |> :binary.list_to_bin()
 
-  # The most requests that were being answered at the same time.
+  # The maximum number of concurrent requests.
   defp at_once(requests) do
     requests
     |> Enum.map(fn request ->

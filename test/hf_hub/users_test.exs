@@ -15,7 +15,7 @@ defmodule HfHub.UsersTest do
     assert Users.get!(name, opts) == user
   end
 
-  test "a user that does not exist is an error that names it", context do
+  test "the error of a missing user names it", context do
     assert {:error, %Error{status: 404} = error} = Users.get("nobody/../x", endpoint: context.endpoint)
     assert {:error, %Error{status: 404}} = Users.get("nobody", endpoint: context.endpoint)
     assert error.message =~ "nobody"

@@ -1,5 +1,5 @@
 defmodule HfHub.VmTest do
-  # What needs a VM of its own: stopping it, killing it, purging code.
+  # Tests that require a separate VM: stop, kill, purged code.
   use HfHub.Case, async: false
 
   alias HfHub.Vm
@@ -22,7 +22,7 @@ defmodule HfHub.VmTest do
     """
   end
 
-  test "System.stop during 16 transfers ends at once and in order", context do
+  test "System.stop during 16 transfers ends at once and cleanly", context do
     {id, content} = stalled(context)
 
     command =
@@ -39,11 +39,11 @@ defmodule HfHub.VmTest do
     Port.command(port, "\n")
     assert_receive {^port, {:exit_status, status}}, 10_000
     assert status == 0
-    # It did not wait for the transfers: their first time-out would have brought further requests.
+    # It did not wait for the transfers: their first timeout would have caused more requests.
     assert length(requests(content)) == 16
   end
 
-  test "a killed VM leaves a partial that the next one continues, and no lock", context do
+  test "a killed VM leaves a partial file that the next one resumes, and no lock", context do
     {id, content} = stalled(context)
     command = Vm.script(context, downloads(context, id, 1) <> "Process.sleep(:infinity)")
     port = Vm.open(command, [:exit_status])
@@ -65,11 +65,11 @@ defmodule HfHub.VmTest do
   end
 
   @tag :proc
-  test "memory does not grow with the file", context do
+  test "memory use does not grow with the file", context do
     id = "org/huge-#{System.unique_integer([:positive])}-#{System.pid()}"
     source = Path.join(context.dir, "huge")
     File.mkdir_p!(source)
-    # A hole: only the amount matters.
+    # A sparse file: only the size matters.
     {:ok, file} = :file.open(Path.join(source, "model.safetensors"), [:write, :raw])
     {:ok, _} = :file.position(file, 400_000_000)
     :ok = :file.truncate(file)
@@ -115,7 +115,7 @@ defmodule HfHub.VmTest do
     assert {status, output =~ "alive"} == {0, true}, output
   end
 
-  test "a library that cannot be loaded says why", context do
+  test "a library that cannot be loaded raises with the reason", context do
     folder = Path.join(context.dir, "hf_hub/priv/native")
     File.mkdir_p!(folder)
     File.cp_r!(Path.join(:code.lib_dir(:hf_hub), "ebin"), Path.join(context.dir, "hf_hub/ebin"))
@@ -144,7 +144,7 @@ defmodule HfHub.VmTest do
   end
 
   @tag timeout: 180_000
-  test "1,000 calls at once succeed where a process may have 256 open files", context do
+  test "1,000 concurrent calls succeed with a limit of 256 open files", context do
     {id, _commit} = repo(context, Map.new(1..1000, &{"#{&1}.txt", "file #{&1}"}))
     {small, _commit} = repo(%{context | dir: Path.join(context.dir, "small")}, %{"a.txt" => "1"})
 
@@ -158,7 +158,7 @@ defmodule HfHub.VmTest do
         &download.(&1, []),
         &download.(&1, local_dir: "#{context.dir}/local"),
         fn _n -> HfHub.Api.model_info("#{small}", hub) end,
-        # What is cached by now.
+        # The files that are cached by now.
         &download.(&1, [])
       ]
 

@@ -1,5 +1,5 @@
 defmodule HfHub.Parity.ApiTest do
-  # The PyPI client and ours ask the same Hub: the same requests, and the same answers field by field.
+  # The PyPI client and this library send the same requests to a Hub, and decode the same fields.
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Git, LocalHub, Python, Repo, Request}
@@ -67,12 +67,12 @@ defmodule HfHub.Parity.ApiTest do
   defp log(at) do
     {:ok, log} = Request.new(:get, "/_test/requests", [], at) |> Request.run()
     :ok = Request.new(:delete, "/_test/requests", [], at) |> Request.effect()
-    # Once in a process, Python asks for a list of programs that it may be driven by.
+    # Once per process, the Python client requests a list of agents that may run it.
     log = Enum.reject(log, &(&1["path"] =~ ~r{^/_test|/api/agent-harnesses}))
     for request <- log, do: {request["method"], request["path"], request["query"], request["bytes_received"]}
   end
 
-  test "every call asks what Python asks", %{at: at, own: own} = context do
+  test "every call sends the requests of the Python client", %{at: at, own: own} = context do
     calls = [
       {"api.model_info('acme/m1')", fn -> Api.model_info!("acme/m1", at) end},
       {"api.model_info('acme/m1', revision='v1/ä', files_metadata=True)",
@@ -203,10 +203,10 @@ defmodule HfHub.Parity.ApiTest do
     if (query || "") =~ "__mark__", do: {:cont, Enum.reverse(group), []}, else: {:cont, [request | group]}
   end
 
-  # Names that differ: Python's on the left.
+  # Names that differ: those of the Python client on the left.
   @renamed %{"rfilename" => "filename", "blob_id" => "oid", "tree_id" => "oid", "commit_id" => "id"}
 
-  test "every field that Python has is ours, with the same value", %{at: at, own: own} = context do
+  test "every field of the Python client has the same value", %{at: at, own: own} = context do
     calls = [
       {"api.model_info('acme/m1', files_metadata=True)",
        Api.model_info!("acme/m1", [files_metadata: true] ++ at)},

@@ -1,5 +1,5 @@
 defmodule HfHub.Parity.AuthTest do
-  # The token files belong to all clients on a machine: what one writes, the other reads.
+  # All clients on a machine share the token files: each reads what the other has written.
   use HfHub.Case, async: false
 
   alias HfHub.{Auth, LocalHub, Python}
@@ -27,7 +27,7 @@ defmodule HfHub.Parity.AuthTest do
 
   defp files(home), do: for(name <- ["token", "stored_tokens"], do: File.read!(Path.join(home, name)))
 
-  test "both write the same files", %{home: home, tokens: tokens, python: python} do
+  test "both clients write the same files", %{home: home, tokens: tokens, python: python} do
     for {_name, token} <- tokens, do: Auth.login!(token: token)
     ours = files(home)
     File.rm_rf!(home)
@@ -35,7 +35,7 @@ defmodule HfHub.Parity.AuthTest do
     assert files(home) == ours
   end
 
-  test "Python reads, switches and removes what is stored here",
+  test "the Python client reads, switches and removes tokens stored by this library",
        %{tokens: tokens, python: python} = context do
     for {_name, token} <- tokens, do: Auth.login!(token: token)
 
@@ -53,7 +53,10 @@ defmodule HfHub.Parity.AuthTest do
     assert Auth.list_tokens!() == []
   end
 
-  test "what Python stores is read, switched and removed here", %{tokens: tokens, python: python} do
+  test "this library reads, switches and removes tokens stored by the Python client", %{
+    tokens: tokens,
+    python: python
+  } do
     for {_name, token} <- tokens, do: python.("login('#{token}')")
     assert Map.new(Auth.list_tokens!(), &{&1.name, &1.token}) == tokens
     Auth.switch!("laptop")
@@ -64,7 +67,7 @@ defmodule HfHub.Parity.AuthTest do
     assert python.("from huggingface_hub.utils import get_stored_tokens\nprint(get_stored_tokens())") == "{}"
   end
 
-  test "a login by browser of either is renewed by the other", %{user: user, python: python} = context do
+  test "each client renews a browser login of the other", %{user: user, python: python} = context do
     show = &LocalHub.command!(hub(), ["user", "approve", &1.user_code, user])
     Auth.login!(method: :browser, show: show)
     [stored] = Auth.list_tokens!()
@@ -93,18 +96,18 @@ defmodule HfHub.Parity.AuthTest do
     assert Auth.whoami!(endpoint: context.endpoint).name == user
   end
 
-  # As if it had been stored long ago.
+  # Sets back the expiry of the token.
   defp age(home, stored) do
     path = Path.join(home, "stored_tokens")
     old = to_string(DateTime.to_unix(stored.expires_at))
     File.write!(path, String.replace(File.read!(path), old, to_string(System.os_time(:second) + 60)))
-    # This VM has looked already, and would not look again before the token was due.
+    # This VM has cached the expiry, and would not check again before it.
     HfHub.Auth.Memory.clear()
   end
 
   defp hub_root, do: Path.join(System.tmp_dir!(), "hf_hub_test_root_#{System.pid()}")
 
-  # Escapes and all: this VM's own parser of answers reads it.
+  # Parsed with the parser of responses, which decodes escapes.
   defp python_json(text) do
     for [_all, name, value] <- Regex.scan(~r/"((?:[^"\\]|\\.)*)": "([^"]*)"/, text), into: %{} do
       name =

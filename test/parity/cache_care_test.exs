@@ -1,6 +1,6 @@
 defmodule HfHub.Parity.CacheCareTest do
-  # Python's scan, `hf cache ls`, `hf cache verify` and deletions held against ours, on caches that
-  # Python has made, that we have made, that both have, with and without the layout of Xet, and broken ones.
+  # Compares the scans, `hf cache ls`, `hf cache verify` and deletions of both clients on caches that
+  # either or both have filled, with and without the layout of Xet, and on damaged ones.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Download, Python, Vm}
@@ -8,7 +8,7 @@ defmodule HfHub.Parity.CacheCareTest do
   @moduletag :python
   @moduletag timeout: 180_000
 
-  # All that both tell, by the second: Python's times are floats.
+  # The fields that both have, with times in seconds: those of the Python client are floats.
   @theirs """
   def told(report):
       return json.dumps(sorted([
@@ -63,8 +63,8 @@ defmodule HfHub.Parity.CacheCareTest do
              Python.run!(@theirs <> "print(told(scan_cache_dir()))", context.endpoint, cache)
   end
 
-  # Two repositories that share a content, one with two revisions: filled by Python, by us, or by both,
-  # and then, for Xet, the shared content put into the store as Python's Xet downloads do.
+  # Two repositories that share a blob, one with two revisions: filled by either client or by both,
+  # and then, for Xet, with the shared blob in the store as after Xet downloads.
   defp fill(context, who, xet?) do
     cache = Path.join(context.dir, "#{who}#{xet?}")
     model = large(200_000)
@@ -108,7 +108,7 @@ defmodule HfHub.Parity.CacheCareTest do
   for who <- [:python, :us, :both], xet? <- [false, true] do
     name = "#{who}#{if xet?, do: ", shared by Xet"}"
 
-    test "a cache filled by #{name}: both tell, list, verify and delete alike", context do
+    test "a cache filled by #{name}: both clients scan, list, verify and delete alike", context do
       made = fill(context, unquote(who), unquote(xet?))
       assert_told_alike(context, made.cache)
       assert_listed_alike(context, made.cache)
@@ -150,7 +150,7 @@ defmodule HfHub.Parity.CacheCareTest do
     assert "[#{ours |> Enum.sort() |> Enum.join(", ")}]" == theirs
   end
 
-  # As Python prints it.
+  # In the format that Python prints.
   defp size(bytes) when bytes < 1000, do: "#{:erlang.float_to_binary(bytes / 1, decimals: 1)}"
   defp size(bytes), do: "#{:erlang.float_to_binary(bytes / 1000, decimals: 1)}K"
 
@@ -158,7 +158,7 @@ defmodule HfHub.Parity.CacheCareTest do
     verify = fn -> hf(context, made.cache, ["cache", "verify", made.first]) end
     ours = fn -> Cache.validate_integrity!(repo_id: made.first, revision: "main", cache_dir: made.cache) end
     assert %{problems: [], revisions: [%{checked: checked, absent: [], extra: []}]} = ours.()
-    # Each start of Python costs half a second.
+    # Starting Python takes half a second.
     if made.who == :both do
       assert {output, 0} = verify.()
       assert output =~ ~r/(Verified #{checked} file|checked[=: ]+"?#{checked}\b)/
@@ -175,7 +175,7 @@ defmodule HfHub.Parity.CacheCareTest do
   defp git(content),
     do: :crypto.hash(:sha, ["blob #{byte_size(content)}\0", content]) |> Base.encode16(case: :lower)
 
-  # Every set of revisions would free as much for both; then each deletes, and both tell the same of what is left.
+  # Each set of revisions frees as many bytes for both; after each deletes, both scan the same.
   defp assert_freed_alike(context, made) do
     commits = for repo <- Cache.scan!(cache_dir: made.cache).repos, r <- repo.revisions, do: r.commit_hash
     sets = Enum.reduce(commits, [[]], fn commit, sets -> sets ++ Enum.map(sets, &[commit | &1]) end) -- [[]]
@@ -206,7 +206,7 @@ defmodule HfHub.Parity.CacheCareTest do
     assert Cache.scan!(cache_dir: made.cache).size_on_disk == 0
   end
 
-  test "two VMs, Python and removals at once: whatever is returned is whole", context do
+  test "two VMs, the Python client and removals at once: returned files are complete", context do
     {id, old} = repo(context, Map.new(1..20, &{"old#{&1}.txt", "#{&1}"}))
     Download.snapshot_download!(opts(context, repo_id: id))
     {^id, _new} = repo(context, Map.new(1..20, &{"new#{&1}.txt", "#{&1}"}), id: id)
@@ -226,7 +226,7 @@ defmodule HfHub.Parity.CacheCareTest do
       {:ok, _folder} = HfHub.Download.snapshot_download([revision: Enum.at(["main", "#{old}"], rem(n, 2))] ++ opts)
 
       with {:ok, lease} <- HfHub.Cache.lease("#{id}", revision: "#{old}", cache_dir: opts[:cache_dir]) do
-        # It may be one that another VM has just begun.
+        # It may be one that another VM has started to download.
         {:ok, _folder} = HfHub.Download.snapshot_download([revision: "#{old}"] ++ opts)
         files = Path.wildcard(lease.path <> "/*.txt")
         20 = length(files)
@@ -261,7 +261,7 @@ defmodule HfHub.Parity.CacheCareTest do
     assert %{corrupted_files: 0, missing_files: 0} = Cache.validate_integrity!(cache_dir: context.cache)
   end
 
-  test "every way in which a cache can be broken is warned of by both", context do
+  test "both clients warn of every kind of damage to a cache", context do
     commit = String.duplicate("c", 40)
     folder = fn name -> Path.join(context.cache, name) end
 
@@ -308,7 +308,7 @@ defmodule HfHub.Parity.CacheCareTest do
     assert_told_alike(context, context.cache)
     assert length(Cache.scan!(cache_dir: context.cache).repos) == 2
 
-    # Python takes the line end for a part of the commit, and warns.
+    # The Python client takes the line end as part of the commit, and warns.
     File.mkdir_p!(folder.("models--a--newline/snapshots/#{commit}"))
     write.("models--a--newline/refs/main", commit <> "\n")
     report = Cache.scan!(cache_dir: context.cache)

@@ -1,6 +1,6 @@
 defmodule HfHub.Parity.CacheTest do
-  # The PyPI client and ours on one Hub: the same calls leave the same caches, and each
-  # reads what the other wrote.
+  # The same calls of the PyPI client and this library leave the same caches, and each client
+  # reads the other's files.
   use HfHub.Case, async: true
 
   alias HfHub.{Cache, Download, LocalHub, Python, Vm}
@@ -36,7 +36,7 @@ defmodule HfHub.Parity.CacheTest do
     assert_same(context.ours, context.theirs)
   end
 
-  test "branches, tags, single files and missing ones leave the same tree", context do
+  test "branches, tags, single files and missing files leave the same tree", context do
     Python.run!(
       """
       hf_hub_download("#{context.id}", "config.json")
@@ -58,7 +58,7 @@ defmodule HfHub.Parity.CacheTest do
     assert {:error, %{kind: :entry_not_found}} =
              Download.hf_hub_download(ours(context, filename: "none.json"))
 
-    # Ours has looked the listing up to suggest similar names, and kept it.
+    # This library has cached the listing, which it requested to suggest similar names.
     assert_same(context.ours, context.theirs, &(not (&1 =~ "/trees/")))
   end
 
@@ -81,7 +81,7 @@ defmodule HfHub.Parity.CacheTest do
     assert Path.wildcard(context.ours <> "/*/blobs/*") == []
   end
 
-  test "a folder outside the cache gets the same files and records", context do
+  test "a local_dir gets the same files and metadata", context do
     theirs = Path.join(context.dir, "their_folder")
     ours = Path.join(context.dir, "our_folder")
     Python.run!("snapshot_download('#{context.id}', local_dir='#{theirs}')", context.endpoint, context.theirs)
@@ -99,7 +99,7 @@ defmodule HfHub.Parity.CacheTest do
       end)
     end
 
-    # filelock removes this one where it could; it carries nothing.
+    # filelock removes this lock file if it can; it is empty.
     drop = &Map.delete(&1, ".cache/huggingface/.gitignore.lock")
     assert ours |> tree() |> timeless.() |> drop.() == theirs |> tree() |> timeless.() |> drop.()
 
@@ -117,7 +117,7 @@ defmodule HfHub.Parity.CacheTest do
     assert length(requests(context.id)) == before
   end
 
-  test "each reads the other's cache offline", context do
+  test "each client reads the other's cache offline", context do
     theirs = Python.run!("print(snapshot_download('#{context.id}'))", context.endpoint, context.theirs)
     ours = Download.snapshot_download!(ours(context, []))
     before = length(requests(context.id))
@@ -137,7 +137,7 @@ defmodule HfHub.Parity.CacheTest do
     assert length(requests(context.id)) == before
   end
 
-  test "each goes on with the other's cache online without fetching anything again", context do
+  test "each client uses the other's cache online without downloading anything again", context do
     Python.run!("snapshot_download('#{context.id}')", context.endpoint, context.theirs)
     Download.snapshot_download!(ours(context, []))
     before = length(requests(context.id))
@@ -146,7 +146,7 @@ defmodule HfHub.Parity.CacheTest do
     assert length(requests(context.id)) == before + 2
   end
 
-  test "the reference finds nothing to complain about in our cache", context do
+  test "the Python client finds no problem in the cache of this library", context do
     Download.snapshot_download!(ours(context, []))
 
     scan = """
@@ -164,7 +164,7 @@ defmodule HfHub.Parity.CacheTest do
     assert Python.run!(verify, context.endpoint, context.ours) == "0 0 0"
   end
 
-  test "two processes, one of each kind, share one download", context do
+  test "a process of each client share one download", context do
     content = large(20_000_000)
     {id, _commit} = repo(context, %{"model.safetensors" => content})
 
@@ -182,12 +182,12 @@ defmodule HfHub.Parity.CacheTest do
 
     assert Task.await(python, 60_000) == path
     assert File.read!(path) == content
-    # An answer that is dropped unread may have sent its first bytes.
+    # The first bytes of a response may be sent before the client closes it unread.
     assert Enum.sum(for request <- requests(content), do: request["bytes_sent"]) < 1.5 * byte_size(content)
   end
 
   @tag timeout: 120_000
-  test "eight processes, four of each kind, fill one cold cache", context do
+  test "four processes of each client fill one empty cache", context do
     content = large(20_000_000)
     small = Map.new(1..30, &{"data/#{&1}.txt", "#{&1}"})
     {id, _commit} = repo(context, Map.put(small, "model.safetensors", content))
@@ -222,7 +222,7 @@ defmodule HfHub.Parity.CacheTest do
     end
   end
 
-  describe "looking after" do
+  describe "management" do
     @scan """
     report = scan_cache_dir(sys.argv[1] if len(sys.argv) > 1 else None)
     print(json.dumps(sorted([
@@ -232,7 +232,7 @@ defmodule HfHub.Parity.CacheTest do
       for r in report.repos])) + " " + str(report.size_on_disk) + " " + str(len(report.warnings)))
     """
 
-    # The same text out of our scan.
+    # The same text from the scan of this library.
     defp ours_as_json(report) do
       repos =
         for repo <- report.repos do
@@ -265,7 +265,7 @@ defmodule HfHub.Parity.CacheTest do
       {shared, id}
     end
 
-    test "both scans tell the same of a cache that both have filled", context do
+    test "both scans return the same for a cache that both have filled", context do
       {shared, _id} = filled_by_both(context)
       theirs = Python.run!(@scan, context.endpoint, shared) |> String.replace(", ", ",")
       assert ours_as_json(Cache.scan!(cache_dir: shared)) == theirs
@@ -276,7 +276,7 @@ defmodule HfHub.Parity.CacheTest do
       assert ours_as_json(Cache.scan!(cache_dir: shared)) == theirs
     end
 
-    test "contents in the store that repositories share are counted, kept and removed alike", context do
+    test "blobs in the shared store are counted, kept and removed alike", context do
       shared = Path.join(context.dir, "shared")
       content = large(300_000)
       hash = String.duplicate("5e", 32)
@@ -288,7 +288,7 @@ defmodule HfHub.Parity.CacheTest do
           id
         end
 
-      # What Python's Xet downloads do after they have written a blob.
+      # The steps of a Xet download after it has written a blob.
       publish = """
       from pathlib import Path
       from huggingface_hub import constants
@@ -314,7 +314,7 @@ defmodule HfHub.Parity.CacheTest do
       assert Python.run!("print(len(scan_cache_dir().repos))", context.endpoint, shared) == "0"
     end
 
-    test "each deletes what the other has downloaded, and frees as much", context do
+    test "each client deletes the other's downloads, and frees as many bytes", context do
       {shared, id} = filled_by_both(context)
       [repo] = for repo <- Cache.scan!(cache_dir: shared).repos, repo.repo_id == id, do: repo
       [detached] = for r <- repo.revisions, r.refs == [], do: r.commit_hash
@@ -336,7 +336,7 @@ defmodule HfHub.Parity.CacheTest do
       assert left == "['dataset'] 0"
     end
 
-    test "both find the same file corrupt", context do
+    test "both clients find the same corrupt file", context do
       {shared, id} = filled_by_both(context)
       blobs = Path.wildcard(shared <> "/models--*/blobs/" <> String.duplicate("?", 64))
       [current] = for blob <- blobs, File.stat!(blob).size == 100_000, do: blob
@@ -355,7 +355,7 @@ defmodule HfHub.Parity.CacheTest do
   defp assert_same(ours, theirs, keep \\ fn _ -> true end) do
     [ours, theirs] =
       for folder <- [ours, theirs] do
-        # The file by which our downloads keep our removals away; others have no use for it.
+        # The lock file between downloads and removals of this library; other clients ignore it.
         folder
         |> tree()
         |> Map.filter(fn {name, _} -> keep.(name) and not String.ends_with?(name, "/hf_hub.busy") end)

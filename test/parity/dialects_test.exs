@@ -1,6 +1,6 @@
 defmodule HfHub.Parity.DialectsTest do
-  # Python's client and ours do the same at a Hub that speaks as other servers do: what works with Python's works
-  # with ours, with the same result.
+  # The Python client and this library at Hubs that behave like other servers: operations that work with the Python
+  # client work with this library, with the same result.
   use HfHub.Case, async: false, hub: :own
 
   alias HfHub.{Api, DialectOperations, Error, LocalHub, Python, TlsRelay}
@@ -17,11 +17,11 @@ defmodule HfHub.Parity.DialectsTest do
     "ü.txt" => "3"
   }
 
-  # What gives the same in every dialect.
+  # Operations with the same result in every dialect.
   @contents ~w(download_large download_name download_small download_tag file_exists file_info read_range read_stream
                safetensors snapshot)a
 
-  # What a write is about, in the repository it is made to.
+  # The files that a write affects, in its repository.
   @written %{
     upload_small: ~w(new.txt),
     upload_large: ~w(new.bin),
@@ -36,7 +36,7 @@ defmodule HfHub.Parity.DialectsTest do
          ~w(branch commits dataset_info model_info paths_info refs repo_exists revision_exists snapshot tag tree
             whoami list_models)a
 
-  # What fails, or gives another content, in a dialect: with Python's client, and with ours. Everything else works.
+  # Operations that fail or have another result in a dialect: with the Python client, and with this library.
   @failures %{
     "commit_refused" => {@commits, @commits},
     "giftless" => {~w(upload_folder upload_large)a, []},
@@ -50,7 +50,7 @@ defmodule HfHub.Parity.DialectsTest do
     "range_multipart" => {~w(read_range safetensors)a, []}
   }
 
-  # A dialect is for the paths of a repository. These are for what has no repository in its path, too.
+  # A dialect applies to paths of a repository. These dialects also apply to paths without one.
   @everywhere %{
     "json_with_mark" => %{kind: "replace_body", pattern: "^", with: "\uFEFF"},
     "json_with_nan" => %{kind: "replace_body", pattern: ~S'"(likes|downloads)":\d+', with: ~S'"${1}":NaN'},
@@ -95,7 +95,7 @@ defmodule HfHub.Parity.DialectsTest do
      content: large(3000)}
   end
 
-  # A process that does the operations of one task for each line.
+  # A process that runs the operations of one task per line.
   defp python(context, env) do
     script = Path.join(__DIR__, "dialects.py")
     variables = [{"HF_HUB_CACHE", Path.join(context.dir, "python")} | env ++ Python.env(context.dir)]
@@ -118,7 +118,7 @@ defmodule HfHub.Parity.DialectsTest do
     end
   end
 
-  # Of plain strings.
+  # The JSON of plain strings.
   defp json(map) do
     text = &inspect(&1, printable_limit: :infinity)
     pairs = for {name, value} <- map, do: [text.(to_string(name)), ":", text.(value)]
@@ -130,7 +130,7 @@ defmodule HfHub.Parity.DialectsTest do
     card.data["all"]
   end
 
-  test "whatever works with Python's client in a dialect works with ours", context do
+  test "operations that work with the Python client in a dialect work with this library", context do
     truth = ask(nil, context)
     assert {[], []} = judge(truth, truth)
     assert map_size(truth) >= 22
@@ -150,7 +150,7 @@ defmodule HfHub.Parity.DialectsTest do
            ) == expected
   end
 
-  # What an operation gave each client: `{theirs, ours}`, with the files it is about where it writes.
+  # The results of an operation: `{theirs, ours}`, with the affected files of a write.
   defp ask(dialect, context) do
     [ours, theirs] = for client <- ~w(ours theirs), do: "reader/#{client}-#{dialect || "plain"}"
     for id <- [ours, theirs], do: HfHub.Repo.duplicate!(context.template, write(to: id))
@@ -183,13 +183,13 @@ defmodule HfHub.Parity.DialectsTest do
   defp outcome({:ok, value}, name, tree), do: {:ok, value, Map.take(tree, @written[name] || [])}
   defp outcome({:error, %Error{} = error}, _name, _tree), do: {:error, Exception.message(error)}
 
-  # Names of the operations that failed: Python's, ours.
+  # Names of the operations that failed: with the Python client, with this library.
   defp judge(found, truth) do
     for {name, {theirs, ours}} <- found do
       {right, _ours} = truth[name]
       theirs = if name in @contents and theirs != right, do: {:error, {:wrong, theirs}}, else: theirs
       wanted = if match?({:ok, _, _}, theirs), do: theirs, else: right
-      # An error is allowed where Python's client has one, a wrong result never.
+      # An error is allowed if the Python client has one, a wrong result never.
       assert ours == wanted or (wanted != theirs and match?({:error, _}, ours)),
              inspect({name, theirs: theirs, ours: ours}, pretty: true, printable_limit: 500)
 

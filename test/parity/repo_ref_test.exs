@@ -1,5 +1,5 @@
 defmodule HfHub.Parity.RepoRefTest do
-  # What this library takes for a repository, Python's takes for the same one.
+  # This library and the Python client parse references to the same repositories.
   use HfHub.Case, async: true
 
   alias HfHub.{Python, RepoRef}
@@ -41,7 +41,7 @@ defmodule HfHub.Parity.RepoRefTest do
     "https://example.com/org/name"
   ]
 
-  test "addresses are taken apart alike", context do
+  test "URLs are parsed alike", context do
     code = """
     from huggingface_hub.utils import parse_hf_uri
     for given in #{inspect(@given, limit: :infinity)}:

@@ -1,6 +1,6 @@
 defmodule HfHub.Parity.RepoTest do
-  # The PyPI client and ours ask a Hub for the same things: method, path, query and JSON of
-  # every request are equal, and ours are no more.
+  # The PyPI client and this library send the same requests to a Hub: method, path, query and JSON of
+  # every request are equal, and this library sends no additional ones.
   use HfHub.Case, async: true
 
   alias HfHub.{Git, LocalHub, Python, Repo}
@@ -8,7 +8,7 @@ defmodule HfHub.Parity.RepoTest do
   @moduletag :python
   @moduletag timeout: 180_000
 
-  # A Hub for each client: what one has created must not be in the other's way.
+  # Separate Hubs, so that the repositories of one client do not affect the other.
   setup context do
     hubs =
       for name <- [:theirs, :ours], into: %{} do
@@ -24,7 +24,7 @@ defmodule HfHub.Parity.RepoTest do
     Python.run!("api = HfApi(token='hf_me')\n" <> code, context.hubs.theirs, Path.join(context.dir, "cache"))
   end
 
-  # `null` says the same as nothing. Once a day, theirs looks up what agent it may be run by.
+  # `null` means the same as a missing entry. Once a day, the Python client requests a list of agents.
   defp asked(endpoint) do
     for request <- control(:get, "requests", nil, endpoint), request["path"] != "/api/agent-harnesses" do
       body =
@@ -38,7 +38,7 @@ defmodule HfHub.Parity.RepoTest do
 
   defp assert_same(context), do: assert(asked(context.hubs.ours) == asked(context.hubs.theirs))
 
-  test "repositories", %{ours: ours} = context do
+  test "repository calls send the same requests", %{ours: ours} = context do
     theirs(context, """
     api.create_repo("acme/r")
     api.create_repo("own", private=True)
@@ -109,7 +109,7 @@ defmodule HfHub.Parity.RepoTest do
     assert length(asked(context.hubs.ours)) > 20
   end
 
-  test "branches, tags and histories", %{ours: ours} = context do
+  test "calls about branches, tags and histories send the same requests", %{ours: ours} = context do
     theirs(context, """
     api.create_repo("acme/r")
     api.create_branch("acme/r", branch="dev/x")

@@ -1,6 +1,6 @@
 defmodule HfHub.Parity.UploadTest do
-  # The PyPI client and this library write the same to two repositories of one Hub: the trees are the
-  # same, and ours asks no more often.
+  # The PyPI client and this library upload the same to two repositories of one Hub: the trees are
+  # equal, and this library sends no more requests.
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Commit, Python}
@@ -74,7 +74,7 @@ defmodule HfHub.Parity.UploadTest do
     [count_theirs, count_ours] = [length(asked_theirs) + cards_theirs, length(asked_ours) + cards_ours]
     assert count_ours <= count_theirs, inspect({asked_theirs, asked_ours}, limit: :infinity)
 
-    # Again, with nothing new.
+    # Again, without changes.
     [before_theirs, before_ours] = Enum.map([theirs, ours], &length(requests(&1)))
 
     python!(
@@ -86,12 +86,12 @@ defmodule HfHub.Parity.UploadTest do
     Commit.upload_folder!(dir, ours, write(ignore_patterns: ["*.tmp"]))
     asked_ours = asked_since(ours, before_ours)
     assert length(asked_ours) <= length(asked_theirs), inspect({asked_theirs, asked_ours}, limit: :infinity)
-    # Python commits nothing anew where a file is ignored; ours does not commit at all.
+    # For an ignored file, the Python client makes an empty commit, and this library none.
     assert entries(ours) == entries(theirs)
     assert hd(titles(ours)) == "Upload"
   end
 
-  test "single files and lists of changes cost no more requests and give the same tree", context do
+  test "single files and lists of operations make the same tree, with no more requests", context do
     there = %{"a.txt" => "a", "b.bin" => large(50_000), "d/x.txt" => "x", "gone.txt" => "g"}
     content = large(90_000)
     file = Path.join(context.dir, "new.bin")
@@ -134,7 +134,7 @@ defmodule HfHub.Parity.UploadTest do
     assert length(asked_ours) <= length(asked_theirs), inspect({asked_theirs, asked_ours}, limit: :infinity)
   end
 
-  test "what one uploads the other finds unchanged", context do
+  test "each client finds the other's upload unchanged", context do
     id = writable(context)
     dir = folder(context, files = %{"a.bin" => large(50_000), "b/c.txt" => "c"})
     Commit.upload_folder!(dir, id, write())

@@ -1,5 +1,5 @@
 defmodule HfHub.Rules.ApiSurfaceTest do
-  # Every public function is documented, specified and shown at work, and comes with a bang twin.
+  # Every public function has docs, a spec, an example, and a variant with `!`.
   use ExUnit.Case, async: true
 
   @modules for module <- Application.spec(:hf_hub, :modules) || [],
@@ -11,7 +11,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
         {:docs_v1, _, _, _, _, _, docs} = Code.fetch_docs(module),
         {{:function, name, arity}, _, signature, doc, meta} <- docs,
         doc != :hidden,
-        # What behaviours and exceptions bring along.
+        # Callbacks of behaviours and exceptions.
         name not in [:child_spec, :exception, :message, :init, :handle_call, :handle_info, :terminate],
         do: {module, name, arity, doc, Map.put(meta, :signature, Enum.join(signature))}
   end
@@ -59,8 +59,8 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     end
   end
 
-  test "every list that comes in pages has a lazy twin" do
-    # Refs come all at once.
+  test "every paginated list has a stream function" do
+    # Refs are not paginated.
     for module <- [HfHub.Api, HfHub.Git], {name, arity} <- module.__info__(:functions), not bang?(name) do
       with "list_" <> what when what != "refs" <- to_string(name) do
         assert {:"stream_#{what}", arity} in module.__info__(:functions),
@@ -77,7 +77,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
         {{name, arity}, [spec | _]} <- specs do
       public? = {module, name, arity} in public
 
-      # start_link is what supervisors call, and they take no exception for an answer.
+      # Supervisors call start_link, and expect a tuple.
       if public? and name != :start_link and returns_error?(spec) do
         twins = for mark <- ["!", "?"], do: {:"#{name}#{mark}", arity}
         found? = Enum.any?(twins, &(&1 in module.__info__(:functions)))
@@ -86,7 +86,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     end
   end
 
-  test "every question is answered by a boolean" do
+  test "every function ending in ? returns a boolean" do
     for module <- @modules,
         {:ok, specs} = Code.Typespec.fetch_specs(module),
         {{name, arity}, [spec | _]} <- specs,
@@ -99,7 +99,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
   @internal [
     # The module is the table of all settings, which the configuration reads.
     {HfHub.Config.Setting, [:docs, :find, :names, :value]},
-    # All modules make errors, and unwrap results in their `!` functions.
+    # All modules create errors, and unwrap results in their `!` functions.
     {HfHub.Error, [:exception, :from_native, :message, :new, :unwrap!]}
   ]
 
@@ -116,7 +116,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     assert Enum.sort(found) == @internal, "move them to an internal module"
   end
 
-  # `__struct__`, and what `HfHub.Schema` makes.
+  # `__struct__`, and the functions that `HfHub.Schema` defines.
   defp generated?(name), do: name |> to_string() |> String.starts_with?("__")
 
   test "every field of a struct is documented, by its table where it has one" do
@@ -152,7 +152,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     assert Enum.sort(without) == [HfHub.Config.Report, HfHub.Config.Setting, HfHub.Error]
   end
 
-  # Told by the name of the last argument: the custom of the house.
+  # By the convention that the last argument is named opts.
   defp takes_options?(signature), do: signature =~ ~r/opts \\\\ \[\]\)$/
 
   defp bang?(name), do: name |> to_string() |> String.ends_with?("!")

@@ -1,5 +1,5 @@
 defmodule HfHub.Rules.ArchitectureTest do
-  # The invariants of ARCHITECTURE.md that a search can check.
+  # The invariants of ARCHITECTURE.md that a text search can check.
   use ExUnit.Case, async: true
 
   @root Path.expand("../..", __DIR__)
@@ -8,7 +8,7 @@ defmodule HfHub.Rules.ArchitectureTest do
     for path <- Path.wildcard(Path.join(@root, pattern)), Path.basename(path) != "tests.rs", do: path
   end
 
-  # Without comments and what follows the tests of a file.
+  # The source without comments and tests.
   defp code(path) do
     path
     |> File.read!()
@@ -49,7 +49,7 @@ defmodule HfHub.Rules.ArchitectureTest do
     )
   end
 
-  test "no atom is made of data" do
+  test "no atom is created from data" do
     for path <- files("lib/**/*.ex"), do: refute(code(path) =~ ~r/to_atom\b|binary_to_atom/, path)
     assert_only_in(["native/hf_hub_nif/src/encode.rs"], "native/hf_hub_nif/src/*.rs", ~r/Atom::from_str/)
   end
@@ -62,7 +62,7 @@ defmodule HfHub.Rules.ArchitectureTest do
     end
 
     {folders, 0} = System.cmd("python3", [Path.join(@root, "bin/imports"), "--folders"])
-    # The arrows are read: a graph without any would have no cycle, either.
+    # The graph has edges: one without any would have no cycle.
     assert folders =~ "download: base cache hub transfer transport\n"
     assert folders =~ "base: -\n"
   end
@@ -78,22 +78,22 @@ defmodule HfHub.Rules.ArchitectureTest do
     assert_only_in(
       ["native/hf_hub_engine/src/cache/layout.rs"],
       pattern,
-      # A route of the Hub is called refs, too.
+      # A route of the Hub is named refs too.
       ~r/(?<!api_url\(repo, )"(blobs|snapshots|refs|\.no_exist|trees)"/
     )
 
     assert_only_in(["native/hf_hub_engine/src/base/lock.rs"], pattern, ~r/try_lock_exclusive|\.try_lock\(/)
   end
 
-  test "only the boundary's two files build and take apart terms" do
+  test "only the boundary's files encode and decode terms" do
     allowed = for file <- ~w(encode decode json map serial lib job), do: "native/hf_hub_nif/src/#{file}.rs"
     assert_only_in(allowed, "native/hf_hub_nif/src/*.rs", ~r/\bTerm\b/)
   end
 
-  test "only one file makes maps of arrays, which the VM cannot do safely with many keys" do
+  test "only one file creates maps from arrays" do
     pattern = "native/hf_hub_nif/src/*.rs"
     assert_only_in(["native/hf_hub_nif/src/map.rs"], pattern, ~r/map_from_(term_)?(arrays|pairs)/)
-    # Encoding a hash map makes its arrays out of sight.
+    # The encoder of a hash map uses these functions internally.
     for path <- files(pattern), do: refute(code(path) =~ ~r/(Hash|BTree)Map<String/, path)
   end
 
@@ -105,7 +105,7 @@ defmodule HfHub.Rules.ArchitectureTest do
     )
   end
 
-  test "reading a setting sends nothing" do
+  test "reading a setting sends no request" do
     for path <- files("lib/hf_hub/config.ex") ++ files("lib/hf_hub/config/*.ex") do
       refute code(path) =~ ~r/\b(Request|Native\.run|Auth\.\w+\.)\b/, path
     end
@@ -118,7 +118,7 @@ defmodule HfHub.Rules.ArchitectureTest do
     end
   end
 
-  test "nothing is left for later in the code" do
+  test "the code contains no TODO" do
     for path <- files("{lib,test,mix,bin}/**/*.{ex,exs}") ++ files("native/*/src/**/*.rs"),
         path != __ENV__.file do
       refute File.read!(path) =~ ~r/\b(TODO|FIXME|XXX)\b/, path

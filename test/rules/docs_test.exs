@@ -1,5 +1,5 @@
 defmodule HfHub.Rules.DocsTest do
-  # What the documents say is true.
+  # Checks statements of the documents against the code.
   use ExUnit.Case, async: true
 
   @root Path.expand("../..", __DIR__)
@@ -40,7 +40,7 @@ defmodule HfHub.Rules.DocsTest do
     end
   end
 
-  test "links in the documents lead somewhere" do
+  test "links in the documents have targets" do
     for name <- ~w(README.md ROADMAP.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md),
         [_all, target] <- Regex.scan(~r/\]\(([^)#]+)(?:#[^)]*)?\)/, read(name)),
         not (target =~ ~r/^https?:/) do

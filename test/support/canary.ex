@@ -1,14 +1,14 @@
 defmodule HfHub.Canary do
-  # The suite's tokens begin with a word that must turn up nowhere: not in a line of log, a crash
-  # report, an error, or a file that is no token file. This watches all of it while the suite
-  # runs; a test during which the word is seen fails.
+  # The suite's tokens begin with a word that must not appear in a log line, a crash report,
+  # an error, or a file that is not a token file. This module watches all of these while the
+  # suite runs; a test during which the word appears fails.
   @moduledoc false
 
   @word "hf_CANARY"
-  # What a test plants to see that the watch is awake.
+  # The word that a test of the canary uses.
   @planted "hf_PLANTED"
 
-  # Where tokens belong, and what tests write themselves.
+  # Files that contain tokens, and those that tests write.
   @allowed ~w(token stored_tokens *.exs proxy.conf)
 
   @table __MODULE__
@@ -16,10 +16,10 @@ defmodule HfHub.Canary do
   def word, do: @word
   def planted, do: @planted
 
-  @doc "Begins to watch logs and errors."
+  @doc "Starts to watch logs and errors."
   def start do
     parent = self()
-    # The owner of the table, which also gets what is traced, outlives the process that starts it.
+    # The owner of the table, which also receives traces, outlives the process that starts it.
     watcher = spawn(fn -> watch(parent) end)
 
     receive do
@@ -32,7 +32,7 @@ defmodule HfHub.Canary do
   defp watch(parent) do
     :ets.new(@table, [:named_table, :public, :bag])
     spec = [{:_, [], [{:return_trace}]}]
-    # Every error there is comes out of one of these.
+    # All errors are created by one of these.
     for call <- [{HfHub.Error, :new, 3}, {HfHub.Error, :from_native, 1}, {HfHub.Error, :message, 1}] do
       {:module, _} = Code.ensure_loaded(elem(call, 0))
       1 = :erlang.trace_pattern(call, spec, [:local])
@@ -66,27 +66,27 @@ defmodule HfHub.Canary do
     :ok
   end
 
-  @doc "Where a word was seen in logs and errors so far."
+  @doc "Returns the logs and errors in which a word has appeared."
   def seen(word \\ @word), do: :ets.lookup(@table, word)
 
-  @doc "The files below a folder that hold a word and should not."
+  @doc "Returns the files below a folder that must not contain a word but do."
   def files(folder, word \\ @word) do
     excluded = for name <- @allowed, do: "--exclude=#{name}"
-    # Links lead to what is looked at anyway, or to nowhere.
+    # Links point to files that are checked anyway, or are broken.
     {output, _status} = System.cmd("grep", ["-rlaF", word, folder] ++ excluded, stderr_to_stdout: true)
     for line <- String.split(output, "\n", trim: true), not (line =~ ~r/^grep: /), do: line
   end
 
-  @doc "Raises where the word was seen in logs, errors, or files of this folder."
+  @doc "Raises if the word has appeared in logs, errors, or files of this folder."
   def check!(folder) do
     case {seen(), files(folder)} do
       {[], []} ->
         :ok
 
       {seen, files} ->
-        # Told once; the tests that follow are not to blame.
+        # Reported once, because later tests are not the cause.
         :ets.delete(@table, @word)
-        raise "a token is where none belongs: #{inspect(seen, pretty: true)} #{inspect(files)}"
+        raise "a token was leaked: #{inspect(seen, pretty: true)} #{inspect(files)}"
     end
   end
 end

@@ -1,13 +1,13 @@
 defmodule HfHub.Case do
-  # Tests against the real Local Hub: each makes repositories of its own, so all can run at once.
-  # The Hub's log of requests and its faults are told apart by the repository's name.
+  # Tests against the real Local Hub: each creates separate repositories, so all can run concurrently.
+  # The Hub's log of requests and its faults are selected by the repository's name.
   @moduledoc false
 
   use ExUnit.CaseTemplate
 
   alias HfHub.{LocalHub, Request}
 
-  # `hub: :own` gives the tests of a module a Local Hub that no other module plants faults in.
+  # `hub: :own` starts a Local Hub for a module that no other module injects faults into.
   using opts do
     quote do
       import HfHub.Case
@@ -21,7 +21,7 @@ defmodule HfHub.Case do
     File.mkdir_p!(dir)
 
     on_exit(fn ->
-      # Where the library itself is built, its tests lie among the files, and they know the word.
+      # If the library itself is built, its tests, which contain the word, are among the files.
       unless context[:build], do: HfHub.Canary.check!(dir)
       File.rm_rf!(dir)
     end)
@@ -29,7 +29,7 @@ defmodule HfHub.Case do
     {:ok, dir: dir, cache: Path.join(dir, "cache"), endpoint: endpoint()}
   end
 
-  @doc "The Local Hub of the test, or of the test that started this process: the suite's, or the module's own."
+  @doc "Returns the Local Hub of the test, or of the test that started this process: the suite's, or the module's."
   def hub do
     callers = for caller <- Process.get(:"$callers", []), do: Process.info(caller, :dictionary)
     own = for {:dictionary, entries} <- callers, hub = entries[__MODULE__], do: hub
@@ -46,7 +46,7 @@ defmodule HfHub.Case do
 
     ExUnit.after_suite(fn _result ->
       LocalHub.stop(hub)
-      # Too late for a test to fail.
+      # After the last test, so none of them can fail.
       leaks = HfHub.Canary.files(root) ++ HfHub.Canary.seen()
       if leaks != [], do: System.at_exit(fn _ -> exit({:shutdown, IO.inspect(leaks) && 1}) end)
       File.rm_rf!(root)
@@ -54,14 +54,14 @@ defmodule HfHub.Case do
   end
 
   defp start_hub(root) do
-    # Parts as small as tests can make them.
+    # Small parts, so that small files have several.
     args = ["--multipart-threshold", "1000000", "--part-size", "400000"]
     {:ok, hub} = LocalHub.start_link(root: root, test_control: true, args: args)
     LocalHub.command!(hub, ["user", "add", "reader", "--token", token()])
     hub
   end
 
-  @doc "Setup: a Local Hub for the tests of one module, as the suite's."
+  @doc "Setup: starts a separate Local Hub for the tests of one module."
   def own_hub(_context) do
     root =
       Path.join(System.tmp_dir!(), "hf_hub_own_root_#{System.pid()}_#{System.unique_integer([:positive])}")
@@ -69,13 +69,13 @@ defmodule HfHub.Case do
     ExUnit.Callbacks.on_exit(fn ->
       leaks = HfHub.Canary.files(root)
       File.rm_rf!(root)
-      if leaks != [], do: raise("a token is in #{inspect(leaks)}")
+      if leaks != [], do: raise("a token was leaked to #{inspect(leaks)}")
     end)
 
     {:ok, hub: start_hub(root)}
   end
 
-  @doc "Unsets variables for a test that sets them, and sets them back after it; for tests that do not run beside others."
+  @doc "Unsets variables for a test that sets them, and restores them after it. For tests that are not async."
   def own_env(names) do
     before = Map.take(System.get_env(), names)
     Enum.each(names, &System.delete_env/1)
@@ -87,10 +87,10 @@ defmodule HfHub.Case do
     end)
   end
 
-  @doc "A token the suite's Local Hub knows."
+  @doc "Returns a token that is valid at the suite's Local Hub."
   def token, do: "hf_CANARYaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-  @doc "Commits files, a map of names and contents, to a new repository; returns its id and commit."
+  @doc "Commits a map of file names to contents to a new repository; returns its id and commit."
   def repo(context, files, opts \\ []) do
     id = opts[:id] || "org/repo-#{System.unique_integer([:positive])}-#{System.pid()}"
     folder = folder(context, files)
@@ -98,7 +98,7 @@ defmodule HfHub.Case do
     {id, commit}
   end
 
-  @doc "Writes files, a map of names and contents, into a new folder."
+  @doc "Writes a map of file names to contents to a new folder."
   def folder(context, files) do
     folder = Path.join(context.dir, "source#{System.unique_integer([:positive])}")
 
@@ -111,7 +111,7 @@ defmodule HfHub.Case do
     folder
   end
 
-  @doc "Setup: a new `:account` of the organization `org`, with a token that may write and one that may not."
+  @doc "Setup: creates a new `:account` in the organization `org`, with a token that may write and one that may not."
   def writer(_context) do
     account = "writer#{System.unique_integer([:positive])}"
     add = fn token, role -> ["user", "add", account, "--org", "org", "--role", role, "--token", token] end
@@ -120,7 +120,7 @@ defmodule HfHub.Case do
     {:ok, account: account, writer: "hf_w_#{account}", reader: "hf_r_#{account}"}
   end
 
-  @doc "A repository that the suite's token may write to, with these files; `*.bin` are large ones."
+  @doc "Creates a repository with these files that the suite's token may write to; `*.bin` are large files."
   def writable(context, files \\ %{}, opts \\ []) do
     id = "reader/up-#{System.unique_integer([:positive])}-#{System.pid()}"
     attributes = %{".gitattributes" => "*.bin filter=lfs diff=lfs merge=lfs -text\n"}
@@ -128,10 +128,10 @@ defmodule HfHub.Case do
     id
   end
 
-  @doc "Options of a call that writes to the Local Hub."
+  @doc "Returns options of a call that writes to the Local Hub."
   def write(more \\ []), do: Keyword.merge([endpoint: endpoint(), token: token(), retry_delay: 10], more)
 
-  @doc "What a repository holds, read back by a download: name => content."
+  @doc "Downloads a repository; returns a map of file names to contents."
   def content(context, id, more \\ []) do
     cache = Path.join(context.dir, "cache#{System.unique_integer([:positive])}")
     opts = [repo_id: id, endpoint: endpoint(), cache_dir: cache, token: token()]
@@ -142,21 +142,21 @@ defmodule HfHub.Case do
     end
   end
 
-  @doc "The titles of a repository's commits, the newest first."
+  @doc "Returns the titles of a repository's commits, newest first."
   def titles(id, more \\ []), do: for(commit <- HfHub.Git.list_commits!(id, write(more)), do: commit.title)
 
-  @doc "The requests about a repository whose path contains `what`."
+  @doc "Returns the requests about a repository whose path contains `what`."
   def asked(id, what), do: for(request <- requests(id), request["path"] =~ what, do: request)
 
-  @doc "A file large enough for LFS by its name, with a content of its own."
+  @doc "Returns random content for a large file."
   def large(bytes), do: :crypto.strong_rand_bytes(bytes)
 
-  @doc "Options that point a call at the Local Hub, with a cache of the test's own."
+  @doc "Returns options for a call to the Local Hub, with a separate cache for the test."
   def opts(context, more \\ []) do
     Keyword.merge([endpoint: context.endpoint, cache_dir: context.cache, retry_delay: 10], more)
   end
 
-  @doc "What the Hub was asked about a repository, or about a large file by its content."
+  @doc "Returns the Hub's log of requests about a repository, or about a large file by its hash."
   def requests(of) do
     needle = if byte_size(of) > 200, do: sha256(of), else: of
     {:ok, found} = test_route(:get, "requests", endpoint()) |> Request.query(path: needle) |> Request.run()
@@ -165,14 +165,14 @@ defmodule HfHub.Case do
 
   def sha256(content), do: :crypto.hash(:sha256, content) |> Base.encode16(case: :lower)
 
-  @doc "Plants a fault for paths that contain `match`."
+  @doc "Injects a fault for paths that contain `match`."
   def fault(match, fault, more \\ %{}) do
     control(:post, "faults", Map.merge(%{match: match, fault: fault}, more))
   end
 
   @doc """
-  Makes a repository speak a dialect (`faults/dialects.json` of the server lists them), and the answers for these
-  contents of large files, too. Returns the endpoint.
+  Makes a repository speak a dialect (see `faults/dialects.json` of the server), also in responses with these contents of
+  large files. Returns the endpoint.
   """
   def dialect(id, name, contents \\ []) do
     [%{"prefix" => prefix} | _] =
@@ -183,13 +183,13 @@ defmodule HfHub.Case do
     endpoint() <> prefix
   end
 
-  @doc "Open connections to the origins together."
+  @doc "Returns the number of open connections to both origins."
   def open_connections do
     counts = control(:get, "connections")
     counts["hub"]["open"] + counts["cdn"]["open"]
   end
 
-  @doc "Asks the test routes of a Hub, by default the suite's."
+  @doc "Sends a request to the test routes of a Hub, by default the suite's."
   def control(method, what, body \\ nil, endpoint \\ endpoint()) do
     request = test_route(method, what, endpoint)
     {:ok, answer} = Request.run(if body, do: Request.json(request, body), else: request)
@@ -215,7 +215,7 @@ defmodule HfHub.Case do
     end
   end
 
-  @doc "All files below a folder: name => {:link, target} or {:file, content}."
+  @doc "Returns all files below a folder: name => {:link, target} or {:file, content}."
   def tree(folder) do
     for path <- Path.wildcard(Path.join(folder, "**"), match_dot: true), entry = entry(path), into: %{} do
       {Path.relative_to(path, folder), entry}

@@ -1,10 +1,10 @@
 defmodule HfHub.DialectOperations do
-  # What a client is asked to do at a Hub that speaks a dialect; `test/parity/dialects.py` does the same with Python's.
+  # The operations to run at a Hub with a dialect; `test/parity/dialects.py` runs the same with the Python client.
   @moduledoc false
 
   alias HfHub.{Api, Auth, Commit, Download, Error, Git, Repo, Safetensors}
 
-  @doc "Does all of them: name => `{:ok, value}` or `{:error, error}`."
+  @doc "Runs all operations: name => `{:ok, value}` or `{:error, error}`."
   def run(task) do
     ask = [endpoint: task.endpoint, token: task.token, retry_delay: 10, retries: 2]
     for {name, operation} <- reads(task, ask) ++ writes(task, ask), into: %{}, do: {name, result(operation)}

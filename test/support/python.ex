@@ -5,13 +5,13 @@ defmodule HfHub.Python do
   @prelude """
   import json, sys, warnings
   warnings.simplefilter("error")
-  # The client's own: it hands files to its HTTP library in a way that is about to go.
+  # A deprecation warning of the client's own code.
   warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
   import huggingface_hub
   from huggingface_hub import *
   """
 
-  @doc "Runs Python code; what it prints comes back as trimmed text."
+  @doc "Runs Python code and returns its trimmed output."
   def run!(code, endpoint, cache, env \\ [], args \\ []) do
     env = [{"HF_ENDPOINT", endpoint}, {"HF_HUB_CACHE", cache}] ++ env(Path.dirname(cache)) ++ env
 
@@ -21,7 +21,7 @@ defmodule HfHub.Python do
     end
   end
 
-  @doc "Variables for each process, with its home in a folder."
+  @doc "Returns environment variables for a process with its home in a folder."
   def env(folder) do
     [{"HF_HOME", Path.join(folder, "home")}] ++
       for what <- ~w(XET TELEMETRY PROGRESS_BARS), do: {"HF_HUB_DISABLE_" <> what, "1"}

@@ -1,5 +1,6 @@
 defmodule HfHub.Slowest do
-  # A formatter that ends a run with its ten slowest tests, of those that take more than a second. `mix test --slowest` would run them one by one.
+  # A formatter that lists the ten slowest tests that take more than a second. `mix test --slowest` would run all
+  # tests one by one.
   @moduledoc false
 
   use GenServer

@@ -1,8 +1,8 @@
 defmodule HfHub.TlsRelay do
-  # A private certificate authority, and a TLS server before a plain one.
+  # A private certificate authority, and a TLS server that relays to a plain one.
   @moduledoc false
 
-  @doc "Makes an authority and a certificate of its for these names: paths of PEM files."
+  @doc "Creates an authority and a certificate for these names; returns the paths of PEM files."
   def certificates(dir, names) do
     path = &Path.join(dir, &1)
     key = ~w(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
@@ -36,7 +36,7 @@ defmodule HfHub.TlsRelay do
     %{ca: path.("ca.pem"), certificate: path.("hub.pem"), key: path.("hub.key")}
   end
 
-  @doc "Makes a certificate for these names that vouches for itself and, as OpenSSL has it, says it is an authority's."
+  @doc "Creates a self-signed certificate for these names, marked as an authority's, as by OpenSSL's default."
   def self_signed(dir, names) do
     [key, certificate] = for name <- ["self.key", "self.pem"], do: Path.join(dir, name)
 
@@ -48,12 +48,12 @@ defmodule HfHub.TlsRelay do
     %{ca: certificate, certificate: certificate, key: key}
   end
 
-  @doc "Makes a certificate that vouches for itself one that has expired."
+  @doc "Replaces a self-signed certificate by an expired one."
   def expire(files),
     do:
       openssl!(~w(x509 -days -1 -in) ++ [files.certificate, "-signkey", files.key, "-out", files.certificate])
 
-  @doc "A proxy that leads every CONNECT to one port of this machine, whatever host it names; returns its own port."
+  @doc "Starts a proxy that connects every CONNECT to one port of this machine, for any host; returns its own port."
   def tunnel(port) do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, packet: :line, ip: {127, 0, 0, 1}])
     {:ok, own} = :inet.port(listener)
@@ -92,7 +92,7 @@ defmodule HfHub.TlsRelay do
     end
   end
 
-  @doc "Relays TLS connections to a port of this machine; returns the port of its own. Ends with its caller."
+  @doc "Relays TLS connections to a port of this machine; returns its own port. Stops with its caller."
   def start(files, port) do
     {:ok, _started} = Application.ensure_all_started(:ssl)
     options = [:binary, active: false, certfile: files.certificate, keyfile: files.key, reuseaddr: true]

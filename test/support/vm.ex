@@ -1,5 +1,5 @@
 defmodule HfHub.Vm do
-  # VMs of their own, for what would end this one, or needs several.
+  # Separate VMs, for tests that end a VM or require several.
   @moduledoc false
 
   @doc "Writes a script and returns the command that runs it with this build of the library."
@@ -10,7 +10,7 @@ defmodule HfHub.Vm do
     {System.find_executable("elixir"), paths ++ [path]}
   end
 
-  @doc "The environment of a child: it runs on the OTP of this VM, whatever else is installed."
+  @doc "Returns the environment of a child process, which runs on the OTP of this VM."
   def env(more \\ []), do: [{"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"} | more]
 
   @doc "Starts a command as a port."
@@ -19,17 +19,17 @@ defmodule HfHub.Vm do
     Port.open({:spawn_executable, executable}, [:binary, args: args, env: env] ++ opts)
   end
 
-  @doc "Runs a command to its end: what it printed, and its exit status."
+  @doc "Runs a command to its end; returns its output and exit status."
   def run({executable, args}, more_env \\ []) do
     System.cmd(executable, args, env: env(more_env), stderr_to_stdout: true)
   end
 
-  @doc "Puts another program before a command."
+  @doc "Returns a command that runs below another program."
   def below({executable, args}, [program | before]) do
     {System.find_executable(program), before ++ [executable | args]}
   end
 
-  @doc "The environment in which flock grants everything: a library stands in front of the C library."
+  @doc "Returns an environment in which `flock` always succeeds, by a preloaded library."
   def no_locks(context) do
     library = Path.join(context.dir, "no_locks.so")
 
@@ -42,7 +42,7 @@ defmodule HfHub.Vm do
     [{"LD_PRELOAD", library}]
   end
 
-  @doc "Waits for the end of a port's program: what it printed, and its exit status."
+  @doc "Waits for the end of a port's program; returns its output and exit status."
   def ended(port, output \\ "") do
     receive do
       {^port, {:data, data}} -> ended(port, output <> data)
@@ -52,7 +52,7 @@ defmodule HfHub.Vm do
     end
   end
 
-  @doc "Ends a port's program as a power cut would."
+  @doc "Kills a port's program with SIGKILL."
   def kill(port) do
     {:os_pid, pid} = Port.info(port, :os_pid)
     System.cmd("kill", ["-9", to_string(pid)])

@@ -1,6 +1,6 @@
 defmodule HfHub.Api.DatasetInfo do
   @moduledoc """
-  What the Hub says about a dataset. Python: `DatasetInfo`.
+  Information about a dataset. Python: `DatasetInfo`.
 
   Which fields are filled depends on the call; the others are `nil`. Maps have string keys.
   """
@@ -30,7 +30,7 @@ defmodule HfHub.Api.DatasetInfo do
     paperswithcode_id: {"paperswithcode_id", :string, "id of the dataset at Papers with Code"},
     resource_group: {"resourceGroup", :map, "resource group of the organization that the repository is in"},
     used_storage: {"usedStorage", :integer, "size in bytes of the repository's storage on the Hub"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defimpl Inspect do
     def inspect(info, _opts),

@@ -1,6 +1,6 @@
 defmodule HfHub.Api.ModelInfo do
   @moduledoc """
-  What the Hub says about a model. Python: `ModelInfo`.
+  Information about a model. Python: `ModelInfo`.
 
   Which fields are filled depends on the call; the others are `nil`. Maps have string keys.
   """
@@ -9,7 +9,7 @@ defmodule HfHub.Api.ModelInfo do
   alias HfHub.Cards.EvalResultEntry
   alias HfHub.{Brief, Decode}
 
-  # More fields than one would nest together: they are Python's, one to one.
+  # The same fields as in the Python client.
   use HfHub.Schema,
     id: {"id", :name, "id of the repository, such as `\"openai-community/gpt2\"`"},
     author: {"author", :string, "namespace of the repository: a user or an organization"},
@@ -48,7 +48,7 @@ defmodule HfHub.Api.ModelInfo do
     children_model_count: {"childrenModelCount", :any, "number of models made from this one"},
     resource_group: {"resourceGroup", :map, "resource group of the organization that the repository is in"},
     used_storage: {"usedStorage", :integer, "size in bytes of the repository's storage on the Hub"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   # Information on one model has an object by provider, a list of models has a list.
   defp providers(%{"id" => id, "inferenceProviderMapping" => mapping}) when is_map(mapping) do
@@ -61,7 +61,7 @@ defmodule HfHub.Api.ModelInfo do
 
   defp providers(_none), do: nil
 
-  # Files that the Hub could not read are listed with what is wrong with them.
+  # The Hub lists a file that it could not parse with an `error` instead of data.
   defp eval_results(items) when is_list(items),
     do: for(item <- items, not match?(%{"error" => _}, item), do: eval_result(item))
 

@@ -1,6 +1,6 @@
 defmodule HfHub.Api.SafetensorsInfo do
   @moduledoc """
-  How many parameters a model has, as the Hub counted them. Python: `SafeTensorsInfo`.
+  The number of a model's parameters, as counted by the Hub. Python: `SafeTensorsInfo`.
 
   `HfHub.Safetensors.metadata/2` reads the files' headers themselves.
   """

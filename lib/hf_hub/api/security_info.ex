@@ -1,6 +1,6 @@
 defmodule HfHub.Api.SecurityInfo do
   @moduledoc """
-  What the Hub's scanners found in a file. Python: `BlobSecurityInfo`.
+  The results of the Hub's security scans of a file. Python: `BlobSecurityInfo`.
   """
 
   use HfHub.Schema,

@@ -1,6 +1,6 @@
 defmodule HfHub.Api.Sibling do
   @moduledoc """
-  A file as a repository's information lists it. Python: `RepoSibling`.
+  A file in the information about a repository. Python: `RepoSibling`.
   """
 
   alias HfHub.Api.LfsInfo

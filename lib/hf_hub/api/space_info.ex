@@ -1,6 +1,6 @@
 defmodule HfHub.Api.SpaceInfo do
   @moduledoc """
-  What the Hub says about a Space. Python: `SpaceInfo`.
+  Information about a Space. Python: `SpaceInfo`.
 
   Which fields are filled depends on the call; the others are `nil`. Maps have string keys.
   """
@@ -32,7 +32,7 @@ defmodule HfHub.Api.SpaceInfo do
     region: {"region", {:enum, [:us, :eu]}, "region that the app runs in"},
     resource_group: {"resourceGroup", :map, "resource group of the organization that the repository is in"},
     used_storage: {"usedStorage", :integer, "size in bytes of the repository's storage on the Hub"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defimpl Inspect do
     def inspect(info, _opts),

@@ -1,6 +1,6 @@
 defmodule HfHub.Api.TransformersInfo do
   @moduledoc """
-  How the `transformers` library loads a model. Python: `TransformersInfo`.
+  The classes with which the `transformers` library loads a model. Python: `TransformersInfo`.
   """
 
   use HfHub.Schema,

@@ -1,13 +1,13 @@
 defmodule HfHub.Auth.DeviceCode do
   @moduledoc """
-  What somebody needs to confirm a login in a browser, on this or another machine: what the function `:show` of
-  `HfHub.Auth.login/1` gets.
+  The code to confirm a browser login with, on this or another machine. `HfHub.Auth.login/1` calls the function `:show`
+  with it.
   """
 
-  # Whoever has the device code gets the token.
+  # The device code is a secret: with it, a client obtains the token.
   @derive {Inspect, except: [:device_code]}
 
-  # The defaults are those of RFC 8628. A server that wants to be asked all the time, or never, is not obeyed.
+  # The defaults are those of RFC 8628. The bounds limit how often a server can make the client poll.
   use HfHub.Schema,
     device_code: {"device_code", :name, "secret that this machine asks for the token with"},
     user_code: {"user_code", :name, "code to enter on the page"},

@@ -14,7 +14,7 @@ defmodule HfHub.Auth.Organization do
     enterprise: {"isEnterprise", :boolean, "whether the organization has an enterprise plan"},
     can_pay: {"canPay", :boolean, "whether the organization has a means of payment"},
     period_end: {"periodEnd", :timestamp, "end of the paid period"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defimpl Inspect do
     def inspect(org, _opts), do: "#HfHub.Auth.Organization<#{org.name}, #{org.role || "role unknown"}>"

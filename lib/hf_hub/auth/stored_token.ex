@@ -1,6 +1,6 @@
 defmodule HfHub.Auth.StoredToken do
   @moduledoc """
-  A token that is stored on this machine, for all Hugging Face clients. Printing one shows no secret.
+  A token that is stored on this machine, for all Hugging Face clients. `inspect/1` shows no secret.
   """
 
   alias HfHub.Config.Token
@@ -12,7 +12,7 @@ defmodule HfHub.Auth.StoredToken do
     token: {:string, "token itself"},
     expires_at: {{:or, [:datetime, nil]}, "time of expiry, or `nil` if it does not expire"},
     refresh_token: {{:or, [:string, nil]}, "secret that the token is renewed with"},
-    in_use: {:boolean, "whether it is sent unless a call says otherwise", default: false},
+    in_use: {:boolean, "whether calls without the option `:token` send it", default: false},
     refreshable: {:boolean, "whether it is renewed before it expires, when it is used", default: false}
 
   defimpl Inspect do

@@ -1,6 +1,6 @@
 defmodule HfHub.Auth.TokenInfo do
   @moduledoc """
-  What the Hub knows about a token, in `HfHub.Auth.Whoami`. The token itself is no part of it.
+  Information about a token, in `HfHub.Auth.Whoami`. It does not contain the token.
   """
 
   alias HfHub.Decode
@@ -24,7 +24,7 @@ defmodule HfHub.Auth.TokenInfo do
       {@fine ++ ["scoped"], [{:tuple, [:string, [:string]]}],
        "permissions of a fine-grained token in single namespaces or repositories, by name", by: :scoped},
     resource: {"resource", :map, "what the token of a CI job is for"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defp scoped(scopes) when is_list(scopes) do
     for scope <- scopes do

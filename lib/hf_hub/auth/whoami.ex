@@ -1,6 +1,6 @@
 defmodule HfHub.Auth.Whoami do
   @moduledoc """
-  Whose token it is, and what it may do: the Hub's answer to `HfHub.Auth.whoami/1`.
+  The account that a token belongs to, and the token's permissions: the result of `HfHub.Auth.whoami/1`.
   """
 
   alias HfHub.Auth.{Organization, TokenInfo}
@@ -20,9 +20,9 @@ defmodule HfHub.Auth.Whoami do
     avatar_url: {"avatarUrl", :string, "address of the picture"},
     orgs: {"orgs", [Organization], "organizations of the account", default: []},
     auth: {"auth", TokenInfo, "token of the call", by: :auth},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
-  # A Hub that says nothing about the token still names its owner.
+  # Some Hubs return the account without information about the token.
   defp auth(json), do: Decode.struct(TokenInfo, if(is_map(json), do: json, else: %{}))
 
   defimpl Inspect do

@@ -77,13 +77,13 @@ defmodule HfHub.Cache.Engine do
     with {:ok, path} <- Native.run(&Nif.hold(&1, handle, spec)), do: {:ok, handle, path}
   end
 
-  @doc "What a report says was removed, and commits of the call that are in no repository."
+  @doc "Returns the deletion of a report, and the commits of the call that no repository has."
   def deletion(report, unknown \\ []) do
     removed = Enum.group_by(report.removed, & &1.kind, & &1.path)
     Decode.struct(Deletion, Map.merge(report, %{removed: removed, unknown: unknown}))
   end
 
-  @doc "Answers `HfHub.Cache.cache_stats/1`."
+  @doc "Returns the result of `HfHub.Cache.cache_stats/1`."
   def stats(report) do
     repos =
       for repo <- Enum.sort_by(report.repos, & &1.size_on_disk, :desc) do

@@ -1,12 +1,12 @@
 defmodule HfHub.Cache.Leases do
-  # Taking and releasing leases, and the marks of pins.
+  # Acquires and releases leases, and creates and removes pins.
   @moduledoc false
 
   alias HfHub.Cache.{Engine, Lease, Tables}
   alias HfHub.{Error, Options}
   alias HfHub.Native.Nif
 
-  @doc "Takes a lease for the calling process."
+  @doc "Acquires a lease for the calling process."
   @spec take(HfHub.repo(), keyword()) :: {:ok, Lease.t()} | {:error, Error.t()}
   def take(repo_id, opts) do
     opts = Options.validate!(opts, Tables.revision())

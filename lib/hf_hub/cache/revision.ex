@@ -6,7 +6,7 @@ defmodule HfHub.Cache.Revision do
   alias HfHub.Brief
   alias HfHub.Cache.File
 
-  # Native code makes the files: a cache may have millions.
+  # Native code creates the structs of files: a cache may have millions.
   use HfHub.Schema,
     commit_hash: {:string, "commit"},
     snapshot_path: {:path, "path of the folder of the files"},

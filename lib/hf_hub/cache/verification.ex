@@ -9,7 +9,7 @@ defmodule HfHub.Cache.Verification do
 
   @types %{"model" => :model, "dataset" => :dataset, "space" => :space, "kernel" => :kernel}
 
-  @doc "Answers `HfHub.Cache.validate_integrity/1`."
+  @doc "Returns the result of `HfHub.Cache.validate_integrity/1`."
   @spec run(keyword()) :: {:ok, Integrity.t()} | {:error, Error.t()}
   def run(opts) do
     opts = Options.validate!(opts, Tables.integrity())
@@ -36,7 +36,7 @@ defmodule HfHub.Cache.Verification do
     end
   end
 
-  # A snapshot in which no file is wanted writes nothing but the listing of its commit.
+  # A snapshot download without files stores only the listing of the commit.
   defp fetch_listings(spec, opts) do
     if opts[:listings] do
       with {:ok, hub} <- Hub.config(opts),
@@ -78,7 +78,7 @@ defmodule HfHub.Cache.Verification do
     end
   end
 
-  # Where several files show one content, the first brings it and the rest need no request.
+  # If several files link to one blob, the first download restores it, and the others send no request for it.
   defp repair(problems, opts) do
     {problems, _done} =
       Enum.map_reduce(problems, MapSet.new(), fn problem, done ->

@@ -21,7 +21,7 @@ defmodule HfHub.Organizations.Organization do
     num_followers: {"numFollowers", :integer, "number of followers"},
     num_papers: {"numPapers", :integer, "number of papers"},
     plan: {"plan", :string, "plan of the organization, such as `\"enterprise\"`"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defimpl Inspect do
     def inspect(organization, _opts), do: Brief.line(organization, [organization.name, organization.fullname])

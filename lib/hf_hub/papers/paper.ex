@@ -34,7 +34,7 @@ defmodule HfHub.Papers.Paper do
     linked_datasets: {"linkedDatasets", [DatasetInfo], "datasets that cite the paper"},
     num_total_datasets: {"numTotalDatasets", :integer, "number of datasets that cite the paper"},
     linked_spaces: {"linkedSpaces", [SpaceInfo], "Spaces that cite the paper"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defimpl Inspect do
     def inspect(paper, _opts), do: Brief.line(paper, [paper.id, paper.title, {paper.upvotes || 0, "upvotes"}])

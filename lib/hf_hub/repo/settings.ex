@@ -1,6 +1,6 @@
 defmodule HfHub.Repo.Settings do
-  # What a repository is created, copied and changed with: option tables, and the JSON
-  # that the Hub wants for them. It sends nothing.
+  # The settings of repositories: option tables, and the JSON bodies that the Hub expects for
+  # creation, duplication and updates. This module sends no requests.
   @moduledoc false
 
   alias HfHub.{Options, RepoRef}
@@ -99,16 +99,16 @@ defmodule HfHub.Repo.Settings do
   @spec update() :: Options.table()
   def update, do: @update
 
-  @doc "Returns what a body says to name a repository."
+  @doc "Returns the entries of a body that identify a repository."
   @spec named(RepoRef.t()) :: map()
   def named(ref) do
     {name, namespace} = ref.repo_id |> String.split("/") |> List.pop_at(-1)
-    # A model is what the Hub takes for granted.
+    # The Hub's default type is a model.
     type = if ref.repo_type != :model, do: ref.repo_type
     %{name: name, organization: List.first(namespace), type: type}
   end
 
-  @doc "Returns the body that creates a repository, but for what is about Spaces."
+  @doc "Returns the body that creates a repository, without the entries of `space!/2`."
   @spec new(RepoRef.t(), keyword()) :: map()
   def new(ref, opts) do
     Map.merge(named(ref), %{
@@ -120,7 +120,7 @@ defmodule HfHub.Repo.Settings do
     })
   end
 
-  @doc "Returns the body that changes settings; raises where there is nothing to change."
+  @doc "Returns the body that changes settings. Raises if there is nothing to change."
   @spec changes!(keyword(), atom()) :: map()
   def changes!(opts, repo_type) do
     changes = %{
@@ -132,13 +132,13 @@ defmodule HfHub.Repo.Settings do
     }
 
     if Enum.all?(changes, &match?({_name, nil}, &1)) do
-      raise ArgumentError, "nothing to change: give one of #{inspect(Keyword.keys(@update))}"
+      raise ArgumentError, "nothing to change: pass one of #{inspect(Keyword.keys(@update))}"
     end
 
     changes
   end
 
-  @doc "Returns what is to be said about the visibility; raises where two options say it, or one says nonsense."
+  @doc "Returns the visibility that the options set. Raises on two options, or on one that the type does not support."
   @spec visibility!(keyword(), atom()) :: atom()
   def visibility!(opts, repo_type) do
     case {opts[:private], opts[:visibility]} do
@@ -156,12 +156,12 @@ defmodule HfHub.Repo.Settings do
     end
   end
 
-  @doc "Returns what a body says about a Space; raises where such options are given for something else."
+  @doc "Returns the entries of a body about a Space. Raises if its options are passed for another type."
   @spec space!(keyword(), atom()) :: map()
   def space!(opts, :space) do
     if Keyword.has_key?(opts, :space_sdk) and opts[:space_sdk] == nil and opts[:space_template] == nil do
       raise ArgumentError,
-            "a Space needs :space_sdk (:gradio, :streamlit, :docker or :static) or :space_template"
+            "a Space requires :space_sdk (:gradio, :streamlit, :docker or :static) or :space_template"
     end
 
     %{
@@ -175,7 +175,7 @@ defmodule HfHub.Repo.Settings do
 
   def space!(opts, repo_type) do
     for {name, value} <- opts, value != nil, String.starts_with?(to_string(name), "space_") do
-      raise ArgumentError, "option #{inspect(name)} is for Spaces, and this is a #{repo_type}"
+      raise ArgumentError, "option #{inspect(name)} is for Spaces only, and this repository is a #{repo_type}"
     end
 
     %{}
@@ -206,7 +206,7 @@ defmodule HfHub.Repo.Settings do
   defp text(key) when is_atom(key) and key != nil, do: Atom.to_string(key)
   defp text(key), do: key
 
-  @volume "a list of maps with :source, :mount_path and maybe :type, :revision, :read_only and :path"
+  @volume "a list of maps with :source, :mount_path and optionally :type, :revision, :read_only and :path"
 
   defp volumes!(nil), do: nil
   defp volumes!(list) when is_list(list), do: Enum.map(list, &(volume(&1) || wrong!(:space_volumes, @volume)))
@@ -225,7 +225,7 @@ defmodule HfHub.Repo.Settings do
 
   defp volume(_other), do: nil
 
-  # The map with atoms for keys, or nil where it has others than these.
+  # The map with atom keys, or nil if it has keys that are not in `names`.
   defp named(map, names) do
     name = fn key -> Enum.find(names, &(&1 == key or Atom.to_string(&1) == key)) end
     found = for {key, value} <- map, known = name.(key), do: {known, value}

@@ -1,6 +1,6 @@
 defmodule HfHub.Spaces.Runtime do
   @moduledoc """
-  What a Space runs on, and whether it runs. Python: `SpaceRuntime`.
+  The state and the hardware of a Space. Python: `SpaceRuntime`.
   """
 
   alias HfHub.Brief
@@ -30,7 +30,7 @@ defmodule HfHub.Spaces.Runtime do
     dev_mode: {"devMode", {:is, true}, "whether the dev mode is on"},
     hot_reloading: {"hotReloading", :map, "state of the hot reloading; a map with string keys"},
     volumes: {"volumes", [:map], "mounted volumes; maps with string keys"},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defimpl Inspect do
     def inspect(runtime, _opts), do: Brief.line(runtime, [runtime.stage, runtime.hardware])

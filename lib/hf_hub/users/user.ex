@@ -26,7 +26,7 @@ defmodule HfHub.Users.User do
     num_following: {"numFollowing", :integer, "number of accounts that the user follows"},
     num_followers: {"numFollowers", :integer, "number of followers"},
     orgs: {"orgs", [Organization], "organizations of the user", default: []},
-    raw: {[], :map, "whole answer, with what no field is for"}
+    raw: {[], :map, "whole JSON object, including entries without a field"}
 
   defimpl Inspect do
     def inspect(user, _opts), do: Brief.line(user, [user.username, user.fullname])
