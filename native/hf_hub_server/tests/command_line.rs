@@ -1,4 +1,4 @@
-//! What the commands do to the disk, and how the server starts and stops.
+//! The commands, and how the server starts and stops.
 
 mod common;
 
@@ -14,7 +14,7 @@ const POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
                        oid sha256:ea9cf418ce0ba47c30ea2f86b2f1ecb2dd39f18cfbf4a7b8dc4e6a1cce38ab8d\nsize 100000\n";
 
 #[test]
-fn import_makes_commits_git_is_happy_with() {
+fn import_creates_valid_git_commits() {
     let root = Root::new();
     let files: &[(&str, &[u8])] = &[
         ("README.md", b"# Hi\n"),
@@ -68,7 +68,7 @@ fn import_of_the_same_content_changes_nothing() {
 }
 
 #[test]
-fn import_follows_the_folders_own_attributes_and_the_size_limit() {
+fn import_respects_the_folders_attributes_and_the_size_limit() {
     let root = Root::new();
     let big = vec![1; (10 << 20) + 1];
     let edge = vec![1; 10 << 20];
@@ -118,7 +118,7 @@ fn import_writes_to_branches_and_pull_requests_but_not_to_tags() {
 
 #[cfg(unix)]
 #[test]
-fn import_follows_links_and_refuses_names_it_cannot_say() {
+fn import_follows_links_and_rejects_names_that_are_not_utf8() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
@@ -135,7 +135,7 @@ fn import_follows_links_and_refuses_names_it_cannot_say() {
 }
 
 #[test]
-fn import_refuses_a_pointer_without_its_content() {
+fn import_rejects_a_pointer_without_its_content() {
     let root = Root::new();
     let folder = root.folder(&[("x.txt", POINTER.as_bytes())]);
     let output = root.command(&["import", folder.to_str().unwrap(), "acme/r"]).output().unwrap();
@@ -144,7 +144,7 @@ fn import_refuses_a_pointer_without_its_content() {
 }
 
 #[test]
-fn imports_at_the_same_time_lose_nothing() {
+fn concurrent_imports_lose_nothing() {
     let root = Root::new();
     let folders =
         (0..6).map(|n| root.folder(&[("n.txt", n.to_string().as_bytes()), ("x.bin", LARGE)]));
@@ -192,7 +192,7 @@ fn repositories_are_listed_tagged_and_renamed() {
 }
 
 #[test]
-fn users_get_tokens() {
+fn users_receive_tokens() {
     let root = Root::new();
     let token = root.run(&["user", "add", "ann", "--org", "acme", "--org", "other"]);
     assert!(token.starts_with("hf_") && token.len() > 30);
@@ -218,7 +218,7 @@ fn wrong_usage_exits_with_2() {
 }
 
 #[test]
-fn what_prevents_the_start_is_said_in_one_line() {
+fn a_failure_to_start_is_reported_in_one_line() {
     let root = Root::new();
     let server = root.serve(&[]);
     let port = server.endpoint.rsplit(':').next().unwrap();
@@ -239,7 +239,7 @@ fn what_prevents_the_start_is_said_in_one_line() {
 }
 
 #[tokio::test]
-async fn stops_at_once_when_standard_input_closes_even_with_a_stalled_client() {
+async fn stops_at_once_when_standard_input_closes_despite_a_stalled_client() {
     let root = Root::new();
     root.import("acme/r", &[("x.bin", LARGE)], &[]);
     let mut server = root.serve(&["--test-control"]);

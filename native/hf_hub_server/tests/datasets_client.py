@@ -1,9 +1,9 @@
-"""Runs the Python libraries `datasets` and `tokenizers` against the Local Hub: they are the judges, not the server.
+"""Runs the Python libraries `datasets` and `tokenizers` against the Local Hub, to check its compatibility.
 
 usage: python datasets_client.py PATH_OF_HF_HUB_SERVER [MODEL_FOLDER]
 
 Starts the executable on an empty root, pushes tables and tokenizers and loads them again, whole and streamed.
-Prints `N passed, N failed`; the exit code says the same.
+Prints `N passed, N failed`; the exit code is not 0 if a check failed.
 """
 
 import json
@@ -44,7 +44,7 @@ os.environ.update(
     HF_TOKEN=TOKEN,
     HF_HUB_DISABLE_XET="1",
     HF_HUB_DISABLE_TELEMETRY="1",
-    # Downloads are counted at the public Hub's store.
+    # Downloads are counted by the public Hub's content host.
     HF_UPDATE_DOWNLOAD_COUNTS="0",
     HF_HUB_DISABLE_PROGRESS_BARS="1",
     HF_DATASETS_DISABLE_PROGRESS_BARS="1",
@@ -57,7 +57,7 @@ from datasets.hub import delete_from_hub  # noqa: E402
 from huggingface_hub import HfApi, HfFileSystem  # noqa: E402
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers  # noqa: E402
 
-# After a stream it sleeps five seconds, for threads that are not there.
+# Avoids a sleep of five seconds after a stream, which waits for threads that do not exist.
 datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0
 datasets.logging.set_verbosity_error()
 api = HfApi()
@@ -65,24 +65,24 @@ checks = []
 
 
 def check(function):
-    """Registers a check; its name says what is true. They build on one another, in this order."""
+    """Registers a check, named by the expected behaviour. Checks depend on earlier ones."""
     checks.append(function)
     return function
 
 
 def table(rows, start=0):
-    """A table of numbers and texts."""
+    """Returns a table of numbers and texts."""
     numbers = list(range(start, start + rows))
     return {"n": numbers, "text": [f"row {n * 7919 % 10007}" for n in numbers]}
 
 
 def rows(dataset):
-    """All rows, however they are stored."""
+    """Returns all rows, however they are stored."""
     return [dict(row) for row in dataset]
 
 
 def expected(rows, start=0):
-    """The rows of `table`."""
+    """Returns the rows of `table`."""
     return [{"n": n, "text": text} for n, text in zip(*table(rows, start).values())]
 
 
@@ -91,7 +91,7 @@ def files(repo):
 
 
 @check
-def a_pushed_table_is_loaded_again():
+def loads_a_pushed_table():
     Dataset.from_dict(table(500)).push_to_hub("owner/table")
     assert files("owner/table") == ["data/train-00000-of-00001.parquet"]
     assert rows(load_dataset("owner/table", split="train")) == expected(500)
@@ -101,7 +101,7 @@ def a_pushed_table_is_loaded_again():
 
 
 @check
-def rows_are_streamed():
+def streams_rows():
     stream = load_dataset("owner/table", split="train", streaming=True)
     assert rows(stream.take(3)) == expected(3)
     assert rows(stream.skip(490)) == expected(500)[490:]
@@ -110,7 +110,7 @@ def rows_are_streamed():
 
 
 @check
-def splits_and_shards_are_pushed_and_streamed():
+def pushes_and_streams_splits_and_shards():
     pushed = DatasetDict(train=Dataset.from_dict(table(60_000)), test=Dataset.from_dict(table(9, 60_000)))
     pushed.push_to_hub("acme/splits", num_shards={"train": 3, "test": 1}, commit_message="Pushed")
     sizes = [entry.size for entry in api.list_repo_tree("acme/splits", "data", repo_type="dataset")]
@@ -124,7 +124,7 @@ def splits_and_shards_are_pushed_and_streamed():
 
 
 @check
-def large_shards_are_sent_in_parts():
+def sends_large_shards_in_parts():
     content = [os.urandom(1000).hex() for _ in range(1500)]
     Dataset.from_dict({"x": content}).push_to_hub("owner/large")
     (entry,) = api.get_paths_info("owner/large", files("owner/large"), repo_type="dataset")
@@ -134,7 +134,7 @@ def large_shards_are_sent_in_parts():
 
 
 @check
-def a_second_push_takes_the_place_of_the_first():
+def a_second_push_replaces_the_first():
     Dataset.from_dict(table(7, 1000)).push_to_hub("acme/splits", split="train")
     assert files("acme/splits") == ["data/test-00000-of-00001.parquet", "data/train-00000-of-00001.parquet"]
     assert rows(load_dataset("acme/splits", split="train")) == expected(7, 1000)
@@ -143,7 +143,7 @@ def a_second_push_takes_the_place_of_the_first():
 
 
 @check
-def configurations_are_kept_apart():
+def keeps_configurations_separate():
     Dataset.from_dict(table(3)).push_to_hub("owner/table", "other", split="validation")
     assert datasets.get_dataset_config_names("owner/table") == ["default", "other"]
     assert rows(load_dataset("owner/table", "other", split="validation")) == expected(3)
@@ -154,7 +154,7 @@ def configurations_are_kept_apart():
 
 
 @check
-def branches_and_pull_requests_are_pushed_to():
+def pushes_to_branches_and_pull_requests():
     api.create_branch("owner/table", branch="dev", repo_type="dataset")
     Dataset.from_dict(table(2)).push_to_hub("owner/table", revision="dev")
     assert load_dataset("owner/table", split="train", revision="dev").num_rows == 2
@@ -164,14 +164,14 @@ def branches_and_pull_requests_are_pushed_to():
 
 
 @check
-def streams_are_pushed():
+def pushes_streams():
     stream = load_dataset("owner/table", split="train", streaming=True).filter(lambda row: row["n"] % 2 == 0)
     stream.push_to_hub("owner/even")
     assert load_dataset("owner/even", split="train")["n"][:] == list(range(0, 500, 2))
 
 
 @check
-def files_of_other_formats_are_found():
+def finds_files_of_other_formats():
     folder = WORK / "folder"
     for name, text in {
         "train.csv": "a,b\n1,x\n2,y\n",
@@ -193,7 +193,7 @@ def files_of_other_formats_are_found():
 
 
 @check
-def private_tables_are_hidden():
+def hides_private_tables():
     for streaming in [False, True]:
         try:
             load_dataset("owner/files", data_files="*.csv", streaming=streaming, token=False, cache_dir=WORK / "other")
@@ -203,7 +203,7 @@ def private_tables_are_hidden():
 
 
 @check
-def paths_of_the_hub_are_read_and_written():
+def reads_and_writes_hub_paths():
     path = "hf://datasets/owner/table/data/train-00000-of-00001.parquet"
     assert pandas.read_parquet(path)["n"].sum() == sum(range(500))
     assert rows(load_dataset("parquet", data_files={"train": path}, split="train", streaming=True)) == expected(500)
@@ -216,7 +216,7 @@ def paths_of_the_hub_are_read_and_written():
 
 
 @check
-def a_trained_tokenizer_is_loaded_again():
+def loads_a_trained_tokenizer():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.train_from_iterator(table(500)["text"], trainers.BpeTrainer(vocab_size=300, show_progress=False))
@@ -234,7 +234,7 @@ def a_trained_tokenizer_is_loaded_again():
 
 
 @check
-def the_tokenizer_of_a_real_model_is_loaded():
+def loads_the_tokenizer_of_a_real_model():
     if MODEL is None:
         return
     api.create_repo("acme/real")
@@ -245,7 +245,7 @@ def the_tokenizer_of_a_real_model_is_loaded():
 
 
 def run():
-    """Runs all checks and tells how many hold."""
+    """Runs all checks and prints how many passed."""
     passed = 0
     for function in checks:
         try:

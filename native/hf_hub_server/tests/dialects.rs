@@ -1,4 +1,4 @@
-//! Dialects and the faults they are made of: the Hub answers as other servers do, for one repository.
+//! Dialects and their faults: the Hub responds like other servers for one repository.
 
 mod common;
 
@@ -64,7 +64,7 @@ impl Hub {
 }
 
 #[tokio::test]
-async fn commits_have_64_digits_in_what_is_sent_and_taken() {
+async fn commits_have_64_digits_in_responses_and_requests() {
     let hub = hub("commits_sha256").await;
     let commit = format!("{}{SUFFIX}", hub.commit);
     let info = hub.server.json("/api/models/me/r").await;
@@ -90,7 +90,7 @@ async fn commits_have_64_digits_in_what_is_sent_and_taken() {
 }
 
 #[tokio::test]
-async fn listings_lead_elsewhere_and_come_in_short_pages() {
+async fn listings_link_to_other_hosts_and_have_short_pages() {
     let hub = hub("link_to_upstream").await;
     let page = hub.get("/api/models/me/r/tree/main?recursive=true").await;
     let link = header(&page, "link").to_owned();
@@ -113,7 +113,7 @@ async fn listings_lead_elsewhere_and_come_in_short_pages() {
 }
 
 #[tokio::test]
-async fn an_endpoint_with_a_path_answers_every_route() {
+async fn an_endpoint_with_a_path_serves_every_route() {
     let hub = hub("prefix").await;
     let file = hub.get("/repository/hf/me/r/resolve/main/card.txt").await;
     let location = header(&file, "location");
@@ -138,7 +138,7 @@ async fn reads_are_redirected_with_their_path_and_query() {
 }
 
 #[tokio::test]
-async fn files_are_described_in_other_ways() {
+async fn files_have_other_headers() {
     let hub = hub("metadata_on_head").await;
     let path = "/me/r/resolve/main/x.safetensors";
     let headers = ["x-repo-commit", "etag"];
@@ -166,7 +166,7 @@ async fn files_are_described_in_other_ways() {
 }
 
 #[tokio::test]
-async fn ranges_are_described_in_other_ways() {
+async fn ranges_have_other_headers() {
     let hub = hub("content_at_once").await;
     for (dialect, status, range) in [
         ("range_unnamed", 206, ""),
@@ -193,7 +193,7 @@ async fn ranges_are_described_in_other_ways() {
 }
 
 #[tokio::test]
-async fn bodies_and_headers_are_written_in_other_ways() {
+async fn bodies_and_headers_have_other_formats() {
     let hub = hub("json_with_mark").await;
     let body = hub.get("/api/models/me/r").await.bytes().await.unwrap();
     assert_eq!(body[..4], *"\u{feff}{".as_bytes());
@@ -218,7 +218,7 @@ async fn bodies_and_headers_are_written_in_other_ways() {
 }
 
 #[tokio::test]
-async fn commits_are_refused_with_success() {
+async fn commits_are_rejected_with_status_200() {
     let hub = hub("commit_refused").await;
     let answer = hub.post("/api/models/me/r/commit/main", json!({})).await;
     assert_eq!(answer.status(), 200);
@@ -227,7 +227,7 @@ async fn commits_are_refused_with_success() {
 }
 
 #[tokio::test]
-async fn a_store_asks_for_the_headers_of_its_actions() {
+async fn a_store_requires_the_headers_of_its_actions() {
     let hub = hub("giftless").await;
     let object = json!({ "oid": CARD_SHA256, "size": CARD.len() });
     let batch = json!({ "operation": "upload", "transfers": ["basic"], "objects": [object] });
@@ -250,7 +250,7 @@ async fn a_store_asks_for_the_headers_of_its_actions() {
 }
 
 #[tokio::test]
-async fn dialects_are_listed_and_unknown_ones_refused() {
+async fn lists_dialects_and_rejects_unknown_ones() {
     let hub = hub("kohakuhub").await;
     let listed = hub.server.json("/_test/dialects").await;
     for name in ["kohakuhub", "olah", "artifactory", "nexus", "hf_mirror", "giftless"] {

@@ -1,4 +1,4 @@
-//! The test routes: every fault does what it says, and the request log tells what happened.
+//! The test routes: the effect of every fault, and the contents of the request log.
 
 mod common;
 
@@ -48,7 +48,7 @@ impl Hub {
     }
 }
 
-/// Reads a body until it ends or breaks.
+/// Reads a body until it ends or the connection breaks.
 async fn read(mut response: reqwest::Response) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     loop {
@@ -61,7 +61,7 @@ async fn read(mut response: reqwest::Response) -> (Vec<u8>, bool) {
 }
 
 #[tokio::test]
-async fn bodies_are_cut_shortened_and_lengthened() {
+async fn truncates_and_extends_bodies() {
     let hub = hub().await;
     for (fault, length) in [
         (json!({ "kind": "drop", "after": 0 }), 0),
@@ -87,7 +87,7 @@ async fn bodies_are_cut_shortened_and_lengthened() {
 }
 
 #[tokio::test]
-async fn bodies_are_changed() {
+async fn modifies_bodies() {
     let hub = hub().await;
     let mut expected = content();
     expected[1000] ^= 1;
@@ -108,7 +108,7 @@ async fn bodies_are_changed() {
 }
 
 #[tokio::test]
-async fn bodies_are_slowed_down_and_stalled() {
+async fn slows_down_and_stalls_bodies() {
     let hub = hub().await;
     for fault in [
         json!({ "kind": "throttle", "bytes_per_second": 600_000 }),
@@ -144,7 +144,7 @@ async fn fast_throttled_bodies_arrive_whole_and_no_sooner_than_their_speed_allow
 }
 
 #[tokio::test]
-async fn ranges_are_got_wrong() {
+async fn sends_wrong_ranges() {
     let hub = hub().await;
     let response = hub.range_with(json!({ "kind": "ignore_range" })).await;
     assert_eq!(response.status(), 200);
@@ -164,7 +164,7 @@ async fn ranges_are_got_wrong() {
 }
 
 #[tokio::test]
-async fn heads_are_got_wrong() {
+async fn sends_wrong_headers() {
     let hub = hub().await;
     hub.plant(json!({ "kind": "etag", "value": "\"odd\"" })).await;
     hub.plant(json!({ "kind": "header", "name": "X-Repo-Commit", "value": null })).await;
@@ -183,7 +183,7 @@ async fn heads_are_got_wrong() {
 }
 
 #[tokio::test]
-async fn answers_are_made_up() {
+async fn sends_made_up_responses() {
     let hub = hub().await;
     let fault =
         json!({ "kind": "status", "code": 503, "headers": { "Retry-After": "1" }, "body": "busy" });
@@ -213,7 +213,7 @@ async fn answers_are_made_up() {
 }
 
 #[tokio::test]
-async fn answers_are_late_or_never_come() {
+async fn delays_or_drops_responses() {
     let hub = hub().await;
     let started = Instant::now();
     assert_eq!(hub.content_with(json!({ "kind": "delay", "ms": 300 })).await.status(), 200);
@@ -233,7 +233,7 @@ async fn answers_are_late_or_never_come() {
 }
 
 #[tokio::test]
-async fn faults_strike_when_due_and_compose() {
+async fn faults_fire_when_due_and_can_be_combined() {
     let hub = hub().await;
     let rule = json!({
         "match": "x.bin", "origin": "cdn", "method": "GET", "skip": 1, "times": 1,
@@ -276,7 +276,7 @@ async fn faults_strike_when_due_and_compose() {
 }
 
 #[tokio::test]
-async fn the_log_tells_what_happened() {
+async fn the_log_records_requests() {
     let hub = hub().await;
     hub.server.request(Method::DELETE, "/_test/requests").send().await.unwrap();
     let request =
@@ -326,7 +326,7 @@ async fn the_log_tells_what_happened() {
 }
 
 #[tokio::test]
-async fn the_log_tells_who_left_early() {
+async fn the_log_records_clients_that_left_early() {
     let hub = hub().await;
     hub.plant(json!({ "kind": "throttle", "bytes_per_second": 100_000 })).await;
     let mut response = hub.server.get(&hub.link).await;

@@ -1,10 +1,10 @@
 /*
-Runs the JavaScript client `@huggingface/hub` against the Local Hub: the client is the judge, not the server.
+Runs the JavaScript client `@huggingface/hub` against the Local Hub, to check its compatibility.
 
 usage: node js_client.mjs PATH_OF_HF_HUB_SERVER FOLDER_OF_NODE_MODULES
 
-Starts the executable on an empty root and calls what the client offers for repositories, files and branches.
-Prints `N passed, N failed`; the exit code says the same.
+Starts the executable on an empty root and calls the client's functions for repositories, files and branches.
+Prints `N passed, N failed`; the exit code is not 0 if a check failed.
 */
 
 import assert from "node:assert/strict";
@@ -56,13 +56,13 @@ async function paths(more = {}) {
   return files.filter((file) => file.type === "file").map((file) => file.path).sort();
 }
 
-// In this order: each builds on what those before it have left.
+// In this order: each depends on the earlier ones.
 const checks = {
-  async "the token's user is known"() {
+  async "identifies the user of a token"() {
     assert.equal((await hf.whoAmI(own)).name, "owner");
   },
 
-  async "repositories of each type are created, and found"() {
+  async "creates and finds repositories of each type"() {
     for (const type of ["model", "dataset", "space"]) {
       const repo = { type, name: `owner/${type}` };
       const sdk = type === "space" ? { sdk: "static" } : {};
@@ -75,7 +75,7 @@ const checks = {
     await assert.rejects(hf.createRepo({ repo, ...own }), (error) => error.statusCode === 409);
   },
 
-  async "a commit takes small and large files, whole and in parts"() {
+  async "commits small and large files, whole and in parts"() {
     const operations = [
       add("README.md", small("---\nlicense: mit\npipeline_tag: text-generation\n---\n")),
       add("config.json", small("{}\n")),
@@ -89,7 +89,7 @@ const checks = {
     assert.ok(commit.url.endsWith(commit.oid), commit.url);
   },
 
-  async "files are listed over several pages, with the hashes of large ones"() {
+  async "lists files in several pages, with the hashes of large ones"() {
     assert.equal((await paths()).length, 12);
     assert.equal((await paths({ path: "many" })).length, 6);
     const large = (await all(hf.listFiles({ repo, ...own }))).find((file) => file.path === "model.safetensors");
@@ -98,7 +98,7 @@ const checks = {
     assert.deepEqual([info.path, info.size], ["config.json", 3]);
   },
 
-  async "files arrive as they were sent"() {
+  async "downloads files unchanged"() {
     assert.equal(await text("config.json"), "{}\n");
     assert.equal(await text("sub/naïve name.txt"), "x");
     for (const [path, content] of [["model.safetensors", LARGE], ["parts.safetensors", IN_PARTS]]) {
@@ -110,7 +110,7 @@ const checks = {
     assert.equal(await hf.downloadFile({ repo, path: "none.txt", ...own }), null);
   },
 
-  async "files are described without being downloaded"() {
+  async "returns file info without a download"() {
     const large = await hf.fileDownloadInfo({ repo, path: "model.safetensors", ...own });
     assert.deepEqual([large.size, large.etag], [LARGE.length, `"${sha256(LARGE)}"`]);
     const config = await hf.fileDownloadInfo({ repo, path: "config.json", ...own });
@@ -120,7 +120,7 @@ const checks = {
     assert.equal(await hf.fileExists({ repo, path: "none.txt", ...own }), false);
   },
 
-  async "the information of repositories is that of their default branch"() {
+  async "repository info is that of the default branch"() {
     const model = await hf.modelInfo({ name: "owner/model", additionalFields: ["sha", "tags", "author"], ...own });
     const [head] = await all(hf.listCommits({ repo, ...own }));
     assert.deepEqual([model.name, model.sha, model.task], ["owner/model", head.oid, "text-generation"]);
@@ -130,7 +130,7 @@ const checks = {
     assert.equal((await hf.modelInfo({ name: "owner/model", revision: "main", ...own })).name, "owner/model");
   },
 
-  async "searches find what was created"() {
+  async "search finds the created repositories"() {
     for (const [list, name] of [
       [hf.listModels, "owner/model"],
       [hf.listDatasets, "owner/dataset"],
@@ -141,7 +141,7 @@ const checks = {
     }
   },
 
-  async "uploads and deletions are commits"() {
+  async "uploads and deletions create commits"() {
     await hf.uploadFile({ repo, file: { path: "one.txt", content: small("1") }, ...own });
     const files = ["two.txt", "three.txt"].map((path) => ({ path, content: small(path) }));
     await hf.uploadFiles({ repo, files, commitTitle: "Two more", ...own });
@@ -154,7 +154,7 @@ const checks = {
     assert.equal(await hf.countCommits({ repo, ...own }), titles.length);
   },
 
-  async "branches and pull requests take commits of their own"() {
+  async "commits to branches and pull requests"() {
     await hf.createBranch({ repo, branch: "dev", ...own });
     await hf.uploadFile({ repo, file: { path: "dev.txt", content: small("dev") }, branch: "dev", ...own });
     assert.equal(await text("dev.txt", { revision: "dev" }), "dev");
@@ -166,14 +166,14 @@ const checks = {
     assert.equal(await text("pr.txt", { revision: "refs/pr/1" }), "pr");
   },
 
-  async "a commit on an old parent is refused"() {
+  async "rejects a commit with an old parent"() {
     const [, parent] = await all(hf.listCommits({ repo, ...own }));
     const operations = [add("late.txt", small("late"))];
     const late = hf.commit({ repo, title: "Late", operations, parentCommit: parent.oid, ...own });
     await assert.rejects(late, (error) => error.statusCode === 412);
   },
 
-  async "snapshots lie in the cache as the Python client lays them"() {
+  async "snapshots use the cache layout of the Python client"() {
     const cacheDir = join(WORK, "cache");
     const folder = await hf.snapshotDownload({ repo, cacheDir, ...own });
     assert.equal(readFileSync(join(folder, "config.json"), "utf8"), "{}\n");
@@ -182,7 +182,7 @@ const checks = {
     assert.deepEqual(scanned.repos.map((found) => found.id.name), ["owner/model"]);
   },
 
-  async "the headers of tensors are read by ranges"() {
+  async "reads safetensors headers by ranges"() {
     const header = new TextEncoder().encode(JSON.stringify({ w: { dtype: "F32", shape: [2], data_offsets: [0, 8] } }));
     const length = new Uint8Array(8);
     new DataView(length.buffer).setBigUint64(0, BigInt(header.length), true);
@@ -192,7 +192,7 @@ const checks = {
     assert.deepEqual([parsed.parameterCount, parsed.header.w.shape], [{ F32: 2 }, [2]]);
   },
 
-  async "private repositories are hidden from others"() {
+  async "hides private repositories from other users"() {
     const hidden = { type: "model", name: "owner/hidden" };
     const files = [{ path: "a.txt", content: new TextEncoder().encode("a").buffer }];
     await hf.createRepo({ repo: hidden, private: true, files, ...own });
@@ -202,7 +202,7 @@ const checks = {
     await assert.rejects(hf.modelInfo({ name: "owner/hidden", hubUrl }), (error) => error.statusCode === 401);
   },
 
-  async "repositories are deleted"() {
+  async "deletes repositories"() {
     for (const type of ["model", "dataset", "space"]) {
       await hf.deleteRepo({ repo: { type, name: `owner/${type}` }, ...own });
       assert.equal(await hf.repoExists({ repo: { type, name: `owner/${type}` }, ...own }), false);
@@ -210,7 +210,7 @@ const checks = {
   },
 };
 
-// The client tells of each file it downloads.
+// The client logs each downloaded file.
 console.info = console.debug = () => {};
 let failed = 0;
 for (const [name, check] of Object.entries(checks)) {

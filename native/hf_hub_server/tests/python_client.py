@@ -1,11 +1,10 @@
-"""Runs the Python client `huggingface_hub` against the Local Hub: the client is the judge, not the server.
+"""Runs the Python client `huggingface_hub` against the Local Hub, to check its compatibility.
 
 usage: python python_client.py PATH_OF_HF_HUB_SERVER [MODEL_FOLDER]
 
-Starts the executable on an empty root, imports small repositories and, if given, a real model, and calls what
-the client offers for reading; `python_writing.py` adds what it offers for writing, `python_commands.py` its command
-line. Prints `N passed, N failed`;
-the exit code says the same.
+Starts the executable on an empty root, imports small repositories and, if given, a real model, and calls
+the client's functions for reading; `python_writing.py` covers writing, `python_commands.py` the command line.
+Prints `N passed, N failed`; the exit code is not 0 if a check failed.
 """
 
 import hashlib
@@ -30,7 +29,7 @@ OWNER, GUEST = "hf_owner_token", "hf_guest_token"
 
 
 def hub(*arguments):
-    """Runs a command of the executable and returns what it prints."""
+    """Runs a command of the executable and returns its output."""
     command = [SERVER, *arguments, "--root", str(ROOT)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -146,13 +145,13 @@ checks = []
 
 
 def check(function):
-    """Registers a check; its name says what is true."""
+    """Registers a check, named by the expected behaviour."""
     checks.append(function)
     return function
 
 
 def control(path, method="GET", body=None):
-    """Talks to the test routes."""
+    """Sends a request to the test routes."""
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(f"{ENDPOINT}/_test/{path}", data=data, method=method)
     with urllib.request.urlopen(request) as response:
@@ -179,7 +178,7 @@ def status(error):
 
 
 @check
-def small_and_large_files_arrive():
+def downloads_small_and_large_files():
     for name, content in TINY.items():
         if not name.startswith(".cache"):
             expected = content if isinstance(content, bytes) else content.encode()
@@ -187,7 +186,7 @@ def small_and_large_files_arrive():
 
 
 @check
-def blobs_are_called_what_git_and_sha256_call_them():
+def blobs_are_named_by_git_oid_or_sha256():
     path = anonymous.hf_hub_download("acme/tiny", "model.safetensors")
     assert os.path.basename(os.path.realpath(path)) == hashlib.sha256(LARGE).hexdigest()
     path = anonymous.hf_hub_download("acme/tiny", "config.json")
@@ -198,7 +197,7 @@ def blobs_are_called_what_git_and_sha256_call_them():
 
 
 @check
-def every_way_to_name_a_revision_works():
+def accepts_every_form_of_revision():
     for revision in ["v1", "feature/x", FIRST, FIRST[:10]]:
         assert fetch("acme/tiny", "config.json", revision=revision) == b"{}\n", revision
     assert fetch("acme/tiny", "new.txt", revision="refs/pr/1") == b"n"
@@ -216,7 +215,7 @@ def metadata_is_complete():
 
 
 @check
-def snapshots_are_whole():
+def downloads_complete_snapshots():
     path = pathlib.Path(anonymous.snapshot_download("acme/tiny"))
     found = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
     assert found == {name for name in TINY if not name.startswith(".cache")} | {".gitattributes"}
@@ -229,7 +228,7 @@ def snapshots_are_whole():
 
 
 @check
-def large_files_are_fetched_without_the_token():
+def downloads_large_files_without_the_token():
     control("requests", "DELETE")
     fetch("acme/tiny", "model.safetensors", api, force_download=True)
     seen = control("requests")
@@ -249,7 +248,7 @@ def small_files_go_through_the_resolve_cache():
 
 
 @check
-def a_broken_transfer_is_resumed():
+def resumes_a_broken_transfer():
     rule = {"match": "*/model.safetensors", "times": 1, "fault": {"kind": "drop", "after": 2_000_000}}
     control("faults", "POST", rule)
     try:
@@ -261,7 +260,7 @@ def a_broken_transfer_is_resumed():
 
 
 @check
-def trees_are_listed():
+def lists_trees():
     files = {f.path: f for f in anonymous.list_repo_tree("acme/tiny", recursive=True)}
     assert isinstance(files["sub/deep"], hf.hf_api.RepoFolder)
     model = files["model.safetensors"]
@@ -277,7 +276,7 @@ def trees_are_listed():
 
 
 @check
-def long_trees_come_in_pages():
+def lists_long_trees_in_pages():
     control("requests", "DELETE")
     files = anonymous.list_repo_files("acme/many")
     assert files == sorted(files) and len(files) == 61
@@ -294,7 +293,7 @@ def expanded_trees_name_the_last_commit():
 
 
 @check
-def paths_info_tells_files_folders_and_nothing_apart():
+def paths_info_distinguishes_files_folders_and_missing_paths():
     found = anonymous.get_paths_info("acme/tiny", ["model.safetensors", "sub", "nope"], expand=True)
     assert [(type(f).__name__, f.path) for f in found] == [("RepoFile", "model.safetensors"), ("RepoFolder", "sub")]
     assert found[0].lfs.size == len(LARGE) and found[0].last_commit.oid == FIRST
@@ -302,7 +301,7 @@ def paths_info_tells_files_folders_and_nothing_apart():
 
 
 @check
-def repositories_are_described():
+def returns_repository_info():
     info = anonymous.model_info("acme/tiny", files_metadata=True)
     assert (info.id, info.author, info.sha, info.private, info.gated) == ("acme/tiny", "acme", HEAD, False, False)
     assert info.card_data.license == "mit" and info.card_data.language == ["no"]
@@ -319,7 +318,7 @@ def repositories_are_described():
 
 
 @check
-def existence_is_answered():
+def reports_whether_things_exist():
     assert api.repo_exists("acme/tiny") and not api.repo_exists("acme/none")
     assert api.repo_exists("acme/table", repo_type="dataset") and not api.repo_exists("acme/table")
     assert api.revision_exists("acme/tiny", "feature/x") and not api.revision_exists("acme/tiny", "main~1")
@@ -329,7 +328,7 @@ def existence_is_answered():
 
 
 @check
-def refs_and_commits_are_listed():
+def lists_refs_and_commits():
     refs = anonymous.list_repo_refs("acme/tiny", include_pull_requests=True)
     assert {b.name: b.target_commit for b in refs.branches} == {"main": HEAD, "feature/x": FIRST}
     assert [(t.name, t.ref, t.target_commit) for t in refs.tags] == [("v1", "refs/tags/v1", FIRST)]
@@ -342,7 +341,7 @@ def refs_and_commits_are_listed():
 
 
 @check
-def tokens_are_known_or_refused():
+def accepts_or_rejects_tokens():
     me = api.whoami()
     assert (me["name"], [o["name"] for o in me["orgs"]]) == ("owner", ["acme"])
     assert me["auth"]["accessToken"]["role"] == "write" and guest.whoami()["auth"]["accessToken"]["role"] == "read"
@@ -360,7 +359,7 @@ def tokens_are_known_or_refused():
 
 
 @check
-def a_login_by_browser_brings_a_token_that_can_be_renewed():
+def device_login_returns_a_refreshable_token():
     from huggingface_hub._login import _save_oauth_token
     from huggingface_hub.utils import _oauth_device as device
 
@@ -381,23 +380,23 @@ def a_login_by_browser_brings_a_token_that_can_be_renewed():
 
 
 @check
-def private_repositories_exist_for_insiders_only():
+def private_repositories_exist_only_for_members():
     assert fetch("acme/hidden", "a.txt", api) == b"secret"
     assert api.model_info("acme/hidden").private
     raises(errors.RepositoryNotFoundError, guest.model_info, "acme/hidden")
     assert status(raises(errors.HfHubHTTPError, anonymous.model_info, "acme/hidden")) == 401
-    # The file is in the usual cache by now, where the client would find it.
+    # The file is already in the default cache, where the client would find it.
     raises(errors.RepositoryNotFoundError, guest.hf_hub_download, "acme/hidden", "a.txt", cache_dir=WORK / "guest")
     names = lambda client: {m.id for m in client.list_models()}  # noqa: E731
     assert "acme/hidden" in names(api) and "acme/hidden" not in names(anonymous)
 
 
 @check
-def gated_repositories_show_no_files_to_strangers():
+def gated_repositories_require_access_to_files():
     assert status(raises(errors.GatedRepoError, anonymous.hf_hub_download, "acme/gated", "a.txt")) == 401
     assert status(raises(errors.GatedRepoError, guest.hf_hub_download, "acme/gated", "a.txt")) == 403
     assert fetch("acme/gated", "a.txt", api) == b"gated"
-    # The cache holds the file by now, and Python's client serves that to strangers too.
+    # The file is already in the cache, which the Python client uses for any user.
     url = hf.hf_hub_url("acme/gated", "a.txt")
     said = lambda: raises(errors.GatedRepoError, guest.get_hf_file_metadata, url=url).server_message  # noqa: E731
     assert said().endswith("to ask for access.")
@@ -410,7 +409,7 @@ def gated_repositories_show_no_files_to_strangers():
 
 
 @check
-def errors_have_their_names():
+def raises_the_specific_errors():
     raises(errors.RepositoryNotFoundError, api.model_info, "acme/none")
     raises(errors.RevisionNotFoundError, api.model_info, "acme/tiny", revision="none")
     raises(errors.RevisionNotFoundError, api.hf_hub_download, "acme/tiny", "config.json", revision="none")
@@ -418,7 +417,7 @@ def errors_have_their_names():
     raises(errors.RemoteEntryNotFoundError, lambda: list(api.list_repo_tree("acme/tiny", "none")))
     raises(errors.DisabledRepoError, api.model_info, "acme/closed")
     raises(errors.DisabledRepoError, api.file_exists, "acme/closed", "a.txt")
-    # Over plain HTTP the client tells a missing repository by the error code alone.
+    # Over plain HTTP, the client recognizes a missing repository only by the error code.
     for name in ["acme/none", "acme/hidden"]:
         raises(errors.RepositoryNotFoundError, anonymous.repo_info, name)
         raises(errors.RepositoryNotFoundError, anonymous.snapshot_download, name, cache_dir=WORK / "no")
@@ -430,13 +429,13 @@ def errors_have_their_names():
 
 
 @check
-def missing_files_are_remembered():
+def remembers_missing_files():
     raises(errors.RemoteEntryNotFoundError, api.hf_hub_download, "acme/tiny", "none.txt")
     assert hf.try_to_load_from_cache("acme/tiny", "none.txt", revision=HEAD) is hf._CACHED_NO_EXIST
 
 
 @check
-def renamed_repositories_are_found():
+def finds_renamed_repositories():
     assert anonymous.model_info("acme/old").id == "acme/new"
     assert fetch("acme/old", "a.txt") == b"moved"
     assert anonymous.list_repo_files("acme/old") == [".gitattributes", "a.txt"]
@@ -444,7 +443,7 @@ def renamed_repositories_are_found():
 
 
 @check
-def lists_are_searched_and_paged():
+def searches_and_pages_lists():
     models = {m.id for m in anonymous.list_models(author="acme")}
     assert {"acme/tiny", "acme/new"} <= models and not {"gpt2", "acme/hidden", "acme/old"} & models
     assert [m.id for m in anonymous.list_models(search="TIN")] == ["acme/tiny"]
@@ -457,7 +456,7 @@ def lists_are_searched_and_paged():
 
 
 @check
-def lists_are_filtered():
+def filters_lists():
     def ids(found):
         return [repo.id for repo in found]
 
@@ -472,7 +471,7 @@ def lists_are_filtered():
 
 
 @check
-def facts_are_read_from_files():
+def reads_facts_from_files():
     info = anonymous.model_info("lab/weights")
     assert (info.safetensors.total, info.safetensors.parameters) == (10, {"F32": 10})
     assert info.config == {"architectures": ["TinyForCausalLM"], "model_type": "tiny"}
@@ -486,7 +485,7 @@ def facts_are_read_from_files():
 
 
 @check
-def tags_are_sorted_out():
+def groups_tags_by_type():
     tags = anonymous.get_model_tags()
     assert {"id": "license:mit", "label": "mit", "type": "license"} in tags["license"]
     assert {"id": "lib", "label": "lib", "type": "library"} in tags["library"]
@@ -495,7 +494,7 @@ def tags_are_sorted_out():
 
 
 @check
-def papers_are_found():
+def finds_papers():
     paper = anonymous.paper_info("1706.03762")
     assert (paper.title, paper.upvotes, paper.published_at.year) == ("Attention Is All You Need", 3, 2017)
     assert [model.id for model in paper.linked_models] == ["lab/weights"] and paper.num_total_datasets == 0
@@ -510,8 +509,8 @@ def papers_are_found():
 
 
 @check
-def the_dataset_viewer_tells_splits():
-    # The client asks the public viewer only, so this is asked for directly.
+def the_dataset_viewer_lists_splits():
+    # The client only supports the public viewer, so this is requested directly.
     def get(route):
         with urllib.request.urlopen(f"{ENDPOINT}/{route}?dataset=lab/splits") as response:
             return json.load(response)
@@ -524,7 +523,7 @@ def the_dataset_viewer_tells_splits():
 
 
 @check
-def cards_are_validated():
+def validates_cards():
     hf.ModelCard("---\nlicense: mit\n---\n# Hi\n").validate()
     error = raises(ValueError, hf.ModelCard("---\nlicense: 3\n---\n").validate)
     assert "must be a string or an array of strings" in str(error)
@@ -548,7 +547,7 @@ def the_file_system_reads_ranges():
 
 
 @check
-def a_real_model_arrives():
+def downloads_a_real_model():
     if MODEL is None:
         return
     path = pathlib.Path(anonymous.snapshot_download("acme/real"))
@@ -559,14 +558,14 @@ def a_real_model_arrives():
     assert info.parameter_count
 
 
-# The checks there need what is made here, whatever this script is called.
+# Those checks use definitions of this module, whatever its name is.
 sys.modules["python_client"] = sys.modules[__name__]
 import python_commands  # noqa: E402, F401  they register their checks
 import python_writing  # noqa: E402, F401
 
 
 def run():
-    """Runs all checks and tells how many hold."""
+    """Runs all checks and prints how many passed."""
     passed = 0
     for function in checks:
         try:

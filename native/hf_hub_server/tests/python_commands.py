@@ -1,6 +1,6 @@
 """The checks of `python_client.py` that run the client's command line, `hf`.
 
-Imported by that script, which starts the server; not to be run by itself.
+Imported by that script, which starts the server; not run on its own.
 """
 
 import os
@@ -16,7 +16,7 @@ HF = pathlib.Path(sys.executable).with_name("hf")
 
 
 def says(text, *arguments):
-    """Runs a command that must print this text."""
+    """Runs a command that has to print this text."""
     printed = command(*arguments)
     assert text in printed, f"hf {arguments}: {printed}"
 
@@ -29,7 +29,7 @@ def run(arguments, **env):
 
 
 def command(*arguments):
-    """Runs a command that must succeed and returns what it prints."""
+    """Runs a command that has to succeed and returns its output."""
     done = run(arguments)
     assert done.returncode == 0, f"hf {arguments}: {done.stdout} {done.stderr}"
     return done.stdout
@@ -78,7 +78,7 @@ def the_command_line_manages_the_cache():
 
 
 @check
-def a_client_that_uses_xet_is_told_how_not_to():
+def a_client_with_xet_gets_a_hint_to_disable_it():
     files = folder({"m.bin": os.urandom(100_000)})
     arguments = ["upload", "owner/x-one", str(files)]
     command("repos", "create", "x-one")
@@ -88,7 +88,7 @@ def a_client_that_uses_xet_is_told_how_not_to():
 
 
 @check
-def ids_may_be_written_in_other_letters():
+def accepts_ids_in_another_case():
     assert anonymous.model_info("ACME/Tiny").id == "acme/tiny"
     assert anonymous.hf_hub_download("Acme/TINY", "config.json")
     assert anonymous.dataset_info("acme/TABLE").id == "acme/table"

@@ -1,7 +1,7 @@
 """The checks of `python_client.py` that write: the Python client creates, uploads, commits and deletes.
 
-Imported by that script, which starts the server; not to be run by itself. Nothing here uses Xet: the Local Hub
-speaks Git LFS.
+Imported by that script, which starts the server; not run on its own. Nothing here uses Xet: the Local Hub
+supports Git LFS only.
 """
 
 import io
@@ -23,7 +23,7 @@ from python_client import (
     status,
 )
 
-# The client's own: it hands files to its HTTP library in a way that library would rather not have.
+# A warning about how the client passes files to its HTTP library.
 warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
 
 CARD = "---\nlicense: mit\n---\n# Hi\n"
@@ -46,7 +46,7 @@ def titles(repo_id, **options):
 
 
 def requests():
-    """What was asked since the last call, without the reads."""
+    """Returns the requests since the last call, without reads."""
     seen = [r for r in control("requests") if r["method"] not in ("GET", "HEAD")]
     control("requests", "DELETE")
     return seen
@@ -62,7 +62,7 @@ def git(*arguments):
 
 
 @check
-def repositories_of_all_kinds_are_created():
+def creates_repositories_of_all_kinds():
     url = api.create_repo("acme/w-model")
     assert (url, url.repo_id, url.repo_type) == (f"{ENDPOINT}/acme/w-model", "acme/w-model", "model")
     assert api.create_repo("w-own").repo_id == "owner/w-own"
@@ -76,7 +76,7 @@ def repositories_of_all_kinds_are_created():
 
 
 @check
-def repositories_are_created_once():
+def creates_a_repository_only_once():
     url = api.create_repo("acme/w-model", exist_ok=True)
     assert url.repo_id == "acme/w-model"
     error = raises(errors.HfHubHTTPError, api.create_repo, "acme/w-model")
@@ -85,7 +85,7 @@ def repositories_are_created_once():
 
 
 @check
-def names_and_rights_are_checked():
+def checks_names_and_permissions():
     error = raises(errors.HfHubHTTPError, api.create_repo, "stranger/x")
     assert status(error) == 403 and 'rights to create a model under the namespace "stranger"' in str(error)
     error = raises(errors.HfHubHTTPError, guest.create_repo, "guest/x")
@@ -107,7 +107,7 @@ def names_and_rights_are_checked():
 
 
 @check
-def a_file_is_uploaded_from_a_path_bytes_or_an_object():
+def uploads_a_file_from_a_path_bytes_or_an_object():
     name = repo("w-file")
     path = folder({"a.txt": "from a path"}) / "a.txt"
     info = api.upload_file(path_or_fileobj=path, path_in_repo="d/a b#?.txt", repo_id=name, commit_description="why")
@@ -135,14 +135,14 @@ def large_files_go_to_the_content_listener_without_the_token():
     assert not seen[2]["authorization"] and seen[2]["bytes_received"] == len(MEDIUM) and seen[4]["bytes_received"] < 1000
     assert control("connections")["cdn"]["authorization_refused"] == 0
     assert fetch(name, "m.bin", api) == MEDIUM
-    # The same content again is not sent again.
+    # The same content is not sent again.
     api.upload_file(path_or_fileobj=MEDIUM, path_in_repo="again.bin", repo_id=name)
     assert [r["method"] for r in requests()] == ["POST", "POST", "POST"]
     assert fetch(name, "again.bin", api) == MEDIUM
 
 
 @check
-def very_large_files_are_sent_in_parts():
+def sends_very_large_files_in_parts():
     name = repo("w-parts")
     requests()
     path = folder({"big.safetensors": BIG}) / "big.safetensors"
@@ -157,7 +157,7 @@ def very_large_files_are_sent_in_parts():
 
 
 @check
-def folders_are_uploaded_with_patterns_and_deletions():
+def uploads_folders_with_patterns_and_deletions():
     name = repo("w-folder")
     tree = {
         "README.md": CARD, "a.txt": "a", "sub/b.txt": "b", "sub/m.bin": MEDIUM, "logs/1.log": "1", "logs/2.log": "2",
@@ -185,18 +185,18 @@ def folders_are_uploaded_with_patterns_and_deletions():
 
 
 @check
-def ignored_files_are_left_out():
+def leaves_out_ignored_files():
     name = repo("w-ignored")
     path = folder({".gitignore": "*.log\nout/\n", "a.txt": "a", "a.log": "no", "out/x.txt": "no"})
     api.upload_folder(repo_id=name, folder_path=path)
     assert files(name) == {".gitattributes", ".gitignore", "a.txt"}
-    # From then on the repository itself says so.
+    # From then on, the rule is in the repository.
     api.upload_folder(repo_id=name, folder_path=folder({"b.txt": "b", "b.log": "no"}))
     assert "b.txt" in files(name) and "b.log" not in files(name)
 
 
 @check
-def many_files_are_one_commit():
+def commits_many_files_at_once():
     name = repo("w-many")
     tree = {f"d{i % 9}/f{i:03}.txt": str(i) for i in range(300)}
     api.upload_folder(repo_id=name, folder_path=folder(tree))
@@ -224,19 +224,19 @@ def a_commit_adds_deletes_and_copies():
         ".gitattributes", "n/new.txt", "e/x.txt", "m.bin", "copied/x.txt", "copied/m.dat",
     }
     assert fetch(name, "copied/m.dat", api) == MEDIUM and fetch(name, "copied/x.txt", api) == b"x"
-    # The Hub covers what is no large file by its name.
+    # The Hub adds files to .gitattributes that are not large by name.
     assert b"copied/m.dat filter=lfs" in fetch(name, ".gitattributes", api)
     operation = CommitOperationCopy("e/x.txt", "from.txt", src_repo_id=name, src_repo_type="model")
     api.create_commit(repo_id=other, operations=[operation], commit_message="Across")
     assert fetch(other, "from.txt", api) == b"x"
-    # Without Xet hashes, which the Local Hub does not have, the client copies no large file to another repository.
+    # Without Xet hashes, which the Local Hub does not provide, the client copies no large files to another repository.
     operation = CommitOperationCopy("m.bin", "m.bin", src_repo_id=name, src_repo_type="model")
     error = raises(ValueError, api.create_commit, repo_id=other, operations=[operation], commit_message="Across")
     assert "no xet hash" in str(error)
 
 
 @check
-def files_and_folders_are_deleted():
+def deletes_files_and_folders():
     name = repo("w-delete")
     api.upload_folder(repo_id=name, folder_path=folder({n: n for n in ["a.txt", "b.md", "d/x.txt", "d/y.txt"]}))
     api.delete_file("a.txt", name)
@@ -250,21 +250,21 @@ def files_and_folders_are_deleted():
 
 
 @check
-def unchanged_files_make_no_commit():
+def unchanged_files_create_no_commit():
     name = repo("w-noop")
     api.upload_folder(repo_id=name, folder_path=folder({"a.txt": "a", "m.bin": MEDIUM}))
     head = api.model_info(name).sha
     for path, content in [("a.txt", b"a"), ("m.bin", MEDIUM)]:
         assert api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=name).oid == head
         says_nothing_to_commit()
-    # A folder deleted and added again is not lost.
+    # A folder that is deleted and added again is kept.
     operations = [CommitOperationDelete("m.bin"), CommitOperationAdd("m.bin", MEDIUM)]
     api.create_commit(repo_id=name, operations=operations, commit_message="Again")
     assert "m.bin" in files(name) and titles(name)[0] == "Again"
 
 
 @check
-def pull_requests_are_opened_and_continued():
+def opens_and_continues_pull_requests():
     name = repo("w-pull")
     head = api.upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id=name).oid
     info = api.upload_file(path_or_fileobj=b"2", path_in_repo="a.txt", repo_id=name, create_pr=True)
@@ -281,7 +281,7 @@ def pull_requests_are_opened_and_continued():
 
 
 @check
-def strangers_may_open_pull_requests_and_nothing_else():
+def other_users_may_only_open_pull_requests():
     hub("user", "add", "stranger", "--token", "hf_stranger")
     stranger = hf.HfApi(token="hf_stranger")
     name = repo("w-stranger")
@@ -296,7 +296,7 @@ def strangers_may_open_pull_requests_and_nothing_else():
 
 
 @check
-def a_commit_on_an_old_parent_is_refused():
+def rejects_a_commit_with_an_old_parent():
     name = repo("w-parent")
     first = api.upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id=name)
     upload = dict(path_in_repo="a.txt", repo_id=name, parent_commit=first.oid)
@@ -312,7 +312,7 @@ def a_commit_on_an_old_parent_is_refused():
 
 
 @check
-def branches_and_tags_come_and_go():
+def creates_and_deletes_branches_and_tags():
     name = repo("w-refs")
     first = api.model_info(name).sha
     second = api.upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id=name).oid
@@ -346,7 +346,7 @@ def branches_and_tags_come_and_go():
 
 
 @check
-def histories_are_squashed():
+def squashes_histories():
     name = repo("w-squash")
     for n in range(3):
         api.upload_file(path_or_fileobj=str(n).encode(), path_in_repo="a.txt", repo_id=name)
@@ -358,7 +358,7 @@ def histories_are_squashed():
 
 
 @check
-def settings_are_changed():
+def changes_settings():
     name = repo("w-settings")
     api.update_repo_settings(name, gated="manual", private=True)
     info = api.model_info(name)
@@ -369,7 +369,7 @@ def settings_are_changed():
 
 
 @check
-def moved_repositories_keep_their_content():
+def renamed_repositories_keep_their_content():
     name = repo("w-before")
     api.upload_file(path_or_fileobj=MEDIUM, path_in_repo="m.bin", repo_id=name)
     api.move_repo(name, "owner/w-after")
@@ -378,13 +378,13 @@ def moved_repositories_keep_their_content():
     assert "x.txt" in files("owner/w-after")
     assert status(raises(errors.HfHubHTTPError, api.move_repo, "owner/w-after", "acme/w-model")) == 409
     assert status(raises(errors.HfHubHTTPError, api.move_repo, "owner/w-after", "stranger/x")) == 403
-    # The old name is free for something new.
+    # The old name can be used again.
     repo("w-before")
     assert files(name) == {".gitattributes"} and "m.bin" in files("owner/w-after")
 
 
 @check
-def repositories_are_duplicated():
+def duplicates_repositories():
     name = repo("w-original")
     api.upload_folder(repo_id=name, folder_path=folder({"a.txt": "a", "m.bin": MEDIUM}))
     api.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id=name, create_pr=True)
@@ -400,7 +400,7 @@ def repositories_are_duplicated():
 
 
 @check
-def repositories_are_deleted():
+def deletes_repositories():
     name = repo("w-gone", repo_type="dataset")
     api.delete_repo(name, repo_type="dataset")
     assert not api.repo_exists(name, repo_type="dataset")
@@ -425,7 +425,7 @@ def large_files_can_be_sent_before_the_commit():
 
 
 @check
-def bad_readmes_are_refused():
+def rejects_invalid_readmes():
     name = repo("w-card")
     upload = dict(path_in_repo="README.md", repo_id=name)
     error = raises(ValueError, api.upload_file, path_or_fileobj=b"---\na: [\n---\n", **upload)
@@ -476,7 +476,7 @@ def two_processes_upload_the_same_content():
 
 
 @check
-def broken_uploads_are_repeated():
+def repeats_broken_uploads():
     name = repo("w-faults")
     try:
         for n, fault in enumerate([
@@ -528,7 +528,7 @@ def git_clones_over_http():
 
 
 @check
-def git_is_happy_with_every_repository():
+def every_repository_passes_git_fsck():
     checked = 0
     for git_dir in ROOT.glob("repos/*/*/*.git"):
         if git_dir.is_dir():

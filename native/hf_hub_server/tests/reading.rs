@@ -1,4 +1,4 @@
-//! What clients read: files, listings, errors, and what hostile requests get.
+//! What clients read: files, listings, errors, and responses to hostile requests.
 
 mod common;
 
@@ -72,7 +72,7 @@ async fn small_files_are_redirected_to_the_resolve_cache() {
 }
 
 #[tokio::test]
-async fn small_files_are_answered_at_once_when_told_so() {
+async fn small_files_are_sent_directly_when_enabled() {
     let root = root();
     let server = root.serve(&["--direct"]);
     let response = server.get("/acme/r/resolve/main/small.txt").await;
@@ -108,7 +108,7 @@ async fn large_files_are_redirected_to_the_content_listener() {
 }
 
 #[tokio::test]
-async fn raw_files_are_sent_as_git_has_them() {
+async fn raw_files_are_sent_as_stored_in_git() {
     let root = root();
     let server = root.serve(&[]);
     let response = server.get("/acme/r/raw/main/small.txt").await;
@@ -125,7 +125,7 @@ async fn raw_files_are_sent_as_git_has_them() {
 }
 
 #[tokio::test]
-async fn ranges_and_conditions_are_heeded_by_both_listeners() {
+async fn both_listeners_support_ranges_and_conditions() {
     let root = root();
     let server = root.serve(&[]);
     let small = cached(&server, "/acme/r/resolve/main/small.txt").await;
@@ -168,7 +168,7 @@ async fn ranges_and_conditions_are_heeded_by_both_listeners() {
 }
 
 #[tokio::test]
-async fn head_says_the_same_as_get_and_sends_nothing() {
+async fn head_returns_the_headers_of_get_without_a_body() {
     let root = root();
     let server = root.serve(&[]);
     let small = cached(&server, "/acme/r/resolve/main/small.txt").await;
@@ -206,7 +206,7 @@ async fn head_says_the_same_as_get_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn file_bodies_are_never_compressed_but_json_is() {
+async fn compresses_json_but_not_file_bodies() {
     let root = root();
     let server = root.serve(&["--direct"]);
     for (url, encoding) in
@@ -232,7 +232,7 @@ async fn file_bodies_are_never_compressed_but_json_is() {
 }
 
 #[tokio::test]
-async fn links_expire_cannot_be_forged_and_refuse_tokens() {
+async fn links_expire_cannot_be_forged_and_reject_tokens() {
     let root = root();
     let server = root.serve(&["--link-ttl", "0"]);
     let link = server.link("/acme/r/resolve/main/dir/model.bin").await;
@@ -263,7 +263,7 @@ async fn links_expire_cannot_be_forged_and_refuse_tokens() {
 }
 
 #[tokio::test]
-async fn errors_are_told_apart_by_status_code_and_message() {
+async fn errors_differ_by_status_code_and_message() {
     let root = root();
     let server = root.serve(&[]);
     let page = "Sorry, we can't find the page you are looking for.";
@@ -305,7 +305,7 @@ async fn errors_are_told_apart_by_status_code_and_message() {
 }
 
 #[tokio::test]
-async fn gated_files_need_granted_access() {
+async fn gated_files_require_access() {
     let root = root();
     let server = root.serve(&[]);
     let file = "/acme/gated/resolve/main/a";
@@ -340,7 +340,7 @@ async fn gated_files_need_granted_access() {
 }
 
 #[tokio::test]
-async fn a_token_says_whose_it_is_and_what_it_may_do() {
+async fn whoami_returns_the_user_and_the_permissions_of_a_token() {
     let root = root();
     let server = root.serve(&[]);
     let fine = ["--role", "fine-grained", "--scope", "acme=repo.content.read,discussion.write"];
@@ -367,7 +367,7 @@ async fn a_token_says_whose_it_is_and_what_it_may_do() {
 }
 
 #[tokio::test]
-async fn a_program_is_let_in_by_a_code() {
+async fn a_device_login_is_approved_by_its_code() {
     let root = root();
     let server = root.serve(&[]);
     let post = async |path: &str, form: &[(&str, &str)]| {
@@ -410,7 +410,7 @@ async fn a_program_is_let_in_by_a_code() {
 }
 
 #[tokio::test]
-async fn a_ci_job_trades_its_identity_for_a_token() {
+async fn a_ci_job_exchanges_its_identity_for_a_token() {
     let root = root();
     let server = root.serve(&[]);
     let trade = async |identity: &str| {
@@ -453,7 +453,7 @@ async fn old_names_redirect_and_keep_the_rest_of_the_url() {
 }
 
 #[tokio::test]
-async fn listings_come_in_pages_of_the_same_commit() {
+async fn all_pages_of_a_listing_are_of_the_same_commit() {
     let root = Root::new();
     let names = (0..9).map(|n| format!("f{n}")).collect::<Vec<_>>();
     let files = names.iter().map(|name| (name.as_str(), SMALL)).collect::<Vec<_>>();
@@ -466,7 +466,7 @@ async fn listings_come_in_pages_of_the_same_commit() {
         let response = server.get(&url).await;
         let next = header(&response, "link").to_owned();
         pages.push(response.json::<Vec<Value>>().await.unwrap().len());
-        // What changes in the meantime must not shift the pages.
+        // Later changes must not shift the pages.
         root.import("acme/r", &[("x", b"1")], &[]);
         match next.strip_suffix(">; rel=\"next\"") {
             Some(next) => next.strip_prefix('<').unwrap().clone_into(&mut url),
@@ -483,7 +483,7 @@ async fn listings_come_in_pages_of_the_same_commit() {
 }
 
 #[tokio::test]
-async fn paths_are_asked_for_as_form_or_json() {
+async fn paths_are_requested_as_form_or_json() {
     let root = root();
     let server = root.serve(&[]);
     let post = || server.request(Method::POST, "/api/models/acme/r/paths-info/main");
@@ -510,7 +510,7 @@ async fn paths_are_asked_for_as_form_or_json() {
 }
 
 #[tokio::test]
-async fn the_clients_trace_id_comes_back() {
+async fn returns_the_trace_id_of_the_client() {
     let root = Root::new();
     let server = root.serve(&[]);
     let response = server
@@ -524,7 +524,7 @@ async fn the_clients_trace_id_comes_back() {
 }
 
 #[tokio::test]
-async fn hostile_requests_get_refusals_and_the_server_lives_on() {
+async fn rejects_hostile_requests_and_stays_available() {
     let root = root();
     let server = root.serve(&[]);
     for path in [

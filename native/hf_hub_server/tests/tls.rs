@@ -1,4 +1,4 @@
-//! The Local Hub over HTTPS, asked by a real TLS client.
+//! The Local Hub over HTTPS, with a real TLS client.
 
 mod common;
 
@@ -22,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 const TOKEN: &str = "hf_ann";
 const LARGE: &[u8] = &[7; 100_000];
 
-/// A server with a user and what its first line says.
+/// A server with a user, and its first line of output.
 struct Hub {
     ready: Value,
     process: std::process::Child,
@@ -62,7 +62,7 @@ struct Client {
 }
 
 impl Client {
-    /// A client that trusts one certificate and nothing else.
+    /// Creates a client that trusts one certificate and nothing else.
     fn trusting(certificate: &Path) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
@@ -74,7 +74,7 @@ impl Client {
         Self { config: Arc::new(config) }
     }
 
-    /// A connection to a server, called by some name.
+    /// Connects to a server by a host name.
     async fn connect(&self, url: &str, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
         let address = url.strip_prefix("https://").unwrap();
         let stream = TcpStream::connect(address).await?;
@@ -82,11 +82,11 @@ impl Client {
         TlsConnector::from(self.config.clone()).connect(name, stream).await
     }
 
-    /// Sends a request and returns all that comes back.
+    /// Sends a request and returns everything received.
     async fn ask(&self, url: &str, request: &str, body: &[u8]) -> String {
         let mut stream = self.connect(url, "127.0.0.1").await.unwrap();
         let (host, length) = (url.strip_prefix("https://").unwrap(), body.len());
-        // Signed links are refused if there is a token beside the signature.
+        // Signed links reject requests with a token.
         let token = if request.contains("ignature=") {
             String::new()
         } else {
@@ -101,7 +101,7 @@ impl Client {
         rest(&mut stream).await
     }
 
-    /// The same with JSON both ways.
+    /// Sends and receives JSON.
     async fn json(&self, url: &str, request: &str, body: Value) -> Value {
         let answer = self.ask(url, request, body.to_string().as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -117,7 +117,7 @@ async fn rest(stream: &mut TlsStream<TcpStream>) -> String {
 }
 
 #[tokio::test]
-async fn both_origins_speak_tls_and_hand_out_such_links() {
+async fn both_listeners_use_tls_and_return_https_links() {
     let hub = Hub::start(&["--tls-self-signed"]);
     let (client, endpoint, cdn) = (hub.client(), hub.said("endpoint"), hub.said("cdn"));
     assert!(endpoint.starts_with("https://") && cdn.starts_with("https://"), "{}", hub.ready);
@@ -151,7 +151,7 @@ async fn both_origins_speak_tls_and_hand_out_such_links() {
 }
 
 #[tokio::test]
-async fn the_first_line_says_what_clients_need() {
+async fn the_first_line_contains_what_clients_need() {
     let hub = Hub::start(&["--tls-self-signed", "--tls-name", "hub.lan"]);
     let (client, endpoint, certificate) =
         (hub.client(), hub.said("endpoint"), hub.said("certificate"));
@@ -175,7 +175,7 @@ async fn the_first_line_says_what_clients_need() {
 }
 
 #[tokio::test]
-async fn a_client_that_trusts_another_certificate_or_name_refuses_the_server() {
+async fn a_client_with_another_certificate_or_name_rejects_the_server() {
     let [one, other] = [(); 2].map(|()| Hub::start(&["--tls-self-signed"]));
     let refused = other.client().connect(one.said("endpoint"), "localhost").await.unwrap_err();
     assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
@@ -185,7 +185,7 @@ async fn a_client_that_trusts_another_certificate_or_name_refuses_the_server() {
 }
 
 #[tokio::test]
-async fn what_stops_arriving_over_tls_is_given_up() {
+async fn stalled_tls_requests_are_aborted() {
     let hub = Hub::start(&["--tls-self-signed", "--idle-timeout", "1"]);
     let (client, endpoint) = (hub.client(), hub.said("endpoint"));
     let mut head = client.connect(endpoint, "localhost").await.unwrap();
@@ -194,7 +194,7 @@ async fn what_stops_arriving_over_tls_is_given_up() {
     let begun = b"POST /api/validate-yaml HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{";
     body.write_all(begun).await.unwrap();
     let mut silent = client.connect(endpoint, "localhost").await.unwrap();
-    // A handshake that is begun, and one that is not.
+    // A handshake that has started, and one that has not.
     for begun in [&b"\x16\x03\x01"[..], b""] {
         let mut plain =
             TcpStream::connect(endpoint.strip_prefix("https://").unwrap()).await.unwrap();
@@ -214,7 +214,7 @@ async fn what_stops_arriving_over_tls_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_speaks_plain_http_gets_no_answer_and_disturbs_nobody() {
+async fn a_plain_http_client_gets_no_response_and_disturbs_no_others() {
     let hub = Hub::start(&["--tls-self-signed"]);
     let (client, endpoint) = (hub.client(), hub.said("endpoint"));
     let plain = endpoint.replace("https:", "http:");
@@ -223,14 +223,14 @@ async fn a_client_that_speaks_plain_http_gets_no_answer_and_disturbs_nobody() {
 }
 
 #[tokio::test]
-async fn the_certificate_and_key_that_are_given_are_shown() {
+async fn uses_the_configured_certificate_and_key() {
     let other = Hub::start(&["--tls-self-signed"]);
     let tls = other.root.path().join("tls");
     let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| tls.join(name));
     let options = ["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
     let hub = Hub::start(&options);
     assert_eq!(hub.said("fingerprint"), other.said("fingerprint"));
-    // Clients trust its authority already, or know where its certificate lies.
+    // Clients trust its authority already, or know the file of the certificate.
     assert!(
         hub.ready.get("certificate").is_none() && !hub.said("client").contains("SSL_CERT_FILE")
     );
@@ -248,7 +248,7 @@ fn refused(options: &[&str]) -> String {
 }
 
 #[test]
-fn a_server_without_a_usable_certificate_does_not_start() {
+fn does_not_start_without_a_usable_certificate() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     for name in ["a", "b"] {
@@ -269,8 +269,8 @@ fn a_server_without_a_usable_certificate_does_not_start() {
         ("a.pem", "b.key", "b.key is not the private key of the certificate in"),
         ("none", "a.key", "none: No such file"),
         ("a.pem", "none", "none: No such file"),
-        ("empty", "a.key", "empty holds no certificate in PEM form"),
-        ("a.pem", "a.pem", "a.pem holds no private key in PEM form"),
+        ("empty", "a.key", "empty contains no PEM certificate"),
+        ("a.pem", "a.pem", "a.pem contains no PEM private key"),
     ] {
         let said = with(certificate, key);
         assert!(said.contains(reason), "{certificate} {key}: {said}");
@@ -281,6 +281,6 @@ fn a_server_without_a_usable_certificate_does_not_start() {
     let both = ["--tls-self-signed", "--tls-cert", &path("a.pem"), "--tls-key", &path("a.key")];
     assert!(refused(&both).contains("cannot be used with"));
     assert!(
-        refused(&["--tls-self-signed", "--tls-name", "hüb"]).contains("cannot make a certificate")
+        refused(&["--tls-self-signed", "--tls-name", "hüb"]).contains("cannot generate a certificate")
     );
 }

@@ -1,6 +1,6 @@
-//! What is wrong with the metadata of a README, as the Hub would tell its author.
+//! Checks the metadata of a README as the Hub does.
 //!
-//! Only what would make a card unreadable for others is an error; unknown keys and values are welcome.
+//! Only what makes a card unreadable for others is an error; unknown keys and values are allowed.
 
 use serde_json::{Map, Value};
 
@@ -10,16 +10,16 @@ use crate::store::RepoKind;
 const SDKS: [&str; 4] = ["gradio", "streamlit", "docker", "static"];
 const COLORS: [&str; 8] = ["red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"];
 
-/// What was found.
+/// The result.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// Why the card is refused.
+    /// Why the card is rejected.
     pub(crate) errors: Vec<String>,
-    /// What its author may want to know.
+    /// Warnings for its author.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Looks at a README.
+/// Checks a README.
 pub(crate) fn check(readme: &[u8], kind: RepoKind) -> Report {
     let mut report = Report::default();
     let text = String::from_utf8_lossy(readme);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_good_cards_and_warns_of_missing_ones() {
+    fn accepts_valid_cards_and_warns_of_missing_ones() {
         let good = "license: mit\nlanguage: [no, en]\ntags:\n- a\nmodel-index: []\nown: {a: 1}";
         assert_eq!(errors(good, RepoKind::Model), Vec::<String>::new());
         for readme in ["", "# Hi", "---\n---\n# Hi", "---\nno end"] {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn names_line_and_key_of_what_cannot_be_read() {
+    fn reports_line_and_key_of_invalid_yaml() {
         for (yaml, message) in [
             ("a: 1\nb: 2\na: 3", "line 4: the key \"a\" is repeated"),
             ("a: 1\n~: 2", "line 3: a key is null: write a name, or put it in quotes"),
@@ -127,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn reads_metadata_behind_blank_lines() {
+    fn reads_metadata_after_blank_lines() {
         let report = check(b"\n \n---\nmodel-index: foo\n---\n", RepoKind::Model);
         assert_eq!(report.errors, ["\"model-index\" must be an array"]);
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn reports_invalid_values() {
         assert!(errors("a: [", RepoKind::Model)[0].starts_with("invalid yaml"));
         assert_eq!(errors("- a", RepoKind::Model), ["the yaml metadata must be an object"]);
         assert_eq!(errors("tags: a", RepoKind::Model), ["\"tags\" must be an array of strings"]);

@@ -1,6 +1,6 @@
 //! The metadata at the top of a README: the YAML between two lines of `---`.
 //!
-//! A card that cannot be read is an empty card; [`check`] says why.
+//! An invalid card is treated as empty; [`check`] reports why it is invalid.
 
 mod check;
 
@@ -11,10 +11,10 @@ use serde_saphyr::{Error, NonFiniteFloatPolicy};
 
 use crate::store::RepoKind;
 
-/// Larger READMEs are not looked into.
+/// Maximum size of READMEs that are read.
 pub(crate) const MAX_README: u64 = 1 << 20;
 
-/// The metadata of a README.
+/// Returns the metadata of a README.
 pub(crate) fn parse(readme: &[u8]) -> Map<String, Value> {
     let text = String::from_utf8_lossy(readme);
     match parse_yaml(front_matter(&text).unwrap_or_default()) {
@@ -23,10 +23,10 @@ pub(crate) fn parse(readme: &[u8]) -> Map<String, Value> {
     }
 }
 
-/// Reads YAML that begins on the second line of a README.
+/// Parses YAML that begins on the second line of a README.
 fn parse_yaml(yaml: &str) -> Result<Value, String> {
-    // The Hub reads YAML 1.2, in which the language code `no` is a word. What JSON has no number for
-    // is a text here: only the types of a few keys are looked at.
+    // The Hub reads YAML 1.2, in which the language code `no` is text. Numbers that JSON cannot
+    // represent become text: only the types of a few keys are checked.
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
@@ -47,7 +47,7 @@ fn parse_yaml(yaml: &str) -> Result<Value, String> {
     })
 }
 
-/// The tags the Hub derives from a card.
+/// Returns the tags that the Hub derives from a card.
 pub(crate) fn tags(card: &Map<String, Value>, kind: RepoKind) -> Vec<String> {
     let language = if kind == RepoKind::Dataset { "language:" } else { "" };
     let mut tags = Vec::new();
@@ -78,7 +78,8 @@ pub(crate) fn tags(card: &Map<String, Value>, kind: RepoKind) -> Vec<String> {
     tags
 }
 
-/// The YAML part of a README, if it begins with one. Clients skip blank lines before it, so this does too.
+/// Returns the YAML part of a README, if it begins with one. As in clients, blank lines before it
+/// are skipped.
 fn front_matter(text: &str) -> Option<&str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
     let first = text.lines().next()?;
@@ -90,7 +91,7 @@ fn front_matter(text: &str) -> Option<&str> {
     rest.find("\n---").map(|end| &rest[..end])
 }
 
-/// A text, or each text of a list.
+/// Returns a text, or each text of a list.
 fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
     let many = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     value.and_then(Value::as_str).into_iter().chain(many.iter().filter_map(Value::as_str))
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_card_and_its_tags() {
+    fn reads_metadata_and_its_tags() {
         let card = parse(b"---\nlicense: mit\nlanguage:\n- no\n- en\ntags: [a, mit]\nlibrary_name: x\n---\n# Hi\n");
         assert_eq!(card["license"], "mit");
         assert_eq!(
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_anything_else_for_an_empty_card() {
+    fn treats_anything_else_as_an_empty_card() {
         let bomb = format!(
             "---\na: &a [x]\n{}---\n",
             (0..60).map(|_| "b: &b [*a,*a]\n").collect::<String>()
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_lines_that_end_as_on_windows_and_skips_blank_ones_at_the_top() {
+    fn accepts_windows_line_endings_and_skips_leading_blank_lines() {
         assert_eq!(parse(b"---\r\nlicense: mit\r\n---\r\n")["license"], "mit");
         assert_eq!(parse(b"\r\n \n---\nlicense: mit\n---\n")["license"], "mit");
     }

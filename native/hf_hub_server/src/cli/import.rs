@@ -1,4 +1,4 @@
-//! `import`: a folder becomes a commit.
+//! `import`: commits a folder.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use super::{GateArg, KindArg, RootArg, print};
 use crate::store::{ImportSpec, MAIN};
 
-/// What `import` was told.
+/// The options of `import`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Folder to import; the commit will hold exactly its files
+    /// Folder to import; the commit will contain exactly its files
     folder: PathBuf,
     /// Repository, as ORG/NAME; created if missing
     id: String,
@@ -33,7 +33,7 @@ pub(super) struct Args {
     gated: Option<GateArg>,
 }
 
-/// Imports, and prints what came of it.
+/// Imports, and prints the result.
 pub(super) fn run(args: &Args) -> Result<()> {
     let key = args.kind.key(&args.id)?;
     let spec = ImportSpec {

@@ -1,4 +1,4 @@
-//! The command line: what can be said, and which function it is said to.
+//! The command line: its commands, and the functions that execute them.
 
 mod import;
 mod papers;
@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::serve;
 use crate::store::{Gate, RepoId, RepoKey, RepoKind, Store};
 
-/// A Hugging Face Hub for one machine or one room.
+/// A Hugging Face Hub for one machine or a local network.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until stopped; prints where, as one line of JSON
+    /// Serve until stopped; prints the addresses as one line of JSON
     Serve(serve::Spec),
     /// Commit the content of a folder
     Import(import::Args),
@@ -39,7 +39,7 @@ enum Command {
     Repo(repo::Command),
 }
 
-/// Does what the command line says.
+/// Executes a command.
 pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Serve(spec) => serve::run(spec),
@@ -50,16 +50,16 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     }
 }
 
-/// Says in one line why something did not work.
+/// Prints an error in one line.
 pub(crate) fn complain(err: &anyhow::Error) {
-    // Nobody is left to tell when standard error is closed.
+    // Standard error may be closed.
     let _ = writeln!(std::io::stderr(), "hf_hub_server: {err:#}");
 }
 
-/// Where a Hub keeps everything.
+/// The root of a Hub.
 #[derive(Debug, Args)]
 struct RootArg {
-    /// Folder the Hub keeps everything in
+    /// Folder with all data of the Hub
     #[arg(long)]
     root: PathBuf,
 }
@@ -70,7 +70,7 @@ impl RootArg {
     }
 }
 
-/// Which kind of repository is meant.
+/// The kind of a repository.
 #[derive(Debug, Args)]
 struct KindArg {
     /// Kind of the repository
@@ -87,7 +87,7 @@ impl KindArg {
 /// How a repository is gated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum GateArg {
-    /// Everybody who asks is let in
+    /// Grant every request
     Auto,
     /// The owner decides
     Manual,

@@ -1,4 +1,4 @@
-//! `papers`: what is known of papers comes from a file.
+//! `papers`: imports papers from a file.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use clap::Subcommand;
 
 use super::{RootArg, print};
 
-/// What can be done with papers.
+/// The commands for papers.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Add the papers of a file: a JSON array of objects as the Hub's API writes them
+    /// Add the papers of a file: a JSON array of objects in the format of the Hub's API
     Import {
         /// File
         file: PathBuf,
@@ -19,7 +19,7 @@ pub(super) enum Command {
     },
 }
 
-/// Does it.
+/// Executes the command.
 pub(super) fn run(command: Command) -> Result<()> {
     match command {
         Command::Import { file, root } => {

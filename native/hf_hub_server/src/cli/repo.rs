@@ -1,4 +1,4 @@
-//! `repo`: what is not in git about a repository, and a few things that are.
+//! `repo`: settings, access, branches and tags of repositories.
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -6,7 +6,7 @@ use clap::Subcommand;
 use super::{GateArg, KindArg, RootArg, print};
 use crate::store::{AccessRequest, MAIN, RepoKey, RepoKind, Settings, Store, branch_ref, tag_ref};
 
-/// What can be done with repositories.
+/// The commands for repositories.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List all repositories
@@ -14,9 +14,9 @@ pub(super) enum Command {
         #[command(flatten)]
         root: RootArg,
     },
-    /// Give a repository another name; the old one redirects to it
+    /// Rename a repository; the old name redirects to the new one
     Rename {
-        /// Present id
+        /// Current id
         old: String,
         /// New id
         new: String,
@@ -27,11 +27,11 @@ pub(super) enum Command {
     },
     /// Change settings
     Set(SetArgs),
-    /// Let a user read the files of a gated repository
+    /// Allow a user to read the files of a gated repository
     Grant(AccessArgs),
-    /// Note that a user has asked for access to a gated repository
+    /// Record a user's access request for a gated repository
     Request(AccessArgs),
-    /// Turn a user's request for access down
+    /// Reject a user's access request
     Reject(AccessArgs),
     /// Create a tag
     Tag(RefArgs),
@@ -39,7 +39,7 @@ pub(super) enum Command {
     Branch(RefArgs),
 }
 
-/// What `set` was told.
+/// The options of `set`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, clap::Args)]
 pub(super) struct SetArgs {
@@ -49,24 +49,24 @@ pub(super) struct SetArgs {
     root: RootArg,
     #[command(flatten)]
     kind: KindArg,
-    /// Hide it from everybody else
+    /// Make it visible to its owner only
     #[arg(long)]
     private: bool,
-    /// Show it to everybody
+    /// Make it visible to everybody
     #[arg(long, conflicts_with = "private")]
     public: bool,
     /// Require granted access to the files
     #[arg(long, value_enum)]
     gated: Option<GateArg>,
-    /// Close it
+    /// Disable it
     #[arg(long)]
     disabled: bool,
-    /// Open it again
+    /// Enable it again
     #[arg(long, conflicts_with = "disabled")]
     enabled: bool,
 }
 
-/// What `grant`, `request` and `reject` were told.
+/// The options of `grant`, `request` and `reject`.
 #[derive(Debug, clap::Args)]
 pub(super) struct AccessArgs {
     /// Repository
@@ -86,7 +86,7 @@ impl AccessArgs {
     }
 }
 
-/// What `tag` and `branch` were told.
+/// The options of `tag` and `branch`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RefArgs {
     /// Repository
@@ -97,12 +97,12 @@ pub(super) struct RefArgs {
     root: RootArg,
     #[command(flatten)]
     kind: KindArg,
-    /// What it is to point to
+    /// Revision to point to
     #[arg(long, default_value = MAIN)]
     revision: String,
 }
 
-/// Does it.
+/// Executes the command.
 pub(super) fn run(command: Command) -> Result<()> {
     match command {
         Command::List { root } => list(&root.open()?),
@@ -147,7 +147,7 @@ fn set(args: &SetArgs) -> Result<()> {
 }
 
 fn create_ref(args: &RefArgs, name: Option<String>) -> Result<()> {
-    let name = name.with_context(|| format!("`{}` is no good name", args.name))?;
+    let name = name.with_context(|| format!("invalid name `{}`", args.name))?;
     let key: RepoKey = args.kind.key(&args.id)?;
     let git = args.root.open()?.find(&key)?.git()?;
     let target = git

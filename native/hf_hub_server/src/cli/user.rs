@@ -1,4 +1,4 @@
-//! `user`: who may read what.
+//! `user`: users, tokens and logins.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -6,26 +6,26 @@ use clap::Subcommand;
 use super::{RootArg, print};
 use crate::store::{LoginAnswer, Membership, Role, Scope, Token, random_token};
 
-/// What can be done with users.
+/// The commands for users.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Add a user, or one more token for one, and print the token
+    /// Add a user, or another token of a user, and print the token
     Add(AddArgs),
     /// List users and their organisations
     List {
         #[command(flatten)]
         root: RootArg,
     },
-    /// Let a program in that shows this code
+    /// Approve the login of a program that shows this code
     Approve {
         /// The code
         code: String,
-        /// User the program is to act for
+        /// User the program will act for
         name: String,
         #[command(flatten)]
         root: RootArg,
     },
-    /// Keep a program out that shows this code
+    /// Deny the login of a program that shows this code
     Deny {
         /// The code
         code: String,
@@ -34,33 +34,33 @@ pub(super) enum Command {
     },
 }
 
-/// What `add` was told.
+/// The options of `add`.
 #[derive(Debug, clap::Args)]
 pub(super) struct AddArgs {
     /// User name
     name: String,
     #[command(flatten)]
     root: RootArg,
-    /// Name people know the user by; the user name if missing
+    /// Display name; defaults to the user name
     #[arg(long)]
     fullname: Option<String>,
     /// Organisation the user belongs to, with `:admin`, `:write` or `:read`; may be repeated
     #[arg(long = "org", value_name = "ORG[:ROLE]")]
     orgs: Vec<Membership>,
-    /// The token; made up if missing
+    /// The token; random by default
     #[arg(long)]
     token: Option<String>,
-    /// What the token is called
+    /// Name of the token
     #[arg(long, default_value = "local")]
     token_name: String,
-    /// What the token may do
+    /// Role of the token
     #[arg(long, value_enum, default_value = "write")]
     role: Role,
-    /// What a fine-grained token may do with a namespace or repository, such as
+    /// Permissions of a fine-grained token for a namespace or repository, such as
     /// `acme=repo.content.read`; may be repeated
     #[arg(long = "scope", value_name = "ENTITY=PERMISSION,...")]
     scopes: Vec<Scope>,
-    /// Let a fine-grained token read gated repositories
+    /// Allow a fine-grained token to read gated repositories
     #[arg(long)]
     gated_repos: bool,
 }
@@ -80,7 +80,7 @@ impl AddArgs {
     }
 }
 
-/// Does it.
+/// Executes the command.
 pub(super) fn run(command: Command) -> Result<()> {
     match command {
         Command::Add(args) => args.run(),

@@ -1,6 +1,6 @@
-//! Who is asking, and what they may see.
+//! The caller of a request, and what it may see.
 //!
-//! The rules of visibility are all here. It does not look at what is being asked for.
+//! All visibility rules are here, independent of the route.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::ApiError;
 use crate::store::{AccessRequest, Repo, RepoKey, Store, Token, User};
 
-/// Who sent a request.
+/// The caller of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
     /// No token was sent.
@@ -20,7 +20,8 @@ pub(super) enum Caller {
 }
 
 impl Caller {
-    /// Reads the `Authorization` header; a token nobody owns is an error on every route, as on the Hub.
+    /// Reads the `Authorization` header; an unknown token is an error on every route, as on the
+    /// Hub.
     pub(super) fn identify(store: &Store, headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Self::Anonymous) };
         let token = value.to_str().ok().and_then(credential).ok_or_else(ApiError::bad_token)?;
@@ -40,13 +41,13 @@ impl Caller {
         !repo.settings.private || self.is_insider(repo)
     }
 
-    /// Whether the files of a visible repository may be read, or why not.
+    /// Returns an error if the files of a visible repository may not be read.
     pub(super) fn check_files(&self, repo: &Repo) -> Result<(), ApiError> {
         if repo.settings.gated.is_none() || self.is_insider(repo) {
             return Ok(());
         }
         let key = &repo.key;
-        let Self::User(user, token) = self else { return Err(ApiError::gated_for_nobody(key)) };
+        let Self::User(user, token) = self else { return Err(ApiError::gated_anonymous(key)) };
         let granted = self.owns(repo) || repo.settings.granted.contains(&user.name);
         Err(match repo.settings.requests.get(&user.name) {
             _ if granted && token.may_read_gated(key) => return Ok(()),
@@ -57,7 +58,7 @@ impl Caller {
         })
     }
 
-    /// Who the caller is.
+    /// Returns the user.
     pub(super) fn user(&self) -> Result<&User, ApiError> {
         match self {
             Self::Anonymous => Err(ApiError::token_required()),
@@ -65,7 +66,7 @@ impl Caller {
         }
     }
 
-    /// Who the caller is, if the token allows to change anything.
+    /// Returns the user if the token has write permission.
     pub(super) fn writer(&self) -> Result<&User, ApiError> {
         match self {
             Self::Anonymous => Err(ApiError::token_required()),
@@ -76,8 +77,8 @@ impl Caller {
         }
     }
 
-    /// The same, if what `namespace` owns may be changed too. The canonical repositories, which have no
-    /// namespace, belong to nobody.
+    /// Returns the user if it may change repositories of `namespace`. The canonical repositories,
+    /// which have no namespace, cannot be changed.
     pub(super) fn writer_in(&self, namespace: Option<&str>) -> Result<&User, ApiError> {
         let user = self.writer()?;
         if namespace.is_some_and(|namespace| self.may_write_in(namespace)) {
@@ -86,7 +87,7 @@ impl Caller {
         Err(ApiError::forbidden("Forbidden: you don't have the rights to change this repository."))
     }
 
-    /// The same for creating something.
+    /// Returns the user if it may create this repository.
     pub(super) fn creator(&self, key: &RepoKey) -> Result<&User, ApiError> {
         let user = self.writer()?;
         match key.id.namespace() {
@@ -104,7 +105,7 @@ impl Caller {
         user.may_write_in(namespace) && token.may_write_in(namespace)
     }
 
-    /// Whether what only the owner and those who were let in may see can be seen.
+    /// Whether the caller may see what only the owner and granted users can.
     fn is_insider(&self, repo: &Repo) -> bool {
         let Self::User(user, token) = self else { return false };
         let knows = self.owns(repo) || repo.settings.granted.contains(&user.name);
@@ -117,7 +118,7 @@ impl Caller {
     }
 }
 
-/// The token of an `Authorization` header. Git sends it as the password of whatever user.
+/// Returns the token of an `Authorization` header. Git sends it as the password of any user name.
 fn credential(value: &str) -> Option<String> {
     let (scheme, credential) = value.split_once(' ')?;
     let credential = credential.trim();
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_tokens_as_clients_and_as_git_send_them() {
+    fn reads_tokens_in_the_formats_of_clients_and_git() {
         let basic = format!("Basic {}", STANDARD.encode("me:hf_x:y"));
         for (value, token) in [
             ("Bearer hf_x", Some("hf_x")),

@@ -1,4 +1,4 @@
-//! What all answers have in common: the request id, JSON, links to the next page, header values.
+//! What all responses have in common: request id, JSON, links to the next page, header values.
 
 use std::convert::Infallible;
 
@@ -16,13 +16,13 @@ use tower_http::compression::predicate::Predicate;
 
 /// The content type of JSON, as the Hub writes it.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-/// The commit an answer was made from.
+/// The commit that a response is based on.
 pub(super) const REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
 
-/// What a key or value in a query keeps as it is.
+/// Characters that are not encoded in keys and values of a query.
 pub(super) const QUERY_SET: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// What a path keeps as it is.
+/// Characters that are not encoded in a path.
 pub(super) const PATH_SET: &AsciiSet = &QUERY_SET.remove(b'/');
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,17 +33,17 @@ const EXPOSED_NAMES: HeaderValue = HeaderValue::from_static(
      X-Linked-Size,X-Linked-ETag",
 );
 
-/// JSON with status 200.
+/// Returns JSON with status 200.
 pub(super) fn json(value: &impl Serialize) -> Response {
     ([(CONTENT_TYPE, JSON)], Json(value)).into_response()
 }
 
-/// What the Hub says when something was done and there is no more to say.
+/// Returns the Hub's response to a successful request without a result.
 pub(super) fn ok() -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))], "OK").into_response()
 }
 
-/// JSON with the address of the next page, if there is one.
+/// Returns JSON with a link to the next page, if there is one.
 pub(super) fn page(value: &impl Serialize, next: Option<String>) -> Response {
     let mut response = json(value);
     if let Some(next) = next {
@@ -52,7 +52,7 @@ pub(super) fn page(value: &impl Serialize, next: Option<String>) -> Response {
     response
 }
 
-/// A redirect, with a body for people who read it.
+/// Returns a redirect, with a body for people.
 pub(super) fn redirect(status: StatusCode, location: &str) -> Response {
     let reason = status.canonical_reason().unwrap_or_default();
     let text = format!("{reason}. Redirecting to {location}");
@@ -63,25 +63,25 @@ pub(super) fn redirect(status: StatusCode, location: &str) -> Response {
     (status, headers, text).into_response()
 }
 
-/// A header value; what a header cannot hold becomes `?`.
+/// Converts text to a header value; invalid characters become `?`.
 pub(super) fn header_value(text: &str) -> HeaderValue {
     let bytes = text.bytes().map(|byte| if byte.is_ascii_control() { b'?' } else { byte });
     let bytes = bytes.collect::<Vec<_>>();
     HeaderValue::from_bytes(&bytes).unwrap_or(HeaderValue::from_static("?"))
 }
 
-/// A point in time as the Hub writes it.
+/// Formats a time as the Hub does.
 pub(super) fn date(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-/// Adds what belongs to every answer of a listener.
+/// Adds the headers of every response of a listener.
 pub(super) fn layer(app: Router) -> Router {
     app.layer(CompressionLayer::new().gzip(true).compress_when(OnlyJson))
         .layer(middleware::from_fn(stamp))
 }
 
-/// File bodies must arrive as they are: their sizes and ranges would not fit otherwise.
+/// File bodies are never compressed: sizes and ranges would no longer match.
 #[derive(Clone, Copy)]
 struct OnlyJson;
 
@@ -107,7 +107,7 @@ async fn stamp(request: Request, next: Next) -> Result<Response, Infallible> {
 
 fn request_id(trace: Option<&HeaderValue>) -> HeaderValue {
     let mut random = [0; 12];
-    // An id that repeats is better than no answer.
+    // A repeated id is better than no response.
     let _ = getrandom::fill(&mut random);
     let own = format!("Root=1-{:08x}-{}", Timestamp::now().as_second(), hex::encode(random));
     match trace.and_then(|trace| trace.to_str().ok()) {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn cannot_be_made_to_write_a_second_header() {
+    fn removes_line_breaks_from_header_values() {
         assert_eq!(header_value("a\r\nSet-Cookie: x"), "a??Set-Cookie: x");
         assert_eq!(header_value("é").as_bytes(), "é".as_bytes());
     }

@@ -1,7 +1,8 @@
-//! One request to the Hub, taken apart, and the blocking work that answers it.
+//! A parsed request, and the blocking work that answers it.
 //!
-//! Handlers are plain functions that run off the async threads, because git and the disk block. They are run
-//! before the body is received, so who may not do something is told so before sending it all.
+//! Handlers are plain functions that run off the async threads, because git and the disk block.
+//! They run before the body is received, so a forbidden request is rejected before its body is
+//! sent.
 
 use std::sync::Arc;
 
@@ -20,43 +21,43 @@ use super::payload::{Payload, Want};
 use super::query::Query;
 use crate::store::RepoKey;
 
-/// What a handler gets.
+/// The input of a handler.
 #[derive(Debug)]
 pub(super) struct Ask {
     pub(super) hub: Arc<Hub>,
     pub(super) caller: Caller,
     pub(super) method: Method,
-    /// The path as sent, still encoded.
+    /// The path as sent, still percent-encoded.
     pub(super) raw_path: String,
     pub(super) raw_query: Option<String>,
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
     pub(super) body: Payload,
-    /// How to answer for a file.
+    /// How to respond with a file.
     pub(super) manner: Manner,
 }
 
-/// How a file is answered for, as a request extension: other servers do it in other ways.
+/// Variants of file responses, as a request extension: they imitate other servers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Manner {
-    /// A small file without the detour over the resolve cache.
+    /// Sends a small file without redirecting to the resolve cache.
     pub(super) direct: bool,
-    /// A large file without the detour over the content listener.
+    /// Sends a large file without redirecting to the content listener.
     pub(super) proxied: bool,
-    /// The SHA-1 of the content as its `ETag`, and headers with checksums.
+    /// Sends the SHA-1 of the content as its `ETag`, and headers with checksums.
     pub(super) checksums: bool,
 }
 
-/// What a handler returns.
+/// The result of a handler.
 pub(super) type Answer = Result<Response, ApiError>;
 
 impl Ask {
-    /// Whether only the head of the answer will be sent.
+    /// Whether only the head of the response will be sent.
     pub(super) fn is_head(&self) -> bool {
         self.method == Method::HEAD
     }
 
-    /// The body as JSON, for routes whose body may be left out.
+    /// Parses the body as JSON, for routes whose body is optional.
     pub(super) fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, ApiError> {
         let bytes = self.body.bytes()?;
         if bytes.is_empty() {
@@ -66,20 +67,20 @@ impl Ask {
         json.map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")))
     }
 
-    /// The absolute URL of a repository's page.
+    /// Returns the absolute URL of a repository's page.
     pub(super) fn page_url(&self, key: &RepoKey) -> String {
         let base = self.hub.origins.hub(Some(&self.headers));
         format!("{base}/{}{}", key.kind.url_prefix(), key.id)
     }
 
-    /// The absolute URL of this route with one query key replaced.
+    /// Returns the absolute URL of this route with one query key replaced.
     pub(super) fn url_with(&self, key: &str, value: &str) -> String {
         let base = self.hub.origins.hub(Some(&self.headers));
         format!("{base}{}?{}", self.raw_path, self.query.with(key, value))
     }
 }
 
-/// Reads a request and answers it with `handler`, which is run once more if it needs the body whole.
+/// Parses a request and runs `handler`, which is run once more if it needs the whole body.
 pub(super) async fn answer(
     hub: Arc<Hub>,
     request: Request,
@@ -101,7 +102,7 @@ pub(super) async fn answer(
     finish(&hub, ask, want, body, handler).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Receives the body and answers.
+/// Receives the body and responds.
 async fn finish(
     hub: &Hub,
     ask: Ask,
@@ -133,7 +134,7 @@ async fn off_thread<T: Send + 'static>(
 }
 
 impl Ask {
-    /// Finds out who is asking.
+    /// Identifies the caller.
     fn new(hub: Arc<Hub>, head: Head, body: Payload) -> Result<Self, ApiError> {
         let Head { method, uri, headers, extensions, .. } = head;
         let caller = Caller::identify(&hub.store, &headers)?;

@@ -1,7 +1,7 @@
-//! Budgets of requests, announced and enforced as the Hub does: so many in a fixed window of time, for each
-//! token and sort of route.
+//! Rate limits, announced and enforced as on the Hub: a number of requests in a fixed window of
+//! time, for each token and kind of route.
 //!
-//! Off unless asked for. What is refused costs nothing.
+//! Disabled by default. A rejected request does not count.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ use super::error::ApiError;
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// So many requests in so many seconds; written `REQUESTS/SECONDS`.
+/// A number of requests per number of seconds; written `REQUESTS/SECONDS`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quota {
     requests: u64,
@@ -41,12 +41,12 @@ impl FromStr for Quota {
     }
 }
 
-/// What is counted together: a token, or nobody's, and a sort of route.
+/// What is counted together: a token, or all anonymous requests, and a kind of route.
 type Key = (Option<Vec<u8>>, &'static str);
 
-/// The windows that are open.
+/// The current windows.
 #[derive(Debug)]
-struct Budgets {
+struct RateLimits {
     quota: Quota,
     windows: Mutex<HashMap<Key, Window>>,
 }
@@ -57,16 +57,16 @@ struct Window {
     left: u64,
 }
 
-/// Keeps clients of `app` to `quota`.
+/// Limits the requests of clients of `app` to `quota`.
 pub(super) fn layer(app: Router, quota: Quota) -> Router {
-    let budgets = Arc::new(Budgets { quota, windows: Mutex::default() });
+    let budgets = Arc::new(RateLimits { quota, windows: Mutex::default() });
     app.layer(middleware::from_fn(move |request: Request, next: Next| {
         let budgets = budgets.clone();
         async move { budgets.pass(request, next).await }
     }))
 }
 
-impl Budgets {
+impl RateLimits {
     async fn pass(&self, request: Request, next: Next) -> Response {
         let sort = sort(request.uri().path());
         let token = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes().to_vec());

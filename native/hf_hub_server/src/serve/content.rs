@@ -1,7 +1,7 @@
-//! Bytes as an answer: ranges, conditions, streaming.
+//! Responses with file contents: ranges, conditions, streaming.
 //!
-//! The same rules for a small file out of git and a large one from disk. It does not know where the bytes come
-//! from or who may have them.
+//! Small files from git and large ones from disk follow the same rules. This module does not know
+//! where the bytes come from or who may read them.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -22,16 +22,16 @@ use tokio::task::spawn_blocking;
 
 use super::answer::{PATH_SET, header_value};
 
-// Large enough that reading costs more than switching threads, small enough that a client that leaves early
-// has not been read ahead for by much.
+// Large enough that reading costs more than switching threads, small enough that little is read
+// ahead for a client that leaves early.
 const CHUNK: usize = 256 << 10;
 
-/// Something that can be sent.
+/// A content that can be sent.
 #[derive(Debug)]
 pub(super) struct Content {
-    /// What the bytes are called, without quotes.
+    /// The `ETag`, without quotes.
     pub(super) etag: String,
-    /// The last part of the file's path.
+    /// The last part of the path.
     pub(super) file_name: String,
     /// The media type.
     pub(super) media_type: &'static str,
@@ -46,7 +46,7 @@ pub(super) enum Source {
     Memory(Bytes),
     /// In a file of this size.
     File(PathBuf, u64),
-    /// In a file of this size that has no name.
+    /// In an unnamed file of this size.
     Nameless(File, u64),
 }
 
@@ -75,7 +75,7 @@ fn stream(mut file: File, range: Range<u64>) -> io::Result<Body> {
     Ok(Body::from_stream(pieces(file, range.end - range.start)))
 }
 
-/// Reads a piece when the one before has been taken: a client that takes nothing costs one piece.
+/// Reads a piece once the previous one was taken: a client that reads nothing costs one piece.
 fn pieces(mut file: File, mut left: u64) -> impl Stream<Item = io::Result<Bytes>> {
     try_stream! {
         while left > 0 {
@@ -91,13 +91,13 @@ fn read_piece(mut file: File, left: u64) -> io::Result<(Bytes, File)> {
     let mut piece = Vec::with_capacity(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK));
     file.by_ref().take(left.min(CHUNK as u64)).read_to_end(&mut piece)?;
     if piece.is_empty() {
-        // Another program has shortened it.
+        // Another program truncated the file.
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok((piece.into(), file))
 }
 
-/// Answers a GET or HEAD for some content. Blocks while it opens a file.
+/// Responds to a GET or HEAD request for a content. Blocks while it opens a file.
 pub(super) fn send(content: Content, is_head: bool, request: &HeaderMap) -> io::Result<Response> {
     let etag = quoted(&content.etag);
     let mut headers = HeaderMap::new();
@@ -126,19 +126,19 @@ pub(super) fn send(content: Content, is_head: bool, request: &HeaderMap) -> io::
     Ok((status, headers, body).into_response())
 }
 
-/// An `ETag` as it is written in headers.
+/// Formats an `ETag` as in headers.
 pub(super) fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
 
-/// Whether the client has this already.
+/// Whether the client already has this content.
 pub(super) fn is_known(request: &HeaderMap, etag: &str) -> bool {
     let values = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// The `Content-Disposition` the Hub gives a file.
+/// Returns the `Content-Disposition` of a file, as on the Hub.
 pub(super) fn disposition(file_name: &str) -> HeaderValue {
     let encoded = utf8_percent_encode(file_name, PATH_SET);
     let plain = file_name.replace(['"', '\\'], "_").replace(|c: char| !c.is_ascii(), "?");
@@ -156,14 +156,14 @@ fn wanted(request: &HeaderMap, etag: &str, size: u64) -> Wanted {
     let Some(range) = request.get(RANGE).and_then(|value| value.to_str().ok()) else {
         return Wanted::All;
     };
-    // A condition that does not hold turns the request into one for everything.
+    // A condition that does not hold turns the request into one for the whole file.
     if request.get(IF_RANGE).is_some_and(|condition| condition.as_bytes() != etag.as_bytes()) {
         return Wanted::All;
     }
     parse_range(range, size).unwrap_or(Wanted::All)
 }
 
-/// One range of bytes; `None`, which is to be ignored, for several or for what cannot be read.
+/// Parses a range; `None` for several ranges or an invalid one, which are ignored.
 fn parse_range(range: &str, size: u64) -> Option<Wanted> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = (first.trim(), last.trim());
@@ -181,7 +181,7 @@ fn parse_range(range: &str, size: u64) -> Option<Wanted> {
 }
 
 fn parse_position(text: &str) -> Option<u64> {
-    // `parse` alone would take a leading `+`.
+    // `parse` alone would accept a leading `+`.
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_ranges_as_the_rfc_says() {
+    fn parses_ranges_as_in_the_rfc() {
         for (range, size, expected) in [
             ("bytes=0-4", 10, Some(Wanted::Part(0..5))),
             ("bytes=4-", 10, Some(Wanted::Part(4..10))),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn heeds_conditions() {
+    fn respects_conditions() {
         let headers = |name, value: &str| HeaderMap::from_iter([(name, value.parse().unwrap())]);
         assert!(is_known(&headers(IF_NONE_MATCH, "\"x\", W/\"a\""), "\"a\""));
         assert!(is_known(&headers(IF_NONE_MATCH, "*"), "\"a\""));

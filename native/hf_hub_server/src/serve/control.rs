@@ -1,6 +1,6 @@
-//! The `/_test` routes: tests read what was asked and plant faults.
+//! The `/_test` routes: tests read the request log and plant faults.
 //!
-//! Only there with `--test-control`; neither recorded nor subject to faults.
+//! Only available with `--test-control`; not recorded, and not subject to faults.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) fn routes(control: Control) -> Router {
         .with_state(control)
 }
 
-/// Those whose path contains `?path=`, or all of them.
+/// Returns the requests whose path contains `?path=`, or all of them.
 async fn requests(State(control): State<Control>, RawQuery(query): RawQuery) -> Response {
     let query = Query::parse(query.as_deref());
     Json(control.journal.records(query.get("path").unwrap_or_default())).into_response()
@@ -73,7 +73,7 @@ async fn add_fault(State(control): State<Control>, body: axum::body::Bytes) -> R
     }
 }
 
-/// The dialects that repositories can be made to speak.
+/// Returns the available dialects.
 async fn dialects() -> Response {
     match faults::dialects() {
         Ok(dialects) => Json(dialects).into_response(),
@@ -81,7 +81,7 @@ async fn dialects() -> Response {
     }
 }
 
-/// Makes a repository speak a dialect, and says where the endpoint is then.
+/// Makes a repository use a dialect, and returns the path prefix of its endpoint.
 async fn speak(State(control): State<Control>, body: axum::body::Bytes) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -1,7 +1,7 @@
-//! What can go wrong with a request, and the answer that says so.
+//! Errors of requests, and their responses.
 //!
-//! Status, `X-Error-Code`, `X-Error-Message` and body are what clients tell errors apart by; each combination
-//! is written once, here.
+//! Clients distinguish errors by status, `X-Error-Code`, `X-Error-Message` and body; each
+//! combination is written once, here.
 
 use std::io::{self, ErrorKind};
 
@@ -18,7 +18,7 @@ const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const GATED: &str = "GatedRepo";
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
-/// An answer of status 400 and above.
+/// A response of status 400 and above.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -29,14 +29,14 @@ pub(super) struct ApiError {
     cause: Option<String>,
 }
 
-/// What the log says about an error that is the server's fault; carried in the answer's extensions.
+/// The cause of an internal error, for the log; carried in the response's extensions.
 #[derive(Clone, Debug)]
 pub(super) struct Cause(pub(super) String);
 
 impl ApiError {
-    /// No such repository, or one the caller may not know of. Without a token these cannot be told apart from
-    /// a token that is missing. The code is sent either way: over plain HTTP the Python client recognizes a
-    /// missing repository by nothing else.
+    /// The repository does not exist, or the caller must not know of it. Without a token, this
+    /// looks the same as a missing token. The code is sent either way: over plain HTTP, the Python
+    /// client recognizes a missing repository only by it.
     pub(super) fn repo_not_found(anonymous: bool) -> Self {
         let error = if anonymous {
             Self::token_required()
@@ -46,24 +46,24 @@ impl ApiError {
         Self { code: Some("RepoNotFound"), ..error }
     }
 
-    /// The token is missing.
+    /// No token was sent.
     pub(super) fn token_required() -> Self {
         Self::unauthorized("Invalid username or password.")
     }
 
-    /// The token is not known.
+    /// The token is unknown.
     pub(super) fn bad_token() -> Self {
         Self::unauthorized("Invalid credentials in Authorization header")
     }
 
-    /// The files of a gated repository need granted access, and nobody has asked.
-    pub(super) fn gated_for_nobody(key: &RepoKey) -> Self {
+    /// The files of a gated repository require access, and the request is anonymous.
+    pub(super) fn gated_anonymous(key: &RepoKey) -> Self {
         let hint = "You must have access to it and be authenticated to access it. Please log in.";
         let message = format!("Access to {key} is restricted. {hint}");
         Self::new(StatusCode::UNAUTHORIZED, Some(GATED), message)
     }
 
-    /// The user has not asked for access.
+    /// The user has not requested access.
     pub(super) fn gated(key: &RepoKey) -> Self {
         Self::no_access(format!(
             "Access to {key} is restricted and you are not in the authorized list. Visit \
@@ -73,21 +73,21 @@ impl ApiError {
         ))
     }
 
-    /// Nobody has decided on the user's request.
+    /// The user's access request is pending.
     pub(super) fn gated_pending(key: &RepoKey) -> Self {
         Self::no_access(format!(
             "Your request to access {key} is awaiting a review from the repo authors."
         ))
     }
 
-    /// The user's request was turned down.
+    /// The user's access request was rejected.
     pub(super) fn gated_rejected(key: &RepoKey) -> Self {
         Self::no_access(format!(
             "Your request to access {key} has been rejected by the repo's authors."
         ))
     }
 
-    /// The user has access, the token has not.
+    /// The user has access, but not with this token.
     pub(super) fn gated_for_token() -> Self {
         Self::no_access(
             "Please enable access to public gated repositories in your fine-grained token settings \
@@ -99,17 +99,17 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, Some(GATED), message)
     }
 
-    /// What OAuth answers to a login that is not done yet, or cannot be.
+    /// The OAuth error of a login that is pending or has failed.
     pub(super) fn oauth(code: &'static str, description: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, None, code).with("error_description", description)
     }
 
-    /// The repository was closed.
+    /// The repository is disabled.
     pub(super) fn disabled() -> Self {
         Self::new(StatusCode::FORBIDDEN, None, "Access to this resource is disabled.")
     }
 
-    /// No such revision.
+    /// The revision does not exist.
     pub(super) fn revision_not_found(revision: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -118,75 +118,75 @@ impl ApiError {
         )
     }
 
-    /// No such file or folder at that commit.
+    /// The file or folder does not exist at that commit.
     pub(super) fn entry_not_found(commit: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, Some("EntryNotFound"), "Entry not found")
             .with_header(answer::REPO_COMMIT, commit)
     }
 
-    /// No such route.
+    /// The route does not exist.
     pub(super) fn page_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, None, "Sorry, we can't find the page you are looking for.")
     }
 
-    /// No such user.
+    /// The user does not exist.
     pub(super) fn user_not_found(name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, None, format!("The user {name} does not exist"))
     }
 
-    /// The route does not know this method.
+    /// The route does not support this method.
     pub(super) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, None, "Method not allowed")
     }
 
-    /// The request cannot be understood.
+    /// The request is malformed.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, None, message)
     }
 
-    /// The request is well-formed, but names something that is not allowed.
+    /// The request is well-formed, but refers to something that is not allowed.
     pub(super) fn unprocessable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, None, message)
     }
 
-    /// The route of a protocol that is not spoken here, with the way around it.
+    /// The route of an unsupported protocol, with the workaround.
     pub(super) fn no_xet() -> Self {
         let message = "The Local Hub does not support Xet uploads; set HF_HUB_DISABLE_XET=1 in the \
                        environment of the client, and large files are uploaded through LFS";
         Self::new(StatusCode::NOT_FOUND, None, message)
     }
 
-    /// There is something of that name already.
+    /// The name already exists.
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, None, message)
     }
 
-    /// The caller is known but may not do this.
+    /// The caller has no permission.
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, None, message)
     }
 
-    /// The branch is not where the client thinks it is.
+    /// The branch has moved.
     pub(super) fn stale() -> Self {
-        // Clients match on these words.
+        // Clients compare this text.
         let message =
             "The branch was updated since you opened this page. Please refresh and try again.";
         Self::new(StatusCode::PRECONDITION_FAILED, None, message)
     }
 
-    /// There is nothing at that path to remove.
+    /// There is nothing to delete at that path.
     pub(super) fn nothing_there(what: &str, path: &str) -> Self {
         let message = format!("A {what} with this name doesn't exist: {path}");
         Self::new(StatusCode::NOT_FOUND, Some("EntryNotFound"), message)
     }
 
-    /// Some content is named that was never uploaded.
+    /// A referenced content was never uploaded.
     pub(super) fn content_not_found(oid: &str) -> Self {
         let message = format!("There is no object {oid} of this size");
         Self::new(StatusCode::NOT_FOUND, None, message)
     }
 
-    /// The client left while it was still sending; nobody will read this but the log.
+    /// The client left while it was sending; only the log shows this.
     pub(super) fn cut_body() -> Self {
         Self::bad_request("The request body ended early")
     }
@@ -197,12 +197,12 @@ impl ApiError {
         Self::new(StatusCode::REQUEST_TIMEOUT, None, message)
     }
 
-    /// Ends a handler that needs the body, which is still to come. Nobody sees it.
+    /// Ends a handler that needs the body, which has not arrived yet. Never sent.
     pub(super) fn body_is_awaited() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, None, "The request body is still to come")
     }
 
-    /// The budget of the window is used up.
+    /// The rate limit is exhausted.
     pub(super) fn too_many_requests() -> Self {
         let message = "You have reached the rate limit; try again in the next window.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, None, message)
@@ -223,13 +223,13 @@ impl ApiError {
         Self { status, code, message: message.into(), headers, more, cause: None }
     }
 
-    /// No program does this on the Hub's machine.
+    /// A required program is not installed on this machine.
     pub(super) fn not_installed(program: &str) -> Self {
         let message = format!("{program} is not installed where the Local Hub runs");
         Self::new(StatusCode::NOT_IMPLEMENTED, None, message)
     }
 
-    /// The same, said so that git asks its user for a password.
+    /// Changes the response so that git asks its user for a password.
     pub(super) fn for_git(self) -> Self {
         if self.status != StatusCode::UNAUTHORIZED {
             return self;
@@ -270,7 +270,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Whatever the disk or git reports is the server's fault, and none of the client's business.
+/// Errors of the disk or git are internal errors, whose details are not sent to the client.
 impl<E: Into<anyhow::Error>> From<E> for ApiError {
     fn from(err: E) -> Self {
         let err = err.into();
@@ -284,7 +284,7 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
     }
 }
 
-/// Whether the disk takes no more.
+/// Whether the disk is full.
 fn is_full(err: &anyhow::Error) -> bool {
     let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
     let mut reasons = err.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());

@@ -1,4 +1,4 @@
-//! What every request needs: the store, the signer, the options.
+//! The state that every request needs: the store, the signer, the options.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use super::origins::Origins;
 use super::sign::Signer;
 use crate::store::Store;
 
-/// What can be chosen when the server starts.
+/// Options of the server.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
-    /// Answer small files without the detour over the resolve cache.
+    /// Sends small files without redirecting to the resolve cache.
     pub(super) direct: bool,
-    /// Entries on a page of a listing, at most.
+    /// Maximum number of entries on a page of a listing.
     pub(super) page_size: usize,
     /// How long a signed link is valid.
     pub(super) link_ttl: Duration,
-    /// Content of this size and above is uploaded in parts.
+    /// Minimum size of a file that is uploaded in parts.
     pub(super) multipart_threshold: u64,
     /// The size of these parts.
     pub(super) part_size: u64,
-    /// How large a file may be.
+    /// Maximum size of a file.
     pub(super) max_file_size: u64,
-    /// How much large content a namespace may have in private repositories.
+    /// Maximum size of the large files of a namespace in private repositories.
     pub(super) private_quota: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    /// Puts the parts together.
+    /// Creates the state.
     pub(super) fn new(
         store: Store,
         key: &[u8],
@@ -50,7 +50,7 @@ impl Hub {
         Ok(Self { store, signer: Signer::new(key), origins, options, intake })
     }
 
-    /// The query that makes `path` a link for as long as links last.
+    /// Returns the query that signs `path` for as long as links are valid.
     pub(super) fn sign(&self, path: &str) -> String {
         let expires = Timestamp::now().saturating_add(self.options.link_ttl);
         self.signer.query(path, expires.unwrap_or(Timestamp::MAX))

@@ -1,6 +1,6 @@
-//! Time-outs of request bodies: a body that stops arriving, or only drips, ends.
+//! Timeouts of request bodies: a body that stalls, or arrives too slowly, is aborted.
 //!
-//! Only time spent waiting for the client counts. The heads of requests have a time-out of their own, in
+//! Only time spent waiting for the client counts. Request heads have a timeout of their own, in
 //! [`super::listener`].
 
 use std::error::Error;
@@ -16,12 +16,12 @@ use axum::middleware::{self, Next};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A body must bring this many bytes ...
+/// Minimum number of bytes of a body ...
 const LEAST: u64 = 64 << 10;
-/// ... before the client was waited for so many idle time-outs.
+/// ... per this number of idle timeouts spent waiting for the client.
 const WINDOW: u32 = 6;
 
-/// Ends the bodies of requests to `app` that bring nothing for this long.
+/// Aborts the bodies of requests to `app` that receive nothing for this long.
 pub(super) fn layer(app: Router, idle: Duration) -> Router {
     app.layer(middleware::from_fn(move |request: Request, next: Next| {
         let is_empty = request.body().is_end_stream();
@@ -30,7 +30,7 @@ pub(super) fn layer(app: Router, idle: Duration) -> Router {
     }))
 }
 
-/// Whether a body ended because of a time-out.
+/// Whether a body was aborted by a timeout.
 pub(super) fn is_timeout(err: &(dyn Error + 'static)) -> bool {
     err.is::<TimedOut>() || err.source().is_some_and(is_timeout)
 }
@@ -49,7 +49,7 @@ impl Error for TimedOut {}
 struct Timed {
     inner: Body,
     idle: Duration,
-    /// When the client is given up, and since when it is waited for.
+    /// When the client is given up, and since when it has been waited for.
     alarm: Option<Pin<Box<Sleep>>>,
     waiting_since: Option<Instant>,
     /// Time waited and bytes received in the current window.
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    /// The bytes that arrive, and whether a time-out ends them.
+    /// Returns the received bytes, and whether a timeout aborted them.
     async fn receive(
         pieces: impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static,
     ) -> (usize, bool) {
@@ -152,18 +152,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_stops_ends_after_the_idle_time_out() {
+    async fn a_stalled_body_is_aborted_after_the_idle_timeout() {
         let started = Instant::now();
         assert_eq!(receive(pieces(2, 10, Duration::from_hours(1))).await, (0, true));
         assert_eq!(started.elapsed().as_secs(), 60);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_drips_ends_and_a_slow_one_arrives() {
+    async fn a_dripping_body_is_aborted_and_a_slow_one_arrives() {
         let pause = Duration::from_secs(50);
         assert_eq!(receive(pieces(100, 1, pause)).await, (7, true));
         assert_eq!(receive(pieces(100, 10 << 10, pause)).await, (100 * (10 << 10), false));
-        // A slow client of little is done before it counts as one that drips.
+        // A small body of a slow client is complete before it counts as dripping.
         assert_eq!(receive(pieces(5, 1, pause)).await, (5, false));
     }
 }

@@ -1,8 +1,8 @@
-//! Receives the bodies of requests: no thread waits for a client, and memory holds little of what has arrived or is
-//! to be sent.
+//! Receives request bodies: no thread waits for a client, and memory holds little of what has
+//! arrived or will be sent.
 //!
-//! What is to be done with the bytes is done off the async threads, by a few bodies at a time: hashing and
-//! compressing must not keep other requests waiting. It does not know what the bytes mean.
+//! The bytes are processed off the async threads, for a few bodies at a time: hashing and
+//! compressing must not block other requests. This module does not know what the bytes mean.
 
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use super::content::Source;
 use super::error::ApiError;
 use super::idle;
 
-/// Bodies that are needed whole are no larger.
+/// Maximum size of bodies that are needed as a whole.
 pub(super) const MAX_WHOLE: u64 = 10 << 20;
-/// So much of a body, or of a line in it, is kept in memory while the rest is still to come.
+/// How much of an incomplete body, or of a line in it, is kept in memory.
 const IN_MEMORY: usize = 64 << 10;
-/// So much is handed on at a time.
+/// How much is handed on at a time.
 const CHUNK: usize = 1 << 20;
-/// So many bytes of whole bodies, and of files that are to be sent, are in memory at a time.
+/// Maximum number of bytes of whole bodies, and of files to be sent, in memory at a time.
 const WHOLE_IN_MEMORY: usize = 128 << 20;
 
-/// Takes a body piece by piece. Runs off the async threads.
+/// Receives a body piece by piece. Runs off the async threads.
 pub(super) trait Sink: Send {
-    /// Takes what has arrived, or answers the request early.
+    /// Processes a piece, or responds to the request early.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Box<Response>>;
 }
 
@@ -47,7 +47,7 @@ pub(super) enum Broken {
     Cut,
     /// The client stopped sending.
     TimedOut,
-    /// The request was answered before its end.
+    /// The response was sent before the body ended.
     Answered(Box<Response>),
 }
 
@@ -73,30 +73,30 @@ impl IntoResponse for Broken {
     }
 }
 
-/// What all bodies share.
+/// The shared state of all bodies.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// Where bodies lie that do not stay in memory.
+    /// The folder for bodies that do not stay in memory.
     folder: PathBuf,
     workers: Semaphore,
     memory: Semaphore,
 }
 
 impl Intake {
-    /// Keeps what does not stay in memory in files without a name in `folder`. As many bodies are worked on at a
-    /// time as keep the processors busy.
+    /// Stores large bodies in unnamed files in `folder`. The number of bodies processed at a time
+    /// matches the number of processors.
     pub(super) fn new(folder: PathBuf) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Semaphore::new((2 * processors).clamp(4, 16));
         Self { folder, workers, memory: Semaphore::new(WHOLE_IN_MEMORY) }
     }
 
-    /// A place for bytes that arrive.
+    /// Creates a buffer for arriving bytes.
     pub(super) fn spool(&self) -> Spool {
         Spool::new(&self.folder)
     }
 
-    /// Hands a body on to `sink` as it arrives.
+    /// Passes a body to `sink` as it arrives.
     pub(super) async fn feed<S: Sink + 'static>(&self, body: Body, sink: S) -> Result<S, Broken> {
         self.feed_stream(body.into_data_stream(), sink).await
     }
@@ -111,7 +111,7 @@ impl Intake {
                 Ok(Some(pieces)) => pieces,
                 Ok(None) => return Ok(sink),
                 Err(broken) => {
-                    // What it has written so far is removed before the request is answered.
+                    // Its files are removed before the response is sent.
                     spawn_blocking(move || drop(sink)).await.map_err(ApiError::from)?;
                     return Err(broken);
                 }
@@ -125,7 +125,7 @@ impl Intake {
         }
     }
 
-    /// Receives a whole body: in memory if it is small, else on disk.
+    /// Receives a whole body: in memory if it is small, otherwise on disk.
     pub(super) async fn whole(&self, body: Body) -> Result<Spool, Broken> {
         let mut stream = body.into_data_stream();
         let mut spool = self.spool();
@@ -144,23 +144,25 @@ impl Intake {
         Ok(spool)
     }
 
-    /// Waits until a whole body may be in memory. Handlers wait for no client, so there is room soon.
+    /// Waits until a whole body may be in memory. Handlers never wait for a client, so this is
+    /// short.
     pub(super) async fn room(&self, spool: &Spool) -> Option<SemaphorePermit<'_>> {
         self.room_for(spool.size).await
     }
 
-    /// The same for content that is to be sent. For threads that may block.
+    /// Waits like [`Self::room`] for content to be sent. For threads that may block.
     pub(super) fn room_for_read(&self, size: u64) -> Option<SemaphorePermit<'_>> {
         Handle::current().block_on(self.room_for(size))
     }
 
     async fn room_for(&self, size: u64) -> Option<SemaphorePermit<'_>> {
-        // More than there is would be waited for in vain.
+        // Waiting for more than the maximum would never end.
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(WHOLE_IN_MEMORY);
         self.memory.acquire_many(u32::try_from(size).unwrap_or(u32::MAX)).await.ok()
     }
 
-    /// Where bytes are while a client takes them: on disk if they are many, for the client may be slow.
+    /// Stores bytes while a client receives them: on disk if they are many, because the client may
+    /// be slow.
     pub(super) fn put_down(&self, bytes: &[u8]) -> io::Result<Source> {
         if bytes.len() <= IN_MEMORY {
             return Ok(Source::Memory(Bytes::copy_from_slice(bytes)));
@@ -171,7 +173,7 @@ impl Intake {
     }
 }
 
-/// What has arrived, waiting for nothing but its first byte; `None` at the end.
+/// Returns the bytes that have arrived, waiting only for the first one; `None` at the end.
 async fn next_pieces(stream: &mut BodyDataStream) -> Result<Option<Vec<Bytes>>, Broken> {
     let (mut pieces, mut size) = (Vec::new(), 0);
     let mut next = stream.next().await;
@@ -190,7 +192,7 @@ async fn next_pieces(stream: &mut BodyDataStream) -> Result<Option<Vec<Bytes>>, 
     Ok((!pieces.is_empty()).then_some(pieces))
 }
 
-/// Collects a body that is needed whole.
+/// Collects a body that is needed as a whole.
 struct Whole {
     spool: Spool,
 }
@@ -206,7 +208,7 @@ impl Sink for Whole {
     }
 }
 
-/// Bytes that are in memory while they are few, else in a file without a name.
+/// Bytes that are kept in memory while they are few, otherwise in an unnamed file.
 pub(super) struct Spool {
     file: SpooledTempFile,
     size: u64,
@@ -219,24 +221,24 @@ impl Default for Spool {
 }
 
 impl Spool {
-    /// No bytes yet; the file will lie in `folder`.
+    /// Creates an empty buffer; its file will be in `folder`.
     pub(super) fn new(folder: &Path) -> Self {
         Self { file: spooled_tempfile_in(IN_MEMORY, folder), size: 0 }
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.size += bytes.len() as u64;
         Ok(())
     }
 
-    /// All bytes, as often as they are asked for.
+    /// Returns all bytes; may be called repeatedly.
     pub(super) fn bytes(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
         self.file.rewind()?;
@@ -250,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spool_returns_what_was_written_from_memory_and_from_disk() {
+    fn a_spool_returns_what_was_written_in_memory_and_on_disk() {
         for size in [0, 1, IN_MEMORY, IN_MEMORY + 1, 3 * IN_MEMORY] {
             let content = (0..=u8::MAX).cycle().take(size).collect::<Vec<_>>();
             let mut spool = Spool::default();
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_needed_whole_has_a_limit() {
+    async fn whole_bodies_are_limited() {
         let folder = tempfile::tempdir().unwrap();
         let intake = Intake::new(folder.path().to_owned());
         let most = usize::try_from(MAX_WHOLE).unwrap();

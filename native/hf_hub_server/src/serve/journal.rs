@@ -1,7 +1,7 @@
-//! What was asked and how it went: one record per request, for tests to read and for the log.
+//! The request log: one record per request, for tests and for the console.
 //!
-//! `bytes_sent` counts what was handed to the connection; some of it may not have reached a client that left.
-//! `bytes_received` counts what was read of the request's body.
+//! `bytes_sent` counts what was handed to the connection, which may not have reached a client that
+//! left. `bytes_received` counts what was read of the request body.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -26,14 +26,14 @@ use serde_json::Value;
 use super::error::Cause;
 use super::origins::Origin;
 
-/// A server that runs for weeks under `--test-control` must not fill the memory.
+/// A server that runs for weeks with `--test-control` must not fill the memory.
 const MAX_RECORDS: usize = 100_000;
 
-/// Larger bodies are not kept, and older ones neither.
+/// Maximum size of recorded bodies; older ones are dropped.
 const MAX_BODY: usize = 256 << 10;
 const BODIES: u64 = 500;
 
-/// One request. Times are milliseconds since 1970.
+/// One request. Times are in milliseconds since 1970.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Record {
     n: u64,
@@ -46,7 +46,7 @@ pub(super) struct Record {
     authorization: bool,
     user_agent: Option<String>,
     counter: Option<String>,
-    /// What the body says: JSON, an array of the lines of JSON, or the text of a form.
+    /// The body: JSON, an array of JSON lines, or the text of a form.
     body: Option<Value>,
     bytes_received: u64,
     bytes_sent: u64,
@@ -56,7 +56,7 @@ pub(super) struct Record {
     ended_ms: Option<i64>,
 }
 
-/// All records so far.
+/// All records.
 #[derive(Debug)]
 pub(super) struct Journal {
     keep: bool,
@@ -77,19 +77,20 @@ impl Journal {
         Self { keep, print, state: Mutex::default() }
     }
 
-    /// The records of paths that contain `needle`, in the order the requests arrived.
+    /// Returns the records of paths that contain `needle`, in the order in which the requests
+    /// arrived.
     pub(super) fn records(&self, needle: &str) -> Vec<Record> {
         let state = self.lock();
         let wanted = state.records.values().filter(|record| record.path.contains(needle));
         wanted.cloned().collect()
     }
 
-    /// Forgets the records, and the requests still running too.
+    /// Drops all records, including those of running requests.
     pub(super) fn clear(&self) {
         self.lock().records.clear();
     }
 
-    /// How many requests brought a token to the content listener, where none belongs.
+    /// Returns how many requests sent a token to the content listener, where none is allowed.
     pub(super) fn cdn_authorizations(&self) -> u64 {
         self.lock().cdn_authorizations
     }
@@ -147,7 +148,7 @@ impl Record {
     }
 }
 
-/// Records everything an app answers.
+/// Records all requests of an app.
 pub(super) fn layer(app: Router, journal: &Arc<Journal>, origin: Origin) -> Router {
     let journal = journal.clone();
     app.layer(middleware::from_fn(move |request, next| {
@@ -216,7 +217,7 @@ impl Exchange {
     fn print(&self, line: &str) {
         if self.journal.print {
             let line = line.replace(char::is_control, "?");
-            // Nobody is left to tell when standard error is closed.
+            // Standard error may be closed.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
@@ -231,14 +232,14 @@ impl Drop for Exchange {
     }
 }
 
-/// What was read of a request's body.
+/// The recorded body of a request.
 #[derive(Default)]
 struct Received {
     bytes: AtomicU64,
     kept: Option<(Format, Mutex<Vec<u8>>)>,
 }
 
-/// What a body is that can be shown.
+/// The format of a body that can be shown.
 #[derive(Clone, Copy, Debug)]
 enum Format {
     Json,
@@ -274,7 +275,7 @@ impl Received {
     fn add(&self, data: &Bytes) {
         self.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
         if let Some((_, mut kept)) = self.kept() {
-            // One byte too many says that it is not all.
+            // One extra byte shows that the body is truncated.
             let room = (MAX_BODY + 1).saturating_sub(kept.len());
             kept.extend_from_slice(&data[..room.min(data.len())]);
         }
@@ -343,7 +344,7 @@ impl HttpBody for Watched {
             Some(Ok(frame)) => {
                 this.exchange.record.bytes_sent += frame.data_ref().map_or(0, Bytes::len) as u64;
                 this.exchange.save();
-                // The connection does not ask for more once it has what was announced.
+                // The connection reads no further once it has the announced bytes.
                 if this.expected.is_some_and(|expected| this.exchange.record.bytes_sent >= expected)
                 {
                     this.exchange.end(true);

@@ -1,7 +1,8 @@
-//! Reads what a client still sends although the answer is decided.
+//! Reads what a client still sends after the response was decided.
 //!
-//! A client that is still writing when the connection ends never sees the answer: the kernel resets the
-//! connection. So the answer is sent at once, and the body is read to its end and thrown away.
+//! A client that is still writing when the connection ends never sees the response: the kernel
+//! resets the connection. So the response is sent at once, and the body is read to its end and
+//! discarded.
 
 use std::mem;
 use std::pin::Pin;
@@ -19,18 +20,18 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// Whoever has not looked for the answer by then will not.
+/// Maximum number of bytes to read for a client that does not read its response.
 const MAX: u64 = 4 << 30;
-/// Whoever sends nothing for so long is not in the middle of it.
+/// A client that sends nothing for so long is not in the middle of the body.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Lets an app answer before it has read the body.
+/// Lets an app respond before it has read the body.
 pub(super) fn layer(app: Router) -> Router {
     app.layer(middleware::from_fn(linger))
 }
 
 async fn linger(request: Request, next: Next) -> Response {
-    // A client that asks first sends nothing unless it is told to.
+    // A client that sends `Expect` waits before it sends the body.
     let asks_first = request.headers().contains_key(EXPECT);
     if asks_first || request.body().is_end_stream() {
         return next.run(request).await;
@@ -57,7 +58,7 @@ async fn drain(body: Body) {
     }
 }
 
-/// A body that goes back to its owner when it is no longer read.
+/// A body that is returned to its owner when it is no longer read.
 struct Lent {
     inner: Body,
     give_back: Option<oneshot::Sender<Body>>,
@@ -66,7 +67,7 @@ struct Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(owner) = self.give_back.take() {
-            // The owner is gone when the client is.
+            // The owner is gone if the client has left.
             let _ = owner.send(mem::take(&mut self.inner));
         }
     }

@@ -1,4 +1,5 @@
-//! Listens: counts connections, gives up those that send no request, and lets a request hang up on its client.
+//! Accepts connections: counts them, closes those that send no request, and lets a request close
+//! its connection.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
-/// How many connections there are and were.
+/// Counts current and total connections.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
     open: AtomicU64,
@@ -30,22 +31,22 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    /// Connections open now.
+    /// Returns the number of open connections.
     pub(super) fn open(&self) -> u64 {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Connections accepted since the start.
+    /// Returns the number of connections accepted since the start.
     pub(super) fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 }
 
-/// The head of a request has room here, and what of a body is read ahead.
+/// Size of the buffer for the head of a request, and for reading ahead in its body.
 const BUFFER: usize = 128 << 10;
 
-/// Accepts connections and serves `app` on each, for as long as the server runs. A client must have sent the
-/// head of a request, and finished the TLS handshake before, within `idle`.
+/// Accepts connections and serves `app` on each, for as long as the server runs. A client must
+/// complete the TLS handshake and send the head of a request within `idle`.
 pub(super) async fn listen(
     mut socket: TcpListener,
     gauge: Arc<Gauge>,
@@ -54,9 +55,10 @@ pub(super) async fn listen(
     idle: Duration,
 ) {
     loop {
-        // axum's own accept waits a moment when the process is out of file descriptors.
+        // axum's own accept waits a moment if the process is out of file descriptors.
         let (stream, _) = Listener::accept(&mut socket).await;
-        // Without it small answers wait for an acknowledgement; a connection that fails here is gone.
+        // Otherwise small responses wait for an acknowledgement; if this fails, the connection is
+        // gone.
         if stream.set_nodelay(true).is_err() {
             continue;
         }
@@ -72,7 +74,7 @@ async fn serve(stream: CountedStream, app: Router, tls: Option<TlsAcceptor>, idl
     match tls {
         None => exchange(stream, app, idle).await,
         Some(tls) => {
-            // Beside other connections: a client that is slow at this holds up nobody.
+            // In a task of its own: a slow client does not block others.
             if let Ok(Ok(stream)) = timeout(idle, tls.accept(stream)).await {
                 exchange(stream, app, idle).await;
             }
@@ -89,11 +91,11 @@ where
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(idle).max_buf_size(BUFFER);
-    // It ends when the client leaves; nobody is left to be told why.
+    // Ends when the client leaves; errors cannot be reported to it.
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// A connection that leaves the gauge when it is dropped.
+/// A connection that is removed from the count when it is dropped.
 #[derive(Debug)]
 pub(super) struct CountedStream {
     stream: TcpStream,
@@ -113,7 +115,7 @@ impl CountedStream {
 
 impl Drop for CountedStream {
     fn drop(&mut self) {
-        // A handle that is still held by a request must not keep the client waiting.
+        // A handle that a request still holds must not keep the connection open.
         let _ = self.handle.shutdown(Shutdown::Both);
         self.gauge.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -159,20 +161,20 @@ impl AsyncWrite for CountedStream {
     }
 }
 
-/// A request's hold on the connection it came by.
+/// A request's handle to its connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     handle: Arc<std::net::TcpStream>,
 }
 
 impl Connection {
-    /// Ends the connection at once, whatever has not been sent yet.
+    /// Closes the connection at once, whatever has not been sent yet.
     pub(super) fn hang_up(&self) {
-        // It fails only when the client was faster.
+        // Fails only if the client has closed it already.
         let _ = self.handle.shutdown(Shutdown::Both);
     }
 
-    /// Hangs up and waits until the server has noticed, which ends the request.
+    /// Closes the connection and waits until the server has noticed, which ends the request.
     pub(super) async fn end(connection: Option<&Self>) {
         if let Some(connection) = connection {
             connection.hang_up();

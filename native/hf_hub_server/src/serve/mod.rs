@@ -1,7 +1,7 @@
 //! The server: two listeners on one store.
 //!
-//! The hub listener answers the API and file routes, the content listener plays the object store that large files
-//! are fetched from and put to. Everything about starting and stopping is here, nothing about what is answered.
+//! The hub listener serves the API and file routes; the content listener stands for the object
+//! store for large files. This module handles starting and stopping, not responses.
 
 mod access;
 mod answer;
@@ -46,11 +46,11 @@ use listener::Gauge;
 use origins::{Origin, Origins};
 use tls::Tls;
 
-/// What `serve` was told on the command line.
+/// The options of `serve`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Spec {
-    /// Folder the Hub keeps everything in
+    /// Folder with all data of the Hub
     #[arg(long)]
     root: PathBuf,
     /// Address to listen on
@@ -59,21 +59,21 @@ pub(crate) struct Spec {
     /// Port of the Hub; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Port large files are served from; 0 picks a free one
+    /// Port for large files; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     cdn_port: u16,
     #[command(flatten)]
     tls: tls::Args,
-    /// URL clients reach the Hub at, if it is not the address they ask for
+    /// URL at which clients reach the Hub, if it differs from the requested address
     #[arg(long, value_parser = base_url)]
     public_url: Option<String>,
-    /// URL clients reach the large files at
+    /// URL at which clients reach the large files
     #[arg(long, value_parser = base_url)]
     cdn_url: Option<String>,
-    /// Seconds a link to a large file stays valid
+    /// Validity of links to large files, in seconds
     #[arg(long, default_value_t = 3600)]
     link_ttl: u64,
-    /// Size in bytes from which large files are uploaded in parts
+    /// Minimum size in bytes of large files that are uploaded in parts
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
     multipart_threshold: u64,
     /// Size in bytes of these parts
@@ -81,22 +81,22 @@ pub(crate) struct Spec {
         long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u64).range(1..)
     )]
     part_size: u64,
-    /// Size in bytes of the largest file that is taken
+    /// Maximum size of a file, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 5 << 40)]
     max_file_size: u64,
-    /// Bytes of large files that each user and organization may have in private repositories
+    /// Maximum size in bytes of the large files of a user or organization in private repositories
     #[arg(long, value_name = "BYTES")]
     private_quota: Option<u64>,
-    /// Entries on a page of a listing, at most
+    /// Maximum number of entries on a page of a listing
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     page_size: u64,
-    /// Answer small files at once instead of redirecting to the resolve cache
+    /// Send small files directly instead of redirecting to the resolve cache
     #[arg(long)]
     direct: bool,
-    /// Requests a token may make in a window of time, announced to them in headers
+    /// Rate limit per token, announced in headers
     #[arg(long, value_name = "REQUESTS/SECONDS")]
     rate_limit: Option<budget::Quota>,
-    /// Seconds without a byte after which a request that is not complete is given up
+    /// Seconds without a byte after which an incomplete request is aborted
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     idle_timeout: u64,
     /// Exit as soon as standard input is closed
@@ -110,27 +110,28 @@ pub(crate) struct Spec {
     log: bool,
 }
 
-/// Allows as many open files as the system grants: each connection needs some, and the usual limit is low.
+/// Raises the limit of open files to the maximum: each connection needs some, and the usual limit
+/// is low.
 #[cfg(unix)]
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Where it is refused the server runs with what it has.
+    // If this fails, the server runs with the current limit.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 #[cfg(not(unix))]
 fn raise_file_limit() {}
 
-/// The line that tells the starting process where the server is, and what its clients need.
+/// The line that reports to the starting process where the server is, and what clients need.
 #[derive(Serialize)]
 struct Ready {
     endpoint: String,
     cdn: String,
-    /// Variables for the environment of a client, as a shell reads them.
+    /// Environment variables for a client, in shell syntax.
     client: String,
-    /// The file that clients must trust.
+    /// The certificate file that clients have to trust.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<PathBuf>,
     /// SHA-256 of the certificate.
@@ -138,12 +139,12 @@ struct Ready {
     fingerprint: Option<String>,
 }
 
-/// Serves until told to stop.
+/// Serves until stopped.
 pub(crate) fn run(spec: Spec) -> Result<()> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve(spec));
-    // A client that does not read its answer must not keep the process alive.
+    // A client that does not read its response must not keep the process alive.
     runtime.shutdown_background();
     result
 }
@@ -214,7 +215,8 @@ fn print_ready(origins: &Origins, tls: Option<&Tls>) -> Result<()> {
     let mut client = format!("HF_ENDPOINT={endpoint} HF_HUB_DISABLE_XET=1");
     if let Some(file) = &certificate {
         let path = file.display().to_string().replace('\'', "'\\''");
-        // The second is what clients on Python's `requests` read, the first all others.
+        // The second variable is for clients that use Python's `requests`, the first for all
+        // others.
         let _ = write!(client, " SSL_CERT_FILE='{path}' REQUESTS_CA_BUNDLE='{path}'");
     }
     let fingerprint = tls.map(|tls| tls.fingerprint.clone());
@@ -225,7 +227,7 @@ fn print_ready(origins: &Origins, tls: Option<&Tls>) -> Result<()> {
     Ok(())
 }
 
-/// Resolves on SIGTERM, SIGINT and, if wished for, the end of standard input.
+/// Resolves on SIGTERM, SIGINT and, if enabled, the end of standard input.
 fn stop_requested(on_stdin_close: bool) -> Result<impl Future<Output = ()>> {
     let stdin_closed = on_stdin_close.then(watch_stdin);
     let signal = signal()?;
@@ -243,7 +245,7 @@ fn stop_requested(on_stdin_close: bool) -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// A thread of its own: the runtime would wait for a pending read when it shuts down.
+/// Uses a thread of its own: the runtime would wait for a pending read when it shuts down.
 fn watch_stdin() -> oneshot::Receiver<()> {
     let (sender, closed) = oneshot::channel();
     std::thread::spawn(move || {

@@ -1,7 +1,7 @@
-//! The two addresses clients see: the Hub's and the large files'.
+//! The two base URLs that clients see: the Hub's and that of the large files.
 //!
-//! Links must lead back through the address the client came by, which on a machine with several is only known
-//! from the request's `Host`.
+//! Links must use the address by which the client came, which on a machine with several addresses
+//! is only known from the request's `Host`.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use serde::{Deserialize, Serialize};
 
-/// Which listener a request came in by.
+/// The listener that a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Origin {
@@ -31,7 +31,8 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    /// Fixed URLs, if there are any, and the addresses listened on, with TLS or without.
+    /// Creates the URLs from fixed ones, if there are any, and from the listeners' addresses, with
+    /// or without TLS.
     pub(super) fn new(
         is_tls: bool,
         public_url: Option<String>,
@@ -42,7 +43,7 @@ impl Origins {
         Self { scheme, public_url, cdn_url, hub: reachable(hub), cdn: reachable(cdn) }
     }
 
-    /// The Hub's URL without a final slash, for an answer to these request headers.
+    /// Returns the Hub's URL without a trailing slash, for the response to these request headers.
     pub(super) fn hub(&self, headers: Option<&HeaderMap>) -> String {
         let from_host = || match asked_host(headers) {
             Some(host) => format!("{}://{host}", self.scheme),
@@ -51,7 +52,7 @@ impl Origins {
         self.public_url.clone().unwrap_or_else(from_host)
     }
 
-    /// The large files' URL without a final slash.
+    /// Returns the URL of the large files, without a trailing slash.
     pub(super) fn cdn(&self, headers: Option<&HeaderMap>) -> String {
         let from_host = || match asked_host(headers) {
             Some(host) => format!("{}://{}:{}", self.scheme, host.host(), self.cdn.port()),
@@ -66,7 +67,7 @@ fn asked_host(headers: Option<&HeaderMap>) -> Option<Authority> {
     (!host.as_str().contains('@')).then_some(host)
 }
 
-/// Nobody can connect to `0.0.0.0`.
+/// Replaces `0.0.0.0`, which clients cannot connect to.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         let loopback: std::net::IpAddr =
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn leads_back_through_the_address_the_client_came_by() {
+    fn uses_the_address_by_which_the_client_came() {
         let headers = |host: &'static str| HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
         assert_eq!(origins().hub(Some(&headers("box.lan:81"))), "http://box.lan:81");
         assert_eq!(origins().cdn(Some(&headers("box.lan:81"))), "http://box.lan:82");

@@ -1,7 +1,8 @@
 //! The body of a request, as its handler sees it.
 //!
-//! A handler checks what it can before it asks for the body, and then ends: it never waits for a client. It is
-//! run again once the body is here, or what it left here takes the body as it arrives.
+//! A handler checks what it can before it asks for the body, and then ends: it never waits for a
+//! client. It is run again once the body has arrived, or leaves behind an [`Upload`] that receives
+//! the body.
 
 use std::cell::RefCell;
 
@@ -15,7 +16,7 @@ use super::intake::{MAX_WHOLE, Sink, Spool};
 
 /// A body that may not have been received yet.
 pub(super) struct Payload {
-    /// What the head announced.
+    /// The announced length.
     length: Option<u64>,
     state: RefCell<State>,
 }
@@ -26,31 +27,31 @@ enum State {
     Here(Spool),
 }
 
-/// How a handler wants to have the body.
+/// How a handler needs the body.
 pub(super) enum Want {
-    /// All of it, before the handler is run again.
+    /// As a whole, before the handler is run again.
     Whole,
     /// Piece by piece.
     Stream(Box<dyn Upload>),
 }
 
-/// Takes a body as it arrives and answers the request at its end.
+/// Receives a body as it arrives and responds to the request at its end.
 pub(super) trait Upload: Sink {
-    /// Answers. Runs off the async threads.
+    /// Responds. Runs off the async threads.
     fn finish(self: Box<Self>, ask: &Ask) -> Answer;
 }
 
 impl Payload {
-    /// The body of a request that has not been read yet.
+    /// Creates the body of a request that has not been read yet.
     pub(super) fn new(body: &Body) -> Self {
         let state =
             if body.is_end_stream() { State::Here(Spool::default()) } else { State::Unread };
         Self { length: body.size_hint().exact(), state: RefCell::new(state) }
     }
 
-    /// The whole body. Before it is here this ends the handler.
+    /// Returns the whole body. Ends the handler if it has not arrived yet.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, ApiError> {
-        // Reported before the client has sent it all in vain.
+        // Rejected before the client sends it all in vain.
         if self.length.is_some_and(|length| length > MAX_WHOLE) {
             return Err(ApiError::too_large());
         }
@@ -63,19 +64,19 @@ impl Payload {
         }
     }
 
-    /// The whole body as JSON.
+    /// Parses the whole body as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let json = serde_json::from_slice(&self.bytes()?);
         json.map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")))
     }
 
-    /// Ends the handler; the rest of the request is up to `upload`.
+    /// Ends the handler; `upload` handles the rest of the request.
     pub(super) fn stream_to(&self, upload: impl Upload + 'static) -> Answer {
         *self.state.borrow_mut() = State::Wanted(Want::Stream(Box::new(upload)));
         Err(ApiError::body_is_awaited())
     }
 
-    /// What the handler has asked for.
+    /// Returns what the handler has asked for.
     pub(super) fn wanted(&self) -> Option<Want> {
         match self.state.replace(State::Unread) {
             State::Wanted(want) => Some(want),
@@ -83,7 +84,7 @@ impl Payload {
         }
     }
 
-    /// The body is here.
+    /// Sets the received body.
     pub(super) fn fill(&self, spool: Spool) {
         self.state.replace(State::Here(spool));
     }

@@ -1,6 +1,6 @@
-//! Query strings and form bodies, whose keys may repeat.
+//! Query strings and form bodies, with repeatable keys.
 
-/// Decoded keys and values in the order they were given.
+/// Decoded keys and values in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query {
     pairs: Vec<(String, String)>,
@@ -17,12 +17,12 @@ impl Query {
         Self { pairs: form_urlencoded::parse(body).into_owned().collect() }
     }
 
-    /// The first value of a key.
+    /// Returns the first value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.all(key).next()
     }
 
-    /// Every value of a key, which may be written with `[]` behind it.
+    /// Returns all values of a key, which may be written with a trailing `[]`.
     pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
         self.pairs
             .iter()
@@ -30,7 +30,7 @@ impl Query {
             .map(|(_, v)| v.as_str())
     }
 
-    /// A number; `None` when it is missing or no number.
+    /// Returns a number; `None` if it is missing or invalid.
     pub(super) fn number(&self, key: &str) -> Option<usize> {
         self.get(key)?.parse().ok()
     }
@@ -40,7 +40,7 @@ impl Query {
         self.get(key).is_some_and(is_true)
     }
 
-    /// The query string again, with one key replaced.
+    /// Returns the query string with one key replaced.
     pub(super) fn with(&self, key: &str, value: &str) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
         text.extend_pairs(self.pairs.iter().filter(|(k, _)| k != key));
@@ -49,7 +49,7 @@ impl Query {
     }
 }
 
-/// How the Hub's clients write "yes".
+/// Whether a value means "yes" in the Hub's clients.
 pub(super) fn is_true(value: &str) -> bool {
     matches!(value, "true" | "True" | "1" | "")
 }

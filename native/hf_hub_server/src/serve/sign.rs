@@ -1,7 +1,7 @@
 //! Links that expire.
 //!
-//! The signature covers the path and the time; whoever holds a link may fetch, no token needed. It does not
-//! know what lies behind the path.
+//! The signature covers path and time; a link grants access without a token. This module does not
+//! know what is behind the path.
 
 use std::fmt::{self, Write};
 
@@ -17,12 +17,12 @@ pub(super) struct Signer {
     mac: Hmac<Sha256>,
 }
 
-/// Why a link is refused.
+/// Why a link is rejected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It was good once.
+    /// It has expired.
     Expired(Timestamp),
-    /// It never was.
+    /// Its signature is invalid.
     Forged,
 }
 
@@ -36,13 +36,13 @@ impl fmt::Display for Refusal {
 }
 
 impl Signer {
-    /// A signer with this key.
+    /// Creates a signer with this key.
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     pub(super) fn new(key: &[u8]) -> Self {
         Self { mac: Hmac::new_from_slice(key).expect("any length is a key") }
     }
 
-    /// The query that makes `path` a valid link until `expires`.
+    /// Returns the query that makes `path` a valid link until `expires`.
     pub(super) fn query(&self, path: &str, expires: Timestamp) -> String {
         let expires = expires.as_second();
         let signature = self.mac(path, &expires.to_string()).finalize().into_bytes();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_link_whose_end_was_moved() {
+    fn rejects_a_link_with_a_changed_expiry() {
         let signer = Signer::new(b"key");
         let query =
             signer.query("/x", Timestamp::from_second(100).unwrap()).replace("=100", "=9999999999");

@@ -1,13 +1,13 @@
-//! Where content may be uploaded to: the paths behind signed upload links.
+//! The paths of signed upload links.
 //!
-//! A path says all there is to know about an upload, so the server remembers none. It is signed with the path,
-//! so nobody can make it say something else.
+//! A path contains everything about an upload, so the server stores no state. It is signed as a
+//! whole, so it cannot be changed.
 
 use percent_encoding::percent_decode_str;
 
 use crate::store::{Pointer, RepoKey, RepoKind, is_oid, is_upload};
 
-/// Some content for some repository.
+/// A content of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     /// The repository.
@@ -19,7 +19,7 @@ pub(super) struct Slot {
 /// An upload in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Multipart {
-    /// What it is to become.
+    /// The content.
     pub(super) slot: Slot,
     /// The name of the upload.
     pub(super) upload: String,
@@ -38,20 +38,20 @@ pub(super) struct Part {
     pub(super) size: u64,
 }
 
-/// Where whole content is put.
+/// Path of whole contents.
 pub(super) const UPLOAD: &str = "/upload/";
-/// Where parts are put.
+/// Path of parts.
 pub(super) const PART: &str = "/part/";
-/// Where uploads in parts are completed; on the Hub's listener, as on the Hub.
+/// Path that completes uploads in parts; on the Hub's listener, as on the Hub.
 pub(super) const COMPLETE: &str = "/api/complete_multipart/";
 
 impl Slot {
-    /// The path the whole content is put to.
+    /// Returns the path to which the whole content is uploaded.
     pub(super) fn path(&self) -> String {
         format!("{UPLOAD}{}", self.tail())
     }
 
-    /// Reads such a path.
+    /// Parses such a path.
     pub(super) fn parse(path: &str) -> Option<Self> {
         Self::from_segments(&path.strip_prefix(UPLOAD)?.split('/').collect::<Vec<_>>())
     }
@@ -71,12 +71,12 @@ impl Slot {
 }
 
 impl Multipart {
-    /// How many parts there are.
+    /// Returns the number of parts.
     pub(super) fn count(&self) -> u64 {
         self.slot.pointer.size.div_ceil(self.part_size)
     }
 
-    /// The parts.
+    /// Returns the parts.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
         (1..=self.count()).map(|number| {
             let start = (number - 1) * self.part_size;
@@ -85,12 +85,12 @@ impl Multipart {
         })
     }
 
-    /// The path the upload is completed at.
+    /// Returns the path that completes the upload.
     pub(super) fn path(&self) -> String {
         format!("{COMPLETE}{}/{}/{}", self.upload, self.part_size, self.slot.tail())
     }
 
-    /// Reads such a path.
+    /// Parses such a path.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let segments = path.strip_prefix(COMPLETE)?.split('/').collect::<Vec<_>>();
         let [upload, part_size, slot @ ..] = segments.as_slice() else { return None };
@@ -101,12 +101,12 @@ impl Multipart {
 }
 
 impl Part {
-    /// The path the part is put to.
+    /// Returns the path to which the part is uploaded.
     pub(super) fn path(&self) -> String {
         format!("{PART}{}/{}/{}", self.upload, self.number, self.size)
     }
 
-    /// Reads such a path.
+    /// Parses such a path.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let segments = path.strip_prefix(PART)?.split('/').collect::<Vec<_>>();
         let [upload, number, size] = segments.as_slice() else { return None };
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_paths_it_writes() {
+    fn parses_the_paths_it_creates() {
         for id in ["acme/r", "gpt2"] {
             let multipart = multipart(id, 25);
             assert_eq!(Multipart::parse(&multipart.path()), Some(multipart.clone()));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_content_into_parts() {
+    fn splits_content_into_parts() {
         let sizes = |size| multipart("a/b", size).parts().map(|p| p.size).collect::<Vec<_>>();
         assert_eq!(sizes(25), [10, 10, 5]);
         assert_eq!(sizes(20), [10, 10]);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_nothing_else() {
+    fn rejects_other_paths() {
         for path in [
             "/upload/",
             "/upload/models/a/b/5/zz",

@@ -1,7 +1,7 @@
-//! Which repository a URL path names, and what is wanted of it.
+//! Parses which repository a URL path names, and the requested action.
 //!
-//! Read from the raw path, because an encoded slash belongs to a revision or a file name and is no separator.
-//! It does not check whether anything exists.
+//! Uses the raw path, because an encoded slash is part of a revision or a file name and not a
+//! separator. It does not check whether anything exists.
 
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
@@ -13,14 +13,14 @@ use crate::store::{RepoKey, RepoKind};
 pub(super) struct Target {
     /// The repository.
     pub(super) key: RepoKey,
-    /// What is wanted.
+    /// The action.
     pub(super) action: Action,
-    /// What stands in the URL before the repository's id, and after it: with another id in between it names
-    /// the same thing of another repository.
+    /// The parts of the URL before and after the repository's id: with another id in between, the
+    /// URL names the same thing in another repository.
     pub(super) around: (String, String),
 }
 
-/// What is wanted of a repository. Paths and revisions are decoded.
+/// The requested action. Paths and revisions are decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// A file.
@@ -30,7 +30,7 @@ pub(super) enum Action {
         /// The file.
         path: String,
     },
-    /// A file as git has it: the pointer of a large one.
+    /// A file as stored in git: for a large file, its pointer.
     Raw {
         /// The revision.
         revision: String,
@@ -44,7 +44,7 @@ pub(super) enum Action {
         /// The file.
         path: String,
     },
-    /// The repository's card; of `main` without a revision.
+    /// Information about the repository; at `main` without a revision.
     Info {
         /// The revision.
         revision: Option<String>,
@@ -53,17 +53,17 @@ pub(super) enum Action {
     Tree {
         /// The revision.
         revision: String,
-        /// The folder, `""` for the top.
+        /// The folder, `""` for the root.
         path: String,
     },
     /// The size of a folder.
     TreeSize {
         /// The revision.
         revision: String,
-        /// The folder, `""` for the top.
+        /// The folder, `""` for the root.
         path: String,
     },
-    /// Some files and folders.
+    /// Given files and folders.
     PathsInfo {
         /// The revision.
         revision: String,
@@ -77,10 +77,10 @@ pub(super) enum Action {
     Refs,
     /// Whether the caller may read the files, or write.
     AuthCheck {
-        /// Whether writing is meant.
+        /// Whether to check for write access.
         write: bool,
     },
-    /// How files are to be uploaded.
+    /// How to upload files.
     Preupload {
         /// The revision.
         revision: String,
@@ -97,36 +97,36 @@ pub(super) enum Action {
     },
     /// A tag to create or delete.
     Tag {
-        /// To create: the revision; to delete: the tag.
+        /// When creating, the revision; when deleting, the tag.
         name: String,
     },
-    /// A history to make one commit of.
+    /// Replaces a history by a single commit.
     SuperSquash {
         /// The branch.
         branch: String,
     },
-    /// What can be set.
+    /// Changes settings.
     Settings,
     /// A copy under another name.
     Duplicate,
-    /// Large files to be known to another repository too.
+    /// Allows another repository to reference large files.
     DuplicateLfs,
-    /// Where large files are to be uploaded.
+    /// Where to upload large files.
     LfsBatch,
     /// Whether a large file has arrived.
     LfsVerify,
-    /// What `git clone` and `git fetch` ask for first.
+    /// The first request of `git clone` and `git fetch`.
     GitRefs,
     /// The objects for them.
     GitUploadPack,
-    /// What `git push` sends.
+    /// The request of `git push`.
     GitReceivePack,
-    /// Access to Xet storage, which there is none of here; whether the address says what to do.
+    /// Access to Xet storage, which is not supported; whether the URL contains the hint.
     XetToken { with_hint: bool },
 }
 
 impl Action {
-    /// Whether the route knows the method.
+    /// Whether the route supports the method.
     pub(super) fn allows(&self, method: &Method) -> bool {
         match self {
             Self::PathsInfo { .. }
@@ -148,10 +148,11 @@ impl Action {
     }
 }
 
-/// The end of an address that says what to do without Xet.
+/// The end of a URL that says what to do without Xet.
 pub(super) const XET_HINT: &str = "set-HF_HUB_DISABLE_XET=1";
 
-/// Actions that have something behind them, and so can be told from the second half of an id.
+/// Actions that are followed by a further segment, and so can be distinguished from the second half
+/// of an id.
 const ACTIONS: [&str; 13] = [
     "revision",
     "tree",
@@ -169,7 +170,7 @@ const ACTIONS: [&str; 13] = [
 ];
 
 impl Target {
-    /// Reads the raw path of a URL; `None` when it is no repository route.
+    /// Parses the raw path of a URL; `None` if it is not a repository route.
     pub(super) fn parse(raw_path: &str) -> Option<Self> {
         let segments = raw_path.strip_prefix('/')?.split('/').collect::<Vec<_>>();
         match segments.as_slice() {
@@ -221,7 +222,7 @@ fn lfs(segments: &[&str], action: &str) -> Option<Target> {
     Some(target)
 }
 
-/// Git's own routes; the address of a clone may end in `.git`.
+/// Parses git's own routes; the URL of a clone may end in `.git`.
 fn git(segments: &[&str], action: Action, after: &str) -> Option<Target> {
     let (kind, id) = typed(segments)?;
     let (name, namespace) = id.split_last()?;
@@ -259,7 +260,7 @@ fn resolve_cache(kind: RepoKind, segments: &[&str]) -> Option<Target> {
 fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
     let is_action =
         |index: usize| segments.get(index).is_some_and(|segment| ACTIONS.contains(segment));
-    // `gpt2/tree/…` is the canonical gpt2's tree, not a repository called tree.
+    // `gpt2/tree/…` is the tree of the canonical gpt2, not a repository named tree.
     let split = if is_action(1) { 1 } else { segments.len().min(2) };
     let rest = &segments[split..];
     let action = match rest {
@@ -301,7 +302,7 @@ fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
     }
 }
 
-/// Splits what follows the action. `refs/pr/1` may come with its slashes encoded or not.
+/// Splits what follows the action. The slashes of `refs/pr/1` may be encoded or not.
 fn revision_and_path(segments: &[&str]) -> Option<(String, Option<String>)> {
     let length = match segments {
         ["refs", "pr" | "convert", _, ..] => 3,
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_file_routes() {
+    fn parses_file_routes() {
         let main = || resolve("main", "a.txt");
         for (path, key, action) in [
             ("/acme/r/resolve/main/a.txt", "model acme/r", main()),
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_api_routes() {
+    fn parses_api_routes() {
         let tree = |path: &str| Action::Tree { revision: "main".into(), path: path.into() };
         for (path, key, action) in [
             ("/api/models/acme/r", "model acme/r", Action::Info { revision: None }),
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_routes_that_write() {
+    fn parses_routes_that_write() {
         let name = |name: &str| name.to_owned();
         for (path, key, action) in [
             ("/api/models/a/r/commit/main", "model a/r", Action::Commit { revision: name("main") }),
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_routes_of_git() {
+    fn parses_git_routes() {
         for (path, key, action) in [
             ("/a/r/info/refs", "model a/r", Action::GitRefs),
             ("/datasets/a/r.git/info/refs", "dataset a/r", Action::GitRefs),
@@ -450,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn rejects_all_other_paths() {
         for path in [
             "",
             "/",
@@ -480,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn can_name_the_same_thing_of_another_repository() {
+    fn can_name_the_same_action_in_another_repository() {
         let target = Target::parse("/api/models/a/old/tree/main/sub%2Fdir").unwrap();
         assert_eq!(target.around, ("/api/models/".into(), "/tree/main/sub%2Fdir".into()));
         let target = Target::parse("/datasets/a/old/resolve/main/x").unwrap();

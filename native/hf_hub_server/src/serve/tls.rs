@@ -1,7 +1,7 @@
-//! HTTPS: the certificate both listeners show, given or made for this Hub.
+//! HTTPS: the certificate of both listeners, either configured or generated for this Hub.
 //!
-//! A made certificate is kept in the root, `tls/certificate.pem`, so that clients trust it once. It does not
-//! accept connections.
+//! A generated certificate is kept in the root, `tls/certificate.pem`, so that clients have to
+//! trust it only once. This module does not accept connections.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,39 +24,39 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use crate::store::{Lock, Store};
 
 const LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
-/// A certificate that ends sooner is made again when the server starts.
+/// A certificate that expires sooner is replaced when the server starts.
 const LEAST_LEFT: Duration = Duration::from_hours(30 * 24);
 
-/// What the command line says about HTTPS.
+/// The command line options for HTTPS.
 #[expect(clippy::struct_field_names, reason = "the names of the flags")]
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// PEM file of the certificate, with those it depends on, to serve HTTPS with
+    /// PEM file of the certificate and its chain, to serve HTTPS
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// PEM file of the certificate's private key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Serve HTTPS with a certificate that is made for this Hub and kept in its root
+    /// Serve HTTPS with a generated certificate that is kept in the root
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
     tls_self_signed: bool,
-    /// Name or address clients reach the Hub at, for the certificate that is made; may be repeated
+    /// Host name or address of the Hub in the generated certificate; may be repeated
     #[arg(long = "tls-name", value_name = "NAME", requires = "tls_self_signed")]
     tls_names: Vec<String>,
 }
 
 /// The certificate of a server.
 pub(super) struct Tls {
-    /// Takes connections.
+    /// Accepts TLS connections.
     pub(super) acceptor: TlsAcceptor,
     /// SHA-256 of the certificate, as OpenSSL prints it.
     pub(super) fingerprint: String,
-    /// The file clients must be told to trust; `None` for a certificate that was given.
+    /// The file that clients have to trust; `None` for a configured certificate.
     pub(super) made: Option<PathBuf>,
 }
 
 impl Args {
-    /// The certificate, if HTTPS is wanted; `names` are what clients are known to call the server.
+    /// Loads the certificate if HTTPS is enabled; `names` are the host names that clients use.
     pub(super) fn load(&self, store: &Store, names: &[String]) -> Result<Option<Tls>> {
         if self.tls_self_signed {
             let names = self.tls_names.iter().chain(names).cloned().collect();
@@ -86,12 +86,12 @@ impl Tls {
     }
 }
 
-/// The server's certificate and those it depends on; at least one.
+/// Reads the server's certificate and its chain; at least one.
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let chain = CertificateDer::pem_slice_iter(&read(path)?).collect::<Result<Vec<_>, _>>();
-    let chain = chain.with_context(|| format!("{} is damaged", path.display()))?;
+    let chain = chain.with_context(|| format!("invalid certificate in {}", path.display()))?;
     if chain.is_empty() {
-        bail!("{} holds no certificate in PEM form", path.display());
+        bail!("{} contains no PEM certificate", path.display());
     }
     Ok(chain)
 }
@@ -102,12 +102,14 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) if is_encrypted(&text) => {
             let path = path.display();
-            bail!("the private key in {path} is encrypted: openssl pkey -in {path} decrypts it")
+            bail!(
+                "the private key in {path} is encrypted; decrypt it with: openssl pkey -in {path}"
+            )
         }
         Err(pem::Error::NoItemsFound) => {
-            bail!("{} holds no private key in PEM form", path.display())
+            bail!("{} contains no PEM private key", path.display())
         }
-        Err(err) => Err(err).with_context(|| format!("{} is damaged", path.display())),
+        Err(err) => Err(err).with_context(|| format!("invalid private key in {}", path.display())),
     }
 }
 
@@ -129,13 +131,13 @@ fn unusable(certificate: &Path, key: &Path, err: rustls::Error) -> anyhow::Error
     }
 }
 
-/// A certificate that was made here, and its key.
+/// A generated certificate and its key.
 struct Made {
     certificate: PathBuf,
     key: PathBuf,
 }
 
-/// What is known of a certificate that was made.
+/// Stored facts about a generated certificate.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Facts {
     names: BTreeSet<String>,
@@ -143,7 +145,8 @@ struct Facts {
 }
 
 impl Made {
-    /// A certificate for at least these names. One that is good is kept: clients trust it.
+    /// Returns a certificate for at least these names. A valid one is kept, because clients trust
+    /// it.
     fn ensure(folder: &Path, names: &BTreeSet<String>) -> Result<Self> {
         let made =
             Self { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") };
@@ -158,7 +161,8 @@ impl Made {
         }
         let until = Timestamp::now().checked_add(LIFETIME)?;
         let facts = Facts { names: known.names.union(names).cloned().collect(), until };
-        // A certificate of which nothing is known is made again: a key alone may have been replaced.
+        // A certificate without stored facts is generated again: only its key may have been
+        // replaced.
         let _ = fs::remove_file(&facts_file);
         made.write(&facts)?;
         Store::write_file(&facts_file, &serde_json::to_vec(&facts)?)?;
@@ -167,17 +171,18 @@ impl Made {
 
     fn write(&self, facts: &Facts) -> Result<()> {
         let names = facts.names.iter().cloned().collect::<Vec<_>>();
-        let mut params = CertificateParams::new(names).context("cannot make a certificate")?;
+        let mut params = CertificateParams::new(names).context("cannot generate a certificate")?;
         let mut id = [0; 4];
         getrandom::fill(&mut id)?;
         params.distinguished_name = DistinguishedName::new();
-        // Two Hubs in one file of trusted certificates must not be taken for each other.
+        // Two Hubs in one file of trusted certificates must be distinguishable.
         let name = format!("Local Hub {}", hex::encode(id));
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         let until = Duration::from_secs(facts.until.as_second().unsigned_abs());
         params.not_after = rcgen::date_time_ymd(1970, 1, 1) + until;
-        // No key usage: OpenSSL takes no certificate for self-signed whose key may not sign certificates.
+        // No key usage: OpenSSL does not accept a self-signed certificate whose key may not sign
+        // certificates.
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
@@ -187,7 +192,7 @@ impl Made {
     }
 }
 
-/// Clients that run as other users read the certificate; the key stays with its owner.
+/// Makes the certificate readable for clients of other users; the key stays private.
 #[cfg(unix)]
 fn make_readable(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -200,7 +205,7 @@ fn make_readable(_path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What clients call a server that listens at `host` and is reached at these URLs.
+/// Returns the names by which clients reach a server that listens at `host` and has these URLs.
 pub(super) fn names<'a>(host: &str, urls: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     match host.parse::<IpAddr>() {
@@ -215,9 +220,9 @@ pub(super) fn names<'a>(host: &str, urls: impl IntoIterator<Item = &'a str>) -> 
     names
 }
 
-/// The addresses that this machine uses towards others.
+/// Returns the addresses of this machine in its networks.
 fn addresses() -> impl Iterator<Item = String> {
-    // Addresses for documentation: where packets to the world would leave. None is sent.
+    // Addresses reserved for documentation: only the route to them is determined, nothing is sent.
     let ways = [("0.0.0.0", "192.0.2.1:9"), ("::", "[2001:db8::1]:9")];
     ways.into_iter().filter_map(|(from, to)| {
         let socket = UdpSocket::bind((from, 0)).ok()?;
@@ -226,7 +231,7 @@ fn addresses() -> impl Iterator<Item = String> {
     })
 }
 
-/// The name of this machine, by which others in the same network reach it.
+/// Returns the host name of this machine.
 #[cfg(unix)]
 fn machine() -> Vec<String> {
     let system = rustix::system::uname();
@@ -252,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_certificate_is_kept_until_it_lacks_a_name_or_ends() {
+    fn a_generated_certificate_is_kept_until_it_lacks_a_name_or_expires() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("tls");
         let first = ensure(&folder, &["localhost", "::1"]).fingerprint;
@@ -272,7 +277,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_key_is_for_its_owner_alone() {
+    fn only_the_owner_may_read_the_key() {
         use std::os::unix::fs::PermissionsExt;
 
         let dir = tempfile::tempdir().unwrap();
@@ -283,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_of_which_only_the_key_was_replaced_is_made_again() {
+    fn a_certificate_is_replaced_when_only_its_key_was() {
         let dir = tempfile::tempdir().unwrap();
         let first = ensure(dir.path(), &["localhost"]).fingerprint;
-        // As a crash leaves it.
+        // As after a crash.
         fs::write(dir.path().join("key.pem"), KeyPair::generate().unwrap().serialize_pem())
             .unwrap();
         fs::remove_file(dir.path().join("certificate.json")).unwrap();
@@ -294,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_pair_are_refused_and_the_reason_is_said() {
+    fn mismatched_or_invalid_files_are_rejected_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let [one, other] = ["one", "other"].map(|name| dir.path().join(name));
         ensure(&one, &["localhost"]);
@@ -311,13 +316,17 @@ mod tests {
         let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for (certificate, key, reason) in [
             (&certificate, &other.join("key.pem"), "is not the private key of the certificate in"),
-            (&key, &key, "holds no certificate in PEM form"),
-            (&certificate, &certificate, "holds no private key in PEM form"),
+            (&key, &key, "contains no PEM certificate"),
+            (&certificate, &certificate, "contains no PEM private key"),
             (&one.join("none"), &key, "cannot read"),
             (&certificate, &one.join("none"), "cannot read"),
             (&one, &key, "cannot read"),
-            (&certificate, &write("locked.pem", encrypted), "is encrypted: openssl pkey -in"),
-            (&write("cut.pem", &cut), &key, "is damaged"),
+            (
+                &certificate,
+                &write("locked.pem", encrypted),
+                "is encrypted; decrypt it with: openssl pkey -in",
+            ),
+            (&write("cut.pem", &cut), &key, "invalid certificate in"),
             (&write("junk.pem", junk), &key, "cannot serve"),
         ] {
             let err = Tls::new(certificate, key, false).err().unwrap();
@@ -326,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_has_the_names_of_its_addresses_and_urls() {
+    fn a_server_is_named_by_its_addresses_and_urls() {
         let names = names("0.0.0.0", ["https://hub.lan:8443", "https://[fd00::1]:1"]);
         for name in ["localhost", "127.0.0.1", "hub.lan", "fd00::1"] {
             assert!(names.iter().any(|known| known == name), "{names:?}");

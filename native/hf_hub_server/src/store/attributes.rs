@@ -1,12 +1,13 @@
-//! Which paths `.gitattributes` hands to git-lfs.
+//! Which paths `.gitattributes` assigns to git-lfs.
 //!
-//! Only the file at the top of the repository counts, as on the Hub; macros are not expanded.
+//! Only the file at the root of the repository counts, as on the Hub; macros are not expanded.
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::repo_id::RepoKind;
 
-/// What the Hub puts into a new repository; datasets often hold media, so theirs knows more.
+/// Returns the Hub's default for a new repository; datasets often contain media, so theirs lists
+/// more.
 pub(crate) fn default_for(kind: RepoKind) -> &'static str {
     match kind {
         RepoKind::Dataset => include_str!("default_gitattributes_dataset"),
@@ -21,12 +22,12 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Reads the patterns; lines that cannot be understood match nothing.
+    /// Parses the patterns; invalid lines match nothing.
     pub(crate) fn parse(content: &[u8]) -> Self {
         let text = String::from_utf8_lossy(content);
         let mut builder = GitignoreBuilder::new("");
-        // The patterns have gitignore's syntax and its "last match wins"; a line that takes the filter away
-        // again is what a negated pattern is there.
+        // The patterns have gitignore's syntax and its "last match wins" rule; a line that removes
+        // the filter corresponds to a negated pattern.
         for (pattern, lfs) in text.lines().filter_map(parse_line) {
             let sign = if lfs { "" } else { "!" };
             let _ = builder.add_line(None, &format!("{sign}{pattern}"));
@@ -34,13 +35,13 @@ impl Attributes {
         Self { matcher: builder.build().unwrap_or_else(|_| Gitignore::empty()) }
     }
 
-    /// Whether this path goes to the large file store.
+    /// Whether this path belongs in the large file store.
     pub(crate) fn is_lfs(&self, path: &str) -> bool {
         self.matcher.matched(path, false).is_ignore()
     }
 }
 
-/// The line that hands this one path to git-lfs.
+/// Returns the line that assigns this path to git-lfs.
 pub(crate) fn lfs_line(path: &str) -> String {
     let mut pattern = String::new();
     // A pattern that begins like this would be a comment, a negation or a quoted one.
@@ -57,7 +58,7 @@ pub(crate) fn lfs_line(path: &str) -> String {
     format!("{pattern} filter=lfs diff=lfs merge=lfs -text\n")
 }
 
-/// The pattern of a line and whether it sets or removes `filter=lfs`; `None` if it does neither.
+/// Returns the pattern of a line and whether it sets or removes `filter=lfs`; `None` if neither.
 fn parse_line(line: &str) -> Option<(String, bool)> {
     let line = line.trim();
     if line.is_empty() || line.starts_with(['#', '!', '[']) {
@@ -69,7 +70,7 @@ fn parse_line(line: &str) -> Option<(String, bool)> {
     };
     let mut words = attributes.split_whitespace();
     let filter = words.rfind(|word| word.trim_start_matches(['-', '!']).starts_with("filter"))?;
-    // git-lfs writes a space in a name this way; the matcher does not know character classes.
+    // git-lfs writes a space in a name this way; the matcher does not support character classes.
     Some((pattern.replace("[[:space:]]", "[ ]"), filter == "filter=lfs"))
 }
 
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_hubs_default_patterns() {
+    fn matches_the_default_patterns_of_the_hub() {
         let attributes = Attributes::parse(default_for(RepoKind::Model).as_bytes());
         for path in [
             "model.safetensors",
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_that_speaks_of_the_filter_wins() {
+    fn the_last_line_with_the_filter_counts() {
         let text = "*.bin filter=lfs -text\nsmall.bin -filter\n/top.txt filter=lfs\n\"a b.txt\" filter=lfs\n\
                     c[[:space:]]d.txt filter=lfs\n*.txt text\n# *.md filter=lfs\n";
         let attributes = Attributes::parse(text.as_bytes());
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_lines_that_match_their_path_and_no_other() {
+    fn writes_lines_that_match_only_their_path() {
         for path in
             ["x.dat", "a b/c d.dat", "#x", "!x", "w[1]*?.dat", "\"q\".dat", "[x].dat", "é/ü.dat"]
         {

@@ -1,7 +1,7 @@
-//! A commit on top of what is there, by somebody.
+//! Creates a commit on top of a branch.
 //!
-//! The repository's lock is held for the commit alone: blobs and large content are stored before. Whoever
-//! names no parent commits on top of whatever came first, as on the Hub.
+//! The repository's lock is held only for the commit: blobs and large files are stored before.
+//! Without a parent, the commit is created on top of the current head, as on the Hub.
 
 use anyhow::Result;
 use git2::Oid;
@@ -14,17 +14,17 @@ use super::{RepoKey, Store};
 
 const ATTRIBUTES_FILE: &str = ".gitattributes";
 
-/// What to commit and where to.
+/// What to commit and where.
 pub(crate) struct Spec<'a> {
     /// The repository.
     pub(crate) key: &'a RepoKey,
-    /// The repository's own id: one made anew under the same name is another.
+    /// The repository's unique id: a repository created again under the same name has another one.
     pub(crate) object_id: &'a str,
-    /// What the commit is made on.
+    /// What the commit is based on.
     pub(crate) base: Base<'a>,
     /// The changes.
     pub(crate) edits: Vec<Edit>,
-    /// The paths among them whose content is in the large file store.
+    /// The paths whose content is in the large file store.
     pub(crate) lfs_paths: Vec<String>,
     /// The first line of the message.
     pub(crate) summary: &'a str,
@@ -34,48 +34,48 @@ pub(crate) struct Spec<'a> {
     pub(crate) author: &'a str,
 }
 
-/// What a commit is made on.
+/// What a commit is based on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Base<'a> {
-    /// A branch or an existing pull request, which moves on.
+    /// A branch or an existing pull request, which moves to the commit.
     Branch {
         /// Its name.
         name: &'a str,
-        /// The commit it must point to: an id or its beginning.
+        /// The commit it has to point to: an id or a prefix of one.
         parent: Option<&'a str>,
     },
     /// A new pull request.
     PullRequest {
         /// The revision it is for.
         revision: &'a str,
-        /// The commit to begin with, if it is not the newest.
+        /// The commit to start from, if not the newest.
         parent: Option<&'a str>,
     },
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub(crate) struct Committed {
     /// The commit.
     pub(crate) commit: Oid,
-    /// The number of the pull request it opened.
+    /// The number of the new pull request.
     pub(crate) pull_request: Option<u64>,
 }
 
-/// Why there is no commit.
+/// Why no commit was created.
 #[derive(Debug)]
 pub(crate) enum CommitError {
-    /// The repository is gone.
+    /// The repository no longer exists.
     NoRepo,
-    /// There is no such revision.
+    /// The revision does not exist.
     NoRevision(String),
-    /// The revision is none that can be committed to.
+    /// The revision cannot be committed to.
     NoBranch(String),
     /// The branch points to another commit than expected.
     Stale,
-    /// A change cannot be made to what is there.
+    /// A change cannot be applied.
     Edit(EditError),
-    /// Something went wrong.
+    /// Another error.
     Other(anyhow::Error),
 }
 
@@ -86,7 +86,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommitError {
 }
 
 impl Store {
-    /// Commits.
+    /// Creates the commit.
     pub(crate) fn commit(&self, spec: Spec<'_>) -> Result<Committed, CommitError> {
         let _lock = self.lock(spec.key)?;
         let repo = self.locate(spec.key)?.here().ok_or(CommitError::NoRepo)?;
@@ -123,7 +123,7 @@ impl Store {
     }
 }
 
-/// The commit to build on, and the ref to move.
+/// The parent commit, and the ref to move.
 struct Start {
     parent: Oid,
     branch: Option<String>,
@@ -143,7 +143,7 @@ fn start(git: &Git, base: Base<'_>) -> Result<Start, CommitError> {
             let branch = branch_ref(name);
             let Some(head) = branch.as_deref().map(|name| git.tip(name)).transpose()?.flatten()
             else {
-                // A tag or a commit is there, but nothing can be added to it.
+                // A tag or a commit exists, but cannot be committed to.
                 resolve(name)?;
                 return Err(CommitError::NoBranch(name.to_owned()));
             };
@@ -159,14 +159,14 @@ fn message(summary: &str, description: &str) -> String {
     if description.is_empty() { summary.to_owned() } else { format!("{summary}\n\n{description}") }
 }
 
-/// Numbers are never used again, not even that of a pull request whose ref is gone.
+/// Returns an unused number. Numbers are never reused, not even those of deleted pull requests.
 fn next_number(git: &Git, settings: &Settings) -> Result<u64, git2::Error> {
     let known = settings.pull_requests.iter().map(|known| known.num).max().unwrap_or(0);
     Ok(known.max(git.last_pull_request()?) + 1)
 }
 
-/// Adds to `.gitattributes` the large files it does not cover, without which git would take the pointers for
-/// the files themselves.
+/// Adds large files to `.gitattributes` that it does not match; without that, git would treat the
+/// pointers as the files.
 fn track(
     git: &Git,
     parent: Oid,

@@ -1,6 +1,7 @@
-//! Logins that were begun on another machine and wait for a user's word: `devices.json` at the root.
+//! Pending device logins: `devices.json` in the root.
 //!
-//! A program shows a short code, its user confirms it elsewhere, the program asks until that is done (RFC 8628).
+//! A program shows a short code, the user confirms it elsewhere, and the program polls until that
+//! is done (RFC 8628).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::disk::{self, Lock};
 use super::token::{digest, random_hex};
 
-/// Letters that nobody takes for others.
+/// Letters that are not easily confused.
 const LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
 
-/// A login that was begun.
+/// A pending login.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Login {
-    /// SHA-256 of the code that the program keeps.
+    /// SHA-256 of the program's code.
     digest: String,
     /// The code that the user types.
     user_code: String,
@@ -26,19 +27,19 @@ pub(crate) struct Login {
     answer: Answer,
 }
 
-/// What the user has said.
+/// The user's decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Answer {
-    /// Nothing yet.
+    /// No decision yet.
     Pending,
-    /// Yes; the user's name.
+    /// Approved; holds the user's name.
     Approved(String),
-    /// No.
+    /// Denied.
     Denied,
 }
 
-/// What a program is told when it begins a login.
+/// The codes of a new login.
 #[derive(Debug)]
 pub(crate) struct Codes {
     /// For the program.
@@ -47,19 +48,19 @@ pub(crate) struct Codes {
     pub(crate) user: String,
 }
 
-/// The file of begun logins.
+/// The file of pending logins.
 #[derive(Clone, Debug)]
 pub(crate) struct Devices {
     path: PathBuf,
 }
 
 impl Devices {
-    /// The logins of the Hub at `root`.
+    /// Opens the logins of the Hub at `root`.
     pub(crate) fn new(root: &Path) -> Self {
         Self { path: root.join("devices.json") }
     }
 
-    /// Begins a login.
+    /// Starts a login.
     pub(crate) fn begin(&self, lifetime: Duration) -> Result<Codes> {
         let codes = Codes { device: random_hex()?, user: user_code()? };
         let login = Login {
@@ -75,19 +76,19 @@ impl Devices {
         Ok(codes)
     }
 
-    /// Writes down what the user says about a code.
+    /// Records the user's decision about a code.
     pub(crate) fn decide(&self, user_code: &str, answer: Answer) -> Result<()> {
         self.update(|logins| {
             let login = logins.iter_mut().find(|login| login.user_code == user_code);
             login
-                .with_context(|| format!("no login with the code {user_code} is waiting"))?
+                .with_context(|| format!("there is no pending login with the code {user_code}"))?
                 .answer = answer;
             Ok(())
         })
     }
 
-    /// What has been said about a login, which is over with any answer but [`Answer::Pending`]. `None` for
-    /// one that is not known, or no longer.
+    /// Returns the decision about a login, which ends with anything but [`Answer::Pending`]. `None`
+    /// for an unknown or expired login.
     pub(crate) fn ask(&self, device_code: &str) -> Result<Option<Answer>> {
         let wanted = digest(device_code);
         let mut answer = None;
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_waits_is_answered_once_and_ends() {
+    fn a_login_waits_is_decided_once_and_expires() {
         let root = tempfile::tempdir().unwrap();
         let devices = Devices::new(root.path());
         let codes = devices.begin(Duration::from_mins(1)).unwrap();

@@ -1,6 +1,7 @@
-//! Small files that are replaced whole, and the lock files around them.
+//! Small files that are replaced atomically, and lock files for them.
 //!
-//! A reader sees the old content or the new, never a part. It does not know what the files mean.
+//! A reader sees the old content or the new, never a part. This module does not know what the files
+//! mean.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Holds a lock file until dropped; other processes on the same root wait meanwhile.
+/// A lock file, held until dropped; other processes on the same root wait.
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -28,7 +29,7 @@ impl Lock {
     }
 }
 
-/// Reads a JSON file; `None` when there is no such file.
+/// Reads a JSON file; `None` if it does not exist.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -36,7 +37,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         Err(err) => return Err(err).with_context(|| format!("cannot read {}", path.display())),
     };
     let value = serde_json::from_slice(&text);
-    value.map(Some).with_context(|| format!("{} is damaged", path.display()))
+    value.map(Some).with_context(|| format!("invalid JSON in {}", path.display()))
 }
 
 /// Replaces a JSON file.
@@ -57,7 +58,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Creates the folder a file is to lie in, and returns it.
+/// Creates the folder of a file, and returns it.
 pub(crate) fn create_parent(path: &Path) -> Result<&Path> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;

@@ -1,8 +1,8 @@
-//! Which large content belongs to a repository: `lfs/objects/` in the bare repository, as git-lfs has it.
+//! The large files of a repository: `lfs/objects/` in the bare repository, as in git-lfs.
 //!
-//! Content is stored once for the whole Hub, but nobody may take from it what they only know the hash of: a
-//! commit can name content that was uploaded to this repository or copied into it, and no other. The entries
-//! are hard links, so they cost nothing, and git-lfs finds the content in a repository cloned by path.
+//! Content is stored once for the whole Hub, but knowing its hash gives no access to it: a commit can
+//! only reference content that was uploaded to this repository or copied into it. The entries are
+//! hard links, so they cost nothing, and git-lfs finds the content in a repository cloned by path.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ use super::repo::Repo;
 use super::{RepoKind, Store};
 
 impl Store {
-    /// The size of the large files in what somebody has of private repositories.
+    /// Returns the total size of the large files of a namespace in private repositories.
     pub(crate) fn private_storage(&self, namespace: Option<&str>) -> Result<u64> {
         let lfs = self.lfs();
         let mut size = 0;
@@ -38,16 +38,16 @@ fn is_missing(err: &io::Error) -> bool {
 }
 
 impl Repo {
-    /// Whether content belongs to this repository.
+    /// Whether a large file belongs to this repository.
     pub(crate) fn holds(&self, lfs: &LfsStore, oid: &str) -> Result<bool> {
-        // Repositories made before this record was kept get it on the first question.
+        // Repositories created before this record was introduced get it on the first request.
         if !self.holdings_dir().is_dir() {
             self.hold_all(lfs)?;
         }
         Ok(self.holding(oid).exists() && lfs.has(oid))
     }
 
-    /// Records that content, which is in the store, belongs to this repository.
+    /// Records that a large file in the store belongs to this repository.
     pub(crate) fn hold(&self, lfs: &LfsStore, oid: &str) -> Result<()> {
         let path = self.holding(oid);
         disk::create_parent(&path)?;
@@ -55,12 +55,13 @@ impl Repo {
             Ok(()) => Ok(()),
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(err) if err.kind() == io::ErrorKind::NotFound => Err(err.into()),
-            // Not every file system has links, and a file only so many; the record is what counts.
+            // Not every file system has hard links, and their number per file is limited; only the
+            // name of the entry counts.
             Err(_) => Ok(fs::write(&path, "")?),
         }
     }
 
-    /// The size of the content that belongs to this repository.
+    /// Returns the total size of the large files of this repository.
     fn stored(&self, lfs: &LfsStore) -> Result<u64> {
         let entries = WalkDir::new(self.holdings_dir()).into_iter();
         let mut size = 0;

@@ -1,7 +1,7 @@
-//! A folder becomes a commit.
+//! Imports a folder as a commit.
 //!
-//! The commit holds exactly the folder's files, plus the `.gitattributes` the repository already has if the
-//! folder brings none. Files are streamed. Only `.git` and `.cache/huggingface` are left out.
+//! The commit contains exactly the folder's files, plus the repository's `.gitattributes` if the
+//! folder has none. Files are streamed. Only `.git` and `.cache/huggingface` are left out.
 
 use std::fs::File;
 use std::path::Path;
@@ -21,11 +21,11 @@ const ATTRIBUTES_FILE: &str = ".gitattributes";
 const LARGE: u64 = 10 << 20;
 const AUTHOR: &str = "local-hub";
 
-/// What to import and where to.
+/// What to import and where.
 pub(crate) struct Spec<'a> {
     /// The folder to read.
     pub(crate) folder: &'a Path,
-    /// The repository to write to; created if missing.
+    /// The target repository; created if missing.
     pub(crate) key: &'a RepoKey,
     /// The branch, or a `refs/pr/…`.
     pub(crate) branch: &'a str,
@@ -33,27 +33,27 @@ pub(crate) struct Spec<'a> {
     pub(crate) message: &'a str,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub(crate) struct Imported {
-    /// The commit that holds the folder.
+    /// The commit of the folder.
     pub(crate) commit: String,
-    /// How many files of the folder are in it.
+    /// Number of files of the folder.
     pub(crate) files: usize,
-    /// Their size.
+    /// Their total size in bytes.
     pub(crate) bytes: u64,
 }
 
 impl Store {
-    /// Commits a folder; the same content again changes nothing. `adjust` sets up a repository that is new
-    /// and changes one that is not.
+    /// Commits a folder; the same content again changes nothing. `adjust` sets up a new repository,
+    /// or changes an existing one.
     pub(crate) fn import(
         &self,
         spec: &Spec<'_>,
         adjust: impl FnOnce(&mut Settings),
     ) -> Result<Imported> {
         let Some(branch) = branch_ref(spec.branch) else {
-            bail!("`{}` cannot be the name of a branch", spec.branch);
+            bail!("invalid branch name `{}`", spec.branch);
         };
         let sources = scan(spec.folder)?;
         let attributes = read_attributes(spec.folder)?;
@@ -80,7 +80,7 @@ impl Store {
         Ok(Imported { commit: commit.to_string(), files: sources.len(), bytes })
     }
 
-    /// Finds the repository, or creates it with the first commit the Hub gives every repository.
+    /// Returns the repository, or creates it with the Hub's initial commit.
     fn prepare(
         &self,
         key: &RepoKey,
@@ -171,7 +171,7 @@ fn read_attributes(folder: &Path) -> Result<Option<Vec<u8>>> {
     std::fs::read(&path).map(Some).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Carries the parent's `.gitattributes` over into the new commit and returns its content.
+/// Copies the parent's `.gitattributes` to the new commit and returns its content.
 fn kept_attributes(git: &Git, parent: Oid, files: &mut Vec<Change>) -> Result<Vec<u8>> {
     match git.entry(parent, ATTRIBUTES_FILE)? {
         Some(entry) if matches!(entry.kind, EntryKind::File { .. }) => {

@@ -1,7 +1,7 @@
-//! Large file content by SHA-256, and the pointer text that stands for it in git.
+//! Large file contents by SHA-256, and their pointers in git.
 //!
-//! Content is written to a temporary file first and takes its name only when complete and hashed, so a file
-//! under its name is always whole. It does not know which repository uses what.
+//! Content is written to a temporary file first and renamed only when complete and hashed, so an
+//! existing file is always complete. This module does not know which repository uses what.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -17,25 +17,25 @@ use super::disk;
 const VERSION_LINE: &str = "version https://git-lfs.github.com/spec/v1";
 const COPY_CHUNK: usize = 1 << 20;
 
-/// Pointers are tiny; whatever is larger is not read to see whether it is one.
+/// Maximum size of a file that is read to check whether it is a pointer.
 pub(crate) const MAX_POINTER_SIZE: u64 = 1024;
 
-/// The text git holds in the place of large content.
+/// The text that git stores in place of a large file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Pointer {
     /// SHA-256 of the content, 64 lower-case hex digits.
     pub(crate) oid: String,
-    /// Size of the content.
+    /// Size of the content in bytes.
     pub(crate) size: u64,
 }
 
 impl Pointer {
-    /// The pointer file, byte for byte as git-lfs writes it.
+    /// Returns the pointer file, byte for byte as git-lfs writes it.
     pub(crate) fn text(&self) -> String {
         format!("{VERSION_LINE}\noid sha256:{}\nsize {}\n", self.oid, self.size)
     }
 
-    /// Reads a pointer file; `None` when `content` is something else.
+    /// Parses a pointer file; `None` if `content` is something else.
     pub(crate) fn parse(content: &[u8]) -> Option<Self> {
         let text = str::from_utf8(content).ok()?;
         let mut lines = text.lines();
@@ -55,30 +55,30 @@ impl Pointer {
     }
 }
 
-/// Whether `text` is the name of some content: 64 lower-case hex digits.
+/// Whether `text` is a valid id of a content: 64 lower-case hex digits.
 pub(crate) fn is_oid(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The content store below the root.
+/// The store of large files below the root.
 #[derive(Clone, Debug)]
 pub(crate) struct LfsStore {
     dir: PathBuf,
 }
 
 impl LfsStore {
-    /// The store of the Hub at `root`.
+    /// Opens the store of the Hub at `root`.
     pub(crate) fn new(root: &Path) -> Self {
         Self { dir: root.join("lfs") }
     }
 
-    /// Where content lies; `oid` must satisfy [`is_oid`].
+    /// Returns the path of a content; `oid` must satisfy [`is_oid`].
     pub(crate) fn path(&self, oid: &str) -> PathBuf {
         debug_assert!(is_oid(oid));
         self.dir.join(&oid[..2]).join(&oid[2..4]).join(oid)
     }
 
-    /// Whether the content is here.
+    /// Whether the content exists.
     pub(crate) fn has(&self, oid: &str) -> bool {
         self.path(oid).is_file()
     }
@@ -90,12 +90,12 @@ impl LfsStore {
         self.keep(receiving.end())
     }
 
-    /// Begins to receive content into a file that has no name yet.
+    /// Starts to receive content into an unnamed file.
     pub(crate) fn receive(&self) -> Result<Receiving> {
         Ok(Receiving { file: self.incoming_file()?, hash: Sha256::new(), size: 0 })
     }
 
-    /// Gives received content its name. Whoever comes second with the same content changes nothing.
+    /// Publishes received content. If the content exists already, nothing changes.
     pub(crate) fn keep(&self, incoming: Incoming) -> Result<Pointer> {
         let Incoming { file, pointer } = incoming;
         let path = self.path(&pointer.oid);
@@ -105,8 +105,8 @@ impl LfsStore {
         }
         file.as_file().sync_all()?;
         let folder = disk::create_parent(&path)?;
-        // What is there already is not replaced: a file whose name is taken away cannot be linked any more, even
-        // by somebody who has just found it there.
+        // Existing content is not replaced: a file whose name was removed can no longer be linked,
+        // even by a process that has just found it.
         if let Err(err) = file.persist_noclobber(&path)
             && !is_whole()
         {
@@ -116,7 +116,7 @@ impl LfsStore {
         Ok(pointer)
     }
 
-    /// The size of some content; `None` when it is not here.
+    /// Returns the size of a content; `None` if it does not exist.
     pub(crate) fn size(&self, oid: &str) -> Option<u64> {
         fs::metadata(self.path(oid)).ok().map(|found| found.len())
     }
@@ -125,7 +125,7 @@ impl LfsStore {
         &self.dir
     }
 
-    /// Where content lies that is still to get its name.
+    /// Returns the folder of content that is being received.
     pub(crate) fn incoming_dir(&self) -> Result<PathBuf> {
         let incoming = self.dir.join("incoming");
         fs::create_dir_all(&incoming)
@@ -138,7 +138,7 @@ impl LfsStore {
     }
 }
 
-/// Content that arrives; what has is gone when this is dropped.
+/// Content that is being received; discarded when dropped.
 #[derive(Debug)]
 pub(crate) struct Receiving {
     file: NamedTempFile,
@@ -147,34 +147,34 @@ pub(crate) struct Receiving {
 }
 
 impl Receiving {
-    /// How much has arrived.
+    /// Returns the number of received bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Takes some more.
+    /// Adds bytes.
     pub(crate) fn take(&mut self, chunk: &[u8]) -> io::Result<()> {
         self.hash.update(chunk);
         self.size += chunk.len() as u64;
         self.file.write_all(chunk)
     }
 
-    /// All has arrived.
+    /// Ends the content.
     pub(crate) fn end(self) -> Incoming {
         let Self { file, hash, size } = self;
         Incoming { file, pointer: Pointer { oid: hex::encode(hash.finalize()), size } }
     }
 }
 
-/// Content that is complete and hashed, but not kept yet; it is gone when this is dropped.
+/// Content that is complete and hashed, but not stored yet; discarded when dropped.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(super) file: NamedTempFile,
-    /// What it is.
+    /// Its pointer.
     pub(crate) pointer: Pointer,
 }
 
-/// What some content is.
+/// Returns the pointer of a content.
 pub(super) fn hash(mut reader: impl Read) -> io::Result<Pointer> {
     let mut hash = Sha256::new();
     let size = stream(&mut reader, |chunk| {
@@ -184,7 +184,7 @@ pub(super) fn hash(mut reader: impl Read) -> io::Result<Pointer> {
     Ok(Pointer { oid: hex::encode(hash.finalize()), size })
 }
 
-/// Hands on everything `reader` yields, and says how much that was.
+/// Passes on everything `reader` yields, and returns the number of bytes.
 pub(super) fn stream(
     reader: &mut impl Read,
     mut take: impl FnMut(&[u8]) -> io::Result<()>,
@@ -201,7 +201,7 @@ pub(super) fn stream(
     }
 }
 
-// Without this a power cut could forget the rename of a file whose bytes are already safe.
+// Without this, a power failure could lose the rename of a file whose bytes are already on disk.
 fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
@@ -216,7 +216,7 @@ mod tests {
     const OID: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
     #[test]
-    fn writes_and_reads_the_exact_pointer_text() {
+    fn writes_and_parses_the_exact_pointer_text() {
         let pointer = Pointer { oid: OID.into(), size: 5 };
         let text =
             format!("version https://git-lfs.github.com/spec/v1\noid sha256:{OID}\nsize 5\n");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_nothing_else_for_a_pointer() {
+    fn rejects_other_text_as_pointer() {
         for text in [
             "",
             "version https://git-lfs.github.com/spec/v1\n",

@@ -1,7 +1,7 @@
-//! How repositories come, move and go.
+//! Creates, renames, copies and deletes repositories.
 //!
-//! The settings file is what makes a repository visible, so it is written last and removed first. Nothing here
-//! asks whether somebody may do so.
+//! The settings file makes a repository visible, so it is written last and removed first.
+//! Permissions are checked by the caller.
 
 use std::fs;
 use std::io;
@@ -16,14 +16,14 @@ use super::repo::{Place, Repo};
 use super::settings::{Card, Settings};
 use super::{RepoKey, Store};
 
-/// Names that lead to each other lead nowhere.
+/// Maximum number of renames to follow; a cycle leads nowhere.
 const MAX_MOVES: usize = 20;
 
 /// A file of the first commit.
 pub(crate) type FirstFile<'a> = (&'a str, &'a [u8]);
 
 impl Store {
-    /// Creates a repository that has these files; `None` when there is one of that name already.
+    /// Creates a repository with these files; `None` if the name exists.
     pub(crate) fn create_repo(
         &self,
         key: &RepoKey,
@@ -38,7 +38,7 @@ impl Store {
         self.create(key, settings, files, author).map(Some)
     }
 
-    /// The repository that once had this name; `None` when it is gone.
+    /// Returns the repository that once had this name; `None` if it was deleted.
     pub(crate) fn follow(&self, key: &RepoKey) -> Result<Option<Repo>> {
         let mut key = key.clone();
         for _ in 0..MAX_MOVES {
@@ -71,7 +71,7 @@ impl Store {
         Ok(repo)
     }
 
-    /// Removes a repository; `false` when there is none.
+    /// Removes a repository; `false` if it does not exist.
     pub(crate) fn remove(&self, key: &RepoKey) -> Result<bool> {
         let _lock = self.lock(key)?;
         let Place::Here(repo) = self.locate(key)? else { return Ok(false) };
@@ -82,7 +82,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a repository a new name; the old one forwards to it from then on.
+    /// Renames a repository; the old name redirects from then on.
     pub(crate) fn rename(&self, old: &RepoKey, new: &RepoKey) -> Result<()> {
         if !self.try_rename(old, new)? {
             bail!("{new} exists already");
@@ -90,11 +90,11 @@ impl Store {
         Ok(())
     }
 
-    /// The same, but says `false` when the new name is taken.
+    /// Renames a repository; `false` if the new name is taken.
     pub(crate) fn try_rename(&self, old: &RepoKey, new: &RepoKey) -> Result<bool> {
         let _locks = self.lock_both(old, new)?;
         let repo = self.find(old)?;
-        // A repository may get its own name in other letters.
+        // A repository may be renamed to its own name in a different case.
         let twin = self.spelled(new)?;
         if (twin != *old || old == new) && self.is_taken(new)? {
             return Ok(false);
@@ -102,7 +102,7 @@ impl Store {
         let moved = self.prepare_place(new, repo.settings)?;
         fs::rename(&repo.git_dir, &moved.git_dir).with_context(|| format!("cannot move {old}"))?;
         if let Err(err) = self.write_settings(new, moved.settings) {
-            // Where the disk is full the repository must stay where its settings are.
+            // If the disk is full, the repository must stay where its settings are.
             fs::rename(&moved.git_dir, &repo.git_dir)?;
             return Err(err);
         }
@@ -110,7 +110,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Copies a repository with its history, but without its pull requests; `None` when the new name is taken.
+    /// Copies a repository with its history, but without its pull requests; `None` if the new name
+    /// is taken.
     pub(crate) fn duplicate(
         &self,
         source: &RepoKey,
@@ -133,19 +134,19 @@ impl Store {
         Ok(Some(copy))
     }
 
-    /// Whether a repository has this name, in whatever case of its letters.
+    /// Whether a repository has this name, in any case.
     fn is_taken(&self, key: &RepoKey) -> Result<bool> {
         Ok(matches!(self.locate(&self.spelled(key)?)?, Place::Here(_)))
     }
 
-    /// A place for a repository that is not visible yet.
+    /// Prepares the folder of a repository that is not visible yet.
     fn prepare_place(&self, key: &RepoKey, settings: Settings) -> Result<Repo> {
         if let Some(namespace) = key.id.namespace() {
             self.users().ensure_namespace(namespace)?;
         }
         let git_dir = self.git_dir(key);
         disk::create_parent(&git_dir)?;
-        // What an interrupted creation left has no settings and so was never visible.
+        // The remains of an interrupted creation have no settings and so were never visible.
         if git_dir.exists() {
             fs::remove_dir_all(&git_dir)
                 .with_context(|| format!("cannot replace {}", git_dir.display()))?;
@@ -153,7 +154,7 @@ impl Store {
         Ok(Repo { key: key.clone(), git_dir, settings })
     }
 
-    /// Always in the same order, so that two who want the same two never wait for each other.
+    /// Takes both locks, always in the same order, so that two operations cannot deadlock.
     fn lock_both(&self, a: &RepoKey, b: &RepoKey) -> Result<(Lock, Option<Lock>)> {
         let (first, second) = if a.to_string() <= b.to_string() { (a, b) } else { (b, a) };
         let lock = self.lock(first)?;
@@ -162,7 +163,7 @@ impl Store {
     }
 }
 
-/// Objects and large content never change, so both repositories can have the same files.
+/// Copies or links: objects and large files never change, so both repositories can share the files.
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for entry in WalkDir::new(from) {
         let entry = entry?;

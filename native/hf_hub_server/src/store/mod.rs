@@ -1,6 +1,6 @@
-//! What is on disk below the root: repositories, large files, users, the signing key.
+//! The data below the root: repositories, large files, users, the signing key.
 //!
-//! The layout is known here and in the modules below, nowhere else. No HTTP, no access rules.
+//! Only this module and its children know the layout. No HTTP, no access rules.
 
 mod attributes;
 mod commit;
@@ -53,7 +53,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the root, creating it if need be; fails when it cannot be written to.
+    /// Opens the root, creating it if necessary; fails if it is not writable.
     pub(crate) fn open(root: &Path) -> Result<Self> {
         let context = || format!("cannot use {} as root", root.display());
         fs::create_dir_all(root.join("repos")).with_context(context)?;
@@ -61,37 +61,37 @@ impl Store {
         Ok(Self { root: root.canonicalize().with_context(context)? })
     }
 
-    /// The large file content.
+    /// Returns the store of large files.
     pub(crate) fn lfs(&self) -> LfsStore {
         LfsStore::new(&self.root)
     }
 
-    /// The users and organisations.
+    /// Returns the users and organisations.
     pub(crate) fn users(&self) -> Users {
         Users::new(&self.root)
     }
 
-    /// The papers.
+    /// Returns the papers.
     pub(crate) fn papers(&self) -> Papers {
         Papers::new(&self.root)
     }
 
-    /// The logins that wait for a user's word.
+    /// Returns the pending logins.
     pub(crate) fn devices(&self) -> Devices {
         Devices::new(&self.root)
     }
 
-    /// Where the certificate lies that is made for this Hub.
+    /// Returns the folder of the generated certificate.
     pub(crate) fn tls_dir(&self) -> PathBuf {
         self.root.join("tls")
     }
 
-    /// Replaces a file, for its owner's eyes only.
+    /// Replaces a file that only its owner may read.
     pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
         disk::write(path, content)
     }
 
-    /// The key URLs are signed with; made on first use, so that links outlive a restart.
+    /// Returns the key that signs URLs; created on first use, so that links survive a restart.
     pub(crate) fn signing_key(&self) -> Result<Vec<u8>> {
         let path = self.root.join("signing.key");
         let _lock = Lock::acquire(&self.root.join("signing.lock"))?;
@@ -106,7 +106,7 @@ impl Store {
         Ok(key)
     }
 
-    /// Where a repository is now.
+    /// Returns where a repository is now.
     pub(crate) fn locate(&self, key: &RepoKey) -> Result<Place> {
         Ok(match disk::read_json(&self.card_path(key))? {
             None => Place::Nowhere,
@@ -119,8 +119,8 @@ impl Store {
         })
     }
 
-    /// The name of a repository with its letters in the case it was created with: ids that differ in nothing
-    /// else are one. A name nobody has comes back as it is.
+    /// Returns the name of a repository in the case it was created with: ids that differ only in
+    /// case are the same. An unused name is returned unchanged.
     pub(crate) fn spelled(&self, key: &RepoKey) -> Result<RepoKey> {
         if let Place::Here(_) = self.locate(key)? {
             return Ok(key.clone());
@@ -144,7 +144,7 @@ impl Store {
         Ok(found.or(twins.first()).unwrap_or(key).clone())
     }
 
-    /// The folders of a namespace, whatever the case of its letters; `None` stands for no namespace.
+    /// Returns the folders of a namespace, in any case; `None` stands for no namespace.
     fn namespaces_like(&self, key: &RepoKey) -> Result<Vec<Option<String>>> {
         let Some(namespace) = key.id.namespace() else { return Ok(vec![None]) };
         let mut names = file_names(&self.kind_dir(key.kind))?;
@@ -152,7 +152,7 @@ impl Store {
         Ok(names.into_iter().map(Some).collect())
     }
 
-    /// The repository of that name, or an error that says it is missing.
+    /// Returns the repository of that name; fails if it is missing.
     pub(crate) fn find(&self, key: &RepoKey) -> Result<Repo> {
         match self.locate(key)? {
             Place::Here(repo) => Ok(*repo),
@@ -161,7 +161,7 @@ impl Store {
         }
     }
 
-    /// Every repository of a kind, sorted by id.
+    /// Returns all repositories of a kind, sorted by id.
     pub(crate) fn list(&self, kind: RepoKind) -> Result<Vec<Repo>> {
         let folder = self.kind_dir(kind);
         let mut ids = Vec::new();
@@ -196,7 +196,7 @@ impl Store {
         disk::write_json(&self.card_path(key), &Card::Here(settings))
     }
 
-    /// Waits until nobody else writes to the repository.
+    /// Waits for exclusive write access to the repository.
     pub(crate) fn lock(&self, key: &RepoKey) -> Result<Lock> {
         Lock::acquire(&self.beside(key, "lock"))
     }
@@ -221,7 +221,7 @@ impl Store {
     }
 }
 
-/// The UTF-8 names in a folder; none when there is no such folder.
+/// Returns the UTF-8 names in a folder; none if it does not exist.
 fn file_names(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

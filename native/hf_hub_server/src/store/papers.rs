@@ -1,4 +1,4 @@
-//! The papers a Hub knows: what was imported, by arXiv id, as the Hub's API writes them.
+//! The imported papers, by arXiv id, in the format of the Hub's API.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::disk::{self, Lock};
 
-/// A paper: an object that has an `id`.
+/// A paper: an object with an `id`.
 pub(crate) type Paper = Map<String, Value>;
 
 /// The file of all papers below the root.
@@ -19,17 +19,17 @@ pub(crate) struct Papers {
 }
 
 impl Papers {
-    /// The papers of the Hub at `root`.
+    /// Opens the papers of the Hub at `root`.
     pub(crate) fn new(root: &Path) -> Self {
         Self { path: root.join("papers.json") }
     }
 
-    /// All of them, by id.
+    /// Returns all papers, by id.
     pub(crate) fn all(&self) -> Result<BTreeMap<String, Paper>> {
         Ok(disk::read_json(&self.path)?.unwrap_or_default())
     }
 
-    /// Adds the papers of a JSON file, an array of them; those of the same id are replaced. Returns how many.
+    /// Adds the papers of a JSON file, an array; existing ids are replaced. Returns their number.
     pub(crate) fn import(&self, file: &Path) -> Result<usize> {
         let context = || format!("cannot read papers from {}", file.display());
         let text = fs::read(file).with_context(context)?;

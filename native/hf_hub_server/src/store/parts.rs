@@ -1,8 +1,9 @@
 //! Content that arrives in parts: `lfs/uploads/<upload>/<number>-<etag>`.
 //!
-//! A part takes its name only when complete, and its etag is in the name: a part sent twice never mixes, and
-//! joining takes exactly the parts it is told to. An etag says which part was received and nothing of its
-//! bytes: those are hashed once, when they are joined. It does not know which repository an upload is for.
+//! A part is renamed only when complete, and its etag is in the name: a part that is sent twice
+//! never mixes, and joining takes exactly the given parts. An etag identifies the received part,
+//! not its bytes: those are hashed once, when they are joined. This module does not know which
+//! repository an upload is for.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -15,18 +16,18 @@ use tempfile::NamedTempFile;
 
 use super::lfs::{Incoming, LfsStore, hash};
 
-/// Etags look like those of object stores: 32 hex digits.
+/// Number of bytes of an etag, which looks like those of object stores: 32 hex digits.
 const ETAG_BYTES: usize = 16;
-/// What nobody touched for so long belongs to an upload that will not be continued.
+/// Age after which an unused upload is considered abandoned.
 const ABANDONED: Duration = Duration::from_hours(24);
 
 impl LfsStore {
-    /// Begins to receive a part of an upload.
+    /// Starts to receive a part of an upload.
     pub(crate) fn receive_part(&self) -> Result<IncomingPart> {
         Ok(IncomingPart { file: self.incoming_file()?, size: 0 })
     }
 
-    /// Gives a part its name and returns its etag; `None`, and nothing is kept, when it has another size.
+    /// Publishes a part and returns its etag; `None`, storing nothing, if it has another size.
     pub(crate) fn keep_part(
         &self,
         upload: &str,
@@ -47,7 +48,7 @@ impl LfsStore {
         Ok(Some(etag))
     }
 
-    /// Joins the parts with these etags, the first being number 1; `None` when one of them is not here.
+    /// Joins the parts with these etags, starting with number 1; `None` if one of them is missing.
     pub(crate) fn join_parts(&self, upload: &str, etags: &[String]) -> Result<Option<Incoming>> {
         let folder = self.upload_dir(upload);
         let names = (1..).zip(etags).map(|(number, etag)| folder.join(part_name(number, etag)));
@@ -56,7 +57,7 @@ impl LfsStore {
             return Ok(None);
         }
         let mut file = self.incoming_file()?;
-        // Reading for the hash and copying, which the system does by itself, take about the same time.
+        // Reading for the hash and copying, which the kernel does, take about the same time.
         let (pointer, copied) = thread::scope(|threads| {
             let pointer = threads.spawn(|| hash(Parts::new(names.clone())));
             let copied = append(&names, file.as_file_mut());
@@ -77,7 +78,7 @@ impl LfsStore {
         }
     }
 
-    /// Removes what uploads that ended early left behind.
+    /// Removes the parts of abandoned uploads.
     pub(crate) fn sweep(&self) -> Result<()> {
         for folder in ["incoming", "uploads"] {
             let folder = self.dir().join(folder);
@@ -99,7 +100,7 @@ impl LfsStore {
     }
 }
 
-/// A part that arrives; what has is gone when this is dropped.
+/// A part that is being received; discarded when dropped.
 #[derive(Debug)]
 pub(crate) struct IncomingPart {
     file: NamedTempFile,
@@ -107,19 +108,19 @@ pub(crate) struct IncomingPart {
 }
 
 impl IncomingPart {
-    /// How much has arrived.
+    /// Returns the number of received bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Takes some more.
+    /// Adds bytes.
     pub(crate) fn take(&mut self, chunk: &[u8]) -> io::Result<()> {
         self.size += chunk.len() as u64;
         self.file.write_all(chunk)
     }
 }
 
-/// Whether `text` is the name of an upload: 32 lower-case hex digits.
+/// Whether `text` is a valid upload id: 32 lower-case hex digits.
 pub(crate) fn is_upload(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -141,7 +142,7 @@ fn append(parts: &[PathBuf], file: &mut File) -> io::Result<u64> {
     parts.iter().try_fold(0, |size, part| Ok(size + io::copy(&mut File::open(part)?, file)?))
 }
 
-/// Parts read one after the other as if they were one file. Only one of them is open at a time.
+/// Reads parts one after the other as a single file. Only one of them is open at a time.
 struct Parts {
     current: Option<File>,
     rest: std::vec::IntoIter<PathBuf>,
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn joins_the_parts_it_is_told_to() {
+    fn joins_the_given_parts() {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
         let put = |number, text: &str| {
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_no_part_of_another_size() {
+    fn rejects_a_part_of_another_size() {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
         for size in [0, 4, 6] {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn sweeps_only_what_is_old() {
+    fn removes_only_old_uploads() {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
         store.sweep().unwrap();

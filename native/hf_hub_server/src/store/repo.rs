@@ -1,4 +1,4 @@
-//! One repository: its name, its settings, its git side.
+//! One repository: its name, its settings, its git repository.
 
 use std::path::PathBuf;
 
@@ -6,37 +6,37 @@ use super::git::Git;
 use super::repo_id::{RepoId, RepoKey};
 use super::settings::Settings;
 
-/// A repository that exists.
+/// An existing repository.
 #[derive(Clone, Debug)]
 pub(crate) struct Repo {
     /// Its name.
     pub(crate) key: RepoKey,
     /// The bare repository.
     pub(crate) git_dir: PathBuf,
-    /// What was set for it.
+    /// Its settings.
     pub(crate) settings: Settings,
 }
 
 impl Repo {
-    /// Opens the git side.
+    /// Opens the git repository.
     pub(crate) fn git(&self) -> Result<Git, git2::Error> {
         Git::open(&self.git_dir)
     }
 }
 
-/// Where a name leads.
+/// What a name leads to.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// To a repository.
+    /// A repository.
     Here(Box<Repo>),
-    /// To a repository that is called this now.
+    /// A repository that now has this name.
     Moved(RepoId),
-    /// To nothing.
+    /// Nothing.
     Nowhere,
 }
 
 impl Place {
-    /// The repository, if the name leads straight to it.
+    /// Returns the repository, if the name leads directly to it.
     pub(crate) fn here(self) -> Option<Repo> {
         match self {
             Self::Here(repo) => Some(*repo),

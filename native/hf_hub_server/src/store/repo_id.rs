@@ -1,7 +1,7 @@
-//! What a repository is called: its kind and its id.
+//! The name of a repository: its kind and its id.
 //!
-//! An id that parses is safe to use as a path below the root; nothing else in the crate checks ids.
-//! It does not know whether the repository exists.
+//! A parsed id is safe to use as a path below the root; nothing else in the crate checks ids. It
+//! does not check whether the repository exists.
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,7 +34,7 @@ pub(crate) enum RepoKind {
 }
 
 impl RepoKind {
-    /// Every kind, in the order they are listed.
+    /// All kinds, in listing order.
     pub(crate) const ALL: [Self; 3] = [Self::Model, Self::Dataset, Self::Space];
 
     /// The name used in API routes and in the folder layout.
@@ -55,7 +55,7 @@ impl RepoKind {
         }
     }
 
-    /// What stands before the id in page and file URLs; models have no prefix.
+    /// The prefix of the id in page and file URLs; models have none.
     pub(crate) fn url_prefix(self) -> &'static str {
         match self {
             Self::Model => "",
@@ -64,13 +64,13 @@ impl RepoKind {
         }
     }
 
-    /// The kind with this plural name.
+    /// Returns the kind with this plural name.
     pub(crate) fn from_plural(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.plural() == name)
     }
 }
 
-/// `namespace/name`, or `name` alone for the canonical repositories such as `gpt2`.
+/// `namespace/name`, or only `name` for the canonical repositories such as `gpt2`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RepoId {
     namespace: Option<String>,
@@ -78,12 +78,12 @@ pub(crate) struct RepoId {
 }
 
 impl RepoId {
-    /// The user or organisation that owns it.
+    /// Returns the user or organisation that owns it.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
     }
 
-    /// The last part of the id.
+    /// Returns the last part of the id.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -113,7 +113,7 @@ impl fmt::Display for RepoId {
     }
 }
 
-/// Kind and id together: what names one repository.
+/// Kind and id together identify one repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RepoKey {
     /// Model, dataset or Space.
@@ -123,7 +123,7 @@ pub(crate) struct RepoKey {
 }
 
 impl RepoKey {
-    /// Puts kind and id together.
+    /// Combines kind and id.
     pub(crate) fn new(kind: RepoKind, id: RepoId) -> Self {
         Self { kind, id }
     }
@@ -150,7 +150,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     if name.contains("--") || name.contains("..") {
         bail!("`{name}` may not contain `--` or `..`");
     }
-    // `X.git`, `X.git.json` and `X.git.lock` are how repository X lies on disk.
+    // `X.git`, `X.git.json` and `X.git.lock` are the files of repository X on disk.
     if format!("{}.", name.to_ascii_lowercase()).contains(".git.") {
         bail!("`{name}` may not contain `.git`");
     }
@@ -162,14 +162,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_what_the_hub_accepts() {
+    fn accepts_the_ids_of_the_hub() {
         for id in ["gpt2", "acme/tiny", "a/b.c-d_e", "0/1", "acme/x.github"] {
             assert_eq!(id.parse::<RepoId>().unwrap().to_string(), id);
         }
     }
 
     #[test]
-    fn refuses_what_could_leave_the_root_or_meet_another_repository() {
+    fn rejects_ids_that_leave_the_root_or_collide() {
         let long = "x".repeat(97);
         for id in [
             "",

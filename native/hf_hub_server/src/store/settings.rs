@@ -1,6 +1,6 @@
-//! What the Hub knows about a repository besides its git history.
+//! What the Hub stores about a repository besides its git history.
 //!
-//! Kept as JSON beside the bare repository. A file that says only `moved_to` is the forwarding address a
+//! Stored as JSON beside the bare repository. A file with only `moved_to` is the redirect that a
 //! rename leaves behind.
 
 use std::collections::BTreeMap;
@@ -14,54 +14,54 @@ use super::repo_id::RepoKey;
 /// The settings file of one repository.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
-    /// The database id clients see as `_id`: 24 hex digits.
+    /// The database id that clients see as `_id`: 24 hex digits.
     #[serde(rename = "_id")]
     pub(crate) object_id: String,
     /// When the repository was created.
     pub(crate) created_at: Timestamp,
-    /// Visible to its owner and the members of its organisation only.
+    /// Whether it is visible only to its owner and the members of its organisation.
     #[serde(default)]
     pub(crate) private: bool,
-    /// Whether files need granted access, and who grants it.
+    /// Whether files require access, and who grants it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gated: Option<Gate>,
-    /// Closed by the administrator.
+    /// Whether the administrator has disabled it.
     #[serde(default)]
     pub(crate) disabled: bool,
     /// Users who may read the files of a gated repository.
     #[serde(default)]
     pub(crate) granted: Vec<String>,
-    /// What became of the requests of other users for access.
+    /// The access requests of other users.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) requests: BTreeMap<String, AccessRequest>,
     /// The pull requests opened so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pull_requests: Vec<PullRequest>,
-    /// Settings that change nothing here but are kept for those who set them, by their names in the API.
+    /// Settings without an effect, stored by their names in the API.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) more: Map<String, Value>,
 }
 
-/// What is known about a pull request besides its ref.
+/// Data of a pull request besides its ref.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PullRequest {
     /// Its number.
     pub(crate) num: u64,
-    /// What it is called.
+    /// Its title.
     pub(crate) title: String,
     /// The user who opened it.
     pub(crate) author: String,
-    /// When.
+    /// When it was opened.
     pub(crate) created_at: Timestamp,
 }
 
-/// A request for access to a gated repository that was not granted.
+/// An access request that was not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum AccessRequest {
-    /// Nobody has decided.
+    /// No decision yet.
     Pending,
-    /// The owner does not want it.
+    /// The owner has rejected it.
     Rejected,
 }
 
@@ -69,13 +69,13 @@ pub(crate) enum AccessRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Gate {
-    /// Everybody who asks is let in.
+    /// Every request is granted.
     Auto,
     /// The owner decides.
     Manual,
 }
 
-/// What lies beside the place of a bare repository.
+/// The file beside the bare repository.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Card {
@@ -89,7 +89,7 @@ pub(crate) enum Card {
 }
 
 impl Settings {
-    /// Lets a user read the files of a gated repository.
+    /// Allows a user to read the files of a gated repository.
     pub(crate) fn grant(&mut self, user: String) {
         self.requests.remove(&user);
         if !self.granted.contains(&user) {
@@ -97,13 +97,13 @@ impl Settings {
         }
     }
 
-    /// Notes what became of a user's request, who thus has no access.
+    /// Records the access request of a user, who then has no access.
     pub(crate) fn note(&mut self, user: String, request: AccessRequest) {
         self.granted.retain(|granted| *granted != user);
         self.requests.insert(user, request);
     }
 
-    /// The settings of a repository created now.
+    /// Returns the settings of a new repository.
     pub(crate) fn new(key: &RepoKey) -> Self {
         use sha2::{Digest, Sha256};
 

@@ -1,4 +1,4 @@
-//! What a token is, and what it may do.
+//! Tokens and their permissions.
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
@@ -7,54 +7,54 @@ use sha2::{Digest, Sha256};
 
 use super::repo_id::RepoKey;
 
-/// A token somebody has.
+/// A token of a user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Token {
     /// SHA-256 of the token, in hex.
     pub(crate) digest: String,
-    /// What its owner calls it.
+    /// Its name.
     #[serde(default = "usual_name")]
     pub(crate) name: String,
-    /// What the token may do.
+    /// Its role.
     pub(crate) role: Role,
-    /// What a fine-grained one may do.
+    /// The permissions of a fine-grained token.
     #[serde(default)]
     pub(crate) grants: Grants,
-    /// When it was made.
+    /// When it was created.
     pub(crate) created_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Timestamp>,
-    /// SHA-256 of what it can be renewed with. Only tokens that an app was given have that.
+    /// SHA-256 of the refresh token, which only tokens of apps have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh: Option<String>,
 }
 
-/// What a token may do.
+/// The role of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Role {
-    /// Read what the user may read.
+    /// Reads what the user may read.
     Read,
-    /// Also change it.
+    /// Also writes.
     Write,
-    /// What was chosen, and nothing else.
+    /// Has only the selected permissions.
     FineGrained,
 }
 
-/// What a fine-grained token may do.
+/// The permissions of a fine-grained token.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Grants {
-    /// Read gated repositories its user may read.
+    /// Whether it may read gated repositories that its user may read.
     pub(crate) can_read_gated_repos: bool,
-    /// What it may do everywhere.
+    /// Global permissions.
     pub(crate) global: Vec<String>,
-    /// What it may do with certain namespaces and repositories.
+    /// Permissions for namespaces and repositories.
     pub(crate) scoped: Vec<Scope>,
 }
 
-/// What a token may do with one namespace or repository: `acme=repo.content.read,repo.write`.
+/// Permissions for one namespace or repository: `acme=repo.content.read,repo.write`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Scope {
     /// `acme` or `acme/name`.
@@ -74,7 +74,7 @@ impl std::str::FromStr for Scope {
 }
 
 impl Token {
-    /// A token of a role, made now.
+    /// Creates a token with a role.
     pub(crate) fn new(text: &str, role: Role) -> Result<Self> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             bail!("a token consists of visible ASCII characters");
@@ -82,7 +82,7 @@ impl Token {
         Ok(Self::made(text, role))
     }
 
-    /// A token for an app that its user has let in.
+    /// Creates a token for an app that its user has approved.
     pub(crate) fn for_app(text: &str, refresh: &str, until: Timestamp) -> Self {
         let (expires_at, refresh) = (Some(until), Some(digest(refresh)));
         Self { expires_at, refresh, ..Self::made(text, Role::Write) }
@@ -100,22 +100,22 @@ impl Token {
         }
     }
 
-    /// Whether it has not ended yet.
+    /// Whether it has not expired.
     pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether it lets its user read what only insiders may.
+    /// Whether it gives access to private repositories of its user.
     pub(crate) fn may_read(&self, key: &RepoKey) -> bool {
         self.role != Role::FineGrained || self.allows("repo.content.read", key)
     }
 
-    /// Whether it lets its user read gated repositories of others.
+    /// Whether it gives access to gated repositories of others.
     pub(crate) fn may_read_gated(&self, key: &RepoKey) -> bool {
         self.role != Role::FineGrained || self.grants.can_read_gated_repos || self.may_read(key)
     }
 
-    /// Whether it lets its user change anything at all.
+    /// Whether it has any write permission.
     pub(crate) fn may_write(&self) -> bool {
         match self.role {
             Role::Read => false,
@@ -127,7 +127,7 @@ impl Token {
         }
     }
 
-    /// Whether it lets its user change what a namespace owns.
+    /// Whether it may change repositories of a namespace.
     pub(crate) fn may_write_in(&self, namespace: &str) -> bool {
         let grants = &self.grants;
         let scope = grants.scoped.iter().find(|scope| scope.entity == namespace);
@@ -145,26 +145,26 @@ impl Token {
             scope.entity == id || key.id.namespace().is_some_and(|name| name == scope.entity)
         };
         let scoped = self.grants.scoped.iter().filter(fits).flat_map(|scope| &scope.permissions);
-        // Who may write may read.
+        // Write permission includes read permission.
         scoped
             .chain(&self.grants.global)
             .any(|permission| permission == wanted || permission == "repo.write")
     }
 }
 
-/// A new random token.
+/// Returns a random token.
 pub(crate) fn random_token() -> Result<String> {
     Ok(format!("hf_{}", random_hex()?))
 }
 
-/// 40 random hex digits.
+/// Returns 40 random hex digits.
 pub(crate) fn random_hex() -> Result<String> {
     let mut bytes = [0; 20];
     getrandom::fill(&mut bytes)?;
     Ok(hex::encode(bytes))
 }
 
-/// What is kept of a secret.
+/// Returns what is stored of a secret.
 pub(crate) fn digest(secret: &str) -> String {
     hex::encode(Sha256::digest(secret))
 }
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fine_grained_token_does_what_it_was_made_for() {
+    fn a_fine_grained_token_has_only_its_permissions() {
         let key = |id: &str| RepoKey::new(RepoKind::Model, id.parse().unwrap());
         let mut token = Token::new("hf_fine", Role::FineGrained).unwrap();
         assert!(

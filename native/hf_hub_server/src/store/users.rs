@@ -1,7 +1,7 @@
-//! Users and organisations: `users.json` at the root.
+//! Users and organisations: `users.json` in the root.
 //!
-//! Tokens are kept as digests only. The file is read anew for every question, so that a running server sees
-//! what the command line changed.
+//! Tokens are stored as digests only. The file is read for every request, so that a running server
+//! sees changes of the command line.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ use super::token::{Token, digest};
 pub(crate) struct User {
     /// The account name.
     pub(crate) name: String,
-    /// The name people know the user by.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fullname: Option<String>,
     /// The organisations the user is a member of.
     #[serde(default)]
     pub(crate) orgs: Vec<String>,
-    /// What the user may do there, where it is not the usual.
+    /// The user's roles in organisations, if not the default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     roles: BTreeMap<String, OrgRole>,
     /// The user's tokens.
@@ -33,7 +33,7 @@ pub(crate) struct User {
     pub(crate) tokens: Vec<Token>,
 }
 
-/// What a member of an organisation may do in it.
+/// The role of a member of an organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OrgRole {
@@ -45,7 +45,7 @@ pub(crate) enum OrgRole {
     Read,
 }
 
-/// An organisation somebody is a member of, as `acme` or `acme:read`.
+/// A membership in an organisation, as `acme` or `acme:read`.
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
     org: String,
@@ -70,13 +70,13 @@ impl User {
         self.name == namespace || self.orgs.iter().any(|org| org == namespace)
     }
 
-    /// Whether the user may change what `namespace` owns.
+    /// Whether the user may change repositories of `namespace`.
     pub(crate) fn may_write_in(&self, namespace: &str) -> bool {
         self.belongs_to(namespace)
             && (self.name == namespace || self.role_in(namespace) != OrgRole::Read)
     }
 
-    /// What the user may do in one of their organisations.
+    /// Returns the user's role in one of their organisations.
     pub(crate) fn role_in(&self, org: &str) -> OrgRole {
         self.roles.get(org).copied().unwrap_or(OrgRole::Write)
     }
@@ -110,17 +110,17 @@ impl Content {
 }
 
 impl Users {
-    /// The users of the Hub at `root`.
+    /// Opens the users of the Hub at `root`.
     pub(crate) fn new(root: &Path) -> Self {
         Self { path: root.join("users.json") }
     }
 
-    /// Every user, in the order they were added.
+    /// Returns all users, in the order in which they were added.
     pub(crate) fn list(&self) -> Result<Vec<User>> {
         Ok(self.read()?.users)
     }
 
-    /// The owner of a token, with that token.
+    /// Returns the owner of a token, with that token.
     pub(crate) fn by_token(&self, token: &str) -> Result<Option<(User, Token)>> {
         let digest = digest(token);
         let now = Timestamp::now();
@@ -132,7 +132,7 @@ impl Users {
         Ok(found)
     }
 
-    /// Gives a user one more token and more organisations; creates what does not exist yet.
+    /// Adds a token and memberships to a user; creates what does not exist yet.
     pub(crate) fn add(&self, name: &str, orgs: &[Membership], token: Token) -> Result<()> {
         check_name(name)?;
         orgs.iter().try_for_each(|membership| check_name(&membership.org))?;
@@ -155,7 +155,7 @@ impl Users {
         })
     }
 
-    /// Sets the name people know a user by.
+    /// Sets a user's display name.
     pub(crate) fn set_fullname(&self, name: &str, fullname: &str) -> Result<()> {
         self.update(|content| {
             let user = content.users.iter_mut().find(|user| user.name == name);
@@ -165,7 +165,7 @@ impl Users {
         })
     }
 
-    /// Gives a user that exists one more token.
+    /// Adds a token to an existing user.
     pub(crate) fn grant(&self, name: &str, token: Token) -> Result<()> {
         self.update(|content| {
             let user = content.users.iter_mut().find(|user| user.name == name);
@@ -174,7 +174,7 @@ impl Users {
         })
     }
 
-    /// Replaces the token that `refresh` belongs to; `false` when it belongs to none.
+    /// Replaces the token that `refresh` belongs to; `false` if it is unknown.
     pub(crate) fn renew(&self, refresh: &str, token: Token) -> Result<bool> {
         let old = digest(refresh);
         let mut token = Some(token);
@@ -188,7 +188,7 @@ impl Users {
         Ok(token.is_none())
     }
 
-    /// Makes sure that somebody is called `namespace`: an organisation, unless there is such a user.
+    /// Ensures that `namespace` exists: as an organisation, unless there is such a user.
     pub(crate) fn ensure_namespace(&self, namespace: &str) -> Result<()> {
         self.update(|content| {
             if !content.users.iter().any(|user| user.name == namespace) {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_a_user_by_token_and_keeps_no_token() {
+    fn finds_a_user_by_token_and_stores_no_token() {
         let root = tempfile::tempdir().unwrap();
         let users = Users::new(root.path());
         users.add("ann", &orgs(&["acme"]), token("hf_secret", Role::Write)).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_token_twice_and_a_user_named_like_an_organisation() {
+    fn rejects_a_repeated_token_and_a_user_named_like_an_organisation() {
         let root = tempfile::tempdir().unwrap();
         let users = Users::new(root.path());
         users.add("ann", &orgs(&["acme"]), token("hf_secret", Role::Write)).unwrap();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_renewed_or_has_expired_is_nobodys() {
+    fn a_renewed_or_expired_token_is_unknown() {
         let root = tempfile::tempdir().unwrap();
         let users = Users::new(root.path());
         let lasting = |seconds| {

@@ -1,4 +1,4 @@
-//! The real executable on a root of its own, for as long as a test runs.
+//! Runs the real executable on a root of its own.
 #![expect(dead_code, reason = "each test binary uses its share")]
 
 use std::fs;
@@ -12,30 +12,30 @@ use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A root folder and what the command line can do to it.
+/// A root folder, and the commands on it.
 pub(crate) struct Root {
     dir: TempDir,
 }
 
 impl Root {
-    /// An empty root.
+    /// Creates an empty root.
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("root")
     }
 
-    /// A command of the executable on this root, not started yet.
+    /// Returns a command of the executable on this root, not started yet.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hf_hub_server"));
         command.args(arguments).arg("--root").arg(self.path());
         command
     }
 
-    /// Runs a command that must succeed and returns what it printed.
+    /// Runs a command that has to succeed and returns its output.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
@@ -62,7 +62,7 @@ impl Root {
         printed["commit"].as_str().unwrap().to_owned()
     }
 
-    /// Where a model lies.
+    /// Returns the path of a model's git repository.
     pub(crate) fn git_dir(&self, id: &str) -> PathBuf {
         self.path().join("repos/models").join(format!("{id}.git"))
     }
@@ -77,7 +77,7 @@ impl Root {
     }
 }
 
-/// A running server; it stops when dropped.
+/// A running server; stopped when dropped.
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) endpoint: String,
@@ -86,7 +86,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a command that serves, with standard input and output piped.
+    /// Starts a serving command, with standard input and output piped.
     pub(crate) fn start(mut command: Command) -> Self {
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
@@ -104,7 +104,7 @@ impl Server {
         Self { process, endpoint: text("endpoint"), cdn: text("cdn"), client }
     }
 
-    /// A request; `path` may also be an absolute URL.
+    /// Creates a request; `path` may also be an absolute URL.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") {
             path.to_owned()
@@ -114,22 +114,22 @@ impl Server {
         self.client.request(method, url)
     }
 
-    /// Gets something.
+    /// Sends a GET request.
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.unwrap()
     }
 
-    /// Gets something with a token.
+    /// Sends a GET request with a token.
     pub(crate) async fn get_as(&self, token: &str, path: &str) -> Response {
         self.request(Method::GET, path).bearer_auth(token).send().await.unwrap()
     }
 
-    /// Gets something and reads it as JSON.
+    /// Sends a GET request and parses the response as JSON.
     pub(crate) async fn json(&self, path: &str) -> Value {
         self.get(path).await.json().await.unwrap()
     }
 
-    /// The signed link of a large file.
+    /// Returns the signed link of a large file.
     pub(crate) async fn link(&self, path: &str) -> String {
         let response = self.get(path).await;
         assert_eq!(response.status(), 302);
@@ -148,7 +148,7 @@ impl Server {
         self.request(Method::DELETE, "/_test/faults").send().await.unwrap();
     }
 
-    /// The request log once `condition` holds for it.
+    /// Returns the request log once `condition` holds for it.
     pub(crate) async fn requests_when(&self, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
@@ -162,12 +162,12 @@ impl Server {
         }
     }
 
-    /// Sends bytes as they are and returns all that comes back until the connection ends.
+    /// Sends raw bytes and returns everything received until the connection ends.
     pub(crate) fn raw(&self, bytes: &[u8]) -> String {
         raw(&self.endpoint, bytes)
     }
 
-    /// Sends the head of a GET for a raw path and returns the status line's code.
+    /// Sends a GET request for a raw path and returns the status code.
     pub(crate) fn raw_status(&self, path: &str) -> u16 {
         let answer = self
             .raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
@@ -189,27 +189,27 @@ pub(crate) fn connect(url: &str) -> TcpStream {
     stream
 }
 
-/// Sends bytes as they are to a server and returns all that comes back until the connection ends.
+/// Sends raw bytes to a server and returns everything received until the connection ends.
 pub(crate) fn raw(url: &str, bytes: &[u8]) -> String {
     let mut stream = connect(url);
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();
-    // A server that refuses while we still write resets the connection.
+    // A server that responds while the client is still writing resets the connection.
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// A header of an answer, `""` when it is missing.
+/// Returns a header of a response, `""` if it is missing.
 pub(crate) fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-/// What a command printed to standard error.
+/// Returns what a command printed to standard error.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs git on a repository and returns what it printed.
+/// Runs git on a repository and returns its output.
 pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git").arg("-C").arg(dir).args(arguments).output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {}", stderr(&output));

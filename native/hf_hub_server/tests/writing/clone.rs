@@ -1,4 +1,4 @@
-//! Git itself reads repositories over HTTP.
+//! Git reads repositories over HTTP.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -11,11 +11,11 @@ use crate::hub::{ANN, BOB, Hub, file, hub, lfs_file, oid};
 
 const LARGE: &[u8] = b"more than git holds";
 
-/// Runs git somewhere, asking nobody for a password.
+/// Runs git in a folder, without password prompts.
 fn run(hub: &Hub, arguments: &[&str]) -> Output {
     let mut command = Command::new("git");
     command.current_dir(hub.root.path()).args(arguments);
-    // What this machine's user has set up must not matter, git-lfs included.
+    // The user's own configuration must not matter, including git-lfs.
     let env = [
         ("GIT_TERMINAL_PROMPT", "0"),
         ("GIT_CONFIG_GLOBAL", "/dev/null"),
@@ -69,7 +69,7 @@ async fn many_refs_and_files_are_fetched_with_a_long_request() {
     hub.commit(&lines).await;
     assert!(clone(&hub, &url(&hub, "", "/acme/r"), "x", &[]).status.success());
     let dir = hub.root.path().join("x");
-    // So many commits of its own make git compress what it says it has.
+    // This many commits of its own make git compress its negotiation request.
     for n in 0..80 {
         let args = [
             "-c",
@@ -92,7 +92,7 @@ async fn many_refs_and_files_are_fetched_with_a_long_request() {
 }
 
 #[tokio::test]
-async fn what_is_private_is_for_those_with_a_token() {
+async fn private_repositories_require_a_token() {
     let hub = hub().await;
     hub.send(Method::PUT, ANN, "/api/models/acme/r/settings", json!({ "private": true })).await;
     for user in ["", &format!("x:{BOB}@"), "x:hf_wrong@"] {
@@ -110,7 +110,7 @@ async fn what_is_private_is_for_those_with_a_token() {
 }
 
 #[tokio::test]
-async fn nobody_pushes() {
+async fn rejects_pushes() {
     let hub = hub().await;
     let head = hub.head("acme/r");
     let url = url(&hub, &format!("ann:{ANN}@"), "/acme/r");
@@ -128,7 +128,7 @@ async fn nobody_pushes() {
 }
 
 #[tokio::test]
-async fn a_moved_repository_is_cloned_by_its_old_name() {
+async fn clones_a_renamed_repository_by_its_old_name() {
     let hub = hub().await;
     let body = json!({ "fromRepo": "acme/r", "toRepo": "acme/new", "type": "model" });
     assert_eq!(hub.post("/api/repos/move", body).await.status(), 200);
@@ -137,7 +137,7 @@ async fn a_moved_repository_is_cloned_by_its_old_name() {
 }
 
 #[tokio::test]
-async fn git_lfs_is_told_where_large_files_are() {
+async fn git_lfs_gets_download_links() {
     let hub = hub().await;
     hub.upload("acme/r", LARGE).await;
     let objects = json!([
@@ -156,7 +156,7 @@ async fn git_lfs_is_told_where_large_files_are() {
         (&404.into(), &404.into())
     );
 
-    // Nobody gets by a hash what another repository keeps to itself.
+    // Knowing a hash gives no access to the content of another repository.
     hub.create("other").await;
     let other = "/acme/other.git/info/lfs/objects/batch";
     let answer: Value =

@@ -1,4 +1,4 @@
-//! Commits: what they do, what they refuse, and that a refused one changes nothing.
+//! Commits: their effects, what is rejected, and that a rejected commit changes nothing.
 
 use std::io::Write;
 
@@ -36,7 +36,7 @@ async fn refused(hub: &Hub, lines: &[Value]) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn commits_answer_as_the_hub_does() {
+async fn commits_respond_like_the_hub() {
     let hub = hub().await;
     let header = json!({ "summary": "Title", "description": "Line 1\nLine 2" });
     let response = hub.try_commit(COMMIT, header, &[file("a", "1")]).await;
@@ -52,7 +52,7 @@ async fn commits_answer_as_the_hub_does() {
         git(&dir, &["log", "-1", "--format=%B%n%an %ae", "main"]),
         "Title\n\nLine 1\nLine 2\nann ann@localhost\n"
     );
-    // What would change nothing is a commit all the same; clients see to it that they send none.
+    // A commit without changes is still created; clients avoid sending one.
     let again = hub.commit(&[file("a", "1")]).await;
     assert_eq!(git(&dir, &["rev-parse", "main^"]).trim(), oid);
     assert_eq!(hub.head("acme/r"), again);
@@ -61,7 +61,7 @@ async fn commits_answer_as_the_hub_does() {
 }
 
 #[tokio::test]
-async fn lines_apply_in_their_order() {
+async fn lines_apply_in_order() {
     let hub = hub().await;
     let binary = (0..=255).collect::<Vec<u8>>();
     hub.upload("acme/r", b"large").await;
@@ -103,7 +103,7 @@ async fn lines_apply_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_folder_is_deleted_without_its_slash() {
+async fn a_folder_is_deleted_without_a_trailing_slash() {
     let hub = hub().await;
     hub.commit(&[file("d/x", "1"), file("d/e/y", "2"), file("dx", "3")]).await;
     hub.commit(&[deleted("deletedFile", "d")]).await;
@@ -111,7 +111,7 @@ async fn a_folder_is_deleted_without_its_slash() {
 }
 
 #[tokio::test]
-async fn bad_metadata_is_refused_with_what_is_wrong() {
+async fn rejects_invalid_metadata_with_the_reason() {
     let hub = hub().await;
     let card = "\n---\nmodel-index: foo\n---\n";
     let response = hub.try_commit(COMMIT, summary(), &[file("README.md", card)]).await;
@@ -146,7 +146,7 @@ async fn large_files_with_odd_names_are_tracked() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_and_changes_nothing() {
+async fn rejects_impossible_changes_and_changes_nothing() {
     let hub = hub().await;
     hub.upload("acme/r", b"large").await;
     hub.commit(&[file("a", "1"), file("d/x", "2")]).await;
@@ -169,9 +169,9 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         (file("a/b", ""), 400, "in the way"),
         (lfs_file("m.bin", b"none"), 400, "pointed to a file that does not exist"),
         (wrong_size, 400, "size of m.bin"),
-        (upper, 400, "no SHA-256"),
+        (upper, 400, "not a SHA-256"),
         (unknown, 400, "Invalid line"),
-        (bad_base64, 400, "no base64"),
+        (bad_base64, 400, "not base64"),
         (bad_encoding, 400, "Unknown encoding"),
         (json!("x"), 400, "Invalid line"),
         (json!({ "key": "header", "value": summary() }), 400, "one header"),
@@ -185,7 +185,7 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_commits_are_refused() {
+async fn rejects_bodies_that_are_not_commits() {
     let hub = hub().await;
     let head = hub.head("acme/r");
     for header in [
@@ -253,14 +253,14 @@ async fn paths_cannot_leave_the_repository_or_harm_a_clone() {
 }
 
 #[tokio::test]
-async fn files_of_more_than_ten_mebibytes_are_no_part_of_a_commit() {
+async fn rejects_inline_files_of_more_than_ten_mebibytes() {
     let hub = hub().await;
     let limit = 10 << 20;
     let (status, message) = refused(&hub, &[base64("big", &vec![1; limit + 1])]).await;
     assert_eq!(status, 400);
     assert!(message.contains("contains files larger than 10 MiB"), "{message}");
     assert!(message.contains("Offending files: - big"), "{message}");
-    // A line without end.
+    // A line without an end.
     let (status, message) = refused(&hub, &[file("big", &"x".repeat(20 << 20))]).await;
     assert!(status == 400 && message.contains("larger than 10 MiB"), "{status} {message}");
     hub.commit(&[base64("edge", &vec![1; limit]), file("after", "1")]).await;
@@ -269,7 +269,7 @@ async fn files_of_more_than_ten_mebibytes_are_no_part_of_a_commit() {
 }
 
 #[tokio::test]
-async fn commits_need_a_branch_and_rights() {
+async fn commits_require_a_branch_and_write_access() {
     let hub = hub().await;
     hub.post("/api/models/acme/r/tag/main", json!({ "tag": "v1" })).await;
     let head = hub.head("acme/r");
@@ -299,7 +299,7 @@ async fn commits_need_a_branch_and_rights() {
         if !token.is_empty() {
             request = request.bearer_auth(token);
         }
-        // Larger than what the connection holds: the answer must get through all the same.
+        // Larger than the buffers of the connection: the response must arrive nevertheless.
         let lines = [file("a", &"x".repeat(9 << 20))];
         let response = request.body(body(&summary(), &lines)).send().await.unwrap();
         assert_eq!(error(response).await, (status, message.to_owned()));
@@ -308,7 +308,7 @@ async fn commits_need_a_branch_and_rights() {
 }
 
 #[tokio::test]
-async fn a_parent_is_what_the_branch_points_to() {
+async fn the_parent_must_be_the_head_of_the_branch() {
     let hub = hub().await;
     let first = hub.commit(&[file("a", "1")]).await;
     let second = hub.commit(&[file("a", "2")]).await;
@@ -321,7 +321,7 @@ async fn a_parent_is_what_the_branch_points_to() {
     let response = hub.try_commit(COMMIT, with(&second[..7]), &[file("a", "4")]).await;
     assert_eq!(response.status(), 200);
 
-    // A pull request may begin with an older commit.
+    // A pull request may start from an older commit.
     let path = format!("{COMMIT}?create_pr=1");
     let response = hub.try_commit(&path, with(&first), &[file("b", "1")]).await;
     let json: Value = response.json().await.unwrap();
@@ -333,7 +333,7 @@ async fn a_parent_is_what_the_branch_points_to() {
 }
 
 #[tokio::test]
-async fn many_commit_at_once_and_each_counts() {
+async fn concurrent_commits_all_succeed() {
     let hub = hub().await;
     let lines = (0..10).map(|n| [file(&format!("f{n}"), "1")]).collect::<Vec<_>>();
     let all = lines.iter().map(|line| hub.try_commit(COMMIT, summary(), line));
@@ -364,7 +364,7 @@ async fn many_commit_at_once_and_each_counts() {
 }
 
 #[tokio::test]
-async fn numbers_of_pull_requests_are_not_used_again() {
+async fn numbers_of_pull_requests_are_never_reused() {
     let hub = hub().await;
     let open = || hub.try_commit("acme/r/commit/main?create_pr=1", summary(), &[]);
     open().await;
@@ -376,7 +376,7 @@ async fn numbers_of_pull_requests_are_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_commit_that_breaks_off_is_none() {
+async fn an_interrupted_commit_changes_nothing() {
     let hub = hub().await;
     let head = hub.head("acme/r");
     let whole = body(&summary(), &[file("a", "1"), file("b", &"2".repeat(100_000))]);
@@ -401,7 +401,7 @@ async fn a_commit_that_breaks_off_is_none() {
 }
 
 #[tokio::test]
-async fn preupload_knows_attributes_samples_sizes_and_what_is_there() {
+async fn preupload_uses_attributes_samples_sizes_and_existing_files() {
     let hub = hub().await;
     hub.upload("acme/r", b"large").await;
     hub.commit(&[
@@ -443,7 +443,7 @@ async fn preupload_knows_attributes_samples_sizes_and_what_is_there() {
 }
 
 #[tokio::test]
-async fn preupload_heeds_rules_that_are_being_uploaded() {
+async fn preupload_uses_the_rules_that_are_being_uploaded() {
     let hub = hub().await;
     hub.commit(&[file(".gitignore", "*.log\n")]).await;
     let names = ["a.own", "m.bin", "x.log", "x.tmp"];
@@ -465,7 +465,7 @@ async fn preupload_heeds_rules_that_are_being_uploaded() {
 }
 
 #[tokio::test]
-async fn preupload_is_for_those_who_may_commit() {
+async fn preupload_requires_write_access() {
     let hub = hub().await;
     let files = json!({ "files": [] });
     let status = |token: &'static str, path: &'static str| {
@@ -479,7 +479,7 @@ async fn preupload_is_for_those_who_may_commit() {
 }
 
 #[tokio::test]
-async fn metadata_is_checked_before_it_is_uploaded() {
+async fn metadata_is_validated_before_the_upload() {
     let hub = hub().await;
     let ask = |content: &str| {
         let json = json!({ "content": content, "repoType": "model" });

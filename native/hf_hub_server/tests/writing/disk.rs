@@ -1,11 +1,11 @@
-//! A disk that takes no more: the client is told, and what was there before is still right.
+//! A full disk: the client gets an error, and existing data stays valid.
 
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_full_disk_is_said_and_harms_nothing() {
+async fn a_full_disk_is_reported_and_changes_nothing() {
     use serde_json::{Value, json};
 
     use crate::common::{Server, git};
@@ -15,7 +15,7 @@ async fn a_full_disk_is_said_and_harms_nothing() {
     hub.commit(&[file("a", "1")]).await;
     let head = hub.head("acme/r");
 
-    // No file may grow beyond 64 blocks of 512 bytes, which to the server is a disk without room.
+    // No file may exceed 64 blocks of 512 bytes, which looks like a full disk to the server.
     let serve = hub.root.command(&["serve", "--stop-on-stdin-close"]);
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""]);
@@ -40,7 +40,7 @@ async fn a_full_disk_is_said_and_harms_nothing() {
     assert_eq!(response.status(), 400);
     assert_eq!(hub.head("acme/r"), head);
 
-    // What fits is still taken.
+    // Small files can still be committed.
     hub.commit(&[file("c", "1")]).await;
     assert_eq!(hub.files(), [".gitattributes", "a", "c"]);
     git(&hub.root.git_dir("acme/r"), &["fsck", "--strict"]);

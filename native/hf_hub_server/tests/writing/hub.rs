@@ -1,4 +1,4 @@
-//! A server with users, and the requests most tests begin with.
+//! A server with users, and the requests that most tests begin with.
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -6,25 +6,26 @@ use sha2::{Digest, Sha256};
 
 use crate::common::{Root, Server, git};
 
-/// Belongs to `acme`, may write.
+/// A member of `acme` with write access.
 pub(crate) const ANN: &str = "hf_ann";
-/// Belongs to `acme` too, may only read.
+/// A member of `acme` with read access.
 pub(crate) const READER: &str = "hf_reader";
-/// Belongs nowhere, may write.
+/// A user without organisations, with write access.
 pub(crate) const BOB: &str = "hf_bob";
 
-/// A running server and the root it works on.
+/// A running server and its root.
 pub(crate) struct Hub {
     pub(crate) server: Server,
     pub(crate) root: Root,
 }
 
-/// A server with users, an empty model `acme/r` and parts of 10 bytes from 25 bytes on.
+/// Starts a server with users, an empty model `acme/r`, and parts of 10 bytes for files of at least
+/// 25 bytes.
 pub(crate) async fn hub() -> Hub {
     hub_with(&["--test-control", "--multipart-threshold", "25", "--part-size", "10"]).await
 }
 
-/// The same with other options.
+/// Starts it with additional options.
 pub(crate) async fn hub_with(options: &[&str]) -> Hub {
     let root = Root::new();
     root.run(&["user", "add", "ann", "--org", "acme", "--token", ANN]);
@@ -36,36 +37,36 @@ pub(crate) async fn hub_with(options: &[&str]) -> Hub {
     hub
 }
 
-/// The SHA-256 of some content.
+/// Returns the SHA-256 of a content.
 pub(crate) fn oid(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
 }
 
-/// A line that adds a file.
+/// Returns a line that adds a file.
 pub(crate) fn file(path: &str, text: &str) -> Value {
     json!({ "key": "file", "value": { "path": path, "content": text, "encoding": "utf-8" } })
 }
 
-/// A line that adds a large file.
+/// Returns a line that adds a large file.
 pub(crate) fn lfs_file(path: &str, content: &[u8]) -> Value {
     let (oid, size) = (oid(content), content.len());
     let value = json!({ "path": path, "algo": "sha256", "oid": oid, "size": size });
     json!({ "key": "lfsFile", "value": value })
 }
 
-/// A line that removes a file or a folder.
+/// Returns a line that deletes a file or a folder.
 pub(crate) fn deleted(key: &str, path: &str) -> Value {
     json!({ "key": key, "value": { "path": path } })
 }
 
-/// The body of a commit.
+/// Returns the body of a commit.
 pub(crate) fn body(header: &Value, lines: &[Value]) -> String {
     let header = json!({ "key": "header", "value": header });
     let lines = [&header].into_iter().chain(lines).map(Value::to_string);
     lines.flat_map(|line| [line, "\n".into()]).collect()
 }
 
-/// Status and error message of an answer.
+/// Returns status and error message of a response.
 pub(crate) async fn error(response: Response) -> (u16, String) {
     let status = response.status().as_u16();
     let json: Value = response.json().await.unwrap();
@@ -73,7 +74,7 @@ pub(crate) async fn error(response: Response) -> (u16, String) {
 }
 
 impl Hub {
-    /// Sends JSON with a token, none if empty.
+    /// Sends JSON with a token, or without one if it is empty.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -115,26 +116,26 @@ impl Hub {
         json["commitOid"].as_str().unwrap().to_owned()
     }
 
-    /// The newest commit of the main branch of a model.
+    /// Returns the head of the main branch of a model.
     pub(crate) fn head(&self, id: &str) -> String {
         git(&self.root.git_dir(id), &["rev-parse", "main"]).trim().to_owned()
     }
 
-    /// The files of the main branch of `acme/r`.
+    /// Returns the files of the main branch of `acme/r`.
     pub(crate) fn files(&self) -> Vec<String> {
         let names =
             git(&self.root.git_dir("acme/r"), &["ls-tree", "-r", "--name-only", "-z", "main"]);
         names.split_terminator('\0').map(str::to_owned).collect()
     }
 
-    /// What a batch says about one object.
+    /// Returns the batch response for one object.
     pub(crate) async fn batch(&self, id: &str, content: &[u8]) -> Value {
         let objects = json!([{ "oid": oid(content), "size": content.len() }]);
         let batch = self.batch_of(id, objects).await;
         batch["objects"][0].clone()
     }
 
-    /// What a batch says about some objects.
+    /// Returns the batch response for several objects.
     pub(crate) async fn batch_of(&self, id: &str, objects: Value) -> Value {
         let request = json!({
             "operation": "upload", "transfers": ["basic", "multipart"], "objects": objects,
@@ -145,7 +146,7 @@ impl Hub {
         response.json().await.unwrap()
     }
 
-    /// Puts bytes to a link.
+    /// Uploads bytes to a link.
     pub(crate) async fn put(&self, link: &str, bytes: &[u8]) -> Response {
         self.server.request(Method::PUT, link).body(bytes.to_vec()).send().await.unwrap()
     }
@@ -157,7 +158,7 @@ impl Hub {
         assert_eq!(self.put(link, content).await.status(), 200);
     }
 
-    /// What is left of uploads that are not complete.
+    /// Returns the number of files left by incomplete uploads.
     pub(crate) fn leftovers(&self) -> usize {
         let count = |name: &str| {
             let dir = self.root.path().join("lfs").join(name);

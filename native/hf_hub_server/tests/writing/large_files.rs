@@ -1,4 +1,4 @@
-//! Large files: in one piece, in parts, several at once, and what dishonest clients get.
+//! Large files: in one piece, in parts, several at once, and with dishonest clients.
 
 use std::io::{Read, Write};
 
@@ -25,7 +25,7 @@ fn part_links(object: &Value) -> Vec<String> {
     links.iter().map(|(_, link)| link.as_str().unwrap().to_owned()).collect()
 }
 
-/// Puts every part and returns what completes the upload.
+/// Uploads all parts and returns the body that completes the upload.
 async fn put_parts(hub: &Hub, object: &Value, content: &[u8]) -> Value {
     let mut parts = Vec::new();
     for (number, (link, chunk)) in part_links(object).iter().zip(content.chunks(10)).enumerate() {
@@ -52,7 +52,7 @@ async fn verify(hub: &Hub, token: &str, content: &[u8], size: usize) -> u16 {
 }
 
 #[tokio::test]
-async fn batches_answer_as_the_hub_does() {
+async fn batches_respond_like_the_hub() {
     let hub = hub().await;
     hub.upload("acme/r", b"here").await;
     let objects = json!([
@@ -110,14 +110,14 @@ async fn batches_answer_as_the_hub_does() {
 }
 
 #[tokio::test]
-async fn content_arrives_in_one_piece() {
+async fn uploads_content_in_one_piece() {
     let hub = hub().await;
     let object = hub.batch("acme/r", b"hello").await;
     let response = hub.put(&upload_link(&object), b"hello").await;
     assert_eq!(response.status(), 200);
     assert!(header(&response, "etag").starts_with('"'));
     assert_eq!(stored(&hub, b"hello").unwrap(), b"hello");
-    // Sent again, as after an answer that got lost.
+    // Sent again, as after a lost response.
     assert_eq!(hub.put(&upload_link(&object), b"hello").await.status(), 200);
     assert_eq!(verify(&hub, ANN, b"hello", 5).await, 200);
     assert_eq!(verify(&hub, ANN, b"hello", 6).await, 404);
@@ -131,7 +131,7 @@ async fn content_arrives_in_one_piece() {
 }
 
 #[tokio::test]
-async fn links_take_what_they_were_signed_for_and_nothing_else() {
+async fn links_accept_only_the_content_they_were_signed_for() {
     let hub = hub().await;
     let link = upload_link(&hub.batch("acme/r", b"hello").await);
     for (body, code) in [
@@ -188,7 +188,7 @@ async fn links_expire() {
 }
 
 #[tokio::test]
-async fn a_refusal_arrives_however_much_is_being_sent() {
+async fn an_error_response_arrives_while_a_body_is_being_sent() {
     let hub = hub_with(&["--link-ttl", "0"]).await;
     let content = vec![1; 100 << 20];
     let link = upload_link(&hub.batch("acme/r", &content).await);
@@ -198,7 +198,7 @@ async fn a_refusal_arrives_however_much_is_being_sent() {
         format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", content.len());
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&content).unwrap();
-    // The connection is still good for more.
+    // The connection can still be used.
     stream.write_all(b"GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut answers = String::new();
     stream.read_to_string(&mut answers).unwrap();
@@ -206,24 +206,24 @@ async fn a_refusal_arrives_however_much_is_being_sent() {
 }
 
 #[tokio::test]
-async fn content_arrives_in_parts() {
+async fn uploads_content_in_parts() {
     let hub = hub().await;
     let object = hub.batch("acme/r", CONTENT).await;
     let json = put_parts(&hub, &object, CONTENT).await;
-    // A part sent twice does no harm, not even with another content.
+    // A part may be sent twice, even with other content.
     let first = &part_links(&object)[0];
     assert_eq!(hub.put(first, b"0000000000").await.status(), 200);
     assert_eq!(complete(&hub, &object, &json).await, 200);
     assert_eq!(stored(&hub, CONTENT).unwrap(), CONTENT);
     assert_eq!(hub.leftovers(), 0);
-    // Asked again, as after an answer that got lost.
+    // Sent again, as after a lost response.
     assert_eq!(complete(&hub, &object, &json).await, 200);
     assert!(hub.batch("acme/r", CONTENT).await["actions"].is_null());
     assert_eq!(verify(&hub, ANN, CONTENT, CONTENT.len()).await, 200);
 }
 
 #[tokio::test]
-async fn parts_that_do_not_fit_are_refused() {
+async fn rejects_parts_that_do_not_match() {
     let hub = hub().await;
     let object = hub.batch("acme/r", CONTENT).await;
     let links = part_links(&object);
@@ -263,7 +263,7 @@ async fn parts_that_do_not_fit_are_refused() {
 }
 
 #[tokio::test]
-async fn parts_of_other_content_are_refused_and_forgotten() {
+async fn rejects_and_removes_parts_of_other_content() {
     let hub = hub().await;
     let object = hub.batch("acme/r", CONTENT).await;
     let mut wrong = CONTENT.to_vec();
@@ -279,7 +279,7 @@ async fn parts_of_other_content_are_refused_and_forgotten() {
 }
 
 #[tokio::test]
-async fn many_may_upload_the_same_at_once() {
+async fn concurrent_uploads_of_the_same_content_succeed() {
     let hub = hub().await;
     let link = upload_link(&hub.batch("acme/r", b"hello").await);
     for response in futures_util::future::join_all((0..8).map(|_| hub.put(&link, b"hello"))).await {
@@ -295,7 +295,7 @@ async fn many_may_upload_the_same_at_once() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_leaves_nothing() {
+async fn an_interrupted_upload_leaves_nothing() {
     let hub = hub().await;
     let link = upload_link(&hub.batch("acme/r", &[1; 20]).await);
     let path = link.strip_prefix(&hub.server.cdn).unwrap();
@@ -338,7 +338,7 @@ async fn memory_does_not_grow_with_the_upload() {
 }
 
 #[tokio::test]
-async fn uploads_can_be_broken_on_purpose() {
+async fn faults_interrupt_uploads() {
     let hub = hub().await;
     let object = hub.batch("acme/r", CONTENT).await;
     let link = &part_links(&object)[0];
@@ -349,7 +349,7 @@ async fn uploads_can_be_broken_on_purpose() {
 
     plant(json!({ "kind": "drop_request", "after": 4 })).await;
     assert!(put().await.is_err());
-    // Its answer, which nobody sees, must not meet the next fault.
+    // Its response, which is dropped, must not meet the next fault.
     let is_over = |request: &Value| request["method"] == "PUT" && !request["ended_ms"].is_null();
     hub.server.requests_when(|requests| requests.iter().any(is_over)).await;
     plant(json!({ "kind": "lose_answer" })).await;
@@ -374,12 +374,12 @@ async fn uploads_can_be_broken_on_purpose() {
     let requests = hub.server.json("/_test/requests").await;
     let puts = requests.as_array().unwrap().iter().filter(|r| r["method"] == "PUT");
     let statuses = puts.map(|r| r["status"].as_u64()).collect::<Vec<_>>();
-    // What was cut short may have been noticed before or after the connection was closed.
+    // The interruption may be noticed before or after the connection is closed.
     assert!(matches!(statuses[0], None | Some(400)), "{statuses:?}");
     let rest = [503, 403, 429, 200, 200, 200].map(Some);
     assert_eq!(statuses[1..], [[None].as_slice(), &rest].concat());
 
-    // A commit whose answer is lost has happened all the same.
+    // A commit whose response is lost has still been created.
     let rule = json!({ "match": "/commit/", "times": 1, "fault": { "kind": "lose_answer" } });
     hub.server.fault(rule).await;
     let head = hub.head("acme/r");

@@ -1,11 +1,11 @@
-//! What is too much: a file that is too large, and more than a plan has room for.
+//! Limits: the size of a file, and the storage of a plan.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::hub::{ANN, Hub, error, hub_with, lfs_file, oid};
 
-/// Asks for the upload of these contents.
+/// Requests upload links for these contents.
 async fn batch(hub: &Hub, id: &str, contents: &[&[u8]]) -> reqwest::Response {
     let object = |content: &&[u8]| json!({ "oid": oid(content), "size": content.len() });
     let objects = contents.iter().map(object).collect::<Vec<_>>();
@@ -14,7 +14,7 @@ async fn batch(hub: &Hub, id: &str, contents: &[&[u8]]) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn a_file_beyond_the_limit_is_refused_by_its_name_and_the_others_are_not() {
+async fn rejects_a_file_above_the_limit_by_name_and_accepts_the_others() {
     let hub = hub_with(&["--max-file-size", "10"]).await;
     let answer: Value =
         batch(&hub, "acme/r", &[b"small", b"much too large"]).await.json().await.unwrap();
@@ -26,7 +26,7 @@ async fn a_file_beyond_the_limit_is_refused_by_its_name_and_the_others_are_not()
 }
 
 #[tokio::test]
-async fn private_repositories_have_a_quota_for_all_of_their_owner() {
+async fn private_repositories_of_one_owner_share_a_quota() {
     let hub = hub_with(&["--private-quota", "30"]).await;
     hub.create("other").await;
     for name in ["r", "other"] {
@@ -41,7 +41,7 @@ async fn private_repositories_have_a_quota_for_all_of_their_owner() {
     let (status, message) = error(full).await;
     assert_eq!(status, 403);
     assert!(message.starts_with("Private repository storage limit reached"), "{message}");
-    // What is there already needs no room, what is small fits, and public repositories have no limit.
+    // Existing content needs no space, small content fits, and public repositories have no limit.
     assert_eq!(batch(&hub, "acme/r", &[b"twenty bytes of data"]).await.status(), 200);
     assert_eq!(batch(&hub, "acme/other", &[b"ten bytes!"]).await.status(), 200);
     hub.create("open").await;
@@ -49,7 +49,7 @@ async fn private_repositories_have_a_quota_for_all_of_their_owner() {
 }
 
 #[tokio::test]
-async fn a_batch_has_a_limited_number_of_objects_and_links() {
+async fn a_batch_has_a_maximum_number_of_objects_and_links() {
     let hub = hub_with(&["--multipart-threshold", "25", "--part-size", "10"]).await;
     let objects = |count: u64, size: u64| {
         (0..count).map(|n| json!({ "oid": format!("{n:064x}"), "size": size })).collect::<Value>()

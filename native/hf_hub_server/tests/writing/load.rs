@@ -22,7 +22,7 @@ fn head(path: &str, token: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\n{token}Content-Length: {length}\r\n\r\n")
 }
 
-/// What comes back when a request breaks off here, without its connection being closed.
+/// Returns the response to a request that stops here, without closing its connection.
 fn answer(url: &str, begun: &[u8]) -> String {
     let mut stream = connect(url);
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -32,7 +32,7 @@ fn answer(url: &str, begun: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The link one object is uploaded to, without its origin.
+/// Returns the upload link of one object, without its origin.
 async fn upload_path(hub: &Hub, content: &[u8]) -> String {
     let object = hub.batch("acme/r", content).await;
     let link = object["actions"]["upload"]["href"].as_str().unwrap();
@@ -40,7 +40,7 @@ async fn upload_path(hub: &Hub, content: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn heads_and_bodies_that_stop_arriving_are_given_up() {
+async fn stalled_heads_and_bodies_are_aborted() {
     let hub = hub_with(&["--idle-timeout", "1"]).await;
     let before = hub.head("acme/r");
     let put = head(&upload_path(&hub, b"hello").await, "", 5).replace("POST", "PUT") + "hel";
@@ -57,13 +57,13 @@ async fn heads_and_bodies_that_stop_arriving_are_given_up() {
 }
 
 #[test]
-fn a_handshake_that_stops_is_given_up() {
+fn a_stalled_handshake_is_aborted() {
     let root = Root::new();
     let server = root.serve(&["--idle-timeout", "1", "--tls-self-signed"]);
     assert!(server.endpoint.starts_with("https://") && server.cdn.starts_with("https://"));
     for url in [&server.endpoint, &server.cdn] {
         let url = url.replace("https:", "http:");
-        // The beginning of a record, and a client that takes the port for one of plain HTTP.
+        // The beginning of a TLS record, and a client that uses plain HTTP on the port.
         assert_eq!(answer(&url, b"\x16\x03\x01"), "");
         let refused = answer(&url, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         assert!(!refused.starts_with("HTTP"), "{refused}");
@@ -71,7 +71,7 @@ fn a_handshake_that_stops_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_body_that_may_not_be_sent_is_not_waited_for() {
+async fn does_not_wait_for_a_body_that_is_not_allowed() {
     let hub = hub().await;
     for (path, token, status) in [
         (COMMIT, "", 401),
@@ -90,7 +90,7 @@ async fn a_body_that_may_not_be_sent_is_not_waited_for() {
         ("/api/models/acme/none/commit/main", ANN, 404),
         (VALIDATE, "hf_wrong", 401),
     ] {
-        // Nothing of the body is ever sent.
+        // The body is never sent.
         let request =
             head(path, token, 9_000_000).replace("Host: x", "Host: x\r\nConnection: close");
         let answer = answer(&hub.server.endpoint, request.as_bytes());
@@ -98,7 +98,7 @@ async fn a_body_that_may_not_be_sent_is_not_waited_for() {
     }
 }
 
-/// The peak of the server's memory so far, in megabytes.
+/// Returns the peak memory of the server so far, in megabytes.
 fn peak(hub: &Hub) -> u64 {
     let path = format!("/proc/{}/status", hub.server.process.id());
     let status = fs::read_to_string(path).unwrap();
@@ -127,7 +127,7 @@ async fn unfinished_bodies_take_little_memory() {
     let taken = peak(&hub) - before;
     assert!(taken < 150, "{taken} MB");
     drop(clients);
-    // What honest clients send still arrives.
+    // Requests of honest clients still succeed.
     let large = json!({ "content": "x".repeat(SIZE), "repoType": "model" });
     assert_eq!(hub.post(VALIDATE, large).await.status(), 200);
     hub.commit(&[file("a", &"x".repeat(SIZE))]).await;
@@ -135,7 +135,7 @@ async fn unfinished_bodies_take_little_memory() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn answers_that_nobody_takes_need_little_memory() {
+async fn unread_responses_take_little_memory() {
     const SIZE: usize = 9_900_000;
     let hub = hub_with(&[]).await;
     hub.commit(&[file("a", &"x".repeat(SIZE))]).await;
@@ -154,21 +154,21 @@ async fn answers_that_nobody_takes_need_little_memory() {
         };
         let mut client = connect(url);
         client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
-        // It has begun, and does not go on.
+        // It has started and does not continue.
         client.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         client.read_exact(&mut [0; 9]).unwrap();
         clients.push(client);
     }
     let taken = peak(&hub) - before;
     assert!(taken < 200, "{taken} MB");
-    // Those that go on get all of it.
+    // Clients that continue receive everything.
     for client in &mut clients[58..] {
         let mut rest = vec![0; SIZE];
         client.read_exact(&mut rest).unwrap();
     }
 }
 
-/// Sends a byte now and then to the end of the test.
+/// Sends a byte at intervals until the end of the test.
 async fn trickle(url: &str, begun: Vec<u8>) -> tokio::task::JoinHandle<()> {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -180,7 +180,7 @@ async fn trickle(url: &str, begun: Vec<u8>) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// The 99th percentile of the time that requests of 50 clients take.
+/// Returns the 99th percentile of the duration of requests of 50 clients.
 async fn slowest_of_honest(hub: &Hub) -> Duration {
     let client = async |n: usize| {
         let mut times = Vec::new();
@@ -213,7 +213,7 @@ async fn a_thousand_slow_clients_do_not_slow_down_honest_ones() {
     let commit = head(COMMIT, ANN, 1000) + &body(&json!({ "summary": "x" }), &[]);
     let validate = head(VALIDATE, "", 1000) + "{";
     slowest_of_honest(&hub).await;
-    // Other programs disturb the measurement, a server that is held up spoils all of them.
+    // Other programs disturb single measurements; a blocked server would slow all of them.
     let mut measured = Vec::new();
     for _ in 0..5 {
         let idle = slowest_of_honest(&hub).await;

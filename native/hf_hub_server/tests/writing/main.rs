@@ -1,4 +1,4 @@
-//! What clients write: repositories, commits, large files, refs, and what hostile requests get.
+//! What clients write: repositories, commits, large files, refs, and responses to hostile requests.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Branches and tags are created, deleted and squashed.
+//! Creating, deleting and squashing branches and tags.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::hub::{ANN, BOB, READER, error, file, hub};
 const API: &str = "/api/models/acme/r";
 
 #[tokio::test]
-async fn branches_answer_as_the_hub_does() {
+async fn branches_respond_like_the_hub() {
     let hub = hub().await;
     let first = hub.head("acme/r");
     hub.commit(&[file("a", "1")]).await;
@@ -38,7 +38,7 @@ async fn branches_answer_as_the_hub_does() {
     assert_eq!(hub.post(&branch("empty"), json!({ "emptyBranch": true })).await.status(), 200);
     assert_eq!(git(&dir, &["ls-tree", "-r", "empty"]), "");
     assert_eq!(git(&dir, &["rev-list", "--count", "empty"]), "1\n");
-    // The body may be left out.
+    // The body is optional.
     let request = hub.server.request(Method::POST, &branch("bare")).bearer_auth(ANN);
     assert_eq!(request.send().await.unwrap().status(), 200);
 
@@ -64,7 +64,7 @@ async fn branches_answer_as_the_hub_does() {
 }
 
 #[tokio::test]
-async fn tags_have_messages_or_not() {
+async fn tags_may_have_messages() {
     let hub = hub().await;
     let first = hub.head("acme/r");
     hub.commit(&[file("a", "1")]).await;
@@ -105,7 +105,7 @@ async fn tags_have_messages_or_not() {
 }
 
 #[tokio::test]
-async fn squashing_keeps_the_files_and_forgets_the_rest() {
+async fn squashing_keeps_the_files_and_removes_the_history() {
     let hub = hub().await;
     for text in ["1", "2"] {
         hub.commit(&[file("a", text)]).await;

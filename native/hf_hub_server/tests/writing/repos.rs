@@ -1,4 +1,4 @@
-//! Repositories are created, moved, set up, copied and deleted.
+//! Creating, renaming, configuring, copying and deleting repositories.
 
 use std::io::{Read, Write};
 
@@ -11,7 +11,7 @@ use crate::hub::{ANN, BOB, READER, body, error, file, hub, lfs_file, oid};
 const CREATE: &str = "/api/repos/create";
 
 #[tokio::test]
-async fn creation_answers_as_the_hub_does() {
+async fn creation_responds_like_the_hub() {
     let hub = hub().await;
     let response =
         hub.post(CREATE, json!({ "name": "d", "type": "dataset", "license": "mit" })).await;
@@ -37,7 +37,7 @@ async fn creation_answers_as_the_hub_does() {
 }
 
 #[tokio::test]
-async fn the_first_commit_has_the_files_that_come_with_the_creation() {
+async fn the_first_commit_contains_the_files_of_the_creation_request() {
     let hub = hub().await;
     let files = json!([
         { "path": "README.md", "content": "LS0tCmxpY2Vuc2U6IG1pdAotLS0K", "encoding": "base64" },
@@ -75,7 +75,7 @@ async fn the_first_commit_has_the_files_that_come_with_the_creation() {
 }
 
 #[tokio::test]
-async fn creation_refuses_names_kinds_and_strangers() {
+async fn creation_rejects_invalid_names_kinds_and_other_users() {
     let hub = hub().await;
     for (token, wanted, status) in [
         (ANN, json!({ "name": "../x" }), 400),
@@ -108,7 +108,7 @@ async fn creation_refuses_names_kinds_and_strangers() {
 }
 
 #[tokio::test]
-async fn only_one_of_many_creates_the_same_repository() {
+async fn only_one_of_several_requests_creates_a_repository() {
     let hub = hub().await;
     let wanted = json!({ "name": "same", "organization": "acme" });
     let all = (0..8).map(|_| hub.post(CREATE, wanted.clone()));
@@ -123,7 +123,7 @@ async fn only_one_of_many_creates_the_same_repository() {
 }
 
 #[tokio::test]
-async fn deletion_is_for_those_who_may_write() {
+async fn deletion_requires_write_access() {
     let hub = hub().await;
     let wanted = json!({ "name": "r", "organization": "acme" });
     let delete = |token, wanted| hub.send(Method::DELETE, token, "/api/repos/delete", wanted);
@@ -141,7 +141,7 @@ async fn deletion_is_for_those_who_may_write() {
 }
 
 #[tokio::test]
-async fn old_names_redirect_requests_that_write() {
+async fn old_names_redirect_write_requests() {
     let hub = hub().await;
     hub.create("taken").await;
     let rename = |token, from, to| {
@@ -165,13 +165,13 @@ async fn old_names_redirect_requests_that_write() {
     assert_eq!((response.status().as_u16(), header(&response, "location")), (307, location));
     let response = hub.post("/acme/r.git/info/lfs/objects/batch", json!({})).await;
     assert_eq!(header(&response, "location"), "/ann/new.git/info/lfs/objects/batch");
-    // A link made under the old name still leads to the repository.
+    // A link created under the old name still works.
     assert_eq!(hub.put(link.as_str().unwrap(), b"content").await.status(), 200);
     assert!(hub.batch("ann/new", b"content").await["actions"].is_null());
 }
 
 #[tokio::test]
-async fn ids_that_differ_in_case_alone_are_one() {
+async fn ids_that_differ_only_in_case_are_the_same() {
     let hub = hub().await;
     let head = hub.head("acme/r");
     let response = hub.post("/api/models/ACME/R/commit/main", json!({})).await;
@@ -184,7 +184,7 @@ async fn ids_that_differ_in_case_alone_are_one() {
     let wanted = json!({ "repository": "acme/R" });
     assert_eq!(hub.post("/api/models/acme/r/duplicate", wanted).await.status(), 409);
 
-    // A repository may be renamed to its own name in other letters, and both lead to it.
+    // A repository may be renamed to its own name in a different case, and both names work.
     let wanted = json!({ "fromRepo": "Acme/R", "toRepo": "acme/R", "type": "model" });
     assert_eq!(hub.post("/api/repos/move", wanted).await.status(), 200);
     assert_eq!(hub.head("acme/R"), head);
@@ -197,7 +197,7 @@ async fn ids_that_differ_in_case_alone_are_one() {
 }
 
 #[tokio::test]
-async fn owners_see_what_their_repositories_take() {
+async fn owners_see_the_storage_of_their_repositories() {
     let hub = hub().await;
     hub.upload("acme/r", b"large").await;
     hub.commit(&[lfs_file("m.bin", b"large")]).await;
@@ -215,7 +215,7 @@ async fn owners_see_what_their_repositories_take() {
 }
 
 #[tokio::test]
-async fn a_user_has_a_full_name() {
+async fn a_user_has_a_display_name() {
     let hub = hub().await;
     hub.root.run(&["user", "add", "eve", "--fullname", "Eve Ex", "--token", "hf_eve"]);
     let named = async |token: &str| {
@@ -226,10 +226,10 @@ async fn a_user_has_a_full_name() {
 }
 
 #[tokio::test]
-async fn xet_routes_name_the_variable_that_turns_xet_off() {
+async fn xet_routes_name_the_variable_that_disables_xet() {
     let hub = hub().await;
     for route in ["xet-write-token", "xet-read-token"] {
-        // Python's client shows its user the address an error came from, and nothing else.
+        // The Python client shows only the URL of the error.
         let response = hub.server.get_as(ANN, &format!("/api/models/acme/r/{route}/main")).await;
         let location = header(&response, "location");
         assert!(location.ends_with("/main/set-HF_HUB_DISABLE_XET=1"), "{location}");
@@ -239,7 +239,7 @@ async fn xet_routes_name_the_variable_that_turns_xet_off() {
 }
 
 #[tokio::test]
-async fn settings_are_kept_and_checked() {
+async fn settings_are_stored_and_validated() {
     let hub = hub().await;
     let path = "/api/models/acme/r/settings";
     let put = |token, json: Value| hub.send(Method::PUT, token, path, json);
@@ -271,13 +271,13 @@ async fn settings_are_kept_and_checked() {
 }
 
 #[tokio::test]
-async fn large_files_belong_to_the_repositories_they_were_given_to() {
+async fn large_files_belong_to_the_repositories_they_were_uploaded_to() {
     let hub = hub().await;
     hub.create("other").await;
     hub.upload("acme/r", b"secret").await;
     hub.commit(&[lfs_file("m.bin", b"secret")]).await;
 
-    // To know the hash is not to have the content.
+    // Knowing the hash gives no access to the content.
     let large = lfs_file("m.bin", b"secret");
     let header = json!({ "summary": "x" });
     let commit =
@@ -308,7 +308,7 @@ async fn large_files_belong_to_the_repositories_they_were_given_to() {
 }
 
 #[tokio::test]
-async fn large_files_are_given_only_to_repositories_the_caller_may_change() {
+async fn large_files_are_duplicated_only_to_repositories_with_write_access() {
     let hub = hub().await;
     hub.upload("acme/r", b"open").await;
     let duplicate = "/api/models/acme/r/lfs-files/duplicate";
@@ -323,7 +323,7 @@ async fn large_files_are_given_only_to_repositories_the_caller_may_change() {
 }
 
 #[tokio::test]
-async fn gated_files_are_not_copied_by_strangers() {
+async fn other_users_cannot_copy_gated_files() {
     let hub = hub().await;
     hub.root.run(&["repo", "set", "acme/r", "--gated", "manual"]);
     let wanted = json!({ "repository": "bob/copy" });
@@ -336,7 +336,7 @@ async fn gated_files_are_not_copied_by_strangers() {
 }
 
 #[tokio::test]
-async fn repositories_from_before_this_record_know_their_large_files() {
+async fn older_repositories_without_this_record_get_it() {
     let hub = hub().await;
     hub.upload("acme/r", b"large").await;
     hub.commit(&[lfs_file("m.bin", b"large")]).await;
@@ -347,7 +347,7 @@ async fn repositories_from_before_this_record_know_their_large_files() {
 }
 
 #[tokio::test]
-async fn a_commit_never_lands_in_a_repository_made_anew() {
+async fn a_commit_never_goes_to_a_repository_created_again() {
     let hub = hub().await;
     let lines = body(&json!({ "summary": "late" }), &[file("a", "1"), file("b", "2")]);
     let (first, rest) = lines.split_at(lines.len() - 5);

@@ -1,4 +1,4 @@
-//! Faults in the body of an answer, each a stream around the one before.
+//! Faults in the body of a response, each a stream around the previous one.
 
 use std::time::Duration;
 
@@ -16,22 +16,23 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use super::replace;
 use super::rule::Fault;
 
-/// Time for what was handed to the connection to leave before the connection ends.
+/// Time for buffered bytes to be sent before the connection ends.
 const FLUSH: Duration = Duration::from_millis(50);
 const BOUNDARY: &str = "THIS_SEPARATES";
 const MULTIPART: HeaderValue =
     HeaderValue::from_static("multipart/byteranges; boundary=THIS_SEPARATES");
 const TICKS_PER_SECOND: u64 = 50;
-/// How far a throttled body may fall behind and still catch up; a timer is up to a millisecond late each time.
+/// How far a throttled body may fall behind and still catch up; a timer is up to a millisecond late
+/// each time.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
-/// Spoils the body, and the head as far as it announces it.
+/// Modifies the body, and the headers that announce it.
 pub(super) async fn apply(fault: Fault, response: Response) -> Response {
     if let Fault::ReplaceBody { pattern, with } = &fault {
         return replace::body(response, pattern, with).await;
     }
     let (mut head, body) = response.into_parts();
-    // A wrapped body no longer knows its size, so the head must say it.
+    // A wrapped body no longer knows its size, so the header is set.
     let length =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let length = length.or_else(|| body.size_hint().exact());
@@ -54,7 +55,7 @@ pub(super) async fn apply(fault: Fault, response: Response) -> Response {
     Response::from_parts(head, body)
 }
 
-/// The faults that also change what the head says.
+/// Applies faults that also change headers.
 fn change(
     fault: Fault,
     bytes: BodyDataStream,
@@ -90,7 +91,7 @@ fn change(
     }
 }
 
-/// One part of a `multipart/byteranges` body; a body that is no range stays as it is.
+/// Wraps a range in a `multipart/byteranges` body; other bodies are unchanged.
 fn wrap(bytes: BodyDataStream, length: Option<u64>, headers: &mut HeaderMap) -> Body {
     let Some(range) = headers.remove(CONTENT_RANGE) else { return Body::from_stream(bytes) };
     let media_type = headers.insert(CONTENT_TYPE, MULTIPART);
@@ -118,7 +119,7 @@ fn announce(headers: &mut HeaderMap, length: Option<u64>) {
 
 type Chunk = Result<Bytes, axum::Error>;
 
-/// At most `limit` bytes of a stream, and whether there was more.
+/// Returns at most `limit` bytes of a stream, and whether there was more.
 fn limited(mut bytes: impl Stream<Item = Chunk> + Unpin, limit: u64) -> impl Stream<Item = Chunk> {
     stream! {
         let mut left = limit;
@@ -170,7 +171,8 @@ fn dribble(
     }
 }
 
-/// Each piece waits until its last byte is due, so neither its size nor a late timer changes the speed.
+/// Delays each piece until its last byte is due, so neither its size nor a late timer changes the
+/// speed.
 pub(super) fn throttle(
     mut bytes: impl Stream<Item = Chunk> + Unpin,
     bytes_per_second: u64,
@@ -186,7 +188,8 @@ pub(super) fn throttle(
             while !chunk.is_empty() {
                 let piece = chunk.split_to(size.min(chunk.len()));
                 let nanos = (piece.len() as u64).saturating_mul(1_000_000_000) / bytes_per_second;
-                // `Instant` begins with the system, which may be younger than what is subtracted.
+                // `Instant` starts with the system, whose uptime may be shorter than what is
+                // subtracted.
                 let earliest = Instant::now().checked_sub(CATCH_UP).unwrap_or(due);
                 due = due.max(earliest) + Duration::from_nanos(nanos);
                 sleep_until(due).await;
@@ -208,7 +211,7 @@ fn padding(by: u64) -> impl Stream<Item = Chunk> {
     }
 }
 
-/// Turns a bit of the byte at `at` of the whole content, of which the stream begins at `first`.
+/// Flips a bit of the byte at `at` of the whole content; the stream begins at `first`.
 fn corrupt(bytes: impl Stream<Item = Chunk>, first: u64, at: u64) -> impl Stream<Item = Chunk> {
     let mut position = first;
     bytes.map_ok(move |chunk| {

@@ -1,7 +1,8 @@
-//! Dialects: named sets of rules that make the Hub answer one repository's requests as other servers do.
+//! Dialects: named sets of rules that make the Hub respond to one repository's requests as other
+//! servers do.
 //!
-//! The table is `dialects.json`: what a dialect is, the dialects it includes, and its own rules. `REPO` in a
-//! rule's `match` stands for the repository, or the SHA-256 of a large file whose content is meant.
+//! The table is `dialects.json`: a description, the included dialects, and the rules. `REPO` in a
+//! rule's `match` stands for the repository, or for the SHA-256 of a large file.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +19,12 @@ const PLACEHOLDER: &str = "REPO";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Dialect {
-    /// What its servers do.
+    /// A description.
     about: String,
-    /// What the path of the endpoint begins with.
+    /// Path prefix of the endpoint.
     #[serde(default)]
     prefix: String,
-    /// The dialects it includes.
+    /// The included dialects.
     #[serde(default)]
     of: Vec<String>,
     /// Its own rules.
@@ -31,12 +32,12 @@ pub(in super::super) struct Dialect {
     rules: Vec<Value>,
 }
 
-/// All dialects by name.
+/// Returns all dialects by name.
 pub(in super::super) fn dialects() -> Result<BTreeMap<String, Dialect>> {
     Ok(serde_json::from_str(TABLE)?)
 }
 
-/// The rules of a dialect for one repository, and what the path of the endpoint begins with.
+/// Returns the rules of a dialect for one repository, and the path prefix of the endpoint.
 pub(in super::super) fn rules(name: &str, repo: &str) -> Result<(Vec<Rule>, String)> {
     let mut rules = Vec::new();
     let mut prefix = String::new();
@@ -72,7 +73,7 @@ mod tests {
     use crate::serve::faults::Faults;
 
     #[test]
-    fn every_dialect_has_rules_that_can_be_planted() {
+    fn every_dialect_has_valid_rules() {
         for name in dialects().unwrap().keys() {
             let (rules, _prefix) = rules(name, "me/x").unwrap();
             assert!(!rules.is_empty(), "{name}");

@@ -1,7 +1,8 @@
-//! Faults on purpose, so that tests can see what a client makes of them.
+//! Fault injection, so that tests can observe how a client reacts.
 //!
-//! A layer around the routes: they answer rightly, this spoils it. A fault fires where it can have an effect
-//! (a cut body needs a body, a wrong range a range) and only then counts as fired.
+//! A layer around the routes, which modifies their correct responses. A fault fires only where it
+//! can have an effect (a cut body needs a body, a wrong range a range), and only then counts as
+//! fired.
 
 mod body;
 mod dialect;
@@ -27,10 +28,10 @@ use super::listener::Connection;
 use super::origins::Origin;
 use rule::{Exchange, Stage};
 
-/// Lets the faults at an app's requests and answers.
+/// Applies the faults to an app's requests and responses.
 pub(super) fn layer(app: Router, faults: &Arc<Faults>, origin: Origin) -> Router {
     let faults = faults.clone();
-    // A fault may change the path, so the routes look at it only behind this layer.
+    // A fault may change the path, so routing happens after this layer.
     Router::new().fallback_service(app).layer(middleware::from_fn(move |request, next| {
         interfere(faults.clone(), origin, request, next)
     }))

@@ -1,4 +1,4 @@
-//! Replaces text in requests and answers, so that the Hub speaks as other servers do.
+//! Replaces text in requests and responses, so that the Hub behaves like other servers.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -9,10 +9,10 @@ use axum::response::Response;
 use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 
-/// Bodies whose text is replaced are no larger.
+/// Maximum size of a body whose text is replaced.
 const MAX_BODY: usize = 64 << 20;
 
-/// A regular expression; what replaces its matches may refer to its groups as `${1}`.
+/// A regular expression; the replacement may refer to its groups as `${1}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Pattern(Regex);
@@ -37,7 +37,7 @@ impl Pattern {
     }
 }
 
-/// Changes the path and query of a request, unless the result could be none.
+/// Changes the path and query of a request, unless the result is invalid.
 pub(super) fn target(request: &mut Request, pattern: &Pattern, with: &str) {
     let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     if let Ok(uri) = Uri::try_from(pattern.replace(target.as_bytes(), with)) {
@@ -52,7 +52,7 @@ pub(super) async fn request(request: &mut Request, pattern: &Pattern, with: &str
     *request.body_mut() = body;
 }
 
-/// Changes every value of a header.
+/// Changes all values of a header.
 pub(super) fn header(headers: &mut HeaderMap, name: &str, pattern: &Pattern, with: &str) {
     let Ok(name) = HeaderName::try_from(name) else { return };
     let values = headers.get_all(&name).iter();
@@ -63,7 +63,7 @@ pub(super) fn header(headers: &mut HeaderMap, name: &str, pattern: &Pattern, wit
     }
 }
 
-/// Changes the body of an answer.
+/// Changes the body of a response.
 pub(super) async fn body(response: Response, pattern: &Pattern, with: &str) -> Response {
     let (mut head, body) = response.into_parts();
     let body = body_of(body, pattern, with, &mut head.headers).await;

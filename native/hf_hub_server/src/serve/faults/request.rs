@@ -1,4 +1,4 @@
-//! Faults that strike before the routes see a request.
+//! Faults that are applied before the routes see a request.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::rule::Fault;
 
 const BEYOND_THE_END: HeaderValue = HeaderValue::from_static("bytes=9223372036854775807-");
 
-/// Changes the request, or answers it.
+/// Changes the request, or responds to it.
 pub(super) async fn apply(
     fault: Fault,
     request: &mut Request,
@@ -62,7 +62,7 @@ pub(super) async fn apply(
     None
 }
 
-/// Asks the routes to answer as other servers do.
+/// Makes the routes respond as other servers do.
 fn choose_manner(fault: &Fault, request: &mut Request) {
     let mut manner = request.extensions().get::<Manner>().copied().unwrap_or_default();
     match fault {
@@ -74,7 +74,7 @@ fn choose_manner(fault: &Fault, request: &mut Request) {
     request.extensions_mut().insert(manner);
 }
 
-/// The first bytes of a body, then the end of the connection.
+/// Sends the first bytes of a body, then ends the connection.
 fn cut(
     mut body: BodyDataStream,
     after: u64,
@@ -125,7 +125,7 @@ fn rate_limited(seconds: u64) -> Response {
     made_up(429, headers.into_iter(), format!("{{\"error\":\"{message}\"}}"))
 }
 
-/// `bytes=a-b` becomes `bytes=(a+shift)-b`.
+/// Changes `bytes=a-b` to `bytes=(a+shift)-b`.
 fn shift_range(request: &mut Request, shift: i64) {
     let shifted = request.headers().get(RANGE).and_then(|range| {
         let (first, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;

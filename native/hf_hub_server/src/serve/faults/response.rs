@@ -1,4 +1,4 @@
-//! Faults in the head of an answer.
+//! Faults in the head of a response.
 
 use axum::http::header::ETAG;
 use axum::http::{HeaderName, HeaderValue};
@@ -10,7 +10,7 @@ use super::rule::Fault;
 
 const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
-/// Changes the head, or lets nobody see it.
+/// Changes the head, or drops it.
 pub(super) async fn apply(fault: Fault, response: &mut Response, connection: Option<&Connection>) {
     let headers = response.headers_mut();
     match fault {

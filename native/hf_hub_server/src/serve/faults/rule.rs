@@ -1,4 +1,4 @@
-//! Which fault is due for which request.
+//! Selects which fault is applied to which request.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,37 +12,38 @@ use serde::{Deserialize, Serialize};
 use super::super::origins::Origin;
 use super::replace::Pattern;
 
-/// A fault and when it is due.
+/// A fault and its conditions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Rule {
-    /// A glob on the decoded path in which `*` also stands for `/`; without wildcards any part of the path.
+    /// A glob on the decoded path in which `*` also matches `/`; without wildcards, any part of the
+    /// path.
     #[serde(rename = "match")]
     pattern: String,
-    /// The listener; both when missing.
+    /// The listener; both by default.
     origin: Option<Origin>,
-    /// The method; any when missing.
+    /// The method; any by default.
     method: Option<String>,
-    /// Only requests that lack one of these headers, or have it with another value.
+    /// Only requests that lack one of these headers, or have another value.
     #[serde(default)]
     lacks: BTreeMap<String, String>,
-    /// How many requests are spared first.
+    /// Number of matching requests to skip first.
     #[serde(default)]
     skip: u64,
-    /// How many requests are hit; all when missing.
+    /// Number of requests to affect; all by default.
     times: Option<u64>,
     fault: Fault,
 }
 
-/// What goes wrong.
+/// The fault.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Fault {
-    /// Ends the connection after so many bytes of the body.
+    /// Ends the connection after this number of bytes of the body.
     Drop { after: u64 },
-    /// Sends nothing more after so many bytes of the body, but stays.
+    /// Sends nothing more after this number of bytes of the body, but keeps the connection open.
     Stall { after: u64 },
-    /// Sends the body in small pieces from some byte on.
+    /// Sends the body in small pieces from this position on.
     Dribble {
         bytes: usize,
         every_ms: u64,
@@ -53,29 +54,29 @@ pub(super) enum Fault {
     Throttle { bytes_per_second: u64 },
     /// Sends less than announced.
     Short { by: u64 },
-    /// Sends, and announces for this answer, more than there is.
+    /// Sends, and announces in this response, more than there is.
     Long { by: u64 },
     /// Announces no length.
     Chunked,
-    /// Turns one bit of the body at this offset.
+    /// Flips one bit of the body at this offset.
     Corrupt { at: u64 },
     /// Compresses the body.
     Gzip,
     /// Sends another body.
     Body { text: String },
-    /// Never answers.
+    /// Never responds.
     Hang,
-    /// Ends the connection instead of answering.
+    /// Ends the connection instead of responding.
     HangUp,
-    /// Ends the connection after so many bytes of the request's body.
+    /// Ends the connection after this number of bytes of the request body.
     DropRequest { after: u64 },
-    /// Limits the speed at which the request's body is taken.
+    /// Limits the speed at which the request body is read.
     ThrottleRequest { bytes_per_second: u64 },
-    /// Does what is asked, then ends the connection instead of saying so.
+    /// Executes the request, then ends the connection instead of responding.
     LoseAnswer,
-    /// Waits before it answers.
+    /// Waits before the response.
     Delay { ms: u64 },
-    /// Answers with this status.
+    /// Responds with this status.
     Status {
         code: u16,
         #[serde(default)]
@@ -83,49 +84,49 @@ pub(super) enum Fault {
         #[serde(default)]
         body: String,
     },
-    /// Answers 429 and when to come back.
+    /// Responds with 429 and when to retry.
     RateLimit { seconds: u64 },
-    /// Answers with a redirect; `{target}` in it stands for the path and query that were asked for.
+    /// Responds with a redirect; `{target}` in it stands for the requested path and query.
     Redirect { location: String, code: Option<u16> },
-    /// Says that the link has expired.
+    /// Reports that the link has expired.
     Expired,
-    /// Sends all when a range was asked for.
+    /// Sends the whole file in response to a range request.
     IgnoreRange,
-    /// Sends a range that begins so many bytes later, or earlier.
+    /// Sends a range that begins this number of bytes later, or earlier.
     WrongRange { shift: i64 },
-    /// Says that there is no such range.
+    /// Reports that the range does not exist.
     #[serde(rename = "range_416")]
     Range416,
-    /// Answers a small file without a redirect; not a fault but an odd thing servers do.
+    /// Sends a small file without a redirect; not a fault, but a variation of some servers.
     Direct,
-    /// Answers a large file without a redirect, as caches and package registries do.
+    /// Sends a large file without a redirect, as caches and package registries do.
     Proxied,
     /// Announces the SHA-1 of the content as its `ETag`, and the checksums of package registries.
     Checksums,
-    /// Sends a part as a `multipart/byteranges` body.
+    /// Sends a range as a `multipart/byteranges` body.
     MultipartRange,
     /// Replaces what a regular expression matches in the request's path and query.
     ReplaceTarget { pattern: Pattern, with: String },
     /// Replaces what a regular expression matches in the request's body.
     ReplaceRequest { pattern: Pattern, with: String },
-    /// Replaces what a regular expression matches in a header of the answer.
+    /// Replaces what a regular expression matches in a header of the response.
     ReplaceHeader { name: String, pattern: Pattern, with: String },
-    /// Replaces what a regular expression matches in the body of a good answer.
+    /// Replaces what a regular expression matches in the body of a successful response.
     ReplaceBody { pattern: Pattern, with: String },
-    /// Gives every `ETag` of the answer this value, quotes and all.
+    /// Sets every `ETag` of the response to this value, including quotes.
     Etag { value: String },
     /// Removes or replaces a header.
     Header { name: String, value: Option<String> },
 }
 
-/// When in the life of an exchange a fault strikes.
+/// The stage of an exchange at which a fault is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Before the routes see the request.
     Request,
-    /// On the head of the answer.
+    /// On the head of the response.
     Head,
-    /// On the body of a good answer.
+    /// On the body of a successful response.
     Body,
 }
 
@@ -199,7 +200,7 @@ fn check_header(name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a rule can look at.
+/// What a rule matches against.
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// The listener.
@@ -226,27 +227,27 @@ impl Exchange {
     }
 }
 
-/// All faults that are planted.
+/// All planted faults.
 #[derive(Debug, Default)]
 pub(in super::super) struct Faults {
     active: Mutex<Vec<Active>>,
 }
 
-/// A rule at work.
+/// A planted rule with its counters.
 #[derive(Clone, Debug, Serialize)]
 pub(in super::super) struct Active {
     #[serde(flatten)]
     rule: Rule,
-    /// How many requests it was due for, the spared ones included.
+    /// Number of matching requests, including skipped ones.
     seen: u64,
-    /// How many it struck.
+    /// Number of affected requests.
     fired: u64,
     #[serde(skip)]
     glob: Option<GlobMatcher>,
 }
 
 impl Faults {
-    /// Plants a fault, or says what is wrong with it.
+    /// Plants a fault; fails if it is invalid.
     pub(in super::super) fn add(&self, rule: Rule) -> Result<()> {
         rule.fault.check()?;
         let is_glob = rule.pattern.contains(['*', '?', '[', '{']);
@@ -258,7 +259,7 @@ impl Faults {
         Ok(())
     }
 
-    /// The faults and how often they struck.
+    /// Returns the faults and how often they fired.
     pub(in super::super) fn list(&self) -> Vec<Active> {
         self.lock().clone()
     }
@@ -268,7 +269,8 @@ impl Faults {
         self.lock().clear();
     }
 
-    /// The faults that are due at this stage of an exchange, in the order they were planted.
+    /// Returns the faults to apply at this stage of an exchange, in the order in which they were
+    /// planted.
     pub(super) fn fire(&self, exchange: &Exchange, stage: Stage) -> Vec<Fault> {
         let mut active = self.lock();
         let due = active.iter_mut().filter(|active| active.rule.fault.stage() == stage);
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn spares_some_requests_and_then_strikes_some() {
+    fn skips_some_requests_and_then_affects_some() {
         let faults =
             faults(r#"{"match":"*/x.bin","skip":1,"times":2,"fault":{"kind":"drop","after":3}}"#);
         let mut fire = |path| faults.fire(&exchange(path), Stage::Body).len();
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn strikes_only_where_it_has_an_effect() {
+    fn fires_only_where_it_has_an_effect() {
         let range = faults(r#"{"match":"x","fault":{"kind":"ignore_range"}}"#);
         assert!(range.fire(&exchange("/x"), Stage::Request).is_empty());
         let mut asked = exchange("/x");
@@ -350,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn strikes_where_a_header_is_missing_or_another() {
+    fn fires_when_a_header_is_missing_or_different() {
         let faults = faults(r#"{"match":"x","lacks":{"X-Key":"k"},"fault":{"kind":"hang"}}"#);
         for (key, fired) in [(None, 1), (Some("other"), 1), (Some("k"), 0)] {
             let mut exchange = exchange("/x");
@@ -362,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_not_work() {
+    fn rejects_faults_that_cannot_work() {
         for rule in [
             r#"{"match":"x","fault":{"kind":"nothing"}}"#,
             r#"{"match":"x","fault":{"kind":"drop"}}"#,

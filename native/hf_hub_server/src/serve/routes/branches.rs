@@ -34,7 +34,7 @@ struct Squash {
     message: Option<String>,
 }
 
-/// Answers `POST` and `DELETE /api/{kind}/{id}/branch/{name}`.
+/// Handles `POST` and `DELETE /api/{kind}/{id}/branch/{name}`.
 pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
     let branch = branch_name(name)?;
@@ -60,7 +60,7 @@ pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     Ok(answer::ok())
 }
 
-/// Answers `POST` and `DELETE /api/{kind}/{id}/tag/{name}`.
+/// Handles `POST` and `DELETE /api/{kind}/{id}/tag/{name}`.
 pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
     if ask.method == Method::DELETE {
@@ -71,7 +71,7 @@ pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     }
     let wanted: Tag = ask.body.json()?;
     let _lock = lock(ask, repo)?;
-    // Clients expect a missing revision to be reported before a bad name.
+    // Clients expect a missing revision to be reported before an invalid name.
     let (git, target) = checkout(repo, name)?;
     let full_name = tag_ref(&wanted.tag).ok_or_else(|| {
         ApiError::bad_request(format!("Invalid reference for a tag: {}", wanted.tag))
@@ -87,7 +87,7 @@ pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     Ok(answer::ok())
 }
 
-/// Answers `POST /api/{kind}/{id}/super-squash/{branch}`.
+/// Handles `POST /api/{kind}/{id}/super-squash/{branch}`.
 pub(super) fn super_squash(ask: &Ask, repo: &Repo, name: &str) -> Answer {
     let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
     let wanted: Squash = ask.json_or_default()?;
@@ -120,13 +120,13 @@ fn delete_branch(git: &Git, name: &str, branch: &str) -> Answer {
     Ok(answer::ok())
 }
 
-/// Pull requests have refs too, but are no branches.
+/// Returns the name of a branch. Pull requests have refs too, but are not branches.
 fn branch_name(name: &str) -> Result<String, ApiError> {
     let branch = branch_ref(name).filter(|branch| branch.starts_with("refs/heads/"));
     branch.ok_or_else(|| ApiError::bad_request(format!("Invalid reference for a branch: {name}")))
 }
 
-/// Waits for the repository, which may be gone by then.
+/// Locks the repository, which may have been deleted meanwhile.
 fn lock(ask: &Ask, repo: &Repo) -> Result<Lock, ApiError> {
     let lock = ask.hub.store.lock(&repo.key)?;
     match ask.hub.store.locate(&repo.key)?.here() {

@@ -1,7 +1,7 @@
-//! Large file content behind signed links, as an object store would serve it.
+//! Large file contents behind signed links, as in an object store.
 //!
-//! A token has no business here: real stores refuse requests that are both signed and authorised, so this one
-//! does too, which brings to light clients that leak their token.
+//! Real stores reject requests that are both signed and authorized, and so does this one, which
+//! reveals clients that leak their token.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::super::slot;
 use super::uploads;
 use crate::store::is_oid;
 
-/// Answers everything on the content listener.
+/// Handles all requests to the content listener.
 pub(super) async fn serve(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     if let Err(response) = check(&hub, &head) {
@@ -35,7 +35,7 @@ pub(super) async fn serve(State(hub): State<Arc<Hub>>, request: Request) -> Resp
     answered.await.unwrap_or_else(|_| failure())
 }
 
-/// The answer to a link that has run out.
+/// The response to an expired link.
 pub(in super::super) fn expired(at: Timestamp) -> Response {
     let detail = format!("<Expires>{at}</Expires><ServerTime>{}</ServerTime>", Timestamp::now());
     error(StatusCode::FORBIDDEN, "AccessDenied", "Request has expired", &detail)
@@ -53,7 +53,7 @@ fn check(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
     if !is_upload && !is_content {
         return Err(Box::new(no_such_key()));
     }
-    // A link is for one thing: what may be fetched cannot be replaced with the same link.
+    // A link is for one method: it cannot be used to replace what it may fetch.
     let is_put = request.method == Method::PUT;
     let is_read = request.method == Method::GET || request.method == Method::HEAD;
     if !(is_upload && is_put || is_content && is_read) {
@@ -100,12 +100,12 @@ fn failure() -> Response {
     )
 }
 
-/// The answer where there is nothing.
+/// The response for missing content.
 pub(super) fn no_such_key() -> Response {
     error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.", "")
 }
 
-/// An error as object stores write it.
+/// Returns an error in the format of object stores.
 pub(super) fn error(status: StatusCode, code: &str, message: &str, detail: &str) -> Response {
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

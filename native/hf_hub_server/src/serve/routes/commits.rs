@@ -11,7 +11,7 @@ use crate::store::{CommitInfo, Repo};
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const PAGE: usize = 50;
 
-/// Answers `/api/{kind}/{id}/commits/{revision}`.
+/// Handles `/api/{kind}/{id}/commits/{revision}`.
 pub(super) fn get(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
     let (git, head) = checkout(repo, revision)?;
     let most = ask.hub.options.page_size;

@@ -1,4 +1,4 @@
-//! What the Hub finds out by reading a repository's files: configuration, parameters, links.
+//! What the Hub derives from a repository's files: configuration, parameters, links.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -9,12 +9,12 @@ use super::super::error::ApiError;
 use super::info::Properties;
 use crate::store::{Entry, EntryKind, Git, LfsStore};
 
-/// Larger files are not looked into.
+/// Maximum size of files that are read.
 const MAX_READ: u64 = 1 << 20;
-/// The largest header of a safetensors file that is read.
+/// Maximum size of a safetensors header that is read.
 const MAX_HEADER: u64 = 10 << 20;
 
-/// The facts about a model.
+/// Returns the facts about a model.
 pub(super) fn model(
     git: &Git,
     lfs: &LfsStore,
@@ -37,7 +37,7 @@ pub(super) fn model(
     Ok(facts)
 }
 
-/// What a Space says that it uses.
+/// Returns what a Space declares to use.
 pub(super) fn space(card: &Map<String, Value>) -> Properties {
     let used = |name: &str| card.get(name).filter(|value| value.is_array()).cloned();
     ["models", "datasets"]
@@ -55,12 +55,12 @@ fn config(git: &Git, entries: &[Entry]) -> Result<Option<Value>, ApiError> {
     }
     let all: Option<Map<String, Value>> = serde_json::from_slice(&git.blob(entry.oid)?).ok();
     Ok(all.map(|all| {
-        let told = ["architectures", "model_type", "quantization_config", "auto_map"];
-        all.into_iter().filter(|(name, _)| told.contains(&name.as_str())).collect()
+        let shown = ["architectures", "model_type", "quantization_config", "auto_map"];
+        all.into_iter().filter(|(name, _)| shown.contains(&name.as_str())).collect()
     }))
 }
 
-/// How many parameters of each type `model.safetensors` has.
+/// Counts the parameters of each type in `model.safetensors`.
 fn safetensors(git: &Git, lfs: &LfsStore, entries: &[Entry]) -> Result<Option<Value>, ApiError> {
     let Some(entry) = entries.iter().find(|entry| entry.path == "model.safetensors") else {
         return Ok(None);

@@ -1,7 +1,8 @@
 //! Cloning and fetching: git's protocol over HTTP.
 //!
-//! What git has to say is said by git itself, the `upload-pack` of the machine's own installation: this passes bytes
-//! to and fro. Pushing is refused; commits come over the API, where they are checked.
+//! The responses come from the `upload-pack` of the installed git: this module only passes bytes
+//! between it and the client. Pushing is rejected; commits go through the API, where they are
+//! checked.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -26,40 +27,40 @@ const PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 const RESULT: &str = "application/x-git-upload-pack-result";
-/// What a client says it has is no longer, compressed or not.
+/// Maximum size of the client's negotiation request, compressed or not.
 const MAX_REQUEST: u64 = MAX_WHOLE;
 const CHUNK: usize = 64 << 10;
 
-/// Answers `GET /{id}/info/refs`.
+/// Handles `GET /{id}/info/refs`.
 pub(super) fn refs(ask: &Ask, repo: &Repo) -> Answer {
     match ask.query.get("service") {
         Some("git-upload-pack") => {}
         Some("git-receive-pack") => return Err(no_push()),
-        _ => return Err(ApiError::bad_request("Only git's smart protocol is spoken here")),
+        _ => return Err(ApiError::bad_request("Only git's smart protocol is supported")),
     }
     let child = start(ask, repo, &["--advertise-refs"])?;
     let banner = Bytes::from_static(b"001e# service=git-upload-pack\n0000");
     Ok(answer(ADVERTISEMENT, output(child, Some(banner))))
 }
 
-/// Answers `POST /{id}/git-upload-pack`.
+/// Handles `POST /{id}/git-upload-pack`.
 pub(super) fn upload_pack(ask: &Ask, repo: &Repo) -> Answer {
     ask.caller.check_files(repo)?;
     let request = request(ask)?;
     let mut child = start(ask, repo, &[])?;
     if let Some(mut stdin) = child.stdin.take() {
-        // Beside the output, or both would wait for each other. A child that has left does not listen.
+        // Concurrently with the output, to avoid a deadlock. A child that has exited ignores it.
         tokio::spawn(async move { drop(stdin.write_all(&request).await) });
     }
     Ok(answer(RESULT, output(child, None)))
 }
 
-/// Why nobody can push.
+/// The error for pushes.
 pub(super) fn no_push() -> ApiError {
-    ApiError::forbidden("The Local Hub takes no pushes; commit through the API instead")
+    ApiError::forbidden("The Local Hub does not accept pushes; commit through the API instead")
 }
 
-/// The whole request, which git compresses when it is long.
+/// Returns the whole request, which git compresses if it is long.
 fn request(ask: &Ask) -> Result<Vec<u8>, ApiError> {
     let sent = ask.body.bytes()?;
     if ask.headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
@@ -85,11 +86,11 @@ fn start(ask: &Ask, repo: &Repo, options: &[&str]) -> Result<Child, ApiError> {
 
 fn command(git_dir: &Path, options: &[&str]) -> Command {
     let mut command = Command::new("git");
-    // The store may belong to another user than the one the server runs as.
+    // The store may belong to a different user than the server process.
     command.arg("-c").arg(format!("safe.directory={}", git_dir.display()));
     command.args(["upload-pack", "--strict", "--stateless-rpc"]).args(options).arg(git_dir);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // Where the server was started is none of its business.
+    // The environment of the server must not affect git.
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_GLOBAL", "GIT_PROTOCOL"] {
         command.env_remove(name);
     }
@@ -97,7 +98,7 @@ fn command(git_dir: &Path, options: &[&str]) -> Command {
     command
 }
 
-/// What the child writes, as it writes it; a client that leaves ends it.
+/// Streams the child's output; it is stopped when the client leaves.
 fn output(child: Child, banner: Option<Bytes>) -> Body {
     Body::from_stream(pieces(child, banner))
 }
@@ -121,7 +122,7 @@ fn pieces(mut child: Child, banner: Option<Bytes>) -> impl Stream<Item = io::Res
         }
         let status = child.wait().await?;
         if !status.success() {
-            // Cut off, so that the client does not take what it has for all there is.
+            // The response is cut off, so that the client does not take it for complete.
             Err(io::Error::other("git upload-pack failed"))?;
         }
     }

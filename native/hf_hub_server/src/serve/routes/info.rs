@@ -1,4 +1,4 @@
-//! What there is to know about a repository at a revision.
+//! Information about a repository at a revision.
 
 use std::collections::HashSet;
 
@@ -12,13 +12,13 @@ use crate::card;
 use crate::store::{Entry, EntryKind, Gate, Git, LfsStore, MAIN, Repo, RepoKind};
 use git2::Oid;
 
-/// All properties of a repository, by their names in JSON.
+/// All properties of a repository, by their JSON names.
 pub(super) type Properties = Map<String, Value>;
 
-/// The kept settings that are everybody's business.
-const TOLD: [&str; 2] = ["description", "discussionsDisabled"];
+/// The stored settings that everybody may see.
+const PUBLIC: [&str; 2] = ["description", "discussionsDisabled"];
 
-/// Answers `/api/{kind}/{id}[/revision/{revision}]`.
+/// Handles `/api/{kind}/{id}[/revision/{revision}]`.
 pub(super) fn get(ask: &Ask, repo: &Repo, revision: Option<&str>) -> Answer {
     let (git, commit) = checkout(repo, revision.unwrap_or(MAIN))?;
     let lfs = ask.hub.store.lfs();
@@ -32,7 +32,7 @@ pub(super) fn get(ask: &Ask, repo: &Repo, revision: Option<&str>) -> Answer {
     Ok(answer::json(&all))
 }
 
-/// Everything a client can ask for.
+/// Returns all properties that a client can request.
 pub(super) fn properties(
     repo: &Repo,
     git: &Git,
@@ -67,8 +67,8 @@ pub(super) fn properties(
         RepoKind::Dataset => drop(all.insert("mainSize".into(), all["usedStorage"].clone())),
         RepoKind::Space => all.extend(facts::space(&card)),
     }
-    let told = settings.more.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
-    all.extend(told.map(|(name, value)| (name.clone(), value.clone())));
+    let public = settings.more.iter().filter(|(name, _)| PUBLIC.contains(&name.as_str()));
+    all.extend(public.map(|(name, value)| (name.clone(), value.clone())));
     if !card.is_empty() {
         all.insert("cardData".into(), card.into());
     }
@@ -111,7 +111,7 @@ fn card_data(git: &Git, entries: &[Entry]) -> Result<Map<String, Value>, ApiErro
     }
 }
 
-/// The same content counts once.
+/// Sums sizes; the same content counts once.
 fn used_storage(entries: &[Entry]) -> u64 {
     let mut seen = HashSet::new();
     entries.iter().filter(|entry| seen.insert(entry.oid)).map(Entry::size).sum()

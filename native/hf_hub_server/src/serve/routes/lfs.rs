@@ -1,4 +1,5 @@
-//! Large files: where to upload them, whether they have arrived, and which repository may name them.
+//! Large files: where to upload them, whether they have arrived, and which repository may reference
+//! them.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
@@ -14,12 +15,13 @@ use super::{check_commit_rights, limits, open, repos};
 use crate::store::{Place, Pointer, Repo, RepoKey, is_oid};
 
 const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
-/// Objects in one batch, at most; clients send a few hundred.
+/// Maximum number of objects in one batch; clients send a few hundred.
 const MAX_OBJECTS: usize = 1000;
-/// Links to parts in one answer, for all of its objects together; where more are needed, the parts are larger.
+/// Maximum number of part links in one response, for all of its objects together; if more are
+/// needed, the parts are larger.
 const MAX_LINKS: u64 = 10_000;
 
-/// What a batch asks for.
+/// A batch request.
 #[derive(Debug, Deserialize)]
 struct Batch {
     operation: String,
@@ -37,7 +39,7 @@ struct Reference {
     name: String,
 }
 
-/// Answers `POST /{id}.git/info/lfs/objects/batch`.
+/// Handles `POST /{id}.git/info/lfs/objects/batch`.
 pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
     let batch: Batch = ask.body.json()?;
     if batch.objects.len() > MAX_OBJECTS {
@@ -46,7 +48,8 @@ pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
     if batch.operation == "download" {
         return download(ask, repo, batch.objects);
     }
-    // Without a ref a pull request is to be opened, which everybody may. Git says all of it.
+    // Without a ref, the upload is for a pull request, which everybody may open. Git always names
+    // the ref in full.
     match &batch.reference {
         Some(Reference { name }) => {
             let name = name.strip_prefix("refs/heads/").unwrap_or(name);
@@ -79,7 +82,7 @@ pub(super) fn is_sha256(algo: &str) -> bool {
     matches!(algo, "sha256" | "sha_256")
 }
 
-/// Clients of the Hub read files at `resolve`; git-lfs asks here.
+/// Handles downloads of git-lfs; clients of the Hub read files at `resolve`.
 fn download(ask: &Ask, repo: &Repo, wanted: Vec<Pointer>) -> Answer {
     ask.caller.check_files(repo)?;
     let lfs = ask.hub.store.lfs();
@@ -105,7 +108,7 @@ fn batched(transfer: &str, objects: &[Value]) -> axum::response::Response {
     ([(CONTENT_TYPE, LFS_JSON)], axum::Json(answer)).into_response()
 }
 
-/// How one object is uploaded; in at most so many parts, or in one piece.
+/// Returns how to upload one object: in at most this number of parts, or as a whole.
 fn describe(
     ask: &Ask,
     repo: &Repo,
@@ -115,13 +118,13 @@ fn describe(
     let lfs = ask.hub.store.lfs();
     let mut json = json!({ "oid": object.oid, "size": object.size });
     let problem = if !is_oid(&object.oid) {
-        Some("The oid is no SHA-256 in lower case".to_owned())
+        Some("The oid is not a lower-case SHA-256".to_owned())
     } else if repo.holds(&lfs, &object.oid)? {
         match lfs.size(&object.oid) {
             Some(size) if size != object.size => {
                 Some(format!("This object has {size} bytes, not {}", object.size))
             }
-            // Nothing is to be done for what is here.
+            // Nothing to do for existing content.
             _ => return Ok(json),
         }
     } else {
@@ -166,7 +169,7 @@ fn upload_action(
     Ok(json!({ "href": href, "header": header, "expires_in": expires_in }))
 }
 
-/// Answers `POST /{id}.git/info/lfs/objects/verify`.
+/// Handles `POST /{id}.git/info/lfs/objects/verify`.
 pub(super) fn verify(ask: &Ask, repo: &Repo) -> Answer {
     ask.caller.writer()?;
     let object: Pointer = ask.body.json()?;
@@ -177,7 +180,8 @@ pub(super) fn verify(ask: &Ask, repo: &Repo) -> Answer {
     if is_here { Ok(answer::ok()) } else { Err(ApiError::content_not_found(&object.oid)) }
 }
 
-/// Answers `POST /api/{kind}/{id}/lfs-files/duplicate`: another repository may name these files too.
+/// Handles `POST /api/{kind}/{id}/lfs-files/duplicate`: allows another repository to reference
+/// these files.
 pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
     #[derive(Debug, Deserialize)]
     struct Wanted {
@@ -225,7 +229,7 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
     Ok((status, answer::json(&report)).into_response())
 }
 
-/// Answers `POST /api/complete_multipart/…`: the link is signed, no token is needed.
+/// Handles `POST /api/complete_multipart/…`: the link is signed, so no token is needed.
 pub(super) fn complete(ask: &Ask) -> Answer {
     #[derive(Debug, Deserialize)]
     struct Wanted {
@@ -244,7 +248,9 @@ pub(super) fn complete(ask: &Ask) -> Answer {
     let multipart = Multipart::parse(&ask.raw_path).ok_or_else(ApiError::page_not_found)?;
     let wanted: Wanted = ask.body.json()?;
     if wanted.oid != multipart.slot.pointer.oid {
-        return Err(ApiError::bad_request("The oid is not the one this upload was begun for"));
+        return Err(ApiError::bad_request(
+            "The oid does not match the one this upload was started for",
+        ));
     }
     let numbers = wanted.parts.iter().map(|part| part.part_number);
     if !numbers.eq(1..=multipart.count()) {
@@ -264,7 +270,7 @@ fn join(ask: &Ask, multipart: &Multipart, etags: &[String]) -> Answer {
     let joined = if known { lfs.join_parts(&multipart.upload, etags) } else { Ok(None) };
     let incoming = match joined {
         Ok(Some(incoming)) => incoming,
-        // Completed before, and the answer got lost.
+        // Completed before, and the response was lost.
         _ if repo.holds(&lfs, &slot.pointer.oid)? => return Ok(done()),
         Ok(None) => {
             let message = "One or more of the parts was not uploaded, or has another etag";
@@ -284,7 +290,7 @@ fn join(ask: &Ask, multipart: &Multipart, etags: &[String]) -> Answer {
     Ok(done())
 }
 
-/// The repository a link was made for, even if it has another name by now.
+/// Returns the repository a link was created for, even if it was renamed meanwhile.
 fn find(ask: &Ask, key: &RepoKey) -> Result<Repo, ApiError> {
     ask.hub.store.follow(key)?.ok_or_else(|| ApiError::repo_not_found(false))
 }

@@ -1,10 +1,10 @@
-//! How much may be stored: what a plan sets on the Hub, the command line sets here.
+//! Storage limits: those of a plan on the Hub, set on the command line here.
 
 use super::super::ask::Ask;
 use super::super::error::ApiError;
 use crate::store::{Pointer, Repo};
 
-/// Refuses an upload that would not fit into what its owner may keep in private repositories.
+/// Rejects an upload that exceeds what its owner may store in private repositories.
 pub(super) fn check_storage(ask: &Ask, repo: &Repo, wanted: &[Pointer]) -> Result<(), ApiError> {
     let Some(quota) = ask.hub.options.private_quota.filter(|_| repo.settings.private) else {
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) fn check_storage(ask: &Ask, repo: &Repo, wanted: &[Pointer]) -> Resul
     Ok(())
 }
 
-/// What is said about a file that is larger than any may be.
+/// Returns the error for a file that exceeds the maximum size.
 pub(super) fn too_large(ask: &Ask, object: &Pointer) -> Option<String> {
     let most = ask.hub.options.max_file_size;
     (object.size > most).then(|| {

@@ -1,4 +1,4 @@
-//! Lists of repositories: a modest search, enough for a handful of them.
+//! Lists of repositories: a simple search, enough for a few of them.
 
 use serde_json::Value;
 
@@ -26,10 +26,10 @@ const SHORT: [&str; 14] = [
 ];
 const FULL: [&str; 4] = ["disabled", "gated", "sha", "siblings"];
 
-/// Filters that ask for what no repository here has: nobody serves or runs their models.
+/// Filters that match no repository here: models are not served or run.
 const NOWHERE: [&str; 3] = ["apps", "inference", "inference_provider"];
 
-/// Answers `/api/{kind}`.
+/// Handles `/api/{kind}`.
 pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
     let mut found = all(ask, kind)?;
     found.retain(|all| is_named(ask, all) && is_tagged(ask, all) && is_linked(ask, all));
@@ -47,7 +47,7 @@ pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
     Ok(answer::page(&page, next))
 }
 
-/// All repositories of a kind that the caller may see, with all that is known of them.
+/// Returns all repositories of a kind that the caller may see, with all properties.
 pub(super) fn all(ask: &Ask, kind: RepoKind) -> Result<Vec<Properties>, ApiError> {
     let mut found = Vec::new();
     for repo in ask.hub.store.list(kind)? {
@@ -58,7 +58,7 @@ pub(super) fn all(ask: &Ask, kind: RepoKind) -> Result<Vec<Properties>, ApiError
     Ok(found)
 }
 
-/// Those that have a tag, as a list shows them.
+/// Returns those with a tag, as in a list.
 pub(super) fn tagged(ask: &Ask, kind: RepoKind, tag: &str) -> Result<Vec<Properties>, ApiError> {
     let mut found = all(ask, kind)?;
     found.retain(|all| texts(all, "tags").any(|known| known == tag));
@@ -92,7 +92,7 @@ fn is_tagged(ask: &Ask, all: &Properties) -> bool {
     pipeline && ask.query.all("filter").all(has) && ask.query.get("gated").is_none_or(gated)
 }
 
-/// What a Space uses.
+/// Whether a Space uses what is requested.
 fn is_linked(ask: &Ask, all: &Properties) -> bool {
     let uses = |kind: &str| {
         let mut wanted = ask.query.all(kind).peekable();
@@ -102,7 +102,7 @@ fn is_linked(ask: &Ask, all: &Properties) -> bool {
     uses("models") && uses("datasets") && (any || !ask.query.flag("linked"))
 }
 
-/// `min:6B,max:128B` of the parameters in safetensors files.
+/// Matches `min:6B,max:128B` with the parameters in safetensors files.
 fn is_sized(ask: &Ask, all: &Properties) -> bool {
     let Some(range) = ask.query.get("num_parameters") else { return true };
     let total = all.get("safetensors").and_then(|info| info["total"].as_f64());
@@ -130,12 +130,12 @@ fn texts<'a>(all: &'a Properties, name: &str) -> impl Iterator<Item = &'a str> {
     values.iter().filter_map(Value::as_str)
 }
 
-/// Newest, or most, first; equals by id.
+/// Sorts the newest, or most, first; equal ones by id.
 fn sort(key: &str, found: &mut [Properties]) {
     let key = match key {
         "createdAt" | "created_at" => "createdAt",
         "lastModified" | "last_modified" => "lastModified",
-        // Nobody counts on a Local Hub, so all else is equal.
+        // The Local Hub has no statistics, so all other keys are equal.
         _ => return,
     };
     let date =

@@ -1,6 +1,6 @@
-//! From a URL to the function that answers it.
+//! Maps URLs to handlers.
 //!
-//! Fixed routes are axum's; those with a repository in them are told apart by [`Target`].
+//! Fixed routes use axum's router; those of a repository are parsed by [`Target`].
 
 mod branches;
 mod cdn;
@@ -193,7 +193,7 @@ fn dispatch(ask: &Ask) -> Answer {
     if is_for_git(&target.action) { answer.map_err(ApiError::for_git) } else { answer }
 }
 
-/// Whether git or git-lfs asks.
+/// Whether the request is from git or git-lfs.
 fn is_for_git(action: &Action) -> bool {
     matches!(
         action,
@@ -245,7 +245,7 @@ fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
     }
 }
 
-/// `hf_xet` shows its user nothing of an answer but the address that it came from.
+/// The error for Xet routes: `hf_xet` shows only the URL of a failed request.
 fn no_xet(ask: &Ask, with_hint: bool) -> Answer {
     if with_hint {
         return Err(ApiError::no_xet());
@@ -262,8 +262,8 @@ fn auth_check(ask: &Ask, repo: &Repo, write: bool) -> Answer {
     Ok(answer::ok())
 }
 
-/// Who commits to a revision: somebody who may change the repository, opens a pull request or has opened this
-/// one.
+/// Returns the user who may commit to a revision: one with write access, one who opens a pull
+/// request, or one who has opened this one.
 fn check_commit_rights<'a>(ask: &'a Ask, repo: &Repo, revision: &str) -> Result<&'a str, ApiError> {
     let user = ask.caller.writer()?;
     let number = revision.strip_prefix("refs/pr/").and_then(|number| number.parse().ok());
@@ -279,8 +279,8 @@ fn check_commit_rights<'a>(ask: &'a Ask, repo: &Repo, revision: &str) -> Result<
     Ok(&user.name)
 }
 
-/// Where a repository is for this caller: what they may not see is nowhere, and neither does an old name tell.
-/// Another case of the letters is such an old name.
+/// Returns where a repository is for this caller: invisible repositories do not exist, even under
+/// an old name. A different case of the letters counts as an old name.
 fn open(ask: &Ask, key: &RepoKey) -> Result<Place, ApiError> {
     let store = &ask.hub.store;
     let spelled = store.spelled(key)?;
@@ -302,7 +302,7 @@ fn moved(ask: &Ask, target: &Target, id: &str) -> Response {
     answer::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{before}{id}{after}{query}"))
 }
 
-/// Opens the git side of a repository and finds a revision in it.
+/// Opens the git repository and finds a revision in it.
 fn checkout(repo: &Repo, revision: &str) -> Result<(Git, Oid), ApiError> {
     let git = repo.git()?;
     let commit = git.resolve(revision)?.ok_or_else(|| ApiError::revision_not_found(revision))?;

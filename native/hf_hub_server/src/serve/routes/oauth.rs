@@ -1,8 +1,7 @@
-//! Logging in with a browser on another machine (RFC 8628), renewing what came of it, and trading a CI job's
-//! identity for a token (RFC 8693).
+//! Device login (RFC 8628), token refresh, and token exchange for CI jobs (RFC 8693).
 //!
-//! The Local Hub has no pages to log in to: whoever runs it says yes or no on its command line. It asks no CI
-//! provider either: the identity of a job is a token that a user was given.
+//! The Local Hub has no login pages: logins are approved or denied on its command line. It contacts
+//! no CI provider either: the identity of a job is a token of a user.
 
 use std::time::Duration;
 
@@ -17,37 +16,37 @@ use super::super::query::Query;
 use crate::store::{LoginAnswer, Role, Token, random_token};
 
 /// How long a user has to confirm a code.
-const PATIENCE: Duration = Duration::from_mins(15);
-/// How long the token lasts that comes of it.
+const CODE_LIFETIME: Duration = Duration::from_mins(15);
+/// Lifetime of the resulting token.
 const LIFETIME: Duration = Duration::from_hours(30 * 24);
-/// How long a program waits between two questions, in seconds.
+/// Polling interval in seconds.
 const INTERVAL: u64 = 1;
 
-/// How long a CI job may use its token.
+/// Lifetime of a CI job's token.
 const JOB: Duration = Duration::from_hours(1);
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// Answers `POST /oauth/device`.
+/// Handles `POST /oauth/device`.
 pub(super) fn device(ask: &Ask) -> Answer {
     let form = form(ask)?;
     if form.get("client_id").is_none_or(str::is_empty) {
         return Err(ApiError::oauth("invalid_client", "client_id is missing"));
     }
-    let codes = ask.hub.store.devices().begin(PATIENCE)?;
+    let codes = ask.hub.store.devices().begin(CODE_LIFETIME)?;
     let page = format!("{}/oauth/device", ask.hub.origins.hub(Some(&ask.headers)));
     Ok(answer::json(&json!({
         "device_code": codes.device,
         "user_code": codes.user,
         "verification_uri_complete": format!("{page}?user_code={}", codes.user),
         "verification_uri": page,
-        "expires_in": PATIENCE.as_secs(),
+        "expires_in": CODE_LIFETIME.as_secs(),
         "interval": INTERVAL,
     })))
 }
 
-/// Answers `POST /oauth/token`.
+/// Handles `POST /oauth/token`.
 pub(super) fn token(ask: &Ask) -> Answer {
     let body = ask.body.bytes()?;
     if let Ok(exchange) = serde_json::from_slice::<Exchange>(&body) {
@@ -62,7 +61,7 @@ pub(super) fn token(ask: &Ask) -> Answer {
     }
 }
 
-/// What a CI job sends.
+/// The token exchange request of a CI job.
 #[derive(Debug, Deserialize)]
 struct Exchange {
     grant_type: String,
@@ -76,7 +75,7 @@ fn exchanged(ask: &Ask, exchange: &Exchange) -> Answer {
     }
     let users = ask.hub.store.users();
     let Some((user, _)) = users.by_token(&exchange.subject_token)? else {
-        return Err(ApiError::oauth("invalid_grant", "nobody trusts this identity"));
+        return Err(ApiError::oauth("invalid_grant", "this identity is not trusted"));
     };
     let text = random_token()?.replace("hf_", "hf_jwt_");
     let until = Timestamp::now().checked_add(JOB)?;
@@ -92,11 +91,13 @@ fn exchanged(ask: &Ask, exchange: &Exchange) -> Answer {
 
 fn begun(ask: &Ask, device_code: &str) -> Answer {
     match ask.hub.store.devices().ask(device_code)? {
-        None => Err(ApiError::oauth("expired_token", "this code is not known, or no longer")),
+        None => Err(ApiError::oauth("expired_token", "this code is unknown or has expired")),
         Some(LoginAnswer::Pending) => {
-            Err(ApiError::oauth("authorization_pending", "the user has not answered yet"))
+            Err(ApiError::oauth("authorization_pending", "the user has not decided yet"))
         }
-        Some(LoginAnswer::Denied) => Err(ApiError::oauth("access_denied", "the user said no")),
+        Some(LoginAnswer::Denied) => {
+            Err(ApiError::oauth("access_denied", "the user denied access"))
+        }
         Some(LoginAnswer::Approved(user)) => {
             let pair = Pair::new()?;
             ask.hub.store.users().grant(&user, pair.token()?)?;
@@ -110,11 +111,11 @@ fn refreshed(ask: &Ask, refresh: &str) -> Answer {
     if ask.hub.store.users().renew(refresh, pair.token()?)? {
         Ok(pair.answer())
     } else {
-        Err(ApiError::oauth("invalid_grant", "this refresh token is not known, or no longer"))
+        Err(ApiError::oauth("invalid_grant", "this refresh token is unknown or has expired"))
     }
 }
 
-/// What a program is given: a token, and what renews it.
+/// A new token, and its refresh token.
 struct Pair {
     access: String,
     refresh: String,

@@ -1,4 +1,4 @@
-//! Papers: by words, by day, one by one.
+//! Papers: by text, by day, one by one.
 
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
@@ -14,7 +14,7 @@ use crate::store::{Paper, RepoKind};
 const DAILY_PAGE: usize = 50;
 const MOST: usize = 100;
 
-/// Answers `/api/papers/search`.
+/// Handles `/api/papers/search`.
 pub(super) fn search(ask: &Ask) -> Answer {
     let wanted = ask.query.get("q").unwrap_or_default().to_lowercase();
     let all = ask.hub.store.papers().all()?;
@@ -27,7 +27,7 @@ pub(super) fn search(ask: &Ask) -> Answer {
     Ok(answer::json(&found.collect::<Vec<_>>()))
 }
 
-/// Answers `/api/daily_papers`.
+/// Handles `/api/daily_papers`.
 pub(super) fn daily(ask: &Ask) -> Answer {
     let all = ask.hub.store.papers().all()?;
     let mut found = all.values().filter(|paper| is_of_day(ask, paper)).collect::<Vec<_>>();
@@ -43,7 +43,7 @@ pub(super) fn daily(ask: &Ask) -> Answer {
     Ok(answer::json(&page.collect::<Vec<_>>()))
 }
 
-/// Answers `/api/papers/{id}`.
+/// Handles `/api/papers/{id}`.
 pub(super) fn info(ask: &Ask) -> Answer {
     let mut paper = find(ask, "/api/papers/", "")?;
     let tag = format!("arxiv:{}", text(&paper, "id"));
@@ -60,7 +60,7 @@ pub(super) fn info(ask: &Ask) -> Answer {
     Ok(answer::json(&paper))
 }
 
-/// Answers `/papers/{id}.md`.
+/// Handles `/papers/{id}.md`.
 pub(super) fn read(ask: &Ask) -> Answer {
     let paper = find(ask, "/papers/", ".md")?;
     let content = match text(&paper, "content") {
@@ -78,7 +78,7 @@ fn find(ask: &Ask, before: &str, after: &str) -> Result<Paper, ApiError> {
     found.ok_or_else(ApiError::page_not_found)?.map_err(ApiError::from)
 }
 
-/// Lists have a paper in an envelope that says when and by whom it was submitted.
+/// Wraps a paper as in lists, with when and by whom it was submitted.
 fn envelope(paper: &Paper) -> Value {
     let mut inner = paper.clone();
     inner.remove("content");

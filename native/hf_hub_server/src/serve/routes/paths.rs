@@ -1,4 +1,4 @@
-//! Information about chosen paths.
+//! Information about given paths.
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 
 const MAX_PATHS: usize = 2000;
 
-/// What the body asks for.
+/// The request body.
 #[derive(Debug, Deserialize)]
 struct Wanted {
     #[serde(default)]
@@ -34,7 +34,7 @@ impl Default for OneOrMany {
     }
 }
 
-/// Answers `POST /api/{kind}/{id}/paths-info/{revision}`; paths that do not exist are left out.
+/// Handles `POST /api/{kind}/{id}/paths-info/{revision}`; missing paths are left out.
 pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
     let wanted = read(ask)?;
     let paths = match wanted.paths {

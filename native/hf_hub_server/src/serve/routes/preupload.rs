@@ -1,4 +1,4 @@
-//! How files are to be uploaded: as part of the commit, or as large files before it.
+//! How to upload files: as part of the commit, or as large files before it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use super::commit::{MAX_REGULAR, check_path};
 use super::{check_commit_rights, checkout};
 use crate::store::{Attributes, EntryKind, Git, Repo};
 
-/// What the body asks about.
+/// The request body.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wanted {
@@ -31,7 +31,7 @@ struct Candidate {
     sample: String,
 }
 
-/// Answers `POST /api/{kind}/{id}/preupload/{revision}`.
+/// Handles `POST /api/{kind}/{id}/preupload/{revision}`.
 pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
     check_commit_rights(ask, repo, revision)?;
     let wanted: Wanted = ask.body.json()?;
@@ -56,7 +56,7 @@ fn describe(git: &Git, commit: Oid, rules: &Rules, file: &Candidate) -> Result<V
     Ok(json)
 }
 
-/// What the repository, or else the client, says about its files.
+/// The rules of the repository, or else of the client, for its files.
 struct Rules {
     attributes: Attributes,
     ignored: Gitignore,
@@ -74,10 +74,10 @@ impl Rules {
         Ok(Self { attributes: Attributes::parse(&attributes), ignored: parse_ignored(&ignored) })
     }
 
-    /// By name, by size, or because it is no text.
+    /// Whether a file is large: by name, by size, or because it is not text.
     fn is_lfs(&self, file: &Candidate) -> Result<bool, ApiError> {
         let sample = STANDARD.decode(&file.sample).map_err(|_| {
-            ApiError::bad_request(format!("The sample of {} is no base64", file.path))
+            ApiError::bad_request(format!("The sample of {} is not base64", file.path))
         })?;
         let is_binary = sample.contains(&0);
         Ok(self.attributes.is_lfs(&file.path) || file.size > MAX_REGULAR || is_binary)
@@ -93,7 +93,7 @@ fn stored(git: &Git, commit: Oid, path: &str) -> Result<Vec<u8>, ApiError> {
     }
 }
 
-/// Lines that cannot be understood ignore nothing.
+/// Parses ignore rules; invalid lines ignore nothing.
 fn parse_ignored(text: &[u8]) -> Gitignore {
     let mut builder = GitignoreBuilder::new("");
     for line in String::from_utf8_lossy(text).lines() {

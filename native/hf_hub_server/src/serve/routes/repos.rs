@@ -1,4 +1,4 @@
-//! Repositories come, go and change their names.
+//! Creates, deletes and renames repositories.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::store::{Place, Repo, RepoId, RepoKey, RepoKind, Settings, default_git
 
 const SDKS: [&str; 4] = ["gradio", "streamlit", "docker", "static"];
 
-/// What names a repository in a body.
+/// The name of a repository in a body.
 #[derive(Debug, Deserialize)]
 struct Named {
     name: String,
@@ -56,7 +56,7 @@ struct Move {
     kind: Option<String>,
 }
 
-/// Answers `POST /api/repos/create`.
+/// Handles `POST /api/repos/create`.
 pub(super) fn create(ask: &Ask) -> Answer {
     ask.caller.writer()?;
     let wanted: Create = ask.body.json()?;
@@ -77,7 +77,7 @@ pub(super) fn create(ask: &Ask) -> Answer {
     }
 }
 
-/// Answers `DELETE /api/repos/delete`.
+/// Handles `DELETE /api/repos/delete`.
 pub(super) fn delete(ask: &Ask) -> Answer {
     ask.caller.writer()?;
     let named: Named = ask.body.json()?;
@@ -92,7 +92,7 @@ pub(super) fn delete(ask: &Ask) -> Answer {
     Ok(answer::ok())
 }
 
-/// Answers `POST /api/repos/move`.
+/// Handles `POST /api/repos/move`.
 pub(super) fn rename(ask: &Ask) -> Answer {
     ask.caller.writer()?;
     let wanted: Move = ask.body.json()?;
@@ -113,7 +113,7 @@ pub(super) fn rename(ask: &Ask) -> Answer {
     Ok(answer::ok())
 }
 
-/// Answers `POST /api/{kind}/{id}/duplicate`.
+/// Handles `POST /api/{kind}/{id}/duplicate`.
 pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
     #[derive(Debug, Deserialize)]
     struct Wanted {
@@ -137,19 +137,19 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
     }
 }
 
-/// A kind as it is written in a body; models need not be named.
+/// Parses a kind; models by default.
 pub(super) fn kind(name: Option<&str>) -> Result<RepoKind, ApiError> {
     let name = name.unwrap_or(RepoKind::Model.singular());
     let known = RepoKind::ALL.into_iter().find(|kind| kind.singular() == name);
     known.ok_or_else(|| ApiError::bad_request(format!("Invalid repo type: {name}")))
 }
 
-/// An id as it is written in a body.
+/// Parses an id.
 pub(super) fn parse(id: &str) -> Result<RepoId, ApiError> {
     id.parse().map_err(|err| ApiError::bad_request(format!("Invalid repo name: {err}")))
 }
 
-/// The error for a name that is in use, with the address of the repository that has it.
+/// Returns the error for an existing name, with the URL of that repository.
 fn taken(ask: &Ask, key: &RepoKey) -> Result<ApiError, ApiError> {
     let url = ask.page_url(&ask.hub.store.spelled(key)?);
     let message = format!("You already created this {} repo", key.kind.singular());
@@ -157,7 +157,7 @@ fn taken(ask: &Ask, key: &RepoKey) -> Result<ApiError, ApiError> {
 }
 
 impl Named {
-    /// Without an organization the caller's own namespace is meant.
+    /// Returns the key; the namespace defaults to the caller's.
     fn key(&self, caller: &Caller) -> Result<RepoKey, ApiError> {
         let id = match &self.organization {
             Some(organization) => format!("{organization}/{}", self.name),
@@ -168,7 +168,7 @@ impl Named {
     }
 }
 
-/// The files of the first commit: those that every repository has, and those that were sent with the request.
+/// Returns the files of the first commit: the default ones, and those of the request.
 fn first_files(
     key: &RepoKey,
     sdk: Option<&str>,
@@ -181,7 +181,7 @@ fn first_files(
     }
     for NewFile { path, content, encoding } in sent {
         let content = commit::content(key.kind, &path, content.into(), encoding.as_deref())?;
-        // No large file was uploaded to a repository that does not exist yet.
+        // A repository that does not exist yet has no uploaded large files.
         if commit::pointer(&content).is_some() {
             return Err(commit::points_nowhere(&path));
         }
@@ -195,7 +195,7 @@ fn first_files(
     }
 }
 
-/// A Space says what it is made with in its README.
+/// Returns the README of a Space, which names its SDK.
 fn first_readme(key: &RepoKey, sdk: Option<&str>) -> Result<Option<String>, ApiError> {
     if key.kind != RepoKind::Space {
         return Ok(None);

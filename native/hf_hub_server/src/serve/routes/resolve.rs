@@ -1,4 +1,4 @@
-//! A file at a revision: the redirects and headers every download begins with.
+//! A file at a revision: the redirects and headers of every download.
 //!
 //! Small files are redirected to the resolve cache, large ones to the content listener.
 
@@ -22,7 +22,7 @@ const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 const CHECKSUM_SHA1: HeaderName = HeaderName::from_static("x-checksum-sha1");
 const CHECKSUM_SHA256: HeaderName = HeaderName::from_static("x-checksum-sha256");
 
-/// Answers `/{id}/resolve/{revision}/{path}`.
+/// Handles `/{id}/resolve/{revision}/{path}`.
 pub(super) fn file(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, commit, entry) = find(ask, repo, revision, path)?;
     let response = announce(ask, repo, &git, commit, &entry)?;
@@ -61,13 +61,13 @@ fn announce(ask: &Ask, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> An
     Ok(response)
 }
 
-/// Answers `/{id}/raw/{revision}/{path}`: of a large file, its pointer.
+/// Handles `/{id}/raw/{revision}/{path}`: for a large file, its pointer.
 pub(super) fn raw(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, commit, entry) = find(ask, repo, revision, path)?;
     small_file(ask, &git, commit, &entry)
 }
 
-/// Answers `/api/resolve-cache/{kind}/{id}/{commit}/{path}`.
+/// Handles `/api/resolve-cache/{kind}/{id}/{commit}/{path}`.
 pub(super) fn cached(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, commit, entry) = find(ask, repo, revision, path)?;
     match entry.kind {
@@ -116,7 +116,7 @@ fn send(ask: &Ask, commit: Oid, content: Content) -> Answer {
     Ok(response)
 }
 
-/// Adds what package registries say about a file, if wished for.
+/// Adds the checksum headers of package registries, if enabled.
 fn with_checksums(ask: &Ask, git: &Git, entry: &Entry, mut response: Response) -> Answer {
     if !ask.manner.checksums {
         return Ok(response);
@@ -133,7 +133,7 @@ fn with_checksums(ask: &Ask, git: &Git, entry: &Entry, mut response: Response) -
     Ok(response)
 }
 
-/// The file's name is part of the path for people who read logs, and signed with it.
+/// Returns the signed link. The file's name is part of the path to make logs readable.
 fn signed_link(ask: &Ask, entry: &Entry) -> String {
     let path = format!("/lfs/{}/{}", entry.etag(), utf8_percent_encode(&entry.path, PATH_SET));
     let query = ask.hub.sign(&path);
@@ -152,7 +152,8 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Text is served as plain text whatever it claims to be, so that no page of a repository can act as the Hub.
+/// Serves text as plain text whatever its type, so that no page of a repository can impersonate the
+/// Hub.
 fn media_type(bytes: &[u8]) -> &'static str {
     if str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0')) {
         "text/plain; charset=utf-8"

@@ -1,6 +1,6 @@
-//! What the owner of a repository can set.
+//! Settings of a repository.
 //!
-//! Visibility and gating have an effect here; the rest is only kept.
+//! Visibility and gating have an effect here; all others are only stored.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
 use crate::store::{Gate, Repo, RepoKind};
 
-/// Settings without an effect, and whether their values are switches rather than texts.
+/// Settings without an effect, and whether they are booleans rather than texts.
 const KEPT: [(&str, bool); 6] = [
     ("discussionsDisabled", true),
     ("xetEnabled", true),
@@ -20,7 +20,7 @@ const KEPT: [(&str, bool); 6] = [
     ("description", false),
 ];
 
-/// Who may see a repository, in either of the two ways clients say it.
+/// The visibility of a repository, in either of the two forms that clients send.
 #[derive(Debug, Deserialize)]
 pub(super) struct Visibility {
     #[serde(default)]
@@ -30,7 +30,7 @@ pub(super) struct Visibility {
 }
 
 impl Visibility {
-    /// Whether the repository is to be private; `None` when nothing was said.
+    /// Returns whether the repository becomes private; `None` if not specified.
     pub(super) fn is_private(&self, kind: RepoKind) -> Result<Option<bool>, ApiError> {
         match (self.visibility.as_deref(), self.private) {
             (Some(_), Some(_)) => {
@@ -39,7 +39,7 @@ impl Visibility {
             (None, private) => Ok(private),
             (Some("public"), None) => Ok(Some(false)),
             (Some("private"), None) => Ok(Some(true)),
-            // The app of such a Space is public, its files are not; only files are served here.
+            // The app of such a Space is public, its files are private; only files are served here.
             (Some("protected"), None) if kind == RepoKind::Space => Ok(Some(true)),
             (Some(other), None) => {
                 Err(ApiError::bad_request(format!("Invalid visibility: {other}")))
@@ -48,7 +48,7 @@ impl Visibility {
     }
 }
 
-/// Answers `PUT /api/{kind}/{id}/settings`.
+/// Handles `PUT /api/{kind}/{id}/settings`.
 pub(super) fn put(ask: &Ask, repo: &Repo) -> Answer {
     ask.caller.writer_in(repo.key.id.namespace())?;
     let sent: Map<String, Value> = ask.body.json()?;
@@ -68,7 +68,7 @@ pub(super) fn put(ask: &Ask, repo: &Repo) -> Answer {
     Ok(answer::json(&sent))
 }
 
-/// A name with spaces instead of dashes, and a capital at its beginning.
+/// Returns a name with spaces instead of dashes and an initial capital.
 pub(super) fn title(name: &str) -> String {
     let words = name.replace(['-', '_'], " ");
     let mut letters = words.chars();

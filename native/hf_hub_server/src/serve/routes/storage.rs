@@ -1,4 +1,4 @@
-//! The repositories of one owner, with the storage each of them takes.
+//! The repositories of one owner, with their storage sizes.
 
 use serde_json::{Value, json};
 
@@ -12,13 +12,13 @@ use crate::store::RepoKind;
 const BEFORE: &str = "/api/organizations/";
 const AFTER: &str = "/settings/repositories";
 
-/// Answers `/api/settings/repositories`.
+/// Handles `/api/settings/repositories`.
 pub(super) fn own(ask: &Ask) -> Answer {
     let name = ask.caller.user()?.name.clone();
     of(ask, &name)
 }
 
-/// Answers `/api/organizations/{name}/settings/repositories`.
+/// Handles `/api/organizations/{name}/settings/repositories`.
 pub(super) fn of_organization(ask: &Ask) -> Answer {
     let user = ask.caller.user()?;
     let name = ask.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));

@@ -1,4 +1,4 @@
-//! All tags that the repositories of a kind have, sorted out.
+//! All tags of the repositories of a kind, grouped by type.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::super::ask::{Answer, Ask};
 use super::list;
 use crate::store::RepoKind;
 
-/// Answers `/api/{kind}-tags-by-type`.
+/// Handles `/api/{kind}-tags-by-type`.
 pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
     let mut sorts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for repo in list::all(ask, kind)? {

@@ -1,4 +1,4 @@
-//! Listings of folders, page by page, and how an entry looks in JSON.
+//! Listings of folders, page by page, and the JSON of an entry.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use git2::Oid;
 
 const EXPANDED_PAGE: usize = 100;
 
-/// Answers `/api/{kind}/{id}/tree/{revision}[/{path}]`.
+/// Handles `/api/{kind}/{id}/tree/{revision}[/{path}]`.
 pub(super) fn get(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, head) = checkout(repo, revision)?;
     let (commit, start) = read_cursor(ask, &git)?.unwrap_or((head, 0));
@@ -27,7 +27,7 @@ pub(super) fn get(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer 
     Ok(answer::page(&to_json(&git, commit, &entries, expand)?, next))
 }
 
-/// Answers `/api/{kind}/{id}/treesize/{revision}[/{path}]`.
+/// Handles `/api/{kind}/{id}/treesize/{revision}[/{path}]`.
 pub(super) fn size(repo: &Repo, revision: &str, path: &str) -> Answer {
     let (git, commit) = checkout(repo, revision)?;
     let mut size = 0;
@@ -37,7 +37,7 @@ pub(super) fn size(repo: &Repo, revision: &str, path: &str) -> Answer {
     Ok(answer::json(&json!({ "path": format!("/{path}"), "size": size })))
 }
 
-/// The entries as clients see them, with the commits that last touched them if wished for.
+/// Returns the JSON of entries, with the commits that last touched them if requested.
 pub(super) fn to_json(
     git: &Git,
     commit: Oid,
@@ -58,7 +58,8 @@ fn page_size(ask: &Ask, expand: bool) -> usize {
     ask.query.number("limit").unwrap_or(most).clamp(1, most)
 }
 
-/// A cursor names the commit of the first page, so that a branch that moves does not shift the others.
+/// Parses a cursor, which names the commit of the first page, so that a moving branch does not
+/// shift the other pages.
 fn read_cursor(ask: &Ask, git: &Git) -> Result<Option<(Oid, usize)>, ApiError> {
     let Some(cursor) = ask.query.get("cursor") else { return Ok(None) };
     let parts =

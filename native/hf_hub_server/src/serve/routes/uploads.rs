@@ -1,6 +1,7 @@
-//! Large files and parts of them, put to signed links as to an object store.
+//! Uploads of large files and parts to signed links, as to an object store.
 //!
-//! The bytes go to disk as they arrive. Content that is not what the link was made for leaves nothing behind.
+//! The bytes are written to disk as they arrive. Content that does not match its link leaves
+//! nothing behind.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use super::super::slot::{Part, Slot};
 use super::cdn;
 use crate::store::{IncomingPart, Receiving, Repo};
 
-/// Answers a PUT to a path whose signature is good.
+/// Handles a PUT to a path with a valid signature.
 pub(super) async fn put(hub: Arc<Hub>, path: String, body: Body) -> Response {
     let (store, length) = (hub.clone(), body.size_hint().exact());
     let begun = spawn_blocking(move || Upload::begin(&store, &path, length));
@@ -41,7 +42,7 @@ pub(super) async fn put(hub: Arc<Hub>, path: String, body: Body) -> Response {
     }
 }
 
-/// What is being put.
+/// The upload in progress.
 struct Upload {
     size: u64,
     content: Content,
@@ -53,7 +54,7 @@ enum Content {
 }
 
 impl Upload {
-    /// Looks what a path is for; the answer, if there is nothing to be received.
+    /// Parses the path; returns a response if there is nothing to receive.
     fn begin(hub: &Hub, path: &str, length: Option<u64>) -> Result<Result<Self, Box<Response>>> {
         let lfs = hub.store.lfs();
         let (size, content) = if let Some(slot) = Slot::parse(path) {
@@ -137,7 +138,7 @@ fn timed_out() -> Response {
     cdn::error(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message, "")
 }
 
-/// Says no more than an object store would, but with the status and the cause the log needs.
+/// Returns no more details than an object store would, but the status and the cause for the log.
 fn failure(err: anyhow::Error) -> Response {
     ApiError::from(err).into_response()
 }

@@ -1,4 +1,4 @@
-//! What anybody may know about a user.
+//! Public information about a user.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::store::RepoKind;
 const BEFORE: &str = "/api/users/";
 const AFTER: &str = "/overview";
 
-/// Answers `/api/users/{name}/overview`.
+/// Handles `/api/users/{name}/overview`.
 pub(super) fn overview(ask: &Ask) -> Answer {
     let name = ask.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
     let name = name.ok_or_else(ApiError::page_not_found)?;

@@ -1,4 +1,4 @@
-//! Whether the metadata of a README is good, asked before it is uploaded.
+//! Validates the metadata of a README before it is uploaded.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::super::error::ApiError;
 use super::repos;
 use crate::card;
 
-/// Answers `POST /api/validate-yaml`.
+/// Handles `POST /api/validate-yaml`.
 pub(super) fn post(ask: &Ask) -> Answer {
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -29,12 +29,12 @@ pub(super) fn post(ask: &Ask) -> Answer {
     Err(refusal(&report.errors).with("warnings", warnings))
 }
 
-/// The error for metadata that is not valid. Clients match on its message and show the list beside it.
+/// The error for invalid metadata. Clients match its message and show the list.
 pub(super) fn refusal(errors: &[String]) -> ApiError {
     ApiError::bad_request("Invalid metadata in README.md").with("errors", messages(errors))
 }
 
-/// Messages as clients expect them in a list.
+/// Returns messages in the list format that clients expect.
 fn messages(texts: &[String]) -> Value {
     texts.iter().map(|text| json!({ "message": text })).collect()
 }

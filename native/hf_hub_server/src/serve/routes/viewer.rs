@@ -1,4 +1,4 @@
-//! What the dataset viewer tells: subsets and splits, by the card or else by the names of the files.
+//! The dataset viewer: subsets and splits, from the card or otherwise from the file names.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::open;
 use crate::store::{MAIN, Place, RepoKey, RepoKind};
 
 const DATA: [&str; 8] = ["parquet", "jsonl", "json", "csv", "tsv", "arrow", "txt", "zip"];
-/// The splits and the words that stand for them in names, as the `datasets` library has them.
+/// The splits and the words that stand for them in file names, as in the `datasets` library.
 const SPLITS: [(&str, &str); 3] = [
     ("train", "train|training"),
     ("validation", "validation|valid|dev|val"),
@@ -22,10 +22,10 @@ const SPLITS: [(&str, &str); 3] = [
 ];
 const SEPARATOR: &str = "[-._ 0-9]";
 
-/// Subsets, their splits, the files of these.
+/// Subsets, their splits, and the files of these.
 type Layout = Vec<(String, BTreeMap<String, Vec<String>>)>;
 
-/// Answers `/splits`.
+/// Handles `/splits`.
 pub(super) fn splits(ask: &Ask) -> Answer {
     let (id, layout) = layout(ask)?;
     let id = id.as_str();
@@ -35,7 +35,7 @@ pub(super) fn splits(ask: &Ask) -> Answer {
     Ok(answer::json(&json!({ "splits": splits.collect::<Value>(), "pending": [], "failed": [] })))
 }
 
-/// Answers `/parquet`: those files that are Parquet already, for nothing is converted here.
+/// Handles `/parquet`: only files that already are Parquet, since nothing is converted here.
 pub(super) fn parquet(ask: &Ask) -> Answer {
     let (id, layout) = layout(ask)?;
     let base = ask.hub.origins.hub(Some(&ask.headers));
@@ -62,7 +62,8 @@ fn layout(ask: &Ask) -> Result<(String, Layout), ApiError> {
         .get("dataset")
         .ok_or_else(|| ApiError::bad_request("Parameter 'dataset' is required"))?;
     let key = id.parse().map(|id| RepoKey::new(RepoKind::Dataset, id));
-    let key = key.map_err(|_| ApiError::bad_request("Parameter 'dataset' is no dataset's name"))?;
+    let key =
+        key.map_err(|_| ApiError::bad_request("Parameter 'dataset' is not a valid dataset name"))?;
     let Place::Here(repo) = open(ask, &key)? else { return Err(ApiError::page_not_found()) };
     let git = repo.git()?;
     let commit = git.resolve(MAIN)?.ok_or_else(ApiError::page_not_found)?;
@@ -80,7 +81,8 @@ fn paths(all: &Properties) -> Vec<&str> {
     names.filter(|name| name.rsplit('.').next().is_some_and(|end| DATA.contains(&end))).collect()
 }
 
-/// `configs: [{config_name, data_files: [{split, path}]}]`, where a path is a pattern or a list of them.
+/// Parses `configs: [{config_name, data_files: [{split, path}]}]`, where a path is a pattern or a
+/// list of patterns.
 fn by_card(card: &Map<String, Value>, paths: &[&str]) -> Layout {
     let configs =
         card.get("configs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -115,8 +117,9 @@ fn matching(patterns: &Value, paths: &[&str]) -> Vec<String> {
     found.map(|path| (*path).to_owned()).collect()
 }
 
-/// Without a card there is one subset. The first kind of names that any file has decides: shards in `data/`, folders
-/// called like a split, files called like one; else everything is `train`.
+/// Without a card there is one subset. The first naming scheme that matches any file applies:
+/// shards in `data/`, folders named like a split, files named like one; otherwise everything is
+/// `train`.
 fn by_names(paths: &[&str]) -> Layout {
     let paths: Vec<&str> = paths.iter().copied().filter(|path| is_visible(path)).collect();
     let shards =
@@ -137,7 +140,7 @@ fn by_keyword(paths: &[&str], rest: &str) -> BTreeMap<String, Vec<String>> {
     splits.collect()
 }
 
-/// The files that a pattern finds, by the split that it captures or else by the one given.
+/// Returns the files that match a pattern, by the split that it captures or else by the given one.
 fn by_pattern(paths: &[&str], pattern: &str, split: &str) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let Ok(pattern) = Regex::new(pattern) else { return found };
@@ -150,7 +153,7 @@ fn by_pattern(paths: &[&str], pattern: &str, split: &str) -> BTreeMap<String, Ve
     found
 }
 
-/// Hidden files and folders such as `__pycache__` are no data.
+/// Whether a path is data: hidden files and folders such as `__pycache__` are not.
 fn is_visible(path: &str) -> bool {
     let (folders, _name) = path.rsplit_once('/').unwrap_or(("", path));
     !path.split('/').any(|part| part.starts_with('.'))

@@ -1,4 +1,4 @@
-//! Whose token it is.
+//! Information about a token and its user.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -9,7 +9,7 @@ use super::super::ask::{Answer, Ask};
 use super::super::error::ApiError;
 use crate::store::{Role, Token, User};
 
-/// Answers `/api/whoami-v2`.
+/// Handles `/api/whoami-v2`.
 pub(super) fn get(ask: &Ask) -> Answer {
     let Caller::User(user, token) = &ask.caller else { return Err(ApiError::token_required()) };
     let orgs = user.orgs.iter().map(|org| {
@@ -35,7 +35,7 @@ pub(super) fn get(ask: &Ask) -> Answer {
     })))
 }
 
-/// What is known about the token: whether an app was given it, or its user made it for what.
+/// Returns information about the token: that of an app, or that of the user with its permissions.
 fn auth(user: &User, token: &Token) -> Value {
     if token.refresh.is_some() {
         return json!({ "type": "oauth", "expiresAt": token.expires_at.map(answer::date) });
@@ -71,7 +71,7 @@ fn entity_type(user: &User, entity: &str) -> &'static str {
     }
 }
 
-/// An id that is always the same for the same name, in the Hub's form.
+/// Returns an id in the Hub's format that is stable for a name.
 fn object_id(name: &str) -> String {
     hex::encode(&Sha256::digest(name)[..12])
 }

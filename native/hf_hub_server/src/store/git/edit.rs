@@ -1,7 +1,7 @@
-//! A tree that differs from another in a few paths.
+//! Creates a tree that differs from another in a few paths.
 //!
-//! Edits apply in the order they are given, and one that makes no sense is refused rather than guessed at:
-//! nothing is removed that is not there, and no file silently takes the place of a folder.
+//! Edits apply in order, and an impossible edit is an error: only existing files can be removed,
+//! and a file never silently replaces a folder.
 
 use std::path::Path;
 
@@ -10,40 +10,40 @@ use git2::{Index, Oid};
 use super::write::{Change, index_entry};
 use super::{Git, SMALL, found};
 
-/// One thing to do to a tree.
+/// One change of a tree.
 #[derive(Debug)]
 pub(crate) enum Edit {
-    /// Put a file there.
+    /// Adds or replaces a file.
     Put {
-        /// The path from the top of the repository.
+        /// The path from the root of the repository.
         path: String,
         /// Its content.
         blob: Oid,
     },
-    /// Remove a file, or a folder named without a final slash.
+    /// Removes a file, or a folder named without a trailing slash.
     RemoveFile {
-        /// The path from the top of the repository.
+        /// The path from the root of the repository.
         path: String,
     },
-    /// Remove a folder with all it holds.
+    /// Removes a folder with everything in it.
     RemoveFolder {
-        /// The path from the top of the repository, without a final slash.
+        /// The path from the root of the repository, without a trailing slash.
         path: String,
     },
 }
 
-/// Why an edit cannot be made.
+/// Why an edit cannot be applied.
 #[derive(Debug)]
 pub(crate) enum EditError {
-    /// There is no such file to remove.
+    /// The file does not exist.
     NoSuchFile(String),
-    /// There is no such folder to remove.
+    /// The folder does not exist.
     NoSuchFolder(String),
-    /// The path is taken by a folder, or leads through a file.
+    /// There is a folder at the path, or the path leads through a file.
     InTheWay(String),
     /// Git does not allow this path.
     BadPath(String),
-    /// Something else went wrong.
+    /// Another error.
     Other(anyhow::Error),
 }
 
@@ -54,7 +54,7 @@ impl From<git2::Error> for EditError {
 }
 
 impl Git {
-    /// Writes the tree that `commit` has after these edits.
+    /// Writes the tree of `commit` after these edits.
     pub(crate) fn edit(&self, commit: Oid, edits: Vec<Edit>) -> Result<Oid, EditError> {
         let mut index = Index::new()?;
         index.read_tree(&self.commit(commit)?.tree()?)?;
@@ -67,7 +67,7 @@ impl Git {
 }
 
 fn apply(index: &mut Index, edit: Edit) -> Result<(), EditError> {
-    // libgit2's binding panics when it is asked about others.
+    // libgit2's binding panics on other paths.
     let (Edit::Put { path, .. } | Edit::RemoveFile { path } | Edit::RemoveFolder { path }) = &edit;
     if path.contains('\0') || path.split('/').any(|name| matches!(name, "" | "." | "..")) {
         return Err(EditError::BadPath(path.clone()));
@@ -93,7 +93,7 @@ fn apply(index: &mut Index, edit: Edit) -> Result<(), EditError> {
 }
 
 fn put(index: &mut Index, path: String, blob: Oid) -> Result<(), EditError> {
-    // Git itself would remove what is in the way.
+    // Git itself would remove the conflicting file or folder.
     let is_through_file = path.match_indices('/').any(|(end, _)| is_file(index, &path[..end]));
     if is_through_file || is_folder(index, &path)? {
         return Err(EditError::InTheWay(path));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn applies_edits_in_their_order() {
+    fn applies_edits_in_order() {
         let repo = fixture();
         let paths = repo.edit(vec![repo.put("n/x"), remove("a"), remove_folder("d/e")]).unwrap();
         assert_eq!(paths, ["d/b", "n/x"]);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_makes_no_sense() {
+    fn rejects_impossible_edits() {
         let repo = fixture();
         let err = |edit| repo.edit(vec![edit]).unwrap_err();
         assert!(matches!(err(remove("none")), EditError::NoSuchFile(_)));

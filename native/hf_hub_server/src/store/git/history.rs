@@ -1,4 +1,4 @@
-//! The commits behind a commit, and which of them last touched a path.
+//! The history of a commit, and which commit last touched a path.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Git;
 
-/// What clients see of a commit.
+/// A commit as clients see it.
 #[derive(Clone, Debug)]
 pub(crate) struct CommitInfo {
     /// The commit.
@@ -23,7 +23,7 @@ pub(crate) struct CommitInfo {
 }
 
 impl Git {
-    /// One commit.
+    /// Returns one commit.
     pub(crate) fn commit_info(&self, oid: Oid) -> Result<CommitInfo, git2::Error> {
         self.commit(oid).map(|commit| describe(&commit))
     }
@@ -40,7 +40,7 @@ impl Git {
         Ok((ids.len(), page.collect::<Result<_, _>>()?))
     }
 
-    /// For each path the newest commit that changed it.
+    /// Returns the newest commit that changed each path.
     pub(crate) fn last_commits(
         &self,
         from: Oid,
@@ -69,7 +69,7 @@ impl Git {
         walk.collect()
     }
 
-    /// Splits paths into those that are different in every parent of the commit, and the others.
+    /// Splits paths into those that differ in every parent of the commit, and the others.
     fn split_by_touch<'a>(
         &self,
         commit: &Commit<'_>,

@@ -1,7 +1,7 @@
-//! One bare git repository, read and written through libgit2.
+//! One bare git repository, accessed through libgit2.
 //!
-//! Commits, trees, ids and refs are what git says they are. It knows pointers, but not where large content
-//! lies, and nothing of the Hub's settings. Everything here blocks.
+//! This module knows LFS pointers, but not where large files are stored, and nothing of the Hub's
+//! settings. All functions block.
 
 mod edit;
 mod history;
@@ -21,12 +21,12 @@ use std::path::Path;
 
 use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
-/// The branch every repository has.
+/// The default branch.
 pub(crate) const MAIN: &str = "main";
 /// Its full name.
 pub(crate) const MAIN_REF: &str = "refs/heads/main";
 
-/// Trees, commits and refs are rarely larger.
+/// Size that trees, commits and refs rarely exceed.
 const SMALL: usize = 64 << 10;
 
 /// An open bare repository.
@@ -35,7 +35,7 @@ pub(crate) struct Git {
 }
 
 impl Git {
-    /// Creates an empty repository whose main branch is unborn.
+    /// Creates an empty repository whose main branch has no commit.
     pub(crate) fn init(dir: &Path) -> Result<Self, git2::Error> {
         let mut options = RepositoryInitOptions::new();
         options.bare(true).no_reinit(true).mkpath(true).initial_head(MAIN).external_template(false);
@@ -47,8 +47,8 @@ impl Git {
         Repository::open_bare(dir).map(|repo| Self { repo })
     }
 
-    /// What a write of about `size` bytes failed of. libgit2 does not say when the disk is full ("no error"), so
-    /// this tries to write as much.
+    /// Returns why a write of about `size` bytes failed. libgit2 does not report a full disk ("no
+    /// error"), so this tries to write as much.
     fn write_failure(&self, err: git2::Error, size: usize) -> anyhow::Error {
         let probe = tempfile::tempfile_in(self.repo.path());
         match probe.and_then(|mut file| file.write_all(&vec![0; size])) {
@@ -58,7 +58,7 @@ impl Git {
     }
 }
 
-/// "Not found", and names git does not even look up, are answers rather than failures.
+/// Maps "not found", and names that git does not look up, to `None`.
 fn found<T>(result: Result<T, git2::Error>) -> Result<Option<T>, git2::Error> {
     match result {
         Ok(value) => Ok(Some(value)),

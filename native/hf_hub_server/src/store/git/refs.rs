@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Git, found};
 
-/// Every ref of a repository, sorted by name within its kind.
+/// All refs of a repository, sorted by name within each kind.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Refs {
@@ -15,7 +15,7 @@ pub(crate) struct Refs {
     pub(crate) converts: Vec<Ref>,
     /// `refs/tags/*`.
     pub(crate) tags: Vec<Ref>,
-    /// `refs/pr/*`, when asked for.
+    /// `refs/pr/*`, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pull_requests: Option<Vec<Ref>>,
 }
@@ -44,7 +44,7 @@ impl Git {
         })
     }
 
-    /// Creates a ref, or fails when there is one of that name.
+    /// Creates a ref; fails if it exists.
     pub(crate) fn create_ref(
         &self,
         name: &str,
@@ -54,13 +54,13 @@ impl Git {
         self.repo.reference(name, target, false, message).map(drop)
     }
 
-    /// The commit a full ref name leads to; `None` when there is no such ref.
+    /// Returns the commit a full ref name points to; `None` if it does not exist.
     pub(crate) fn tip(&self, name: &str) -> Result<Option<Oid>, git2::Error> {
         let Some(reference) = found(self.repo.find_reference(name))? else { return Ok(None) };
         Ok(found(reference.peel_to_commit())?.map(|commit| commit.id()))
     }
 
-    /// The commits all refs lead to.
+    /// Returns the commits of all refs.
     pub(crate) fn tips(&self) -> Result<Vec<Oid>, git2::Error> {
         let mut tips = Vec::new();
         for reference in self.repo.references()? {
@@ -69,7 +69,7 @@ impl Git {
         Ok(tips)
     }
 
-    /// Whether another ref leaves no room for this one: beside `a` there can be no `a/b`.
+    /// Whether another ref conflicts with this one: `a/b` cannot exist beside `a`.
     pub(crate) fn is_in_the_way(&self, name: &str) -> Result<bool, git2::Error> {
         let is_above = |upper: &str, lower: &str| {
             lower.strip_prefix(upper).is_some_and(|rest| rest.starts_with('/'))
@@ -84,7 +84,7 @@ impl Git {
         Ok(false)
     }
 
-    /// Points a ref to a commit, wherever it pointed before.
+    /// Points a ref to a commit, whether it exists or not.
     pub(crate) fn set_ref(
         &self,
         name: &str,
@@ -94,14 +94,14 @@ impl Git {
         self.repo.reference(name, target, true, message).map(drop)
     }
 
-    /// Removes a ref; `false` when there is none of that name.
+    /// Removes a ref; `false` if it does not exist.
     pub(crate) fn delete_ref(&self, name: &str) -> Result<bool, git2::Error> {
         let Some(mut reference) = found(self.repo.find_reference(name))? else { return Ok(false) };
         reference.delete()?;
         Ok(true)
     }
 
-    /// Creates a tag with a message, or fails when there is one of that name.
+    /// Creates a tag with a message; fails if it exists.
     pub(crate) fn create_annotated_tag(
         &self,
         name: &str,
@@ -114,7 +114,7 @@ impl Git {
         self.repo.tag(name, &target, &signature, message, false).map(drop)
     }
 
-    /// The highest number of a pull request that has a ref; 0 when there is none.
+    /// Returns the highest number of a pull request with a ref; 0 if there is none.
     pub(crate) fn last_pull_request(&self) -> Result<u64, git2::Error> {
         let numbers = self.refs_below("refs/pr/")?;
         Ok(numbers.iter().filter_map(|found| found.name.parse().ok()).max().unwrap_or(0))
@@ -130,8 +130,8 @@ impl Git {
     }
 }
 
-/// The full name of a branch that may be written to; `None` when git or the Hub would refuse it. A name that
-/// already begins with `refs/` is kept: `refs/pr/1` is written to like a branch.
+/// Returns the full name of a branch that may be written to; `None` if git or the Hub would reject
+/// it. A name that begins with `refs/` is kept: `refs/pr/1` is written to like a branch.
 pub(crate) fn branch_ref(name: &str) -> Option<String> {
     let special = ["refs/pr/", "refs/convert/"].iter().any(|prefix| name.starts_with(prefix));
     if special {
@@ -142,21 +142,21 @@ pub(crate) fn branch_ref(name: &str) -> Option<String> {
     is_valid.then(|| format!("refs/heads/{name}"))
 }
 
-/// The full name of a tag that may be created.
+/// Returns the full name of a tag that may be created.
 pub(crate) fn tag_ref(name: &str) -> Option<String> {
     let is_free = !name.starts_with(['-', '/']) && !looks_like_id(name);
     let full_name = format!("refs/tags/{name}");
     (is_free && is_ref_name(&full_name)).then_some(full_name)
 }
 
-/// A ref called like a commit would be taken for one, or the other way round.
+/// Whether a ref name could be confused with a commit id.
 fn looks_like_id(name: &str) -> bool {
     name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether git can look up a ref of this full name.
+/// Whether this is a valid full ref name for git.
 pub(super) fn is_ref_name(name: &str) -> bool {
-    // A NUL would not reach libgit2 as part of the name.
+    // libgit2 would cut the name at a NUL.
     name.starts_with("refs/") && !name.contains('\0') && Reference::is_valid_name(name)
 }
 
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_what_may_be_written_to() {
+    fn names_refs_that_may_be_written_to() {
         assert_eq!(branch_ref("feature/x").as_deref(), Some("refs/heads/feature/x"));
         assert_eq!(branch_ref("refs/pr/1").as_deref(), Some("refs/pr/1"));
         assert_eq!(tag_ref("v1").as_deref(), Some("refs/tags/v1"));

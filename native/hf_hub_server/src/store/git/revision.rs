@@ -1,7 +1,7 @@
-//! From what a client calls a revision to a commit.
+//! Resolves a client's revision to a commit.
 //!
-//! Branch, tag, `refs/…`, commit id or its beginning, and `HEAD` for the default branch. It does not speak git's
-//! revision language: `main~1` or `:/text` are no revisions on the Hub.
+//! A branch, a tag, `refs/…`, a commit id or a prefix of one, and `HEAD` for the default branch.
+//! Git's revision syntax is not supported: `main~1` or `:/text` are not revisions on the Hub.
 
 use git2::{Commit, ObjectType, Oid};
 
@@ -10,11 +10,11 @@ use super::{Git, MAIN, found};
 
 const SHORTEST_ID: usize = 7;
 const FULL_ID: usize = 40;
-/// What clients call the default branch when they do not know its name.
+/// The name of the default branch for clients that do not know it.
 const HEAD: &str = "HEAD";
 
 impl Git {
-    /// The commit a revision stands for; `None` when there is none.
+    /// Returns the commit of a revision; `None` if it does not exist.
     pub(crate) fn resolve(&self, revision: &str) -> Result<Option<Oid>, git2::Error> {
         let revision = if revision == HEAD { MAIN } else { revision };
         for name in

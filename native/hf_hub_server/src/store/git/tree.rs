@@ -1,7 +1,7 @@
-//! What a commit contains: files with their real sizes, and folders.
+//! The contents of a commit: files with their real sizes, and folders.
 //!
-//! Names that are not UTF-8 are shown with replacement characters and cannot be asked for: JSON and URLs of
-//! the Hub have no way to say them.
+//! Names that are not UTF-8 are shown with replacement characters and cannot be requested: the
+//! Hub's JSON and URLs cannot represent them.
 
 use git2::{ObjectType, Oid, Tree, TreeEntry};
 
@@ -11,7 +11,7 @@ use super::{Git, found};
 /// A name in a tree, before its size is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
-    /// The path from the top of the repository.
+    /// The path from the root of the repository.
     pub(crate) path: String,
     /// The blob or tree.
     pub(crate) oid: Oid,
@@ -22,15 +22,15 @@ pub(crate) struct Listed {
 /// A file or a folder of a commit.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// The path from the top of the repository.
+    /// The path from the root of the repository.
     pub(crate) path: String,
     /// The blob or tree.
     pub(crate) oid: Oid,
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: EntryKind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug)]
 pub(crate) enum EntryKind {
     /// A folder.
@@ -42,7 +42,7 @@ pub(crate) enum EntryKind {
     },
     /// A file whose content is in the large file store.
     Lfs {
-        /// What git holds instead.
+        /// The LFS pointer in git.
         pointer: Pointer,
         /// The size of the pointer.
         pointer_size: u64,
@@ -50,7 +50,7 @@ pub(crate) enum EntryKind {
 }
 
 impl Entry {
-    /// The size a client will download; 0 for a folder.
+    /// Returns the size of a download; 0 for a folder.
     pub(crate) fn size(&self) -> u64 {
         match &self.kind {
             EntryKind::Folder => 0,
@@ -59,7 +59,7 @@ impl Entry {
         }
     }
 
-    /// The `ETag` without quotes: what the content is called.
+    /// Returns the `ETag` without quotes.
     pub(crate) fn etag(&self) -> String {
         match &self.kind {
             EntryKind::Lfs { pointer, .. } => pointer.oid.clone(),
@@ -69,7 +69,7 @@ impl Entry {
 }
 
 impl Git {
-    /// Lists a folder, `""` for the top; `None` when there is no such folder.
+    /// Lists a folder, `""` for the root; `None` if it does not exist.
     pub(crate) fn list(
         &self,
         commit: Oid,
@@ -90,7 +90,7 @@ impl Git {
         Ok(Some(list))
     }
 
-    /// One file or folder; `None` when there is nothing at that path.
+    /// Returns one file or folder; `None` if it does not exist.
     pub(crate) fn entry(&self, commit: Oid, path: &str) -> Result<Option<Entry>, git2::Error> {
         let root = self.commit(commit)?.tree()?;
         let Some((oid, kind)) = self.find(&root, path)? else { return Ok(None) };
@@ -105,12 +105,12 @@ impl Git {
         Ok(Entry { path, oid, kind })
     }
 
-    /// The content of a blob. The whole of it is in memory: git packs blobs in a way that allows no other.
+    /// Returns the content of a blob, in memory: git's packed format does not allow streaming.
     pub(crate) fn blob(&self, oid: Oid) -> Result<Vec<u8>, git2::Error> {
         self.read_blob(oid, <[u8]>::to_vec)
     }
 
-    /// What `read` makes of the bytes of a blob, which are not copied.
+    /// Returns the result of `read` for the bytes of a blob, which are not copied.
     pub(crate) fn read_blob<T>(
         &self,
         oid: Oid,
@@ -119,13 +119,13 @@ impl Git {
         Ok(read(self.repo.find_blob(oid)?.content()))
     }
 
-    /// How many bytes a blob has.
+    /// Returns the size of a blob.
     pub(crate) fn blob_size(&self, oid: Oid) -> Result<u64, git2::Error> {
         Ok(self.repo.odb()?.read_header(oid)?.0 as u64)
     }
 
-    /// The object at a path below a tree. Segments are looked up one by one as plain names, so `..` finds
-    /// nothing and an empty segment neither.
+    /// Returns the object at a path in a tree. Segments are looked up one by one as plain names, so
+    /// `..` and an empty segment find nothing.
     pub(super) fn find(
         &self,
         root: &Tree<'_>,
@@ -188,7 +188,7 @@ fn child(tree: &Tree<'_>, name: &str) -> Option<(Oid, ObjectType)> {
     Some((entry.id(), shown(&entry)?))
 }
 
-/// The type of an entry clients may see; submodules are left out, as on the Hub.
+/// Returns the type of an entry that clients may see; submodules are left out, as on the Hub.
 fn shown(entry: &TreeEntry<'_>) -> Option<ObjectType> {
     entry.kind().filter(|kind| matches!(kind, ObjectType::Blob | ObjectType::Tree))
 }

@@ -1,7 +1,7 @@
-//! New blobs, trees and commits.
+//! Writes blobs, trees and commits.
 //!
-//! It takes no lock: whoever moves a ref holds the repository's lock, and the ref is only moved from the
-//! commit the new one was made on.
+//! Takes no lock: callers that move a ref hold the repository's lock, and the ref only moves from
+//! the commit that the new one is based on.
 
 use std::io::{self, Read};
 
@@ -12,27 +12,27 @@ use super::{Git, SMALL};
 
 const FILE_MODE: u32 = 0o100_644;
 
-/// One path of the commit to be made.
+/// One path of a new commit.
 pub(crate) struct Change {
-    /// The path from the top of the repository.
+    /// The path from the root of the repository.
     pub(crate) path: String,
-    /// The blob that is to be there.
+    /// The blob.
     pub(crate) blob: Oid,
 }
 
-/// What a commit is to contain, besides its message.
+/// The content of a new commit, without its message.
 pub(crate) struct Content {
     /// All files.
     pub(crate) files: Vec<Change>,
-    /// The commit it follows; none for the first.
+    /// The parent; none for the first commit.
     pub(crate) parent: Option<Oid>,
 }
 
-/// A commit to be made of a tree that exists.
+/// A commit of an existing tree.
 pub(crate) struct Draft<'a> {
     /// The tree.
     pub(crate) tree: Oid,
-    /// The commit it follows; none for the first.
+    /// The parent; none for the first commit.
     pub(crate) parent: Option<Oid>,
     /// The commit message.
     pub(crate) message: &'a str,
@@ -48,12 +48,12 @@ impl Git {
         Ok(writer.commit()?)
     }
 
-    /// Writes a blob that is in memory anyway; should it fail, the reason is known, which a stream does not tell.
+    /// Writes a blob from memory; if that fails, the reason is known, unlike with a stream.
     pub(crate) fn write_bytes(&self, content: &[u8]) -> Result<Oid> {
         self.repo.blob(content).map_err(|err| self.write_failure(err, content.len()))
     }
 
-    /// Commits `content` to the ref `name` and returns the commit; when nothing would change, the parent.
+    /// Commits `content` to the ref `name` and returns the commit; if nothing changed, the parent.
     pub(crate) fn write_commit(
         &self,
         name: &str,
@@ -78,7 +78,7 @@ impl Git {
         Ok(commit)
     }
 
-    /// Makes a commit no ref points to yet.
+    /// Creates a commit that no ref points to yet.
     pub(crate) fn commit_tree(&self, draft: &Draft<'_>) -> Result<Oid> {
         let author = draft.author;
         let signature = Signature::now(author, &format!("{author}@localhost"))?;
@@ -89,17 +89,17 @@ impl Git {
         commit.map_err(|err| self.write_failure(err, SMALL))
     }
 
-    /// The tree with nothing in it.
+    /// Returns the empty tree.
     pub(crate) fn empty_tree(&self) -> Result<Oid, git2::Error> {
         self.repo.treebuilder(None)?.write()
     }
 
-    /// The tree of a commit.
+    /// Returns the tree of a commit.
     pub(crate) fn tree_of(&self, commit: Oid) -> Result<Oid, git2::Error> {
         Ok(self.commit(commit)?.tree_id())
     }
 
-    /// Moves a ref from `expected` to `target`; creates it when it does not exist yet.
+    /// Moves a ref from `expected` to `target`; creates it if it does not exist.
     pub(crate) fn point(
         &self,
         name: &str,
@@ -114,7 +114,7 @@ impl Git {
             (Some(current), Some(expected)) if current == expected => {
                 self.repo.reference_matching(name, target, true, current, message)?;
             }
-            _ => bail!("`{name}` has moved in the meantime"),
+            _ => bail!("`{name}` was moved concurrently"),
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A file whose content is in the request.
+//! A file whose content is part of the request.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::store::{MAX_POINTER_SIZE, Pointer, RepoKind};
 pub(in super::super) const MAX_REGULAR: u64 = 10 << 20;
 const README: &str = "README.md";
 
-/// The content of a file, or why a repository of this kind cannot have it.
+/// Returns the content of a file; fails if the repository cannot contain it.
 pub(in super::super) fn content(
     kind: RepoKind,
     path: &str,
@@ -26,7 +26,7 @@ pub(in super::super) fn content(
     let content = match encoding {
         Some("base64") => STANDARD
             .decode(text.as_bytes())
-            .map_err(|_| ApiError::bad_request(format!("The content of {path} is no base64")))?,
+            .map_err(|_| ApiError::bad_request(format!("The content of {path} is not base64")))?,
         None | Some("utf-8") => text.into_owned().into_bytes(),
         Some(other) => return Err(ApiError::bad_request(format!("Unknown encoding: {other}"))),
     };
@@ -39,7 +39,7 @@ pub(in super::super) fn content(
     Ok(content)
 }
 
-/// The pointer to a large file that a content is.
+/// Returns the LFS pointer if a content is one.
 pub(in super::super) fn pointer(content: &[u8]) -> Option<Pointer> {
     let is_short = content.len() as u64 <= MAX_POINTER_SIZE;
     is_short.then(|| Pointer::parse(content)).flatten()

@@ -1,4 +1,4 @@
-//! The lines of a commit: a header, then one change each.
+//! The lines of a commit: a header, then one change per line.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use super::file::{self, MAX_REGULAR, too_large};
 use super::path;
 use crate::store::{Edit, Git, LfsStore, Pointer, Repo, is_oid};
 
-/// Room for the largest file in base64, its path and the rest of the line.
+/// Large enough for the largest file in base64, its path and the rest of the line.
 const MAX_LINE: u64 = (MAX_REGULAR / 3 + 1) * 4 + (64 << 10);
-/// Files that wait to be written together: so many, or of so many bytes.
+/// Number of files, or of bytes, that are collected to be written together.
 const BATCH: usize = 256;
 const BATCH_SIZE: usize = 1 << 20;
-/// Files of fewer bytes wait for more of them even while the client pauses.
+/// Files with fewer bytes than this wait for more even if the client pauses.
 const MAX_PAUSED: usize = 64 << 10;
-/// Files written at a time: git compresses each.
+/// Number of files written concurrently: git compresses each.
 const MAX_WRITERS: usize = 4;
 
-/// What all lines said.
+/// The contents of all lines.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) summary: String,
@@ -87,7 +87,7 @@ fn begin(header: Header) -> Result<Sent, ApiError> {
         return Err(ApiError::bad_request("\"summary\" is not allowed to be empty"));
     }
     if summary.contains('\0') || description.contains('\0') {
-        return Err(ApiError::bad_request("A commit message cannot hold the character 0"));
+        return Err(ApiError::bad_request("A commit message cannot contain a NUL character"));
     }
     let is_id = |id: &String| {
         (5..=40).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -99,29 +99,29 @@ fn begin(header: Header) -> Result<Sent, ApiError> {
     Ok(Sent { summary, description, parent, edits, lfs_paths })
 }
 
-/// A commit of which some lines are still to come. Files are stored as their lines arrive.
+/// An incomplete commit. Files are stored as their lines arrive.
 pub(super) struct Reading {
     hub: Arc<Hub>,
     repo: Repo,
     lfs: LfsStore,
-    /// The repository, opened once for each thread that writes.
+    /// The repository, opened once per writing thread.
     writers: Vec<Git>,
     /// The beginning of a line.
     begun: Spool,
-    /// What the header and the lines so far say.
+    /// The header and the lines so far.
     sent: Option<Sent>,
     waiting: Vec<(String, Vec<u8>)>,
 }
 
 impl Reading {
-    /// Nothing has arrived yet.
+    /// Creates the state before the first line.
     pub(super) fn new(hub: Arc<Hub>, repo: Repo) -> Self {
         let (writers, waiting) = (Vec::new(), Vec::new());
         let (lfs, begun) = (hub.store.lfs(), hub.intake.spool());
         Self { hub, repo, lfs, writers, begun, sent: None, waiting }
     }
 
-    /// Takes some more bytes.
+    /// Processes more bytes.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), ApiError> {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             self.end_line(&bytes[..end])?;
@@ -129,11 +129,11 @@ impl Reading {
         }
         self.check_length(bytes)?;
         self.begun.write(bytes)?;
-        // A client that pauses must not keep much in memory.
+        // A client that pauses must not occupy much memory.
         if self.waiting_size() > MAX_PAUSED { self.write() } else { Ok(()) }
     }
 
-    /// What all lines said.
+    /// Returns the contents of all lines.
     pub(super) fn end(mut self) -> Result<Sent, ApiError> {
         self.end_line(b"")?;
         self.write()?;
@@ -178,13 +178,14 @@ impl Reading {
             }
             Line::File(file) => return self.file(file),
             Line::LfsFile(file) => return self.lfs_file(file),
-            // What came by git may have a name that no commit here could add; it can be removed.
+            // A file that was added by git may have a path that no commit here could add; it can be
+            // deleted.
             Line::DeletedFile(Deleted { path }) => Edit::RemoveFile { path },
             Line::DeletedFolder(Deleted { path }) => {
                 Edit::RemoveFolder { path: path.trim_end_matches('/').to_owned() }
             }
         };
-        // Changes keep their order.
+        // Keeps the order of changes.
         self.write()?;
         self.add(edit);
         Ok(())
@@ -193,7 +194,7 @@ impl Reading {
     fn file(&mut self, file: File<'_>) -> Result<(), ApiError> {
         let File { path, content, encoding } = file;
         let content = file::content(self.repo.key.kind, &path, content, encoding.as_deref())?;
-        // Whoever can write down a hash must not get the content for it.
+        // Knowing a hash must not give access to the content.
         if let Some(pointer) = file::pointer(&content) {
             self.check_pointer(&path, &pointer)?;
         }
@@ -216,7 +217,7 @@ impl Reading {
         }
     }
 
-    /// Writes the files that wait, several at a time.
+    /// Writes the collected files, several at a time.
     fn write(&mut self) -> Result<(), ApiError> {
         if self.waiting.is_empty() {
             return Ok(());
@@ -247,7 +248,7 @@ impl Reading {
         let LfsFile { path, oid, algo, size } = file;
         path::check(&path)?;
         if algo.is_some_and(|algo| !lfs::is_sha256(&algo)) || !is_oid(&oid) {
-            return Err(ApiError::bad_request(format!("The oid of {path} is no SHA-256")));
+            return Err(ApiError::bad_request(format!("The oid of {path} is not a SHA-256")));
         }
         let size = size.or_else(|| self.lfs.size(&oid)).unwrap_or_default();
         let pointer = Pointer { oid, size };
@@ -263,7 +264,7 @@ impl Reading {
         match self.lfs.size(&pointer.oid) {
             Some(size) if size == pointer.size => Ok(()),
             _ => Err(ApiError::bad_request(format!(
-                "The size of {path} is not that of the large file it points to"
+                "The size of {path} does not match the large file it points to"
             ))),
         }
     }
@@ -273,7 +274,7 @@ fn no_header() -> ApiError {
     ApiError::bad_request("A commit begins with its header")
 }
 
-// A repository is for one thread at a time, so each has one of its own.
+// A repository object is not thread-safe, so each thread has its own.
 fn write_all(git: &mut Git, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<Oid>> {
     files.iter().map(|(_, content)| git.write_bytes(content)).collect()
 }

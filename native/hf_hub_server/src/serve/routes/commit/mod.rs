@@ -1,7 +1,8 @@
-//! A commit over HTTP: lines of JSON that arrive as a stream.
+//! Commits over HTTP: lines of JSON that arrive as a stream.
 //!
-//! Files go into the repository as their lines arrive, so memory holds one of them at a time, and a slow client
-//! holds neither a thread nor a lock. What a commit that fails leaves behind is unreachable for git.
+//! Files are written to the repository as their lines arrive, so memory holds one of them at a
+//! time, and a slow client holds neither a thread nor a lock. The objects of a failed commit are
+//! unreachable for git.
 
 mod file;
 mod lines;
@@ -22,7 +23,7 @@ use super::super::payload::Upload;
 use super::check_commit_rights;
 use crate::store::{Base, CommitError, CommitSpec, EditError, Repo};
 
-/// Answers `POST /api/{kind}/{id}/commit/{revision}`.
+/// Handles `POST /api/{kind}/{id}/commit/{revision}`.
 pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
     let author = check_commit_rights(ask, repo, revision)?.to_owned();
     let reading = Reading::new(ask.hub.clone(), repo.clone());
@@ -30,7 +31,7 @@ pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
     ask.body.stream_to(Commit { repo, revision, author, reading })
 }
 
-/// A commit that arrives.
+/// A commit that is being received.
 struct Commit {
     repo: Repo,
     revision: String,

@@ -1,19 +1,19 @@
 //! Which paths a commit may touch.
 //!
-//! Stricter than git: a path that some client's file system would take for another one has no business here.
+//! Stricter than git: a path that some client's file system treats as another path is rejected.
 
 use super::super::super::error::ApiError;
 
 const MAX_PATH: usize = 1024;
 const MAX_SEGMENT: usize = 255;
 
-/// Refuses what is no path from the top of a repository to a file.
+/// Rejects what is not a valid path of a file in a repository.
 pub(in super::super) fn check(path: &str) -> Result<(), ApiError> {
     let is_good = path.len() <= MAX_PATH && path.split('/').all(is_name);
     if is_good { Ok(()) } else { Err(refusal(path)) }
 }
 
-/// What is said about a path that is refused.
+/// The error for a rejected path.
 pub(super) fn refusal(path: &str) -> ApiError {
     let shown = path.chars().take(MAX_SEGMENT).collect::<String>();
     ApiError::unprocessable(format!("Invalid path in repo: {shown:?}"))
@@ -25,8 +25,8 @@ fn is_name(segment: &str) -> bool {
     !is_special && segment.len() <= MAX_SEGMENT && segment.chars().all(is_plain)
 }
 
-/// Whether some file system takes this name for `.git`: those of Windows cut off dots, spaces and streams and
-/// have short names, that of macOS does not see some characters.
+/// Whether some file system treats this name as `.git`: Windows ignores trailing dots, spaces and
+/// streams and has short names, macOS ignores some characters.
 fn is_git_dir(segment: &str) -> bool {
     let is_unseen = |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let seen = segment.chars().filter(|c| !is_unseen(*c)).collect::<String>().to_lowercase();
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_paths_from_what_only_looks_like_one() {
+    fn distinguishes_paths_from_what_only_looks_like_one() {
         let long = "x".repeat(256);
         let deep = "x/".repeat(600) + "x";
         for path in ["a", "a/b c/é.txt", ".gitattributes", "a..b", "..a", ".github/x", "git/x"] {
