@@ -1,5 +1,5 @@
-//! The cache's operations at the boundary: one function for all that end with a report,
-//! and the handles by which Elixir holds locks.
+//! Cache operations at the boundary: one function for all operations that end with a report, and
+//! the handles by which Elixir holds locks.
 
 use std::{
     ffi::OsString,
@@ -38,7 +38,7 @@ use crate::{
     job::{self, Job, Watch},
 };
 
-/// An operation on a cache, with what it needs.
+/// An operation on a cache, with its arguments.
 #[derive(NifTaggedEnum)]
 #[rustler(decode)]
 enum Call {
@@ -270,7 +270,7 @@ async fn delete(spec: DeleteArgs) -> Result<Reply> {
     removal(cache, dry_run, work).await
 }
 
-/// Who only tells needs nobody to wait.
+/// A dry run does not need the exclusive lock.
 async fn removal(
     cache: CacheDir,
     dry_run: bool,
@@ -309,10 +309,10 @@ enum Kept {
     File(Lock),
 }
 
-/// A lock that an Elixir process holds: until it lets go or ends.
+/// A lock that an Elixir process holds until it releases it or exits.
 ///
-/// What it keeps must outlast the process's last term that names it: a script may lease and
-/// never look at the lease again. So as long as there is something to hold, a task holds this.
+/// It must outlive the process's last reference to the handle: a script may take a lease and drop
+/// the handle. So a task keeps the hold alive while there is something to hold.
 #[derive(Default)]
 struct Hold {
     held: Mutex<Held>,
@@ -337,10 +337,10 @@ impl Resource for Hold {
 }
 
 impl Hold {
-    /// Keeps what `hold` is for until it is released. To be called on the runtime.
+    /// Keeps what `hold` is for until it is released. Called on the runtime.
     fn keep(hold: ResourceArc<Self>, kept: Kept) {
         let mut state = hold.lock();
-        // Who has let go meanwhile, or died, holds nothing.
+        // The lock is dropped if it was released meanwhile or its owner exited.
         if matches!(*state, Held::Waiting) {
             *state = Held::Here(kept);
             drop(state);
@@ -348,7 +348,7 @@ impl Hold {
         }
     }
 
-    /// Whether there was something to release.
+    /// Releases the hold; returns whether there was anything to release.
     fn release(&self) -> bool {
         let was = std::mem::replace(&mut *self.lock(), Held::Released);
         self.ended.cancel();
@@ -360,7 +360,7 @@ impl Hold {
     }
 }
 
-/// What to hold: a snapshot, or with a file name the lock of that name.
+/// What to hold: a snapshot, or the lock of a file name.
 #[derive(NifMap)]
 #[rustler(decode)]
 struct HoldArgs {
@@ -369,7 +369,7 @@ struct HoldArgs {
     filename: Option<String>,
 }
 
-/// A handle of the calling process that holds nothing yet.
+/// Creates a handle of the calling process that holds nothing yet.
 #[rustler::nif]
 fn new_hold(env: Env<'_>) -> ResourceArc<Hold> {
     let hold = ResourceArc::new(Hold::default());
@@ -379,7 +379,7 @@ fn new_hold(env: Env<'_>) -> ResourceArc<Hold> {
     hold
 }
 
-/// Waits for a lock and puts it into the handle; ends with `{:ok, path}`.
+/// Waits for a lock and stores it in the handle; ends with `{:ok, path}`.
 #[rustler::nif]
 fn hold<'a>(
     env: Env<'a>,
@@ -395,7 +395,7 @@ fn hold<'a>(
     })
 }
 
-/// Waits for the lock of a file of secrets, and puts it into the handle; ends with `{:ok, path}`.
+/// Waits for the lock of a file of secrets and stores it in the handle; ends with `{:ok, path}`.
 #[rustler::nif]
 fn hold_secret<'a>(
     env: Env<'a>,
@@ -425,7 +425,7 @@ async fn take(
     Ok((Kept::File(lock::acquire(path.clone(), || ()).await?), path))
 }
 
-/// Lets go; whether there was anything to let go of.
+/// Releases the handle; returns whether there was anything to release.
 #[rustler::nif]
 fn release(handle: ResourceArc<Hold>) -> bool {
     handle.release()

@@ -1,4 +1,4 @@
-//! Elixir maps into the engine's inputs. Each function takes one map with all keys present.
+//! Decodes Elixir maps into the engine's inputs. Each function takes one map with all keys present.
 
 mod hub;
 mod yaml;
@@ -65,7 +65,7 @@ impl<'a> Decoder<'a> for Path {
     }
 }
 
-/// A request to an API.
+/// A request to an API route.
 #[derive(NifMap)]
 #[rustler(decode)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent switches of a request")]
@@ -75,21 +75,21 @@ pub(crate) struct RequestArgs {
     url: String,
     content_type: Option<String>,
     headers: Vec<(String, String)>,
-    /// In order, what the body is made of.
+    /// The parts of the body, in order.
     body: Option<Vec<SegmentArg>>,
     json: Option<Json>,
-    /// Whether a second request does no harm.
+    /// Whether the request may be repeated.
     repeatable: bool,
-    /// Whether the answer is JSON whatever its content type says.
+    /// Whether the response is JSON whatever its content type says.
     pub(crate) parse: bool,
-    /// Whether the body holds a secret.
+    /// Whether the body contains a secret.
     secret: bool,
-    /// Whether an error may cost another request, for what was meant.
+    /// Whether an error may cost another request, to suggest what was meant.
     pub(crate) suggest: bool,
-    /// What of the body must not be shown.
+    /// Secrets in the body, which must not be shown.
     hidden: Vec<ResourceArc<Secret>>,
     repo: Option<RepoArgs>,
-    /// The list that a page is asked of.
+    /// The list whose next page is requested.
     list: Option<ResourceArc<List>>,
 }
 
@@ -103,14 +103,14 @@ pub(crate) struct EventsArgs {
 }
 
 impl EventsArgs {
-    /// The stream that is asked for.
+    /// Returns the specification of the requested stream.
     pub(crate) fn spec(&self) -> Result<events::Spec> {
         let quiet = self.quiet.map(Duration::from_millis);
         Ok(events::Spec { call: self.request.call()?, reconnect: self.reconnect, quiet })
     }
 }
 
-/// How far a list of pages has been read.
+/// The position in a list of pages.
 pub(crate) struct List {
     pages: AssertUnwindSafe<tokio::sync::Mutex<Pages>>,
     /// Whether the URL of each request names its page, because the pages have no links.
@@ -121,7 +121,7 @@ pub(crate) struct List {
 impl Resource for List {}
 
 impl List {
-    /// A list of which nothing has been read.
+    /// Creates the position at the start of a list.
     pub(crate) fn new(pages: usize, bytes: Option<u64>, named: bool) -> Self {
         let limits = Limits { pages, bytes: bytes.unwrap_or(u64::MAX) };
         Self { pages: AssertUnwindSafe(tokio::sync::Mutex::new(Pages::new(limits))), named }
@@ -129,7 +129,7 @@ impl List {
 }
 
 impl RequestArgs {
-    /// The hub; `job` hides what of the body must not be shown.
+    /// Opens the hub; `job` hides the secrets of the body.
     pub(crate) fn open(&self, progress: &Progress, job: &Consumer) -> Result<Hub> {
         job.hide(|scrub| self.hidden.iter().for_each(|secret| scrub.add(&secret.0)));
         self.hub.open(progress, job)
@@ -173,7 +173,7 @@ impl RequestArgs {
         page.ok_or_else(|| Error::new(ErrorKind::Internal, "the list has no further page"))
     }
 
-    /// What an error of the exchange is about.
+    /// Returns the repository and revision that an error is about.
     pub(crate) fn subject(&self) -> Result<Option<(Repo, Revision)>> {
         self.repo.as_ref().map(RepoArgs::names).transpose()
     }
@@ -202,7 +202,7 @@ impl<'a> Decoder<'a> for Bytes {
     }
 }
 
-/// A binary that is copied only where that keeps no scheduler busy.
+/// A binary that is copied only if that does not keep a scheduler busy.
 pub(crate) struct Held {
     env: OwnedEnv,
     term: SavedTerm,
@@ -218,7 +218,7 @@ impl<'a> Decoder<'a> for Held {
 }
 
 impl Held {
-    /// The content.
+    /// Returns the content.
     pub(crate) fn bytes(&self) -> bytes::Bytes {
         self.env.run(|env| {
             let binary = self.term.load(env).decode::<rustler::Binary>();
@@ -227,7 +227,7 @@ impl Held {
     }
 }
 
-/// Which repository, at which revision.
+/// A repository and a revision.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct RepoArgs {
@@ -242,7 +242,7 @@ impl RepoArgs {
     }
 }
 
-/// Where files go.
+/// The destination of a download.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct DestinationArgs {
@@ -282,7 +282,7 @@ impl ModeArgs {
     }
 }
 
-/// One file.
+/// Arguments of the download of one file.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct DownloadArgs {
@@ -313,7 +313,7 @@ impl DownloadArgs {
     }
 }
 
-/// Many files.
+/// Arguments of the download of a snapshot.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct SnapshotArgs {
@@ -345,7 +345,7 @@ impl SnapshotArgs {
     }
 }
 
-/// One file, not to disk.
+/// Arguments of a stream.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct StreamArgs {
@@ -386,7 +386,7 @@ impl SafetensorsArgs {
     }
 }
 
-/// Metadata of a card, and the YAML that it was made of.
+/// The metadata of a card, and the original YAML.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct CardArgs {
@@ -400,7 +400,7 @@ impl CardArgs {
     }
 }
 
-/// A question to the cache.
+/// Arguments of a cache lookup.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct LookUpArgs {
@@ -425,9 +425,9 @@ impl LookUpArgs {
 #[rustler(decode)]
 pub(crate) struct NameArgs {
     repo: RepoArgs,
-    /// A path in the repository that is only asked about.
+    /// A path in the repository that is only read.
     path: Option<String>,
-    /// A file that is to be on this machine.
+    /// A file to be written on this machine.
     filename: Option<String>,
 }
 
@@ -457,7 +457,7 @@ impl HashArgs {
     }
 }
 
-/// An archive to unpack.
+/// An archive to extract.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct ExtractArgs {

@@ -1,4 +1,4 @@
-//! The engine's results into Elixir terms. The only file that builds terms.
+//! Encodes the engine's results as Elixir terms. The only file that builds terms.
 
 use std::path::PathBuf;
 
@@ -14,20 +14,20 @@ use serde::Serialize;
 
 use crate::{atoms, json, serial};
 
-/// Characters of an error's message.
+/// Maximum length of an error's message, in characters.
 const LONGEST_MESSAGE: usize = 4000;
 
-/// Characters of what else an error says, each.
+/// Maximum length of each other text of an error, in characters.
 const LONGEST_FACT: usize = 1000;
 
-/// What a job can end with.
+/// The result of a job.
 pub(crate) enum Reply {
     Report(ReportTerm),
     Snapshot(SnapshotTerm),
     LookedUp(LookedUp),
     Path(PathBuf),
     Text(String),
-    /// An answer of an API, and whether it is JSON whatever its content type says.
+    /// The response of an API route, and whether it is JSON whatever its content type says.
     Answer(ApiResponse, bool),
     /// A report of the engine, built when it is sent.
     Value(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>),
@@ -35,19 +35,19 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// A report of the engine.
+    /// Creates a reply with a report of the engine.
     pub(crate) fn value(value: impl Serialize + Send + 'static) -> Self {
         Self::Value(Box::new(move |env| serial::term(env, &value)))
     }
 }
 
-/// What a stream sends for each permit.
+/// What a stream sends for each unit of demand.
 pub(crate) enum Piece {
     Bytes(Bytes),
     Event(Event),
 }
 
-/// An event; its text as JSON, where it is.
+/// An event; its text parsed as JSON if possible.
 #[derive(NifMap)]
 #[rustler(encode)]
 struct EventTerm<'a> {
@@ -80,7 +80,7 @@ pub(crate) struct ReportTerm {
     stale: Option<String>,
 }
 
-/// A snapshot, or what it would be.
+/// A snapshot, or the result of a dry run.
 #[derive(NifMap)]
 #[rustler(encode)]
 pub(crate) struct SnapshotTerm {
@@ -97,9 +97,9 @@ struct AnswerTerm<'a> {
     status: u16,
     headers: Term<'a>,
     body: Term<'a>,
-    /// Why the body cannot be read, where it says that it is JSON and is not.
+    /// Why the body could not be parsed, if it claims to be JSON.
     broken: Option<String>,
-    /// Whether a further page follows.
+    /// Whether there is another page.
     more: bool,
 }
 
@@ -161,7 +161,7 @@ impl From<Snapshot> for SnapshotTerm {
 }
 
 impl Reply {
-    /// The reply without secrets in what it reports of an error.
+    /// Removes secrets from the error of a reply.
     pub(crate) fn scrubbed(mut self, scrub: &Scrub) -> Self {
         let stale = match &mut self {
             Self::Report(report) => &mut report.stale,
@@ -212,14 +212,14 @@ impl Encoder for Path {
     }
 }
 
-/// Bytes as a binary of the BEAM. Copied: measured cheaper for streams than sharing.
+/// Copies bytes to a binary of the BEAM: measured to be cheaper for streams than sharing.
 pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
     let mut binary = NewBinary::new(env, bytes.len());
     binary.as_mut_slice().copy_from_slice(bytes);
     binary.into()
 }
 
-/// An answer of an API: JSON as terms, anything else as a binary.
+/// Encodes the response of an API route: JSON as terms, anything else as a binary.
 fn answer<'a>(env: Env<'a>, answer: &ApiResponse, parse: bool) -> Term<'a> {
     let headers = answer.joined_headers();
     let is_json = parse || headers.get("content-type").is_some_and(|kind| kind.contains("json"));
@@ -239,8 +239,8 @@ fn answer<'a>(env: Env<'a>, answer: &ApiResponse, parse: bool) -> Term<'a> {
     .encode(env)
 }
 
-/// An error as a map of `HfHub.Error`'s fields. Kinds are a closed list, so these atoms are bounded.
-/// Every text of it passes `scrub` and is of bounded length: this is where errors leave native code.
+/// Encodes an error as a map of `HfHub.Error`'s fields. Kinds are a closed list, so these atoms are
+/// bounded. All texts pass `scrub` and are shortened: this is where errors leave native code.
 pub(crate) fn error<'a>(env: Env<'a>, error: &Error, scrub: &Scrub) -> Term<'a> {
     let owned = |text: Option<&str>| text.map(|text| shortened(&scrub.text(text), LONGEST_FACT));
     ErrorTerm {
@@ -261,7 +261,7 @@ pub(crate) fn error<'a>(env: Env<'a>, error: &Error, scrub: &Scrub) -> Term<'a> 
     .encode(env)
 }
 
-/// The text, or as much of it as anybody reads: a server may send names and addresses of any length.
+/// Shortens a text: a server may send names and URLs of any length.
 fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -269,7 +269,7 @@ fn shortened(text: &str, most: usize) -> String {
     }
 }
 
-/// Progress as a map of `HfHub.Progress`'s fields.
+/// Encodes progress as a map of `HfHub.Progress`'s fields.
 pub(crate) fn progress<'a>(env: Env<'a>, now: &ProgressSnapshot, scrub: &Scrub) -> Term<'a> {
     ProgressTerm {
         activity: atom(env, now.activity.name()),
@@ -286,7 +286,7 @@ pub(crate) fn progress<'a>(env: Env<'a>, now: &ProgressSnapshot, scrub: &Scrub) 
     .encode(env)
 }
 
-/// The name of a format in Elixir.
+/// Returns the name of a format in Elixir.
 pub(crate) fn format_name(format: Format) -> &'static str {
     match format {
         Format::Zip => "zip",
@@ -297,7 +297,7 @@ pub(crate) fn format_name(format: Format) -> &'static str {
     }
 }
 
-/// An atom of a closed list of names.
+/// Returns an atom of a closed list of names.
 pub(crate) fn atom(env: Env, name: &str) -> Atom {
     Atom::from_str(env, name).unwrap_or_else(|_| atoms::error())
 }

@@ -38,20 +38,21 @@ use crate::{
     encode::{Piece, Reply},
 };
 
-/// Between two progress messages.
+/// Interval between two progress messages.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Between two messages that another process holds a lock; the first comes after as long.
+/// Interval between two messages that another process holds a lock; the first one comes after the
+/// same time.
 const WAITING: Duration = Duration::from_secs(10);
 
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
-/// What Elixir holds of a job. Dropping it does not stop the job; its owner's death does.
+/// Elixir's handle of a job. Dropping it does not stop the job; the exit of its owner does.
 pub(crate) struct Job {
     cancel: CancellationToken,
     demand: Semaphore,
     acknowledged: AtomicBool,
-    /// Hides the secrets of the call in everything that is shown of it.
+    /// Hides the secrets of the call in everything that is shown.
     scrub: Mutex<Scrub>,
 }
 
@@ -83,7 +84,7 @@ impl Job {
         self.acknowledged.store(true, Relaxed);
     }
 
-    /// What hides the secrets of the call, by their shape alone until it knows them.
+    /// Returns what hides the secrets of the call: by their shape only, until they are known.
     fn scrub(&self) -> Scrub {
         self.scrub.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -122,32 +123,33 @@ where
     Ok(job)
 }
 
-/// The progress of a job, and who wants to hear of it.
+/// The progress of a job, and how closely it is watched.
 #[derive(Default)]
 pub(crate) struct Watch {
-    /// Where the work counts.
+    /// The progress of the work.
     pub(crate) progress: Option<Progress>,
-    /// Whether the owner wants every change.
+    /// Whether the owner receives every change.
     pub(crate) closely: bool,
     shown: Option<Snapshot>,
     waiting: Option<Instant>,
 }
 
 impl Watch {
-    /// Work that can be watched, closely or not.
+    /// Creates a watch, close or not.
     pub(crate) fn new(progress: &Progress, closely: bool) -> Self {
         Self { progress: Some(progress.clone()), closely, ..Self::default() }
     }
 }
 
-/// The side of a job that reads a stream: what it may send, and whether anybody still listens.
+/// The sending side of a job that reads a stream: it sends pieces on demand, and notices when the
+/// owner is gone.
 pub(crate) struct Consumer {
     job: ResourceArc<Job>,
     chunks: tokio::sync::mpsc::Sender<Piece>,
 }
 
 impl Consumer {
-    /// Waits until the owner has asked for a first piece.
+    /// Waits until the owner has asked for the first piece.
     pub(crate) async fn wait_for_demand(&mut self) {
         // The semaphore is never closed.
         let _ = self.job.demand.acquire().await;
@@ -157,7 +159,7 @@ impl Consumer {
     pub(crate) async fn send(&mut self, chunk: Piece) {
         if let Ok(permit) = self.job.demand.acquire().await {
             permit.forget();
-            // The other end lives as long as this future.
+            // The receiver lives as long as this future.
             let _ = self.chunks.send(chunk).await;
         }
     }
@@ -167,12 +169,12 @@ impl Consumer {
         add(&mut self.job.scrub.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// A text of the network, fit to be shown.
+    /// Returns a text from the network in a form that is safe to show.
     pub(crate) fn shown(&self, text: &str) -> String {
         self.job.scrub().text(text).into_owned()
     }
 
-    /// A token that tells blocking work to stop.
+    /// Returns a token that stops blocking work.
     pub(crate) fn cancelled(&self) -> CancellationToken {
         self.job.cancel.clone()
     }
@@ -184,7 +186,7 @@ async fn run(
     mut chunks: tokio::sync::mpsc::Receiver<Piece>,
     work: impl Future<Output = std::thread::Result<Result<Reply>>>,
 ) {
-    // Not `interval`: its first tick would come at once.
+    // Not `interval`, whose first tick comes at once.
     let mut ticks = interval_at(Instant::now() + TICK, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let cancel = mailbox.job.cancel.clone();
@@ -199,7 +201,7 @@ async fn run(
                 _ = ticks.tick(), if watch.progress.is_some() => mailbox.progress(&mut watch, false),
             }
         }
-        // Here `work` is dropped: nothing more is begun before the owner is told.
+        // `work` is dropped here: nothing more starts before the owner receives the result.
     };
     while let Ok(chunk) = chunks.try_recv() {
         mailbox.chunk(&chunk);
@@ -208,7 +210,7 @@ async fn run(
     mailbox.finish(result);
 }
 
-/// Where a job's messages go. Dropped without an answer, it sends one.
+/// Sends a job's messages. If it is dropped without a result, it sends an error.
 struct Mailbox {
     job: ResourceArc<Job>,
     owner: LocalPid,
@@ -221,7 +223,7 @@ impl Mailbox {
     fn send(&self, event: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) {
         self.tags.run(|tags| {
             let tag = self.tag.load(tags);
-            // An owner that is gone needs no message.
+            // An owner that has exited needs no message.
             let _ = OwnedEnv::new().send_and_clear(&self.owner, |env| {
                 (atoms::hf_hub(), tag.in_env(env), event(env)).encode(env)
             });
@@ -246,8 +248,8 @@ impl Mailbox {
         watch.shown = Some(now);
     }
 
-    /// Says now and then that another process holds the lock, and at once that the Hub takes no more
-    /// requests for a while, to those who watch nothing too.
+    /// Reports at intervals that another process holds the lock, and at once that the call waits
+    /// for a rate limit, even if progress is not watched.
     fn waiting(&self, watch: &mut Watch, now: &Snapshot) {
         let patience = match now.activity {
             Activity::WaitingForLock => WAITING,
@@ -290,9 +292,9 @@ fn start() -> std::io::Result<Runtime> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     Builder::new_multi_thread()
         .worker_threads(threads)
-        // Each file being written keeps one of these.
+        // Each file being written occupies one of these.
         .max_blocking_threads(2048)
-        // JSON and YAML nested as deeply as is read must fit in a build without optimizations, too.
+        // Deeply nested JSON and YAML must fit in a build without optimizations, too.
         .thread_stack_size(4 << 20)
         .thread_name("hf_hub")
         .enable_all()

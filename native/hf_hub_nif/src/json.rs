@@ -1,5 +1,5 @@
-//! JSON text straight into Elixir terms (maps with string keys, `nil`, no atoms from data),
-//! and terms into JSON text.
+//! Parses JSON text into Elixir terms (maps with string keys, `nil`, no atoms from data), and
+//! encodes terms as JSON text.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -14,13 +14,13 @@ use hf_hub_engine::base::json::repaired;
 
 use crate::map;
 
-/// A term as JSON text. Atoms but `true`, `false` and `nil` become strings, as keys too; a list of
-/// pairs becomes an object in that order.
+/// A term as JSON text. Atoms except `true`, `false` and `nil` become strings, as keys too; a list
+/// of pairs becomes an object in that order.
 pub(crate) struct Json(pub(crate) Vec<u8>);
 
 impl<'a> Decoder<'a> for Json {
     fn decode(term: Term<'a>) -> NifResult<Self> {
-        // Where a body may be left out, `nil` says that it is, and not `null`.
+        // For an optional body, `nil` means no body, not `null`.
         if term == atom::nil().encode(term.get_env()) {
             return Err(rustler::Error::BadArg);
         }
@@ -28,14 +28,14 @@ impl<'a> Decoder<'a> for Json {
     }
 }
 
-/// As deep as the parser reads; a scheduler's stack would not hold much more.
+/// Maximum depth of nesting, as in the parser; a scheduler's stack would not hold much more.
 const MAX_DEPTH: u8 = 128;
 
 /// A term, and how deep it may be nested.
 struct Item<'a>(Term<'a>, u8);
 
 impl<'a> Item<'a> {
-    /// The entries of a list of pairs, which is an object in that order.
+    /// Returns the entries of a list of pairs, which is an object in that order.
     fn pairs(items: &[Term<'a>]) -> Option<Vec<(String, Term<'a>)>> {
         let pairs = items.iter().map(|item| {
             let (key, value): (Term, Term) = item.decode().ok()?;
@@ -112,7 +112,7 @@ fn parse<'a>(env: Env<'a>, text: &[u8]) -> serde_json::Result<Term<'a>> {
     parser.end().map(|()| term)
 }
 
-/// Names kept for objects to come; lists of a Hub have the same ones in each.
+/// Maximum number of cached names; the objects of a list have the same ones.
 const KEPT_NAMES: usize = 1024;
 
 #[derive(Clone, Copy)]
@@ -129,7 +129,7 @@ impl<'a> Builder<'a, '_, '_> {
     }
 }
 
-/// The name of an entry, which is built once for all objects that have it.
+/// The name of an entry, which is built once for all objects.
 struct Name<'a, 'n, 'de>(Builder<'a, 'n, 'de>);
 
 impl<'de, 'a> DeserializeSeed<'de> for Name<'a, '_, 'de> {

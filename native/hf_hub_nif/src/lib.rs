@@ -1,8 +1,8 @@
 //! The boundary between the BEAM and `hf_hub_engine`: decode, spawn, encode, and nothing else.
 //!
-//! Every function here returns within microseconds. What takes longer is a
-//! [`job`]: it runs on the one tokio runtime and answers by messages. No function
-//! blocks a scheduler, normal or dirty, and none reads the environment.
+//! Every function returns within microseconds. Longer work is a [`job`]: it runs on the single
+//! tokio runtime and replies by messages. No function blocks a scheduler, normal or dirty, and none
+//! reads the environment.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -74,7 +74,7 @@ fn download<'a>(
     })
 }
 
-/// Downloads what is missing of a snapshot; ends with `{:ok, snapshot}`.
+/// Downloads the missing files of a snapshot; ends with `{:ok, snapshot}`.
 #[rustler::nif]
 fn snapshot<'a>(
     env: Env<'a>,
@@ -90,7 +90,8 @@ fn snapshot<'a>(
     })
 }
 
-/// Streams one file: a `{:chunk, binary}` for each permit given by `ask/2`, then `{:ok, :done}`.
+/// Streams one file: a `{:chunk, binary}` for each unit of demand from `ask/2`, then `{:ok,
+/// :done}`.
 #[rustler::nif]
 fn open_stream<'a>(
     env: Env<'a>,
@@ -111,7 +112,8 @@ fn open_stream<'a>(
     })
 }
 
-/// Streams the events of an API: a `{:chunk, event}` for each permit given by `ask/2`, then `{:ok, :done}`.
+/// Streams the events of an API route: a `{:chunk, event}` for each unit of demand from `ask/2`,
+/// then `{:ok, :done}`.
 #[rustler::nif]
 fn open_events<'a>(
     env: Env<'a>,
@@ -131,7 +133,7 @@ fn open_events<'a>(
     })
 }
 
-/// Asks an API; ends with `{:ok, %{status, headers, body, more}}`.
+/// Sends a request to an API route; ends with `{:ok, %{status, headers, body, more}}`.
 #[rustler::nif]
 fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();
@@ -147,7 +149,7 @@ fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult
     })
 }
 
-/// The result; its error names what was meant, where the Hub knows that.
+/// Adds a suggestion of what was meant to an error, if the Hub knows it.
 async fn suggesting<T>(hub: &Hub, place: (&Repo, &Revision), result: Result<T>) -> Result<T> {
     match result {
         Ok(value) => Ok(value),
@@ -155,7 +157,7 @@ async fn suggesting<T>(hub: &Hub, place: (&Repo, &Revision), result: Result<T>) 
     }
 }
 
-/// The error of a request, in the words that fit what it is about.
+/// Explains the error of a request.
 fn explained(hub: &Hub, subject: Option<&(Repo, Revision)>, error: Error) -> Error {
     match subject {
         Some((repo, revision)) => hints::repository(hub, repo, revision, error),
@@ -163,7 +165,7 @@ fn explained(hub: &Hub, subject: Option<&(Repo, Revision)>, error: Error) -> Err
     }
 }
 
-/// Reads the headers of a model's safetensors files, or of the one named; ends with `{:ok, report}`.
+/// Reads the headers of a model's safetensors files, or of one file; ends with `{:ok, report}`.
 #[rustler::nif]
 fn safetensors<'a>(
     env: Env<'a>,
@@ -183,7 +185,7 @@ fn safetensors<'a>(
     })
 }
 
-/// Takes a README apart; ends with `{:ok, card}`.
+/// Parses a README; ends with `{:ok, card}`.
 #[rustler::nif]
 fn parse_card<'a>(env: Env<'a>, tag: Reference<'a>, text: String) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |_| async move {
@@ -191,7 +193,7 @@ fn parse_card<'a>(env: Env<'a>, tag: Reference<'a>, text: String) -> NifResult<R
     })
 }
 
-/// Writes a card's metadata; ends with `{:ok, yaml}`.
+/// Renders a card's metadata; ends with `{:ok, yaml}`.
 #[rustler::nif]
 fn render_card<'a>(
     env: Env<'a>,
@@ -226,7 +228,7 @@ fn hash_file<'a>(env: Env<'a>, tag: Reference<'a>, spec: HashArgs) -> NifResult<
     })
 }
 
-/// Unpacks an archive; ends with `{:ok, path}`.
+/// Extracts an archive; ends with `{:ok, path}`.
 #[rustler::nif]
 fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult<ResourceArc<Job>> {
     job::spawn(env, tag, Watch::default(), move |consumer| async move {
@@ -241,7 +243,7 @@ fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult
     })
 }
 
-/// Replaces a file of secrets, or removes it where there is no content; ends with `{:ok, :done}`.
+/// Replaces a file of secrets, or removes it if there is no content; ends with `{:ok, :done}`.
 #[rustler::nif]
 fn write_secret<'a>(
     env: Env<'a>,
@@ -256,7 +258,7 @@ fn write_secret<'a>(
     })
 }
 
-/// Panics in the named place, to show that even then exactly one answer comes.
+/// Panics in the given place, to test that there is still exactly one result.
 #[rustler::nif]
 fn panic<'a>(env: Env<'a>, tag: Reference<'a>, place: Atom) -> NifResult<ResourceArc<Job>> {
     let place = place.to_term(env).atom_to_string()?;
@@ -276,114 +278,116 @@ fn ask(job: ResourceArc<Job>, chunks: u32) -> Atom {
     atoms::ok()
 }
 
-/// Says that the last progress message has been dealt with; only then comes another.
+/// Acknowledges the last progress message; only then the next one is sent.
 #[rustler::nif]
 fn acknowledge(job: ResourceArc<Job>) -> Atom {
     job.acknowledge();
     atoms::ok()
 }
 
-/// Stops a job. Its last message still comes, once.
+/// Cancels a job. Its result is still sent, once.
 #[rustler::nif]
 fn cancel(job: ResourceArc<Job>) -> Atom {
     job.cancel();
     atoms::ok()
 }
 
-/// A token as a term that shows nothing of it.
+/// Returns a token as an opaque term.
 #[rustler::nif]
 fn secret(text: String) -> ResourceArc<Secret> {
     ResourceArc::new(Secret(text))
 }
 
-/// Why a token is not sent to an endpoint, and what changes that; `nil` where it is sent, or nothing is.
+/// Returns why a token is not sent to an endpoint, and which setting changes that; `nil` if it is
+/// sent.
 #[rustler::nif]
 fn withheld(endpoint: &str, allowed: Vec<String>) -> Option<String> {
     client::withheld_from(endpoint, &allowed)
 }
 
-/// A list of pages that has not been read yet, how many pages and bytes it may have, and whether requests
-/// name its pages.
+/// Creates an unread list of pages, with the maximum number of pages and bytes, and whether
+/// requests name its pages.
 #[rustler::nif]
 fn new_list(pages: usize, bytes: Option<u64>, named: bool) -> ResourceArc<List> {
     ResourceArc::new(List::new(pages, bytes, named))
 }
 
-/// A text without the token, and without what looks like one.
+/// Returns a text without the token, and without anything that looks like one.
 #[rustler::nif]
 fn shown(text: rustler::Binary, token: Option<ResourceArc<Secret>>) -> String {
     let scrub = Scrub::new(token.iter().map(|token| token.0.as_str()));
     scrub.text(&String::from_utf8_lossy(&text)).into_owned()
 }
 
-/// A limit on bytes a second; `nil` for none.
+/// Creates a bandwidth limit in bytes per second; `nil` for none.
 #[rustler::nif]
 fn new_bandwidth(limit: Option<u64>) -> ResourceArc<Limit> {
     ResourceArc::new(Limit(Bandwidth::new(limit)))
 }
 
-/// The limit that all downloads of the VM keep together.
+/// Returns the limit that all downloads of the VM share.
 #[rustler::nif]
 fn vm_bandwidth() -> ResourceArc<Limit> {
     ResourceArc::new(Limit(pool::bandwidth()))
 }
 
-/// Changes a limit, for transfers under way too.
+/// Changes a limit, also for transfers in progress.
 #[rustler::nif]
 fn set_bandwidth(limit: ResourceArc<Limit>, bytes: Option<u64>) -> Atom {
     limit.0.set(bytes);
     atoms::ok()
 }
 
-/// A limit in bytes a second, or `nil`.
+/// Returns a limit in bytes per second, or `nil`.
 #[rustler::nif]
 fn bandwidth(limit: ResourceArc<Limit>) -> Option<u64> {
     limit.0.limit()
 }
 
-/// The archive format of a file name, and the name without its ending; no disk is touched.
+/// Returns the archive format of a file name, and the name without its extension; does not access
+/// the disk.
 #[rustler::nif]
 fn archive_format(path: decode::Path) -> Option<(&'static str, encode::Path)> {
     let (format, stem) = extract::Format::of(&path)?;
     Some((encode::format_name(format), encode::Path(stem)))
 }
 
-/// A term as JSON text.
+/// Encodes a term as JSON text.
 #[rustler::nif]
 fn to_json(value: json::Json) -> String {
     String::from_utf8(value.0).unwrap_or_default()
 }
 
-/// Checks names as every download does; `nil` or what is wrong.
+/// Checks names as every download does; returns `nil` or an error.
 #[rustler::nif]
 fn check_names(env: Env<'_>, spec: decode::NameArgs) -> Option<Term<'_>> {
     spec.check().err().map(|error| encode::error(env, &error, &Scrub::default()))
 }
 
-/// All kinds of error, for the test that compares them with the documentation.
+/// Returns all error kinds, for the test that compares them with the documentation.
 #[rustler::nif]
 fn error_kinds() -> Vec<&'static str> {
     ErrorKind::ALL.iter().map(|kind| kind.name()).collect()
 }
 
-/// All activities that progress can name.
+/// Returns all activities of progress.
 #[rustler::nif]
 fn activities() -> Vec<&'static str> {
     Activity::ALL.iter().map(|activity| activity.name()).collect()
 }
 
-/// The version of the engine, which must be the library's.
+/// Returns the version of the engine, which has to match the library's.
 #[rustler::nif]
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
 fn load(_env: Env, _info: Term) -> bool {
-    // A backtrace of this library's frames helps nobody and takes over 100 ms;
-    // the panic itself reaches the caller as an error.
+    // A backtrace of this library's frames is of no use and takes over 100 ms; the panic itself is
+    // returned as an error.
     std::panic::set_hook(Box::new(|_| {}));
-    // A resource that lives for ever keeps the VM from unmapping code that
-    // threads of the runtime are executing.
+    // A resource that lives for ever prevents the VM from unmapping code that threads of the
+    // runtime execute.
     std::mem::forget(ResourceArc::new(Job::new()));
     true
 }

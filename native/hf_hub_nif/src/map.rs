@@ -1,8 +1,8 @@
-//! Maps of any size, safe on the engine's threads.
+//! Builds maps of any size, safe on the engine's threads.
 
 use rustler::{Env, NifResult, Term};
 
-/// The number of entries up to which a map is one flat piece of memory.
+/// Maximum number of entries of a flat map.
 const FLAT: usize = 32;
 
 /// Returns the map of `keys` to `values`; of a key that is repeated, the last value counts.
@@ -19,7 +19,7 @@ pub(crate) fn build<'a>(
     let flat = keys.len().min(FLAT);
     match Term::map_from_term_arrays(env, &keys[..flat], &values[..flat]) {
         Ok(map) => put_all(map, &keys[flat..], &values[flat..]),
-        // It refuses a repeated key.
+        // Fails for a repeated key.
         Err(_) => put_all(Term::map_new(env), keys, values),
     }
 }

@@ -1,4 +1,5 @@
-//! What all calls of this VM share: connections, a limit on bytes a second, transfers under way.
+//! What all calls of this VM share: connections, bandwidth limit, rate limits, transfers in
+//! progress.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +11,7 @@ use hf_hub_engine::{
 };
 use once_cell::sync::Lazy;
 
-/// Pools kept; a VM rarely has more than one set of proxies and certificates.
+/// Maximum number of pools; a VM rarely has more than one set of proxies and certificates.
 const KEPT: usize = 8;
 
 static POOLS: Mutex<Vec<Client>> = Mutex::new(Vec::new());
@@ -23,7 +24,7 @@ static RATE_LIMITER: Lazy<RateLimiter> = Lazy::new(RateLimiter::default);
 
 static PLACES: Lazy<Places> = Lazy::new(|| Places::within(open_files()));
 
-/// How many files this process may have open.
+/// Returns the maximum number of open files of this process.
 fn open_files() -> u64 {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -32,27 +33,28 @@ fn open_files() -> u64 {
     limit.unwrap_or(u64::MAX)
 }
 
-/// What all calls may have open together.
+/// Returns the limit of open connections and files of all calls.
 pub(crate) fn places() -> Places {
     PLACES.clone()
 }
 
-/// The budgets of requests that Hubs have announced.
+/// Returns the rate limits that Hubs have announced.
 pub(crate) fn rate_limiter() -> RateLimiter {
     RATE_LIMITER.clone()
 }
 
-/// The limit that every download keeps.
+/// Returns the bandwidth limit of all downloads.
 pub(crate) fn bandwidth() -> Bandwidth {
     BANDWIDTH.clone()
 }
 
-/// The transfers under way.
+/// Returns the transfers in progress.
 pub(crate) fn shared() -> Shared {
     SHARED.clone()
 }
 
-/// The pool for `config`, one for each set of proxies and certificates. It opens itself at its first request.
+/// Returns the pool for `config`, one for each set of proxies and certificates. It is opened by its
+/// first request.
 pub(crate) fn client(config: ClientConfig) -> Client {
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(client) = pools.iter().find(|client| *client.config() == config) {

@@ -25,7 +25,7 @@ mod terms {
     }
 }
 
-/// A time in UTC as a `DateTime`.
+/// Encodes a time in UTC as a `DateTime`.
 fn time(env: Env<'_>, nanoseconds: i64) -> Built<Term<'_>> {
     let (seconds, rest) =
         (nanoseconds.div_euclid(1_000_000_000), nanoseconds.rem_euclid(1_000_000_000));
@@ -51,14 +51,14 @@ fn time(env: Env<'_>, nanoseconds: i64) -> Built<Term<'_>> {
     map::build(env, &keys, &values).map_err(|_| Unsupported("a time".to_owned()))
 }
 
-/// The integer that a text of digits is.
+/// Parses a text of digits as an integer.
 fn big(digits: Term<'_>) -> Option<Term<'_>> {
     let number = digits.decode::<&str>().ok()?.parse::<BigInt>().ok()?;
     Some(number.encode(digits.get_env()))
 }
 
-/// The day of the Gregorian calendar that is `days` after the first of 1970, counted in
-/// eras of 400 years that begin in March, so that the leap day is the last of a year.
+/// Returns the date `days` after 1970-01-01 in the Gregorian calendar, counted in eras of 400 years
+/// that begin in March, so that the leap day is the last of a year.
 fn date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -71,7 +71,7 @@ fn date(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// A shape that no report has.
+/// A type that no report contains.
 #[derive(Debug)]
 struct Unsupported(String);
 
@@ -102,7 +102,7 @@ struct List<'a>(Env<'a>, Vec<Term<'a>>);
 
 struct Map<'a>(Env<'a>, Vec<Term<'a>>, Vec<Term<'a>>);
 
-/// A map whose names are data: they stay binaries.
+/// A map whose keys are data: they stay binaries.
 struct Data<'a>(Env<'a>, Vec<Term<'a>>, Vec<Term<'a>>);
 
 macro_rules! encoded {

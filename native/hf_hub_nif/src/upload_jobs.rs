@@ -1,4 +1,4 @@
-//! Uploads at the boundary: one function for all that end with a report.
+//! Uploads at the boundary: one function for all uploads that end with a report.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     job::{self, Consumer, Job, Watch},
 };
 
-/// An upload, with what it needs.
+/// An upload, with its arguments.
 #[derive(NifTaggedEnum)]
 #[rustler(decode)]
 enum Call {
@@ -29,7 +29,7 @@ enum Call {
     Folder(FolderArgs),
 }
 
-/// What all uploads need.
+/// The arguments of all uploads.
 #[derive(NifMap)]
 #[rustler(decode)]
 struct CommonArgs {
@@ -99,7 +99,7 @@ struct CopyArgs {
 enum Content {
     Path(Path),
     Binary(Held),
-    /// The Hub has it already.
+    /// The content is already on the Hub.
     Remote,
 }
 
@@ -153,7 +153,7 @@ impl Change {
 }
 
 impl CreateArgs {
-    /// The binaries among the operations are copied here, away from the schedulers.
+    /// Copies the binaries of the operations here, off the schedulers.
     async fn spec(self) -> Result<Spec> {
         let (target, message, tuning) =
             (self.common.target()?, self.common.message(), self.common.tuning());
@@ -181,7 +181,7 @@ impl FolderArgs {
     }
 }
 
-/// The report; its warnings hold words of the Hub.
+/// Returns the report; its warnings contain text from the Hub.
 fn reported(mut report: Report, consumer: &Consumer) -> Reply {
     for warning in &mut report.warnings {
         *warning = consumer.shown(warning);
@@ -189,7 +189,7 @@ fn reported(mut report: Report, consumer: &Consumer) -> Reply {
     Reply::value(report)
 }
 
-/// Uploads; ends with `{:ok, report}`, or the list of what was placed for `:preupload`.
+/// Runs an upload; ends with `{:ok, report}`, or for `:preupload` with the list of uploaded files.
 #[rustler::nif]
 fn upload<'a>(env: Env<'a>, tag: Reference<'a>, call: Call) -> NifResult<ResourceArc<Job>> {
     let progress = Progress::default();

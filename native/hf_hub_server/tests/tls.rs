@@ -281,6 +281,7 @@ fn does_not_start_without_a_usable_certificate() {
     let both = ["--tls-self-signed", "--tls-cert", &path("a.pem"), "--tls-key", &path("a.key")];
     assert!(refused(&both).contains("cannot be used with"));
     assert!(
-        refused(&["--tls-self-signed", "--tls-name", "hüb"]).contains("cannot generate a certificate")
+        refused(&["--tls-self-signed", "--tls-name", "hüb"])
+            .contains("cannot generate a certificate")
     );
 }

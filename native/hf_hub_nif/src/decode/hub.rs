@@ -1,4 +1,4 @@
-//! Which Hub a call is for, and how it talks to it.
+//! Decodes the Hub that a call is for, and its settings.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use rustler::{NifMap, Resource, ResourceArc};
 use super::Path;
 use crate::{job::Consumer, pool};
 
-/// Which Hub and how to talk to it. All times in milliseconds.
+/// The Hub and its settings. All times in milliseconds.
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct HubArgs {
@@ -42,7 +42,7 @@ pub(crate) struct HubArgs {
     max_bandwidth: Option<ResourceArc<Limit>>,
 }
 
-/// A proxy, and the setting that names it.
+/// A proxy, and the setting it comes from.
 #[derive(NifMap)]
 #[rustler(decode)]
 struct ProxyArgs {
@@ -56,21 +56,21 @@ impl ProxyArgs {
     }
 }
 
-/// A token in a term that shows nothing of it: stack traces and crash reports print arguments.
+/// A token in an opaque term: stack traces and crash reports print arguments.
 pub(crate) struct Secret(pub(crate) String);
 
 #[rustler::resource_impl]
 impl Resource for Secret {}
 
-/// A limit on bytes a second that Elixir holds.
+/// A bandwidth limit that Elixir holds.
 pub(crate) struct Limit(pub(crate) Bandwidth);
 
 #[rustler::resource_impl]
 impl Resource for Limit {}
 
 impl HubArgs {
-    /// The hub, with the connections that its proxies and certificates need. `watch` shows
-    /// when it makes the call wait, and `job` hides its secrets.
+    /// Opens the hub, with the connection pool for its proxies and certificates. `watch` shows when
+    /// the call waits for it, and `job` hides its secrets.
     pub(crate) fn open(&self, watch: &Progress, job: &Consumer) -> Result<Hub> {
         job.hide(|scrub| self.secrets(scrub));
         let config = ClientConfig {
@@ -119,7 +119,7 @@ impl HubArgs {
         proxies.for_each(|proxy| scrub.add_password(&proxy.url));
     }
 
-    /// How many connections the call may have.
+    /// Returns the maximum number of connections of the call.
     pub(crate) fn connections(&self) -> usize {
         self.max_connections as usize
     }

@@ -1,4 +1,4 @@
-//! Terms into the values of a card's metadata, which YAML can write.
+//! Decodes terms into the values of a card's metadata, which can be written as YAML.
 
 use hf_hub_engine::formats::card::{MAX_DEPTH, Map, NotFinite, Value};
 use rustler::{BigInt, Decoder, Error, NifResult, Term, TermType, types::atom};
@@ -7,8 +7,8 @@ mod atoms {
     rustler::atoms! { nan, infinity, neg_infinity }
 }
 
-/// A card's metadata. A list of pairs becomes a mapping in that order; atoms but `nil`, `true`, `false` and
-/// those of numbers that are not finite become texts, as keys too.
+/// A card's metadata. A list of pairs becomes a mapping in that order. Atoms become texts, as keys
+/// too, except `nil`, `true`, `false` and those of numbers that are not finite.
 pub(crate) struct Metadata(pub(crate) Map);
 
 impl<'a> Decoder<'a> for Metadata {
