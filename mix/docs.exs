@@ -20,7 +20,7 @@
     "Writing to the Hub": [~r/^HfHub\.(Commit|Repo|Git)/],
     "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|Safetensors|Spaces|Users|Organizations)/],
     "Settings and accounts": [~r/^HfHub\.(Auth|Config)/],
-    "A Hub of your own": [~r/^HfHub\.LocalHub/],
-    Observing: [~r/^HfHub\.(Telemetry|Error)/]
+    "The Local Hub": [~r/^HfHub\.LocalHub/],
+    "Errors and telemetry": [~r/^HfHub\.(Telemetry|Error)/]
   ]
 ]

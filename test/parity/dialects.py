@@ -124,7 +124,7 @@ def run(operation):
         return {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
-# What the client prints is no answer.
+# Keeps the client's output separate from the results.
 answers, sys.stdout = sys.stdout, sys.stderr
 for line in sys.stdin:
     results = {name: run(operation) for name, operation in operations(json.loads(line)).items()}
