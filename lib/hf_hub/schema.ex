@@ -48,7 +48,7 @@ defmodule HfHub.Schema do
       # Generated code instead of a loop over the table: a list may have a hundred thousand structs.
       @doc false
       @spec __decode__(map()) :: t()
-      def __decode__(unquote(HfHub.Schema.source())), do: unquote(HfHub.Schema.decoder(__MODULE__, @fields))
+      def __decode__(unquote(HfHub.Schema.source())), do: unquote(HfHub.Schema.decoder(@fields))
     end
   end
 
@@ -88,7 +88,10 @@ defmodule HfHub.Schema do
 
   @doc "Returns the quoted type of a struct."
   @spec typespec(module(), [field()]) :: Macro.t()
-  def typespec(module, fields), do: struct_of(module, fields, &type/1)
+  def typespec(module, fields) do
+    types = for field <- fields, do: {elem(field, 0), type(field)}
+    {:%, [], [module, {:%{}, [], types}]}
+  end
 
   # The engine's maps are complete; JSON from the network may lack any field.
   defp type({_name, from, type, _doc, opts}) do
@@ -97,15 +100,16 @@ defmodule HfHub.Schema do
   end
 
   @doc "Returns the quoted expression that decodes the map in `source/0` into a struct."
-  @spec decoder(module(), [field()]) :: Macro.t()
-  def decoder(module, fields), do: struct_of(module, fields, &value/1)
+  @spec decoder([field()]) :: Macro.t()
+  # Updating the default struct shares its keys and, in large structs, its `nil`s.
+  def decoder(fields) do
+    values = for field <- fields, do: {elem(field, 0), value(field)}
+    quote(do: %{__struct__() | unquote_splicing(values)})
+  end
 
-  @doc "Returns the variable that `decoder/2` reads."
+  @doc "Returns the variable that `decoder/1` reads."
   @spec source() :: Macro.t()
   def source, do: Macro.var(:json, __MODULE__)
-
-  defp struct_of(module, fields, fun),
-    do: {:%, [], [module, {:%{}, [], for(field <- fields, do: {elem(field, 0), fun.(field)})}]}
 
   defp value({_name, from, type, _doc, opts}) do
     found = taken(from)

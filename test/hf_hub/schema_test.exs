@@ -105,6 +105,13 @@ defmodule HfHub.SchemaTest do
     assert_raise Decode.Error, fn -> decode(%{"parts" => [%{"id" => nil}]}) end
   end
 
+  test "structs of a list share their keys" do
+    parts = for n <- 1..100, do: Decode.struct(Part, %{"id" => "#{n}"})
+    each = :erts_debug.size([hd(parts)])
+    keys = map_size(hd(parts)) + 1
+    assert :erts_debug.size(parts) <= 100 * each - 99 * keys
+  end
+
   test "docs list each field with its type and description" do
     docs = HfHub.Schema.docs(Whole.__fields__())
     assert docs =~ "  * `:stage` (one of `false`, `:on`, `:off`) - stage\n"
