@@ -59,8 +59,9 @@ defmodule HfHub.Canary do
   defp look(term, place) do
     text = inspect(term, limit: :infinity, printable_limit: :infinity, structs: false)
 
-    for word <- [@word, @planted], text =~ word do
-      :ets.insert(@table, {word, place, String.slice(text, 0, 500)})
+    for word <- [@word, @planted], [before, found] <- [String.split(text, word, parts: 2)] do
+      around = String.slice(before, -250, 250) <> word <> String.slice(found, 0, 250)
+      :ets.insert(@table, {word, place, around})
     end
 
     :ok
