@@ -118,7 +118,7 @@ impl Server {
         server
     }
 
-    /// Starts a server that responds as `script` says.
+    /// Starts a server that responds by `script`.
     pub(crate) async fn answering(script: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

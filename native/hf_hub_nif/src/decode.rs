@@ -80,7 +80,7 @@ pub(crate) struct RequestArgs {
     json: Option<Json>,
     /// Whether the request may be repeated.
     repeatable: bool,
-    /// Whether the response is JSON whatever its content type says.
+    /// Whether the response is JSON, whatever its content type is.
     pub(crate) parse: bool,
     /// Whether the body contains a secret.
     secret: bool,

@@ -87,7 +87,8 @@ impl Serialize for Item<'_> {
                 let entries = rustler::MapIterator::new(self.0).ok_or_else(|| wrong(()))?;
                 let mut map = serializer.serialize_map(None)?;
                 for (key, value) in entries {
-                    let key = name(key).ok_or_else(|| S::Error::custom("a key that is no text"))?;
+                    let key =
+                        name(key).ok_or_else(|| S::Error::custom("expected a key that is text"))?;
                     map.serialize_entry(&key, &Item(value, depth))?;
                 }
                 map.end()

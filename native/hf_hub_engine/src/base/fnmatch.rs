@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn matches_like_python_fnmatch() {
-        // Each row was checked against Python's fnmatch.fnmatchcase.
+        // Each row was compared with the result of Python's fnmatch.fnmatchcase.
         for (pattern, path, expected) in [
             ("*.json", "config.json", true),
             ("*.json", "a/b/config.json", true),

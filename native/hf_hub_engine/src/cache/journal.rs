@@ -1,4 +1,4 @@
-//! The resume record at the end of a partial file, which says which byte ranges have arrived.
+//! The resume record at the end of a partial file, with the received byte ranges.
 //!
 //! It is stored after the position of the file's last byte, on a page of its own: one rename moves
 //! both, and a crashing process cannot leave it half written. A partial file without a record, or

@@ -169,7 +169,7 @@ impl Partial {
 
     /// Resumes from a partial file of an interrupted attempt, if there is a usable one.
     ///
-    /// `alone` says that no other process can be writing; otherwise only a file that has not been
+    /// With `alone`, no other process can be writing; otherwise only a file that has not been
     /// modified for a while is taken. `stop` is polled during the copy.
     pub fn resume(slot: Slot, alone: bool, stop: &dyn Fn() -> bool) -> Result<Self> {
         let orphans = slot.orphans();

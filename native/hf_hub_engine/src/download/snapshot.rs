@@ -329,7 +329,7 @@ async fn work(
     Ok(reports)
 }
 
-/// Returns the snapshot on disk if it is complete; otherwise the error that says why there is none.
+/// Returns the snapshot on disk if it is complete; otherwise the error with the reason.
 fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
     if spec.mode.dry_run || spec.mode.force {
         return Err(error);

@@ -122,7 +122,7 @@ fn found(report: Report, spec: &Spec, progress: &Progress) -> Report {
     report
 }
 
-/// Handles missing metadata: returns the cached copy, or an error that says why there is none.
+/// Handles missing metadata: returns the cached copy, or an error with the reason.
 async fn fall_back(
     hub: &Hub,
     spec: &Spec,

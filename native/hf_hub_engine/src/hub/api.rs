@@ -161,7 +161,7 @@ impl Hub {
             if self.owns(&target) || (call.is_harmless() && client::is_public(&target)) {
                 url = target;
             } else if call.method == Method::HEAD {
-                // For a HEAD request, a redirect is an answer: the resource exists.
+                // For a HEAD request, a redirect is a result: the resource exists.
                 return Ok(response);
             } else {
                 let host = target.host_str().unwrap_or_default();

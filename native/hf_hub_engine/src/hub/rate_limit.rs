@@ -65,7 +65,7 @@ impl Scope {
 }
 
 /// A request in flight, which the Hub may not have counted yet.
-#[must_use = "the request counts as answered when this is dropped"]
+#[must_use = "the request counts as finished when this is dropped"]
 pub(crate) struct Ticket<'a> {
     rate_limiter: &'a RateLimiter,
     scope: &'a Scope,
@@ -84,7 +84,7 @@ pub(crate) struct Started {
 }
 
 impl Ticket<'_> {
-    /// Counts the request as answered.
+    /// Counts the request as finished.
     pub(crate) fn answered(self) -> Started {
         self.started
     }

@@ -74,7 +74,7 @@ async fn pump(
         let length = piece.len();
         hub.flow.pass(length).await;
         if sender.send(piece).await.is_err() {
-            // The receiver is gone: the response says why.
+            // The receiver is gone: the response has the reason.
             return Ok(());
         }
         sent(length as u64);

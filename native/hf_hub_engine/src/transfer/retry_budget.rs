@@ -62,12 +62,12 @@ impl RetryBudget {
         first || self.failures <= self.policy.retries
     }
 
-    /// Records that a range request was answered with that range.
+    /// Records that a range request returned that range.
     pub(crate) fn served(&mut self) {
         self.whole_answers = 0;
     }
 
-    /// Records that a range request was not answered with that range. Returns whether to discard
+    /// Records that a range request did not return that range. Returns whether to discard
     /// the received bytes and start again without ranges: a single such response may come from one
     /// faulty server among many.
     pub(crate) fn starts_over(&mut self) -> bool {

@@ -61,7 +61,7 @@ mod tests {
         let mut batch_size = BatchSize::steady();
         assert_eq!(batch_size.files(), 250);
         batch_size.done(249, Duration::from_secs(1));
-        assert_eq!(batch_size.files(), 250, "a commit that was not full says nothing");
+        assert_eq!(batch_size.files(), 250, "a commit that was not full is ignored");
         batch_size.done(250, Duration::from_secs(39));
         assert_eq!(batch_size.files(), 400);
         batch_size.done(10, Duration::from_secs(41));

@@ -81,7 +81,7 @@ enum Fate {
     NotMade(Option<Commit>),
 }
 
-/// Creates the commit. `head` is the previous head of the branch, if known; `unanswered` says that
+/// Creates the commit. `head` is the previous head of the branch, if known; `unanswered` is set if
 /// an earlier run may have sent the same commit.
 pub(super) async fn make(
     session: &Session,

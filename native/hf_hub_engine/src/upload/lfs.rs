@@ -28,7 +28,7 @@ pub(super) struct Object {
     pub(super) path: RepoPath,
 }
 
-/// How a content is uploaded to the store.
+/// How content is uploaded to the store.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) slot: Slot,
@@ -36,7 +36,7 @@ pub(super) struct Plan {
     pub(super) verify: Option<Link>,
 }
 
-/// Where a content is uploaded to.
+/// Where content is uploaded to.
 #[derive(Debug)]
 pub(super) enum Slot {
     /// To one link.
@@ -213,7 +213,7 @@ fn refused(refusals: &[(&Object, ObjectError)]) -> Error {
     }
 }
 
-/// Reports that a content has been uploaded.
+/// Reports that content has been uploaded.
 pub(super) async fn verify(session: &Session, link: &Link, object: &Object) -> Result<()> {
     session.tell(link, &ObjectId { oid: object.oid, size: object.size }).await
 }

@@ -67,7 +67,7 @@ struct Part<'a> {
     etag: &'a str,
 }
 
-/// Uploads a content as `plan` says.
+/// Uploads content by `plan`.
 pub(super) async fn put(
     session: &Arc<Session>,
     unfinished: Option<&Arc<Unfinished>>,

@@ -1,4 +1,4 @@
-//! The id of a content on the Hub: its SHA-256 in the large file store, otherwise the git object
+//! The id of content on the Hub: its SHA-256 in the large file store, otherwise the git object
 //! id.
 
 use std::{fmt, io::Read};
@@ -11,7 +11,7 @@ use crate::base::{
     hash::{self, Hasher},
 };
 
-/// The id of a content. Compact: an upload of a hundred thousand files holds one for each.
+/// The id of content. Compact: an upload of a hundred thousand files holds one for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Oid {
@@ -41,7 +41,7 @@ impl Oid {
         matches!((self, other), (Self::Sha256(_), Self::Sha256(_)) | (Self::Git(_), Self::Git(_)))
     }
 
-    /// Returns the git object id of a content of `size` bytes.
+    /// Returns the git object id of content of `size` bytes.
     pub fn of_git(mut content: impl Read, size: u64) -> std::io::Result<Self> {
         let mut hasher = git_hasher(size);
         let mut buffer = vec![0; 64 << 10];

@@ -58,7 +58,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Returns the stamp of a content that cannot change.
+    /// Returns the stamp of content that cannot change.
     pub fn fixed(size: u64) -> Self {
         Self { size, modified: 0 }
     }
@@ -176,7 +176,7 @@ impl Content {
         }
     }
 
-    /// Returns the error for a content that has changed.
+    /// Returns the error for content that has changed.
     pub fn changed(&self) -> Error {
         let file = self.source.file(&self.path);
         let name = file.map_or_else(|| self.path.to_string(), |file| file.display().to_string());

@@ -1,4 +1,4 @@
-//! A parsed request, and the blocking work that answers it.
+//! A parsed request, and the blocking work that handles it.
 //!
 //! Handlers are plain functions that run off the async threads, because git and the disk block.
 //! They run before the body is received, so a forbidden request is rejected before its body is

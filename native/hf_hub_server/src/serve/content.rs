@@ -97,7 +97,7 @@ fn read_piece(mut file: File, left: u64) -> io::Result<(Bytes, File)> {
     Ok((piece.into(), file))
 }
 
-/// Responds to a GET or HEAD request for a content. Blocks while it opens a file.
+/// Responds to a GET or HEAD request for content. Blocks while it opens a file.
 pub(super) fn send(content: Content, is_head: bool, request: &HeaderMap) -> io::Result<Response> {
     let etag = quoted(&content.etag);
     let mut headers = HeaderMap::new();

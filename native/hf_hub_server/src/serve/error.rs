@@ -277,7 +277,7 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
         let (status, message) = if is_full(&err) {
             (StatusCode::INSUFFICIENT_STORAGE, "The Local Hub has no room left to store this")
         } else {
-            let message = "Internal error of the Local Hub; its log says more";
+            let message = "Internal error of the Local Hub; see its log";
             (StatusCode::INTERNAL_SERVER_ERROR, message)
         };
         Self { cause: Some(format!("{err:#}")), ..Self::new(status, None, message) }

@@ -148,7 +148,7 @@ impl Action {
     }
 }
 
-/// The end of a URL that says what to do without Xet.
+/// The end of a URL that contains what to do without Xet.
 pub(super) const XET_HINT: &str = "set-HF_HUB_DISABLE_XET=1";
 
 /// Actions that are followed by a further segment, and so can be distinguished from the second half

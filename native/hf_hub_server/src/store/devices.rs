@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::{self, Lock};
 use super::token::{digest, random_hex};
 
-/// Letters that are not easily confused.
+/// Letters that are hard to confuse.
 const LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 /// A pending login.

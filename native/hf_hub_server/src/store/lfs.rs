@@ -55,7 +55,7 @@ impl Pointer {
     }
 }
 
-/// Whether `text` is a valid id of a content: 64 lower-case hex digits.
+/// Whether `text` is a valid id of content: 64 lower-case hex digits.
 pub(crate) fn is_oid(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -72,7 +72,7 @@ impl LfsStore {
         Self { dir: root.join("lfs") }
     }
 
-    /// Returns the path of a content; `oid` must satisfy [`is_oid`].
+    /// Returns the path of content; `oid` must satisfy [`is_oid`].
     pub(crate) fn path(&self, oid: &str) -> PathBuf {
         debug_assert!(is_oid(oid));
         self.dir.join(&oid[..2]).join(&oid[2..4]).join(oid)
@@ -116,7 +116,7 @@ impl LfsStore {
         Ok(pointer)
     }
 
-    /// Returns the size of a content; `None` if it does not exist.
+    /// Returns the size of content; `None` if it does not exist.
     pub(crate) fn size(&self, oid: &str) -> Option<u64> {
         fs::metadata(self.path(oid)).ok().map(|found| found.len())
     }
@@ -174,7 +174,7 @@ pub(crate) struct Incoming {
     pub(crate) pointer: Pointer,
 }
 
-/// Returns the pointer of a content.
+/// Returns the pointer of content.
 pub(super) fn hash(mut reader: impl Read) -> io::Result<Pointer> {
     let mut hash = Sha256::new();
     let size = stream(&mut reader, |chunk| {

@@ -37,7 +37,7 @@ pub(crate) async fn hub_with(options: &[&str]) -> Hub {
     hub
 }
 
-/// Returns the SHA-256 of a content.
+/// Returns the SHA-256 of content.
 pub(crate) fn oid(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
 }

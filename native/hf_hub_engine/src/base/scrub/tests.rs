@@ -75,7 +75,7 @@ fn leaves_text_without_a_secret_unchanged() {
         "",
         "hf_hub_server cannot be started; see hf_transformers_tiny_random",
         "the alphabet begins with abcd",
-        "https://huggingface.co/api/models/a%2Fb?x=1 says \"no\" & that is \\ all",
+        "https://huggingface.co/api/models/a%2Fb?x=1 said \"no\" & that is \\ all",
         "repository \"hf_internaltestingtinyrandom\" not found",
         "hf://datasets/org/data@main/x, mail me at a@b.example",
         "100 % of it, \u{1f600} \\ud83d\\ude00 \\u00",

@@ -64,7 +64,7 @@ async fn accepts_a_file_without_commit_by_its_checksum() {
         let result = get(&server, &at(dir.path(), COMMIT)).await;
         assert_eq!(result.is_ok(), good, "{result:?}");
     }
-    // HTML is accepted if the file name says so.
+    // HTML is accepted if the file name has its extension.
     let dir = tempfile::tempdir().unwrap();
     let headers = format!("etag: \"{HELLO}\"\r\ncontent-type: text/html\r\n");
     let server = Server::answering(move |_| hello(&headers)).await;

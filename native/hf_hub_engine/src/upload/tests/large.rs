@@ -137,7 +137,7 @@ async fn invalid_or_forbidden_headers_fail_the_upload() {
 }
 
 #[tokio::test]
-async fn a_batch_response_must_include_each_content_once() {
+async fn a_batch_response_must_include_each_file_once() {
     let store = store().await;
     let known = json!({ "oid": OID, "size": 5 });
     let other = json!({ "oid": OTHER, "size": 5 });

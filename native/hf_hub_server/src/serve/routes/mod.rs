@@ -49,13 +49,13 @@ use crate::store::{Git, Place, PullRequest, Repo, RepoKey, RepoKind};
 use git2::Oid;
 
 const ABOUT: &str = "\
-This is a Local Hub: it answers like the Hugging Face Hub, for one machine or one room.
+This is a Local Hub: it serves the API of the Hugging Face Hub, for one machine or one network.
 
 Point a client at it with HF_ENDPOINT set to this address.
 ";
 
 const CONFIRM: &str = "\
-This is a Local Hub, which has no pages. To let the program in that shows a code, run on its machine:
+This is a Local Hub, which has no pages. To confirm the code of a login, run on its machine:
 
     hf_hub_server user approve CODE USER --root ROOT
 ";

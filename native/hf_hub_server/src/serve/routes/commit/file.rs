@@ -39,7 +39,7 @@ pub(in super::super) fn content(
     Ok(content)
 }
 
-/// Returns the LFS pointer if a content is one.
+/// Returns the LFS pointer if the content is one.
 pub(in super::super) fn pointer(content: &[u8]) -> Option<Pointer> {
     let is_short = content.len() as u64 <= MAX_POINTER_SIZE;
     is_short.then(|| Pointer::parse(content)).flatten()
