@@ -192,7 +192,7 @@ defmodule HfHub.Cache do
   @spec prune(keyword()) :: {:ok, Deletion.t()} | {:error, Error.t()}
   def prune(opts \\ []) do
     opts = Options.validate!(opts, Tables.prune())
-    spec = %{older_than: opts[:older_than], dry_run: opts[:dry_run]}
+    spec = %{older_than: opts[:older_than] * 1000, dry_run: opts[:dry_run]}
     with {:ok, report} <- Engine.run(:prune, spec, opts), do: {:ok, Engine.deletion(report)}
   end
 
@@ -219,7 +219,8 @@ defmodule HfHub.Cache do
   @spec evict(keyword()) :: {:ok, Deletion.t()} | {:error, Error.t()}
   def evict(opts) do
     opts = Options.validate!(opts, Tables.evict())
-    spec = Map.new(Keyword.take(opts, [:target_size, :max_age, :dry_run]))
+    max_age = opts[:max_age] && opts[:max_age] * 1000
+    spec = %{target_size: opts[:target_size], max_age: max_age, dry_run: opts[:dry_run]}
     with {:ok, report} <- Engine.run(:evict, spec, opts), do: {:ok, Engine.deletion(report)}
   end
 

@@ -30,7 +30,6 @@ defmodule HfHub.Cards do
 
   alias HfHub.{Download, Error, Native, Options, Request}
   alias HfHub.Cards.{Data, DatasetCard, DatasetCardData, ModelCard, ModelCardData}
-  alias HfHub.Native.Nif
 
   @type card :: ModelCard.t() | DatasetCard.t()
 
@@ -213,7 +212,7 @@ defmodule HfHub.Cards do
 
   defp parse(text, module, data) do
     if is_binary(text) and String.valid?(text) do
-      with {:ok, card} <- Native.run(&Nif.parse_card(&1, text)) do
+      with {:ok, card} <- Native.run(:parse_card, text) do
         front = Map.take(card, [:head, :yaml, :tail])
 
         {:ok,
@@ -231,7 +230,7 @@ defmodule HfHub.Cards do
 
   defp yaml(pairs, source) do
     data = if pairs == [], do: %{}, else: pairs
-    Error.unwrap!(Native.run(&Nif.render_card(&1, %{data: data, source: source})))
+    Error.unwrap!(Native.run(:render_card, %{data: data, source: source}))
   rescue
     _error in [ArgumentError, ErlangError] ->
       raise ArgumentError, "invalid card metadata: a value cannot be represented in YAML"

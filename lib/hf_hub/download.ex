@@ -27,7 +27,6 @@ defmodule HfHub.Download do
   alias HfHub.Config.Source
   alias HfHub.{Decode, Error, Extract, Native, Options, RepoRef, Telemetry}
   alias HfHub.Download.{FileInfo, Spec}
-  alias HfHub.Native.Nif
   alias HfHub.Progress.Reporter
 
   @repo [
@@ -162,7 +161,7 @@ defmodule HfHub.Download do
     opts = opts |> validate!(@file_options) |> refuse_contradictions!(opts)
 
     with {:ok, spec} <- Spec.file(opts),
-         {:ok, report} <- run(spec, opts, label(spec.filename), &Nif.download/2) do
+         {:ok, report} <- run(spec, opts, label(spec.filename), :download) do
       deliver_file(report, opts)
     end
   end
@@ -193,12 +192,14 @@ defmodule HfHub.Download do
     opts = opts |> validate!(@snapshot_options) |> refuse_contradictions!(opts)
 
     with {:ok, spec, ref} <- Spec.repo(opts),
-         filter = %{
-           allow_patterns: patterns(opts[:allow_patterns]) || below(ref.path),
-           ignore_patterns: patterns(opts[:ignore_patterns]) || [],
+         more = %{
+           filter: %{
+             allow: patterns(opts[:allow_patterns]) || below(ref.path),
+             ignore: patterns(opts[:ignore_patterns]) || []
+           },
            max_workers: min(opts[:max_workers], @max_workers)
          },
-         {:ok, snapshot} <- run(Map.merge(spec, filter), opts, ref.repo_id, &Nif.snapshot/2) do
+         {:ok, snapshot} <- run(Map.merge(spec, more), opts, ref.repo_id, :snapshot) do
       deliver_snapshot(snapshot, opts)
     end
   end
@@ -229,7 +230,7 @@ defmodule HfHub.Download do
   def download_stream(opts) do
     opts = validate!(opts, @stream_options)
 
-    with {:ok, spec} <- Spec.stream(opts), do: {:ok, Native.stream(&Nif.open_stream(&1, spec))}
+    with {:ok, spec} <- Spec.stream(opts), do: {:ok, Native.stream(:stream, fn -> spec end)}
   end
 
   @doc "Same as `download_stream/1`, but returns the stream or raises `HfHub.Error`."
@@ -267,7 +268,7 @@ defmodule HfHub.Download do
   @spec compute_sha256(Path.t()) :: {:ok, String.t()} | {:error, Error.t()}
   def compute_sha256(path) do
     [path: path] = Options.validate!([path: path], path: [type: :path, required: true])
-    Native.run(&Nif.hash_file(&1, %{path: Path.expand(path), algorithm: "sha256"}))
+    Native.run(:hash_file, %{path: Path.expand(path), algorithm: :sha256})
   end
 
   @doc "Same as `compute_sha256/1`, but returns the hash or raises `HfHub.Error`."
@@ -297,17 +298,17 @@ defmodule HfHub.Download do
     opts
   end
 
-  defp run(spec, opts, label, start) do
+  defp run(spec, opts, label, job) do
     metadata = %{
       repo_id: spec.repo.id,
       repo_type: spec.repo.repo_type,
-      revision: spec.repo.revision,
+      revision: spec.revision,
       filename: spec[:filename],
       endpoint: spec.hub.endpoint
     }
 
     Telemetry.span(:download, metadata, spec.hub.token, fn ->
-      Native.run(&start.(&1, spec), Reporter.start(receiver(opts), label))
+      Native.run(job, spec, Reporter.start(receiver(opts), label))
     end)
   end
 

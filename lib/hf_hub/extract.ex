@@ -12,8 +12,6 @@ defmodule HfHub.Extract do
 
   @type archive_type :: :zip | :tar | :tar_gz | :tar_xz | :gz
 
-  @formats %{"zip" => :zip, "tar" => :tar, "tar_gz" => :tar_gz, "tar_xz" => :tar_xz, "gz" => :gz}
-
   @options [
     max_size: [
       type: :pos_integer,
@@ -49,11 +47,10 @@ defmodule HfHub.Extract do
     spec = %{
       archive: Path.expand(archive),
       destination: Path.expand(destination),
-      max_size: opts[:max_size],
-      max_entries: opts[:max_entries]
+      limits: %{max_size: opts[:max_size], max_entries: opts[:max_entries]}
     }
 
-    Native.run(&Nif.extract(&1, spec))
+    Native.run(:extract, spec)
   end
 
   @doc "Same as `extract/3`, but returns the destination or raises `HfHub.Error`."
@@ -74,7 +71,7 @@ defmodule HfHub.Extract do
   def detect_archive_type(path) do
     case Nif.archive_format(path) do
       nil -> nil
-      {format, _stem} -> Map.fetch!(@formats, format)
+      [format, _stem] -> format
     end
   end
 
@@ -90,7 +87,7 @@ defmodule HfHub.Extract do
   def default_extract_path(path) do
     case Nif.archive_format(path) do
       nil -> path <> ".extracted"
-      {_format, stem} -> stem
+      [_format, stem] -> stem
     end
   end
 end

@@ -51,7 +51,7 @@ defmodule HfHub.FS do
   @spec file_path(String.t(), repo_type(), String.t(), String.t()) :: Path.t()
   def file_path(repo_id, repo_type, filename, revision \\ "main") do
     repo = repo_path(repo_id, repo_type)
-    check!(%{repo_type: to_string(repo_type), id: repo_id, revision: revision}, filename)
+    check!(%{repo: %{repo_type: to_string(repo_type), id: repo_id}, revision: revision}, filename)
 
     commit =
       case RegularFile.read(Path.join([repo, "refs", revision]), 1024) do
@@ -122,9 +122,8 @@ defmodule HfHub.FS do
   def lock_file(repo_id, filename, opts \\ []) do
     opts = Options.validate!(opts, @lock)
 
-    with {:ok, repo, _ref} <- Engine.repo(repo_id, opts),
-         spec = %{cache_dir: Engine.cache_dir(opts), repo: repo, filename: filename},
-         {:ok, handle, _path} <- Engine.hold(spec) do
+    with {:ok, place, _ref} <- Engine.repo(repo_id, opts),
+         {:ok, handle, _path} <- Engine.hold(Map.put(place, :filename, filename), opts) do
       {:ok, handle}
     end
   end
@@ -154,8 +153,8 @@ defmodule HfHub.FS do
   @spec unlock_file!(lock()) :: :ok
   def unlock_file!(lock), do: with({:error, error} <- unlock_file(lock), do: raise(error))
 
-  defp check!(repo, filename) do
-    case Nif.check_names(%{repo: repo, path: nil, filename: filename}) do
+  defp check!(place, filename) do
+    case Nif.check_names(Map.merge(place, %{path: nil, filename: filename})) do
       nil -> :ok
       error -> raise ArgumentError, error.message
     end

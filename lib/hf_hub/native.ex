@@ -1,7 +1,7 @@
 defmodule HfHub.Native do
   # Runs native jobs: the only module that receives their messages. A job sends
   # `{:hf_hub, ref, event}`: any number of progress and waiting events or chunks, then exactly
-  # one `{:ok, value}` or `{:error, map}`.
+  # one `{:ok, value}`, `{:error, map}`, or `{:refused, why}` where the spec cannot be read.
   @moduledoc false
 
   require Logger
@@ -11,14 +11,16 @@ defmodule HfHub.Native do
   alias HfHub.Progress.Reporter
 
   @doc """
-  Starts a job and waits until it ends. `start` is called with the reference that tags the job's messages.
+  Starts the named job with its spec and waits until it ends. With `:progress` in the spec, the job says when it has to
+  wait; where it is true, also how far it is.
 
-  The reference is created in the function that receives, so that the VM skips older messages in the mailbox.
+  The reference that tags the job's messages is created here, in the function that receives, so that the VM skips
+  older messages in the mailbox.
   """
-  @spec run((reference() -> reference()), Reporter.t()) :: {:ok, term()} | {:error, Error.t()}
-  def run(start, reporter \\ nil) do
+  @spec run(atom(), term(), Reporter.t()) :: {:ok, term()} | {:error, Error.t()}
+  def run(name, spec, reporter \\ nil) do
     ref = make_ref()
-    job = start.(ref)
+    job = Nif.start(ref, name, spec)
 
     receive do
       {:hf_hub, ^ref, event} -> handle(event, ref, job, reporter)
@@ -26,14 +28,15 @@ defmodule HfHub.Native do
   end
 
   @doc """
-  Returns a lazy stream of a job's chunks, requested on demand and one ahead. Halting the stream stops the job.
+  Returns a lazy stream of the named job's chunks, requested on demand and one ahead. `spec` is called when the stream
+  starts. Halting the stream stops the job.
   """
-  @spec stream((reference() -> reference())) :: Enumerable.t()
-  def stream(start) do
+  @spec stream(atom(), (() -> term())) :: Enumerable.t()
+  def stream(name, spec) do
     Stream.resource(
       fn ->
         ref = make_ref()
-        job = start.(ref)
+        job = Nif.start(ref, name, spec.())
         Nif.ask(job, 2)
         {ref, job}
       end,
@@ -69,6 +72,11 @@ defmodule HfHub.Native do
     {:error, Error.from_native(fields)}
   end
 
+  defp handle({:refused, why}, _ref, _job, reporter) do
+    Reporter.stop(reporter, :failed)
+    raise ArgumentError, why
+  end
+
   defp waiting(%{activity: :rate_limited, wait: wait}),
     do: "waiting up to #{div((wait || 0) + 999, 1000)} s: the Hub's rate limit is exhausted"
 
@@ -90,6 +98,9 @@ defmodule HfHub.Native do
       # Raised by the next call: its state marks the job as ended, so that it is not cancelled.
       {:hf_hub, ^ref, {:error, fields}} ->
         {[], {:failed, Error.from_native(fields)}}
+
+      {:hf_hub, ^ref, {:refused, why}} ->
+        {[], {:failed, ArgumentError.exception(why)}}
     end
   end
 

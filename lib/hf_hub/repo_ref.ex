@@ -88,9 +88,9 @@ defmodule HfHub.RepoRef do
   end
 
   @doc "Returns the repository and revision as the engine expects them."
-  @spec to_native(t()) :: %{repo_type: String.t(), id: String.t(), revision: String.t()}
+  @spec to_native(t()) :: %{repo: %{repo_type: String.t(), id: String.t()}, revision: String.t()}
   def to_native(ref),
-    do: %{repo_type: to_string(ref.repo_type), id: ref.repo_id, revision: ref.revision || "main"}
+    do: %{repo: %{repo_type: to_string(ref.repo_type), id: ref.repo_id}, revision: ref.revision || "main"}
 
   @doc "Returns the parts of a reference as parameters of a route template."
   @spec params(t()) :: keyword()
@@ -274,21 +274,21 @@ defmodule HfHub.RepoRef do
 
   # Whether this machine can write a file of that path is checked by downloads only.
   defp check_names(ref) do
-    repo = to_native(ref)
+    place = to_native(ref)
 
-    case names_error(repo, ref.path) do
+    case names_error(place, ref.path) do
       nil ->
         {:ok, ref}
 
       error ->
         # The forms of a reference are no help with an invalid revision or path.
-        id? = names_error(%{repo | revision: "main"}, nil) != nil
+        id? = names_error(%{place | revision: "main"}, nil) != nil
         {:error, if(id?, do: forms(error, ref.repo_id), else: error)}
     end
   end
 
-  defp names_error(repo, path) do
-    with %{} = fields <- Nif.check_names(%{repo: repo, path: path, filename: nil}),
+  defp names_error(place, path) do
+    with %{} = fields <- Nif.check_names(Map.merge(place, %{path: path, filename: nil})),
          do: Error.from_native(fields)
   end
 

@@ -283,9 +283,11 @@ defmodule HfHub.Request do
   def events(request, opts) do
     reconnect = Keyword.get(opts, :reconnect, request.method == :get)
 
-    Native.stream(fn ref ->
+    Native.stream(:events, fn ->
       spec = Error.unwrap!(spec(request, nil))
-      Nif.open_events(ref, %{request: spec, reconnect: reconnect, quiet: opts[:quiet]})
+      # A stream is not watched.
+      {shared, spec} = spec |> Map.delete(:progress) |> Map.split([:hub, :hidden])
+      Map.merge(shared, %{request: spec, reconnect: reconnect, quiet: opts[:quiet]})
     end)
   end
 
@@ -314,7 +316,7 @@ defmodule HfHub.Request do
   defp send_to(request, list) do
     with {:ok, spec} <- spec(request, list) do
       metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
-      Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(&Nif.request(&1, spec)) end)
+      Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(:request, spec) end)
     end
   end
 
@@ -324,24 +326,28 @@ defmodule HfHub.Request do
     with {:ok, hub} <- Hub.config(Keyword.merge([retries: 5, retry_delay: 1000], request.opts)) do
       spec = %{
         hub: hub,
+        progress: false,
         method: request.method |> to_string() |> String.upcase(),
         url: url(hub.endpoint, request),
         headers: request.headers,
         list: list,
         content_type: request.content_type,
-        body: request.body,
+        body: request.body && Enum.map(request.body, &segment/1),
         json: request.json,
         repeatable: request.repeatable,
         parse: request.parse,
         secret: request.secret,
         suggest: request.suggest,
         hidden: Enum.map(request.hidden, &Nif.secret/1),
-        repo: request.repo
+        place: request.repo
       }
 
       {:ok, spec}
     end
   end
+
+  defp segment({:path, path}), do: {:file, path}
+  defp segment(bytes), do: {:bytes, bytes}
 
   defp url(endpoint, %{path: path, query: []}), do: String.trim_trailing(endpoint, "/") <> path
 

@@ -11,7 +11,7 @@ defmodule HfHub.Safetensors do
   """
 
   alias HfHub.{Decode, Error, Native, Options, RepoRef}
-  alias HfHub.Native.{Hub, Nif}
+  alias HfHub.Native.Hub
   alias HfHub.Safetensors.{FileMetadata, Metadata}
 
   @options Options.repo_type() ++ Options.revision() ++ Options.common()
@@ -67,8 +67,7 @@ defmodule HfHub.Safetensors do
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename] ++ opts),
          {:ok, hub} <- Hub.config(opts) do
-      spec = %{hub: hub, repo: RepoRef.to_native(ref), filename: filename}
-      Native.run(&Nif.safetensors(&1, spec))
+      Native.run(:safetensors, %{hub: hub, progress: false, place: RepoRef.to_native(ref), filename: filename})
     end
   end
 end

@@ -146,7 +146,7 @@ defmodule HfHub.CardsTest do
     """
 
     output = HfHub.Python.run!(script, context.endpoint, context.cache, [{"VALUES", path}])
-    {:ok, theirs} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, "---\nall: #{output}\n---\n"))
+    {:ok, theirs} = HfHub.Native.run(:parse_card, "---\nall: #{output}\n---\n")
     assert theirs.data["all"] == for({_text, _value, python} <- @values, do: python)
   end
 
@@ -332,7 +332,7 @@ defmodule HfHub.CardsTest do
     path = Path.join(context.dir, "card.md")
     File.write!(path, Cards.render(card))
     json = HfHub.Python.run!(script, context.endpoint, context.cache, [{"CARD", path}])
-    {:ok, theirs} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, "---\n#{json}\n---\n"))
+    {:ok, theirs} = HfHub.Native.run(:parse_card, "---\n#{json}\n---\n")
     assert theirs.data["tags"] == Enum.uniq(values)
     assert theirs.data["own"] == card.data.extra["own"]
     back = Cards.parse_model_card!(File.read!(path))

@@ -17,20 +17,20 @@ defmodule HfHub.NativeTest do
 
   test "a call returns in microseconds" do
     ref = make_ref()
-    spec = %{path: __ENV__.file, algorithm: "sha256"}
-    Nif.hash_file(ref, spec)
-    {time, _} = :timer.tc(fn -> for _ <- 1..1000, do: Nif.hash_file(ref, spec) end)
+    spec = %{path: __ENV__.file, algorithm: :sha256}
+    Nif.start(ref, :hash_file, spec)
+    {time, _} = :timer.tc(fn -> for _ <- 1..1000, do: Nif.start(ref, :hash_file, spec) end)
     for _ <- 1..1001, do: assert_receive({:hf_hub, ^ref, {:ok, _}}, 5000)
     assert time / 1000 < 1000, "#{time / 1000} µs a call"
   end
 
   test "a panic is exactly one error" do
     for place <- [:runtime, :blocking] do
-      assert {:error, %Error{kind: :internal, message: message}} = Native.run(&Nif.panic(&1, place))
+      assert {:error, %Error{kind: :internal, message: message}} = Native.run(:panic, place)
       assert message =~ "a panic on a #{place} thread"
     end
 
-    assert_raise ErlangError, ~r/nif_panicked/, fn -> Nif.panic(make_ref(), :nif) end
+    assert_raise ErlangError, ~r/nif_panicked/, fn -> Nif.panic() end
     refute_receive {:hf_hub, _, _}, 50
   end
 
@@ -38,16 +38,15 @@ defmodule HfHub.NativeTest do
     {opts, _content} = stalled(context)
     ref = make_ref()
     {:ok, hub} = Hub.config(Keyword.merge([retries: 0, retry_delay: 10], opts))
-    repo = %{repo_type: "model", id: opts[:repo_id], revision: "main"}
+    repo = %{repo_type: "model", id: opts[:repo_id]}
 
     job =
-      Nif.open_stream(ref, %{
+      Nif.start(ref, :stream, %{
         hub: hub,
         repo: repo,
+        revision: "main",
         filename: "model.safetensors",
-        first: nil,
-        end: nil,
-        last: nil
+        part: :whole
       })
 
     Nif.cancel(job)
@@ -166,12 +165,13 @@ defmodule HfHub.NativeTest do
     {:ok, hub} = Hub.config(endpoint: context.endpoint, retries: 0, retry_delay: 10)
     ref = make_ref()
 
-    Nif.download(ref, %{
+    Nif.start(ref, :download, %{
       hub: hub,
       progress: true,
-      repo: %{repo_type: "model", id: id, revision: "main"},
+      repo: %{repo_type: "model", id: id},
+      revision: "main",
       filename: "model.safetensors",
-      destination: %{cache_dir: context.cache, local_dir: nil},
+      destination: {:cache, context.cache},
       mode: %{force_download: false, local_files_only: false, dry_run: false, symlinks: true},
       expected_sha256: nil
     })

@@ -129,7 +129,7 @@ defmodule HfHub.SafetensorsTest do
           context.cache
         )
 
-      {:ok, theirs} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, "---\n#{output}\n---\n"))
+      {:ok, theirs} = HfHub.Native.run(:parse_card, "---\n#{output}\n---\n")
       assert plain(Safetensors.metadata!(id, ask(context))) == theirs.data
     end
   end

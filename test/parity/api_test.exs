@@ -238,7 +238,7 @@ defmodule HfHub.Parity.ApiTest do
     """
 
     json = Python.run!(script, LocalHub.endpoint(own), context.cache)
-    {:ok, card} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, ~s(---\n{"all": #{json}}\n---\n)))
+    {:ok, card} = HfHub.Native.run(:parse_card, ~s(---\n{"all": #{json}}\n---\n))
 
     for {{python, ours}, theirs} <- Enum.zip(calls, card.data["all"]), do: same!(theirs, ours, python)
   end

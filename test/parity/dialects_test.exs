@@ -126,7 +126,7 @@ defmodule HfHub.Parity.DialectsTest do
   end
 
   defp decode(line) do
-    {:ok, card} = HfHub.Native.run(&HfHub.Native.Nif.parse_card(&1, ~s(---\n{"all": #{line}}\n---\n)))
+    {:ok, card} = HfHub.Native.run(:parse_card, ~s(---\n{"all": #{line}}\n---\n))
     card.data["all"]
   end
 

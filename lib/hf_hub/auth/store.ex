@@ -144,13 +144,13 @@ defmodule HfHub.Auth.Store do
 
   defp write_file(path, content) do
     content = content && Nif.secret(content)
-    with {:ok, :done} <- Native.run(&Nif.write_secret(&1, path, content)), do: :ok
+    with {:ok, :done} <- Native.run(:write_secret, %{path: path, content: content}), do: :ok
   end
 
   defp locked(work) do
     handle = Nif.new_hold()
 
-    with {:ok, _path} <- Native.run(&Nif.hold_secret(&1, handle, stored_path())) do
+    with {:ok, _path} <- Native.run(:hold_secret, %{handle: handle, path: stored_path()}) do
       try do
         work.()
       after

@@ -12,12 +12,13 @@ defmodule HfHub.Cache.Engine do
   def cache_dir(opts), do: Source.expand(opts[:cache_dir] || Config.cache_dir())
 
   @doc "Runs an operation on the cache of the options."
-  def run(operation, spec, opts), do: start(operation, spec, opts, nil)
+  def run(operation, spec, opts), do: Native.run(operation, %{cache_dir: cache_dir(opts), spec: spec})
 
   @doc "Same as `run/3`, with the option `:progress`."
   def run_shown(operation, spec, opts, label) do
-    spec = Map.put(spec, :progress, opts[:progress] not in [nil, false])
-    start(operation, spec, opts, Reporter.start(opts[:progress], label))
+    shown? = opts[:progress] not in [nil, false]
+    spec = %{cache_dir: cache_dir(opts), spec: spec, progress: shown?}
+    Native.run(operation, spec, Reporter.start(opts[:progress], label))
   end
 
   @doc "Same as `run/3`, but a cache that does not exist counts as empty."
@@ -46,11 +47,10 @@ defmodule HfHub.Cache.Engine do
 
   @doc "Looks a file up for `HfHub.Cache.cache_path/1`."
   def look_up(opts) do
-    with {:ok, repo, ref} <- repo(opts[:repo_id], opts),
+    with {:ok, place, ref} <- repo(opts[:repo_id], opts),
          :ok <- RepoRef.beside(ref, opts[:filename]),
-         spec = %{repo: repo, filename: opts[:filename], cache_dir: cache_dir(opts)},
-         {:ok, found} <- Native.run(&Nif.look_up(&1, spec)) do
-      answer(found, repo, opts[:filename])
+         {:ok, found} <- run(:look_up, Map.put(place, :filename, opts[:filename]), opts) do
+      answer(found, place, opts[:filename])
     end
   end
 
@@ -72,9 +72,10 @@ defmodule HfHub.Cache.Engine do
   end
 
   @doc "Acquires a lock for the calling process, and returns its handle and path."
-  def hold(spec) do
+  def hold(spec, opts) do
     handle = Nif.new_hold()
-    with {:ok, path} <- Native.run(&Nif.hold(&1, handle, spec)), do: {:ok, handle, path}
+    spec = %{handle: handle, cache_dir: cache_dir(opts), spec: spec}
+    with {:ok, path} <- Native.run(:hold, spec), do: {:ok, handle, path}
   end
 
   @doc "Returns the deletion of a report, and the commits of the call that no repository has."
@@ -103,9 +104,9 @@ defmodule HfHub.Cache.Engine do
     }
   end
 
-  defp answer(path, _repo, _filename) when is_binary(path), do: {:ok, path}
+  defp answer(path, _place, _filename) when is_binary(path), do: {:ok, path}
 
-  defp answer(known, repo, filename) do
+  defp answer(known, %{repo: repo, revision: revision}, filename) do
     {kind, message} =
       case known do
         :known_absent ->
@@ -115,12 +116,7 @@ defmodule HfHub.Cache.Engine do
           {:not_cached, "#{inspect(filename)} of #{inspect(repo.id)} is not in the cache"}
       end
 
-    {:error, Error.new(kind, message, repo_id: repo.id, path: filename, revision: repo.revision)}
-  end
-
-  defp start(operation, spec, opts, reporter) do
-    spec = Map.put(spec, :cache_dir, cache_dir(opts))
-    Native.run(&Nif.cache(&1, {operation, spec}), reporter)
+    {:error, Error.new(kind, message, repo_id: repo.id, path: filename, revision: revision)}
   end
 
   defp more([]), do: ""

@@ -11,9 +11,8 @@ defmodule HfHub.Cache.Leases do
   def take(repo_id, opts) do
     opts = Options.validate!(opts, Tables.revision())
 
-    with {:ok, repo, ref} <- Engine.repo(repo_id, opts),
-         spec = %{cache_dir: Engine.cache_dir(opts), repo: repo, filename: nil},
-         {:ok, handle, path} <- Engine.hold(spec) do
+    with {:ok, place, ref} <- Engine.repo(repo_id, opts),
+         {:ok, handle, path} <- Engine.hold(Map.put(place, :filename, nil), opts) do
       commit = Path.basename(path)
 
       {:ok,
@@ -33,7 +32,7 @@ defmodule HfHub.Cache.Leases do
   def mark(repo_id, opts, pinned?) do
     opts = Options.validate!(opts, Tables.revision())
 
-    with {:ok, repo, _ref} <- Engine.repo(repo_id, opts),
-         do: Engine.run(:pin, %{repo: repo, pinned: pinned?}, opts)
+    with {:ok, place, _ref} <- Engine.repo(repo_id, opts),
+         do: Engine.run(:pin, Map.put(place, :pinned, pinned?), opts)
   end
 end

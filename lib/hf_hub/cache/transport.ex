@@ -114,13 +114,13 @@ defmodule HfHub.Cache.Transport do
   def materialize(repo_id, destination, opts \\ []) do
     opts = Options.validate!(opts, Tables.materialize())
 
-    with {:ok, repo, _ref} <- Engine.repo(repo_id, opts),
-         spec = %{
-           repo: repo,
+    with {:ok, place, _ref} <- Engine.repo(repo_id, opts),
+         more = %{
            destination: Source.expand(destination),
-           method: to_string(opts[:method]),
+           method: opts[:method],
            overwrite: opts[:overwrite]
          },
+         spec = Map.merge(place, more),
          {:ok, report} <- Engine.run(:materialize, spec, opts) do
       {:ok, Decode.struct(Folder, report)}
     end

@@ -5,7 +5,7 @@ defmodule HfHub.Cache.Verification do
   alias HfHub.Cache.{Engine, Integrity, Tables}
   alias HfHub.Config.Setting
   alias HfHub.{Decode, Download, Error, Native, Options}
-  alias HfHub.Native.{Hub, Nif}
+  alias HfHub.Native.Hub
 
   @types %{"model" => :model, "dataset" => :dataset, "space" => :space, "kernel" => :kernel}
 
@@ -25,11 +25,12 @@ defmodule HfHub.Cache.Verification do
   end
 
   defp spec(opts) do
-    spec = %{repo: nil, all_revisions: true, max_workers: opts[:max_workers]}
+    spec = %{repo: nil, revision: nil, max_workers: opts[:max_workers]}
 
     if opts[:repo_id] do
-      with {:ok, repo, ref} <- Engine.repo(opts[:repo_id], opts) do
-        {:ok, %{spec | repo: repo, all_revisions: (opts[:revision] || ref.revision) == nil}}
+      with {:ok, place, ref} <- Engine.repo(opts[:repo_id], opts) do
+        revision = if opts[:revision] || ref.revision, do: place.revision
+        {:ok, %{spec | repo: place.repo, revision: revision}}
       end
     else
       {:ok, spec}
@@ -59,20 +60,20 @@ defmodule HfHub.Cache.Verification do
     spec = %{
       hub: hub,
       progress: false,
-      repo: %{repo_type: repo.repo_type, id: repo.repo_id, revision: revision.commit_hash},
-      destination: %{cache_dir: Engine.cache_dir(opts), local_dir: nil},
+      repo: %{repo_type: repo.repo_type, id: repo.repo_id},
+      revision: revision.commit_hash,
+      destination: {:cache, Engine.cache_dir(opts)},
       mode: %{
         force_download: false,
         local_files_only: false,
         dry_run: false,
         symlinks: Setting.value(:symlinks)
       },
-      allow_patterns: [],
-      ignore_patterns: [],
+      filter: %{allow: [], ignore: []},
       max_workers: 1
     }
 
-    case Native.run(&Nif.snapshot(&1, spec)) do
+    case Native.run(:snapshot, spec) do
       {:ok, _snapshot} -> {:cont, :ok}
       {:error, error} -> {:halt, {:error, error}}
     end

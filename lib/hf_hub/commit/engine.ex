@@ -7,7 +7,7 @@ defmodule HfHub.Commit.Engine do
   alias HfHub.Config.Source
   alias HfHub.{Decode, Error, Native, RepoRef, Telemetry}
   alias HfHub.Commit.{Info, Operation, Spool}
-  alias HfHub.Native.{Hub, Nif}
+  alias HfHub.Native.Hub
   alias HfHub.Progress.Reporter
 
   @doc "Makes one commit of the operations."
@@ -24,7 +24,7 @@ defmodule HfHub.Commit.Engine do
   def delete_files(repo_id, patterns, opts) do
     with {:ok, common, _ref} <- common(repo_id, opts),
          operations = [{:delete_matching, patterns}],
-         {:ok, report} <- run(:create, %{common: common, operations: operations}, opts),
+         {:ok, report} <- run(:create, Map.put(common, :operations, operations), opts),
          do: {:ok, info(report)}
   end
 
@@ -47,12 +47,13 @@ defmodule HfHub.Commit.Engine do
   def folder(folder, repo_id, opts, more) do
     with {:ok, common, _ref} <- common(repo_id, opts) do
       spec =
-        Map.merge(more, %{
-          common: common,
+        Map.merge(Map.merge(common, more), %{
           dir: Source.expand(folder),
           path_in_repo: opts[:path_in_repo] || "",
-          allow_patterns: patterns(opts[:allow_patterns]),
-          ignore_patterns: patterns(opts[:ignore_patterns]) || [],
+          filter: %{
+            allow: patterns(opts[:allow_patterns]),
+            ignore: patterns(opts[:ignore_patterns]) || []
+          },
           delete_patterns: patterns(opts[:delete_patterns]) || [],
           resumable: opts[:resumable]
         })
@@ -84,7 +85,7 @@ defmodule HfHub.Commit.Engine do
     with {:ok, common, ref} <- common(repo_id, opts),
          {:ok, changes, spools} <- changes(operations, repo_type: ref.repo_type, endpoint: opts[:endpoint]) do
       try do
-        run(call, %{common: common, operations: changes}, opts)
+        run(call, Map.put(common, :operations, changes), opts)
       after
         Spool.drop(spools)
       end
@@ -92,18 +93,18 @@ defmodule HfHub.Commit.Engine do
   end
 
   defp run(call, spec, opts) do
-    %{repo: repo, hub: hub} = spec.common
+    %{hub: hub, target: %{repo: repo, revision: revision}} = spec
 
     metadata = %{
       operation: call,
       repo_id: repo.id,
       repo_type: repo.repo_type,
-      revision: repo.revision,
+      revision: revision,
       endpoint: hub.endpoint
     }
 
     Telemetry.span(:upload, metadata, hub.token, fn ->
-      result = Native.run(&Nif.upload(&1, {call, spec}), Reporter.start(opts[:progress], repo.id))
+      result = Native.run(call, spec, Reporter.start(opts[:progress], repo.id))
       with {:ok, %{warnings: warnings}} <- result, do: Enum.each(warnings, &Logger.warning/1)
       result
     end)
@@ -117,13 +118,17 @@ defmodule HfHub.Commit.Engine do
        %{
          hub: hub,
          progress: opts[:progress] not in [nil, false],
-         repo: RepoRef.to_native(ref),
-         create_pr: opts[:create_pr],
-         summary: opts[:commit_message],
-         description: opts[:commit_description],
-         parent: parent!(opts[:parent_commit]),
-         workers: opts[:num_workers],
-         silence: opts[:upload_timeout],
+         target: Map.put(RepoRef.to_native(ref), :create_pr, opts[:create_pr]),
+         message: %{
+           summary: opts[:commit_message],
+           description: opts[:commit_description],
+           parent: parent!(opts[:parent_commit])
+         },
+         tuning: %{
+           workers: opts[:num_workers],
+           connections: max(hub.max_connections, opts[:num_workers]),
+           silence: opts[:upload_timeout]
+         },
          verified: opts[:verify]
        }, ref}
     end
@@ -206,7 +211,7 @@ defmodule HfHub.Commit.Engine do
   defp change(%Operation.Copy{} = copy, where) do
     with {:ok, ref} <- source(copy, where) do
       revision = copy.src_revision || (ref && ref.revision)
-      repo = ref && RepoRef.to_native(ref)
+      repo = ref && RepoRef.to_native(ref).repo
       {:ok, {:copy, %{from: copy.src_path, path: copy.path_in_repo, revision: revision, repo: repo}}, nil}
     end
   end

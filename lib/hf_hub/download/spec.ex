@@ -29,7 +29,8 @@ defmodule HfHub.Download.Spec do
        %{
          hub: hub,
          progress: opts[:progress] not in [nil, false] or opts[:progress_callback] != nil,
-         repo: RepoRef.to_native(ref),
+         repo: RepoRef.to_native(ref).repo,
+         revision: RepoRef.to_native(ref).revision,
          destination: destination(opts),
          mode: %{
            force_download: opts[:force_download],
@@ -48,15 +49,13 @@ defmodule HfHub.Download.Spec do
          {:ok, filename} <- filename(opts, ref),
          :ok <- check_names(ref, filename),
          {:ok, hub} <- Hub.config(opts) do
-      {:ok, Map.merge(%{hub: hub, repo: RepoRef.to_native(ref), filename: filename}, part(opts[:range]))}
+      {:ok, Map.merge(RepoRef.to_native(ref), %{hub: hub, filename: filename, part: part(opts[:range])})}
     end
   end
 
   defp destination(opts) do
-    %{
-      cache_dir: expand(opts[:cache_dir]) || Config.cache_dir(),
-      local_dir: expand(opts[:local_dir])
-    }
+    cache_dir = expand(opts[:cache_dir]) || Config.cache_dir()
+    if opts[:local_dir], do: {:folder, {expand(opts[:local_dir]), cache_dir}}, else: {:cache, cache_dir}
   end
 
   defp filename(opts, ref) do
@@ -69,16 +68,16 @@ defmodule HfHub.Download.Spec do
   defp joined(parts), do: {:ok, Enum.join(parts, "/")}
 
   defp check_names(ref, filename) do
-    case Nif.check_names(%{repo: RepoRef.to_native(ref), path: filename, filename: nil}) do
+    case Nif.check_names(Map.merge(RepoRef.to_native(ref), %{path: filename, filename: nil})) do
       nil -> :ok
       fields -> {:error, Error.from_native(fields)}
     end
   end
 
-  defp part(nil), do: %{first: nil, end: nil, last: nil}
-  defp part(first..-1//1) when first >= 0, do: %{first: first, end: nil, last: nil}
-  defp part(first..-1//1) when first < 0, do: %{first: nil, end: nil, last: -first}
-  defp part(first..last//1) when first >= 0 and first <= last, do: %{first: first, end: last + 1, last: nil}
+  defp part(nil), do: :whole
+  defp part(first..-1//1) when first >= 0, do: {:span, %{first: first, end: nil}}
+  defp part(first..-1//1) when first < 0, do: {:last, -first}
+  defp part(first..last//1) when first >= 0 and first <= last, do: {:span, %{first: first, end: last + 1}}
 
   defp part(range) do
     raise ArgumentError,

@@ -2,15 +2,18 @@
 
 pub mod bandwidth;
 pub mod blocking;
+pub mod calendar;
 pub mod disk;
 pub mod error;
 pub mod etag;
 pub mod fnmatch;
 pub mod hash;
 pub mod ids;
+pub mod input;
 pub mod json;
 pub mod limits;
 pub mod lock;
+pub mod output;
 pub mod places;
 pub mod private_file;
 pub mod progress;

@@ -12,14 +12,19 @@ use std::{
     rc::Rc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{
+    blocking::{self, Watch},
     disk::open_regular,
     error::{Error, ErrorKind, Result},
     ids::EntryPath,
+    input::RawPath,
 };
 
 /// The supported archive formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// `.zip`
     Zip,
@@ -54,12 +59,30 @@ impl Format {
 }
 
 /// Limits of the extracted files.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Limits {
     /// Maximum total size in bytes; `None` for 200 times the archive's size, but at least 1 GiB.
     pub max_size: Option<u64>,
     /// Maximum number of entries.
     pub max_entries: u64,
+}
+
+/// What to unpack.
+#[derive(Debug, Deserialize)]
+pub struct Spec {
+    archive: RawPath,
+    destination: RawPath,
+    limits: Limits,
+}
+
+/// Unpacks an archive; returns the destination.
+pub async fn unpack(spec: Spec, watch: Watch) -> Result<RawPath> {
+    blocking::run(move || {
+        let Spec { archive, destination, limits } = spec;
+        run(&archive.0, &destination.0, limits, &|| watch.is_stopped())?;
+        Ok(destination)
+    })
+    .await
 }
 
 /// Extracts `archive` to `destination`: a folder, or a file for `.gz`. Files in an existing folder

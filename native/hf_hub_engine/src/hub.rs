@@ -8,5 +8,6 @@ pub mod file_metadata;
 pub mod hints;
 pub mod rate_limit;
 pub mod retry;
+pub mod settings;
 pub(crate) mod streamed_body;
 pub mod token;

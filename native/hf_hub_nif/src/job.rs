@@ -1,7 +1,8 @@
 //! A job: one operation on the runtime, its owner, and the messages between them.
 //!
 //! The contract: any number of `{:hf_hub, tag, {:progress, map}}`, `{:waiting, map}` and
-//! `{:chunk, piece}`, then exactly one `{:ok, value}` or `{:error, map}`, panic or not. A job dies with
+//! `{:chunk, piece}`, then exactly one `{:ok, value}`, `{:error, map}` or
+//! `{:refused, why}` (the spec cannot be read), panic or not. A job dies with
 //! its owner. At most one progress message waits for the owner, so one that does not
 //! read its mail costs no memory.
 
@@ -15,17 +16,21 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use hf_hub_engine::base::{
-    blocking,
-    error::{Error, ErrorKind, Result},
-    progress::{Activity, Progress, Snapshot},
-    scrub::Scrub,
+use hf_hub_engine::{
+    base::{
+        blocking::{self, Watch},
+        error::{Error, ErrorKind, Result},
+        progress::{Observer, Snapshot},
+        scrub::Scrub,
+    },
+    hub::{client::Hub, settings::Settings},
 };
 use once_cell::sync::OnceCell;
 use rustler::{
-    Encoder, Env, LocalPid, Monitor, NifResult, OwnedEnv, Reference, Resource, ResourceArc, Term,
-    env::SavedTerm,
+    Atom, Decoder, Encoder, Env, LocalPid, Monitor, NifResult, OwnedEnv, Reference, Resource,
+    ResourceArc, Term, env::SavedTerm,
 };
+use serde::de::DeserializeOwned;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Semaphore,
@@ -34,16 +39,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    atoms, encode,
+    Limit, Secret, atoms,
+    decode::{self, Wrong},
     encode::{Piece, Reply},
+    pool, serial,
 };
 
 /// Interval between two progress messages.
 const TICK: Duration = Duration::from_millis(100);
-
-/// Interval between two messages that another process holds a lock; the first one comes after the
-/// same time.
-const WAITING: Duration = Duration::from_secs(10);
 
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
@@ -54,6 +57,8 @@ pub(crate) struct Job {
     acknowledged: AtomicBool,
     /// Hides the secrets of the call in everything that is shown.
     scrub: Mutex<Scrub>,
+    /// Why the calling code has made a mistake, where it has.
+    refusal: OnceCell<String>,
 }
 
 #[rustler::resource_impl]
@@ -73,6 +78,7 @@ impl Job {
             demand: Semaphore::new(0),
             acknowledged: AtomicBool::new(true),
             scrub: Mutex::default(),
+            refusal: OnceCell::new(),
         }
     }
 
@@ -85,7 +91,7 @@ impl Job {
     }
 
     /// Returns what hides the secrets of the call: by their shape only, until they are known.
-    fn scrub(&self) -> Scrub {
+    pub(crate) fn scrub(&self) -> Scrub {
         self.scrub.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -95,12 +101,12 @@ impl Job {
     }
 }
 
-/// Starts `work`, owned by the calling process.
+/// Starts `work` with a spec, owned by the calling process.
 pub(crate) fn spawn<'a, F>(
     env: Env<'a>,
     tag: Reference<'a>,
-    watch: Watch,
-    work: impl FnOnce(Consumer) -> F,
+    spec: Term<'a>,
+    work: impl FnOnce(Task) -> F,
 ) -> NifResult<ResourceArc<Job>>
 where
     F: Future<Output = Result<Reply>> + Send + 'static,
@@ -114,41 +120,86 @@ where
     if env.monitor(&job, &owner).is_none() {
         job.cancel();
     }
-    let tags = OwnedEnv::new();
-    let tag = tags.save(tag);
-    let chunks = tokio::sync::mpsc::channel(1);
-    let consumer = Consumer { job: job.clone(), chunks: chunks.0 };
+    let closely = spec.map_get(atoms::progress()).and_then(|closely| closely.decode()).ok();
+    let watch = Watch { stop: job.cancel.clone(), ..Watch::default() };
+    let observed = Observed { watch: watch.clone(), closely, observer: Observer::default() };
+    let (tags, specs, chunks) = (OwnedEnv::new(), OwnedEnv::new(), tokio::sync::mpsc::channel(1));
+    let (tag, spec) = (tags.save(tag), specs.save(spec));
+    let task = Task { job: job.clone(), chunks: chunks.0, watch, specs, spec };
     let mailbox = Mailbox { job: job.clone(), owner, tags, tag, answered: false };
-    runtime.spawn(run(mailbox, watch, chunks.1, AssertUnwindSafe(work(consumer)).catch_unwind()));
+    runtime.spawn(run(mailbox, observed, chunks.1, AssertUnwindSafe(work(task)).catch_unwind()));
     Ok(job)
 }
 
-/// The progress of a job, and how closely it is watched.
-#[derive(Default)]
-pub(crate) struct Watch {
-    /// The progress of the work.
-    pub(crate) progress: Option<Progress>,
-    /// Whether the owner receives every change.
-    pub(crate) closely: bool,
-    shown: Option<Snapshot>,
-    waiting: Option<Instant>,
+/// The progress of a job, and whether the owner wants every change, or only to hear why it waits.
+struct Observed {
+    watch: Watch,
+    closely: Option<bool>,
+    observer: Observer,
 }
 
-impl Watch {
-    /// Creates a watch, close or not.
-    pub(crate) fn new(progress: &Progress, closely: bool) -> Self {
-        Self { progress: Some(progress.clone()), closely, ..Self::default() }
-    }
-}
-
-/// The sending side of a job that reads a stream: it sends pieces on demand, and notices when the
-/// owner is gone.
-pub(crate) struct Consumer {
-    job: ResourceArc<Job>,
+/// The side of a job that works: what is asked of it, what it may send, and whether anybody still listens.
+///
+/// The spec is read here and not where the job is started, so that no size of it keeps a scheduler busy.
+pub(crate) struct Task {
+    pub(crate) job: ResourceArc<Job>,
+    pub(crate) watch: Watch,
     chunks: tokio::sync::mpsc::Sender<Piece>,
+    specs: OwnedEnv,
+    spec: SavedTerm,
 }
 
-impl Consumer {
+impl Task {
+    /// Reads the spec.
+    pub(crate) fn spec<T: DeserializeOwned>(&self) -> Result<T> {
+        self.read(decode::read)
+    }
+
+    /// Reads a spec that may hold large contents.
+    pub(crate) fn large_spec<T: DeserializeOwned>(&self) -> Result<T> {
+        tokio::task::block_in_place(|| self.spec())
+    }
+
+    /// Reads resources in the spec.
+    pub(crate) fn entry<T>(&self, key: Atom) -> Result<Option<T>>
+    where
+        Option<T>: for<'a> Decoder<'a>,
+    {
+        self.read(|spec| decode::entry(spec, key))
+    }
+
+    /// Opens the Hub of the spec, and hides its secrets in the errors and warnings of this job.
+    pub(crate) fn hub(&self) -> Result<Hub> {
+        let (settings, token, limit) = self.read(|spec| {
+            let hub = spec.map_get(atoms::hub()).unwrap_or(spec);
+            let token = decode::entry::<ResourceArc<Secret>>(hub, atoms::token())?;
+            let limit = decode::entry::<ResourceArc<Limit>>(hub, atoms::max_bandwidth())?;
+            Ok((decode::read::<Settings>(hub)?, token, limit))
+        })?;
+        self.hide(|scrub| settings.hide(scrub));
+        self.hide(|scrub| token.iter().for_each(|token| scrub.add(&token.0)));
+        let (token, limit) = (token.as_ref().map(|it| &*it.0), limit.map(|it| it.0.clone()));
+        settings.open(&pool::PROCESS, token, limit, &self.watch.progress)
+    }
+
+    fn read<T>(
+        &self,
+        read: impl for<'a> FnOnce(Term<'a>) -> std::result::Result<T, Wrong>,
+    ) -> Result<T> {
+        self.specs.run(|env| read(self.spec.load(env))).map_err(|wrong| match wrong {
+            Wrong::Name(why) => Error::new(ErrorKind::InvalidName, why),
+            Wrong::Shape(why) => {
+                let _ = self.job.refusal.set(why);
+                Error::new(ErrorKind::Internal, "the spec of a native job cannot be read")
+            }
+        })
+    }
+
+    /// Hides the secrets that `add` names in the errors and warnings of this job.
+    pub(crate) fn hide(&self, add: impl FnOnce(&mut Scrub)) {
+        add(&mut self.job.scrub.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Waits until the owner has asked for the first piece.
     pub(crate) async fn wait_for_demand(&mut self) {
         // The semaphore is never closed.
@@ -163,26 +214,11 @@ impl Consumer {
             let _ = self.chunks.send(chunk).await;
         }
     }
-
-    /// Hides the secrets that `add` names in the errors and warnings of this job.
-    pub(crate) fn hide(&self, add: impl FnOnce(&mut Scrub)) {
-        add(&mut self.job.scrub.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Returns a text from the network in a form that is safe to show.
-    pub(crate) fn shown(&self, text: &str) -> String {
-        self.job.scrub().text(text).into_owned()
-    }
-
-    /// Returns a token that stops blocking work.
-    pub(crate) fn cancelled(&self) -> CancellationToken {
-        self.job.cancel.clone()
-    }
 }
 
 async fn run(
     mut mailbox: Mailbox,
-    mut watch: Watch,
+    mut observed: Observed,
     mut chunks: tokio::sync::mpsc::Receiver<Piece>,
     work: impl Future<Output = std::thread::Result<Result<Reply>>>,
 ) {
@@ -198,7 +234,7 @@ async fn run(
                 () = cancel.cancelled() => break Err(Error::new(ErrorKind::Cancelled, "cancelled")),
                 Some(chunk) = chunks.recv() => mailbox.chunk(&chunk),
                 result = &mut work => break result.unwrap_or_else(|panic| Err(blocking::panicked(&*panic))),
-                _ = ticks.tick(), if watch.progress.is_some() => mailbox.progress(&mut watch, false),
+                _ = ticks.tick(), if observed.closely.is_some() => mailbox.progress(&mut observed, false),
             }
         }
         // `work` is dropped here: nothing more starts before the owner receives the result.
@@ -206,7 +242,7 @@ async fn run(
     while let Ok(chunk) = chunks.try_recv() {
         mailbox.chunk(&chunk);
     }
-    mailbox.progress(&mut watch, true);
+    mailbox.progress(&mut observed, true);
     mailbox.finish(result);
 }
 
@@ -234,45 +270,33 @@ impl Mailbox {
         self.send(|env| (atoms::chunk(), chunk).encode(env));
     }
 
-    fn progress(&self, watch: &mut Watch, last: bool) {
-        let Some(now) = watch.progress.as_ref().map(Progress::snapshot) else { return };
-        self.waiting(watch, &now);
-        let unread = !self.job.acknowledged.load(Relaxed);
-        if !watch.closely || watch.shown.as_ref() == Some(&now) || (unread && !last) {
-            return;
+    fn progress(&self, observed: &mut Observed, last: bool) {
+        let Some(closely) = observed.closely else { return };
+        let now = observed.watch.progress.snapshot();
+        if observed.observer.is_waiting(&now) {
+            self.tell(atoms::waiting(), &now);
         }
-        self.job.acknowledged.store(false, Relaxed);
-        self.send(|env| {
-            (atoms::progress(), encode::progress(env, &now, &self.job.scrub())).encode(env)
-        });
-        watch.shown = Some(now);
+        let read = self.job.acknowledged.load(Relaxed);
+        if closely && (read || last) && observed.observer.has_news(&now) {
+            self.job.acknowledged.store(false, Relaxed);
+            self.tell(atoms::progress(), &now);
+        }
     }
 
-    /// Reports at intervals that another process holds the lock, and at once that the call waits
-    /// for a rate limit, even if progress is not watched.
-    fn waiting(&self, watch: &mut Watch, now: &Snapshot) {
-        let patience = match now.activity {
-            Activity::WaitingForLock => WAITING,
-            Activity::RateLimited => TICK,
-            _ => {
-                watch.waiting = None;
-                return;
-            }
-        };
-        if *watch.waiting.get_or_insert_with(|| Instant::now() + patience) <= Instant::now() {
-            watch.waiting = Some(Instant::now() + WAITING);
-            self.send(|env| {
-                (atoms::waiting(), encode::progress(env, now, &self.job.scrub())).encode(env)
-            });
-        }
+    fn tell(&self, event: Atom, now: &Snapshot) {
+        let now = now.clone().shown(&self.job.scrub());
+        self.send(|env| (event, serial::term(env, &now)).encode(env));
     }
 
     fn finish(&mut self, result: Result<Reply>) {
         self.answered = true;
         let scrub = self.job.scrub();
-        self.send(|env| match result {
-            Ok(reply) => (atoms::ok(), reply.scrubbed(&scrub)).encode(env),
-            Err(error) => (atoms::error(), encode::error(env, &error, &scrub)).encode(env),
+        self.send(|env| match (self.job.refusal.get(), result) {
+            (Some(why), _) => (atoms::refused(), why).encode(env),
+            (None, Ok(reply)) => (atoms::ok(), reply).encode(env),
+            (None, Err(error)) => {
+                (atoms::error(), serial::term(env, &error.shown(&scrub))).encode(env)
+            }
         });
     }
 }

@@ -1,102 +1,12 @@
-//! Parses JSON text into Elixir terms (maps with string keys, `nil`, no atoms from data), and
-//! encodes terms as JSON text.
+//! Parses JSON text into Elixir terms: maps with string keys, `nil`, no atoms from data.
 
 use std::{cell::RefCell, collections::HashMap};
 
-use rustler::{Decoder, Encoder, Env, NewBinary, NifResult, Term, TermType, types::atom};
-use serde::{
-    Serialize, Serializer,
-    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
-    ser::{Error as _, SerializeMap, SerializeSeq},
-};
-
 use hf_hub_engine::base::json::repaired;
+use rustler::{Encoder, Env, Term, types::atom};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::map;
-
-/// A term as JSON text. Atoms except `true`, `false` and `nil` become strings, as keys too; a list
-/// of pairs becomes an object in that order.
-pub(crate) struct Json(pub(crate) Vec<u8>);
-
-impl<'a> Decoder<'a> for Json {
-    fn decode(term: Term<'a>) -> NifResult<Self> {
-        // For an optional body, `nil` means no body, not `null`.
-        if term == atom::nil().encode(term.get_env()) {
-            return Err(rustler::Error::BadArg);
-        }
-        serde_json::to_vec(&Item(term, MAX_DEPTH)).map(Self).map_err(|_| rustler::Error::BadArg)
-    }
-}
-
-/// Maximum depth of nesting, as in the parser; a scheduler's stack would not hold much more.
-const MAX_DEPTH: u8 = 128;
-
-/// A term, and how deep it may be nested.
-struct Item<'a>(Term<'a>, u8);
-
-impl<'a> Item<'a> {
-    /// Returns the entries of a list of pairs, which is an object in that order.
-    fn pairs(items: &[Term<'a>]) -> Option<Vec<(String, Term<'a>)>> {
-        let pairs = items.iter().map(|item| {
-            let (key, value): (Term, Term) = item.decode().ok()?;
-            Some((name(key)?, value))
-        });
-        pairs.collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty())
-    }
-}
-
-fn name(key: Term) -> Option<String> {
-    key.decode().or_else(|_| key.atom_to_string()).ok()
-}
-
-impl Serialize for Item<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fn wrong<T, E: serde::ser::Error>(_: T) -> E {
-            E::custom("a term that JSON cannot say")
-        }
-        let depth = self.1.checked_sub(1).ok_or_else(|| wrong(()))?;
-        match self.0.get_type() {
-            TermType::Binary => serializer.serialize_str(self.0.decode().map_err(wrong)?),
-            TermType::Integer => match self.0.decode::<i64>() {
-                Ok(number) => serializer.serialize_i64(number),
-                Err(_) => serializer.serialize_u64(self.0.decode().map_err(wrong)?),
-            },
-            TermType::Float => serializer.serialize_f64(self.0.decode().map_err(wrong)?),
-            TermType::Atom => match self.0.atom_to_string().map_err(wrong)?.as_str() {
-                "nil" => serializer.serialize_none(),
-                "true" => serializer.serialize_bool(true),
-                "false" => serializer.serialize_bool(false),
-                name => serializer.serialize_str(name),
-            },
-            TermType::List => {
-                let items: Vec<Term> = self.0.decode().map_err(wrong)?;
-                if let Some(pairs) = Self::pairs(&items) {
-                    let mut map = serializer.serialize_map(Some(pairs.len()))?;
-                    pairs.into_iter().try_for_each(|(key, value)| {
-                        map.serialize_entry(&key, &Item(value, depth))
-                    })?;
-                    return map.end();
-                }
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                items
-                    .into_iter()
-                    .try_for_each(|item| list.serialize_element(&Item(item, depth)))?;
-                list.end()
-            }
-            TermType::Map => {
-                let entries = rustler::MapIterator::new(self.0).ok_or_else(|| wrong(()))?;
-                let mut map = serializer.serialize_map(None)?;
-                for (key, value) in entries {
-                    let key =
-                        name(key).ok_or_else(|| S::Error::custom("expected a key that is text"))?;
-                    map.serialize_entry(&key, &Item(value, depth))?;
-                }
-                map.end()
-            }
-            _ => Err(wrong(())),
-        }
-    }
-}
+use crate::{encode, map};
 
 /// Parses `text` into a term of `env`. Nesting is limited by the parser.
 pub(crate) fn term<'a>(env: Env<'a>, text: &[u8]) -> serde_json::Result<Term<'a>> {
@@ -124,9 +34,7 @@ struct Builder<'a, 'n, 'de> {
 
 impl<'a> Builder<'a, '_, '_> {
     fn text(self, text: &str) -> Term<'a> {
-        let mut binary = NewBinary::new(self.env, text.len());
-        binary.as_mut_slice().copy_from_slice(text.as_bytes());
-        binary.into()
+        encode::binary(self.env, text.as_bytes())
     }
 }
 

@@ -9,266 +9,81 @@
     reason = "the parameters of a NIF are freshly decoded values"
 )]
 
-mod cache_jobs;
 mod decode;
 mod encode;
+mod hold;
 mod job;
+mod jobs;
 mod json;
 mod map;
 mod pool;
 mod serial;
-mod upload_jobs;
+
+use std::panic::AssertUnwindSafe;
 
 use hf_hub_engine::{
     base::{
         bandwidth::Bandwidth,
-        blocking,
-        error::{Error, ErrorKind, Result},
-        hash,
-        ids::{Repo, Revision},
-        private_file,
-        progress::{Activity, Progress},
+        error::{Error, ErrorKind},
+        ids::Names,
+        input::RawPath,
+        progress::Activity,
         scrub::Scrub,
     },
-    cache,
-    download::{self, snapshot, stream},
-    extract,
-    formats::{card, safetensors},
+    extract::Format,
     hub::{
-        client::{self, Hub},
-        events::Events,
-        hints,
+        api::pages::{self, Limits},
+        client,
     },
 };
-use rustler::{Atom, Env, NifResult, Reference, ResourceArc, Term};
+use rustler::{Atom, Env, NifResult, Reference, Resource, ResourceArc, Term};
 
-use crate::{
-    decode::{
-        CardArgs, DownloadArgs, EventsArgs, ExtractArgs, HashArgs, Limit, List, LookUpArgs,
-        RequestArgs, SafetensorsArgs, Secret, SnapshotArgs, StreamArgs,
-    },
-    encode::{LookedUp, Piece, Reply, ReportTerm, SnapshotTerm},
-    job::{Job, Watch},
-};
+use crate::{decode::Wrong, hold::Hold, job::Job};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod atoms {
-    rustler::atoms! { ok, error, hf_hub, progress, waiting, chunk, done, known_absent, unknown }
-}
-
-/// Downloads one file; ends with `{:ok, report}`.
-#[rustler::nif]
-fn download<'a>(
-    env: Env<'a>,
-    tag: Reference<'a>,
-    spec: DownloadArgs,
-) -> NifResult<ResourceArc<Job>> {
-    let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |consumer| async move {
-        let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
-        let report = download::file::run(&hub, &spec, &progress).await;
-        let report = suggesting(&hub, (&spec.repo, &spec.revision), report).await?;
-        Ok(Reply::Report(ReportTerm::from(report)))
-    })
-}
-
-/// Downloads the missing files of a snapshot; ends with `{:ok, snapshot}`.
-#[rustler::nif]
-fn snapshot<'a>(
-    env: Env<'a>,
-    tag: Reference<'a>,
-    spec: SnapshotArgs,
-) -> NifResult<ResourceArc<Job>> {
-    let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, spec.progress), move |consumer| async move {
-        let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
-        let snapshot = Box::pin(snapshot::run(&hub, &spec, &progress)).await;
-        let snapshot = suggesting(&hub, (&spec.repo, &spec.revision), snapshot).await?;
-        Ok(Reply::Snapshot(SnapshotTerm::from(snapshot)))
-    })
-}
-
-/// Streams one file: a `{:chunk, binary}` for each unit of demand from `ask/2`, then `{:ok,
-/// :done}`.
-#[rustler::nif]
-fn open_stream<'a>(
-    env: Env<'a>,
-    tag: Reference<'a>,
-    spec: StreamArgs,
-) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
-        let progress = Progress::default();
-        let (hub, spec) = (spec.hub.open(&progress, &consumer)?, spec.spec()?);
-        consumer.wait_for_demand().await;
-        let (asked, place) = (hub.clone(), (spec.repo.clone(), spec.revision.clone()));
-        let file = stream::FileStream::open(hub, spec, progress).await;
-        let mut file = suggesting(&asked, (&place.0, &place.1), file).await?;
-        while let Some(chunk) = file.next().await? {
-            consumer.send(Piece::Bytes(chunk)).await;
-        }
-        Ok(Reply::Done)
-    })
-}
-
-/// Streams the events of an API route: a `{:chunk, event}` for each unit of demand from `ask/2`,
-/// then `{:ok, :done}`.
-#[rustler::nif]
-fn open_events<'a>(
-    env: Env<'a>,
-    tag: Reference<'a>,
-    spec: EventsArgs,
-) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |mut consumer| async move {
-        let progress = Progress::default();
-        let (hub, subject) = (spec.request.open(&progress, &consumer)?, spec.request.subject()?);
-        let words = |error| explained(&hub, subject.as_ref(), error);
-        consumer.wait_for_demand().await;
-        let mut events = Events::open(hub.clone(), spec.spec()?, progress).await.map_err(words)?;
-        while let Some(event) = events.next().await.map_err(words)? {
-            consumer.send(Piece::Event(event)).await;
-        }
-        Ok(Reply::Done)
-    })
-}
-
-/// Sends a request to an API route; ends with `{:ok, %{status, headers, body, more}}`.
-#[rustler::nif]
-fn request<'a>(env: Env<'a>, tag: Reference<'a>, spec: RequestArgs) -> NifResult<ResourceArc<Job>> {
-    let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, false), move |consumer| async move {
-        let (hub, subject) = (spec.open(&progress, &consumer)?, spec.subject()?);
-        let answer = spec.send(&hub, &progress).await;
-        let answer = answer.map_err(|error| explained(&hub, subject.as_ref(), error));
-        let answer = match subject.as_ref().filter(|_| spec.suggest) {
-            Some((repo, revision)) => suggesting(&hub, (repo, revision), answer).await?,
-            None => answer?,
-        };
-        Ok(Reply::Answer(answer, spec.parse))
-    })
-}
-
-/// Adds a suggestion of what was meant to an error, if the Hub knows it.
-async fn suggesting<T>(hub: &Hub, place: (&Repo, &Revision), result: Result<T>) -> Result<T> {
-    match result {
-        Ok(value) => Ok(value),
-        Err(error) => Err(hints::suggesting(hub, place.0, place.1, error).await),
+    rustler::atoms! {
+        ok, error, refused, hf_hub, progress, waiting, chunk, done,
+        hub, token, max_bandwidth, hidden, list, handle, content, data, body, broken
     }
 }
 
-/// Explains the error of a request.
-fn explained(hub: &Hub, subject: Option<&(Repo, Revision)>, error: Error) -> Error {
-    match subject {
-        Some((repo, revision)) => hints::repository(hub, repo, revision, error),
-        None => hints::request(hub, error),
-    }
-}
+/// A token in a term that shows nothing of it: stack traces and crash reports print arguments.
+struct Secret(String);
 
-/// Reads the headers of a model's safetensors files, or of one file; ends with `{:ok, report}`.
+#[rustler::resource_impl]
+impl Resource for Secret {}
+
+/// A limit on bytes a second that Elixir holds.
+struct Limit(Bandwidth);
+
+#[rustler::resource_impl]
+impl Resource for Limit {}
+
+/// How far a list of pages has been read.
+struct List(AssertUnwindSafe<tokio::sync::Mutex<pages::List>>);
+
+#[rustler::resource_impl]
+impl Resource for List {}
+
+/// Starts the named job, which answers by messages with the tag.
 #[rustler::nif]
-fn safetensors<'a>(
+fn start<'a>(
     env: Env<'a>,
     tag: Reference<'a>,
-    spec: SafetensorsArgs,
+    name: Atom,
+    spec: Term<'a>,
 ) -> NifResult<ResourceArc<Job>> {
-    let progress = Progress::default();
-    job::spawn(env, tag, Watch::new(&progress, false), move |consumer| async move {
-        let (hub, (place, path)) = (spec.hub.open(&progress, &consumer)?, spec.place()?);
-        let work = async {
-            Ok(match path {
-                Some(path) => Reply::value(safetensors::file(&hub, &place, path).await?),
-                None => Reply::value(safetensors::repository(&hub, &place).await?),
-            })
-        };
-        hub.within_deadline(&progress, Box::pin(work)).await
-    })
+    let work = jobs::named(&name.to_term(env).atom_to_string()?);
+    job::spawn(env, tag, spec, work.ok_or(rustler::Error::BadArg)?)
 }
 
-/// Parses a README; ends with `{:ok, card}`.
+/// Panics on a scheduler thread, to show that this raises.
 #[rustler::nif]
-fn parse_card<'a>(env: Env<'a>, tag: Reference<'a>, text: String) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |_| async move {
-        Ok(Reply::value(blocking::run(move || card::parse(&text)).await?))
-    })
-}
-
-/// Renders a card's metadata; ends with `{:ok, yaml}`.
-#[rustler::nif]
-fn render_card<'a>(
-    env: Env<'a>,
-    tag: Reference<'a>,
-    spec: CardArgs,
-) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |_| async move {
-        Ok(Reply::Text(blocking::run(move || spec.render()).await?))
-    })
-}
-
-/// Looks a file up in the cache; ends with `{:ok, path | :known_absent | :unknown}`.
-#[rustler::nif]
-fn look_up<'a>(env: Env<'a>, tag: Reference<'a>, spec: LookUpArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |_| async move {
-        let (repo, revision, path) = spec.names()?;
-        let found = blocking::run(move || spec.cache().repo(&repo).look_up(&revision, &path)).await;
-        Ok(Reply::LookedUp(match found {
-            cache::Lookup::Found(path) => LookedUp::Path(path),
-            cache::Lookup::KnownAbsent => LookedUp::KnownAbsent,
-            cache::Lookup::Unknown => LookedUp::Unknown,
-        }))
-    })
-}
-
-/// Hashes a file; ends with `{:ok, hex}`.
-#[rustler::nif]
-fn hash_file<'a>(env: Env<'a>, tag: Reference<'a>, spec: HashArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |_| async move {
-        let hex = blocking::run(move || hash::file(&spec.path, spec.proof())).await?;
-        Ok(Reply::Text(hex.unwrap_or_default()))
-    })
-}
-
-/// Extracts an archive; ends with `{:ok, path}`.
-#[rustler::nif]
-fn extract<'a>(env: Env<'a>, tag: Reference<'a>, spec: ExtractArgs) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |consumer| async move {
-        let destination = spec.destination.clone();
-        let stop = consumer.cancelled();
-        blocking::run(move || {
-            let limits = extract::Limits { max_size: spec.max_size, max_entries: spec.max_entries };
-            extract::run(&spec.archive, &spec.destination, limits, &|| stop.is_cancelled())
-        })
-        .await?;
-        Ok(Reply::Path(destination.0))
-    })
-}
-
-/// Replaces a file of secrets, or removes it if there is no content; ends with `{:ok, :done}`.
-#[rustler::nif]
-fn write_secret<'a>(
-    env: Env<'a>,
-    tag: Reference<'a>,
-    path: decode::Path,
-    content: Option<ResourceArc<Secret>>,
-) -> NifResult<ResourceArc<Job>> {
-    job::spawn(env, tag, Watch::default(), move |_| async move {
-        let content = content.map(|secret| secret.0.clone().into_bytes());
-        blocking::run(move || private_file::write(&path, content.as_deref())).await?;
-        Ok(Reply::Done)
-    })
-}
-
-/// Panics in the given place, to test that there is still exactly one result.
-#[rustler::nif]
-fn panic<'a>(env: Env<'a>, tag: Reference<'a>, place: Atom) -> NifResult<ResourceArc<Job>> {
-    let place = place.to_term(env).atom_to_string()?;
-    assert!(place != "nif", "a panic on a scheduler thread, as asked");
-    job::spawn(env, tag, Watch::default(), move |_| async move {
-        if place == "blocking" {
-            blocking::run(|| panic!("a panic on a blocking thread, as asked")).await;
-        }
-        panic!("a panic on a runtime thread, as asked");
-    })
+fn panic() -> bool {
+    panic!("a panic on a scheduler thread, as asked")
 }
 
 /// Allows a stream to send `chunks` more pieces.
@@ -292,6 +107,18 @@ fn cancel(job: ResourceArc<Job>) -> Atom {
     atoms::ok()
 }
 
+/// A handle of the calling process that holds nothing yet.
+#[rustler::nif]
+fn new_hold(env: Env<'_>) -> ResourceArc<Hold> {
+    Hold::new(env)
+}
+
+/// Lets go; whether there was anything to let go of.
+#[rustler::nif]
+fn release(handle: ResourceArc<Hold>) -> bool {
+    handle.release()
+}
+
 /// Returns a token as an opaque term.
 #[rustler::nif]
 fn secret(text: String) -> ResourceArc<Secret> {
@@ -309,7 +136,9 @@ fn withheld(endpoint: &str, allowed: Vec<String>) -> Option<String> {
 /// requests name its pages.
 #[rustler::nif]
 fn new_list(pages: usize, bytes: Option<u64>, named: bool) -> ResourceArc<List> {
-    ResourceArc::new(List::new(pages, bytes, named))
+    let limits = Limits { pages, bytes: bytes.unwrap_or(u64::MAX) };
+    let list = tokio::sync::Mutex::new(pages::List::new(limits, named));
+    ResourceArc::new(List(AssertUnwindSafe(list)))
 }
 
 /// Returns a text without the token, and without anything that looks like one.
@@ -328,7 +157,7 @@ fn new_bandwidth(limit: Option<u64>) -> ResourceArc<Limit> {
 /// Returns the limit that all downloads of the VM share.
 #[rustler::nif]
 fn vm_bandwidth() -> ResourceArc<Limit> {
-    ResourceArc::new(Limit(pool::bandwidth()))
+    ResourceArc::new(Limit(pool::PROCESS.bandwidth.clone()))
 }
 
 /// Changes a limit, also for transfers in progress.
@@ -347,21 +176,28 @@ fn bandwidth(limit: ResourceArc<Limit>) -> Option<u64> {
 /// Returns the archive format of a file name, and the name without its extension; does not access
 /// the disk.
 #[rustler::nif]
-fn archive_format(path: decode::Path) -> Option<(&'static str, encode::Path)> {
-    let (format, stem) = extract::Format::of(&path)?;
-    Some((encode::format_name(format), encode::Path(stem)))
+fn archive_format<'a>(env: Env<'a>, path: Term<'a>) -> NifResult<Term<'a>> {
+    let path: RawPath = decode::read(path).map_err(|_| rustler::Error::BadArg)?;
+    let format = Format::of(&path.0).map(|(format, stem)| (format, RawPath(stem)));
+    Ok(serial::term(env, &format))
 }
 
 /// Encodes a term as JSON text.
 #[rustler::nif]
-fn to_json(value: json::Json) -> String {
-    String::from_utf8(value.0).unwrap_or_default()
+fn to_json(value: Term) -> NifResult<String> {
+    let value: serde_json::Value = decode::read(value).map_err(|_| rustler::Error::BadArg)?;
+    Ok(value.to_string())
 }
 
 /// Checks names as every download does; returns `nil` or an error.
 #[rustler::nif]
-fn check_names(env: Env<'_>, spec: decode::NameArgs) -> Option<Term<'_>> {
-    spec.check().err().map(|error| encode::error(env, &error, &Scrub::default()))
+fn check_names<'a>(env: Env<'a>, names: Term<'a>) -> NifResult<Option<Term<'a>>> {
+    let checked = match decode::read::<Names>(names) {
+        Ok(names) => names.check(),
+        Err(Wrong::Name(why)) => Err(Error::new(ErrorKind::InvalidName, why)),
+        Err(Wrong::Shape(_)) => return Err(rustler::Error::BadArg),
+    };
+    Ok(checked.err().map(|error| serial::term(env, &error.shown(&Scrub::default()))))
 }
 
 /// Returns all error kinds, for the test that compares them with the documentation.

@@ -2,7 +2,28 @@
 
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::base::error::{Error, ErrorKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::{
+    error::{Error, ErrorKind},
+    progress::Progress,
+};
+
+/// How a caller watches work, and stops it.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// How far it is.
+    pub progress: Progress,
+    /// Cancelled where the work is to stop.
+    pub stop: CancellationToken,
+}
+
+impl Watch {
+    /// Whether the work is to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+}
 
 /// Runs `work` on a thread that may block. A panic in it is propagated.
 pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

@@ -3,6 +3,10 @@
 //! It holds facts (kind, status, request id, names) and the cause. It holds no query string, no
 //! credentials and no token, so it can be shown anywhere.
 
+mod shown;
+
+pub use shown::Shown;
+
 use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 /// The result of every fallible function in the engine.

@@ -30,7 +30,8 @@ pub struct Etag {
 }
 
 /// The kind of a checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// SHA-256 of the content (LFS and Xet files).
     Sha256,

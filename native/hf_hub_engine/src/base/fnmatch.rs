@@ -2,7 +2,7 @@
 //! case-sensitive, and with `*` crossing `/`. No braces, no escapes.
 
 /// Selects files by patterns.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct Filter {
     /// Patterns of which a file has to match one; `None` allows every file, an empty list none.
     pub allow: Option<Vec<String>>,

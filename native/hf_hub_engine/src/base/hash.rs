@@ -2,13 +2,16 @@
 
 use std::{io::Read, path::Path};
 
+use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::base::{
+    blocking::{self, Watch},
     disk::open_regular,
     error::{Error, Result},
     etag::{Checksum, Etag, Proof},
+    input::RawPath,
 };
 
 /// An incremental hash.
@@ -61,6 +64,19 @@ impl Hasher {
             Self::Sha1(hasher) => hex(&hasher.finalize()),
         }
     }
+}
+
+/// A file to hash.
+#[derive(Debug, Deserialize)]
+pub struct Spec {
+    path: RawPath,
+    algorithm: Proof,
+}
+
+/// Hashes a file; returns hex digits.
+pub async fn run(spec: Spec, _: Watch) -> Result<String> {
+    let hex = blocking::run(move || file(&spec.path.0, spec.algorithm)).await?;
+    Ok(hex.unwrap_or_default())
 }
 
 /// Hashes a whole file; `None` if there is no checksum to compare with.

@@ -6,6 +6,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::error::{Error, ErrorKind, Result};
 
 pub mod path;
@@ -56,8 +58,47 @@ impl FromStr for RepoType {
     }
 }
 
+/// A repository as a caller names it.
+#[derive(Debug, Deserialize)]
+pub struct RepoName {
+    repo_type: String,
+    id: String,
+}
+
+/// Names as a caller gives them.
+#[derive(Debug, Deserialize)]
+pub struct Names {
+    repo: RepoName,
+    revision: String,
+    /// A path that is only read in the repository.
+    path: Option<String>,
+    /// A file to be written to this machine.
+    filename: Option<String>,
+}
+
+impl Names {
+    /// Returns the error of the first name that is not valid.
+    pub fn check(self) -> Result<()> {
+        Repo::try_from(self.repo)?;
+        Revision::parse(&self.revision)?;
+        self.path.as_deref().map(RepoPath::parse).transpose()?;
+        self.filename.as_deref().map(EntryPath::parse).transpose()?;
+        Ok(())
+    }
+}
+
+/// A revision of a repository.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Place {
+    /// The repository.
+    pub repo: Repo,
+    /// Branch, tag or commit.
+    pub revision: Revision,
+}
+
 /// A repository: type and id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "RepoName")]
 pub struct Repo {
     kind: RepoType,
     id: String,
@@ -99,6 +140,14 @@ impl Repo {
     }
 }
 
+impl TryFrom<RepoName> for Repo {
+    type Error = Error;
+
+    fn try_from(name: RepoName) -> Result<Self> {
+        Self::new(name.repo_type.parse()?, &name.id)
+    }
+}
+
 impl fmt::Display for Repo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.id)
@@ -107,7 +156,7 @@ impl fmt::Display for Repo {
 
 /// A commit: the name of a snapshot. The Hub uses 40 hex digits; other servers use any name of a
 /// state of the repository.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Commit(String);
 
 impl Commit {
@@ -143,7 +192,8 @@ impl fmt::Display for Commit {
 }
 
 /// A revision: branch, tag, pull request ref or commit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Revision(String);
 
 impl Revision {
@@ -166,6 +216,14 @@ impl Revision {
     /// Returns the commit if this revision is one, and so never moves.
     pub fn as_commit(&self) -> Option<Commit> {
         Commit::parse(&self.0).ok().filter(Commit::is_immutable)
+    }
+}
+
+impl TryFrom<String> for Revision {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text)
     }
 }
 

@@ -3,6 +3,10 @@
 //! This module sends nothing. A reader takes a [`Snapshot`] as often as it likes, so a slow reader
 //! costs nothing.
 
+mod observer;
+
+pub use observer::Observer;
+
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -11,7 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::base::sizes::human;
+use serde::{Serialize, Serializer};
+
+use crate::base::{output, scrub::Scrub, sizes::human};
 
 /// Silence after which a download counts as stalled.
 const STALLED: Duration = Duration::from_secs(3);
@@ -100,13 +106,15 @@ struct Doing {
 }
 
 /// The values of a [`Progress`] at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// The current activity.
     pub activity: Activity,
     /// Remaining time of a pause.
+    #[serde(serialize_with = "output::some_millis")]
     pub wait: Option<Duration>,
     /// The file that advanced last, as a path in the repository.
+    #[serde(serialize_with = "text")]
     pub file: Option<Arc<str>>,
     /// Bytes completed, including resumed bytes.
     pub bytes_done: u64,
@@ -123,10 +131,29 @@ pub struct Snapshot {
     /// Total number of files.
     pub files_total: u64,
     /// The last failure after which something was retried.
+    #[serde(skip)]
     pub trouble: Option<Arc<str>>,
 }
 
+impl Serialize for Activity {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.serialize_unit_variant("Activity", 0, self.name())
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+fn text<S: Serializer>(text: &Option<Arc<str>>, output: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(output)
+}
+
 impl Snapshot {
+    /// The snapshot without secrets.
+    #[must_use]
+    pub fn shown(mut self, scrub: &Scrub) -> Self {
+        self.file = self.file.map(|file| scrub.text(&file).into());
+        self
+    }
+
     /// Describes the current activity, for the error of an operation that is stopped here.
     pub fn in_words(&self) -> String {
         let doing = match self.activity {

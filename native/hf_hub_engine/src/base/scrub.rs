@@ -27,6 +27,15 @@ const IDENTIFYING: usize = 12;
 /// Tokens shorter than this are hidden only as whole words.
 const SHORT: usize = 8;
 
+/// A report that may quote what a server or a library said.
+pub trait Shown: Sized {
+    /// The report without secrets.
+    #[must_use]
+    fn shown(self, _scrub: &Scrub) -> Self {
+        self
+    }
+}
+
 /// The secrets of one call.
 #[derive(Clone, Default)]
 pub struct Scrub(Vec<Vec<char>>);

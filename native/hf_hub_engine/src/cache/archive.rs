@@ -7,7 +7,7 @@
 mod export;
 mod import;
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,12 @@ use crate::{
         error::{Error, ErrorKind, Result},
         etag::{Etag, Proof},
         ids::{Commit, EntryPath, Repo, Revision},
+        input, output,
     },
-    cache::{delete::Commits, layout::CacheDir, scan::path},
+    cache::{
+        delete::{self, Targets},
+        layout::CacheDir,
+    },
 };
 
 /// Path of the manifest in an archive: a place that other clients ignore, in case the archive is
@@ -29,19 +33,31 @@ const MANIFEST: &str = ".locks/hf-hub-export.json";
 const FORMAT_VERSION: u32 = 1;
 
 /// What to export.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Spec {
-    /// Folders in the cache, and which revisions of each.
-    pub targets: Vec<(OsString, Commits)>,
+    /// Folders in the cache, and which revisions of each; `None` for everything.
+    #[serde(deserialize_with = "delete::targets")]
+    pub targets: Targets,
     /// The archive file to write.
+    #[serde(deserialize_with = "input::path")]
     pub archive: PathBuf,
+}
+
+/// What to import.
+#[derive(Debug, Deserialize)]
+pub struct Import {
+    /// The archive file.
+    #[serde(deserialize_with = "input::path")]
+    pub archive: PathBuf,
+    /// Whether cached files are links to blobs.
+    pub symlinks: bool,
 }
 
 /// What an archive contains.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// The archive file, or the cache it was imported into.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
     /// The repositories, each as `model/org/name`.
     pub repos: Vec<String>,

@@ -5,18 +5,21 @@
 //! repository's own folder are removed: where a link leads elsewhere, only the link is.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap, HashSet},
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
+        input::RawPath,
         lock::{self, Lock},
+        output,
     },
     cache::{
         self,
@@ -24,7 +27,7 @@ use crate::{
         layout::{CacheDir, RepoDir},
         lease::{self, Reason},
         maintenance::{Trash, is_real_folder, through_a_link},
-        scan::{self, path},
+        scan,
         store::Store,
     },
 };
@@ -38,11 +41,26 @@ pub enum Commits {
     These(BTreeSet<String>),
 }
 
+/// Folders in a cache, and which revisions of them; `None` for everything.
+pub type Targets = Option<Vec<(OsString, Commits)>>;
+
+/// Reads targets: a folder's name and its commits, `None` for all of them.
+pub(crate) fn targets<'de, D: Deserializer<'de>>(
+    input: D,
+) -> std::result::Result<Targets, D::Error> {
+    let targets = Option::<Vec<(RawPath, Option<BTreeSet<String>>)>>::deserialize(input)?;
+    let target = |(folder, commits): (RawPath, Option<_>)| {
+        (folder.0.into_os_string(), commits.map_or(Commits::All, Commits::These))
+    };
+    Ok(targets.map(|targets| targets.into_iter().map(target).collect()))
+}
+
 /// What to remove.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Order {
-    /// Folders in the cache, and which revisions of each.
-    pub targets: Vec<(OsString, Commits)>,
+    /// Folders in the cache, and which revisions of each; `None` for everything.
+    #[serde(deserialize_with = "targets")]
+    pub targets: Targets,
     /// Whether to remove pinned revisions too. Leased revisions always stay.
     pub ignore_pins: bool,
     /// Whether only to report what would be removed.
@@ -72,7 +90,7 @@ pub struct Removed {
     /// Its kind.
     pub kind: Kind,
     /// Its path.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
 }
 
@@ -102,7 +120,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Kept {
     /// The repository's folder.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub repo_path: PathBuf,
     /// The commit; `None` for the whole repository.
     pub commit: Option<String>,
@@ -148,7 +166,8 @@ pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
     let store = Store::open(cache);
     let mut report = Report { dry_run: order.dry_run, ..Report::default() };
     let mut plans = Vec::new();
-    for (folder, commits) in &order.targets {
+    let targets = named(cache, &order.targets)?;
+    for (folder, commits) in &*targets {
         let dir = cache.folder(folder);
         let inventory = Inventory::read(&dir);
         let kept = stay(&dir, &inventory, commits, order.ignore_pins);
@@ -164,7 +183,7 @@ pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
         }
         return Ok(report);
     }
-    for (folder, commits) in &order.targets {
+    for (folder, commits) in &*targets {
         let done = remove(
             cache,
             &cache.folder(folder),
@@ -180,13 +199,17 @@ pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
     Ok(report)
 }
 
-/// Returns all repositories of a cache, for [`Order::targets`].
-pub fn everything(cache: &CacheDir) -> Result<Vec<(OsString, Commits)>> {
+/// Returns the targets, where there are none named all repositories of the cache.
+pub(crate) fn named<'a>(
+    cache: &CacheDir,
+    targets: &'a Targets,
+) -> Result<Cow<'a, [(OsString, Commits)]>> {
+    if let Some(targets) = targets {
+        return Ok(Cow::Borrowed(targets));
+    }
     let names = scan::entries(cache)?.into_iter();
-    Ok(names
-        .filter(|name| scan::identity(name).is_some())
-        .map(|name| (name, Commits::All))
-        .collect())
+    let repos = names.filter(|name| scan::identity(name).is_some());
+    Ok(repos.map(|name| (name, Commits::All)).collect())
 }
 
 fn remove(

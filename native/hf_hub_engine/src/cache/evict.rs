@@ -14,8 +14,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde::Deserialize;
+
 use crate::{
-    base::{error::Result, lock},
+    base::{error::Result, input, lock},
     cache::{
         delete::{self, Commits, Order, Report},
         inventory::{Stamp, Trouble, stamp},
@@ -29,11 +31,12 @@ use crate::{
 };
 
 /// The limits to enforce.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Spec {
     /// Maximum size of the cache, in bytes.
     pub target_size: Option<u64>,
     /// Maximum time since the last use of a revision.
+    #[serde(deserialize_with = "input::some_millis")]
     pub max_age: Option<Duration>,
     /// Whether only to report what would be evicted.
     pub dry_run: bool,
@@ -72,7 +75,7 @@ pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
     }
     let targets =
         targets.into_iter().map(|(folder, commits)| (folder, Commits::These(commits))).collect();
-    let order = Order { targets, ignore_pins: false, dry_run: spec.dry_run };
+    let order = Order { targets: Some(targets), ignore_pins: false, dry_run: spec.dry_run };
     let mut report = delete::run(cache, &order)?;
     for (folder, partials) in &partials {
         prune::partials(cache, &cache.folder(folder), partials, spec.dry_run, &mut report);

@@ -12,9 +12,10 @@ use std::{
 };
 
 use rayon::prelude::*;
+use serde::{Serialize, Serializer};
 
 use crate::{
-    base::disk::is_absence,
+    base::{disk::is_absence, output},
     cache::{
         self,
         layout::{RepoDir, normalize},
@@ -69,8 +70,14 @@ pub struct File {
 }
 
 /// A time in nanoseconds since 1970.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(pub i64);
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, output: S) -> std::result::Result<S::Ok, S::Error> {
+        output.serialize_newtype_struct(output::TIME, &self.0)
+    }
+}
 
 /// Size and times of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

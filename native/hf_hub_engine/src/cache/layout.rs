@@ -9,17 +9,19 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::base::{
     etag::Etag,
     ids::{Commit, EntryPath, Repo, Revision, is_lower_hex},
+    input::{self, RawPath},
 };
 
 /// The root of a cache: the folder of the Python client's `HF_HUB_CACHE`.
-#[derive(Clone, Debug)]
-pub struct CacheDir(PathBuf);
+#[derive(Clone, Debug, Deserialize)]
+pub struct CacheDir(#[serde(deserialize_with = "input::path")] PathBuf);
 
 impl CacheDir {
     /// Creates the layout of the cache at `root`, an absolute path.
@@ -289,10 +291,17 @@ impl RepoDir {
 }
 
 /// The metadata of downloads into a plain folder: `<folder>/.cache/huggingface`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "RawPath")]
 pub struct LocalDir {
     root: PathBuf,
     state: PathBuf,
+}
+
+impl From<RawPath> for LocalDir {
+    fn from(root: RawPath) -> Self {
+        Self::new(root.0)
+    }
 }
 
 impl LocalDir {

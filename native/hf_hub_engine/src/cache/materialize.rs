@@ -9,23 +9,24 @@ use std::{
 };
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
         disk,
         error::{Error, ErrorKind, Result},
-        ids::{EntryPath, Repo},
-        thread_pool,
+        ids::{EntryPath, Repo, Revision},
+        input, output, thread_pool,
     },
     cache::{
         inventory::Inventory, layout::CacheDir, lease::Lease, maintenance::is_real_folder,
-        scan::path, trust::Bounds,
+        trust::Bounds,
     },
 };
 
 /// How a file of the folder is created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// A reflink where the file system supports it, otherwise a copy.
     Auto,
@@ -37,11 +38,27 @@ pub enum Method {
     Copy,
 }
 
+/// Which folder to make, and of what.
+#[derive(Debug, Deserialize)]
+pub struct Spec {
+    /// The repository.
+    pub repo: Repo,
+    /// Branch, tag or commit.
+    pub revision: Revision,
+    /// The folder, which must be new, empty, or with `overwrite` anything.
+    #[serde(deserialize_with = "input::path")]
+    pub destination: PathBuf,
+    /// How its files come to be.
+    pub method: Method,
+    /// Whether files of the same names are replaced.
+    pub overwrite: bool,
+}
+
 /// What was created.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// The folder.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
     /// Number of files.
     pub files: usize,
@@ -55,16 +72,14 @@ pub struct Report {
     pub copied: usize,
 }
 
-/// Fills `destination`, which has to be new or empty unless `overwrite` is set.
+/// Fills the folder with the files of the leased snapshot.
 pub fn run(
     cache: &CacheDir,
-    repo: &Repo,
+    spec: &Spec,
     lease: &Lease,
-    destination: &Path,
-    method: Method,
-    overwrite: bool,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Report> {
+    let Spec { repo, destination, method, overwrite, .. } = spec;
     let inventory = Inventory::read(&cache.repo(repo));
     let found =
         inventory.revisions.iter().find(|revision| revision.commit == lease.commit().as_str());
@@ -76,7 +91,7 @@ pub fn run(
     let sources = thread_pool::run(None, || {
         files.par_iter().map(|file| bounds.file(&file.path)).collect::<Result<Vec<_>>>()
     })??;
-    prepare(destination, overwrite)?;
+    prepare(destination, *overwrite)?;
     let done = thread_pool::run(None, || {
         let made = files.par_iter().zip(&sources).map(|(file, real)| {
             if stop() {
@@ -86,7 +101,7 @@ pub fn run(
             let name =
                 EntryPath::parse(&name.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"))?;
             let to = place(destination, &name)?;
-            make(real, &to, method).map_err(|source| refused(&to, method, source))
+            make(real, &to, *method).map_err(|source| refused(&to, *method, source))
         });
         made.collect::<Result<Vec<_>>>()
     })??;

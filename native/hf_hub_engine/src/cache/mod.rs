@@ -2,6 +2,7 @@
 //! partly written file.
 
 pub mod archive;
+pub mod care;
 mod content;
 pub mod delete;
 pub mod evict;
@@ -27,12 +28,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Serialize, Serializer};
+
 use crate::{
     base::{
         disk::{copy_beside, in_folder, open_regular, plain, symlink, write_atomically},
         error::{Error, Result},
         etag::Etag,
         ids::{Commit, EntryPath, Revision},
+        output,
     },
     cache::layout::{CacheDir, RepoDir},
 };
@@ -66,6 +70,16 @@ impl CacheDir {
 pub fn write_tag(file: &Path) {
     if !file.exists() {
         let _ = write_atomically(file, TAG.as_bytes());
+    }
+}
+
+impl Serialize for Lookup {
+    fn serialize<S: Serializer>(&self, output: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Found(path) => output::path(path, output),
+            Self::KnownAbsent => output.serialize_unit_variant("Lookup", 1, "known_absent"),
+            Self::Unknown => output.serialize_unit_variant("Lookup", 2, "unknown"),
+        }
     }
 }
 

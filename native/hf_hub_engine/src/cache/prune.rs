@@ -8,8 +8,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde::Deserialize;
+
 use crate::{
-    base::{error::Result, etag::Etag, lock},
+    base::{error::Result, etag::Etag, input, lock},
     cache::{
         delete::{self, Commits, Kept, Kind, Order, Report},
         inventory::{Inventory, Revision, is_temporary},
@@ -22,9 +24,10 @@ use crate::{
 };
 
 /// What to prune.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Spec {
     /// Minimum age of leftovers since their last modification.
+    #[serde(deserialize_with = "input::millis")]
     pub older_than: Duration,
     /// Whether only to report what would be removed.
     pub dry_run: bool,
@@ -41,7 +44,7 @@ pub fn run(cache: &CacheDir, spec: &Spec) -> Result<Report> {
             targets.push((name.clone(), Commits::These(detached.into_iter().collect())));
         }
     }
-    let order = Order { targets, ignore_pins: false, dry_run: spec.dry_run };
+    let order = Order { targets: Some(targets), ignore_pins: false, dry_run: spec.dry_run };
     let mut report = delete::run(cache, &order)?;
     for dir in names.iter().map(|name| cache.folder(name)).filter(|dir| is_real_folder(dir.path()))
     {

@@ -11,12 +11,14 @@ use std::{
 };
 
 use rayon::prelude::*;
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
-        lock, thread_pool,
+        lock,
+        output::{self, RawPath},
+        thread_pool,
     },
     cache::{
         inventory::{Inventory, Stamp, Trouble, is_helper},
@@ -29,7 +31,7 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The cache.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub cache_dir: PathBuf,
     /// Size on disk in bytes; each blob counts once.
     pub size_on_disk: u64,
@@ -53,7 +55,7 @@ pub struct Repo {
     /// `model`, `dataset`, `space` or `kernel`.
     pub repo_type: &'static str,
     /// Its folder.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub repo_path: PathBuf,
     /// Size of its blobs in bytes; each counts once.
     pub size_on_disk: u64,
@@ -75,7 +77,7 @@ pub struct Revision {
     /// The commit.
     pub commit_hash: String,
     /// Its folder.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub snapshot_path: PathBuf,
     /// Its files, sorted by path.
     pub files: Vec<File>,
@@ -94,15 +96,13 @@ pub struct Revision {
 }
 
 /// One file of a snapshot.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct File {
     /// Its name, without folders.
     pub file_name: String,
     /// Its path.
-    #[serde(serialize_with = "path")]
     pub file_path: PathBuf,
     /// Its blob, one hop away.
-    #[serde(serialize_with = "path")]
     pub blob_path: PathBuf,
     /// Size in bytes.
     pub size_on_disk: u64,
@@ -116,7 +116,7 @@ pub struct File {
 #[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Leftover {
     /// Its path.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub file_path: PathBuf,
     /// Size in bytes, by its length.
     pub size_on_disk: u64,
@@ -147,18 +147,23 @@ pub struct Warning {
     /// Its kind.
     pub reason: Trouble,
     /// The path concerned.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
     /// The message for the user.
     pub message: String,
 }
 
-/// Serializes a path as bytes.
-pub(crate) fn path<S: Serializer>(
-    path: &Path,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_bytes(path.as_os_str().as_encoded_bytes())
+impl Serialize for File {
+    fn serialize<S: Serializer>(&self, output: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut file = output.serialize_struct(output::CACHED_FILE, 6)?;
+        file.serialize_field("file_name", &self.file_name)?;
+        file.serialize_field("file_path", &RawPath(&self.file_path))?;
+        file.serialize_field("blob_path", &RawPath(&self.blob_path))?;
+        file.serialize_field("size_on_disk", &self.size_on_disk)?;
+        file.serialize_field("blob_last_accessed", &self.blob_last_accessed)?;
+        file.serialize_field("blob_last_modified", &self.blob_last_modified)?;
+        file.end()
+    }
 }
 
 /// Scans a cache, with one thread per processor.

@@ -6,13 +6,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    ffi::OsString,
     io::Read,
     path::{Path, PathBuf},
 };
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
@@ -20,25 +19,26 @@ use crate::{
         error::{Error, ErrorKind, Result},
         etag::{Etag, Proof},
         hash::{self, Hasher, Verdict},
-        ids::Commit,
+        ids::{self, Commit, Repo},
+        output,
         progress::{Activity, FileProgress, Progress},
         thread_pool,
     },
     cache::{
         inventory::{self, Inventory, Revision, relative},
         layout::{CacheDir, RepoDir},
-        scan::{self, path},
+        lease, scan,
         tree::Tree,
     },
 };
 
 /// What to verify.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Spec {
-    /// One repository's folder; `None` for all.
-    pub folder: Option<OsString>,
-    /// One commit of it; `None` for all.
-    pub commit: Option<String>,
+    /// One repository; `None` for all.
+    pub repo: Option<Repo>,
+    /// One revision of it; `None` for all.
+    pub revision: Option<ids::Revision>,
     /// Number of files hashed in parallel; by default, one per processor.
     pub max_workers: Option<usize>,
 }
@@ -76,10 +76,10 @@ pub struct Problem {
     /// The path in the repository.
     pub filename: String,
     /// Its path on disk.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
     /// Its blob, one hop away.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub blob_path: PathBuf,
     /// What is wrong.
     pub status: Status,
@@ -115,7 +115,7 @@ pub struct Checked {
     /// The commit.
     pub commit: String,
     /// The folder.
-    #[serde(serialize_with = "path")]
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
     /// Whether the commit's listing is stored, which `absent` and `extra` require.
     pub listed: bool,
@@ -148,9 +148,16 @@ pub fn run(
     progress: &Progress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Report> {
-    let folders = match &spec.folder {
-        Some(folder) => BTreeSet::from([folder.clone()]),
+    let folders = match &spec.repo {
+        Some(repo) => BTreeSet::from([repo.folder_name().into()]),
         None => scan::entries(cache)?,
+    };
+    let commit = match (&spec.repo, &spec.revision) {
+        (Some(repo), Some(revision)) => {
+            let commit = cache.repo(repo).commit_of(revision);
+            Some(commit.ok_or_else(|| lease::not_cached(repo, revision))?)
+        }
+        _ => None,
     };
     let mut report = Report::default();
     let read = thread_pool::run(spec.max_workers, || {
@@ -160,7 +167,7 @@ pub fn run(
             let dir = cache.folder(&folder);
             let inventory = Inventory::read(&dir);
             let wanted = |revision: &&Revision| {
-                spec.commit.as_ref().is_none_or(|commit| *commit == revision.commit)
+                commit.as_ref().is_none_or(|commit| commit.as_str() == revision.commit)
             };
             for revision in inventory.revisions.iter().filter(wanted) {
                 let (found, checked) = judge(&dir, (repo_type, &repo_id), &inventory, revision);

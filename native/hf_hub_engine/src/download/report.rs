@@ -2,19 +2,24 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::{
     base::{
         etag::Proof,
         ids::{Commit, EntryPath},
+        output,
+        scrub::{Scrub, Shown},
     },
     cache::partial::Verified,
     hub::file_metadata::FileMetadata,
 };
 
 /// What was, or would be, downloaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Where the file is.
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
     /// The path in the repository.
     pub filename: EntryPath,
@@ -27,6 +32,7 @@ pub struct Report {
     /// Whether a dry run would have downloaded it.
     pub will_download: bool,
     /// The content's SHA-256, if this call has verified it.
+    #[serde(skip)]
     pub sha256: Option<String>,
     /// Why the Hub could not be asked, if a cached copy was used instead.
     pub stale: Option<String>,
@@ -51,6 +57,13 @@ impl Report {
             sha256: None,
             stale: None,
         }
+    }
+}
+
+impl Shown for Report {
+    fn shown(mut self, scrub: &Scrub) -> Self {
+        self.stale = self.stale.map(|why| scrub.text(&why).into_owned());
+        self
     }
 }
 

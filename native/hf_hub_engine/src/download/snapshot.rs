@@ -6,7 +6,7 @@
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -17,7 +17,9 @@ use crate::{
         fnmatch::Filter,
         ids::{Commit, EntryPath, Repo, Revision},
         lock::Lock,
+        output,
         progress::{Activity, Progress},
+        scrub::{Scrub, Shown},
     },
     cache::{
         inventory,
@@ -41,7 +43,7 @@ use crate::{
 mod wanted;
 
 /// Which files, and where to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Spec {
     /// The repository.
     pub repo: Repo,
@@ -56,13 +58,15 @@ pub struct Spec {
     /// Maximum number of concurrent downloads.
     pub max_workers: usize,
     /// Transfers that this snapshot may join.
+    #[serde(skip)]
     pub shared: Shared,
 }
 
 /// What was, or would be, downloaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
     /// The folder with the files.
+    #[serde(serialize_with = "output::path")]
     pub path: PathBuf,
     /// The commit they belong to, if known.
     pub commit: Option<Commit>,
@@ -72,6 +76,14 @@ pub struct Snapshot {
     pub matched: usize,
     /// Why the Hub could not be asked, if an earlier snapshot was used instead.
     pub stale: Option<String>,
+}
+
+impl Shown for Snapshot {
+    fn shown(mut self, scrub: &Scrub) -> Self {
+        self.stale = self.stale.map(|why| scrub.text(&why).into_owned());
+        self.files = self.files.into_iter().map(|file| file.shown(scrub)).collect();
+        self
+    }
 }
 
 /// Downloads the missing files of a snapshot.

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use serde::Deserialize;
+
 use crate::{
     base::ids::{EntryPath, Repo, Revision},
     cache::layout::{CacheDir, LocalDir},
@@ -10,33 +12,40 @@ use crate::{
 };
 
 /// Which file, and where to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Spec {
     /// The repository.
     pub repo: Repo,
     /// Branch, tag or commit.
     pub revision: Revision,
     /// The file.
+    #[serde(rename = "filename")]
     pub path: EntryPath,
     /// The destination.
     pub destination: Destination,
     /// The mode.
     pub mode: Mode,
     /// The metadata, if a listing has provided it.
+    #[serde(skip)]
     pub known: Option<FileMetadata>,
     /// Whether to request the file's own headers because they contradict the listing.
+    #[serde(skip)]
     pub ask: bool,
     /// A SHA-256 that the content must have in addition to what the Hub announces.
+    #[serde(rename = "expected_sha256")]
     pub sha256: Option<String>,
     /// Stems of existing partial files, if the folder was listed once for many files; `None` to
     /// list it.
+    #[serde(skip)]
     pub partials: Option<Arc<HashSet<String>>>,
     /// Transfers that this download may join.
+    #[serde(skip)]
     pub shared: Shared,
 }
 
 /// Where files are stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Destination {
     /// Into the shared cache.
     Cache(CacheDir),
@@ -45,10 +54,11 @@ pub enum Destination {
 }
 
 /// Switches of a download.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, as users set them")]
 pub struct Mode {
     /// Download the file even if it is cached.
+    #[serde(rename = "force_download")]
     pub force: bool,
     /// Make no requests.
     pub local_files_only: bool,

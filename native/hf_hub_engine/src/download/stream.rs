@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use reqwest::{StatusCode, Url};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::{
@@ -30,20 +31,22 @@ use crate::{
 const HELD_BACK: usize = 32 << 20;
 
 /// Which file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Spec {
     /// The repository.
     pub repo: Repo,
     /// Branch, tag or commit.
     pub revision: Revision,
     /// The file.
+    #[serde(rename = "filename")]
     pub path: RepoPath,
     /// Which bytes.
     pub part: Part,
 }
 
 /// Which bytes of a file to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// All bytes, which can be verified.
     Whole,

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, ErrorKind, Result};
 
@@ -54,6 +54,15 @@ pub fn parse(text: &str) -> Result<Card> {
     let order = data.keys().cloned().collect();
     let [head, yaml, tail, body] = [head, yaml, tail, body].map(str::to_owned);
     Ok(Card { head, yaml, tail, body, data, order })
+}
+
+/// Metadata to write, and the YAML that it was made of.
+#[derive(Debug, Deserialize)]
+pub struct Draft {
+    /// The metadata.
+    pub data: Map,
+    /// The YAML.
+    pub source: String,
 }
 
 /// Renders the metadata as YAML. `source` is the original; entries with the same value stay

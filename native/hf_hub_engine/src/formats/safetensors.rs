@@ -10,14 +10,14 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     base::{
         blocking,
         error::{Error, ErrorKind, Result},
-        ids::{Repo, RepoPath, Revision},
+        ids::{Place, RepoPath},
         progress::Progress,
     },
     download::stream::{FileStream, Part, Spec},
@@ -59,19 +59,17 @@ pub struct Repository {
     pub parameter_count: BTreeMap<String, u64>,
 }
 
-/// The location of the files.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The repository.
-    pub repo: Repo,
-    /// Branch, tag or commit.
-    pub revision: Revision,
+/// Which headers to read.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Wanted {
+    /// Where the files are.
+    pub place: Place,
+    /// One file; `None` for all of a model.
+    pub filename: Option<RepoPath>,
 }
 
-impl Place {
-    fn at(&self, path: RepoPath, part: Part) -> Spec {
-        Spec { repo: self.repo.clone(), revision: self.revision.clone(), path, part }
-    }
+fn at(place: &Place, path: RepoPath, part: Part) -> Spec {
+    Spec { repo: place.repo.clone(), revision: place.revision.clone(), path, part }
 }
 
 /// Reads the headers of all safetensors files of a model.
@@ -137,7 +135,7 @@ struct Index {
 }
 
 async fn index(hub: &Hub, place: &Place) -> Result<Index> {
-    let spec = place.at(RepoPath::parse(INDEX_FILE)?, Part::Whole);
+    let spec = at(place, RepoPath::parse(INDEX_FILE)?, Part::Whole);
     let text = match read(hub, spec, MAX_INDEX).await {
         Err(error) if error.kind() == ErrorKind::EntryNotFound => {
             let message = format!(
@@ -163,7 +161,7 @@ async fn header_within(
 ) -> Result<Header> {
     let first = Part::Range(ByteRange { first: 0, end: Some(FIRST_READ) });
     let mut file =
-        FileStream::open(hub.clone(), place.at(path.clone(), first), Progress::default()).await?;
+        FileStream::open(hub.clone(), at(place, path.clone(), first), Progress::default()).await?;
     let size = file.size();
     let start = collect(&mut file, usize::try_from(FIRST_READ).unwrap_or(usize::MAX)).await?;
     drop(file);
@@ -183,7 +181,7 @@ async fn header_within(
     let text = if end <= start.len() as u64 {
         start.slice(8..usize::try_from(end).unwrap_or(start.len()))
     } else {
-        let rest = place.at(path.clone(), Part::Range(ByteRange { first: 8, end: Some(end) }));
+        let rest = at(place, path.clone(), Part::Range(ByteRange { first: 8, end: Some(end) }));
         read(hub, rest, usize::try_from(length).unwrap_or(usize::MAX)).await?
     };
     if text.len() as u64 != length {

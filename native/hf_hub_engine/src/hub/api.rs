@@ -3,6 +3,7 @@
 //! Redirects are followed within the endpoint; those of read requests also to the public Hub,
 //! without the token. The caller interprets the response.
 
+pub mod ask;
 mod content;
 pub mod pages;
 
@@ -18,6 +19,8 @@ use reqwest::{
     Method, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
+
+use serde::{Serialize, Serializer};
 
 use crate::{
     base::{
@@ -58,15 +61,18 @@ pub struct Call {
 }
 
 /// The response to a [`Call`]: 2xx, or a 3xx that leads away from the Hub.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct ApiResponse {
     /// The status.
     pub status: u16,
     /// The headers.
+    #[serde(serialize_with = "joined")]
     pub headers: HeaderMap,
     /// The body.
+    #[serde(skip)]
     pub body: Bytes,
     /// The next page of a list.
+    #[serde(rename = "more", serialize_with = "is_some")]
     pub next: Option<Next>,
 }
 
@@ -76,12 +82,27 @@ impl ApiResponse {
         Self { status: 204, headers: HeaderMap::new(), body: Bytes::new(), next: None }
     }
 
-    /// Returns the headers as text, by lower-case name; the values of a repeated header are joined.
-    pub fn joined_headers(&self) -> BTreeMap<&str, String> {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let values = |name| self.headers.get_all(name).iter().map(text).collect::<Vec<_>>();
-        self.headers.keys().map(|name| (name.as_str(), values(name).join(", "))).collect()
+    /// Whether the body says that it is JSON.
+    pub fn is_json(&self) -> bool {
+        let kinds = self.headers.get_all(CONTENT_TYPE);
+        kinds.iter().any(|kind| String::from_utf8_lossy(kind.as_bytes()).contains("json"))
     }
+}
+
+/// The headers as text, by their names in lower case; the values of a repeated one are joined.
+fn joined_headers(headers: &HeaderMap) -> BTreeMap<&str, String> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let values = |name| headers.get_all(name).iter().map(text).collect::<Vec<_>>();
+    headers.keys().map(|name| (name.as_str(), values(name).join(", "))).collect()
+}
+
+fn joined<S: Serializer>(headers: &HeaderMap, output: S) -> std::result::Result<S::Ok, S::Error> {
+    joined_headers(headers).serialize(output)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+fn is_some<S: Serializer>(next: &Option<Next>, output: S) -> std::result::Result<S::Ok, S::Error> {
+    output.serialize_bool(next.is_some())
 }
 
 impl Call {

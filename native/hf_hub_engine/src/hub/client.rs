@@ -82,7 +82,7 @@ pub struct Hub {
 }
 
 /// A range of bytes of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct ByteRange {
     /// The first byte.
     pub first: u64,

@@ -3,14 +3,14 @@
 mod access;
 mod nearby;
 
-pub use nearby::suggesting;
+pub use nearby::{or_meant, suggesting};
 
 use std::fmt::Display;
 
 use crate::{
     base::{
         error::{Error, ErrorKind},
-        ids::{Repo, Revision},
+        ids::{Place, Repo, Revision},
     },
     hub::client::Hub,
 };
@@ -57,6 +57,14 @@ pub(crate) fn advice(words: &str) -> Option<&'static str> {
         Some("the token's account has read access only")
     } else {
         None
+    }
+}
+
+/// The error of a request, in the words that fit what it is about.
+pub fn about(hub: &Hub, place: Option<&Place>, error: Error) -> Error {
+    match place {
+        Some(place) => repository(hub, &place.repo, &place.revision, error),
+        None => request(hub, error),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// A configured proxy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
 pub struct ProxySetting {
     /// `scheme://user:password@host:port`; everything except the host is optional.
     pub url: String,

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         errors,
         oid::Oid,
         outcome::{Fate, Outcome},
-        path::RepoPath,
+        path::{self, RepoPath},
         payload::{Change, Draft},
         prepare::{self, Work},
         remote_entries,
@@ -33,30 +33,36 @@ use crate::{
 };
 
 /// A requested change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Adds a file with this content.
     Add {
         /// Its path.
+        #[serde(deserialize_with = "path::read_addition")]
         path: RepoPath,
         /// Its content.
+        #[serde(rename = "content")]
         source: Source,
         /// The id of the content, if known.
+        #[serde(rename = "oid")]
         known: Option<Oid>,
         /// Its size, if the content is already on the Hub.
         size: Option<u64>,
     },
     /// Deletes a file.
-    DeleteFile(RepoPath),
+    DeleteFile(#[serde(deserialize_with = "path::read")] RepoPath),
     /// Deletes a folder.
-    DeleteFolder(RepoPath),
+    DeleteFolder(#[serde(deserialize_with = "path::read_folder")] RepoPath),
     /// Deletes all files that match one of these patterns.
     DeleteMatching(Vec<String>),
     /// Copies a file of a repository.
     Copy {
         /// Its path there.
+        #[serde(deserialize_with = "path::read")]
         from: RepoPath,
         /// Its new path.
+        #[serde(deserialize_with = "path::read_addition")]
         path: RepoPath,
         /// Its revision; defaults to the target branch.
         revision: Option<Revision>,
@@ -66,7 +72,7 @@ pub enum Operation {
 }
 
 /// A requested commit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Spec {
     /// The target.
     pub target: Target,

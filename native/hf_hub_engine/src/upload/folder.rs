@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         fnmatch::{self, Filter},
         ids::{Commit, Revision},
+        input,
         lock::Lock,
         progress::Progress,
     },
@@ -44,19 +46,21 @@ const OLD: Duration = Duration::from_mins(5);
 const PREPARED: usize = 1024;
 
 /// A folder to upload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Spec {
     /// The target.
     pub target: Target,
     /// The message of the commits.
     pub message: Message,
     /// The folder.
+    #[serde(deserialize_with = "input::path")]
     pub dir: PathBuf,
     /// The path in the repository; empty for the root.
     pub path_in_repo: String,
     /// Selects the files.
     pub filter: Filter,
     /// Patterns of files to delete from the repository, relative to `path_in_repo`.
+    #[serde(rename = "delete_patterns")]
     pub delete: Vec<String>,
     /// Tuning of the upload.
     pub tuning: Tuning,

@@ -32,7 +32,7 @@ mod state_file;
 mod store;
 mod walk;
 
-pub use changes::{Operation, Spec, create, preupload as preupload_files};
+pub use changes::{Operation, Placed, Spec, create, preupload as preupload_files};
 pub use commit::Info;
 pub use folder::{Spec as FolderSpec, run as folder};
 pub use oid::Oid;
@@ -44,9 +44,13 @@ pub use preupload::Mode;
 pub use session::{Target, Tuning};
 pub use source::{Source, Stamp};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::base::{error::Result, ids::Repo};
+use crate::base::{
+    error::Result,
+    ids::Repo,
+    scrub::{Scrub, Shown},
+};
 use source::Content;
 
 /// A file to add to the repository.
@@ -72,7 +76,7 @@ impl Addition {
 }
 
 /// The message of a commit, and its parent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Message {
     /// The first line.
     pub summary: String,
@@ -101,6 +105,17 @@ pub struct Report {
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
+
+impl Shown for Report {
+    fn shown(mut self, scrub: &Scrub) -> Self {
+        for warning in &mut self.warnings {
+            *warning = scrub.text(warning).into_owned();
+        }
+        self
+    }
+}
+
+impl Shown for Vec<Placed> {}
 
 /// Maximum number of warnings.
 const WARNINGS: usize = 20;

@@ -3,6 +3,8 @@
 //! Any path that a git tree can hold is a [`RepoPath`]. Added files also have to satisfy the rules
 //! of [`EntryPath`], and must not be in a folder that the Hub rejects.
 
+use serde::{Deserialize, Deserializer, de::Error as _};
+
 use crate::base::{
     error::{Error, ErrorKind, Result},
     ids::EntryPath,
@@ -35,6 +37,25 @@ pub fn parse(text: &str) -> Result<RepoPath> {
 /// Parses the path of an existing folder in a repository, which may end in `/`.
 pub fn parse_folder(text: &str) -> Result<RepoPath> {
     parse(text.strip_suffix('/').unwrap_or(text))
+}
+
+/// Reads what [`parse`] checks.
+pub(super) fn read<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<RepoPath, D::Error> {
+    parse(&String::deserialize(input)?).map_err(D::Error::custom)
+}
+
+/// Reads what [`parse_addition`] checks.
+pub(super) fn read_addition<'de, D: Deserializer<'de>>(
+    input: D,
+) -> std::result::Result<RepoPath, D::Error> {
+    parse_addition(&String::deserialize(input)?).map_err(D::Error::custom)
+}
+
+/// Reads what [`parse_folder`] checks.
+pub(super) fn read_folder<'de, D: Deserializer<'de>>(
+    input: D,
+) -> std::result::Result<RepoPath, D::Error> {
+    parse_folder(&String::deserialize(input)?).map_err(D::Error::custom)
 }
 
 fn without_prefix(text: &str) -> &str {

@@ -6,7 +6,7 @@ use reqwest::{
     Method, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
@@ -14,6 +14,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         ids::{Repo, Revision},
+        input,
         progress::{Activity, Progress},
     },
     hub::{
@@ -32,7 +33,7 @@ pub(super) const LFS_JSON: HeaderValue = HeaderValue::from_static("application/v
 const WORKING: u32 = 10;
 
 /// The target of a commit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Target {
     /// The repository.
     pub repo: Repo,
@@ -43,13 +44,14 @@ pub struct Target {
 }
 
 /// Tuning of an upload.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Tuning {
     /// Maximum number of files hashed or sent concurrently.
     pub workers: usize,
     /// Maximum number of connections for all files.
     pub connections: usize,
     /// Maximum time in which a connection sends no bytes of a body.
+    #[serde(deserialize_with = "input::millis")]
     pub silence: Duration,
 }
 

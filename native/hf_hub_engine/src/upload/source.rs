@@ -12,11 +12,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
 
 use crate::{
     base::{
         disk::open_regular,
         error::{Error, ErrorKind, Result},
+        input,
     },
     upload::path::RepoPath,
 };
@@ -25,18 +27,27 @@ use crate::{
 const SAMPLE: u64 = 512;
 
 /// A content that can be read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A file.
+    #[serde(rename = "path", deserialize_with = "shared_path")]
     File(Arc<Path>),
     /// A file of an uploaded folder.
+    #[serde(skip)]
     Below(Arc<Root>),
     /// Bytes in memory.
+    #[serde(rename = "binary", deserialize_with = "input::bytes")]
     Bytes(Bytes),
     /// A part of an open file that nothing else modifies.
+    #[serde(skip)]
     Slice(Arc<File>, u64),
     /// A content that is already on the Hub.
     Remote,
+}
+
+fn shared_path<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<Arc<Path>, D::Error> {
+    input::path(input).map(Arc::from)
 }
 
 /// A folder, and the path of its files in the repository.

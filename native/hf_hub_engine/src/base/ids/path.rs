@@ -12,6 +12,8 @@
 
 use std::{borrow::Borrow, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::error::{Error, ErrorKind, Result};
 
 type Verdict = std::result::Result<(), &'static str>;
@@ -75,7 +77,8 @@ fn is_device(part: &str) -> bool {
 }
 
 /// A file to be written on this machine: a relative path with `/` as separator.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct EntryPath(String);
 
 impl EntryPath {
@@ -153,6 +156,22 @@ fn is_git_folder(part: &str) -> bool {
     })
 }
 
+impl TryFrom<String> for EntryPath {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text)
+    }
+}
+
+impl TryFrom<String> for RepoPath {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text)
+    }
+}
+
 impl AsRef<str> for EntryPath {
     fn as_ref(&self) -> &str {
         &self.0
@@ -167,7 +186,8 @@ impl fmt::Display for EntryPath {
 
 /// A path in a repository, with `/` as separator. It never becomes a path on this machine, so files
 /// that cannot be written here can still be listed, read, copied and deleted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RepoPath(String);
 
 impl RepoPath {

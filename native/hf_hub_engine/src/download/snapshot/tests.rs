@@ -133,7 +133,7 @@ async fn object_ids_of_sha256_repositories_verify_listed_files() {
     let server = server(&commit, oid, &headers).await;
     assert_eq!(get(&server, &spec(dir.path(), "main")).await.unwrap(), b"hello\n");
     assert_eq!(get(&server, &spec(dir.path(), &commit)).await.unwrap(), b"hello\n");
-    let all = crate::cache::verify::Spec { folder: None, commit: None, max_workers: None };
+    let all = crate::cache::verify::Spec { repo: None, revision: None, max_workers: None };
     let report =
         crate::cache::verify::run(&CacheDir::new(dir.path()), &all, &Progress::default(), &|| {
             false

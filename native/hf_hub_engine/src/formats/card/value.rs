@@ -2,7 +2,14 @@
 
 use indexmap::IndexMap;
 use num_bigint::BigInt;
-use serde::{Serialize, Serializer};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor},
+};
+
+use crate::base::output;
 
 /// Names and values, in order.
 pub type Map = IndexMap<String, Value>;
@@ -81,8 +88,7 @@ impl Serialize for Value {
             Self::Integer(number) => match (i64::try_from(number), u64::try_from(number)) {
                 (Ok(number), _) => serializer.serialize_i64(number),
                 (_, Ok(number)) => serializer.serialize_u64(number),
-                // Serializers have no type for these; a reader recognizes them by this name.
-                _ => serializer.serialize_newtype_struct("BigInt", &number.to_string()),
+                _ => serializer.serialize_newtype_struct(output::INTEGER, &number.to_string()),
             },
             Self::Float(number) => serializer.serialize_f64(*number),
             Self::NotFinite(number) => number.serialize(serializer),
@@ -90,5 +96,79 @@ impl Serialize for Value {
             Self::List(items) => items.serialize(serializer),
             Self::Map(map) => serializer.collect_map(map),
         }
+    }
+}
+
+/// Reads any shape. Where a format has words beside texts, those of numbers that are not finite mean them.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_enum("Value", &[], Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a value that YAML can write")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Integer(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Integer(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Float(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    /// The digits of a larger integer.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        let digits = String::deserialize(input)?;
+        digits.parse().map(Value::Integer).map_err(D::Error::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some((name, value)) = entries.next_entry()? {
+            map.insert(name, value);
+        }
+        Ok(Value::Map(map))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, word: A) -> Result<Value, A::Error> {
+        let (name, rest) = word.variant::<String>()?;
+        rest.unit_variant()?;
+        Ok(match name.as_str() {
+            "nan" => Value::NotFinite(NotFinite::Nan),
+            "infinity" => Value::NotFinite(NotFinite::Infinity),
+            "neg_infinity" => Value::NotFinite(NotFinite::NegInfinity),
+            _ => Value::Text(name),
+        })
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    base::ids::RepoType,
+    base::ids::{Repo, RepoType, Revision},
     testing::{self, Server, reply},
 };
 

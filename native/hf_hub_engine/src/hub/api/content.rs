@@ -7,9 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use crate::{
-    base::error::{Error, ErrorKind, Result},
+    base::{
+        error::{Error, ErrorKind, Result},
+        input,
+    },
     hub::streamed_body::Pieces,
 };
 
@@ -17,12 +21,13 @@ use crate::{
 const PIECE: usize = 256 << 10;
 
 /// A part of a body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Segment {
     /// Bytes in memory.
-    Bytes(Bytes),
+    Bytes(#[serde(deserialize_with = "input::bytes")] Bytes),
     /// The content of a file.
-    File(PathBuf),
+    File(#[serde(deserialize_with = "input::path")] PathBuf),
 }
 
 /// Returns the bytes of all segments, if none is a file.

@@ -56,6 +56,35 @@ pub struct Pages {
     away: bool,
 }
 
+/// A list whose pages a caller asks for one by one.
+#[derive(Debug)]
+pub struct List {
+    pages: Pages,
+    /// Whether the URL of each request names its page, because the pages have no links.
+    named: bool,
+}
+
+impl List {
+    /// A list of which nothing has been read.
+    pub fn new(limits: Limits, named: bool) -> Self {
+        Self { pages: Pages::new(limits), named }
+    }
+
+    /// Reads the page at `call`, or the one that follows the last one read.
+    pub async fn page(
+        &mut self,
+        hub: &Hub,
+        call: &Call,
+        progress: &Progress,
+    ) -> Result<ApiResponse> {
+        if self.named {
+            return self.pages.named(hub, call, progress).await;
+        }
+        let page = self.pages.next(hub, call, progress).await?;
+        page.ok_or_else(|| Error::new(ErrorKind::Internal, "the list has no further page"))
+    }
+}
+
 impl Pages {
     /// Creates the position at the start of a list.
     pub fn new(limits: Limits) -> Self {

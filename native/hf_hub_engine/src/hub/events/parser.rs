@@ -15,13 +15,15 @@ pub(super) enum Format {
 }
 
 /// One event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Event {
     /// The id to continue after, if the server sent one.
     pub id: Option<String>,
     /// The type; `None` means `message`.
+    #[serde(rename = "event")]
     pub name: Option<String>,
     /// The text.
+    #[serde(skip)]
     pub data: String,
 }
 

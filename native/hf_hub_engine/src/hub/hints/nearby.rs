@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
-        ids::{Repo, RepoType, Revision},
+        ids::{Place, Repo, RepoType, Revision},
     },
     hub::{api::Call, client::Hub},
 };
@@ -41,6 +41,14 @@ pub async fn suggesting(hub: &Hub, repo: &Repo, revision: &Revision, error: Erro
     match tokio::time::timeout(limit, question).await {
         Ok(Ok(Some(message))) => error.with_message(message),
         _ => error,
+    }
+}
+
+/// The result; its error names what was meant, where the Hub knows that.
+pub async fn or_meant<T>(hub: &Hub, place: &Place, result: Result<T>) -> Result<T> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(suggesting(hub, &place.repo, &place.revision, error).await),
     }
 }
 

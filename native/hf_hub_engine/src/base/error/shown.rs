@@ -1,0 +1,66 @@
+//! An error as it leaves the engine: without secrets, and of bounded length.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::{Error, ErrorKind};
+use crate::base::scrub::Scrub;
+
+/// Characters of an error's message.
+const LONGEST_MESSAGE: usize = 4000;
+
+/// Characters of what else an error says, each.
+const LONGEST_FACT: usize = 1000;
+
+/// What an error says.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    kind: ErrorKind,
+    message: String,
+    status: Option<u16>,
+    url: Option<String>,
+    request_id: Option<String>,
+    repo_id: Option<String>,
+    path: Option<String>,
+    revision: Option<String>,
+    /// In milliseconds.
+    retry_after: Option<u64>,
+    reason: Option<String>,
+    details: Option<Value>,
+}
+
+impl Error {
+    /// What the error says, without the secrets that `scrub` knows.
+    pub fn shown(&self, scrub: &Scrub) -> Shown {
+        let fact = |text: Option<&str>| text.map(|text| shortened(&scrub.text(text), LONGEST_FACT));
+        let millis =
+            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Shown {
+            kind: self.kind(),
+            message: shortened(&scrub.text(self.message()), LONGEST_MESSAGE),
+            status: self.status(),
+            url: fact(self.url()),
+            request_id: fact(self.request_id()),
+            repo_id: fact(self.repo_id()),
+            path: fact(self.path()),
+            revision: fact(self.revision()),
+            retry_after: self.retry_after().map(millis),
+            reason: fact(self.reason().as_deref()),
+            details: self.details().map(|details| scrub.json(details)),
+        }
+    }
+}
+
+impl Serialize for ErrorKind {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.serialize_unit_variant("ErrorKind", 0, self.name())
+    }
+}
+
+/// The text, or as much of it as anybody reads: a server may send names and addresses of any length.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,67 @@
+//! Reads fields of a spec that serde has no suitable shape for: paths as bytes, times as milliseconds.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
+
+use crate::base::output;
+
+/// Reads bytes.
+pub fn bytes<'de, D: Deserializer<'de>>(input: D) -> Result<Bytes, D::Error> {
+    input.deserialize_byte_buf(Binary).map(Bytes::from)
+}
+
+/// Reads a path: any bytes on Unix, else UTF-8.
+pub fn path<'de, D: Deserializer<'de>>(input: D) -> Result<PathBuf, D::Error> {
+    input.deserialize_byte_buf(Binary).and_then(as_path)
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems refuse some bytes")]
+fn as_path<E: de::Error>(bytes: Vec<u8>) -> Result<PathBuf, E> {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+    Ok(OsString::from_vec(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn as_path<E: de::Error>(bytes: Vec<u8>) -> Result<PathBuf, E> {
+    String::from_utf8(bytes).map(PathBuf::from).map_err(E::custom)
+}
+
+/// A path that is part of another type.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RawPath(
+    #[serde(deserialize_with = "path", serialize_with = "output::path")] pub PathBuf,
+);
+
+/// Reads a number of milliseconds.
+pub fn millis<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    u64::deserialize(input).map(Duration::from_millis)
+}
+
+/// Reads a number of milliseconds, or nothing.
+pub fn some_millis<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+    Option::<u64>::deserialize(input).map(|millis| millis.map(Duration::from_millis))
+}
+
+struct Binary;
+
+impl Visitor<'_> for Binary {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("bytes")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(bytes.to_vec())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Vec<u8>, E> {
+        Ok(text.as_bytes().to_vec())
+    }
+}
