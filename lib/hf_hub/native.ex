@@ -11,8 +11,8 @@ defmodule HfHub.Native do
   alias HfHub.Progress.Reporter
 
   @doc """
-  Starts the named job with its spec and waits until it ends. With `:progress` in the spec, the job says when it has to
-  wait; where it is true, also how far it is.
+  Starts the named job with its spec and waits until it ends. With `:progress` in the spec, the job
+  reports when it has to wait; if it is true, also its progress.
 
   The reference that tags the job's messages is created here, in the function that receives, so that the VM skips
   older messages in the mailbox.

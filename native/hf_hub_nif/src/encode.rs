@@ -1,4 +1,4 @@
-//! What a job sends, as terms.
+//! Encodes the messages of a job as terms.
 
 use bytes::Bytes;
 use hf_hub_engine::hub::{api::ApiResponse, events::Event};
@@ -7,21 +7,21 @@ use serde::Serialize;
 
 use crate::{atoms, json, serial};
 
-/// What a job ends with, built when it is sent.
+/// The result of a job, built when it is sent.
 pub(crate) struct Reply(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>);
 
 impl Reply {
-    /// A report of the engine.
+    /// Creates a reply with a report of the engine.
     pub(crate) fn new(report: impl Serialize + Send + 'static) -> Self {
         Self(Box::new(move |env| serial::term(env, &report)))
     }
 
-    /// The answer of an API.
-    pub(crate) fn answer((answer, is_json): (ApiResponse, bool)) -> Self {
-        Self(Box::new(move |env| self::answer(env, &answer, is_json)))
+    /// Creates a reply with the response of an API route.
+    pub(crate) fn response((response, is_json): (ApiResponse, bool)) -> Self {
+        Self(Box::new(move |env| self::response(env, &response, is_json)))
     }
 
-    /// That there is nothing more to say.
+    /// Creates the reply of a job without a result.
     pub(crate) fn done() -> Self {
         Self(Box::new(|env| atoms::done().encode(env)))
     }
@@ -33,7 +33,7 @@ impl Encoder for Reply {
     }
 }
 
-/// What a stream sends for each permit.
+/// What a stream sends for each unit of demand.
 pub(crate) enum Piece {
     Bytes(Bytes),
     Event(Event),
@@ -52,32 +52,33 @@ impl Encoder for Piece {
     }
 }
 
-/// An answer of an API: JSON as terms, anything else as a binary. `broken` says why JSON cannot be read.
-fn answer<'a>(env: Env<'a>, answer: &ApiResponse, is_json: bool) -> Term<'a> {
-    let (body, broken) = if !is_json || answer.body.is_empty() {
-        (binary(env, &answer.body), None)
+/// Encodes the response of an API route: JSON as terms, anything else as a binary. `broken` is the error
+/// of a body that is not valid JSON.
+fn response<'a>(env: Env<'a>, response: &ApiResponse, is_json: bool) -> Term<'a> {
+    let (body, broken) = if !is_json || response.body.is_empty() {
+        (binary(env, &response.body), None)
     } else {
-        match json::term(env, &answer.body) {
+        match json::term(env, &response.body) {
             Ok(term) => (term, None),
             Err(error) => (binary(env, b""), Some(error.to_string())),
         }
     };
-    let answer = with(serial::term(env, answer), atoms::body(), body);
-    with(answer, atoms::broken(), broken)
+    let response = with(serial::term(env, response), atoms::body(), body);
+    with(response, atoms::broken(), broken)
 }
 
 fn with<'a>(map: Term<'a>, key: Atom, value: impl Encoder) -> Term<'a> {
     map.map_put(key, value).unwrap_or(map)
 }
 
-/// Bytes as a binary of the BEAM. Copied: measured cheaper for streams than sharing.
+/// Copies bytes to a binary of the BEAM: measured to be cheaper for streams than sharing.
 pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
     let mut binary = NewBinary::new(env, bytes.len());
     binary.as_mut_slice().copy_from_slice(bytes);
     binary.into()
 }
 
-/// An atom of a closed list of names.
+/// Returns an atom of a closed list of names.
 pub(crate) fn atom(env: Env, name: &str) -> Atom {
     Atom::from_str(env, name).unwrap_or_else(|_| atoms::error())
 }

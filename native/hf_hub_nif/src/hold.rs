@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustler::{Env, LocalPid, Monitor, Resource, ResourceArc};
 use tokio_util::sync::CancellationToken;
 
-/// A lock that an Elixir process holds: until it lets go or ends.
+/// A lock that an Elixir process holds until it releases it or exits.
 ///
-/// What it keeps must outlast the process's last term that names it: a script may lease and
-/// never look at the lease again. So as long as there is something to hold, a task holds this.
+/// It must outlive the process's last reference to the handle: a script may take a lease and drop
+/// the handle. So a task keeps the hold alive while there is something to hold.
 #[derive(Default)]
 pub(crate) struct Hold {
     held: Mutex<Held>,
@@ -33,7 +33,7 @@ impl Resource for Hold {
 }
 
 impl Hold {
-    /// A handle of the calling process that holds nothing yet.
+    /// Creates a handle of the calling process that holds nothing yet.
     pub(crate) fn new(env: Env) -> ResourceArc<Self> {
         let hold = ResourceArc::new(Self::default());
         if env.monitor(&hold, &env.pid()).is_none() {
@@ -42,7 +42,7 @@ impl Hold {
         hold
     }
 
-    /// Keeps a lock until it is released. To be called on the runtime.
+    /// Keeps a lock until it is released. Called on the runtime.
     pub(crate) fn keep(hold: ResourceArc<Self>, lock: impl Send + 'static) {
         let mut state = hold.lock();
         // The lock is dropped if it was released meanwhile or its owner exited.
@@ -53,7 +53,7 @@ impl Hold {
         }
     }
 
-    /// Whether there was something to release.
+    /// Releases the hold; returns whether there was anything to release.
     pub(crate) fn release(&self) -> bool {
         let was = std::mem::replace(&mut *self.lock(), Held::Released);
         self.ended.cancel();

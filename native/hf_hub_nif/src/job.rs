@@ -57,7 +57,7 @@ pub(crate) struct Job {
     acknowledged: AtomicBool,
     /// Hides the secrets of the call in everything that is shown.
     scrub: Mutex<Scrub>,
-    /// Why the calling code has made a mistake, where it has.
+    /// Why the spec could not be read.
     refusal: OnceCell<String>,
 }
 
@@ -131,16 +131,16 @@ where
     Ok(job)
 }
 
-/// The progress of a job, and whether the owner wants every change, or only to hear why it waits.
+/// The progress of a job. `closely`: whether the owner receives every change, or only why the job waits.
 struct Observed {
     watch: Watch,
     closely: Option<bool>,
     observer: Observer,
 }
 
-/// The side of a job that works: what is asked of it, what it may send, and whether anybody still listens.
+/// The working side of a job: it reads the spec, and sends pieces on demand.
 ///
-/// The spec is read here and not where the job is started, so that no size of it keeps a scheduler busy.
+/// The spec is read on the runtime, so that a large one does not keep a scheduler busy.
 pub(crate) struct Task {
     pub(crate) job: ResourceArc<Job>,
     pub(crate) watch: Watch,

@@ -153,8 +153,8 @@ async fn request(task: Task) -> Result<Reply> {
         Some(list) => Some(list.0.lock().await),
         None => None,
     };
-    let answer = request.send(&hub, list.as_deref_mut(), &task.watch.progress).await?;
-    Ok(Reply::answer(answer))
+    let response = request.send(&hub, list.as_deref_mut(), &task.watch.progress).await?;
+    Ok(Reply::response(response))
 }
 
 /// The Hub of a request, whose body may have secrets.
@@ -165,7 +165,7 @@ fn open(task: &Task) -> Result<Hub> {
     task.hub()
 }
 
-/// Sends a piece of the file for each permit.
+/// Sends a piece of the file for each unit of demand.
 async fn stream(mut task: Task) -> Result<Reply> {
     let (hub, spec) = (task.hub()?, task.spec::<stream::Spec>()?);
     task.wait_for_demand().await;
@@ -178,7 +178,7 @@ async fn stream(mut task: Task) -> Result<Reply> {
     Ok(Reply::done())
 }
 
-/// Sends an event for each permit.
+/// Sends an event for each unit of demand.
 async fn events(mut task: Task) -> Result<Reply> {
     let (hub, listen) = (open(&task)?, task.large_spec::<Listen>()?);
     task.wait_for_demand().await;
@@ -224,7 +224,7 @@ async fn write_secret(task: Task) -> Result<Reply> {
     Ok(Reply::done())
 }
 
-/// Panics in the named place, to show that even then exactly one answer comes.
+/// Panics in the given place, to test that there is still exactly one result.
 async fn panic(task: Task) -> Result<Reply> {
     if task.spec::<String>()? == "blocking" {
         blocking::run(|| panic!("a panic on a blocking thread, as asked")).await;

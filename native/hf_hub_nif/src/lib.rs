@@ -50,7 +50,7 @@ mod atoms {
     }
 }
 
-/// A token in a term that shows nothing of it: stack traces and crash reports print arguments.
+/// A token in a term that does not show it: stack traces and crash reports print arguments.
 struct Secret(String);
 
 #[rustler::resource_impl]
@@ -68,7 +68,7 @@ struct List(AssertUnwindSafe<tokio::sync::Mutex<pages::List>>);
 #[rustler::resource_impl]
 impl Resource for List {}
 
-/// Starts the named job, which answers by messages with the tag.
+/// Starts the named job, which sends messages with the tag.
 #[rustler::nif]
 fn start<'a>(
     env: Env<'a>,

@@ -36,7 +36,7 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Debug, Deserialize)]
 pub struct Spec {
     /// Folders in the cache, and which revisions of each; `None` for everything.
-    #[serde(deserialize_with = "delete::targets")]
+    #[serde(deserialize_with = "delete::targets::read")]
     pub targets: Targets,
     /// The archive file to write.
     #[serde(deserialize_with = "input::path")]

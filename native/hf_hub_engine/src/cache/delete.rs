@@ -4,20 +4,21 @@
 //! once its locks are held, so files added after a plan was made are safe. Only blobs in the
 //! repository's own folder are removed: where a link leads elsewhere, only the link is.
 
+pub(crate) mod targets;
+
+pub use targets::{Commits, Targets};
+
 use std::{
-    borrow::Cow,
     collections::{BTreeSet, HashMap, HashSet},
-    ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
-        input::RawPath,
         lock::{self, Lock},
         output,
     },
@@ -32,34 +33,11 @@ use crate::{
     },
 };
 
-/// Which revisions of a repository to remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Commits {
-    /// All revisions, and the repository's folder.
-    All,
-    /// These commits.
-    These(BTreeSet<String>),
-}
-
-/// Folders in a cache, and which revisions of them; `None` for everything.
-pub type Targets = Option<Vec<(OsString, Commits)>>;
-
-/// Reads targets: a folder's name and its commits, `None` for all of them.
-pub(crate) fn targets<'de, D: Deserializer<'de>>(
-    input: D,
-) -> std::result::Result<Targets, D::Error> {
-    let targets = Option::<Vec<(RawPath, Option<BTreeSet<String>>)>>::deserialize(input)?;
-    let target = |(folder, commits): (RawPath, Option<_>)| {
-        (folder.0.into_os_string(), commits.map_or(Commits::All, Commits::These))
-    };
-    Ok(targets.map(|targets| targets.into_iter().map(target).collect()))
-}
-
 /// What to remove.
 #[derive(Debug, Deserialize)]
 pub struct Order {
     /// Folders in the cache, and which revisions of each; `None` for everything.
-    #[serde(deserialize_with = "targets")]
+    #[serde(deserialize_with = "targets::read")]
     pub targets: Targets,
     /// Whether to remove pinned revisions too. Leased revisions always stay.
     pub ignore_pins: bool,
@@ -166,7 +144,7 @@ pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
     let store = Store::open(cache);
     let mut report = Report { dry_run: order.dry_run, ..Report::default() };
     let mut plans = Vec::new();
-    let targets = named(cache, &order.targets)?;
+    let targets = targets::named(cache, &order.targets)?;
     for (folder, commits) in &*targets {
         let dir = cache.folder(folder);
         let inventory = Inventory::read(&dir);
@@ -197,19 +175,6 @@ pub fn run(cache: &CacheDir, order: &Order) -> Result<Report> {
         }
     }
     Ok(report)
-}
-
-/// Returns the targets, where there are none named all repositories of the cache.
-pub(crate) fn named<'a>(
-    cache: &CacheDir,
-    targets: &'a Targets,
-) -> Result<Cow<'a, [(OsString, Commits)]>> {
-    if let Some(targets) = targets {
-        return Ok(Cow::Borrowed(targets));
-    }
-    let names = scan::entries(cache)?.into_iter();
-    let repos = names.filter(|name| scan::identity(name).is_some());
-    Ok(repos.map(|name| (name, Commits::All)).collect())
 }
 
 fn remove(

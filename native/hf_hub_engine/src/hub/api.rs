@@ -82,14 +82,14 @@ impl ApiResponse {
         Self { status: 204, headers: HeaderMap::new(), body: Bytes::new(), next: None }
     }
 
-    /// Whether the body says that it is JSON.
+    /// Returns whether the content type is JSON.
     pub fn is_json(&self) -> bool {
         let kinds = self.headers.get_all(CONTENT_TYPE);
         kinds.iter().any(|kind| String::from_utf8_lossy(kind.as_bytes()).contains("json"))
     }
 }
 
-/// The headers as text, by their names in lower case; the values of a repeated one are joined.
+/// Returns the headers as text, by lower-case name; the values of a repeated header are joined.
 fn joined_headers(headers: &HeaderMap) -> BTreeMap<&str, String> {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let values = |name| headers.get_all(name).iter().map(text).collect::<Vec<_>>();

@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::{Error, ErrorKind};
 use crate::base::scrub::Scrub;
 
-/// Characters of an error's message.
+/// Maximum length of an error's message, in characters.
 const LONGEST_MESSAGE: usize = 4000;
 
-/// Characters of what else an error says, each.
+/// Maximum length of each other text of an error, in characters.
 const LONGEST_FACT: usize = 1000;
 
-/// What an error says.
+/// The fields of an error.
 #[derive(Debug, Serialize)]
 pub struct Shown {
     kind: ErrorKind,
@@ -30,7 +30,7 @@ pub struct Shown {
 }
 
 impl Error {
-    /// What the error says, without the secrets that `scrub` knows.
+    /// Returns the fields of the error without the secrets that `scrub` knows.
     pub fn shown(&self, scrub: &Scrub) -> Shown {
         let fact = |text: Option<&str>| text.map(|text| shortened(&scrub.text(text), LONGEST_FACT));
         let millis =
@@ -57,7 +57,7 @@ impl Serialize for ErrorKind {
     }
 }
 
-/// The text, or as much of it as anybody reads: a server may send names and addresses of any length.
+/// Shortens a text: a server may send names and URLs of any length.
 fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),

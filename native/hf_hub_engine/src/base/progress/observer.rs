@@ -1,4 +1,4 @@
-//! When an observer of progress is told of it.
+//! Decides when progress is reported to an observer.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::{Activity, Snapshot};
 
-/// Between two messages that the work waits; the first about another process's lock comes after as long.
+/// Interval between two reports that the work waits; the first one about a lock comes after the same time.
 const WAITING: Duration = Duration::from_secs(10);
 
-/// How long the Hub's limit on requests may hold the work up before that is worth a message.
+/// How long the work waits for a rate limit before that is reported.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What an observer has been told.
+/// What was reported to an observer.
 #[derive(Debug, Default)]
 pub struct Observer {
     shown: Option<Snapshot>,
@@ -20,9 +20,9 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Whether to say now that the work waits: for another process, or until the Hub takes more requests.
+    /// Returns whether to report now that the work waits, for another process or for a rate limit.
     pub fn is_waiting(&mut self, now: &Snapshot) -> bool {
-        let patience = match now.activity {
+        let delay = match now.activity {
             Activity::WaitingForLock => WAITING,
             Activity::RateLimited => PAUSE,
             _ => {
@@ -30,14 +30,14 @@ impl Observer {
                 return false;
             }
         };
-        let due = *self.waiting.get_or_insert_with(|| Instant::now() + patience) <= Instant::now();
+        let due = *self.waiting.get_or_insert_with(|| Instant::now() + delay) <= Instant::now();
         if due {
             self.waiting = Some(Instant::now() + WAITING);
         }
         due
     }
 
-    /// Whether something has changed since this was last true.
+    /// Returns whether something has changed since this last returned true.
     pub fn has_news(&mut self, now: &Snapshot) -> bool {
         let has_news = self.shown.as_ref() != Some(now);
         if has_news {

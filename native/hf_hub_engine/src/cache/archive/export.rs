@@ -65,7 +65,7 @@ pub fn run(
 ) -> Result<Report> {
     let mut manifest = Manifest { format_version: FORMAT_VERSION, repos: Vec::new() };
     let (mut wanted, mut entries, mut held) = (Vec::new(), Vec::new(), Vec::new());
-    for (folder, commits) in &*delete::named(cache, &spec.targets)? {
+    for (folder, commits) in &*delete::targets::named(cache, &spec.targets)? {
         let dir = cache.folder(folder);
         held.push(lock::try_shared(&dir.busy_lock())?.ok_or_else(|| in_use(&dir))?);
         let at = manifest.repos.len();

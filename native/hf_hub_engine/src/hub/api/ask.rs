@@ -29,22 +29,22 @@ pub struct Request {
     url: String,
     content_type: Option<String>,
     headers: Vec<(String, String)>,
-    /// In order, what the body is made of.
+    /// The parts of the body, in order.
     body: Option<Vec<Segment>>,
     json: Option<Value>,
-    /// Whether a second request does no harm.
+    /// Whether the request may be repeated.
     repeatable: bool,
-    /// Whether the answer is JSON whatever its content type says.
+    /// Whether the response is parsed as JSON regardless of its content type.
     parse: bool,
-    /// Whether the body holds a secret.
+    /// Whether the body contains a secret.
     secret: bool,
-    /// Whether an error may cost another request, for what was meant.
+    /// Whether an error may cost another request, to suggest what was meant.
     suggest: bool,
-    /// What an error is about.
+    /// The repository and revision that an error is about.
     place: Option<Place>,
 }
 
-/// A request whose answer is a stream of events.
+/// A request whose response is a stream of events.
 #[derive(Debug, Deserialize)]
 pub struct Listen {
     request: Request,
@@ -76,7 +76,8 @@ impl Request {
         })
     }
 
-    /// Sends the request, or the one for the next page of a list. Returns the answer, and whether it is JSON.
+    /// Sends the request, or the one for the next page of a list. Returns the response, and
+    /// whether it is JSON.
     pub async fn send(
         mut self,
         hub: &Hub,
@@ -84,17 +85,17 @@ impl Request {
         progress: &Progress,
     ) -> Result<(ApiResponse, bool)> {
         let call = self.call()?;
-        let answer = match list {
+        let response = match list {
             Some(list) => hub.within_deadline(progress, list.page(hub, &call, progress)).await,
             None => hub.exchange(&call, progress).await,
         };
-        let answer = answer.map_err(|error| hints::about(hub, self.place.as_ref(), error));
-        let answer = match self.place.filter(|_| self.suggest) {
-            Some(place) => hints::or_meant(hub, &place, answer).await?,
-            None => answer?,
+        let response = response.map_err(|error| hints::about(hub, self.place.as_ref(), error));
+        let response = match self.place.filter(|_| self.suggest) {
+            Some(place) => hints::or_meant(hub, &place, response).await?,
+            None => response?,
         };
-        let is_json = self.parse || answer.is_json();
-        Ok((answer, is_json))
+        let is_json = self.parse || response.is_json();
+        Ok((response, is_json))
     }
 }
 
