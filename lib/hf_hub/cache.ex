@@ -219,9 +219,7 @@ defmodule HfHub.Cache do
   @spec evict(keyword()) :: {:ok, Deletion.t()} | {:error, Error.t()}
   def evict(opts) do
     opts = Options.validate!(opts, Tables.evict())
-    max_age = opts[:max_age] && opts[:max_age] * 1000
-    spec = %{target_size: opts[:target_size], max_age: max_age, dry_run: opts[:dry_run]}
-    with {:ok, report} <- Engine.run(:evict, spec, opts), do: {:ok, Engine.deletion(report)}
+    with {:ok, report} <- Engine.run(:evict, Engine.eviction(opts), opts), do: {:ok, Engine.deletion(report)}
   end
 
   @doc "Same as `evict/1`, but returns the deletion or raises `HfHub.Error`."

@@ -86,7 +86,7 @@ defmodule HfHub.Rules.ArchitectureTest do
   end
 
   # All lines, comments included. Logic belongs to the engine.
-  @boundary_lines 1620
+  @boundary_lines 1622
 
   test "the boundary stays small" do
     lines = for path <- files("native/hf_hub_nif/src/**/*.rs"), _line <- File.stream!(path), do: path

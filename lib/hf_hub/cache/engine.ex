@@ -54,6 +54,12 @@ defmodule HfHub.Cache.Engine do
     end
   end
 
+  @doc "Returns the spec of an eviction. The engine expects times in milliseconds."
+  def eviction(opts) do
+    max_age = opts[:max_age] && opts[:max_age] * 1000
+    %{target_size: opts[:target_size], max_age: max_age, dry_run: opts[:dry_run]}
+  end
+
   @doc "Returns `:ok`, or an error with the reason why a revision was kept."
   def complete(%{kept: [], failures: []}), do: :ok
 
