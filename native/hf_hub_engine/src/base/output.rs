@@ -31,7 +31,6 @@ impl Serialize for RawPath<'_> {
 }
 
 /// Writes a duration in milliseconds.
-#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
 pub fn some_millis<S: Serializer>(time: &Option<Duration>, output: S) -> Result<S::Ok, S::Error> {
     time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(output)
 }
