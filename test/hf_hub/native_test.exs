@@ -24,6 +24,33 @@ defmodule HfHub.NativeTest do
     assert time / 1000 < 1000, "#{time / 1000} µs a call"
   end
 
+  test "a spec that cannot be read raises without showing what it holds" do
+    for spec <- [%{path: 1, algorithm: "hf_secret"}, %{path: "x"}, :none, %{path: self(), algorithm: :sha256}] do
+      error = assert_raise ArgumentError, fn -> Native.run(:hash_file, spec) end
+      refute Exception.message(error) =~ "hf_secret"
+    end
+
+    assert_raise ArgumentError, fn -> Native.run(:no_such_job, %{}) end
+    assert_raise ArgumentError, fn -> Enum.to_list(Native.stream(:stream, fn -> %{} end)) end
+    refute_receive {:hf_hub, _, _}, 50
+  end
+
+  test "an invalid name in a spec is an error, and a path may have any bytes" do
+    spec = %{
+      cache_dir: "/nowhere",
+      spec: %{repo: %{repo_type: "model", id: "a/../b"}, revision: "main", filename: "f"}
+    }
+
+    assert {:error, %Error{kind: :invalid_name, message: message}} = Native.run(:look_up, spec)
+    assert message =~ "repository id"
+
+    path = Path.join(System.tmp_dir!(), <<"hf_hub_", 0xFF, "_#{System.unique_integer([:positive])}">>)
+    File.write!(path, "x")
+    on_exit(fn -> File.rm!(path) end)
+    sha256 = Base.encode16(:crypto.hash(:sha256, "x"), case: :lower)
+    assert {:ok, ^sha256} = Native.run(:hash_file, %{path: path, algorithm: :sha256})
+  end
+
   test "a panic is exactly one error" do
     for place <- [:runtime, :blocking] do
       assert {:error, %Error{kind: :internal, message: message}} = Native.run(:panic, place)

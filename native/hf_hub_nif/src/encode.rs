@@ -67,7 +67,7 @@ fn response<'a>(env: Env<'a>, response: &ApiResponse, is_json: bool) -> Term<'a>
     with(response, atoms::broken(), broken)
 }
 
-fn with<'a>(map: Term<'a>, key: Atom, value: impl Encoder) -> Term<'a> {
+fn with(map: Term<'_>, key: Atom, value: impl Encoder) -> Term<'_> {
     map.map_put(key, value).unwrap_or(map)
 }
 

@@ -120,7 +120,7 @@ where
     if env.monitor(&job, &owner).is_none() {
         job.cancel();
     }
-    let closely = spec.map_get(atoms::progress()).and_then(|closely| closely.decode()).ok();
+    let closely = spec.map_get(atoms::progress()).and_then(Term::decode).ok();
     let watch = Watch { stop: job.cancel.clone(), ..Watch::default() };
     let observed = Observed { watch: watch.clone(), closely, observer: Observer::default() };
     let (tags, specs, chunks) = (OwnedEnv::new(), OwnedEnv::new(), tokio::sync::mpsc::channel(1));
