@@ -75,9 +75,9 @@ defmodule HfHub.Download.Spec do
   end
 
   defp part(nil), do: :whole
-  defp part(first..-1//1) when first >= 0, do: {:span, %{first: first, end: nil}}
+  defp part(first..-1//1) when first >= 0, do: {:range, %{first: first, end: nil}}
   defp part(first..-1//1) when first < 0, do: {:last, -first}
-  defp part(first..last//1) when first >= 0 and first <= last, do: {:span, %{first: first, end: last + 1}}
+  defp part(first..last//1) when first >= 0 and first <= last, do: {:range, %{first: first, end: last + 1}}
 
   defp part(range) do
     raise ArgumentError,
