@@ -235,7 +235,7 @@ defmodule HfHub.BuildTest do
     assert {output, 1} =
              mix(folder, ["compile"], [{"HF_HUB_NIF_SHA256", String.duplicate("0", 64)} | prebuilt])
 
-    assert output =~ "but 0000"
+    assert output =~ "expected SHA-256 0000"
     assert {output, 1} = mix(folder, ["compile"], [path])
     assert output =~ "cargo is not installed"
     mix!(folder, ["run", "-e", "Consumer.run()"], [{"HF_HUB_NIF_SHA256", sha256} | prebuilt])
