@@ -63,8 +63,8 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   # A port, so that cargo's output is shown while it runs, by the shell of this process: in Livebook, the standard
   # error of a command goes to the terminal of the server.
   defp run_cargo(cargo, args) do
-    color = if IO.ANSI.enabled?(), do: 'always', else: 'auto'
-    opts = [cd: @root, env: [{'CARGO_TERM_COLOR', color}], args: args, line: 1_000_000]
+    color = if IO.ANSI.enabled?(), do: ~c"always", else: ~c"auto"
+    opts = [cd: @root, env: [{~c"CARGO_TERM_COLOR", color}], args: args, line: 1_000_000]
     port = Port.open({:spawn_executable, cargo}, [:binary, :exit_status, :stderr_to_stdout, :hide] ++ opts)
     follow(port, "", [])
   end

@@ -64,7 +64,10 @@ defmodule HfHub.Decode do
 
   def value(_other, {:map, _type}), do: nil
   def value(json, {:field, name}), do: get(json, name)
-  def value(number, {:clamp, first..last}), do: if(is_integer(number), do: number |> max(first) |> min(last))
+
+  def value(number, {:clamp, first..last//_}),
+    do: if(is_integer(number), do: number |> max(first) |> min(last))
+
   # The Hub sends `false` for some missing objects.
   def value(false, {:struct, _module}), do: false
   def value(json, {:struct, module}), do: HfHub.Decode.struct(module, json)

@@ -27,7 +27,7 @@ defmodule HfHub.Schema.Type do
   def spec(type) when type in @as_is, do: {type, [], []}
   def spec([type]), do: [spec(type)]
   def spec({:type, module, name}), do: quote(do: unquote(module).unquote(name)())
-  def spec({:clamp, first..last}), do: {:.., [], [first, last]}
+  def spec({:clamp, first..last//_}), do: {:.., [], [first, last]}
   def spec({:is, _value}), do: spec(:boolean)
   def spec({:field, _name}), do: spec(:string)
   def spec({:enum, atoms}), do: spec({:or, Enum.map(atoms, &atom/1) ++ [:string]})
