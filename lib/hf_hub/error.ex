@@ -60,6 +60,8 @@ defmodule HfHub.Error do
   Fields that do not apply are `nil`. No field contains a token.
   """
 
+  alias HfHub.Error.Hint
+
   @type kind ::
           :no_token
           | :unauthorized
@@ -134,7 +136,10 @@ defmodule HfHub.Error do
 
   @doc false
   @spec from_native(map()) :: t()
-  def from_native(fields), do: struct!(__MODULE__, fields)
+  def from_native(fields) do
+    {hints, fields} = Map.pop(fields, :hints)
+    struct!(__MODULE__, Map.update!(fields, :message, &Hint.append(&1, hints)))
+  end
 
   @doc false
   # The engine has removed secrets from its errors; here tokens are recognized by their form only.

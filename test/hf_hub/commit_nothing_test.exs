@@ -73,7 +73,7 @@ defmodule HfHub.CommitNothingTest do
   test "patterns without a match make no commit", context do
     id = writable(context, %{"a.txt" => "a"})
     dir = folder(context, %{"a.txt" => "a", ".git/config" => "c"})
-    why = "no file in `#{dir}` matches :allow_patterns and :ignore_patterns"
+    why = "no file in `#{dir}` matches the patterns"
     nothing(id, why, fn -> Commit.upload_folder(dir, id, write(allow_patterns: "*.safetensors")) end)
     nothing(id, why, fn -> Commit.upload_folder(dir, id, write(ignore_patterns: "*")) end)
     nothing(id, "no file matches the patterns", fn -> Commit.delete_files(id, "*.none", write()) end)

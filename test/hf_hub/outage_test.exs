@@ -154,7 +154,7 @@ defmodule HfHub.OutageTest do
         assert {:error, error} = Task.await(question, 15_000)
         assert %Error{kind: :rate_limited, retry_after: wait} = error
         assert wait in 20_000..41_000
-        assert error.message =~ "exceeds the :timeout"
+        assert error.message =~ "exceeds the timeout"
       end
     end
 

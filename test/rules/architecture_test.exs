@@ -126,6 +126,14 @@ defmodule HfHub.Rules.ArchitectureTest do
     end
   end
 
+  test "the engine names no Elixir function or option" do
+    for path <- files("native/hf_hub_engine/src/**/*.rs"),
+        line <- path |> File.read!() |> String.split("\n"),
+        not (line =~ ~r{^\s*//}) do
+      refute line =~ ~r/HfHub\.|config :hf_hub|[ (]:[a-z]+(_[a-z]+)*[ ,.;)"]/, "#{path}: #{line}"
+    end
+  end
+
   test "files keep their size" do
     for {pattern, limit} <- [{"lib/**/*.ex", 400}, {"native/*/src/**/*.rs", 500}], path <- files(pattern) do
       lines = path |> File.read!() |> String.split("\n") |> length()

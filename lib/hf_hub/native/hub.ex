@@ -7,6 +7,7 @@ defmodule HfHub.Native.Hub do
   alias HfHub.Auth.Credentials
   alias HfHub.{Bandwidth, Config, Error}
   alias HfHub.Config.{Setting, Token}
+  alias HfHub.Error.Hint
   alias HfHub.Native.Nif
 
   # Servers reject or slow down clients with more connections.
@@ -25,11 +26,15 @@ defmodule HfHub.Native.Hub do
   # Logged once per endpoint. Requests for public files succeed without the token.
   defp warn_if_withheld(%{endpoint: endpoint, allow_http_token: allowed, offline: offline}) do
     key = {__MODULE__, :withheld, endpoint}
-    why = unless offline or :persistent_term.get(key, false), do: Nif.withheld(endpoint, allowed)
+    origin = unless offline or :persistent_term.get(key, false), do: Nif.withheld(endpoint, allowed)
 
-    if why do
+    if origin do
       :persistent_term.put(key, true)
-      Logger.warning("the token is not sent with requests that only read: #{why}")
+
+      Logger.warning(
+        "the token is not sent with requests that only read: it could be read in transit to #{origin} over plain http" <>
+          Hint.sentence(%{"hint" => "allow_http_token", "origin" => origin})
+      )
     end
   end
 

@@ -18,6 +18,7 @@ use crate::base::{
     blocking::{self, Watch},
     disk::open_regular,
     error::{Error, ErrorKind, Result},
+    hint::Hint,
     ids::EntryPath,
     input::RawPath,
 };
@@ -243,7 +244,9 @@ impl Sink<'_> {
     /// Checks an entry's name; `None` for the root itself.
     fn name(&mut self, raw: &[u8]) -> Result<Option<EntryPath>> {
         let Some(left) = self.entries_left.checked_sub(1) else {
-            return Err(self.refuse("it has more entries than allowed (:max_entries)"));
+            return Err(self
+                .refuse("it has more entries than allowed")
+                .with_hints([Hint::MaxEntries]));
         };
         self.entries_left = left;
         let text = std::str::from_utf8(raw).map_err(|_| self.refuse("a file name is not UTF-8"))?;
@@ -284,9 +287,7 @@ impl Sink<'_> {
                 return Ok(());
             }
             self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
-                self.refuse(
-                    "it extracts to more than allowed; if the archive is trusted, raise :max_size (bytes)",
-                )
+                self.refuse("it extracts to more than allowed").with_hints([Hint::MaxSize])
             })?;
             to.write_all(&buffer[..n])
                 .map_err(|source| Error::io("write below", self.root, source))?;

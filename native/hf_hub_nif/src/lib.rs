@@ -125,8 +125,7 @@ fn secret(text: String) -> ResourceArc<Secret> {
     ResourceArc::new(Secret(text))
 }
 
-/// Returns why a token is not sent to an endpoint, and which setting changes that; `nil` if it is
-/// sent.
+/// Returns the origin of an endpoint if a token is not sent to it; `nil` if it is sent.
 #[rustler::nif]
 fn withheld(endpoint: &str, allowed: Vec<String>) -> Option<String> {
     client::withheld_from(endpoint, &allowed)

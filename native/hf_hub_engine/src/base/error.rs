@@ -9,19 +9,17 @@ pub use shown::Shown;
 
 use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
+use crate::base::hint::Hint;
+
 /// The result of every fallible function in the engine.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What to do if a folder is not writable.
-pub(crate) const ELSEWHERE: &str =
-    "choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME, or with :local_dir";
-
 /// `EMFILE` on all systems that have it.
-const TOO_MANY_FILES: i32 = 24;
+pub(crate) const TOO_MANY_FILES: i32 = 24;
 
 /// What to do if the process has too many open files.
 pub(crate) const MORE_FILES: &str =
-    "too many open files in this process; raise the limit (ulimit -n)";
+    ": too many open files in this process; raise the limit (ulimit -n)";
 
 type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -126,6 +124,7 @@ struct Facts {
     from_a_store: bool,
     unreachable: bool,
     details: Option<Arc<serde_json::Value>>,
+    hints: Vec<Hint>,
 }
 
 #[derive(Clone)]
@@ -149,23 +148,17 @@ impl Error {
 
     /// Creates an error for a failed disk operation: what was attempted on which path.
     pub fn io(doing: &str, path: &Path, source: io::Error) -> Self {
-        let message = match source.kind() {
-            io::ErrorKind::StorageFull => {
-                format!("cannot {doing} `{}`: the disk is full", path.display())
+        let (why, hint) = match source.kind() {
+            io::ErrorKind::StorageFull => (": the disk is full", None),
+            io::ErrorKind::PermissionDenied => (": permission denied", Some(Hint::AnotherFolder)),
+            io::ErrorKind::ReadOnlyFilesystem => {
+                (": the file system is read-only", Some(Hint::AnotherFolder))
             }
-            io::ErrorKind::PermissionDenied => {
-                format!("cannot {doing} `{}`: permission denied; {ELSEWHERE}", path.display())
-            }
-            io::ErrorKind::ReadOnlyFilesystem => format!(
-                "cannot {doing} `{}`: the file system is read-only; {ELSEWHERE}",
-                path.display()
-            ),
-            _ if source.raw_os_error() == Some(TOO_MANY_FILES) => {
-                format!("cannot {doing} `{}`: {MORE_FILES}", path.display())
-            }
-            _ => format!("cannot {doing} `{}`", path.display()),
+            _ if source.raw_os_error() == Some(TOO_MANY_FILES) => (MORE_FILES, None),
+            _ => ("", None),
         };
-        Self::new(ErrorKind::Io, message).with_source(source)
+        let message = format!("cannot {doing} `{}`{why}", path.display());
+        Self::new(ErrorKind::Io, message).with_source(source).with_hints(hint)
     }
 
     /// Returns the kind.
@@ -286,6 +279,25 @@ impl Error {
     pub(crate) fn is_stale_file(&self) -> bool {
         let cause = self.0.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
         cause.is_some_and(|cause| cause.kind() == io::ErrorKind::StaleNetworkFileHandle)
+    }
+
+    /// Returns what the caller can do about the error.
+    pub fn hints(&self) -> &[Hint] {
+        &self.0.facts.hints
+    }
+
+    /// Adds hints.
+    #[must_use]
+    pub fn with_hints(mut self, hints: impl IntoIterator<Item = Hint>) -> Self {
+        self.0.facts.hints.extend(hints);
+        self
+    }
+
+    /// Replaces message and hints, keeping all other facts.
+    #[must_use]
+    pub fn restated(mut self, message: impl Into<String>, hints: Vec<Hint>) -> Self {
+        self.0.facts.hints = hints;
+        self.with_message(message)
     }
 
     /// Replaces the message, keeping all facts.

@@ -14,7 +14,8 @@ use std::{
 use crate::base::{
     blocking,
     disk::{in_folder, open_regular},
-    error::{ELSEWHERE, Error, Result},
+    error::{Error, Result},
+    hint::Hint,
 };
 
 /// A lock, held until it is dropped. On a file system without locks it has no effect.
@@ -137,9 +138,9 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
             return Ok(Some(Lock::none()));
         }
         Err(error) => {
-            let message =
-                format!("cannot create the lock file `{}`: {error}; {ELSEWHERE}", path.display());
-            return Err(Error::io("create the lock", path, error).with_message(message));
+            let message = format!("cannot create the lock file `{}`: {error}", path.display());
+            let error = Error::io("create the lock", path, error);
+            return Err(error.restated(message, vec![Hint::AnotherFolder]));
         }
     };
     // fs2's methods are named by their full path: std has methods of the same names.
@@ -148,8 +149,8 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(None),
         Err(error) if is_unsupported(&error) => Ok(Some(Lock::none())),
         Err(error) => {
-            let message = format!("cannot lock `{}`: {error}; {ELSEWHERE}", path.display());
-            Err(Error::io("lock", path, error).with_message(message))
+            let message = format!("cannot lock `{}`: {error}", path.display());
+            Err(Error::io("lock", path, error).restated(message, vec![Hint::AnotherFolder]))
         }
     }
 }
@@ -236,16 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_cannot_be_created_names_the_setting_to_change() {
+    fn a_lock_that_cannot_be_created_hints_at_another_folder() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
         let error = try_acquire(&file.join("x.lock")).unwrap_err();
         let said = error.message();
-        assert!(
-            said.starts_with("cannot create the lock file `") && said.contains("HF_HUB_CACHE"),
-            "{said}"
-        );
+        assert!(said.starts_with("cannot create the lock file `"), "{said}");
+        assert_eq!(error.hints(), [Hint::AnotherFolder]);
     }
 
     #[test]

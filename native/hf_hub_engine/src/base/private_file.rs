@@ -79,7 +79,7 @@ fn unwritable(path: &Path, source: io::Error) -> Error {
         "cannot change `{}`, where tokens are kept; choose another place with HF_TOKEN_PATH or HF_HOME",
         path.display()
     );
-    Error::io("write", path, source).with_message(message)
+    Error::io("write", path, source).restated(message, Vec::new())
 }
 
 #[cfg(test)]

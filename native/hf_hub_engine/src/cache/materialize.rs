@@ -15,6 +15,7 @@ use crate::{
     base::{
         disk,
         error::{Error, ErrorKind, Result},
+        hint::Hint,
         ids::{EntryPath, Repo, Revision},
         input, output, thread_pool,
     },
@@ -135,11 +136,8 @@ fn prepare(destination: &Path, overwrite: bool) -> Result<()> {
     if overwrite || entries.next().is_none() {
         return Ok(());
     }
-    let message = format!(
-        "`{}` is not empty; pass overwrite: true to replace files of the same names",
-        destination.display()
-    );
-    Err(Error::new(ErrorKind::Conflict, message))
+    let message = format!("`{}` is not empty", destination.display());
+    Err(Error::new(ErrorKind::Conflict, message).with_hints([Hint::Overwrite]))
 }
 
 /// Returns where a file goes. Creates its parent folders, which must not be links.
@@ -194,11 +192,9 @@ fn refused(to: &Path, method: Method, source: io::Error) -> Error {
     let cannot =
         matches!(source.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported);
     if cannot && matches!(method, Method::HardLink | Method::Reflink) {
-        let message = format!(
-            "`{}` cannot share the disk's blocks with the cache; pass method: :auto to copy instead",
-            to.display()
-        );
-        return Error::new(ErrorKind::Io, message).with_source(source);
+        let message = format!("`{}` cannot share the disk's blocks with the cache", to.display());
+        let error = Error::new(ErrorKind::Io, message).with_source(source);
+        return error.with_hints([Hint::CopyInstead]);
     }
     Error::io("create", to, source)
 }

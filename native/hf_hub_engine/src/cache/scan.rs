@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
+        hint::Hint,
         lock,
         output::{self, RawPath},
         thread_pool,
@@ -205,11 +206,8 @@ pub(crate) fn entries(cache: &CacheDir) -> Result<BTreeSet<std::ffi::OsString>> 
     let root = cache.path();
     let read = fs::read_dir(root).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => {
-            let message = format!(
-                "there is no cache at `{}`; name another with :cache_dir, HF_HUB_CACHE or HF_HOME",
-                root.display()
-            );
-            Error::new(ErrorKind::NotCached, message)
+            let message = format!("there is no cache at `{}`", root.display());
+            Error::new(ErrorKind::NotCached, message).with_hints([Hint::AnotherCache])
         }
         _ => Error::io("read the cache", root, source),
     })?;

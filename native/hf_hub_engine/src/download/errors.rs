@@ -5,6 +5,7 @@ use std::fmt::Display;
 use crate::{
     base::{
         error::{Error, ErrorKind},
+        hint::Hint,
         ids::{Commit, Repo},
     },
     cache::{layout::RepoDir, tree::Tree},
@@ -29,7 +30,7 @@ pub(crate) fn content(repo: &Repo, path: &impl Display, error: Error) -> Error {
     if error.kind() != ErrorKind::ChecksumMismatch {
         return error;
     }
-    let next = if error.message().contains(":expected_sha256") {
+    let next = if error.hints().contains(&Hint::ExpectedSha256) {
         ""
     } else {
         "; try again, and if that fails too, check for a proxy or mirror that changes files"
@@ -76,10 +77,14 @@ pub(crate) fn not_cached(what: &dyn Display, mode: Mode, error: Error) -> Error 
     if error.kind() != ErrorKind::Offline {
         return error;
     }
-    let why = if mode.local_files_only { ":local_files_only is set" } else { "offline mode is on" };
+    let (why, hints) = if mode.local_files_only {
+        ("", vec![Hint::LocalFilesOnly])
+    } else {
+        (", and offline mode is on", Vec::new())
+    };
     error
         .with_kind(ErrorKind::NotCached)
-        .with_message(format!("\"{what}\" is not in the cache, and {why}"))
+        .restated(format!("\"{what}\" is not in the cache{why}"), hints)
 }
 
 fn similar_names(missing: &str, tree: &Tree) -> Vec<String> {

@@ -4,6 +4,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         etag::{Checksum, Proof},
+        hint::Hint,
         progress::Progress,
     },
     download::spec::Spec,
@@ -60,9 +61,6 @@ pub(crate) fn same_sha256(actual: &str, expected: &str) -> Result<()> {
     if actual.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    let message = format!(
-        "the content's SHA-256 is {actual}, but :expected_sha256 is {expected}; check that value, and whether \
-         :revision is the commit it belongs to"
-    );
-    Err(Error::new(ErrorKind::ChecksumMismatch, message))
+    let message = format!("the content's SHA-256 is {actual}, expected {expected}");
+    Err(Error::new(ErrorKind::ChecksumMismatch, message).with_hints([Hint::ExpectedSha256]))
 }

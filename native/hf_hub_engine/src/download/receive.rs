@@ -8,7 +8,8 @@ use std::{
 use crate::{
     base::{
         blocking, disk,
-        error::{ELSEWHERE, Error, ErrorKind, Result},
+        error::{Error, ErrorKind, Result},
+        hint::Hint,
         lock::{self, Lock},
         progress::{Activity, Progress},
         sizes::human,
@@ -172,10 +173,10 @@ impl IncomingFile<'_> {
 /// Returns the error for a disk that is too full before the first byte.
 pub(crate) fn no_room(folder: &Path, what: &str, needed: u64, missing: u64) -> Error {
     let message = format!(
-        "not enough disk space below `{}`: the {what} {}, {} free; free some, or {ELSEWHERE}",
+        "not enough disk space below `{}`: the {what} {}, {} free",
         folder.display(),
         human(needed),
         human(needed.saturating_sub(missing))
     );
-    Error::new(ErrorKind::Io, message)
+    Error::new(ErrorKind::Io, message).with_hints([Hint::FreeSpace])
 }

@@ -19,6 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
+        hint::Hint,
         ids::{Repo, Revision},
         limits::Flow,
         places::{Place, Places},
@@ -137,10 +138,9 @@ impl Hub {
                 matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare
             });
             url.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
-                let message = format!(
-                    "invalid origin {text:?} in :allow_http_token: expected something like http://hub.lan:8080"
-                );
-                Error::new(ErrorKind::InvalidName, message)
+                let message =
+                    format!("invalid origin {text:?}: expected something like http://hub.lan:8080");
+                Error::new(ErrorKind::InvalidName, message).with_hints([Hint::HttpOrigins])
             })
         };
         texts.iter().map(origin).collect()
@@ -350,7 +350,7 @@ pub async fn pause(progress: &Progress, error: &Error, wait: Duration) -> Result
 pub(crate) fn too_long_a_pause(error: Error, wait: Duration) -> Error {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let message =
-        format!("{}; the requested pause of {seconds} s exceeds the :timeout", error.message());
+        format!("{}; the requested pause of {seconds} s exceeds the timeout", error.message());
     error.with_message(message).with_retry_after(Some(wait)).permanent()
 }
 
@@ -392,14 +392,13 @@ pub fn too_many_redirects(url: &Url) -> Error {
 pub fn too_late(hub: &Hub, progress: &Progress) -> Error {
     let limit = hub.deadline.unwrap_or_default().as_millis();
     let so_far = progress.snapshot().in_words();
-    let message = format!("not finished within the :timeout of {limit} ms: {so_far}");
+    let message = format!("not finished within the timeout of {limit} ms: {so_far}");
     Error::new(ErrorKind::Timeout, message)
 }
 
 /// Returns the error of every request in offline mode.
 pub fn offline() -> Error {
-    let message = "offline mode is on; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network";
-    Error::new(ErrorKind::Offline, message)
+    Error::new(ErrorKind::Offline, "offline mode is on").with_hints([Hint::GoOnline])
 }
 
 /// Whether nothing in transit can be read by others.
@@ -422,26 +421,26 @@ fn only_reads(request: &Request) -> bool {
 
 /// Returns the error of a request that requires a secret, to a host that must not receive one.
 pub(crate) fn eavesdropped(url: &Url) -> Error {
-    let message = format!("cannot send this request: {}", withheld(url));
-    Error::new(ErrorKind::Unauthorized, message).with_url(url).permanent()
+    let (why, hint) = withheld(url);
+    let message = format!("cannot send this request: {why}");
+    Error::new(ErrorKind::Unauthorized, message).with_url(url).permanent().with_hints([hint])
 }
 
-/// Returns why a token is not sent to this endpoint; `None` if it is sent, or if the endpoint is
-/// invalid.
+/// Returns the origin of this endpoint if a token is not sent to it; `None` if it is sent, or if the
+/// endpoint is invalid.
 pub fn withheld_from(endpoint: &str, allowed: &[String]) -> Option<String> {
     let (url, allowed) = (Hub::parse_endpoint(endpoint).ok()?, Hub::parse_origins(allowed).ok()?);
-    let is_safe = is_private(&url) || allowed.contains(&url.origin().ascii_serialization());
-    (!is_safe).then(|| withheld(&url))
+    let origin = url.origin().ascii_serialization();
+    (!is_private(&url) && !allowed.contains(&origin)).then_some(origin)
 }
 
 /// Returns why a token is not sent, and which setting changes that.
-pub(crate) fn withheld(url: &Url) -> String {
+pub(crate) fn withheld(url: &Url) -> (String, Hint) {
     let origin = url.origin().ascii_serialization();
-    format!(
-        "the token is not sent to {origin} over plain http, where it could be read in transit; use https, or \
-         allow it with HF_HUB_ALLOW_HTTP_TOKEN={origin}, config :hf_hub, allow_http_token: [{origin:?}] or the \
-         option :allow_http_token"
-    )
+    let message = format!(
+        "the token is not sent to {origin} over plain http, where it could be read in transit"
+    );
+    (message, Hint::AllowHttpToken { origin })
 }
 
 /// Percent-encodes one path segment.

@@ -19,6 +19,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         etag::Etag,
+        hint::Hint,
         ids::Commit,
     },
     hub::{
@@ -249,11 +250,10 @@ pub fn check_kind(response: &Response, url: &Url) -> Result<()> {
     }
     let host = response.url().host_str().unwrap_or_default();
     let name = url.path().rsplit('/').next().unwrap_or_default();
-    let message = format!(
-        "{host} sent an HTML page instead of \"{name}\", probably a login or error page; \
-         check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
-    );
-    Err(Error::new(ErrorKind::InvalidResponse, message).with_url(response.url()).not_from_the_hub())
+    let message =
+        format!("{host} sent an HTML page instead of \"{name}\", probably a login or error page");
+    let error = Error::new(ErrorKind::InvalidResponse, message).with_url(response.url());
+    Err(error.not_from_the_hub().with_hints([Hint::CheckEndpoint]))
 }
 
 /// Returns the error for a 206 response with other bytes than requested, or without their position.
@@ -272,18 +272,19 @@ fn strayed(hub: &Hub, target: &Url) -> Error {
     let other = target.host_str().unwrap_or_default();
     let message = format!(
         "{host} redirects to {other} without the X-Repo-Commit header, so it does not look like a Hugging Face Hub \
-         and the redirect is not followed; check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
+         and the redirect is not followed"
     );
-    Error::new(ErrorKind::InvalidResponse, message).not_from_the_hub()
+    let error = Error::new(ErrorKind::InvalidResponse, message).not_from_the_hub();
+    error.with_hints([Hint::CheckEndpoint])
 }
 
 fn not_a_hub(hub: &Hub, header: &str) -> Error {
     let host = hub.endpoint.host_str().unwrap_or_default();
     let message = format!(
-        "{host} responded without the {header} header, so it does not look like a Hugging Face Hub; \
-         check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
+        "{host} responded without the {header} header, so it does not look like a Hugging Face Hub"
     );
-    Error::new(ErrorKind::InvalidResponse, message).not_from_the_hub()
+    let error = Error::new(ErrorKind::InvalidResponse, message).not_from_the_hub();
+    error.with_hints([Hint::CheckEndpoint])
 }
 
 #[cfg(test)]

@@ -21,10 +21,7 @@ pub(crate) const NEW_LINKS: &str = "; new links were rejected as well: check the
 
 /// Adds repository and revision to an error, and a hint.
 pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
-    let error = match access::sentence(hub, Some(repo), &error) {
-        Some(message) => error.with_message(message),
-        None => error,
-    };
+    let error = access::explained(hub, Some(repo), error);
     let kind = repo.kind().name();
     let error = match error.kind() {
         ErrorKind::DisabledRepo => {
@@ -38,25 +35,44 @@ pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> 
     if error.revision().is_some() { error } else { error.with_revision(revision) }
 }
 
-/// Returns a hint for a refusal that only the server's message distinguishes: the Hub sends 403
-/// without an error code for all of these.
-pub(crate) fn advice(words: &str) -> Option<&'static str> {
-    let words = words.to_lowercase();
-    let says = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
-    if says(&["storage limit", "storage patterns", "quota"]) {
-        Some("free some storage or get more, then try again")
-    } else if says(&["create_pr"]) {
-        Some("with create_pr: true the change becomes a pull request, which needs no such right")
-    } else if says(&["write token", "write permission", "insufficient scope", "read-only token"]) {
-        Some("create a token with write permission in the settings of the token's account")
-    } else if says(&["under the namespace"]) {
-        Some(
-            "the token has to belong to that user, or to a member of that organization with write access",
-        )
-    } else if says(&["rights to change"]) {
-        Some("the token's account has read access only")
-    } else {
-        None
+/// Why the Hub refused a request with 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The storage is exhausted.
+    Storage,
+    /// Only pull requests are allowed.
+    Branch,
+    /// The token has no write permission.
+    ReadToken,
+    /// The token's account does not belong to the namespace.
+    Namespace,
+    /// The token's account has read access only.
+    ReadOnly,
+}
+
+impl Refused {
+    /// Recognizes the reason by the message: the Hub sends no error code for any of these.
+    pub(crate) fn by(words: &str) -> Option<Self> {
+        let words = words.to_lowercase();
+        let says = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
+        if says(&["storage limit", "storage patterns", "quota"]) {
+            Some(Self::Storage)
+        } else if says(&["create_pr"]) {
+            Some(Self::Branch)
+        } else if says(&[
+            "write token",
+            "write permission",
+            "insufficient scope",
+            "read-only token",
+        ]) {
+            Some(Self::ReadToken)
+        } else if says(&["under the namespace"]) {
+            Some(Self::Namespace)
+        } else if says(&["rights to change"]) {
+            Some(Self::ReadOnly)
+        } else {
+            None
+        }
     }
 }
 
@@ -70,10 +86,7 @@ pub fn about(hub: &Hub, place: Option<&Place>, error: Error) -> Error {
 
 /// Adds a hint to the error of a request that is not about a repository.
 pub fn request(hub: &Hub, error: Error) -> Error {
-    match access::sentence(hub, None, &error) {
-        Some(message) => error.with_message(message),
-        None => error,
-    }
+    access::explained(hub, None, error)
 }
 
 /// Returns the message for a file that does not exist in a repository.

@@ -342,7 +342,7 @@ async fn a_timeout_reports_progress_and_the_last_failure() {
     let error = get(&hub, dir.path(), &Progress::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let message = error.message();
-    assert!(message.starts_with("not finished within the :timeout of 600 ms: "), "{message}");
+    assert!(message.starts_with("not finished within the timeout of 600 ms: "), "{message}");
 }
 
 #[tokio::test]

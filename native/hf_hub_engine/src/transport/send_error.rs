@@ -1,26 +1,37 @@
 //! Errors of exchanges without a response: the likely cause, and which setting helps.
 
+use std::io;
+
 use reqwest::Url;
 
 use super::proxy::Proxy;
-use crate::base::error::{Error, ErrorKind, MORE_FILES};
+use crate::base::{
+    error::{Error, ErrorKind, MORE_FILES, TOO_MANY_FILES},
+    hint::Hint,
+};
 
 /// Returns the error of an exchange that may have used `proxy`.
 pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> Error {
     let connecting = error.is_connect();
     let error = error.without_url();
+    let cause = io_cause(&error);
+    let refused = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused);
+    let is_full = cause.is_some_and(|cause| cause.raw_os_error() == Some(TOO_MANY_FILES));
     let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Transport };
     let built = Error::new(kind, String::new()).with_source(error).with_url(url);
     let reason = built.reason().unwrap_or_default();
     // Retrying does not help with these.
-    let lasting = untrusted(url, &reason).or_else(|| proxy_authentication(proxy, &reason));
-    if let Some(message) = lasting.or_else(|| other_protocol(url, &reason)) {
+    if let Some((message, hint)) = untrusted(url, &reason) {
+        return built.restated(message, hint.into_iter().collect()).permanent();
+    }
+    let lasting = proxy_authentication(proxy, &reason).or_else(|| other_protocol(url, &reason));
+    if let Some(message) = lasting {
         return built.with_message(message).permanent();
     }
     let place = place(url);
     let through =
         proxy.map(|proxy| format!(" through the proxy {}", proxy.shown())).unwrap_or_default();
-    let refused = reason.contains("Connection refused") || reason.contains("os error 111");
+    // hyper reports a failed name lookup only in its message.
     let unknown = reason.contains("dns error");
     let built = if refused || unknown { built.unreachable() } else { built };
     built.with_message(if unknown && proxy.is_none() {
@@ -29,13 +40,27 @@ pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> 
         format!("cannot connect to {place}{through} in time; check the network and the endpoint")
     } else if refused && proxy.is_none() {
         format!("connection refused by {place}; check the endpoint and that the Hub is running")
-    } else if reason.contains("os error 24") {
-        format!("cannot connect to {place}: {MORE_FILES}")
+    } else if is_full {
+        format!("cannot connect to {place}{MORE_FILES}")
     } else if connecting {
         format!("cannot connect to {place}{through}")
     } else {
         format!("the connection to {place} broke")
     })
+}
+
+/// Returns the innermost error of the system in a chain of causes.
+fn io_cause(error: &reqwest::Error) -> Option<&io::Error> {
+    let mut found = None;
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        found = error.downcast_ref::<io::Error>().or(found);
+        // The source of an error in an `io::Error` skips that error itself.
+        let inner = found.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
+        found = inner.or(found);
+        cause = error.source();
+    }
+    found
 }
 
 fn host(url: &Url) -> &str {
@@ -61,12 +86,12 @@ pub(super) fn place(url: &Url) -> String {
 }
 
 /// Returns the error for a TLS failure, by the messages of rustls.
-fn untrusted(url: &Url, reason: &str) -> Option<String> {
+fn untrusted(url: &Url, reason: &str) -> Option<(String, Option<Hint>)> {
     let host = place(url);
     if !reason.contains("certificate") && !reason.contains("UnknownIssuer") {
         return None;
     }
-    Some(if reason.contains("not valid for name") || reason.contains("NotValidForName") {
+    let message = if reason.contains("not valid for name") || reason.contains("NotValidForName") {
         format!("TLS: the certificate of {host} is for another name; check the endpoint")
     } else if ["expired", "Expired", "not valid yet", "NotValidYet"]
         .iter()
@@ -74,11 +99,13 @@ fn untrusted(url: &Url, reason: &str) -> Option<String> {
     {
         format!("TLS: the certificate of {host} has expired, or the clock of this machine is wrong")
     } else {
-        format!(
+        let message = format!(
             "TLS: the certificate of {host} is not trusted; if a proxy or a private Hub has its own CA, \
-             name the CA's PEM file in SSL_CERT_FILE, or in config :hf_hub, ca_file: …"
-        )
-    })
+             name the CA's PEM file in SSL_CERT_FILE"
+        );
+        return Some((message, Some(Hint::CaFile)));
+    };
+    Some((message, None))
 }
 
 /// Returns the error for a proxy that requires authentication.

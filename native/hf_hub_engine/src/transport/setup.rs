@@ -13,7 +13,10 @@ use rustls::{
 };
 
 use crate::{
-    base::error::{Error, ErrorKind, Result},
+    base::{
+        error::{Error, ErrorKind, Result},
+        hint::Hint,
+    },
     transport::{ClientConfig, anchors, proxy::Proxies},
 };
 
@@ -84,10 +87,10 @@ fn read_certificates(
 
 fn unreadable(path: &Path, source: std::io::Error) -> Error {
     let message = format!(
-        "cannot read the certificates in `{}`, which SSL_CERT_FILE or the like names; HfHub.Config.explain() says what",
+        "cannot read the certificates in `{}`, which SSL_CERT_FILE or the like names",
         path.display()
     );
-    Error::io("read", path, source).with_message(message)
+    Error::io("read", path, source).restated(message, vec![Hint::ExplainConfig])
 }
 
 fn bundled_certificates() -> Vec<Certificate> {

@@ -324,7 +324,7 @@ fn warn(session: &Session, operations: &[Operation], report: &mut Report) {
                 let ending = path.rsplit('.').next();
                 if kind != "dataset" && matches!(ending, Some("parquet" | "arrow")) {
                     report.warn(format!(
-                        "\"{path}\" looks like data and is uploaded to a {kind} repository; for a dataset, pass repo_type: :dataset"
+                        "\"{path}\" looks like data and is uploaded to a {kind} repository; datasets belong in a dataset repository"
                     ));
                 }
                 *added.entry(path).or_default() += 1;

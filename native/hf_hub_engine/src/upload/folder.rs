@@ -15,6 +15,7 @@ use crate::{
         blocking,
         error::{Error, ErrorKind, Result},
         fnmatch::{self, Filter},
+        hint::Hint,
         ids::{Commit, Revision},
         input,
         lock::Lock,
@@ -155,7 +156,7 @@ fn without_files(dir: &Path, seen: usize) -> String {
     let dir = dir.display();
     match seen {
         0 => format!("`{dir}` has no files"),
-        _ => format!("no file in `{dir}` matches :allow_patterns and :ignore_patterns"),
+        _ => format!("no file in `{dir}` matches the patterns"),
     }
 }
 
@@ -355,13 +356,7 @@ fn interrupted(made: &Made, error: Error) -> Error {
     if *commits == 0 {
         return error;
     }
-    let again = match pull_request {
-        Some(revision) => format!("upload it again with revision: \"{revision}\""),
-        None => "upload it again".to_owned(),
-    };
-    let message = format!(
-        "{}; {files} files were uploaded in {commits} commits, {again} to send the rest",
-        error.message()
-    );
-    error.with_message(message)
+    let message = format!("{}; {files} files were uploaded in {commits} commits", error.message());
+    let revision = pull_request.as_ref().map(ToString::to_string);
+    error.with_message(message).with_hints([Hint::UploadAgain { revision }])
 }

@@ -206,7 +206,9 @@ async fn never_replaces_the_parent_that_the_user_named() {
     spec.message.parent = Some("abcdef".to_owned());
     let error = super::create(&hub(&server), spec, &Progress::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Precondition);
-    assert!(error.message().starts_with("The branch is elsewhere; \"main\" has changed"));
+    assert_eq!(error.message(), "The branch is elsewhere");
+    let revision = "main".to_owned();
+    assert_eq!(error.hints(), [crate::base::hint::Hint::ParentCommit { revision }]);
     assert_eq!(lines(&server)[0][0]["value"]["parentCommit"], "abcdef");
     assert_eq!(asked(&server.requests(), "/commit/").len(), 1);
 }

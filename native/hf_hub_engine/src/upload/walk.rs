@@ -9,6 +9,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         fnmatch::{self, Filter},
+        hint::Hint,
     },
     upload::{
         Addition,
@@ -122,11 +123,9 @@ fn is_link(file: &Path) -> bool {
 }
 
 fn no_text(file: &Path) -> Error {
-    let message = format!(
-        "the name of `{}` is not valid UTF-8, which the Hub requires; rename the file or exclude it with :ignore_patterns",
-        file.display()
-    );
-    Error::new(ErrorKind::InvalidName, message)
+    let message =
+        format!("the name of `{}` is not valid UTF-8, which the Hub requires", file.display());
+    Error::new(ErrorKind::InvalidName, message).with_hints([Hint::ExcludeFile])
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub struct Shown {
     retry_after: Option<u64>,
     reason: Option<String>,
     details: Option<Value>,
+    /// What the caller can do, each a map with the name of the hint and its fields.
+    hints: Option<Value>,
 }
 
 impl Error {
@@ -47,6 +49,7 @@ impl Error {
             retry_after: self.retry_after().map(millis),
             reason: fact(self.reason().as_deref()),
             details: self.details().map(|details| scrub.json(details)),
+            hints: serde_json::to_value(self.hints()).ok().map(|hints| scrub.json(&hints)),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         etag::{Etag, Proof},
         hash::{self, Hasher, Verdict},
+        hint::Hint,
         ids::{Commit, EntryPath, Repo, Revision},
         lock,
         progress::Progress,
@@ -143,11 +144,11 @@ fn collect(
 fn refuse_broken(dir: &RepoDir, inventory: &Inventory) -> Result<()> {
     if let Some(problem) = inventory.problems.first() {
         let message = format!(
-            "cannot export `{}`: unexpected file `{}`; call HfHub.Cache.prune/1",
+            "cannot export `{}`: unexpected file `{}`",
             dir.path().display(),
             problem.path.display()
         );
-        return Err(Error::new(ErrorKind::Io, message));
+        return Err(Error::new(ErrorKind::Io, message).with_hints([Hint::Prune]));
     }
     Ok(())
 }
@@ -247,11 +248,8 @@ fn hash(
         }
         Some(Verdict::Wrong(_)) => {}
     }
-    let message = format!(
-        "`{}` is corrupt and nothing was exported; call HfHub.Cache.validate_integrity/1 with repair: true",
-        path.display()
-    );
-    Err(Error::new(ErrorKind::ChecksumMismatch, message))
+    let message = format!("`{}` is corrupt and nothing was exported", path.display());
+    Err(Error::new(ErrorKind::ChecksumMismatch, message).with_hints([Hint::Repair]))
 }
 
 fn write(

@@ -5,6 +5,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         fnmatch::{self, Filter},
+        hint::Hint,
         ids::EntryPath,
     },
     cache::tree::{Entry, Tree},
@@ -27,17 +28,12 @@ fn unwritable(refused: &[(&str, Error)]) -> Error {
     let shown: Vec<&str> = refused.iter().take(SHOWN).map(|(_, why)| why.message()).collect();
     let more = refused.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let patterns: Vec<String> = refused
-        .iter()
-        .take(SHOWN)
-        .map(|(path, _)| format!("{:?}", fnmatch::literal(path)))
-        .collect();
-    let message = format!(
-        "these files cannot be written on this system: {}{more}; to download the others, pass ignore_patterns: [{}]",
-        shown.join("; "),
-        patterns.join(", ")
-    );
-    Error::new(ErrorKind::InvalidName, message).with_path(refused[0].0)
+    let patterns: Vec<String> =
+        refused.iter().take(SHOWN).map(|(path, _)| fnmatch::literal(path)).collect();
+    let message =
+        format!("these files cannot be written on this system: {}{more}", shown.join("; "));
+    let error = Error::new(ErrorKind::InvalidName, message).with_path(refused[0].0);
+    error.with_hints([Hint::SkipFiles { patterns }])
 }
 
 #[cfg(test)]
@@ -83,10 +79,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidName, "{name:?}");
             // The suggested option has the promised effect.
             let skipped = fnmatch::literal(name);
-            assert!(
-                error.message().contains(&format!("ignore_patterns: [{skipped:?}]")),
-                "{error}"
-            );
+            assert_eq!(error.hints(), [Hint::SkipFiles { patterns: vec![skipped.clone()] }]);
             let wanted = select(&tree, &filter(&[], &[&skipped])).unwrap();
             assert_eq!(wanted[0].0.as_str(), "config.json", "{name:?}");
         }
@@ -99,6 +92,6 @@ mod tests {
             error.message().starts_with("these files cannot be written on this system: "),
             "{error}"
         );
-        assert!(error.message().contains("; and 6 more; to download the others"), "{error}");
+        assert!(error.message().ends_with("; and 6 more"), "{error}");
     }
 }

@@ -13,6 +13,7 @@ use reqwest::{
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
+        hint::Hint,
         progress::Progress,
         sizes::human,
     },
@@ -226,9 +227,9 @@ fn is_about_the_page(error: &Error) -> bool {
 }
 
 fn endless(url: &Url, why: &str) -> Error {
-    let message =
-        format!("the list at {} does not end: {why}; restrict it by :limit or filters", url.path());
-    Error::new(ErrorKind::InvalidResponse, message).with_url(url)
+    let message = format!("the list at {} does not end: {why}", url.path());
+    let error = Error::new(ErrorKind::InvalidResponse, message).with_url(url);
+    error.with_hints([Hint::ShortenList])
 }
 
 /// Returns the target of `rel="next"`; a URL may contain commas and semicolons.

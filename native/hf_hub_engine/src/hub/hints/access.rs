@@ -7,40 +7,52 @@
 use crate::{
     base::{
         error::{Error, ErrorKind, redacted},
+        hint::Hint,
         ids::Repo,
     },
     hub::{
         client::{self, Hub},
-        hints::advice,
+        hints::Refused,
     },
 };
 
-/// How to configure an existing token.
-const SIGN_IN: &str = "run HfHub.Auth.login(), set HF_TOKEN or pass :token";
+/// A message, and hints on what to do.
+type Said = (String, Vec<Hint>);
 
-/// Returns the message if the error is about access.
-pub(super) fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<String> {
+/// Replaces the message if the error is about access.
+pub(super) fn explained(hub: &Hub, repo: Option<&Repo>, error: Error) -> Error {
+    match sentence(hub, repo, &error) {
+        Some((message, hints)) => error.restated(message, hints),
+        None => error,
+    }
+}
+
+fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<Said> {
     // Errors of this library itself are complete already, and a content host knows no tokens.
     error.status().filter(|_| !error.is_from_a_store())?;
     let place = Place::of(hub, repo, error);
     let words = error.message();
-    let said = match error.kind() {
+    let (mut message, mut hints) = match error.kind() {
         ErrorKind::NoToken => place.no_token(words),
-        ErrorKind::Unauthorized => place.bad_token(words),
+        ErrorKind::Unauthorized => (place.bad_token(words), Vec::new()),
         ErrorKind::Forbidden => place.forbidden(words),
         ErrorKind::RepoNotFound => place.not_found(),
         ErrorKind::GatedRepo => place.gated(words),
-        ErrorKind::GatedPending => format!(
-            "access to {} has been requested, and its authors have not decided yet; see {}",
-            place.name, place.page
-        ),
+        ErrorKind::GatedPending => {
+            let message = format!(
+                "access to {} has been requested, and its authors have not decided yet; see {}",
+                place.name, place.page
+            );
+            (message, Vec::new())
+        }
         _ => return None,
     };
-    Some(if error.is_without_token() {
-        format!("{said} ({})", client::withheld(&hub.endpoint))
-    } else {
-        said
-    })
+    if error.is_without_token() {
+        let (why, hint) = client::withheld(&hub.endpoint);
+        message = format!("{message} ({why})");
+        hints.push(hint);
+    }
+    Some((message, hints))
 }
 
 /// What the messages refer to.
@@ -72,13 +84,10 @@ impl<'a> Place<'a> {
         Self { hub, name, page, tokens, signed_in }
     }
 
-    fn no_token(&self, words: &str) -> String {
-        format!(
-            "{} needs a token, and none was {} ({words}); create one at {}, then {SIGN_IN}",
-            self.name,
-            if self.hub.token.is_some() { "sent" } else { "given" },
-            self.tokens
-        )
+    fn no_token(&self, words: &str) -> Said {
+        let missing = if self.hub.token.is_some() { "sent" } else { "given" };
+        let message = format!("{} needs a token, and none was {missing} ({words})", self.name);
+        (message, vec![Hint::CreateToken { tokens: self.tokens.clone() }])
     }
 
     fn bad_token(&self, words: &str) -> String {
@@ -90,57 +99,55 @@ impl<'a> Place<'a> {
         )
     }
 
-    fn forbidden(&self, words: &str) -> String {
-        let start = format!("access to {} is forbidden", self.name);
-        let Some(advice) = advice(words) else {
-            return format!(
-                "{start}: {words}; if your account may do this, the token lacks permissions: add \
+    fn forbidden(&self, words: &str) -> Said {
+        let start = format!("access to {} is forbidden: ", self.name);
+        let Some(refused) = Refused::by(words) else {
+            let message = format!(
+                "{start}{words}; if your account may do this, the token lacks permissions: add \
                  them, or create another token, at {}",
                 self.tokens
             );
+            return (message, Vec::new());
         };
-        let link = if advice.contains("create a token") {
-            format!(": {}", self.tokens)
-        } else {
-            String::new()
+        let start = format!("{start}{}", words.trim_end_matches('.'));
+        let next = match refused {
+            Refused::Storage => "free some storage or get more, then try again".to_owned(),
+            Refused::Branch => return (start, vec![Hint::PullRequest]),
+            Refused::ReadToken => format!(
+                "create a token with write permission in the settings of the token's account: {}",
+                self.tokens
+            ),
+            Refused::Namespace => "the token has to belong to that user, or to a member of that \
+                                   organization with write access"
+                .to_owned(),
+            Refused::ReadOnly => "the token's account has read access only".to_owned(),
         };
-        format!("{start}: {}; {advice}{link}", words.trim_end_matches('.'))
+        (format!("{start}; {next}"), Vec::new())
     }
 
-    fn not_found(&self) -> String {
-        let start = format!("{} not found; check the name and :repo_type", self.name);
-        if self.signed_in {
-            format!(
-                "{start}, and whether the token has access: open {} signed in, and see the permissions at {}",
-                self.page, self.tokens
-            )
-        } else {
-            format!("{start}; if you can open {}, it is private: {SIGN_IN}", self.page)
-        }
+    fn not_found(&self) -> Said {
+        let (page, tokens) = (self.page.clone(), self.tokens.clone());
+        let access =
+            if self.signed_in { Hint::CheckAccess { page, tokens } } else { Hint::SignIn { page } };
+        (format!("{} not found", self.name), vec![Hint::CheckName, access])
     }
 
-    fn gated(&self, words: &str) -> String {
+    fn gated(&self, words: &str) -> Said {
         let start = format!("{} is gated", self.name);
         if !self.signed_in {
-            return format!(
-                "{start}; accept its terms at {}, create a token at {}, then {SIGN_IN}",
-                self.page, self.tokens
-            );
+            let (page, tokens) = (self.page.clone(), self.tokens.clone());
+            return (start, vec![Hint::AcceptTerms { page, tokens }]);
         }
+        let Self { page, tokens, .. } = self;
         // The Hub sends the same error code for all of these; only the message distinguishes them.
-        if words.contains("fine-grained") {
-            return format!(
-                "{start}, and this token may not read gated repositories; allow it at {}",
-                self.tokens
-            );
-        }
-        if words.contains("rejected") {
-            return format!(
-                "{start}, and its authors have rejected the request; see {}",
-                self.page
-            );
-        }
-        format!("{start}, and the account of this token has no access; request it at {}", self.page)
+        let why = if words.contains("fine-grained") {
+            format!("this token may not read gated repositories; allow it at {tokens}")
+        } else if words.contains("rejected") {
+            format!("its authors have rejected the request; see {page}")
+        } else {
+            format!("the account of this token has no access; request it at {page}")
+        };
+        (format!("{start}, and {why}"), Vec::new())
     }
 }
 
@@ -157,7 +164,8 @@ mod tests {
         };
         let repo = Repo::new(RepoType::Dataset, "org/data").unwrap();
         let error = Error::new(kind, words).with_status(403);
-        sentence(&hub, Some(&repo), &error).unwrap()
+        let (message, hints) = sentence(&hub, Some(&repo), &error).unwrap();
+        format!("{message} {hints:?}")
     }
 
     #[test]
@@ -169,13 +177,13 @@ mod tests {
             (None, ErrorKind::NoToken, "x", "needs a token, and none was given (x)", tokens),
             (token, ErrorKind::Unauthorized, "x", "rejected the token from HF_TOKEN (x)", tokens),
             (token, ErrorKind::Forbidden, "x", "is forbidden: x; if your account may", tokens),
-            (None, ErrorKind::GatedRepo, "", "accept its terms at", page),
+            (None, ErrorKind::GatedRepo, "", "AcceptTerms", page),
             (token, ErrorKind::GatedRepo, "", "the account of this token has no access", page),
             (token, ErrorKind::GatedRepo, "your fine-grained token", "may not read gated", tokens),
             (token, ErrorKind::GatedRepo, "rejected by", "have rejected the request", page),
             (token, ErrorKind::GatedPending, "", "have not decided yet", page),
-            (None, ErrorKind::RepoNotFound, "", "it is private: run HfHub.Auth.login()", page),
-            (token, ErrorKind::RepoNotFound, "", "whether the token has access", page),
+            (None, ErrorKind::RepoNotFound, "", "SignIn", page),
+            (token, ErrorKind::RepoNotFound, "", "CheckAccess", page),
         ] {
             let said = said(token, kind, words);
             assert!(said.contains(expected) && said.contains(link), "{said}");
@@ -192,7 +200,7 @@ mod tests {
             ),
             ("You don't have the rights to create a model under the namespace \"me\"", "a member"),
             ("Private repository storage limit reached", "free some storage"),
-            ("Forbidden: pass `create_pr=1` as a query parameter", "create_pr: true"),
+            ("Forbidden: pass `create_pr=1` as a query parameter", "PullRequest"),
             ("No.", "lacks permissions"),
         ] {
             let said = said(Some("hf_CANARY"), ErrorKind::Forbidden, words);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
+        hint::Hint,
         ids::{Place, Repo, RepoType, Revision},
     },
     hub::{api::Call, client::Hub},
@@ -39,7 +40,7 @@ pub async fn suggesting(hub: &Hub, repo: &Repo, revision: &Revision, error: Erro
     };
     let limit = hub.deadline.map_or(TIMEOUT, |deadline| deadline.min(TIMEOUT));
     match tokio::time::timeout(limit, question).await {
-        Ok(Ok(Some(message))) => error.with_message(message),
+        Ok(Ok(Some((message, hint)))) => error.restated(message, hint.into_iter().collect()),
         _ => error,
     }
 }
@@ -53,7 +54,7 @@ pub async fn or_meant<T>(hub: &Hub, place: &Place, result: Result<T>) -> Result<
 }
 
 /// Models and datasets are commonly confused.
-async fn other_type(hub: &Hub, repo: &Repo) -> Result<Option<String>> {
+async fn other_type(hub: &Hub, repo: &Repo) -> Result<Option<(String, Option<Hint>)>> {
     let (kind, other) = match repo.kind() {
         RepoType::Model => ("model", RepoType::Dataset),
         RepoType::Dataset => ("dataset", RepoType::Model),
@@ -64,10 +65,9 @@ async fn other_type(hub: &Hub, repo: &Repo) -> Result<Option<String>> {
     let answer = hub.exchange_once(&Call { method: Method::HEAD, ..Call::get(url) }).await?;
     let is_there = answer.status == 200;
     Ok(is_there.then(|| {
-        let other = other.name();
-        format!(
-            "{kind} repository \"{found}\" not found: it is a {other}; pass repo_type: :{other}"
-        )
+        let repo_type = other.name();
+        let message = format!("{kind} repository \"{found}\" not found: it is a {repo_type}");
+        (message, Some(Hint::RepoType { repo_type }))
     }))
 }
 
@@ -76,7 +76,7 @@ async fn nearest(
     repo: &Repo,
     revision: &Revision,
     message: &str,
-) -> Result<Option<String>> {
+) -> Result<Option<(String, Option<Hint>)>> {
     let answer = hub.exchange_once(&Call::get(hub.api_url(repo, "refs"))).await?;
     let refs: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let names = ["branches", "tags"].into_iter().filter_map(|list| refs.get(list)?.as_array());
@@ -90,7 +90,7 @@ async fn nearest(
     let names: Vec<_> =
         scored.iter().take(SUGGESTED).map(|(_, name)| format!("{name:?}")).collect();
     Ok((!names.is_empty())
-        .then(|| format!("{message}; nearest branches and tags: {}", names.join(", "))))
+        .then(|| (format!("{message}; nearest branches and tags: {}", names.join(", ")), None)))
 }
 
 #[cfg(test)]
@@ -113,10 +113,8 @@ mod tests {
     async fn suggests_the_other_repo_type() {
         let server = Server::start([reply("200 OK", "", b"")]).await;
         let error = explained(&testing::hub(&server.url), ErrorKind::RepoNotFound).await;
-        assert_eq!(
-            error.message(),
-            "model repository \"org/data\" not found: it is a dataset; pass repo_type: :dataset"
-        );
+        assert_eq!(error.message(), "model repository \"org/data\" not found: it is a dataset");
+        assert_eq!(error.hints(), [Hint::RepoType { repo_type: "dataset" }]);
         assert_eq!(server.requests().len(), 1);
         assert!(server.requests()[0].starts_with("head /api/datasets/org/data "));
     }
