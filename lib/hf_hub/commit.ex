@@ -17,7 +17,7 @@ defmodule HfHub.Commit do
   """
 
   alias HfHub.{Decode, Error, Options}
-  alias HfHub.Commit.{Engine, Info, Operation}
+  alias HfHub.Commit.{CommitInfo, Engine, Operation}
 
   @target [
     repo_type: [
@@ -115,14 +115,14 @@ defmodule HfHub.Commit do
       "Tidy up"
   """
   @doc python: "create_commit"
-  @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts) do
     opts = validate!(opts, @create)
     Engine.create(repo_id, operations, opts)
   end
 
   @doc "Same as `create/3`, but returns the commit or raises `HfHub.Error`."
-  @spec create!(HfHub.repo(), [Operation.t()], keyword()) :: Info.t()
+  @spec create!(HfHub.repo(), [Operation.t()], keyword()) :: CommitInfo.t()
   def create!(repo_id, operations, opts), do: Error.unwrap!(create(repo_id, operations, opts))
 
   @doc """
@@ -140,7 +140,7 @@ defmodule HfHub.Commit do
   """
   @doc python: "upload_file"
   @spec upload_file(Operation.content(), String.t(), HfHub.repo(), keyword()) ::
-          {:ok, Info.t()} | {:error, Error.t()}
+          {:ok, CommitInfo.t()} | {:error, Error.t()}
   def upload_file(content, path_in_repo, repo_id, opts \\ []) do
     change = Operation.add(path_in_repo, content)
     opts = validate!(opts, @one, "Upload #{path_in_repo} with hf_hub")
@@ -148,7 +148,7 @@ defmodule HfHub.Commit do
   end
 
   @doc "Same as `upload_file/4`, but returns the commit or raises `HfHub.Error`."
-  @spec upload_file!(Operation.content(), String.t(), HfHub.repo(), keyword()) :: Info.t()
+  @spec upload_file!(Operation.content(), String.t(), HfHub.repo(), keyword()) :: CommitInfo.t()
   def upload_file!(content, path_in_repo, repo_id, opts \\ []),
     do: Error.unwrap!(upload_file(content, path_in_repo, repo_id, opts))
 
@@ -173,13 +173,13 @@ defmodule HfHub.Commit do
       nil
   """
   @doc python: "upload_folder"
-  @spec upload_folder(Path.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec upload_folder(Path.t(), HfHub.repo(), keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def upload_folder(folder, repo_id, opts \\ []) do
     with {:ok, report} <- folder(folder, repo_id, opts, false), do: {:ok, Engine.info(report)}
   end
 
   @doc "Same as `upload_folder/3`, but returns the commit or raises `HfHub.Error`."
-  @spec upload_folder!(Path.t(), HfHub.repo(), keyword()) :: Info.t()
+  @spec upload_folder!(Path.t(), HfHub.repo(), keyword()) :: CommitInfo.t()
   def upload_folder!(folder, repo_id, opts \\ []), do: Error.unwrap!(upload_folder(folder, repo_id, opts))
 
   @doc """
@@ -196,14 +196,15 @@ defmodule HfHub.Commit do
       true
   """
   @doc python: "upload_large_folder"
-  @spec upload_large_folder(Path.t(), HfHub.repo(), keyword()) :: {:ok, [Info.t()]} | {:error, Error.t()}
+  @spec upload_large_folder(Path.t(), HfHub.repo(), keyword()) ::
+          {:ok, [CommitInfo.t()]} | {:error, Error.t()}
   def upload_large_folder(folder, repo_id, opts \\ []) do
     with {:ok, report} <- folder(folder, repo_id, opts, true),
-         do: {:ok, Enum.map(report.commits, Decode.to(Info))}
+         do: {:ok, Enum.map(report.commits, Decode.to(CommitInfo))}
   end
 
   @doc "Same as `upload_large_folder/3`, but returns the commits or raises `HfHub.Error`."
-  @spec upload_large_folder!(Path.t(), HfHub.repo(), keyword()) :: [Info.t()]
+  @spec upload_large_folder!(Path.t(), HfHub.repo(), keyword()) :: [CommitInfo.t()]
   def upload_large_folder!(folder, repo_id, opts \\ []),
     do: Error.unwrap!(upload_large_folder(folder, repo_id, opts))
 
@@ -221,7 +222,7 @@ defmodule HfHub.Commit do
       "Delete old.bin with hf_hub"
   """
   @doc python: "delete_file"
-  @spec delete_file(String.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec delete_file(String.t(), HfHub.repo(), keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_file(path_in_repo, repo_id, opts \\ []) do
     change = Operation.delete(path_in_repo, is_folder: false)
     opts = validate!(opts, @one, "Delete #{path_in_repo} with hf_hub")
@@ -229,7 +230,7 @@ defmodule HfHub.Commit do
   end
 
   @doc "Same as `delete_file/3`, but returns the commit or raises `HfHub.Error`."
-  @spec delete_file!(String.t(), HfHub.repo(), keyword()) :: Info.t()
+  @spec delete_file!(String.t(), HfHub.repo(), keyword()) :: CommitInfo.t()
   def delete_file!(path_in_repo, repo_id, opts \\ []),
     do: Error.unwrap!(delete_file(path_in_repo, repo_id, opts))
 
@@ -250,7 +251,7 @@ defmodule HfHub.Commit do
   """
   @doc python: "delete_files"
   @spec delete_files(HfHub.repo(), String.t() | [String.t()], keyword()) ::
-          {:ok, Info.t()} | {:error, Error.t()}
+          {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_files(repo_id, delete_patterns, opts \\ []) do
     patterns = Engine.patterns(delete_patterns)
     opts = validate!(opts, @one, "Delete files #{Enum.join(patterns, " ")} with hf_hub")
@@ -258,7 +259,7 @@ defmodule HfHub.Commit do
   end
 
   @doc "Same as `delete_files/3`, but returns the commit or raises `HfHub.Error`."
-  @spec delete_files!(HfHub.repo(), String.t() | [String.t()], keyword()) :: Info.t()
+  @spec delete_files!(HfHub.repo(), String.t() | [String.t()], keyword()) :: CommitInfo.t()
   def delete_files!(repo_id, delete_patterns, opts \\ []),
     do: Error.unwrap!(delete_files(repo_id, delete_patterns, opts))
 
@@ -276,7 +277,7 @@ defmodule HfHub.Commit do
       "Delete folder checkpoints with hf_hub"
   """
   @doc python: "delete_folder"
-  @spec delete_folder(String.t(), HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec delete_folder(String.t(), HfHub.repo(), keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_folder(path_in_repo, repo_id, opts \\ []) do
     change = Operation.delete(path_in_repo, is_folder: true)
     opts = validate!(opts, @one, "Delete folder #{path_in_repo} with hf_hub")
@@ -284,7 +285,7 @@ defmodule HfHub.Commit do
   end
 
   @doc "Same as `delete_folder/3`, but returns the commit or raises `HfHub.Error`."
-  @spec delete_folder!(String.t(), HfHub.repo(), keyword()) :: Info.t()
+  @spec delete_folder!(String.t(), HfHub.repo(), keyword()) :: CommitInfo.t()
   def delete_folder!(path_in_repo, repo_id, opts \\ []),
     do: Error.unwrap!(delete_folder(path_in_repo, repo_id, opts))
 

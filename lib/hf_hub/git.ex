@@ -10,7 +10,7 @@ defmodule HfHub.Git do
   """
 
   alias HfHub.{Decode, Error, Options, Request}
-  alias HfHub.Git.{CommitInfo, Refs}
+  alias HfHub.Git.{CommitInfo, GitRefs}
 
   @refs Options.repo_type() ++
           [
@@ -83,7 +83,7 @@ defmodule HfHub.Git do
       {:ok, refs} = HfHub.Git.list_refs("openai-community/gpt2", include_pull_requests: true)
   """
   @doc python: "list_repo_refs"
-  @spec list_refs(HfHub.repo(), keyword()) :: {:ok, Refs.t()} | {:error, Error.t()}
+  @spec list_refs(HfHub.repo(), keyword()) :: {:ok, GitRefs.t()} | {:error, Error.t()}
   def list_refs(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @refs)
 
@@ -91,7 +91,7 @@ defmodule HfHub.Git do
   end
 
   @doc "Same as `list_refs/2`, but returns the refs or raises `HfHub.Error`."
-  @spec list_refs!(HfHub.repo(), keyword()) :: Refs.t()
+  @spec list_refs!(HfHub.repo(), keyword()) :: GitRefs.t()
   def list_refs!(repo_id, opts \\ []), do: Error.unwrap!(list_refs(repo_id, opts))
 
   @doc """
@@ -301,6 +301,6 @@ defmodule HfHub.Git do
   defp refs(repo_id, opts) do
     Request.repo(:get, "/api/:types/*repo/refs", repo_id, opts)
     |> Request.query(include_prs: if(opts[:include_pull_requests], do: 1))
-    |> Request.run(Decode.to(Refs))
+    |> Request.run(Decode.to(GitRefs))
   end
 end

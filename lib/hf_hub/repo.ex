@@ -10,7 +10,7 @@ defmodule HfHub.Repo do
   """
 
   alias HfHub.{Config, Decode, Error, Options, RepoRef, Request}
-  alias HfHub.Repo.{Address, Existence, Settings, Template, Url}
+  alias HfHub.Repo.{Address, Existence, RepoUrl, Settings, Template}
 
   @access Options.repo_type() ++
             [
@@ -181,7 +181,7 @@ defmodule HfHub.Repo do
       HfHub.Repo.create("me/app", repo_type: :space, space_sdk: :gradio, space_secrets: %{"KEY" => "…"})
   """
   @doc python: "create_repo"
-  @spec create(HfHub.repo(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  @spec create(HfHub.repo(), keyword()) :: {:ok, RepoUrl.t()} | {:error, Error.t()}
   def create(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @create)
 
@@ -197,8 +197,8 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `create/2`, but returns the `HfHub.Repo.Url` or raises `HfHub.Error`."
-  @spec create!(HfHub.repo(), keyword()) :: Url.t()
+  @doc "Same as `create/2`, but returns the `HfHub.Repo.RepoUrl` or raises `HfHub.Error`."
+  @spec create!(HfHub.repo(), keyword()) :: RepoUrl.t()
   def create!(repo_id, opts \\ []), do: Error.unwrap!(create(repo_id, opts))
 
   @doc """
@@ -270,7 +270,7 @@ defmodule HfHub.Repo do
       {:ok, url} = HfHub.Repo.move("me/draft", "my-org/model")
   """
   @doc python: "move_repo"
-  @spec move(HfHub.repo(), HfHub.repo(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  @spec move(HfHub.repo(), HfHub.repo(), keyword()) :: {:ok, RepoUrl.t()} | {:error, Error.t()}
   def move(from, to, opts \\ []) do
     opts = Options.validate!(opts, @move)
 
@@ -285,8 +285,8 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `move/3`, but returns the `HfHub.Repo.Url` or raises `HfHub.Error`."
-  @spec move!(HfHub.repo(), HfHub.repo(), keyword()) :: Url.t()
+  @doc "Same as `move/3`, but returns the `HfHub.Repo.RepoUrl` or raises `HfHub.Error`."
+  @spec move!(HfHub.repo(), HfHub.repo(), keyword()) :: RepoUrl.t()
   def move!(from, to, opts \\ []), do: Error.unwrap!(move(from, to, opts))
 
   @doc """
@@ -304,7 +304,7 @@ defmodule HfHub.Repo do
       copy.files_copy_pending
   """
   @doc python: "duplicate_repo"
-  @spec duplicate(HfHub.repo(), keyword()) :: {:ok, Url.t()} | {:error, Error.t()}
+  @spec duplicate(HfHub.repo(), keyword()) :: {:ok, RepoUrl.t()} | {:error, Error.t()}
   def duplicate(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @duplicate)
 
@@ -322,8 +322,8 @@ defmodule HfHub.Repo do
     end
   end
 
-  @doc "Same as `duplicate/2`, but returns the `HfHub.Repo.Url` or raises `HfHub.Error`."
-  @spec duplicate!(HfHub.repo(), keyword()) :: Url.t()
+  @doc "Same as `duplicate/2`, but returns the `HfHub.Repo.RepoUrl` or raises `HfHub.Error`."
+  @spec duplicate!(HfHub.repo(), keyword()) :: RepoUrl.t()
   def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
 
   defp endpoint(opts), do: opts[:endpoint] || Config.endpoint()

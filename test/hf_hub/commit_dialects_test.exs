@@ -3,7 +3,7 @@ defmodule HfHub.CommitDialectsTest do
   use HfHub.Case, async: true
 
   alias HfHub.{Commit, Error}
-  alias HfHub.Commit.{Info, Operation}
+  alias HfHub.Commit.{CommitInfo, Operation}
 
   defp start(context, dialect) do
     bytes = large(3000)
@@ -18,18 +18,21 @@ defmodule HfHub.CommitDialectsTest do
     test "#{dialect}: files and folders are uploaded, copied and deleted", context do
       {id, bytes, opts} = start(context, unquote(dialect))
       dir = folder(context, %{"a.txt" => "a", "sub/c.txt" => "c"})
-      assert {:ok, %Info{committed?: true}} = Commit.upload_file({:binary, "f"}, "f.txt", id, opts)
-      assert {:ok, %Info{committed?: true} = info} = Commit.upload_file({:binary, bytes}, "f.bin", id, opts)
-      assert info.commit_url =~ "/#{id}/commit/#{info.oid}"
-      assert {:ok, %Info{}} = Commit.upload_folder(dir, id, opts ++ [delete_patterns: "old/*"])
-      assert {:ok, _commits} = Commit.upload_large_folder(dir, id, opts)
-      assert {:ok, %Info{}} = Commit.delete_file("gone.txt", id, opts)
-      assert {:ok, %Info{}} = Commit.delete_files(id, "f.*", opts)
-      assert {:ok, %Info{committed?: false}} = Commit.delete_files(id, "*.none", opts)
-      copies = [Operation.copy("s.txt", "s2.txt"), Operation.copy("m.bin", "m2.bin")]
-      assert {:ok, %Info{}} = Commit.create(id, copies, opts ++ [commit_message: "m"])
+      assert {:ok, %CommitInfo{committed?: true}} = Commit.upload_file({:binary, "f"}, "f.txt", id, opts)
 
-      assert {:ok, %Info{pr_num: 1}} =
+      assert {:ok, %CommitInfo{committed?: true} = info} =
+               Commit.upload_file({:binary, bytes}, "f.bin", id, opts)
+
+      assert info.commit_url =~ "/#{id}/commit/#{info.oid}"
+      assert {:ok, %CommitInfo{}} = Commit.upload_folder(dir, id, opts ++ [delete_patterns: "old/*"])
+      assert {:ok, _commits} = Commit.upload_large_folder(dir, id, opts)
+      assert {:ok, %CommitInfo{}} = Commit.delete_file("gone.txt", id, opts)
+      assert {:ok, %CommitInfo{}} = Commit.delete_files(id, "f.*", opts)
+      assert {:ok, %CommitInfo{committed?: false}} = Commit.delete_files(id, "*.none", opts)
+      copies = [Operation.copy("s.txt", "s2.txt"), Operation.copy("m.bin", "m2.bin")]
+      assert {:ok, %CommitInfo{}} = Commit.create(id, copies, opts ++ [commit_message: "m"])
+
+      assert {:ok, %CommitInfo{pr_num: 1}} =
                Commit.upload_file({:binary, "p"}, "p.txt", id, opts ++ [create_pr: true])
 
       tree =
@@ -45,7 +48,7 @@ defmodule HfHub.CommitDialectsTest do
     {id, _bytes, opts} = start(context, "kohakuhub")
     before = length(titles(id))
     fault("#{id}/commit/", %{kind: "lose_answer"}, %{times: 1})
-    assert {:ok, %Info{committed?: true} = info} = Commit.upload_file({:binary, "f"}, "f.txt", id, opts)
+    assert {:ok, %CommitInfo{committed?: true} = info} = Commit.upload_file({:binary, "f"}, "f.txt", id, opts)
     assert byte_size(info.oid) == 64
     assert length(titles(id)) == before + 1
   end

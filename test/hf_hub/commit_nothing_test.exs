@@ -5,7 +5,7 @@ defmodule HfHub.CommitNothingTest do
   import ExUnit.CaptureLog
 
   alias HfHub.Commit
-  alias HfHub.Commit.{Info, Operation}
+  alias HfHub.Commit.{CommitInfo, Operation}
 
   # The log may contain lines of other tests; the repository's name selects those of this test.
   defp logged(id, fun) do
@@ -19,7 +19,7 @@ defmodule HfHub.CommitNothingTest do
 
   defp nothing(id, why, fun) do
     before = head(id)
-    assert {{:ok, %Info{committed?: false} = info}, log} = logged(id, fun)
+    assert {{:ok, %CommitInfo{committed?: false} = info}, log} = logged(id, fun)
     assert info.oid == before and head(id) == before
     assert info.commit_url == "#{endpoint()}/#{id}/commit/#{before}"
     assert log =~ "[warning]"
@@ -91,13 +91,13 @@ defmodule HfHub.CommitNothingTest do
     operations = [Operation.add("a.log", {:binary, "l"}), Operation.add("a.txt", {:binary, "t"})]
     create = fn -> Commit.create(id, operations, write(commit_message: "m")) end
     {result, log} = with_log(create)
-    assert {:ok, %Info{committed?: true} = info} = result
+    assert {:ok, %CommitInfo{committed?: true} = info} = result
     assert info.oid == head(id)
     assert log =~ ~s(the repository's .gitignore excludes "a.log", which are not in the commit)
-    assert {:ok, %Info{committed?: true}} = Commit.delete_file("a.txt", id, write())
+    assert {:ok, %CommitInfo{committed?: true}} = Commit.delete_file("a.txt", id, write())
 
     dir = folder(context, %{"b.txt" => "b"})
-    assert {:ok, [%Info{committed?: true}]} = Commit.upload_large_folder(dir, id, write())
-    assert {:ok, %Info{committed?: true}} = Commit.upload_folder(dir, id, write(path_in_repo: "more"))
+    assert {:ok, [%CommitInfo{committed?: true}]} = Commit.upload_large_folder(dir, id, write())
+    assert {:ok, %CommitInfo{committed?: true}} = Commit.upload_folder(dir, id, write(path_in_repo: "more"))
   end
 end

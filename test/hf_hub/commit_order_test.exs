@@ -4,7 +4,7 @@ defmodule HfHub.CommitOrderTest do
   use HfHub.Case, async: true
 
   alias HfHub.{Commit, Error}
-  alias HfHub.Commit.{Info, Operation}
+  alias HfHub.Commit.{CommitInfo, Operation}
 
   defp create(id, operations, more \\ []),
     do: Commit.create(id, operations, write([commit_message: "m", verify: true] ++ more))
@@ -14,26 +14,34 @@ defmodule HfHub.CommitOrderTest do
   describe "a commit is verified when" do
     test "a folder replaces a file", context do
       id = writable(context, %{"a" => "file", "b.bin" => "b"})
-      assert {:ok, %Info{}} = create(id, [Operation.delete("a"), Operation.copy("b.bin", "a/b.bin")])
+      assert {:ok, %CommitInfo{}} = create(id, [Operation.delete("a"), Operation.copy("b.bin", "a/b.bin")])
       assert files(context, id) == %{"a/b.bin" => "b", "b.bin" => "b"}
     end
 
     test "a file replaces a folder", context do
       id = writable(context, %{"a/x" => "x", "a/y/z" => "z"})
-      assert {:ok, %Info{}} = create(id, [Operation.delete("a/"), Operation.add("a", {:binary, "file"})])
+
+      assert {:ok, %CommitInfo{}} =
+               create(id, [Operation.delete("a/"), Operation.add("a", {:binary, "file"})])
+
       assert files(context, id) == %{"a" => "file"}
     end
 
     test "an added file is deleted again", context do
       id = writable(context, %{"keep.txt" => "k"})
-      assert {:ok, %Info{}} = create(id, [Operation.add("q/x.txt", {:binary, "x"}), Operation.delete("q/")])
-      assert {:ok, %Info{}} = create(id, [Operation.add("r.txt", {:binary, "r"}), Operation.delete("r.txt")])
+
+      assert {:ok, %CommitInfo{}} =
+               create(id, [Operation.add("q/x.txt", {:binary, "x"}), Operation.delete("q/")])
+
+      assert {:ok, %CommitInfo{}} =
+               create(id, [Operation.add("r.txt", {:binary, "r"}), Operation.delete("r.txt")])
+
       assert files(context, id) == %{"keep.txt" => "k"}
     end
 
     test "a folder is deleted and filled again", context do
       id = writable(context, %{"d/x" => "x", "d/y" => "y"})
-      assert {:ok, %Info{}} = create(id, [Operation.delete("d/"), Operation.add("d/y", {:binary, "y"})])
+      assert {:ok, %CommitInfo{}} = create(id, [Operation.delete("d/"), Operation.add("d/y", {:binary, "y"})])
       assert files(context, id) == %{"d/y" => "y"}
     end
 
@@ -43,9 +51,9 @@ defmodule HfHub.CommitOrderTest do
       additions = [Operation.add("b.bin", {:binary, content}), Operation.add("c.txt", {:binary, "c"})]
       assert {:ok, [b, c]} = Commit.preupload_lfs_files(id, additions, write())
       assert {b.upload_mode, b.oid, c.upload_mode} == {:unchanged, sha256(content), :unchanged}
-      assert {:ok, %Info{committed?: false}} = create(id, [b, c])
+      assert {:ok, %CommitInfo{committed?: false}} = create(id, [b, c])
 
-      assert {:ok, %Info{committed?: true}} =
+      assert {:ok, %CommitInfo{committed?: true}} =
                create(id, [Operation.delete("b.bin"), b, Operation.delete("c.txt"), c])
 
       assert files(context, id) == %{"b.bin" => content, "c.txt" => "c"}
@@ -54,7 +62,7 @@ defmodule HfHub.CommitOrderTest do
     test "one path is written several times", context do
       id = writable(context, %{"a.txt" => "same"})
       operations = [Operation.add("a.txt", {:binary, "else"}), Operation.add("a.txt", {:binary, "same"})]
-      assert {:ok, %Info{}} = create(id, operations)
+      assert {:ok, %CommitInfo{}} = create(id, operations)
       assert files(context, id) == %{"a.txt" => "same"}
     end
   end
@@ -73,14 +81,14 @@ defmodule HfHub.CommitOrderTest do
     test "verifies a folder in place of a deleted file", context do
       id = writable(context, %{"data" => "file"})
       dir = folder(context, %{"data/x.txt" => "x"})
-      assert {:ok, %Info{}} = Commit.upload_folder(dir, id, write(delete_patterns: "*"))
+      assert {:ok, %CommitInfo{}} = Commit.upload_folder(dir, id, write(delete_patterns: "*"))
       assert files(context, id) == %{"data/x.txt" => "x"}
     end
 
     test "deletes before it adds", context do
       id = writable(context, %{"v1/x.txt" => "x", "w" => "w"})
       dir = folder(context, %{"v1" => "file", "w/y.txt" => "y"})
-      assert {:ok, %Info{}} = Commit.upload_folder(dir, id, write(delete_patterns: ["v1/*", "w"]))
+      assert {:ok, %CommitInfo{}} = Commit.upload_folder(dir, id, write(delete_patterns: ["v1/*", "w"]))
       assert files(context, id) == %{"v1" => "file", "w/y.txt" => "y"}
     end
 
@@ -98,19 +106,19 @@ defmodule HfHub.CommitOrderTest do
     test "do not prevent the deletion of other files", context do
       files = Map.new(@odd, &{&1, "odd"}) |> Map.merge(%{"old1" => "o", "old2" => "o", "old3" => "o"})
       id = writable(context, files)
-      assert {:ok, %Info{}} = Commit.delete_files(id, "old1", write(verify: true))
+      assert {:ok, %CommitInfo{}} = Commit.delete_files(id, "old1", write(verify: true))
       dir = folder(context, %{"new.txt" => "n"})
-      assert {:ok, %Info{}} = Commit.upload_folder(dir, id, write(delete_patterns: "old2"))
-      assert {:ok, %Info{}} = Commit.delete_file("old3", id, write(verify: true))
+      assert {:ok, %CommitInfo{}} = Commit.upload_folder(dir, id, write(delete_patterns: "old2"))
+      assert {:ok, %CommitInfo{}} = Commit.delete_file("old3", id, write(verify: true))
     end
 
     test "can be deleted and copied under other names", context do
       id = writable(context, Map.new(@odd, &{&1, "content of #{&1}"}))
       copies = for {name, n} <- Enum.with_index(@odd), do: Operation.copy(name, "copy#{n}")
-      assert {:ok, %Info{}} = create(id, copies)
+      assert {:ok, %CommitInfo{}} = create(id, copies)
 
       for name <- @odd do
-        assert {:ok, %Info{}} = Commit.delete_file(name, id, write(verify: true)), name
+        assert {:ok, %CommitInfo{}} = Commit.delete_file(name, id, write(verify: true)), name
       end
 
       expected = for {name, n} <- Enum.with_index(@odd), into: %{}, do: {"copy#{n}", "content of #{name}"}
@@ -150,8 +158,8 @@ defmodule HfHub.CommitOrderTest do
 
     test "are deleted by a pattern and with their folder", context do
       id = writable(context, %{"a\nb.txt" => "1", "d/A:b.txt" => "2", "keep" => "k"})
-      assert {:ok, %Info{}} = Commit.delete_files(id, "a*", write(verify: true))
-      assert {:ok, %Info{}} = Commit.delete_folder("d", id, write(verify: true))
+      assert {:ok, %CommitInfo{}} = Commit.delete_files(id, "a*", write(verify: true))
+      assert {:ok, %CommitInfo{}} = Commit.delete_folder("d", id, write(verify: true))
       assert files(context, id) == %{"keep" => "k"}
     end
   end

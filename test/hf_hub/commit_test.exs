@@ -2,7 +2,7 @@ defmodule HfHub.CommitTest do
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Commit, Error}
-  alias HfHub.Commit.{Info, Operation}
+  alias HfHub.Commit.{CommitInfo, Operation}
 
   @attributes "*.bin filter=lfs diff=lfs merge=lfs -text\n"
 
@@ -25,7 +25,7 @@ defmodule HfHub.CommitTest do
       ]
 
       opts = write(commit_message: "All at once", commit_description: "more\nlines", verify: true)
-      assert {:ok, %Info{} = info} = Commit.create(id, operations, opts)
+      assert {:ok, %CommitInfo{} = info} = Commit.create(id, operations, opts)
       assert info.commit_url == "#{endpoint()}/#{id}/commit/#{info.oid}"
       assert info.repo_url == "#{endpoint()}/#{id}"
       assert {info.commit_message, info.commit_description} == {"All at once", "more\nlines"}
@@ -106,7 +106,7 @@ defmodule HfHub.CommitTest do
       id = writable(context)
       opts = write(commit_message: "Propose", create_pr: true)
       info = Commit.create!(id, [Operation.add("p.bin", {:binary, "pr"})], opts)
-      assert %Info{pr_num: 1, pr_revision: "refs/pr/1"} = info
+      assert %CommitInfo{pr_num: 1, pr_revision: "refs/pr/1"} = info
       assert info.pr_url == "#{endpoint()}/#{id}/discussions/1"
       Commit.upload_file!({:binary, "more"}, "q.txt", id, write(revision: info.pr_revision))
       assert %{"p.bin" => "pr", "q.txt" => "more"} = content(context, id, revision: "refs/pr/1")

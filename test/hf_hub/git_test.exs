@@ -2,7 +2,7 @@ defmodule HfHub.GitTest do
   use HfHub.Case, async: true
 
   alias HfHub.{Error, Git, LocalHub}
-  alias HfHub.Git.{CommitInfo, Ref}
+  alias HfHub.Git.{BranchInfo, CommitInfo, TagInfo}
 
   setup context do
     {id, first} = repo(context, %{"a.txt" => "1"}, message: "Begin")
@@ -20,11 +20,11 @@ defmodule HfHub.GitTest do
   } do
     refs = Git.list_refs!(id, ask)
 
-    assert %Ref{ref: "refs/heads/main", target_commit: ^second} =
+    assert %BranchInfo{ref: "refs/heads/main", target_commit: ^second} =
              Enum.find(refs.branches, &(&1.name == "main"))
 
-    assert %Ref{target_commit: ^first} = Enum.find(refs.branches, &(&1.name == "side/branch"))
-    assert [%Ref{name: "v1", ref: "refs/tags/v1", target_commit: ^first}] = refs.tags
+    assert %BranchInfo{target_commit: ^first} = Enum.find(refs.branches, &(&1.name == "side/branch"))
+    assert [%TagInfo{name: "v1", ref: "refs/tags/v1", target_commit: ^first}] = refs.tags
     assert refs.converts == [] and refs.pull_requests == nil
     assert Git.list_refs!(id, [include_pull_requests: true] ++ ask).pull_requests == []
     assert {:error, %Error{kind: :repo_not_found}} = Git.list_refs("org/none", ask)

@@ -2,7 +2,7 @@ defmodule HfHub.RepoTest do
   use HfHub.Case, async: true
 
   alias HfHub.{Api, Error, LocalHub, Repo, Request}
-  alias HfHub.Repo.Url
+  alias HfHub.Repo.RepoUrl
 
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
 
@@ -93,7 +93,7 @@ defmodule HfHub.RepoTest do
     test "of every type is created, and its URL returned", context do
       id = name()
 
-      assert %Url{repo_id: ^id, repo_type: :model, namespace: "org", url: url} =
+      assert %RepoUrl{repo_id: ^id, repo_type: :model, namespace: "org", url: url} =
                Repo.create!(id, as_writer(context))
 
       assert url == "#{context.endpoint}/#{id}" and
@@ -110,7 +110,7 @@ defmodule HfHub.RepoTest do
         space_sleep_time: :never
       ]
 
-      assert %Url{repo_type: :space} = Repo.create!("hf://spaces/#{id}", as_writer(context, tl(space)))
+      assert %RepoUrl{repo_type: :space} = Repo.create!("hf://spaces/#{id}", as_writer(context, tl(space)))
       assert Api.space_info!(id, as_writer(context)).sdk == "gradio"
 
       assert %{
@@ -124,8 +124,8 @@ defmodule HfHub.RepoTest do
       name = "own-#{System.unique_integer([:positive])}"
       account = context.account
       id = "#{account}/#{name}"
-      assert %Url{repo_id: ^id, namespace: ^account} = Repo.create!(name, as_writer(context))
-      assert %Url{repo_id: ^id} = Repo.create!(name, as_writer(context, exist_ok: true))
+      assert %RepoUrl{repo_id: ^id, namespace: ^account} = Repo.create!(name, as_writer(context))
+      assert %RepoUrl{repo_id: ^id} = Repo.create!(name, as_writer(context, exist_ok: true))
     end
 
     test "is created once, and the second time is an error with advice", context do
@@ -142,7 +142,7 @@ defmodule HfHub.RepoTest do
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", retry_delay: 10]
       rule = %{match: "/api/repos/create", times: 2, fault: %{kind: "status", code: 409, body: busy}}
       plant(rule, opts)
-      assert {:ok, %Url{}} = Repo.create("own/x", opts)
+      assert {:ok, %RepoUrl{}} = Repo.create("own/x", opts)
 
       # A permanent conflict does not mean that the repository exists.
       plant(%{rule | times: 2}, opts)
@@ -175,7 +175,7 @@ defmodule HfHub.RepoTest do
 
       # Without permission to create it, exist_ok still accepts the existing one.
       Repo.create!(id, as_writer(context))
-      assert {:ok, %Url{repo_id: ^id}} = Repo.create(id, [exist_ok: true] ++ reader)
+      assert {:ok, %RepoUrl{repo_id: ^id}} = Repo.create(id, [exist_ok: true] ++ reader)
     end
 
     test "with an invalid id takes no request", context do
@@ -251,7 +251,7 @@ defmodule HfHub.RepoTest do
       }
 
       plant(rule, opts)
-      assert {:ok, %Url{}} = Repo.create("own/lab", [space_template: "jupyterlab"] ++ opts)
+      assert {:ok, %RepoUrl{}} = Repo.create("own/lab", [space_template: "jupyterlab"] ++ opts)
       assert Api.space_info!("own/lab", Keyword.delete(opts, :repo_type)).private
 
       assert {:error, %Error{kind: :not_found} = error} =
@@ -301,7 +301,7 @@ defmodule HfHub.RepoTest do
       id = name()
       Repo.create!(id, as_writer(context))
       to = "#{context.account}/moved-#{System.unique_integer([:positive])}"
-      assert {:ok, %Url{repo_id: ^to, url: url}} = Repo.move(id, to, as_writer(context))
+      assert {:ok, %RepoUrl{repo_id: ^to, url: url}} = Repo.move(id, to, as_writer(context))
       assert url == "#{context.endpoint}/#{to}"
       assert Api.model_info!(id, as_writer(context)).id == to
       Repo.create!(id, as_writer(context))
@@ -316,14 +316,14 @@ defmodule HfHub.RepoTest do
       name = "copy-#{System.unique_integer([:positive])}"
       own = "#{context.account}/#{name}"
 
-      assert {:ok, %Url{repo_id: ^own, files_copy_pending: false}} =
+      assert {:ok, %RepoUrl{repo_id: ^own, files_copy_pending: false}} =
                Repo.duplicate(id, as_writer(context, to: name, private: true))
 
       files = Api.list_files!(id, as_writer(context))
       assert Api.list_files!(own, as_writer(context)) == files
       assert Api.model_info!(own, as_writer(context)).private
       assert {:error, %Error{kind: :conflict}} = Repo.duplicate(id, as_writer(context, to: own))
-      assert %Url{repo_id: ^own} = Repo.duplicate!(id, as_writer(context, to: own, exist_ok: true))
+      assert %RepoUrl{repo_id: ^own} = Repo.duplicate!(id, as_writer(context, to: own, exist_ok: true))
       bare = id |> String.split("/") |> List.last()
       assert Repo.duplicate!(id, as_writer(context)).repo_id == "#{context.account}/#{bare}"
     end

@@ -7,7 +7,7 @@ defmodule HfHub.Api.SpaceInfo do
 
   alias HfHub.Api.Sibling
   alias HfHub.Brief
-  alias HfHub.Spaces.Runtime
+  alias HfHub.Spaces.SpaceRuntime
 
   use HfHub.Schema,
     id: {"id", :name, "id of the repository, such as `\"enzostvs/deepsite\"`"},
@@ -26,7 +26,7 @@ defmodule HfHub.Api.SpaceInfo do
     sdk: {"sdk", :string, "kind of app, such as `\"gradio\"` or `\"docker\"`"},
     host: {"host", :string, "address of the app"},
     subdomain: {"subdomain", :string, "first part of the app's host name"},
-    runtime: {"runtime", Runtime, "state and hardware of the app"},
+    runtime: {"runtime", SpaceRuntime, "state and hardware of the app"},
     models: {"models", [:string], "ids of models that the Space uses"},
     datasets: {"datasets", [:string], "ids of datasets that the Space uses"},
     region: {"region", {:enum, [:us, :eu]}, "region that the app runs in"},

@@ -4,14 +4,14 @@ defmodule HfHub.Commit.Engine do
 
   require Logger
 
+  alias HfHub.Commit.{CommitInfo, Operation, Spool}
   alias HfHub.Config.Source
   alias HfHub.{Decode, Error, Native, RepoRef, Telemetry}
-  alias HfHub.Commit.{Info, Operation, Spool}
   alias HfHub.Native.Hub
   alias HfHub.Progress.Reporter
 
   @doc "Makes one commit of the operations."
-  @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts) do
     {ignored, operations} = Enum.split_with(operations!(operations), &match?(%{upload_mode: :ignored}, &1))
     Enum.each(ignored, &warn_ignored/1)
@@ -20,7 +20,7 @@ defmodule HfHub.Commit.Engine do
   end
 
   @doc "Makes one commit that deletes the files that match one of the patterns."
-  @spec delete_files(HfHub.repo(), [String.t()], keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec delete_files(HfHub.repo(), [String.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_files(repo_id, patterns, opts) do
     with {:ok, common, _ref} <- common(repo_id, opts),
          operations = [{:delete_matching, patterns}],
@@ -63,8 +63,8 @@ defmodule HfHub.Commit.Engine do
   end
 
   @doc "Returns the last commit of a report."
-  @spec info(map()) :: Info.t()
-  def info(report), do: Decode.struct(Info, report.last)
+  @spec info(map()) :: CommitInfo.t()
+  def info(report), do: Decode.struct(CommitInfo, report.last)
 
   @doc "Returns patterns as a list; `nil` unchanged."
   @spec patterns(nil | String.t() | [String.t()]) :: nil | [String.t()]
@@ -212,7 +212,7 @@ defmodule HfHub.Commit.Engine do
     with {:ok, ref} <- source(copy, where) do
       revision = copy.src_revision || (ref && ref.revision)
       repo = ref && RepoRef.to_native(ref).repo
-      {:ok, {:copy, %{from: copy.src_path, path: copy.path_in_repo, revision: revision, repo: repo}}, nil}
+      {:ok, {:copy, %{from: copy.src_path, path: copy.dst_path, revision: revision, repo: repo}}, nil}
     end
   end
 

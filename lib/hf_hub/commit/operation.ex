@@ -68,11 +68,11 @@ defmodule HfHub.Commit.Operation do
   defmodule Copy do
     @moduledoc "A file to copy on the Hub; see `HfHub.Commit.Operation.copy/3`."
 
-    @enforce_keys [:src_path, :path_in_repo]
+    @enforce_keys [:src_path, :dst_path]
 
     use HfHub.Schema,
       src_path: {:string, "path to copy from"},
-      path_in_repo: {:string, "path to copy to"},
+      dst_path: {:string, "path to copy to"},
       src_revision: {{:or, [:string, nil]}, "revision to copy from"},
       src_repo_id: {:any, "repository to copy from; `nil` for the repository of the commit"},
       src_repo_type: {{:or, [:model, :dataset, :space, nil]}, "type of that repository"}
@@ -155,9 +155,9 @@ defmodule HfHub.Commit.Operation do
       "v1"
   """
   @spec copy(String.t(), String.t(), keyword()) :: Copy.t()
-  def copy(src_path, path_in_repo, opts \\ []) do
+  def copy(src_path, dst_path, opts \\ []) do
     opts = HfHub.Options.validate!(opts, @copy)
-    struct!(Copy, [src_path: path!(src_path), path_in_repo: path!(path_in_repo)] ++ opts)
+    struct!(Copy, [src_path: path!(src_path), dst_path: path!(dst_path)] ++ opts)
   end
 
   defp path!(path) when is_binary(path), do: path

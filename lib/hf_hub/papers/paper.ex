@@ -7,9 +7,8 @@ defmodule HfHub.Papers.Paper do
 
   alias HfHub.Api.{DatasetInfo, ModelInfo, SpaceInfo}
   alias HfHub.Brief
-  alias HfHub.Organizations.Organization
   alias HfHub.Papers.Author
-  alias HfHub.Users.User
+  alias HfHub.Users.{Organization, User}
 
   use HfHub.Schema,
     id: {"id", :name, "arXiv id"},

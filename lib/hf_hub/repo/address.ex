@@ -3,10 +3,10 @@ defmodule HfHub.Repo.Address do
   @moduledoc false
 
   alias HfHub.{Decode, RepoRef}
-  alias HfHub.Repo.Url
+  alias HfHub.Repo.RepoUrl
 
   @doc "Returns the URL of a repository by its reference."
-  @spec of(RepoRef.t(), String.t()) :: Url.t()
+  @spec of(RepoRef.t(), String.t()) :: RepoUrl.t()
   def of(ref, endpoint) do
     endpoint = String.trim_trailing(endpoint, "/")
 
@@ -16,7 +16,7 @@ defmodule HfHub.Repo.Address do
         [name] -> {nil, name}
       end
 
-    %Url{
+    %RepoUrl{
       url: "#{endpoint}/#{prefix(ref.repo_type)}#{ref.repo_id}",
       endpoint: endpoint,
       repo_type: ref.repo_type,
@@ -30,7 +30,7 @@ defmodule HfHub.Repo.Address do
   Returns the URL in the Hub's response about the repository `asked`. Behind a mirror, the response contains the URL at
   the public Hub.
   """
-  @spec answered(term(), RepoRef.t(), String.t()) :: Url.t()
+  @spec answered(term(), RepoRef.t(), String.t()) :: RepoUrl.t()
   def answered(%{"url" => url} = json, asked, endpoint) when is_binary(url) do
     found =
       Enum.find_value([url, json["name"]], asked, fn text ->

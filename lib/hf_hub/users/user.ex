@@ -6,7 +6,7 @@ defmodule HfHub.Users.User do
   """
 
   alias HfHub.Brief
-  alias HfHub.Organizations.Organization
+  alias HfHub.Users.Organization
 
   use HfHub.Schema,
     username: {"user", :string, "name of the account"},

@@ -1,4 +1,4 @@
-defmodule HfHub.Organizations.Organization do
+defmodule HfHub.Users.Organization do
   @moduledoc """
   An organization. Python: `Organization`.
 
@@ -15,6 +15,7 @@ defmodule HfHub.Organizations.Organization do
     is_verified: {"isVerified", :boolean, "whether the Hub has verified the organization"},
     is_following: {"isFollowing", :boolean, "whether the caller follows the organization"},
     num_users: {"numUsers", :integer, "number of members"},
+    num_members: {"numUsers", :integer, "same as `:num_users`, by its name in hf_hub 0.3"},
     num_models: {"numModels", :integer, "number of models"},
     num_spaces: {"numSpaces", :integer, "number of Spaces"},
     num_datasets: {"numDatasets", :integer, "number of datasets"},

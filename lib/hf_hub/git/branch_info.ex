@@ -1,6 +1,6 @@
-defmodule HfHub.Git.Ref do
+defmodule HfHub.Git.BranchInfo do
   @moduledoc """
-  A branch, tag or other name of a commit. Python: `GitRefInfo`.
+  A branch, or another ref that the Hub makes: of a pull request or a conversion. Python: `GitRefInfo`.
   """
 
   use HfHub.Schema,

@@ -1,4 +1,4 @@
-defmodule HfHub.Repo.Url do
+defmodule HfHub.Repo.RepoUrl do
   @moduledoc """
   The URL and id of a repository. Python: `RepoUrl`, `DuplicatedRepoUrl`.
 

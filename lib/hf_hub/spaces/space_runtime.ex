@@ -1,4 +1,4 @@
-defmodule HfHub.Spaces.Runtime do
+defmodule HfHub.Spaces.SpaceRuntime do
   @moduledoc """
   The state and the hardware of a Space. Python: `SpaceRuntime`.
   """
@@ -25,6 +25,9 @@ defmodule HfHub.Spaces.Runtime do
     stage: {"stage", {:enum, @stages}, "state of the app"},
     hardware: {["hardware", "current"], :string, "hardware in use, such as `\"cpu-basic\"`"},
     requested_hardware: {["hardware", "requested"], :string, "hardware that was requested"},
+    sdk: {"sdk", :string, "SDK, where the Hub sends it; see also `HfHub.Api.SpaceInfo`"},
+    sdk_version: {"sdkVersion", :string, "version of the SDK, where the Hub sends it"},
+    raw_logs: {"rawLogs", :boolean, "whether logs are raw, where the Hub sends it"},
     sleep_time: {"gcTimeout", :integer, "seconds without a visitor after which the Space is put to sleep"},
     storage: {"storage", :any, "persistent storage"},
     dev_mode: {"devMode", {:is, true}, "whether the dev mode is on"},

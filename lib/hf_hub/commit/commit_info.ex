@@ -1,4 +1,4 @@
-defmodule HfHub.Commit.Info do
+defmodule HfHub.Commit.CommitInfo do
   @moduledoc """
   A commit of a call, or the head of the branch if there was nothing to commit.
 
