@@ -4,7 +4,7 @@ defmodule HfHub.OutageTest do
 
   import ExUnit.CaptureLog
 
-  alias HfHub.{Api, Auth, Download, Error, LocalHub}
+  alias HfHub.{Api, Auth, Commit, DatasetFiles, Download, Error, LocalHub}
 
   @moduletag capture_log: true
 
@@ -124,6 +124,55 @@ defmodule HfHub.OutageTest do
       start(context, port: port)
       assert {:ok, folder} = Task.await(download, 20_000)
       assert ["a.txt", "b.txt"] -- File.ls!(folder) == []
+    end
+
+    test "that closes connections is tried once if there is a copy", %{hub: hub, opts: opts} do
+      Download.snapshot_download!(opts)
+      LocalHub.stop(hub)
+      {:ok, listener} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
+      {:ok, port} = :inet.port(listener)
+      count = :counters.new(1, [])
+      server = Task.async(fn -> close_each(listener, count) end)
+      # A retry would take longer than the test waits.
+      ask = Keyword.merge(opts, endpoint: "http://127.0.0.1:#{port}", retry_delay: 60_000)
+      Download.snapshot_download!(ask)
+      assert :counters.get(count, 1) == 1
+      Download.hf_hub_download!(ask ++ [filename: "a.txt"])
+      assert :counters.get(count, 1) == 2
+      Task.shutdown(server, :brutal_kill)
+    end
+
+    defp close_each(listener, count) do
+      {:ok, socket} = :gen_tcp.accept(listener)
+      :counters.add(count, 1, 1)
+      :gen_tcp.close(socket)
+      close_each(listener, count)
+    end
+
+    test "costs one retry without a copy, whatever the call", %{hub: hub, opts: opts} = context do
+      commit = Api.model_info!("org/model", endpoint: opts[:endpoint]).sha
+      folder = Download.snapshot_download!(opts ++ [revision: commit, allow_patterns: "a.txt"])
+      LocalHub.stop(hub)
+      ask = [endpoint: opts[:endpoint], token: token(), retry_delay: 10]
+      download = Keyword.put(opts, :retry_delay, 10)
+
+      calls = [
+        # The listing is stored, so the first request is for a file.
+        fn -> Download.snapshot_download(download ++ [revision: commit]) end,
+        fn -> Download.snapshot_download(download ++ [force_download: true]) end,
+        fn -> Download.hf_hub_download(download ++ [filename: "b.txt"]) end,
+        fn -> Download.hf_hub_download(download ++ [filename: "b.txt", local_dir: context.dir]) end,
+        fn -> Commit.upload_file({:binary, "x"}, "x.txt", "org/model", ask) end,
+        fn -> Commit.upload_folder(folder, "org/model", ask) end,
+        fn -> Auth.whoami(ask) end,
+        fn -> Api.list_repo_tree("org/model", ask) end,
+        fn -> DatasetFiles.resolve("org/data", "default", "train", ask) end
+      ]
+
+      for call <- calls do
+        assert {:error, %Error{kind: :transport, message: message}} = call.()
+        assert message =~ "gave up after 2 attempts"
+      end
     end
 
     test "costs a lookup one short pause", %{hub: hub, opts: opts} do

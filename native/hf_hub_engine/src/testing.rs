@@ -47,6 +47,7 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
             cap: Duration::from_millis(2),
             ..Policy::STANDARD
         },
+        answered: Arc::default(),
         deadline: None,
         offline: false,
         flow: flow(1),
@@ -54,6 +55,12 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         places: Places::default(),
         watch: Progress::default(),
     }
+}
+
+/// Returns the URL of a port that refuses connections.
+pub(crate) async fn refusing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
 }
 
 /// Limits with this number of connections, for files of any size. Every file is written as it

@@ -226,7 +226,8 @@ impl Error {
         self.0.facts.from_a_store
     }
 
-    /// Whether the connection was refused: nothing listens there.
+    /// Whether no server was reached: the connection was refused, the host name is unknown, or
+    /// there is no network.
     pub fn is_unreachable(&self) -> bool {
         self.0.facts.unreachable
     }
@@ -342,7 +343,7 @@ impl Error {
         self
     }
 
-    /// Marks that the connection was refused.
+    /// Marks that no server was reached.
     #[must_use]
     pub fn unreachable(mut self) -> Self {
         self.0.facts.unreachable = true;

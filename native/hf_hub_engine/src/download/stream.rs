@@ -83,7 +83,8 @@ impl FileStream {
             .await
             .map_err(|error| explain(&hub, &spec, error))?;
         let Opened { etag, size, range, response } = opened;
-        let retry = hub.retry;
+        let mut retry_budget = RetryBudget::new(hub.retry, range.first);
+        retry_budget.answered();
         let proof = etag.as_ref().filter(|_| spec.part == Part::Whole);
         let hashers = proof.map(|etag| hashers(etag, size)).unwrap_or_default();
         Ok(Self {
@@ -96,7 +97,7 @@ impl FileStream {
             hashers,
             offset: range.first,
             end: range.end,
-            retry_budget: RetryBudget::new(retry, range.first),
+            retry_budget,
             progress,
             deadline,
         })

@@ -3,7 +3,14 @@
 //! Decides which hosts may receive the token, and retries what may be repeated. It knows nothing of
 //! files, caches or commits; [`crate::hub::api`] handles API routes.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use reqwest::{
@@ -66,8 +73,10 @@ pub struct Hub {
     pub user_agent: HeaderValue,
     /// The timeouts of an exchange.
     pub timeouts: Timeouts,
-    /// The retry policy.
+    /// The retry policy; [`Hub::policy`] is the one that applies at a moment.
     pub retry: Policy,
+    /// Whether a server has responded to this call.
+    pub answered: Arc<AtomicBool>,
     /// Maximum duration of the whole operation.
     pub deadline: Option<Duration>,
     /// Offline mode: no network requests are made.
@@ -196,6 +205,16 @@ impl Hub {
         .await
     }
 
+    /// Whether a server has responded to this call, with whatever status.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.load(Relaxed)
+    }
+
+    /// Returns the retry policy at this moment.
+    pub(crate) fn policy(&self) -> Policy {
+        if self.has_answered() { self.retry.once_answered() } else { self.retry }
+    }
+
     /// Retries `attempt` according to the policy, and shows each pause in `progress`.
     pub async fn retrying<T, F>(
         &self,
@@ -212,7 +231,7 @@ impl Hub {
                 Err(error) => error,
             };
             failures += 1;
-            let Some(wait) = retry::decide(self.retry, failures, &error) else {
+            let Some(wait) = retry::decide(self.policy(), failures, &error) else {
                 return Err(tried(error, failures));
             };
             pause(progress, &error, wait).await?;
@@ -245,6 +264,8 @@ impl Hub {
         let place = self.places.connection().await;
         let answer = self.client.send(request).await.map(|response| response.holding(place));
         let answer = answer.map_err(|error| if withheld { error.token_withheld() } else { error });
+        let status = answer.as_ref().map_or_else(Error::status, |_| Some(200));
+        self.answered.fetch_or(status.is_some(), Relaxed);
         let started = ticket.answered();
         match &answer {
             Ok(response) => self.rate_limiter.learn(&scope, started, response.headers()),

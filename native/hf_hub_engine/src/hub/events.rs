@@ -159,7 +159,7 @@ impl Events {
     async fn broke(&mut self, error: Error) -> Result<()> {
         self.response = None;
         self.failures += 1;
-        let wait = retry::decide(self.hub.retry.once_answered(), self.failures, &error);
+        let wait = retry::decide(self.hub.policy(), self.failures, &error);
         let Some(wait) = wait.filter(|_| self.spec.reconnect) else {
             return Err(client::tried(error, self.failures));
         };

@@ -9,8 +9,8 @@ use crate::base::error::{Error, ErrorKind};
 pub struct Policy {
     /// Maximum number of retries.
     pub retries: u32,
-    /// Maximum number of retries if the connection is refused or the host name is unknown: such a
-    /// Hub rarely comes back within seconds.
+    /// Maximum number of retries if no server is reached (connection refused, unknown host name, no
+    /// network): such a Hub rarely comes back within seconds.
     pub refused: u32,
     /// The first pause; each further one is twice as long.
     pub base: Duration,

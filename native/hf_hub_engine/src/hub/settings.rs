@@ -1,7 +1,7 @@
 //! A Hub as a caller describes it, and what all calls of a process share.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -122,6 +122,7 @@ impl Settings {
                 cap: self.retry_delay.saturating_mul(8),
                 ..Policy::STANDARD
             },
+            answered: Arc::default(),
             deadline: self.timeout,
             offline: self.offline,
             flow: Flow::new(self.max_connections, bandwidth),

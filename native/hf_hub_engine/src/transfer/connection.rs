@@ -252,6 +252,9 @@ impl Connections<'_> {
         let error = if no_range { error.with_kind(ErrorKind::Transport) } else { error };
         let (pause, renewable, starts_over) = {
             let mut retry_budget = self.retry_budget();
+            if self.transfer.hub.has_answered() {
+                retry_budget.answered();
+            }
             (
                 retry_budget.failed(&error, self.reached(), began, Instant::now()),
                 expired.is_some() && retry_budget.may_renew(),

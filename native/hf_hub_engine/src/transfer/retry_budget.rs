@@ -41,7 +41,7 @@ impl RetryBudget {
     /// Creates a budget; `present` bytes are in place at the beginning.
     pub(crate) fn new(policy: Policy, present: u64) -> Self {
         Self {
-            policy: policy.once_answered(),
+            policy,
             failures: 0,
             furthest: present,
             flowed: false,
@@ -49,6 +49,11 @@ impl RetryBudget {
             renewed: false,
             whole_answers: 0,
         }
+    }
+
+    /// Records that a server has responded: one that refuses connections now is restarting.
+    pub(crate) fn answered(&mut self) {
+        self.policy = self.policy.once_answered();
     }
 
     /// Returns the number of consecutive failed attempts.
@@ -175,7 +180,10 @@ mod tests {
     #[test]
     fn any_number_of_connections_survives_the_same_outage() {
         for connections in [1, 2, 4, 8, 64] {
+            let mut silent = RetryBudget::new(Policy::STANDARD, 100);
+            assert_eq!(outage(connections, &mut silent).as_secs(), 1, "{connections}");
             let mut begun = RetryBudget::new(Policy::STANDARD, 100);
+            begun.answered();
             assert_eq!(outage(connections, &mut begun).as_secs(), 23, "{connections}");
             let mut flowing = RetryBudget::new(Policy::STANDARD, 50);
             assert_eq!(outage(connections, &mut flowing).as_secs(), 63, "{connections}");

@@ -10,12 +10,18 @@ use crate::base::{
     hint::Hint,
 };
 
+/// What the system reports without a network, for an endpoint that is an address.
+const NO_WAY: [io::ErrorKind; 3] =
+    [io::ErrorKind::NetworkUnreachable, io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkDown];
+
 /// Returns the error of an exchange that may have used `proxy`.
 pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> Error {
     let connecting = error.is_connect();
     let error = error.without_url();
     let cause = io_cause(&error);
-    let refused = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused);
+    let cause_kind = cause.map(io::Error::kind);
+    let refused = cause_kind == Some(io::ErrorKind::ConnectionRefused);
+    let no_way = cause_kind.is_some_and(|kind| NO_WAY.contains(&kind));
     let is_full = cause.is_some_and(|cause| cause.raw_os_error() == Some(TOO_MANY_FILES));
     let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Transport };
     let built = Error::new(kind, String::new()).with_source(error).with_url(url);
@@ -33,13 +39,15 @@ pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> 
         proxy.map(|proxy| format!(" through the proxy {}", proxy.shown())).unwrap_or_default();
     // hyper reports a failed name lookup only in its message.
     let unknown = reason.contains("dns error");
-    let built = if refused || unknown { built.unreachable() } else { built };
+    let built = if refused || no_way || unknown { built.unreachable() } else { built };
     built.with_message(if unknown && proxy.is_none() {
         format!("cannot resolve the host name {}; check the network and the endpoint", host(url))
     } else if kind == ErrorKind::Timeout {
         format!("cannot connect to {place}{through} in time; check the network and the endpoint")
     } else if refused && proxy.is_none() {
         format!("connection refused by {place}; check the endpoint and that the Hub is running")
+    } else if no_way && proxy.is_none() {
+        format!("no route to {place}; check the network and the endpoint")
     } else if is_full {
         format!("cannot connect to {place}{MORE_FILES}")
     } else if connecting {

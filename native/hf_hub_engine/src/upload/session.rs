@@ -72,9 +72,7 @@ impl Session {
         tuning: Tuning,
         progress: &Progress,
     ) -> Arc<Self> {
-        // A Hub that restarts during an upload comes back.
-        let (retry, places) = (hub.retry.once_answered(), hub.places.granted());
-        let hub = Hub { retry, places, ..hub.clone() };
+        let hub = Hub { places: hub.places.granted(), ..hub.clone() };
         Arc::new(Self {
             hub,
             target: target.clone(),

@@ -394,3 +394,10 @@ fn links_to_the_public_hub_are_mapped_to_the_endpoint() {
     assert!(at("https://huggingface.co").link("http://plain.example/x").is_err());
     assert!(at("https://huggingface.co").link("ftp://x/y").is_err());
 }
+
+#[tokio::test]
+async fn an_upload_to_a_hub_that_is_away_gets_one_retry() {
+    let away = testing::hub(&testing::refusing().await);
+    let error = create(&away, vec![add("a.txt", b"hi")]).await.unwrap_err();
+    assert!(error.message().ends_with("gave up after 2 attempts"), "{error}");
+}

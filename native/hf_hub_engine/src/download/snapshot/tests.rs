@@ -153,3 +153,15 @@ async fn an_html_page_instead_of_the_revision_keeps_the_cached_snapshot() {
         run(&hub(&portal.url), &spec(dir.path(), "main"), &Progress::default()).await.unwrap();
     assert!(snapshot.stale.is_some());
 }
+
+#[tokio::test]
+async fn missing_files_of_a_stored_listing_get_one_retry_if_the_hub_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = server(COMMIT, HELLO, &headers(HELLO)).await;
+    get(&good, &spec(dir.path(), COMMIT)).await.unwrap();
+    let repo = CacheDir::new(dir.path()).repo(&spec(dir.path(), COMMIT).repo);
+    fs::remove_dir_all(repo.blobs()).unwrap();
+    let away = hub(&testing::refusing().await);
+    let error = run(&away, &spec(dir.path(), COMMIT), &Progress::default()).await.unwrap_err();
+    assert!(error.message().ends_with("gave up after 2 attempts"), "{error}");
+}

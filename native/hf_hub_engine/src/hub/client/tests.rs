@@ -133,3 +133,35 @@ fn a_token_cannot_be_printed() {
     assert!(!format!("{token:?}").contains("CANARY"));
     assert!(Token::new("a\nb").is_err());
 }
+
+async fn attempts(hub: &Hub) -> String {
+    let call = Call::get(hub.url("api/whoami-v2"));
+    let error = hub.exchange(&call, &Progress::default()).await.unwrap_err();
+    assert!(error.is_unreachable(), "{error}");
+    error.message().split_once("; gave up after ").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_reached_gets_one_retry_until_it_has_responded() {
+    let refused = testing::hub(&testing::refusing().await);
+    assert_eq!(attempts(&refused).await, "2 attempts");
+    refused.answered.store(true, Relaxed);
+    assert_eq!(attempts(&refused).await, "6 attempts");
+}
+
+/// Linux has no route for TCP to the broadcast address.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_without_a_route_is_not_reached() {
+    assert_eq!(attempts(&testing::hub("http://255.255.255.255:9")).await, "2 attempts");
+}
+
+#[tokio::test]
+async fn a_response_with_an_error_status_counts_as_a_response() {
+    let server = Server::start([reply("404 Not Found", "", b"")]).await;
+    let hub = testing::hub(&server.url);
+    assert!(!hub.has_answered());
+    let call = Call::get(hub.url("api/x"));
+    hub.exchange(&call, &Progress::default()).await.unwrap_err();
+    assert!(hub.has_answered());
+}
