@@ -1,8 +1,8 @@
 defmodule HfHub.Schema.Type do
   # The types in the tables of `HfHub.Schema`, for the docs, for Dialyzer and for `HfHub.Decode`.
   #
-  #   * `:string`, `:path`, `:boolean`, `:integer`, `:number`, `:atom`, `:map`, `:reference`, `:any`, `{:tuple, types}`,
-  #     `{:keys, types_by_key}`, `{:type, module, name}` and `{:or, types}` - returned unchanged
+  #   * `:string`, `:binary`, `:path`, `:boolean`, `:integer`, `:number`, `:atom`, `:map`, `:reference`, `:any`,
+  #     `{:tuple, types}`, `{:keys, types_by_key}`, `{:type, module, name}` and `{:or, types}` - returned unchanged
   #   * `:name` - a required string
   #   * `:datetime` - from ISO 8601; `:timestamp` - from seconds since 1970, or ISO 8601
   #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is returned unchanged
@@ -15,7 +15,7 @@ defmodule HfHub.Schema.Type do
 
   @type t :: term()
 
-  @as_is [:string, :path, :boolean, :integer, :number, :atom, :map, :reference, :any]
+  @as_is [:string, :binary, :path, :boolean, :integer, :number, :atom, :map, :reference, :any]
 
   @doc "Returns the quoted typespec."
   @spec spec(t()) :: Macro.t()

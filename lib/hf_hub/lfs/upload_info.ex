@@ -1,0 +1,76 @@
+defmodule HfHub.LFS.UploadInfo do
+  @moduledoc """
+  What the Hub asks about a file before its upload. Python: `UploadInfo`.
+  """
+
+  alias HfHub.{Brief, Download, Error, LFS, Options}
+
+  @enforce_keys [:sha256, :size, :sample]
+
+  use HfHub.Schema,
+    sha256: {:binary, "SHA-256 of the content, as 32 bytes; `HfHub.LFS.oid/1` returns it in hex"},
+    size: {:integer, "size of the content, in bytes"},
+    sample: {:binary, "first 512 bytes of the content, or all of it"}
+
+  @sample 512
+
+  @doc """
+  Returns the information about a file. Python: `UploadInfo.from_path`.
+
+  The file is hashed piece by piece, so memory use does not grow with its size. Raises `HfHub.Error` of kind `:io` if the
+  file cannot be read.
+
+  ## Examples
+
+      iex> path = Path.join(System.tmp_dir!(), "hf_hub_doc_\#{System.unique_integer([:positive])}")
+      iex> File.write!(path, "hello")
+      iex> HfHub.LFS.UploadInfo.from_path(path) == HfHub.LFS.UploadInfo.from_binary("hello")
+      true
+  """
+  @spec from_path(Path.t()) :: t()
+  def from_path(path) do
+    sha256 = path |> Download.compute_sha256!() |> Base.decode16!(case: :lower)
+    {size, sample} = path |> Path.expand() |> File.open([:read, :binary], &start/1) |> read!(path)
+    %__MODULE__{sha256: sha256, size: size, sample: sample}
+  end
+
+  @doc """
+  Returns the information about bytes in memory. Python: `UploadInfo.from_bytes`.
+
+  ## Examples
+
+      iex> HfHub.LFS.UploadInfo.from_binary("hello").size
+      5
+  """
+  @spec from_binary(binary()) :: t()
+  def from_binary(bytes) when is_binary(bytes) do
+    sample = binary_part(bytes, 0, min(byte_size(bytes), @sample))
+    # A copy: a part would keep all the bytes in memory.
+    %__MODULE__{
+      sha256: :crypto.hash(:sha256, bytes),
+      size: byte_size(bytes),
+      sample: :binary.copy(sample)
+    }
+  end
+
+  defp start(file) do
+    with {:ok, size} <- :file.position(file, :eof), {:ok, sample} <- :file.pread(file, 0, @sample) do
+      {size, sample}
+    else
+      :eof -> {0, ""}
+      {:error, reason} -> {:error, reason}
+    end
+  end
+
+  defp read!({:ok, {:error, reason}}, path), do: read!({:error, reason}, path)
+  defp read!({:ok, found}, _path), do: found
+
+  defp read!({:error, reason}, path) do
+    raise Error.new(:io, "cannot read #{Options.shown(path)}", reason: "#{:file.format_error(reason)}")
+  end
+
+  # Without the sample: file contents must not appear in a log.
+  defimpl Inspect do
+    def inspect(info, _opts), do: Brief.line(info, [LFS.oid(info), Brief.size(info.size)])
+  end
+end
