@@ -19,6 +19,10 @@ defmodule HfHub do
       iex> {:ok, path} = HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
       iex> File.exists?(path)
       true
+
+  Options with a closed set of atoms accept their names as strings too, as forms and configuration files contain them:
+  `repo_type: "dataset"`. Names of options in `hf_hub` 0.3 are accepted where they differ; the documentation of each
+  function lists them.
   """
 
   @typedoc """

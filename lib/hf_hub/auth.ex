@@ -56,7 +56,8 @@ defmodule HfHub.Auth do
       type: :boolean,
       default: false,
       doc: "Whether to log in again if a token is already stored. Implied by `:token`."
-    ]
+    ],
+    validate: [type: :boolean, default: true, no_effect: "the Hub validates every token"]
   ]
 
   @network Keyword.delete(Options.common(), :token)
@@ -64,6 +65,7 @@ defmodule HfHub.Auth do
   @git [
     add_to_git_credential: [
       type: :boolean,
+      aliases: [:add_to_git_credentials],
       default: false,
       doc: "Whether to store the token in git's credential helper too, for `git push` to the Hub."
     ]

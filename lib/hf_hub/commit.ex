@@ -38,15 +38,25 @@ defmodule HfHub.Commit do
         "Commit that must be the head of the branch, as 5 to 64 hex digits. If it is not, nothing is committed and the " <>
           "error is of kind `:precondition` or `:conflict`."
     ],
-    num_workers: [type: :pos_integer, default: 5, doc: "Maximum number of files to upload at a time."],
+    num_workers: [
+      type: :pos_integer,
+      default: 5,
+      aliases: [:max_workers],
+      doc: "Maximum number of files to upload at a time."
+    ],
     upload_timeout: [
       type: :pos_integer,
       default: 60_000,
+      aliases: [:lfs_upload_timeout],
+      spellings: [{"infinity", 86_400_000}],
       doc:
         "Timeout between two writes of a request body and for its response, in milliseconds. Responses to commits and " <>
           "to the completion of multipart uploads may take ten times as long."
     ],
-    progress: Options.progress()
+    progress: Options.progress(),
+    preupload: [type: :boolean, default: true, no_effect: "the Hub always decides how each file is sent"],
+    lfs_task_timeout: [type: :any, no_effect: "`:timeout` limits the whole call"],
+    pool_timeout: [type: :any, no_effect: "calls do not wait for a pool of connections"]
   ]
 
   @verify [
@@ -99,6 +109,12 @@ defmodule HfHub.Commit do
                     "folder to the same branch."
               ]
             ] ++ @target ++ [verify: Keyword.put(@verify[:verify], :default, true)] ++ Options.transfer()
+
+  @commits [
+    multi_commits: [type: :boolean, default: true, no_effect: "the number of commits adapts to the folder"]
+  ]
+
+  @large @commits ++ Keyword.update!(@folder, :progress, &([aliases: [:multi_commits_verbose]] ++ &1))
 
   @doc """
   Makes one commit of a list of operations: all of them or, on an error, none.
@@ -188,6 +204,8 @@ defmodule HfHub.Commit do
   Commits are made while other files are still being hashed and uploaded. The number of files per commit adapts to the
   Hub: it grows while commits are fast, and shrinks when they are slow or fail. The list is empty if the repository
   already has all files. Options: those of `upload_folder/3`.
+
+  #{Options.docs(@commits)}
 
   ## Examples
 
@@ -326,7 +344,7 @@ defmodule HfHub.Commit do
 
   defp folder(folder, repo_id, opts, large?) do
     default = if large?, do: "Add files using upload-large-folder tool", else: "Upload folder using hf_hub"
-    opts = validate!(opts, @folder, default)
+    opts = validate!(opts, if(large?, do: @large, else: @folder), default)
 
     unless is_binary(folder) or is_list(folder) do
       raise ArgumentError, "expected the path of a folder, got: #{Options.shown(folder)}"

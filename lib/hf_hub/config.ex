@@ -92,6 +92,40 @@ defmodule HfHub.Config do
   @spec offline?() :: boolean()
   def offline?, do: Setting.value(:offline)
 
+  @doc """
+  Returns the HTTP options of 0.3, for other HTTP clients: those of `config :hf_hub, http_opts: […]`, or else the timeout
+  of this library's own requests, and 0.3's `:pool_timeout`.
+
+  Of the configured options, this library uses `:receive_timeout`, for `:etag_timeout` and `:download_timeout` if these are
+  not set.
+
+  ## Examples
+
+      iex> HfHub.Config.http_opts()
+      [receive_timeout: 10_000, pool_timeout: 5_000]
+  """
+  @spec http_opts() :: keyword()
+  def http_opts do
+    Source.app(:http_opts, :keyword) ||
+      [receive_timeout: Setting.value(:download_timeout), pool_timeout: 5_000]
+  end
+
+  @doc """
+  Returns the cache options of 0.3: those of `config :hf_hub, cache_opts: […]`, or else 0.3's defaults.
+
+  If configured, `:max_size` is the size that `HfHub.Cache.evict/1` reduces the cache to when it is called without a limit.
+  Nothing is evicted without such a call, because all Hugging Face clients on this machine share the cache.
+
+  ## Examples
+
+      iex> HfHub.Config.cache_opts()
+      [max_size: 10_737_418_240, eviction_policy: :lru]
+  """
+  @spec cache_opts() :: keyword()
+  def cache_opts do
+    Source.app(:cache_opts, :keyword) || [max_size: 10 * 1024 * 1024 * 1024, eviction_policy: :lru]
+  end
+
   @explained Keyword.take(Options.transfer(), [
                :endpoint,
                :token,

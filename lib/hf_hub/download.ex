@@ -81,11 +81,7 @@ defmodule HfHub.Download do
       type: :sha256,
       doc: "SHA-256 that the file must have, in hex, in addition to the etag of the Hub."
     ],
-    verify_checksum: [
-      type: :boolean,
-      default: true,
-      doc: "Has no effect: files are always verified. Accepted for compatibility with 0.3."
-    ],
+    verify_checksum: [type: :boolean, default: true, no_effect: "files are always verified"],
     progress_callback: [
       type: {:fun, 2},
       doc:
@@ -158,7 +154,7 @@ defmodule HfHub.Download do
   @doc python: "hf_hub_download"
   @spec hf_hub_download(keyword()) :: {:ok, Path.t() | FileInfo.t()} | {:error, Error.t()}
   def hf_hub_download(opts) do
-    opts = opts |> validate!(@file_options) |> refuse_contradictions!(opts)
+    opts = opts |> validate!(@file_options) |> refuse_contradictions!()
 
     with {:ok, spec} <- Spec.file(opts),
          {:ok, report} <- run(spec, opts, label(spec.filename), :download) do
@@ -189,7 +185,7 @@ defmodule HfHub.Download do
   @doc python: "snapshot_download"
   @spec snapshot_download(keyword()) :: {:ok, Path.t() | [FileInfo.t()]} | {:error, Error.t()}
   def snapshot_download(opts) do
-    opts = opts |> validate!(@snapshot_options) |> refuse_contradictions!(opts)
+    opts = opts |> validate!(@snapshot_options) |> refuse_contradictions!()
 
     with {:ok, spec, ref} <- Spec.repo(opts),
          more = %{
@@ -286,14 +282,13 @@ defmodule HfHub.Download do
   end
 
   # Raises on combinations in which one option would be ignored.
-  defp refuse_contradictions!(opts, given) do
+  defp refuse_contradictions!(opts) do
     if opts[:progress] && opts[:progress_callback] do
       raise ArgumentError, "`:progress` and `:progress_callback` are mutually exclusive"
     end
 
-    if opts[:extract_dir] && given[:extract] == nil do
-      raise ArgumentError, "option :extract_dir requires extract: true"
-    end
+    if opts[:extract_dir] && !opts[:extract],
+      do: Options.warn_no_effect("option :extract_dir", "it is the destination of extract: true")
 
     opts
   end

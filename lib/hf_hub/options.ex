@@ -1,8 +1,15 @@
 defmodule HfHub.Options do
   # Option tables: one table validates options, fills in defaults and generates their
-  # documentation, so the three cannot disagree. The notation is a subset of
-  # NimbleOptions, which could replace this module.
+  # documentation, so the three cannot disagree. The notation is that of NimbleOptions, with
+  # three keys for code that was written for hf_hub 0.3:
+  #
+  #   * `:aliases` - other names of the option
+  #   * `:spellings` - other values of the option, as text, with their meaning
+  #   * `:no_effect` - why the option has no effect; it is accepted, and not in the result. Its `:default` is what
+  #     the library does, so only another value is worth a line in the log.
   @moduledoc false
+
+  require Logger
 
   @type table :: keyword(keyword())
 
@@ -116,32 +123,98 @@ defmodule HfHub.Options do
       raise ArgumentError, "expected options as a keyword list such as [token: …], got #{sort(opts)}"
     end
 
-    Enum.each(opts, fn {name, _value} -> Keyword.has_key?(table, name) || unknown!(name, table) end)
+    known = Enum.flat_map(table, fn {name, rule} -> names(name, rule) end)
+    Enum.each(opts, fn {name, _value} -> name in known || unknown!(name, table) end)
 
-    for {name, rule} <- table do
-      case Keyword.get(opts, name) do
-        nil -> {name, default!(name, rule)}
-        value -> {name, check!(name, value, rule[:type])}
-      end
+    for {name, rule} <- table, pair <- accept!(opts, name, rule), do: pair
+  end
+
+  defp names(name, rule), do: [name | Keyword.get(rule, :aliases, [])]
+
+  defp accept!(opts, name, rule) do
+    value = value!(opts, name, rule)
+
+    case rule[:no_effect] do
+      nil ->
+        [{name, value}]
+
+      why ->
+        if value != rule[:default], do: warn_no_effect("option #{inspect(name)}", why)
+        []
     end
+  end
+
+  defp value!(opts, name, rule) do
+    case for(given <- names(name, rule), (value = opts[given]) != nil, do: {given, value}) do
+      [] ->
+        default!(name, rule)
+
+      [{given, value}] ->
+        check!(given, spelled(value, rule[:spellings]), rule[:type])
+
+      [{one, _value}, {other, _other_value} | _more] ->
+        raise ArgumentError,
+              "options #{inspect(one)} and #{inspect(other)} are the same option; pass one of them"
+    end
+  end
+
+  defp spelled(value, spellings)
+       when is_list(spellings) and (is_atom(value) or is_binary(value) or is_integer(value)) do
+    text = to_string(value)
+    Enum.find_value(spellings, value, fn {spelling, meaning} -> if spelling == text, do: meaning end)
+  end
+
+  defp spelled(value, _spellings), do: value
+
+  @doc "Logs, once per VM, that a setting has no effect, and why."
+  @spec warn_no_effect(String.t(), String.t()) :: :ok
+  def warn_no_effect(setting, why) do
+    key = {__MODULE__, :no_effect, setting}
+
+    unless :persistent_term.get(key, false) do
+      :persistent_term.put(key, true)
+      Logger.warning("#{setting} has no effect: #{why}")
+    end
+
+    :ok
   end
 
   @doc "Returns whether a value has a type of the tables."
   @spec valid_value?(term(), term()) :: boolean()
   def valid_value?(value, type), do: valid?(value, type)
 
-  @doc "Returns the documentation of the table as a Markdown list."
+  @doc "Returns the documentation of the table as a Markdown list, and a line about the options of 0.3."
   @spec docs(table()) :: String.t()
   def docs(table) do
-    Enum.map_join(table, "\n", fn {name, rule} ->
-      required = if rule[:required], do: " Required.", else: ""
-
-      default =
-        if Keyword.has_key?(rule, :default), do: " Defaults to `#{inspect(rule[:default])}`.", else: ""
-
-      "  * `#{inspect(name)}` (#{type_name(rule[:type])}) - #{rule[:doc]}#{required}#{default}"
-    end)
+    rows = for {name, rule} <- table, rule[:no_effect] == nil, do: row(name, rule)
+    [Enum.join(rows, "\n"), compatibility(table)] |> Enum.reject(&(&1 == "")) |> Enum.join("\n\n")
   end
+
+  defp row(name, rule) do
+    required = if rule[:required], do: " Required.", else: ""
+
+    default = if Keyword.has_key?(rule, :default), do: " Defaults to `#{inspect(rule[:default])}`.", else: ""
+
+    "  * `#{inspect(name)}` (#{type_name(rule[:type])}) - #{rule[:doc]}#{required}#{default}"
+  end
+
+  defp compatibility(table) do
+    aliases =
+      for {name, rule} <- table,
+          other <- Keyword.get(rule, :aliases, []),
+          do: "`#{inspect(other)}` for `#{inspect(name)}`"
+
+    ignored = for {name, rule} <- table, why = rule[:no_effect], do: "`#{inspect(name)}` (#{why})"
+
+    Enum.join(
+      sentence("Names in 0.3, which are accepted too: ", aliases) ++
+        sentence("Options of 0.3 without effect, which a warning in the log shows once: ", ignored),
+      " "
+    )
+  end
+
+  defp sentence(_beginning, []), do: []
+  defp sentence(beginning, items), do: [beginning <> Enum.join(items, ", ") <> "."]
 
   @doc "Returns the kind of a value that must not be shown."
   @spec sort(term()) :: String.t()
@@ -178,7 +251,12 @@ defmodule HfHub.Options do
 
   # The Python client uses strings.
   defp cast(text, :repo_type) when is_binary(text), do: String.to_existing_atom(text)
+  defp cast(text, {:in, values}) when is_binary(text), do: Enum.find(values, text, &named?(&1, text))
+  defp cast(name, :hardware) when is_atom(name), do: name |> Atom.to_string() |> String.replace("_", "-")
+  defp cast(value, {:or, types}), do: cast(value, Enum.find(types, &valid?(value, &1)))
   defp cast(value, _type), do: value
+
+  defp named?(value, text), do: is_atom(value) and not is_boolean(value) and Atom.to_string(value) == text
 
   defp valid?(_value, :any), do: true
   defp valid?(value, :string), do: is_binary(value) and String.valid?(value)
@@ -187,12 +265,14 @@ defmodule HfHub.Options do
   defp valid?(value, :pid), do: is_pid(value)
   defp valid?(value, :pos_integer), do: is_integer(value) and value in 1..@max_integer
   defp valid?(value, :non_neg_integer), do: is_integer(value) and value in 0..@max_integer
+  defp valid?(value, :keyword), do: Keyword.keyword?(value)
   defp valid?(value, :number), do: is_number(value)
   defp valid?(value, :path), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
   defp valid?(value, :sha256), do: is_binary(value) and value =~ ~r/\A[0-9a-fA-F]{64}\z/
   defp valid?(value, :repo_type), do: value in [:model, :dataset, :space, "model", "dataset", "space"]
   defp valid?(value, {:struct, module}), do: is_struct(value, module)
-  defp valid?(value, {:in, values}), do: value in values
+  defp valid?(value, :hardware), do: valid?(value, :string) or (is_atom(value) and not is_boolean(value))
+  defp valid?(value, {:in, values}), do: value in values or Enum.any?(values, &named?(&1, value))
   defp valid?(value, {:fun, arity}), do: is_function(value, arity)
   defp valid?(value, {:list, type}), do: is_list(value) and Enum.all?(value, &valid?(&1, type))
 
@@ -208,12 +288,14 @@ defmodule HfHub.Options do
   defp type_name(:boolean), do: "a boolean"
   defp type_name(:atom), do: "an atom"
   defp type_name(:pid), do: "a pid"
+  defp type_name(:keyword), do: "a keyword list"
   defp type_name(:number), do: "a number"
   defp type_name(:path), do: "a path"
   defp type_name(:sha256), do: "64 hex digits"
   defp type_name(:pos_integer), do: "a positive integer"
   defp type_name(:non_neg_integer), do: "a non-negative integer"
   defp type_name(:repo_type), do: "one of `:model`, `:dataset`, `:space`, or its name as a string"
+  defp type_name(:hardware), do: "a string or an atom"
   defp type_name({:struct, module}), do: "a `#{inspect(module)}`"
   defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   defp type_name({:fun, arity}), do: "a function of arity #{arity}"
@@ -222,7 +304,7 @@ defmodule HfHub.Options do
   defp type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
 
   defp unknown!(name, table) do
-    known = Keyword.keys(table)
+    known = for {name, rule} <- table, rule[:no_effect] == nil, do: name
     nearest = Enum.max_by(known, &String.jaro_distance(to_string(&1), to_string(name)))
     near? = String.jaro_distance(to_string(nearest), to_string(name)) > 0.7
     hint = if near?, do: ". Did you mean #{inspect(nearest)}?", else: "; known: #{inspect(known)}"

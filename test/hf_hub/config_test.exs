@@ -2,6 +2,8 @@ defmodule HfHub.ConfigTest do
   # Sets environment variables, which are shared by the whole VM.
   use HfHub.Case, async: false
 
+  import ExUnit.CaptureLog
+
   alias HfHub.{Auth, Config, Download}
   alias HfHub.Native.Hub
 
@@ -145,6 +147,37 @@ defmodule HfHub.ConfigTest do
     assert %{header_timeout: 100, idle_timeout: 200} = config(etag_timeout: 100, download_timeout: 200)
     env(%{"HF_HUB_ETAG_TIMEOUT" => "soon"})
     assert config().header_timeout == 10_000
+  end
+
+  test "the options of 0.3 for HTTP clients set the timeouts that are not set otherwise" do
+    app(:http_opts, receive_timeout: 60_000, pool_timeout: 1)
+    assert capture_log(&config/0) =~ "config :hf_hub, http_opts: [pool_timeout: …] has no effect"
+    assert %{header_timeout: 60_000, idle_timeout: 60_000} = config()
+    assert Config.http_opts() == [receive_timeout: 60_000, pool_timeout: 1]
+    app(:download_timeout, 200)
+    assert %{header_timeout: 60_000, idle_timeout: 200} = config()
+    assert to_string(Config.explain()) =~ ~r/^etag_timeout +60000 +config :hf_hub, :http_opts$/m
+    app(:http_opts, receive_timeout: :infinity)
+    assert %{header_timeout: 86_400_000} = config()
+    app(:http_opts, receive_timeout: -1)
+    assert_raise ArgumentError, ~r/config :hf_hub, http_opts: \[receive_timeout: …\]/, &config/0
+    app(:http_opts, %{})
+    assert_raise ArgumentError, ~r/config :hf_hub, :http_opts/, &Config.http_opts/0
+  end
+
+  test "the cache options of 0.3 limit the size of an eviction without a limit", context do
+    {id, _commit} = repo(context, %{"a.bin" => String.duplicate("a", 50_000)})
+    app(:cache_opts, max_size: 60_000, eviction_policy: :lru)
+    where = [cache_dir: context.cache]
+    assert {:ok, path} = Download.hf_hub_download([repo_id: id, filename: "a.bin"] ++ opts(context))
+    assert capture_log(fn -> assert :ok = HfHub.Cache.evict_lru(where) end) == ""
+    assert File.exists?(path)
+    app(:cache_opts, max_size: 40_000)
+    assert Config.cache_opts() == [max_size: 40_000]
+    assert :ok = HfHub.Cache.evict_lru([max_age: 10_000] ++ where)
+    assert File.exists?(path)
+    assert :ok = HfHub.Cache.evict_lru(where)
+    refute File.exists?(path)
   end
 
   test "a variable set in the running VM reaches native code", context do

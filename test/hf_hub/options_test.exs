@@ -1,6 +1,8 @@
 defmodule HfHub.OptionsTest do
   use ExUnit.Case, async: true
 
+  import ExUnit.CaptureLog
+
   alias HfHub.Options
 
   @table [
@@ -45,6 +47,64 @@ defmodule HfHub.OptionsTest do
       assert_raise ArgumentError, fn -> Options.validate!([name: "x", token: {:secret, "hf_x"}], @table) end
 
     refute error.message =~ "hf_x"
+  end
+
+  @renamed [
+    workers: [type: :pos_integer, default: 5, aliases: [:max_workers, :jobs], doc: "how many."],
+    sort: [type: {:in, [:likes, :created_at]}, spellings: [{"createdAt", :created_at}], doc: "which."],
+    wait: [type: {:or, [:pos_integer, {:in, [:never]}]}, doc: "how long."],
+    hardware: [type: :hardware, doc: "which."],
+    checked: [type: :boolean, default: true, no_effect: "everything is checked"],
+    mode: [type: :atom, no_effect: "there is one"]
+  ]
+
+  defp renamed(opts), do: Options.validate!(opts, @renamed)
+
+  test "accepts other names of an option" do
+    assert renamed(max_workers: 2)[:workers] == 2
+    assert renamed(jobs: 2, workers: nil)[:workers] == 2
+    assert renamed([]) |> Keyword.keys() == [:workers, :sort, :wait, :hardware]
+    message = "expected option :max_workers to be a positive integer, got: 0"
+    assert_raise ArgumentError, message, fn -> renamed(max_workers: 0) end
+  end
+
+  test "an option under two of its names is an error" do
+    message = "options :workers and :max_workers are the same option; pass one of them"
+    assert_raise ArgumentError, message, fn -> renamed(max_workers: 2, workers: 2) end
+    message = "options :max_workers and :jobs are the same option; pass one of them"
+    assert_raise ArgumentError, message, fn -> renamed(jobs: 1, max_workers: 2) end
+  end
+
+  test "accepts other spellings of values, and names as strings" do
+    for value <- [:created_at, "created_at", :createdAt, "createdAt"],
+        do: assert(renamed(sort: value)[:sort] == :created_at)
+
+    assert renamed(sort: "likes")[:sort] == :likes
+    assert renamed(wait: "never")[:wait] == :never
+    assert renamed(hardware: :t4_small)[:hardware] == "t4-small"
+    assert renamed(hardware: "t4-small")[:hardware] == "t4-small"
+    message = ~s(expected option :sort to be one of `:likes`, `:created_at`, got: "name")
+    assert_raise ArgumentError, message, fn -> renamed(sort: "name") end
+    assert_raise ArgumentError, ~r/:hardware to be a string or an atom/, fn -> renamed(hardware: true) end
+    assert_raise ArgumentError, ~r/:checked to be a boolean/, fn -> renamed(checked: "true") end
+  end
+
+  test "an option without effect is logged once, unless it asks for what is done anyway" do
+    log = capture_log(fn -> for _ <- 1..2, do: renamed(checked: false, mode: :fast) end)
+    assert [_, _] = String.split(log, "option :checked has no effect: everything is checked")
+    assert [_, _] = String.split(log, "option :mode has no effect: there is one")
+    :persistent_term.erase({Options, :no_effect, "option :checked"})
+    assert capture_log(fn -> renamed(checked: true) end) == ""
+    assert_raise ArgumentError, ~r/unknown option :mood; known: \[:workers/, fn -> renamed(mood: 1) end
+  end
+
+  test "the documentation names what is accepted for 0.3 in one line" do
+    [rows, line] = String.split(Options.docs(@renamed), "\n\n")
+    assert length(String.split(rows, "\n")) == 4
+
+    assert line ==
+             "Names in 0.3, which are accepted too: `:max_workers` for `:workers`, `:jobs` for `:workers`. Options of 0.3 " <>
+               "without effect, which a warning in the log shows once: `:checked` (everything is checked), `:mode` (there is one)."
   end
 
   test "generates documentation" do

@@ -51,7 +51,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     for {module, name, arity, %{"en" => text}, %{signature: signature}} <- functions(),
         not bang?(name),
         takes_options?(signature) do
-      listed? = text =~ ~r/^\s*\* `:\w+/m or text =~ ~r/Options?: `:/
+      listed? = text =~ ~r/^\s*\* `:\w+/m or text =~ ~r/Options?[^:\n]*: `:/
       referred? = text =~ ~r"\b[Oo]ptions?\b[^.]*`[\w.]+[?]?/\d`"
 
       assert listed? or referred?,

@@ -68,13 +68,15 @@ defmodule HfHub.Api.Tables do
         doc:
           "Minimum and maximum CO₂ emissions of the training, in grams, according to the model card. " <>
             "Applied on the client, to each model that the Hub returns."
-      ],
-      sort: sort([:created_at, :downloads, :last_modified, :likes, :trending_score]),
-      limit: limit(),
-      full: full(),
-      config: [type: :boolean, default: false, doc: "Whether to include the configuration."],
-      card_data: [type: :boolean, default: false, doc: "Whether to include the metadata of the card."]
-    ] ++ expand(:models, ":full, :config or :card_data") ++ Options.common()
+      ]
+    ] ++
+      sort([:created_at, :downloads, :last_modified, :likes, :trending_score]) ++
+      [
+        limit: limit(),
+        full: full(),
+        config: [type: :boolean, default: false, doc: "Whether to include the configuration."],
+        card_data: [type: :boolean, default: false, doc: "Whether to include the metadata of the card."]
+      ] ++ expand(:models, ":full, :config or :card_data") ++ Options.common()
   end
 
   @doc "Returns the options of `HfHub.Api.list_datasets/1`."
@@ -95,10 +97,10 @@ defmodule HfHub.Api.Tables do
       author: author(),
       gated: gated(),
       dataset_name: [type: :string, doc: "Words in the name."],
-      search: search(),
-      sort: sort([:created_at, :downloads, :last_modified, :likes, :trending_score]),
-      limit: limit()
-    ] ++ expand(:datasets, ":full") ++ [full: full()] ++ Options.common()
+      search: search()
+    ] ++
+      sort([:created_at, :downloads, :last_modified, :likes, :trending_score]) ++
+      [limit: limit()] ++ expand(:datasets, ":full") ++ [full: full()] ++ Options.common()
   end
 
   @doc "Returns the options of `HfHub.Api.list_spaces/1`."
@@ -107,17 +109,19 @@ defmodule HfHub.Api.Tables do
     [
       filter: filter(),
       author: author(),
-      search: search(),
-      sort: sort([:created_at, :last_modified, :likes, :trending_score]),
-      limit: limit(),
-      linked: [
-        type: :boolean,
-        default: false,
-        doc: "Returns only Spaces that are linked to a model or a dataset."
-      ],
-      datasets: [type: @one_or_many, doc: "Datasets, one of which the Space uses."],
-      models: [type: @one_or_many, doc: "Models, one of which the Space uses."]
-    ] ++ expand(:spaces, ":full") ++ [full: full()] ++ Options.common()
+      search: search()
+    ] ++
+      sort([:created_at, :last_modified, :likes, :trending_score]) ++
+      [
+        limit: limit(),
+        linked: [
+          type: :boolean,
+          default: false,
+          doc: "Returns only Spaces that are linked to a model or a dataset."
+        ],
+        datasets: [type: @one_or_many, doc: "Datasets, one of which the Space uses."],
+        models: [type: @one_or_many, doc: "Models, one of which the Space uses."]
+      ] ++ expand(:spaces, ":full") ++ [full: full()] ++ Options.common()
   end
 
   @doc "Returns the options of `HfHub.Api.list_repo_tree/2`."
@@ -186,7 +190,31 @@ defmodule HfHub.Api.Tables do
   defp gated, do: [type: :boolean, doc: "`true` returns only gated repositories, `false` only others."]
   defp full, do: [type: :boolean, default: false, doc: "Whether to include most properties of each."]
   defp limit, do: [type: :pos_integer, doc: "Maximum number of results. Defaults to all."]
-  defp sort(keys), do: [type: {:in, keys}, doc: "Property to sort by, in descending order."]
+  # The names in the Hub's JSON, and the one in the documentation of 0.3.
+  @sorts [
+    {"createdAt", :created_at},
+    {"lastModified", :last_modified},
+    {"trendingScore", :trending_score},
+    {"updated", :last_modified}
+  ]
+
+  defp sort(keys) do
+    [
+      sort: [
+        type: {:in, keys},
+        spellings: @sorts,
+        doc:
+          "Property to sort by, in descending order; also by its name on the Hub, such as `\"lastModified\"`."
+      ],
+      direction: [
+        type: {:in, [:asc, :desc]},
+        default: :desc,
+        spellings: [{"-1", :desc}, {"1", :asc}],
+        no_effect: "the Hub sorts in descending order only"
+      ]
+    ]
+  end
+
   defp path_in_repo, do: [type: :string, doc: "Folder to list. Defaults to the whole repository."]
 
   defp facet(what, example),

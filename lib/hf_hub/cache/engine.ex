@@ -4,7 +4,7 @@ defmodule HfHub.Cache.Engine do
   @moduledoc false
 
   alias HfHub.Cache.Deletion
-  alias HfHub.Config.Source
+  alias HfHub.Config.{Setting, Source}
   alias HfHub.{Config, Decode, Error, FS, Native, RepoRef}
   alias HfHub.Native.Nif
   alias HfHub.Progress.Reporter
@@ -57,7 +57,8 @@ defmodule HfHub.Cache.Engine do
   @doc "Returns the spec of an eviction. The engine expects times in milliseconds."
   def eviction(opts) do
     max_age = opts[:max_age] && opts[:max_age] * 1000
-    %{target_size: opts[:target_size], max_age: max_age, dry_run: opts[:dry_run]}
+    target_size = opts[:target_size] || if(max_age == nil, do: Setting.value(:max_cache_size))
+    %{target_size: target_size, max_age: max_age, dry_run: opts[:dry_run]}
   end
 
   @doc "Returns `:ok`, or an error with the reason why a revision was kept."

@@ -58,7 +58,12 @@ defmodule HfHub.Cache.Tables do
 
   def evict_lru do
     [
-      target_size: [type: :non_neg_integer, doc: "Maximum size of the cache afterwards, in bytes."],
+      target_size: [
+        type: :non_neg_integer,
+        doc:
+          "Maximum size of the cache afterwards, in bytes. Without `:max_age`, it defaults to `:max_cache_size` in " <>
+            "`HfHub.Config`, if that is set."
+      ],
       max_age: [type: :non_neg_integer, doc: "Maximum time since the last use of a revision, in seconds."]
     ] ++ cache_dir()
   end

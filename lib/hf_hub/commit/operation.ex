@@ -78,6 +78,8 @@ defmodule HfHub.Commit.Operation do
       src_repo_type: {{:or, [:model, :dataset, :space, nil]}, "type of that repository"}
   end
 
+  @add [upload_info: [type: :any, no_effect: "the file is hashed when it is committed"]]
+
   @delete [
     is_folder: [
       type: :boolean,
@@ -108,13 +110,18 @@ defmodule HfHub.Commit.Operation do
   @doc """
   Returns the operation that adds or replaces a file.
 
+  ## Options
+
+  #{HfHub.Options.docs(@add)}
+
   ## Examples
 
       iex> HfHub.Commit.Operation.add("notes.txt", {:binary, "hello"}).path_in_repo
       "notes.txt"
   """
-  @spec add(String.t(), content()) :: Add.t()
-  def add(path_in_repo, content) do
+  @spec add(String.t(), content(), keyword()) :: Add.t()
+  def add(path_in_repo, content, opts \\ []) do
+    [] = HfHub.Options.validate!(opts, @add)
     %Add{path_in_repo: path!(path_in_repo), content: content!(content)}
   end
 

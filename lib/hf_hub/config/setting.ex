@@ -19,8 +19,8 @@ defmodule HfHub.Config.Setting do
   @home "~/.cache/huggingface"
   @staging "https://hub-ci.huggingface.co"
 
-  # `app` is the type of the value in `config :hf_hub`, `env` lists variables with the format of their text. The first
-  # one with a value is used.
+  # `app` is the type of the value in `config :hf_hub`, `entry` its place in a list there, as in 0.3, and `env` lists
+  # variables with the format of their text. The first one with a value is used.
   @table [
     endpoint: [
       app: :string,
@@ -69,12 +69,14 @@ defmodule HfHub.Config.Setting do
     ],
     etag_timeout: [
       app: :pos_integer,
+      entry: {:http_opts, :receive_timeout},
       env: [{"HF_HUB_ETAG_TIMEOUT", :seconds}],
       default: 10_000,
       doc: "timeout for the connection and the response headers, in ms (seconds in the environment)"
     ],
     download_timeout: [
       app: :pos_integer,
+      entry: {:http_opts, :receive_timeout},
       env: [{"HF_HUB_DOWNLOAD_TIMEOUT", :seconds}],
       default: 10_000,
       doc: "timeout between two reads of a response body, in ms (seconds in the environment)"
@@ -136,6 +138,12 @@ defmodule HfHub.Config.Setting do
       app: :pos_integer,
       doc: "maximum bytes per second of all downloads of the VM together"
     ],
+    max_cache_size: [
+      app: :non_neg_integer,
+      entry: {:cache_opts, :max_size},
+      doc:
+        "size, in bytes, that `HfHub.Cache.evict/1` reduces the cache to if its options name no other limit"
+    ],
     user_agent_origin: [
       env: [{"HF_HUB_USER_AGENT_ORIGIN", :text}],
       doc: "text to append to the user agent"
@@ -167,7 +175,8 @@ defmodule HfHub.Config.Setting do
   def find(name, opts \\ []) do
     rule = Keyword.fetch!(@table, name)
 
-    option(name, opts) || app(name, rule[:app]) || Enum.find_value(rule[:env] || [], &env/1) ||
+    option(name, opts) || app(name, rule[:app]) || entry(rule[:entry], rule[:app]) ||
+      Enum.find_value(rule[:env] || [], &env/1) ||
       {ready(rule[:default]), :default}
   end
 
@@ -181,7 +190,7 @@ defmodule HfHub.Config.Setting do
   def docs do
     rows =
       for {name, rule} <- @table do
-        app = if rule[:app], do: "`#{inspect(name)}`", else: ""
+        app = Enum.join(if(rule[:app], do: ["`#{inspect(name)}`"], else: []) ++ entry_doc(rule[:entry]), ", ")
         env = Enum.map_join(rule[:env] || [], ", ", fn {variable, _form} -> "`#{variable}`" end)
         "| #{rule[:doc]} | #{app} | #{env} | #{shown(rule[:default])} |"
       end
@@ -194,6 +203,11 @@ defmodule HfHub.Config.Setting do
   defp app(_name, nil), do: nil
   defp app(name, type), do: if((value = Source.app(name, type)) != nil, do: {value, {:config, name}})
 
+  defp entry(nil, _type), do: nil
+
+  defp entry({key, entry}, type),
+    do: if((value = Source.app_entry(key, entry, type)) != nil, do: {value, {:config, key}})
+
   defp env({variable, form}) do
     if (value = Source.env(variable, form)) != nil, do: {ready(value), {:env, variable}}
   end
@@ -201,6 +215,9 @@ defmodule HfHub.Config.Setting do
   # Expanded only when used: a service may have no home folder.
   defp ready({:path, path}), do: Source.expand(path)
   defp ready(value), do: value
+
+  defp entry_doc(nil), do: []
+  defp entry_doc({key, entry}), do: ["`#{key}: [#{entry}: …]`"]
 
   defp shown(nil), do: "none"
   defp shown({:path, path}), do: "`#{path}`"

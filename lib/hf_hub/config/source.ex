@@ -16,6 +16,31 @@ defmodule HfHub.Config.Source do
     end
   end
 
+  # HTTP clients accept `:infinity`; the engine's timeouts are numbers.
+  @day 86_400_000
+
+  # What the library does anyway.
+  @no_choice [eviction_policy: :lru]
+
+  @doc """
+  Returns an entry of a keyword list in `config :hf_hub`. Raises `ArgumentError` on a value of the wrong type. Every other
+  entry has no effect, which is logged once.
+  """
+  @spec app_entry(atom(), atom(), term()) :: term()
+  def app_entry(key, entry, type) do
+    {value, others} = Keyword.pop(app(key, :keyword) || [], entry)
+
+    for {other, _value} <- others -- @no_choice do
+      Options.warn_no_effect("config :hf_hub, #{key}: [#{other}: …]", "see HfHub.Config for the settings")
+    end
+
+    value = if value == :infinity, do: @day, else: value
+
+    if value == nil or Options.valid_value?(value, type),
+      do: value,
+      else: raise(ArgumentError, "invalid value of config :hf_hub, #{key}: [#{entry}: …]; see HfHub.Config")
+  end
+
   @doc "Returns the text of an environment variable; `nil` if it is empty or not set."
   @spec env(String.t()) :: String.t() | nil
   def env(name) do

@@ -22,7 +22,7 @@ defmodule HfHub.Repo.Settings do
   @entries "a map of names and values, or a list of maps with `:key`, `:value` and optionally `:description`"
 
   @space [
-    space_hardware: [type: :string, doc: "Hardware of the Space, such as `\"t4-small\"`."],
+    space_hardware: [type: :hardware, doc: "Hardware of the Space, such as `\"t4-small\"` or `:t4_small`."],
     space_sleep_time: [
       type: {:or, [:pos_integer, {:in, [:never]}]},
       doc: "Idle time after which a Space on paid hardware is put to sleep, in seconds."
