@@ -12,6 +12,7 @@ defmodule HfHub do
     * `HfHub.Config` - the settings and their sources
     * `HfHub.Error` - the kinds of errors
     * `HfHub.Progress` - watch a download
+    * `HfHub.Hub`, `HfHub.RepoFiles`, `HfHub.Repository` - files by URLs, and repositories as in Bumblebee
     * `HfHub.LocalHub` - run a Hub on this machine, for tests and air-gapped networks
 
   To download a file:
@@ -30,6 +31,14 @@ defmodule HfHub do
   `hf://` URI, the URL of its web page, or Bumblebee's `{:hf, id}`.
   """
   @type repo :: String.t() | {:hf, String.t()} | {:hf, String.t(), keyword()}
+
+  @typedoc "A repository of the Hub, or a folder on this machine, as Bumblebee names them."
+  @type repository :: HfHub.Repository.t()
+
+  @type repo_type :: :model | :dataset | :space
+  @type repo_id :: String.t()
+  @type filename :: String.t()
+  @type revision :: String.t()
 
   @version Mix.Project.config()[:version]
 
@@ -57,6 +66,18 @@ defmodule HfHub do
   def offline_mode?, do: HfHub.Config.offline?()
 
   @doc """
+  Returns whether offline mode is on, by the name that `offline_mode?/0` has in Python.
+
+  ## Examples
+
+      iex> HfHub.is_offline_mode() == HfHub.offline_mode?()
+      true
+  """
+  @doc deprecated: "Use HfHub.offline_mode?/0 instead"
+  @spec is_offline_mode() :: boolean()
+  def is_offline_mode, do: offline_mode?()
+
+  @doc """
   Returns the path of a cached file without a request to the Hub.
 
   The error's `:kind` is `:entry_not_found` if the cache records that the revision does not have the file, and
@@ -81,4 +102,58 @@ defmodule HfHub do
   def try_to_load_from_cache!(repo_id, filename, opts \\ []) do
     HfHub.Error.unwrap!(try_to_load_from_cache(repo_id, filename, opts))
   end
+
+  @doc """
+  Returns the URL of a file of a model; the same as `HfHub.Hub.file_url/3`.
+
+  ## Examples
+
+      iex> HfHub.file_url("openai-community/gpt2", "config.json", "v1.0")
+      "https://huggingface.co/openai-community/gpt2/resolve/v1.0/config.json"
+  """
+  @spec file_url(String.t(), String.t(), String.t() | nil) :: String.t()
+  defdelegate file_url(repository_id, filename, revision), to: HfHub.Hub
+
+  @doc """
+  Returns the URL of the listing of a model's files; the same as `HfHub.Hub.file_listing_url/3`.
+
+  ## Examples
+
+      iex> HfHub.file_listing_url("openai-community/gpt2", nil, nil)
+      "https://huggingface.co/api/models/openai-community/gpt2/tree/main"
+  """
+  @spec file_listing_url(String.t(), String.t() | nil, String.t() | nil) :: String.t()
+  defdelegate file_listing_url(repository_id, subdir, revision), to: HfHub.Hub
+
+  @doc """
+  Downloads the file of a URL. Options: those of `HfHub.Hub.cached_download/2`, which is the same.
+
+  ## Examples
+
+      url = HfHub.file_url("openai-community/gpt2", "config.json", nil)
+      {:ok, path} = HfHub.cached_download(url)
+  """
+  @spec cached_download(String.t(), keyword()) :: {:ok, Path.t()} | {:error, String.t()}
+  defdelegate cached_download(url, opts \\ []), to: HfHub.Hub
+
+  @doc "Same as `cached_download/2`, but returns the path or raises `HfHub.Error`."
+  @spec cached_download!(String.t(), keyword()) :: Path.t()
+  defdelegate cached_download!(url, opts \\ []), to: HfHub.Hub
+
+  @doc """
+  Returns the files of a repository with their etags. Options: those of `HfHub.RepoFiles.get_repo_files/2`, which is the
+  same.
+
+  ## Examples
+
+      {:ok, files} = HfHub.get_repo_files({:hf, "openai-community/gpt2"})
+      Map.has_key?(files, "config.json")
+  """
+  @spec get_repo_files(repository(), keyword()) ::
+          {:ok, %{String.t() => String.t() | nil}} | {:error, String.t()}
+  defdelegate get_repo_files(repository, opts \\ []), to: HfHub.RepoFiles
+
+  @doc "Same as `get_repo_files/2`, but returns the files or raises `HfHub.Error`."
+  @spec get_repo_files!(repository(), keyword()) :: %{String.t() => String.t() | nil}
+  defdelegate get_repo_files!(repository, opts \\ []), to: HfHub.RepoFiles
 end

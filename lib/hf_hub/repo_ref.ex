@@ -104,14 +104,19 @@ defmodule HfHub.RepoRef do
 
   @tuple_options [:revision, :subdir, :cache_dir, :offline, :auth_token]
 
+  @doc "Returns the options in `{:hf, id, opts}`. Raises `ArgumentError` if one is unknown."
+  @spec tuple_options!(term()) :: keyword()
+  # Without the given options, one of which is a token.
+  def tuple_options!(opts) do
+    if Keyword.keyword?(opts) and Keyword.keys(opts) -- @tuple_options == [],
+      do: opts,
+      else: raise(ArgumentError, "unknown option in {:hf, id, opts}; known: #{inspect(@tuple_options)}")
+  end
+
   @doc "Returns the options of a call that `{:hf, id, opts}` contains, by their names in this library."
   @spec options(HfHub.repo()) :: keyword()
   def options({:hf, _id, opts}) when is_list(opts) do
-    case Keyword.keyword?(opts) && Keyword.keys(opts) -- @tuple_options do
-      [] -> :ok
-      _other -> raise ArgumentError, "unknown option in {:hf, id, opts}; known: #{inspect(@tuple_options)}"
-    end
-
+    tuple_options!(opts)
     named = [cache_dir: opts[:cache_dir], local_files_only: opts[:offline], token: opts[:auth_token]]
     Enum.reject(named, fn {_name, value} -> value == nil end)
   end
@@ -211,13 +216,21 @@ defmodule HfHub.RepoRef do
         {:ok, ref(repo_type, "#{namespace}/#{name}", nil, [])}
 
       [namespace, name, route, revision | path] when route in @routes ->
-        {name, revision, path} = with_special_ref(name, revision, path)
-        found = ref(repo_type, "#{namespace}/#{name}", decode(revision), Enum.map(path, &decode/1))
-        {:ok, %{found | names_file: route in @file_routes and path != []}}
+        page_of(repo_type, "#{namespace}/#{name}", route, revision, path)
+
+      # A few old repositories have no namespace.
+      [name, route, revision | path] when route in @routes ->
+        page_of(repo_type, name, route, revision, path)
 
       _other ->
         invalid(path, "not the page of a repository")
     end
+  end
+
+  defp page_of(repo_type, id, route, revision, path) do
+    {id, revision, path} = with_special_ref(id, revision, path)
+    found = ref(repo_type, id, decode(revision), Enum.map(path, &decode/1))
+    {:ok, %{found | names_file: route in @file_routes and path != []}}
   end
 
   defp type([type | rest]) when is_map_key(@types, type), do: {@types[type], rest}

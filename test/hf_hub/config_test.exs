@@ -9,7 +9,7 @@ defmodule HfHub.ConfigTest do
 
   doctest HfHub.Config
   doctest HfHub.FS
-  doctest HfHub, only: [version: 0, offline_mode?: 0, try_to_load_from_cache: 3]
+  doctest HfHub, except: [:moduledoc]
 
   @names ~w(HF_ENDPOINT HF_HOME HF_HUB_CACHE HUGGINGFACE_HUB_CACHE XDG_CACHE_HOME HF_TOKEN HUGGING_FACE_HUB_TOKEN
     LB_HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE TRANSFORMERS_OFFLINE HF_HUB_ETAG_TIMEOUT HF_HUB_DOWNLOAD_TIMEOUT

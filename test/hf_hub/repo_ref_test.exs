@@ -56,6 +56,11 @@ defmodule HfHub.RepoRefTest do
           {"huggingface.co/org/name/blob/main/x", {:model, "org/name", "main", "x"}},
           {"huggingface.co/datasets/org/name", {:dataset, "org/name", nil, nil}},
           {"hf.co/org/name", {:model, "org/name", nil, nil}},
+          {"https://huggingface.co/gpt2/resolve/main/a/b", {:model, "gpt2", "main", "a/b"}},
+          {"https://huggingface.co/datasets/squad/blob/refs%2Fpr%2F1/x",
+           {:dataset, "squad", "refs/pr/1", "x"}},
+          {"https://huggingface.co/gpt2/tree/refs/pr/1", {:model, "gpt2", "refs/pr/1", nil}},
+          {"https://huggingface.co/org/tree/tree/main/x", {:model, "org/tree", "main", "x"}},
           {"https://me:hf_CANARY@huggingface.co/org/name", {:model, "org/name", nil, nil}}
         ] do
       assert parse(url) == expected, url

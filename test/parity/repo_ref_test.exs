@@ -66,4 +66,23 @@ defmodule HfHub.Parity.RepoRefTest do
 
     assert length(theirs) == length(@given)
   end
+
+  test "URLs of files are those of the Python client", context do
+    files = [
+      {"org/name", "a.txt", "main"},
+      {"gpt2", "a b/ü#?.txt", "refs/pr/1"},
+      {"org/name", "x+y~z!$&'()*,;=:@.bin", "feature/é"}
+    ]
+
+    code = """
+    for args in json.loads(sys.argv[1]):
+        print(hf_hub_url(args[0], args[1], revision=args[2]))
+    """
+
+    args = [HfHub.Native.Nif.to_json(for file <- files, do: Tuple.to_list(file))]
+    theirs = Python.run!(code, "https://huggingface.co", context.cache, [], args)
+
+    ours = for {id, name, revision} <- files, do: HfHub.Hub.file_url(id, name, revision)
+    assert String.split(theirs, "\n") == ours
+  end
 end

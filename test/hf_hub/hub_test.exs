@@ -1,0 +1,181 @@
+defmodule HfHub.HubTest do
+  # Files by their URLs, and repositories as in Bumblebee, against the Local Hub.
+  use HfHub.Case, async: true
+
+  alias HfHub.{Error, Hub, RepoFiles, Repository}
+
+  doctest HfHub.Hub
+  doctest HfHub.Repository
+  doctest HfHub.RepoFiles
+
+  @files %{"config.json" => "{}", "a b/ü.txt" => "text", "model.bin" => "weights"}
+
+  setup context do
+    {id, commit} =
+      repo(context, Map.put(@files, ".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n"))
+
+    {:ok, id: id, commit: commit, url: context.endpoint <> "/#{id}/resolve/main/"}
+  end
+
+  defp etag(content), do: ~s("#{sha256(content)}")
+
+  defp git_etag(content) do
+    id = :crypto.hash(:sha, "blob #{byte_size(content)}\0" <> content)
+    ~s("#{Base.encode16(id, case: :lower)}")
+  end
+
+  test "repositories are normalized, and others raise without showing a token" do
+    assert Repository.normalize!({:hf, "a/b"}) == {:hf, "a/b", []}
+    all = [revision: "v1", cache_dir: "/c", offline: true, auth_token: "hf_x", subdir: "d"]
+    assert Repository.normalize!({:hf, "a/b", all}) == {:hf, "a/b", all}
+    assert Repository.normalize!({:local, "/d"}) == {:local, "/d"}
+
+    for bad <- [
+          "a/b",
+          {:hf, :id},
+          {:hf, "a/b", %{}},
+          {:hf, "a/b", auth_token: "hf_CANARY", no: 1},
+          {:local, nil}
+        ] do
+      error = assert_raise ArgumentError, fn -> Repository.normalize!(bad) end
+      refute error.message =~ "CANARY"
+    end
+  end
+
+  test "URLs are encoded and lead to the file", context do
+    assert Repository.file_url({:hf, "a/b", subdir: "x y"}, "ü#?.txt") ==
+             "https://huggingface.co/a/b/resolve/main/x%20y/%C3%BC%23%3F.txt"
+
+    assert Hub.file_listing_url("a/b", "x/y z", "refs/pr/1") ==
+             "https://huggingface.co/api/models/a/b/tree/refs%2Fpr%2F1/x/y%20z"
+
+    assert_raise ArgumentError, fn -> Repository.file_url({:local, "/d"}, "f") end
+    url = Hub.file_url(context.id, "a b/ü.txt", context.commit)
+    assert {:ok, path} = Hub.cached_download(url, opts(context))
+    assert File.read!(path) == "text"
+  end
+
+  test "a file of every type of repository is downloaded by its URL into the shared cache", context do
+    for {type, prefix} <- [model: "", dataset: "datasets/", space: "spaces/"] do
+      {id, commit} = repo(context, %{"f.txt" => "#{type}"}, repo_type: type)
+      url = "#{context.endpoint}/#{prefix}#{id}/resolve/main/f.txt"
+      assert {:ok, path} = Hub.cached_download(url, opts(context))
+      assert File.read!(path) == "#{type}"
+      assert path =~ "snapshots/#{commit}/f.txt"
+      assert Hub.cached_download!(url, opts(context, offline: true)) == path
+    end
+  end
+
+  test "a cached file with the known etag needs no request", context do
+    url = context.url <> "model.bin"
+    assert {:ok, files} = RepoFiles.get_repo_files({:hf, context.id}, endpoint: context.endpoint)
+    known = opts(context, etag: files["model.bin"], cache_scope: "scope")
+    assert {:ok, path} = Hub.cached_download(url, known)
+    asked = length(requests(context.id))
+    assert Hub.cached_download(url, known) == {:ok, path}
+    assert length(requests(context.id)) == asked
+    assert Hub.cached_download(url, opts(context, etag: ~s("another"))) == {:ok, path}
+    assert length(requests(context.id)) == asked + 1
+  end
+
+  test "errors are texts, and raised with their kinds", context do
+    for {url, kind, word} <- [
+          {context.url <> "none.txt", :entry_not_found, "none.txt"},
+          {context.endpoint <> "/org/none/resolve/main/f", :repo_not_found, "org/none"},
+          {context.endpoint <> "/#{context.id}/resolve/v9/f", :revision_not_found, "v9"},
+          {context.endpoint <> "/#{context.id}", :invalid_name, "the URL of a file"},
+          {Hub.file_listing_url(context.id, nil, nil), :invalid_name, "not the page of a repository"}
+        ] do
+      assert {:error, text} = Hub.cached_download(url, opts(context))
+      assert text =~ word
+      error = assert_raise Error, fn -> Hub.cached_download!(url, opts(context)) end
+      assert error.kind == kind
+    end
+
+    assert {:error, text} = Hub.cached_download(context.url <> "config.json", opts(context, offline: true))
+    assert text =~ "config.json"
+    assert_raise ArgumentError, fn -> Hub.cached_download(context.url, etags: "x") end
+  end
+
+  test "the token is sent by its name in Bumblebee", context do
+    {id, _commit} =
+      repo(context, %{"f" => "secret"}, private: true, id: "reader/p-#{System.unique_integer([:positive])}")
+
+    url = context.endpoint <> "/#{id}/resolve/main/f"
+    assert {:error, _text} = Hub.cached_download(url, opts(context, auth_token: false))
+    assert {:ok, path} = Hub.cached_download(url, opts(context, auth_token: token()))
+    assert File.read!(path) == "secret"
+
+    at = [endpoint: context.endpoint]
+    assert {:error, _text} = RepoFiles.get_repo_files({:hf, id}, at)
+    assert {:ok, %{"f" => _etag}} = RepoFiles.get_repo_files({:hf, id, auth_token: token()}, at)
+  end
+
+  test "files have the etags that the Hub sends", context do
+    assert {:ok, files} = RepoFiles.get_repo_files({:hf, context.id}, endpoint: context.endpoint)
+
+    assert Map.delete(files, ".gitattributes") == %{
+             "config.json" => git_etag("{}"),
+             "model.bin" => etag("weights")
+           }
+
+    assert {:ok, %{"ü.txt" => etag}} =
+             RepoFiles.get_repo_files({:hf, context.id, subdir: "a b", revision: context.commit},
+               endpoint: context.endpoint
+             )
+
+    assert etag == git_etag("text")
+    assert RepoFiles.get_repo_files!({:hf, context.id}, endpoint: context.endpoint) == files
+  end
+
+  test "files of a dataset are listed, too", context do
+    {id, _commit} = repo(context, %{"f.csv" => "a"}, repo_type: :dataset)
+    opts = [endpoint: context.endpoint, repo_type: :dataset]
+    assert {:ok, %{"f.csv" => _etag}} = RepoFiles.get_repo_files({:hf, id}, opts)
+  end
+
+  test "offline, the files are those in the cache, with the same etags", context do
+    offline = {:hf, context.id, cache_dir: context.cache, offline: true}
+    assert {:error, text} = RepoFiles.get_repo_files(offline, endpoint: context.endpoint)
+    assert is_binary(text)
+
+    for name <- ["config.json", "a b/ü.txt"],
+        do: Hub.cached_download!(context.url <> URI.encode(name), opts(context))
+
+    assert RepoFiles.get_repo_files(offline) == {:ok, %{"config.json" => git_etag("{}")}}
+
+    in_folder = {:hf, context.id, cache_dir: context.cache, offline: true, subdir: "a b"}
+    assert RepoFiles.get_repo_files(in_folder) == {:ok, %{"ü.txt" => git_etag("text")}}
+  end
+
+  @tag :capture_log
+  test "the files in the cache are returned if the Hub cannot be reached", context do
+    {:ok, socket} = :gen_tcp.listen(0, [])
+    {:ok, port} = :inet.port(socket)
+    :gen_tcp.close(socket)
+    opts = [endpoint: "http://127.0.0.1:#{port}", retries: 0]
+    repository = {:hf, context.id, cache_dir: context.cache}
+    error = assert_raise Error, fn -> RepoFiles.get_repo_files!(repository, opts) end
+    assert error.kind == :transport
+    Hub.cached_download!(context.url <> "model.bin", opts(context))
+    assert RepoFiles.get_repo_files(repository, opts) == {:ok, %{"model.bin" => etag("weights")}}
+  end
+
+  test "local files have no etags, and folders are left out", context do
+    dir = folder(context, %{"config.json" => "{}", "sub/x" => "x"})
+    assert RepoFiles.get_repo_files({:local, dir}) == {:ok, %{"config.json" => nil}}
+    assert {:error, text} = RepoFiles.get_repo_files({:local, Path.join(dir, "none")})
+    assert text =~ "could not read"
+    error = assert_raise Error, fn -> RepoFiles.get_repo_files!({:local, Path.join(dir, "config.json")}) end
+    assert error.kind == :io
+  end
+
+  test "the functions of the main module are the same", context do
+    assert HfHub.file_url("a/b", "c", nil) == Hub.file_url("a/b", "c", nil)
+    assert HfHub.file_listing_url("a/b", "c", nil) == Hub.file_listing_url("a/b", "c", nil)
+    assert {:ok, path} = HfHub.cached_download(context.url <> "config.json", opts(context))
+    assert HfHub.cached_download!(context.url <> "config.json", opts(context)) == path
+    assert {:ok, files} = HfHub.get_repo_files({:hf, context.id}, endpoint: context.endpoint)
+    assert HfHub.get_repo_files!({:hf, context.id}, endpoint: context.endpoint) == files
+  end
+end
