@@ -5,12 +5,12 @@ defmodule HfHub.Git do
       {:ok, refs} = HfHub.Git.list_refs("openai-community/gpt2")
       for branch <- refs.branches, do: branch.name
 
-      :ok = HfHub.Git.create_branch("me/my-model", "experiment")
-      :ok = HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
+      {:ok, _branch} = HfHub.Git.create_branch("me/my-model", "experiment")
+      {:ok, _tag} = HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
   """
 
   alias HfHub.{Decode, Error, Options, Request}
-  alias HfHub.Git.{CommitInfo, GitRefs}
+  alias HfHub.Git.{BranchInfo, CommitInfo, GitRefs, TagInfo}
 
   @refs Options.repo_type() ++
           [
@@ -134,28 +134,35 @@ defmodule HfHub.Git do
   @doc """
   Creates a branch.
 
+  The Hub does not return the commit of the new branch: `:target_commit` is `nil`, unless `:revision` is a full commit id.
+
   ## Options
 
   #{Options.docs(@branch)}
 
   ## Examples
 
-      HfHub.Git.create_branch("me/my-model", "experiment", revision: "v1.0")
-      #=> :ok
+      {:ok, branch} = HfHub.Git.create_branch("me/my-model", "experiment", revision: "v1.0")
+      branch.ref
+      #=> "refs/heads/experiment"
   """
   @doc python: "create_branch"
-  @spec create_branch(HfHub.repo(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  @spec create_branch(HfHub.repo(), String.t(), keyword()) :: {:ok, BranchInfo.t()} | {:error, Error.t()}
   def create_branch(repo_id, branch, opts \\ []) do
     opts = Options.validate!(opts, @branch)
 
-    change(:post, "branch/:name", branch, repo_id, opts)
+    request = change(:post, "branch/:name", branch, repo_id, opts)
+    info = %BranchInfo{name: branch, ref: "refs/heads/" <> branch}
+
+    request
     |> Request.json(&%{startingPoint: &1.revision})
     |> Request.effect()
-    |> unless_branch(branch, repo_id, opts)
+    |> created(%{info | target_commit: start(request)}, info, opts)
+    |> unless_branch(info, repo_id, opts)
   end
 
-  @doc "Same as `create_branch/3`, but raises `HfHub.Error` on failure."
-  @spec create_branch!(HfHub.repo(), String.t(), keyword()) :: :ok
+  @doc "Same as `create_branch/3`, but returns the branch or raises `HfHub.Error`."
+  @spec create_branch!(HfHub.repo(), String.t(), keyword()) :: BranchInfo.t()
   def create_branch!(repo_id, branch, opts \\ []), do: Error.unwrap!(create_branch(repo_id, branch, opts))
 
   @doc """
@@ -181,29 +188,35 @@ defmodule HfHub.Git do
   @doc """
   Creates a tag.
 
+  The Hub does not return the commit of the new tag: `:target_commit` is `nil`, unless `:revision` is a full commit id.
+
   ## Options
 
   #{Options.docs(@tag)}
 
   ## Examples
 
-      HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
-      #=> :ok
+      {:ok, tag} = HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
+      tag.ref
+      #=> "refs/tags/v1.0"
   """
   @doc python: "create_tag"
-  @spec create_tag(HfHub.repo(), String.t(), keyword()) :: :ok | {:error, Error.t()}
+  @spec create_tag(HfHub.repo(), String.t(), keyword()) :: {:ok, TagInfo.t()} | {:error, Error.t()}
   def create_tag(repo_id, tag, opts \\ []) do
     opts = Options.validate!(opts, @tag)
     name!(tag)
 
-    Request.repo(:post, "/api/:types/*repo/tag/:revision", repo_id, opts)
+    request = Request.repo(:post, "/api/:types/*repo/tag/:revision", repo_id, opts)
+    info = %TagInfo{name: tag, ref: "refs/tags/" <> tag}
+
+    request
     |> Request.json(%{tag: tag, message: opts[:message]})
     |> Request.effect()
-    |> unless_there(opts)
+    |> created(%{info | target_commit: start(request), message: opts[:message]}, info, opts)
   end
 
-  @doc "Same as `create_tag/3`, but raises `HfHub.Error` on failure."
-  @spec create_tag!(HfHub.repo(), String.t(), keyword()) :: :ok
+  @doc "Same as `create_tag/3`, but returns the tag or raises `HfHub.Error`."
+  @spec create_tag!(HfHub.repo(), String.t(), keyword()) :: TagInfo.t()
   def create_tag!(repo_id, tag, opts \\ []), do: Error.unwrap!(create_tag(repo_id, tag, opts))
 
   @doc """
@@ -277,26 +290,33 @@ defmodule HfHub.Git do
     end
   end
 
+  defp start(%{ref: %{revision: revision}}) when is_binary(revision),
+    do: if(revision =~ ~r/\A[0-9a-f]{40}([0-9a-f]{24})?\z/, do: revision)
+
+  defp start(_request), do: nil
+
+  defp created(:ok, made, _existing, _opts), do: {:ok, made}
+
+  defp created({:error, %Error{kind: :conflict} = error}, _made, existing, opts) do
+    if opts[:exist_ok],
+      do: {:ok, existing},
+      else: {:error, %{error | message: error.message <> "; pass exist_ok: true to leave it as it is"}}
+  end
+
+  defp created(error, _made, _existing, _opts), do: error
+
   defp unless_branch({:error, %Error{kind: :forbidden}} = refused, branch, repo_id, opts) do
     # A token without write access can still find out that the branch exists.
     with true <- opts[:exist_ok],
          {:ok, refs} <- refs(repo_id, opts),
-         true <- Enum.any?(refs.branches, &(&1.name == branch)) do
-      :ok
+         %BranchInfo{} = found <- Enum.find(refs.branches, &(&1.name == branch.name)) do
+      {:ok, found}
     else
       _other -> refused
     end
   end
 
-  defp unless_branch(result, _branch, _repo_id, opts), do: unless_there(result, opts)
-
-  defp unless_there({:error, %Error{kind: :conflict} = error}, opts) do
-    if opts[:exist_ok],
-      do: :ok,
-      else: {:error, %{error | message: error.message <> "; pass exist_ok: true to leave it as it is"}}
-  end
-
-  defp unless_there(result, _opts), do: result
+  defp unless_branch(result, _branch, _repo_id, _opts), do: result
 
   defp refs(repo_id, opts) do
     Request.repo(:get, "/api/:types/*repo/refs", repo_id, opts)

@@ -292,7 +292,7 @@ defmodule HfHub.Flows.UploadTest do
     id = writable(context)
     dir = folder(context, files = %{"parts.bin" => large(3_000_000)})
     interrupt(dir, id)
-    :ok = HfHub.Git.create_branch(id, "other", write())
+    HfHub.Git.create_branch!(id, "other", write())
     file = Path.join(dir, "parts.bin")
     assert {:ok, _info} = Commit.upload_file({:path, file}, "parts.bin", id, write(revision: "other"))
     seen = length(parts())

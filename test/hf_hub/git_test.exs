@@ -2,7 +2,7 @@ defmodule HfHub.GitTest do
   use HfHub.Case, async: true
 
   alias HfHub.{Error, Git, LocalHub}
-  alias HfHub.Git.{BranchInfo, CommitInfo, TagInfo}
+  alias HfHub.Git.{Author, BranchInfo, CommitInfo, TagInfo}
 
   setup context do
     {id, first} = repo(context, %{"a.txt" => "1"}, message: "Begin")
@@ -33,6 +33,8 @@ defmodule HfHub.GitTest do
   test "list_commits returns the history of a revision", %{id: id, first: first, second: second, ask: ask} do
     assert [%CommitInfo{id: ^second, title: "Go on", date: %DateTime{}} | older] = Git.list_commits!(id, ask)
     assert first in for(commit <- older, do: commit.id)
+    assert [%CommitInfo{authors: [%Author{name: name, email: nil} = author]} | _] = Git.list_commits!(id, ask)
+    assert is_binary(name) and "#{author}" == name
     assert [%CommitInfo{id: ^second}] = Git.list_commits!(id, [limit: 1] ++ ask)
     assert [%CommitInfo{id: ^first} | _] = Git.list_commits!("hf://#{id}@v1", ask)
     assert [%CommitInfo{formatted_title: title} | _] = Git.list_commits!(id, [formatted: true] ++ ask)
@@ -46,13 +48,18 @@ defmodule HfHub.GitTest do
     setup context, do: {:ok, write: [token: context.writer] ++ context.ask}
 
     test "create and delete branches", %{id: id, first: first, second: second, write: write} = context do
-      assert :ok = Git.create_branch(id, "dev/x", write)
-      assert :ok = Git.create_branch!(id, "old", [revision: "v1"] ++ write)
+      assert {:ok, %BranchInfo{name: "dev/x", ref: "refs/heads/dev/x", target_commit: nil}} =
+               Git.create_branch(id, "dev/x", write)
+
+      assert %BranchInfo{target_commit: ^first} = Git.create_branch!(id, "old", [revision: first] ++ write)
       branches = Map.new(Git.list_refs!(id, write).branches, &{&1.name, &1.target_commit})
       assert %{"dev/x" => ^second, "old" => ^first} = branches
       assert {:error, %Error{kind: :conflict} = error} = Git.create_branch(id, "old", write)
       assert error.message =~ "exists" and error.message =~ "exist_ok: true"
-      assert :ok = Git.create_branch(id, "old", [exist_ok: true] ++ write)
+
+      # It exists, and was not moved to the commit.
+      assert {:ok, %BranchInfo{name: "old", target_commit: nil}} =
+               Git.create_branch(id, "old", [exist_ok: true, revision: second] ++ write)
 
       assert {:error, %Error{kind: :revision_not_found}} =
                Git.create_branch(id, "y", [revision: "none"] ++ write)
@@ -63,7 +70,10 @@ defmodule HfHub.GitTest do
       reader = [token: context.reader] ++ context.ask
       assert {:error, %Error{kind: :forbidden} = error} = Git.create_branch(id, "z", reader)
       assert error.message =~ "write token"
-      assert :ok = Git.create_branch(id, "old", [exist_ok: true] ++ reader)
+
+      assert {:ok, %BranchInfo{name: "old", target_commit: ^first}} =
+               Git.create_branch(id, "old", [exist_ok: true] ++ reader)
+
       assert {:error, %Error{kind: :forbidden}} = Git.create_branch(id, "z", [exist_ok: true] ++ reader)
 
       assert :ok = Git.delete_branch(id, "dev/x", write)
@@ -74,12 +84,18 @@ defmodule HfHub.GitTest do
     end
 
     test "create and delete tags", %{id: id, first: first, second: second, write: write} do
-      assert :ok = Git.create_tag(id, "v2", [message: "Second"] ++ write)
-      assert :ok = Git.create_tag(id, "v1.1", [revision: first] ++ write)
+      assert {:ok, %TagInfo{name: "v2", ref: "refs/tags/v2", message: "Second", target_commit: nil}} =
+               Git.create_tag(id, "v2", [message: "Second"] ++ write)
+
+      assert {:ok, %TagInfo{target_commit: ^first, message: nil}} =
+               Git.create_tag(id, "v1.1", [revision: first] ++ write)
+
       tags = Map.new(Git.list_refs!(id, write).tags, &{&1.name, &1.target_commit})
       assert %{"v1" => ^first, "v1.1" => ^first, "v2" => ^second} = tags
       assert {:error, %Error{kind: :conflict}} = Git.create_tag(id, "v2", write)
-      assert :ok = Git.create_tag!(id, "v2", [exist_ok: true] ++ write)
+
+      assert %TagInfo{name: "v2", message: nil} =
+               Git.create_tag!(id, "v2", [exist_ok: true, message: "Other"] ++ write)
 
       assert {:error, %Error{kind: :revision_not_found}} =
                Git.create_tag(id, "v3", [revision: "none"] ++ write)

@@ -6,5 +6,5 @@ defmodule HfHub.Git.BranchInfo do
   use HfHub.Schema,
     name: {"name", :string, "short name, such as `\"main\"`"},
     ref: {"ref", :string, "full name, such as `\"refs/heads/main\"`"},
-    target_commit: {"targetCommit", :string, "commit that it points to"}
+    target_commit: {"targetCommit", :string, "commit that it points to, if it is known"}
 end

@@ -3,11 +3,13 @@ defmodule HfHub.Git.CommitInfo do
   A commit of a repository's history. Python: `GitCommitInfo`.
   """
 
+  alias HfHub.Git.Author
+
   use HfHub.Schema,
     id: {"id", :name, "id of the commit; Python's `commit_id`"},
     title: {"title", :string, "first line of the message"},
     message: {"message", :string, "message without its first line"},
-    authors: {"authors", [{:field, "user"}], "names of the users that made the commit", default: []},
+    authors: {"authors", [Author], "users that made the commit", default: []},
     date: {"date", :datetime, "time of the commit; Python's `created_at`"},
     formatted_title: {["formatted", "title"], :string, "title as HTML; with `formatted: true`"},
     formatted_message: {["formatted", "message"], :string, "message as HTML; with `formatted: true`"}

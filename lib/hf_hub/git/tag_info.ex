@@ -6,6 +6,6 @@ defmodule HfHub.Git.TagInfo do
   use HfHub.Schema,
     name: {"name", :string, "short name, such as `\"v1.0\"`"},
     ref: {"ref", :string, "full name, such as `\"refs/tags/v1.0\"`"},
-    target_commit: {"targetCommit", :string, "commit that it points to"},
+    target_commit: {"targetCommit", :string, "commit that it points to, if it is known"},
     message: {"message", :string, "message of an annotated tag; the Hub's lists of refs have none"}
 end
