@@ -9,7 +9,7 @@ defmodule HfHub.Api do
   their `stream_` twins are lazy, request pages as needed, and raise `HfHub.Error`.
   """
 
-  alias HfHub.Api.{DatasetInfo, Files, ModelInfo, Search, SpaceInfo, Tables, TreeEntry}
+  alias HfHub.Api.{DatasetInfo, Files, ModelInfo, Search, Sibling, SpaceInfo, Tables, TreeEntry}
   alias HfHub.DatasetFiles.Layout
   alias HfHub.{Decode, Error, Options, Request}
 
@@ -25,7 +25,7 @@ defmodule HfHub.Api do
   ## Examples
 
       {:ok, info} = HfHub.Api.model_info("openai-community/gpt2", files_metadata: true)
-      for file <- info.siblings, do: {file.filename, file.size}
+      for file <- info.siblings, do: {file.rfilename, file.size}
   """
   @doc python: "model_info"
   @spec model_info(HfHub.repo(), keyword()) :: {:ok, ModelInfo.t()} | {:error, Error.t()}
@@ -197,7 +197,7 @@ defmodule HfHub.Api do
   def stream_repo_tree(repo_id, opts \\ []), do: Files.stream_tree(repo_id, opts)
 
   @doc """
-  Returns the paths of all files of a repository.
+  Returns the files of a repository with their sizes.
 
   ## Options
 
@@ -205,26 +205,51 @@ defmodule HfHub.Api do
 
   ## Examples
 
-      {:ok, paths} = HfHub.Api.list_files("openai-community/gpt2")
+      {:ok, files} = HfHub.Api.list_files("openai-community/gpt2")
+      for file <- files, do: {file.rfilename, file.size}
   """
-  @doc python: "list_repo_files"
-  @spec list_files(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
-  def list_files(repo_id, opts \\ []), do: Files.paths(repo_id, opts)
+  @spec list_files(HfHub.repo(), keyword()) :: {:ok, [Sibling.t()]} | {:error, Error.t()}
+  def list_files(repo_id, opts \\ []), do: Files.list(repo_id, opts)
 
-  @doc "Same as `list_files/2`, but returns the paths or raises `HfHub.Error`."
-  @spec list_files!(HfHub.repo(), keyword()) :: [String.t()]
+  @doc "Same as `list_files/2`, but returns the files or raises `HfHub.Error`."
+  @spec list_files!(HfHub.repo(), keyword()) :: [Sibling.t()]
   def list_files!(repo_id, opts \\ []), do: Error.unwrap!(list_files(repo_id, opts))
 
   @doc """
-  Returns the paths of all files of a repository as a lazy stream. Options: those of `list_files/2` but `:limit`.
+  Returns the files of a repository as a lazy stream. Options: those of `list_files/2` but `:limit`.
 
   ## Examples
 
-      HfHub.Api.stream_files("openai-community/gpt2") |> Enum.find(&String.ends_with?(&1, ".safetensors"))
+      HfHub.Api.stream_files("openai-community/gpt2") |> Enum.find(&(&1.size > 1_000_000_000))
+  """
+  @spec stream_files(HfHub.repo(), keyword()) :: Enumerable.t()
+  def stream_files(repo_id, opts \\ []), do: Files.stream(repo_id, opts)
+
+  @doc """
+  Returns the paths of the files of a repository. Options: those of `list_files/2`.
+
+  ## Examples
+
+      {:ok, paths} = HfHub.Api.list_repo_files("openai-community/gpt2")
   """
   @doc python: "list_repo_files"
-  @spec stream_files(HfHub.repo(), keyword()) :: Enumerable.t()
-  def stream_files(repo_id, opts \\ []), do: Files.stream_paths(repo_id, opts)
+  @spec list_repo_files(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
+  def list_repo_files(repo_id, opts \\ []), do: Files.paths(repo_id, opts)
+
+  @doc "Same as `list_repo_files/2`, but returns the paths or raises `HfHub.Error`."
+  @spec list_repo_files!(HfHub.repo(), keyword()) :: [String.t()]
+  def list_repo_files!(repo_id, opts \\ []), do: Error.unwrap!(list_repo_files(repo_id, opts))
+
+  @doc """
+  Returns the paths of the files of a repository as a lazy stream. Options: those of `list_files/2` but `:limit`.
+
+  ## Examples
+
+      HfHub.Api.stream_repo_files("openai-community/gpt2") |> Enum.find(&String.ends_with?(&1, ".safetensors"))
+  """
+  @doc python: "list_repo_files"
+  @spec stream_repo_files(HfHub.repo(), keyword()) :: Enumerable.t()
+  def stream_repo_files(repo_id, opts \\ []), do: Files.stream_paths(repo_id, opts)
 
   @doc """
   Returns information about the given paths of a repository. Paths that do not exist are omitted.

@@ -247,7 +247,7 @@ defmodule HfHub.Flows.HostileUploadsTest do
     output
   end
 
-  defp listed(id, opts), do: id |> Api.list_files!(opts) |> Enum.sort()
+  defp listed(id, opts), do: id |> Api.list_repo_files!(opts) |> Enum.sort()
 
   defp head(id, opts), do: hd(Git.list_commits!(id, opts)).id
 

@@ -136,7 +136,7 @@ defmodule HfHub.Flows.PublishTest do
     """)
   end
 
-  defp listed(id, opts), do: id |> Api.list_files!(opts) |> Enum.sort()
+  defp listed(id, opts), do: id |> Api.list_repo_files!(opts) |> Enum.sort()
 
   defp hashes(files), do: Map.new(files, fn {name, content} -> {name, sha256(content)} end)
 

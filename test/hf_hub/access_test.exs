@@ -80,7 +80,7 @@ defmodule HfHub.AccessTest do
   end
 
   test "requests for information and for files have the same errors", context do
-    for call <- [&Api.model_info/2, &Api.list_files/2] do
+    for call <- [&Api.model_info/2, &Api.list_repo_files/2] do
       assert {:error, %Error{kind: :repo_not_found, repo_id: id} = error} =
                call.(context.private, endpoint: context.endpoint, token: false)
 

@@ -18,7 +18,7 @@ defmodule HfHub.ApiTest do
       assert "tiny" in info.tags and info.card_data["license"] == "mit" and info.raw["id"] == id
 
       assert %Sibling{size: 20_000, lfs: %LfsInfo{size: 20_000}} =
-               Enum.find(info.siblings, &(&1.filename == "model.safetensors"))
+               Enum.find(info.siblings, &(&1.rfilename == "model.safetensors"))
 
       assert inspect(info) =~ "#HfHub.Api.ModelInfo<#{id}, text-generation" and
                String.length(inspect(info)) < 200
@@ -108,7 +108,7 @@ defmodule HfHub.ApiTest do
           |> Enum.map(fn entry -> {entry.type, entry.path} end)
           |> Enum.sort())
 
-      assert {:directory, "sub"} in names.([]) and {:file, "config.json"} in names.([])
+      assert {:folder, "sub"} in names.([]) and {:file, "config.json"} in names.([])
       refute {:file, "sub/a b.txt"} in names.([])
       assert {:file, "sub/a b.txt"} in names.(recursive: true)
       assert names.(path_in_repo: "sub") == [{:file, "sub/a b.txt"}]
@@ -116,7 +116,7 @@ defmodule HfHub.ApiTest do
       assert %TreeEntry{size: 20_000, lfs: %LfsInfo{sha256: <<_::512>>}} =
                Enum.find(Api.list_repo_tree!(id, ask(context)), &(&1.path == "model.safetensors"))
 
-      assert Enum.sort(Api.list_files!(id, ask(context))) ==
+      assert Enum.sort(Api.list_repo_files!(id, ask(context))) ==
                Enum.sort([".gitattributes", "model.safetensors" | Map.keys(@files)])
 
       assert {:error, %Error{kind: :entry_not_found}} =
@@ -139,7 +139,7 @@ defmodule HfHub.ApiTest do
 
     test "reads all pages", context do
       {id, _commit} = repo(context, Map.new(1..1100, &{"f#{&1}", "#{&1}"}))
-      assert length(Api.list_files!(id, ask(context))) == 1101
+      assert length(Api.list_repo_files!(id, ask(context))) == 1101
       assert Enum.count(requests(id), &(&1["path"] =~ "/tree/")) == 2
     end
   end
@@ -169,7 +169,7 @@ defmodule HfHub.ApiTest do
       opts = write(endpoint: dialect(id, dialect))
       assert {:ok, info} = Api.model_info(id, opts)
       assert info.id == id
-      assert {:ok, [".gitattributes", "a.txt"]} = Api.list_files(id, opts)
+      assert {:ok, [".gitattributes", "a.txt"]} = Api.list_repo_files(id, opts)
       download = [repo_id: id, cache_dir: Path.join(context.dir, dialect)] ++ opts
       assert {:ok, folder} = HfHub.Download.snapshot_download(download)
       assert File.read!(Path.join(folder, "a.txt")) == "a"

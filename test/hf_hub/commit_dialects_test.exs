@@ -38,7 +38,7 @@ defmodule HfHub.CommitDialectsTest do
       tree =
         HfHub.Git.list_commits!(id, write())
         |> hd()
-        |> then(&HfHub.Api.list_files!(id, write(revision: &1.id)))
+        |> then(&HfHub.Api.list_repo_files!(id, write(revision: &1.id)))
 
       assert Enum.sort(tree) == ~w(.gitattributes a.txt m.bin m2.bin s.txt s2.txt sub/c.txt)
     end

@@ -128,7 +128,7 @@ defmodule HfHub.CommitOrderTest do
     test "can be listed and looked up", context do
       id = writable(context, %{"a\nb.txt" => "1", "d\te/A:b.txt" => "2", "keep" => "k"})
 
-      assert Enum.sort(HfHub.Api.list_files!(id, write())) == [
+      assert Enum.sort(HfHub.Api.list_repo_files!(id, write())) == [
                ".gitattributes",
                "a\nb.txt",
                "d\te/A:b.txt",

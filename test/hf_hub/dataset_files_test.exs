@@ -34,7 +34,7 @@ defmodule HfHub.DatasetFilesTest do
     assert DatasetFiles.resolve_from_tree(tree, "fr", "validation") == ["fr/validation/0.jsonl"]
     assert DatasetFiles.resolve_from_tree(entries(["train.json"]), "de", "train") == ["train.json"]
     assert DatasetFiles.resolve_from_tree(tree, "default", "trai") == []
-    assert DatasetFiles.configs_from_tree([%TreeEntry{type: :directory, path: "x.csv"}]) == []
+    assert DatasetFiles.configs_from_tree([%TreeEntry{type: :folder, path: "x.csv"}]) == []
   end
 
   # The splits and files that `datasets` 5.2.0 finds in repositories with these files.

@@ -2,6 +2,7 @@ defmodule HfHub.From03Test do
   # Code written for hf_hub 0.3: the structs and shapes that it documents.
   use HfHub.Case, async: true
 
+  alias HfHub.Api
   alias HfHub.Commit.Operation
 
   # The structs of 0.3 with their fields, except `Operation.Add`, whose content is tagged here.
@@ -29,6 +30,52 @@ defmodule HfHub.From03Test do
       assert Code.ensure_loaded?(module), inspect(module)
       assert fields -- Map.keys(module.__struct__()) == [], inspect(module)
     end
+  end
+
+  describe "lists of files" do
+    setup context do
+      files = %{"a.txt" => "1", "sub/b.txt" => "22", "model.safetensors" => large(20_000)}
+      {id, _commit} = repo(context, files)
+      {:ok, id: id, ask: [endpoint: context.endpoint]}
+    end
+
+    test "have a rfilename, a size and the content's hash", %{id: id, ask: ask} do
+      assert {:ok, files} = Api.list_files(id, ask)
+      files = Map.new(files, &{&1.rfilename, &1})
+      assert %{size: 1, lfs: nil} = files["a.txt"]
+      assert %{size: 2, blob_id: <<_::320>>} = files["sub/b.txt"]
+      assert %{size: 20_000, lfs: %{sha256: <<_::512>>, size: 20_000}} = files["model.safetensors"]
+      assert Enum.sort(Api.list_repo_files!(id, ask)) == files |> Map.keys() |> Enum.sort()
+      assert Api.stream_files(id, ask) |> Enum.map(& &1.rfilename) == Api.list_repo_files!(id, ask)
+    end
+
+    test "leave out folders with recursive: false", %{id: id, ask: ask} do
+      assert {:ok, files} = Api.list_files(id, [recursive: false] ++ ask)
+
+      assert Enum.sort(for file <- files, do: file.rfilename) == [
+               ".gitattributes",
+               "a.txt",
+               "model.safetensors"
+             ]
+
+      assert ["sub/b.txt"] = Api.list_repo_files!(id, [path_in_repo: "sub"] ++ ask)
+    end
+
+    test "of the information about a repository have a rfilename", %{id: id, ask: ask} do
+      assert "sub/b.txt" in for(file <- Api.model_info!(id, ask).siblings, do: file.rfilename)
+    end
+
+    test "of a tree are of type :file or :folder", %{id: id, ask: ask} do
+      types = Map.new(Api.list_repo_tree!(id, ask), &{&1.path, &1.type})
+      assert %{"sub" => :folder, "a.txt" => :file} = types
+    end
+  end
+
+  test "information about a repository has updated_at", context do
+    {id, _commit} = repo(context, %{"a.txt" => "1"})
+
+    assert %{updated_at: %DateTime{} = time, last_modified: time} =
+             Api.model_info!(id, endpoint: context.endpoint)
   end
 
   test "a copy has the path to copy to" do

@@ -46,7 +46,8 @@ defmodule HfHub.ListsTest do
            &Api.list_models!([author: "many"] ++ &1)},
           {"wide/folder/tree", &Api.stream_repo_tree("wide/folder", &1),
            &Api.list_repo_tree!("wide/folder", &1)},
-          {"wide/folder/tree", &Api.stream_files("wide/folder", &1), &Api.list_files!("wide/folder", &1)},
+          {"wide/folder/tree", &Api.stream_repo_files("wide/folder", &1),
+           &Api.list_repo_files!("wide/folder", &1)},
           {"history/commits", &Git.stream_commits("long/history", &1), &Git.list_commits!("long/history", &1)}
         ] do
       path = if path == "/api/models", do: ~r{^/api/models$}, else: path

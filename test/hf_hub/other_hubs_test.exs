@@ -99,7 +99,7 @@ defmodule HfHub.OtherHubsTest do
 
     for result <- [
           HfHub.Api.model_info(id, ask(context)),
-          HfHub.Api.list_files(id, ask(context)),
+          HfHub.Api.list_repo_files(id, ask(context)),
           HfHub.Api.paths_info(id, ["config.json"], ask(context)),
           HfHub.Git.list_refs(id, ask(context)),
           HfHub.Git.list_commits(id, ask(context)),

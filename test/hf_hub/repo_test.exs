@@ -319,8 +319,8 @@ defmodule HfHub.RepoTest do
       assert {:ok, %RepoUrl{repo_id: ^own, files_copy_pending: false}} =
                Repo.duplicate(id, as_writer(context, to: name, private: true))
 
-      files = Api.list_files!(id, as_writer(context))
-      assert Api.list_files!(own, as_writer(context)) == files
+      files = Api.list_repo_files!(id, as_writer(context))
+      assert Api.list_repo_files!(own, as_writer(context)) == files
       assert Api.model_info!(own, as_writer(context)).private
       assert {:error, %Error{kind: :conflict}} = Repo.duplicate(id, as_writer(context, to: own))
       assert %RepoUrl{repo_id: ^own} = Repo.duplicate!(id, as_writer(context, to: own, exist_ok: true))

@@ -156,7 +156,7 @@ defmodule HfHub.Parity.ApiTest do
       {"list(api.list_repo_tree('acme/m1', 'sub', revision='v1/ä', expand=True))",
        fn -> Api.list_repo_tree!("acme/m1", [path_in_repo: "sub", revision: "v1/ä", expand: true] ++ at) end},
       {"api.list_repo_files('acme/table', repo_type='dataset')",
-       fn -> Api.list_files!("acme/table", [repo_type: :dataset] ++ at) end},
+       fn -> Api.list_repo_files!("acme/table", [repo_type: :dataset] ++ at) end},
       {"api.get_paths_info('acme/m1', ['sub/a b#?.txt', 'ö'], expand=True)",
        fn -> Api.paths_info!("acme/m1", ["sub/a b#?.txt", "ö"], [expand: true] ++ at) end},
       {"api.list_repo_refs('acme/m1', include_pull_requests=True)",
@@ -204,7 +204,7 @@ defmodule HfHub.Parity.ApiTest do
   end
 
   # Names that differ: those of the Python client on the left.
-  @renamed %{"rfilename" => "filename", "blob_id" => "oid", "tree_id" => "oid", "commit_id" => "id"}
+  @renamed %{"blob_id" => "oid", "tree_id" => "oid", "commit_id" => "id"}
 
   test "every field of the Python client has the same value", %{at: at, own: own} = context do
     calls = [

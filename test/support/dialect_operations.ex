@@ -95,7 +95,7 @@ defmodule HfHub.DialectOperations do
   defp done(_result), do: true
 
   defp info(found),
-    do: [found.id, found.sha, found.private, found.siblings |> Enum.map(& &1.filename) |> Enum.sort()]
+    do: [found.id, found.sha, found.private, found.siblings |> Enum.map(& &1.rfilename) |> Enum.sort()]
 
   defp entries(found),
     do: Enum.sort(for(%{type: :file} = entry <- found, do: [entry.path, entry.size, entry.oid]))

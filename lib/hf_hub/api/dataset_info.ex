@@ -17,6 +17,7 @@ defmodule HfHub.Api.DatasetInfo do
     disabled: {"disabled", :boolean, "whether the Hub has disabled the repository"},
     created_at: {"createdAt", :datetime, "time of creation"},
     last_modified: {"lastModified", :datetime, "time of the last commit"},
+    updated_at: {"lastModified", :datetime, "same as `:last_modified`, by its name in hf_hub 0.3"},
     downloads: {"downloads", :integer, "number of downloads in the last 30 days"},
     downloads_all_time: {"downloadsAllTime", :integer, "number of downloads since creation"},
     likes: {"likes", :integer, "number of likes"},

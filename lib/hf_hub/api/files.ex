@@ -2,7 +2,7 @@ defmodule HfHub.Api.Files do
   # Requests for listings and paths of a repository.
   @moduledoc false
 
-  alias HfHub.Api.{Tables, TreeEntry}
+  alias HfHub.Api.{Sibling, Tables, TreeEntry}
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
 
   # Limit of the Hub for one request.
@@ -23,21 +23,30 @@ defmodule HfHub.Api.Files do
     Request.stream(request(repo_id, opts), Decode.to(TreeEntry))
   end
 
+  @doc "Returns up to `:limit` files."
+  @spec list(HfHub.repo(), keyword()) :: {:ok, [Sibling.t()]} | {:error, Error.t()}
+  def list(repo_id, opts), do: list(repo_id, opts, Decode.to(Sibling))
+
+  @doc "Returns files as a lazy stream."
+  @spec stream(HfHub.repo(), keyword()) :: Enumerable.t()
+  def stream(repo_id, opts), do: stream(repo_id, opts, Decode.to(Sibling))
+
   @doc "Returns up to `:limit` paths of files."
   @spec paths(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
-  def paths(repo_id, opts) do
-    opts = Options.validate!(opts, Tables.files())
-
-    request = request(repo_id, [recursive: true, expand: false] ++ opts)
-    Request.list(request, opts[:limit], &path/1, &files/1)
-  end
+  def paths(repo_id, opts), do: list(repo_id, opts, &path/1)
 
   @doc "Returns the paths of files as a lazy stream."
   @spec stream_paths(HfHub.repo(), keyword()) :: Enumerable.t()
-  def stream_paths(repo_id, opts) do
+  def stream_paths(repo_id, opts), do: stream(repo_id, opts, &path/1)
+
+  defp list(repo_id, opts, decode) do
+    opts = Options.validate!(opts, Tables.files())
+    Request.list(request(repo_id, [expand: false] ++ opts), opts[:limit], decode, &files/1)
+  end
+
+  defp stream(repo_id, opts, decode) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.files()))
-    request = request(repo_id, [recursive: true, expand: false] ++ opts)
-    Request.stream(request, &path/1, &files/1)
+    Request.stream(request(repo_id, [expand: false] ++ opts), decode, &files/1)
   end
 
   @doc "Returns information about the given paths."

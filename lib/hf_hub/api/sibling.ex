@@ -1,13 +1,15 @@
 defmodule HfHub.Api.Sibling do
   @moduledoc """
-  A file in the information about a repository. Python: `RepoSibling`.
+  A file in the information about a repository or in the list of its files. Python: `RepoSibling`.
+
+  In the information about a repository, all fields but `:rfilename` are `nil` without `files_metadata: true`.
   """
 
   alias HfHub.Api.LfsInfo
 
   use HfHub.Schema,
-    filename: {"rfilename", :name, "path in the repository; Python's `rfilename`"},
-    size: {"size", :integer, "size in bytes; with `files_metadata: true`"},
-    blob_id: {"blobId", :string, "git object id of the file; with `files_metadata: true`"},
-    lfs: {"lfs", LfsInfo, "content of a file stored with Git LFS; with `files_metadata: true`"}
+    rfilename: {{:or, ["rfilename", "path"]}, :name, "path in the repository"},
+    size: {"size", :integer, "size in bytes"},
+    blob_id: {{:or, ["blobId", "oid"]}, :string, "git object id of the file"},
+    lfs: {"lfs", LfsInfo, "content of a file stored with Git LFS"}
 end

@@ -18,6 +18,7 @@ defmodule HfHub.Api.SpaceInfo do
     disabled: {"disabled", :boolean, "whether the Hub has disabled the repository"},
     created_at: {"createdAt", :datetime, "time of creation"},
     last_modified: {"lastModified", :datetime, "time of the last commit"},
+    updated_at: {"lastModified", :datetime, "same as `:last_modified`, by its name in hf_hub 0.3"},
     likes: {"likes", :integer, "number of likes"},
     trending_score: {"trendingScore", :number, "score that `sort: :trending_score` sorts by"},
     tags: {"tags", [:string], "tags of the Space, those of its card included"},

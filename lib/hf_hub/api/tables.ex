@@ -139,9 +139,9 @@ defmodule HfHub.Api.Tables do
     ] ++ Options.repo_type() ++ at_revision()
   end
 
-  @doc "Returns the options of `HfHub.Api.list_files/2`."
+  @doc "Returns the options of `HfHub.Api.list_files/2` and `HfHub.Api.list_repo_files/2`."
   @spec files() :: Options.table()
-  def files, do: Keyword.drop(tree(), [:recursive, :expand])
+  def files, do: tree() |> Keyword.delete(:expand) |> put_in([:recursive, :default], true)
 
   @doc "Returns the options of `HfHub.Api.paths_info/3`."
   @spec paths() :: Options.table()

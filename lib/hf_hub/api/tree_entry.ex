@@ -6,7 +6,7 @@ defmodule HfHub.Api.TreeEntry do
   alias HfHub.Api.{LastCommit, LfsInfo, SecurityInfo}
 
   use HfHub.Schema,
-    type: {"type", {:enum, [:file, :directory]}, "kind of the entry"},
+    type: {"type", {:enum, [:file, folder: "directory"]}, "kind of the entry"},
     path: {"path", :name, "path in the repository"},
     oid:
       {"oid", :string,
