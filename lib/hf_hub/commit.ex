@@ -74,7 +74,7 @@ defmodule HfHub.Commit do
     ]
   ]
 
-  @create [commit_message: [type: :string, required: true, doc: "First line of the commit message."]] ++
+  @create [commit_message: [type: :string, doc: "First line of the commit message. Required, and not empty."]] ++
             @target ++ @verify ++ Options.transfer()
 
   @one @message ++ @target ++ @verify ++ Options.transfer()
@@ -119,6 +119,8 @@ defmodule HfHub.Commit do
   @doc """
   Makes one commit of a list of operations: all of them or, on an error, none.
 
+  A commit without a message is an error of kind `:bad_request`.
+
   ## Options
 
   #{Options.docs(@create)}
@@ -132,14 +134,13 @@ defmodule HfHub.Commit do
   """
   @doc python: "create_commit"
   @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
-  def create(repo_id, operations, opts) do
-    opts = validate!(opts, @create)
-    Engine.create(repo_id, operations, opts)
+  def create(repo_id, operations, opts \\ []) do
+    with {:ok, opts} <- validate(opts, @create, ""), do: Engine.create(repo_id, operations, opts)
   end
 
   @doc "Same as `create/3`, but returns the commit or raises `HfHub.Error`."
   @spec create!(HfHub.repo(), [Operation.t()], keyword()) :: CommitInfo.t()
-  def create!(repo_id, operations, opts), do: Error.unwrap!(create(repo_id, operations, opts))
+  def create!(repo_id, operations, opts \\ []), do: Error.unwrap!(create(repo_id, operations, opts))
 
   @doc """
   Uploads one file in a commit. Its content is `{:path, path}`, `{:binary, iodata}` or `{:stream, enumerable}`.
@@ -159,8 +160,8 @@ defmodule HfHub.Commit do
           {:ok, CommitInfo.t()} | {:error, Error.t()}
   def upload_file(content, path_in_repo, repo_id, opts \\ []) do
     change = Operation.add(path_in_repo, content)
-    opts = validate!(opts, @one, "Upload #{path_in_repo} with hf_hub")
-    Engine.create(repo_id, [change], opts)
+    message = "Upload #{path_in_repo} with hf_hub"
+    with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `upload_file/4`, but returns the commit or raises `HfHub.Error`."
@@ -243,8 +244,8 @@ defmodule HfHub.Commit do
   @spec delete_file(String.t(), HfHub.repo(), keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_file(path_in_repo, repo_id, opts \\ []) do
     change = Operation.delete(path_in_repo, is_folder: false)
-    opts = validate!(opts, @one, "Delete #{path_in_repo} with hf_hub")
-    Engine.create(repo_id, [change], opts)
+    message = "Delete #{path_in_repo} with hf_hub"
+    with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `delete_file/3`, but returns the commit or raises `HfHub.Error`."
@@ -272,8 +273,8 @@ defmodule HfHub.Commit do
           {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_files(repo_id, delete_patterns, opts \\ []) do
     patterns = Engine.patterns(delete_patterns)
-    opts = validate!(opts, @one, "Delete files #{Enum.join(patterns, " ")} with hf_hub")
-    Engine.delete_files(repo_id, patterns, opts)
+    message = "Delete files #{Enum.join(patterns, " ")} with hf_hub"
+    with {:ok, opts} <- validate(opts, @one, message), do: Engine.delete_files(repo_id, patterns, opts)
   end
 
   @doc "Same as `delete_files/3`, but returns the commit or raises `HfHub.Error`."
@@ -298,8 +299,8 @@ defmodule HfHub.Commit do
   @spec delete_folder(String.t(), HfHub.repo(), keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_folder(path_in_repo, repo_id, opts \\ []) do
     change = Operation.delete(path_in_repo, is_folder: true)
-    opts = validate!(opts, @one, "Delete folder #{path_in_repo} with hf_hub")
-    Engine.create(repo_id, [change], opts)
+    message = "Delete folder #{path_in_repo} with hf_hub"
+    with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `delete_folder/3`, but returns the commit or raises `HfHub.Error`."
@@ -344,25 +345,31 @@ defmodule HfHub.Commit do
 
   defp folder(folder, repo_id, opts, large?) do
     default = if large?, do: "Add files using upload-large-folder tool", else: "Upload folder using hf_hub"
-    opts = validate!(opts, if(large?, do: @large, else: @folder), default)
 
     unless is_binary(folder) or is_list(folder) do
       raise ArgumentError, "expected the path of a folder, got: #{Options.shown(folder)}"
     end
 
+    with {:ok, opts} <- validate(opts, if(large?, do: @large, else: @folder), default) do
+      one_target!(opts)
+      Engine.folder(folder, repo_id, opts, %{large: large?})
+    end
+  end
+
+  defp one_target!(opts) do
     if opts[:create_pr] and opts[:revision] not in [nil, "main"] do
       raise ArgumentError,
             "create_pr: true cannot be combined with revision: #{inspect(opts[:revision])}; omit :revision to propose " <>
               "the folder to \"main\", or pass the revision of an open pull request without :create_pr"
     end
-
-    Engine.folder(folder, repo_id, opts, %{large: large?})
   end
 
-  defp validate!(opts, table, message \\ nil) do
+  defp validate(opts, table, default) do
     opts = Options.validate!(opts, table)
-    message = opts[:commit_message] || message
-    if String.trim(message) == "", do: raise(ArgumentError, "expected :commit_message not to be empty")
-    Keyword.put(opts, :commit_message, message)
+    message = opts[:commit_message] || default
+
+    if String.trim(message) == "",
+      do: {:error, Error.new(:bad_request, "the commit has no message; pass it as :commit_message")},
+      else: {:ok, Keyword.put(opts, :commit_message, message)}
   end
 end

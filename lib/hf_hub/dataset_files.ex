@@ -65,7 +65,7 @@ defmodule HfHub.DatasetFiles do
          {:ok, card} <- card(ref, at) do
       case Patterns.from_card(card, config) do
         nil ->
-          resolve_from_tree(tree, config, split)
+          from_tree(tree, config, split)
 
         {:folder, folder} ->
           tree |> files() |> below(folder) |> of_split(folder, split)
@@ -73,7 +73,7 @@ defmodule HfHub.DatasetFiles do
         {:splits, splits} ->
           Patterns.files(files(tree), for({^split, patterns} <- splits, pattern <- patterns, do: pattern))
       end
-      |> found(ref, config, split)
+      |> found(config, split, ref)
     end
   end
 
@@ -82,24 +82,22 @@ defmodule HfHub.DatasetFiles do
   def resolve!(repo_id, config, split, opts \\ []), do: Error.unwrap!(resolve(repo_id, config, split, opts))
 
   @doc """
-  Returns the paths in a listing that belong to a configuration and a split, by their names.
+  Returns the sorted paths in a listing that belong to a configuration and a split, by their names. If there are none,
+  the error is of kind `:entry_not_found`.
 
   ## Examples
 
       iex> tree = [%HfHub.Api.TreeEntry{type: :file, path: "data/train-00000-of-00001.parquet"}]
       iex> HfHub.DatasetFiles.resolve_from_tree(tree, "default", "train")
-      ["data/train-00000-of-00001.parquet"]
+      {:ok, ["data/train-00000-of-00001.parquet"]}
   """
-  @spec resolve_from_tree([TreeEntry.t()], String.t() | nil, String.t()) :: [String.t()]
-  def resolve_from_tree(tree, config, split) do
-    {folder, paths} = of_config(tree, config)
+  @spec resolve_from_tree([TreeEntry.t()], String.t() | nil, String.t()) ::
+          {:ok, [String.t()]} | {:error, Error.t()}
+  def resolve_from_tree(tree, config, split), do: tree |> from_tree(config, split) |> found(config, split)
 
-    # A configuration without files of the split falls back to the whole repository.
-    case of_split(paths, folder, split) do
-      [] -> tree |> files() |> of_split("", split)
-      found -> found
-    end
-  end
+  @doc "Same as `resolve_from_tree/3`, but returns the paths or raises `HfHub.Error`."
+  @spec resolve_from_tree!([TreeEntry.t()], String.t() | nil, String.t()) :: [String.t()]
+  def resolve_from_tree!(tree, config, split), do: Error.unwrap!(resolve_from_tree(tree, config, split))
 
   @doc """
   Returns the sorted names of the configurations in a listing, by the names of its files.
@@ -129,20 +127,33 @@ defmodule HfHub.DatasetFiles do
     Enum.sort(for {split, _files} <- Splits.of(paths), do: split)
   end
 
+  defp from_tree(tree, config, split) do
+    {folder, paths} = of_config(tree, config)
+
+    # A configuration without files of the split falls back to the whole repository.
+    case of_split(paths, folder, split) do
+      [] -> tree |> files() |> of_split("", split)
+      found -> found
+    end
+  end
+
   defp card(%{repo_type: :dataset} = ref, at) do
     with {:ok, info} <- Api.dataset_info(ref.repo_id, at), do: {:ok, info.card_data}
   end
 
   defp card(_ref, _at), do: {:ok, nil}
 
-  defp found([], ref, config, split) do
+  defp found(paths, config, split, ref \\ %{repo_id: nil, revision: nil})
+
+  defp found([], config, split, ref) do
     message =
-      "no files of the split #{inspect(split)} of the configuration #{inspect(config || "default")} in #{ref.repo_id}"
+      "no files of the split #{inspect(split)} of the configuration #{inspect(config || "default")} in " <>
+        (ref.repo_id || "the listing")
 
     {:error, Error.new(:entry_not_found, message, repo_id: ref.repo_id, revision: ref.revision)}
   end
 
-  defp found(paths, _ref, _config, _split), do: {:ok, paths}
+  defp found(paths, _config, _split, _ref), do: {:ok, paths}
 
   # The paths of a configuration, relative to its folder; without such a folder, those of the whole repository.
   defp of_config(tree, config) when config not in [nil, "", "default"] do

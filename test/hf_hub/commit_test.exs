@@ -168,9 +168,6 @@ defmodule HfHub.CommitTest do
         assert_raise ArgumentError, ~r/expected content as/, fn -> Operation.add("a", content) end
       end
 
-      assert_raise ArgumentError, ~r/commit_message.* required/, fn -> Commit.create("a/b", [], []) end
-      assert_raise ArgumentError, ~r/not to be empty/, fn -> Commit.create("a/b", [], commit_message: " ") end
-
       assert_raise ArgumentError, ~r/list of HfHub.Commit.Operation structs/, fn ->
         Commit.create("a/b", [:x], commit_message: "m")
       end

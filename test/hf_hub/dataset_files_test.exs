@@ -30,10 +30,10 @@ defmodule HfHub.DatasetFilesTest do
     assert DatasetFiles.splits_from_tree(tree, "fr") == ["validation"]
     # Without a configuration the whole repository is used, where a folder is named after a split.
     assert DatasetFiles.splits_from_tree(tree, nil) == ["validation"]
-    assert DatasetFiles.resolve_from_tree(tree, "en", "train") == ["en/train-0.parquet"]
-    assert DatasetFiles.resolve_from_tree(tree, "fr", "validation") == ["fr/validation/0.jsonl"]
-    assert DatasetFiles.resolve_from_tree(entries(["train.json"]), "de", "train") == ["train.json"]
-    assert DatasetFiles.resolve_from_tree(tree, "default", "trai") == []
+    assert DatasetFiles.resolve_from_tree(tree, "en", "train") == {:ok, ["en/train-0.parquet"]}
+    assert DatasetFiles.resolve_from_tree(tree, "fr", "validation") == {:ok, ["fr/validation/0.jsonl"]}
+    assert DatasetFiles.resolve_from_tree(entries(["train.json"]), "de", "train") == {:ok, ["train.json"]}
+    assert {:error, %Error{kind: :entry_not_found}} = DatasetFiles.resolve_from_tree(tree, "default", "trai")
     assert DatasetFiles.configs_from_tree([%TreeEntry{type: :folder, path: "x.csv"}]) == []
   end
 
@@ -81,17 +81,17 @@ defmodule HfHub.DatasetFilesTest do
       assert {paths, DatasetFiles.splits_from_tree(tree, nil)} == {paths, Enum.sort(names)}
 
       for {split, files} <- splits, config <- [nil, "default"] do
-        assert DatasetFiles.resolve_from_tree(tree, config, to_string(split)) == files
+        assert DatasetFiles.resolve_from_tree(tree, config, to_string(split)) == {:ok, files}
       end
     end
   end
 
   test "a keyword of a split selects the files named by it" do
     tree = entries(~w(dev.csv val_1.csv train.csv))
-    assert DatasetFiles.resolve_from_tree(tree, nil, "validation") == ~w(dev.csv val_1.csv)
-    assert DatasetFiles.resolve_from_tree(tree, nil, "dev") == ~w(dev.csv)
-    assert DatasetFiles.resolve_from_tree(tree, nil, "training") == []
-    assert DatasetFiles.resolve_from_tree(tree, nil, "held_out") == []
+    assert DatasetFiles.resolve_from_tree(tree, nil, "validation") == {:ok, ~w(dev.csv val_1.csv)}
+    assert DatasetFiles.resolve_from_tree(tree, nil, "dev") == {:ok, ~w(dev.csv)}
+    assert {:error, %Error{kind: :entry_not_found}} = DatasetFiles.resolve_from_tree(tree, nil, "training")
+    assert {:error, %Error{kind: :entry_not_found}} = DatasetFiles.resolve_from_tree(tree, nil, "held_out")
   end
 
   test "splits of the dataset viewer have files", context do

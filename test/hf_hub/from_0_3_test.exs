@@ -2,7 +2,7 @@ defmodule HfHub.From03Test do
   # Code written for hf_hub 0.3: the structs and shapes that it documents.
   use HfHub.Case, async: true
 
-  alias HfHub.Api
+  alias HfHub.{Api, Commit, Error}
   alias HfHub.Commit.Operation
 
   # The structs of 0.3 with their fields, except `Operation.Add`, whose content is tagged here.
@@ -76,6 +76,29 @@ defmodule HfHub.From03Test do
 
     assert %{updated_at: %DateTime{} = time, last_modified: time} =
              Api.model_info!(id, endpoint: context.endpoint)
+  end
+
+  test "a commit without a message is an error", context do
+    {id, _commit} = repo(context, %{"a.txt" => "1"})
+    dir = folder(context, %{"b.txt" => "2"})
+
+    for call <- [
+          fn opts -> Commit.create(id, [Operation.delete("a.txt")], opts) end,
+          fn opts -> Commit.upload_file({:binary, "x"}, "x", id, opts) end,
+          fn opts -> Commit.delete_file("a.txt", id, opts) end,
+          fn opts -> Commit.delete_files(id, "a.*", opts) end,
+          fn opts -> Commit.delete_folder("a", id, opts) end,
+          fn opts -> Commit.upload_folder(dir, id, opts) end,
+          fn opts -> Commit.upload_large_folder(dir, id, opts) end
+        ],
+        message <- ["", " \n"] do
+      assert {:error, %Error{kind: :bad_request} = error} = call.(write(commit_message: message))
+      assert error.message =~ ":commit_message"
+    end
+
+    assert {:error, %Error{kind: :bad_request}} = Commit.create(id, [Operation.delete("a.txt")])
+    assert_raise Error, fn -> Commit.create!(id, [Operation.delete("a.txt")]) end
+    assert requests(id) |> Enum.reject(&(&1["method"] == "GET")) == []
   end
 
   test "a copy has the path to copy to" do
