@@ -17,7 +17,7 @@ defmodule HfHub.Commit do
   """
 
   alias HfHub.{Decode, Error, Options}
-  alias HfHub.Commit.{CommitInfo, Engine, Operation}
+  alias HfHub.Commit.{Arguments, CommitInfo, Engine, Operation}
 
   @target [
     repo_type: [
@@ -159,7 +159,7 @@ defmodule HfHub.Commit do
   @spec upload_file(Operation.content(), String.t(), HfHub.repo(), keyword()) ::
           {:ok, CommitInfo.t()} | {:error, Error.t()}
   def upload_file(content, path_in_repo, repo_id, opts \\ []) do
-    change = Operation.add(path_in_repo, content)
+    change = %Operation.Add{path_in_repo: Arguments.text!(path_in_repo), content: Arguments.content!(content)}
     message = "Upload #{path_in_repo} with hf_hub"
     with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
   end
@@ -243,7 +243,7 @@ defmodule HfHub.Commit do
   @doc python: "delete_file"
   @spec delete_file(String.t(), HfHub.repo(), keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_file(path_in_repo, repo_id, opts \\ []) do
-    change = Operation.delete(path_in_repo, is_folder: false)
+    change = %Operation.Delete{path_in_repo: Arguments.text!(path_in_repo), is_folder: false}
     message = "Delete #{path_in_repo} with hf_hub"
     with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
   end
@@ -298,7 +298,7 @@ defmodule HfHub.Commit do
   @doc python: "delete_folder"
   @spec delete_folder(String.t(), HfHub.repo(), keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_folder(path_in_repo, repo_id, opts \\ []) do
-    change = Operation.delete(path_in_repo, is_folder: true)
+    change = %Operation.Delete{path_in_repo: Arguments.text!(path_in_repo), is_folder: true}
     message = "Delete folder #{path_in_repo} with hf_hub"
     with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
   end

@@ -146,12 +146,19 @@ defmodule HfHub.FS do
   """
   @spec unlock_file(lock()) :: :ok | {:error, Error.t()}
   def unlock_file(lock) do
-    if Nif.release(lock), do: :ok, else: {:error, Error.new(:not_found, "the lock is not held")}
+    if held?(lock), do: :ok, else: {:error, Error.new(:not_found, "the lock is not held")}
   end
 
   @doc "Same as `unlock_file/1`, but raises `HfHub.Error`."
   @spec unlock_file!(lock()) :: :ok
   def unlock_file!(lock), do: with({:error, error} <- unlock_file(lock), do: raise(error))
+
+  defp held?(lock) do
+    Nif.release(lock)
+  rescue
+    # A reference of another origin, such as the lock of a node that was restarted.
+    ArgumentError -> false
+  end
 
   defp check!(place, filename) do
     case Nif.check_names(Map.merge(place, %{path: nil, filename: filename})) do

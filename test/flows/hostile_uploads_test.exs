@@ -98,11 +98,9 @@ defmodule HfHub.Flows.HostileUploadsTest do
             fn -> Commit.upload_file({:path, nil}, "x", id, write) end,
             fn -> Commit.upload_file({:binary, "x"}, nil, id, write) end,
             fn -> Commit.upload_file({:binary, "x"}, "x", id, [commit_mesage: "x"] ++ write) end,
-            fn -> Commit.upload_file({:binary, "x"}, "x", id, [commit_message: ""] ++ write) end,
             fn -> Commit.upload_file({:binary, "x"}, "x", id, [parent_commit: "HEAD"] ++ write) end,
             fn -> Commit.create(id, [:add], [commit_message: "x"] ++ write) end,
             fn -> Commit.create(id, %{}, [commit_message: "x"] ++ write) end,
-            fn -> Commit.create(id, [], write) end,
             fn -> Commit.upload_folder(nil, id, write) end,
             fn -> Commit.upload_file({:stream, ["a", :b]}, "x", id, write) end,
             fn -> Commit.upload_folder(".", id, [num_workers: 0] ++ write) end

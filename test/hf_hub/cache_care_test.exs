@@ -346,6 +346,9 @@ defmodule HfHub.CacheCareTest do
                %{status: :missing}
              ] = Enum.sort_by(found.problems, & &1.filename)
 
+      paths = for name <- ["model.safetensors", "sub/vocab.txt"], do: Path.join(folder, name)
+      assert Enum.sort(found.details) == Enum.zip(paths, [:corrupted, :missing])
+
       me = self()
       Cache.validate_integrity!([progress: &send(me, {:progress, &1})] ++ where)
       assert_received {:progress, %{files_total: 3, bytes_total: total}} when total > 400_000
@@ -464,7 +467,9 @@ defmodule HfHub.CacheCareTest do
       # The task that held the lock has exited, which released it.
       assert {:ok, lock} = FS.lock_file("org/name", "a.txt", where)
       assert FS.unlock_file(lock) == :ok
-      assert {:error, %Error{kind: :not_found}} = FS.unlock_file(lock)
+
+      for lock <- [lock, make_ref(), :none],
+          do: assert({:error, %Error{kind: :not_found}} = FS.unlock_file(lock))
     end
   end
 end

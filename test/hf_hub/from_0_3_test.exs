@@ -101,6 +101,25 @@ defmodule HfHub.From03Test do
     assert requests(id) |> Enum.reject(&(&1["method"] == "GET")) == []
   end
 
+  test "operations check their paths when they are made" do
+    make = [
+      &Operation.add(&1, {:binary, "x"}),
+      &Operation.delete(&1),
+      &Operation.delete(&1, is_folder: true),
+      &Operation.copy(&1, "b"),
+      &Operation.copy("b", &1)
+    ]
+
+    for fun <- make,
+        path <- ["/abs", "../x", "a/../b", "a//b", "a/./b", "a/..", "", "/", "./", "..", "a//"] do
+      assert_raise ArgumentError, ~r/invalid path in the repository/, fn -> fun.(path) end
+    end
+
+    assert %{path_in_repo: "a/b..c"} = Operation.add("./a/b..c", {:binary, "x"})
+    assert %{path_in_repo: "old/", is_folder: true} = Operation.delete("././old/")
+    assert %{src_path: "a", dst_path: ".b"} = Operation.copy("./a", "./.b")
+  end
+
   test "a copy has the path to copy to" do
     assert %Operation.Copy{src_path: "a", dst_path: "b", src_revision: nil} = Operation.copy("a", "b")
   end

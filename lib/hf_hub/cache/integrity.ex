@@ -20,11 +20,17 @@ defmodule HfHub.Cache.Integrity do
        "files that are not valid: `:repo_type`, `:repo_id`, `:commit`, `:filename`, `:path`, `:blob_path`, `:status` " <>
          "(`:corrupted`, `:missing`, `:unreadable`, `:no_checksum`), `:algorithm`, `:expected`, `:actual`, and with " <>
          "`repair: true` also `:repaired`, which is `true` or the `HfHub.Error`", default: []},
+    details:
+      {:problems, [{:tuple, [:path, :atom]}],
+       "`{path, status}` of each of the problems, as in hf_hub 0.3. Valid files are only counted",
+       by: :details},
     revisions:
       {[:map],
        "revisions: `:repo_type`, `:repo_id`, `:commit`, `:path`, `:listed` (whether the commit's listing is cached), " <>
          "`:checked` (files compared with it), `:absent` (files of the commit that were not downloaded, which is not a " <>
          "problem), `:extra` (files that are not in the commit)", default: []}
+
+  defp details(problems), do: for(problem <- problems, do: {problem.path, problem.status})
 
   @doc """
   Returns whether all files are valid or were repaired.

@@ -16,7 +16,12 @@ defmodule HfHub.Commit.Operation do
         ]
 
         HfHub.Commit.create("me/model", operations, commit_message: "Release")
+
+  Paths are relative to the root of the repository. A leading `./` is removed; a path that begins with `/` or contains an
+  empty part, `.` or `..` raises `ArgumentError`.
   """
+
+  alias HfHub.Commit.Arguments
 
   @type content :: {:path, Path.t()} | {:binary, iodata()} | {:stream, Enumerable.t()}
   @type t :: __MODULE__.Add.t() | __MODULE__.Delete.t() | __MODULE__.Copy.t()
@@ -122,7 +127,7 @@ defmodule HfHub.Commit.Operation do
   @spec add(String.t(), content(), keyword()) :: Add.t()
   def add(path_in_repo, content, opts \\ []) do
     [] = HfHub.Options.validate!(opts, @add)
-    %Add{path_in_repo: path!(path_in_repo), content: content!(content)}
+    %Add{path_in_repo: Arguments.path!(path_in_repo), content: Arguments.content!(content)}
   end
 
   @doc """
@@ -141,10 +146,9 @@ defmodule HfHub.Commit.Operation do
   def delete(path_in_repo, opts \\ []) do
     opts = HfHub.Options.validate!(opts, @delete)
 
-    folder? =
-      if opts[:is_folder] == nil, do: String.ends_with?(path!(path_in_repo), "/"), else: opts[:is_folder]
-
-    %Delete{path_in_repo: path!(path_in_repo), is_folder: folder?}
+    path = Arguments.path!(path_in_repo)
+    folder? = if opts[:is_folder] == nil, do: String.ends_with?(path, "/"), else: opts[:is_folder]
+    %Delete{path_in_repo: path, is_folder: folder?}
   end
 
   @doc """
@@ -164,28 +168,6 @@ defmodule HfHub.Commit.Operation do
   @spec copy(String.t(), String.t(), keyword()) :: Copy.t()
   def copy(src_path, dst_path, opts \\ []) do
     opts = HfHub.Options.validate!(opts, @copy)
-    struct!(Copy, [src_path: path!(src_path), dst_path: path!(dst_path)] ++ opts)
-  end
-
-  defp path!(path) when is_binary(path), do: path
-
-  defp path!(other),
-    do: raise(ArgumentError, "expected a path in the repository, got: #{HfHub.Options.shown(other)}")
-
-  defp content!({:path, path} = content) when is_binary(path), do: content
-  defp content!({:binary, bytes} = content) when is_binary(bytes) or is_list(bytes), do: content
-
-  defp content!({:stream, stream} = content) do
-    if Enumerable.impl_for(stream), do: content, else: wrong!(content)
-  end
-
-  defp content!(other), do: wrong!(other)
-
-  defp wrong!(content) do
-    hint = if is_binary(content), do: "; pass it as {:path, path} or {:binary, iodata}", else: ""
-
-    raise ArgumentError,
-          "expected content as {:path, path}, {:binary, iodata} or {:stream, enumerable}, " <>
-            "got: #{HfHub.Options.shown(content)}#{hint}"
+    struct!(Copy, [src_path: Arguments.path!(src_path), dst_path: Arguments.path!(dst_path)] ++ opts)
   end
 end

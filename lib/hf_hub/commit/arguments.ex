@@ -1,0 +1,59 @@
+defmodule HfHub.Commit.Arguments do
+  # Checks the paths and contents that callers pass for the operations of a commit.
+  @moduledoc false
+
+  alias HfHub.Options
+
+  @doc "Returns a path in a repository without a leading `./`; a path that cannot be one raises `ArgumentError`."
+  @spec path!(String.t()) :: String.t()
+  def path!(path) do
+    trimmed = trimmed(text!(path))
+
+    if why = wrong_path(trimmed),
+      do: raise(ArgumentError, "invalid path in the repository #{Options.shown(path)}: #{why}")
+
+    trimmed
+  end
+
+  @doc "Returns a path unchanged, for functions that return the engine's error for an invalid one."
+  @spec text!(String.t()) :: String.t()
+  def text!(path) when is_binary(path), do: path
+
+  def text!(other),
+    do: raise(ArgumentError, "expected a path in the repository, got: #{Options.shown(other)}")
+
+  defp trimmed("./" <> path), do: trimmed(path)
+  defp trimmed(path), do: path
+
+  # The path of a folder may end in a slash.
+  defp wrong_path(path) do
+    parts = path |> String.replace_suffix("/", "") |> String.split("/")
+
+    cond do
+      path == "" -> "it is empty"
+      String.starts_with?(path, "/") -> "it begins with \"/\""
+      Enum.any?(parts, &(&1 in ["", ".", ".."])) -> "a part of it is empty, \".\" or \"..\""
+      true -> nil
+    end
+  end
+
+  @doc "Returns content that is tagged as `t:HfHub.Commit.Operation.content/0`; any other raises `ArgumentError`."
+  @spec content!(HfHub.Commit.Operation.content()) :: HfHub.Commit.Operation.content()
+  def content!({:path, path} = content) when is_binary(path), do: content
+  def content!({:binary, bytes} = content) when is_binary(bytes) or is_list(bytes), do: content
+
+  def content!({:stream, stream} = content) do
+    if Enumerable.impl_for(stream), do: content, else: wrong!(content)
+  end
+
+  def content!(other), do: wrong!(other)
+
+  @spec wrong!(term()) :: no_return()
+  defp wrong!(content) do
+    hint = if is_binary(content), do: "; pass it as {:path, path} or {:binary, iodata}", else: ""
+
+    raise ArgumentError,
+          "expected content as {:path, path}, {:binary, iodata} or {:stream, enumerable}, " <>
+            "got: #{Options.shown(content)}#{hint}"
+  end
+end
