@@ -13,6 +13,14 @@ defmodule HfHub.Decode do
   def struct(module, json) when is_map(json), do: module.__decode__(json)
   def struct(_module, _json), do: raise(Error, message: "expected a JSON object")
 
+  @doc "Same as `struct/2`, but raises the error of the public API."
+  @spec response!(module(), term()) :: struct()
+  def response!(module, json) do
+    HfHub.Decode.struct(module, json)
+  rescue
+    error in Error -> raise HfHub.Error.new(:invalid_response, error.message)
+  end
+
   @doc "Returns a function that decodes JSON objects into structs."
   @spec to(module()) :: (term() -> struct())
   def to(module), do: &HfHub.Decode.struct(module, &1)

@@ -27,6 +27,23 @@ defmodule HfHub.Schema do
     end
   end
 
+  @doc "Defines the public function that decodes the Hub's JSON into the struct; the examples are part of its docs."
+  defmacro from_response(examples) do
+    quote do
+      @doc """
+      Returns the struct for an object of the Hub's JSON, given as a map with string keys.
+
+      Missing entries are `nil`. Raises `HfHub.Error` of kind `:invalid_response` if the object cannot be one.
+
+      ## Examples
+
+      #{unquote(examples)}
+      """
+      @spec from_response(map()) :: t()
+      def from_response(response) when is_map(response), do: HfHub.Decode.response!(__MODULE__, response)
+    end
+  end
+
   # Avoids compile-time dependencies: a change of a module in a table does not recompile the table's module.
   defp without_dependencies(rows, env) do
     env = %{env | function: {:__fields__, 0}}

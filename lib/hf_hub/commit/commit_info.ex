@@ -6,6 +6,8 @@ defmodule HfHub.Commit.CommitInfo do
   `revision: info.pr_revision`.
   """
 
+  alias HfHub.Decode
+
   use HfHub.Schema,
     committed?:
       {:committed, :boolean,
@@ -20,6 +22,28 @@ defmodule HfHub.Commit.CommitInfo do
     pr_revision: {:pr_url, {:or, [:string, nil]}, "revision of that pull request", by: :pr_revision},
     repo_url: {:commit_url, :string, "URL of the repository's page", by: :repo_url}
 
+  @doc """
+  Returns the struct for the Hub's response to a commit, given as a map with string keys.
+
+  ## Examples
+
+      iex> response = %{"commitOid" => "c0ffee", "commitUrl" => "https://huggingface.co/me/model/commit/c0ffee"}
+      iex> info = HfHub.Commit.CommitInfo.from_response(response)
+      iex> {info.oid, info.repo_url}
+      {"c0ffee", "https://huggingface.co/me/model"}
+  """
+  @spec from_response(map()) :: t()
+  def from_response(response) when is_map(response) do
+    __decode__(%{
+      committed: true,
+      oid: response["commitOid"],
+      commit_url: response["commitUrl"],
+      commit_message: response["commitMessage"],
+      commit_description: response["commitDescription"],
+      pr_url: response["pullRequestUrl"] || Decode.get(response["pullRequest"], "url")
+    })
+  end
+
   defp pr_number(nil), do: nil
 
   defp pr_number(url) do
@@ -31,6 +55,7 @@ defmodule HfHub.Commit.CommitInfo do
 
   defp pr_revision(url), do: if(number = pr_number(url), do: "refs/pr/#{number}")
 
+  defp repo_url(nil), do: nil
   defp repo_url(commit_url), do: commit_url |> String.split("/commit/") |> hd()
 
   defimpl String.Chars do

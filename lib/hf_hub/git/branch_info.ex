@@ -7,4 +7,9 @@ defmodule HfHub.Git.BranchInfo do
     name: {"name", :string, "short name, such as `\"main\"`"},
     ref: {"ref", :string, "full name, such as `\"refs/heads/main\"`"},
     target_commit: {"targetCommit", :string, "commit that it points to, if it is known"}
+
+  HfHub.Schema.from_response("""
+      iex> HfHub.Git.BranchInfo.from_response(%{"name" => "main", "targetCommit" => "c0ffee"}).target_commit
+      "c0ffee"
+  """)
 end

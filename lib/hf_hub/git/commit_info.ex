@@ -13,4 +13,9 @@ defmodule HfHub.Git.CommitInfo do
     date: {"date", :datetime, "time of the commit; Python's `created_at`"},
     formatted_title: {["formatted", "title"], :string, "title as HTML; with `formatted: true`"},
     formatted_message: {["formatted", "message"], :string, "message as HTML; with `formatted: true`"}
+
+  HfHub.Schema.from_response("""
+      iex> HfHub.Git.CommitInfo.from_response(%{"id" => "c0ffee", "date" => "2025-01-01T00:00:00Z"}).date
+      ~U[2025-01-01 00:00:00Z]
+  """)
 end

@@ -10,4 +10,9 @@ defmodule HfHub.Git.GitRefs do
     tags: {"tags", [TagInfo], "tags", default: []},
     converts: {"converts", [BranchInfo], "refs made by the Hub, such as `refs/convert/parquet`", default: []},
     pull_requests: {"pullRequests", [BranchInfo], "refs of pull requests; `nil` unless they were requested"}
+
+  HfHub.Schema.from_response("""
+      iex> HfHub.Git.GitRefs.from_response(%{"branches" => [%{"name" => "main"}]}).tags
+      []
+  """)
 end

@@ -31,20 +31,34 @@ defmodule HfHub.Repo.Address do
   the public Hub.
   """
   @spec answered(term(), RepoRef.t(), String.t()) :: RepoUrl.t()
-  def answered(%{"url" => url} = json, asked, endpoint) when is_binary(url) do
-    found =
-      Enum.find_value([url, json["name"]], asked, fn text ->
-        case is_binary(text) && RepoRef.resolve(text, repo_type: asked.repo_type, endpoint: endpoint) do
-          {:ok, ref} -> ref
-          _other -> nil
-        end
-      end)
-
-    %{of(found, endpoint) | files_copy_pending: json["filesCopyPending"] == true}
-  end
+  def answered(%{"url" => url} = json, asked, endpoint) when is_binary(url),
+    do: named(json, named_in(json, asked.repo_type, endpoint) || asked, endpoint)
 
   def answered(_json, _asked, _endpoint),
     do: raise(Decode.Error, message: "the URL of the repository is missing")
+
+  @doc "Returns the URL in a response of the Hub whose request is not known."
+  @spec from_response!(map(), HfHub.repo_type(), String.t()) :: RepoUrl.t()
+  def from_response!(json, repo_type, endpoint) do
+    case named_in(json, repo_type, endpoint) do
+      nil -> raise HfHub.Error.new(:invalid_response, "the URL of the repository is missing")
+      ref -> named(json, ref, endpoint)
+    end
+  end
+
+  defp named(json, ref, endpoint),
+    do: %{of(ref, endpoint) | files_copy_pending: json["filesCopyPending"] == true}
+
+  defp named_in(json, repo_type, endpoint) do
+    Enum.find_value(["url", "name", "repo_id"], fn entry ->
+      with text when is_binary(text) <- json[entry],
+           {:ok, ref} <- RepoRef.resolve(text, repo_type: repo_type, endpoint: endpoint) do
+        ref
+      else
+        _other -> nil
+      end
+    end)
+  end
 
   defp prefix(:model), do: ""
   defp prefix(repo_type), do: "#{repo_type}s/"

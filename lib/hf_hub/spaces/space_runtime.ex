@@ -35,6 +35,11 @@ defmodule HfHub.Spaces.SpaceRuntime do
     volumes: {"volumes", [:map], "mounted volumes; maps with string keys"},
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
+  HfHub.Schema.from_response("""
+      iex> HfHub.Spaces.SpaceRuntime.from_response(%{"stage" => "RUNNING"}).stage
+      :running
+  """)
+
   defimpl Inspect do
     def inspect(runtime, _opts), do: Brief.line(runtime, [runtime.stage, runtime.hardware])
   end

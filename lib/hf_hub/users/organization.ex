@@ -24,6 +24,11 @@ defmodule HfHub.Users.Organization do
     plan: {"plan", :string, "plan of the organization, such as `\"enterprise\"`"},
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
+  HfHub.Schema.from_response("""
+      iex> HfHub.Users.Organization.from_response(%{"name" => "google", "numUsers" => 3}).num_members
+      3
+  """)
+
   defimpl Inspect do
     def inspect(organization, _opts), do: Brief.line(organization, [organization.name, organization.fullname])
   end

@@ -28,6 +28,11 @@ defmodule HfHub.Users.User do
     orgs: {"orgs", [Organization], "organizations of the user", default: []},
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
+  HfHub.Schema.from_response("""
+      iex> HfHub.Users.User.from_response(%{"user" => "ada", "numModels" => 3}).num_models
+      3
+  """)
+
   defimpl Inspect do
     def inspect(user, _opts), do: Brief.line(user, [user.username, user.fullname])
   end
