@@ -15,7 +15,7 @@ pub mod json;
 pub mod limits;
 pub mod lock;
 pub mod output;
-pub mod places;
+pub mod permits;
 pub mod private_file;
 pub mod progress;
 pub mod scrub;

@@ -20,7 +20,7 @@ use crate::{
     base::{
         ids::{EntryPath, Repo, RepoType, Revision},
         limits::Flow,
-        places::Places,
+        permits::Permits,
         progress::Progress,
     },
     cache::layout::CacheDir,
@@ -52,7 +52,7 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         offline: false,
         flow: flow(1),
         rate_limiter: RateLimiter::default(),
-        places: Places::default(),
+        permits: Permits::default(),
         watch: Progress::default(),
     }
 }

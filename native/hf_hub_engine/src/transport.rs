@@ -31,7 +31,7 @@ use tokio::sync::OnceCell;
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
-        places::Place,
+        permits::Permit,
         sizes::human,
     },
     transport::{error_response::ErrorResponse, proxy::Proxies, stall_timeout::StallTimeout},
@@ -121,7 +121,7 @@ pub struct Response {
     /// Bytes that were read but not returned yet.
     held: Option<Bytes>,
     /// Released together with the connection.
-    _place: Option<Place>,
+    _permit: Option<Permit>,
 }
 
 impl Client {
@@ -168,7 +168,7 @@ impl Client {
             }
         };
         let stall = StallTimeout::new(timeouts.idle);
-        let response = Response { inner, stall, held: None, _place: None };
+        let response = Response { inner, stall, held: None, _permit: None };
         let status = response.status();
         if status.is_success() || status.is_redirection() {
             return Ok(response);
@@ -182,10 +182,10 @@ impl Client {
 }
 
 impl Response {
-    /// Holds a place as long as the connection.
+    /// Holds a permit as long as the connection.
     #[must_use]
-    pub(crate) fn holding(self, place: Option<Place>) -> Self {
-        Self { _place: place, ..self }
+    pub(crate) fn holding(self, permit: Option<Permit>) -> Self {
+        Self { _permit: permit, ..self }
     }
 
     /// Returns the status: 2xx or 3xx.
@@ -262,10 +262,10 @@ pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn refused(url: &Url, refusal: &ErrorResponse) -> Error {
-    let kind = kind_of(url, refusal);
-    let words = refusal.words();
-    let status = refusal.status;
+fn refused(url: &Url, rejection: &ErrorResponse) -> Error {
+    let kind = kind_of(url, rejection);
+    let words = rejection.words();
+    let status = rejection.status;
     let host = url.host_str().unwrap_or_default();
     let message = match (&words, kind) {
         _ if status == 407 => PROXY_LOGIN.to_owned(),
@@ -273,16 +273,16 @@ fn refused(url: &Url, refusal: &ErrorResponse) -> Error {
         (Some(words), _) => words.clone(),
         (None, _) => format!("{host} responded with {status}"),
     };
-    refusal
+    rejection
         .facts(Error::new(kind, message), url)
-        .with_commit(refusal.header("x-repo-commit").map(str::to_owned))
+        .with_commit(rejection.header("x-repo-commit").map(str::to_owned))
         .busy(words.is_some_and(|words| words.contains(BUSY)))
 }
 
 /// Returns the error of a content host, which knows no repositories and no tokens: it rejects
 /// links.
-fn refused_by_a_store(url: &Url, refusal: &ErrorResponse) -> Error {
-    let (status, place) = (refusal.status, send_error::place(url));
+fn refused_by_a_store(url: &Url, rejection: &ErrorResponse) -> Error {
+    let (status, place) = (rejection.status, send_error::place(url));
     let kind = match status.as_u16() {
         400 | 422 => ErrorKind::BadRequest,
         401 | 403 => ErrorKind::Forbidden,
@@ -292,21 +292,21 @@ fn refused_by_a_store(url: &Url, refusal: &ErrorResponse) -> Error {
         _ => ErrorKind::Http,
     };
     let link = if url.query().is_some() { "signed link" } else { "link" };
-    let said = refusal.words().unwrap_or_else(|| status.to_string());
+    let said = rejection.words().unwrap_or_else(|| status.to_string());
     let message = match kind {
         ErrorKind::RateLimited => format!("{place} responded with too many requests"),
         ErrorKind::Server => format!("the content host {place} failed: {said}"),
         _ if status == 407 => PROXY_LOGIN.to_owned(),
         _ => format!("the content host {place} rejected the Hub's {link}: {said}"),
     };
-    refusal.facts(Error::new(kind, message), url).from_a_store()
+    rejection.facts(Error::new(kind, message), url).from_a_store()
 }
 
 /// Maps a response to an error kind; the first matching rule wins.
-fn kind_of(url: &Url, refusal: &ErrorResponse) -> ErrorKind {
-    let status = refusal.status.as_u16();
-    let said = refusal.header("x-error-message").unwrap_or_default();
-    match (refusal.header("x-error-code").unwrap_or_default(), status) {
+fn kind_of(url: &Url, rejection: &ErrorResponse) -> ErrorKind {
+    let status = rejection.status.as_u16();
+    let said = rejection.header("x-error-message").unwrap_or_default();
+    match (rejection.header("x-error-code").unwrap_or_default(), status) {
         ("RevisionNotFound", _) => ErrorKind::RevisionNotFound,
         ("EntryNotFound", _) => ErrorKind::EntryNotFound,
         // The Hub sends the same code for both; only the message distinguishes them.
@@ -319,7 +319,7 @@ fn kind_of(url: &Url, refusal: &ErrorResponse) -> ErrorKind {
             ErrorKind::RepoNotFound
         }
         (_, 400 | 422) => ErrorKind::BadRequest,
-        (_, 401) if refusal.sent.is_none() => ErrorKind::NoToken,
+        (_, 401) if rejection.sent.is_none() => ErrorKind::NoToken,
         (_, 401) => ErrorKind::Unauthorized,
         (_, 403) => ErrorKind::Forbidden,
         (_, 404) => ErrorKind::NotFound,

@@ -58,7 +58,7 @@ pub(crate) struct Job {
     /// Hides the secrets of the call in everything that is shown.
     scrub: Mutex<Scrub>,
     /// Why the spec could not be read.
-    refusal: OnceCell<String>,
+    rejection: OnceCell<String>,
 }
 
 #[rustler::resource_impl]
@@ -78,7 +78,7 @@ impl Job {
             demand: Semaphore::new(0),
             acknowledged: AtomicBool::new(true),
             scrub: Mutex::default(),
-            refusal: OnceCell::new(),
+            rejection: OnceCell::new(),
         }
     }
 
@@ -189,7 +189,7 @@ impl Task {
         self.specs.run(|env| read(self.spec.load(env))).map_err(|wrong| match wrong {
             Wrong::Name(why) => Error::new(ErrorKind::InvalidName, why),
             Wrong::Shape(why) => {
-                let _ = self.job.refusal.set(why);
+                let _ = self.job.rejection.set(why);
                 Error::new(ErrorKind::Internal, "the spec of a native job cannot be read")
             }
         })
@@ -291,7 +291,7 @@ impl Mailbox {
     fn finish(&mut self, result: Result<Reply>) {
         self.answered = true;
         let scrub = self.job.scrub();
-        self.send(|env| match (self.job.refusal.get(), result) {
+        self.send(|env| match (self.job.rejection.get(), result) {
             (Some(why), _) => (atoms::refused(), why).encode(env),
             (None, Ok(reply)) => (atoms::ok(), reply).encode(env),
             (None, Err(error)) => {

@@ -7,7 +7,7 @@ use hf_hub_engine::{
         blocking::{self, Watch},
         error::Result,
         hash,
-        ids::Place,
+        ids::RepoRevision,
         input::RawPath,
         private_file,
         progress::Progress,
@@ -18,7 +18,7 @@ use hf_hub_engine::{
     extract,
     formats::{card, safetensors},
     hub::{
-        api::ask::{Listen, Listening, Request},
+        api::request::{Listen, Listening, Request},
         client::Hub,
         hints,
     },
@@ -104,14 +104,14 @@ async fn file(
 ) -> Result<download::report::Report> {
     let spec = download::spec::Spec { shared: pool::SHARED.clone(), ..spec };
     let report = download::file::run(&hub, &spec, &progress).await;
-    let place = Place { repo: spec.repo, revision: spec.revision };
+    let place = RepoRevision { repo: spec.repo, revision: spec.revision };
     hints::or_meant(&hub, &place, report).await
 }
 
 async fn files(hub: Hub, spec: snapshot::Spec, progress: Progress) -> Result<snapshot::Snapshot> {
     let spec = snapshot::Spec { shared: pool::SHARED.clone(), ..spec };
     let report = Box::pin(snapshot::run(&hub, &spec, &progress)).await;
-    let place = Place { repo: spec.repo, revision: spec.revision };
+    let place = RepoRevision { repo: spec.repo, revision: spec.revision };
     hints::or_meant(&hub, &place, report).await
 }
 
@@ -169,7 +169,7 @@ fn open(task: &Task) -> Result<Hub> {
 async fn stream(mut task: Task) -> Result<Reply> {
     let (hub, spec) = (task.hub()?, task.spec::<stream::Spec>()?);
     task.wait_for_demand().await;
-    let place = Place { repo: spec.repo.clone(), revision: spec.revision.clone() };
+    let place = RepoRevision { repo: spec.repo.clone(), revision: spec.revision.clone() };
     let file = stream::FileStream::open(hub.clone(), spec, task.watch.progress.clone()).await;
     let mut file = hints::or_meant(&hub, &place, file).await?;
     while let Some(chunk) = file.next().await? {

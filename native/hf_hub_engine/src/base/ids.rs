@@ -89,7 +89,7 @@ impl Names {
 
 /// A revision of a repository.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Place {
+pub struct RepoRevision {
     /// The repository.
     pub repo: Repo,
     /// Branch, tag or commit.

@@ -63,7 +63,7 @@ async fn hold(cache: &CacheDir) -> Result<Option<Lock>> {
     match exists.await {
         Ok(true) => lock::acquire(cache.maintenance_lock(), || ()).await.map(Some),
         Ok(false) => Ok(None),
-        Err(error) if is_refusal(&error) => Ok(None),
+        Err(error) if is_rejection(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -177,7 +177,7 @@ fn empty(folder: &Path) {
     }
 }
 
-fn is_refusal(error: &Error) -> bool {
+fn is_rejection(error: &Error) -> bool {
     let source =
         std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|source| {

@@ -21,7 +21,7 @@ use crate::{
     },
     cache::{
         inventory::Inventory, layout::CacheDir, lease::Lease, maintenance::is_real_folder,
-        trust::Bounds,
+        symlink_guard::Bounds,
     },
 };
 

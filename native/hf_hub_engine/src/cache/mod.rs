@@ -7,7 +7,6 @@ mod content;
 pub mod delete;
 pub mod evict;
 pub mod inventory;
-pub mod journal;
 pub mod layout;
 pub mod lease;
 pub mod maintenance;
@@ -16,10 +15,11 @@ pub mod partial;
 pub mod prune;
 pub mod ranges;
 pub mod relocate;
+pub mod resume_record;
 pub mod scan;
 pub mod store;
+pub(crate) mod symlink_guard;
 pub mod tree;
-pub(crate) mod trust;
 pub mod verify;
 
 use std::{
@@ -106,7 +106,7 @@ impl RepoDir {
     /// Returns an error if a symbolic link of another user leads to a folder of the repository, or
     /// of its locks.
     pub(crate) fn check_way(&self, folder: &Path) -> Result<()> {
-        trust::way(self, folder)
+        symlink_guard::way(self, folder)
     }
 
     /// Stores the commit that `revision` points to. A ref that cannot be written (read-only cache,

@@ -22,7 +22,7 @@ use crate::{
         etag::{Checksum, Etag, Proof},
         hash::{self, Verdict},
     },
-    cache::{journal, ranges::Ranges},
+    cache::{ranges::Ranges, resume_record},
 };
 
 const SUFFIX: &str = ".incomplete";
@@ -134,7 +134,7 @@ impl Slot {
     }
 
     fn present_in(&self, partial: &mut File) -> Ranges {
-        journal::read(partial, &self.etag, self.size).unwrap_or_default()
+        resume_record::read(partial, &self.etag, self.size).unwrap_or_default()
     }
 
     /// Returns an unused name for another partial file.
@@ -288,8 +288,8 @@ impl Partial {
         let Some(size) = self.slot.size else { return Ok(()) };
         // If there are too many ranges for a page, the previous record stays valid until fewer
         // remain.
-        if let Some(note) = journal::encode(&self.slot.etag, size, &self.present) {
-            write_all_at(&self.file, &note, journal::position(size))
+        if let Some(record) = resume_record::encode(&self.slot.etag, size, &self.present) {
+            write_all_at(&self.file, &record, resume_record::position(size))
                 .map_err(|source| Error::io("write", &self.path, source))?;
         }
         self.unnoted = 0;

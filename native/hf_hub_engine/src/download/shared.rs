@@ -7,7 +7,7 @@ use crate::{
         bandwidth::Bandwidth,
         error::Result,
         etag::Etag,
-        places::{Place, Places},
+        permits::{Permit, Permits},
         progress::{FileProgress, Progress},
     },
     download::{report::Report, single_flight},
@@ -57,18 +57,18 @@ impl Key {
 pub(crate) struct Start {
     /// The response that the metadata came with.
     pub(crate) content: Option<Content>,
-    /// The place of the download.
-    pub(crate) place: Option<Place>,
+    /// The permit of the download.
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Start {
-    /// Returns the response, and a place for the duration of the transfer.
-    pub(crate) async fn at(self, places: &Places) -> (Option<Content>, Place) {
-        let place = match self.place {
-            Some(place) => place,
-            None => places.transfer().await,
+    /// Returns the response, and a permit for the duration of the transfer.
+    pub(crate) async fn at(self, permits: &Permits) -> (Option<Content>, Permit) {
+        let permit = match self.permit {
+            Some(permit) => permit,
+            None => permits.transfer().await,
         };
-        (self.content, place)
+        (self.content, permit)
     }
 }
 
@@ -88,7 +88,7 @@ where
     let (report, ours) = loop {
         let (task, ours) =
             shared.join(key.clone(), |progress| begin(std::mem::take(&mut start), progress));
-        // An unread response would only keep its connection and place from others.
+        // An unread response would only keep its connection and permit from others.
         drop(std::mem::take(&mut start));
         match task.wait(&file).await {
             // The other caller may have had a smaller retry budget.

@@ -108,8 +108,8 @@ async fn guard(hub: &Hub, spec: &Spec, progress: &Progress) -> Option<Lock> {
 
 async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Snapshot> {
     let (commit, tree) = match resolve_or_fall_back(hub, spec, progress).await? {
-        Resolved::Anew(commit, tree) => (commit, tree),
-        Resolved::Before(snapshot) => return Ok(snapshot),
+        Resolved::Listed(commit, tree) => (commit, tree),
+        Resolved::Cached(snapshot) => return Ok(snapshot),
     };
     let wanted = wanted::select(&tree, &spec.filter)?;
     let matched = wanted.len();
@@ -140,9 +140,9 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
 /// The result of resolving a revision.
 enum Resolved {
     /// The commit and its files.
-    Anew(Commit, Tree),
+    Listed(Commit, Tree),
     /// The snapshot on disk, because the Hub could not be asked.
-    Before(Snapshot),
+    Cached(Snapshot),
 }
 
 /// Returns the commit and its listing, or the snapshot on disk if the Hub cannot be asked. If there
@@ -160,22 +160,22 @@ async fn resolve_or_fall_back(hub: &Hub, spec: &Spec, progress: &Progress) -> Re
     if has_copy.await {
         let at_once = Hub { retry: hub.retry.once(), ..hub.clone() };
         match resolve(&at_once, spec, progress).await {
-            Ok((commit, tree)) => return Ok(Resolved::Anew(commit, tree)),
+            Ok((commit, tree)) => return Ok(Resolved::Listed(commit, tree)),
             Err(error) if error.is_transient() && error.status().is_none() => {
                 // An incomplete snapshot is no substitute for waiting.
                 if let Ok(snapshot) = instead(error).await {
-                    return Ok(Resolved::Before(snapshot));
+                    return Ok(Resolved::Cached(snapshot));
                 }
             }
             Err(error) if error.is_transient() => {}
             Err(error) if !error.allows_fallback() => return Err(error),
-            Err(error) => return instead(error).await.map(Resolved::Before),
+            Err(error) => return instead(error).await.map(Resolved::Cached),
         }
     }
     match resolve(hub, spec, progress).await {
-        Ok((commit, tree)) => Ok(Resolved::Anew(commit, tree)),
+        Ok((commit, tree)) => Ok(Resolved::Listed(commit, tree)),
         Err(error) if !error.allows_fallback() => Err(error),
-        Err(error) => instead(error).await.map(Resolved::Before),
+        Err(error) => instead(error).await.map(Resolved::Cached),
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) async fn to_cache(
         return Ok(Some(found(report.clone(), spec, progress)));
     }
     let cached = cached.map(|(report, _)| report);
-    let (hub, seat) = hub.for_download(!spec.may_not_ask(hub)).await;
+    let (hub, permit) = hub.for_download(!spec.may_not_ask(hub)).await;
     let hub = &hub;
     let (metadata, content) = match locate::look_up(hub, spec, cached.is_some(), progress).await {
         Ok(located) => located,
@@ -67,7 +67,7 @@ pub(crate) async fn to_cache(
     let begin = |start, progress| {
         fetch(hub.clone(), spec.clone(), cache.clone(), metadata.clone(), start, progress)
     };
-    let start = Start { content, place: seat };
+    let start = Start { content, permit };
     let file = progress.start_file(spec.path.as_str(), metadata.size);
     let (report, ours) = shared::share(&spec.shared, file, key, start, progress, begin).await?;
     let report = match report {
@@ -209,7 +209,7 @@ async fn fetch(
     start: Start,
     progress: Progress,
 ) -> Result<Option<Report>> {
-    let (mut content, _place) = start.at(&hub.places).await;
+    let (mut content, _permit) = start.at(&hub.permits).await;
     // All callers of the transfer see in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let repo = cache.repo(&spec.repo);

@@ -26,7 +26,7 @@ use crate::{
         self,
         layout::{CacheDir, LocalDir, RepoDir},
         partial::{Slot, Verified},
-        trust::Bounds,
+        symlink_guard::Bounds,
     },
     download::{
         errors, locate,
@@ -57,7 +57,7 @@ pub(crate) async fn to_folder(
     if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit, known)) {
         return Ok(Some(here.report(spec, Some(commit), progress)));
     }
-    let (hub, place) = hub.for_download(!spec.may_not_ask(hub)).await;
+    let (hub, permit) = hub.for_download(!spec.may_not_ask(hub)).await;
     let hub = &hub;
     let (metadata, content) = match locate::look_up(hub, spec, here.exists, progress).await {
         Ok(located) => located,
@@ -79,7 +79,7 @@ pub(crate) async fn to_folder(
         let (hub, spec, folder, cache) = (hub.clone(), spec.clone(), folder.clone(), cache.clone());
         fetch(hub, spec, folder, cache, metadata.clone(), start, progress)
     };
-    let start = Start { content, place };
+    let start = Start { content, permit };
     let file = progress.start_file(spec.path.as_str(), metadata.size);
     let (report, _) = shared::share(&spec.shared, file, key, start, progress, begin).await?;
     Ok(report.map(|report| Report { commit: Some(metadata.commit), ..report }))
@@ -96,7 +96,7 @@ async fn fetch(
     start: Start,
     progress: Progress,
 ) -> Result<Option<Report>> {
-    let (content, _place) = start.at(&hub.places).await;
+    let (content, _permit) = start.at(&hub.permits).await;
     // All callers of the transfer see in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let lock = Arc::new(receive::wait_for_lock(folder.lock(&spec.path), &progress).await?);

@@ -17,7 +17,7 @@ use crate::{
     base::{
         blocking,
         error::{Error, ErrorKind, Result},
-        ids::{Place, RepoPath},
+        ids::{RepoPath, RepoRevision},
         progress::Progress,
     },
     download::stream::{FileStream, Part, Spec},
@@ -63,17 +63,17 @@ pub struct Repository {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Wanted {
     /// Where the files are.
-    pub place: Place,
+    pub place: RepoRevision,
     /// One file; `None` for all of a model.
     pub filename: Option<RepoPath>,
 }
 
-fn at(place: &Place, path: RepoPath, part: Part) -> Spec {
+fn at(place: &RepoRevision, path: RepoPath, part: Part) -> Spec {
     Spec { repo: place.repo.clone(), revision: place.revision.clone(), path, part }
 }
 
 /// Reads the headers of all safetensors files of a model.
-pub async fn repository(hub: &Hub, place: &Place) -> Result<Repository> {
+pub async fn repository(hub: &Hub, place: &RepoRevision) -> Result<Repository> {
     match file(hub, place, RepoPath::parse(SINGLE_FILE)?).await {
         Ok(header) => {
             let tensors = header.tensors.keys();
@@ -86,11 +86,11 @@ pub async fn repository(hub: &Hub, place: &Place) -> Result<Repository> {
 }
 
 /// Reads the header of one file.
-pub async fn file(hub: &Hub, place: &Place, path: RepoPath) -> Result<Header> {
+pub async fn file(hub: &Hub, place: &RepoRevision, path: RepoPath) -> Result<Header> {
     header_within(hub, place, path, &AtomicU64::new(MAX_HEADER)).await
 }
 
-async fn sharded(hub: &Hub, place: &Place) -> Result<Repository> {
+async fn sharded(hub: &Hub, place: &RepoRevision) -> Result<Repository> {
     let index = index(hub, place).await?;
     let shards = index.weight_map.values().cloned().collect::<BTreeSet<_>>();
     let paths = shards.into_iter().map(|name| shard(&name).map(|path| (name, path)));
@@ -134,7 +134,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-async fn index(hub: &Hub, place: &Place) -> Result<Index> {
+async fn index(hub: &Hub, place: &RepoRevision) -> Result<Index> {
     let spec = at(place, RepoPath::parse(INDEX_FILE)?, Part::Whole);
     let text = match read(hub, spec, MAX_INDEX).await {
         Err(error) if error.kind() == ErrorKind::EntryNotFound => {
@@ -155,7 +155,7 @@ async fn index(hub: &Hub, place: &Place) -> Result<Index> {
 /// Reads a header whose length is subtracted from `budget`.
 async fn header_within(
     hub: &Hub,
-    place: &Place,
+    place: &RepoRevision,
     path: RepoPath,
     budget: &AtomicU64,
 ) -> Result<Header> {

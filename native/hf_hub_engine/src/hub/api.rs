@@ -3,9 +3,9 @@
 //! Redirects are followed within the endpoint; those of read requests also to the public Hub,
 //! without the token. The caller interprets the response.
 
-pub mod ask;
 mod content;
 pub mod pages;
+pub mod request;
 
 use std::{
     collections::BTreeMap,

@@ -29,7 +29,7 @@ use crate::{
         hint::Hint,
         ids::{Repo, Revision},
         limits::Flow,
-        places::{Place, Places},
+        permits::{Permit, Permits},
         progress::{Activity, Progress},
     },
     hub::{
@@ -86,7 +86,7 @@ pub struct Hub {
     /// The rate limits, shared by all calls.
     pub rate_limiter: RateLimiter,
     /// The limit of open connections and files, shared by all calls.
-    pub places: Places,
+    pub permits: Permits,
     /// The progress that shows when this call waits for a rate limit.
     pub watch: Progress,
 }
@@ -261,8 +261,8 @@ impl Hub {
         }
         let scope = Scope::of(&request.url, self.token_for(&request.url));
         let ticket = self.wait_for(&scope).await?;
-        let place = self.places.connection().await;
-        let answer = self.client.send(request).await.map(|response| response.holding(place));
+        let permit = self.permits.connection().await;
+        let answer = self.client.send(request).await.map(|response| response.holding(permit));
         let answer = answer.map_err(|error| if withheld { error.token_withheld() } else { error });
         let status = answer.as_ref().map_or_else(Error::status, |_| Some(200));
         self.answered.fetch_or(status.is_some(), Relaxed);
@@ -275,22 +275,22 @@ impl Hub {
     }
 
     /// Waits until a download may start, if it `asks` for anything. Returns the hub for its
-    /// requests, and its place.
-    pub(crate) async fn for_download(&self, asks: bool) -> (Self, Option<Place>) {
-        let place = if asks { Some(self.places.transfer().await) } else { None };
-        (Self { places: self.places.granted(), ..self.clone() }, place)
+    /// requests, and its permit.
+    pub(crate) async fn for_download(&self, asks: bool) -> (Self, Option<Permit>) {
+        let permit = if asks { Some(self.permits.transfer().await) } else { None };
+        (Self { permits: self.permits.granted(), ..self.clone() }, permit)
     }
 
-    /// Waits for a place, then runs `work`, which transfers files and whose requests need no
-    /// further place.
-    pub(crate) async fn in_place<T>(&self, work: impl Future<Output = T>) -> T {
-        let _place = self.places.transfer().await;
+    /// Waits for a permit, then runs `work`, which transfers files and whose requests need no
+    /// further permit.
+    pub(crate) async fn with_permit<T>(&self, work: impl Future<Output = T>) -> T {
+        let _permit = self.permits.transfer().await;
         work.await
     }
 
     /// Returns a permit for one more connection of a download.
-    pub(crate) fn one_more(&self) -> Option<(OwnedSemaphorePermit, Place)> {
-        Some((self.flow.one_more()?, self.places.one_more()?))
+    pub(crate) fn one_more(&self) -> Option<(OwnedSemaphorePermit, Permit)> {
+        Some((self.flow.one_more()?, self.permits.one_more()?))
     }
 
     async fn wait_for<'a>(&'a self, scope: &'a Scope) -> Result<Ticket<'a>> {

@@ -10,12 +10,12 @@ use std::fmt::Display;
 use crate::{
     base::{
         error::{Error, ErrorKind},
-        ids::{Place, Repo, Revision},
+        ids::{Repo, RepoRevision, Revision},
     },
     hub::client::Hub,
 };
 
-/// Appended when a content host also rejected links that the Hub created anew.
+/// Appended when a content host also rejected links that the Hub created again.
 pub(crate) const NEW_LINKS: &str = "; new links were rejected as well: check the clock of this machine and any proxy in \
      between, then try again";
 
@@ -77,7 +77,7 @@ impl Refused {
 }
 
 /// The error of a request, in the words that fit what it is about.
-pub fn about(hub: &Hub, place: Option<&Place>, error: Error) -> Error {
+pub fn about(hub: &Hub, place: Option<&RepoRevision>, error: Error) -> Error {
     match place {
         Some(place) => repository(hub, &place.repo, &place.revision, error),
         None => request(hub, error),

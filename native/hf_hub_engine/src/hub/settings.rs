@@ -13,7 +13,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         input::{self, RawPath},
         limits::Flow,
-        places::Places,
+        permits::Permits,
         progress::Progress,
         scrub::Scrub,
     },
@@ -54,7 +54,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Process {
     pools: Mutex<Vec<Client>>,
-    places: Places,
+    permits: Permits,
     rate_limiter: RateLimiter,
     /// The limit that all transfers keep together.
     pub bandwidth: Bandwidth,
@@ -65,7 +65,7 @@ impl Process {
     pub fn new(open_files: u64) -> Self {
         Self {
             pools: Mutex::default(),
-            places: Places::within(open_files),
+            permits: Permits::within(open_files),
             rate_limiter: RateLimiter::default(),
             bandwidth: Bandwidth::default(),
         }
@@ -103,7 +103,7 @@ impl Settings {
             no_proxy: self.no_proxy,
             ca_files: self.ca_files.into_iter().map(changed).collect(),
             connect_timeout: Some(self.connect_timeout),
-            idle: Some(process.places.idle),
+            idle: Some(process.permits.idle),
         };
         let user_agent = self.user_agent.parse();
         let bandwidth = limit.into_iter().chain([process.bandwidth.clone()]).collect();
@@ -127,7 +127,7 @@ impl Settings {
             offline: self.offline,
             flow: Flow::new(self.max_connections, bandwidth),
             rate_limiter: process.rate_limiter.clone(),
-            places: process.places.clone(),
+            permits: process.permits.clone(),
             watch: watch.clone(),
         })
     }

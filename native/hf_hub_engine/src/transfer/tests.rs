@@ -122,7 +122,7 @@ async fn fetches_each_part_once_over_several_connections() {
 
 #[tokio::test]
 async fn uses_fewer_connections_when_the_server_asks_for_it() {
-    for refusal in ["429 Too Many Requests", "503 Service Unavailable"] {
+    for rejection in ["429 Too Many Requests", "503 Service Unavailable"] {
         let dir = tempfile::tempdir().unwrap();
         let (busy, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let cdn = {
@@ -130,7 +130,7 @@ async fn uses_fewer_connections_when_the_server_asks_for_it() {
             Server::answering(move |request| {
                 if busy.load(Relaxed) > 2 {
                     refused.fetch_add(1, Relaxed);
-                    return reply(refusal, "", b"");
+                    return reply(rejection, "", b"");
                 }
                 // Slow enough to leave time for more connections.
                 match part(request) {
@@ -239,11 +239,11 @@ async fn tolerates_one_server_without_ranges_among_many() {
 
 #[tokio::test]
 async fn downloads_in_one_response_from_a_server_without_ranges() {
-    for refusal in ["200 OK", "416 Range Not Satisfiable"] {
+    for rejection in ["200 OK", "416 Range Not Satisfiable"] {
         let dir = tempfile::tempdir().unwrap();
         let cdn = Server::answering(move |request| match range(request) {
-            Some((first, _)) if first > 0 || refusal.starts_with("416") => {
-                reply(refusal, "", if refusal.starts_with("416") { b"" } else { b"whole file" })
+            Some((first, _)) if first > 0 || rejection.starts_with("416") => {
+                reply(rejection, "", if rejection.starts_with("416") { b"" } else { b"whole file" })
             }
             _ => reply("200 OK", "", &content()),
         })

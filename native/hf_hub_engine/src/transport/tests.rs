@@ -9,10 +9,10 @@ fn kind(url: &str, status: u16, headers: &[(&'static str, &'static str)]) -> Err
         .map(|(name, value)| (header_name(name), HeaderValue::from_static(value)))
         .collect();
     let status = StatusCode::from_u16(status).unwrap();
-    kind_of(&url.parse().unwrap(), &refusal(status, headers, b"", Some("Bearer hf_CANARY")))
+    kind_of(&url.parse().unwrap(), &rejection(status, headers, b"", Some("Bearer hf_CANARY")))
 }
 
-fn refusal(
+fn rejection(
     status: StatusCode,
     headers: HeaderMap,
     body: &'static [u8],
@@ -25,17 +25,18 @@ fn refusal(
 #[test]
 fn error_messages_are_one_line_without_the_token() {
     let body = b"{\"error\": \"no such token:\\n\\u001b[31mhf_CANARY\"}";
-    let refusal = refusal(StatusCode::FORBIDDEN, HeaderMap::new(), body, Some("Bearer hf_CANARY"));
-    assert_eq!(refusal.words().as_deref(), Some("no such token:  [31m(the token)"));
-    let refusal = refusal.without_token();
-    assert_eq!(refusal.details().unwrap()["error"], "no such token:\n\u{1b}[31m(the token)");
+    let rejection =
+        rejection(StatusCode::FORBIDDEN, HeaderMap::new(), body, Some("Bearer hf_CANARY"));
+    assert_eq!(rejection.words().as_deref(), Some("no such token:  [31m(the token)"));
+    let rejection = rejection.without_token();
+    assert_eq!(rejection.details().unwrap()["error"], "no such token:\n\u{1b}[31m(the token)");
 }
 
 #[test]
 fn distinguishes_a_missing_token_from_a_rejected_one() {
     let who = "http://127.0.0.1/api/whoami-v2".parse().unwrap();
     let asked =
-        |sent| kind_of(&who, &refusal(StatusCode::UNAUTHORIZED, HeaderMap::new(), b"", sent));
+        |sent| kind_of(&who, &rejection(StatusCode::UNAUTHORIZED, HeaderMap::new(), b"", sent));
     assert_eq!(asked(None), ErrorKind::NoToken);
     assert_eq!(asked(Some("Bearer hf_CANARY")), ErrorKind::Unauthorized);
 }
@@ -109,7 +110,7 @@ fn content_host_errors_are_about_the_link() {
             .collect();
         let status = StatusCode::from_u16(status).unwrap();
         let url = "https://lfs.example/x?X-Amz-Signature=abc".parse().unwrap();
-        let error = refused_by_a_store(&url, &refusal(status, headers, body.as_bytes(), None));
+        let error = refused_by_a_store(&url, &rejection(status, headers, body.as_bytes(), None));
         assert_eq!((error.kind(), error.status()), (kind, Some(status.as_u16())), "{error}");
         let message = error.message();
         assert!(message.starts_with("the content host lfs.example:443"), "{message}");
@@ -118,7 +119,7 @@ fn content_host_errors_are_about_the_link() {
     }
     let endless = format!("<Error><Message>{}</Message></Error>", "x".repeat(50_000));
     let refused =
-        refusal(StatusCode::BAD_REQUEST, HeaderMap::new(), endless.leak().as_bytes(), None);
+        rejection(StatusCode::BAD_REQUEST, HeaderMap::new(), endless.leak().as_bytes(), None);
     assert_eq!(refused.words().unwrap().len(), 1000);
 }
 

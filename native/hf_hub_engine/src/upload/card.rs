@@ -7,7 +7,7 @@ use crate::{
         blocking,
         error::{Error, ErrorKind, Result},
     },
-    upload::{Addition, answer::shown, digest::index, session::Session},
+    upload::{Addition, commit_response::shown, digest::index, session::Session},
 };
 
 /// The file name of a card.
@@ -24,7 +24,7 @@ struct Question<'a> {
 }
 
 #[derive(Default, Deserialize)]
-struct Answer {
+struct Response {
     #[serde(default)]
     warnings: Vec<Warning>,
 }
@@ -39,8 +39,9 @@ struct Warning {
 pub(super) async fn check(session: &Session, card: &Addition) -> Result<Vec<String>> {
     let Some(content) = text(card).await? else { return Ok(Vec::new()) };
     let question = Question { content: &content, repo_type: session.target.repo.kind().name() };
-    let answer: Result<Answer> = session.ask(session.hub.url("api/validate-yaml"), &question).await;
-    let answer = answer.map_err(|error| {
+    let response: Result<Response> =
+        session.ask(session.hub.url("api/validate-yaml"), &question).await;
+    let response = response.map_err(|error| {
         if error.kind() != ErrorKind::BadRequest {
             return error;
         }
@@ -52,7 +53,7 @@ pub(super) async fn check(session: &Session, card: &Addition) -> Result<Vec<Stri
             format!("the metadata of {NAME} is not valid, so nothing was uploaded: {said}");
         error.with_message(message).with_path(NAME)
     })?;
-    Ok(answer
+    Ok(response
         .warnings
         .into_iter()
         .map(|warning| format!("{NAME}: {}", shown(&warning.message)))

@@ -102,16 +102,16 @@ pub struct Placed {
 /// Creates the commit.
 pub async fn create(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work = hub.within_deadline(progress, hub.in_place(Box::pin(run(&session, spec))));
-    work.await.map_err(|error| errors::refusal(&session, error))
+    let work = hub.within_deadline(progress, hub.with_permit(Box::pin(run(&session, spec))));
+    work.await.map_err(|error| errors::rejection(&session, error))
 }
 
 /// Uploads the large files among the additions, without a commit.
 pub async fn preupload(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Vec<Placed>> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work =
-        hub.within_deadline(progress, hub.in_place(Box::pin(place_all(&session, spec.operations))));
-    work.await.map_err(|error| errors::refusal(&session, error))
+    let work = hub
+        .within_deadline(progress, hub.with_permit(Box::pin(place_all(&session, spec.operations))));
+    work.await.map_err(|error| errors::rejection(&session, error))
 }
 
 async fn place_all(session: &Arc<Session>, operations: Vec<Operation>) -> Result<Vec<Placed>> {

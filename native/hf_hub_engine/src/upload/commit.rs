@@ -21,7 +21,7 @@ use crate::{
     },
     transport::{Peer, Request},
     upload::{
-        answer::{self, CommitResponse},
+        commit_response::{self, CommitResponse},
         payload::{Draft, Lines},
         remote_entries,
         session::Session,
@@ -185,7 +185,7 @@ async fn send(session: &Session, draft: &Arc<Draft>) -> Result<CommitResponse> {
         let response = streamed_body::send(&hub, request, lines, |_| ()).await?;
         if !response.status().is_redirection() {
             let url = response.url().clone();
-            return answer::read(&response.bytes(ANSWER).await?, &url);
+            return commit_response::read(&response.bytes(ANSWER).await?, &url);
         }
         let target = client::redirect_target(&response)?;
         if !hub.owns(&target) {
@@ -234,7 +234,7 @@ pub(super) async fn unchanged(
     } else {
         let revision = client::encode(session.target.revision.as_str());
         let url = session.hub.api_url(&session.target.repo, &format!("revision/{revision}"));
-        answer::commit(&session.get::<About>(url.clone()).await?.sha, &url)?
+        commit_response::commit(&session.get::<About>(url.clone()).await?.sha, &url)?
     };
     Ok(Info {
         commit_url: commit_url(session, &oid),

@@ -21,7 +21,7 @@ use crate::{
     hub::api::Call,
     upload::{
         Addition,
-        answer::shown,
+        commit_response::shown,
         oid::Oid,
         path::RepoPath,
         payload::Change,
@@ -182,11 +182,11 @@ async fn duplicate(session: &Session, from: &Repo, files: Vec<(&RepoPath, &Entry
     while !files.is_empty() {
         let rest = files.split_off(files.len().min(BATCH));
         let target = Target { kind: repo.kind().name(), name: repo.id() };
-        let answer: Duplicated = session.ask(url.clone(), &Request { target, files }).await?;
-        if let Some(failure) = answer.failed.first() {
+        let response: Duplicated = session.ask(url.clone(), &Request { target, files }).await?;
+        if let Some(failure) = response.failed.first() {
             let message = format!(
                 "the Hub cannot copy {} of the large files from \"{from}\": {} ({})",
-                answer.failed.len(),
+                response.failed.len(),
                 shown(&failure.error),
                 shown(&failure.sha256)
             );

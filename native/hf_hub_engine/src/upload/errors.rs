@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Adds the target and a hint to an error.
-pub(super) fn refusal(session: &Session, error: Error) -> Error {
+pub(super) fn rejection(session: &Session, error: Error) -> Error {
     let Target { repo, revision, .. } = &session.target;
     let (more, hint) = (reason(session, &error), hint(session, &error));
     let error = hints::repository(&session.hub, repo, revision, error).with_hints(hint);

@@ -76,8 +76,8 @@ pub struct Spec {
 /// Uploads the folder.
 pub async fn run(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
     let session = Session::new(hub, &spec.target, spec.tuning, progress);
-    let work = hub.within_deadline(progress, hub.in_place(Box::pin(upload(&session, spec))));
-    work.await.map_err(|error| errors::refusal(&session, error))
+    let work = hub.within_deadline(progress, hub.with_permit(Box::pin(upload(&session, spec))));
+    work.await.map_err(|error| errors::rejection(&session, error))
 }
 
 async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {

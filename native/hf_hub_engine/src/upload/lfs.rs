@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     base::error::{Error, ErrorKind, Result},
     upload::{
-        answer::shown,
+        commit_response::shown,
         link::Link,
         oid::Oid,
         path::RepoPath,
@@ -126,7 +126,7 @@ pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashM
     let answer: BatchResponse = session.ask_lfs(session.hub.url(&path), &question).await?;
     let known: HashMap<Oid, &Object> = objects.iter().map(|object| (object.oid, object)).collect();
     let mut plans = HashMap::new();
-    let mut refusals = Vec::new();
+    let mut rejections = Vec::new();
     let mut answered = HashSet::new();
     for said in answer.objects {
         // Entries for other contents are ignored.
@@ -139,15 +139,15 @@ pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashM
             said.error,
             said.actions.and_then(|actions| actions.upload.map(|to| (to, actions.verify))),
         ) {
-            (Some(refusal), _) => refusals.push((*object, refusal)),
+            (Some(rejection), _) => rejections.push((*object, rejection)),
             (None, Some((to, verify))) => {
                 plans.insert(oid, plan(session, object, &to, verify)?);
             }
             (None, None) => {}
         }
     }
-    if !refusals.is_empty() {
-        return Err(refused(&refusals));
+    if !rejections.is_empty() {
+        return Err(refused(&rejections));
     }
     // A content without an entry is not in the store, and a commit would reference missing content.
     match objects.iter().find(|object| !answered.contains(&object.oid)) {
@@ -193,21 +193,21 @@ fn plan(session: &Session, object: &Object, to: &Action, verify: Option<Action>)
     Ok(Plan { slot: Slot::Parts { complete, size, links }, verify })
 }
 
-fn refused(refusals: &[(&Object, ObjectError)]) -> Error {
-    let said = refusals
+fn refused(rejections: &[(&Object, ObjectError)]) -> Error {
+    let said = rejections
         .iter()
         .take(10)
-        .map(|(object, refusal)| format!("\"{}\": {}", object.path, shown(&refusal.message)));
-    let more = match refusals.len().saturating_sub(10) {
+        .map(|(object, rejection)| format!("\"{}\": {}", object.path, shown(&rejection.message)));
+    let more = match rejections.len().saturating_sub(10) {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
     let message = format!("the Hub rejected {}{more}", said.collect::<Vec<_>>().join("; "));
     let error = Error::new(ErrorKind::BadRequest, message);
-    match refusals {
-        [(object, refusal), ..] => {
+    match rejections {
+        [(object, rejection), ..] => {
             let error = error.with_path(&object.path);
-            refusal.code.map_or(error.clone(), |code| error.with_status(code))
+            rejection.code.map_or(error.clone(), |code| error.with_status(code))
         }
         [] => error,
     }

@@ -5,11 +5,11 @@
 //! referenced in a commit ([`payload`], [`commit`]). Everything is streamed: memory holds names and
 //! a few pieces, never a whole file.
 
-mod answer;
 mod batch_size;
 mod card;
 mod changes;
 mod commit;
+mod commit_response;
 mod copies;
 mod digest;
 mod errors;

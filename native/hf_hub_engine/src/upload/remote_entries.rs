@@ -18,7 +18,7 @@ use crate::{
         client,
     },
     upload::{
-        answer::read_json,
+        commit_response::read_json,
         expected::{Expected, Found},
         oid::Oid,
         path::RepoPath,

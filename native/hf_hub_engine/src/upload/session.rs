@@ -22,7 +22,7 @@ use crate::{
         client::{Hub, is_public},
     },
     transport::{Peer, Request, Timeouts},
-    upload::{answer, link::Link},
+    upload::{commit_response, link::Link},
 };
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -72,7 +72,7 @@ impl Session {
         tuning: Tuning,
         progress: &Progress,
     ) -> Arc<Self> {
-        let hub = Hub { places: hub.places.granted(), ..hub.clone() };
+        let hub = Hub { permits: hub.permits.granted(), ..hub.clone() };
         Arc::new(Self {
             hub,
             target: target.clone(),
@@ -135,7 +135,7 @@ impl Session {
         let timeouts = Timeouts { headers: self.tuning.silence, ..self.hub.timeouts };
         let hub = Hub { timeouts, ..self.hub.clone() };
         let answer = hub.retrying(&self.progress, || hub.exchange_once(&call)).await?;
-        answer::read_json(&answer.body, &call.url)
+        commit_response::read_json(&answer.body, &call.url)
     }
 
     /// Returns the hub for requests whose response takes long.

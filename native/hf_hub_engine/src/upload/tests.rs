@@ -11,9 +11,9 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-mod answers;
 mod large;
 mod order;
+mod responses;
 
 use super::*;
 use crate::{
@@ -295,12 +295,13 @@ async fn a_part_without_an_etag_fails_the_upload_of_that_file() {
 #[tokio::test]
 async fn rejected_objects_and_wrong_numbers_of_links_name_the_file() {
     let oid = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
-    let refusal = json!({ "oid": oid, "size": 5, "error": { "code": 422, "message": "too much" } });
+    let rejection =
+        json!({ "oid": oid, "size": 5, "error": { "code": 422, "message": "too much" } });
     let header = json!({ "chunk_size": 2, "1": "http://x/1" });
     let action = json!({ "upload": { "href": "http://x/c", "header": header } });
     let short = json!({ "oid": oid, "size": 5, "actions": action });
     for (said, words) in [
-        (refusal, "the Hub rejected \"a.bin\": too much"),
+        (rejection, "the Hub rejected \"a.bin\": too much"),
         (short, "sent 1 links for the parts of \"a.bin\""),
     ] {
         let server = Server::answering(move |head| match head {

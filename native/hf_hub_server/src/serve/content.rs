@@ -20,7 +20,7 @@ use futures_util::Stream;
 use percent_encoding::utf8_percent_encode;
 use tokio::task::spawn_blocking;
 
-use super::answer::{PATH_SET, header_value};
+use super::response::{PATH_SET, header_value};
 
 // Large enough that reading costs more than switching threads, small enough that little is read
 // ahead for a client that leaves early.

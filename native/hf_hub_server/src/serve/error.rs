@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use super::answer::{self, header_value};
+use super::response::{self, header_value};
 use crate::store::RepoKey;
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
@@ -67,7 +67,7 @@ impl ApiError {
     pub(super) fn gated(key: &RepoKey) -> Self {
         Self::no_access(format!(
             "Access to {key} is restricted and you are not in the authorized list. Visit \
-             https://huggingface.co/{}{} to ask for access.",
+             https://huggingface.co/{}{} to call for access.",
             key.kind.url_prefix(),
             key.id
         ))
@@ -121,7 +121,7 @@ impl ApiError {
     /// The file or folder does not exist at that commit.
     pub(super) fn entry_not_found(commit: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, Some("EntryNotFound"), "Entry not found")
-            .with_header(answer::REPO_COMMIT, commit)
+            .with_header(response::REPO_COMMIT, commit)
     }
 
     /// The route does not exist.
@@ -256,7 +256,7 @@ impl IntoResponse for ApiError {
             headers.push((ERROR_CODE, HeaderValue::from_static(code)));
         }
         headers.push((ERROR_MESSAGE, header_value(&self.message)));
-        headers.push((CONTENT_TYPE, answer::JSON));
+        headers.push((CONTENT_TYPE, response::JSON));
         let mut body = *self.more;
         body.insert("error".into(), self.message.into());
         let mut response = (self.status, Json(body)).into_response();

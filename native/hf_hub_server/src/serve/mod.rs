@@ -4,9 +4,7 @@
 //! store for large files. This module handles starting and stopping, not responses.
 
 mod access;
-mod answer;
-mod ask;
-mod budget;
+mod call;
 mod content;
 mod control;
 mod error;
@@ -20,6 +18,8 @@ mod listener;
 mod origins;
 mod payload;
 mod query;
+mod rate_limit;
+mod response;
 mod routes;
 mod sign;
 mod slot;
@@ -95,7 +95,7 @@ pub(crate) struct Spec {
     direct: bool,
     /// Rate limit per token, announced in headers
     #[arg(long, value_name = "REQUESTS/SECONDS")]
-    rate_limit: Option<budget::Quota>,
+    rate_limit: Option<rate_limit::Quota>,
     /// Seconds without a byte after which an incomplete request is aborted
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     idle_timeout: u64,
@@ -183,9 +183,9 @@ async fn serve(spec: Spec) -> Result<()> {
         cdn_app = faults::layer(cdn_app, &faults, Origin::Cdn);
     }
     if let Some(quota) = spec.rate_limit {
-        hub_app = budget::layer(hub_app, quota);
+        hub_app = rate_limit::layer(hub_app, quota);
     }
-    [hub_app, cdn_app] = [hub_app, cdn_app].map(|app| answer::layer(linger::layer(app)));
+    [hub_app, cdn_app] = [hub_app, cdn_app].map(|app| response::layer(linger::layer(app)));
     hub_app = journal::layer(hub_app, &journal, Origin::Hub);
     cdn_app = journal::layer(cdn_app, &journal, Origin::Cdn);
     if spec.test_control {

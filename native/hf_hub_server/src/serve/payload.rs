@@ -10,7 +10,7 @@ use axum::body::Body;
 use http_body::Body as _;
 use serde::de::DeserializeOwned;
 
-use super::ask::{Answer, Ask};
+use super::call::{Call, Reply};
 use super::error::ApiError;
 use super::intake::{MAX_WHOLE, Sink, Spool};
 
@@ -38,7 +38,7 @@ pub(super) enum Want {
 /// Receives a body as it arrives and responds to the request at its end.
 pub(super) trait Upload: Sink {
     /// Responds. Runs off the async threads.
-    fn finish(self: Box<Self>, ask: &Ask) -> Answer;
+    fn finish(self: Box<Self>, call: &Call) -> Reply;
 }
 
 impl Payload {
@@ -71,7 +71,7 @@ impl Payload {
     }
 
     /// Ends the handler; `upload` handles the rest of the request.
-    pub(super) fn stream_to(&self, upload: impl Upload + 'static) -> Answer {
+    pub(super) fn stream_to(&self, upload: impl Upload + 'static) -> Reply {
         *self.state.borrow_mut() = State::Wanted(Want::Stream(Box::new(upload)));
         Err(ApiError::body_is_awaited())
     }

@@ -19,14 +19,14 @@ pub(super) struct Signer {
 
 /// Why a link is rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum Rejection {
     /// It has expired.
     Expired(Timestamp),
     /// Its signature is invalid.
     Forged,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Expired(_) => "This link has expired",
@@ -50,19 +50,19 @@ impl Signer {
     }
 
     /// Checks a link at a point in time.
-    pub(super) fn check(&self, path: &str, query: &Query, now: Timestamp) -> Result<(), Refusal> {
-        let expires = query.get("Expires").ok_or(Refusal::Forged)?;
+    pub(super) fn check(&self, path: &str, query: &Query, now: Timestamp) -> Result<(), Rejection> {
+        let expires = query.get("Expires").ok_or(Rejection::Forged)?;
         let signature = query
             .get("Signature")
             .and_then(|text| hex::decode(text).ok())
-            .ok_or(Refusal::Forged)?;
-        self.mac(path, expires).verify_slice(&signature).map_err(|_| Refusal::Forged)?;
+            .ok_or(Rejection::Forged)?;
+        self.mac(path, expires).verify_slice(&signature).map_err(|_| Rejection::Forged)?;
         let expires = expires
             .parse()
             .ok()
             .and_then(|s| Timestamp::from_second(s).ok())
-            .ok_or(Refusal::Forged)?;
-        if now < expires { Ok(()) } else { Err(Refusal::Expired(expires)) }
+            .ok_or(Rejection::Forged)?;
+        if now < expires { Ok(()) } else { Err(Rejection::Expired(expires)) }
     }
 
     fn mac(&self, path: &str, expires: &str) -> Hmac<Sha256> {
@@ -89,9 +89,9 @@ mod tests {
         let query = Query::parse(Some(&signer.query("/lfs/x", time(100))));
 
         assert_eq!(signer.check("/lfs/x", &query, time(99)), Ok(()));
-        assert_eq!(signer.check("/lfs/x", &query, time(100)), Err(Refusal::Expired(time(100))));
-        assert_eq!(signer.check("/lfs/y", &query, time(99)), Err(Refusal::Forged));
-        assert_eq!(Signer::new(b"other").check("/lfs/x", &query, time(99)), Err(Refusal::Forged));
+        assert_eq!(signer.check("/lfs/x", &query, time(100)), Err(Rejection::Expired(time(100))));
+        assert_eq!(signer.check("/lfs/y", &query, time(99)), Err(Rejection::Forged));
+        assert_eq!(Signer::new(b"other").check("/lfs/x", &query, time(99)), Err(Rejection::Forged));
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
         let query =
             signer.query("/x", Timestamp::from_second(100).unwrap()).replace("=100", "=9999999999");
         let now = Timestamp::from_second(200).unwrap();
-        assert_eq!(signer.check("/x", &Query::parse(Some(&query)), now), Err(Refusal::Forged));
-        assert_eq!(signer.check("/x", &Query::parse(None), now), Err(Refusal::Forged));
+        assert_eq!(signer.check("/x", &Query::parse(Some(&query)), now), Err(Rejection::Forged));
+        assert_eq!(signer.check("/x", &Query::parse(None), now), Err(Rejection::Forged));
     }
 }

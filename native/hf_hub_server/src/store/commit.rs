@@ -89,7 +89,7 @@ impl Store {
     /// Creates the commit.
     pub(crate) fn commit(&self, spec: Spec<'_>) -> Result<Committed, CommitError> {
         let _lock = self.lock(spec.key)?;
-        let repo = self.locate(spec.key)?.here().ok_or(CommitError::NoRepo)?;
+        let repo = self.locate(spec.key)?.found().ok_or(CommitError::NoRepo)?;
         if repo.settings.object_id != spec.object_id {
             return Err(CommitError::NoRepo);
         }

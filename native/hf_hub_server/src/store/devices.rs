@@ -24,13 +24,13 @@ pub(crate) struct Login {
     /// The code that the user types.
     user_code: String,
     expires_at: Timestamp,
-    answer: Answer,
+    answer: Decision,
 }
 
 /// The user's decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Answer {
+pub(crate) enum Decision {
     /// No decision yet.
     Pending,
     /// Approved; holds the user's name.
@@ -67,7 +67,7 @@ impl Devices {
             digest: digest(&codes.device),
             user_code: codes.user.clone(),
             expires_at: Timestamp::now() + lifetime,
-            answer: Answer::Pending,
+            answer: Decision::Pending,
         };
         self.update(|logins| {
             logins.push(login);
@@ -77,7 +77,7 @@ impl Devices {
     }
 
     /// Records the user's decision about a code.
-    pub(crate) fn decide(&self, user_code: &str, answer: Answer) -> Result<()> {
+    pub(crate) fn decide(&self, user_code: &str, answer: Decision) -> Result<()> {
         self.update(|logins| {
             let login = logins.iter_mut().find(|login| login.user_code == user_code);
             login
@@ -87,9 +87,9 @@ impl Devices {
         })
     }
 
-    /// Returns the decision about a login, which ends with anything but [`Answer::Pending`]. `None`
+    /// Returns the decision about a login, which ends with anything but [`Decision::Pending`]. `None`
     /// for an unknown or expired login.
-    pub(crate) fn ask(&self, device_code: &str) -> Result<Option<Answer>> {
+    pub(crate) fn ask(&self, device_code: &str) -> Result<Option<Decision>> {
         let wanted = digest(device_code);
         let mut answer = None;
         self.update(|logins| {
@@ -97,7 +97,7 @@ impl Devices {
                 .iter()
                 .find(|login| login.digest == wanted)
                 .map(|login| login.answer.clone());
-            logins.retain(|login| login.digest != wanted || login.answer == Answer::Pending);
+            logins.retain(|login| login.digest != wanted || login.answer == Decision::Pending);
             Ok(())
         })?;
         Ok(answer)
@@ -131,10 +131,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let devices = Devices::new(root.path());
         let codes = devices.begin(Duration::from_mins(1)).unwrap();
-        assert_eq!(devices.ask(&codes.device).unwrap(), Some(Answer::Pending));
-        assert!(devices.decide("none", Answer::Denied).is_err());
-        devices.decide(&codes.user, Answer::Approved("ann".into())).unwrap();
-        assert_eq!(devices.ask(&codes.device).unwrap(), Some(Answer::Approved("ann".into())));
+        assert_eq!(devices.ask(&codes.device).unwrap(), Some(Decision::Pending));
+        assert!(devices.decide("none", Decision::Denied).is_err());
+        devices.decide(&codes.user, Decision::Approved("ann".into())).unwrap();
+        assert_eq!(devices.ask(&codes.device).unwrap(), Some(Decision::Approved("ann".into())));
         assert_eq!(devices.ask(&codes.device).unwrap(), None);
         let late = devices.begin(Duration::ZERO).unwrap();
         assert_eq!(devices.ask(&late.device).unwrap(), None);

@@ -13,7 +13,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::attributes::{self, Attributes};
 use super::git::{Change, Content, EntryKind, Git, MAIN_REF, branch_ref};
 use super::lfs::Pointer;
-use super::repo::{Place, Repo};
+use super::repo::{Lookup, Repo};
 use super::settings::Settings;
 use super::{RepoKey, Store};
 
@@ -88,14 +88,14 @@ impl Store {
         adjust: impl FnOnce(&mut Settings),
     ) -> Result<Repo> {
         match self.locate(key)? {
-            Place::Moved(id) => bail!("{key} was renamed to {id}"),
-            Place::Here(repo) => {
+            Lookup::Moved(id) => bail!("{key} was renamed to {id}"),
+            Lookup::Found(repo) => {
                 let mut settings = repo.settings.clone();
                 adjust(&mut settings);
                 self.write_settings(key, settings)?;
                 Ok(*repo)
             }
-            Place::Nowhere => {
+            Lookup::Missing => {
                 let mut settings = Settings::new(key);
                 adjust(&mut settings);
                 let default = attributes::default_for(key.kind).as_bytes();

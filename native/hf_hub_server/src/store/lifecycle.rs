@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use super::disk::{self, Lock};
 use super::git::{Change, Content, Git, MAIN_REF};
-use super::repo::{Place, Repo};
+use super::repo::{Lookup, Repo};
 use super::settings::{Card, Settings};
 use super::{RepoKey, Store};
 
@@ -43,9 +43,9 @@ impl Store {
         let mut key = key.clone();
         for _ in 0..MAX_MOVES {
             match self.locate(&key)? {
-                Place::Here(repo) => return Ok(Some(*repo)),
-                Place::Moved(id) => key.id = id,
-                Place::Nowhere => break,
+                Lookup::Found(repo) => return Ok(Some(*repo)),
+                Lookup::Moved(id) => key.id = id,
+                Lookup::Missing => break,
             }
         }
         Ok(None)
@@ -74,7 +74,7 @@ impl Store {
     /// Removes a repository; `false` if it does not exist.
     pub(crate) fn remove(&self, key: &RepoKey) -> Result<bool> {
         let _lock = self.lock(key)?;
-        let Place::Here(repo) = self.locate(key)? else { return Ok(false) };
+        let Lookup::Found(repo) = self.locate(key)? else { return Ok(false) };
         let card = self.card_path(key);
         fs::remove_file(&card).with_context(|| format!("cannot remove {}", card.display()))?;
         fs::remove_dir_all(&repo.git_dir)
@@ -136,7 +136,7 @@ impl Store {
 
     /// Whether a repository has this name, in any case.
     fn is_taken(&self, key: &RepoKey) -> Result<bool> {
-        Ok(matches!(self.locate(&self.spelled(key)?)?, Place::Here(_)))
+        Ok(matches!(self.locate(&self.spelled(key)?)?, Lookup::Found(_)))
     }
 
     /// Prepares the folder of a repository that is not visible yet.

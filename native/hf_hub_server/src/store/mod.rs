@@ -21,7 +21,7 @@ mod users;
 
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
-pub(crate) use devices::{Answer as LoginAnswer, Devices};
+pub(crate) use devices::{Decision as LoginAnswer, Devices};
 pub(crate) use disk::Lock;
 pub(crate) use git::{
     CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, branch_ref,
@@ -31,7 +31,7 @@ pub(crate) use import::Spec as ImportSpec;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, is_oid};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, is_upload};
-pub(crate) use repo::{Place, Repo};
+pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use settings::{AccessRequest, Gate, PullRequest, Settings};
 pub(crate) use token::{Role, Scope, Token, random_token};
@@ -107,11 +107,11 @@ impl Store {
     }
 
     /// Returns where a repository is now.
-    pub(crate) fn locate(&self, key: &RepoKey) -> Result<Place> {
+    pub(crate) fn locate(&self, key: &RepoKey) -> Result<Lookup> {
         Ok(match disk::read_json(&self.card_path(key))? {
-            None => Place::Nowhere,
-            Some(Card::Moved { moved_to }) => Place::Moved(moved_to.parse()?),
-            Some(Card::Here(settings)) => Place::Here(Box::new(Repo {
+            None => Lookup::Missing,
+            Some(Card::Moved { moved_to }) => Lookup::Moved(moved_to.parse()?),
+            Some(Card::Here(settings)) => Lookup::Found(Box::new(Repo {
                 key: key.clone(),
                 git_dir: self.git_dir(key),
                 settings,
@@ -122,7 +122,7 @@ impl Store {
     /// Returns the name of a repository in the case it was created with: ids that differ only in
     /// case are the same. An unused name is returned unchanged.
     pub(crate) fn spelled(&self, key: &RepoKey) -> Result<RepoKey> {
-        if let Place::Here(_) = self.locate(key)? {
+        if let Lookup::Found(_) = self.locate(key)? {
             return Ok(key.clone());
         }
         let mut twins = Vec::new();
@@ -138,7 +138,7 @@ impl Store {
             twins.extend(ids.flatten().map(|id| RepoKey::new(key.kind, id)));
         }
         twins.sort_by(|a, b| a.id.cmp(&b.id));
-        let lives = |twin: &&RepoKey| matches!(self.locate(twin), Ok(Place::Here(_)));
+        let lives = |twin: &&RepoKey| matches!(self.locate(twin), Ok(Lookup::Found(_)));
         let is_own = |twin: &&RepoKey| *twin == key;
         let found = twins.iter().find(lives).or_else(|| twins.iter().find(is_own));
         Ok(found.or(twins.first()).unwrap_or(key).clone())
@@ -155,9 +155,9 @@ impl Store {
     /// Returns the repository of that name; fails if it is missing.
     pub(crate) fn find(&self, key: &RepoKey) -> Result<Repo> {
         match self.locate(key)? {
-            Place::Here(repo) => Ok(*repo),
-            Place::Moved(id) => bail!("{key} was renamed to {id}"),
-            Place::Nowhere => bail!("there is no {key}"),
+            Lookup::Found(repo) => Ok(*repo),
+            Lookup::Moved(id) => bail!("{key} was renamed to {id}"),
+            Lookup::Missing => bail!("there is no {key}"),
         }
     }
 
@@ -180,7 +180,7 @@ impl Store {
         ids.sort();
         let keys = ids.iter().filter_map(|id| Some(RepoKey::new(kind, id.parse().ok()?)));
         let places = keys.map(|key| self.locate(&key)).collect::<Result<Vec<_>>>()?;
-        Ok(places.into_iter().filter_map(Place::here).collect())
+        Ok(places.into_iter().filter_map(Lookup::found).collect())
     }
 
     /// Changes the settings of a repository.

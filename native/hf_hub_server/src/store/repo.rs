@@ -24,22 +24,22 @@ impl Repo {
     }
 }
 
-/// What a name leads to.
+/// The repository that a name leads to.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum Lookup {
     /// A repository.
-    Here(Box<Repo>),
+    Found(Box<Repo>),
     /// A repository that now has this name.
     Moved(RepoId),
     /// Nothing.
-    Nowhere,
+    Missing,
 }
 
-impl Place {
+impl Lookup {
     /// Returns the repository, if the name leads directly to it.
-    pub(crate) fn here(self) -> Option<Repo> {
+    pub(crate) fn found(self) -> Option<Repo> {
         match self {
-            Self::Here(repo) => Some(*repo),
+            Self::Found(repo) => Some(*repo),
             _ => None,
         }
     }

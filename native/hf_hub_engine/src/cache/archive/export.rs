@@ -31,7 +31,7 @@ use crate::{
         inventory::{self, Inventory},
         layout::{CacheDir, RepoDir},
         scan,
-        trust::Bounds,
+        symlink_guard::Bounds,
     },
 };
 

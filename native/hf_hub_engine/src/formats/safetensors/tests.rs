@@ -4,9 +4,9 @@ use crate::{
     testing::{self, Server, reply},
 };
 
-fn place() -> Place {
+fn place() -> RepoRevision {
     let repo = Repo::new(RepoType::Model, "org/name").unwrap();
-    Place { repo, revision: Revision::parse("main").unwrap() }
+    RepoRevision { repo, revision: Revision::parse("main").unwrap() }
 }
 
 fn file_of(header: &str, content: usize) -> Vec<u8> {

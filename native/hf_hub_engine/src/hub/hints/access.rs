@@ -30,7 +30,7 @@ pub(super) fn explained(hub: &Hub, repo: Option<&Repo>, error: Error) -> Error {
 fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<Said> {
     // Errors of this library itself are complete already, and a content host knows no tokens.
     error.status().filter(|_| !error.is_from_a_store())?;
-    let place = Place::of(hub, repo, error);
+    let place = Subject::of(hub, repo, error);
     let words = error.message();
     let (mut message, mut hints) = match error.kind() {
         ErrorKind::NoToken => place.no_token(words),
@@ -56,7 +56,7 @@ fn sentence(hub: &Hub, repo: Option<&Repo>, error: &Error) -> Option<Said> {
 }
 
 /// What the messages refer to.
-struct Place<'a> {
+struct Subject<'a> {
     hub: &'a Hub,
     /// What was requested.
     name: String,
@@ -68,7 +68,7 @@ struct Place<'a> {
     signed_in: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Subject<'a> {
     fn of(hub: &'a Hub, repo: Option<&Repo>, error: &Error) -> Self {
         let site = redacted(&hub.endpoint);
         let site = site.trim_end_matches('/');
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_refusal_has_its_message_and_page() {
+    fn every_kind_of_rejection_has_its_message_and_page() {
         let (page, tokens) =
             ("https://hub.example/hf/datasets/org/data", "https://hub.example/hf/settings/tokens");
         let token = Some("hf_CANARY");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_match_the_refusal() {
+    fn hints_match_the_rejection() {
         for (words, advice) in [
             (
                 "Forbidden: you must use a write token to upload.",

@@ -9,7 +9,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         hint::Hint,
-        ids::{Place, Repo, RepoType, Revision},
+        ids::{Repo, RepoRevision, RepoType, Revision},
     },
     hub::{api::Call, client::Hub},
 };
@@ -46,7 +46,7 @@ pub async fn suggesting(hub: &Hub, repo: &Repo, revision: &Revision, error: Erro
 }
 
 /// The result; its error names what was meant, where the Hub knows that.
-pub async fn or_meant<T>(hub: &Hub, place: &Place, result: Result<T>) -> Result<T> {
+pub async fn or_meant<T>(hub: &Hub, place: &RepoRevision, result: Result<T>) -> Result<T> {
     match result {
         Ok(value) => Ok(value),
         Err(error) => Err(suggesting(hub, &place.repo, &place.revision, error).await),

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
 
-use super::super::ask::Manner;
+use super::super::call::Manner;
 use super::super::listener::Connection;
 use super::super::routes;
 use super::body::throttle;

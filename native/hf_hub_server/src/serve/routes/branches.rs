@@ -5,9 +5,9 @@ use git2::Oid;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::checkout;
 use crate::store::{Draft, Git, Lock, MAIN, MAIN_REF, Repo, branch_ref, tag_ref};
 
@@ -35,15 +35,15 @@ struct Squash {
 }
 
 /// Handles `POST` and `DELETE /api/{kind}/{id}/branch/{name}`.
-pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
-    let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
+pub(super) fn branch(call: &Call, repo: &Repo, name: &str) -> Reply {
+    let author = &call.caller.writer_in(repo.key.id.namespace())?.name;
     let branch = branch_name(name)?;
-    if ask.method == Method::DELETE {
-        let _lock = lock(ask, repo)?;
+    if call.method == Method::DELETE {
+        let _lock = lock(call, repo)?;
         return delete_branch(&repo.git()?, name, &branch);
     }
-    let wanted: Create = ask.json_or_default()?;
-    let _lock = lock(ask, repo)?;
+    let wanted: Create = call.json_or_default()?;
+    let _lock = lock(call, repo)?;
     let git = repo.git()?;
     let exists = git.tip(&branch)?.is_some();
     let may_replace = wanted.overwrite && branch != MAIN_REF;
@@ -57,20 +57,24 @@ pub(super) fn branch(ask: &Ask, repo: &Repo, name: &str) -> Answer {
         checkout(repo, wanted.starting_point.as_deref().unwrap_or(MAIN))?.1
     };
     git.set_ref(&branch, target, "created")?;
-    Ok(answer::ok())
+    Ok(response::ok())
 }
 
 /// Handles `POST` and `DELETE /api/{kind}/{id}/tag/{name}`.
-pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
-    let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
-    if ask.method == Method::DELETE {
-        let _lock = lock(ask, repo)?;
+pub(super) fn tag(call: &Call, repo: &Repo, name: &str) -> Reply {
+    let author = &call.caller.writer_in(repo.key.id.namespace())?.name;
+    if call.method == Method::DELETE {
+        let _lock = lock(call, repo)?;
         let full_name = tag_ref(name).ok_or_else(|| ApiError::revision_not_found(name))?;
         let is_deleted = repo.git()?.delete_ref(&full_name)?;
-        return if is_deleted { Ok(answer::ok()) } else { Err(ApiError::revision_not_found(name)) };
+        return if is_deleted {
+            Ok(response::ok())
+        } else {
+            Err(ApiError::revision_not_found(name))
+        };
     }
-    let wanted: Tag = ask.body.json()?;
-    let _lock = lock(ask, repo)?;
+    let wanted: Tag = call.body.json()?;
+    let _lock = lock(call, repo)?;
     // Clients expect a missing revision to be reported before an invalid name.
     let (git, target) = checkout(repo, name)?;
     let full_name = tag_ref(&wanted.tag).ok_or_else(|| {
@@ -84,13 +88,13 @@ pub(super) fn tag(ask: &Ask, repo: &Repo, name: &str) -> Answer {
         Some(message) => git.create_annotated_tag(&wanted.tag, target, &message, author)?,
         None => git.create_ref(&full_name, target, "created")?,
     }
-    Ok(answer::ok())
+    Ok(response::ok())
 }
 
 /// Handles `POST /api/{kind}/{id}/super-squash/{branch}`.
-pub(super) fn super_squash(ask: &Ask, repo: &Repo, name: &str) -> Answer {
-    let author = &ask.caller.writer_in(repo.key.id.namespace())?.name;
-    let wanted: Squash = ask.json_or_default()?;
+pub(super) fn super_squash(call: &Call, repo: &Repo, name: &str) -> Reply {
+    let author = &call.caller.writer_in(repo.key.id.namespace())?.name;
+    let wanted: Squash = call.json_or_default()?;
     let default = || format!("Super-squash branch '{name}'");
     let message = wanted.message.filter(|message| !message.is_empty()).unwrap_or_else(default);
     if message.chars().count() > MAX_MESSAGE {
@@ -98,26 +102,26 @@ pub(super) fn super_squash(ask: &Ask, repo: &Repo, name: &str) -> Answer {
         return Err(ApiError::bad_request(limit));
     }
     let branch = branch_name(name)?;
-    let _lock = lock(ask, repo)?;
+    let _lock = lock(call, repo)?;
     let git = repo.git()?;
     let head = git.tip(&branch)?.ok_or_else(|| ApiError::revision_not_found(name))?;
     let commit = squash(&git, head, &message, author)?;
     git.set_ref(&branch, commit, "super-squash")?;
-    Ok(answer::json(&json!({ "commitId": commit.to_string() })))
+    Ok(response::json(&json!({ "commitId": commit.to_string() })))
 }
 
 fn squash(git: &Git, head: Oid, message: &str, author: &str) -> Result<Oid, ApiError> {
     Ok(git.commit_tree(&Draft { tree: git.tree_of(head)?, parent: None, message, author })?)
 }
 
-fn delete_branch(git: &Git, name: &str, branch: &str) -> Answer {
+fn delete_branch(git: &Git, name: &str, branch: &str) -> Reply {
     if branch == MAIN_REF {
         return Err(ApiError::forbidden(format!("Cannot delete {branch}")));
     }
     if !git.delete_ref(branch)? {
         return Err(ApiError::revision_not_found(name));
     }
-    Ok(answer::ok())
+    Ok(response::ok())
 }
 
 /// Returns the name of a branch. Pull requests have refs too, but are not branches.
@@ -127,9 +131,9 @@ fn branch_name(name: &str) -> Result<String, ApiError> {
 }
 
 /// Locks the repository, which may have been deleted meanwhile.
-fn lock(ask: &Ask, repo: &Repo) -> Result<Lock, ApiError> {
-    let lock = ask.hub.store.lock(&repo.key)?;
-    match ask.hub.store.locate(&repo.key)?.here() {
+fn lock(call: &Call, repo: &Repo) -> Result<Lock, ApiError> {
+    let lock = call.hub.store.lock(&repo.key)?;
+    match call.hub.store.locate(&repo.key)?.found() {
         Some(_) => Ok(lock),
         None => Err(ApiError::repo_not_found(false)),
     }

@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use super::super::content::{self, Content, Source};
 use super::super::hub::Hub;
 use super::super::query::Query;
-use super::super::sign::Refusal;
+use super::super::sign::Rejection;
 use super::super::slot;
 use super::uploads;
 use crate::store::is_oid;
@@ -62,8 +62,8 @@ fn check(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
     }
     match hub.signer.check(path, &Query::parse(request.uri.query()), Timestamp::now()) {
         Ok(()) => Ok(()),
-        Err(Refusal::Expired(at)) => Err(Box::new(expired(at))),
-        Err(Refusal::Forged) => {
+        Err(Rejection::Expired(at)) => Err(Box::new(expired(at))),
+        Err(Rejection::Forged) => {
             let message = "The signature does not match.";
             fail(StatusCode::FORBIDDEN, "SignatureDoesNotMatch", message)
         }

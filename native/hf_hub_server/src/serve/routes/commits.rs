@@ -3,8 +3,8 @@
 use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
+use super::super::response;
 use super::checkout;
 use crate::store::{CommitInfo, Repo};
 
@@ -12,18 +12,18 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const PAGE: usize = 50;
 
 /// Handles `/api/{kind}/{id}/commits/{revision}`.
-pub(super) fn get(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
+pub(super) fn get(call: &Call, repo: &Repo, revision: &str) -> Reply {
     let (git, head) = checkout(repo, revision)?;
-    let most = ask.hub.options.page_size;
-    let size = ask.query.number("limit").unwrap_or(PAGE.min(most)).clamp(1, most);
-    let page = ask.query.number("p").unwrap_or(0);
+    let most = call.hub.options.page_size;
+    let size = call.query.number("limit").unwrap_or(PAGE.min(most)).clamp(1, most);
+    let page = call.query.number("p").unwrap_or(0);
     let start = page.saturating_mul(size);
     let (total, commits) = git.history(head, start, size)?;
-    let formatted = ask.query.all("expand").any(|what| what == "formatted");
+    let formatted = call.query.all("expand").any(|what| what == "formatted");
     let next =
-        (start.saturating_add(size) < total).then(|| ask.url_with("p", &(page + 1).to_string()));
+        (start.saturating_add(size) < total).then(|| call.url_with("p", &(page + 1).to_string()));
     let commits = commits.iter().map(|commit| to_json(commit, formatted)).collect::<Vec<_>>();
-    let mut response = answer::page(&commits, next);
+    let mut response = response::page(&commits, next);
     response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));
     Ok(response)
 }
@@ -33,7 +33,7 @@ fn to_json(commit: &CommitInfo, formatted: bool) -> Value {
         "id": commit.oid.to_string(),
         "title": commit.title,
         "message": commit.message,
-        "date": answer::date(commit.date),
+        "date": response::date(commit.date),
         "authors": [{ "user": commit.author, "avatar": "" }],
     });
     if formatted {

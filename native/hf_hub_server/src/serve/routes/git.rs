@@ -18,7 +18,7 @@ use futures_util::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::intake::MAX_WHOLE;
 use crate::store::Repo;
@@ -32,27 +32,27 @@ const MAX_REQUEST: u64 = MAX_WHOLE;
 const CHUNK: usize = 64 << 10;
 
 /// Handles `GET /{id}/info/refs`.
-pub(super) fn refs(ask: &Ask, repo: &Repo) -> Answer {
-    match ask.query.get("service") {
+pub(super) fn refs(call: &Call, repo: &Repo) -> Reply {
+    match call.query.get("service") {
         Some("git-upload-pack") => {}
         Some("git-receive-pack") => return Err(no_push()),
         _ => return Err(ApiError::bad_request("Only git's smart protocol is supported")),
     }
-    let child = start(ask, repo, &["--advertise-refs"])?;
+    let child = start(call, repo, &["--advertise-refs"])?;
     let banner = Bytes::from_static(b"001e# service=git-upload-pack\n0000");
-    Ok(answer(ADVERTISEMENT, output(child, Some(banner))))
+    Ok(stream(ADVERTISEMENT, output(child, Some(banner))))
 }
 
 /// Handles `POST /{id}/git-upload-pack`.
-pub(super) fn upload_pack(ask: &Ask, repo: &Repo) -> Answer {
-    ask.caller.check_files(repo)?;
-    let request = request(ask)?;
-    let mut child = start(ask, repo, &[])?;
+pub(super) fn upload_pack(call: &Call, repo: &Repo) -> Reply {
+    call.caller.check_files(repo)?;
+    let request = request(call)?;
+    let mut child = start(call, repo, &[])?;
     if let Some(mut stdin) = child.stdin.take() {
         // Concurrently with the output, to avoid a deadlock. A child that has exited ignores it.
         tokio::spawn(async move { drop(stdin.write_all(&request).await) });
     }
-    Ok(answer(RESULT, output(child, None)))
+    Ok(stream(RESULT, output(child, None)))
 }
 
 /// The error for pushes.
@@ -61,9 +61,9 @@ pub(super) fn no_push() -> ApiError {
 }
 
 /// Returns the whole request, which git compresses if it is long.
-fn request(ask: &Ask) -> Result<Vec<u8>, ApiError> {
-    let sent = ask.body.bytes()?;
-    if ask.headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
+fn request(call: &Call) -> Result<Vec<u8>, ApiError> {
+    let sent = call.body.bytes()?;
+    if call.headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
         return Ok(sent);
     }
     let mut request = Vec::new();
@@ -72,10 +72,10 @@ fn request(ask: &Ask) -> Result<Vec<u8>, ApiError> {
     if request.len() as u64 > MAX_REQUEST { Err(ApiError::too_large()) } else { Ok(request) }
 }
 
-fn start(ask: &Ask, repo: &Repo, options: &[&str]) -> Result<Child, ApiError> {
-    ask.caller.check_files(repo)?;
+fn start(call: &Call, repo: &Repo, options: &[&str]) -> Result<Child, ApiError> {
+    call.caller.check_files(repo)?;
     let mut command = command(&repo.git_dir, options);
-    if let Some(protocol) = ask.headers.get(PROTOCOL).and_then(|value| value.to_str().ok()) {
+    if let Some(protocol) = call.headers.get(PROTOCOL).and_then(|value| value.to_str().ok()) {
         command.env("GIT_PROTOCOL", protocol);
     }
     command.spawn().map_err(|err| match err.kind() {
@@ -128,7 +128,7 @@ fn pieces(mut child: Child, banner: Option<Bytes>) -> impl Stream<Item = io::Res
     }
 }
 
-fn answer(media_type: &'static str, body: Body) -> axum::response::Response {
+fn stream(media_type: &'static str, body: Body) -> axum::response::Response {
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(media_type)), (CACHE_CONTROL, NO_CACHE)];
     (headers, body).into_response()
 }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::{checkout, facts};
 use crate::card;
 use crate::store::{Entry, EntryKind, Gate, Git, LfsStore, MAIN, Repo, RepoKind};
@@ -19,17 +19,17 @@ pub(super) type Properties = Map<String, Value>;
 const PUBLIC: [&str; 2] = ["description", "discussionsDisabled"];
 
 /// Handles `/api/{kind}/{id}[/revision/{revision}]`.
-pub(super) fn get(ask: &Ask, repo: &Repo, revision: Option<&str>) -> Answer {
+pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
     let (git, commit) = checkout(repo, revision.unwrap_or(MAIN))?;
-    let lfs = ask.hub.store.lfs();
-    let mut all = properties(repo, &git, &lfs, commit, ask.query.flag("blobs"))?;
-    let expand = ask.query.all("expand").collect::<HashSet<_>>();
+    let lfs = call.hub.store.lfs();
+    let mut all = properties(repo, &git, &lfs, commit, call.query.flag("blobs"))?;
+    let expand = call.query.all("expand").collect::<HashSet<_>>();
     if !expand.is_empty() {
         all.retain(|name, _| {
             matches!(name.as_str(), "_id" | "id") || expand.contains(name.as_str())
         });
     }
-    Ok(answer::json(&all))
+    Ok(response::json(&all))
 }
 
 /// Returns all properties that a client can request.
@@ -47,8 +47,8 @@ pub(super) fn properties(
         "_id": settings.object_id,
         "id": repo.key.id.to_string(),
         "sha": commit.to_string(),
-        "lastModified": answer::date(git.commit_info(commit)?.date),
-        "createdAt": answer::date(settings.created_at),
+        "lastModified": response::date(git.commit_info(commit)?.date),
+        "createdAt": response::date(settings.created_at),
         "private": settings.private,
         "gated": settings.gated.map_or(Value::Bool(false), gate),
         "disabled": settings.disabled,

@@ -7,12 +7,12 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::super::slot::{Multipart, Slot};
 use super::{check_commit_rights, limits, open, repos};
-use crate::store::{Place, Pointer, Repo, RepoKey, is_oid};
+use crate::store::{Lookup, Pointer, Repo, RepoKey, is_oid};
 
 const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
 /// Maximum number of objects in one batch; clients send a few hundred.
@@ -40,39 +40,39 @@ struct Reference {
 }
 
 /// Handles `POST /{id}.git/info/lfs/objects/batch`.
-pub(super) fn batch(ask: &Ask, repo: &Repo) -> Answer {
-    let batch: Batch = ask.body.json()?;
+pub(super) fn batch(call: &Call, repo: &Repo) -> Reply {
+    let batch: Batch = call.body.json()?;
     if batch.objects.len() > MAX_OBJECTS {
         return Err(ApiError::bad_request(format!("At most {MAX_OBJECTS} objects at once")));
     }
     if batch.operation == "download" {
-        return download(ask, repo, batch.objects);
+        return download(call, repo, batch.objects);
     }
     // Without a ref, the upload is for a pull request, which everybody may open. Git always names
     // the ref in full.
     match &batch.reference {
         Some(Reference { name }) => {
             let name = name.strip_prefix("refs/heads/").unwrap_or(name);
-            check_commit_rights(ask, repo, name)?;
+            check_commit_rights(call, repo, name)?;
         }
-        None => drop(ask.caller.writer()?),
+        None => drop(call.caller.writer()?),
     }
     if batch.operation != "upload" {
         return Err(ApiError::bad_request(format!("Unknown operation: {}", batch.operation)));
     }
-    limits::check_storage(ask, repo, &batch.objects)?;
+    limits::check_storage(call, repo, &batch.objects)?;
     if batch.hash_algo.as_deref().is_some_and(|algo| !is_sha256(algo)) {
         return Err(ApiError::bad_request("Only sha256 is known here"));
     }
     let in_parts = batch.transfers.iter().any(|transfer| transfer == "multipart");
-    let threshold = if in_parts { ask.hub.options.multipart_threshold } else { u64::MAX };
+    let threshold = if in_parts { call.hub.options.multipart_threshold } else { u64::MAX };
     let is_multipart = |object: &Pointer| object.size >= threshold && object.size > 0;
     let multiparts = batch.objects.iter().filter(|object| is_multipart(object)).count() as u64;
     let transfer = if multiparts > 0 { "multipart" } else { "basic" };
     let most = MAX_LINKS / multiparts.max(1);
     let described = batch.objects.into_iter().map(|object| {
         let most_parts = is_multipart(&object).then_some(most);
-        describe(ask, repo, object, most_parts)
+        describe(call, repo, object, most_parts)
     });
     Ok(batched(transfer, &described.collect::<Result<Vec<_>, _>>()?))
 }
@@ -83,17 +83,17 @@ pub(super) fn is_sha256(algo: &str) -> bool {
 }
 
 /// Handles downloads of git-lfs; clients of the Hub read files at `resolve`.
-fn download(ask: &Ask, repo: &Repo, wanted: Vec<Pointer>) -> Answer {
-    ask.caller.check_files(repo)?;
-    let lfs = ask.hub.store.lfs();
+fn download(call: &Call, repo: &Repo, wanted: Vec<Pointer>) -> Reply {
+    call.caller.check_files(repo)?;
+    let lfs = call.hub.store.lfs();
     let mut objects = Vec::new();
     for Pointer { oid, size } in wanted {
         let mut object = json!({ "oid": oid, "size": size });
         if is_oid(&oid) && repo.holds(&lfs, &oid)? && lfs.size(&oid) == Some(size) {
             let path = format!("/lfs/{oid}/{oid}");
-            let cdn = ask.hub.origins.cdn(Some(&ask.headers));
-            let expires_in = ask.hub.options.link_ttl.as_secs();
-            let href = format!("{cdn}{path}?{}", ask.hub.sign(&path));
+            let cdn = call.hub.origins.cdn(Some(&call.headers));
+            let expires_in = call.hub.options.link_ttl.as_secs();
+            let href = format!("{cdn}{path}?{}", call.hub.sign(&path));
             object["actions"] = json!({ "download": { "href": href, "expires_in": expires_in } });
         } else {
             object["error"] = json!({ "code": 404, "message": "Object does not exist" });
@@ -110,12 +110,12 @@ fn batched(transfer: &str, objects: &[Value]) -> axum::response::Response {
 
 /// Returns how to upload one object: in at most this number of parts, or as a whole.
 fn describe(
-    ask: &Ask,
+    call: &Call,
     repo: &Repo,
     object: Pointer,
     most_parts: Option<u64>,
 ) -> Result<Value, ApiError> {
-    let lfs = ask.hub.store.lfs();
+    let lfs = call.hub.store.lfs();
     let mut json = json!({ "oid": object.oid, "size": object.size });
     let problem = if !is_oid(&object.oid) {
         Some("The oid is not a lower-case SHA-256".to_owned())
@@ -128,7 +128,7 @@ fn describe(
             _ => return Ok(json),
         }
     } else {
-        limits::too_large(ask, &object)
+        limits::too_large(call, &object)
     };
     if let Some(message) = problem {
         json["error"] = json!({ "code": 422, "message": message });
@@ -136,27 +136,27 @@ fn describe(
     }
     json["authenticated"] = true.into();
     json["actions"] = json!({
-        "upload": upload_action(ask, repo, object, most_parts)?,
-        "verify": { "href": format!("{}.git/info/lfs/objects/verify", ask.page_url(&repo.key)) },
+        "upload": upload_action(call, repo, object, most_parts)?,
+        "verify": { "href": format!("{}.git/info/lfs/objects/verify", call.page_url(&repo.key)) },
     });
     Ok(json)
 }
 
 fn upload_action(
-    ask: &Ask,
+    call: &Call,
     repo: &Repo,
     pointer: Pointer,
     most_parts: Option<u64>,
 ) -> Result<Value, ApiError> {
     let slot = Slot { key: repo.key.clone(), pointer };
-    let cdn = ask.hub.origins.cdn(Some(&ask.headers));
-    let link = |base: &str, path: String| format!("{base}{path}?{}", ask.hub.sign(&path));
-    let expires_in = ask.hub.options.link_ttl.as_secs();
+    let cdn = call.hub.origins.cdn(Some(&call.headers));
+    let link = |base: &str, path: String| format!("{base}{path}?{}", call.hub.sign(&path));
+    let expires_in = call.hub.options.link_ttl.as_secs();
     let Some(most_parts) = most_parts else {
         let href = link(&cdn, slot.path());
         return Ok(json!({ "href": href, "expires_in": expires_in }));
     };
-    let part_size = ask.hub.options.part_size.max(slot.pointer.size.div_ceil(most_parts));
+    let part_size = call.hub.options.part_size.max(slot.pointer.size.div_ceil(most_parts));
     let mut id = [0; 16];
     getrandom::fill(&mut id)?;
     let multipart = Multipart { slot, upload: hex::encode(id), part_size };
@@ -165,24 +165,24 @@ fn upload_action(
         .map(|part| (format!("{:05}", part.number), Value::from(link(&cdn, part.path()))));
     let mut header: Map<String, Value> = parts.collect();
     header.insert("chunk_size".into(), part_size.to_string().into());
-    let href = link(&ask.hub.origins.hub(Some(&ask.headers)), multipart.path());
+    let href = link(&call.hub.origins.hub(Some(&call.headers)), multipart.path());
     Ok(json!({ "href": href, "header": header, "expires_in": expires_in }))
 }
 
 /// Handles `POST /{id}.git/info/lfs/objects/verify`.
-pub(super) fn verify(ask: &Ask, repo: &Repo) -> Answer {
-    ask.caller.writer()?;
-    let object: Pointer = ask.body.json()?;
-    let lfs = ask.hub.store.lfs();
+pub(super) fn verify(call: &Call, repo: &Repo) -> Reply {
+    call.caller.writer()?;
+    let object: Pointer = call.body.json()?;
+    let lfs = call.hub.store.lfs();
     let is_here = is_oid(&object.oid)
         && repo.holds(&lfs, &object.oid)?
         && lfs.size(&object.oid) == Some(object.size);
-    if is_here { Ok(answer::ok()) } else { Err(ApiError::content_not_found(&object.oid)) }
+    if is_here { Ok(response::ok()) } else { Err(ApiError::content_not_found(&object.oid)) }
 }
 
 /// Handles `POST /api/{kind}/{id}/lfs-files/duplicate`: allows another repository to reference
 /// these files.
-pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
+pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
     #[derive(Debug, Deserialize)]
     struct Wanted {
         target: Target,
@@ -199,16 +199,16 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
         sha256: String,
     }
 
-    ask.caller.writer()?;
-    ask.caller.check_files(source)?;
-    let wanted: Wanted = ask.body.json()?;
+    call.caller.writer()?;
+    call.caller.check_files(source)?;
+    let wanted: Wanted = call.body.json()?;
     let kind = repos::kind(wanted.target.kind.as_deref())?;
-    let key = ask.hub.store.spelled(&RepoKey::new(kind, repos::parse(&wanted.target.name)?))?;
-    let Place::Here(target) = open(ask, &key)? else {
-        return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
+    let key = call.hub.store.spelled(&RepoKey::new(kind, repos::parse(&wanted.target.name)?))?;
+    let Lookup::Found(target) = open(call, &key)? else {
+        return Err(ApiError::repo_not_found(call.caller.is_anonymous()));
     };
-    ask.caller.writer_in(target.key.id.namespace())?;
-    let lfs = ask.hub.store.lfs();
+    call.caller.writer_in(target.key.id.namespace())?;
+    let lfs = call.hub.store.lfs();
     let mut failed = Vec::new();
     for File { sha256 } in &wanted.files {
         if is_oid(sha256) && source.holds(&lfs, sha256)? {
@@ -226,11 +226,11 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
         "succeeded": processed - failed.len(),
         "failed": failed,
     });
-    Ok((status, answer::json(&report)).into_response())
+    Ok((status, response::json(&report)).into_response())
 }
 
 /// Handles `POST /api/complete_multipart/…`: the link is signed, so no token is needed.
-pub(super) fn complete(ask: &Ask) -> Answer {
+pub(super) fn complete(call: &Call) -> Reply {
     #[derive(Debug, Deserialize)]
     struct Wanted {
         oid: String,
@@ -243,10 +243,10 @@ pub(super) fn complete(ask: &Ask) -> Answer {
         etag: String,
     }
 
-    let signed = ask.hub.signer.check(&ask.raw_path, &ask.query, jiff::Timestamp::now());
-    signed.map_err(|refusal| ApiError::forbidden(refusal.to_string()))?;
-    let multipart = Multipart::parse(&ask.raw_path).ok_or_else(ApiError::page_not_found)?;
-    let wanted: Wanted = ask.body.json()?;
+    let signed = call.hub.signer.check(&call.raw_path, &call.query, jiff::Timestamp::now());
+    signed.map_err(|rejection| ApiError::forbidden(rejection.to_string()))?;
+    let multipart = Multipart::parse(&call.raw_path).ok_or_else(ApiError::page_not_found)?;
+    let wanted: Wanted = call.body.json()?;
     if wanted.oid != multipart.slot.pointer.oid {
         return Err(ApiError::bad_request(
             "The oid does not match the one this upload was started for",
@@ -258,14 +258,14 @@ pub(super) fn complete(ask: &Ask) -> Answer {
         return Err(ApiError::bad_request(message));
     }
     let etags = wanted.parts.iter().map(|part| part.etag.trim_matches('"').to_owned());
-    join(ask, &multipart, &etags.collect::<Vec<_>>())
+    join(call, &multipart, &etags.collect::<Vec<_>>())
 }
 
-fn join(ask: &Ask, multipart: &Multipart, etags: &[String]) -> Answer {
-    let lfs = ask.hub.store.lfs();
+fn join(call: &Call, multipart: &Multipart, etags: &[String]) -> Reply {
+    let lfs = call.hub.store.lfs();
     let slot = &multipart.slot;
-    let repo = find(ask, &slot.key)?;
-    let done = || answer::json(&json!({ "success": true }));
+    let repo = find(call, &slot.key)?;
+    let done = || response::json(&json!({ "success": true }));
     let known = etags.iter().all(|etag| etag.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let joined = if known { lfs.join_parts(&multipart.upload, etags) } else { Ok(None) };
     let incoming = match joined {
@@ -291,6 +291,6 @@ fn join(ask: &Ask, multipart: &Multipart, etags: &[String]) -> Answer {
 }
 
 /// Returns the repository a link was created for, even if it was renamed meanwhile.
-fn find(ask: &Ask, key: &RepoKey) -> Result<Repo, ApiError> {
-    ask.hub.store.follow(key)?.ok_or_else(|| ApiError::repo_not_found(false))
+fn find(call: &Call, key: &RepoKey) -> Result<Repo, ApiError> {
+    call.hub.store.follow(key)?.ok_or_else(|| ApiError::repo_not_found(false))
 }

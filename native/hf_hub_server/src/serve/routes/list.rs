@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::info::{self, Properties};
 use crate::store::{LfsStore, MAIN, Repo, RepoKind};
 
@@ -30,37 +30,37 @@ const FULL: [&str; 4] = ["disabled", "gated", "sha", "siblings"];
 const NOWHERE: [&str; 3] = ["apps", "inference", "inference_provider"];
 
 /// Handles `/api/{kind}`.
-pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
-    let mut found = all(ask, kind)?;
-    found.retain(|all| is_named(ask, all) && is_tagged(ask, all) && is_linked(ask, all));
+pub(super) fn get(call: &Call, kind: RepoKind) -> Reply {
+    let mut found = all(call, kind)?;
+    found.retain(|all| is_named(call, all) && is_tagged(call, all) && is_linked(call, all));
     found.retain(|all| {
-        is_sized(ask, all) && NOWHERE.iter().all(|name| ask.query.get(name).is_none())
+        is_sized(call, all) && NOWHERE.iter().all(|name| call.query.get(name).is_none())
     });
-    sort(ask.query.get("sort").unwrap_or("trendingScore"), &mut found);
-    let most = ask.hub.options.page_size;
-    let size = ask.query.number("limit").unwrap_or(most).clamp(1, most);
-    let start = ask.query.number("cursor").unwrap_or(0);
+    sort(call.query.get("sort").unwrap_or("trendingScore"), &mut found);
+    let most = call.hub.options.page_size;
+    let size = call.query.number("limit").unwrap_or(most).clamp(1, most);
+    let start = call.query.number("cursor").unwrap_or(0);
     let next = (found.len() > start.saturating_add(size))
-        .then(|| ask.url_with("cursor", &(start + size).to_string()));
+        .then(|| call.url_with("cursor", &(start + size).to_string()));
     let page =
-        found.into_iter().skip(start).take(size).map(|all| shown(ask, all)).collect::<Vec<_>>();
-    Ok(answer::page(&page, next))
+        found.into_iter().skip(start).take(size).map(|all| shown(call, all)).collect::<Vec<_>>();
+    Ok(response::page(&page, next))
 }
 
 /// Returns all repositories of a kind that the caller may see, with all properties.
-pub(super) fn all(ask: &Ask, kind: RepoKind) -> Result<Vec<Properties>, ApiError> {
+pub(super) fn all(call: &Call, kind: RepoKind) -> Result<Vec<Properties>, ApiError> {
     let mut found = Vec::new();
-    for repo in ask.hub.store.list(kind)? {
-        if ask.caller.may_see(&repo) {
-            found.extend(describe(&repo, &ask.hub.store.lfs())?);
+    for repo in call.hub.store.list(kind)? {
+        if call.caller.may_see(&repo) {
+            found.extend(describe(&repo, &call.hub.store.lfs())?);
         }
     }
     Ok(found)
 }
 
 /// Returns those with a tag, as in a list.
-pub(super) fn tagged(ask: &Ask, kind: RepoKind, tag: &str) -> Result<Vec<Properties>, ApiError> {
-    let mut found = all(ask, kind)?;
+pub(super) fn tagged(call: &Call, kind: RepoKind, tag: &str) -> Result<Vec<Properties>, ApiError> {
+    let mut found = all(call, kind)?;
     found.retain(|all| texts(all, "tags").any(|known| known == tag));
     for all in &mut found {
         all.retain(|name, _| SHORT.contains(&name.as_str()));
@@ -74,37 +74,37 @@ fn describe(repo: &Repo, lfs: &LfsStore) -> Result<Option<Properties>, ApiError>
     info::properties(repo, &git, lfs, commit, false).map(Some)
 }
 
-fn is_named(ask: &Ask, all: &Properties) -> bool {
+fn is_named(call: &Call, all: &Properties) -> bool {
     let text = |name: &str| all.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = text("id").to_lowercase();
-    let by_author = ask.query.get("author").is_none_or(|author| text("author") == author);
-    by_author && ask.query.all("search").all(|text| id.contains(&text.to_lowercase()))
+    let by_author = call.query.get("author").is_none_or(|author| text("author") == author);
+    by_author && call.query.all("search").all(|text| id.contains(&text.to_lowercase()))
 }
 
-fn is_tagged(ask: &Ask, all: &Properties) -> bool {
+fn is_tagged(call: &Call, all: &Properties) -> bool {
     let has = |tag: &str| texts(all, "tags").any(|known| known == tag);
-    let pipeline = ask
+    let pipeline = call
         .query
         .get("pipeline_tag")
         .is_none_or(|tag| all.get("pipeline_tag").is_some_and(|t| t == tag));
     let gated =
         |wanted: &str| (all.get("gated") != Some(&Value::Bool(false))) == (wanted == "true");
-    pipeline && ask.query.all("filter").all(has) && ask.query.get("gated").is_none_or(gated)
+    pipeline && call.query.all("filter").all(has) && call.query.get("gated").is_none_or(gated)
 }
 
 /// Whether a Space uses what is requested.
-fn is_linked(ask: &Ask, all: &Properties) -> bool {
+fn is_linked(call: &Call, all: &Properties) -> bool {
     let uses = |kind: &str| {
-        let mut wanted = ask.query.all(kind).peekable();
+        let mut wanted = call.query.all(kind).peekable();
         wanted.peek().is_none() || wanted.any(|id| texts(all, kind).any(|used| used == id))
     };
     let any = texts(all, "models").chain(texts(all, "datasets")).next().is_some();
-    uses("models") && uses("datasets") && (any || !ask.query.flag("linked"))
+    uses("models") && uses("datasets") && (any || !call.query.flag("linked"))
 }
 
 /// Matches `min:6B,max:128B` with the parameters in safetensors files.
-fn is_sized(ask: &Ask, all: &Properties) -> bool {
-    let Some(range) = ask.query.get("num_parameters") else { return true };
+fn is_sized(call: &Call, all: &Properties) -> bool {
+    let Some(range) = call.query.get("num_parameters") else { return true };
     let total = all.get("safetensors").and_then(|info| info["total"].as_f64());
     let Some(total) = total else { return false };
     range.split(',').all(|bound| match bound.split_once(':') {
@@ -143,11 +143,11 @@ fn sort(key: &str, found: &mut [Properties]) {
     found.sort_by_cached_key(|all| std::cmp::Reverse(date(all)));
 }
 
-fn shown(ask: &Ask, mut all: Properties) -> Properties {
-    let expand = ask.query.all("expand").collect::<Vec<_>>();
-    let full = ask.query.flag("full");
-    let card = ask.query.flag("cardData") || full;
-    let config = ask.query.flag("config");
+fn shown(call: &Call, mut all: Properties) -> Properties {
+    let expand = call.query.all("expand").collect::<Vec<_>>();
+    let full = call.query.flag("full");
+    let card = call.query.flag("cardData") || full;
+    let config = call.query.flag("config");
     all.retain(|name, _| match name.as_str() {
         "_id" | "id" => true,
         name if !expand.is_empty() => expand.contains(&name),

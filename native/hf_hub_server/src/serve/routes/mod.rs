@@ -39,13 +39,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 
-use super::answer;
-use super::ask::{self, Answer, Ask};
+use super::call::{self, Call, Reply};
 use super::error::ApiError;
 use super::hub::Hub;
+use super::response;
 use super::slot::COMPLETE;
 use super::target::{Action, Target, XET_HINT};
-use crate::store::{Git, Place, PullRequest, Repo, RepoKey, RepoKind};
+use crate::store::{Git, Lookup, PullRequest, Repo, RepoKey, RepoKind};
 use git2::Oid;
 
 const ABOUT: &str = "\
@@ -96,100 +96,100 @@ pub(super) fn cdn(hub: Arc<Hub>) -> Router {
 }
 
 async fn whoami(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, whoami::get).await
+    call::handle(hub, request, whoami::get).await
 }
 
 async fn device(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, oauth::device).await
+    call::handle(hub, request, oauth::device).await
 }
 
 async fn token(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, oauth::token).await
+    call::handle(hub, request, oauth::token).await
 }
 
 async fn models(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, |ask| list::get(ask, RepoKind::Model)).await
+    call::handle(hub, request, |call| list::get(call, RepoKind::Model)).await
 }
 
 async fn datasets(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, |ask| list::get(ask, RepoKind::Dataset)).await
+    call::handle(hub, request, |call| list::get(call, RepoKind::Dataset)).await
 }
 
 async fn spaces(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, |ask| list::get(ask, RepoKind::Space)).await
+    call::handle(hub, request, |call| list::get(call, RepoKind::Space)).await
 }
 
 async fn model_tags(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, |ask| tags::get(ask, RepoKind::Model)).await
+    call::handle(hub, request, |call| tags::get(call, RepoKind::Model)).await
 }
 
 async fn dataset_tags(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, |ask| tags::get(ask, RepoKind::Dataset)).await
+    call::handle(hub, request, |call| tags::get(call, RepoKind::Dataset)).await
 }
 
 async fn search_papers(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, papers::search).await
+    call::handle(hub, request, papers::search).await
 }
 
 async fn daily_papers(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, papers::daily).await
+    call::handle(hub, request, papers::daily).await
 }
 
 async fn paper(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, papers::info).await
+    call::handle(hub, request, papers::info).await
 }
 
 async fn read_paper(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, papers::read).await
+    call::handle(hub, request, papers::read).await
 }
 
 async fn splits(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, viewer::splits).await
+    call::handle(hub, request, viewer::splits).await
 }
 
 async fn parquet(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, viewer::parquet).await
+    call::handle(hub, request, viewer::parquet).await
 }
 
 async fn user_overview(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, users::overview).await
+    call::handle(hub, request, users::overview).await
 }
 
 async fn own_storage(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, storage::own).await
+    call::handle(hub, request, storage::own).await
 }
 
 async fn storage_of(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, storage::of_organization).await
+    call::handle(hub, request, storage::of_organization).await
 }
 
 async fn create(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, repos::create).await
+    call::handle(hub, request, repos::create).await
 }
 
 async fn remove(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, repos::delete).await
+    call::handle(hub, request, repos::delete).await
 }
 
 async fn rename(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, repos::rename).await
+    call::handle(hub, request, repos::rename).await
 }
 
 async fn validate(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, validate::post).await
+    call::handle(hub, request, validate::post).await
 }
 
 async fn complete(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, lfs::complete).await
+    call::handle(hub, request, lfs::complete).await
 }
 
 async fn repository(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    ask::answer(hub, request, dispatch).await
+    call::handle(hub, request, dispatch).await
 }
 
-fn dispatch(ask: &Ask) -> Answer {
-    let target = Target::parse(&ask.raw_path).ok_or_else(ApiError::page_not_found)?;
-    let answer = reach(ask, &target);
+fn dispatch(call: &Call) -> Reply {
+    let target = Target::parse(&call.raw_path).ok_or_else(ApiError::page_not_found)?;
+    let answer = reach(call, &target);
     if is_for_git(&target.action) { answer.map_err(ApiError::for_git) } else { answer }
 }
 
@@ -201,75 +201,79 @@ fn is_for_git(action: &Action) -> bool {
     )
 }
 
-fn reach(ask: &Ask, target: &Target) -> Answer {
-    if !target.action.allows(&ask.method) {
+fn reach(call: &Call, target: &Target) -> Reply {
+    if !target.action.allows(&call.method) {
         return Err(ApiError::method_not_allowed());
     }
-    let repo = match open(ask, &target.key)? {
-        Place::Here(repo) => *repo,
-        Place::Moved(id) => return Ok(moved(ask, target, &id.to_string())),
-        Place::Nowhere => return Err(ApiError::repo_not_found(ask.caller.is_anonymous())),
+    let repo = match open(call, &target.key)? {
+        Lookup::Found(repo) => *repo,
+        Lookup::Moved(id) => return Ok(moved(call, target, &id.to_string())),
+        Lookup::Missing => return Err(ApiError::repo_not_found(call.caller.is_anonymous())),
     };
     if repo.settings.disabled {
         return Err(ApiError::disabled());
     }
-    act(ask, &repo, &target.action)
+    act(call, &repo, &target.action)
 }
 
-fn act(ask: &Ask, repo: &Repo, action: &Action) -> Answer {
+fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
     match action {
-        Action::Resolve { revision, path } => resolve::file(ask, repo, revision, path),
-        Action::Raw { revision, path } => resolve::raw(ask, repo, revision, path),
-        Action::ResolveCache { revision, path } => resolve::cached(ask, repo, revision, path),
-        Action::Info { revision } => info::get(ask, repo, revision.as_deref()),
-        Action::Tree { revision, path } => tree::get(ask, repo, revision, path),
+        Action::Resolve { revision, path } => resolve::file(call, repo, revision, path),
+        Action::Raw { revision, path } => resolve::raw(call, repo, revision, path),
+        Action::ResolveCache { revision, path } => resolve::cached(call, repo, revision, path),
+        Action::Info { revision } => info::get(call, repo, revision.as_deref()),
+        Action::Tree { revision, path } => tree::get(call, repo, revision, path),
         Action::TreeSize { revision, path } => tree::size(repo, revision, path),
-        Action::PathsInfo { revision } => paths::post(ask, repo, revision),
-        Action::Commits { revision } => commits::get(ask, repo, revision),
-        Action::Refs => refs::get(ask, repo),
-        Action::AuthCheck { write } => auth_check(ask, repo, *write),
-        Action::Preupload { revision } => preupload::post(ask, repo, revision),
-        Action::Commit { revision } => commit::post(ask, repo, revision),
-        Action::Branch { name } => branches::branch(ask, repo, name),
-        Action::Tag { name } => branches::tag(ask, repo, name),
-        Action::SuperSquash { branch } => branches::super_squash(ask, repo, branch),
-        Action::Settings => settings::put(ask, repo),
-        Action::Duplicate => repos::duplicate(ask, repo),
-        Action::DuplicateLfs => lfs::duplicate(ask, repo),
-        Action::LfsBatch => lfs::batch(ask, repo),
-        Action::LfsVerify => lfs::verify(ask, repo),
-        Action::GitRefs => git::refs(ask, repo),
-        Action::GitUploadPack => git::upload_pack(ask, repo),
+        Action::PathsInfo { revision } => paths::post(call, repo, revision),
+        Action::Commits { revision } => commits::get(call, repo, revision),
+        Action::Refs => refs::get(call, repo),
+        Action::AuthCheck { write } => auth_check(call, repo, *write),
+        Action::Preupload { revision } => preupload::post(call, repo, revision),
+        Action::Commit { revision } => commit::post(call, repo, revision),
+        Action::Branch { name } => branches::branch(call, repo, name),
+        Action::Tag { name } => branches::tag(call, repo, name),
+        Action::SuperSquash { branch } => branches::super_squash(call, repo, branch),
+        Action::Settings => settings::put(call, repo),
+        Action::Duplicate => repos::duplicate(call, repo),
+        Action::DuplicateLfs => lfs::duplicate(call, repo),
+        Action::LfsBatch => lfs::batch(call, repo),
+        Action::LfsVerify => lfs::verify(call, repo),
+        Action::GitRefs => git::refs(call, repo),
+        Action::GitUploadPack => git::upload_pack(call, repo),
         Action::GitReceivePack => Err(git::no_push()),
-        Action::XetToken { with_hint } => no_xet(ask, *with_hint),
+        Action::XetToken { with_hint } => no_xet(call, *with_hint),
     }
 }
 
 /// The error for Xet routes: `hf_xet` shows only the URL of a failed request.
-fn no_xet(ask: &Ask, with_hint: bool) -> Answer {
+fn no_xet(call: &Call, with_hint: bool) -> Reply {
     if with_hint {
         return Err(ApiError::no_xet());
     }
-    let location = format!("{}/{XET_HINT}", ask.raw_path);
-    Ok(answer::redirect(StatusCode::TEMPORARY_REDIRECT, &location))
+    let location = format!("{}/{XET_HINT}", call.raw_path);
+    Ok(response::redirect(StatusCode::TEMPORARY_REDIRECT, &location))
 }
 
-fn auth_check(ask: &Ask, repo: &Repo, write: bool) -> Answer {
-    ask.caller.check_files(repo)?;
+fn auth_check(call: &Call, repo: &Repo, write: bool) -> Reply {
+    call.caller.check_files(repo)?;
     if write {
-        ask.caller.writer_in(repo.key.id.namespace())?;
+        call.caller.writer_in(repo.key.id.namespace())?;
     }
-    Ok(answer::ok())
+    Ok(response::ok())
 }
 
 /// Returns the user who may commit to a revision: one with write access, one who opens a pull
 /// request, or one who has opened this one.
-fn check_commit_rights<'a>(ask: &'a Ask, repo: &Repo, revision: &str) -> Result<&'a str, ApiError> {
-    let user = ask.caller.writer()?;
+fn check_commit_rights<'a>(
+    call: &'a Call,
+    repo: &Repo,
+    revision: &str,
+) -> Result<&'a str, ApiError> {
+    let user = call.caller.writer()?;
     let number = revision.strip_prefix("refs/pr/").and_then(|number| number.parse().ok());
     let is_own = |known: &PullRequest| Some(known.num) == number && known.author == user.name;
-    let may_write = ask.query.flag("create_pr")
-        || ask.caller.writer_in(repo.key.id.namespace()).is_ok()
+    let may_write = call.query.flag("create_pr")
+        || call.caller.writer_in(repo.key.id.namespace()).is_ok()
         || repo.settings.pull_requests.iter().any(is_own);
     if !may_write {
         let message =
@@ -281,25 +285,25 @@ fn check_commit_rights<'a>(ask: &'a Ask, repo: &Repo, revision: &str) -> Result<
 
 /// Returns where a repository is for this caller: invisible repositories do not exist, even under
 /// an old name. A different case of the letters counts as an old name.
-fn open(ask: &Ask, key: &RepoKey) -> Result<Place, ApiError> {
-    let store = &ask.hub.store;
+fn open(call: &Call, key: &RepoKey) -> Result<Lookup, ApiError> {
+    let store = &call.hub.store;
     let spelled = store.spelled(key)?;
-    let place = if spelled == *key { store.locate(key)? } else { Place::Moved(spelled.id) };
+    let place = if spelled == *key { store.locate(key)? } else { Lookup::Moved(spelled.id) };
     let visible = match &place {
-        Place::Here(repo) => ask.caller.may_see(repo),
-        Place::Moved(id) => {
-            let target = store.locate(&RepoKey::new(key.kind, id.clone()))?.here();
-            target.is_none_or(|repo| ask.caller.may_see(&repo))
+        Lookup::Found(repo) => call.caller.may_see(repo),
+        Lookup::Moved(id) => {
+            let target = store.locate(&RepoKey::new(key.kind, id.clone()))?.found();
+            target.is_none_or(|repo| call.caller.may_see(&repo))
         }
-        Place::Nowhere => true,
+        Lookup::Missing => true,
     };
-    Ok(if visible { place } else { Place::Nowhere })
+    Ok(if visible { place } else { Lookup::Missing })
 }
 
-fn moved(ask: &Ask, target: &Target, id: &str) -> Response {
+fn moved(call: &Call, target: &Target, id: &str) -> Response {
     let (before, after) = &target.around;
-    let query = ask.raw_query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-    answer::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{before}{id}{after}{query}"))
+    let query = call.raw_query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    response::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{before}{id}{after}{query}"))
 }
 
 /// Opens the git repository and finds a revision in it.

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::query::Query;
+use super::super::response;
 use crate::store::{LoginAnswer, Role, Token, random_token};
 
 /// How long a user has to confirm a code.
@@ -29,14 +29,14 @@ const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// Handles `POST /oauth/device`.
-pub(super) fn device(ask: &Ask) -> Answer {
-    let form = form(ask)?;
+pub(super) fn device(call: &Call) -> Reply {
+    let form = form(call)?;
     if form.get("client_id").is_none_or(str::is_empty) {
         return Err(ApiError::oauth("invalid_client", "client_id is missing"));
     }
-    let codes = ask.hub.store.devices().begin(CODE_LIFETIME)?;
-    let page = format!("{}/oauth/device", ask.hub.origins.hub(Some(&ask.headers)));
-    Ok(answer::json(&json!({
+    let codes = call.hub.store.devices().begin(CODE_LIFETIME)?;
+    let page = format!("{}/oauth/device", call.hub.origins.hub(Some(&call.headers)));
+    Ok(response::json(&json!({
         "device_code": codes.device,
         "user_code": codes.user,
         "verification_uri_complete": format!("{page}?user_code={}", codes.user),
@@ -47,16 +47,16 @@ pub(super) fn device(ask: &Ask) -> Answer {
 }
 
 /// Handles `POST /oauth/token`.
-pub(super) fn token(ask: &Ask) -> Answer {
-    let body = ask.body.bytes()?;
+pub(super) fn token(call: &Call) -> Reply {
+    let body = call.body.bytes()?;
     if let Ok(exchange) = serde_json::from_slice::<Exchange>(&body) {
-        return exchanged(ask, &exchange);
+        return exchanged(call, &exchange);
     }
     let form = Query::parse_form(&body);
     let sent = |name: &str| form.get(name).unwrap_or_default();
     match sent("grant_type") {
-        DEVICE_CODE => begun(ask, sent("device_code")),
-        "refresh_token" => refreshed(ask, sent("refresh_token")),
+        DEVICE_CODE => begun(call, sent("device_code")),
+        "refresh_token" => refreshed(call, sent("refresh_token")),
         _ => Err(ApiError::oauth("unsupported_grant_type", "this grant_type is not known")),
     }
 }
@@ -69,11 +69,11 @@ struct Exchange {
     resource: String,
 }
 
-fn exchanged(ask: &Ask, exchange: &Exchange) -> Answer {
+fn exchanged(call: &Call, exchange: &Exchange) -> Reply {
     if exchange.grant_type != EXCHANGE || exchange.resource.is_empty() {
         return Err(ApiError::oauth("invalid_request", "grant_type or resource is wrong"));
     }
-    let users = ask.hub.store.users();
+    let users = call.hub.store.users();
     let Some((user, _)) = users.by_token(&exchange.subject_token)? else {
         return Err(ApiError::oauth("invalid_grant", "this identity is not trusted"));
     };
@@ -81,7 +81,7 @@ fn exchanged(ask: &Ask, exchange: &Exchange) -> Answer {
     let until = Timestamp::now().checked_add(JOB)?;
     users
         .grant(&user.name, Token { expires_at: Some(until), ..Token::new(&text, Role::Write)? })?;
-    Ok(answer::json(&json!({
+    Ok(response::json(&json!({
         "access_token": text,
         "token_type": "bearer",
         "expires_in": JOB.as_secs(),
@@ -89,8 +89,8 @@ fn exchanged(ask: &Ask, exchange: &Exchange) -> Answer {
     })))
 }
 
-fn begun(ask: &Ask, device_code: &str) -> Answer {
-    match ask.hub.store.devices().ask(device_code)? {
+fn begun(call: &Call, device_code: &str) -> Reply {
+    match call.hub.store.devices().ask(device_code)? {
         None => Err(ApiError::oauth("expired_token", "this code is unknown or has expired")),
         Some(LoginAnswer::Pending) => {
             Err(ApiError::oauth("authorization_pending", "the user has not decided yet"))
@@ -100,16 +100,16 @@ fn begun(ask: &Ask, device_code: &str) -> Answer {
         }
         Some(LoginAnswer::Approved(user)) => {
             let pair = Pair::new()?;
-            ask.hub.store.users().grant(&user, pair.token()?)?;
-            Ok(pair.answer())
+            call.hub.store.users().grant(&user, pair.token()?)?;
+            Ok(pair.reply())
         }
     }
 }
 
-fn refreshed(ask: &Ask, refresh: &str) -> Answer {
+fn refreshed(call: &Call, refresh: &str) -> Reply {
     let pair = Pair::new()?;
-    if ask.hub.store.users().renew(refresh, pair.token()?)? {
-        Ok(pair.answer())
+    if call.hub.store.users().renew(refresh, pair.token()?)? {
+        Ok(pair.reply())
     } else {
         Err(ApiError::oauth("invalid_grant", "this refresh token is unknown or has expired"))
     }
@@ -132,8 +132,8 @@ impl Pair {
         Ok(Token::for_app(&self.access, &self.refresh, until))
     }
 
-    fn answer(&self) -> axum::response::Response {
-        answer::json(&json!({
+    fn reply(&self) -> axum::response::Response {
+        response::json(&json!({
             "access_token": self.access,
             "refresh_token": self.refresh,
             "token_type": "bearer",
@@ -143,6 +143,6 @@ impl Pair {
     }
 }
 
-fn form(ask: &Ask) -> Result<Query, ApiError> {
-    Ok(Query::parse_form(&ask.body.bytes()?))
+fn form(call: &Call) -> Result<Query, ApiError> {
+    Ok(Query::parse_form(&call.body.bytes()?))
 }

@@ -5,9 +5,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::{Map, Value};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::list;
 use crate::store::{Paper, RepoKind};
 
@@ -15,54 +15,54 @@ const DAILY_PAGE: usize = 50;
 const MOST: usize = 100;
 
 /// Handles `/api/papers/search`.
-pub(super) fn search(ask: &Ask) -> Answer {
-    let wanted = ask.query.get("q").unwrap_or_default().to_lowercase();
-    let all = ask.hub.store.papers().all()?;
+pub(super) fn search(call: &Call) -> Reply {
+    let wanted = call.query.get("q").unwrap_or_default().to_lowercase();
+    let all = call.hub.store.papers().all()?;
     let has = |paper: &Paper| {
         let text = Value::Object(paper.clone()).to_string().to_lowercase();
         wanted.split_whitespace().all(|word| text.contains(word))
     };
-    let limit = ask.query.number("limit").unwrap_or(MOST).clamp(1, MOST);
+    let limit = call.query.number("limit").unwrap_or(MOST).clamp(1, MOST);
     let found = all.values().filter(|paper| has(paper)).take(limit).map(envelope);
-    Ok(answer::json(&found.collect::<Vec<_>>()))
+    Ok(response::json(&found.collect::<Vec<_>>()))
 }
 
 /// Handles `/api/daily_papers`.
-pub(super) fn daily(ask: &Ask) -> Answer {
-    let all = ask.hub.store.papers().all()?;
-    let mut found = all.values().filter(|paper| is_of_day(ask, paper)).collect::<Vec<_>>();
+pub(super) fn daily(call: &Call) -> Reply {
+    let all = call.hub.store.papers().all()?;
+    let mut found = all.values().filter(|paper| is_of_day(call, paper)).collect::<Vec<_>>();
     let newest = |paper: &&Paper| text(paper, "submittedOnDailyAt").to_owned();
-    match ask.query.get("sort") {
+    match call.query.get("sort") {
         Some("trending") => found
             .sort_by_key(|paper| std::cmp::Reverse(paper.get("upvotes").and_then(Value::as_u64))),
         _ => found.sort_by_key(|paper| std::cmp::Reverse(newest(paper))),
     }
-    let limit = ask.query.number("limit").unwrap_or(DAILY_PAGE).clamp(1, MOST);
-    let start = ask.query.number("p").unwrap_or(0).saturating_mul(limit);
+    let limit = call.query.number("limit").unwrap_or(DAILY_PAGE).clamp(1, MOST);
+    let start = call.query.number("p").unwrap_or(0).saturating_mul(limit);
     let page = found.into_iter().skip(start).take(limit).map(envelope);
-    Ok(answer::json(&page.collect::<Vec<_>>()))
+    Ok(response::json(&page.collect::<Vec<_>>()))
 }
 
 /// Handles `/api/papers/{id}`.
-pub(super) fn info(ask: &Ask) -> Answer {
-    let mut paper = find(ask, "/api/papers/", "")?;
+pub(super) fn info(call: &Call) -> Reply {
+    let mut paper = find(call, "/api/papers/", "")?;
     let tag = format!("arxiv:{}", text(&paper, "id"));
     for (kind, linked, total) in [
         (RepoKind::Model, "linkedModels", "numTotalModels"),
         (RepoKind::Dataset, "linkedDatasets", "numTotalDatasets"),
         (RepoKind::Space, "linkedSpaces", "numTotalSpaces"),
     ] {
-        let repos = list::tagged(ask, kind, &tag)?;
+        let repos = list::tagged(call, kind, &tag)?;
         paper.insert(total.into(), repos.len().into());
         paper.insert(linked.into(), repos.into_iter().map(Value::Object).collect());
     }
     paper.remove("content");
-    Ok(answer::json(&paper))
+    Ok(response::json(&paper))
 }
 
 /// Handles `/papers/{id}.md`.
-pub(super) fn read(ask: &Ask) -> Answer {
-    let paper = find(ask, "/papers/", ".md")?;
+pub(super) fn read(call: &Call) -> Reply {
+    let paper = find(call, "/papers/", ".md")?;
     let content = match text(&paper, "content") {
         "" => format!("# {}\n\n{}\n", text(&paper, "title"), text(&paper, "summary")),
         content => content.to_owned(),
@@ -71,10 +71,10 @@ pub(super) fn read(ask: &Ask) -> Answer {
     Ok(([(CONTENT_TYPE, kind)], content).into_response())
 }
 
-fn find(ask: &Ask, before: &str, after: &str) -> Result<Paper, ApiError> {
-    let id = ask.raw_path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+fn find(call: &Call, before: &str, after: &str) -> Result<Paper, ApiError> {
+    let id = call.raw_path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
     let found =
-        id.and_then(|id| ask.hub.store.papers().all().map(|mut all| all.remove(id)).transpose());
+        id.and_then(|id| call.hub.store.papers().all().map(|mut all| all.remove(id)).transpose());
     found.ok_or_else(ApiError::page_not_found)?.map_err(ApiError::from)
 }
 
@@ -97,14 +97,14 @@ fn envelope(paper: &Paper) -> Value {
     Value::Object(outer)
 }
 
-fn is_of_day(ask: &Ask, paper: &Paper) -> bool {
+fn is_of_day(call: &Call, paper: &Paper) -> bool {
     let day = text(paper, "submittedOnDailyAt");
     let date = day.get(..10).and_then(|date| date.parse::<jiff::civil::Date>().ok());
     let Some(date) = date else { return false };
     let week = date.iso_week_date();
     let week = format!("{:04}-W{:02}", week.year(), week.week());
     let by = paper.get("submittedOnDailyBy").unwrap_or(&Value::Null);
-    let is = |key: &str, value: &str| ask.query.get(key).is_none_or(|wanted| wanted == value);
+    let is = |key: &str, value: &str| call.query.get(key).is_none_or(|wanted| wanted == value);
     is("date", &date.to_string())
         && is("week", &week)
         && is("month", &day[..7])

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::query::{Query, is_true};
+use super::super::response;
 use super::{checkout, tree};
 use crate::store::Repo;
 use axum::http::header::CONTENT_TYPE;
@@ -35,8 +35,8 @@ impl Default for OneOrMany {
 }
 
 /// Handles `POST /api/{kind}/{id}/paths-info/{revision}`; missing paths are left out.
-pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
-    let wanted = read(ask)?;
+pub(super) fn post(call: &Call, repo: &Repo, revision: &str) -> Reply {
+    let wanted = read(call)?;
     let paths = match wanted.paths {
         OneOrMany::One(path) => vec![path],
         OneOrMany::Many(paths) => paths,
@@ -49,16 +49,16 @@ pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
     for path in paths {
         entries.extend(git.entry(commit, path.trim_end_matches('/'))?);
     }
-    Ok(answer::json(&tree::to_json(&git, commit, &entries, wanted.expand)?))
+    Ok(response::json(&tree::to_json(&git, commit, &entries, wanted.expand)?))
 }
 
-fn read(ask: &Ask) -> Result<Wanted, ApiError> {
+fn read(call: &Call) -> Result<Wanted, ApiError> {
     let content_type =
-        ask.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if content_type.starts_with("application/json") {
-        return ask.body.json();
+        return call.body.json();
     }
-    let form = Query::parse_form(&ask.body.bytes()?);
+    let form = Query::parse_form(&call.body.bytes()?);
     let paths = OneOrMany::Many(form.all("paths").map(str::to_owned).collect());
     Ok(Wanted { paths, expand: form.get("expand").is_some_and(is_true) })
 }

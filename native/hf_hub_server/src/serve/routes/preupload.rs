@@ -7,9 +7,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::commit::{MAX_REGULAR, check_path};
 use super::{check_commit_rights, checkout};
 use crate::store::{Attributes, EntryKind, Git, Repo};
@@ -32,14 +32,14 @@ struct Candidate {
 }
 
 /// Handles `POST /api/{kind}/{id}/preupload/{revision}`.
-pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
-    check_commit_rights(ask, repo, revision)?;
-    let wanted: Wanted = ask.body.json()?;
+pub(super) fn post(call: &Call, repo: &Repo, revision: &str) -> Reply {
+    check_commit_rights(call, repo, revision)?;
+    let wanted: Wanted = call.body.json()?;
     let (git, commit) = checkout(repo, revision)?;
     let rules = Rules::new(&git, commit, &wanted)?;
     let files = wanted.files.iter().map(|file| describe(&git, commit, &rules, file));
     let files = files.collect::<Result<Vec<_>, _>>()?;
-    Ok(answer::json(&json!({ "files": files, "commitOid": commit.to_string() })))
+    Ok(response::json(&json!({ "files": files, "commitOid": commit.to_string() })))
 }
 
 fn describe(git: &Git, commit: Oid, rules: &Rules, file: &Candidate) -> Result<Value, ApiError> {

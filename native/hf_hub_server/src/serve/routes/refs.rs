@@ -1,11 +1,11 @@
 //! Branches, tags and pull requests of a repository.
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
+use super::super::response;
 use crate::store::Repo;
 
 /// Handles `/api/{kind}/{id}/refs`.
-pub(super) fn get(ask: &Ask, repo: &Repo) -> Answer {
-    let refs = repo.git()?.refs(ask.query.flag("include_prs"))?;
-    Ok(answer::json(&refs))
+pub(super) fn get(call: &Call, repo: &Repo) -> Reply {
+    let refs = repo.git()?.refs(call.query.flag("include_prs"))?;
+    Ok(response::json(&refs))
 }

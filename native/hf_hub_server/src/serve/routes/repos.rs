@@ -6,13 +6,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::access::Caller;
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::commit;
 use super::open;
 use super::settings::{self, Visibility};
-use crate::store::{Place, Repo, RepoId, RepoKey, RepoKind, Settings, default_gitattributes};
+use crate::store::{Lookup, Repo, RepoId, RepoKey, RepoKind, Settings, default_gitattributes};
 
 const SDKS: [&str; 4] = ["gradio", "streamlit", "docker", "static"];
 
@@ -57,64 +57,64 @@ struct Move {
 }
 
 /// Handles `POST /api/repos/create`.
-pub(super) fn create(ask: &Ask) -> Answer {
-    ask.caller.writer()?;
-    let wanted: Create = ask.body.json()?;
-    let key = wanted.named.key(&ask.caller)?;
-    let author = ask.caller.creator(&key)?;
+pub(super) fn create(call: &Call) -> Reply {
+    call.caller.writer()?;
+    let wanted: Create = call.body.json()?;
+    let key = wanted.named.key(&call.caller)?;
+    let author = call.caller.creator(&key)?;
     let files = first_files(&key, wanted.sdk.as_deref(), wanted.files)?;
     let mut settings = Settings::new(&key);
     if let Some(private) = wanted.visibility.is_private(key.kind)? {
         settings.private = private;
     }
     let files = files.iter().map(|(path, content)| (path.as_str(), &**content)).collect::<Vec<_>>();
-    match ask.hub.store.create_repo(&key, settings, &files, &author.name)? {
+    match call.hub.store.create_repo(&key, settings, &files, &author.name)? {
         Some(repo) => {
-            let (url, id) = (ask.page_url(&key), repo.settings.object_id);
-            Ok(answer::json(&json!({ "url": url, "name": key.id.to_string(), "id": id })))
+            let (url, id) = (call.page_url(&key), repo.settings.object_id);
+            Ok(response::json(&json!({ "url": url, "name": key.id.to_string(), "id": id })))
         }
-        None => Err(taken(ask, &key)?),
+        None => Err(taken(call, &key)?),
     }
 }
 
 /// Handles `DELETE /api/repos/delete`.
-pub(super) fn delete(ask: &Ask) -> Answer {
-    ask.caller.writer()?;
-    let named: Named = ask.body.json()?;
-    let key = ask.hub.store.spelled(&named.key(&ask.caller)?)?;
-    let Place::Here(repo) = open(ask, &key)? else {
-        return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
+pub(super) fn delete(call: &Call) -> Reply {
+    call.caller.writer()?;
+    let named: Named = call.body.json()?;
+    let key = call.hub.store.spelled(&named.key(&call.caller)?)?;
+    let Lookup::Found(repo) = open(call, &key)? else {
+        return Err(ApiError::repo_not_found(call.caller.is_anonymous()));
     };
-    ask.caller.writer_in(repo.key.id.namespace())?;
-    if !ask.hub.store.remove(&key)? {
+    call.caller.writer_in(repo.key.id.namespace())?;
+    if !call.hub.store.remove(&key)? {
         return Err(ApiError::repo_not_found(false));
     }
-    Ok(answer::ok())
+    Ok(response::ok())
 }
 
 /// Handles `POST /api/repos/move`.
-pub(super) fn rename(ask: &Ask) -> Answer {
-    ask.caller.writer()?;
-    let wanted: Move = ask.body.json()?;
+pub(super) fn rename(call: &Call) -> Reply {
+    call.caller.writer()?;
+    let wanted: Move = call.body.json()?;
     let kind = kind(wanted.kind.as_deref())?;
-    let old = ask.hub.store.spelled(&RepoKey::new(kind, parse(&wanted.from_repo)?))?;
+    let old = call.hub.store.spelled(&RepoKey::new(kind, parse(&wanted.from_repo)?))?;
     let new = RepoKey::new(kind, parse(&wanted.to_repo)?);
-    let Place::Here(repo) = open(ask, &old)? else {
-        return Err(ApiError::repo_not_found(ask.caller.is_anonymous()));
+    let Lookup::Found(repo) = open(call, &old)? else {
+        return Err(ApiError::repo_not_found(call.caller.is_anonymous()));
     };
-    ask.caller.writer_in(repo.key.id.namespace())?;
-    ask.caller.creator(&new)?;
-    if !ask.hub.store.try_rename(&old, &new)? {
-        let taken = ask.hub.store.spelled(&new)?;
+    call.caller.writer_in(repo.key.id.namespace())?;
+    call.caller.creator(&new)?;
+    if !call.hub.store.try_rename(&old, &new)? {
+        let taken = call.hub.store.spelled(&new)?;
         let message =
             format!("A {} repository called {} already exists", kind.singular(), taken.id);
-        return Err(ApiError::conflict(message).with("url", ask.page_url(&taken)));
+        return Err(ApiError::conflict(message).with("url", call.page_url(&taken)));
     }
-    Ok(answer::ok())
+    Ok(response::ok())
 }
 
 /// Handles `POST /api/{kind}/{id}/duplicate`.
-pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
+pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
     #[derive(Debug, Deserialize)]
     struct Wanted {
         repository: String,
@@ -122,18 +122,18 @@ pub(super) fn duplicate(ask: &Ask, source: &Repo) -> Answer {
         visibility: Visibility,
     }
 
-    ask.caller.writer()?;
-    ask.caller.check_files(source)?;
-    let wanted: Wanted = ask.body.json()?;
+    call.caller.writer()?;
+    call.caller.check_files(source)?;
+    let wanted: Wanted = call.body.json()?;
     let key = RepoKey::new(source.key.kind, parse(&wanted.repository)?);
-    ask.caller.creator(&key)?;
+    call.caller.creator(&key)?;
     let mut settings = Settings::new(&key);
     settings.private = wanted.visibility.is_private(key.kind)?.unwrap_or(source.settings.private);
-    match ask.hub.store.duplicate(&source.key, &key, settings)? {
+    match call.hub.store.duplicate(&source.key, &key, settings)? {
         Some(_) => {
-            Ok(answer::json(&json!({ "url": ask.page_url(&key), "filesCopyPending": false })))
+            Ok(response::json(&json!({ "url": call.page_url(&key), "filesCopyPending": false })))
         }
-        None => Err(taken(ask, &key)?),
+        None => Err(taken(call, &key)?),
     }
 }
 
@@ -150,8 +150,8 @@ pub(super) fn parse(id: &str) -> Result<RepoId, ApiError> {
 }
 
 /// Returns the error for an existing name, with the URL of that repository.
-fn taken(ask: &Ask, key: &RepoKey) -> Result<ApiError, ApiError> {
-    let url = ask.page_url(&ask.hub.store.spelled(key)?);
+fn taken(call: &Call, key: &RepoKey) -> Result<ApiError, ApiError> {
+    let url = call.page_url(&call.hub.store.spelled(key)?);
     let message = format!("You already created this {} repo", key.kind.singular());
     Ok(ApiError::conflict(message).with("url", url))
 }

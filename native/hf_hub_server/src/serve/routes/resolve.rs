@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::utf8_percent_encode;
 
-use super::super::answer::{self, PATH_SET, QUERY_SET, header_value};
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::content::{self, Content, Source, quoted};
 use super::super::error::ApiError;
+use super::super::response::{self, PATH_SET, QUERY_SET, header_value};
 use super::checkout;
 use crate::store::{Entry, EntryKind, Git, Repo};
 use git2::Oid;
@@ -23,106 +23,111 @@ const CHECKSUM_SHA1: HeaderName = HeaderName::from_static("x-checksum-sha1");
 const CHECKSUM_SHA256: HeaderName = HeaderName::from_static("x-checksum-sha256");
 
 /// Handles `/{id}/resolve/{revision}/{path}`.
-pub(super) fn file(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
-    let (git, commit, entry) = find(ask, repo, revision, path)?;
-    let response = announce(ask, repo, &git, commit, &entry)?;
-    with_checksums(ask, &git, &entry, response)
+pub(super) fn file(call: &Call, repo: &Repo, revision: &str, path: &str) -> Reply {
+    let (git, commit, entry) = find(call, repo, revision, path)?;
+    let response = announce(call, repo, &git, commit, &entry)?;
+    with_checksums(call, &git, &entry, response)
 }
 
-fn announce(ask: &Ask, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> Answer {
+fn announce(call: &Call, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> Reply {
     let etag = quoted(&entry.etag());
     let mut headers = HeaderMap::new();
-    headers.insert(answer::REPO_COMMIT, header_value(&commit.to_string()));
+    headers.insert(response::REPO_COMMIT, header_value(&commit.to_string()));
     headers.insert(LINKED_SIZE, HeaderValue::from(entry.size()));
     headers.insert(LINKED_ETAG, header_value(&etag));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_DISPOSITION, content::disposition(file_name(&entry.path)));
     let is_lfs = matches!(entry.kind, EntryKind::Lfs { .. });
-    if is_lfs && ask.manner.proxied {
-        return large_file(ask, commit, entry);
+    if is_lfs && call.manner.proxied {
+        return large_file(call, commit, entry);
     }
-    if !is_lfs && ask.manner.direct {
-        return small_file(ask, git, commit, entry);
+    if !is_lfs && call.manner.direct {
+        return small_file(call, git, commit, entry);
     }
     if !is_lfs {
         headers.insert(ETAG, header_value(&etag));
     }
-    if content::is_known(&ask.headers, &etag) {
+    if content::is_known(&call.headers, &etag) {
         headers.insert(ETAG, header_value(&etag));
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     let (status, location) = if is_lfs {
-        (StatusCode::FOUND, signed_link(ask, entry))
+        (StatusCode::FOUND, signed_link(call, entry))
     } else {
-        (StatusCode::TEMPORARY_REDIRECT, cache_link(ask, repo, commit, entry, &etag))
+        (StatusCode::TEMPORARY_REDIRECT, cache_link(call, repo, commit, entry, &etag))
     };
-    let mut response = answer::redirect(status, &location);
+    let mut response = response::redirect(status, &location);
     response.headers_mut().extend(headers);
     Ok(response)
 }
 
 /// Handles `/{id}/raw/{revision}/{path}`: for a large file, its pointer.
-pub(super) fn raw(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
-    let (git, commit, entry) = find(ask, repo, revision, path)?;
-    small_file(ask, &git, commit, &entry)
+pub(super) fn raw(call: &Call, repo: &Repo, revision: &str, path: &str) -> Reply {
+    let (git, commit, entry) = find(call, repo, revision, path)?;
+    small_file(call, &git, commit, &entry)
 }
 
 /// Handles `/api/resolve-cache/{kind}/{id}/{commit}/{path}`.
-pub(super) fn cached(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
-    let (git, commit, entry) = find(ask, repo, revision, path)?;
+pub(super) fn cached(call: &Call, repo: &Repo, revision: &str, path: &str) -> Reply {
+    let (git, commit, entry) = find(call, repo, revision, path)?;
     match entry.kind {
         EntryKind::File { .. } => {
-            with_checksums(ask, &git, &entry, small_file(ask, &git, commit, &entry)?)
+            with_checksums(call, &git, &entry, small_file(call, &git, commit, &entry)?)
         }
         _ => Err(ApiError::entry_not_found(&commit.to_string())),
     }
 }
 
-fn find(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Result<(Git, Oid, Entry), ApiError> {
-    ask.caller.check_files(repo)?;
+fn find(
+    call: &Call,
+    repo: &Repo,
+    revision: &str,
+    path: &str,
+) -> Result<(Git, Oid, Entry), ApiError> {
+    call.caller.check_files(repo)?;
     let (git, commit) = checkout(repo, revision)?;
     let entry = git.entry(commit, path)?.filter(|entry| !matches!(entry.kind, EntryKind::Folder));
     let entry = entry.ok_or_else(|| ApiError::entry_not_found(&commit.to_string()))?;
     Ok((git, commit, entry))
 }
 
-fn small_file(ask: &Ask, git: &Git, commit: Oid, entry: &Entry) -> Answer {
-    let _room = ask.hub.intake.room_for_read(git.blob_size(entry.oid)?);
+fn small_file(call: &Call, git: &Git, commit: Oid, entry: &Entry) -> Reply {
+    let _room = call.hub.intake.room_for_read(git.blob_size(entry.oid)?);
     let (media_type, source) =
-        git.read_blob(entry.oid, |bytes| (media_type(bytes), ask.hub.intake.put_down(bytes)))?;
+        git.read_blob(entry.oid, |bytes| (media_type(bytes), call.hub.intake.put_down(bytes)))?;
     let content = Content {
         etag: entry.oid.to_string(),
         file_name: file_name(&entry.path).to_owned(),
         media_type,
         source: source?,
     };
-    send(ask, commit, content)
+    send(call, commit, content)
 }
 
-fn large_file(ask: &Ask, commit: Oid, entry: &Entry) -> Answer {
-    let path = ask.hub.store.lfs().path(&entry.etag());
+fn large_file(call: &Call, commit: Oid, entry: &Entry) -> Reply {
+    let path = call.hub.store.lfs().path(&entry.etag());
     let content = Content {
         etag: entry.etag(),
         file_name: file_name(&entry.path).to_owned(),
         media_type: "application/octet-stream",
         source: Source::File(path, entry.size()),
     };
-    send(ask, commit, content)
+    send(call, commit, content)
 }
 
-fn send(ask: &Ask, commit: Oid, content: Content) -> Answer {
-    let mut response = content::send(content, ask.is_head(), &ask.headers)?;
-    response.headers_mut().insert(answer::REPO_COMMIT, header_value(&commit.to_string()));
+fn send(call: &Call, commit: Oid, content: Content) -> Reply {
+    let mut response = content::send(content, call.is_head(), &call.headers)?;
+    response.headers_mut().insert(response::REPO_COMMIT, header_value(&commit.to_string()));
     Ok(response)
 }
 
 /// Adds the checksum headers of package registries, if enabled.
-fn with_checksums(ask: &Ask, git: &Git, entry: &Entry, mut response: Response) -> Answer {
-    if !ask.manner.checksums {
+fn with_checksums(call: &Call, git: &Git, entry: &Entry, mut response: Response) -> Reply {
+    if !call.manner.checksums {
         return Ok(response);
     }
     let content = match &entry.kind {
-        EntryKind::Lfs { pointer, .. } => std::fs::read(ask.hub.store.lfs().path(&pointer.oid))?,
+        EntryKind::Lfs { pointer, .. } => std::fs::read(call.hub.store.lfs().path(&pointer.oid))?,
         _ => git.blob(entry.oid)?,
     };
     let sha1 = hex::encode(Sha1::digest(&content));
@@ -134,16 +139,16 @@ fn with_checksums(ask: &Ask, git: &Git, entry: &Entry, mut response: Response) -
 }
 
 /// Returns the signed link. The file's name is part of the path to make logs readable.
-fn signed_link(ask: &Ask, entry: &Entry) -> String {
+fn signed_link(call: &Call, entry: &Entry) -> String {
     let path = format!("/lfs/{}/{}", entry.etag(), utf8_percent_encode(&entry.path, PATH_SET));
-    let query = ask.hub.sign(&path);
-    format!("{}{path}?{query}", ask.hub.origins.cdn(Some(&ask.headers)))
+    let query = call.hub.sign(&path);
+    format!("{}{path}?{query}", call.hub.origins.cdn(Some(&call.headers)))
 }
 
-fn cache_link(ask: &Ask, repo: &Repo, commit: Oid, entry: &Entry, etag: &str) -> String {
+fn cache_link(call: &Call, repo: &Repo, commit: Oid, entry: &Entry, etag: &str) -> String {
     let (kind, id) = (repo.key.kind.plural(), &repo.key.id);
     let path = utf8_percent_encode(&entry.path, PATH_SET);
-    let asked = utf8_percent_encode(&ask.raw_path, QUERY_SET);
+    let asked = utf8_percent_encode(&call.raw_path, QUERY_SET);
     let etag = utf8_percent_encode(etag, QUERY_SET);
     format!("/api/resolve-cache/{kind}/{id}/{commit}/{path}?{asked}=&etag={etag}")
 }

@@ -5,9 +5,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use crate::store::{Gate, Repo, RepoKind};
 
 /// Settings without an effect, and whether they are booleans rather than texts.
@@ -49,9 +49,9 @@ impl Visibility {
 }
 
 /// Handles `PUT /api/{kind}/{id}/settings`.
-pub(super) fn put(ask: &Ask, repo: &Repo) -> Answer {
-    ask.caller.writer_in(repo.key.id.namespace())?;
-    let sent: Map<String, Value> = ask.body.json()?;
+pub(super) fn put(call: &Call, repo: &Repo) -> Reply {
+    call.caller.writer_in(repo.key.id.namespace())?;
+    let sent: Map<String, Value> = call.body.json()?;
     let visibility: Visibility = serde_json::from_value(Value::Object(sent.clone()))
         .map_err(|err| ApiError::bad_request(format!("Invalid settings: {err}")))?;
     let private = visibility.is_private(repo.key.kind)?;
@@ -60,12 +60,12 @@ pub(super) fn put(ask: &Ask, repo: &Repo) -> Answer {
     if private.is_none() && gated.is_none() && kept.is_empty() {
         return Err(ApiError::bad_request("At least one setting must be given"));
     }
-    ask.hub.store.update(&repo.key, |settings| {
+    call.hub.store.update(&repo.key, |settings| {
         settings.private = private.unwrap_or(settings.private);
         settings.gated = gated.unwrap_or(settings.gated);
         settings.more.extend(kept);
     })?;
-    Ok(answer::json(&sent))
+    Ok(response::json(&sent))
 }
 
 /// Returns a name with spaces instead of dashes and an initial capital.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::info::Properties;
 use super::list;
 use crate::store::RepoKind;
@@ -13,26 +13,26 @@ const BEFORE: &str = "/api/organizations/";
 const AFTER: &str = "/settings/repositories";
 
 /// Handles `/api/settings/repositories`.
-pub(super) fn own(ask: &Ask) -> Answer {
-    let name = ask.caller.user()?.name.clone();
-    of(ask, &name)
+pub(super) fn own(call: &Call) -> Reply {
+    let name = call.caller.user()?.name.clone();
+    of(call, &name)
 }
 
 /// Handles `/api/organizations/{name}/settings/repositories`.
-pub(super) fn of_organization(ask: &Ask) -> Answer {
-    let user = ask.caller.user()?;
-    let name = ask.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
+pub(super) fn of_organization(call: &Call) -> Reply {
+    let user = call.caller.user()?;
+    let name = call.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
     let name = name.ok_or_else(ApiError::page_not_found)?;
     if !user.belongs_to(name) {
         return Err(ApiError::forbidden(format!("You are not a member of {name}")));
     }
-    of(ask, name)
+    of(call, name)
 }
 
-fn of(ask: &Ask, owner: &str) -> Answer {
+fn of(call: &Call, owner: &str) -> Reply {
     let mut repos = Vec::new();
     for kind in RepoKind::ALL {
-        let all = list::all(ask, kind)?;
+        let all = list::all(call, kind)?;
         let is_own = |repo: &Properties| repo.get("author").is_some_and(|author| author == owner);
         repos.extend(all.into_iter().filter(is_own).map(|repo| (kind, repo)));
     }
@@ -53,5 +53,5 @@ fn of(ask: &Ask, owner: &str) -> Answer {
             "storagePercent": percent(size(repo)),
         })
     });
-    Ok(answer::json(&described.collect::<Vec<Value>>()))
+    Ok(response::json(&described.collect::<Vec<Value>>()))
 }

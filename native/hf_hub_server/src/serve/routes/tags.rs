@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
+use super::super::response;
 use super::list;
 use crate::store::RepoKind;
 
 /// Handles `/api/{kind}-tags-by-type`.
-pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
+pub(super) fn get(call: &Call, kind: RepoKind) -> Reply {
     let mut sorts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for repo in list::all(ask, kind)? {
+    for repo in list::all(call, kind)? {
         let named = |name: &str| repo.get(name).and_then(Value::as_str);
         let languages = texts(repo.get("cardData").map(|card| &card["language"]));
         for tag in texts(repo.get("tags")) {
@@ -30,7 +30,7 @@ pub(super) fn get(ask: &Ask, kind: RepoKind) -> Answer {
         let tags = tags.iter().map(|tag| json!({ "id": tag, "label": label(tag), "type": sort }));
         (sort.to_owned(), tags.collect::<Value>())
     };
-    Ok(answer::json(&sorts.into_iter().map(described).collect::<BTreeMap<_, _>>()))
+    Ok(response::json(&sorts.into_iter().map(described).collect::<BTreeMap<_, _>>()))
 }
 
 fn known(sort: &str) -> &'static str {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::checkout;
 use crate::store::{CommitInfo, Entry, EntryKind, Git, Listed, Repo};
 use git2::Oid;
@@ -14,27 +14,27 @@ use git2::Oid;
 const EXPANDED_PAGE: usize = 100;
 
 /// Handles `/api/{kind}/{id}/tree/{revision}[/{path}]`.
-pub(super) fn get(ask: &Ask, repo: &Repo, revision: &str, path: &str) -> Answer {
+pub(super) fn get(call: &Call, repo: &Repo, revision: &str, path: &str) -> Reply {
     let (git, head) = checkout(repo, revision)?;
-    let (commit, start) = read_cursor(ask, &git)?.unwrap_or((head, 0));
-    let listed = list(&git, commit, path, ask.query.flag("recursive"))?;
-    let expand = ask.query.flag("expand");
-    let size = page_size(ask, expand);
+    let (commit, start) = read_cursor(call, &git)?.unwrap_or((head, 0));
+    let listed = list(&git, commit, path, call.query.flag("recursive"))?;
+    let expand = call.query.flag("expand");
+    let size = page_size(call, expand);
     let next = (listed.len() > start + size)
-        .then(|| ask.url_with("cursor", &format!("{commit}-{}", start + size)));
+        .then(|| call.url_with("cursor", &format!("{commit}-{}", start + size)));
     let page = listed.into_iter().skip(start).take(size).map(|listed| git.describe(listed));
     let entries = page.collect::<Result<Vec<_>, _>>()?;
-    Ok(answer::page(&to_json(&git, commit, &entries, expand)?, next))
+    Ok(response::page(&to_json(&git, commit, &entries, expand)?, next))
 }
 
 /// Handles `/api/{kind}/{id}/treesize/{revision}[/{path}]`.
-pub(super) fn size(repo: &Repo, revision: &str, path: &str) -> Answer {
+pub(super) fn size(repo: &Repo, revision: &str, path: &str) -> Reply {
     let (git, commit) = checkout(repo, revision)?;
     let mut size = 0;
     for listed in list(&git, commit, path, true)? {
         size += git.describe(listed)?.size();
     }
-    Ok(answer::json(&json!({ "path": format!("/{path}"), "size": size })))
+    Ok(response::json(&json!({ "path": format!("/{path}"), "size": size })))
 }
 
 /// Returns the JSON of entries, with the commits that last touched them if requested.
@@ -53,15 +53,15 @@ fn list(git: &Git, commit: Oid, path: &str, recursive: bool) -> Result<Vec<Liste
     git.list(commit, path, recursive)?.ok_or_else(|| ApiError::entry_not_found(&commit.to_string()))
 }
 
-fn page_size(ask: &Ask, expand: bool) -> usize {
-    let most = ask.hub.options.page_size.min(if expand { EXPANDED_PAGE } else { usize::MAX });
-    ask.query.number("limit").unwrap_or(most).clamp(1, most)
+fn page_size(call: &Call, expand: bool) -> usize {
+    let most = call.hub.options.page_size.min(if expand { EXPANDED_PAGE } else { usize::MAX });
+    call.query.number("limit").unwrap_or(most).clamp(1, most)
 }
 
 /// Parses a cursor, which names the commit of the first page, so that a moving branch does not
 /// shift the other pages.
-fn read_cursor(ask: &Ask, git: &Git) -> Result<Option<(Oid, usize)>, ApiError> {
-    let Some(cursor) = ask.query.get("cursor") else { return Ok(None) };
+fn read_cursor(call: &Call, git: &Git) -> Result<Option<(Oid, usize)>, ApiError> {
+    let Some(cursor) = call.query.get("cursor") else { return Ok(None) };
     let parts =
         cursor.split_once('-').and_then(|(commit, start)| Some((commit, start.parse().ok()?)));
     let (commit, start) = parts.ok_or_else(|| ApiError::bad_request("Invalid cursor"))?;
@@ -77,7 +77,7 @@ fn entry_json(entry: &Entry, last_commit: Option<&CommitInfo>) -> Value {
             json!({ "oid": pointer.oid, "size": pointer.size, "pointerSize": pointer_size });
     }
     if let Some(commit) = last_commit {
-        let date = answer::date(commit.date);
+        let date = response::date(commit.date);
         json["lastCommit"] =
             json!({ "id": commit.oid.to_string(), "title": commit.title, "date": date });
     }

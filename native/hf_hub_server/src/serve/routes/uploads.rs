@@ -13,11 +13,11 @@ use axum::response::{IntoResponse, Response};
 use http_body::Body as _;
 use tokio::task::spawn_blocking;
 
-use super::super::answer::header_value;
 use super::super::content::quoted;
 use super::super::error::ApiError;
 use super::super::hub::Hub;
 use super::super::intake::{Broken, Sink};
+use super::super::response::header_value;
 use super::super::slot::{Part, Slot};
 use super::cdn;
 use crate::store::{IncomingPart, Receiving, Repo};

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::list;
 use crate::store::RepoKind;
 
@@ -12,18 +12,18 @@ const BEFORE: &str = "/api/users/";
 const AFTER: &str = "/overview";
 
 /// Handles `/api/users/{name}/overview`.
-pub(super) fn overview(ask: &Ask) -> Answer {
-    let name = ask.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
+pub(super) fn overview(call: &Call) -> Reply {
+    let name = call.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
     let name = name.ok_or_else(ApiError::page_not_found)?;
-    let users = ask.hub.store.users().list()?;
+    let users = call.hub.store.users().list()?;
     let user = users.into_iter().find(|user| user.name == name);
     let user = user.ok_or_else(|| ApiError::user_not_found(name))?;
     let count = |kind| {
-        let all = list::all(ask, kind)?;
+        let all = list::all(call, kind)?;
         Ok::<_, ApiError>(all.iter().filter(|repo| repo["author"] == user.name).count())
     };
     let orgs = user.orgs.iter().map(|org| json!({ "name": org, "fullname": org, "avatarUrl": "" }));
-    Ok(answer::json(&json!({
+    Ok(response::json(&json!({
         "user": user.name,
         "fullname": user.fullname.as_ref().unwrap_or(&user.name),
         "type": "user",

@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::repos;
 use crate::card;
 
 /// Handles `POST /api/validate-yaml`.
-pub(super) fn post(ask: &Ask) -> Answer {
+pub(super) fn post(call: &Call) -> Reply {
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Wanted {
@@ -19,18 +19,18 @@ pub(super) fn post(ask: &Ask) -> Answer {
         repo_type: Option<String>,
     }
 
-    let wanted: Wanted = ask.body.json()?;
+    let wanted: Wanted = call.body.json()?;
     let kind = repos::kind(wanted.repo_type.as_deref())?;
     let report = card::check(wanted.content.as_bytes(), kind);
     let (errors, warnings) = (messages(&report.errors), messages(&report.warnings));
     if report.errors.is_empty() {
-        return Ok(answer::json(&json!({ "errors": errors, "warnings": warnings })));
+        return Ok(response::json(&json!({ "errors": errors, "warnings": warnings })));
     }
-    Err(refusal(&report.errors).with("warnings", warnings))
+    Err(rejection(&report.errors).with("warnings", warnings))
 }
 
 /// The error for invalid metadata. Clients match its message and show the list.
-pub(super) fn refusal(errors: &[String]) -> ApiError {
+pub(super) fn rejection(errors: &[String]) -> ApiError {
     ApiError::bad_request("Invalid metadata in README.md").with("errors", messages(errors))
 }
 

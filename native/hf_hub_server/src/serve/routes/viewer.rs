@@ -6,12 +6,12 @@ use globset::GlobBuilder;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use super::info::{self, Properties};
 use super::open;
-use crate::store::{MAIN, Place, RepoKey, RepoKind};
+use crate::store::{Lookup, MAIN, RepoKey, RepoKind};
 
 const DATA: [&str; 8] = ["parquet", "jsonl", "json", "csv", "tsv", "arrow", "txt", "zip"];
 /// The splits and the words that stand for them in file names, as in the `datasets` library.
@@ -26,20 +26,20 @@ const SEPARATOR: &str = "[-._ 0-9]";
 type Layout = Vec<(String, BTreeMap<String, Vec<String>>)>;
 
 /// Handles `/splits`.
-pub(super) fn splits(ask: &Ask) -> Answer {
-    let (id, layout) = layout(ask)?;
+pub(super) fn splits(call: &Call) -> Reply {
+    let (id, layout) = layout(call)?;
     let id = id.as_str();
     let splits = layout.iter().flat_map(|(config, splits)| {
         splits.keys().map(move |split| json!({ "dataset": id, "config": config, "split": split }))
     });
-    Ok(answer::json(&json!({ "splits": splits.collect::<Value>(), "pending": [], "failed": [] })))
+    Ok(response::json(&json!({ "splits": splits.collect::<Value>(), "pending": [], "failed": [] })))
 }
 
 /// Handles `/parquet`: only files that already are Parquet, since nothing is converted here.
-pub(super) fn parquet(ask: &Ask) -> Answer {
-    let (id, layout) = layout(ask)?;
-    let base = ask.hub.origins.hub(Some(&ask.headers));
-    let wanted = |config: &str| ask.query.get("config").is_none_or(|only| only == config);
+pub(super) fn parquet(call: &Call) -> Reply {
+    let (id, layout) = layout(call)?;
+    let base = call.hub.origins.hub(Some(&call.headers));
+    let wanted = |config: &str| call.query.get("config").is_none_or(|only| only == config);
     let mut files = Vec::new();
     for (config, splits) in layout.iter().filter(|(config, _)| wanted(config)) {
         for (split, path) in
@@ -51,23 +51,23 @@ pub(super) fn parquet(ask: &Ask) -> Answer {
             }
         }
     }
-    Ok(answer::json(
+    Ok(response::json(
         &json!({ "parquet_files": files, "pending": [], "failed": [], "partial": false }),
     ))
 }
 
-fn layout(ask: &Ask) -> Result<(String, Layout), ApiError> {
-    let id = ask
+fn layout(call: &Call) -> Result<(String, Layout), ApiError> {
+    let id = call
         .query
         .get("dataset")
         .ok_or_else(|| ApiError::bad_request("Parameter 'dataset' is required"))?;
     let key = id.parse().map(|id| RepoKey::new(RepoKind::Dataset, id));
     let key =
         key.map_err(|_| ApiError::bad_request("Parameter 'dataset' is not a valid dataset name"))?;
-    let Place::Here(repo) = open(ask, &key)? else { return Err(ApiError::page_not_found()) };
+    let Lookup::Found(repo) = open(call, &key)? else { return Err(ApiError::page_not_found()) };
     let git = repo.git()?;
     let commit = git.resolve(MAIN)?.ok_or_else(ApiError::page_not_found)?;
-    let all = info::properties(&repo, &git, &ask.hub.store.lfs(), commit, false)?;
+    let all = info::properties(&repo, &git, &call.hub.store.lfs(), commit, false)?;
     let paths = paths(&all);
     let card = all.get("cardData").and_then(Value::as_object);
     let from_card = card.map(|card| by_card(card, &paths)).unwrap_or_default();

@@ -4,21 +4,21 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::access::Caller;
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::response;
 use crate::store::{Role, Token, User};
 
 /// Handles `/api/whoami-v2`.
-pub(super) fn get(ask: &Ask) -> Answer {
-    let Caller::User(user, token) = &ask.caller else { return Err(ApiError::token_required()) };
+pub(super) fn get(call: &Call) -> Reply {
+    let Caller::User(user, token) = &call.caller else { return Err(ApiError::token_required()) };
     let orgs = user.orgs.iter().map(|org| {
         json!({
             "type": "org", "id": object_id(org), "name": org, "fullname": org, "email": null, "canPay": false,
             "periodEnd": null, "avatarUrl": "", "roleInOrg": user.role_in(org), "isEnterprise": false,
         })
     });
-    Ok(answer::json(&json!({
+    Ok(response::json(&json!({
         "type": "user",
         "id": object_id(&user.name),
         "name": user.name,
@@ -38,12 +38,12 @@ pub(super) fn get(ask: &Ask) -> Answer {
 /// Returns information about the token: that of an app, or that of the user with its permissions.
 fn auth(user: &User, token: &Token) -> Value {
     if token.refresh.is_some() {
-        return json!({ "type": "oauth", "expiresAt": token.expires_at.map(answer::date) });
+        return json!({ "type": "oauth", "expiresAt": token.expires_at.map(response::date) });
     }
     let mut about = json!({
         "displayName": token.name,
         "role": token.role,
-        "createdAt": answer::date(token.created_at),
+        "createdAt": response::date(token.created_at),
     });
     if token.role == Role::FineGrained {
         let scoped = token.grants.scoped.iter().map(|scope| {

@@ -63,5 +63,5 @@ pub(super) fn too_large(path: &str) -> ApiError {
 
 fn check_readme(kind: RepoKind, content: &[u8]) -> Result<(), ApiError> {
     let errors = card::check(content, kind).errors;
-    if errors.is_empty() { Ok(()) } else { Err(validate::refusal(&errors)) }
+    if errors.is_empty() { Ok(()) } else { Err(validate::rejection(&errors)) }
 }

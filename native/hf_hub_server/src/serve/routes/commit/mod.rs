@@ -15,20 +15,20 @@ use axum::response::{IntoResponse, Response};
 use lines::{Reading, Sent};
 use serde_json::json;
 
-use super::super::answer;
-use super::super::ask::{Answer, Ask};
+use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::intake::Sink;
 use super::super::payload::Upload;
+use super::super::response;
 use super::check_commit_rights;
 use crate::store::{Base, CommitError, CommitSpec, EditError, Repo};
 
 /// Handles `POST /api/{kind}/{id}/commit/{revision}`.
-pub(super) fn post(ask: &Ask, repo: &Repo, revision: &str) -> Answer {
-    let author = check_commit_rights(ask, repo, revision)?.to_owned();
-    let reading = Reading::new(ask.hub.clone(), repo.clone());
+pub(super) fn post(call: &Call, repo: &Repo, revision: &str) -> Reply {
+    let author = check_commit_rights(call, repo, revision)?.to_owned();
+    let reading = Reading::new(call.hub.clone(), repo.clone());
     let (repo, revision) = (repo.clone(), revision.to_owned());
-    ask.body.stream_to(Commit { repo, revision, author, reading })
+    call.body.stream_to(Commit { repo, revision, author, reading })
 }
 
 /// A commit that is being received.
@@ -46,14 +46,14 @@ impl Sink for Commit {
 }
 
 impl Upload for Commit {
-    fn finish(self: Box<Self>, ask: &Ask) -> Answer {
+    fn finish(self: Box<Self>, call: &Call) -> Reply {
         let Self { repo, revision, author, reading } = *self;
-        commit(ask, &repo, &revision, &author, reading.end()?)
+        commit(call, &repo, &revision, &author, reading.end()?)
     }
 }
 
-fn commit(ask: &Ask, repo: &Repo, revision: &str, author: &str, sent: Sent) -> Answer {
-    let opens_pull_request = ask.query.flag("create_pr");
+fn commit(call: &Call, repo: &Repo, revision: &str, author: &str, sent: Sent) -> Reply {
+    let opens_pull_request = call.query.flag("create_pr");
     let parent = sent.parent.as_deref();
     let base = if opens_pull_request {
         Base::PullRequest { revision, parent }
@@ -70,8 +70,8 @@ fn commit(ask: &Ask, repo: &Repo, revision: &str, author: &str, sent: Sent) -> A
         description: &sent.description,
         author,
     };
-    let committed = ask.hub.store.commit(spec).map_err(refusal)?;
-    let (page, commit) = (ask.page_url(&repo.key), committed.commit.to_string());
+    let committed = call.hub.store.commit(spec).map_err(rejection)?;
+    let (page, commit) = (call.page_url(&repo.key), committed.commit.to_string());
     let mut json = json!({
         "success": true,
         "commitOid": commit,
@@ -81,10 +81,10 @@ fn commit(ask: &Ask, repo: &Repo, revision: &str, author: &str, sent: Sent) -> A
     if let Some(number) = committed.pull_request {
         json["pullRequestUrl"] = format!("{page}/discussions/{number}").into();
     }
-    Ok(answer::json(&json))
+    Ok(response::json(&json))
 }
 
-fn refusal(err: CommitError) -> ApiError {
+fn rejection(err: CommitError) -> ApiError {
     match err {
         CommitError::NoRepo => ApiError::repo_not_found(false),
         CommitError::NoRevision(revision) => ApiError::revision_not_found(&revision),
@@ -99,7 +99,7 @@ fn refusal(err: CommitError) -> ApiError {
         CommitError::Edit(EditError::InTheWay(path)) => ApiError::bad_request(format!(
             "Cannot add {path}: a file or folder of that name is in the way"
         )),
-        CommitError::Edit(EditError::BadPath(path)) => path::refusal(&path),
+        CommitError::Edit(EditError::BadPath(path)) => path::rejection(&path),
         CommitError::Edit(EditError::Other(err)) | CommitError::Other(err) => err.into(),
     }
 }

@@ -10,11 +10,11 @@ const MAX_SEGMENT: usize = 255;
 /// Rejects what is not a valid path of a file in a repository.
 pub(in super::super) fn check(path: &str) -> Result<(), ApiError> {
     let is_good = path.len() <= MAX_PATH && path.split('/').all(is_name);
-    if is_good { Ok(()) } else { Err(refusal(path)) }
+    if is_good { Ok(()) } else { Err(rejection(path)) }
 }
 
 /// The error for a rejected path.
-pub(super) fn refusal(path: &str) -> ApiError {
+pub(super) fn rejection(path: &str) -> ApiError {
     let shown = path.chars().take(MAX_SEGMENT).collect::<String>();
     ApiError::unprocessable(format!("Invalid path in repo: {shown:?}"))
 }

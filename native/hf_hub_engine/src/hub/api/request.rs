@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
-        ids::Place,
+        ids::RepoRevision,
         input,
         progress::Progress,
     },
@@ -41,7 +41,7 @@ pub struct Request {
     /// Whether an error may cost another request, to suggest what was meant.
     suggest: bool,
     /// The repository and revision that an error is about.
-    place: Option<Place>,
+    place: Option<RepoRevision>,
 }
 
 /// A request whose response is a stream of events.
@@ -102,7 +102,7 @@ impl Request {
 /// Events that are being read.
 pub struct Listening {
     hub: Hub,
-    place: Option<Place>,
+    place: Option<RepoRevision>,
     events: Events,
 }
 

@@ -41,7 +41,7 @@ struct Made {
 /// Parses the body of a 2xx response.
 pub(super) fn read(body: &[u8], url: &Url) -> Result<CommitResponse> {
     if let Ok(json) = json::parse::<Value>(body)
-        && let Some(error) = refusal(&json)
+        && let Some(error) = rejection(&json)
     {
         return Err(error.with_url(url).with_details(Some(json)));
     }
@@ -63,7 +63,7 @@ pub(super) fn commit(oid: &str, url: &Url) -> Result<String> {
 }
 
 /// Some Hubs report with status 200 that a hook has rejected the commit.
-fn refusal(json: &Value) -> Option<Error> {
+fn rejection(json: &Value) -> Option<Error> {
     let words = words(json);
     let failed = json.get("success").and_then(Value::as_bool) == Some(false);
     if !failed && (json.get("commitOid").is_some() || words.is_none()) {

@@ -23,7 +23,7 @@ use crate::store::RepoKey;
 
 /// The input of a handler.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct Call {
     pub(super) hub: Arc<Hub>,
     pub(super) caller: Caller,
     pub(super) method: Method,
@@ -49,9 +49,9 @@ pub(super) struct Manner {
 }
 
 /// The result of a handler.
-pub(super) type Answer = Result<Response, ApiError>;
+pub(super) type Reply = Result<Response, ApiError>;
 
-impl Ask {
+impl Call {
     /// Whether only the head of the response will be sent.
     pub(super) fn is_head(&self) -> bool {
         self.method == Method::HEAD
@@ -81,48 +81,48 @@ impl Ask {
 }
 
 /// Parses a request and runs `handler`, which is run once more if it needs the whole body.
-pub(super) async fn answer(
+pub(super) async fn handle(
     hub: Arc<Hub>,
     request: Request,
-    handler: fn(&Ask) -> Answer,
+    handler: fn(&Call) -> Reply,
 ) -> Response {
     let (head, body) = request.into_parts();
     let payload = Payload::new(&body);
     let started = hub.clone();
     let first = off_thread(move || {
-        let ask = Ask::new(started, head, payload)?;
-        let answer = handler(&ask);
-        Ok((answer, ask.body.wanted(), ask))
+        let call = Call::new(started, head, payload)?;
+        let answer = handler(&call);
+        Ok((answer, call.body.wanted(), call))
     });
-    let (ask, want) = match first.await {
-        Ok((_, Some(want), ask)) => (ask, want),
+    let (call, want) = match first.await {
+        Ok((_, Some(want), call)) => (call, want),
         Ok((answer, None, _)) => return answer.into_response(),
         Err(err) => return err.into_response(),
     };
-    finish(&hub, ask, want, body, handler).await.unwrap_or_else(IntoResponse::into_response)
+    finish(&hub, call, want, body, handler).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// Receives the body and responds.
 async fn finish(
     hub: &Hub,
-    ask: Ask,
+    call: Call,
     want: Want,
     body: Body,
-    handler: fn(&Ask) -> Answer,
+    handler: fn(&Call) -> Reply,
 ) -> Result<Response, Broken> {
     match want {
         Want::Whole => {
             let spool = hub.intake.whole(body).await?;
             let _room = hub.intake.room(&spool).await;
             let answer = off_thread(move || {
-                ask.body.fill(spool);
-                handler(&ask)
+                call.body.fill(spool);
+                handler(&call)
             });
             Ok(answer.await?)
         }
         Want::Stream(upload) => {
             let upload = hub.intake.feed(body, upload).await?;
-            Ok(off_thread(move || upload.finish(&ask)).await?)
+            Ok(off_thread(move || upload.finish(&call)).await?)
         }
     }
 }
@@ -133,7 +133,7 @@ async fn off_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(panic.into()))
 }
 
-impl Ask {
+impl Call {
     /// Identifies the caller.
     fn new(hub: Arc<Hub>, head: Head, body: Payload) -> Result<Self, ApiError> {
         let Head { method, uri, headers, extensions, .. } = head;
