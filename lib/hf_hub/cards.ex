@@ -8,7 +8,8 @@ defmodule HfHub.Cards do
       HfHub.Cards.render(%{card | data: %{card.data | tags: ["exbert"]}})
 
   Parsing and rendering is lossless: metadata without a field is in `:extra`, unchanged entries keep their
-  formatting, comments and order, and the text below the metadata is kept byte for byte.
+  formatting, comments and order, and the text below the metadata is kept byte for byte: it is in `:text`, and without
+  surrounding whitespace in `:content`. A changed `:content` is rendered in the place of the old one.
 
   ## Values
 
@@ -87,7 +88,7 @@ defmodule HfHub.Cards do
 
       iex> {:ok, card} = HfHub.Cards.parse_model_card("---\\nlicense: mit\\n---\\n# Hello\\n")
       iex> {card.data.license, card.content}
-      {"mit", "# Hello\\n"}
+      {"mit", "# Hello"}
   """
   @doc python: "ModelCard"
   @spec parse_model_card(String.t()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
@@ -128,7 +129,7 @@ defmodule HfHub.Cards do
   @doc python: "ModelCardData"
   @spec create_model_card(map() | keyword(), String.t()) :: ModelCard.t()
   def create_model_card(data, content \\ "") when is_binary(content),
-    do: %ModelCard{data: Data.create(data, ModelCardData), content: content, order: names(data)}
+    do: created(ModelCard, Data.create(data, ModelCardData), data, content)
 
   @doc """
   Creates a dataset's card from metadata, whose names are fields of `HfHub.Cards.DatasetCardData`, and a text.
@@ -141,7 +142,7 @@ defmodule HfHub.Cards do
   @doc python: "DatasetCardData"
   @spec create_dataset_card(map() | keyword(), String.t()) :: DatasetCard.t()
   def create_dataset_card(data, content \\ "") when is_binary(content),
-    do: %DatasetCard{data: Data.create(data, DatasetCardData), content: content, order: names(data)}
+    do: created(DatasetCard, Data.create(data, DatasetCardData), data, content)
 
   @doc """
   Returns a card as the text of a README.
@@ -161,9 +162,9 @@ defmodule HfHub.Cards do
     pairs = card.data |> Data.to_pairs() |> Enum.sort_by(fn {name, _value} -> place(name, card.order) end)
 
     case {pairs, front} do
-      {[], %{tail: ""}} -> front.head <> card.content
-      {pairs, %{tail: ""}} -> front.head <> "---\n" <> yaml(pairs, "") <> "\n---\n" <> card.content
-      {pairs, front} -> front.head <> yaml(pairs, front.yaml) <> front.tail <> card.content
+      {[], %{tail: ""}} -> front.head <> text(card)
+      {pairs, %{tail: ""}} -> front.head <> "---\n" <> yaml(pairs, "") <> "\n---\n" <> text(card)
+      {pairs, front} -> front.head <> yaml(pairs, front.yaml) <> front.tail <> text(card)
     end
   end
 
@@ -195,6 +196,24 @@ defmodule HfHub.Cards do
   @spec validate!(card() | String.t(), keyword()) :: [String.t()]
   def validate!(card, opts \\ []), do: Error.unwrap!(validate(card, opts))
 
+  # Changed content is surrounded by the same whitespace as before, unless it has its own.
+  defp text(%{content: content, text: text}) do
+    cond do
+      content == String.trim(text) -> text
+      String.trim(content) == "" -> content
+      true -> missing(before(text), before(content)) <> content <> missing(behind(text), behind(content))
+    end
+  end
+
+  defp missing(whitespace, own), do: if(own == "", do: whitespace, else: "")
+
+  defp before(text), do: String.replace_suffix(text, String.trim_leading(text), "")
+
+  defp behind(text) do
+    text = String.trim_leading(text)
+    String.replace_prefix(text, String.trim_trailing(text), "")
+  end
+
   defp readme(repo_id, repo_type, opts) do
     opts =
       Keyword.merge([repo_type: repo_type], opts) |> Keyword.merge(repo_id: repo_id, filename: "README.md")
@@ -218,7 +237,8 @@ defmodule HfHub.Cards do
         {:ok,
          struct!(module,
            data: Data.from_map(card.data, data),
-           content: card.body,
+           content: String.trim(card.body),
+           text: card.body,
            front: front,
            order: card.order
          )}
@@ -227,6 +247,9 @@ defmodule HfHub.Cards do
       {:error, Error.new(:invalid_card, "the card is not valid UTF-8")}
     end
   end
+
+  defp created(module, data, given, text),
+    do: struct!(module, data: data, content: String.trim(text), text: text, order: names(given))
 
   defp yaml(pairs, source) do
     data = if pairs == [], do: %{}, else: pairs

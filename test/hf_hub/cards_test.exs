@@ -56,6 +56,25 @@ defmodule HfHub.CardsTest do
     end
   end
 
+  test "content is trimmed, and rendered with the whitespace of the text" do
+    card = Cards.parse_model_card!("---\na: 1\n---\n\n \n# Hi\n\n")
+    assert card.content == "# Hi" and card.text == "\n \n# Hi\n\n"
+    body = &(Cards.render(%{card | content: &1}) |> String.replace_prefix("---\na: 1\n---\n", ""))
+    assert body.("# Hi") == card.text
+    assert body.("# New") == "\n \n# New\n\n"
+    assert body.("# New\n") == "\n \n# New\n"
+    assert body.("\n# New") == "\n# New\n\n"
+    assert body.("") == "" and body.("\n") == "\n"
+
+    assert %DatasetCard{content: "", text: "\n"} = blank = Cards.parse_dataset_card!("---\na: 1\n---\n\n")
+    assert Cards.render(blank) == "---\na: 1\n---\n\n"
+    assert Cards.render(%{blank | content: "x"}) == "---\na: 1\n---\n\nx"
+
+    made = Cards.create_model_card(%{}, "# Hi\n")
+    assert made.content == "# Hi" and Cards.render(made) == "# Hi\n"
+    assert Cards.render(%ModelCard{made | text: "", content: "# Hi\n"}) == "# Hi\n"
+  end
+
   test "rendering writes changes and nothing else" do
     card = Cards.parse_model_card!(@text)
     assert card.data.license == "mit" and card.data.language == "no" and card.content =~ "# Tiny"
@@ -77,7 +96,7 @@ defmodule HfHub.CardsTest do
 
     gone = Cards.render(%{card | data: %{card.data | tags: nil}})
     assert gone == String.replace(@text, "tags: [b, a]\n", "")
-    assert Cards.render(%{card | content: "new"}) =~ ~r/---\nnew\z/
+    assert Cards.render(%{card | content: "new"}) =~ ~r/---\n\nnew\r\n\z/
   end
 
   @values [
@@ -340,6 +359,6 @@ defmodule HfHub.CardsTest do
     numbers = ["1e3", "0o7"]
     assert back.data.tags -- [1000.0, 7] == Enum.uniq(values) -- numbers
     assert back.data.extra["own"]["b"] == card.data.extra["own"]["b"]
-    assert back.content == "Text\n"
+    assert back.content == "Text" and back.text == "Text\n"
   end
 end

@@ -10,7 +10,11 @@ defmodule HfHub.Cards.DatasetCard do
 
   use HfHub.Schema,
     data: {DatasetCardData, "metadata"},
-    content: {:string, "text below the metadata", default: ""},
+    content: {:string, "text below the metadata, without surrounding whitespace", default: ""},
+    text:
+      {:string,
+       "text below the metadata, byte for byte; `HfHub.Cards.render/1` writes a `:content` that was changed in its place",
+       default: ""},
     front: {{:or, [:map, nil]}, "source text of the metadata, whose formatting `HfHub.Cards.render/1` keeps"},
     order: {[:string], "names of the metadata in the order of the caller", default: []}
 
