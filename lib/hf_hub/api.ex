@@ -331,6 +331,19 @@ defmodule HfHub.Api do
   def dataset_configs!(repo_id, opts \\ []), do: Error.unwrap!(dataset_configs(repo_id, opts))
 
   @doc """
+  Returns the names of the configurations in a dataset's card, such as the `:card_data` of `dataset_info/2`.
+
+  ## Examples
+
+      iex> HfHub.Api.extract_config_names(%{"configs" => [%{"config_name" => "main"}]})
+      ["main"]
+      iex> HfHub.Api.extract_config_names(nil)
+      []
+  """
+  @spec extract_config_names(map() | nil) :: [String.t()]
+  def extract_config_names(card_data), do: for({config, _splits} <- Layout.from_card(card_data), do: config)
+
+  @doc """
   Returns the names of the splits of a dataset's configuration, from the same sources as `dataset_configs/2`.
 
   ## Options

@@ -116,6 +116,25 @@ defmodule HfHub.Cards do
   def parse_dataset_card!(text), do: Error.unwrap!(parse_dataset_card(text))
 
   @doc """
+  Returns the metadata of a README as a map, and the text below it without the blank lines around it.
+
+  The map is empty if the README has no metadata. `parse_model_card/1` and `parse_dataset_card/1` return structs.
+
+  ## Examples
+
+      iex> HfHub.Cards.extract_frontmatter("---\\nlicense: mit\\n---\\n\\n# Hello\\n")
+      {:ok, {%{"license" => "mit"}, "# Hello"}}
+  """
+  @spec extract_frontmatter(String.t()) :: {:ok, {map(), String.t()}} | {:error, Error.t()}
+  def extract_frontmatter(text) do
+    with {:ok, card} <- read(text), do: {:ok, {card.data, String.trim(below(card))}}
+  end
+
+  @doc "Same as `extract_frontmatter/1`, but returns the pair or raises `HfHub.Error`."
+  @spec extract_frontmatter!(String.t()) :: {map(), String.t()}
+  def extract_frontmatter!(text), do: Error.unwrap!(extract_frontmatter(text))
+
+  @doc """
   Creates a model's card from metadata and a text.
 
   The names of the metadata are fields of `HfHub.Cards.ModelCardData`; any other name is written to the card unchanged.
@@ -230,22 +249,28 @@ defmodule HfHub.Cards do
   end
 
   defp parse(text, module, data) do
-    if is_binary(text) and String.valid?(text) do
-      with {:ok, card} <- Native.run(:parse_card, text) do
-        front = Map.take(card, [:head, :yaml, :tail])
+    with {:ok, card} <- read(text) do
+      front = Map.take(card, [:head, :yaml, :tail])
 
-        {:ok,
-         struct!(module,
-           data: Data.from_map(card.data, data),
-           content: String.trim(card.body),
-           text: card.body,
-           front: front,
-           order: card.order
-         )}
-      end
-    else
-      {:error, Error.new(:invalid_card, "the card is not valid UTF-8")}
+      {:ok,
+       struct!(module,
+         data: Data.from_map(card.data, data),
+         content: String.trim(card.body),
+         text: card.body,
+         front: front,
+         order: card.order
+       )}
     end
+  end
+
+  # For the engine, as for the Python client, empty metadata is part of the text.
+  defp below(%{tail: ""} = card), do: String.replace(card.body, ~r/\A---\r?\n---(\r?\n|\z)/, "")
+  defp below(card), do: card.body
+
+  defp read(text) do
+    if is_binary(text) and String.valid?(text),
+      do: Native.run(:parse_card, text),
+      else: {:error, Error.new(:invalid_card, "the card is not valid UTF-8")}
   end
 
   defp created(module, data, given, text),

@@ -1,6 +1,9 @@
 defmodule HfHub.CardsTest do
   use HfHub.Case, async: true
   doctest HfHub.Cards
+  doctest HfHub.Cards.EvalResult
+  doctest HfHub.Cards.ModelCardData
+  doctest HfHub.Cards.DatasetCardData
 
   alias HfHub.{Cards, Error}
   alias HfHub.Cards.{DatasetCard, EvalResult, ModelCard}
@@ -360,5 +363,77 @@ defmodule HfHub.CardsTest do
     assert back.data.tags -- [1000.0, 7] == Enum.uniq(values) -- numbers
     assert back.data.extra["own"]["b"] == card.data.extra["own"]["b"]
     assert back.content == "Text" and back.text == "Text\n"
+  end
+
+  describe "evaluation results" do
+    test "are read from an entry of a model-index with all parts" do
+      entry = %{
+        "task" => %{"type" => "text-classification", "name" => "Text Classification"},
+        "dataset" => %{"type" => "glue", "name" => "GLUE", "config" => "sst2", "split" => "test"},
+        "metrics" => [
+          %{"type" => "accuracy", "name" => "Accuracy", "value" => 0.92},
+          %{"type" => "f1", "value" => 0.5}
+        ],
+        "source" => %{"url" => "https://x"},
+        "verified" => true
+      }
+
+      assert %EvalResult{
+               task_type: "text-classification",
+               task_name: "Text Classification",
+               dataset_type: "glue",
+               dataset_name: "GLUE",
+               dataset_config: "sst2",
+               dataset_split: "test",
+               metric_type: "accuracy",
+               metric_name: "Accuracy",
+               metric_value: 0.92,
+               source_url: "https://x",
+               verified: true
+             } = EvalResult.from_map(entry)
+    end
+
+    test "are read from the names of the fields, and from nothing" do
+      result = EvalResult.from_map(%{"task_type" => "t", "metric_value" => 0, "verified" => false, "x" => 1})
+      assert %EvalResult{task_type: "t", metric_value: 0, verified: false, metric_type: nil} = result
+      assert EvalResult.from_map(%{}) == %EvalResult{}
+      assert %EvalResult{metric_type: nil} = EvalResult.from_map(%{"task" => 5, "metrics" => "none"})
+    end
+
+    test "are those that the parsed card has" do
+      text = """
+      ---
+      model-index:
+      - name: m
+        results:
+        - task: {type: t}
+          dataset: {type: d, name: D}
+          metrics:
+          - {type: acc, value: 1}
+      ---
+      """
+
+      {:ok, {%{"model-index" => [%{"results" => [entry]}]}, ""}} = Cards.extract_frontmatter(text)
+      assert Cards.parse_model_card!(text).data.eval_results == [EvalResult.from_map(entry)]
+    end
+  end
+
+  test "the metadata of a README is extracted with the text below it" do
+    for {text, expected} <- [
+          {"---\nkey: value\n---\n\nBody\n\n", {%{"key" => "value"}, "Body"}},
+          {"---\r\nkey: value\r\n---\r\n\r\nBody", {%{"key" => "value"}, "Body"}},
+          {"---\n---\n\n# Mine\n", {%{}, "# Mine"}},
+          {"---\na: 1\n---\n---\n---\nx", {%{"a" => 1}, "---\n---\nx"}},
+          {"# Title\n", {%{}, "# Title"}},
+          {"", {%{}, ""}}
+        ] do
+      assert Cards.extract_frontmatter(text) == {:ok, expected}
+      assert Cards.extract_frontmatter!(text) == expected
+    end
+
+    for bad <- ["---\na: [\n---\n", <<255>>] do
+      assert {:error, %Error{kind: :invalid_card}} = Cards.extract_frontmatter(bad)
+      assert_raise Error, fn -> Cards.extract_frontmatter!(bad) end
+    end
   end
 end

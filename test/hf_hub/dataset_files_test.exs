@@ -1,6 +1,7 @@
 defmodule HfHub.DatasetFilesTest do
   use HfHub.Case, async: true
   doctest HfHub.DatasetFiles
+  doctest HfHub.Api, only: [extract_config_names: 1]
 
   alias HfHub.Api.TreeEntry
   alias HfHub.{Api, DatasetFiles, Error}
@@ -223,5 +224,19 @@ defmodule HfHub.DatasetFilesTest do
     assert {:ok, []} = Api.dataset_configs(id, ask(context))
     assert {:ok, []} = Api.dataset_splits(id, ask(context))
     assert_raise Error, fn -> DatasetFiles.resolve!(id, nil, "train", ask(context)) end
+  end
+
+  test "the names of configurations are extracted from a card" do
+    for {card, names} <- [
+          {nil, []},
+          {%{}, []},
+          {"text", []},
+          {%{"configs" => [%{"config_name" => "en"}, %{"data_files" => "x"}, 5]}, ["en"]},
+          {%{"dataset_config_names" => ["a", "b"]}, ["a", "b"]},
+          {%{"configs" => nil, "dataset_config_names" => ["a"]}, ["a"]},
+          {%{"dataset_info" => %{"config_name" => "c"}}, ["c"]}
+        ] do
+      assert HfHub.Api.extract_config_names(card) == names
+    end
   end
 end

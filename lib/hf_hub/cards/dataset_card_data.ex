@@ -4,6 +4,7 @@ defmodule HfHub.Cards.DatasetCardData do
   """
 
   alias HfHub.Brief
+  alias HfHub.Cards.Data
 
   @strings {:or, [:string, [:string]]}
 
@@ -25,6 +26,18 @@ defmodule HfHub.Cards.DatasetCardData do
     dataset_info: {"dataset_info", :any, "features, splits and sizes"},
     tags: {"tags", [:string], "tags"},
     extra: {{:map, :any}, "metadata without a field, by its name in the card", default: %{}}
+
+  @doc """
+  Returns the metadata in a map with the names of the card. Names without a field are kept in `:extra`.
+
+  ## Examples
+
+      iex> data = HfHub.Cards.DatasetCardData.from_map(%{"pretty_name" => "Mine", "mood" => "good"})
+      iex> {data.pretty_name, data.extra}
+      {"Mine", %{"mood" => "good"}}
+  """
+  @spec from_map(map()) :: t()
+  def from_map(map) when is_map(map), do: Data.from_map(map, __MODULE__)
 
   defimpl Inspect do
     def inspect(data, _opts), do: Brief.line(data, [data.pretty_name, data.license])

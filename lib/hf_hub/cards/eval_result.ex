@@ -24,6 +24,31 @@ defmodule HfHub.Cards.EvalResult do
     source_url: {["source", "url"], :string, "URL of the result's source"},
     source_name: {["source", "name"], :string, "name of the result's source"}
 
+  @doc """
+  Returns the result in a map with string keys: an entry of a `model-index`, or one with the names of the fields.
+
+  Of several metrics the first counts; `HfHub.Cards.parse_model_card/1` returns a result for each.
+
+  ## Examples
+
+      iex> task = %{"type" => "text-classification"}
+      iex> metrics = [%{"type" => "accuracy", "value" => 0.92}]
+      iex> result = HfHub.Cards.EvalResult.from_map(%{"task" => task, "metrics" => metrics})
+      iex> {result.task_type, result.metric_type, result.metric_value}
+      {"text-classification", "accuracy", 0.92}
+  """
+  @spec from_map(map()) :: t()
+  def from_map(map) when is_map(map) do
+    nested = __decode__(Map.put(map, "metric", List.first(List.wrap(map["metrics"])) || map["metric"]))
+
+    flat =
+      for {field, _from, _type, _doc, _opts} <- @fields, Map.fetch!(nested, field) == nil do
+        {field, map[Atom.to_string(field)]}
+      end
+
+    struct!(nested, flat)
+  end
+
   # Without the verification token, which identifies the evaluation run.
   defimpl Inspect do
     def inspect(result, _opts) do

@@ -4,7 +4,7 @@ defmodule HfHub.Cards.ModelCardData do
   """
 
   alias HfHub.Brief
-  alias HfHub.Cards.EvalResult
+  alias HfHub.Cards.{Data, EvalResult}
 
   @strings {:or, [:string, [:string]]}
 
@@ -25,6 +25,18 @@ defmodule HfHub.Cards.ModelCardData do
     co2_eq_emissions: {"co2_eq_emissions", :any, "grams of CO2 emitted in training, or a map with details"},
     eval_results: {{:or, [[EvalResult], nil]}, "results in the card's `model-index`"},
     extra: {{:map, :any}, "metadata without a field, by its name in the card", default: %{}}
+
+  @doc """
+  Returns the metadata in a map with the names of the card. Names without a field are kept in `:extra`.
+
+  ## Examples
+
+      iex> data = HfHub.Cards.ModelCardData.from_map(%{"license" => "mit", "mood" => "good"})
+      iex> {data.license, data.extra}
+      {"mit", %{"mood" => "good"}}
+  """
+  @spec from_map(map()) :: t()
+  def from_map(map) when is_map(map), do: Data.from_map(map, __MODULE__)
 
   defimpl Inspect do
     def inspect(data, _opts), do: Brief.line(data, [data.model_name, data.license, data.pipeline_tag])

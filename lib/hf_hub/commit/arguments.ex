@@ -1,8 +1,9 @@
 defmodule HfHub.Commit.Arguments do
-  # Checks the paths and contents that callers pass for the operations of a commit.
+  # Checks and reads the paths and contents that callers pass for the operations of a commit.
   @moduledoc false
 
-  alias HfHub.Options
+  alias HfHub.Config.Source
+  alias HfHub.{Error, Options}
 
   @doc "Returns a path in a repository without a leading `./`; a path that cannot be one raises `ArgumentError`."
   @spec path!(String.t()) :: String.t()
@@ -47,6 +48,22 @@ defmodule HfHub.Commit.Arguments do
   end
 
   def content!(other), do: wrong!(other)
+
+  @doc "Returns content as one binary."
+  @spec read(HfHub.Commit.Operation.content() | :uploaded, String.t()) ::
+          {:ok, binary()} | {:error, Error.t()}
+  def read({:binary, bytes}, _path_in_repo), do: {:ok, IO.iodata_to_binary(bytes)}
+  def read({:stream, stream}, _path_in_repo), do: {:ok, stream |> Enum.to_list() |> IO.iodata_to_binary()}
+
+  def read({:path, path}, _path_in_repo) do
+    with {:error, reason} <- File.read(Source.expand(path)),
+         do: {:error, Error.new(:io, "cannot read `#{path}`", reason: "#{:file.format_error(reason)}")}
+  end
+
+  def read(:uploaded, path_in_repo) do
+    message = "the content of #{inspect(path_in_repo)} was uploaded and is no longer part of the operation"
+    {:error, Error.new(:not_found, message, path: path_in_repo)}
+  end
 
   @spec wrong!(term()) :: no_return()
   defp wrong!(content) do

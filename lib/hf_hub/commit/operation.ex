@@ -22,6 +22,7 @@ defmodule HfHub.Commit.Operation do
   """
 
   alias HfHub.Commit.Arguments
+  alias HfHub.Error
 
   @type content :: {:path, Path.t()} | {:binary, iodata()} | {:stream, Enumerable.t()}
   @type t :: __MODULE__.Add.t() | __MODULE__.Delete.t() | __MODULE__.Copy.t()
@@ -129,6 +130,54 @@ defmodule HfHub.Commit.Operation do
     [] = HfHub.Options.validate!(opts, @add)
     %Add{path_in_repo: Arguments.path!(path_in_repo), content: Arguments.content!(content)}
   end
+
+  @doc """
+  Returns whether the content of an added file is that of a file on this machine.
+
+  ## Examples
+
+      iex> HfHub.Commit.Operation.file_path?(HfHub.Commit.Operation.add("a.bin", {:path, "out/a.bin"}))
+      true
+      iex> HfHub.Commit.Operation.file_path?(HfHub.Commit.Operation.add("a.txt", {:binary, "hello"}))
+      false
+  """
+  @spec file_path?(Add.t()) :: boolean()
+  def file_path?(%Add{content: content}), do: match?({:path, _path}, content)
+
+  @doc """
+  Returns the content of an added file as one binary. Python: `CommitOperationAdd.as_file`.
+
+  A file is read, and a stream is run to its end. The error is of kind `:io` if the file cannot be read, and of kind
+  `:not_found` if `HfHub.Commit.preupload_lfs_files/3` has uploaded the content, which the operation then no longer has.
+
+  ## Examples
+
+      iex> HfHub.Commit.Operation.get_content(HfHub.Commit.Operation.add("a.txt", {:binary, ["hel", "lo"]}))
+      {:ok, "hello"}
+  """
+  @spec get_content(Add.t()) :: {:ok, binary()} | {:error, Error.t()}
+  def get_content(%Add{} = add), do: Arguments.read(add.content, add.path_in_repo)
+
+  @doc "Same as `get_content/1`, but returns the content or raises `HfHub.Error`."
+  @spec get_content!(Add.t()) :: binary()
+  def get_content!(add), do: Error.unwrap!(get_content(add))
+
+  @doc """
+  Returns the content of an added file in base64. Python: `CommitOperationAdd.b64content`.
+
+  Errors: those of `get_content/1`.
+
+  ## Examples
+
+      iex> HfHub.Commit.Operation.base64_content(HfHub.Commit.Operation.add("a.txt", {:binary, "hello"}))
+      {:ok, "aGVsbG8="}
+  """
+  @spec base64_content(Add.t()) :: {:ok, String.t()} | {:error, Error.t()}
+  def base64_content(add), do: with({:ok, content} <- get_content(add), do: {:ok, Base.encode64(content)})
+
+  @doc "Same as `base64_content/1`, but returns the text or raises `HfHub.Error`."
+  @spec base64_content!(Add.t()) :: String.t()
+  def base64_content!(add), do: Error.unwrap!(base64_content(add))
 
   @doc """
   Returns the operation that deletes a file or a folder.
