@@ -21,6 +21,10 @@ defmodule HfHub do
       iex> File.exists?(path)
       true
 
+  Results are structs. Their fields can also be read as those of a map, `info[:id]` or `get_in(info, [:card_data, "license"])`,
+  and they are encoded by Jason, where it is a dependency of the project, and by `JSON` of Elixir 1.18: all fields but
+  `:raw`, secrets and handles.
+
   Options with a closed set of atoms accept their names as strings too, as forms and configuration files contain them:
   `repo_type: "dataset"`. Names of options in `hf_hub` 0.3 are accepted where they differ; the documentation of each
   function lists them.

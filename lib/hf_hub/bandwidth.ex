@@ -25,7 +25,7 @@ defmodule HfHub.Bandwidth do
   alias HfHub.Native.Nif
 
   @enforce_keys [:ref]
-  use HfHub.Schema, ref: {:reference, "limit in native code"}
+  use HfHub.Schema, ref: {:reference, "limit in native code", json: false}
 
   @typedoc "Bytes per second."
   @type limit :: pos_integer() | :infinity

@@ -121,6 +121,12 @@ defmodule HfHub.Error do
     :details
   ]
 
+  HfHub.Schema.Json.implement(
+    __MODULE__,
+    ~w(kind message status url request_id repo_id path revision retry_after reason details)a,
+    __ENV__
+  )
+
   @impl true
   def message(%__MODULE__{} = error) do
     facts =

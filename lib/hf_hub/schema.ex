@@ -10,8 +10,10 @@ defmodule HfHub.Schema do
   #
   # A row is `{from, type, doc}`, or `{type, doc}` if the source has the field's own name; options come last.
   # `from` is a name, a path of names (`[]` is the whole object), or `{:or, [from]}` for the first one present.
-  # `:default` replaces `nil`; `:by` is the name of a private function of the module that computes the value.
-  # Types are those of `HfHub.Schema.Type`.
+  # `:default` replaces `nil`; `:by` is the name of a private function of the module that computes the value;
+  # `json: false` leaves a field out of JSON. Types are those of `HfHub.Schema.Type`.
+  #
+  # The struct can also be read as a map, `info[:id]`, and encoded as JSON.
   @moduledoc false
 
   alias HfHub.Schema.Type
@@ -23,7 +25,9 @@ defmodule HfHub.Schema do
       @fields HfHub.Schema.fields(unquote(without_dependencies(rows, __CALLER__)))
       HfHub.Schema.document(__MODULE__, @fields)
       defstruct HfHub.Schema.defaults(@fields)
+      HfHub.Schema.Json.implement(__MODULE__, HfHub.Schema.Json.names(@fields), __ENV__)
       unquote(made_of_fields())
+      unquote(access())
     end
   end
 
@@ -66,6 +70,24 @@ defmodule HfHub.Schema do
       @doc false
       @spec __decode__(map()) :: t()
       def __decode__(unquote(HfHub.Schema.source())), do: unquote(HfHub.Schema.decoder(@fields))
+    end
+  end
+
+  defp access do
+    quote do
+      @behaviour Access
+
+      @doc false
+      @impl Access
+      defdelegate fetch(struct, field), to: HfHub.Schema.Access
+
+      @doc false
+      @impl Access
+      defdelegate get_and_update(struct, field, fun), to: HfHub.Schema.Access
+
+      @doc false
+      @impl Access
+      defdelegate pop(struct, field), to: HfHub.Schema.Access
     end
   end
 

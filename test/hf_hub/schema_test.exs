@@ -112,6 +112,25 @@ defmodule HfHub.SchemaTest do
     assert :erts_debug.size(parts) <= 100 * each - 99 * keys
   end
 
+  describe "a struct is read as a map" do
+    setup do: {:ok, whole: decode(%{"a" => %{"b" => "n"}, "parts" => [%{"id" => "q"}]})}
+
+    test "by the name of a field", %{whole: whole} do
+      assert whole[:note] == "n" and whole[:interval] == 5
+      assert whole[:unknown] == nil and whole["note"] == nil
+      assert get_in(whole, [:parts, Access.at(0), :id]) == "q"
+      assert Access.fetch(whole, :unknown) == :error
+    end
+
+    test "and changed", %{whole: whole} do
+      assert %Whole{note: "m"} = put_in(whole[:note], "m")
+      assert %Whole{parts: [%Part{id: "Q"}]} = update_in(whole, [:parts, Access.all(), :id], &String.upcase/1)
+      assert {5, %Whole{interval: 5}} = pop_in(whole[:interval])
+      assert {"n", %Whole{note: nil}} = pop_in(whole[:note])
+      assert_raise KeyError, fn -> put_in(whole[:unknown], 1) end
+    end
+  end
+
   test "docs list each field with its type and description" do
     docs = HfHub.Schema.docs(Whole.__fields__())
     assert docs =~ "  * `:stage` (one of `false`, `:on`, `:off`) - stage\n"

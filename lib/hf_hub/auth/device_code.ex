@@ -9,7 +9,7 @@ defmodule HfHub.Auth.DeviceCode do
 
   # The defaults are those of RFC 8628. The bounds limit how often a server can make the client poll.
   use HfHub.Schema,
-    device_code: {"device_code", :name, "secret that this machine asks for the token with"},
+    device_code: {"device_code", :name, "secret that this machine asks for the token with", json: false},
     user_code: {"user_code", :name, "code to enter on the page"},
     page: {"verification_uri", :name, "address of the page without the code, short enough to be typed"},
     url:

@@ -9,9 +9,9 @@ defmodule HfHub.Auth.StoredToken do
 
   use HfHub.Schema,
     name: {:string, "name of the token"},
-    token: {:string, "token itself"},
+    token: {:string, "token itself", json: false},
     expires_at: {{:or, [:datetime, nil]}, "time of expiry, or `nil` if it does not expire"},
-    refresh_token: {{:or, [:string, nil]}, "secret that the token is renewed with"},
+    refresh_token: {{:or, [:string, nil]}, "secret that the token is renewed with", json: false},
     in_use: {:boolean, "whether calls without the option `:token` send it", default: false},
     refreshable: {:boolean, "whether it is renewed before it expires, when it is used", default: false}
 

@@ -11,5 +11,5 @@ defmodule HfHub.Cache.Lease do
     commit: {:string, "commit of the revision"},
     repo_id: {:string, "id of the repository"},
     repo_type: {{:or, [:model, :dataset, :space]}, "type of the repository"},
-    handle: {:reference, "handle of the lock"}
+    handle: {:reference, "handle of the lock", json: false}
 end
