@@ -16,105 +16,10 @@ defmodule HfHub.Commit do
   The repository must exist. Without write access to it, `create_pr: true` proposes the change in a pull request.
   """
 
-  alias HfHub.{Decode, Error, Options}
-  alias HfHub.Commit.{Arguments, CommitInfo, Engine, Operation}
+  alias HfHub.{Decode, Error, Fnmatch, Options}
+  alias HfHub.Commit.{Arguments, CommitInfo, Engine, Operation, Tables}
 
-  @target [
-    repo_type: [
-      type: :repo_type,
-      default: :model,
-      doc: "Type of the repository, unless its reference contains one, as URIs and page URLs do."
-    ],
-    revision: [type: :string, doc: "Branch to commit to. Defaults to `\"main\"`."],
-    commit_description: [type: :string, default: "", doc: "Body of the commit message."],
-    create_pr: [
-      type: :boolean,
-      default: false,
-      doc: "Whether to open a pull request with the commit instead of committing to the branch."
-    ],
-    parent_commit: [
-      type: :string,
-      doc:
-        "Commit that must be the head of the branch, as 5 to 64 hex digits. If it is not, nothing is committed and the " <>
-          "error is of kind `:precondition` or `:conflict`."
-    ],
-    num_workers: [
-      type: :pos_integer,
-      default: 5,
-      aliases: [:max_workers],
-      doc: "Maximum number of files to upload at a time."
-    ],
-    upload_timeout: [
-      type: :pos_integer,
-      default: 60_000,
-      aliases: [:lfs_upload_timeout],
-      spellings: [{"infinity", 86_400_000}],
-      doc:
-        "Timeout between two writes of a request body and for its response, in milliseconds. Responses to commits and " <>
-          "to the completion of multipart uploads may take ten times as long."
-    ],
-    progress: Options.progress(),
-    preupload: [type: :boolean, default: true, no_effect: "the Hub always decides how each file is sent"],
-    lfs_task_timeout: [type: :any, no_effect: "`:timeout` limits the whole call"],
-    pool_timeout: [type: :any, no_effect: "calls do not wait for a pool of connections"]
-  ]
-
-  @verify [
-    verify: [
-      type: :boolean,
-      default: false,
-      doc: "Whether to check after the commit that the Hub's tree matches what was uploaded."
-    ]
-  ]
-
-  @message [
-    commit_message: [
-      type: :string,
-      doc: "First line of the commit message. Defaults to a text that names the operation."
-    ]
-  ]
-
-  @create [commit_message: [type: :string, doc: "First line of the commit message. Required, and not empty."]] ++
-            @target ++ @verify ++ Options.transfer()
-
-  @one @message ++ @target ++ @verify ++ Options.transfer()
-
-  @pattern {:or, [:string, {:list, :string}]}
-
-  @folder @message ++
-            [
-              path_in_repo: [type: :string, doc: "Folder in the repository. Defaults to its root."],
-              allow_patterns: [
-                type: @pattern,
-                doc:
-                  "Patterns of files to upload, matched against their paths in the folder. `*` also matches `/`, as in " <>
-                    "Python's `fnmatch`; a pattern that ends in `/` matches all files in that folder. Defaults to all."
-              ],
-              ignore_patterns: [
-                type: @pattern,
-                doc: "Patterns of files not to upload. `.git` and `.cache` are never uploaded."
-              ],
-              delete_patterns: [
-                type: @pattern,
-                doc:
-                  "Patterns of files in the repository, relative to `:path_in_repo`, to delete in the same commit unless " <>
-                    "they are uploaded again. `.gitattributes` is never deleted."
-              ],
-              resumable: [
-                type: :boolean,
-                default: true,
-                doc:
-                  "Whether to record progress in `.cache/huggingface/upload` of the folder. The next call then hashes only " <>
-                    "changed files, sends only the missing parts of large files, and waits while another call uploads the " <>
-                    "folder to the same branch."
-              ]
-            ] ++ @target ++ [verify: Keyword.put(@verify[:verify], :default, true)] ++ Options.transfer()
-
-  @commits [
-    multi_commits: [type: :boolean, default: true, no_effect: "the number of commits adapts to the folder"]
-  ]
-
-  @large @commits ++ Keyword.update!(@folder, :progress, &([aliases: [:multi_commits_verbose]] ++ &1))
+  @lfs_threshold 10_485_760
 
   @doc """
   Makes one commit of a list of operations: all of them or, on an error, none.
@@ -123,7 +28,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(@create)}
+  #{Options.docs(Tables.create())}
 
   ## Examples
 
@@ -135,7 +40,7 @@ defmodule HfHub.Commit do
   @doc python: "create_commit"
   @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts \\ []) do
-    with {:ok, opts} <- validate(opts, @create, ""), do: Engine.create(repo_id, operations, opts)
+    with {:ok, opts} <- validate(opts, Tables.create(), ""), do: Engine.create(repo_id, operations, opts)
   end
 
   @doc "Same as `create/3`, but returns the commit or raises `HfHub.Error`."
@@ -147,7 +52,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(@one)}
+  #{Options.docs(Tables.one())}
 
   ## Examples
 
@@ -161,7 +66,7 @@ defmodule HfHub.Commit do
   def upload_file(content, path_in_repo, repo_id, opts \\ []) do
     change = %Operation.Add{path_in_repo: Arguments.text!(path_in_repo), content: Arguments.content!(content)}
     message = "Upload #{path_in_repo} with hf_hub"
-    with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
+    with {:ok, opts} <- validate(opts, Tables.one(), message), do: Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `upload_file/4`, but returns the commit or raises `HfHub.Error`."
@@ -181,7 +86,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(@folder)}
+  #{Options.docs(Tables.folder())}
 
   ## Examples
 
@@ -206,7 +111,7 @@ defmodule HfHub.Commit do
   Hub: it grows while commits are fast, and shrinks when they are slow or fail. The list is empty if the repository
   already has all files. Options: those of `upload_folder/3`.
 
-  #{Options.docs(@commits)}
+  #{Options.docs(Tables.commits())}
 
   ## Examples
 
@@ -232,7 +137,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(@one)}
+  #{Options.docs(Tables.one())}
 
   ## Examples
 
@@ -245,7 +150,7 @@ defmodule HfHub.Commit do
   def delete_file(path_in_repo, repo_id, opts \\ []) do
     change = %Operation.Delete{path_in_repo: Arguments.text!(path_in_repo), is_folder: false}
     message = "Delete #{path_in_repo} with hf_hub"
-    with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
+    with {:ok, opts} <- validate(opts, Tables.one(), message), do: Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `delete_file/3`, but returns the commit or raises `HfHub.Error`."
@@ -260,7 +165,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(@one)}
+  #{Options.docs(Tables.one())}
 
   ## Examples
 
@@ -274,7 +179,9 @@ defmodule HfHub.Commit do
   def delete_files(repo_id, delete_patterns, opts \\ []) do
     patterns = Engine.patterns(delete_patterns)
     message = "Delete files #{Enum.join(patterns, " ")} with hf_hub"
-    with {:ok, opts} <- validate(opts, @one, message), do: Engine.delete_files(repo_id, patterns, opts)
+
+    with {:ok, opts} <- validate(opts, Tables.one(), message),
+         do: Engine.delete_files(repo_id, patterns, opts)
   end
 
   @doc "Same as `delete_files/3`, but returns the commit or raises `HfHub.Error`."
@@ -287,7 +194,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(@one)}
+  #{Options.docs(Tables.one())}
 
   ## Examples
 
@@ -300,7 +207,7 @@ defmodule HfHub.Commit do
   def delete_folder(path_in_repo, repo_id, opts \\ []) do
     change = %Operation.Delete{path_in_repo: Arguments.text!(path_in_repo), is_folder: true}
     message = "Delete folder #{path_in_repo} with hf_hub"
-    with {:ok, opts} <- validate(opts, @one, message), do: Engine.create(repo_id, [change], opts)
+    with {:ok, opts} <- validate(opts, Tables.one(), message), do: Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `delete_folder/3`, but returns the commit or raises `HfHub.Error`."
@@ -317,7 +224,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(@target ++ Options.transfer())}
+  #{Options.docs(Tables.preupload())}
 
   ## Examples
 
@@ -330,7 +237,7 @@ defmodule HfHub.Commit do
   @spec preupload_lfs_files(HfHub.repo(), [Operation.Add.t()], keyword()) ::
           {:ok, [Operation.Add.t()]} | {:error, Error.t()}
   def preupload_lfs_files(repo_id, additions, opts \\ []) do
-    opts = Options.validate!(opts, @target ++ Options.transfer())
+    opts = Options.validate!(opts, Tables.preupload())
 
     unless Enum.all?(additions, &is_struct(&1, Operation.Add)),
       do: raise(ArgumentError, "expected only additions")
@@ -343,6 +250,49 @@ defmodule HfHub.Commit do
   def preupload_lfs_files!(repo_id, additions, opts \\ []),
     do: Error.unwrap!(preupload_lfs_files(repo_id, additions, opts))
 
+  @doc """
+  Returns whether a path matches a pattern of `:allow_patterns`, `:ignore_patterns` and `:delete_patterns`.
+
+  The patterns are those of the Python client: `*` matches any text, `/` included, `?` one character, `[a-c]` one of a
+  set, `[!a-c]` one outside of it, and a pattern that ends in `/` all files in that folder.
+
+  ## Examples
+
+      iex> HfHub.Commit.matches_pattern?("onnx/model.onnx", "*.onnx")
+      true
+      iex> HfHub.Commit.matches_pattern?("onnx/model.onnx", "o?nx.onnx")
+      false
+  """
+  @spec matches_pattern?(String.t(), String.t()) :: boolean()
+  def matches_pattern?(path, pattern), do: Fnmatch.matches?(pattern, path)
+
+  @doc """
+  Returns the size from which the Hub stores files as large files (Git LFS) whatever their type, in bytes.
+
+  ## Examples
+
+      iex> HfHub.Commit.lfs_threshold()
+      10_485_760
+  """
+  @spec lfs_threshold() :: pos_integer()
+  def lfs_threshold, do: @lfs_threshold
+
+  @doc """
+  Returns whether an added file is at least as large as `lfs_threshold/0`, or known to be stored as a large file.
+
+  The Hub decides for each commit, also by `.gitattributes`: `preupload_lfs_files/3` asks it, and returns additions with
+  the `:upload_mode`. A stream and a file that cannot be read have no size, and are false.
+
+  ## Examples
+
+      iex> HfHub.Commit.needs_lfs?(HfHub.Commit.Operation.add("notes.txt", {:binary, "hello"}))
+      false
+  """
+  @spec needs_lfs?(Operation.Add.t()) :: boolean()
+  def needs_lfs?(%Operation.Add{upload_mode: :lfs}), do: true
+  def needs_lfs?(%Operation.Add{upload_mode: :regular}), do: false
+  def needs_lfs?(%Operation.Add{} = add), do: (Arguments.size(add.content) || add.size || 0) >= @lfs_threshold
+
   defp folder(folder, repo_id, opts, large?) do
     default = if large?, do: "Add files using upload-large-folder tool", else: "Upload folder using hf_hub"
 
@@ -350,7 +300,7 @@ defmodule HfHub.Commit do
       raise ArgumentError, "expected the path of a folder, got: #{Options.shown(folder)}"
     end
 
-    with {:ok, opts} <- validate(opts, if(large?, do: @large, else: @folder), default) do
+    with {:ok, opts} <- validate(opts, if(large?, do: Tables.large(), else: Tables.folder()), default) do
       one_target!(opts)
       Engine.folder(folder, repo_id, opts, %{large: large?})
     end

@@ -65,6 +65,19 @@ defmodule HfHub.Commit.Arguments do
     {:error, Error.new(:not_found, message, path: path_in_repo)}
   end
 
+  @doc "Returns the size of content in bytes; `nil` if it is unknown without reading it."
+  @spec size(HfHub.Commit.Operation.content() | :uploaded) :: non_neg_integer() | nil
+  def size({:binary, bytes}), do: IO.iodata_length(bytes)
+
+  def size({:path, path}) do
+    case File.stat(Source.expand(path)) do
+      {:ok, %{type: :regular, size: size}} -> size
+      _other -> nil
+    end
+  end
+
+  def size(_stream), do: nil
+
   @spec wrong!(term()) :: no_return()
   defp wrong!(content) do
     hint = if is_binary(content), do: "; pass it as {:path, path} or {:binary, iodata}", else: ""
