@@ -7,8 +7,10 @@
   extras: [
     "README.md",
     "guides/quickstart.livemd",
+    "guides/configuration.livemd",
     "guides/downloads_and_cache.livemd",
     "guides/uploads.livemd",
+    "guides/branches_and_tags.livemd",
     "ROADMAP.md",
     "CHANGELOG.md",
     "ARCHITECTURE.md",

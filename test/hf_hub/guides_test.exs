@@ -23,7 +23,9 @@ defmodule HfHub.GuidesTest do
     {:ok, hub: LocalHub.endpoint(hub)}
   end
 
-  for guide <- ~w(quickstart downloads_and_cache uploads) do
+  @guides ~w(quickstart configuration downloads_and_cache uploads branches_and_tags)
+
+  for guide <- @guides do
     test "#{guide} runs cell by cell", context do
       cells = cells(unquote(guide))
       assert length(cells) > 5
@@ -36,24 +38,70 @@ defmodule HfHub.GuidesTest do
       end)
       """
 
-      env = [
-        {"HF_ENDPOINT", context.hub},
-        {"HF_TOKEN", "hf_me"},
-        {"HF_HUB_CACHE", context.cache},
-        {"HF_HOME", Path.join(context.dir, "home")},
-        {"TMPDIR", context.dir}
-      ]
-
-      assert {output, status} = Vm.run(Vm.script(context, script), env)
-      assert status == 0, output
+      run!(context, script)
     end
+  end
+
+  test "each guide is in the README, in the HTML documentation and tested" do
+    assert Enum.sort(@guides) == for(name <- File.ls!(path("guides")), do: Path.rootname(name)) |> Enum.sort()
+
+    for name <- @guides, document <- ["README.md", "mix/docs.exs"] do
+      assert File.read!(path(document)) =~ "guides/#{name}.livemd", "#{document} lacks #{name}"
+    end
+  end
+
+  test "links of the guides have targets" do
+    for name <- @guides,
+        [_all, target] <- Regex.scan(~r/\]\(([^)#]+)\)/, text(name)),
+        not (target =~ "://") do
+      assert File.exists?(path("guides/#{target}")), "#{name} links to #{target}"
+    end
+  end
+
+  test "settings in configuration files of the guides are valid, and have an effect", context do
+    files = for name <- @guides, file <- texts(name), file =~ "import Config", do: file
+    assert length(files) > 1
+
+    script = """
+    for file <- #{inspect(files, limit: :infinity, printable_limit: :infinity)} do
+      settings = Config.Reader.eval!("runtime.exs", file, env: :prod)
+      Application.put_all_env(settings)
+      found = HfHub.Config.explain().settings
+      for {key, _value} <- settings[:hf_hub] do
+        %{origin: {:config, ^key}} = Enum.find(found, &(&1.name == key))
+      end
+    end
+    """
+
+    run!(context, script)
+  end
+
+  defp run!(context, script) do
+    env = [
+      {"HF_ENDPOINT", context.hub},
+      {"HF_TOKEN", "hf_me"},
+      {"HF_HUB_CACHE", context.cache},
+      {"HF_HOME", Path.join(context.dir, "home")},
+      {"TMPDIR", context.dir},
+      {"MY_APP_HUB_TOKEN", "hf_me"}
+    ]
+
+    assert {output, status} = Vm.run(Vm.script(context, script), env)
+    assert status == 0, output
   end
 
   # All cells except the installation, which `test/build_test.exs` covers.
   defp cells(guide) do
-    text = File.read!(Path.expand("../../guides/#{guide}.livemd", __DIR__))
-    [installation | cells] = for [_all, cell] <- Regex.scan(~r/```elixir\n(.*?)```/s, text), do: cell
+    [installation | cells] = code(text(guide), ~r/(?<!-->\n\n)```elixir\n(.*?)```/s)
     assert installation =~ "Mix.install"
     cells
   end
+
+  # Code that a Livebook shows and does not run.
+  defp texts(guide),
+    do: code(text(guide), ~r/<!-- livebook:{"force_markdown":true} -->\n\n```elixir\n(.*?)```/s)
+
+  defp code(text, pattern), do: for([_all, code] <- Regex.scan(pattern, text), do: code)
+  defp text(guide), do: File.read!(path("guides/#{guide}.livemd"))
+  defp path(name), do: Path.expand("../../#{name}", __DIR__)
 end
