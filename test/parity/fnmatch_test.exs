@@ -12,7 +12,7 @@ defmodule HfHub.Parity.FnmatchTest do
 
   test "random patterns match as in the Python client", context do
     # In a set, Python's `fnmatch` takes an exclamation mark after a range such as `b-a` for a negation.
-    cases = for _ <- 1..3000, pattern = text(8), not (pattern =~ ~r/\[.*-.*!/), do: [pattern, text(5)]
+    cases = for _ <- 1..1000, pattern = text(8), not (pattern =~ ~r/\[.*-.*!/), do: [pattern, text(5)]
 
     code = """
     from huggingface_hub.utils import filter_repo_objects
