@@ -89,7 +89,7 @@ defmodule HfHub.Hub do
     opts = opts |> Options.validate!(@options) |> given()
 
     with {:ok, ref} <- RepoRef.resolve(url, Keyword.take(opts, [:endpoint])),
-         :ok <- names_file(ref, url) do
+         :ok <- names_file(ref) do
       file = given(Keyword.put(place(ref), :cache_dir, opts[:cache_dir]))
 
       case opts[:etag] && cached(file, opts[:etag]) do
@@ -99,14 +99,15 @@ defmodule HfHub.Hub do
     end
   end
 
-  defp names_file(%{path: nil} = ref, url) do
+  # Without the URL, which may contain a password.
+  defp names_file(%{path: nil, repo_id: id}) do
     message =
-      "expected the URL of a file, got #{Options.shown(url)}; see `HfHub.Download.snapshot_download/1`"
+      "expected the URL of a file, got that of the repository #{inspect(id)}; see `HfHub.Download.snapshot_download/1`"
 
-    {:error, Error.new(:invalid_name, message, repo_id: ref.repo_id)}
+    {:error, Error.new(:invalid_name, message, repo_id: id)}
   end
 
-  defp names_file(_ref, _url), do: :ok
+  defp names_file(_ref), do: :ok
 
   defp place(ref),
     do: [repo_id: ref.repo_id, repo_type: ref.repo_type, revision: ref.revision, filename: ref.path]

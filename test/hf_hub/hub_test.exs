@@ -97,6 +97,16 @@ defmodule HfHub.HubTest do
     assert_raise ArgumentError, fn -> Hub.cached_download(context.url, etags: "x") end
   end
 
+  test "a password in a URL is not shown" do
+    for url <- [
+          "https://me:CANARY@huggingface.co/org/name",
+          "https://me:CANARY@example.com/org/name/resolve/main/f"
+        ] do
+      assert {:error, text} = Hub.cached_download(url)
+      refute text =~ "CANARY"
+    end
+  end
+
   test "the token is sent by its name in Bumblebee", context do
     {id, _commit} =
       repo(context, %{"f" => "secret"}, private: true, id: "reader/p-#{System.unique_integer([:positive])}")

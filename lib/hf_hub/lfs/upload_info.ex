@@ -30,7 +30,7 @@ defmodule HfHub.LFS.UploadInfo do
   @spec from_path(Path.t()) :: t()
   def from_path(path) do
     sha256 = path |> Download.compute_sha256!() |> Base.decode16!(case: :lower)
-    {size, sample} = path |> Path.expand() |> File.open([:read, :binary], &start/1) |> read!(path)
+    {size, sample} = start!(path)
     %__MODULE__{sha256: sha256, size: size, sample: sample}
   end
 
@@ -53,20 +53,26 @@ defmodule HfHub.LFS.UploadInfo do
     }
   end
 
-  defp start(file) do
-    with {:ok, size} <- :file.position(file, :eof), {:ok, sample} <- :file.pread(file, 0, @sample) do
+  defp start!(path) do
+    with {:ok, file} <- :file.open(Path.expand(path), [:read, :raw, :binary]),
+         found = size_and_sample(file),
+         :ok <- :file.close(file),
+         {:ok, size, sample} <- found do
       {size, sample}
     else
-      :eof -> {0, ""}
-      {:error, reason} -> {:error, reason}
+      {:error, reason} ->
+        raise Error.new(:io, "cannot read #{Options.shown(path)}", reason: "#{:file.format_error(reason)}")
     end
   end
 
-  defp read!({:ok, {:error, reason}}, path), do: read!({:error, reason}, path)
-  defp read!({:ok, found}, _path), do: found
-
-  defp read!({:error, reason}, path) do
-    raise Error.new(:io, "cannot read #{Options.shown(path)}", reason: "#{:file.format_error(reason)}")
+  defp size_and_sample(file) do
+    with {:ok, size} <- :file.position(file, :eof) do
+      case :file.pread(file, 0, @sample) do
+        {:ok, sample} -> {:ok, size, sample}
+        :eof -> {:ok, size, ""}
+        error -> error
+      end
+    end
   end
 
   # Without the sample: file contents must not appear in a log.
