@@ -40,6 +40,7 @@ defmodule HfHub.Commit do
   @doc python: "create_commit"
   @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts \\ []) do
+    operations = Arguments.operations!(operations)
     with {:ok, opts} <- validate(opts, Tables.create(), ""), do: Engine.create(repo_id, operations, opts)
   end
 

@@ -1,7 +1,8 @@
 defmodule HfHub.Commit.Arguments do
-  # Checks and reads the paths and contents that callers pass for the operations of a commit.
+  # Checks the operations, paths and contents that callers pass for a commit, and reads contents.
   @moduledoc false
 
+  alias HfHub.Commit.Operation
   alias HfHub.Config.Source
   alias HfHub.{Error, Options}
 
@@ -38,8 +39,23 @@ defmodule HfHub.Commit.Arguments do
     end
   end
 
+  @doc "Returns a list of operations; any other value raises `ArgumentError`."
+  @spec operations!([Operation.t()]) :: [Operation.t()]
+  def operations!(operations) do
+    known? =
+      &(is_struct(&1, Operation.Add) or is_struct(&1, Operation.Delete) or is_struct(&1, Operation.Copy))
+
+    if is_list(operations) and Enum.all?(operations, known?),
+      do: operations,
+      else:
+        raise(
+          ArgumentError,
+          "expected a list of HfHub.Commit.Operation structs, got: #{Options.shown(operations)}"
+        )
+  end
+
   @doc "Returns content that is tagged as `t:HfHub.Commit.Operation.content/0`; any other raises `ArgumentError`."
-  @spec content!(HfHub.Commit.Operation.content()) :: HfHub.Commit.Operation.content()
+  @spec content!(Operation.content()) :: Operation.content()
   def content!({:path, path} = content) when is_binary(path), do: content
   def content!({:binary, bytes} = content) when is_binary(bytes) or is_list(bytes), do: content
 
@@ -50,7 +66,7 @@ defmodule HfHub.Commit.Arguments do
   def content!(other), do: wrong!(other)
 
   @doc "Returns content as one binary."
-  @spec read(HfHub.Commit.Operation.content() | :uploaded, String.t()) ::
+  @spec read(Operation.content() | :uploaded, String.t()) ::
           {:ok, binary()} | {:error, Error.t()}
   def read({:binary, bytes}, _path_in_repo), do: {:ok, IO.iodata_to_binary(bytes)}
   def read({:stream, stream}, _path_in_repo), do: {:ok, stream |> Enum.to_list() |> IO.iodata_to_binary()}
@@ -66,7 +82,7 @@ defmodule HfHub.Commit.Arguments do
   end
 
   @doc "Returns the size of content in bytes; `nil` if it is unknown without reading it."
-  @spec size(HfHub.Commit.Operation.content() | :uploaded) :: non_neg_integer() | nil
+  @spec size(Operation.content() | :uploaded) :: non_neg_integer() | nil
   def size({:binary, bytes}), do: IO.iodata_length(bytes)
 
   def size({:path, path}) do

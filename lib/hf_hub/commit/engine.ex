@@ -13,7 +13,7 @@ defmodule HfHub.Commit.Engine do
   @doc "Makes one commit of the operations."
   @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def create(repo_id, operations, opts) do
-    {ignored, operations} = Enum.split_with(operations!(operations), &match?(%{upload_mode: :ignored}, &1))
+    {ignored, operations} = Enum.split_with(operations, &match?(%{upload_mode: :ignored}, &1))
     Enum.each(ignored, &warn_ignored/1)
 
     with {:ok, report} <- run_operations(:create, repo_id, operations, opts), do: {:ok, info(report)}
@@ -143,19 +143,6 @@ defmodule HfHub.Commit.Engine do
         raise(
           ArgumentError,
           "expected :parent_commit to be 5 to 64 hex digits, got: #{HfHub.Options.shown(commit)}"
-        )
-  end
-
-  defp operations!(operations) do
-    known? =
-      &(is_struct(&1, Operation.Add) or is_struct(&1, Operation.Delete) or is_struct(&1, Operation.Copy))
-
-    if is_list(operations) and Enum.all?(operations, known?),
-      do: operations,
-      else:
-        raise(
-          ArgumentError,
-          "expected a list of HfHub.Commit.Operation structs, got: #{HfHub.Options.shown(operations)}"
         )
   end
 
