@@ -19,9 +19,10 @@
   groups_for_modules: [
     Downloading: [~r/^HfHub\.(Download|DatasetFiles|Extract|Progress|Bandwidth)/],
     "The cache": [~r/^HfHub\.(Cache|FS)/],
-    "Writing to the Hub": [~r/^HfHub\.(Commit|Repo|Git)/],
+    "Writing to the Hub": [~r/^HfHub\.(Commit|Repo(\.|$)|Git|LFS)/],
     "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|Safetensors|Spaces|Users|Organizations)/],
-    "Settings and accounts": [~r/^HfHub\.(Auth|Config)/],
+    "Settings and accounts": [~r/^HfHub\.(Auth|Config|Constants)/],
+    "As in Bumblebee": [~r/^HfHub\.(Hub|Repository|RepoFiles)$/],
     "The Local Hub": [~r/^HfHub\.LocalHub/],
     "Errors and telemetry": [~r/^HfHub\.(Telemetry|Error)/]
   ]
