@@ -77,7 +77,7 @@ defmodule HfHub do
       iex> HfHub.is_offline_mode() == HfHub.offline_mode?()
       true
   """
-  @doc deprecated: "Use HfHub.offline_mode?/0 instead"
+  @doc deprecated: "Use HfHub.offline_mode?/0 instead", python: "is_offline_mode"
   @spec is_offline_mode() :: boolean()
   def is_offline_mode, do: offline_mode?()
 

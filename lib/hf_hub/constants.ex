@@ -47,30 +47,32 @@ defmodule HfHub.Constants do
 
   for {name, type, value, python, description} <- @constants do
     @doc """
-    Returns the #{description}. Python: `constants.#{python}`.
+    Returns the #{description}.
 
     ## Examples
 
         iex> HfHub.Constants.#{name}()
         #{inspect(value)}
     """
+    @doc python: "constants.#{python}"
     @spec unquote(name)() :: unquote(@types[type])
     def unquote(name)(), do: unquote(value)
   end
 
   @doc """
-  Returns the types of repositories. Python: `constants.REPO_TYPES`.
+  Returns the types of repositories.
 
   ## Examples
 
       iex> HfHub.Constants.repo_types()
       [:model, :dataset, :space]
   """
+  @doc python: "constants.REPO_TYPES"
   @spec repo_types() :: [:model | :dataset | :space]
   def repo_types, do: [:model, :dataset, :space]
 
   @doc """
-  Returns the prefix of a repository type in URLs of pages and files. Python: `constants.REPO_TYPES_URL_PREFIXES`.
+  Returns the prefix of a repository type in URLs of pages and files.
 
   ## Examples
 
@@ -79,6 +81,7 @@ defmodule HfHub.Constants do
       iex> HfHub.Constants.repo_type_url_prefix(:model)
       ""
   """
+  @doc python: "constants.REPO_TYPES_URL_PREFIXES"
   @spec repo_type_url_prefix(:model | :dataset | :space) :: String.t()
   def repo_type_url_prefix(:model), do: ""
   def repo_type_url_prefix(repo_type) when repo_type in [:dataset, :space], do: "#{repo_type}s/"

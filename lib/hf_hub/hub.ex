@@ -35,13 +35,14 @@ defmodule HfHub.Hub do
            ] ++ Options.transfer()
 
   @doc """
-  Returns the URL of a file of a model at the configured endpoint. `nil` is the revision `"main"`. Python: `hf_hub_url`.
+  Returns the URL of a file of a model at the configured endpoint. `nil` is the revision `"main"`.
 
   ## Examples
 
       iex> HfHub.Hub.file_url("openai-community/gpt2", "config.json", nil)
       "https://huggingface.co/openai-community/gpt2/resolve/main/config.json"
   """
+  @doc python: "hf_hub_url"
   @spec file_url(String.t(), String.t(), String.t() | nil) :: String.t()
   def file_url(repository_id, filename, revision),
     do: Repository.file_url({:hf, repository_id, given(revision: revision)}, filename)

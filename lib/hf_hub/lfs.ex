@@ -37,13 +37,14 @@ defmodule HfHub.LFS do
   def sha256_hex(info), do: oid(info)
 
   @doc """
-  Returns the headers of requests to the LFS API. Python: `lfs.LFS_HEADERS`.
+  Returns the headers of requests to the LFS API.
 
   ## Examples
 
       iex> HfHub.LFS.lfs_headers()
       [{"Accept", "application/vnd.git-lfs+json"}, {"Content-Type", "application/vnd.git-lfs+json"}]
   """
+  @doc python: "lfs.LFS_HEADERS"
   @spec lfs_headers() :: [{String.t(), String.t()}]
   def lfs_headers, do: [{"Accept", @media_type}, {"Content-Type", @media_type}]
 end

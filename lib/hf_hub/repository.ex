@@ -46,7 +46,7 @@ defmodule HfHub.Repository do
   end
 
   @doc """
-  Returns the URL of a file of a model at the configured endpoint. Python: `hf_hub_url`.
+  Returns the URL of a file of a model at the configured endpoint.
 
   ## Examples
 
@@ -55,6 +55,7 @@ defmodule HfHub.Repository do
       iex> HfHub.Repository.file_url({:hf, "me/model", revision: "refs/pr/1", subdir: "unet"}, "config.json")
       "https://huggingface.co/me/model/resolve/refs%2Fpr%2F1/unet/config.json"
   """
+  @doc python: "hf_hub_url"
   @spec file_url({:hf, String.t()} | {:hf, String.t(), opts()}, String.t()) :: String.t()
   def file_url(repository, filename) when is_binary(filename) do
     {id, revision, subdir} = on_the_hub!(repository)

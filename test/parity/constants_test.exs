@@ -9,13 +9,10 @@ defmodule HfHub.Parity.ConstantsTest do
 
   @special ["REPO_TYPES", "REPO_TYPES_URL_PREFIXES"]
 
-  # The docs name the constant of the Python client.
   defp constants do
     {:docs_v1, _, _, _, _, _, docs} = Code.fetch_docs(Constants)
 
-    for {{:function, name, _arity}, _, _, %{"en" => text}, _} <- docs,
-        [_all, python] = Regex.run(~r/Python: `constants\.(\w+)`/, text),
-        do: {python, name}
+    for {{:function, name, _arity}, _, _, _, %{python: "constants." <> python}} <- docs, do: {python, name}
   end
 
   test "constants have the values of the Python client", context do

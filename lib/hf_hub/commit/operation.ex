@@ -145,7 +145,7 @@ defmodule HfHub.Commit.Operation do
   def file_path?(%Add{content: content}), do: match?({:path, _path}, content)
 
   @doc """
-  Returns the content of an added file as one binary. Python: `CommitOperationAdd.as_file`.
+  Returns the content of an added file as one binary.
 
   A file is read, and a stream is run to its end. The error is of kind `:io` if the file cannot be read, and of kind
   `:not_found` if `HfHub.Commit.preupload_lfs_files/3` has uploaded the content, which the operation then no longer has.
@@ -155,6 +155,7 @@ defmodule HfHub.Commit.Operation do
       iex> HfHub.Commit.Operation.get_content(HfHub.Commit.Operation.add("a.txt", {:binary, ["hel", "lo"]}))
       {:ok, "hello"}
   """
+  @doc python: "CommitOperationAdd.as_file"
   @spec get_content(Add.t()) :: {:ok, binary()} | {:error, Error.t()}
   def get_content(%Add{} = add), do: Arguments.read(add.content, add.path_in_repo)
 
@@ -163,7 +164,7 @@ defmodule HfHub.Commit.Operation do
   def get_content!(add), do: Error.unwrap!(get_content(add))
 
   @doc """
-  Returns the content of an added file in base64. Python: `CommitOperationAdd.b64content`.
+  Returns the content of an added file in base64.
 
   Errors: those of `get_content/1`.
 
@@ -172,6 +173,7 @@ defmodule HfHub.Commit.Operation do
       iex> HfHub.Commit.Operation.base64_content(HfHub.Commit.Operation.add("a.txt", {:binary, "hello"}))
       {:ok, "aGVsbG8="}
   """
+  @doc python: "CommitOperationAdd.b64content"
   @spec base64_content(Add.t()) :: {:ok, String.t()} | {:error, Error.t()}
   def base64_content(add), do: with({:ok, content} <- get_content(add), do: {:ok, Base.encode64(content)})
 

@@ -15,7 +15,7 @@ defmodule HfHub.LFS.UploadInfo do
   @sample 512
 
   @doc """
-  Returns the information about a file. Python: `UploadInfo.from_path`.
+  Returns the information about a file.
 
   The file is hashed piece by piece, so memory use does not grow with its size. Raises `HfHub.Error` of kind `:io` if the
   file cannot be read.
@@ -27,6 +27,7 @@ defmodule HfHub.LFS.UploadInfo do
       iex> HfHub.LFS.UploadInfo.from_path(path) == HfHub.LFS.UploadInfo.from_binary("hello")
       true
   """
+  @doc python: "UploadInfo.from_path"
   @spec from_path(Path.t()) :: t()
   def from_path(path) do
     sha256 = path |> Download.compute_sha256!() |> Base.decode16!(case: :lower)
@@ -35,13 +36,14 @@ defmodule HfHub.LFS.UploadInfo do
   end
 
   @doc """
-  Returns the information about bytes in memory. Python: `UploadInfo.from_bytes`.
+  Returns the information about bytes in memory.
 
   ## Examples
 
       iex> HfHub.LFS.UploadInfo.from_binary("hello").size
       5
   """
+  @doc python: "UploadInfo.from_bytes"
   @spec from_binary(binary()) :: t()
   def from_binary(bytes) when is_binary(bytes) do
     sample = binary_part(bytes, 0, min(byte_size(bytes), @sample))
