@@ -1,4 +1,4 @@
 [
-  inputs: ["{mix,.formatter}.exs", "{bench,bin,config,lib,mix,test}/**/*.{ex,exs}"],
+  inputs: ["{mix,.formatter}.exs", "{bench,bin,config,examples,lib,mix,test}/**/*.{ex,exs}"],
   line_length: 110
 ]

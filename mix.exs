@@ -44,7 +44,7 @@ defmodule HfHub.MixProject do
         "huggingface_hub for Python" => "https://huggingface.co/docs/huggingface_hub"
       },
       files:
-        ~w(lib mix mix.exs .formatter.exs README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md ROADMAP.md LICENSE guides Cargo.toml Cargo.lock) ++
+        ~w(lib mix mix.exs .formatter.exs README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md ROADMAP.md LICENSE guides examples Cargo.toml Cargo.lock) ++
           ~w(native/hf_hub_engine native/hf_hub_nif native/hf_hub_server)
     ]
   end

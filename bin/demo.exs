@@ -1,7 +1,7 @@
 defmodule Demo do
   # Downloads a repository and shows what a user would want to know about it.
 
-  alias HfHub.{Config, Download, LocalHub, Progress, Request}
+  alias HfHub.{Brief, Config, Download, LocalHub, Request}
 
   @switches [endpoint: :string, repo_type: :string, revision: :string, cache_dir: :string]
 
@@ -49,8 +49,8 @@ defmodule Demo do
     IO.puts("  #{path}")
 
     IO.puts(
-      "  #{length(files)} files, #{Progress.size(bytes)} in #{Float.round(seconds, 2)} s" <>
-        " (#{Progress.size(round(bytes / seconds))}/s, every byte verified)#{requests(hub, before)}"
+      "  #{length(files)} files, #{Brief.size(bytes)} in #{Float.round(seconds, 2)} s" <>
+        " (#{Brief.size(round(bytes / seconds))}/s, every byte verified)#{requests(hub, before)}"
     )
 
     title("Checked again by git and sha256sum")
@@ -80,7 +80,7 @@ defmodule Demo do
       end
 
     verdict = if actual == blob, do: "ok", else: "WRONG: #{actual}"
-    IO.puts("  #{pad(name, 34)} #{String.pad_leading(Progress.size(size), 9)}  #{pad(tool, 9)} #{verdict}")
+    IO.puts("  #{pad(name, 34)} #{String.pad_leading(Brief.size(size), 9)}  #{pad(tool, 9)} #{verdict}")
     if actual != blob, do: System.halt(1)
   end
 

@@ -130,7 +130,7 @@ defmodule HfHub.Rules.WordsTest do
   end
 
   test "docs, messages and comments use the words of the glossary" do
-    paths = files("{lib,mix}/**/*.{ex,exs}") ++ files("mix.exs")
+    paths = files("{examples,lib,mix}/**/*.{ex,exs}") ++ files("mix.exs")
     assert_words(Enum.flat_map(paths, &elixir(&1, fn ast -> strings(ast) end)))
   end
 
@@ -140,7 +140,7 @@ defmodule HfHub.Rules.WordsTest do
   end
 
   test "documents use the words of the glossary" do
-    paths = files("{README,CONTRIBUTING,ARCHITECTURE}.md") ++ files("guides/*.livemd")
+    paths = files("{.,examples}/{README,CONTRIBUTING,ARCHITECTURE}.md") ++ files("guides/*.livemd")
     assert_words(for path <- paths, {line, text} <- prose(File.read!(path)), do: {path, line, text})
   end
 
