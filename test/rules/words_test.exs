@@ -140,7 +140,7 @@ defmodule HfHub.Rules.WordsTest do
   end
 
   test "documents use the words of the glossary" do
-    paths = files("{.,examples}/{README,CONTRIBUTING,ARCHITECTURE}.md") ++ files("guides/*.livemd")
+    paths = files("{README,CONTRIBUTING,ARCHITECTURE}.md") ++ files("{guides,examples}/*.{livemd,md}")
     assert_words(for path <- paths, {line, text} <- prose(File.read!(path)), do: {path, line, text})
   end
 
