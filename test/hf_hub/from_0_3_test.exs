@@ -5,8 +5,26 @@ defmodule HfHub.From03Test do
   alias HfHub.{Api, Commit, Error}
   alias HfHub.Commit.Operation
 
-  # The structs of 0.3 with their fields, except `Operation.Add`, whose content is tagged here.
+  # The structs of 0.3 with their fields, except `Operation.Add`, whose content is tagged here; and what were maps.
   @structs %{
+    HfHub.Api.DatasetInfo => ~w(id author sha downloads likes tags siblings created_at updated_at)a,
+    HfHub.Api.ModelInfo =>
+      ~w(id author sha downloads likes tags pipeline_tag siblings created_at updated_at)a,
+    HfHub.Api.Sibling => ~w(rfilename size lfs)a,
+    HfHub.Api.SpaceInfo => ~w(id author sha likes tags sdk created_at updated_at)a,
+    HfHub.Api.TreeEntry => ~w(type path size lfs oid)a,
+    HfHub.Cache.Integrity => ~w(total_files valid_files corrupted_files missing_checksum details)a,
+    HfHub.Cards.DatasetCard => ~w(data content)a,
+    HfHub.Cards.DatasetCardData =>
+      ~w(language license annotations_creators language_creators multilinguality size_categories source_datasets
+         task_categories task_ids pretty_name configs tags extra)a,
+    HfHub.Cards.EvalResult =>
+      ~w(task_type task_name dataset_type dataset_name dataset_config dataset_split metric_type metric_name
+         metric_value verified)a,
+    HfHub.Cards.ModelCard => ~w(data content)a,
+    HfHub.Cards.ModelCardData =>
+      ~w(language license license_name license_link library_name tags datasets metrics eval_results model_name
+         base_model pipeline_tag widget inference co2_eq_emissions extra)a,
     HfHub.Commit.CommitInfo =>
       ~w(commit_url commit_message commit_description oid pr_url pr_num pr_revision repo_url)a,
     HfHub.Commit.Operation.Copy => ~w(src_path dst_path src_revision)a,
