@@ -6,7 +6,7 @@ Example.start()
 file = [repo_id: Example.model(), filename: "model.safetensors", cache_dir: Example.folder()]
 
 # The limit leaves time to interrupt it.
-slowly = file ++ [max_bandwidth: 20_000_000, progress: self()]
+slowly = file ++ [max_bandwidth: 5_000_000, progress: self()]
 {pid, monitor} = spawn_monitor(fn -> HfHub.Download.hf_hub_download(slowly) end)
 
 receive do
@@ -15,7 +15,7 @@ receive do
     IO.puts("killed the process after #{done} bytes")
 end
 
-receive do: ({:DOWN, ^monitor, :process, ^pid, :killed} -> :ok)
+receive do: ({:DOWN, ^monitor, :process, ^pid, _reason} -> :ok)
 
 report = fn
   %{activity: :done} = progress ->

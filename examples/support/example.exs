@@ -44,6 +44,8 @@ defmodule Example do
   defp start_local_hub do
     folder = folder()
     {:ok, hub} = LocalHub.start_link(root: Path.join(folder, "hub"))
+    # Runs before the removal of the folder, which was registered earlier.
+    System.at_exit(fn _status -> LocalHub.stop(hub) end)
     token = LocalHub.command!(hub, ["user", "add", "me"])
 
     for {{repo, type}, files} <- repositories() do
