@@ -82,7 +82,8 @@ defmodule HfHub.Commit do
   resume an interrupted upload, call the function again: files that the Hub already has are neither sent nor committed
   again.
 
-  Files that match the `.gitignore` in the root of the repository are skipped. Links to files are followed, links to
+  Files that match the `.gitignore` in the root of the repository are skipped, and so are files such as `.DS_Store` and
+  `__pycache__/`, which are rarely meant to be published (see `:ignore_defaults`). Links to files are followed, links to
   folders are not.
 
   ## Options

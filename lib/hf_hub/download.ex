@@ -106,13 +106,15 @@ defmodule HfHub.Download do
                       @target ++
                       [
                         allow_patterns: [
-                          type: {:or, [:string, {:list, :string}]},
+                          type: :patterns,
+                          default: [],
                           doc:
                             "Patterns of files to download. `*` also matches `/`, as in Python's `fnmatch`; " <>
-                              "a pattern that ends in `/` matches everything below. An empty list matches nothing."
+                              "a pattern that ends in `/` matches everything below. An empty list stands for all files."
                         ],
                         ignore_patterns: [
-                          type: {:or, [:string, {:list, :string}]},
+                          type: :patterns,
+                          default: [],
                           doc: "Patterns of files not to download."
                         ],
                         max_workers: [
@@ -189,10 +191,7 @@ defmodule HfHub.Download do
 
     with {:ok, spec, ref} <- Spec.repo(opts),
          more = %{
-           filter: %{
-             allow: patterns(opts[:allow_patterns]) || below(ref.path),
-             ignore: patterns(opts[:ignore_patterns]) || []
-           },
+           filter: %{allow: allowed(opts[:allow_patterns], ref.path), ignore: opts[:ignore_patterns]},
            max_workers: min(opts[:max_workers], @max_workers)
          },
          {:ok, snapshot} <- run(Map.merge(spec, more), opts, ref.repo_id, :snapshot) do
@@ -345,7 +344,7 @@ defmodule HfHub.Download do
   defp deliver_snapshot(snapshot, opts) do
     warn_stale(snapshot.stale, "the snapshot")
 
-    if snapshot.matched == 0 and (opts[:allow_patterns] || opts[:ignore_patterns]) do
+    if snapshot.matched == 0 and opts[:allow_patterns] ++ opts[:ignore_patterns] != [] do
       Logger.warning(
         "no file of the repository matched allow_patterns: #{inspect(opts[:allow_patterns])}, " <>
           "ignore_patterns: #{inspect(opts[:ignore_patterns])}"
@@ -357,17 +356,13 @@ defmodule HfHub.Download do
       else: {:ok, snapshot.path}
   end
 
-  defp patterns(nil), do: nil
-  defp patterns(pattern) when is_binary(pattern), do: [pattern]
-  defp patterns(patterns), do: patterns
-
-  defp below(nil), do: nil
-
-  # The path with its pattern characters escaped.
-  defp below(path) do
+  # Without patterns, the path in the reference counts, with its pattern characters escaped.
+  defp allowed([], path) when path != nil do
     literal = String.replace(path, ["[", "*", "?"], &"[#{&1}]")
     [literal, literal <> "/"]
   end
+
+  defp allowed(patterns, _path), do: patterns
 
   defp label(filename), do: Path.basename(filename)
 

@@ -253,6 +253,7 @@ defmodule HfHub.Options do
   defp cast(text, :repo_type) when is_binary(text), do: String.to_existing_atom(text)
   defp cast(text, {:in, values}) when is_binary(text), do: Enum.find(values, text, &named?(&1, text))
   defp cast(name, :hardware) when is_atom(name), do: name |> Atom.to_string() |> String.replace("_", "-")
+  defp cast(pattern, :patterns) when is_binary(pattern), do: [pattern]
   defp cast(value, {:or, types}), do: cast(value, Enum.find(types, &valid?(value, &1)))
   defp cast(value, _type), do: value
 
@@ -271,6 +272,7 @@ defmodule HfHub.Options do
   defp valid?(value, :sha256), do: is_binary(value) and value =~ ~r/\A[0-9a-fA-F]{64}\z/
   defp valid?(value, :repo_type), do: value in [:model, :dataset, :space, "model", "dataset", "space"]
   defp valid?(value, {:struct, module}), do: is_struct(value, module)
+  defp valid?(value, :patterns), do: Enum.all?(List.wrap(value), &valid?(&1, :string))
   defp valid?(value, :hardware), do: valid?(value, :string) or (is_atom(value) and not is_boolean(value))
   defp valid?(value, {:in, values}), do: value in values or Enum.any?(values, &named?(&1, value))
   defp valid?(value, {:fun, arity}), do: is_function(value, arity)
@@ -295,6 +297,7 @@ defmodule HfHub.Options do
   defp type_name(:pos_integer), do: "a positive integer"
   defp type_name(:non_neg_integer), do: "a non-negative integer"
   defp type_name(:repo_type), do: "one of `:model`, `:dataset`, `:space`, or its name as a string"
+  defp type_name(:patterns), do: "a string or a list of strings"
   defp type_name(:hardware), do: "a string or an atom"
   defp type_name({:struct, module}), do: "a `#{inspect(module)}`"
   defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")

@@ -425,6 +425,15 @@ defmodule HfHub.DownloadTest do
       assert names.(allow_patterns: ["sub/"]) == ["sub/vocab.txt"]
       assert names.(ignore_patterns: ["*.json", ".git*"]) == ["README.md", "sub/vocab.txt"]
       assert names.(repo_id: "hf://#{id}/sub") == ["sub/vocab.txt"]
+      assert names.(allow_patterns: [], ignore_patterns: []) == names.([])
+      assert length(names.([])) > 2
+
+      assert names.(allow_patterns: [], ignore_patterns: ["*.json", ".git*"]) == [
+               "README.md",
+               "sub/vocab.txt"
+             ]
+
+      assert names.(allow_patterns: [], repo_id: "hf://#{id}/sub") == ["sub/vocab.txt"]
       assert not File.exists?(Path.join(context.cache, "models--" <> String.replace(id, "/", "--")))
 
       assert capture_log(fn -> assert names.(allow_patterns: ["*.none"]) == [] end) =~

@@ -47,7 +47,9 @@ defmodule HfHub.Parity.UploadTest do
             "empty.bin" => "",
             "ü/ä ö.txt" => "ü",
             "nul.dat" => <<1, 0, 2>>,
-            "skip/me.tmp" => "no"
+            "skip/me.tmp" => "no",
+            ".DS_Store" => "d",
+            "__pycache__/a.pyc" => "p"
           },
           do: {"many/#{n}.txt", "file #{n}"}
 
@@ -65,7 +67,8 @@ defmodule HfHub.Parity.UploadTest do
     """)
 
     cards_theirs = validations() - cards
-    Commit.upload_folder!(dir, ours, write([resumable: false] ++ options))
+    # The Python client uploads what this library leaves out by default.
+    Commit.upload_folder!(dir, ours, write([resumable: false, ignore_defaults: false] ++ options))
     cards_ours = validations() - cards - cards_theirs
 
     assert entries(ours) == entries(theirs)
@@ -83,7 +86,7 @@ defmodule HfHub.Parity.UploadTest do
     )
 
     asked_theirs = asked_since(theirs, before_theirs)
-    Commit.upload_folder!(dir, ours, write(ignore_patterns: ["*.tmp"]))
+    Commit.upload_folder!(dir, ours, write(ignore_patterns: ["*.tmp"], ignore_defaults: false))
     asked_ours = asked_since(ours, before_ours)
     assert length(asked_ours) <= length(asked_theirs), inspect({asked_theirs, asked_ours}, limit: :infinity)
     # For an ignored file, the Python client makes an empty commit, and this library none.

@@ -4,7 +4,7 @@ defmodule HfHub.Commit.Engine do
 
   require Logger
 
-  alias HfHub.Commit.{CommitInfo, Operation, Spool}
+  alias HfHub.Commit.{CommitInfo, Operation, Spool, Unwanted}
   alias HfHub.Config.Source
   alias HfHub.{Decode, Error, Native, RepoRef, Telemetry}
   alias HfHub.Native.Hub
@@ -50,15 +50,16 @@ defmodule HfHub.Commit.Engine do
         Map.merge(Map.merge(common, more), %{
           dir: Source.expand(folder),
           path_in_repo: opts[:path_in_repo] || "",
-          filter: %{
-            allow: patterns(opts[:allow_patterns]),
-            ignore: patterns(opts[:ignore_patterns]) || []
-          },
-          delete_patterns: patterns(opts[:delete_patterns]) || [],
+          filter: %{allow: opts[:allow_patterns], ignore: opts[:ignore_patterns]},
+          unwanted: if(opts[:ignore_defaults], do: Unwanted.patterns(), else: []),
+          delete_patterns: opts[:delete_patterns],
           resumable: opts[:resumable]
         })
 
-      run(:folder, spec, opts)
+      with {:ok, report} <- run(:folder, spec, opts) do
+        Unwanted.log(report)
+        {:ok, report}
+      end
     end
   end
 
@@ -66,9 +67,8 @@ defmodule HfHub.Commit.Engine do
   @spec info(map()) :: CommitInfo.t()
   def info(report), do: Decode.struct(CommitInfo, report.last)
 
-  @doc "Returns patterns as a list; `nil` unchanged."
-  @spec patterns(nil | String.t() | [String.t()]) :: nil | [String.t()]
-  def patterns(nil), do: nil
+  @doc "Returns patterns as a list."
+  @spec patterns(String.t() | [String.t()]) :: [String.t()]
   def patterns(pattern) when is_binary(pattern), do: [pattern]
 
   def patterns(patterns) do

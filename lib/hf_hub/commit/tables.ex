@@ -2,6 +2,7 @@ defmodule HfHub.Commit.Tables do
   # The option tables of `HfHub.Commit`: each checks the options of a function and documents them.
   @moduledoc false
 
+  alias HfHub.Commit.Unwanted
   alias HfHub.Options
 
   @target [
@@ -59,8 +60,6 @@ defmodule HfHub.Commit.Tables do
     ]
   ]
 
-  @pattern {:or, [:string, {:list, :string}]}
-
   @doc "Returns the options of `HfHub.Commit.create/3`."
   @spec create() :: Options.table()
   def create do
@@ -81,17 +80,22 @@ defmodule HfHub.Commit.Tables do
       [
         path_in_repo: [type: :string, doc: "Folder in the repository. Defaults to its root."],
         allow_patterns: [
-          type: @pattern,
+          type: :patterns,
+          default: [],
           doc:
             "Patterns of files to upload, matched against their paths in the folder. `*` also matches `/`, as in " <>
-              "Python's `fnmatch`; a pattern that ends in `/` matches all files in that folder. Defaults to all."
+              "Python's `fnmatch`; a pattern that ends in `/` matches all files in that folder. An empty list stands " <>
+              "for all files."
         ],
         ignore_patterns: [
-          type: @pattern,
+          type: :patterns,
+          default: [],
           doc: "Patterns of files not to upload. `.git` and `.cache` are never uploaded."
         ],
+        ignore_defaults: [type: :boolean, default: true, doc: Unwanted.doc()],
         delete_patterns: [
-          type: @pattern,
+          type: :patterns,
+          default: [],
           doc:
             "Patterns of files in the repository, relative to `:path_in_repo`, to delete in the same commit unless " <>
               "they are uploaded again. `.gitattributes` is never deleted."

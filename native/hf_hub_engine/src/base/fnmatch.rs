@@ -4,8 +4,8 @@
 /// Selects files by patterns.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct Filter {
-    /// Patterns of which a file has to match one; `None` allows every file, an empty list none.
-    pub allow: Option<Vec<String>>,
+    /// Patterns of which a file has to match one; an empty list allows every file.
+    pub allow: Vec<String>,
     /// Patterns of files to leave out.
     pub ignore: Vec<String>,
 }
@@ -14,7 +14,7 @@ impl Filter {
     /// Whether `path` is selected.
     pub fn accepts(&self, path: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, path));
-        self.allow.as_deref().is_none_or(any) && !any(&self.ignore)
+        (self.allow.is_empty() || any(&self.allow)) && !any(&self.ignore)
     }
 }
 
@@ -161,10 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_allow_list_allows_nothing() {
+    fn empty_lists_do_not_filter() {
         assert!(Filter::default().accepts("x"));
-        assert!(!Filter { allow: Some(Vec::new()), ignore: Vec::new() }.accepts("x"));
-        let filter = Filter { allow: Some(vec!["*.json".into()]), ignore: vec!["t*".into()] };
+        let filter = Filter { allow: Vec::new(), ignore: vec!["t*".into()] };
+        assert!(filter.accepts("x") && !filter.accepts("t"));
+        let filter = Filter { allow: vec!["*.json".into()], ignore: vec!["t*".into()] };
         assert!(filter.accepts("config.json"));
         assert!(!filter.accepts("tokenizer.json"));
     }

@@ -36,6 +36,7 @@ use crate::{
         session::{Session, Target, Tuning},
         source::Root,
         state_file::{self, Opened},
+        unwanted::Unwanted,
         walk,
     },
 };
@@ -60,6 +61,8 @@ pub struct Spec {
     pub path_in_repo: String,
     /// Selects the files.
     pub filter: Filter,
+    /// Patterns of selected files that are left out nevertheless.
+    pub unwanted: Unwanted,
     /// Patterns of files to delete from the repository, relative to `path_in_repo`.
     #[serde(rename = "delete_patterns")]
     pub delete: Vec<String>,
@@ -90,6 +93,8 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
         report
             .warn(format!("\"{folder}\" was left out: the Hub accepts no files below \".cache\""));
     }
+    report.unwanted = found.unwanted;
+    report.unwanted_names = found.unwanted_names.clone();
     let deletions = deletions(session, &spec, &root, &found).await?;
     session.progress.add_files((found.files.len() + deletions.len()) as u64);
     session.progress.add_bytes(found.files.iter().map(|file| file.stamp.size).sum());
@@ -109,7 +114,7 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
         batch: Batch::of(deletions),
         head: None,
         unanswered: opened.unanswered,
-        otherwise: without_files(&spec.dir, found.seen),
+        otherwise: without_files(&spec.dir, &found),
         report,
     };
     let prepared = prepare::run(work.clone(), found.files, sender);
@@ -136,13 +141,12 @@ async fn alone(session: &Session, spec: &Spec) -> Option<Lock> {
 
 /// Returns the files of the folder, and what the last run knows about them.
 async fn look(session: &Session, root: &Arc<Root>, spec: &Spec) -> Result<(walk::Found, Opened)> {
-    let (root, filter, target) = (root.clone(), spec.filter.clone(), spec.target.clone());
+    let (root, spec) = (root.clone(), spec.clone());
     let endpoint = session.hub.endpoint.clone();
-    let keep = spec.resumable;
     blocking::run(move || {
-        let mut found = walk::find(&root, &filter)?;
-        let opened = if keep && !found.files.is_empty() {
-            state_file::open(&root, &endpoint, &target, &mut found.files)
+        let mut found = walk::find(&root, &spec.filter, &spec.unwanted)?;
+        let opened = if spec.resumable && !found.files.is_empty() {
+            state_file::open(&root, &endpoint, &spec.target, &mut found.files)
         } else {
             Opened::nothing()
         };
@@ -151,12 +155,14 @@ async fn look(session: &Session, root: &Arc<Root>, spec: &Spec) -> Result<(walk:
     .await
 }
 
-/// Returns why there is nothing to upload from a folder in which `seen` files were found.
-fn without_files(dir: &Path, seen: usize) -> String {
+/// Returns why there is nothing to upload from a folder if no file was selected.
+fn without_files(dir: &Path, found: &walk::Found) -> String {
     let dir = dir.display();
-    match seen {
-        0 => format!("`{dir}` has no files"),
-        _ => format!("no file in `{dir}` matches the patterns"),
+    match (found.seen, found.unwanted) {
+        (0, _) => format!("`{dir}` has no files"),
+        (_, 0) => format!("no file in `{dir}` matches the patterns"),
+        (_, 1) => format!("the only selected file in `{dir}` is left out by default"),
+        (_, count) => format!("the {count} selected files in `{dir}` are left out by default"),
     }
 }
 

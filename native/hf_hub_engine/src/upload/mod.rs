@@ -30,6 +30,7 @@ mod session;
 mod source;
 mod state_file;
 mod store;
+mod unwanted;
 mod walk;
 
 pub use changes::{Operation, Placed, Spec, create, preupload as preupload_files};
@@ -102,14 +103,18 @@ pub struct Report {
     /// The first of those.
     #[serde(skip)]
     pub left_out: Vec<RepoPath>,
+    /// Number of files that were left out because they are rarely meant to be published.
+    pub unwanted: usize,
+    /// The first of those.
+    pub unwanted_names: Vec<String>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl Shown for Report {
     fn shown(mut self, scrub: &Scrub) -> Self {
-        for warning in &mut self.warnings {
-            *warning = scrub.text(warning).into_owned();
+        for text in self.warnings.iter_mut().chain(&mut self.unwanted_names) {
+            *text = scrub.text(text).into_owned();
         }
         self
     }

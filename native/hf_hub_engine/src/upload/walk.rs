@@ -1,7 +1,8 @@
 //! Finds the files of a folder to upload.
 //!
 //! Selects the same files as the Python client: links to files are followed, links to folders are
-//! not; files of version control systems and of clients are skipped.
+//! not; files of version control systems and of clients are skipped. Unlike it, leaves out files
+//! that are rarely meant to be published.
 
 use std::{fs::DirEntry, io, path::Path, sync::Arc};
 
@@ -15,8 +16,12 @@ use crate::{
         Addition,
         path::{self, FORBIDDEN},
         source::{Root, Source, Stamp, unreadable},
+        unwanted::Unwanted,
     },
 };
+
+/// Maximum number of files to name that were left out.
+const NAMED: usize = 3;
 
 /// Never uploaded, whatever the patterns.
 const IGNORED: [&str; 8] = [
@@ -31,6 +36,7 @@ const IGNORED: [&str; 8] = [
 ];
 
 /// The result of a walk.
+#[derive(Default)]
 pub(super) struct Found {
     /// The files, sorted by path.
     pub(super) files: Vec<Addition>,
@@ -38,11 +44,15 @@ pub(super) struct Found {
     pub(super) refused: Vec<String>,
     /// Number of files that the filter was applied to.
     pub(super) seen: usize,
+    /// Number of files that the filter accepts and that were left out.
+    pub(super) unwanted: usize,
+    /// The first of those.
+    pub(super) unwanted_names: Vec<String>,
 }
 
-/// Finds the files below `root` that `filter` accepts.
-pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
-    let mut found = Found { files: Vec::new(), refused: Vec::new(), seen: 0 };
+/// Finds the files below `root` that `filter` accepts, but not those in `unwanted`.
+pub(super) fn find(root: &Arc<Root>, filter: &Filter, unwanted: &Unwanted) -> Result<Found> {
+    let mut found = Found::default();
     let mut folders = vec![(root.dir.clone(), String::new())];
     while let Some((place, folder)) = folders.pop() {
         for entry in std::fs::read_dir(&place).map_err(|error| unreadable(&place, error))? {
@@ -58,9 +68,12 @@ pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
                 }
             } else if !is_kept_out(&name) {
                 found.seen += 1;
-                if filter.accepts(&name)
-                    && let Some(file) = addition(root, &entry.path(), &name)?
-                {
+                if !filter.accepts(&name) {
+                    continue;
+                }
+                if unwanted.leaves_out(&name, &filter.allow) {
+                    found.leave_out(name);
+                } else if let Some(file) = addition(root, &entry.path(), &name)? {
                     found.files.push(file);
                 }
             }
@@ -74,6 +87,13 @@ pub(super) fn find(root: &Arc<Root>, filter: &Filter) -> Result<Found> {
 }
 
 impl Found {
+    fn leave_out(&mut self, name: String) {
+        self.unwanted += 1;
+        if self.unwanted_names.len() < NAMED {
+            self.unwanted_names.push(name);
+        }
+    }
+
     /// Files of version control systems and of clients are skipped without a warning.
     fn refuse(&mut self, name: String, folder: &Path) {
         let own = |entry: std::io::Result<DirEntry>| {
@@ -134,7 +154,7 @@ mod tests {
 
     fn names(dir: &Path, prefix: &str, filter: &Filter) -> Vec<String> {
         let root = Arc::new(Root { dir: dir.to_owned(), prefix: prefix.to_owned() });
-        let found = find(&root, filter).unwrap();
+        let found = find(&root, filter, &Unwanted::default()).unwrap();
         found.files.iter().map(|file| file.path.to_string()).collect()
     }
 
@@ -178,9 +198,10 @@ mod tests {
         ];
         assert_eq!(all, wanted);
         let root = Arc::new(Root { dir: dir.path().to_owned(), prefix: String::new() });
-        assert_eq!(find(&root, &Filter::default()).unwrap().refused, ["sub/.cache"]);
+        let found = find(&root, &Filter::default(), &Unwanted::default()).unwrap();
+        assert_eq!(found.refused, ["sub/.cache"]);
         let filter = Filter {
-            allow: Some(vec!["*.txt".to_owned(), "a/".to_owned()]),
+            allow: vec!["*.txt".to_owned(), "a/".to_owned()],
             ignore: vec!["*b.txt".to_owned()],
         };
         assert_eq!(names(dir.path(), "in/", &filter), ["in/a/b.log", "in/link.txt"]);
@@ -199,18 +220,20 @@ mod tests {
         let root = Arc::new(Root { dir: dir.path().to_owned(), prefix: String::new() });
         let error = |ignore: &[&str]| {
             let ignore = ignore.iter().map(|pattern| (*pattern).to_owned()).collect();
-            find(&root, &Filter { allow: None, ignore }).err().unwrap().message().to_owned()
+            let filter = Filter { allow: Vec::new(), ignore };
+            let error = find(&root, &filter, &Unwanted::default()).err().unwrap();
+            error.message().to_owned()
         };
         assert!(error(&["c*"]).contains("b.bin` is not valid UTF-8"), "{}", error(&["c*"]));
         assert!(error(&["odd*"]).contains("control character"), "{}", error(&["odd*"]));
-        let filter = Filter { allow: Some(vec!["*.json".to_owned()]), ignore: Vec::new() };
+        let filter = Filter { allow: vec!["*.json".to_owned()], ignore: Vec::new() };
         assert_eq!(names(dir.path(), "", &filter), ["a.json"]);
     }
 
     #[test]
     fn names_the_folder_that_cannot_be_read() {
         let root = Arc::new(Root { dir: "/nowhere/at/all".into(), prefix: String::new() });
-        let error = find(&root, &Filter::default()).err().unwrap();
+        let error = find(&root, &Filter::default(), &Unwanted::default()).err().unwrap();
         assert_eq!(error.message(), "cannot read `/nowhere/at/all`: it does not exist");
     }
 }

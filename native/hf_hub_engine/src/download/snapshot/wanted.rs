@@ -64,8 +64,7 @@ mod tests {
 
     fn filter(allow: &[&str], ignore: &[&str]) -> Filter {
         let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let allow = (!allow.is_empty()).then(|| own(allow));
-        Filter { allow, ignore: own(ignore) }
+        Filter { allow: own(allow), ignore: own(ignore) }
     }
 
     #[test]
