@@ -7,15 +7,13 @@ file = [repo_id: Example.model(), filename: "model.safetensors", cache_dir: Exam
 
 # The limit leaves time to interrupt it.
 slowly = file ++ [max_bandwidth: 5_000_000, progress: self()]
-{pid, monitor} = spawn_monitor(fn -> HfHub.Download.hf_hub_download(slowly) end)
+task = Task.async(fn -> HfHub.Download.hf_hub_download(slowly) end)
 
 receive do
   {:hf_hub_progress, %{activity: :downloading, bytes_done: done}} when done > 0 ->
-    Process.exit(pid, :kill)
+    Task.shutdown(task, :brutal_kill)
     IO.puts("killed the process after #{done} bytes")
 end
-
-receive do: ({:DOWN, ^monitor, :process, ^pid, _reason} -> :ok)
 
 report = fn
   %{activity: :done} = progress ->

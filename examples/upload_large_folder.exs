@@ -12,9 +12,9 @@ end
 
 # An upload stops when its process exits, here at the first report of its progress.
 parent = self()
-{pid, monitor} = spawn_monitor(fn -> upload.(parent) end)
-receive do: ({:hf_hub_progress, _progress} -> Process.exit(pid, :kill))
-receive do: ({:DOWN, ^monitor, :process, ^pid, reason} -> IO.puts("first attempt: #{inspect(reason)}"))
+task = Task.async(fn -> upload.(parent) end)
+receive do: ({:hf_hub_progress, progress} -> IO.puts("killed while #{progress.activity}"))
+Task.shutdown(task, :brutal_kill)
 
 # The second attempt sends what is missing.
 {:ok, commits} = upload.(true)

@@ -88,7 +88,7 @@ defmodule HfHub.ExamplesTest do
 
   test "the demo runs", context do
     source = folder(context, %{"config.json" => "{}", "model.safetensors" => large(2_000_000)})
-    script = Vm.script(context, "Code.eval_file(#{inspect(Path.join(@folder, "../bin/demo.exs"))})")
+    script = Vm.script(context, "Code.require_file(#{inspect(Path.join(@folder, "../bin/demo.exs"))})")
     assert {output, 0} = Vm.run(script, env(context, [{"HF_HUB_TEST_MODEL", source}]))
     assert output =~ ~r/model.safetensors +2.0 MB  sha256sum ok/
     assert output =~ "0 requests at the Hub"
@@ -99,7 +99,8 @@ defmodule HfHub.ExamplesTest do
     script = """
     for name <- #{inspect(names)} do
       IO.puts("=== \#{name}")
-      Code.eval_file("#{@folder}/\#{name}.exs")
+      # As `mix run` does, which compiles the script.
+      Code.require_file("#{@folder}/\#{name}.exs")
       Logger.flush()
     end
     """
