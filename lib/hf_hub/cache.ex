@@ -18,9 +18,9 @@ defmodule HfHub.Cache do
   clients (`hf cache rm`, `rm`), nor by hosts that share a file system without working locks.
   """
 
-  alias HfHub.{Decode, Error, Options}
-  alias HfHub.Cache.{Archive, Deletion, Engine, Folder, Integrity, Lease, Leases, Report, Tables, Targets}
-  alias HfHub.Cache.{Transport, Verification}
+  alias HfHub.{Error, Options}
+  alias HfHub.Cache.{Adoption, Archive, Deletion, Engine, Folder, Integrity, Lease, Leases, Removal, Report}
+  alias HfHub.Cache.{Tables, Transport, Verification}
 
   @type stats :: %{total_size: non_neg_integer(), file_count: non_neg_integer(), repos: [map()]}
 
@@ -78,8 +78,7 @@ defmodule HfHub.Cache do
   @doc python: "scan_cache_dir"
   @spec scan(keyword()) :: {:ok, Report.t()} | {:error, Error.t()}
   def scan(opts \\ []) do
-    opts = Options.validate!(opts, Tables.cache_dir())
-    with {:ok, report} <- Engine.run(:scan, %{}, opts), do: {:ok, Decode.struct(Report, report)}
+    opts |> Options.validate!(Tables.cache_dir()) |> Engine.scan()
   end
 
   @doc "Same as `scan/1`, but returns the report or raises `HfHub.Error`."
@@ -128,16 +127,8 @@ defmodule HfHub.Cache do
   """
   @doc python: "delete_revisions"
   @spec delete_revisions([String.t()], keyword()) :: {:ok, Deletion.t()} | {:error, Error.t()}
-  def delete_revisions(commits, opts \\ []) when is_list(commits) do
-    opts = Options.validate!(opts, Tables.deletion())
-
-    with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
-         {targets, unknown} = Targets.find(scanned, commits, opts),
-         spec = %{targets: targets, ignore_pins: opts[:force], dry_run: opts[:dry_run]},
-         {:ok, report} <- Engine.run(:delete, spec, opts) do
-      {:ok, Engine.deletion(report, unknown)}
-    end
-  end
+  def delete_revisions(commits, opts \\ []) when is_list(commits),
+    do: Removal.revisions(commits, Options.validate!(opts, Tables.deletion()))
 
   @doc "Same as `delete_revisions/2`, but returns the deletion or raises `HfHub.Error`."
   @spec delete_revisions!([String.t()], keyword()) :: Deletion.t()
@@ -159,15 +150,7 @@ defmodule HfHub.Cache do
       :ok
   """
   @spec clear_cache(keyword()) :: :ok | {:error, Error.t()}
-  def clear_cache(opts \\ []) do
-    opts = Options.validate!(opts, Tables.clear())
-
-    with {:ok, targets} <- Engine.folder(opts),
-         spec = %{targets: targets, ignore_pins: opts[:force], dry_run: false},
-         {:ok, report} <- Engine.run_if_there(:delete, spec, opts, %{kept: [], failures: []}) do
-      Engine.complete(report)
-    end
-  end
+  def clear_cache(opts \\ []), do: opts |> Options.validate!(Tables.clear()) |> Removal.repos()
 
   @doc "Same as `clear_cache/1`, but raises `HfHub.Error`."
   @spec clear_cache!(keyword()) :: :ok
@@ -396,4 +379,18 @@ defmodule HfHub.Cache do
   @doc "Same as `materialize/3`, but returns the folder or raises `HfHub.Error`."
   @spec materialize!(HfHub.repo(), Path.t(), keyword()) :: Folder.t()
   defdelegate materialize!(repo_id, destination, opts \\ []), to: Transport
+
+  @doc """
+  Moves files that `hf_hub` 0.3 has stored into the shared layout, with the options of `HfHub.Cache.Transport.adopt/1`.
+
+  ## Examples
+
+      iex> {:error, %{kind: :not_cached}} = HfHub.Cache.adopt(cache_dir: "/nowhere")
+  """
+  @spec adopt(keyword()) :: {:ok, Adoption.t()} | {:error, Error.t()}
+  defdelegate adopt(opts \\ []), to: Transport
+
+  @doc "Same as `adopt/1`, but returns the adoption or raises `HfHub.Error`."
+  @spec adopt!(keyword()) :: Adoption.t()
+  defdelegate adopt!(opts \\ []), to: Transport
 end

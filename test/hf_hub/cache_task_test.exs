@@ -110,6 +110,27 @@ defmodule HfHub.CacheTaskTest do
     refute File.exists?(stale)
   end
 
+  test "adopt moves files of hf_hub 0.3 into the shared layout, and names the others", context do
+    old = Path.join([hd(Path.wildcard(context.cache <> "/models--*")), "snapshots/main"])
+    File.mkdir_p!(old)
+    File.write!(Path.join(old, "config.json"), "{}")
+    File.write!(Path.join(old, "model.safetensors"), "other")
+    own_env(["HF_ENDPOINT"])
+    System.put_env("HF_ENDPOINT", context.endpoint)
+    assert {0, output} = run(context, ["ls"])
+    assert output =~ "warning: files of hf_hub 0.3" and output =~ old and output =~ "mix hf_hub.cache adopt"
+    assert {1, output} = run(context, ["adopt", "--dry-run"])
+    assert output =~ "would adopt 1 files, 2 B; 1 files left where they are"
+    assert File.exists?(Path.join(old, "config.json"))
+    assert {1, output} = run(context, ["adopt", context.id, "--quiet"])
+    assert output =~ "adopted: model/#{context.id} main (1 files, 2 B)"
+    assert output =~ "different: model/#{context.id} main model.safetensors"
+    assert File.ls!(old) == ["model.safetensors"]
+    File.rm_rf!(old)
+    assert {0, "{" <> json} = run(context, ["adopt", "--json"])
+    assert json =~ ~s("files":0)
+  end
+
   test "ls replaces control characters in names", context do
     for name <- ["evil\e[2J", String.duplicate("長", 60), String.duplicate("long-name-", 12)] do
       repo = Path.join(context.cache, "datasets--org--" <> name)

@@ -17,7 +17,8 @@ defmodule HfHub.ErrorHintTest do
       "revision" => "main",
       "repo_type" => "dataset",
       "patterns" => ["a\nb"],
-      "origin" => "http://hub.lan"
+      "origin" => "http://hub.lan",
+      "path" => "/data/hub"
     }
 
     assert length(names) > 20

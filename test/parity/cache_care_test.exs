@@ -314,4 +314,34 @@ defmodule HfHub.Parity.CacheCareTest do
     report = Cache.scan!(cache_dir: context.cache)
     assert {length(report.repos), length(report.warnings)} == {3, length(broken)}
   end
+
+  test "an adopted cache of hf_hub 0.3 is one of the Python client", context do
+    files = %{"config.json" => "{}", "sub/b.txt" => "ü", "model.safetensors" => large(200_000)}
+    {id, commit} = repo(context, files)
+    old = Path.join([context.cache, "models--" <> String.replace(id, "/", "--"), "snapshots/main"])
+
+    for {path, content} <- files do
+      File.mkdir_p!(Path.dirname(Path.join(old, path)))
+      File.write!(Path.join(old, path), content)
+    end
+
+    script = """
+    report = scan_cache_dir()
+    assert not report.warnings, report.warnings
+    [found] = report.repos
+    [revision] = found.revisions
+    assert (revision.commit_hash, revision.refs) == (sys.argv[2], {"main"}), revision
+    for name in ["config.json", "sub/b.txt", "model.safetensors"]:
+        print(hf_hub_download(sys.argv[1], name, local_files_only=True))
+    """
+
+    assert %{files: 3, unmatched: [], failures: []} = Cache.adopt!(opts(context))
+    assert_told_alike(context, context.cache)
+    output = Python.run!(script, context.endpoint, context.cache, [], [id, commit])
+
+    for {path, name} <-
+          Enum.zip(String.split(output, "\n"), ["config.json", "sub/b.txt", "model.safetensors"]) do
+      assert File.read!(path) == files[name]
+    end
+  end
 end

@@ -3,10 +3,11 @@ defmodule HfHub.Cache.Engine do
   # All decisions about a cache are the engine's.
   @moduledoc false
 
-  alias HfHub.Cache.Deletion
+  alias HfHub.Cache.{Deletion, Report}
   alias HfHub.Config.{Setting, Source}
   alias HfHub.{Config, Decode, Error, FS, Native, RepoRef}
-  alias HfHub.Native.Nif
+  alias HfHub.Error.Hint
+  alias HfHub.Native.{Hub, Nif}
   alias HfHub.Progress.Reporter
 
   def cache_dir(opts), do: Source.expand(opts[:cache_dir] || Config.cache_dir())
@@ -19,6 +20,28 @@ defmodule HfHub.Cache.Engine do
     shown? = opts[:progress] not in [nil, false]
     spec = %{cache_dir: cache_dir(opts), spec: spec, progress: shown?}
     Native.run(operation, spec, Reporter.start(opts[:progress], label))
+  end
+
+  @doc "Same as `run_shown/4`, for an operation that sends requests."
+  def run_online(operation, spec, opts, label) do
+    with {:ok, hub} <- Hub.config(opts) do
+      shown? = opts[:progress] not in [nil, false]
+      spec = Map.merge(spec, %{cache_dir: cache_dir(opts), hub: hub, progress: shown?})
+      Native.run(operation, spec, Reporter.start(opts[:progress], label))
+    end
+  end
+
+  @doc "Returns the report of `HfHub.Cache.scan/1`."
+  def scan(opts) do
+    with {:ok, report} <- run(:scan, %{}, opts) do
+      warnings =
+        for warning <- report.warnings do
+          {hints, warning} = Map.pop(warning, :hints)
+          %{warning | message: Hint.append(warning.message, hints)}
+        end
+
+      {:ok, Decode.struct(Report, %{report | warnings: warnings})}
+    end
   end
 
   @doc "Same as `run/3`, but a cache that does not exist counts as empty."
@@ -59,23 +82,6 @@ defmodule HfHub.Cache.Engine do
     max_age = opts[:max_age] && opts[:max_age] * 1000
     target_size = opts[:target_size] || if(max_age == nil, do: Setting.value(:max_cache_size))
     %{target_size: target_size, max_age: max_age, dry_run: opts[:dry_run]}
-  end
-
-  @doc "Returns `:ok`, or an error with the reason why a revision was kept."
-  def complete(%{kept: [], failures: []}), do: :ok
-
-  def complete(%{kept: [], failures: [failure | rest]}) do
-    {:error, Error.new(:io, failure.message <> more(rest))}
-  end
-
-  def complete(%{kept: [kept | rest]}) do
-    commit = if kept.commit, do: " at #{String.slice(kept.commit, 0, 8)}", else: ""
-    name = Path.basename(kept.repo_path)
-
-    case kept.reason do
-      :pinned -> {:error, Error.new(:conflict, "not removed: #{name}#{commit} is pinned#{more(rest)}")}
-      :in_use -> {:error, Error.new(:lock_timeout, "not removed: #{name}#{commit} is in use#{more(rest)}")}
-    end
   end
 
   @doc "Acquires a lock for the calling process, and returns its handle and path."
@@ -125,7 +131,4 @@ defmodule HfHub.Cache.Engine do
 
     {:error, Error.new(kind, message, repo_id: repo.id, path: filename, revision: revision)}
   end
-
-  defp more([]), do: ""
-  defp more(rest), do: ", and #{length(rest)} more"
 end

@@ -27,8 +27,9 @@ defmodule HfHub.Cache.Report do
     warnings:
       {@warnings,
        "problems; a damaged repository is not in `:repos`. Reasons: `:not_a_folder`, `:not_a_repo`, " <>
-         "`:no_snapshots`, `:refs_not_a_folder`, `:unreadable`, `:stray_file`, `:missing_blob`, `:dangling_ref`",
-       default: []}
+         "`:no_snapshots`, `:refs_not_a_folder`, `:unreadable`, `:stray_file`, `:missing_blob`, `:dangling_ref`. A " <>
+         "revision of `:old_layout` has files of hf_hub 0.3, which `HfHub.Cache.adopt/1` adopts; `:cache_below` is a " <>
+         "cache in this one's folder, where hf_hub 0.3 stored files", default: []}
 
   defimpl Inspect do
     def inspect(report, _opts) do

@@ -94,6 +94,20 @@ defmodule HfHub.Cache.Tables do
     ] ++ cache_dir() ++ Options.common()
   end
 
+  def adopt do
+    dry_run = [type: :boolean, default: false, doc: "Whether to only compare the files, and change nothing."]
+
+    [
+      repo_id: [
+        type: :any,
+        doc: "Repository whose files to adopt, in any form that `HfHub.Download` accepts. Defaults to all."
+      ],
+      repo_type: revision()[:repo_type],
+      dry_run: dry_run,
+      progress: Options.progress()
+    ] ++ cache_dir() ++ Options.common()
+  end
+
   def move, do: [progress: Options.progress()] ++ cache_dir()
 
   def export do

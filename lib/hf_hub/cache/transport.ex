@@ -1,13 +1,16 @@
 defmodule HfHub.Cache.Transport do
   @moduledoc """
-  Moves, exports, imports and copies a cache: to another disk, to an air-gapped machine, to a plain folder.
+  Moves, exports, imports, copies and adopts a cache: to another disk, to an air-gapped machine, to a plain folder, from
+  the layout of `hf_hub` 0.3.
 
   The functions are also in `HfHub.Cache`.
   """
 
   alias HfHub.Config.{Setting, Source}
   alias HfHub.{Decode, Error, Options}
-  alias HfHub.Cache.{Archive, Engine, Folder, Tables, Targets}
+  alias HfHub.Cache.{Adoption, Archive, Engine, Folder, Tables, Targets}
+
+  @types %{"model" => :model, "dataset" => :dataset, "space" => :space, nil => nil}
 
   @doc """
   Moves the whole cache to another folder, which may be on another disk, and returns that folder.
@@ -130,6 +133,55 @@ defmodule HfHub.Cache.Transport do
   @spec materialize!(HfHub.repo(), Path.t(), keyword()) :: Folder.t()
   def materialize!(repo_id, destination, opts \\ []),
     do: Error.unwrap!(materialize(repo_id, destination, opts))
+
+  @doc """
+  Moves files that `hf_hub` 0.3 has stored into the shared layout, so that they are not downloaded again.
+
+  0.3 stored plain files in folders named after a branch or tag (`snapshots/main/config.json`), which other clients do
+  not use. Each file is hashed and compared with the Hub's listing of that revision, which is all that is requested. A
+  file that matches becomes a blob, linked from the snapshot of the commit, and the ref is stored. All other files stay
+  where they are and are listed in the result: delete them, or let `HfHub.Cache.prune/1` do so.
+
+  An interrupted adoption leaves a valid cache, and the next call continues. `HfHub.Cache.scan/1` warns about files that
+  can be adopted. If the Hub cannot be reached, the call returns its error.
+
+  ## Options
+
+  #{Options.docs(Tables.adopt())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.Transport.adopt(cache_dir: "/nowhere")
+      iex> error.kind
+      :not_cached
+  """
+  @spec adopt(keyword()) :: {:ok, Adoption.t()} | {:error, Error.t()}
+  def adopt(opts \\ []) do
+    opts = Options.validate!(opts, Tables.adopt())
+    spec = %{repo: nil, dry_run: opts[:dry_run], symlinks: Setting.value(:symlinks)}
+
+    with {:ok, spec} <- of_repo(spec, opts),
+         {:ok, report} <- Engine.run_online(:adopt, spec, opts, "adopting cached files") do
+      failures = for failure <- report.failures, do: %{failure | error: Error.from_native(failure.error)}
+      report = %{report | failures: failures}
+      typed = for key <- [:revisions, :unmatched, :failures], into: report, do: {key, typed(report[key])}
+      {:ok, Decode.struct(Adoption, typed)}
+    end
+  end
+
+  @doc "Same as `adopt/1`, but returns the adoption or raises `HfHub.Error`."
+  @spec adopt!(keyword()) :: Adoption.t()
+  def adopt!(opts \\ []), do: Error.unwrap!(adopt(opts))
+
+  defp of_repo(spec, opts) do
+    if opts[:repo_id] do
+      with {:ok, place, _ref} <- Engine.repo(opts[:repo_id], opts), do: {:ok, %{spec | repo: place.repo}}
+    else
+      {:ok, spec}
+    end
+  end
+
+  defp typed(found), do: for(each <- found, do: %{each | repo_type: @types[each.repo_type]})
 
   defp named(_report, nil, _opts), do: {:ok, nil}
 

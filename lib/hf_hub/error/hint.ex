@@ -13,6 +13,8 @@ defmodule HfHub.Error.Hint do
     "another_folder" => "; " <> @folder,
     "free_space" => "; free some, or " <> @folder,
     "another_cache" => "; name another with :cache_dir, HF_HUB_CACHE or HF_HOME",
+    "adopt" =>
+      "; HfHub.Cache.adopt/1 or mix hf_hub.cache adopt moves them into the shared layout without another download",
     "prune" => "; call HfHub.Cache.prune/1",
     "repair" => "; call HfHub.Cache.validate_integrity/1 with repair: true",
     "overwrite" => "; pass overwrite: true to replace files of the same names",
@@ -47,6 +49,10 @@ defmodule HfHub.Error.Hint do
   @spec sentence(map()) :: String.t()
   def sentence(%{"hint" => "create_token", "tokens" => tokens}),
     do: "; create one at #{tokens}, then #{@sign_in}"
+
+  def sentence(%{"hint" => "use_cache_below", "path" => path}),
+    do:
+      "; if these are the files in question, set HF_HUB_CACHE or config :hf_hub, cache_dir: #{inspect(path)}"
 
   def sentence(%{"hint" => "accept_terms", "page" => page, "tokens" => tokens}),
     do: "; accept its terms at #{page}, create a token at #{tokens}, then #{@sign_in}"

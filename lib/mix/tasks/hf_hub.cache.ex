@@ -1,5 +1,5 @@
 defmodule Mix.Tasks.HfHub.Cache do
-  @shortdoc "Manages the Hugging Face cache: ls, rm, prune, verify, move, export, import"
+  @shortdoc "Manages the Hugging Face cache: ls, rm, prune, verify, adopt, move, export, import"
   @moduledoc """
   Manages the cache of Hugging Face clients on this machine.
 
@@ -8,6 +8,7 @@ defmodule Mix.Tasks.HfHub.Cache do
       mix hf_hub.cache rm TARGET...             Removes repositories or revisions
       mix hf_hub.cache prune                    Removes unreferenced revisions and old partial files
       mix hf_hub.cache verify [REPO]            Hashes all files again; --repair downloads damaged ones
+      mix hf_hub.cache adopt [REPO]             Moves files of hf_hub 0.3 into the shared layout
       mix hf_hub.cache move FOLDER              Moves the whole cache
       mix hf_hub.cache export FILE [TARGET...]  Writes a tar file, for an air-gapped machine
       mix hf_hub.cache import FILE              Imports a tar file of `export`
@@ -19,7 +20,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     * `--cache-dir FOLDER` - Cache folder. Defaults to `HfHub.Config.cache_dir/0`
     * `--json` - Prints the result as JSON
     * `--yes` - Skips the confirmation of `rm` and `prune`. Required without a terminal, and with `--json`
-    * `--dry-run` - Shows what `rm` and `prune` would remove, and removes nothing
+    * `--dry-run` - Shows what `rm` and `prune` would remove and what `adopt` would move, and changes nothing
     * `--force` - Removes pinned revisions too, for `rm`
     * `--repair` - Downloads corrupt and missing files again, for `verify`
     * `--older-than SECONDS` - Minimum age of revisions and partial files to `prune`. Defaults to an hour
@@ -32,7 +33,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   use Mix.Task
 
   alias HfHub.{Brief, Cache, Error}
-  alias HfHub.Cache.{Deletion, Integrity, Table}
+  alias HfHub.Cache.{Adoption, Deletion, Integrity, Table}
   alias HfHub.Native.Nif
 
   @switches [
@@ -61,6 +62,9 @@ defmodule Mix.Tasks.HfHub.Cache do
   defp command(["prune"], flags), do: prune(flags)
   defp command(["verify"], flags), do: verify(nil, flags)
   defp command(["verify", repo], flags), do: verify(repo, flags)
+
+  defp command(["adopt"], flags), do: adopt(nil, flags)
+  defp command(["adopt", repo], flags), do: adopt(repo, flags)
 
   defp command(["move", folder], flags),
     do:
@@ -264,6 +268,33 @@ defmodule Mix.Tasks.HfHub.Cache do
       "#{problem.status}#{repaired}: #{problem.repo_type}/#{problem.repo_id} #{problem.filename}"
     )
   end
+
+  defp adopt(repo, flags) do
+    result = Cache.adopt(where(flags, :progress) ++ [repo_id: repo, dry_run: flags[:dry_run] || false])
+
+    case {report(result, flags, &adoption/1), result} do
+      {0, {:ok, found}} -> if Adoption.complete?(found), do: 0, else: 1
+      {status, _result} -> status
+    end
+  end
+
+  defp adoption(found) do
+    verb = if found.dry_run?, do: "would adopt", else: "adopted"
+    adopted = for each <- found.revisions, do: "#{verb}: #{place(each)} (#{sized(each)})"
+    left = for file <- found.unmatched, do: "#{file.reason}: #{place(file)} #{file.filename}"
+    more = if length(left) > 20, do: ["and #{length(left) - 20} more; --json shows all"], else: []
+
+    failed =
+      for failure <- found.failures, do: "failed: #{place(failure)}: #{Exception.message(failure.error)}"
+
+    Enum.map(adopted ++ Enum.take(left, 20) ++ more ++ failed, &Table.printable/1) ++
+      ["#{verb} #{sized(found)}; #{length(found.unmatched)} files left where they are"]
+  end
+
+  defp place(%{repo_id: nil, path: path}), do: path
+  defp place(found), do: "#{found.repo_type}/#{found.repo_id} #{found.revision}"
+
+  defp sized(found), do: "#{found.files} files, #{Brief.size(found.bytes)}"
 
   defp export(file, targets, flags) do
     targets = if targets == [], do: [], else: [targets: targets]

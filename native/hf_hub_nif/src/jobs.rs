@@ -42,6 +42,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
     Some(match name {
         "download" => |task| Box::pin(remote(task, Task::spec, file)),
         "snapshot" => |task| Box::pin(remote(task, Task::spec, files)),
+        "adopt" => |task| Box::pin(remote(task, Task::spec, download::adopt::run)),
         "safetensors" => |task| Box::pin(headers(task)),
         "create" => |task| Box::pin(remote(task, Task::large_spec, create)),
         "preupload" => |task| Box::pin(remote(task, Task::large_spec, preupload)),

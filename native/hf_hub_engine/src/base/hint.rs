@@ -13,6 +13,13 @@ pub enum Hint {
     FreeSpace,
     /// Name another cache: this one does not exist.
     AnotherCache,
+    /// Adopt files that `hf_hub` 0.3 has stored.
+    Adopt,
+    /// Name this folder as the cache.
+    UseCacheBelow {
+        /// The folder.
+        path: String,
+    },
     /// Prune the cache.
     Prune,
     /// Remove corrupt files from the cache.

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    base::{disk::is_absence, output},
+    base::{disk::is_absence, ids::Commit, output},
     cache::{
         self,
         layout::{RepoDir, normalize},
@@ -69,6 +69,28 @@ pub struct File {
     pub blob: PathBuf,
 }
 
+impl Revision {
+    /// Whether the folder has the name of a branch or tag, and not that of a commit of the Hub.
+    pub(crate) fn names_a_ref(&self) -> bool {
+        Commit::parse(&self.commit).is_ok_and(|commit| !commit.is_immutable())
+    }
+
+    /// Whether `hf_hub` 0.3 has filled it. Other servers may have commits with such names, whose files
+    /// are plain where links are not supported; a listing shows that another client wrote them.
+    pub(crate) fn is_old(&self, dir: &RepoDir) -> bool {
+        self.names_a_ref()
+            && self.files.iter().any(File::is_plain)
+            && Commit::parse(&self.commit).is_ok_and(|commit| !dir.tree(&commit).exists())
+    }
+}
+
+impl File {
+    /// Whether it is not a link, nor a file of the operating system.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.blob == self.path && !self.path.file_name().is_some_and(is_helper)
+    }
+}
+
 /// A time in nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(pub i64);
@@ -110,6 +132,10 @@ pub enum Trouble {
     MissingBlob,
     /// A ref names a missing commit.
     DanglingRef,
+    /// A snapshot has the layout of `hf_hub` 0.3.
+    OldLayout,
+    /// A folder in the cache is a cache itself: that of `hf_hub` 0.3.
+    CacheBelow,
 }
 
 /// One problem.
@@ -216,7 +242,7 @@ impl Inventory {
         if refs.is_file() {
             return self.trouble(Trouble::RefsNotAFolder, refs);
         }
-        let Walk { files, errors } = walk(refs);
+        let Walk { files, errors, .. } = walk(refs);
         for (path, error) in
             errors.into_iter().filter(|(_, error)| error.kind() != io::ErrorKind::NotFound)
         {
@@ -337,7 +363,7 @@ fn read_snapshot(
     modified: Stamp,
     blobs: &Path,
 ) -> (Revision, Vec<(PathBuf, io::Error)>) {
-    let Walk { files, errors } = walk(&path);
+    let Walk { files, errors, .. } = walk(&path);
     let read = files.into_par_iter().with_min_len(64).map(|path| {
         let blob = match fs::read_link(&path) {
             Ok(target) => content(&path, &target, blobs),
@@ -381,10 +407,17 @@ fn content(link: &Path, target: &Path, blobs: &Path) -> PathBuf {
     if same { blobs.join(name) } else { found }
 }
 
-/// Iterates over everything below a folder that is not a folder. Links are not followed.
+/// Returns all folders below a folder, each after the one that contains it.
+pub(crate) fn folders(root: &Path) -> Vec<PathBuf> {
+    walk(root).folders
+}
+
+/// Iterates over everything below a folder. Links are not followed.
 #[derive(Default)]
 struct Walk {
     files: Vec<PathBuf>,
+    /// Without the root.
+    folders: Vec<PathBuf>,
     errors: Vec<(PathBuf, io::Error)>,
 }
 
@@ -409,6 +442,7 @@ fn walk(root: &Path) -> Walk {
             };
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(entry.path());
+                found.folders.push(entry.path());
             } else {
                 found.files.push(entry.path());
             }

@@ -81,6 +81,13 @@ impl CacheDir {
         StoreDir { root: self.0.clone(), path: self.0.join("blobs") }
     }
 
+    /// Returns the cache of `hf_hub` 0.3 where this is the folder that it was configured with: it
+    /// stored repositories one level below.
+    #[must_use]
+    pub fn below(&self) -> Self {
+        Self(self.0.join("hub"))
+    }
+
     /// Whether a name directly in the cache belongs to no repository.
     pub fn is_reserved(name: &OsStr) -> bool {
         name == ".locks" || name == "CACHEDIR.TAG"

@@ -1,6 +1,7 @@
 //! The cache on disk: reads it without the network, and writes it so that a reader never sees a
 //! partly written file.
 
+pub mod adopt;
 pub mod archive;
 pub mod care;
 mod content;

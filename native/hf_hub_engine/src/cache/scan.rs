@@ -94,6 +94,9 @@ pub struct Revision {
     pub pinned: bool,
     /// Whether a process holds a lease.
     pub leased: bool,
+    /// Whether it has the layout of `hf_hub` 0.3.
+    #[serde(skip)]
+    pub is_old: bool,
 }
 
 /// One file of a snapshot.
@@ -152,6 +155,14 @@ pub struct Warning {
     pub path: PathBuf,
     /// The message for the user.
     pub message: String,
+    /// What the caller can do.
+    #[serde(serialize_with = "hints")]
+    pub hints: Vec<Hint>,
+}
+
+/// Writes hints like those of an error: maps with the name of the hint and its fields.
+fn hints<S: Serializer>(hints: &[Hint], output: S) -> std::result::Result<S::Ok, S::Error> {
+    serde_json::to_value(hints).ok().serialize(output)
 }
 
 impl Serialize for File {
@@ -184,7 +195,12 @@ pub(crate) fn survey(cache: &CacheDir, tolerated: &[Trouble]) -> Result<Report> 
     let (mut repos, mut warnings, mut incomplete_files) = (Vec::new(), Vec::new(), Vec::new());
     for (scanned, leftovers) in found {
         match scanned {
-            Ok(repo) => repos.push(repo),
+            Ok(repo) => {
+                let old = repo.revisions.iter().filter(|revision| revision.is_old);
+                warnings
+                    .extend(old.map(|old| warning(Trouble::OldLayout, &old.snapshot_path, None)));
+                repos.push(repo);
+            }
             Err(warning) => warnings.push(warning),
         }
         incomplete_files.extend(leftovers);
@@ -223,6 +239,11 @@ pub fn identity(name: &OsStr) -> Option<(&'static str, String)> {
     Some((kind, id.replace("--", "/")))
 }
 
+/// Whether a folder contains folders of repositories.
+pub(crate) fn has_repos(cache: &CacheDir) -> bool {
+    entries(cache).is_ok_and(|names| names.iter().any(|name| identity(name).is_some()))
+}
+
 fn repo(
     cache: &CacheDir,
     name: &OsStr,
@@ -230,7 +251,13 @@ fn repo(
 ) -> std::result::Result<Repo, Warning> {
     let dir = cache.folder(name);
     let Some((repo_type, repo_id)) = identity(name) else {
-        let reason = if dir.path().is_dir() { Trouble::NotARepo } else { Trouble::NotAFolder };
+        let reason = match dir.path() {
+            path if path == cache.below().path() && has_repos(&cache.below()) => {
+                Trouble::CacheBelow
+            }
+            path if path.is_dir() => Trouble::NotARepo,
+            _ => Trouble::NotAFolder,
+        };
         return Err(warning(reason, dir.path(), None));
     };
     let mut inventory = Inventory::read(&dir);
@@ -310,6 +337,7 @@ fn revision(
         last_used: used.unwrap_or_default().max(found.modified).max(stamped),
         pinned: marks.contains(&dir.pin(&found.commit)),
         leased: marks.contains(&lease) && lock::is_held(&lease),
+        is_old: found.is_old(dir),
     }
 }
 
@@ -373,11 +401,19 @@ fn warning(reason: Trouble, path: &Path, detail: Option<&str>) -> Warning {
         Trouble::StrayFile => "unexpected file among the snapshots",
         Trouble::MissingBlob => "a snapshot references a missing blob",
         Trouble::DanglingRef => "a ref names a missing commit",
+        Trouble::OldLayout => "files of hf_hub 0.3, which are not used",
+        Trouble::CacheBelow => "a cache below this one, where hf_hub 0.3 stored files",
+    };
+    let hint = match reason {
+        Trouble::OldLayout => Some(Hint::Adopt),
+        Trouble::CacheBelow => Some(Hint::UseCacheBelow { path: path.display().to_string() }),
+        _ => None,
     };
     let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
     Warning {
         reason,
         path: path.to_owned(),
         message: format!("{what}: `{}`{detail}", path.display()),
+        hints: hint.into_iter().collect(),
     }
 }

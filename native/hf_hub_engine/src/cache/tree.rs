@@ -89,6 +89,11 @@ impl Tree {
         self.0.iter()
     }
 
+    /// Returns the file at a path.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.0.get(path)
+    }
+
     /// Adds one page of the Hub's listing. A path that no repository can contain is an error; one
     /// that cannot be written here is an error only when the file is downloaded.
     pub fn add_page(&mut self, json: &[u8]) -> Result<()> {

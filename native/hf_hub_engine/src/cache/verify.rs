@@ -294,8 +294,8 @@ fn hash_all(
         .collect();
     announced
         .into_par_iter()
-        .map(|(content, mut file)| {
-            let hashed = hash(content, &mut file, stop);
+        .map(|(content, file)| {
+            let hashed = hash(&content.blob, content.proof, &file, stop);
             if stop() {
                 return Err(Error::new(ErrorKind::Cancelled, "the verification was cancelled"));
             }
@@ -305,15 +305,16 @@ fn hash_all(
         .collect()
 }
 
-fn hash(
-    content: &Content,
-    progress: &mut FileProgress,
+/// Returns the hash of a file and its size. `stop` is polled between blocks.
+pub(crate) fn hash(
+    path: &Path,
+    proof: Proof,
+    progress: &FileProgress,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> std::io::Result<(String, u64)> {
-    let mut file = open_regular(&content.blob)?;
+    let mut file = open_regular(path)?;
     let size = file.metadata()?.len();
-    let mut hasher =
-        Hasher::new(content.proof, Some(size)).ok_or(std::io::ErrorKind::Unsupported)?;
+    let mut hasher = Hasher::new(proof, Some(size)).ok_or(std::io::ErrorKind::Unsupported)?;
     let (mut buffer, mut read) = (vec![0; 256 << 10], 0);
     while !stop() {
         match file.read(&mut buffer)? {

@@ -3,12 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use reqwest::Url;
+use serde::Deserialize;
 
 use crate::{
     base::{
         blocking,
-        error::Result,
-        ids::{Commit, Repo},
+        error::{Error, ErrorKind, Result},
+        ids::{Commit, Repo, Revision},
         progress::Progress,
     },
     cache::tree::Tree,
@@ -21,6 +22,28 @@ use crate::{
         client::{self, Hub},
     },
 };
+
+/// Returns the commit that a revision points to on the Hub.
+pub(crate) async fn commit_of(
+    hub: &Hub,
+    repo: &Repo,
+    revision: &Revision,
+    progress: &Progress,
+) -> Result<Commit> {
+    #[derive(Deserialize)]
+    struct Info {
+        sha: String,
+    }
+    let url = hub.api_url(repo, &format!("revision/{}", client::encode(revision.as_str())));
+    let (json, _) = hub.page(&url, progress).await?;
+    let unusable = || {
+        Error::new(ErrorKind::InvalidResponse, "the Hub's response contains no commit")
+            .with_url(&url)
+    };
+    let info: Info = crate::base::json::parse(&json)
+        .map_err(|source| unusable().with_source(source).not_from_the_hub())?;
+    Commit::parse(&info.sha).map_err(|_| unusable())
+}
 
 /// Returns the listing of a commit if it is cheap: the stored one, or the Hub's first page if it
 /// arrives quickly. Used for suggestions, so failures are ignored.

@@ -187,7 +187,7 @@ async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit,
     }
     let commit = match spec.revision.as_commit() {
         Some(commit) => commit,
-        None => resolve_revision(hub, spec, progress).await?,
+        None => listing::commit_of(hub, &spec.repo, &spec.revision, progress).await?,
     };
     let file = tree_file(spec, &commit);
     let kept = file.clone();
@@ -202,23 +202,6 @@ async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit,
     let ours = move || repo.check_way(place.parent().unwrap_or(&place)).is_ok();
     let keeps = !spec.mode.dry_run && blocking::run(ours).await;
     Ok((commit, if keeps { listing::keep(tree, &file).await } else { tree }))
-}
-
-async fn resolve_revision(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Commit> {
-    #[derive(Deserialize)]
-    struct Info {
-        sha: String,
-    }
-    let url =
-        hub.api_url(&spec.repo, &format!("revision/{}", client::encode(spec.revision.as_str())));
-    let (json, _) = hub.page(&url, progress).await?;
-    let unusable = || {
-        Error::new(ErrorKind::InvalidResponse, "the Hub's response contains no commit")
-            .with_url(&url)
-    };
-    let info: Info = crate::base::json::parse(&json)
-        .map_err(|source| unusable().with_source(source).not_from_the_hub())?;
-    Commit::parse(&info.sha).map_err(|_| unusable())
 }
 
 fn job(
