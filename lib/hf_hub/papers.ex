@@ -17,6 +17,7 @@ defmodule HfHub.Papers do
            limit: [type: :pos_integer, doc: "Maximum number of papers to return; the Hub defaults to 50."],
            sort: [
              type: {:in, [:published_at, :trending]},
+             spellings: [{"publishedAt", :published_at}],
              doc: "`:published_at` (newest first) or `:trending`."
            ],
            date: [type: :string, doc: "Day, such as `\"2025-10-29\"`. Defaults to the most recent papers."],

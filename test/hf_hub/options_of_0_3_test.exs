@@ -8,7 +8,9 @@ defmodule HfHub.OptionsOf03Test do
   alias HfHub.{Api, Auth, Commit, Download, Repo}
   alias HfHub.Commit.Operation
 
-  defp sorts(path), do: for(request <- requests(path), do: URI.decode_query(request["query"])["sort"])
+  defp sorts(path) do
+    for %{"path" => ^path, "query" => query} <- requests(path), do: URI.decode_query(query)["sort"]
+  end
 
   test "lists are sorted by the names of 0.3 and of the Hub", context do
     opts = [endpoint: endpoint(), author: "org"]
@@ -28,6 +30,20 @@ defmodule HfHub.OptionsOf03Test do
       assert List.last(sorts("/api/models")) == sent
       assert Enum.take(sorts("/api/datasets"), -2) == [sent, sent]
     end
+  end
+
+  test "files are listed with or without those in folders", context do
+    {id, _commit} = repo(context, %{"a.txt" => "1", "sub/b.txt" => "2"})
+    opts = [endpoint: endpoint()]
+
+    names = fn more ->
+      for(file <- Api.list_files!(id, opts ++ more), do: file.rfilename) -- [".gitattributes"]
+    end
+
+    assert names.([]) == ["a.txt", "sub/b.txt"]
+    assert names.(recursive: true) == ["a.txt", "sub/b.txt"]
+    assert names.(recursive: false) == ["a.txt"]
+    assert names.(recursive: false, path_in_repo: "sub") == ["sub/b.txt"]
   end
 
   test "an ascending direction has no effect, which is logged" do
