@@ -64,6 +64,7 @@ defmodule HfHub.Decode do
   def value(other, :datetime), do: other
   def value(seconds, :timestamp) when is_number(seconds), do: timestamp(seconds)
   def value(other, :timestamp), do: value(other, :datetime)
+  def value(time, :microseconds), do: DateTime.from_unix!(time, :microsecond)
   def value(items, [:as_is]), do: if(is_list(items), do: items)
   def value(items, [type]), do: if(is_list(items), do: Enum.map(items, &item(&1, type)))
 

@@ -154,7 +154,7 @@ defmodule HfHub.FS do
   def unlock_file!(lock), do: with({:error, error} <- unlock_file(lock), do: raise(error))
 
   defp held?(lock) do
-    Nif.release(lock)
+    Nif.cancel(lock)
   rescue
     # A reference of another origin, such as the lock of a node that was restarted.
     ArgumentError -> false

@@ -28,6 +28,20 @@ defmodule HfHub.Native do
   end
 
   @doc """
+  Starts the named job, which acquires a lock for the calling process, and returns the lock's handle and path.
+  `Nif.cancel/1` releases it, and so does the exit of the process.
+  """
+  @spec hold(atom(), term()) :: {:ok, reference(), Path.t()} | {:error, Error.t()}
+  def hold(name, spec) do
+    ref = make_ref()
+    job = Nif.start(ref, name, spec)
+
+    receive do
+      {:hf_hub, ^ref, event} -> with {:ok, path} <- handle(event, ref, job, nil), do: {:ok, job, path}
+    end
+  end
+
+  @doc """
   Returns a lazy stream of the named job's chunks, requested on demand and one ahead. `spec` is called when the stream
   starts. Halting the stream stops the job.
   """

@@ -86,7 +86,7 @@ defmodule HfHub.Rules.ArchitectureTest do
   end
 
   # All lines, comments included. Logic belongs to the engine.
-  @boundary_lines 1622
+  @boundary_lines 1200
 
   test "the boundary stays small" do
     lines = for path <- files("native/hf_hub_nif/src/**/*.rs"), _line <- File.stream!(path), do: path
@@ -101,7 +101,7 @@ defmodule HfHub.Rules.ArchitectureTest do
   end
 
   test "only the boundary's files encode and decode terms" do
-    allowed = for file <- ~w(encode decode json map serial lib job), do: "native/hf_hub_nif/src/#{file}.rs"
+    allowed = for file <- ~w(encode decode map serial lib job), do: "native/hf_hub_nif/src/#{file}.rs"
     assert_only_in(allowed, "native/hf_hub_nif/src/*.rs", ~r/\bTerm\b/)
   end
 

@@ -148,13 +148,11 @@ defmodule HfHub.Auth.Store do
   end
 
   defp locked(work) do
-    handle = Nif.new_hold()
-
-    with {:ok, _path} <- Native.run(:hold_secret, %{handle: handle, path: stored_path()}) do
+    with {:ok, handle, _path} <- Native.hold(:hold_secret, %{path: stored_path()}) do
       try do
         work.()
       after
-        Nif.release(handle)
+        Nif.cancel(handle)
       end
     end
   end

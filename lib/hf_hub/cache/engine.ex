@@ -7,7 +7,7 @@ defmodule HfHub.Cache.Engine do
   alias HfHub.Config.{Setting, Source}
   alias HfHub.{Config, Decode, Error, FS, Native, RepoRef}
   alias HfHub.Error.Hint
-  alias HfHub.Native.{Hub, Nif}
+  alias HfHub.Native.Hub
   alias HfHub.Progress.Reporter
 
   def cache_dir(opts), do: Source.expand(opts[:cache_dir] || Config.cache_dir())
@@ -85,11 +85,7 @@ defmodule HfHub.Cache.Engine do
   end
 
   @doc "Acquires a lock for the calling process, and returns its handle and path."
-  def hold(spec, opts) do
-    handle = Nif.new_hold()
-    spec = %{handle: handle, cache_dir: cache_dir(opts), spec: spec}
-    with {:ok, path} <- Native.run(:hold, spec), do: {:ok, handle, path}
-  end
+  def hold(spec, opts), do: Native.hold(:hold, %{cache_dir: cache_dir(opts), spec: spec})
 
   @doc "Returns the deletion of a report, and the commits of the call that no repository has."
   def deletion(report, unknown \\ []) do

@@ -11,8 +11,8 @@ defmodule HfHub.Cache.File do
     blob_path: {:path, "path of its blob, which `:file_path` usually links to"},
     size_on_disk: {:integer, "size in bytes"},
     blob_last_accessed:
-      {:datetime, "time of the last access to the blob, in UTC; depends on the file system"},
-    blob_last_modified: {:datetime, "time of the last write to the blob, in UTC"}
+      {:microseconds, "time of the last access to the blob, in UTC; depends on the file system"},
+    blob_last_modified: {:microseconds, "time of the last write to the blob, in UTC"}
 
   defimpl Inspect do
     def inspect(file, _opts),

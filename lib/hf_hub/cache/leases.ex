@@ -23,7 +23,7 @@ defmodule HfHub.Cache.Leases do
   @doc "Releases a lease."
   @spec release(Lease.t()) :: :ok
   def release(%Lease{handle: handle}) do
-    Nif.release(handle)
+    Nif.cancel(handle)
     :ok
   end
 

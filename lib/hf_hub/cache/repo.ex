@@ -17,8 +17,8 @@ defmodule HfHub.Cache.Repo do
        "bytes on disk of its partial files; as in the Python client, not part of `:size_on_disk`. They are removed with " <>
          "the repository, or by `HfHub.Cache.prune/1`", default: 0},
     revisions: {[Revision], "revisions", default: []},
-    last_accessed: {:datetime, "time of the last access to one of its blobs, in UTC"},
-    last_modified: {:datetime, "time of the last write to one of its blobs, in UTC"}
+    last_accessed: {:microseconds, "time of the last access to one of its blobs, in UTC"},
+    last_modified: {:microseconds, "time of the last write to one of its blobs, in UTC"}
 
   @doc """
   Returns a map of the repository's branches and tags to their revisions.

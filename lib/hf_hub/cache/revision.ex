@@ -6,18 +6,17 @@ defmodule HfHub.Cache.Revision do
   alias HfHub.Brief
   alias HfHub.Cache.File
 
-  # Native code creates the structs of files: a cache may have millions.
   use HfHub.Schema,
     commit_hash: {:string, "commit"},
     snapshot_path: {:path, "path of the folder of the files"},
-    files: {{:or, [[File]]}, "files, sorted by path", default: []},
+    files: {[File], "files, sorted by path", default: []},
     refs:
       {[:string], "names of the branches and tags that point to it; without any it is *detached*",
        default: []},
     size_on_disk: {:integer, "total size of its blobs, in bytes"},
-    last_modified: {:datetime, "time of the last write to one of its blobs"},
+    last_modified: {:microseconds, "time of the last write to one of its blobs"},
     last_used:
-      {:datetime,
+      {:microseconds,
        "latest of these times: a download or cache hit of this library (to the hour), a lease, a write to one of its " <>
          "blobs, and a read of one, if the file system records access times"},
     pinned?: {:pinned, :boolean, "whether it is pinned (`HfHub.Cache.pin/2`)", default: false},

@@ -37,8 +37,6 @@ defmodule HfHub.Native.Nif do
   def ask(_job, _chunks), do: not_loaded()
   def acknowledge(_job), do: not_loaded()
   def cancel(_job), do: not_loaded()
-  def new_hold, do: not_loaded()
-  def release(_hold), do: not_loaded()
   def secret(_text), do: not_loaded()
   def shown(_text, _token), do: not_loaded()
   def withheld(_endpoint, _allowed), do: not_loaded()
@@ -51,8 +49,7 @@ defmodule HfHub.Native.Nif do
   def archive_format(_path), do: not_loaded()
   def check_names(_names), do: not_loaded()
   def panic, do: not_loaded()
-  def error_kinds, do: not_loaded()
-  def activities, do: not_loaded()
+  def vocabulary, do: not_loaded()
   def version, do: not_loaded()
 
   # `nif_error` marks functions that are replaced, for the compiler and dialyzer.

@@ -4,7 +4,8 @@ defmodule HfHub.Schema.Type do
   #   * `:string`, `:binary`, `:path`, `:boolean`, `:integer`, `:number`, `:atom`, `:map`, `:reference`, `:any`,
   #     `{:tuple, types}`, `{:keys, types_by_key}`, `{:type, module, name}` and `{:or, types}` - returned unchanged
   #   * `:name` - a required string
-  #   * `:datetime` - from ISO 8601; `:timestamp` - from seconds since 1970, or ISO 8601
+  #   * `:datetime` - from ISO 8601; `:timestamp` - from seconds since 1970, or ISO 8601; `:microseconds` - from
+  #     microseconds since 1970, as the engine returns times
   #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is returned unchanged
   #   * `{:is, value}` - whether it is that value
   #   * `{:clamp, range}` - an integer, clamped to the range
@@ -15,13 +16,14 @@ defmodule HfHub.Schema.Type do
 
   @type t :: term()
 
+  @times [:datetime, :timestamp, :microseconds]
   @as_is [:string, :binary, :path, :boolean, :integer, :number, :atom, :map, :reference, :any]
 
   @doc "Returns the quoted typespec."
   @spec spec(t()) :: Macro.t()
   def spec(type) when type in [:string, :name], do: quote(do: String.t())
   def spec(:path), do: quote(do: Path.t())
-  def spec(type) when type in [:datetime, :timestamp], do: quote(do: DateTime.t())
+  def spec(type) when type in @times, do: quote(do: DateTime.t())
   def spec(:integer), do: quote(do: non_neg_integer())
   def spec(:any), do: quote(do: term())
   def spec(type) when type in @as_is, do: {type, [], []}
@@ -43,7 +45,7 @@ defmodule HfHub.Schema.Type do
   def name(:any), do: "any value"
   def name(type) when type in [:integer, :atom], do: "an #{type}"
   def name(type) when type in @as_is, do: "a #{type}"
-  def name(type) when type in [:datetime, :timestamp], do: "a `DateTime`"
+  def name(type) when type in @times, do: "a `DateTime`"
   def name([type]), do: "a list of #{plural(type)}"
   def name({:type, module, name}), do: "a `t:#{inspect(module)}.#{name}/0`"
   def name({:clamp, _range}), do: "an integer"
@@ -79,7 +81,7 @@ defmodule HfHub.Schema.Type do
   def plan({kind, _types}) when kind in [:keys, :or, :tuple], do: :as_is
   def plan({:type, _module, _name}), do: :as_is
   def plan({_kind, _detail} = type), do: type
-  def plan(type) when type in [:name, :datetime, :timestamp], do: type
+  def plan(type) when type in [:name | @times], do: type
   def plan(atom), do: if(module?(atom), do: {:struct, atom}, else: :as_is)
 
   defp module?(atom), do: match?("Elixir." <> _name, Atom.to_string(atom))

@@ -2,7 +2,6 @@
 
 pub mod bandwidth;
 pub mod blocking;
-pub mod calendar;
 pub mod disk;
 pub mod error;
 pub mod etag;
@@ -18,6 +17,7 @@ pub mod output;
 pub mod permits;
 pub mod private_file;
 pub mod progress;
+pub mod runtime;
 pub mod scrub;
 pub mod sizes;
 pub mod thread_pool;

@@ -15,6 +15,38 @@ pub mod stream;
 pub(crate) mod to_cache;
 pub(crate) mod to_folder;
 
+use crate::{
+    base::{error::Result, ids::RepoRevision, progress::Progress},
+    hub::{client::Hub, hints},
+};
+
+/// Downloads a file; an error names what was meant, where the Hub knows that.
+pub async fn file(hub: &Hub, spec: spec::Spec, progress: &Progress) -> Result<report::Report> {
+    let report = file::run(hub, &spec, progress).await;
+    hints::or_meant(hub, &RepoRevision { repo: spec.repo, revision: spec.revision }, report).await
+}
+
+/// Downloads the missing files of a snapshot; an error names what was meant.
+pub async fn files(
+    hub: &Hub,
+    spec: snapshot::Spec,
+    progress: &Progress,
+) -> Result<snapshot::Snapshot> {
+    let report = Box::pin(snapshot::run(hub, &spec, progress)).await;
+    hints::or_meant(hub, &RepoRevision { repo: spec.repo, revision: spec.revision }, report).await
+}
+
+/// Opens a file; an error names what was meant.
+pub async fn open(
+    hub: &Hub,
+    spec: stream::Spec,
+    progress: &Progress,
+) -> Result<stream::FileStream> {
+    let place = RepoRevision { repo: spec.repo.clone(), revision: spec.revision.clone() };
+    let file = stream::FileStream::open(hub.clone(), spec, progress.clone()).await;
+    hints::or_meant(hub, &place, file).await
+}
+
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]

@@ -3,8 +3,9 @@
 //! Maps may have more entries than are asked for. `nil` is nothing, another atom a text or a variant, and
 //! `{name, value}` a variant with a value. Where the reader takes any shape, a list of pairs is a map in that order.
 
-use std::{fmt::Display, iter::once};
+use std::{borrow::Cow, iter::once};
 
+use hf_hub_engine::base::input::Wrong;
 use rustler::{
     BigInt, Binary, Decoder, Encoder, MapIterator, Term, TermType,
     types::{atom, tuple::get_tuple},
@@ -12,7 +13,7 @@ use rustler::{
 use serde::{
     Deserializer,
     de::{
-        self, DeserializeOwned, IntoDeserializer, Visitor,
+        DeserializeOwned, IntoDeserializer, Visitor,
         value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer},
     },
     forward_to_deserialize_any,
@@ -35,67 +36,18 @@ where
     entry.decode().map_err(|_| Wrong::Shape("an entry is of the wrong type".to_owned()))
 }
 
-/// Why a term cannot be read.
-#[derive(Debug)]
-pub(crate) enum Wrong {
-    /// It has another shape: a mistake of the calling code.
-    Shape(String),
-    /// A name in it is not valid.
-    Name(String),
-}
-
-impl Display for Wrong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Shape(why) | Self::Name(why)) = self;
-        f.write_str(why)
-    }
-}
-
-impl std::error::Error for Wrong {}
-
-/// What was found is not shown: it may be a secret.
-impl de::Error for Wrong {
-    fn custom<T: Display>(why: T) -> Self {
-        Self::Name(why.to_string())
-    }
-
-    fn invalid_type(_: de::Unexpected, expected: &dyn de::Expected) -> Self {
-        Self::Shape(format!("expected {expected}"))
-    }
-
-    fn invalid_value(_: de::Unexpected, expected: &dyn de::Expected) -> Self {
-        Self::Shape(format!("expected {expected}"))
-    }
-
-    fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
-        Self::Shape(format!("expected {expected}"))
-    }
-
-    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::Shape(format!("expected one of {expected:?}"))
-    }
-
-    fn missing_field(name: &'static str) -> Self {
-        Self::Shape(format!("{name} is missing"))
-    }
-}
-
 /// A term, and how deep it may be nested.
 #[derive(Clone, Copy)]
 struct Input<'a>(Term<'a>, u8);
 
 impl<'a> Input<'a> {
-    fn map<V: Visitor<'a>>(self, entries: Vec<(String, Term<'a>)>, visitor: V) -> Read<'a, V> {
+    fn map<V: Visitor<'a>>(self, entries: Entries<'a>, visitor: V) -> Read<'a, V> {
         let entries = entries.into_iter().map(|(name, value)| (name, Self(value, self.1)));
         visitor.visit_map(MapDeserializer::new(entries))
     }
 
     fn seq<V: Visitor<'a>>(self, items: Vec<Term<'a>>, visitor: V) -> Read<'a, V> {
         visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(|item| Self(item, self.1))))
-    }
-
-    fn atom(self) -> Option<String> {
-        self.0.atom_to_string().ok().filter(|name| !matches!(&**name, "nil" | "true" | "false"))
     }
 }
 
@@ -105,17 +57,22 @@ fn wrong<E>(_: E) -> Wrong {
     Wrong::Shape("a term that the engine has no shape for".to_owned())
 }
 
-fn name(key: Term) -> Result<String, Wrong> {
-    key.decode().or_else(|_| key.atom_to_string()).map_err(wrong)
+type Entries<'a> = Vec<(Cow<'a, str>, Term<'a>)>;
+
+/// The name of an entry or a variant: a text or an atom.
+fn name(name: Term<'_>) -> Result<Cow<'_, str>, Wrong> {
+    let text = name.decode().map(Cow::Borrowed);
+    text.or_else(|_| name.atom_to_string().map(Cow::Owned)).map_err(wrong)
+}
+
+fn entry_of<'a>((key, value): (Term<'a>, Term<'a>)) -> Result<(Cow<'a, str>, Term<'a>), Wrong> {
+    Ok((name(key)?, value))
 }
 
 /// The entries of a list of pairs.
-fn pairs<'a>(items: &[Term<'a>]) -> Option<Vec<(String, Term<'a>)>> {
-    let pairs = items.iter().map(|item| {
-        let (key, value): (Term, Term) = item.decode().ok()?;
-        Some((name(key).ok()?, value))
-    });
-    pairs.collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty())
+fn pairs<'a>(items: &[Term<'a>]) -> Option<Entries<'a>> {
+    let pairs = items.iter().map(|item| entry_of(item.decode().ok()?).ok());
+    pairs.collect::<Option<Entries>>().filter(|pairs| !pairs.is_empty())
 }
 
 impl<'a> IntoDeserializer<'a, Wrong> for Input<'a> {
@@ -156,8 +113,7 @@ impl<'de> Deserializer<'de> for Input<'de> {
             },
             TermType::Map => {
                 let entries = MapIterator::new(term).ok_or_else(|| wrong(()))?;
-                let entries = entries.map(|(key, value)| Ok((name(key)?, value)));
-                inner.map(entries.collect::<Result<_, _>>()?, visitor)
+                inner.map(entries.map(entry_of).collect::<Result<_, _>>()?, visitor)
             }
             TermType::List => {
                 let items: Vec<Term> = term.decode().map_err(wrong)?;
@@ -206,15 +162,17 @@ impl<'de> Deserializer<'de> for Input<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Read<'de, V> {
-        if let Some(name) = self.atom() {
-            return name.into_deserializer().deserialize_enum(of, variants, visitor);
+        match self.0.get_type() {
+            TermType::Atom if atom::nil() != self.0 && self.0.decode::<bool>().is_err() => {
+                name(self.0)?.into_deserializer().deserialize_enum(of, variants, visitor)
+            }
+            TermType::Tuple => {
+                let (key, value) = entry_of(self.0.decode().map_err(wrong)?)?;
+                let variant = MapDeserializer::new(once((key, Self(value, self.1))));
+                MapAccessDeserializer::new(variant).deserialize_enum(of, variants, visitor)
+            }
+            _ => self.deserialize_any(visitor),
         }
-        let Ok((name, value)) = self.0.decode::<(Term, Term)>() else {
-            return self.deserialize_any(visitor);
-        };
-        let variant = once((self::name(name)?, Self(value, self.1)));
-        MapAccessDeserializer::new(MapDeserializer::new(variant))
-            .deserialize_enum(of, variants, visitor)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Read<'de, V> {

@@ -1,13 +1,16 @@
 //! Encodes the messages of a job as terms.
 
 use bytes::Bytes;
-use hf_hub_engine::hub::{api::ApiResponse, events::Event};
+use hf_hub_engine::{
+    base::json::repaired,
+    hub::{api::ApiResponse, events::Event},
+};
 use rustler::{Atom, Encoder, Env, NewBinary, Term};
 use serde::Serialize;
 
-use crate::{atoms, json, serial};
+use crate::{atoms, serial};
 
-/// The result of a job, built when it is sent.
+/// The result of a job or a piece of a stream, built when it is sent.
 pub(crate) struct Reply(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>);
 
 impl Reply {
@@ -16,9 +19,32 @@ impl Reply {
         Self(Box::new(move |env| serial::term(env, &report)))
     }
 
-    /// Creates a reply with the response of an API route.
-    pub(crate) fn response((response, is_json): (ApiResponse, bool)) -> Self {
-        Self(Box::new(move |env| self::response(env, &response, is_json)))
+    /// Creates a reply with the response of an API route: JSON as terms, anything else as a binary.
+    /// `broken` is the error of a body that is not valid JSON.
+    pub(crate) fn response(response: ApiResponse) -> Self {
+        Self(Box::new(move |env| {
+            let (body, broken) = match response.json().map(|text| json(env, text)) {
+                None => (binary(env, &response.body), None),
+                Some(Ok(body)) => (body, None),
+                Some(Err(error)) => (binary(env, b""), Some(error.to_string())),
+            };
+            let response = with(serial::term(env, &response), atoms::body(), body);
+            with(response, atoms::broken(), broken)
+        }))
+    }
+
+    /// Creates a piece of an event stream, whose data may be JSON.
+    pub(crate) fn event(event: Event) -> Self {
+        Self(Box::new(move |env| {
+            let text = event.data.as_bytes();
+            let data = json(env, text).unwrap_or_else(|_| binary(env, text));
+            with(serial::term(env, &event), atoms::data(), data)
+        }))
+    }
+
+    /// Creates a piece of a file.
+    pub(crate) fn bytes(bytes: Bytes) -> Self {
+        Self(Box::new(move |env| binary(env, &bytes)))
     }
 
     /// Creates the reply of a job without a result.
@@ -33,38 +59,11 @@ impl Encoder for Reply {
     }
 }
 
-/// What a stream sends for each unit of demand.
-pub(crate) enum Piece {
-    Bytes(Bytes),
-    Event(Event),
-}
-
-impl Encoder for Piece {
-    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        match self {
-            Self::Bytes(bytes) => binary(env, bytes),
-            Self::Event(event) => {
-                let text = event.data.as_bytes();
-                let data = json::term(env, text).unwrap_or_else(|_| binary(env, text));
-                with(serial::term(env, event), atoms::data(), data)
-            }
-        }
-    }
-}
-
-/// Encodes the response of an API route: JSON as terms, anything else as a binary. `broken` is the error
-/// of a body that is not valid JSON.
-fn response<'a>(env: Env<'a>, response: &ApiResponse, is_json: bool) -> Term<'a> {
-    let (body, broken) = if !is_json || response.body.is_empty() {
-        (binary(env, &response.body), None)
-    } else {
-        match json::term(env, &response.body) {
-            Ok(term) => (term, None),
-            Err(error) => (binary(env, b""), Some(error.to_string())),
-        }
-    };
-    let response = with(serial::term(env, response), atoms::body(), body);
-    with(response, atoms::broken(), broken)
+fn json<'a>(env: Env<'a>, text: &[u8]) -> Result<Term<'a>, serde::de::value::Error> {
+    serial::json(env, text).or_else(|error| match repaired(text) {
+        Some(text) => serial::json(env, &text),
+        None => Err(error),
+    })
 }
 
 fn with(map: Term<'_>, key: Atom, value: impl Encoder) -> Term<'_> {

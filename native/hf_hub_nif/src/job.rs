@@ -8,11 +8,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use futures_util::FutureExt;
@@ -20,7 +16,9 @@ use hf_hub_engine::{
     base::{
         blocking::{self, Watch},
         error::{Error, ErrorKind, Result},
-        progress::{Observer, Snapshot},
+        input::Wrong,
+        progress::{News, Observer, Progress, Receipt},
+        runtime,
         scrub::Scrub,
     },
     hub::{client::Hub, settings::Settings},
@@ -31,34 +29,27 @@ use rustler::{
     ResourceArc, Term, env::SavedTerm,
 };
 use serde::de::DeserializeOwned;
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::Semaphore,
-    time::{Instant, MissedTickBehavior, interval_at},
-};
+use tokio::{runtime::Runtime, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Limit, Secret, atoms,
-    decode::{self, Wrong},
-    encode::{Piece, Reply},
-    pool, serial,
-};
-
-/// Interval between two progress messages.
-const TICK: Duration = Duration::from_millis(100);
+use crate::{Limit, PROCESS, Secret, atoms, decode, encode::Reply, serial};
 
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
-/// Elixir's handle of a job. Dropping it does not stop the job; the exit of its owner does.
+/// Elixir's handle of a job, and of what the job holds after its end. Dropping it stops and releases
+/// nothing; the exit of its owner does.
 pub(crate) struct Job {
+    owner: LocalPid,
+    /// The tag of its messages, and the environment that this is in.
+    tag: Mutex<(OwnedEnv, SavedTerm)>,
     cancel: CancellationToken,
     demand: Semaphore,
-    acknowledged: AtomicBool,
+    receipt: Receipt,
     /// Hides the secrets of the call in everything that is shown.
     scrub: Mutex<Scrub>,
     /// Why the spec could not be read.
     rejection: OnceCell<String>,
+    held: Mutex<Option<Box<dyn Send>>>,
 }
 
 #[rustler::resource_impl]
@@ -71,33 +62,47 @@ impl Resource for Job {
     }
 }
 
-impl Job {
-    pub(crate) fn new() -> Self {
-        Self {
-            cancel: CancellationToken::new(),
-            demand: Semaphore::new(0),
-            acknowledged: AtomicBool::new(true),
-            scrub: Mutex::default(),
-            rejection: OnceCell::new(),
-        }
-    }
+fn lock<T: ?Sized>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    pub(crate) fn cancel(&self) {
+impl Job {
+    /// Cancels the job, and releases what it holds; returns whether it held anything.
+    pub(crate) fn cancel(&self) -> bool {
         self.cancel.cancel();
+        lock(&self.held).take().is_some()
     }
 
     pub(crate) fn acknowledge(&self) {
-        self.acknowledged.store(true, Relaxed);
+        self.receipt.confirm();
     }
 
     /// Returns what hides the secrets of the call: by their shape only, until they are known.
     pub(crate) fn scrub(&self) -> Scrub {
-        self.scrub.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.scrub).clone()
     }
 
     pub(crate) fn add_demand(&self, chunks: u32) {
         let room = Semaphore::MAX_PERMITS - self.demand.available_permits();
         self.demand.add_permits((chunks as usize).min(room));
+    }
+
+    fn send(&self, event: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) {
+        let (tags, tag) = &*lock(&self.tag);
+        tags.run(|tags| {
+            // An owner that has exited needs no message.
+            let _ = OwnedEnv::new().send_and_clear(&self.owner, |env| {
+                (atoms::hf_hub(), tag.load(tags).in_env(env), event(env)).encode(env)
+            });
+        });
+    }
+
+    fn report(&self, news: &News) {
+        let events = [(news.waits, atoms::waiting()), (news.changed, atoms::progress())];
+        for (_, event) in events.into_iter().filter(|(is_due, _)| *is_due) {
+            let now = news.now.clone().shown(&self.scrub());
+            self.send(|env| (event, serial::term(env, &now)).encode(env));
+        }
     }
 }
 
@@ -111,31 +116,34 @@ pub(crate) fn spawn<'a, F>(
 where
     F: Future<Output = Result<Reply>> + Send + 'static,
 {
-    let runtime = RUNTIME.get_or_try_init(start).map_err(|error| {
+    let runtime = RUNTIME.get_or_try_init(runtime::start).map_err(|error| {
         rustler::Error::Term(Box::new(format!(
             "the native threads of hf_hub cannot be started: {error}"
         )))
     })?;
-    let (job, owner) = (ResourceArc::new(Job::new()), env.pid());
-    if env.monitor(&job, &owner).is_none() {
+    // Whether the owner receives every change, or only why the job waits.
+    let closely: Option<bool> = spec.map_get(atoms::progress()).and_then(Term::decode).ok();
+    let (tags, specs) = (OwnedEnv::new(), OwnedEnv::new());
+    let (tag, spec) = (tags.save(tag), specs.save(spec));
+    let job = ResourceArc::new(Job {
+        owner: env.pid(),
+        tag: Mutex::new((tags, tag)),
+        cancel: CancellationToken::new(),
+        demand: Semaphore::new(0),
+        receipt: Receipt::default(),
+        scrub: Mutex::default(),
+        rejection: OnceCell::new(),
+        held: Mutex::default(),
+    });
+    if env.monitor(&job, &job.owner).is_none() {
         job.cancel();
     }
-    let closely = spec.map_get(atoms::progress()).and_then(Term::decode).ok();
     let watch = Watch { stop: job.cancel.clone(), ..Watch::default() };
-    let observed = Observed { watch: watch.clone(), closely, observer: Observer::default() };
-    let (tags, specs, chunks) = (OwnedEnv::new(), OwnedEnv::new(), tokio::sync::mpsc::channel(1));
-    let (tag, spec) = (tags.save(tag), specs.save(spec));
-    let task = Task { job: job.clone(), chunks: chunks.0, watch, specs, spec };
-    let mailbox = Mailbox { job: job.clone(), owner, tags, tag, answered: false };
-    runtime.spawn(run(mailbox, observed, chunks.1, AssertUnwindSafe(work(task)).catch_unwind()));
+    let observed = (watch.progress.clone(), closely);
+    let task = Task { job: job.clone(), watch, specs, spec };
+    let mailbox = Mailbox { job: job.clone(), answered: false };
+    runtime.spawn(run(mailbox, observed, AssertUnwindSafe(work(task)).catch_unwind()));
     Ok(job)
-}
-
-/// The progress of a job. `closely`: whether the owner receives every change, or only why the job waits.
-struct Observed {
-    watch: Watch,
-    closely: Option<bool>,
-    observer: Observer,
 }
 
 /// The working side of a job: it reads the spec, and sends pieces on demand.
@@ -144,7 +152,6 @@ struct Observed {
 pub(crate) struct Task {
     pub(crate) job: ResourceArc<Job>,
     pub(crate) watch: Watch,
-    chunks: tokio::sync::mpsc::Sender<Piece>,
     specs: OwnedEnv,
     spec: SavedTerm,
 }
@@ -168,18 +175,21 @@ impl Task {
         self.read(|spec| decode::entry(spec, key))
     }
 
-    /// Opens the Hub of the spec, and hides its secrets in the errors and warnings of this job.
+    /// Opens the Hub of the spec, and hides the secrets of the spec in the errors and warnings of this job.
     pub(crate) fn hub(&self) -> Result<Hub> {
-        let (settings, token, limit) = self.read(|spec| {
+        let (settings, token, hidden, limit) = self.read(|spec| {
             let hub = spec.map_get(atoms::hub()).unwrap_or(spec);
             let token = decode::entry::<ResourceArc<Secret>>(hub, atoms::token())?;
+            let hidden = decode::entry::<Vec<ResourceArc<Secret>>>(spec, atoms::hidden())?;
             let limit = decode::entry::<ResourceArc<Limit>>(hub, atoms::max_bandwidth())?;
-            Ok((decode::read::<Settings>(hub)?, token, limit))
+            Ok((decode::read::<Settings>(hub)?, token, hidden.unwrap_or_default(), limit))
         })?;
-        self.hide(|scrub| settings.hide(scrub));
-        self.hide(|scrub| token.iter().for_each(|token| scrub.add(&token.0)));
+        let mut scrub = lock(&self.job.scrub);
+        settings.hide(&mut scrub);
+        token.iter().chain(&hidden).for_each(|secret| scrub.add(&secret.0));
+        drop(scrub);
         let (token, limit) = (token.as_ref().map(|it| &*it.0), limit.map(|it| it.0.clone()));
-        settings.open(&pool::PROCESS, token, limit, &self.watch.progress)
+        settings.open(&PROCESS, token, limit, &self.watch.progress)
     }
 
     fn read<T>(
@@ -195,11 +205,6 @@ impl Task {
         })
     }
 
-    /// Hides the secrets that `add` names in the errors and warnings of this job.
-    pub(crate) fn hide(&self, add: impl FnOnce(&mut Scrub)) {
-        add(&mut self.job.scrub.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
     /// Waits until the owner has asked for the first piece.
     pub(crate) async fn wait_for_demand(&mut self) {
         // The semaphore is never closed.
@@ -207,24 +212,31 @@ impl Task {
     }
 
     /// Sends a piece as soon as the owner has asked for one.
-    pub(crate) async fn send(&mut self, chunk: Piece) {
+    pub(crate) async fn send(&mut self, chunk: Reply) {
         if let Ok(permit) = self.job.demand.acquire().await {
             permit.forget();
-            // The receiver lives as long as this future.
-            let _ = self.chunks.send(chunk).await;
+            self.job.send(|env| (atoms::chunk(), chunk).encode(env));
+        }
+    }
+
+    /// Keeps a lock, also after the end of the job, until it is cancelled or its owner exits.
+    pub(crate) fn keep(&self, held: impl Send + 'static) {
+        let (job, mut kept) = (self.job.clone(), lock(&self.job.held));
+        // The lock is dropped if it was released meanwhile or its owner exited.
+        if !job.cancel.is_cancelled() {
+            *kept = Some(Box::new(held));
+            // It must outlive the owner's last reference: a script may take a lease and drop the handle.
+            tokio::spawn(async move { job.cancel.cancelled().await });
         }
     }
 }
 
 async fn run(
     mut mailbox: Mailbox,
-    mut observed: Observed,
-    mut chunks: tokio::sync::mpsc::Receiver<Piece>,
+    (progress, closely): (Progress, Option<bool>),
     work: impl Future<Output = std::thread::Result<Result<Reply>>>,
 ) {
-    // Not `interval`, whose first tick comes at once.
-    let mut ticks = interval_at(Instant::now() + TICK, TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut observer = Observer::new(progress, closely, mailbox.job.receipt.clone());
     let cancel = mailbox.job.cancel.clone();
     let result = {
         tokio::pin!(work);
@@ -232,66 +244,27 @@ async fn run(
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break Err(Error::new(ErrorKind::Cancelled, "cancelled")),
-                Some(chunk) = chunks.recv() => mailbox.chunk(&chunk),
                 result = &mut work => break result.unwrap_or_else(|panic| Err(blocking::panicked(&*panic))),
-                _ = ticks.tick(), if observed.closely.is_some() => mailbox.progress(&mut observed, false),
+                news = observer.next() => mailbox.job.report(&news),
             }
         }
         // `work` is dropped here: nothing more starts before the owner receives the result.
     };
-    while let Ok(chunk) = chunks.try_recv() {
-        mailbox.chunk(&chunk);
-    }
-    mailbox.progress(&mut observed, true);
+    mailbox.job.report(&observer.last());
     mailbox.finish(result);
 }
 
-/// Sends a job's messages. If it is dropped without a result, it sends an error.
+/// Sends the last messages of a job. If it is dropped without a result, it sends an error.
 struct Mailbox {
     job: ResourceArc<Job>,
-    owner: LocalPid,
-    tags: OwnedEnv,
-    tag: SavedTerm,
     answered: bool,
 }
 
 impl Mailbox {
-    fn send(&self, event: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) {
-        self.tags.run(|tags| {
-            let tag = self.tag.load(tags);
-            // An owner that has exited needs no message.
-            let _ = OwnedEnv::new().send_and_clear(&self.owner, |env| {
-                (atoms::hf_hub(), tag.in_env(env), event(env)).encode(env)
-            });
-        });
-    }
-
-    fn chunk(&self, chunk: &Piece) {
-        self.send(|env| (atoms::chunk(), chunk).encode(env));
-    }
-
-    fn progress(&self, observed: &mut Observed, last: bool) {
-        let Some(closely) = observed.closely else { return };
-        let now = observed.watch.progress.snapshot();
-        if observed.observer.is_waiting(&now) {
-            self.tell(atoms::waiting(), &now);
-        }
-        let read = self.job.acknowledged.load(Relaxed);
-        if closely && (read || last) && observed.observer.has_news(&now) {
-            self.job.acknowledged.store(false, Relaxed);
-            self.tell(atoms::progress(), &now);
-        }
-    }
-
-    fn tell(&self, event: Atom, now: &Snapshot) {
-        let now = now.clone().shown(&self.job.scrub());
-        self.send(|env| (event, serial::term(env, &now)).encode(env));
-    }
-
     fn finish(&mut self, result: Result<Reply>) {
         self.answered = true;
         let scrub = self.job.scrub();
-        self.send(|env| match (self.job.rejection.get(), result) {
+        self.job.send(|env| match (self.job.rejection.get(), result) {
             (Some(why), _) => (atoms::refused(), why).encode(env),
             (None, Ok(reply)) => (atoms::ok(), reply).encode(env),
             (None, Err(error)) => {
@@ -310,17 +283,4 @@ impl Drop for Mailbox {
             )));
         }
     }
-}
-
-fn start() -> std::io::Result<Runtime> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        // Each file being written occupies one of these.
-        .max_blocking_threads(2048)
-        // Deeply nested JSON and YAML must fit in a build without optimizations, too.
-        .thread_stack_size(4 << 20)
-        .thread_name("hf_hub")
-        .enable_all()
-        .build()
 }

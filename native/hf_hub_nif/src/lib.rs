@@ -11,12 +11,9 @@
 
 mod decode;
 mod encode;
-mod hold;
 mod job;
 mod jobs;
-mod json;
 mod map;
-mod pool;
 mod serial;
 
 use std::panic::AssertUnwindSafe;
@@ -26,19 +23,22 @@ use hf_hub_engine::{
         bandwidth::Bandwidth,
         error::{Error, ErrorKind},
         ids::Names,
-        input::RawPath,
+        input::{RawPath, Wrong},
         progress::Activity,
         scrub::Scrub,
     },
+    download::shared::Shared,
     extract::Format,
     hub::{
         api::pages::{self, Limits},
         client,
+        settings::Process,
     },
 };
+use once_cell::sync::Lazy;
 use rustler::{Atom, Env, NifResult, Reference, Resource, ResourceArc, Term};
 
-use crate::{decode::Wrong, hold::Hold, job::Job};
+use crate::job::Job;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -46,9 +46,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod atoms {
     rustler::atoms! {
         ok, error, refused, hf_hub, progress, waiting, chunk, done,
-        hub, token, max_bandwidth, hidden, list, handle, content, data, body, broken
+        hub, token, max_bandwidth, hidden, list, content, data, body, broken
     }
 }
+
+/// What all calls of this VM share: connections, and limits on requests, open files and bytes a second.
+static PROCESS: Lazy<Process> = Lazy::new(Process::default);
+
+/// The transfers in progress, which they share too.
+static SHARED: Lazy<Shared> = Lazy::new(Shared::default);
 
 /// A token in a term that does not show it: stack traces and crash reports print arguments.
 struct Secret(String);
@@ -100,23 +106,11 @@ fn acknowledge(job: ResourceArc<Job>) -> Atom {
     atoms::ok()
 }
 
-/// Cancels a job. Its result is still sent, once.
+/// Cancels a job, whose result is still sent, once; releases the lock that it holds after that.
+/// Returns whether it held one.
 #[rustler::nif]
-fn cancel(job: ResourceArc<Job>) -> Atom {
-    job.cancel();
-    atoms::ok()
-}
-
-/// A handle of the calling process that holds nothing yet.
-#[rustler::nif]
-fn new_hold(env: Env<'_>) -> ResourceArc<Hold> {
-    Hold::new(env)
-}
-
-/// Lets go; whether there was anything to let go of.
-#[rustler::nif]
-fn release(handle: ResourceArc<Hold>) -> bool {
-    handle.release()
+fn cancel(job: ResourceArc<Job>) -> bool {
+    job.cancel()
 }
 
 /// Returns a token as an opaque term.
@@ -156,7 +150,7 @@ fn new_bandwidth(limit: Option<u64>) -> ResourceArc<Limit> {
 /// Returns the limit that all downloads of the VM share.
 #[rustler::nif]
 fn vm_bandwidth() -> ResourceArc<Limit> {
-    ResourceArc::new(Limit(pool::PROCESS.bandwidth.clone()))
+    ResourceArc::new(Limit(PROCESS.bandwidth.clone()))
 }
 
 /// Changes a limit, also for transfers in progress.
@@ -172,8 +166,7 @@ fn bandwidth(limit: ResourceArc<Limit>) -> Option<u64> {
     limit.0.limit()
 }
 
-/// Returns the archive format of a file name, and the name without its extension; does not access
-/// the disk.
+/// Returns the archive format of a file name, and the name without its extension; does not access the disk.
 #[rustler::nif]
 fn archive_format<'a>(env: Env<'a>, path: Term<'a>) -> NifResult<Term<'a>> {
     let path: RawPath = decode::read(path).map_err(|_| rustler::Error::BadArg)?;
@@ -199,16 +192,11 @@ fn check_names<'a>(env: Env<'a>, names: Term<'a>) -> NifResult<Option<Term<'a>>>
     Ok(checked.err().map(|error| serial::term(env, &error.shown(&Scrub::default()))))
 }
 
-/// Returns all error kinds, for the test that compares them with the documentation.
+/// Returns all error kinds and all activities of progress, for the tests that compare them with the docs.
 #[rustler::nif]
-fn error_kinds() -> Vec<&'static str> {
-    ErrorKind::ALL.iter().map(|kind| kind.name()).collect()
-}
-
-/// Returns all activities of progress.
-#[rustler::nif]
-fn activities() -> Vec<&'static str> {
-    Activity::ALL.iter().map(|activity| activity.name()).collect()
+fn vocabulary() -> (Vec<&'static str>, Vec<&'static str>) {
+    let kinds = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
+    (kinds, Activity::ALL.iter().map(|activity| activity.name()).collect())
 }
 
 /// Returns the version of the engine, which has to match the library's.
@@ -223,7 +211,7 @@ fn load(_env: Env, _info: Term) -> bool {
     std::panic::set_hook(Box::new(|_| {}));
     // A resource that lives for ever prevents the VM from unmapping code that threads of the
     // runtime execute.
-    std::mem::forget(ResourceArc::new(Job::new()));
+    std::mem::forget(ResourceArc::new(Secret(String::new())));
     true
 }
 

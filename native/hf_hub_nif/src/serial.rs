@@ -1,105 +1,103 @@
-//! The engine's reports into terms, whatever their shape: structs become maps with atom keys,
-//! variants atoms, bytes and text binaries. A time becomes a `DateTime`, and a cached file a
-//! `HfHub.Cache.File`: there are so many that the caller's process should not have to.
+//! The engine's reports and JSON texts into terms, whatever their shape: structs become maps with atom keys,
+//! variants atoms, bytes and text binaries.
 //!
 //! Only names that stand in the engine's source become atoms, never data: those of a map stay binaries.
 
-use std::fmt::Display;
+use std::{cell::RefCell, collections::HashMap};
 
-use hf_hub_engine::base::{calendar, output};
-use rustler::{Atom, BigInt, Encoder, Env, Term, types::atom};
-use serde::ser::{self, Impossible, Serialize};
+use hf_hub_engine::base::output;
+use rustler::{BigInt, Encoder, Env, Term, types::atom};
+use serde::{
+    de::value::Error,
+    ser::{self, Error as _, Impossible, Serialize},
+};
 
 use crate::{encode, map};
 
 /// Builds the term of `value` in `env`.
 pub(crate) fn term<'a>(env: Env<'a>, value: &impl Serialize) -> Term<'a> {
-    value.serialize(Builder(env)).unwrap_or_else(|_| atom::nil().encode(env))
+    let built = value.serialize(Builder::new(env, &Names::default()));
+    built.unwrap_or_else(|_| atom::nil().encode(env))
 }
 
-mod terms {
-    rustler::atoms! {
-        cache_file = "Elixir.HfHub.Cache.File", date_time = "Elixir.DateTime", iso = "Elixir.Calendar.ISO",
-        calendar, year, month, day, hour, minute, second, microsecond, time_zone, zone_abbr, utc_offset, std_offset
-    }
+/// Parses JSON. Nesting is limited by the parser.
+pub(crate) fn json<'a>(env: Env<'a>, text: &[u8]) -> Result<Term<'a>, Error> {
+    let mut parser = serde_json::Deserializer::from_slice(text);
+    let term = serde_transcode::transcode(&mut parser, Builder::new(env, &Names::default()))?;
+    parser.end().map_err(Error::custom).map(|()| term)
 }
 
-/// A time in UTC as a `DateTime`.
-fn time(env: Env<'_>, nanoseconds: i64) -> Built<'_> {
-    let time = calendar::DateTime::at(nanoseconds);
-    let fields: [(Atom, Term); 13] = [
-        (atom::__struct__(), terms::date_time().encode(env)),
-        (terms::calendar(), terms::iso().encode(env)),
-        (terms::year(), time.year.encode(env)),
-        (terms::month(), time.month.encode(env)),
-        (terms::day(), time.day.encode(env)),
-        (terms::hour(), time.hour.encode(env)),
-        (terms::minute(), time.minute.encode(env)),
-        (terms::second(), time.second.encode(env)),
-        (terms::microsecond(), (time.microsecond, 6).encode(env)),
-        (terms::time_zone(), "Etc/UTC".encode(env)),
-        (terms::zone_abbr(), "UTC".encode(env)),
-        (terms::utc_offset(), 0.encode(env)),
-        (terms::std_offset(), 0.encode(env)),
-    ];
-    let (keys, values): (Vec<_>, Vec<_>) =
-        fields.into_iter().map(|(key, value)| (key.encode(env), value)).unzip();
-    map::build(env, &keys, &values).map_err(|_| Unsupported)
-}
+/// Names in maps, each built once: the objects of a list have the same ones.
+type Names<'a> = RefCell<HashMap<Box<str>, Term<'a>>>;
 
-/// A shape that no report has.
-#[derive(Debug)]
-struct Unsupported;
+/// Maximum number of kept names.
+const KEPT_NAMES: usize = 1024;
 
-impl Display for Unsupported {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a shape without a term")
-    }
-}
-
-impl std::error::Error for Unsupported {}
-
-impl ser::Error for Unsupported {
-    fn custom<T: Display>(_: T) -> Self {
-        Self
-    }
-}
-
-type Built<'a> = Result<Term<'a>, Unsupported>;
+type Built<'a> = Result<Term<'a>, Error>;
 
 #[derive(Clone, Copy)]
-struct Builder<'a>(Env<'a>);
+struct Builder<'a, 'n> {
+    env: Env<'a>,
+    names: &'n Names<'a>,
+    is_name: bool,
+}
+
+impl<'a, 'n> Builder<'a, 'n> {
+    fn new(env: Env<'a>, names: &'n Names<'a>) -> Self {
+        Self { env, names, is_name: false }
+    }
+
+    fn name(self, text: &str) -> Term<'a> {
+        let mut names = self.names.borrow_mut();
+        if let Some(name) = names.get(text) {
+            return *name;
+        }
+        let name = encode::binary(self.env, text.as_bytes());
+        if names.len() < KEPT_NAMES {
+            names.insert(text.into(), name);
+        }
+        name
+    }
+}
 
 /// A list, or the keys and values of a map.
-struct Parts<'a>(Env<'a>, Vec<Term<'a>>, Vec<Term<'a>>);
+struct Parts<'a, 'n>(Builder<'a, 'n>, Vec<Term<'a>>, Vec<Term<'a>>);
 
-impl<'a> Parts<'a> {
-    fn new(env: Env<'a>, len: Option<usize>) -> Self {
-        let len = len.unwrap_or(0);
-        Self(env, Vec::with_capacity(len), Vec::with_capacity(len))
+impl<'a, 'n> Parts<'a, 'n> {
+    fn new(builder: Builder<'a, 'n>, keys: usize, values: usize) -> Self {
+        Self(builder, Vec::with_capacity(keys), Vec::with_capacity(values))
     }
 
     fn map(self) -> Built<'a> {
-        map::build(self.0, &self.1, &self.2).map_err(|_| Unsupported)
+        map::build(self.0.env, &self.1, &self.2).map_err(|_| Error::custom("not a map"))
     }
 }
 
 macro_rules! encoded {
     ($($name:ident: $kind:ty),*) => {
-        $(fn $name(self, value: $kind) -> Built<'a> { Ok(value.encode(self.0)) })*
+        $(fn $name(self, value: $kind) -> Built<'a> { Ok(value.encode(self.env)) })*
     };
 }
 
-impl<'a> ser::Serializer for Builder<'a> {
+/// Shapes that no report has.
+macro_rules! refused {
+    ($($name:ident($($kind:ty),*) -> $into:ty),*) => {
+        $(fn $name(self, $(_: $kind),*) -> Result<$into, Error> {
+            Err(Error::custom("a shape without a term"))
+        })*
+    };
+}
+
+impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
     type Ok = Term<'a>;
-    type Error = Unsupported;
-    type SerializeSeq = Parts<'a>;
-    type SerializeTuple = Parts<'a>;
-    type SerializeMap = Parts<'a>;
-    type SerializeStruct = Parts<'a>;
-    type SerializeTupleStruct = Impossible<Term<'a>, Unsupported>;
-    type SerializeTupleVariant = Impossible<Term<'a>, Unsupported>;
-    type SerializeStructVariant = Impossible<Term<'a>, Unsupported>;
+    type Error = Error;
+    type SerializeSeq = Parts<'a, 'n>;
+    type SerializeTuple = Parts<'a, 'n>;
+    type SerializeMap = Parts<'a, 'n>;
+    type SerializeStruct = Parts<'a, 'n>;
+    type SerializeTupleStruct = Impossible<Term<'a>, Error>;
+    type SerializeTupleVariant = Impossible<Term<'a>, Error>;
+    type SerializeStructVariant = Impossible<Term<'a>, Error>;
 
     encoded! {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
@@ -107,20 +105,24 @@ impl<'a> ser::Serializer for Builder<'a> {
         serialize_f64: f64
     }
 
-    fn serialize_char(self, value: char) -> Built<'a> {
-        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    refused! {
+        serialize_char(char) -> Term<'a>,
+        serialize_unit_struct(&'static str) -> Term<'a>,
+        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct,
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant
     }
 
     fn serialize_str(self, value: &str) -> Built<'a> {
-        self.serialize_bytes(value.as_bytes())
+        if self.is_name { Ok(self.name(value)) } else { self.serialize_bytes(value.as_bytes()) }
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Built<'a> {
-        Ok(encode::binary(self.0, value))
+        Ok(encode::binary(self.env, value))
     }
 
     fn serialize_none(self) -> Built<'a> {
-        Ok(atom::nil().encode(self.0))
+        Ok(atom::nil().encode(self.env))
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Built<'a> {
@@ -131,12 +133,8 @@ impl<'a> ser::Serializer for Builder<'a> {
         self.serialize_none()
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Built<'a> {
-        self.serialize_none()
-    }
-
     fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Built<'a> {
-        Ok(encode::atom(self.0, name).encode(self.0))
+        Ok(encode::atom(self.env, name).encode(self.env))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -145,89 +143,55 @@ impl<'a> ser::Serializer for Builder<'a> {
         value: &T,
     ) -> Built<'a> {
         let term = value.serialize(self)?;
-        match marker {
-            output::TIME => time(self.0, term.decode().map_err(|_| Unsupported)?),
-            output::INTEGER => {
-                let digits = term.decode::<&str>().map_err(|_| Unsupported)?;
-                Ok(digits.parse::<BigInt>().map_err(|_| Unsupported)?.encode(self.0))
-            }
-            _ => Ok(term),
+        if marker != output::INTEGER {
+            return Ok(term);
         }
+        let digits: Result<&str, _> = term.decode();
+        let number = digits.ok().and_then(|digits| digits.parse::<BigInt>().ok());
+        Ok(number.ok_or_else(|| Error::custom("not a number"))?.encode(self.env))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         _: u32,
-        _: &'static str,
-        _: &T,
+        name: &'static str,
+        value: &T,
     ) -> Built<'a> {
-        Err(Unsupported)
+        Ok((encode::atom(self.env, name), value.serialize(self)?).encode(self.env))
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Parts<'a>, Unsupported> {
-        Ok(Parts::new(self.0, len))
+    fn serialize_seq(self, len: Option<usize>) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self, 0, len.unwrap_or(0)))
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Parts<'a>, Unsupported> {
-        Ok(Parts::new(self.0, Some(len)))
+    fn serialize_tuple(self, len: usize) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self, 0, len))
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Parts<'a>, Unsupported> {
-        Ok(Parts::new(self.0, len))
+    fn serialize_map(self, len: Option<usize>) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self, len.unwrap_or(0), len.unwrap_or(0)))
     }
 
-    fn serialize_struct(self, marker: &'static str, len: usize) -> Result<Parts<'a>, Unsupported> {
-        let mut map = Parts::new(self.0, Some(len + 1));
-        if marker == output::CACHED_FILE {
-            map.1.push(atom::__struct__().encode(self.0));
-            map.2.push(terms::cache_file().encode(self.0));
-        }
-        Ok(map)
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, Unsupported> {
-        Err(Unsupported)
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Unsupported> {
-        Err(Unsupported)
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, Unsupported> {
-        Err(Unsupported)
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self, len, len))
     }
 }
 
+/// Lists and tuples are lists.
 macro_rules! lists {
     ($($list:ident),*) => {
-        $(impl<'a> ser::$list for Parts<'a> {
+        $(impl<'a> ser::$list for Parts<'a, '_> {
             type Ok = Term<'a>;
-            type Error = Unsupported;
+            type Error = Error;
 
-            fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unsupported> {
-                self.1.push(value.serialize(Builder(self.0))?);
+            fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+                self.2.push(value.serialize(self.0)?);
                 Ok(())
             }
 
             fn end(self) -> Built<'a> {
-                Ok(self.1.encode(self.0))
+                Ok(self.2.encode(self.0.env))
             }
         })*
     };
@@ -236,17 +200,17 @@ macro_rules! lists {
 lists! { SerializeSeq, SerializeTuple }
 
 /// Its names are data: they stay binaries.
-impl<'a> ser::SerializeMap for Parts<'a> {
+impl<'a> ser::SerializeMap for Parts<'a, '_> {
     type Ok = Term<'a>;
-    type Error = Unsupported;
+    type Error = Error;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unsupported> {
-        self.1.push(key.serialize(Builder(self.0))?);
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+        self.1.push(key.serialize(Builder { is_name: true, ..self.0 })?);
         Ok(())
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unsupported> {
-        self.2.push(value.serialize(Builder(self.0))?);
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.2.push(value.serialize(self.0)?);
         Ok(())
     }
 
@@ -255,17 +219,17 @@ impl<'a> ser::SerializeMap for Parts<'a> {
     }
 }
 
-impl<'a> ser::SerializeStruct for Parts<'a> {
+impl<'a> ser::SerializeStruct for Parts<'a, '_> {
     type Ok = Term<'a>;
-    type Error = Unsupported;
+    type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
         name: &'static str,
         value: &T,
-    ) -> Result<(), Unsupported> {
-        self.1.push(encode::atom(self.0, name).encode(self.0));
-        self.2.push(value.serialize(Builder(self.0))?);
+    ) -> Result<(), Error> {
+        self.1.push(encode::atom(self.0.env, name).encode(self.0.env));
+        self.2.push(value.serialize(self.0)?);
         Ok(())
     }
 

@@ -48,6 +48,50 @@ pub fn some_millis<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duratio
     Option::<u64>::deserialize(input).map(|millis| millis.map(Duration::from_millis))
 }
 
+/// Why a spec cannot be read. What was found is not shown: it may be a secret.
+#[derive(Debug)]
+pub enum Wrong {
+    /// It has another shape: a mistake of the calling code.
+    Shape(String),
+    /// A name in it is not valid.
+    Name(String),
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Shape(why) | Self::Name(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+impl de::Error for Wrong {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        Self::Name(why.to_string())
+    }
+
+    fn invalid_type(_: de::Unexpected, expected: &dyn de::Expected) -> Self {
+        Self::Shape(format!("expected {expected}"))
+    }
+
+    fn invalid_value(_: de::Unexpected, expected: &dyn de::Expected) -> Self {
+        Self::Shape(format!("expected {expected}"))
+    }
+
+    fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
+        Self::Shape(format!("expected {expected}"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::Shape(format!("expected one of {expected:?}"))
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        Self::Shape(format!("{name} is missing"))
+    }
+}
+
 struct Binary;
 
 impl Visitor<'_> for Binary {

@@ -1,20 +1,13 @@
 //! Writes fields of a report that serde has no suitable shape for.
 //!
-//! [`TIME`], [`INTEGER`] and [`CACHED_FILE`] are the names under which serializers see what a format
-//! may have a type of its own for.
+//! [`INTEGER`] is the name under which serializers see what serde has no type for.
 
 use std::{path::Path, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-/// Marks an integer as a time: nanoseconds since 1970.
-pub const TIME: &str = "$time";
-
 /// Marks a text as the digits of an integer of any size.
 pub const INTEGER: &str = "$integer";
-
-/// Marks a struct as a file in a cache.
-pub const CACHED_FILE: &str = "$cached_file";
 
 /// Writes a path as the bytes it is.
 pub fn path<S: Serializer>(path: &Path, output: S) -> Result<S::Ok, S::Error> {

@@ -9,10 +9,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
+
 use crate::base::{
     error::{Error, Result},
+    input::RawPath,
     lock::{self, Lock},
 };
+
+/// Which file.
+#[derive(Debug, Deserialize)]
+pub struct PrivateFile {
+    /// Its path.
+    pub path: RawPath,
+}
 
 /// Replaces the file, or removes it if there is no content. Creates its folder if it is missing.
 pub fn write(path: &Path, content: Option<&[u8]>) -> Result<()> {
@@ -24,13 +34,13 @@ pub fn write(path: &Path, content: Option<&[u8]>) -> Result<()> {
     done.map_err(|source| unwritable(&path, source))
 }
 
-/// Waits for the lock of the file, which other writers take as well.
-pub async fn acquire(path: &Path) -> Result<(Lock, PathBuf)> {
-    let path = target(path);
+/// Waits for the lock of the file, which other writers take as well; also returns the file's path.
+pub async fn hold(file: PrivateFile) -> Result<(Lock, RawPath)> {
+    let path = target(&file.path.0);
     let mut name = path.clone().into_os_string();
     name.push(".lock");
     folder(&path).map_err(|source| unwritable(&path, source))?;
-    Ok((lock::acquire(name.into(), || ()).await?, path))
+    Ok((lock::acquire(name.into(), || ()).await?, RawPath(path)))
 }
 
 /// Resolves a symbolic link: some users keep such files elsewhere.
@@ -145,7 +155,7 @@ mod tests {
     async fn takes_the_same_lock_as_the_python_client() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("home/stored_tokens");
-        let held = acquire(&path).await.unwrap();
+        let held = hold(PrivateFile { path: RawPath(path.clone()) }).await.unwrap();
         assert!(lock::try_acquire(&dir.path().join("home/stored_tokens.lock")).unwrap().is_none());
         drop(held);
     }

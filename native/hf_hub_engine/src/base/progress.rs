@@ -5,7 +5,7 @@
 
 mod observer;
 
-pub use observer::Observer;
+pub use observer::{News, Observer, Receipt};
 
 use std::{
     sync::{

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    base::{disk::is_absence, ids::Commit, output},
+    base::{disk::is_absence, ids::Commit},
     cache::{
         self,
         layout::{RepoDir, normalize},
@@ -95,9 +95,10 @@ impl File {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(pub i64);
 
+/// As microseconds since 1970.
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, output: S) -> std::result::Result<S::Ok, S::Error> {
-        output.serialize_newtype_struct(output::TIME, &self.0)
+        output.serialize_i64(self.0.div_euclid(1000))
     }
 }
 

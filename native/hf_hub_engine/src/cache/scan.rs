@@ -11,15 +11,13 @@ use std::{
 };
 
 use rayon::prelude::*;
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{Serialize, Serializer};
 
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         hint::Hint,
-        lock,
-        output::{self, RawPath},
-        thread_pool,
+        lock, output, thread_pool,
     },
     cache::{
         inventory::{Inventory, Stamp, Trouble, is_helper},
@@ -100,13 +98,15 @@ pub struct Revision {
 }
 
 /// One file of a snapshot.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct File {
     /// Its name, without folders.
     pub file_name: String,
     /// Its path.
+    #[serde(serialize_with = "output::path")]
     pub file_path: PathBuf,
     /// Its blob, one hop away.
+    #[serde(serialize_with = "output::path")]
     pub blob_path: PathBuf,
     /// Size in bytes.
     pub size_on_disk: u64,
@@ -163,19 +163,6 @@ pub struct Warning {
 /// Writes hints like those of an error: maps with the name of the hint and its fields.
 fn hints<S: Serializer>(hints: &[Hint], output: S) -> std::result::Result<S::Ok, S::Error> {
     serde_json::to_value(hints).ok().serialize(output)
-}
-
-impl Serialize for File {
-    fn serialize<S: Serializer>(&self, output: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut file = output.serialize_struct(output::CACHED_FILE, 6)?;
-        file.serialize_field("file_name", &self.file_name)?;
-        file.serialize_field("file_path", &RawPath(&self.file_path))?;
-        file.serialize_field("blob_path", &RawPath(&self.blob_path))?;
-        file.serialize_field("size_on_disk", &self.size_on_disk)?;
-        file.serialize_field("blob_last_accessed", &self.blob_last_accessed)?;
-        file.serialize_field("blob_last_modified", &self.blob_last_modified)?;
-        file.end()
-    }
 }
 
 /// Scans a cache, with one thread per processor.

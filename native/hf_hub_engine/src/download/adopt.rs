@@ -101,8 +101,8 @@ impl Shown for Report {
 }
 
 /// Adopts the files that match the Hub's listings.
-pub async fn run(hub: Hub, spec: Spec, progress: Progress) -> Result<Report> {
-    hub.within_deadline(&progress, Box::pin(adopt_all(&hub, &spec, &progress))).await
+pub async fn run(hub: &Hub, spec: Spec, progress: &Progress) -> Result<Report> {
+    hub.within_deadline(progress, Box::pin(adopt_all(hub, &spec, progress))).await
 }
 
 async fn adopt_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {

@@ -8,7 +8,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::{
+    blocking::{self, Watch},
+    error::{Error, ErrorKind, Result},
+};
 
 mod entries;
 mod read;
@@ -40,6 +43,16 @@ pub struct Card {
     pub data: Map,
     /// The names in the metadata, in order.
     pub order: Vec<String>,
+}
+
+/// Parses a README as [`parse`] does, on a thread that may block.
+pub async fn read_text(text: String, _: Watch) -> Result<Card> {
+    blocking::run(move || parse(&text)).await
+}
+
+/// Renders metadata as [`render`] does, on a thread that may block.
+pub async fn write_text(draft: Draft, _: Watch) -> Result<String> {
+    blocking::run(move || render(&draft.data, &draft.source)).await
 }
 
 /// Parses a README. Without metadata, everything is body.

@@ -19,6 +19,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         ids::{RepoPath, RepoRevision},
         progress::Progress,
+        scrub::Shown,
     },
     download::stream::{FileStream, Part, Spec},
     hub::client::{ByteRange, Hub},
@@ -59,6 +60,18 @@ pub struct Repository {
     pub parameter_count: BTreeMap<String, u64>,
 }
 
+/// The headers of one file, or of a repository.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Headers {
+    /// Of one file.
+    File(Header),
+    /// Of a repository.
+    Repository(Repository),
+}
+
+impl Shown for Headers {}
+
 /// Which headers to read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Wanted {
@@ -66,6 +79,18 @@ pub struct Wanted {
     pub place: RepoRevision,
     /// One file; `None` for all of a model.
     pub filename: Option<RepoPath>,
+}
+
+/// Reads the wanted headers.
+pub async fn headers(hub: &Hub, wanted: Wanted, progress: &Progress) -> Result<Headers> {
+    let Wanted { place, filename } = wanted;
+    let work = async {
+        match filename {
+            Some(path) => file(hub, &place, path).await.map(Headers::File),
+            None => repository(hub, &place).await.map(Headers::Repository),
+        }
+    };
+    hub.within_deadline(progress, Box::pin(work)).await
 }
 
 fn at(place: &RepoRevision, path: RepoPath, part: Part) -> Spec {

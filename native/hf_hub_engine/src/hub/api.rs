@@ -74,18 +74,29 @@ pub struct ApiResponse {
     /// The next page of a list.
     #[serde(rename = "more", serialize_with = "is_some")]
     pub next: Option<Next>,
+    /// Whether the body is JSON whatever its content type.
+    #[serde(skip)]
+    parse: bool,
 }
 
 impl ApiResponse {
     /// The response to a DELETE of something that an earlier attempt has already deleted.
     fn gone() -> Self {
-        Self { status: 204, headers: HeaderMap::new(), body: Bytes::new(), next: None }
+        Self {
+            status: 204,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            next: None,
+            parse: false,
+        }
     }
 
-    /// Returns whether the content type is JSON.
-    pub fn is_json(&self) -> bool {
+    /// Returns the body if it is JSON.
+    pub fn json(&self) -> Option<&[u8]> {
         let kinds = self.headers.get_all(CONTENT_TYPE);
-        kinds.iter().any(|kind| String::from_utf8_lossy(kind.as_bytes()).contains("json"))
+        let mut kinds = kinds.iter().map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+        let is_json = self.parse || kinds.any(|kind| kind.contains("json"));
+        (is_json && !self.body.is_empty()).then_some(&self.body)
     }
 }
 
@@ -225,7 +236,13 @@ impl Hub {
     async fn answer(&self, response: Response) -> Result<ApiResponse> {
         let next = self.next_page(response.headers(), response.url());
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(ApiResponse { status, headers, body: response.bytes(PAGE_LIMIT).await?, next })
+        Ok(ApiResponse {
+            status,
+            headers,
+            body: response.bytes(PAGE_LIMIT).await?,
+            next,
+            parse: false,
+        })
     }
 }
 

@@ -60,9 +60,20 @@ pub struct Process {
     pub bandwidth: Bandwidth,
 }
 
+impl Default for Process {
+    /// With the limit on open files that the system reports.
+    fn default() -> Self {
+        #[cfg(unix)]
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        #[cfg(not(unix))]
+        let limit = None;
+        Self::new(limit.unwrap_or(u64::MAX))
+    }
+}
+
 impl Process {
     /// For a process that may have so many files open.
-    pub fn new(open_files: u64) -> Self {
+    fn new(open_files: u64) -> Self {
         Self {
             pools: Mutex::default(),
             permits: Permits::within(open_files),

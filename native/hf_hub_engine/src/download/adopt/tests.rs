@@ -36,7 +36,7 @@ fn fill(root: &Path) -> (CacheDir, std::path::PathBuf) {
 
 async fn adopt(server: &Server, cache: &CacheDir, symlinks: bool) -> Report {
     let spec = Spec { cache_dir: cache.clone(), repo: None, dry_run: false, symlinks };
-    run(hub(&server.url), spec, Progress::default()).await.unwrap()
+    run(&hub(&server.url), spec, &Progress::default()).await.unwrap()
 }
 
 #[tokio::test]

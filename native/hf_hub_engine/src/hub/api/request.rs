@@ -76,14 +76,13 @@ impl Request {
         })
     }
 
-    /// Sends the request, or the one for the next page of a list. Returns the response, and
-    /// whether it is JSON.
+    /// Sends the request, or the one for the next page of a list.
     pub async fn send(
         mut self,
         hub: &Hub,
         list: Option<&mut List>,
         progress: &Progress,
-    ) -> Result<(ApiResponse, bool)> {
+    ) -> Result<ApiResponse> {
         let call = self.call()?;
         let response = match list {
             Some(list) => hub.within_deadline(progress, list.page(hub, &call, progress)).await,
@@ -94,8 +93,7 @@ impl Request {
             Some(place) => hints::or_meant(hub, &place, response).await?,
             None => response?,
         };
-        let is_json = self.parse || response.is_json();
-        Ok((response, is_json))
+        Ok(ApiResponse { parse: self.parse, ..response })
     }
 }
 
