@@ -76,10 +76,7 @@ defmodule HfHub.LocalHub do
   require Logger
 
   alias HfHub.{Error, Options}
-  alias HfHub.LocalHub.Executable
-
-  # Starting takes less than a second, except on a busy machine.
-  @start_timeout 30_000
+  alias HfHub.LocalHub.{Announcement, Executable}
 
   @options [
     root: [type: :string, required: true, doc: "Folder of repositories, users and large files."],
@@ -266,8 +263,14 @@ defmodule HfHub.LocalHub do
   def stop(hub) do
     GenServer.stop(hub)
   catch
-    :exit, {:noproc, _call} -> :ok
+    :exit, reason -> ended(reason)
   end
+
+  # It had ended, or was ending because its owner has exited. The calls around the reason depend on the version of Elixir.
+  defp ended(:noproc), do: :ok
+  defp ended({:shutdown, _reason}), do: :ok
+  defp ended({reason, {_module, _function, _arguments}}), do: ended(reason)
+  defp ended(other), do: exit(other)
 
   @impl true
   def init({opts, owner}) do
@@ -275,7 +278,7 @@ defmodule HfHub.LocalHub do
 
     with :ok <- make_root(opts[:root]),
          {:ok, port} <- open_port(opts),
-         {:ok, endpoint, certificate} <- await_endpoint(port, []) do
+         {:ok, endpoint, certificate} <- Announcement.await(port) do
       # Linked only now: a failed start returns an error and must not exit the owner.
       Process.link(owner)
       state = %{port: port, endpoint: endpoint, certificate: certificate, owner: owner}
@@ -354,37 +357,6 @@ defmodule HfHub.LocalHub do
 
     ["serve", "--root", opts[:root], "--host", opts[:host], "--port", to_string(opts[:port])] ++
       ["--stop-on-stdin-close"] ++ Enum.flat_map(flags, &flag/1) ++ opts[:args]
-  end
-
-  defp await_endpoint(port, output) do
-    receive do
-      {^port, {:data, {_eol, line}}} ->
-        case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
-          [_line, endpoint] ->
-            certificate = certificate(line)
-            # The line contains the fingerprint, which users compare with the one clients show.
-            if certificate, do: Logger.info(["Local Hub: ", line])
-            {:ok, endpoint, certificate}
-
-          nil ->
-            await_endpoint(port, [line | output])
-        end
-
-      {^port, {:exit_status, status}} ->
-        why = if output == [], do: "exit status #{status}", else: output |> Enum.reverse() |> Enum.join(" ")
-        {:error, Error.new(:io, "the Local Hub did not start: #{why}")}
-    after
-      @start_timeout ->
-        {:error, Error.new(:timeout, "the Local Hub did not start within #{@start_timeout} ms")}
-    end
-  end
-
-  # The server's first line contains the path of a certificate that it created itself.
-  defp certificate(line) do
-    case Regex.run(~r/"certificate":\s*"((?:[^"\\]|\\.)+)"/u, line) do
-      [_line, path] -> String.replace(path, ~r/\\(.)/u, "\\1")
-      nil -> nil
-    end
   end
 
   defp await_end(_pid, 0), do: :ok

@@ -26,6 +26,22 @@ defmodule HfHub.LocalHubTest do
     assert {:error, %Error{kind: :transport}} = Download.hf_hub_download([filename: "b", retries: 0] ++ opts)
   end
 
+  test "a stop of a Hub that ends because its owner has exited succeeds", context do
+    parent = self()
+
+    {owner, monitor} =
+      spawn_monitor(fn ->
+        send(parent, LocalHub.start_link(root: Path.join(context.dir, "hub")))
+        receive do: (:exit -> :ok)
+      end)
+
+    assert_receive {:ok, hub}, 30_000
+    send(owner, :exit)
+    assert_receive {:DOWN, ^monitor, :process, ^owner, :normal}
+    assert LocalHub.stop(hub) == :ok
+    refute Process.alive?(hub)
+  end
+
   test "runs in a supervision tree", context do
     hub = start_supervised!({LocalHub, root: Path.join(context.dir, "hub")})
     assert "http://127.0.0.1:" <> _port = LocalHub.endpoint(hub)

@@ -114,7 +114,7 @@ defmodule HfHub.Rules.ArchitectureTest do
 
   test "there is one receive" do
     assert_only_in(
-      ["lib/hf_hub/native.ex", "lib/hf_hub/local_hub.ex", "lib/hf_hub/progress/reporter.ex"],
+      ["lib/hf_hub/native.ex", "lib/hf_hub/local_hub/announcement.ex", "lib/hf_hub/progress/reporter.ex"],
       "lib/**/*.ex",
       ~r/^\s+receive do/m
     )

@@ -1,0 +1,45 @@
+defmodule HfHub.LocalHub.Announcement do
+  # The line that the server prints when it accepts requests: its endpoint and, if it created one, its certificate.
+  @moduledoc false
+
+  require Logger
+
+  alias HfHub.Error
+
+  # Starting takes less than a second, except on a busy machine.
+  @timeout 30_000
+
+  @doc "Waits for the line; returns the endpoint, and the path of the certificate or `nil`."
+  @spec await(port()) :: {:ok, String.t(), Path.t() | nil} | {:error, Error.t()}
+  def await(port), do: await(port, [])
+
+  defp await(port, output) do
+    receive do
+      {^port, {:data, {_eol, line}}} ->
+        case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
+          [_line, endpoint] -> {:ok, endpoint, announced(certificate(line), line)}
+          nil -> await(port, [line | output])
+        end
+
+      {^port, {:exit_status, status}} ->
+        why = if output == [], do: "exit status #{status}", else: output |> Enum.reverse() |> Enum.join(" ")
+        {:error, Error.new(:io, "the Local Hub did not start: #{why}")}
+    after
+      @timeout ->
+        {:error, Error.new(:timeout, "the Local Hub did not start within #{@timeout} ms")}
+    end
+  end
+
+  # The line contains the fingerprint, which users compare with the one clients show.
+  defp announced(certificate, line) do
+    if certificate, do: Logger.info(["Local Hub: ", line])
+    certificate
+  end
+
+  defp certificate(line) do
+    case Regex.run(~r/"certificate":\s*"((?:[^"\\]|\\.)+)"/u, line) do
+      [_line, path] -> String.replace(path, ~r/\\(.)/u, "\\1")
+      nil -> nil
+    end
+  end
+end
