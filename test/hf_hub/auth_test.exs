@@ -41,6 +41,7 @@ defmodule HfHub.AuthTest do
 
       assert email =~ name and me.raw["name"] == name
       assert [%Organization{name: "acme", role: :admin}, %Organization{name: "lab", role: :read}] = me.orgs
+      assert %{username: ^name, organizations: ["acme", "lab"]} = me
       assert %TokenInfo{name: "laptop", role: :write, created_at: %DateTime{}} = me.auth
       assert inspect(me) == ~s(#HfHub.Auth.Whoami<#{name}, in acme, lab, write token "laptop">)
     end
