@@ -25,7 +25,7 @@ defmodule HfHub.MixProject do
     ]
   end
 
-  def application, do: [extra_applications: [:logger, :crypto | test_applications(Mix.env())]]
+  def application, do: [extra_applications: [:logger, :crypto, :eex | test_applications(Mix.env())]]
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_env), do: ["lib"]

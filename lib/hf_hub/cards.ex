@@ -1,6 +1,6 @@
 defmodule HfHub.Cards do
   @moduledoc """
-  Model cards and dataset cards: READMEs of repositories with metadata in YAML.
+  Cards of models, datasets and Spaces: READMEs of repositories with metadata in YAML.
 
       {:ok, card} = HfHub.Cards.load_model_card("openai-community/gpt2")
       card.data.license
@@ -29,10 +29,30 @@ defmodule HfHub.Cards do
   the key.
   """
 
-  alias HfHub.{Download, Error, Native, Options, Request}
-  alias HfHub.Cards.{Data, DatasetCard, DatasetCardData, ModelCard, ModelCardData}
+  alias HfHub.{Commit, Error, Options, Request}
+  alias HfHub.Cards.{DatasetCard, ModelCard, Readme, SpaceCard, Template, Update}
+  alias HfHub.Commit.{CommitInfo, Tables}
 
-  @type card :: ModelCard.t() | DatasetCard.t()
+  @type card :: ModelCard.t() | DatasetCard.t() | SpaceCard.t()
+
+  # Cards are uploaded to repositories of their type.
+  @push Keyword.update!(Tables.one(), :repo_type, fn _entry ->
+          [type: :repo_type, doc: "Type of the repository. Defaults to the type of the card."]
+        end)
+
+  @update [
+            overwrite: [type: :boolean, default: false, doc: "Whether to replace other values of the card."]
+          ] ++ Tables.one()
+
+  @template [
+    template_path: [
+      type: :path,
+      doc:
+        "File with the template, instead of the default one. If its name ends in `.eex` it is an EEx template: code, " <>
+          "which must come from a trusted source."
+    ],
+    template_str: [type: :string, doc: "Text of the template, instead of the default one."]
+  ]
 
   @validation [
                 repo_type: [
@@ -55,9 +75,7 @@ defmodule HfHub.Cards do
   """
   @doc python: "ModelCard.load"
   @spec load_model_card(HfHub.repo(), keyword()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
-  def load_model_card(repo_id, opts \\ []) do
-    with {:ok, text} <- readme(repo_id, :model, opts), do: parse_model_card(text)
-  end
+  def load_model_card(repo_id, opts \\ []), do: Readme.load(ModelCard, repo_id, opts)
 
   @doc "Same as `load_model_card/2`, but returns the card or raises `HfHub.Error`."
   @spec load_model_card!(HfHub.repo(), keyword()) :: ModelCard.t()
@@ -73,13 +91,27 @@ defmodule HfHub.Cards do
   """
   @doc python: "DatasetCard.load"
   @spec load_dataset_card(HfHub.repo(), keyword()) :: {:ok, DatasetCard.t()} | {:error, Error.t()}
-  def load_dataset_card(repo_id, opts \\ []) do
-    with {:ok, text} <- readme(repo_id, :dataset, opts), do: parse_dataset_card(text)
-  end
+  def load_dataset_card(repo_id, opts \\ []), do: Readme.load(DatasetCard, repo_id, opts)
 
   @doc "Same as `load_dataset_card/2`, but returns the card or raises `HfHub.Error`."
   @spec load_dataset_card!(HfHub.repo(), keyword()) :: DatasetCard.t()
   def load_dataset_card!(repo_id, opts \\ []), do: Error.unwrap!(load_dataset_card(repo_id, opts))
+
+  @doc """
+  Downloads and parses the card of a Space. Options and errors: those of `load_model_card/2`.
+
+  ## Examples
+
+      {:ok, card} = HfHub.Cards.load_space_card("gradio/hello_world")
+      {card.data.sdk, card.data.app_file}
+  """
+  @doc python: "SpaceCard.load"
+  @spec load_space_card(HfHub.repo(), keyword()) :: {:ok, SpaceCard.t()} | {:error, Error.t()}
+  def load_space_card(repo_id, opts \\ []), do: Readme.load(SpaceCard, repo_id, opts)
+
+  @doc "Same as `load_space_card/2`, but returns the card or raises `HfHub.Error`."
+  @spec load_space_card!(HfHub.repo(), keyword()) :: SpaceCard.t()
+  def load_space_card!(repo_id, opts \\ []), do: Error.unwrap!(load_space_card(repo_id, opts))
 
   @doc """
   Parses the text of a README into a model's card.
@@ -92,7 +124,7 @@ defmodule HfHub.Cards do
   """
   @doc python: "ModelCard"
   @spec parse_model_card(String.t()) :: {:ok, ModelCard.t()} | {:error, Error.t()}
-  def parse_model_card(text), do: parse(text, ModelCard, ModelCardData)
+  def parse_model_card(text), do: Readme.parse(text, ModelCard)
 
   @doc "Same as `parse_model_card/1`, but returns the card or raises `HfHub.Error`."
   @spec parse_model_card!(String.t()) :: ModelCard.t()
@@ -109,11 +141,28 @@ defmodule HfHub.Cards do
   """
   @doc python: "DatasetCard"
   @spec parse_dataset_card(String.t()) :: {:ok, DatasetCard.t()} | {:error, Error.t()}
-  def parse_dataset_card(text), do: parse(text, DatasetCard, DatasetCardData)
+  def parse_dataset_card(text), do: Readme.parse(text, DatasetCard)
 
   @doc "Same as `parse_dataset_card/1`, but returns the card or raises `HfHub.Error`."
   @spec parse_dataset_card!(String.t()) :: DatasetCard.t()
   def parse_dataset_card!(text), do: Error.unwrap!(parse_dataset_card(text))
+
+  @doc """
+  Parses the text of a README into a Space's card.
+
+  ## Examples
+
+      iex> {:ok, card} = HfHub.Cards.parse_space_card("---\\nsdk: docker\\napp_port: 7860\\n---\\n")
+      iex> {card.data.sdk, card.data.app_port}
+      {"docker", 7860}
+  """
+  @doc python: "SpaceCard"
+  @spec parse_space_card(String.t()) :: {:ok, SpaceCard.t()} | {:error, Error.t()}
+  def parse_space_card(text), do: Readme.parse(text, SpaceCard)
+
+  @doc "Same as `parse_space_card/1`, but returns the card or raises `HfHub.Error`."
+  @spec parse_space_card!(String.t()) :: SpaceCard.t()
+  def parse_space_card!(text), do: Error.unwrap!(parse_space_card(text))
 
   @doc """
   Returns the metadata of a README as a map, and the text below it without the blank lines around it.
@@ -127,7 +176,7 @@ defmodule HfHub.Cards do
   """
   @spec extract_frontmatter(String.t()) :: {:ok, {map(), String.t()}} | {:error, Error.t()}
   def extract_frontmatter(text) do
-    with {:ok, card} <- read(text), do: {:ok, {card.data, String.trim(below(card))}}
+    with {:ok, card} <- Readme.read(text), do: {:ok, {card.data, String.trim(Readme.below(card))}}
   end
 
   @doc "Same as `extract_frontmatter/1`, but returns the pair or raises `HfHub.Error`."
@@ -148,7 +197,7 @@ defmodule HfHub.Cards do
   @doc python: "ModelCardData"
   @spec create_model_card(map() | keyword(), String.t()) :: ModelCard.t()
   def create_model_card(data, content \\ "") when is_binary(content),
-    do: created(ModelCard, Data.create(data, ModelCardData), data, content)
+    do: Readme.create(ModelCard, data, content)
 
   @doc """
   Creates a dataset's card from metadata, whose names are fields of `HfHub.Cards.DatasetCardData`, and a text.
@@ -161,7 +210,74 @@ defmodule HfHub.Cards do
   @doc python: "DatasetCardData"
   @spec create_dataset_card(map() | keyword(), String.t()) :: DatasetCard.t()
   def create_dataset_card(data, content \\ "") when is_binary(content),
-    do: created(DatasetCard, Data.create(data, DatasetCardData), data, content)
+    do: Readme.create(DatasetCard, data, content)
+
+  @doc """
+  Creates a Space's card from metadata, whose names are fields of `HfHub.Cards.SpaceCardData`, and a text.
+
+  ## Examples
+
+      iex> HfHub.Cards.create_space_card(title: "Demo", sdk: "static") |> HfHub.Cards.render()
+      "---\\ntitle: Demo\\nsdk: static\\n---\\n"
+  """
+  @doc python: "SpaceCardData"
+  @spec create_space_card(map() | keyword(), String.t()) :: SpaceCard.t()
+  def create_space_card(data, content \\ "") when is_binary(content),
+    do: Readme.create(SpaceCard, data, content)
+
+  @doc """
+  Creates a model's card from metadata, as `create_model_card/2` does, with a text from a template.
+
+  The default template has the sections that the Hub recommends, in which values such as `:model_id`, `:developers` and
+  `:direct_use` are filled in; it takes the values of the Python client's template.
+
+  In a template, `{{ name }}` is the value or the metadata of that name, `{{ name | default("text", true) }}` has a text
+  for a missing or empty one, and `{{ card_data }}` is the metadata as YAML. Without it, the metadata is written above
+  the text, unless that has its own. Lists are joined by commas. In EEx, values are `@name`, and `@card_data` is the YAML.
+  Any other expression is an error of kind `:invalid_card`.
+
+  ## Options
+
+  #{Options.docs(@template)}
+
+  ## Examples
+
+      iex> {:ok, card} = HfHub.Cards.model_card_from_template([license: "mit"], model_id: "Tiny", developers: "Me")
+      iex> {card.data.license, card.content =~ "# Tiny\\n", card.content =~ "- **Developed by:** Me\\n"}
+      {"mit", true, true}
+  """
+  @doc python: "ModelCard.from_template"
+  @spec model_card_from_template(map() | keyword(), map() | keyword(), keyword()) ::
+          {:ok, ModelCard.t()} | {:error, Error.t()}
+  def model_card_from_template(data, values \\ [], opts \\ []),
+    do: Template.create(ModelCard, data, values, Options.validate!(opts, @template))
+
+  @doc "Same as `model_card_from_template/3`, but returns the card or raises `HfHub.Error`."
+  @spec model_card_from_template!(map() | keyword(), map() | keyword(), keyword()) :: ModelCard.t()
+  def model_card_from_template!(data, values \\ [], opts \\ []),
+    do: Error.unwrap!(model_card_from_template(data, values, opts))
+
+  @doc """
+  Creates a dataset's card from metadata, as `create_dataset_card/2` does, with a text from a template. Options: those of
+  `model_card_from_template/3`.
+
+  ## Examples
+
+      iex> template = "# {{ pretty_name }}\\n\\n{{ about | default('To be written.') }}\\n"
+      iex> {:ok, card} = HfHub.Cards.dataset_card_from_template([pretty_name: "Mine"], [], template_str: template)
+      iex> card.content
+      "# Mine\\n\\nTo be written."
+  """
+  @doc python: "DatasetCard.from_template"
+  @spec dataset_card_from_template(map() | keyword(), map() | keyword(), keyword()) ::
+          {:ok, DatasetCard.t()} | {:error, Error.t()}
+  def dataset_card_from_template(data, values \\ [], opts \\ []),
+    do: Template.create(DatasetCard, data, values, Options.validate!(opts, @template))
+
+  @doc "Same as `dataset_card_from_template/3`, but returns the card or raises `HfHub.Error`."
+  @spec dataset_card_from_template!(map() | keyword(), map() | keyword(), keyword()) :: DatasetCard.t()
+  def dataset_card_from_template!(data, values \\ [], opts \\ []),
+    do: Error.unwrap!(dataset_card_from_template(data, values, opts))
 
   @doc """
   Returns a card as the text of a README.
@@ -176,16 +292,7 @@ defmodule HfHub.Cards do
   """
   @doc python: "RepoCard.content"
   @spec render(card()) :: String.t()
-  def render(%module{} = card) when module in [ModelCard, DatasetCard] do
-    front = card.front || %{head: "", yaml: "", tail: ""}
-    pairs = card.data |> Data.to_pairs() |> Enum.sort_by(fn {name, _value} -> place(name, card.order) end)
-
-    case {pairs, front} do
-      {[], %{tail: ""}} -> front.head <> text(card)
-      {pairs, %{tail: ""}} -> front.head <> "---\n" <> yaml(pairs, "") <> "\n---\n" <> text(card)
-      {pairs, front} -> front.head <> yaml(pairs, front.yaml) <> front.tail <> text(card)
-    end
-  end
+  def render(%module{} = card) when module in [ModelCard, DatasetCard, SpaceCard], do: Readme.render(card)
 
   @doc """
   Validates a card, or the text of a README, by a request to the Hub, and returns the warnings.
@@ -207,7 +314,10 @@ defmodule HfHub.Cards do
     content = if is_binary(card), do: card, else: render(card)
 
     Request.new(:post, "/api/validate-yaml", [], opts)
-    |> Request.json(%{"repoType" => to_string(opts[:repo_type] || type(card)), "content" => content})
+    |> Request.json(%{
+      "repoType" => to_string(opts[:repo_type] || Readme.repo_type(card)),
+      "content" => content
+    })
     |> Request.run(&warnings/1)
   end
 
@@ -215,81 +325,73 @@ defmodule HfHub.Cards do
   @spec validate!(card() | String.t(), keyword()) :: [String.t()]
   def validate!(card, opts \\ []), do: Error.unwrap!(validate(card, opts))
 
-  # Changed content is surrounded by the same whitespace as before, unless it has its own.
-  defp text(%{content: content, text: text}) do
-    cond do
-      content == String.trim(text) -> text
-      String.trim(content) == "" -> content
-      true -> missing(before(text), before(content)) <> content <> missing(behind(text), behind(content))
-    end
+  @doc """
+  Uploads a card as the `README.md` of a repository, which must exist.
+
+  The Hub validates the card before the upload, as `validate/2` does; warnings are ignored.
+
+  ## Options
+
+  #{Options.docs(@push)}
+
+  ## Examples
+
+      card = HfHub.Cards.load_model_card!("me/model")
+      card = put_in(card.data.tags, ["tiny"])
+      {:ok, info} = HfHub.Cards.push_to_hub(card, "me/model", commit_message: "Add a tag")
+      info.commit_url
+  """
+  @doc python: "RepoCard.push_to_hub"
+  @spec push_to_hub(card() | String.t(), HfHub.repo(), keyword()) ::
+          {:ok, CommitInfo.t()} | {:error, Error.t()}
+  def push_to_hub(card, repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @push)
+    opts = Keyword.put(opts, :repo_type, opts[:repo_type] || Readme.repo_type(card))
+    text = if is_binary(card), do: card, else: render(card)
+    Commit.upload_file({:binary, text}, "README.md", repo_id, opts)
   end
 
-  defp missing(whitespace, own), do: if(own == "", do: whitespace, else: "")
+  @doc "Same as `push_to_hub/3`, but returns the commit or raises `HfHub.Error`."
+  @spec push_to_hub!(card() | String.t(), HfHub.repo(), keyword()) :: CommitInfo.t()
+  def push_to_hub!(card, repo_id, opts \\ []), do: Error.unwrap!(push_to_hub(card, repo_id, opts))
 
-  defp before(text), do: String.replace_suffix(text, String.trim_leading(text), "")
+  @doc """
+  Changes metadata of a repository's card, and leaves the rest of it as it is.
 
-  defp behind(text) do
-    text = String.trim_leading(text)
-    String.replace_prefix(text, String.trim_trailing(text), "")
+  The names are those in the card or fields of its struct; `nil` removes an entry. A value that differs from the card's
+  is an error of kind `:conflict` unless `overwrite: true` is given, and nothing is uploaded.
+
+  Evaluation results, as a `"model-index"` or as `:eval_results`, are added to those of the card. A result that differs
+  from one in the card in its value only replaces this value, which requires `overwrite: true`.
+
+  A model or dataset without a README gets one from the default template of `model_card_from_template/3`; a Space without
+  one is an error of kind `:entry_not_found`. The card is read from the branch that is committed to, and may change before
+  the commit is made; with `:parent_commit` such a change is an error.
+
+  ## Options
+
+  #{Options.docs(@update)}
+
+  ## Examples
+
+      {:ok, info} = HfHub.Cards.update_metadata("me/model", license: "mit", pipeline_tag: "text-generation")
+      info.commit_url
+  """
+  @doc python: "metadata_update"
+  @spec update_metadata(HfHub.repo(), map() | keyword(), keyword()) ::
+          {:ok, CommitInfo.t()} | {:error, Error.t()}
+  def update_metadata(repo_id, metadata, opts \\ []) do
+    {[overwrite: overwrite], opts} = Keyword.split(Options.validate!(opts, @update), [:overwrite])
+    opts = Keyword.put(opts, :commit_message, opts[:commit_message] || "Update metadata with hf_hub")
+    deadline = Request.deadline(opts[:timeout])
+
+    with {:ok, card} <- Update.card(repo_id, metadata, overwrite, opts),
+         do: push_to_hub(card, repo_id, Request.until(opts, deadline))
   end
 
-  defp readme(repo_id, repo_type, opts) do
-    opts =
-      Keyword.merge([repo_type: repo_type], opts) |> Keyword.merge(repo_id: repo_id, filename: "README.md")
-
-    with {:ok, path} <- Download.hf_hub_download(opts) do
-      case File.read(path) do
-        {:ok, text} ->
-          {:ok, text}
-
-        {:error, reason} ->
-          {:error, Error.new(:io, "cannot read `#{path}`", reason: "#{:file.format_error(reason)}")}
-      end
-    end
-  end
-
-  defp parse(text, module, data) do
-    with {:ok, card} <- read(text) do
-      front = Map.take(card, [:head, :yaml, :tail])
-
-      {:ok,
-       struct!(module,
-         data: Data.from_map(card.data, data),
-         content: String.trim(card.body),
-         text: card.body,
-         front: front,
-         order: card.order
-       )}
-    end
-  end
-
-  # For the engine, as for the Python client, empty metadata is part of the text.
-  defp below(%{tail: ""} = card), do: String.replace(card.body, ~r/\A---\r?\n---(\r?\n|\z)/, "")
-  defp below(card), do: card.body
-
-  defp read(text) do
-    if is_binary(text) and String.valid?(text),
-      do: Native.run(:parse_card, text),
-      else: {:error, Error.new(:invalid_card, "the card is not valid UTF-8")}
-  end
-
-  defp created(module, data, given, text),
-    do: struct!(module, data: data, content: String.trim(text), text: text, order: names(given))
-
-  defp yaml(pairs, source) do
-    data = if pairs == [], do: %{}, else: pairs
-    Error.unwrap!(Native.run(:render_card, %{data: data, source: source}))
-  rescue
-    _error in [ArgumentError, ErlangError] ->
-      raise ArgumentError, "invalid card metadata: a value cannot be represented in YAML"
-  end
-
-  defp names(data), do: for({name, _value} <- data, do: to_string(name))
-
-  defp place(name, order), do: Enum.find_index(order, &(&1 == name)) || length(order)
-
-  defp type(%DatasetCard{}), do: :dataset
-  defp type(_other), do: :model
+  @doc "Same as `update_metadata/3`, but returns the commit or raises `HfHub.Error`."
+  @spec update_metadata!(HfHub.repo(), map() | keyword(), keyword()) :: CommitInfo.t()
+  def update_metadata!(repo_id, data, opts \\ []), do: Error.unwrap!(update_metadata(repo_id, data, opts))
 
   defp warnings(json) do
     for %{"message" => message} <- List.wrap(is_map(json) && json["warnings"]), do: message

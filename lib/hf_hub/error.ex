@@ -29,7 +29,7 @@ defmodule HfHub.Error do
   | `:entry_not_found` | no such file in the repository |
   | `:not_found` | any other 404 |
   | `:bad_request` | the Hub rejected the request as invalid (400, 422), or a commit has no message |
-  | `:conflict` | the resource already exists, or was changed meanwhile (409) |
+  | `:conflict` | the resource already exists or has another value, or was changed meanwhile (409) |
   | `:precondition` | a precondition of the request failed (412) |
   | `:rate_limited` | too many requests (429); see `:retry_after` |
   | `:server` | the Hub failed (5xx) |

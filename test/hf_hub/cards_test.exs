@@ -4,9 +4,10 @@ defmodule HfHub.CardsTest do
   doctest HfHub.Cards.EvalResult
   doctest HfHub.Cards.ModelCardData
   doctest HfHub.Cards.DatasetCardData
+  doctest HfHub.Cards.SpaceCardData
 
   alias HfHub.{Cards, Error}
-  alias HfHub.Cards.{DatasetCard, EvalResult, ModelCard}
+  alias HfHub.Cards.{DatasetCard, EvalResult, ModelCard, SpaceCard}
 
   @text """
   ---
@@ -56,6 +57,8 @@ defmodule HfHub.CardsTest do
       assert Cards.render(model) == text
       assert {:ok, %DatasetCard{} = dataset} = Cards.parse_dataset_card(text)
       assert Cards.render(dataset) == text
+      assert {:ok, %SpaceCard{} = space} = Cards.parse_space_card(text)
+      assert Cards.render(space) == text
     end
   end
 
@@ -275,6 +278,7 @@ defmodule HfHub.CardsTest do
         repo_type: :dataset
       )
 
+    {demo, _commit} = repo(context, %{"README.md" => "---\nsdk: none\n---\n"}, repo_type: :space)
     {bare, _commit} = repo(context, %{"a.txt" => "x"})
     odd = for {text, _value, _python} <- @values, into: "", do: "- #{text}\n"
     assert {:ok, []} = Cards.validate("---\nvalues:\n#{odd}---\n", ask(context))
@@ -290,6 +294,8 @@ defmodule HfHub.CardsTest do
     assert {:ok, %{data: %{pretty_name: "D", configs: [%{"config_name" => "x"}]}}} =
              Cards.load_dataset_card(data, opts)
 
+    assert {:ok, %{data: %{sdk: "none"}} = space} = Cards.load_space_card(demo, opts)
+    assert {:error, %Error{kind: :bad_request}} = Cards.validate(space, ask(context))
     assert {:error, %Error{kind: :entry_not_found}} = Cards.load_model_card(bare, opts)
     assert {:ok, []} = Cards.validate(card, ask(context))
     assert {:ok, [warning]} = Cards.validate("# no metadata", ask(context))

@@ -3,11 +3,11 @@ defmodule HfHub.Cards.Data do
   # kept in `extra`.
   @moduledoc false
 
-  alias HfHub.Cards.{DatasetCardData, ModelCardData, ModelIndex}
+  alias HfHub.Cards.{DatasetCardData, ModelCardData, ModelIndex, SpaceCardData}
 
   @index "model-index"
 
-  @type t :: ModelCardData.t() | DatasetCardData.t()
+  @type t :: ModelCardData.t() | DatasetCardData.t() | SpaceCardData.t()
 
   @doc "Converts metadata to a struct of `module`."
   @spec from_map(map(), module()) :: t()
@@ -24,17 +24,35 @@ defmodule HfHub.Cards.Data do
       raise ArgumentError, "expected metadata as a map or a keyword list, got: #{HfHub.Options.shown(given)}"
     end
 
-    computed =
-      for {field, field, _, _, _} <- module.__fields__(), field != :extra, do: {field, to_string(field)}
-
-    names = names(module) ++ computed
-
     given
     |> Enum.reduce(struct!(module), fn
       {:extra, extra}, data -> %{data | extra: Map.merge(data.extra, extra)}
-      {name, value}, data -> put(data, field(name, names), name, value)
+      {name, value}, data -> put(data, name, value)
     end)
     |> scored()
+  end
+
+  @doc "Returns the value of an entry, by the name of its field or its name in YAML."
+  @spec get(t(), atom() | String.t()) :: term()
+  def get(%module{} = data, name) do
+    field = field(name, module)
+    if field, do: Map.fetch!(data, field), else: data.extra[to_string(name)]
+  end
+
+  @doc "Sets the value of an entry, by the name of its field or its name in YAML."
+  @spec put(t(), atom() | String.t(), term()) :: t()
+  def put(%module{} = data, name, value) do
+    case field(name, module) do
+      nil -> %{data | extra: Map.put(data.extra, to_string(name), value)}
+      field -> Map.replace!(data, field, value)
+    end
+  end
+
+  defp field(name, module) do
+    computed =
+      for {field, field, _, _, _} <- module.__fields__(), field != :extra, do: {field, to_string(field)}
+
+    Enum.find_value(names(module) ++ computed, fn {field, text} -> if name in [field, text], do: field end)
   end
 
   # The names in YAML of the fields.
@@ -88,11 +106,4 @@ defmodule HfHub.Cards.Data do
   defp plain(list) when is_list(list), do: Enum.map(list, &plain/1)
   defp plain({name, value}), do: {name, plain(value)}
   defp plain(value), do: value
-
-  defp put(data, nil, name, value), do: %{data | extra: Map.put(data.extra, to_string(name), value)}
-  defp put(data, field, _name, value), do: Map.replace!(data, field, value)
-
-  defp field(name, names) do
-    Enum.find_value(names, fn {field, text} -> if name in [field, text], do: field end)
-  end
 end
