@@ -22,7 +22,7 @@ defmodule HfHub do
       true
 
   Results are structs. Their fields can also be read as those of a map, `info[:id]` or `get_in(info, [:card_data, "license"])`,
-  and they are encoded by Jason, where it is a dependency of the project, and by `JSON` of Elixir 1.18: all fields but
+  also by their names in the Hub's JSON, `info["lastModified"]`, and they are encoded by Jason, where it is a dependency of the project, and by `JSON` of Elixir 1.18: all fields but
   `:raw`, secrets and handles.
 
   Options with a closed set of atoms accept their names as strings too, as forms and configuration files contain them:

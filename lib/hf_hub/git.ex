@@ -151,7 +151,8 @@ defmodule HfHub.Git do
   def create_branch(repo_id, branch, opts \\ []) do
     opts = Options.validate!(opts, @branch)
 
-    request = change(:post, "branch/:name", branch, repo_id, opts)
+    # A missing revision is the one to start from, not the branch.
+    request = named(:post, "branch/:name", branch, repo_id, opts, []) |> Request.check_revision(branch)
     info = %BranchInfo{name: branch, ref: "refs/heads/" <> branch}
 
     request
@@ -256,7 +257,7 @@ defmodule HfHub.Git do
     opts = Options.validate!(opts, @squash)
     message = opts[:message] || "Super-squash branch '#{opts[:branch]}' using hf_hub"
 
-    change(:post, "super-squash/:name", opts[:branch], repo_id, opts, scope: :whole)
+    change(:post, "super-squash/:name", opts[:branch], repo_id, opts)
     |> Request.json(%{message: message})
     |> Request.effect()
   end
@@ -273,14 +274,16 @@ defmodule HfHub.Git do
   defp delete(route, repo_id, name, opts) do
     opts = Options.validate!(opts, @delete)
 
-    change(:delete, route, name, repo_id, opts, scope: :whole) |> Request.effect()
+    change(:delete, route, name, repo_id, opts) |> Request.effect()
   end
 
-  defp change(method, route, name, repo_id, opts, scope \\ []) do
-    name!(name)
+  # A missing revision is the branch or tag.
+  defp change(method, route, name, repo_id, opts),
+    do: named(method, route, name, repo_id, opts, scope: :whole) |> Request.at_revision(name)
 
+  defp named(method, route, name, repo_id, opts, scope) do
+    name!(name)
     Request.repo(method, "/api/:types/*repo/" <> route, repo_id, opts, [name: name] ++ scope)
-    |> Request.at_revision(name)
   end
 
   # An empty name would select a different route.

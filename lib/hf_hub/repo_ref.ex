@@ -113,6 +113,17 @@ defmodule HfHub.RepoRef do
       else: raise(ArgumentError, "unknown option in {:hf, id, opts}; known: #{inspect(@tuple_options)}")
   end
 
+  @doc "Returns the folder in the options of `{:hf, id, opts}`, without slashes around it; `nil` is the root."
+  @spec subdir(keyword()) :: String.t() | nil
+  def subdir(opts) do
+    with subdir when is_binary(subdir) <- opts[:subdir] do
+      case String.trim(subdir, "/") do
+        "" -> nil
+        trimmed -> trimmed
+      end
+    end
+  end
+
   @doc "Returns the options of a call that `{:hf, id, opts}` contains, by their names in this library."
   @spec options(HfHub.repo()) :: keyword()
   def options({:hf, _id, opts}) when is_list(opts) do
@@ -127,7 +138,7 @@ defmodule HfHub.RepoRef do
 
   defp split({:hf, id, opts}, repo_type, endpoint) when is_list(opts) do
     with {:ok, parsed} <- split(id, repo_type, endpoint) do
-      {:ok, %{parsed | revision: opts[:revision] || parsed.revision, path: opts[:subdir] || parsed.path}}
+      {:ok, %{parsed | revision: opts[:revision] || parsed.revision, path: subdir(opts) || parsed.path}}
     end
   end
 

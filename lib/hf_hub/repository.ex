@@ -96,7 +96,7 @@ defmodule HfHub.Repository do
 
   defp on_the_hub!(repository) do
     case normalize!(repository) do
-      {:hf, id, opts} -> {id, opts[:revision] || "main", opts[:subdir]}
+      {:hf, id, opts} -> {id, opts[:revision] || "main", RepoRef.subdir(opts)}
       {:local, _dir} -> raise ArgumentError, "expected a repository of the Hub, got a local folder"
     end
   end

@@ -110,6 +110,17 @@ defmodule HfHub.Request do
   def at_revision(%{repo: nil} = request, _revision), do: request
   def at_revision(request, revision), do: put_in(request.repo.revision, revision)
 
+  @doc "Sets an error if the text cannot be the name of a revision."
+  @spec check_revision(t(), String.t()) :: t()
+  def check_revision(%{repo: nil} = request, _revision), do: request
+
+  def check_revision(request, revision) do
+    case Nif.check_names(Map.merge(request.repo, %{revision: revision, path: nil, filename: nil})) do
+      nil -> request
+      fields -> %{request | error: Error.from_native(fields)}
+    end
+  end
+
   @doc "Adds query parameters: a list is repeated keys, and `nil` is omitted."
   @spec query(t(), keyword() | [{String.t(), term()}]) :: t()
   def query(request, params), do: %{request | query: request.query ++ Form.pairs(params)}

@@ -61,8 +61,10 @@ defmodule HfHub.GitTest do
       assert {:ok, %BranchInfo{name: "old", target_commit: nil}} =
                Git.create_branch(id, "old", [exist_ok: true, revision: second] ++ write)
 
-      assert {:error, %Error{kind: :revision_not_found}} =
+      assert {:error, %Error{kind: :revision_not_found, revision: "none", message: message}} =
                Git.create_branch(id, "y", [revision: "none"] ++ write)
+
+      assert message =~ ~s(has no revision "none")
 
       assert {:error, %Error{kind: :bad_request}} = Git.create_branch(id, "refs/pr/1", write)
       assert {:error, %Error{kind: :repo_not_found}} = Git.create_branch("org/none", "x", write)

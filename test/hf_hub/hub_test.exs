@@ -49,6 +49,18 @@ defmodule HfHub.HubTest do
     assert Hub.file_listing_url("a/b", "x/y z", "refs/pr/1") ==
              "https://huggingface.co/api/models/a/b/tree/refs%2Fpr%2F1/x/y%20z"
 
+    for subdir <- ["/x", "x/", "/x/"] do
+      in_folder = {:hf, "a/b", subdir: subdir}
+      assert Repository.file_url(in_folder, "f") == "https://huggingface.co/a/b/resolve/main/x/f"
+      assert Repository.file_listing_url(in_folder) == "https://huggingface.co/api/models/a/b/tree/main/x"
+    end
+
+    for subdir <- ["", "/"] do
+      in_root = {:hf, "a/b", subdir: subdir}
+      assert Repository.file_url(in_root, "f") == "https://huggingface.co/a/b/resolve/main/f"
+      assert Repository.file_listing_url(in_root) == "https://huggingface.co/api/models/a/b/tree/main"
+    end
+
     assert_raise ArgumentError, fn -> Repository.file_url({:local, "/d"}, "f") end
     url = Hub.file_url(context.id, "a b/ü.txt", context.commit)
     assert {:ok, path} = Hub.cached_download(url, opts(context))
@@ -135,6 +147,14 @@ defmodule HfHub.HubTest do
              )
 
     assert etag == git_etag("text")
+
+    for subdir <- ["a b/", "/a b"] do
+      repository = {:hf, context.id, subdir: subdir}
+
+      assert RepoFiles.get_repo_files(repository, endpoint: context.endpoint) ==
+               {:ok, %{"ü.txt" => git_etag("text")}}
+    end
+
     assert RepoFiles.get_repo_files!({:hf, context.id}, endpoint: context.endpoint) == files
   end
 

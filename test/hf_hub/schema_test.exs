@@ -117,9 +117,18 @@ defmodule HfHub.SchemaTest do
 
     test "by the name of a field", %{whole: whole} do
       assert whole[:note] == "n" and whole[:interval] == 5
-      assert whole[:unknown] == nil and whole["note"] == nil
+      assert whole[:unknown] == nil and whole["note"] == nil and whole["own"] == nil
       assert get_in(whole, [:parts, Access.at(0), :id]) == "q"
       assert Access.fetch(whole, :unknown) == :error
+    end
+
+    test "by a name in the Hub's JSON" do
+      whole = decode(%{"oid" => "h", "status" => "safe", "parts" => [%{"id" => "q"}]})
+      assert whole["oid"] == "h" and whole["sha256"] == "h" and whole["status"] == true
+      assert get_in(whole, ["parts", Access.at(0), "id"]) == "q"
+      assert put_in(whole["oid"], "g").hash == "g"
+      assert {"x", %Whole{name: nil}} = pop_in(whole["name"])
+      assert_raise KeyError, fn -> put_in(whole["unknown"], 1) end
     end
 
     test "and changed", %{whole: whole} do
