@@ -285,26 +285,28 @@ defmodule HfHub.Options do
 
   defp valid?(value, {:or, types}), do: Enum.any?(types, &valid?(value, &1))
 
-  defp type_name(:any), do: "a value described below"
-  defp type_name(:string), do: "a string"
-  defp type_name(:boolean), do: "a boolean"
-  defp type_name(:atom), do: "an atom"
-  defp type_name(:pid), do: "a pid"
-  defp type_name(:keyword), do: "a keyword list"
-  defp type_name(:number), do: "a number"
-  defp type_name(:path), do: "a path"
-  defp type_name(:sha256), do: "64 hex digits"
-  defp type_name(:pos_integer), do: "a positive integer"
-  defp type_name(:non_neg_integer), do: "a non-negative integer"
-  defp type_name(:repo_type), do: "one of `:model`, `:dataset`, `:space`, or its name as a string"
-  defp type_name(:patterns), do: "a string or a list of strings"
-  defp type_name(:hardware), do: "a string or an atom"
-  defp type_name({:struct, module}), do: "a `#{inspect(module)}`"
-  defp type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
-  defp type_name({:fun, arity}), do: "a function of arity #{arity}"
-  defp type_name({:list, :string}), do: "a list of strings"
-  defp type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)
-  defp type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
+  @doc "Returns a type of the tables in words."
+  @spec type_name(term()) :: String.t()
+  def type_name(:any), do: "a value described below"
+  def type_name(:string), do: "a string"
+  def type_name(:boolean), do: "a boolean"
+  def type_name(:atom), do: "an atom"
+  def type_name(:pid), do: "a pid"
+  def type_name(:keyword), do: "a keyword list"
+  def type_name(:number), do: "a number"
+  def type_name(:path), do: "a path"
+  def type_name(:sha256), do: "64 hex digits"
+  def type_name(:pos_integer), do: "a positive integer"
+  def type_name(:non_neg_integer), do: "a non-negative integer"
+  def type_name(:repo_type), do: "one of `:model`, `:dataset`, `:space`, or its name as a string"
+  def type_name(:patterns), do: "a string or a list of strings"
+  def type_name(:hardware), do: "a string or an atom"
+  def type_name({:struct, module}), do: "a `#{inspect(module)}`"
+  def type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
+  def type_name({:fun, arity}), do: "a function of arity #{arity}"
+  def type_name({:list, :string}), do: "a list of strings"
+  def type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)
+  def type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
 
   defp unknown!(name, table) do
     known = for {name, rule} <- table, rule[:no_effect] == nil, do: name

@@ -247,7 +247,7 @@ defmodule HfHub.Repo do
   def update_settings(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @update)
 
-    Request.repo(:put, "/api/:types/*repo/settings", repo_id, opts, scope: :whole)
+    Request.repo(:put, "/api/:types/*repo/settings", repo_id, opts, scope: :owned)
     |> Request.json(&Settings.changes!(opts, &1.repo_type))
     |> Request.effect()
   end

@@ -168,6 +168,13 @@ defmodule HfHub.CommitTest do
         assert_raise ArgumentError, ~r/expected content as/, fn -> Operation.add("a", content) end
       end
 
+      # As in hf_hub 0.3; the string may be private.
+      for call <- [&Operation.add("a", &1), &Commit.upload_file(&1, "a", "a/b")] do
+        error = assert_raise ArgumentError, fn -> call.("password") end
+        assert error.message =~ "got a string; pass {:path, path} to upload a file"
+        refute error.message =~ "password"
+      end
+
       assert_raise ArgumentError, ~r/list of HfHub.Commit.Operation structs/, fn ->
         Commit.create("a/b", [:x], commit_message: "m")
       end

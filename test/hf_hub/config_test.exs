@@ -55,7 +55,24 @@ defmodule HfHub.ConfigTest do
 
   test "an invalid value is an error that names the setting" do
     app(:cache_dir, :bogus)
-    assert_raise ArgumentError, ~r/invalid value of config :hf_hub, :cache_dir/, &Config.cache_dir/0
+
+    assert_raise ArgumentError,
+                 ~r/invalid value of config :hf_hub, :cache_dir: expected a path/,
+                 &Config.cache_dir/0
+  end
+
+  test "an invalid value is an error that names the type, without the value" do
+    for {key, value, expected} <- [
+          {:offline, "hf_CANARY", ":offline: expected a boolean;"},
+          {:http_opts, %{receive_timeout: 1}, ":http_opts: expected a keyword list;"},
+          {:http_opts, [receive_timeout: "1"],
+           "http_opts: [receive_timeout: …]: expected a positive integer;"}
+        ] do
+      app(key, value)
+      error = assert_raise ArgumentError, fn -> Config.explain() end
+      assert error.message =~ expected and not (error.message =~ "CANARY")
+      Application.delete_env(:hf_hub, key)
+    end
   end
 
   test "the token is the first that is set, without whitespace", context do

@@ -34,6 +34,25 @@ defmodule HfHub.MeantTest do
     refute message =~ "it is a"
   end
 
+  test "the error of a missing repository without a namespace mentions the namespace", context do
+    {id, _commit} =
+      repo(context, %{"a" => "1"}, id: "meant#{System.unique_integer([:positive])}", repo_type: :dataset)
+
+    namespace = "; most ids contain the namespace"
+
+    for {result, mentioned?} <- [
+          {Api.model_info("no-such-model", context.api), true},
+          {Download.hf_hub_download(opts(context, repo_id: "no-such-model", filename: "a")), true},
+          {Commit.upload_file({:binary, "x"}, "x", "no-such-model", write()), true},
+          {Git.create_branch("no-such-model", "b", write()), true},
+          {Api.model_info("no/such-model", context.api), false},
+          {Api.model_info(id, context.api), false}
+        ] do
+      assert {:error, %Error{kind: :repo_not_found, message: message}} = result
+      assert message =~ namespace == mentioned?, message
+    end
+  end
+
   test "the error of a missing revision suggests similar branches and tags", %{id: id} = context do
     opts = [repo_type: :dataset, token: token()] ++ context.api
     for name <- ~w(release-1 release-2 experiment), do: Git.create_tag!(id, name, opts)

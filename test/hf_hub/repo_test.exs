@@ -295,6 +295,11 @@ defmodule HfHub.RepoTest do
 
       assert {:error, %Error{kind: :repo_not_found}} =
                Repo.update_settings("org/none", as_writer(context, gated: :auto))
+
+      assert {:error, %Error{kind: :invalid_name, message: message}} =
+               Repo.update_settings("none", as_writer(context, gated: :auto))
+
+      assert message =~ "the namespace (the user or organization that owns it) is missing"
     end
 
     test "moves, and the old name redirects to it", context do

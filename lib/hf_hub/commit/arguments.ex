@@ -94,12 +94,17 @@ defmodule HfHub.Commit.Arguments do
 
   def size(_stream), do: nil
 
+  # Without the content, which may be private.
   @spec wrong!(term()) :: no_return()
   defp wrong!(content) do
-    hint = if is_binary(content), do: "; pass it as {:path, path} or {:binary, iodata}", else: ""
+    hint =
+      if is_binary(content),
+        do:
+          "; pass {:path, path} to upload a file of this machine, {:binary, bytes} to upload the string itself",
+        else: ""
 
     raise ArgumentError,
           "expected content as {:path, path}, {:binary, iodata} or {:stream, enumerable}, " <>
-            "got: #{Options.shown(content)}#{hint}"
+            "got #{Options.sort(content)}#{hint}"
   end
 end

@@ -12,7 +12,7 @@ defmodule HfHub.Config.Source do
     cond do
       value in [nil, ""] -> nil
       Options.valid_value?(value, type) -> value
-      true -> raise ArgumentError, "invalid value of config :hf_hub, #{inspect(key)}; see HfHub.Config"
+      true -> invalid!(inspect(key), type)
     end
   end
 
@@ -38,7 +38,14 @@ defmodule HfHub.Config.Source do
 
     if value == nil or Options.valid_value?(value, type),
       do: value,
-      else: raise(ArgumentError, "invalid value of config :hf_hub, #{key}: [#{entry}: …]; see HfHub.Config")
+      else: invalid!("#{key}: [#{entry}: …]", type)
+  end
+
+  # Without the value, which may be a token.
+  @spec invalid!(String.t(), term()) :: no_return()
+  defp invalid!(setting, type) do
+    raise ArgumentError,
+          "invalid value of config :hf_hub, #{setting}: expected #{Options.type_name(type)}; see HfHub.Config"
   end
 
   @doc "Returns the text of an environment variable; `nil` if it is empty or not set."

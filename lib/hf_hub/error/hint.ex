@@ -20,6 +20,8 @@ defmodule HfHub.Error.Hint do
     "overwrite" => "; pass overwrite: true to replace files of the same names",
     "copy_instead" => "; pass method: :auto to copy instead",
     "check_name" => "; check the name and :repo_type",
+    "namespace" =>
+      "; most ids contain the namespace (the user or organization that owns it), as \"namespace/name\"",
     "check_endpoint" => "; check :endpoint and HF_ENDPOINT, and any proxy or mirror in between",
     "pull_request" => "; with create_pr: true the change becomes a pull request, which needs no such right",
     "create_repo" => "; if it does not exist yet, create it first with HfHub.Repo.create/2",
@@ -28,13 +30,23 @@ defmodule HfHub.Error.Hint do
     "ca_file" => ", or in config :hf_hub, ca_file: …",
     "expected_sha256" => "; check :expected_sha256, and whether :revision is the commit it belongs to",
     "go_online" => "; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network",
-    "local_files_only" => ", and :local_files_only is set",
+    "local_files_only" => ", and only cached files are used (:local_files_only, or :offline of a repository)",
     "shorten_list" => "; restrict it by :limit or filters",
     "exclude_file" => "; rename the file or exclude it with :ignore_patterns",
     "max_entries" => " (:max_entries)",
     "max_size" => "; if the archive is trusted, raise :max_size (bytes)",
     "http_origins" => " (option :allow_http_token)"
   }
+
+  @doc "Returns the hints of an error with these fields, and one about an id without a namespace that was not found."
+  @spec on_id(map(), [map()] | nil) :: [map()]
+  def on_id(%{kind: :repo_not_found, repo_id: id}, hints) when is_binary(id) do
+    hints = hints || []
+    explained? = String.contains?(id, "/") or Enum.any?(hints, &(&1["hint"] == "repo_type"))
+    if explained?, do: hints, else: [%{"hint" => "namespace"} | hints]
+  end
+
+  def on_id(_fields, hints), do: hints || []
 
   @doc "Returns a message with the sentences of its hints."
   @spec append(String.t(), [map()] | nil) :: String.t()
