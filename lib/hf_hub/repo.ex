@@ -46,6 +46,8 @@ defmodule HfHub.Repo do
                  ]
                ] ++ Settings.duplicate() ++ Options.common()
 
+  @full_name [organization: [type: :string, doc: "Namespace to use instead."]] ++ Options.common()
+
   @doc """
   Returns whether a repository exists and the token has access to it.
 
@@ -326,6 +328,32 @@ defmodule HfHub.Repo do
   @spec duplicate!(HfHub.repo(), keyword()) :: RepoUrl.t()
   def duplicate!(repo_id, opts \\ []), do: Error.unwrap!(duplicate(repo_id, opts))
 
+  @doc """
+  Returns the id of a repository with its namespace: by default the account of the token.
+
+  An id that has a namespace is returned unchanged, without a request. The repository may or may not exist.
+
+  ## Options
+
+  #{Options.docs(@full_name)}
+
+  ## Examples
+
+      iex> HfHub.Repo.full_name("gpt2", organization: "openai-community")
+      {:ok, "openai-community/gpt2"}
+  """
+  @doc python: "get_full_repo_name"
+  @spec full_name(String.t(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  def full_name(name, opts \\ []) do
+    opts = Options.validate!(opts, @full_name)
+    id = if opts[:organization] && is_binary(name), do: "#{opts[:organization]}/#{name}", else: name
+    with {:ok, ref} <- RepoRef.whole(id, opts), {:ok, ref} <- owned(ref, opts), do: {:ok, ref.repo_id}
+  end
+
+  @doc "Same as `full_name/2`, but returns the id or raises `HfHub.Error`."
+  @spec full_name!(String.t(), keyword()) :: String.t()
+  def full_name!(name, opts \\ []), do: Error.unwrap!(full_name(name, opts))
+
   defp endpoint(opts), do: opts[:endpoint] || Config.endpoint()
 
   defp unless_missing({:error, %Error{kind: :repo_not_found}}, true), do: :ok
@@ -353,10 +381,13 @@ defmodule HfHub.Repo do
   defp copy_of(from, opts) do
     wanted = opts[:to] || from.repo_id |> String.split("/") |> List.last()
 
-    with {:ok, to} <- RepoRef.whole(wanted, Keyword.put(opts, :repo_type, from.repo_type)) do
-      if String.contains?(to.repo_id, "/"), do: {:ok, to}, else: with_account(to, opts)
-    end
+    with {:ok, to} <- RepoRef.whole(wanted, Keyword.put(opts, :repo_type, from.repo_type)),
+         do: owned(to, opts)
   end
+
+  # A repository without a namespace belongs to the account of the token.
+  defp owned(ref, opts),
+    do: if(String.contains?(ref.repo_id, "/"), do: {:ok, ref}, else: with_account(ref, opts))
 
   defp with_account(ref, opts) do
     Request.new(:get, "/api/whoami-v2", [], opts)

@@ -332,6 +332,33 @@ defmodule HfHub.RepoTest do
       bare = id |> String.split("/") |> List.last()
       assert Repo.duplicate!(id, as_writer(context)).repo_id == "#{context.account}/#{bare}"
     end
+
+    test "has a full name in the token's account, or in an organization", context do
+      assert Repo.full_name("tiny", as_writer(context)) == {:ok, "#{context.account}/tiny"}
+      assert Repo.full_name!("tiny", as_writer(context, organization: "org")) == "org/tiny"
+      # Without a request, so without a token.
+      offline = [endpoint: "http://127.0.0.1:1", token: false]
+      assert Repo.full_name("org/tiny", offline) == {:ok, "org/tiny"}
+      assert Repo.full_name("tiny", [organization: "org"] ++ offline) == {:ok, "org/tiny"}
+      assert {:error, %Error{kind: :no_token}} = Repo.full_name("tiny", ask(context, token: false))
+
+      for {name, opts} <- [{"a/b", [organization: "org"]}, {"..", []}, {"x", [organization: "a b"]}] do
+        assert {:error, %Error{kind: :invalid_name}} = Repo.full_name(name, opts ++ offline)
+      end
+    end
+
+    @tag :python
+    test "has the full name of the Python client", context do
+      script = """
+      for organization in None, "org":
+          print(get_full_repo_name("tiny", organization=organization, token="#{context.writer}"))
+      """
+
+      theirs = HfHub.Python.run!(script, context.endpoint, context.cache) |> String.split("\n")
+
+      assert theirs ==
+               for(more <- [[], [organization: "org"]], do: Repo.full_name!("tiny", as_writer(context, more)))
+    end
   end
 
   defp name, do: "org/made-#{System.unique_integer([:positive])}-#{System.pid()}"
