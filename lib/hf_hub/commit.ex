@@ -241,9 +241,7 @@ defmodule HfHub.Commit do
   def preupload_lfs_files(repo_id, additions, opts \\ []) do
     opts = Options.validate!(opts, Tables.preupload())
 
-    unless Enum.all?(additions, &is_struct(&1, Operation.Add)),
-      do: raise(ArgumentError, "expected only additions")
-
+    additions = Arguments.additions!(additions)
     Engine.preupload(repo_id, additions, Keyword.merge(opts, commit_message: "", verify: false))
   end
 

@@ -50,6 +50,18 @@ defmodule HfHub.From03Test do
     end
   end
 
+  test "structs can be made of the fields of 0.3, as tests of applications do" do
+    for {module, fields} <- @structs do
+      values = Map.new(fields, &{&1, "x"})
+      made = struct!(module, values)
+      assert Map.take(made, fields) == values
+      assert is_binary(inspect(made))
+    end
+
+    assert %Operation.Delete{path_in_repo: "a", is_folder: false} =
+             struct!(Operation.Delete, path_in_repo: "a")
+  end
+
   describe "lists of files" do
     setup context do
       files = %{"a.txt" => "1", "sub/b.txt" => "22", "model.safetensors" => large(20_000)}

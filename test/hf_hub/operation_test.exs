@@ -40,6 +40,44 @@ defmodule HfHub.OperationTest do
     end
   end
 
+  test "a struct made without the functions is checked, and its content is not shown", context do
+    for content <- ["password", nil, {:binary, :password}] do
+      add = %Operation.Add{path_in_repo: "a", content: content}
+
+      for call <- [
+            &Commit.create("a/b", [&1], commit_message: "m"),
+            &Commit.preupload_lfs_files("a/b", [&1]),
+            &Commit.needs_lfs?/1,
+            &Operation.get_content/1,
+            &Operation.base64_content/1
+          ] do
+        error = assert_raise ArgumentError, fn -> call.(add) end
+        assert error.message =~ "expected content as {:path, path}"
+        refute error.message =~ "password"
+      end
+    end
+
+    for operation <- [
+          %Operation.Add{path_in_repo: nil, content: {:binary, "x"}},
+          %Operation.Delete{path_in_repo: :a},
+          %Operation.Copy{src_path: "a", dst_path: nil}
+        ] do
+      assert_raise ArgumentError, ~r/expected a path in the repository/, fn ->
+        Commit.create("a/b", [operation], commit_message: "m")
+      end
+    end
+
+    id = writable(context, %{"old.txt" => "1"})
+
+    operations = [
+      %Operation.Delete{path_in_repo: "old.txt"},
+      %Operation.Add{path_in_repo: "n", content: {:binary, "n"}}
+    ]
+
+    assert {:ok, %{committed?: true}} = Commit.create(id, operations, write(commit_message: "m"))
+    assert Map.keys(content(context, id)) == [".gitattributes", "n"]
+  end
+
   test "uploaded content is no longer part of the operation", context do
     id = writable(context)
     assert {:ok, [add]} = Commit.preupload_lfs_files(id, [Operation.add("x.bin", {:binary, "big"})], write())

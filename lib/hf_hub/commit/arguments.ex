@@ -39,19 +39,37 @@ defmodule HfHub.Commit.Arguments do
     end
   end
 
-  @doc "Returns a list of operations; any other value raises `ArgumentError`."
+  @doc """
+  Returns a list of operations; any other value raises `ArgumentError`. Operations may be structs that the caller made,
+  without the functions of `HfHub.Commit.Operation`.
+  """
   @spec operations!([Operation.t()]) :: [Operation.t()]
   def operations!(operations) do
     known? =
       &(is_struct(&1, Operation.Add) or is_struct(&1, Operation.Delete) or is_struct(&1, Operation.Copy))
 
-    if is_list(operations) and Enum.all?(operations, known?),
-      do: operations,
-      else:
-        raise(
-          ArgumentError,
-          "expected a list of HfHub.Commit.Operation structs, got: #{Options.shown(operations)}"
-        )
+    unless is_list(operations) and Enum.all?(operations, known?) do
+      raise ArgumentError,
+            "expected a list of HfHub.Commit.Operation structs, got: #{Options.shown(operations)}"
+    end
+
+    Enum.each(operations, &parts!/1)
+    operations
+  end
+
+  defp parts!(%Operation.Add{path_in_repo: path, content: :uploaded}), do: text!(path)
+  defp parts!(%Operation.Add{path_in_repo: path, content: content}), do: {text!(path), content!(content)}
+  defp parts!(%Operation.Delete{path_in_repo: path}), do: text!(path)
+  defp parts!(%Operation.Copy{src_path: from, dst_path: to}), do: {text!(from), text!(to)}
+
+  @doc "Returns a list of additions; any other value raises `ArgumentError`."
+  @spec additions!([Operation.Add.t()]) :: [Operation.Add.t()]
+  def additions!(additions) do
+    additions = operations!(additions)
+
+    if Enum.all?(additions, &is_struct(&1, Operation.Add)),
+      do: additions,
+      else: raise(ArgumentError, "expected only additions")
   end
 
   @doc "Returns content that is tagged as `t:HfHub.Commit.Operation.content/0`; any other raises `ArgumentError`."
@@ -68,7 +86,9 @@ defmodule HfHub.Commit.Arguments do
   @doc "Returns content as one binary."
   @spec read(Operation.content() | :uploaded, String.t()) ::
           {:ok, binary()} | {:error, Error.t()}
-  def read({:binary, bytes}, _path_in_repo), do: {:ok, IO.iodata_to_binary(bytes)}
+  def read({:binary, bytes}, _path_in_repo) when is_binary(bytes) or is_list(bytes),
+    do: {:ok, IO.iodata_to_binary(bytes)}
+
   def read({:stream, stream}, _path_in_repo), do: {:ok, stream |> Enum.to_list() |> IO.iodata_to_binary()}
 
   def read({:path, path}, _path_in_repo) do
@@ -81,9 +101,11 @@ defmodule HfHub.Commit.Arguments do
     {:error, Error.new(:not_found, message, path: path_in_repo)}
   end
 
+  def read(other, _path_in_repo), do: wrong!(other)
+
   @doc "Returns the size of content in bytes; `nil` if it is unknown without reading it."
   @spec size(Operation.content() | :uploaded) :: non_neg_integer() | nil
-  def size({:binary, bytes}), do: IO.iodata_length(bytes)
+  def size({:binary, bytes}) when is_binary(bytes) or is_list(bytes), do: IO.iodata_length(bytes)
 
   def size({:path, path}) do
     case File.stat(Source.expand(path)) do
@@ -92,7 +114,9 @@ defmodule HfHub.Commit.Arguments do
     end
   end
 
-  def size(_stream), do: nil
+  def size({:stream, _stream}), do: nil
+  def size(:uploaded), do: nil
+  def size(other), do: wrong!(other)
 
   # Without the content, which may be private.
   @spec wrong!(term()) :: no_return()

@@ -64,11 +64,11 @@ defmodule HfHub.Commit.Operation do
   defmodule Delete do
     @moduledoc "A file or folder to delete; see `HfHub.Commit.Operation.delete/2`."
 
-    @enforce_keys [:path_in_repo, :is_folder]
+    @enforce_keys [:path_in_repo]
 
     use HfHub.Schema,
       path_in_repo: {:string, "path in the repository"},
-      is_folder: {:boolean, "whether it is a folder"}
+      is_folder: {:boolean, "whether it is a folder", default: false}
   end
 
   defmodule Copy do

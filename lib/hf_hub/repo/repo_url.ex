@@ -8,7 +8,7 @@ defmodule HfHub.Repo.RepoUrl do
   alias HfHub.Config
   alias HfHub.Repo.Address
 
-  @enforce_keys [:url, :endpoint, :repo_type, :repo_id, :namespace, :name]
+  @enforce_keys [:url, :repo_type, :repo_id]
 
   use HfHub.Schema,
     url: {:string, "URL of the repository's page"},
