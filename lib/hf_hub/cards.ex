@@ -176,7 +176,7 @@ defmodule HfHub.Cards do
   """
   @spec extract_frontmatter(String.t()) :: {:ok, {map(), String.t()}} | {:error, Error.t()}
   def extract_frontmatter(text) do
-    with {:ok, card} <- Readme.read(text), do: {:ok, {card.data, String.trim(Readme.below(card))}}
+    with {:ok, card} <- Readme.read(text), do: {:ok, {card.data, String.trim(card.body)}}
   end
 
   @doc "Same as `extract_frontmatter/1`, but returns the pair or raises `HfHub.Error`."

@@ -7,7 +7,7 @@ defmodule HfHub.CardsTest do
   doctest HfHub.Cards.SpaceCardData
 
   alias HfHub.{Cards, Error}
-  alias HfHub.Cards.{DatasetCard, EvalResult, ModelCard, SpaceCard}
+  alias HfHub.Cards.{DatasetCard, DatasetCardData, EvalResult, ModelCard, SpaceCard}
 
   @text """
   ---
@@ -79,6 +79,37 @@ defmodule HfHub.CardsTest do
     made = Cards.create_model_card(%{}, "# Hi\n")
     assert made.content == "# Hi" and Cards.render(made) == "# Hi\n"
     assert Cards.render(%ModelCard{made | text: "", content: "# Hi\n"}) == "# Hi\n"
+  end
+
+  test "empty metadata is no part of the content, and filled in its place" do
+    for {readme, content, text} <- [
+          {"---\n---\n\n# Hi\n", "# Hi", "\n# Hi\n"},
+          {"---\r\n---\r\n# Hi", "# Hi", "# Hi"},
+          {"---\n\n---\n# Hi", "# Hi", "# Hi"},
+          {"---\n---", "", ""}
+        ] do
+      card = Cards.parse_model_card!(readme)
+      assert {card.content, card.text, Cards.render(card)} == {content, text, readme}
+      assert Cards.extract_frontmatter(readme) == {:ok, {%{}, content}}
+      filled = Cards.render(%{card | data: %{card.data | license: "mit"}})
+      assert filled =~ ~r/\A---\r?\nlicense: mit\n---/
+      assert %{data: %{license: "mit"}, content: ^content, text: ^text} = Cards.parse_model_card!(filled)
+    end
+  end
+
+  test "a text is put below metadata that ends the README" do
+    for readme <- ["---\nlicense: mit\n---", "---\n---"] do
+      card = Cards.parse_model_card!(readme)
+      assert Cards.render(%{card | content: "# Hi"}) == readme <> "\n# Hi"
+    end
+  end
+
+  test "the metadata of a card is that of another" do
+    data = %{Cards.parse_model_card!(@text).data | license: "apache-2.0"}
+    assert Cards.create_model_card(data).data == data
+
+    assert Cards.render(Cards.create_dataset_card(%DatasetCardData{license: "mit", extra: %{"a" => 1}})) =~
+             "license: mit"
   end
 
   test "rendering writes changes and nothing else" do

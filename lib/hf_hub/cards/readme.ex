@@ -56,19 +56,28 @@ defmodule HfHub.Cards.Readme do
   @doc "Returns the parts of a README."
   @spec read(term()) :: {:ok, map()} | {:error, Error.t()}
   def read(text) do
-    if is_binary(text) and String.valid?(text),
-      do: Native.run(:parse_card, text),
-      else: {:error, Error.new(:invalid_card, "the card is not valid UTF-8")}
+    if is_binary(text) and String.valid?(text) do
+      with {:ok, card} <- Native.run(:parse_card, text), do: {:ok, without_empty_metadata(card)}
+    else
+      {:error, Error.new(:invalid_card, "the card is not valid UTF-8")}
+    end
   end
 
-  @doc "Returns the text below the metadata."
-  @spec below(map()) :: String.t()
-  # For the engine, as for the Python client, empty metadata is part of the text.
-  def below(%{tail: ""} = card), do: String.replace(card.body, ~r/\A---\r?\n---(\r?\n|\z)/, "")
-  def below(card), do: card.body
+  # For the engine, as for the Python client, empty metadata is part of the text. New metadata would be put above it.
+  defp without_empty_metadata(%{tail: ""} = card) do
+    case Regex.run(~r/\A(---\r?\n)(---(?:\r?\n|\z))(.*)\z/s, card.body) do
+      [_all, first, second, body] -> %{card | head: card.head <> first, tail: second, body: body}
+      nil -> card
+    end
+  end
+
+  defp without_empty_metadata(card), do: card
 
   @doc "Returns a card of a caller's metadata and text."
   @spec create(module(), map() | keyword(), String.t()) :: card()
+  # The metadata of another card.
+  def create(module, %_data{} = given, text), do: create(module, Map.from_struct(given), text)
+
   def create(module, given, text) do
     data = Data.create(given, @data[module])
     struct!(module, data: data, content: String.trim(text), text: text, order: names(given))
@@ -82,11 +91,26 @@ defmodule HfHub.Cards.Readme do
     front = card.front || %{head: "", yaml: "", tail: ""}
 
     case {pairs(card), front} do
-      {[], %{tail: ""}} -> front.head <> text(card)
-      {pairs, %{tail: ""}} -> front.head <> "---\n" <> yaml(pairs, "") <> "\n---\n" <> text(card)
-      {pairs, front} -> front.head <> yaml(pairs, front.yaml) <> front.tail <> text(card)
+      {[], %{tail: ""}} ->
+        front.head <> text(card)
+
+      {pairs, %{tail: ""}} ->
+        front.head <> "---\n" <> yaml(pairs, "") <> "\n---\n" <> text(card)
+
+      {[], %{tail: "---" <> _end}} ->
+        front.head <> above(front.tail, text(card))
+
+      {pairs, %{tail: "---" <> _end}} ->
+        front.head <> yaml(pairs, "") <> "\n" <> above(front.tail, text(card))
+
+      {pairs, front} ->
+        front.head <> yaml(pairs, front.yaml) <> above(front.tail, text(card))
     end
   end
+
+  # The README may have ended with its metadata.
+  defp above(tail, text),
+    do: if(text == "" or String.ends_with?(tail, "\n"), do: tail <> text, else: tail <> "\n" <> text)
 
   @doc "Returns the metadata of a card as pairs of names and values, in the order of the text."
   @spec pairs(card()) :: [{String.t(), term()}]
