@@ -3,7 +3,7 @@ defmodule HfHub.CacheTaskTest do
 
   import ExUnit.CaptureIO
 
-  alias HfHub.{Cache, Download}
+  alias HfHub.{Cache, Download, Vm}
   alias Mix.Tasks.HfHub.Cache, as: Task
 
   setup context do
@@ -45,6 +45,25 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ String.slice(context.commit, 0, 8)
     assert {0, "{" <> _ = json} = run(context, ["ls", "--json"])
     assert json =~ ~s("repo_id":"#{context.id}")
+  end
+
+  test "the cache folder is that of config/runtime.exs", context do
+    project =
+      folder(context, %{
+        "mix.exs" => """
+        defmodule Consumer.MixProject do
+          use Mix.Project
+          def project, do: [app: :consumer, version: "0.1.0"]
+        end
+        """,
+        "config/runtime.exs" => "import Config\nconfig :hf_hub, cache_dir: #{inspect(context.cache)}\n"
+      })
+
+    ebin = Application.app_dir(:hf_hub, "ebin")
+    env = Vm.env([{"ERL_FLAGS", "-pa #{ebin}"}, {"MIX_ENV", "dev"}])
+    args = ["hf_hub.cache", "ls"]
+    assert {output, 0} = System.cmd("mix", args, cd: project, env: env, stderr_to_stdout: true)
+    assert output =~ "model/#{context.id}"
   end
 
   test "ls shows the size of partial files", context do

@@ -27,7 +27,7 @@ defmodule Mix.Tasks.HfHub.Cache do
     * `--quiet` - Shows no progress
 
   The exit status is 0 on success, 1 on errors and problems, 2 for invalid arguments.
-  The application of the project is not started.
+  The settings are those of the project, `config/runtime.exs` included. The application of the project is not started.
   """
 
   use Mix.Task
@@ -50,7 +50,8 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   @impl true
   def run(args) do
-    Mix.Task.run("compile")
+    # Compiles, and evaluates config/runtime.exs, which may set the cache folder.
+    Mix.Task.run("app.config")
     {flags, words, wrong} = OptionParser.parse(args, strict: @switches)
     status = if wrong == [], do: command(words, flags), else: usage("unknown option #{elem(hd(wrong), 0)}")
     if status != 0, do: exit({:shutdown, status})
