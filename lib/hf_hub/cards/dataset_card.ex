@@ -8,15 +8,7 @@ defmodule HfHub.Cards.DatasetCard do
   alias HfHub.Brief
   alias HfHub.Cards.DatasetCardData
 
-  use HfHub.Schema,
-    data: {DatasetCardData, "metadata"},
-    content: {:string, "text below the metadata, without surrounding whitespace", default: ""},
-    text:
-      {:string,
-       "text below the metadata, byte for byte; `HfHub.Cards.render/1` writes a `:content` that was changed in its place",
-       default: ""},
-    front: {{:or, [:map, nil]}, "source text of the metadata, whose formatting `HfHub.Cards.render/1` keeps"},
-    order: {[:string], "names of the metadata in the order of the caller", default: []}
+  use HfHub.Cards.Fields, data: DatasetCardData
 
   defimpl Inspect do
     def inspect(card, _opts), do: Brief.line(card, [card.data.license, {byte_size(card.content), "bytes"}])
