@@ -146,9 +146,9 @@ defmodule HfHub.DatasetFiles do
   defp found(paths, config, split, ref \\ %{repo_id: nil, revision: nil})
 
   defp found([], config, split, ref) do
-    message =
-      "no files of the split #{inspect(split)} of the configuration #{inspect(config || "default")} in " <>
-        (ref.repo_id || "the listing")
+    # The card may name the default one.
+    config = if config, do: "configuration #{inspect(config)}", else: "default configuration"
+    message = "no files of the split #{inspect(split)} of the #{config} in " <> (ref.repo_id || "the listing")
 
     {:error, Error.new(:entry_not_found, message, repo_id: ref.repo_id, revision: ref.revision)}
   end

@@ -327,9 +327,25 @@ defmodule HfHub.Request do
   defp send_to(request, list) do
     with {:ok, spec} <- spec(request, list) do
       metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
-      Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(:request, spec) end)
+
+      Telemetry.span(:request, metadata, spec.hub.token, fn ->
+        about_path(Native.run(:request, spec), request)
+      end)
     end
   end
+
+  # The Hub's own words do not name the path.
+  defp about_path({:error, %Error{kind: :entry_not_found, path: nil} = error}, %{
+         ref: %RepoRef{path: path} = ref
+       })
+       when is_binary(path) do
+    message =
+      "#{inspect(ref.repo_id)} has no file or folder #{inspect(path)} at revision #{inspect(ref.revision || "main")}"
+
+    {:error, %{error | message: message, path: path}}
+  end
+
+  defp about_path(result, _request), do: result
 
   defp spec(%{error: %Error{} = error}, _list), do: {:error, error}
 

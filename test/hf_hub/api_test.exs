@@ -119,8 +119,12 @@ defmodule HfHub.ApiTest do
       assert Enum.sort(Api.list_repo_files!(id, ask(context))) ==
                Enum.sort([".gitattributes", "model.safetensors" | Map.keys(@files)])
 
-      assert {:error, %Error{kind: :entry_not_found}} =
-               Api.list_repo_tree(id, ask(context, path_in_repo: "none"))
+      for call <- [&Api.list_repo_tree/2, &Api.list_files/2, &Api.list_repo_files/2] do
+        assert {:error, %Error{kind: :entry_not_found, path: "no/where", message: message}} =
+                 call.(id, ask(context, path_in_repo: "no/where/"))
+
+        assert message == ~s("#{id}" has no file or folder "no/where" at revision "main")
+      end
     end
 
     test "paths_info returns single paths in batches", context do

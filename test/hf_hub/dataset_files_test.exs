@@ -174,7 +174,9 @@ defmodule HfHub.DatasetFilesTest do
     assert {:error, %Error{kind: :entry_not_found, message: message}} =
              DatasetFiles.resolve(id, "main", "none", ask(context))
 
-    assert message =~ "no files of the split \"none\""
+    assert message =~ ~s(no files of the split "none" of the configuration "main" in #{id})
+    assert {:error, %Error{message: message}} = DatasetFiles.resolve(id, nil, "none", ask(context))
+    assert message =~ ~s(no files of the split "none" of the default configuration in #{id})
   end
 
   test "configurations and splits are read from dataset_infos.json", context do
