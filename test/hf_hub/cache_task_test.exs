@@ -183,6 +183,27 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "corrupted: model/#{context.id} model.safetensors"
   end
 
+  test "verify and adopt take the names that ls prints, and no others", context do
+    {id, commit} = repo(context, %{"a.csv" => "1"}, repo_type: :dataset)
+    Download.snapshot_download!(opts(context, repo_id: id, repo_type: :dataset))
+    own_env(["HF_ENDPOINT"])
+    System.put_env("HF_ENDPOINT", context.endpoint)
+
+    for name <- [id, "dataset/#{id}", "hf://datasets/#{id}", commit] do
+      assert {0, output} = run(context, ["verify", name, "--quiet"])
+      assert output =~ "2 files, 2 valid", name
+      assert {0, output} = run(context, ["adopt", name, "--quiet"])
+      assert output =~ "adopted 0 files", name
+    end
+
+    for command <- ["verify", "adopt"], name <- ["model/#{id}", "no/such", "hf://no/such"] do
+      assert {1, output} = run(context, [command, name, "--quiet"])
+
+      assert output =~
+               "not in the cache: #{name}; pass repositories or revisions that mix hf_hub.cache ls shows"
+    end
+  end
+
   test "exports, imports and moves", context do
     archive = Path.join(context.dir, "a.tar")
     assert {0, _output} = run(context, ["export", archive, context.id, "--quiet"])

@@ -7,13 +7,14 @@ defmodule Mix.Tasks.HfHub.Cache do
       mix hf_hub.cache ls --revisions           Lists all revisions
       mix hf_hub.cache rm TARGET...             Removes repositories or revisions
       mix hf_hub.cache prune                    Removes unreferenced revisions and old partial files
-      mix hf_hub.cache verify [REPO]            Hashes all files again; --repair downloads damaged ones
+      mix hf_hub.cache verify [TARGET]          Hashes all files again; --repair downloads damaged ones
       mix hf_hub.cache adopt [REPO]             Moves files of hf_hub 0.3 into the shared layout
       mix hf_hub.cache move FOLDER              Moves the whole cache
       mix hf_hub.cache export FILE [TARGET...]  Writes a tar file, for an air-gapped machine
       mix hf_hub.cache import FILE              Imports a tar file of `export`
 
-  A `TARGET` is `model/org/name`, `org/name`, an `hf://` URI of a repository or revision, or a commit.
+  A `TARGET` is `model/org/name`, `org/name`, an `hf://` URI of a repository or revision, or a commit. A `REPO` is a target
+  that names a repository.
 
   ## Options
 
@@ -33,7 +34,7 @@ defmodule Mix.Tasks.HfHub.Cache do
   use Mix.Task
 
   alias HfHub.{Brief, Cache, Error}
-  alias HfHub.Cache.{Adoption, Deletion, Integrity, Table}
+  alias HfHub.Cache.{Adoption, Deletion, Integrity, Table, Targets}
   alias HfHub.Native.Nif
 
   @switches [
@@ -244,8 +245,8 @@ defmodule Mix.Tasks.HfHub.Cache do
   end
 
   defp verify(repo, flags) do
-    result =
-      Cache.validate_integrity(where(flags, :progress) ++ [repo_id: repo, repair: flags[:repair] || false])
+    opts = where(flags, :progress) ++ [repair: flags[:repair] || false]
+    result = with {:ok, place} <- place(repo, flags), do: Cache.validate_integrity(place ++ opts)
 
     status =
       report(result, flags, fn found ->
@@ -271,7 +272,11 @@ defmodule Mix.Tasks.HfHub.Cache do
   end
 
   defp adopt(repo, flags) do
-    result = Cache.adopt(where(flags, :progress) ++ [repo_id: repo, dry_run: flags[:dry_run] || false])
+    opts = where(flags, :progress) ++ [dry_run: flags[:dry_run] || false]
+
+    result =
+      with {:ok, place} <- place(repo, flags),
+           do: Cache.adopt(Keyword.take(place, [:repo_id, :repo_type]) ++ opts)
 
     case {report(result, flags, &adoption/1), result} do
       {0, {:ok, found}} -> if Adoption.complete?(found), do: 0, else: 1
@@ -304,6 +309,34 @@ defmodule Mix.Tasks.HfHub.Cache do
 
   defp archive(verb, archive) do
     "#{verb}: #{Enum.join(archive.repos, ", ")} (#{archive.files} files, #{Brief.size(archive.bytes)})"
+  end
+
+  # A repository by any name that `rm` accepts; one that is not in the cache is not a cache without problems.
+  defp place(nil, _flags), do: {:ok, []}
+
+  defp place(name, flags) do
+    with {:ok, report} <- Cache.scan(where(flags)) do
+      case Targets.find(report, [name], []) do
+        {[{folder, commits}], []} ->
+          report.repos
+          |> Enum.find(%{repo_id: name, repo_type: nil}, &(Path.basename(&1.repo_path) == folder))
+          |> place_of(commits)
+
+        {_none, unknown} ->
+          {:error, unknown(unknown)}
+      end
+    end
+  end
+
+  defp place_of(%{repo_type: :kernel, repo_id: id}, _commits),
+    do:
+      {:error, Error.new(:bad_request, "kernel/#{id} cannot be selected; omit it to select the whole cache")}
+
+  defp place_of(repo, nil), do: {:ok, [repo_id: repo.repo_id, repo_type: repo.repo_type]}
+
+  defp place_of(repo, [commit | _more]) do
+    {:ok, place} = place_of(repo, nil)
+    {:ok, place ++ [revision: commit]}
   end
 
   defp where(flags, more \\ nil) do
