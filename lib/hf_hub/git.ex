@@ -11,6 +11,7 @@ defmodule HfHub.Git do
 
   alias HfHub.{Decode, Error, Options, Request}
   alias HfHub.Git.{BranchInfo, CommitInfo, GitRefs, TagInfo}
+  alias HfHub.Request.Place
 
   @refs Options.repo_type() ++
           [
@@ -152,7 +153,7 @@ defmodule HfHub.Git do
     opts = Options.validate!(opts, @branch)
 
     # A missing revision is the one to start from, not the branch.
-    request = named(:post, "branch/:name", branch, repo_id, opts, []) |> Request.check_revision(branch)
+    request = named(:post, "branch/:name", branch, repo_id, opts, []) |> Place.check_revision(branch)
     info = %BranchInfo{name: branch, ref: "refs/heads/" <> branch}
 
     request

@@ -8,7 +8,7 @@ defmodule HfHub.Request do
 
   alias HfHub.{Error, Native, RepoRef, Telemetry}
   alias HfHub.Native.{Hub, Nif}
-  alias HfHub.Request.{Form, Pages}
+  alias HfHub.Request.{Form, Pages, Place}
 
   # Options contain tokens, and bodies contain private data.
   @derive {Inspect, only: [:method, :path, :query]}
@@ -109,17 +109,6 @@ defmodule HfHub.Request do
   @spec at_revision(t(), String.t()) :: t()
   def at_revision(%{repo: nil} = request, _revision), do: request
   def at_revision(request, revision), do: put_in(request.repo.revision, revision)
-
-  @doc "Sets an error if the text cannot be the name of a revision."
-  @spec check_revision(t(), String.t()) :: t()
-  def check_revision(%{repo: nil} = request, _revision), do: request
-
-  def check_revision(request, revision) do
-    case Nif.check_names(Map.merge(request.repo, %{revision: revision, path: nil, filename: nil})) do
-      nil -> request
-      fields -> %{request | error: Error.from_native(fields)}
-    end
-  end
 
   @doc "Adds query parameters: a list is repeated keys, and `nil` is omitted."
   @spec query(t(), keyword() | [{String.t(), term()}]) :: t()
@@ -328,24 +317,10 @@ defmodule HfHub.Request do
     with {:ok, spec} <- spec(request, list) do
       metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
 
-      Telemetry.span(:request, metadata, spec.hub.token, fn ->
-        about_path(Native.run(:request, spec), request)
-      end)
+      result = Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(:request, spec) end)
+      Place.named(result, request.ref)
     end
   end
-
-  # The Hub's own words do not name the path.
-  defp about_path({:error, %Error{kind: :entry_not_found, path: nil} = error}, %{
-         ref: %RepoRef{path: path} = ref
-       })
-       when is_binary(path) do
-    message =
-      "#{inspect(ref.repo_id)} has no file or folder #{inspect(path)} at revision #{inspect(ref.revision || "main")}"
-
-    {:error, %{error | message: message, path: path}}
-  end
-
-  defp about_path(result, _request), do: result
 
   defp spec(%{error: %Error{} = error}, _list), do: {:error, error}
 
