@@ -10,6 +10,7 @@ pub mod hash;
 pub mod hint;
 pub mod ids;
 pub mod input;
+pub mod interner;
 pub mod json;
 pub mod limits;
 pub mod lock;

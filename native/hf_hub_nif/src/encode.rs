@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hf_hub_engine::{
-    base::json::repaired,
+    base::json::leniently,
     hub::{api::ApiResponse, events::Event},
 };
 use rustler::{Atom, Encoder, Env, NewBinary, Term};
@@ -23,11 +23,12 @@ impl Reply {
     /// `broken` is the error of a body that is not valid JSON.
     pub(crate) fn response(response: ApiResponse) -> Self {
         Self(Box::new(move |env| {
-            let (body, broken) = match response.json().map(|text| json(env, text)) {
-                None => (binary(env, &response.body), None),
-                Some(Ok(body)) => (body, None),
-                Some(Err(error)) => (binary(env, b""), Some(error.to_string())),
-            };
+            let (body, broken) =
+                match response.json().map(|text| leniently(text, |text| serial::json(env, text))) {
+                    None => (binary(env, &response.body), None),
+                    Some(Ok(body)) => (body, None),
+                    Some(Err(error)) => (binary(env, b""), Some(error.to_string())),
+                };
             let response = with(serial::term(env, &response), atoms::body(), body);
             with(response, atoms::broken(), broken)
         }))
@@ -37,7 +38,8 @@ impl Reply {
     pub(crate) fn event(event: Event) -> Self {
         Self(Box::new(move |env| {
             let text = event.data.as_bytes();
-            let data = json(env, text).unwrap_or_else(|_| binary(env, text));
+            let data = leniently(text, |text| serial::json(env, text));
+            let data = data.unwrap_or_else(|_| binary(env, text));
             with(serial::term(env, &event), atoms::data(), data)
         }))
     }
@@ -57,13 +59,6 @@ impl Encoder for Reply {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         self.0(env)
     }
-}
-
-fn json<'a>(env: Env<'a>, text: &[u8]) -> Result<Term<'a>, serde::de::value::Error> {
-    serial::json(env, text).or_else(|error| match repaired(text) {
-        Some(text) => serial::json(env, &text),
-        None => Err(error),
-    })
 }
 
 fn with(map: Term<'_>, key: Atom, value: impl Encoder) -> Term<'_> {

@@ -3,9 +3,9 @@
 //!
 //! Only names that stand in the engine's source become atoms, never data: those of a map stay binaries.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
-use hf_hub_engine::base::output;
+use hf_hub_engine::base::{interner::Interner, output};
 use rustler::{BigInt, Encoder, Env, Term, types::atom};
 use serde::{
     de::value::Error,
@@ -16,60 +16,66 @@ use crate::{encode, map};
 
 /// Builds the term of `value` in `env`.
 pub(crate) fn term<'a>(env: Env<'a>, value: &impl Serialize) -> Term<'a> {
-    let built = value.serialize(Builder::new(env, &Names::default()));
+    let built = value.serialize(Builder { env, open: &Open::default(), is_name: false });
     built.unwrap_or_else(|_| atom::nil().encode(env))
 }
 
 /// Parses JSON. Nesting is limited by the parser.
 pub(crate) fn json<'a>(env: Env<'a>, text: &[u8]) -> Result<Term<'a>, Error> {
-    let mut parser = serde_json::Deserializer::from_slice(text);
-    let term = serde_transcode::transcode(&mut parser, Builder::new(env, &Names::default()))?;
+    // Checking a text as a whole is cheaper than each of its strings.
+    let text = std::str::from_utf8(text).map_err(Error::custom)?;
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let builder = Builder { env, open: &Open::default(), is_name: false };
+    let term = serde_transcode::transcode(&mut parser, builder)?;
     parser.end().map_err(Error::custom).map(|()| term)
 }
 
-/// Names in maps, each built once: the objects of a list have the same ones.
-type Names<'a> = RefCell<HashMap<Box<str>, Term<'a>>>;
-
-/// Maximum number of kept names.
-const KEPT_NAMES: usize = 1024;
+/// The lists and maps that are being built, each after those it is in, and the names of maps.
+#[derive(Default)]
+struct Open<'a> {
+    keys: RefCell<Vec<Term<'a>>>,
+    values: RefCell<Vec<Term<'a>>>,
+    names: RefCell<Interner<Term<'a>>>,
+}
 
 type Built<'a> = Result<Term<'a>, Error>;
 
 #[derive(Clone, Copy)]
 struct Builder<'a, 'n> {
     env: Env<'a>,
-    names: &'n Names<'a>,
+    open: &'n Open<'a>,
     is_name: bool,
 }
 
-impl<'a, 'n> Builder<'a, 'n> {
-    fn new(env: Env<'a>, names: &'n Names<'a>) -> Self {
-        Self { env, names, is_name: false }
-    }
-
-    fn name(self, text: &str) -> Term<'a> {
-        let mut names = self.names.borrow_mut();
-        if let Some(name) = names.get(text) {
-            return *name;
-        }
-        let name = encode::binary(self.env, text.as_bytes());
-        if names.len() < KEPT_NAMES {
-            names.insert(text.into(), name);
-        }
-        name
-    }
-}
-
-/// A list, or the keys and values of a map.
-struct Parts<'a, 'n>(Builder<'a, 'n>, Vec<Term<'a>>, Vec<Term<'a>>);
+/// A list or a map, by where its keys and values begin.
+struct Parts<'a, 'n>(Builder<'a, 'n>, usize, usize);
 
 impl<'a, 'n> Parts<'a, 'n> {
-    fn new(builder: Builder<'a, 'n>, keys: usize, values: usize) -> Self {
-        Self(builder, Vec::with_capacity(keys), Vec::with_capacity(values))
+    fn new(builder: Builder<'a, 'n>) -> Self {
+        let Open { keys, values, .. } = builder.open;
+        Self(builder, keys.borrow().len(), values.borrow().len())
     }
 
-    fn map(self) -> Built<'a> {
-        map::build(self.0.env, &self.1, &self.2).map_err(|_| Error::custom("not a map"))
+    fn value<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), Error> {
+        let value = value.serialize(self.0)?;
+        self.0.open.values.borrow_mut().push(value);
+        Ok(())
+    }
+
+    fn list(&self) -> Term<'a> {
+        let mut values = self.0.open.values.borrow_mut();
+        let list = values[self.2..].encode(self.0.env);
+        values.truncate(self.2);
+        list
+    }
+
+    fn map(&self) -> Built<'a> {
+        let Open { keys, values, .. } = self.0.open;
+        let (mut keys, mut values) = (keys.borrow_mut(), values.borrow_mut());
+        let map = map::build(self.0.env, &keys[self.1..], &values[self.2..]);
+        keys.truncate(self.1);
+        values.truncate(self.2);
+        map.map_err(|_| Error::custom("not a map"))
     }
 }
 
@@ -114,7 +120,12 @@ impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
     }
 
     fn serialize_str(self, value: &str) -> Built<'a> {
-        if self.is_name { Ok(self.name(value)) } else { self.serialize_bytes(value.as_bytes()) }
+        let binary = || encode::binary(self.env, value.as_bytes());
+        Ok(if self.is_name {
+            self.open.names.borrow_mut().get_or_make(value, binary)
+        } else {
+            binary()
+        })
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Built<'a> {
@@ -161,20 +172,20 @@ impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
         Ok((encode::atom(self.env, name), value.serialize(self)?).encode(self.env))
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Parts<'a, 'n>, Error> {
-        Ok(Parts::new(self, 0, len.unwrap_or(0)))
+    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self))
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Parts<'a, 'n>, Error> {
-        Ok(Parts::new(self, 0, len))
+    fn serialize_tuple(self, _: usize) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self))
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Parts<'a, 'n>, Error> {
-        Ok(Parts::new(self, len.unwrap_or(0), len.unwrap_or(0)))
+    fn serialize_map(self, _: Option<usize>) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self))
     }
 
-    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Parts<'a, 'n>, Error> {
-        Ok(Parts::new(self, len, len))
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'a, 'n>, Error> {
+        Ok(Parts::new(self))
     }
 }
 
@@ -186,12 +197,11 @@ macro_rules! lists {
             type Error = Error;
 
             fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-                self.2.push(value.serialize(self.0)?);
-                Ok(())
+                self.value(value)
             }
 
             fn end(self) -> Built<'a> {
-                Ok(self.2.encode(self.0.env))
+                Ok(self.list())
             }
         })*
     };
@@ -205,13 +215,13 @@ impl<'a> ser::SerializeMap for Parts<'a, '_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.1.push(key.serialize(Builder { is_name: true, ..self.0 })?);
+        let key = key.serialize(Builder { is_name: true, ..self.0 })?;
+        self.0.open.keys.borrow_mut().push(key);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.2.push(value.serialize(self.0)?);
-        Ok(())
+        self.value(value)
     }
 
     fn end(self) -> Built<'a> {
@@ -228,9 +238,9 @@ impl<'a> ser::SerializeStruct for Parts<'a, '_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.1.push(encode::atom(self.0.env, name).encode(self.0.env));
-        self.2.push(value.serialize(self.0)?);
-        Ok(())
+        let name = encode::atom(self.0.env, name).encode(self.0.env);
+        self.0.open.keys.borrow_mut().push(name);
+        self.value(value)
     }
 
     fn end(self) -> Built<'a> {

@@ -21,8 +21,16 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     value.and_then(serde_json::from_value).map_err(|_| error)
 }
 
+/// Parses JSON as [`parse`] does, by another parser.
+pub fn leniently<T, E>(text: &[u8], parser: impl Fn(&[u8]) -> Result<T, E>) -> Result<T, E> {
+    parser(text).or_else(|error| match repaired(text) {
+        Some(text) => parser(&text),
+        None => Err(error),
+    })
+}
+
 /// Returns the text in a form that a strict parser accepts; `None` if it cannot be repaired.
-pub fn repaired(text: &[u8]) -> Option<Vec<u8>> {
+fn repaired(text: &[u8]) -> Option<Vec<u8>> {
     let unmarked = text.strip_prefix(MARK).unwrap_or(text);
     let whole = with_whole_characters(unmarked);
     let plain = with_nulls(whole.as_deref().unwrap_or(unmarked));
