@@ -53,6 +53,23 @@ defmodule HfHub.ConfigTest do
     assert Config.cache_dir() == "/app"
   end
 
+  test "a download logs once that a cache below the configured folder is not used", context do
+    below = Path.join(context.dir, "hub")
+    File.mkdir_p!(Path.join(below, "models--org--name/snapshots/main"))
+    download = fn opts -> Download.hf_hub_download([repo_id: "org/name", filename: "f"] ++ opts) end
+
+    local = fn opts ->
+      capture_log(fn -> assert {:error, _} = download.([local_files_only: true] ++ opts) end)
+    end
+
+    app(:cache_dir, context.dir)
+    assert local.(cache_dir: context.dir) == ""
+    assert local.([]) =~ "set config :hf_hub, cache_dir: #{inspect(below)}"
+    assert local.([]) == ""
+    app(:cache_dir, below)
+    assert local.([]) == ""
+  end
+
   test "an invalid value is an error that names the setting" do
     app(:cache_dir, :bogus)
 

@@ -2,6 +2,7 @@ defmodule HfHub.Download.Spec do
   # Converts the validated options of a call to the inputs of the engine.
   @moduledoc false
 
+  alias HfHub.Cache.Below
   alias HfHub.Config.{Setting, Source}
   alias HfHub.{Config, Error, RepoRef}
   alias HfHub.Native.{Hub, Nif}
@@ -54,7 +55,7 @@ defmodule HfHub.Download.Spec do
   end
 
   defp destination(opts) do
-    cache_dir = expand(opts[:cache_dir]) || Config.cache_dir()
+    cache_dir = expand(opts[:cache_dir]) || Below.warn(Config.cache_dir())
     if opts[:local_dir], do: {:folder, {expand(opts[:local_dir]), cache_dir}}, else: {:cache, cache_dir}
   end
 
