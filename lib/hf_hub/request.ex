@@ -23,6 +23,7 @@ defmodule HfHub.Request do
               :path,
               :opts,
               :ref,
+              :only,
               :repo,
               :error,
               :json,
@@ -43,6 +44,7 @@ defmodule HfHub.Request do
           path: String.t(),
           opts: keyword(),
           ref: RepoRef.t() | nil,
+          only: HfHub.repo_type() | nil,
           repo: map() | nil,
           error: Error.t() | nil,
           json: term(),
@@ -82,8 +84,12 @@ defmodule HfHub.Request do
     {about, params} = Keyword.split(more, @about_ref)
 
     case reference(repo, about ++ opts) do
-      {:ok, ref} -> resolved(new(method, named_parts(route, ref), params ++ RepoRef.params(ref), opts), ref)
-      {:error, error} -> %__MODULE__{method: method, path: route, opts: opts, error: error}
+      {:ok, ref} ->
+        request = new(method, named_parts(route, ref), params ++ RepoRef.params(ref), opts)
+        resolved(%{request | only: about[:only]}, ref)
+
+      {:error, error} ->
+        %__MODULE__{method: method, path: route, opts: opts, error: error}
     end
   end
 
@@ -318,7 +324,7 @@ defmodule HfHub.Request do
       metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
 
       result = Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(:request, spec) end)
-      Place.named(result, request.ref)
+      Place.named(result, request)
     end
   end
 

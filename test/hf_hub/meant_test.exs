@@ -18,13 +18,24 @@ defmodule HfHub.MeantTest do
     for call <- [
           &Download.hf_hub_download([repo_id: id, filename: "config.json"] ++ &1),
           &Download.snapshot_download([repo_id: id] ++ &1),
-          fn _opts -> Api.model_info(id, context.api) end,
           fn _opts -> Git.list_commits(id, context.api) end
         ] do
       assert {:error, %Error{kind: :repo_not_found} = error} = call.(opts(context))
 
       assert error.message ==
                "model repository \"#{id}\" not found: it is a dataset; pass repo_type: :dataset"
+    end
+
+    # These have no option `:repo_type`.
+    {model, _commit} = repo(context, %{"a" => "1"})
+
+    for {result, message} <- [
+          {Api.model_info(id, context.api), "model repository \"#{id}\" not found: it is a dataset"},
+          {Api.dataset_info(model, context.api), "dataset repository \"#{model}\" not found: it is a model"},
+          {Api.dataset_configs(model, context.api),
+           "dataset repository \"#{model}\" not found: it is a model"}
+        ] do
+      assert {:error, %Error{kind: :repo_not_found, message: ^message}} = result
     end
 
     stream = Download.download_stream!([repo_id: id, filename: "config.json"] ++ context.api)

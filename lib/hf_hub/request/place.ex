@@ -2,6 +2,7 @@ defmodule HfHub.Request.Place do
   # The revision and path that a request is about, as its errors name them.
   @moduledoc false
 
+  alias HfHub.Error.Hint
   alias HfHub.{Error, RepoRef}
   alias HfHub.Native.Nif
 
@@ -16,9 +17,12 @@ defmodule HfHub.Request.Place do
     end
   end
 
-  @doc "Names the path of the reference in the error for a missing file or folder: the Hub's words do not."
-  @spec named(result, RepoRef.t() | nil) :: result when result: {:ok, term()} | {:error, Error.t()}
-  def named({:error, %Error{kind: :entry_not_found, path: nil} = error}, %RepoRef{path: path} = ref)
+  @doc """
+  Names the path of a request in the error for a missing file or folder, which the Hub's words do not, and leaves out the
+  advice on `:repo_type` if the call has no such option.
+  """
+  @spec named(result, HfHub.Request.t()) :: result when result: {:ok, term()} | {:error, Error.t()}
+  def named({:error, %Error{kind: :entry_not_found, path: nil} = error}, %{ref: %RepoRef{path: path} = ref})
       when is_binary(path) do
     message =
       "#{inspect(ref.repo_id)} has no file or folder #{inspect(path)} at revision #{inspect(ref.revision || "main")}"
@@ -26,5 +30,15 @@ defmodule HfHub.Request.Place do
     {:error, %{error | message: message, path: path}}
   end
 
-  def named(result, _ref), do: result
+  def named({:error, %Error{kind: :repo_not_found} = error}, %{only: only}) when only != nil do
+    message =
+      for type <- [:model, :dataset, :space], reduce: error.message do
+        message ->
+          String.replace_suffix(message, Hint.sentence(%{"hint" => "repo_type", "repo_type" => type}), "")
+      end
+
+    {:error, %{error | message: message}}
+  end
+
+  def named(result, _request), do: result
 end
