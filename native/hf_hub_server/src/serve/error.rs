@@ -67,7 +67,7 @@ impl ApiError {
     pub(super) fn gated(key: &RepoKey) -> Self {
         Self::no_access(format!(
             "Access to {key} is restricted and you are not in the authorized list. Visit \
-             https://huggingface.co/{}{} to call for access.",
+             https://huggingface.co/{}{} to ask for access.",
             key.kind.url_prefix(),
             key.id
         ))
