@@ -72,6 +72,14 @@ defmodule HfHub.DownloadTest do
       assert tree(context.cache) |> Map.keys() |> Enum.reject(&(&1 =~ ~r/refs|lock|CACHEDIR/)) == []
     end
 
+    test "the error of a file that the Hub forbids has its sentence once in a snapshot", context do
+      {id, _commit} = repo(context, %{"a.txt" => "a"})
+      fault("#{id}/resolve", %{kind: "status", code: 403})
+      assert {:error, error} = Download.snapshot_download(opts(context, repo_id: id))
+      assert error.kind == :forbidden and error.path == "a.txt"
+      assert [_before, _after] = String.split(error.message, "is forbidden")
+    end
+
     test "is resumed after a broken connection", context do
       {id, _commit, content} = with_model(context)
       fault(sha256(content), %{kind: "drop", after: 200_000}, %{times: 1})

@@ -19,8 +19,12 @@ use crate::{
 pub(crate) const NEW_LINKS: &str = "; new links were rejected as well: check the clock of this machine and any proxy in \
      between, then try again";
 
-/// Adds repository and revision to an error, and a hint.
+/// Adds repository and revision to an error, and a hint, unless it has them: the error of a file is
+/// also that of its snapshot.
 pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> Error {
+    if error.repo_id().is_some() {
+        return error;
+    }
     let error = access::explained(hub, Some(repo), error);
     let kind = repo.kind().name();
     let error = match error.kind() {
