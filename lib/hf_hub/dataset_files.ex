@@ -22,7 +22,7 @@ defmodule HfHub.DatasetFiles do
   """
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.{Formats, Patterns, Splits}
+  alias HfHub.DatasetFiles.{DatasetParquetEntry, Formats, Patterns, Splits, Viewer}
   alias HfHub.{Api, Error, Options, RepoRef}
 
   @options [
@@ -32,6 +32,9 @@ defmodule HfHub.DatasetFiles do
                doc: "Type of the repository, unless its reference contains one, as URIs and page URLs do."
              ]
            ] ++ Options.revision() ++ Options.common()
+
+  @parquet [config: [type: :string, doc: "Configuration whose files to return. Defaults to all."]] ++
+             Options.common()
 
   @doc """
   Returns the sorted paths of the files of a configuration and a split. `nil` is the default configuration.
@@ -80,6 +83,30 @@ defmodule HfHub.DatasetFiles do
   @doc "Same as `resolve/4`, but returns the paths or raises `HfHub.Error`."
   @spec resolve!(HfHub.repo(), String.t() | nil, String.t(), keyword()) :: [String.t()]
   def resolve!(repo_id, config, split, opts \\ []), do: Error.unwrap!(resolve(repo_id, config, split, opts))
+
+  @doc """
+  Returns the Parquet files of a dataset, as the dataset viewer of the Hub lists them.
+
+  The public Hub converts datasets of other formats to Parquet; the Local Hub lists the Parquet files that a dataset has. A
+  dataset that the viewer does not support, or has not converted yet, is an error. The viewer of the public Hub is on a host
+  of its own, `datasets-server.huggingface.co`, which gets the token.
+
+  ## Options
+
+  #{Options.docs(@parquet)}
+
+  ## Examples
+
+      {:ok, files} = HfHub.DatasetFiles.parquet_files("lhoestq/demo1", config: "default")
+      for file <- files, file.split == "train", do: file.url
+  """
+  @doc python: "list_dataset_parquet_files"
+  @spec parquet_files(HfHub.repo(), keyword()) :: {:ok, [DatasetParquetEntry.t()]} | {:error, Error.t()}
+  def parquet_files(repo_id, opts \\ []), do: Viewer.parquet(repo_id, Options.validate!(opts, @parquet))
+
+  @doc "Same as `parquet_files/2`, but returns the files or raises `HfHub.Error`."
+  @spec parquet_files!(HfHub.repo(), keyword()) :: [DatasetParquetEntry.t()]
+  def parquet_files!(repo_id, opts \\ []), do: Error.unwrap!(parquet_files(repo_id, opts))
 
   @doc """
   Returns the sorted paths in a listing that belong to a configuration and a split, by their names. If there are none,

@@ -10,7 +10,7 @@ defmodule HfHub.Git do
   """
 
   alias HfHub.{Decode, Error, Options, Request}
-  alias HfHub.Git.{BranchInfo, CommitInfo, GitRefs, TagInfo}
+  alias HfHub.Git.{BranchInfo, CommitInfo, GitRefs, Resolution, TagInfo}
   alias HfHub.Request.Place
 
   @refs Options.repo_type() ++
@@ -61,6 +61,17 @@ defmodule HfHub.Git do
            ]
          ] ++ Options.common()
 
+  @resolve Options.repo_type() ++
+             Options.revision() ++
+             [
+               cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
+               local_files_only: [
+                 type: :boolean,
+                 default: false,
+                 doc: "Whether to use the cache only; a revision that is not in it is an error."
+               ]
+             ] ++ Options.common()
+
   @delete Options.repo_type() ++ Options.common()
 
   @squash Options.repo_type() ++
@@ -94,6 +105,32 @@ defmodule HfHub.Git do
   @doc "Same as `list_refs/2`, but returns the refs or raises `HfHub.Error`."
   @spec list_refs!(HfHub.repo(), keyword()) :: GitRefs.t()
   def list_refs!(repo_id, opts \\ []), do: Error.unwrap!(list_refs(repo_id, opts))
+
+  @doc """
+  Returns the commit that a branch, a tag or a pull request points to.
+
+  Several downloads with this commit as `:revision` get files of the same commit, even if the branch moves meanwhile, and
+  cached files take no request. The commit is stored in the cache: if the Hub does not respond, or fails, the one stored last
+  is returned and a warning is logged. If there is none, the error is the Hub's, or of kind `:not_cached` without the
+  network. A commit is returned unchanged, without a request.
+
+  ## Options
+
+  #{Options.docs(@resolve)}
+
+  ## Examples
+
+      {:ok, commit} = HfHub.Git.resolve_revision("openai-community/gpt2")
+      HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json", revision: commit)
+  """
+  @doc python: "resolve_revision"
+  @spec resolve_revision(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  def resolve_revision(repo_id, opts \\ []),
+    do: Resolution.run(repo_id, Options.validate!(opts, @resolve))
+
+  @doc "Same as `resolve_revision/2`, but returns the commit or raises `HfHub.Error`."
+  @spec resolve_revision!(HfHub.repo(), keyword()) :: String.t()
+  def resolve_revision!(repo_id, opts \\ []), do: Error.unwrap!(resolve_revision(repo_id, opts))
 
   @doc """
   Returns the commits of a revision, newest first.

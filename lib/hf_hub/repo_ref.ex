@@ -62,7 +62,7 @@ defmodule HfHub.RepoRef do
   @doc "Resolves the reference of a whole repository; a revision or a path in it is an error."
   @spec whole(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def whole(ref, opts) do
-    case resolve(ref, Keyword.take(opts, [:repo_type, :endpoint])) do
+    case resolve(ref, Keyword.take(opts, [:repo_type, :endpoint, :only])) do
       {:ok, %{revision: nil, path: nil} = found} ->
         {:ok, found}
 

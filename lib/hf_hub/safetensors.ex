@@ -14,6 +14,14 @@ defmodule HfHub.Safetensors do
   alias HfHub.Native.Hub
   alias HfHub.Safetensors.{FileMetadata, Metadata}
 
+  @sharded [
+             filename: [
+               type: :string,
+               default: "model.safetensors.index.json",
+               doc: "Path of the index in the repository."
+             ]
+           ] ++ Options.common()
+
   @options Options.repo_type() ++ Options.revision() ++ Options.common()
 
   @doc """
@@ -62,12 +70,47 @@ defmodule HfHub.Safetensors do
   def file_metadata!(repo_id, filename, opts \\ []),
     do: Error.unwrap!(file_metadata(repo_id, filename, opts))
 
+  @doc """
+  Returns the metadata of a sharded model at `main`, as `metadata/2` does, but by one request: the Hub reads the headers of
+  all files in the index. Servers other than the public Hub and the Local Hub may lack this route.
+
+  A model without an index is an error of kind `:entry_not_found`.
+
+  ## Options
+
+  #{Options.docs(@sharded)}
+
+  ## Examples
+
+      {:ok, metadata} = HfHub.Safetensors.sharded_metadata("HuggingFaceH4/zephyr-7b-beta")
+      map_size(metadata.files_metadata)
+      #=> 8
+  """
+  @doc python: "get_sharded_safetensors_metadata"
+  @spec sharded_metadata(HfHub.repo(), keyword()) :: {:ok, Metadata.t()} | {:error, Error.t()}
+  def sharded_metadata(repo_id, opts \\ []) do
+    opts = Options.validate!(opts, @sharded)
+
+    with {:ok, ref} <- RepoRef.whole(repo_id, [only: :model] ++ opts),
+         {:ok, fields} <- headers(ref, %{filename: nil, index: opts[:filename]}, opts),
+         do: {:ok, Decode.struct(Metadata, fields)}
+  end
+
+  @doc "Same as `sharded_metadata/2`, but returns the metadata or raises `HfHub.Error`."
+  @spec sharded_metadata!(HfHub.repo(), keyword()) :: Metadata.t()
+  def sharded_metadata!(repo_id, opts \\ []), do: Error.unwrap!(sharded_metadata(repo_id, opts))
+
   defp read(repo_id, filename, opts) do
     opts = Options.validate!(opts, @options)
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename] ++ opts),
-         {:ok, hub} <- Hub.config(opts) do
-      Native.run(:safetensors, %{hub: hub, progress: false, place: RepoRef.to_native(ref), filename: filename})
+         do: headers(ref, %{filename: filename, index: nil}, opts)
+  end
+
+  defp headers(ref, wanted, opts) do
+    with {:ok, hub} <- Hub.config(opts) do
+      spec = %{hub: hub, progress: false, place: RepoRef.to_native(ref)}
+      Native.run(:safetensors, Map.merge(spec, wanted))
     end
   end
 end

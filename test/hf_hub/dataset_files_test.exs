@@ -5,7 +5,7 @@ defmodule HfHub.DatasetFilesTest do
 
   alias HfHub.Api.TreeEntry
   alias HfHub.{Api, DatasetFiles, Error}
-  alias HfHub.DatasetFiles.Layout
+  alias HfHub.DatasetFiles.{DatasetParquetEntry, Layout}
 
   defp ask(context, more \\ []), do: [endpoint: context.endpoint, retry_delay: 10] ++ more
   defp entries(paths), do: for(path <- paths, do: %TreeEntry{type: :file, path: path})
@@ -239,6 +239,75 @@ defmodule HfHub.DatasetFilesTest do
           {%{"dataset_info" => %{"config_name" => "c"}}, ["c"]}
         ] do
       assert HfHub.Api.extract_config_names(card) == names
+    end
+  end
+
+  describe "Parquet files" do
+    @card "---\nconfigs:\n- config_name: en\n  data_files:\n  - split: train\n    path: en/*.parquet\n- config_name: \"no\"\n  data_files: no.parquet\n---\n"
+
+    setup context do
+      files = %{
+        "README.md" => @card,
+        "en/0.parquet" => "12345",
+        "en/1.parquet" => "1",
+        "no.parquet" => "123",
+        "x.csv" => "a"
+      }
+
+      {:ok, id: dataset(context, files)}
+    end
+
+    test "are listed with configuration, split, URL and size", %{id: id} = context do
+      assert {:ok, [first, second, third]} = DatasetFiles.parquet_files(id, ask(context))
+      assert %DatasetParquetEntry{config: "en", split: "train", size: 5, filename: "en/0.parquet"} = first
+      assert first.url == "#{context.endpoint}/datasets/#{id}/resolve/main/en/0.parquet"
+      assert second.size == 1 and {third.config, third.size} == {"no", 3}
+      assert DatasetFiles.parquet_files!("hf://datasets/#{id}", ask(context, config: "no")) == [third]
+      assert DatasetFiles.parquet_files(id, ask(context, config: "de")) == {:ok, []}
+      assert DatasetFiles.parquet_files(dataset(context, %{"x.csv" => "a"}), ask(context)) == {:ok, []}
+
+      path = HfHub.Download.hf_hub_download!(opts(context, repo_id: first.url))
+      assert File.read!(path) == "12345"
+    end
+
+    test "of a missing dataset, a model or a revision are an error", %{id: id} = context do
+      assert {:error, %Error{status: 404} = error} = DatasetFiles.parquet_files("org/none", ask(context))
+      assert error.message =~ "org/none"
+      assert {:error, %Error{kind: :invalid_name}} = DatasetFiles.parquet_files("hf://#{id}", ask(context))
+
+      assert {:error, %Error{kind: :invalid_name}} =
+               DatasetFiles.parquet_files("hf://datasets/#{id}@v1", ask(context))
+    end
+
+    @tag :python
+    test "are those of the Python client, by the same requests", %{id: id} = context do
+      # The Python client supports the viewer of the public Hub only.
+      script = """
+      import os
+      from huggingface_hub import constants
+      constants._HF_DEFAULT_ENDPOINT = constants.DATASETS_SERVER_ENDPOINT = os.environ["HF_ENDPOINT"]
+      for config in None, "no":
+          for f in list_dataset_parquet_files("#{id}", config=config):
+              print(f.config, f.split, f.url, f.size)
+      """
+
+      theirs = HfHub.Python.run!(script, context.endpoint, context.cache) |> String.split("\n")
+
+      asked = fn ->
+        for %{"path" => "/parquet"} = r <- control(:get, "requests"),
+            r["query"] =~ URI.encode_www_form(id) or r["query"] =~ id,
+            do: {r["method"], URI.decode_query(r["query"])}
+      end
+
+      by_python = asked.()
+
+      ours =
+        for config <- [nil, "no"], f <- DatasetFiles.parquet_files!(id, ask(context, config: config)) do
+          "#{f.config} #{f.split} #{f.url} #{f.size}"
+        end
+
+      assert ours == theirs and length(by_python) == 2
+      assert Enum.drop(asked.(), 2) == by_python
     end
   end
 end

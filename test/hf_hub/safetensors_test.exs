@@ -95,6 +95,111 @@ defmodule HfHub.SafetensorsTest do
     assert {:error, %Error{kind: :invalid_name}} = Safetensors.metadata(id, ask(context))
   end
 
+  describe "a sharded model" do
+    setup context do
+      index =
+        ~s({"metadata":{"total_size":44},"weight_map":{"x":"sub/s1.safetensors","y":"s2.safetensors","z":"s2.safetensors"}})
+
+      {id, _} =
+        repo(context, %{
+          ".gitattributes" => "s2.safetensors filter=lfs diff=lfs merge=lfs -text\n",
+          "model.safetensors.index.json" => index,
+          "sub/s1.safetensors" => file([{"x", "I16", 2, [2, 2]}]),
+          "s2.safetensors" => file([{"y", "F32", 4, [8]}, {"z", "U8", 1, [4]}], %{"step" => 12_000}),
+          "sub/other.json" => ~s({"weight_map":{"x":"sub/s1.safetensors"}}),
+          "model.safetensors" => file([]),
+          "bad.json" => "[]",
+          "lost.json" => ~s({"weight_map":{"x":"none.safetensors"}})
+        })
+
+      {:ok, id: id}
+    end
+
+    test "is described by one request", %{id: id} = context do
+      assert {:ok, %Metadata{sharded: true} = metadata} = Safetensors.sharded_metadata(id, ask(context))
+      assert [%{"method" => "GET", "path" => path}] = requests(id)
+      assert path == "/api/models/#{id}/safetensors-metadata/model.safetensors.index.json"
+      assert metadata.metadata == %{"total_size" => 44}
+
+      assert metadata.weight_map == %{
+               "x" => "sub/s1.safetensors",
+               "y" => "s2.safetensors",
+               "z" => "s2.safetensors"
+             }
+
+      assert metadata.parameter_count == %{"F32" => 8, "I16" => 4, "U8" => 4}
+      assert %FileMetadata{metadata: %{"step" => 12_000}} = metadata.files_metadata["s2.safetensors"]
+
+      assert %Tensor{dtype: "U8", data_offsets: {32, 36}} =
+               metadata.files_metadata["s2.safetensors"].tensors["z"]
+
+      other = Safetensors.sharded_metadata!(id, ask(context, filename: "sub/other.json"))
+      assert Map.keys(other.files_metadata) == ["sub/s1.safetensors"] and other.metadata == nil
+    end
+
+    test "is an error if it, its index or a file is missing or invalid", %{id: id} = context do
+      for {name, kind} <- [
+            {"none.json", :entry_not_found},
+            {"lost.json", :entry_not_found},
+            {"bad.json", :bad_request},
+            {"../x", :invalid_name}
+          ] do
+        assert {:error, %Error{kind: ^kind}} = Safetensors.sharded_metadata(id, ask(context, filename: name)),
+               name
+      end
+
+      assert {:error, %Error{kind: :repo_not_found}} = Safetensors.sharded_metadata("org/none", ask(context))
+
+      assert {:error, %Error{kind: :invalid_name}} =
+               Safetensors.sharded_metadata("hf://#{id}@v1", ask(context))
+
+      assert {:error, %Error{kind: :invalid_name}} =
+               Safetensors.sharded_metadata("hf://datasets/#{id}", ask(context))
+    end
+
+    test "is an error if the Hub returns impossible headers", %{id: id} = context do
+      tensor = ~s({"dtype":"F32","shape":[2],"data_offsets":[0,4]})
+
+      bodies = [
+        "[]",
+        ~s({"headers":{}}),
+        ~s({"index":{},"headers":{"f":{"w":#{tensor}}}}),
+        ~s({"index":{},"headers":{"f":1}})
+      ]
+
+      for body <- bodies do
+        fault(
+          "#{id}/safetensors-metadata",
+          %{kind: "status", code: 200, headers: %{"content-type" => "application/json"}, body: body},
+          %{times: 1}
+        )
+
+        assert {:error, %Error{kind: :invalid_response}} = Safetensors.sharded_metadata(id, ask(context)),
+               body
+      end
+    end
+
+    @tag :python
+    test "has the figures of the Python client, by the same request", %{id: id} = context do
+      script = """
+      import dataclasses
+      for kwargs in {}, {"filename": "sub/other.json"}:
+          print(json.dumps(dataclasses.asdict(get_sharded_safetensors_metadata("#{id}", **kwargs))))
+      """
+
+      output = HfHub.Python.run!(script, context.endpoint, context.cache) |> String.split("\n")
+      theirs = for request <- requests(id), do: {request["method"], request["path"]}
+
+      for {json, more} <- Enum.zip(output, [[], [filename: "sub/other.json"]]) do
+        {:ok, theirs} = HfHub.Native.run(:parse_card, "---\n#{json}\n---\n")
+        assert plain(Safetensors.sharded_metadata!(id, ask(context, more))) == theirs.data
+      end
+
+      assert length(theirs) == 2
+      assert Enum.drop(for(request <- requests(id), do: {request["method"], request["path"]}), 2) == theirs
+    end
+  end
+
   test "a broken connection is retried", context do
     content = file([{"w", "F32", 4, [100, 100]}])
     {id, _commit} = repo(context, %{"model.safetensors" => content})

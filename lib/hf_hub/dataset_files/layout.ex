@@ -3,14 +3,11 @@ defmodule HfHub.DatasetFiles.Layout do
   # the card, the older `dataset_infos.json`, the dataset viewer, and the names of the files.
   @moduledoc false
 
-  alias HfHub.DatasetFiles.Patterns
-  alias HfHub.{Api, Config, DatasetFiles, Error, Options, RepoRef, Request}
+  alias HfHub.DatasetFiles.{Patterns, Viewer}
+  alias HfHub.{Api, DatasetFiles, Error, Options, RepoRef, Request}
 
   @typedoc "Configurations in order, each with its splits; without splits if a source only has names."
   @type t :: [{String.t(), [String.t()]}]
-
-  # The viewer of the public Hub is on a separate host; other Hubs serve it at their endpoint, if at all.
-  @viewers %{"https://huggingface.co" => "https://datasets-server.huggingface.co"}
 
   @doc "Returns the names of the configurations."
   @spec configs(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
@@ -92,8 +89,7 @@ defmodule HfHub.DatasetFiles.Layout do
   defp viewer(%{revision: revision}, _opts) when revision not in [nil, "main"], do: {:ok, []}
 
   defp viewer(ref, opts) do
-    viewer = @viewers[String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")]
-    opts = if viewer, do: Keyword.merge(opts, endpoint: viewer, token: false), else: opts
+    opts = if viewer = Viewer.host(opts), do: Keyword.merge(opts, endpoint: viewer, token: false), else: opts
 
     Request.new(:get, "/splits", [], Keyword.put(opts, :retries, 0))
     |> Request.query(dataset: ref.repo_id)

@@ -7,6 +7,7 @@ pub(crate) mod listing;
 pub(crate) mod locate;
 pub(crate) mod receive;
 pub mod report;
+pub mod resolve;
 pub mod shared;
 pub(crate) mod single_flight;
 pub mod snapshot;

@@ -35,6 +35,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "download" => |task| Box::pin(remote(task, file, download::file)),
         "snapshot" => |task| Box::pin(remote(task, files, download::files)),
         "adopt" => |task| Box::pin(remote(task, Task::spec, download::adopt::run)),
+        "resolve" => |task| Box::pin(remote(task, Task::spec, download::resolve::run)),
         "safetensors" => |task| Box::pin(remote(task, Task::spec, safetensors::headers)),
         "create" => |task| Box::pin(remote(task, Task::large_spec, upload::create)),
         "preupload" => |task| Box::pin(remote(task, Task::large_spec, upload::preupload_files)),

@@ -84,6 +84,8 @@ load(
         "README.md": "---\nlibrary_name: lib\nlanguage: en\ntags:\n- arxiv:1706.03762\nbase_model: gpt2\n---\n",
         "config.json": '{"architectures": ["TinyForCausalLM"], "model_type": "tiny", "vocab_size": 3}',
         "model.safetensors": len(TENSORS).to_bytes(8, "little") + TENSORS + bytes(40),
+        "model.safetensors.index.json": '{"metadata": {"total_size": 40}, "weight_map": {"w": "sub/1.safetensors"}}',
+        "sub/1.safetensors": len(TENSORS).to_bytes(8, "little") + TENSORS + bytes(40),
     },
     "lab/weights",
 )
@@ -273,6 +275,27 @@ def lists_trees():
     assert "sub" in top and "sub/deep" not in top
     assert {f.path for f in anonymous.list_repo_tree("acme/tiny", "sub/deep")} == {"sub/deep/vocab.txt"}
     assert len(anonymous.list_repo_files("acme/tiny")) == 8
+
+
+@check
+def describes_sharded_models_in_one_response():
+    found = anonymous.get_sharded_safetensors_metadata("lab/weights")
+    assert found.metadata == {"total_size": 40} and found.weight_map == {"w": "sub/1.safetensors"}
+    assert found.files_metadata["sub/1.safetensors"].tensors["w"].shape == [5, 2]
+    raises(errors.EntryNotFoundError, anonymous.get_sharded_safetensors_metadata, "acme/tiny")
+    invalid = raises(errors.HfHubHTTPError, anonymous.get_sharded_safetensors_metadata, "lab/weights", filename="config.json")
+    assert status(invalid) == 400
+
+
+@check
+def lists_parquet_files_with_sizes():
+    public, viewer = hf.constants._HF_DEFAULT_ENDPOINT, hf.constants.DATASETS_SERVER_ENDPOINT
+    try:
+        hf.constants._HF_DEFAULT_ENDPOINT = hf.constants.DATASETS_SERVER_ENDPOINT = anonymous.endpoint
+        [found] = anonymous.list_dataset_parquet_files("lab/splits")
+        assert (found.split, found.size) == ("train", 1) and found.url.endswith("/lab/splits/resolve/main/en/train.parquet")
+    finally:
+        hf.constants._HF_DEFAULT_ENDPOINT, hf.constants.DATASETS_SERVER_ENDPOINT = public, viewer
 
 
 @check

@@ -9,10 +9,7 @@ use crate::{
         ids::{Commit, Repo},
     },
     cache::{layout::RepoDir, tree::Tree},
-    download::{
-        listing,
-        spec::{Mode, Spec},
-    },
+    download::{listing, spec::Spec},
     hub::{client::Hub, hints},
 };
 
@@ -73,11 +70,11 @@ pub(crate) fn named(spec: &Spec) -> String {
 }
 
 /// Returns the error for a file that is not in the cache when the Hub cannot be asked.
-pub(crate) fn not_cached(what: &dyn Display, mode: Mode, error: Error) -> Error {
+pub(crate) fn not_cached(what: &dyn Display, local_files_only: bool, error: Error) -> Error {
     if error.kind() != ErrorKind::Offline {
         return error;
     }
-    let (why, hints) = if mode.local_files_only {
+    let (why, hints) = if local_files_only {
         ("", vec![Hint::LocalFilesOnly])
     } else {
         (", and offline mode is on", Vec::new())

@@ -4,7 +4,11 @@
 //! mixes two. The listing contains each file's etag and size, so a cached file costs no request and
 //! a missing one a single GET.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -331,7 +335,7 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
     }
     let commit = cache(spec).repo(&spec.repo).commit_of(&spec.revision);
     let Some(path) = folder_at_hand(spec, commit.as_ref()) else {
-        return Err(errors::not_cached(&spec.repo, spec.mode, error));
+        return Err(errors::not_cached(&spec.repo, spec.mode.local_files_only, error));
     };
     let tree = commit.as_ref().and_then(|commit| kept_tree(spec, commit));
     let wanted = match &tree {
@@ -379,11 +383,15 @@ fn incomplete(missing: &[String], of: Option<usize>) -> Error {
 }
 
 /// Returns the folder that an earlier call has filled. A plain folder counts if it contains
-/// anything but our own metadata.
+/// anything but our own metadata, and a snapshot without files if its listing is known: resolving
+/// a revision creates an empty one.
 fn folder_at_hand(spec: &Spec, commit: Option<&Commit>) -> Option<PathBuf> {
     match &spec.destination {
         Destination::Cache(_) => {
-            commit.map(|commit| folder(spec, commit)).filter(|folder| folder.is_dir())
+            let commit = commit?;
+            let is_filled =
+                |folder: &PathBuf| has_entries(folder) || kept_tree(spec, commit).is_some();
+            Some(folder(spec, commit)).filter(|folder| folder.is_dir()).filter(is_filled)
         }
         Destination::Folder(folder, _) => {
             let filled = std::fs::read_dir(folder.path())
@@ -393,6 +401,10 @@ fn folder_at_hand(spec: &Spec, commit: Option<&Commit>) -> Option<PathBuf> {
             filled.then(|| folder.path().to_owned())
         }
     }
+}
+
+fn has_entries(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Returns the listing stored in the folder, or else in the cache.

@@ -146,7 +146,9 @@ async fn fall_back(
         _ if !error.allows_fallback() => Err(error),
         _ => match cached {
             Some(report) => Ok(Report { stale: errors::stale(&error), ..report }),
-            None => Err(errors::not_cached(&errors::named(spec), spec.mode, error)),
+            None => {
+                Err(errors::not_cached(&errors::named(spec), spec.mode.local_files_only, error))
+            }
         },
     }
 }

@@ -68,7 +68,13 @@ pub(crate) async fn to_folder(
         Err(error) if error.kind() == ErrorKind::EntryNotFound => {
             return Err(errors::with_similar_names(hub, spec, &cache.repo(&spec.repo), error).await);
         }
-        Err(error) => return Err(errors::not_cached(&errors::named(spec), spec.mode, error)),
+        Err(error) => {
+            return Err(errors::not_cached(
+                &errors::named(spec),
+                spec.mode.local_files_only,
+                error,
+            ));
+        }
     };
     if spec.mode.dry_run {
         return Ok(Some(here.plan(spec, &metadata)));

@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod header;
+mod summary;
 
 pub use header::{Header, Tensor};
 
@@ -79,15 +80,20 @@ pub struct Wanted {
     pub place: RepoRevision,
     /// One file; `None` for all of a model.
     pub filename: Option<RepoPath>,
+    /// An index, whose files are read by the Hub, in one request.
+    pub index: Option<RepoPath>,
 }
 
 /// Reads the wanted headers.
 pub async fn headers(hub: &Hub, wanted: Wanted, progress: &Progress) -> Result<Headers> {
-    let Wanted { place, filename } = wanted;
+    let Wanted { place, filename, index } = wanted;
     let work = async {
-        match filename {
-            Some(path) => file(hub, &place, path).await.map(Headers::File),
-            None => repository(hub, &place).await.map(Headers::Repository),
+        match (filename, index) {
+            (Some(path), _) => file(hub, &place, path).await.map(Headers::File),
+            (None, Some(index)) => {
+                summary::read(hub, &place, &index, progress).await.map(Headers::Repository)
+            }
+            (None, None) => repository(hub, &place).await.map(Headers::Repository),
         }
     };
     hub.within_deadline(progress, Box::pin(work)).await

@@ -68,6 +68,11 @@ pub(super) enum Action {
         /// The revision.
         revision: String,
     },
+    /// The headers of a model's safetensors files.
+    SafetensorsMetadata {
+        /// The index that lists the files.
+        path: String,
+    },
     /// The history.
     Commits {
         /// The revision.
@@ -153,11 +158,12 @@ pub(super) const XET_HINT: &str = "set-HF_HUB_DISABLE_XET=1";
 
 /// Actions that are followed by a further segment, and so can be distinguished from the second half
 /// of an id.
-const ACTIONS: [&str; 13] = [
+const ACTIONS: [&str; 14] = [
     "revision",
     "tree",
     "treesize",
     "paths-info",
+    "safetensors-metadata",
     "commits",
     "refs",
     "preupload",
@@ -282,6 +288,7 @@ fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
         "branch" => return Some(Action::Branch { name: whole()? }),
         "tag" => return Some(Action::Tag { name: whole()? }),
         "super-squash" => return Some(Action::SuperSquash { branch: whole()? }),
+        "safetensors-metadata" => return Some(Action::SafetensorsMetadata { path: whole()? }),
         _ => {}
     }
     let (revision, path) = revision_and_path(rest)?;
@@ -378,6 +385,7 @@ mod tests {
     #[test]
     fn parses_api_routes() {
         let tree = |path: &str| Action::Tree { revision: "main".into(), path: path.into() };
+        let headers = |path: &str| Action::SafetensorsMetadata { path: path.into() };
         for (path, key, action) in [
             ("/api/models/acme/r", "model acme/r", Action::Info { revision: None }),
             ("/api/models/gpt2", "model gpt2", Action::Info { revision: None }),
@@ -390,6 +398,7 @@ mod tests {
             ("/api/models/a/r/tree/main/sub%2Fdir", "model a/r", tree("sub/dir")),
             ("/api/models/a/r/tree/main/sub/dir/", "model a/r", tree("sub/dir")),
             ("/api/spaces/a/r/refs", "space a/r", Action::Refs),
+            ("/api/models/gpt2/safetensors-metadata/a/x.json", "model gpt2", headers("a/x.json")),
             (
                 "/api/models/a/r/commits/main",
                 "model a/r",

@@ -48,6 +48,12 @@ pub struct Tensor {
 /// Parses a header. `content` is the number of bytes that follow it in the file, if known.
 pub(super) fn parse(text: &[u8], content: Option<u64>) -> Result<Header, String> {
     let header: Header = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    check(&header, content)?;
+    Ok(header)
+}
+
+/// Checks sizes and offsets of a header. `content` as above.
+pub(super) fn check(header: &Header, content: Option<u64>) -> Result<(), String> {
     for (name, tensor) in &header.tensors {
         let [begin, end] = tensor.data_offsets;
         let fits = begin <= end && content.is_none_or(|content| end <= content);
@@ -59,7 +65,7 @@ pub(super) fn parse(text: &[u8], content: Option<u64>) -> Result<Header, String>
             ));
         }
     }
-    Ok(header)
+    Ok(())
 }
 
 /// Adds to a sum by data type.

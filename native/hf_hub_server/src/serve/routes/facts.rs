@@ -1,18 +1,14 @@
 //! What the Hub derives from a repository's files: configuration, parameters, links.
 
-use std::fs::File;
-use std::io::{Cursor, Read};
-
 use serde_json::{Map, Value, json};
 
 use super::super::error::ApiError;
 use super::info::Properties;
+use super::safetensors;
 use crate::store::{Entry, EntryKind, Git, LfsStore};
 
 /// Maximum size of files that are read.
 const MAX_READ: u64 = 1 << 20;
-/// Maximum size of a safetensors header that is read.
-const MAX_HEADER: u64 = 10 << 20;
 
 /// Returns the facts about a model.
 pub(super) fn model(
@@ -65,24 +61,10 @@ fn safetensors(git: &Git, lfs: &LfsStore, entries: &[Entry]) -> Result<Option<Va
     let Some(entry) = entries.iter().find(|entry| entry.path == "model.safetensors") else {
         return Ok(None);
     };
-    let mut content: Box<dyn Read> = match &entry.kind {
-        EntryKind::Lfs { pointer, .. } => match File::open(lfs.path(&pointer.oid)) {
-            Ok(file) => Box::new(file),
-            Err(_) => return Ok(None),
-        },
-        _ if entry.size() <= MAX_READ => Box::new(Cursor::new(git.blob(entry.oid)?)),
-        _ => return Ok(None),
-    };
-    Ok(count(&mut content))
+    Ok(safetensors::header(git, lfs, entry)?.and_then(|header| count(&header)))
 }
 
-fn count(content: &mut dyn Read) -> Option<Value> {
-    let mut length = [0; 8];
-    content.read_exact(&mut length).ok()?;
-    let length = Some(u64::from_le_bytes(length)).filter(|length| *length <= MAX_HEADER)?;
-    let mut header = Vec::new();
-    content.take(length).read_to_end(&mut header).ok()?;
-    let header: Map<String, Value> = serde_json::from_slice(&header).ok()?;
+fn count(header: &Map<String, Value>) -> Option<Value> {
     let (mut parameters, mut total) = (Map::new(), 0_u64);
     for tensor in
         header.iter().filter(|(name, _)| *name != "__metadata__").map(|(_, tensor)| tensor)

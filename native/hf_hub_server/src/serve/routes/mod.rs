@@ -19,6 +19,7 @@ mod preupload;
 mod refs;
 mod repos;
 mod resolve;
+mod safetensors;
 mod settings;
 mod storage;
 mod tags;
@@ -225,6 +226,7 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::Tree { revision, path } => tree::get(call, repo, revision, path),
         Action::TreeSize { revision, path } => tree::size(repo, revision, path),
         Action::PathsInfo { revision } => paths::post(call, repo, revision),
+        Action::SafetensorsMetadata { path } => safetensors::get(call, repo, path),
         Action::Commits { revision } => commits::get(call, repo, revision),
         Action::Refs => refs::get(call, repo),
         Action::AuthCheck { write } => auth_check(call, repo, *write),

@@ -27,7 +27,7 @@ type Layout = Vec<(String, BTreeMap<String, Vec<String>>)>;
 
 /// Handles `/splits`.
 pub(super) fn splits(call: &Call) -> Reply {
-    let (id, layout) = layout(call)?;
+    let Dataset { id, layout, .. } = dataset(call)?;
     let id = id.as_str();
     let splits = layout.iter().flat_map(|(config, splits)| {
         splits.keys().map(move |split| json!({ "dataset": id, "config": config, "split": split }))
@@ -37,7 +37,7 @@ pub(super) fn splits(call: &Call) -> Reply {
 
 /// Handles `/parquet`: only files that already are Parquet, since nothing is converted here.
 pub(super) fn parquet(call: &Call) -> Reply {
-    let (id, layout) = layout(call)?;
+    let Dataset { id, layout, sizes } = dataset(call)?;
     let base = call.hub.origins.hub(Some(&call.headers));
     let wanted = |config: &str| call.query.get("config").is_none_or(|only| only == config);
     let mut files = Vec::new();
@@ -47,7 +47,14 @@ pub(super) fn parquet(call: &Call) -> Reply {
         {
             if path.ends_with(".parquet") {
                 let url = format!("{base}/datasets/{id}/resolve/main/{path}");
-                files.push(json!({ "dataset": id, "config": config, "split": split, "url": url, "filename": path }));
+                files.push(json!({
+                    "dataset": id,
+                    "config": config,
+                    "split": split,
+                    "url": url,
+                    "filename": path,
+                    "size": sizes.get(path),
+                }));
             }
         }
     }
@@ -56,7 +63,15 @@ pub(super) fn parquet(call: &Call) -> Reply {
     ))
 }
 
-fn layout(call: &Call) -> Result<(String, Layout), ApiError> {
+/// What the card and the names of the files show.
+struct Dataset {
+    id: String,
+    layout: Layout,
+    /// The sizes of all files, by their paths.
+    sizes: BTreeMap<String, u64>,
+}
+
+fn dataset(call: &Call) -> Result<Dataset, ApiError> {
     let id = call
         .query
         .get("dataset")
@@ -67,17 +82,23 @@ fn layout(call: &Call) -> Result<(String, Layout), ApiError> {
     let Lookup::Found(repo) = open(call, &key)? else { return Err(ApiError::page_not_found()) };
     let git = repo.git()?;
     let commit = git.resolve(MAIN)?.ok_or_else(ApiError::page_not_found)?;
-    let all = info::properties(&repo, &git, &call.hub.store.lfs(), commit, false)?;
+    let all = info::properties(&repo, &git, &call.hub.store.lfs(), commit, true)?;
     let paths = paths(&all);
     let card = all.get("cardData").and_then(Value::as_object);
     let from_card = card.map(|card| by_card(card, &paths)).unwrap_or_default();
-    Ok((id.to_owned(), if from_card.is_empty() { by_names(&paths) } else { from_card }))
+    let layout = if from_card.is_empty() { by_names(&paths) } else { from_card };
+    let size =
+        |file: &Value| Some((file["rfilename"].as_str()?.to_owned(), file["size"].as_u64()?));
+    let sizes = siblings(&all).iter().filter_map(size).collect();
+    Ok(Dataset { id: id.to_owned(), layout, sizes })
+}
+
+fn siblings(all: &Properties) -> &[Value] {
+    all.get("siblings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn paths(all: &Properties) -> Vec<&str> {
-    let siblings =
-        all.get("siblings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let names = siblings.iter().filter_map(|file| file["rfilename"].as_str());
+    let names = siblings(all).iter().filter_map(|file| file["rfilename"].as_str());
     names.filter(|name| name.rsplit('.').next().is_some_and(|end| DATA.contains(&end))).collect()
 }
 
