@@ -57,11 +57,16 @@ defmodule HfHub.RepoFiles do
   end
 
   defp on_the_hub(repository, about, opts) do
+    copy = cached(repository, about, opts)
+
     if about[:offline] || Config.offline?() do
-      cached(repository, about, opts)
+      copy
     else
+      # With a copy, an unresponsive Hub is not waited for.
+      opts = if match?({:ok, _files}, copy), do: Keyword.put(opts, :retries, 0), else: opts
+
       with {:error, %Error{kind: kind} = error} when kind in @unreachable <- listed(repository, about, opts) do
-        or_cached(error, cached(repository, about, opts))
+        or_cached(error, copy)
       end
     end
   end
