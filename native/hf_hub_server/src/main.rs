@@ -3,7 +3,6 @@
 //! It keeps models, datasets and Spaces as bare git repositories and serves the Hub's clients over HTTP. It
 //! renders no pages, runs no Spaces and shares no code with the client library: it is there to judge it.
 
-mod card;
 mod cli;
 mod serve;
 mod store;

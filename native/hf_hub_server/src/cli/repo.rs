@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use super::{GateArg, KindArg, RootArg, print};
-use crate::store::{AccessRequest, MAIN, RepoKey, RepoKind, Settings, Store, branch_ref, tag_ref};
+use crate::store::{AccessRequest, MAIN, RepoKey, RepoKind, Store, branch_ref, tag_ref};
 
 /// The commands for repositories.
 #[derive(Debug, Subcommand)]
@@ -80,9 +80,8 @@ pub(super) struct AccessArgs {
 }
 
 impl AccessArgs {
-    fn update(self, change: impl FnOnce(&mut Settings, String)) -> Result<()> {
-        let Self { id, user, root, kind } = self;
-        root.open()?.update(&kind.key(&id)?, |settings| change(settings, user))
+    fn run(self, change: impl FnOnce(&Store, &RepoKey, &str) -> Result<()>) -> Result<()> {
+        change(&self.root.open()?, &self.kind.key(&self.id)?, &self.user)
     }
 }
 
@@ -110,12 +109,12 @@ pub(super) fn run(command: Command) -> Result<()> {
             root.open()?.rename(&kind.key(&old)?, &kind.key(&new)?)
         }
         Command::Set(args) => set(&args),
-        Command::Grant(args) => args.update(Settings::grant),
+        Command::Grant(args) => args.run(Store::grant_access),
         Command::Request(args) => {
-            args.update(|settings, user| settings.note(user, AccessRequest::Pending))
+            args.run(|store, key, user| store.note_access(key, user, AccessRequest::Pending))
         }
         Command::Reject(args) => {
-            args.update(|settings, user| settings.note(user, AccessRequest::Rejected))
+            args.run(|store, key, user| store.note_access(key, user, AccessRequest::Rejected))
         }
         Command::Tag(args) => create_ref(&args, tag_ref(&args.name)),
         Command::Branch(args) => create_ref(&args, branch_ref(&args.name)),
@@ -124,13 +123,12 @@ pub(super) fn run(command: Command) -> Result<()> {
 
 fn list(store: &Store) -> Result<()> {
     for kind in RepoKind::ALL {
-        for repo in store.list(kind)? {
-            let settings = &repo.settings;
+        for (id, settings) in store.list(kind)? {
             let mut notes = Vec::new();
             notes.extend(settings.private.then_some("private"));
             notes.extend(settings.gated.map(|_| "gated"));
             notes.extend(settings.disabled.then_some("disabled"));
-            print(&format!("{}\t{}\t{}", kind.singular(), repo.key.id, notes.join(",")))?;
+            print(&format!("{}\t{}\t{}", kind.singular(), id, notes.join(",")))?;
         }
     }
     Ok(())

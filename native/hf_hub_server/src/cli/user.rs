@@ -72,7 +72,7 @@ impl AddArgs {
         token.grants.scoped = self.scopes;
         token.grants.can_read_gated_repos = self.gated_repos;
         let users = self.root.open()?.users();
-        users.add(&self.name, &self.orgs, token)?;
+        users.add(&self.name, &self.orgs, &token)?;
         if let Some(fullname) = &self.fullname {
             users.set_fullname(&self.name, fullname)?;
         }
@@ -91,8 +91,8 @@ pub(super) fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Approve { code, name, root } => {
-            root.open()?.devices().decide(&code, LoginAnswer::Approved(name))
+            root.open()?.devices().decide(&code, &LoginAnswer::Approved(name))
         }
-        Command::Deny { code, root } => root.open()?.devices().decide(&code, LoginAnswer::Denied),
+        Command::Deny { code, root } => root.open()?.devices().decide(&code, &LoginAnswer::Denied),
     }
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::ApiError;
-use crate::store::{AccessRequest, Repo, RepoKey, Store, Token, User};
+use crate::store::{AccessRequest, Repo, RepoKey, Store, Token, User, Viewer};
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
@@ -41,6 +41,13 @@ impl Caller {
         !repo.settings.private || self.is_insider(repo)
     }
 
+    /// Returns who lists repositories: the same rule as [`Self::may_see`].
+    pub(super) fn viewer(&self) -> Viewer {
+        let Self::User(user, token) = self else { return Viewer::default() };
+        let namespaces = user.orgs.iter().chain([&user.name]).cloned().collect();
+        Viewer { user: Some(user.name.clone()), namespaces, entities: token.readable() }
+    }
+
     /// Returns an error if the files of a visible repository may not be read.
     pub(super) fn check_files(&self, repo: &Repo) -> Result<(), ApiError> {
         if repo.settings.gated.is_none() || self.is_insider(repo) {
@@ -48,8 +55,8 @@ impl Caller {
         }
         let key = &repo.key;
         let Self::User(user, token) = self else { return Err(ApiError::gated_anonymous(key)) };
-        let granted = self.owns(repo) || repo.settings.granted.contains(&user.name);
-        Err(match repo.settings.requests.get(&user.name) {
+        let granted = self.owns(repo) || repo.access.granted.contains(&user.name);
+        Err(match repo.access.requests.get(&user.name) {
             _ if granted && token.may_read_gated(key) => return Ok(()),
             _ if granted => ApiError::gated_for_token(),
             Some(AccessRequest::Pending) => ApiError::gated_pending(key),
@@ -108,7 +115,7 @@ impl Caller {
     /// Whether the caller may see what only the owner and granted users can.
     fn is_insider(&self, repo: &Repo) -> bool {
         let Self::User(user, token) = self else { return false };
-        let knows = self.owns(repo) || repo.settings.granted.contains(&user.name);
+        let knows = self.owns(repo) || repo.access.granted.contains(&user.name);
         knows && token.may_read(&repo.key)
     }
 

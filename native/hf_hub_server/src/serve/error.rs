@@ -3,8 +3,6 @@
 //! Clients distinguish errors by status, `X-Error-Code`, `X-Error-Message` and body; each
 //! combination is written once, here.
 
-use std::io::{self, ErrorKind};
-
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -12,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use super::response::{self, header_value};
-use crate::store::RepoKey;
+use crate::store::{RepoKey, is_full};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const GATED: &str = "GatedRepo";
@@ -282,11 +280,4 @@ impl<E: Into<anyhow::Error>> From<E> for ApiError {
         };
         Self { cause: Some(format!("{err:#}")), ..Self::new(status, None, message) }
     }
-}
-
-/// Whether the disk is full.
-fn is_full(err: &anyhow::Error) -> bool {
-    let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
-    let mut reasons = err.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    reasons.any(|reason| kinds.contains(&reason.kind()))
 }

@@ -142,17 +142,17 @@ struct Ready {
 /// Serves until stopped.
 pub(crate) fn run(spec: Spec) -> Result<()> {
     raise_file_limit();
+    let store = Store::open(&spec.root)?;
+    store.lfs().sweep()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(spec));
+    let result = runtime.block_on(serve(store, spec));
     // A client that does not read its response must not keep the process alive.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(spec: Spec) -> Result<()> {
-    let store = Store::open(&spec.root)?;
+async fn serve(store: Store, spec: Spec) -> Result<()> {
     let key = store.signing_key()?;
-    store.lfs().sweep()?;
     let stop = stop_requested(spec.stop_on_stdin_close)?;
     let hub_socket = bind(&spec.host, spec.port).await?;
     let cdn_socket = bind(&spec.host, spec.cdn_port).await?;
@@ -171,7 +171,11 @@ async fn serve(spec: Spec) -> Result<()> {
         max_file_size: spec.max_file_size,
         private_quota: spec.private_quota,
     };
+    let watched = store.clone();
     let hub = Arc::new(Hub::new(store, &key, origins, options)?);
+    // While requests are served already: lists are right without it, unless another program has
+    // changed a repository or a process was killed.
+    tokio::task::spawn_blocking(move || watched.find_changes().and_then(|()| watched.refresh()));
     let journal = Arc::new(Journal::new(spec.test_control, spec.log));
     let faults = Arc::new(Faults::default());
     let gauges = [Origin::Hub, Origin::Cdn].map(|_| Arc::new(Gauge::default()));

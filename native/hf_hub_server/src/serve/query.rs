@@ -23,7 +23,7 @@ impl Query {
     }
 
     /// Returns all values of a key, which may be written with a trailing `[]`.
-    pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn all(&self, key: &str) -> impl Iterator<Item = &str> + Clone {
         self.pairs
             .iter()
             .filter(move |(k, _)| k.strip_suffix("[]").unwrap_or(k) == key)

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::attributes::{Attributes, lfs_line};
 use super::git::{Draft, Edit, EditError, EntryKind, Git, branch_ref};
-use super::settings::{PullRequest, Settings};
-use super::{RepoKey, Store};
+use super::pull_requests::PullRequest;
+use super::{Repo, RepoKey, Store};
 
 const ATTRIBUTES_FILE: &str = ".gitattributes";
 
@@ -105,21 +105,25 @@ impl Store {
             git.point(branch, parent, commit, spec.summary)?;
             return Ok(Committed { commit, pull_request: None });
         }
-        let number = next_number(&git, &repo.settings)?;
+        let number = self.next_number(&git, &repo)?;
         let name = format!("refs/pr/{number}");
         git.create_ref(&name, commit, spec.summary)?;
-        let mut settings = repo.settings;
-        settings.pull_requests.push(PullRequest {
+        let pull_request = PullRequest {
             num: number,
             title: spec.summary.to_owned(),
             author: author.to_owned(),
             created_at: Timestamp::now(),
-        });
-        if let Err(err) = self.write_settings(spec.key, settings) {
+        };
+        if let Err(err) = self.db.write(|tx| pull_request.save(tx, repo.row)) {
             git.delete_ref(&name)?;
             return Err(err.into());
         }
         Ok(Committed { commit, pull_request: Some(number) })
+    }
+
+    /// Returns an unused number. Numbers are never reused, not even those of deleted pull requests.
+    fn next_number(&self, git: &Git, repo: &Repo) -> Result<u64> {
+        Ok(self.last_pull_request(repo)?.max(git.last_pull_request()?) + 1)
     }
 }
 
@@ -157,12 +161,6 @@ fn start(git: &Git, base: Base<'_>) -> Result<Start, CommitError> {
 
 fn message(summary: &str, description: &str) -> String {
     if description.is_empty() { summary.to_owned() } else { format!("{summary}\n\n{description}") }
-}
-
-/// Returns an unused number. Numbers are never reused, not even those of deleted pull requests.
-fn next_number(git: &Git, settings: &Settings) -> Result<u64, git2::Error> {
-    let known = settings.pull_requests.iter().map(|known| known.num).max().unwrap_or(0);
-    Ok(known.max(git.last_pull_request()?) + 1)
 }
 
 /// Adds large files to `.gitattributes` that it does not match; without that, git would treat the

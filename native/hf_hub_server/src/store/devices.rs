@@ -1,24 +1,24 @@
-//! Pending device logins: `devices.json` in the root.
+//! Pending device logins.
 //!
 //! A program shows a short code, the user confirms it elsewhere, and the program polls until that
 //! is done (RFC 8628).
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use rusqlite::{OptionalExtension, Row, Transaction};
+use serde::Deserialize;
 
-use super::disk::{self, Lock};
+use super::db::Db;
 use super::token::{digest, random_hex};
 
 /// Letters that are hard to confuse.
 const LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 /// A pending login.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Login {
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Login {
     /// SHA-256 of the program's code.
     digest: String,
     /// The code that the user types.
@@ -28,7 +28,7 @@ pub(crate) struct Login {
 }
 
 /// The user's decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Decision {
     /// No decision yet.
@@ -48,16 +48,15 @@ pub(crate) struct Codes {
     pub(crate) user: String,
 }
 
-/// The file of pending logins.
+/// The pending logins.
 #[derive(Clone, Debug)]
 pub(crate) struct Devices {
-    path: PathBuf,
+    db: Db,
 }
 
 impl Devices {
-    /// Opens the logins of the Hub at `root`.
-    pub(crate) fn new(root: &Path) -> Self {
-        Self { path: root.join("devices.json") }
+    pub(super) fn new(db: Db) -> Self {
+        Self { db }
     }
 
     /// Starts a login.
@@ -69,47 +68,79 @@ impl Devices {
             expires_at: Timestamp::now() + lifetime,
             answer: Decision::Pending,
         };
-        self.update(|logins| {
-            logins.push(login);
-            Ok(())
-        })?;
+        self.update(|tx| login.save(tx))?;
         Ok(codes)
     }
 
     /// Records the user's decision about a code.
-    pub(crate) fn decide(&self, user_code: &str, answer: Decision) -> Result<()> {
-        self.update(|logins| {
-            let login = logins.iter_mut().find(|login| login.user_code == user_code);
-            login
-                .with_context(|| format!("there is no pending login with the code {user_code}"))?
-                .answer = answer;
-            Ok(())
-        })
+    pub(crate) fn decide(&self, user_code: &str, answer: &Decision) -> Result<()> {
+        let (decision, user) = answer.columns();
+        let done = self.update(|tx| {
+            Ok(tx.execute(
+                "UPDATE logins SET decision = ?2, user = ?3 WHERE user_code = ?1",
+                (user_code, decision, user),
+            )?)
+        })?;
+        if done == 0 {
+            bail!("there is no pending login with the code {user_code}");
+        }
+        Ok(())
     }
 
     /// Returns the decision about a login, which ends with anything but [`Decision::Pending`]. `None`
     /// for an unknown or expired login.
     pub(crate) fn ask(&self, device_code: &str) -> Result<Option<Decision>> {
         let wanted = digest(device_code);
-        let mut answer = None;
-        self.update(|logins| {
-            answer = logins
-                .iter()
-                .find(|login| login.digest == wanted)
-                .map(|login| login.answer.clone());
-            logins.retain(|login| login.digest != wanted || login.answer == Decision::Pending);
-            Ok(())
-        })?;
-        Ok(answer)
+        self.update(|tx| {
+            let mut query =
+                tx.prepare_cached("SELECT decision, user FROM logins WHERE digest = ?1")?;
+            let columns = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+            let found = query.query_row([&wanted], columns).optional()?;
+            let Some((decision, user)) = found else { return Ok(None) };
+            let answer = Decision::from_columns(&decision, user);
+            if answer != Decision::Pending {
+                tx.execute("DELETE FROM logins WHERE digest = ?1", [&wanted])?;
+            }
+            Ok(Some(answer))
+        })
     }
 
-    fn update(&self, change: impl FnOnce(&mut Vec<Login>) -> Result<()>) -> Result<()> {
-        let _lock = Lock::acquire(&self.path.with_extension("lock"))?;
-        let mut logins: Vec<Login> = disk::read_json(&self.path)?.unwrap_or_default();
-        let now = Timestamp::now();
-        logins.retain(|login| now < login.expires_at);
-        change(&mut logins)?;
-        disk::write_json(&self.path, &logins)
+    fn update<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.db.write(|tx| {
+            let now = Timestamp::now().as_microsecond();
+            tx.execute("DELETE FROM logins WHERE expires_at <= ?1", [now])?;
+            change(tx)
+        })
+    }
+}
+
+impl Login {
+    pub(super) fn save(&self, tx: &Transaction<'_>) -> Result<()> {
+        let (decision, user) = self.answer.columns();
+        tx.execute(
+            "INSERT INTO logins (digest, user_code, expires_at, decision, user)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            (&self.digest, &self.user_code, self.expires_at.as_microsecond(), decision, user),
+        )?;
+        Ok(())
+    }
+}
+
+impl Decision {
+    fn columns(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Pending => ("pending", None),
+            Self::Approved(user) => ("approved", Some(user)),
+            Self::Denied => ("denied", None),
+        }
+    }
+
+    fn from_columns(decision: &str, user: Option<String>) -> Self {
+        match (decision, user) {
+            ("approved", Some(user)) => Self::Approved(user),
+            ("pending", _) => Self::Pending,
+            _ => Self::Denied,
+        }
     }
 }
 
@@ -129,11 +160,11 @@ mod tests {
     #[test]
     fn a_login_waits_is_decided_once_and_expires() {
         let root = tempfile::tempdir().unwrap();
-        let devices = Devices::new(root.path());
+        let devices = Devices::new(Db::open(root.path(), |_| Ok(())).unwrap());
         let codes = devices.begin(Duration::from_mins(1)).unwrap();
         assert_eq!(devices.ask(&codes.device).unwrap(), Some(Decision::Pending));
-        assert!(devices.decide("none", Decision::Denied).is_err());
-        devices.decide(&codes.user, Decision::Approved("ann".into())).unwrap();
+        assert!(devices.decide("none", &Decision::Denied).is_err());
+        devices.decide(&codes.user, &Decision::Approved("ann".into())).unwrap();
         assert_eq!(devices.ask(&codes.device).unwrap(), Some(Decision::Approved("ann".into())));
         assert_eq!(devices.ask(&codes.device).unwrap(), None);
         let late = devices.begin(Duration::ZERO).unwrap();

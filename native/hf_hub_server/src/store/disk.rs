@@ -4,11 +4,10 @@
 //! mean.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// A lock file, held until dropped; other processes on the same root wait.
@@ -40,13 +39,6 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     value.map(Some).with_context(|| format!("invalid JSON in {}", path.display()))
 }
 
-/// Replaces a JSON file.
-pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    write(path, &text)
-}
-
 /// Replaces a file.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let failure = || format!("cannot write {}", path.display());
@@ -55,6 +47,26 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     file.write_all(content).with_context(failure)?;
     file.as_file().sync_all().with_context(failure)?;
     file.persist(path).with_context(failure)?;
+    Ok(())
+}
+
+/// Tries to write `size` bytes to a folder: what fails names the reason, such as a full disk.
+pub(super) fn probe(folder: &Path, size: usize) -> io::Result<()> {
+    tempfile::tempfile_in(folder)?.write_all(&vec![0; size])
+}
+
+/// Whether the cause of an error is a full disk.
+pub(crate) fn is_full(err: &anyhow::Error) -> bool {
+    let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+    let mut reasons = err.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    reasons.any(|reason| kinds.contains(&reason.kind()))
+}
+
+/// Makes renames in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
     Ok(())
 }
 

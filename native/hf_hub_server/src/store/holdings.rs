@@ -6,28 +6,24 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use walkdir::WalkDir;
 
+use super::Store;
 use super::disk;
 use super::git::EntryKind;
 use super::lfs::{LfsStore, is_oid};
 use super::repo::Repo;
-use super::{RepoKind, Store};
 
 impl Store {
     /// Returns the total size of the large files of a namespace in private repositories.
     pub(crate) fn private_storage(&self, namespace: Option<&str>) -> Result<u64> {
         let lfs = self.lfs();
         let mut size = 0;
-        for kind in RepoKind::ALL {
-            for repo in self.list(kind)? {
-                if repo.settings.private && repo.key.id.namespace() == namespace {
-                    size += repo.stored(&lfs)?;
-                }
-            }
+        for key in self.private_ones(namespace)? {
+            size += stored(&holdings_dir(&self.git_dir(&key)), &lfs)?;
         }
         Ok(size)
     }
@@ -41,15 +37,15 @@ impl Repo {
     /// Whether a large file belongs to this repository.
     pub(crate) fn holds(&self, lfs: &LfsStore, oid: &str) -> Result<bool> {
         // Repositories created before this record was introduced get it on the first request.
-        if !self.holdings_dir().is_dir() {
+        if !self.holdings_dir()?.is_dir() {
             self.hold_all(lfs)?;
         }
-        Ok(self.holding(oid).exists() && lfs.has(oid))
+        Ok(self.holding(oid)?.exists() && lfs.has(oid))
     }
 
     /// Records that a large file in the store belongs to this repository.
     pub(crate) fn hold(&self, lfs: &LfsStore, oid: &str) -> Result<()> {
-        let path = self.holding(oid);
+        let path = self.holding(oid)?;
         disk::create_parent(&path)?;
         match fs::hard_link(lfs.path(oid), &path) {
             Ok(()) => Ok(()),
@@ -59,23 +55,6 @@ impl Repo {
             // name of the entry counts.
             Err(_) => Ok(fs::write(&path, "")?),
         }
-    }
-
-    /// Returns the total size of the large files of this repository.
-    fn stored(&self, lfs: &LfsStore) -> Result<u64> {
-        let entries = WalkDir::new(self.holdings_dir()).into_iter();
-        let mut size = 0;
-        for entry in entries {
-            match entry {
-                Ok(entry) => {
-                    let oid = entry.file_name().to_str().filter(|name| is_oid(name));
-                    size += oid.and_then(|oid| lfs.size(oid)).unwrap_or_default();
-                }
-                Err(err) if err.io_error().is_some_and(is_missing) => {}
-                Err(err) => return Err(err.into()),
-            }
-        }
-        Ok(size)
     }
 
     fn hold_all(&self, lfs: &LfsStore) -> Result<()> {
@@ -89,14 +68,35 @@ impl Repo {
                 }
             }
         }
-        Ok(fs::create_dir_all(self.holdings_dir())?)
+        Ok(fs::create_dir_all(self.holdings_dir()?)?)
     }
 
-    fn holdings_dir(&self) -> PathBuf {
-        self.git_dir.join("lfs").join("objects")
+    fn holdings_dir(&self) -> Result<PathBuf> {
+        Ok(holdings_dir(self.git_dir()?))
     }
 
-    fn holding(&self, oid: &str) -> PathBuf {
-        self.holdings_dir().join(&oid[..2]).join(&oid[2..4]).join(oid)
+    fn holding(&self, oid: &str) -> Result<PathBuf> {
+        Ok(self.holdings_dir()?.join(&oid[..2]).join(&oid[2..4]).join(oid))
     }
+}
+
+/// Returns the total size of the large files of a repository.
+fn stored(holdings: &Path, lfs: &LfsStore) -> Result<u64> {
+    let entries = WalkDir::new(holdings).into_iter();
+    let mut size = 0;
+    for entry in entries {
+        match entry {
+            Ok(entry) => {
+                let oid = entry.file_name().to_str().filter(|name| is_oid(name));
+                size += oid.and_then(|oid| lfs.size(oid)).unwrap_or_default();
+            }
+            Err(err) if err.io_error().is_some_and(is_missing) => {}
+            Err(err) => return Err(err.into()),
+        }
+    }
+    Ok(size)
+}
+
+fn holdings_dir(git_dir: &Path) -> PathBuf {
+    git_dir.join("lfs").join("objects")
 }

@@ -90,9 +90,7 @@ impl Store {
         match self.locate(key)? {
             Lookup::Moved(id) => bail!("{key} was renamed to {id}"),
             Lookup::Found(repo) => {
-                let mut settings = repo.settings.clone();
-                adjust(&mut settings);
-                self.write_settings(key, settings)?;
+                self.update(key, adjust)?;
                 Ok(*repo)
             }
             Lookup::Missing => {
@@ -100,7 +98,8 @@ impl Store {
                 adjust(&mut settings);
                 let default = attributes::default_for(key.kind).as_bytes();
                 let files = [(ATTRIBUTES_FILE, attributes.unwrap_or(default))];
-                self.create(key, settings, &files, AUTHOR)
+                let created = self.create(key, settings, &files, AUTHOR)?;
+                created.with_context(|| format!("{key} exists in another case"))
             }
         }
     }

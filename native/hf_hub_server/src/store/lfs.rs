@@ -3,7 +3,7 @@
 //! Content is written to a temporary file first and renamed only when complete and hashed, so an
 //! existing file is always complete. This module does not know which repository uses what.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -112,7 +112,7 @@ impl LfsStore {
         {
             err.file.persist(&path)?;
         }
-        sync_folder(folder)?;
+        disk::sync_folder(folder)?;
         Ok(pointer)
     }
 
@@ -199,14 +199,6 @@ pub(super) fn stream(
         take(&chunk[..read])?;
         size += read as u64;
     }
-}
-
-// Without this, a power failure could lose the rename of a file whose bytes are already on disk.
-fn sync_folder(folder: &Path) -> Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

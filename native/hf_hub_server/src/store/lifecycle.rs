@@ -1,20 +1,23 @@
 //! Creates, renames, copies and deletes repositories.
 //!
-//! The settings file makes a repository visible, so it is written last and removed first.
+//! The row in the database makes a repository visible, so it is written last and removed first.
 //! Permissions are checked by the caller.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rusqlite::Transaction;
 use walkdir::WalkDir;
 
-use super::disk::{self, Lock};
-use super::git::{Change, Content, Git, MAIN_REF};
-use super::repo::{Lookup, Repo};
-use super::settings::{Card, Settings};
-use super::{RepoKey, Store};
+use super::access::Access;
+use super::disk;
+use super::git::Git;
+use super::repo::{self, Lookup, Repo};
+use super::repo_lock::RepoLock;
+use super::settings::Settings;
+use super::{RepoKey, Store, facts, first_commit, index};
 
 /// Maximum number of renames to follow; a cycle leads nowhere.
 const MAX_MOVES: usize = 20;
@@ -31,11 +34,13 @@ impl Store {
         files: &[FirstFile<'_>],
         author: &str,
     ) -> Result<Option<Repo>> {
-        let _lock = self.lock(key)?;
+        let lock = self.lock(key)?;
         if self.is_taken(key)? {
             return Ok(None);
         }
-        self.create(key, settings, files, author).map(Some)
+        let created = self.create(key, settings, files, author)?;
+        lock.settle();
+        Ok(created)
     }
 
     /// Returns the repository that once had this name; `None` if it was deleted.
@@ -51,34 +56,59 @@ impl Store {
         Ok(None)
     }
 
-    /// Creates a repository with its first commit; the caller holds its lock.
+    /// Creates a repository with its first commit; the caller holds its lock. `None` if the name is
+    /// taken meanwhile, in another case.
     pub(super) fn create(
         &self,
         key: &RepoKey,
         settings: Settings,
         files: &[FirstFile<'_>],
         author: &str,
-    ) -> Result<Repo> {
-        let repo = self.prepare_place(key, settings)?;
-        let git = Git::init(&repo.git_dir).with_context(|| format!("cannot create {key}"))?;
-        let mut changes = Vec::new();
-        for (path, content) in files {
-            changes.push(Change { path: (*path).to_owned(), blob: git.write_bytes(content)? });
+    ) -> Result<Option<Repo>> {
+        let git_dir = self.prepare_place(key)?;
+        let (git, first) = Git::in_memory(files, "initial commit", author)?;
+        let waits = first_commit::may_wait(&first);
+        if !waits {
+            Git::create(&git_dir, &first).with_context(|| format!("cannot create {key}"))?;
         }
-        let first = Content { files: changes, parent: None };
-        git.write_commit(MAIN_REF, first, "initial commit", author)?;
-        self.write_settings(key, repo.settings.clone())?;
-        Ok(repo)
+        let facts = facts::read(key.kind, &git, &self.lfs(), first.commit)?;
+        self.publish(key, settings, git_dir, |tx, row| {
+            if waits {
+                first_commit::save(tx, row, &first)?;
+            }
+            index::save_first(tx, row, &facts)
+        })
+    }
+
+    /// Makes a prepared repository visible; `None` if the name is taken.
+    fn publish(
+        &self,
+        key: &RepoKey,
+        settings: Settings,
+        git_dir: PathBuf,
+        more: impl FnOnce(&Transaction<'_>, i64) -> Result<()>,
+    ) -> Result<Option<Repo>> {
+        let row = self.db.write(|tx| {
+            let row = repo::insert(tx, key, &settings)?;
+            row.map(|row| more(tx, row)).transpose()?;
+            Ok(row)
+        })?;
+        let Some(row) = row else {
+            remove_folder(&git_dir)?;
+            return Ok(None);
+        };
+        let (key, access, waiting) = (key.clone(), Access::default(), Some(self.db.clone()));
+        Ok(Some(Repo { key, settings, access, row, git_dir, waiting }))
     }
 
     /// Removes a repository; `false` if it does not exist.
     pub(crate) fn remove(&self, key: &RepoKey) -> Result<bool> {
         let _lock = self.lock(key)?;
         let Lookup::Found(repo) = self.locate(key)? else { return Ok(false) };
-        let card = self.card_path(key);
-        fs::remove_file(&card).with_context(|| format!("cannot remove {}", card.display()))?;
-        fs::remove_dir_all(&repo.git_dir)
-            .with_context(|| format!("cannot remove {}", repo.git_dir.display()))?;
+        if !self.db.write(|tx| repo::delete(tx, repo.row))? {
+            return Ok(false);
+        }
+        remove_folder(&repo.git_dir)?;
         Ok(true)
     }
 
@@ -99,14 +129,14 @@ impl Store {
         if (twin != *old || old == new) && self.is_taken(new)? {
             return Ok(false);
         }
-        let moved = self.prepare_place(new, repo.settings)?;
-        fs::rename(&repo.git_dir, &moved.git_dir).with_context(|| format!("cannot move {old}"))?;
-        if let Err(err) = self.write_settings(new, moved.settings) {
-            // If the disk is full, the repository must stay where its settings are.
-            fs::rename(&moved.git_dir, &repo.git_dir)?;
+        let moved = self.prepare_place(new)?;
+        let git_dir = repo.git_dir()?;
+        fs::rename(git_dir, &moved).with_context(|| format!("cannot move {old}"))?;
+        if let Err(err) = self.db.write(|tx| repo::rename(tx, &repo, new)) {
+            // If the disk is full, the repository must stay at the name in its row.
+            fs::rename(&moved, git_dir)?;
             return Err(err);
         }
-        disk::write_json(&self.card_path(old), &Card::Moved { moved_to: new.id.to_string() })?;
         Ok(true)
     }
 
@@ -123,43 +153,43 @@ impl Store {
         if self.is_taken(target)? {
             return Ok(None);
         }
-        let copy = self.prepare_place(target, settings)?;
-        copy_tree(&original.git_dir, &copy.git_dir)
-            .with_context(|| format!("cannot copy {source}"))?;
-        let git = copy.git()?;
+        let copy = self.prepare_place(target)?;
+        copy_tree(original.git_dir()?, &copy).with_context(|| format!("cannot copy {source}"))?;
+        let git = Git::open(&copy)?;
         for pull_request in git.refs(true)?.pull_requests.unwrap_or_default() {
             git.delete_ref(&pull_request.full_name)?;
         }
-        self.write_settings(target, copy.settings.clone())?;
-        Ok(Some(copy))
+        self.publish(target, settings, copy, |_, _| Ok(()))
     }
 
     /// Whether a repository has this name, in any case.
     fn is_taken(&self, key: &RepoKey) -> Result<bool> {
-        Ok(matches!(self.locate(&self.spelled(key)?)?, Lookup::Found(_)))
+        Ok(self.db.read(|tx| repo::in_any_case(tx, key))?.is_some())
     }
 
     /// Prepares the folder of a repository that is not visible yet.
-    fn prepare_place(&self, key: &RepoKey, settings: Settings) -> Result<Repo> {
-        if let Some(namespace) = key.id.namespace() {
-            self.users().ensure_namespace(namespace)?;
-        }
+    fn prepare_place(&self, key: &RepoKey) -> Result<PathBuf> {
         let git_dir = self.git_dir(key);
         disk::create_parent(&git_dir)?;
-        // The remains of an interrupted creation have no settings and so were never visible.
-        if git_dir.exists() {
-            fs::remove_dir_all(&git_dir)
-                .with_context(|| format!("cannot replace {}", git_dir.display()))?;
-        }
-        Ok(Repo { key: key.clone(), git_dir, settings })
+        // The remains of an interrupted creation have no row and so were never visible.
+        remove_folder(&git_dir)?;
+        Ok(git_dir)
     }
 
     /// Takes both locks, always in the same order, so that two operations cannot deadlock.
-    fn lock_both(&self, a: &RepoKey, b: &RepoKey) -> Result<(Lock, Option<Lock>)> {
+    fn lock_both(&self, a: &RepoKey, b: &RepoKey) -> Result<(RepoLock, Option<RepoLock>)> {
         let (first, second) = if a.to_string() <= b.to_string() { (a, b) } else { (b, a) };
         let lock = self.lock(first)?;
         let other = (first != second).then(|| self.lock(second)).transpose()?;
         Ok((lock, other))
+    }
+}
+
+/// Removes a folder if it exists.
+fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.with_context(|| format!("cannot remove {}", path.display())),
     }
 }
 

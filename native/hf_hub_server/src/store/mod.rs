@@ -1,28 +1,43 @@
 //! The data below the root: repositories, large files, users, the signing key.
 //!
-//! Only this module and its children know the layout. No HTTP, no access rules.
+//! Only this module and its children know the layout. Git repositories and large files are files,
+//! all other state is in the database ([`db`]), one module for each noun. No HTTP, no access rules.
 
+mod access;
 mod attributes;
+pub(crate) mod card;
+mod catalog;
 mod commit;
+mod db;
 mod devices;
 mod disk;
+mod facts;
+mod first_commit;
 mod git;
 mod holdings;
 mod import;
+mod index;
+mod legacy;
 mod lfs;
 mod lifecycle;
 mod papers;
 mod parts;
+mod pull_requests;
 mod repo;
 mod repo_id;
+mod repo_lock;
+pub(crate) mod safetensors;
 mod settings;
 mod token;
 mod users;
 
+pub(crate) use access::AccessRequest;
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
+pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
 pub(crate) use devices::{Decision as LoginAnswer, Devices};
-pub(crate) use disk::Lock;
+pub(crate) use disk::{Lock, is_full};
+pub(crate) use facts::{Properties, read as facts};
 pub(crate) use git::{
     CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, branch_ref,
     tag_ref,
@@ -33,7 +48,8 @@ pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, is_upload};
 pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
-pub(crate) use settings::{AccessRequest, Gate, PullRequest, Settings};
+pub(crate) use repo_lock::RepoLock;
+pub(crate) use settings::{Gate, Settings};
 pub(crate) use token::{Role, Scope, Token, random_token};
 pub(crate) use users::{Membership, User, Users};
 
@@ -42,7 +58,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use settings::Card;
+use access::Access;
+use db::Db;
+use index::Index;
 
 const KEY_BYTES: usize = 32;
 
@@ -50,6 +68,8 @@ const KEY_BYTES: usize = 32;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    db: Db,
+    index: Index,
 }
 
 impl Store {
@@ -58,7 +78,11 @@ impl Store {
         let context = || format!("cannot use {} as root", root.display());
         fs::create_dir_all(root.join("repos")).with_context(context)?;
         tempfile::tempfile_in(root).with_context(context)?;
-        Ok(Self { root: root.canonicalize().with_context(context)? })
+        let root = root.canonicalize().with_context(context)?;
+        // The state of earlier versions was in JSON files.
+        let db = Db::open(&root, |tx| legacy::import(tx, &root))?;
+        let index = Index::open(db.clone())?;
+        Ok(Self { root, db, index })
     }
 
     /// Returns the store of large files.
@@ -68,17 +92,17 @@ impl Store {
 
     /// Returns the users and organisations.
     pub(crate) fn users(&self) -> Users {
-        Users::new(&self.root)
+        Users::new(self.db.clone())
     }
 
     /// Returns the papers.
     pub(crate) fn papers(&self) -> Papers {
-        Papers::new(&self.root)
+        Papers::new(self.db.clone())
     }
 
     /// Returns the pending logins.
     pub(crate) fn devices(&self) -> Devices {
-        Devices::new(&self.root)
+        Devices::new(self.db.clone())
     }
 
     /// Returns the folder of the generated certificate.
@@ -108,48 +132,29 @@ impl Store {
 
     /// Returns where a repository is now.
     pub(crate) fn locate(&self, key: &RepoKey) -> Result<Lookup> {
-        Ok(match disk::read_json(&self.card_path(key))? {
-            None => Lookup::Missing,
-            Some(Card::Moved { moved_to }) => Lookup::Moved(moved_to.parse()?),
-            Some(Card::Here(settings)) => Lookup::Found(Box::new(Repo {
-                key: key.clone(),
-                git_dir: self.git_dir(key),
-                settings,
-            })),
+        self.db.read(|tx| {
+            let Some((row, settings)) = repo::load(tx, key)? else {
+                return Ok(repo::redirect(tx, key)?.map_or(Lookup::Missing, Lookup::Moved));
+            };
+            // The decisions about users matter only where something is not for everybody.
+            let matters = settings.private || settings.gated.is_some();
+            let access = if matters { Access::load(tx, row)? } else { Access::default() };
+            let waiting = first_commit::is_waiting(tx, row)?.then(|| self.db.clone());
+            let (key, git_dir) = (key.clone(), self.git_dir(key));
+            Ok(Lookup::Found(Box::new(Repo { key, settings, access, row, git_dir, waiting })))
         })
     }
 
     /// Returns the name of a repository in the case it was created with: ids that differ only in
     /// case are the same. An unused name is returned unchanged.
     pub(crate) fn spelled(&self, key: &RepoKey) -> Result<RepoKey> {
-        if let Lookup::Found(_) = self.locate(key)? {
-            return Ok(key.clone());
-        }
-        let mut twins = Vec::new();
-        for namespace in self.namespaces_like(key)? {
-            let folder = self.kind_dir(key.kind).join(namespace.as_deref().unwrap_or_default());
-            let names = file_names(&folder)?;
-            let like = |name: &&str| name.eq_ignore_ascii_case(key.id.name());
-            let cards = names.iter().filter_map(|name| name.strip_suffix(".git.json")).filter(like);
-            let ids = cards.map(|name| match &namespace {
-                Some(namespace) => format!("{namespace}/{name}").parse(),
-                None => name.parse(),
-            });
-            twins.extend(ids.flatten().map(|id| RepoKey::new(key.kind, id)));
-        }
-        twins.sort_by(|a, b| a.id.cmp(&b.id));
-        let lives = |twin: &&RepoKey| matches!(self.locate(twin), Ok(Lookup::Found(_)));
-        let is_own = |twin: &&RepoKey| *twin == key;
-        let found = twins.iter().find(lives).or_else(|| twins.iter().find(is_own));
-        Ok(found.or(twins.first()).unwrap_or(key).clone())
-    }
-
-    /// Returns the folders of a namespace, in any case; `None` stands for no namespace.
-    fn namespaces_like(&self, key: &RepoKey) -> Result<Vec<Option<String>>> {
-        let Some(namespace) = key.id.namespace() else { return Ok(vec![None]) };
-        let mut names = file_names(&self.kind_dir(key.kind))?;
-        names.retain(|name| name.eq_ignore_ascii_case(namespace));
-        Ok(names.into_iter().map(Some).collect())
+        self.db.read(|tx| {
+            let twin = match repo::in_any_case(tx, key)? {
+                Some(twin) => Some(twin),
+                None => repo::redirect_in_any_case(tx, key)?,
+            };
+            Ok(twin.unwrap_or_else(|| key.clone()))
+        })
     }
 
     /// Returns the repository of that name; fails if it is missing.
@@ -161,44 +166,21 @@ impl Store {
         }
     }
 
-    /// Returns all repositories of a kind, sorted by id.
-    pub(crate) fn list(&self, kind: RepoKind) -> Result<Vec<Repo>> {
-        let folder = self.kind_dir(kind);
-        let mut ids = Vec::new();
-        for name in file_names(&folder)? {
-            if let Some(name) = name.strip_suffix(".git") {
-                ids.push(name.to_owned());
-            } else if folder.join(&name).is_dir() {
-                let inner = file_names(&folder.join(&name))?;
-                ids.extend(
-                    inner
-                        .iter()
-                        .filter_map(|n| Some(format!("{name}/{}", n.strip_suffix(".git")?))),
-                );
-            }
-        }
-        ids.sort();
-        let keys = ids.iter().filter_map(|id| Some(RepoKey::new(kind, id.parse().ok()?)));
-        let places = keys.map(|key| self.locate(&key)).collect::<Result<Vec<_>>>()?;
-        Ok(places.into_iter().filter_map(Lookup::found).collect())
-    }
-
     /// Changes the settings of a repository.
     pub(crate) fn update(&self, key: &RepoKey, change: impl FnOnce(&mut Settings)) -> Result<()> {
-        let _lock = self.lock(key)?;
-        let mut settings = self.find(key)?.settings;
-        change(&mut settings);
-        self.write_settings(key, settings)
-    }
-
-    /// Replaces the settings; the caller holds the repository's lock.
-    fn write_settings(&self, key: &RepoKey, settings: Settings) -> Result<()> {
-        disk::write_json(&self.card_path(key), &Card::Here(settings))
+        let row = self.find(key)?.row;
+        self.db.write(|tx| {
+            // Read again: a writer in another process may have been first.
+            let found = repo::load(tx, key)?.filter(|(found, _)| *found == row);
+            let (row, mut settings) = found.with_context(|| format!("there is no {key}"))?;
+            change(&mut settings);
+            settings.save(tx, row)
+        })
     }
 
     /// Waits for exclusive write access to the repository.
-    pub(crate) fn lock(&self, key: &RepoKey) -> Result<Lock> {
-        Lock::acquire(&self.beside(key, "lock"))
+    pub(crate) fn lock(&self, key: &RepoKey) -> Result<RepoLock> {
+        RepoLock::acquire(&self.lock_path(key), self.index.clone(), key.clone())
     }
 
     fn kind_dir(&self, kind: RepoKind) -> PathBuf {
@@ -211,24 +193,8 @@ impl Store {
         dir.join(format!("{}.git", key.id.name()))
     }
 
-    fn card_path(&self, key: &RepoKey) -> PathBuf {
-        self.beside(key, "json")
-    }
-
-    fn beside(&self, key: &RepoKey, extension: &str) -> PathBuf {
+    fn lock_path(&self, key: &RepoKey) -> PathBuf {
         let git_dir = self.git_dir(key);
-        git_dir.with_file_name(format!("{}.git.{extension}", key.id.name()))
+        git_dir.with_file_name(format!("{}.git.lock", key.id.name()))
     }
-}
-
-/// Returns the UTF-8 names in a folder; none if it does not exist.
-fn file_names(folder: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(err) => return Err(err).with_context(|| format!("cannot read {}", folder.display())),
-    };
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
-    let names = names.collect::<Result<Vec<_>, _>>()?;
-    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
 }

@@ -2,31 +2,48 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use rusqlite::{OptionalExtension, Transaction};
 use serde_json::{Map, Value};
 
-use super::disk::{self, Lock};
+use super::db::Db;
 
 /// A paper: an object with an `id`.
 pub(crate) type Paper = Map<String, Value>;
 
-/// The file of all papers below the root.
+/// The papers.
 #[derive(Clone, Debug)]
 pub(crate) struct Papers {
-    path: PathBuf,
+    db: Db,
 }
 
 impl Papers {
-    /// Opens the papers of the Hub at `root`.
-    pub(crate) fn new(root: &Path) -> Self {
-        Self { path: root.join("papers.json") }
+    pub(super) fn new(db: Db) -> Self {
+        Self { db }
     }
 
     /// Returns all papers, by id.
     pub(crate) fn all(&self) -> Result<BTreeMap<String, Paper>> {
-        Ok(disk::read_json(&self.path)?.unwrap_or_default())
+        self.db.read(|tx| {
+            let mut all = BTreeMap::new();
+            let mut query = tx.prepare_cached("SELECT id, content FROM papers")?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                all.insert(row.get(0)?, serde_json::from_str(row.get_ref(1)?.as_str()?)?);
+            }
+            Ok(all)
+        })
+    }
+
+    /// Returns a paper; `None` if there is none with that id.
+    pub(crate) fn get(&self, id: &str) -> Result<Option<Paper>> {
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached("SELECT content FROM papers WHERE id = ?1")?;
+            let content = query.query_row([id], |row| row.get::<_, String>(0)).optional()?;
+            Ok(content.map(|content| serde_json::from_str(&content)).transpose()?)
+        })
     }
 
     /// Adds the papers of a JSON file, an array; existing ids are replaced. Returns their number.
@@ -34,14 +51,21 @@ impl Papers {
         let context = || format!("cannot read papers from {}", file.display());
         let text = fs::read(file).with_context(context)?;
         let papers: Vec<Paper> = serde_json::from_slice(&text).with_context(context)?;
-        let _lock = Lock::acquire(&self.path.with_extension("lock"))?;
-        let mut all = self.all()?;
-        let count = papers.len();
-        for paper in papers {
-            let id = paper.get("id").and_then(Value::as_str).context("a paper has no \"id\"")?;
-            all.insert(id.to_owned(), paper);
-        }
-        disk::write_json(&self.path, &all)?;
-        Ok(count)
+        self.db.write(|tx| {
+            for paper in &papers {
+                let id = paper.get("id").and_then(Value::as_str);
+                save(tx, id.context("a paper has no \"id\"")?, paper)?;
+            }
+            Ok(papers.len())
+        })
     }
+}
+
+pub(super) fn save(tx: &Transaction<'_>, id: &str, paper: &Paper) -> Result<()> {
+    tx.execute(
+        "INSERT INTO papers (id, content) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET content = excluded.content",
+        (id, serde_json::to_string(paper)?),
+    )?;
+    Ok(())
 }

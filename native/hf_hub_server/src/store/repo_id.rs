@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Error, bail};
+use anyhow::{Context, Error, bail};
 use serde::{Deserialize, Serialize};
 
 /// The three kinds of git repositories on the Hub.
@@ -62,6 +62,12 @@ impl RepoKind {
             Self::Dataset => "datasets/",
             Self::Space => "spaces/",
         }
+    }
+
+    /// Returns the kind with this singular name, which is also the one in the database.
+    pub(crate) fn from_singular(name: &str) -> Result<Self, Error> {
+        let known = Self::ALL.into_iter().find(|kind| kind.singular() == name);
+        known.with_context(|| format!("`{name}` is no kind of repository"))
     }
 
     /// Returns the kind with this plural name.
@@ -150,7 +156,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     if name.contains("--") || name.contains("..") {
         bail!("`{name}` may not contain `--` or `..`");
     }
-    // `X.git`, `X.git.json` and `X.git.lock` are the files of repository X on disk.
+    // `X.git` and `X.git.lock` are the files of repository X on disk; `X.git.json` was one.
     if format!("{}.", name.to_ascii_lowercase()).contains(".git.") {
         bail!("`{name}` may not contain `.git`");
     }

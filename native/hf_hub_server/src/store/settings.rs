@@ -1,68 +1,28 @@
 //! What the Hub stores about a repository besides its git history.
-//!
-//! Stored as JSON beside the bare repository. A file with only `moved_to` is the redirect that a
-//! rename leaves behind.
-
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use rusqlite::{Row, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::db;
 use super::repo_id::RepoKey;
 
-/// The settings file of one repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The settings of one repository.
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The database id that clients see as `_id`: 24 hex digits.
-    #[serde(rename = "_id")]
     pub(crate) object_id: String,
     /// When the repository was created.
     pub(crate) created_at: Timestamp,
     /// Whether it is visible only to its owner and the members of its organisation.
-    #[serde(default)]
     pub(crate) private: bool,
     /// Whether files require access, and who grants it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gated: Option<Gate>,
     /// Whether the administrator has disabled it.
-    #[serde(default)]
     pub(crate) disabled: bool,
-    /// Users who may read the files of a gated repository.
-    #[serde(default)]
-    pub(crate) granted: Vec<String>,
-    /// The access requests of other users.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) requests: BTreeMap<String, AccessRequest>,
-    /// The pull requests opened so far.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) pull_requests: Vec<PullRequest>,
     /// Settings without an effect, stored by their names in the API.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) more: Map<String, Value>,
-}
-
-/// Data of a pull request besides its ref.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct PullRequest {
-    /// Its number.
-    pub(crate) num: u64,
-    /// Its title.
-    pub(crate) title: String,
-    /// The user who opened it.
-    pub(crate) author: String,
-    /// When it was opened.
-    pub(crate) created_at: Timestamp,
-}
-
-/// An access request that was not granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum AccessRequest {
-    /// No decision yet.
-    Pending,
-    /// The owner has rejected it.
-    Rejected,
 }
 
 /// Who grants access to a gated repository.
@@ -75,33 +35,9 @@ pub(crate) enum Gate {
     Manual,
 }
 
-/// The file beside the bare repository.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Card {
-    /// The repository was renamed.
-    Moved {
-        /// Its new id.
-        moved_to: String,
-    },
-    /// The repository is here.
-    Here(Settings),
-}
-
 impl Settings {
-    /// Allows a user to read the files of a gated repository.
-    pub(crate) fn grant(&mut self, user: String) {
-        self.requests.remove(&user);
-        if !self.granted.contains(&user) {
-            self.granted.push(user);
-        }
-    }
-
-    /// Records the access request of a user, who then has no access.
-    pub(crate) fn note(&mut self, user: String, request: AccessRequest) {
-        self.granted.retain(|granted| *granted != user);
-        self.requests.insert(user, request);
-    }
+    /// The columns that [`Self::from_row`] reads.
+    pub(super) const COLUMNS: &str = "object_id, created_at, private, gated, disabled, more";
 
     /// Returns the settings of a new repository.
     pub(crate) fn new(key: &RepoKey) -> Self {
@@ -115,10 +51,40 @@ impl Settings {
             private: false,
             gated: None,
             disabled: false,
-            granted: Vec::new(),
-            requests: BTreeMap::new(),
-            pull_requests: Vec::new(),
             more: Map::new(),
         }
+    }
+
+    /// Reads the columns, the first of which has the number `first`.
+    pub(super) fn from_row(row: &Row<'_>, first: usize) -> anyhow::Result<Self> {
+        let gated = row.get_ref(first + 3)?.as_str_or_null()?;
+        let more = row.get_ref(first + 5)?.as_str()?;
+        Ok(Self {
+            object_id: row.get(first)?,
+            created_at: db::time(row.get(first + 1)?)?,
+            private: row.get(first + 2)?,
+            gated: gated.map(db::from_word).transpose()?,
+            disabled: row.get(first + 4)?,
+            more: if more == "{}" { Map::new() } else { serde_json::from_str(more)? },
+        })
+    }
+
+    /// Replaces the settings of a repository.
+    pub(super) fn save(&self, tx: &Transaction<'_>, repository: i64) -> anyhow::Result<()> {
+        tx.execute(
+            "UPDATE repositories
+             SET object_id = ?2, created_at = ?3, private = ?4, gated = ?5, disabled = ?6, more = ?7
+             WHERE id = ?1",
+            (
+                repository,
+                &self.object_id,
+                self.created_at.as_microsecond(),
+                self.private,
+                self.gated.as_ref().map(db::word).transpose()?,
+                self.disabled,
+                serde_json::to_string(&self.more)?,
+            ),
+        )?;
+        Ok(())
     }
 }

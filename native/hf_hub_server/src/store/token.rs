@@ -2,9 +2,11 @@
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::db;
 use super::repo_id::RepoKey;
 
 /// A token of a user.
@@ -100,6 +102,58 @@ impl Token {
         }
     }
 
+    /// Returns a token and the name of its user.
+    pub(super) fn load(tx: &Transaction<'_>, digest: &str) -> Result<Option<(String, Self)>> {
+        let mut query = tx.prepare_cached(
+            "SELECT u.name, t.name, t.role, t.grants, t.created_at, t.expires_at, t.refresh
+             FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = ?1",
+        )?;
+        let mut rows = query.query([digest])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let token = Self {
+            digest: digest.to_owned(),
+            name: row.get(1)?,
+            role: db::from_word(row.get_ref(2)?.as_str()?)?,
+            grants: serde_json::from_str(row.get_ref(3)?.as_str()?)?,
+            created_at: db::time(row.get(4)?)?,
+            expires_at: row.get::<_, Option<i64>>(5)?.map(db::time).transpose()?,
+            refresh: row.get(6)?,
+        };
+        Ok(Some((row.get(0)?, token)))
+    }
+
+    /// Stores a token of an existing user.
+    pub(super) fn save(&self, tx: &Transaction<'_>, owner: &str) -> Result<()> {
+        tx.execute(
+            "INSERT INTO tokens
+               (user_id, digest, name, role, grants, created_at, expires_at, refresh)
+             SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE name = ?1",
+            rusqlite::params![
+                owner,
+                self.digest,
+                self.name,
+                db::word(&self.role)?,
+                serde_json::to_string(&self.grants)?,
+                self.created_at.as_microsecond(),
+                self.expires_at.map(Timestamp::as_microsecond),
+                self.refresh,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Stores it in place of the token with this refresh token; `false` if there is none.
+    pub(super) fn replace(&self, tx: &Transaction<'_>, refresh: &str) -> Result<bool> {
+        let mut query = tx.prepare_cached(
+            "SELECT u.name FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.refresh = ?1",
+        )?;
+        let owner = query.query_row([refresh], |row| row.get::<_, String>(0)).optional()?;
+        let Some(owner) = owner else { return Ok(false) };
+        tx.execute("DELETE FROM tokens WHERE refresh = ?1", [refresh])?;
+        self.save(tx, &owner)?;
+        Ok(true)
+    }
+
     /// Whether it has not expired.
     pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
@@ -107,7 +161,7 @@ impl Token {
 
     /// Whether it gives access to private repositories of its user.
     pub(crate) fn may_read(&self, key: &RepoKey) -> bool {
-        self.role != Role::FineGrained || self.allows("repo.content.read", key)
+        self.role != Role::FineGrained || self.allows_reading(key)
     }
 
     /// Whether it gives access to gated repositories of others.
@@ -139,17 +193,26 @@ impl Token {
         }
     }
 
-    fn allows(&self, wanted: &str, key: &RepoKey) -> bool {
+    /// Returns the namespaces and repositories for which [`Self::may_read`] holds; `None` for all.
+    pub(crate) fn readable(&self) -> Option<Vec<String>> {
+        let is_all = self.role != Role::FineGrained || self.grants.global.iter().any(reads);
+        let scoped = self.grants.scoped.iter().filter(|scope| scope.permissions.iter().any(reads));
+        (!is_all).then(|| scoped.map(|scope| scope.entity.clone()).collect())
+    }
+
+    fn allows_reading(&self, key: &RepoKey) -> bool {
         let id = key.id.to_string();
         let fits = |scope: &&Scope| {
             scope.entity == id || key.id.namespace().is_some_and(|name| name == scope.entity)
         };
         let scoped = self.grants.scoped.iter().filter(fits).flat_map(|scope| &scope.permissions);
-        // Write permission includes read permission.
-        scoped
-            .chain(&self.grants.global)
-            .any(|permission| permission == wanted || permission == "repo.write")
+        scoped.chain(&self.grants.global).any(reads)
     }
+}
+
+// Write permission includes read permission.
+fn reads(permission: &String) -> bool {
+    permission == "repo.content.read" || permission == "repo.write"
 }
 
 /// Returns a random token.

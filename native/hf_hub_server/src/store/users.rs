@@ -1,36 +1,29 @@
-//! Users and organisations: `users.json` in the root.
+//! Users and organisations.
 //!
-//! Tokens are stored as digests only. The file is read for every request, so that a running server
-//! sees changes of the command line.
+//! They are looked up for every request, so that a running server sees changes of the command line.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
-use super::disk::{self, Lock};
+use super::db::{self, Db};
 use super::repo_id::check_name;
 use super::token::{Token, digest};
 
 /// A person with tokens.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct User {
     /// The account name.
     pub(crate) name: String,
     /// The display name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fullname: Option<String>,
     /// The organisations the user is a member of.
-    #[serde(default)]
     pub(crate) orgs: Vec<String>,
-    /// The user's roles in organisations, if not the default.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// The user's role in each of them.
     roles: BTreeMap<String, OrgRole>,
-    /// The user's tokens.
-    #[serde(default)]
-    pub(crate) tokens: Vec<Token>,
 }
 
 /// The role of a member of an organisation.
@@ -80,150 +73,150 @@ impl User {
     pub(crate) fn role_in(&self, org: &str) -> OrgRole {
         self.roles.get(org).copied().unwrap_or(OrgRole::Write)
     }
-
-    fn join(&mut self, membership: &Membership) {
-        if !self.orgs.contains(&membership.org) {
-            self.orgs.push(membership.org.clone());
-        }
-        self.roles.insert(membership.org.clone(), membership.role);
-    }
 }
 
-/// The users file.
+/// The users.
 #[derive(Clone, Debug)]
 pub(crate) struct Users {
-    path: PathBuf,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Content {
-    #[serde(default)]
-    users: Vec<User>,
-    #[serde(default)]
-    orgs: Vec<String>,
-}
-
-impl Content {
-    fn tokens(&self) -> impl Iterator<Item = &Token> {
-        self.users.iter().flat_map(|user| &user.tokens)
-    }
+    db: Db,
 }
 
 impl Users {
-    /// Opens the users of the Hub at `root`.
-    pub(crate) fn new(root: &Path) -> Self {
-        Self { path: root.join("users.json") }
+    pub(super) fn new(db: Db) -> Self {
+        Self { db }
     }
 
     /// Returns all users, in the order in which they were added.
     pub(crate) fn list(&self) -> Result<Vec<User>> {
-        Ok(self.read()?.users)
+        self.db.read(|tx| {
+            let mut names = tx.prepare_cached("SELECT name FROM users ORDER BY id")?;
+            let names = names.query_map([], |row| row.get::<_, String>(0))?;
+            let users = names.map(|name| find(tx, &name?));
+            Ok(users.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        })
+    }
+
+    /// Returns a user; `None` if there is none of that name.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<User>> {
+        self.db.read(|tx| find(tx, name))
     }
 
     /// Returns the owner of a token, with that token.
     pub(crate) fn by_token(&self, token: &str) -> Result<Option<(User, Token)>> {
-        let digest = digest(token);
-        let now = Timestamp::now();
-        let found = self.read()?.users.into_iter().find_map(|user| {
-            let mut tokens = user.tokens.iter();
-            let token = tokens.find(|token| token.digest == digest && token.is_valid(now))?.clone();
-            Some((user, token))
-        });
-        Ok(found)
+        let (digest, now) = (digest(token), Timestamp::now());
+        self.db.read(|tx| {
+            let Some((owner, token)) = Token::load(tx, &digest)? else { return Ok(None) };
+            let owner = if token.is_valid(now) { find(tx, &owner)? } else { None };
+            Ok(owner.map(|owner| (owner, token)))
+        })
     }
 
     /// Adds a token and memberships to a user; creates what does not exist yet.
-    pub(crate) fn add(&self, name: &str, orgs: &[Membership], token: Token) -> Result<()> {
+    pub(crate) fn add(&self, name: &str, orgs: &[Membership], token: &Token) -> Result<()> {
         check_name(name)?;
         orgs.iter().try_for_each(|membership| check_name(&membership.org))?;
-        self.update(|content| {
+        self.db.write(|tx| {
             for membership in orgs {
-                register_org(content, &membership.org);
+                register_org(tx, &membership.org)?;
             }
-            if content.tokens().any(|known| known.digest == token.digest) {
+            if Token::load(tx, &token.digest)?.is_some() {
                 bail!("this token is already in use");
             }
-            if content.orgs.iter().any(|org| org == name) {
+            if exists(tx, "organizations", name)? {
                 bail!("`{name}` is an organisation");
             }
-            let user = find_or_add(content, name);
+            insert(tx, name)?;
             for membership in orgs {
-                user.join(membership);
+                join(tx, name, &membership.org, membership.role)?;
             }
-            user.tokens.push(token);
-            Ok(())
+            token.save(tx, name)
         })
     }
 
     /// Sets a user's display name.
     pub(crate) fn set_fullname(&self, name: &str, fullname: &str) -> Result<()> {
-        self.update(|content| {
-            let user = content.users.iter_mut().find(|user| user.name == name);
-            let user = user.with_context(|| format!("there is no user `{name}`"))?;
-            user.fullname = Some(fullname.to_owned());
-            Ok(())
-        })
+        self.db.write(|tx| set_fullname(tx, name, fullname))
     }
 
     /// Adds a token to an existing user.
-    pub(crate) fn grant(&self, name: &str, token: Token) -> Result<()> {
-        self.update(|content| {
-            let user = content.users.iter_mut().find(|user| user.name == name);
-            user.with_context(|| format!("there is no user `{name}`"))?.tokens.push(token);
-            Ok(())
+    pub(crate) fn grant(&self, name: &str, token: &Token) -> Result<()> {
+        self.db.write(|tx| {
+            if !exists(tx, "users", name)? {
+                bail!("there is no user `{name}`");
+            }
+            token.save(tx, name)
         })
     }
 
     /// Replaces the token that `refresh` belongs to; `false` if it is unknown.
-    pub(crate) fn renew(&self, refresh: &str, token: Token) -> Result<bool> {
-        let old = digest(refresh);
-        let mut token = Some(token);
-        self.update(|content| {
-            let mut known = content.users.iter_mut().flat_map(|user| user.tokens.iter_mut());
-            if let Some(place) = known.find(|known| known.refresh.as_ref() == Some(&old)) {
-                *place = token.take().unwrap_or_else(|| place.clone());
-            }
-            Ok(())
-        })?;
-        Ok(token.is_none())
-    }
-
-    /// Ensures that `namespace` exists: as an organisation, unless there is such a user.
-    pub(crate) fn ensure_namespace(&self, namespace: &str) -> Result<()> {
-        self.update(|content| {
-            if !content.users.iter().any(|user| user.name == namespace) {
-                register_org(content, namespace);
-            }
-            Ok(())
-        })
-    }
-
-    fn read(&self) -> Result<Content> {
-        Ok(disk::read_json(&self.path)?.unwrap_or_default())
-    }
-
-    fn update(&self, change: impl FnOnce(&mut Content) -> Result<()>) -> Result<()> {
-        let _lock = Lock::acquire(&self.path.with_extension("lock"))?;
-        let mut content = self.read()?;
-        change(&mut content)?;
-        disk::write_json(&self.path, &content)
+    pub(crate) fn renew(&self, refresh: &str, token: &Token) -> Result<bool> {
+        self.db.write(|tx| token.replace(tx, &digest(refresh)))
     }
 }
 
-fn register_org(content: &mut Content, org: &str) {
-    if !content.orgs.iter().any(|known| known == org) {
-        content.orgs.push(org.to_owned());
+/// Ensures that `namespace` exists: as an organisation, unless there is such a user.
+pub(super) fn ensure_namespace(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
+    if !exists(tx, "users", namespace)? {
+        register_org(tx, namespace)?;
     }
+    Ok(())
 }
 
-fn find_or_add<'a>(content: &'a mut Content, name: &str) -> &'a mut User {
-    let known = content.users.iter().position(|user| user.name == name);
-    let position = known.unwrap_or_else(|| {
-        let (orgs, roles, tokens) = (Vec::new(), BTreeMap::new(), Vec::new());
-        content.users.push(User { name: name.to_owned(), fullname: None, orgs, roles, tokens });
-        content.users.len() - 1
-    });
-    &mut content.users[position]
+pub(super) fn register_org(tx: &Transaction<'_>, org: &str) -> Result<()> {
+    // Not `OR IGNORE` alone: it would use up an id each time.
+    if !exists(tx, "organizations", org)? {
+        tx.execute("INSERT INTO organizations (name) VALUES (?1)", [org])?;
+    }
+    Ok(())
+}
+
+pub(super) fn insert(tx: &Transaction<'_>, name: &str) -> Result<()> {
+    if !exists(tx, "users", name)? {
+        tx.execute("INSERT INTO users (name) VALUES (?1)", [name])?;
+    }
+    Ok(())
+}
+
+pub(super) fn join(tx: &Transaction<'_>, name: &str, org: &str, role: OrgRole) -> Result<()> {
+    tx.execute(
+        "INSERT INTO memberships (user_id, organization_id, role)
+         SELECT u.id, o.id, ?3 FROM users u, organizations o WHERE u.name = ?1 AND o.name = ?2
+         ON CONFLICT (user_id, organization_id) DO UPDATE SET role = excluded.role",
+        (name, org, db::word(&role)?),
+    )?;
+    Ok(())
+}
+
+pub(super) fn set_fullname(tx: &Transaction<'_>, name: &str, fullname: &str) -> Result<()> {
+    let done = tx.execute("UPDATE users SET fullname = ?2 WHERE name = ?1", (name, fullname))?;
+    if done == 0 {
+        bail!("there is no user `{name}`");
+    }
+    Ok(())
+}
+
+fn exists(tx: &Transaction<'_>, table: &str, name: &str) -> Result<bool> {
+    let mut query = tx.prepare_cached(&format!("SELECT 1 FROM {table} WHERE name = ?1"))?;
+    Ok(query.exists([name])?)
+}
+
+fn find(tx: &Transaction<'_>, name: &str) -> Result<Option<User>> {
+    let mut query = tx.prepare_cached("SELECT id, fullname FROM users WHERE name = ?1")?;
+    let found = query.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((id, fullname)) = found else { return Ok(None) };
+    let mut user =
+        User { name: name.to_owned(), fullname, orgs: Vec::new(), roles: BTreeMap::new() };
+    let mut query = tx.prepare_cached(
+        "SELECT o.name, m.role FROM memberships m JOIN organizations o ON o.id = m.organization_id
+         WHERE m.user_id = ?1 ORDER BY m.id",
+    )?;
+    let mut rows = query.query([id] as [i64; 1])?;
+    while let Some(row) = rows.next()? {
+        let org: String = row.get(0)?;
+        user.roles.insert(org.clone(), db::from_word(row.get_ref(1)?.as_str()?)?);
+        user.orgs.push(org);
+    }
+    Ok(Some(user))
 }
 
 #[cfg(test)]
@@ -242,9 +235,9 @@ mod tests {
     #[test]
     fn finds_a_user_by_token_and_stores_no_token() {
         let root = tempfile::tempdir().unwrap();
-        let users = Users::new(root.path());
-        users.add("ann", &orgs(&["acme"]), token("hf_secret", Role::Write)).unwrap();
-        users.add("ann", &orgs(&["other:read"]), token("hf_second", Role::Read)).unwrap();
+        let users = Users::new(Db::open(root.path(), |_| Ok(())).unwrap());
+        users.add("ann", &orgs(&["acme"]), &token("hf_secret", Role::Write)).unwrap();
+        users.add("ann", &orgs(&["other:read"]), &token("hf_second", Role::Read)).unwrap();
 
         let (user, token) = users.by_token("hf_secret").unwrap().unwrap();
         assert_eq!((user.name.as_str(), token.role), ("ann", Role::Write));
@@ -252,38 +245,39 @@ mod tests {
         assert!(user.may_write_in("acme") && user.may_write_in("ann"));
         assert!(!user.may_write_in("other") && !user.may_write_in("x"));
         assert!(users.by_token("hf_wrong").unwrap().is_none());
-        assert!(
-            !std::fs::read_to_string(root.path().join("users.json")).unwrap().contains("hf_secret")
-        );
+        for entry in std::fs::read_dir(root.path()).unwrap() {
+            let content = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!content.windows(9).any(|bytes| bytes == b"hf_secret"));
+        }
     }
 
     #[test]
     fn rejects_a_repeated_token_and_a_user_named_like_an_organisation() {
         let root = tempfile::tempdir().unwrap();
-        let users = Users::new(root.path());
-        users.add("ann", &orgs(&["acme"]), token("hf_secret", Role::Write)).unwrap();
+        let users = Users::new(Db::open(root.path(), |_| Ok(())).unwrap());
+        users.add("ann", &orgs(&["acme"]), &token("hf_secret", Role::Write)).unwrap();
 
-        assert!(users.add("bob", &[], token("hf_secret", Role::Read)).is_err());
-        assert!(users.add("acme", &[], token("hf_other", Role::Read)).is_err());
-        assert!(users.add("../x", &[], token("hf_other", Role::Read)).is_err());
+        assert!(users.add("bob", &[], &token("hf_secret", Role::Read)).is_err());
+        assert!(users.add("acme", &[], &token("hf_other", Role::Read)).is_err());
+        assert!(users.add("../x", &[], &token("hf_other", Role::Read)).is_err());
         assert!("acme:boss".parse::<Membership>().is_err());
     }
 
     #[test]
     fn a_renewed_or_expired_token_is_unknown() {
         let root = tempfile::tempdir().unwrap();
-        let users = Users::new(root.path());
+        let users = Users::new(Db::open(root.path(), |_| Ok(())).unwrap());
         let lasting = |seconds| {
             let until = Timestamp::now() + std::time::Duration::from_secs(seconds);
             Token::for_app("first", "refresh", until)
         };
-        users.add("ann", &[], lasting(60)).unwrap();
+        users.add("ann", &[], &lasting(60)).unwrap();
         assert!(users.by_token("first").unwrap().is_some());
-        assert!(!users.renew("unknown", token("x", Role::Read)).unwrap());
+        assert!(!users.renew("unknown", &token("x", Role::Read)).unwrap());
         let next = Token::for_app("second", "refresh2", Timestamp::now());
-        assert!(users.renew("refresh", next).unwrap());
+        assert!(users.renew("refresh", &next).unwrap());
         assert!(users.by_token("first").unwrap().is_none());
         assert!(users.by_token("second").unwrap().is_none(), "it has expired");
-        assert!(users.grant("nobody", lasting(60)).is_err());
+        assert!(users.grant("nobody", &lasting(60)).is_err());
     }
 }

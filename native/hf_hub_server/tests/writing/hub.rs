@@ -99,6 +99,9 @@ impl Hub {
         let response =
             self.post("/api/repos/create", json!({ "name": name, "organization": "acme" })).await;
         assert_eq!(response.status(), 200, "{name}");
+        // The tests look into the git repository, which is made at its first use.
+        let refs = format!("/api/models/acme/{name}/refs");
+        assert_eq!(self.server.get_as(ANN, &refs).await.status(), 200, "{name}");
     }
 
     /// Commits lines to a model as Ann.

@@ -119,6 +119,7 @@ async fn only_one_of_several_requests_creates_a_repository() {
         .collect::<Vec<_>>();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+    assert_eq!(hub.server.get("/api/models/acme/same/refs").await.status(), 200);
     git(&hub.root.git_dir("acme/same"), &["fsck", "--strict"]);
 }
 

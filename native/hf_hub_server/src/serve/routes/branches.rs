@@ -9,7 +9,7 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
 use super::checkout;
-use crate::store::{Draft, Git, Lock, MAIN, MAIN_REF, Repo, branch_ref, tag_ref};
+use crate::store::{Draft, Git, MAIN, MAIN_REF, Repo, RepoLock, branch_ref, tag_ref};
 
 const MAX_MESSAGE: usize = 500;
 
@@ -131,7 +131,7 @@ fn branch_name(name: &str) -> Result<String, ApiError> {
 }
 
 /// Locks the repository, which may have been deleted meanwhile.
-fn lock(call: &Call, repo: &Repo) -> Result<Lock, ApiError> {
+fn lock(call: &Call, repo: &Repo) -> Result<RepoLock, ApiError> {
     let lock = call.hub.store.lock(&repo.key)?;
     match call.hub.store.locate(&repo.key)?.found() {
         Some(_) => Ok(lock),

@@ -74,7 +74,7 @@ fn request(call: &Call) -> Result<Vec<u8>, ApiError> {
 
 fn start(call: &Call, repo: &Repo, options: &[&str]) -> Result<Child, ApiError> {
     call.caller.check_files(repo)?;
-    let mut command = command(&repo.git_dir, options);
+    let mut command = command(repo.git_dir()?, options);
     if let Some(protocol) = call.headers.get(PROTOCOL).and_then(|value| value.to_str().ok()) {
         command.env("GIT_PROTOCOL", protocol);
     }

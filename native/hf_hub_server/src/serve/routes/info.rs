@@ -2,18 +2,15 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
-use super::super::error::ApiError;
 use super::super::response;
-use super::{checkout, facts};
-use crate::card;
-use crate::store::{Entry, EntryKind, Gate, Git, LfsStore, MAIN, Repo, RepoKind};
-use git2::Oid;
-
-/// All properties of a repository, by their JSON names.
-pub(super) type Properties = Map<String, Value>;
+use super::checkout;
+use crate::store::{
+    Entry, EntryKind, Gate, MAIN, Properties, Repo, RepoKey, RepoKind, Settings, facts,
+};
 
 /// The stored settings that everybody may see.
 const PUBLIC: [&str; 2] = ["description", "discussionsDisabled"];
@@ -21,8 +18,18 @@ const PUBLIC: [&str; 2] = ["description", "discussionsDisabled"];
 /// Handles `/api/{kind}/{id}[/revision/{revision}]`.
 pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
     let (git, commit) = checkout(repo, revision.unwrap_or(MAIN))?;
-    let lfs = call.hub.store.lfs();
-    let mut all = properties(repo, &git, &lfs, commit, call.query.flag("blobs"))?;
+    let mut facts = facts(repo.key.kind, &git, &call.hub.store.lfs(), commit)?;
+    if call.query.flag("blobs") {
+        let siblings = facts.files.iter().map(sibling).collect();
+        facts.properties.insert("siblings".into(), siblings);
+    }
+    let state = State {
+        key: &repo.key,
+        settings: &repo.settings,
+        head: &commit.to_string(),
+        modified_at: facts.modified_at,
+    };
+    let mut all = state.properties(facts.properties);
     let expand = call.query.all("expand").collect::<HashSet<_>>();
     if !expand.is_empty() {
         all.retain(|name, _| {
@@ -32,100 +39,62 @@ pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
     Ok(response::json(&all))
 }
 
-/// Returns all properties that a client can request.
-pub(super) fn properties(
-    repo: &Repo,
-    git: &Git,
-    lfs: &LfsStore,
-    commit: Oid,
-    blobs: bool,
-) -> Result<Properties, ApiError> {
-    let entries = files(git, commit)?;
-    let card = card_data(git, &entries)?;
-    let settings = &repo.settings;
-    let mut all = object(json!({
-        "_id": settings.object_id,
-        "id": repo.key.id.to_string(),
-        "sha": commit.to_string(),
-        "lastModified": response::date(git.commit_info(commit)?.date),
-        "createdAt": response::date(settings.created_at),
-        "private": settings.private,
-        "gated": settings.gated.map_or(Value::Bool(false), gate),
-        "disabled": settings.disabled,
-        "likes": 0,
-        "trendingScore": 0,
-        "tags": card::tags(&card, repo.key.kind),
-        "usedStorage": used_storage(&entries),
-        "siblings": entries.iter().map(|entry| sibling(entry, blobs)).collect::<Vec<_>>(),
-    }));
-    if let Some(namespace) = repo.key.id.namespace() {
-        all.insert("author".into(), namespace.into());
-    }
-    all.extend(of_kind(repo, &card));
-    match repo.key.kind {
-        RepoKind::Model => all.extend(facts::model(git, lfs, &entries, &card)?),
-        RepoKind::Dataset => drop(all.insert("mainSize".into(), all["usedStorage"].clone())),
-        RepoKind::Space => all.extend(facts::space(&card)),
-    }
-    let public = settings.more.iter().filter(|(name, _)| PUBLIC.contains(&name.as_str()));
-    all.extend(public.map(|(name, value)| (name.clone(), value.clone())));
-    if !card.is_empty() {
-        all.insert("cardData".into(), card.into());
-    }
-    Ok(all)
+/// What is known of a repository besides the facts of its files.
+pub(super) struct State<'a> {
+    pub(super) key: &'a RepoKey,
+    pub(super) settings: &'a Settings,
+    pub(super) head: &'a str,
+    pub(super) modified_at: Timestamp,
 }
 
-fn of_kind(repo: &Repo, card: &Map<String, Value>) -> Properties {
-    let id = repo.key.id.to_string();
-    let mut all = match repo.key.kind {
-        RepoKind::Model => {
-            object(json!({ "modelId": id, "downloads": 0, "downloadsAllTime": 0, "spaces": [] }))
+impl State<'_> {
+    /// Returns all properties that a client can request.
+    pub(super) fn properties(&self, facts: Properties) -> Properties {
+        let Self { key, settings, .. } = self;
+        let mut all = facts;
+        let mut add = |name: &str, value: Value| drop(all.insert(name.to_owned(), value));
+        add("_id", settings.object_id.as_str().into());
+        add("id", key.id.to_string().into());
+        add("sha", self.head.into());
+        add("lastModified", response::date(self.modified_at).into());
+        add("createdAt", response::date(settings.created_at).into());
+        add("private", settings.private.into());
+        add("gated", settings.gated.map_or(Value::Bool(false), gate));
+        add("disabled", settings.disabled.into());
+        add("likes", 0.into());
+        add("trendingScore", 0.into());
+        if let Some(namespace) = key.id.namespace() {
+            add("author", namespace.into());
         }
-        RepoKind::Dataset => object(json!({ "downloads": 0, "downloadsAllTime": 0 })),
-        RepoKind::Space => {
-            let subdomain = id.to_lowercase().replace(['/', '.', '_'], "-");
-            object(json!({ "subdomain": subdomain }))
+        match key.kind {
+            RepoKind::Model => {
+                add("modelId", key.id.to_string().into());
+                add("spaces", Value::Array(Vec::new()));
+            }
+            RepoKind::Dataset => {}
+            RepoKind::Space => {
+                let subdomain = key.id.to_string().to_lowercase().replace(['/', '.', '_'], "-");
+                add("subdomain", subdomain.into());
+            }
         }
-    };
-    let from_card: &[&str] = match repo.key.kind {
-        RepoKind::Model => &["pipeline_tag", "library_name"],
-        RepoKind::Dataset => &["paperswithcode_id"],
-        RepoKind::Space => &["sdk"],
-    };
-    let known = from_card.iter().filter_map(|name| Some((*name, card.get(*name)?)));
-    all.extend(known.map(|(name, value)| (name.to_owned(), value.clone())));
-    all
-}
-
-fn files(git: &Git, commit: Oid) -> Result<Vec<Entry>, ApiError> {
-    let listed = git.list(commit, "", true)?.unwrap_or_default();
-    let files = listed.into_iter().filter(|listed| !listed.is_folder);
-    Ok(files.map(|listed| git.describe(listed)).collect::<Result<_, _>>()?)
-}
-
-fn card_data(git: &Git, entries: &[Entry]) -> Result<Map<String, Value>, ApiError> {
-    let readme = entries.iter().find(|entry| entry.path == "README.md");
-    match readme {
-        Some(entry) if entry.size() <= card::MAX_README => Ok(card::parse(&git.blob(entry.oid)?)),
-        _ => Ok(Map::new()),
+        if key.kind != RepoKind::Space {
+            add("downloads", 0.into());
+            add("downloadsAllTime", 0.into());
+        }
+        for name in PUBLIC {
+            settings.more.get(name).into_iter().for_each(|value| add(name, value.clone()));
+        }
+        all
     }
 }
 
-/// Sums sizes; the same content counts once.
-fn used_storage(entries: &[Entry]) -> u64 {
-    let mut seen = HashSet::new();
-    entries.iter().filter(|entry| seen.insert(entry.oid)).map(Entry::size).sum()
-}
-
-fn sibling(entry: &Entry, blobs: bool) -> Value {
-    let mut json = json!({ "rfilename": entry.path });
-    if blobs {
-        json["size"] = entry.size().into();
-        json["blobId"] = entry.oid.to_string().into();
-        if let EntryKind::Lfs { pointer, pointer_size } = &entry.kind {
-            json["lfs"] =
-                json!({ "sha256": pointer.oid, "size": pointer.size, "pointerSize": pointer_size });
-        }
+fn sibling(entry: &Entry) -> Value {
+    let mut json = json!({
+        "rfilename": entry.path, "size": entry.size(), "blobId": entry.oid.to_string(),
+    });
+    if let EntryKind::Lfs { pointer, pointer_size } = &entry.kind {
+        json["lfs"] =
+            json!({ "sha256": pointer.oid, "size": pointer.size, "pointerSize": pointer_size });
     }
     json
 }
@@ -135,11 +104,4 @@ fn gate(gate: Gate) -> Value {
         Gate::Auto => "auto",
         Gate::Manual => "manual",
     })
-}
-
-fn object(value: Value) -> Properties {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }

@@ -6,7 +6,6 @@ mod branches;
 mod cdn;
 mod commit;
 mod commits;
-mod facts;
 mod git;
 mod info;
 mod lfs;
@@ -46,7 +45,7 @@ use super::hub::Hub;
 use super::response;
 use super::slot::COMPLETE;
 use super::target::{Action, Target, XET_HINT};
-use crate::store::{Git, Lookup, PullRequest, Repo, RepoKey, RepoKind};
+use crate::store::{Git, Lookup, Repo, RepoKey, RepoKind};
 use git2::Oid;
 
 const ABOUT: &str = "\
@@ -273,10 +272,14 @@ fn check_commit_rights<'a>(
 ) -> Result<&'a str, ApiError> {
     let user = call.caller.writer()?;
     let number = revision.strip_prefix("refs/pr/").and_then(|number| number.parse().ok());
-    let is_own = |known: &PullRequest| Some(known.num) == number && known.author == user.name;
+    let is_own = || {
+        let Some(number) = number else { return Ok(false) };
+        let author = call.hub.store.pull_request_author(repo, number)?;
+        Ok::<_, ApiError>(author.as_ref() == Some(&user.name))
+    };
     let may_write = call.query.flag("create_pr")
         || call.caller.writer_in(repo.key.id.namespace()).is_ok()
-        || repo.settings.pull_requests.iter().any(is_own);
+        || is_own()?;
     if !may_write {
         let message =
             "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request.";

@@ -79,8 +79,8 @@ fn exchanged(call: &Call, exchange: &Exchange) -> Reply {
     };
     let text = random_token()?.replace("hf_", "hf_jwt_");
     let until = Timestamp::now().checked_add(JOB)?;
-    users
-        .grant(&user.name, Token { expires_at: Some(until), ..Token::new(&text, Role::Write)? })?;
+    let token = Token { expires_at: Some(until), ..Token::new(&text, Role::Write)? };
+    users.grant(&user.name, &token)?;
     Ok(response::json(&json!({
         "access_token": text,
         "token_type": "bearer",
@@ -100,7 +100,7 @@ fn begun(call: &Call, device_code: &str) -> Reply {
         }
         Some(LoginAnswer::Approved(user)) => {
             let pair = Pair::new()?;
-            call.hub.store.users().grant(&user, pair.token()?)?;
+            call.hub.store.users().grant(&user, &pair.token()?)?;
             Ok(pair.reply())
         }
     }
@@ -108,7 +108,7 @@ fn begun(call: &Call, device_code: &str) -> Reply {
 
 fn refreshed(call: &Call, refresh: &str) -> Reply {
     let pair = Pair::new()?;
-    if call.hub.store.users().renew(refresh, pair.token()?)? {
+    if call.hub.store.users().renew(refresh, &pair.token()?)? {
         Ok(pair.reply())
     } else {
         Err(ApiError::oauth("invalid_grant", "this refresh token is unknown or has expired"))

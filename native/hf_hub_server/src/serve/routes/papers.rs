@@ -73,9 +73,8 @@ pub(super) fn read(call: &Call) -> Reply {
 
 fn find(call: &Call, before: &str, after: &str) -> Result<Paper, ApiError> {
     let id = call.raw_path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-    let found =
-        id.and_then(|id| call.hub.store.papers().all().map(|mut all| all.remove(id)).transpose());
-    found.ok_or_else(ApiError::page_not_found)?.map_err(ApiError::from)
+    let id = id.ok_or_else(ApiError::page_not_found)?;
+    call.hub.store.papers().get(id)?.ok_or_else(ApiError::page_not_found)
 }
 
 /// Wraps a paper as in lists, with when and by whom it was submitted.

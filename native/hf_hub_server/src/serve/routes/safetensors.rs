@@ -1,8 +1,7 @@
 //! The headers of safetensors files.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Read;
 
 use git2::Oid;
 use serde_json::{Map, Value, json};
@@ -11,12 +10,8 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
 use super::checkout;
+use crate::store::safetensors::{MAX_HEADER, content, header};
 use crate::store::{Entry, EntryKind, Git, LfsStore, MAIN, Repo, RepoKind};
-
-/// Maximum size of a file in git whose header is read, and of an index.
-const MAX_READ: u64 = 1 << 20;
-/// Maximum size of a header that is read.
-const MAX_HEADER: u64 = 10 << 20;
 
 /// Handles `/api/models/{id}/safetensors-metadata/{index}`: the headers of all files in an index.
 pub(super) fn get(call: &Call, repo: &Repo, path: &str) -> Reply {
@@ -38,42 +33,12 @@ pub(super) fn get(call: &Call, repo: &Repo, path: &str) -> Reply {
     Ok(response::json(&json!({ "index": index, "headers": headers })))
 }
 
-/// Returns the header of a file; `None` if it is not a safetensors file, or too large.
-pub(super) fn header(
-    git: &Git,
-    lfs: &LfsStore,
-    entry: &Entry,
-) -> Result<Option<Map<String, Value>>, ApiError> {
-    Ok(content(git, lfs, entry)?.and_then(|mut content| parse(&mut content)))
-}
-
-fn parse(content: &mut dyn Read) -> Option<Map<String, Value>> {
-    let mut length = [0; 8];
-    content.read_exact(&mut length).ok()?;
-    let length = Some(u64::from_le_bytes(length)).filter(|length| *length <= MAX_HEADER)?;
-    let mut header = Vec::new();
-    content.take(length).read_to_end(&mut header).ok()?;
-    serde_json::from_slice(&header).ok()
-}
-
 fn index(git: &Git, lfs: &LfsStore, entry: &Entry) -> Result<Map<String, Value>, ApiError> {
     let mut text = Vec::new();
     if let Some(content) = content(git, lfs, entry)?.filter(|_| entry.size() <= MAX_HEADER) {
         content.take(MAX_HEADER).read_to_end(&mut text)?;
     }
     serde_json::from_slice(&text).map_err(|_| invalid(&entry.path))
-}
-
-/// Returns the content of a file; `None` if it is missing in the LFS store, or too large for git.
-fn content(git: &Git, lfs: &LfsStore, entry: &Entry) -> Result<Option<Box<dyn Read>>, ApiError> {
-    Ok(match &entry.kind {
-        EntryKind::Lfs { pointer, .. } => match File::open(lfs.path(&pointer.oid)) {
-            Ok(file) => Some(Box::new(file)),
-            Err(_) => None,
-        },
-        _ if entry.size() <= MAX_READ => Some(Box::new(Cursor::new(git.blob(entry.oid)?))),
-        _ => None,
-    })
 }
 
 fn find(git: &Git, commit: Oid, path: &str) -> Result<Entry, ApiError> {

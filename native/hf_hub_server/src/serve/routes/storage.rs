@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
-use super::info::Properties;
-use super::list;
-use crate::store::RepoKind;
+use crate::store::{RepoKind, Search};
 
 const BEFORE: &str = "/api/organizations/";
 const AFTER: &str = "/settings/repositories";
@@ -32,25 +30,24 @@ pub(super) fn of_organization(call: &Call) -> Reply {
 fn of(call: &Call, owner: &str) -> Reply {
     let mut repos = Vec::new();
     for kind in RepoKind::ALL {
-        let all = list::all(call, kind)?;
-        let is_own = |repo: &Properties| repo.get("author").is_some_and(|author| author == owner);
-        repos.extend(all.into_iter().filter(is_own).map(|repo| (kind, repo)));
+        let author = Some(owner.to_owned());
+        let search = Search { author, ..Search::new(kind, call.caller.viewer()) };
+        repos.extend(call.hub.store.search(&search)?);
     }
-    let size = |repo: &Properties| repo["usedStorage"].as_u64().unwrap_or_default();
-    let total = repos.iter().map(|(_, repo)| size(repo)).sum::<u64>();
+    let total = repos.iter().map(|repo| repo.storage).sum::<u64>();
     let percent = |part: u64| {
         let hundredths = u128::from(part) * 10_000 / u128::from(total.max(1));
         f64::from(u32::try_from(hundredths).unwrap_or_default()) / 100.0
     };
-    let described = repos.iter().map(|(kind, repo)| {
-        let visibility = if repo["private"] == true { "private" } else { "public" };
+    let described = repos.iter().map(|repo| {
+        let visibility = if repo.settings.private { "private" } else { "public" };
         json!({
-            "id": repo["id"],
-            "type": kind.singular(),
-            "updatedAt": repo["lastModified"],
+            "id": repo.key.id.to_string(),
+            "type": repo.key.kind.singular(),
+            "updatedAt": response::date(repo.modified_at),
             "visibility": visibility,
-            "storage": size(repo),
-            "storagePercent": percent(size(repo)),
+            "storage": repo.storage,
+            "storagePercent": percent(repo.storage),
         })
     });
     Ok(response::json(&described.collect::<Vec<Value>>()))

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::response;
-use super::list;
-use crate::store::RepoKind;
+use crate::store::{RepoKind, Search};
 
 /// Handles `/api/{kind}-tags-by-type`.
 pub(super) fn get(call: &Call, kind: RepoKind) -> Reply {
     let mut sorts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for repo in list::all(call, kind)? {
+    let search = Search { details: true, ..Search::new(kind, call.caller.viewer()) };
+    for found in call.hub.store.search(&search)? {
+        let repo = found.facts;
         let named = |name: &str| repo.get(name).and_then(Value::as_str);
         let languages = texts(repo.get("cardData").map(|card| &card["language"]));
         for tag in texts(repo.get("tags")) {

@@ -5,7 +5,6 @@ use serde_json::json;
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
-use super::list;
 use crate::store::RepoKind;
 
 const BEFORE: &str = "/api/users/";
@@ -15,13 +14,9 @@ const AFTER: &str = "/overview";
 pub(super) fn overview(call: &Call) -> Reply {
     let name = call.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
     let name = name.ok_or_else(ApiError::page_not_found)?;
-    let users = call.hub.store.users().list()?;
-    let user = users.into_iter().find(|user| user.name == name);
+    let user = call.hub.store.users().get(name)?;
     let user = user.ok_or_else(|| ApiError::user_not_found(name))?;
-    let count = |kind| {
-        let all = list::all(call, kind)?;
-        Ok::<_, ApiError>(all.iter().filter(|repo| repo["author"] == user.name).count())
-    };
+    let count = |kind| call.hub.store.count(kind, name, call.caller.viewer());
     let orgs = user.orgs.iter().map(|org| json!({ "name": org, "fullname": org, "avatarUrl": "" }));
     Ok(response::json(&json!({
         "user": user.name,

@@ -7,7 +7,7 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
 use super::repos;
-use crate::card;
+use crate::store::card;
 
 /// Handles `POST /api/validate-yaml`.
 pub(super) fn post(call: &Call) -> Reply {

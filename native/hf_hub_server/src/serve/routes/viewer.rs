@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
-use super::info::{self, Properties};
 use super::open;
-use crate::store::{Lookup, MAIN, RepoKey, RepoKind};
+use crate::store::{Lookup, MAIN, Properties, RepoKey, RepoKind, facts};
 
 const DATA: [&str; 8] = ["parquet", "jsonl", "json", "csv", "tsv", "arrow", "txt", "zip"];
 /// The splits and the words that stand for them in file names, as in the `datasets` library.
@@ -82,23 +81,20 @@ fn dataset(call: &Call) -> Result<Dataset, ApiError> {
     let Lookup::Found(repo) = open(call, &key)? else { return Err(ApiError::page_not_found()) };
     let git = repo.git()?;
     let commit = git.resolve(MAIN)?.ok_or_else(ApiError::page_not_found)?;
-    let all = info::properties(&repo, &git, &call.hub.store.lfs(), commit, true)?;
+    let facts = facts(repo.key.kind, &git, &call.hub.store.lfs(), commit)?;
+    let sizes = facts.files.iter().map(|file| (file.path.clone(), file.size())).collect();
+    let all = facts.properties;
     let paths = paths(&all);
     let card = all.get("cardData").and_then(Value::as_object);
     let from_card = card.map(|card| by_card(card, &paths)).unwrap_or_default();
     let layout = if from_card.is_empty() { by_names(&paths) } else { from_card };
-    let size =
-        |file: &Value| Some((file["rfilename"].as_str()?.to_owned(), file["size"].as_u64()?));
-    let sizes = siblings(&all).iter().filter_map(size).collect();
     Ok(Dataset { id: id.to_owned(), layout, sizes })
 }
 
-fn siblings(all: &Properties) -> &[Value] {
-    all.get("siblings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
 fn paths(all: &Properties) -> Vec<&str> {
-    let names = siblings(all).iter().filter_map(|file| file["rfilename"].as_str());
+    let siblings =
+        all.get("siblings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names = siblings.iter().filter_map(|file| file["rfilename"].as_str());
     names.filter(|name| name.rsplit('.').next().is_some_and(|end| DATA.contains(&end))).collect()
 }
 

@@ -112,7 +112,6 @@ fn is_folder(index: &Index, path: &str) -> Result<bool, git2::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Content, MAIN_REF};
     use super::*;
 
     struct Fixture {
@@ -124,11 +123,10 @@ mod tests {
 
     fn fixture() -> Fixture {
         let dir = tempfile::tempdir().unwrap();
-        let git = Git::init(&dir.path().join("x.git")).unwrap();
-        let blob = git.write_blob(&b"x"[..]).unwrap();
-        let files = ["a", "d/b", "d/e/c"].map(|path| Change { path: path.into(), blob }).into();
-        let content = Content { files, parent: None };
-        let head = git.write_commit(MAIN_REF, content, "first", "me").unwrap();
+        let files = ["a", "d/b", "d/e/c"].map(|path| (path, &b"x"[..]));
+        let (_, first) = Git::in_memory(&files, "first", "me").unwrap();
+        let git = Git::create(&dir.path().join("x.git"), &first).unwrap();
+        let (head, blob) = (first.commit, git.write_blob(&b"x"[..]).unwrap());
         Fixture { _dir: dir, git, head, blob }
     }
 

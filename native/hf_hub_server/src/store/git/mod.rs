@@ -3,6 +3,7 @@
 //! This module knows LFS pointers, but not where large files are stored, and nothing of the Hub's
 //! settings. All functions block.
 
+mod create;
 mod edit;
 mod history;
 mod refs;
@@ -10,16 +11,18 @@ mod revision;
 mod tree;
 mod write;
 
+pub(crate) use create::FirstCommit;
 pub(crate) use edit::{Edit, EditError};
 pub(crate) use history::CommitInfo;
-pub(crate) use refs::{branch_ref, tag_ref};
+pub(crate) use refs::{branch_ref, main_of, tag_ref};
 pub(crate) use tree::{Entry, EntryKind, Listed};
 pub(crate) use write::{Change, Content, Draft};
 
-use std::io::Write;
 use std::path::Path;
 
-use git2::{ErrorCode, Repository, RepositoryInitOptions};
+use git2::{ErrorCode, Repository};
+
+use super::disk;
 
 /// The default branch.
 pub(crate) const MAIN: &str = "main";
@@ -35,13 +38,6 @@ pub(crate) struct Git {
 }
 
 impl Git {
-    /// Creates an empty repository whose main branch has no commit.
-    pub(crate) fn init(dir: &Path) -> Result<Self, git2::Error> {
-        let mut options = RepositoryInitOptions::new();
-        options.bare(true).no_reinit(true).mkpath(true).initial_head(MAIN).external_template(false);
-        Repository::init_opts(dir, &options).map(|repo| Self { repo })
-    }
-
     /// Opens an existing repository.
     pub(crate) fn open(dir: &Path) -> Result<Self, git2::Error> {
         Repository::open_bare(dir).map(|repo| Self { repo })
@@ -50,8 +46,7 @@ impl Git {
     /// Returns why a write of about `size` bytes failed. libgit2 does not report a full disk ("no
     /// error"), so this tries to write as much.
     fn write_failure(&self, err: git2::Error, size: usize) -> anyhow::Error {
-        let probe = tempfile::tempfile_in(self.repo.path());
-        match probe.and_then(|mut file| file.write_all(&vec![0; size])) {
+        match disk::probe(self.repo.path(), size) {
             Err(reason) => reason.into(),
             Ok(()) => err.into(),
         }

@@ -1,9 +1,12 @@
 //! Branches, tags, pull request heads and converted copies.
 
+use std::fs;
+use std::path::Path;
+
 use git2::{Branch, Oid, Reference, Signature};
 use serde::Serialize;
 
-use super::{Git, found};
+use super::{Git, MAIN_REF, found};
 
 /// All refs of a repository, sorted by name within each kind.
 #[derive(Debug, Default, Serialize)]
@@ -128,6 +131,17 @@ impl Git {
         list.sort_by(|a: &Ref, b: &Ref| a.full_name.cmp(&b.full_name));
         Ok(list)
     }
+}
+
+/// Returns the commit of the main branch, without opening the repository. `None` if it is missing or
+/// stored in a way that only git reads.
+pub(crate) fn main_of(dir: &Path) -> Option<String> {
+    if let Ok(text) = fs::read_to_string(dir.join(MAIN_REF)) {
+        return Some(text.trim_end().to_owned()).filter(|text| looks_like_id(text));
+    }
+    let packed = fs::read_to_string(dir.join("packed-refs")).ok()?;
+    let lines = packed.lines().filter_map(|line| line.split_once(' '));
+    lines.into_iter().find(|(_, name)| *name == MAIN_REF).map(|(id, _)| id.to_owned())
 }
 
 /// Returns the full name of a branch that may be written to; `None` if git or the Hub would reject

@@ -61,6 +61,19 @@ impl Git {
         message: &str,
         author: &str,
     ) -> Result<Oid> {
+        let parent = content.parent;
+        let commit = self.commit_content(content, message, author)?;
+        self.point(name, parent, commit, message)?;
+        Ok(commit)
+    }
+
+    /// Creates a commit that no ref points to yet; if nothing changed, returns the parent.
+    pub(super) fn commit_content(
+        &self,
+        content: Content,
+        message: &str,
+        author: &str,
+    ) -> Result<Oid> {
         let mut index = Index::new()?;
         for change in content.files {
             let path = change.path.clone();
@@ -70,12 +83,10 @@ impl Git {
         }
         let tree = index.write_tree_to(&self.repo)?;
         let parent = content.parent;
-        let commit = match parent {
-            Some(parent) if self.commit(parent)?.tree_id() == tree => parent,
-            _ => self.commit_tree(&Draft { tree, parent, message, author })?,
-        };
-        self.point(name, parent, commit, message)?;
-        Ok(commit)
+        match parent {
+            Some(parent) if self.commit(parent)?.tree_id() == tree => Ok(parent),
+            _ => self.commit_tree(&Draft { tree, parent, message, author }),
+        }
     }
 
     /// Creates a commit that no ref points to yet.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::super::error::ApiError;
 use super::super::validate;
 use super::path;
-use crate::card;
+use crate::store::card;
 use crate::store::{MAX_POINTER_SIZE, Pointer, RepoKind};
 
 /// Larger files must be uploaded before the commit.

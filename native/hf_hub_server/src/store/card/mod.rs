@@ -9,7 +9,7 @@ pub(crate) use check::check;
 use serde_json::{Map, Value};
 use serde_saphyr::{Error, NonFiniteFloatPolicy};
 
-use crate::store::RepoKind;
+use super::RepoKind;
 
 /// Maximum size of READMEs that are read.
 pub(crate) const MAX_README: u64 = 1 << 20;
