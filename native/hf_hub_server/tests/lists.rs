@@ -260,5 +260,11 @@ async fn an_unused_repository_takes_no_files_and_works_like_any_other() {
     let unused = server.json("/api/models?search=unused&full=true").await;
     assert_eq!(unused[0]["siblings"].as_array().unwrap().len(), 2);
     assert_eq!(unused[0]["sha"].as_str().unwrap().len(), 40);
+    let info = server.json("/api/models/acme/unused").await;
+    assert_eq!((&info["sha"], &info["createdAt"]), (&unused[0]["sha"], &unused[0]["createdAt"]));
     assert!(!root.git_dir("acme/unused").exists());
+    let with_sizes = server.json("/api/models/acme/unused?blobs=true").await;
+    assert_eq!(with_sizes["siblings"][1]["size"], 3);
+    let again = server.json("/api/models/acme/unused").await;
+    assert_eq!(again, info, "read from git, it is the same");
 }

@@ -7,11 +7,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::db::Db;
-use super::disk;
+use super::db::{self, Db};
+use super::facts::Properties;
 use super::git::{FirstCommit, Git, main_of};
+use super::{Repo, Store, disk};
 
 /// Larger ones are written at once.
 const MAX: usize = 64 << 10;
@@ -34,6 +36,30 @@ pub(super) fn save(tx: &Transaction<'_>, repository: i64, first: &FirstCommit) -
 pub(super) fn is_waiting(tx: &Transaction<'_>, repository: i64) -> Result<bool> {
     let mut query = tx.prepare_cached("SELECT 1 FROM first_commits WHERE repository_id = ?1")?;
     Ok(query.exists([repository])?)
+}
+
+impl Store {
+    /// Returns the head and the facts of a repository whose files were not needed yet.
+    pub(crate) fn first_facts(
+        &self,
+        repo: &Repo,
+    ) -> Result<Option<(String, Timestamp, Properties)>> {
+        if repo.waiting.is_none() {
+            return Ok(None);
+        }
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT c.head, r.modified_at, f.facts
+                 FROM first_commits c JOIN repositories r ON r.id = c.repository_id
+                 JOIN repository_facts f ON f.repository_id = r.id
+                 WHERE r.id = ?1 AND r.head = c.head",
+            )?;
+            let mut rows = query.query([repo.row])?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            let facts = serde_json::from_str(row.get_ref(2)?.as_str()?)?;
+            Ok(Some((row.get(0)?, db::time(row.get(1)?)?, facts)))
+        })
+    }
 }
 
 /// Writes the files, unless another thread or process has done it.
@@ -65,7 +91,7 @@ pub(super) fn write(db: &Db, repository: i64, git_dir: &Path) -> Result<()> {
 mod tests {
     use super::super::repo_id::{RepoKey, RepoKind};
     use super::super::settings::Settings;
-    use super::super::{Search, Store, Viewer};
+    use super::super::{Search, Viewer};
     use super::*;
 
     fn waiting(root: &Path) -> (Store, RepoKey) {

@@ -33,11 +33,7 @@ fn parse(content: &mut dyn Read) -> Option<Map<String, Value>> {
 }
 
 /// Returns the content of a file; `None` if it is missing in the LFS store, or too large for git.
-pub(crate) fn content(
-    git: &Git,
-    lfs: &LfsStore,
-    entry: &Entry,
-) -> Result<Option<Box<dyn Read>>> {
+pub(crate) fn content(git: &Git, lfs: &LfsStore, entry: &Entry) -> Result<Option<Box<dyn Read>>> {
     Ok(match &entry.kind {
         EntryKind::Lfs { pointer, .. } => match File::open(lfs.path(&pointer.oid)) {
             Ok(file) => Some(Box::new(file)),

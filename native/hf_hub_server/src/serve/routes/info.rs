@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
+use super::super::error::ApiError;
 use super::super::response;
 use super::checkout;
 use crate::store::{
@@ -17,19 +18,19 @@ const PUBLIC: [&str; 2] = ["description", "discussionsDisabled"];
 
 /// Handles `/api/{kind}/{id}[/revision/{revision}]`.
 pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
-    let (git, commit) = checkout(repo, revision.unwrap_or(MAIN))?;
-    let mut facts = facts(repo.key.kind, &git, &call.hub.store.lfs(), commit)?;
-    if call.query.flag("blobs") {
-        let siblings = facts.files.iter().map(sibling).collect();
-        facts.properties.insert("siblings".into(), siblings);
-    }
-    let state = State {
-        key: &repo.key,
-        settings: &repo.settings,
-        head: &commit.to_string(),
-        modified_at: facts.modified_at,
+    let (revision, with_blobs) = (revision.unwrap_or(MAIN), call.query.flag("blobs"));
+    let known = if revision == MAIN && !with_blobs {
+        // The information is in the database: the files of an unused repository need not be written.
+        call.hub.store.first_facts(repo)?
+    } else {
+        None
     };
-    let mut all = state.properties(facts.properties);
+    let (head, modified_at, facts) = match known {
+        Some(known) => known,
+        None => read(call, repo, revision, with_blobs)?,
+    };
+    let state = State { key: &repo.key, settings: &repo.settings, head: &head, modified_at };
+    let mut all = state.properties(facts);
     let expand = call.query.all("expand").collect::<HashSet<_>>();
     if !expand.is_empty() {
         all.retain(|name, _| {
@@ -37,6 +38,21 @@ pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
         });
     }
     Ok(response::json(&all))
+}
+
+fn read(
+    call: &Call,
+    repo: &Repo,
+    revision: &str,
+    with_blobs: bool,
+) -> Result<(String, Timestamp, Properties), ApiError> {
+    let (git, commit) = checkout(repo, revision)?;
+    let mut facts = facts(repo.key.kind, &git, &call.hub.store.lfs(), commit)?;
+    if with_blobs {
+        let siblings = facts.files.iter().map(sibling).collect();
+        facts.properties.insert("siblings".into(), siblings);
+    }
+    Ok((commit.to_string(), facts.modified_at, facts.properties))
 }
 
 /// What is known of a repository besides the facts of its files.
