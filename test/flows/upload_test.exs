@@ -8,7 +8,9 @@ defmodule HfHub.Flows.UploadTest do
 
   setup do
     control(:delete, "faults")
-    on_exit(fn -> control(:delete, "faults") end)
+    # On exit another process runs, which would reach the Local Hub of all other tests.
+    hub = endpoint()
+    on_exit(fn -> control(:delete, "faults", nil, hub) end)
   end
 
   defp files, do: %{"a.bin" => large(300_000), "parts.bin" => large(1_500_000), "c.txt" => "c"}
