@@ -43,8 +43,10 @@ defmodule HfHub.BuildTest do
     System.cmd("mix", args, cd: folder, env: [{"MIX_ENV", "prod"} | env(env)], stderr_to_stdout: true)
   end
 
+  # Cargo does not optimize: these builds are for what they put where, and their speed is not tested.
   defp env(more) do
     [
+      {"CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"},
       {"MIX_BUILD_PATH", nil},
       {"HF_HUB_NIF_PATH", nil},
       {"HF_HUB_NIF_SHA256", nil},
