@@ -98,7 +98,8 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     lines =
       case Enum.drop_while(plain, &(not String.starts_with?(&1, "error"))) do
         [] -> Enum.take(plain, -@lines)
-        errors -> Enum.take(errors, @lines)
+        # Builds of other crates go on beside the error.
+        errors -> errors |> Enum.reject(&(&1 =~ ~r/\A *[A-Z][a-z]+ \S+ v\d/)) |> Enum.take(@lines)
       end
 
     Enum.join(["cargo could not build #{package} (exit status #{status}):", "" | lines], "\n")
