@@ -144,7 +144,7 @@ defmodule HfHub.Error do
   @spec from_native(map()) :: t()
   def from_native(fields) do
     {hints, fields} = Map.pop(fields, :hints)
-    struct!(__MODULE__, Map.update!(fields, :message, &Hint.append(&1, Hint.on_id(fields, hints))))
+    struct!(__MODULE__, Map.update!(fields, :message, &Hint.append(&1, hints)))
   end
 
   @doc false

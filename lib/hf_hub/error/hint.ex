@@ -38,16 +38,6 @@ defmodule HfHub.Error.Hint do
     "http_origins" => " (option :allow_http_token)"
   }
 
-  @doc "Returns the hints of an error with these fields, and one about an id without a namespace that was not found."
-  @spec on_id(map(), [map()] | nil) :: [map()]
-  def on_id(%{kind: :repo_not_found, repo_id: id}, hints) when is_binary(id) do
-    hints = hints || []
-    explained? = String.contains?(id, "/") or Enum.any?(hints, &(&1["hint"] == "repo_type"))
-    if explained?, do: hints, else: [%{"hint" => "namespace"} | hints]
-  end
-
-  def on_id(_fields, hints), do: hints || []
-
   @doc "Returns a message with the sentences of its hints."
   @spec append(String.t(), [map()] | nil) :: String.t()
   def append(message, hints) when hints in [nil, []], do: message

@@ -40,6 +40,8 @@ pub enum Hint {
         /// The page for tokens.
         tokens: String,
     },
+    /// Most ids have a namespace, and this one has none.
+    Namespace,
     /// Check name and type of the repository.
     CheckName,
     /// Check whether the token has access to the repository.

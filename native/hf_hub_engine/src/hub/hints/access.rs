@@ -64,6 +64,8 @@ struct Subject<'a> {
     page: String,
     /// The page for tokens and their permissions.
     tokens: String,
+    /// Whether it is a repository without a namespace.
+    lacks_namespace: bool,
     /// Whether a token was sent.
     signed_in: bool,
 }
@@ -81,7 +83,8 @@ impl<'a> Subject<'a> {
             None => ("this".to_owned(), site.to_owned()),
         };
         let signed_in = hub.token.is_some() && !error.is_without_token();
-        Self { hub, name, page, tokens, signed_in }
+        let lacks_namespace = repo.is_some_and(|repo| !repo.id().contains('/'));
+        Self { hub, name, page, tokens, lacks_namespace, signed_in }
     }
 
     fn no_token(&self, words: &str) -> Said {
@@ -129,7 +132,9 @@ impl<'a> Subject<'a> {
         let (page, tokens) = (self.page.clone(), self.tokens.clone());
         let access =
             if self.signed_in { Hint::CheckAccess { page, tokens } } else { Hint::SignIn { page } };
-        (format!("{} not found", self.name), vec![Hint::CheckName, access])
+        let namespace = self.lacks_namespace.then_some(Hint::Namespace);
+        let hints = namespace.into_iter().chain([Hint::CheckName, access]).collect();
+        (format!("{} not found", self.name), hints)
     }
 
     fn gated(&self, words: &str) -> Said {
