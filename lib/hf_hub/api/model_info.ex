@@ -5,25 +5,15 @@ defmodule HfHub.Api.ModelInfo do
   Which fields are filled depends on the call; the others are `nil`. Maps have string keys.
   """
 
-  alias HfHub.Api.{InferenceProvider, SafetensorsInfo, Sibling, TransformersInfo}
+  alias HfHub.Api.{InferenceProvider, SafetensorsInfo, TransformersInfo}
   alias HfHub.Cards.EvalResultEntry
   alias HfHub.{Brief, Decode}
 
   # The same fields as in the Python client.
-  use HfHub.Schema,
+  use HfHub.Api.RepoFields,
     id: {"id", :name, "id of the repository, such as `\"openai-community/gpt2\"`"},
-    author: {"author", :string, "namespace of the repository: a user or an organization"},
-    sha: {"sha", :string, "commit that the information is about"},
-    private: {"private", :boolean, "whether the repository is private"},
-    gated: {"gated", {:enum, [false, :auto, :manual]}, "whether access is granted on request, and how"},
-    disabled: {"disabled", :boolean, "whether the Hub has disabled the repository"},
-    created_at: {"createdAt", :datetime, "time of creation"},
-    last_modified: {"lastModified", :datetime, "time of the last commit"},
-    updated_at: {"lastModified", :datetime, "same as `:last_modified`, by its name in hf_hub 0.3"},
     downloads: {"downloads", :integer, "number of downloads in the last 30 days"},
     downloads_all_time: {"downloadsAllTime", :integer, "number of downloads since creation"},
-    likes: {"likes", :integer, "number of likes"},
-    trending_score: {"trendingScore", :number, "score that `sort: :trending_score` sorts by"},
     library_name: {"library_name", :string, "library that the model is made for, such as `\"transformers\"`"},
     pipeline_tag: {"pipeline_tag", :string, "task of the model, such as `\"text-generation\"`"},
     tags: {"tags", [:string], "tags of the model, those of its card included"},
@@ -37,7 +27,6 @@ defmodule HfHub.Api.ModelInfo do
     inference: {"inference", {:enum, [:warm]}, "state of the model at the inference providers"},
     inference_provider_mapping:
       {[], {:or, [[InferenceProvider], nil]}, "providers that serve the model", by: :providers},
-    siblings: {"siblings", [Sibling], "files of the repository"},
     spaces: {"spaces", [:string], "ids of Spaces that use the model"},
     safetensors: {"safetensors", SafetensorsInfo, "number of parameters"},
     gguf: {"gguf", :map, "facts from the header of a GGUF file"},
@@ -46,10 +35,7 @@ defmodule HfHub.Api.ModelInfo do
       {"evalResults", {:or, [[EvalResultEntry], nil]}, "evaluation results for the Hub's benchmarks",
        by: :eval_results},
     base_models: {"baseModels", :any, "models that this one was made from"},
-    children_model_count: {"childrenModelCount", :any, "number of models made from this one"},
-    resource_group: {"resourceGroup", :map, "resource group of the organization that the repository is in"},
-    used_storage: {"usedStorage", :integer, "size in bytes of the repository's storage on the Hub"},
-    raw: {[], :map, "whole JSON object, including entries without a field"}
+    children_model_count: {"childrenModelCount", :any, "number of models made from this one"}
 
   # Information on one model has an object by provider, a list of models has a list.
   defp providers(%{"id" => id, "inferenceProviderMapping" => mapping}) when is_map(mapping) do
