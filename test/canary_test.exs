@@ -208,11 +208,8 @@ defmodule HfHub.CanaryTest do
   end
 
   test "the canary searches files, except token files", %{dir: dir} do
-    for name <- ["cache/blobs/x", "home/token", "home/stored_tokens", "cache/.locks/y"] do
-      path = Path.join(dir, name)
-      File.mkdir_p!(Path.dirname(path))
-      File.write!(path, <<0, 255, Canary.planted()::binary, 0>>)
-    end
+    names = ["cache/blobs/x", "home/token", "home/stored_tokens", "cache/.locks/y"]
+    write_files(dir, Map.new(names, &{&1, <<0, 255, Canary.planted()::binary, 0>>}))
 
     found = for path <- Canary.files(dir, Canary.planted()), do: Path.relative_to(path, dir)
     assert Enum.sort(found) == ["cache/.locks/y", "cache/blobs/x"]

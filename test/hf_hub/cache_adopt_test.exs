@@ -9,15 +9,7 @@ defmodule HfHub.CacheAdoptTest do
   defp fill(context, id, files, opts \\ []) do
     type = opts[:repo_type] || :model
     name = "#{type}s--" <> String.replace(id, "/", "--")
-    folder = Path.join([context.cache, name, "snapshots", opts[:revision] || "main"])
-
-    for {path, content} <- files do
-      file = Path.join(folder, path)
-      File.mkdir_p!(Path.dirname(file))
-      File.write!(file, content)
-    end
-
-    folder
+    write_files(Path.join([context.cache, name, "snapshots", opts[:revision] || "main"]), files)
   end
 
   defp files do

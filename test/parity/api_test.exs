@@ -53,14 +53,7 @@ defmodule HfHub.Parity.ApiTest do
   end
 
   defp fill(own, root, id, files, opts) do
-    folder = Path.join(root, "source#{System.unique_integer([:positive])}")
-
-    for {name, content} <- files do
-      path = Path.join(folder, name)
-      File.mkdir_p!(Path.dirname(path))
-      File.write!(path, content)
-    end
-
+    folder = write_files(Path.join(root, "source#{System.unique_integer([:positive])}"), files)
     LocalHub.import_folder!(own, folder, id, opts)
   end
 

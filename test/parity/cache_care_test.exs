@@ -319,11 +319,7 @@ defmodule HfHub.Parity.CacheCareTest do
     files = %{"config.json" => "{}", "sub/b.txt" => "ü", "model.safetensors" => large(200_000)}
     {id, commit} = repo(context, files)
     old = Path.join([context.cache, "models--" <> String.replace(id, "/", "--"), "snapshots/main"])
-
-    for {path, content} <- files do
-      File.mkdir_p!(Path.dirname(Path.join(old, path)))
-      File.write!(Path.join(old, path), content)
-    end
+    write_files(old, files)
 
     script = """
     report = scan_cache_dir()

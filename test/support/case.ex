@@ -100,8 +100,11 @@ defmodule HfHub.Case do
 
   @doc "Writes a map of file names to contents to a new folder."
   def folder(context, files) do
-    folder = Path.join(context.dir, "source#{System.unique_integer([:positive])}")
+    write_files(Path.join(context.dir, "source#{System.unique_integer([:positive])}"), files)
+  end
 
+  @doc "Writes a map of file names to contents to a folder, and returns it."
+  def write_files(folder, files) do
     for {name, content} <- files do
       path = Path.join(folder, name)
       File.mkdir_p!(Path.dirname(path))
