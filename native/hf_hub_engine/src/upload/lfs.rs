@@ -20,7 +20,7 @@ use crate::{
 /// Maximum number of files in one request.
 pub(super) const BATCH: usize = 256;
 
-/// A content for the store, and one of its files.
+/// Content for the store, and one of its files.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     pub(super) oid: Oid,
@@ -55,7 +55,7 @@ struct Question<'a> {
     reference: Option<Reference<'a>>,
 }
 
-/// A content as identified by the protocol (oid and size).
+/// Content as identified by the protocol (oid and size).
 #[derive(Serialize)]
 pub(super) struct ObjectId {
     pub(super) oid: Oid,
@@ -149,7 +149,7 @@ pub(super) async fn batch(session: &Session, objects: &[Object]) -> Result<HashM
     if !rejections.is_empty() {
         return Err(refused(&rejections));
     }
-    // A content without an entry is not in the store, and a commit would reference missing content.
+    // Content without an entry is not in the store, and a commit would reference what is missing.
     match objects.iter().find(|object| !answered.contains(&object.oid)) {
         Some(object) => Err(unanswered(object, "none")),
         None => Ok(plans),

@@ -38,7 +38,7 @@ const RENEWALS: u32 = 3;
 /// Maximum size of a store's response.
 const ANSWER: usize = 1 << 20;
 
-/// A content to upload. Many wait at a time, so its file is not open.
+/// Content to upload. Many wait at a time, so its file is not open.
 #[derive(Clone, Debug)]
 pub(super) struct Large {
     pub(super) object: Object,
@@ -47,7 +47,7 @@ pub(super) struct Large {
     pub(super) sums: Option<Sums>,
 }
 
-/// A content that is being uploaded.
+/// Content that is being uploaded.
 #[derive(Clone, Debug)]
 struct Open {
     content: Content,

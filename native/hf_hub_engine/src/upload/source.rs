@@ -26,7 +26,7 @@ use crate::{
 /// Number of leading bytes that the Hub uses to decide how a file is uploaded.
 const SAMPLE: u64 = 512;
 
-/// A content that can be read.
+/// Content that can be read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -42,7 +42,7 @@ pub enum Source {
     /// A part of an open file that nothing else modifies.
     #[serde(skip)]
     Slice(Arc<File>, u64),
-    /// A content that is already on the Hub.
+    /// Content that is already on the Hub.
     Remote,
 }
 

@@ -26,7 +26,7 @@ use super::response::{PATH_SET, header_value};
 // ahead for a client that leaves early.
 const CHUNK: usize = 256 << 10;
 
-/// A content that can be sent.
+/// Content that can be sent.
 #[derive(Debug)]
 pub(super) struct Content {
     /// The `ETag`, without quotes.

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::store::{Pointer, RepoKey, RepoKind, is_oid, is_upload};
 
-/// A content of a repository.
+/// Content in a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     /// The repository.
