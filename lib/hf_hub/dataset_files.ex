@@ -22,7 +22,7 @@ defmodule HfHub.DatasetFiles do
   """
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.{DatasetParquetEntry, Formats, Patterns, Splits, Viewer}
+  alias HfHub.DatasetFiles.{DatasetParquetEntry, Formats, Layout, Patterns, Splits, Viewer}
   alias HfHub.{Api, Error, Options, RepoRef}
 
   @options [
@@ -62,8 +62,7 @@ defmodule HfHub.DatasetFiles do
     end
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
-         at = [revision: ref.revision] ++ Keyword.take(opts, Keyword.keys(Options.common())),
-         at = Enum.reject(at, fn {_name, value} -> value == nil end),
+         at = Layout.at(ref, opts),
          {:ok, tree} <- Api.list_repo_tree(ref.repo_id, [repo_type: ref.repo_type, recursive: true] ++ at),
          {:ok, card} <- card(ref, at) do
       case Patterns.from_card(card, config) do

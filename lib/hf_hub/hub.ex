@@ -45,7 +45,7 @@ defmodule HfHub.Hub do
   @doc python: "hf_hub_url"
   @spec file_url(String.t(), String.t(), String.t() | nil) :: String.t()
   def file_url(repository_id, filename, revision),
-    do: Repository.file_url({:hf, repository_id, given(revision: revision)}, filename)
+    do: Repository.file_url({:hf, repository_id, Options.given(revision: revision)}, filename)
 
   @doc """
   Returns the URL of the listing of a model's files, or of those in a folder, at the configured endpoint.
@@ -59,7 +59,7 @@ defmodule HfHub.Hub do
   """
   @spec file_listing_url(String.t(), String.t() | nil, String.t() | nil) :: String.t()
   def file_listing_url(repository_id, subdir, revision),
-    do: Repository.file_listing_url({:hf, repository_id, given(revision: revision, subdir: subdir)})
+    do: Repository.file_listing_url({:hf, repository_id, Options.given(revision: revision, subdir: subdir)})
 
   @doc """
   Downloads the file of a URL, unless it is already cached, and returns its path.
@@ -87,11 +87,11 @@ defmodule HfHub.Hub do
   def cached_download!(url, opts \\ []), do: Error.unwrap!(fetch(url, opts))
 
   defp fetch(url, opts) do
-    opts = opts |> Options.validate!(@options) |> given()
+    opts = opts |> Options.validate!(@options) |> Options.given()
 
     with {:ok, ref} <- RepoRef.resolve(url, Keyword.take(opts, [:endpoint])),
          :ok <- names_file(ref) do
-      file = given(Keyword.put(place(ref), :cache_dir, opts[:cache_dir]))
+      file = Options.given(Keyword.put(place(ref), :cache_dir, opts[:cache_dir]))
 
       case opts[:etag] && cached(file, opts[:etag]) do
         nil -> Download.hf_hub_download(file ++ renamed(opts))
@@ -126,9 +126,7 @@ defmodule HfHub.Hub do
 
   defp renamed(opts) do
     {renamed, others} = Keyword.split(opts, [:cache_dir, :offline, :auth_token, :etag, :cache_scope])
-    token = given(token: renamed[:auth_token], local_files_only: renamed[:offline])
+    token = Options.given(token: renamed[:auth_token], local_files_only: renamed[:offline])
     Keyword.merge(others, token)
   end
-
-  defp given(opts), do: Enum.reject(opts, fn {_name, value} -> value == nil end)
 end

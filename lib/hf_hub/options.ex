@@ -166,6 +166,10 @@ defmodule HfHub.Options do
 
   defp spelled(value, _spellings), do: value
 
+  @doc "Returns the options that have a value."
+  @spec given(keyword()) :: keyword()
+  def given(opts), do: Keyword.reject(opts, fn {_name, value} -> value == nil end)
+
   @doc "Logs, once per VM, that a setting has no effect, and why."
   @spec warn_no_effect(String.t(), String.t()) :: :ok
   def warn_no_effect(setting, why) do

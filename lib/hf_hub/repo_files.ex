@@ -57,19 +57,22 @@ defmodule HfHub.RepoFiles do
   end
 
   defp on_the_hub(repository, about, opts) do
-    copy = cached(repository, about, opts)
+    copy = cached_folder(repository, about, opts)
 
     if about[:offline] || Config.offline?() do
-      copy
+      cached(copy)
     else
       # With a copy, an unresponsive Hub is not waited for.
-      opts = if match?({:ok, _files}, copy), do: Keyword.put(opts, :retries, 0), else: opts
+      opts = if copied?(copy), do: Keyword.put(opts, :retries, 0), else: opts
 
       with {:error, %Error{kind: kind} = error} when kind in @unreachable <- listed(repository, about, opts) do
-        or_cached(error, copy)
+        or_cached(error, cached(copy))
       end
     end
   end
+
+  defp copied?({:ok, folder}), do: File.dir?(folder)
+  defp copied?(_not_cached), do: false
 
   defp or_cached(error, {:ok, files}) do
     Logger.warning(
@@ -89,18 +92,19 @@ defmodule HfHub.RepoFiles do
     end
   end
 
-  defp cached(repository, about, opts) do
+  defp cached_folder(repository, about, opts) do
     with {:ok, snapshot} <-
            Download.snapshot_download(
              [repo_id: repository, local_files_only: true] ++ with_token(opts, about)
-           ) do
-      folder(Path.join(snapshot, about[:subdir] || ""), &blob_etag/1)
-    end
+           ),
+         do: {:ok, Path.join(snapshot, about[:subdir] || "")}
   end
 
+  defp cached({:ok, folder}), do: folder(folder, &blob_etag/1)
+  defp cached(not_cached), do: not_cached
+
   defp with_token(opts, about) do
-    given = if about[:auth_token], do: Keyword.put(opts, :token, about[:auth_token]), else: opts
-    Enum.reject(given, fn {_name, value} -> value == nil end)
+    Options.given(if about[:auth_token], do: Keyword.put(opts, :token, about[:auth_token]), else: opts)
   end
 
   defp folder(dir, etag) do

@@ -3,7 +3,7 @@ defmodule HfHub.RepoRef do
   # or Bumblebee's tuples. The engine validates the parts.
   @moduledoc false
 
-  alias HfHub.{Config, Error}
+  alias HfHub.{Config, Error, Options}
   alias HfHub.Native.Nif
 
   @enforce_keys [:repo_type, :repo_id]
@@ -128,8 +128,7 @@ defmodule HfHub.RepoRef do
   @spec options(HfHub.repo()) :: keyword()
   def options({:hf, _id, opts}) when is_list(opts) do
     tuple_options!(opts)
-    named = [cache_dir: opts[:cache_dir], local_files_only: opts[:offline], token: opts[:auth_token]]
-    Enum.reject(named, fn {_name, value} -> value == nil end)
+    Options.given(cache_dir: opts[:cache_dir], local_files_only: opts[:offline], token: opts[:auth_token])
   end
 
   def options(_other), do: []

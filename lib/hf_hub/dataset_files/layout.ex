@@ -106,10 +106,10 @@ defmodule HfHub.DatasetFiles.Layout do
     end
   end
 
-  defp at(ref, opts) do
-    given = Keyword.take(opts, Keyword.keys(Options.common()))
-    Enum.reject([revision: ref.revision] ++ given, fn {_name, value} -> value == nil end)
-  end
+  @doc "Returns the options of requests for a resolved reference: its revision, and those of every call to a Hub."
+  @spec at(RepoRef.t(), keyword()) :: keyword()
+  def at(ref, opts),
+    do: Options.given([revision: ref.revision] ++ Keyword.take(opts, Keyword.keys(Options.common())))
 
   defp or_nothing({:ok, layout}, _kinds), do: {:ok, layout}
   defp or_nothing({:error, _error}, :any), do: {:ok, []}
