@@ -1,7 +1,8 @@
 defmodule HfHub.FaultTest do
   # Every fault of the Local Hub on every kind of file: a call returns the file or an error, never
   # another file, and never hangs. After the fault, a later call returns the file.
-  use HfHub.Case, async: true
+  # Some tests make the Hub ask for a pause, which all its callers keep.
+  use HfHub.Case, async: true, hub: :own
 
   alias HfHub.{Download, Error}
 
