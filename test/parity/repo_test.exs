@@ -1,42 +1,7 @@
 defmodule HfHub.Parity.RepoTest do
-  # The PyPI client and this library send the same requests to a Hub: method, path, query and JSON of
-  # every request are equal, and this library sends no additional ones.
-  use HfHub.Case, async: true
+  use HfHub.TwoHubs
 
-  alias HfHub.{Git, LocalHub, Python, Repo}
-
-  @moduletag :python
-  @moduletag timeout: 180_000
-
-  # Separate Hubs, so that the repositories of one client do not affect the other.
-  setup context do
-    hubs =
-      for name <- [:theirs, :ours], into: %{} do
-        {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "#{name}"), test_control: true)
-        LocalHub.command!(hub, ["user", "add", "me", "--org", "acme", "--token", "hf_me"])
-        {name, LocalHub.endpoint(hub)}
-      end
-
-    {:ok, hubs: hubs, ours: [endpoint: hubs.ours, token: "hf_me"]}
-  end
-
-  defp theirs(context, code) do
-    Python.run!("api = HfApi(token='hf_me')\n" <> code, context.hubs.theirs, Path.join(context.dir, "cache"))
-  end
-
-  # `null` means the same as a missing entry. Once a day, the Python client requests a list of agents.
-  defp asked(endpoint) do
-    for request <- control(:get, "requests", nil, endpoint), request["path"] != "/api/agent-harnesses" do
-      body =
-        if is_map(request["body"]),
-          do: Map.reject(request["body"], &match?({_key, nil}, &1)),
-          else: request["body"]
-
-      {request["method"], request["path"], request["query"], body, request["status"]}
-    end
-  end
-
-  defp assert_same(context), do: assert(asked(context.hubs.ours) == asked(context.hubs.theirs))
+  alias HfHub.{Git, Repo}
 
   test "repository calls send the same requests", %{ours: ours} = context do
     theirs(context, """

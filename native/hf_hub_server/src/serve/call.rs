@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts as Head;
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
@@ -29,6 +29,8 @@ pub(super) struct Call {
     pub(super) method: Method,
     /// The path as sent, still percent-encoded.
     pub(super) raw_path: String,
+    /// What the path has for the `{names}` of its route.
+    params: Vec<(String, String)>,
     pub(super) raw_query: Option<String>,
     pub(super) query: Query,
     pub(super) headers: HeaderMap,
@@ -51,10 +53,19 @@ pub(super) struct Manner {
 /// The result of a handler.
 pub(super) type Reply = Result<Response, ApiError>;
 
+/// What a route does.
+pub(super) type Handler = fn(&Call) -> Reply;
+
 impl Call {
     /// Whether only the head of the response will be sent.
     pub(super) fn is_head(&self) -> bool {
         self.method == Method::HEAD
+    }
+
+    /// Returns the decoded part of the path that its route calls `name`.
+    pub(super) fn param(&self, name: &str) -> Result<&str, ApiError> {
+        let found = self.params.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).ok_or_else(ApiError::page_not_found)
     }
 
     /// Parses the body as JSON, for routes whose body is optional.
@@ -81,16 +92,13 @@ impl Call {
 }
 
 /// Parses a request and runs `handler`, which is run once more if it needs the whole body.
-pub(super) async fn handle(
-    hub: Arc<Hub>,
-    request: Request,
-    handler: fn(&Call) -> Reply,
-) -> Response {
-    let (head, body) = request.into_parts();
+pub(super) async fn handle(hub: Arc<Hub>, request: Request, handler: Handler) -> Response {
+    let (mut head, body) = request.into_parts();
+    let params = params(&mut head).await;
     let payload = Payload::new(&body);
     let started = hub.clone();
     let first = off_thread(move || {
-        let call = Call::new(started, head, payload)?;
+        let call = Call::new(started, head, params, payload)?;
         let answer = handler(&call);
         Ok((answer, call.body.wanted(), call))
     });
@@ -108,7 +116,7 @@ async fn finish(
     call: Call,
     want: Want,
     body: Body,
-    handler: fn(&Call) -> Reply,
+    handler: Handler,
 ) -> Result<Response, Broken> {
     match want {
         Want::Whole => {
@@ -127,6 +135,12 @@ async fn finish(
     }
 }
 
+/// Returns the parts of the path that the route names; none if they are not UTF-8.
+async fn params(head: &mut Head) -> Vec<(String, String)> {
+    let params = RawPathParams::from_request_parts(head, &()).await;
+    params.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
@@ -135,13 +149,18 @@ async fn off_thread<T: Send + 'static>(
 
 impl Call {
     /// Identifies the caller.
-    fn new(hub: Arc<Hub>, head: Head, body: Payload) -> Result<Self, ApiError> {
+    fn new(
+        hub: Arc<Hub>,
+        head: Head,
+        params: Vec<(String, String)>,
+        body: Payload,
+    ) -> Result<Self, ApiError> {
         let Head { method, uri, headers, extensions, .. } = head;
         let caller = Caller::identify(&hub.store, &headers)?;
         let mut manner = extensions.get::<Manner>().copied().unwrap_or_default();
         manner.direct |= hub.options.direct;
         let (raw_path, raw_query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
         let query = Query::parse(uri.query());
-        Ok(Self { hub, caller, method, raw_path, raw_query, query, headers, body, manner })
+        Ok(Self { hub, caller, method, raw_path, params, raw_query, query, headers, body, manner })
     }
 }

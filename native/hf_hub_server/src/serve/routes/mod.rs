@@ -37,9 +37,9 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{MethodFilter, MethodRouter, get};
 
-use super::call::{self, Call, Reply};
+use super::call::{self, Call, Handler, Reply};
 use super::error::ApiError;
 use super::hub::Hub;
 use super::response;
@@ -47,6 +47,10 @@ use super::slot::COMPLETE;
 use super::target::{Action, Target, XET_HINT};
 use crate::store::{Git, Lookup, Repo, RepoKey, RepoKind};
 use git2::Oid;
+
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const DELETE: MethodFilter = MethodFilter::DELETE;
 
 const ABOUT: &str = "\
 This is a Local Hub: it serves the API of the Hugging Face Hub, for one machine or one network.
@@ -64,127 +68,46 @@ This is a Local Hub, which has no pages. To confirm the code of a login, run on 
 pub(super) fn hub(hub: Arc<Hub>) -> Router {
     Router::new()
         .route("/", get(|| async { ABOUT }))
-        .route("/api/whoami-v2", get(whoami))
-        .route("/oauth/device", get(|| async { CONFIRM }).post(device))
-        .route("/oauth/token", post(token))
-        .route("/api/models", get(models))
-        .route("/api/datasets", get(datasets))
-        .route("/api/spaces", get(spaces))
-        .route("/api/models-tags-by-type", get(model_tags))
-        .route("/api/datasets-tags-by-type", get(dataset_tags))
-        .route("/api/papers/search", get(search_papers))
-        .route("/api/papers/{id}", get(paper))
-        .route("/api/daily_papers", get(daily_papers))
-        .route("/papers/{page}", get(read_paper))
-        .route("/splits", get(splits))
-        .route("/parquet", get(parquet))
-        .route("/api/users/{name}/overview", get(user_overview))
-        .route("/api/settings/repositories", get(own_storage))
-        .route("/api/organizations/{name}/settings/repositories", get(storage_of))
-        .route("/api/repos/create", post(create))
-        .route("/api/repos/delete", delete(remove))
-        .route("/api/repos/move", post(rename))
-        .route("/api/validate-yaml", post(validate))
-        .route(&format!("{COMPLETE}{{*slot}}"), post(complete))
+        .route("/api/whoami-v2", on(GET, whoami::get))
+        .route("/oauth/device", get(|| async { CONFIRM }).merge(on(POST, oauth::device)))
+        .route("/oauth/token", on(POST, oauth::token))
+        .route("/api/models", on(GET, |call| list::get(call, RepoKind::Model)))
+        .route("/api/datasets", on(GET, |call| list::get(call, RepoKind::Dataset)))
+        .route("/api/spaces", on(GET, |call| list::get(call, RepoKind::Space)))
+        .route("/api/models-tags-by-type", on(GET, |call| tags::get(call, RepoKind::Model)))
+        .route("/api/datasets-tags-by-type", on(GET, |call| tags::get(call, RepoKind::Dataset)))
+        .route("/api/papers/search", on(GET, papers::search))
+        .route("/api/papers/{id}", on(GET, papers::info))
+        .route("/api/daily_papers", on(GET, papers::daily))
+        .route("/papers/{page}", on(GET, papers::read))
+        .route("/splits", on(GET, viewer::splits))
+        .route("/parquet", on(GET, viewer::parquet))
+        .route("/api/users/{name}/overview", on(GET, users::overview))
+        .route("/api/settings/repositories", on(GET, storage::own))
+        .route("/api/organizations/{name}/settings/repositories", on(GET, storage::of_organization))
+        .route("/api/repos/create", on(POST, repos::create))
+        .route("/api/repos/delete", on(DELETE, repos::delete))
+        .route("/api/repos/move", on(POST, repos::rename))
+        .route("/api/validate-yaml", on(POST, validate::post))
+        .route(&format!("{COMPLETE}{{*slot}}"), on(POST, lfs::complete))
         .fallback(repository)
         .with_state(hub)
+}
+
+/// A route for one method. A path may have several.
+fn on(method: MethodFilter, handler: Handler) -> MethodRouter<Arc<Hub>> {
+    axum::routing::on(method, move |State(hub): State<Arc<Hub>>, request: Request| {
+        call::handle(hub, request, handler)
+    })
+}
+
+async fn repository(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    call::handle(hub, request, dispatch).await
 }
 
 /// The routes of the content listener.
 pub(super) fn cdn(hub: Arc<Hub>) -> Router {
     Router::new().fallback(cdn::serve).with_state(hub)
-}
-
-async fn whoami(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, whoami::get).await
-}
-
-async fn device(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, oauth::device).await
-}
-
-async fn token(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, oauth::token).await
-}
-
-async fn models(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, |call| list::get(call, RepoKind::Model)).await
-}
-
-async fn datasets(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, |call| list::get(call, RepoKind::Dataset)).await
-}
-
-async fn spaces(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, |call| list::get(call, RepoKind::Space)).await
-}
-
-async fn model_tags(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, |call| tags::get(call, RepoKind::Model)).await
-}
-
-async fn dataset_tags(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, |call| tags::get(call, RepoKind::Dataset)).await
-}
-
-async fn search_papers(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, papers::search).await
-}
-
-async fn daily_papers(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, papers::daily).await
-}
-
-async fn paper(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, papers::info).await
-}
-
-async fn read_paper(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, papers::read).await
-}
-
-async fn splits(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, viewer::splits).await
-}
-
-async fn parquet(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, viewer::parquet).await
-}
-
-async fn user_overview(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, users::overview).await
-}
-
-async fn own_storage(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, storage::own).await
-}
-
-async fn storage_of(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, storage::of_organization).await
-}
-
-async fn create(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, repos::create).await
-}
-
-async fn remove(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, repos::delete).await
-}
-
-async fn rename(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, repos::rename).await
-}
-
-async fn validate(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, validate::post).await
-}
-
-async fn complete(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, lfs::complete).await
-}
-
-async fn repository(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    call::handle(hub, request, dispatch).await
 }
 
 fn dispatch(call: &Call) -> Reply {

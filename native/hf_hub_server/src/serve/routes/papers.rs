@@ -45,7 +45,7 @@ pub(super) fn daily(call: &Call) -> Reply {
 
 /// Handles `/api/papers/{id}`.
 pub(super) fn info(call: &Call) -> Reply {
-    let mut paper = find(call, "/api/papers/", "")?;
+    let mut paper = find(call, call.param("id")?)?;
     let tag = format!("arxiv:{}", text(&paper, "id"));
     for (kind, linked, total) in [
         (RepoKind::Model, "linkedModels", "numTotalModels"),
@@ -62,7 +62,7 @@ pub(super) fn info(call: &Call) -> Reply {
 
 /// Handles `/papers/{id}.md`.
 pub(super) fn read(call: &Call) -> Reply {
-    let paper = find(call, "/papers/", ".md")?;
+    let paper = find(call, call.param("page")?.strip_suffix(".md").unwrap_or_default())?;
     let content = match text(&paper, "content") {
         "" => format!("# {}\n\n{}\n", text(&paper, "title"), text(&paper, "summary")),
         content => content.to_owned(),
@@ -71,9 +71,7 @@ pub(super) fn read(call: &Call) -> Reply {
     Ok(([(CONTENT_TYPE, kind)], content).into_response())
 }
 
-fn find(call: &Call, before: &str, after: &str) -> Result<Paper, ApiError> {
-    let id = call.raw_path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-    let id = id.ok_or_else(ApiError::page_not_found)?;
+fn find(call: &Call, id: &str) -> Result<Paper, ApiError> {
     call.hub.store.papers().get(id)?.ok_or_else(ApiError::page_not_found)
 }
 

@@ -7,9 +7,6 @@ use super::super::error::ApiError;
 use super::super::response;
 use crate::store::{RepoKind, Search};
 
-const BEFORE: &str = "/api/organizations/";
-const AFTER: &str = "/settings/repositories";
-
 /// Handles `/api/settings/repositories`.
 pub(super) fn own(call: &Call) -> Reply {
     let name = call.caller.user()?.name.clone();
@@ -19,8 +16,7 @@ pub(super) fn own(call: &Call) -> Reply {
 /// Handles `/api/organizations/{name}/settings/repositories`.
 pub(super) fn of_organization(call: &Call) -> Reply {
     let user = call.caller.user()?;
-    let name = call.raw_path.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER));
-    let name = name.ok_or_else(ApiError::page_not_found)?;
+    let name = call.param("name")?;
     if !user.belongs_to(name) {
         return Err(ApiError::forbidden(format!("You are not a member of {name}")));
     }
