@@ -9,9 +9,20 @@ defmodule HfHub.Api do
   their `stream_` twins are lazy, request pages as needed, and raise `HfHub.Error`.
   """
 
-  alias HfHub.Api.{DatasetInfo, Files, ModelInfo, Search, Sibling, SpaceInfo, Tables, TreeEntry}
+  alias HfHub.Api.{
+    DatasetInfo,
+    Files,
+    Info,
+    ModelInfo,
+    Search,
+    Sibling,
+    SpaceInfo,
+    Tables,
+    TreeEntry
+  }
+
   alias HfHub.DatasetFiles.Layout
-  alias HfHub.{Decode, Error, Options, Request}
+  alias HfHub.{Error, Options}
 
   @type tags :: %{String.t() => [%{String.t() => term()}]}
 
@@ -29,8 +40,7 @@ defmodule HfHub.Api do
   """
   @doc python: "model_info"
   @spec model_info(HfHub.repo(), keyword()) :: {:ok, ModelInfo.t()} | {:error, Error.t()}
-  def model_info(repo_id, opts \\ []),
-    do: info(repo_id, :model, Options.validate!(opts, Tables.model_info()), ModelInfo)
+  def model_info(repo_id, opts \\ []), do: Info.get(repo_id, :model, opts)
 
   @doc "Same as `model_info/2`, but returns the information or raises `HfHub.Error`."
   @spec model_info!(HfHub.repo(), keyword()) :: ModelInfo.t()
@@ -49,8 +59,7 @@ defmodule HfHub.Api do
   """
   @doc python: "dataset_info"
   @spec dataset_info(HfHub.repo(), keyword()) :: {:ok, DatasetInfo.t()} | {:error, Error.t()}
-  def dataset_info(repo_id, opts \\ []),
-    do: info(repo_id, :dataset, Options.validate!(opts, Tables.dataset_info()), DatasetInfo)
+  def dataset_info(repo_id, opts \\ []), do: Info.get(repo_id, :dataset, opts)
 
   @doc "Same as `dataset_info/2`, but returns the information or raises `HfHub.Error`."
   @spec dataset_info!(HfHub.repo(), keyword()) :: DatasetInfo.t()
@@ -69,12 +78,29 @@ defmodule HfHub.Api do
   """
   @doc python: "space_info"
   @spec space_info(HfHub.repo(), keyword()) :: {:ok, SpaceInfo.t()} | {:error, Error.t()}
-  def space_info(repo_id, opts \\ []),
-    do: info(repo_id, :space, Options.validate!(opts, Tables.space_info()), SpaceInfo)
+  def space_info(repo_id, opts \\ []), do: Info.get(repo_id, :space, opts)
 
   @doc "Same as `space_info/2`, but returns the information or raises `HfHub.Error`."
   @spec space_info!(HfHub.repo(), keyword()) :: SpaceInfo.t()
   def space_info!(repo_id, opts \\ []), do: Error.unwrap!(space_info(repo_id, opts))
+
+  @doc """
+  Returns the metadata of a repository of any type.
+
+  Options: `:repo_type` (default: `:model`) and those of `model_info/2`, `dataset_info/2` or `space_info/2`.
+
+  ## Examples
+
+      {:ok, info} = HfHub.Api.repo_info("hf://datasets/rajpurkar/squad")
+      info.downloads
+  """
+  @doc python: "repo_info"
+  @spec repo_info(HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  def repo_info(repo_id, opts \\ []), do: Info.any(repo_id, opts)
+
+  @doc "Same as `repo_info/2`, but returns the information or raises `HfHub.Error`."
+  @spec repo_info!(HfHub.repo(), keyword()) :: Info.t()
+  def repo_info!(repo_id, opts \\ []), do: Error.unwrap!(repo_info(repo_id, opts))
 
   @doc """
   Lists models that match filters.
@@ -286,7 +312,7 @@ defmodule HfHub.Api do
   """
   @doc python: "get_model_tags"
   @spec model_tags(keyword()) :: {:ok, tags()} | {:error, Error.t()}
-  def model_tags(opts \\ []), do: tags("models", opts)
+  def model_tags(opts \\ []), do: Info.tags("models", opts)
 
   @doc "Same as `model_tags/1`, but returns the tags or raises `HfHub.Error`."
   @spec model_tags!(keyword()) :: tags()
@@ -301,7 +327,7 @@ defmodule HfHub.Api do
   """
   @doc python: "get_dataset_tags"
   @spec dataset_tags(keyword()) :: {:ok, tags()} | {:error, Error.t()}
-  def dataset_tags(opts \\ []), do: tags("datasets", opts)
+  def dataset_tags(opts \\ []), do: Info.tags("datasets", opts)
 
   @doc "Same as `dataset_tags/1`, but returns the tags or raises `HfHub.Error`."
   @spec dataset_tags!(keyword()) :: tags()
@@ -362,24 +388,4 @@ defmodule HfHub.Api do
   @doc "Same as `dataset_splits/2`, but returns the names or raises `HfHub.Error`."
   @spec dataset_splits!(HfHub.repo(), keyword()) :: [String.t()]
   def dataset_splits!(repo_id, opts \\ []), do: Error.unwrap!(dataset_splits(repo_id, opts))
-
-  defp tags(types, opts) do
-    opts = Options.validate!(opts, Options.common())
-    Request.run(Request.new(:get, "/api/:types-tags-by-type", [types: types], opts), &Decode.object/1)
-  end
-
-  defp info(repo_id, repo_type, opts, module) do
-    if opts[:expand] && (opts[:files_metadata] || opts[:security_status]) do
-      raise ArgumentError,
-            "`:expand` cannot be combined with `:files_metadata` or `:security_status`"
-    end
-
-    Request.repo(:get, "/api/:types/*repo[/revision/:revision]", repo_id, opts, only: repo_type)
-    |> Request.query(
-      securityStatus: opts[:security_status] || nil,
-      blobs: opts[:files_metadata] || nil,
-      expand: opts[:expand]
-    )
-    |> Request.run(Decode.to(module))
-  end
 end

@@ -26,21 +26,11 @@ defmodule HfHub.Download do
 
   alias HfHub.Config.Source
   alias HfHub.{Decode, Error, Extract, Native, Options, RepoRef, Telemetry}
-  alias HfHub.Download.{FileInfo, Spec}
+  alias HfHub.Download.{FileInfo, FileMetadata, Metadata, Spec}
   alias HfHub.Progress.Reporter
 
-  @repo [
-    repo_id: [type: :any, required: true, doc: "Repository; `HfHub.Download` lists the accepted forms."],
-    repo_type: [
-      type: :repo_type,
-      default: :model,
-      doc: "Type of the repository, unless `:repo_id` contains one, as URIs and page URLs do."
-    ],
-    revision: [
-      type: :string,
-      doc: "Branch, tag, pull request (`\"refs/pr/1\"`) or commit. Defaults to `\"main\"`."
-    ]
-  ]
+  @repo [repo_id: [type: :any, required: true, doc: "Repository; `HfHub.Download` lists the accepted forms."]] ++
+          Options.repo_type() ++ Options.revision()
 
   @file_name [
     filename: [
@@ -136,6 +126,8 @@ defmodule HfHub.Download do
                             "beyond the end of the file."
                       ]
                     ] ++ Keyword.delete(Options.transfer(), :max_connections)
+
+  @metadata_options @repo ++ @file_name ++ Options.common()
 
   # More concurrent files gain nothing and provoke rate limits.
   @max_workers 256
@@ -249,6 +241,30 @@ defmodule HfHub.Download do
   @doc "Same as `resume_download/1`, but returns the path or raises `HfHub.Error`."
   @spec resume_download!(keyword()) :: Path.t() | FileInfo.t()
   def resume_download!(opts), do: Error.unwrap!(resume_download(opts))
+
+  @doc """
+  Returns the commit, etag, size and URL of a file without downloading it.
+
+  ## Options
+
+  #{Options.docs(@metadata_options)}
+
+  ## Examples
+
+      iex> {:ok, file} = HfHub.Download.file_metadata(repo_id: "openai-community/gpt2", filename: "vocab.json")
+      iex> file.size > 0
+      true
+  """
+  @doc python: "get_hf_file_metadata"
+  @spec file_metadata(keyword()) :: {:ok, FileMetadata.t()} | {:error, Error.t()}
+  def file_metadata(opts) do
+    opts = validate!(opts, @metadata_options)
+    with {:ok, ref} <- Spec.reference(opts), do: Metadata.get(ref, opts)
+  end
+
+  @doc "Same as `file_metadata/1`, but returns the metadata or raises `HfHub.Error`."
+  @spec file_metadata!(keyword()) :: FileMetadata.t()
+  def file_metadata!(opts), do: Error.unwrap!(file_metadata(opts))
 
   @doc """
   Returns the SHA-256 of a file in lower-case hex.

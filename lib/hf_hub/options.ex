@@ -91,7 +91,8 @@ defmodule HfHub.Options do
     [
       revision: [
         type: :string,
-        doc: "Branch, tag or commit. Defaults to the revision in the id, else `\"main\"`."
+        doc:
+          "Branch, tag, pull request (`\"refs/pr/1\"`) or commit. Defaults to the revision in the id, else `\"main\"`."
       ]
     ]
   end

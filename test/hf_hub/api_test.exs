@@ -37,6 +37,28 @@ defmodule HfHub.ApiTest do
       assert %DatasetInfo{} = Api.dataset_info!("hf://datasets/#{data}", ask(context))
     end
 
+    test "of any type is that of the type's function", context do
+      {model, _} = repo(context, @files)
+      {data, _} = repo(context, @files, repo_type: :dataset)
+      {space, _} = repo(context, @files, repo_type: :space)
+      assert %ModelInfo{id: ^model} = Api.repo_info!(model, ask(context))
+
+      assert %DatasetInfo{id: ^data, siblings: [%{size: size} | _]} =
+               Api.repo_info!("hf://datasets/#{data}", ask(context, files_metadata: true))
+
+      assert size > 0
+
+      assert %SpaceInfo{id: ^space} = Api.repo_info!(space, ask(context, repo_type: :space))
+      assert {:error, %Error{kind: :repo_not_found}} = Api.repo_info(data, ask(context))
+      assert {:error, %Error{kind: :invalid_name}} = Api.repo_info("a/b/c", ask(context))
+
+      assert_raise ArgumentError, ~r/:security_status/, fn ->
+        Api.repo_info(data, repo_type: :dataset, security_status: true)
+      end
+
+      assert_raise ArgumentError, ~r/:repo_type/, fn -> Api.repo_info(data, repo_type: :paper) end
+    end
+
     test "has a distinct error for each kind of failure", context do
       {id, _commit} = repo(context, @files)
 

@@ -77,6 +77,12 @@ defmodule HfHub.Parity.ApiTest do
       {"api.dataset_info('acme/table')", fn -> Api.dataset_info!("acme/table", at) end},
       {"api.space_info('acme/demo', expand=['runtime'])",
        fn -> Api.space_info!("acme/demo", [expand: ["runtime"]] ++ at) end},
+      {"api.repo_info('acme/table', repo_type='dataset', revision='main')",
+       fn -> Api.repo_info!("acme/table", [repo_type: :dataset, revision: "main"] ++ at) end},
+      {"api.get_hf_file_metadata(url=hf_hub_url('acme/m1', 'config.json', revision='v1/ä'))",
+       fn ->
+         HfHub.Download.file_metadata!([repo_id: "acme/m1", filename: "config.json", revision: "v1/ä"] ++ at)
+       end},
       {"list(api.list_models())", fn -> Api.list_models!(at) end},
       {"list(api.list_models(filter=['a b', 'ö&='], author='acme', search='m + x/y?', trained_dataset=['squad', 'dataset:x'], gated=False, apps='ollama', " <>
          "inference='warm', inference_provider=['a', 'b'], pipeline_tag='text-generation', num_parameters='min:6B,max:128B', sort='trending_score', limit=2, full=True, cardData=True, fetch_config=True))",
@@ -203,6 +209,8 @@ defmodule HfHub.Parity.ApiTest do
     calls = [
       {"api.model_info('acme/m1', files_metadata=True)",
        Api.model_info!("acme/m1", [files_metadata: true] ++ at)},
+      {"lasting(api.get_hf_file_metadata(url=hf_hub_url('acme/m1', 'model.safetensors')))",
+       HfHub.Download.file_metadata!([repo_id: "acme/m1", filename: "model.safetensors"] ++ at)},
       {"api.dataset_info('acme/table', files_metadata=True)",
        Api.dataset_info!("acme/table", [files_metadata: true] ++ at)},
       {"api.space_info('acme/demo')", Api.space_info!("acme/demo", at)},
@@ -226,6 +234,7 @@ defmodule HfHub.Parity.ApiTest do
         if isinstance(value, (list, tuple)): return [plain(v) for v in value]
         return value
     from huggingface_hub import repocard_data
+    def lasting(file): return {k: v for k, v in plain(file).items() if k not in ("xet_file_data", "location")}
     api = HfApi(token=False)
     print(json.dumps([#{Enum.map_join(calls, ", ", fn {python, _ours} -> "plain(#{python})" end)}]))
     """

@@ -46,12 +46,19 @@ defmodule HfHub.Download.Spec do
   @doc "Returns the inputs for a stream. Names are validated here, because the stream starts later."
   @spec stream(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def stream(opts) do
+    with {:ok, ref} <- reference(opts),
+         {:ok, hub} <- Hub.config(opts) do
+      {:ok, Map.merge(RepoRef.to_native(ref), %{hub: hub, filename: ref.path, part: part(opts[:range])})}
+    end
+  end
+
+  @doc "Returns the reference of a file."
+  @spec reference(keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
+  def reference(opts) do
     with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),
          {:ok, filename} <- filename(opts, ref),
          :ok <- check_names(ref, filename),
-         {:ok, hub} <- Hub.config(opts) do
-      {:ok, Map.merge(RepoRef.to_native(ref), %{hub: hub, filename: filename, part: part(opts[:range])})}
-    end
+         do: {:ok, %{ref | path: filename}}
   end
 
   defp destination(opts) do

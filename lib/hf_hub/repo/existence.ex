@@ -2,6 +2,7 @@ defmodule HfHub.Repo.Existence do
   # Checks whether repositories, revisions and files exist and the token has access to them.
   @moduledoc false
 
+  alias HfHub.Download.Metadata
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
 
   @doc "Returns the options of checks for a repository or a revision."
@@ -35,10 +36,7 @@ defmodule HfHub.Repo.Existence do
     opts = Options.validate!(opts, file_options())
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename || ""] ++ opts) do
-      Request.repo(:head, RepoRef.web_route(ref) <> "/resolve/:revision/*path", ref, opts)
-      |> Request.headers()
-      |> Request.confirm(&file?/1, "the X-Repo-Commit header")
-      |> Request.exists([:repo_not_found, :revision_not_found, :entry_not_found])
+      Request.exists(Metadata.headers(ref, opts), [:repo_not_found, :revision_not_found, :entry_not_found])
     end
   end
 
@@ -49,15 +47,5 @@ defmodule HfHub.Repo.Existence do
     Request.repo(:get, "/api/:types/*repo" <> route, repo, opts, more)
     |> Request.plain()
     |> Request.run(&(&1 |> Decode.object() |> Map.get("id") |> Decode.text()))
-  end
-
-  # A Hub sends X-Repo-Commit. Without it, the etag must be a checksum, as for a download. The etag of a redirect is
-  # not that of the file, so there X-Linked-ETag is required.
-  defp file?(headers) do
-    linked? = headers["x-linked-etag"] != nil or headers["location"] == nil
-    etag = headers["x-linked-etag"] || headers["etag"] || ""
-    checksum? = etag =~ ~r|\A(W/)?"?[[:xdigit:]]{40}([[:xdigit:]]{24})?"?\z|
-    page? = String.starts_with?(headers["content-type"] || "", "text/html")
-    headers["x-repo-commit"] != nil or (checksum? and not page? and linked?)
   end
 end

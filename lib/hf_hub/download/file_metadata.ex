@@ -1,0 +1,11 @@
+defmodule HfHub.Download.FileMetadata do
+  @moduledoc """
+  Metadata of a file on the Hub. Python: `HfFileMetadata`.
+  """
+
+  use HfHub.Schema,
+    commit_hash: {"x-repo-commit", :string, "commit that the revision stands for"},
+    etag: {"etag", :string, "SHA-256 of a large file, id of the git blob of any other"},
+    size: {"size", :integer, "size in bytes"},
+    location: {"location", :string, "URL of the content, often signed, if it is on another host"}
+end
