@@ -9,7 +9,7 @@ defmodule HfHub.Repo do
   returns a boolean and raises on an error; its variant without `?` returns `{:ok, boolean}` or `{:error, error}`.
   """
 
-  alias HfHub.{Config, Decode, Error, Options, RepoRef, Request}
+  alias HfHub.{Account, Config, Error, Options, RepoRef, Request}
   alias HfHub.Repo.{Address, Existence, RepoUrl, Settings, Template}
 
   @access Options.repo_type() ++
@@ -390,10 +390,6 @@ defmodule HfHub.Repo do
     do: if(String.contains?(ref.repo_id, "/"), do: {:ok, ref}, else: with_account(ref, opts))
 
   defp with_account(ref, opts) do
-    Request.new(:get, "/api/whoami-v2", [], opts)
-    |> Request.run(fn
-      %{"name" => account} when is_binary(account) -> %{ref | repo_id: "#{account}/#{ref.repo_id}"}
-      _other -> raise Decode.Error, message: "the name of the account is missing"
-    end)
+    with {:ok, name} <- Account.name(nil, opts), do: {:ok, %{ref | repo_id: "#{name}/#{ref.repo_id}"}}
   end
 end

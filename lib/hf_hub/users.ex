@@ -4,9 +4,11 @@ defmodule HfHub.Users do
 
       {:ok, user} = HfHub.Users.get("julien-c")
       user.num_models
+
+  Likes are in `HfHub.Likes`; the functions of hf_hub 0.3 for them are here, too.
   """
 
-  alias HfHub.{Decode, Error, Options, Request}
+  alias HfHub.{Decode, Error, Likes, Options, Request}
   alias HfHub.Users.{RepoStorageInfo, User}
 
   @get Options.common()
@@ -81,6 +83,64 @@ defmodule HfHub.Users do
   @spec stream_repos(keyword()) :: Enumerable.t()
   def stream_repos(opts \\ []),
     do: Request.stream(repos(Options.validate!(opts, @repos)), Decode.to(RepoStorageInfo))
+
+  @doc """
+  Likes a repository, as `HfHub.Likes.like/2` does. Options: those of `HfHub.Likes.like/2`.
+
+  ## Examples
+
+      HfHub.Users.like("me/my-model", endpoint: "http://127.0.0.1:8080")
+      #=> :ok
+  """
+  @spec like(HfHub.repo(), keyword()) :: :ok | {:error, Error.t()}
+  defdelegate like(repo_id, opts \\ []), to: Likes
+
+  @doc "Same as `like/2`, but raises `HfHub.Error` on failure."
+  @spec like!(HfHub.repo(), keyword()) :: :ok
+  defdelegate like!(repo_id, opts \\ []), to: Likes
+
+  @doc """
+  Removes a like, as `HfHub.Likes.unlike/2` does. Options: those of `HfHub.Likes.unlike/2`.
+
+  ## Examples
+
+      HfHub.Users.unlike("openai-community/gpt2")
+      #=> :ok
+  """
+  @spec unlike(HfHub.repo(), keyword()) :: :ok | {:error, Error.t()}
+  defdelegate unlike(repo_id, opts \\ []), to: Likes
+
+  @doc "Same as `unlike/2`, but raises `HfHub.Error` on failure."
+  @spec unlike!(HfHub.repo(), keyword()) :: :ok
+  defdelegate unlike!(repo_id, opts \\ []), to: Likes
+
+  @doc """
+  Returns the users who like a repository, as `HfHub.Likes.list_likers/2` does. Options: those of `HfHub.Likes.list_likers/2`.
+
+  ## Examples
+
+      {:ok, users} = HfHub.Users.list_likers("openai-community/gpt2", limit: 100)
+  """
+  @spec list_likers(HfHub.repo(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
+  defdelegate list_likers(repo_id, opts \\ []), to: Likes
+
+  @doc "Same as `list_likers/2`, but returns the users or raises `HfHub.Error`."
+  @spec list_likers!(HfHub.repo(), keyword()) :: [User.t()]
+  defdelegate list_likers!(repo_id, opts \\ []), to: Likes
+
+  @doc """
+  Returns the repositories that a user likes, as `HfHub.Likes.list_liked_repos/2` does. Options: those of `HfHub.Likes.list_liked_repos/2`.
+
+  ## Examples
+
+      {:ok, liked} = HfHub.Users.list_liked_repos("julien-c")
+  """
+  @spec list_liked_repos(String.t() | nil, keyword()) :: {:ok, [Likes.LikedRepo.t()]} | {:error, Error.t()}
+  defdelegate list_liked_repos(username, opts \\ []), to: Likes
+
+  @doc "Same as `list_liked_repos/2`, but returns the repositories or raises `HfHub.Error`."
+  @spec list_liked_repos!(String.t() | nil, keyword()) :: [Likes.LikedRepo.t()]
+  defdelegate list_liked_repos!(username, opts \\ []), to: Likes
 
   defp repos(opts) do
     case opts[:organization] do

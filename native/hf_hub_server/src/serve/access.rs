@@ -84,6 +84,16 @@ impl Caller {
         }
     }
 
+    /// Returns the user if the token may do more than read, for what concerns the user only.
+    pub(super) fn actor(&self) -> Result<&User, ApiError> {
+        match self {
+            Self::User(_, token) if !token.may_write() => {
+                Err(ApiError::forbidden("Forbidden: you must use a write token for this."))
+            }
+            caller => caller.user(),
+        }
+    }
+
     /// Returns the user if it may change repositories of `namespace`. The canonical repositories,
     /// which have no namespace, cannot be changed.
     pub(super) fn writer_in(&self, namespace: Option<&str>) -> Result<&User, ApiError> {

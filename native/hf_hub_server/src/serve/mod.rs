@@ -4,6 +4,7 @@
 //! store for large files. This module handles starting and stopping, not responses.
 
 mod access;
+mod action;
 mod call;
 mod content;
 mod control;

@@ -3,9 +3,10 @@
 //! Uses the raw path, because an encoded slash is part of a revision or a file name and not a
 //! separator. It does not check whether anything exists.
 
-use axum::http::Method;
 use percent_encoding::percent_decode_str;
 
+use super::action::Action;
+use super::routes::likes;
 use crate::store::{RepoKey, RepoKind};
 
 /// A repository route, decoded.
@@ -18,139 +19,6 @@ pub(super) struct Target {
     /// The parts of the URL before and after the repository's id: with another id in between, the
     /// URL names the same thing in another repository.
     pub(super) around: (String, String),
-}
-
-/// The requested action. Paths and revisions are decoded.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// A file.
-    Resolve {
-        /// The revision.
-        revision: String,
-        /// The file.
-        path: String,
-    },
-    /// A file as stored in git: for a large file, its pointer.
-    Raw {
-        /// The revision.
-        revision: String,
-        /// The file.
-        path: String,
-    },
-    /// A file at a commit, after the redirect.
-    ResolveCache {
-        /// The commit.
-        revision: String,
-        /// The file.
-        path: String,
-    },
-    /// Information about the repository; at `main` without a revision.
-    Info {
-        /// The revision.
-        revision: Option<String>,
-    },
-    /// A folder.
-    Tree {
-        /// The revision.
-        revision: String,
-        /// The folder, `""` for the root.
-        path: String,
-    },
-    /// The size of a folder.
-    TreeSize {
-        /// The revision.
-        revision: String,
-        /// The folder, `""` for the root.
-        path: String,
-    },
-    /// Given files and folders.
-    PathsInfo {
-        /// The revision.
-        revision: String,
-    },
-    /// The headers of a model's safetensors files.
-    SafetensorsMetadata {
-        /// The index that lists the files.
-        path: String,
-    },
-    /// The history.
-    Commits {
-        /// The revision.
-        revision: String,
-    },
-    /// Branches and tags.
-    Refs,
-    /// Whether the caller may read the files, or write.
-    AuthCheck {
-        /// Whether to check for write access.
-        write: bool,
-    },
-    /// How to upload files.
-    Preupload {
-        /// The revision.
-        revision: String,
-    },
-    /// A new commit.
-    Commit {
-        /// The branch or pull request.
-        revision: String,
-    },
-    /// A branch to create or delete.
-    Branch {
-        /// Its name.
-        name: String,
-    },
-    /// A tag to create or delete.
-    Tag {
-        /// When creating, the revision; when deleting, the tag.
-        name: String,
-    },
-    /// Replaces a history by a single commit.
-    SuperSquash {
-        /// The branch.
-        branch: String,
-    },
-    /// Changes settings.
-    Settings,
-    /// A copy under another name.
-    Duplicate,
-    /// Allows another repository to reference large files.
-    DuplicateLfs,
-    /// Where to upload large files.
-    LfsBatch,
-    /// Whether a large file has arrived.
-    LfsVerify,
-    /// The first request of `git clone` and `git fetch`.
-    GitRefs,
-    /// The objects for them.
-    GitUploadPack,
-    /// The request of `git push`.
-    GitReceivePack,
-    /// Access to Xet storage, which is not supported; whether the URL contains the hint.
-    XetToken { with_hint: bool },
-}
-
-impl Action {
-    /// Whether the route supports the method.
-    pub(super) fn allows(&self, method: &Method) -> bool {
-        match self {
-            Self::PathsInfo { .. }
-            | Self::Preupload { .. }
-            | Self::Commit { .. }
-            | Self::SuperSquash { .. }
-            | Self::Duplicate
-            | Self::DuplicateLfs
-            | Self::LfsBatch
-            | Self::LfsVerify
-            | Self::GitUploadPack
-            | Self::GitReceivePack => method == Method::POST,
-            Self::Branch { .. } | Self::Tag { .. } => {
-                method == Method::POST || method == Method::DELETE
-            }
-            Self::Settings => method == Method::PUT,
-            _ => method == Method::GET || method == Method::HEAD,
-        }
-    }
 }
 
 /// The end of a URL that contains what to do without Xet.
@@ -176,6 +44,15 @@ const ACTIONS: [&str; 14] = [
 ];
 
 impl Target {
+    /// Returns the target without a namespace, if its URL can also be a route of a canonical
+    /// repository: `/api/models/gpt2/likers`. A repository that is named like that has precedence.
+    pub(super) fn canonical(&self) -> Option<Self> {
+        let Action::Info { revision: None } = self.action else { return None };
+        let (name, word) = (self.key.id.namespace()?, self.key.id.name());
+        let action = plain(&[word])?;
+        target(self.key.kind, &[name], action, self.around.0.clone(), &[word])
+    }
+
     /// Parses the raw path of a URL; `None` if it is not a repository route.
     pub(super) fn parse(raw_path: &str) -> Option<Self> {
         let segments = raw_path.strip_prefix('/')?.split('/').collect::<Vec<_>>();
@@ -271,15 +148,25 @@ fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
     let rest = &segments[split..];
     let action = match rest {
         [] => Action::Info { revision: None },
-        ["refs"] => Action::Refs,
-        ["auth-check"] => Action::AuthCheck { write: false },
-        ["auth-check", "write"] => Action::AuthCheck { write: true },
-        ["settings"] => Action::Settings,
-        ["duplicate"] => Action::Duplicate,
-        ["lfs-files", "duplicate"] => Action::DuplicateLfs,
-        [name, rest @ ..] => with_revision(name, rest)?,
+        [name, after @ ..] => match plain(rest) {
+            Some(action) => action,
+            None => with_revision(name, after)?,
+        },
     };
     target(kind, &segments[..split], action, format!("/api/{}/", kind.plural()), rest)
+}
+
+/// Parses a route without a revision.
+fn plain(segments: &[&str]) -> Option<Action> {
+    match segments {
+        ["refs"] => Some(Action::Refs),
+        ["auth-check"] => Some(Action::AuthCheck { write: false }),
+        ["auth-check", "write"] => Some(Action::AuthCheck { write: true }),
+        ["settings"] => Some(Action::Settings),
+        ["duplicate"] => Some(Action::Duplicate),
+        ["lfs-files", "duplicate"] => Some(Action::DuplicateLfs),
+        _ => likes::Route::parse(segments).map(Action::Likes),
+    }
 }
 
 fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
@@ -495,5 +382,21 @@ mod tests {
         assert_eq!(target.around, ("/api/models/".into(), "/tree/main/sub%2Fdir".into()));
         let target = Target::parse("/datasets/a/old/resolve/main/x").unwrap();
         assert_eq!(target.around, ("/datasets/".into(), "/resolve/main/x".into()));
+    }
+
+    #[test]
+    fn a_route_of_a_canonical_repository_looks_like_the_id_of_another() {
+        let target = Target::parse("/api/models/gpt2/likers").unwrap();
+        assert_eq!(target.key.to_string(), "model gpt2/likers");
+        let canonical = target.canonical().unwrap();
+        let expected = Target {
+            key: RepoKey::new(RepoKind::Model, "gpt2".parse().unwrap()),
+            action: Action::Likes(likes::Route::Likers),
+            around: ("/api/models/".into(), "/likers".into()),
+        };
+        assert_eq!(canonical, expected);
+        for other in ["/api/models/acme/r", "/api/models/acme/r/likers", "/api/models/gpt2"] {
+            assert_eq!(Target::parse(other).unwrap().canonical(), None, "{other}");
+        }
     }
 }

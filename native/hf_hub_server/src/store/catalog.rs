@@ -6,6 +6,7 @@ use rusqlite::Row;
 use rusqlite::types::Value;
 
 use super::facts::Properties;
+use super::likes::Popularity;
 use super::repo_id::{RepoId, RepoKey, RepoKind};
 use super::settings::Settings;
 use super::{Store, db};
@@ -35,6 +36,10 @@ pub(crate) enum Order {
     Created,
     /// The one with the newest commit first.
     Modified,
+    /// The one with the most likes first.
+    Likes,
+    /// The one with the most recent likes first.
+    Trend,
 }
 
 /// What to list.
@@ -108,6 +113,8 @@ pub(crate) struct Found {
     pub(crate) modified_at: Timestamp,
     /// The size of its files.
     pub(crate) storage: u64,
+    /// How many users like it.
+    pub(crate) popularity: Popularity,
     /// What its files say about it.
     pub(crate) facts: Properties,
 }
@@ -116,6 +123,7 @@ impl Store {
     /// Lists repositories with a main branch.
     pub(crate) fn search(&self, search: &Search) -> Result<Vec<Found>> {
         self.refresh()?;
+        self.expire_likes()?;
         self.db.read(|tx| {
             let rare = |tag: &String| {
                 let mut count = tx.prepare_cached(
@@ -189,17 +197,25 @@ fn read(kind: RepoKind, row: &Row<'_>) -> Result<Found> {
         modified_at: db::time(row.get(2)?)?,
         storage: row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs(),
         facts: serde_json::from_str(row.get_ref(4)?.as_str()?)?,
-        settings: Settings::from_row(row, 5)?,
+        popularity: Popularity::from_row(row, 5)?,
+        settings: Settings::from_row(row, 7)?,
     })
 }
 
 /// Conditions and the values in them, in the same order.
-struct Query {
+pub(super) struct Query {
     conditions: Vec<String>,
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
 }
 
 impl Query {
+    /// Selects the repositories `r` that the viewer may see.
+    pub(super) fn visible(viewer: &Viewer) -> Self {
+        let mut query = Self { conditions: Vec::new(), values: Vec::new() };
+        query.add_viewer(viewer);
+        query
+    }
+
     fn new(search: &Search, rare: &[bool]) -> Self {
         let mut query = Self { conditions: Vec::new(), values: Vec::new() };
         query.add("r.kind = ?", [text(search.kind.singular())]);
@@ -284,12 +300,13 @@ impl Query {
         }
     }
 
-    fn conditions(&self) -> String {
+    /// Returns the conditions in SQL.
+    pub(super) fn conditions(&self) -> String {
         self.conditions.join(" AND ")
     }
 
     fn sql(&mut self, search: &Search) -> String {
-        let columns = Settings::COLUMNS;
+        let (popularity, columns) = (Popularity::COLUMNS, Settings::COLUMNS);
         let (facts, join) = if search.details {
             ("f.facts", "JOIN repository_facts f ON f.repository_id = r.id")
         } else {
@@ -299,13 +316,14 @@ impl Query {
             Order::Id => "r.full_id",
             Order::Created => "r.created_at DESC, r.full_id",
             Order::Modified => "r.modified_at DESC, r.full_id",
+            Order::Likes => "r.likes DESC, r.full_id",
+            Order::Trend => "r.trend DESC, r.full_id",
         };
         let conditions = self.conditions();
-        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        self.values.push(search.limit.map_or(-1, number).into());
-        self.values.push(number(search.skip).into());
+        self.values.push(search.limit.map_or(-1, db::number).into());
+        self.values.push(db::number(search.skip).into());
         format!(
-            "SELECT r.full_id, r.head, r.modified_at, r.storage, {facts}, {columns}
+            "SELECT r.full_id, r.head, r.modified_at, r.storage, {facts}, {popularity}, {columns}
              FROM repositories r {join} WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?"
         )
     }
@@ -369,6 +387,8 @@ mod tests {
                 (Order::Id, "repositories_by_id"),
                 (Order::Created, "repositories_by_creation"),
                 (Order::Modified, "repositories_by_change"),
+                (Order::Likes, "repositories_by_likes"),
+                (Order::Trend, "repositories_by_trend"),
             ] {
                 let plan = plan(&db, &Search { order, ..search.clone() });
                 assert!(plan.contains(&format!("SEARCH r USING INDEX {index} (")), "{plan}");

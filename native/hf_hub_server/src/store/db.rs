@@ -22,7 +22,8 @@ use super::disk::{self, Lock};
 
 /// Changes of the tables, in order; the database records how many were applied. Released ones are
 /// never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_state.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_state.sql"), include_str!("migrations/002_likes.sql")];
 
 /// Maximum time to wait for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -202,6 +203,11 @@ pub(super) fn word(value: &impl Serialize) -> Result<String> {
 /// Parses a stored value without fields.
 pub(super) fn from_word<T: DeserializeOwned>(word: &str) -> Result<T> {
     Ok(serde_json::from_value(Value::from(word))?)
+}
+
+/// Returns a number for `LIMIT` and `OFFSET`.
+pub(super) fn number(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Parses a stored time; `Timestamp::as_microsecond` is what is stored.

@@ -20,6 +20,7 @@ mod index;
 mod legacy;
 mod lfs;
 mod lifecycle;
+mod likes;
 mod papers;
 mod parts;
 mod pull_requests;
@@ -44,6 +45,7 @@ pub(crate) use git::{
 };
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, is_oid};
+pub(crate) use likes::{Liked, Popularity};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, is_upload};
 pub(crate) use repo::{Lookup, Repo};
@@ -51,7 +53,7 @@ pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use repo_lock::RepoLock;
 pub(crate) use settings::{Gate, Settings};
 pub(crate) use token::{Role, Scope, Token, random_token};
-pub(crate) use users::{Membership, User, Users};
+pub(crate) use users::{Account, Membership, User, Users};
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::db::{self, Db};
@@ -24,6 +24,22 @@ pub(crate) struct User {
     pub(crate) orgs: Vec<String>,
     /// The user's role in each of them.
     roles: BTreeMap<String, OrgRole>,
+}
+
+/// What lists show of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// The account name.
+    pub(crate) name: String,
+    /// The display name.
+    pub(crate) fullname: Option<String>,
+}
+
+impl Account {
+    /// Reads the first two columns: name and display name.
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { name: row.get(0)?, fullname: row.get(1)? })
+    }
 }
 
 /// The role of a member of an organisation.

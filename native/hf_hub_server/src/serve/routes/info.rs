@@ -10,7 +10,7 @@ use super::super::error::ApiError;
 use super::super::response;
 use super::checkout;
 use crate::store::{
-    Entry, EntryKind, Gate, MAIN, Properties, Repo, RepoKey, RepoKind, Settings, facts,
+    Entry, EntryKind, Gate, MAIN, Popularity, Properties, Repo, RepoKey, RepoKind, Settings, facts,
 };
 
 /// The stored settings that everybody may see.
@@ -29,7 +29,9 @@ pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
         Some(known) => known,
         None => read(call, repo, revision, with_blobs)?,
     };
-    let state = State { key: &repo.key, settings: &repo.settings, head: &head, modified_at };
+    let popularity = call.hub.store.popularity(repo)?;
+    let (key, settings) = (&repo.key, &repo.settings);
+    let state = State { key, settings, head: &head, modified_at, popularity };
     let mut all = state.properties(facts);
     let expand = call.query.all("expand").collect::<HashSet<_>>();
     if !expand.is_empty() {
@@ -61,6 +63,7 @@ pub(super) struct State<'a> {
     pub(super) settings: &'a Settings,
     pub(super) head: &'a str,
     pub(super) modified_at: Timestamp,
+    pub(super) popularity: Popularity,
 }
 
 impl State<'_> {
@@ -77,8 +80,8 @@ impl State<'_> {
         add("private", settings.private.into());
         add("gated", settings.gated.map_or(Value::Bool(false), gate));
         add("disabled", settings.disabled.into());
-        add("likes", 0.into());
-        add("trendingScore", 0.into());
+        add("likes", self.popularity.likes.into());
+        add("trendingScore", self.popularity.trend.into());
         if let Some(namespace) = key.id.namespace() {
             add("author", namespace.into());
         }

@@ -4,6 +4,7 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
 use super::info::State;
+use super::page::Page;
 use crate::store::{Found, Order, Properties, RepoKind, Search};
 
 const SHORT: [&str; 14] = [
@@ -34,9 +35,7 @@ const LONGEST_TERM: usize = 1000;
 
 /// Handles `/api/{kind}`.
 pub(super) fn get(call: &Call, kind: RepoKind) -> Reply {
-    let most = call.hub.options.page_size;
-    let size = call.query.number("limit").unwrap_or(most).clamp(1, most);
-    let start = call.query.number("cursor").unwrap_or(0);
+    let page = Page::of(call);
     let terms = call.query.all("search").chain(call.query.all("filter"));
     if terms.clone().count() > MOST_TERMS || terms.map(str::len).any(|len| len > LONGEST_TERM) {
         return Err(ApiError::bad_request(format!(
@@ -46,14 +45,9 @@ pub(super) fn get(call: &Call, kind: RepoKind) -> Reply {
     let Some(mut search) = search(call, kind) else {
         return Ok(response::page(&Vec::<Properties>::new(), None));
     };
-    // One more shows whether there is another page.
-    (search.skip, search.limit) = (start, Some(size + 1));
-    let mut found = call.hub.store.search(&search)?;
-    let next = (found.len() > size)
-        .then(|| call.url_with("cursor", &start.saturating_add(size).to_string()));
-    found.truncate(size);
-    let page = found.into_iter().map(|found| shown(call, found)).collect::<Vec<_>>();
-    Ok(response::page(&page, next))
+    (search.skip, search.limit) = (page.start, Some(page.with_next()));
+    let found = call.hub.store.search(&search)?;
+    Ok(page.respond(call, found, |found| shown(call, found)))
 }
 
 /// Returns the repositories with a tag, as in a list.
@@ -121,15 +115,18 @@ fn order(key: &str) -> Order {
     match key {
         "createdAt" | "created_at" => Order::Created,
         "lastModified" | "last_modified" => Order::Modified,
-        // The Local Hub has no statistics, so all other keys are equal.
+        "likes" => Order::Likes,
+        "trendingScore" | "trending_score" => Order::Trend,
+        // The Local Hub does not count downloads, so all repositories are equal.
         _ => Order::Id,
     }
 }
 
 /// Returns all known properties of a listed repository.
 pub(super) fn properties(found: Found) -> Properties {
-    let Found { key, settings, head, modified_at, facts, .. } = found;
-    State { key: &key, settings: &settings, head: &head, modified_at }.properties(facts)
+    let Found { key, settings, head, modified_at, popularity, facts, .. } = found;
+    let state = State { key: &key, settings: &settings, head: &head, modified_at, popularity };
+    state.properties(facts)
 }
 
 fn shown(call: &Call, found: Found) -> Properties {

@@ -9,9 +9,11 @@ mod commits;
 mod git;
 mod info;
 mod lfs;
+pub(super) mod likes;
 mod limits;
 mod list;
 mod oauth;
+mod page;
 mod papers;
 mod paths;
 mod preupload;
@@ -39,12 +41,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, get};
 
+use super::action::Action;
 use super::call::{self, Call, Handler, Reply};
 use super::error::ApiError;
 use super::hub::Hub;
 use super::response;
 use super::slot::COMPLETE;
-use super::target::{Action, Target, XET_HINT};
+use super::target::{Target, XET_HINT};
 use crate::store::{Git, Lookup, Repo, RepoKey, RepoKind};
 use git2::Oid;
 
@@ -83,6 +86,7 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/splits", on(GET, viewer::splits))
         .route("/parquet", on(GET, viewer::parquet))
         .route("/api/users/{name}/overview", on(GET, users::overview))
+        .route("/api/users/{name}/likes", on(GET, likes::of_user))
         .route("/api/settings/repositories", on(GET, storage::own))
         .route("/api/organizations/{name}/settings/repositories", on(GET, storage::of_organization))
         .route("/api/repos/create", on(POST, repos::create))
@@ -112,6 +116,10 @@ pub(super) fn cdn(hub: Arc<Hub>) -> Router {
 
 fn dispatch(call: &Call) -> Reply {
     let target = Target::parse(&call.raw_path).ok_or_else(ApiError::page_not_found)?;
+    let target = match target.canonical() {
+        Some(canonical) if matches!(open(call, &target.key)?, Lookup::Missing) => canonical,
+        _ => target,
+    };
     let answer = reach(call, &target);
     if is_for_git(&target.action) { answer.map_err(ApiError::for_git) } else { answer }
 }
@@ -166,6 +174,7 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::GitUploadPack => git::upload_pack(call, repo),
         Action::GitReceivePack => Err(git::no_push()),
         Action::XetToken { with_hint } => no_xet(call, *with_hint),
+        Action::Likes(route) => likes::act(call, repo, route),
     }
 }
 

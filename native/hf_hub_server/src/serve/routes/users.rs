@@ -1,11 +1,24 @@
 //! Public information about a user.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
-use crate::store::RepoKind;
+use super::whoami::object_id;
+use crate::store::{Account, RepoKind};
+
+/// Returns what lists show of a user.
+pub(super) fn shown(account: &Account) -> Value {
+    json!({
+        "_id": object_id(&account.name),
+        "user": account.name,
+        "fullname": account.fullname.as_ref().unwrap_or(&account.name),
+        "avatarUrl": "",
+        "isPro": false,
+        "type": "user",
+    })
+}
 
 /// Handles `/api/users/{name}/overview`.
 pub(super) fn overview(call: &Call) -> Reply {
@@ -24,6 +37,7 @@ pub(super) fn overview(call: &Call) -> Reply {
         "numModels": count(RepoKind::Model)?,
         "numDatasets": count(RepoKind::Dataset)?,
         "numSpaces": count(RepoKind::Space)?,
+        "numLikes": call.hub.store.count_liked(&user.name, &call.caller.viewer())?,
         "orgs": orgs.collect::<Vec<_>>(),
     })))
 }
