@@ -23,6 +23,9 @@ defmodule HfHub.Users do
   @list [limit: [type: :pos_integer, doc: "Maximum number of repositories to return. Defaults to all."]] ++
           @repos
 
+  @people [limit: [type: :pos_integer, doc: "Maximum number of users to return. Defaults to all."]] ++
+            Options.common()
+
   @doc """
   Returns the overview of a user: name, counts of repositories and followers, organizations.
 
@@ -85,6 +88,78 @@ defmodule HfHub.Users do
     do: Request.stream(repos(Options.validate!(opts, @repos)), Decode.to(RepoStorageInfo))
 
   @doc """
+  Returns the followers of a user, the most recent one first.
+
+  The Hub has no route to follow an account; that is done on its web pages, or by `HfHub.LocalHub.command/2` for a
+  Local Hub.
+
+  ## Options
+
+  #{Options.docs(@people)}
+
+  ## Examples
+
+      {:ok, users} = HfHub.Users.list_followers("julien-c", limit: 100)
+      for user <- users, do: user.username
+  """
+  @doc python: "list_user_followers"
+  @spec list_followers(String.t(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
+  def list_followers(username, opts \\ []) do
+    opts = Options.validate!(opts, @people)
+    Request.list(people(username, "followers", opts), opts[:limit], Decode.to(User))
+  end
+
+  @doc "Same as `list_followers/2`, but returns the users or raises `HfHub.Error`."
+  @spec list_followers!(String.t(), keyword()) :: [User.t()]
+  def list_followers!(username, opts \\ []), do: Error.unwrap!(list_followers(username, opts))
+
+  @doc """
+  Returns the followers of a user as a lazy stream. Options: those of `list_followers/2` but `:limit`.
+
+  ## Examples
+
+      HfHub.Users.stream_followers("julien-c") |> Enum.count(& &1.is_pro)
+  """
+  @doc python: "list_user_followers"
+  @spec stream_followers(String.t(), keyword()) :: Enumerable.t()
+  def stream_followers(username, opts \\ []),
+    do: Request.stream(people(username, "followers", common(opts)), Decode.to(User))
+
+  @doc """
+  Returns the users whom a user follows, the most recent one first. Organizations are not among them.
+
+  ## Options
+
+  #{Options.docs(@people)}
+
+  ## Examples
+
+      {:ok, users} = HfHub.Users.list_following("julien-c", limit: 100)
+  """
+  @doc python: "list_user_following"
+  @spec list_following(String.t(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
+  def list_following(username, opts \\ []) do
+    opts = Options.validate!(opts, @people)
+    Request.list(people(username, "following", opts), opts[:limit], Decode.to(User))
+  end
+
+  @doc "Same as `list_following/2`, but returns the users or raises `HfHub.Error`."
+  @spec list_following!(String.t(), keyword()) :: [User.t()]
+  def list_following!(username, opts \\ []), do: Error.unwrap!(list_following(username, opts))
+
+  @doc """
+  Returns the users whom a user follows as a lazy stream. Options: those of `list_following/2` but `:limit`.
+
+  ## Examples
+
+      HfHub.Users.stream_following("julien-c") |> Enum.find(& &1.is_following)
+  """
+  @doc python: "list_user_following"
+  @spec stream_following(String.t(), keyword()) :: Enumerable.t()
+  def stream_following(username, opts \\ []),
+    do: Request.stream(people(username, "following", common(opts)), Decode.to(User))
+
+  @doc """
   Likes a repository, as `HfHub.Likes.like/2` does. Options: those of `HfHub.Likes.like/2`.
 
   ## Examples
@@ -141,6 +216,11 @@ defmodule HfHub.Users do
   @doc "Same as `list_liked_repos/2`, but returns the repositories or raises `HfHub.Error`."
   @spec list_liked_repos!(String.t() | nil, keyword()) :: [Likes.LikedRepo.t()]
   defdelegate list_liked_repos!(username, opts \\ []), to: Likes
+
+  defp common(opts), do: Options.validate!(opts, Options.common())
+
+  defp people(name, route, opts),
+    do: Request.new(:get, "/api/users/:name/:route", [name: name, route: route], opts)
 
   defp repos(opts) do
     case opts[:organization] do

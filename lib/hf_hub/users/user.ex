@@ -25,6 +25,10 @@ defmodule HfHub.Users.User do
     num_likes: {"numLikes", :integer, "number of likes given"},
     num_following: {"numFollowing", :integer, "number of accounts that the user follows"},
     num_followers: {"numFollowers", :integer, "number of followers"},
+    created_at: {"createdAt", :datetime, "time at which the account was created"},
+    role:
+      {"role", {:enum, [:admin, :write, :contributor, :read]},
+       "role in the organization of `HfHub.Organizations.list_members/2`, if the caller is a member too"},
     orgs: {"orgs", [Organization], "organizations of the user", default: []},
     raw: {[], :map, "whole JSON object, including entries without a field"}
 

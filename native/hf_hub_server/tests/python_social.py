@@ -54,3 +54,42 @@ def likes_are_removed_by_those_who_gave_them():
     raises(errors.RepositoryNotFoundError, fan.unlike, "acme/hidden")
     raises(errors.RepositoryNotFoundError, fan.list_repo_likers("acme/hidden").__next__)
     assert status(raises(errors.HfHubHTTPError, anonymous.list_liked_repos, "nobody")) == 404
+
+
+@check
+def people_follow_each_other_and_organizations():
+    for follower, followed in [("fan", "owner"), ("guest", "owner"), ("owner", "fan"), ("fan", "acme")]:
+        hub("user", "follow", follower, followed)
+    hub("org", "set", "acme", "--fullname", "Acme Corp", "--details", "We make it.")
+    names = lambda users: [user.username for user in users]  # noqa: E731
+    assert names(anonymous.list_user_followers("owner")) == ["guest", "fan"]
+    assert names(anonymous.list_user_following("fan")) == ["owner"]
+    assert names(anonymous.list_organization_followers("acme")) == ["fan"]
+    assert [user.is_following for user in api.list_user_followers("owner")] == [False, True]
+    overview = fan.get_user_overview("owner")
+    assert (overview.num_followers, overview.num_following, overview.is_following) == (2, 1, True)
+    assert [org.fullname for org in overview.orgs] == ["Acme Corp"]
+    assert overview.num_papers == 0 and overview.createdAt.endswith("Z")
+    hub("user", "unfollow", "guest", "owner")
+    assert names(anonymous.list_user_followers("owner")) == ["fan"]
+
+
+@check
+def organizations_have_members_and_counts():
+    hub("org", "join", "acme", "fan", "--role", "read")
+    acme = fan.get_organization_overview("acme")
+    assert (acme.name, acme.fullname, acme.details, acme.is_following) == ("acme", "Acme Corp", "We make it.", True)
+    public = anonymous.get_organization_overview("acme")
+    assert acme.num_models > public.num_models == len(list(anonymous.list_models(author="acme")))
+    assert (public.num_users, public.num_followers, public.is_verified) == (2, 1, False)
+    members = list(fan.list_organization_members("acme"))
+    assert [(m.username, m.role) for m in members] == [("owner", "write"), ("fan", "read")]
+    assert not hasattr(next(anonymous.list_organization_members("acme")), "role")
+    hub("org", "leave", "acme", "fan")
+    assert [m.username for m in fan.list_organization_members("acme")] == ["owner"]
+    for call, name in [
+        (api.get_organization_overview, "nobody"), (api.get_organization_overview, "fan"), (api.get_user_overview, "acme"),
+    ]:
+        assert status(raises(errors.HfHubHTTPError, call, name)) == 404
+    for call in api.list_organization_members, api.list_organization_followers, api.list_user_followers:
+        assert status(raises(errors.HfHubHTTPError, call("nobody").__next__)) == 404

@@ -1,6 +1,7 @@
 //! The command line: its commands, and the functions that execute them.
 
 mod import;
+mod org;
 mod papers;
 mod repo;
 mod user;
@@ -31,6 +32,9 @@ enum Command {
     /// Manage users and tokens
     #[command(subcommand)]
     User(user::Command),
+    /// Manage organisations and their members
+    #[command(subcommand)]
+    Org(org::Command),
     /// Manage papers
     #[command(subcommand)]
     Papers(papers::Command),
@@ -45,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Serve(spec) => serve::run(spec),
         Command::Import(args) => import::run(&args),
         Command::User(command) => user::run(command),
+        Command::Org(command) => org::run(command),
         Command::Papers(command) => papers::run(command),
         Command::Repo(command) => repo::run(command),
     }

@@ -1,10 +1,10 @@
 //! `user`: users, tokens and logins.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 
 use super::{RootArg, print};
-use crate::store::{LoginAnswer, Membership, Role, Scope, Token, random_token};
+use crate::store::{Followed, LoginAnswer, Membership, Role, Scope, Token, random_token};
 
 /// The commands for users.
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,42 @@ pub(super) enum Command {
         #[command(flatten)]
         root: RootArg,
     },
+    /// Change the display name or the text of a user
+    Set {
+        /// User name
+        name: String,
+        #[command(flatten)]
+        root: RootArg,
+        /// Display name
+        #[arg(long)]
+        fullname: Option<String>,
+        /// Text on the user's page
+        #[arg(long)]
+        details: Option<String>,
+    },
+    /// Remove a user that has no repositories, with all tokens
+    Remove(NameArgs),
+    /// List the tokens of a user: id, role, creation, end, name
+    Tokens(NameArgs),
+    /// Revoke tokens of a user
+    Revoke {
+        /// User name
+        name: String,
+        /// Id of a token, as `tokens` lists it
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        #[command(flatten)]
+        root: RootArg,
+        /// Revoke all tokens of the user
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Let a user follow a user or an organisation
+    Follow(FollowArgs),
+    /// Let a user no longer follow a user or an organisation
+    Unfollow(FollowArgs),
+    /// List the followers of a user
+    Followers(NameArgs),
     /// Approve the login of a program that shows this code
     Approve {
         /// The code
@@ -32,6 +68,26 @@ pub(super) enum Command {
         #[command(flatten)]
         root: RootArg,
     },
+}
+
+/// A user.
+#[derive(Debug, clap::Args)]
+pub(super) struct NameArgs {
+    /// User name
+    name: String,
+    #[command(flatten)]
+    root: RootArg,
+}
+
+/// The options of `follow` and `unfollow`.
+#[derive(Debug, clap::Args)]
+pub(super) struct FollowArgs {
+    /// User name
+    name: String,
+    /// User or organisation to follow
+    followed: String,
+    #[command(flatten)]
+    root: RootArg,
 }
 
 /// The options of `add`.
@@ -73,9 +129,7 @@ impl AddArgs {
         token.grants.can_read_gated_repos = self.gated_repos;
         let users = self.root.open()?.users();
         users.add(&self.name, &self.orgs, &token)?;
-        if let Some(fullname) = &self.fullname {
-            users.set_fullname(&self.name, fullname)?;
-        }
+        users.set(&self.name, self.fullname.as_deref(), None)?;
         print(&text)
     }
 }
@@ -90,9 +144,55 @@ pub(super) fn run(command: Command) -> Result<()> {
             }
             Ok(())
         }
+        Command::Set { name, root, fullname, details } => {
+            root.open()?.users().set(&name, fullname.as_deref(), details.as_deref())
+        }
+        Command::Remove(NameArgs { name, root }) => root.open()?.users().remove(&name),
+        Command::Tokens(args) => tokens(&args),
+        Command::Revoke { name, id, root, all: _ } => revoke(&root, &name, id.as_deref()),
+        Command::Follow(FollowArgs { name, followed, root }) => {
+            root.open()?.follows().follow(&name, &followed)
+        }
+        Command::Unfollow(FollowArgs { name, followed, root }) => {
+            root.open()?.follows().unfollow(&name, &followed)
+        }
+        Command::Followers(args) => followers(&args),
         Command::Approve { code, name, root } => {
             root.open()?.devices().decide(&code, &LoginAnswer::Approved(name))
         }
         Command::Deny { code, root } => root.open()?.devices().decide(&code, &LoginAnswer::Denied),
     }
+}
+
+/// Number of hex digits of a digest that identify a token.
+const ID: usize = 12;
+
+fn tokens(args: &NameArgs) -> Result<()> {
+    for token in args.root.open()?.users().tokens(&args.name)? {
+        let end = token.expires_at.map_or_else(|| "-".to_owned(), |end| end.to_string());
+        let (id, role) = (&token.digest[..ID], token.role.word());
+        print(&format!("{id}\t{role}\t{}\t{end}\t{}", token.created_at, token.name))?;
+    }
+    Ok(())
+}
+
+fn revoke(root: &RootArg, name: &str, id: Option<&str>) -> Result<()> {
+    let is_id = |id: &str| id.len() >= ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if id.is_some_and(|id| !is_id(id)) {
+        bail!("the id of a token has {ID} hex digits; `user tokens {name}` lists them");
+    }
+    match (root.open()?.users().revoke(name, id)?, id) {
+        (0, Some(id)) => bail!("`{name}` has no token {id}"),
+        _ => Ok(()),
+    }
+}
+
+fn followers(args: &NameArgs) -> Result<()> {
+    let store = args.root.open()?;
+    if store.users().get(&args.name)?.is_none() {
+        bail!("there is no user `{}`", args.name);
+    }
+    let followed = Followed::User(&args.name);
+    let found = store.follows().followers(followed, None, 0, usize::MAX)?;
+    found.iter().try_for_each(|account| print(&account.name))
 }

@@ -65,6 +65,14 @@ impl Caller {
         })
     }
 
+    /// Returns the name of the user; `None` without a token.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user, _) => Some(&user.name),
+        }
+    }
+
     /// Returns the user.
     pub(super) fn user(&self) -> Result<&User, ApiError> {
         match self {

@@ -132,6 +132,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, None, format!("The user {name} does not exist"))
     }
 
+    /// The organization does not exist.
+    pub(super) fn organization_not_found(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, None, format!("The organization {name} does not exist"))
+    }
+
     /// The route does not support this method.
     pub(super) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, None, "Method not allowed")

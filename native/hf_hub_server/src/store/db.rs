@@ -22,8 +22,11 @@ use super::disk::{self, Lock};
 
 /// Changes of the tables, in order; the database records how many were applied. Released ones are
 /// never edited.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_state.sql"), include_str!("migrations/002_likes.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_state.sql"),
+    include_str!("migrations/002_likes.sql"),
+    include_str!("migrations/003_people.sql"),
+];
 
 /// Maximum time to wait for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -96,9 +96,7 @@ fn import_accounts(tx: &Transaction<'_>, path: &Path) -> Result<()> {
     for Account { name, fullname, orgs, roles, tokens } in accounts.users {
         let context = || format!("cannot take over the user `{name}` of {}", path.display());
         users::insert(tx, &name)?;
-        if let Some(fullname) = &fullname {
-            users::set_fullname(tx, &name, fullname)?;
-        }
+        users::describe(tx, "users", &name, fullname.as_deref(), None)?;
         for org in &orgs {
             users::register_org(tx, org)?;
             users::join(tx, &name, org, roles.get(org).copied().unwrap_or(OrgRole::Write))?;

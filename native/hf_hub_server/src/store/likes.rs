@@ -69,14 +69,21 @@ impl Store {
     }
 
     /// Returns the users who like a repository, the last one first.
-    pub(crate) fn likers(&self, repo: &Repo, skip: usize, limit: usize) -> Result<Vec<Account>> {
+    pub(crate) fn likers(
+        &self,
+        repo: &Repo,
+        viewer: Option<&str>,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Account>> {
+        let columns = Account::COLUMNS;
         self.db.read(|tx| {
-            let mut query = tx.prepare_cached(
-                "SELECT u.name, u.fullname FROM likes l JOIN users u ON u.id = l.user_id
-                 WHERE l.repository_id = ?1 ORDER BY l.id DESC LIMIT ?2 OFFSET ?3",
-            )?;
-            let found = query
-                .query_map((repo.row, db::number(limit), db::number(skip)), Account::from_row)?;
+            let mut query = tx.prepare_cached(&format!(
+                "SELECT {columns} FROM likes l JOIN users u ON u.id = l.user_id
+                 WHERE l.repository_id = ?2 ORDER BY l.id DESC LIMIT ?3 OFFSET ?4"
+            ))?;
+            let values = (viewer, repo.row, db::number(limit), db::number(skip));
+            let found = query.query_map(values, Account::from_row)?;
             Ok(found.collect::<Result<_, _>>()?)
         })
     }
@@ -209,7 +216,7 @@ mod tests {
             }
         });
         assert_eq!(popularity(&other, &repo), (1, 1));
-        assert_eq!(store.likers(&repo, 0, 9).unwrap()[0].name, "bob");
+        assert_eq!(store.likers(&repo, None, 0, 9).unwrap()[0].name, "bob");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod devices;
 mod disk;
 mod facts;
 mod first_commit;
+mod follows;
 mod git;
 mod holdings;
 mod import;
@@ -21,6 +22,7 @@ mod legacy;
 mod lfs;
 mod lifecycle;
 mod likes;
+mod organizations;
 mod papers;
 mod parts;
 mod pull_requests;
@@ -39,6 +41,7 @@ pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
 pub(crate) use devices::{Decision as LoginAnswer, Devices};
 pub(crate) use disk::{Lock, is_full};
 pub(crate) use facts::{Properties, read as facts};
+pub(crate) use follows::{Followed, Follows};
 pub(crate) use git::{
     CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, branch_ref,
     tag_ref,
@@ -46,6 +49,7 @@ pub(crate) use git::{
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, is_oid};
 pub(crate) use likes::{Liked, Popularity};
+pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, is_upload};
 pub(crate) use repo::{Lookup, Repo};
@@ -53,7 +57,7 @@ pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use repo_lock::RepoLock;
 pub(crate) use settings::{Gate, Settings};
 pub(crate) use token::{Role, Scope, Token, random_token};
-pub(crate) use users::{Account, Membership, User, Users};
+pub(crate) use users::{Account, Membership, OrgRole, User, Users};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,6 +99,16 @@ impl Store {
     /// Returns the users and organisations.
     pub(crate) fn users(&self) -> Users {
         Users::new(self.db.clone())
+    }
+
+    /// Returns the organisations.
+    pub(crate) fn organizations(&self) -> Organizations {
+        Organizations::new(self.db.clone())
+    }
+
+    /// Returns who follows whom.
+    pub(crate) fn follows(&self) -> Follows {
+        Follows::new(self.db.clone())
     }
 
     /// Returns the papers.

@@ -46,6 +46,25 @@ impl Papers {
         })
     }
 
+    /// Counts the papers that a user is an author of.
+    pub(crate) fn count_by(&self, user: &str) -> Result<i64> {
+        self.count(
+            "EXISTS (SELECT 1 FROM json_each(content, '$.authors')
+                     WHERE json_extract(value, '$.user.user') = ?1)",
+            user,
+        )
+    }
+
+    /// Counts the papers of an organisation.
+    pub(crate) fn count_of(&self, organization: &str) -> Result<i64> {
+        self.count("json_extract(content, '$.organization.name') = ?1", organization)
+    }
+
+    fn count(&self, condition: &str, name: &str) -> Result<i64> {
+        let sql = format!("SELECT count(*) FROM papers WHERE {condition}");
+        self.db.read(|tx| Ok(tx.prepare_cached(&sql)?.query_row([name], |row| row.get(0))?))
+    }
+
     /// Adds the papers of a JSON file, an array; existing ids are replaced. Returns their number.
     pub(crate) fn import(&self, file: &Path) -> Result<usize> {
         let context = || format!("cannot read papers from {}", file.display());

@@ -44,6 +44,17 @@ pub(crate) enum Role {
     FineGrained,
 }
 
+impl Role {
+    /// Returns its name.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::FineGrained => "fineGrained",
+        }
+    }
+}
+
 /// The permissions of a fine-grained token.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,6 +133,27 @@ impl Token {
         Ok(Some((row.get(0)?, token)))
     }
 
+    /// Returns the tokens of a user, the oldest one first.
+    pub(super) fn of(tx: &Transaction<'_>, owner: &str) -> Result<Vec<Self>> {
+        let mut query = tx.prepare_cached(
+            "SELECT digest FROM tokens t JOIN users u ON u.id = t.user_id WHERE u.name = ?1
+             ORDER BY t.id",
+        )?;
+        let digests = query.query_map([owner], |row| row.get::<_, String>(0))?;
+        let tokens = digests.map(|digest| Self::load(tx, &digest?));
+        let tokens = tokens.collect::<Result<Vec<_>>>()?.into_iter().flatten();
+        Ok(tokens.map(|(_, token)| token).collect())
+    }
+
+    /// Removes the tokens of a user whose digest begins with `id`. Returns their number.
+    pub(super) fn revoke(tx: &Transaction<'_>, owner: &str, id: &str) -> Result<usize> {
+        Ok(tx.execute(
+            "DELETE FROM tokens WHERE user_id = (SELECT id FROM users WHERE name = ?1)
+             AND substr(digest, 1, length(?2)) = ?2",
+            (owner, id),
+        )?)
+    }
+
     /// Stores a token of an existing user.
     pub(super) fn save(&self, tx: &Transaction<'_>, owner: &str) -> Result<()> {
         tx.execute(
@@ -132,7 +164,7 @@ impl Token {
                 owner,
                 self.digest,
                 self.name,
-                db::word(&self.role)?,
+                self.role.word(),
                 serde_json::to_string(&self.grants)?,
                 self.created_at.as_microsecond(),
                 self.expires_at.map(Timestamp::as_microsecond),

@@ -20,6 +20,10 @@ pub(crate) struct User {
     pub(crate) name: String,
     /// The display name.
     pub(crate) fullname: Option<String>,
+    /// The text on the user's page.
+    pub(crate) details: Option<String>,
+    /// When the user was added; `None` without a token.
+    pub(crate) created_at: Option<Timestamp>,
     /// The organisations the user is a member of.
     pub(crate) orgs: Vec<String>,
     /// The user's role in each of them.
@@ -33,12 +37,21 @@ pub(crate) struct Account {
     pub(crate) name: String,
     /// The display name.
     pub(crate) fullname: Option<String>,
+    /// Whether the viewer follows it.
+    pub(crate) is_followed: bool,
 }
 
 impl Account {
-    /// Reads the first two columns: name and display name.
+    /// The columns of the user `u` that [`Self::from_row`] reads. `?1` is the viewer's name.
+    pub(super) const COLUMNS: &str = "u.name, u.fullname,
+        EXISTS (SELECT 1 FROM follows own JOIN users viewer ON viewer.id = own.follower_id
+                WHERE own.user_id = u.id AND viewer.name = ?1)";
+    /// The number of these columns.
+    pub(super) const WIDTH: usize = 3;
+
+    /// Reads the columns, which come first.
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { name: row.get(0)?, fullname: row.get(1)? })
+        Ok(Self { name: row.get(0)?, fullname: row.get(1)?, is_followed: row.get(2)? })
     }
 }
 
@@ -52,6 +65,17 @@ pub(crate) enum OrgRole {
     Write,
     /// Read only.
     Read,
+}
+
+impl OrgRole {
+    /// Returns its name.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Write => "write",
+            Self::Read => "read",
+        }
+    }
 }
 
 /// A membership in an organisation, as `acme` or `acme:read`.
@@ -141,7 +165,10 @@ impl Users {
             if exists(tx, "organizations", name)? {
                 bail!("`{name}` is an organisation");
             }
-            insert(tx, name)?;
+            if insert(tx, name)? {
+                let now = Timestamp::now().as_microsecond();
+                tx.execute("UPDATE users SET created_at = ?2 WHERE name = ?1", (name, now))?;
+            }
             for membership in orgs {
                 join(tx, name, &membership.org, membership.role)?;
             }
@@ -149,17 +176,49 @@ impl Users {
         })
     }
 
-    /// Sets a user's display name.
-    pub(crate) fn set_fullname(&self, name: &str, fullname: &str) -> Result<()> {
-        self.db.write(|tx| set_fullname(tx, name, fullname))
+    /// Sets a user's display name and text, where they are given.
+    pub(crate) fn set(
+        &self,
+        name: &str,
+        fullname: Option<&str>,
+        details: Option<&str>,
+    ) -> Result<()> {
+        self.db.write(|tx| describe(tx, "users", name, fullname, details))
+    }
+
+    /// Removes a user without repositories and collections. A later user of that name gets none of
+    /// the access that this one had.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        self.db.write(|tx| {
+            must_exist(tx, name)?;
+            check_unused(tx, name)?;
+            tx.execute("DELETE FROM repository_access WHERE user = ?1", [name])?;
+            tx.execute("DELETE FROM logins WHERE user = ?1", [name])?;
+            tx.execute("DELETE FROM users WHERE name = ?1", [name])?;
+            Ok(())
+        })
+    }
+
+    /// Returns a user's tokens, the oldest one first.
+    pub(crate) fn tokens(&self, name: &str) -> Result<Vec<Token>> {
+        self.db.read(|tx| {
+            must_exist(tx, name)?;
+            Token::of(tx, name)
+        })
+    }
+
+    /// Revokes a user's tokens whose digest begins with `id`, or all of them. Returns their number.
+    pub(crate) fn revoke(&self, name: &str, id: Option<&str>) -> Result<usize> {
+        self.db.write(|tx| {
+            must_exist(tx, name)?;
+            Token::revoke(tx, name, id.unwrap_or_default())
+        })
     }
 
     /// Adds a token to an existing user.
     pub(crate) fn grant(&self, name: &str, token: &Token) -> Result<()> {
         self.db.write(|tx| {
-            if !exists(tx, "users", name)? {
-                bail!("there is no user `{name}`");
-            }
+            must_exist(tx, name)?;
             token.save(tx, name)
         })
     }
@@ -186,11 +245,13 @@ pub(super) fn register_org(tx: &Transaction<'_>, org: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn insert(tx: &Transaction<'_>, name: &str) -> Result<()> {
-    if !exists(tx, "users", name)? {
-        tx.execute("INSERT INTO users (name) VALUES (?1)", [name])?;
+/// Adds a user; `false` if it exists.
+pub(super) fn insert(tx: &Transaction<'_>, name: &str) -> Result<bool> {
+    if exists(tx, "users", name)? {
+        return Ok(false);
     }
-    Ok(())
+    tx.execute("INSERT INTO users (name) VALUES (?1)", [name])?;
+    Ok(true)
 }
 
 pub(super) fn join(tx: &Transaction<'_>, name: &str, org: &str, role: OrgRole) -> Result<()> {
@@ -198,30 +259,63 @@ pub(super) fn join(tx: &Transaction<'_>, name: &str, org: &str, role: OrgRole) -
         "INSERT INTO memberships (user_id, organization_id, role)
          SELECT u.id, o.id, ?3 FROM users u, organizations o WHERE u.name = ?1 AND o.name = ?2
          ON CONFLICT (user_id, organization_id) DO UPDATE SET role = excluded.role",
-        (name, org, db::word(&role)?),
+        (name, org, role.word()),
     )?;
     Ok(())
 }
 
-pub(super) fn set_fullname(tx: &Transaction<'_>, name: &str, fullname: &str) -> Result<()> {
-    let done = tx.execute("UPDATE users SET fullname = ?2 WHERE name = ?1", (name, fullname))?;
-    if done == 0 {
-        bail!("there is no user `{name}`");
+/// Sets display name and text of a user or an organisation, where they are given.
+pub(super) fn describe(
+    tx: &Transaction<'_>,
+    table: &str,
+    name: &str,
+    fullname: Option<&str>,
+    details: Option<&str>,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {table} SET fullname = coalesce(?2, fullname), details = coalesce(?3, details)
+         WHERE name = ?1"
+    );
+    if tx.execute(&sql, (name, fullname, details))? == 0 {
+        bail!("`{name}` does not exist");
     }
     Ok(())
 }
 
-fn exists(tx: &Transaction<'_>, table: &str, name: &str) -> Result<bool> {
+/// Fails if a namespace has repositories.
+pub(super) fn check_unused(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
+    let sql = "SELECT 1 FROM repositories WHERE namespace = ?1";
+    if tx.prepare_cached(sql)?.exists([namespace])? {
+        bail!("`{namespace}` has repositories; delete or rename them first");
+    }
+    Ok(())
+}
+
+pub(super) fn must_exist(tx: &Transaction<'_>, user: &str) -> Result<()> {
+    if !exists(tx, "users", user)? {
+        bail!("there is no user `{user}`");
+    }
+    Ok(())
+}
+
+pub(super) fn exists(tx: &Transaction<'_>, table: &str, name: &str) -> Result<bool> {
     let mut query = tx.prepare_cached(&format!("SELECT 1 FROM {table} WHERE name = ?1"))?;
     Ok(query.exists([name])?)
 }
 
 fn find(tx: &Transaction<'_>, name: &str) -> Result<Option<User>> {
-    let mut query = tx.prepare_cached("SELECT id, fullname FROM users WHERE name = ?1")?;
-    let found = query.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((id, fullname)) = found else { return Ok(None) };
-    let mut user =
-        User { name: name.to_owned(), fullname, orgs: Vec::new(), roles: BTreeMap::new() };
+    let mut query = tx.prepare_cached(
+        "SELECT id, fullname, details, coalesce(created_at,
+           (SELECT min(created_at) FROM tokens WHERE user_id = users.id))
+         FROM users WHERE name = ?1",
+    )?;
+    let found = query.query_row([name], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<i64>>(3)?))
+    });
+    let Some((id, fullname, details, created_at)) = found.optional()? else { return Ok(None) };
+    let created_at = created_at.map(db::time).transpose()?;
+    let (name, orgs, roles) = (name.to_owned(), Vec::new(), BTreeMap::new());
+    let mut user = User { name, fullname, details, created_at, orgs, roles };
     let mut query = tx.prepare_cached(
         "SELECT o.name, m.role FROM memberships m JOIN organizations o ON o.id = m.organization_id
          WHERE m.user_id = ?1 ORDER BY m.id",

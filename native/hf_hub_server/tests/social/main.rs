@@ -4,6 +4,7 @@
 mod common;
 
 mod likes;
+mod people;
 
 use common::{Root, Server};
 use reqwest::Method;

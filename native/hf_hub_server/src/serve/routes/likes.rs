@@ -4,7 +4,6 @@ use axum::http::Method;
 use serde_json::json;
 
 use super::super::call::{Call, Reply};
-use super::super::error::ApiError;
 use super::super::response;
 use super::page::Page;
 use super::users;
@@ -55,15 +54,14 @@ pub(super) fn act(call: &Call, repo: &Repo, route: &Route) -> Reply {
 
 fn likers(call: &Call, repo: &Repo) -> Reply {
     let page = Page::of(call);
-    let found = call.hub.store.likers(repo, page.start, page.with_next())?;
-    Ok(page.respond(call, found, |account| users::shown(&account)))
+    let found = call.hub.store.likers(repo, call.caller.name(), page.start, page.with_next())?;
+    Ok(page.respond(call, found, |account| users::shown(call, &account)))
 }
 
 /// Handles `/api/users/{name}/likes`.
 pub(super) fn of_user(call: &Call) -> Reply {
     let name = call.param("name")?;
-    let user = call.hub.store.users().get(name)?;
-    let user = user.ok_or_else(|| ApiError::user_not_found(name))?;
+    let user = users::find(call, name)?;
     let (page, viewer) = (Page::of(call), call.caller.viewer());
     let found = call.hub.store.liked(&user.name, &viewer, page.start, page.with_next())?;
     Ok(page.respond(call, found, |Liked { key, at }| {

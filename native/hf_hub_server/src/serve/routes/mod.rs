@@ -13,6 +13,7 @@ pub(super) mod likes;
 mod limits;
 mod list;
 mod oauth;
+mod organizations;
 mod page;
 mod papers;
 mod paths;
@@ -87,6 +88,11 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/parquet", on(GET, viewer::parquet))
         .route("/api/users/{name}/overview", on(GET, users::overview))
         .route("/api/users/{name}/likes", on(GET, likes::of_user))
+        .route("/api/users/{name}/followers", on(GET, users::followers))
+        .route("/api/users/{name}/following", on(GET, users::following))
+        .route("/api/organizations/{name}/overview", on(GET, organizations::overview))
+        .route("/api/organizations/{name}/followers", on(GET, organizations::followers))
+        .route("/api/organizations/{name}/members", on(GET, organizations::members))
         .route("/api/settings/repositories", on(GET, storage::own))
         .route("/api/organizations/{name}/settings/repositories", on(GET, storage::of_organization))
         .route("/api/repos/create", on(POST, repos::create))

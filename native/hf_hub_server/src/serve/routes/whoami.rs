@@ -7,16 +7,20 @@ use super::super::access::Caller;
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
+use super::users;
 use crate::store::{Role, Token, User};
 
 /// Handles `/api/whoami-v2`.
 pub(super) fn get(call: &Call) -> Reply {
     let Caller::User(user, token) = &call.caller else { return Err(ApiError::token_required()) };
     let orgs = user.orgs.iter().map(|org| {
-        json!({
-            "type": "org", "id": object_id(org), "name": org, "fullname": org, "email": null, "canPay": false,
-            "periodEnd": null, "avatarUrl": "", "roleInOrg": user.role_in(org), "isEnterprise": false,
-        })
+        let mut organization = users::organization(call, org)?;
+        let more = json!({
+            "type": "org", "email": null, "canPay": false, "periodEnd": null,
+            "roleInOrg": user.role_in(org), "isEnterprise": false,
+        });
+        organization.extend(more.as_object().cloned().unwrap_or_default());
+        Ok::<_, ApiError>(organization)
     });
     Ok(response::json(&json!({
         "type": "user",
@@ -30,7 +34,7 @@ pub(super) fn get(call: &Call) -> Reply {
         "periodEnd": null,
         "isPro": false,
         "avatarUrl": "",
-        "orgs": orgs.collect::<Vec<_>>(),
+        "orgs": orgs.collect::<Result<Vec<_>, _>>()?,
         "auth": auth(user, token),
     })))
 }
