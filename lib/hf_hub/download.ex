@@ -26,7 +26,7 @@ defmodule HfHub.Download do
 
   alias HfHub.Config.Source
   alias HfHub.{Decode, Error, Extract, Native, Options, RepoRef, Telemetry}
-  alias HfHub.Download.{FileInfo, FileMetadata, Metadata, Spec}
+  alias HfHub.Download.{Cached, FileInfo, FileMetadata, Metadata, Spec}
   alias HfHub.Progress.Reporter
 
   @repo [repo_id: [type: :any, required: true, doc: "Repository; `HfHub.Download` lists the accepted forms."]] ++
@@ -149,11 +149,7 @@ defmodule HfHub.Download do
   @spec hf_hub_download(keyword()) :: {:ok, Path.t() | FileInfo.t()} | {:error, Error.t()}
   def hf_hub_download(opts) do
     opts = opts |> validate!(@file_options) |> refuse_contradictions!()
-
-    with {:ok, spec} <- Spec.file(opts),
-         {:ok, report} <- run(spec, opts, label(spec.filename), :download) do
-      deliver_file(report, opts)
-    end
+    if path = Cached.path(opts), do: {:ok, path}, else: file(opts)
   end
 
   @doc "Same as `hf_hub_download/1`, but returns the path or raises `HfHub.Error`."
@@ -306,6 +302,12 @@ defmodule HfHub.Download do
       do: Options.warn_no_effect("option :extract_dir", "it is the destination of extract: true")
 
     opts
+  end
+
+  defp file(opts) do
+    with {:ok, spec} <- Spec.file(opts),
+         {:ok, report} <- run(spec, opts, label(spec.filename), :download),
+         do: deliver_file(report, opts)
   end
 
   defp run(spec, opts, label, job) do

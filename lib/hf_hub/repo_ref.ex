@@ -32,13 +32,17 @@ defmodule HfHub.RepoRef do
   precedence over those in the reference; `:only` is the one repository type that the call accepts.
   """
   @spec resolve(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
-  def resolve(ref, opts) do
+  def resolve(ref, opts), do: with({:ok, parsed} <- parse(ref, opts), do: check(parsed))
+
+  @doc "Same as `resolve/2`, but leaves it to the caller to check the names."
+  @spec parse(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def parse(ref, opts) do
     repo_type = opts[:only] || opts[:repo_type] || :model
 
     with {:ok, parsed} <- split(ref, repo_type, opts[:endpoint] || Config.endpoint()),
          :ok <- only(parsed, opts[:only]),
          :ok <- beside(parsed, opts[:path]) do
-      check(%{parsed | revision: opts[:revision] || parsed.revision, path: opts[:path] || parsed.path})
+      {:ok, %{parsed | revision: opts[:revision] || parsed.revision, path: opts[:path] || parsed.path}}
     end
   end
 

@@ -41,8 +41,11 @@ defmodule HfHub.NativeTest do
       spec: %{repo: %{repo_type: "model", id: "a/../b"}, revision: "main", filename: "f"}
     }
 
-    assert {:error, %Error{kind: :invalid_name, message: message}} = Native.run(:look_up, spec)
+    assert {:error, %Error{kind: :invalid_name, message: message}} = Native.run(:hold, spec)
     assert message =~ "repository id"
+    question = put_in(spec.spec[:to_use], false)
+    assert {:error, %{kind: :invalid_name, message: ^message}} = Nif.look_up(question)
+    assert_raise ArgumentError, fn -> Nif.look_up(%{spec | spec: %{}}) end
 
     path = Path.join(System.tmp_dir!(), <<"hf_hub_", 0xFF, "_#{System.unique_integer([:positive])}">>)
     File.write!(path, "x")

@@ -7,6 +7,14 @@ defmodule HfHub.Download.Spec do
   alias HfHub.{Config, Error, RepoRef}
   alias HfHub.Native.{Hub, Nif}
 
+  @doc "Returns the reference in the options and the path of the file, whose names the caller has to check."
+  @spec names(keyword()) :: {:ok, RepoRef.t(), String.t()} | {:error, Error.t()}
+  def names(opts) do
+    with {:ok, ref} <- RepoRef.parse(opts[:repo_id], opts),
+         {:ok, filename} <- filename(opts, ref),
+         do: {:ok, ref, filename}
+  end
+
   @doc "Returns the inputs for one file."
   @spec file(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def file(opts) do

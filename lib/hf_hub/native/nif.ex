@@ -48,6 +48,7 @@ defmodule HfHub.Native.Nif do
   def to_json(_term), do: not_loaded()
   def archive_format(_path), do: not_loaded()
   def check_names(_names), do: not_loaded()
+  def look_up(_question), do: not_loaded()
   def panic, do: not_loaded()
   def vocabulary, do: not_loaded()
   def version, do: not_loaded()

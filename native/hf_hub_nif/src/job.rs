@@ -1,10 +1,8 @@
 //! A job: one operation on the runtime, its owner, and the messages between them.
 //!
-//! The contract: any number of `{:hf_hub, tag, {:progress, map}}`, `{:waiting, map}` and
-//! `{:chunk, piece}`, then exactly one `{:ok, value}`, `{:error, map}` or
-//! `{:refused, why}` (the spec cannot be read), panic or not. A job dies with
-//! its owner. At most one progress message waits for the owner, so one that does not
-//! read its mail costs no memory.
+//! The contract: any number of `{:hf_hub, tag, {:progress, map}}`, `{:waiting, map}` and `{:chunk, piece}`, then
+//! exactly one `{:ok, value}`, `{:error, map}` or `{:refused, why}` (the spec cannot be read), panic or not. A job
+//! dies with its owner. At most one progress message waits for it, so a slow owner costs no memory.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -196,13 +194,12 @@ impl Task {
         &self,
         read: impl for<'a> FnOnce(Term<'a>) -> std::result::Result<T, Wrong>,
     ) -> Result<T> {
-        self.specs.run(|env| read(self.spec.load(env))).map_err(|wrong| match wrong {
-            Wrong::Name(why) => Error::new(ErrorKind::InvalidName, why),
-            Wrong::Shape(why) => {
-                let _ = self.job.rejection.set(why);
-                Error::new(ErrorKind::Internal, "the spec of a native job cannot be read")
-            }
-        })
+        let reject = |why| {
+            let _ = self.job.rejection.set(why);
+            Error::new(ErrorKind::Internal, "the spec of a native job cannot be read")
+        };
+        let spec = self.specs.run(|env| read(self.spec.load(env)));
+        spec.map_err(|wrong| wrong.into_error().unwrap_or_else(reject))
     }
 
     /// Waits until the owner has asked for the first piece.

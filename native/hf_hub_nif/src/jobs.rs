@@ -8,12 +8,12 @@ use hf_hub_engine::{
         error::Result,
         hash,
         input::RawPath,
-        private_file::{self, PrivateFile},
+        private_file,
         progress::Progress,
         scrub::Shown,
     },
     cache::care,
-    download::{self, snapshot, spec::Spec},
+    download::{self, shared::Sharing},
     extract,
     formats::{card, safetensors},
     hub::{
@@ -32,8 +32,8 @@ type Running = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
 /// Returns the job of this name; nothing of it is done yet.
 pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
     Some(match name {
-        "download" => |task| Box::pin(remote(task, file, download::file)),
-        "snapshot" => |task| Box::pin(remote(task, files, download::files)),
+        "download" => |task| Box::pin(remote(task, sharing, download::file)),
+        "snapshot" => |task| Box::pin(remote(task, sharing, download::files)),
         "adopt" => |task| Box::pin(remote(task, Task::spec, download::adopt::run)),
         "resolve" => |task| Box::pin(remote(task, Task::spec, download::resolve::run)),
         "safetensors" => |task| Box::pin(remote(task, Task::spec, safetensors::headers)),
@@ -53,7 +53,6 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "export" => |task| Box::pin(local(task, care::export)),
         "import" => |task| Box::pin(local(task, care::import)),
         "materialize" => |task| Box::pin(local(task, care::materialize)),
-        "look_up" => |task| Box::pin(local(task, care::look_up)),
         "parse_card" => |task| Box::pin(local(task, card::read_text)),
         "render_card" => |task| Box::pin(local(task, card::write_text)),
         "hash_file" => |task| Box::pin(local(task, hash::run)),
@@ -85,12 +84,8 @@ async fn remote<S, R: Serialize + Shown + Send + 'static>(
     Ok(Reply::new(report.shown(&task.job.scrub())))
 }
 
-fn file(task: &Task) -> Result<Spec> {
-    Ok(Spec { shared: SHARED.clone(), ..task.spec()? })
-}
-
-fn files(task: &Task) -> Result<snapshot::Spec> {
-    Ok(snapshot::Spec { shared: SHARED.clone(), ..task.spec()? })
+fn sharing<S: DeserializeOwned + Sharing>(task: &Task) -> Result<S> {
+    Ok(task.spec::<S>()?.sharing(SHARED.clone()))
 }
 
 async fn request(task: Task) -> Result<Reply> {
@@ -138,10 +133,9 @@ async fn hold<S: DeserializeOwned, L: Send + 'static>(
 
 /// Replaces a file of secrets, or removes it where there is no content.
 async fn write_secret(task: Task) -> Result<Reply> {
-    let (file, content) =
-        (task.spec::<PrivateFile>()?, task.entry::<ResourceArc<Secret>>(atoms::content())?);
+    let content = task.entry::<ResourceArc<Secret>>(atoms::content())?;
     let content = content.map(|secret| secret.0.clone().into_bytes());
-    blocking::run(move || private_file::write(&file.path.0, content.as_deref())).await?;
+    private_file::save(task.spec()?, content).await?;
     Ok(Reply::done())
 }
 

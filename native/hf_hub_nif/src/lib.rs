@@ -1,8 +1,7 @@
 //! The boundary between the BEAM and `hf_hub_engine`: decode, spawn, encode, and nothing else.
 //!
-//! Every function returns within microseconds. Longer work is a [`job`]: it runs on the single
-//! tokio runtime and replies by messages. No function blocks a scheduler, normal or dirty, and none
-//! reads the environment.
+//! Every function returns within microseconds, of which only [`look_up`] asks the disk. Longer work
+//! is a [`job`]: it runs on the tokio runtime and replies by messages. None reads the environment.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -23,10 +22,11 @@ use hf_hub_engine::{
         bandwidth::Bandwidth,
         error::{Error, ErrorKind},
         ids::Names,
-        input::{RawPath, Wrong},
+        input::RawPath,
         progress::Activity,
         scrub::Scrub,
     },
+    cache::care::{self, In, Question},
     download::shared::Shared,
     extract::Format,
     hub::{
@@ -37,6 +37,7 @@ use hf_hub_engine::{
 };
 use once_cell::sync::Lazy;
 use rustler::{Atom, Env, NifResult, Reference, Resource, ResourceArc, Term};
+use serde::de::DeserializeOwned;
 
 use crate::job::Job;
 
@@ -59,20 +60,17 @@ static SHARED: Lazy<Shared> = Lazy::new(Shared::default);
 /// A token in a term that does not show it: stack traces and crash reports print arguments.
 struct Secret(String);
 
-#[rustler::resource_impl]
-impl Resource for Secret {}
-
 /// A limit on bytes a second that Elixir holds.
 struct Limit(Bandwidth);
-
-#[rustler::resource_impl]
-impl Resource for Limit {}
 
 /// How far a list of pages has been read.
 struct List(AssertUnwindSafe<tokio::sync::Mutex<pages::List>>);
 
-#[rustler::resource_impl]
-impl Resource for List {}
+/// Terms that Elixir can hold and pass, but not see into.
+macro_rules! opaque {
+    ($($name:ident),*) => { $(#[rustler::resource_impl] impl Resource for $name {})* };
+}
+opaque!(Secret, Limit, List);
 
 /// Starts the named job, which sends messages with the tag.
 #[rustler::nif]
@@ -170,8 +168,7 @@ fn bandwidth(limit: ResourceArc<Limit>) -> Option<u64> {
 #[rustler::nif]
 fn archive_format<'a>(env: Env<'a>, path: Term<'a>) -> NifResult<Term<'a>> {
     let path: RawPath = decode::read(path).map_err(|_| rustler::Error::BadArg)?;
-    let format = Format::of(&path.0).map(|(format, stem)| (format, RawPath(stem)));
-    Ok(serial::term(env, &format))
+    Ok(serial::term(env, &Format::of(&path.0).map(|(format, stem)| (format, RawPath(stem)))))
 }
 
 /// Encodes a term as JSON text.
@@ -181,22 +178,34 @@ fn to_json(value: Term) -> NifResult<String> {
     Ok(value.to_string())
 }
 
+/// Reads a spec; invalid names in it are an error for the user.
+fn spec<T: DeserializeOwned>(spec: Term) -> NifResult<Result<T, Error>> {
+    decode::read(spec).map_or_else(
+        |wrong| wrong.into_error().map(Err).map_err(|_| rustler::Error::BadArg),
+        |spec| Ok(Ok(spec)),
+    )
+}
+
 /// Checks names as every download does; returns `nil` or an error.
 #[rustler::nif]
 fn check_names<'a>(env: Env<'a>, names: Term<'a>) -> NifResult<Option<Term<'a>>> {
-    let checked = match decode::read::<Names>(names) {
-        Ok(names) => names.check(),
-        Err(Wrong::Name(why)) => Err(Error::new(ErrorKind::InvalidName, why)),
-        Err(Wrong::Shape(_)) => return Err(rustler::Error::BadArg),
-    };
+    let checked = spec::<Names>(names)?.and_then(Names::check);
     Ok(checked.err().map(|error| serial::term(env, &error.shown(&Scrub::default()))))
+}
+
+/// Looks a file up in a cache.
+#[rustler::nif(schedule = "DirtyIo")]
+fn look_up<'a>(env: Env<'a>, question: Term<'a>) -> NifResult<(Atom, Term<'a>)> {
+    Ok(match spec::<In<Question>>(question)? {
+        Ok(question) => (atoms::ok(), serial::term(env, &care::look_up(&question))),
+        Err(error) => (atoms::error(), serial::term(env, &error.shown(&Scrub::default()))),
+    })
 }
 
 /// Returns all error kinds and all activities of progress, for the tests that compare them with the docs.
 #[rustler::nif]
 fn vocabulary() -> (Vec<&'static str>, Vec<&'static str>) {
-    let kinds = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
-    (kinds, Activity::ALL.iter().map(|activity| activity.name()).collect())
+    (ErrorKind::NAMES.to_vec(), Activity::ALL.iter().map(|activity| activity.name()).collect())
 }
 
 /// Returns the version of the engine, which has to match the library's.

@@ -8,7 +8,10 @@ use serde::{
     de::{self, Visitor},
 };
 
-use crate::base::output;
+use crate::base::{
+    error::{Error, ErrorKind},
+    output,
+};
 
 /// Reads bytes.
 pub fn bytes<'de, D: Deserializer<'de>>(input: D) -> Result<Bytes, D::Error> {
@@ -55,6 +58,16 @@ pub enum Wrong {
     Shape(String),
     /// A name in it is not valid.
     Name(String),
+}
+
+impl Wrong {
+    /// Returns the error for the user; `Err` with the reason for a mistake of the calling code.
+    pub fn into_error(self) -> Result<Error, String> {
+        match self {
+            Self::Name(why) => Ok(Error::new(ErrorKind::InvalidName, why)),
+            Self::Shape(why) => Err(why),
+        }
+    }
 }
 
 impl fmt::Display for Wrong {

@@ -12,6 +12,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::base::{
+    blocking,
     error::{Error, Result},
     input::RawPath,
     lock::{self, Lock},
@@ -32,6 +33,11 @@ pub fn write(path: &Path, content: Option<&[u8]>) -> Result<()> {
         None => remove(&path),
     };
     done.map_err(|source| unwritable(&path, source))
+}
+
+/// Same as [`write`], on a blocking thread.
+pub async fn save(file: PrivateFile, content: Option<Vec<u8>>) -> Result<()> {
+    blocking::run(move || write(&file.path.0, content.as_deref())).await
 }
 
 /// Waits for the lock of the file, which other writers take as well; also returns the file's path.

@@ -47,6 +47,8 @@ pub struct Question {
     repo: Repo,
     revision: Revision,
     filename: EntryPath,
+    /// Whether a call will use the file in place of one from the Hub.
+    to_use: bool,
 }
 
 /// What to hold: a snapshot, or with a file name the lock of that file.
@@ -145,10 +147,15 @@ pub async fn materialize(of: In<materialize::Spec>, watch: Watch) -> Result<mate
     blocking::run(move || materialize::run(&of.cache_dir, &of.spec, &held, &stop)).await
 }
 
-/// Looks a file up, without a request.
-pub async fn look_up(of: In<Question>, _: Watch) -> Result<Lookup> {
-    let Question { repo, revision, filename } = of.spec;
-    Ok(blocking::run(move || of.cache_dir.repo(&repo).look_up(&revision, &filename)).await)
+/// Looks a file up, without a request. Asks the disk a few times, and never waits for a lock.
+pub fn look_up(of: &In<Question>) -> Lookup {
+    let Question { repo, revision, filename, to_use } = &of.spec;
+    let repo = of.cache_dir.repo(repo);
+    if *to_use {
+        repo.find_verified(revision, filename).map_or(Lookup::Unknown, Lookup::Found)
+    } else {
+        repo.look_up(revision, filename)
+    }
 }
 
 /// Waits for a lock; returns it and its path.

@@ -1,7 +1,7 @@
 //! Checks whether the content of a file is in the cache and is the expected one.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -10,7 +10,7 @@ use crate::{
     base::{
         etag::Etag,
         hash::Hasher,
-        ids::{Commit, EntryPath},
+        ids::{Commit, EntryPath, Revision},
     },
     cache::layout::RepoDir,
 };
@@ -42,11 +42,15 @@ impl RepoDir {
 
     /// Returns the path like [`Self::find`], with the size of the content.
     pub fn find_sized(&self, commit: &Commit, path: &EntryPath) -> Option<(PathBuf, u64)> {
+        self.find_measured(commit, path).map(|(pointer, metadata)| (pointer, metadata.len()))
+    }
+
+    fn find_measured(&self, commit: &Commit, path: &EntryPath) -> Option<(PathBuf, fs::Metadata)> {
         let pointer = self.pointer(commit, path);
-        let size = fs::metadata(&pointer).ok().filter(fs::Metadata::is_file)?.len();
-        let emptied = size == 0
+        let metadata = fs::metadata(&pointer).ok().filter(fs::Metadata::is_file)?;
+        let emptied = metadata.len() == 0
             && matches!(Shown::by(&pointer), Shown::Blob(etag) if etag.is_proof() && !is_of_nothing(&etag));
-        (!emptied).then_some((pointer, size))
+        (!emptied).then_some((pointer, metadata))
     }
 
     /// Returns the path of a file whose content is the one that the Hub announced: of that size,
@@ -72,7 +76,15 @@ impl RepoDir {
     /// Returns the path like [`Self::find`], and records that the file is used, which counts for
     /// eviction.
     pub fn find_to_use(&self, commit: &Commit, path: &EntryPath) -> Option<PathBuf> {
-        self.find(commit, path).inspect(|pointer| note_use(pointer))
+        let (pointer, metadata) = self.find_measured(commit, path)?;
+        note_use_after(&pointer, metadata.accessed());
+        Some(pointer)
+    }
+
+    /// Returns the path like [`Self::find_to_use`] if no request is needed: the file of a commit
+    /// never changes, and this content was verified with a checksum.
+    pub fn find_verified(&self, revision: &Revision, path: &EntryPath) -> Option<PathBuf> {
+        self.find_to_use(&revision.as_commit()?, path).filter(|pointer| is_proved(pointer))
     }
 
     /// Whether the blob is in the cache and has the expected size.
@@ -102,9 +114,12 @@ fn is_of_nothing(etag: &Etag) -> bool {
 /// Records that a blob is used: many file systems are mounted so that they update access times
 /// rarely or never.
 pub(crate) fn note_use(pointer: &Path) {
+    note_use_after(pointer, fs::metadata(pointer).and_then(|metadata| metadata.accessed()));
+}
+
+fn note_use_after(pointer: &Path, known: io::Result<SystemTime>) {
     const OFTEN: Duration = Duration::from_hours(1);
     let now = SystemTime::now();
-    let known = fs::metadata(pointer).and_then(|metadata| metadata.accessed());
     if known.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > OFTEN)) {
         // The time of another user's file cannot be set.
         let times = fs::FileTimes::new().set_accessed(now);

@@ -52,6 +52,13 @@ impl Key {
     }
 }
 
+/// An operation that joins the transfers of others.
+pub trait Sharing {
+    /// Sets the transfers that it may join.
+    #[must_use]
+    fn sharing(self, shared: Shared) -> Self;
+}
+
 /// What a transfer starts with.
 #[derive(Default)]
 pub(crate) struct Start {

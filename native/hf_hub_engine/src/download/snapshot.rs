@@ -34,7 +34,7 @@ use crate::{
     download::{
         errors, file, listing, receive,
         report::Report,
-        shared::Shared,
+        shared::{Shared, Sharing},
         spec::{self, Destination, Mode},
     },
     hub::{
@@ -64,6 +64,12 @@ pub struct Spec {
     /// Transfers that this snapshot may join.
     #[serde(skip)]
     pub shared: Shared,
+}
+
+impl Sharing for Spec {
+    fn sharing(self, shared: Shared) -> Self {
+        Self { shared, ..self }
+    }
 }
 
 /// What was, or would be, downloaded.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::{
     base::ids::{EntryPath, Repo, Revision},
     cache::layout::{CacheDir, LocalDir},
-    download::shared::Shared,
+    download::shared::{Shared, Sharing},
     hub::{client::Hub, file_metadata::FileMetadata},
 };
 
@@ -41,6 +41,12 @@ pub struct Spec {
     /// Transfers that this download may join.
     #[serde(skip)]
     pub shared: Shared,
+}
+
+impl Sharing for Spec {
+    fn sharing(self, shared: Shared) -> Self {
+        Self { shared, ..self }
+    }
 }
 
 /// Where files are stored.
