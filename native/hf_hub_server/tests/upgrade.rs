@@ -118,7 +118,17 @@ async fn takes_over_everything() {
     assert_eq!(refreshed.status(), 200);
     assert_eq!(server.json("/api/papers/2001.00001").await["title"], "A paper");
 
-    // The number of the pull request that the JSON file knows is not given again.
+    // The pull request of the JSON file is a discussion, whose number is not given again.
+    let disabled = server.get("/api/models/acme/tiny/discussions").await;
+    assert_eq!(disabled.status(), 403, "as its settings say");
+    let enable = server.request(Method::PUT, "/api/models/acme/tiny/settings");
+    let enable = enable.bearer_auth("hf_ann").json(&json!({ "discussionsDisabled": false }));
+    assert_eq!(enable.send().await.unwrap().status(), 200);
+    let opened = server.json("/api/models/acme/tiny/discussions/1").await;
+    assert_eq!(
+        (&opened["title"], &opened["author"]["name"], &opened["createdAt"]),
+        (&json!("My change"), &json!("bob"), &json!("2026-11-28T22:14:30.692Z"))
+    );
     let lines = [json!({ "key": "header", "value": { "summary": "x" } }).to_string()];
     let change = server.request(Method::POST, "/api/models/acme/tiny/commit/main?create_pr=1");
     let change = change.bearer_auth("hf_bob").body(lines.join("\n")).send().await.unwrap();

@@ -102,6 +102,17 @@ impl Caller {
         }
     }
 
+    /// Returns the user if it may open discussions about a visible repository, and comment on them.
+    pub(super) fn participant(&self, repo: &Repo) -> Result<&User, ApiError> {
+        match self {
+            Self::Anonymous => Err(ApiError::token_required()),
+            Self::User(_, token) if !token.may_discuss(&repo.key) => Err(ApiError::forbidden(
+                "Forbidden: you must use a write token to take part in discussions.",
+            )),
+            Self::User(user, _) => Ok(user),
+        }
+    }
+
     /// Returns the user if it may change repositories of `namespace`. The canonical repositories,
     /// which have no namespace, cannot be changed.
     pub(super) fn writer_in(&self, namespace: Option<&str>) -> Result<&User, ApiError> {

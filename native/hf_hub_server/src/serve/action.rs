@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use super::routes::likes;
+use super::routes::{discussions, likes};
 
 /// The requested action. Paths and revisions are decoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub(super) enum Action {
     XetToken { with_hint: bool },
     /// Likes.
     Likes(likes::Route),
+    /// Discussions and pull requests.
+    Discussions(discussions::Route),
 }
 
 impl Action {
@@ -135,6 +137,7 @@ impl Action {
             }
             Self::Settings => method == Method::PUT,
             Self::Likes(route) => route.allows(method),
+            Self::Discussions(route) => route.allows(method),
             _ => method == Method::GET || method == Method::HEAD,
         }
     }

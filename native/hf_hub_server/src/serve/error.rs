@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use super::response::{self, header_value};
-use crate::store::{RepoKey, is_full};
+use crate::store::{DiscussionStatus, Refused, RepoKey, is_full};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+/// Maximum number of files in a message.
+const MAX_NAMED: usize = 10;
 const GATED: &str = "GatedRepo";
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
@@ -273,10 +275,42 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl ApiError {
+    /// A discussion was not changed.
+    fn refused(refused: Refused) -> Self {
+        let not_found = |what| Self::new(StatusCode::NOT_FOUND, None, format!("{what} not found"));
+        match refused {
+            Refused::Missing => not_found("Discussion"),
+            Refused::NoComment => not_found("Comment"),
+            Refused::Hidden => Self::conflict("This comment has already been hidden"),
+            Refused::Full => Self::bad_request("This discussion is full; open another one"),
+            Refused::NotAPullRequest => Self::bad_request("This discussion is not a pull request"),
+            Refused::StillOpen => Self::conflict("This pull request is still open"),
+            Refused::NoRef(name) => Self::revision_not_found(&name),
+            Refused::Status(status) => Self::conflict(match status {
+                DiscussionStatus::Draft => "This pull request is a draft",
+                DiscussionStatus::Open => "This discussion is already open",
+                DiscussionStatus::Closed => "This discussion is closed",
+                DiscussionStatus::Merged => "This pull request has already been merged",
+            }),
+            Refused::Conflicts(files) => {
+                let names = files.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>();
+                let more = if files.len() > MAX_NAMED { ", …" } else { "" };
+                let message =
+                    format!("This pull request has merge conflicts: {}{more}", names.join(", "));
+                Self::conflict(message).with("filesWithConflicts", files)
+            }
+        }
+    }
+}
+
 /// Errors of the disk or git are internal errors, whose details are not sent to the client.
 impl<E: Into<anyhow::Error>> From<E> for ApiError {
     fn from(err: E) -> Self {
-        let err = err.into();
+        let err = match err.into().downcast::<Refused>() {
+            Ok(refused) => return Self::refused(refused),
+            Err(err) => err,
+        };
         let (status, message) = if is_full(&err) {
             (StatusCode::INSUFFICIENT_STORAGE, "The Local Hub has no room left to store this")
         } else {

@@ -51,11 +51,17 @@ impl Payload {
 
     /// Returns the whole body. Ends the handler if it has not arrived yet.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, ApiError> {
+        self.bytes_within(MAX_WHOLE)
+    }
+
+    /// Same as [`Self::bytes`], for bodies of at most `most` bytes.
+    pub(super) fn bytes_within(&self, most: u64) -> Result<Vec<u8>, ApiError> {
         // Rejected before the client sends it all in vain.
-        if self.length.is_some_and(|length| length > MAX_WHOLE) {
+        if self.length.is_some_and(|length| length > most) {
             return Err(ApiError::too_large());
         }
         match &mut *self.state.borrow_mut() {
+            State::Here(spool) if spool.size() > most => Err(ApiError::too_large()),
             State::Here(spool) => Ok(spool.bytes()?),
             state => {
                 *state = State::Wanted(Want::Whole);

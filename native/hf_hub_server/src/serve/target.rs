@@ -6,7 +6,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::action::Action;
-use super::routes::likes;
+use super::routes::{discussions, likes};
 use crate::store::{RepoKey, RepoKind};
 
 /// A repository route, decoded.
@@ -24,9 +24,9 @@ pub(super) struct Target {
 /// The end of a URL that contains what to do without Xet.
 pub(super) const XET_HINT: &str = "set-HF_HUB_DISABLE_XET=1";
 
-/// Actions that are followed by a further segment, and so can be distinguished from the second half
-/// of an id.
-const ACTIONS: [&str; 14] = [
+/// Actions that a further segment distinguishes from the second half of an id. Without one, see
+/// [`Target::canonical`].
+const ACTIONS: [&str; 15] = [
     "revision",
     "tree",
     "treesize",
@@ -34,6 +34,7 @@ const ACTIONS: [&str; 14] = [
     "safetensors-metadata",
     "commits",
     "refs",
+    "discussions",
     "preupload",
     "commit",
     "branch",
@@ -144,7 +145,8 @@ fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
     let is_action =
         |index: usize| segments.get(index).is_some_and(|segment| ACTIONS.contains(segment));
     // `gpt2/tree/…` is the tree of the canonical gpt2, not a repository named tree.
-    let split = if is_action(1) { 1 } else { segments.len().min(2) };
+    let is_canonical = is_action(1) && segments.len() > 2;
+    let split = if is_canonical { 1 } else { segments.len().min(2) };
     let rest = &segments[split..];
     let action = match rest {
         [] => Action::Info { revision: None },
@@ -165,6 +167,7 @@ fn plain(segments: &[&str]) -> Option<Action> {
         ["settings"] => Some(Action::Settings),
         ["duplicate"] => Some(Action::Duplicate),
         ["lfs-files", "duplicate"] => Some(Action::DuplicateLfs),
+        ["discussions", ..] => discussions::Route::parse(segments).map(Action::Discussions),
         _ => likes::Route::parse(segments).map(Action::Likes),
     }
 }
@@ -285,6 +288,11 @@ mod tests {
             ("/api/models/a/r/tree/main/sub%2Fdir", "model a/r", tree("sub/dir")),
             ("/api/models/a/r/tree/main/sub/dir/", "model a/r", tree("sub/dir")),
             ("/api/spaces/a/r/refs", "space a/r", Action::Refs),
+            (
+                "/api/models/gpt2/discussions/3",
+                "model gpt2",
+                Action::Discussions(discussions::Route::of(3)),
+            ),
             ("/api/models/gpt2/safetensors-metadata/a/x.json", "model gpt2", headers("a/x.json")),
             (
                 "/api/models/a/r/commits/main",
@@ -386,6 +394,10 @@ mod tests {
 
     #[test]
     fn a_route_of_a_canonical_repository_looks_like_the_id_of_another() {
+        for word in ["likers", "refs", "discussions"] {
+            let target = Target::parse(&format!("/api/models/gpt2/{word}")).unwrap();
+            assert_eq!(target.canonical().unwrap().key.to_string(), "model gpt2");
+        }
         let target = Target::parse("/api/models/gpt2/likers").unwrap();
         assert_eq!(target.key.to_string(), "model gpt2/likers");
         let canonical = target.canonical().unwrap();

@@ -6,12 +6,16 @@
 use anyhow::Result;
 use git2::Oid;
 use jiff::Timestamp;
+use rusqlite::Transaction;
 
 use super::attributes::{Attributes, lfs_line};
-use super::git::{Draft, Edit, EditError, EntryKind, Git, branch_ref};
-use super::pull_requests::PullRequest;
-use super::{Repo, RepoKey, Store};
+use super::discussions::{Opening, Status};
+use super::git::{Draft, Edit, EditError, EntryKind, Git, MAIN_REF, branch_ref};
+use super::pull_requests::Added;
+use super::{RepoKey, Store};
 
+/// Maximum number of characters of a title.
+const MAX_TITLE: usize = 200;
 const ATTRIBUTES_FILE: &str = ".gitattributes";
 
 /// What to commit and where.
@@ -95,42 +99,50 @@ impl Store {
         }
         let git = repo.git()?;
         let start = start(&git, spec.base)?;
+        if let Target::Branch(name) = &start.target {
+            self.check_push(&repo, name)?;
+        }
         let mut edits = spec.edits;
         edits.extend(track(&git, start.parent, &edits, &spec.lfs_paths)?);
         let tree = git.edit(start.parent, edits).map_err(CommitError::Edit)?;
         let message = message(spec.summary, spec.description);
         let (parent, author) = (Some(start.parent), spec.author);
         let commit = git.commit_tree(&Draft { tree, parent, message: &message, author })?;
-        if let Some(branch) = &start.branch {
-            git.point(branch, parent, commit, spec.summary)?;
-            return Ok(Committed { commit, pull_request: None });
+        let added = Added { author, subject: first_line(spec.summary), commit };
+        match start.target {
+            Target::Branch(name) => {
+                git.point(&name, parent, commit, spec.summary)?;
+                if let Err(err) = self.note_commit(&repo, &name, &added) {
+                    git.set_ref(&name, start.parent, "the commit was not recorded")?;
+                    return Err(err.into());
+                }
+                Ok(Committed { commit, pull_request: None })
+            }
+            Target::PullRequest { base } => {
+                let (title, created_at) = (pull_request_title(spec.summary), Timestamp::now());
+                let description = spec.description.trim();
+                let opening = Opening { title: &title, description, author, created_at };
+                let started = (&*base, Status::Open);
+                let more = |tx: &Transaction<'_>, row| added.save(tx, row);
+                let number =
+                    self.start_pull_request(&git, &repo, commit, started, &opening, more)?;
+                Ok(Committed { commit, pull_request: Some(number) })
+            }
         }
-        let number = self.next_number(&git, &repo)?;
-        let name = format!("refs/pr/{number}");
-        git.create_ref(&name, commit, spec.summary)?;
-        let pull_request = PullRequest {
-            num: number,
-            title: spec.summary.to_owned(),
-            author: author.to_owned(),
-            created_at: Timestamp::now(),
-        };
-        if let Err(err) = self.db.write(|tx| pull_request.save(tx, repo.row)) {
-            git.delete_ref(&name)?;
-            return Err(err.into());
-        }
-        Ok(Committed { commit, pull_request: Some(number) })
-    }
-
-    /// Returns an unused number. Numbers are never reused, not even those of deleted pull requests.
-    fn next_number(&self, git: &Git, repo: &Repo) -> Result<u64> {
-        Ok(self.last_pull_request(repo)?.max(git.last_pull_request()?) + 1)
     }
 }
 
-/// The parent commit, and the ref to move.
+/// The parent commit, and where the commit goes.
 struct Start {
     parent: Oid,
-    branch: Option<String>,
+    target: Target,
+}
+
+enum Target {
+    /// A ref, which moves.
+    Branch(String),
+    /// A new pull request for this branch.
+    PullRequest { base: String },
 }
 
 fn start(git: &Git, base: Base<'_>) -> Result<Start, CommitError> {
@@ -141,12 +153,16 @@ fn start(git: &Git, base: Base<'_>) -> Result<Start, CommitError> {
         Base::PullRequest { revision, parent } => {
             let head = resolve(revision)?;
             let parent = parent.map(resolve).transpose()?.unwrap_or(head);
-            Ok(Start { parent, branch: None })
+            let is_branch = |name: &String| name.starts_with("refs/heads/");
+            let base = branch_ref(revision).filter(is_branch);
+            let base = base.filter(|name| git.tip(name).is_ok_and(|tip| tip.is_some()));
+            let base = base.unwrap_or_else(|| MAIN_REF.to_owned());
+            Ok(Start { parent, target: Target::PullRequest { base } })
         }
         Base::Branch { name, parent } => {
             let branch = branch_ref(name);
-            let Some(head) = branch.as_deref().map(|name| git.tip(name)).transpose()?.flatten()
-            else {
+            let head = branch.as_deref().map(|name| git.tip(name)).transpose()?.flatten();
+            let (Some(branch), Some(head)) = (branch, head) else {
                 // A tag or a commit exists, but cannot be committed to.
                 resolve(name)?;
                 return Err(CommitError::NoBranch(name.to_owned()));
@@ -154,9 +170,18 @@ fn start(git: &Git, base: Base<'_>) -> Result<Start, CommitError> {
             if parent.is_some_and(|parent| !head.to_string().starts_with(parent)) {
                 return Err(CommitError::Stale);
             }
-            Ok(Start { parent: head, branch })
+            Ok(Start { parent: head, target: Target::Branch(branch) })
         }
     }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Returns the title of a pull request that a commit opens.
+fn pull_request_title(summary: &str) -> String {
+    first_line(summary.trim()).chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect()
 }
 
 fn message(summary: &str, description: &str) -> String {

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_state.sql"),
     include_str!("migrations/002_likes.sql"),
     include_str!("migrations/003_people.sql"),
+    include_str!("migrations/004_discussions.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.

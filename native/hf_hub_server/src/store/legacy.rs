@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 
 use super::access::{self, AccessRequest};
 use super::devices::Login;
+use super::discussions::Opening;
 use super::papers::{self, Paper};
-use super::pull_requests::PullRequest;
+use super::pull_requests;
 use super::repo_id::{RepoKey, RepoKind};
 use super::settings::{Gate, Settings};
 use super::token::Token;
@@ -73,6 +74,23 @@ struct Here {
     pull_requests: Vec<PullRequest>,
     #[serde(default)]
     more: Map<String, Value>,
+}
+
+/// A pull request.
+#[derive(Deserialize)]
+struct PullRequest {
+    num: u64,
+    title: String,
+    author: String,
+    created_at: Timestamp,
+}
+
+impl PullRequest {
+    fn save(&self, tx: &Transaction<'_>, repository: i64) -> Result<()> {
+        let (title, author, created_at) = (&*self.title, &*self.author, self.created_at);
+        let opening = Opening { title, description: "", author, created_at };
+        pull_requests::import(tx, repository, self.num, &opening)
+    }
 }
 
 /// Copies the state of the JSON files below `root`, if there are any, into an empty database.

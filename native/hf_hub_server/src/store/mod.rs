@@ -10,6 +10,7 @@ mod catalog;
 mod commit;
 mod db;
 mod devices;
+mod discussions;
 mod disk;
 mod facts;
 mod first_commit;
@@ -39,6 +40,10 @@ pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
 pub(crate) use devices::{Decision as LoginAnswer, Devices};
+pub(crate) use discussions::{
+    Author, Comment, Discussion, Event, Filter as DiscussionFilter, Happened, Opening, Refused,
+    Status as DiscussionStatus,
+};
 pub(crate) use disk::{Lock, is_full};
 pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};
@@ -52,6 +57,7 @@ pub(crate) use likes::{Liked, Popularity};
 pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, is_upload};
+pub(crate) use pull_requests::Changes;
 pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use repo_lock::RepoLock;

@@ -1,60 +1,290 @@
-//! Data of pull requests besides their refs.
+//! What is special about pull requests: their refs, their changes, their merge.
+
+use std::fmt::Write as _;
 
 use anyhow::Result;
-use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction};
-use serde::Deserialize;
+use git2::Oid;
+use rusqlite::Transaction;
 
-use super::{Repo, Store};
+use super::discussions::{
+    self, Commit, Discussion, Discussions, Happened, Opening, Refused, Status, event, reserve,
+    reserve_until,
+};
+use super::git::{Draft, Git, MAIN_REF, Merged};
+use super::{Repo, RepoLock, Store};
 
-/// A pull request.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct PullRequest {
-    /// Its number.
-    pub(super) num: u64,
-    /// Its title.
-    pub(super) title: String,
-    /// The user who opened it.
-    pub(super) author: String,
-    /// When it was opened.
-    pub(super) created_at: Timestamp,
+const PREFIX: &str = "refs/pr/";
+/// Maximum number of commits that the message of a merge lists.
+const MAX_LISTED: usize = 250;
+
+/// What a pull request changes.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// The files that cannot be merged.
+    pub(crate) conflicts: Vec<String>,
+    /// The unified diff, if requested.
+    pub(crate) diff: Option<String>,
 }
 
 impl Store {
+    /// Returns the discussions.
+    pub(crate) fn discussions(&self) -> Discussions {
+        Discussions::new(self.db.clone())
+    }
+
+    /// Opens a discussion, or a pull request as a draft at the head of the main branch.
+    pub(crate) fn open_discussion(
+        &self,
+        repo: &Repo,
+        is_pull_request: bool,
+        opening: &Opening<'_>,
+    ) -> Result<Discussion> {
+        if !is_pull_request {
+            // Refs that were pushed or imported have taken their numbers.
+            return self.discussions().open(repo, last_ref(repo)?, opening);
+        }
+        let (_lock, repo) = self.lock_again(repo)?;
+        let git = repo.git()?;
+        let head = git.tip(MAIN_REF)?.ok_or_else(|| Refused::NoRef(MAIN_REF.to_owned()))?;
+        let started = (MAIN_REF, Status::Draft);
+        let num = self.start_pull_request(&git, &repo, head, started, opening, |_, _| Ok(()))?;
+        self.discussions().get(&repo, num)
+    }
+
+    /// Creates the ref of a new pull request, then its row; the caller holds the repository's lock.
+    pub(super) fn start_pull_request(
+        &self,
+        git: &Git,
+        repo: &Repo,
+        head: Oid,
+        (base, status): (&str, Status),
+        opening: &Opening<'_>,
+        more: impl FnOnce(&Transaction<'_>, i64) -> Result<()>,
+    ) -> Result<u64> {
+        let floor = git.last_pull_request()?;
+        let num = self.db.write(|tx| reserve(tx, repo.row, floor))?;
+        let name = ref_of(num);
+        git.create_ref(&name, head, opening.title)?;
+        let saved = self.db.write(|tx| {
+            more(tx, discussions::insert(tx, repo.row, num, (Some(base), status), opening)?)
+        });
+        if let Err(err) = saved {
+            git.delete_ref(&name)?;
+            return Err(err);
+        }
+        Ok(num)
+    }
+
+    /// Merges an open pull request into its branch, as one commit, and returns that.
+    pub(crate) fn merge_pull_request(
+        &self,
+        repo: &Repo,
+        num: u64,
+        by: &str,
+        comment: Option<&str>,
+    ) -> Result<Oid> {
+        let (_lock, repo) = self.lock_again(repo)?;
+        let discussion = self.discussions().get(&repo, num)?;
+        let base = discussion.base.as_deref().ok_or(Refused::NotAPullRequest)?;
+        check_open(&discussion)?;
+        let git = repo.git()?;
+        let tip = |name: &str| git.tip(name)?.ok_or_else(|| missing(name));
+        let (ours, theirs) = (tip(base)?, tip(&ref_of(num))?);
+        let tree = match git.merge(ours, theirs)? {
+            Merged::Tree(tree) => tree,
+            Merged::Conflicts(files) => return Err(Refused::Conflicts(files).into()),
+        };
+        let message = message(&git, &discussion, (ours, theirs), by)?;
+        let draft = Draft { tree, parent: Some(ours), message: &message, author: by };
+        let commit = git.commit_tree(&draft)?;
+        git.point(base, Some(ours), commit, &discussion.title)?;
+        let saved = self.db.write(|tx| enter_merged(tx, &repo, num, by, comment, commit));
+        if let Err(err) = saved {
+            git.set_ref(base, ours, "the merge was not recorded")?;
+            return Err(err);
+        }
+        Ok(commit)
+    }
+
+    /// Records that commits were added to a pull request, if the ref belongs to one. The caller
+    /// holds the repository's lock.
+    pub(super) fn note_commit(&self, repo: &Repo, name: &str, commit: &Added<'_>) -> Result<()> {
+        let Some(num) = number_of(name) else { return Ok(()) };
+        self.db.write(|tx| {
+            let Some(discussion) = known(discussions::find(tx, repo, num))? else { return Ok(()) };
+            commit.save(tx, discussion.row)
+        })
+    }
+
+    /// Returns an error if a ref belongs to a pull request that is closed or merged.
+    pub(super) fn check_push(&self, repo: &Repo, name: &str) -> Result<()> {
+        let Some(num) = number_of(name) else { return Ok(()) };
+        let discussion = known(self.discussions().get(repo, num))?;
+        match discussion.map(|discussion| discussion.status) {
+            Some(status @ (Status::Closed | Status::Merged)) => Err(Refused::Status(status).into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the user who opened a pull request; `None` if it is unknown.
     pub(crate) fn pull_request_author(&self, repo: &Repo, num: u64) -> Result<Option<String>> {
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached(
-                "SELECT author FROM pull_requests WHERE repository_id = ?1 AND num = ?2",
-            )?;
-            Ok(query.query_row((repo.row, number(num)), |row| row.get(0)).optional()?)
-        })
+        let discussion = known(self.discussions().get(repo, num))?;
+        Ok(discussion.filter(|found| found.base.is_some()).map(|found| found.author.name))
     }
 
-    /// Returns the highest number given to a pull request so far; 0 if there is none.
-    pub(super) fn last_pull_request(&self, repo: &Repo) -> Result<u64> {
-        self.db.read(|tx| {
-            let mut query = tx.prepare_cached(
-                "SELECT ifnull(max(num), 0) FROM pull_requests WHERE repository_id = ?1",
-            )?;
-            Ok(query.query_row([repo.row], |row| row.get::<_, i64>(0))?.unsigned_abs())
-        })
+    /// Removes the ref of a pull request that is closed or merged; `false` if it has none.
+    pub(crate) fn delete_pull_request_ref(&self, repo: &Repo, num: u64) -> Result<bool> {
+        let (_lock, repo) = self.lock_again(repo)?;
+        let discussion = self.discussions().get(&repo, num)?;
+        discussion.base.as_ref().ok_or(Refused::NotAPullRequest)?;
+        if matches!(discussion.status, Status::Open | Status::Draft) {
+            return Err(Refused::StillOpen.into());
+        }
+        Ok(repo.git()?.delete_ref(&ref_of(num))?)
     }
-}
 
-impl PullRequest {
-    pub(super) fn save(&self, tx: &Transaction<'_>, repository: i64) -> Result<()> {
-        let created_at = self.created_at.as_microsecond();
-        tx.execute(
-            "INSERT INTO pull_requests (repository_id, num, title, author, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            (repository, number(self.num), &self.title, &self.author, created_at),
-        )?;
+    /// Removes a discussion with all events, and the ref of a pull request.
+    pub(crate) fn delete_discussion(&self, repo: &Repo, num: u64) -> Result<()> {
+        let (_lock, repo) = self.lock_again(repo)?;
+        let discussion = self.discussions().get(&repo, num)?;
+        self.db.write(|tx| {
+            Ok(tx.execute("DELETE FROM discussions WHERE id = ?1", [discussion.row])?)
+        })?;
+        if discussion.base.is_some() {
+            repo.git()?.delete_ref(&ref_of(num))?;
+        }
         Ok(())
     }
+
+    /// Locks a repository, and reads it again: it may have been replaced meanwhile.
+    fn lock_again(&self, repo: &Repo) -> Result<(RepoLock, Repo)> {
+        let lock = self.lock(&repo.key)?;
+        let again = self.locate(&repo.key)?.found().filter(|found| found.row == repo.row);
+        Ok((lock, again.ok_or(Refused::Missing)?))
+    }
 }
 
-/// Returns how a number is stored; the database has no larger ones.
-fn number(num: u64) -> i64 {
-    i64::try_from(num).unwrap_or(i64::MAX)
+impl Repo {
+    /// Returns what a pull request changes, and what stands against it.
+    pub(crate) fn changes(&self, of: &Discussion, with_diff: bool) -> Result<Changes> {
+        let Some(base) = &of.base else { return Ok(Changes::default()) };
+        let git = self.git()?;
+        let merged = of.merge_commit.as_deref().map(Oid::from_str).transpose()?;
+        if let Some(merged) = merged {
+            let diff = || git.diff(git.parent(merged)?, merged);
+            let diff = with_diff.then(diff).transpose()?;
+            return Ok(Changes { conflicts: Vec::new(), diff });
+        }
+        let (Some(ours), Some(theirs)) = (git.tip(base)?, git.tip(&ref_of(of.num))?) else {
+            return Ok(Changes { diff: with_diff.then(String::new), ..Changes::default() });
+        };
+        let conflicts = match git.merge(ours, theirs)? {
+            Merged::Tree(_) => Vec::new(),
+            Merged::Conflicts(files) => files,
+        };
+        let diff = || git.diff(git.merge_base(ours, theirs)?, theirs);
+        Ok(Changes { conflicts, diff: with_diff.then(diff).transpose()? })
+    }
+}
+
+/// A commit that was added to a pull request.
+pub(super) struct Added<'a> {
+    pub(super) author: &'a str,
+    pub(super) subject: &'a str,
+    pub(super) commit: Oid,
+}
+
+impl Added<'_> {
+    pub(super) fn save(&self, tx: &Transaction<'_>, discussion: i64) -> Result<()> {
+        let (subject, oid) = (self.subject.to_owned(), self.commit.to_string());
+        let happened = Happened::Commit(Commit { subject, oid });
+        event::add(tx, discussion, self.author, &happened).map(drop)
+    }
+}
+
+/// Adds a pull request that was in a JSON file.
+pub(super) fn import(
+    tx: &Transaction<'_>,
+    repository: i64,
+    num: u64,
+    opening: &Opening<'_>,
+) -> Result<()> {
+    discussions::insert(tx, repository, num, (Some(MAIN_REF), Status::Open), opening)?;
+    reserve_until(tx, repository, num)
+}
+
+/// Returns the full name of the ref of a pull request.
+fn ref_of(num: u64) -> String {
+    format!("{PREFIX}{num}")
+}
+
+/// Returns the number in the name of a ref.
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_prefix(PREFIX)?.parse().ok()
+}
+
+/// Returns the highest number with a ref. The files of a repository that was never written to do
+/// not exist yet, and are not needed for this.
+fn last_ref(repo: &Repo) -> Result<u64> {
+    if repo.waiting.is_some() && !repo.git_dir.exists() {
+        return Ok(0);
+    }
+    Ok(repo.git()?.last_pull_request()?)
+}
+
+fn missing(name: &str) -> anyhow::Error {
+    Refused::NoRef(name.to_owned()).into()
+}
+
+/// Returns `None` for a discussion that is missing.
+fn known(found: Result<Discussion>) -> Result<Option<Discussion>> {
+    match found {
+        Err(err) if err.downcast_ref() == Some(&Refused::Missing) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+fn check_open(discussion: &Discussion) -> Result<()> {
+    match discussion.status {
+        Status::Open => Ok(()),
+        status => Err(Refused::Status(status).into()),
+    }
+}
+
+/// Marks a pull request as merged, unless its status has changed meanwhile.
+fn enter_merged(
+    tx: &Transaction<'_>,
+    repo: &Repo,
+    num: u64,
+    by: &str,
+    comment: Option<&str>,
+    commit: Oid,
+) -> Result<()> {
+    let discussion = discussions::find(tx, repo, num)?;
+    check_open(&discussion)?;
+    if let Some(text) = comment {
+        event::add_comment(tx, discussion.row, by, text)?;
+    }
+    let commit = commit.to_string();
+    discussions::enter(tx, &discussion, by, Status::Merged, Some(&commit)).map(drop)
+}
+
+/// Returns the message of a merge: title and number, then the commits and their other authors.
+fn message(git: &Git, of: &Discussion, (ours, theirs): (Oid, Oid), by: &str) -> Result<String> {
+    let mut message = format!("{} (#{})\n\n", of.title, of.num);
+    let mut authors = vec![by.to_owned()];
+    for commit in git.new_commits(Some(ours), theirs, MAX_LISTED)? {
+        let commit = git.commit_info(commit)?;
+        writeln!(message, "- {} ({})", commit.title, commit.oid)?;
+        if !authors.contains(&commit.author) {
+            authors.push(commit.author);
+        }
+    }
+    let others = authors.iter().skip(1);
+    let others = others.map(|name| format!("\nCo-authored-by: {name} <{name}@localhost>"));
+    let others = others.collect::<String>();
+    if !others.is_empty() {
+        writeln!(message, "\n{others}")?;
+    }
+    Ok(message)
 }

@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     pub(crate) gated: Option<Gate>,
     /// Whether the administrator has disabled it.
     pub(crate) disabled: bool,
-    /// Settings without an effect, stored by their names in the API.
+    /// Other settings, most of them without an effect, stored by their names in the API.
     pub(crate) more: Map<String, Value>,
 }
 
@@ -53,6 +53,11 @@ impl Settings {
             disabled: false,
             more: Map::new(),
         }
+    }
+
+    /// Whether discussions and pull requests are allowed.
+    pub(crate) fn has_discussions(&self) -> bool {
+        self.more.get("discussionsDisabled") != Some(&Value::Bool(true))
     }
 
     /// Reads the columns, the first of which has the number `first`.

@@ -213,6 +213,16 @@ impl Token {
         }
     }
 
+    /// Whether it may take part in the discussions of a repository.
+    pub(crate) fn may_discuss(&self, key: &RepoKey) -> bool {
+        let writes = |name: &String| name == "discussion.write" || name == "repo.write";
+        match self.role {
+            Role::Read => false,
+            Role::Write => true,
+            Role::FineGrained => self.permissions_for(key).any(writes),
+        }
+    }
+
     /// Whether it may change repositories of a namespace.
     pub(crate) fn may_write_in(&self, namespace: &str) -> bool {
         let grants = &self.grants;
@@ -233,12 +243,17 @@ impl Token {
     }
 
     fn allows_reading(&self, key: &RepoKey) -> bool {
-        let id = key.id.to_string();
-        let fits = |scope: &&Scope| {
-            scope.entity == id || key.id.namespace().is_some_and(|name| name == scope.entity)
+        self.permissions_for(key).any(reads)
+    }
+
+    /// Returns the permissions of a fine-grained token for a repository.
+    fn permissions_for(&self, key: &RepoKey) -> impl Iterator<Item = &String> {
+        let (id, namespace) = (key.id.to_string(), key.id.namespace().map(str::to_owned));
+        let fits = move |scope: &&Scope| {
+            scope.entity == id || namespace.as_ref().is_some_and(|name| *name == scope.entity)
         };
         let scoped = self.grants.scoped.iter().filter(fits).flat_map(|scope| &scope.permissions);
-        scoped.chain(&self.grants.global).any(reads)
+        scoped.chain(&self.grants.global)
     }
 }
 
@@ -284,7 +299,10 @@ mod tests {
             "acme=repo.content.read".parse().unwrap(),
             "lab=repo.write".parse().unwrap(),
             "solo/one=repo.content.read".parse().unwrap(),
+            "solo/two=discussion.write".parse().unwrap(),
         ];
+        assert!(token.may_discuss(&key("lab/r")) && token.may_discuss(&key("solo/two")));
+        assert!(!token.may_discuss(&key("acme/r")) && !token.may_discuss(&key("solo/one")));
         assert!(token.may_read(&key("acme/r")) && !token.may_write_in("acme"));
         assert!(token.may_read(&key("lab/r")) && token.may_write_in("lab") && token.may_write());
         assert!(token.may_read(&key("solo/one")) && !token.may_read(&key("solo/two")));

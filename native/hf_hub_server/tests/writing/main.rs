@@ -5,10 +5,12 @@ mod common;
 
 mod clone;
 mod commits;
+mod discussions;
 mod disk;
 mod hub;
 mod large_files;
 mod limits;
 mod load;
+mod pull_requests;
 mod refs;
 mod repos;

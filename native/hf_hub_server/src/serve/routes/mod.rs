@@ -6,6 +6,7 @@ mod branches;
 mod cdn;
 mod commit;
 mod commits;
+pub(super) mod discussions;
 mod git;
 mod info;
 mod lfs;
@@ -168,6 +169,7 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::AuthCheck { write } => auth_check(call, repo, *write),
         Action::Preupload { revision } => preupload::post(call, repo, revision),
         Action::Commit { revision } => commit::post(call, repo, revision),
+        Action::Discussions(route) => discussions::act(call, repo, route),
         Action::Branch { name } => branches::branch(call, repo, name),
         Action::Tag { name } => branches::tag(call, repo, name),
         Action::SuperSquash { branch } => branches::super_squash(call, repo, branch),

@@ -1,6 +1,7 @@
 //! Settings of a repository.
 //!
-//! Visibility and gating have an effect here; all others are only stored.
+//! Visibility, gating and whether there are discussions have an effect here; all others are only
+//! stored.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use super::super::error::ApiError;
 use super::super::response;
 use crate::store::{Gate, Repo, RepoKind};
 
-/// Settings without an effect, and whether they are booleans rather than texts.
+/// Settings that are stored by their names, and whether they are booleans rather than texts.
 const KEPT: [(&str, bool); 6] = [
     ("discussionsDisabled", true),
     ("xetEnabled", true),

@@ -6,6 +6,7 @@
 mod create;
 mod edit;
 mod history;
+mod merge;
 mod refs;
 mod revision;
 mod tree;
@@ -14,6 +15,7 @@ mod write;
 pub(crate) use create::FirstCommit;
 pub(crate) use edit::{Edit, EditError};
 pub(crate) use history::CommitInfo;
+pub(crate) use merge::Merged;
 pub(crate) use refs::{branch_ref, main_of, tag_ref};
 pub(crate) use tree::{Entry, EntryKind, Listed};
 pub(crate) use write::{Change, Content, Draft};

@@ -20,12 +20,15 @@ use super::super::error::ApiError;
 use super::super::intake::Sink;
 use super::super::payload::Upload;
 use super::super::response;
-use super::check_commit_rights;
+use super::{check_commit_rights, discussions};
 use crate::store::{Base, CommitError, CommitSpec, EditError, Repo};
 
 /// Handles `POST /api/{kind}/{id}/commit/{revision}`.
 pub(super) fn post(call: &Call, repo: &Repo, revision: &str) -> Reply {
     let author = check_commit_rights(call, repo, revision)?.to_owned();
+    if call.query.flag("create_pr") {
+        discussions::check_enabled(repo)?;
+    }
     let reading = Reading::new(call.hub.clone(), repo.clone());
     let (repo, revision) = (repo.clone(), revision.to_owned());
     call.body.stream_to(Commit { repo, revision, author, reading })
@@ -79,6 +82,7 @@ fn commit(call: &Call, repo: &Repo, revision: &str, author: &str, sent: Sent) ->
         "hookOutput": "",
     });
     if let Some(number) = committed.pull_request {
+        discussions::notify(call, repo, discussions::Kind::Created, number, None);
         json["pullRequestUrl"] = format!("{page}/discussions/{number}").into();
     }
     Ok(response::json(&json))
