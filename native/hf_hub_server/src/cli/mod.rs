@@ -5,6 +5,7 @@ mod org;
 mod papers;
 mod repo;
 mod user;
+mod webhook;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,6 +42,9 @@ enum Command {
     /// Manage repositories
     #[command(subcommand)]
     Repo(repo::Command),
+    /// Show webhooks
+    #[command(subcommand)]
+    Webhook(webhook::Command),
 }
 
 /// Executes a command.
@@ -52,6 +56,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Org(command) => org::run(command),
         Command::Papers(command) => papers::run(command),
         Command::Repo(command) => repo::run(command),
+        Command::Webhook(command) => webhook::run(command),
     }
 }
 

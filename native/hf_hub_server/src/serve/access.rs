@@ -144,14 +144,26 @@ impl Caller {
     /// Whether the caller may see what only the owner and granted users can.
     fn is_insider(&self, repo: &Repo) -> bool {
         let Self::User(user, token) = self else { return false };
-        let knows = self.owns(repo) || repo.access.granted.contains(&user.name);
-        knows && token.may_read(&repo.key)
+        is_insider(user, repo) && token.may_read(&repo.key)
     }
 
     fn owns(&self, repo: &Repo) -> bool {
         let Self::User(user, _) = self else { return false };
-        repo.key.id.namespace().is_some_and(|namespace| user.belongs_to(namespace))
+        owns(user, repo)
     }
+}
+
+/// Whether a repository exists for a user, whatever token is used: for what is sent to the user.
+pub(super) fn user_may_see(user: &User, repo: &Repo) -> bool {
+    !repo.settings.private || is_insider(user, repo)
+}
+
+fn is_insider(user: &User, repo: &Repo) -> bool {
+    owns(user, repo) || repo.access.granted.contains(&user.name)
+}
+
+fn owns(user: &User, repo: &Repo) -> bool {
+    repo.key.id.namespace().is_some_and(|namespace| user.belongs_to(namespace))
 }
 
 /// Returns the token of an `Authorization` header. Git sends it as the password of any user name.

@@ -139,6 +139,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, None, format!("The organization {name} does not exist"))
     }
 
+    /// There is nothing of that id.
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, None, message)
+    }
+
     /// The route does not support this method.
     pub(super) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, None, "Method not allowed")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::deliver::Courier;
 use super::intake::Intake;
 use super::origins::Origins;
 use super::sign::Signer;
@@ -36,6 +37,7 @@ pub(super) struct Hub {
     pub(super) origins: Origins,
     pub(super) options: Options,
     pub(super) intake: Intake,
+    pub(super) courier: Courier,
 }
 
 impl Hub {
@@ -45,9 +47,10 @@ impl Hub {
         key: &[u8],
         origins: Origins,
         options: Options,
+        courier: Courier,
     ) -> anyhow::Result<Self> {
         let intake = Intake::new(store.lfs().incoming_dir()?);
-        Ok(Self { store, signer: Signer::new(key), origins, options, intake })
+        Ok(Self { store, signer: Signer::new(key), origins, options, intake, courier })
     }
 
     /// Returns the query that signs `path` for as long as links are valid.

@@ -8,7 +8,9 @@ mod action;
 mod call;
 mod content;
 mod control;
+mod deliver;
 mod error;
+mod events;
 mod faults;
 mod hub;
 mod idle;
@@ -40,6 +42,7 @@ use tokio::sync::oneshot;
 
 use crate::store::Store;
 use control::Control;
+use deliver::{Courier, WebhookArgs};
 use faults::Faults;
 use hub::{Hub, Options};
 use journal::Journal;
@@ -100,6 +103,8 @@ pub(crate) struct Spec {
     /// Seconds without a byte after which an incomplete request is aborted
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     idle_timeout: u64,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
     /// Exit as soon as standard input is closed
     #[arg(long)]
     stop_on_stdin_close: bool,
@@ -173,7 +178,9 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
         private_quota: spec.private_quota,
     };
     let watched = store.clone();
-    let hub = Arc::new(Hub::new(store, &key, origins, options)?);
+    let courier = Courier::new(spec.webhooks, [addresses.0, addresses.1])?;
+    let hub = Arc::new(Hub::new(store, &key, origins, options, courier)?);
+    tokio::spawn(deliver::run(hub.clone()));
     // While requests are served already: lists are right without it, unless another program has
     // changed a repository or a process was killed.
     tokio::task::spawn_blocking(move || watched.find_changes().and_then(|()| watched.refresh()));

@@ -12,7 +12,7 @@ use super::attributes::{Attributes, lfs_line};
 use super::discussions::{Opening, Status};
 use super::git::{Draft, Edit, EditError, EntryKind, Git, MAIN_REF, branch_ref};
 use super::pull_requests::Added;
-use super::{RepoKey, Store};
+use super::{RepoKey, RepoLock, Store};
 
 /// Maximum number of characters of a title.
 const MAX_TITLE: usize = 200;
@@ -62,6 +62,12 @@ pub(crate) enum Base<'a> {
 pub(crate) struct Committed {
     /// The commit.
     pub(crate) commit: Oid,
+    /// The full name of the ref that was moved or created.
+    pub(crate) name: String,
+    /// The commit it pointed to before.
+    pub(crate) before: Option<Oid>,
+    /// Held until the commit is announced, so that events are in the order of the commits.
+    _lock: RepoLock,
     /// The number of the new pull request.
     pub(crate) pull_request: Option<u64>,
 }
@@ -92,7 +98,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommitError {
 impl Store {
     /// Creates the commit.
     pub(crate) fn commit(&self, spec: Spec<'_>) -> Result<Committed, CommitError> {
-        let _lock = self.lock(spec.key)?;
+        let lock = self.lock(spec.key)?;
         let repo = self.locate(spec.key)?.found().ok_or(CommitError::NoRepo)?;
         if repo.settings.object_id != spec.object_id {
             return Err(CommitError::NoRepo);
@@ -116,7 +122,7 @@ impl Store {
                     git.set_ref(&name, start.parent, "the commit was not recorded")?;
                     return Err(err.into());
                 }
-                Ok(Committed { commit, pull_request: None })
+                Ok(Committed { commit, name, before: parent, pull_request: None, _lock: lock })
             }
             Target::PullRequest { base } => {
                 let (title, created_at) = (pull_request_title(spec.summary), Timestamp::now());
@@ -126,7 +132,8 @@ impl Store {
                 let more = |tx: &Transaction<'_>, row| added.save(tx, row);
                 let number =
                     self.start_pull_request(&git, &repo, commit, started, &opening, more)?;
-                Ok(Committed { commit, pull_request: Some(number) })
+                let (name, pull_request) = (format!("refs/pr/{number}"), Some(number));
+                Ok(Committed { commit, name, before: None, pull_request, _lock: lock })
             }
         }
     }

@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/002_likes.sql"),
     include_str!("migrations/003_people.sql"),
     include_str!("migrations/004_discussions.sql"),
+    include_str!("migrations/005_webhooks.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.
@@ -212,6 +213,13 @@ pub(super) fn from_word<T: DeserializeOwned>(word: &str) -> Result<T> {
 /// Returns a number for `LIMIT` and `OFFSET`.
 pub(super) fn number(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Returns a new id in the format of the Hub: 24 hex digits.
+pub(super) fn new_object_id() -> Result<String> {
+    let mut id = [0; 12];
+    getrandom::fill(&mut id)?;
+    Ok(hex::encode(id))
 }
 
 /// Parses a stored time; `Timestamp::as_microsecond` is what is stored.

@@ -9,6 +9,7 @@ pub(crate) mod card;
 mod catalog;
 mod commit;
 mod db;
+mod deliveries;
 mod devices;
 mod discussions;
 mod disk;
@@ -34,11 +35,13 @@ pub(crate) mod safetensors;
 mod settings;
 mod token;
 mod users;
+mod webhooks;
 
 pub(crate) use access::AccessRequest;
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
+pub(crate) use deliveries::{Attempt, Due, Outgoing, Verdict};
 pub(crate) use devices::{Decision as LoginAnswer, Devices};
 pub(crate) use discussions::{
     Author, Comment, Discussion, Event, Filter as DiscussionFilter, Happened, Opening, Refused,
@@ -64,6 +67,9 @@ pub(crate) use repo_lock::RepoLock;
 pub(crate) use settings::{Gate, Settings};
 pub(crate) use token::{Role, Scope, Token, random_token};
 pub(crate) use users::{Account, Membership, OrgRole, User, Users};
+pub(crate) use webhooks::{
+    Domain, Watched, WatchedKind, Webhook, WebhookSpec, WebhookState, Webhooks,
+};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -120,6 +126,11 @@ impl Store {
     /// Returns the papers.
     pub(crate) fn papers(&self) -> Papers {
         Papers::new(self.db.clone())
+    }
+
+    /// Returns the webhooks.
+    pub(crate) fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.db.clone())
     }
 
     /// Returns the pending logins.

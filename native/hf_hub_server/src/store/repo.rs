@@ -9,7 +9,7 @@ use super::access::Access;
 use super::db::Db;
 use super::first_commit;
 use super::git::Git;
-use super::repo_id::{RepoId, RepoKey};
+use super::repo_id::{RepoId, RepoKey, RepoKind};
 use super::settings::Settings;
 use super::users;
 
@@ -75,6 +75,15 @@ pub(super) fn load(tx: &Transaction<'_>, key: &RepoKey) -> Result<Option<(i64, S
     let mut rows = query.query((key.kind.singular(), key.id.to_string()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some((row.get(0)?, Settings::from_row(row, 1)?)))
+}
+
+/// Returns the name of a repository by its id in the database.
+pub(super) fn key_of(tx: &Transaction<'_>, row: i64) -> Result<Option<RepoKey>> {
+    let mut query = tx.prepare_cached("SELECT kind, full_id FROM repositories WHERE id = ?1")?;
+    let mut rows = query.query([row])?;
+    let Some(found) = rows.next()? else { return Ok(None) };
+    let kind = RepoKind::from_singular(found.get_ref(0)?.as_str()?)?;
+    Ok(Some(RepoKey::new(kind, found.get_ref(1)?.as_str()?.parse()?)))
 }
 
 /// Returns the name of the repository that differs in case only; the same name is preferred.

@@ -93,6 +93,11 @@ impl RepoId {
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
+
+    /// Returns the name of the host that serves it, if it is a Space.
+    pub(crate) fn subdomain(&self) -> String {
+        self.to_string().to_lowercase().replace(['/', '.', '_'], "-")
+    }
 }
 
 impl FromStr for RepoId {

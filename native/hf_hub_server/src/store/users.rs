@@ -303,7 +303,7 @@ pub(super) fn exists(tx: &Transaction<'_>, table: &str, name: &str) -> Result<bo
     Ok(query.exists([name])?)
 }
 
-fn find(tx: &Transaction<'_>, name: &str) -> Result<Option<User>> {
+pub(super) fn find(tx: &Transaction<'_>, name: &str) -> Result<Option<User>> {
     let mut query = tx.prepare_cached(
         "SELECT id, fullname, details, coalesce(created_at,
            (SELECT min(created_at) FROM tokens WHERE user_id = users.id))

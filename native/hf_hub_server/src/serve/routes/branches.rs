@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::events::{Event, RefChange};
 use super::super::response;
 use super::checkout;
 use crate::store::{Draft, Git, MAIN, MAIN_REF, Repo, RepoLock, branch_ref, tag_ref};
@@ -40,14 +41,14 @@ pub(super) fn branch(call: &Call, repo: &Repo, name: &str) -> Reply {
     let branch = branch_name(name)?;
     if call.method == Method::DELETE {
         let _lock = lock(call, repo)?;
-        return delete_branch(&repo.git()?, name, &branch);
+        return delete_branch(call, repo, name, &branch);
     }
     let wanted: Create = call.json_or_default()?;
     let _lock = lock(call, repo)?;
     let git = repo.git()?;
-    let exists = git.tip(&branch)?.is_some();
+    let before = git.tip(&branch)?;
     let may_replace = wanted.overwrite && branch != MAIN_REF;
-    if exists && !may_replace || git.is_in_the_way(&branch)? {
+    if before.is_some() && !may_replace || git.is_in_the_way(&branch)? {
         return Err(ApiError::conflict(format!("Reference {branch} already exists")));
     }
     let target = if wanted.empty_branch {
@@ -57,6 +58,7 @@ pub(super) fn branch(call: &Call, repo: &Repo, name: &str) -> Reply {
         checkout(repo, wanted.starting_point.as_deref().unwrap_or(MAIN))?.1
     };
     git.set_ref(&branch, target, "created")?;
+    call.notify(Event::content(repo, [RefChange::set(&branch, before, target)]));
     Ok(response::ok())
 }
 
@@ -66,12 +68,7 @@ pub(super) fn tag(call: &Call, repo: &Repo, name: &str) -> Reply {
     if call.method == Method::DELETE {
         let _lock = lock(call, repo)?;
         let full_name = tag_ref(name).ok_or_else(|| ApiError::revision_not_found(name))?;
-        let is_deleted = repo.git()?.delete_ref(&full_name)?;
-        return if is_deleted {
-            Ok(response::ok())
-        } else {
-            Err(ApiError::revision_not_found(name))
-        };
+        return delete_ref(call, repo, name, &full_name);
     }
     let wanted: Tag = call.body.json()?;
     let _lock = lock(call, repo)?;
@@ -88,6 +85,7 @@ pub(super) fn tag(call: &Call, repo: &Repo, name: &str) -> Reply {
         Some(message) => git.create_annotated_tag(&wanted.tag, target, &message, author)?,
         None => git.create_ref(&full_name, target, "created")?,
     }
+    call.notify(Event::content(repo, [RefChange::set(&full_name, None, target)]));
     Ok(response::ok())
 }
 
@@ -107,6 +105,7 @@ pub(super) fn super_squash(call: &Call, repo: &Repo, name: &str) -> Reply {
     let head = git.tip(&branch)?.ok_or_else(|| ApiError::revision_not_found(name))?;
     let commit = squash(&git, head, &message, author)?;
     git.set_ref(&branch, commit, "super-squash")?;
+    call.notify(Event::content(repo, [RefChange::set(&branch, Some(head), commit)]));
     Ok(response::json(&json!({ "commitId": commit.to_string() })))
 }
 
@@ -114,13 +113,20 @@ fn squash(git: &Git, head: Oid, message: &str, author: &str) -> Result<Oid, ApiE
     Ok(git.commit_tree(&Draft { tree: git.tree_of(head)?, parent: None, message, author })?)
 }
 
-fn delete_branch(git: &Git, name: &str, branch: &str) -> Reply {
+fn delete_branch(call: &Call, repo: &Repo, name: &str, branch: &str) -> Reply {
     if branch == MAIN_REF {
         return Err(ApiError::forbidden(format!("Cannot delete {branch}")));
     }
-    if !git.delete_ref(branch)? {
+    delete_ref(call, repo, name, branch)
+}
+
+fn delete_ref(call: &Call, repo: &Repo, name: &str, full_name: &str) -> Reply {
+    let git = repo.git()?;
+    let before = git.tip(full_name)?;
+    if !git.delete_ref(full_name)? {
         return Err(ApiError::revision_not_found(name));
     }
+    call.notify(Event::content(repo, [RefChange::deleted(full_name, before)]));
     Ok(response::ok())
 }
 

@@ -92,8 +92,7 @@ impl State<'_> {
             }
             RepoKind::Dataset => {}
             RepoKind::Space => {
-                let subdomain = key.id.to_string().to_lowercase().replace(['/', '.', '_'], "-");
-                add("subdomain", subdomain.into());
+                add("subdomain", key.id.subdomain().into());
             }
         }
         if key.kind != RepoKind::Space {

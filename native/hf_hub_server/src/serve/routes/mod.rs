@@ -31,9 +31,11 @@ mod uploads;
 mod users;
 mod validate;
 mod viewer;
+mod webhooks;
 mod whoami;
 
 pub(super) use cdn::expired;
+pub(super) use whoami::object_id;
 
 use std::sync::Arc;
 
@@ -101,6 +103,7 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/api/repos/move", on(POST, repos::rename))
         .route("/api/validate-yaml", on(POST, validate::post))
         .route(&format!("{COMPLETE}{{*slot}}"), on(POST, lfs::complete))
+        .merge(webhooks::routes())
         .fallback(repository)
         .with_state(hub)
 }

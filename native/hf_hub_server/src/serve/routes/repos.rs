@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::access::Caller;
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::events::{Change, Event};
 use super::super::response;
 use super::commit;
 use super::open;
@@ -70,6 +71,7 @@ pub(super) fn create(call: &Call) -> Reply {
     let files = files.iter().map(|(path, content)| (path.as_str(), &**content)).collect::<Vec<_>>();
     match call.hub.store.create_repo(&key, settings, &files, &author.name)? {
         Some(repo) => {
+            call.notify(Event::repo(Change::Create, &repo));
             let (url, id) = (call.page_url(&key), repo.settings.object_id);
             Ok(response::json(&json!({ "url": url, "name": key.id.to_string(), "id": id })))
         }
@@ -89,6 +91,7 @@ pub(super) fn delete(call: &Call) -> Reply {
     if !call.hub.store.remove(&key)? {
         return Err(ApiError::repo_not_found(false));
     }
+    call.notify(Event::repo(Change::Delete, &repo));
     Ok(response::ok())
 }
 
@@ -110,6 +113,7 @@ pub(super) fn rename(call: &Call) -> Reply {
             format!("A {} repository called {} already exists", kind.singular(), taken.id);
         return Err(ApiError::conflict(message).with("url", call.page_url(&taken)));
     }
+    call.notify_of_move(&repo, &new);
     Ok(response::ok())
 }
 
@@ -130,7 +134,8 @@ pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
     let mut settings = Settings::new(&key);
     settings.private = wanted.visibility.is_private(key.kind)?.unwrap_or(source.settings.private);
     match call.hub.store.duplicate(&source.key, &key, settings)? {
-        Some(_) => {
+        Some(copy) => {
+            call.notify(Event::repo(Change::Create, &copy));
             Ok(response::json(&json!({ "url": call.page_url(&key), "filesCopyPending": false })))
         }
         None => Err(taken(call, &key)?),

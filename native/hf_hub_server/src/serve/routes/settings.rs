@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::events::Event;
 use super::super::response;
 use crate::store::{Gate, Repo, RepoKind};
 
@@ -66,6 +67,10 @@ pub(super) fn put(call: &Call, repo: &Repo) -> Reply {
         settings.gated = gated.unwrap_or(settings.gated);
         settings.more.extend(kept);
     })?;
+    if let Some(updated) = call.hub.store.locate(&repo.key)?.found() {
+        let private = private.filter(|private| *private != repo.settings.private);
+        call.notify(Event::config(&updated, private));
+    }
     Ok(response::json(&sent))
 }
 

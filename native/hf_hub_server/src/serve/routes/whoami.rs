@@ -76,6 +76,6 @@ fn entity_type(user: &User, entity: &str) -> &'static str {
 }
 
 /// Returns an id in the Hub's format that is stable for a name.
-pub(super) fn object_id(name: &str) -> String {
+pub(in super::super) fn object_id(name: &str) -> String {
     hex::encode(&Sha256::digest(name)[..12])
 }

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::events::{Event, RefChange};
 use super::super::intake::Sink;
 use super::super::payload::Upload;
 use super::super::response;
@@ -74,6 +75,8 @@ fn commit(call: &Call, repo: &Repo, revision: &str, author: &str, sent: Sent) ->
         author,
     };
     let committed = call.hub.store.commit(spec).map_err(rejection)?;
+    let change = RefChange::set(&committed.name, committed.before, committed.commit);
+    call.notify(Event::content(repo, [change]));
     let (page, commit) = (call.page_url(&repo.key), committed.commit.to_string());
     let mut json = json!({
         "success": true,

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::events::{self as webhook, RefChange};
 use super::super::response;
 use crate::store::{Changes, Discussion, DiscussionFilter, DiscussionStatus, Opening, Repo, User};
 
@@ -128,6 +129,9 @@ fn create(call: &Call, repo: &Repo) -> Reply {
         "pullRequest": opened.base.is_some(),
     });
     if opened.base.is_some() {
+        let (name, head) = notify::head_of(repo, opened.num)?;
+        let changes = head.map(|head| RefChange::set(&name, None, head));
+        call.notify(webhook::Event::content(repo, changes));
         json["references"] = json::references(&opened);
     }
     Ok(response::json(&json))
@@ -203,7 +207,8 @@ fn merge(call: &Call, repo: &Repo, num: u64) -> Reply {
     let user = moderator(call, repo)?;
     let sent: text::Merge = text::optional_body(call)?;
     let comment = text::optional_comment(sent.comment.as_deref())?;
-    call.hub.store.merge_pull_request(repo, num, &user.name, comment)?;
+    let commit = call.hub.store.merge_pull_request(repo, num, &user.name, comment)?;
+    notify::merged(call, repo, num, commit);
     notify(call, repo, Kind::Merged, num, None);
     Ok(response::ok())
 }
@@ -218,14 +223,21 @@ fn pin(call: &Call, repo: &Repo, num: u64) -> Reply {
 
 fn remove(call: &Call, repo: &Repo, num: u64) -> Reply {
     moderator(call, repo)?;
+    let discussion = call.hub.store.discussions().get(repo, num)?;
+    let (name, head) = notify::head_of(repo, num)?;
     call.hub.store.delete_discussion(repo, num)?;
-    notify(call, repo, Kind::Removed, num, None);
+    if head.is_some() {
+        call.notify(webhook::Event::content(repo, [RefChange::deleted(&name, head)]));
+    }
+    notify::announce(call, repo, Kind::Removed, &discussion, None);
     Ok(response::ok())
 }
 
 fn remove_ref(call: &Call, repo: &Repo, num: u64) -> Reply {
     moderator(call, repo)?;
+    let (name, head) = notify::head_of(repo, num)?;
     if call.hub.store.delete_pull_request_ref(repo, num)? {
+        call.notify(webhook::Event::content(repo, [RefChange::deleted(&name, head)]));
         Ok(response::ok())
     } else {
         Err(ApiError::revision_not_found(&format!("refs/pr/{num}")))
