@@ -170,7 +170,9 @@ defmodule HfHub.Config do
     %Setting{name: name, value: shown(name, value), origin: origin}
   end
 
-  defp shown(name, url) when name in [:endpoint, :http_proxy, :https_proxy] and is_binary(url) do
+  @urls [:endpoint, :inference_endpoints_url, :inference_catalog_url, :http_proxy, :https_proxy]
+
+  defp shown(name, url) when name in @urls and is_binary(url) do
     String.replace(url, ~r"(?<=//)[^/@]*@|^[^/@]*@", "****@")
   end
 

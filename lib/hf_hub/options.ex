@@ -249,7 +249,8 @@ defmodule HfHub.Options do
     if valid?(value, type) do
       cast(value, type)
     else
-      shown = if name == :token, do: sort(value), else: shown(value)
+      # Tokens, secret variables, and the passwords in maps of settings.
+      shown = if name == :token or type in [:variables, :map], do: sort(value), else: shown(value)
       raise ArgumentError, "expected option #{inspect(name)} to be #{type_name(type)}, got: #{shown}"
     end
   end
@@ -259,6 +260,7 @@ defmodule HfHub.Options do
   defp cast(text, {:in, values}) when is_binary(text), do: Enum.find(values, text, &named?(&1, text))
   defp cast(name, :hardware) when is_atom(name), do: name |> Atom.to_string() |> String.replace("_", "-")
   defp cast(pattern, :patterns) when is_binary(pattern), do: [pattern]
+  defp cast(variables, :variables), do: Map.new(variables, fn {name, value} -> {to_string(name), value} end)
   defp cast(value, {:or, types}), do: cast(value, Enum.find(types, &valid?(value, &1)))
   defp cast(value, _type), do: value
 
@@ -276,6 +278,11 @@ defmodule HfHub.Options do
   defp valid?(value, :path), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
   defp valid?(value, :sha256), do: is_binary(value) and value =~ ~r/\A[0-9a-fA-F]{64}\z/
   defp valid?(value, :repo_type), do: value in [:model, :dataset, :space, "model", "dataset", "space"]
+  defp valid?(value, :map), do: is_map(value) and not is_struct(value)
+
+  defp valid?(value, :variables),
+    do: (valid?(value, :map) or is_list(value)) and Enum.all?(value, &variable?/1)
+
   defp valid?(value, {:struct, module}), do: is_struct(value, module)
   defp valid?(value, :patterns), do: Enum.all?(List.wrap(value), &valid?(&1, :string))
   defp valid?(value, :hardware), do: valid?(value, :string) or (is_atom(value) and not is_boolean(value))
@@ -289,6 +296,9 @@ defmodule HfHub.Options do
   end
 
   defp valid?(value, {:or, types}), do: Enum.any?(types, &valid?(value, &1))
+
+  defp variable?({name, value}), do: (is_atom(name) or valid?(name, :string)) and valid?(value, :string)
+  defp variable?(_other), do: false
 
   @doc "Returns a type of the tables in words."
   @spec type_name(term()) :: String.t()
@@ -306,6 +316,8 @@ defmodule HfHub.Options do
   def type_name(:repo_type), do: "one of `:model`, `:dataset`, `:space`, or its name as a string"
   def type_name(:patterns), do: "a string or a list of strings"
   def type_name(:hardware), do: "a string or an atom"
+  def type_name(:map), do: "a map"
+  def type_name(:variables), do: "a map of names to strings"
   def type_name({:struct, module}), do: "a `#{inspect(module)}`"
   def type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   def type_name({:fun, arity}), do: "a function of arity #{arity}"

@@ -66,7 +66,7 @@ defmodule HfHub.Request do
   @spec new(atom(), String.t(), keyword(), keyword()) :: t()
   def new(method, template, params \\ [], opts \\ []) do
     path = Regex.replace(~r/([:*])(\w+)/, template, fn _all, sort, name -> segment(sort, name, params) end)
-    %__MODULE__{method: method, path: path, opts: opts}
+    %__MODULE__{method: method, path: path, opts: opts, error: Place.check_segments(template, params)}
   end
 
   # The entries of `more` that concern the reference; all others are parts of the route.
@@ -345,7 +345,7 @@ defmodule HfHub.Request do
         repeatable: request.repeatable,
         parse: request.parse,
         secret: request.secret,
-        suggest: request.suggest,
+        suggest: request.suggest == true,
         hidden: Enum.map(request.hidden, &Nif.secret/1),
         place: request.repo
       }

@@ -15,7 +15,7 @@ defmodule HfHub.TwoHubs do
   using do
     quote do
       use HfHub.Case, async: true
-      import HfHub.TwoHubs, only: [theirs: 2, command: 2, asked: 1, assert_same: 1]
+      import HfHub.TwoHubs, only: [theirs: 2, command: 2, plant: 4, plant: 5, asked: 1, assert_same: 1]
 
       @moduletag :python
       @moduletag timeout: 180_000
@@ -42,6 +42,37 @@ defmodule HfHub.TwoHubs do
     for {_name, hub} <- context.locals, do: LocalHub.command!(hub, args)
     :ok
   end
+
+  @doc """
+  Plants the response of both Hubs to requests with this method and path: JSON, or a text as it is.
+
+  Options: `:code`, `:type` (of the content), and `:skip` and `:times`, the numbers of requests that get another response
+  first, and that get this one.
+  """
+  def plant(context, method, path, body, opts \\ []) do
+    text = if is_binary(body), do: body, else: encoded(body)
+    headers = %{"content-type" => opts[:type] || "application/json"}
+    fault = %{kind: "status", code: opts[:code] || 200, headers: headers, body: text}
+    # The braces make the pattern that of the whole path.
+    rule = %{match: "{#{path}}", method: method, fault: fault, skip: opts[:skip] || 0, times: opts[:times]}
+
+    for {_name, endpoint} <- context.hubs,
+        do: control(:post, "faults", Map.reject(rule, &match?({_key, nil}, &1)), endpoint)
+
+    :ok
+  end
+
+  # There is no JSON library to encode with, so the values are those of the tests only.
+  defp encoded(map) when is_map(map),
+    do:
+      "{" <>
+        Enum.map_join(map, ",", fn {key, value} -> inspect(to_string(key)) <> ":" <> encoded(value) end) <>
+        "}"
+
+  defp encoded(list) when is_list(list), do: "[" <> Enum.map_join(list, ",", &encoded/1) <> "]"
+  defp encoded(nil), do: "null"
+  defp encoded(text) when is_binary(text), do: inspect(text)
+  defp encoded(other), do: to_string(other)
 
   @doc "Runs Python code on its Hub, with `api` logged in, and returns its output."
   def theirs(context, code) do

@@ -28,6 +28,16 @@ defmodule HfHub.Config.Setting do
       default: "https://huggingface.co",
       doc: "the Hub's base URL"
     ],
+    inference_endpoints_url: [
+      app: :string,
+      default: "https://api.endpoints.huggingface.cloud/v2",
+      doc: "the base URL of the API of `HfHub.InferenceEndpoints`, which gets the token"
+    ],
+    inference_catalog_url: [
+      app: :string,
+      default: "https://endpoints.huggingface.co/api/v1/catalog",
+      doc: "the base URL of the catalog of `HfHub.InferenceEndpoints`, which gets the token"
+    ],
     cache_dir: [
       app: :path,
       env: [

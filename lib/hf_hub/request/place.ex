@@ -1,5 +1,5 @@
 defmodule HfHub.Request.Place do
-  # The revision and path that a request is about, as its errors name them.
+  # The revision, path and names that a request is about: their checks, and how its errors name them.
   @moduledoc false
 
   alias HfHub.Error.Hint
@@ -15,6 +15,16 @@ defmodule HfHub.Request.Place do
       nil -> request
       fields -> %{request | error: Error.from_native(fields)}
     end
+  end
+
+  @doc "Returns an error if a part of a route is empty or dots, with which the URL would be that of another route."
+  @spec check_segments(String.t(), keyword()) :: Error.t() | nil
+  def check_segments(template, params) do
+    Enum.find_value(Regex.scan(~r/:(\w+)/, template), fn [_all, name] ->
+      value = to_string(params[String.to_existing_atom(name)])
+      message = "invalid #{name} #{inspect(value)}: it would change the path of the request"
+      if value in ["", ".", ".."], do: Error.new(:invalid_name, message)
+    end)
   end
 
   @doc """

@@ -1,0 +1,85 @@
+defmodule HfHub.InferenceEndpoints.Call do
+  # The requests of `HfHub.InferenceEndpoints`, which go to other servers than the Hub's. The base URL is the endpoint of
+  # the request, so the token is sent to no other host.
+  @moduledoc false
+
+  alias HfHub.{Account, Config, Decode, Error, Request}
+  alias HfHub.Config.Setting
+  alias HfHub.InferenceEndpoints.{Endpoint, Hardware}
+
+  @type place :: {String.t(), String.t()}
+
+  @doc "Returns the namespace and the name of the endpoint of a call."
+  @spec place(String.t() | Endpoint.t(), keyword()) :: {:ok, place()} | {:error, Error.t()}
+  def place(%Endpoint{name: name, namespace: owner}, opts),
+    do: with({:ok, owner} <- namespace(opts[:namespace] || owner, opts), do: {:ok, {owner, name}})
+
+  def place(name, opts) when is_binary(name),
+    do: with({:ok, owner} <- namespace(opts[:namespace], opts), do: {:ok, {owner, name}})
+
+  @doc "Returns the namespace of a call: the one that was given, or the token's account."
+  @spec namespace(String.t() | nil, keyword()) :: {:ok, String.t()} | {:error, Error.t()}
+  def namespace(given, opts), do: Account.name(given, opts)
+
+  @doc "Returns a request to the API of Inference Endpoints."
+  @spec api(atom(), String.t(), keyword(), keyword()) :: Request.t()
+  def api(method, route, params, opts), do: at(:inference_endpoints_url, method, route, params, opts)
+
+  @doc "Returns a request to the API of the catalog."
+  @spec catalog(atom(), String.t(), keyword(), keyword()) :: Request.t()
+  def catalog(method, route, params, opts), do: at(:inference_catalog_url, method, route, params, opts)
+
+  defp at(setting, method, route, params, opts) do
+    opts = Keyword.put(opts, :endpoint, Setting.value(setting, opts))
+    method |> Request.new(route, params, opts) |> Request.plain()
+  end
+
+  @doc "Returns a request about one endpoint, or a request to do something with it."
+  @spec one(atom(), String.t(), place(), keyword()) :: Request.t()
+  def one(method, action \\ "", {namespace, name}, opts),
+    do: api(method, "/endpoint/:namespace/:name" <> action, [namespace: namespace, name: name], opts)
+
+  @doc "Sends a request and decodes the response. `opts` are the call's options."
+  @spec run(Request.t(), keyword(), (term() -> value)) :: {:ok, value} | {:error, Error.t()}
+        when value: term()
+  def run(request, opts, decode), do: request |> Request.run(decode) |> on_hub(request, opts)
+
+  @doc "Sends a request and ignores the response."
+  @spec effect(Request.t(), keyword()) :: :ok | {:error, Error.t()}
+  def effect(request, opts), do: request |> Request.effect() |> on_hub(request, opts)
+
+  @doc "Sends a request and returns the endpoint in its response."
+  @spec endpoint(Request.t(), String.t(), keyword()) :: {:ok, Endpoint.t()} | {:error, Error.t()}
+  def endpoint(request, namespace, opts), do: run(request, opts, &decode(&1, namespace))
+
+  @doc "Returns the endpoint of a JSON object. The namespace is not part of the response."
+  @spec decode(term(), String.t()) :: Endpoint.t()
+  def decode(json, namespace), do: %{Decode.struct(Endpoint, json) | namespace: namespace}
+
+  @doc "Returns the hardware in a response that groups it by vendor and region."
+  @spec hardware(term()) :: [Hardware.t()]
+  def hardware(json) do
+    List.flatten(
+      each(json, "vendors", fn vendor ->
+        each(vendor, "regions", fn region -> each(region, "computes", &unit(&1, vendor, region)) end)
+      end)
+    )
+  end
+
+  defp each(json, name, fun), do: Decode.items(Decode.get(json, name), fun)
+
+  defp unit(json, vendor, region) do
+    place = %{"vendor" => Decode.get(vendor, "name"), "region" => Decode.get(region, "name")}
+    Decode.struct(Hardware, Map.merge(Decode.object(json), place))
+  end
+
+  # Tokens are created on the Hub's pages, not below the address of this request.
+  defp on_hub({:error, error}, request, opts) do
+    hub = String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")
+    base = String.trim_trailing(request.opts[:endpoint], "/")
+    page = "/settings/tokens"
+    {:error, %{error | message: String.replace(error.message, base <> page, hub <> page)}}
+  end
+
+  defp on_hub(result, _request, _opts), do: result
+end

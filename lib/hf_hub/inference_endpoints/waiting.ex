@@ -1,0 +1,75 @@
+defmodule HfHub.InferenceEndpoints.Waiting do
+  # Waits until an endpoint runs and responds, or cannot run without help.
+  @moduledoc false
+
+  alias HfHub.{Decode, Error, Request}
+  alias HfHub.InferenceEndpoints.{Call, Endpoint}
+  alias HfHub.Request.Poll
+
+  @next %{
+    failed: "read its log on its page, correct it with HfHub.InferenceEndpoints.update/2, or delete it",
+    update_failed: "read its log on its page, and correct it with HfHub.InferenceEndpoints.update/2",
+    paused: "start it with HfHub.InferenceEndpoints.resume/2",
+    scaled_to_zero: "send it a request, or start it with HfHub.InferenceEndpoints.resume/2"
+  }
+
+  # Errors of the health route that another request does not change.
+  @lasting [:no_token, :unauthorized, :forbidden, :invalid_name, :offline, :internal]
+
+  @doc "Requests the endpoint until it runs and its health route responds."
+  @spec run(Call.place(), keyword()) :: {:ok, Endpoint.t()} | {:error, Error.t()}
+  def run({namespace, name} = place, opts) do
+    pause = opts[:poll_interval]
+    deadline = Request.deadline(opts[:timeout])
+    on_wait = if fun = opts[:on_wait], do: &fun.(decode(&1, namespace))
+
+    :get
+    |> Call.one(place, opts)
+    |> Poll.until(&decide(&1, namespace, opts, deadline),
+      pause: pause,
+      longest_pause: pause,
+      what: "the endpoint #{inspect(name)}",
+      on_wait: on_wait
+    )
+  end
+
+  defp decide(json, namespace, opts, deadline) do
+    case decode(json, namespace) do
+      %{status: :running, url: url} = endpoint when is_binary(url) -> healthy(endpoint, opts, deadline)
+      %{status: status} = endpoint when is_map_key(@next, status) -> {:error, stuck(endpoint)}
+      _on_the_way -> :again
+    end
+  rescue
+    error in Decode.Error ->
+      {:error, Error.new(:invalid_response, "unexpected response from the service: #{error.message}")}
+  end
+
+  defp decode(json, namespace), do: Call.decode(json, namespace)
+
+  # The endpoint is a server of its own, which may need the token, too.
+  defp healthy(endpoint, opts, deadline) do
+    token = if endpoint.type == :public, do: false, else: opts[:token]
+
+    opts = opts |> Keyword.merge(endpoint: endpoint.url, token: token, retries: 0) |> Request.until(deadline)
+
+    request = Request.plain(%{Request.new(:get, "/", [], opts) | path: health_path(endpoint)})
+
+    case Request.headers(request) do
+      {:ok, _headers} -> {:done, endpoint}
+      {:error, %{kind: kind} = error} when kind in @lasting -> {:error, error}
+      {:error, _not_yet} -> :again
+    end
+  end
+
+  defp health_path(%{health_route: route}) when is_binary(route), do: "/" <> String.trim_leading(route, "/")
+  defp health_path(_endpoint), do: "/health"
+
+  defp stuck(%{name: name, status: status, message: why, raw: raw}) do
+    reason = if is_binary(why) and why != "", do: " (#{why})", else: ""
+
+    message =
+      "the endpoint #{inspect(name)} does not run: its state is #{inspect(status)}#{reason}; #{@next[status]}"
+
+    Error.new(:precondition, message, details: raw["status"])
+  end
+end
