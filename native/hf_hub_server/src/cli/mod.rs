@@ -4,6 +4,7 @@ mod import;
 mod org;
 mod papers;
 mod repo;
+mod space;
 mod user;
 mod webhook;
 
@@ -45,6 +46,9 @@ enum Command {
     /// Show webhooks
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Manage Spaces
+    #[command(subcommand)]
+    Space(space::Command),
 }
 
 /// Executes a command.
@@ -57,6 +61,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Papers(command) => papers::run(command),
         Command::Repo(command) => repo::run(command),
         Command::Webhook(command) => webhook::run(command),
+        Command::Space(command) => space::run(command),
     }
 }
 

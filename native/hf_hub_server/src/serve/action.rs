@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use super::routes::{discussions, likes};
+use super::routes::{discussions, likes, spaces};
 
 /// The requested action. Paths and revisions are decoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -116,6 +116,8 @@ pub(super) enum Action {
     Likes(likes::Route),
     /// Discussions and pull requests.
     Discussions(discussions::Route),
+    /// What only Spaces have.
+    Space(spaces::Route),
 }
 
 impl Action {
@@ -138,6 +140,7 @@ impl Action {
             Self::Settings => method == Method::PUT,
             Self::Likes(route) => route.allows(method),
             Self::Discussions(route) => route.allows(method),
+            Self::Space(route) => route.allows(method),
             _ => method == Method::GET || method == Method::HEAD,
         }
     }

@@ -6,7 +6,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::action::Action;
-use super::routes::{discussions, likes};
+use super::routes::{discussions, likes, spaces};
 use crate::store::{RepoKey, RepoKind};
 
 /// A repository route, decoded.
@@ -50,7 +50,7 @@ impl Target {
     pub(super) fn canonical(&self) -> Option<Self> {
         let Action::Info { revision: None } = self.action else { return None };
         let (name, word) = (self.key.id.namespace()?, self.key.id.name());
-        let action = plain(&[word])?;
+        let action = plain(self.key.kind, &[word])?;
         target(self.key.kind, &[name], action, self.around.0.clone(), &[word])
     }
 
@@ -150,7 +150,7 @@ fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
     let rest = &segments[split..];
     let action = match rest {
         [] => Action::Info { revision: None },
-        [name, after @ ..] => match plain(rest) {
+        [name, after @ ..] => match plain(kind, rest) {
             Some(action) => action,
             None => with_revision(name, after)?,
         },
@@ -159,8 +159,10 @@ fn api(kind: RepoKind, segments: &[&str]) -> Option<Target> {
 }
 
 /// Parses a route without a revision.
-fn plain(segments: &[&str]) -> Option<Action> {
+fn plain(kind: RepoKind, segments: &[&str]) -> Option<Action> {
+    let of_space = spaces::Route::parse(segments).filter(|_| kind == RepoKind::Space);
     match segments {
+        _ if of_space.is_some() => of_space.map(Action::Space),
         ["refs"] => Some(Action::Refs),
         ["auth-check"] => Some(Action::AuthCheck { write: false }),
         ["auth-check", "write"] => Some(Action::AuthCheck { write: true }),

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_people.sql"),
     include_str!("migrations/004_discussions.sql"),
     include_str!("migrations/005_webhooks.sql"),
+    include_str!("migrations/006_spaces.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.

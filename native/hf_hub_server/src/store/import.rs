@@ -98,7 +98,7 @@ impl Store {
                 adjust(&mut settings);
                 let default = attributes::default_for(key.kind).as_bytes();
                 let files = [(ATTRIBUTES_FILE, attributes.unwrap_or(default))];
-                let created = self.create(key, settings, &files, AUTHOR)?;
+                let created = self.create(key, settings, &files, AUTHOR, None)?;
                 created.with_context(|| format!("{key} exists in another case"))
             }
         }

@@ -17,6 +17,7 @@ use super::git::Git;
 use super::repo::{self, Lookup, Repo};
 use super::repo_lock::RepoLock;
 use super::settings::Settings;
+use super::spaces::NewSpace;
 use super::{RepoKey, Store, facts, first_commit, index};
 
 /// Maximum number of renames to follow; a cycle leads nowhere.
@@ -34,11 +35,34 @@ impl Store {
         files: &[FirstFile<'_>],
         author: &str,
     ) -> Result<Option<Repo>> {
+        self.create_new(key, settings, files, author, None)
+    }
+
+    /// Same as [`Self::create_repo`], with what a Space has besides its files.
+    pub(crate) fn create_space(
+        &self,
+        key: &RepoKey,
+        settings: Settings,
+        files: &[FirstFile<'_>],
+        author: &str,
+        space: &NewSpace,
+    ) -> Result<Option<Repo>> {
+        self.create_new(key, settings, files, author, Some(space))
+    }
+
+    fn create_new(
+        &self,
+        key: &RepoKey,
+        settings: Settings,
+        files: &[FirstFile<'_>],
+        author: &str,
+        space: Option<&NewSpace>,
+    ) -> Result<Option<Repo>> {
         let lock = self.lock(key)?;
         if self.is_taken(key)? {
             return Ok(None);
         }
-        let created = self.create(key, settings, files, author)?;
+        let created = self.create(key, settings, files, author, space)?;
         lock.settle();
         Ok(created)
     }
@@ -64,6 +88,7 @@ impl Store {
         settings: Settings,
         files: &[FirstFile<'_>],
         author: &str,
+        space: Option<&NewSpace>,
     ) -> Result<Option<Repo>> {
         let git_dir = self.prepare_place(key)?;
         let (git, first) = Git::in_memory(files, "initial commit", author)?;
@@ -72,7 +97,11 @@ impl Store {
             Git::create(&git_dir, &first).with_context(|| format!("cannot create {key}"))?;
         }
         let facts = facts::read(key.kind, &git, &self.lfs(), first.commit)?;
+        let sealer = self.sealer()?;
         self.publish(key, settings, git_dir, |tx, row| {
+            if let Some(space) = space {
+                space.save(tx, row, None, &sealer)?;
+            }
             if waits {
                 first_commit::save(tx, row, &first)?;
             }
@@ -109,6 +138,7 @@ impl Store {
             return Ok(false);
         }
         remove_folder(&repo.git_dir)?;
+        self.spaces().logs(&repo.settings.object_id).remove()?;
         Ok(true)
     }
 
@@ -147,6 +177,7 @@ impl Store {
         source: &RepoKey,
         target: &RepoKey,
         settings: Settings,
+        space: Option<&NewSpace>,
     ) -> Result<Option<Repo>> {
         let _locks = self.lock_both(source, target)?;
         let original = self.find(source)?;
@@ -159,7 +190,11 @@ impl Store {
         for pull_request in git.refs(true)?.pull_requests.unwrap_or_default() {
             git.delete_ref(&pull_request.full_name)?;
         }
-        self.publish(target, settings, copy, |_, _| Ok(()))
+        let sealer = self.sealer()?;
+        self.publish(target, settings, copy, |tx, row| match space {
+            Some(space) => space.save(tx, row, Some(&original), &sealer),
+            None => Ok(()),
+        })
     }
 
     /// Whether a repository has this name, in any case.

@@ -33,6 +33,7 @@ mod repo_id;
 mod repo_lock;
 pub(crate) mod safetensors;
 mod settings;
+mod spaces;
 mod token;
 mod users;
 mod webhooks;
@@ -65,6 +66,10 @@ pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use repo_lock::RepoLock;
 pub(crate) use settings::{Gate, Settings};
+pub(crate) use spaces::{
+    Entry as SpaceEntry, FREE_HARDWARE, LogKind, NewEntry as NewSpaceEntry, NewSpace, Piece,
+    Script, Space, Stage, Tail, script_step,
+};
 pub(crate) use token::{Role, Scope, Token, random_token};
 pub(crate) use users::{Account, Membership, OrgRole, User, Users};
 pub(crate) use webhooks::{

@@ -14,3 +14,4 @@ mod load;
 mod pull_requests;
 mod refs;
 mod repos;
+mod spaces;

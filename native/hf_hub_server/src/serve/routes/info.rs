@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
-use super::checkout;
+use super::{checkout, spaces};
 use crate::store::{
     Entry, EntryKind, Gate, MAIN, Popularity, Properties, Repo, RepoKey, RepoKind, Settings, facts,
 };
@@ -19,20 +19,19 @@ const PUBLIC: [&str; 2] = ["description", "discussionsDisabled"];
 /// Handles `/api/{kind}/{id}[/revision/{revision}]`.
 pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
     let (revision, with_blobs) = (revision.unwrap_or(MAIN), call.query.flag("blobs"));
-    let known = if revision == MAIN && !with_blobs {
-        // The information is in the database: the files of an unused repository need not be written.
-        call.hub.store.first_facts(repo)?
+    let (head, modified_at, facts) = if revision == MAIN && !with_blobs {
+        of_main(call, repo)?
     } else {
-        None
-    };
-    let (head, modified_at, facts) = match known {
-        Some(known) => known,
-        None => read(call, repo, revision, with_blobs)?,
+        read(call, repo, revision, with_blobs)?
     };
     let popularity = call.hub.store.popularity(repo)?;
     let (key, settings) = (&repo.key, &repo.settings);
     let state = State { key, settings, head: &head, modified_at, popularity };
     let mut all = state.properties(facts);
+    if repo.key.kind == RepoKind::Space {
+        let runtime = spaces::runtime_of(&call.hub.store, &repo.key, &head, &all)?;
+        all.insert("runtime".into(), runtime);
+    }
     let expand = call.query.all("expand").collect::<HashSet<_>>();
     if !expand.is_empty() {
         all.retain(|name, _| {
@@ -40,6 +39,18 @@ pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
         });
     }
     Ok(response::json(&all))
+}
+
+/// Returns the head of the main branch, when it was committed, and what its files say.
+pub(super) fn of_main(
+    call: &Call,
+    repo: &Repo,
+) -> Result<(String, Timestamp, Properties), ApiError> {
+    // The files of an unused repository need not be written: what they say is in the database.
+    match call.hub.store.first_facts(repo)? {
+        Some(known) => Ok(known),
+        None => read(call, repo, MAIN, false),
+    }
 }
 
 fn read(

@@ -1,10 +1,13 @@
 //! Lists of repositories.
 
+use serde_json::Value;
+
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
 use super::info::State;
 use super::page::Page;
+use super::spaces;
 use crate::store::{Found, Order, Properties, RepoKind, Search};
 
 const SHORT: [&str; 14] = [
@@ -47,7 +50,8 @@ pub(super) fn get(call: &Call, kind: RepoKind) -> Reply {
     };
     (search.skip, search.limit) = (page.start, Some(page.with_next()));
     let found = call.hub.store.search(&search)?;
-    Ok(page.respond(call, found, |found| shown(call, found)))
+    let shown = found.into_iter().map(|found| shown(call, found)).collect::<Result<Vec<_>, _>>()?;
+    Ok(page.respond(call, shown, |shown| shown))
 }
 
 /// Returns the repositories with a tag, as in a list.
@@ -129,9 +133,15 @@ pub(super) fn properties(found: Found) -> Properties {
     state.properties(facts)
 }
 
-fn shown(call: &Call, found: Found) -> Properties {
+fn shown(call: &Call, found: Found) -> Result<Properties, ApiError> {
+    let key = found.key.clone();
     let mut all = properties(found);
     let expand = call.query.all("expand").collect::<Vec<_>>();
+    if key.kind == RepoKind::Space && expand.contains(&"runtime") {
+        let head = all.get("sha").and_then(Value::as_str).unwrap_or_default();
+        let runtime = spaces::runtime_of(&call.hub.store, &key, head, &all)?;
+        all.insert("runtime".into(), runtime);
+    }
     let full = call.query.flag("full");
     let card = call.query.flag("cardData") || full;
     let config = call.query.flag("config");
@@ -142,5 +152,5 @@ fn shown(call: &Call, found: Found) -> Properties {
         "config" => config,
         name => SHORT.contains(&name) || (full && FULL.contains(&name)),
     });
-    all
+    Ok(all)
 }

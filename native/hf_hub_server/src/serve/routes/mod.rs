@@ -24,6 +24,7 @@ mod repos;
 mod resolve;
 mod safetensors;
 mod settings;
+pub(super) mod spaces;
 mod storage;
 mod tags;
 mod tree;
@@ -81,6 +82,10 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/api/models", on(GET, |call| list::get(call, RepoKind::Model)))
         .route("/api/datasets", on(GET, |call| list::get(call, RepoKind::Dataset)))
         .route("/api/spaces", on(GET, |call| list::get(call, RepoKind::Space)))
+        .route("/api/spaces/hardware", on(GET, |_| Ok(spaces::list_hardware())))
+        .route("/api/spaces/semantic-search", on(GET, spaces::search))
+        .route("/api/spaces/templates", on(GET, spaces::list_templates))
+        .route("/api/spaces/zero-gpu/quota", on(GET, spaces::zero_gpu))
         .route("/api/models-tags-by-type", on(GET, |call| tags::get(call, RepoKind::Model)))
         .route("/api/datasets-tags-by-type", on(GET, |call| tags::get(call, RepoKind::Dataset)))
         .route("/api/papers/search", on(GET, papers::search))
@@ -176,6 +181,7 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::Branch { name } => branches::branch(call, repo, name),
         Action::Tag { name } => branches::tag(call, repo, name),
         Action::SuperSquash { branch } => branches::super_squash(call, repo, branch),
+        Action::Space(route) => spaces::act(call, repo, *route),
         Action::Settings => settings::put(call, repo),
         Action::Duplicate => repos::duplicate(call, repo),
         Action::DuplicateLfs => lfs::duplicate(call, repo),

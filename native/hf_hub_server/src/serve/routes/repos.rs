@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::access::Caller;
 use super::super::call::{Call, Reply};
@@ -13,6 +13,7 @@ use super::super::response;
 use super::commit;
 use super::open;
 use super::settings::{self, Visibility};
+use super::{info, spaces};
 use crate::store::{Lookup, Repo, RepoId, RepoKey, RepoKind, Settings, default_gitattributes};
 
 const SDKS: [&str; 4] = ["gradio", "streamlit", "docker", "static"];
@@ -27,7 +28,7 @@ struct Named {
     kind: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Create {
     #[serde(flatten)]
     named: Named,
@@ -35,6 +36,10 @@ struct Create {
     visibility: Visibility,
     #[serde(default)]
     sdk: Option<String>,
+    #[serde(default)]
+    template: Option<String>,
+    #[serde(flatten)]
+    space: spaces::Wanted,
     #[serde(default)]
     files: Vec<NewFile>,
 }
@@ -64,12 +69,21 @@ pub(super) fn create(call: &Call) -> Reply {
     let key = wanted.named.key(&call.caller)?;
     let author = call.caller.creator(&key)?;
     let files = first_files(&key, wanted.sdk.as_deref(), wanted.files)?;
+    let space = wanted.space.check(call, &key, wanted.sdk.as_deref())?;
     let mut settings = Settings::new(&key);
     if let Some(private) = wanted.visibility.is_private(key.kind)? {
         settings.private = private;
     }
     let files = files.iter().map(|(path, content)| (path.as_str(), &**content)).collect::<Vec<_>>();
-    match call.hub.store.create_repo(&key, settings, &files, &author.name)? {
+    let template = wanted.template.filter(|_| space.is_some());
+    let template = template.map(|id| spaces::of_template(call, &id)).transpose()?;
+    let (store, author) = (&call.hub.store, &author.name);
+    let created = match (template, &space) {
+        (Some(source), _) => store.duplicate(&source.key, &key, settings, space.as_ref())?,
+        (None, Some(space)) => store.create_space(&key, settings, &files, author, space)?,
+        (None, None) => store.create_repo(&key, settings, &files, author)?,
+    };
+    match created {
         Some(repo) => {
             call.notify(Event::repo(Change::Create, &repo));
             let (url, id) = (call.page_url(&key), repo.settings.object_id);
@@ -119,11 +133,13 @@ pub(super) fn rename(call: &Call) -> Reply {
 
 /// Handles `POST /api/{kind}/{id}/duplicate`.
 pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
-    #[derive(Debug, Deserialize)]
+    #[derive(Deserialize)]
     struct Wanted {
         repository: String,
         #[serde(flatten)]
         visibility: Visibility,
+        #[serde(flatten)]
+        space: spaces::Wanted,
     }
 
     call.caller.writer()?;
@@ -133,7 +149,12 @@ pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
     call.caller.creator(&key)?;
     let mut settings = Settings::new(&key);
     settings.private = wanted.visibility.is_private(key.kind)?.unwrap_or(source.settings.private);
-    match call.hub.store.duplicate(&source.key, &key, settings)? {
+    let sdk = match key.kind {
+        RepoKind::Space => info::of_main(call, source)?.2.remove("sdk"),
+        _ => None,
+    };
+    let space = wanted.space.check(call, &key, sdk.as_ref().and_then(Value::as_str))?;
+    match call.hub.store.duplicate(&source.key, &key, settings, space.as_ref())? {
         Some(copy) => {
             call.notify(Event::repo(Change::Create, &copy));
             Ok(response::json(&json!({ "url": call.page_url(&key), "filesCopyPending": false })))
