@@ -331,8 +331,19 @@ fn kind_of(url: &Url, rejection: &ErrorResponse) -> ErrorKind {
     }
 }
 
+/// Routes beside those of repositories.
+const OF_NO_REPO: [&str; 4] = [
+    "/api/spaces/hardware",
+    "/api/spaces/semantic-search",
+    "/api/spaces/templates",
+    "/api/spaces/zero-gpu/quota",
+];
+
 fn is_repo_route(url: &Url) -> bool {
     let path = url.path();
+    if OF_NO_REPO.iter().any(|route| path.ends_with(route)) {
+        return false;
+    }
     path.contains("/resolve/")
         || ["/api/models/", "/api/datasets/", "/api/spaces/"].iter().any(|api| path.contains(api))
 }

@@ -6,11 +6,14 @@
 
 mod parser;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use reqwest::{
     StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{ACCEPT, CONTENT_TYPE, DATE, HeaderName, HeaderValue},
 };
 use tokio::time::Instant;
 
@@ -43,6 +46,8 @@ pub struct Spec {
     pub reconnect: bool,
     /// Maximum time without an event, after which the stream ends without an error.
     pub quiet: Option<Duration>,
+    /// Whether the deadline of the call ends an open stream without an error.
+    pub ends_at_deadline: bool,
 }
 
 /// An open stream. Dropping it closes the connection.
@@ -60,6 +65,7 @@ pub struct Events {
     passed: u64,
     failures: u32,
     deadline: Option<Instant>,
+    opened_at: Option<u64>,
 }
 
 impl Events {
@@ -78,6 +84,7 @@ impl Events {
             passed: 0,
             failures: 0,
             deadline,
+            opened_at: None,
         };
         let hub = events.hub.clone();
         let once = |error: Error| if events.spec.reconnect { error } else { error.permanent() };
@@ -98,7 +105,7 @@ impl Events {
         };
         match tokio::time::timeout_at(limit, self.event()).await {
             Ok(event) => event,
-            Err(_) if Some(limit) == self.deadline => {
+            Err(_) if Some(limit) == self.deadline && !self.spec.ends_at_deadline => {
                 Err(client::too_late(&self.hub, &self.progress))
             }
             Err(_) => Ok(None),
@@ -108,6 +115,11 @@ impl Events {
     async fn event(&mut self) -> Result<Option<Event>> {
         loop {
             while let Some(event) = self.ready.pop_front() {
+                // Servers send such events to keep a connection open. They are not repeated.
+                if event.data.is_empty() {
+                    self.failures = 0;
+                    continue;
+                }
                 if self.passed > 0 {
                     self.passed -= 1;
                     continue;
@@ -115,7 +127,7 @@ impl Events {
                 self.seen += 1;
                 self.failures = 0;
                 self.last_id = event.id.clone().or(self.last_id.take());
-                return Ok(Some(event));
+                return Ok(Some(Event { opened_at: self.opened_at, ..event }));
             }
             let Some(response) = &mut self.response else {
                 self.reopen().await?;
@@ -142,6 +154,7 @@ impl Events {
         self.parser = Parser::new(if is_sent { Format::ServerSent } else { Format::Lines });
         self.parser.retry = retry;
         self.passed = if self.last_id.is_some() { 0 } else { self.seen };
+        self.opened_at = response.header(DATE.as_str()).and_then(seconds);
         self.response = Some(response);
     }
 
@@ -166,6 +179,12 @@ impl Events {
         let asked = Duration::from_millis(self.parser.retry.unwrap_or(0)).min(LONGEST_PAUSE);
         client::pause(&self.progress, &error, wait.max(asked)).await
     }
+}
+
+/// Returns the seconds since 1970 of a date in a header.
+fn seconds(date: &str) -> Option<u64> {
+    let time = httpdate::parse_http_date(date).ok()?;
+    time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 async fn connect(hub: &Hub, call: &Call, after: Option<&str>) -> Result<Response> {
@@ -206,7 +225,8 @@ mod tests {
 
     async fn open(server: &Server, reconnect: bool, quiet: Option<Duration>) -> Result<Events> {
         let hub = testing::hub(&server.url);
-        let spec = Spec { call: Call::get(hub.url("api/logs")), reconnect, quiet };
+        let call = Call::get(hub.url("api/logs"));
+        let spec = Spec { call, reconnect, quiet, ends_at_deadline: false };
         Events::open(hub, spec, Progress::default()).await
     }
 
@@ -262,6 +282,22 @@ mod tests {
         let server = Server::start([Reply::Stall(bytes)]).await;
         let mut events = open(&server, true, Some(Duration::from_millis(50))).await.unwrap();
         assert_eq!(all(&mut events).await.unwrap(), ["a"]);
+    }
+
+    #[tokio::test]
+    async fn events_without_data_keep_a_connection_open_and_do_not_count() {
+        let first = broken(SENT, "data: a\n\ndata:\n\ndata:\n\n");
+        let server = Server::start([first, whole(SENT, "data: a\n\ndata: b\n\n")]).await;
+        let mut events = open(&server, true, None).await.unwrap();
+        assert_eq!(all(&mut events).await.unwrap(), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn events_have_the_time_at_which_the_server_began_to_respond() {
+        let kind = format!("{SENT}\r\ndate: Thu, 01 Jan 1970 00:01:00 GMT");
+        let server = Server::start([whole(&kind, "data: a\n\n")]).await;
+        let mut events = open(&server, true, None).await.unwrap();
+        assert_eq!(events.next().await.unwrap().unwrap().opened_at, Some(60));
     }
 
     #[tokio::test]

@@ -63,6 +63,8 @@ fn maps_responses_to_kinds() {
     let bad = [("x-error-message", "Invalid credentials in Authorization header")];
     assert_eq!(kind(api, 401, &bad), ErrorKind::Unauthorized);
     assert_eq!(kind(who, 401, &[]), ErrorKind::Unauthorized);
+    let quota = "http://127.0.0.1/api/spaces/zero-gpu/quota";
+    assert_eq!(kind(quota, 401, &[]), ErrorKind::Unauthorized);
     let disabled = [("x-error-message", "Access to this resource is disabled.")];
     assert_eq!(kind(file, 403, &disabled), ErrorKind::DisabledRepo);
     assert_eq!(kind(file, 403, &[]), ErrorKind::Forbidden);

@@ -24,7 +24,7 @@ use crate::{
         commit_response::{self, CommitResponse},
         payload::{Draft, Lines},
         remote_entries,
-        session::Session,
+        session::{self, Session},
     },
 };
 
@@ -168,7 +168,7 @@ fn uncertain(error: Error) -> Error {
 
 async fn send(session: &Session, draft: &Arc<Draft>) -> Result<CommitResponse> {
     let hub = session.patient();
-    let mut url = session.route("commit");
+    let mut url = session.route(session::COMMIT);
     for _ in 0..=MAX_HOPS {
         let mut headers = hub.headers(&url);
         headers.insert(reqwest::header::CONTENT_TYPE, NDJSON);

@@ -45,7 +45,7 @@ fn reason(session: &Session, error: &Error) -> Option<&'static str> {
 }
 
 fn hint(session: &Session, error: &Error) -> Option<Hint> {
-    let Target { repo, revision, create_pr } = &session.target;
+    let Target { repo, revision, create_pr, .. } = &session.target;
     if error.is_from_a_store() || error.status() == Some(507) {
         return None;
     }

@@ -32,6 +32,9 @@ pub(super) const LFS_JSON: HeaderValue = HeaderValue::from_static("application/v
 /// has to process it.
 const WORKING: u32 = 10;
 
+/// The route of a commit.
+pub(super) const COMMIT: &str = "commit";
+
 /// The target of a commit.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Target {
@@ -41,6 +44,8 @@ pub struct Target {
     pub revision: Revision,
     /// Whether to open a pull request against it instead.
     pub create_pr: bool,
+    /// Whether a Space loads the commit without a restart.
+    pub hot_reload: bool,
 }
 
 /// Tuning of an upload.
@@ -92,8 +97,11 @@ impl Session {
     pub(super) fn route(&self, rest: &str) -> Url {
         let revision = crate::hub::client::encode(self.target.revision.as_str());
         let mut url = self.hub.api_url(&self.target.repo, &format!("{rest}/{revision}"));
-        if self.target.create_pr {
-            url.set_query(Some("create_pr=1"));
+        let hot_reload = self.target.hot_reload && rest == COMMIT;
+        let switches = [(self.target.create_pr, "create_pr=1"), (hot_reload, "hot_reload=1")];
+        let on = switches.iter().filter(|(on, _)| *on).map(|(_, pair)| *pair).collect::<Vec<_>>();
+        if !on.is_empty() {
+            url.set_query(Some(&on.join("&")));
         }
         url
     }

@@ -47,7 +47,12 @@ fn hub(server: &Server) -> Hub {
 fn spec(operations: Vec<Operation>) -> Spec {
     let repo = Repo::new(RepoType::Model, "org/name").unwrap();
     Spec {
-        target: Target { repo, revision: Revision::parse("main").unwrap(), create_pr: false },
+        target: Target {
+            repo,
+            revision: Revision::parse("main").unwrap(),
+            create_pr: false,
+            hot_reload: false,
+        },
         message: Message { summary: "Say it".to_owned(), description: String::new(), parent: None },
         operations,
         tuning: Tuning { workers: 2, connections: 4, silence: Duration::from_secs(5) },

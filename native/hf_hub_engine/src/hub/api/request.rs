@@ -51,6 +51,7 @@ pub struct Listen {
     reconnect: bool,
     #[serde(deserialize_with = "input::some_millis")]
     quiet: Option<Duration>,
+    ends_at_deadline: bool,
 }
 
 impl Request {
@@ -109,7 +110,8 @@ impl Listening {
     pub async fn open(hub: Hub, mut listen: Listen, progress: Progress) -> Result<Self> {
         let call = listen.request.call()?;
         let place = listen.request.place;
-        let spec = events::Spec { call, reconnect: listen.reconnect, quiet: listen.quiet };
+        let Listen { reconnect, quiet, ends_at_deadline, .. } = listen;
+        let spec = events::Spec { call, reconnect, quiet, ends_at_deadline };
         match Events::open(hub.clone(), spec, progress).await {
             Ok(events) => Ok(Self { hub, place, events }),
             Err(error) => Err(hints::about(&hub, place.as_ref(), error)),

@@ -25,6 +25,8 @@ pub struct Event {
     /// The text.
     #[serde(skip)]
     pub data: String,
+    /// When the server began to respond, in seconds since 1970, if the response has a date.
+    pub opened_at: Option<u64>,
 }
 
 /// Collects bytes until they form an event.
@@ -163,7 +165,8 @@ mod tests {
     }
 
     fn event(id: Option<&str>, name: Option<&str>, data: &str) -> Event {
-        Event { id: id.map(str::to_owned), name: name.map(str::to_owned), data: data.to_owned() }
+        let [id, name] = [id, name].map(|text| text.map(str::to_owned));
+        Event { id, name, data: data.to_owned(), opened_at: None }
     }
 
     #[test]
