@@ -53,7 +53,7 @@ defmodule HfHub.Commit do
 
   ## Options
 
-  #{Options.docs(Tables.one())}
+  #{Options.docs(Tables.file())}
 
   ## Examples
 
@@ -67,7 +67,7 @@ defmodule HfHub.Commit do
   def upload_file(content, path_in_repo, repo_id, opts \\ []) do
     change = %Operation.Add{path_in_repo: Arguments.text!(path_in_repo), content: Arguments.content!(content)}
     message = "Upload #{path_in_repo} with hf_hub"
-    with {:ok, opts} <- validate(opts, Tables.one(), message), do: Engine.create(repo_id, [change], opts)
+    with {:ok, opts} <- validate(opts, Tables.file(), message), do: Engine.create(repo_id, [change], opts)
   end
 
   @doc "Same as `upload_file/4`, but returns the commit or raises `HfHub.Error`."

@@ -275,12 +275,14 @@ defmodule HfHub.Request do
 
   @doc """
   Returns a lazy stream of server-sent events, or of JSON values in lines. Each event is a map of `:id`, `:event` and
-  `:data`; the data is decoded if it is JSON. The stream raises `HfHub.Error`; halting it closes the connection.
+  `:data`, which is decoded if it is JSON, and `:opened_at`, the server's time in seconds since 1970 when it began to
+  respond. Events without data are left out. The stream raises `HfHub.Error`; halting it closes the connection.
 
   ## Options
 
     * `:reconnect` - whether to reopen a broken connection after the last event. Defaults to true for GET
     * `:quiet` - time without an event that ends the stream, in milliseconds. Defaults to no limit
+    * `:ends_at_deadline` - whether the call's `:timeout` ends an open stream without an error. Defaults to false
   """
   @spec events(t(), keyword()) :: Enumerable.t()
   def events(request, opts \\ [])
@@ -293,7 +295,8 @@ defmodule HfHub.Request do
       spec = Error.unwrap!(spec(request, nil))
       # A stream is not watched.
       {shared, spec} = spec |> Map.delete(:progress) |> Map.split([:hub, :hidden])
-      Map.merge(shared, %{request: spec, reconnect: reconnect, quiet: opts[:quiet]})
+      listen = %{reconnect: reconnect, quiet: opts[:quiet], ends_at_deadline: opts[:ends_at_deadline] == true}
+      Map.merge(shared, Map.put(listen, :request, spec))
     end)
   end
 

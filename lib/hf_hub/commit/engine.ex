@@ -118,7 +118,7 @@ defmodule HfHub.Commit.Engine do
        %{
          hub: hub,
          progress: opts[:progress] not in [nil, false],
-         target: Map.put(RepoRef.to_native(ref), :create_pr, opts[:create_pr]),
+         target: Map.merge(RepoRef.to_native(ref), switches!(ref, opts)),
          message: %{
            summary: opts[:commit_message],
            description: opts[:commit_description],
@@ -132,6 +132,14 @@ defmodule HfHub.Commit.Engine do
          verified: opts[:verify]
        }, ref}
     end
+  end
+
+  defp switches!(ref, opts) do
+    if opts[:hot_reload] && ref.repo_type != :space do
+      raise ArgumentError, "hot_reload: true is for Spaces only, and this repository is a #{ref.repo_type}"
+    end
+
+    %{create_pr: opts[:create_pr], hot_reload: opts[:hot_reload] == true}
   end
 
   defp parent!(nil), do: nil

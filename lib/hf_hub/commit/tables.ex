@@ -60,11 +60,21 @@ defmodule HfHub.Commit.Tables do
     ]
   ]
 
+  @hot_reload [
+    hot_reload: [
+      type: :boolean,
+      default: false,
+      doc:
+        "Whether a running Space loads the commit without a restart; for Gradio 6.1 or newer, and experimental on the " <>
+          "Hub. `HfHub.Spaces.get_runtime/2` then shows it as `:hot_reloading`."
+    ]
+  ]
+
   @doc "Returns the options of `HfHub.Commit.create/3`."
   @spec create() :: Options.table()
   def create do
     [commit_message: [type: :string, doc: "First line of the commit message. Required, and not empty."]] ++
-      @target ++ @verify ++ Options.transfer()
+      @target ++ @hot_reload ++ @verify ++ Options.transfer()
   end
 
   @doc "Returns the options of commits of one change."
@@ -72,6 +82,10 @@ defmodule HfHub.Commit.Tables do
   def one do
     @message ++ @target ++ @verify ++ Options.transfer()
   end
+
+  @doc "Returns the options of `HfHub.Commit.upload_file/4`."
+  @spec file() :: Options.table()
+  def file, do: @hot_reload ++ one()
 
   @doc "Returns the options of `HfHub.Commit.upload_folder/3`."
   @spec folder() :: Options.table()

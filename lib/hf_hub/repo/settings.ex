@@ -4,6 +4,7 @@ defmodule HfHub.Repo.Settings do
   @moduledoc false
 
   alias HfHub.{Options, RepoRef}
+  alias HfHub.Spaces.Values
 
   @visibility [
     private: [
@@ -19,13 +20,19 @@ defmodule HfHub.Repo.Settings do
     ]
   ]
 
-  @entries "a map of names and values, or a list of maps with `:key`, `:value` and optionally `:description`"
+  @entries "a map of names and values, or a list of maps with `:key`, `:value` and optionally `:description`; a name " <>
+             "begins with a letter and has letters, digits and underscores"
 
   @space [
     space_hardware: [type: :hardware, doc: "Hardware of the Space, such as `\"t4-small\"` or `:t4_small`."],
     space_sleep_time: [
       type: {:or, [:pos_integer, {:in, [:never]}]},
+      spellings: [{"-1", :never}],
       doc: "Idle time after which a Space on paid hardware is put to sleep, in seconds."
+    ],
+    space_storage: [
+      type: {:in, [:small, :medium, :large]},
+      doc: "Persistent storage of the Space, at a cost. The Hub recommends `:space_volumes` instead."
     ],
     space_secrets: [type: :any, doc: "Secrets of the Space: #{@entries}."],
     space_variables: [type: :any, doc: "Public environment variables of the Space, in the same form."],
@@ -164,12 +171,17 @@ defmodule HfHub.Repo.Settings do
             "a Space requires :space_sdk (:gradio, :streamlit, :docker or :static) or :space_template"
     end
 
+    hardware = opts[:space_hardware] && Values.hardware!(opts[:space_hardware], "option :space_hardware")
+    sleep_time = opts[:space_sleep_time] && Values.sleep_time!(opts[:space_sleep_time])
+    if sleep_time, do: Values.warn_free(hardware)
+
     %{
-      hardware: opts[:space_hardware],
-      sleepTimeSeconds: if(opts[:space_sleep_time] == :never, do: -1, else: opts[:space_sleep_time]),
+      hardware: hardware,
+      storageTier: opts[:space_storage],
+      sleepTimeSeconds: sleep_time,
       secrets: entries!(:space_secrets, opts[:space_secrets]),
       variables: entries!(:space_variables, opts[:space_variables]),
-      volumes: volumes!(opts[:space_volumes])
+      volumes: volumes!(:space_volumes, opts[:space_volumes])
     }
   end
 
@@ -197,7 +209,7 @@ defmodule HfHub.Repo.Settings do
 
   defp entry(map) when is_map(map) do
     known = named(map, [:key, :value, :description])
-    valid? = known != nil and is_binary(known[:key]) and is_binary(known[:value])
+    valid? = known != nil and Values.key?(known[:key]) and is_binary(known[:value])
     if valid? and is_binary(known[:description] || ""), do: known
   end
 
@@ -206,16 +218,19 @@ defmodule HfHub.Repo.Settings do
   defp text(key) when is_atom(key) and key != nil, do: Atom.to_string(key)
   defp text(key), do: key
 
-  @volume "a list of maps with :source, :mount_path and optionally :type, :revision, :read_only and :path"
+  @volume "a list of maps with :source, :mount_path (an absolute path) and optionally :type (:model, :dataset, :space " <>
+            "or :bucket), :revision, :read_only and :path"
 
-  defp volumes!(nil), do: nil
-  defp volumes!(list) when is_list(list), do: Enum.map(list, &(volume(&1) || wrong!(:space_volumes, @volume)))
-  defp volumes!(_other), do: wrong!(:space_volumes, @volume)
+  @doc "Returns volumes as the Hub expects them. `name` is that of the option or argument."
+  @spec volumes!(atom(), term()) :: [map()] | nil
+  def volumes!(_name, nil), do: nil
+  def volumes!(name, list) when is_list(list), do: Enum.map(list, &(volume(&1) || wrong!(name, @volume)))
+  def volumes!(name, _other), do: wrong!(name, @volume)
 
   defp volume(map) when is_map(map) do
     known = named(map, [:type, :source, :mount_path, :revision, :read_only, :path])
 
-    if known != nil and is_binary(known[:source]) and is_binary(known[:mount_path]) do
+    if known != nil and is_binary(known[:source]) and mount?(known[:mount_path]) and type?(known[:type]) do
       {mount_path, known} = Map.pop!(known, :mount_path)
       {read_only, known} = Map.pop(known, :read_only)
       known = Map.merge(%{type: :model, mountPath: mount_path}, known)
@@ -224,6 +239,9 @@ defmodule HfHub.Repo.Settings do
   end
 
   defp volume(_other), do: nil
+
+  defp type?(type), do: type == nil or Enum.any?(Values.volume_types(), &(type in [&1, Atom.to_string(&1)]))
+  defp mount?(path), do: is_binary(path) and path =~ ~r"\A/." and not (path =~ ~r"/\.\.?(/|\z)")
 
   # The map with atom keys, or nil if it has keys that are not in `names`.
   defp named(map, names) do

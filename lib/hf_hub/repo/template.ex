@@ -3,12 +3,7 @@ defmodule HfHub.Repo.Template do
   @moduledoc false
 
   alias HfHub.{Decode, Error, Request}
-
-  use HfHub.Schema,
-    name: {"name", :string, "name of the template"},
-    repo_id: {"repoId", :string, "id of the Space that is copied"},
-    sdk: {"sdk", :string, "kind of app"},
-    preferred_private: {"preferredPrivate", :boolean, "whether the new Space is private by default"}
+  alias HfHub.Spaces.SpaceTemplate
 
   @doc "Returns the options with those that the template in `:space_template` determines."
   @spec apply(keyword()) :: {:ok, keyword()} | {:error, Error.t()}
@@ -19,10 +14,12 @@ defmodule HfHub.Repo.Template do
     end
   end
 
-  defp list(opts) do
+  @doc "Returns the official templates."
+  @spec list(keyword()) :: {:ok, [SpaceTemplate.t()]} | {:error, Error.t()}
+  def list(opts) do
     Request.new(:get, "/api/spaces/templates", [], opts)
     |> Request.run(fn
-      %{"templates" => templates} -> Decode.items(templates, Decode.to(__MODULE__))
+      %{"templates" => templates} -> Decode.items(templates, Decode.to(SpaceTemplate))
       _other -> raise Decode.Error, message: "the list of templates is missing"
     end)
   end

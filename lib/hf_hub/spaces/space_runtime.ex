@@ -33,6 +33,7 @@ defmodule HfHub.Spaces.SpaceRuntime do
     dev_mode: {"devMode", {:is, true}, "whether the dev mode is on"},
     hot_reloading: {"hotReloading", :map, "state of the hot reloading; a map with string keys"},
     volumes: {"volumes", [:map], "mounted volumes; maps with string keys"},
+    error_message: {"errorMessage", :string, "reason of the stage, where the Hub gives one"},
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
   HfHub.Schema.from_response("""
