@@ -33,6 +33,12 @@ need_rust() {
   command -v cargo >/dev/null || fail "Rust is missing; install it from https://rustup.rs and run this again"
 }
 
+# For the tests that push.
+need_git_lfs() {
+  install git git
+  install git-lfs git-lfs
+}
+
 need_elixir() {
   install elixir elixir
 }

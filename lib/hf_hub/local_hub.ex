@@ -13,8 +13,8 @@ defmodule HfHub.LocalHub do
 
   In a supervision tree: `{HfHub.LocalHub, root: "/var/lib/hub", port: 8080}`.
 
-  `git clone http://127.0.0.1:8080/me/my-model` works, with or without git-lfs, with a token as the password.
-  `git push` does not: commits are made through the API.
+  `git clone http://127.0.0.1:8080/me/my-model` and `git push` work, with or without git-lfs, with a token as the
+  password. A push is checked like a commit through the API: rights, file names, metadata, files larger than 10 MiB.
 
   ## Clients in other languages
 

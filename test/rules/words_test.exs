@@ -40,6 +40,7 @@ defmodule HfHub.Rules.WordsTest do
     "Please enable access to",
     "Please refresh and try again",
     "Please use https://git-lfs",
+    "Please find the documentation at",
     "please upgrade your plan"
   ]
 

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use common::{Root, Server, git};
 use reqwest::Method;
@@ -226,6 +227,30 @@ async fn a_branch_that_git_has_moved_is_seen_after_a_restart() {
     while !ids(&server, "", "?filter=license:mit").await.is_empty() {
         assert!(std::time::Instant::now() < deadline);
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_branch_that_git_has_moved_is_seen_without_a_restart() {
+    let root = Root::new();
+    users(&root);
+    root.import("acme/r", &[("a", b"1")], &[]);
+    let server = root.serve(&["--rescan", "1"]);
+    let before = server.json("/api/models?full=true").await;
+    let dir = root.git_dir("acme/r");
+    let author = ["-c", "user.name=x", "-c", "user.email=x@y"];
+    let commit = [&author[..], &["commit-tree", "-p", "main", "-m", "x", "main^{tree}"]].concat();
+    let commit = git(&dir, &commit);
+    git(&dir, &["update-ref", "refs/heads/main", commit.trim()]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let list = server.json("/api/models?full=true").await;
+        if list[0]["sha"] == commit.trim() {
+            break;
+        }
+        assert_eq!(list, before);
+        assert!(Instant::now() < deadline, "{list}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

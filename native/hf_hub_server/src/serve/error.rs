@@ -26,6 +26,8 @@ pub(super) struct ApiError {
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     more: Box<Map<String, Value>>,
+    /// Whether the body is only the message.
+    is_plain: bool,
     cause: Option<String>,
 }
 
@@ -230,7 +232,7 @@ impl ApiError {
 
     fn new(status: StatusCode, code: Option<&'static str>, message: impl Into<String>) -> Self {
         let (headers, more) = (Vec::new(), Box::default());
-        Self { status, code, message: message.into(), headers, more, cause: None }
+        Self { status, code, message: message.into(), headers, more, is_plain: false, cause: None }
     }
 
     /// A required program is not installed on this machine.
@@ -239,8 +241,19 @@ impl ApiError {
         Self::new(StatusCode::NOT_IMPLEMENTED, None, message)
     }
 
-    /// Changes the response so that git asks its user for a password.
-    pub(super) fn for_git(self) -> Self {
+    /// Changes the response so that git asks its user for a password and shows the message.
+    pub(super) fn for_git(mut self) -> Self {
+        self.is_plain = true;
+        self.asks_for_password()
+    }
+
+    /// Same for git-lfs, which has its own key for the message.
+    pub(super) fn for_git_lfs(self) -> Self {
+        let message = self.message.clone();
+        self.asks_for_password().with("message", message)
+    }
+
+    fn asks_for_password(self) -> Self {
         if self.status != StatusCode::UNAUTHORIZED {
             return self;
         }
@@ -266,10 +279,14 @@ impl IntoResponse for ApiError {
             headers.push((ERROR_CODE, HeaderValue::from_static(code)));
         }
         headers.push((ERROR_MESSAGE, header_value(&self.message)));
-        headers.push((CONTENT_TYPE, response::JSON));
-        let mut body = *self.more;
-        body.insert("error".into(), self.message.into());
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = if self.is_plain {
+            (self.status, self.message).into_response()
+        } else {
+            headers.push((CONTENT_TYPE, response::JSON));
+            let mut body = *self.more;
+            body.insert("error".into(), self.message.into());
+            (self.status, Json(body)).into_response()
+        };
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }

@@ -4,6 +4,7 @@
 //! The bytes are processed off the async threads, for a few bodies at a time: hashing and
 //! compressing must not block other requests. This module does not know what the bytes mean.
 
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -236,6 +237,11 @@ impl Spool {
         self.file.write_all(bytes)?;
         self.size += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Returns a file without a name that holds the bytes.
+    pub(super) fn into_file(self) -> io::Result<File> {
+        self.file.into_file()
     }
 
     /// Returns all bytes; may be called repeatedly.

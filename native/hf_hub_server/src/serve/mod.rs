@@ -33,12 +33,14 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::store::Store;
 use control::Control;
@@ -49,6 +51,9 @@ use journal::Journal;
 use listener::Gauge;
 use origins::{Origin, Origins};
 use tls::Tls;
+
+/// A pause between looks for changes is at least this many times as long as a look.
+const REST: u32 = 50;
 
 /// The options of `serve`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -105,6 +110,9 @@ pub(crate) struct Spec {
     idle_timeout: u64,
     #[command(flatten)]
     webhooks: WebhookArgs,
+    /// Seconds between two looks for repositories that another program has changed
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    rescan: u64,
     /// Exit as soon as standard input is closed
     #[arg(long)]
     stop_on_stdin_close: bool,
@@ -183,7 +191,7 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
     tokio::spawn(deliver::run(hub.clone()));
     // While requests are served already: lists are right without it, unless another program has
     // changed a repository or a process was killed.
-    tokio::task::spawn_blocking(move || watched.find_changes().and_then(|()| watched.refresh()));
+    tokio::spawn(watch(watched, Duration::from_secs(spec.rescan)));
     let journal = Arc::new(Journal::new(spec.test_control, spec.log));
     let faults = Arc::new(Faults::default());
     let gauges = [Origin::Hub, Origin::Cdn].map(|_| Arc::new(Gauge::default()));
@@ -214,6 +222,18 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
         () = stop => {}
     }
     Ok(())
+}
+
+/// Looks for repositories that another program has changed, such as git in their folders.
+async fn watch(store: Store, pause: Duration) {
+    loop {
+        let begun = Instant::now();
+        let looked = store.clone();
+        // What cannot be read now may be readable the next time.
+        let _ = spawn_blocking(move || looked.find_changes().and_then(|()| looked.refresh())).await;
+        // A root with many repositories is looked at less often.
+        sleep(pause.max(REST * begun.elapsed())).await;
+    }
 }
 
 async fn bind(host: &str, port: u16) -> Result<TcpListener> {

@@ -28,6 +28,7 @@ mod organizations;
 mod papers;
 mod parts;
 mod pull_requests;
+mod push;
 mod repo;
 mod repo_id;
 mod repo_lock;
@@ -52,8 +53,8 @@ pub(crate) use disk::{Lock, is_full};
 pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};
 pub(crate) use git::{
-    CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, branch_ref,
-    tag_ref,
+    Added, CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, Seen,
+    branch_ref, program as git_program, tag_ref,
 };
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, is_oid};
@@ -62,6 +63,7 @@ pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, is_upload};
 pub(crate) use pull_requests::Changes;
+pub(crate) use push::{Broken as BrokenPush, Moved, Quarantine, RefMove};
 pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use repo_lock::RepoLock;

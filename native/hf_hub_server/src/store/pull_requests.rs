@@ -10,7 +10,7 @@ use super::discussions::{
     self, Commit, Discussion, Discussions, Happened, Opening, Refused, Status, event, reserve,
     reserve_until,
 };
-use super::git::{Draft, Git, MAIN_REF, Merged};
+use super::git::{CommitInfo, Draft, Git, MAIN_REF, Merged};
 use super::{Repo, RepoLock, Store};
 
 const PREFIX: &str = "refs/pr/";
@@ -130,6 +130,40 @@ impl Store {
     pub(crate) fn pull_request_author(&self, repo: &Repo, num: u64) -> Result<Option<String>> {
         let discussion = known(self.discussions().get(repo, num))?;
         Ok(discussion.filter(|found| found.base.is_some()).map(|found| found.author.name))
+    }
+
+    /// Whether a user has opened a pull request.
+    pub(crate) fn has_pull_request_by(&self, repo: &Repo, user: &str) -> Result<bool> {
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT 1 FROM discussions
+                 WHERE repository_id = ?1 AND author = ?2 AND base IS NOT NULL",
+            )?;
+            Ok(query.exists((repo.row, user))?)
+        })
+    }
+
+    /// Records the commits that were pushed to a pull request, if the ref belongs to one. The
+    /// caller holds the repository's lock.
+    pub(super) fn note_push(
+        &self,
+        git: &Git,
+        repo: &Repo,
+        (name, old, new): (&str, Option<Oid>, Oid),
+        author: &str,
+    ) -> Result<()> {
+        let Some(num) = number_of(name) else { return Ok(()) };
+        let commits = git.new_commits(old, new, MAX_LISTED)?;
+        let commits = commits.into_iter().map(|commit| git.commit_info(commit));
+        let commits = commits.collect::<Result<Vec<_>, _>>()?;
+        self.db.write(|tx| {
+            let Some(discussion) = known(discussions::find(tx, repo, num))? else { return Ok(()) };
+            for CommitInfo { title, oid, .. } in &commits {
+                let added = Added { author, subject: title, commit: *oid };
+                added.save(tx, discussion.row)?;
+            }
+            Ok(())
+        })
     }
 
     /// Removes the ref of a pull request that is closed or merged; `false` if it has none.

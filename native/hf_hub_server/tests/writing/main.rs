@@ -12,6 +12,7 @@ mod large_files;
 mod limits;
 mod load;
 mod pull_requests;
+mod push;
 mod refs;
 mod repos;
 mod spaces;

@@ -134,7 +134,7 @@ fn describe(
         json["error"] = json!({ "code": 422, "message": message });
         return Ok(json);
     }
-    json["authenticated"] = true.into();
+    // Without `authenticated`, so that git-lfs sends its token to `verify`.
     json["actions"] = json!({
         "upload": upload_action(call, repo, object, most_parts)?,
         "verify": { "href": format!("{}.git/info/lfs/objects/verify", call.page_url(&repo.key)) },

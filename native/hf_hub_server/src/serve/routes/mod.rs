@@ -135,16 +135,11 @@ fn dispatch(call: &Call) -> Reply {
         Some(canonical) if matches!(open(call, &target.key)?, Lookup::Missing) => canonical,
         _ => target,
     };
-    let answer = reach(call, &target);
-    if is_for_git(&target.action) { answer.map_err(ApiError::for_git) } else { answer }
-}
-
-/// Whether the request is from git or git-lfs.
-fn is_for_git(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::GitRefs | Action::GitUploadPack | Action::GitReceivePack | Action::LfsBatch
-    )
+    reach(call, &target).map_err(|err| match target.action {
+        Action::GitRefs | Action::GitUploadPack | Action::GitReceivePack => err.for_git(),
+        Action::LfsBatch | Action::LfsVerify => err.for_git_lfs(),
+        _ => err,
+    })
 }
 
 fn reach(call: &Call, target: &Target) -> Reply {
@@ -189,7 +184,7 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::LfsVerify => lfs::verify(call, repo),
         Action::GitRefs => git::refs(call, repo),
         Action::GitUploadPack => git::upload_pack(call, repo),
-        Action::GitReceivePack => Err(git::no_push()),
+        Action::GitReceivePack => git::receive_pack(call, repo),
         Action::XetToken { with_hint } => no_xet(call, *with_hint),
         Action::Likes(route) => likes::act(call, repo, route),
     }

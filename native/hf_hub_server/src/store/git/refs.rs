@@ -63,6 +63,23 @@ impl Git {
         Ok(found(reference.peel_to_commit())?.map(|commit| commit.id()))
     }
 
+    /// Returns the object that a full ref name points to, which may be a tag; `None` if it does not
+    /// exist.
+    pub(crate) fn target(&self, name: &str) -> Result<Option<Oid>, git2::Error> {
+        found(self.repo.refname_to_id(name))
+    }
+
+    /// Returns the names of all refs and the objects they point to, sorted by name.
+    pub(crate) fn targets(&self) -> Result<Vec<(Vec<u8>, Oid)>, git2::Error> {
+        let mut list = Vec::new();
+        for reference in self.repo.references()? {
+            let reference = reference?;
+            list.extend(reference.target().map(|oid| (reference.name_bytes().to_vec(), oid)));
+        }
+        list.sort();
+        Ok(list)
+    }
+
     /// Returns the commits of all refs.
     pub(crate) fn tips(&self) -> Result<Vec<Oid>, git2::Error> {
         let mut tips = Vec::new();

@@ -62,6 +62,11 @@ pub(super) fn too_large(path: &str) -> ApiError {
 }
 
 fn check_readme(kind: RepoKind, content: &[u8]) -> Result<(), ApiError> {
-    let errors = card::check(content, kind).errors;
+    let errors = readme_errors(kind, content);
     if errors.is_empty() { Ok(()) } else { Err(validate::rejection(&errors)) }
+}
+
+/// Returns what is wrong with the metadata of a README.
+pub(in super::super) fn readme_errors(kind: RepoKind, content: &[u8]) -> Vec<String> {
+    card::check(content, kind).errors
 }

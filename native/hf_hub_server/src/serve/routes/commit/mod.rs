@@ -8,8 +8,8 @@ mod file;
 mod lines;
 mod path;
 
-pub(super) use file::{MAX_REGULAR, content, pointer, points_nowhere};
-pub(super) use path::check as check_path;
+pub(super) use file::{MAX_REGULAR, content, pointer, points_nowhere, readme_errors};
+pub(super) use path::{MAX_PATH, check as check_path};
 
 use axum::response::{IntoResponse, Response};
 use lines::{Reading, Sent};

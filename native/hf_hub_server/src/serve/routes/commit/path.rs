@@ -4,7 +4,8 @@
 
 use super::super::super::error::ApiError;
 
-const MAX_PATH: usize = 1024;
+/// Maximum length of a path in bytes.
+pub(in super::super) const MAX_PATH: usize = 1024;
 const MAX_SEGMENT: usize = 255;
 
 /// Rejects what is not a valid path of a file in a repository.

@@ -1,8 +1,13 @@
-//! Cloning and fetching: git's protocol over HTTP.
+//! Cloning, fetching and pushing: git's protocol over HTTP.
 //!
-//! The responses come from the `upload-pack` of the installed git: this module only passes bytes
-//! between it and the client. Pushing is rejected; commits go through the API, where they are
-//! checked.
+//! The responses to a clone or a fetch come from the `upload-pack` of the installed git: this module
+//! only passes bytes between it and the client.
+
+mod commands;
+mod push;
+mod rules;
+
+pub(super) use push::receive as receive_pack;
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -21,7 +26,7 @@ use tokio::process::{Child, Command};
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::intake::MAX_WHOLE;
-use crate::store::Repo;
+use crate::store::{Repo, git_program};
 
 const PROTOCOL: HeaderName = HeaderName::from_static("git-protocol");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -35,7 +40,7 @@ const CHUNK: usize = 64 << 10;
 pub(super) fn refs(call: &Call, repo: &Repo) -> Reply {
     match call.query.get("service") {
         Some("git-upload-pack") => {}
-        Some("git-receive-pack") => return Err(no_push()),
+        Some("git-receive-pack") => return push::refs(call, repo),
         _ => return Err(ApiError::bad_request("Only git's smart protocol is supported")),
     }
     let child = start(call, repo, &["--advertise-refs"])?;
@@ -53,11 +58,6 @@ pub(super) fn upload_pack(call: &Call, repo: &Repo) -> Reply {
         tokio::spawn(async move { drop(stdin.write_all(&request).await) });
     }
     Ok(stream(RESULT, output(child, None)))
-}
-
-/// The error for pushes.
-pub(super) fn no_push() -> ApiError {
-    ApiError::forbidden("The Local Hub does not accept pushes; commit through the API instead")
 }
 
 /// Returns the whole request, which git compresses if it is long.
@@ -85,15 +85,9 @@ fn start(call: &Call, repo: &Repo, options: &[&str]) -> Result<Child, ApiError> 
 }
 
 fn command(git_dir: &Path, options: &[&str]) -> Command {
-    let mut command = Command::new("git");
-    // The store may belong to a different user than the server process.
-    command.arg("-c").arg(format!("safe.directory={}", git_dir.display()));
+    let mut command = Command::from(git_program(git_dir));
     command.args(["upload-pack", "--strict", "--stateless-rpc"]).args(options).arg(git_dir);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // The environment of the server must not affect git.
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_GLOBAL", "GIT_PROTOCOL"] {
-        command.env_remove(name);
-    }
+    command.stdin(Stdio::piped());
     command.kill_on_drop(true);
     command
 }
