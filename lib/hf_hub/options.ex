@@ -287,6 +287,7 @@ defmodule HfHub.Options do
   defp valid?(value, :patterns), do: Enum.all?(List.wrap(value), &valid?(&1, :string))
   defp valid?(value, :hardware), do: valid?(value, :string) or (is_atom(value) and not is_boolean(value))
   defp valid?(value, {:in, values}), do: value in values or Enum.any?(values, &named?(&1, value))
+  defp valid?(value, {:some, names}), do: Enum.all?(List.wrap(value), &(&1 in names or valid?(&1, :string)))
   defp valid?(value, {:fun, arity}), do: is_function(value, arity)
   defp valid?(value, {:list, type}), do: is_list(value) and Enum.all?(value, &valid?(&1, type))
 
@@ -322,6 +323,8 @@ defmodule HfHub.Options do
   def type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   def type_name({:fun, arity}), do: "a function of arity #{arity}"
   def type_name({:list, :string}), do: "a list of strings"
+  def type_name({:list, :pos_integer}), do: "a list of positive integers"
+  def type_name({:some, names}), do: type_name({:in, names}) <> ", a newer one as a string, or a list of them"
   def type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)
   def type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
 

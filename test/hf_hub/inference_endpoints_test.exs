@@ -200,14 +200,15 @@ defmodule HfHub.InferenceEndpointsTest do
     end
   end
 
-  test "waiting ends at the timeout, and at a token that the endpoint rejects", %{ours: ours} = context do
+  test "waiting ends before a pause that is longer than the timeout, and at a token that the endpoint rejects",
+       %{ours: ours} = context do
     plant(context, "/endpoint/acme/slow", 200, state("pending"))
-    options = [poll_interval: 20, timeout: 100] ++ ours
+    options = [poll_interval: 600_000, timeout: 60_000] ++ ours
 
     assert {:error, %Error{kind: :timeout, message: message}} =
              InferenceEndpoints.wait_until_running("slow", options)
 
-    assert message =~ ~s(the endpoint "slow" was not ready within 100 ms)
+    assert message =~ ~s(the endpoint "slow" was not ready within 60000 ms)
 
     served = context.endpoint <> context.base <> "/served"
     plant(context, "/endpoint/acme/e", 200, state("running", ~s(,"url":"#{served}")))

@@ -1,0 +1,85 @@
+defmodule HfHub.Jobs.Call do
+  # The requests of `HfHub.Jobs` and `HfHub.ScheduledJobs`.
+  @moduledoc false
+
+  alias HfHub.{Account, Config, Decode, Error, Options, Request}
+  alias HfHub.Jobs.JobInfo
+
+  @type kind :: :jobs | :scheduled_jobs
+  @type place :: {String.t(), String.t()}
+
+  @bases [jobs: "/api/jobs", scheduled_jobs: "/api/scheduled-jobs"]
+
+  @doc "Returns the namespace and the id of a job: of an id, or of a struct with an owner."
+  @spec place(String.t() | struct(), keyword()) :: {:ok, place()} | {:error, Error.t()}
+  def place(%{id: id, owner: owner}, opts),
+    do: place(id, Keyword.put(opts, :namespace, opts[:namespace] || name(owner)))
+
+  def place(id, opts) when is_binary(id),
+    do: with({:ok, namespace} <- Account.name(opts[:namespace], opts), do: {:ok, {namespace, id}})
+
+  defp name(%{name: name}), do: name
+  defp name(_unknown), do: nil
+
+  @doc "Returns a request to the jobs of a namespace."
+  @spec all(kind(), atom(), String.t(), keyword()) :: Request.t()
+  def all(kind, method, namespace, opts),
+    do: request(kind, method, "/:namespace", [namespace: namespace], opts)
+
+  @doc "Returns a request about one job, or to do something with it."
+  @spec one(kind(), atom(), String.t(), place(), keyword()) :: Request.t()
+  def one(kind, method, action \\ "", {namespace, id}, opts),
+    do: request(kind, method, "/:namespace/:id" <> action, [namespace: namespace, id: id], opts)
+
+  defp request(kind, method, route, params, opts),
+    do: method |> Request.new(@bases[kind] <> route, params, opts) |> Request.plain()
+
+  @doc "Sends a request about one job, with options of `HfHub.Jobs.get/2`, and returns the decoded response."
+  @spec simple(kind(), atom(), String.t(), String.t() | struct(), keyword(), (term() -> value)) ::
+          {:ok, value} | {:error, Error.t()}
+        when value: term()
+  def simple(kind, method, action, job, opts, decode) do
+    with {:ok, place} <- place(job, opts), do: kind |> one(method, action, place, opts) |> Request.run(decode)
+  end
+
+  @doc "Sends a request about one job, and ignores the response."
+  @spec effect(kind(), atom(), String.t(), String.t() | struct(), keyword()) :: :ok | {:error, Error.t()}
+  def effect(kind, method, action, job, opts) do
+    with {:ok, place} <- place(job, opts), do: kind |> one(method, action, place, opts) |> Request.effect()
+  end
+
+  @doc "Changes one job by a PUT with this body, and returns the decoded response."
+  @spec put(kind(), String.t(), map(), String.t() | struct(), keyword(), (term() -> value)) ::
+          {:ok, value} | {:error, Error.t()}
+        when value: term()
+  def put(kind, action, body, job, opts, decode) do
+    with {:ok, place} <- place(job, opts),
+         do: kind |> one(:put, action, place, opts) |> Request.json(body) |> Request.run(decode)
+  end
+
+  @doc "Returns a function that decodes jobs, with the addresses of their pages."
+  @spec job(keyword()) :: (term() -> JobInfo.t())
+  def job(opts) do
+    endpoint = String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")
+
+    fn json ->
+      case Decode.struct(JobInfo, json) do
+        %{owner: %{name: owner}} = job when is_binary(owner) ->
+          %{job | url: "#{endpoint}/jobs/#{owner}/#{job.id}"}
+
+        job ->
+          job
+      end
+    end
+  end
+
+  @doc "Returns whether a job has ended."
+  @spec ended?(JobInfo.t()) :: boolean()
+  def ended?(%{status: %{stage: stage}}), do: stage in [:completed, :canceled, :error, :deleted]
+  def ended?(_unknown), do: false
+
+  @doc "Returns labels as a map of texts. Raises `ArgumentError` if they are not such a map."
+  @spec labels!(term()) :: %{String.t() => String.t()}
+  def labels!(labels),
+    do: Options.validate!([labels: labels], labels: [type: :variables, required: true])[:labels]
+end

@@ -1,0 +1,52 @@
+defmodule HfHub.Jobs.Waiting do
+  # Waits until jobs have ended, or are in a stage.
+  @moduledoc false
+
+  alias HfHub.{Decode, Error, Request}
+  alias HfHub.Jobs.{Call, JobInfo}
+  alias HfHub.Request.Poll
+
+  @doc "Requests one job or several, one after the other, until each has ended."
+  @spec run(String.t() | JobInfo.t() | list(), keyword()) ::
+          {:ok, JobInfo.t() | [JobInfo.t()]} | {:error, Error.t()}
+  def run(jobs, opts) when is_list(jobs) do
+    deadline = Request.deadline(opts[:timeout])
+
+    Enum.reduce_while(jobs, {:ok, []}, fn job, {:ok, ended} ->
+      case run(job, Request.until(opts, deadline)) do
+        {:ok, job} -> {:cont, {:ok, [job | ended]}}
+        error -> {:halt, error}
+      end
+    end)
+    |> in_order()
+  end
+
+  def run(job, opts) do
+    stages = for stage <- List.wrap(opts[:stages]), do: stage |> to_string() |> String.upcase()
+
+    with {:ok, {_namespace, id} = place} <- Call.place(job, opts) do
+      :jobs
+      |> Call.one(:get, place, opts)
+      |> Poll.until(&decide(&1, stages, Call.job(opts)),
+        pause: opts[:poll_interval],
+        longest_pause: opts[:poll_interval],
+        what: "the job #{inspect(id)}",
+        on_wait: on_wait(opts)
+      )
+    end
+  end
+
+  defp in_order({:ok, jobs}), do: {:ok, Enum.reverse(jobs)}
+  defp in_order(error), do: error
+
+  defp on_wait(opts), do: if(fun = opts[:on_wait], do: &fun.(Call.job(opts).(&1)))
+
+  defp decide(json, stages, decode) do
+    job = decode.(json)
+    there? = json |> Decode.get("status") |> Decode.get("stage") |> Kernel.in(stages)
+    if there? or Call.ended?(job), do: {:done, job}, else: :again
+  rescue
+    error in Decode.Error ->
+      {:error, Error.new(:invalid_response, "unexpected response from the Hub: #{error.message}")}
+  end
+end
