@@ -126,10 +126,10 @@ impl Store {
         }
     }
 
-    /// Returns the user who opened a pull request; `None` if it is unknown.
-    pub(crate) fn pull_request_author(&self, repo: &Repo, num: u64) -> Result<Option<String>> {
+    /// Whether this user has opened the pull request of that number.
+    pub(crate) fn is_pull_request_of(&self, repo: &Repo, num: u64, user: &str) -> Result<bool> {
         let discussion = known(self.discussions().get(repo, num))?;
-        Ok(discussion.filter(|found| found.base.is_some()).map(|found| found.author.name))
+        Ok(discussion.is_some_and(|found| found.base.is_some() && found.is_by(user)))
     }
 
     /// Whether a user has opened a pull request.

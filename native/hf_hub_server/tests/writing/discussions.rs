@@ -156,6 +156,34 @@ async fn roles_decide_who_may_change_what() {
 }
 
 #[tokio::test]
+async fn a_removed_user_leaves_discussions_without_an_author() {
+    let hub = hub().await;
+    let num = hub.open(BOB, "A question", true).await;
+    hub.act(BOB, num, "comment", json!({ "comment": "More" })).await;
+    hub.root.run(&["user", "remove", "bob"]);
+    hub.root.run(&["user", "add", "bob", "--token", "hf_other_bob"]);
+    let found = hub.discussion(num).await;
+    let (first, more) = (&found["events"][0], &found["events"][1]);
+    for json in [&found, first, &first["data"]["latest"]] {
+        assert!(json.get("author").is_none(), "{json}");
+    }
+    assert_eq!(
+        (&more["data"]["latest"]["raw"], &more["data"]["editors"]),
+        (&json!("More"), &json!([]))
+    );
+    // Another user of the name has no rights on what the first one has written.
+    let edit = format!("comment/{}/edit", more["id"].as_str().unwrap());
+    assert_eq!(hub.act("hf_other_bob", num, &edit, json!({ "content": "x" })).await.status(), 403);
+    let title = json!({ "title": "Mine now" });
+    assert_eq!(hub.act("hf_other_bob", num, "title", title).await.status(), 403);
+    let list: Value = hub.server.json(&format!("{API}?author=bob")).await;
+    assert_eq!(list["count"], 0);
+    let path = "/api/models/acme/r/commit/refs%2Fpr%2F1";
+    let commit = hub.server.request(Method::POST, path).bearer_auth("hf_other_bob").body("");
+    assert_eq!(commit.send().await.unwrap().status(), 403);
+}
+
+#[tokio::test]
 async fn lists_have_filters_and_pages() {
     let hub = hub().await;
     for number in 1..=52 {

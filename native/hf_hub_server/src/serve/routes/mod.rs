@@ -218,8 +218,7 @@ fn check_commit_rights<'a>(
     let number = revision.strip_prefix("refs/pr/").and_then(|number| number.parse().ok());
     let is_own = || {
         let Some(number) = number else { return Ok(false) };
-        let author = call.hub.store.pull_request_author(repo, number)?;
-        Ok::<_, ApiError>(author.as_ref() == Some(&user.name))
+        Ok::<_, ApiError>(call.hub.store.is_pull_request_of(repo, number, &user.name)?)
     };
     let may_write = call.query.flag("create_pr")
         || call.caller.writer_in(repo.key.id.namespace()).is_ok()

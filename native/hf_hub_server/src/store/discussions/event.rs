@@ -18,8 +18,8 @@ const MAX_TEXT: i64 = 16 << 20;
 pub(crate) struct Event {
     /// The database id: 24 hex digits.
     pub(crate) id: String,
-    /// The user.
-    pub(crate) author: Author,
+    /// The user; `None` if the user was removed.
+    pub(crate) author: Option<Author>,
     /// The time.
     pub(crate) created_at: Timestamp,
     /// What happened.
@@ -56,8 +56,8 @@ pub(crate) struct Comment {
 /// What a comment said until it was edited.
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
-    /// The user who wrote it.
-    pub(crate) author: Author,
+    /// The user who wrote it; `None` if the user was removed.
+    pub(crate) author: Option<Author>,
     /// The time.
     pub(crate) created_at: Timestamp,
     /// The Markdown.
@@ -87,6 +87,13 @@ pub(crate) struct Commit {
     pub(crate) subject: String,
     /// Its id.
     pub(crate) oid: String,
+}
+
+impl Event {
+    /// Whether this user has caused it.
+    pub(crate) fn is_by(&self, user: &str) -> bool {
+        self.author.as_ref().is_some_and(|author| author.name == user)
+    }
 }
 
 impl Happened {
@@ -120,9 +127,8 @@ impl Happened {
     }
 }
 
-const COLUMNS: &str =
-    "e.id, e.object_id, e.created_at, e.kind, e.data, e.author, u.fullname, u.id IS NOT NULL";
-const TABLES: &str = "discussion_events e LEFT JOIN users u ON u.name = e.author";
+const COLUMNS: &str = "e.id, e.object_id, e.created_at, e.kind, e.data, u.name, u.fullname";
+const TABLES: &str = "discussion_events e LEFT JOIN users u ON u.id = e.author_id";
 
 /// Returns all events of a discussion, oldest first.
 pub(super) fn load(tx: &Transaction<'_>, discussion: i64) -> Result<Vec<Event>> {
@@ -171,8 +177,8 @@ pub(in super::super) fn add(
     }
     let id = object_id()?;
     tx.execute(
-        "INSERT INTO discussion_events (discussion_id, object_id, author, created_at, kind, data)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO discussion_events (discussion_id, object_id, author_id, created_at, kind, data)
+         VALUES (?1, ?2, (SELECT id FROM users WHERE name = ?3), ?4, ?5, ?6)",
         (discussion, &id, author, now(), happened.kind(), happened.data()?),
     )?;
     Ok(id)
@@ -235,8 +241,8 @@ fn add_version(
     content: &str,
 ) -> Result<()> {
     tx.execute(
-        "INSERT INTO comment_versions (event_id, author, created_at, content)
-         VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO comment_versions (event_id, author_id, created_at, content)
+         VALUES (?1, (SELECT id FROM users WHERE name = ?2), ?3, ?4)",
         (event, author, now(), content),
     )?;
     let mut size = tx.prepare_cached(
@@ -264,8 +270,8 @@ fn read(tx: &Transaction<'_>, row: &Row<'_>) -> Result<Event> {
 
 fn versions(tx: &Transaction<'_>, event: i64) -> Result<Vec<Version>> {
     let mut query = tx.prepare_cached(
-        "SELECT v.content, v.created_at, v.author, u.fullname, u.id IS NOT NULL
-         FROM comment_versions v LEFT JOIN users u ON u.name = v.author
+        "SELECT v.content, v.created_at, u.name, u.fullname
+         FROM comment_versions v LEFT JOIN users u ON u.id = v.author_id
          WHERE v.event_id = ?1 ORDER BY v.id",
     )?;
     let mut rows = query.query([event])?;

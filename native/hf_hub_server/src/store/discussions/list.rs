@@ -71,7 +71,7 @@ impl Condition {
             None => {}
         }
         if let Some(author) = &filter.author {
-            condition.and(" AND d.author = ?", author);
+            condition.and(" AND d.author_id = (SELECT id FROM users WHERE name = ?)", author);
         }
         for word in &filter.words {
             condition.and(" AND instr(lower(d.title), lower(?)) > 0", word);

@@ -33,8 +33,8 @@ pub(crate) struct Discussion {
     pub(crate) title: String,
     /// Its status.
     pub(crate) status: Status,
-    /// The user who opened it.
-    pub(crate) author: Author,
+    /// The user who opened it; `None` if the user was removed.
+    pub(crate) author: Option<Author>,
     /// When it was opened.
     pub(crate) created_at: Timestamp,
     /// Whether it is shown first.
@@ -45,6 +45,13 @@ pub(crate) struct Discussion {
     pub(crate) merge_commit: Option<String>,
     /// The number of comments.
     pub(crate) comments: u64,
+}
+
+impl Discussion {
+    /// Whether this user has opened it.
+    pub(crate) fn is_by(&self, user: &str) -> bool {
+        self.author.as_ref().is_some_and(|author| author.name == user)
+    }
 }
 
 /// The status of a discussion.
@@ -68,8 +75,6 @@ pub(crate) struct Author {
     pub(crate) name: String,
     /// The display name.
     pub(crate) fullname: Option<String>,
-    /// Whether there is such a user now.
-    pub(crate) exists: bool,
 }
 
 /// What is opened.
@@ -258,8 +263,8 @@ pub(super) fn insert(
 ) -> Result<i64> {
     tx.execute(
         "INSERT INTO discussions
-           (repository_id, num, object_id, title, status, author, created_at, base)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+           (repository_id, num, object_id, title, status, author_id, created_at, base)
+         VALUES (?1, ?2, ?3, ?4, ?5, (SELECT id FROM users WHERE name = ?6), ?7, ?8)",
         (
             repository,
             numbers::stored(num),
@@ -305,9 +310,9 @@ pub(super) fn find(tx: &Transaction<'_>, repo: &Repo, num: u64) -> Result<Discus
 
 /// What [`read`] needs.
 const COLUMNS: &str = "d.id, d.num, d.object_id, d.title, d.status, d.created_at, d.pinned, d.base, \
-     d.merge_commit, d.author, u.fullname, u.id IS NOT NULL, \
+     d.merge_commit, u.name, u.fullname, \
      (SELECT count(*) FROM discussion_events e WHERE e.discussion_id = d.id AND e.kind = 'comment')";
-const TABLES: &str = "discussions d LEFT JOIN users u ON u.name = d.author";
+const TABLES: &str = "discussions d LEFT JOIN users u ON u.id = d.author_id";
 
 fn read(row: &Row<'_>) -> Result<Discussion> {
     Ok(Discussion {
@@ -321,15 +326,15 @@ fn read(row: &Row<'_>) -> Result<Discussion> {
         base: row.get(7)?,
         merge_commit: row.get(8)?,
         author: Author::read(row, 9)?,
-        comments: row.get::<_, i64>(12)?.unsigned_abs(),
+        comments: row.get::<_, i64>(11)?.unsigned_abs(),
     })
 }
 
 impl Author {
-    /// Reads the name, the display name, and whether the user exists.
-    fn read(row: &Row<'_>, first: usize) -> Result<Self> {
-        let (name, fullname, exists) = (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?);
-        Ok(Self { name, fullname, exists })
+    /// Reads the name and the display name.
+    fn read(row: &Row<'_>, first: usize) -> Result<Option<Self>> {
+        let (name, fullname): (Option<String>, _) = (row.get(first)?, row.get(first + 1)?);
+        Ok(name.map(|name| Self { name, fullname }))
     }
 }
 
@@ -382,9 +387,9 @@ mod tests {
         let third = discussions.get(&repo, 3).unwrap();
         assert_eq!((third.title.as_str(), third.status), ("Third", Status::Open));
         assert_eq!((third.base.as_deref(), third.pinned), (Some("refs/heads/main"), false));
-        assert_eq!((third.author.name.as_str(), third.author.exists), ("ann", true));
+        assert!(third.is_by("ann") && !third.is_by("gone"));
         assert_eq!((third.created_at.as_second(), third.object_id.len()), (5, 24));
-        assert!(!discussions.get(&repo, 1).unwrap().author.exists);
+        assert!(discussions.get(&repo, 1).unwrap().author.is_none());
         let missing = discussions.get(&repo, 2).unwrap_err();
         assert_eq!(missing.downcast_ref(), Some(&Refused::Missing));
         let opening = Opening {

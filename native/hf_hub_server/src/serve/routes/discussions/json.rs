@@ -53,7 +53,7 @@ pub(super) fn references(discussion: &Discussion) -> Value {
 pub(super) fn event(event: &Event) -> Value {
     let mut json = Map::new();
     json.insert("id".into(), event.id.clone().into());
-    insert_author(&mut json, &event.author);
+    insert_author(&mut json, event.author.as_ref());
     json.insert("type".into(), event.happened.kind().into());
     json.insert("createdAt".into(), date(event.created_at).into());
     let data = match &event.happened {
@@ -69,7 +69,7 @@ pub(super) fn event(event: &Event) -> Value {
 fn shared(key: &RepoKey, discussion: &Discussion) -> Map<String, Value> {
     let mut json = Map::new();
     json.insert("num".into(), discussion.num.into());
-    insert_author(&mut json, &discussion.author);
+    insert_author(&mut json, discussion.author.as_ref());
     let repo = json!({ "name": key.id.to_string(), "type": key.kind.singular() });
     json.insert("repo".into(), repo);
     json.insert("title".into(), discussion.title.clone().into());
@@ -88,16 +88,18 @@ fn conflicts(files: Vec<String>) -> Value {
 fn comment(comment: &Comment, event: &Event) -> Value {
     let mut editors = Vec::new();
     for version in &comment.versions {
-        if version.author.exists && !editors.contains(&version.author.name) {
-            editors.push(version.author.name.clone());
+        let editor = version.author.as_ref().map(|author| &author.name);
+        if let Some(editor) = editor
+            && !editors.contains(editor)
+        {
+            editors.push(editor.clone());
         }
     }
-    let versions = comment
-        .versions
-        .iter()
-        .map(|version| self::version(&version.content, &date(version.created_at), &version.author));
+    let versions = comment.versions.iter().map(|version| {
+        self::version(&version.content, &date(version.created_at), version.author.as_ref())
+    });
     let mut versions = versions.collect::<Vec<_>>();
-    let hidden = || version(HIDDEN, &date(event.created_at), &event.author);
+    let hidden = || version(HIDDEN, &date(event.created_at), event.author.as_ref());
     let latest = versions.pop().unwrap_or_else(hidden);
     let mut json = json!({
         "edited": !versions.is_empty(),
@@ -119,7 +121,7 @@ fn comment(comment: &Comment, event: &Event) -> Value {
     json
 }
 
-fn version(content: &str, date: &str, author: &Author) -> Value {
+fn version(content: &str, date: &str, author: Option<&Author>) -> Value {
     let mut json = Map::new();
     json.insert("raw".into(), content.into());
     json.insert("html".into(), html(content).into());
@@ -134,9 +136,9 @@ fn html(content: &str) -> String {
     format!("<pre>{}</pre>", escaped.replace('"', "&quot;"))
 }
 
-/// A user who does not exist any more has no entry.
-fn insert_author(json: &mut Map<String, Value>, author: &Author) {
-    if author.exists {
+/// A user who was removed has no entry.
+fn insert_author(json: &mut Map<String, Value>, author: Option<&Author>) {
+    if let Some(author) = author {
         let author = json!({
             "name": author.name,
             "fullname": author.fullname.as_ref().unwrap_or(&author.name),

@@ -151,7 +151,7 @@ fn edit(call: &Call, repo: &Repo, num: u64, id: &str) -> Reply {
     let user = call.caller.participant(repo)?;
     let discussions = call.hub.store.discussions();
     let comment = discussions.event(&discussions.get(repo, num)?, id)?;
-    if comment.author.name != user.name {
+    if !comment.is_by(&user.name) {
         return Err(ApiError::forbidden("Only the author of a comment can edit it"));
     }
     let sent: text::NewContent = text::body(call)?;
@@ -165,7 +165,7 @@ fn hide(call: &Call, repo: &Repo, num: u64, id: &str) -> Reply {
     let user = call.caller.participant(repo)?;
     let discussions = call.hub.store.discussions();
     let comment = discussions.event(&discussions.get(repo, num)?, id)?;
-    if comment.author.name != user.name && !may_moderate(call, repo) {
+    if !comment.is_by(&user.name) && !may_moderate(call, repo) {
         let message = "Only the author of a comment, or those with write access, can hide it";
         return Err(ApiError::forbidden(message));
     }
@@ -248,7 +248,7 @@ fn remove_ref(call: &Call, repo: &Repo, num: u64) -> Reply {
 fn manager<'a>(call: &'a Call, repo: &Repo, num: u64) -> Result<&'a User, ApiError> {
     let user = call.caller.participant(repo)?;
     let discussion: Discussion = call.hub.store.discussions().get(repo, num)?;
-    if discussion.author.name != user.name && !may_moderate(call, repo) {
+    if !discussion.is_by(&user.name) && !may_moderate(call, repo) {
         let message = "Only the author of a discussion, or those with write access, can change it";
         return Err(ApiError::forbidden(message));
     }
