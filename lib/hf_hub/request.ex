@@ -172,6 +172,8 @@ defmodule HfHub.Request do
     * `{:number, name, first}` - the parameter `name` counts the pages from `first`; an empty page ends the list
     * `{:cursor, name, path}` - the parameter `name` is the value at `path` in the previous page; a page without it is
       the last
+    * `{:counted, name, key}` - the parameter `name` counts the pages from 0; each has its items at `key`, the number of
+      those before it as `start`, and that of all as `count`
   """
   @spec paginate(t(), Pages.t()) :: t()
   def paginate(request, paging), do: %{request | paging: paging}

@@ -24,6 +24,12 @@ defmodule HfHub.Error.Hint do
       "; most ids contain the namespace (the user or organization that owns it), as \"namespace/name\"",
     "check_endpoint" => "; check :endpoint and HF_ENDPOINT, and any proxy or mirror in between",
     "pull_request" => "; with create_pr: true the change becomes a pull request, which needs no such right",
+    "open_draft" => "; open it first with HfHub.Discussions.change_status(repo_id, num, :open)",
+    "reopen" => "; open it again with HfHub.Discussions.reopen(repo_id, num)",
+    "another_pull_request" => "; further changes need another pull request",
+    "enable_discussions" =>
+      "; with write access, HfHub.Repo.update_settings(repo_id, discussions_disabled: false) enables them",
+    "list_discussions" => "; HfHub.Discussions.list(repo_id) returns those that exist",
     "create_repo" => "; if it does not exist yet, create it first with HfHub.Repo.create/2",
     "delete_folder" => "; a folder is deleted with a path that ends in \"/\", or with is_folder: true",
     "explain_config" => "; see HfHub.Config.explain()",
@@ -73,6 +79,9 @@ defmodule HfHub.Error.Hint do
   def sentence(%{"hint" => "parent_commit", "revision" => revision}) do
     "; \"#{revision}\" has changed: review the new commits, then commit again with its head as :parent_commit"
   end
+
+  def sentence(%{"hint" => "solve_conflicts", "revision" => revision}),
+    do: "; commit the merged files with revision: #{inspect(revision)}, then merge again"
 
   def sentence(%{"hint" => "upload_again", "revision" => nil}), do: "; upload it again to send the rest"
 

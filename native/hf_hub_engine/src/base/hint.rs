@@ -72,6 +72,21 @@ pub enum Hint {
         /// The branch.
         revision: String,
     },
+    /// Open the draft of a pull request before it is merged.
+    OpenDraft,
+    /// Open a closed discussion or pull request again.
+    Reopen,
+    /// Open another pull request: this one is merged.
+    AnotherPullRequest,
+    /// Commit the merged contents of the files with conflicts.
+    SolveConflicts {
+        /// The ref of the pull request.
+        revision: String,
+    },
+    /// Allow discussions in the settings of the repository.
+    EnableDiscussions,
+    /// See which discussions exist.
+    ListDiscussions,
     /// Mark the path as a folder.
     DeleteFolder,
     /// Upload the folder again, to this revision if there is one.

@@ -1,8 +1,10 @@
 //! Turns errors into messages that tell the user what to do.
 
 mod access;
+mod discussion;
 mod nearby;
 
+pub(crate) use discussion::hint as of_discussion;
 pub use nearby::{or_meant, suggesting};
 
 use std::fmt::Display;
@@ -25,7 +27,8 @@ pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> 
     if error.repo_id().is_some() {
         return error;
     }
-    let error = access::explained(hub, Some(repo), error);
+    let hint = discussion::hint(&error);
+    let error = access::explained(hub, Some(repo), error).with_hints(hint);
     let kind = repo.kind().name();
     let error = match error.kind() {
         ErrorKind::DisabledRepo => {
@@ -52,6 +55,10 @@ pub(crate) enum Refused {
     Namespace,
     /// The token's account has read access only.
     ReadOnly,
+    /// The repository has no discussions and pull requests.
+    NoDiscussions,
+    /// Only the author may do this, or an owner of the repository.
+    Author,
 }
 
 impl Refused {
@@ -74,6 +81,10 @@ impl Refused {
             Some(Self::Namespace)
         } else if says(&["rights to change"]) {
             Some(Self::ReadOnly)
+        } else if says(&["discussions are disabled"]) {
+            Some(Self::NoDiscussions)
+        } else if says(&["only the author"]) {
+            Some(Self::Author)
         } else {
             None
         }

@@ -55,7 +55,8 @@ fn hint(session: &Session, error: &Error) -> Option<Hint> {
         ErrorKind::Forbidden if !create_pr && Refused::by(error.message()).is_none() => {
             Some(Hint::WritePermission { repo: repo.to_string() })
         }
-        ErrorKind::Precondition | ErrorKind::Conflict => {
+        // A pull request that is closed has a hint already.
+        ErrorKind::Precondition | ErrorKind::Conflict if hints::of_discussion(error).is_none() => {
             Some(Hint::ParentCommit { revision: revision.to_string() })
         }
         // The Hub sends the same error code for files and folders.

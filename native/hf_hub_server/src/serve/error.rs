@@ -309,9 +309,13 @@ impl ApiError {
             Refused::NotAPullRequest => Self::bad_request("This discussion is not a pull request"),
             Refused::StillOpen => Self::conflict("This pull request is still open"),
             Refused::NoRef(name) => Self::revision_not_found(&name),
+            Refused::Already(DiscussionStatus::Closed) => {
+                Self::conflict("This discussion is already closed")
+            }
+            Refused::Already(_) => Self::conflict("This discussion is already open"),
             Refused::Status(status) => Self::conflict(match status {
                 DiscussionStatus::Draft => "This pull request is a draft",
-                DiscussionStatus::Open => "This discussion is already open",
+                DiscussionStatus::Open => "This discussion is open",
                 DiscussionStatus::Closed => "This discussion is closed",
                 DiscussionStatus::Merged => "This pull request has already been merged",
             }),

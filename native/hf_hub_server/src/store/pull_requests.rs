@@ -136,8 +136,8 @@ impl Store {
     pub(crate) fn has_pull_request_by(&self, repo: &Repo, user: &str) -> Result<bool> {
         self.db.read(|tx| {
             let mut query = tx.prepare_cached(
-                "SELECT 1 FROM discussions
-                 WHERE repository_id = ?1 AND author = ?2 AND base IS NOT NULL",
+                "SELECT 1 FROM discussions d JOIN users u ON u.id = d.author_id
+                 WHERE d.repository_id = ?1 AND u.name = ?2 AND d.base IS NOT NULL",
             )?;
             Ok(query.exists((repo.row, user))?)
         })

@@ -88,7 +88,7 @@ async fn a_discussion_has_its_events_in_order() {
     let again = error(hub.act(ANN, 1, &edit, json!({ "content": "x" })).await).await;
     assert_eq!(again, (409, "This comment has already been hidden".into()));
     let again = error(hub.act(BOB, 1, "status", json!({ "status": "closed" })).await).await;
-    assert_eq!(again, (409, "This discussion is closed".into()));
+    assert_eq!(again, (409, "This discussion is already closed".into()));
     let merged = error(hub.act(ANN, 1, "merge", json!({})).await).await;
     assert_eq!(merged, (400, "This discussion is not a pull request".into()));
     assert_eq!(hub.act(ANN, 1, "pin", json!({ "pinned": true })).await.status(), 200);

@@ -124,6 +124,8 @@ impl<'a> Subject<'a> {
                                    organization with write access"
                 .to_owned(),
             Refused::ReadOnly => "the token's account has read access only".to_owned(),
+            Refused::NoDiscussions => return (start, vec![Hint::EnableDiscussions]),
+            Refused::Author => "ask the author, or an owner of the repository".to_owned(),
         };
         (format!("{start}; {next}"), Vec::new())
     }
@@ -206,6 +208,8 @@ mod tests {
             ("You don't have the rights to create a model under the namespace \"me\"", "a member"),
             ("Private repository storage limit reached", "free some storage"),
             ("Forbidden: pass `create_pr=1` as a query parameter", "PullRequest"),
+            ("Discussions are disabled for this repo", "EnableDiscussions"),
+            ("Only the author of a comment can edit it", "ask the author"),
             ("No.", "lacks permissions"),
         ] {
             let said = said(Some("hf_CANARY"), ErrorKind::Forbidden, words);

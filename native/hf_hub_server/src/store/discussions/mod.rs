@@ -103,6 +103,8 @@ pub(crate) enum Refused {
     Full,
     /// A discussion, and not a pull request.
     NotAPullRequest,
+    /// The status is this one already.
+    Already(Status),
     /// The status does not allow it.
     Status(Status),
     /// The pull request is neither closed nor merged.
@@ -221,8 +223,11 @@ impl Discussions {
         comment: Option<&str>,
     ) -> Result<Event> {
         self.change(repo, num, |tx, discussion| {
-            if discussion.status == Status::Merged || discussion.status == status {
-                return Err(Refused::Status(discussion.status).into());
+            if discussion.status == Status::Merged {
+                return Err(Refused::Status(Status::Merged).into());
+            }
+            if discussion.status == status {
+                return Err(Refused::Already(status).into());
             }
             if let Some(text) = comment {
                 event::add_comment(tx, discussion.row, author, text)?;

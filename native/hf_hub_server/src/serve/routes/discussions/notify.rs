@@ -9,7 +9,7 @@ use super::super::super::events::{self, Change, RefChange};
 use super::super::object_id;
 use super::json::references;
 use crate::cli::complain;
-use crate::store::{Discussion, Event, Happened, Repo};
+use crate::store::{Author, Discussion, Event, Happened, Repo};
 
 /// What happened to a discussion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn describe(urls: &Urls, discussion: &Discussion) -> Value {
         "title": discussion.title,
         "url": { "web": urls.web, "api": urls.api },
         "status": discussion.status,
-        "author": { "id": object_id(&discussion.author.name) },
+        "author": author(discussion.author.as_ref()),
         "num": discussion.num,
         "isPullRequest": discussion.base.is_some(),
         "pinned": discussion.pinned,
@@ -130,12 +130,17 @@ fn describe(urls: &Urls, discussion: &Discussion) -> Value {
     json
 }
 
+/// Receivers require an id, also that of a user who was removed.
+fn author(author: Option<&Author>) -> Value {
+    json!({ "id": object_id(author.map_or("deleted", |author| &author.name)) })
+}
+
 /// Returns the comment of an event; `None` for another event.
 fn comment(urls: &Urls, event: &Event) -> Option<Value> {
     let Happened::Comment(comment) = &event.happened else { return None };
     let mut json = json!({
         "id": event.id,
-        "author": { "id": object_id(&event.author.name) },
+        "author": author(event.author.as_ref()),
         "hidden": comment.hidden_by.is_some(),
         "url": { "web": format!("{}#{}", urls.web, event.id) },
     });

@@ -196,12 +196,13 @@ fn check_pull_request(call: &Call, repo: &Repo, wanted: &RefMove) -> Result<(), 
         return Ok(());
     }
     let number = name.strip_prefix("refs/pr/").and_then(|number| number.parse().ok());
-    let author = number.map(|number| call.hub.store.pull_request_author(repo, number));
-    let author = author.and_then(|author| author.ok().flatten());
-    match (author, call.caller.user()) {
-        (Some(author), Ok(user)) if author == user.name => Ok(()),
-        _ => Err(format!("You are not authorized to push to {name}.")),
-    }
+    let is_own = match (number, call.caller.user()) {
+        (Some(number), Ok(user)) => {
+            call.hub.store.is_pull_request_of(repo, number, &user.name).unwrap_or(false)
+        }
+        _ => false,
+    };
+    if is_own { Ok(()) } else { Err(format!("You are not authorized to push to {name}.")) }
 }
 
 /// Checks what was pushed; returns messages for its author, or why it is rejected.
