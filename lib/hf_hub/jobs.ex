@@ -192,7 +192,7 @@ defmodule HfHub.Jobs do
   @spec update_labels(String.t() | JobInfo.t(), map() | keyword(), keyword()) :: result()
   def update_labels(job, labels, opts \\ []) do
     opts = Options.validate!(opts, Tables.one())
-    Call.put(:jobs, "/labels", %{labels: Call.labels!(labels)}, job, opts, Call.job(opts))
+    Call.change(:jobs, :put, "/labels", %{labels: Call.labels!(labels)}, job, opts, Call.job(opts))
   end
 
   @doc "Same as `update_labels/3`, but returns the job or raises `HfHub.Error`."
@@ -215,7 +215,7 @@ defmodule HfHub.Jobs do
   @spec update_expose(String.t() | JobInfo.t(), keyword()) :: result()
   def update_expose(job, opts \\ []) do
     opts = Options.validate!(opts, Tables.expose())
-    Call.put(:jobs, "/expose", Spec.expose!(opts), job, opts, Call.job(opts))
+    Call.change(:jobs, :put, "/expose", Spec.expose!(opts), job, opts, Call.job(opts))
   end
 
   @doc "Same as `update_expose/2`, but returns the job or raises `HfHub.Error`."

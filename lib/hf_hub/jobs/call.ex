@@ -42,19 +42,25 @@ defmodule HfHub.Jobs.Call do
     with {:ok, place} <- place(job, opts), do: kind |> one(method, action, place, opts) |> Request.run(decode)
   end
 
-  @doc "Sends a request about one job, and ignores the response."
+  @doc "Sends a request about one job that may be sent again, and ignores the response."
   @spec effect(kind(), atom(), String.t(), String.t() | struct(), keyword()) :: :ok | {:error, Error.t()}
   def effect(kind, method, action, job, opts) do
-    with {:ok, place} <- place(job, opts), do: kind |> one(method, action, place, opts) |> Request.effect()
+    with {:ok, place} <- place(job, opts),
+         do: kind |> one(method, action, place, opts) |> Request.repeatable() |> Request.effect()
   end
 
-  @doc "Changes one job by a PUT with this body, and returns the decoded response."
-  @spec put(kind(), String.t(), map(), String.t() | struct(), keyword(), (term() -> value)) ::
+  @doc "Sends a body about one job, which may be sent again, and returns the decoded response."
+  @spec change(kind(), atom(), String.t(), map(), String.t() | struct(), keyword(), (term() -> value)) ::
           {:ok, value} | {:error, Error.t()}
         when value: term()
-  def put(kind, action, body, job, opts, decode) do
+  def change(kind, method, action, body, job, opts, decode) do
     with {:ok, place} <- place(job, opts),
-         do: kind |> one(:put, action, place, opts) |> Request.json(body) |> Request.run(decode)
+         do:
+           kind
+           |> one(method, action, place, opts)
+           |> Request.json(body)
+           |> Request.repeatable()
+           |> Request.run(decode)
   end
 
   @doc "Returns a function that decodes jobs, with the addresses of their pages."
@@ -78,8 +84,16 @@ defmodule HfHub.Jobs.Call do
   def ended?(%{status: %{stage: stage}}), do: stage in [:completed, :canceled, :error, :deleted]
   def ended?(_unknown), do: false
 
-  @doc "Returns labels as a map of texts. Raises `ArgumentError` if they are not such a map."
+  @doc "Returns labels as a map of texts. Raises `ArgumentError` if they are not labels."
   @spec labels!(term()) :: %{String.t() => String.t()}
-  def labels!(labels),
-    do: Options.validate!([labels: labels], labels: [type: :variables, required: true])[:labels]
+  def labels!(labels) do
+    labels = Options.validate!([labels: labels], labels: [type: :variables, required: true])[:labels]
+
+    for {name, value} <- labels, not (value =~ ~r/\A[a-zA-Z0-9._-]{0,100}\z/) do
+      raise ArgumentError,
+            "expected the label #{inspect(name)} to be at most 100 letters, digits, \".\", \"_\" and \"-\", got: #{Options.shown(value)}"
+    end
+
+    labels
+  end
 end

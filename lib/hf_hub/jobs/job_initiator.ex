@@ -3,7 +3,7 @@ defmodule HfHub.Jobs.JobInitiator do
   The cause of a job. Python: `JobInitiator`.
   """
 
-  @types [:user, :org, scheduled_job: "scheduled-job", duplicated_job: "duplicated-job"]
+  @types [:user, :org, :webhook, scheduled_job: "scheduled-job", duplicated_job: "duplicated-job"]
 
   use HfHub.Schema,
     type: {"type", {:enum, @types}, "type of the cause"},

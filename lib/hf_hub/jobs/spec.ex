@@ -2,7 +2,7 @@ defmodule HfHub.Jobs.Spec do
   # The JSON of a job that is to run, from options.
   @moduledoc false
 
-  alias HfHub.Jobs.Volume
+  alias HfHub.Jobs.{Call, Volume}
   alias HfHub.Options
   alias HfHub.Repo.Settings
 
@@ -78,13 +78,13 @@ defmodule HfHub.Jobs.Spec do
 
   # A name given twice could be two names.
   defp labels!(opts, default) do
-    labels = opts[:labels] || %{}
+    labels = Call.labels!(opts[:labels] || %{})
 
     case {opts[:name], labels} do
       {nil, %{"name" => _name}} -> labels
       {nil, _labels} -> Map.put(labels, "name", default)
       {_name, %{"name" => _other}} -> raise ArgumentError, ":name cannot be combined with the label \"name\""
-      {name, _labels} -> Map.put(labels, "name", name)
+      {name, _labels} -> Call.labels!(Map.put(labels, "name", name))
     end
   end
 
