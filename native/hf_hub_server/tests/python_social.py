@@ -3,11 +3,13 @@
 Imported by that script, which starts the server; not run on its own.
 """
 
+import tempfile
+import urllib.error
 import urllib.request
 
 from huggingface_hub import errors
 
-from python_client import ENDPOINT, OWNER, anonymous, api, check, guest, hub, raises, status
+from python_client import ENDPOINT, OWNER, WORK, anonymous, api, check, fetch, guest, hub, raises, status
 
 FAN = "hf_fan_token"
 hub("user", "add", "fan", "--fullname", "A Fan", "--token", FAN)
@@ -93,3 +95,68 @@ def organizations_have_members_and_counts():
         assert status(raises(errors.HfHubHTTPError, call, name)) == 404
     for call in api.list_organization_members, api.list_organization_followers, api.list_user_followers:
         assert status(raises(errors.HfHubHTTPError, call("nobody").__next__)) == 404
+
+
+def reads(client):
+    """Whether a client can download a file of the gated repository."""
+    try:
+        return fetch("acme/gated", "a.txt", client, cache_dir=tempfile.mkdtemp(dir=WORK)) == b"gated"
+    except errors.GatedRepoError:
+        return False
+
+
+def ask(token, repo="acme/gated"):
+    """Requests access as the form on the repository's page does; returns the status."""
+    try:
+        return post(f"/{repo}/ask-access", token)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@check
+def access_requests_go_through_all_states():
+    names = lambda requests: [(r.username, r.status) for r in requests]  # noqa: E731
+    lists = [api.list_pending_access_requests, api.list_accepted_access_requests, api.list_rejected_access_requests]
+    assert not reads(fan)
+    ask(FAN)
+    request = next(api.list_pending_access_requests("acme/gated"))
+    assert (request.username, request.fullname, request.email) == ("fan", "A Fan", "fan@localhost")
+    assert request.fields == {} and request.timestamp.tzinfo is not None
+    for decide, state in [
+        (api.accept_access_request, "accepted"), (api.cancel_access_request, "pending"), (api.accept_access_request, "accepted"),
+    ]:
+        decide("acme/gated", "fan")
+        found = [entry for find in lists for entry in names(find("acme/gated")) if entry[0] == "fan"]
+        assert found == [("fan", state)]
+        assert reads(fan) == (state == "accepted")
+        assert status(raises(errors.HfHubHTTPError, decide, "acme/gated", "fan")) == 404
+    api.reject_access_request("acme/gated", request_id=request.request_id, rejection_reason="Not now")
+    assert names(api.list_rejected_access_requests("acme/gated")) == [("fan", "rejected")]
+    assert not reads(fan) and ask(FAN) == 403
+    api.cancel_access_request("acme/gated", "fan")
+    assert names(api.list_pending_access_requests("acme/gated")) == [("fan", "pending")]
+
+
+@check
+def access_is_granted_and_refused_by_owners_only():
+    assert api.grant_access("acme/gated", "fan") is not None
+    assert reads(fan)
+    error = raises(errors.HfHubHTTPError, api.grant_access, "acme/gated", "fan")
+    assert status(error) == 400 and "already has access" in str(error)
+    granted = next(r for r in api.list_accepted_access_requests("acme/gated") if r.username == "fan")
+    assert (granted.username, granted.email) == ("fan", None)
+    for call, arguments, code in [
+        (api.grant_access, ("acme/tiny", "fan"), 400),
+        (api.accept_access_request, ("acme/tiny", "fan"), 400),
+        (api.list_pending_access_requests("acme/tiny").__next__, (), 400),
+        (api.grant_access, ("acme/gated", "nobody"), 404),
+        (api.accept_access_request, ("acme/gated", "nobody"), 404),
+        (api.accept_access_request, ("acme/gated", "guest"), 404),
+        (fan.grant_access, ("acme/gated", "guest"), 403),
+        (fan.cancel_access_request, ("acme/gated", "fan"), 403),
+        (guest.list_accepted_access_requests("acme/gated").__next__, (), 403),
+        (anonymous.list_accepted_access_requests("acme/gated").__next__, (), 401),
+    ]:
+        assert status(raises(errors.HfHubHTTPError, call, *arguments)) == code, (call, arguments)
+    api.cancel_access_request("acme/gated", "fan")
+    assert not reads(fan)

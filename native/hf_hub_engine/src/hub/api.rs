@@ -16,7 +16,7 @@ pub use content::Segment;
 
 use bytes::Bytes;
 use reqwest::{
-    Method, Url,
+    Method, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 
@@ -186,7 +186,9 @@ impl Hub {
                 return Err(client::eavesdropped(&url));
             }
             let response = self.send_call(call, &url).await?;
-            if !response.status().is_redirection() {
+            // "See other": a changing request was executed, and the link only shows its result.
+            let is_done = response.status() == StatusCode::SEE_OTHER && !call.is_harmless();
+            if is_done || !response.status().is_redirection() {
                 return Ok(response);
             }
             let target = client::redirect_target(&response)?;
@@ -268,6 +270,17 @@ mod tests {
         assert!(server.requests()[1].starts_with("post /api/new "));
         let error = hub.exchange(&Call::get(hub.url("x")), &Progress::default()).await.unwrap_err();
         assert!(error.message().contains("elsewhere.example, which is not followed"));
+    }
+
+    #[tokio::test]
+    async fn a_link_to_the_result_of_a_change_is_not_followed() {
+        let done = reply("303 See Other", "location: /result\r\n", b"See Other");
+        let server = Server::start([done]).await;
+        let hub = testing::hub(&server.url);
+        let call = Call { method: Method::POST, ..Call::get(hub.url("form")) };
+        let answer = hub.exchange(&call, &Progress::default()).await.unwrap();
+        assert_eq!((answer.status, answer.headers["location"].as_bytes()), (303, &b"/result"[..]));
+        assert_eq!(server.requests().len(), 1);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use super::{GateArg, KindArg, RootArg, print};
-use crate::store::{AccessRequest, MAIN, RepoKey, RepoKind, Store, branch_ref, tag_ref};
+use crate::store::{AccessState, MAIN, RepoKey, RepoKind, Store, branch_ref, tag_ref};
 
 /// The commands for repositories.
 #[derive(Debug, Subcommand)]
@@ -80,8 +80,8 @@ pub(super) struct AccessArgs {
 }
 
 impl AccessArgs {
-    fn run(self, change: impl FnOnce(&Store, &RepoKey, &str) -> Result<()>) -> Result<()> {
-        change(&self.root.open()?, &self.kind.key(&self.id)?, &self.user)
+    fn run(&self, state: AccessState) -> Result<()> {
+        self.root.open()?.set_access(&self.kind.key(&self.id)?, &self.user, state)
     }
 }
 
@@ -109,13 +109,9 @@ pub(super) fn run(command: Command) -> Result<()> {
             root.open()?.rename(&kind.key(&old)?, &kind.key(&new)?)
         }
         Command::Set(args) => set(&args),
-        Command::Grant(args) => args.run(Store::grant_access),
-        Command::Request(args) => {
-            args.run(|store, key, user| store.note_access(key, user, AccessRequest::Pending))
-        }
-        Command::Reject(args) => {
-            args.run(|store, key, user| store.note_access(key, user, AccessRequest::Rejected))
-        }
+        Command::Grant(args) => args.run(AccessState::Accepted),
+        Command::Request(args) => args.run(AccessState::Pending),
+        Command::Reject(args) => args.run(AccessState::Rejected),
         Command::Tag(args) => create_ref(&args, tag_ref(&args.name)),
         Command::Branch(args) => create_ref(&args, branch_ref(&args.name)),
     }

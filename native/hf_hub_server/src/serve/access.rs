@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::ApiError;
-use crate::store::{AccessRequest, Repo, RepoKey, Store, Token, User, Viewer};
+use crate::store::{AccessState, Repo, RepoKey, Store, Token, User, Viewer};
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ impl Caller {
     }
 
     /// Whether the repository exists for this caller.
-    pub(super) fn may_see(&self, repo: &Repo) -> bool {
-        !repo.settings.private || self.is_insider(repo)
+    pub(super) fn may_see(&self, repo: &Repo) -> Result<bool, ApiError> {
+        Ok(!repo.settings.private || self.is_insider(repo)?)
     }
 
     /// Returns who lists repositories: the same rule as [`Self::may_see`].
@@ -50,18 +50,19 @@ impl Caller {
 
     /// Returns an error if the files of a visible repository may not be read.
     pub(super) fn check_files(&self, repo: &Repo) -> Result<(), ApiError> {
-        if repo.settings.gated.is_none() || self.is_insider(repo) {
+        if repo.settings.gated.is_none() || self.is_insider(repo)? {
             return Ok(());
         }
         let key = &repo.key;
         let Self::User(user, token) = self else { return Err(ApiError::gated_anonymous(key)) };
-        let granted = self.owns(repo) || repo.access.granted.contains(&user.name);
-        Err(match repo.access.requests.get(&user.name) {
+        let state = repo.access.of(&user.name)?;
+        let granted = self.owns(repo) || state == Some(AccessState::Accepted);
+        Err(match state {
             _ if granted && token.may_read_gated(key) => return Ok(()),
             _ if granted => ApiError::gated_for_token(),
-            Some(AccessRequest::Pending) => ApiError::gated_pending(key),
-            Some(AccessRequest::Rejected) => ApiError::gated_rejected(key),
-            None => ApiError::gated(key),
+            Some(AccessState::Pending) => ApiError::gated_pending(key),
+            Some(AccessState::Rejected) => ApiError::gated_rejected(key),
+            _ => ApiError::gated(key),
         })
     }
 
@@ -142,9 +143,9 @@ impl Caller {
     }
 
     /// Whether the caller may see what only the owner and granted users can.
-    fn is_insider(&self, repo: &Repo) -> bool {
-        let Self::User(user, token) = self else { return false };
-        is_insider(user, repo) && token.may_read(&repo.key)
+    fn is_insider(&self, repo: &Repo) -> Result<bool, ApiError> {
+        let Self::User(user, token) = self else { return Ok(false) };
+        Ok(is_insider(user, repo)? && token.may_read(&repo.key))
     }
 
     fn owns(&self, repo: &Repo) -> bool {
@@ -154,12 +155,12 @@ impl Caller {
 }
 
 /// Whether a repository exists for a user, whatever token is used: for what is sent to the user.
-pub(super) fn user_may_see(user: &User, repo: &Repo) -> bool {
-    !repo.settings.private || is_insider(user, repo)
+pub(super) fn user_may_see(user: &User, repo: &Repo) -> anyhow::Result<bool> {
+    Ok(!repo.settings.private || is_insider(user, repo)?)
 }
 
-fn is_insider(user: &User, repo: &Repo) -> bool {
-    owns(user, repo) || repo.access.granted.contains(&user.name)
+fn is_insider(user: &User, repo: &Repo) -> anyhow::Result<bool> {
+    Ok(owns(user, repo) || repo.access.is_accepted(&user.name)?)
 }
 
 fn owns(user: &User, repo: &Repo) -> bool {

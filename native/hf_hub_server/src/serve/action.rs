@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use super::routes::{discussions, likes, spaces};
+use super::routes::{access_requests, discussions, likes, spaces};
 
 /// The requested action. Paths and revisions are decoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,6 +118,8 @@ pub(super) enum Action {
     Discussions(discussions::Route),
     /// What only Spaces have.
     Space(spaces::Route),
+    /// Access to a gated repository.
+    AccessRequests(access_requests::Route),
 }
 
 impl Action {
@@ -141,6 +143,7 @@ impl Action {
             Self::Likes(route) => route.allows(method),
             Self::Discussions(route) => route.allows(method),
             Self::Space(route) => route.allows(method),
+            Self::AccessRequests(route) => route.allows(method),
             _ => method == Method::GET || method == Method::HEAD,
         }
     }

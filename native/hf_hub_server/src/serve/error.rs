@@ -141,7 +141,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, None, format!("The organization {name} does not exist"))
     }
 
-    /// There is nothing of that id.
+    /// What the request refers to does not exist.
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, None, message)
     }

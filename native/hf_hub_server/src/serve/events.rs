@@ -173,8 +173,12 @@ impl Call {
 
     fn try_notify(&self, event: Event<'_>) -> anyhow::Result<()> {
         let webhooks = self.hub.store.webhooks();
-        let mut watching = webhooks.watching(&event.repo.key, event.domain())?;
-        watching.retain(|(_, owner)| access::user_may_see(owner, event.repo));
+        let mut watching = Vec::new();
+        for (webhook, owner) in webhooks.watching(&event.repo.key, event.domain())? {
+            if access::user_may_see(&owner, event.repo)? {
+                watching.push((webhook, owner));
+            }
+        }
         if watching.is_empty() {
             return Ok(());
         }

@@ -17,6 +17,11 @@ impl Query {
         Self { pairs: form_urlencoded::parse(body).into_owned().collect() }
     }
 
+    /// Returns all keys and values, in order.
+    pub(super) fn into_pairs(self) -> Vec<(String, String)> {
+        self.pairs
+    }
+
     /// Returns the first value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.all(key).next()

@@ -6,7 +6,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::action::Action;
-use super::routes::{discussions, likes, spaces};
+use super::routes::{access_requests, discussions, likes, spaces};
 use crate::store::{RepoKey, RepoKind};
 
 /// A repository route, decoded.
@@ -64,6 +64,7 @@ impl Target {
             }
             [id @ .., "git-upload-pack"] => git(id, Action::GitUploadPack, "/git-upload-pack"),
             [id @ .., "git-receive-pack"] => git(id, Action::GitReceivePack, "/git-receive-pack"),
+            [id @ .., "ask-access"] if id.first() != Some(&"api") => ask_access(id),
             ["api", "resolve-cache", kind, rest @ ..] => {
                 resolve_cache(RepoKind::from_plural(kind)?, rest)
             }
@@ -115,6 +116,13 @@ fn git(segments: &[&str], action: Action, after: &str) -> Option<Target> {
     let mut target = target(kind, &id, action, format!("/{}", kind.url_prefix()), &[])?;
     target.around.1 = format!(".git{after}");
     Some(target)
+}
+
+/// Parses the route of the form on a gated repository's page.
+fn ask_access(segments: &[&str]) -> Option<Target> {
+    let (kind, id) = typed(segments)?;
+    let action = Action::AccessRequests(access_requests::Route::Ask);
+    target(kind, id, action, format!("/{}", kind.url_prefix()), &["ask-access"])
 }
 
 fn typed<'a, 'b>(segments: &'a [&'b str]) -> Option<(RepoKind, &'a [&'b str])> {
@@ -170,6 +178,9 @@ fn plain(kind: RepoKind, segments: &[&str]) -> Option<Action> {
         ["duplicate"] => Some(Action::Duplicate),
         ["lfs-files", "duplicate"] => Some(Action::DuplicateLfs),
         ["discussions", ..] => discussions::Route::parse(segments).map(Action::Discussions),
+        ["user-access-request", ..] => {
+            access_requests::Route::parse(segments).map(Action::AccessRequests)
+        }
         _ => likes::Route::parse(segments).map(Action::Likes),
     }
 }

@@ -268,8 +268,8 @@ impl Query {
     fn add_viewer(&mut self, viewer: &Viewer) {
         let Some(user) = &viewer.user else { return self.add("NOT r.private", []) };
         let own = "(r.namespace IN (SELECT value FROM json_each(?)) OR EXISTS
-            (SELECT 1 FROM repository_access
-             WHERE repository_id = r.id AND user = ? AND state = 'granted'))";
+            (SELECT 1 FROM access_requests
+             WHERE repository_id = r.id AND user = ? AND state = 'accepted'))";
         let own_values = [json(&viewer.namespaces), text(user)];
         match &viewer.entities {
             None => self.add(&format!("(NOT r.private OR {own})"), own_values),

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/004_discussions.sql"),
     include_str!("migrations/005_webhooks.sql"),
     include_str!("migrations/006_spaces.sql"),
+    include_str!("migrations/007_access.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.
@@ -291,6 +292,27 @@ mod tests {
         assert_eq!(state(&connection), (1, "a".to_owned()));
         migrate(&mut connection, &["", "CREATE TABLE b (x)", "CREATE TABLE c (x)"]).unwrap();
         assert_eq!(state(&connection), (3, "a,b,c".to_owned()));
+    }
+
+    #[test]
+    fn decisions_about_access_are_kept_when_their_table_is_replaced() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let at = MIGRATIONS.iter().position(|sql| sql.contains("DROP TABLE repository_access"));
+        migrate(&mut connection, &MIGRATIONS[..at.unwrap()]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO repositories
+                   (id, kind, full_id, object_id, created_at, private, disabled, more)
+                 VALUES (7, 'model', 'a/r', 'x', 0, 0, 0, '{}');
+                 INSERT INTO repository_access VALUES
+                   (7, 'ann', 'granted'), (7, 'bob', 'pending'), (7, 'cleo', 'rejected');",
+            )
+            .unwrap();
+        migrate(&mut connection, MIGRATIONS).unwrap();
+        let sql = "SELECT group_concat(user || ' ' || state || ' ' || length(object_id))
+                   FROM (SELECT * FROM access_requests WHERE repository_id = 7 ORDER BY user)";
+        let found: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "ann accepted 24,bob pending 24,cleo rejected 24");
     }
 
     #[test]

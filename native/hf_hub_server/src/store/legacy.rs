@@ -11,7 +11,7 @@ use rusqlite::Transaction;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::access::{self, AccessRequest};
+use super::access::{self, AccessState};
 use super::devices::Login;
 use super::discussions::Opening;
 use super::papers::{self, Paper};
@@ -69,7 +69,7 @@ struct Here {
     #[serde(default)]
     granted: Vec<String>,
     #[serde(default)]
-    requests: BTreeMap<String, AccessRequest>,
+    requests: BTreeMap<String, AccessState>,
     #[serde(default)]
     pull_requests: Vec<PullRequest>,
     #[serde(default)]
@@ -164,11 +164,12 @@ impl Here {
             more: self.more,
         };
         let row = repo::add(tx, key, &settings)?;
-        for (user, request) in &self.requests {
-            access::save(tx, row, user, request.word())?;
+        for (user, state) in &self.requests {
+            access::save(tx, row, user, *state)?;
         }
         // A user with access has it even with a request left.
-        self.granted.iter().try_for_each(|user| access::save(tx, row, user, "granted"))?;
+        let accepted = AccessState::Accepted;
+        self.granted.iter().try_for_each(|user| access::save(tx, row, user, accepted))?;
         self.pull_requests.iter().try_for_each(|pull_request| pull_request.save(tx, row))
     }
 }

@@ -126,7 +126,8 @@ impl Store {
             remove_folder(&git_dir)?;
             return Ok(None);
         };
-        let (key, access, waiting) = (key.clone(), Access::default(), Some(self.db.clone()));
+        let access = Access::new(self.db.clone(), row);
+        let (key, waiting) = (key.clone(), Some(self.db.clone()));
         Ok(Some(Repo { key, settings, access, row, git_dir, waiting }))
     }
 

@@ -39,7 +39,7 @@ mod token;
 mod users;
 mod webhooks;
 
-pub(crate) use access::AccessRequest;
+pub(crate) use access::{AccessRequest, AccessState, Decided, Requested, Requester};
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
@@ -176,9 +176,7 @@ impl Store {
             let Some((row, settings)) = repo::load(tx, key)? else {
                 return Ok(repo::redirect(tx, key)?.map_or(Lookup::Missing, Lookup::Moved));
             };
-            // The decisions about users matter only where something is not for everybody.
-            let matters = settings.private || settings.gated.is_some();
-            let access = if matters { Access::load(tx, row)? } else { Access::default() };
+            let access = Access::new(self.db.clone(), row);
             let waiting = first_commit::is_waiting(tx, row)?.then(|| self.db.clone());
             let (key, git_dir) = (key.clone(), self.git_dir(key));
             Ok(Lookup::Found(Box::new(Repo { key, settings, access, row, git_dir, waiting })))

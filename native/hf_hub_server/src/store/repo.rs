@@ -20,7 +20,7 @@ pub(crate) struct Repo {
     pub(crate) key: RepoKey,
     /// Its settings.
     pub(crate) settings: Settings,
-    /// Decisions about users, if it is private or gated.
+    /// The decisions about users.
     pub(crate) access: Access,
     /// Its id in the database.
     pub(super) row: i64,

@@ -269,7 +269,16 @@ pub(crate) fn random_token() -> Result<String> {
 
 /// Returns 40 random hex digits.
 pub(crate) fn random_hex() -> Result<String> {
-    let mut bytes = [0; 20];
+    random::<20>()
+}
+
+/// Returns a new id in the format of the Hub's database: 24 hex digits.
+pub(crate) fn random_id() -> Result<String> {
+    random::<12>()
+}
+
+fn random<const N: usize>() -> Result<String> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(hex::encode(bytes))
 }

@@ -192,7 +192,7 @@ impl Users {
         self.db.write(|tx| {
             must_exist(tx, name)?;
             check_unused(tx, name)?;
-            tx.execute("DELETE FROM repository_access WHERE user = ?1", [name])?;
+            tx.execute("DELETE FROM access_requests WHERE user = ?1", [name])?;
             tx.execute("DELETE FROM logins WHERE user = ?1", [name])?;
             tx.execute("DELETE FROM users WHERE name = ?1", [name])?;
             Ok(())

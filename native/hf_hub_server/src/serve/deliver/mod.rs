@@ -187,7 +187,7 @@ async fn deliver(hub: Arc<Hub>, due: Due) {
 async fn try_deliver(hub: &Arc<Hub>, due: Due) -> Result<()> {
     let store = hub.store.clone();
     let Some(outgoing) = blocking(move || store.outgoing(due)).await? else { return Ok(()) };
-    let attempt = match obstacle(&outgoing) {
+    let attempt = match obstacle(&outgoing).await? {
         Some(reason) => {
             Attempt { url: None, status: None, note: reason.into(), verdict: Verdict::Failed }
         }
@@ -198,10 +198,11 @@ async fn try_deliver(hub: &Arc<Hub>, due: Due) -> Result<()> {
 }
 
 /// Returns why a delivery must not be sent: its owner may have lost access since the event.
-fn obstacle(outgoing: &Outgoing) -> Option<&'static str> {
-    let sees = |repo| access::user_may_see(&outgoing.owner, repo);
-    let hidden = outgoing.repo.as_ref().is_some_and(|repo| !sees(repo));
-    hidden.then_some("not sent: the owner of the webhook does not see the repository any more")
+async fn obstacle(outgoing: &Outgoing) -> Result<Option<&'static str>> {
+    let Some(repo) = outgoing.repo.clone() else { return Ok(None) };
+    let owner = outgoing.owner.clone();
+    let sees = blocking(move || access::user_may_see(&owner, &repo)).await?;
+    Ok((!sees).then_some("not sent: the owner of the webhook does not see the repository any more"))
 }
 
 /// The repetition of a logged delivery.
@@ -217,8 +218,10 @@ pub(super) enum Replay {
 
 /// Sends a logged delivery once more. It does not wait for the queue of its webhook.
 pub(super) async fn replay(hub: &Hub, outgoing: &Outgoing) -> Replay {
-    if let Some(reason) = obstacle(outgoing) {
-        return Replay::Failed(reason.into());
+    match obstacle(outgoing).await.inspect_err(report) {
+        Ok(None) => {}
+        Ok(Some(reason)) => return Replay::Failed(reason.into()),
+        Err(_) => return Replay::Failed("not sent: the owner's access is unknown".into()),
     }
     let Ok(_permit) = hub.courier.replays.try_acquire() else { return Replay::Busy };
     let attempt = hub.courier.attempt(outgoing).await;

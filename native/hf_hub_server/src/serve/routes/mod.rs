@@ -2,6 +2,7 @@
 //!
 //! Fixed routes use axum's router; those of a repository are parsed by [`Target`].
 
+pub(super) mod access_requests;
 mod branches;
 mod cdn;
 mod commit;
@@ -187,6 +188,7 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::GitReceivePack => git::receive_pack(call, repo),
         Action::XetToken { with_hint } => no_xet(call, *with_hint),
         Action::Likes(route) => likes::act(call, repo, route),
+        Action::AccessRequests(route) => access_requests::act(call, repo, route),
     }
 }
 
@@ -238,11 +240,11 @@ fn open(call: &Call, key: &RepoKey) -> Result<Lookup, ApiError> {
     let spelled = store.spelled(key)?;
     let place = if spelled == *key { store.locate(key)? } else { Lookup::Moved(spelled.id) };
     let visible = match &place {
-        Lookup::Found(repo) => call.caller.may_see(repo),
-        Lookup::Moved(id) => {
-            let target = store.locate(&RepoKey::new(key.kind, id.clone()))?.found();
-            target.is_none_or(|repo| call.caller.may_see(&repo))
-        }
+        Lookup::Found(repo) => call.caller.may_see(repo)?,
+        Lookup::Moved(id) => match store.locate(&RepoKey::new(key.kind, id.clone()))?.found() {
+            Some(target) => call.caller.may_see(&target)?,
+            None => true,
+        },
         Lookup::Missing => true,
     };
     Ok(if visible { place } else { Lookup::Missing })

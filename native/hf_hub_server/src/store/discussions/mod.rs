@@ -377,9 +377,9 @@ mod tests {
         Db::open(root, |_| panic!("it is there already")).unwrap()
     }
 
-    fn repo(row: i64) -> Repo {
+    fn repo(db: &Db, row: i64) -> Repo {
         let key = RepoKey::new(RepoKind::Model, "acme/r".parse().unwrap());
-        let (settings, access) = (Settings::new(&key), Access::default());
+        let (settings, access) = (Settings::new(&key), Access::new(db.clone(), row));
         let (git_dir, waiting) = (PathBuf::new(), None);
         Repo { key, settings, access, row, git_dir, waiting }
     }
@@ -387,8 +387,8 @@ mod tests {
     #[test]
     fn pull_requests_of_an_earlier_version_become_discussions() {
         let root = tempfile::tempdir().unwrap();
-        let discussions = Discussions::new(upgraded(root.path()));
-        let repo = repo(1);
+        let db = upgraded(root.path());
+        let (discussions, repo) = (Discussions::new(db.clone()), repo(&db, 1));
         let third = discussions.get(&repo, 3).unwrap();
         assert_eq!((third.title.as_str(), third.status), ("Third", Status::Open));
         assert_eq!((third.base.as_deref(), third.pinned), (Some("refs/heads/main"), false));
@@ -405,14 +405,14 @@ mod tests {
         };
         assert_eq!(discussions.open(&repo, 0, &opening).unwrap().num, 4);
         assert_eq!(discussions.open(&repo, 7, &opening).unwrap().num, 8);
-        assert_eq!(discussions.open(&self::repo(2), 0, &opening).unwrap().num, 10);
+        assert_eq!(discussions.open(&self::repo(&db, 2), 0, &opening).unwrap().num, 10);
     }
 
     #[test]
     fn a_discussion_has_a_bound() {
         let root = tempfile::tempdir().unwrap();
-        let discussions = Discussions::new(upgraded(root.path()));
-        let repo = repo(1);
+        let db = upgraded(root.path());
+        let (discussions, repo) = (Discussions::new(db.clone()), repo(&db, 1));
         let text = "x".repeat(4 << 20);
         for _ in 0..4 {
             discussions.comment(&repo, 1, "ann", &text).unwrap();
