@@ -137,6 +137,20 @@ defmodule HfHub.InferenceEndpointsTest do
     assert {:error, %Error{kind: :unauthorized} = error} = InferenceEndpoints.get("e", ours)
     assert error.message =~ "at #{context.endpoint}/settings/tokens"
     refute error.message =~ context.base
+    assert {:error, waited} = InferenceEndpoints.wait_until_running("e", ours)
+    assert waited.message == error.message
+
+    headers = %{"content-type" => "text/html"}
+
+    fault("{#{context.base}/endpoint/acme/page}", %{
+      kind: "status",
+      code: 200,
+      headers: headers,
+      body: "<html>"
+    })
+
+    assert {:error, %Error{kind: :invalid_response} = error} = InferenceEndpoints.get("page", ours)
+    assert error.message =~ "got a web page; check :inference_endpoints_url and :inference_catalog_url"
 
     # Over plain http, the token is sent to no other machine.
     options = Keyword.merge(ours, inference_endpoints_url: "http://192.0.2.1:9/v2")
@@ -213,7 +227,11 @@ defmodule HfHub.InferenceEndpointsTest do
     served = context.endpoint <> context.base <> "/served"
     plant(context, "/endpoint/acme/e", 200, state("running", ~s(,"url":"#{served}")))
     plant(context, "/served/health", 403, "{}")
-    assert {:error, %Error{kind: :forbidden}} = InferenceEndpoints.wait_until_running("e", ours)
+
+    assert {:error, %Error{kind: :forbidden, message: message}} =
+             InferenceEndpoints.wait_until_running("e", ours)
+
+    assert message =~ "at #{context.endpoint}/settings/tokens"
   end
 
   test "a setting that has no effect on the engine is logged", %{ours: ours} = context do

@@ -4,6 +4,7 @@ defmodule HfHub.DatasetFiles.Viewer do
 
   alias HfHub.{Config, Decode, Error, Request}
   alias HfHub.DatasetFiles.DatasetParquetEntry
+  alias HfHub.Request.Place
 
   @hosts %{"https://huggingface.co" => "https://datasets-server.huggingface.co"}
 
@@ -24,8 +25,12 @@ defmodule HfHub.DatasetFiles.Viewer do
     Request.plain(request)
     |> Request.query(dataset: request.ref && request.ref.repo_id, config: opts[:config])
     |> Request.run(&Decode.items(Decode.object(&1)["parquet_files"] || [], Decode.to(DatasetParquetEntry)))
+    |> on_hub(request, opts)
     |> named(request.ref)
   end
+
+  defp on_hub(result, request, opts),
+    do: if(host(opts), do: Place.on_hub(result, request, opts[:endpoint]), else: result)
 
   # The viewer's error of a missing dataset does not name it.
   defp named({:error, %Error{status: 404} = error}, ref) do

@@ -3,9 +3,10 @@ defmodule HfHub.InferenceEndpoints.Call do
   # the request, so the token is sent to no other host.
   @moduledoc false
 
-  alias HfHub.{Account, Config, Decode, Error, Request}
+  alias HfHub.{Account, Decode, Error, Request}
   alias HfHub.Config.Setting
   alias HfHub.InferenceEndpoints.{Endpoint, Hardware}
+  alias HfHub.Request.Place
 
   @type place :: {String.t(), String.t()}
 
@@ -73,13 +74,13 @@ defmodule HfHub.InferenceEndpoints.Call do
     Decode.struct(Hardware, Map.merge(Decode.object(json), place))
   end
 
-  # Tokens are created on the Hub's pages, not below the address of this request.
-  defp on_hub({:error, error}, request, opts) do
-    hub = String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")
-    base = String.trim_trailing(request.opts[:endpoint], "/")
-    page = "/settings/tokens"
-    {:error, %{error | message: String.replace(error.message, base <> page, hub <> page)}}
+  @doc "Corrects the error of a request, whose address other options choose than the Hub's."
+  @spec on_hub(result, Request.t(), keyword()) :: result
+        when result: :ok | {:ok, term()} | {:error, Error.t()}
+  def on_hub(result, request, opts) do
+    with {:error, error} <- Place.on_hub(result, request, opts[:endpoint]) do
+      options = ":inference_endpoints_url and :inference_catalog_url"
+      {:error, %{error | message: String.replace(error.message, ":endpoint and HF_ENDPOINT", options)}}
+    end
   end
-
-  defp on_hub(result, _request, _opts), do: result
 end

@@ -23,14 +23,16 @@ defmodule HfHub.InferenceEndpoints.Waiting do
     deadline = Request.deadline(opts[:timeout])
     on_wait = if fun = opts[:on_wait], do: &fun.(decode(&1, namespace))
 
-    :get
-    |> Call.one(place, opts)
+    request = Call.one(:get, place, opts)
+
+    request
     |> Poll.until(&decide(&1, namespace, opts, deadline),
       pause: pause,
       longest_pause: pause,
       what: "the endpoint #{inspect(name)}",
       on_wait: on_wait
     )
+    |> Call.on_hub(request, opts)
   end
 
   defp decide(json, namespace, opts, deadline) do
@@ -50,13 +52,12 @@ defmodule HfHub.InferenceEndpoints.Waiting do
   defp healthy(endpoint, opts, deadline) do
     token = if endpoint.type == :public, do: false, else: opts[:token]
 
-    opts = opts |> Keyword.merge(endpoint: endpoint.url, token: token, retries: 0) |> Request.until(deadline)
+    there = Keyword.merge(opts, endpoint: endpoint.url, token: token, retries: 0)
+    request = %{Request.new(:get, "/", [], Request.until(there, deadline)) | path: health_path(endpoint)}
 
-    request = Request.plain(%{Request.new(:get, "/", [], opts) | path: health_path(endpoint)})
-
-    case Request.headers(request) do
+    case request |> Request.plain() |> Request.headers() do
       {:ok, _headers} -> {:done, endpoint}
-      {:error, %{kind: kind} = error} when kind in @lasting -> {:error, error}
+      {:error, %{kind: kind}} = error when kind in @lasting -> Call.on_hub(error, request, opts)
       {:error, _not_yet} -> :again
     end
   end

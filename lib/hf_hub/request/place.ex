@@ -3,7 +3,7 @@ defmodule HfHub.Request.Place do
   @moduledoc false
 
   alias HfHub.Error.Hint
-  alias HfHub.{Error, RepoRef}
+  alias HfHub.{Config, Error, RepoRef}
   alias HfHub.Native.Nif
 
   @doc "Sets the error of a request if the text cannot be the name of a revision."
@@ -51,4 +51,20 @@ defmodule HfHub.Request.Place do
   end
 
   def named(result, _request), do: result
+
+  @doc """
+  Corrects the address of the page for tokens in the error of a request to another server than the Hub at `endpoint`
+  (defaults to the configured one).
+  """
+  @spec on_hub(result, HfHub.Request.t(), String.t() | nil) :: result
+        when result: :ok | {:ok, term()} | {:error, Error.t()}
+  def on_hub({:error, error}, request, endpoint) do
+    [there, here] =
+      for base <- [request.opts[:endpoint], endpoint || Config.endpoint()],
+          do: String.trim_trailing(base, "/") <> "/settings/tokens"
+
+    {:error, %{error | message: String.replace(error.message, there, here)}}
+  end
+
+  def on_hub(result, _request, _endpoint), do: result
 end
