@@ -292,6 +292,41 @@ defmodule HfHub.DiscussionsTest do
     assert {:error, %Error{kind: :invalid_name}} = Discussions.get("#{id}@v1", 1, write())
   end
 
+  test "a list ends where the Hub has no more, whatever it counts", %{id: id} do
+    page = fn json -> fault("#{id}/discussions", %{kind: "body", text: json}, %{times: 1}) end
+    found = ~s({"num": 1, "title": "One", "repo": {"name": "#{id}", "type": "model"}})
+
+    for {json, found} <- [
+          {~s({"count": 100, "start": 0, "discussions": []}), []},
+          {~s({"count": "many", "start": 0, "discussions": [#{found}]}), [1]},
+          {~s({"discussions": [#{found}]}), [1]}
+        ] do
+      page.(json)
+      assert for(one <- Discussions.list!(id, write()), do: one.num) == found
+    end
+
+    for json <- [~s({"count": 1, "start": 0}), ~s({"discussions": {}}), ~s({"discussions": [7]}), "[]"] do
+      page.(json)
+      assert {:error, %Error{kind: :invalid_response}} = Discussions.list(id, write())
+    end
+  end
+
+  test "names a discussion that was opened, though its details cannot be read", %{id: id} do
+    fault("#{id}/discussions/1", %{kind: "status", code: 500}, %{times: 9})
+
+    assert {:error, %Error{kind: :server, message: message}} =
+             Discussions.create(id, "Title", write(retries: 0))
+
+    assert message =~ "opened number 1, but could not read its details: "
+    page = ~s({"url": "x", "pullRequest": false})
+    fault("#{id}/discussions", %{kind: "body", text: page}, %{times: 1})
+
+    assert {:error, %Error{kind: :invalid_response, message: message}} =
+             Discussions.create(id, "Title", write())
+
+    assert message =~ "the number of the discussion is missing"
+  end
+
   test "decodes what no field expects" do
     details =
       DiscussionDetails.from_response(%{

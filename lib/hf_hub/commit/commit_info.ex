@@ -18,7 +18,9 @@ defmodule HfHub.Commit.CommitInfo do
     commit_message: {:string, "message that the call was given, even if it made no commit"},
     commit_description: {:string, "description that the call was given, even if it made no commit"},
     pr_url: {{:or, [:string, nil]}, "URL of the pull request that the call opened"},
-    pr_num: {:pr_url, {:or, [:integer, nil]}, "number of that pull request", by: :pr_number},
+    pr_num:
+      {:pr_url, {:or, [:integer, nil]}, "number of that pull request; `HfHub.Discussions.get/3` takes it",
+       by: :pr_number},
     pr_revision: {:pr_url, {:or, [:string, nil]}, "revision of that pull request", by: :pr_revision},
     repo_url: {:commit_url, :string, "URL of the repository's page", by: :repo_url}
 

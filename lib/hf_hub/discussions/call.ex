@@ -29,6 +29,7 @@ defmodule HfHub.Discussions.Call do
   @doc "Opens a discussion, and returns its details."
   @spec create(HfHub.repo(), String.t(), keyword()) :: {:ok, DiscussionDetails.t()} | {:error, Error.t()}
   def create(repo_id, title, opts) do
+    deadline = Request.deadline(opts[:timeout])
     what = if opts[:pull_request], do: "Pull request", else: "Discussion"
     default = "#{what} opened with the [hf_hub Elixir library](https://hex.pm/packages/hf_hub)"
 
@@ -43,7 +44,7 @@ defmodule HfHub.Discussions.Call do
       route("", repo_id, :post, [], opts)
       |> Request.json(body)
       |> Request.run(&number!/1)
-      |> opened(repo_id, opts)
+      |> opened(repo_id, Request.until(opts, deadline))
     end
   end
 

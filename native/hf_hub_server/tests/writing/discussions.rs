@@ -145,7 +145,13 @@ async fn roles_decide_who_may_change_what() {
     assert_eq!(delete(ANN, &format!("{API}/{num}")).await, 404);
     assert_eq!(hub.open(BOB, "Numbers are not reused", false).await, 2);
 
-    // Who must not know of a repository does not learn of its discussions.
+    // Only what the caller can see is counted.
+    let count = async |token| -> Value {
+        let user = hub.server.get_as(token, "/api/users/bob/overview").await;
+        user.json::<Value>().await.unwrap()["numDiscussions"].clone()
+    };
+    assert_eq!(count("hf_eve").await, 1);
+    // A caller that must not know of a repository does not learn of its discussions.
     let private = json!({ "visibility": "private" });
     hub.send(Method::PUT, ANN, "/api/models/acme/r/settings", private).await;
     for path in [API.to_owned(), format!("{API}/2")] {
@@ -153,6 +159,7 @@ async fn roles_decide_who_may_change_what() {
         assert_eq!(header(&response, "x-error-code"), "RepoNotFound");
         assert_eq!(hub.server.get_as("hf_lee", &path).await.status(), 200);
     }
+    assert_eq!((count("hf_eve").await, count("hf_lee").await), (json!(0), json!(1)));
 }
 
 #[tokio::test]

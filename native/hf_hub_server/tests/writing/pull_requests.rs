@@ -202,6 +202,16 @@ async fn squashed_and_deleted_histories_do_not_break_a_pull_request() {
 }
 
 #[tokio::test]
+async fn a_repository_without_a_main_branch_takes_discussions_only() {
+    let hub = hub().await;
+    git(&hub.root.git_dir("acme/r"), &["update-ref", "-d", "refs/heads/main"]);
+    assert_eq!(hub.open(BOB, "A question", false).await, 1);
+    let body = json!({ "title": "A change", "description": "", "pullRequest": true });
+    let refused = hub.send(Method::POST, BOB, "/api/models/acme/r/discussions", body).await;
+    assert_eq!(error(refused).await, (404, "Invalid rev id: refs/heads/main".into()));
+}
+
+#[tokio::test]
 async fn a_gated_repository_shows_its_changes_to_those_who_may_read_it() {
     let hub = hub().await;
     hub.push("main?create_pr=1", "Add c", &[file("c", "secret")]).await;

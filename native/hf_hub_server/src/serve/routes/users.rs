@@ -48,6 +48,7 @@ pub(super) fn overview(call: &Call) -> Reply {
         "numDatasets": count(RepoKind::Dataset)?,
         "numSpaces": count(RepoKind::Space)?,
         "numPapers": store.papers().count_by(name)?,
+        "numDiscussions": store.discussions().count_by(name, &viewer)?,
         "numLikes": store.count_liked(name, &viewer)?,
         "numFollowers": follows.count_followers(Followed::User(name))?,
         "numFollowing": follows.count_following(name)?,

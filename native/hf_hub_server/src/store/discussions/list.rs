@@ -5,6 +5,8 @@ use rusqlite::types::Value;
 use rusqlite::{Transaction, params_from_iter};
 
 use super::super::Repo;
+use super::super::Viewer;
+use super::super::catalog::Query;
 use super::{COLUMNS, Discussion, Discussions, TABLES, read};
 
 /// Which discussions to list.
@@ -46,6 +48,23 @@ impl Discussions {
             let (count, closed) = (condition.count(tx)?, closed.count(tx)?);
             let found = condition.page(tx, skip.min(count), limit)?;
             Ok(Listed { found, count, closed })
+        })
+    }
+}
+
+impl Discussions {
+    /// Counts what a user has opened in the repositories that a viewer may see.
+    pub(crate) fn count_by(&self, user: &str, viewer: &Viewer) -> Result<i64> {
+        let mut visible = Query::visible(viewer);
+        let sql = format!(
+            "SELECT count(*) FROM discussions d JOIN users u ON u.id = d.author_id
+             JOIN repositories r ON r.id = d.repository_id WHERE {} AND u.name = ?",
+            visible.conditions()
+        );
+        visible.values.push(user.to_owned().into());
+        self.db.read(|tx| {
+            let values = params_from_iter(visible.values);
+            Ok(tx.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Merges a branch into another, and what it would change there.
 
 use anyhow::Result;
-use git2::{DiffFormat, DiffOptions, IndexConflict, Oid, Tree};
+use git2::{DiffFindOptions, DiffFormat, DiffOptions, IndexConflict, MergeOptions, Oid, Tree};
 
 use super::{Git, SMALL, found};
 
@@ -9,6 +9,9 @@ use super::{Git, SMALL, found};
 const MAX_DIFF: usize = 4 << 20;
 /// Larger files are shown like binary ones.
 const MAX_DIFF_FILE: i64 = 1 << 20;
+
+/// Maximum number of files on each side that are compared to find those that were moved.
+const MAX_RENAMES: u32 = 100;
 
 /// The result of a merge.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +31,9 @@ impl Git {
             None => self.repo.find_tree(self.empty_tree()?)?,
         };
         let (ours, theirs) = (self.commit(ours)?.tree()?, self.commit(theirs)?.tree()?);
-        let mut index = self.repo.merge_trees(&ancestor, &ours, &theirs, None)?;
+        let mut options = MergeOptions::new();
+        options.target_limit(MAX_RENAMES);
+        let mut index = self.repo.merge_trees(&ancestor, &ours, &theirs, Some(&options))?;
         if index.has_conflicts() {
             let paths = index.conflicts()?.map(|conflict| conflict.map(|conflict| path(&conflict)));
             let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
@@ -60,7 +65,8 @@ impl Git {
         let mut options = DiffOptions::new();
         options.max_size(MAX_DIFF_FILE).id_abbrev(40);
         let mut diff = self.repo.diff_tree_to_tree(from, Some(to), Some(&mut options))?;
-        diff.find_similar(None)?;
+        // Files that were moved and changed are compared with all others otherwise.
+        diff.find_similar(Some(DiffFindOptions::new().renames(true).exact_match_only(true)))?;
         let (mut text, mut whole_files) = (Vec::new(), 0);
         let printed = diff.print(DiffFormat::Patch, |_, _, line| {
             if line.origin() == 'F' {
@@ -156,6 +162,21 @@ mod tests {
         assert_eq!(paths, ["a", "bin", "new"]);
         let entry = repo.git.entry(merged, "a").unwrap().unwrap();
         assert_eq!(repo.git.blob(entry.oid).unwrap(), b"one\n2\n3\n4\n5\n6\n7\n8\nnine\n");
+    }
+
+    #[test]
+    fn a_merge_follows_a_moved_file() {
+        let repo = fixture();
+        let ours = repo.commit(repo.first, &[("a", Some(UPPER))]);
+        let theirs = repo.commit(repo.first, &[("a", None), ("moved", Some(LOWER))]);
+        let Merged::Tree(tree) = repo.git.merge(ours, theirs).unwrap() else { panic!("conflict") };
+        let draft = Draft { tree, parent: None, message: "merged", author: "me" };
+        let merged = repo.git.commit_tree(&draft).unwrap();
+        let entry = repo.git.entry(merged, "moved").unwrap().unwrap();
+        assert!(repo.git.blob(entry.oid).unwrap().starts_with(b"one\n2\n"));
+        let renamed = repo.commit(repo.first, &[("b", None), ("c", Some("b\n"))]);
+        let diff = repo.git.diff(Some(repo.first), renamed).unwrap();
+        assert!(diff.ends_with("similarity index 100%\nrename from b\nrename to c\n"), "{diff}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ CREATE TABLE discussions (
   CHECK ((status = 'merged') = (merge_commit IS NOT NULL))
 ) STRICT;
 
+CREATE INDEX discussions_in_order ON discussions (repository_id, pinned, num);
 CREATE INDEX discussions_by_author ON discussions (author_id);
 
 -- Counts on its own: the number of a deleted discussion is not given again.
@@ -37,6 +38,8 @@ CREATE TABLE discussion_events (
   data TEXT NOT NULL,
   UNIQUE (discussion_id, object_id)
 ) STRICT;
+
+CREATE INDEX discussion_events_by_kind ON discussion_events (discussion_id, kind);
 
 -- What a comment said, oldest first. Of a hidden comment, nothing is left.
 CREATE TABLE comment_versions (
