@@ -25,6 +25,8 @@ pub(super) struct Options {
     pub(super) part_size: u64,
     /// Maximum size of a file.
     pub(super) max_file_size: u64,
+    /// How long an open stream sends nothing.
+    pub(super) keep_alive: Duration,
     /// Maximum size of the large files of a namespace in private repositories.
     pub(super) private_quota: Option<u64>,
 }

@@ -184,6 +184,8 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
         part_size: spec.part_size,
         max_file_size: spec.max_file_size,
         private_quota: spec.private_quota,
+        // Clients give up as slowly as this server.
+        keep_alive: Duration::from_secs(spec.idle_timeout) / 4,
     };
     let watched = store.clone();
     let courier = Courier::new(spec.webhooks, [addresses.0, addresses.1])?;

@@ -7,7 +7,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::common::header;
-use crate::hub::{ANN, BOB, Hub, READER, error, hub};
+use crate::hub::{ANN, BOB, Hub, READER, error, hub, hub_with};
 
 const APP: &str = "/api/spaces/ann/app";
 const SECRET: &str = "hunter2-is-no-secret";
@@ -316,6 +316,26 @@ async fn a_log_is_sent_line_by_line_while_it_grows() {
     let mut response = hub.server.get_as(ANN, &format!("{APP}/logs/run")).await;
     assert_eq!(event(&response.chunk().await.unwrap().unwrap())["data"], "new\n");
     assert_eq!(fs::read_dir(hub.root.path().join("spaces")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn an_open_log_ends_when_a_new_request_for_it_would_fail() {
+    let hub = hub_with(&["--idle-timeout", "1"]).await;
+    for (name, command) in [
+        ("deleted", None),
+        ("disabled", Some(["repo", "set", "ann/disabled", "--type", "space", "--disabled"])),
+    ] {
+        hub.space(json!({ "name": name })).await;
+        let mut log = hub.server.get_as(ANN, &format!("/api/spaces/ann/{name}/logs/run")).await;
+        assert_eq!(log.chunk().await.unwrap().unwrap(), "data:\n\n", "kept open without a line");
+        if let Some(command) = command {
+            hub.root.run(&command);
+        } else {
+            let named = json!({ "name": name, "type": "space" });
+            hub.send(Method::DELETE, ANN, "/api/repos/delete", named).await;
+        }
+        while log.chunk().await.unwrap().is_some() {}
+    }
 }
 
 #[tokio::test]

@@ -115,10 +115,10 @@ impl Tail {
 
     /// Takes the complete lines; the rest stays until it ends.
     fn lines(&mut self) -> Vec<Vec<u8>> {
-        let mut lines = Vec::new();
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            lines.push(self.rest.drain(..=end).collect());
-        }
+        let end = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let complete = self.rest.drain(..end).collect::<Vec<_>>();
+        let mut lines =
+            complete.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
         if self.rest.len() > MAX_LINE {
             lines.push(std::mem::take(&mut self.rest));
         }

@@ -2,7 +2,6 @@
 //! names, cards and tags, and the share of those found is the relevancy.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
@@ -16,6 +15,10 @@ use crate::store::{Found, RepoKind, Search};
 const MOST: usize = 100;
 /// Maximum length of a query.
 const LONGEST: usize = 1000;
+/// Maximum number of different words that count.
+const MAX_WORDS: usize = 32;
+/// Number of Spaces in memory at a time, besides the results.
+const BATCH: usize = 500;
 /// Texts of a card, and how much a word counts in each.
 const TEXTS: [(&str, u32); 3] = [("title", 4), ("short_description", 2), ("description", 2)];
 const IN_ID: u32 = 3;
@@ -26,40 +29,51 @@ const FULL: u32 = 4;
 /// Handles `/api/spaces/semantic-search`.
 pub(in super::super) fn get(call: &Call) -> Reply {
     let query = call.query.get("q").unwrap_or_default().to_lowercase();
-    let words = query.split_whitespace().collect::<HashSet<_>>();
+    let mut words = query.split_whitespace().collect::<Vec<_>>();
+    words.sort_unstable();
+    words.dedup();
+    words.truncate(MAX_WORDS);
     if words.is_empty() || query.len() > LONGEST {
         return Err(ApiError::bad_request(format!("\"q\" must have 1 to {LONGEST} characters")));
     }
-    let sdks = call.query.all("sdk").collect::<HashSet<_>>();
-    let tags = call.query.all("filter").take(MOST).map(str::to_owned).collect();
-    let search =
-        Search { tags, details: true, ..Search::new(RepoKind::Space, call.caller.viewer()) };
+    let sdks = call.query.all("sdk").collect::<Vec<_>>();
     let is_wanted = |found: &Found| {
         let sdk = found.facts.get("sdk").and_then(Value::as_str).unwrap_or_default();
-        sdks.is_empty() || sdks.contains(sdk)
+        sdks.is_empty() || sdks.contains(&sdk)
     };
-    let found = call.hub.store.search(&search)?.into_iter().filter(is_wanted);
-    let mut ranked = found
-        .map(|found| (score(&found, &words), found))
-        .filter(|(score, _)| *score > 0)
-        .collect::<Vec<_>>();
-    ranked.sort_by_key(|(score, _)| Reverse(*score));
-    let all_running = !call.query.flag("includeNonRunning");
-    let mut page = Vec::new();
-    for (score, found) in ranked {
-        let runtime = runtime::json(&call.hub.store, &found.key, &found.head, &found.facts)?;
-        if all_running && runtime["stage"] != "RUNNING" {
-            continue;
+    let tags = call.query.all("filter").take(MOST).map(str::to_owned).collect();
+    let limit = Some(BATCH);
+    let mut search =
+        Search { tags, limit, details: true, ..Search::new(RepoKind::Space, call.caller.viewer()) };
+    let mut best = Vec::new();
+    loop {
+        let batch = call.hub.store.search(&search)?;
+        let is_last = batch.len() < BATCH;
+        for found in batch.into_iter().filter(&is_wanted) {
+            let score = score(&found, &words);
+            if score > 0 {
+                best.extend(result(call, &found, score, words.len())?.map(|json| (score, json)));
+            }
         }
-        page.push(shown(&found, &runtime, score, words.len()));
-        if page.len() == MOST {
+        // Those with the same score stay in the order of their ids.
+        best.sort_by_key(|(score, _)| Reverse(*score));
+        best.truncate(MOST);
+        if is_last {
             break;
         }
+        search.skip += BATCH;
     }
-    Ok(response::json(&page))
+    Ok(response::json(&best.into_iter().map(|(_, json)| json).collect::<Vec<_>>()))
 }
 
-fn score(found: &Found, words: &HashSet<&str>) -> u32 {
+/// Returns a Space as the API shows it; `None` if it is not running, unless others are wanted too.
+fn result(call: &Call, found: &Found, score: u32, words: usize) -> Result<Option<Value>, ApiError> {
+    let runtime = runtime::json(&call.hub.store, &found.key, &found.head, &found.facts)?;
+    let is_hidden = runtime["stage"] != "RUNNING" && !call.query.flag("includeNonRunning");
+    Ok((!is_hidden).then(|| shown(found, &runtime, score, words)))
+}
+
+fn score(found: &Found, words: &[&str]) -> u32 {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
     let card = found.facts.get("cardData").unwrap_or(&Value::Null);
     let mut texts = TEXTS.map(|(name, weight)| (text(&card[name]), weight)).to_vec();
