@@ -11,6 +11,7 @@
     "guides/downloads_and_cache.livemd",
     "guides/uploads.livemd",
     "guides/branches_and_tags.livemd",
+    "guides/spaces.livemd",
     "guides/migrating_from_0_3.livemd",
     "ROADMAP.md",
     "CHANGELOG.md",

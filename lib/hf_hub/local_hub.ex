@@ -40,6 +40,19 @@ defmodule HfHub.LocalHub do
   valid for the addresses that the machine uses towards other networks. `args: ["--tls-name", "hub.lan"]` adds another
   name or address. A certificate that lacks one of them, or expires within 30 days, is replaced when the Hub starts.
 
+  ## Spaces
+
+  The Local Hub stores what is requested of a Space, and does not run it: a Space with an app is `:stopped`. Commands
+  set what `HfHub.Spaces` then sees:
+
+      HfHub.LocalHub.command!(hub, ["space", "stage", "me/app", "BUILDING:2", "RUNNING"])
+      HfHub.LocalHub.command!(hub, ["space", "log", "me/app", "Running on local URL"])
+      HfHub.LocalHub.command!(hub, ["space", "env", "me/app"])
+
+  The stages are those of the Hub, each with its seconds; the script begins again at each restart. `env` prints the
+  variables and the decrypted secrets, to run the app by other means. The search for Spaces compares words, not
+  meanings.
+
   ## Faults and dialects
 
   With `test_control: true`, tests can inject faults and make a repository behave like that of another server:

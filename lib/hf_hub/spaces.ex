@@ -202,7 +202,7 @@ defmodule HfHub.Spaces do
   @spec set_volumes(HfHub.repo(), [map()], keyword()) :: :ok | {:error, Error.t()}
   def set_volumes(repo_id, volumes, opts \\ []) do
     opts = Options.validate!(opts, Options.common())
-    body = %{volumes: Settings.volumes!(:volumes, volumes || [])}
+    body = %{volumes: Settings.volumes!(:volumes, volumes || :none)}
     :put |> Call.request("volumes", repo_id, opts) |> Request.json(body) |> Call.effect()
   end
 

@@ -312,6 +312,7 @@ defmodule HfHub.SpacesTest do
           {fn -> Spaces.set_volumes(id, [%{type: :disk, source: "a/b", mount_path: "/d"}], ours) end,
            ":bucket"},
           {fn -> Spaces.set_volumes(id, :none, ours) end, ":mount_path"},
+          {fn -> Spaces.set_volumes(id, nil, ours) end, ":mount_path"},
           {fn -> Spaces.search("  ", ours) end, "at least one word"},
           {fn -> Spaces.search(nil, ours) end, "at least one word"},
           {fn -> Spaces.duplicate(id, [secrets: %{"A B" => "x"}] ++ ours) end,
