@@ -127,7 +127,7 @@ defmodule HfHub.InferenceEndpoints do
       |> Call.api("/endpoint/:namespace", [namespace: namespace], opts)
       |> Request.json(body)
       |> Request.hide(Payload.secrets(opts))
-      |> Call.endpoint(namespace, opts)
+      |> Call.run(opts, &Call.decode(&1, namespace))
     end
   end
 
@@ -229,7 +229,9 @@ defmodule HfHub.InferenceEndpoints do
   @spec delete(String.t() | Endpoint.t(), keyword()) :: :ok | {:error, Error.t()}
   def delete(endpoint, opts \\ []) do
     opts = Options.validate!(opts, Tables.one())
-    with {:ok, place} <- Call.place(endpoint, opts), do: :delete |> Call.one(place, opts) |> Call.effect(opts)
+
+    with {:ok, place} <- Call.place(endpoint, opts),
+         do: :delete |> Call.one(place, opts) |> Call.effect(place, opts)
   end
 
   @doc "Same as `delete/2`, but returns `:ok` or raises `HfHub.Error`."
@@ -269,10 +271,10 @@ defmodule HfHub.InferenceEndpoints do
   def resume(endpoint, opts \\ []) do
     opts = Options.validate!(opts, Tables.resume())
 
-    with {:ok, {namespace, _name} = place} <- Call.place(endpoint, opts),
-         {:error, error} <- :post |> Call.one("/resume", place, opts) |> Call.endpoint(namespace, opts) do
+    with {:ok, place} <- Call.place(endpoint, opts),
+         {:error, error} <- :post |> Call.one("/resume", place, opts) |> Call.endpoint(place, opts) do
       if opts[:running_ok] and error.kind == :bad_request and error.message =~ "already running",
-        do: :get |> Call.one(place, opts) |> Call.endpoint(namespace, opts),
+        do: :get |> Call.one(place, opts) |> Call.endpoint(place, opts),
         else: {:error, error}
     end
   end
@@ -298,8 +300,8 @@ defmodule HfHub.InferenceEndpoints do
   def scale_to_zero!(endpoint, opts \\ []), do: Error.unwrap!(scale_to_zero(endpoint, opts))
 
   defp simple(method, action, endpoint, opts) do
-    with {:ok, {namespace, _name} = place} <- Call.place(endpoint, opts),
-         do: method |> Call.one(action, place, opts) |> Call.endpoint(namespace, opts)
+    with {:ok, place} <- Call.place(endpoint, opts),
+         do: method |> Call.one(action, place, opts) |> Call.endpoint(place, opts)
   end
 
   @doc """

@@ -80,7 +80,8 @@ defmodule HfHub.InferenceEndpointsTest do
       assert {:error, %Error{kind: :invalid_name}} = InferenceEndpoints.delete("e", options)
     end
 
-    assert {:error, _not_found} = InferenceEndpoints.delete("../x", ours)
+    assert {:error, %Error{kind: :not_found, message: message}} = InferenceEndpoints.delete("../x", ours)
+    assert message =~ ~s(the endpoint "../x" of "acme" was not found; check both)
     assert [%{"path" => path}] = requests(context.base)
     assert path =~ ~r"/endpoint/acme/\.\.(%2F|/)x$"
   end

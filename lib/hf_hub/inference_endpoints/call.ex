@@ -45,13 +45,15 @@ defmodule HfHub.InferenceEndpoints.Call do
         when value: term()
   def run(request, opts, decode), do: request |> Request.run(decode) |> on_hub(request, opts)
 
-  @doc "Sends a request and ignores the response."
-  @spec effect(Request.t(), keyword()) :: :ok | {:error, Error.t()}
-  def effect(request, opts), do: request |> Request.effect() |> on_hub(request, opts)
+  @doc "Sends a request about one endpoint and ignores the response."
+  @spec effect(Request.t(), place(), keyword()) :: :ok | {:error, Error.t()}
+  def effect(request, place, opts),
+    do: request |> Request.effect() |> on_hub(request, opts) |> Place.missing("endpoint", place)
 
-  @doc "Sends a request and returns the endpoint in its response."
-  @spec endpoint(Request.t(), String.t(), keyword()) :: {:ok, Endpoint.t()} | {:error, Error.t()}
-  def endpoint(request, namespace, opts), do: run(request, opts, &decode(&1, namespace))
+  @doc "Sends a request about one endpoint and returns the endpoint in its response."
+  @spec endpoint(Request.t(), place(), keyword()) :: {:ok, Endpoint.t()} | {:error, Error.t()}
+  def endpoint(request, {namespace, _name} = place, opts),
+    do: request |> run(opts, &decode(&1, namespace)) |> Place.missing("endpoint", place)
 
   @doc "Returns the endpoint of a JSON object. The namespace is not part of the response."
   @spec decode(term(), String.t()) :: Endpoint.t()

@@ -17,13 +17,13 @@ defmodule HfHub.InferenceEndpoints.Update do
 
   @doc "Sends an update, and returns the endpoint."
   @spec run(Call.place(), map(), keyword()) :: {:ok, Endpoint.t()} | {:error, Error.t()}
-  def run({namespace, _name} = place, body, opts) do
+  def run(place, body, opts) do
     with {:ok, body} <- parallel(body, place, opts) do
       :put
       |> Call.one(place, opts)
       |> Request.json(body)
       |> Request.hide(Payload.secrets(opts))
-      |> Call.endpoint(namespace, opts)
+      |> Call.endpoint(place, opts)
     end
   end
 
@@ -40,7 +40,7 @@ defmodule HfHub.InferenceEndpoints.Update do
   defp image(%{image: image}, _place, _opts), do: {:ok, image}
 
   defp image(_model, {_namespace, name} = place, opts) do
-    with {:ok, %{raw: raw}} <- :get |> Call.one(place, opts) |> Call.endpoint(elem(place, 0), opts) do
+    with {:ok, %{raw: raw}} <- :get |> Call.one(place, opts) |> Call.endpoint(place, opts) do
       case raw |> Decode.get("model") |> Decode.get("image") do
         %{} = image when map_size(image) == 1 ->
           sendable(image, name)

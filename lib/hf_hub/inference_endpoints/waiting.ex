@@ -4,7 +4,7 @@ defmodule HfHub.InferenceEndpoints.Waiting do
 
   alias HfHub.{Decode, Error, Request}
   alias HfHub.InferenceEndpoints.{Call, Endpoint}
-  alias HfHub.Request.Poll
+  alias HfHub.Request.{Place, Poll}
 
   @next %{
     failed: "read its log on its page, correct it with HfHub.InferenceEndpoints.update/2, or delete it",
@@ -33,6 +33,7 @@ defmodule HfHub.InferenceEndpoints.Waiting do
       on_wait: on_wait
     )
     |> Call.on_hub(request, opts)
+    |> Place.missing("endpoint", place)
   end
 
   defp decide(json, namespace, opts, deadline) do

@@ -4,6 +4,7 @@ defmodule HfHub.Jobs.Call do
 
   alias HfHub.{Account, Config, Decode, Error, Options, Request}
   alias HfHub.Jobs.JobInfo
+  alias HfHub.Request.Place
 
   @type kind :: :jobs | :scheduled_jobs
   @type place :: {String.t(), String.t()}
@@ -39,14 +40,17 @@ defmodule HfHub.Jobs.Call do
           {:ok, value} | {:error, Error.t()}
         when value: term()
   def simple(kind, method, action, job, opts, decode) do
-    with {:ok, place} <- place(job, opts), do: kind |> one(method, action, place, opts) |> Request.run(decode)
+    with {:ok, place} <- place(job, opts),
+         do: kind |> one(method, action, place, opts) |> Request.run(decode) |> about(kind, place)
   end
 
   @doc "Sends a request about one job that may be sent again, and ignores the response."
   @spec effect(kind(), atom(), String.t(), String.t() | struct(), keyword()) :: :ok | {:error, Error.t()}
   def effect(kind, method, action, job, opts) do
-    with {:ok, place} <- place(job, opts),
-         do: kind |> one(method, action, place, opts) |> Request.repeatable() |> Request.effect()
+    with {:ok, place} <- place(job, opts) do
+      request = kind |> one(method, action, place, opts) |> Request.repeatable()
+      request |> Request.effect() |> about(kind, place)
+    end
   end
 
   @doc "Sends a body about one job, which may be sent again, and returns the decoded response."
@@ -54,14 +58,16 @@ defmodule HfHub.Jobs.Call do
           {:ok, value} | {:error, Error.t()}
         when value: term()
   def change(kind, method, action, body, job, opts, decode) do
-    with {:ok, place} <- place(job, opts),
-         do:
-           kind
-           |> one(method, action, place, opts)
-           |> Request.json(body)
-           |> Request.repeatable()
-           |> Request.run(decode)
+    with {:ok, place} <- place(job, opts) do
+      request = kind |> one(method, action, place, opts) |> Request.json(body) |> Request.repeatable()
+      request |> Request.run(decode) |> about(kind, place)
+    end
   end
+
+  @doc "Names the job in the error of a request."
+  @spec about(result, kind(), place()) :: result when result: :ok | {:ok, term()} | {:error, Error.t()}
+  def about(result, :jobs, place), do: Place.missing(result, "job", place)
+  def about(result, :scheduled_jobs, place), do: Place.missing(result, "scheduled job", place)
 
   @doc "Returns a function that decodes jobs, with the addresses of their pages."
   @spec job(keyword()) :: (term() -> JobInfo.t())

@@ -76,7 +76,13 @@ defmodule HfHub.Jobs.Events do
       {:error, error, state} -> failed(error, state)
     end
   rescue
-    error in Error -> {[], {:failed, error}}
+    # The deadline may pass while the stage is requested.
+    error in Error -> if late?(state), do: {:halt, :ended}, else: {[], {:failed, named(error, state)}}
+  end
+
+  defp named(error, state) do
+    {:error, error} = Call.about({:error, error}, :jobs, state.place)
+    error
   end
 
   defp read(state) do
@@ -113,7 +119,7 @@ defmodule HfHub.Jobs.Events do
 
   defp failed(error, %{opts: opts} = state) do
     cond do
-      over?(state) -> if opts[:follow], do: {:halt, :ended}, else: raise(error)
+      over?(state) -> raise error
       error.status in (state.source[:tolerated] || []) -> ended(state)
       # While a job runs, it may be silent.
       error.kind == :timeout and opts[:follow] -> ended(state)
@@ -138,6 +144,8 @@ defmodule HfHub.Jobs.Events do
     |> Error.unwrap!()
     |> Call.ended?()
   end
+
+  defp late?(state), do: state.opts[:follow] and over?(state)
 
   defp over?(%{deadline: nil}), do: false
   defp over?(%{deadline: deadline}), do: left(deadline) == 0

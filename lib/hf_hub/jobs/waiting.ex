@@ -33,6 +33,7 @@ defmodule HfHub.Jobs.Waiting do
         what: "the job #{inspect(id)}",
         on_wait: on_wait(opts)
       )
+      |> Call.about(:jobs, place)
     end
   end
 

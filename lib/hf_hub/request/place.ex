@@ -52,6 +52,18 @@ defmodule HfHub.Request.Place do
 
   def named(result, _request), do: result
 
+  @doc "Names what a request is about, `{namespace, id}`, in the error for one that is missing."
+  @spec missing(result, String.t(), {String.t(), String.t()}) :: result
+        when result: :ok | {:ok, term()} | {:error, Error.t()}
+  def missing({:error, %Error{kind: :not_found} = error}, what, {namespace, id}) do
+    message =
+      "the #{what} #{inspect(id)} of #{inspect(namespace)} was not found; check both, and whether the token has access"
+
+    {:error, %{error | message: message}}
+  end
+
+  def missing(result, _what, _place), do: result
+
   @doc """
   Corrects the address of the page for tokens in the error of a request to another server than the Hub at `endpoint`
   (defaults to the configured one).
