@@ -41,7 +41,7 @@ defmodule HfHub.Error do
   | `:checksum_mismatch` | the bytes do not match the Hub's checksum; nothing was stored |
   | `:lock_timeout` | another process holds the lock |
   | `:io` | reading or writing a file failed |
-  | `:invalid_response` | the response is malformed or not allowed |
+  | `:invalid_response` | the response, or the payload of a webhook, is malformed or not allowed |
   | `:invalid_name` | an invalid repository id, revision, file name or endpoint |
   | `:invalid_archive` | the archive is damaged, or unsafe to unpack |
   | `:invalid_card` | the metadata of a card cannot be read or written |

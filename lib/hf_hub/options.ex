@@ -261,6 +261,7 @@ defmodule HfHub.Options do
   defp cast(name, :hardware) when is_atom(name), do: name |> Atom.to_string() |> String.replace("_", "-")
   defp cast(pattern, :patterns) when is_binary(pattern), do: [pattern]
   defp cast(variables, :variables), do: Map.new(variables, fn {name, value} -> {to_string(name), value} end)
+  defp cast(list, {:list, type}), do: Enum.map(list, &cast(&1, type))
   defp cast(value, {:or, types}), do: cast(value, Enum.find(types, &valid?(value, &1)))
   defp cast(value, _type), do: value
 
@@ -309,6 +310,7 @@ defmodule HfHub.Options do
   def type_name(:atom), do: "an atom"
   def type_name(:pid), do: "a pid"
   def type_name(:keyword), do: "a keyword list"
+  def type_name(:map), do: "a map"
   def type_name(:number), do: "a number"
   def type_name(:path), do: "a path"
   def type_name(:sha256), do: "64 hex digits"
@@ -317,7 +319,6 @@ defmodule HfHub.Options do
   def type_name(:repo_type), do: "one of `:model`, `:dataset`, `:space`, or its name as a string"
   def type_name(:patterns), do: "a string or a list of strings"
   def type_name(:hardware), do: "a string or an atom"
-  def type_name(:map), do: "a map"
   def type_name(:variables), do: "a map of names to strings"
   def type_name({:struct, module}), do: "a `#{inspect(module)}`"
   def type_name({:in, values}), do: "one of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
@@ -325,6 +326,7 @@ defmodule HfHub.Options do
   def type_name({:list, :string}), do: "a list of strings"
   def type_name({:list, :pos_integer}), do: "a list of positive integers"
   def type_name({:some, names}), do: type_name({:in, names}) <> ", a newer one as a string, or a list of them"
+  def type_name({:list, {:in, values}}), do: "a list of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   def type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)
   def type_name({:or, types}), do: Enum.map_join(types, " or ", &type_name/1)
 

@@ -54,6 +54,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "import" => |task| Box::pin(local(task, care::import)),
         "materialize" => |task| Box::pin(local(task, care::materialize)),
         "parse_card" => |task| Box::pin(local(task, card::read_text)),
+        "parse_json" => |task| Box::pin(local(task, hf_hub_engine::base::json::read_text)),
         "render_card" => |task| Box::pin(local(task, card::write_text)),
         "hash_file" => |task| Box::pin(local(task, hash::run)),
         "extract" => |task| Box::pin(local(task, extract::unpack)),

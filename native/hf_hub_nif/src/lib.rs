@@ -53,7 +53,6 @@ mod atoms {
 
 /// What all calls of this VM share: connections, and limits on requests, open files and bytes a second.
 static PROCESS: Lazy<Process> = Lazy::new(Process::default);
-
 /// The transfers in progress, which they share too.
 static SHARED: Lazy<Shared> = Lazy::new(Shared::default);
 

@@ -5,7 +5,7 @@ usage: python python_client.py PATH_OF_HF_HUB_SERVER [MODEL_FOLDER]
 Starts the executable on an empty root, imports small repositories and, if given, a real model, and calls
 the client's functions for reading; `python_writing.py` covers writing, `python_commands.py` the command line,
 `python_social.py` people and what they do, `python_discussions.py` discussions and pull requests,
-`python_spaces.py` Spaces, `python_git.py` pushes.
+`python_spaces.py` Spaces, `python_git.py` pushes, `python_webhooks.py` webhooks.
 Prints `N passed, N failed`; the exit code is not 0 if a check failed.
 """
 
@@ -591,6 +591,7 @@ import python_discussions  # noqa: E402, F401
 import python_git  # noqa: E402, F401
 import python_social  # noqa: E402, F401
 import python_spaces  # noqa: E402, F401
+import python_webhooks  # noqa: E402, F401
 import python_writing  # noqa: E402, F401
 
 

@@ -4,6 +4,11 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::{
+    blocking::{self, Watch},
+    error::{Error, ErrorKind, Result as Outcome},
+};
+
 /// UTF-8's byte order mark.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -19,6 +24,13 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     let repaired = repaired(body);
     let value = serde_json::from_slice::<Value>(repaired.as_deref().unwrap_or(body));
     value.and_then(serde_json::from_value).map_err(|_| error)
+}
+
+/// Parses a text as [`parse`] does, on a thread that may block.
+pub async fn read_text(text: String, _: Watch) -> Outcome<Value> {
+    let parse = move || parse::<Value>(text.as_bytes());
+    let invalid = |err| Error::new(ErrorKind::InvalidResponse, format!("invalid JSON: {err}"));
+    blocking::run(parse).await.map_err(invalid)
 }
 
 /// Parses JSON as [`parse`] does, by another parser.
