@@ -42,6 +42,7 @@ defmodule HfHub.Brief do
     String.trim_leading("#{role} #{kind}#{name}")
   end
 
+  defp show({1, units}), do: "1 " <> String.trim_trailing(units, "s")
   defp show({value, unit}), do: if(text = show(value), do: "#{text} #{unit}")
   defp show(number) when is_number(number), do: to_string(number)
   defp show(atom) when atom in [nil, true, false], do: nil

@@ -6,21 +6,10 @@ defmodule HfHub.Discussions.DiscussionDetails do
   """
 
   alias HfHub.{Brief, Decode}
-  alias HfHub.Discussions.{Address, Event, Typed}
+  alias HfHub.Discussions.{Event, Typed}
 
-  use HfHub.Schema,
+  use HfHub.Discussions.Fields,
     id: {"_id", :string, "id in the Hub's database"},
-    num: {"num", :integer, "number in the repository"},
-    title: {"title", :string, "title"},
-    author: {["author", "name"], :string, "user that opened it", default: "deleted"},
-    status:
-      {"status", {:enum, [:open, :closed, :merged, :draft]},
-       "status. Only pull requests are drafts, or merged"},
-    is_pull_request: {"isPullRequest", :boolean, "whether it is a pull request", default: false},
-    git_reference: {[], :string, "revision of a pull request, such as `\"refs/pr/3\"`", by: :git_reference},
-    repo_id: {["repo", "name"], :string, "id of the repository"},
-    repo_type: {["repo", "type"], {:enum, [:model, :dataset, :space]}, "type of the repository"},
-    url: {:url, {:or, [:string, nil]}, "URL of the discussion's page"},
     events: {"events", [{:type, Event, :any_type}], "events, oldest first", by: :events, default: []},
     target_branch:
       {["changes", "base"], :string, "branch that a pull request is for, such as `\"refs/heads/main\"`"},
@@ -31,11 +20,7 @@ defmodule HfHub.Discussions.DiscussionDetails do
        "files of a pull request with conflicts; `true` if there are some whose names the Hub does not return",
        by: :conflicts},
     diff: {"diff", :string, "changes of a pull request as a unified diff"},
-    pinned: {"pinned", :boolean, "whether it is shown before others", default: false},
-    locked: {"locked", :boolean, "whether new comments are refused", default: false},
-    created_at: {"createdAt", :datetime, "time when it was opened"},
-    updated_at: {"updatedAt", :datetime, "time of the last change, on Hubs that return it"},
-    raw: {[], :map, "whole JSON object, including entries without a field"}
+    locked: {"locked", :boolean, "whether new comments are refused", default: false}
 
   HfHub.Schema.from_response("""
       iex> events = [%{"id" => "65f0", "type" => "status-change", "data" => %{"status" => "closed"}}]
@@ -44,8 +29,6 @@ defmodule HfHub.Discussions.DiscussionDetails do
       iex> {details.is_pull_request, details.author}
       {false, "deleted"}
   """)
-
-  defp git_reference(json), do: Address.git_reference(json)
 
   defp events(nil), do: []
   defp events(list), do: Decode.items(list, &Typed.event/1)
