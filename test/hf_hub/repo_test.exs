@@ -239,18 +239,9 @@ defmodule HfHub.RepoTest do
       {:ok, hub} = hub_of_its_own(context)
       opts = [endpoint: LocalHub.endpoint(hub), token: "hf_own", repo_type: :space]
 
-      templates =
-        ~s({"templates": [{"name": "JupyterLab", "repoId": "SpacesExamples/jupyterlab", "sdk": "docker", ) <>
-          ~s("preferredPrivate": true}]})
-
-      headers = %{"content-type" => "application/json"}
-
-      rule = %{
-        match: "/api/spaces/templates",
-        fault: %{kind: "status", code: 200, body: templates, headers: headers}
-      }
-
-      plant(rule, opts)
+      card = "---\ntitle: JupyterLab\nsdk: docker\ntags: [template]\npreferred_private: true\n---\n"
+      Repo.create!("own/template", [space_sdk: :docker] ++ opts)
+      HfHub.Commit.upload_file!({:binary, card}, "README.md", "own/template", opts)
       assert {:ok, %RepoUrl{}} = Repo.create("own/lab", [space_template: "jupyterlab"] ++ opts)
       assert Api.space_info!("own/lab", Keyword.delete(opts, :repo_type)).private
 

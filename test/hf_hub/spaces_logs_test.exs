@@ -76,7 +76,8 @@ defmodule HfHub.SpacesLogsTest do
     assert error.kind == :timeout
   end
 
-  test "continues after a restart of the server, without repeated lines", context do
+  test "continues after the server was killed and started again, without repeated lines", context do
+    Process.flag(:trap_exit, true)
     root = Path.join(context.dir, "hub")
     {:ok, hub} = LocalHub.start_link(root: root)
     LocalHub.command!(hub, ["user", "add", "me", "--token", "hf_me"])
@@ -88,7 +89,9 @@ defmodule HfHub.SpacesLogsTest do
     assert_receive {:line, "one\n"}, 5_000
     assert_receive {:line, "two\n"}, 5_000
 
-    LocalHub.stop(hub)
+    {:os_pid, server} = Port.info(:sys.get_state(hub).port, :os_pid)
+    {_output, 0} = System.cmd("kill", ["-9", "#{server}"])
+    assert_receive {:EXIT, ^hub, {:local_hub_exited, 137}}, 5_000
     {:ok, hub} = LocalHub.start_link(root: root, port: URI.parse(endpoint).port)
     log("me/app", "three", hub)
     assert_receive {:line, "three\n"}, 10_000
