@@ -7,6 +7,7 @@ mod access;
 mod attributes;
 pub(crate) mod card;
 mod catalog;
+mod changes;
 mod commit;
 mod db;
 mod deliveries;
@@ -42,6 +43,7 @@ mod webhooks;
 pub(crate) use access::{AccessRequest, AccessState, Decided, Requested, Requester};
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 pub(crate) use catalog::{Found, Order, Search, Viewer};
+pub(crate) use changes::Changes;
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
 pub(crate) use deliveries::{Attempt, Due, Outgoing, Verdict};
 pub(crate) use devices::{Decision as LoginAnswer, Devices};
@@ -62,7 +64,6 @@ pub(crate) use likes::{Liked, Popularity};
 pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, is_upload};
-pub(crate) use pull_requests::Changes;
 pub(crate) use push::{Broken as BrokenPush, Moved, Quarantine, RefMove};
 pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
@@ -84,6 +85,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use access::Access;
+use changes::Recent;
 use db::Db;
 use index::Index;
 
@@ -95,6 +97,7 @@ pub(crate) struct Store {
     root: PathBuf,
     db: Db,
     index: Index,
+    recent: Recent,
 }
 
 impl Store {
@@ -107,7 +110,7 @@ impl Store {
         // The state of earlier versions was in JSON files.
         let db = Db::open(&root, |tx| legacy::import(tx, &root))?;
         let index = Index::open(db.clone())?;
-        Ok(Self { root, db, index })
+        Ok(Self { root, db, index, recent: Recent::default() })
     }
 
     /// Returns the store of large files.

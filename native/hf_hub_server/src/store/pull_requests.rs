@@ -17,15 +17,6 @@ const PREFIX: &str = "refs/pr/";
 /// Maximum number of commits that the message of a merge lists.
 const MAX_LISTED: usize = 250;
 
-/// What a pull request changes.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    /// The files that cannot be merged.
-    pub(crate) conflicts: Vec<String>,
-    /// The unified diff, if requested.
-    pub(crate) diff: Option<String>,
-}
-
 impl Store {
     /// Returns the discussions.
     pub(crate) fn discussions(&self) -> Discussions {
@@ -198,29 +189,6 @@ impl Store {
     }
 }
 
-impl Repo {
-    /// Returns what a pull request changes, and what stands against it.
-    pub(crate) fn changes(&self, of: &Discussion, with_diff: bool) -> Result<Changes> {
-        let Some(base) = &of.base else { return Ok(Changes::default()) };
-        let git = self.git()?;
-        let merged = of.merge_commit.as_deref().map(Oid::from_str).transpose()?;
-        if let Some(merged) = merged {
-            let diff = || git.diff(git.parent(merged)?, merged);
-            let diff = with_diff.then(diff).transpose()?;
-            return Ok(Changes { conflicts: Vec::new(), diff });
-        }
-        let (Some(ours), Some(theirs)) = (git.tip(base)?, git.tip(&ref_of(of.num))?) else {
-            return Ok(Changes { diff: with_diff.then(String::new), ..Changes::default() });
-        };
-        let conflicts = match git.merge(ours, theirs)? {
-            Merged::Tree(_) => Vec::new(),
-            Merged::Conflicts(files) => files,
-        };
-        let diff = || git.diff(git.merge_base(ours, theirs)?, theirs);
-        Ok(Changes { conflicts, diff: with_diff.then(diff).transpose()? })
-    }
-}
-
 /// A commit that was added to a pull request.
 pub(super) struct Added<'a> {
     pub(super) author: &'a str,
@@ -248,7 +216,7 @@ pub(super) fn import(
 }
 
 /// Returns the full name of the ref of a pull request.
-fn ref_of(num: u64) -> String {
+pub(super) fn ref_of(num: u64) -> String {
     format!("{PREFIX}{num}")
 }
 

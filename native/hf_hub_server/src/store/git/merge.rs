@@ -1,15 +1,22 @@
 //! Merges a branch into another, and what it would change there.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
-use git2::{DiffFindOptions, DiffFormat, DiffOptions, IndexConflict, MergeOptions, Oid, Tree};
+use git2::{
+    DiffFindOptions, DiffFormat, DiffOptions, Index, IndexConflict, MergeOptions, Oid, Tree,
+};
 
 use super::{Git, SMALL, found};
 
 /// Maximum size of a diff; it ends after the last file that fits.
 const MAX_DIFF: usize = 4 << 20;
 /// Larger files are shown like binary ones.
-const MAX_DIFF_FILE: i64 = 1 << 20;
+const MAX_DIFF_FILE: i64 = 512 << 10;
 
+/// Larger files are not merged line by line, and neither are more bytes of all files.
+const MAX_MERGED_FILE: usize = 256 << 10;
+const MAX_MERGED: usize = 8 << 20;
 /// Maximum number of files on each side that are compared to find those that were moved.
 const MAX_RENAMES: u32 = 100;
 
@@ -25,24 +32,77 @@ pub(crate) enum Merged {
 impl Git {
     /// Merges the changes of `theirs` since it began into `ours`. Nothing but objects is written.
     pub(crate) fn merge(&self, ours: Oid, theirs: Oid) -> Result<Merged> {
+        match self.merged(ours, theirs)? {
+            Ok(mut index) => {
+                let tree = index.write_tree_to(&self.repo);
+                Ok(Merged::Tree(tree.map_err(|err| self.write_failure(err, SMALL))?))
+            }
+            Err(conflicts) => Ok(Merged::Conflicts(conflicts)),
+        }
+    }
+
+    /// Returns the files that cannot be merged, without writing anything.
+    pub(crate) fn conflicts(&self, ours: Oid, theirs: Oid) -> Result<Vec<String>> {
+        Ok(self.merged(ours, theirs)?.err().unwrap_or_default())
+    }
+
+    fn merged(&self, ours: Oid, theirs: Oid) -> Result<Result<Index, Vec<String>>> {
         let ancestor = match self.merge_base(ours, theirs)? {
             Some(base) => self.commit(base)?.tree()?,
             // A squashed history has nothing in common with what began before.
             None => self.repo.find_tree(self.empty_tree()?)?,
         };
         let (ours, theirs) = (self.commit(ours)?.tree()?, self.commit(theirs)?.tree()?);
+        let large = self.large_conflicts(&ancestor, &ours, &theirs)?;
+        if !large.is_empty() {
+            return Ok(Err(large));
+        }
         let mut options = MergeOptions::new();
         options.target_limit(MAX_RENAMES);
-        let mut index = self.repo.merge_trees(&ancestor, &ours, &theirs, Some(&options))?;
-        if index.has_conflicts() {
-            let paths = index.conflicts()?.map(|conflict| conflict.map(|conflict| path(&conflict)));
-            let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
-            paths.sort();
-            paths.dedup();
-            return Ok(Merged::Conflicts(paths));
+        let index = self.repo.merge_trees(&ancestor, &ours, &theirs, Some(&options))?;
+        if !index.has_conflicts() {
+            return Ok(Ok(index));
         }
-        let tree = index.write_tree_to(&self.repo);
-        Ok(Merged::Tree(tree.map_err(|err| self.write_failure(err, SMALL))?))
+        let paths = index.conflicts()?.map(|conflict| conflict.map(|conflict| path(&conflict)));
+        let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
+        paths.sort();
+        paths.dedup();
+        Ok(Err(paths))
+    }
+
+    /// Returns the files that both sides have changed, if comparing their lines could take minutes:
+    /// those that are large, or all of them.
+    fn large_conflicts(
+        &self,
+        ancestor: &Tree<'_>,
+        ours: &Tree<'_>,
+        theirs: &Tree<'_>,
+    ) -> Result<Vec<String>> {
+        let (ours, theirs) = (self.changed(ancestor, ours)?, self.changed(ancestor, theirs)?);
+        let odb = self.repo.odb()?;
+        let size = |blob: &Oid| odb.read_header(*blob).map_or(0, |(size, _)| size);
+        let both = ours.iter().filter_map(|(path, (old, new))| {
+            let (_, other) = theirs.get(path).filter(|(_, other)| other != new)?;
+            Some((path, [size(old), size(new), size(other)]))
+        });
+        let both = both.collect::<Vec<_>>();
+        let total = both.iter().flat_map(|(_, sizes)| sizes).sum::<usize>();
+        let is_large = |sizes: &[usize; 3]| sizes.iter().any(|size| *size > MAX_MERGED_FILE);
+        let mut files = both.iter().filter(|(_, sizes)| is_large(sizes)).collect::<Vec<_>>();
+        if files.is_empty() && total > MAX_MERGED {
+            files = both.iter().collect();
+        }
+        Ok(files.into_iter().map(|(path, _)| String::from_utf8_lossy(path).into_owned()).collect())
+    }
+
+    /// Returns the paths that differ, with the blobs before and after.
+    fn changed(&self, from: &Tree<'_>, to: &Tree<'_>) -> Result<BTreeMap<Vec<u8>, (Oid, Oid)>> {
+        let diff = self.repo.diff_tree_to_tree(Some(from), Some(to), None)?;
+        let changed = diff.deltas().filter_map(|delta| {
+            let path = delta.new_file().path_bytes().or_else(|| delta.old_file().path_bytes())?;
+            Some((path.to_owned(), (delta.old_file().id(), delta.new_file().id())))
+        });
+        Ok(changed.collect())
     }
 
     /// Returns the newest commit that two histories have in common.
@@ -198,6 +258,42 @@ mod tests {
     }
 
     #[test]
+    fn large_files_are_not_compared_line_by_line() {
+        let repo = fixture();
+        let text = |first: &str, last: &str, lines: usize| {
+            format!("{first}\n{}{last}\n", "line\n".repeat(lines))
+        };
+        let change = |parent, name: &str, first: &str, last: &str, lines| {
+            repo.commit(parent, &[(name, Some(&text(first, last, lines)))])
+        };
+        let merge = |lines| {
+            let base = change(repo.first, "a", "1", "2", lines);
+            let ours = change(base, "a", "one", "2", lines);
+            let theirs = change(base, "a", "1", "two", lines);
+            (repo.git.merge(ours, theirs).unwrap(), repo.git.merge(ours, base).unwrap())
+        };
+        let (both, one) = merge(50_000);
+        assert!(matches!((&both, &one), (Merged::Tree(_), Merged::Tree(_))), "{both:?} {one:?}");
+        let (both, one) = merge(60_000);
+        assert_eq!(both, Merged::Conflicts(vec!["a".into()]));
+        assert!(matches!(one, Merged::Tree(_)), "only one side has changed it");
+        // Many files that are not large each.
+        let files = |first: &str, last: &str| {
+            let text = text(first, last, 50_000);
+            let names = (0..12).map(|number| format!("m{number:02}")).collect::<Vec<_>>();
+            (names, text)
+        };
+        let commit = |parent, (names, text): &(Vec<String>, String)| {
+            let all = names.iter().map(|name| (name.as_str(), Some(text.as_str())));
+            repo.commit(parent, &all.collect::<Vec<_>>())
+        };
+        let base = commit(repo.first, &files("1", "2"));
+        let (ours, theirs) = (commit(base, &files("one", "2")), commit(base, &files("1", "two")));
+        let conflicts = repo.git.conflicts(ours, theirs).unwrap();
+        assert_eq!((conflicts.len(), conflicts[0].as_str()), (12, "m00"));
+    }
+
+    #[test]
     fn a_diff_ends_after_a_whole_file_if_it_is_long() {
         let repo = fixture();
         let next = repo.commit(repo.first, &[("b", Some("c\n")), ("bin", Some("\0\u{2}"))]);
@@ -205,11 +301,11 @@ mod tests {
         assert!(diff.starts_with("diff --git a/b b/b\nindex "), "{diff}");
         assert!(diff.contains("--- a/b\n+++ b/b\n@@ -1 +1 @@\n-b\n+c\n"), "{diff}");
         assert!(diff.contains("Binary files a/bin and b/bin differ"), "{diff}");
-        let text = "0123456789\n".repeat(90_000);
-        let names = ["m0", "m1", "m2", "m3", "m4", "m5"];
+        let text = "0123456789\n".repeat(45_000);
+        let names = ["m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9"];
         let files = names.map(|name| (name, Some(text.as_str())));
         let long = repo.git.diff(Some(next), repo.commit(next, &files)).unwrap();
-        assert_eq!(long.matches("diff --git").count(), 3);
+        assert_eq!(long.matches("diff --git").count(), 7);
         assert!(long.len() <= MAX_DIFF && long.ends_with("+0123456789\n"));
         let huge = "x".repeat(2 << 20);
         let huge = repo.commit(next, &[("huge", Some(&huge))]);

@@ -33,9 +33,9 @@ pub(super) fn details(
     json.insert("collection".into(), "discussions".into());
     json.insert("events".into(), events.iter().map(event).collect());
     if discussion.base.is_some() {
-        json.insert("filesWithConflicts".into(), conflicts(changes.conflicts));
+        json.insert("filesWithConflicts".into(), conflicts(&changes.conflicts));
         json.insert("changes".into(), references(discussion));
-        json.extend(changes.diff.map(|diff| ("diff".to_owned(), diff.into())));
+        json.extend(changes.diff.map(|diff| ("diff".to_owned(), (&*diff).into())));
     }
     json.into()
 }
@@ -81,7 +81,7 @@ fn shared(key: &RepoKey, discussion: &Discussion) -> Map<String, Value> {
 }
 
 /// The names of many files are left out, as on the Hub: `true` stands for them.
-fn conflicts(files: Vec<String>) -> Value {
+fn conflicts(files: &[String]) -> Value {
     if files.len() > MAX_CONFLICTS { true.into() } else { files.into() }
 }
 

@@ -109,7 +109,7 @@ fn details(call: &Call, repo: &Repo, num: u64) -> Reply {
     let events = discussions.events(&discussion)?;
     // The changes are content of files, which a gated repository does not show to everybody.
     let changes = match call.caller.check_files(repo) {
-        Ok(()) => repo.changes(&discussion, call.query.flag("diff"))?,
+        Ok(()) => call.hub.store.changes(repo, &discussion, call.query.flag("diff"))?,
         Err(_) => Changes::default(),
     };
     Ok(response::json(&json::details(&repo.key, &discussion, &events, changes)))
