@@ -39,6 +39,11 @@ need_git_lfs() {
   install git-lfs git-lfs
 }
 
+# A browser, for the pages of the Local Hub.
+need_browser() {
+  command -v chromium-browser >/dev/null || install chromium chromium
+}
+
 need_elixir() {
   install elixir elixir
 }

@@ -16,6 +16,12 @@ defmodule HfHub.LocalHub do
   `git clone http://127.0.0.1:8080/me/my-model` and `git push` work, with or without git-lfs, with a token as the
   password. A push is checked like a commit through the API: rights, file names, metadata, files larger than 10 MiB.
 
+  ## In a browser
+
+  The address of the Hub shows its repositories: lists with a search, files, READMEs, commits, branches, discussions.
+  The pages are read only, without scripts, and load images from this Hub only. To see private repositories, log in
+  with any user name and a token as the password. The browser sends it until it is closed.
+
   ## Clients in other languages
 
   The Local Hub supports uploads of large files through LFS, not through Xet, and a default installation of the Python

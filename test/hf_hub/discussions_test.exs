@@ -33,7 +33,7 @@ defmodule HfHub.DiscussionsTest do
     assert [%Comment{content: "**Why?**", author: ^account, edited: false, hidden: false} = first] =
              opened.events
 
-    assert first.rendered == "<pre>**Why?**</pre>"
+    assert first.rendered == "<p><strong>Why?</strong></p>\n"
     assert %DateTime{} = first.created_at
 
     assert {:ok, %Comment{content: "Because <b>", edit_history: []} = added} =

@@ -1,7 +1,7 @@
 //! The Local Hub: a Hugging Face Hub for one machine or one room.
 //!
 //! It keeps models, datasets and Spaces as bare git repositories and serves the Hub's clients over HTTP. It
-//! renders no pages, runs no Spaces and shares no code with the client library: it is there to judge it.
+//! runs no Spaces and shares no code with the client library: it is there to judge it.
 
 mod cli;
 mod serve;

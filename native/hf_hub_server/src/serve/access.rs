@@ -2,8 +2,8 @@
 //!
 //! All visibility rules are here, independent of the route.
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -22,11 +22,20 @@ pub(super) enum Caller {
 impl Caller {
     /// Reads the `Authorization` header; an unknown token is an error on every route, as on the
     /// Hub.
-    pub(super) fn identify(store: &Store, headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(super) fn identify(
+        store: &Store,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Self, ApiError> {
         let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Self::Anonymous) };
+        let is_password = is_basic(value.as_bytes());
+        if is_password && is_cross_site(method, headers) {
+            return Ok(Self::Anonymous);
+        }
         let token = value.to_str().ok().and_then(credential).ok_or_else(ApiError::bad_token)?;
         match store.users().by_token(&token)? {
             Some((user, token)) => Ok(Self::User(user, Box::new(token))),
+            None if is_password => Err(ApiError::bad_token().asks_for_password()),
             None => Err(ApiError::bad_token()),
         }
     }
@@ -167,6 +176,24 @@ fn owns(user: &User, repo: &Repo) -> bool {
     repo.key.id.namespace().is_some_and(|namespace| user.belongs_to(namespace))
 }
 
+fn is_basic(authorization: &[u8]) -> bool {
+    authorization.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "))
+}
+
+/// Whether a browser sends the request for a page of another site. It adds the password of a login
+/// on its own, so the page could act with it. A link to a page of this Hub is harmless.
+fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_link = *method == Method::GET && text("sec-fetch-dest") == Some("document");
+    match text("sec-fetch-site") {
+        Some("same-origin" | "none") => false,
+        Some(_) => !is_link,
+        // Not sent to addresses without TLS, except those of the same machine.
+        None => text("origin")
+            .is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != text("host")),
+    }
+}
+
 /// Returns the token of an `Authorization` header. Git sends it as the password of any user name.
 fn credential(value: &str) -> Option<String> {
     let (scheme, credential) = value.split_once(' ')?;
@@ -182,7 +209,40 @@ fn credential(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
     use super::*;
+
+    #[test]
+    fn pages_of_other_sites_cannot_use_a_login() {
+        let is_cross_site = |method: &Method, headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            super::is_cross_site(method, &headers.collect())
+        };
+        let host = ("host", "hub.lan:8080");
+        let link = ("sec-fetch-dest", "document");
+        for headers in [
+            &[host][..],
+            &[host, ("origin", "http://hub.lan:8080")],
+            &[host, ("sec-fetch-site", "same-origin"), ("origin", "null")],
+            &[host, ("sec-fetch-site", "none")],
+        ] {
+            assert!(!is_cross_site(&Method::POST, headers), "{headers:?}");
+        }
+        for headers in [
+            &[host, ("origin", "http://evil.example")][..],
+            &[host, ("origin", "null")],
+            &[host, ("sec-fetch-site", "cross-site"), link],
+            &[host, ("sec-fetch-site", "same-site")],
+        ] {
+            assert!(is_cross_site(&Method::POST, headers), "{headers:?}");
+        }
+        let followed = [host, ("sec-fetch-site", "cross-site"), link];
+        assert!(!is_cross_site(&Method::GET, &followed));
+        assert!(is_cross_site(&Method::GET, &followed[..2]));
+    }
 
     #[test]
     fn reads_tokens_in_the_formats_of_clients_and_git() {

@@ -156,7 +156,7 @@ impl Call {
         body: Payload,
     ) -> Result<Self, ApiError> {
         let Head { method, uri, headers, extensions, .. } = head;
-        let caller = Caller::identify(&hub.store, &headers)?;
+        let caller = Caller::identify(&hub.store, &method, &headers)?;
         let mut manner = extensions.get::<Manner>().copied().unwrap_or_default();
         manner.direct |= hub.options.direct;
         let (raw_path, raw_query) = (uri.path().to_owned(), uri.query().map(str::to_owned));

@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
@@ -15,6 +15,7 @@ use crate::store::{DiscussionStatus, Refused, RepoKey, is_full};
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 /// Maximum number of files in a message.
 const MAX_NAMED: usize = 10;
+const PASSWORD: &str = "Basic realm=\"Local Hub\", charset=\"UTF-8\"";
 const GATED: &str = "GatedRepo";
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
@@ -253,11 +254,27 @@ impl ApiError {
         self.asks_for_password().with("message", message)
     }
 
-    fn asks_for_password(self) -> Self {
+    /// Changes the response so that a client asks its user for a password again.
+    pub(super) fn asks_for_password(self) -> Self {
         if self.status != StatusCode::UNAUTHORIZED {
             return self;
         }
-        self.with_header(WWW_AUTHENTICATE, "Basic realm=\"Local Hub\", charset=\"UTF-8\"")
+        self.with_header(WWW_AUTHENTICATE, PASSWORD)
+    }
+
+    /// Adds the header that makes a browser ask its user for a password.
+    pub(super) fn ask_for_password(headers: &mut HeaderMap) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(PASSWORD));
+    }
+
+    /// Returns the status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the message.
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Adds a key to the body.

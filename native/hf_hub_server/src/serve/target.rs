@@ -213,7 +213,7 @@ fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
 }
 
 /// Splits what follows the action. The slashes of `refs/pr/1` may be encoded or not.
-fn revision_and_path(segments: &[&str]) -> Option<(String, Option<String>)> {
+pub(super) fn revision_and_path(segments: &[&str]) -> Option<(String, Option<String>)> {
     let length = match segments {
         ["refs", "pr" | "convert", _, ..] => 3,
         [_, ..] => 1,

@@ -72,7 +72,7 @@ async fn a_discussion_has_its_events_in_order() {
     assert!(found.get("changes").is_none() && found.get("diff").is_none());
     let first = &found["events"][0]["data"];
     assert_eq!(first["latest"]["raw"], "**Why?** <b>");
-    assert_eq!(first["latest"]["html"], "<pre>**Why?** &lt;b&gt;</pre>");
+    assert_eq!(first["latest"]["html"], "<p><strong>Why?</strong> <b></b></p>\n");
     assert_eq!((&first["edited"], &first["history"]), (&json!(false), &json!([])));
     let comment = &found["events"][1]["data"];
     assert_eq!((&comment["edited"], &comment["numEdits"]), (&json!(true), &json!(1)));

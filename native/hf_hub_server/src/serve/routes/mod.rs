@@ -44,13 +44,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get};
 
 use super::action::Action;
 use super::call::{self, Call, Handler, Reply};
 use super::error::ApiError;
 use super::hub::Hub;
+use super::pages;
 use super::response;
 use super::slot::COMPLETE;
 use super::target::{Target, XET_HINT};
@@ -68,7 +69,7 @@ Point a client at it with HF_ENDPOINT set to this address.
 ";
 
 const CONFIRM: &str = "\
-This is a Local Hub, which has no pages. To confirm the code of a login, run on its machine:
+This is a Local Hub. To confirm the code of a login, run on its machine:
 
     hf_hub_server user approve CODE USER --root ROOT
 ";
@@ -76,7 +77,10 @@ This is a Local Hub, which has no pages. To confirm the code of a login, run on 
 /// The routes of the hub listener.
 pub(super) fn hub(hub: Arc<Hub>) -> Router {
     Router::new()
-        .route("/", get(|| async { ABOUT }))
+        .route("/", on(GET, about))
+        .route("/login", on(GET, |call| Ok(pages::login(call))))
+        .route("/-/style.css", get(pages::style))
+        .route("/-/icon.svg", get(pages::icon))
         .route("/api/whoami-v2", on(GET, whoami::get))
         .route("/oauth/device", get(|| async { CONFIRM }).merge(on(POST, oauth::device)))
         .route("/oauth/token", on(POST, oauth::token))
@@ -130,7 +134,14 @@ pub(super) fn cdn(hub: Arc<Hub>) -> Router {
     Router::new().fallback(cdn::serve).with_state(hub)
 }
 
+fn about(call: &Call) -> Reply {
+    pages::get(call).unwrap_or_else(|| Ok(ABOUT.into_response()))
+}
+
 fn dispatch(call: &Call) -> Reply {
+    if let Some(page) = pages::get(call) {
+        return page;
+    }
     let target = Target::parse(&call.raw_path).ok_or_else(ApiError::page_not_found)?;
     let target = match target.canonical() {
         Some(canonical) if matches!(open(call, &target.key)?, Lookup::Missing) => canonical,
@@ -235,7 +246,7 @@ fn check_commit_rights<'a>(
 
 /// Returns where a repository is for this caller: invisible repositories do not exist, even under
 /// an old name. A different case of the letters counts as an old name.
-fn open(call: &Call, key: &RepoKey) -> Result<Lookup, ApiError> {
+pub(super) fn open(call: &Call, key: &RepoKey) -> Result<Lookup, ApiError> {
     let store = &call.hub.store;
     let spelled = store.spelled(key)?;
     let place = if spelled == *key { store.locate(key)? } else { Lookup::Moved(spelled.id) };
@@ -257,7 +268,7 @@ fn moved(call: &Call, target: &Target, id: &str) -> Response {
 }
 
 /// Opens the git repository and finds a revision in it.
-fn checkout(repo: &Repo, revision: &str) -> Result<(Git, Oid), ApiError> {
+pub(super) fn checkout(repo: &Repo, revision: &str) -> Result<(Git, Oid), ApiError> {
     let git = repo.git()?;
     let commit = git.resolve(revision)?.ok_or_else(|| ApiError::revision_not_found(revision))?;
     Ok((git, commit))

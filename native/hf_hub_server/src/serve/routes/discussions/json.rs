@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::super::markdown::{self, Place};
 use super::super::super::response::date;
 use crate::store::{Author, Changes, Comment, Discussion, Event, Happened, RepoKey};
 
@@ -124,16 +125,10 @@ fn comment(comment: &Comment, event: &Event) -> Value {
 fn version(content: &str, date: &str, author: Option<&Author>) -> Value {
     let mut json = Map::new();
     json.insert("raw".into(), content.into());
-    json.insert("html".into(), html(content).into());
+    json.insert("html".into(), markdown::html(content, Place::Api).into());
     json.insert("updatedAt".into(), date.into());
     insert_author(&mut json, author);
     json.into()
-}
-
-/// Returns Markdown as HTML that shows it as it was written.
-fn html(content: &str) -> String {
-    let escaped = content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    format!("<pre>{}</pre>", escaped.replace('"', "&quot;"))
 }
 
 /// A user who was removed has no entry.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_stream::try_stream;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use tokio::task::spawn_blocking;
@@ -60,7 +60,7 @@ impl Place {
     /// Whether a new request for the log would be the same: a stream can outlive a token.
     fn is_open(&self) -> Result<bool, ApiError> {
         let Some(repo) = self.hub.store.locate(&self.key)?.found() else { return Ok(false) };
-        let caller = Caller::identify(&self.hub.store, &self.headers)?;
+        let caller = Caller::identify(&self.hub.store, &Method::GET, &self.headers)?;
         caller.writer_in(self.key.id.namespace())?;
         Ok(repo.settings.object_id == self.object_id && !repo.settings.disabled)
     }
