@@ -243,6 +243,25 @@ async fn delivers_every_change_of_a_repository_in_order_with_the_secret() {
 }
 
 #[tokio::test]
+async fn delivers_changes_of_variables_and_secrets_without_their_values() {
+    let (root, receiver) = (root(), Receiver::new(&[Answer::Status(200)]));
+    let server = root.serve(&[]);
+    create(&server, "app", json!({ "type": "space", "sdk": "gradio" })).await;
+    watch(&server, &receiver.url()).await;
+    for what in ["secrets", "variables"] {
+        let path = format!("/api/spaces/acme/app/{what}");
+        for method in [Method::POST, Method::DELETE] {
+            let body = json!({ "key": "A", "value": "hunter2" });
+            let (status, _) = send(&server, "hf_me", method, &path, body).await;
+            assert_eq!(status, 200);
+            let payload = receiver.next().payload;
+            assert_eq!(name(&payload), "repo.config:update");
+            assert!(!payload.to_string().contains("hunter2"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_webhook_on_a_repository_follows_its_name_and_reports_its_end() {
     let (root, receiver) = (root(), Receiver::new(&[Answer::Status(204)]));
     let server = root.serve(&[]);

@@ -150,8 +150,24 @@ impl Call {
     /// Notifies the webhooks that watch the repository. The change is made already, so a failure is
     /// reported on standard error only.
     pub(super) fn notify(&self, event: Event<'_>) {
+        if let Err(err) = self.start_space(&event) {
+            complain(&err.context("cannot start a Space"));
+        }
         if let Err(err) = self.try_notify(event) {
             complain(&err.context("cannot notify webhooks"));
+        }
+    }
+
+    /// Starts a Space whose main branch has moved, however that was done.
+    fn start_space(&self, event: &Event<'_>) -> anyhow::Result<()> {
+        let key = &event.repo.key;
+        let refs = event.more.get("updatedRefs").and_then(Value::as_array);
+        let main = refs.and_then(|refs| refs.iter().find(|moved| moved["ref"] == MAIN_REF));
+        match main.and_then(|main| main["newSha"].as_str()) {
+            Some(commit) if key.kind == RepoKind::Space => {
+                self.hub.store.spaces().committed(key, commit, self.query.flag("hot_reload"))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -357,6 +357,33 @@ async fn a_commit_is_loaded_into_a_running_app_or_starts_it_again() {
 }
 
 #[tokio::test]
+async fn each_way_to_move_the_main_branch_starts_a_space_again() {
+    let hub = hub().await;
+    hub.space(json!({})).await;
+    hub.root.run(&["space", "stage", "ann/app", "BUILDING:0.2", "RUNNING"]);
+    let line = crate::hub::file("app.py", "2");
+    let lines = crate::hub::body(&json!({ "summary": "s" }), &[line]);
+    let commit = |route: &str| {
+        let request = hub.server.request(Method::POST, &format!("{APP}/{route}"));
+        request.bearer_auth(ANN).body(lines.clone()).send()
+    };
+    let running = async || {
+        tokio::time::sleep(std::time::Duration::from_millis(220)).await;
+        assert_eq!(hub.runtime().await["stage"], "RUNNING");
+    };
+    running().await;
+    assert_eq!(commit("commit/main?create_pr=1").await.unwrap().status(), 200);
+    assert_eq!(hub.runtime().await["stage"], "RUNNING", "a pull request is not main");
+    let merged = hub.post(&format!("{APP}/discussions/1/merge"), json!({})).await;
+    assert_eq!(merged.status(), 200);
+    assert_eq!(hub.runtime().await["stage"], "BUILDING");
+    running().await;
+    let squashed = hub.post(&format!("{APP}/super-squash/main"), json!({ "message": "m" })).await;
+    assert_eq!(squashed.status(), 200);
+    assert_eq!(hub.runtime().await["stage"], "BUILDING");
+}
+
+#[tokio::test]
 async fn finds_hardware_templates_and_spaces_by_words() {
     let hub = hub().await;
     let readme = "---\ntitle: Image maker\nsdk: gradio\nshort_description: draws cats\n\

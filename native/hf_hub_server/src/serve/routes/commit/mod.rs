@@ -22,7 +22,7 @@ use super::super::intake::Sink;
 use super::super::payload::Upload;
 use super::super::response;
 use super::{check_commit_rights, discussions};
-use crate::store::{Base, CommitError, CommitSpec, EditError, MAIN, Repo, RepoKind};
+use crate::store::{Base, CommitError, CommitSpec, EditError, Repo};
 
 /// Handles `POST /api/{kind}/{id}/commit/{revision}`.
 pub(super) fn post(call: &Call, repo: &Repo, revision: &str) -> Reply {
@@ -77,10 +77,6 @@ fn commit(call: &Call, repo: &Repo, revision: &str, author: &str, sent: Sent) ->
     let committed = call.hub.store.commit(spec).map_err(rejection)?;
     let change = RefChange::set(&committed.name, committed.before, committed.commit);
     call.notify(Event::content(repo, [change]));
-    if repo.key.kind == RepoKind::Space && !opens_pull_request && revision == MAIN {
-        let commit = committed.commit.to_string();
-        call.hub.store.spaces().committed(&repo.key, &commit, call.query.flag("hot_reload"))?;
-    }
     let (page, commit) = (call.page_url(&repo.key), committed.commit.to_string());
     let mut json = json!({
         "success": true,

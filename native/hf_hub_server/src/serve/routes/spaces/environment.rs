@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
+use super::super::super::events::Event;
 use super::super::super::response;
 use crate::store::{NewSpaceEntry as NewEntry, Repo, SpaceEntry as Entry};
 
@@ -64,6 +65,7 @@ pub(super) fn variables(call: &Call, repo: &Repo) -> Reply {
             spaces.variables(&repo.key)?
         }
     };
+    notify(call, repo);
     Ok(response::json(&shown(entries)))
 }
 
@@ -78,7 +80,15 @@ pub(super) fn secrets(call: &Call, repo: &Repo) -> Reply {
             spaces.secrets(&repo.key)?
         }
     };
+    notify(call, repo);
     Ok(response::json(&shown(entries)))
+}
+
+/// Notifies webhooks of a change.
+fn notify(call: &Call, repo: &Repo) {
+    if call.method == Method::POST || call.method == Method::DELETE {
+        call.notify(Event::config(repo, None));
+    }
 }
 
 fn sent(call: &Call, repo: &Repo) -> Result<NewEntry, ApiError> {
