@@ -261,6 +261,25 @@ async fn numbers_are_given_once_to_clients_that_open_at_the_same_time() {
 }
 
 #[tokio::test]
+async fn numbers_are_given_once_by_two_servers_on_one_root() {
+    let hub = hub().await;
+    let other = hub.root.serve(&[]);
+    let opened = (0..12).map(|index| {
+        let endpoint = if index % 2 == 0 { &hub.server.endpoint } else { &other.endpoint };
+        let path = format!("{endpoint}/api/models/acme/r/discussions");
+        let pull_request = index % 3 == 0;
+        let body = json!({ "title": "Title", "description": "", "pullRequest": pull_request });
+        hub.server.request(Method::POST, &path).bearer_auth(BOB).json(&body).send()
+    });
+    let mut numbers = BTreeSet::new();
+    for response in futures_util::future::join_all(opened).await {
+        let opened: Value = response.unwrap().json().await.unwrap();
+        numbers.insert(opened["num"].as_u64().unwrap());
+    }
+    assert_eq!(numbers, (1..13).collect());
+}
+
+#[tokio::test]
 async fn a_pull_request_is_merged_once() {
     let hub = hub().await;
     hub.push("main?create_pr=1", "Add c", &[file("c", "1")]).await;
