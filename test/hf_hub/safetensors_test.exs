@@ -32,7 +32,7 @@ defmodule HfHub.SafetensorsTest do
 
     assert last - first == 120_000
     assert [%{"range" => "bytes=0-100000"}] = requests(content)
-    assert inspect(metadata) == "#HfHub.Safetensors.Metadata<1 files, 300 F16, 30000 F32, 1 I64>"
+    assert inspect(metadata) == "#HfHub.Safetensors.Metadata<1 file, 300 F16, 30000 F32, 1 I64>"
     assert Safetensors.file_metadata!(id, "model.safetensors", ask(context)) == file
   end
 

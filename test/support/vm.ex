@@ -52,9 +52,8 @@ defmodule HfHub.Vm do
     end
   end
 
-  @doc "Kills a port's program with SIGKILL."
+  @doc "Kills a port's program with SIGKILL, unless it has ended."
   def kill(port) do
-    {:os_pid, pid} = Port.info(port, :os_pid)
-    System.cmd("kill", ["-9", to_string(pid)])
+    with {:os_pid, pid} <- Port.info(port, :os_pid), do: System.cmd("kill", ["-9", to_string(pid)])
   end
 end
