@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use common::{Root, Server};
+use common::{Root, Server, git};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -259,6 +259,31 @@ async fn delivers_changes_of_variables_and_secrets_without_their_values() {
             assert!(!payload.to_string().contains("hunter2"));
         }
     }
+}
+
+#[tokio::test]
+async fn a_push_of_git_is_one_event_with_all_refs() {
+    let (root, receiver) = (root(), Receiver::new(&[Answer::Status(200)]));
+    let server = root.serve(&[]);
+    watch(&server, &receiver.url()).await;
+    create(&server, "m", json!({})).await;
+    receiver.next();
+    let info = server.json("/api/models/acme/m").await;
+    let head = info["sha"].as_str().unwrap();
+    let url = server.endpoint.replace("http://", "http://me:hf_me@") + "/acme/m";
+    let work = root.path().join("work");
+    git(&root.path(), &["clone", "-q", &url, "work"]);
+    let author = ["-c", "user.name=x", "-c", "user.email=x@y"];
+    git(&work, &[&author[..], &["commit", "-q", "--allow-empty", "-m", "x"]].concat());
+    git(&work, &["push", "-q", "origin", "main", "main:refs/heads/next"]);
+    let next = git(&work, &["rev-parse", "HEAD"]);
+    let payload = receiver.next().payload;
+    assert_eq!(name(&payload), "repo.content:update");
+    let expected = json!([
+        { "ref": "refs/heads/main", "oldSha": head, "newSha": next.trim() },
+        { "ref": "refs/heads/next", "oldSha": null, "newSha": next.trim() },
+    ]);
+    assert_eq!(payload["updatedRefs"], expected);
 }
 
 #[tokio::test]
