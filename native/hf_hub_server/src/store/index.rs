@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use git2::ErrorCode;
+use git2::{ErrorCode, Oid};
 use rusqlite::{OptionalExtension, Transaction};
 use serde_json::Value;
 
 use super::db::Db;
-use super::facts::{self, Facts};
+use super::facts::{self, Facts, Properties};
 use super::git::{Git, MAIN_REF, main_of};
 use super::repo_id::{RepoKey, RepoKind};
-use super::{Store, disk, first_commit};
+use super::{Repo, Store, disk, first_commit};
 
 /// Increase it when [`facts`] reads something else from the same files.
 const VERSION: &str = "1";
@@ -133,6 +133,20 @@ impl Store {
                 .note(|tx| found.iter().try_for_each(|(marked, found)| save(tx, marked, found)))?;
         }
         Ok(())
+    }
+
+    /// Returns what the index knows of the files of a commit; `None` if that is not the one it has
+    /// read.
+    pub(crate) fn known_facts(&self, repo: &Repo, commit: Oid) -> Result<Option<Properties>> {
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT f.facts FROM repository_facts f JOIN repositories r ON r.id = f.repository_id
+                 WHERE r.id = ?1 AND r.head = ?2",
+            )?;
+            let found: Option<String> =
+                query.query_row((repo.row, commit.to_string()), |row| row.get(0)).optional()?;
+            Ok(found.map(|facts| serde_json::from_str(&facts)).transpose()?)
+        })
     }
 
     fn has_marked(&self) -> Result<bool> {

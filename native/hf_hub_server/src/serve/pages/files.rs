@@ -119,8 +119,7 @@ pub(super) fn head(call: &Call, repo: &Repo, current: &str) -> Markup {
 
 fn facts_of(call: &Call, checkout: &Checkout<'_>) -> Result<Markup, ApiError> {
     let store = &call.hub.store;
-    let known = if checkout.revision == MAIN { store.first_facts(checkout.repo)? } else { None };
-    let facts = if let Some((_, _, facts)) = known {
+    let facts = if let Some(facts) = store.known_facts(checkout.repo, checkout.commit)? {
         facts
     } else {
         let kind = checkout.repo.key.kind;
