@@ -22,6 +22,12 @@ defmodule HfHub.LocalHub do
   The pages are read only, without scripts, and load images from this Hub only. To see private repositories, log in
   with any user name and a token as the password. The browser sends it until it is closed.
 
+  ## Copies
+
+  A root in use cannot be copied file by file: its database and its repositories change meanwhile.
+  `hf_hub_server backup TARGET --root ROOT` writes a copy to a new folder while servers run. A server that is started
+  with that folder as its root continues from there. Where no server runs, copying the folder is enough.
+
   ## Clients in other languages
 
   The Local Hub supports uploads of large files through LFS, not through Xet, and a default installation of the Python

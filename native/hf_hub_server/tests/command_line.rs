@@ -279,3 +279,47 @@ async fn a_running_server_sees_what_the_command_line_does() {
     let second = root.import("acme/r", &[("a", b"2")], &[]);
     assert_eq!(server.json("/api/models/acme/r").await["sha"], Value::from(second));
 }
+
+#[test]
+fn a_backup_of_a_root_in_use_is_a_whole_root() {
+    let root = Root::new();
+    root.run(&["user", "add", "ann", "--org", "acme", "--token", "hf_ann"]);
+    let files: &[(&str, &[u8])] = &[("README.md", b"# Hi\n"), ("model.bin", LARGE)];
+    root.import("acme/r", files, &["--private"]);
+    root.import("acme/gone", files, &[]);
+    let server = root.serve(&[]);
+    let target = root.path().with_file_name("copy");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..20 {
+                root.import(
+                    "acme/r",
+                    &[("n", n.to_string().as_bytes()), ("model.bin", LARGE)],
+                    &[],
+                );
+            }
+        });
+        root.run(&["backup", target.to_str().unwrap()]);
+        writer.join().unwrap();
+    });
+    drop(server);
+    let inside = root.path().join("lfs/copy");
+    for refused in [&target, &inside] {
+        let output = root.command(&["backup", refused.to_str().unwrap()]).output().unwrap();
+        assert!(!output.status.success(), "{}", refused.display());
+    }
+    fs::remove_dir_all(root.path()).unwrap();
+    fs::rename(&target, root.path()).unwrap();
+
+    let server = root.serve(&[]);
+    git(&root.git_dir("acme/r"), &["fsck", "--strict"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let response = server.get_as("hf_ann", "/acme/r/resolve/main/model.bin").await;
+        assert_eq!(response.status(), 302, "the private repository is there, and its large file");
+        let content = server.get(common::header(&response, "location")).await;
+        assert_eq!(content.bytes().await.unwrap(), LARGE);
+        assert_eq!(server.get("/api/models/acme/r").await.status(), 401);
+        assert_eq!(server.get("/api/models/acme/gone").await.status(), 200);
+    });
+}

@@ -1,5 +1,6 @@
 //! The command line: its commands, and the functions that execute them.
 
+mod backup;
 mod import;
 mod org;
 mod papers;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::Spec),
     /// Commit the content of a folder
     Import(import::Args),
+    /// Copy all data to another folder, also while servers use it
+    Backup(backup::Args),
     /// Manage users and tokens
     #[command(subcommand)]
     User(user::Command),
@@ -56,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Serve(spec) => serve::run(spec),
         Command::Import(args) => import::run(&args),
+        Command::Backup(args) => backup::run(&args),
         Command::User(command) => user::run(command),
         Command::Org(command) => org::run(command),
         Command::Papers(command) => papers::run(command),

@@ -117,6 +117,13 @@ impl Db {
         run().map_err(|err| self.explain(err))
     }
 
+    /// Copies one state of the database to a new file, while others use it.
+    pub(super) fn copy_to(&self, path: &Path) -> Result<()> {
+        let Some(name) = path.to_str() else { bail!("{} is not UTF-8", path.display()) };
+        connect(&self.inner.path)?.execute("VACUUM INTO ?1", [name])?;
+        Ok(())
+    }
+
     /// `SQLite` does not always report why a write failed, so this tries to write as much.
     fn explain(&self, err: anyhow::Error) -> anyhow::Error {
         let code = err.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);

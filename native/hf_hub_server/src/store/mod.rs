@@ -5,6 +5,7 @@
 
 mod access;
 mod attributes;
+mod backup;
 pub(crate) mod card;
 mod catalog;
 mod changes;
