@@ -5,7 +5,8 @@ usage: python python_client.py PATH_OF_HF_HUB_SERVER [MODEL_FOLDER]
 Starts the executable on an empty root, imports small repositories and, if given, a real model, and calls
 the client's functions for reading; `python_writing.py` covers writing, `python_commands.py` the command line,
 `python_social.py` people and what they do, `python_discussions.py` discussions and pull requests,
-`python_spaces.py` Spaces, `python_git.py` pushes, `python_webhooks.py` webhooks.
+`python_spaces.py` Spaces, `python_git.py` pushes, `python_webhooks.py` webhooks,
+`python_lfs.py` the large files of a history.
 Prints `N passed, N failed`; the exit code is not 0 if a check failed.
 """
 
@@ -589,6 +590,7 @@ sys.modules["python_client"] = sys.modules[__name__]
 import python_commands  # noqa: E402, F401  they register their checks
 import python_discussions  # noqa: E402, F401
 import python_git  # noqa: E402, F401
+import python_lfs  # noqa: E402, F401
 import python_social  # noqa: E402, F401
 import python_spaces  # noqa: E402, F401
 import python_webhooks  # noqa: E402, F401

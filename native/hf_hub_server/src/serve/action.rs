@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use super::routes::{access_requests, discussions, likes, spaces};
+use super::routes::{access_requests, discussions, lfs_files, likes, spaces};
 
 /// The requested action. Paths and revisions are decoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub(super) enum Action {
     XetToken { with_hint: bool },
     /// Likes.
     Likes(likes::Route),
+    /// The large files that were ever uploaded.
+    LfsFiles(lfs_files::Route),
     /// Discussions and pull requests.
     Discussions(discussions::Route),
     /// What only Spaces have.
@@ -141,6 +143,7 @@ impl Action {
             }
             Self::Settings => method == Method::PUT,
             Self::Likes(route) => route.allows(method),
+            Self::LfsFiles(route) => route.allows(method),
             Self::Discussions(route) => route.allows(method),
             Self::Space(route) => route.allows(method),
             Self::AccessRequests(route) => route.allows(method),

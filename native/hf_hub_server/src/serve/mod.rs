@@ -160,6 +160,7 @@ pub(crate) fn run(spec: Spec) -> Result<()> {
     raise_file_limit();
     let store = Store::open(&spec.root)?;
     store.lfs().sweep()?;
+    store.attachments().sweep()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve(store, spec));
     // A client that does not read its response must not keep the process alive.

@@ -6,7 +6,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::action::Action;
-use super::routes::{access_requests, discussions, likes, spaces};
+use super::routes::{access_requests, discussions, lfs_files, likes, spaces};
 use crate::store::{RepoKey, RepoKind};
 
 /// A repository route, decoded.
@@ -177,6 +177,7 @@ fn plain(kind: RepoKind, segments: &[&str]) -> Option<Action> {
         ["settings"] => Some(Action::Settings),
         ["duplicate"] => Some(Action::Duplicate),
         ["lfs-files", "duplicate"] => Some(Action::DuplicateLfs),
+        ["lfs-files", ..] => lfs_files::Route::parse(segments).map(Action::LfsFiles),
         ["discussions", ..] => discussions::Route::parse(segments).map(Action::Discussions),
         ["user-access-request", ..] => {
             access_requests::Route::parse(segments).map(Action::AccessRequests)

@@ -13,7 +13,6 @@ use walkdir::WalkDir;
 
 use super::Store;
 use super::disk;
-use super::git::EntryKind;
 use super::lfs::{LfsStore, is_oid};
 use super::repo::Repo;
 
@@ -57,15 +56,32 @@ impl Repo {
         }
     }
 
+    /// Returns the large files that belong to this repository.
+    pub(super) fn holdings(&self, lfs: &LfsStore) -> Result<Vec<String>> {
+        let dir = self.holdings_dir()?;
+        if !dir.is_dir() {
+            self.hold_all(lfs)?;
+        }
+        let mut oids = Vec::new();
+        for entry in WalkDir::new(dir) {
+            let name = entry?.file_name().to_str().map(str::to_owned);
+            oids.extend(name.filter(|name| is_oid(name)));
+        }
+        Ok(oids)
+    }
+
+    /// Records that a large file does not belong to this repository any more.
+    pub(super) fn let_go(&self, oid: &str) -> Result<()> {
+        match fs::remove_file(self.holding(oid)?) {
+            Err(err) if !is_missing(&err) => Err(err.into()),
+            _ => Ok(()),
+        }
+    }
+
     fn hold_all(&self, lfs: &LfsStore) -> Result<()> {
-        let git = self.git()?;
-        for tip in git.tips()? {
-            for listed in git.list(tip, "", true)?.unwrap_or_default() {
-                if let EntryKind::Lfs { pointer, .. } = git.describe(listed)?.kind
-                    && lfs.has(&pointer.oid)
-                {
-                    self.hold(lfs, &pointer.oid)?;
-                }
+        for pushed in self.git()?.large_files()? {
+            if lfs.has(&pushed.pointer.oid) {
+                self.hold(lfs, &pushed.pointer.oid)?;
             }
         }
         Ok(fs::create_dir_all(self.holdings_dir()?)?)
@@ -76,8 +92,17 @@ impl Repo {
     }
 
     fn holding(&self, oid: &str) -> Result<PathBuf> {
-        Ok(self.holdings_dir()?.join(&oid[..2]).join(&oid[2..4]).join(oid))
+        Ok(place(&self.holdings_dir()?, oid))
     }
+}
+
+/// Whether a large file belongs to the repository of that folder.
+pub(super) fn is_in(git_dir: &Path, oid: &str) -> bool {
+    place(&holdings_dir(git_dir), oid).exists()
+}
+
+fn place(holdings: &Path, oid: &str) -> PathBuf {
+    holdings.join(&oid[..2]).join(&oid[2..4]).join(oid)
 }
 
 /// Returns the total size of the large files of a repository.

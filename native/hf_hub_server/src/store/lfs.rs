@@ -69,7 +69,12 @@ pub(crate) struct LfsStore {
 impl LfsStore {
     /// Opens the store of the Hub at `root`.
     pub(crate) fn new(root: &Path) -> Self {
-        Self { dir: root.join("lfs") }
+        Self::at(root.join("lfs"))
+    }
+
+    /// Opens the store in a folder.
+    pub(super) fn at(dir: PathBuf) -> Self {
+        Self { dir }
     }
 
     /// Returns the path of content; `oid` must satisfy [`is_oid`].

@@ -22,6 +22,7 @@ mod git;
 mod holdings;
 mod import;
 mod index;
+mod large_files;
 mod legacy;
 mod lfs;
 mod lifecycle;
@@ -56,10 +57,11 @@ pub(crate) use disk::{Lock, is_full};
 pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};
 pub(crate) use git::{
-    Added, CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, Seen,
-    branch_ref, program as git_program, tag_ref,
+    Added, CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF,
+    Rewritten, Seen, branch_ref, program as git_program, tag_ref,
 };
 pub(crate) use import::Spec as ImportSpec;
+pub(crate) use large_files::LargeFile;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, is_oid};
 pub(crate) use likes::{Liked, Popularity};
 pub(crate) use organizations::{Member, Organization, Organizations};
@@ -117,6 +119,11 @@ impl Store {
     /// Returns the store of large files.
     pub(crate) fn lfs(&self) -> LfsStore {
         LfsStore::new(&self.root)
+    }
+
+    /// Returns the store of the attachments of discussions: like large files, but of no repository.
+    pub(crate) fn attachments(&self) -> LfsStore {
+        LfsStore::at(self.root.join("attachments"))
     }
 
     /// Returns the users and organisations.
@@ -223,6 +230,21 @@ impl Store {
     /// Waits for exclusive write access to the repository.
     pub(crate) fn lock(&self, key: &RepoKey) -> Result<RepoLock> {
         RepoLock::acquire(&self.lock_path(key), self.index.clone(), key.clone())
+    }
+
+    /// Returns the git repositories of all repositories; some may not be written yet.
+    fn git_dirs(&self) -> Result<Vec<PathBuf>> {
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached("SELECT kind, full_id FROM repositories")?;
+            let mut rows = query.query([])?;
+            let mut dirs = Vec::new();
+            while let Some(row) = rows.next()? {
+                let kind = RepoKind::from_singular(row.get_ref(0)?.as_str()?)?;
+                let key = RepoKey::new(kind, row.get_ref(1)?.as_str()?.parse()?);
+                dirs.push(self.git_dir(&key));
+            }
+            Ok(dirs)
+        })
     }
 
     fn kind_dir(&self, kind: RepoKind) -> PathBuf {

@@ -3,6 +3,7 @@
 //! Fixed routes use axum's router; those of a repository are parsed by [`Target`].
 
 pub(super) mod access_requests;
+mod attachments;
 mod branches;
 mod cdn;
 mod commit;
@@ -11,6 +12,7 @@ pub(super) mod discussions;
 mod git;
 mod info;
 mod lfs;
+pub(super) mod lfs_files;
 pub(super) mod likes;
 mod limits;
 mod list;
@@ -113,6 +115,8 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/api/repos/move", on(POST, repos::rename))
         .route("/api/validate-yaml", on(POST, validate::post))
         .route(&format!("{COMPLETE}{{*slot}}"), on(POST, lfs::complete))
+        .route("/uploads", on(POST, attachments::post))
+        .route("/uploads/{name}", on(GET, attachments::get))
         .merge(webhooks::routes())
         .fallback(repository)
         .with_state(hub)
@@ -192,6 +196,7 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::Settings => settings::put(call, repo),
         Action::Duplicate => repos::duplicate(call, repo),
         Action::DuplicateLfs => lfs::duplicate(call, repo),
+        Action::LfsFiles(route) => lfs_files::act(call, repo, route),
         Action::LfsBatch => lfs::batch(call, repo),
         Action::LfsVerify => lfs::verify(call, repo),
         Action::GitRefs => git::refs(call, repo),

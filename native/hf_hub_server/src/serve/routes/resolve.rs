@@ -38,6 +38,10 @@ fn announce(call: &Call, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> 
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_DISPOSITION, content::disposition(file_name(&entry.path)));
     let is_lfs = matches!(entry.kind, EntryKind::Lfs { .. });
+    if is_lfs && !repo.holds(&call.hub.store.lfs(), &entry.etag())? {
+        // Its content was permanently deleted, or never uploaded.
+        return Err(ApiError::entry_not_found(&commit.to_string()));
+    }
     if is_lfs && call.manner.proxied {
         return large_file(call, commit, entry);
     }
