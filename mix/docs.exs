@@ -12,6 +12,7 @@
     "guides/uploads.livemd",
     "guides/branches_and_tags.livemd",
     "guides/spaces.livemd",
+    "guides/community.livemd",
     "guides/migrating_from_0_3.livemd",
     "ROADMAP.md",
     "CHANGELOG.md",

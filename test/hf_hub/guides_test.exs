@@ -23,7 +23,7 @@ defmodule HfHub.GuidesTest do
     {:ok, hub: LocalHub.endpoint(hub)}
   end
 
-  @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags spaces)
+  @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags spaces community)
 
   for guide <- @guides do
     test "#{guide} runs cell by cell", context do
