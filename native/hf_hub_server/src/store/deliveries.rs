@@ -272,7 +272,8 @@ impl Store {
             let (delivery, repository) = (read(row)?, row.get::<_, i64>(10)?);
             Ok(Some((webhook, owner, delivery, repo::key_of(tx, repository)?)))
         })?;
-        let Some((webhook, owner, delivery, key)) = found else { return Ok(None) };
+        let Some((mut webhook, owner, delivery, key)) = found else { return Ok(None) };
+        self.open_secret(&mut webhook)?;
         let repo = key.map(|key| self.locate(&key)).transpose()?.and_then(super::Lookup::found);
         Ok(Some(Outgoing { webhook, owner, repo, delivery }))
     }
@@ -347,7 +348,7 @@ mod tests {
     use super::*;
 
     struct Fixture {
-        _root: tempfile::TempDir,
+        root: tempfile::TempDir,
         webhooks: Webhooks,
         webhook: Webhook,
         repo: Repo,
@@ -366,7 +367,7 @@ mod tests {
         let spec = WebhookSpec { url, watched, domains, secret: None };
         let webhooks = store.webhooks();
         let webhook = webhooks.create("me", &spec).unwrap();
-        Fixture { _root: root, webhooks, webhook, repo }
+        Fixture { root, webhooks, webhook, repo }
     }
 
     impl Fixture {
@@ -445,6 +446,22 @@ mod tests {
         assert_eq!(due.len(), MOST_OF_USER);
         let busy = due.iter().take(3).map(|due| (due.webhook, due.owner)).collect();
         assert_eq!(hub.webhooks.schedule(&busy, 16).unwrap().due.len(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_stored_encrypted_and_sent_as_it_was() {
+        let hub = fixture();
+        let spec = WebhookSpec { secret: Some("s3cret".into()), ..hub.webhook.spec.clone() };
+        hub.webhooks.update(&hub.webhook, &spec).unwrap();
+        let column = "SELECT secret FROM webhooks";
+        let stored = |tx: &Transaction<'_>| Ok(tx.query_row(column, [], |row| row.get(0))?);
+        let stored: String = hub.webhooks.db.read(stored).unwrap();
+        assert!(!stored.contains("s3cret") && !stored.contains(&hex::encode("s3cret")));
+        hub.enqueue(1);
+        let store = Store::open(hub.root.path()).unwrap();
+        let sent = store.outgoing(hub.due()[0]).unwrap().unwrap().webhook.spec;
+        assert_eq!(sent.secret.as_deref(), Some("s3cret"));
+        assert!(!format!("{sent:?}").contains("s3cret"));
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Store {
 
     /// Returns the webhooks.
     pub(crate) fn webhooks(&self) -> Webhooks {
-        Webhooks::new(self.db.clone())
+        Webhooks::new(self)
     }
 
     /// Returns the pending logins.

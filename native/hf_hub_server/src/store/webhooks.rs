@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, Transaction};
 use serde::{Deserialize, Serialize};
 
+use super::Store;
 use super::db::{self, Db};
 use super::repo_id::RepoKey;
 use super::users::{self, User};
@@ -26,7 +27,7 @@ pub(crate) struct Webhook {
 }
 
 /// What the owner of a webhook decides.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct WebhookSpec {
     /// Where its events are sent to.
     pub(crate) url: String,
@@ -36,6 +37,12 @@ pub(crate) struct WebhookSpec {
     pub(crate) domains: Vec<Domain>,
     /// Sent with each event, as a proof of the sender.
     pub(crate) secret: Option<String>,
+}
+
+impl std::fmt::Debug for WebhookSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebhookSpec").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// An account, all of whose repositories are watched, or a repository.
@@ -86,6 +93,7 @@ pub(crate) enum WebhookState {
 #[derive(Clone, Debug)]
 pub(crate) struct Webhooks {
     pub(super) db: Db,
+    store: Store,
 }
 
 /// The columns that [`read`] expects.
@@ -93,21 +101,21 @@ const COLUMNS: &str =
     "w.id, w.object_id, u.name, w.url, w.domains, w.secret, w.state, w.triggered_at";
 
 impl Webhooks {
-    pub(super) fn new(db: Db) -> Self {
-        Self { db }
+    pub(super) fn new(store: &Store) -> Self {
+        Self { db: store.db.clone(), store: store.clone() }
     }
 
     /// Returns the webhooks of a user, or of all users, in the order in which they were created.
     pub(crate) fn list(&self, owner: Option<&str>) -> Result<Vec<Webhook>> {
-        select(&self.db, "?1 IS NULL OR u.name = ?1", [owner])
+        self.select("?1 IS NULL OR u.name = ?1", [owner])
     }
 
     /// Returns a webhook of a user; `None` if the user has none with that id.
     pub(crate) fn get(&self, owner: &str, id: &str) -> Result<Option<Webhook>> {
-        Ok(select(&self.db, "u.name = ?1 AND w.object_id = ?2", [owner, id])?.pop())
+        Ok(self.select("u.name = ?1 AND w.object_id = ?2", [owner, id])?.pop())
     }
 
-    /// Returns a webhook by its row, with its owner.
+    /// Returns a webhook by its row, with its owner. Its secret is still sealed.
     pub(super) fn by_row(tx: &Transaction<'_>, row: i64) -> Result<Option<(Webhook, User)>> {
         let Some(webhook) = select_in(tx, "w.id = ?1", [row])?.pop() else { return Ok(None) };
         let owner = users::find(tx, &webhook.owner)?;
@@ -129,6 +137,7 @@ impl Webhooks {
     /// Creates a webhook.
     pub(crate) fn create(&self, owner: &str, spec: &WebhookSpec) -> Result<Webhook> {
         let object_id = db::new_object_id()?;
+        let secret = self.store.seal_secret(&object_id, spec)?;
         self.db.write(|tx| {
             tx.execute(
                 "INSERT INTO webhooks
@@ -139,7 +148,7 @@ impl Webhooks {
                     &object_id,
                     &spec.url,
                     serde_json::to_string(&spec.domains)?,
-                    &spec.secret,
+                    &secret,
                     Timestamp::now().as_microsecond(),
                 ),
             )?;
@@ -150,11 +159,12 @@ impl Webhooks {
 
     /// Replaces what the owner decides.
     pub(crate) fn update(&self, webhook: &Webhook, spec: &WebhookSpec) -> Result<()> {
+        let secret = self.store.seal_secret(&webhook.object_id, spec)?;
         self.db.write(|tx| {
             let domains = serde_json::to_string(&spec.domains)?;
             tx.execute(
                 "UPDATE webhooks SET url = ?2, domains = ?3, secret = ?4 WHERE id = ?1",
-                (webhook.row, &spec.url, domains, &spec.secret),
+                (webhook.row, &spec.url, domains, &secret),
             )?;
             tx.execute("DELETE FROM webhook_watched WHERE webhook_id = ?1", [webhook.row])?;
             save_watched(tx, webhook.row, &spec.watched)
@@ -182,7 +192,7 @@ impl Webhooks {
     }
 
     /// Returns the webhooks in use that watch a repository for events of a kind, with their owners,
-    /// who may not be allowed to see the repository.
+    /// who may not be allowed to see the repository. Their secrets are still sealed.
     pub(crate) fn watching(&self, key: &RepoKey, domain: Domain) -> Result<Vec<(Webhook, User)>> {
         const WATCHING: &str = "w.state = 'enabled' AND w.id IN (
             SELECT webhook_id FROM webhook_watched
@@ -225,8 +235,35 @@ pub(super) fn set_state(tx: &Transaction<'_>, webhook: i64, state: WebhookState)
     Ok(())
 }
 
-fn select(db: &Db, condition: &str, values: impl rusqlite::Params) -> Result<Vec<Webhook>> {
-    db.read(|tx| select_in(tx, condition, values))
+impl Webhooks {
+    fn select(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<Webhook>> {
+        let mut found = self.db.read(|tx| select_in(tx, condition, values))?;
+        found.iter_mut().try_for_each(|webhook| self.store.open_secret(webhook))?;
+        Ok(found)
+    }
+}
+
+impl Store {
+    /// Returns how the secret is stored: encrypted, in hex.
+    fn seal_secret(&self, id: &str, spec: &WebhookSpec) -> Result<Option<String>> {
+        let Some(secret) = &spec.secret else { return Ok(None) };
+        Ok(Some(hex::encode(self.sealer()?.seal(&place(id), secret)?)))
+    }
+
+    /// Decrypts the secret of a webhook that was read from the database.
+    pub(super) fn open_secret(&self, webhook: &mut Webhook) -> Result<()> {
+        if let Some(sealed) = &webhook.spec.secret {
+            let sealed = hex::decode(sealed)?;
+            let secret = self.sealer()?.open(&place(&webhook.object_id), &sealed)?;
+            webhook.spec.secret = Some(secret);
+        }
+        Ok(())
+    }
+}
+
+/// An encrypted secret cannot be moved to another webhook.
+fn place(id: &str) -> String {
+    format!("webhook {id}")
 }
 
 fn select_in(
