@@ -160,3 +160,53 @@ def access_is_granted_and_refused_by_owners_only():
         assert status(raises(errors.HfHubHTTPError, call, *arguments)) == code, (call, arguments)
     api.cancel_access_request("acme/gated", "fan")
     assert not reads(fan)
+
+
+@check
+def collections_have_items_of_all_types():
+    made = api.create_collection("My Tiny Things!", namespace="acme", description="About them", private=True)
+    assert made.slug.startswith("acme/my-tiny-things-") and (made.private, made.items) == (True, [])
+    assert made.owner["name"] == "acme" and made.url == f"{ENDPOINT}/collections/{made.slug}"
+    other = api.create_collection("Other", namespace="acme")
+    for item, kind in [
+        ("acme/tiny", "model"), ("acme/table", "dataset"), ("acme/demo", "space"), ("1706.03762", "paper"), (other.slug, "collection"),
+    ]:
+        made = api.add_collection_item(made.slug, item, kind, note=f"A {kind}")
+        assert (made.items[-1].item_id, made.items[-1].item_type, made.items[-1].note) == (item, kind, f"A {kind}")
+    assert [item.position for item in made.items] == [0, 1, 2, 3, 4]
+    assert status(raises(errors.HfHubHTTPError, api.add_collection_item, made.slug, "gpt2", "dataset")) == 404
+    assert status(raises(errors.HfHubHTTPError, api.add_collection_item, made.slug, "acme/tiny", "model")) == 409
+    again = api.add_collection_item(made.slug, "acme/tiny", "model", exists_ok=True)
+    assert len(again.items) == 5
+    api.update_collection_item(made.slug, made.items[3].item_object_id, note="Read it", position=0)
+    api.delete_collection_item(made.slug, made.items[0].item_object_id)
+    raises(errors.HfHubHTTPError, api.delete_collection_item, made.slug, made.items[0].item_object_id)
+    api.delete_collection_item(made.slug, made.items[0].item_object_id, missing_ok=True)
+    items = [(item.item_type, item.note) for item in api.get_collection(made.slug).items]
+    assert items == [("paper", "Read it"), ("dataset", "A dataset"), ("space", "A space"), ("collection", "A collection")]
+
+
+@check
+def collections_are_changed_found_and_hidden():
+    made = api.create_collection("My Tiny Things!", namespace="acme", exists_ok=True)
+    assert status(raises(errors.HfHubHTTPError, api.create_collection, "My Tiny Things!", namespace="acme")) == 409
+    assert status(raises(errors.HfHubHTTPError, anonymous.get_collection, made.slug)) == 404
+    assert [c.title for c in anonymous.list_collections(owner="acme")] == ["Other"]
+    new = api.update_collection_metadata(made.slug, title="Things", theme="green", private=False, position=1)
+    assert new.slug == made.slug.replace("my-tiny-things", "things") and (new.theme, new.private) == ("green", False)
+    assert anonymous.get_collection(made.slug).slug == new.slug
+    assert [c.slug for c in anonymous.list_collections(item="datasets/acme/table", limit=3)] == [new.slug]
+    hub("collection", "upvote", new.slug, "fan")
+    top = next(fan.list_collections(owner=["acme", "owner"], sort="upvotes", limit=1))
+    assert (top.slug, top.upvotes, len(top.items)) == (new.slug, 1, 4)
+    for call, arguments in [
+        (fan.update_collection_metadata, (new.slug,)), (fan.delete_collection, (new.slug,)), (guest.delete_collection, (new.slug,)),
+    ]:
+        assert status(raises(errors.HfHubHTTPError, call, *arguments)) == 403
+    error = raises(errors.HfHubHTTPError, api.update_collection_metadata, new.slug, theme="red")
+    assert status(error) == 400 and "orange, blue, green" in str(error)
+    api.update_collection_resource_group(new.slug, "66670e5163145ca562cb1988")
+    api.update_collection_resource_group(new.slug, None)
+    api.delete_collection(new.slug)
+    api.delete_collection(new.slug, missing_ok=True)
+    assert status(raises(errors.HfHubHTTPError, api.get_collection, new.slug)) == 404

@@ -1,6 +1,7 @@
 //! The command line: its commands, and the functions that execute them.
 
 mod backup;
+mod collection;
 mod import;
 mod org;
 mod papers;
@@ -40,6 +41,9 @@ enum Command {
     /// Manage organisations and their members
     #[command(subcommand)]
     Org(org::Command),
+    /// Manage upvotes of collections
+    #[command(subcommand)]
+    Collection(collection::Command),
     /// Manage papers
     #[command(subcommand)]
     Papers(papers::Command),
@@ -62,6 +66,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Backup(args) => backup::run(&args),
         Command::User(command) => user::run(command),
         Command::Org(command) => org::run(command),
+        Command::Collection(command) => collection::run(&command),
         Command::Papers(command) => papers::run(command),
         Command::Repo(command) => repo::run(command),
         Command::Webhook(command) => webhook::run(command),

@@ -146,7 +146,14 @@ impl Caller {
         }
     }
 
-    fn may_write_in(&self, namespace: &str) -> bool {
+    /// Whether the caller sees what is private in a namespace, besides repositories.
+    pub(super) fn may_read_in(&self, namespace: &str) -> bool {
+        let Self::User(user, token) = self else { return false };
+        user.belongs_to(namespace) && token.may_read_in(namespace)
+    }
+
+    /// Whether the caller may change what belongs to a namespace.
+    pub(super) fn may_write_in(&self, namespace: &str) -> bool {
         let Self::User(user, token) = self else { return false };
         user.may_write_in(namespace) && token.may_write_in(namespace)
     }

@@ -9,6 +9,8 @@ mod backup;
 pub(crate) mod card;
 mod catalog;
 mod changes;
+mod collection_items;
+mod collections;
 mod commit;
 mod db;
 mod deliveries;
@@ -46,6 +48,10 @@ pub(crate) use access::{AccessRequest, AccessState, Decided, Requested, Requeste
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use changes::Changes;
+pub(crate) use collection_items::{Content, Item, ItemKey};
+pub(crate) use collections::{
+    Collection, CollectionChange, CollectionOrder, CollectionSearch, Collections, NewCollection,
+};
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
 pub(crate) use deliveries::{Attempt, Due, Outgoing, Verdict};
 pub(crate) use devices::{Decision as LoginAnswer, Devices};
@@ -139,6 +145,11 @@ impl Store {
     /// Returns who follows whom.
     pub(crate) fn follows(&self) -> Follows {
         Follows::new(self.db.clone())
+    }
+
+    /// Returns the collections.
+    pub(crate) fn collections(&self) -> Collections {
+        Collections::new(self.db.clone())
     }
 
     /// Returns the papers.

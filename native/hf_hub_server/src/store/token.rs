@@ -235,6 +235,11 @@ impl Token {
         }
     }
 
+    /// Whether it gives access to what is private in a namespace of its user.
+    pub(crate) fn may_read_in(&self, namespace: &str) -> bool {
+        self.readable().is_none_or(|all| all.iter().any(|entity| entity == namespace))
+    }
+
     /// Returns the namespaces and repositories for which [`Self::may_read`] holds; `None` for all.
     pub(crate) fn readable(&self) -> Option<Vec<String>> {
         let is_all = self.role != Role::FineGrained || self.grants.global.iter().any(reads);

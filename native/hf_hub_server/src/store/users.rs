@@ -282,11 +282,15 @@ pub(super) fn describe(
     Ok(())
 }
 
-/// Fails if a namespace has repositories.
+/// Fails if a namespace has repositories or collections.
 pub(super) fn check_unused(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
     let sql = "SELECT 1 FROM repositories WHERE namespace = ?1";
     if tx.prepare_cached(sql)?.exists([namespace])? {
         bail!("`{namespace}` has repositories; delete or rename them first");
+    }
+    let sql = "SELECT 1 FROM collections WHERE namespace = ?1";
+    if tx.prepare_cached(sql)?.exists([namespace])? {
+        bail!("`{namespace}` has collections; delete them first");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod common;
 
 mod access;
+mod collections;
 mod likes;
 mod people;
 

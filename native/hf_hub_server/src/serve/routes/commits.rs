@@ -43,7 +43,8 @@ fn to_json(commit: &CommitInfo, formatted: bool) -> Value {
     json
 }
 
-fn html(text: &str) -> String {
+/// Returns text as HTML.
+pub(super) fn html(text: &str) -> String {
     let escaped =
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     if escaped.is_empty() { escaped } else { format!("<p>{}</p>\n", escaped.replace('\n', "<br>")) }

@@ -6,6 +6,7 @@ pub(super) mod access_requests;
 mod attachments;
 mod branches;
 mod cdn;
+mod collections;
 mod commit;
 mod commits;
 pub(super) mod discussions;
@@ -63,6 +64,9 @@ use git2::Oid;
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
 const DELETE: MethodFilter = MethodFilter::DELETE;
+const PATCH: MethodFilter = MethodFilter::PATCH;
+
+const COLLECTION: &str = "/api/collections/{namespace}/{slug}";
 
 const ABOUT: &str = "\
 This is a Local Hub: it serves the API of the Hugging Face Hub, for one machine or one network.
@@ -110,6 +114,19 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/api/organizations/{name}/members", on(GET, organizations::members))
         .route("/api/settings/repositories", on(GET, storage::own))
         .route("/api/organizations/{name}/settings/repositories", on(GET, storage::of_organization))
+        .route("/api/collections", on(GET, collections::list).merge(on(POST, collections::create)))
+        .route(
+            COLLECTION,
+            on(GET, collections::get)
+                .merge(on(PATCH, collections::update))
+                .merge(on(DELETE, collections::delete)),
+        )
+        .route(&format!("{COLLECTION}/items"), on(POST, collections::add_item))
+        .route(
+            &format!("{COLLECTION}/items/{{item}}"),
+            on(PATCH, collections::update_item).merge(on(DELETE, collections::delete_item)),
+        )
+        .route(&format!("{COLLECTION}/resource-group"), on(POST, collections::set_resource_group))
         .route("/api/repos/create", on(POST, repos::create))
         .route("/api/repos/delete", on(DELETE, repos::delete))
         .route("/api/repos/move", on(POST, repos::rename))

@@ -49,6 +49,7 @@ pub(super) fn overview(call: &Call) -> Reply {
         "numSpaces": count(RepoKind::Space)?,
         "numPapers": store.papers().count_by(name)?,
         "numDiscussions": store.discussions().count_by(name, &viewer)?,
+        "numUpvotes": store.collections().count_upvotes(name)?,
         "numLikes": store.count_liked(name, &viewer)?,
         "numFollowers": follows.count_followers(Followed::User(name))?,
         "numFollowing": follows.count_following(name)?,
