@@ -22,6 +22,8 @@ defmodule HfHub.LocalHub do
   The pages are read only, without scripts, and load images from this Hub only. To see private repositories, log in
   with any user name and a token as the password. The browser sends it until it is closed.
 
+  Users, organizations, roles and tokens are managed by `HfHub.LocalHub.Accounts`.
+
   ## Copies
 
   A root in use cannot be copied file by file: its database and its repositories change meanwhile.
