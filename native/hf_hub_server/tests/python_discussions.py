@@ -39,7 +39,7 @@ def a_discussion_is_opened_commented_and_closed():
 
     answer = api.comment_discussion(REPO, 1, "Because 🤗 <b>")
     assert (answer.content, answer.edited, answer.hidden, answer.edit_history) == ("Because 🤗 <b>", False, False, [])
-    assert "&lt;b&gt;" in answer.rendered and answer.last_edited_by == "owner"
+    assert answer.rendered == "<p>Because 🤗 <b></b></p>\n" and answer.last_edited_by == "owner"
     edited = api.edit_discussion_comment(REPO, 1, answer.id.upper(), "Because of it")
     assert (edited.id, edited.content, edited.edited, edited.number_of_edits) == (answer.id, "Because of it", True, 1)
     assert edited.edit_history[0]["raw"] == "Because 🤗 <b>" and edited.last_edited_at >= answer.created_at
