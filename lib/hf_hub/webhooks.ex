@@ -125,9 +125,10 @@ defmodule HfHub.Webhooks do
   @doc python: "create_webhook"
   @spec create(String.t() | keyword(), keyword()) :: {:ok, WebhookInfo.t()} | {:error, Error.t()}
   def create(url_or_opts, opts \\ [])
-  def create(opts, []) when is_list(opts), do: create(nil, opts)
+  def create(url, opts) when is_binary(url), do: make(url, opts)
+  def create(opts, []) when is_list(opts), do: make(nil, opts)
 
-  def create(url, opts) when is_binary(url) or url == nil do
+  defp make(url, opts) do
     opts = Options.validate!(opts, @create)
     Arguments.check_target!(url, opts[:job_id])
     body = Map.put_new(Arguments.body!(url, opts), :domains, @domains)
