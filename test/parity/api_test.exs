@@ -277,7 +277,7 @@ defmodule HfHub.Parity.ApiTest do
     do: assert(String.slice(theirs, 0, 23) == ours |> DateTime.to_iso8601() |> String.slice(0, 23), at)
 
   defp same!(theirs, ours, at) when is_atom(ours) and is_binary(theirs),
-    do: assert(to_string(ours) == theirs, at)
+    do: assert(to_string(ours) == String.downcase(theirs), at)
 
   defp same!(theirs, ours, at), do: assert(ours == theirs, "#{at}: #{inspect(theirs)} is #{inspect(ours)}")
 end
