@@ -13,6 +13,8 @@ defmodule HfHub.Api do
     DatasetInfo,
     Files,
     Info,
+    KernelInfo,
+    LeaderboardEntry,
     ModelInfo,
     Search,
     Sibling,
@@ -101,6 +103,26 @@ defmodule HfHub.Api do
   @doc "Same as `repo_info/2`, but returns the information or raises `HfHub.Error`."
   @spec repo_info!(HfHub.repo(), keyword()) :: Info.t()
   def repo_info!(repo_id, opts \\ []), do: Error.unwrap!(repo_info(repo_id, opts))
+
+  @doc """
+  Returns the metadata of a kernel: a repository with compiled code for accelerators.
+
+  ## Options
+
+  #{Options.docs(Tables.dataset())}
+
+  ## Examples
+
+      {:ok, info} = HfHub.Api.kernel_info("kernels-community/activation")
+      info.sha
+  """
+  @doc python: "kernel_info"
+  @spec kernel_info(String.t(), keyword()) :: {:ok, KernelInfo.t()} | {:error, Error.t()}
+  def kernel_info(repo_id, opts \\ []), do: Info.kernel(repo_id, Options.validate!(opts, Tables.dataset()))
+
+  @doc "Same as `kernel_info/2`, but returns the information or raises `HfHub.Error`."
+  @spec kernel_info!(String.t(), keyword()) :: KernelInfo.t()
+  def kernel_info!(repo_id, opts \\ []), do: Error.unwrap!(kernel_info(repo_id, opts))
 
   @doc """
   Lists models that match filters.
@@ -388,4 +410,25 @@ defmodule HfHub.Api do
   @doc "Same as `dataset_splits/2`, but returns the names or raises `HfHub.Error`."
   @spec dataset_splits!(HfHub.repo(), keyword()) :: [String.t()]
   def dataset_splits!(repo_id, opts \\ []), do: Error.unwrap!(dataset_splits(repo_id, opts))
+
+  @doc """
+  Returns the leaderboard of a dataset: models by their scores on it. A dataset without one is an error.
+
+  ## Options
+
+  #{Options.docs(Tables.leaderboard())}
+
+  ## Examples
+
+      {:ok, [first | _others]} = HfHub.Api.dataset_leaderboard("allenai/olmOCR-bench")
+      {first.model_id, first.value}
+  """
+  @doc python: "get_dataset_leaderboard"
+  @spec dataset_leaderboard(HfHub.repo(), keyword()) :: {:ok, [LeaderboardEntry.t()]} | {:error, Error.t()}
+  def dataset_leaderboard(repo_id, opts \\ []),
+    do: Info.leaderboard(repo_id, Options.validate!(opts, Tables.leaderboard()))
+
+  @doc "Same as `dataset_leaderboard/2`, but returns the entries or raises `HfHub.Error`."
+  @spec dataset_leaderboard!(HfHub.repo(), keyword()) :: [LeaderboardEntry.t()]
+  def dataset_leaderboard!(repo_id, opts \\ []), do: Error.unwrap!(dataset_leaderboard(repo_id, opts))
 end

@@ -2,7 +2,7 @@ defmodule HfHub.Api.Info do
   # Requests for the metadata of a repository, and for all tags.
   @moduledoc false
 
-  alias HfHub.Api.{DatasetInfo, ModelInfo, SpaceInfo, Tables}
+  alias HfHub.Api.{DatasetInfo, KernelInfo, LeaderboardEntry, ModelInfo, SpaceInfo, Tables}
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
 
   @types %{
@@ -39,6 +39,22 @@ defmodule HfHub.Api.Info do
     with {:ok, ref} <- RepoRef.resolve(repo_id, about ++ Keyword.take(opts, [:endpoint, :revision])) do
       get(ref, ref.repo_type, opts)
     end
+  end
+
+  @doc "Returns the metadata of a kernel. Its id has the rules of other repositories."
+  @spec kernel(String.t(), keyword()) :: {:ok, KernelInfo.t()} | {:error, Error.t()}
+  def kernel(repo_id, opts) do
+    Request.repo(:get, "/api/kernels/*repo[/revision/:revision]", repo_id, opts)
+    |> Request.plain()
+    |> Request.run(Decode.to(KernelInfo))
+  end
+
+  @doc "Returns the leaderboard of a dataset."
+  @spec leaderboard(HfHub.repo(), keyword()) :: {:ok, [LeaderboardEntry.t()]} | {:error, Error.t()}
+  def leaderboard(repo_id, opts) do
+    Request.repo(:get, "/api/:types/*repo/leaderboard", repo_id, opts, only: :dataset, scope: :whole)
+    |> Request.query(base_model: opts[:base_model_only])
+    |> Request.run(&Decode.items(&1, Decode.to(LeaderboardEntry)))
   end
 
   @doc "Returns all tags of models or datasets, by their type."

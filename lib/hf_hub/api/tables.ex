@@ -151,6 +151,19 @@ defmodule HfHub.Api.Tables do
   @spec dataset() :: Options.table()
   def dataset, do: at_revision()
 
+  @doc "Returns the options of `HfHub.Api.dataset_leaderboard/2`."
+  @spec leaderboard() :: Options.table()
+  def leaderboard do
+    only = [
+      type: :boolean,
+      doc:
+        "Whether to leave out models that name a base model, such as fine-tuned ones. Defaults to the Hub's choice, " <>
+          "which is to leave them out."
+    ]
+
+    [base_model_only: only] ++ Options.common()
+  end
+
   @doc "Returns the options of `HfHub.Api.dataset_splits/2`."
   @spec splits() :: Options.table()
   def splits do
