@@ -478,6 +478,44 @@ async fn replays_a_delivery_and_returns_the_status() {
 }
 
 #[tokio::test]
+async fn a_payload_names_the_hub_whatever_host_the_request_that_caused_it_names() {
+    let (root, receiver) = (root(), Receiver::new(&[Answer::Status(200)]));
+    let server = root.serve(&[]);
+    watch(&server, &receiver.url()).await;
+    let request = server.request(Method::POST, "/api/repos/create").header("host", "evil.example");
+    let body = json!({ "type": "model", "name": "m", "organization": "acme" });
+    let response = request.bearer_auth("hf_me").json(&body).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let url = &receiver.next().payload["repo"]["url"];
+    assert_eq!(url["web"], format!("{}/acme/m", server.endpoint));
+    assert_eq!(url["api"], format!("{}/api/models/acme/m", server.endpoint));
+}
+
+#[tokio::test]
+async fn a_token_for_one_namespace_does_not_reach_the_webhooks_of_its_account() {
+    let root = root();
+    let scoped = ["user", "add", "me", "--token", "hf_scoped", "--role", "fine-grained", "--scope"];
+    root.run(&[&scoped[..], &["acme=repo.write"]].concat());
+    let server = root.serve(&[]);
+    let watched = json!([{ "type": "user", "name": "me" }]);
+    let wanted = json!({ "url": "http://localhost:9/", "watched": watched, "secret": "s" });
+    let id = hook(&server, "hf_me", wanted.clone()).await;
+    let all = "/api/settings/webhooks";
+    let one = format!("{all}/{id}");
+    for (method, path) in [
+        (Method::GET, all),
+        (Method::POST, all),
+        (Method::GET, &one),
+        (Method::POST, &one),
+        (Method::DELETE, &one),
+    ] {
+        let (status, json) = send(&server, "hf_scoped", method, path, wanted.clone()).await;
+        assert_eq!(status, 403, "{json}");
+        assert!(json["error"].as_str().unwrap().contains("user.webhooks."), "{json}");
+    }
+}
+
+#[tokio::test]
 async fn a_webhook_is_managed_by_its_owner_only() {
     let root = root();
     root.run(&["user", "add", "me", "--token", "hf_read", "--role", "read"]);
@@ -507,6 +545,7 @@ async fn a_webhook_is_managed_by_its_owner_only() {
         assert_eq!(sent.0, status, "{path} {}", sent.1);
     }
     assert_eq!(server.get(&path).await.status(), 401);
+    assert_eq!(get("hf_read").await.1["webhook"]["secret"], Value::Null, "it is for a change");
 
     let changed =
         post(&server, "hf_me", &path, json!({ "watched": [], "domains": ["repo"] })).await.1;

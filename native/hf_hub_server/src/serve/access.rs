@@ -102,11 +102,24 @@ impl Caller {
         }
     }
 
-    /// Returns the user if the token may do more than read, for what concerns the user only.
+    /// Returns the user if the token may do more than read, for what concerns the account only.
     pub(super) fn actor(&self) -> Result<&User, ApiError> {
         match self {
-            Self::User(_, token) if !token.may_write() => {
+            Self::User(user, token) if !token.may_write_in(&user.name) => {
                 Err(ApiError::forbidden("Forbidden: you must use a write token for this."))
+            }
+            caller => caller.user(),
+        }
+    }
+
+    /// Returns the user if the token may see the user's webhooks, or change them too.
+    pub(super) fn webhook_owner(&self, to_change: bool) -> Result<&User, ApiError> {
+        match self {
+            Self::User(_, token) if !token.may_use_webhooks(to_change) => {
+                let needed = if to_change { "write" } else { "read" };
+                Err(ApiError::forbidden(format!(
+                    "Forbidden: you must use a token with the permission user.webhooks.{needed}, or a write token."
+                )))
             }
             caller => caller.user(),
         }

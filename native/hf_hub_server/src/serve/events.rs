@@ -200,7 +200,8 @@ impl Call {
         }
         let name = format!("{}:{}", event.scope, event.change.word());
         let repo = event.repo;
-        let base = self.hub.origins.hub(Some(&self.headers));
+        // Not the host of this request: a client that causes an event would choose it.
+        let base = self.hub.origins.hub(None);
         let payload = event.payload(&self.hub.store, &base)?;
         let payloads = watching.iter().map(|(webhook, _)| {
             let mut payload = payload.clone();

@@ -235,6 +235,19 @@ impl Token {
         }
     }
 
+    /// Whether it may see the webhooks of its user, or change them too. They report what happens in
+    /// all repositories of the user.
+    pub(crate) fn may_use_webhooks(&self, to_change: bool) -> bool {
+        let has = |name: &str| self.grants.global.iter().any(|permission| permission == name);
+        match self.role {
+            Role::Read => !to_change,
+            Role::Write => true,
+            Role::FineGrained => {
+                has("user.webhooks.write") || !to_change && has("user.webhooks.read")
+            }
+        }
+    }
+
     /// Whether it gives access to what is private in a namespace of its user.
     pub(crate) fn may_read_in(&self, namespace: &str) -> bool {
         self.readable().is_none_or(|all| all.iter().any(|entity| entity == namespace))

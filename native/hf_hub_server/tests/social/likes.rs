@@ -56,11 +56,14 @@ async fn lists_are_sorted_by_likes_and_trend() {
 #[tokio::test]
 async fn only_a_write_token_likes_what_its_user_sees() {
     let root = root();
+    let scoped = ["user", "add", "bob", "--token", "hf_bob_scoped", "--role", "fine-grained"];
+    root.run(&[&scoped[..], &["--scope", "acme=repo.write"]].concat());
     let server = root.serve(&[]);
     for (token, path, expected) in [
         ("", "/api/models/acme/r/like", 401),
         ("hf_wrong", "/api/models/acme/r/like", 401),
         ("hf_ann_reads", "/api/models/acme/r/like", 403),
+        ("hf_bob_scoped", "/api/models/acme/r/like", 403),
         ("hf_bob", "/api/models/acme/hidden/like", 404),
         ("hf_bob", "/api/models/acme/missing/like", 404),
         ("hf_bob", "/api/datasets/acme/r/like", 404),

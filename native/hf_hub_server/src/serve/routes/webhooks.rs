@@ -50,17 +50,18 @@ struct Wanted {
 }
 
 fn list(call: &Call) -> Reply {
-    let webhooks = call.hub.store.webhooks().list(Some(&call.caller.user()?.name))?;
-    Ok(response::json(&webhooks.iter().map(describe).collect::<Vec<_>>()))
+    let webhooks = call.hub.store.webhooks().list(Some(&call.caller.webhook_owner(false)?.name))?;
+    let described = webhooks.iter().map(|webhook| describe(call, webhook));
+    Ok(response::json(&described.collect::<Vec<_>>()))
 }
 
 fn get(call: &Call) -> Reply {
-    call.caller.user()?;
-    Ok(envelope(&find(call)?))
+    call.caller.webhook_owner(false)?;
+    Ok(envelope(call, &find(call)?))
 }
 
 fn create(call: &Call) -> Reply {
-    let owner = &call.caller.writer()?.name;
+    let owner = &call.caller.webhook_owner(true)?.name;
     let wanted: Wanted = call.body.json()?;
     wanted.check_target()?;
     let url = wanted.url.as_deref().ok_or_else(no_jobs)?;
@@ -74,11 +75,11 @@ fn create(call: &Call) -> Reply {
     if webhooks.count(owner)? >= MOST {
         return Err(ApiError::forbidden(format!("You can have at most {MOST} webhooks")));
     }
-    Ok(envelope(&webhooks.create(owner, &spec)?))
+    Ok(envelope(call, &webhooks.create(owner, &spec)?))
 }
 
 fn update(call: &Call) -> Reply {
-    call.caller.writer()?;
+    call.caller.webhook_owner(true)?;
     let webhook = find(call)?;
     let wanted: Wanted = call.body.json()?;
     if wanted.url.is_some() || wanted.job.is_some() || wanted.job_source_id.is_some() {
@@ -101,11 +102,11 @@ fn update(call: &Call) -> Reply {
         },
     };
     call.hub.store.webhooks().update(&webhook, &spec)?;
-    Ok(envelope(&find(call)?))
+    Ok(envelope(call, &find(call)?))
 }
 
 fn delete(call: &Call) -> Reply {
-    call.caller.writer()?;
+    call.caller.webhook_owner(true)?;
     call.hub.store.webhooks().delete(&find(call)?)?;
     Ok(response::json(&json!({})))
 }
@@ -116,9 +117,9 @@ fn switch(call: &Call) -> Reply {
         "disable" => false,
         _ => return Err(ApiError::page_not_found()),
     };
-    call.caller.writer()?;
+    call.caller.webhook_owner(true)?;
     call.hub.store.webhooks().set_enabled(&find(call)?, is_enabled)?;
-    Ok(envelope(&find(call)?))
+    Ok(envelope(call, &find(call)?))
 }
 
 /// Sends a logged delivery again. Handlers do not wait for the network, so the last step is here.
@@ -139,7 +140,7 @@ async fn replay(State(hub): State<Arc<Hub>>, request: Request) -> Response {
 struct Logged(Arc<Outgoing>);
 
 fn prepare_replay(call: &Call) -> Reply {
-    call.caller.writer()?;
+    call.caller.webhook_owner(true)?;
     let webhook = find(call)?;
     let outgoing = call.hub.store.logged(&webhook, call.param("log")?)?;
     let outgoing = outgoing.ok_or_else(|| ApiError::not_found("Webhook log not found"))?;
@@ -155,11 +156,12 @@ fn find(call: &Call) -> Result<Webhook, ApiError> {
     found.ok_or_else(|| ApiError::not_found("Webhook not found"))
 }
 
-fn envelope(webhook: &Webhook) -> Response {
-    response::json(&json!({ "webhook": describe(webhook) }))
+fn envelope(call: &Call, webhook: &Webhook) -> Response {
+    response::json(&json!({ "webhook": describe(call, webhook) }))
 }
 
-fn describe(webhook: &Webhook) -> Value {
+/// The secret is for tokens that may change it.
+fn describe(call: &Call, webhook: &Webhook) -> Value {
     let Webhook { spec, state, .. } = webhook;
     let mut json = json!({
         "id": webhook.object_id,
@@ -172,7 +174,8 @@ fn describe(webhook: &Webhook) -> Value {
             WebhookState::Suspended => "suspended-after-failure".into(),
         },
     });
-    if let Some(secret) = &spec.secret {
+    let may_change = call.caller.webhook_owner(true).is_ok();
+    if let Some(secret) = spec.secret.as_ref().filter(|_| may_change) {
         json["secret"] = secret.as_str().into();
     }
     if let Some(time) = webhook.triggered_at {

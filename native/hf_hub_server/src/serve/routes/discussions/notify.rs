@@ -104,7 +104,8 @@ struct Urls {
 
 impl Urls {
     fn new(call: &Call, repo: &Repo, discussion: &Discussion) -> Self {
-        let base = call.hub.origins.hub(Some(&call.headers));
+        // Not the host of this request: a client that causes an event would choose it.
+        let base = call.hub.origins.hub(None);
         let (kind, id, num) = (repo.key.kind, &repo.key.id, discussion.num);
         Self {
             web: format!("{base}/{}{id}/discussions/{num}", kind.url_prefix()),
