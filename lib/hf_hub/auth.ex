@@ -41,7 +41,7 @@ defmodule HfHub.Auth do
           ] ++ Options.common()
 
   @login [
-    token: [type: :string, doc: "Token to log in with. Defaults to obtaining one by `:method`."],
+    token: [type: :string, secret: true, doc: "Token to log in with. Defaults to obtaining one by `:method`."],
     method: [
       type: {:in, [:browser, :paste]},
       doc:

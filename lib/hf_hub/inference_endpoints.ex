@@ -42,7 +42,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "list_inference_endpoints"
   @spec list(keyword()) :: {:ok, [Endpoint.t()]} | {:error, Error.t()}
   def list(opts \\ []) do
-    opts = Options.validate!(opts, Tables.list())
+    opts = Call.validate!(opts, Tables.list())
 
     case opts[:namespace] do
       :all -> list_all(opts)
@@ -87,7 +87,7 @@ defmodule HfHub.InferenceEndpoints do
   """
   @doc python: "get_inference_endpoint"
   @spec get(String.t() | Endpoint.t(), keyword()) :: result()
-  def get(endpoint, opts \\ []), do: simple(:get, "", endpoint, Options.validate!(opts, Tables.one()))
+  def get(endpoint, opts \\ []), do: simple(:get, "", endpoint, Call.validate!(opts, Tables.one()))
 
   @doc "Same as `get/2`, but returns the endpoint or raises `HfHub.Error`."
   @spec get!(String.t() | Endpoint.t(), keyword()) :: Endpoint.t()
@@ -119,7 +119,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "create_inference_endpoint"
   @spec create(String.t(), keyword()) :: result()
   def create(name, opts) when is_binary(name) do
-    opts = Options.validate!(opts, Tables.create())
+    opts = Call.validate!(opts, Tables.create())
     body = Payload.create(name, opts)
 
     with {:ok, namespace} <- Call.namespace(opts[:namespace], opts) do
@@ -149,7 +149,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "create_inference_endpoint_from_catalog"
   @spec create_from_catalog(keyword()) :: result()
   def create_from_catalog(opts) do
-    opts = Options.validate!(opts, Tables.from_catalog())
+    opts = Call.validate!(opts, Tables.from_catalog())
     check_choice(opts)
 
     body = %{
@@ -208,7 +208,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "update_inference_endpoint"
   @spec update(String.t() | Endpoint.t(), keyword()) :: result()
   def update(endpoint, opts \\ []) do
-    opts = Options.validate!(opts, Tables.update())
+    opts = Call.validate!(opts, Tables.update())
     body = Update.body!(opts)
     with {:ok, place} <- Call.place(endpoint, opts), do: Update.run(place, body, opts)
   end
@@ -228,7 +228,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "delete_inference_endpoint"
   @spec delete(String.t() | Endpoint.t(), keyword()) :: :ok | {:error, Error.t()}
   def delete(endpoint, opts \\ []) do
-    opts = Options.validate!(opts, Tables.one())
+    opts = Call.validate!(opts, Tables.one())
 
     with {:ok, place} <- Call.place(endpoint, opts),
          do: :delete |> Call.one(place, opts) |> Call.effect(place, opts)
@@ -248,7 +248,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "pause_inference_endpoint"
   @spec pause(String.t() | Endpoint.t(), keyword()) :: result()
   def pause(endpoint, opts \\ []),
-    do: simple(:post, "/pause", endpoint, Options.validate!(opts, Tables.one()))
+    do: simple(:post, "/pause", endpoint, Call.validate!(opts, Tables.one()))
 
   @doc "Same as `pause/2`, but returns the endpoint or raises `HfHub.Error`."
   @spec pause!(String.t() | Endpoint.t(), keyword()) :: Endpoint.t()
@@ -269,7 +269,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "resume_inference_endpoint"
   @spec resume(String.t() | Endpoint.t(), keyword()) :: result()
   def resume(endpoint, opts \\ []) do
-    opts = Options.validate!(opts, Tables.resume())
+    opts = Call.validate!(opts, Tables.resume())
 
     with {:ok, place} <- Call.place(endpoint, opts),
          {:error, error} <- :post |> Call.one("/resume", place, opts) |> Call.endpoint(place, opts) do
@@ -293,7 +293,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "scale_to_zero_inference_endpoint"
   @spec scale_to_zero(String.t() | Endpoint.t(), keyword()) :: result()
   def scale_to_zero(endpoint, opts \\ []),
-    do: simple(:post, "/scale-to-zero", endpoint, Options.validate!(opts, Tables.one()))
+    do: simple(:post, "/scale-to-zero", endpoint, Call.validate!(opts, Tables.one()))
 
   @doc "Same as `scale_to_zero/2`, but returns the endpoint or raises `HfHub.Error`."
   @spec scale_to_zero!(String.t() | Endpoint.t(), keyword()) :: Endpoint.t()
@@ -321,7 +321,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "InferenceEndpoint.wait"
   @spec wait_until_running(String.t() | Endpoint.t(), keyword()) :: result()
   def wait_until_running(endpoint, opts \\ []) do
-    opts = Options.validate!(opts, Tables.wait())
+    opts = Call.validate!(opts, Tables.wait())
     with {:ok, place} <- Call.place(endpoint, opts), do: Waiting.run(place, opts)
   end
 
@@ -340,7 +340,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "list_inference_endpoints_hardware"
   @spec list_hardware(keyword()) :: {:ok, [Hardware.t()]} | {:error, Error.t()}
   def list_hardware(opts \\ []) do
-    opts = Options.validate!(opts, Tables.one())
+    opts = Call.validate!(opts, Tables.one())
 
     with {:ok, namespace} <- Call.namespace(opts[:namespace], opts) do
       :get
@@ -368,7 +368,7 @@ defmodule HfHub.InferenceEndpoints do
   @doc python: "list_inference_catalog"
   @spec list_catalog(keyword()) :: {:ok, [CatalogModel.t()]} | {:error, Error.t()}
   def list_catalog(opts \\ []) do
-    opts = Options.validate!(opts, Tables.catalog())
+    opts = Call.validate!(opts, Tables.catalog())
 
     :get
     |> Call.catalog("/list", [], opts)

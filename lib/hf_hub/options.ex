@@ -1,7 +1,8 @@
 defmodule HfHub.Options do
   # Option tables: one table validates options, fills in defaults and generates their
   # documentation, so the three cannot disagree. The notation is that of NimbleOptions, with
-  # three keys for code that was written for hf_hub 0.3:
+  # a key of its own, `:secret` - whether no error may show the value -, and three for code that was written for hf_hub
+  # 0.3:
   #
   #   * `:aliases` - other names of the option
   #   * `:spellings` - other values of the option, as text, with their meaning
@@ -22,6 +23,7 @@ defmodule HfHub.Options do
     [
       token: [
         type: {:or, [:string, :boolean]},
+        secret: true,
         doc:
           "Token to send; `false` sends none, `true` requires a stored one. Defaults to the stored one, if any; see " <>
             "`HfHub.Config`."
@@ -151,7 +153,7 @@ defmodule HfHub.Options do
         default!(name, rule)
 
       [{given, value}] ->
-        check!(given, spelled(value, rule[:spellings]), rule[:type])
+        check!(given, spelled(value, rule[:spellings]), rule)
 
       [{one, _value}, {other, _other_value} | _more] ->
         raise ArgumentError,
@@ -245,12 +247,14 @@ defmodule HfHub.Options do
     if rule[:required], do: raise(ArgumentError, "option #{inspect(name)} is required"), else: rule[:default]
   end
 
-  defp check!(name, value, type) do
+  defp check!(name, value, rule) do
+    type = rule[:type]
+
     if valid?(value, type) do
       cast(value, type)
     else
-      # Tokens, secret variables, and the passwords in maps of settings.
-      shown = if name == :token or type in [:variables, :map], do: sort(value), else: shown(value)
+      # Variables may be secret ones, and maps of settings have passwords.
+      shown = if rule[:secret] || type in [:variables, :map], do: sort(value), else: shown(value)
       raise ArgumentError, "expected option #{inspect(name)} to be #{type_name(type)}, got: #{shown}"
     end
   end

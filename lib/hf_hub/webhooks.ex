@@ -25,6 +25,7 @@ defmodule HfHub.Webhooks do
     ],
     secret: [
       type: :string,
+      secret: true,
       doc:
         "Secret that is sent with each event in the header `x-webhook-secret`; visible ASCII characters and spaces."
     ],
@@ -128,9 +129,15 @@ defmodule HfHub.Webhooks do
   def create(url, opts) when is_binary(url), do: make(url, opts)
   def create(opts, []) when is_list(opts), do: make(nil, opts)
 
+  def create(other, _opts) do
+    raise ArgumentError,
+          "expected the URL of the webhook as a string, or options with :job_id, got: #{Options.shown(other)}"
+  end
+
   defp make(url, opts) do
     opts = Options.validate!(opts, @create)
     Arguments.check_target!(url, opts[:job_id])
+    Arguments.check_secret!(opts[:secret])
     body = Map.put_new(Arguments.body!(url, opts), :domains, @domains)
     Request.new(:post, "/api/settings/webhooks", [], opts) |> send_webhook(body, opts)
   end
@@ -143,7 +150,7 @@ defmodule HfHub.Webhooks do
   Changes a webhook; what is not given stays as it is.
 
   The Hub replaces the watched items with each change, so without `:watched` this requests the current ones first and
-  sends them again. Only `watched: []` removes all.
+  sends them again. Only `watched: []` removes all. `secret: ""` removes the secret: events are then sent without one.
 
   ## Options
 
@@ -249,7 +256,8 @@ defmodule HfHub.Webhooks do
   Checks the secret of a received event, in constant time.
 
   The first argument is the value of the header `x-webhook-secret`, or `nil` if it is missing. A missing secret is an
-  error of kind `:unauthorized`, a wrong one of kind `:forbidden`: the statuses for them are 401 and 403.
+  error of kind `:unauthorized`, a wrong one of kind `:forbidden`: the statuses for them are 401 and 403. Raises
+  `ArgumentError` if the second argument, the secret of the webhook, is `nil` or empty, as an unset variable is.
 
   ## Examples
 
@@ -274,6 +282,12 @@ defmodule HfHub.Webhooks do
         {:error, Error.new(:forbidden, "the secret in the header x-webhook-secret is wrong")}
     end
   end
+
+  def verify(_given, secret) when secret in [nil, ""],
+    do: raise(ArgumentError, "the secret is nil or empty; pass the one that the webhook was created with")
+
+  def verify(_given, other),
+    do: raise(ArgumentError, "expected the secret to be a string, got #{Options.sort(other)}")
 
   defp digest(text), do: :crypto.hash(:sha256, text)
 

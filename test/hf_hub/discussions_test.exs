@@ -362,4 +362,37 @@ defmodule HfHub.DiscussionsTest do
       assert_raise Error, fn -> DiscussionDetails.from_response(%{"events" => events}) end
     end
   end
+
+  test "the URL of another repository's discussion is refused before a request", %{id: id} do
+    {:ok, opened} = Discussions.create(id, "A question", write())
+    comment = fn url -> Discussions.comment(id, url, "x", write()) end
+
+    for {page, named} <- [
+          {"me/priv", "model me/priv"},
+          {"datasets/#{id}", "dataset #{id}"},
+          {"gpt2", "model gpt2"}
+        ] do
+      url = "#{endpoint()}/#{page}/discussions/1"
+      assert {:error, %Error{kind: :invalid_name, message: message}} = comment.(url)
+      assert message =~ "is the URL of a discussion of #{named}, not of "
+      assert {:error, %Error{kind: :invalid_name, message: ^message}} = Discussions.get(id, url, write())
+      assert {:error, %Error{kind: :invalid_name, message: ^message}} = Discussions.merge(id, url, write())
+    end
+
+    for url <- ["https://elsewhere.example/#{id}/discussions/1", "#{endpoint()}/a/b/c/discussions/1"] do
+      assert {:error, %Error{kind: :invalid_name, message: message}} = comment.(url)
+      assert message =~ "is not the URL of a discussion of the endpoint or of the public Hub"
+    end
+
+    {:error, %Error{message: message}} = comment.("http://ada:s3cret@elsewhere.example/a/b/discussions/1")
+    refute message =~ "s3cret"
+
+    for url <- [
+          opened.url,
+          "https://huggingface.co/#{id}/discussions/1",
+          "#{endpoint()}/#{String.upcase(id)}/discussions/1"
+        ] do
+      assert {:ok, %Comment{}} = comment.(url)
+    end
+  end
 end

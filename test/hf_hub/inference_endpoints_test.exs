@@ -244,4 +244,34 @@ defmodule HfHub.InferenceEndpointsTest do
     assert {:error, %Error{kind: :precondition}} =
              InferenceEndpoints.update("e", [tensor_parallel_size: 2] ++ ours)
   end
+
+  test "the address of a Hub alone is refused, so that its token is not sent to the public service", %{
+    endpoint: hub
+  } do
+    opts = [endpoint: hub, token: "hf_x"]
+
+    for {setting, calls} <- [
+          inference_endpoints_url: [
+            fn -> InferenceEndpoints.list(opts) end,
+            fn -> InferenceEndpoints.get("e", opts) end,
+            fn -> InferenceEndpoints.create("e", @required ++ opts) end,
+            fn -> InferenceEndpoints.update("e", [min_replica: 1] ++ opts) end,
+            fn -> InferenceEndpoints.delete("e", opts) end,
+            fn -> InferenceEndpoints.pause("e", opts) end,
+            fn -> InferenceEndpoints.resume("e", opts) end,
+            fn -> InferenceEndpoints.scale_to_zero("e", opts) end,
+            fn -> InferenceEndpoints.wait_until_running("e", opts) end,
+            fn -> InferenceEndpoints.list_hardware(opts) end
+          ],
+          inference_catalog_url: [
+            fn -> InferenceEndpoints.list_catalog(opts) end,
+            fn -> InferenceEndpoints.create_from_catalog([repo_id: "acme/m"] ++ opts) end
+          ]
+        ],
+        call <- calls do
+      assert_raise ArgumentError,
+                   ~r/^option :endpoint is the address of the Hub only; pass :#{setting} too/,
+                   call
+    end
+  end
 end

@@ -10,7 +10,7 @@ defmodule HfHub.OptionsTest do
     count: [type: :pos_integer, default: 3, doc: "how many."],
     kind: [type: {:in, [:a, :b]}, doc: "which."],
     many: [type: {:or, [:string, {:list, :string}]}, doc: "some."],
-    token: [type: :string, doc: "a secret."]
+    token: [type: :string, secret: true, doc: "a secret."]
   ]
 
   test "fills in defaults, also for nil" do
@@ -111,5 +111,28 @@ defmodule HfHub.OptionsTest do
     docs = Options.docs(@table)
     assert docs =~ "  * `:name` (a string) - the name. Required."
     assert docs =~ "  * `:count` (a positive integer) - how many. Defaults to `3`."
+  end
+
+  test "no error shows a secret" do
+    hidden = 'TOPSECRETVAL'
+
+    required =
+      for name <- ~w(repository accelerator instance_size instance_type region vendor)a, do: {name, "x"}
+
+    for call <- [
+          fn -> HfHub.Webhooks.create("http://localhost:9", secret: hidden) end,
+          fn -> HfHub.Webhooks.create("http://localhost:9", secrets: hidden) end,
+          fn -> HfHub.Webhooks.update("w", secret: hidden) end,
+          fn -> HfHub.Webhooks.list(token: hidden) end,
+          fn -> HfHub.Auth.login(token: hidden) end,
+          fn -> HfHub.InferenceEndpoints.create("e", [container_registry_password: hidden] ++ required) end,
+          fn -> HfHub.InferenceEndpoints.create("e", [secrets: hidden] ++ required) end,
+          fn -> HfHub.Jobs.run("image", ["x"], secrets: hidden) end,
+          fn -> HfHub.Repo.create("me/app", repo_type: :space, space_sdk: :static, space_secrets: hidden) end
+        ] do
+      message = Exception.message(assert_raise(ArgumentError, call))
+      assert message =~ "expected option"
+      refute message =~ "TOPSECRETVAL"
+    end
   end
 end

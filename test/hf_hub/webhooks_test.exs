@@ -200,6 +200,30 @@ defmodule HfHub.WebhooksTest do
     end
 
     assert Webhooks.verify("secret", "secret") == :ok
-    assert_raise FunctionClauseError, fn -> Webhooks.verify("", "") end
+    assert_raise ArgumentError, fn -> Webhooks.verify("", "") end
+  end
+
+  test "an empty secret is refused, and removed by an update", %{writer: writer} do
+    message = "the secret is empty; omit the option :secret for a webhook without one"
+    assert_raise ArgumentError, message, fn -> Webhooks.create(@url, as(writer, secret: "")) end
+
+    webhook = Webhooks.create!(@url, as(writer, secret: "s3cret"))
+    assert Webhooks.update!(webhook.id, as(writer, secret: "")).secret in [nil, ""]
+
+    for secret <- [nil, ""], given <- [nil, "", "guess"] do
+      assert_raise ArgumentError, ~r/^the secret is nil or empty/, fn -> Webhooks.verify(given, secret) end
+    end
+
+    assert_raise ArgumentError, "expected the secret to be a string, got a list of something else", fn ->
+      Webhooks.verify("guess", 's3cret')
+    end
+  end
+
+  test "a missing URL is an error that names it" do
+    assert_raise ArgumentError, ~r/the URL of the webhook as a string, .* got: 5/, fn ->
+      Webhooks.create(5)
+    end
+
+    assert_raise ArgumentError, ~r/got: nil/, fn -> Webhooks.create(nil, watched: []) end
   end
 end

@@ -3,31 +3,60 @@ defmodule HfHub.Discussions.Address do
   # checked before a request.
   @moduledoc false
 
-  alias HfHub.{Decode, Error}
+  alias HfHub.{Decode, Error, Options, RepoRef}
 
   @titles 3..200
   @texts 1..65_536
 
   @doc """
-  Returns the number of a discussion, given as one or as `:pr_url` or `:pr_revision` of `HfHub.Commit.CommitInfo`.
+  Returns the number of a discussion of a repository, given as one or as `:pr_url` or `:pr_revision` of
+  `HfHub.Commit.CommitInfo`. The URL of another repository's discussion, or of another Hub's, is an error.
   """
-  @spec number(term()) :: {:ok, pos_integer()} | {:error, Error.t()}
-  def number(num) when is_integer(num) and num > 0, do: {:ok, num}
+  @spec number(term(), HfHub.repo(), keyword()) :: {:ok, pos_integer()} | {:error, Error.t()}
+  def number(num, _repo_id, _opts) when is_integer(num) and num > 0, do: {:ok, num}
 
-  def number(text) when is_binary(text) do
-    case Regex.run(~r"\A(?:refs/pr/|https?://.*/discussions/)([1-9][0-9]{0,17})\z"s, text) do
-      [_all, num] -> {:ok, String.to_integer(num)}
+  def number(text, repo_id, opts) when is_binary(text) do
+    case Regex.run(~r"\A(?:refs/pr/|(https?://.*)/discussions/)([1-9][0-9]{0,17})\z"s, text) do
+      [_all, "", num] -> {:ok, String.to_integer(num)}
+      [_all, page, num] -> with :ok <- same(page, text, repo_id, opts), do: {:ok, String.to_integer(num)}
       nil -> no_number(text)
     end
   end
 
-  def number(other), do: no_number(other)
+  def number(other, _repo_id, _opts), do: no_number(other)
+
+  # With a revision, the page of a repository without a namespace is one, too.
+  defp same(page, url, repo_id, opts) do
+    case {RepoRef.resolve(page <> "/tree/main", endpoint: opts[:endpoint]), RepoRef.resolve(repo_id, opts)} do
+      {{:ok, there}, {:ok, here}} ->
+        if name(there) == name(here), do: :ok, else: other(url, there, here)
+
+      {{:error, _error}, _here} ->
+        invalid("#{Options.shown(url)} is not the URL of a discussion of the endpoint or of the public Hub")
+
+      # The request returns the error of the repository.
+      {_there, _error} ->
+        :ok
+    end
+  end
+
+  # Names of repositories are case-insensitive.
+  defp name(ref), do: {ref.repo_type, String.downcase(ref.repo_id)}
+
+  defp other(url, there, here) do
+    type = if there.repo_type == here.repo_type, do: "", else: "#{here.repo_type} "
+
+    invalid(
+      "#{Options.shown(url)} is the URL of a discussion of #{there.repo_type} #{there.repo_id}, not of #{type}#{here.repo_id}"
+    )
+  end
 
   defp no_number(value) do
-    shown = inspect(value, printable_limit: 100, limit: 5)
     expected = "a positive integer, or the pr_url or pr_revision of a commit"
-    {:error, Error.new(:invalid_name, "invalid number of a discussion #{shown}: expected #{expected}")}
+    invalid("invalid number of a discussion #{Options.shown(value)}: expected #{expected}")
   end
+
+  defp invalid(message), do: {:error, Error.new(:invalid_name, message)}
 
   @doc "Returns the id of a comment in lower case."
   @spec comment_id(term()) :: {:ok, String.t()} | {:error, Error.t()}

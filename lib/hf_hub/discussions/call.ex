@@ -19,7 +19,7 @@ defmodule HfHub.Discussions.Call do
   @spec get(HfHub.repo(), HfHub.Discussions.num(), keyword()) ::
           {:ok, DiscussionDetails.t()} | {:error, Error.t()}
   def get(repo_id, num, opts) do
-    with {:ok, num} <- Address.number(num) do
+    with {:ok, num} <- Address.number(num, repo_id, opts) do
       one(:get, "", repo_id, num, opts)
       |> Request.query(diff: if(opts[:diff], do: 1))
       |> Request.run(&at(DiscussionDetails, &1, opts))
@@ -51,7 +51,7 @@ defmodule HfHub.Discussions.Call do
   @doc "Returns a request that changes a discussion, with a JSON body unless it is `nil`."
   @spec post(HfHub.repo(), HfHub.Discussions.num(), String.t(), map() | nil, keyword()) :: Request.t()
   def post(repo_id, num, what, body, opts) do
-    case Address.number(num) do
+    case Address.number(num, repo_id, opts) do
       {:ok, num} ->
         request = one(:post, what, repo_id, num, opts)
         if body, do: Request.json(request, body), else: request

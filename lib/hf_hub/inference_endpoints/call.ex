@@ -3,12 +3,29 @@ defmodule HfHub.InferenceEndpoints.Call do
   # the request, so the token is sent to no other host.
   @moduledoc false
 
-  alias HfHub.{Account, Decode, Error, Request}
+  alias HfHub.{Account, Decode, Error, Options, Request}
   alias HfHub.Config.Setting
   alias HfHub.InferenceEndpoints.{Endpoint, Hardware}
   alias HfHub.Request.Place
 
   @type place :: {String.t(), String.t()}
+
+  @doc """
+  Returns all options of a call. Raises `ArgumentError` also if they have an `:endpoint` but not the other address: the
+  token, which is one for that Hub, would be sent to the public service.
+  """
+  @spec validate!(keyword(), Options.table()) :: keyword()
+  def validate!(opts, table) do
+    opts = Options.validate!(opts, table)
+    setting = Enum.find([:inference_endpoints_url, :inference_catalog_url], &Keyword.has_key?(table, &1))
+
+    if opts[:endpoint] && match?({_url, :default}, Setting.find(setting, opts)) do
+      raise ArgumentError,
+            "option :endpoint is the address of the Hub only; pass #{inspect(setting)} too, or set it in HfHub.Config"
+    end
+
+    opts
+  end
 
   @doc "Returns the namespace and the name of the endpoint of a call."
   @spec place(String.t() | Endpoint.t(), keyword()) :: {:ok, place()} | {:error, Error.t()}

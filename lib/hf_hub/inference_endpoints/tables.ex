@@ -136,6 +136,7 @@ defmodule HfHub.InferenceEndpoints.Tables do
         ],
         container_registry_password: [
           type: :string,
+          secret: true,
           doc:
             "Password for the registry; requires `:container_registry_username`. It is treated as a secret."
         ],

@@ -14,6 +14,13 @@ defmodule HfHub.Webhooks.Arguments do
 
   def check_target!(_url, _job_id), do: :ok
 
+  @doc "Raises if the secret of a new webhook is empty, as an unset variable is: its events would be sent without one."
+  @spec check_secret!(String.t() | nil) :: :ok
+  def check_secret!(""),
+    do: raise(ArgumentError, "the secret is empty; omit the option :secret for a webhook without one")
+
+  def check_secret!(_secret), do: :ok
+
   @doc "Returns the entries that the options set. Raises `ArgumentError` for invalid ones."
   @spec body!(String.t() | nil, keyword()) :: map()
   def body!(url, opts) do
