@@ -87,7 +87,7 @@ defmodule HfHub.AccessRequests do
 
   ## Examples
 
-      HfHub.AccessRequests.stream_pending("me/my-model") |> Enum.filter(&(&1.email =~ ~r/@example\\.org$/))
+      HfHub.AccessRequests.stream_pending("me/my-model") |> Enum.filter(&((&1.email || "") =~ ~r/@example\\.org$/))
   """
   @doc python: "list_pending_access_requests"
   @spec stream_pending(HfHub.repo(), keyword()) :: Enumerable.t()
@@ -219,7 +219,8 @@ defmodule HfHub.AccessRequests do
   def cancel!(repo_id, user, opts \\ []), do: Error.unwrap!(cancel(repo_id, user, opts))
 
   @doc """
-  Grants access to a user who has not requested it. Options: those of `accept/3`.
+  Grants access to a user who has not requested it: a name, or an `HfHub.AccessRequests.AccessRequest` with one. Options:
+  those of `accept/3`.
 
   ## Examples
 
@@ -227,15 +228,15 @@ defmodule HfHub.AccessRequests do
       #=> :ok
   """
   @doc python: "grant_access"
-  @spec grant(HfHub.repo(), String.t(), keyword()) :: :ok | {:error, Error.t()}
-  def grant(repo_id, username, opts \\ []) when is_binary(username) do
+  @spec grant(HfHub.repo(), String.t() | AccessRequest.t(), keyword()) :: :ok | {:error, Error.t()}
+  def grant(repo_id, user, opts \\ []) do
     opts = Options.validate!(opts, @decide)
-    route(:post, repo_id, "grant", opts) |> Request.json(%{user: username}) |> Request.effect()
+    route(:post, repo_id, "grant", opts) |> Request.json(%{user: user!(user)}) |> Request.effect()
   end
 
   @doc "Same as `grant/3`, but raises `HfHub.Error` on failure."
-  @spec grant!(HfHub.repo(), String.t(), keyword()) :: :ok
-  def grant!(repo_id, username, opts \\ []), do: Error.unwrap!(grant(repo_id, username, opts))
+  @spec grant!(HfHub.repo(), String.t() | AccessRequest.t(), keyword()) :: :ok
+  def grant!(repo_id, user, opts \\ []), do: Error.unwrap!(grant(repo_id, user, opts))
 
   @doc """
   Requests access to a gated repository, as the account of the token, which shares its name and email address with the
@@ -321,6 +322,14 @@ defmodule HfHub.AccessRequests do
   defp named!(other) do
     raise ArgumentError,
           "expected a user name, a HfHub.AccessRequests.AccessRequest or {:request_id, id}, got: #{Options.shown(other)}"
+  end
+
+  defp user!(name) when is_binary(name), do: name
+  defp user!(%AccessRequest{user: name}) when is_binary(name), do: name
+
+  defp user!(other) do
+    raise ArgumentError,
+          "expected a user name, or a HfHub.AccessRequests.AccessRequest with one, got: #{Options.shown(other)}"
   end
 
   defp fields!(fields) when is_map(fields) and not is_struct(fields), do: Map.new(fields, &field!/1)

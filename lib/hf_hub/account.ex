@@ -2,7 +2,7 @@ defmodule HfHub.Account do
   # The account of a call's token.
   @moduledoc false
 
-  alias HfHub.{Decode, Error, Request}
+  alias HfHub.{Decode, Error, Options, Request}
 
   @doc "Returns `name`, or the name of the token's account if it is `nil`."
   @spec name(String.t() | nil, keyword()) :: {:ok, String.t()} | {:error, Error.t()}
@@ -15,4 +15,11 @@ defmodule HfHub.Account do
       _other -> raise Decode.Error, message: "the name of the account is missing"
     end)
   end
+
+  def name(other, _opts),
+    do:
+      raise(
+        ArgumentError,
+        "expected the name of an account as a string, or nil, got: #{Options.shown(other)}"
+      )
 end

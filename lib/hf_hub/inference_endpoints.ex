@@ -131,6 +131,8 @@ defmodule HfHub.InferenceEndpoints do
     end
   end
 
+  def create(other, _opts), do: Call.invalid(other)
+
   @doc "Same as `create/2`, but returns the endpoint or raises `HfHub.Error`."
   @spec create!(String.t(), keyword()) :: Endpoint.t()
   def create!(name, opts), do: Error.unwrap!(create(name, opts))

@@ -6,7 +6,7 @@ defmodule HfHub.Request do
   # A request carries the error of its construction, such as an invalid id, until it is run.
   @moduledoc false
 
-  alias HfHub.{Error, Native, RepoRef, Telemetry}
+  alias HfHub.{Error, Native, Options, RepoRef, Telemetry}
   alias HfHub.Native.{Hub, Nif}
   alias HfHub.Request.{Form, Pages, Place}
 
@@ -384,7 +384,7 @@ defmodule HfHub.Request do
   defp page?(answer), do: String.starts_with?(answer.headers["content-type"] || "", "text/html")
 
   defp segment(sort, name, params) do
-    value = to_string(Keyword.fetch!(params, String.to_existing_atom(name)))
+    value = text!(name, Keyword.fetch!(params, String.to_existing_atom(name)))
 
     case sort do
       ":" ->
@@ -394,4 +394,10 @@ defmodule HfHub.Request do
         value |> String.split("/") |> Enum.map_join("/", &URI.encode(&1, fn c -> URI.char_unreserved?(c) end))
     end
   end
+
+  defp text!(_name, value) when is_binary(value) or is_atom(value) or is_integer(value), do: to_string(value)
+
+  # Options in the place of a name may contain a token.
+  defp text!(name, other),
+    do: raise(ArgumentError, "expected the #{name} to be a string, got: #{Options.shown(other)}")
 end

@@ -360,7 +360,8 @@ defmodule HfHub.Spaces do
 
   @doc """
   Waits until a Space runs, and returns its runtime. A stage that it does not leave by itself, such as `:build_error` or
-  `:paused`, is an error of kind `:precondition`, whose `:details` are the runtime.
+  `:paused`, is an error of kind `:precondition`, whose `:details` are the JSON object of the
+  runtime, with the strings of the Hub as keys.
 
   ## Options
 

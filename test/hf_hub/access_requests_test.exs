@@ -102,6 +102,8 @@ defmodule HfHub.AccessRequestsTest do
              AccessRequests.list_accepted!(id, write())
 
     assert {:error, %Error{kind: :bad_request} = error} = AccessRequests.grant(id, fan, write())
+    named = %AccessRequests.AccessRequest{user: fan}
+    assert {:error, %Error{kind: :bad_request}} = AccessRequests.grant(id, named, write())
     assert error.message =~ "already has access"
     assert_raise Error, fn -> AccessRequests.grant!(id, "nobody", write()) end
     assert AccessRequests.cancel(id, fan, write()) == :ok
@@ -210,7 +212,12 @@ defmodule HfHub.AccessRequestsTest do
       AccessRequests.accept(id, "u", reason: "x")
     end
 
-    assert_raise FunctionClauseError, fn -> AccessRequests.grant(id, :ada) end
+    for user <- [:ada, nil, {:request_id, "1"}, %AccessRequests.AccessRequest{user: nil}] do
+      assert_raise ArgumentError, ~r/expected a user name, or a .*AccessRequest with one/, fn ->
+        AccessRequests.grant(id, user)
+      end
+    end
+
     assert length(requests(id)) == before
   end
 end

@@ -274,4 +274,19 @@ defmodule HfHub.InferenceEndpointsTest do
                    call
     end
   end
+
+  test "something that cannot be an endpoint is an error before a request", %{ours: ours, base: base} do
+    for endpoint <- [nil, 5, [token: "hf_hush"]],
+        call <- [
+          fn -> InferenceEndpoints.get(endpoint, ours) end,
+          fn -> InferenceEndpoints.delete(endpoint, ours) end,
+          fn -> InferenceEndpoints.create(endpoint, @required ++ ours) end
+        ] do
+      assert {:error, %Error{kind: :invalid_name, message: message}} = call.()
+      assert message =~ "expected its name as a string, or a HfHub.InferenceEndpoints.Endpoint"
+      refute message =~ "hush"
+    end
+
+    assert requests(base) == []
+  end
 end

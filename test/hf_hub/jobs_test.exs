@@ -203,4 +203,17 @@ defmodule HfHub.JobsTest do
     error = assert_raise Error, fn -> Enum.to_list(Jobs.metrics("k", ours)) end
     assert error.kind == :invalid_response
   end
+
+  test "something that cannot be a job is an error before a request", %{ours: ours, owner: owner} do
+    for job <- [nil, 5, [token: "hf_hush"]] do
+      assert {:error, %Error{kind: :invalid_name, message: message}} = Jobs.get(job, ours)
+      assert message =~ "expected its id as a string, or its struct"
+      refute message =~ "hush"
+      assert {:error, %Error{kind: :invalid_name}} = Jobs.cancel(job, ours)
+      assert {:error, %Error{kind: :invalid_name}} = HfHub.ScheduledJobs.get(job, ours)
+    end
+
+    assert_raise Error, ~r/invalid job nil/, fn -> Enum.to_list(Jobs.metrics(nil, ours)) end
+    assert requests(owner) == []
+  end
 end

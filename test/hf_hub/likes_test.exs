@@ -100,4 +100,22 @@ defmodule HfHub.LikesTest do
     assert_raise Error, fn -> Likes.stream_liked_repos(nil, as(false)) end
     assert_raise ArgumentError, ~r/unknown option :limits/, fn -> Likes.list_likers(id, limits: 3) end
   end
+
+  test "options in the place of a name are named, without their values" do
+    for call <- [
+          fn -> Likes.list_liked_repos(token: "hf_hush") end,
+          fn -> Likes.stream_liked_repos(token: "hf_hush") end,
+          fn -> HfHub.Users.list_liked_repos(token: "hf_hush") end,
+          fn -> HfHub.Users.get(token: "hf_hush") end,
+          fn -> HfHub.Organizations.get(token: "hf_hush") end
+        ] do
+      message = Exception.message(assert_raise(ArgumentError, call))
+      assert message =~ "got: options ([:token]); is an argument before them missing?"
+      refute message =~ "hush"
+    end
+
+    assert_raise ArgumentError, ~r/the name of an account as a string, or nil, got: 5/, fn ->
+      Likes.list_liked_repos(5)
+    end
+  end
 end

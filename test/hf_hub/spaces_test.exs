@@ -333,4 +333,10 @@ defmodule HfHub.SpacesTest do
 
     assert message =~ "Must be one of [cpu-basic"
   end
+
+  test "a value with bytes that are not text is an error without the value" do
+    message = "expected the value to be a string of valid UTF-8, got "
+    assert_raise ArgumentError, message <> "other bytes", fn -> Spaces.add_secret("me/x", "A", <<255>>) end
+    assert_raise ArgumentError, message <> "something else", fn -> Spaces.add_variable("me/x", "A", 5) end
+  end
 end

@@ -29,7 +29,8 @@ defmodule HfHub.Error.Hint do
     "another_pull_request" => "; further changes need another pull request",
     "enable_discussions" =>
       "; with write access, HfHub.Repo.update_settings(repo_id, discussions_disabled: false) enables them",
-    "list_discussions" => "; HfHub.Discussions.list(repo_id) returns those that exist",
+    "list_discussions" =>
+      "; HfHub.Discussions.list(repo_id) returns those that exist, and HfHub.Discussions.get(repo_id, num) the comments of one",
     "create_repo" => "; if it does not exist yet, create it first with HfHub.Repo.create/2",
     "delete_folder" => "; a folder is deleted with a path that ends in \"/\", or with is_folder: true",
     "explain_config" => "; see HfHub.Config.explain()",

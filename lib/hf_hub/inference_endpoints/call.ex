@@ -35,6 +35,15 @@ defmodule HfHub.InferenceEndpoints.Call do
   def place(name, opts) when is_binary(name),
     do: with({:ok, owner} <- namespace(opts[:namespace], opts), do: {:ok, {owner, name}})
 
+  def place(other, _opts), do: invalid(other)
+
+  @doc "Returns the error for something that cannot be an endpoint."
+  @spec invalid(term()) :: {:error, Error.t()}
+  def invalid(given) do
+    expected = "its name as a string, or a HfHub.InferenceEndpoints.Endpoint"
+    {:error, Error.new(:invalid_name, "invalid endpoint #{Options.shown(given)}: expected #{expected}")}
+  end
+
   @doc "Returns the namespace of a call: the one that was given, or the token's account."
   @spec namespace(String.t() | nil, keyword()) :: {:ok, String.t()} | {:error, Error.t()}
   def namespace(given, opts), do: Account.name(given, opts)

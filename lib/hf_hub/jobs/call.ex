@@ -19,6 +19,11 @@ defmodule HfHub.Jobs.Call do
   def place(id, opts) when is_binary(id),
     do: with({:ok, namespace} <- Account.name(opts[:namespace], opts), do: {:ok, {namespace, id}})
 
+  def place(other, _opts) do
+    message = "invalid job #{Options.shown(other)}: expected its id as a string, or its struct"
+    {:error, Error.new(:invalid_name, message)}
+  end
+
   defp name(%{name: name}), do: name
   defp name(_unknown), do: nil
 

@@ -98,8 +98,11 @@ defmodule HfHub.Spaces.Values do
   def value!(value) do
     if Options.valid_value?(value, :string),
       do: value,
-      else: raise(ArgumentError, "expected the value to be a string, got #{Options.sort(value)}")
+      else: raise(ArgumentError, "expected the value to be a string of valid UTF-8, got #{sort(value)}")
   end
+
+  defp sort(text) when is_binary(text), do: "other bytes"
+  defp sort(value), do: Options.sort(value)
 
   @doc "Returns the names of the types of volumes."
   @spec volume_types() :: [atom()]
