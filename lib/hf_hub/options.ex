@@ -239,6 +239,8 @@ defmodule HfHub.Options do
       else: readable(list)
   end
 
+  # An item of options that were passed in the place of a list.
+  def shown({:token, _value}), do: "the option :token"
   def shown(value), do: readable(value)
 
   defp readable(value), do: HfHub.Native.Nif.shown(inspect(value, limit: 10, printable_limit: 100), nil)

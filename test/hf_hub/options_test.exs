@@ -135,4 +135,26 @@ defmodule HfHub.OptionsTest do
       refute message =~ "TOPSECRETVAL"
     end
   end
+
+  test "no error shows a token in the options that are in the place of an argument" do
+    opts = [token: "hush"]
+
+    for call <- [
+          fn -> HfHub.Discussions.change_status!("me/m", 1, opts) end,
+          fn -> HfHub.Discussions.hide_comment!("me/m", 1, opts) end,
+          fn -> HfHub.Discussions.get!("me/m", opts) end,
+          fn -> HfHub.Jobs.wait!(opts) end,
+          fn -> HfHub.LFS.permanently_delete_files!("me/m", opts) end
+        ] do
+      message =
+        try do
+          call.()
+        rescue
+          error -> Exception.message(error)
+        end
+
+      assert message =~ ~r/options \(\[:token\]\)|the option :token/
+      refute message =~ "hush"
+    end
+  end
 end

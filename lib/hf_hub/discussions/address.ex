@@ -64,8 +64,7 @@ defmodule HfHub.Discussions.Address do
     if is_binary(id) and id =~ ~r/\A[0-9a-fA-F]{24}\z/ do
       {:ok, String.downcase(id)}
     else
-      shown = inspect(id, printable_limit: 100, limit: 5)
-      {:error, Error.new(:invalid_name, "invalid id of a comment #{shown}: expected 24 hex digits")}
+      invalid("invalid id of a comment #{Options.shown(id)}: expected 24 hex digits")
     end
   end
 
@@ -108,8 +107,7 @@ defmodule HfHub.Discussions.Address do
   def status!("closed"), do: :closed
 
   def status!(other) do
-    shown = inspect(other, printable_limit: 100, limit: 5)
-    raise ArgumentError, "invalid status #{shown}: expected :open or :closed"
+    raise ArgumentError, "invalid status #{Options.shown(other)}: expected :open or :closed"
   end
 
   @doc "Returns the revision of a pull request; `nil` for a discussion."
