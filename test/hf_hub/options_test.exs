@@ -143,6 +143,9 @@ defmodule HfHub.OptionsTest do
           fn -> HfHub.Discussions.change_status!("me/m", 1, opts) end,
           fn -> HfHub.Discussions.hide_comment!("me/m", 1, opts) end,
           fn -> HfHub.Discussions.get!("me/m", opts) end,
+          fn -> HfHub.Cache.import(opts) end,
+          fn -> HfHub.Cache.export(opts) end,
+          fn -> HfHub.Cache.move(opts) end,
           fn -> HfHub.Jobs.wait!(opts) end,
           fn -> HfHub.LFS.permanently_delete_files!("me/m", opts) end
         ] do

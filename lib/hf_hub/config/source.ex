@@ -73,6 +73,10 @@ defmodule HfHub.Config.Source do
     if String.contains?("/" <> rest <> "/", ["//", "/./", "/../"]), do: Path.expand(path), else: path
   end
 
+  # Options in the place of a path, which may contain a token; other lists are charlists.
+  def expand([{name, _value} | _more] = opts) when is_atom(name),
+    do: raise(ArgumentError, "expected a path, got: #{Options.shown(opts)}")
+
   def expand(path) do
     Path.expand(path)
   rescue
