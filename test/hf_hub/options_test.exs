@@ -114,7 +114,7 @@ defmodule HfHub.OptionsTest do
   end
 
   test "no error shows a secret" do
-    hidden = 'TOPSECRETVAL'
+    hidden = String.to_charlist("TOPSECRETVAL")
 
     required =
       for name <- ~w(repository accelerator instance_size instance_type region vendor)a, do: {name, "x"}

@@ -86,7 +86,7 @@ defmodule HfHub.Discussions.Address do
     end
   end
 
-  defp text(what, text, first..last) do
+  defp text(what, text, first..last//_) do
     length = if trimmed = trimmed(text), do: String.length(trimmed)
 
     if length && length in first..last do
