@@ -97,11 +97,12 @@ defmodule HfHub.Api do
       info.downloads
   """
   @doc python: "repo_info"
-  @spec repo_info(HfHub.repo(), keyword()) :: {:ok, Info.t()} | {:error, Error.t()}
+  @spec repo_info(HfHub.repo(), keyword()) ::
+          {:ok, ModelInfo.t() | DatasetInfo.t() | SpaceInfo.t()} | {:error, Error.t()}
   def repo_info(repo_id, opts \\ []), do: Info.any(repo_id, opts)
 
   @doc "Same as `repo_info/2`, but returns the information or raises `HfHub.Error`."
-  @spec repo_info!(HfHub.repo(), keyword()) :: Info.t()
+  @spec repo_info!(HfHub.repo(), keyword()) :: ModelInfo.t() | DatasetInfo.t() | SpaceInfo.t()
   def repo_info!(repo_id, opts \\ []), do: Error.unwrap!(repo_info(repo_id, opts))
 
   @doc """

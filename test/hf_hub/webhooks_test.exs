@@ -215,7 +215,7 @@ defmodule HfHub.WebhooksTest do
     end
 
     assert_raise ArgumentError, "expected the secret to be a string, got a list of something else", fn ->
-      Webhooks.verify("guess", 's3cret')
+      Webhooks.verify("guess", String.to_charlist("s3cret"))
     end
   end
 
