@@ -2,7 +2,7 @@ defmodule HfHub.InferenceEndpoints.Waiting do
   # Waits until an endpoint runs and responds, or cannot run without help.
   @moduledoc false
 
-  alias HfHub.{Decode, Error, Request}
+  alias HfHub.{Error, Request}
   alias HfHub.InferenceEndpoints.{Call, Endpoint}
   alias HfHub.Request.{Place, Poll}
 
@@ -21,33 +21,27 @@ defmodule HfHub.InferenceEndpoints.Waiting do
   def run({namespace, name} = place, opts) do
     pause = opts[:poll_interval]
     deadline = Request.deadline(opts[:timeout])
-    on_wait = if fun = opts[:on_wait], do: &fun.(decode(&1, namespace))
-
     request = Call.one(:get, place, opts)
 
     request
-    |> Poll.until(&decide(&1, namespace, opts, deadline),
+    |> Poll.until(&decide(&1, opts, deadline),
+      decode: &Call.decode(&1, namespace),
       pause: pause,
       longest_pause: pause,
       what: "the endpoint #{inspect(name)}",
-      on_wait: on_wait
+      on_wait: opts[:on_wait]
     )
     |> Call.on_hub(request, opts)
     |> Place.missing("endpoint", place)
   end
 
-  defp decide(json, namespace, opts, deadline) do
-    case decode(json, namespace) do
-      %{status: :running, url: url} = endpoint when is_binary(url) -> healthy(endpoint, opts, deadline)
-      %{status: status} = endpoint when is_map_key(@next, status) -> {:error, stuck(endpoint)}
-      _on_the_way -> :again
-    end
-  rescue
-    error in Decode.Error ->
-      {:error, Error.new(:invalid_response, "unexpected response from the service: #{error.message}")}
-  end
+  defp decide(%{status: :running, url: url} = endpoint, opts, deadline) when is_binary(url),
+    do: healthy(endpoint, opts, deadline)
 
-  defp decode(json, namespace), do: Call.decode(json, namespace)
+  defp decide(%{status: status} = endpoint, _opts, _deadline) when is_map_key(@next, status),
+    do: {:error, stuck(endpoint)}
+
+  defp decide(_on_the_way, _opts, _deadline), do: :again
 
   # The endpoint is a server of its own, which may need the token, too.
   defp healthy(endpoint, opts, deadline) do

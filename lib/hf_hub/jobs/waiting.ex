@@ -27,11 +27,12 @@ defmodule HfHub.Jobs.Waiting do
     with {:ok, {_namespace, id} = place} <- Call.place(job, opts) do
       :jobs
       |> Call.one(:get, place, opts)
-      |> Poll.until(&decide(&1, stages, Call.job(opts)),
+      |> Poll.until(&decide(&1, stages),
+        decode: Call.job(opts),
         pause: opts[:poll_interval],
         longest_pause: opts[:poll_interval],
         what: "the job #{inspect(id)}",
-        on_wait: on_wait(opts)
+        on_wait: opts[:on_wait]
       )
       |> Call.about(:jobs, place)
     end
@@ -40,14 +41,8 @@ defmodule HfHub.Jobs.Waiting do
   defp in_order({:ok, jobs}), do: {:ok, Enum.reverse(jobs)}
   defp in_order(error), do: error
 
-  defp on_wait(opts), do: if(fun = opts[:on_wait], do: &fun.(Call.job(opts).(&1)))
-
-  defp decide(json, stages, decode) do
-    job = decode.(json)
-    there? = json |> Decode.get("status") |> Decode.get("stage") |> Kernel.in(stages)
+  defp decide(job, stages) do
+    there? = job.raw |> Decode.get("status") |> Decode.get("stage") |> Kernel.in(stages)
     if there? or Call.ended?(job), do: {:done, job}, else: :again
-  rescue
-    error in Decode.Error ->
-      {:error, Error.new(:invalid_response, "unexpected response from the Hub: #{error.message}")}
   end
 end

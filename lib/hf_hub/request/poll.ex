@@ -12,6 +12,7 @@ defmodule HfHub.Request.Poll do
 
   ## Options
 
+    * `:decode` - decodes the JSON of each response, as for `HfHub.Request.run/2`. Defaults to the JSON itself
     * `:pause` - first pause, in milliseconds; each further pause is 1.5 times as long. Defaults to 1,000
     * `:longest_pause` - maximum pause, in milliseconds. Defaults to 30,000
     * `:what` - subject of the timeout's message, such as `"the Space"`
@@ -26,7 +27,9 @@ defmodule HfHub.Request.Poll do
   end
 
   defp poll(request, fun, opts, deadline, {pause, longest}) do
-    with {:ok, found} <- Request.run(%{request | opts: Request.until(request.opts, deadline)}) do
+    decode = Keyword.get(opts, :decode, & &1)
+
+    with {:ok, found} <- Request.run(%{request | opts: Request.until(request.opts, deadline)}, decode) do
       case fun.(found) do
         {:done, value} -> {:ok, value}
         {:error, error} -> {:error, error}

@@ -25,23 +25,17 @@ defmodule HfHub.Spaces.Waiting do
     pause = opts[:poll_interval]
     id = request.ref && request.ref.repo_id
 
-    Poll.until(request, &decide(&1, id, decode),
+    Poll.until(request, &decide(&1, id),
+      decode: decode,
       pause: pause,
       longest_pause: 10 * pause,
       what: "the Space #{inspect(id)}"
     )
   end
 
-  defp decide(json, id, decode) when is_map(json) do
-    case decode.(json) do
-      %{stage: :running} = runtime -> {:done, runtime}
-      %{stage: stage} when stage in @on_the_way -> :again
-      runtime -> {:error, stuck(runtime, id)}
-    end
-  end
-
-  defp decide(_other, _id, _decode),
-    do: {:error, Error.new(:invalid_response, "unexpected response from the Hub: expected a JSON object")}
+  defp decide(%{stage: :running} = runtime, _id), do: {:done, runtime}
+  defp decide(%{stage: stage}, _id) when stage in @on_the_way, do: :again
+  defp decide(runtime, id), do: {:error, stuck(runtime, id)}
 
   defp stuck(%{stage: stage, error_message: why, raw: raw}, id) do
     reason = if is_binary(why), do: " (#{why})", else: ""
