@@ -3,7 +3,7 @@ defmodule HfHub.Discussions.Address do
   # checked before a request.
   @moduledoc false
 
-  alias HfHub.{Decode, Error, Options, RepoRef}
+  alias HfHub.{Constants, Decode, Error, Options, RepoRef}
 
   @titles 3..200
   @texts 1..65_536
@@ -127,7 +127,6 @@ defmodule HfHub.Discussions.Address do
 
   def put_url(found, _endpoint), do: found
 
-  defp prefix(:dataset), do: "datasets/"
-  defp prefix(:space), do: "spaces/"
+  defp prefix(type) when type in [:dataset, :space], do: Constants.repo_type_url_prefix(type)
   defp prefix(_model), do: ""
 end

@@ -5,6 +5,7 @@ defmodule HfHub.Jobs.Events do
 
   alias HfHub.{Error, Request}
   alias HfHub.Jobs.{Call, JobInfo, Position}
+  alias HfHub.Request.LogTime
 
   # The Hub sends a comment each 30 seconds.
   @silence 120_000
@@ -101,7 +102,7 @@ defmodule HfHub.Jobs.Events do
 
     cond do
       not new? -> {[], state}
-      not state.opts[:follow] and Position.newer?(data, event[:opened_at]) -> {:halt, state}
+      not state.opts[:follow] and LogTime.newer?(data, event[:opened_at]) -> {:halt, state}
       true -> {[data], %{state | failures: 0, waits: 0}}
     end
   end

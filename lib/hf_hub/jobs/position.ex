@@ -9,6 +9,8 @@ defmodule HfHub.Jobs.Position do
   #   * `{:after, last, index}` - reading continues after this event
   @moduledoc false
 
+  alias HfHub.Request.LogTime
+
   @type t ::
           :live
           | {:count, non_neg_integer(), non_neg_integer()}
@@ -42,25 +44,8 @@ defmodule HfHub.Jobs.Position do
 
   def at({:after, last, index}, event) do
     # The last event may be missing in the log.
-    if later?(time(event), time(last)),
+    if LogTime.later?(event, last),
       do: {true, {:count, index + 1, index + 1}},
       else: {false, {:after, last, index + 1}}
   end
-
-  @doc "Returns whether an event is newer than a response that began at this time, in whole seconds since 1970."
-  @spec newer?(map(), integer() | nil) :: boolean()
-  def newer?(_event, nil), do: false
-  def newer?(event, seconds), do: later?(time(event), DateTime.from_unix!(seconds + 1))
-
-  defp later?(%DateTime{} = time, %DateTime{} = other), do: DateTime.compare(time, other) == :gt
-  defp later?(_unknown, _other), do: false
-
-  defp time(%{"timestamp" => text}) when is_binary(text) do
-    case DateTime.from_iso8601(text) do
-      {:ok, time, _offset} -> time
-      {:error, _reason} -> nil
-    end
-  end
-
-  defp time(_event), do: nil
 end

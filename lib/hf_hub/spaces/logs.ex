@@ -4,6 +4,7 @@ defmodule HfHub.Spaces.Logs do
   @moduledoc false
 
   alias HfHub.{Options, Request}
+  alias HfHub.Request.LogTime
   alias HfHub.Spaces.Tables
 
   # The Hub sends an empty event now and then, in what intervals is not documented.
@@ -43,15 +44,6 @@ defmodule HfHub.Spaces.Logs do
   # the response. Headers have whole seconds.
   defp until_now(event, opened_at) do
     opened_at = opened_at || event.opened_at
-    if opened_at && later?(event, opened_at + 1), do: {:halt, opened_at}, else: {line(event), opened_at}
+    if LogTime.newer?(event.data, opened_at), do: {:halt, opened_at}, else: {line(event), opened_at}
   end
-
-  defp later?(%{data: %{"timestamp" => text}}, seconds) when is_binary(text) do
-    case DateTime.from_iso8601(text) do
-      {:ok, time, _offset} -> DateTime.to_unix(time, :microsecond) > seconds * 1_000_000
-      {:error, _reason} -> false
-    end
-  end
-
-  defp later?(_event, _seconds), do: false
 end
