@@ -32,27 +32,15 @@ fn root() -> Root {
     root
 }
 
-async fn send(
-    server: &Server,
-    token: &str,
-    method: Method,
-    path: &str,
-    body: Value,
-) -> (u16, String) {
-    let request = server.request(method, path).bearer_auth(token).json(&body);
-    let response = request.send().await.unwrap();
-    (response.status().as_u16(), response.text().await.unwrap())
-}
-
 async fn list(server: &Server, path: &str) -> Vec<Value> {
     let response = server.get_as("hf_me", path).await;
     assert_eq!(response.status(), 200);
     response.json().await.unwrap()
 }
 
-async fn remove(server: &Server, id: &str, content: &[u8], rewrite: bool) -> (u16, String) {
+async fn remove(server: &Server, id: &str, content: &[u8], rewrite: bool) -> (u16, Value) {
     let body = json!({ "deletions": { "sha": [oid(content)], "rewriteHistory": rewrite } });
-    send(server, "hf_me", Method::POST, &format!("/api/models/{id}/lfs-files/batch"), body).await
+    server.send("hf_me", Method::POST, &format!("/api/models/{id}/lfs-files/batch"), body).await
 }
 
 async fn download(server: &Server, path: &str) -> u16 {
@@ -141,9 +129,9 @@ async fn keeps_content_that_another_repository_has() {
     assert_eq!(download(&server, "/acme/m/resolve/main/d/w.bin").await, 404);
     assert_eq!(download(&server, "/acme/other/resolve/main/x.bin").await, 200);
     let path = format!("/api/models/acme/other/lfs-files/{}?rewriteHistory=false", oid(NEW));
-    assert_eq!(send(&server, "hf_me", Method::DELETE, &path, json!(null)).await.0, 200);
+    assert_eq!(server.send("hf_me", Method::DELETE, &path, json!(null)).await.0, 200);
     assert!(!stored(&root, NEW));
-    assert_eq!(send(&server, "hf_me", Method::DELETE, &path, json!(null)).await.0, 404);
+    assert_eq!(server.send("hf_me", Method::DELETE, &path, json!(null)).await.0, 404);
 }
 
 #[tokio::test]
@@ -155,14 +143,14 @@ async fn only_those_with_write_access_list_and_remove() {
     assert_eq!(server.get(path).await.status(), 401);
     assert_eq!(server.get_as("hf_eve", path).await.status(), 403);
     let batch = format!("{path}/batch");
-    assert_eq!(send(&server, "hf_eve", Method::POST, &batch, body.clone()).await.0, 403);
-    assert_eq!(send(&server, "hf_me", Method::PUT, &batch, body).await.0, 405);
+    assert_eq!(server.send("hf_eve", Method::POST, &batch, body.clone()).await.0, 403);
+    assert_eq!(server.send("hf_me", Method::PUT, &batch, body).await.0, 405);
     for sha in [json!(["../../x"]), json!(["x".repeat(64)]), json!(vec![oid(NEW); 1001])] {
         let body = json!({ "deletions": { "sha": sha } });
-        assert_eq!(send(&server, "hf_me", Method::POST, &batch, body).await.0, 400);
+        assert_eq!(server.send("hf_me", Method::POST, &batch, body).await.0, 400);
     }
     let odd =
-        send(&server, "hf_me", Method::DELETE, &format!("{path}/..%2f..%2fx"), json!(null)).await;
+        server.send("hf_me", Method::DELETE, &format!("{path}/..%2f..%2fx"), json!(null)).await;
     assert_eq!(odd.0, 404);
     assert!(stored(&root, NEW));
 }

@@ -23,17 +23,9 @@ fn users(root: &Root) {
 }
 
 async fn send(server: &Server, method: Method, token: &str, path: &str, body: Value) -> Value {
-    let mut request = server.request(method, path);
-    if !token.is_empty() {
-        request = request.bearer_auth(token);
-    }
-    if !body.is_null() {
-        request = request.json(&body);
-    }
-    let response = request.send().await.unwrap();
-    let status = response.status();
-    assert_eq!(status, 200, "{path}: {}", response.text().await.unwrap());
-    response.json().await.unwrap_or_default()
+    let (status, json) = server.send(token, method, path, body).await;
+    assert_eq!(status, 200, "{path}: {json}");
+    json
 }
 
 async fn ids(server: &Server, token: &str, query: &str) -> Vec<String> {

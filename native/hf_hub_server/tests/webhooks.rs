@@ -106,22 +106,8 @@ fn root() -> Root {
     root
 }
 
-async fn send(
-    server: &Server,
-    token: &str,
-    method: Method,
-    path: &str,
-    body: Value,
-) -> (u16, Value) {
-    let request = server.request(method, path).bearer_auth(token).json(&body);
-    let response = request.send().await.unwrap();
-    let status = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-}
-
 async fn post(server: &Server, token: &str, path: &str, body: Value) -> (u16, Value) {
-    send(server, token, Method::POST, path, body).await
+    server.send(token, Method::POST, path, body).await
 }
 
 async fn hook(server: &Server, token: &str, body: Value) -> String {
@@ -212,7 +198,7 @@ async fn delivers_every_change_of_a_repository_in_order_with_the_secret() {
         (Method::POST, "tag/main", json!({ "tag": "v" }), "refs/tags/v", json!(null), json!(next)),
         (Method::DELETE, "tag/v", json!({}), "refs/tags/v", json!(next), json!(null)),
     ] {
-        let (status, json) = send(&server, "hf_me", method, &format!("{api}/{path}"), body).await;
+        let (status, json) = server.send("hf_me", method, &format!("{api}/{path}"), body).await;
         assert_eq!(status, 200, "{json}");
         let expected = json!([{ "ref": reference, "oldSha": old, "newSha": new }]);
         assert_eq!(receiver.next().payload["updatedRefs"], expected);
@@ -222,13 +208,11 @@ async fn delivers_every_change_of_a_repository_in_order_with_the_secret() {
     let payload = receiver.next().payload;
     assert_eq!(payload["updatedRefs"][0]["newSha"], squashed["commitId"]);
 
-    send(&server, "hf_me", Method::PUT, &format!("{api}/settings"), json!({ "private": true }))
-        .await;
+    server.send("hf_me", Method::PUT, &format!("{api}/settings"), json!({ "private": true })).await;
     let payload = receiver.next().payload;
     assert_eq!(name(&payload), "repo.config:update");
     assert_eq!(payload["updatedConfig"], json!({ "private": true }));
-    send(&server, "hf_me", Method::PUT, &format!("{api}/settings"), json!({ "gated": "auto" }))
-        .await;
+    server.send("hf_me", Method::PUT, &format!("{api}/settings"), json!({ "gated": "auto" })).await;
     assert_eq!(receiver.next().payload["updatedConfig"], Value::Null);
 
     let to = json!({ "fromRepo": "acme/m", "toRepo": "me/n", "type": "model" });
@@ -252,7 +236,7 @@ async fn delivers_changes_of_variables_and_secrets_without_their_values() {
         let path = format!("/api/spaces/acme/app/{what}");
         for method in [Method::POST, Method::DELETE] {
             let body = json!({ "key": "A", "value": "hunter2" });
-            let (status, _) = send(&server, "hf_me", method, &path, body).await;
+            let (status, _) = server.send("hf_me", method, &path, body).await;
             assert_eq!(status, 200);
             let payload = receiver.next().payload;
             assert_eq!(name(&payload), "repo.config:update");
@@ -297,7 +281,7 @@ async fn a_webhook_on_a_repository_follows_its_name_and_reports_its_end() {
     let to = json!({ "fromRepo": "acme/m", "toRepo": "acme/n", "type": "model" });
     post(&server, "hf_me", "/api/repos/move", to).await;
     let named = json!({ "name": "n", "organization": "acme" });
-    send(&server, "hf_me", Method::DELETE, "/api/repos/delete", named).await;
+    server.send("hf_me", Method::DELETE, "/api/repos/delete", named).await;
     assert_eq!(receiver.events(2), ["repo:move", "repo:delete"]);
 }
 
@@ -415,7 +399,8 @@ async fn sends_nothing_to_itself() {
             why.ends_with("is this Hub itself") || why.contains("cannot connect"),
             "{host} {why}"
         );
-        send(&server, "hf_me", Method::DELETE, &format!("/api/settings/webhooks/{id}"), json!({}))
+        server
+            .send("hf_me", Method::DELETE, &format!("/api/settings/webhooks/{id}"), json!({}))
             .await;
     }
 }
@@ -435,7 +420,7 @@ async fn only_those_who_see_a_repository_learn_of_it() {
     assert_eq!(mine.events(3), ["repo:create", "repo.content:update", "repo:create"]);
     // Once, though both of her items match.
     let settings = json!({ "private": false });
-    send(&server, "hf_me", Method::PUT, "/api/models/acme/s/settings", settings).await;
+    server.send("hf_me", Method::PUT, "/api/models/acme/s/settings", settings).await;
     assert_eq!(hers.next().payload["repo"]["name"], "acme/open");
     assert_eq!(hers.events(1), ["repo.config:update"]);
     assert!(hers.received.try_recv().is_err());
@@ -451,7 +436,7 @@ async fn gives_no_event_to_an_owner_who_lost_access_since() {
     create(&server, "m", json!({})).await;
     assert_eq!(receiver.events(1), ["repo:create"]);
     let settings = json!({ "private": true });
-    send(&server, "hf_me", Method::PUT, "/api/models/acme/m/settings", settings).await;
+    server.send("hf_me", Method::PUT, "/api/models/acme/m/settings", settings).await;
     let log = log(&root, &id);
     assert_eq!(log.len(), 1);
     assert!(log[0]["response"].as_str().unwrap().contains("does not see the repository any more"));
@@ -509,7 +494,7 @@ async fn a_token_for_one_namespace_does_not_reach_the_webhooks_of_its_account() 
         (Method::POST, &one),
         (Method::DELETE, &one),
     ] {
-        let (status, json) = send(&server, "hf_scoped", method, path, wanted.clone()).await;
+        let (status, json) = server.send("hf_scoped", method, path, wanted.clone()).await;
         assert_eq!(status, 403, "{json}");
         assert!(json["error"].as_str().unwrap().contains("user.webhooks."), "{json}");
     }
@@ -528,9 +513,9 @@ async fn a_webhook_is_managed_by_its_owner_only() {
         "id": id, "url": url, "watched": watched, "domains": ["repo", "discussion"],
         "secret": "s", "disabled": false,
     });
-    let get = |token| send(&server, token, Method::GET, &path, json!({}));
+    let get = |token| server.send(token, Method::GET, &path, json!({}));
     assert_eq!(get("hf_me").await.1, json!({ "webhook": expected }));
-    let (_, list) = send(&server, "hf_me", Method::GET, "/api/settings/webhooks", json!({})).await;
+    let (_, list) = server.send("hf_me", Method::GET, "/api/settings/webhooks", json!({})).await;
     assert_eq!(list, json!([expected]));
     for (token, method, path, status) in [
         ("hf_eve", Method::GET, path.clone(), 404),
@@ -541,7 +526,7 @@ async fn a_webhook_is_managed_by_its_owner_only() {
         ("hf_read", Method::DELETE, path.clone(), 403),
         ("hf_me", Method::POST, format!("{path}/explode"), 404),
     ] {
-        let sent = send(&server, token, method, &path, json!({ "watched": [] })).await;
+        let sent = server.send(token, method, &path, json!({ "watched": [] })).await;
         assert_eq!(sent.0, status, "{path} {}", sent.1);
     }
     assert_eq!(server.get(&path).await.status(), 401);
@@ -556,7 +541,7 @@ async fn a_webhook_is_managed_by_its_owner_only() {
         let (_, json) = post(&server, "hf_me", &format!("{path}/{action}"), json!({})).await;
         assert_eq!(json["webhook"]["disabled"], disabled);
     }
-    assert_eq!(send(&server, "hf_me", Method::DELETE, &path, json!({})).await.0, 200);
+    assert_eq!(server.send("hf_me", Method::DELETE, &path, json!({})).await.0, 200);
     assert_eq!(get("hf_me").await.0, 404);
 }
 
@@ -634,7 +619,7 @@ async fn reports_discussions_and_pull_requests() {
     assert_eq!(receiver.next().payload["discussion"]["title"], "Another");
     post(&server, "hf_me", &format!("{one}/status"), json!({ "status": "closed" })).await;
     assert_eq!(receiver.next().payload["discussion"]["status"], "closed");
-    send(&server, "hf_me", Method::DELETE, &one, json!({})).await;
+    server.send("hf_me", Method::DELETE, &one, json!({})).await;
     assert_eq!(receiver.events(1), ["discussion:delete"]);
 
     let lines = [

@@ -1,6 +1,7 @@
 //! Runs the real executable on a root of its own.
 #![expect(dead_code, reason = "each test binary uses its share")]
 
+use std::borrow::Borrow;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -127,6 +128,28 @@ impl Server {
     /// Sends a GET request and parses the response as JSON.
     pub(crate) async fn json(&self, path: &str) -> Value {
         self.get(path).await.json().await.unwrap()
+    }
+
+    /// Sends a request, without a token if it is `""` and without a body if it is `null`. Returns the
+    /// status and the JSON, or the text if it is not JSON.
+    pub(crate) async fn send(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: impl Borrow<Value>,
+    ) -> (u16, Value) {
+        let (mut request, body) = (self.request(method, path), body.borrow());
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
     /// Returns the signed link of a large file.

@@ -3,7 +3,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::common::{Root, Server, header};
-use super::{list, send, status};
+use super::{list, status};
 
 const API: &str = "/api/models/acme/gated/user-access-request";
 const FILE: &str = "/acme/gated/resolve/main/a";
@@ -29,7 +29,7 @@ fn root(gate: &str) -> Root {
 }
 
 async fn post(server: &Server, token: &str, path: &str, body: Value) -> (u16, String) {
-    let (status, json) = send(server, token, Method::POST, path, &body).await;
+    let (status, json) = server.send(token, Method::POST, path, &body).await;
     (status, json["error"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -113,11 +113,11 @@ async fn only_writers_decide() {
         for (token, expected) in
             [("", 401), ("hf_bob", 403), ("hf_guest", 403), ("hf_ann_reads", 403)]
         {
-            let sent = send(&server, token, method.clone(), path, body).await.0;
+            let sent = server.send(token, method.clone(), path, body).await.0;
             assert_eq!(sent, expected, "{token:?} {path}");
         }
         let open = path.replace("gated", "open");
-        let (status, error) = send(&server, "hf_ann", method.clone(), &open, body).await;
+        let (status, error) = server.send("hf_ann", method.clone(), &open, body).await;
         assert_eq!((status, &error["error"]), (400, &json!("This repository is not gated")));
     }
     assert!(!may_read(&server, "hf_bob").await);
@@ -164,7 +164,7 @@ async fn a_decision_names_one_existing_request() {
     assert_eq!(users(&server, "pending").await, ["bob"]);
 
     let (_, pending) =
-        send(&server, "hf_ann", Method::GET, &format!("{API}/pending"), &Value::Null).await;
+        server.send("hf_ann", Method::GET, &format!("{API}/pending"), &Value::Null).await;
     let request = &pending[0];
     assert_eq!(request["user"]["email"], "bob@localhost");
     assert_eq!((&request["status"], &request["fields"]), (&json!("pending"), &json!({})));
@@ -172,7 +172,7 @@ async fn a_decision_names_one_existing_request() {
     let by_id = json!({ "requestId": request["requestId"], "status": "rejected", "rejectionReason": reason });
     assert_eq!(post(&server, "hf_ann", &path, by_id).await.0, 200);
     let (_, rejected) =
-        send(&server, "hf_ann", Method::GET, &format!("{API}/rejected"), &Value::Null).await;
+        server.send("hf_ann", Method::GET, &format!("{API}/rejected"), &Value::Null).await;
     assert_eq!(rejected[0]["rejectionReason"], reason);
     let by_user = json!({ "userId": request["user"]["_id"], "status": "pending" });
     assert_eq!(post(&server, "hf_ann", &path, by_user).await.0, 200);
@@ -196,7 +196,7 @@ async fn access_is_granted_without_a_request() {
         assert_eq!((status, error.contains(message)), (expected, true), "{user}: {error}");
     }
     let (_, accepted) =
-        send(&server, "hf_ann", Method::GET, &format!("{API}/accepted"), &Value::Null).await;
+        server.send("hf_ann", Method::GET, &format!("{API}/accepted"), &Value::Null).await;
     assert_eq!(accepted[0]["grantedBy"]["user"], "ann");
     assert!(accepted[0]["user"].get("email").is_none() && accepted[0].get("fields").is_none());
     assert_eq!(handle(&server, "bob", "pending").await.0, 200);

@@ -2,7 +2,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::common::{Root, Server};
-use super::{list, send, status};
+use super::{list, status};
 
 const API: &str = "/api/collections";
 
@@ -26,19 +26,19 @@ async fn create(
     private: bool,
 ) -> String {
     let body = json!({ "title": title, "namespace": namespace, "private": private });
-    let (status, created) = send(server, token, Method::POST, API, &body).await;
+    let (status, created) = server.send(token, Method::POST, API, &body).await;
     assert_eq!(status, 200, "{created}");
     created["slug"].as_str().unwrap().to_owned()
 }
 
 async fn add(server: &Server, slug: &str, kind: &str, id: &str) -> (u16, Value) {
     let body = json!({ "item": { "type": kind, "id": id }, "note": format!("<{id}>") });
-    send(server, "hf_ann", Method::POST, &format!("{API}/{slug}/items"), &body).await
+    server.send("hf_ann", Method::POST, &format!("{API}/{slug}/items"), &body).await
 }
 
 async fn get(server: &Server, token: &str, slug: &str) -> Value {
     let (status, found) =
-        send(server, token, Method::GET, &format!("{API}/{slug}"), &Value::Null).await;
+        server.send(token, Method::GET, &format!("{API}/{slug}"), &Value::Null).await;
     assert_eq!(status, 200, "{slug}");
     found
 }
@@ -85,13 +85,13 @@ async fn a_collection_has_items_of_all_types() {
     let item = items[4]["_id"].as_str().unwrap();
     let path = format!("{API}/{slug}/items/{item}");
     let change = json!({ "position": 0, "note": "First" });
-    assert_eq!(send(&server, "hf_ann", Method::PATCH, &path, &change).await.0, 200);
+    assert_eq!(server.send("hf_ann", Method::PATCH, &path, &change).await.0, 200);
     let found = get(&server, "", &slug).await;
     assert_eq!(found["items"][0]["note"]["text"], "First");
     assert_eq!(ids(&found)[1..], ["acme/r", "acme/data", "bob/space", "1706.03762"]);
     assert_eq!(status(&server, "hf_ann", Method::DELETE, &path).await, 200);
     assert_eq!(status(&server, "hf_ann", Method::DELETE, &path).await, 404);
-    assert_eq!(send(&server, "hf_ann", Method::PATCH, &path, &change).await.0, 404);
+    assert_eq!(server.send("hf_ann", Method::PATCH, &path, &change).await.0, 404);
     assert_eq!(ids(&get(&server, "", &slug).await).len(), 4);
 }
 
@@ -104,21 +104,21 @@ async fn a_new_title_changes_the_slug_but_not_what_it_names() {
         "title": "Second", "description": "About", "theme": "green", "private": true, "position": 0,
     });
     let path = format!("{API}/{slug}");
-    let (status, changed) = send(&server, "hf_ann", Method::PATCH, &path, &change).await;
+    let (status, changed) = server.send("hf_ann", Method::PATCH, &path, &change).await;
     assert_eq!(status, 200);
     let changed = &changed["data"];
     assert_eq!(changed["slug"], slug.replace("first-title", "second"));
     assert_eq!((&changed["theme"], &changed["description"]), (&json!("green"), &json!("About")));
     assert_eq!(get(&server, "hf_ann", &slug).await["title"], "Second");
-    assert_eq!(send(&server, "", Method::GET, &path, &Value::Null).await.0, 404);
+    assert_eq!(server.send("", Method::GET, &path, &Value::Null).await.0, 404);
 
     create(&server, "hf_ann", "ann", "Other", false).await;
     let taken = json!({ "title": "Other" });
-    assert_eq!(send(&server, "hf_ann", Method::PATCH, &path, &taken).await.0, 409);
+    assert_eq!(server.send("hf_ann", Method::PATCH, &path, &taken).await.0, 409);
     let same = json!({ "title": "Second" });
-    assert_eq!(send(&server, "hf_ann", Method::PATCH, &path, &same).await.0, 200);
+    assert_eq!(server.send("hf_ann", Method::PATCH, &path, &same).await.0, 200);
     let again = json!({ "title": "Second", "namespace": "ann" });
-    let (status, error) = send(&server, "hf_ann", Method::POST, API, &again).await;
+    let (status, error) = server.send("hf_ann", Method::POST, API, &again).await;
     assert_eq!((status, &error["slug"]), (409, &changed["slug"]));
 }
 
@@ -156,7 +156,7 @@ async fn private_collections_and_items_are_hidden() {
     for (kind, id) in [("model", "acme/hidden"), ("collection", secret.as_str())] {
         let body = json!({ "item": { "type": kind, "id": id } });
         let path = format!("{API}/{mine}/items");
-        assert_eq!(send(&server, "hf_bob", Method::POST, &path, &body).await.0, 404, "{kind}");
+        assert_eq!(server.send("hf_bob", Method::POST, &path, &body).await.0, 404, "{kind}");
     }
 }
 
@@ -183,7 +183,7 @@ async fn only_writers_change_a_collection() {
             (Method::POST, format!("/{slug}/resource-group"), json!({ "resourceGroupId": null })),
         ] {
             let path = format!("{API}{path}");
-            let sent = send(&server, token, method.clone(), &path, &body).await.0;
+            let sent = server.send(token, method.clone(), &path, &body).await.0;
             assert_eq!(sent, expected, "{token:?} {method} {path}");
         }
     }
@@ -194,7 +194,7 @@ async fn only_writers_change_a_collection() {
 
 async fn rejects(server: &Server, method: Method, path: &str, body: Value, expected: (u16, &str)) {
     let path = format!("{API}{path}");
-    let (status, error) = send(server, "hf_ann", method.clone(), &path, &body).await;
+    let (status, error) = server.send("hf_ann", method.clone(), &path, &body).await;
     assert_eq!(status, expected.0, "{method} {path} {body}");
     let error = error["error"].as_str().unwrap_or_default();
     assert!(error.contains(expected.1), "{method} {path} {body}: {error}");
@@ -247,7 +247,7 @@ async fn invalid_values_of_collections_are_rejected() {
     for group in [json!(group), Value::Null] {
         let path = format!("{API}/{acme}/resource-group");
         let body = json!({ "resourceGroupId": group });
-        assert_eq!(send(&server, "hf_ann", Method::POST, &path, &body).await.0, 200);
+        assert_eq!(server.send("hf_ann", Method::POST, &path, &body).await.0, 200);
     }
 }
 
@@ -289,7 +289,7 @@ async fn items_follow_renamed_repositories_and_end_with_deleted_ones() {
         assert_eq!(found, [slug.as_str()], "{filter}");
     }
     let body = json!({ "name": "data", "organization": "acme", "type": "dataset" });
-    assert_eq!(send(&server, "hf_ann", Method::DELETE, "/api/repos/delete", &body).await.0, 200);
+    assert_eq!(server.send("hf_ann", Method::DELETE, "/api/repos/delete", &body).await.0, 200);
     assert_eq!(ids(&get(&server, "", &slug).await), ["acme/new"]);
     let output = root.command(&["user", "remove", "ann"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("`ann` has collections"));
@@ -339,7 +339,7 @@ async fn of_two_equal_additions_at_once_one_is_made() {
     assert_eq!(statuses, [200, 409]);
     assert_eq!(ids(&get(&server, "", &slug).await), ["acme/r"]);
     let body = json!({ "title": "Twice", "namespace": "ann" });
-    let both = [0, 1].map(|_| send(&server, "hf_ann", Method::POST, API, &body));
+    let both = [0, 1].map(|_| server.send("hf_ann", Method::POST, API, &body));
     let sent = futures_util::future::join_all(both).await;
     let mut statuses = sent.into_iter().map(|(status, _)| status).collect::<Vec<_>>();
     statuses.sort_unstable();

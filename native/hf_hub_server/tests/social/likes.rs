@@ -2,7 +2,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::common::{Root, Server, header};
-use super::{list, send, status};
+use super::{list, status};
 
 fn root() -> Root {
     let root = super::root();
@@ -104,7 +104,7 @@ async fn liked_repositories_are_listed_by_type_without_hidden_ones() {
     assert_eq!(all, ["acme/r"]);
     for (token, count) in [("hf_ann", 4), ("", 3), ("hf_bob", 3), ("hf_guest", 4)] {
         let path = "/api/users/ann/overview";
-        let (_, user) = send(&server, token, Method::GET, path, &Value::Null).await;
+        let (_, user) = server.send(token, Method::GET, path, &Value::Null).await;
         assert_eq!(user["numLikes"], count, "{token}");
     }
     assert_eq!(status(&server, "", Method::GET, "/api/users/nobody/likes").await, 404);
@@ -122,7 +122,7 @@ async fn likes_follow_a_renamed_repository_and_end_with_a_deleted_one() {
     assert_eq!(status(&server, "hf_bob", Method::DELETE, like).await, 307);
     assert_eq!(list(&server, "", "/api/users/bob/likes", "/repo/name").await, ["acme/new"]);
     let body = json!({ "name": "new", "organization": "acme" });
-    let deleted = send(&server, "hf_ann", Method::DELETE, "/api/repos/delete", &body).await;
+    let deleted = server.send("hf_ann", Method::DELETE, "/api/repos/delete", &body).await;
     assert_eq!(deleted.0, 200);
     assert_eq!(list(&server, "", "/api/users/bob/likes", "/repo/name").await, Vec::<Value>::new());
 }

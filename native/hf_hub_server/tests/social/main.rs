@@ -22,35 +22,14 @@ fn root() -> Root {
     root
 }
 
-/// Sends a request, without a token if it is `""`, and returns the status and the JSON.
-async fn send(
-    server: &Server,
-    token: &str,
-    method: Method,
-    path: &str,
-    body: &Value,
-) -> (u16, Value) {
-    let mut request = server.request(method, path);
-    if !token.is_empty() {
-        request = request.bearer_auth(token);
-    }
-    if !body.is_null() {
-        request = request.json(body);
-    }
-    let response = request.send().await.unwrap();
-    let status = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-}
-
 /// Sends a request without a body and returns the status.
 async fn status(server: &Server, token: &str, method: Method, path: &str) -> u16 {
-    send(server, token, method, path, &Value::Null).await.0
+    server.send(token, method, path, &Value::Null).await.0
 }
 
 /// Returns what `name` is in each item of a list.
 async fn list(server: &Server, token: &str, path: &str, name: &str) -> Vec<Value> {
-    let (status, list) = send(server, token, Method::GET, path, &Value::Null).await;
+    let (status, list) = server.send(token, Method::GET, path, &Value::Null).await;
     assert_eq!(status, 200, "{path}: {list}");
     list.as_array().unwrap().iter().map(|item| item.pointer(name).unwrap().clone()).collect()
 }

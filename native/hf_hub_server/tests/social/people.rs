@@ -2,11 +2,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::common::{Root, Server, header, stderr};
-use super::{list, root, send, status};
+use super::{list, root, status};
 
 async fn overview(server: &Server, token: &str, path: &str) -> Value {
     let (status, overview) =
-        send(server, token, Method::GET, &format!("/api/{path}/overview"), &Value::Null).await;
+        server.send(token, Method::GET, &format!("/api/{path}/overview"), &Value::Null).await;
     assert_eq!(status, 200, "{path}");
     overview
 }
@@ -112,7 +112,7 @@ async fn members_are_listed_with_roles_for_members() {
     let members = "/api/organizations/acme/members";
     assert_eq!(list(&server, "", members, "/user").await, ["ann", "guest"]);
     assert_eq!(list(&server, "hf_guest", members, "/role").await, ["admin", "read"]);
-    let (_, seen) = send(&server, "hf_bob", Method::GET, members, &Value::Null).await;
+    let (_, seen) = server.send("hf_bob", Method::GET, members, &Value::Null).await;
     assert!(seen[0].get("role").is_none());
     assert_eq!(list(&server, "", &format!("{members}?search=GUE"), "/user").await, ["guest"]);
     assert_eq!(
@@ -124,12 +124,12 @@ async fn members_are_listed_with_roles_for_members() {
     root.import("acme/r", &[("a", b"1")], &[]);
     let settings = "/api/models/acme/r/settings";
     let change = json!({ "private": true });
-    assert_eq!(send(&server, "hf_guest", Method::PUT, settings, &change).await.0, 403);
+    assert_eq!(server.send("hf_guest", Method::PUT, settings, &change).await.0, 403);
     root.run(&["org", "join", "acme", "guest", "--role", "write"]);
-    assert_eq!(send(&server, "hf_guest", Method::PUT, settings, &change).await.0, 200);
+    assert_eq!(server.send("hf_guest", Method::PUT, settings, &change).await.0, 200);
     assert_eq!(root.run(&["org", "members", "acme"]), "ann\tadmin\nguest\twrite");
     root.run(&["org", "leave", "acme", "guest"]);
-    assert_eq!(send(&server, "hf_guest", Method::PUT, settings, &change).await.0, 404);
+    assert_eq!(server.send("hf_guest", Method::PUT, settings, &change).await.0, 404);
     assert_eq!(root.run(&["org", "list"]), "acme\t1");
 }
 
