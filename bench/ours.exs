@@ -1,5 +1,5 @@
 # One call of this library; prints the microseconds it took. The twin of peer.py.
-# Usage: elixir -pa EBIN ours.exs file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
+# Usage: elixir -pa EBIN ours.exs file|local_dir|half|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
 # upload|folder|push ENDPOINT FOLDER REPO TOKEN, or elixir -pa EBIN ours.exs version
 import HfHub.Download
 
@@ -20,11 +20,31 @@ answer =
       file = [repo_id: repo, filename: "model.bin", endpoint: endpoint, cache_dir: cache]
       microseconds.(fn -> hf_hub_download!(file) end)
 
+    ["local_dir", endpoint, folder, repo, _commit] ->
+      file = [repo_id: repo, filename: "model.bin", endpoint: endpoint, local_dir: folder]
+      microseconds.(fn -> hf_hub_download!(file) end)
+
+    # Ends without cleaning up when half of the file has arrived, as a crash does.
+    ["half", endpoint, cache, repo, _commit] ->
+      halt = fn progress ->
+        if progress.bytes_done * 2 >= progress.bytes_total, do: :erlang.halt(0, flush: false)
+      end
+
+      hf_hub_download!(
+        repo_id: repo,
+        filename: "model.bin",
+        endpoint: endpoint,
+        cache_dir: cache,
+        progress: halt
+      )
+
+      raise "the whole file has arrived before the progress was reported"
+
     ["snapshot", endpoint, cache, repo, _commit] ->
       microseconds.(fn -> snapshot_download!(repo_id: repo, endpoint: endpoint, cache_dir: cache) end)
 
     ["hit", endpoint, cache, repo, commit] ->
-      file = [repo_id: repo, filename: "file_0000.bin", revision: commit]
+      file = [repo_id: repo, filename: "model.bin", revision: commit]
       hit = fn -> hf_hub_download!(file ++ [endpoint: endpoint, cache_dir: cache]) end
       hit.()
       microseconds.(fn -> for _ <- 1..calls, do: hit.() end) / calls

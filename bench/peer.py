@@ -1,5 +1,5 @@
 # One call of Python's huggingface_hub; prints the microseconds it took. The twin of ours.exs.
-# Usage: python peer.py file|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
+# Usage: python peer.py file|local_dir|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
 # upload|push ENDPOINT FOLDER REPO TOKEN, or python peer.py version
 import platform
 import sys
@@ -20,6 +20,8 @@ def main(task, *args):
         return upload(task, HfApi(endpoint, token=commit), cache, repo)
     if task == "file":
         return microseconds(lambda: hf_hub_download(repo, "model.bin", **common))
+    if task == "local_dir":
+        return microseconds(lambda: hf_hub_download(repo, "model.bin", endpoint=endpoint, local_dir=cache))
     if task == "snapshot":
         return microseconds(lambda: snapshot_download(repo, **common))
     if task == "scan":
@@ -29,7 +31,7 @@ def main(task, *args):
         return microseconds(lambda: verify(HfApi(endpoint), repo, cache))
 
     def hit():
-        return hf_hub_download(repo, "file_0000.bin", revision=commit, **common)
+        return hf_hub_download(repo, "model.bin", revision=commit, **common)
 
     hit()
     return microseconds(lambda: [hit() for _ in range(CALLS)]) / CALLS

@@ -1,4 +1,4 @@
-"""The uploads that `run` measures: what is uploaded, a new repository for each, and whether it arrived."""
+"""The uploads: what is uploaded, a new repository for each, and whether it has arrived."""
 
 import base64
 import http.client
@@ -9,43 +9,31 @@ import shlex
 import shutil
 import urllib.parse
 
+from content import SMALL_SIZE, write_hole, write_random
+
 # Not the owner of what is downloaded: that is an organization by then.
 USER, TOKEN = "uploader", "hf_benchmark"
-SMALL_SIZE = 4096
 CROWD, CROWD_SIZE = 100_000, 200
-# Source and call of each part; `grow` is `huge` compared with `little`, `crowd` is `crowded` compared with `alone`.
-CALLS = {
-    "put": ("one", "upload"),
-    "narrow": ("one", "upload"),
-    "push": ("many", "push"),
-    "huge": ("hole", "upload"),
-    "little": ("tiny", "upload"),
-    "crowded": ("crowd", "folder"),
-    "alone": ("alone", "folder"),
-}
 
 
 class Uploads:
-    """Contents in folders, and repositories of the bench's Hub that take them."""
+    """Sources in folders, and repositories of the Local Hub that take them."""
 
-    def __init__(self, bench, program):
-        self.bench, self.program, self.count = bench, program, itertools.count()
-        self.root, self.folder = bench.folder / "hub", bench.folder / "uploads"
-        self.run("user", "add", USER, "--token", TOKEN)
+    def __init__(self, hub, folder, options):
+        self.hub, self.folder, self.count = hub, folder, itertools.count()
+        hub.command("user", "add", USER, "--token", TOKEN)
         self.sizes = {
-            "one": [bench.options.size],
-            "many": [SMALL_SIZE] * bench.options.pushed,
-            "hole": [bench.options.memory_size],
+            "one": [options.size],
+            "many": [SMALL_SIZE] * options.pushed,
+            "hole": [options.memory_size],
             "tiny": [SMALL_SIZE],
             "crowd": [CROWD_SIZE] * CROWD,
             "alone": [CROWD_SIZE],
         }
-        self.empty = self.folder / "empty"
+        self.oids = {}
+        self.empty = folder / "empty"
         self.empty.mkdir(parents=True)
         (self.empty / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
-
-    def run(self, *arguments):
-        return self.bench.child([self.program, *map(str, arguments), "--root", str(self.root)])[0]
 
     def source(self, name):
         """A folder of content, made when it is first needed."""
@@ -56,14 +44,10 @@ class Uploads:
         for number, size in enumerate(self.sizes[name]):
             path = folder / self.file_name(name, number)
             path.parent.mkdir(exist_ok=True)
-            with open(path, "wb") as file:
-                if name == "hole":
-                    file.truncate(size)
-                elif path.suffix == ".txt":  # Text, which goes into the commit.
-                    file.write(base64.b64encode(os.urandom(size))[:size])
-                else:
-                    for left in range(size, 0, -(1 << 20)):
-                        file.write(os.urandom(min(left, 1 << 20)))
+            if path.suffix == ".txt":  # Text, which goes into the commit.
+                path.write_bytes(base64.b64encode(os.urandom(size))[:size])
+            else:
+                self.oids[name] = write_hole(path, size) if name == "hole" else write_random(path, size)
         return folder
 
     def file_name(self, name, number):
@@ -71,52 +55,50 @@ class Uploads:
             return f"{number // 1000:02}/file_{number:06}.txt"
         return f"file_{number:04}.txt" if name == "many" else "model.bin"
 
-    def begin(self, part, who):
+    def begin(self, clients, part, client, name):
         """A new repository, and the command that fills it."""
-        name, task = CALLS[part]
-        source, repo = self.source(name), f"{USER}/{part}-{next(self.count)}"
-        self.run("import", self.empty, repo)
-        endpoint = self.bench.capped if part == "narrow" else self.bench.endpoint
-        if who == "curl":
-            link = self.link(repo, source / "model.bin", endpoint)
+        source, repo = self.source(name), f"{USER}/{part.name}-{next(self.count)}"
+        self.hub.command("import", self.empty, repo)
+        endpoint = self.hub.endpoint(part.kind)
+        if client == "curl":
+            link = self.link(repo, name, endpoint)
             file = shlex.quote(str(source / "model.bin"))
             hash_ = "openssl dgst -sha256" if shutil.which("openssl") else "sha256sum"
             script = f"{hash_} {file} >&2 & curl -q --silent --show-error --fail -T {file} '{link}'; wait"
             return repo, ["sh", "-c", script]
-        return repo, [*self.bench.commands[who], task, endpoint, str(source), repo, TOKEN]
+        return repo, clients.call(client, part.task, endpoint, source, repo, TOKEN)
 
-    def check(self, part, repo, who):
+    def check(self, name, repo, client):
         """That the Hub has what was uploaded."""
-        if who == "curl":
+        if client == "curl":
             return
-        tree = self.ask("GET", f"/api/models/{repo}/tree/main?recursive=true")
+        tree = self.ask("GET", f"/api/models/{repo}/tree/main?recursive=true", self.hub.endpoint())
         files = [entry for entry in tree if entry["type"] == "file" and entry["path"] != ".gitattributes"]
         sizes = [entry["size"] for entry in files]
-        wanted = self.sizes[CALLS[part][0]]
+        wanted = self.sizes[name]
         # A page of a listing holds a thousand.
         if sizes[:900] != wanted[:900]:
-            raise SystemExit(f"{who} has not uploaded what it should: {len(sizes)} files, {sum(sizes)} bytes")
+            raise SystemExit(f"{client} has not uploaded what it should: {len(sizes)} files, {sum(sizes)} bytes")
 
-    def link(self, repo, path, endpoint):
-        """Where curl may put the file; the hash that this takes is made outside the clock."""
-        oid = self.bench.child(["sha256sum", str(path)])[0].split()[0]
+    def link(self, repo, name, endpoint):
+        """Where curl may put the file; its hash was made before."""
         batch = {
             "operation": "upload",
             "transfers": ["basic"],
-            "objects": [{"oid": oid, "size": path.stat().st_size}],
+            "objects": [{"oid": self.oids[name], "size": self.sizes[name][0]}],
             "hash_algo": "sha256",
             "ref": {"name": "main"},
         }
-        answer = self.ask("POST", f"/{repo}.git/info/lfs/objects/batch", batch, endpoint)
-        return answer["objects"][0]["actions"]["upload"]["href"]
+        found = self.ask("POST", f"/{repo}.git/info/lfs/objects/batch", endpoint, batch)
+        return found["objects"][0]["actions"]["upload"]["href"]
 
-    def ask(self, method, path, body=None, endpoint=None):
-        # Unlike urllib, this asks no proxy.
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint or self.bench.endpoint).netloc)
+    def ask(self, method, path, endpoint, body=None):
+        # Unlike urllib, this uses no proxy.
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint).netloc)
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        if answer.status >= 300:
-            raise SystemExit(f"the Local Hub refused {method} {path}: {answer.status} {text}")
+        response = connection.getresponse()
+        text = response.read().decode()
+        if response.status >= 300:
+            raise SystemExit(f"the Local Hub refused {method} {path}: {response.status} {text}")
         return json.loads(text)

@@ -1,6 +1,6 @@
 //! One call of the crate `hf-hub`; prints the microseconds it took. The twin of `ours.exs` and `peer.py`.
 //!
-//! Usage: `hf_hub_rs file|snapshot|hit ENDPOINT CACHE REPO COMMIT`, or `hf_hub_rs version`.
+//! Usage: `hf_hub_rs file|local_dir|snapshot|hit ENDPOINT CACHE REPO COMMIT`, or `hf_hub_rs version`.
 //!
 //! It does not cut a file into ranges or run files side by side itself: the crate's own calls are what is measured.
 
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [task, endpoint, cache, repo, commit] => {
             let client = HFClient::builder().endpoint(endpoint).cache_dir(cache).build()?;
             let (owner, name) = split_id(repo);
-            let elapsed = measure(task, &client.model(owner, name), commit).await?;
+            let elapsed = measure(task, &client.model(owner, name), commit, cache).await?;
             println!("{}", elapsed.as_secs_f64() * 1e6);
         }
         _ => return Err("the usage stands at the top of main.rs".into()),
@@ -36,14 +36,18 @@ async fn measure(
     task: &str,
     repo: &HFRepository<RepoTypeModel>,
     commit: &str,
+    folder: &str,
 ) -> Result<Duration, Box<dyn Error>> {
-    let hit = || repo.download_file().filename("file_0000.bin").revision(commit).send();
+    let hit = || repo.download_file().filename("model.bin").revision(commit).send();
     if task == "hit" {
         hit().await?;
     }
     let start = Instant::now();
     match task {
         "file" => drop(repo.download_file().filename("model.bin").send().await?),
+        "local_dir" => {
+            drop(repo.download_file().filename("model.bin").local_dir(folder).send().await?);
+        }
         "snapshot" => drop(repo.snapshot_download().max_workers(WORKERS).send().await?),
         "hit" => {
             for _ in 0..CALLS {

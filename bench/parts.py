@@ -1,0 +1,67 @@
+"""The parts of the benchmark: what each one does, with which clients, servers and numbers."""
+
+import dataclasses
+
+COLD = ("call", "process", "cpu", "rss", "sync")
+MEMORY = ("call", "cpu", "rss", "growth")
+LOOK = ("call", "cpu", "rss")
+UP = ("call", "process", "cpu", "rss", "hub")
+
+
+@dataclasses.dataclass
+class Part:
+    """One part. `title` may name options of the command line."""
+
+    name: str
+    title: str
+    task: str
+    # A repository of content.py, or a source of uploads.py.
+    repo: str
+    clients: tuple
+    numbers: tuple = COLD
+    # The servers that it is measured with, the first one being that of the targets; none for a look at the disk.
+    servers: tuple = ("nginx",)
+    # Which endpoint of the server: plain, slow or tls.
+    kind: str = "plain"
+    # Where files are downloaded to: `disk` or `memory`.
+    place: str = "disk"
+    repeats: int = 5
+    upload: bool = False
+    # The repository or source whose call by the same task is subtracted from the peak RSS.
+    least: str = None
+
+    def titled(self, options):
+        return self.title.format(**options)
+
+
+PEERS = ("python", "hf-hub", "ours")
+BOTH = ("nginx", "hub")
+HUB = ("hub",)
+CUT = "{size:,} bytes, 40 MiB/s by each connection"
+
+PARTS = [
+    Part("start", "no call, only the version printed", "version", None, PEERS, ("process", "cpu", "rss"), (), repeats=3),
+    Part("large", "one file of {size:,} bytes, on disk", "file", "large", PEERS, servers=BOTH),
+    Part("large-memory", "the same, in memory", "file", "large", PEERS, place="memory"),
+    Part("parts", "a snapshot of {parts} files of {part_size:,} bytes, on disk", "snapshot", "parts", PEERS,
+         ("call", "cpu", "rss", "growth", "sync"), servers=BOTH, least="tiny"),
+    Part("small", "a snapshot of {files:,} files of 4,096 bytes, on disk", "snapshot", "small", PEERS, servers=BOTH),
+    Part("small-memory", "the same, in memory", "snapshot", "small", PEERS, place="memory"),
+    Part("slow", f"one file of {CUT}, on disk", "file", "large", ("aria2", "ours"), kind="slow"),
+    Part("hit", "the path of a file that is cached, at its commit", "hit", "tiny", PEERS, ("call",)),
+    Part("tls", "one file of {size:,} bytes, HTTP/1.1 over TLS, in memory", "file", "large", PEERS, kind="tls", place="memory"),
+    Part("resume", "one file of {size:,} bytes of which half is there, on disk", "file", "large", ("ours",)),
+    Part("local-dir", "one file of {size:,} bytes to a folder, on disk", "local_dir", "large", ("hf-hub", "ours")),
+    Part("json", "a list of 10 MB as JSON", "json", None, ("python", "ours"), ("call", "growth"), (), repeats=3),
+    Part("put", "one file of {size:,} bytes, uploaded", "upload", "one", ("curl", "python", "ours"), UP, HUB, upload=True),
+    Part("push", "{pushed:,} files of 4,096 bytes, uploaded", "push", "many", ("python", "ours"), UP, HUB, upload=True),
+    Part("put-slow", f"one file of {CUT}, uploaded", "upload", "one", ("python", "ours"), UP, HUB, "slow", repeats=1, upload=True),
+    Part("memory", "one file of {memory_size:,} bytes, on disk", "file", "huge", ("ours",), MEMORY, repeats=1, least="tiny"),
+    Part("put-memory", "one file of {memory_size:,} bytes, uploaded", "upload", "hole", ("ours",), MEMORY, HUB, repeats=1,
+         upload=True, least="tiny"),
+    Part("crowd", "100,000 files of 200 bytes, uploaded", "folder", "crowd", ("ours",), MEMORY, HUB, repeats=1, upload=True,
+         least="alone"),
+    Part("scan", "a cache of 10,000 files", "scan", None, ("python", "ours"), LOOK, (), repeats=3),
+    Part("verify", "{size:,} bytes in four files of a cache", "verify", "verify", ("python", "ours"), LOOK, HUB, repeats=3),
+]
+BY_NAME = {part.name: part for part in PARTS}
