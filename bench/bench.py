@@ -13,6 +13,7 @@ import report
 import targets
 from child import Children, Failed
 from clients import NAMES, Clients
+from json_list import JsonList
 from local_hub import LocalHub
 from nginx import Nginx
 from parts import PARTS
@@ -120,6 +121,8 @@ class Bench:
             for repo in {name for part, server in down if server == "hub" for name in (part.repo, part.least) if name}:
                 say(f"importing {repo}")
                 hub.add(repo, self.content.folder / repo)
+        if any(part.task == "json" for part, _ in self.cases):
+            self.list = JsonList(self.clients, self.folder)
         if any(part.upload for part, _ in self.cases):
             self.uploads = Uploads(self.servers["hub"], self.folder / "uploads", self.options)
 
@@ -148,6 +151,8 @@ class Bench:
         return numbers
 
     def measure(self, part, server, client):
+        if part.task == "json":
+            return self.list.measure(client)
         one = self.upload if part.upload else self.download
         if part.least:
             least = one(part, server, client, part.least)

@@ -1,5 +1,5 @@
-# Fetches a list several times; prints the milliseconds of each. See bench/json.
-# Usage: elixir -pa EBIN json.exs parse|structs ENDPOINT ROUNDS
+# Fetches a list several times; prints the milliseconds of each. See json_list.py.
+# Usage: elixir -pa EBIN json.exs maps|structs ENDPOINT ROUNDS
 alias HfHub.{Api, Request}
 
 [task, endpoint, rounds] = System.argv()
@@ -7,14 +7,9 @@ opts = [endpoint: endpoint, token: false]
 
 fetch =
   case task do
-    "parse" -> fn -> {:ok, [_ | _]} = Request.run(Request.new(:get, "/api/models", [], opts)) end
-    "structs" -> fn -> {:ok, [_ | _]} = Api.list_models(opts) end
+    "maps" -> fn -> {:ok, _models} = Request.run(Request.new(:get, "/api/models", [], opts)) end
+    "structs" -> fn -> {:ok, _models} = Api.list_models(opts) end
   end
-
-fetch =
-  if String.ends_with?(endpoint, "/empty"),
-    do: fn -> Request.run(Request.new(:get, "/api/models", [], opts)) end,
-    else: fetch
 
 for _round <- 1..String.to_integer(rounds) do
   # Each round in a process of its own, as calls are made: its memory is gone at its end.

@@ -52,7 +52,7 @@ PARTS = [
     Part("tls", "one file of {size:,} bytes, HTTP/1.1 over TLS, in memory", "file", "large", PEERS, kind="tls", place="memory"),
     Part("resume", "one file of {size:,} bytes of which half is there, on disk", "file", "large", ("ours",)),
     Part("local-dir", "one file of {size:,} bytes to a folder, on disk", "local_dir", "large", ("hf-hub", "ours")),
-    Part("json", "a list of 10 MB as JSON", "json", None, ("python", "ours"), ("call", "growth"), (), repeats=3),
+    Part("json", "a list of 10 MB of JSON, fetched and decoded", "json", None, ("python", "ours"), ("call", "structs", "maps"), (), repeats=3),
     Part("put", "one file of {size:,} bytes, uploaded", "upload", "one", ("curl", "python", "ours"), UP, HUB, upload=True),
     Part("push", "{pushed:,} files of 4,096 bytes, uploaded", "push", "many", ("python", "ours"), UP, HUB, upload=True),
     Part("put-slow", f"one file of {CUT}, uploaded", "upload", "one", ("python", "ours"), UP, HUB, "slow", repeats=1, upload=True),

@@ -13,6 +13,8 @@ COLUMNS = {
     "growth": "growth MiB",
     "sync": "sync s",
     "hub": "Hub CPU s",
+    "structs": "structs / text",
+    "maps": "maps / text",
 }
 RATIOS = ("call", "process", "cpu", "rss")
 WIDTH = 16
