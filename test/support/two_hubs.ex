@@ -43,21 +43,28 @@ defmodule HfHub.TwoHubs do
     :ok
   end
 
+  @reading %{kind: "replace_request", pattern: "nothing matches this", with: ""}
+
   @doc """
   Plants the response of both Hubs to requests with this method and path: JSON, or a text as it is.
 
-  Options: `:code`, `:type` (of the content), and `:skip` and `:times`, the numbers of requests that get another response
-  first, and that get this one.
+  Options: `:code`, `:type` (of the content), `:headers`, and `:skip` and `:times`, the numbers of requests that get another
+  response first, and that get this one.
   """
   def plant(context, method, path, body, opts \\ []) do
     text = if is_binary(body), do: body, else: encoded(body)
-    headers = %{"content-type" => opts[:type] || "application/json"}
+    headers = Map.merge(%{"content-type" => opts[:type] || "application/json"}, opts[:headers] || %{})
     fault = %{kind: "status", code: opts[:code] || 200, headers: headers, body: text}
     # The braces make the pattern that of the whole path.
     rule = %{match: "{#{path}}", method: method, fault: fault, skip: opts[:skip] || 0, times: opts[:times]}
 
-    for {_name, endpoint} <- context.hubs,
-        do: control(:post, "faults", Map.reject(rule, &match?({_key, nil}, &1)), endpoint)
+    for {_name, endpoint} <- context.hubs do
+      # A response that does not depend on the body would leave it unread, and out of the log.
+      if method not in ["GET", "HEAD", "DELETE"],
+        do: control(:post, "faults", %{rule | fault: @reading} |> Map.drop([:skip, :times]), endpoint)
+
+      control(:post, "faults", Map.reject(rule, &match?({_key, nil}, &1)), endpoint)
+    end
 
     :ok
   end
