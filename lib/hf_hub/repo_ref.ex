@@ -3,6 +3,8 @@ defmodule HfHub.RepoRef do
   # or Bumblebee's tuples. The engine validates the parts.
   @moduledoc false
 
+  import HfHub.RepoRef.Mistake
+
   alias HfHub.{Config, Error, Options}
   alias HfHub.Native.Nif
 
@@ -10,20 +12,18 @@ defmodule HfHub.RepoRef do
   defstruct [:repo_type, :repo_id, :revision, :path, names_file: false]
 
   @type t :: %__MODULE__{
-          repo_type: :model | :dataset | :space,
+          repo_type: :model | :dataset | :space | :bucket,
           repo_id: String.t(),
           revision: String.t() | nil,
           path: String.t() | nil,
           names_file: boolean()
         }
 
-  @types %{"models" => :model, "datasets" => :dataset, "spaces" => :space}
+  @types %{"models" => :model, "datasets" => :dataset, "spaces" => :space, "buckets" => :bucket}
   @hosts ~w(huggingface.co hf.co www.huggingface.co hub-ci.huggingface.co)
   @file_routes ~w(blob blame raw resolve)
   @routes ["tree" | @file_routes]
-  @forms ~s("name", "namespace/name", "hf://[datasets/|spaces/]namespace/name[@revision][/path]", ) <>
-           ~s(the URL of the repository's web page, {:hf, id} or {:hf, id, opts})
-
+  @bucket_routes ~w(resolve tree)
   @doc """
   Resolves the repository reference of a call.
 
@@ -46,10 +46,47 @@ defmodule HfHub.RepoRef do
     end
   end
 
+  # Only functions that ask for a bucket get one: a bucket has no revisions and no commits.
+  defp only(%{repo_type: :bucket, repo_id: id}, nil) do
+    message = "#{inspect(id)} is a bucket, not a repository; HfHub.Buckets has the functions for buckets"
+    {:error, Error.new(:invalid_name, message, repo_id: id)}
+  end
+
   defp only(%{repo_type: type}, wanted) when wanted in [nil, type], do: :ok
 
   defp only(%{repo_type: type, repo_id: id}, wanted),
     do: {:error, Error.new(:invalid_name, "expected a #{wanted}, got the #{type} #{inspect(id)}")}
+
+  @doc """
+  Resolves the address of a bucket: its id, to which a path may be appended, an `hf://buckets/` URI or the URL of a page.
+  """
+  @spec bucket(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def bucket(text, opts) do
+    with {:ok, found} <- split(text, :bucket, opts[:endpoint] || Config.endpoint()),
+         :ok <- only(found, :bucket),
+         {:ok, found} <- inside(found),
+         do: check(found)
+  end
+
+  # An id as it was given may have a path behind it.
+  defp inside(%{path: nil, repo_id: id} = found) do
+    if String.valid?(id),
+      do: in_bucket(id, String.split(String.trim_trailing(id, "/"), "/")),
+      else: {:ok, found}
+  end
+
+  defp inside(found), do: {:ok, found}
+
+  @doc """
+  Resolves the `hf://` URI or page URL of a place in a repository or a bucket. An id alone is an error, because it does
+  not tell one from the other.
+  """
+  @spec location(term(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def location(text, opts) do
+    with {:ok, found} <- split(text, nil, opts[:endpoint] || Config.endpoint()) do
+      if found.repo_type, do: check(found), else: invalid(text, "neither an hf:// URI nor the URL of a page")
+    end
+  end
 
   @doc "Returns an error if both the reference and the call contain a file name."
   @spec beside(t(), term()) :: :ok | {:error, Error.t()}
@@ -175,13 +212,16 @@ defmodule HfHub.RepoRef do
     {repo_type, segments} = type(String.split(String.trim(text, "/"), "/"))
 
     case segments do
-      [type | _rest] when type in ["buckets", "kernels"] ->
-        invalid("hf://" <> text, "#{type} are not supported")
+      _path when repo_type == :bucket ->
+        in_bucket("hf://" <> text, segments)
 
-      [single] when single in ["model", "dataset", "space"] ->
+      ["kernels" | _rest] ->
+        invalid("hf://" <> text, "kernels are not supported")
+
+      [single] when single in ["model", "dataset", "space", "bucket"] ->
         invalid("hf://" <> text, "types are plural: #{single}s")
 
-      [type, _name | _rest] when type in ["model", "dataset", "space"] ->
+      [type, _name | _rest] when type in ["model", "dataset", "space", "bucket"] ->
         invalid("hf://" <> text, "types are plural: #{type}s")
 
       [namespace, name | path] ->
@@ -197,6 +237,16 @@ defmodule HfHub.RepoRef do
         invalid("hf://" <> text, "the namespace is missing")
     end
   end
+
+  defp in_bucket(given, [namespace, name | path]) do
+    cond do
+      "" in [namespace, name | path] -> no_bucket(given, "one of its parts is empty")
+      String.contains?(namespace <> name, "@") -> no_bucket(given, "a bucket has no revisions")
+      true -> {:ok, ref(:bucket, "#{namespace}/#{name}", nil, path)}
+    end
+  end
+
+  defp in_bucket(given, _segments), do: no_bucket(given, "the namespace is missing")
 
   defp at_revision(name, path) do
     case String.split(name, "@", parts: 2) do
@@ -223,6 +273,12 @@ defmodule HfHub.RepoRef do
     {repo_type, segments} = type(String.split(String.trim(path, "/"), "/", trim: true))
 
     case segments do
+      [namespace, name, route | inside] when repo_type == :bucket and route in @bucket_routes ->
+        in_bucket(path, [namespace, name | Enum.map(inside, &decode/1)])
+
+      [_namespace, _name, _route | _inside] when repo_type == :bucket ->
+        no_bucket(path, "not the page of a bucket")
+
       [namespace, name] ->
         {:ok, ref(repo_type, "#{namespace}/#{name}", nil, [])}
 
@@ -291,13 +347,15 @@ defmodule HfHub.RepoRef do
 
   defp text?(part), do: is_binary(part) and String.valid?(part)
 
-  defp no_text(part, what),
-    do:
-      {:error,
-       Error.new(
-         :invalid_name,
-         "invalid #{what} #{inspect(part, limit: 10)}: not a valid string; accepted: #{@forms}"
-       )}
+  # The Hub does not restrict the names of buckets as it does those of repositories.
+  defp check_names(%{repo_type: :bucket} = ref) do
+    if ref.repo_id =~ ~r"\A(?!\.\.?/)[\w.+~-]+/(?!\.\.?\z)[\w.+~-]+\z" do
+      place = %{repo: %{repo_type: "model", id: "any"}, revision: "main"}
+      if error = names_error(place, ref.path), do: {:error, error}, else: {:ok, ref}
+    else
+      no_bucket(ref.repo_id, "its names have letters, digits and the characters - _ . + ~")
+    end
+  end
 
   # Whether this machine can write a file of that path is checked by downloads only.
   defp check_names(ref) do
@@ -310,7 +368,7 @@ defmodule HfHub.RepoRef do
       error ->
         # The forms of a reference are no help with an invalid revision or path.
         id? = names_error(%{place | revision: "main"}, nil) != nil
-        {:error, if(id?, do: forms(error, ref.repo_id), else: error)}
+        {:error, if(id?, do: with_forms(error, ref.repo_id), else: error)}
     end
   end
 
@@ -318,37 +376,4 @@ defmodule HfHub.RepoRef do
     with %{} = fields <- Nif.check_names(Map.merge(place, %{path: path, filename: nil})),
          do: Error.from_native(fields)
   end
-
-  defp forms(error, id) do
-    case advice(String.split(id, "/"), id) do
-      nil -> %{error | message: "#{error.message}; accepted: #{@forms}"}
-      advice -> %{error | message: "#{error.message}; #{advice}"}
-    end
-  end
-
-  # Corrects common mistakes.
-  defp advice([type | rest], _id) when is_map_key(@types, type) and length(rest) in 1..2 do
-    "pass #{inspect(Enum.join(rest, "/"))} with repo_type: #{inspect(@types[type])}"
-  end
-
-  defp advice(_parts, id) do
-    trimmed = id |> String.trim() |> String.trim("/")
-
-    cond do
-      trimmed != id and trimmed != "" -> "did you mean #{inspect(trimmed)}?"
-      id =~ ~r/\A[^@]+@[^@]+\z/ -> "pass the part after the @ as :revision"
-      true -> nil
-    end
-  end
-
-  defp invalid(given, why) do
-    {:error, Error.new(:invalid_name, "invalid repository #{shown(given)}: #{why}; accepted: #{@forms}")}
-  end
-
-  # A URL may contain a password, and options passed in the wrong place a token.
-  defp shown(text) when is_binary(text), do: inspect(String.replace(text, ~r"//[^/@]*@", "//"))
-  defp shown(other) when is_atom(other) or is_number(other), do: inspect(other)
-  defp shown(other) when is_tuple(other), do: "(a tuple)"
-  defp shown(other) when is_list(other), do: "(a list)"
-  defp shown(_other), do: "(another term)"
 end

@@ -123,12 +123,57 @@ defmodule HfHub.RepoRefTest do
           {:local, "/tmp"},
           {:hf, "org/name", revision: 5},
           "hf://org/name@%ff/x",
-          "hf://buckets/org/name",
           <<255>>,
           nil
         ] do
       assert {:error, %Error{kind: :invalid_name, message: message}} = parse(bad), inspect(bad)
       assert message =~ ~s("namespace/name"), inspect(bad)
     end
+  end
+
+  test "a bucket is accepted where one is asked for, in all forms" do
+    for given <- [
+          "org/name/a/b",
+          "hf://buckets/org/name/a/b",
+          "https://huggingface.co/buckets/org/name/tree/a/b",
+          "huggingface.co/buckets/org/name/resolve/a/b"
+        ] do
+      assert {:ok, %{repo_type: :bucket, repo_id: "org/name", path: "a/b", revision: nil}} =
+               RepoRef.bucket(given, [])
+    end
+
+    assert {:ok, %{repo_id: "org/name", path: nil}} = RepoRef.bucket("org/name/", [])
+  end
+
+  test "what is not the address of a bucket is an error with the accepted forms" do
+    for bad <- [
+          "name",
+          "",
+          "org/",
+          "org/../x",
+          "org/na me",
+          "../name",
+          "org/name/../x",
+          "org/name//x",
+          "hf://org/name",
+          "hf://buckets/org",
+          "hf://datasets/org/name",
+          "https://example.com/buckets/org/name",
+          <<255>>,
+          nil,
+          :name,
+          5
+        ] do
+      assert {:error, %Error{kind: :invalid_name}} = RepoRef.bucket(bad, []), inspect(bad)
+    end
+
+    assert {:error, %Error{message: message}} = RepoRef.bucket("name", [])
+    assert message =~ ~s(invalid bucket "name": the namespace is missing; accepted: "namespace/name")
+  end
+
+  test "a bucket in the place of a repository is an error that names the module for buckets" do
+    assert {:error, %Error{message: message}} = RepoRef.resolve("hf://buckets/org/name", [])
+    assert message =~ "HfHub.Buckets"
+    assert {:error, %Error{}} = RepoRef.resolve("hf://buckets/org/name", only: :model)
   end
 end

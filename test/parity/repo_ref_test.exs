@@ -38,7 +38,23 @@ defmodule HfHub.Parity.RepoRefTest do
     "https://huggingface.co/",
     "https://huggingface.co/org/name/discussions/1",
     "https://huggingface.co/org/name/commit/abc",
-    "https://example.com/org/name"
+    "https://example.com/org/name",
+    "hf://buckets/org/name",
+    "hf://buckets/org/name/",
+    "hf://buckets/org/name/a/b.txt",
+    "hf://buckets/org/name@main/b.txt",
+    "hf://buckets/org",
+    "hf://buckets",
+    "hf://buckets/org//name",
+    "hf://buckets/org/name//x",
+    "hf://bucket/org/name",
+    "https://huggingface.co/buckets/org/name",
+    "https://huggingface.co/buckets/org/name/tree/a%20b/c",
+    "https://huggingface.co/buckets/org/name/resolve/a/b.bin?download=true",
+    "https://huggingface.co/buckets/org/name/tree",
+    "https://huggingface.co/buckets/org/name/blob/main/x",
+    "https://huggingface.co/buckets/org/name/settings",
+    "https://huggingface.co/buckets/org"
   ]
 
   test "URLs are parsed alike", context do
@@ -56,7 +72,7 @@ defmodule HfHub.Parity.RepoRefTest do
 
     for {given, theirs} <- Enum.zip(@given, theirs) do
       ours =
-        case RepoRef.resolve(given, repo_type: :model, endpoint: "https://huggingface.co") do
+        case RepoRef.location(given, endpoint: "https://huggingface.co") do
           {:ok, ref} -> Enum.join([ref.repo_type, ref.repo_id, ref.revision, ref.path], "\t")
           {:error, %HfHub.Error{kind: :invalid_name}} -> "refused"
         end

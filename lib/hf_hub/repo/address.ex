@@ -52,13 +52,16 @@ defmodule HfHub.Repo.Address do
   defp named_in(json, repo_type, endpoint) do
     Enum.find_value(["url", "name", "repo_id"], fn entry ->
       with text when is_binary(text) <- json[entry],
-           {:ok, ref} <- RepoRef.resolve(text, repo_type: repo_type, endpoint: endpoint) do
+           {:ok, ref} <- reference(text, repo_type, endpoint) do
         ref
       else
         _other -> nil
       end
     end)
   end
+
+  defp reference(text, :bucket, endpoint), do: RepoRef.bucket(text, endpoint: endpoint)
+  defp reference(text, type, endpoint), do: RepoRef.resolve(text, repo_type: type, endpoint: endpoint)
 
   defp prefix(:model), do: ""
   defp prefix(repo_type), do: "#{repo_type}s/"

@@ -1,6 +1,6 @@
 defmodule HfHub.Repo.RepoUrl do
   @moduledoc """
-  The URL and id of a repository. Python: `RepoUrl`, `DuplicatedRepoUrl`.
+  The URL and id of a repository or a bucket. Python: `RepoUrl`, `DuplicatedRepoUrl`, `BucketUrl`.
 
   `to_string/1` returns the URL of the repository's page.
   """
@@ -13,7 +13,7 @@ defmodule HfHub.Repo.RepoUrl do
   use HfHub.Schema,
     url: {:string, "URL of the repository's page"},
     endpoint: {:string, "base URL of the Hub"},
-    repo_type: {{:or, [:model, :dataset, :space]}, "type of the repository"},
+    repo_type: {{:or, [:model, :dataset, :space, :bucket]}, "type of the repository"},
     repo_id: {:string, "id of the repository"},
     namespace:
       {{:or, [:string, nil]}, "user or organization; `nil` for the few old repositories without one"},

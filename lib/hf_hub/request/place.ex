@@ -32,6 +32,10 @@ defmodule HfHub.Request.Place do
   advice on `:repo_type` if the call has no such option.
   """
   @spec named(result, HfHub.Request.t()) :: result when result: {:ok, term()} | {:error, Error.t()}
+  def named({:error, %Error{kind: kind} = error}, %{ref: %RepoRef{repo_type: :bucket} = ref})
+      when kind in [:repo_not_found, :entry_not_found],
+      do: {:error, in_bucket(error, ref)}
+
   def named({:error, %Error{kind: :entry_not_found, path: nil} = error}, %{ref: %RepoRef{path: path} = ref})
       when is_binary(path) do
     message =
@@ -51,6 +55,18 @@ defmodule HfHub.Request.Place do
   end
 
   def named(result, _request), do: result
+
+  defp in_bucket(%{kind: :repo_not_found} = error, ref) do
+    message =
+      "the bucket #{inspect(ref.repo_id)} was not found; check its name, and whether the token has access"
+
+    %{error | message: message, repo_id: ref.repo_id}
+  end
+
+  defp in_bucket(error, ref) do
+    message = "the bucket #{inspect(ref.repo_id)} has no file #{inspect(ref.path)}"
+    %{error | message: message, repo_id: ref.repo_id, path: ref.path}
+  end
 
   @doc "Names what a request is about, `{namespace, id}`, in the error for one that is missing."
   @spec missing(result, String.t(), {String.t(), String.t()}) :: result
