@@ -156,7 +156,7 @@ async fn the_first_line_contains_what_clients_need() {
     let (client, endpoint, certificate) =
         (hub.client(), hub.said("endpoint"), hub.said("certificate"));
     let variables = format!(
-        "HF_ENDPOINT={endpoint} HF_HUB_DISABLE_XET=1 SSL_CERT_FILE='{certificate}' \
+        "HF_ENDPOINT={endpoint} SSL_CERT_FILE='{certificate}' \
          REQUESTS_CA_BUNDLE='{certificate}'"
     );
     assert_eq!(hub.said("client"), variables);

@@ -9,6 +9,8 @@ mod repo;
 mod space;
 mod user;
 mod webhook;
+#[cfg(feature = "xet")]
+mod xet;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -56,6 +58,10 @@ enum Command {
     /// Manage Spaces
     #[command(subcommand)]
     Space(space::Command),
+    /// Care for Xet storage
+    #[cfg(feature = "xet")]
+    #[command(subcommand)]
+    Xet(xet::Command),
 }
 
 /// Executes a command.
@@ -71,6 +77,8 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Repo(command) => repo::run(command),
         Command::Webhook(command) => webhook::run(command),
         Command::Space(command) => space::run(command),
+        #[cfg(feature = "xet")]
+        Command::Xet(command) => xet::run(&command),
     }
 }
 

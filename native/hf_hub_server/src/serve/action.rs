@@ -110,8 +110,15 @@ pub(super) enum Action {
     GitUploadPack,
     /// The request of `git push`.
     GitReceivePack,
-    /// Access to Xet storage, which is not supported; whether the URL contains the hint.
-    XetToken { with_hint: bool },
+    /// A token for Xet storage.
+    XetToken {
+        /// Whether to write.
+        write: bool,
+        /// The revision.
+        revision: String,
+        /// Whether the URL contains the hint for servers without Xet storage.
+        with_hint: bool,
+    },
     /// Likes.
     Likes(likes::Route),
     /// The large files that were ever uploaded.

@@ -21,6 +21,9 @@ use percent_encoding::utf8_percent_encode;
 use tokio::task::spawn_blocking;
 
 use super::response::{PATH_SET, header_value};
+use crate::store::Stored;
+#[cfg(feature = "xet")]
+use crate::store::{XetContent, XetFile, XetStore};
 
 // Large enough that reading costs more than switching threads, small enough that little is read
 // ahead for a client that leaves early.
@@ -48,6 +51,19 @@ pub(super) enum Source {
     File(PathBuf, u64),
     /// In an unnamed file of this size.
     Nameless(File, u64),
+    /// In Xet storage.
+    #[cfg(feature = "xet")]
+    Xet(XetStore, XetFile),
+}
+
+impl From<Stored> for Source {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::File(path, size) => Self::File(path, size),
+            #[cfg(feature = "xet")]
+            Stored::Xet(store, file) => Self::Xet(store, file),
+        }
+    }
 }
 
 impl Source {
@@ -55,6 +71,8 @@ impl Source {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::File(_, size) | Self::Nameless(_, size) => *size,
+            #[cfg(feature = "xet")]
+            Self::Xet(_, file) => file.size,
         }
     }
 
@@ -66,6 +84,8 @@ impl Source {
             }
             Self::File(path, _) => stream(File::open(path)?, range),
             Self::Nameless(file, _) => stream(file, range),
+            #[cfg(feature = "xet")]
+            Self::Xet(store, file) => Ok(Body::from_stream(unpacked(store.content(&file, range)))),
         }
     }
 }
@@ -85,6 +105,29 @@ fn pieces(mut file: File, mut left: u64) -> impl Stream<Item = io::Result<Bytes>
             yield piece;
         }
     }
+}
+
+/// Unpacks a piece once the previous one was taken.
+#[cfg(feature = "xet")]
+fn unpacked(mut content: XetContent) -> impl Stream<Item = io::Result<Bytes>> {
+    try_stream! {
+        loop {
+            let (piece, rest) = spawn_blocking(move || unpack_piece(content)).await??;
+            content = rest;
+            if piece.is_empty() {
+                break;
+            }
+            yield piece;
+        }
+    }
+}
+
+#[cfg(feature = "xet")]
+fn unpack_piece(content: XetContent) -> io::Result<(Bytes, XetContent)> {
+    let mut piece = Vec::with_capacity(CHUNK);
+    let mut content = content.take(CHUNK as u64);
+    content.read_to_end(&mut piece)?;
+    Ok((piece.into(), content.into_inner()))
 }
 
 fn read_piece(mut file: File, left: u64) -> io::Result<(Bytes, File)> {
@@ -145,10 +188,14 @@ pub(super) fn disposition(file_name: &str) -> HeaderValue {
     header_value(&format!("inline; filename*=UTF-8''{encoded}; filename=\"{plain}\";"))
 }
 
+/// What a request wants of content.
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
+    /// All of it.
     All,
+    /// These bytes.
     Part(Range<u64>),
+    /// Bytes that it does not have.
     Nothing,
 }
 
@@ -164,7 +211,7 @@ fn wanted(request: &HeaderMap, etag: &str, size: u64) -> Wanted {
 }
 
 /// Parses a range; `None` for several ranges or an invalid one, which are ignored.
-fn parse_range(range: &str, size: u64) -> Option<Wanted> {
+pub(super) fn parse_range(range: &str, size: u64) -> Option<Wanted> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = (first.trim(), last.trim());
     let range = if first.is_empty() {

@@ -132,6 +132,24 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, None, "Sorry, we can't find the page you are looking for.")
     }
 
+    /// The request to Xet storage has no token that was made here.
+    #[cfg(feature = "xet")]
+    pub(super) fn bad_xet_token() -> Self {
+        Self::unauthorized("Invalid Xet token")
+    }
+
+    /// The token for Xet storage has expired.
+    #[cfg(feature = "xet")]
+    pub(super) fn expired_xet_token() -> Self {
+        Self::unauthorized("This Xet token has expired")
+    }
+
+    /// Whether the client has done nothing wrong, so that it may try again.
+    #[cfg(feature = "xet")]
+    pub(super) fn is_internal(&self) -> bool {
+        self.status == StatusCode::INTERNAL_SERVER_ERROR
+    }
+
     /// The user does not exist.
     pub(super) fn user_not_found(name: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, None, format!("The user {name} does not exist"))

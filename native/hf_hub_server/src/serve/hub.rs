@@ -1,5 +1,6 @@
 //! The state that every request needs: the store, the signer, the options.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,8 @@ use super::intake::Intake;
 use super::origins::Origins;
 use super::sign::Signer;
 use crate::store::Store;
+#[cfg(feature = "xet")]
+use crate::store::{Stored, XetFile};
 
 /// Options of the server.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub(super) struct Options {
     pub(super) keep_alive: Duration,
     /// Maximum size of the large files of a namespace in private repositories.
     pub(super) private_quota: Option<u64>,
+    /// Whether clients may use Xet storage.
+    pub(super) xet: bool,
 }
 
 /// The state shared by all requests.
@@ -53,6 +58,35 @@ impl Hub {
     ) -> anyhow::Result<Self> {
         let intake = Intake::new(store.lfs().incoming_dir()?);
         Ok(Self { store, signer: Signer::new(key), origins, options, intake, courier })
+    }
+
+    /// Returns the file of Xet storage with the content of a large file, for clients that read it
+    /// there.
+    #[cfg(feature = "xet")]
+    pub(super) fn xet_file(&self, is_lfs: bool, oid: &str) -> anyhow::Result<Option<XetFile>> {
+        if !is_lfs || !self.options.xet {
+            return Ok(None);
+        }
+        match self.store.lfs().find(oid)? {
+            Some(Stored::Xet(_, file)) => Ok(Some(file)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the Xet hashes of those large files that clients may read in Xet storage.
+    #[cfg(feature = "xet")]
+    pub(super) fn xet_hashes(&self, oids: Vec<String>) -> anyhow::Result<HashMap<String, String>> {
+        if !self.options.xet {
+            return Ok(HashMap::new());
+        }
+        self.store.xet().hashes(oids)
+    }
+
+    /// Returns no hashes: there is no Xet storage.
+    #[cfg(not(feature = "xet"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "they are with the feature")]
+    pub(super) fn xet_hashes(&self, _: Vec<String>) -> anyhow::Result<HashMap<String, String>> {
+        Ok(HashMap::new())
     }
 
     /// Returns the query that signs `path` for as long as links are valid.

@@ -118,12 +118,29 @@ pub(crate) struct Spec {
     /// Exit as soon as standard input is closed
     #[arg(long)]
     stop_on_stdin_close: bool,
+    /// Store new large files as they are: clients upload through LFS and download over HTTP
+    #[cfg(feature = "xet")]
+    #[arg(long)]
+    no_xet: bool,
     /// Offer the `/_test` routes: request log and fault injection
     #[arg(long)]
     test_control: bool,
     /// Print one line per request to standard error
     #[arg(long)]
     log: bool,
+}
+
+impl Spec {
+    #[cfg(feature = "xet")]
+    fn has_xet(&self) -> bool {
+        !self.no_xet
+    }
+
+    #[cfg(not(feature = "xet"))]
+    #[expect(clippy::unused_self, reason = "with the feature, it is an option")]
+    fn has_xet(&self) -> bool {
+        false
+    }
 }
 
 /// Raises the limit of open files to the maximum: each connection needs some, and the usual limit
@@ -176,8 +193,9 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
     let addresses = (hub_socket.local_addr()?, cdn_socket.local_addr()?);
     let urls = spec.public_url.iter().chain(&spec.cdn_url).map(String::as_str);
     let tls = spec.tls.load(&store, &tls::names(&spec.host, urls))?;
+    let has_xet = spec.has_xet();
     let origins = Origins::new(tls.is_some(), spec.public_url, spec.cdn_url, addresses);
-    print_ready(&origins, tls.as_ref())?;
+    print_ready(&origins, tls.as_ref(), has_xet)?;
 
     let options = Options {
         direct: spec.direct,
@@ -187,6 +205,7 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
         part_size: spec.part_size,
         max_file_size: spec.max_file_size,
         private_quota: spec.private_quota,
+        xet: has_xet,
         // Clients give up as slowly as this server.
         keep_alive: Duration::from_secs(spec.idle_timeout) / 4,
     };
@@ -246,10 +265,13 @@ async fn bind(host: &str, port: u16) -> Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {host}:{port}"))
 }
 
-fn print_ready(origins: &Origins, tls: Option<&Tls>) -> Result<()> {
+fn print_ready(origins: &Origins, tls: Option<&Tls>, has_xet: bool) -> Result<()> {
     let (endpoint, cdn) = (origins.hub(None), origins.cdn(None));
     let certificate = tls.and_then(|tls| tls.made.clone());
-    let mut client = format!("HF_ENDPOINT={endpoint} HF_HUB_DISABLE_XET=1");
+    let mut client = format!("HF_ENDPOINT={endpoint}");
+    if !has_xet {
+        client.push_str(" HF_HUB_DISABLE_XET=1");
+    }
     if let Some(file) = &certificate {
         let path = file.display().to_string().replace('\'', "'\\''");
         // The second variable is for clients that use Python's `requests`, the first for all

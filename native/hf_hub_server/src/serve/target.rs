@@ -205,9 +205,11 @@ fn with_revision(name: &str, rest: &[&str]) -> Option<Action> {
         ("commits", None) => Some(Action::Commits { revision }),
         ("preupload", None) => Some(Action::Preupload { revision }),
         ("commit", None) => Some(Action::Commit { revision }),
-        ("xet-read-token" | "xet-write-token", None) => Some(Action::XetToken { with_hint: false }),
-        ("xet-read-token" | "xet-write-token", Some(hint)) if hint == XET_HINT => {
-            Some(Action::XetToken { with_hint: true })
+        ("xet-read-token" | "xet-write-token", hint)
+            if hint.as_deref().is_none_or(|hint| hint == XET_HINT) =>
+        {
+            let (write, with_hint) = (name == "xet-write-token", hint.is_some());
+            Some(Action::XetToken { write, revision, with_hint })
         }
         _ => None,
     }
@@ -342,7 +344,7 @@ mod tests {
             (
                 "/api/models/a/r/xet-write-token/main",
                 "model a/r",
-                Action::XetToken { with_hint: false },
+                Action::XetToken { write: true, revision: name("main"), with_hint: false },
             ),
             ("/a/r.git/info/lfs/objects/batch", "model a/r", Action::LfsBatch),
             ("/datasets/a/r.git/info/lfs/objects/verify", "dataset a/r", Action::LfsVerify),

@@ -98,12 +98,16 @@ fn large_file(entry: &DirEntry) -> Option<&str> {
 
 /// The entry is a link to content that the copy has, too, unless it has arrived just now.
 fn copy_holding(from: &LfsStore, to: &LfsStore, oid: &str, place: &Path) -> Result<()> {
-    let content = to.path(oid);
+    let (original, content) = (from.path(oid), to.path(oid));
+    disk::create_parent(place)?;
     if !content.is_file() {
         disk::create_parent(&content)?;
-        fs::copy(from.path(oid), &content).context("cannot copy a large file")?;
+        match fs::copy(original, &content) {
+            // It is in Xet storage, or its repository has the entry of a failed upload.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(fs::write(place, "")?),
+            copied => drop(copied.context("cannot copy a large file")?),
+        }
     }
-    disk::create_parent(place)?;
     fs::hard_link(&content, place).or_else(|_| fs::write(place, ""))?;
     Ok(())
 }

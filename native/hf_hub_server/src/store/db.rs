@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/006_spaces.sql"),
     include_str!("migrations/007_access.sql"),
     include_str!("migrations/008_collections.sql"),
+    include_str!("migrations/009_xet.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.

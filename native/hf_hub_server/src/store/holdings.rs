@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use walkdir::WalkDir;
@@ -49,11 +50,27 @@ impl Repo {
         match fs::hard_link(lfs.path(oid), &path) {
             Ok(()) => Ok(()),
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Err(err.into()),
-            // Not every file system has hard links, and their number per file is limited; only the
-            // name of the entry counts.
+            Err(err) if err.kind() == io::ErrorKind::NotFound && !lfs.has(oid) => Err(err.into()),
+            // Not every file system has hard links, their number per file is limited, and content
+            // in Xet storage is no file; only the name of the entry counts.
             Err(_) => Ok(fs::write(&path, "")?),
         }
+    }
+
+    /// Same as [`Self::hold`], before the content is stored.
+    #[cfg(feature = "xet")]
+    pub(crate) fn hold_early(&self, oid: &str) -> Result<()> {
+        let path = self.holding(oid)?;
+        disk::create_parent(&path)?;
+        match fs::File::create_new(&path) {
+            Err(err) if err.kind() != io::ErrorKind::AlreadyExists => Err(err.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns when a large file was added to this repository.
+    pub(super) fn held_since(&self, oid: &str) -> Result<SystemTime> {
+        Ok(fs::metadata(self.holding(oid)?)?.modified()?)
     }
 
     /// Returns the large files that belong to this repository.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ impl Store {
                     let (path, reference) = (pushed.path, pushed.reference);
                     (pushed.date, Some(FirstCommit { path, reference, author: pushed.author }))
                 }
-                None => (uploaded_at(&lfs, &oid), None),
+                None => (Timestamp::try_from(repo.held_since(&oid)?)?, None),
             };
             files.push(LargeFile { oid, size, pushed_at, commit });
         }
@@ -109,6 +109,8 @@ impl Store {
         if self.is_held(oid)? {
             return Ok(());
         }
+        #[cfg(feature = "xet")]
+        self.forget_xet(oid)?;
         let (path, aside) = (lfs.path(oid), lfs.incoming_file()?);
         match fs::rename(&path, aside.path()) {
             Err(err) if err.kind() == ErrorKind::NotFound => return Ok(()),
@@ -120,7 +122,7 @@ impl Store {
         Ok(())
     }
 
-    fn is_held(&self, oid: &str) -> Result<bool> {
+    pub(super) fn is_held(&self, oid: &str) -> Result<bool> {
         for git_dir in self.git_dirs()? {
             if super::holdings::is_in(&git_dir, oid) {
                 return Ok(true);
@@ -128,10 +130,4 @@ impl Store {
         }
         Ok(false)
     }
-}
-
-fn uploaded_at(lfs: &LfsStore, oid: &str) -> Timestamp {
-    let modified = fs::metadata(lfs.path(oid)).and_then(|found| found.modified());
-    let time = modified.and_then(|time| Timestamp::try_from(time).map_err(io::Error::other));
-    time.unwrap_or(Timestamp::UNIX_EPOCH)
 }

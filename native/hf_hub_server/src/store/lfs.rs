@@ -3,7 +3,7 @@
 //! Content is written to a temporary file first and renamed only when complete and hashed, so an
 //! existing file is always complete. This module does not know which repository uses what.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::disk;
+#[cfg(feature = "xet")]
+use super::xet::{XetFile, XetStore};
 
 const VERSION_LINE: &str = "version https://git-lfs.github.com/spec/v1";
 const COPY_CHUNK: usize = 1 << 20;
@@ -60,10 +62,43 @@ pub(crate) fn is_oid(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The store of large files below the root.
+/// The store of large files below the root. Some of them are files of their own, others are in Xet
+/// storage, in pieces.
 #[derive(Clone, Debug)]
 pub(crate) struct LfsStore {
     dir: PathBuf,
+    #[cfg(feature = "xet")]
+    xet: Option<XetStore>,
+}
+
+/// Where content is, and its size.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// In a file of its own.
+    File(PathBuf, u64),
+    /// In Xet storage.
+    #[cfg(feature = "xet")]
+    Xet(XetStore, XetFile),
+}
+
+impl Stored {
+    /// Returns the size of the content in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::File(_, size) => *size,
+            #[cfg(feature = "xet")]
+            Self::Xet(_, file) => file.size,
+        }
+    }
+
+    /// Opens the content.
+    pub(crate) fn reader(self) -> io::Result<Box<dyn Read>> {
+        Ok(match self {
+            Self::File(path, _) => Box::new(File::open(path)?),
+            #[cfg(feature = "xet")]
+            Self::Xet(store, file) => Box::new(store.content(&file, 0..file.size)),
+        })
+    }
 }
 
 impl LfsStore {
@@ -74,18 +109,43 @@ impl LfsStore {
 
     /// Opens the store in a folder.
     pub(super) fn at(dir: PathBuf) -> Self {
-        Self { dir }
+        Self {
+            dir,
+            #[cfg(feature = "xet")]
+            xet: None,
+        }
     }
 
-    /// Returns the path of content; `oid` must satisfy [`is_oid`].
-    pub(crate) fn path(&self, oid: &str) -> PathBuf {
+    /// Adds the contents of Xet storage.
+    #[cfg(feature = "xet")]
+    pub(super) fn with_xet(self, xet: XetStore) -> Self {
+        Self { xet: Some(xet), ..self }
+    }
+
+    /// Returns the path of content that is a file of its own; `oid` must satisfy [`is_oid`].
+    pub(super) fn path(&self, oid: &str) -> PathBuf {
         debug_assert!(is_oid(oid));
         self.dir.join(&oid[..2]).join(&oid[2..4]).join(oid)
     }
 
+    /// Returns where content is; `None` if it does not exist.
+    pub(crate) fn find(&self, oid: &str) -> Result<Option<Stored>> {
+        let path = self.path(oid);
+        match fs::metadata(&path) {
+            Ok(found) if found.is_file() => return Ok(Some(Stored::File(path, found.len()))),
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err.into()),
+            _ => {}
+        }
+        #[cfg(feature = "xet")]
+        if let Some(xet) = &self.xet {
+            return Ok(xet.by_oid(oid)?.map(|file| Stored::Xet(xet.clone(), file)));
+        }
+        Ok(None)
+    }
+
     /// Whether the content exists.
     pub(crate) fn has(&self, oid: &str) -> bool {
-        self.path(oid).is_file()
+        self.size(oid).is_some()
     }
 
     /// Stores everything `reader` yields and returns its pointer.
@@ -105,7 +165,7 @@ impl LfsStore {
         let Incoming { file, pointer } = incoming;
         let path = self.path(&pointer.oid);
         let is_whole = || fs::metadata(&path).is_ok_and(|found| found.len() == pointer.size);
-        if is_whole() {
+        if self.size(&pointer.oid) == Some(pointer.size) {
             return Ok(pointer);
         }
         file.as_file().sync_all()?;
@@ -123,7 +183,7 @@ impl LfsStore {
 
     /// Returns the size of content; `None` if it does not exist.
     pub(crate) fn size(&self, oid: &str) -> Option<u64> {
-        fs::metadata(self.path(oid)).ok().map(|found| found.len())
+        self.find(oid).ok().flatten().map(|found| found.size())
     }
 
     pub(super) fn dir(&self) -> &Path {

@@ -43,6 +43,8 @@ mod spaces;
 mod token;
 mod users;
 mod webhooks;
+#[cfg(feature = "xet")]
+mod xet;
 
 pub(crate) use access::{AccessRequest, AccessState, Decided, Requested, Requester};
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
@@ -68,7 +70,7 @@ pub(crate) use git::{
 };
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use large_files::LargeFile;
-pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, is_oid};
+pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, Stored, is_oid};
 pub(crate) use likes::{Liked, Popularity};
 pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
@@ -86,6 +88,11 @@ pub(crate) use token::{Role, Scope, Token, random_token};
 pub(crate) use users::{Account, Membership, OrgRole, User, Users};
 pub(crate) use webhooks::{
     Domain, Watched, WatchedKind, Webhook, WebhookSpec, WebhookState, Webhooks,
+};
+#[cfg(feature = "xet")]
+pub(crate) use xet::{
+    IncomingXorb, Invalid, MAX_SHARD, MAX_XORB, Shard, Term, Verified, XetContent, XetFile,
+    XetHash, XetStore, XorbIndex, parse_hash,
 };
 
 use std::fs;
@@ -124,7 +131,16 @@ impl Store {
 
     /// Returns the store of large files.
     pub(crate) fn lfs(&self) -> LfsStore {
-        LfsStore::new(&self.root)
+        let lfs = LfsStore::new(&self.root);
+        #[cfg(feature = "xet")]
+        let lfs = lfs.with_xet(self.xet());
+        lfs
+    }
+
+    /// Returns the Xet storage.
+    #[cfg(feature = "xet")]
+    pub(crate) fn xet(&self) -> XetStore {
+        XetStore::new(&self.root, self.db.clone())
     }
 
     /// Returns the store of the attachments of discussions: like large files, but of no repository.

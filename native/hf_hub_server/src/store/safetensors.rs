@@ -1,6 +1,5 @@
 //! The headers of safetensors files.
 
-use std::fs::File;
 use std::io::{Cursor, Read};
 
 use anyhow::Result;
@@ -35,10 +34,9 @@ fn parse(content: &mut dyn Read) -> Option<Map<String, Value>> {
 /// Returns the content of a file; `None` if it is missing in the LFS store, or too large for git.
 pub(crate) fn content(git: &Git, lfs: &LfsStore, entry: &Entry) -> Result<Option<Box<dyn Read>>> {
     Ok(match &entry.kind {
-        EntryKind::Lfs { pointer, .. } => match File::open(lfs.path(&pointer.oid)) {
-            Ok(file) => Some(Box::new(file)),
-            Err(_) => None,
-        },
+        EntryKind::Lfs { pointer, .. } => {
+            lfs.find(&pointer.oid)?.and_then(|found| found.reader().ok())
+        }
         _ if entry.size() <= MAX_READ => Some(Box::new(Cursor::new(git.blob(entry.oid)?))),
         _ => None,
     })

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::common::{connect, git, header};
-use crate::hub::{ANN, BOB, READER, body, error, file, hub, lfs_file, oid};
+use crate::hub::{ANN, BOB, READER, body, error, file, hub, hub_with, lfs_file, oid};
 
 const CREATE: &str = "/api/repos/create";
 
@@ -228,7 +228,7 @@ async fn a_user_has_a_display_name() {
 
 #[tokio::test]
 async fn xet_routes_name_the_variable_that_disables_xet() {
-    let hub = hub().await;
+    let hub = hub_with(&["--no-xet"]).await;
     for route in ["xet-write-token", "xet-read-token"] {
         // The Python client shows only the URL of the error.
         let response = hub.server.get_as(ANN, &format!("/api/models/acme/r/{route}/main")).await;

@@ -121,14 +121,14 @@ pub(super) fn get(call: &Call) -> Reply {
     let (oid, extension) = found.ok_or_else(ApiError::page_not_found)?;
     let format = FORMATS.iter().find(|format| format.extension == extension);
     let store = call.hub.store.attachments();
-    let (Some(format), Some(size)) = (format, store.size(oid)) else {
+    let (Some(format), Some(found)) = (format, store.find(oid)?) else {
         return Err(ApiError::page_not_found());
     };
     let content = Content {
         etag: name.to_owned(),
         file_name: name.to_owned(),
         media_type: format.media_type,
-        source: Source::File(store.path(oid), size),
+        source: Source::from(found),
     };
     let mut response = content::send(content, call.is_head(), &call.headers)?;
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

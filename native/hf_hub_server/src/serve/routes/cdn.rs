@@ -60,6 +60,17 @@ fn check(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
         let message = "The method is not allowed";
         return fail(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
     }
+    check_link(hub, request)
+}
+
+/// Checks that a request has a valid signature, and no token.
+pub(super) fn check_link(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
+    let fail = |status, code, message| Err(Box::new(error(status, code, message, "")));
+    if request.headers.contains_key(AUTHORIZATION) {
+        let message = "Only one auth mechanism allowed; this link is signed, do not send an Authorization header";
+        return fail(StatusCode::BAD_REQUEST, "InvalidArgument", message);
+    }
+    let path = request.uri.path();
     match hub.signer.check(path, &Query::parse(request.uri.query()), Timestamp::now()) {
         Ok(()) => Ok(()),
         Err(Rejection::Expired(at)) => Err(Box::new(expired(at))),
@@ -79,13 +90,16 @@ fn send(hub: &Hub, request: &Parts) -> Response {
         return no_such_key();
     }
     let name = percent_decode_str(name.rsplit('/').next().unwrap_or(name));
-    let path = hub.store.lfs().path(oid);
-    let Ok(metadata) = std::fs::metadata(&path) else { return no_such_key() };
+    let source = match hub.store.lfs().find(oid) {
+        Ok(Some(found)) => Source::from(found),
+        Ok(None) => return no_such_key(),
+        Err(_) => return failure(),
+    };
     let content = Content {
         etag: oid.to_owned(),
         file_name: name.decode_utf8_lossy().into_owned(),
         media_type: "binary/octet-stream",
-        source: Source::File(path, metadata.len()),
+        source,
     };
     let sent = content::send(content, request.method == Method::HEAD, &request.headers);
     sent.unwrap_or_else(|_| failure())

@@ -60,7 +60,7 @@ pub(super) fn batch(call: &Call, repo: &Repo) -> Reply {
     if batch.operation != "upload" {
         return Err(ApiError::bad_request(format!("Unknown operation: {}", batch.operation)));
     }
-    limits::check_storage(call, repo, &batch.objects)?;
+    limits::check_storage(&call.hub, repo, &batch.objects)?;
     if batch.hash_algo.as_deref().is_some_and(|algo| !is_sha256(algo)) {
         return Err(ApiError::bad_request("Only sha256 is known here"));
     }
@@ -128,7 +128,7 @@ fn describe(
             _ => return Ok(json),
         }
     } else {
-        limits::too_large(call, &object)
+        limits::too_large(&call.hub, &object)
     };
     if let Some(message) = problem {
         json["error"] = json!({ "code": 422, "message": message });

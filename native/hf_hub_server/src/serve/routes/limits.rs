@@ -1,15 +1,15 @@
 //! Storage limits: those of a plan on the Hub, set on the command line here.
 
-use super::super::call::Call;
 use super::super::error::ApiError;
+use super::super::hub::Hub;
 use crate::store::{Pointer, Repo};
 
 /// Rejects an upload that exceeds what its owner may store in private repositories.
-pub(super) fn check_storage(call: &Call, repo: &Repo, wanted: &[Pointer]) -> Result<(), ApiError> {
-    let Some(quota) = call.hub.options.private_quota.filter(|_| repo.settings.private) else {
+pub(super) fn check_storage(hub: &Hub, repo: &Repo, wanted: &[Pointer]) -> Result<(), ApiError> {
+    let Some(quota) = hub.options.private_quota.filter(|_| repo.settings.private) else {
         return Ok(());
     };
-    let store = &call.hub.store;
+    let store = &hub.store;
     let lfs = store.lfs();
     let mut needed = store.private_storage(repo.key.id.namespace())?;
     for Pointer { oid, size } in wanted {
@@ -27,8 +27,8 @@ pub(super) fn check_storage(call: &Call, repo: &Repo, wanted: &[Pointer]) -> Res
 }
 
 /// Returns the error for a file that exceeds the maximum size.
-pub(super) fn too_large(call: &Call, object: &Pointer) -> Option<String> {
-    let most = call.hub.options.max_file_size;
+pub(super) fn too_large(hub: &Hub, object: &Pointer) -> Option<String> {
+    let most = hub.options.max_file_size;
     (object.size > most).then(|| {
         format!(
             "This file of {} bytes is larger than the {most} bytes a file may have",

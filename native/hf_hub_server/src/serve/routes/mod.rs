@@ -38,6 +38,8 @@ mod validate;
 mod viewer;
 mod webhooks;
 mod whoami;
+#[cfg(feature = "xet")]
+mod xet;
 
 pub(super) use cdn::expired;
 pub(super) use whoami::object_id;
@@ -152,7 +154,10 @@ async fn repository(State(hub): State<Arc<Hub>>, request: Request) -> Response {
 
 /// The routes of the content listener.
 pub(super) fn cdn(hub: Arc<Hub>) -> Router {
-    Router::new().fallback(cdn::serve).with_state(hub)
+    let router = Router::new().fallback(cdn::serve);
+    #[cfg(feature = "xet")]
+    let router = if hub.options.xet { router.merge(xet::routes()) } else { router };
+    router.with_state(hub)
 }
 
 fn about(call: &Call) -> Reply {
@@ -219,7 +224,11 @@ fn act(call: &Call, repo: &Repo, action: &Action) -> Reply {
         Action::GitRefs => git::refs(call, repo),
         Action::GitUploadPack => git::upload_pack(call, repo),
         Action::GitReceivePack => git::receive_pack(call, repo),
-        Action::XetToken { with_hint } => no_xet(call, *with_hint),
+        #[cfg(feature = "xet")]
+        Action::XetToken { write, revision, with_hint: false } if call.hub.options.xet => {
+            xet::token(call, repo, *write, revision)
+        }
+        Action::XetToken { with_hint, .. } => no_xet(call, *with_hint),
         Action::Likes(route) => likes::act(call, repo, route),
         Action::AccessRequests(route) => access_requests::act(call, repo, route),
     }

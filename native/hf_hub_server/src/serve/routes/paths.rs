@@ -49,7 +49,7 @@ pub(super) fn post(call: &Call, repo: &Repo, revision: &str) -> Reply {
     for path in paths {
         entries.extend(git.entry(commit, path.trim_end_matches('/'))?);
     }
-    Ok(response::json(&tree::to_json(&git, commit, &entries, wanted.expand)?))
+    Ok(response::json(&tree::to_json(call, &git, commit, &entries, wanted.expand)?))
 }
 
 fn read(call: &Call) -> Result<Wanted, ApiError> {

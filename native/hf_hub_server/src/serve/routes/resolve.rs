@@ -2,6 +2,8 @@
 //!
 //! Small files are redirected to the resolve cache, large ones to the content listener.
 
+use std::io::Read;
+
 use axum::http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +14,8 @@ use super::super::content::{self, Content, Source, quoted};
 use super::super::error::ApiError;
 use super::super::response::{self, PATH_SET, QUERY_SET, header_value};
 use super::checkout;
+#[cfg(feature = "xet")]
+use super::xet;
 use crate::store::{Entry, EntryKind, Git, Repo};
 use git2::Oid;
 use sha1::Sha1;
@@ -62,6 +66,10 @@ fn announce(call: &Call, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> 
     };
     let mut response = response::redirect(status, &location);
     response.headers_mut().extend(headers);
+    #[cfg(feature = "xet")]
+    if let Some(file) = call.hub.xet_file(is_lfs, &entry.etag())? {
+        xet::announce(call, repo, &commit.to_string(), &file.hash, &mut response);
+    }
     Ok(response)
 }
 
@@ -109,12 +117,13 @@ fn small_file(call: &Call, git: &Git, commit: Oid, entry: &Entry) -> Reply {
 }
 
 fn large_file(call: &Call, commit: Oid, entry: &Entry) -> Reply {
-    let path = call.hub.store.lfs().path(&entry.etag());
+    let found = call.hub.store.lfs().find(&entry.etag())?;
+    let found = found.ok_or_else(|| ApiError::entry_not_found(&commit.to_string()))?;
     let content = Content {
         etag: entry.etag(),
         file_name: file_name(&entry.path).to_owned(),
         media_type: "application/octet-stream",
-        source: Source::File(path, entry.size()),
+        source: Source::from(found),
     };
     send(call, commit, content)
 }
@@ -131,7 +140,13 @@ fn with_checksums(call: &Call, git: &Git, entry: &Entry, mut response: Response)
         return Ok(response);
     }
     let content = match &entry.kind {
-        EntryKind::Lfs { pointer, .. } => std::fs::read(call.hub.store.lfs().path(&pointer.oid))?,
+        EntryKind::Lfs { pointer, .. } => {
+            let found = call.hub.store.lfs().find(&pointer.oid)?;
+            let found = found.ok_or_else(|| ApiError::entry_not_found(&entry.path))?;
+            let mut content = Vec::new();
+            found.reader()?.read_to_end(&mut content)?;
+            content
+        }
         _ => git.blob(entry.oid)?,
     };
     let sha1 = hex::encode(Sha1::digest(&content));

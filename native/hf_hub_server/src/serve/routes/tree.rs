@@ -24,7 +24,7 @@ pub(super) fn get(call: &Call, repo: &Repo, revision: &str, path: &str) -> Reply
         .then(|| call.url_with("cursor", &format!("{commit}-{}", start + size)));
     let page = listed.into_iter().skip(start).take(size).map(|listed| git.describe(listed));
     let entries = page.collect::<Result<Vec<_>, _>>()?;
-    Ok(response::page(&to_json(&git, commit, &entries, expand)?, next))
+    Ok(response::page(&to_json(call, &git, commit, &entries, expand)?, next))
 }
 
 /// Handles `/api/{kind}/{id}/treesize/{revision}[/{path}]`.
@@ -39,6 +39,7 @@ pub(super) fn size(repo: &Repo, revision: &str, path: &str) -> Reply {
 
 /// Returns the JSON of entries, with the commits that last touched them if requested.
 pub(super) fn to_json(
+    call: &Call,
     git: &Git,
     commit: Oid,
     entries: &[Entry],
@@ -46,7 +47,21 @@ pub(super) fn to_json(
 ) -> Result<Vec<Value>, ApiError> {
     let paths = entries.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>();
     let commits = if expand { git.last_commits(commit, &paths)? } else { HashMap::new() };
-    Ok(entries.iter().map(|entry| entry_json(entry, commits.get(&entry.path))).collect())
+    let hashes = xet_hashes(call, entries)?;
+    let to_json = |entry: &Entry| {
+        let mut json = entry_json(entry, commits.get(&entry.path));
+        if let Some(hash) = hashes.get(&entry.etag()) {
+            json["xetHash"] = hash.as_str().into();
+        }
+        json
+    };
+    Ok(entries.iter().map(to_json).collect())
+}
+
+/// Returns the Xet hashes of large files by SHA-256.
+fn xet_hashes(call: &Call, entries: &[Entry]) -> Result<HashMap<String, String>, ApiError> {
+    let large = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Lfs { .. }));
+    Ok(call.hub.xet_hashes(large.map(Entry::etag).collect())?)
 }
 
 fn list(git: &Git, commit: Oid, path: &str, recursive: bool) -> Result<Vec<Listed>, ApiError> {

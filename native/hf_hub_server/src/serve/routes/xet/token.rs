@@ -1,0 +1,119 @@
+//! Tokens for Xet storage, and how files announce that they are in it.
+//!
+//! A token is a signed path that expires, encoded for a header: it names a repository and whether
+//! to read or to write. It is the only credential of a request to Xet storage.
+
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, LINK};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::super::super::call::{Call, Reply};
+use super::super::super::error::ApiError;
+use super::super::super::hub::Hub;
+use super::super::super::query::Query;
+use super::super::super::response::{self, header_value};
+use super::super::super::sign::Rejection;
+use super::super::{check_commit_rights, checkout};
+use crate::store::{Repo, RepoKey, RepoKind};
+
+const CAS_URL: HeaderName = HeaderName::from_static("x-xet-cas-url");
+const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-xet-access-token");
+const EXPIRATION: HeaderName = HeaderName::from_static("x-xet-token-expiration");
+const HASH: HeaderName = HeaderName::from_static("x-xet-hash");
+const REFRESH_ROUTE: HeaderName = HeaderName::from_static("x-xet-refresh-route");
+const PREFIX: &str = "xet_";
+const PATH: &str = "/xet-token/";
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Right {
+    Read,
+    Write,
+}
+
+/// Handles `/api/{kind}/{id}/xet-{read,write}-token/{revision}`.
+pub(in super::super) fn get(call: &Call, repo: &Repo, write: bool, revision: &str) -> Reply {
+    let right = if write {
+        check_commit_rights(call, repo, revision)?;
+        "write"
+    } else {
+        call.caller.check_files(repo)?;
+        checkout(repo, revision)?;
+        "read"
+    };
+    let path = format!("{PATH}{right}/{}/{}", repo.key.kind.plural(), repo.key.id);
+    // Seconds are what the signature covers and what the client gets.
+    let life = call.hub.options.link_ttl.max(Duration::from_secs(1));
+    let expires = Timestamp::now().saturating_add(life)?;
+    let query = call.hub.signer.query(&path, expires);
+    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(format!("{path}?{query}")));
+    let cas_url = call.hub.origins.cdn(Some(&call.headers));
+    let exp = expires.as_second();
+    let body = json!({ "accessToken": token, "casUrl": cas_url, "exp": exp });
+    let mut response = response::json(&body);
+    let headers = response.headers_mut();
+    headers.insert(CAS_URL, header_value(&cas_url));
+    headers.insert(ACCESS_TOKEN, header_value(&token));
+    headers.insert(EXPIRATION, HeaderValue::from(exp));
+    Ok(response)
+}
+
+/// Adds the headers by which a client finds the file in Xet storage.
+pub(in super::super) fn announce(
+    call: &Call,
+    repo: &Repo,
+    commit: &str,
+    hash: &str,
+    to: &mut Response,
+) {
+    let (kind, id) = (repo.key.kind.plural(), &repo.key.id);
+    let route = format!("/api/{kind}/{id}/xet-read-token/{commit}");
+    let hub = call.hub.origins.hub(Some(&call.headers));
+    let cas = call.hub.origins.cdn(Some(&call.headers));
+    let link = format!(
+        "<{hub}{route}>; rel=\"xet-auth\", <{cas}/v1/reconstructions/{hash}>; rel=\"xet-reconstruction-info\""
+    );
+    let headers = to.headers_mut();
+    headers.insert(HASH, header_value(hash));
+    headers.insert(REFRESH_ROUTE, header_value(&format!("{hub}{route}")));
+    headers.append(LINK, header_value(&link));
+}
+
+/// Returns the repository that the token of a request is for.
+pub(super) fn check(hub: &Hub, headers: &HeaderMap, right: Right) -> Result<Repo, ApiError> {
+    let signed = bearer(headers).and_then(decode).ok_or_else(ApiError::bad_xet_token)?;
+    let (path, query) = signed.split_once('?').ok_or_else(ApiError::bad_xet_token)?;
+    let checked = hub.signer.check(path, &Query::parse(Some(query)), Timestamp::now());
+    checked.map_err(|rejection| match rejection {
+        Rejection::Expired(_) => ApiError::expired_xet_token(),
+        Rejection::Forged => ApiError::bad_xet_token(),
+    })?;
+    let (granted, key) = parse(path).ok_or_else(ApiError::bad_xet_token)?;
+    if right == Right::Write && granted == Right::Read {
+        return Err(ApiError::forbidden("This Xet token is for reading only"));
+    }
+    let repo = hub.store.follow(&key)?.filter(|repo| !repo.settings.disabled);
+    repo.ok_or_else(|| ApiError::repo_not_found(false))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn decode(token: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?).ok()
+}
+
+fn parse(path: &str) -> Option<(Right, RepoKey)> {
+    let (right, rest) = path.strip_prefix(PATH)?.split_once('/')?;
+    let (kind, id) = rest.split_once('/')?;
+    let right = if right == "write" { Right::Write } else { Right::Read };
+    Some((right, RepoKey::new(RepoKind::from_plural(kind)?, id.parse().ok()?)))
+}
