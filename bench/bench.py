@@ -4,6 +4,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from parts import PARTS
 from uploads import Uploads
 
 SHARED = pathlib.Path("/dev/shm")
-AMOUNTS = ("size", "part_size", "parts", "files", "pushed", "memory_size")
+AMOUNTS = ("size", "part_size", "parts", "files", "pushed", "memory_size", "crowd")
 
 
 class Bench:
@@ -34,7 +35,7 @@ class Bench:
     def run(self):
         load = os.getloadavg()[0]
         self.cases = [case for case in self.chosen() if self.is_possible(*case)]
-        wanted = {client for part, _ in self.cases for client in self.clients_of(part)}
+        wanted = {client for part, server in self.cases for client in self.clients_of(part, server)}
         self.clients = Clients(self.children, self.options, wanted)
         self.start_servers()
         self.fill_caches()
@@ -42,7 +43,7 @@ class Bench:
             {"part": part.name, "server": server, "client": client, **numbers}
             for part, server in self.cases
             for turn in range(self.options.repeats or part.repeats)
-            for client in self.order(part, turn)
+            for client in self.order(part, server, turn)
             if (numbers := self.attempt(part, server, client))
         ]
         return {
@@ -51,10 +52,11 @@ class Bench:
             "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()} {platform.machine()}",
             "load": load,
             "folder": str(self.folder.parent),
+            "file_system": file_system(self.folder),
             "options": {name: getattr(self.options, name) for name in AMOUNTS} | {"repeats": self.options.repeats},
             "runs": runs,
             "summary": (found := report.summary(runs)),
-            "targets": [target for target in targets.check(found) if target["met"] is not None or not self.options.only],
+            "targets": [one for one in targets.check(found) if one["met"] is not None or not self.options.only],
         }
 
     def chosen(self):
@@ -77,7 +79,7 @@ class Bench:
         elif part.place == "disk" and not self.has_space(part):
             reason = f"not enough space in {self.folder.parent}; set TMPDIR"
         if reason:
-            self.skipped[f"{part.name} ({server})" if server else part.name] = reason
+            self.skipped[report.case_name(part.name, server)] = reason
         return reason is None
 
     def has_memory(self):
@@ -85,7 +87,7 @@ class Bench:
             if not SHARED.is_dir() or shutil.disk_usage(SHARED).free < 2 * self.options.size + (256 << 20):
                 return False
             self.places["memory"] = pathlib.Path(tempfile.mkdtemp(prefix="hf_hub_bench_", dir=SHARED))
-            self.stack.callback(shutil.rmtree, self.places["memory"], ignore_errors=True)
+            self.stack.callback(remove, self.places["memory"])
         return True
 
     def has_space(self, part):
@@ -93,13 +95,16 @@ class Bench:
         amount = 2 * self.options.memory_size if part.repo in ("huge", "hole") else 0
         return shutil.disk_usage(self.folder).free > amount + 6 * self.options.size + (1 << 30)
 
-    def clients_of(self, part):
+    def clients_of(self, part, server):
         names = [name for name in part.clients if name in (self.options.clients or NAMES)]
+        # Its comparison on nginx is enough: it takes most of the time.
+        if server == "hub" and "nginx" in part.servers:
+            names = [name for name in names if name != "python"]
         return ["before", *names] if self.options.before and "ours" in names else names
 
-    def order(self, part, turn):
+    def order(self, part, server, turn):
         """Clients take turns in beginning."""
-        names = [name for name in NAMES if name in self.clients_of(part) and name in self.clients.versions]
+        names = [name for name in NAMES if name in self.clients_of(part, server) and name in self.clients.versions]
         turn %= max(len(names), 1)
         return names[turn:] + names[:turn]
 
@@ -134,20 +139,19 @@ class Bench:
             content.write_cache(self.caches["scan"])
         if "verify" in names:
             self.caches["verify"] = self.folder / "verify"
-            endpoint = self.servers["hub"].endpoint()
-            self.children.run(self.clients.call("ours", "snapshot", endpoint, self.caches["verify"], "bench/verify", ""))
+            place = (self.servers["hub"].endpoint(), self.caches["verify"], "bench/verify", "")
+            self.children.run(self.clients.call("ours", "snapshot", *place))
 
     def attempt(self, part, server, client):
-        """The numbers of one run, or nothing where a peer fails: the others are still worth comparing with."""
+        """The numbers of one run, or nothing where it fails: the others are still worth comparing."""
         try:
             numbers = self.measure(part, server, client)
         except Failed as failure:
-            if client in ("ours", "before"):
-                raise
+            say(f"{part.name} {client} failed: {failure}")
             self.skipped[f"a run of {part.name} by {client}"] = failure.reason()
             return None
-        shown = f"{numbers['call'] * 1e6:.1f} µs a call" if part.task == "hit" else f"{numbers['call']:.3f} s"
-        say(f"{part.name} {f'({server}) ' if server else ''}{client}: {shown}")
+        shown = f"{numbers['call'] * 1e6:.1f} µs" if part.task == "hit" else f"{numbers['call']:.3f} s"
+        say(f"{report.case_name(part.name, server)} {client}: {shown}")
         return numbers
 
     def measure(self, part, server, client):
@@ -169,9 +173,11 @@ class Bench:
             endpoint = self.servers[server].endpoint(part.kind) if server else ""
             commit = self.servers[server].commits.get(repo, "") if server else ""
             if part.name == "resume":
-                self.children.run(self.clients.call(client, "half", endpoint, folder, f"bench/{repo}", commit))
+                # Slowly, since progress is reported some times a second.
+                slow = self.servers[server].endpoint("slow")
+                self.children.run(self.clients.call(client, "half", slow, folder, f"bench/{repo}", commit))
             command = self.clients.call(client, part.task, endpoint, folder, f"bench/{repo}", commit)
-        numbers = self.timed(command, client in ("curl", "aria2") or part.task == "version")
+        numbers = self.timed(command, client == "aria2" or part.task == "version")
         if part.repo and part.name not in self.caches:
             self.check(client, folder, self.content.sizes[repo])
         # Small files on disk stay until the end: ext4 is slow to reuse what was just deleted, and the next would pay.
@@ -206,6 +212,21 @@ class Bench:
         sizes = [path.stat().st_size for path in paths]
         if sizes != wanted:
             raise Failed(f"{client} has not downloaded what it should: {len(sizes)} files, {sum(sizes)} bytes")
+
+
+def remove(folder):
+    # A second Ctrl-C must not leave gigabytes behind.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_system(folder):
+    """The type of the file system, where the system has /proc."""
+    try:
+        mounts = [line.split()[1:3] for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return "file system unknown"
+    return max((point, kind) for point, kind in mounts if folder.is_relative_to(point))[1]
 
 
 def say(text):

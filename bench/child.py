@@ -13,7 +13,10 @@ MEASURE = pathlib.Path(__file__).resolve().parent / "measure.py"
 # Seconds after which a run is given up.
 LIMIT = 600
 # Settings of the user that would change what is measured.
-FOREIGN = re.compile(r"HF_|HUGGING|TRANSFORMERS_|SSL_CERT|REQUESTS_CA|CURL_CA|HEX_CACERTS|(.*_)?PROXY$", re.IGNORECASE)
+FOREIGN = re.compile(
+    r"HF_|HUGGING|TRANSFORMERS_|SSL_CERT|REQUESTS_CA|CURL_CA|HEX_CACERTS|(.*_)?PROXY$",
+    re.IGNORECASE,
+)
 
 
 class Failed(SystemExit):
@@ -49,7 +52,9 @@ class Children:
         stdout, stderr = self.folder / "stdout", self.folder / "stderr"
         arguments = [sys.executable, "-I", "-S", str(MEASURE), str(stdout), str(stderr), *map(str, command)]
         # A group of its own, so that an interrupt ends it as a whole.
-        process = subprocess.Popen(arguments, env=env or self.env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            arguments, env=env or self.env, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         shown = " ".join(map(str, command[:3]))
         try:
             numbers, _ = process.communicate(timeout=None if env else LIMIT)

@@ -52,15 +52,11 @@ class Clients:
 
     def call(self, name, task, endpoint, folder, repo, last):
         """The command of one call; `last` is a commit, or the token of an upload."""
-        if name == "curl":
-            return self.curl(task, f"{endpoint}/{repo}", folder)
         if name == "aria2":
             split = [f"-x{CONNECTIONS}", f"-s{CONNECTIONS}", "--file-allocation=none", "--quiet"]
-            return [*self.commands[name], *split, "-d", folder, "-o", "model.bin", f"{endpoint}/{repo}/resolve/main/model.bin"]
+            url = f"{endpoint}/{repo}/resolve/main/model.bin"
+            return [*self.commands[name], *split, "-d", folder, "-o", "model.bin", url]
         return [*self.commands[name], task, endpoint, folder, repo, last]
-
-    def curl(self, task, url, folder):
-        return ["curl", "-qsSfL", "-o", folder / "model.bin", f"{url}/resolve/main/model.bin"]
 
     def elixir(self, checkout):
         build = checkout / "_build" / os.environ.get("MIX_ENV", "dev") / "lib" / "hf_hub"

@@ -11,6 +11,7 @@ import threading
 BENCH = pathlib.Path(__file__).resolve().parent
 SIZE = 10_000_000
 ROUNDS = 10
+FILES = [*(f"model-{number:05}-of-00012.safetensors" for number in range(12)), "config.json"]
 PEER = (
     "import json, sys, time\n"
     "text = open(sys.argv[1], 'rb').read()\n"
@@ -32,7 +33,7 @@ class JsonList:
         self.empty.write_text("[]")
 
     def measure(self, client):
-        """Seconds of a round, and by how much one round makes the memory of a process grow, as a multiple of the text."""
+        """Seconds of a round, and the growth of a process by one round, as multiples of the text."""
         times = self.run(client, "structs", True, ROUNDS).output.split()
         numbers = {"call": statistics.median(map(float, times)) / 1e3, "structs": self.growth(client, "structs")}
         return numbers if client == "python" else numbers | {"maps": self.growth(client, "maps")}
@@ -62,7 +63,7 @@ def models(size):
             "downloads": rng.randrange(10**6), "likes": rng.randrange(1000), "trendingScore": rng.random(),
             "library_name": "transformers", "pipeline_tag": "text-generation",
             "tags": ["transformers", "safetensors", "text-generation", "en", "license:mit", "région:us"],
-            "siblings": [{"rfilename": f"model-{n:05}-of-00012.safetensors"} for n in range(12)] + [{"rfilename": "config.json"}],
+            "siblings": [{"rfilename": name} for name in FILES],
         }
         items.append(item)
         length += len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())

@@ -23,7 +23,11 @@ import time
 RATE = 40 << 20
 KINDS = ("plain", "slow", "tls")
 SUBJECT = "/O=hf_hub bench"
-LEAF = "basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\nauthorityKeyIdentifier=keyid\n"
+LEAF = """basicConstraints=CA:FALSE
+subjectAltName=IP:127.0.0.1
+extendedKeyUsage=serverAuth
+authorityKeyIdentifier=keyid
+"""
 
 MAIN = """
 daemon off;
@@ -101,11 +105,17 @@ class Nginx:
 
     def start(self):
         """Another program may take a port between its choice and the start; then other ports are chosen."""
-        for attempt in range(5):
+        for _ in range(5):
             self.write_configuration()
             command = ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
-            log = open(self.folder / "stderr", "wb")
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True, preexec_fn=end_with_parent)
+            with open(self.folder / "stderr", "wb") as log:
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=end_with_parent,
+                )
             if self.is_up():
                 return
             self.stop()
@@ -193,16 +203,17 @@ class Nginx:
             return False
         (self.folder / "leaf.cnf").write_text(LEAF)
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        self.openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", SUBJECT,
-                     "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+        self.openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", SUBJECT, *usage)
         self.openssl("req", *key, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", f"{SUBJECT}/CN=127.0.0.1")
-        self.openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                     "-days", "2", "-extfile", "leaf.cnf", "-out", "leaf.pem")
+        authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "leaf.cnf"]
+        self.openssl("x509", "-req", "-in", "leaf.csr", *authority, "-out", "leaf.pem")
         self.certificate = self.folder / "ca.pem"
         return True
 
     def openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        command = ["openssl", *arguments]
+        subprocess.run(command, cwd=self.folder, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def free_ports(count):

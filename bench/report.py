@@ -25,7 +25,7 @@ def summary(runs):
     """Best and median of every number: {"part (server)": {client: {number: …}}}."""
     result = {}
     for run in runs:
-        clients = result.setdefault(case_name(run), {})
+        clients = result.setdefault(case_name(run["part"], run["server"]), {})
         numbers = clients.setdefault(run["client"], {})
         for name in BY_NAME[run["part"]].numbers:
             if run.get(name) is not None:
@@ -39,8 +39,8 @@ def summary(runs):
     }
 
 
-def case_name(run):
-    return f"{run['part']} ({run['server']})" if run["server"] else run["part"]
+def case_name(part, server):
+    return f"{part} ({server})" if server else part
 
 
 def spread(values):
@@ -50,14 +50,18 @@ def spread(values):
 def table(result):
     lines = ["; ".join(result["versions"].values())]
     lines += [f"{what} skipped: {reason}" for what, reason in result["skipped"].items()]
-    lines += [f"{result['machine']}; load {result['load']:.1f} before; in {result['folder']}"]
+    lines += [f"{result['machine']}; load {result['load']:.1f} before; in {result['folder']}, {result['file_system']}"]
     for case, clients in result["summary"].items():
         lines += ["", *case_table(case, clients, result["options"])]
-    lines += ["", *ratio_table(result["summary"]), "", "targets, which are meant for the default amounts"]
-    for target in result["targets"]:
-        measured = "" if target["measured"] is None else f"{target['measured']:.2f}"
-        lines += [f"{target['target']:64}{measured:>10}  {VERDICTS[target['met']]}"]
+    lines += ["", *ratio_table(result["summary"]), "", *target_table(result["targets"])]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def target_table(found):
+    yield f"{'targets, which are meant for the default amounts':64}{'measured':>10}{'':10}{'on the Local Hub':>18}"
+    for target in found:
+        measured, second = ("" if target[key] is None else f"{target[key]:.2f}" for key in ("measured", "local_hub"))
+        yield f"{target['target']:64}{measured:>10}  {VERDICTS[target['met']]:12}{second:>14}"
 
 
 def case_table(case, clients, options):
@@ -66,7 +70,7 @@ def case_table(case, clients, options):
     yield f"{case}: {part.titled(options)}; best and median of {count}"
     if part.task == "hit":
         for client, numbers in clients.items():
-            yield f"{client:10}" + "".join(f"{numbers['call'][name] * 1e6:{WIDTH // 2}.1f}" for name in ("best", "median")) + " µs"
+            yield f"{client:10}{numbers['call']['best'] * 1e6:8.1f}{numbers['call']['median'] * 1e6:8.1f} µs a call"
         return
     yield f"{'':10}" + "".join(f"{COLUMNS[name]:>{WIDTH}}" for name in part.numbers)
     for client, numbers in clients.items():
@@ -82,10 +86,10 @@ def cell(name, value):
 
 def ratio_table(found):
     yield "ratio ours / peer of the medians (below 1: ours is less)"
-    yield f"{'':26}" + "".join(f"{name:>{WIDTH}}" for name in ("call", "process", "CPU", "peak RSS"))
+    yield f"{'':32}" + "".join(f"{name:>{WIDTH}}" for name in ("call", "process", "CPU", "peak RSS"))
     for case, clients in found.items():
         for peer in clients:
             if peer != "ours" and "ours" in clients:
                 both = [(clients["ours"].get(name), clients[peer].get(name)) for name in RATIOS]
                 cells = [f"{ours['median'] / theirs['median']:.2f}" if ours and theirs else "" for ours, theirs in both]
-                yield f"{case + ' / ' + peer:26}" + "".join(f"{text:>{WIDTH}}" for text in cells)
+                yield f"{case + ' / ' + peer:32}" + "".join(f"{text:>{WIDTH}}" for text in cells)

@@ -13,7 +13,7 @@ from content import SMALL_SIZE, write_hole, write_random
 
 # Not the owner of what is downloaded: that is an organization by then.
 USER, TOKEN = "uploader", "hf_benchmark"
-CROWD, CROWD_SIZE = 100_000, 200
+CROWD_SIZE = 200
 
 
 class Uploads:
@@ -27,7 +27,7 @@ class Uploads:
             "many": [SMALL_SIZE] * options.pushed,
             "hole": [options.memory_size],
             "tiny": [SMALL_SIZE],
-            "crowd": [CROWD_SIZE] * CROWD,
+            "crowd": [CROWD_SIZE] * options.crowd,
             "alone": [CROWD_SIZE],
         }
         self.oids = {}
