@@ -119,8 +119,6 @@ class Bench:
             nginx.start()
             self.stack.callback(nginx.stop)
             self.servers["nginx"] = nginx
-            if nginx.certificate:
-                self.children.env["SSL_CERT_FILE"] = str(nginx.certificate)
         if "hub" in used:
             hub = self.servers["hub"] = LocalHub(self.children, self.folder / "hub", self.stack)
             for repo in {name for part, server in down if server == "hub" for name in (part.repo, part.least) if name}:
@@ -177,7 +175,8 @@ class Bench:
                 slow = self.servers[server].endpoint("slow")
                 self.children.run(self.clients.call(client, "half", slow, folder, f"bench/{repo}", commit))
             command = self.clients.call(client, part.task, endpoint, folder, f"bench/{repo}", commit)
-        numbers = self.timed(command, client == "aria2" or part.task == "version")
+        extra = {"SSL_CERT_FILE": str(self.servers[server].certificate)} if part.kind == "tls" else {}
+        numbers = self.timed(command, client == "aria2" or part.task == "version", extra)
         if part.repo and part.name not in self.caches:
             self.check(client, folder, self.content.sizes[repo])
         # Small files on disk stay until the end: ext4 is slow to reuse what was just deleted, and the next would pay.
@@ -196,10 +195,10 @@ class Bench:
         self.uploads.check(source, repo, client)
         return numbers
 
-    def timed(self, command, whole):
+    def timed(self, command, whole, extra=()):
         """`whole` clients do not print the time of their call: it is that of the process."""
         os.sync()  # What others have left to write is not this one's time.
-        result = self.children.run(command)
+        result = self.children.run(command, extra=extra)
         start = time.monotonic()
         os.sync()
         sync = time.monotonic() - start

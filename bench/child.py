@@ -47,13 +47,14 @@ class Children:
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         }
 
-    def run(self, command, env=None):
+    def run(self, command, env=None, extra=()):
         """`env` replaces the environment, and lifts the time limit: it is for building."""
+        environment = env or {**self.env, **dict(extra)}
         stdout, stderr = self.folder / "stdout", self.folder / "stderr"
         arguments = [sys.executable, "-I", "-S", str(MEASURE), str(stdout), str(stderr), *map(str, command)]
         # A group of its own, so that an interrupt ends it as a whole.
         process = subprocess.Popen(
-            arguments, env=env or self.env, stdout=subprocess.PIPE, text=True, start_new_session=True
+            arguments, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         shown = " ".join(map(str, command[:3]))
         try:
