@@ -10,10 +10,11 @@ defmodule HfHub.Parity.FactsTest do
   setup context do
     card = "---\nconfigs:\n- config_name: main\n  data_files: train.csv\n---\n"
 
-    import_folder(context, "acme/weights", %{
-      "a.safetensors" => @weights,
-      "model.safetensors.index.json" => ~s({"metadata":{},"weight_map":{"w":"a.safetensors"}})
-    })
+    commits =
+      import_folder(context, "acme/weights", %{
+        "a.safetensors" => @weights,
+        "model.safetensors.index.json" => ~s({"metadata":{},"weight_map":{"w":"a.safetensors"}})
+      })
 
     import_folder(context, "acme/table", %{"README.md" => card, "train.csv" => "1,2\n"}, repo_type: :dataset)
 
@@ -25,11 +26,12 @@ defmodule HfHub.Parity.FactsTest do
     )
 
     command(context, ["papers", "import", papers])
+    {:ok, commits: commits}
   end
 
   defp import_folder(context, id, files, opts \\ []) do
     folder = folder(context, files)
-    for {_name, hub} <- context.locals, do: LocalHub.import_folder!(hub, folder, id, opts)
+    for {name, hub} <- context.locals, into: %{}, do: {name, LocalHub.import_folder!(hub, folder, id, opts)}
   end
 
   test "calls about accounts, revisions, files and papers send the same requests", %{ours: ours} = context do
@@ -47,7 +49,8 @@ defmodule HfHub.Parity.FactsTest do
     assert Repo.full_name!("r", [organization: "acme"] ++ ours) == "acme/r"
     assert [] = Users.list_repos!(ours)
     assert [_table, _weights] = Users.list_repos!([organization: "acme"] ++ ours)
-    commit = Git.resolve_revision!("acme/weights", [cache_dir: context.cache] ++ ours)
+    # The commits differ if the clock strikes a second between them.
+    assert Git.resolve_revision!("acme/weights", [cache_dir: context.cache] ++ ours) == context.commits.ours
     assert %{weight_map: %{"w" => "a.safetensors"}} = Safetensors.sharded_metadata!("acme/weights", ours)
     assert %{title: "Attention"} = Papers.info!("1706.03762", ours)
     assert Papers.read!("1706.03762", ours) =~ "# Text"
@@ -56,7 +59,7 @@ defmodule HfHub.Parity.FactsTest do
     assert output == """
            me/r acme/r
            0 2
-           #{commit}
+           #{context.commits.theirs}
            [('w', 'a.safetensors')]
            Attention # Text
            acme/table\

@@ -44,6 +44,10 @@ pub(super) struct Record {
     status: Option<u16>,
     range: Option<String>,
     authorization: bool,
+    /// The form of the authorization: the first word of the header.
+    scheme: Option<String>,
+    content_type: Option<String>,
+    bill_to: Option<String>,
     user_agent: Option<String>,
     counter: Option<String>,
     /// The body: JSON, an array of JSON lines, or the text of a form.
@@ -135,6 +139,10 @@ impl Record {
             status: None,
             range: text(headers, RANGE.as_str()),
             authorization: headers.contains_key(AUTHORIZATION),
+            scheme: text(headers, AUTHORIZATION.as_str())
+                .and_then(|value| Some(value.split_once(' ')?.0.to_owned())),
+            content_type: text(headers, CONTENT_TYPE.as_str()),
+            bill_to: text(headers, "x-hf-bill-to"),
             user_agent: text(headers, USER_AGENT.as_str()),
             counter: text(headers, "x-hf-download-counter"),
             body: None,
@@ -264,6 +272,15 @@ impl Format {
             }
             Self::Form => Some(String::from_utf8_lossy(body).into()),
         }
+    }
+}
+
+/// Reads a body that the log shows, as a server does that looks at what it is sent.
+pub(super) async fn read_shown(request: &mut Request) {
+    if Format::of(request.headers()).is_some() {
+        let body = std::mem::take(request.body_mut());
+        // What is not read is not shown.
+        let _ = axum::body::to_bytes(body, MAX_BODY).await;
     }
 }
 

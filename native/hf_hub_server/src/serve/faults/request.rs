@@ -13,6 +13,7 @@ use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
 
 use super::super::call::Manner;
+use super::super::journal;
 use super::super::listener::Connection;
 use super::super::routes;
 use super::body::throttle;
@@ -41,6 +42,7 @@ pub(super) async fn apply(
         }
         Fault::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
         Fault::Status { code, headers, body } => {
+            journal::read_shown(request).await;
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             return Some(made_up(code, headers, body));
         }
