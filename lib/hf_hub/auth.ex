@@ -27,9 +27,9 @@ defmodule HfHub.Auth do
   Every message contains the URL of the page to go to.
   """
 
-  alias HfHub.Auth.{Credentials, GitCredential, Login, Memory, Store, StoredToken, Whoami}
+  alias HfHub.Auth.{Credentials, GitCredential, Login, Store, StoredToken, Whoami}
   alias HfHub.Config.{Source, Token}
-  alias HfHub.{Config, Decode, Error, Options, Request}
+  alias HfHub.{Config, Decode, Error, Memory, Options, Request}
 
   @whoami [
             cache: [

@@ -20,7 +20,7 @@ defmodule HfHub.InferenceEndpoints do
   `HfHub.InferenceEndpoints.Endpoint`, whose namespace they use unless `:namespace` is given.
   """
 
-  alias HfHub.{Auth, Decode, Error, Options, Request, RepoRef}
+  alias HfHub.{Auth, Decode, Error, Inference, Options, Request, RepoRef}
   alias HfHub.InferenceEndpoints.{Call, CatalogModel, Endpoint, Hardware, Payload, Tables, Update, Waiting}
 
   @type result :: {:ok, Endpoint.t()} | {:error, Error.t()}
@@ -330,6 +330,30 @@ defmodule HfHub.InferenceEndpoints do
   @doc "Same as `wait_until_running/2`, but returns the endpoint or raises `HfHub.Error`."
   @spec wait_until_running!(String.t() | Endpoint.t(), keyword()) :: Endpoint.t()
   def wait_until_running!(endpoint, opts \\ []), do: Error.unwrap!(wait_until_running(endpoint, opts))
+
+  @doc """
+  Returns a client for `HfHub.Inference` that calls the model of an endpoint. Options: those of `HfHub.Inference.new/1`.
+
+  An endpoint that has no address yet is an error of kind `:precondition`; see `wait_until_running/2`.
+
+  ## Examples
+
+      {:ok, endpoint} = HfHub.InferenceEndpoints.wait_until_running("my-llm")
+      {:ok, client} = HfHub.InferenceEndpoints.client(endpoint)
+      {:ok, reply} = HfHub.Inference.chat_completion(client, [%{role: "user", content: "Hello"}])
+  """
+  @doc python: "InferenceEndpoint.client"
+  @spec client(Endpoint.t(), keyword()) :: {:ok, Inference.Client.t()} | {:error, Error.t()}
+  def client(endpoint, opts \\ [])
+
+  def client(%Endpoint{url: url}, opts) when is_binary(url),
+    do: {:ok, Inference.new([base_url: url] ++ opts)}
+
+  def client(%Endpoint{} = endpoint, _opts), do: {:error, Waiting.stuck(endpoint)}
+
+  @doc "Same as `client/2`, but returns the client or raises `HfHub.Error`."
+  @spec client!(Endpoint.t(), keyword()) :: Inference.Client.t()
+  def client!(endpoint, opts \\ []), do: Error.unwrap!(client(endpoint, opts))
 
   @doc """
   Returns the hardware for endpoints, with prices and the quotas of the namespace. Options: those of `get/2`.

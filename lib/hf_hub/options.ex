@@ -331,6 +331,8 @@ defmodule HfHub.Options do
   def type_name({:fun, arity}), do: "a function of arity #{arity}"
   def type_name({:list, :string}), do: "a list of strings"
   def type_name({:list, :pos_integer}), do: "a list of positive integers"
+  def type_name({:list, :map}), do: "a list of maps"
+  def type_name({:list, :any}), do: "a list"
   def type_name({:some, names}), do: type_name({:in, names}) <> ", a newer one as a string, or a list of them"
   def type_name({:list, {:in, values}}), do: "a list of " <> Enum.map_join(values, ", ", &"`#{inspect(&1)}`")
   def type_name({:tuple, types}), do: "a tuple of " <> Enum.map_join(types, " and ", &type_name/1)

@@ -206,6 +206,14 @@ defmodule HfHub.Request do
     with {:ok, answer} <- send_to(request, nil), do: if(page?(answer), do: web_page(), else: :ok)
   end
 
+  @doc "Sends the request, and returns the content of the response, parsed if it is JSON, and its media type."
+  @spec content(t()) :: {:ok, %{content: term(), content_type: String.t() | nil}} | {:error, Error.t()}
+  def content(request) do
+    with {:ok, answer} <- send_to(suggesting(request), nil),
+         {:ok, content} <- decoded(answer, & &1),
+         do: {:ok, %{content: content, content_type: answer.headers["content-type"]}}
+  end
+
   @doc "Sends the request, and returns the headers of the response, with names in lower case."
   @spec headers(t()) :: {:ok, %{String.t() => String.t()}} | {:error, Error.t()}
   def headers(request), do: with({:ok, answer} <- send_to(request, nil), do: {:ok, answer.headers})

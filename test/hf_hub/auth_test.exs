@@ -4,8 +4,8 @@ defmodule HfHub.AuthTest do
 
   import ExUnit.{CaptureIO, CaptureLog}
 
-  alias HfHub.{Auth, Error, LocalHub}
-  alias HfHub.Auth.{DeviceCode, Memory, Organization, StoredToken, TokenInfo, Whoami}
+  alias HfHub.{Auth, Error, LocalHub, Memory}
+  alias HfHub.Auth.{DeviceCode, Organization, StoredToken, TokenInfo, Whoami}
 
   doctest HfHub.Auth.Ini
 

@@ -235,6 +235,20 @@ defmodule HfHub.InferenceEndpointsTest do
     assert message =~ "at #{context.endpoint}/settings/tokens"
   end
 
+  test "an endpoint that has an address has a client, another one an error that shows the next step" do
+    endpoint = %InferenceEndpoints.Endpoint{name: "bert", status: :running, url: "http://127.0.0.1:9/v1"}
+    assert {:ok, %{model: "http://127.0.0.1:9/v1"}} = InferenceEndpoints.client(endpoint, token: false)
+
+    assert {:error, %Error{kind: :precondition, message: message}} =
+             InferenceEndpoints.client(%{endpoint | url: nil, status: :pending})
+
+    assert message =~ "wait_until_running"
+
+    assert_raise Error, ~r/resume/, fn ->
+      InferenceEndpoints.client!(%{endpoint | url: nil, status: :paused})
+    end
+  end
+
   test "a setting that has no effect on the engine is logged", %{ours: ours} = context do
     plant(context, "/endpoint/acme/e", 200, state("updating"))
     options = [custom_image: %{tgi: %{url: "u"}}, data_parallel_size: 2] ++ ours

@@ -102,7 +102,7 @@ defmodule HfHub.Parity.AuthTest do
     old = to_string(DateTime.to_unix(stored.expires_at))
     File.write!(path, String.replace(File.read!(path), old, to_string(System.os_time(:second) + 60)))
     # This VM has cached the expiry, and would not check again before it.
-    HfHub.Auth.Memory.clear()
+    HfHub.Memory.clear()
   end
 
   defp hub_root, do: Path.join(System.tmp_dir!(), "hf_hub_test_root_#{System.pid()}")

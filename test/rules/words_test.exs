@@ -15,7 +15,8 @@ defmodule HfHub.Rules.WordsTest do
     {~r/\b(tell|tells|told|telling) (of|about|whether|how|what|which|why|that|apart|from)\b/i,
      "returns, shows, reports, includes, distinguishes"},
     {~r/\bsays\b/i, "returns, shows, reports, includes"},
-    {~r/\b(answers?|answered|refusals?)\b/i, "response, request, status"},
+    # Except for the name in the results of question answering.
+    {~r/(?!\Aanswer\z)\b(answers?|answered|refusals?)\b(?!: )/i, "response, request, status"},
     {~r/\b(crew|governor|journey|patience)\b/i, "connections, rate limiter, single flight, retry budget"},
     {~r/(?<!single )(?<!single-)(?<!in )\bflights?\b/i, "single flight"},
     {~r/\b(robbed|believes?|believed)\b/i, "claimed by another process, verified, trusted"},

@@ -3,7 +3,7 @@ defmodule HfHub.Auth.JobIdentity do
   # "trusted publishers").
   @moduledoc false
 
-  alias HfHub.Auth.Memory
+  alias HfHub.Memory
   alias HfHub.Config.Source
   alias HfHub.{Config, Error, Request}
 

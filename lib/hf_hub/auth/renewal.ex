@@ -6,7 +6,8 @@ defmodule HfHub.Auth.Renewal do
 
   require Logger
 
-  alias HfHub.Auth.{Memory, OAuth, Store}
+  alias HfHub.Auth.{OAuth, Store}
+  alias HfHub.Memory
   alias HfHub.Config.{Setting, Token}
   alias HfHub.Error
 

@@ -38,6 +38,11 @@ defmodule HfHub.Config.Setting do
       default: "https://endpoints.huggingface.co/api/v1/catalog",
       doc: "the base URL of the catalog of `HfHub.InferenceEndpoints`, which gets the token"
     ],
+    inference_router_url: [
+      app: :string,
+      default: "https://router.huggingface.co",
+      doc: "the base URL of the router of `HfHub.Inference`, which gets the token"
+    ],
     cache_dir: [
       app: :path,
       env: [

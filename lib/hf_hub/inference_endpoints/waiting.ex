@@ -13,6 +13,8 @@ defmodule HfHub.InferenceEndpoints.Waiting do
     scaled_to_zero: "send it a request, or start it with HfHub.InferenceEndpoints.resume/2"
   }
 
+  @wait "wait with HfHub.InferenceEndpoints.wait_until_running/2"
+
   # Errors of the health route that another request does not change.
   @lasting [:no_token, :unauthorized, :forbidden, :invalid_name, :offline, :internal]
 
@@ -60,12 +62,14 @@ defmodule HfHub.InferenceEndpoints.Waiting do
   defp health_path(%{health_route: route}) when is_binary(route), do: "/" <> String.trim_leading(route, "/")
   defp health_path(_endpoint), do: "/health"
 
-  defp stuck(%{name: name, status: status, message: why, raw: raw}) do
+  @doc "Returns the error for an endpoint that does not run, with the next step."
+  @spec stuck(Endpoint.t()) :: Error.t()
+  def stuck(%{name: name, status: status, message: why, raw: raw}) do
     reason = if is_binary(why) and why != "", do: " (#{why})", else: ""
 
     message =
-      "the endpoint #{inspect(name)} does not run: its state is #{inspect(status)}#{reason}; #{@next[status]}"
+      "the endpoint #{inspect(name)} does not run: its state is #{inspect(status)}#{reason}; #{Map.get(@next, status, @wait)}"
 
-    Error.new(:precondition, message, details: raw["status"])
+    Error.new(:precondition, message, details: raw && raw["status"])
   end
 end

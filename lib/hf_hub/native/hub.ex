@@ -47,7 +47,7 @@ defmodule HfHub.Native.Hub do
       offline: Config.offline?(),
       allow_http_token: Setting.value(:allow_http_token, opts),
       connect_timeout: first,
-      header_timeout: first,
+      header_timeout: opts[:header_timeout] || first,
       idle_timeout: Setting.value(:download_timeout, opts),
       timeout: if(opts[:timeout] != :infinity, do: opts[:timeout]),
       retries: min(opts[:retries] || 0, 1000),

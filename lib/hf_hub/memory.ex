@@ -1,11 +1,11 @@
-defmodule HfHub.Auth.Memory do
-  # Caches facts about tokens in this VM. Keys are digests, so that a dump of the VM shows no token here.
+defmodule HfHub.Memory do
+  # Caches facts about tokens and models in this VM. Keys are digests, so that a dump of the VM shows no token here.
   # A persistent term, because there are few entries, written rarely and read by every call.
   @moduledoc false
 
   @most 64
 
-  @doc "Returns the key of a kind of fact about a token."
+  @doc "Returns the key of a kind of fact about a token or a model."
   @spec key(atom(), [String.t()]) :: term()
   def key(kind, parts), do: {kind, :erlang.md5([to_string(kind) | Enum.map(parts, &[0, &1])])}
 

@@ -1,0 +1,149 @@
+defmodule HfHub.Inference.Chat do
+  # Chats: one reply, or a stream of its parts.
+  @moduledoc false
+
+  alias HfHub.{Decode, Error, Options}
+
+  alias HfHub.Inference.{
+    Client,
+    Call,
+    ChatChoice,
+    ChatChunk,
+    ChatCompletion,
+    ChatMessage,
+    Events,
+    Route,
+    Tables,
+    ToolCall
+  }
+
+  @task "conversational"
+
+  @doc "Requests a reply."
+  @spec complete(Client.t(), [term()], keyword()) :: {:ok, ChatCompletion.t()} | {:error, Error.t()}
+  def complete(client, messages, opts) do
+    {given, opts} = given(messages, false, opts)
+    Call.run(client, @task, given, opts, &Decode.struct(ChatCompletion, &1))
+  end
+
+  @doc "Returns a lazy stream of the parts of a reply, which raises `HfHub.Error`."
+  @spec stream(Client.t(), [term()], keyword()) :: Enumerable.t()
+  def stream(client, messages, opts) do
+    {given, opts} = given(messages, true, opts)
+
+    Events.stream(
+      fn ->
+        route = Route.find!(client, @task, Keyword.delete(opts, :extra_body))
+        {route, Call.request!(route, given, opts)}
+      end,
+      Decode.to(ChatChunk)
+    )
+  end
+
+  defp given(messages, stream?, opts) do
+    unless is_list(messages) and messages != [] do
+      raise ArgumentError,
+            "expected messages as a list of maps such as %{role: \"user\", content: \"Hello\"}, got: #{Options.shown(messages)}"
+    end
+
+    opts = Options.validate!(opts, Tables.chat() ++ Tables.call())
+    {params, opts} = Keyword.split(opts, Keyword.keys(Tables.chat()))
+    stop = params[:stop] && List.wrap(params[:stop])
+    {{messages, Keyword.put(params, :stop, stop) ++ [stream: stream?], %{}}, opts}
+  end
+
+  @doc "Puts the parts of a stream together. An error has what arrived before as `\"partial\"` in its details."
+  @spec assemble(Enumerable.t()) :: {:ok, ChatCompletion.t()} | {:error, Error.t()}
+  def assemble(stream) do
+    # One part at a time, so that an error does not lose the others.
+    collect(&Enumerable.reduce(stream, &1, fn chunk, _none -> {:suspend, chunk} end), %ChatCompletion{})
+  end
+
+  defp collect(read, reply) do
+    case next(read) do
+      {:suspended, chunk, read} ->
+        collect(read, add(chunk, reply))
+
+      {:error, error} ->
+        {:error, %{error | details: Map.put(error.details || %{}, "partial", finished(reply))}}
+
+      _done ->
+        {:ok, finished(reply)}
+    end
+  end
+
+  defp next(read) do
+    read.({:cont, nil})
+  rescue
+    error in Error -> {:error, error}
+  end
+
+  defp add(chunk, reply) do
+    choices = Enum.reduce(chunk.choices, reply.choices, &add_choice/2)
+
+    %{
+      reply
+      | id: chunk.id || reply.id,
+        model: chunk.model || reply.model,
+        created: chunk.created || reply.created,
+        usage: chunk.usage || reply.usage,
+        system_fingerprint: chunk.system_fingerprint || reply.system_fingerprint,
+        choices: choices
+    }
+  end
+
+  defp add_choice(part, choices) do
+    index = part.index || 0
+    known = Enum.find(choices, %ChatChoice{index: index, message: %ChatMessage{}}, &(&1.index == index))
+    delta = part.message || %ChatMessage{}
+
+    message = %{
+      known.message
+      | role: delta.role || known.message.role,
+        content: joined(known.message.content, delta.content),
+        reasoning: joined(known.message.reasoning, delta.reasoning),
+        tool_call_id: delta.tool_call_id || known.message.tool_call_id,
+        tool_calls: Enum.reduce(delta.tool_calls || [], known.message.tool_calls, &add_call/2)
+    }
+
+    choice = %{
+      known
+      | message: message,
+        finish_reason: part.finish_reason || known.finish_reason,
+        logprobs: joined(known.logprobs, part.logprobs)
+    }
+
+    [choice | Enum.reject(choices, &(&1.index == index))]
+  end
+
+  defp add_call(part, calls) do
+    calls = calls || []
+    index = part.index || max(length(calls) - 1, 0)
+    known = Enum.find(calls, %ToolCall{index: index}, &(&1.index == index))
+
+    call = %{
+      known
+      | id: known.id || part.id,
+        type: known.type || part.type,
+        name: joined(known.name, part.name),
+        arguments: joined(known.arguments, part.arguments)
+    }
+
+    [call | Enum.reject(calls, &(&1.index == index))]
+  end
+
+  defp joined(nil, more), do: more
+  defp joined(text, nil), do: text
+  defp joined(list, more) when is_list(list) and is_list(more), do: list ++ more
+  defp joined(text, more) when is_binary(text) and is_binary(more), do: text <> more
+  defp joined(known, _other), do: known
+
+  defp finished(reply) do
+    choices =
+      for choice <- Enum.sort_by(reply.choices, & &1.index) do
+        update_in(choice.message.tool_calls, &(&1 && Enum.sort_by(&1, fn call -> call.index end)))
+      end
+
+    %{reply | choices: choices}
+  end
+end

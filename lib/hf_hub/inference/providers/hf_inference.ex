@@ -1,0 +1,86 @@
+defmodule HfHub.Inference.Providers.HfInference do
+  # The Hub's own provider, Inference Endpoints, and other servers with a URL.
+  @moduledoc false
+
+  use HfHub.Inference.Provider
+
+  # Tasks whose models may have several tasks.
+  @pipelines ~w(feature-extraction sentence-similarity)
+
+  # Tasks whose input is a file, which is the whole body unless there are parameters.
+  @files ~w(audio-classification audio-to-audio automatic-speech-recognition image-classification image-segmentation
+            image-to-image image-to-text image-to-video object-detection visual-question-answering
+            zero-shot-image-classification)
+
+  @media ~w(image-to-image image-to-video text-to-image text-to-speech text-to-video)
+
+  @impl true
+  def path("conversational", _template, %{server: url} = route) do
+    {_origin, path} = Content.split!(url || "http://router" <> model_path(route))
+    chat_path(path)
+  end
+
+  def path(_task, _template, %{server: url}) when is_binary(url), do: url |> Content.split!() |> elem(1)
+  def path(task, _template, route) when task in @pipelines, do: model_path(route) <> "/pipeline/" <> task
+  def path(_task, _template, route), do: model_path(route)
+
+  defp model_path(route), do: Provider.path("/models/:model", route)
+
+  defp chat_path(path) do
+    {path, query} =
+      case String.split(path, "?", parts: 2) do
+        [path] -> {path, ""}
+        [path, query] -> {path, "?" <> query}
+      end
+
+    path = String.trim_trailing(path, "/")
+
+    cond do
+      String.ends_with?(path, "/chat/completions") -> path <> query
+      String.ends_with?(path, "/v1") -> path <> "/chat/completions" <> query
+      true -> path <> "/v1/chat/completions" <> query
+    end
+  end
+
+  @impl true
+  def body("conversational", {messages, params, extra}, route) do
+    model = route.asked || if(route.server, do: "dummy", else: route.model)
+    params = params |> Map.merge(extra) |> Map.delete("model") |> with_format()
+    {:json, [{"model", model}, {"messages", messages} | Map.to_list(params)]}
+  end
+
+  # The parameters are beside the inputs.
+  def body("feature-extraction", {inputs, params, extra}, _route),
+    do: {:json, %{"inputs" => inputs} |> Map.merge(params) |> Map.merge(extra)}
+
+  def body(task, {file, params, extra}, route) when task in @files and params == %{} and extra == %{} do
+    {body, type} = Content.body!(file, route.opts)
+    {:bytes, body, type}
+  end
+
+  def body(task, {file, params, extra}, route) when task in @files do
+    body = %{"inputs" => Content.base64!(file, route.opts), "parameters" => params}
+    {:json, Map.merge(body, extra)}
+  end
+
+  def body(_task, {inputs, params, extra}, _route) do
+    body = if inputs == nil, do: %{}, else: %{"inputs" => inputs}
+    {:json, body |> Map.put("parameters", params) |> Map.merge(extra)}
+  end
+
+  defp with_format(
+         %{"response_format" => %{"type" => "json_schema", "json_schema" => %{"schema" => schema}}} = params
+       ),
+       do: %{params | "response_format" => %{"type" => "json_object", "value" => schema}}
+
+  defp with_format(params), do: params
+
+  @impl true
+  def result(task, answer, route) when task in @media do
+    if is_binary(answer.content),
+      do: %Media{data: answer.content, content_type: answer.content_type},
+      else: Provider.unexpected!(route, "expected the bytes of a file, got JSON")
+  end
+
+  def result(_task, answer, _route), do: answer.content
+end
