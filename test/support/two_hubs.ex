@@ -43,8 +43,6 @@ defmodule HfHub.TwoHubs do
     :ok
   end
 
-  @reading %{kind: "replace_request", pattern: "nothing matches this", with: ""}
-
   @doc """
   Plants the response of both Hubs to requests with this method and path: JSON, or a text as it is.
 
@@ -58,13 +56,8 @@ defmodule HfHub.TwoHubs do
     # The braces make the pattern that of the whole path.
     rule = %{match: "{#{path}}", method: method, fault: fault, skip: opts[:skip] || 0, times: opts[:times]}
 
-    for {_name, endpoint} <- context.hubs do
-      # A response that does not depend on the body would leave it unread, and out of the log.
-      if method not in ["GET", "HEAD", "DELETE"],
-        do: control(:post, "faults", %{rule | fault: @reading} |> Map.drop([:skip, :times]), endpoint)
-
-      control(:post, "faults", Map.reject(rule, &match?({_key, nil}, &1)), endpoint)
-    end
+    for {_name, endpoint} <- context.hubs,
+        do: control(:post, "faults", Map.reject(rule, &match?({_key, nil}, &1)), endpoint)
 
     :ok
   end
