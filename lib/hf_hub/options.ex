@@ -107,7 +107,7 @@ defmodule HfHub.Options do
         type: :pos_integer,
         doc:
           "Maximum number of connections for the parts of large files, in addition to one per file. More are opened as " <>
-            "long as that increases the throughput. Defaults to the setting in `HfHub.Config`, 8."
+            "long as that increases the throughput. Defaults to the setting in `HfHub.Config`, 16."
       ],
       max_bandwidth: [
         type: {:or, [:pos_integer, {:struct, HfHub.Bandwidth}]},

@@ -146,7 +146,7 @@ defmodule HfHub.Config.Setting do
     ],
     max_connections: [
       app: :pos_integer,
-      default: 8,
+      default: 16,
       doc: "maximum number of connections for the parts of large files"
     ],
     max_bandwidth: [

@@ -9,6 +9,10 @@ use std::{
 
 use crate::base::error::{Error, Result};
 
+/// Maximum number of buffers of one `pwritev` call, by POSIX's `IOV_MAX` on Linux.
+#[cfg(target_os = "linux")]
+const MOST_SLICES: usize = 1024;
+
 /// Whether an error means that the path does not exist, as opposed to that it could not be checked.
 pub(crate) fn is_absence(error: &io::Error) -> bool {
     // A cycle of symbolic links.
@@ -75,6 +79,52 @@ pub fn copy_by_way_of(temporary: &Path, from: &Path, to: &Path) -> io::Result<()
     copied.inspect_err(|_| drop(fs::remove_file(temporary)))
 }
 
+/// Writes all of `pieces`, one after another, at `offset`.
+#[cfg(target_os = "linux")]
+pub(crate) fn write_all_at<B: AsRef<[u8]>>(
+    file: &fs::File,
+    pieces: &[B],
+    mut offset: u64,
+) -> io::Result<()> {
+    let mut slices: Vec<_> = pieces.iter().map(|piece| io::IoSlice::new(piece.as_ref())).collect();
+    let mut slices = &mut slices[..];
+    // Removes empty slices at the front.
+    io::IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        let at_once = &slices[..slices.len().min(MOST_SLICES)];
+        match rustix::io::pwritev(file, at_once, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                io::IoSlice::advance_slices(&mut slices, n);
+                offset += n as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `pieces`, one after another, at `offset`.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn write_all_at<B: AsRef<[u8]>>(
+    file: &fs::File,
+    pieces: &[B],
+    mut offset: u64,
+) -> io::Result<()> {
+    for piece in pieces {
+        let mut bytes = piece.as_ref();
+        while !bytes.is_empty() {
+            #[cfg(unix)]
+            let n = std::os::unix::fs::FileExt::write_at(file, bytes, offset)?;
+            #[cfg(windows)]
+            let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+            (bytes, offset) = (&bytes[n..], offset + n as u64);
+        }
+    }
+    Ok(())
+}
+
 /// Returns how many bytes are missing for a file below `folder`; `None` if it fits or the free
 /// space is unknown.
 pub fn missing_space(folder: &Path, needed: u64) -> Option<u64> {
@@ -113,4 +163,22 @@ pub(crate) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
 #[cfg(windows)]
 pub(crate) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_file(target, link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_any_number_of_pieces_at_an_offset() {
+        // More than fit into one system call, some of them empty.
+        let pieces: Vec<Vec<u8>> =
+            (0..3000).map(|n| vec![u8::try_from(n % 251).unwrap(); n % 7]).collect();
+        let named = tempfile::NamedTempFile::new().unwrap();
+        write_all_at(named.as_file(), &pieces, 10).unwrap();
+        write_all_at(named.as_file(), &[b"0123456789"], 0).unwrap();
+        write_all_at::<&[u8]>(named.as_file(), &[], 5).unwrap();
+        let expected = [b"0123456789".to_vec(), pieces.concat()].concat();
+        assert!(fs::read(named.path()).unwrap() == expected);
+    }
 }

@@ -1,6 +1,9 @@
 //! Limits of a transfer: bandwidth and number of connections.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,6 +19,8 @@ pub struct Flow {
     connections: usize,
     /// Permits for connections beyond the first of each file, over all files of the call.
     more: Arc<Semaphore>,
+    /// Bytes that the call has received so far.
+    received: Arc<AtomicU64>,
     /// Bandwidth limits; each applies to every byte of a file's content.
     pub bandwidth: Vec<Bandwidth>,
     /// Maximum size of a file that is collected in memory and written at once, in bytes.
@@ -36,6 +41,7 @@ impl Flow {
         Self {
             connections,
             more: Arc::new(Semaphore::new(connections - 1)),
+            received: Arc::default(),
             bandwidth,
             in_memory: 256 << 10,
             parallel_from: 16 << 20,
@@ -66,8 +72,14 @@ impl Flow {
         Err(Error::new(ErrorKind::InvalidResponse, message))
     }
 
+    /// Returns how many bytes have passed in all transfers of the call.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
     /// Waits until `bytes` may pass.
     pub(crate) async fn pass(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Relaxed);
         for limit in &self.bandwidth {
             limit.pass(bytes as u64).await;
         }

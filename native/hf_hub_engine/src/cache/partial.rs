@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     base::{
-        disk::in_folder,
+        disk::{in_folder, write_all_at},
         error::{Error, ErrorKind, Result},
         etag::{Checksum, Etag, Proof},
         hash::{self, Verdict},
@@ -226,6 +226,12 @@ impl Partial {
         &self.slot
     }
 
+    /// Returns the file.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Opens another handle to the file, to read what is in place.
     pub fn reader(&self) -> Result<File> {
         self.file.try_clone().map_err(|source| Error::io("open", &self.path, source))
@@ -233,7 +239,13 @@ impl Partial {
 
     /// Writes `bytes` at `offset`. Fails beyond the expected size.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let end = offset + bytes.len() as u64;
+        self.write_pieces(offset, &[bytes])
+    }
+
+    /// Writes `pieces`, one after another, at `offset`. Fails beyond the expected size.
+    pub fn write_pieces(&mut self, offset: u64, pieces: &[impl AsRef<[u8]>]) -> Result<()> {
+        let length = pieces.iter().map(|piece| piece.as_ref().len() as u64).sum::<u64>();
+        let end = offset + length;
         if let Some(size) = self.slot.size.filter(|size| end > *size) {
             self.fate = Fate::Wrong;
             return Err(too_long(size));
@@ -244,10 +256,10 @@ impl Partial {
             self.noted = true;
             self.note()?;
         }
-        write_all_at(&self.file, bytes, offset)
+        write_all_at(&self.file, pieces, offset)
             .map_err(|source| Error::io("write", &self.path, source))?;
         self.present.add(offset..end);
-        self.unnoted += bytes.len() as u64;
+        self.unnoted += length;
         if self.noted && self.unnoted >= NOTED_EVERY { self.note() } else { Ok(()) }
     }
 
@@ -289,7 +301,7 @@ impl Partial {
         // If there are too many ranges for a page, the previous record stays valid until fewer
         // remain.
         if let Some(record) = resume_record::encode(&self.slot.etag, size, &self.present) {
-            write_all_at(&self.file, &record, resume_record::position(size))
+            write_all_at(&self.file, &[record], resume_record::position(size))
                 .map_err(|source| Error::io("write", &self.path, source))?;
         }
         self.unnoted = 0;
@@ -447,20 +459,6 @@ pub(crate) fn mismatch(etag: &Etag, actual: &str) -> Error {
         "the content's {kind} is {actual}, but the Hub announced {announced}; nothing was kept"
     );
     Error::new(ErrorKind::ChecksumMismatch, message)
-}
-
-#[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
-        (bytes, offset) = (&bytes[n..], offset + n as u64);
-    }
-    Ok(())
 }
 
 /// Whether a file may still have a writer: live writers usually modify it more often. A writer that

@@ -1,6 +1,7 @@
 //! One connection of a transfer: takes a part, fetches it, takes the next one.
 
 use std::{
+    pin::pin,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -18,12 +19,15 @@ use crate::{
         client::{self, ByteRange},
         file_metadata::{self, Content, Given, Located},
     },
-    transfer::{Connections, Source, plan::Part, retry_budget::Pause},
+    transfer::{Connections, Source, block::Block, plan::Part, retry_budget::Pause},
     transport::Response,
 };
 
 /// Interval at which the state of other connections is polled.
 const GLANCE: Duration = Duration::from_millis(5);
+
+/// How long received bytes wait for the rest of their block.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// Why a connection ended.
 pub(super) enum End {
@@ -45,6 +49,17 @@ pub(super) enum Stop {
     StartOver,
 }
 
+/// What one connection is doing.
+#[derive(Default)]
+struct Line<'a> {
+    /// The URL of the content host, if the part was requested from it.
+    asked: Option<Url>,
+    /// Counts the connection, from its first bytes on.
+    flowing: Option<Counted<'a>>,
+    /// Received bytes that are not written yet.
+    block: Block,
+}
+
 /// The result of fetching a part.
 enum Fetched {
     Complete,
@@ -55,19 +70,21 @@ impl Connections<'_> {
     /// Fetches parts until none is left.
     pub(super) async fn connection(&self, mut opened: Option<Response>) -> Result<End> {
         let _working = Counted::one(&self.working);
+        let mut line = Line::default();
         loop {
             if self.is_one_too_many() {
                 return Ok(End::Idle);
             }
             let Some(mut part) = self.plan().next_part() else { return Ok(End::Idle) };
-            let (mut asked, began) = (None, Instant::now());
-            let fetched = self.fetch(&mut part, opened.take(), &mut asked).await;
+            let began = Instant::now();
+            line.asked = None;
+            let fetched = self.fetch(&mut part, opened.take(), &mut line).await;
             self.plan().release(&part);
             match fetched {
                 Ok(Fetched::Complete) => {}
                 Ok(Fetched::Changed) => return Ok(End::Stop(Stop::Changed)),
                 Err(error) => {
-                    if let Some(end) = self.recover(error, asked, began).await? {
+                    if let Some(end) = self.recover(error, line.asked.take(), began).await? {
                         return Ok(end);
                     }
                 }
@@ -79,19 +96,19 @@ impl Connections<'_> {
         self.working.load(Relaxed) > self.wanted.load(Relaxed)
     }
 
-    /// Fetches a part. `asked` is set to the URL of the content host if it was used.
-    async fn fetch(
-        &self,
+    /// Fetches a part.
+    async fn fetch<'a>(
+        &'a self,
         part: &mut Part,
         opened: Option<Response>,
-        asked: &mut Option<Url>,
+        line: &mut Line<'a>,
     ) -> Result<Fetched> {
         // The open response begins at zero; it cannot serve a part that begins later.
         let opened = opened.filter(|_| part.at == 0);
         let bounded = self.bounded && opened.is_none();
         let response = match opened {
             Some(response) => response,
-            None => match self.open(part, asked).await? {
+            None => match self.open(part, &mut line.asked).await? {
                 Some(response) => response,
                 None => return Ok(Fetched::Changed),
             },
@@ -106,11 +123,11 @@ impl Connections<'_> {
                 // the whole file.
                 self.alone.fetch_or(bounded, Relaxed);
                 let _whole = Counted::one(&self.whole);
-                self.receive(response, part, false).await?;
+                self.receive(response, part, false, line).await?;
             }
             Some(()) => {
                 self.retry_budget().served();
-                self.receive(response, part, bounded).await?;
+                self.receive(response, part, bounded, line).await?;
             }
         }
         Ok(Fetched::Complete)
@@ -165,22 +182,18 @@ impl Connections<'_> {
 
     /// Receives the body. If it is not `bounded`, it continues beyond the part while no other
     /// connection fetches the following bytes.
-    async fn receive(&self, mut response: Response, part: &mut Part, bounded: bool) -> Result<()> {
+    async fn receive<'a>(
+        &'a self,
+        mut response: Response,
+        part: &mut Part,
+        bounded: bool,
+        line: &mut Line<'a>,
+    ) -> Result<()> {
         self.progress.operation().set_activity(Activity::Downloading, None);
-        while let Some(mut chunk) = response.chunk().await? {
-            self.transfer.hub.flow.pass(chunk.len()).await;
-            while !chunk.is_empty() {
-                if part.at == part.end && !self.extend(part, bounded).await {
-                    return self.beyond(part);
-                }
-                let room = usize::try_from(part.end - part.at).unwrap_or(usize::MAX);
-                self.take(part, chunk.split_to(room.min(chunk.len()))).await?;
-            }
-            let whole = self.is_proved() && Some(part.at) == self.size();
-            if part.at == part.end && (bounded || whole) {
-                return Ok(());
-            }
-        }
+        line.block = Block::at(part.at);
+        let received = self.receive_into(line, &mut response, part, bounded).await;
+        // What arrived before a failure is kept, too.
+        self.put(&mut line.block).await.and(received)?;
         if self.size().is_none() {
             part.end = part.at;
         }
@@ -189,6 +202,56 @@ impl Connections<'_> {
             return Err(Error::new(ErrorKind::Transport, message).with_url(response.url()));
         }
         Ok(())
+    }
+
+    /// Receives until the end of the part or of the body. The last bytes may remain in the block.
+    async fn receive_into<'a>(
+        &'a self,
+        line: &mut Line<'a>,
+        response: &mut Response,
+        part: &mut Part,
+        bounded: bool,
+    ) -> Result<()> {
+        let Line { block, flowing, .. } = line;
+        while let Some(mut chunk) = self.next_chunk(response, block).await? {
+            flowing.get_or_insert_with(|| Counted::one(&self.flowing));
+            while !chunk.is_empty() {
+                if part.at == part.end {
+                    self.put(block).await?;
+                    if !self.extend(part, bounded).await {
+                        return self.beyond(part);
+                    }
+                }
+                let room = usize::try_from(block.room().min(part.end - part.at));
+                let room = room.unwrap_or(usize::MAX);
+                self.take(part, chunk.split_to(room.min(chunk.len())), block).await?;
+            }
+            let whole = self.is_proved() && Some(part.at) == self.size();
+            if part.at == part.end && (bounded || whole) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the next bytes of the body, and writes those that are in `block` if it takes long.
+    async fn next_chunk(
+        &self,
+        response: &mut Response,
+        block: &mut Block,
+    ) -> Result<Option<Bytes>> {
+        let mut chunk = pin!(async {
+            let chunk = response.chunk().await?;
+            self.transfer.hub.flow.pass(chunk.as_ref().map_or(0, Bytes::len)).await;
+            Ok(chunk)
+        });
+        if block.length() > 0 {
+            if let Ok(chunk) = tokio::time::timeout(LINGER, &mut chunk).await {
+                return chunk;
+            }
+            self.put(block).await?;
+        }
+        chunk.await
     }
 
     /// Extends the part by the following bytes if no other connection fetches them. A response with
@@ -217,15 +280,24 @@ impl Connections<'_> {
         }
     }
 
-    async fn take(&self, part: &mut Part, bytes: Bytes) -> Result<()> {
-        let length = bytes.len() as u64;
+    async fn take(&self, part: &mut Part, bytes: Bytes, block: &mut Block) -> Result<()> {
+        part.at += bytes.len() as u64;
         if self.size().is_none() {
-            self.transfer.hub.flow.check_unannounced(part.at + length)?;
+            self.transfer.hub.flow.check_unannounced(part.at)?;
         }
-        self.writer.write(part.at, bytes).await?;
-        part.at += length;
-        self.present.fetch_add(length, Relaxed);
-        self.progress.received(length);
+        block.push(bytes);
+        if block.room() == 0 { self.put(block).await } else { Ok(()) }
+    }
+
+    /// Writes what is in `block`.
+    async fn put(&self, block: &mut Block) -> Result<()> {
+        let block = block.take();
+        let length = block.length();
+        if length > 0 {
+            self.writer.write(block).await?;
+            self.present.fetch_add(length, Relaxed);
+            self.progress.received(length);
+        }
         Ok(())
     }
 

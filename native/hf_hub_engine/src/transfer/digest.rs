@@ -1,8 +1,8 @@
 //! Hashes a file while it arrives, on a thread of its own.
 //!
-//! Bytes that arrive in order are hashed directly. Bytes that arrive early are read back from the
-//! partial file, usually from the page cache, as soon as the gap before them is closed. So the hash
-//! is ready when the last byte is.
+//! Bytes that arrive in order are hashed directly, and wait if the hash is behind. Bytes that arrive
+//! early are read back from the partial file, usually from the page cache, as soon as the gap
+//! before them is closed. So the hash is ready when the last byte is.
 
 use std::{
     fs::File,
@@ -15,21 +15,21 @@ use std::{
     thread::JoinHandle,
 };
 
-use bytes::Bytes;
-
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         hash::Hasher,
     },
     cache::partial::Partial,
+    transfer::block::Block,
 };
 
-/// Maximum number of pieces that wait to be hashed.
+/// Maximum number of blocks that wait to be hashed.
 const QUEUE: usize = 8;
 
-/// Maximum number of bytes read back from the file at a time.
-const READ_BACK: u64 = 64 << 20;
+/// Maximum number of bytes read back from the file at a time. Small, because bytes that arrive in
+/// order wait until there is room in the queue.
+const READ_BACK: u64 = 8 << 20;
 
 /// A running hash. Dropping it stops it.
 pub(crate) struct Digest {
@@ -41,7 +41,7 @@ pub(crate) struct Digest {
 }
 
 enum Piece {
-    Here(Bytes),
+    Here(Block),
     /// This many bytes, to be read from the file.
     There(u64),
 }
@@ -66,12 +66,15 @@ impl Digest {
         Ok(Some(digest))
     }
 
-    /// Adds bytes that were just written at `offset`. Never waits: what does not fit into the queue
-    /// is read back later.
-    pub(crate) fn feed(&mut self, offset: u64, bytes: Bytes, partial: &Partial) {
-        if offset == self.fed {
-            let length = bytes.len() as u64;
-            self.offer(Piece::Here(bytes), length);
+    /// Adds bytes that were just written. Waits for the hash only if they are next: reading them
+    /// back later would take more of the processor than waiting.
+    pub(crate) fn feed(&mut self, block: Block, partial: &Partial) {
+        if block.offset() == self.fed {
+            let end = block.end();
+            // If the thread has failed, `finish` returns the error.
+            if self.pieces.as_ref().is_some_and(|pieces| pieces.send(Piece::Here(block)).is_ok()) {
+                self.fed = end;
+            }
         }
         self.catch_up(partial);
     }
@@ -108,17 +111,12 @@ impl Digest {
         let prefix = partial.present().prefix();
         while self.fed < prefix {
             let length = (prefix - self.fed).min(READ_BACK);
-            if !self.offer(Piece::There(length), length) {
+            let piece = Piece::There(length);
+            if self.pieces.as_ref().is_none_or(|pieces| pieces.try_send(piece).is_err()) {
                 return;
             }
+            self.fed += length;
         }
-    }
-
-    /// Returns false if the queue is full.
-    fn offer(&mut self, piece: Piece, length: u64) -> bool {
-        let taken = self.pieces.as_ref().is_some_and(|pieces| pieces.try_send(piece).is_ok());
-        self.fed += if taken { length } else { 0 };
-        taken
     }
 }
 
@@ -137,9 +135,9 @@ fn hash(
     let (mut at, mut buffer) = (0, Vec::new());
     for piece in queue {
         match piece {
-            Piece::Here(bytes) => {
-                hasher.update(&bytes);
-                at += bytes.len() as u64;
+            Piece::Here(block) => {
+                block.pieces().iter().for_each(|piece| hasher.update(piece));
+                at = block.end();
             }
             Piece::There(mut length) => {
                 buffer.resize(1 << 20, 0);
@@ -183,6 +181,12 @@ mod tests {
         Partial::create(Slot { dir: dir.to_owned(), stem: etag.to_string(), etag, size }).unwrap()
     }
 
+    fn block(offset: u64, bytes: &[u8]) -> Block {
+        let mut block = Block::at(offset);
+        block.push(bytes::Bytes::copy_from_slice(bytes));
+        block
+    }
+
     #[test]
     fn the_order_of_arrival_does_not_matter() {
         let mut random = fastrand::Rng::with_seed(1);
@@ -203,7 +207,7 @@ mod tests {
             let mut digest = Digest::start(&partial).unwrap().unwrap();
             for (n, piece) in pieces {
                 partial.write(n as u64 * 100_000, piece).unwrap();
-                digest.feed(n as u64 * 100_000, Bytes::copy_from_slice(piece), &partial);
+                digest.feed(block(n as u64 * 100_000, piece), &partial);
             }
             assert_eq!(
                 digest.finish(&partial, &|| false).unwrap().as_deref(),

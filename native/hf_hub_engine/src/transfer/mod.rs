@@ -4,9 +4,12 @@
 //! This module manages the connections: how many there are, which part each fetches, and what
 //! happens when one fails. [`connection`] receives the bytes and [`writer`] stores them.
 
+mod block;
 mod concurrency;
 mod connection;
 mod digest;
+mod flusher;
+mod meter;
 mod plan;
 mod retry_budget;
 mod writer;
@@ -16,7 +19,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::Instant,
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -39,15 +42,17 @@ use crate::{
         file_metadata::{Content, FileMetadata},
         hints,
     },
-    transfer::{concurrency::Concurrency, connection::Stop, plan::Plan, writer::Writer},
+    transfer::{
+        concurrency::Concurrency,
+        connection::Stop,
+        meter::{Meter, Reading, TICK},
+        plan::Plan,
+        writer::Writer,
+    },
     transport::Response,
 };
 
 pub(crate) use retry_budget::RetryBudget;
-
-/// Interval between two throughput measurements. Every second one counts: the first one after a
-/// change is not representative.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What to transfer.
 pub(crate) struct Transfer<'a> {
@@ -97,6 +102,8 @@ struct Connections<'a> {
     bounded: bool,
     present: AtomicU64,
     working: AtomicUsize,
+    /// Number of connections that have received bytes of their part.
+    flowing: AtomicUsize,
     wanted: AtomicUsize,
     /// Number of connections that receive the whole file in one response.
     whole: AtomicUsize,
@@ -136,6 +143,7 @@ impl Transfer<'_> {
                 bounded: most > 1,
                 present: AtomicU64::new(present.total()),
                 working: AtomicUsize::new(0),
+                flowing: AtomicUsize::new(0),
                 wanted: AtomicUsize::new(1),
                 whole: AtomicUsize::new(0),
                 alone: AtomicBool::new(false),
@@ -169,7 +177,7 @@ impl Connections<'_> {
         let mut permits = Vec::new();
         let mut opened = Some(opened);
         let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + TICK, TICK);
-        let (mut fair, mut before) = (false, self.present.load(Relaxed));
+        let mut meter = Meter::default();
         loop {
             let wanted = if self.alone.load(Relaxed) { 1 } else { concurrency.connections() };
             self.wanted.store(wanted, Relaxed);
@@ -193,13 +201,21 @@ impl Connections<'_> {
                     connection::End::Stop(stop) => return Ok(stop),
                 },
                 _ = tick.tick(), if most > 1 => {
-                    let now = self.present.load(Relaxed);
-                    if fair {
-                        concurrency.measured(now - before);
+                    if let Some(measurement) = meter.tick(self.reading(connections.len())) {
+                        concurrency.measured(measurement);
                     }
-                    (fair, before) = (!fair, now);
                 }
             }
+        }
+    }
+
+    fn reading(&self, connections: usize) -> Reading {
+        Reading {
+            now: Instant::now(),
+            connections,
+            flowing: self.flowing.load(Relaxed),
+            file: self.present.load(Relaxed),
+            call: self.transfer.hub.flow.received(),
         }
     }
 

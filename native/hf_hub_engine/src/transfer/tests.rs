@@ -1,6 +1,6 @@
 //! Whole transfers over several connections, against a content host that each test scripts.
 
-use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool};
+use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use super::*;
 use crate::{

@@ -1,16 +1,12 @@
 //! Writes the received bytes to disk.
 //!
 //! A small file is collected in memory and written at once. A larger one has a blocking task that
-//! writes, a thread that hashes and a thread that flushes. They are connected by short bounded
-//! queues, so a slow disk slows the sockets down instead of filling memory.
+//! writes and a thread that hashes. They are connected by short bounded queues, so a slow disk slows
+//! the sockets down instead of filling memory.
 
-use std::{
-    fs::File,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -27,14 +23,11 @@ use crate::{
         partial::{Partial, Slot, Verified, too_long},
         ranges::Ranges,
     },
-    transfer::digest::Digest,
+    transfer::{block::Block, digest::Digest, flusher::Flusher},
 };
 
-/// Maximum number of pieces that wait for the disk. A piece is at most a few hundred KiB.
+/// Maximum number of blocks that wait for the disk.
 const QUEUE: usize = 8;
-
-/// Number of bytes after which the system starts flushing them to disk.
-const FLUSHED_EVERY: u64 = 64 << 20;
 
 /// Receives a file's bytes, from several connections at a time.
 pub(crate) enum Writer {
@@ -56,7 +49,7 @@ enum Task {
 }
 
 enum Command {
-    Write(u64, Bytes),
+    Write(Block),
     Restart,
     Finish,
 }
@@ -100,14 +93,14 @@ impl Writer {
         Ok((Self::Disk(Disk { commands, task }), present))
     }
 
-    /// Writes bytes at `offset`.
-    pub(crate) async fn write(&self, offset: u64, bytes: Bytes) -> Result<()> {
+    /// Writes a block.
+    pub(crate) async fn write(&self, block: Block) -> Result<()> {
         match self {
-            Self::Disk(disk) => disk.command(Command::Write(offset, bytes)).await,
+            Self::Disk(disk) => disk.command(Command::Write(block)).await,
             Self::Memory(slot, held) => {
                 let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-                debug_assert_eq!(held.len() as u64, offset, "one connection, from the beginning");
-                held.extend_from_slice(&bytes);
+                debug_assert_eq!(held.len() as u64, block.offset(), "one connection, in order");
+                block.pieces().iter().for_each(|piece| held.extend_from_slice(piece));
                 let size = slot.size.filter(|size| held.len() as u64 > *size);
                 size.map_or(Ok(()), |size| Err(too_long(size)))
             }
@@ -169,11 +162,11 @@ fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Opti
     let mut flusher = Flusher::default();
     while let Some(command) = queue.blocking_recv() {
         match command {
-            Command::Write(offset, bytes) => {
-                partial.write(offset, &bytes)?;
-                flusher.wrote(bytes.len() as u64, &partial)?;
+            Command::Write(block) => {
+                partial.write_pieces(block.offset(), block.pieces())?;
+                flusher.wrote(block.offset()..block.end(), &partial)?;
                 if let Some(digest) = &mut digest {
-                    digest.feed(offset, bytes, &partial);
+                    digest.feed(block, &partial);
                 }
             }
             Command::Restart => {
@@ -210,39 +203,4 @@ fn write_at_once(slot: Slot, bytes: &[u8]) -> Result<Verified> {
 
 fn ended_early() -> Error {
     Error::new(ErrorKind::Internal, "the writer ended early")
-}
-
-/// Flushes a large file to disk while it arrives, so that little is left to do at the end.
-#[derive(Default)]
-struct Flusher {
-    unflushed: u64,
-    thread: Option<std::thread::JoinHandle<io::Result<()>>>,
-}
-
-impl Flusher {
-    fn wrote(&mut self, bytes: u64, partial: &Partial) -> Result<()> {
-        self.unflushed += bytes;
-        let busy = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
-        if self.unflushed < FLUSHED_EVERY || busy {
-            return Ok(());
-        }
-        self.join()?;
-        self.unflushed = 0;
-        let file: File = partial.reader()?;
-        // Without the thread, there is more to flush at the end.
-        let name = "hf_hub_flush".to_owned();
-        self.thread = std::thread::Builder::new().name(name).spawn(move || file.sync_data()).ok();
-        Ok(())
-    }
-
-    fn join(&mut self) -> Result<()> {
-        match self.thread.take().map(std::thread::JoinHandle::join) {
-            None | Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(source))) => {
-                Err(Error::new(ErrorKind::Io, "cannot flush the downloaded file to disk")
-                    .with_source(source))
-            }
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        }
-    }
 }

@@ -109,7 +109,7 @@ fn resumes_into_a_file_of_its_own() {
     let mut partial = Partial::resume(slot, true, &|| false).unwrap();
     assert_eq!(partial.present(), &Ranges::prefix_of(3));
     // The interrupted writer was only paused: it continues, overwrites and truncates its file.
-    write_all_at(&still_open, b"???", 0).unwrap();
+    write_all_at(&still_open, &[b"???"], 0).unwrap();
     put(&mut partial, b"lo\n");
     let verified = finish(partial, b"hello\n").unwrap();
     still_open.set_len(0).unwrap();
@@ -210,7 +210,7 @@ fn publish_fails_when_another_process_took_all_content() {
     put(&mut claimed, b"hello\n");
     let claimed = finish(claimed, b"hello\n").unwrap();
     fs::remove_file(&claimed.partial.path).unwrap();
-    write_all_at(&claimed.partial.file, b"HELLO\n", 0).unwrap();
+    write_all_at(&claimed.partial.file, &[b"HELLO\n"], 0).unwrap();
     let error = claimed.publish(&dir.path().join(HELLO)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
     assert!(names(dir.path()).is_empty());
