@@ -30,6 +30,8 @@ pub(crate) struct Concurrency {
     before: Option<(usize, f64)>,
     resting: Duration,
     rest: Duration,
+    /// Whether the call received as much as a fast line carries.
+    is_fast: bool,
 }
 
 /// What the connections of a file received in a while.
@@ -47,7 +49,8 @@ impl Concurrency {
     /// Starts with one connection; uses at most `most`.
     pub(crate) fn new(most: usize) -> Self {
         let (resting, rest) = (Duration::ZERO, REST);
-        Self { connections: 1, most: most.max(1), before: Some((1, 0.0)), resting, rest }
+        let (most, before) = (most.max(1), Some((1, 0.0)));
+        Self { connections: 1, most, before, resting, rest, is_fast: false }
     }
 
     /// Returns how many connections to use.
@@ -55,16 +58,20 @@ impl Concurrency {
         self.connections
     }
 
+    /// Whether one connection is as fast as the line.
+    pub(crate) fn is_one_enough(&self) -> bool {
+        self.connections == 1 && self.is_fast
+    }
+
     /// Records a measurement, and decides how many connections to use from now on.
     pub(crate) fn measured(&mut self, measurement: Measurement) {
         let rate = per_second(measurement.file, measurement.time);
         self.resting = self.resting.saturating_sub(measurement.time);
+        self.is_fast = per_second(measurement.call, measurement.time) >= FAST;
         match self.before {
             Some((before, slower)) if rate < slower * WORTHWHILE => self.settle(before),
             None if !self.resting.is_zero() => {}
-            _ if per_second(measurement.call, measurement.time) >= FAST => {
-                self.settle(self.connections);
-            }
+            _ if self.is_fast => self.settle(self.connections),
             _ => self.grow(rate),
         }
     }
@@ -143,7 +150,9 @@ mod tests {
     #[test]
     fn does_not_add_connections_to_a_fast_line() {
         let mut concurrency = Concurrency::new(16);
+        assert!(!concurrency.is_one_enough());
         assert!(steps_taken(&mut concurrency, 100, |_| 1000 * MIB).iter().all(|n| *n == 1));
+        assert!(concurrency.is_one_enough());
         // Other files of the call use the line, too.
         let mut concurrency = Concurrency::new(16);
         let time = Duration::from_millis(50);

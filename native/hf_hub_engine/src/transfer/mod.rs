@@ -203,6 +203,7 @@ impl Connections<'_> {
                 _ = tick.tick(), if most > 1 => {
                     if let Some(measurement) = meter.tick(self.reading(connections.len())) {
                         concurrency.measured(measurement);
+                        self.plan().set_enough(concurrency.is_one_enough());
                     }
                 }
             }

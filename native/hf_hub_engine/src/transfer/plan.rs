@@ -10,6 +10,9 @@ use crate::cache::ranges::Ranges;
 /// Maximum size of a part in bytes.
 const LARGEST: u64 = 32 << 20;
 
+/// Size of a part in bytes where one connection is enough: each request costs a round trip.
+const ALONE: u64 = 128 << 20;
+
 /// The ranges that no connection fetches yet.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -18,6 +21,8 @@ pub(crate) struct Plan {
     smallest: u64,
     /// The number of parts to split the remaining bytes into; `None` for as few as possible.
     shares: Option<u64>,
+    /// Whether one connection is as fast as the line.
+    enough: bool,
 }
 
 /// A part that one connection fetches: `at` advances up to `end`.
@@ -34,7 +39,12 @@ impl Plan {
         let free = present.missing(size);
         let left = free.iter().map(|range| range.end - range.start).sum();
         let shares = (connections > 1).then_some(4 * connections as u64);
-        Self { free, left, smallest, shares }
+        Self { free, left, smallest, shares, enough: false }
+    }
+
+    /// Sets whether one connection is as fast as the line.
+    pub(crate) fn set_enough(&mut self, enough: bool) {
+        self.enough = enough;
     }
 
     /// Returns the next part that no connection fetches.
@@ -43,7 +53,8 @@ impl Plan {
         let free = first.end - first.start;
         let length = match self.shares {
             Some(shares) => {
-                let share = (self.left / shares).clamp(self.smallest, LARGEST.max(self.smallest));
+                let share = if self.enough { ALONE } else { (self.left / shares).min(LARGEST) };
+                let share = share.max(self.smallest);
                 // Avoids tiny remainders.
                 if free < share + self.smallest { free } else { share }
             }
@@ -111,6 +122,21 @@ mod tests {
         assert_eq!(parts(&mut plan), [Part { at: 10, end: 100 }]);
         let mut plan = Plan::new(&Ranges::default(), u64::MAX, 1, MIB);
         assert_eq!(parts(&mut plan), [Part { at: 0, end: u64::MAX }]);
+    }
+
+    #[test]
+    fn one_connection_that_is_enough_makes_few_requests() {
+        let mut plan = Plan::new(&Ranges::default(), 1 << 30, 16, 4 * MIB);
+        let lengths = |parts: Vec<Part>| -> Vec<u64> {
+            parts.iter().map(|part| (part.end - part.at) / MIB).collect()
+        };
+        let first = plan.next_part().unwrap();
+        assert_eq!(lengths(vec![first]), [16]);
+        plan.set_enough(true);
+        let second = plan.next_part().unwrap();
+        assert_eq!(lengths(vec![second]), [128]);
+        plan.set_enough(false);
+        assert!(lengths(parts(&mut plan)).iter().all(|length| *length < 17));
     }
 
     #[test]
