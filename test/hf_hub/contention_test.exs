@@ -286,6 +286,49 @@ defmodule HfHub.ContentionTest do
                content
     end
 
+    test "cannot leave a name without content: every file is flushed before it is renamed", context do
+      files =
+        for n <- 1..60, into: %{"model.safetensors" => large(2_000_000)}, do: {"file#{n}.txt", "content #{n}"}
+
+      {id, _commit} = repo(context, files)
+      log = Path.join(context.dir, "calls")
+      strace = ["strace", "-f", "-y", "-qq", "-s", "4096", "-o", log, "-e", "trace=fdatasync,rename"]
+      assert_ok(Vm.run(Vm.below(Vm.script(context, download(context, id)), strace)))
+      named = named_after_flush(File.read!(log))
+      assert length(named) == length(Path.wildcard(context.cache <> "/models--*/blobs/*"))
+      assert length(named) > 60 and named == Enum.filter(named, &match?({_partial, true}, &1))
+    end
+
+    # Each partial file that was renamed to a blob, and whether it had been flushed by then.
+    defp named_after_flush(log) do
+      {named, _state} =
+        log
+        |> String.split("\n", trim: true)
+        |> Enum.flat_map_reduce({%{}, MapSet.new()}, &follow(Regex.run(~r/^(\d+) +(.*)$/, &1), &2))
+
+      named
+    end
+
+    defp follow([_line, thread, call], {pending, flushed}) do
+      cond do
+        found = Regex.run(~r/^fdatasync\(\d+<(.*)>\) += 0/, call) ->
+          {[], {pending, MapSet.put(flushed, Enum.at(found, 1))}}
+
+        found = Regex.run(~r/^fdatasync\(\d+<(.*)> <unfinished/, call) ->
+          {[], {Map.put(pending, thread, Enum.at(found, 1)), flushed}}
+
+        call =~ ~r/^<\.\.\. fdatasync resumed>.* = 0/ ->
+          {[], {pending, MapSet.put(flushed, pending[thread])}}
+
+        found = Regex.run(~r/^rename\("(.*\.incomplete)", ".*\/blobs\//, call) ->
+          partial = Enum.at(found, 1)
+          {[{partial, MapSet.member?(flushed, partial)}], {pending, flushed}}
+
+        true ->
+          {[], {pending, flushed}}
+      end
+    end
+
     test "ESTALE costs one more attempt", context do
       content = large(2_000_000)
       {id, _commit} = repo(context, %{"model.safetensors" => content})

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod input;
 pub mod interner;
 pub mod json;
+pub mod lane;
 pub mod limits;
 pub mod lock;
 pub mod output;

@@ -12,6 +12,7 @@ pub mod shared;
 pub(crate) mod single_flight;
 pub mod snapshot;
 pub mod spec;
+pub(crate) mod stages;
 pub mod stream;
 pub(crate) mod to_cache;
 pub(crate) mod to_folder;

@@ -27,6 +27,7 @@ use crate::{
     download::{
         shared::Shared,
         spec::{Destination, Mode, Spec},
+        stages::Stages,
     },
     hub::{client::Hub, rate_limit::RateLimiter, retry::Policy},
     transport::{Client, ClientConfig, Timeouts},
@@ -83,6 +84,7 @@ pub(crate) fn spec(root: &Path, filename: &str) -> Spec {
         ask: false,
         sha256: None,
         partials: None,
+        stages: Stages::default(),
         shared: Shared::default(),
     }
 }

@@ -18,6 +18,7 @@ pub mod ranges;
 pub mod relocate;
 pub mod resume_record;
 pub mod scan;
+pub mod storage;
 pub mod store;
 pub(crate) mod symlink_guard;
 pub mod tree;

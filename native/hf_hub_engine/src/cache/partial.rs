@@ -25,6 +25,12 @@ use crate::{
     cache::{ranges::Ranges, resume_record},
 };
 
+mod flushes;
+mod verified;
+
+pub use flushes::Flushes;
+pub use verified::{Checked, Verified};
+
 const SUFFIX: &str = ".incomplete";
 
 /// Bytes received between two updates of the resume record: what a crash can cost.
@@ -65,13 +71,6 @@ enum Fate {
     Wrong,
     /// It is complete and about to be renamed.
     Verified,
-}
-
-/// A verified partial file, flushed to disk and ready to be renamed.
-#[derive(Debug)]
-pub struct Verified {
-    partial: Partial,
-    checksum: Option<Checksum>,
 }
 
 /// Returns the stems of all partial files in a folder and below it.
@@ -272,7 +271,12 @@ impl Partial {
 
     /// Verifies the content, whose hash is `actual` if it was computed during the transfer, and
     /// flushes it to disk. Invalid content is deleted.
-    pub fn finish(mut self, actual: Option<String>) -> Result<Verified> {
+    pub fn finish(self, actual: Option<String>) -> Result<Verified> {
+        self.check(actual)?.flush()
+    }
+
+    /// Verifies the content like [`Self::finish`], without flushing it.
+    pub fn check(mut self, actual: Option<String>) -> Result<Checked> {
         let written = self.present.prefix();
         if let Some(size) = self.slot.size.filter(|size| *size != written) {
             self.fate = Fate::Wrong;
@@ -287,13 +291,10 @@ impl Partial {
                 return Err(mismatch(&self.slot.etag, &actual));
             }
         };
-        let flush = |source| Error::io("flush", &self.path, source);
         if self.noted {
-            self.file.set_len(written).map_err(flush)?;
+            self.file.set_len(written).map_err(|source| Error::io("flush", &self.path, source))?;
         }
-        self.file.sync_data().map_err(flush)?;
-        self.fate = Fate::Verified;
-        Ok(Verified { partial: self, checksum })
+        Ok(Checked { partial: self, checksum })
     }
 
     fn note(&mut self) -> Result<()> {
@@ -364,73 +365,6 @@ impl Drop for Partial {
             // The previous record lists fewer ranges, which costs the next attempt a few bytes.
             let _ = self.note();
         }
-    }
-}
-
-impl Verified {
-    /// Returns the size in bytes.
-    pub fn size(&self) -> u64 {
-        self.partial.present.prefix()
-    }
-
-    /// Returns the announced checksum that matches.
-    pub fn checksum(&self) -> Option<&Checksum> {
-        self.checksum.as_ref()
-    }
-
-    /// Renames the content to `destination`, atomically replacing an existing file.
-    ///
-    /// Where locks have no effect, another process may have claimed this partial file as orphaned.
-    /// Then the content it published is used, or the file is created again from the handle that is
-    /// still open.
-    pub fn publish(self, destination: &Path) -> Result<()> {
-        // The content has been flushed, so a crash loses at most the new name.
-        let path = &self.partial.path;
-        match fs::rename(path, destination) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
-            other => {
-                return other
-                    .map_err(|source| Error::io("move the download to", destination, source));
-            }
-        }
-        if self.is_at(destination) {
-            return Ok(());
-        }
-        match self.remake(destination) {
-            // Claimed again, by a process that was faster.
-            Err(_) if self.is_at(destination) => Ok(()),
-            result => result,
-        }
-    }
-
-    /// Whether the verified content is already there.
-    fn is_at(&self, destination: &Path) -> bool {
-        let found = hash::prove(destination, &self.partial.slot.etag, None);
-        matches!(found, Ok(Verdict::Right(_)))
-    }
-
-    fn remake(&self, destination: &Path) -> Result<()> {
-        let wrap = |source| Error::io("move the download to", destination, source);
-        let Partial { slot, file, .. } = &self.partial;
-        let (path, mut copy) = slot.create()?;
-        let mut file = file;
-        let whole = |copied| match copied {
-            copied if copied == self.size() => Ok(()),
-            _ => Err(io::Error::other("another process truncated it")),
-        };
-        let copied = file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| io::copy(&mut io::Read::take(file, self.size()), &mut copy))
-            .and_then(whole)
-            .and_then(|()| copy.sync_data())
-            .map_err(wrap)
-            // The process that claimed the partial file may have written to it.
-            .and_then(|()| hash::prove(&path, &slot.etag, None))
-            .and_then(|verdict| match verdict {
-                Verdict::Wrong(actual) => Err(mismatch(&slot.etag, &actual)),
-                _ => fs::rename(&path, destination).map_err(wrap),
-            });
-        copied.inspect_err(|_| drop(fs::remove_file(&path)))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         layout::RepoDir,
         partial::{Slot, Verified},
     },
-    download::{report::Report, spec::Spec},
+    download::{report::Report, spec::Spec, stages::Turn},
     hub::{
         client::Hub,
         file_metadata::{Content, FileMetadata},
@@ -72,6 +72,7 @@ impl IncomingFile<'_> {
     pub(crate) async fn receive(
         self,
         mut content: Option<Content>,
+        mut turn: Option<Turn>,
         progress: &Progress,
         give_name: GiveName,
     ) -> Result<Option<Report>> {
@@ -92,8 +93,13 @@ impl IncomingFile<'_> {
                 slot: self.slot.clone(),
                 resume,
                 lock: self.lock.clone(),
+                storage: &self.spec.stages.storage,
             };
-            let result = match transfer.run(content.take(), &file).await {
+            let turn = match turn.take() {
+                Some(turn) => turn,
+                None => self.spec.stages.turn().await,
+            };
+            let result = match transfer.run(content.take(), turn, &file).await {
                 Ok(Outcome::Complete(verified)) => {
                     self.publish(*verified, &give_name).await.map(Some)
                 }
@@ -135,14 +141,18 @@ impl IncomingFile<'_> {
         let (slot, give_name, lock) = (self.slot.clone(), give_name.clone(), self.lock.clone());
         let clears = self.may_have_partials();
         // The lock is held until the content has its name, even if all callers have left.
-        blocking::run(move || {
-            let report = give_name(verified)?;
-            if clears && lock.excludes() {
-                slot.clear();
-            }
-            Ok(report)
-        })
-        .await
+        self.spec
+            .stages
+            .storage
+            .lane
+            .run(move || {
+                let report = give_name(verified)?;
+                if clears && lock.excludes() {
+                    slot.clear();
+                }
+                Ok(report)
+            })
+            .await
     }
 
     /// Whether there may be partial files of earlier attempts.

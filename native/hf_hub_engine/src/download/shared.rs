@@ -10,7 +10,7 @@ use crate::{
         permits::{Permit, Permits},
         progress::{FileProgress, Progress},
     },
-    download::{report::Report, single_flight},
+    download::{report::Report, single_flight, stages::Turn},
     hub::{
         client::Hub,
         file_metadata::{Content, FileMetadata},
@@ -66,16 +66,18 @@ pub(crate) struct Start {
     pub(crate) content: Option<Content>,
     /// The permit of the download.
     pub(crate) permit: Option<Permit>,
+    /// The turn that the metadata was requested in.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Start {
-    /// Returns the response, and a permit for the duration of the transfer.
-    pub(crate) async fn at(self, permits: &Permits) -> (Option<Content>, Permit) {
+    /// Returns the response and its turn, and a permit for the duration of the transfer.
+    pub(crate) async fn at(self, permits: &Permits) -> (Option<Content>, Option<Turn>, Permit) {
         let permit = match self.permit {
             Some(permit) => permit,
             None => permits.transfer().await,
         };
-        (self.content, permit)
+        (self.content, self.turn, permit)
     }
 }
 

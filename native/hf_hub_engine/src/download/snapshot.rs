@@ -36,6 +36,7 @@ use crate::{
         report::Report,
         shared::{Shared, Sharing},
         spec::{self, Destination, Mode},
+        stages::Stages,
     },
     hub::{
         client::{self, Hub},
@@ -126,9 +127,10 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     // Listed once: listing for each file would read a growing folder again and again.
     let place = partials_place(spec);
     let partials = Arc::new(blocking::run(move || partial::stems(&place)).await);
+    let of_all = OfAll { partials, stages: Stages::with_turns(spec.max_workers) };
     let jobs = wanted
         .into_iter()
-        .map(|(path, entry)| job(spec, &commit, &path, entry, &partials))
+        .map(|(path, entry)| job(spec, &commit, &path, entry, &of_all))
         .collect::<Result<Vec<_>>>()?;
     if !spec.mode.dry_run {
         remember_ref(spec, &commit).await?;
@@ -214,12 +216,20 @@ async fn resolve(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<(Commit,
     Ok((commit, if keeps { listing::keep(tree, &file).await } else { tree }))
 }
 
+/// What all files of a snapshot share.
+struct OfAll {
+    /// The stems of existing partial files.
+    partials: Arc<HashSet<String>>,
+    /// The stages they pass.
+    stages: Stages,
+}
+
 fn job(
     spec: &Spec,
     commit: &Commit,
     path: &EntryPath,
     entry: &Entry,
-    partials: &Arc<HashSet<String>>,
+    of_all: &OfAll,
 ) -> Result<spec::Spec> {
     // Some mirrors list no hash: the file's own headers are used instead.
     let known = entry.etag().ok().map(|etag| {
@@ -235,7 +245,8 @@ fn job(
         known,
         ask: false,
         sha256: None,
-        partials: Some(partials.clone()),
+        partials: Some(of_all.partials.clone()),
+        stages: of_all.stages.clone(),
         shared: spec.shared.clone(),
     })
 }
@@ -303,7 +314,10 @@ async fn check_space(spec: &Spec, missing: &[spec::Spec]) -> Result<()> {
     lacking.map_or(Ok(()), |lacking| Err(receive::no_room(&place, "files need", needed, lacking)))
 }
 
-/// Runs all jobs, `at_once` at a time. The first error stops the others.
+/// Number of files that may be prepared or stored while the network is busy with others.
+const BESIDE: usize = 24;
+
+/// Runs all jobs, of which `at_once` are received at a time. The first error stops the others.
 async fn work(
     hub: &Hub,
     jobs: Vec<spec::Spec>,
@@ -316,7 +330,7 @@ async fn work(
     let mut reports = Vec::with_capacity(jobs.len());
     let mut jobs = jobs.into_iter();
     loop {
-        while running.len() < at_once.max(1)
+        while running.len() < at_once.max(1) + BESIDE
             && let Some(job) = jobs.next()
         {
             let (hub, progress) = (hub.clone(), progress.clone());

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use crate::{
     base::ids::{EntryPath, Repo, Revision},
     cache::layout::{CacheDir, LocalDir},
-    download::shared::{Shared, Sharing},
+    download::{
+        shared::{Shared, Sharing},
+        stages::{Stages, Turn},
+    },
     hub::{client::Hub, file_metadata::FileMetadata},
 };
 
@@ -38,6 +41,9 @@ pub struct Spec {
     /// list it.
     #[serde(skip)]
     pub partials: Option<Arc<HashSet<String>>>,
+    /// The stages that the files of the same call pass.
+    #[serde(skip)]
+    pub stages: Stages,
     /// Transfers that this download may join.
     #[serde(skip)]
     pub shared: Shared,
@@ -75,6 +81,14 @@ pub struct Mode {
 }
 
 impl Spec {
+    /// Waits for a turn if the Hub is asked, whose response may contain the file.
+    pub(crate) async fn turn_to_ask(&self) -> Option<Turn> {
+        match &self.known {
+            Some(_) if !self.ask => None,
+            _ => Some(self.stages.turn().await),
+        }
+    }
+
     pub(crate) fn may_not_ask(&self, hub: &Hub) -> bool {
         self.mode.local_files_only || hub.offline
     }

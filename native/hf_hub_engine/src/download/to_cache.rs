@@ -46,6 +46,7 @@ pub(crate) async fn to_cache(
     let cached = cached.map(|(report, _)| report);
     let (hub, permit) = hub.for_download(!spec.may_not_ask(hub)).await;
     let hub = &hub;
+    let turn = spec.turn_to_ask().await;
     let (metadata, content) = match locate::look_up(hub, spec, cached.is_some(), progress).await {
         Ok(located) => located,
         Err(error) => {
@@ -67,7 +68,7 @@ pub(crate) async fn to_cache(
     let begin = |start, progress| {
         fetch(hub.clone(), spec.clone(), cache.clone(), metadata.clone(), start, progress)
     };
-    let start = Start { content, permit };
+    let start = Start { content, permit, turn };
     let file = progress.start_file(spec.path.as_str(), metadata.size);
     let (report, ours) = shared::share(&spec.shared, file, key, start, progress, begin).await?;
     let report = match report {
@@ -211,7 +212,7 @@ async fn fetch(
     start: Start,
     progress: Progress,
 ) -> Result<Option<Report>> {
-    let (mut content, _permit) = start.at(&hub.permits).await;
+    let (mut content, mut turn, _permit) = start.at(&hub.permits).await;
     // All callers of the transfer see in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let repo = cache.repo(&spec.repo);
@@ -224,12 +225,13 @@ async fn fetch(
         let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
         move || prepare(&cache, &repo, &spec, &metadata)
     };
-    let lock = match blocking::run(attempt.clone()).await? {
+    let lane = &spec.stages.storage.lane;
+    let lock = match lane.run(attempt).await? {
         Prepared::Here(report) => return Ok(Some(report)),
         Prepared::Locked(lock) => lock,
         Prepared::Busy => {
             // While waiting for the lock, an open response would only occupy its connection.
-            content = None;
+            (content, turn) = (None, None);
             let lock = receive::wait_for_lock(repo.lock(&metadata.etag), &progress).await?;
             let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
             let here = move || link_if_here(&repo, &spec, &metadata);
@@ -254,7 +256,7 @@ async fn fetch(
     };
     let arrival =
         IncomingFile { hub: &hub, spec: &spec, metadata: &metadata, slot, lock: Arc::new(lock) };
-    arrival.receive(content, &progress, Arc::new(publish)).await
+    arrival.receive(content, turn, &progress, Arc::new(publish)).await
 }
 
 /// Returns the file, if it or its content is cached.

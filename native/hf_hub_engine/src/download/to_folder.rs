@@ -13,7 +13,6 @@ use sha1::{Digest, Sha1};
 
 use crate::{
     base::{
-        blocking,
         disk::{self, write_atomically},
         error::{Error, ErrorKind, Result},
         etag::Etag,
@@ -50,8 +49,9 @@ pub(crate) async fn to_folder(
     progress: &Progress,
 ) -> Result<Option<Report>> {
     let here = {
+        let lane = spec.stages.storage.lane.clone();
         let (folder, spec) = (folder.clone(), spec.clone());
-        blocking::run(move || Here::look(&folder, &spec)).await
+        lane.run(move || Here::look(&folder, &spec)).await
     };
     let known = spec.known.as_ref();
     if let Some(commit) = spec.revision.as_commit().filter(|commit| here.is_of(commit, known)) {
@@ -59,6 +59,7 @@ pub(crate) async fn to_folder(
     }
     let (hub, permit) = hub.for_download(!spec.may_not_ask(hub)).await;
     let hub = &hub;
+    let turn = spec.turn_to_ask().await;
     let (metadata, content) = match locate::look_up(hub, spec, here.exists, progress).await {
         Ok(located) => located,
         Err(error) if here.exists && error.allows_fallback() => {
@@ -85,7 +86,7 @@ pub(crate) async fn to_folder(
         let (hub, spec, folder, cache) = (hub.clone(), spec.clone(), folder.clone(), cache.clone());
         fetch(hub, spec, folder, cache, metadata.clone(), start, progress)
     };
-    let start = Start { content, permit };
+    let start = Start { content, permit, turn };
     let file = progress.start_file(spec.path.as_str(), metadata.size);
     let (report, _) = shared::share(&spec.shared, file, key, start, progress, begin).await?;
     Ok(report.map(|report| Report { commit: Some(metadata.commit), ..report }))
@@ -102,15 +103,16 @@ async fn fetch(
     start: Start,
     progress: Progress,
 ) -> Result<Option<Report>> {
-    let (content, _permit) = start.at(&hub.permits).await;
+    let (content, turn, _permit) = start.at(&hub.permits).await;
     // All callers of the transfer see in its progress what it waits for.
     let hub = Hub { watch: progress.clone(), ..hub };
     let lock = Arc::new(receive::wait_for_lock(folder.lock(&spec.path), &progress).await?);
     let settled = {
+        let lane = spec.stages.storage.lane.clone();
         let (folder, repo, spec) = (folder.clone(), cache.repo(&spec.repo), spec.clone());
         let (metadata, lock) = (metadata.clone(), lock.clone());
         let settle = move || settle_without_network(&folder, &repo, &spec, &metadata, &lock);
-        blocking::run(settle).await?
+        lane.run(settle).await?
     };
     if settled {
         let (path, commit) = (folder.file(&spec.path), Some(metadata.commit));
@@ -128,7 +130,7 @@ async fn fetch(
         }
     };
     let arrival = IncomingFile { hub: &hub, spec: &spec, metadata: &metadata, slot, lock };
-    arrival.receive(content, &progress, Arc::new(publish)).await
+    arrival.receive(content, turn, &progress, Arc::new(publish)).await
 }
 
 /// A file in the folder, from an earlier download.

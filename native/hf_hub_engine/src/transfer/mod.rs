@@ -36,6 +36,7 @@ use crate::{
     cache::{
         partial::{Slot, Verified},
         ranges::Ranges,
+        storage::Storage,
     },
     hub::{
         client::{self, Hub},
@@ -72,6 +73,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) resume: bool,
     /// Held until the last byte is written.
     pub(crate) lock: Arc<Lock>,
+    /// How a small file gets to disk.
+    pub(crate) storage: &'a Storage,
 }
 
 /// How a transfer ended.
@@ -112,10 +115,12 @@ struct Connections<'a> {
 }
 
 impl Transfer<'_> {
-    /// Runs the transfer, beginning with a response that is already open, if there is one.
-    pub(crate) async fn run(
+    /// Runs the transfer, beginning with a response that is already open, if there is one. Drops
+    /// `network` when all bytes have been received.
+    pub(crate) async fn run<T>(
         &self,
         content: Option<Content>,
+        network: T,
         progress: &FileProgress,
     ) -> Result<Outcome> {
         let (mut opened, source) = match content {
@@ -149,7 +154,10 @@ impl Transfer<'_> {
                 alone: AtomicBool::new(false),
             };
             match shared.run(opened.take(), most).await? {
-                Stop::Done => return writer.finish().await.map(Box::new).map(Outcome::Complete),
+                Stop::Done => {
+                    drop(network);
+                    return writer.finish().await.map(Box::new).map(Outcome::Complete);
+                }
                 Stop::Changed => return Ok(Outcome::Changed),
                 // The server supports no ranges, or not the requested ones.
                 Stop::StartOver => {
@@ -163,7 +171,10 @@ impl Transfer<'_> {
 
     async fn writer(&self) -> Result<(Writer, Ranges)> {
         if self.metadata.size.is_some_and(|size| size <= self.hub.flow.in_memory) {
-            return Ok((Writer::in_memory(self.slot.clone()), Ranges::default()));
+            return Ok((
+                Writer::in_memory(self.slot.clone(), self.storage.clone()),
+                Ranges::default(),
+            ));
         }
         Writer::on_disk(self.slot.clone(), self.resume, self.lock.clone()).await
     }

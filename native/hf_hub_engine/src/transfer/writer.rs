@@ -14,14 +14,15 @@ use tokio::{
 
 use crate::{
     base::{
-        blocking::{self, join},
+        blocking::join,
         error::{Error, ErrorKind, Result},
         hash::Hasher,
         lock::Lock,
     },
     cache::{
-        partial::{Partial, Slot, Verified, too_long},
+        partial::{Checked, Partial, Slot, Verified, too_long},
         ranges::Ranges,
+        storage::Storage,
     },
     transfer::{block::Block, digest::Digest, flusher::Flusher},
 };
@@ -32,9 +33,16 @@ const QUEUE: usize = 8;
 /// Receives a file's bytes, from several connections at a time.
 pub(crate) enum Writer {
     /// Keeps them in memory until the end.
-    Memory(Slot, Mutex<BytesMut>),
+    Memory(Memory),
     /// Writes them to disk as they arrive.
     Disk(Disk),
+}
+
+/// A file that is collected in memory.
+pub(crate) struct Memory {
+    slot: Slot,
+    held: Mutex<BytesMut>,
+    storage: Storage,
 }
 
 /// The network side of the writing task.
@@ -56,8 +64,8 @@ enum Command {
 
 impl Writer {
     /// Creates a writer for a file that is small enough for memory.
-    pub(crate) fn in_memory(slot: Slot) -> Self {
-        Self::Memory(slot, Mutex::default())
+    pub(crate) fn in_memory(slot: Slot, storage: Storage) -> Self {
+        Self::Memory(Memory { slot, held: Mutex::default(), storage })
     }
 
     /// Creates a writer that resumes from a partial file, if allowed. Also returns what is in
@@ -97,7 +105,7 @@ impl Writer {
     pub(crate) async fn write(&self, block: Block) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.command(Command::Write(block)).await,
-            Self::Memory(slot, held) => {
+            Self::Memory(Memory { slot, held, .. }) => {
                 let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
                 debug_assert_eq!(held.len() as u64, block.offset(), "one connection, in order");
                 block.pieces().iter().for_each(|piece| held.extend_from_slice(piece));
@@ -111,7 +119,7 @@ impl Writer {
     pub(crate) async fn restart(&self) -> Result<()> {
         match self {
             Self::Disk(disk) => disk.command(Command::Restart).await,
-            Self::Memory(_, held) => {
+            Self::Memory(Memory { held, .. }) => {
                 held.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 Ok(())
             }
@@ -122,9 +130,10 @@ impl Writer {
     pub(crate) async fn finish(self) -> Result<Verified> {
         match self {
             Self::Disk(disk) => disk.finish().await,
-            Self::Memory(slot, held) => {
+            Self::Memory(Memory { slot, held, storage }) => {
                 let bytes = held.into_inner().unwrap_or_else(PoisonError::into_inner);
-                blocking::run(move || write_at_once(slot, &bytes)).await
+                let checked = storage.lane.run(move || write_at_once(slot, &bytes)).await?;
+                storage.flushes.flush(checked).await
             }
         }
     }
@@ -190,7 +199,7 @@ fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Opti
     Ok(None)
 }
 
-fn write_at_once(slot: Slot, bytes: &[u8]) -> Result<Verified> {
+fn write_at_once(slot: Slot, bytes: &[u8]) -> Result<Checked> {
     let hasher = Hasher::new(slot.etag.proof(), Some(bytes.len() as u64));
     let hex = hasher.map(|mut hasher| {
         hasher.update(bytes);
@@ -198,7 +207,7 @@ fn write_at_once(slot: Slot, bytes: &[u8]) -> Result<Verified> {
     });
     let mut partial = Partial::create(slot)?;
     partial.write(0, bytes)?;
-    partial.finish(hex)
+    partial.check(hex)
 }
 
 fn ended_early() -> Error {

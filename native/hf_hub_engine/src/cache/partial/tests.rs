@@ -20,6 +20,13 @@ fn put(partial: &mut Partial, content: &[u8]) {
     partial.write(partial.present().end(), content).unwrap();
 }
 
+/// A complete partial file in a folder of its own.
+pub(super) fn hello(dir: &Path) -> Partial {
+    let mut partial = Partial::create(slot(dir, HELLO, Some(6))).unwrap();
+    put(&mut partial, b"hello\n");
+    partial
+}
+
 fn finish(partial: Partial, content: &[u8]) -> Result<Verified> {
     let mut hasher = Hasher::new(Proof::GitSha1, Some(content.len() as u64)).unwrap();
     hasher.update(content);
