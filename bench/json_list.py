@@ -11,7 +11,6 @@ import threading
 BENCH = pathlib.Path(__file__).resolve().parent
 SIZE = 10_000_000
 ROUNDS = 10
-FILES = [*(f"model-{number:05}-of-00012.safetensors" for number in range(12)), "config.json"]
 PEER = (
     "import json, sys, time\n"
     "text = open(sys.argv[1], 'rb').read()\n"
@@ -51,6 +50,18 @@ class JsonList:
         return self.clients.children.run(command)
 
 
+def moment(rng):
+    day = f"{rng.randrange(2022, 2026)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}"
+    return f"{day}T{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02}.000Z"
+
+
+def files(rng):
+    """Names that many models have, names that some have, and one that no other has."""
+    parts = rng.randrange(2, 12)
+    shards = [f"model-{number + 1:05}-of-{parts:05}.safetensors" for number in range(parts)]
+    return [".gitattributes", "README.md", "config.json", "tokenizer.json", f"runs/{rng.getrandbits(64):x}.log"] + shards
+
+
 def models(size):
     """A list as the Hub sends it with full=true: names, numbers, dates, tags, files."""
     rng, items, length = random.Random(1), [], 0
@@ -58,12 +69,12 @@ def models(size):
         name = f"org-{rng.randrange(5000)}/model-{rng.randrange(10**9)}"
         item = {
             "_id": f"{rng.getrandbits(96):024x}", "id": name, "modelId": name, "author": name.split("/")[0],
-            "sha": f"{rng.getrandbits(160):040x}", "lastModified": "2025-06-01T12:00:00.000Z",
-            "createdAt": "2024-01-01T00:00:00.000Z", "private": False, "gated": False, "disabled": False,
+            "sha": f"{rng.getrandbits(160):040x}", "lastModified": moment(rng), "createdAt": moment(rng),
+            "private": False, "gated": False, "disabled": False,
             "downloads": rng.randrange(10**6), "likes": rng.randrange(1000), "trendingScore": rng.random(),
             "library_name": "transformers", "pipeline_tag": "text-generation",
             "tags": ["transformers", "safetensors", "text-generation", "en", "license:mit", "région:us"],
-            "siblings": [{"rfilename": name} for name in FILES],
+            "siblings": [{"rfilename": file} for file in files(rng)],
         }
         items.append(item)
         length += len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())

@@ -25,7 +25,7 @@ defmodule HfHub.AccessRequests do
   """
 
   alias HfHub.AccessRequests.AccessRequest
-  alias HfHub.{Decode, Error, Options, Request, RepoRef}
+  alias HfHub.{Error, Options, Request, RepoRef}
 
   @times [
     after: [type: {:struct, DateTime}, doc: "Time after which the requests were made."],
@@ -290,12 +290,12 @@ defmodule HfHub.AccessRequests do
 
   defp list(repo_id, status, opts) do
     opts = Options.validate!(opts, @list)
-    Request.list(requests(repo_id, status, opts), opts[:limit], Decode.to(AccessRequest))
+    Request.list(requests(repo_id, status, opts), opts[:limit], AccessRequest)
   end
 
   defp stream(repo_id, status, opts) do
     opts = Options.validate!(opts, @stream)
-    Request.stream(requests(repo_id, status, opts), Decode.to(AccessRequest))
+    Request.stream(requests(repo_id, status, opts), AccessRequest)
   end
 
   defp requests(repo_id, status, opts) do

@@ -29,7 +29,7 @@ defmodule HfHub.Auth do
 
   alias HfHub.Auth.{Credentials, GitCredential, Login, Store, StoredToken, Whoami}
   alias HfHub.Config.{Source, Token}
-  alias HfHub.{Config, Decode, Error, Memory, Options, Request}
+  alias HfHub.{Config, Error, Memory, Options, Request}
 
   @whoami [
             cache: [
@@ -111,7 +111,7 @@ defmodule HfHub.Auth do
   def whoami!(opts \\ []), do: Error.unwrap!(whoami(opts))
 
   defp ask(opts, key) do
-    case Request.new(:get, "/api/whoami-v2", [], opts) |> Request.run(Decode.to(Whoami)) do
+    case Request.new(:get, "/api/whoami-v2", [], opts) |> Request.run(Whoami) do
       {:ok, whoami} ->
         if opts[:cache], do: Memory.put(key, whoami)
         {:ok, whoami}

@@ -112,7 +112,7 @@ defmodule HfHub.Collections do
   @spec list(keyword()) :: {:ok, [Collection.t()]} | {:error, Error.t()}
   def list(opts \\ []) do
     opts = Options.validate!(opts, @list)
-    search(opts) |> Request.query(limit: opts[:limit]) |> Request.list(opts[:limit], Decode.to(Collection))
+    search(opts) |> Request.query(limit: opts[:limit]) |> Request.list(opts[:limit], Collection)
   end
 
   @doc "Same as `list/1`, but returns the collections or raises `HfHub.Error`."
@@ -129,7 +129,7 @@ defmodule HfHub.Collections do
   @doc python: "list_collections"
   @spec stream(keyword()) :: Enumerable.t()
   def stream(opts \\ []),
-    do: Request.stream(search(Options.validate!(opts, @stream)), Decode.to(Collection))
+    do: Request.stream(search(Options.validate!(opts, @stream)), Collection)
 
   @doc """
   Returns a collection with all its items.
@@ -150,7 +150,7 @@ defmodule HfHub.Collections do
   @spec get(collection(), keyword()) :: {:ok, Collection.t()} | {:error, Error.t()}
   def get(collection, opts \\ []) do
     opts = Options.validate!(opts, @get)
-    route(:get, collection, "", opts) |> Request.run(Decode.to(Collection))
+    route(:get, collection, "", opts) |> Request.run(Collection)
   end
 
   @doc "Same as `get/2`, but returns the collection or raises `HfHub.Error`."
@@ -181,7 +181,7 @@ defmodule HfHub.Collections do
     with {:ok, namespace} <- Account.name(opts[:namespace], opts) do
       Request.new(:post, "/api/collections", [], opts)
       |> Request.json(Map.put(body, :namespace, namespace))
-      |> Request.run(Decode.to(Collection))
+      |> Request.run(Collection)
       |> unless_exists(nil, opts)
     end
   end
@@ -266,7 +266,7 @@ defmodule HfHub.Collections do
     with {:ok, id} <- Input.item_id(item_id, type, opts) do
       route(:post, collection, "/items", opts)
       |> Request.json(%{item: %{id: id, type: type}, note: note})
-      |> Request.run(Decode.to(Collection))
+      |> Request.run(Collection)
       |> unless_exists(collection, opts)
       |> added(id, type)
     end

@@ -3,13 +3,52 @@ defmodule HfHub.Decode do
   # missing or malformed field is `nil`, and a response of another shape is an error.
   @moduledoc false
 
+  # Any time, and its parts in the order in which native code sets them.
+  @time {~U[1970-01-01 00:00:00Z], [:year, :month, :day, :hour, :minute, :second, :microsecond]}
+
   defmodule Error do
     @moduledoc false
     defexception [:message]
   end
 
-  @doc "Decodes a JSON object into a struct, by the struct's table."
+  @typedoc "Decodes the JSON of a response: a function, a module with a table, or a list of its structs."
+  @type decoder :: (term() -> term()) | module() | [module()]
+
+  @doc "Decodes the JSON of a response, of which native code may have decoded objects."
+  @spec response(decoder(), term()) :: term()
+  def response(decode, json) when is_function(decode), do: decode.(json)
+  def response([module], json), do: items(json, to(module))
+  def response(module, json), do: HfHub.Decode.struct(module, json)
+
+  @doc """
+  Returns what native code needs to decode the objects of a response: the type in the form of
+  `HfHub.Schema.Type.plan/1`, how times are made, and the tables of all structs in it. `nil` where only Elixir can.
+  """
+  @spec tables(decoder()) :: {term(), {DateTime.t(), [atom()]}, [tuple()]} | nil
+  def tables(decode) when is_function(decode), do: nil
+  def tables([module]), do: {[{:struct, module}], @time, reached([module], [])}
+  def tables(module), do: {{:struct, module}, @time, reached([module], [])}
+
+  defp reached([], tables), do: tables
+
+  defp reached([module | rest], tables) do
+    if List.keymember?(tables, module, 0) do
+      reached(rest, tables)
+    else
+      {empty, rows} = module.__table__()
+      reached(modules(rows) ++ rest, [{module, empty, rows} | tables])
+    end
+  end
+
+  defp modules(rows), do: for({_field, _from, plan, _default} <- rows, module <- module(plan), do: module)
+
+  defp module({:struct, module}), do: [module]
+  defp module([plan]), do: module(plan)
+  defp module(_plan), do: []
+
+  @doc "Decodes a JSON object into a struct, by the struct's table. One that native code has decoded is returned."
   @spec struct(module(), term()) :: struct()
+  def struct(module, %module{} = decoded), do: decoded
   def struct(module, json) when is_map(json), do: module.__decode__(json)
   def struct(_module, _json), do: raise(Error, message: "expected a JSON object")
 
@@ -73,6 +112,9 @@ defmodule HfHub.Decode do
 
   def value(_other, {:map, _type}), do: nil
   def value(json, {:field, name}), do: get(json, name)
+  def value(%{} = json, {:in, name}), do: value(get(json, name), :text)
+  def value(text, {:in, _name}), do: value(text, :text)
+  def value(text, :text), do: if(is_binary(text), do: text)
 
   def value(number, {:clamp, first..last//_}),
     do: if(is_integer(number), do: number |> max(first) |> min(last))

@@ -9,7 +9,7 @@ defmodule HfHub.Git do
       {:ok, _tag} = HfHub.Git.create_tag("me/my-model", "v1.0", message: "First release")
   """
 
-  alias HfHub.{Decode, Error, Options, Request}
+  alias HfHub.{Error, Options, Request}
   alias HfHub.Git.{BranchInfo, CommitInfo, GitRefs, Resolution, TagInfo}
   alias HfHub.Request.Place
 
@@ -148,7 +148,7 @@ defmodule HfHub.Git do
   def list_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @commits)
 
-    Request.list(commits(repo_id, opts), opts[:limit], Decode.to(CommitInfo))
+    Request.list(commits(repo_id, opts), opts[:limit], CommitInfo)
   end
 
   @doc "Same as `list_commits/2`, but returns the commits or raises `HfHub.Error`."
@@ -166,7 +166,7 @@ defmodule HfHub.Git do
   @spec stream_commits(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_commits(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @stream)
-    Request.stream(commits(repo_id, opts), Decode.to(CommitInfo))
+    Request.stream(commits(repo_id, opts), CommitInfo)
   end
 
   @doc """
@@ -362,6 +362,6 @@ defmodule HfHub.Git do
   defp refs(repo_id, opts) do
     Request.repo(:get, "/api/:types/*repo/refs", repo_id, opts)
     |> Request.query(include_prs: if(opts[:include_pull_requests], do: 1))
-    |> Request.run(Decode.to(GitRefs))
+    |> Request.run(GitRefs)
   end
 end

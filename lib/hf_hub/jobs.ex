@@ -316,7 +316,7 @@ defmodule HfHub.Jobs do
 
     Request.new(:get, "/api/jobs/hardware", [], opts)
     |> Request.plain()
-    |> Request.run(&Decode.items(&1, Decode.to(JobHardware)))
+    |> Request.run([JobHardware])
   end
 
   @doc "Same as `list_hardware/1`, but returns the hardware or raises `HfHub.Error`."

@@ -10,7 +10,7 @@ defmodule HfHub.LFS do
       {"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", 5}
   """
 
-  alias HfHub.{Decode, Error, Options, Request}
+  alias HfHub.{Error, Options, Request}
   alias HfHub.LFS.{FileInfo, UploadInfo}
 
   @media_type "application/vnd.git-lfs+json"
@@ -84,7 +84,7 @@ defmodule HfHub.LFS do
   @spec list_files(HfHub.repo(), keyword()) :: {:ok, [FileInfo.t()]} | {:error, Error.t()}
   def list_files(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @list)
-    Request.list(files(repo_id, opts), opts[:limit], Decode.to(FileInfo))
+    Request.list(files(repo_id, opts), opts[:limit], FileInfo)
   end
 
   @doc "Same as `list_files/2`, but returns the files or raises `HfHub.Error`."
@@ -101,7 +101,7 @@ defmodule HfHub.LFS do
   @doc python: "list_lfs_files"
   @spec stream_files(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_files(repo_id, opts \\ []),
-    do: Request.stream(files(repo_id, Options.validate!(opts, @stream)), Decode.to(FileInfo))
+    do: Request.stream(files(repo_id, Options.validate!(opts, @stream)), FileInfo)
 
   @doc """
   Deletes large files from a repository, in all commits and for good: this cannot be undone.

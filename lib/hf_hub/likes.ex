@@ -9,7 +9,7 @@ defmodule HfHub.Likes do
   `HfHub.Api.list_models/1` sorts by it with `sort: :likes`.
   """
 
-  alias HfHub.{Account, Decode, Error, Options, Request}
+  alias HfHub.{Account, Error, Options, Request}
   alias HfHub.Likes.LikedRepo
   alias HfHub.Users.User
 
@@ -80,7 +80,7 @@ defmodule HfHub.Likes do
   @spec list_likers(HfHub.repo(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
   def list_likers(repo_id, opts \\ []) do
     opts = Options.validate!(opts, @likers)
-    Request.list(likers(repo_id, opts), opts[:limit], Decode.to(User))
+    Request.list(likers(repo_id, opts), opts[:limit], User)
   end
 
   @doc "Same as `list_likers/2`, but returns the users or raises `HfHub.Error`."
@@ -97,7 +97,7 @@ defmodule HfHub.Likes do
   @doc python: "list_repo_likers"
   @spec stream_likers(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_likers(repo_id, opts \\ []),
-    do: Request.stream(likers(repo_id, Options.validate!(opts, @repo)), Decode.to(User))
+    do: Request.stream(likers(repo_id, Options.validate!(opts, @repo)), User)
 
   @doc """
   Returns the repositories that a user likes, of all types, the most recent like first.
@@ -120,7 +120,7 @@ defmodule HfHub.Likes do
     opts = Options.validate!(opts, @liked)
 
     with {:ok, name} <- Account.name(username, opts),
-         do: Request.list(liked(name, opts), opts[:limit], Decode.to(LikedRepo))
+         do: Request.list(liked(name, opts), opts[:limit], LikedRepo)
   end
 
   @doc "Same as `list_liked_repos/2`, but returns the repositories or raises `HfHub.Error`."
@@ -138,7 +138,7 @@ defmodule HfHub.Likes do
   @spec stream_liked_repos(String.t() | nil, keyword()) :: Enumerable.t()
   def stream_liked_repos(username \\ nil, opts \\ []) do
     opts = Options.validate!(opts, Options.common())
-    Request.stream(liked(Error.unwrap!(Account.name(username, opts)), opts), Decode.to(LikedRepo))
+    Request.stream(liked(Error.unwrap!(Account.name(username, opts)), opts), LikedRepo)
   end
 
   defp own(method, repo_id, opts),

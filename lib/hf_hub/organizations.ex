@@ -8,7 +8,7 @@ defmodule HfHub.Organizations do
   The repositories of an organization, with their sizes, are `HfHub.Users.list_repos/1` with `:organization`.
   """
 
-  alias HfHub.{Decode, Error, Options, Request}
+  alias HfHub.{Error, Options, Request}
   alias HfHub.Users.{Organization, User}
 
   @get Options.common()
@@ -34,7 +34,7 @@ defmodule HfHub.Organizations do
   @spec get(String.t(), keyword()) :: {:ok, Organization.t()} | {:error, Error.t()}
   def get(name, opts \\ []) do
     opts = Options.validate!(opts, @get)
-    route(name, "overview", opts) |> Request.run(Decode.to(Organization))
+    route(name, "overview", opts) |> Request.run(Organization)
   end
 
   @doc "Same as `get/2`, but returns the organization or raises `HfHub.Error`."
@@ -57,7 +57,7 @@ defmodule HfHub.Organizations do
   @spec list_followers(String.t(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
   def list_followers(name, opts \\ []) do
     opts = Options.validate!(opts, @people)
-    Request.list(route(name, "followers", opts), opts[:limit], Decode.to(User))
+    Request.list(route(name, "followers", opts), opts[:limit], User)
   end
 
   @doc "Same as `list_followers/2`, but returns the users or raises `HfHub.Error`."
@@ -75,7 +75,7 @@ defmodule HfHub.Organizations do
   @spec stream_followers(String.t(), keyword()) :: Enumerable.t()
   def stream_followers(name, opts \\ []) do
     opts = Options.validate!(opts, Options.common())
-    Request.stream(route(name, "followers", opts), Decode.to(User))
+    Request.stream(route(name, "followers", opts), User)
   end
 
   @doc """
@@ -94,7 +94,7 @@ defmodule HfHub.Organizations do
   @spec list_members(String.t(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
   def list_members(name, opts \\ []) do
     opts = Options.validate!(opts, @search ++ @people)
-    Request.list(members(name, opts), opts[:limit], Decode.to(User))
+    Request.list(members(name, opts), opts[:limit], User)
   end
 
   @doc "Same as `list_members/2`, but returns the users or raises `HfHub.Error`."
@@ -111,7 +111,7 @@ defmodule HfHub.Organizations do
   @doc python: "list_organization_members"
   @spec stream_members(String.t(), keyword()) :: Enumerable.t()
   def stream_members(name, opts \\ []),
-    do: Request.stream(members(name, Options.validate!(opts, @search ++ Options.common())), Decode.to(User))
+    do: Request.stream(members(name, Options.validate!(opts, @search ++ Options.common())), User)
 
   defp members(name, opts), do: route(name, "members", opts) |> Request.query(search: opts[:search])
 

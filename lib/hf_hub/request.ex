@@ -6,7 +6,7 @@ defmodule HfHub.Request do
   # A request carries the error of its construction, such as an invalid id, until it is run.
   @moduledoc false
 
-  alias HfHub.{Error, Native, Options, RepoRef, Telemetry}
+  alias HfHub.{Decode, Error, Native, Options, RepoRef, Telemetry}
   alias HfHub.Native.{Hub, Nif}
   alias HfHub.Request.{Form, Pages, Place}
 
@@ -195,43 +195,42 @@ defmodule HfHub.Request do
   def hide(request, texts), do: %{request | hidden: request.hidden ++ texts}
 
   @doc "Sends the request, and returns the JSON of the response, decoded by `decode`."
-  @spec run(t(), (term() -> value)) :: {:ok, value} | {:error, Error.t()} when value: term()
+  @spec run(t(), Decode.decoder()) :: {:ok, term()} | {:error, Error.t()}
   def run(request, decode \\ & &1) do
-    with {:ok, answer} <- send_to(suggesting(request), nil), do: decoded(answer, decode)
+    with {:ok, answer} <- send_to(suggesting(request), nil, decode), do: decoded(answer, decode)
   end
 
   @doc "Sends the request, and ignores the body of the response."
   @spec effect(t()) :: :ok | {:error, Error.t()}
   def effect(request) do
-    with {:ok, answer} <- send_to(request, nil), do: if(page?(answer), do: web_page(), else: :ok)
+    with {:ok, answer} <- send_to(request), do: if(page?(answer), do: web_page(), else: :ok)
   end
 
   @doc "Sends the request, and returns the content of the response, parsed if it is JSON, and its media type."
   @spec content(t()) :: {:ok, %{content: term(), content_type: String.t() | nil}} | {:error, Error.t()}
   def content(request) do
-    with {:ok, answer} <- send_to(suggesting(request), nil),
+    with {:ok, answer} <- send_to(suggesting(request)),
          {:ok, content} <- decoded(answer, & &1),
          do: {:ok, %{content: content, content_type: answer.headers["content-type"]}}
   end
 
   @doc "Sends the request, and returns the headers of the response, with names in lower case."
   @spec headers(t()) :: {:ok, %{String.t() => String.t()}} | {:error, Error.t()}
-  def headers(request), do: with({:ok, answer} <- send_to(request, nil), do: {:ok, answer.headers})
+  def headers(request), do: with({:ok, answer} <- send_to(request), do: {:ok, answer.headers})
 
   @doc """
-  Returns a lazy stream of the items of a paginated list. `items` returns the items in a page's JSON.
-  The stream raises `HfHub.Error`.
+  Returns a lazy stream of the items of a paginated list, decoded by a function or into the structs of a module. `items`
+  returns the items in a page's JSON, which is the list of them by default. The stream raises `HfHub.Error`.
   """
-  @spec stream(t(), (term() -> term()), (term() -> term())) :: Enumerable.t()
-  def stream(request, decode, items \\ & &1)
+  @spec stream(t(), (term() -> term()) | module(), (term() -> term()) | nil) :: Enumerable.t()
+  def stream(request, decode, items \\ nil)
   def stream(%{error: %Error{} = error}, _decode, _items), do: raise(error)
   def stream(request, decode, items), do: pages(%{request | max_bytes: :infinity}, decode, items, nil)
 
   @doc "Returns the first `limit` items of a paginated list, or all if it is `nil`."
-  @spec list(t(), non_neg_integer() | nil, (term() -> value), (term() -> term())) ::
-          {:ok, [value]} | {:error, Error.t()}
-        when value: term()
-  def list(request, limit, decode, items \\ & &1) do
+  @spec list(t(), non_neg_integer() | nil, (term() -> term()) | module(), (term() -> term()) | nil) ::
+          {:ok, list()} | {:error, Error.t()}
+  def list(request, limit, decode, items \\ nil) do
     stream = pages(request, decode, items, deadline(request.opts[:timeout]))
     {:ok, if(limit, do: Enum.take(stream, limit), else: Enum.to_list(stream))}
   rescue
@@ -241,6 +240,7 @@ defmodule HfHub.Request do
   # The deadline applies to all pages together.
   defp pages(request, decode, items, deadline) do
     request = suggesting(request)
+    decode = page(decode, items)
 
     start = fn ->
       {Nif.new_list(request.max_pages, bytes(request.max_bytes), request.paging != :links),
@@ -254,15 +254,20 @@ defmodule HfHub.Request do
       {list, page} ->
         answer =
           Error.unwrap!(
-            send_to(%{query(request, Pages.query(page)) | opts: until(request.opts, deadline)}, list)
+            send_to(%{query(request, Pages.query(page)) | opts: until(request.opts, deadline)}, list, decode)
           )
 
-        found = Error.unwrap!(decoded(answer, &HfHub.Decode.items(items.(&1), decode)))
+        found = Error.unwrap!(decoded(answer, decode))
         {found, {list, Pages.following(page, answer, found)}}
     end
 
     Stream.resource(start, next, fn _state -> :ok end)
   end
+
+  defp page(module, nil) when is_atom(module), do: [module]
+  defp page(module, items) when is_atom(module), do: page(Decode.to(module), items)
+  defp page(decode, nil), do: &Decode.items(&1, decode)
+  defp page(decode, items), do: &Decode.items(items.(&1), decode)
 
   # A failed GET looks for similar names, which costs another request.
   defp suggesting(%{suggest: :never} = request), do: %{request | suggest: false}
@@ -332,8 +337,9 @@ defmodule HfHub.Request do
     end
   end
 
-  defp send_to(request, list) do
+  defp send_to(request, list \\ nil, decode \\ & &1) do
     with {:ok, spec} <- spec(request, list) do
+      spec = Map.put(spec, :structs, Decode.tables(decode))
       metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
 
       result = Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(:request, spec) end)
@@ -380,9 +386,9 @@ defmodule HfHub.Request do
     do: {:error, Error.new(:invalid_response, "the Hub returned invalid JSON", reason: why)}
 
   defp decoded(answer, decode) do
-    if page?(answer), do: web_page(), else: {:ok, decode.(answer.body)}
+    if page?(answer), do: web_page(), else: {:ok, Decode.response(decode, answer.body)}
   rescue
-    error in [HfHub.Decode.Error] -> unusable(error.message)
+    error in [Decode.Error] -> unusable(error.message)
   end
 
   # No API route returns HTML: the response is a login page, or comes from another server.

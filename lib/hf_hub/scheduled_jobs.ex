@@ -81,7 +81,7 @@ defmodule HfHub.ScheduledJobs do
       |> Call.all(:post, namespace, opts)
       |> Request.json(body)
       |> Request.hide(Map.values(opts[:secrets] || %{}))
-      |> Request.run(Decode.to(ScheduledJobInfo))
+      |> Request.run(ScheduledJobInfo)
     end
   end
 
@@ -107,7 +107,7 @@ defmodule HfHub.ScheduledJobs do
 
     with {:ok, namespace} <- Account.name(opts[:namespace], opts),
          request = :scheduled_jobs |> Call.all(:get, namespace, opts) |> Request.query(label: label),
-         {:ok, jobs} <- Request.run(request, &Decode.items(&1, Decode.to(ScheduledJobInfo))),
+         {:ok, jobs} <- Request.run(request, [ScheduledJobInfo]),
          do: {:ok, Enum.filter(jobs, &labelled?(&1, labels))}
   end
 

@@ -9,9 +9,11 @@ defmodule HfHub.Schema do
   #       path: {:path, "path of the folder"}
   #
   # A row is `{from, type, doc}`, or `{type, doc}` if the source has the field's own name; options come last.
-  # `from` is a name, a path of names (`[]` is the whole object), or `{:or, [from]}` for the first one present.
-  # `:default` replaces `nil`; `:by` is the name of a private function of the module that computes the value;
-  # `json: false` leaves a field out of JSON. Types are those of `HfHub.Schema.Type`.
+  # `from` is a name, a path of names (`[]` is the whole object), `{:or, [from]}` for the first one present, or
+  # `{:all, names}` for a list of the values, `nil` if the first is missing or false.
+  # `:default` replaces `nil`; `:by` is the name of a private function of the module that computes the value, `:by_some`
+  # of one that is not called for `nil`; `json: false` leaves a field out of JSON. Types are those of
+  # `HfHub.Schema.Type`.
   #
   # The struct can also be read as a map, `info[:id]`, and encoded as JSON.
   @moduledoc false
@@ -70,6 +72,11 @@ defmodule HfHub.Schema do
       @doc false
       @spec __decode__(map()) :: t()
       def __decode__(unquote(HfHub.Schema.source())), do: unquote(HfHub.Schema.decoder(@fields))
+
+      # The same for native code, which decodes long lists.
+      @doc false
+      @spec __table__() :: {t(), [tuple()]}
+      def __table__, do: {__struct__(), unquote(Macro.escape(HfHub.Schema.rows(@fields)))}
     end
   end
 
@@ -153,20 +160,55 @@ defmodule HfHub.Schema do
   defp value({_name, from, type, _doc, opts}) do
     found = taken(from)
     default = opts[:default]
-    made = if opts[:by], do: {opts[:by], [], [found]}, else: converted(found, Type.plan(type), default)
+    made = made(found, plan(type, default), opts)
 
     if default == nil,
       do: made,
       else: quote(do: HfHub.Decode.default(unquote(made), unquote(Macro.escape(default))))
   end
 
-  # A list without a type of items is only checked if it has a default.
-  defp converted(found, plan, default) when plan == :as_is or (plan == [:as_is] and default == nil), do: found
+  defp made(found, plan, opts) do
+    cond do
+      by = opts[:by] -> {by, [], [found]}
+      by = opts[:by_some] -> quote(do: with(some when some != nil <- unquote(found), do: unquote(by)(some)))
+      true -> converted(found, plan)
+    end
+  end
 
-  defp converted(found, plan, _default),
-    do: quote(do: HfHub.Decode.value(unquote(found), unquote(Macro.escape(plan))))
+  defp plan(type, default) do
+    plan = Type.plan(type)
+    # A list without a type of items is only checked if it has a default.
+    if plan == [:as_is] and default == nil, do: :as_is, else: plan
+  end
+
+  defp converted(found, :as_is), do: found
+  defp converted(found, plan), do: quote(do: HfHub.Decode.value(unquote(found), unquote(Macro.escape(plan))))
+
+  @doc "Returns the fields as native code reads them: name, paths to the value, plan of its type, default."
+  @spec rows([field()]) :: [{atom(), term(), term(), term()}]
+  def rows(fields), do: Enum.map(fields, &native_row/1)
+
+  # A function is called by Elixir, which decodes all objects where its value is there.
+  defp native_row({name, from, type, _doc, opts}) do
+    default = opts[:default]
+
+    cond do
+      opts[:by] -> {name, [[]], :by, default}
+      opts[:by_some] -> {name, paths(from), :by, default}
+      true -> {name, paths(from), plan(type, default), default}
+    end
+  end
+
+  # Of these values, the first is the one that may be missing; no name is nil.
+  defp paths({:all, [first | _names]}), do: [[first], [nil]]
+  defp paths({:or, names}), do: Enum.map(names, &[&1])
+  defp paths(path) when is_list(path), do: [path]
+  defp paths(name), do: [[name]]
 
   defp taken([]), do: source()
+
+  defp taken({:all, [first | _] = names}),
+    do: quote(do: if(unquote(taken(first)), do: unquote(Enum.map(names, &taken/1))))
 
   defp taken({:or, froms}),
     do: froms |> Enum.map(&taken/1) |> Enum.reduce(&quote(do: unquote(&2) || unquote(&1)))

@@ -33,7 +33,7 @@ defmodule HfHub.Spaces do
   @spec get_runtime(HfHub.repo(), keyword()) :: result()
   def get_runtime(repo_id, opts \\ []) do
     opts = Options.validate!(opts, Options.common())
-    :get |> Call.request("runtime", repo_id, opts) |> Request.run(Decode.to(SpaceRuntime))
+    :get |> Call.request("runtime", repo_id, opts) |> Request.run(SpaceRuntime)
   end
 
   @doc "Same as `get_runtime/2`, but returns the runtime or raises `HfHub.Error`."
@@ -417,7 +417,7 @@ defmodule HfHub.Spaces do
   def list_hardware(opts \\ []) do
     opts = Options.validate!(opts, Options.common())
     request = Request.new(:get, "/api/spaces/hardware", [], opts)
-    Request.list(request, nil, Decode.to(SpaceHardware))
+    Request.list(request, nil, SpaceHardware)
   end
 
   @doc "Same as `list_hardware/1`, but returns the hardware or raises `HfHub.Error`."
@@ -457,7 +457,7 @@ defmodule HfHub.Spaces do
   @spec search(String.t(), keyword()) :: {:ok, [SpaceSearchResult.t()]} | {:error, Error.t()}
   def search(query, opts \\ []) do
     opts = Options.validate!(opts, @search)
-    Request.list(search_request(query, opts), opts[:limit], Decode.to(SpaceSearchResult))
+    Request.list(search_request(query, opts), opts[:limit], SpaceSearchResult)
   end
 
   @doc "Same as `search/2`, but returns the Spaces or raises `HfHub.Error`."
@@ -475,7 +475,7 @@ defmodule HfHub.Spaces do
   @spec stream_search(String.t(), keyword()) :: Enumerable.t()
   def stream_search(query, opts \\ []) do
     opts = Options.validate!(opts, Tables.search())
-    Request.stream(search_request(query, opts), Decode.to(SpaceSearchResult))
+    Request.stream(search_request(query, opts), SpaceSearchResult)
   end
 
   @doc """
@@ -491,7 +491,7 @@ defmodule HfHub.Spaces do
   def get_zero_gpu_quota(opts \\ []) do
     opts = Options.validate!(opts, Options.common())
     request = Request.new(:get, "/api/spaces/zero-gpu/quota", [], opts)
-    Request.run(Request.plain(request), Decode.to(ZeroGpuQuota))
+    Request.run(Request.plain(request), ZeroGpuQuota)
   end
 
   @doc "Same as `get_zero_gpu_quota/1`, but returns the quota or raises `HfHub.Error`."

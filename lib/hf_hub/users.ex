@@ -8,7 +8,7 @@ defmodule HfHub.Users do
   Likes are in `HfHub.Likes`; the functions of hf_hub 0.3 for them are here, too.
   """
 
-  alias HfHub.{Decode, Error, Likes, Options, Request}
+  alias HfHub.{Error, Likes, Options, Request}
   alias HfHub.Users.{RepoStorageInfo, User}
 
   @get Options.common()
@@ -42,7 +42,7 @@ defmodule HfHub.Users do
   @spec get(String.t(), keyword()) :: {:ok, User.t()} | {:error, Error.t()}
   def get(username, opts \\ []) do
     opts = Options.validate!(opts, @get)
-    Request.new(:get, "/api/users/:name/overview", [name: username], opts) |> Request.run(Decode.to(User))
+    Request.new(:get, "/api/users/:name/overview", [name: username], opts) |> Request.run(User)
   end
 
   @doc "Same as `get/2`, but returns the user or raises `HfHub.Error`."
@@ -68,7 +68,7 @@ defmodule HfHub.Users do
   @spec list_repos(keyword()) :: {:ok, [RepoStorageInfo.t()]} | {:error, Error.t()}
   def list_repos(opts \\ []) do
     opts = Options.validate!(opts, @list)
-    Request.list(repos(opts), opts[:limit], Decode.to(RepoStorageInfo))
+    Request.list(repos(opts), opts[:limit], RepoStorageInfo)
   end
 
   @doc "Same as `list_repos/1`, but returns the repositories or raises `HfHub.Error`."
@@ -85,7 +85,7 @@ defmodule HfHub.Users do
   @doc python: "list_user_repos"
   @spec stream_repos(keyword()) :: Enumerable.t()
   def stream_repos(opts \\ []),
-    do: Request.stream(repos(Options.validate!(opts, @repos)), Decode.to(RepoStorageInfo))
+    do: Request.stream(repos(Options.validate!(opts, @repos)), RepoStorageInfo)
 
   @doc """
   Returns the followers of a user, the most recent one first.
@@ -106,7 +106,7 @@ defmodule HfHub.Users do
   @spec list_followers(String.t(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
   def list_followers(username, opts \\ []) do
     opts = Options.validate!(opts, @people)
-    Request.list(people(username, "followers", opts), opts[:limit], Decode.to(User))
+    Request.list(people(username, "followers", opts), opts[:limit], User)
   end
 
   @doc "Same as `list_followers/2`, but returns the users or raises `HfHub.Error`."
@@ -123,7 +123,7 @@ defmodule HfHub.Users do
   @doc python: "list_user_followers"
   @spec stream_followers(String.t(), keyword()) :: Enumerable.t()
   def stream_followers(username, opts \\ []),
-    do: Request.stream(people(username, "followers", common(opts)), Decode.to(User))
+    do: Request.stream(people(username, "followers", common(opts)), User)
 
   @doc """
   Returns the users whom a user follows, the most recent one first. Organizations are not among them.
@@ -140,7 +140,7 @@ defmodule HfHub.Users do
   @spec list_following(String.t(), keyword()) :: {:ok, [User.t()]} | {:error, Error.t()}
   def list_following(username, opts \\ []) do
     opts = Options.validate!(opts, @people)
-    Request.list(people(username, "following", opts), opts[:limit], Decode.to(User))
+    Request.list(people(username, "following", opts), opts[:limit], User)
   end
 
   @doc "Same as `list_following/2`, but returns the users or raises `HfHub.Error`."
@@ -157,7 +157,7 @@ defmodule HfHub.Users do
   @doc python: "list_user_following"
   @spec stream_following(String.t(), keyword()) :: Enumerable.t()
   def stream_following(username, opts \\ []),
-    do: Request.stream(people(username, "following", common(opts)), Decode.to(User))
+    do: Request.stream(people(username, "following", common(opts)), User)
 
   @doc """
   Likes a repository, as `HfHub.Likes.like/2` does. Options: those of `HfHub.Likes.like/2`.

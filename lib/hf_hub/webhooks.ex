@@ -83,7 +83,7 @@ defmodule HfHub.Webhooks do
     opts = Options.validate!(opts, Options.common())
 
     Request.new(:get, "/api/settings/webhooks", [], opts)
-    |> Request.run(&Decode.items(&1, Decode.to(WebhookInfo)))
+    |> Request.run([WebhookInfo])
   end
 
   @doc "Same as `list/1`, but returns the webhooks or raises `HfHub.Error`."

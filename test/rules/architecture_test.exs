@@ -85,8 +85,8 @@ defmodule HfHub.Rules.ArchitectureTest do
     assert_only_in(["native/hf_hub_engine/src/base/lock.rs"], pattern, ~r/try_lock_exclusive|\.try_lock\(/)
   end
 
-  # All lines, comments included. Logic belongs to the engine.
-  @boundary_lines 1200
+  # All lines, comments included. Logic belongs to the engine; structs are decoded here because they are made of terms.
+  @boundary_lines 1500
 
   test "the boundary stays small" do
     lines = for path <- files("native/hf_hub_nif/src/**/*.rs"), _line <- File.stream!(path), do: path
@@ -101,7 +101,7 @@ defmodule HfHub.Rules.ArchitectureTest do
   end
 
   test "only the boundary's files encode and decode terms" do
-    allowed = for file <- ~w(encode decode map serial lib job), do: "native/hf_hub_nif/src/#{file}.rs"
+    allowed = for file <- ~w(encode decode map serial structs lib job), do: "native/hf_hub_nif/src/#{file}.rs"
     assert_only_in(allowed, "native/hf_hub_nif/src/*.rs", ~r/\bTerm\b/)
   end
 

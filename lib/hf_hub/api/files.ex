@@ -13,14 +13,14 @@ defmodule HfHub.Api.Files do
   def tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.tree())
 
-    Request.list(request(repo_id, opts), opts[:limit], Decode.to(TreeEntry))
+    Request.list(request(repo_id, opts), opts[:limit], TreeEntry)
   end
 
   @doc "Returns a tree as a lazy stream."
   @spec stream_tree(HfHub.repo(), keyword()) :: Enumerable.t()
   def stream_tree(repo_id, opts) do
     opts = Options.validate!(opts, Tables.unlimited(Tables.tree()))
-    Request.stream(request(repo_id, opts), Decode.to(TreeEntry))
+    Request.stream(request(repo_id, opts), TreeEntry)
   end
 
   @doc "Returns up to `:limit` files."
@@ -77,7 +77,7 @@ defmodule HfHub.Api.Files do
   defp some_paths(ref, paths, opts) do
     Request.repo(:post, "/api/:types/*repo/paths-info/:revision", ref, opts)
     |> Request.form(paths: paths, expand: opts[:expand])
-    |> Request.run(&Decode.items(&1, Decode.to(TreeEntry)))
+    |> Request.run([TreeEntry])
   end
 
   defp request(repo_id, opts) do

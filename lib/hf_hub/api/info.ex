@@ -27,7 +27,7 @@ defmodule HfHub.Api.Info do
       blobs: opts[:files_metadata] || nil,
       expand: opts[:expand]
     )
-    |> Request.run(Decode.to(module))
+    |> Request.run(module)
   end
 
   @doc "Returns the metadata of a repository of any type."
@@ -46,7 +46,7 @@ defmodule HfHub.Api.Info do
   def kernel(repo_id, opts) do
     Request.repo(:get, "/api/kernels/*repo[/revision/:revision]", repo_id, opts)
     |> Request.plain()
-    |> Request.run(Decode.to(KernelInfo))
+    |> Request.run(KernelInfo)
   end
 
   @doc "Returns the leaderboard of a dataset."
@@ -54,7 +54,7 @@ defmodule HfHub.Api.Info do
   def leaderboard(repo_id, opts) do
     Request.repo(:get, "/api/:types/*repo/leaderboard", repo_id, opts, only: :dataset, scope: :whole)
     |> Request.query(base_model: opts[:base_model_only])
-    |> Request.run(&Decode.items(&1, Decode.to(LeaderboardEntry)))
+    |> Request.run([LeaderboardEntry])
   end
 
   @doc "Returns all tags of models or datasets, by their type."

@@ -26,24 +26,25 @@ defmodule HfHub.Api.ModelInfo do
     widget_data: {"widgetData", :any, "examples of inputs for the widget on the model's page"},
     inference: {"inference", {:enum, [:warm]}, "state of the model at the inference providers"},
     inference_provider_mapping:
-      {[], {:or, [[InferenceProvider], nil]}, "providers that serve the model", by: :providers},
+      {{:all, ["inferenceProviderMapping", "id"]}, {:or, [[InferenceProvider], nil]},
+       "providers that serve the model", by_some: :providers},
     spaces: {"spaces", [:string], "ids of Spaces that use the model"},
     safetensors: {"safetensors", SafetensorsInfo, "number of parameters"},
     gguf: {"gguf", :map, "facts from the header of a GGUF file"},
     security_repo_status: {"securityRepoStatus", :map, "results of the security scans"},
     eval_results:
       {"evalResults", {:or, [[EvalResultEntry], nil]}, "evaluation results for the Hub's benchmarks",
-       by: :eval_results},
+       by_some: :eval_results},
     base_models: {"baseModels", :any, "models that this one was made from"},
     children_model_count: {"childrenModelCount", :any, "number of models made from this one"}
 
   # Information on one model has an object by provider, a list of models has a list.
-  defp providers(%{"id" => id, "inferenceProviderMapping" => mapping}) when is_map(mapping) do
+  defp providers([mapping, id]) when is_map(mapping) do
     for {provider, json} <- mapping,
         do: %{Decode.struct(InferenceProvider, json) | provider: provider, hf_model_id: id}
   end
 
-  defp providers(%{"id" => id, "inferenceProviderMapping" => mapping}) when is_list(mapping),
+  defp providers([mapping, id]) when is_list(mapping),
     do: for(json <- mapping, do: %{Decode.struct(InferenceProvider, json) | hf_model_id: id})
 
   defp providers(_none), do: nil

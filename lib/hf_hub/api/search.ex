@@ -3,7 +3,7 @@ defmodule HfHub.Api.Search do
   @moduledoc false
 
   alias HfHub.Api.{DatasetInfo, ModelInfo, SpaceInfo, Tables}
-  alias HfHub.{Decode, Error, Options, Request}
+  alias HfHub.{Error, Options, Request}
 
   @type types :: :models | :datasets | :spaces
 
@@ -25,23 +25,23 @@ defmodule HfHub.Api.Search do
   @spec list(types(), keyword()) :: {:ok, [struct()]} | {:error, Error.t()}
   def list(types, opts) do
     opts = check!(Options.validate!(opts, table(types)))
-    Request.list(request(types, opts), opts[:limit], decode(types), &wanted(&1, opts))
+    Request.list(request(types, opts), opts[:limit], module(types), wanted(opts[:emissions_thresholds]))
   end
 
   @doc "Returns repositories of a type as a lazy stream."
   @spec stream(types(), keyword()) :: Enumerable.t()
   def stream(types, opts) do
     opts = check!(Options.validate!(opts, Tables.unlimited(table(types))))
-    Request.stream(request(types, opts), decode(types), &wanted(&1, opts))
+    Request.stream(request(types, opts), module(types), wanted(opts[:emissions_thresholds]))
   end
 
   defp table(:models), do: Tables.models()
   defp table(:datasets), do: Tables.datasets()
   defp table(:spaces), do: Tables.spaces()
 
-  defp decode(:models), do: Decode.to(ModelInfo)
-  defp decode(:datasets), do: Decode.to(DatasetInfo)
-  defp decode(:spaces), do: Decode.to(SpaceInfo)
+  defp module(:models), do: ModelInfo
+  defp module(:datasets), do: DatasetInfo
+  defp module(:spaces), do: SpaceInfo
 
   defp check!(opts) do
     if opts[:expand] && Enum.any?([:full, :config, :card_data], &opts[&1]) do
@@ -83,15 +83,15 @@ defmodule HfHub.Api.Search do
   defp some([]), do: nil
   defp some(values), do: values
 
-  defp wanted(page, opts) do
-    case opts[:emissions_thresholds] do
-      {least, most} when is_list(page) ->
-        Enum.filter(page, fn json -> (grams = emitted(json)) && grams >= least && grams <= most end)
-
-      _none ->
-        page
+  defp wanted({least, most}) do
+    fn page ->
+      if is_list(page),
+        do: Enum.filter(page, fn json -> (grams = emitted(json)) && grams >= least && grams <= most end),
+        else: page
     end
   end
+
+  defp wanted(_none), do: nil
 
   # A number, a text that contains a number, or an object with the number in "emissions".
   defp emitted(%{"cardData" => %{"co2_eq_emissions" => emissions}}), do: grams(emissions)

@@ -12,7 +12,7 @@ defmodule HfHub.Auth.OAuth do
   @doc "Requests a device code, which starts a login."
   @spec begin(keyword()) :: {:ok, DeviceCode.t()} | {:error, Error.t()}
   def begin(opts) do
-    "/oauth/device" |> form([], opts) |> Request.run(Decode.to(DeviceCode))
+    "/oauth/device" |> form([], opts) |> Request.run(DeviceCode)
   end
 
   @doc "Polls until the user has decided or the code has expired; returns the fields of a stored token."

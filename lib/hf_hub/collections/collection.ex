@@ -10,7 +10,7 @@ defmodule HfHub.Collections.Collection do
     slug: {"slug", :name, "name of the collection: owner, words of the title, id"},
     title: {"title", :string, "title"},
     description: {"description", :string, "description, as plain text"},
-    owner: {"owner", :string, "name of the user or organization that owns it", by: :owner_name},
+    owner: {"owner", {:in, "name"}, "name of the user or organization that owns it"},
     items: {"items", [CollectionItem], "items, of which lists have the first 4", default: []},
     private: {"private", :boolean, "whether only the owner can see it"},
     theme: {"theme", {:enum, [:orange, :blue, :green, :purple, :pink, :indigo]}, "color"},
@@ -27,10 +27,6 @@ defmodule HfHub.Collections.Collection do
       iex> HfHub.Collections.Collection.from_response(%{"slug" => "me/x-64f9a55bb3115b4f513ec026", "upvotes" => 3}).upvotes
       3
   """)
-
-  defp owner_name(%{"name" => name}) when is_binary(name), do: name
-  defp owner_name(name) when is_binary(name), do: name
-  defp owner_name(_other), do: nil
 
   defimpl Inspect do
     def inspect(collection, _opts),

@@ -8,11 +8,12 @@ defmodule HfHub.Collections.CollectionItem do
   use HfHub.Schema,
     id: {"_id", :string, "id of the item in the collection"},
     item_object_id: {"_id", :string, "same as `:id`, by its name in Python"},
-    item_id: {[], :name, "id of the repository, paper or bucket; slug of the collection", by: :what},
+    # The id of a collection is not what its route needs.
+    item_id: {{:or, ["slug", "id"]}, :name, "id of the repository, paper or bucket; slug of the collection"},
     item_type:
       {"type", {:enum, [:model, :dataset, :space, :paper, :collection, :bucket]}, "type of what the item is"},
     position: {"position", :integer, "position in the collection"},
-    note: {"note", :string, "note about the item, as plain text", by: :text},
+    note: {"note", {:in, "text"}, "note about the item, as plain text"},
     added_at: {"addedAt", :datetime, "time at which it was added, where the Hub returns it"},
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
@@ -20,13 +21,6 @@ defmodule HfHub.Collections.CollectionItem do
       iex> HfHub.Collections.CollectionItem.from_response(%{"_id" => "64f9", "type" => "paper", "id" => "2311.12983"}).item_id
       "2311.12983"
   """)
-
-  # The id of a collection is not what its route needs.
-  defp what(json), do: HfHub.Decode.text(json["slug"] || json["id"])
-
-  defp text(%{"text" => text}) when is_binary(text), do: text
-  defp text(text) when is_binary(text), do: text
-  defp text(_other), do: nil
 
   defimpl Inspect do
     def inspect(item, _opts), do: Brief.line(item, [item.item_type, item.item_id])

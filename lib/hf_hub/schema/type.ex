@@ -9,7 +9,7 @@ defmodule HfHub.Schema.Type do
   #   * `{:enum, atoms}` - atoms, or pairs of an atom and its string; any other value is returned unchanged
   #   * `{:is, value}` - whether it is that value
   #   * `{:clamp, range}` - an integer, clamped to the range
-  #   * `{:field, name}` - a string in an object
+  #   * `{:field, name}` - a string in an object; `{:in, name}` - a string, alone or in an object
   #   * a module with a table, `[type]`, and `{:map, type}` for values by name
   #   * `nil` and other atoms - themselves, in `{:or, types}`
   @moduledoc false
@@ -31,7 +31,7 @@ defmodule HfHub.Schema.Type do
   def spec({:type, module, name}), do: quote(do: unquote(module).unquote(name)())
   def spec({:clamp, first..last//_}), do: {:.., [], [first, last]}
   def spec({:is, _value}), do: spec(:boolean)
-  def spec({:field, _name}), do: spec(:string)
+  def spec({tag, _name}) when tag in [:field, :in], do: spec(:string)
   def spec({:enum, atoms}), do: spec({:or, Enum.map(atoms, &atom/1) ++ [:string]})
   def spec({:map, type}), do: quote(do: %{String.t() => unquote(spec(type))})
   def spec({:tuple, types}), do: {:{}, [], Enum.map(types, &spec/1)}
@@ -50,7 +50,7 @@ defmodule HfHub.Schema.Type do
   def name({:type, module, name}), do: "a `t:#{inspect(module)}.#{name}/0`"
   def name({:clamp, _range}), do: "an integer"
   def name({:is, _value}), do: "a boolean"
-  def name({:field, _name}), do: "a string"
+  def name({tag, _name}) when tag in [:field, :in], do: "a string"
   def name({:enum, [atom]}), do: name(atom(atom))
   def name({:enum, atoms}), do: "one of " <> Enum.map_join(atoms, ", ", &name(atom(&1)))
   def name({:map, type}), do: "a map of names to #{plural(type)}"
@@ -67,6 +67,7 @@ defmodule HfHub.Schema.Type do
   defp plural([type]), do: "lists of #{plural(type)}"
   defp plural({:keys, _types} = type), do: String.replace_prefix(name(type), "a map", "maps")
   defp plural({:field, _name}), do: "strings"
+  defp plural({:enum, atoms}), do: Enum.map_join(atoms, " or ", &name(atom(&1)))
   defp plural({:tuple, types}), do: "tuples of " <> Enum.map_join(types, " and ", &name/1)
   defp plural(type), do: String.replace_prefix(name(type), "a ", "")
 

@@ -20,7 +20,7 @@ defmodule HfHub.Spaces.Call do
 
   @doc "Sends a request that only the owner may send, and returns the runtime."
   @spec changed(Request.t()) :: {:ok, SpaceRuntime.t()} | {:error, Error.t()}
-  def changed(request), do: request |> Request.run(Decode.to(SpaceRuntime)) |> Values.for_owner()
+  def changed(request), do: request |> Request.run(SpaceRuntime) |> Values.for_owner()
 
   @doc "Sends a request that only the owner may send, without a result."
   @spec effect(Request.t()) :: :ok | {:error, Error.t()}

@@ -15,7 +15,7 @@ defmodule HfHub.Webhooks.WebhookInfo do
       {"job", :map, "specification of the Job that the events trigger; a map with string keys", json: false},
     job_id: {"jobSourceId", :string, "id of the Job that `:job` was copied from"},
     watched: {"watched", [WatchedItem], "what is watched", default: []},
-    domains: {"domains", :any, "kinds of events: `:repo`, `:discussion`", by: :domains},
+    domains: {"domains", [{:enum, [:repo, :discussion]}], "kinds of events", default: []},
     secret: {"secret", :string, "secret that is sent with each event", json: false},
     disabled:
       {"disabled", {:enum, [true, false, suspended_after_failure: "suspended-after-failure"]},
@@ -28,11 +28,6 @@ defmodule HfHub.Webhooks.WebhookInfo do
       iex> HfHub.Webhooks.WebhookInfo.from_response(webhook).domains
       [:repo]
   """)
-
-  @domains %{"repo" => :repo, "discussion" => :discussion}
-
-  defp domains(names) when is_list(names), do: for(name <- names, do: Map.get(@domains, name, name))
-  defp domains(_other), do: []
 
   defimpl Inspect do
     def inspect(webhook, _opts) do

@@ -245,7 +245,9 @@ impl Response {
 
     /// Returns the whole body. Fails if it exceeds `limit` bytes.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
-        let mut body = BytesMut::new();
+        let announced = self.inner.content_length().and_then(|length| usize::try_from(length).ok());
+        // Growing would copy, and hold the old and the new one.
+        let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(limit));
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > limit {
                 let message = format!("the response is larger than {}", human(limit as u64));

@@ -5,10 +5,10 @@ use hf_hub_engine::{
     base::json::leniently,
     hub::{api::ApiResponse, events::Event},
 };
-use rustler::{Atom, Encoder, Env, NewBinary, Term};
+use rustler::{Atom, Encoder, Env, NewBinary, OwnedEnv, Term, env::SavedTerm};
 use serde::Serialize;
 
-use crate::{atoms, serial};
+use crate::{atoms, serial, structs};
 
 /// The result of a job or a piece of a stream, built when it is sent.
 pub(crate) struct Reply(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>);
@@ -20,13 +20,16 @@ impl Reply {
     }
 
     /// Creates a reply with the response of an API route: JSON as terms, anything else as a binary.
-    /// `broken` is the error of a body that is not valid JSON.
-    pub(crate) fn response(response: ApiResponse) -> Self {
+    /// Objects are decoded by `tables`. `broken` is the error of a body that is not valid JSON.
+    pub(crate) fn response(response: ApiResponse, tables: Option<(OwnedEnv, SavedTerm)>) -> Self {
         Self(Box::new(move |env| {
             let (body, broken) =
                 match response.json().map(|text| leniently(text, |text| serial::json(env, text))) {
                     None => (binary(env, &response.body), None),
-                    Some(Ok(body)) => (body, None),
+                    Some(Ok(body)) => {
+                        let structs = tables.as_ref().and_then(|it| structs::decoded(body, it));
+                        (structs.unwrap_or(body), None)
+                    }
                     Some(Err(error)) => (binary(env, b""), Some(error.to_string())),
                 };
             let response = with(serial::term(env, &response), atoms::body(), body);

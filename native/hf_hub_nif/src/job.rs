@@ -190,6 +190,14 @@ impl Task {
         settings.open(&PROCESS, token, limit, &self.watch.progress)
     }
 
+    /// Returns an entry of the spec in an environment of its own.
+    pub(crate) fn part(&self, key: Atom) -> Option<(OwnedEnv, SavedTerm)> {
+        let part = OwnedEnv::new();
+        let save = |entry: Term| if entry.is_atom() { None } else { Some(part.save(entry)) };
+        let saved = self.specs.run(|specs| save(self.spec.load(specs).map_get(key).ok()?))?;
+        Some((part, saved))
+    }
+
     fn read<T>(
         &self,
         read: impl for<'a> FnOnce(Term<'a>) -> std::result::Result<T, Wrong>,

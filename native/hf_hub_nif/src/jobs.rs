@@ -97,7 +97,7 @@ async fn request(task: Task) -> Result<Reply> {
         None => None,
     };
     let response = request.send(&hub, list.as_deref_mut(), &task.watch.progress).await?;
-    Ok(Reply::response(response))
+    Ok(Reply::response(response, task.part(atoms::structs())))
 }
 
 /// Sends a piece of the file for each unit of demand.

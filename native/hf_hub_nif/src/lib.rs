@@ -14,6 +14,7 @@ mod job;
 mod jobs;
 mod map;
 mod serial;
+mod structs;
 
 use std::panic::AssertUnwindSafe;
 
@@ -46,8 +47,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod atoms {
     rustler::atoms! {
-        ok, error, refused, hf_hub, progress, waiting, chunk, done,
-        hub, token, max_bandwidth, hidden, list, content, data, body, broken
+        ok, error, refused, hf_hub, progress, waiting, chunk, done, hub, token, max_bandwidth, hidden, list, content,
+        data, body, broken, structs, name, datetime, is, as_is, enum_ = "enum", struct_ = "struct", in_ = "in"
     }
 }
 

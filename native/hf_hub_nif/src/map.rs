@@ -24,6 +24,19 @@ pub(crate) fn build<'a>(
     }
 }
 
+/// Returns the map of keys that are all different, of which `enif_make_map_from_arrays` may see 128.
+pub(crate) fn of_different<'a>(
+    env: Env<'a>,
+    keys: &[Term<'a>],
+    values: &[Term<'a>],
+) -> NifResult<Term<'a>> {
+    if keys.len() <= 128 {
+        Term::map_from_term_arrays(env, keys, values)
+    } else {
+        build(env, keys, values)
+    }
+}
+
 fn put_all<'a>(map: Term<'a>, keys: &[Term<'a>], values: &[Term<'a>]) -> NifResult<Term<'a>> {
     keys.iter().zip(values).try_fold(map, |map, (key, value)| map.map_put(*key, *value))
 }

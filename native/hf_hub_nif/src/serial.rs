@@ -5,8 +5,11 @@
 
 use std::cell::RefCell;
 
-use hf_hub_engine::base::{interner::Interner, output};
-use rustler::{BigInt, Encoder, Env, Term, types::atom};
+use hf_hub_engine::base::{
+    output,
+    recent::{self, Recent},
+};
+use rustler::{BigInt, Binary, Encoder, Env, Term, sys::ErlNifTerm, types::atom};
 use serde::{
     de::value::Error,
     ser::{self, Error as _, Impossible, Serialize},
@@ -16,7 +19,7 @@ use crate::{encode, map};
 
 /// Builds the term of `value` in `env`.
 pub(crate) fn term<'a>(env: Env<'a>, value: &impl Serialize) -> Term<'a> {
-    let built = value.serialize(Builder { env, open: &Open::default(), is_name: false });
+    let built = value.serialize(Builder { env, open: &Open::default() });
     built.unwrap_or_else(|_| atom::nil().encode(env))
 }
 
@@ -25,17 +28,62 @@ pub(crate) fn json<'a>(env: Env<'a>, text: &[u8]) -> Result<Term<'a>, Error> {
     // Checking a text as a whole is cheaper than each of its strings.
     let text = std::str::from_utf8(text).map_err(Error::custom)?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    let builder = Builder { env, open: &Open::default(), is_name: false };
+    let open = Open { again: Some(RefCell::new(Again::new(text.len()))), ..Open::default() };
+    let builder = Builder { env, open: &open };
     let term = serde_transcode::transcode(&mut parser, builder)?;
     parser.end().map_err(Error::custom).map(|()| term)
 }
 
-/// The lists and maps that are being built, each after those it is in, and the names of maps.
+/// The lists and maps that are being built, each after those it is in.
 #[derive(Default)]
 struct Open<'a> {
     keys: RefCell<Vec<Term<'a>>>,
     values: RefCell<Vec<Term<'a>>>,
-    names: RefCell<Interner<Term<'a>>>,
+    again: Option<RefCell<Again<'a>>>,
+}
+
+/// The texts and small maps of a long text, of which many come again: equal ones share one term.
+struct Again<'a> {
+    /// By their hashes.
+    texts: Recent<u64, Term<'a>>,
+    /// By their keys and values.
+    maps: Recent<Words, Term<'a>>,
+}
+
+type Words = [[ErlNifTerm; 2]; SMALL];
+
+/// Maximum number of entries of a small map, and of bytes of a text whose term contains them.
+const SMALL: usize = 2;
+const SMALL_TEXT: usize = 64;
+
+impl<'a> Again<'a> {
+    fn new(bytes: usize) -> Self {
+        Self { texts: Recent::new(bytes), maps: Recent::new(bytes) }
+    }
+
+    fn text(&mut self, text: &str, make: impl FnOnce() -> Term<'a>) -> Term<'a> {
+        let hash = recent::hash(text);
+        let is_it = |it: &Term<'a>| it.decode().is_ok_and(|it: Binary| *it == *text.as_bytes());
+        self.texts.get(&hash).filter(is_it).unwrap_or_else(|| {
+            let term = make();
+            self.texts.put(hash, term);
+            term
+        })
+    }
+
+    /// Terms are equal if their words are: an equal text in the map shares its term.
+    fn map(
+        &mut self,
+        keys: &[Term<'a>],
+        values: &[Term<'a>],
+        make: impl FnOnce() -> Built<'a>,
+    ) -> Built<'a> {
+        let mut words = Words::default();
+        for (word, (key, value)) in words.iter_mut().zip(keys.iter().zip(values)) {
+            *word = [key.as_c_arg(), value.as_c_arg()];
+        }
+        self.maps.get(&words).map_or_else(|| make().inspect(|map| self.maps.put(words, *map)), Ok)
+    }
 }
 
 type Built<'a> = Result<Term<'a>, Error>;
@@ -44,7 +92,6 @@ type Built<'a> = Result<Term<'a>, Error>;
 struct Builder<'a, 'n> {
     env: Env<'a>,
     open: &'n Open<'a>,
-    is_name: bool,
 }
 
 /// A list or a map, by where its keys and values begin.
@@ -72,10 +119,19 @@ impl<'a, 'n> Parts<'a, 'n> {
     fn map(&self) -> Built<'a> {
         let Open { keys, values, .. } = self.0.open;
         let (mut keys, mut values) = (keys.borrow_mut(), values.borrow_mut());
-        let map = map::build(self.0.env, &keys[self.1..], &values[self.2..]);
+        let make = || {
+            let map = map::build(self.0.env, &keys[self.1..], &values[self.2..]);
+            map.map_err(|_| Error::custom("not a map"))
+        };
+        let map = match &self.0.open.again {
+            Some(again) if keys.len() - self.1 <= SMALL => {
+                again.borrow_mut().map(&keys[self.1..], &values[self.2..], make)
+            }
+            _ => make(),
+        };
         keys.truncate(self.1);
         values.truncate(self.2);
-        map.map_err(|_| Error::custom("not a map"))
+        map
     }
 }
 
@@ -121,10 +177,9 @@ impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
 
     fn serialize_str(self, value: &str) -> Built<'a> {
         let binary = || encode::binary(self.env, value.as_bytes());
-        Ok(if self.is_name {
-            self.open.names.borrow_mut().get_or_make(value, binary)
-        } else {
-            binary()
+        Ok(match &self.open.again {
+            Some(again) if value.len() <= SMALL_TEXT => again.borrow_mut().text(value, binary),
+            _ => binary(),
         })
     }
 
@@ -215,7 +270,7 @@ impl<'a> ser::SerializeMap for Parts<'a, '_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        let key = key.serialize(Builder { is_name: true, ..self.0 })?;
+        let key = key.serialize(self.0)?;
         self.0.open.keys.borrow_mut().push(key);
         Ok(())
     }
