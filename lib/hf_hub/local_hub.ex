@@ -32,9 +32,17 @@ defmodule HfHub.LocalHub do
 
   ## Clients in other languages
 
-  The Local Hub supports uploads of large files through LFS, not through Xet, and a default installation of the Python
-  client uses Xet. Set `HF_HUB_DISABLE_XET=1` in the environment of such a client. `environment/1` returns all variables
-  that a client needs.
+  `environment/1` returns the variables that a client needs.
+
+  Large files are uploaded through Xet, as a default installation of the Python client does, or through LFS. Xet
+  storage keeps each chunk of content once: a new version of a file sends and stores what has changed. Its files are
+  below `xet` in the root, and every client can download them, with ranges, git-lfs included. Every upload is checked
+  by its content before a commit can refer to it. Deleted files leave their chunks, which other files may use:
+  `command(hub, ["xet", "collect"])` deletes the chunks of no file that no client has asked for in the last 28 days
+  (`--unused-days`).
+
+  With `xet: false`, and where the server was built without its feature `xet`, there are only uploads through LFS, and
+  the environment of the Python client needs `HF_HUB_DISABLE_XET=1`.
 
   ## HTTPS
 
@@ -46,7 +54,7 @@ defmodule HfHub.LocalHub do
 
       {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub", host: "0.0.0.0", tls_self_signed: true)
       HfHub.LocalHub.environment(hub)
-      #=> %{"HF_ENDPOINT" => "https://127.0.0.1:40123", "HF_HUB_DISABLE_XET" => "1",
+      #=> %{"HF_ENDPOINT" => "https://127.0.0.1:40123",
       #=>   "REQUESTS_CA_BUNDLE" => "/tmp/hub/tls/certificate.pem",
       #=>   "SSL_CERT_FILE" => "/tmp/hub/tls/certificate.pem"}
 
@@ -128,6 +136,11 @@ defmodule HfHub.LocalHub do
       doc:
         "Whether to serve HTTPS with a certificate created for this Hub. Mutually exclusive with `:tls_cert` and " <>
           "`:tls_key`."
+    ],
+    xet: [
+      type: :boolean,
+      default: true,
+      doc: "Whether clients can use Xet storage. Files that are in it can be downloaded either way."
     ],
     args: [type: {:list, :string}, default: [], doc: "Additional arguments of `hf_hub_server serve`."],
     name: [type: :atom, doc: "Name to register the process under. Defaults to no registration."]
@@ -305,10 +318,10 @@ defmodule HfHub.LocalHub do
 
     with :ok <- make_root(opts[:root]),
          {:ok, port} <- open_port(opts),
-         {:ok, endpoint, certificate} <- Announcement.await(port) do
+         {:ok, announcement} <- Announcement.await(port) do
       # Linked only now: a failed start returns an error and must not exit the owner.
       Process.link(owner)
-      state = %{port: port, endpoint: endpoint, certificate: certificate, owner: owner}
+      state = Map.merge(announcement, %{port: port, owner: owner})
       {:ok, Map.merge(state, Map.new(Keyword.take(opts, [:executable, :root])))}
     else
       {:error, error} -> {:stop, error}
@@ -319,7 +332,8 @@ defmodule HfHub.LocalHub do
   def handle_call(:endpoint, _from, state), do: {:reply, state.endpoint, state}
 
   def handle_call(:environment, _from, state) do
-    variables = %{"HF_ENDPOINT" => state.endpoint, "HF_HUB_DISABLE_XET" => "1"}
+    variables = %{"HF_ENDPOINT" => state.endpoint}
+    variables = if state.xet, do: variables, else: Map.put(variables, "HF_HUB_DISABLE_XET", "1")
     names = if state.certificate, do: ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"], else: []
     trusted = Map.new(names, &{&1, state.certificate})
     {:reply, Map.merge(variables, trusted), state}
@@ -379,7 +393,8 @@ defmodule HfHub.LocalHub do
       test_control: opts[:test_control] || nil,
       tls_cert: opts[:tls_cert],
       tls_key: opts[:tls_key],
-      tls_self_signed: opts[:tls_self_signed] || nil
+      tls_self_signed: opts[:tls_self_signed] || nil,
+      no_xet: if(opts[:xet], do: nil, else: true)
     ]
 
     ["serve", "--root", opts[:root], "--host", opts[:host], "--port", to_string(opts[:port])] ++

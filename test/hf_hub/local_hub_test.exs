@@ -47,6 +47,14 @@ defmodule HfHub.LocalHubTest do
     assert "http://127.0.0.1:" <> _port = LocalHub.endpoint(hub)
   end
 
+  test "the environment disables Xet for clients of a Hub without it", context do
+    for {opts, disabled} <- [{[], nil}, {[xet: false], "1"}] do
+      {:ok, hub} = LocalHub.start_link([root: Path.join(context.dir, "hub")] ++ opts)
+      assert LocalHub.environment(hub)["HF_HUB_DISABLE_XET"] == disabled
+      LocalHub.stop(hub)
+    end
+  end
+
   test "failures are errors", context do
     root = Path.join(context.dir, "hub")
 

@@ -14,7 +14,8 @@ defmodule HfHub.LocalHubTlsTest do
     root = Path.join(context.dir, "it's a hub")
     hub = start_supervised!({LocalHub, root: root, tls_self_signed: true})
     environment = LocalHub.environment(hub)
-    assert %{"HF_ENDPOINT" => "https://127.0.0.1:" <> _port, "HF_HUB_DISABLE_XET" => "1"} = environment
+    assert %{"HF_ENDPOINT" => "https://127.0.0.1:" <> _port} = environment
+    refute environment["HF_HUB_DISABLE_XET"]
     assert environment["SSL_CERT_FILE"] == Path.join(root, "tls/certificate.pem")
     assert environment["REQUESTS_CA_BUNDLE"] == environment["SSL_CERT_FILE"]
     # Without trust the connection fails before anything is sent.

@@ -1,5 +1,6 @@
 defmodule HfHub.LocalHub.Announcement do
-  # The line that the server prints when it accepts requests: its endpoint and, if it created one, its certificate.
+  # The line that the server prints when it accepts requests: its endpoint, whether it has Xet storage and, if it
+  # created one, its certificate.
   @moduledoc false
 
   require Logger
@@ -9,15 +10,20 @@ defmodule HfHub.LocalHub.Announcement do
   # Starting takes less than a second, except on a busy machine.
   @timeout 30_000
 
-  @doc "Waits for the line; returns the endpoint, and the path of the certificate or `nil`."
-  @spec await(port()) :: {:ok, String.t(), Path.t() | nil} | {:error, Error.t()}
+  @typedoc "What the line contains; the path of the certificate is `nil` if the server did not create one."
+  @type t :: %{endpoint: String.t(), certificate: Path.t() | nil, xet: boolean()}
+
+  @doc "Waits for the line."
+  @spec await(port()) :: {:ok, t()} | {:error, Error.t()}
   def await(port), do: await(port, [])
 
   defp await(port, output) do
     receive do
       {^port, {:data, {_eol, line}}} ->
         case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
-          [_line, endpoint] -> {:ok, endpoint, announced(certificate(line), line)}
+          [_line, endpoint] ->
+            {:ok, %{endpoint: endpoint, certificate: announced(certificate(line), line), xet: line =~ ~r/"xet":\s*true/}}
+
           nil -> await(port, [line | output])
         end
 

@@ -6,7 +6,7 @@ Starts the executable on an empty root, imports small repositories and, if given
 the client's functions for reading; `python_writing.py` covers writing, `python_commands.py` the command line,
 `python_social.py` people and what they do, `python_discussions.py` discussions and pull requests,
 `python_spaces.py` Spaces, `python_git.py` pushes, `python_webhooks.py` webhooks,
-`python_lfs.py` the large files of a history.
+`python_lfs.py` the large files of a history, `python_xet.py` clients that use Xet.
 Prints `N passed, N failed`; the exit code is not 0 if a check failed.
 """
 
@@ -595,6 +595,7 @@ import python_social  # noqa: E402, F401
 import python_spaces  # noqa: E402, F401
 import python_webhooks  # noqa: E402, F401
 import python_writing  # noqa: E402, F401
+import python_xet  # noqa: E402, F401
 
 
 def run():

@@ -33,6 +33,7 @@ pub(super) struct Options {
     /// Maximum size of the large files of a namespace in private repositories.
     pub(super) private_quota: Option<u64>,
     /// Whether clients may use Xet storage.
+    #[cfg(feature = "xet")]
     pub(super) xet: bool,
 }
 

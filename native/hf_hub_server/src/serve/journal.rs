@@ -75,6 +75,11 @@ struct State {
     cdn_authorizations: u64,
 }
 
+/// Whether requests to a path of the content listener have a token for Xet storage.
+fn is_xet(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/v2/")
+}
+
 impl Journal {
     /// Keeps records for tests, prints them, or neither.
     pub(super) fn new(keep: bool, print: bool) -> Self {
@@ -107,7 +112,7 @@ impl Journal {
         let mut state = self.lock();
         let record = Record::new(state.next, origin, request);
         state.next += 1;
-        if origin == Origin::Cdn && record.authorization {
+        if origin == Origin::Cdn && record.authorization && !is_xet(request.uri().path()) {
             state.cdn_authorizations += 1;
         }
         if self.keep {

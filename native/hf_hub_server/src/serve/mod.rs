@@ -119,7 +119,6 @@ pub(crate) struct Spec {
     #[arg(long)]
     stop_on_stdin_close: bool,
     /// Store new large files as they are: clients upload through LFS and download over HTTP
-    #[cfg(feature = "xet")]
     #[arg(long)]
     no_xet: bool,
     /// Offer the `/_test` routes: request log and fault injection
@@ -128,19 +127,6 @@ pub(crate) struct Spec {
     /// Print one line per request to standard error
     #[arg(long)]
     log: bool,
-}
-
-impl Spec {
-    #[cfg(feature = "xet")]
-    fn has_xet(&self) -> bool {
-        !self.no_xet
-    }
-
-    #[cfg(not(feature = "xet"))]
-    #[expect(clippy::unused_self, reason = "with the feature, it is an option")]
-    fn has_xet(&self) -> bool {
-        false
-    }
 }
 
 /// Raises the limit of open files to the maximum: each connection needs some, and the usual limit
@@ -164,6 +150,8 @@ struct Ready {
     cdn: String,
     /// Environment variables for a client, in shell syntax.
     client: String,
+    /// Whether clients can use Xet storage.
+    xet: bool,
     /// The certificate file that clients have to trust.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<PathBuf>,
@@ -193,7 +181,7 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
     let addresses = (hub_socket.local_addr()?, cdn_socket.local_addr()?);
     let urls = spec.public_url.iter().chain(&spec.cdn_url).map(String::as_str);
     let tls = spec.tls.load(&store, &tls::names(&spec.host, urls))?;
-    let has_xet = spec.has_xet();
+    let has_xet = cfg!(feature = "xet") && !spec.no_xet;
     let origins = Origins::new(tls.is_some(), spec.public_url, spec.cdn_url, addresses);
     print_ready(&origins, tls.as_ref(), has_xet)?;
 
@@ -205,6 +193,7 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
         part_size: spec.part_size,
         max_file_size: spec.max_file_size,
         private_quota: spec.private_quota,
+        #[cfg(feature = "xet")]
         xet: has_xet,
         // Clients give up as slowly as this server.
         keep_alive: Duration::from_secs(spec.idle_timeout) / 4,
@@ -279,7 +268,7 @@ fn print_ready(origins: &Origins, tls: Option<&Tls>, has_xet: bool) -> Result<()
         let _ = write!(client, " SSL_CERT_FILE='{path}' REQUESTS_CA_BUNDLE='{path}'");
     }
     let fingerprint = tls.map(|tls| tls.fingerprint.clone());
-    let ready = Ready { endpoint, cdn, client, certificate, fingerprint };
+    let ready = Ready { endpoint, cdn, client, xet: has_xet, certificate, fingerprint };
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", serde_json::to_string(&ready)?)?;
     stdout.flush()?;

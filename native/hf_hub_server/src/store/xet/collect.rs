@@ -105,8 +105,11 @@ impl XetStore {
     /// changed its time.
     fn delete_unused(&self, xorb: &XetHash, before: SystemTime) -> Result<Option<u64>> {
         let path = self.xorb_path(xorb);
-        if fs::metadata(&path)?.modified()? >= before {
-            return Ok(None);
+        match fs::metadata(&path) {
+            // Another process collects, too.
+            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(None),
+            Ok(found) if found.modified()? < before => {}
+            found => return found.map(|_| None).map_err(Into::into),
         }
         fs::create_dir_all(&self.incoming)?;
         let aside = self.incoming.join(format!("xorb-{}", xorb.hex()));

@@ -121,7 +121,7 @@ impl XetStore {
         for term in &file.terms {
             // What is not in use can be deleted until here.
             if last != Some(term.xorb) && !self.renew(&term.xorb)? {
-                bail!(Invalid(super::verify::missing(&term.xorb)));
+                bail!(Invalid(super::indices::missing(&term.xorb)));
             }
             last = Some(term.xorb);
             let (start, size) = (i64::try_from(term.start)?, i64::try_from(term.size)?);

@@ -6,12 +6,14 @@
 mod collect;
 mod content;
 mod files;
+mod indices;
 mod shard;
 mod verify;
 mod xorb;
 
 pub(crate) use content::XetContent;
 pub(crate) use files::{Term, XetFile};
+pub(crate) use indices::XetIndices;
 pub(crate) use shard::{MAX_SHARD, Shard};
 pub(crate) use verify::Verified;
 pub(crate) use xet_core_structures::merklehash::MerkleHash as XetHash;

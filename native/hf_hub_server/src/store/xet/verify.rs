@@ -1,9 +1,6 @@
 //! Verifies the claims of a shard: that the xorbs have these chunks, that the client knows the chunks,
 //! and that the chunks make up a file with this Xet hash and this SHA-256.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
-
 use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
 use xet_core_structures::merklehash::MerkleHashSubtree;
@@ -12,10 +9,7 @@ use xet_core_structures::metadata_shard::file_structs::MDBFileInfoView;
 use xet_core_structures::metadata_shard::hash_is_global_dedup_eligible;
 use xet_core_structures::metadata_shard::xorb_structs::MDBXorbInfoView;
 
-use super::{Invalid, Shard, Term, XetHash, XetStore, XorbIndex};
-
-/// Number of indices that are kept: most terms of a file are in the xorbs of its neighbors.
-const INDICES: usize = 16;
+use super::{Invalid, Shard, Term, XetHash, XetIndices, XetStore, XorbIndex};
 
 /// Is told often how many files were verified, and stops the work by an error.
 type Progress<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
@@ -46,7 +40,7 @@ impl XetStore {
 
     /// Verifies the files of a shard one by one.
     pub(crate) fn verify(&self, shard: &Shard, progress: Progress<'_>) -> Result<Vec<Verified>> {
-        let mut indices = Indices { store: self, recent: VecDeque::new() };
+        let mut indices = self.indices();
         for xorb in &shard.xorbs {
             let index = indices.get(&xorb.xorb_hash())?;
             check_xorb(&index, xorb)?;
@@ -61,7 +55,7 @@ impl XetStore {
 
     fn verify_file(
         &self,
-        indices: &mut Indices<'_>,
+        indices: &mut XetIndices<'_>,
         file: &MDBFileInfoView,
         progress: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Verified> {
@@ -98,33 +92,6 @@ impl XetStore {
     }
 }
 
-/// Returns the message about a xorb that is not stored here.
-pub(super) fn missing(xorb: &XetHash) -> String {
-    format!(
-        "the xorb {} is not stored here; a client that has just been told so can remove its Xet \
-         cache and upload again",
-        xorb.hex()
-    )
-}
-
-struct Indices<'a> {
-    store: &'a XetStore,
-    recent: VecDeque<(XetHash, Rc<XorbIndex>)>,
-}
-
-impl Indices<'_> {
-    fn get(&mut self, xorb: &XetHash) -> Result<Rc<XorbIndex>> {
-        if let Some((_, index)) = self.recent.iter().find(|(hash, _)| hash == xorb) {
-            return Ok(index.clone());
-        }
-        let Some((_, index)) = self.store.xorb(xorb)? else { bail!(Invalid(missing(xorb))) };
-        let index = Rc::new(index);
-        self.recent.truncate(INDICES - 1);
-        self.recent.push_front((*xorb, index.clone()));
-        Ok(index)
-    }
-}
-
 fn claimed_oid(file: &MDBFileInfoView) -> Option<String> {
     file.metadata_ext().map(|more| more.sha256.hex())
 }
@@ -139,7 +106,7 @@ fn check_xorb(index: &XorbIndex, claimed: &MDBXorbInfoView) -> Result<()> {
     Ok(())
 }
 
-fn read_terms(indices: &mut Indices<'_>, file: &MDBFileInfoView) -> Result<Verified> {
+fn read_terms(indices: &mut XetIndices<'_>, file: &MDBFileInfoView) -> Result<Verified> {
     let hash = file.file_hash();
     if !file.contains_verification() && file.num_entries() > 0 {
         let message = format!("the file {} has no verification hashes", hash.hex());

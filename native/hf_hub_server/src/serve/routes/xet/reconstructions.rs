@@ -1,7 +1,6 @@
 //! How to make up a file, or a range of it, from ranges of xorbs.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -93,30 +92,24 @@ struct Part {
 
 impl Plan {
     fn new(asked: &Asked, file: &XetFile, range: &Range<u64>) -> Result<Self, ApiError> {
-        let mut terms = asked.hub.store.xet().terms(file.id(), range, MAX_TERMS)?;
-        let mut indices = HashMap::new();
+        let store = asked.hub.store.xet();
+        let mut terms = store.terms(file.id(), range, MAX_TERMS)?;
+        let mut indices = store.indices();
         let mut offset = 0;
+        let mut needed = HashMap::<_, Vec<_>>::new();
         let count = terms.len();
         for (at, term) in terms.iter_mut().enumerate() {
-            let index = index(asked, &mut indices, term.xorb)?;
+            let index = indices.get(&term.xorb)?;
             if at == 0 {
-                offset = begin_at(term, index, range.start);
+                offset = begin_at(term, &index, range.start);
             }
             if at + 1 == count {
-                end_at(term, index, range.end);
+                end_at(term, &index, range.end);
             }
+            let part = Part { chunks: term.chunks.clone(), bytes: index.packed(&term.chunks) };
+            needed.entry(term.xorb).or_default().push(part);
         }
-        let mut needed = HashMap::<_, Vec<_>>::new();
-        for term in &terms {
-            needed.entry(term.xorb).or_default().push(term.chunks.clone());
-        }
-        let parts = needed.into_iter().map(|(xorb, chunks)| {
-            let index = &indices[&xorb];
-            let parts = merge(chunks).into_iter();
-            let parts = parts.map(|chunks| Part { bytes: index.packed(&chunks), chunks });
-            (xorb, parts.collect())
-        });
-        let parts = parts.collect();
+        let parts = needed.into_iter().map(|(xorb, parts)| (xorb, merge(parts))).collect();
         Ok(Self { offset, terms, parts })
     }
 
@@ -134,15 +127,11 @@ impl Plan {
     /// Returns an object with the description of the parts of each xorb.
     fn per_xorb(&self, asked: &Asked, describe: fn(&str, &Part) -> Value) -> Value {
         let xorbs = self.parts.iter().map(|(xorb, parts)| {
-            let describe = |part| describe(&xorbs::link(asked, xorb, &part_bytes(part)), part);
+            let describe = |part: &Part| describe(&xorbs::link(asked, xorb, &part.bytes), part);
             (xorb.hex(), parts.iter().map(describe).collect())
         });
         Value::Object(xorbs.collect::<Map<_, _>>())
     }
-}
-
-fn part_bytes(part: &Part) -> Range<u64> {
-    part.bytes.clone()
 }
 
 fn fetch_info(asked: &Asked, plan: &Plan) -> (&'static str, Value) {
@@ -169,20 +158,6 @@ fn bytes_json(part: &Part) -> Value {
     json!({ "start": part.bytes.start, "end": part.bytes.end - 1 })
 }
 
-fn index<'a>(
-    asked: &Asked,
-    indices: &'a mut HashMap<XetHash, XorbIndex>,
-    xorb: XetHash,
-) -> Result<&'a XorbIndex, ApiError> {
-    match indices.entry(xorb) {
-        Entry::Occupied(found) => Ok(found.into_mut()),
-        Entry::Vacant(place) => match asked.hub.store.xet().xorb(&xorb)? {
-            Some((_, index)) => Ok(place.insert(index)),
-            None => Err(anyhow::anyhow!("the xorb {} is missing", xorb.hex()).into()),
-        },
-    }
-}
-
 /// Removes the chunks before a position in the file; returns where it is in the first one left.
 fn begin_at(term: &mut Term, index: &XorbIndex, position: u64) -> u64 {
     let unpacked = index.unpacked(&term.chunks);
@@ -204,14 +179,17 @@ fn end_at(term: &mut Term, index: &XorbIndex, position: u64) {
     term.chunks.end = end;
 }
 
-/// Joins ranges that overlap or touch.
-fn merge(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    ranges.sort_by_key(|range| range.start);
-    let mut merged: Vec<Range<usize>> = Vec::new();
-    for range in ranges {
+/// Joins parts that overlap or touch.
+fn merge(mut parts: Vec<Part>) -> Vec<Part> {
+    parts.sort_by_key(|part| part.chunks.start);
+    let mut merged: Vec<Part> = Vec::new();
+    for part in parts {
         match merged.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => merged.push(range),
+            Some(last) if part.chunks.start <= last.chunks.end => {
+                last.chunks.end = last.chunks.end.max(part.chunks.end);
+                last.bytes.end = last.bytes.end.max(part.bytes.end);
+            }
+            _ => merged.push(part),
         }
     }
     merged
@@ -221,9 +199,22 @@ fn merge(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
+    fn joined(chunks: &[Range<usize>]) -> Vec<Range<usize>> {
+        let bytes = |at: usize| 100 * at as u64;
+        let parts = chunks.iter().map(|chunks| Part {
+            chunks: chunks.clone(),
+            bytes: bytes(chunks.start)..bytes(chunks.end),
+        });
+        let merged = merge(parts.collect());
+        for part in &merged {
+            assert_eq!(part.bytes, bytes(part.chunks.start)..bytes(part.chunks.end));
+        }
+        merged.into_iter().map(|part| part.chunks).collect()
+    }
+
     #[test]
-    fn joins_ranges_that_overlap_or_touch() {
-        assert_eq!(merge(vec![4..6, 0..2, 2..3, 5..9, 12..13]), [0..3, 4..9, 12..13]);
-        assert_eq!(merge(vec![0..9, 1..2, 20..21]), [0..9, 20..21]);
+    fn joins_parts_that_overlap_or_touch() {
+        assert_eq!(joined(&[4..6, 0..2, 2..3, 5..9, 12..13]), [0..3, 4..9, 12..13]);
+        assert_eq!(joined(&[0..9, 1..2, 20..21]), [0..9, 20..21]);
     }
 }
