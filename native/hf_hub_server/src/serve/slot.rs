@@ -34,6 +34,8 @@ pub(super) struct Part {
     pub(super) upload: String,
     /// Its number; the first is 1.
     pub(super) number: u64,
+    /// Where it begins in the content.
+    pub(super) offset: u64,
     /// Its size.
     pub(super) size: u64,
 }
@@ -79,9 +81,9 @@ impl Multipart {
     /// Returns the parts.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
         (1..=self.count()).map(|number| {
-            let start = (number - 1) * self.part_size;
-            let size = self.part_size.min(self.slot.pointer.size - start);
-            Part { upload: self.upload.clone(), number, size }
+            let offset = (number - 1) * self.part_size;
+            let size = self.part_size.min(self.slot.pointer.size - offset);
+            Part { upload: self.upload.clone(), number, offset, size }
         })
     }
 
@@ -103,15 +105,16 @@ impl Multipart {
 impl Part {
     /// Returns the path to which the part is uploaded.
     pub(super) fn path(&self) -> String {
-        format!("{PART}{}/{}/{}", self.upload, self.number, self.size)
+        format!("{PART}{}/{}/{}/{}", self.upload, self.number, self.offset, self.size)
     }
 
     /// Parses such a path.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let segments = path.strip_prefix(PART)?.split('/').collect::<Vec<_>>();
-        let [upload, number, size] = segments.as_slice() else { return None };
-        let (number, size) = (number.parse().ok()?, size.parse().ok()?);
-        is_upload(upload).then(|| Self { upload: (*upload).to_owned(), number, size })
+        let [upload, number, offset, size] = segments.as_slice() else { return None };
+        let (number, offset, size) =
+            (number.parse().ok()?, offset.parse().ok()?, size.parse().ok()?);
+        is_upload(upload).then(|| Self { upload: (*upload).to_owned(), number, offset, size })
     }
 }
 
@@ -151,8 +154,8 @@ mod tests {
             "/upload/models/a/b/5/zz",
             "/upload/models/a/../5/aa",
             "/upload/kernels/a/b/5/aa",
-            "/part/../1/2",
-            "/part/x/1/2",
+            "/part/../1/0/2",
+            "/part/x/1/0/2",
         ] {
             assert!(Slot::parse(path).is_none() && Part::parse(path).is_none(), "{path}");
         }

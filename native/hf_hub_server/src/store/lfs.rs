@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::disk;
+use super::running_hash::RunningHashes;
 #[cfg(feature = "xet")]
 use super::xet::{XetFile, XetStore};
 
@@ -67,6 +68,7 @@ pub(crate) fn is_oid(text: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct LfsStore {
     dir: PathBuf,
+    pub(super) running: RunningHashes,
     #[cfg(feature = "xet")]
     xet: Option<XetStore>,
 }
@@ -111,6 +113,7 @@ impl LfsStore {
     pub(super) fn at(dir: PathBuf) -> Self {
         Self {
             dir,
+            running: RunningHashes::default(),
             #[cfg(feature = "xet")]
             xet: None,
         }

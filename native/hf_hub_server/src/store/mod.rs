@@ -37,6 +37,7 @@ mod push;
 mod repo;
 mod repo_id;
 mod repo_lock;
+mod running_hash;
 pub(crate) mod safetensors;
 mod settings;
 mod spaces;
@@ -74,7 +75,7 @@ pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, Stored, is_
 pub(crate) use likes::{Liked, Popularity};
 pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
-pub(crate) use parts::{IncomingPart, is_upload};
+pub(crate) use parts::{IncomingPart, PartPlace, is_upload};
 pub(crate) use push::{Broken as BrokenPush, Moved, Quarantine, RefMove};
 pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
@@ -114,6 +115,7 @@ pub(crate) struct Store {
     db: Db,
     index: Index,
     recent: Recent,
+    lfs: LfsStore,
 }
 
 impl Store {
@@ -126,15 +128,15 @@ impl Store {
         // The state of earlier versions was in JSON files.
         let db = Db::open(&root, |tx| legacy::import(tx, &root))?;
         let index = Index::open(db.clone())?;
-        Ok(Self { root, db, index, recent: Recent::default() })
+        let lfs = LfsStore::new(&root);
+        #[cfg(feature = "xet")]
+        let lfs = lfs.with_xet(XetStore::new(&root, db.clone()));
+        Ok(Self { root, db, index, recent: Recent::default(), lfs })
     }
 
     /// Returns the store of large files.
     pub(crate) fn lfs(&self) -> LfsStore {
-        let lfs = LfsStore::new(&self.root);
-        #[cfg(feature = "xet")]
-        let lfs = lfs.with_xet(self.xet());
-        lfs
+        self.lfs.clone()
     }
 
     /// Returns the Xet storage.

@@ -1,79 +1,166 @@
-//! Content that arrives in parts: `lfs/uploads/<upload>/<number>-<etag>`.
+//! Content that arrives in parts: `lfs/uploads/<upload>/content`, where each part is written to its
+//! place.
 //!
-//! A part is renamed only when complete, and its etag is in the name: a part that is sent twice
-//! never mixes, and joining takes exactly the given parts. An etag identifies the received part,
-//! not its bytes: those are hashed once, when they are joined. This module does not know which
+//! The first request for a part claims its place with a file named by its number, for good: a place
+//! is written once, so a part that is sent again never mixes with the first one. It is kept in a
+//! file of its own. An etag identifies the received part, not its bytes: those are hashed as a
+//! whole. A claim contains the etag once the part is complete. This module does not know which
 //! repository an upload is for.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use tempfile::NamedTempFile;
 
-use super::lfs::{Incoming, LfsStore, hash};
+use super::disk;
+use super::lfs::{Incoming, LfsStore, Pointer, hash};
+use super::running_hash::RunningHash;
 
 /// Number of bytes of an etag, which looks like those of object stores: 32 hex digits.
 const ETAG_BYTES: usize = 16;
 /// Age after which an unused upload is considered abandoned.
 const ABANDONED: Duration = Duration::from_hours(24);
+/// The file of an upload that parts are written to.
+const CONTENT: &str = "content";
+
+/// A part of an upload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PartPlace<'a> {
+    /// The name of the upload.
+    pub(crate) upload: &'a str,
+    /// The number of the part; the first is 1.
+    pub(crate) number: u64,
+    /// Where it begins in the content.
+    pub(crate) offset: u64,
+    /// Its size.
+    pub(crate) size: u64,
+}
 
 impl LfsStore {
     /// Starts to receive a part of an upload.
-    pub(crate) fn receive_part(&self) -> Result<IncomingPart> {
-        Ok(IncomingPart { file: self.incoming_file()?, size: 0 })
+    pub(crate) fn receive_part(&self, part: PartPlace<'_>) -> Result<IncomingPart> {
+        let place = match self.claim(part)? {
+            Some(place) => place,
+            None => Place::Apart(self.incoming_file()?),
+        };
+        Ok(IncomingPart { place, size: 0 })
     }
 
-    /// Publishes a part and returns its etag; `None`, storing nothing, if it has another size.
+    /// Claims the place of a part; `None` if another request has claimed it.
+    fn claim(&self, part: PartPlace<'_>) -> Result<Option<Place>> {
+        let folder = self.upload_dir(part.upload);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        // In this order: a folder that is removed meanwhile has no claim.
+        let content = create(&folder.join(CONTENT), false)?;
+        let claim = match create(&folder.join(claim_name(part.number)), true) {
+            Err(err) if err.kind() == ErrorKind::AlreadyExists => return Ok(None),
+            claim => claim?,
+        };
+        let hash = self.running.of(part.upload);
+        Ok(Some(Place::Content { content, claim, offset: part.offset, hash }))
+    }
+
+    /// Keeps a part and returns its etag; `None`, storing nothing, if it has another size.
     pub(crate) fn keep_part(
         &self,
-        upload: &str,
-        number: u64,
-        size: u64,
-        part: IncomingPart,
+        part: PartPlace<'_>,
+        received: IncomingPart,
     ) -> Result<Option<String>> {
-        if part.size != size {
+        if received.size != part.size {
             return Ok(None);
         }
         let mut etag = [0; ETAG_BYTES];
         getrandom::fill(&mut etag)?;
         let etag = hex::encode(etag);
-        let folder = self.upload_dir(upload);
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-        part.file.persist(folder.join(part_name(number, &etag)))?;
+        match received.place {
+            Place::Content { mut claim, offset, hash, .. } => {
+                claim.write_all(etag.as_bytes())?;
+                hash.completed(offset, &etag);
+            }
+            Place::Apart(file) => {
+                let folder = self.upload_dir(part.upload);
+                fs::create_dir_all(&folder)?;
+                file.persist(folder.join(part_name(part.number, &etag)))?;
+            }
+        }
         Ok(Some(etag))
     }
 
-    /// Joins the parts with these etags, starting with number 1; `None` if one of them is missing.
-    pub(crate) fn join_parts(&self, upload: &str, etags: &[String]) -> Result<Option<Incoming>> {
+    /// Joins the parts with these etags, starting with number 1, all but the last of the same size;
+    /// `None` if one of them is missing.
+    pub(crate) fn join_parts(
+        &self,
+        upload: &str,
+        (part_size, size): (u64, u64),
+        etags: &[String],
+    ) -> Result<Option<Incoming>> {
         let folder = self.upload_dir(upload);
-        let names = (1..).zip(etags).map(|(number, etag)| folder.join(part_name(number, etag)));
-        let names = names.collect::<Vec<_>>();
-        if names.is_empty() || !names.iter().all(|name| name.is_file()) {
+        let places = (1..).zip((0..size).step_by(usize::try_from(part_size)?)).zip(etags);
+        let pieces = places.map(|((number, offset), etag)| {
+            find(&folder, number, etag, (offset, part_size.min(size - offset)))
+        });
+        let Some(pieces) = pieces.collect::<Option<Vec<_>>>().filter(|all| !all.is_empty()) else {
             return Ok(None);
+        };
+        let content = folder.join(CONTENT);
+        if pieces.iter().any(|piece| piece.path != content) {
+            return self.copy_parts(&pieces).map(Some);
         }
+        let Some(file) = self.link(&content)? else { return Ok(None) };
+        let offsets = pieces.iter().map(|piece| piece.offset).zip(etags.iter().map(String::as_str));
+        let offsets = offsets.collect::<Vec<_>>();
+        let oid = self.running.of(upload).finish(file.as_file(), &offsets, size)?;
+        Ok(Some(Incoming { file, pointer: Pointer { oid, size } }))
+    }
+
+    /// Gives content another name, so that the upload can be completed again if this fails; `None`
+    /// if it does not exist.
+    fn link(&self, content: &Path) -> Result<Option<NamedTempFile>> {
+        let link = |path: &Path| {
+            match fs::hard_link(content, path) {
+                Err(err) if !matches!(err.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {
+                    // The file system has no such links.
+                    fs::rename(content, path)?;
+                }
+                linked => linked?,
+            }
+            OpenOptions::new().read(true).write(true).open(path)
+        };
+        match tempfile::Builder::new().make_in(self.incoming_dir()?, link) {
+            Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
+            file => Ok(Some(file?)),
+        }
+    }
+
+    /// Copies parts, some of which are files of their own, into one file.
+    fn copy_parts(&self, pieces: &[Piece]) -> Result<Incoming> {
         let mut file = self.incoming_file()?;
         // Reading for the hash and copying, which the kernel does, take about the same time.
         let (pointer, copied) = thread::scope(|threads| {
-            let pointer = threads.spawn(|| hash(Parts::new(names.clone())));
-            let copied = append(&names, file.as_file_mut());
+            let pointer = threads.spawn(|| hash(Pieces::new(pieces)));
+            let copied = append(pieces, file.as_file_mut());
             (pointer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), copied)
         });
         let (pointer, copied) = (pointer?, copied?);
         if copied != pointer.size {
             bail!("{copied} bytes of {} were copied", pointer.size);
         }
-        Ok(Some(Incoming { file, pointer }))
+        Ok(Incoming { file, pointer })
     }
 
     /// Removes the parts of an upload.
-    pub(crate) fn forget_upload(&self, upload: &str) -> io::Result<()> {
-        match fs::remove_dir_all(self.upload_dir(upload)) {
-            Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+    pub(crate) fn forget_upload(&self, upload: &str) -> Result<()> {
+        self.running.forget(upload);
+        // Content and claims belong together, so they are removed at once.
+        let gone = tempfile::tempdir_in(self.incoming_dir()?)?;
+        match fs::rename(self.upload_dir(upload), gone.path().join(upload)) {
+            Err(err) if err.kind() != ErrorKind::NotFound => Err(err.into()),
             _ => Ok(()),
         }
     }
@@ -86,9 +173,10 @@ impl LfsStore {
                 continue;
             }
             for entry in fs::read_dir(folder)? {
-                let entry = entry?;
-                if is_abandoned(&entry)? {
-                    remove(&entry.path())?;
+                let path = entry?.path();
+                // The time of a folder does not change when its files are written.
+                if is_old(&path)? && is_old(&path.join(CONTENT)).unwrap_or(true) {
+                    remove(&path)?;
                 }
             }
         }
@@ -100,11 +188,19 @@ impl LfsStore {
     }
 }
 
-/// A part that is being received; discarded when dropped.
+/// A part that is being received.
 #[derive(Debug)]
 pub(crate) struct IncomingPart {
-    file: NamedTempFile,
+    place: Place,
     size: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In the content, from this offset on.
+    Content { content: File, claim: File, offset: u64, hash: Arc<RunningHash> },
+    /// In a file of its own, which is discarded when dropped.
+    Apart(NamedTempFile),
 }
 
 impl IncomingPart {
@@ -113,10 +209,18 @@ impl IncomingPart {
         self.size
     }
 
-    /// Adds bytes.
+    /// Adds bytes. The caller ensures that the part does not grow beyond its size.
     pub(crate) fn take(&mut self, chunk: &[u8]) -> io::Result<()> {
+        match &mut self.place {
+            Place::Content { content, offset, hash, .. } => {
+                let at = *offset + self.size;
+                disk::write_at(content, chunk, at)?;
+                hash.wrote(content, *offset, at, chunk)?;
+            }
+            Place::Apart(file) => file.write_all(chunk)?,
+        }
         self.size += chunk.len() as u64;
-        self.file.write_all(chunk)
+        Ok(())
     }
 }
 
@@ -125,12 +229,25 @@ pub(crate) fn is_upload(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Opens a file that only its owner may read.
+fn create(path: &Path, is_new: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).create_new(is_new);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn claim_name(number: u64) -> String {
+    format!("{number:05}")
+}
+
 fn part_name(number: u64, etag: &str) -> String {
     format!("{number:05}-{etag}")
 }
 
-fn is_abandoned(entry: &fs::DirEntry) -> Result<bool> {
-    let modified = entry.metadata()?.modified()?;
+fn is_old(path: &Path) -> io::Result<bool> {
+    let modified = fs::metadata(path)?.modified()?;
     Ok(SystemTime::now().duration_since(modified).is_ok_and(|age| age > ABANDONED))
 }
 
@@ -138,31 +255,61 @@ fn remove(path: &Path) -> io::Result<()> {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-fn append(parts: &[PathBuf], file: &mut File) -> io::Result<u64> {
-    parts.iter().try_fold(0, |size, part| Ok(size + io::copy(&mut File::open(part)?, file)?))
+/// Where the bytes of a part are.
+#[derive(Debug)]
+struct Piece {
+    path: PathBuf,
+    offset: u64,
+    size: u64,
 }
 
-/// Reads parts one after the other as a single file. Only one of them is open at a time.
-struct Parts {
-    current: Option<File>,
-    rest: std::vec::IntoIter<PathBuf>,
-}
-
-impl Parts {
-    fn new(paths: Vec<PathBuf>) -> Self {
-        Self { current: None, rest: paths.into_iter() }
+impl Piece {
+    fn open(&self) -> io::Result<io::Take<File>> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        Ok(file.take(self.size))
     }
 }
 
-impl Read for Parts {
+/// Finds the part with this etag, whose place in the content is given as offset and size.
+fn find(folder: &Path, number: u64, etag: &str, (offset, size): (u64, u64)) -> Option<Piece> {
+    if etag.len() != 2 * ETAG_BYTES {
+        // A claim is empty until its part is complete.
+        return None;
+    }
+    let claim = fs::read(folder.join(claim_name(number)));
+    if claim.is_ok_and(|claim| claim == etag.as_bytes()) {
+        return Some(Piece { path: folder.join(CONTENT), offset, size });
+    }
+    let path = folder.join(part_name(number, etag));
+    path.is_file().then_some(Piece { path, offset: 0, size })
+}
+
+fn append(pieces: &[Piece], file: &mut File) -> io::Result<u64> {
+    pieces.iter().try_fold(0, |size, piece| Ok(size + io::copy(&mut piece.open()?, file)?))
+}
+
+/// Reads pieces one after the other as a single file. Only one of them is open at a time.
+struct Pieces<'a> {
+    current: Option<io::Take<File>>,
+    rest: std::slice::Iter<'a, Piece>,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(pieces: &'a [Piece]) -> Self {
+        Self { current: None, rest: pieces.iter() }
+    }
+}
+
+impl Read for Pieces<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let read = self.current.as_mut().map_or(Ok(0), |part| part.read(buffer))?;
+            let read = self.current.as_mut().map_or(Ok(0), |piece| piece.read(buffer))?;
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
             match self.rest.next() {
-                Some(path) => self.current = Some(File::open(path)?),
+                Some(piece) => self.current = Some(piece.open()?),
                 None => return Ok(0),
             }
         }
@@ -174,49 +321,135 @@ mod tests {
     use super::*;
 
     const UPLOAD: &str = "0123456789abcdef0123456789abcdef";
+    /// Sizes of the parts and of the content in these tests.
+    const SIZES: (u64, u64) = (3, 5);
 
     fn store(root: &tempfile::TempDir) -> LfsStore {
         LfsStore::new(root.path())
+    }
+
+    fn place(number: u64, size: u64) -> PartPlace<'static> {
+        PartPlace { upload: UPLOAD, number, offset: (number - 1) * SIZES.0, size }
+    }
+
+    fn put(store: &LfsStore, number: u64, text: &str) -> String {
+        let place = place(number, text.len() as u64);
+        let mut part = store.receive_part(place).unwrap();
+        text.bytes().for_each(|byte| part.take(&[byte]).unwrap());
+        store.keep_part(place, part).unwrap().unwrap()
+    }
+
+    fn join(store: &LfsStore, etags: &[&String]) -> Option<Incoming> {
+        let etags = etags.iter().map(|etag| (*etag).clone()).collect::<Vec<_>>();
+        store.join_parts(UPLOAD, SIZES, &etags).unwrap()
+    }
+
+    fn stored(store: &LfsStore, incoming: Incoming) -> Vec<u8> {
+        let pointer = store.keep(incoming).unwrap();
+        fs::read(store.path(&pointer.oid)).unwrap()
     }
 
     #[test]
     fn joins_the_given_parts() {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
-        let put = |number, text: &str| {
-            let mut part = store.receive_part().unwrap();
-            part.take(text.as_bytes()).unwrap();
-            store.keep_part(UPLOAD, number, text.len() as u64, part).unwrap().unwrap()
-        };
-        let (second, first, other) = (put(2, "lo"), put(1, "hel"), put(1, "HEL"));
+        let (second, first, other) =
+            (put(&store, 2, "lo"), put(&store, 1, "hel"), put(&store, 1, "HEL"));
         assert_ne!(first, other);
 
-        let join = |etags: &[&String]| {
-            let etags = etags.iter().map(|etag| (*etag).clone()).collect::<Vec<_>>();
-            store.join_parts(UPLOAD, &etags).unwrap()
-        };
-        let pointer = join(&[&first, &second]).unwrap().pointer;
+        let pointer = join(&store, &[&first, &second]).unwrap().pointer;
         assert_eq!(pointer, store.put(&b"hello"[..]).unwrap());
-        assert_eq!(join(&[&other, &second]).unwrap().pointer, store.put(&b"HELlo"[..]).unwrap());
-        assert!(join(&[&second, &first]).is_none());
+        let pointer = join(&store, &[&other, &second]).unwrap().pointer;
+        assert_eq!(pointer, store.put(&b"HELlo"[..]).unwrap());
+        assert!(join(&store, &[&second, &first]).is_none());
+        assert!(join(&store, &[]).is_none());
 
         store.forget_upload(UPLOAD).unwrap();
         store.forget_upload(UPLOAD).unwrap();
-        assert!(join(&[&first, &second]).is_none());
+        assert!(join(&store, &[&first, &second]).is_none());
+        assert_eq!(fs::read_dir(root.path().join("lfs/incoming")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn writes_each_part_once_and_to_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        let store = store(&root);
+        let etags = [put(&store, 1, "hel"), put(&store, 2, "lo")];
+        let content = root.path().join("lfs/uploads").join(UPLOAD).join(CONTENT);
+        assert_eq!(fs::read(&content).unwrap(), b"hello");
+        let incoming = join(&store, &[&etags[0], &etags[1]]).unwrap();
+        // Completed again, as after a crash.
+        assert!(content.is_file());
+        assert_eq!(stored(&store, incoming), b"hello");
+        assert_eq!(stored(&store, join(&store, &[&etags[0], &etags[1]]).unwrap()), b"hello");
+    }
+
+    #[test]
+    fn a_part_that_is_sent_again_does_not_touch_the_first_one() {
+        let root = tempfile::tempdir().unwrap();
+        let store = store(&root);
+        let mut begun = store.receive_part(place(1, 3)).unwrap();
+        begun.take(b"h").unwrap();
+        let again = put(&store, 1, "HEL");
+        begun.take(b"el").unwrap();
+        let first = store.keep_part(place(1, 3), begun).unwrap().unwrap();
+        let second = put(&store, 2, "lo");
+        assert_eq!(stored(&store, join(&store, &[&first, &second]).unwrap()), b"hello");
+        assert_eq!(stored(&store, join(&store, &[&again, &second]).unwrap()), b"HELlo");
+    }
+
+    #[test]
+    fn a_part_that_was_cut_can_be_sent_again() {
+        let root = tempfile::tempdir().unwrap();
+        let store = store(&root);
+        store.receive_part(place(1, 3)).unwrap().take(b"HE").unwrap();
+        let etags = [put(&store, 1, "hel"), put(&store, 2, "lo")];
+        assert_eq!(stored(&store, join(&store, &[&etags[0], &etags[1]]).unwrap()), b"hello");
+    }
+
+    #[test]
+    fn a_late_writer_cannot_change_completed_content() {
+        let root = tempfile::tempdir().unwrap();
+        let store = store(&root);
+        let etags = [put(&store, 1, "hel"), put(&store, 2, "lo")];
+        let mut late = store.receive_part(place(2, 2)).unwrap();
+        let incoming = join(&store, &[&etags[0], &etags[1]]).unwrap();
+        late.take(b"LO").unwrap();
+        assert_eq!(stored(&store, incoming), b"hello");
+    }
+
+    #[test]
+    fn another_process_can_complete_the_upload() {
+        let root = tempfile::tempdir().unwrap();
+        let first = put(&store(&root), 1, "hel");
+        let second = put(&store(&root), 2, "lo");
+        let store = store(&root);
+        assert_eq!(stored(&store, join(&store, &[&first, &second]).unwrap()), b"hello");
+    }
+
+    #[test]
+    fn an_upload_that_another_process_began_again_is_hashed_again() {
+        let root = tempfile::tempdir().unwrap();
+        let (one, other) = (store(&root), store(&root));
+        put(&one, 1, "hel");
+        other.forget_upload(UPLOAD).unwrap();
+        let etags = [put(&other, 1, "HEL"), put(&one, 2, "lo")];
+        let pointer = join(&one, &[&etags[0], &etags[1]]).unwrap().pointer;
+        assert_eq!(pointer, other.put(&b"HELlo"[..]).unwrap());
     }
 
     #[test]
     fn rejects_a_part_of_another_size() {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
-        for size in [0, 4, 6] {
-            let mut part = store.receive_part().unwrap();
+        for (number, size) in [(1, 4), (1, 6), (2, 0), (2, 4)] {
+            let mut part = store.receive_part(place(number, size)).unwrap();
             part.take(b"hello").unwrap();
             assert_eq!(part.size(), 5);
-            assert_eq!(store.keep_part(UPLOAD, 1, size, part).unwrap(), None);
+            assert_eq!(store.keep_part(place(number, size), part).unwrap(), None);
         }
-        assert!(!root.path().join("lfs/uploads").exists());
-        assert_eq!(fs::read_dir(root.path().join("lfs/incoming")).unwrap().count(), 0);
+        let none = String::new();
+        assert!(join(&store, &[&none, &none]).is_none());
     }
 
     #[test]
@@ -224,16 +457,21 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = store(&root);
         store.sweep().unwrap();
-        let part = store.receive_part().unwrap();
-        store.keep_part(UPLOAD, 1, 0, part).unwrap().unwrap();
+        put(&store, 1, "hel");
+        let folder = root.path().join("lfs/uploads").join(UPLOAD);
         fs::create_dir_all(root.path().join("lfs/incoming")).unwrap();
         let left = root.path().join("lfs/incoming/left");
         fs::write(&left, "x").unwrap();
         let long_ago = SystemTime::now() - ABANDONED * 2;
-        File::options().append(true).open(&left).unwrap().set_modified(long_ago).unwrap();
+        let age = |path: &Path| File::open(path).unwrap().set_modified(long_ago).unwrap();
+        age(&left);
+        age(&folder);
 
         store.sweep().unwrap();
         assert!(!left.exists());
-        assert!(root.path().join("lfs/uploads").join(UPLOAD).is_dir());
+        assert!(folder.is_dir(), "its content is still being written");
+        age(&folder.join(CONTENT));
+        store.sweep().unwrap();
+        assert!(!folder.exists());
     }
 }

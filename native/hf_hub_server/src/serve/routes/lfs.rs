@@ -267,7 +267,8 @@ fn join(call: &Call, multipart: &Multipart, etags: &[String]) -> Reply {
     let repo = find(call, &slot.key)?;
     let done = || response::json(&json!({ "success": true }));
     let known = etags.iter().all(|etag| etag.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let joined = if known { lfs.join_parts(&multipart.upload, etags) } else { Ok(None) };
+    let sizes = (multipart.part_size, slot.pointer.size);
+    let joined = if known { lfs.join_parts(&multipart.upload, sizes, etags) } else { Ok(None) };
     let incoming = match joined {
         Ok(Some(incoming)) => incoming,
         // Completed before, and the response was lost.

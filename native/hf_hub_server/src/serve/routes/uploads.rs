@@ -1,7 +1,7 @@
 //! Uploads of large files and parts to signed links, as to an object store.
 //!
-//! The bytes are written to disk as they arrive. Content that does not match its link leaves
-//! nothing behind.
+//! The bytes are written to disk as they arrive. Content that does not match its link is never
+//! visible.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::super::intake::{Broken, Sink};
 use super::super::response::header_value;
 use super::super::slot::{Part, Slot};
 use super::cdn;
-use crate::store::{IncomingPart, Receiving, Repo};
+use crate::store::{IncomingPart, PartPlace, Receiving, Repo};
 
 /// Handles a PUT to a path with a valid signature.
 pub(super) async fn put(hub: Arc<Hub>, path: String, body: Body) -> Response {
@@ -57,20 +57,25 @@ impl Upload {
     /// Parses the path; returns a response if there is nothing to receive.
     fn begin(hub: &Hub, path: &str, length: Option<u64>) -> Result<Result<Self, Box<Response>>> {
         let lfs = hub.store.lfs();
-        let (size, content) = if let Some(slot) = Slot::parse(path) {
-            let Some(repo) = hub.store.follow(&slot.key)? else {
-                return Ok(Err(Box::new(cdn::no_such_key())));
-            };
-            let (size, repo, receiving) = (slot.pointer.size, Box::new(repo), lfs.receive()?);
-            (size, Content::Whole { slot, repo, receiving })
-        } else if let Some(part) = Part::parse(path) {
-            (part.size, Content::Part { part, incoming: lfs.receive_part()? })
-        } else {
+        let (slot, part) = (Slot::parse(path), Part::parse(path));
+        let size = slot.as_ref().map(|slot| slot.pointer.size);
+        let Some(size) = size.or(part.as_ref().map(|part| part.size)) else {
             return Ok(Err(Box::new(cdn::no_such_key())));
         };
         if length.is_some_and(|length| length != size) {
             return Ok(Err(Box::new(wrong_size())));
         }
+        let content = if let Some(slot) = slot {
+            let Some(repo) = hub.store.follow(&slot.key)? else {
+                return Ok(Err(Box::new(cdn::no_such_key())));
+            };
+            Content::Whole { slot, repo: Box::new(repo), receiving: lfs.receive()? }
+        } else if let Some(part) = part {
+            let incoming = lfs.receive_part(place(&part))?;
+            Content::Part { part, incoming }
+        } else {
+            return Ok(Err(Box::new(cdn::no_such_key())));
+        };
         Ok(Ok(Self { size, content }))
     }
 
@@ -98,7 +103,7 @@ impl Upload {
                 Ok(stored(&oid[..32]))
             }
             Content::Part { part, incoming } => {
-                let etag = lfs.keep_part(&part.upload, part.number, part.size, incoming)?;
+                let etag = lfs.keep_part(place(&part), incoming)?;
                 Ok(etag.map_or_else(wrong_size, |etag| stored(&etag)))
             }
         }
@@ -117,6 +122,11 @@ impl Sink for Upload {
         };
         taken.map_err(|err| Box::new(failure(err.into())))
     }
+}
+
+fn place(part: &Part) -> PartPlace<'_> {
+    let Part { upload, number, offset, size } = part;
+    PartPlace { upload, number: *number, offset: *offset, size: *size }
 }
 
 fn stored(etag: &str) -> Response {
