@@ -66,8 +66,8 @@ pub(crate) use disk::{Lock, is_full};
 pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};
 pub(crate) use git::{
-    Added, CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF,
-    Rewritten, Seen, branch_ref, program as git_program, tag_ref,
+    Added, CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, Pack,
+    PackedBlob, Rewritten, Seen, branch_ref, program as git_program, tag_ref,
 };
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use large_files::LargeFile;

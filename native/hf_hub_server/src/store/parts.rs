@@ -124,7 +124,9 @@ impl LfsStore {
     fn link(&self, content: &Path) -> Result<Option<NamedTempFile>> {
         let link = |path: &Path| {
             match fs::hard_link(content, path) {
-                Err(err) if !matches!(err.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {
+                Err(err)
+                    if !matches!(err.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) =>
+                {
                     // The file system has no such links.
                     fs::rename(content, path)?;
                 }

@@ -376,6 +376,31 @@ async fn numbers_of_pull_requests_are_never_reused() {
 }
 
 #[tokio::test]
+async fn a_commit_of_many_files_is_one_pack() {
+    let hub = hub().await;
+    let counted = || git(&hub.root.git_dir("acme/r"), &["count-objects", "-v"]);
+    hub.commit(&[file("a", "1")]).await;
+    assert!(counted().contains("packs: 1"), "{}", counted());
+    let mut lines = (0..600).map(|n| file(&format!("d/{n}"), &n.to_string())).collect::<Vec<_>>();
+    lines.push(file("d/0", "600"));
+    let head = hub.head("acme/r");
+    let rejected = [lines.as_slice(), &[deleted("deletedFile", "none")]].concat();
+    assert_eq!(refused(&hub, &rejected).await.0, 404);
+    let cut = [lines.as_slice(), &[file("../x", "1")]].concat();
+    assert_eq!(refused(&hub, &cut).await.0, 422);
+    assert_eq!((hub.head("acme/r"), hub.leftovers()), (head, 0));
+
+    hub.commit(&lines).await;
+    let loose = counted().lines().find_map(|line| line.strip_prefix("count: ")?.parse().ok());
+    assert!(loose.is_some_and(|loose: usize| loose < 16), "{}", counted());
+    assert_eq!(hub.files().len(), 2 + 600);
+    for (path, text) in [("d/0", "600"), ("d/1", "1"), ("d/599", "599")] {
+        assert_eq!(git(&hub.root.git_dir("acme/r"), &["show", &format!("main:{path}")]), text);
+    }
+    git(&hub.root.git_dir("acme/r"), &["fsck", "--strict"]);
+}
+
+#[tokio::test]
 async fn an_interrupted_commit_changes_nothing() {
     let hub = hub().await;
     let head = hub.head("acme/r");

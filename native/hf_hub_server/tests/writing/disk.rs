@@ -36,6 +36,10 @@ async fn a_full_disk_is_reported_and_changes_nothing() {
     let header = json!({ "summary": "x" });
     let response = hub.try_commit("acme/r/commit/main", header.clone(), &[file("b", &noise)]).await;
     assert_eq!(response.status(), 507);
+    let many = (0..100).map(|n| file(&format!("b/{n}"), &noise[n * 1000..])).collect::<Vec<_>>();
+    let response = hub.try_commit("acme/r/commit/main", header.clone(), &many).await;
+    assert_eq!(response.status(), 507);
+    assert_eq!(hub.leftovers(), 0);
     let response = hub.try_commit("acme/r/commit/main", header, &[lfs_file("m.bin", &large)]).await;
     assert_eq!(response.status(), 400);
     assert_eq!(hub.head("acme/r"), head);

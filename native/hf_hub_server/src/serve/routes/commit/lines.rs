@@ -13,7 +13,7 @@ use super::super::super::intake::Spool;
 use super::super::lfs;
 use super::file::{self, MAX_REGULAR, too_large};
 use super::path;
-use crate::store::{Edit, Git, LfsStore, Pointer, Repo, is_oid};
+use crate::store::{Edit, Git, LfsStore, Pack, PackedBlob, Pointer, Repo, is_oid};
 
 /// Large enough for the largest file in base64, its path and the rest of the line.
 const MAX_LINE: u64 = (MAX_REGULAR / 3 + 1) * 4 + (64 << 10);
@@ -22,8 +22,10 @@ const BATCH: usize = 256;
 const BATCH_SIZE: usize = 1 << 20;
 /// Files with fewer bytes than this wait for more even if the client pauses.
 const MAX_PAUSED: usize = 64 << 10;
-/// Number of files written concurrently: git compresses each.
+/// Number of files written concurrently: each is compressed.
 const MAX_WRITERS: usize = 4;
+/// Number of files from which on one pack is made of them.
+const WORTH_A_PACK: usize = 16;
 
 /// The contents of all lines.
 #[derive(Debug)]
@@ -104,8 +106,10 @@ pub(super) struct Reading {
     hub: Arc<Hub>,
     repo: Repo,
     lfs: LfsStore,
-    /// The repository, opened once per writing thread.
-    writers: Vec<Git>,
+    /// The repository, if files are written to it one by one.
+    git: Option<Git>,
+    /// Packs of files; all but the last are full.
+    packs: Vec<Pack>,
     /// The beginning of a line.
     begun: Spool,
     /// The header and the lines so far.
@@ -116,9 +120,9 @@ pub(super) struct Reading {
 impl Reading {
     /// Creates the state before the first line.
     pub(super) fn new(hub: Arc<Hub>, repo: Repo) -> Self {
-        let (writers, waiting) = (Vec::new(), Vec::new());
+        let (packs, waiting) = (Vec::new(), Vec::new());
         let (lfs, begun) = (hub.store.lfs(), hub.intake.spool());
-        Self { hub, repo, lfs, writers, begun, sent: None, waiting }
+        Self { hub, repo, lfs, git: None, packs, begun, sent: None, waiting }
     }
 
     /// Processes more bytes.
@@ -137,6 +141,8 @@ impl Reading {
     pub(super) fn end(mut self) -> Result<Sent, ApiError> {
         self.end_line(b"")?;
         self.write()?;
+        let git_dir = self.repo.git_dir()?;
+        self.packs.into_iter().try_for_each(|pack| pack.publish(git_dir))?;
         self.sent.ok_or_else(no_header)
     }
 
@@ -217,31 +223,40 @@ impl Reading {
         }
     }
 
-    /// Writes the collected files, several at a time.
+    /// Writes the collected files.
     fn write(&mut self) -> Result<(), ApiError> {
-        if self.waiting.is_empty() {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
             return Ok(());
         }
-        if self.writers.is_empty() {
-            let writers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WRITERS);
-            self.writers = (0..writers).map(|_| self.repo.git()).collect::<Result<_, _>>()?;
-        }
-        let share = self.waiting.len().div_ceil(self.writers.len()).max(1);
-        let written = thread::scope(|threads| {
-            let shares = self.waiting.chunks(share).zip(&mut self.writers);
-            let running = shares
-                .map(|(files, git)| threads.spawn(move || write_all(git, files)))
-                .collect::<Vec<_>>();
-            let ended = running.into_iter().map(|writer| {
-                writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            ended.collect::<anyhow::Result<Vec<_>>>()
-        })?;
-        let waiting = std::mem::take(&mut self.waiting);
-        for ((path, _), blob) in waiting.into_iter().zip(written.into_iter().flatten()) {
+        let written = if self.packs.is_empty() && waiting.len() < WORTH_A_PACK {
+            self.write_each(&waiting)?
+        } else {
+            self.write_packed(&waiting)?
+        };
+        for ((path, _), blob) in waiting.into_iter().zip(written) {
             self.add(Edit::Put { path, blob });
         }
         Ok(())
+    }
+
+    fn write_each(&mut self, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<Oid>> {
+        let git = match &self.git {
+            Some(git) => git,
+            None => self.git.insert(self.repo.git()?),
+        };
+        files.iter().map(|(_, content)| git.write_bytes(content)).collect()
+    }
+
+    fn write_packed(&mut self, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<Oid>> {
+        let blobs = compress(files)?;
+        for blob in &blobs {
+            if self.packs.last().is_none_or(Pack::is_full) {
+                self.packs.push(Pack::new(&self.lfs.incoming_dir()?)?);
+            }
+            self.packs.last_mut().map_or(Ok(()), |pack| pack.add(blob))?;
+        }
+        Ok(blobs.iter().map(PackedBlob::oid).collect())
     }
 
     fn lfs_file(&mut self, file: LfsFile) -> Result<(), ApiError> {
@@ -274,7 +289,24 @@ fn no_header() -> ApiError {
     ApiError::bad_request("A commit begins with its header")
 }
 
-// A repository object is not thread-safe, so each thread has its own.
-fn write_all(git: &mut Git, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<Oid>> {
-    files.iter().map(|(_, content)| git.write_bytes(content)).collect()
+/// Compresses files, several at a time.
+fn compress(files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<PackedBlob>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_WRITERS);
+    let share = files.len().div_ceil(threads).max(1);
+    let compress = |files: &[(String, Vec<u8>)]| {
+        files
+            .iter()
+            .map(|(_, content)| PackedBlob::new(content))
+            .collect::<anyhow::Result<Vec<_>>>()
+    };
+    let shares = thread::scope(|threads| {
+        let shares = files.chunks(share);
+        let running = shares.map(|files| threads.spawn(move || compress(files)));
+        let running = running.collect::<Vec<_>>();
+        let ended = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        ended.collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    Ok(shares.into_iter().flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! Commits over HTTP: lines of JSON that arrive as a stream.
 //!
-//! Files are written to the repository as their lines arrive, so memory holds one of them at a
-//! time, and a slow client holds neither a thread nor a lock. The objects of a failed commit are
+//! Files are written to disk as their lines arrive, so memory holds few of them at a time, and a slow
+//! client holds neither a thread nor a lock. The objects of a failed commit are discarded, or
 //! unreachable for git.
 
 mod file;
