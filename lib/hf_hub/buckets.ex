@@ -21,14 +21,16 @@ defmodule HfHub.Buckets do
     Bucket,
     Call,
     Copying,
+    Downloads,
     Event,
     Events,
     FileMetadata,
     Files,
     Operation,
-    Tables,
-    TreeEntry
+    Sync
   }
+
+  alias HfHub.Buckets.{SyncPlan, Tables, TreeEntry}
 
   alias HfHub.{Account, Config, Decode, Error, Options, RepoRef, Request}
   alias HfHub.Repo.{Address, RepoUrl}
@@ -349,6 +351,67 @@ defmodule HfHub.Buckets do
   @doc "Same as `copy/3`, but raises `HfHub.Error` on failure."
   @spec copy!(String.t(), String.t(), keyword()) :: :ok
   def copy!(source, destination, opts \\ []), do: Error.unwrap!(copy(source, destination, opts))
+
+  @doc """
+  Downloads files of a bucket, and returns their paths on this machine.
+
+  Each file is given by its path in the bucket or as an `HfHub.Buckets.TreeEntry`, or as `{file, local_path}`. Existing
+  files are replaced once the new content is complete. An interrupted download of a file for which the Hub announces a
+  checksum resumes where it stopped.
+
+  ## Options
+
+  #{Options.docs(Tables.download())}
+
+  ## Examples
+
+      files = HfHub.Buckets.stream_tree("me/data", prefix: "logs/", recursive: true)
+      {:ok, paths} = HfHub.Buckets.download("me/data", Enum.filter(files, &(&1.type == :file)), local_dir: "data")
+  """
+  @doc python: "download_bucket_files"
+  @spec download(bucket(), [file | {file, Path.t()}], keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
+        when file: String.t() | TreeEntry.t()
+  def download(bucket, files, opts \\ []) do
+    opts = Options.validate!(opts, Tables.download())
+    items = Downloads.items!(files, opts[:local_dir])
+
+    with {:ok, ref} <- Call.whole(bucket, opts),
+         {:ok, files} <- Downloads.entries(ref, items, opts),
+         do: Downloads.run(ref, files, opts)
+  end
+
+  @doc "Same as `download/3`, but returns the paths or raises `HfHub.Error`."
+  @spec download!(bucket(), [file | {file, Path.t()}], keyword()) :: [Path.t()]
+        when file: String.t() | TreeEntry.t()
+  def download!(bucket, files, opts \\ []), do: Error.unwrap!(download(bucket, files, opts))
+
+  @doc """
+  Makes a folder on this machine equal to a bucket or to a folder in it, and returns the plan that was carried out.
+
+  One of the places is the path of a folder, the other an address. A file is transferred if its size differs, or if it was
+  changed more than a second after the other one; `:delete` removes what the source does not have. Metadata of downloads
+  below `.cache/huggingface` is left alone.
+
+  With a folder as the source, only plans without uploads can be carried out; `:dry_run` and `:plan` make any.
+
+  ## Options
+
+  #{Options.docs(Tables.sync())}
+
+  ## Examples
+
+      {:ok, plan} = HfHub.Buckets.sync("hf://buckets/me/data/logs", "logs", delete: true, dry_run: true)
+      IO.puts(plan)
+      #=> sync hf://buckets/me/data/logs -> logs: 0 uploads, 1 downloads, 0 deletes, 0 skips, 524288 bytes
+      #=>   download 2026-01-02.txt (new file)
+  """
+  @doc python: "sync_bucket"
+  @spec sync(String.t(), String.t(), keyword()) :: {:ok, SyncPlan.t()} | {:error, Error.t()}
+  def sync(source, dest, opts \\ []), do: Sync.run(source, dest, Options.validate!(opts, Tables.sync()))
+
+  @doc "Same as `sync/3`, but returns the plan or raises `HfHub.Error`."
+  @spec sync!(String.t(), String.t(), keyword()) :: SyncPlan.t()
+  def sync!(source, dest, opts \\ []), do: Error.unwrap!(sync(source, dest, opts))
 
   @doc """
   Returns the changes of a bucket as a lazy stream of `HfHub.Buckets.Event`s. A broken connection is opened again after the

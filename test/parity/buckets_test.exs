@@ -286,4 +286,107 @@ defmodule HfHub.Parity.BucketsTest do
 
     assert wire.(context.hubs.ours) == wire.(context.hubs.theirs)
   end
+
+  # Which files of both sides there are, and how their sizes and times compare.
+  @remote [
+    {"both/same.txt", 4, 0},
+    {"both/size.txt", 5, 0},
+    {"both/newer.txt", 4, 60},
+    {"both/older.txt", 4, -60},
+    {"both/within.txt", 4, 1},
+    {"remote/[x].bin", 4, 0},
+    {"remote/new.tmp", 4, 0}
+  ]
+
+  @syncs [
+    [],
+    [delete: true],
+    [ignore_times: true],
+    [ignore_sizes: true, delete: true],
+    [existing: true],
+    [ignore_existing: true, delete: true],
+    [include: ["both/*", "*.bin"], exclude: ["*/newer.*"], delete: true],
+    [exclude: ["both/", "[!b]*.tmp"], delete: true],
+    [filter_from: true, include: ["*.tmp"], delete: true]
+  ]
+
+  test "plans of a synchronization are the same in both directions", %{ours: ours} = context do
+    now = ~U[2026-02-06 17:00:00Z]
+    folder = Path.join(context.dir, "folder")
+
+    names =
+      for({name, _size, _seconds} <- @remote, name =~ "both/", do: name) ++ ["local/only.txt", "local/x.tmp"]
+
+    for name <- names do
+      path = Path.join(folder, name)
+      File.mkdir_p!(Path.dirname(path))
+      File.write!(path, "four")
+      File.touch!(path, DateTime.to_unix(now))
+    end
+
+    rules = Path.join(context.dir, "rules")
+    File.write!(rules, "# rules\n\n- both/newer.*\n+ both/*\nlocal/only.txt\n")
+
+    entries =
+      for {name, size, seconds} <- @remote,
+          do: file(name, %{size: size, mtime: now |> DateTime.add(seconds) |> DateTime.to_iso8601()})
+
+    for prefix <- ["", "/both"], do: plant(context, "GET", "/api/buckets/acme/b/tree#{prefix}", entries)
+
+    calls =
+      for opts <- @syncs, direction <- [:up, :down], prefix <- ["", "/both"] do
+        opts = if opts[:filter_from], do: Keyword.put(opts, :filter_from, rules), else: opts
+        remote = "hf://buckets/acme/b" <> prefix
+        {from, to} = if direction == :up, do: {folder, remote}, else: {remote, folder}
+        {from, to, opts}
+      end
+
+    script =
+      for {from, to, opts} <- calls, into: "import io, contextlib\n" do
+        named = Enum.map_join(opts, fn {name, value} -> ", #{name}=#{python_value(value)}" end)
+
+        """
+        with contextlib.redirect_stdout(io.StringIO()):
+            plan = api.sync_bucket(#{inspect(from)}, #{inspect(to)}, dry_run=True#{named})
+        print("|".join(f"{o.action},{o.path},{o.size},{o.reason.split(' (--')[0]}" for o in plan.operations))
+        """
+      end
+
+    theirs = theirs(context, script <> "print('end')")
+
+    plans =
+      for {from, to, opts} <- calls do
+        plan = Buckets.sync!(from, to, [dry_run: true] ++ opts ++ ours)
+        Enum.map_join(plan.operations, "|", &"#{&1.action},#{&1.path},#{&1.size},#{&1.reason}")
+      end
+
+    for {{call, ours}, theirs} <- calls |> Enum.zip(plans) |> Enum.zip(String.split(theirs, "\n")),
+        do: assert(ours == theirs, inspect(call))
+
+    # The Python client also asks for the number of files, which its progress line shows.
+    listed = fn hub ->
+      for {_, "/api/buckets/acme/b/tree" <> _, _, _, _} = request <- asked(hub), do: request
+    end
+
+    assert listed.(context.hubs.ours) == listed.(context.hubs.theirs)
+    assert length(listed.(context.hubs.ours)) == length(calls)
+  end
+
+  defp python_value(true), do: "True"
+  defp python_value(other), do: inspect(other)
+
+  test "a saved plan can be read by the Python client", %{ours: ours} = context do
+    plant(context, "GET", "/api/buckets/acme/b/tree", [file("a"), file("b/c")])
+    path = Path.join(context.dir, "plan.jsonl")
+    Buckets.sync!("hf://buckets/acme/b", Path.join(context.dir, "to"), [plan: path] ++ ours)
+
+    assert theirs(context, """
+           from huggingface_hub._buckets import _load_plan
+           plan = _load_plan(#{inspect(path)})
+           print(plan.source, [(o.action, o.path, o.size, o.reason, o.remote_mtime) for o in plan.operations], plan.summary())
+           """) ==
+             "hf://buckets/acme/b [('download', 'a', 5, 'new file', '2026-02-06T17:37:57.123Z'), " <>
+               "('download', 'b/c', 5, 'new file', '2026-02-06T17:37:57.123Z')] " <>
+               "{'uploads': 0, 'downloads': 2, 'deletes': 0, 'skips': 0, 'total_size': 10}"
+  end
 end

@@ -83,6 +83,70 @@ defmodule HfHub.Buckets.Tables do
             ]
           ] ++ Options.common()
 
+  @transfer [
+              max_workers: [
+                type: :pos_integer,
+                default: 8,
+                doc: "Maximum number of files to download at a time."
+              ],
+              progress: Options.progress()
+            ] ++ Options.transfer()
+
+  @download [
+              local_dir: [
+                type: :path,
+                doc: "Folder for files without a path of their own, which keep their paths in the bucket."
+              ],
+              raise_on_missing_files: [
+                type: :boolean,
+                default: false,
+                doc:
+                  "Whether a path that does not exist is an error of kind `:entry_not_found`. Otherwise it is skipped with a " <>
+                    "warning in the log."
+              ]
+            ] ++ @transfer
+
+  @sync [
+          delete: [
+            type: :boolean,
+            default: false,
+            doc: "Whether to delete files of the destination that the source does not have."
+          ],
+          ignore_times: [
+            type: :boolean,
+            default: false,
+            doc: "Whether to compare sizes only. Mutually exclusive with `:ignore_sizes`."
+          ],
+          ignore_sizes: [type: :boolean, default: false, doc: "Whether to compare times only."],
+          existing: [
+            type: :boolean,
+            default: false,
+            doc:
+              "Whether to transfer only files that the destination has. Mutually exclusive with `:ignore_existing`."
+          ],
+          ignore_existing: [
+            type: :boolean,
+            default: false,
+            doc: "Whether to transfer only files that the destination does not have."
+          ],
+          include: [
+            type: :patterns,
+            doc: "Patterns of files to synchronize, as in Python's `fnmatch`. Defaults to all files."
+          ],
+          exclude: [type: :patterns, doc: "Patterns of files that are left alone."],
+          filter_from: [
+            type: :path,
+            doc:
+              "File with a rule in each line, `+ pattern` or `- pattern`, of which the first that matches decides, before " <>
+                "`:exclude` and `:include`."
+          ],
+          dry_run: [type: :boolean, default: false, doc: "Whether to change nothing and return the plan."],
+          plan: [
+            type: :path,
+            doc: "File to save the plan to, instead of carrying it out. Mutually exclusive with `:dry_run`."
+          ]
+        ] ++ @transfer
+
   @spec common() :: Options.table()
   def common, do: Options.common()
 
@@ -106,6 +170,12 @@ defmodule HfHub.Buckets.Tables do
 
   @spec stream_tree() :: Options.table()
   def stream_tree, do: @tree
+
+  @spec download() :: Options.table()
+  def download, do: @download
+
+  @spec sync() :: Options.table()
+  def sync, do: @sync
 
   @spec events() :: Options.table()
   def events, do: @events

@@ -15,6 +15,7 @@ pub mod spec;
 pub(crate) mod stages;
 pub mod stream;
 pub(crate) mod to_cache;
+pub(crate) mod to_file;
 pub(crate) mod to_folder;
 
 use crate::{

@@ -85,6 +85,7 @@ pub(crate) fn spec(root: &Path, filename: &str) -> Spec {
         sha256: None,
         partials: None,
         stages: Stages::default(),
+        file: None,
         shared: Shared::default(),
     }
 }

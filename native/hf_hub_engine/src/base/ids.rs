@@ -23,6 +23,8 @@ pub enum RepoType {
     Dataset,
     /// A Space.
     Space,
+    /// A bucket: files without commits.
+    Bucket,
 }
 
 impl RepoType {
@@ -32,6 +34,7 @@ impl RepoType {
             Self::Model => "model",
             Self::Dataset => "dataset",
             Self::Space => "space",
+            Self::Bucket => "bucket",
         }
     }
 
@@ -41,6 +44,7 @@ impl RepoType {
             Self::Model => "",
             Self::Dataset => "datasets/",
             Self::Space => "spaces/",
+            Self::Bucket => "buckets/",
         }
     }
 }
@@ -53,6 +57,7 @@ impl FromStr for RepoType {
             "model" => Ok(Self::Model),
             "dataset" => Ok(Self::Dataset),
             "space" => Ok(Self::Space),
+            "bucket" => Ok(Self::Bucket),
             _ => Err(invalid("repo type", name, "use model, dataset or space")),
         }
     }
@@ -109,6 +114,12 @@ impl Repo {
     /// `.`, beginning and ending with a letter, digit or `_`.
     pub fn new(kind: RepoType, id: &str) -> Result<Self> {
         let parts: Vec<&str> = id.split('/').collect();
+        if kind == RepoType::Bucket {
+            // The Hub does not restrict the names of buckets as it does those of repositories.
+            let ok = parts.len() == 2 && parts.iter().all(|part| is_bucket_name(part));
+            let bucket = ok.then(|| Self { kind, id: id.to_owned() });
+            return bucket.ok_or_else(|| invalid("bucket", id, "use \"namespace/name\""));
+        }
         let ok = parts.len() <= 2
             && parts.iter().all(|part| is_repo_name(part))
             && !id.contains("--")
@@ -233,6 +244,11 @@ impl fmt::Display for Revision {
     }
 }
 
+fn is_bucket_name(part: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.+~-".contains(&b);
+    !matches!(part, "" | "." | "..") && part.bytes().all(allowed)
+}
+
 /// Whether `text` is exactly `len` lower-case hex digits.
 pub fn is_lower_hex(text: &str, len: usize) -> bool {
     text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -267,6 +283,17 @@ mod tests {
             "a/b\n", &long, "../x",
         ] {
             assert!(Repo::new(RepoType::Model, id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn accepts_ids_of_buckets() {
+        for id in ["org/name", "a/b--c", "a../.b", "a+b/~c", "a/x.git"] {
+            let bucket = Repo::new(RepoType::Bucket, id).unwrap();
+            assert_eq!(bucket.kind().url_prefix(), "buckets/", "{id}");
+        }
+        for id in ["", "name", "a/b/c", "/b", "a/", "../x", "a/..", "a/b c", "a/b\n", "a/b@v1"] {
+            assert!(Repo::new(RepoType::Bucket, id).is_err(), "{id}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
         errors, locate,
         report::Report,
         spec::{Destination, Mode, Spec},
-        to_cache, to_folder,
+        to_cache, to_file, to_folder,
     },
     hub::client::Hub,
 };
@@ -53,9 +53,14 @@ pub(crate) async fn download(hub: &Hub, spec: &Spec, progress: &Progress) -> Res
 async fn attempts(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
     let mut spec = Cow::Borrowed(spec);
     for _ in 0..CHANGES {
-        let report = match &spec.destination {
-            Destination::Cache(cache) => to_cache::to_cache(hub, &spec, cache, progress).await?,
-            Destination::Folder(folder, cache) => {
+        let report = match (&spec.file, &spec.destination) {
+            (Some(path), Destination::Cache(cache) | Destination::Folder(_, cache)) => {
+                to_file::to_file(hub, &spec, &path.0, cache, progress).await?
+            }
+            (None, Destination::Cache(cache)) => {
+                to_cache::to_cache(hub, &spec, cache, progress).await?
+            }
+            (None, Destination::Folder(folder, cache)) => {
                 to_folder::to_folder(hub, &spec, folder, cache, progress).await?
             }
         };

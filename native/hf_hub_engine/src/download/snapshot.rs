@@ -247,6 +247,7 @@ fn job(
         sha256: None,
         partials: Some(of_all.partials.clone()),
         stages: of_all.stages.clone(),
+        file: None,
         shared: spec.shared.clone(),
     })
 }

@@ -5,7 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 use serde::Deserialize;
 
 use crate::{
-    base::ids::{EntryPath, Repo, Revision},
+    base::{
+        ids::{EntryPath, Repo, Revision},
+        input::RawPath,
+    },
     cache::layout::{CacheDir, LocalDir},
     download::{
         shared::{Shared, Sharing},
@@ -26,6 +29,8 @@ pub struct Spec {
     pub path: EntryPath,
     /// The destination.
     pub destination: Destination,
+    /// A file to replace instead of one in the destination, which still has the lock.
+    pub file: Option<RawPath>,
     /// The mode.
     pub mode: Mode,
     /// The metadata, if a listing has provided it.

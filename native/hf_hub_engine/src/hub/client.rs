@@ -27,7 +27,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         hint::Hint,
-        ids::{Repo, Revision},
+        ids::{Repo, RepoType, Revision},
         limits::Flow,
         permits::{Permit, Permits},
         progress::{Activity, Progress},
@@ -155,16 +155,25 @@ impl Hub {
         texts.iter().map(origin).collect()
     }
 
-    /// Returns the URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`.
+    /// Returns the URL of a file: `<endpoint>/<prefix><id>/resolve/<revision>/<path>`. A bucket has
+    /// no revisions.
     pub fn file_url(&self, repo: &Repo, revision: &Revision, path: impl AsRef<str>) -> Url {
-        let revision = encode(revision.as_str());
+        let revision = match repo.kind() {
+            RepoType::Bucket => String::new(),
+            _ => format!("{}/", encode(revision.as_str())),
+        };
         let path: Vec<_> = path.as_ref().split('/').map(encode).collect();
         self.url(&format!(
-            "{}{}/resolve/{revision}/{}",
+            "{}{}/resolve/{revision}{}",
             repo.kind().url_prefix(),
             repo.id(),
             path.join("/")
         ))
+    }
+
+    /// Whether `url` is that of a file in a bucket.
+    pub fn is_in_bucket(&self, url: &Url) -> bool {
+        self.owns(url) && url.path().starts_with(self.url("buckets/").path())
     }
 
     /// Returns the URL of an API route of a repository: `<endpoint>/api/<type>s/<id>/<rest>`.

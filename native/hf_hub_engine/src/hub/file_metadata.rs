@@ -170,7 +170,7 @@ async fn follow(
     given: Given<'_>,
 ) -> Result<Sought> {
     let mut url = url.clone();
-    let mut facts = Facts::default();
+    let mut facts = Facts::new(hub.is_in_bucket(&url));
     for _ in 0..=client::MAX_HOPS {
         let response = hub.fetch(method.clone(), url.clone(), range).await?;
         facts.take(response.headers());

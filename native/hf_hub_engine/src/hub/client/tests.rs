@@ -19,6 +19,10 @@ fn urls_are_encoded_by_segment_and_keep_the_endpoint_path() {
         hub.api_url(&repo, "tree/main").as_str(),
         "https://host.example/hf/api/datasets/org/name/tree/main"
     );
+    let bucket = Repo::new(RepoType::Bucket, "org/name").unwrap();
+    let url = hub.file_url(&bucket, &Revision::parse("main").unwrap(), "a b/c");
+    assert_eq!(url.as_str(), "https://host.example/hf/buckets/org/name/resolve/a%20b/c");
+    assert!(hub.is_in_bucket(&url) && !hub.is_in_bucket(&hub.api_url(&bucket, "tree")));
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::{
 /// the content is not replaced by the `ETag` of its content host, which may be no checksum.
 #[derive(Default)]
 pub(super) struct Facts {
+    /// Whether the file is in a bucket, which has no commits: there, the Xet hash stands for one.
+    in_bucket: bool,
     commit: Option<String>,
     linked: Option<String>,
     etag: Option<String>,
@@ -29,10 +31,16 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Creates the facts about a file.
+    pub(super) fn new(in_bucket: bool) -> Self {
+        Self { in_bucket, ..Self::default() }
+    }
+
     /// Adds the headers of one more response.
     pub(super) fn take(&mut self, headers: &HeaderMap) {
         let header = |name| headers.get(name).map(|value| lossless(value.as_bytes()));
-        self.commit = header("x-repo-commit").or(self.commit.take());
+        let name = if self.in_bucket { "x-xet-hash" } else { "x-repo-commit" };
+        self.commit = header(name).or(self.commit.take());
         self.linked = header("x-linked-etag").or(self.linked.take());
         self.etag = header("etag").or(self.etag.take());
         let size = transport::text(headers, "x-linked-size").and_then(|size| size.parse().ok());
@@ -88,6 +96,11 @@ impl Facts {
 
     /// Returns the etag, with all announced checksums.
     pub(super) fn etag(&self) -> Result<Etag> {
+        // A Xet hash has as many digits as a SHA-256, and is none.
+        let hash = self.commit.as_ref().filter(|_| self.in_bucket);
+        if let Some(hash) = hash.filter(|hash| !self.names_another(hash)) {
+            return Etag::parse(&format!("xet-{hash}"));
+        }
         let parse = |text: &Option<String>| text.as_deref().map(Etag::parse);
         let etag = match (parse(&self.linked), parse(&self.etag)) {
             (Some(Ok(linked)), Some(Ok(own))) if !linked.is_proof() => {
@@ -104,6 +117,12 @@ impl Facts {
             Some(Ok(commit)) => Ok(etag.at(&commit)),
             _ => Ok(etag),
         }
+    }
+
+    /// Whether an etag is there that is not the Xet hash.
+    fn names_another(&self, hash: &str) -> bool {
+        let bare = |text: &String| text.trim_start_matches("W/").trim_matches('"') != hash;
+        self.linked.as_ref().or(self.etag.as_ref()).is_some_and(bare)
     }
 
     /// Returns an error if the file is of another commit than the requested one.

@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use crate::{
     base::{
         error::{ErrorKind, Result},
-        ids::{EntryPath, Revision},
+        ids::{EntryPath, Repo, RepoType, Revision},
+        input::RawPath,
         progress::Progress,
     },
     download::{self, report::Report, spec::Spec},
@@ -207,4 +208,61 @@ async fn follows_a_location_with_raw_bytes() {
         get(&server, &at(dir.path(), "main")).await.unwrap();
         assert!(server.requests()[1].starts_with(&format!("get {encoded} ")));
     }
+}
+
+const HASH: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
+
+fn in_bucket(root: &Path) -> Spec {
+    Spec {
+        repo: Repo::new(RepoType::Bucket, "org/name").unwrap(),
+        file: Some(RawPath(root.join("to").join("f.txt"))),
+        ..at(root, HASH)
+    }
+}
+
+#[tokio::test]
+async fn accepts_a_file_of_a_bucket_by_its_xet_hash() {
+    let headers = [
+        format!("x-xet-hash: {HASH}\r\n"),
+        format!("x-xet-hash: {HASH}\r\netag: \"{HASH}\"\r\n"),
+        format!("x-xet-hash: {HASH}\r\nx-linked-etag: \"{HASH}\"\r\netag: \"other\"\r\n"),
+        format!("x-xet-hash: {HASH}\r\nx-linked-etag: \"{HELLO_SHA256}\"\r\n"),
+    ];
+    for headers in headers {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::answering(move |request| {
+            assert!(request.starts_with("get /buckets/org/name/resolve/f.txt "), "{request}");
+            hello(&headers)
+        })
+        .await;
+        let report = get(&server, &in_bucket(dir.path())).await.unwrap();
+        assert_eq!(fs::read(&report.path).unwrap(), b"hello\n");
+        // Nothing is left beside the file.
+        assert_eq!(fs::read_dir(dir.path().join("to")).unwrap().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn rejects_a_file_of_a_bucket_that_is_another_or_a_page() {
+    let other = HASH.replace('a', "b");
+    for headers in [
+        format!("x-xet-hash: {other}\r\n"),
+        "etag: \"login-1\"\r\ncontent-type: text/html\r\n".to_owned(),
+        format!("etag: \"login-1\"\r\nx-repo-commit: {COMMIT}\r\n"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::answering(move |_| hello(&headers)).await;
+        let error = get(&server, &in_bucket(dir.path())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error}");
+        assert!(!dir.path().join("to").join("f.txt").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_xet_hash_is_no_commit_of_a_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let headers = format!("x-xet-hash: {HASH}\r\netag: \"opaque\"\r\n");
+    let server = Server::answering(move |_| hello(&headers)).await;
+    let error = get(&server, &at(dir.path(), "main")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error}");
 }

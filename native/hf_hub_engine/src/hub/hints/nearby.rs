@@ -59,6 +59,7 @@ async fn other_type(hub: &Hub, repo: &Repo) -> Result<Option<(String, Option<Hin
         RepoType::Model => ("model", RepoType::Dataset),
         RepoType::Dataset => ("dataset", RepoType::Model),
         RepoType::Space => ("space", RepoType::Model),
+        RepoType::Bucket => return Ok(None),
     };
     let found = Repo::new(other, repo.id())?;
     let url = hub.url(&format!("api/{}s/{}", other.name(), repo.id()));

@@ -1,0 +1,174 @@
+defmodule HfHub.Buckets.Downloads do
+  # Downloads files of a bucket to paths on this machine, several at a time.
+  @moduledoc false
+
+  require Logger
+
+  alias HfHub.Buckets.{Files, Tables, TreeEntry}
+  alias HfHub.Config.Source
+  alias HfHub.{Config, Error, Native, Options, RepoRef, Request, Telemetry}
+  alias HfHub.Native.{Hub, Nif}
+  alias HfHub.Progress.Reporter
+
+  @type file :: {TreeEntry.t(), Path.t()}
+
+  @doc "Returns pairs of what to download and where to, from the items of a call; others raise `ArgumentError`."
+  @spec items!(term(), Path.t() | nil) :: [{String.t() | TreeEntry.t(), Path.t()}]
+  def items!(items, local_dir) when is_list(items), do: Enum.map(items, &item!(&1, local_dir))
+
+  def items!(other, _local_dir),
+    do: raise(ArgumentError, "expected a list of files, got: #{Options.shown(other)}")
+
+  defp item!({remote, local}, _local_dir) when is_binary(local) and local != "",
+    do: {remote!(remote), Source.expand(local)}
+
+  defp item!(remote, local_dir) do
+    remote = remote!(remote)
+    path = if is_binary(remote), do: remote, else: remote.path
+
+    if local_dir == nil,
+      do: raise(ArgumentError, "pass files as {file, local_path}, or the option :local_dir")
+
+    {remote, Path.join(Source.expand(local_dir), path)}
+  end
+
+  defp remote!(path) when is_binary(path) and path != "", do: path
+  defp remote!(%TreeEntry{type: :file} = entry), do: entry
+
+  defp remote!(other),
+    do:
+      raise(
+        ArgumentError,
+        "expected the path of a file or a HfHub.Buckets.TreeEntry, got: #{Options.shown(other)}"
+      )
+
+  @doc "Looks up the entries of files that are given by their paths; those that do not exist are left out."
+  @spec entries(RepoRef.t(), [{String.t() | TreeEntry.t(), Path.t()}], keyword()) ::
+          {:ok, [file()]} | {:error, Error.t()}
+  def entries(ref, items, opts) do
+    paths = for {path, _local} when is_binary(path) <- items, do: path
+    common = Keyword.take(opts, Keyword.keys(Tables.common()))
+
+    with {:ok, found} <- Files.paths_info(ref, paths, common),
+         by_path = Map.new(found, &{&1.path, &1}),
+         missing = Enum.reject(paths, &is_map_key(by_path, &1)),
+         :ok <- missing(ref, missing, opts[:raise_on_missing_files]) do
+      {:ok,
+       for(
+         {remote, local} <- items,
+         entry = if(is_binary(remote), do: by_path[remote], else: remote),
+         do: {entry, local}
+       )}
+    end
+  end
+
+  defp missing(_ref, [], _raise?), do: :ok
+
+  defp missing(ref, paths, raise?) do
+    names = paths |> Enum.take(10) |> Enum.map_join(", ", &inspect/1)
+    message = "the bucket #{inspect(ref.repo_id)} does not have #{length(paths)} of the files: #{names}"
+
+    if raise? do
+      {:error, Error.new(:entry_not_found, message, repo_id: ref.repo_id, path: hd(paths))}
+    else
+      Logger.warning(message <> "; they are skipped")
+    end
+  end
+
+  @doc "Downloads files, and returns their paths on this machine. The first error ends all."
+  @spec run(RepoRef.t(), [file()], keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
+  def run(ref, files, opts) do
+    deadline = Request.deadline(opts[:timeout])
+
+    with {:ok, _hub} <- Hub.config(opts), :ok <- check(files) do
+      files
+      |> Task.async_stream(&file(ref, &1, Request.until(opts, deadline)),
+        max_concurrency: opts[:max_workers],
+        timeout: :infinity
+      )
+      |> Enum.reduce_while({:ok, []}, fn
+        {:ok, {:ok, path}}, {:ok, paths} -> {:cont, {:ok, [path | paths]}}
+        {:ok, {:error, error}}, _paths -> {:halt, {:error, error}}
+      end)
+      |> reversed()
+    end
+  end
+
+  defp reversed({:ok, paths}), do: {:ok, Enum.reverse(paths)}
+  defp reversed(error), do: error
+
+  # All names before the first byte: those of a listing come from the network.
+  defp check(files) do
+    Enum.find_value(files, :ok, fn {entry, _local} ->
+      names = %{repo: %{repo_type: "model", id: "any"}, revision: "main", path: nil, filename: entry.path}
+      if fields = Nif.check_names(names), do: {:error, Error.from_native(fields)}
+    end)
+  end
+
+  # The content of an empty file is known.
+  defp file(_ref, {%TreeEntry{size: 0}, local}, _opts) do
+    with :ok <- File.mkdir_p(Path.dirname(local)), :ok <- File.write(local, "") do
+      {:ok, local}
+    else
+      {:error, reason} ->
+        {:error,
+         Error.new(:io, "cannot write `#{local}`", path: local, reason: "#{:file.format_error(reason)}")}
+    end
+  end
+
+  defp file(ref, {%TreeEntry{xet_hash: hash} = entry, local}, opts) when is_binary(hash) do
+    with {:ok, hub} <- Hub.config(opts) do
+      spec = spec(ref, entry, local, hub, opts)
+
+      metadata = %{
+        repo_id: ref.repo_id,
+        repo_type: "bucket",
+        revision: hash,
+        filename: entry.path,
+        endpoint: hub.endpoint
+      }
+
+      Telemetry.span(:download, metadata, hub.token, fn ->
+        Native.run(:download, spec, Reporter.start(opts[:progress], entry.path))
+      end)
+      |> downloaded(ref, entry)
+    end
+  end
+
+  defp file(ref, {entry, _local}, _opts) do
+    message = "the Hub did not return the Xet hash of #{inspect(entry.path)} in #{inspect(ref.repo_id)}"
+    {:error, Error.new(:invalid_response, message, repo_id: ref.repo_id, path: entry.path)}
+  end
+
+  # The hash names the content as a commit names that of a repository.
+  defp spec(ref, entry, local, hub, opts) do
+    %{
+      hub: hub,
+      progress: opts[:progress] not in [nil, false],
+      repo: %{repo_type: "bucket", id: ref.repo_id},
+      revision: entry.xet_hash,
+      filename: entry.path,
+      expected_sha256: nil,
+      file: local,
+      destination: {:cache, Source.expand(Config.cache_dir())},
+      mode: %{force_download: false, local_files_only: false, dry_run: false, symlinks: false}
+    }
+  end
+
+  defp downloaded({:ok, report}, _ref, _entry), do: {:ok, report.path}
+
+  defp downloaded({:error, %Error{kind: kind} = error}, ref, entry)
+       when kind in [:entry_not_found, :not_found] do
+    message = "the bucket #{inspect(ref.repo_id)} has no file #{inspect(entry.path)}"
+    {:error, %{error | kind: :entry_not_found, message: message, revision: nil}}
+  end
+
+  defp downloaded({:error, %Error{kind: :repo_not_found} = error}, ref, _entry) do
+    message =
+      "the bucket #{inspect(ref.repo_id)} was not found; check its name, and whether the token has access"
+
+    {:error, %{error | message: message, revision: nil}}
+  end
+
+  defp downloaded({:error, error}, _ref, _entry), do: {:error, %{error | revision: nil}}
+end
