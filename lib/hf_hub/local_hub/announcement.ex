@@ -22,9 +22,15 @@ defmodule HfHub.LocalHub.Announcement do
       {^port, {:data, {_eol, line}}} ->
         case Regex.run(~r/"endpoint":\s*"([^"]+)"/, line) do
           [_line, endpoint] ->
-            {:ok, %{endpoint: endpoint, certificate: announced(certificate(line), line), xet: line =~ ~r/"xet":\s*true/}}
+            {:ok,
+             %{
+               endpoint: endpoint,
+               certificate: announced(certificate(line), line),
+               xet: line =~ ~r/"xet":\s*true/
+             }}
 
-          nil -> await(port, [line | output])
+          nil ->
+            await(port, [line | output])
         end
 
       {^port, {:exit_status, status}} ->
