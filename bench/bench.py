@@ -92,8 +92,8 @@ class Bench:
 
     def has_space(self, part):
         """The content, the store of the Local Hub, what is downloaded, and a reserve."""
-        amount = 2 * self.options.memory_size if part.repo in ("huge", "hole") else 0
-        return shutil.disk_usage(self.folder).free > amount + 6 * self.options.size + (1 << 30)
+        amount = self.options.memory_size if part.repo in ("huge", "hole") else 0
+        return shutil.disk_usage(self.folder).free > amount + 5 * self.options.size + (1 << 30)
 
     def clients_of(self, part, server):
         names = [name for name in part.clients if name in (self.options.clients or NAMES)]
@@ -127,7 +127,7 @@ class Bench:
         if any(part.task == "json" for part, _ in self.cases):
             self.list = JsonList(self.clients, self.folder)
         if any(part.upload for part, _ in self.cases):
-            self.uploads = Uploads(self.servers["hub"], self.folder / "uploads", self.options)
+            self.uploads = Uploads(self.servers["hub"], self.content, self.folder / "uploads", self.options)
 
     def fill_caches(self):
         """The caches that are only read, the same for all clients."""
@@ -137,7 +137,7 @@ class Bench:
             content.write_cache(self.caches["scan"])
         if "verify" in names:
             self.caches["verify"] = self.folder / "verify"
-            place = (self.servers["hub"].endpoint(), self.caches["verify"], "bench/verify", "")
+            place = (self.servers["nginx"].endpoint(), self.caches["verify"], "bench/parts", "")
             self.children.run(self.clients.call("ours", "snapshot", *place))
 
     def attempt(self, part, server, client):

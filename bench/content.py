@@ -19,7 +19,6 @@ class Content:
             "small": [SMALL_SIZE] * options.files,
             "tiny": [SMALL_SIZE],
             "huge": [options.memory_size],
-            "verify": [options.size // 4] * 4,
         }
         self.made = {}
 

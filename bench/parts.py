@@ -69,8 +69,8 @@ PARTS = [
          repeats=1, upload=True, least="tiny"),
     Part("crowd", "{crowd:,} files of 200 bytes, uploaded", "folder", "crowd", ("ours",), MEMORY, HUB,
          repeats=1, upload=True, least="alone"),
-    Part("scan", "a cache of 10,000 files", "scan", None, ("python", "ours"), LOOK, servers=(), repeats=3),
-    Part("verify", "{size:,} bytes in four files of a cache", "verify", "verify", ("python", "ours"), LOOK, HUB,
-         repeats=3),
+    Part("scan", "a cache of 10,000 files, scanned", "scan", None, ("python", "ours"), LOOK, servers=(), repeats=3),
+    Part("verify", "{parts} files of {part_size:,} bytes in a cache, hashed", "verify", "parts", ("python", "ours"),
+         LOOK, repeats=3),
 ]
 BY_NAME = {part.name: part for part in PARTS}
