@@ -1,4 +1,4 @@
-"""What this library wants to reach, each target held against the medians of a run."""
+"""The targets of this library, each compared with the medians of a run."""
 
 import dataclasses
 import typing
