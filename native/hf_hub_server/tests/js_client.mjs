@@ -84,7 +84,7 @@ const checks = {
       add("parts.safetensors", new Blob([IN_PARTS])),
       ...[1, 2, 3, 4, 5, 6].map((n) => add(`many/${n}.txt`, small(`${n}`))),
     ];
-    const { commit } = await hf.commit({ repo, title: "First", operations, ...own });
+    const { commit } = await hf.commit({ repo, title: "First", operations, useXet: false, ...own });
     assert.match(commit.oid, /^[0-9a-f]{40}$/);
     assert.ok(commit.url.endsWith(commit.oid), commit.url);
   },
@@ -180,6 +180,16 @@ const checks = {
     assert.equal(sha256(readFileSync(join(folder, "parts.safetensors"))), sha256(IN_PARTS));
     const scanned = await hf.scanCacheDir(cacheDir);
     assert.deepEqual(scanned.repos.map((found) => found.id.name), ["owner/model"]);
+  },
+
+  async "stores files of a default upload in Xet storage, and reads them there"() {
+    const content = bytes(700_000, 13);
+    await hf.uploadFile({ repo, file: { path: "xet.safetensors", content: new Blob([content]) }, ...own });
+    const info = await hf.fileDownloadInfo({ repo, path: "xet.safetensors", ...own });
+    assert.match(info.xet.hash, /^[0-9a-f]{64}$/);
+    const read = await hf.downloadFile({ repo, path: "xet.safetensors", xet: true, ...own });
+    assert.equal(sha256(new Uint8Array(await read.arrayBuffer())), sha256(content));
+    await hf.deleteFile({ repo, path: "xet.safetensors", ...own });
   },
 
   async "reads safetensors headers by ranges"() {

@@ -94,6 +94,38 @@ async fn requests_need_a_token_that_allows_them() {
 }
 
 #[tokio::test]
+async fn a_batch_of_a_client_that_knows_xet_has_a_token() {
+    let hub = hub().await;
+    let (a, b, file) = sample(11);
+    let (oid, size) = (crate::hub::oid(&file.content), file.content.len());
+    let mut request = json!({
+        "operation": "upload", "transfers": ["basic", "multipart", "xet"],
+        "objects": [{ "oid": oid, "size": size }], "ref": { "name": "refs/heads/a/b" },
+    });
+    let path = "/acme/r.git/info/lfs/objects/batch";
+    let batch: Value = hub.post(path, request.clone()).await.json().await.unwrap();
+    assert_eq!(batch["transfer"], "xet");
+    let upload = &batch["objects"][0]["actions"]["upload"];
+    assert_eq!(upload["header"]["X-Xet-Cas-Url"], hub.server.cdn);
+    let again = hub.server.get_as(ANN, upload["href"].as_str().unwrap()).await;
+    assert_eq!(again.status(), 200);
+    let token = upload["header"]["X-Xet-Access-Token"].as_str().unwrap();
+    for xorb in [&a, &b] {
+        assert_eq!(hub.send_xorb(token, xorb).await.status(), 200);
+    }
+    assert_eq!(hub.send_shard(token, shard(&[&file], &[])).await.status(), 200);
+    let batch: Value = hub.post(path, request.clone()).await.json().await.unwrap();
+    assert!(batch["objects"][0]["actions"].is_null(), "{batch}");
+    // Without a branch, it is for a pull request.
+    request["objects"][0]["oid"] = json!("0".repeat(64));
+    request.as_object_mut().unwrap().remove("ref");
+    let response = hub.send(Method::POST, BOB, path, request).await;
+    let batch: Value = response.json().await.unwrap();
+    let href = batch["objects"][0]["actions"]["upload"]["href"].as_str().unwrap();
+    assert_eq!(hub.server.get_as(BOB, href).await.status(), 200);
+}
+
+#[tokio::test]
 async fn tokens_and_links_expire() {
     let hub = hub_with(&["--link-ttl", "0"]).await;
     let token = hub.xet_token("write", "acme/r").await;

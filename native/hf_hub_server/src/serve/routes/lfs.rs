@@ -50,11 +50,10 @@ pub(super) fn batch(call: &Call, repo: &Repo) -> Reply {
     }
     // Without a ref, the upload is for a pull request, which everybody may open. Git always names
     // the ref in full.
-    match &batch.reference {
-        Some(Reference { name }) => {
-            let name = name.strip_prefix("refs/heads/").unwrap_or(name);
-            check_commit_rights(call, repo, name)?;
-        }
+    let branch = batch.reference.as_ref();
+    let branch = branch.map(|Reference { name }| name.strip_prefix("refs/heads/").unwrap_or(name));
+    match branch {
+        Some(branch) => drop(check_commit_rights(call, repo, branch)?),
         None => drop(call.caller.writer()?),
     }
     if batch.operation != "upload" {
@@ -64,6 +63,15 @@ pub(super) fn batch(call: &Call, repo: &Repo) -> Reply {
     if batch.hash_algo.as_deref().is_some_and(|algo| !is_sha256(algo)) {
         return Err(ApiError::bad_request("Only sha256 is known here"));
     }
+    #[cfg(feature = "xet")]
+    if call.hub.options.xet && batch.transfers.iter().any(|transfer| transfer == "xet") {
+        let action = super::xet::upload_action(call, repo, branch)?;
+        let described = batch
+            .objects
+            .into_iter()
+            .map(|object| describe(call, repo, object, |_| Ok(json!({ "upload": action }))));
+        return Ok(batched("xet", &described.collect::<Result<Vec<_>, _>>()?));
+    }
     let in_parts = batch.transfers.iter().any(|transfer| transfer == "multipart");
     let threshold = if in_parts { call.hub.options.multipart_threshold } else { u64::MAX };
     let is_multipart = |object: &Pointer| object.size >= threshold && object.size > 0;
@@ -72,7 +80,7 @@ pub(super) fn batch(call: &Call, repo: &Repo) -> Reply {
     let most = MAX_LINKS / multiparts.max(1);
     let described = batch.objects.into_iter().map(|object| {
         let most_parts = is_multipart(&object).then_some(most);
-        describe(call, repo, object, most_parts)
+        describe(call, repo, object, |object| actions(call, repo, object, most_parts))
     });
     Ok(batched(transfer, &described.collect::<Result<Vec<_>, _>>()?))
 }
@@ -108,12 +116,12 @@ fn batched(transfer: &str, objects: &[Value]) -> axum::response::Response {
     ([(CONTENT_TYPE, LFS_JSON)], axum::Json(answer)).into_response()
 }
 
-/// Returns how to upload one object: in at most this number of parts, or as a whole.
+/// Returns what to do about one object; `actions` are those to upload it.
 fn describe(
     call: &Call,
     repo: &Repo,
     object: Pointer,
-    most_parts: Option<u64>,
+    actions: impl FnOnce(Pointer) -> Result<Value, ApiError>,
 ) -> Result<Value, ApiError> {
     let lfs = call.hub.store.lfs();
     let mut json = json!({ "oid": object.oid, "size": object.size });
@@ -134,12 +142,22 @@ fn describe(
         json["error"] = json!({ "code": 422, "message": message });
         return Ok(json);
     }
+    json["actions"] = actions(object)?;
+    Ok(json)
+}
+
+/// Returns how to upload one object: in at most this number of parts, or as a whole.
+fn actions(
+    call: &Call,
+    repo: &Repo,
+    object: Pointer,
+    most_parts: Option<u64>,
+) -> Result<Value, ApiError> {
     // Without `authenticated`, so that git-lfs sends its token to `verify`.
-    json["actions"] = json!({
+    Ok(json!({
         "upload": upload_action(call, repo, object, most_parts)?,
         "verify": { "href": format!("{}.git/info/lfs/objects/verify", call.page_url(&repo.key)) },
-    });
-    Ok(json)
+    }))
 }
 
 fn upload_action(

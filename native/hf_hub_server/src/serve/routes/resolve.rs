@@ -65,11 +65,11 @@ fn announce(call: &Call, repo: &Repo, git: &Git, commit: Oid, entry: &Entry) -> 
         (StatusCode::TEMPORARY_REDIRECT, cache_link(call, repo, commit, entry, &etag))
     };
     let mut response = response::redirect(status, &location);
-    response.headers_mut().extend(headers);
     #[cfg(feature = "xet")]
     if let Some(file) = call.hub.xet_file(is_lfs, &entry.etag())? {
-        xet::announce(call, repo, &commit.to_string(), &file.hash, &mut response);
+        response = xet::announce(call, repo, &commit.to_string(), &file.hash, response);
     }
+    response.headers_mut().extend(headers);
     Ok(response)
 }
 

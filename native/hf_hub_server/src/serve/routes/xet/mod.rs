@@ -9,7 +9,7 @@ mod shards;
 mod token;
 mod xorbs;
 
-pub(super) use token::{announce, get as token};
+pub(super) use token::{announce, get as token, upload_action};
 
 use std::sync::Arc;
 

@@ -3,19 +3,20 @@
 //! A token is a signed path that expires, encoded for a header: it names a repository and whether
 //! to read or to write. It is the only credential of a request to Xet storage.
 
-use axum::http::header::{AUTHORIZATION, LINK};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde_json::json;
+use percent_encoding::utf8_percent_encode;
+use serde_json::{Value, json};
 
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
 use super::super::super::hub::Hub;
 use super::super::super::query::Query;
-use super::super::super::response::{self, header_value};
+use super::super::super::response::{self, QUERY_SET, header_value};
 use super::super::super::sign::Rejection;
 use super::super::{check_commit_rights, checkout};
 use crate::store::{Repo, RepoKey, RepoKind};
@@ -25,6 +26,8 @@ const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-xet-access-token");
 const EXPIRATION: HeaderName = HeaderName::from_static("x-xet-token-expiration");
 const HASH: HeaderName = HeaderName::from_static("x-xet-hash");
 const REFRESH_ROUTE: HeaderName = HeaderName::from_static("x-xet-refresh-route");
+/// The type of the description of a file in Xet storage.
+const DESCRIPTION: &str = "application/vnd.xet-fileinfo+json";
 const PREFIX: &str = "xet_";
 const PATH: &str = "/xet-token/";
 
@@ -35,22 +38,25 @@ pub(super) enum Right {
     Write,
 }
 
+/// A token for a repository.
+struct Issued {
+    token: String,
+    cas_url: String,
+    /// When it expires, in seconds since 1970.
+    exp: i64,
+}
+
 /// Handles `/api/{kind}/{id}/xet-{read,write}-token/{revision}`.
 pub(in super::super) fn get(call: &Call, repo: &Repo, write: bool, revision: &str) -> Reply {
     let right = if write {
         check_commit_rights(call, repo, revision)?;
-        "write"
+        Right::Write
     } else {
         call.caller.check_files(repo)?;
         checkout(repo, revision)?;
-        "read"
+        Right::Read
     };
-    let path = format!("{PATH}{right}/{}/{}", repo.key.kind.plural(), repo.key.id);
-    let expires = Timestamp::now().saturating_add(call.hub.options.link_ttl)?;
-    let query = call.hub.signer.query(&path, expires);
-    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(format!("{path}?{query}")));
-    let cas_url = call.hub.origins.cdn(Some(&call.headers));
-    let exp = expires.as_second();
+    let Issued { token, cas_url, exp } = issue(call, repo, right)?;
     let body = json!({ "accessToken": token, "casUrl": cas_url, "exp": exp });
     let mut response = response::json(&body);
     let headers = response.headers_mut();
@@ -60,25 +66,74 @@ pub(in super::super) fn get(call: &Call, repo: &Repo, write: bool, revision: &st
     Ok(response)
 }
 
-/// Adds the headers by which a client finds the file in Xet storage.
+/// Returns how a client of LFS that knows Xet uploads objects to a branch, or for a pull request.
+pub(in super::super) fn upload_action(
+    call: &Call,
+    repo: &Repo,
+    branch: Option<&str>,
+) -> Result<Value, ApiError> {
+    let Issued { token, cas_url, exp } = issue(call, repo, Right::Write)?;
+    let hub = call.hub.origins.hub(Some(&call.headers));
+    let (kind, id) = (repo.key.kind.plural(), &repo.key.id);
+    let revision = match branch {
+        Some(branch) => utf8_percent_encode(branch, QUERY_SET).to_string(),
+        None => "main?create_pr=1".to_owned(),
+    };
+    Ok(json!({
+        "href": format!("{hub}/api/{kind}/{id}/xet-write-token/{revision}"),
+        "header": {
+            "X-Xet-Cas-Url": cas_url,
+            "X-Xet-Access-Token": token,
+            "X-Xet-Token-Expiration": exp.to_string(),
+        },
+        "expires_in": call.hub.options.link_ttl.as_secs(),
+    }))
+}
+
+fn issue(call: &Call, repo: &Repo, right: Right) -> Result<Issued, ApiError> {
+    let right = if right == Right::Write { "write" } else { "read" };
+    let path = format!("{PATH}{right}/{}/{}", repo.key.kind.plural(), repo.key.id);
+    let expires = Timestamp::now().saturating_add(call.hub.options.link_ttl)?;
+    let query = call.hub.signer.query(&path, expires);
+    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(format!("{path}?{query}")));
+    let cas_url = call.hub.origins.cdn(Some(&call.headers));
+    Ok(Issued { token, cas_url, exp: expires.as_second() })
+}
+
+/// Adds the headers by which a client finds the file in Xet storage. A client that accepts a
+/// description gets it instead of the redirect.
 pub(in super::super) fn announce(
     call: &Call,
     repo: &Repo,
     commit: &str,
     hash: &str,
-    to: &mut Response,
-) {
+    redirect: Response,
+) -> Response {
     let (kind, id) = (repo.key.kind.plural(), &repo.key.id);
-    let route = format!("/api/{kind}/{id}/xet-read-token/{commit}");
     let hub = call.hub.origins.hub(Some(&call.headers));
+    let refresh = format!("{hub}/api/{kind}/{id}/xet-read-token/{commit}");
     let cas = call.hub.origins.cdn(Some(&call.headers));
+    let reconstruction = format!("{cas}/v1/reconstructions/{hash}");
     let link = format!(
-        "<{hub}{route}>; rel=\"xet-auth\", <{cas}/v1/reconstructions/{hash}>; rel=\"xet-reconstruction-info\""
+        "<{refresh}>; rel=\"xet-auth\", <{reconstruction}>; rel=\"xet-reconstruction-info\""
     );
-    let headers = to.headers_mut();
+    let mut response = if accepts_description(&call.headers) {
+        let body =
+            json!({ "hash": hash, "refreshUrl": refresh, "reconstructionUrl": reconstruction });
+        ([(CONTENT_TYPE, HeaderValue::from_static(DESCRIPTION))], body.to_string()).into_response()
+    } else {
+        redirect
+    };
+    let headers = response.headers_mut();
     headers.insert(HASH, header_value(hash));
-    headers.insert(REFRESH_ROUTE, header_value(&format!("{hub}{route}")));
+    headers.insert(REFRESH_ROUTE, header_value(&refresh));
     headers.append(LINK, header_value(&link));
+    response
+}
+
+fn accepts_description(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains(DESCRIPTION))
 }
 
 /// Returns the repository that the token of a request is for.
