@@ -45,8 +45,8 @@ defmodule HfHub.Config do
     * `HF_HUB_DISABLE_TELEMETRY`, `DISABLE_TELEMETRY`, `DO_NOT_TRACK`: this library sends no telemetry
     * `HF_HUB_DISABLE_UPDATE_CHECK`, `HF_HUB_DISABLE_EXPERIMENTAL_WARNING`, `HF_HUB_DISABLE_SYMLINKS_WARNING`, `NO_COLOR`,
       `TQDM_POSITION`: this library has no such output
-    * `HF_XET_*`, `HF_HUB_DISABLE_XET`, `HF_HUB_ENABLE_HF_TRANSFER`: for the transfer libraries of the Python client; use
-      `:max_connections` and `:max_bandwidth`
+    * `HF_XET_*` except `HF_XET_CACHE`, `HF_HUB_ENABLE_HF_TRANSFER`: for the transfer libraries of the Python client; use
+      `:max_connections`, `:max_bandwidth` and `:xet_buffer`
     * `HF_HUB_DISABLE_SHARED_BLOBS`: this library reads shared blobs and never creates them
     * `HF_INFERENCE_ENDPOINT`: no longer in use
     * `OAUTH_*`, `OPENID_PROVIDER_URL`, `SPACE_ID`, `SPACE_HOST`, `WEBHOOK_SECRET`: for servers inside a Space

@@ -125,7 +125,7 @@ defmodule HfHub.Download do
                             "`100..-1//1` everything after them, `-100..-1//1` the last hundred. A range may extend " <>
                             "beyond the end of the file."
                       ]
-                    ] ++ Keyword.delete(Options.transfer(), :max_connections)
+                    ] ++ Keyword.drop(Options.transfer(), [:max_connections, :xet])
 
   @metadata_options @repo ++ @file_name ++ Options.common()
 
@@ -320,8 +320,14 @@ defmodule HfHub.Download do
     }
 
     Telemetry.span(:download, metadata, spec.hub.token, fn ->
-      Native.run(job, spec, Reporter.start(receiver(opts), label))
+      result = Native.run(job, spec, Reporter.start(receiver(opts), label))
+      with {:ok, %{fallback: why}} when why != nil <- result, do: log_fallback(label, why)
+      result
     end)
+  end
+
+  defp log_fallback(label, why) do
+    Logger.debug("#{label} was received another way than first tried, which has failed: #{why}")
   end
 
   defp receiver(opts) do

@@ -113,7 +113,15 @@ defmodule HfHub.Options do
         type: {:or, [:pos_integer, {:struct, HfHub.Bandwidth}]},
         doc:
           "Maximum bytes per second, or a `HfHub.Bandwidth` that several calls share and that can be changed while " <>
-            "they run. Defaults to the limit of the VM, if any."
+            "they run. Defaults to the limit of the VM, if any. Does not apply to uploads."
+      ],
+      xet: [
+        type: {:in, [:auto, true, false]},
+        doc:
+          "Whether to use Xet, the Hub's storage that stores equal parts of files once: `:auto` for uploads where the Hub " <>
+            "offers it, and for downloads that fail over HTTP; `true` for downloads, too; `false` never. If Xet fails, " <>
+            "HTTP takes over. Not used with a configured proxy or certificate. Defaults to the setting in " <>
+            "`HfHub.Config`, `:auto`."
       ]
     ] ++ common()
   end

@@ -50,6 +50,8 @@ defmodule HfHub.Progress do
     bytes_received:
       {:integer, "bytes transferred over the network in either direction, repeated ones included", default: 0},
     bytes_hashed: {:integer, "bytes of local files read to compute their hashes", default: 0},
+    bytes_deduplicated:
+      {:integer, "bytes of uploaded files that the Hub's Xet storage had before, in any file", default: 0},
     files_done:
       {:integer, "number of files done; in an upload, a file is done once it is committed", default: 0},
     files_total: {:integer, "number of files in total", default: 0},

@@ -20,6 +20,7 @@ defmodule HfHub.Telemetry do
   | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint` |
   | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder` or `:preupload`), `:endpoint` |
   | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |
+  | `:stop` of successful downloads and uploads | also `:fallback`: why Xet failed and HTTP took over, or the reverse; else `nil` |
   | any `:exception` | also `:kind`, `:reason` and `:stacktrace` (without arguments) |
 
   Metadata never contains a token, and `user:password@` in an endpoint is masked.
@@ -83,6 +84,7 @@ defmodule HfHub.Telemetry do
   end
 
   defp outcome({:error, error}), do: %{result: :error, error: error}
+  defp outcome({:ok, %{fallback: why}}), do: %{result: :ok, error: nil, fallback: why}
   defp outcome(_value), do: %{result: :ok, error: nil}
 
   defp execute(operation, moment, measurements, metadata) do

@@ -153,6 +153,27 @@ defmodule HfHub.Config.Setting do
       app: :pos_integer,
       doc: "maximum bytes per second of all downloads of the VM together"
     ],
+    xet: [
+      app: {:in, [:auto, true, false]},
+      env: [{"HF_HUB_DISABLE_XET", {:if_true, false}}],
+      default: :auto,
+      doc: "whether files are transferred by Xet, as the option `:xet` of calls"
+    ],
+    xet_cache_dir: [
+      app: :path,
+      env: [
+        {"HF_XET_CACHE", :path},
+        {"HF_HOME", {:below, "xet"}},
+        {"XDG_CACHE_HOME", {:below, "huggingface/xet"}}
+      ],
+      default: {:path, @home <> "/xet"},
+      doc: "the folder for what is known about the contents of Xet storage; at most 1 GB is kept"
+    ],
+    xet_buffer: [
+      app: :pos_integer,
+      default: 134_217_728,
+      doc: "memory for all transfers by Xet, in bytes; larger is faster on networks of several Gbit/s"
+    ],
     max_cache_size: [
       app: :non_neg_integer,
       entry: {:cache_opts, :max_size},

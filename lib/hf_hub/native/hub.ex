@@ -6,7 +6,7 @@ defmodule HfHub.Native.Hub do
 
   alias HfHub.Auth.Credentials
   alias HfHub.{Bandwidth, Config, Error}
-  alias HfHub.Config.{Setting, Token}
+  alias HfHub.Config.{Setting, Source, Token}
   alias HfHub.Error.Hint
   alias HfHub.Native.Nif
 
@@ -57,8 +57,22 @@ defmodule HfHub.Native.Hub do
       no_proxy: Setting.value(:no_proxy),
       ca_files: ca_files(),
       max_connections: min(Setting.value(:max_connections, opts), @max_connections),
-      max_bandwidth: max_bandwidth(opts[:max_bandwidth])
+      max_bandwidth: max_bandwidth(opts[:max_bandwidth]),
+      xet: if(Keyword.has_key?(opts, :xet), do: xet(Setting.value(:xet, opts)))
     }
+  end
+
+  defp xet(false), do: nil
+
+  defp xet(mode) do
+    %{
+      mode: if(mode == true, do: :always, else: :auto),
+      cache_dir: Source.expand(Setting.value(:xet_cache_dir)),
+      buffer: Setting.value(:xet_buffer)
+    }
+  rescue
+    # Without a home folder, as some services are, there is no place for the folder.
+    ArgumentError -> nil
   end
 
   # A stack trace may show the arguments of a failed call, so the token is passed as an opaque reference.

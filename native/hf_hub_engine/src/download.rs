@@ -53,4 +53,6 @@ pub async fn open(
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod from_xet;
+#[cfg(test)]
 mod tests;

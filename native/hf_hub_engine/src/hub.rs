@@ -11,3 +11,4 @@ pub mod retry;
 pub mod settings;
 pub(crate) mod streamed_body;
 pub mod token;
+pub(crate) mod xet_access;

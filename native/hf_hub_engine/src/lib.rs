@@ -16,6 +16,7 @@ pub mod hub;
 mod transfer;
 pub mod transport;
 pub mod upload;
+pub mod xet;
 
 #[cfg(test)]
 mod testing;

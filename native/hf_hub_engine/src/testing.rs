@@ -31,6 +31,7 @@ use crate::{
     },
     hub::{client::Hub, rate_limit::RateLimiter, retry::Policy},
     transport::{Client, ClientConfig, Timeouts},
+    xet::Xet,
 };
 
 /// A hub at `endpoint` that retries without pauses.
@@ -55,6 +56,7 @@ pub(crate) fn hub(endpoint: &str) -> Hub {
         rate_limiter: RateLimiter::default(),
         permits: Permits::default(),
         watch: Progress::default(),
+        xet: Xet::off(),
     }
 }
 

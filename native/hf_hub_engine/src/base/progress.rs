@@ -88,6 +88,7 @@ struct Shared {
     bytes_resumed: AtomicU64,
     bytes_received: AtomicU64,
     bytes_hashed: AtomicU64,
+    bytes_deduplicated: AtomicU64,
     files_done: AtomicU64,
     files_total: AtomicU64,
     doing: Mutex<Doing>,
@@ -126,6 +127,8 @@ pub struct Snapshot {
     pub bytes_received: u64,
     /// Bytes of local files read to compute their checksums.
     pub bytes_hashed: u64,
+    /// Bytes of uploaded files that the Hub's storage had before, in any file.
+    pub bytes_deduplicated: u64,
     /// Number of completed files.
     pub files_done: u64,
     /// Total number of files.
@@ -192,6 +195,11 @@ impl Progress {
     /// Counts bytes of local files that were read to compute their checksums.
     pub fn hashed(&self, bytes: u64) {
         self.0.bytes_hashed.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes of uploaded files that the Hub's storage had before.
+    pub fn deduplicated(&self, bytes: u64) {
+        self.0.bytes_deduplicated.fetch_add(bytes, Relaxed);
     }
 
     /// Counts bytes of files that needed no transfer.
@@ -261,6 +269,7 @@ impl Progress {
             bytes_resumed: shared.bytes_resumed.load(Relaxed),
             bytes_received: received,
             bytes_hashed: shared.bytes_hashed.load(Relaxed),
+            bytes_deduplicated: shared.bytes_deduplicated.load(Relaxed),
             files_done: shared.files_done.load(Relaxed),
             files_total: shared.files_total.load(Relaxed),
             trouble: shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -301,6 +310,12 @@ impl FileProgress {
     pub fn received(&self, bytes: u64) {
         self.shared.0.bytes_received.fetch_add(bytes, Relaxed);
         self.advance(bytes);
+    }
+
+    /// Counts bytes transferred over the network that stand for `done` bytes of files.
+    pub fn sent(&self, transferred: u64, done: u64) {
+        self.shared.0.bytes_received.fetch_add(transferred, Relaxed);
+        self.advance(done);
     }
 
     /// Counts bytes taken over from an earlier attempt.

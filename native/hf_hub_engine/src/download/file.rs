@@ -27,7 +27,7 @@ const CHANGES: u32 = 3;
 /// Downloads a file unless it is cached.
 pub async fn run(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Report> {
     progress.add_files(1);
-    hub.within_deadline(progress, download(hub, spec, progress))
+    hub.within_deadline(progress, Box::pin(download(hub, spec, progress)))
         .await
         .map_err(|error| errors::file(hub, spec, error))
 }

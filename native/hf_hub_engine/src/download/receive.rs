@@ -86,6 +86,7 @@ impl IncomingFile<'_> {
             let file = progress.start_file(self.spec.path.as_str(), self.metadata.size);
             let transfer = Transfer {
                 hub: self.hub,
+                repo: &self.spec.repo,
                 url: &url,
                 pinned: pinned.as_ref(),
                 listed: self.spec.known.is_some() && !self.spec.ask,
@@ -100,10 +101,11 @@ impl IncomingFile<'_> {
                 None => self.spec.stages.turn().await,
             };
             let result = match transfer.run(content.take(), turn, &file).await {
-                Ok(Outcome::Complete(verified)) => {
-                    self.publish(*verified, &give_name).await.map(Some)
+                Ok((Outcome::Complete(verified), way)) => {
+                    let report = self.publish(*verified, &give_name).await;
+                    report.map(|report| Some(report.arrived(way)))
                 }
-                Ok(Outcome::Changed) => Ok(None),
+                Ok((Outcome::Changed, _)) => Ok(None),
                 Err(error) => Err(error),
             };
             match result {

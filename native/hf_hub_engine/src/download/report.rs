@@ -13,6 +13,7 @@ use crate::{
     },
     cache::partial::Verified,
     hub::file_metadata::FileMetadata,
+    transfer::Way,
 };
 
 /// What was, or would be, downloaded.
@@ -36,9 +37,20 @@ pub struct Report {
     pub sha256: Option<String>,
     /// Why the Hub could not be asked, if a cached copy was used instead.
     pub stale: Option<String>,
+    /// `http` or `xet`, if it was transferred.
+    pub transfer: Option<&'static str>,
+    /// Why the other of them has failed, if it was tried first.
+    pub fallback: Option<String>,
 }
 
 impl Report {
+    /// Adds how the content has arrived.
+    #[must_use]
+    pub(crate) fn arrived(self, way: Way) -> Self {
+        let transfer = Some(if way.by_xet { "xet" } else { "http" });
+        Self { transfer, fallback: way.detour, ..self }
+    }
+
     /// Returns the report for a file that is already cached.
     pub(crate) fn here(
         path: PathBuf,
@@ -56,13 +68,17 @@ impl Report {
             will_download: false,
             sha256: None,
             stale: None,
+            transfer: None,
+            fallback: None,
         }
     }
 }
 
 impl Shown for Report {
     fn shown(mut self, scrub: &Scrub) -> Self {
-        self.stale = self.stale.map(|why| scrub.text(&why).into_owned());
+        for why in [&mut self.stale, &mut self.fallback].into_iter().flatten() {
+            *why = scrub.text(why).into_owned();
+        }
         self
     }
 }
@@ -99,5 +115,7 @@ pub(crate) fn fresh_report(
         will_download: false,
         sha256,
         stale: None,
+        transfer: None,
+        fallback: None,
     }
 }

@@ -43,6 +43,7 @@ use crate::{
         file_metadata::FileMetadata,
         hints,
     },
+    xet,
 };
 
 mod wanted;
@@ -87,11 +88,15 @@ pub struct Snapshot {
     pub matched: usize,
     /// Why the Hub could not be asked, if an earlier snapshot was used instead.
     pub stale: Option<String>,
+    /// Why one of Xet and HTTP has failed for a file, if the other one took over.
+    pub fallback: Option<String>,
 }
 
 impl Shown for Snapshot {
     fn shown(mut self, scrub: &Scrub) -> Self {
-        self.stale = self.stale.map(|why| scrub.text(&why).into_owned());
+        for why in [&mut self.stale, &mut self.fallback].into_iter().flatten() {
+            *why = scrub.text(why).into_owned();
+        }
         self.files = self.files.into_iter().map(|file| file.shown(scrub)).collect();
         self
     }
@@ -140,13 +145,15 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     progress.skip_files(present.len() as u64);
     check_space(spec, &missing).await?;
     let mut files = work(hub, missing, spec.max_workers, progress).await?;
+    let fallback = files.iter_mut().find_map(|file| file.fallback.take());
     if spec.mode.dry_run {
         files.extend(present);
         files.sort_by(|a, b| a.filename.cmp(&b.filename));
     } else {
         files.clear();
     }
-    Ok(Snapshot { path: folder(spec, &commit), commit: Some(commit), files, matched, stale: None })
+    let (path, commit) = (folder(spec, &commit), Some(commit));
+    Ok(Snapshot { path, commit, files, matched, stale: None, fallback })
 }
 
 /// The result of resolving a revision.
@@ -234,7 +241,9 @@ fn job(
     // Some mirrors list no hash: the file's own headers are used instead.
     let known = entry.etag().ok().map(|etag| {
         let (etag, size) = (etag.at(commit), Some(entry.content_size()));
-        FileMetadata { commit: commit.clone(), etag, size }
+        let xet =
+            entry.xet_hash.as_deref().and_then(|hash| xet::File::new(hash, None)).map(Arc::new);
+        FileMetadata { commit: commit.clone(), etag, size, xet }
     });
     Ok(spec::Spec {
         repo: spec.repo.clone(),
@@ -280,10 +289,11 @@ async fn split(spec: &Spec, jobs: Vec<spec::Spec>) -> (Vec<Report>, Vec<spec::Sp
     blocking::run(move || {
         let (mut present, mut missing) = (Vec::new(), Vec::new());
         for job in jobs {
-            let found = job.known.as_ref().and_then(|FileMetadata { commit, etag, size }| {
-                let path = repo.find_content(commit, &job.path, etag, *size)?;
-                Some(Report::here(path, &job.path, Some(commit.clone()), *size))
-            });
+            let found =
+                job.known.as_ref().and_then(|FileMetadata { commit, etag, size, .. }| {
+                    let path = repo.find_content(commit, &job.path, etag, *size)?;
+                    Some(Report::here(path, &job.path, Some(commit.clone()), *size))
+                });
             match found {
                 Some(report) => {
                     if !dry_run {
@@ -386,6 +396,7 @@ fn fall_back(spec: &Spec, error: Error) -> Result<Snapshot> {
             files: Vec::new(),
             matched: wanted.len(),
             stale: errors::stale(&error),
+            fallback: None,
         });
     }
     Err(incomplete(&missing, tree.is_some().then_some(wanted.len())).with_source(error))

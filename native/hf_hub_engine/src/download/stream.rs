@@ -333,6 +333,7 @@ async fn request(
             }
             opened
         }
+        Content::InXet => return Err(file_metadata::only_in_xet(hub)),
     };
     Ok((Announced { etag, size }, response))
 }

@@ -91,7 +91,8 @@ pub(crate) async fn to_cache(
         }
     };
     let linked = blocking::run(link).await?;
-    Ok(Some(Report { cached: report.cached, sha256: report.sha256, ..linked }))
+    let Report { cached, sha256, transfer, fallback, .. } = report;
+    Ok(Some(Report { cached, sha256, transfer, fallback, ..linked }))
 }
 
 /// Returns the cached copy of the last known commit, and whether it needs no request: the file of a
@@ -156,7 +157,7 @@ async fn fall_back(
 
 fn plan(spec: &Spec, repo: &RepoDir, metadata: &FileMetadata) -> Report {
     let path = repo.pointer(&metadata.commit, &spec.path);
-    let FileMetadata { commit, etag, size } = metadata;
+    let FileMetadata { commit, etag, size, .. } = metadata;
     let cached =
         repo.find_content(commit, &spec.path, etag, *size).is_some() || repo.has_blob(etag, *size);
     let report = Report::here(path, &spec.path, Some(metadata.commit.clone()), metadata.size);
@@ -261,7 +262,7 @@ async fn fetch(
 
 /// Returns the file, if it or its content is cached.
 fn link_if_here(repo: &RepoDir, spec: &Spec, metadata: &FileMetadata) -> Result<Option<Report>> {
-    let FileMetadata { commit, etag, size } = metadata;
+    let FileMetadata { commit, etag, size, .. } = metadata;
     if spec.mode.force {
         return Ok(None);
     }

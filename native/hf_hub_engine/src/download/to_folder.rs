@@ -218,7 +218,7 @@ fn settle_without_network(
             }
         };
     if !same {
-        let FileMetadata { commit, etag, size } = metadata;
+        let FileMetadata { commit, etag, size, .. } = metadata;
         let Some(copy) = repo.find_content(commit, &spec.path, etag, *size) else {
             return Ok(false);
         };

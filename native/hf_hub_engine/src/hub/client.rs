@@ -38,6 +38,7 @@ use crate::{
         token::Token,
     },
     transport::{self, Client, Peer, Request, Response, Timeouts},
+    xet::Xet,
 };
 
 /// Keeps RFC 3986 unreserved characters and encodes everything else, including `/`.
@@ -89,6 +90,8 @@ pub struct Hub {
     pub permits: Permits,
     /// The progress that shows when this call waits for a rate limit.
     pub watch: Progress,
+    /// How this call may use Xet.
+    pub xet: Xet,
 }
 
 /// A range of bytes of a file.

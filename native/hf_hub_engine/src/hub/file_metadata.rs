@@ -13,7 +13,9 @@ mod range;
 
 pub use range::{body_size, content_range, part_of};
 
-use reqwest::{Method, StatusCode, Url};
+use std::sync::Arc;
+
+use reqwest::{Method, StatusCode, Url, header::LOCATION};
 
 use crate::{
     base::{
@@ -27,6 +29,7 @@ use crate::{
         file_metadata::facts::Facts,
     },
     transport::Response,
+    xet,
 };
 
 /// The metadata of a file's content.
@@ -38,6 +41,8 @@ pub struct FileMetadata {
     pub etag: Etag,
     /// Size in bytes, if the Hub announced it.
     pub size: Option<u64>,
+    /// The file in Xet storage, if it is there.
+    pub xet: Option<Arc<xet::File>>,
 }
 
 /// Returns an error for an impossible file size.
@@ -80,6 +85,8 @@ pub enum Content {
     Here(Response),
     /// At another host, which must not receive the token.
     There(Url),
+    /// In Xet storage only.
+    InXet,
 }
 
 /// What is known before the request.
@@ -178,6 +185,9 @@ async fn follow(
             facts.size = facts.size.or_else(|| body_size(&response));
             return Ok(Sought::new(facts, Content::Here(response)));
         }
+        if response.headers().get(LOCATION).is_none() && facts.xet(hub).is_some() {
+            return Ok(Sought::new(facts, Content::InXet));
+        }
         let target = client::redirect_target(&response)?;
         // A mirror may redirect to the public Hub, whose headers include what the mirror's lack.
         let incomplete = !facts.is_complete() && given.known.is_none();
@@ -210,6 +220,7 @@ impl Sought {
         match &self.content {
             _ if self.by_hub || given.proves() => Ok(()),
             Content::Here(response) => check_kind(response, url),
+            Content::InXet => Ok(()),
             Content::There(_) if self.facts.is_a_hubs() || self.facts.is_linked() => Ok(()),
             Content::There(target) => Err(strayed(hub, target)),
         }
@@ -265,6 +276,13 @@ pub(crate) fn another_part(response: &Response, first: u64) -> Error {
     Error::new(ErrorKind::Transport, format!("requested the range from byte {first}, and {sent}"))
         .with_status(response.status().as_u16())
         .with_url(response.url())
+}
+
+/// Returns the error for content that HTTP does not lead to.
+pub(crate) fn only_in_xet(hub: &Hub) -> Error {
+    let why = if hub.xet.is_usable() { "" } else { ", which this call cannot use" };
+    let message = format!("the Hub has this file in Xet storage only{why}");
+    Error::new(ErrorKind::InvalidResponse, message).permanent()
 }
 
 fn strayed(hub: &Hub, target: &Url) -> Error {

@@ -19,6 +19,7 @@ use crate::{
     },
     hub::{client::Hub, rate_limit::RateLimiter, retry::Policy, token::Token},
     transport::{Client, ClientConfig, ProxySetting, Timeouts},
+    xet::{self, Xet},
 };
 
 /// Pools kept; a process rarely has more than one set of proxies and certificates.
@@ -48,6 +49,8 @@ pub struct Settings {
     no_proxy: Option<String>,
     ca_files: Vec<RawPath>,
     max_connections: usize,
+    /// `None` for calls that transfer no files.
+    xet: Option<xet::Settings>,
 }
 
 /// What all calls of a process share.
@@ -56,6 +59,7 @@ pub struct Process {
     pools: Mutex<Vec<Client>>,
     permits: Permits,
     rate_limiter: RateLimiter,
+    xet: xet::Shared,
     /// The limit that all transfers keep together.
     pub bandwidth: Bandwidth,
 }
@@ -78,6 +82,7 @@ impl Process {
             pools: Mutex::default(),
             permits: Permits::within(open_files),
             rate_limiter: RateLimiter::default(),
+            xet: xet::Shared::default(),
             bandwidth: Bandwidth::default(),
         }
     }
@@ -108,6 +113,7 @@ impl Settings {
         watch: &Progress,
     ) -> Result<Hub> {
         let endpoint = Hub::parse_endpoint(&self.endpoint)?;
+        let obstacle = self.obstacle_to_xet();
         let config = ClientConfig {
             http_proxy: self.http_proxy,
             https_proxy: self.https_proxy,
@@ -140,7 +146,23 @@ impl Settings {
             rate_limiter: process.rate_limiter.clone(),
             permits: process.permits.clone(),
             watch: watch.clone(),
+            xet: Xet::new(
+                self.xet,
+                self.max_connections,
+                self.connect_timeout,
+                self.idle_timeout,
+                obstacle,
+                process.xet.clone(),
+            ),
         })
+    }
+
+    /// Returns a setting that requests to Xet storage could not obey.
+    fn obstacle_to_xet(&self) -> Option<&'static str> {
+        if self.http_proxy.is_some() || self.https_proxy.is_some() {
+            return Some("a proxy is configured");
+        }
+        (!self.ca_files.is_empty()).then_some("certificates are configured")
     }
 
     /// Hides the passwords among the settings.

@@ -148,6 +148,7 @@ impl Connections<'_> {
                         *source = Source::At(url.clone());
                         url
                     }
+                    Some(Content::InXet) => return Err(file_metadata::only_in_xet(hub)),
                     None => return Ok(None),
                 },
             }

@@ -9,9 +9,11 @@ mod concurrency;
 mod connection;
 mod digest;
 mod flusher;
+mod from_xet;
 mod meter;
 mod plan;
 mod retry_budget;
+mod way;
 mod writer;
 
 use std::{
@@ -28,7 +30,7 @@ use reqwest::Url;
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
-        ids::Commit,
+        ids::{Commit, Repo},
         lock::Lock,
         progress::FileProgress,
         sizes::human,
@@ -54,11 +56,14 @@ use crate::{
 };
 
 pub(crate) use retry_budget::RetryBudget;
+pub(crate) use way::Way;
 
 /// What to transfer.
 pub(crate) struct Transfer<'a> {
     /// The Hub to download from.
     pub(crate) hub: &'a Hub,
+    /// The repository.
+    pub(crate) repo: &'a Repo,
     /// The file's URL on the Hub, requested again when a signed URL has expired.
     pub(crate) url: &'a Url,
     /// The commit, if known.
@@ -115,9 +120,9 @@ struct Connections<'a> {
 }
 
 impl Transfer<'_> {
-    /// Runs the transfer, beginning with a response that is already open, if there is one. Drops
-    /// `network` when all bytes have been received.
-    pub(crate) async fn run<T>(
+    /// Fetches everything that is missing over HTTP. Drops `network` when all bytes have been
+    /// received.
+    async fn by_http<T>(
         &self,
         content: Option<Content>,
         network: T,
@@ -126,7 +131,7 @@ impl Transfer<'_> {
         let (mut opened, source) = match content {
             Some(Content::Here(response)) => (Some(response), Source::Unknown),
             Some(Content::There(url)) => (None, Source::At(url)),
-            None => (None, Source::Unknown),
+            Some(Content::InXet) | None => (None, Source::Unknown),
         };
         let (writer, mut present) = self.writer().await?;
         progress.resumed(present.total());

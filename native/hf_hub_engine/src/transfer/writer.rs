@@ -126,6 +126,18 @@ impl Writer {
         }
     }
 
+    /// Stops after everything that was passed to it is written, so that another attempt can resume
+    /// from there.
+    pub(crate) async fn close(self) {
+        if let Self::Disk(Disk { commands, task }) = self {
+            drop(commands);
+            if let Task::Running(task) = task.into_inner() {
+                // Its error, if any, is that of the write that was reported.
+                let _ = task.await;
+            }
+        }
+    }
+
     /// Verifies the content and flushes it to disk.
     pub(crate) async fn finish(self) -> Result<Verified> {
         match self {

@@ -183,6 +183,7 @@ async fn settle(
             Fate::Ignored(path) => report.ignore(path),
         }
     }
+    report.stored(&work);
     let copied = copies::prepare(session, copies, |path| work.overwrites(path)).await?;
     report.unchanged += copied.iter().filter(|(_, change)| change.is_none()).count();
     for (place, change) in changes.into_iter().chain(copied) {

@@ -119,9 +119,10 @@ async fn upload(session: &Arc<Session>, spec: Spec) -> Result<Report> {
     };
     let prepared = prepare::run(work.clone(), found.files, sender);
     let joined = tokio::try_join!(prepared, committer.run(receiver));
-    let ((), report) = joined.map_err(|error| {
+    let ((), mut report) = joined.map_err(|error| {
         interrupted(&made.lock().unwrap_or_else(PoisonError::into_inner), error)
     })?;
+    report.stored(&work);
     if let Some(state_file) =
         Arc::into_inner(work).and_then(|work| work.state_file).and_then(Arc::into_inner)
     {

@@ -32,6 +32,7 @@ mod state_file;
 mod store;
 mod unwanted;
 mod walk;
+mod xet;
 
 pub use changes::{Operation, Placed, Spec, create, preupload as preupload_files};
 pub use commit::Info;
@@ -109,11 +110,16 @@ pub struct Report {
     pub unwanted_names: Vec<String>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
+    /// Number of bytes that the Hub's storage had before, in any file.
+    pub deduplicated: u64,
+    /// Why Xet storage was given up.
+    pub fallback: Option<String>,
 }
 
 impl Shown for Report {
     fn shown(mut self, scrub: &Scrub) -> Self {
-        for text in self.warnings.iter_mut().chain(&mut self.unwanted_names) {
+        let texts = self.warnings.iter_mut().chain(&mut self.unwanted_names);
+        for text in texts.chain(&mut self.fallback) {
             *text = scrub.text(text).into_owned();
         }
         self
@@ -133,6 +139,12 @@ impl Report {
         if self.warnings.len() < WARNINGS {
             self.warnings.push(text);
         }
+    }
+
+    /// Records what became of the large files.
+    fn stored(&mut self, work: &prepare::Work) {
+        self.deduplicated = work.session.progress.snapshot().bytes_deduplicated;
+        self.fallback = work.xet.failure().map(str::to_owned);
     }
 
     /// Records a file that the repository's rules exclude.

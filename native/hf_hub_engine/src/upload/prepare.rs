@@ -27,6 +27,7 @@ use crate::{
         session::Session,
         state_file::StateFile,
         store::{self, LargeFile},
+        xet::{self, Arrival},
     },
 };
 
@@ -43,6 +44,7 @@ pub(super) struct Work {
     pub(super) state_file: Option<Arc<StateFile>>,
     pub(super) unfinished: Option<Arc<Unfinished>>,
     pub(super) head: OnceLock<Commit>,
+    pub(super) xet: xet::Choice,
 }
 
 impl Work {
@@ -54,6 +56,7 @@ impl Work {
             state_file: None,
             unfinished: None,
             head: OnceLock::new(),
+            xet: xet::Choice::default(),
         }
     }
 
@@ -85,17 +88,30 @@ pub(super) async fn run(
     outcomes: mpsc::Sender<Outcome>,
 ) -> Result<()> {
     let (large, arrivals) = mpsc::channel(2 * preupload::BATCH);
-    let identify = identify_all(work.clone(), files, outcomes.clone(), large);
+    let (for_xet, files_for_xet) = mpsc::channel(2 * preupload::BATCH);
+    let to = Destinations { outcomes: outcomes.clone(), large: large.clone(), for_xet };
+    let identify = identify_all(work.clone(), files, to);
+    let after = (outcomes.clone(), large);
+    let xet = {
+        let work = work.clone();
+        async move {
+            let then = |file, remote, oid| after_xet(&work, file, remote, oid, &after);
+            xet::run(&work.session, &work.xet, files_for_xet, then).await
+        }
+    };
     let store = store::run(work.session.clone(), work.unfinished.clone(), arrivals, outcomes);
-    tokio::try_join!(identify, store).map(drop)
+    tokio::try_join!(identify, xet, store).map(drop)
 }
 
-async fn identify_all(
-    work: Arc<Work>,
-    files: Vec<Addition>,
+/// Where identified files go.
+#[derive(Clone)]
+struct Destinations {
     outcomes: mpsc::Sender<Outcome>,
     large: mpsc::Sender<LargeFile>,
-) -> Result<()> {
+    for_xet: mpsc::Sender<Arrival>,
+}
+
+async fn identify_all(work: Arc<Work>, files: Vec<Addition>, to: Destinations) -> Result<()> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let questions = stream::iter(chunks(files)).map(|chunk| judge(work.clone(), chunk));
     let judged =
@@ -104,13 +120,14 @@ async fn identify_all(
         .map_ok(|(file, verdict)| identify(work.clone(), file, verdict))
         .try_buffer_unordered(processors);
     let sent = identified.try_for_each(|identified| {
-        let (outcomes, large) = (outcomes.clone(), large.clone());
+        let to = to.clone();
         async move {
             let gone = match identified {
-                Identified::Done(outcome) => outcomes.send(outcome).await.is_err(),
-                Identified::Large(arrival) => large.send(*arrival).await.is_err(),
+                Identified::Done(outcome) => to.outcomes.send(outcome).await.is_err(),
+                Identified::Large(arrival) => to.large.send(*arrival).await.is_err(),
+                Identified::ForXet(arrival) => to.for_xet.send(*arrival).await.is_err(),
             };
-            if gone { Err(Error::new(ErrorKind::Cancelled, "cancelled")) } else { Ok(()) }
+            if gone { Err(cancelled()) } else { Ok(()) }
         }
     });
     sent.await
@@ -133,9 +150,14 @@ async fn judge(work: Arc<Work>, files: Vec<Addition>) -> Result<Vec<(Addition, V
     Ok(judged.files)
 }
 
+/// What is to be done with a file.
 enum Identified {
+    /// Nothing before the commit.
     Done(Outcome),
+    /// It goes to the store of large files.
     Large(Box<LargeFile>),
+    /// It goes to Xet storage, which hashes it.
+    ForXet(Box<Arrival>),
 }
 
 async fn identify(work: Arc<Work>, file: Addition, verdict: Verdict) -> Result<Identified> {
@@ -169,6 +191,48 @@ async fn regular(work: &Work, mut file: Addition, remote: Option<Oid>) -> Result
 }
 
 async fn large(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Identified> {
+    let is_unchanged = file.known.is_some() && file.known == remote;
+    if !is_unchanged && work.xet.access(&work.session).await.is_some() {
+        return Ok(Identified::ForXet(Box::new(Arrival { file, remote })));
+    }
+    by_lfs(work, file, remote).await
+}
+
+/// Tells what became of a file that was to go to Xet storage: it has an id if it is there.
+async fn after_xet(
+    work: &Work,
+    file: Addition,
+    remote: Option<Oid>,
+    oid: Option<Oid>,
+    (outcomes, large): &(mpsc::Sender<Outcome>, mpsc::Sender<LargeFile>),
+) -> Result<()> {
+    let (place, size) = (file.place, file.stamp.size);
+    let identified = match oid {
+        Some(oid) => {
+            remember(work, &file, oid).await;
+            let fate = if remote == Some(oid) {
+                Fate::Unchanged(oid)
+            } else {
+                Fate::Commit(Change::Lfs { path: file.path, oid, size: Some(size) })
+            };
+            Identified::Done(Outcome { place, fate })
+        }
+        None => by_lfs(work, file, remote).await?,
+    };
+    let gone = match identified {
+        Identified::Done(outcome) => outcomes.send(outcome).await.is_err(),
+        Identified::Large(file) => large.send(*file).await.is_err(),
+        Identified::ForXet(_) => false,
+    };
+    if gone { Err(cancelled()) } else { Ok(()) }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "cancelled")
+}
+
+/// Prepares a file for the store of large files.
+async fn by_lfs(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Identified> {
     let (place, size) = (file.place, file.stamp.size);
     let (oid, sums) = if let Some(known @ Oid::Sha256(_)) = file.known {
         (known, None)
@@ -186,6 +250,7 @@ async fn large(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Ident
     Ok(Identified::Large(Box::new(LargeFile { place, large: Large { object, file, sums } })))
 }
 
+/// Keeps the id of a file for the next run.
 async fn remember(work: &Work, file: &Addition, oid: Oid) {
     if let Some(state_file) = &work.state_file {
         state_file.hashed(file, oid).await;

@@ -1,6 +1,8 @@
 //! Collects the headers of all responses of a redirect chain.
 
-use reqwest::header::HeaderMap;
+use std::sync::Arc;
+
+use reqwest::header::{HeaderMap, LINK};
 
 use crate::{
     base::{
@@ -12,7 +14,7 @@ use crate::{
         client::Hub,
         file_metadata::{FileMetadata, Given, not_a_hub},
     },
-    transport,
+    transport, xet,
 };
 
 /// The collected headers; the latest response takes precedence. But what the Hub announces about
@@ -28,6 +30,8 @@ pub(super) struct Facts {
     checksums: Vec<Checksum>,
     /// The size of the file.
     pub(super) size: Option<u64>,
+    xet_hash: Option<String>,
+    xet_route: Option<String>,
 }
 
 impl Facts {
@@ -45,6 +49,11 @@ impl Facts {
         self.etag = header("etag").or(self.etag.take());
         let size = transport::text(headers, "x-linked-size").and_then(|size| size.parse().ok());
         self.size = size.or(self.size);
+        self.xet_hash = header("x-xet-hash").or(self.xet_hash.take());
+        let links = headers.get_all(LINK).iter().filter_map(|links| links.to_str().ok());
+        let mut targets = links.filter_map(|links| xet::related(links, "xet-auth"));
+        let route = header("x-xet-refresh-route").or(targets.next().map(str::to_owned));
+        self.xet_route = route.or(self.xet_route.take());
         let sums = [("x-checksum-sha256", Proof::Sha256), ("x-checksum-sha1", Proof::Sha1)];
         let sums: Vec<_> = sums
             .iter()
@@ -70,6 +79,15 @@ impl Facts {
         if self.checksums.is_empty() {
             self.checksums = head.checksums;
         }
+        self.xet_hash = self.xet_hash.take().or(head.xet_hash);
+        self.xet_route = self.xet_route.take().or(head.xet_route);
+    }
+
+    /// Returns the file in Xet storage, if it is there. The token for the Hub is sent to no other
+    /// route than one of the endpoint.
+    pub(super) fn xet(&self, hub: &Hub) -> Option<xet::File> {
+        let route = self.xet_route.as_ref().and_then(|route| hub.endpoint.join(route).ok());
+        xet::File::new(self.xet_hash.as_deref()?, route.filter(|route| hub.owns(route)))
     }
 
     /// Whether a Hub has responded.
@@ -156,7 +174,7 @@ impl Facts {
             }
             (Err(error), None) => return Err(error),
         };
-        Ok(FileMetadata { commit, etag, size: self.size })
+        Ok(FileMetadata { commit, etag, size: self.size, xet: self.xet(hub).map(Arc::new) })
     }
 }
 

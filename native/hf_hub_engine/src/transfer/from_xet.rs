@@ -1,0 +1,122 @@
+//! Receives a file from Xet storage, range by range in the file's order.
+//!
+//! The bytes are written and hashed like those of HTTP, so a storage that sends wrong ones is
+//! detected, and an interrupted transfer resumes, over either way.
+
+use std::{ops::Range, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        progress::{Activity, FileProgress},
+    },
+    cache::partial::too_long,
+    hub::{client::Hub, xet_access},
+    transfer::{Outcome, Transfer, block::Block, way::Limits, writer::Writer},
+    xet::{Access, Download, File, Storage},
+};
+
+impl Transfer<'_> {
+    /// Fetches everything that is missing.
+    pub(super) async fn by_xet(
+        &self,
+        file: &File,
+        limits: Limits,
+        progress: &FileProgress,
+    ) -> Result<Outcome> {
+        let hub = Hub { retry: self.hub.retry.once(), ..self.hub.clone() };
+        let (repo, commit) = (self.repo, &self.metadata.commit);
+        let access = xet_access::to_read(&hub, repo, commit, file, progress.operation()).await?;
+        let storage = self.hub.xet.storage(None)?;
+        let (writer, present) = self.writer().await?;
+        progress.resumed(present.total());
+        let size = self.metadata.size.unwrap_or_default();
+        let mut source = Source { transfer: self, file, size, storage: &*storage, access: &access };
+        for range in present.missing(size) {
+            if let Err(error) = source.receive(range, limits, &writer, progress).await {
+                // The next attempt resumes what this one leaves.
+                writer.close().await;
+                if error.kind() == ErrorKind::Unauthorized {
+                    self.hub.xet.shared.forget(&access);
+                }
+                return Err(error);
+            }
+        }
+        writer.finish().await.map(Box::new).map(Outcome::Complete)
+    }
+}
+
+/// A file in a storage.
+struct Source<'a> {
+    transfer: &'a Transfer<'a>,
+    file: &'a File,
+    size: u64,
+    storage: &'a dyn Storage,
+    access: &'a Access,
+}
+
+impl Source<'_> {
+    async fn receive(
+        &mut self,
+        range: Range<u64>,
+        limits: Limits,
+        writer: &Writer,
+        progress: &FileProgress,
+    ) -> Result<()> {
+        let Range { start: mut at, end } = range.clone();
+        let opening = self.storage.download(self.access, self.file, self.size, range);
+        let mut stream = self.within(limits.start, opening).await?;
+        progress.operation().set_activity(Activity::Downloading, None);
+        let mut limit = limits.start;
+        while let Some(bytes) = self.next(&mut *stream, limit).await? {
+            limit = limits.pause;
+            if bytes.len() as u64 > end - at {
+                return Err(too_long(self.size));
+            }
+            at = self.take(at, bytes, writer, progress).await?;
+        }
+        if at < end {
+            let message = format!("the storage sent the file only up to byte {at} of {end}");
+            return Err(self.failed(ErrorKind::Transport, message));
+        }
+        Ok(())
+    }
+
+    async fn next(&self, stream: &mut dyn Download, limit: Duration) -> Result<Option<Bytes>> {
+        self.within(limit, stream.next()).await
+    }
+
+    /// Writes bytes, of which the storage sends up to 64 MiB at a time, and returns the position after
+    /// them.
+    async fn take(
+        &self,
+        mut at: u64,
+        mut bytes: Bytes,
+        writer: &Writer,
+        progress: &FileProgress,
+    ) -> Result<u64> {
+        while !bytes.is_empty() {
+            let mut block = Block::at(at);
+            let length = usize::try_from(block.room()).map_or(bytes.len(), |room| room.min(bytes.len()));
+            block.push(bytes.split_to(length));
+            self.transfer.hub.flow.pass(length).await;
+            at = block.end();
+            writer.write(block).await?;
+            progress.received(length as u64);
+        }
+        Ok(at)
+    }
+
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let message = format!("the storage sent nothing for {} s", limit.as_secs());
+            Err(self.failed(ErrorKind::Timeout, message))
+        })
+    }
+
+    fn failed(&self, kind: ErrorKind, message: String) -> Error {
+        Error::new(kind, message).with_url(&self.access.storage).from_a_store()
+    }
+}

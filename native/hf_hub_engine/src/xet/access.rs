@@ -1,0 +1,56 @@
+//! Access to a storage: its address, and a token that is good for some minutes.
+
+use std::fmt;
+
+use reqwest::{Url, header::HeaderMap};
+
+/// Access to the storage of one repository.
+#[derive(Clone)]
+pub struct Access {
+    /// The storage.
+    pub storage: Url,
+    /// The token, which is never shown.
+    pub token: String,
+    /// When the token expires, in seconds since 1970.
+    pub expires: u64,
+    /// Where to request the next one.
+    pub route: Url,
+    /// The headers of that request.
+    pub headers: HeaderMap,
+}
+
+impl Access {
+    /// Returns a text without the token.
+    pub fn hide(&self, text: &str) -> String {
+        if self.token.is_empty() { text.to_owned() } else { text.replace(&self.token, "…") }
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let storage = self.storage.origin().ascii_serialization();
+        f.debug_struct("Access").field("storage", &storage).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_not_shown() {
+        let url: Url = "https://cas.example/?secret-token".parse().unwrap();
+        let access = Access {
+            storage: url.clone(),
+            token: "secret-token".to_owned(),
+            expires: 1,
+            route: url,
+            headers: HeaderMap::from_iter([(
+                reqwest::header::AUTHORIZATION,
+                "Bearer secret-token".parse().unwrap(),
+            )]),
+        };
+        assert!(!format!("{access:?}").contains("secret-token"));
+        assert_eq!(access.hide("refused secret-token!"), "refused …!");
+    }
+}

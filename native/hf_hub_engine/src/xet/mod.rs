@@ -1,0 +1,186 @@
+//! Access to Xet, the Hub's storage of large files: it stores chunks, each of them once, whatever
+//! files contain it.
+//!
+//! The engine uses the traits of this module only. [`hf_xet`] implements them with the crate of
+//! that name, if the Cargo feature `xet` is on; without it, there is no [`Storage`].
+
+mod access;
+mod file;
+#[cfg(feature = "xet")]
+mod hf_xet;
+#[cfg(feature = "xet")]
+mod runtime;
+mod shared;
+
+pub use access::Access;
+pub use file::{File, related};
+pub use shared::Shared;
+
+use std::{ops::Range, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::base::{
+    error::{Error, ErrorKind, Result},
+    input,
+};
+
+/// Work of a storage. Dropping it stops it.
+pub type Running<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A Xet storage.
+pub trait Storage: std::fmt::Debug + Send + Sync {
+    /// Begins an upload.
+    fn upload<'a>(&'a self, access: &'a Access) -> Running<'a, Box<dyn Upload>>;
+
+    /// Begins a download of a range of a file of `size` bytes. The content is not verified.
+    fn download<'a>(
+        &'a self,
+        access: &'a Access,
+        file: &'a File,
+        size: u64,
+        range: Range<u64>,
+    ) -> Running<'a, Box<dyn Download>>;
+}
+
+/// An upload of any number of files. Dropping it stops it.
+pub trait Upload: Send + Sync {
+    /// Begins a file.
+    fn file<'a>(&'a self, name: &'a str) -> Running<'a, Box<dyn Writing>>;
+
+    /// Stores all files, which must be finished. Only then a commit may name them.
+    fn finish(&self) -> Running<'_, ()>;
+
+    /// Returns how much is done.
+    fn sent(&self) -> Sent;
+}
+
+/// A file that is being uploaded.
+pub trait Writing: Send {
+    /// Adds bytes.
+    fn write(&mut self, bytes: Bytes) -> Running<'_, ()>;
+
+    /// Ends the file. It is stored once the upload is finished.
+    fn finish(&mut self) -> Running<'_, Stored>;
+}
+
+/// A range of a file that is being downloaded. Dropping it stops it.
+pub trait Download: Send {
+    /// Returns the next bytes, in order; `None` at the end.
+    fn next(&mut self) -> Running<'_, Option<Bytes>>;
+}
+
+/// The progress of an upload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes of files that are at the storage.
+    pub done: u64,
+    /// Bytes that were sent for that.
+    pub transferred: u64,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The SHA-256 of the bytes that were read, in hex.
+    pub sha256: String,
+    /// The hash by which it can be downloaded.
+    pub hash: String,
+    /// Number of bytes that the storage had before.
+    pub deduplicated: u64,
+}
+
+/// When Xet is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// For uploads where the Hub offers it, and for downloads that fail without it.
+    Auto,
+    /// For downloads, too, wherever the Hub offers it.
+    Always,
+    /// Never.
+    #[default]
+    Never,
+}
+
+/// The settings of a call.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Settings {
+    pub(crate) mode: Mode,
+    #[serde(deserialize_with = "input::path")]
+    pub(crate) cache_dir: PathBuf,
+    pub(crate) buffer: u64,
+}
+
+/// What a storage is opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// The folder of what is known about the storage's chunks.
+    pub cache_dir: PathBuf,
+    /// Maximum number of bytes in memory.
+    pub buffer: u64,
+    /// Maximum number of connections.
+    pub connections: usize,
+    /// Timeout for connections.
+    pub connect: Duration,
+    /// Timeout for the response to a request, and between two reads of it.
+    pub silence: Duration,
+}
+
+/// How a call may use Xet.
+#[derive(Clone, Debug)]
+pub struct Xet {
+    /// When it is used.
+    pub mode: Mode,
+    tuning: Arc<Tuning>,
+    /// Why it cannot be used.
+    obstacle: Option<&'static str>,
+    /// What all calls share.
+    pub shared: Shared,
+}
+
+impl Xet {
+    /// Creates the handle of a call. `obstacle` is a reason why Xet cannot be used.
+    pub fn new(
+        settings: Option<Settings>,
+        connections: usize,
+        connect: Duration,
+        silence: Duration,
+        obstacle: Option<&'static str>,
+        shared: Shared,
+    ) -> Self {
+        let Settings { mode, cache_dir, buffer } = settings.unwrap_or_default();
+        let tuning = Arc::new(Tuning { cache_dir, buffer, connections, connect, silence });
+        Self { mode, tuning, obstacle: obstacle.or(shared::missing()), shared }
+    }
+
+    /// Creates a handle that never uses Xet.
+    pub fn off() -> Self {
+        Self::new(None, 1, Duration::ZERO, Duration::ZERO, None, Shared::default())
+    }
+
+    /// Creates a handle that works without the Cargo feature, too.
+    #[cfg(test)]
+    pub(crate) fn scripted(settings: Settings, wait: Duration, shared: Shared) -> Self {
+        let xet = Self::new(Some(settings), 1, wait, wait, None, shared);
+        Self { obstacle: None, ..xet }
+    }
+
+    /// Returns the storage, where it takes at most `silence` to respond.
+    pub fn storage(&self, silence: Option<Duration>) -> Result<Arc<dyn Storage>> {
+        let obstacle =
+            if self.mode == Mode::Never { Some("it is turned off") } else { self.obstacle };
+        if let Some(why) = obstacle {
+            let message = format!("Xet cannot be used: {why}");
+            return Err(Error::new(ErrorKind::Transport, message).permanent());
+        }
+        let silence = silence.unwrap_or(self.tuning.silence);
+        self.shared.storage(&Tuning { silence, ..(*self.tuning).clone() })
+    }
+
+    /// Whether Xet can be used at all.
+    pub fn is_usable(&self) -> bool {
+        self.mode != Mode::Never && self.obstacle.is_none()
+    }
+}
