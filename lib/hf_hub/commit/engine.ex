@@ -105,6 +105,7 @@ defmodule HfHub.Commit.Engine do
 
     Telemetry.span(:upload, metadata, hub.token, fn ->
       result = Native.run(call, spec, Reporter.start(opts[:progress], repo.id))
+
       with {:ok, %{warnings: warnings} = report} <- result do
         Enum.each(warnings, &Logger.warning/1)
         if report.fallback, do: Logger.debug("Xet has failed, and HTTP took over: #{report.fallback}")

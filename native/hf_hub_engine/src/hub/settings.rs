@@ -113,7 +113,6 @@ impl Settings {
         watch: &Progress,
     ) -> Result<Hub> {
         let endpoint = Hub::parse_endpoint(&self.endpoint)?;
-        let obstacle = self.obstacle_to_xet();
         let config = ClientConfig {
             http_proxy: self.http_proxy,
             https_proxy: self.https_proxy,
@@ -151,18 +150,9 @@ impl Settings {
                 self.max_connections,
                 self.connect_timeout,
                 self.idle_timeout,
-                obstacle,
                 process.xet.clone(),
             ),
         })
-    }
-
-    /// Returns a setting that requests to Xet storage could not obey.
-    fn obstacle_to_xet(&self) -> Option<&'static str> {
-        if self.http_proxy.is_some() || self.https_proxy.is_some() {
-            return Some("a proxy is configured");
-        }
-        (!self.ca_files.is_empty()).then_some("certificates are configured")
     }
 
     /// Hides the passwords among the settings.

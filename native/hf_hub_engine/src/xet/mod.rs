@@ -141,29 +141,28 @@ pub struct Xet {
 }
 
 impl Xet {
-    /// Creates the handle of a call. `obstacle` is a reason why Xet cannot be used.
+    /// Creates the handle of a call.
     pub fn new(
         settings: Option<Settings>,
         connections: usize,
         connect: Duration,
         silence: Duration,
-        obstacle: Option<&'static str>,
         shared: Shared,
     ) -> Self {
         let Settings { mode, cache_dir, buffer } = settings.unwrap_or_default();
         let tuning = Arc::new(Tuning { cache_dir, buffer, connections, connect, silence });
-        Self { mode, tuning, obstacle: obstacle.or(shared::missing()), shared }
+        Self { mode, tuning, obstacle: shared::missing(), shared }
     }
 
     /// Creates a handle that never uses Xet.
     pub fn off() -> Self {
-        Self::new(None, 1, Duration::ZERO, Duration::ZERO, None, Shared::default())
+        Self::new(None, 1, Duration::ZERO, Duration::ZERO, Shared::default())
     }
 
     /// Creates a handle that works without the Cargo feature, too.
     #[cfg(test)]
     pub(crate) fn scripted(settings: Settings, wait: Duration, shared: Shared) -> Self {
-        let xet = Self::new(Some(settings), 1, wait, wait, None, shared);
+        let xet = Self::new(Some(settings), 1, wait, wait, shared);
         Self { obstacle: None, ..xet }
     }
 

@@ -23,7 +23,7 @@ fn tuning(dir: &Path) -> Tuning {
 fn xet(dir: &Path) -> Xet {
     let Tuning { cache_dir, buffer, connections, connect, silence } = tuning(dir);
     let settings = Settings { mode: Mode::Auto, cache_dir, buffer };
-    Xet::new(Some(settings), connections, connect, silence, None, Shared::default())
+    Xet::new(Some(settings), connections, connect, silence, Shared::default())
 }
 
 fn access(storage: &str) -> Access {
