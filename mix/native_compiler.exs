@@ -7,6 +7,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   #   HF_HUB_NIF_SHA256   its SHA-256, unless a file of that name + ".sha256" has it
   #   HF_HUB_NIF_PROFILE  cargo profile, "release" by default
   #   HF_HUB_NIF_TARGET   cargo target triple, for cross compilation
+  #   HF_HUB_NIF_XET      "0" builds it without Xet, which is a third of the build
   @moduledoc false
   use Mix.Task.Compiler
 
@@ -111,7 +112,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
         Mix.shell().info("Compiling the native part of hf_hub (the first time takes a minute or two)")
 
         @crate
-        |> cargo_build!(profile(), target_args())
+        |> cargo_build!(profile(), target_args() ++ feature_args())
         |> Enum.find(&(Path.extname(&1) in [".so", ".dylib", ".dll"]))
         |> Kernel.||(Mix.raise("cargo built no library for #{@crate}"))
 
@@ -163,7 +164,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     manifests = for path <- ~w(Cargo.toml Cargo.lock), do: Path.join(@root, path)
     crates = for crate <- ~w(hf_hub_engine hf_hub_nif), do: Path.join([@root, "native", crate])
     files = manifests ++ Enum.flat_map(crates, &files_below/1)
-    switches = for name <- ~w(PATH SHA256 PROFILE TARGET), do: System.get_env("HF_HUB_NIF_" <> name)
+    switches = for name <- ~w(PATH SHA256 PROFILE TARGET XET), do: System.get_env("HF_HUB_NIF_" <> name)
     given = System.get_env("HF_HUB_NIF_PATH", "")
 
     stamps =
@@ -222,6 +223,8 @@ defmodule Mix.Tasks.Compile.HfHubNative do
       target -> ["--target", target]
     end
   end
+
+  defp feature_args, do: if(System.get_env("HF_HUB_NIF_XET") == "0", do: ["--no-default-features"], else: [])
 
   defp no_cargo do
     "cannot build the native library of hf_hub: cargo is not installed; install Rust (https://rustup.rs, or your " <>

@@ -99,7 +99,8 @@ impl Source<'_> {
     ) -> Result<u64> {
         while !bytes.is_empty() {
             let mut block = Block::at(at);
-            let length = usize::try_from(block.room()).map_or(bytes.len(), |room| room.min(bytes.len()));
+            let length =
+                usize::try_from(block.room()).map_or(bytes.len(), |room| room.min(bytes.len()));
             block.push(bytes.split_to(length));
             self.transfer.hub.flow.pass(length).await;
             at = block.end();

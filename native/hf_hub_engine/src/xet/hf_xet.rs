@@ -17,22 +17,27 @@ use xet::{
 
 use crate::{
     base::error::{Error, ErrorKind, Result},
-    xet::{Access, Download, File, Running, Sent, Storage, Stored, Tuning, Upload, Writing},
+    xet::{
+        Access, Download, File, Running, Sent, Storage, Stored, Tuning, Upload, Writing,
+        runtime::Threads,
+    },
 };
 
 /// Bytes of the largest object of a storage, which is sent and received in one request.
 const OBJECT: u64 = 64 << 20;
 
+/// Bytes of a download from which it does not matter that a session takes some milliseconds.
+const LARGE: u64 = 16 << 20;
+
 /// Settings that do not depend on the call: how often and how long to retry; how much to remember
 /// on disk; what is sent to whom; and how much of an upload a crash can cost.
-const FIXED: [(&str, &str); 7] = [
+const FIXED: [(&str, &str); 6] = [
     ("client.retry_max_attempts", "3"),
     ("client.retry_base_delay", "1s"),
     ("client.retry_max_duration", "12s"),
     ("shard.cache_size_limit", "1gb"),
     ("telemetry.enabled", "false"),
-    ("data.session_xorb_metadata_flush_interval", "1s"),
-    ("data.session_xorb_metadata_flush_max_count", "4"),
+    ("data.session_xorb_metadata_flush_max_count", "1"),
 ];
 
 /// Sets the storage and the tokens. The token for the Hub is sent to the Hub only. A macro, because
@@ -51,6 +56,7 @@ macro_rules! with_access {
 
 /// A client of storages.
 pub(super) struct Client {
+    tuning: Tuning,
     session: XetSession,
     runtime: Handle,
 }
@@ -62,21 +68,36 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Opens a client that works on the threads of `runtime`.
+    /// Opens a client whose downloads work on the threads of `runtime`.
     pub(super) fn open(tuning: &Tuning, runtime: Handle) -> Result<Self> {
         // Fails only if a provider is already installed, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = config(tuning).map_err(|why| {
-            let error = Error::new(ErrorKind::Internal, "cannot set up Xet").from_a_store();
-            error.with_source(std::io::Error::other(why))
-        })?;
-        let session = XetSessionBuilder::new_with_config(config)
-            .with_cache_dir(&tuning.cache_dir)
-            .with_tokio_handle(runtime.clone())
-            .build();
-        let session = session.map_err(|error| failure("set up Xet", &error, None))?;
-        Ok(Self { session, runtime })
+        let session = session(tuning, runtime.clone())?;
+        Ok(Self { tuning: tuning.clone(), session, runtime })
     }
+
+    /// Returns a session for a download of so many bytes, with threads of its own if it is large:
+    /// cancelling a download does not stop its requests, ending its threads does.
+    fn for_download(&self, bytes: u64) -> Result<(Option<Threads>, XetSession)> {
+        if bytes < LARGE {
+            return Ok((None, self.session.clone()));
+        }
+        let threads = Threads::start()?;
+        let session = session(&self.tuning, threads.handle()?)?;
+        Ok((Some(threads), session))
+    }
+}
+
+fn session(tuning: &Tuning, runtime: Handle) -> Result<XetSession> {
+    let config = config(tuning).map_err(|why| {
+        let error = Error::new(ErrorKind::Internal, "cannot set up Xet").from_a_store();
+        error.with_source(std::io::Error::other(why))
+    })?;
+    XetSessionBuilder::new_with_config(config)
+        .with_cache_dir(&tuning.cache_dir)
+        .with_tokio_handle(runtime)
+        .build()
+        .map_err(|error| failure("set up Xet", &error, None))
 }
 
 /// Runs work of the crate on its own threads: it works, and spawns, wherever it is polled. Dropping
@@ -121,12 +142,15 @@ fn config(tuning: &Tuning) -> std::result::Result<XetConfig, String> {
 impl Storage for Client {
     fn upload<'a>(&'a self, access: &'a Access) -> Running<'a, Box<dyn Upload>> {
         Box::pin(async move {
-            let commit = self.session.new_upload_commit();
+            // Aborting an upload does not stop its requests; ending its threads does.
+            let threads = Threads::start()?;
+            let runtime = threads.handle()?;
+            let commit = session(&self.tuning, runtime.clone())?.new_upload_commit();
             let commit = with_access!(commit.map_err(refused(access))?, access);
-            let commit =
-                on(&self.runtime, UPLOADING, access, async { commit.build().await }).await?;
-            let (access, runtime) = (access.clone(), self.runtime.clone());
-            Ok(Box::new(Session { commit, access, runtime }) as Box<dyn Upload>)
+            let commit = on(&runtime, UPLOADING, access, async { commit.build().await }).await?;
+            let access = access.clone();
+            let upload = Session { commit, access, runtime, _threads: threads };
+            Ok(Box::new(upload) as Box<dyn Upload>)
         })
     }
 
@@ -138,16 +162,22 @@ impl Storage for Client {
         range: Range<u64>,
     ) -> Running<'a, Box<dyn Download>> {
         Box::pin(async move {
-            let group = self.session.new_download_stream_group();
+            let (threads, session) = self.for_download(range.end - range.start)?;
+            let group = session.new_download_stream_group();
             let group = with_access!(group.map_err(refused(access))?, access);
+            let runtime = match &threads {
+                Some(threads) => threads.handle()?,
+                None => self.runtime.clone(),
+            };
             let file = XetFileInfo::new(file.hash().to_owned(), size);
             let open = async move {
                 let group = group.build().await?;
                 let stream = group.download_stream(file, Some(range)).await?;
                 Ok((group, stream))
             };
-            let (group, pieces) = on(&self.runtime, DOWNLOADING, access, open).await?;
-            Ok(Box::new(Stream { pieces, group, access: access.clone() }) as Box<dyn Download>)
+            let (group, pieces) = on(&runtime, DOWNLOADING, access, open).await?;
+            let access = access.clone();
+            Ok(Box::new(Stream { pieces, group, access, _threads: threads }) as Box<dyn Download>)
         })
     }
 }
@@ -160,6 +190,7 @@ struct Session {
     commit: XetUploadCommit,
     access: Access,
     runtime: Handle,
+    _threads: Threads,
 }
 
 impl Upload for Session {
@@ -226,6 +257,7 @@ struct Stream {
     pieces: XetDownloadStream,
     group: XetDownloadStreamGroup,
     access: Access,
+    _threads: Option<Threads>,
 }
 
 impl Download for Stream {

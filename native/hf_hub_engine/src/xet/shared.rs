@@ -40,7 +40,7 @@ struct State {
     #[cfg(test)]
     scripted: Option<Arc<dyn Storage>>,
     #[cfg(feature = "xet")]
-    runtime: super::runtime::Lazy,
+    threads: Option<super::runtime::Threads>,
 }
 
 impl Shared {
@@ -55,8 +55,12 @@ impl Shared {
         if let Some((_, storage)) = state.storages.iter().find(|(known, _)| known == tuning) {
             return Ok(storage.clone());
         }
-        let storage: Arc<dyn Storage> =
-            Arc::new(super::hf_xet::Client::open(tuning, state.runtime.handle()?)?);
+        let threads = match state.threads.take() {
+            Some(threads) => threads,
+            None => super::runtime::Threads::start()?,
+        };
+        let runtime = state.threads.insert(threads).handle()?;
+        let storage: Arc<dyn Storage> = Arc::new(super::hf_xet::Client::open(tuning, runtime)?);
         keep(&mut state.storages, STORAGES, (tuning.clone(), storage.clone()));
         Ok(storage)
     }
