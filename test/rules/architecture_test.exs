@@ -63,7 +63,7 @@ defmodule HfHub.Rules.ArchitectureTest do
 
     {folders, 0} = System.cmd("python3", [Path.join(@root, "bin/imports"), "--folders"])
     # The graph has edges: one without any would have no cycle.
-    assert folders =~ "download: base cache hub transfer transport\n"
+    assert folders =~ "download: base cache hub transfer transport xet\n"
     assert folders =~ "base: -\n"
   end
 

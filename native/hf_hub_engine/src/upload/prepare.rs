@@ -198,7 +198,7 @@ async fn large(work: &Work, file: Addition, remote: Option<Oid>) -> Result<Ident
     by_lfs(work, file, remote).await
 }
 
-/// Tells what became of a file that was to go to Xet storage: it has an id if it is there.
+/// Returns a file that was to go to Xet storage with its id, or without one if it is not there.
 async fn after_xet(
     work: &Work,
     file: Addition,
