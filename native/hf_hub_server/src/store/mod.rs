@@ -67,7 +67,7 @@ pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};
 pub(crate) use git::{
     Added, CommitInfo, Draft, Edit, EditError, Entry, EntryKind, Git, Listed, MAIN, MAIN_REF, Pack,
-    PackedBlob, Rewritten, Seen, branch_ref, program as git_program, tag_ref,
+    PackedBlob, Packer, Rewritten, Seen, branch_ref, program as git_program, tag_ref,
 };
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use large_files::LargeFile;

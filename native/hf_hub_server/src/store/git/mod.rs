@@ -22,7 +22,7 @@ pub(crate) use history::CommitInfo;
 pub(crate) use incoming::{Added, Seen};
 pub(crate) use large_files::Rewritten;
 pub(crate) use merge::Merged;
-pub(crate) use pack::{Pack, PackedBlob};
+pub(crate) use pack::{Pack, PackedBlob, Packer};
 pub(crate) use program::program;
 pub(crate) use refs::{branch_ref, main_of, tag_ref};
 pub(crate) use tree::{Entry, EntryKind, Listed};

@@ -9,8 +9,7 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use flate2::write::ZlibEncoder;
-use flate2::{Compression, Crc};
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use git2::{ObjectType, Oid};
 use sha1::{Digest, Sha1};
 use tempfile::NamedTempFile;
@@ -28,6 +27,8 @@ const BLOB: u8 = 3 << 4;
 #[cfg(unix)]
 const MODE: u32 = 0o444;
 const CHUNK: usize = 128 << 10;
+/// How much a compressed blob may be larger than its content, at first.
+const ROOM: usize = 64;
 
 /// A blob as it is in a pack.
 #[derive(Debug)]
@@ -38,22 +39,42 @@ pub(crate) struct PackedBlob {
 }
 
 impl PackedBlob {
-    /// Compresses a blob.
-    pub(crate) fn new(content: &[u8]) -> Result<Self> {
-        let oid = Oid::hash_object(ObjectType::Blob, content)?;
-        let mut bytes = Vec::with_capacity(content.len() + 16);
-        push_header(&mut bytes, content.len());
-        let mut encoder = ZlibEncoder::new(bytes, Compression::fast());
-        encoder.write_all(content)?;
-        let bytes = encoder.finish()?;
-        let mut crc = Crc::new();
-        crc.update(&bytes);
-        Ok(Self { oid, bytes, crc: crc.sum() })
-    }
-
     /// Returns its id.
     pub(crate) fn oid(&self) -> Oid {
         self.oid
+    }
+}
+
+/// Compresses blobs one after the other: the compressor's memory is larger than most blobs.
+#[derive(Debug)]
+pub(crate) struct Packer {
+    zlib: Compress,
+}
+
+impl Packer {
+    /// Allocates the compressor.
+    pub(crate) fn new() -> Self {
+        Self { zlib: Compress::new(Compression::fast(), true) }
+    }
+
+    /// Compresses a blob.
+    pub(crate) fn pack(&mut self, content: &[u8]) -> Result<PackedBlob> {
+        let oid = Oid::hash_object(ObjectType::Blob, content)?;
+        let mut bytes = Vec::with_capacity(content.len() + ROOM);
+        push_header(&mut bytes, content.len());
+        self.zlib.reset();
+        loop {
+            let taken = usize::try_from(self.zlib.total_in())?;
+            let rest = content.get(taken..).unwrap_or_default();
+            if self.zlib.compress_vec(rest, &mut bytes, FlushCompress::Finish)? == Status::StreamEnd
+            {
+                break;
+            }
+            bytes.reserve(ROOM);
+        }
+        let mut crc = Crc::new();
+        crc.update(&bytes);
+        Ok(PackedBlob { oid, bytes, crc: crc.sum() })
     }
 }
 
@@ -201,8 +222,9 @@ mod tests {
         let it = fixture();
         let mut pack = Pack::new(it.dir.path()).unwrap();
         let mut oids = Vec::new();
+        let mut packer = Packer::new();
         for content in contents().iter().chain(&contents()) {
-            let blob = PackedBlob::new(content).unwrap();
+            let blob = packer.pack(content).unwrap();
             pack.add(&blob).unwrap();
             oids.push(blob.oid());
         }
@@ -236,7 +258,7 @@ mod tests {
     fn a_pack_that_is_not_published_leaves_nothing() {
         let it = fixture();
         let mut pack = Pack::new(it.dir.path()).unwrap();
-        let blob = PackedBlob::new(b"hello").unwrap();
+        let blob = Packer::new().pack(b"hello").unwrap();
         pack.add(&blob).unwrap();
         drop(pack);
         assert_eq!(fs::read_dir(it.dir.path()).unwrap().count(), 1);
@@ -248,10 +270,10 @@ mod tests {
         let it = fixture();
         for _ in 0..2 {
             let mut pack = Pack::new(it.dir.path()).unwrap();
-            pack.add(&PackedBlob::new(b"hello").unwrap()).unwrap();
+            pack.add(&Packer::new().pack(b"hello").unwrap()).unwrap();
             pack.publish(&it.git_dir).unwrap();
         }
-        let oid = PackedBlob::new(b"hello").unwrap().oid();
+        let oid = Packer::new().pack(b"hello").unwrap().oid();
         assert_eq!(Git::open(&it.git_dir).unwrap().blob(oid).unwrap(), b"hello");
     }
 }
