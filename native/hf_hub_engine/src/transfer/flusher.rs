@@ -27,6 +27,7 @@ mod linux {
 
     impl Flusher {
         /// Records that the bytes of `range` were written to `partial`.
+        #[expect(clippy::unnecessary_wraps, reason = "fails elsewhere")]
         pub(crate) fn wrote(&mut self, range: Range<u64>, partial: &Partial) -> Result<()> {
             self.unflushed.add(range);
             if self.unflushed.total() >= EVERY {

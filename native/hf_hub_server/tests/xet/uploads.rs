@@ -59,9 +59,9 @@ async fn a_file_is_uploaded_with_grants_and_read_in_every_way() {
     assert_eq!(header(&response, "x-linked-etag"), format!("\"{}\"", oid(&file.content)));
     let refresh = format!("{}/api/models/acme/r/xet-read-token/{commit}", hub.server.endpoint);
     assert_eq!(header(&response, "x-xet-refresh-route"), refresh);
-    let links = header(&response, "link");
-    assert!(links.contains(&format!("<{refresh}>; rel=\"xet-auth\"")), "{links}");
-    assert!(links.contains(&format!("/v1/reconstructions/{}>", file.hash())), "{links}");
+    let relations = header(&response, "link");
+    assert!(relations.contains(&format!("<{refresh}>; rel=\"xet-auth\"")), "{relations}");
+    assert!(relations.contains(&format!("/v1/reconstructions/{}>", file.hash())), "{relations}");
     let tree: Value =
         hub.server.get_as(ANN, "/api/models/acme/r/tree/main").await.json().await.unwrap();
     assert_eq!(tree[1]["xetHash"], file.hash());

@@ -49,9 +49,9 @@ impl Flushes {
             !std::mem::replace(&mut group.busy, true)
         };
         if starts {
-            let flushes = self.clone();
+            let groups = self.clone();
             spawn_blocking(move || {
-                while let Some(group) = flushes.next_group() {
+                while let Some(group) = groups.next_group() {
                     flush_all(group);
                 }
             });
