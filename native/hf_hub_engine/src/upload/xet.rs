@@ -40,8 +40,8 @@ const BYTES: u64 = 64 << 30;
 /// Interval of looks at the progress.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Factor by which the end of a session may take longer than the idle timeout: the storage verifies
-/// all files.
+/// Factor by which a request, and the end of a session, in which the storage verifies all files, may
+/// take longer than the idle timeout.
 const WORKING: u32 = 10;
 
 /// A file for Xet storage, which has not been read yet.
@@ -175,7 +175,10 @@ impl<'a> Batch<'a> {
             self.choice.access(session).await.ok_or_else(|| {
                 Error::new(ErrorKind::Transport, "Xet was given up").from_a_store()
             })?;
-        let storage = session.hub.xet.storage(Some(session.tuning.silence))?;
+        // The timeout of a request includes that of sending its body, an object of up to 64 MiB;
+        // that nothing moves is noticed earlier.
+        let patience = session.tuning.silence.saturating_mul(WORKING);
+        let storage = session.hub.xet.storage(Some(patience))?;
         let upload = storage.upload(access).await?;
         let mut watch = Watch::new(session, &self.files);
         let read = self.read(&*upload, arrivals, &mut watch).await;

@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// Storages kept; a process rarely has more than one for each direction.
+#[cfg(feature = "xet")]
 const STORAGES: usize = 8;
 
 /// Access tokens and repositories kept.
@@ -34,6 +35,7 @@ pub struct Shared(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
+    #[cfg(feature = "xet")]
     storages: Vec<(Tuning, Arc<dyn Storage>)>,
     access: Vec<Access>,
     without: Vec<(Url, Instant)>,
@@ -66,17 +68,14 @@ impl Shared {
     }
 
     #[cfg(not(feature = "xet"))]
-    pub(super) fn storage(&self, tuning: &Tuning) -> Result<Arc<dyn Storage>> {
+    pub(super) fn storage(&self, _tuning: &Tuning) -> Result<Arc<dyn Storage>> {
         use crate::base::error::{Error, ErrorKind};
-        let state = self.state();
         #[cfg(test)]
-        if let Some(storage) = &state.scripted {
+        if let Some(storage) = &self.state().scripted {
             return Ok(storage.clone());
         }
-        let known = state.storages.iter().find(|(known, _)| known == tuning);
-        known.map(|(_, storage)| storage.clone()).ok_or_else(|| {
-            Error::new(ErrorKind::Transport, "this build has no support for Xet").permanent()
-        })
+        let message = "this build has no support for Xet";
+        Err(Error::new(ErrorKind::Transport, message).permanent())
     }
 
     /// Returns a process whose only storage is this one.
