@@ -19,11 +19,12 @@ use crate::{
 };
 
 impl Transfer<'_> {
-    /// Fetches everything that is missing.
-    pub(super) async fn by_xet(
+    /// Fetches everything that is missing. Drops `network` when all bytes have been received.
+    pub(super) async fn by_xet<T>(
         &self,
         file: &File,
         limits: Limits,
+        network: &mut Option<T>,
         progress: &FileProgress,
     ) -> Result<Outcome> {
         let hub = Hub { retry: self.hub.retry.once(), ..self.hub.clone() };
@@ -44,6 +45,7 @@ impl Transfer<'_> {
                 return Err(error);
             }
         }
+        drop(network.take());
         writer.finish().await.map(Box::new).map(Outcome::Complete)
     }
 }
@@ -88,8 +90,8 @@ impl Source<'_> {
         self.within(limit, stream.next()).await
     }
 
-    /// Writes bytes, of which the storage sends up to 64 MiB at a time, and returns the position after
-    /// them.
+    /// Writes bytes, of which the storage sends up to 64 MiB at a time, and returns the position
+    /// after them.
     async fn take(
         &self,
         mut at: u64,
@@ -99,13 +101,14 @@ impl Source<'_> {
     ) -> Result<u64> {
         while !bytes.is_empty() {
             let mut block = Block::at(at);
-            let length =
-                usize::try_from(block.room()).map_or(bytes.len(), |room| room.min(bytes.len()));
-            block.push(bytes.split_to(length));
-            self.transfer.hub.flow.pass(length).await;
-            at = block.end();
+            let room = usize::try_from(block.room()).unwrap_or(usize::MAX);
+            let piece = bytes.split_to(room.min(bytes.len()));
+            let length = piece.len() as u64;
+            self.transfer.hub.flow.pass(piece.len()).await;
+            block.push(piece);
             writer.write(block).await?;
-            progress.received(length as u64);
+            at += length;
+            progress.received(length);
         }
         Ok(at)
     }

@@ -125,7 +125,7 @@ impl Transfer<'_> {
     async fn by_http<T>(
         &self,
         content: Option<Content>,
-        network: T,
+        network: &mut Option<T>,
         progress: &FileProgress,
     ) -> Result<Outcome> {
         let (mut opened, source) = match content {
@@ -160,7 +160,7 @@ impl Transfer<'_> {
             };
             match shared.run(opened.take(), most).await? {
                 Stop::Done => {
-                    drop(network);
+                    drop(network.take());
                     return writer.finish().await.map(Box::new).map(Outcome::Complete);
                 }
                 Stop::Changed => return Ok(Outcome::Changed),

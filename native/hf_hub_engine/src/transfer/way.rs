@@ -46,11 +46,12 @@ impl Transfer<'_> {
         network: T,
         progress: &FileProgress,
     ) -> Result<(Outcome, Way)> {
+        let network = &mut Some(network);
         let Some(file) = self.in_xet() else {
             return Ok((self.by_http(content, network, progress).await?, Way::default()));
         };
         if matches!(content, Some(Content::InXet)) {
-            let outcome = Box::pin(self.by_xet(file, PATIENT, progress)).await?;
+            let outcome = Box::pin(self.by_xet(file, PATIENT, network, progress)).await?;
             return Ok((outcome, Way { by_xet: true, detour: None }));
         }
         let by_xet = self.hub.xet.mode == Mode::Always;
@@ -60,7 +61,7 @@ impl Transfer<'_> {
             content => (content.filter(|_| !by_xet), None),
         };
         let first = if by_xet {
-            Box::pin(self.by_xet(file, IMPATIENT, progress)).await
+            Box::pin(self.by_xet(file, IMPATIENT, network, progress)).await
         } else {
             Box::pin(self.by_http(content, network, progress)).await
         };
@@ -75,9 +76,9 @@ impl Transfer<'_> {
         let resume = error.kind() != ErrorKind::ChecksumMismatch;
         let other = Transfer { slot: self.slot.clone(), lock: self.lock.clone(), resume, ..*self };
         let second = if by_xet {
-            Box::pin(other.by_http(later, (), progress)).await
+            Box::pin(other.by_http(later, network, progress)).await
         } else {
-            Box::pin(other.by_xet(file, PATIENT, progress)).await
+            Box::pin(other.by_xet(file, PATIENT, network, progress)).await
         };
         let detour = Some(in_words(&error));
         match second {

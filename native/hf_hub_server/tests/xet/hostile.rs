@@ -55,7 +55,8 @@ async fn rejects_xorbs_that_are_not_what_they_claim_to_be() {
 fn bomb() -> Vec<u8> {
     let mut bytes = Vec::new();
     let scheme = xet_core_structures::xorb_object::CompressionScheme::LZ4;
-    xet_core_structures::xorb_object::serialize_chunk(&vec![0; 100_000], &mut bytes, scheme).unwrap();
+    xet_core_structures::xorb_object::serialize_chunk(&vec![0; 100_000], &mut bytes, scheme)
+        .unwrap();
     bytes[5..8].copy_from_slice(&[16, 0, 0]);
     bytes
 }
