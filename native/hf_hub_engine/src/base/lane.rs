@@ -18,7 +18,7 @@ use tokio::{sync::oneshot, task::spawn_blocking};
 const THREADS: usize = 8;
 
 /// How long a piece waits before another thread joins.
-const LONG: Duration = Duration::from_millis(2);
+const LONG: Duration = Duration::from_micros(500);
 
 /// A queue of blocking work; clones share it.
 #[derive(Clone, Debug, Default)]

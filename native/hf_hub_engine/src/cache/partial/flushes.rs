@@ -42,10 +42,10 @@ impl Flushes {
     /// Flushes a file to disk, together with others. If the returned future is dropped, a complete
     /// partial file remains.
     pub(crate) async fn flush(&self, file: Checked) -> Result<Verified> {
-        let (sender, flushed) = oneshot::channel();
+        let (done, result) = oneshot::channel();
         let starts = {
             let mut group = self.lock();
-            group.waiting.push((file, sender));
+            group.waiting.push((file, done));
             !std::mem::replace(&mut group.busy, true)
         };
         if starts {
@@ -56,7 +56,7 @@ impl Flushes {
                 }
             });
         }
-        flushed.await.unwrap_or_else(|_| {
+        result.await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Internal, "a file was not flushed to disk"))
         })
     }
