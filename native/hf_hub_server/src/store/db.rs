@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/007_access.sql"),
     include_str!("migrations/008_collections.sql"),
     include_str!("migrations/009_xet.sql"),
+    include_str!("migrations/010_buckets.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.

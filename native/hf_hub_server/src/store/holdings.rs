@@ -18,12 +18,17 @@ use super::lfs::{LfsStore, is_oid};
 use super::repo::Repo;
 
 impl Store {
-    /// Returns the total size of the large files of a namespace in private repositories.
+    /// Returns the total size of the large files of a namespace in private repositories and
+    /// buckets.
     pub(crate) fn private_storage(&self, namespace: Option<&str>) -> Result<u64> {
         let lfs = self.lfs();
         let mut size = 0;
         for key in self.private_ones(namespace)? {
             size += stored(&holdings_dir(&self.git_dir(&key)), &lfs)?;
+        }
+        #[cfg(feature = "xet")]
+        if let Some(namespace) = namespace {
+            size += self.buckets().private_storage(namespace)?;
         }
         Ok(size)
     }

@@ -128,6 +128,10 @@ impl Store {
                 return Ok(true);
             }
         }
+        #[cfg(feature = "xet")]
+        if self.buckets().is_held(oid)? {
+            return Ok(true);
+        }
         Ok(false)
     }
 }

@@ -6,6 +6,8 @@
 mod access;
 mod attributes;
 mod backup;
+#[cfg(feature = "xet")]
+mod buckets;
 pub(crate) mod card;
 mod catalog;
 mod changes;
@@ -49,6 +51,8 @@ mod xet;
 
 pub(crate) use access::{AccessRequest, AccessState, Decided, Requested, Requester};
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
+#[cfg(feature = "xet")]
+pub(crate) use buckets::{Bucket, BucketEntry, BucketFile, BucketSearch, FileChange};
 pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use changes::Changes;
 pub(crate) use collection_items::{Content, Item, ItemKey};

@@ -6,14 +6,25 @@ use crate::store::{Pointer, Repo};
 
 /// Rejects an upload that exceeds what its owner may store in private repositories.
 pub(super) fn check_storage(hub: &Hub, repo: &Repo, wanted: &[Pointer]) -> Result<(), ApiError> {
-    let Some(quota) = hub.options.private_quota.filter(|_| repo.settings.private) else {
+    let lfs = hub.store.lfs();
+    let holds = |oid: &str| repo.holds(&lfs, oid);
+    check_private(hub, repo.settings.private, repo.key.id.namespace(), wanted, holds)
+}
+
+/// Same as [`check_storage`], for what has contents: `holds` is whether it has one already.
+pub(super) fn check_private(
+    hub: &Hub,
+    is_private: bool,
+    namespace: Option<&str>,
+    wanted: &[Pointer],
+    holds: impl Fn(&str) -> anyhow::Result<bool>,
+) -> Result<(), ApiError> {
+    let Some(quota) = hub.options.private_quota.filter(|_| is_private) else {
         return Ok(());
     };
-    let store = &hub.store;
-    let lfs = store.lfs();
-    let mut needed = store.private_storage(repo.key.id.namespace())?;
+    let mut needed = hub.store.private_storage(namespace)?;
     for Pointer { oid, size } in wanted {
-        if !(crate::store::is_oid(oid) && repo.holds(&lfs, oid)?) {
+        if !(crate::store::is_oid(oid) && holds(oid)?) {
             needed = needed.saturating_add(*size);
         }
     }

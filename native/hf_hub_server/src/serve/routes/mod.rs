@@ -5,6 +5,8 @@
 pub(super) mod access_requests;
 mod attachments;
 mod branches;
+#[cfg(feature = "xet")]
+mod buckets;
 mod cdn;
 mod collections;
 mod commit;
@@ -67,6 +69,8 @@ const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
 const DELETE: MethodFilter = MethodFilter::DELETE;
 const PATCH: MethodFilter = MethodFilter::PATCH;
+#[cfg(feature = "xet")]
+const PUT: MethodFilter = MethodFilter::PUT;
 
 const COLLECTION: &str = "/api/collections/{namespace}/{slug}";
 
@@ -84,7 +88,7 @@ This is a Local Hub. To confirm the code of a login, run on its machine:
 
 /// The routes of the hub listener.
 pub(super) fn hub(hub: Arc<Hub>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/", on(GET, about))
         .route("/login", on(GET, |call| Ok(pages::login(call))))
         .route("/-/style.css", get(pages::style))
@@ -137,8 +141,10 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/uploads", on(POST, attachments::post))
         .route("/uploads/{name}", on(GET, attachments::get))
         .merge(webhooks::routes())
-        .fallback(repository)
-        .with_state(hub)
+        .fallback(repository);
+    #[cfg(feature = "xet")]
+    let router = if hub.options.xet { router.merge(buckets::routes()) } else { router };
+    router.with_state(hub)
 }
 
 /// A route for one method. A path may have several.

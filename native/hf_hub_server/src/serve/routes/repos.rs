@@ -10,6 +10,8 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::events::{Change, Event};
 use super::super::response;
+#[cfg(feature = "xet")]
+use super::buckets;
 use super::commit;
 use super::open;
 use super::settings::{self, Visibility};
@@ -113,6 +115,10 @@ pub(super) fn delete(call: &Call) -> Reply {
 pub(super) fn rename(call: &Call) -> Reply {
     call.caller.writer()?;
     let wanted: Move = call.body.json()?;
+    #[cfg(feature = "xet")]
+    if wanted.kind.as_deref() == Some("bucket") && call.hub.options.xet {
+        return buckets::rename(call, &wanted.from_repo, &wanted.to_repo);
+    }
     let kind = kind(wanted.kind.as_deref())?;
     let old = call.hub.store.spelled(&RepoKey::new(kind, parse(&wanted.from_repo)?))?;
     let new = RepoKey::new(kind, parse(&wanted.to_repo)?);

@@ -33,12 +33,13 @@ impl Store {
     pub(crate) fn collect_xet(&self, unused: Duration) -> Result<Collected> {
         let xet = self.xet();
         let mut collected = Collected::default();
+        let before = SystemTime::now().checked_sub(unused).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.buckets().forget_unused(before.try_into()?)?;
         for oid in xet.oids()? {
             if !self.is_held(&oid)? && self.forget_xet(&oid)? {
                 collected.files += 1;
             }
         }
-        let before = SystemTime::now().checked_sub(unused).unwrap_or(SystemTime::UNIX_EPOCH);
         xet.collect(before, &mut collected)?;
         Ok(collected)
     }

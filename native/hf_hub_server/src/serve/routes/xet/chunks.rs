@@ -23,7 +23,7 @@ pub(super) async fn get(
 }
 
 fn find(asked: &Asked) -> Reply {
-    asked.repo(Right::Write)?;
+    asked.holder(Right::Write)?;
     let shard = asked.hub.store.xet().shard_with(&asked.hash()?)?;
     let shard = shard.ok_or_else(|| ApiError::not_found("This chunk is not known"))?;
     let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];

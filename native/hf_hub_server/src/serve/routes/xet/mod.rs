@@ -4,12 +4,15 @@
 //! signed. The routes of the Hub itself are in `token`.
 
 mod chunks;
+mod holder;
 mod reconstructions;
 mod shards;
 mod token;
 mod xorbs;
 
-pub(super) use token::{announce, get as token, upload_action};
+pub(super) use token::{
+    announce, announce_in_bucket, get as token, of_bucket as bucket_token, upload_action,
+};
 
 use std::sync::Arc;
 
@@ -24,7 +27,8 @@ use tokio::task::spawn_blocking;
 use super::super::call::Reply;
 use super::super::error::ApiError;
 use super::super::hub::Hub;
-use crate::store::{Invalid, Repo, XetHash, parse_hash};
+use crate::store::{Invalid, XetHash, parse_hash};
+use holder::Holder;
 use token::Right;
 
 /// The routes on the content listener.
@@ -74,8 +78,8 @@ impl Asked {
         parse_hash(self.param("hash")).ok_or_else(|| ApiError::bad_request("Invalid hash"))
     }
 
-    /// Returns the repository that the token is for.
-    fn repo(&self, right: Right) -> Result<Repo, ApiError> {
+    /// Returns the repository or the bucket that the token is for.
+    fn holder(&self, right: Right) -> Result<Holder, ApiError> {
         token::check(&self.hub, self.headers(), right)
     }
 }

@@ -15,9 +15,10 @@ use super::super::super::content::{self, Wanted};
 use super::super::super::error::ApiError;
 use super::super::super::hub::Hub;
 use super::super::super::response::{self, header_value};
+use super::holder::Holder;
 use super::token::Right;
 use super::{Asked, answer, xorbs};
-use crate::store::{Repo, Term, XetFile, XetHash, XorbIndex};
+use crate::store::{Term, XetFile, XetHash, XorbIndex};
 
 /// Maximum number of terms in a response; clients ask for the rest by a range.
 const MAX_TERMS: usize = 1 << 20;
@@ -41,8 +42,8 @@ pub(super) async fn v2(
 }
 
 fn describe(asked: &Asked, fetches: &dyn Fn(&Asked, &Plan) -> (&'static str, Value)) -> Reply {
-    let repo = asked.repo(Right::Read)?;
-    let file = find(asked, &repo)?;
+    let holder = asked.holder(Right::Read)?;
+    let file = find(asked, &holder)?;
     let range = match asked.headers().get(RANGE).and_then(|value| value.to_str().ok()) {
         None => 0..file.size,
         Some(range) => match content::parse_range(range, file.size) {
@@ -59,11 +60,11 @@ fn describe(asked: &Asked, fetches: &dyn Fn(&Asked, &Plan) -> (&'static str, Val
     Ok(response::json(&body))
 }
 
-/// Returns the file with the hash of the request, if the repository has its content.
-fn find(asked: &Asked, repo: &Repo) -> Result<XetFile, ApiError> {
+/// Returns the file with the hash of the request, if its content belongs to the holder.
+fn find(asked: &Asked, holder: &Holder) -> Result<XetFile, ApiError> {
     let hash = asked.hash()?.hex();
     let file = asked.hub.store.xet().by_hash(&hash)?;
-    let is_held = |file: &XetFile| repo.holds(&asked.hub.store.lfs(), &file.oid);
+    let is_held = |file: &XetFile| holder.holds(&asked.hub, &file.oid);
     match file {
         Some(file) if is_held(&file)? => Ok(file),
         _ => Err(ApiError::not_found(format!("There is no file {hash}"))),

@@ -22,9 +22,10 @@ use super::super::super::hub::Hub;
 use super::super::super::intake::{Broken, Sink, Spool};
 use super::super::super::response;
 use super::super::limits;
+use super::holder::Holder;
 use super::token::Right;
 use super::{Asked, failure, finish};
-use crate::store::{MAX_SHARD, Pointer, Repo, Shard, Stored, Verified, XetStore};
+use crate::store::{MAX_SHARD, Pointer, Shard, Verified, XetStore};
 
 /// How often a client hears that its shard is being verified.
 const PULSE: Duration = Duration::from_secs(1);
@@ -80,7 +81,7 @@ pub(super) async fn v2(
 /// A shard that has arrived.
 struct Received {
     hub: Arc<Hub>,
-    repo: Repo,
+    holder: Holder,
     spool: Spool,
 }
 
@@ -91,12 +92,12 @@ async fn receive(
 ) -> Result<Received, Box<Response>> {
     let (head, body) = request.into_parts();
     let asked = Asked::new(hub.clone(), head, params);
-    let begun = spawn_blocking(move || asked.repo(Right::Write)).await;
-    let repo = begun.unwrap_or_else(|panic| Err(panic.into()));
-    let repo = repo.map_err(|err| Box::new(err.into_response()))?;
+    let begun = spawn_blocking(move || asked.holder(Right::Write)).await;
+    let holder = begun.unwrap_or_else(|panic| Err(panic.into()));
+    let holder = holder.map_err(|err| Box::new(err.into_response()))?;
     let body = hub.intake.feed(body, Arriving(hub.intake.spool())).await;
     let spool = body.map_err(|broken: Broken| Box::new(broken.into_response()))?.0;
-    Ok(Received { hub, repo, spool })
+    Ok(Received { hub, holder, spool })
 }
 
 struct Arriving(Spool);
@@ -116,22 +117,22 @@ impl Received {
     /// Verifies the shard and records its files. `tell` sends lines about the progress; it fails if
     /// the client has left, which ends the work.
     fn process(self, tell: &mut dyn FnMut(Value) -> anyhow::Result<()>) -> Result<(), ApiError> {
-        let Self { hub, repo, spool } = self;
+        let Self { hub, holder, spool } = self;
         let size = spool.size();
         let mut file = spool.into_file()?;
         file.rewind()?;
         let shard = Shard::parse(BufReader::new(file), size).map_err(failure)?;
-        check_limits(&hub, &repo, &shard)?;
+        check_limits(&hub, &holder, &shard)?;
         let files = verify(&hub.store.xet(), &shard, tell).map_err(failure)?;
         tell(json!({ "type": "committing", "stage": "uploading" }))?;
-        let unknown = hold(&hub, &repo, files)?;
+        let unknown = hold(&hub, &holder, files)?;
         tell(json!({ "type": "committing", "stage": "syncing" }))?;
         hub.store.xet().register(&unknown).map_err(failure)
     }
 }
 
 /// Rejects what the owner of the repository may not store, before the long work.
-fn check_limits(hub: &Hub, repo: &Repo, shard: &Shard) -> Result<(), ApiError> {
+fn check_limits(hub: &Hub, holder: &Holder, shard: &Shard) -> Result<(), ApiError> {
     let mut objects = Vec::new();
     for (oid, size) in XetStore::claims(shard) {
         let object = Pointer { oid: oid.unwrap_or_default(), size };
@@ -140,7 +141,7 @@ fn check_limits(hub: &Hub, repo: &Repo, shard: &Shard) -> Result<(), ApiError> {
         }
         objects.push(object);
     }
-    limits::check_storage(hub, repo, &objects)
+    holder.check_storage(hub, &objects)
 }
 
 fn verify(
@@ -163,15 +164,11 @@ fn verify(
     Ok(files)
 }
 
-/// Adds the files to the repository, and returns those that are not stored otherwise.
-fn hold(hub: &Hub, repo: &Repo, files: Vec<Verified>) -> Result<Vec<Verified>, ApiError> {
-    let lfs = hub.store.lfs();
+/// Adds the files to their holder, and returns those that are not stored otherwise.
+fn hold(hub: &Hub, holder: &Holder, files: Vec<Verified>) -> Result<Vec<Verified>, ApiError> {
     let mut unknown = Vec::new();
     for file in files {
-        if let Some(Stored::File(..)) = lfs.find(&file.oid)? {
-            repo.hold(&lfs, &file.oid)?;
-        } else {
-            repo.hold_early(&file.oid)?;
+        if !holder.hold(hub, &file.oid)? {
             unknown.push(file);
         }
     }

@@ -3,6 +3,8 @@
 //! A token is a signed path that expires, encoded for a header: it names a repository and whether
 //! to read or to write. It is the only credential of a request to Xet storage.
 
+use std::time::Duration;
+
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +21,7 @@ use super::super::super::query::Query;
 use super::super::super::response::{self, QUERY_SET, header_value};
 use super::super::super::sign::Rejection;
 use super::super::{check_commit_rights, checkout};
+use super::holder::Holder;
 use crate::store::{Repo, RepoKey, RepoKind};
 
 const CAS_URL: HeaderName = HeaderName::from_static("x-xet-cas-url");
@@ -30,6 +33,7 @@ const REFRESH_ROUTE: HeaderName = HeaderName::from_static("x-xet-refresh-route")
 const DESCRIPTION: &str = "application/vnd.xet-fileinfo+json";
 const PREFIX: &str = "xet_";
 const PATH: &str = "/xet-token/";
+const BUCKETS: &str = "buckets";
 
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub(super) enum Right {
     Write,
 }
 
-/// A token for a repository.
+/// A token for a repository or a bucket.
 struct Issued {
     token: String,
     cas_url: String,
@@ -56,14 +60,23 @@ pub(in super::super) fn get(call: &Call, repo: &Repo, write: bool, revision: &st
         checkout(repo, revision)?;
         Right::Read
     };
-    let Issued { token, cas_url, exp } = issue(call, repo, right)?;
+    Ok(shown(issue(call, &place(repo), right)?))
+}
+
+/// Handles `/api/buckets/{id}/xet-{read,write}-token`, whose caller has that right.
+pub(in super::super) fn of_bucket(call: &Call, id: &str, write: bool) -> Reply {
+    let right = if write { Right::Write } else { Right::Read };
+    Ok(shown(issue(call, &format!("{BUCKETS}/{id}"), right)?))
+}
+
+fn shown(Issued { token, cas_url, exp }: Issued) -> Response {
     let body = json!({ "accessToken": token, "casUrl": cas_url, "exp": exp });
     let mut response = response::json(&body);
     let headers = response.headers_mut();
     headers.insert(CAS_URL, header_value(&cas_url));
     headers.insert(ACCESS_TOKEN, header_value(&token));
     headers.insert(EXPIRATION, HeaderValue::from(exp));
-    Ok(response)
+    response
 }
 
 /// Returns how a client of LFS that knows Xet uploads objects to a branch, or for a pull request.
@@ -72,7 +85,7 @@ pub(in super::super) fn upload_action(
     repo: &Repo,
     branch: Option<&str>,
 ) -> Result<Value, ApiError> {
-    let Issued { token, cas_url, exp } = issue(call, repo, Right::Write)?;
+    let Issued { token, cas_url, exp } = issue(call, &place(repo), Right::Write)?;
     let hub = call.hub.origins.hub(Some(&call.headers));
     let (kind, id) = (repo.key.kind.plural(), &repo.key.id);
     let revision = match branch {
@@ -90,10 +103,17 @@ pub(in super::super) fn upload_action(
     }))
 }
 
-fn issue(call: &Call, repo: &Repo, right: Right) -> Result<Issued, ApiError> {
+/// The part of a token's path that names what it is for.
+fn place(repo: &Repo) -> String {
+    format!("{}/{}", repo.key.kind.plural(), repo.key.id)
+}
+
+fn issue(call: &Call, place: &str, right: Right) -> Result<Issued, ApiError> {
     let right = if right == Right::Write { "write" } else { "read" };
-    let path = format!("{PATH}{right}/{}/{}", repo.key.kind.plural(), repo.key.id);
-    let expires = Timestamp::now().saturating_add(call.hub.options.link_ttl)?;
+    let path = format!("{PATH}{right}/{place}");
+    // Seconds are what the signature covers and what the client gets.
+    let life = call.hub.options.link_ttl.max(Duration::from_secs(1));
+    let expires = Timestamp::now().saturating_add(life)?;
     let query = call.hub.signer.query(&path, expires);
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(format!("{path}?{query}")));
     let cas_url = call.hub.origins.cdn(Some(&call.headers));
@@ -110,8 +130,22 @@ pub(in super::super) fn announce(
     redirect: Response,
 ) -> Response {
     let (kind, id) = (repo.key.kind.plural(), &repo.key.id);
+    announce_at(call, &format!("/api/{kind}/{id}/xet-read-token/{commit}"), hash, redirect)
+}
+
+/// Same as [`announce`], for a file in a bucket.
+pub(in super::super) fn announce_in_bucket(
+    call: &Call,
+    id: &str,
+    hash: &str,
+    redirect: Response,
+) -> Response {
+    announce_at(call, &format!("/api/{BUCKETS}/{id}/xet-read-token"), hash, redirect)
+}
+
+fn announce_at(call: &Call, route: &str, hash: &str, redirect: Response) -> Response {
     let hub = call.hub.origins.hub(Some(&call.headers));
-    let refresh = format!("{hub}/api/{kind}/{id}/xet-read-token/{commit}");
+    let refresh = format!("{hub}{route}");
     let cas = call.hub.origins.cdn(Some(&call.headers));
     let reconstruction = format!("{cas}/v1/reconstructions/{hash}");
     let link = format!(
@@ -136,8 +170,8 @@ fn accepts_description(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains(DESCRIPTION))
 }
 
-/// Returns the repository that the token of a request is for.
-pub(super) fn check(hub: &Hub, headers: &HeaderMap, right: Right) -> Result<Repo, ApiError> {
+/// Returns the repository or the bucket that the token of a request is for.
+pub(super) fn check(hub: &Hub, headers: &HeaderMap, right: Right) -> Result<Holder, ApiError> {
     let signed = bearer(headers).and_then(decode).ok_or_else(ApiError::bad_xet_token)?;
     let (path, query) = signed.split_once('?').ok_or_else(ApiError::bad_xet_token)?;
     let checked = hub.signer.check(path, &Query::parse(Some(query)), Timestamp::now());
@@ -145,12 +179,26 @@ pub(super) fn check(hub: &Hub, headers: &HeaderMap, right: Right) -> Result<Repo
         Rejection::Expired(_) => ApiError::expired_xet_token(),
         Rejection::Forged => ApiError::bad_xet_token(),
     })?;
-    let (granted, key) = parse(path).ok_or_else(ApiError::bad_xet_token)?;
+    let (granted, place) = parse(path).ok_or_else(ApiError::bad_xet_token)?;
     if right == Right::Write && granted == Right::Read {
         return Err(ApiError::forbidden("This Xet token is for reading only"));
     }
-    let repo = hub.store.follow(&key)?.filter(|repo| !repo.settings.disabled);
-    repo.ok_or_else(|| ApiError::repo_not_found(false))
+    let holder = match place {
+        Place::Repo(key) => {
+            let repo = hub.store.follow(&key)?.filter(|repo| !repo.settings.disabled);
+            repo.map(|repo| Holder::Repo(Box::new(repo)))
+        }
+        Place::Bucket(namespace, name) => {
+            hub.store.buckets().find(&namespace, &name)?.map(Holder::Bucket)
+        }
+    };
+    holder.ok_or_else(|| ApiError::repo_not_found(false))
+}
+
+/// What a token is for.
+enum Place {
+    Repo(RepoKey),
+    Bucket(String, String),
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -162,9 +210,15 @@ fn decode(token: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?).ok()
 }
 
-fn parse(path: &str) -> Option<(Right, RepoKey)> {
+fn parse(path: &str) -> Option<(Right, Place)> {
     let (right, rest) = path.strip_prefix(PATH)?.split_once('/')?;
     let (kind, id) = rest.split_once('/')?;
     let right = if right == "write" { Right::Write } else { Right::Read };
-    Some((right, RepoKey::new(RepoKind::from_plural(kind)?, id.parse().ok()?)))
+    let place = if kind == BUCKETS {
+        let (namespace, name) = id.split_once('/')?;
+        Place::Bucket(namespace.to_owned(), name.to_owned())
+    } else {
+        Place::Repo(RepoKey::new(RepoKind::from_plural(kind)?, id.parse().ok()?))
+    };
+    Some((right, place))
 }

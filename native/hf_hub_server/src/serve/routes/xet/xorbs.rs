@@ -42,7 +42,7 @@ pub(super) async fn grant(
         Err(broken) => return broken.into_response(),
     };
     let work = move || {
-        asked.repo(Right::Write)?;
+        asked.holder(Right::Write)?;
         let announced: Announced = serde_json::from_slice(&spool.bytes()?)
             .map_err(|err| ApiError::bad_request(format!("Invalid body: {err}")))?;
         offer(&asked, &announced)
@@ -75,7 +75,7 @@ pub(super) async fn commit(
     request: Request,
 ) -> Response {
     let look = |asked: &Asked| {
-        asked.repo(Right::Write)?;
+        asked.holder(Right::Write)?;
         if !asked.hub.store.xet().renew(&asked.hash()?)? {
             return Err(ApiError::not_found("Nothing was uploaded for this grant"));
         }
@@ -91,7 +91,7 @@ pub(super) async fn head(
     request: Request,
 ) -> Response {
     let look = |asked: &Asked| {
-        asked.repo(Right::Write)?;
+        asked.holder(Right::Write)?;
         let is_here = asked.hub.store.xet().renew(&asked.hash()?)?;
         Ok(if is_here { StatusCode::OK } else { StatusCode::NOT_FOUND }.into_response())
     };
@@ -107,7 +107,7 @@ pub(super) async fn post(
     let (head, body) = request.into_parts();
     let asked = Asked::new(hub, head, &params);
     receive(asked, body, |asked| {
-        asked.repo(Right::Write)?;
+        asked.holder(Right::Write)?;
         Ok(None)
     })
     .await

@@ -1,0 +1,190 @@
+//! Buckets: creation, settings, lists. Their files are in [`files`], changes of them in [`batch`].
+
+mod batch;
+mod files;
+
+use std::sync::Arc;
+
+use axum::Router;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::call::{Call, Reply};
+use super::super::error::ApiError;
+use super::super::hub::Hub;
+use super::super::response;
+use super::page::Page;
+use super::settings::Visibility;
+use super::{DELETE, GET, POST, PUT, on, xet};
+use crate::store::{Bucket, BucketSearch, RepoId, RepoKind};
+
+const BUCKET: &str = "/api/buckets/{namespace}/{name}";
+/// The name of the caller's own namespace.
+const OWN: &str = "me";
+
+/// The routes of buckets.
+pub(super) fn routes() -> Router<Arc<Hub>> {
+    let below = |rest: &str| format!("{BUCKET}/{rest}");
+    Router::new()
+        .route("/api/buckets/{namespace}", on(GET, list))
+        .route(BUCKET, on(GET, info).merge(on(POST, create)).merge(on(DELETE, delete)))
+        .route(&below("settings"), on(PUT, update))
+        .route(&below("tree"), on(GET, files::tree))
+        .route(&below("tree/{*prefix}"), on(GET, files::tree))
+        .route(&below("paths-info"), on(POST, files::paths_info))
+        .route(&below("batch"), on(POST, batch::post))
+        .route(&below("xet-read-token"), on(GET, |call| token(call, false)))
+        .route(&below("xet-write-token"), on(GET, |call| token(call, true)))
+        .route("/buckets/{namespace}/{name}/resolve/{*path}", on(GET, files::resolve))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct New {
+    #[serde(flatten)]
+    visibility: Visibility,
+    #[serde(default)]
+    resource_group_id: Option<String>,
+}
+
+/// Returns a bucket that the caller may see.
+pub(super) fn find(call: &Call, namespace: &str, name: &str) -> Result<Bucket, ApiError> {
+    let found = call.hub.store.buckets().find(namespace, name)?;
+    let found = found.filter(|found| !found.private || call.caller.may_read_in(&found.namespace));
+    found.ok_or_else(|| ApiError::repo_not_found(call.caller.is_anonymous()))
+}
+
+/// Returns the bucket of the route.
+fn of(call: &Call) -> Result<Bucket, ApiError> {
+    find(call, call.param("namespace")?, call.param("name")?)
+}
+
+/// Returns the bucket of the route, if the caller may change it.
+fn own(call: &Call) -> Result<Bucket, ApiError> {
+    call.caller.writer()?;
+    let bucket = of(call)?;
+    call.caller.writer_in(Some(&bucket.namespace))?;
+    Ok(bucket)
+}
+
+/// Returns the namespace and the name of a new bucket, if the caller may create it.
+fn new_place(call: &Call, namespace: &str, name: &str) -> Result<(String, String), ApiError> {
+    let user = call.caller.writer()?;
+    let namespace = if namespace == OWN { user.name.as_str() } else { namespace };
+    let id: RepoId = format!("{namespace}/{name}")
+        .parse()
+        .map_err(|err| ApiError::bad_request(format!("Invalid bucket name: {err}")))?;
+    if !call.caller.may_write_in(namespace) {
+        return Err(ApiError::forbidden(format!(
+            "You don't have the rights to create a bucket under the namespace \"{namespace}\""
+        )));
+    }
+    Ok((namespace.to_owned(), id.name().to_owned()))
+}
+
+/// Handles `POST /api/buckets/{namespace}/{name}`.
+fn create(call: &Call) -> Reply {
+    let (namespace, name) = new_place(call, call.param("namespace")?, call.param("name")?)?;
+    let New { visibility, resource_group_id } = call.body.json()?;
+    // Visibilities of Spaces are not those of buckets.
+    let private = visibility.is_private(RepoKind::Model)?.unwrap_or(false);
+    let buckets = call.hub.store.buckets();
+    if !buckets.create(&namespace, &name, private, resource_group_id.as_deref())? {
+        return Err(taken(call, &namespace, &name)?);
+    }
+    let created = buckets.find(&namespace, &name)?;
+    let created = created.ok_or_else(|| ApiError::repo_not_found(false))?;
+    let (url, id) = (url(call, &created), &created.object_id);
+    Ok(response::json(&json!({ "url": url, "name": created.id(), "id": id })))
+}
+
+fn taken(call: &Call, namespace: &str, name: &str) -> Result<ApiError, ApiError> {
+    let error = ApiError::conflict("You already created this bucket");
+    Ok(match call.hub.store.buckets().find(namespace, name)? {
+        Some(bucket) => error.with("url", url(call, &bucket)).with("id", bucket.object_id),
+        None => error,
+    })
+}
+
+/// Handles `GET /api/buckets/{namespace}/{name}`.
+fn info(call: &Call) -> Reply {
+    Ok(response::json(&shown(&of(call)?)))
+}
+
+/// Handles `GET /api/buckets/{namespace}`.
+fn list(call: &Call) -> Reply {
+    let namespace = match call.param("namespace")? {
+        OWN => &call.caller.user()?.name,
+        namespace => namespace,
+    };
+    let page = Page::of(call);
+    let search = BucketSearch {
+        namespace: namespace.to_owned(),
+        private: call.caller.may_read_in(namespace),
+        text: call.query.get("search").map(str::to_owned),
+        skip: page.start,
+        limit: page.with_next(),
+    };
+    let found = call.hub.store.buckets().list(&search)?;
+    Ok(page.respond(call, found, |bucket| shown(&bucket)))
+}
+
+/// Handles `DELETE /api/buckets/{namespace}/{name}`.
+fn delete(call: &Call) -> Reply {
+    let bucket = own(call)?;
+    if !call.hub.store.buckets().delete(&bucket)? {
+        return Err(ApiError::repo_not_found(false));
+    }
+    Ok(response::ok())
+}
+
+/// Handles `PUT /api/buckets/{namespace}/{name}/settings`.
+fn update(call: &Call) -> Reply {
+    #[derive(Deserialize)]
+    struct Wanted {
+        private: bool,
+    }
+
+    let bucket = own(call)?;
+    let Wanted { private } = call.body.json()?;
+    call.hub.store.buckets().set_private(&bucket, private)?;
+    Ok(response::json(&json!({ "private": private })))
+}
+
+/// Handles `POST /api/repos/move` for a bucket.
+pub(super) fn rename(call: &Call, from: &str, to: &str) -> Reply {
+    let parts = |id: &str| id.split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let parts = |id| parts(id).ok_or_else(|| ApiError::bad_request("Invalid bucket name"));
+    let ((namespace, name), (new_namespace, new_name)) = (parts(from)?, parts(to)?);
+    let bucket = find(call, &namespace, &name)?;
+    call.caller.writer_in(Some(&bucket.namespace))?;
+    let (new_namespace, new_name) = new_place(call, &new_namespace, &new_name)?;
+    if !call.hub.store.buckets().rename(&bucket, &new_namespace, &new_name)? {
+        return Err(taken(call, &new_namespace, &new_name)?);
+    }
+    Ok(response::ok())
+}
+
+fn token(call: &Call, write: bool) -> Reply {
+    let bucket = if write { own(call)? } else { of(call)? };
+    xet::bucket_token(call, &bucket.id(), write)
+}
+
+fn url(call: &Call, bucket: &Bucket) -> String {
+    format!("{}/buckets/{}", call.hub.origins.hub(Some(&call.headers)), bucket.id())
+}
+
+fn shown(bucket: &Bucket) -> Value {
+    json!({
+        "_id": bucket.object_id,
+        "id": bucket.id(),
+        "author": bucket.namespace,
+        "private": bucket.private,
+        "repoType": "bucket",
+        "createdAt": response::date(bucket.created_at),
+        "updatedAt": response::date(bucket.updated_at),
+        "size": bucket.size,
+        "totalFiles": bucket.files,
+        "cdnRegions": [],
+    })
+}
