@@ -20,7 +20,7 @@ pub(crate) struct BucketFile {
     pub(crate) size: u64,
     /// The media type.
     pub(crate) content_type: Option<String>,
-    /// When the file was changed, as the client shows.
+    /// When the file was changed, as the client sent it.
     pub(crate) mtime: Option<Timestamp>,
     /// When it was uploaded.
     pub(crate) uploaded_at: Timestamp,
