@@ -3,10 +3,14 @@
 //! It verifies no content: the caller has to. It counts on HTTP as the way out of an outage, so it
 //! retries for some seconds only.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use xet::{
     XetError,
     xet_session::{
@@ -59,6 +63,8 @@ pub(super) struct Client {
     tuning: Tuning,
     session: XetSession,
     runtime: Handle,
+    /// For a download that has threads, and half of the memory, of its own.
+    alone: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Client {
@@ -73,18 +79,19 @@ impl Client {
         // Fails only if a provider is already installed, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let session = session(tuning, runtime.clone())?;
-        Ok(Self { tuning: tuning.clone(), session, runtime })
+        let alone = Arc::new(Semaphore::new(1));
+        Ok(Self { tuning: tuning.clone(), session, runtime, alone })
     }
 
-    /// Returns a session for a download of so many bytes, with threads of its own if it is large:
-    /// cancelling a download does not stop its requests, ending its threads does.
-    fn for_download(&self, bytes: u64) -> Result<(Option<Threads>, XetSession)> {
-        if bytes < LARGE {
-            return Ok((None, self.session.clone()));
-        }
+    /// Returns a session for a download of so many bytes. A large one has threads of its own:
+    /// cancelling a download does not stop its requests, ending its threads does. There is memory
+    /// for one of them at a time; others use the common session.
+    fn for_download(&self, bytes: u64) -> Result<(Option<Own>, XetSession)> {
+        let permit = self.alone.clone().try_acquire_owned().ok().filter(|_| bytes >= LARGE);
+        let Some(permit) = permit else { return Ok((None, self.session.clone())) };
         let threads = Threads::start()?;
         let session = session(&self.tuning, threads.handle()?)?;
-        Ok((Some(threads), session))
+        Ok((Some(Own { threads, _permit: permit }), session))
     }
 }
 
@@ -120,12 +127,13 @@ async fn on<T: Send + 'static>(
 /// Not `XetConfig::new`, which reads the environment.
 fn config(tuning: &Tuning) -> std::result::Result<XetConfig, String> {
     let Tuning { buffer, connections, connect, silence, .. } = tuning;
-    let uploads = usize::try_from(buffer / (OBJECT / 2)).unwrap_or(1).clamp(1, *connections);
+    let uploads = usize::try_from(buffer / OBJECT).unwrap_or(1).clamp(1, *connections);
     let bytes = |bytes: u64| format!("{bytes}b");
     let own = [
-        ("reconstruction.download_buffer_size", bytes(*buffer)),
-        ("reconstruction.download_buffer_perfile_size", bytes(buffer / 4)),
-        ("reconstruction.download_buffer_limit", bytes(*buffer)),
+        // Of each of the two sessions that downloads can have.
+        ("reconstruction.download_buffer_size", bytes(buffer / 2)),
+        ("reconstruction.download_buffer_perfile_size", bytes(buffer / 8)),
+        ("reconstruction.download_buffer_limit", bytes(buffer / 2)),
         ("client.connect_timeout", format!("{}ms", connect.as_millis())),
         ("client.read_timeout", format!("{}ms", silence.as_millis())),
         ("client.ac_max_upload_concurrency", uploads.to_string()),
@@ -162,11 +170,11 @@ impl Storage for Client {
         range: Range<u64>,
     ) -> Running<'a, Box<dyn Download>> {
         Box::pin(async move {
-            let (threads, session) = self.for_download(range.end - range.start)?;
+            let (own, session) = self.for_download(range.end - range.start)?;
             let group = session.new_download_stream_group();
             let group = with_access!(group.map_err(refused(access))?, access);
-            let runtime = match &threads {
-                Some(threads) => threads.handle()?,
+            let runtime = match &own {
+                Some(own) => own.threads.handle()?,
                 None => self.runtime.clone(),
             };
             let file = XetFileInfo::new(file.hash().to_owned(), size);
@@ -177,7 +185,7 @@ impl Storage for Client {
             };
             let (group, pieces) = on(&runtime, DOWNLOADING, access, open).await?;
             let access = access.clone();
-            Ok(Box::new(Stream { pieces, group, access, _threads: threads }) as Box<dyn Download>)
+            Ok(Box::new(Stream { pieces, group, access, _own: own }) as Box<dyn Download>)
         })
     }
 }
@@ -257,7 +265,13 @@ struct Stream {
     pieces: XetDownloadStream,
     group: XetDownloadStreamGroup,
     access: Access,
-    _threads: Option<Threads>,
+    _own: Option<Own>,
+}
+
+/// The threads of one download.
+struct Own {
+    threads: Threads,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Download for Stream {

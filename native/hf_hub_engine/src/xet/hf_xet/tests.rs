@@ -119,5 +119,5 @@ fn all_settings_of_the_crate_are_known_to_it() {
     let config = config(&tuning(dir.path())).unwrap();
     let read = |name| config.get(name).unwrap();
     assert_eq!(read("telemetry.enabled"), "false");
-    assert_eq!(read("client.ac_max_upload_concurrency"), "2");
+    assert_eq!(read("client.ac_max_upload_concurrency"), "1");
 }
