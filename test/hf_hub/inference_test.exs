@@ -109,6 +109,22 @@ defmodule HfHub.InferenceTest do
       assert header(context.base, "scheme") == nil
     end
 
+    test "that is stored is sent to the Hub's own services only" do
+      # As `HfHub.Auth.Credentials` returns it.
+      stored = [token: {"hf_stored", {:env, "HF_TOKEN"}}]
+
+      for {url, own?} <- [
+            {"https://x.us-east-1.aws.endpoints.huggingface.cloud/v1", true},
+            {"https://router.huggingface.co/hf-inference", true},
+            {"https://someone-app.hf.space", false},
+            {"https://huggingface.co.evil.example", false},
+            {"http://localhost:8000", false}
+          ] do
+        route = HfHub.Inference.Route.find!(%{Inference.new(model: url) | opts: stored}, "conversational", [])
+        assert route.token != nil == own?, url
+      end
+    end
+
     test "of a provider goes to the provider directly, and a token of the Hub to the router", context do
       mapped(context, %{"groq" => %{"providerId" => "theirs", "task" => "conversational", "status" => "live"}})
 

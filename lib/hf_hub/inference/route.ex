@@ -34,8 +34,9 @@ defmodule HfHub.Inference.Route do
 
   @type t :: %__MODULE__{}
 
-  # Names of hosts below these belong to the Hub.
-  @own ~w(huggingface.co huggingface.cloud hf.space)
+  # Names of hosts below these belong to the Hub, or to Inference Endpoints, which need a token. Spaces run the code of
+  # other users, so the stored token is not for them.
+  @own ~w(huggingface.co endpoints.huggingface.cloud)
 
   @doc "Returns the route of a call. Raises `HfHub.Error` if there is none."
   @spec find!(Client.t(), String.t(), keyword()) :: t()
