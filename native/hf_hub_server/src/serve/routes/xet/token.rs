@@ -3,8 +3,6 @@
 //! A token is a signed path that expires, encoded for a header: it names a repository and whether
 //! to read or to write. It is the only credential of a request to Xet storage.
 
-use std::time::Duration;
-
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -111,9 +109,7 @@ fn place(repo: &Repo) -> String {
 fn issue(call: &Call, place: &str, right: Right) -> Result<Issued, ApiError> {
     let right = if right == Right::Write { "write" } else { "read" };
     let path = format!("{PATH}{right}/{place}");
-    // Seconds are what the signature covers and what the client gets.
-    let life = call.hub.options.link_ttl.max(Duration::from_secs(1));
-    let expires = Timestamp::now().saturating_add(life)?;
+    let expires = Timestamp::now().saturating_add(call.hub.options.link_ttl)?;
     let query = call.hub.signer.query(&path, expires);
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(format!("{path}?{query}")));
     let cas_url = call.hub.origins.cdn(Some(&call.headers));
