@@ -205,7 +205,8 @@ defmodule HfHub.Flows.XetTest do
       {result, why} = with_fallback(fn -> download(context, id, xet: true) end)
       assert {:ok, path} = result
       assert File.read!(path) == content
-      assert why =~ "cannot download from Xet storage"
+      # By the place at which the crate notices it.
+      assert why =~ ~r/cannot download from Xet storage|the storage sent the file only up to byte 0/
       assert System.monotonic_time(:second) - began < 15
     end
 

@@ -275,7 +275,7 @@ defmodule HfHub.ContentionTest do
       content = large(2_000_000)
       {id, _commit} = repo(context, %{"model.safetensors" => content})
 
-      for call <- ["pwrite64", "fdatasync"] do
+      for call <- ["pwritev", "fdatasync"] do
         assert {output, 0} = Vm.run(Vm.below(Vm.script(context, download(context, id)), failing(call, "EIO")))
         assert output =~ "{:error, #HfHub.Error<:io" or output =~ "kind: :io", output
         assert Path.wildcard(context.cache <> "/**/snapshots/*/model.safetensors") == []

@@ -7,7 +7,7 @@ defmodule HfHub.Parity.MethodsTest do
   @moduletag :python
 
   @roadmap Path.expand("../../ROADMAP.md", __DIR__)
-  @row ~r/^\| `(\w+)` \| (.+) \| (done|planned|not wanted: .{20,}) \|$/m
+  @row ~r/^\| `(\w+)` \| (.+) \| (done|partial|planned|not wanted: .{20,}) \|$/m
 
   defp rows do
     [_before, section] = @roadmap |> File.read!() |> String.split("\n## Methods of `HfApi`\n")
@@ -43,7 +43,7 @@ defmodule HfHub.Parity.MethodsTest do
     for {method, elixir, status} <- rows() do
       named = List.wrap(functions[method])
 
-      if status == "done",
+      if status in ["done", "partial"],
         do:
           assert(
             Enum.any?(named, &String.contains?(elixir, &1)),
