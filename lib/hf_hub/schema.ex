@@ -75,7 +75,7 @@ defmodule HfHub.Schema do
 
       # The same for native code, which decodes long lists.
       @doc false
-      @spec __table__() :: {t(), [tuple()]}
+      @spec __table__() :: {struct(), [tuple()]}
       def __table__, do: {__struct__(), unquote(Macro.escape(HfHub.Schema.rows(@fields)))}
     end
   end

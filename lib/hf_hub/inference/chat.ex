@@ -56,7 +56,9 @@ defmodule HfHub.Inference.Chat do
   @spec assemble(Enumerable.t()) :: {:ok, ChatCompletion.t()} | {:error, Error.t()}
   def assemble(stream) do
     # One part at a time, so that an error does not lose the others.
-    collect(&Enumerable.reduce(stream, &1, fn chunk, _none -> {:suspend, chunk} end), %ChatCompletion{})
+    collect(&Enumerable.reduce(stream, &1, fn chunk, _none -> {:suspend, chunk} end), %ChatCompletion{
+      raw: %{}
+    })
   end
 
   defp collect(read, reply) do
