@@ -184,7 +184,8 @@ defmodule HfHub.Inference do
           functions: %{"weather" => fn %{"city" => city} -> "sunny in \#{city}" end}
         )
   """
-  @spec run_tools(Client.t(), [map()], keyword()) :: Tools.result()
+  @spec run_tools(Client.t(), [map()], keyword()) ::
+          {:ok, %{reply: ChatCompletion.t(), messages: [map()]}} | {:error, Error.t()}
   def run_tools(%Client{} = client, messages, opts), do: Tools.run(client, messages, opts)
 
   @doc "Same as `run_tools/3`, but returns the reply and the messages, or raises `HfHub.Error`."
