@@ -281,12 +281,17 @@ defmodule HfHub.Request do
   def deadline(timeout) when is_integer(timeout), do: System.monotonic_time(:millisecond) + timeout
   def deadline(_none), do: nil
 
+  @doc "Returns the milliseconds until a deadline, 0 after it, and `:infinity` for none."
+  @spec time_left(integer() | nil) :: non_neg_integer() | :infinity
+  def time_left(nil), do: :infinity
+  def time_left(deadline), do: max(0, deadline - System.monotonic_time(:millisecond))
+
   @doc "Returns the options with the time until a deadline as `:timeout`."
   @spec until(keyword(), integer() | nil) :: keyword()
   def until(opts, nil), do: opts
 
   def until(opts, deadline),
-    do: Keyword.put(opts, :timeout, max(1, deadline - System.monotonic_time(:millisecond)))
+    do: Keyword.put(opts, :timeout, max(1, time_left(deadline)))
 
   @doc """
   Returns a lazy stream of server-sent events, or of JSON values in lines. Each event is a map of `:id`, `:event` and

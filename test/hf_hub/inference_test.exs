@@ -372,6 +372,16 @@ defmodule HfHub.InferenceTest do
       end
     end
 
+    test "is closed after an error in it, although more would come", context do
+      failure = ~s(data: {"error": "out of memory"}\n\n)
+      rest = String.duplicate(chunk(%{"content" => "x"}), 1_000)
+      respond(context.base, chunk(%{"content" => "x"}) <> failure <> rest, %{type: "text/event-stream"})
+      fault(context.base, %{kind: "dribble", bytes: 100, every_ms: 20})
+      {:ok, chunks} = Inference.chat_completion(client(context), @hello, stream: true)
+      assert {:error, %Error{kind: :server, reason: "out of memory"}} = Inference.collect(chunks)
+      eventually(fn -> match?([%{"aborted" => true}], requests(context.base)) end)
+    end
+
     test "waits for a model that is being loaded", context do
       respond(context.base, %{"error" => "loading", "estimated_time" => 0.01}, %{code: 503, times: 1})
       respond(context.base, chunk(%{"content" => "x"}), %{type: "text/event-stream", skip: 1})

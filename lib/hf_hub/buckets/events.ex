@@ -4,6 +4,7 @@ defmodule HfHub.Buckets.Events do
 
   alias HfHub.Buckets.{Bucket, Call, Change, Event}
   alias HfHub.{Decode, Error, RepoRef, Request}
+  alias HfHub.Request.Reader
 
   # The Hub sends a comment each 30 seconds.
   @silence 90_000
@@ -42,9 +43,7 @@ defmodule HfHub.Buckets.Events do
       |> Request.query(state.position)
       |> Request.events(reconnect: false)
 
-    # Reads one event at a time.
-    read = &Enumerable.reduce(events, &1, fn event, _none -> {:suspend, event} end)
-    %{state | read: read, ready?: false}
+    %{state | read: Reader.open(events), ready?: false}
   end
 
   defp next(:ended), do: {:halt, :ended}
@@ -52,21 +51,12 @@ defmodule HfHub.Buckets.Events do
   defp next({:failed, error}), do: raise(error)
 
   defp next(state) do
-    case read(state) do
-      {:event, %{event: name, data: data}, state} when is_map(data) -> event(name, data, state)
-      {:event, _other, state} -> {[], state}
-      {:ended, state} -> ended(state)
-      {:error, error, state} -> failed(error, state)
+    case Reader.next(state.read) do
+      {:ok, %{event: name, data: data}, rest} when is_map(data) -> event(name, data, %{state | read: rest})
+      {:ok, _other, rest} -> {[], %{state | read: rest}}
+      :ended -> ended(%{state | read: nil})
+      {:error, error} -> failed(error, %{state | read: nil})
     end
-  end
-
-  defp read(state) do
-    case state.read.({:cont, nil}) do
-      {:suspended, event, read} -> {:event, event, %{state | read: read}}
-      {_done, _none} -> {:ended, %{state | read: nil}}
-    end
-  rescue
-    error in Error -> {:error, error, %{state | read: nil}}
   end
 
   defp event("changes", %{"cursor" => cursor, "changes" => changes}, state)
@@ -110,7 +100,7 @@ defmodule HfHub.Buckets.Events do
   defp updated_at(state) do
     bucket =
       Call.request(:get, "", state.ref, Request.until(state.opts, state.deadline))
-      |> Request.run(Decode.to(Bucket))
+      |> Request.run(Bucket)
       |> Error.unwrap!()
 
     case bucket.updated_at do
@@ -159,20 +149,17 @@ defmodule HfHub.Buckets.Events do
   # Twice the delay, up to eight times, and never longer than until the deadline.
   defp again(state) do
     pause = state.opts[:retry_delay] * Integer.pow(2, min(state.failures, 3))
-    Process.sleep(if state.deadline, do: min(pause, left(state.deadline)), else: pause)
+    Process.sleep(min(pause, Request.time_left(state.deadline)))
     {[], open(state)}
   end
 
-  defp over?(%{deadline: nil}), do: false
-  defp over?(%{deadline: deadline}), do: left(deadline) == 0
-
-  defp left(deadline), do: max(0, deadline - System.monotonic_time(:millisecond))
+  defp over?(state), do: Request.time_left(state.deadline) == 0
 
   defp finish(state) do
     close(state)
     :ended
   end
 
-  defp close(%{read: read}) when read != nil, do: read.({:halt, nil})
+  defp close(%{read: read}), do: Reader.close(read)
   defp close(_closed), do: :ok
 end

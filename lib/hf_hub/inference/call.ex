@@ -27,8 +27,8 @@ defmodule HfHub.Inference.Call do
         when value: term()
   def run(client, task, given, opts, decode) do
     rescued(fn ->
-      route = Route.find!(client, task, Keyword.delete(opts, :extra_body))
-      answer = route |> request!(given, opts) |> send!(route)
+      {route, request} = prepare!(client, task, given, opts)
+      answer = send!(request, route)
       decode.(route.row.adapter.result(task, answer, route))
     end)
   end
@@ -70,9 +70,14 @@ defmodule HfHub.Inference.Call do
     error in Decode.Error -> {:error, Error.new(:invalid_response, "unexpected response: #{error.message}")}
   end
 
-  @doc "Returns the request of a task. Raises `HfHub.Error`."
-  @spec request!(Route.t(), given(), keyword()) :: Request.t()
-  def request!(route, {inputs, params, extra}, opts) do
+  @doc "Returns the route and the request of a task. Raises `HfHub.Error`."
+  @spec prepare!(Client.t(), String.t(), given(), keyword()) :: {Route.t(), Request.t()}
+  def prepare!(client, task, given, opts) do
+    route = Route.find!(client, task, Keyword.delete(opts, :extra_body))
+    {route, request(route, given, opts)}
+  end
+
+  defp request(route, {inputs, params, extra}, opts) do
     adapter = route.row.adapter
     # Files are read only where they are sent.
     given = {inputs(inputs, route.opts), json(params, opts, route), Body.json(extra, route.opts)}

@@ -3,6 +3,7 @@ defmodule HfHub.Inference.Chat do
   @moduledoc false
 
   alias HfHub.{Decode, Error, Options}
+  alias HfHub.Request.Reader
 
   alias HfHub.Inference.{
     Client,
@@ -12,7 +13,6 @@ defmodule HfHub.Inference.Chat do
     ChatCompletion,
     ChatMessage,
     Events,
-    Route,
     Tables,
     ToolCall
   }
@@ -31,13 +31,7 @@ defmodule HfHub.Inference.Chat do
   def stream(client, messages, opts) do
     {given, opts} = given(messages, true, opts)
 
-    Events.stream(
-      fn ->
-        route = Route.find!(client, @task, Keyword.delete(opts, :extra_body))
-        {route, Call.request!(route, given, opts)}
-      end,
-      Decode.to(ChatChunk)
-    )
+    Events.stream(client, @task, given, opts, Decode.to(ChatChunk))
   end
 
   defp given(messages, stream?, opts) do
@@ -55,29 +49,20 @@ defmodule HfHub.Inference.Chat do
   @doc "Puts the parts of a stream together. An error has what arrived before as `\"partial\"` in its details."
   @spec assemble(Enumerable.t()) :: {:ok, ChatCompletion.t()} | {:error, Error.t()}
   def assemble(stream) do
-    # One part at a time, so that an error does not lose the others.
-    collect(&Enumerable.reduce(stream, &1, fn chunk, _none -> {:suspend, chunk} end), %ChatCompletion{
-      raw: %{}
-    })
+    collect(Reader.open(stream), %ChatCompletion{raw: %{}})
   end
 
   defp collect(read, reply) do
-    case next(read) do
-      {:suspended, chunk, read} ->
-        collect(read, add(chunk, reply))
+    case Reader.next(read) do
+      {:ok, chunk, rest} ->
+        collect(rest, add(chunk, reply))
+
+      :ended ->
+        {:ok, finished(reply)}
 
       {:error, error} ->
         {:error, %{error | details: Map.put(error.details || %{}, "partial", finished(reply))}}
-
-      _done ->
-        {:ok, finished(reply)}
     end
-  end
-
-  defp next(read) do
-    read.({:cont, nil})
-  rescue
-    error in Error -> {:error, error}
   end
 
   defp add(chunk, reply) do

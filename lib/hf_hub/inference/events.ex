@@ -3,64 +3,61 @@ defmodule HfHub.Inference.Events do
   @moduledoc false
 
   alias HfHub.{Decode, Error, Request}
-  alias HfHub.Inference.Call
+  alias HfHub.Inference.{Call, Client}
+  alias HfHub.Request.Reader
 
   # What servers of text-generation-inference call their errors.
   @kinds %{"validation" => :bad_request, "overloaded" => :rate_limited}
 
   @doc """
-  Returns a lazy stream. `prepare` returns the route and the request when the stream starts. Halting the stream closes
-  the connection.
+  Returns a lazy stream of the parts of a task's result, which are decoded by `decode`. The request is sent when the stream
+  starts; halting the stream closes the connection.
   """
-  @spec stream((() -> {HfHub.Inference.Route.t(), Request.t()}), (term() -> term())) :: Enumerable.t()
-  def stream(prepare, decode) do
-    Stream.resource(fn -> open(prepare) end, &next(&1, decode), &close/1)
+  @spec stream(Client.t(), String.t(), Call.given(), keyword(), (term() -> term())) :: Enumerable.t()
+  def stream(client, task, given, opts, decode) do
+    Stream.resource(fn -> open(Call.prepare!(client, task, given, opts)) end, &next(&1, decode), &close/1)
   end
 
-  defp open(prepare) do
-    {route, request} = prepare.()
-
-    # The first event shows whether the server accepts the request, for which the model may have to be loaded.
-    Call.patiently(route, fn -> first(request) end)
-  end
-
-  defp first(request) do
-    events = Request.events(request, reconnect: false)
-    read = &Enumerable.reduce(events, &1, fn event, _none -> {:suspend, event} end)
-    {:ok, take(read)}
-  rescue
-    error in Error -> {:error, error}
-  end
-
-  defp take(read) do
-    case read.({:cont, nil}) do
-      {:suspended, event, read} -> {:event, event, read}
-      {_done, _none} -> :ended
-    end
+  # The first event shows whether the server accepts the request, for which the model may have to be loaded.
+  defp open({route, request}) do
+    Call.patiently(route, fn ->
+      case request |> Request.events(reconnect: false) |> Reader.open() |> Reader.next() do
+        {:ok, event, rest} -> {:ok, {:event, event, rest}}
+        :ended -> {:ok, :ended}
+        error -> error
+      end
+    end)
   end
 
   defp next(:ended, _decode), do: {:halt, :ended}
   # An error is raised in the next call, whose state has no connection to close.
   defp next({:failed, error}, _decode), do: raise(error)
+  defp next({:event, event, rest}, decode), do: part(event, rest, decode)
 
-  defp next({:reading, read}, decode) do
-    next(take(read), decode)
-  rescue
-    error in Error -> {[], {:failed, error}}
+  defp next({:reading, rest}, decode) do
+    case Reader.next(rest) do
+      {:ok, event, rest} -> part(event, rest, decode)
+      :ended -> {:halt, :ended}
+      {:error, error} -> {[], {:failed, error}}
+    end
   end
 
-  defp next({:event, %{data: "[DONE]"}, read}, _decode), do: {:halt, {:reading, read}}
+  defp part(%{data: "[DONE]"}, rest, _decode), do: {:halt, {:reading, rest}}
 
-  defp next({:event, %{data: %{"error" => error} = data}, _read}, _decode) when error != nil,
-    do: raise(failure(error, data))
+  defp part(%{data: %{"error" => error} = data}, rest, _decode) when error != nil,
+    do: failed(failure(error, data), rest)
 
-  defp next({:event, %{data: %{} = data}, read}, decode), do: {[decoded!(data, decode)], {:reading, read}}
-  defp next({:event, _other, read}, _decode), do: {[], {:reading, read}}
-
-  defp decoded!(data, decode) do
-    decode.(data)
+  defp part(%{data: %{} = data}, rest, decode) do
+    {[decode.(data)], {:reading, rest}}
   rescue
-    error in Decode.Error -> raise Error.new(:invalid_response, "unexpected event: #{error.message}")
+    error in Decode.Error -> failed(Error.new(:invalid_response, "unexpected event: #{error.message}"), rest)
+  end
+
+  defp part(_other, rest, _decode), do: {[], {:reading, rest}}
+
+  defp failed(error, rest) do
+    Reader.close(rest)
+    {[], {:failed, error}}
   end
 
   defp failure(error, data) do
@@ -73,7 +70,7 @@ defmodule HfHub.Inference.Events do
     )
   end
 
-  defp close({:event, _event, read}), do: read.({:halt, nil})
-  defp close({:reading, read}), do: read.({:halt, nil})
+  defp close({:event, _event, rest}), do: Reader.close(rest)
+  defp close({:reading, rest}), do: Reader.close(rest)
   defp close(_ended), do: :ok
 end

@@ -5,7 +5,7 @@ defmodule HfHub.Inference.TextGeneration do
   require Logger
 
   alias HfHub.{Decode, Error, Options}
-  alias HfHub.Inference.{Client, Call, Events, Generation, GenerationChunk, Route, Tables}
+  alias HfHub.Inference.{Call, Client, Events, Generation, GenerationChunk, Tables}
 
   @task "text-generation"
 
@@ -31,13 +31,7 @@ defmodule HfHub.Inference.TextGeneration do
     {params, opts} = split(opts)
     decode = if params[:details], do: Decode.to(GenerationChunk), else: &piece/1
 
-    Events.stream(
-      fn ->
-        route = Route.find!(client, @task, Keyword.delete(opts, :extra_body))
-        {route, Call.request!(route, {prompt, params, %{stream: true}}, opts)}
-      end,
-      decode
-    )
+    Events.stream(client, @task, {prompt, params, %{stream: true}}, opts, decode)
   end
 
   defp split(opts) do

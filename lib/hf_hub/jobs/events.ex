@@ -5,7 +5,7 @@ defmodule HfHub.Jobs.Events do
 
   alias HfHub.{Error, Request}
   alias HfHub.Jobs.{Call, JobInfo, Position}
-  alias HfHub.Request.LogTime
+  alias HfHub.Request.{LogTime, Reader}
 
   # The Hub sends a comment each 30 seconds.
   @silence 120_000
@@ -53,9 +53,7 @@ defmodule HfHub.Jobs.Events do
     events =
       request |> Request.query(Position.query(position)) |> Request.events(reconnect: false, quiet: quiet)
 
-    # Reads one event at a time.
-    read = &Enumerable.reduce(events, &1, fn event, _none -> {:suspend, event} end)
-    %{state | read: read, position: position}
+    %{state | read: Reader.open(events), position: position}
   end
 
   defp connection(state) do
@@ -71,10 +69,10 @@ defmodule HfHub.Jobs.Events do
 
   # An error is raised in the next call, whose state has no connection to close.
   defp next(state) do
-    case read(state) do
-      {:event, event, state} -> event(event, state)
-      {:ended, state} -> ended(state)
-      {:error, error, state} -> failed(error, state)
+    case Reader.next(state.read) do
+      {:ok, event, rest} -> event(event, %{state | read: rest})
+      :ended -> ended(%{state | read: nil})
+      {:error, error} -> failed(error, %{state | read: nil})
     end
   rescue
     # The deadline may pass while the stage is requested.
@@ -84,15 +82,6 @@ defmodule HfHub.Jobs.Events do
   defp named(error, state) do
     {:error, error} = Call.about({:error, error}, :jobs, state.place)
     error
-  end
-
-  defp read(state) do
-    case state.read.({:cont, nil}) do
-      {:suspended, event, read} -> {:event, event, %{state | read: read}}
-      {_done, _none} -> {:ended, %{state | read: nil}}
-    end
-  rescue
-    error in Error -> {:error, error, %{state | read: nil}}
   end
 
   # Events of a job are objects.
@@ -148,19 +137,16 @@ defmodule HfHub.Jobs.Events do
 
   defp late?(state), do: state.opts[:follow] and over?(state)
 
-  defp over?(%{deadline: nil}), do: false
-  defp over?(%{deadline: deadline}), do: left(deadline) == 0
-
-  defp left(deadline), do: max(0, deadline - System.monotonic_time(:millisecond))
+  defp over?(state), do: Request.time_left(state.deadline) == 0
 
   # Twice the delay, up to ten times, and never longer than until the deadline.
   defp pause(state) do
     delay = state.opts[:retry_delay]
     pause = min(delay * Integer.pow(2, min(state.waits + 1, 4)), delay * 10)
-    Process.sleep(if state.deadline, do: min(pause, left(state.deadline)), else: pause)
+    Process.sleep(min(pause, Request.time_left(state.deadline)))
     state
   end
 
-  defp close(%{read: read}) when read != nil, do: read.({:halt, nil})
+  defp close(%{read: read}), do: Reader.close(read)
   defp close(_closed), do: :ok
 end
