@@ -86,7 +86,7 @@ defmodule HfHub.Buckets do
   @doc python: "bucket_info"
   @spec get(bucket(), keyword()) :: {:ok, Bucket.t()} | {:error, Error.t()}
   def get(bucket, opts \\ []) do
-    Call.request(:get, "", bucket, Options.validate!(opts, Tables.common())) |> Request.run(Decode.to(Bucket))
+    Call.request(:get, "", bucket, Options.validate!(opts, Tables.common())) |> Request.run(Bucket)
   end
 
   @doc "Same as `get/2`, but returns the bucket or raises `HfHub.Error`."
@@ -109,7 +109,7 @@ defmodule HfHub.Buckets do
   @spec list(keyword()) :: {:ok, [Bucket.t()]} | {:error, Error.t()}
   def list(opts \\ []) do
     opts = Options.validate!(opts, Tables.list())
-    Request.list(search(opts), opts[:limit], Decode.to(Bucket))
+    Request.list(search(opts), opts[:limit], Bucket)
   end
 
   @doc "Same as `list/1`, but returns the buckets or raises `HfHub.Error`."
@@ -126,7 +126,7 @@ defmodule HfHub.Buckets do
   @doc python: "list_buckets"
   @spec stream(keyword()) :: Enumerable.t()
   def stream(opts \\ []),
-    do: Request.stream(search(Options.validate!(opts, Tables.stream())), Decode.to(Bucket))
+    do: Request.stream(search(Options.validate!(opts, Tables.stream())), Bucket)
 
   @doc """
   Deletes a bucket with all its files. This cannot be undone.

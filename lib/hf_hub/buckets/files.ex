@@ -3,7 +3,7 @@ defmodule HfHub.Buckets.Files do
   @moduledoc false
 
   alias HfHub.Buckets.{Call, FileMetadata, Tables, TreeEntry}
-  alias HfHub.{Decode, Error, Options, RepoRef, Request}
+  alias HfHub.{Error, Options, RepoRef, Request}
 
   # As in the Python client; the Hub accepts twice as many.
   @paths_at_once 1000
@@ -12,7 +12,7 @@ defmodule HfHub.Buckets.Files do
   @spec list_tree(HfHub.Buckets.bucket(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
   def list_tree(bucket, opts) do
     opts = Options.validate!(opts, Tables.list_tree())
-    Request.list(tree(bucket, opts), opts[:limit], Decode.to(TreeEntry), &entries/1)
+    Request.list(tree(bucket, opts), opts[:limit], TreeEntry, &entries/1)
   end
 
   @doc "Returns a tree as a lazy stream."
@@ -21,7 +21,7 @@ defmodule HfHub.Buckets.Files do
     do:
       Request.stream(
         tree(bucket, Options.validate!(opts, Tables.stream_tree())),
-        Decode.to(TreeEntry),
+        TreeEntry,
         &entries/1
       )
 
@@ -79,7 +79,7 @@ defmodule HfHub.Buckets.Files do
     Call.request(:post, "/paths-info", ref, opts)
     |> Request.json(%{paths: paths})
     |> Request.repeatable()
-    |> Request.run(&Decode.items(&1, Decode.to(TreeEntry)))
+    |> Request.run([TreeEntry])
   end
 
   defp path!(path) do

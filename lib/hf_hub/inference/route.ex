@@ -320,7 +320,18 @@ defmodule HfHub.Inference.Route do
     )
   end
 
-  @doc "Tells the caller what is being waited for."
+  @doc "Same as `poll!/5`, unless `fun` accepts the JSON object that has come already."
+  @spec await!(t(), map(), String.t(), pos_integer(), pos_integer() | nil, (map() -> {:done, value} | :again)) ::
+          value
+        when value: term()
+  def await!(route, first, path, pause, longest, fun) do
+    case fun.(first) do
+      {:done, value} -> value
+      :again -> poll!(route, path, pause, longest, fun)
+    end
+  end
+
+  @doc "Reports to the caller what is being waited for."
   @spec wait(t(), String.t()) :: term()
   def wait(route, text), do: if(route.opts[:on_wait], do: route.opts[:on_wait].(text))
 

@@ -2,7 +2,7 @@ defmodule HfHub.Inference.Tables do
   # The option tables of `HfHub.Inference`.
   @moduledoc false
 
-  alias HfHub.Inference.Providers
+  alias HfHub.Inference.{Parameters, Providers}
   alias HfHub.Options
 
   @waiting [
@@ -90,72 +90,59 @@ defmodule HfHub.Inference.Tables do
   @doc "Returns the parameters of chats."
   @spec chat() :: Options.table()
   def chat do
-    [
-      max_tokens: [type: :pos_integer, doc: "Maximum number of tokens of the reply."],
-      temperature: [type: :number, doc: "Randomness of the reply: near 0, the likeliest tokens only."],
-      top_p: [type: :number, doc: "Probability that the likeliest tokens to choose from have together."],
-      seed: [type: :non_neg_integer, doc: "Seed of the random numbers."],
-      stop: [type: :patterns, doc: "Texts that end the reply."],
-      n: [type: :pos_integer, doc: "Number of replies."],
-      frequency_penalty: [type: :number, doc: "Penalty, from -2 to 2, of tokens by how often they occurred."],
-      presence_penalty: [type: :number, doc: "Penalty, from -2 to 2, of tokens that have occurred."],
-      logit_bias: [type: :any, doc: "Bias of tokens, as the provider expects it."],
-      logprobs: [type: :boolean, doc: "Whether to return the tokens' probabilities."],
-      top_logprobs: [type: :non_neg_integer, doc: "Number of likely tokens to return at each place."],
-      response_format: [
-        type: :map,
-        doc:
-          "Form of the reply, such as `%{type: \"json_schema\", json_schema: %{name: \"answer\", schema: schema}}`; it is " <>
-            "translated for providers with a form of their own."
-      ],
-      tools: [type: {:list, :map}, doc: "Functions that the model may call, as maps in OpenAI's form."],
-      tool_choice: [
-        type: {:or, [:string, :map]},
-        doc: "Function that the model must call, or `\"auto\"`, `\"none\"` or `\"required\"`."
-      ],
-      tool_prompt: [type: :string, doc: "Text before the description of the tools."],
-      stream_options: [
-        type: :map,
-        doc: "Options of streams: `%{include_usage: true}` ends the stream with a chunk that has the usage."
+    Parameters.tokens([:temperature, :top_p, :seed, :stop, :frequency_penalty]) ++
+      [
+        max_tokens: [type: :pos_integer, doc: "Maximum number of tokens of the reply."],
+        n: [type: :pos_integer, doc: "Number of replies."],
+        presence_penalty: [type: :number, doc: "Penalty, from -2 to 2, of tokens that have occurred."],
+        logit_bias: [type: :any, doc: "Bias of tokens, as the provider expects it."],
+        logprobs: [type: :boolean, doc: "Whether to return the tokens' probabilities."],
+        top_logprobs: [type: :non_neg_integer, doc: "Number of likely tokens to return at each place."],
+        response_format: [
+          type: :map,
+          doc:
+            "Form of the reply, such as `%{type: \"json_schema\", json_schema: %{name: \"answer\", schema: schema}}`; it is " <>
+              "translated for providers with a form of their own."
+        ],
+        tools: [type: {:list, :map}, doc: "Functions that the model may call, as maps in OpenAI's form."],
+        tool_choice: [
+          type: {:or, [:string, :map]},
+          doc: "Function that the model must call, or `\"auto\"`, `\"none\"` or `\"required\"`."
+        ],
+        tool_prompt: [type: :string, doc: "Text before the description of the tools."],
+        stream_options: [
+          type: :map,
+          doc: "Options of streams: `%{include_usage: true}` ends the stream with a chunk that has the usage."
+        ]
       ]
-    ]
   end
 
   @doc "Returns the parameters of the text generation."
   @spec generation() :: Options.table()
   def generation do
-    [
-      max_new_tokens: [type: :pos_integer, doc: "Maximum number of new tokens."],
-      temperature: [type: :number, doc: "Randomness of the text: near 0, the likeliest tokens only."],
-      do_sample: [
-        type: :boolean,
-        doc: "Whether tokens are drawn at random instead of the likeliest one each time."
-      ],
-      top_k: [type: :pos_integer, doc: "Number of likeliest tokens to choose from."],
-      top_p: [type: :number, doc: "Probability that the likeliest tokens to choose from have together."],
-      typical_p: [type: :number, doc: "Probability of the tokens to choose from in typical sampling."],
-      repetition_penalty: [type: :number, doc: "Penalty of repeated tokens; 1.0 is none."],
-      frequency_penalty: [type: :number, doc: "Penalty of tokens by how often they occurred."],
-      seed: [type: :non_neg_integer, doc: "Seed of the random numbers."],
-      stop: [type: :patterns, doc: "Texts that end the generation."],
-      best_of: [
-        type: :pos_integer,
-        doc: "Number of texts to generate, of which the likeliest one is returned."
-      ],
-      return_full_text: [type: :boolean, doc: "Whether the result begins with the prompt."],
-      details: [
-        type: :boolean,
-        doc: "Whether to return a `HfHub.Inference.Generation` instead of the text alone."
-      ],
-      decoder_input_details: [
-        type: :boolean,
-        doc: "Whether the details have the probabilities of the prompt's tokens, too."
-      ],
-      top_n_tokens: [type: :pos_integer, doc: "Number of likely tokens to return at each place."],
-      truncate: [type: :pos_integer, doc: "Maximum length of the prompt, in tokens."],
-      watermark: [type: :boolean, doc: "Whether to mark the text by the choice of tokens."],
-      grammar: [type: :map, doc: "Grammar of the text, as a map of `:type` and `:value`."],
-      adapter_id: [type: :string, doc: "Id of a LoRA adapter to apply."]
-    ]
+    Parameters.tokens(
+      ~w(max_new_tokens temperature do_sample top_k top_p typical_p frequency_penalty seed stop)a
+    ) ++
+      [
+        repetition_penalty: [type: :number, doc: "Penalty of repeated tokens; 1.0 is none."],
+        best_of: [
+          type: :pos_integer,
+          doc: "Number of texts to generate, of which the likeliest one is returned."
+        ],
+        return_full_text: [type: :boolean, doc: "Whether the result begins with the prompt."],
+        details: [
+          type: :boolean,
+          doc: "Whether to return a `HfHub.Inference.Generation` instead of the text alone."
+        ],
+        decoder_input_details: [
+          type: :boolean,
+          doc: "Whether the details have the probabilities of the prompt's tokens, too."
+        ],
+        top_n_tokens: [type: :pos_integer, doc: "Number of likely tokens to return at each place."],
+        truncate: [type: :pos_integer, doc: "Maximum length of the prompt, in tokens."],
+        watermark: [type: :boolean, doc: "Whether to mark the text by the choice of tokens."],
+        grammar: [type: :map, doc: "Grammar of the text, as a map of `:type` and `:value`."],
+        adapter_id: [type: :string, doc: "Id of a LoRA adapter to apply."]
+      ]
   end
 end

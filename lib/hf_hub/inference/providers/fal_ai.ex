@@ -101,7 +101,7 @@ defmodule HfHub.Inference.Providers.FalAi do
   # The address in the response is that of the queue; only its path is used, so the key goes nowhere else.
   defp queued(%{content: content}, route) do
     Provider.text!(content, ["request_id"], route)
-    {_origin, path} = content |> Provider.text!(["response_url"], route) |> HfHub.Inference.Content.split!()
+    {_origin, path} = content |> Provider.text!(["response_url"], route) |> Content.split!()
     [path | _query] = String.split(path, "?")
     query = if route.routed?, do: "?_subdomain=queue", else: ""
 

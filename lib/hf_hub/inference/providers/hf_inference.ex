@@ -45,7 +45,7 @@ defmodule HfHub.Inference.Providers.HfInference do
   @impl true
   def body("conversational", {messages, params, extra}, route) do
     model = route.asked || if(route.server, do: "dummy", else: route.model)
-    params = params |> Map.merge(extra) |> Map.delete("model") |> with_format()
+    params = params |> Map.merge(extra) |> Map.delete("model") |> OpenAi.with_format(:value)
     {:json, [{"model", model}, {"messages", messages} | Map.to_list(params)]}
   end
 
@@ -67,13 +67,6 @@ defmodule HfHub.Inference.Providers.HfInference do
     body = if inputs == nil, do: %{}, else: %{"inputs" => inputs}
     {:json, body |> Map.put("parameters", params) |> Map.merge(extra)}
   end
-
-  defp with_format(
-         %{"response_format" => %{"type" => "json_schema", "json_schema" => %{"schema" => schema}}} = params
-       ),
-       do: %{params | "response_format" => %{"type" => "json_object", "value" => schema}}
-
-  defp with_format(params), do: params
 
   @impl true
   def result(task, answer, route) when task in @media do

@@ -50,18 +50,28 @@ defmodule HfHub.Inference.Providers.OpenAi do
   defp items!(items, _route) when is_list(items), do: items
   defp items!(_other, route), do: Provider.unexpected!(route, "data is not a list")
 
-  defp with_format(
-         %{"response_format" => %{"type" => "json_schema", "json_schema" => %{"schema" => schema}}} = params,
-         form
-       ) do
+  @doc "Returns the parameters with a JSON schema for the reply in the form that the server expects; see `HfHub.Inference.Providers`."
+  @spec with_format(map(), :as_is | :object | :schema | :value) :: map()
+  def with_format(
+        %{"response_format" => %{"type" => "json_schema", "json_schema" => %{"schema" => schema}}} = params,
+        form
+      ) do
     case form do
-      :as_is -> params
-      :object -> %{params | "response_format" => %{"type" => "json_object", "schema" => schema}}
-      :schema -> %{params | "response_format" => %{"type" => "json_schema", "schema" => schema}}
+      :as_is ->
+        params
+
+      :object ->
+        %{params | "response_format" => %{"type" => "json_object", "schema" => schema}}
+
+      :value ->
+        %{params | "response_format" => %{"type" => "json_object", "value" => schema}}
+
+      :schema ->
+        %{params | "response_format" => %{"type" => "json_schema", "schema" => schema}}
     end
   end
 
-  defp with_format(params, _form), do: params
+  def with_format(params, _form), do: params
 
   @doc "Renames a parameter, if it is there."
   @spec rename(map(), String.t(), String.t()) :: map()

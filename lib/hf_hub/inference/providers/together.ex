@@ -63,17 +63,8 @@ defmodule HfHub.Inference.Providers.Together do
   def result(task, %{content: video}, route) when task in @videos do
     id = Provider.text!(video, ["id"], route)
 
-    url =
-      case state(video, route) do
-        {:done, url} ->
-          url
-
-        :again ->
-          path = Route.path(route, "/v2/videos/" <> URI.encode_www_form(id))
-          Route.poll!(route, path, @pause, @longest, &state(&1, route))
-      end
-
-    Route.download!(route, url)
+    path = Route.path(route, "/v2/videos/" <> URI.encode_www_form(id))
+    Route.download!(route, Route.await!(route, video, path, @pause, @longest, &state(&1, route)))
   end
 
   def result(task, answer, route), do: OpenAi.result(task, answer, route)

@@ -27,17 +27,8 @@ defmodule HfHub.Inference.Providers.ZaiOrg do
   def result("text-to-image", %{content: content}, route) do
     id = Provider.text!(content, ["id"], route)
 
-    url =
-      case state(content, route) do
-        {:done, url} ->
-          url
-
-        :again ->
-          path = Route.path(route, "/api/paas/v4/async-result/" <> URI.encode_www_form(id))
-          Route.poll!(route, path, @pause, @longest, &state(&1, route))
-      end
-
-    Route.download!(route, url)
+    path = Route.path(route, "/api/paas/v4/async-result/" <> URI.encode_www_form(id))
+    Route.download!(route, Route.await!(route, content, path, @pause, @longest, &state(&1, route)))
   end
 
   def result(task, answer, route), do: OpenAi.result(task, answer, route)

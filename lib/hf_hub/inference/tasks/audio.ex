@@ -2,46 +2,31 @@ defmodule HfHub.Inference.Tasks.Audio do
   # Tasks with audio.
   @moduledoc false
 
-  alias HfHub.Inference.{AudioTrack, Classification, Media, Transcription}
+  alias HfHub.Inference.{AudioTrack, Classification, Media, Parameters, Transcription}
 
-  @top_k [top_k: [type: :pos_integer, doc: "Maximum number of results."]]
-
-  @transforms [:sigmoid, :softmax, :none]
-
-  @transform [
-    function_to_apply: [type: {:in, @transforms}, doc: "Function that turns the model's output into scores."]
-  ]
-
-  @classify @top_k ++ @transform
-
-  @sampling [
-    do_sample: [
-      type: :boolean,
-      doc: "Whether tokens are drawn at random instead of the likeliest one each time."
-    ],
-    early_stopping: [type: {:or, [:boolean, {:in, [:never]}]}, doc: "When beam search stops."],
-    epsilon_cutoff: [type: :number, doc: "Minimum probability of a token for sampling."],
-    eta_cutoff: [type: :number, doc: "Cutoff of eta sampling."],
-    max_length: [type: :pos_integer, doc: "Maximum length, in tokens, including the input."],
-    max_new_tokens: [type: :pos_integer, doc: "Maximum number of new tokens."],
-    min_length: [type: :non_neg_integer, doc: "Minimum length, in tokens, including the input."],
-    min_new_tokens: [type: :non_neg_integer, doc: "Minimum number of new tokens."],
-    num_beam_groups: [type: :pos_integer, doc: "Number of groups of beams."],
-    num_beams: [type: :pos_integer, doc: "Number of beams."],
-    penalty_alpha: [type: :number, doc: "Penalty of repetition in contrastive search."],
-    temperature: [type: :number, doc: "Randomness of the result: near 0, the likeliest tokens only."],
-    top_k: [type: :pos_integer, doc: "Number of likeliest tokens to choose from."],
-    top_p: [type: :number, doc: "Probability that the likeliest tokens to choose from have together."],
-    typical_p: [type: :number, doc: "Probability of the tokens to choose from in typical sampling."],
-    use_cache: [type: :boolean, doc: "Whether the model reuses what it has computed for earlier tokens."]
-  ]
+  @sampling Parameters.tokens([:do_sample, :max_new_tokens, :temperature, :top_k, :top_p, :typical_p]) ++
+              [
+                early_stopping: [type: {:or, [:boolean, {:in, [:never]}]}, doc: "When beam search stops."],
+                epsilon_cutoff: [type: :number, doc: "Minimum probability of a token for sampling."],
+                eta_cutoff: [type: :number, doc: "Cutoff of eta sampling."],
+                max_length: [type: :pos_integer, doc: "Maximum length, in tokens, including the input."],
+                min_length: [type: :non_neg_integer, doc: "Minimum length, in tokens, including the input."],
+                min_new_tokens: [type: :non_neg_integer, doc: "Minimum number of new tokens."],
+                num_beam_groups: [type: :pos_integer, doc: "Number of groups of beams."],
+                num_beams: [type: :pos_integer, doc: "Number of beams."],
+                penalty_alpha: [type: :number, doc: "Penalty of repetition in contrastive search."],
+                use_cache: [
+                  type: :boolean,
+                  doc: "Whether the model reuses what it has computed for earlier tokens."
+                ]
+              ]
 
   @rows [
     audio_classification: [
       task: "audio-classification",
       doc: "Classifies audio.",
       args: [:audio],
-      params: @classify,
+      params: Parameters.classification(),
       returns: [Classification],
       example: """
       {:ok, [%{label: label} | _less_likely]} =

@@ -2,19 +2,9 @@ defmodule HfHub.Inference.Tasks.Image do
   # Tasks with images and videos.
   @moduledoc false
 
-  alias HfHub.Inference.{Answer, Classification, DetectedObject, Media, Segment}
+  alias HfHub.Inference.{Answer, Classification, DetectedObject, Media, Parameters, Segment}
 
-  @top_k [top_k: [type: :pos_integer, doc: "Maximum number of results."]]
-
-  @transforms [:sigmoid, :softmax, :none]
-
-  @transform [
-    function_to_apply: [type: {:in, @transforms}, doc: "Function that turns the model's output into scores."]
-  ]
-
-  @classify @top_k ++ @transform
-
-  @seed [seed: [type: :non_neg_integer, doc: "Seed of the random numbers."]]
+  @seed Parameters.tokens([:seed])
 
   @negative_prompt [
     negative_prompt: [type: :string, doc: "What the result must not show."]
@@ -36,28 +26,14 @@ defmodule HfHub.Inference.Tasks.Image do
 
   @frames [num_frames: [type: :pos_integer, doc: "Number of frames."]]
 
-  @question [
-    doc_stride: [
-      type: :pos_integer,
-      doc: "Overlap of the pieces that a long context is divided into, in tokens."
-    ],
-    handle_impossible_answer: [type: :boolean, doc: "Whether the result may be empty."],
-    max_answer_len: [type: :pos_integer, doc: "Maximum length of a result."],
-    max_question_len: [type: :pos_integer, doc: "Maximum length of the question, in tokens."],
-    max_seq_len: [
-      type: :pos_integer,
-      doc: "Maximum length of a piece of the context with the question, in tokens."
-    ]
-  ]
-
   @rows [
     document_question_answering: [
       task: "document-question-answering",
       doc: "Finds what a question asks for in the image of a document.",
       args: [:image, :question],
       params:
-        @question ++
-          @top_k ++
+        Parameters.question() ++
+          Parameters.results() ++
           [
             lang: [type: :string, doc: "Language of the text recognition."],
             word_boxes: [
@@ -75,7 +51,7 @@ defmodule HfHub.Inference.Tasks.Image do
       task: "image-classification",
       doc: "Classifies an image.",
       args: [:image],
-      params: @classify,
+      params: Parameters.classification(),
       returns: [Classification],
       example: """
       {:ok, [%{label: label} | _rest]} = HfHub.Inference.image_classification(client, {:path, "cat.jpg"})
@@ -179,7 +155,7 @@ defmodule HfHub.Inference.Tasks.Image do
       task: "visual-question-answering",
       doc: "Returns what a question about an image asks for.",
       args: [:image, :question],
-      params: @top_k,
+      params: Parameters.results(),
       returns: [Answer],
       example: """
       {:ok, [%{answer: animal} | _rest]} =

@@ -2,17 +2,7 @@ defmodule HfHub.Inference.Tasks.Text do
   # Tasks with texts and tables.
   @moduledoc false
 
-  alias HfHub.Inference.{Answer, Classification, Entity, FilledMask, TableAnswer}
-
-  @top_k [top_k: [type: :pos_integer, doc: "Maximum number of results."]]
-
-  @transforms [:sigmoid, :softmax, :none]
-
-  @transform [
-    function_to_apply: [type: {:in, @transforms}, doc: "Function that turns the model's output into scores."]
-  ]
-
-  @classify @top_k ++ @transform
+  alias HfHub.Inference.{Answer, Classification, Entity, FilledMask, Parameters, TableAnswer}
 
   @spaces [
     clean_up_tokenization_spaces: [type: :boolean, doc: "Whether to remove superfluous spaces in the result."],
@@ -22,20 +12,6 @@ defmodule HfHub.Inference.Tasks.Text do
   @cut [:do_not_truncate, :longest_first, :only_first, :only_second]
 
   @truncation [truncation: [type: {:in, @cut}, doc: "How a text that is too long is shortened."]]
-
-  @question [
-    doc_stride: [
-      type: :pos_integer,
-      doc: "Overlap of the pieces that a long context is divided into, in tokens."
-    ],
-    handle_impossible_answer: [type: :boolean, doc: "Whether the result may be empty."],
-    max_answer_len: [type: :pos_integer, doc: "Maximum length of a result."],
-    max_question_len: [type: :pos_integer, doc: "Maximum length of the question, in tokens."],
-    max_seq_len: [
-      type: :pos_integer,
-      doc: "Maximum length of a piece of the context with the question, in tokens."
-    ]
-  ]
 
   @rows [
     feature_extraction: [
@@ -65,7 +41,8 @@ defmodule HfHub.Inference.Tasks.Text do
       task: "fill-mask",
       doc: "Fills in the masked word of a text.",
       args: [:text],
-      params: @top_k ++ [targets: [type: {:list, :string}, doc: "The only words to choose from."]],
+      params:
+        Parameters.results() ++ [targets: [type: {:list, :string}, doc: "The only words to choose from."]],
       returns: [FilledMask],
       example: """
       {:ok, [%{token_str: word} | _rest]} = HfHub.Inference.fill_mask(client, "The capital of France is [MASK].")
@@ -77,7 +54,7 @@ defmodule HfHub.Inference.Tasks.Text do
       args: [:question, :context],
       params:
         [align_to_words: [type: :boolean, doc: "Whether results begin and end at words."]] ++
-          @question ++ @top_k,
+          Parameters.question() ++ Parameters.results(),
       returns: [Answer],
       example: """
       {:ok, [%{answer: "Clara"}]} =
@@ -151,7 +128,7 @@ defmodule HfHub.Inference.Tasks.Text do
       task: "text-classification",
       doc: "Classifies a text, for example by its sentiment.",
       args: [:text],
-      params: @classify,
+      params: Parameters.classification(),
       returns: [Classification],
       example: """
       {:ok, [%{label: "POSITIVE"} | _rest]} = HfHub.Inference.text_classification(client, "I like you")
