@@ -11,7 +11,7 @@ use crate::transfer::concurrency::Measurement;
 pub(crate) const TICK: Duration = Duration::from_millis(25);
 
 /// Time after which a measurement begins although some connections receive nothing.
-const PATIENCE: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// Minimum duration of a measurement, and the maximum if few bytes arrive.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -55,7 +55,7 @@ impl Meter {
         };
         let Some(began) = self.began else {
             let is_ready = reading.flowing >= reading.connections;
-            let is_late = reading.now.duration_since(waiting.now) >= PATIENCE;
+            let is_late = reading.now.duration_since(waiting.now) >= LONGEST_WAIT;
             self.began = Some(reading).filter(|_| is_ready || is_late);
             return None;
         };

@@ -177,8 +177,8 @@ impl<'a> Batch<'a> {
             })?;
         // The timeout of a request includes that of sending its body, an object of up to 64 MiB;
         // that nothing moves is noticed earlier.
-        let patience = session.tuning.silence.saturating_mul(WORKING);
-        let storage = session.hub.xet.storage(Some(patience))?;
+        let timeout = session.tuning.silence.saturating_mul(WORKING);
+        let storage = session.hub.xet.storage(Some(timeout))?;
         let upload = storage.upload(access).await?;
         let mut watch = Watch::new(session, &self.files);
         let read = self.read(&*upload, arrivals, &mut watch).await;
@@ -296,9 +296,9 @@ impl Watch {
         self.ticks.tick().await;
     }
 
-    /// Counts what was sent since the last look; an error after `patience` times the idle timeout
+    /// Counts what was sent since the last look; an error after `factor` times the idle timeout
     /// without any.
-    fn look(&mut self, sent: Sent, patience: u32) -> Result<()> {
+    fn look(&mut self, sent: Sent, factor: u32) -> Result<()> {
         let read = self.counts.operation().snapshot().bytes_hashed;
         let before = self.seen.0;
         self.counts.sent(
@@ -308,7 +308,7 @@ impl Watch {
         if self.seen != (sent, read) {
             (self.seen, self.moved) = ((sent, read), Instant::now());
         }
-        let limit = self.silence.saturating_mul(patience);
+        let limit = self.silence.saturating_mul(factor);
         if self.moved.elapsed() < limit {
             return Ok(());
         }
