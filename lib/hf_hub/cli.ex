@@ -1,0 +1,138 @@
+defmodule HfHub.CLI do
+  @moduledoc """
+  The command line: what `mix hf_hub.download` and the other tasks do, for use without Mix.
+
+  The commands are those of `hf`, the Python client's command line, as far as this library has the function.
+  `bin/hf_hub` in the sources runs them in a shell, and a release can run them too:
+
+      bin/my_app eval 'HfHub.CLI.main(["download", "openai-community/gpt2", "config.json"])'
+
+  Results go to stdout; progress, warnings and errors to stderr. The exit status is 0 on success, 1 on errors and
+  problems, 2 for invalid arguments.
+  """
+
+  alias HfHub.CLI.{Help, Nearest, Noun, Output, Parser}
+  alias HfHub.Error
+
+  # In the order of the help. Each has a Mix task in `lib/mix/tasks`.
+  @nouns [HfHub.CLI.Cache]
+
+  @doc false
+  @spec nouns() :: [module()]
+  def nouns, do: @nouns
+
+  @doc """
+  Runs a command and stops the VM with its exit status.
+
+  ## Examples
+
+      HfHub.CLI.main(["cache", "ls"])
+  """
+  @spec main([String.t()]) :: no_return()
+  def main(args) do
+    {:ok, _started} = Application.ensure_all_started(:hf_hub)
+    args |> run() |> System.halt()
+  end
+
+  @doc """
+  Runs a command and returns its exit status.
+
+  ## Examples
+
+      HfHub.CLI.run(["cache", "ls", "--json"])
+      #=> 0
+  """
+  @spec run([String.t()]) :: non_neg_integer()
+  def run(args), do: run(args, "hf_hub")
+
+  defp run([], program), do: help(program, 2)
+  defp run([help | _], program) when help in ["--help", "-h", "help"], do: help(program, 0)
+
+  defp run([version | _], _program) when version in ["--version", "-v", "version"] do
+    IO.puts(HfHub.version())
+    0
+  end
+
+  defp run([name | args], program) do
+    case Enum.find(nouns(), &(name in Noun.names(&1))) do
+      nil -> unknown(name, program)
+      noun -> run_noun(noun, args, "#{program} #{Noun.name(noun)}")
+    end
+  end
+
+  defp help(program, status) do
+    IO.puts(Help.all(nouns(), program))
+    status
+  end
+
+  defp unknown(name, program) do
+    nested =
+      for noun <- nouns(),
+          command <- Noun.commands(noun),
+          name == List.last(command.words),
+          do: "#{command.noun} #{name}"
+
+    names = Enum.flat_map(nouns(), &Noun.names/1)
+
+    hint =
+      if nested == [], do: Nearest.hint(name, names), else: "; did you mean #{Enum.join(nested, " or ")}?"
+
+    usage("unknown command #{HfHub.Options.shown(name)}#{hint}", program)
+  end
+
+  @doc false
+  @spec run_noun(module(), [String.t()], String.t()) :: non_neg_integer()
+  def run_noun(noun, args, program) do
+    case Noun.find(noun, args) do
+      {:ok, command, args} -> run_command(command, args, program)
+      :error -> no_command(noun, args, program)
+    end
+  end
+
+  defp no_command(noun, args, program) do
+    help? = Enum.any?(args, &(&1 in ["--help", "-h"]))
+
+    case Enum.reject(args, &String.starts_with?(&1, "-")) do
+      words when words == [] or help? ->
+        IO.puts(Help.noun(noun, program))
+        if help?, do: 0, else: 2
+
+      words ->
+        known = for command <- Noun.commands(noun), do: Enum.join(command.words, " ")
+        given = Enum.join(Enum.take(words, 2), " ")
+        hint = nearest(given, hd(words), known)
+        usage("unknown command #{HfHub.Options.shown(hd(words))}#{hint}", program)
+    end
+  end
+
+  defp nearest(given, first, known) do
+    case Nearest.hint(given, known) do
+      "" -> Nearest.hint(first, known)
+      hint -> hint
+    end
+  end
+
+  defp run_command(command, args, program) do
+    case Parser.parse(command, args) do
+      {:ok, call} ->
+        call |> attempt() |> Output.show(call.output)
+
+      :help ->
+        IO.puts(Help.command(command, program))
+        0
+
+      {:usage, why} ->
+        usage(why, Enum.join([program | command.words], " "))
+    end
+  end
+
+  # Options that a function of the library rejects are invalid values of the user here.
+  defp attempt(call) do
+    call.command.run.(call)
+  rescue
+    error in [Error] -> {:error, error}
+    error in [ArgumentError] -> {:error, "invalid value: " <> Exception.message(error)}
+  end
+
+  defp usage(why, program), do: Output.show({:usage, "#{why}; see #{program} --help"}, %Output{})
+end

@@ -1,0 +1,183 @@
+defmodule HfHub.CLI.Output do
+  # Prints what a command returns: results to stdout, in the format that the flags choose, all else to stderr.
+  @moduledoc false
+
+  alias HfHub.CLI.{Json, Table}
+  alias HfHub.Error
+
+  @type mode :: :human | :agent | :json | :quiet
+  @type t :: %__MODULE__{mode: mode(), no_truncate: boolean()}
+
+  @typedoc """
+  What a command returns.
+
+    * `{:table, rows, opts}` - rows as lists of `{column, value}`. `:id` is the column that `--quiet` prints, `:footer` a
+      line below
+    * `{:record, data, opts}` - one object. `:id` is the key that `--quiet` prints
+    * `{:done, message, facts}` - the result of an action, with facts as a keyword list
+    * `{:text, text}` - text for people, which `--json` and `--quiet` do not print
+    * `{:raw, text}` - text that is the result in every format
+    * `{:own, value, words}` - a value as JSON, or the lines that the function makes of it
+    * `{:note, text}` - a line on stderr, except with `--quiet`
+    * `{:warning, text}` - a warning on stderr
+    * `{:error, error}` - the exit status is 1
+    * `{:usage, text}` - the exit status is 2
+    * `{:exit, status, shown}` - anything of the above, with another exit status
+    * a list of them; the status is that of the last one
+  """
+  @type shown :: :ok | tuple() | [shown()]
+
+  defstruct mode: :human, no_truncate: false
+
+  @doc "Returns the output that flags choose."
+  @spec new(map()) :: {:ok, t()} | {:usage, String.t()}
+  def new(flags) do
+    chosen = for {flag, mode} <- [json: :json, quiet: :quiet], flags[flag], do: mode
+
+    case {chosen, Map.get(flags, :format)} do
+      {[], none} when none in [nil, "auto", "human"] -> output(:human, flags)
+      {[], "agent"} -> output(:agent, flags)
+      {[], "json"} -> output(:json, flags)
+      {[], "quiet"} -> output(:quiet, flags)
+      {[mode], nil} -> output(mode, flags)
+      # The cache task of earlier versions takes both.
+      {_both, nil} -> output(:json, flags)
+      {_mode, _format} -> {:usage, "--json, --quiet and --format are mutually exclusive"}
+    end
+  end
+
+  defp output(mode, flags), do: {:ok, %__MODULE__{mode: mode, no_truncate: flags[:no_truncate] || false}}
+
+  @doc "Prints what a command returned, and returns the exit status."
+  @spec show(shown(), t()) :: non_neg_integer()
+  def show(:ok, _output), do: 0
+
+  def show(list, output) when is_list(list),
+    do: Enum.reduce(list, 0, fn each, _status -> show(each, output) end)
+
+  def show({:exit, status, shown}, output) do
+    show(shown, output)
+    status
+  end
+
+  def show({:table, [], _opts}, %{mode: :json}), do: out("[]")
+  def show({:table, [], _opts}, %{mode: :quiet}), do: 0
+  def show({:table, [], _opts}, _output), do: out("No results found.")
+  def show({:table, rows, _opts}, %{mode: :json}), do: out(Json.encode(Enum.map(rows, &Map.new/1)))
+
+  def show({:table, rows, opts}, %{mode: :quiet}) do
+    id = opts[:id] || rows |> hd() |> hd() |> elem(0)
+    for row <- rows, do: row |> List.keyfind(id, 0, {id, ""}) |> elem(1) |> Table.cell() |> out()
+    0
+  end
+
+  def show({:table, rows, _opts}, %{mode: :agent}), do: out(Table.tabbed(rows))
+
+  def show({:table, rows, opts}, output) do
+    {text, cut?} = Table.padded(rows, if(output.no_truncate, do: :infinity, else: columns()))
+    out(text)
+    if opts[:footer], do: out(opts[:footer])
+    if cut?, do: note("Hint: use --no-truncate or --json to see the values in full")
+    0
+  end
+
+  def show({:record, data, opts}, %{mode: :quiet} = output) do
+    case opts[:id] && Map.get(Json.plain(data), opts[:id]) do
+      nil -> show({:record, data, []}, %{output | mode: :json})
+      id -> out(Table.cell(id))
+    end
+  end
+
+  def show({:record, data, _opts}, %{mode: :human}), do: data |> Json.plain() |> Json.pretty() |> out()
+  def show({:record, data, _opts}, _output), do: out(Json.encode(data))
+
+  def show({:done, message, facts}, output), do: facts |> given() |> done(message, output.mode) |> out()
+
+  def show({:text, _text}, %{mode: mode}) when mode in [:json, :quiet], do: 0
+  def show({:text, text}, _output), do: out(text)
+  def show({:raw, text}, _output), do: out(text)
+  def show({:own, value, _words}, %{mode: :json}), do: out(Json.encode(value))
+  def show({:own, value, words}, _output), do: value |> words.() |> List.wrap() |> Enum.join("\n") |> out()
+  def show({:note, _text}, %{mode: :quiet}), do: 0
+  def show({:note, text}, _output), do: note(text)
+  def show({:warning, text}, _output), do: note(["Warning: ", Table.line(text)])
+
+  def show({:error, %Error{} = error}, output) do
+    message = Exception.message(error)
+    if output.mode == :json, do: out(Json.encode(%{error: error.kind, message: message}))
+    note(["Error: ", message])
+    1
+  end
+
+  def show({:error, text}, _output) when is_binary(text) do
+    note(["Error: ", text])
+    1
+  end
+
+  def show({:usage, text}, _output) do
+    note(["Error: ", text])
+    2
+  end
+
+  defp given(facts), do: for({_name, value} = fact when value != nil <- facts, do: fact)
+
+  defp done(facts, _message, :json), do: Json.encode(Map.new(facts))
+  defp done([], _message, :quiet), do: ""
+  defp done([{_name, value} | _more], _message, :quiet), do: Table.cell(value)
+  defp done([], message, :agent), do: message
+
+  defp done(facts, _message, :agent),
+    do: Enum.map_join(facts, " ", fn {name, value} -> "#{name}=#{Table.cell(value)}" end)
+
+  defp done(facts, message, :human) do
+    lines = for {name, value} <- facts, do: "  #{name}: #{Table.cell(value)}"
+    Enum.join([green("✓ #{message}") | lines], "\n")
+  end
+
+  defp green(text) do
+    if match?({:ok, _columns}, :io.columns()), do: "\e[32m#{text}\e[0m", else: text
+  end
+
+  defp columns do
+    case :io.columns() do
+      {:ok, columns} -> columns
+      {:error, _no_terminal} -> 80
+    end
+  end
+
+  defp out(""), do: 0
+
+  defp out(text) do
+    IO.puts(text)
+    0
+  end
+
+  @doc "Prints a line to stderr."
+  @spec note(iodata()) :: 0
+  def note(text) do
+    IO.puts(:stderr, text)
+    0
+  end
+
+  @doc """
+  Asks for a confirmation at the terminal; a format for programs and a missing terminal require `--yes` instead.
+  """
+  @spec confirm(HfHub.CLI.Call.t(), String.t()) :: :ok | {:error, Error.t()}
+  def confirm(%{flags: %{yes: true}}, _question), do: :ok
+
+  def confirm(%{output: %{mode: :human}}, question) do
+    # The question goes to stderr, since the result on stdout may be piped.
+    IO.write(:stderr, "#{question} [y/N]: ")
+
+    case IO.gets("") do
+      text when is_binary(text) -> confirmed(String.downcase(String.trim(text)))
+      _end_of_input -> {:error, Error.new(:cancelled, "nothing was changed; pass --yes without a terminal")}
+    end
+  end
+
+  def confirm(_call, question),
+    do: {:error, Error.new(:cancelled, "#{question} Pass --yes to skip the confirmation")}
+
+  defp confirmed(text) when text in ["y", "yes"], do: :ok
+  defp confirmed(_other), do: {:error, Error.new(:cancelled, "nothing was changed")}
+end
