@@ -3,13 +3,13 @@ defmodule HfHub.Inference.Call do
   @moduledoc false
 
   alias HfHub.{Decode, Error, Options, Request}
-  alias HfHub.Inference.{Client, Body, Content, Results, Route, Tables, Tasks}
+  alias HfHub.Inference.{Client, Body, Content, Failure, Results, Route, Tables, Tasks}
 
   # Milliseconds between two requests to a model that is being loaded.
   @pause 5_000
   @loading 300_000
 
-  @type given :: {inputs :: term(), params :: keyword(), extra :: map()}
+  @type given :: {input :: term(), params :: keyword()}
 
   @doc "Runs a task of the table."
   @spec task(Client.t(), atom(), [term()], keyword()) :: {:ok, term()} | {:error, Error.t()}
@@ -77,10 +77,10 @@ defmodule HfHub.Inference.Call do
     {route, request(route, given, opts)}
   end
 
-  defp request(route, {inputs, params, extra}, opts) do
+  defp request(route, {input, params}, opts) do
     adapter = route.row.adapter
     # Files are read only where they are sent.
-    given = {inputs(inputs, route.opts), json(params, opts, route), Body.json(extra, route.opts)}
+    given = {input(input, route.opts), json(params, opts, route)}
     path = adapter.path(route.task, route.row.routes[route.task], route)
 
     route
@@ -90,10 +90,10 @@ defmodule HfHub.Inference.Call do
   end
 
   # Other inputs are files, as bytes or something to read.
-  defp inputs(inputs, opts) when is_list(inputs) or (is_map(inputs) and not is_struct(inputs)),
-    do: Body.json(inputs, opts)
+  defp input(input, opts) when is_list(input) or (is_map(input) and not is_struct(input)),
+    do: Body.json(input, opts)
 
-  defp inputs(inputs, _opts), do: inputs
+  defp input(input, _opts), do: input
 
   defp json(params, opts, route) do
     params = params |> Options.given() |> Map.new() |> Body.json(route.opts)
@@ -148,7 +148,7 @@ defmodule HfHub.Inference.Call do
         patiently(route, fun, limit)
 
       {:error, error} ->
-        raise explained(error, route)
+        raise Failure.explained(error, route)
     end
   end
 
@@ -156,10 +156,4 @@ defmodule HfHub.Inference.Call do
     then = System.monotonic_time(:millisecond) + pause
     then > limit or (route.deadline != nil and then > route.deadline)
   end
-
-  defp explained(%{status: 504, message: message} = error, %{task: "conversational"}) do
-    %{error | message: message <> "; the reply may be too long to be sent as a whole, so try stream: true"}
-  end
-
-  defp explained(error, _route), do: error
 end

@@ -43,7 +43,7 @@ defmodule HfHub.Inference.Chat do
     opts = Options.validate!(opts, Tables.chat() ++ Tables.call())
     {params, opts} = Keyword.split(opts, Keyword.keys(Tables.chat()))
     stop = params[:stop] && List.wrap(params[:stop])
-    {{messages, Keyword.put(params, :stop, stop) ++ [stream: stream?], %{}}, opts}
+    {{messages, Keyword.put(params, :stop, stop) ++ [stream: stream?]}, opts}
   end
 
   @doc "Puts the parts of a stream together. An error has what arrived before as `\"partial\"` in its details."

@@ -3,11 +3,8 @@ defmodule HfHub.Inference.Events do
   @moduledoc false
 
   alias HfHub.{Decode, Error, Request}
-  alias HfHub.Inference.{Call, Client}
+  alias HfHub.Inference.{Call, Client, Failure}
   alias HfHub.Request.Reader
-
-  # What servers of text-generation-inference call their errors.
-  @kinds %{"validation" => :bad_request, "overloaded" => :rate_limited}
 
   @doc """
   Returns a lazy stream of the parts of a task's result, which are decoded by `decode`. The request is sent when the stream
@@ -45,7 +42,7 @@ defmodule HfHub.Inference.Events do
   defp part(%{data: "[DONE]"}, rest, _decode), do: {:halt, {:reading, rest}}
 
   defp part(%{data: %{"error" => error} = data}, rest, _decode) when error != nil,
-    do: failed(failure(error, data), rest)
+    do: failed(Failure.event(error, data), rest)
 
   defp part(%{data: %{} = data}, rest, decode) do
     {[decode.(data)], {:reading, rest}}
@@ -58,16 +55,6 @@ defmodule HfHub.Inference.Events do
   defp failed(error, rest) do
     Reader.close(rest)
     {[], {:failed, error}}
-  end
-
-  defp failure(error, data) do
-    text = if is_binary(error), do: error, else: Decode.get(error, "message")
-    kind = Map.get(@kinds, data["error_type"], :server)
-
-    Error.new(kind, "the model failed while it produced the result",
-      reason: if(is_binary(text), do: text),
-      details: data
-    )
   end
 
   defp close({:event, _event, rest}), do: Reader.close(rest)

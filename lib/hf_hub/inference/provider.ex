@@ -5,8 +5,8 @@ defmodule HfHub.Inference.Provider do
   alias HfHub.Error
   alias HfHub.Inference.Route
 
-  @typedoc "What a call sends: its inputs, its parameters, and more entries of the body, all with names as strings."
-  @type given :: {inputs :: term(), parameters :: %{String.t() => term()}, extra :: %{String.t() => term()}}
+  @typedoc "What a call sends: its input and its parameters, with names as strings."
+  @type given :: {input :: term(), parameters :: %{String.t() => term()}}
 
   @typedoc "A body of JSON, as pairs in the order that they are sent in or as a map, or of bytes with their media type."
   @type body ::

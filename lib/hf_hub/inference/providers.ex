@@ -4,7 +4,6 @@ defmodule HfHub.Inference.Providers do
   @moduledoc false
 
   alias HfHub.Inference.Providers.{
-    Deepinfra,
     FalAi,
     HfInference,
     Novita,
@@ -31,7 +30,7 @@ defmodule HfHub.Inference.Providers do
     {"baseten", "https://inference.baseten.co", OpenAi, :as_is, %{"conversational" => @chat}},
     {"cerebras", "https://api.cerebras.ai", OpenAi, :as_is, %{"conversational" => @chat}},
     {"cohere", "https://api.cohere.com", OpenAi, :object, %{"conversational" => "/compatibility" <> @chat}},
-    {"deepinfra", "https://api.deepinfra.com", Deepinfra, :as_is,
+    {"deepinfra", "https://api.deepinfra.com", OpenAi, :as_is,
      %{
        "automatic-speech-recognition" => "/v1/openai/audio/transcriptions",
        "conversational" => "/v1/openai/chat/completions",
@@ -108,6 +107,20 @@ defmodule HfHub.Inference.Providers do
   @doc "Returns the names of the providers."
   @spec names() :: [String.t()]
   def names, do: @names
+
+  @doc "Returns the row of a server with OpenAI's API at its URL."
+  @spec openai() :: row()
+  def openai do
+    routes = %{
+      "automatic-speech-recognition" => "/audio/transcriptions",
+      "conversational" => "/chat/completions",
+      "feature-extraction" => "/embeddings",
+      "text-generation" => "/completions",
+      "text-to-speech" => "/audio/speech"
+    }
+
+    %{name: "openai", url: nil, adapter: OpenAi, schema: :as_is, routes: routes}
+  end
 
   @doc "Returns the row of a provider, or `nil` for one that is not known yet."
   @spec find(String.t()) :: row() | nil

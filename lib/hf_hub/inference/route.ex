@@ -34,6 +34,9 @@ defmodule HfHub.Inference.Route do
 
   @type t :: %__MODULE__{}
 
+  # Servers with one model take any name of it; the Python client sends this one.
+  @unnamed "dummy"
+
   # Names of hosts below these belong to the Hub, or to Inference Endpoints, which need a token. Spaces run the code of
   # other users, so the stored token is not for them.
   @own ~w(huggingface.co endpoints.huggingface.cloud)
@@ -145,9 +148,19 @@ defmodule HfHub.Inference.Route do
   end
 
   defp by_provider(%{server: url} = state, "hf-inference") when is_binary(url) do
-    {origin, _path} = Content.split!(url)
+    {origin, path} = Content.split!(url)
     token = if own?(origin, state), do: state.found, else: explicit(state.found)
-    build(%{state | found: token}, "hf-inference", Providers.find("hf-inference"), %{origin: origin})
+    state = %{state | found: token}
+    prefix = String.trim_trailing(path, "/")
+
+    if String.ends_with?(prefix, "/v1") and Map.has_key?(Providers.openai().routes, state.task),
+      do:
+        build(state, "the server", Providers.openai(), %{
+          origin: origin,
+          prefix: prefix,
+          model: state.asked || @unnamed
+        }),
+      else: build(state, "hf-inference", Providers.find("hf-inference"), %{origin: origin})
   end
 
   defp by_provider(state, "hf-inference") do
@@ -297,14 +310,7 @@ defmodule HfHub.Inference.Route do
   @spec get!(t(), String.t()) :: map()
   def get!(route, path), do: Error.unwrap!(Request.run(request(route, :get, path), &Decode.object/1))
 
-  @doc """
-  Requests a path of the server until `fun` accepts the JSON object there; see `HfHub.Request.Poll`. `pause` and `longest`
-  are milliseconds.
-  """
-  @spec poll!(t(), String.t(), pos_integer(), pos_integer() | nil, (map() -> {:done, value} | :again)) ::
-          value
-        when value: term()
-  def poll!(route, path, pause, longest, fun) do
+  defp poll!(route, path, pause, longest, fun) do
     request = request(route, :get, path)
     left = Enum.min([request.opts[:timeout], longest])
     request = if is_integer(left), do: put_in(request.opts[:timeout], left), else: request
@@ -320,7 +326,10 @@ defmodule HfHub.Inference.Route do
     )
   end
 
-  @doc "Same as `poll!/5`, unless `fun` accepts the JSON object that has come already."
+  @doc """
+  Returns what `fun` makes of the JSON object that has come, or of the one at a path of the server, which is requested until
+  `fun` accepts it; see `HfHub.Request.Poll`. `pause` and `longest` are milliseconds.
+  """
   @spec await!(t(), map(), String.t(), pos_integer(), pos_integer() | nil, (map() -> {:done, value} | :again)) ::
           value
         when value: term()

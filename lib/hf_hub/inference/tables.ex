@@ -38,7 +38,12 @@ defmodule HfHub.Inference.Tables do
           "Id of the model on the Hub, or the URL of a server, such as an Inference Endpoint. Defaults to the Hub's " <>
             "recommendation for the task, where there is one."
       ],
-      base_url: [type: :string, doc: "URL of a server, as for `:model`; the name that clients of OpenAI use."],
+      base_url: [
+        type: :string,
+        doc:
+          "URL of a server, as for `:model`; the name that clients of OpenAI use. A URL that ends in `/v1` is that of a " <>
+            "server with OpenAI's API, which has chats, texts, embeddings and speech below it."
+      ],
       provider: [
         type: {:in, ["auto" | Providers.names()]},
         doc:

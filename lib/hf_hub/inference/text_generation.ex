@@ -19,7 +19,7 @@ defmodule HfHub.Inference.TextGeneration do
     {params, opts} = split(opts)
     decode = &decode(&1, params[:details])
 
-    case Call.run(client, @task, {prompt, params, %{}}, opts, decode) do
+    case Call.run(client, @task, {prompt, params}, opts, decode) do
       {:error, %Error{kind: :bad_request} = error} -> without_unused(error, client, prompt, params, opts)
       result -> result
     end
@@ -31,7 +31,7 @@ defmodule HfHub.Inference.TextGeneration do
     {params, opts} = split(opts)
     decode = if params[:details], do: Decode.to(GenerationChunk), else: &piece/1
 
-    Events.stream(client, @task, {prompt, params, %{stream: true}}, opts, decode)
+    Events.stream(client, @task, {prompt, [stream: true] ++ params}, opts, decode)
   end
 
   defp split(opts) do
@@ -64,7 +64,7 @@ defmodule HfHub.Inference.TextGeneration do
         "the model does not know these parameters, which are left out: #{Enum.join(names, ", ")}"
       )
 
-      Call.run(client, @task, {prompt, rest, %{}}, opts, &decode(&1, rest[:details]))
+      Call.run(client, @task, {prompt, rest}, opts, &decode(&1, rest[:details]))
     else
       _other_error -> {:error, error}
     end

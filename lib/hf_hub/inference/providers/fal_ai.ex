@@ -19,11 +19,11 @@ defmodule HfHub.Inference.Providers.FalAi do
   end
 
   @impl true
-  def body("automatic-speech-recognition", {audio, params, extra}, route),
-    do: json(%{"audio_url" => Content.url!(audio, "audio/mpeg", route.opts)}, params, extra)
+  def body("automatic-speech-recognition", {audio, params}, route),
+    do: json(%{"audio_url" => Content.url!(audio, "audio/mpeg", route.opts)}, params)
 
-  def body("text-to-image", {prompt, params, extra}, route) do
-    {:json, body} = json(%{"prompt" => prompt}, sized(params), extra)
+  def body("text-to-image", {prompt, params}, route) do
+    {:json, body} = json(%{"prompt" => prompt}, sized(params))
 
     # Adapters of Stable Diffusion need the name of their base model.
     body =
@@ -34,31 +34,31 @@ defmodule HfHub.Inference.Providers.FalAi do
     {:json, with_adapter(body, route)}
   end
 
-  def body("text-to-speech", {text, params, extra}, _route), do: json(%{"text" => text}, params, extra)
+  def body("text-to-speech", {text, params}, _route), do: json(%{"text" => text}, params)
 
-  def body("text-to-video", {prompt, params, extra}, route) do
-    {:json, body} = json(%{"prompt" => prompt}, params, extra)
+  def body("text-to-video", {prompt, params}, route) do
+    {:json, body} = json(%{"prompt" => prompt}, params)
     {:json, with_adapter(body, route)}
   end
 
-  def body("image-segmentation", {image, params, extra}, route) do
-    {:json, body} = json(%{"image_url" => Content.url!(image, "image/png", route.opts)}, params, extra)
+  def body("image-segmentation", {image, params}, route) do
+    {:json, body} = json(%{"image_url" => Content.url!(image, "image/png", route.opts)}, params)
     {:json, Map.put(body, "sync_mode", true)}
   end
 
-  def body("image-to-image", {image, params, extra}, route) do
+  def body("image-to-image", {image, params}, route) do
     url = Content.url!(image, "image/jpeg", route.opts)
     params = OpenAi.rename(params, "target_size", "image_size")
-    {:json, body} = json(%{"image_url" => url, "image_urls" => [url]}, params, extra)
+    {:json, body} = json(%{"image_url" => url, "image_urls" => [url]}, params)
     {:json, with_adapter(body, route)}
   end
 
-  def body("image-to-video", {image, params, extra}, route) do
-    {:json, body} = json(%{"image_url" => Content.url!(image, "image/jpeg", route.opts)}, params, extra)
+  def body("image-to-video", {image, params}, route) do
+    {:json, body} = json(%{"image_url" => Content.url!(image, "image/jpeg", route.opts)}, params)
     {:json, with_adapter(body, route)}
   end
 
-  defp json(body, params, extra), do: {:json, body |> Map.merge(params) |> Map.merge(extra)}
+  defp json(body, params), do: {:json, Map.merge(body, params)}
 
   defp sized(%{"width" => width, "height" => height} = params) do
     params
@@ -105,18 +105,14 @@ defmodule HfHub.Inference.Providers.FalAi do
     [path | _query] = String.split(path, "?")
     query = if route.routed?, do: "?_subdomain=queue", else: ""
 
-    if content["status"] != "COMPLETED" do
-      Route.poll!(route, Route.path(route, path) <> "/status" <> query, @pause, nil, fn status ->
-        case status["status"] do
-          "COMPLETED" -> {:done, nil}
-          pending when pending in ["IN_QUEUE", "IN_PROGRESS", nil] -> :again
-          other -> Provider.failed!(route, "status #{inspect(other)}")
-        end
-      end)
-    end
-
+    status = Route.path(route, path) <> "/status" <> query
+    :completed = Route.await!(route, content, status, @pause, nil, &state(&1["status"], route))
     Route.get!(route, Route.path(route, path) <> query)
   end
+
+  defp state("COMPLETED", _route), do: {:done, :completed}
+  defp state(pending, _route) when pending in ["IN_QUEUE", "IN_PROGRESS", nil], do: :again
+  defp state(other, route), do: Provider.failed!(route, "status #{inspect(other)}")
 
   @impl true
   # Its own keys are sent in a form of their own.

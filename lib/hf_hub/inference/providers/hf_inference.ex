@@ -9,8 +9,9 @@ defmodule HfHub.Inference.Providers.HfInference do
 
   # Tasks whose input is a file, which is the whole body unless there are parameters.
   @files ~w(audio-classification audio-to-audio automatic-speech-recognition image-classification image-segmentation
-            image-to-image image-to-text image-to-video object-detection visual-question-answering
-            zero-shot-image-classification)
+            image-to-image image-to-text image-to-video object-detection zero-shot-image-classification)
+
+  @tabular ~w(tabular-classification tabular-regression)
 
   @media ~w(image-to-image image-to-video text-to-image text-to-speech text-to-video)
 
@@ -43,29 +44,32 @@ defmodule HfHub.Inference.Providers.HfInference do
   end
 
   @impl true
-  def body("conversational", {messages, params, extra}, route) do
+  def body("conversational", {messages, params}, route) do
     model = route.asked || if(route.server, do: "dummy", else: route.model)
-    params = params |> Map.merge(extra) |> Map.delete("model") |> OpenAi.with_format(:value)
+    params = params |> Map.delete("model") |> OpenAi.with_format(:value)
     {:json, [{"model", model}, {"messages", messages} | Map.to_list(params)]}
   end
 
   # The parameters are beside the inputs.
-  def body("feature-extraction", {inputs, params, extra}, _route),
-    do: {:json, %{"inputs" => inputs} |> Map.merge(params) |> Map.merge(extra)}
+  def body("feature-extraction", {inputs, params}, _route), do: {:json, Map.put(params, "inputs", inputs)}
 
-  def body(task, {file, params, extra}, route) when task in @files and params == %{} and extra == %{} do
+  def body("visual-question-answering", {%{"image" => image} = input, params}, _route),
+    do: {:json, Map.merge(input, %{"inputs" => image, "parameters" => params})}
+
+  def body(task, {table, params}, _route) when task in @tabular,
+    do: {:json, %{"table" => table, "parameters" => params}}
+
+  def body(task, {file, params}, route) when task in @files and params == %{} do
     {body, type} = Content.body!(file, route.opts)
     {:bytes, body, type}
   end
 
-  def body(task, {file, params, extra}, route) when task in @files do
-    body = %{"inputs" => Content.base64!(file, route.opts), "parameters" => params}
-    {:json, Map.merge(body, extra)}
-  end
+  def body(task, {file, params}, route) when task in @files,
+    do: body(nil, {Content.base64!(file, route.opts), params}, route)
 
-  def body(_task, {inputs, params, extra}, _route) do
-    body = if inputs == nil, do: %{}, else: %{"inputs" => inputs}
-    {:json, body |> Map.put("parameters", params) |> Map.merge(extra)}
+  def body(_task, {inputs, params}, _route) do
+    {beside, params} = Map.split(params, ["stream"])
+    {:json, Map.merge(beside, %{"inputs" => inputs, "parameters" => params})}
   end
 
   @impl true

@@ -5,8 +5,8 @@ defmodule HfHub.Inference.Providers.Novita do
   use HfHub.Inference.Provider
 
   @impl true
-  def body("text-to-video", {prompt, params, extra}, _route),
-    do: {:json, %{"prompt" => prompt} |> Map.merge(params) |> Map.merge(extra)}
+  def body("text-to-video", {prompt, params}, _route),
+    do: {:json, %{"prompt" => prompt} |> Map.merge(params)}
 
   def body(task, given, route), do: OpenAi.body(task, given, route)
 

@@ -5,8 +5,8 @@ defmodule HfHub.Inference.Providers.Nscale do
   use HfHub.Inference.Provider
 
   @impl true
-  def body("text-to-image", {prompt, params, extra}, route) do
-    params = params |> Map.merge(extra) |> sized() |> Map.drop(["num_inference_steps", "cfg_scale"])
+  def body("text-to-image", {prompt, params}, route) do
+    params = params |> sized() |> Map.drop(["num_inference_steps", "cfg_scale"])
 
     {:json, Map.merge(%{"response_format" => "b64_json", "prompt" => prompt, "model" => route.model}, params)}
   end

@@ -1,29 +1,53 @@
 defmodule HfHub.Inference.Providers.OpenAi do
-  # The API of OpenAI, which most providers have for chats, texts and embeddings.
+  # The API of OpenAI, which most providers have for chats, texts, embeddings and speech, and many other servers.
   @moduledoc false
 
   use HfHub.Inference.Provider
 
-  # These name the number of new tokens as OpenAI does, the others as TGI does.
-  @max_tokens ~w(deepinfra featherless-ai)
+  alias HfHub.Request.Form
+
+  # These name the number of new tokens as TGI does, the others as OpenAI does.
+  @max_new_tokens ~w(novita together)
+
+  # Servers recognize the format of a recording by the file's name.
+  @extensions %{
+    "audio/aac" => ".aac",
+    "audio/flac" => ".flac",
+    "audio/mp4" => ".m4a",
+    "audio/mpeg" => ".mp3",
+    "audio/ogg" => ".ogg",
+    "video/webm" => ".webm"
+  }
 
   @impl true
-  def body("conversational", {messages, params, extra}, route) do
-    params = params |> Map.merge(extra) |> Map.delete("model") |> with_format(route.row.schema)
+  def body("conversational", {messages, params}, route) do
+    params = params |> Map.delete("model") |> with_format(route.row.schema)
     # First, so that a router finds the model without reading all messages.
     {:json, [{"model", route.model}, {"messages", messages} | Map.to_list(params)]}
   end
 
-  def body("text-generation", {prompt, params, extra}, route) do
+  def body("text-generation", {prompt, params}, route) do
     params =
-      if route.provider in @max_tokens, do: rename(params, "max_new_tokens", "max_tokens"), else: params
+      if route.provider in @max_new_tokens, do: params, else: rename(params, "max_new_tokens", "max_tokens")
 
-    {:json, %{"prompt" => prompt} |> Map.merge(params) |> Map.merge(extra) |> Map.put("model", route.model)}
+    {:json, %{"prompt" => prompt} |> Map.merge(params) |> Map.put("model", route.model)}
+  end
+
+  def body("automatic-speech-recognition", {audio, params}, route) do
+    {content, type} = Content.body!(audio, route.opts)
+    file = {:file, content, "audio" <> Map.get(@extensions, type, ".wav"), type || "application/octet-stream"}
+    fields = for {name, value} <- Map.put(params, "model", route.model), do: {name, field(value)}
+    {pieces, form_type} = Form.multipart([{"file", file} | fields])
+    {:bytes, pieces, form_type}
   end
 
   # Embeddings and speech.
-  def body(_task, {input, params, extra}, route),
-    do: {:json, %{"input" => input} |> Map.merge(params) |> Map.merge(extra) |> Map.put("model", route.model)}
+  def body(_task, {input, params}, route),
+    do: {:json, %{"input" => input} |> Map.merge(params) |> Map.put("model", route.model)}
+
+  defp field(value) when is_binary(value), do: value
+  defp field(value) when is_atom(value) or is_number(value), do: to_string(value)
+  defp field(value), do: HfHub.Native.Nif.to_json(value)
 
   @impl true
   def result("conversational", answer, _route), do: answer.content
@@ -37,6 +61,22 @@ defmodule HfHub.Inference.Providers.OpenAi do
   def result("feature-extraction", answer, route) do
     items = Provider.fetch!(answer.content, ["data"], route)
     for item <- items!(items, route), do: Provider.fetch!(item, ["embedding"], route)
+  end
+
+  def result("automatic-speech-recognition", answer, route) do
+    text = Provider.text!(answer.content, ["text"], route)
+
+    case answer.content["segments"] do
+      segments when is_list(segments) ->
+        chunks =
+          for %{} = part <- segments,
+              do: %{"text" => part["text"], "timestamp" => [part["start"], part["end"]]}
+
+        %{"text" => text, "chunks" => chunks}
+
+      _none ->
+        %{"text" => text}
+    end
   end
 
   def result("text-to-speech", %{content: bytes} = answer, _route) when is_binary(bytes),

@@ -4,7 +4,10 @@ defmodule HfHub.Inference.Providers.Replicate do
 
   use HfHub.Inference.Provider
 
-  alias HfHub.Error
+  # Milliseconds between two looks at a result, and the longest wait for one after the response, which itself is held
+  # back for up to 60 seconds.
+  @pause 1000
+  @longest 300_000
 
   @impl true
   # A model with a version has another route.
@@ -15,9 +18,8 @@ defmodule HfHub.Inference.Providers.Replicate do
   def headers(_route), do: [{"prefer", "wait"}]
 
   @impl true
-  def body(task, {input, params, extra}, route) do
-    input = task |> input(input, route) |> Map.merge(params)
-    body = Map.merge(%{"input" => input}, extra)
+  def body(task, {input, params}, route) do
+    body = %{"input" => task |> input(input, route) |> Map.merge(params)}
     version = version(route)
     {:json, if(version, do: Map.put(body, "version", version), else: body)}
   end
@@ -58,17 +60,22 @@ defmodule HfHub.Inference.Providers.Replicate do
   end
 
   defp output!(%{content: %{} = content}, route) do
-    if content["status"] in ["failed", "canceled"], do: Provider.failed!(route, content["error"])
-
-    with nil <- content["output"] do
-      raise Error.new(
-              :timeout,
-              "replicate returned no result within its 60 seconds; the model may be starting, so try again later"
-            )
-    end
+    id = with id when is_binary(id) <- content["id"], do: URI.encode_www_form(id)
+    path = Route.path(route, "/v1/predictions/#{id}")
+    Route.await!(route, content, path, @pause, @longest, &state(&1, id, route))
   end
 
   defp output!(_answer, route), do: Provider.unexpected!(route, "expected a JSON object")
+
+  defp state(%{"output" => output}, _id, _route) when output != nil, do: {:done, output}
+
+  defp state(%{"status" => pending}, id, _route) when pending in ["starting", "processing"] and is_binary(id),
+    do: :again
+
+  defp state(%{"status" => status} = content, _id, route) when status in ["failed", "canceled", "aborted"],
+    do: Provider.failed!(route, content["error"])
+
+  defp state(_other, _id, route), do: Provider.unexpected!(route, "output is missing")
 
   defp transcription(text, _route) when is_binary(text), do: text
   defp transcription([first | _more], route), do: transcription(first, route)

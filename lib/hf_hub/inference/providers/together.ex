@@ -12,32 +12,32 @@ defmodule HfHub.Inference.Providers.Together do
   @videos ~w(image-to-video text-to-video)
 
   @impl true
-  def body("text-to-image", {prompt, params, extra}, route) do
+  def body("text-to-image", {prompt, params}, route) do
     %{"prompt" => prompt, "response_format" => "base64"}
     |> Map.merge(steps(params))
-    |> finished(extra, route)
+    |> finished(route)
   end
 
-  def body("image-to-image", {image, params, extra}, route) do
+  def body("image-to-image", {image, params}, route) do
     {prompt, params} = Map.pop(params, "prompt", "")
 
     %{"prompt" => prompt, "response_format" => "base64"}
     |> Map.merge(reference(image, route))
     |> Map.merge(steps(params))
-    |> finished(extra, route)
+    |> finished(route)
   end
 
-  def body("text-to-video", {prompt, params, extra}, route),
-    do: %{"prompt" => prompt} |> Map.merge(sized(params)) |> finished(extra, route)
+  def body("text-to-video", {prompt, params}, route),
+    do: %{"prompt" => prompt} |> Map.merge(sized(params)) |> finished(route)
 
-  def body("image-to-video", {image, params, extra}, route) do
+  def body("image-to-video", {image, params}, route) do
     frame = %{"input_image" => Content.url!(image, "image/png", route.opts), "frame" => "first"}
-    %{"frame_images" => [frame]} |> Map.merge(sized(params)) |> finished(extra, route)
+    %{"frame_images" => [frame]} |> Map.merge(sized(params)) |> finished(route)
   end
 
   def body(task, given, route), do: OpenAi.body(task, given, route)
 
-  defp finished(body, extra, route), do: {:json, body |> Map.put("model", route.model) |> Map.merge(extra)}
+  defp finished(body, route), do: {:json, Map.put(body, "model", route.model)}
 
   # FLUX.1 Kontext takes one image, all others a list.
   defp reference(image, route) do

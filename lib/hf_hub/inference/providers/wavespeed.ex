@@ -4,16 +4,18 @@ defmodule HfHub.Inference.Providers.Wavespeed do
 
   use HfHub.Inference.Provider
 
+  alias HfHub.Decode
+
   # Milliseconds between two looks at a result.
   @pause 500
 
   @impl true
-  def body(task, {prompt, params, extra}, _route) when task in ["text-to-image", "text-to-video"],
-    do: {:json, %{"prompt" => prompt} |> Map.merge(params) |> Map.merge(extra)}
+  def body(task, {prompt, params}, _route) when task in ["text-to-image", "text-to-video"],
+    do: {:json, %{"prompt" => prompt} |> Map.merge(params)}
 
-  def body(_task, {image, params, extra}, route) do
+  def body(_task, {image, params}, route) do
     body = %{"image" => Content.url!(image, "image/jpeg", route.opts)}
-    {:json, body |> Map.merge(params) |> Map.merge(extra)}
+    {:json, body |> Map.merge(params)}
   end
 
   @impl true
@@ -23,15 +25,15 @@ defmodule HfHub.Inference.Providers.Wavespeed do
     {_origin, path} = if String.starts_with?(url, "/"), do: {nil, url}, else: Content.split!(url)
 
     route
-    |> Route.poll!(Route.path(route, path), @pause, nil, &state(&1["data"] || %{}, route))
+    |> Route.await!(answer.content, Route.path(route, path), @pause, nil, &state(&1["data"], route))
     |> then(&Route.download!(route, &1))
   end
 
   defp state(data, route) do
-    case data["status"] do
+    case Decode.get(data, "status") do
       "completed" -> {:done, Provider.text!(data, ["outputs", 0], route)}
-      pending when pending in ["created", "processing"] -> :again
-      "failed" -> Provider.failed!(route, data["error"])
+      pending when pending in ["created", "processing", nil] -> :again
+      "failed" -> Provider.failed!(route, Decode.get(data, "error"))
       other -> Provider.unexpected!(route, "status #{inspect(other)}")
     end
   end

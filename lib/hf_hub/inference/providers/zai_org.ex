@@ -12,13 +12,12 @@ defmodule HfHub.Inference.Providers.ZaiOrg do
   def headers(_route), do: [{"accept-language", "en-US,en"}, {"x-source-channel", "hugging_face"}]
 
   @impl true
-  def body("text-to-image", {prompt, params, extra}, route) do
+  def body("text-to-image", {prompt, params}, route) do
     {width, params} = Map.pop(params, "width")
     {height, params} = Map.pop(params, "height")
     size = if width && height, do: %{"size" => "#{width}x#{height}"}, else: %{}
 
-    {:json,
-     %{"model" => route.model, "prompt" => prompt} |> Map.merge(size) |> Map.merge(params) |> Map.merge(extra)}
+    {:json, %{"model" => route.model, "prompt" => prompt} |> Map.merge(size) |> Map.merge(params)}
   end
 
   def body(task, given, route), do: OpenAi.body(task, given, route)
