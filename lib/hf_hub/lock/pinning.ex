@@ -1,0 +1,90 @@
+defmodule HfHub.Lock.Pinning do
+  # Asks the Hub for the commit and the files of a repository, and compares its listing with an entry.
+  @moduledoc false
+
+  alias HfHub.{Api, Error, Fnmatch, Git, RepoRef}
+  alias HfHub.Lock.{Entry, PinnedFile, Text}
+
+  @network Keyword.keys(HfHub.Options.common())
+
+  @doc "Returns the reference of a whole repository, with its revision."
+  @spec reference(HfHub.repo(), keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
+  def reference(repo, opts) do
+    with {:ok, ref} <- RepoRef.resolve(repo, opts) do
+      if ref.path == nil,
+        do: {:ok, ref},
+        else: {:error, Error.new(:invalid_name, path_given(ref), repo_id: ref.repo_id, path: ref.path)}
+    end
+  end
+
+  defp path_given(ref),
+    do: "the reference contains the path #{inspect(ref.path)}; pass the repository and `:allow_patterns`"
+
+  @doc "Returns a new entry with the commit that its revision points to now."
+  @spec pin(Entry.t(), keyword()) :: {:ok, Entry.t()} | {:error, Error.t()}
+  def pin(entry, opts) do
+    place = [repo_type: entry.repo_type, revision: entry.revision] ++ network(opts)
+
+    with {:ok, commit} <- Git.resolve_revision(entry.repo_id, place),
+         {:ok, files} <- listing(%{entry | commit: commit}, opts) do
+      case Enum.filter(files, &wanted?(&1.path, entry)) do
+        [] -> {:error, Error.new(:entry_not_found, no_file(entry), repo_id: entry.repo_id)}
+        files -> {:ok, %{entry | commit: commit, files: Enum.sort_by(files, & &1.path)}}
+      end
+    end
+  end
+
+  defp no_file(entry),
+    do: "no file of #{Text.name(entry)} matches; check `:allow_patterns` and `:ignore_patterns`"
+
+  @doc "Returns `:ok` if the Hub lists the given files of an entry with the pinned hashes."
+  @spec compare(Entry.t(), [PinnedFile.t()], keyword()) :: :ok | {:error, Error.t()}
+  def compare(entry, files, opts) do
+    with {:ok, listed} <- listing(entry, opts) do
+      listed = Map.new(listed, &{&1.path, &1})
+
+      case Enum.find(files, &(listed[&1.path] != &1)) do
+        nil -> :ok
+        file -> {:error, mismatch(entry, file, listed[file.path], "the Hub lists")}
+      end
+    end
+  end
+
+  @doc "Returns the error of a file that is not what is pinned."
+  @spec mismatch(Entry.t(), PinnedFile.t(), PinnedFile.t() | nil, String.t()) :: Error.t()
+  def mismatch(entry, file, found, source) do
+    found = if found, do: shown(found), else: "no such file"
+
+    message =
+      "#{inspect(file.path)} of #{Text.name(entry)} at #{String.slice(entry.commit, 0, 8)} is not what the lock file pins: " <>
+        "expected #{shown(file)}, #{source} #{found}; if the new content is right, run `mix hf_hub.lock #{entry.repo_id}`"
+
+    Error.new(:checksum_mismatch, message, repo_id: entry.repo_id, path: file.path, revision: entry.commit)
+  end
+
+  defp shown(file), do: "#{file.algorithm} #{file.hash} (#{file.size} bytes)"
+
+  defp listing(entry, opts) do
+    place = [repo_type: entry.repo_type, revision: entry.commit, recursive: true] ++ network(opts)
+
+    with {:ok, entries} <- Api.list_repo_tree(entry.repo_id, place) do
+      {:ok, for(%{type: :file} = file <- entries, do: pinned(file))}
+    end
+  end
+
+  # A large file's pointer has an object id too, which does not identify the content.
+  defp pinned(%{lfs: %{sha256: sha256} = lfs} = file) when is_binary(sha256),
+    do: %PinnedFile{path: file.path, algorithm: :sha256, hash: sha256, size: lfs.size || file.size}
+
+  defp pinned(file) do
+    algorithm = if byte_size(file.oid || "") == 64, do: :git_sha256, else: :git_sha1
+    %PinnedFile{path: file.path, algorithm: algorithm, hash: file.oid, size: file.size}
+  end
+
+  defp wanted?(path, entry) do
+    (entry.allow_patterns == [] or Enum.any?(entry.allow_patterns, &Fnmatch.matches?(&1, path))) and
+      not Enum.any?(entry.ignore_patterns, &Fnmatch.matches?(&1, path))
+  end
+
+  defp network(opts), do: opts |> Keyword.take(@network) |> HfHub.Options.given()
+end

@@ -1,0 +1,87 @@
+defmodule HfHub.PreloadTest do
+  use HfHub.Case, async: true
+
+  alias HfHub.{Error, Lock, Preload}
+  alias HfHub.Preload.Status
+
+  defp start!(context, more), do: start_supervised!({Preload, opts(context, more)}, restart: :temporary)
+
+  test "loads a list in the background, and is ready afterwards", context do
+    {one, _commit} = repo(context, %{"a.txt" => "a", "b.bin" => "b"})
+    {two, _commit} = repo(context, %{"a.txt" => "a"}, repo_type: :dataset)
+    fault(one, %{kind: "delay", ms: 300}, %{times: 1})
+
+    preload =
+      start!(context, repos: [{one, allow_patterns: ["*.txt"]}, {two, repo_type: :dataset}], progress: self())
+
+    refute Preload.ready?(preload)
+    assert %Status{state: :loading} = Preload.status(preload)
+    assert {:ok, %{^one => path, ^two => _path}} = Preload.await(preload)
+    assert File.ls!(path) == ["a.txt"]
+    assert Preload.ready?(preload)
+    assert %Status{state: :ready, error: nil, attempt: 1} = Preload.status(preload)
+    assert_received {:hf_hub_progress, %HfHub.Progress{activity: :done}}
+  end
+
+  test "loads a lock file, and makes no request if the files are there", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    lock = Path.join(context.dir, "hf_hub.lock")
+    Lock.pin!(id, lock: lock, endpoint: context.endpoint)
+    assert {:ok, %{^id => path}} = Preload.await(start!(context, lock: lock))
+    stop_supervised!(Preload)
+    before = length(requests(id))
+    preload = start!(context, lock: lock, repos: [id], local_files_only: true)
+    assert {:ok, %{^id => ^path}} = Preload.await(preload)
+    assert length(requests(id)) == before
+  end
+
+  test "tries again after a failure, and reports it meanwhile", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    fault(id, %{kind: "status", code: 403}, %{times: 1})
+    preload = start!(context, repos: [id], attempt_delay: 50, retries: 0)
+    assert {:ok, %{^id => _path}} = Preload.await(preload)
+    assert %Status{attempt: 2, error: nil} = Preload.status(preload)
+  end
+
+  test "keeps the process after the last attempt with on_failure: :keep", context do
+    preload = start!(context, repos: ["org/none"], attempts: 2, attempt_delay: 1, on_failure: :keep)
+    assert {:error, %Error{kind: :repo_not_found}} = Preload.await(preload)
+    assert %Status{state: :failed, attempt: 2, error: %Error{kind: :repo_not_found}} = Preload.status(preload)
+    refute Preload.ready?(preload)
+    assert {:error, %Error{kind: :repo_not_found}} = Preload.await(preload)
+  end
+
+  test "exits after the last attempt by default, and readiness is false", context do
+    preload = start!(context, repos: ["org/none"], attempts: 1)
+    ref = Process.monitor(preload)
+    assert {:error, %Error{kind: :repo_not_found}} = Preload.await(preload)
+    assert_receive {:DOWN, ^ref, :process, ^preload, {:shutdown, %Error{kind: :repo_not_found}}}
+    refute Preload.ready?(preload)
+  end
+
+  test "with wait: true, starts when the files are there, or not at all", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    assert Preload.ready?(start!(context, repos: [id], wait: true))
+    stop_supervised!(Preload)
+    child = {Preload, opts(context, repos: ["org/none"], attempts: 1, wait: true)}
+    assert {:error, {{%Error{kind: :repo_not_found}, _child}, _}} = start_supervised(child) |> nested()
+  end
+
+  # The shape of the supervisor's error depends on the version of Elixir.
+  defp nested({:error, {%Error{}, _} = reason}), do: {:error, {reason, nil}}
+  defp nested(other), do: other
+
+  test "awaits until a timeout, and its download ends with it", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    fault(id, %{kind: "hang"})
+    preload = start!(context, repos: [id])
+    assert {:error, %Error{kind: :timeout}} = Preload.await(preload, 50)
+    eventually(fn -> requests(id) != [] end)
+    stop_supervised!(Preload)
+    refute Process.alive?(preload)
+  end
+
+  test "requires a list or a lock file" do
+    assert_raise ArgumentError, ~r/:repos or :lock is required/, fn -> Preload.start_link([]) end
+  end
+end

@@ -1,0 +1,96 @@
+defmodule HfHub.ReleaseTest do
+  use HfHub.Case, async: true
+
+  alias HfHub.{Download, Error, Lock, Release, Vm}
+
+  setup context do
+    {id, commit} =
+      repo(context, %{"config.json" => "{}", "model.safetensors" => "weights", "extra.bin" => "x"})
+
+    lock = Path.join(context.dir, "hf_hub.lock")
+    Lock.pin!(id, lock: lock, endpoint: context.endpoint, ignore_patterns: ["extra.bin", ".git*"])
+    {:ok, id: id, commit: commit, lock: lock, bundle: Path.join(context.dir, "bundle")}
+  end
+
+  defp bundle(context, more \\ []),
+    do: Release.write(context.bundle, opts(context, [lock: context.lock] ++ more))
+
+  defp hub(context), do: Path.join(context.bundle, "hub")
+
+  # Calls that would need a network find none.
+  defp offline(context),
+    do: [
+      repo_id: context.id,
+      cache_dir: hub(context),
+      local_files_only: true,
+      endpoint: "http://127.0.0.1:1"
+    ]
+
+  test "a folder has the pinned files as regular files, and is used without a network", context do
+    assert {:ok, [snapshot]} = bundle(context)
+    assert snapshot.commit == context.commit
+    assert for({_path, {:link, _target}} = link <- tree(context.bundle), do: link) == []
+    assert {:ok, path} = Download.hf_hub_download(offline(context) ++ [filename: "model.safetensors"])
+    assert File.read!(path) == "weights"
+    assert {:ok, folder} = Download.snapshot_download(offline(context))
+    assert folder == snapshot.path
+    assert Enum.sort(File.ls!(folder)) == ["config.json", "model.safetensors"]
+    lock = Path.join(context.bundle, "hf_hub.lock")
+
+    assert {:ok, [%{path: ^folder, downloaded: []}]} =
+             Lock.get(lock: lock, cache_dir: hub(context), local_files_only: true)
+
+    assert %{warnings: []} = HfHub.Cache.scan!(cache_dir: hub(context))
+  end
+
+  test "a folder is replaced by the next call, and another folder is left alone", context do
+    assert {:ok, _snapshots} = bundle(context)
+    File.write!(Path.join(context.bundle, "stale"), "")
+    assert {:ok, _snapshots} = bundle(context, local_files_only: true)
+    refute File.exists?(Path.join(context.bundle, "stale"))
+
+    other = %{context | bundle: folder(context, %{"mine.txt" => ""})}
+    assert {:error, %Error{kind: :io, message: message}} = bundle(other)
+    assert message =~ "is not empty"
+    assert File.ls!(other.bundle) == ["mine.txt"]
+  end
+
+  test "a file that is not in the cache is an error without a network, and nothing is written", context do
+    assert {:error, %Error{kind: :not_cached}} = bundle(context, local_files_only: true)
+    refute File.exists?(context.bundle)
+  end
+
+  test "the step of a release writes to the application's priv folder, or to a given one", context do
+    release = struct!(Mix.Release, path: context.dir, applications: %{consumer: [vsn: '1.2.3']})
+    opts = opts(context, lock: context.lock)
+    ExUnit.CaptureIO.capture_io(fn -> assert Release.bundle(release, [app: :consumer] ++ opts) == release end)
+    assert File.exists?(Path.join(context.dir, "lib/consumer-1.2.3/priv/hf_hub/hf_hub.lock"))
+    ExUnit.CaptureIO.capture_io(fn -> Release.bundle(release, [folder: "models"] ++ opts) end)
+    assert File.exists?(Path.join(context.dir, "models/hf_hub.lock"))
+
+    assert_raise ArgumentError, ~r/no application :other/, fn ->
+      Release.bundle(release, [app: :other] ++ opts)
+    end
+  end
+
+  @tag :root
+  test "a folder that cannot be written to is used", context do
+    assert {:ok, _snapshots} = bundle(context)
+    opts = offline(context)
+
+    script =
+      Vm.script(context, """
+      opts = #{inspect(opts)}
+      {:error, :erofs} = File.write(Path.join(opts[:cache_dir], "x"), "")
+      {:ok, path} = HfHub.Download.hf_hub_download(opts ++ [filename: "config.json"])
+      {:ok, folder} = HfHub.Download.snapshot_download(opts)
+      {:ok, [model]} = HfHub.Lock.get(lock: Path.join(opts[:cache_dir], "../hf_hub.lock"), cache_dir: opts[:cache_dir])
+      IO.puts("read " <> File.read!(path) <> Path.basename(folder) <> Path.basename(model.path))
+      """)
+
+    bundle = context.bundle
+    mount = "mount --bind #{bundle} #{bundle} && mount -o remount,ro,bind #{bundle} && exec \"$0\" \"$@\""
+    assert {output, 0} = Vm.run(Vm.below(script, ["unshare", "--mount", "sh", "-c", mount]))
+    assert output =~ "read {}" <> context.commit <> context.commit
+  end
+end
