@@ -78,12 +78,12 @@ use_workspace_build() {
 need_python_client() {
   python=${HF_HUB_TEST_PYTHON:-$PWD/_build/python/bin/python}
   export HF_HUB_TEST_PYTHON=$python
-  [ -x "$python" ] && "$python" -c 'import huggingface_hub, pydantic' 2>/dev/null && return
+  [ -x "$python" ] && "$python" -c 'import huggingface_hub, pydantic, safetensors' 2>/dev/null && return
   command -v python3 >/dev/null || fail "Python 3 is missing; install python3 and run this again"
   python3 -m venv "$PWD/_build/python" || fail "python3 cannot make a venv; install python3-venv and run this again"
   # With pydantic, the client has models of the payloads of webhooks.
-  "$python" -m pip install --quiet --disable-pip-version-check huggingface_hub pydantic ||
-    fail "pip could not install huggingface_hub and pydantic; is PyPI reachable?"
+  "$python" -m pip install --quiet --disable-pip-version-check huggingface_hub pydantic safetensors ||
+    fail "pip could not install huggingface_hub, pydantic and safetensors; is PyPI reachable?"
 }
 
 # The JavaScript client, in $js_client: a folder with node_modules.

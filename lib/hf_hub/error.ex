@@ -27,8 +27,8 @@ defmodule HfHub.Error do
   | `:repo_not_found` | no such repository, or it is private and the token has no access |
   | `:revision_not_found` | no such branch, tag or commit |
   | `:entry_not_found` | no such file in the repository |
-  | `:not_found` | any other 404 |
-  | `:bad_request` | the Hub rejected the request as invalid (400, 422), or a commit has no message |
+  | `:not_found` | any other 404, or no tensor of that name |
+  | `:bad_request` | the Hub rejected the request as invalid (400, 422), a commit has no message, or a tensor lacks the wanted rows |
   | `:conflict` | the resource already exists or has another value, or was changed meanwhile (409) |
   | `:precondition` | a precondition of the request failed (412) |
   | `:rate_limited` | too many requests (429); see `:retry_after` |
@@ -41,7 +41,7 @@ defmodule HfHub.Error do
   | `:checksum_mismatch` | the bytes do not match the Hub's checksum; nothing was stored |
   | `:lock_timeout` | another process holds the lock |
   | `:io` | reading or writing a file failed |
-  | `:invalid_response` | the response, or the payload of a webhook, is malformed or not allowed |
+  | `:invalid_response` | the response, the payload of a webhook, or a file of tensors is malformed or not allowed |
   | `:invalid_name` | an invalid repository id, revision, file name or endpoint |
   | `:invalid_archive` | the archive is damaged, or unsafe to unpack |
   | `:invalid_card` | the metadata of a card cannot be read or written |

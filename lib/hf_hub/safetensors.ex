@@ -1,18 +1,38 @@
 defmodule HfHub.Safetensors do
   @moduledoc """
-  Reads the names, types and shapes of a model's tensors without downloading the model.
+  Reads and writes the tensors of safetensors files, on this machine and on the Hub.
+
+  `metadata/2` returns names, types and shapes without downloading the model:
 
       {:ok, metadata} = HfHub.Safetensors.metadata("openai-community/gpt2")
       metadata.parameter_count
       #=> %{"F32" => 137022720}
 
-  Only the headers of the files are downloaded, a few kilobytes each, several at a time. Headers are untrusted input: one
-  of more than 100 MB, or with inconsistent sizes, is an error of kind `:invalid_response`.
+  `open/2` also reads the values, each when it is asked for. Of a model on the Hub, only the bytes of the wanted tensors
+  are received:
+
+      {:ok, model} = HfHub.Safetensors.open("openai-community/gpt2")
+      {:ok, bytes} = HfHub.Safetensors.tensor(model, "wte.weight", rows: 0..9)
+
+  Headers are untrusted input: one of more than 100 MB, or with inconsistent sizes, is an error of kind
+  `:invalid_response`. `open/2` also rejects tensors that overlap, as the format's own library does.
+
+  ## Read, not mapped
+
+  Files on this machine are read by position into binaries. They are not mapped into memory: when a mapped file is
+  truncated by another process, the next access to it ends the whole VM with a signal that cannot be handled. Reading
+  copies each byte once, from the page cache into the binary; binaries made of it, as by `binary_part/3` or
+  `Nx.from_binary/2`, share that memory.
+
+  A handle reads the files that were there when it was opened, also if a download replaces them meanwhile. A file that
+  was truncated or written to is an error of kind `:io`, never other data; a change that leaves the size as it was is
+  seen by the time of the file, in seconds. A handle may be used by several processes, and belongs to the one that
+  opened it: when that process exits, its files are closed.
   """
 
-  alias HfHub.{Decode, Error, Native, Options, RepoRef}
+  alias HfHub.{Decode, Error, Native, Options, RandomAccess, RepoRef}
   alias HfHub.Native.Hub
-  alias HfHub.Safetensors.{FileMetadata, Metadata}
+  alias HfHub.Safetensors.{AsNx, FileMetadata, Handle, Metadata, Reading, Source, Tensor, Writer}
 
   @sharded [
              filename: [
@@ -23,6 +43,35 @@ defmodule HfHub.Safetensors do
            ] ++ Options.common()
 
   @options Options.repo_type() ++ Options.revision() ++ Options.common()
+
+  @open [
+          filename: [
+            type: :string,
+            doc:
+              "File of the repository or folder. Defaults to `model.safetensors`, else `model.safetensors.index.json`."
+          ],
+          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."]
+        ] ++ @options
+
+  @rows [
+    rows: [
+      type: {:struct, Range},
+      doc:
+        "Rows to read, in the first dimension: `0..9` is the first ten, `100..-1//1` all but the first hundred."
+    ]
+  ]
+
+  @stream [names: [type: {:list, :string}, doc: "Tensors to read. Defaults to all."]]
+
+  @write [
+    metadata: [type: :map, doc: "Metadata of the file, a map of strings, such as `%{\"format\" => \"pt\"}`."],
+    max_shard_size: [
+      type: :pos_integer,
+      doc:
+        "Maximum number of bytes of tensors in a file. A larger model is written to several files, named like " <>
+          "`model-00001-of-00002.safetensors`, and an index of them. Defaults to one file."
+    ]
+  ]
 
   @doc """
   Returns the metadata of a repository's safetensors files: of `model.safetensors`, else of the files listed in
@@ -99,6 +148,193 @@ defmodule HfHub.Safetensors do
   @doc "Same as `sharded_metadata/2`, but returns the metadata or raises `HfHub.Error`."
   @spec sharded_metadata!(HfHub.repo(), keyword()) :: Metadata.t()
   def sharded_metadata!(repo_id, opts \\ []), do: Error.unwrap!(sharded_metadata(repo_id, opts))
+
+  @doc """
+  Opens a model: reads the headers of its files, and returns a handle for its tensors.
+
+  The source is a safetensors file or index, a folder of one, `{:local, path}`, or a repository. A string that begins
+  with `/`, `.` or `~`, ends with `.safetensors` or is the name of something in the working directory is a path; any
+  other is a repository.
+
+  Of a repository, cached files are read from the cache, all others from the Hub, at the commit that the revision stands
+  for now. In offline mode, only cached files are read. Later calls use the options of this one, such as `:token`.
+
+  ## Options
+
+  #{Options.docs(@open)}
+
+  ## Examples
+
+      iex> path = Path.join(System.tmp_dir!(), "hf_hub_doc_\#{System.unique_integer([:positive])}.safetensors")
+      iex> {:ok, [^path]} = HfHub.Safetensors.write(path, %{"bias" => {"F32", [2], <<1.0::float-little-32, 2.0::float-little-32>>}})
+      iex> {:ok, model} = HfHub.Safetensors.open(path)
+      iex> model.tensors["bias"].shape
+      [2]
+      iex> HfHub.Safetensors.tensor(model, "bias", rows: 1..1)
+      {:ok, <<2.0::float-little-32>>}
+      iex> HfHub.Safetensors.close(model)
+      :ok
+  """
+  @spec open(Path.t() | HfHub.repository() | HfHub.repo(), keyword()) ::
+          {:ok, Handle.t()} | {:error, Error.t()}
+  def open(source, opts \\ []) do
+    tuple = Keyword.take(RepoRef.options(source), [:cache_dir, :token])
+    opts = Options.validate!(Keyword.merge(tuple, opts), @open)
+
+    case Source.path(source) do
+      nil ->
+        with {:ok, ref} <- RepoRef.resolve(source, Keyword.put(opts, :path, opts[:filename])),
+             do: Source.on_the_hub(ref, opts)
+
+      path ->
+        Source.on_disk(path, opts[:filename])
+    end
+  end
+
+  @doc "Same as `open/2`, but returns the handle or raises `HfHub.Error`."
+  @spec open!(Path.t() | HfHub.repository() | HfHub.repo(), keyword()) :: Handle.t()
+  def open!(source, opts \\ []), do: Error.unwrap!(open(source, opts))
+
+  @doc """
+  Closes the files of a handle. They are also closed when the process that opened them exits.
+
+  ## Examples
+
+      model = HfHub.Safetensors.open!("model.safetensors")
+      HfHub.Safetensors.close(model)
+      #=> :ok
+  """
+  @spec close(Handle.t()) :: :ok
+  def close(%Handle{files: files}),
+    do: Enum.each(files, fn {_name, {file, _start}} -> RandomAccess.close(file) end)
+
+  @doc """
+  Returns the values of a tensor as a binary, little-endian and row by row, as in the file.
+
+  A name that is not in the model is an error of kind `:not_found`, which lists similar names.
+
+  ## Options
+
+  #{Options.docs(@rows)}
+
+  ## Examples
+
+      {:ok, model} = HfHub.Safetensors.open("openai-community/gpt2")
+      {:ok, bytes} = HfHub.Safetensors.tensor(model, "ln_f.weight")
+      byte_size(bytes)
+      #=> 3072
+  """
+  @spec tensor(Handle.t(), String.t(), keyword()) :: {:ok, binary()} | {:error, Error.t()}
+  def tensor(%Handle{} = model, name, opts \\ []) do
+    opts = Options.validate!(opts, @rows)
+    with {:ok, bytes, _tensor} <- Reading.read(model, name, opts[:rows]), do: {:ok, bytes}
+  end
+
+  @doc "Same as `tensor/3`, but returns the binary or raises `HfHub.Error`."
+  @spec tensor!(Handle.t(), String.t(), keyword()) :: binary()
+  def tensor!(%Handle{} = model, name, opts \\ []), do: Error.unwrap!(tensor(model, name, opts))
+
+  @doc """
+  Returns a tensor as an `Nx.Tensor`. Raises `ArgumentError` if Nx is not loaded: it has to be a dependency of the project.
+
+  `BF16` and all integers and floats have their type in Nx, `BOOL` is `{:u, 8}`, `F8_E5M2` is `{:f, 8}` and `F8_E4M3` is
+  `{:f8_e4m3fn, 8}` where Nx has these. All other types, such as `F4`, are returned as their bytes, `{:u, 8}`. Nx has no
+  tensors without values: such a tensor is an error of kind `:bad_request`.
+
+  ## Options
+
+  #{Options.docs(@rows)}
+
+  ## Examples
+
+      {:ok, model} = HfHub.Safetensors.open("openai-community/gpt2")
+      {:ok, weights} = HfHub.Safetensors.nx_tensor(model, "ln_f.weight")
+      Nx.shape(weights)
+      #=> {768}
+  """
+  @spec nx_tensor(Handle.t(), String.t(), keyword()) :: {:ok, struct()} | {:error, Error.t()}
+  def nx_tensor(%Handle{} = model, name, opts \\ []) do
+    opts = Options.validate!(opts, @rows)
+    AsNx.check!()
+
+    case Reading.read(model, name, opts[:rows]) do
+      {:ok, "", _tensor} ->
+        message = "tensor #{inspect(name)} has no values; Nx has no tensors of that shape"
+        {:error, Error.new(:bad_request, message)}
+
+      {:ok, bytes, tensor} ->
+        {:ok, AsNx.tensor(bytes, tensor)}
+
+      error ->
+        error
+    end
+  end
+
+  @doc "Same as `nx_tensor/3`, but returns the tensor or raises `HfHub.Error`."
+  @spec nx_tensor!(Handle.t(), String.t(), keyword()) :: struct()
+  def nx_tensor!(%Handle{} = model, name, opts \\ []), do: Error.unwrap!(nx_tensor(model, name, opts))
+
+  @doc """
+  Returns a lazy stream of `{name, tensor, binary}`, in the order of the files and of the data in them, which is the order
+  that disks and networks read fastest. One tensor is in memory at a time. The stream raises `HfHub.Error`.
+
+  ## Options
+
+  #{Options.docs(@stream)}
+
+  ## Examples
+
+      {:ok, model} = HfHub.Safetensors.open("openai-community/gpt2")
+      for {name, tensor, bytes} <- HfHub.Safetensors.stream(model), do: {name, tensor.dtype, :erlang.crc32(bytes)}
+  """
+  @spec stream(Handle.t(), keyword()) :: Enumerable.t({String.t(), Tensor.t(), binary()})
+  def stream(%Handle{} = model, opts \\ []) do
+    opts = Options.validate!(opts, @stream)
+    if opts[:names], do: Enum.each(opts[:names], &Error.unwrap!(Reading.find(model, &1)))
+    names = Reading.in_order(model)
+    names = if opts[:names], do: Enum.filter(names, &(&1 in opts[:names])), else: names
+    Stream.map(names, &{&1, model.tensors[&1], tensor!(model, &1)})
+  end
+
+  @doc """
+  Writes tensors to a safetensors file, or to several with an index, and returns their paths.
+
+  The tensors are pairs of a name and `{dtype, shape, data}` or an `Nx.Tensor`. The data are a binary, a stream of
+  binaries, or a function that returns one of these when its turn has come, so that a model need not fit into memory.
+
+  The files are those that `safetensors` for Python writes, byte for byte; of several entries in `:metadata`, whose order
+  differs there from run to run, the order is that of the names. They are written beside their places and renamed once all
+  are complete. Shards and indices of an earlier model with the same name are removed.
+
+  ## Options
+
+  #{Options.docs(@write)}
+
+  ## Examples
+
+      iex> folder = Path.join(System.tmp_dir!(), "hf_hub_doc_\#{System.unique_integer([:positive])}")
+      iex> File.mkdir_p!(folder)
+      iex> tensors = [{"a", {"U8", [4], <<1, 2, 3, 4>>}}, {"b", {"I16", [1], fn -> <<5, 0>> end}}]
+      iex> {:ok, paths} = HfHub.Safetensors.write(Path.join(folder, "model.safetensors"), tensors, max_shard_size: 4)
+      iex> Enum.map(paths, &Path.basename/1)
+      ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
+  """
+  @spec write(Path.t(), Enumerable.t(), keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
+  def write(path, tensors, opts \\ []) do
+    opts = Options.validate!(opts, @write)
+
+    unless opts[:metadata] == nil or
+             Enum.all?(opts[:metadata], fn {name, value} -> text?(name) and text?(value) end),
+           do: raise(ArgumentError, "expected option :metadata to be a map of strings to strings")
+
+    Writer.write(Path.expand(path), tensors, opts)
+  end
+
+  @doc "Same as `write/3`, but returns the paths or raises `HfHub.Error`."
+  @spec write!(Path.t(), Enumerable.t(), keyword()) :: [Path.t()]
+  def write!(path, tensors, opts \\ []), do: Error.unwrap!(write(path, tensors, opts))
+
+  defp text?(value), do: Options.valid_value?(value, :string)
 
   defp read(repo_id, filename, opts) do
     opts = Options.validate!(opts, @options)

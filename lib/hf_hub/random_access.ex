@@ -1,0 +1,146 @@
+defmodule HfHub.RandomAccess do
+  # A file on this machine or on the Hub that is read at positions.
+  #
+  # A local file is opened once, by an I/O server that any process may ask, and read by `pread` into a new binary. It is
+  # not mapped: a mapped file that another process truncates ends the VM by SIGBUS. A file that is replaced by a rename
+  # is still read from the old inode. One that is written to in place has another size or time, which is an error.
+  @moduledoc false
+
+  alias HfHub.{Cache, Config, Download, Error, Options}
+
+  @enforce_keys [:name, :size, :from]
+  defstruct [:name, :size, :from, head: ""]
+
+  @type t :: %__MODULE__{
+          name: String.t(),
+          size: non_neg_integer(),
+          from: {:disk, pid(), term()} | {:hub, keyword()},
+          head: binary()
+        }
+
+  # Nearly all headers of remote files are shorter, and so cost one request.
+  @head 100_001
+
+  @commit ~r/\A[0-9a-f]{40}\z/
+
+  @doc "Opens a file on this machine. It is closed when the calling process exits."
+  @spec open(Path.t()) :: {:ok, t()} | {:error, Error.t()}
+  def open(path) do
+    # Asked first: opening a named pipe would wait for a writer.
+    with {:ok, info} <- :file.read_file_info(path, [:raw]),
+         :ok <- regular(info),
+         {:ok, device} <- :file.open(path, [:read, :binary]),
+         {:ok, facts} <- facts(device) do
+      {:ok, %__MODULE__{name: path, size: elem(facts, 0), from: {:disk, device, facts}}}
+    else
+      {:error, reason} -> {:error, io("cannot open `#{path}`", path, reason)}
+    end
+  end
+
+  @doc """
+  Finds a file of a repository at the commit that the revision stands for now, and returns the path of a cached copy, or
+  the file to read from the Hub. The options are those of `HfHub.Download.file_metadata/1`, and `:cache_dir`.
+  """
+  @spec find(keyword()) :: {:ok, Path.t() | t()} | {:error, Error.t()}
+  def find(opts) do
+    cond do
+      Config.offline?() -> cached(opts)
+      (opts[:revision] || "") =~ @commit -> with {:error, _not_cached} <- cached(opts), do: on_the_hub(opts)
+      true -> on_the_hub(opts)
+    end
+  end
+
+  @doc "Returns a part of the file, which must not extend beyond its end."
+  @spec read(t(), non_neg_integer(), non_neg_integer()) :: {:ok, binary()} | {:error, Error.t()}
+  def read(_file, _first, 0), do: {:ok, ""}
+
+  def read(%{head: head}, first, length) when first + length <= byte_size(head),
+    do: {:ok, binary_part(head, first, length)}
+
+  def read(%{from: {:disk, device, facts}} = file, first, length) do
+    with {:ok, bytes} when byte_size(bytes) == length <- :file.pread(device, first, length),
+         # After the read, so that what was written before or while it was read is seen.
+         {:ok, ^facts} <- facts(device) do
+      {:ok, bytes}
+    else
+      {:error, reason} -> {:error, io("cannot read `#{file.name}`", file.name, reason)}
+      _shorter_or_changed -> {:error, changed(file.name)}
+    end
+  end
+
+  def read(%{from: {:hub, opts}} = file, first, length) do
+    with {:ok, stream} <- Download.download_stream([range: first..(first + length - 1)] ++ opts),
+         {:ok, bytes} <- collect(stream) do
+      if byte_size(bytes) == length, do: {:ok, bytes}, else: {:error, short(file, length, bytes)}
+    end
+  end
+
+  @doc "Returns an error about the contents of the file."
+  @spec invalid(t(), String.t(), String.t()) :: Error.t()
+  def invalid(file, format, why),
+    do: Error.new(:invalid_response, "invalid #{format} file `#{file.name}`: #{why}", path: file.name)
+
+  @doc "Closes the file."
+  @spec close(t()) :: :ok
+  def close(%{from: {:disk, device, _facts}}) do
+    _closed = :file.close(device)
+    :ok
+  end
+
+  def close(_remote), do: :ok
+
+  defp regular(info), do: if(elem(info, 2) == :regular, do: :ok, else: {:error, :eftype})
+
+  # Size and time of the last change, of the file that was opened.
+  defp facts(device) do
+    with {:ok, info} <- :file.read_file_info(device, time: :posix), do: {:ok, {elem(info, 1), elem(info, 5)}}
+  end
+
+  defp cached(opts) do
+    Cache.cache_path(
+      Options.given(Keyword.take(opts, [:repo_id, :repo_type, :revision, :filename, :cache_dir, :endpoint]))
+    )
+  end
+
+  defp on_the_hub(opts) do
+    with {:ok, metadata} <- Download.file_metadata(Options.given(Keyword.delete(opts, :cache_dir))) do
+      # Later reads are of the same commit, whatever is pushed meanwhile.
+      opts = if metadata.commit_hash, do: Keyword.put(opts, :revision, metadata.commit_hash), else: opts
+      with {:error, _not_cached} <- cached(opts), do: remote(metadata, opts)
+    end
+  end
+
+  defp remote(metadata, opts) do
+    with {:ok, size} <- size(metadata, opts[:filename]) do
+      opts = Options.given(Keyword.delete(opts, :cache_dir))
+      file = %__MODULE__{name: opts[:filename], size: size, from: {:hub, opts}}
+      with {:ok, head} <- read(file, 0, min(size, @head)), do: {:ok, %{file | head: head}}
+    end
+  end
+
+  defp size(%{size: size}, _name) when is_integer(size), do: {:ok, size}
+
+  defp size(_unknown, name),
+    do: {:error, Error.new(:invalid_response, "the Hub does not announce the size of `#{name}`", path: name)}
+
+  defp collect(stream) do
+    {:ok, stream |> Enum.to_list() |> IO.iodata_to_binary()}
+  rescue
+    error in Error -> {:error, error}
+  end
+
+  defp short(file, length, bytes) do
+    message = "the Hub sent #{byte_size(bytes)} bytes of `#{file.name}`, expected #{length}"
+    Error.new(:invalid_response, message, path: file.name)
+  end
+
+  defp changed(path) do
+    Error.new(:io, "`#{path}` was changed or truncated after it was opened; open it again", path: path)
+  end
+
+  defp io(message, path, reason), do: Error.new(:io, message, path: path, reason: text(reason))
+
+  defp text(:eftype), do: "not a regular file"
+  defp text(:terminated), do: "it is closed: by close/1, or because the process that opened it has exited"
+  defp text(reason), do: "#{:file.format_error(reason)}"
+end

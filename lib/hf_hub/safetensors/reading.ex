@@ -1,0 +1,93 @@
+defmodule HfHub.Safetensors.Reading do
+  # Reads the values of tensors.
+  @moduledoc false
+
+  alias HfHub.{Error, Options, RandomAccess}
+  alias HfHub.Safetensors.{Dtype, Handle, Source, Tensor}
+
+  # Names among which similar ones are looked for, and the similarity that counts.
+  @compared 20_000
+  @similar 0.8
+
+  @doc "Returns a tensor by its name; the error lists similar names."
+  @spec find(Handle.t(), String.t()) :: {:ok, Tensor.t()} | {:error, Error.t()}
+  def find(%Handle{tensors: tensors}, name) when is_binary(name) do
+    with :error <- Map.fetch(tensors, name) do
+      {:error, Error.new(:not_found, "no tensor #{shown(name)}" <> similar(name, Map.keys(tensors)))}
+    end
+  end
+
+  def find(_handle, name),
+    do: raise(ArgumentError, "expected the name of a tensor, got: #{Options.shown(name)}")
+
+  @doc "Returns the values of a tensor, or of some of its rows, and the shape of what is returned."
+  @spec read(Handle.t(), String.t(), Range.t() | nil) ::
+          {:ok, binary(), Tensor.t()} | {:error, Error.t()}
+  def read(handle, name, rows) do
+    with {:ok, tensor} <- find(handle, name),
+         {:ok, tensor} <- slice(tensor, name, rows) do
+      {file, start} = Source.file(handle, name)
+      {first, last} = tensor.data_offsets
+      with {:ok, bytes} <- RandomAccess.read(file, start + first, last - first), do: {:ok, bytes, tensor}
+    end
+  end
+
+  @doc "Returns the names of the tensors in the order of the files and of their data."
+  @spec in_order(Handle.t()) :: [String.t()]
+  def in_order(handle) do
+    handle.tensors
+    |> Enum.sort_by(fn {name, tensor} -> {handle.weight_map[name], tensor.data_offsets, name} end)
+    |> Enum.map(&elem(&1, 0))
+  end
+
+  defp slice(tensor, _name, nil), do: {:ok, tensor}
+
+  defp slice(%{shape: [count | inner]} = tensor, name, first..last//1) do
+    last = if last < 0, do: count + last, else: last
+    {start, end_} = tensor.data_offsets
+
+    cond do
+      first < 0 or last < first or last >= count ->
+        outside(name, tensor, first..last)
+
+      not whole_bytes?(tensor.dtype, inner) ->
+        {:error,
+         Error.new(:bad_request, "a row of tensor #{shown(name)} does not end at a byte; read all of it")}
+
+      true ->
+        row = div(end_ - start, count)
+        shape = [last - first + 1 | inner]
+        offsets = {start + first * row, start + (last + 1) * row}
+        {:ok, %{tensor | shape: shape, data_offsets: offsets, parameter_count: Enum.product(shape)}}
+    end
+  end
+
+  defp slice(%{shape: []}, name, %Range{}),
+    do: {:error, Error.new(:bad_request, "tensor #{shown(name)} is a scalar, which has no rows")}
+
+  defp slice(_tensor, _name, rows) do
+    raise ArgumentError, "expected option :rows to be like 0..9 or 100..-1//1, got: #{Options.shown(rows)}"
+  end
+
+  defp whole_bytes?(dtype, inner) do
+    bits = Dtype.bits(dtype)
+    bits != nil and rem(bits * Enum.product(inner), 8) == 0
+  end
+
+  defp outside(name, %{shape: [count | _inner]}, rows) do
+    {:error,
+     Error.new(:bad_request, "tensor #{shown(name)} has #{count} rows, not those of #{inspect(rows)}")}
+  end
+
+  defp similar(name, names) do
+    scored = for other <- Enum.take(names, @compared), do: {String.jaro_distance(name, other), other}
+
+    case scored |> Enum.filter(&(elem(&1, 0) > @similar)) |> Enum.sort(:desc) |> Enum.take(3) do
+      [] -> "; there are #{length(names)}, such as #{names |> Enum.sort() |> Enum.take(3) |> list()}"
+      found -> "; similar: " <> list(Enum.map(found, &elem(&1, 1)))
+    end
+  end
+
+  defp list(names), do: Enum.map_join(names, ", ", &shown/1)
+  defp shown(name), do: inspect(name, printable_limit: 200)
+end

@@ -1,0 +1,220 @@
+defmodule HfHub.Safetensors.Source do
+  # Opens the files of a model: a file, a folder or a repository.
+  @moduledoc false
+
+  alias HfHub.{Error, Options, RandomAccess, RepoRef, StrictJson}
+  alias HfHub.Safetensors.{Handle, Header}
+
+  @single "model.safetensors"
+  @index "model.safetensors.index.json"
+  @max_index 64 * 1_048_576
+  # Number of files of a repository that are opened concurrently.
+  @at_once 8
+
+  @doc "Returns the path of a source on this machine; `nil` if it is a repository."
+  @spec path(term()) :: Path.t() | nil
+  def path({:local, path}) when is_binary(path), do: Path.expand(path)
+
+  def path(text) when is_binary(text) do
+    address? = text =~ ~r"\A(hf|https?)://"
+    path? = text =~ ~r"\A[/.~]" or Path.extname(text) == ".safetensors" or File.exists?(text)
+    if path? and not address?, do: Path.expand(text)
+  end
+
+  def path(_tuple), do: nil
+
+  @doc "Opens the files of a model on this machine."
+  @spec on_disk(Path.t(), String.t() | nil) :: {:ok, Handle.t()} | {:error, Error.t()}
+  def on_disk(path, filename) do
+    path = if filename, do: Path.join(path, filename), else: path
+
+    cond do
+      not File.dir?(path) -> open(&at_path(Path.dirname(path), &1), Path.basename(path))
+      File.exists?(Path.join(path, @single)) -> open(&at_path(path, &1), @single)
+      File.exists?(Path.join(path, @index)) -> open(&at_path(path, &1), @index)
+      true -> {:error, Error.new(:entry_not_found, nothing("`#{path}`"), path: path)}
+    end
+  end
+
+  @doc "Opens the files of a model in a repository; its path is a file, or a folder."
+  @spec on_the_hub(RepoRef.t(), keyword()) :: {:ok, Handle.t()} | {:error, Error.t()}
+  def on_the_hub(ref, opts) do
+    opts = [repo_id: ref.repo_id, repo_type: ref.repo_type] ++ Keyword.drop(opts, [:filename, :repo_type])
+    opts = Keyword.put(opts, :revision, ref.revision)
+    path = ref.path || ""
+
+    if String.ends_with?(path, [".safetensors", ".json"]) do
+      open(&in_repo(folder(path), &1, opts), Path.basename(path))
+    else
+      with {:error, %{kind: :entry_not_found}} <- open(&in_repo(path, &1, opts), @single),
+           {:error, %{kind: :entry_not_found} = error} <- open(&in_repo(path, &1, opts), @index),
+           do: {:error, %{error | message: nothing(ref.repo_id)}}
+    end
+  end
+
+  @doc "Returns the open file with the data of a tensor, and where that data begins."
+  @spec file(Handle.t(), String.t()) :: {RandomAccess.t(), pos_integer()}
+  def file(handle, name), do: Map.fetch!(handle.files, Map.fetch!(handle.weight_map, name))
+
+  defp nothing(where), do: "#{where} has no safetensors model: neither #{@single} nor #{@index} exists"
+
+  # `find` returns the path or the remote file of a name, and the same for names next to it.
+  defp open(find, name) do
+    with {:ok, found, siblings} <- find.(name) do
+      if Path.extname(name) == ".json",
+        do: sharded(found, siblings),
+        else: single(found, name)
+    end
+  end
+
+  defp single(found, name) do
+    with {:ok, files, headers} <- read_all([{name, found}]) do
+      header = headers[name]
+
+      {:ok,
+       handle(header.metadata, Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), files, headers)}
+    end
+  end
+
+  defp sharded(found, siblings) do
+    with {:ok, index} <- index(found),
+         {:ok, names} <- names(index["weight_map"]),
+         {:ok, found} <- all(names, siblings),
+         {:ok, files, headers} <- read_all(found),
+         :ok <- complete(index["weight_map"], headers, files) do
+      {:ok, handle(index["metadata"] || %{}, index["weight_map"], files, headers)}
+    end
+  end
+
+  defp handle(metadata, weight_map, files, headers) do
+    tensors = Map.new(weight_map, fn {name, file} -> {name, headers[file].tensors[name]} end)
+
+    counts =
+      Enum.reduce(tensors, %{}, fn {_name, tensor}, counts ->
+        Map.update(counts, tensor.dtype, tensor.parameter_count, &(&1 + tensor.parameter_count))
+      end)
+
+    %Handle{
+      tensors: tensors,
+      metadata: metadata,
+      weight_map: weight_map,
+      parameter_count: counts,
+      files: Map.new(files, fn {name, file} -> {name, {file, headers[name].start}} end)
+    }
+  end
+
+  defp index(found) do
+    with {:ok, file} <- opened(found) do
+      result = parse_index(file)
+      RandomAccess.close(file)
+
+      with {:error, why} when is_binary(why) <- result,
+           do: {:error, RandomAccess.invalid(file, "index", why)}
+    end
+  end
+
+  defp parse_index(%{size: size}) when size > @max_index,
+    do: {:error, "it is larger than #{@max_index} bytes"}
+
+  defp parse_index(file) do
+    with {:ok, text} <- RandomAccess.read(file, 0, file.size),
+         {:ok, json} <- StrictJson.parse(text) do
+      case json do
+        %{"weight_map" => %{} = map} ->
+          if Enum.all?(map, fn {_name, file} -> is_binary(file) end),
+            do: {:ok, json},
+            else: {:error, "invalid weight_map"}
+
+        _other ->
+          {:error, "it has no weight_map"}
+      end
+    end
+  end
+
+  # A name in an index must not lead out of its folder; `./x` stands for `x`, as in URLs.
+  defp names(map) do
+    names = map |> Map.values() |> Enum.uniq()
+
+    case Enum.find(names, &(not inside?(&1))) do
+      nil ->
+        {:ok, names}
+
+      name ->
+        {:error, Error.new(:invalid_name, "the index names the file #{inspect(name)}, outside of its folder")}
+    end
+  end
+
+  defp inside?(name) do
+    parts = String.split(name, "/")
+    String.valid?(name) and not String.contains?(name, <<0>>) and not Enum.any?(parts, &(&1 in ["", ".."]))
+  end
+
+  defp all(names, find) do
+    names
+    |> Task.async_stream(&{&1, find.(&1)}, max_concurrency: @at_once, timeout: :infinity)
+    |> Enum.reduce_while({:ok, []}, fn
+      {:ok, {name, {:ok, found, _siblings}}}, {:ok, all} -> {:cont, {:ok, [{name, found} | all]}}
+      {:ok, {_name, {:error, error}}}, _all -> {:halt, {:error, error}}
+    end)
+  end
+
+  # In the calling process, which the files belong to.
+  defp read_all(found) do
+    Enum.reduce_while(found, {:ok, %{}, %{}}, fn {name, found}, {:ok, files, headers} ->
+      with {:ok, file} <- opened(found),
+           files = Map.put(files, name, file),
+           {:header, _files, {:ok, header}} <- {:header, files, Header.read(file)} do
+        {:cont, {:ok, files, Map.put(headers, name, header)}}
+      else
+        {:header, files, error} -> {:halt, closed(files, error)}
+        error -> {:halt, closed(files, error)}
+      end
+    end)
+  end
+
+  defp closed(files, error) do
+    for {_name, file} <- files, do: RandomAccess.close(file)
+    error
+  end
+
+  defp complete(map, headers, files) do
+    case Enum.find(map, fn {name, file} -> not is_map_key(headers[file].tensors, name) end) do
+      nil ->
+        :ok
+
+      {name, file} ->
+        message = "the index names the tensor #{inspect(name)} in `#{file}`, which does not contain it"
+        closed(files, {:error, Error.new(:invalid_response, message, path: file)})
+    end
+  end
+
+  defp opened(path) when is_binary(path), do: RandomAccess.open(path)
+  defp opened(file), do: {:ok, file}
+
+  defp at_path(folder, name), do: {:ok, Path.join(folder, name), &at_path(folder, &1)}
+
+  defp in_repo(folder, name, opts) do
+    name = name |> String.split("/") |> Enum.reject(&(&1 == ".")) |> Enum.join("/")
+    filename = if folder == "", do: name, else: folder <> "/" <> name
+
+    with {:ok, found} <- RandomAccess.find(Options.given([filename: filename] ++ opts)),
+         do: {:ok, found, &in_repo(folder, &1, Keyword.put(opts, :revision, commit(found, opts)))}
+  end
+
+  # All files are of the commit of the first one.
+  defp commit(%RandomAccess{from: {:hub, opts}}, _given), do: opts[:revision]
+
+  defp commit(cached, given) do
+    case Regex.run(~r"/snapshots/([^/]+)/", cached) do
+      [_all, commit] -> commit
+      nil -> given[:revision]
+    end
+  end
+
+  defp folder(path) do
+    case Path.dirname(path) do
+      "." -> ""
+      folder -> folder
+    end
+  end
+end

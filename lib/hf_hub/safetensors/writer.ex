@@ -1,0 +1,216 @@
+defmodule HfHub.Safetensors.Writer do
+  # Writes safetensors files, byte for byte as the format's own library does, and the shards and index of
+  # `save_torch_model` in the Python client. Files are written beside their places and renamed once all are complete.
+  @moduledoc false
+
+  alias HfHub.{Error, Options}
+  alias HfHub.Native.Nif
+  alias HfHub.Safetensors.{AsNx, Dtype}
+
+  @typep tensor :: {String.t(), String.t(), [non_neg_integer()], data :: term(), size :: non_neg_integer()}
+
+  @doc "Writes the tensors to a file, or to shards of at most `:max_shard_size` bytes. Returns the paths; an index is the last."
+  @spec write(Path.t(), Enumerable.t(), keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
+  def write(path, tensors, opts) do
+    tensors = Enum.map(tensors, &tensor!/1)
+    unique!(tensors)
+    metadata = opts[:metadata]
+    shards = split(tensors, opts[:max_shard_size])
+    files = for {name, shard} <- names(path, shards), do: {name, &shard!(&1, shard, metadata)}
+    files = if length(shards) > 1, do: files ++ [index(path, files, shards)], else: files
+
+    places = for {name, fill} <- files, do: {name, beside(name), fill}
+
+    try do
+      with :ok <- fill(places), :ok <- publish(places) do
+        remove_others(path, for({name, _beside, _fill} <- places, do: name))
+        {:ok, for({name, _beside, _fill} <- places, do: name)}
+      end
+    after
+      for {_name, beside, _fill} <- places, do: File.rm(beside)
+    end
+  end
+
+  defp beside(path),
+    do: Path.join(Path.dirname(path), ".#{Path.basename(path)}.#{:rand.uniform(0xFFFFFFFF)}.incomplete")
+
+  defp tensor!({name, value}) when is_binary(name) and name != "__metadata__" do
+    unless String.valid?(name), do: raise(ArgumentError, "the name of a tensor is not valid UTF-8")
+    {dtype, shape, data} = fields!(name, value)
+    bits = Dtype.bits(dtype) || invalid!(name, "type must be one of #{Enum.join(Dtype.names(), ", ")}")
+    unless shape?(shape), do: invalid!(name, "shape must be a list of non-negative integers")
+    bits = bits * Enum.product(shape)
+    if rem(bits, 8) != 0, do: invalid!(name, "values do not end at a byte")
+    if is_binary(data) and byte_size(data) != div(bits, 8), do: size!(name, byte_size(data), div(bits, 8))
+    {name, dtype, shape, data, div(bits, 8)}
+  end
+
+  defp tensor!(other),
+    do: raise(ArgumentError, "expected tensors as {name, {dtype, shape, data}}, got: #{Options.shown(other)}")
+
+  defp fields!(name, {dtype, shape, data}) when is_binary(dtype) do
+    data? = is_binary(data) or is_function(data, 0) or Enumerable.impl_for(data) != nil
+    if data?, do: {dtype, shape, data}, else: invalid!(name, "data must be a binary, a stream or a function")
+  end
+
+  defp fields!(name, value) do
+    if AsNx.tensor?(value),
+      do: AsNx.fields(value),
+      else: invalid!(name, "value must be {dtype, shape, data} or a tensor of Nx")
+  end
+
+  defp shape?(shape), do: is_list(shape) and Enum.all?(shape, &(is_integer(&1) and &1 >= 0))
+
+  @spec size!(String.t(), non_neg_integer(), non_neg_integer()) :: no_return()
+  defp size!(name, size, expected),
+    do: invalid!(name, "data has #{size} bytes, expected #{expected} from its shape")
+
+  @spec invalid!(String.t(), String.t()) :: no_return()
+  defp invalid!(name, why), do: raise(ArgumentError, "invalid tensor #{inspect(name)}: its #{why}")
+
+  defp unique!(tensors) do
+    names = for tensor <- tensors, do: elem(tensor, 0)
+
+    with [name | _more] <- names -- Enum.uniq(names),
+         do: raise(ArgumentError, "there are two tensors named #{inspect(name)}")
+  end
+
+  # In the given order, as the Python client does: a larger tensor than allowed gets a file of its own.
+  defp split(tensors, nil), do: [tensors]
+
+  defp split(tensors, most) do
+    {shards, current, _size} = Enum.reduce(tensors, {[], [], 0}, &place(&1, &2, most))
+    shards = if current == [], do: shards, else: [Enum.reverse(current) | shards]
+    if shards == [], do: [[]], else: Enum.reverse(shards)
+  end
+
+  defp place({_, _, _, _, size} = tensor, {shards, current, sum}, most) do
+    cond do
+      size > most -> {[[tensor] | shards], current, sum}
+      sum + size > most -> {[Enum.reverse(current) | shards], [tensor], size}
+      true -> {shards, [tensor | current], sum + size}
+    end
+  end
+
+  defp names(path, [shard]), do: [{path, shard}]
+
+  defp names(path, shards) do
+    for {shard, number} <- Enum.with_index(shards, 1),
+        do:
+          {"#{Path.rootname(path)}-#{padded(number)}-of-#{padded(length(shards))}#{Path.extname(path)}",
+           shard}
+  end
+
+  defp padded(number), do: number |> to_string() |> String.pad_leading(5, "0")
+
+  # As Python's json.dump(…, indent=2) writes it.
+  defp index(path, files, shards) do
+    total = shards |> Enum.concat() |> Enum.map(&elem(&1, 4)) |> Enum.sum()
+
+    rows =
+      for {{file, _write}, shard} <- Enum.zip(files, shards), tensor <- shard do
+        "    #{ascii(elem(tensor, 0))}: #{ascii(Path.basename(file))}"
+      end
+
+    text =
+      "{\n  \"metadata\": {\n    \"total_size\": #{total}\n  },\n  \"weight_map\": {\n" <>
+        Enum.join(rows, ",\n") <> "\n  }\n}"
+
+    {path <> ".index.json", fn write -> write.(text) end}
+  end
+
+  defp ascii(text) do
+    Regex.replace(~r/[^\x00-\x7f]/u, Nif.to_json(text), fn <<code::utf8>> ->
+      for <<unit::16 <- :unicode.characters_to_binary([code], :utf8, {:utf16, :big})>>, into: "" do
+        "\\u" <> (unit |> Integer.to_string(16) |> String.downcase() |> String.pad_leading(4, "0"))
+      end
+    end)
+  end
+
+  # The order of the format's library: large types first, so that all data is aligned, and then by name.
+  @spec shard!((iodata() -> :ok), [tensor()], map() | nil) :: :ok
+  defp shard!(write, tensors, metadata) do
+    tensors = Enum.sort_by(tensors, fn {name, dtype, _, _, _} -> {-Dtype.rank(dtype), name} end)
+    write.(header(tensors, metadata))
+    Enum.each(tensors, &data!(&1, write))
+  end
+
+  defp header(tensors, metadata) do
+    {entries, _end} =
+      Enum.map_reduce(tensors, 0, fn {name, dtype, shape, _data, size}, offset ->
+        entry =
+          ~s("dtype":"#{dtype}","shape":[#{Enum.join(shape, ",")}],"data_offsets":[#{offset},#{offset + size}])
+
+        {[Nif.to_json(name), ":{", entry, "}"], offset + size}
+      end)
+
+    about =
+      if metadata,
+        do: [[~s("__metadata__":{), metadata |> Enum.sort() |> Enum.map_intersperse(",", &pair/1), "}"]]
+
+    text = IO.iodata_to_binary(["{", Enum.intersperse(List.wrap(about) ++ entries, ","), "}"])
+    padding = rem(8 - rem(byte_size(text), 8), 8)
+    [<<byte_size(text) + padding::little-64>>, text, String.duplicate(" ", padding)]
+  end
+
+  defp pair({name, value}), do: [Nif.to_json(name), ":", Nif.to_json(value)]
+
+  defp data!({name, dtype, shape, data, size}, write) when is_function(data, 0),
+    do: data!({name, dtype, shape, data.(), size}, write)
+
+  defp data!({name, _dtype, _shape, data, size}, write) do
+    pieces = if is_binary(data), do: [data], else: data
+
+    written =
+      Enum.reduce(pieces, 0, fn piece, sum ->
+        sum = sum + IO.iodata_length(piece)
+        # Before it is written, so that an endless stream ends here.
+        if sum > size, do: size!(name, sum, size)
+        write.(piece)
+        sum
+      end)
+
+    if written != size, do: size!(name, written, size)
+  end
+
+  defp fill(places), do: each(places, fn {_path, beside, fill} -> write_file(beside, fill) end)
+  defp publish(places), do: each(places, fn {path, beside, _fill} -> :file.rename(beside, path) end)
+
+  defp each(places, fun) do
+    Enum.find_value(places, :ok, fn {path, _beside, _fill} = place ->
+      with {:error, reason} <- fun.(place) do
+        {:error,
+         Error.new(:io, "cannot write `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
+      else
+        :ok -> nil
+      end
+    end)
+  end
+
+  defp write_file(beside, fill) do
+    with {:ok, file} <- :file.open(beside, [:write, :exclusive, :raw, :binary]) do
+      try do
+        fill.(fn bytes ->
+          with {:error, reason} <- :file.write(file, bytes), do: throw({:unwritten, reason})
+        end)
+
+        :file.sync(file)
+      catch
+        {:unwritten, reason} -> {:error, reason}
+      after
+        :file.close(file)
+      end
+    end
+  end
+
+  # Files of an earlier model of that name, which readers would mix with these.
+  defp remove_others(path, written) do
+    {base, extension} = {Regex.escape(Path.rootname(Path.basename(path))), Regex.escape(Path.extname(path))}
+    pattern = Regex.compile!("\\A#{base}(-\\d{5}-of-\\d{5})?#{extension}(\\.index\\.json)?\\z")
+    folder = Path.dirname(path)
+
+    for name <- File.ls!(folder), name =~ pattern, other = Path.join(folder, name), other not in written do
+      File.rm(other)
+    end
+  end
+end
