@@ -7,7 +7,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   #   HF_HUB_NIF_SHA256   its SHA-256, unless a file of that name + ".sha256" has it
   #   HF_HUB_NIF_PROFILE  cargo profile, "release" by default
   #   HF_HUB_NIF_TARGET   cargo target triple, for cross compilation
-  #   HF_HUB_NIF_XET      "0" builds it without Xet, which is a third of the build
+  #   HF_HUB_NIF_XET      "0" builds it without Xet, which is more than half of the build
   @moduledoc false
   use Mix.Task.Compiler
 
@@ -103,13 +103,20 @@ defmodule Mix.Tasks.Compile.HfHubNative do
         errors -> errors |> Enum.reject(&(&1 =~ ~r/\A *[A-Z][a-z]+ \S+ v\d/)) |> Enum.take(@lines)
       end
 
-    Enum.join(["cargo could not build #{package} (exit status #{status}):", "" | lines], "\n")
+    Enum.join(["cargo could not build #{package} (exit status #{status}):", "" | lines ++ hint(plain)], "\n")
+  end
+
+  # Some crates of Xet require a newer Rust than all others.
+  defp hint(lines) do
+    if feature_args() == [] and Enum.any?(lines, &(&1 =~ " is not supported by the following package")),
+      do: ["", "update Rust, or set HF_HUB_NIF_XET=0 to build without Xet, for which an older one is enough"],
+      else: []
   end
 
   defp artefact do
     case System.get_env("HF_HUB_NIF_PATH") do
       path when path in [nil, ""] ->
-        Mix.shell().info("Compiling the native part of hf_hub (the first time takes a minute or two)")
+        Mix.shell().info("Compiling the native part of hf_hub (the first time takes some minutes)")
 
         @crate
         |> cargo_build!(profile(), target_args() ++ feature_args())

@@ -215,6 +215,24 @@ defmodule HfHub.BuildTest do
     refute said =~ "Compiling" or said =~ "\e["
   end
 
+  test "shows what helps if Rust is too old", context do
+    checkout = checkout(context)
+    manifest = Path.join(checkout, "Cargo.toml")
+
+    File.write!(
+      manifest,
+      String.replace(File.read!(manifest), ~r/rust-version = ".*"/, ~s(rust-version = "1.9999"))
+    )
+
+    folder = project(context, ~s({:hf_hub, path: "#{checkout}"}))
+    assert {output, 1} = mix(folder, ["compile"], [])
+    assert output =~ "requires rustc 1.9999"
+    assert output =~ "HF_HUB_NIF_XET=0"
+    assert {output, 1} = mix(folder, ["compile"], [{"HF_HUB_NIF_XET", "0"}])
+    assert output =~ "requires rustc 1.9999"
+    refute output =~ "HF_HUB_NIF_XET=0"
+  end
+
   test "uses a prebuilt library whose checksum matches", context do
     folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
     library = Path.join(context.dir, "built_elsewhere.so")

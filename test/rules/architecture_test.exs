@@ -33,6 +33,54 @@ defmodule HfHub.Rules.ArchitectureTest do
     refute tree =~ "hf_hub_server"
   end
 
+  test "the oldest Rust, and the number of crates, are stated as they are, with and without Xet" do
+    manifest = File.read!(Path.join(@root, "Cargo.toml"))
+    readme = File.read!(Path.join(@root, "README.md"))
+    {without, slim} = needs(["--no-default-features"])
+    {with, full} = needs([])
+    assert manifest =~ ~s(\nrust-version = "#{without}"\n)
+    assert manifest =~ "With the feature `xet`, #{with}:"
+    assert readme =~ "| oldest Rust | #{with} | #{without} |"
+    # Where these tests run: other systems have other crates.
+    if match?({:unix, :linux}, :os.type()), do: assert(readme =~ "| crates on Linux | #{full} | #{slim} |")
+  end
+
+  # The newest of the Rust versions that the crates of the boundary require, and their number.
+  defp needs(features) do
+    {rustc, 0} = System.cmd("rustc", ["-vV"])
+    [_line, host] = Regex.run(~r/^host: (.+)$/m, rustc)
+    metadata = ~w(metadata --offline --locked --format-version 1 --filter-platform) ++ [host]
+    {json, 0} = System.cmd("cargo", metadata, cd: @root)
+
+    versions =
+      for [_match, name, version, rest] <-
+            Regex.scan(
+              ~r/\{"name":"([^"]+)","version":"([^"]+)"(.*?)(?=\{"name":"[^"]+","version":|$)/s,
+              json
+            ),
+          into: %{},
+          do:
+            {"#{name} v#{version}",
+             Regex.run(~r/"rust_version":"(\d+)\.(\d+)/, rest, capture: :all_but_first)}
+
+    tree = fn edges ->
+      args = ~w(tree --offline --locked -p hf_hub_nif --prefix none --no-dedupe -e) ++ [edges | features]
+      {tree, 0} = System.cmd("cargo", args, cd: @root)
+
+      tree
+      |> String.split("\n", trim: true)
+      |> Enum.map(&(&1 |> String.split(" ") |> Enum.take(2) |> Enum.join(" ")))
+      |> Enum.uniq()
+    end
+
+    needed =
+      for crate <- tree.("normal,build"),
+          [_, _] = version <- [versions[crate]],
+          do: Enum.map(version, &String.to_integer/1)
+
+    {needed |> Enum.max() |> Enum.join("."), length(tree.("normal"))}
+  end
+
   test "native code reads no environment" do
     for path <- files("native/{hf_hub_engine,hf_hub_nif}/src/**/*.rs") do
       refute code(path) =~ ~r/\benv::var|\bvar_os\b/, path

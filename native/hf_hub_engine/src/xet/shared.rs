@@ -47,35 +47,13 @@ struct State {
 
 impl Shared {
     /// Returns the storage with this tuning, opened once.
-    #[cfg(feature = "xet")]
     pub(super) fn storage(&self, tuning: &Tuning) -> Result<Arc<dyn Storage>> {
         let mut state = self.state();
         #[cfg(test)]
         if let Some(storage) = &state.scripted {
             return Ok(storage.clone());
         }
-        if let Some((_, storage)) = state.storages.iter().find(|(known, _)| known == tuning) {
-            return Ok(storage.clone());
-        }
-        let threads = match state.threads.take() {
-            Some(threads) => threads,
-            None => super::runtime::Threads::start()?,
-        };
-        let runtime = state.threads.insert(threads).handle()?;
-        let storage: Arc<dyn Storage> = Arc::new(super::hf_xet::Client::open(tuning, runtime)?);
-        keep(&mut state.storages, STORAGES, (tuning.clone(), storage.clone()));
-        Ok(storage)
-    }
-
-    #[cfg(not(feature = "xet"))]
-    pub(super) fn storage(&self, _tuning: &Tuning) -> Result<Arc<dyn Storage>> {
-        use crate::base::error::{Error, ErrorKind};
-        #[cfg(test)]
-        if let Some(storage) = &self.state().scripted {
-            return Ok(storage.clone());
-        }
-        let message = "this build has no support for Xet";
-        Err(Error::new(ErrorKind::Transport, message).permanent())
+        open(&mut state, tuning)
     }
 
     /// Returns a process whose only storage is this one.
@@ -123,6 +101,28 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[cfg(feature = "xet")]
+fn open(state: &mut State, tuning: &Tuning) -> Result<Arc<dyn Storage>> {
+    if let Some((_, storage)) = state.storages.iter().find(|(known, _)| known == tuning) {
+        return Ok(storage.clone());
+    }
+    let threads = match state.threads.take() {
+        Some(threads) => threads,
+        None => super::runtime::Threads::start()?,
+    };
+    let runtime = state.threads.insert(threads).handle()?;
+    let storage: Arc<dyn Storage> = Arc::new(super::hf_xet::Client::open(tuning, runtime)?);
+    keep(&mut state.storages, STORAGES, (tuning.clone(), storage.clone()));
+    Ok(storage)
+}
+
+#[cfg(not(feature = "xet"))]
+fn open(_: &mut State, _: &Tuning) -> Result<Arc<dyn Storage>> {
+    use crate::base::error::{Error, ErrorKind};
+    let message = "this build has no support for Xet";
+    Err(Error::new(ErrorKind::Transport, message).permanent())
 }
 
 fn keep<T>(kept: &mut Vec<T>, most: usize, item: T) {
