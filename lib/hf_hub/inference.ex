@@ -17,6 +17,10 @@ defmodule HfHub.Inference do
   Images, audio and other files are given as bytes, as `{:path, path}`, as a URL, or as an enumerable of iodata. Files that
   a model makes are a `HfHub.Inference.Media`; at most 64 MiB are read.
 
+  A server that takes the bytes of a file gets them from disk piece by piece, so large files need no memory. An enumerable
+  is written to a temporary file first. As an entry of JSON, which is how files are sent beside parameters, a file is in
+  memory.
+
   ## Tokens
 
   A token of the Hub, which begins with `hf_`, goes to the Hub's router, which passes the request on and bills your
@@ -33,6 +37,7 @@ defmodule HfHub.Inference do
     Client,
     ChatChunk,
     ChatCompletion,
+    Foreign,
     Generation,
     Tables,
     Tasks,
@@ -72,6 +77,7 @@ defmodule HfHub.Inference do
     if opts[:model] && opts[:base_url],
       do: raise(ArgumentError, "options :model and :base_url are both the model; pass one of them")
 
+    check_server!(opts)
     {own, opts} = Keyword.split(opts, [:model, :base_url, :provider, :bill_to, :provider_url, :headers])
 
     %Client{
@@ -82,6 +88,19 @@ defmodule HfHub.Inference do
       headers: own[:headers] || %{},
       opts: Options.given(opts)
     }
+  end
+
+  # The id of a model has no scheme, so that `localhost:8000` would be taken for one.
+  defp check_server!(opts) do
+    if opts[:model] == "",
+      do: raise(ArgumentError, "expected option :model to be the id of a model or a URL, got: \"\"")
+
+    url = opts[:base_url]
+
+    unless url == nil or String.starts_with?(url, ["http://", "https://"]) do
+      raise ArgumentError,
+            "expected option :base_url to begin with http:// or https://, got: #{Options.shown(url)}"
+    end
   end
 
   @doc """
@@ -227,12 +246,12 @@ defmodule HfHub.Inference do
 
     types =
       for arg <- row[:args] do
-        cond do
-          arg in [:audio, :image] -> quote(do: content())
-          arg == :table -> quote(do: %{String.t() => [String.t()]})
-          arg in [:labels, :other_sentences] -> quote(do: [String.t()])
-          name == :feature_extraction -> quote(do: String.t() | [String.t()])
-          true -> quote(do: String.t())
+        case Tasks.sort(name, arg) do
+          :file -> quote(do: content())
+          :table -> quote(do: %{String.t() => [String.t()]})
+          :texts -> quote(do: [String.t()])
+          :text_or_texts -> quote(do: String.t() | [String.t()])
+          :text -> quote(do: String.t())
         end
       end
 
@@ -363,9 +382,5 @@ defmodule HfHub.Inference do
       HfHub.Inference.to_nx(embeddings)
   """
   @spec to_nx(embedding()) :: term()
-  def to_nx(embeddings) do
-    if Code.ensure_loaded?(Nx),
-      do: apply(Nx, :tensor, [embeddings, [type: {:f, 32}]]),
-      else: raise(ArgumentError, "requires Nx; add {:nx, \">= 0.0.0\"} to the dependencies")
-  end
+  def to_nx(embeddings), do: Foreign.call(Nx, :tensor, [embeddings, [type: {:f, 32}]], "nx")
 end

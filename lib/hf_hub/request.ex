@@ -48,7 +48,7 @@ defmodule HfHub.Request do
           repo: map() | nil,
           error: Error.t() | nil,
           json: term(),
-          body: [binary() | {:path, Path.t()}] | nil,
+          body: [Form.piece()] | nil,
           content_type: String.t() | nil,
           paging: Pages.t(),
           repeatable: boolean(),

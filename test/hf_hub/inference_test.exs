@@ -226,7 +226,8 @@ defmodule HfHub.InferenceTest do
 
     test "waits for a model that is being loaded", context do
       respond(context.base, %{"error" => "loading", "estimated_time" => 0.01}, %{code: 503, times: 1})
-      respond(context.base, chunk(%{"content" => "x"}), %{type: "text/event-stream", skip: 1})
+      body = chunk(%{"content" => "x"}) <> "data: [DONE]\n\n"
+      respond(context.base, body, %{type: "text/event-stream", skip: 1})
       {:ok, chunks} = Inference.chat_completion(client(context), @hello, stream: true)
       assert Enum.map_join(chunks, &Inference.text/1) == "x"
     end

@@ -10,9 +10,10 @@ defmodule HfHub.InferenceCase do
   alias HfHub.Inference
   alias HfHub.Native.Nif
 
-  using do
+  # `hub: :own` as for `HfHub.Case`.
+  using opts do
     quote do
-      use HfHub.Case, async: true
+      use HfHub.Case, unquote([async: true] ++ opts)
       import HfHub.InferenceCase
 
       @hello [%{role: "user", content: "hello"}]

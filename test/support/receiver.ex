@@ -5,7 +5,7 @@ defmodule HfHub.Receiver do
 
   defstruct [:port, :url]
 
-  @doc "Starts it; `answer` gets a request and returns `{status, body}`, or `:silence`."
+  @doc "Starts it; `answer` gets a request and returns `{status, body}` with or without a header line, or `:silence`."
   def start(answer \\ fn _request -> {200, "{}"} end) do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, packet: :http_bin, active: false, ip: {127, 0, 0, 1}])
     {:ok, port} = :inet.port(listener)
@@ -25,15 +25,17 @@ defmodule HfHub.Receiver do
 
     case answer.(request) do
       :silence -> :gen_tcp.recv(socket, 0)
-      {status, body} -> :gen_tcp.send(socket, response(status, body))
+      {status, body} -> :gen_tcp.send(socket, response(status, body, ""))
+      {status, body, header} -> :gen_tcp.send(socket, response(status, body, header <> "\r\n"))
     end
 
     :gen_tcp.close(socket)
     accept(listener, test, answer)
   end
 
-  defp response(status, body),
-    do: "HTTP/1.1 #{status} X\r\ncontent-length: #{byte_size(body)}\r\nconnection: close\r\n\r\n#{body}"
+  defp response(status, body, header),
+    do:
+      "HTTP/1.1 #{status} X\r\n#{header}content-length: #{byte_size(body)}\r\nconnection: close\r\n\r\n#{body}"
 
   defp read(socket) do
     {:ok, {:http_request, method, {:abs_path, path}, _version}} = :gen_tcp.recv(socket, 0)

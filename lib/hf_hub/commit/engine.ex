@@ -4,7 +4,8 @@ defmodule HfHub.Commit.Engine do
 
   require Logger
 
-  alias HfHub.Commit.{CommitInfo, Operation, Spool, Unwanted}
+  alias HfHub.Commit.{CommitInfo, Operation, Unwanted}
+  alias HfHub.Spool
   alias HfHub.Config.Source
   alias HfHub.{Decode, Error, Native, RepoRef, Telemetry}
   alias HfHub.Native.Hub

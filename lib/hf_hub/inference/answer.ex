@@ -5,7 +5,7 @@ defmodule HfHub.Inference.Answer do
   """
 
   use HfHub.Schema,
-    answer: {"answer", :string, "text that the question asks for"},
+    answer: {"answer", :name, "text that the question asks for"},
     score: {"score", :number, "probability"},
     start: {"start", :integer, "first character in the context, or its first word in the document"},
     end: {"end", :integer, "last character in the context, or its last word in the document"}

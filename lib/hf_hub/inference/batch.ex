@@ -41,7 +41,19 @@ defmodule HfHub.Inference.Batch do
   defp once({:last, supervisor}), do: {:halt, {:last, supervisor}}
 
   defp guarded(fun, input) do
-    fun.(input)
+    case fun.(input) do
+      {sort, _value} = result when sort in [:ok, :error] ->
+        result
+
+      other ->
+        returned = inspect(other, limit: 10, printable_limit: 100)
+
+        {:error,
+         Error.new(
+           :internal,
+           "expected the function to return {:ok, value} or {:error, error}, got: #{returned}"
+         )}
+    end
   rescue
     error in Error -> {:error, error}
     error -> {:error, Error.new(:internal, "the function raised: #{Exception.message(error)}")}

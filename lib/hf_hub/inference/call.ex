@@ -2,12 +2,15 @@ defmodule HfHub.Inference.Call do
   # Runs one call: finds its route, sends the body that the provider expects, and decodes the response.
   @moduledoc false
 
-  alias HfHub.{Decode, Error, Options, Request}
-  alias HfHub.Inference.{Client, Body, Content, Failure, Results, Route, Tables, Tasks}
+  alias HfHub.{Decode, Error, Options, Request, Spool}
+  alias HfHub.Inference.{Client, Body, Content, Failure, Provider, Results, Route, Tables, Tasks}
 
   # Milliseconds between two requests to a model that is being loaded.
   @pause 5_000
   @loading 300_000
+  # Repetitions of a request that is one too many, and the longest pause that a server may ask for: those of native code.
+  @retries 5
+  @longest 600_000
 
   @type given :: {input :: term(), params :: keyword()}
 
@@ -15,6 +18,7 @@ defmodule HfHub.Inference.Call do
   @spec task(Client.t(), atom(), [term()], keyword()) :: {:ok, term()} | {:error, Error.t()}
   def task(client, name, args, opts) do
     row = Tasks.fetch!(name)
+    Tasks.check!(name, args)
     opts = Options.validate!(opts, row[:params] ++ Tables.call())
     {params, opts} = Keyword.split(opts, Keyword.keys(row[:params]))
     given = Tasks.request(name, args, params)
@@ -28,7 +32,7 @@ defmodule HfHub.Inference.Call do
   def run(client, task, given, opts, decode) do
     rescued(fn ->
       {route, request} = prepare!(client, task, given, opts)
-      answer = send!(request, route)
+      answer = request |> held(&send!(&1, route)) |> Failure.check!(route)
       decode.(route.row.adapter.result(task, answer, route))
     end)
   end
@@ -38,10 +42,17 @@ defmodule HfHub.Inference.Call do
   def raw(client, opts) do
     rescued(fn ->
       {own, opts} = Keyword.split(opts, [:method, :path, :json, :body, :extra_body])
+      check_path!(own[:path])
       route = Route.server!(client, opts)
       request = Route.request(route, own[:method], Route.path(route, own[:path]))
-      send!(raw_body(request, own, route), route).content
+      held(raw_body(request, own, route), &send!(&1, route)).content
     end)
+  end
+
+  # After the host's name, anything else would be a part of it.
+  defp check_path!(path) do
+    unless path == "" or String.starts_with?(path, ["/", "?"]),
+      do: raise(ArgumentError, "expected option :path to begin with /, got: #{Options.shown(path)}")
   end
 
   defp raw_body(request, own, route) do
@@ -86,13 +97,12 @@ defmodule HfHub.Inference.Call do
     route
     |> Route.request(:post, Route.path(route, path))
     |> accept(route.task)
+    |> parsed(route.task)
     |> with_body(adapter.body(route.task, given, route))
   end
 
-  # Other inputs are files, as bytes or something to read.
-  defp input(input, opts) when is_list(input) or (is_map(input) and not is_struct(input)),
-    do: Body.json(input, opts)
-
+  # Other inputs are texts, messages, and files as bytes or something to read.
+  defp input(%{} = map, opts) when not is_struct(map), do: Body.json(map, opts)
   defp input(input, _opts), do: input
 
   defp json(params, opts, route) do
@@ -108,13 +118,38 @@ defmodule HfHub.Inference.Call do
 
   defp accept(request, _task), do: request
 
+  # Some servers do not say that they send JSON.
+  defp parsed(request, task), do: if(Provider.media?(task), do: request, else: Request.parse(request))
+
   defp with_body(request, {:json, json}), do: Request.json(request, json)
 
-  defp with_body(request, {:bytes, pieces, "multipart/" <> _rest = type}),
-    do: %{request | body: pieces, content_type: type}
+  defp with_body(request, {:pieces, pieces, type}), do: %{request | body: pieces, content_type: type}
 
-  defp with_body(request, {:bytes, bytes, type}),
-    do: Request.body(request, bytes, type || "application/octet-stream")
+  defp with_body(request, {:bytes, bytes, nil}),
+    do: with_body(request, {:bytes, bytes, "application/octet-stream"})
+
+  defp with_body(request, {:bytes, {:stream, _} = stream, type}),
+    do: with_body(request, {:pieces, [stream], type})
+
+  defp with_body(request, {:bytes, bytes, type}), do: Request.body(request, bytes, type)
+
+  # Native code sends a file while it reads it, but cannot ask a process for the next piece of a body.
+  defp held(request, fun) do
+    {body, spools} = Enum.map_reduce(request.body || [], [], &hold/2)
+
+    try do
+      fun.(if request.body, do: %{request | body: body}, else: request)
+    after
+      Spool.drop(spools)
+    end
+  end
+
+  defp hold({:stream, pieces}, spools) do
+    spool = Error.unwrap!(Spool.hold(pieces))
+    {{:path, spool.path}, [spool | spools]}
+  end
+
+  defp hold(piece, spools), do: {piece, spools}
 
   @doc "Sends a request, and waits while the model is being loaded. Raises `HfHub.Error`."
   @spec send!(Request.t(), Route.t()) :: HfHub.Inference.Provider.answer()
@@ -122,14 +157,14 @@ defmodule HfHub.Inference.Call do
     patiently(route, fn -> Request.content(%{request | opts: Request.until(request.opts, route.deadline)}) end)
   end
 
-  @doc "Calls a function until the model is loaded. Raises its last error."
+  @doc "Calls a function until the model is loaded and the server accepts a request. Raises its last error."
   @spec patiently(Route.t(), (() -> {:ok, value} | {:error, Error.t()})) :: value when value: term()
   def patiently(route, fun) do
     limit = System.monotonic_time(:millisecond) + (route.opts[:loading_timeout] || @loading)
-    patiently(route, fun, limit)
+    patiently(route, fun, limit, route.opts[:retries] || @retries)
   end
 
-  defp patiently(route, fun, limit) do
+  defp patiently(route, fun, limit, retries) do
     case fun.() do
       {:ok, value} ->
         value
@@ -137,23 +172,29 @@ defmodule HfHub.Inference.Call do
       {:error, %Error{status: 503, details: %{"estimated_time" => seconds}} = error}
       when is_number(seconds) ->
         pause = seconds |> Kernel.*(1000) |> ceil() |> max(100) |> min(@pause)
-        if over?(route, limit, pause), do: raise(error)
+        text = "#{route.model || route.server} is being loaded, which takes about #{ceil(seconds)} s"
+        wait!(route, error, pause, limit, text)
+        patiently(route, fun, limit, retries)
 
-        Route.wait(
-          route,
-          "#{route.model || route.server} is being loaded, which takes about #{ceil(seconds)} s"
-        )
-
-        Process.sleep(pause)
-        patiently(route, fun, limit)
+      # Requests that change something are not repeated by native code, but this one has not been worked on.
+      {:error, %Error{status: 429} = error} when retries > 0 ->
+        pause = error.retry_after || route.opts[:retry_delay] || 1000
+        text = "the rate limit of #{route.provider} is exhausted, for #{ceil(pause / 1000)} s"
+        wait!(route, error, pause, System.monotonic_time(:millisecond) + @longest, text)
+        patiently(route, fun, limit, retries - 1)
 
       {:error, error} ->
         raise Failure.explained(error, route)
     end
   end
 
-  defp over?(route, limit, pause) do
+  defp wait!(route, error, pause, limit, text) do
     then = System.monotonic_time(:millisecond) + pause
-    then > limit or (route.deadline != nil and then > route.deadline)
+
+    if then > limit or (route.deadline != nil and then > route.deadline),
+      do: raise(Failure.explained(error, route))
+
+    Route.wait(route, text)
+    Process.sleep(pause)
   end
 end

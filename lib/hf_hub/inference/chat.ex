@@ -6,6 +6,7 @@ defmodule HfHub.Inference.Chat do
   alias HfHub.Request.Reader
 
   alias HfHub.Inference.{
+    Body,
     Client,
     Call,
     ChatChoice,
@@ -23,19 +24,26 @@ defmodule HfHub.Inference.Chat do
   @spec complete(Client.t(), [term()], keyword()) :: {:ok, ChatCompletion.t()} | {:error, Error.t()}
   def complete(client, messages, opts) do
     {given, opts} = given(messages, false, opts)
-    Call.run(client, @task, given, opts, &Decode.struct(ChatCompletion, &1))
+    Call.run(client, @task, given, opts, &completion/1)
   end
+
+  defp completion(%{"choices" => choices} = json) when is_list(choices),
+    do: Decode.struct(ChatCompletion, json)
+
+  defp completion(_other), do: raise(Decode.Error, message: "the reply has no choices")
 
   @doc "Returns a lazy stream of the parts of a reply, which raises `HfHub.Error`."
   @spec stream(Client.t(), [term()], keyword()) :: Enumerable.t()
   def stream(client, messages, opts) do
     {given, opts} = given(messages, true, opts)
 
-    Events.stream(client, @task, given, opts, Decode.to(ChatChunk))
+    Events.stream(client, @task, given, opts, Decode.to(ChatChunk), &finish?/1)
   end
 
+  defp finish?(chunk), do: Enum.any?(chunk.choices, &(&1.finish_reason != nil))
+
   defp given(messages, stream?, opts) do
-    unless is_list(messages) and messages != [] do
+    unless match?([_ | _], messages) and Enum.all?(messages, &message?/1) do
       raise ArgumentError,
             "expected messages as a list of maps such as %{role: \"user\", content: \"Hello\"}, got: #{Options.shown(messages)}"
     end
@@ -43,8 +51,10 @@ defmodule HfHub.Inference.Chat do
     opts = Options.validate!(opts, Tables.chat() ++ Tables.call())
     {params, opts} = Keyword.split(opts, Keyword.keys(Tables.chat()))
     stop = params[:stop] && List.wrap(params[:stop])
-    {{messages, Keyword.put(params, :stop, stop) ++ [stream: stream?]}, opts}
+    {{Body.json(messages, []), Keyword.put(params, :stop, stop) ++ [stream: stream?]}, opts}
   end
+
+  defp message?(message), do: is_map(message) or (message != [] and Keyword.keyword?(message))
 
   @doc "Puts the parts of a stream together. An error has what arrived before as `\"partial\"` in its details."
   @spec assemble(Enumerable.t()) :: {:ok, ChatCompletion.t()} | {:error, Error.t()}

@@ -4,6 +4,6 @@ defmodule HfHub.Inference.Classification do
   """
 
   use HfHub.Schema,
-    label: {"label", :string, "label"},
+    label: {"label", :name, "label"},
     score: {"score", :number, "probability"}
 end

@@ -30,7 +30,7 @@ defmodule HfHub.Inference.Content do
 
   @doc "Returns the bytes and the media type, if it is known. Raises `HfHub.Error` if the content cannot be read."
   @spec read!(t(), keyword()) :: {binary(), String.t() | nil}
-  def read!({:path, path}, _opts), do: {read_file!(path), type(path)}
+  def read!({:path, path}, _opts), do: {path |> path!() |> read_file!(), type(path)}
   def read!("http://" <> _rest = url, opts), do: fetch!(url, opts)
   def read!("https://" <> _rest = url, opts), do: fetch!(url, opts)
 
@@ -42,16 +42,37 @@ defmodule HfHub.Inference.Content do
   end
 
   def read!(bytes, _opts) when is_binary(bytes), do: {bytes, nil}
-  def read!(pieces, _opts), do: {pieces |> check!() |> Enum.to_list() |> IO.iodata_to_binary(), nil}
 
-  @doc "Returns the content as the body of a request, and its media type, if it is known. Files are not read yet."
-  @spec body!(t(), keyword()) :: {iodata() | {:path, Path.t()}, String.t() | nil}
-  def body!({:path, path}, _opts) do
-    unless File.regular?(path), do: missing!(path, :enoent)
-    {{:path, path}, type(path)}
+  def read!(pieces, _opts) do
+    {pieces |> check!() |> listed() |> IO.iodata_to_binary(), nil}
+  rescue
+    # Of `IO.iodata_to_binary/1`, or of the caller's own stream.
+    error in ArgumentError ->
+      if is_list(pieces), do: unexpected!(pieces), else: reraise(error, __STACKTRACE__)
   end
 
-  def body!(content, opts), do: read!(content, opts)
+  # An improper list is iodata, too.
+  defp listed(list) when is_list(list), do: list
+  defp listed(pieces), do: Enum.to_list(pieces)
+
+  @typedoc "The body of a request, or a file in a form: `HfHub.Inference.Call` holds streams in a file while it sends them."
+  @type body :: iodata() | {:path, Path.t()} | {:stream, Enumerable.t()}
+
+  @doc "Returns the content as the body of a request, and its media type, if it is known. Nothing is read yet."
+  @spec body!(t(), keyword()) :: {body(), String.t() | nil}
+  def body!({:path, path}, _opts) do
+    path = path!(path)
+
+    case File.stat(path) do
+      {:ok, %{type: :regular}} -> {{:path, path}, type(path)}
+      {:ok, %{type: :directory}} -> missing!(path, :eisdir)
+      {:ok, _device} -> missing!(path, :enotsup)
+      {:error, reason} -> missing!(path, reason)
+    end
+  end
+
+  def body!(content, opts) when is_binary(content) or is_list(content), do: read!(content, opts)
+  def body!(pieces, _opts), do: {{:stream, check!(pieces)}, nil}
 
   @doc "Returns the content as a URL: its own, or a data URL."
   @spec url!(t(), String.t(), keyword()) :: String.t()
@@ -122,6 +143,12 @@ defmodule HfHub.Inference.Content do
   @spec split!(String.t()) :: {String.t(), String.t()}
   def split!(url) do
     case URI.parse(url) do
+      %URI{userinfo: info} when info != nil ->
+        raise Error.new(
+                :invalid_name,
+                "invalid URL: it has a user or a password, which are not sent; pass them as a header"
+              )
+
       %URI{scheme: scheme, host: host} = uri when scheme in ["http", "https"] and host not in [nil, ""] ->
         path = "/" <> String.trim_leading(uri.path || "", "/")
         origin = %URI{scheme: scheme, host: host, port: uri.port}
@@ -146,12 +173,22 @@ defmodule HfHub.Inference.Content do
     raise Error.new(:io, "cannot read the file `#{path}`", path: path, reason: reason)
   end
 
+  defp path!(path) do
+    IO.chardata_to_string(path)
+  rescue
+    _no_text in [ArgumentError, FunctionClauseError, UnicodeConversionError] -> unexpected!({:path, path})
+  end
+
   defp check!(pieces) do
     if Enumerable.impl_for(pieces) != nil and (is_struct(pieces) or not is_map(pieces)) do
       pieces
     else
-      raise ArgumentError,
-            "expected bytes, {:path, path}, a URL or an enumerable of iodata, got: #{Options.shown(pieces)}"
+      unexpected!(pieces)
     end
+  end
+
+  defp unexpected!(other) do
+    raise ArgumentError,
+          "expected bytes, {:path, path}, a URL or an enumerable of iodata, got: #{Options.shown(other)}"
   end
 end

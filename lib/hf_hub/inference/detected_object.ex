@@ -6,7 +6,7 @@ defmodule HfHub.Inference.DetectedObject do
   alias HfHub.Inference.BoundingBox
 
   use HfHub.Schema,
-    label: {"label", :string, "label of the object"},
+    label: {"label", :name, "label of the object"},
     score: {"score", :number, "probability"},
     box: {"box", BoundingBox, "place in the image"}
 end

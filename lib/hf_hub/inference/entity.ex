@@ -4,7 +4,7 @@ defmodule HfHub.Inference.Entity do
   """
 
   use HfHub.Schema,
-    word: {"word", :string, "labelled part"},
+    word: {"word", :name, "labelled part"},
     entity: {"entity", :string, "label of a single token"},
     entity_group: {"entity_group", :string, "label of several tokens that belong together"},
     score: {"score", :number, "probability"},

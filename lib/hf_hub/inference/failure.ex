@@ -3,7 +3,7 @@ defmodule HfHub.Inference.Failure do
   @moduledoc false
 
   alias HfHub.{Decode, Error}
-  alias HfHub.Inference.Route
+  alias HfHub.Inference.{Provider, Route}
 
   # What servers of text-generation-inference call their errors.
   @kinds %{"validation" => :bad_request, "overloaded" => :rate_limited}
@@ -24,6 +24,17 @@ defmodule HfHub.Inference.Failure do
   end
 
   defp hinted(error, _route), do: error
+
+  @doc "Returns a response, and raises the error that some servers report with the status 200."
+  @spec check!(Provider.answer(), Route.t()) :: Provider.answer()
+  def check!(%{content: %{"error" => error} = json}, route) when error not in [nil, false, ""] do
+    raise Error.new(:server, "#{route.provider} could not produce the result",
+            reason: text(error),
+            details: json
+          )
+  end
+
+  def check!(answer, _route), do: answer
 
   @doc "Returns the error that a server reports in an event of a stream, whose entry `\"error\"` is `error`."
   @spec event(term(), map()) :: Error.t()

@@ -4,7 +4,7 @@ defmodule HfHub.Inference.FilledMask do
   """
 
   use HfHub.Schema,
-    sequence: {"sequence", :string, "sentence with the word"},
+    sequence: {"sequence", :name, "sentence with the word"},
     score: {"score", :number, "probability"},
     token: {"token", :integer, "id of the token"},
     token_str: {"token_str", :any, "word"}

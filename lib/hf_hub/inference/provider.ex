@@ -3,14 +3,17 @@ defmodule HfHub.Inference.Provider do
   @moduledoc false
 
   alias HfHub.Error
-  alias HfHub.Inference.Route
+  alias HfHub.Inference.{Content, Route}
+  alias HfHub.Request.Form
 
   @typedoc "What a call sends: its input and its parameters, with names as strings."
   @type given :: {input :: term(), parameters :: %{String.t() => term()}}
 
   @typedoc "A body of JSON, as pairs in the order that they are sent in or as a map, or of bytes with their media type."
   @type body ::
-          {:json, [{String.t(), term()}] | map()} | {:bytes, iodata() | {:path, Path.t()}, String.t() | nil}
+          {:json, [{String.t(), term()}] | map()}
+          | {:bytes, Content.body(), String.t() | nil}
+          | {:pieces, [Form.piece()], String.t()}
 
   @typedoc "A response: JSON, or bytes."
   @type answer :: %{content: term(), content_type: String.t() | nil}
@@ -26,6 +29,13 @@ defmodule HfHub.Inference.Provider do
 
   @doc "Returns the result in a response, in the form of hf-inference; media are `HfHub.Inference.Media`."
   @callback result(task :: String.t(), answer(), Route.t()) :: term()
+
+  # Tasks whose result is the bytes of a file, at hf-inference and some others.
+  @media ~w(image-to-image image-to-video text-to-image text-to-speech text-to-video)
+
+  @doc "Returns whether a task's result is a file."
+  @spec media?(String.t()) :: boolean()
+  def media?(task), do: task in @media
 
   @doc "Defines the defaults, which are those of OpenAI's API."
   defmacro __using__(_opts) do

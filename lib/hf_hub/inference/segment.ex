@@ -6,7 +6,7 @@ defmodule HfHub.Inference.Segment do
   alias HfHub.Inference.{Content, Media}
 
   use HfHub.Schema,
-    label: {"label", :string, "label of the part"},
+    label: {"label", :name, "label of the part"},
     mask: {"mask", Media, "image that is white where the part is", by: :mask},
     score: {"score", :number, "probability"}
 

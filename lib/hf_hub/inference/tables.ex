@@ -24,7 +24,7 @@ defmodule HfHub.Inference.Tables do
     on_wait: [
       type: {:fun, 1},
       doc:
-        "Function called with a text before each pause, while a model is being loaded or a provider works on a result."
+        "Function called with a text before each pause, while a model is being loaded, a rate limit is exhausted, or a provider works on a result."
     ]
   ]
 

@@ -21,6 +21,37 @@ defmodule HfHub.Inference.Tasks do
   @spec fetch!(atom()) :: keyword()
   def fetch!(name), do: Keyword.fetch!(@tasks, name)
 
+  @doc "Returns the sort of an argument: a file, a table, a text, texts, or one or more texts."
+  @spec sort(atom(), atom()) :: :file | :table | :text | :texts | :text_or_texts
+  def sort(_name, arg) when arg in [:audio, :image], do: :file
+  def sort(_name, :table), do: :table
+  def sort(_name, arg) when arg in [:labels, :other_sentences], do: :texts
+  def sort(:feature_extraction, _arg), do: :text_or_texts
+  def sort(_name, _arg), do: :text
+
+  @doc "Raises `ArgumentError` unless the arguments of a call have the right types."
+  @spec check!(atom(), [term()]) :: :ok
+  def check!(name, args) do
+    for {arg, value} <- Enum.zip(fetch!(name)[:args], args), sort = sort(name, arg), not is?(sort, value) do
+      what = arg |> to_string() |> String.replace("_", " ")
+      raise ArgumentError, "expected the #{what} to be #{shown(sort)}, got: #{Options.shown(value)}"
+    end
+
+    :ok
+  end
+
+  # Files are checked where they are read.
+  defp is?(:file, _value), do: true
+  defp is?(:table, value), do: is_map(value)
+  defp is?(:text, value), do: is_binary(value) and String.valid?(value)
+  defp is?(:texts, value), do: match?([_ | _], value) and Enum.all?(value, &is?(:text, &1))
+  defp is?(:text_or_texts, value), do: value == [] or is?(:text, value) or is?(:texts, value)
+
+  defp shown(:table), do: "a map of columns"
+  defp shown(:text), do: "a string"
+  defp shown(:texts), do: "a list of strings"
+  defp shown(:text_or_texts), do: "a string or a list of strings"
+
   @doc "Returns what is sent for the arguments and parameters of a call: the input and the parameters."
   @spec request(atom(), [term()], keyword()) :: {term(), keyword()}
   def request(name, [image, question], params)

@@ -16,7 +16,7 @@ defmodule HfHub.Inference.TextGeneration do
   @spec generate(Client.t(), String.t(), keyword()) ::
           {:ok, String.t() | Generation.t()} | {:error, Error.t()}
   def generate(client, prompt, opts) do
-    {params, opts} = split(opts)
+    {params, opts} = split(prompt, opts)
     decode = &decode(&1, params[:details])
 
     case Call.run(client, @task, {prompt, params}, opts, decode) do
@@ -28,13 +28,16 @@ defmodule HfHub.Inference.TextGeneration do
   @doc "Returns a lazy stream of the parts of a text, which raises `HfHub.Error`."
   @spec stream(Client.t(), String.t(), keyword()) :: Enumerable.t()
   def stream(client, prompt, opts) do
-    {params, opts} = split(opts)
+    {params, opts} = split(prompt, opts)
     decode = if params[:details], do: Decode.to(GenerationChunk), else: &piece/1
 
     Events.stream(client, @task, {prompt, [stream: true] ++ params}, opts, decode)
   end
 
-  defp split(opts) do
+  defp split(prompt, opts) do
+    unless is_binary(prompt) and String.valid?(prompt),
+      do: raise(ArgumentError, "expected the prompt to be a string, got: #{Options.shown(prompt)}")
+
     opts = Options.validate!(opts, Tables.generation() ++ Tables.call())
 
     if opts[:decoder_input_details] && !opts[:details],

@@ -32,6 +32,15 @@ defmodule HfHub.Inference.Tools do
   def run(client, messages, opts) do
     {own, chat} = Keyword.split(opts, Keyword.keys(@table))
     own = Options.validate!(own, @table)
+
+    for {name, function} <- own[:functions],
+        not is_function(function, 1),
+        do:
+          raise(
+            ArgumentError,
+            "expected the function #{inspect(name)} in :functions to have one argument, got: #{Options.shown(function)}"
+          )
+
     round(client, messages, chat, own[:functions], own[:max_rounds])
   end
 

@@ -2,10 +2,12 @@ defmodule HfHub.Request.Form do
   # Encodes query strings and HTML forms.
   @moduledoc false
 
+  @typedoc "A part of a body: bytes, a file, or a stream, which the caller writes to a file before it sends the body."
+  @type piece :: binary() | {:path, Path.t()} | {:stream, Enumerable.t()}
+
   @type part ::
           {String.t(), String.t()}
-          | {String.t(),
-             {:file, iodata() | {:path, Path.t()}, filename :: String.t(), content_type :: String.t()}}
+          | {String.t(), {:file, iodata() | piece(), filename :: String.t(), content_type :: String.t()}}
 
   @doc "Returns parameters as pairs of texts: a list is repeated keys, and `nil` is omitted."
   @spec pairs(keyword() | [{String.t(), term()}]) :: [{String.t(), String.t()}]
@@ -25,7 +27,7 @@ defmodule HfHub.Request.Form do
   end
 
   @doc "Returns the pieces of a multipart form, and its content type."
-  @spec multipart([part()]) :: {[binary() | {:path, Path.t()}], String.t()}
+  @spec multipart([part()]) :: {[piece()], String.t()}
   def multipart(parts) do
     boundary = "hf_hub-" <> Base.encode16(:crypto.strong_rand_bytes(16), case: :lower)
     pieces = Enum.flat_map(parts, &part(&1, boundary)) ++ ["--#{boundary}--\r\n"]
@@ -39,7 +41,7 @@ defmodule HfHub.Request.Form do
 
   defp part({name, text}, boundary), do: [head(name, "", boundary) <> text <> "\r\n"]
 
-  defp piece({:path, path}), do: {:path, path}
+  defp piece({sort, _source} = piece) when sort in [:path, :stream], do: piece
   defp piece(bytes), do: IO.iodata_to_binary(bytes)
 
   defp head(name, about, boundary),

@@ -13,8 +13,6 @@ defmodule HfHub.Inference.Providers.HfInference do
 
   @tabular ~w(tabular-classification tabular-regression)
 
-  @media ~w(image-to-image image-to-video text-to-image text-to-speech text-to-video)
-
   @impl true
   def path("conversational", _template, %{server: url} = route) do
     {_origin, path} = Content.split!(url || "http://router" <> model_path(route))
@@ -73,11 +71,11 @@ defmodule HfHub.Inference.Providers.HfInference do
   end
 
   @impl true
-  def result(task, answer, route) when task in @media do
-    if is_binary(answer.content),
-      do: %Media{data: answer.content, content_type: answer.content_type},
-      else: Provider.unexpected!(route, "expected the bytes of a file, got JSON")
+  def result(task, answer, route) do
+    cond do
+      not Provider.media?(task) -> answer.content
+      is_binary(answer.content) -> %Media{data: answer.content, content_type: answer.content_type}
+      true -> Provider.unexpected!(route, "expected the bytes of a file, got JSON")
+    end
   end
-
-  def result(_task, answer, _route), do: answer.content
 end

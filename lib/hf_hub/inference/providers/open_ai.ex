@@ -38,7 +38,7 @@ defmodule HfHub.Inference.Providers.OpenAi do
     file = {:file, content, "audio" <> Map.get(@extensions, type, ".wav"), type || "application/octet-stream"}
     fields = for {name, value} <- Map.put(params, "model", route.model), do: {name, field(value)}
     {pieces, form_type} = Form.multipart([{"file", file} | fields])
-    {:bytes, pieces, form_type}
+    {:pieces, pieces, form_type}
   end
 
   # Embeddings and speech.

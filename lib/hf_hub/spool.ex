@@ -1,6 +1,6 @@
-defmodule HfHub.Commit.Spool do
-  # Writes streams to temporary files, which are kept until they have been uploaded: the hash of a
-  # file must be known before its first byte is sent.
+defmodule HfHub.Spool do
+  # Writes streams to temporary files, which are kept until they have been uploaded: the length of a body, and for a
+  # commit the hash of a file, must be known before its first byte is sent, and it may be sent again.
   @moduledoc false
 
   alias HfHub.Error
