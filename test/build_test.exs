@@ -2,6 +2,8 @@ defmodule HfHub.BuildTest do
   # Builds of projects that use the library: as a dependency, in a script, in a release, without cargo.
   use HfHub.Case, async: false
 
+  alias HfHub.Vm
+
   @moduletag :build
   @moduletag timeout: 600_000
 
@@ -119,6 +121,34 @@ defmodule HfHub.BuildTest do
              )
 
     assert [_path] = Path.wildcard(context.cache <> "/models--*/snapshots/*/model.safetensors")
+  end
+
+  test "the suite of a project with HfHub.Test passes, and its release runs with its models offline",
+       context do
+    folder = Path.join(context.dir, "consumer")
+    File.cp_r!(Path.join(@root, "test/consumer"), folder)
+    library = :hf_hub |> :code.priv_dir() |> Path.join("native/hf_hub_nif.so")
+
+    env = [
+      {"HF_HUB_PATH", @root},
+      {"HF_HUB_NIF_PATH", library},
+      {"HF_HUB_NIF_SHA256", sha256(File.read!(library))},
+      {"HF_HUB_CACHE", context.cache},
+      {"HF_ENDPOINT", context.endpoint}
+    ]
+
+    # In the environment of the release, so that the library is compiled once.
+    assert mix!(folder, ["test"], env) =~ "6 tests, 0 failures"
+
+    {id, _commit} = repo(context, %{"config.txt" => "7"})
+    mix!(folder, ["hf_hub.lock", id], env)
+    assert mix!(folder, ["release", "--quiet"], env) =~ "bundled #{id}"
+    moved = Path.join(context.dir, "moved")
+    File.rename!(Path.join(folder, "_build/prod/rel/consumer"), moved)
+    File.rm_rf!(folder)
+    command = ["eval", "{:ok, 7} = Consumer.layers(\"#{id}\")"]
+    there = [{"HF_ENDPOINT", "http://127.0.0.1:1"} | Vm.env()]
+    assert {"", 0} = System.cmd(Path.join(moved, "bin/consumer"), command, env: there, stderr_to_stdout: true)
   end
 
   test "runs in a script with Mix.install", context do

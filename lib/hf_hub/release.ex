@@ -12,8 +12,8 @@ defmodule HfHub.Release do
   The files are then below `priv/hf_hub` of the application in the release: the lock file, and a cache folder `hub` with
   regular files. Tell the running system to use it:
 
-      # config/runtime.exs
-      if config_env() == :prod do
+      # config/runtime.exs, which Mix reads too: only a release sets this variable
+      if System.get_env("RELEASE_NAME") do
         config :hf_hub, cache_dir: HfHub.Release.cache_dir(:my_app), offline: true
       end
 

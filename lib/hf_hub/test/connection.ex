@@ -1,0 +1,110 @@
+defmodule HfHub.Test.Connection do
+  # One connection to a scripted Hub: reads requests and writes responses, with their faults.
+  @moduledoc false
+
+  @reasons %{
+    200 => "OK",
+    206 => "Partial Content",
+    401 => "Unauthorized",
+    404 => "Not Found",
+    429 => "Too Many Requests"
+  }
+
+  @doc "Accepts a connection and serves it until it ends."
+  @spec serve(:gen_tcp.socket(), pid()) :: :ok
+  def serve(listener, hub) do
+    with {:ok, socket} <- :gen_tcp.accept(listener) do
+      GenServer.cast(hub, :accepted)
+      requests(socket, hub)
+    end
+
+    :ok
+  end
+
+  defp requests(socket, hub) do
+    with {:ok, request} <- read(socket),
+         plan = GenServer.call(hub, {:respond, request}, :infinity),
+         :ok <- write(socket, request.method, plan),
+         :ok <- :inet.setopts(socket, packet: :http_bin) do
+      requests(socket, hub)
+    else
+      _ended -> :gen_tcp.close(socket)
+    end
+  end
+
+  defp read(socket) do
+    with {:ok, {:http_request, method, {:abs_path, target}, _version}} <- :gen_tcp.recv(socket, 0),
+         {:ok, headers} <- headers(socket, %{}),
+         :ok <- :inet.setopts(socket, packet: :raw),
+         {:ok, body} <- body(socket, headers) do
+      [path | query] = String.split(target, "?", parts: 2)
+
+      {:ok,
+       %{
+         method: to_string(method),
+         path: URI.decode(path),
+         query: List.first(query) || "",
+         headers: headers,
+         body: body
+       }}
+    end
+  end
+
+  defp headers(socket, headers) do
+    case :gen_tcp.recv(socket, 0) do
+      {:ok, {:http_header, _, name, _, value}} ->
+        headers(socket, Map.put(headers, name |> to_string() |> String.downcase(), value))
+
+      {:ok, :http_eoh} ->
+        {:ok, headers}
+
+      other ->
+        other
+    end
+  end
+
+  defp body(socket, headers) do
+    case Integer.parse(headers["content-length"] || "0") do
+      {length, ""} when length > 0 -> :gen_tcp.recv(socket, length)
+      _none -> {:ok, ""}
+    end
+  end
+
+  defp write(_socket, _method, %{fault: :hang}), do: Process.sleep(:infinity)
+  defp write(_socket, _method, %{fault: :hang_up}), do: :hang_up
+
+  defp write(socket, method, %{fault: {:delay, ms}} = plan) do
+    Process.sleep(ms)
+    write(socket, method, %{plan | fault: nil})
+  end
+
+  defp write(socket, method, plan) do
+    body = if method == "HEAD", do: "", else: plan.body
+
+    with :ok <- :gen_tcp.send(socket, head(plan)) do
+      case plan.fault do
+        {fault, after_bytes} when fault in [:cut, :stall] and after_bytes < byte_size(body) ->
+          part(socket, fault, binary_part(body, 0, after_bytes))
+
+        _whole ->
+          :gen_tcp.send(socket, body)
+      end
+    end
+  end
+
+  defp part(socket, fault, bytes) do
+    with :ok <- :gen_tcp.send(socket, bytes),
+         do: if(fault == :stall, do: Process.sleep(:infinity), else: :cut)
+  end
+
+  # A response to HEAD has the length of the body that it lacks.
+  defp head(plan) do
+    length =
+      if List.keymember?(plan.headers, "content-length", 0),
+        do: [],
+        else: [{"content-length", byte_size(plan.body)}]
+
+    lines = for {name, value} <- plan.headers ++ length, do: [name, ": ", to_string(value), "\r\n"]
+    ["HTTP/1.1 #{plan.status} #{@reasons[plan.status] || "Status"}\r\n", lines, "\r\n"]
+  end
+end
