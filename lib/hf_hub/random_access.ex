@@ -23,6 +23,18 @@ defmodule HfHub.RandomAccess do
 
   @commit ~r/\A[0-9a-f]{40}\z/
 
+  @doc "Returns the path of a source on this machine, of which files have that extension; `nil` if it is a repository."
+  @spec path(term(), String.t()) :: Path.t() | nil
+  def path({:local, path}, _extension) when is_binary(path), do: Path.expand(path)
+
+  def path(text, extension) when is_binary(text) do
+    address? = text =~ ~r"\A(hf|https?)://"
+    path? = text =~ ~r"\A[/.~]" or Path.extname(text) == extension or File.exists?(text)
+    if path? and not address?, do: Path.expand(text)
+  end
+
+  def path(_tuple, _extension), do: nil
+
   @doc "Opens a file on this machine. It is closed when the calling process exits."
   @spec open(Path.t()) :: {:ok, t()} | {:error, Error.t()}
   def open(path) do

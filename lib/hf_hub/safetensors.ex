@@ -181,7 +181,7 @@ defmodule HfHub.Safetensors do
     tuple = Keyword.take(RepoRef.options(source), [:cache_dir, :token])
     opts = Options.validate!(Keyword.merge(tuple, opts), @open)
 
-    case Source.path(source) do
+    case RandomAccess.path(source, ".safetensors") do
       nil ->
         with {:ok, ref} <- RepoRef.resolve(source, Keyword.put(opts, :path, opts[:filename])),
              do: Source.on_the_hub(ref, opts)

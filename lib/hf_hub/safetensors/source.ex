@@ -11,18 +11,6 @@ defmodule HfHub.Safetensors.Source do
   # Number of files of a repository that are opened concurrently.
   @at_once 8
 
-  @doc "Returns the path of a source on this machine; `nil` if it is a repository."
-  @spec path(term()) :: Path.t() | nil
-  def path({:local, path}) when is_binary(path), do: Path.expand(path)
-
-  def path(text) when is_binary(text) do
-    address? = text =~ ~r"\A(hf|https?)://"
-    path? = text =~ ~r"\A[/.~]" or Path.extname(text) == ".safetensors" or File.exists?(text)
-    if path? and not address?, do: Path.expand(text)
-  end
-
-  def path(_tuple), do: nil
-
   @doc "Opens the files of a model on this machine."
   @spec on_disk(Path.t(), String.t() | nil) :: {:ok, Handle.t()} | {:error, Error.t()}
   def on_disk(path, filename) do

@@ -1,0 +1,85 @@
+defmodule HfHub.GGUF do
+  @moduledoc """
+  Reads the header of GGUF files, the format of llama.cpp: metadata and the table of tensors, without the values.
+
+      {:ok, header} = HfHub.GGUF.read("hf://ggml-org/gemma-3-1b-it-GGUF/gemma-3-1b-it-Q4_K_M.gguf")
+      header.metadata["general.architecture"]
+      #=> "gemma3"
+
+  Of a file on the Hub, only the header is received, a few megabytes of gigabytes: most of it is the vocabulary.
+  """
+
+  alias HfHub.{Error, Options, RandomAccess, RepoRef}
+  alias HfHub.GGUF.{Header, Parser}
+
+  @read [
+          filename: [
+            type: :string,
+            doc: "Path of the file in the repository. Required unless the reference contains it."
+          ],
+          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."]
+        ] ++ Options.repo_type() ++ Options.revision() ++ Options.common()
+
+  @doc """
+  Reads the header of a file.
+
+  The source is a path, `{:local, path}`, or a repository with the name of a file. A string that begins with `/`, `.` or
+  `~`, ends with `.gguf` or is the name of something in the working directory is a path. A cached file of a repository is
+  read from the cache.
+
+  Nothing in a header is trusted: counts that do not fit into the file, overlapping or misaligned tensors, repeated names,
+  deep nesting and headers of more than 64 MiB are errors of kind `:invalid_response`. Versions 2 and 3 are supported,
+  both little-endian.
+
+  ## Options
+
+  #{Options.docs(@read)}
+
+  ## Examples
+
+      {:ok, header} = HfHub.GGUF.read("ggml-org/gemma-3-1b-it-GGUF", filename: "gemma-3-1b-it-Q4_K_M.gguf")
+      hd(header.tensors).type
+      #=> "Q8_0"
+  """
+  @spec read(Path.t() | HfHub.repository() | HfHub.repo(), keyword()) ::
+          {:ok, Header.t()} | {:error, Error.t()}
+  def read(source, opts \\ []) do
+    tuple = Keyword.take(RepoRef.options(source), [:cache_dir, :token])
+    opts = Options.validate!(Keyword.merge(tuple, opts), @read)
+
+    with {:ok, file} <- open(RandomAccess.path(source, ".gguf"), source, opts) do
+      result = Parser.parse(file)
+      RandomAccess.close(file)
+      result
+    end
+  end
+
+  @doc "Same as `read/2`, but returns the header or raises `HfHub.Error`."
+  @spec read!(Path.t() | HfHub.repository() | HfHub.repo(), keyword()) :: Header.t()
+  def read!(source, opts \\ []), do: Error.unwrap!(read(source, opts))
+
+  defp open(nil, source, opts) do
+    with {:ok, ref} <- RepoRef.resolve(source, opts),
+         :ok <- RepoRef.beside(ref, opts[:filename]),
+         {:ok, found} <- RandomAccess.find(place(ref, opts)) do
+      if is_binary(found), do: RandomAccess.open(found), else: {:ok, found}
+    end
+  end
+
+  defp open(path, _source, opts),
+    do: RandomAccess.open(if(opts[:filename], do: Path.join(path, opts[:filename]), else: path))
+
+  defp place(ref, opts) do
+    filename = Enum.map_join([ref.path, opts[:filename]] -- [nil, nil], "/", & &1)
+    if filename == "", do: raise(ArgumentError, "option :filename is required")
+
+    opts
+    |> Keyword.merge(
+      repo_id: ref.repo_id,
+      repo_type: ref.repo_type,
+      revision: ref.revision,
+      filename: filename
+    )
+    |> Options.given()
+  end
+end
