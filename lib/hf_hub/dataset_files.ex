@@ -62,7 +62,7 @@ defmodule HfHub.DatasetFiles do
     end
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
-         at = Layout.at(ref, opts),
+         at = Layout.at(ref, RepoRef.token(ref, opts)),
          {:ok, tree} <- Api.list_repo_tree(ref.repo_id, [repo_type: ref.repo_type, recursive: true] ++ at),
          {:ok, card} <- card(ref, at) do
       case Patterns.from_card(card, config) do

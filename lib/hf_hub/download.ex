@@ -25,7 +25,7 @@ defmodule HfHub.Download do
   require Logger
 
   alias HfHub.Config.Source
-  alias HfHub.{Decode, Error, Extract, Native, Options, RepoRef, Telemetry}
+  alias HfHub.{Decode, Error, Extract, Native, Options, Telemetry}
   alias HfHub.Download.{Cached, FileInfo, FileMetadata, Metadata, Spec}
   alias HfHub.Progress.Reporter
 
@@ -148,7 +148,7 @@ defmodule HfHub.Download do
   @doc python: "hf_hub_download"
   @spec hf_hub_download(keyword()) :: {:ok, Path.t() | FileInfo.t()} | {:error, Error.t()}
   def hf_hub_download(opts) do
-    opts = opts |> validate!(@file_options) |> refuse_contradictions!()
+    opts = opts |> Options.validate!(@file_options) |> refuse_contradictions!()
     if path = Cached.path(opts), do: {:ok, path}, else: file(opts)
   end
 
@@ -175,7 +175,7 @@ defmodule HfHub.Download do
   @doc python: "snapshot_download"
   @spec snapshot_download(keyword()) :: {:ok, Path.t() | [FileInfo.t()]} | {:error, Error.t()}
   def snapshot_download(opts) do
-    opts = opts |> validate!(@snapshot_options) |> refuse_contradictions!()
+    opts = opts |> Options.validate!(@snapshot_options) |> refuse_contradictions!()
 
     with {:ok, spec, ref} <- Spec.repo(opts),
          more = %{
@@ -211,7 +211,7 @@ defmodule HfHub.Download do
   """
   @spec download_stream(keyword()) :: {:ok, Enumerable.t()} | {:error, Error.t()}
   def download_stream(opts) do
-    opts = validate!(opts, @stream_options)
+    opts = Options.validate!(opts, @stream_options)
 
     with {:ok, spec} <- Spec.stream(opts), do: {:ok, Native.stream(:stream, fn -> spec end)}
   end
@@ -254,7 +254,7 @@ defmodule HfHub.Download do
   @doc python: "get_hf_file_metadata"
   @spec file_metadata(keyword()) :: {:ok, FileMetadata.t()} | {:error, Error.t()}
   def file_metadata(opts) do
-    opts = validate!(opts, @metadata_options)
+    opts = Options.validate!(opts, @metadata_options)
     with {:ok, ref} <- Spec.reference(opts), do: Metadata.get(ref, opts)
   end
 
@@ -281,16 +281,6 @@ defmodule HfHub.Download do
   @doc "Same as `compute_sha256/1`, but returns the hash or raises `HfHub.Error`."
   @spec compute_sha256!(Path.t()) :: String.t()
   def compute_sha256!(path), do: Error.unwrap!(compute_sha256(path))
-
-  # Bumblebee's tuples contain options; those of the call take precedence.
-  defp validate!(opts, table) do
-    tuple =
-      if Keyword.keyword?(opts),
-        do: Keyword.take(RepoRef.options(opts[:repo_id]), Keyword.keys(table)),
-        else: []
-
-    Options.validate!(if(tuple == [], do: opts, else: Keyword.merge(tuple, opts)), table)
-  end
 
   # Raises on combinations in which one option would be ignored.
   defp refuse_contradictions!(opts) do

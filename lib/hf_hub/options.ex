@@ -12,6 +12,8 @@ defmodule HfHub.Options do
 
   require Logger
 
+  alias HfHub.RepoRef
+
   @type table :: keyword(keyword())
 
   # 2^53 - 1, which fits into all integer types of the engine.
@@ -134,10 +136,17 @@ defmodule HfHub.Options do
       raise ArgumentError, "expected options as a keyword list such as [token: …], got #{sort(opts)}"
     end
 
+    opts = with_tuple(opts, table)
     known = Enum.flat_map(table, fn {name, rule} -> names(name, rule) end)
     Enum.each(opts, fn {name, _value} -> name in known || unknown!(name, table) end)
 
     for {name, rule} <- table, pair <- accept!(opts, name, rule), do: pair
+  end
+
+  # Bumblebee's tuples contain options; those of the call take precedence.
+  defp with_tuple(opts, table) do
+    tuple = if table[:repo_id], do: RepoRef.options(opts[:repo_id]), else: []
+    tuple |> Keyword.take(Keyword.keys(table)) |> Keyword.merge(opts)
   end
 
   defp names(name, rule), do: [name | Keyword.get(rule, :aliases, [])]

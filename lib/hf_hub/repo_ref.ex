@@ -8,14 +8,18 @@ defmodule HfHub.RepoRef do
   alias HfHub.{Config, Error, Options}
   alias HfHub.Native.Nif
 
+  # Without the token of a tuple.
+  @derive {Inspect, except: [:auth_token]}
   @enforce_keys [:repo_type, :repo_id]
-  defstruct [:repo_type, :repo_id, :revision, :path, names_file: false]
+  defstruct [:repo_type, :repo_id, :revision, :path, :auth_token, :offline, names_file: false]
 
   @type t :: %__MODULE__{
           repo_type: :model | :dataset | :space | :bucket,
           repo_id: String.t(),
           revision: String.t() | nil,
           path: String.t() | nil,
+          auth_token: String.t() | boolean() | nil,
+          offline: boolean() | nil,
           names_file: boolean()
         }
 
@@ -149,9 +153,19 @@ defmodule HfHub.RepoRef do
   @spec tuple_options!(term()) :: keyword()
   # Without the given options, one of which is a token.
   def tuple_options!(opts) do
-    if Keyword.keyword?(opts) and Keyword.keys(opts) -- @tuple_options == [],
-      do: opts,
-      else: raise(ArgumentError, "unknown option in {:hf, id, opts}; known: #{inspect(@tuple_options)}")
+    unless Keyword.keyword?(opts) and Enum.uniq(Keyword.keys(opts)) -- @tuple_options == [],
+      do: raise(ArgumentError, "unknown option in {:hf, id, opts}; known: #{inspect(@tuple_options)}")
+
+    for {name, type} <- [auth_token: {:or, [:string, :boolean]}, offline: :boolean],
+        value = opts[name],
+        not Options.valid_value?(value, type),
+        do:
+          raise(
+            ArgumentError,
+            "expected #{inspect(name)} in {:hf, id, opts} to be #{Options.type_name(type)}"
+          )
+
+    opts
   end
 
   @doc "Returns the folder in the options of `{:hf, id, opts}`, without slashes around it; `nil` is the root."
@@ -174,11 +188,31 @@ defmodule HfHub.RepoRef do
 
   def options(_other), do: []
 
+  @doc "Returns the options of a request with those of the tuple that the reference was; the given ones take precedence."
+  @spec network(t(), keyword()) :: keyword()
+  def network(ref, opts), do: ref |> token(opts) |> unless_given(:offline, ref.offline)
+
+  @doc "Returns the options of a call of another function with the token of the tuple that the reference was."
+  @spec token(t(), keyword()) :: keyword()
+  def token(ref, opts), do: unless_given(opts, :token, ref.auth_token)
+
+  defp unless_given(opts, name, value),
+    do: if(value == nil or opts[name] != nil, do: opts, else: Keyword.put(opts, name, value))
+
   defp split({:hf, id}, repo_type, endpoint), do: split(id, repo_type, endpoint)
 
   defp split({:hf, id, opts}, repo_type, endpoint) when is_list(opts) do
+    tuple_options!(opts)
+
     with {:ok, parsed} <- split(id, repo_type, endpoint) do
-      {:ok, %{parsed | revision: opts[:revision] || parsed.revision, path: subdir(opts) || parsed.path}}
+      {:ok,
+       %{
+         parsed
+         | revision: opts[:revision] || parsed.revision,
+           path: subdir(opts) || parsed.path,
+           auth_token: opts[:auth_token],
+           offline: opts[:offline]
+       }}
     end
   end
 

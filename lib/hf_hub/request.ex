@@ -109,7 +109,8 @@ defmodule HfHub.Request do
     end)
   end
 
-  defp resolved(request, ref), do: %{request | ref: ref, repo: RepoRef.to_native(ref)}
+  defp resolved(request, ref),
+    do: %{request | ref: ref, repo: RepoRef.to_native(ref), opts: RepoRef.network(ref, request.opts)}
 
   @doc "Sets the revision in errors of the request, if it is not the one of the reference."
   @spec at_revision(t(), String.t()) :: t()

@@ -344,7 +344,7 @@ defmodule HfHub.Safetensors do
   end
 
   defp headers(ref, wanted, opts) do
-    with {:ok, hub} <- Hub.config(opts) do
+    with {:ok, hub} <- Hub.config(RepoRef.network(ref, opts)) do
       spec = %{hub: hub, progress: false, place: RepoRef.to_native(ref)}
       Native.run(:safetensors, Map.merge(spec, wanted))
     end

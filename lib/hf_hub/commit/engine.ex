@@ -119,7 +119,7 @@ defmodule HfHub.Commit.Engine do
   defp common(repo_id, opts) do
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
          :ok <- RepoRef.beside(ref, :path_in_repo),
-         {:ok, hub} <- Hub.config(opts) do
+         {:ok, hub} <- Hub.config(RepoRef.network(ref, opts)) do
       {:ok,
        %{
          hub: hub,

@@ -64,6 +64,8 @@ defmodule HfHub.DatasetFiles.Layout do
     sources = [&card/2, &infos/2, &viewer/2, &tree/2]
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [only: :dataset] ++ opts) do
+      opts = RepoRef.token(ref, opts)
+
       Enum.reduce_while(sources, {:ok, []}, fn source, nothing ->
         case source.(ref, opts) do
           {:ok, layout} -> if (found = pick.(layout)) == [], do: {:cont, nothing}, else: {:halt, {:ok, found}}

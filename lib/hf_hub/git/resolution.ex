@@ -12,7 +12,7 @@ defmodule HfHub.Git.Resolution do
   @spec run(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
   def run(repo_id, opts) do
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
-         {:ok, hub} <- Hub.config(opts),
+         {:ok, hub} <- Hub.config(RepoRef.network(ref, opts)),
          {:ok, resolved} <- Native.run(:resolve, spec(ref, hub, opts)) do
       warn(resolved.stale, ref)
       {:ok, resolved.commit}

@@ -44,7 +44,7 @@ defmodule HfHub.Native.Hub do
     %{
       endpoint: opts[:endpoint] || Config.endpoint(),
       user_agent: user_agent(),
-      offline: Config.offline?(),
+      offline: opts[:offline] || Config.offline?(),
       allow_http_token: Setting.value(:allow_http_token, opts),
       connect_timeout: first,
       header_timeout: opts[:header_timeout] || first,
