@@ -30,8 +30,10 @@ defmodule HfHub.TuplesTest do
       end,
       discussions: fn -> Discussions.list(repo, ask) end,
       splits: fn ->
+        ask = Keyword.put(ask, :repo_type, :model)
+
         with {:error, %{kind: :entry_not_found}} <- DatasetFiles.resolve(repo, nil, "train", ask),
-             do: {:ok, :none}
+             do: {:ok, 1}
       end,
       safetensors: fn ->
         with {:error, %{kind: :entry_not_found}} <- Safetensors.metadata(repo, ask), do: {:ok, :none}
