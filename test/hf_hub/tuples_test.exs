@@ -57,7 +57,8 @@ defmodule HfHub.TuplesTest do
 
     tuple = {:hf, context[:id], auth_token: token()}
 
-    assert {:ok, _commit} = Commit.upload_file("x", "x", tuple, endpoint: context.endpoint, retries: 0)
+    assert {:ok, _commit} =
+             Commit.upload_file({:binary, "x"}, "x", tuple, endpoint: context.endpoint, retries: 0)
   end
 
   test "those that are offline send no request", %{id: id} = context do
