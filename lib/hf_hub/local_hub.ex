@@ -75,6 +75,34 @@ defmodule HfHub.LocalHub do
   variables and the decrypted secrets, to run the app by other means. The search for Spaces compares words, not
   meanings.
 
+  ## Jobs
+
+  With `jobs: :local`, the Local Hub runs the jobs of `HfHub.Jobs`, of `hf jobs` and of the Python client: their
+  commands, as processes of this machine. **A job has the rights of the server's user.** It can read and change what the
+  server can, its root included, so allow jobs only where all accounts with a write token are trusted.
+
+      {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub", jobs: :local)
+      {:ok, job} = HfHub.Jobs.run("python:3.12", ["python3", "-c", "print(6 * 7)"], endpoint: HfHub.LocalHub.endpoint(hub))
+
+  Images are not pulled: the name of the image is stored, and the command must be installed here. A job runs in an empty
+  folder that is deleted afterwards. Its environment has its variables and secrets, `HF_ENDPOINT`, `JOB_ID`, `CPU_CORES`,
+  `MEMORY`, and `PATH` of the server, and nothing else of the server's. Volumes and SSH are errors, and exposed ports are
+  those of this machine. Secrets are stored encrypted and never returned, but a job that prints one has it in its log.
+
+  A job ends with all processes that it has started, on Linux also those in sessions of their own: at the end of its
+  command, when it is canceled (SIGTERM, two seconds later SIGKILL), after its timeout, and when the server stops,
+  whatever stops it. After a restart, such a job is one that failed. These options go into `:args`:
+
+  | option | limit |
+  |---|---|
+  | `--job-slots` | jobs that run at a time (4); others are `:scheduling` |
+  | `--job-timeout` | seconds, unless the job has a timeout of its own (1800) |
+  | `--job-memory`, `--job-disk` | MiB of memory, and of files in its folder (4096 each) |
+  | `--job-processes` | processes (512) |
+  | `--job-log` | KiB of its log (8192); the rest is dropped |
+
+  Of each account, the last 1,000 jobs that have ended are kept.
+
   ## Faults and dialects
 
   With `test_control: true`, tests can inject faults and make a repository behave like that of another server:
@@ -141,6 +169,12 @@ defmodule HfHub.LocalHub do
       type: :boolean,
       default: true,
       doc: "Whether clients can use Xet storage. Files that are in it can be downloaded either way."
+    ],
+    jobs: [
+      type: {:in, [:local]},
+      doc:
+        "`:local` runs jobs as processes of this machine; see the module docs. Defaults to none: requests for jobs are " <>
+          "errors."
     ],
     args: [type: {:list, :string}, default: [], doc: "Additional arguments of `hf_hub_server serve`."],
     name: [type: :atom, doc: "Name to register the process under. Defaults to no registration."]
@@ -394,7 +428,8 @@ defmodule HfHub.LocalHub do
       tls_cert: opts[:tls_cert],
       tls_key: opts[:tls_key],
       tls_self_signed: opts[:tls_self_signed] || nil,
-      no_xet: if(opts[:xet], do: nil, else: true)
+      no_xet: if(opts[:xet], do: nil, else: true),
+      jobs: opts[:jobs]
     ]
 
     ["serve", "--root", opts[:root], "--host", opts[:host], "--port", to_string(opts[:port])] ++

@@ -4,6 +4,7 @@
 //! runs no Spaces and shares no code with the client library: it is there to judge it.
 
 mod cli;
+mod job;
 mod serve;
 mod store;
 

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::job;
 use crate::serve;
 use crate::store::{Gate, RepoId, RepoKey, RepoKind, Store};
 
@@ -62,6 +63,9 @@ enum Command {
     #[cfg(feature = "xet")]
     #[command(subcommand)]
     Xet(xet::Command),
+    /// Run a job for the server
+    #[command(name = job::COMMAND, hide = true)]
+    SuperviseJob,
 }
 
 /// Executes a command.
@@ -79,6 +83,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Space(command) => space::run(command),
         #[cfg(feature = "xet")]
         Command::Xet(command) => xet::run(&command),
+        Command::SuperviseJob => std::process::exit(job::supervise()?),
     }
 }
 

@@ -260,6 +260,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_IMPLEMENTED, None, message)
     }
 
+    /// Jobs are switched off.
+    pub(super) fn no_jobs() -> Self {
+        let message = "Jobs are not available on this Local Hub; its administrator can switch them \
+                       on with `hf_hub_server serve --jobs local`";
+        Self::new(StatusCode::NOT_IMPLEMENTED, None, message)
+    }
+
+    /// The job has no metrics any more.
+    pub(super) fn job_has_ended() -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, None, "This job has ended")
+    }
+
     /// Changes the response so that git asks its user for a password and shows the message.
     pub(super) fn for_git(mut self) -> Self {
         self.is_plain = true;

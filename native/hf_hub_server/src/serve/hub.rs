@@ -1,12 +1,14 @@
 //! The state that every request needs: the store, the signer, the options.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::deliver::Courier;
 use super::intake::Intake;
+use super::jobs::Jobs;
 use super::origins::Origins;
 use super::sign::Signer;
 use crate::store::Store;
@@ -46,6 +48,8 @@ pub(super) struct Hub {
     pub(super) options: Options,
     pub(super) intake: Intake,
     pub(super) courier: Courier,
+    /// The jobs, if they run here.
+    pub(super) jobs: Option<Arc<Jobs>>,
 }
 
 impl Hub {
@@ -56,9 +60,10 @@ impl Hub {
         origins: Origins,
         options: Options,
         courier: Courier,
+        jobs: Option<Arc<Jobs>>,
     ) -> anyhow::Result<Self> {
         let intake = Intake::new(store.lfs().incoming_dir()?);
-        Ok(Self { store, signer: Signer::new(key), origins, options, intake, courier })
+        Ok(Self { store, signer: Signer::new(key), origins, options, intake, courier, jobs })
     }
 
     /// Returns the file of Xet storage with the content of a large file, for clients that read it

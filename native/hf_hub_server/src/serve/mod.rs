@@ -12,9 +12,11 @@ mod deliver;
 mod error;
 mod events;
 mod faults;
+mod follow;
 mod hub;
 mod idle;
 mod intake;
+mod jobs;
 mod journal;
 mod linger;
 mod listener;
@@ -49,6 +51,7 @@ use control::Control;
 use deliver::{Courier, WebhookArgs};
 use faults::Faults;
 use hub::{Hub, Options};
+use jobs::{JobArgs, Jobs};
 use journal::Journal;
 use listener::Gauge;
 use origins::{Origin, Origins};
@@ -112,6 +115,8 @@ pub(crate) struct Spec {
     idle_timeout: u64,
     #[command(flatten)]
     webhooks: WebhookArgs,
+    #[command(flatten)]
+    jobs: JobArgs,
     /// Seconds between two looks for repositories that another program has changed
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     rescan: u64,
@@ -200,7 +205,8 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
     };
     let watched = store.clone();
     let courier = Courier::new(spec.webhooks, [addresses.0, addresses.1])?;
-    let hub = Arc::new(Hub::new(store, &key, origins, options, courier)?);
+    let jobs = Jobs::new(&spec.jobs, &store, origins.hub(None))?;
+    let hub = Arc::new(Hub::new(store, &key, origins, options, courier, jobs)?);
     tokio::spawn(deliver::run(hub.clone()));
     // While requests are served already: lists are right without it, unless another program has
     // changed a repository or a process was killed.

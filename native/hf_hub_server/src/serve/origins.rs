@@ -52,6 +52,12 @@ impl Origins {
         self.public_url.clone().unwrap_or_else(from_host)
     }
 
+    /// Returns the host of this machine, without a port, for the response to these request headers.
+    pub(super) fn host(&self, headers: &HeaderMap) -> String {
+        let asked = asked_host(Some(headers)).map(|host| host.host().to_owned());
+        asked.unwrap_or_else(|| self.hub.ip().to_string())
+    }
+
     /// Returns the URL of the large files, without a trailing slash.
     pub(super) fn cdn(&self, headers: Option<&HeaderMap>) -> String {
         let from_host = || match asked_host(headers) {

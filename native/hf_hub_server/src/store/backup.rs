@@ -15,7 +15,8 @@ use super::lfs::{LfsStore, is_oid};
 use super::{RepoKey, RepoKind, Store, first_commit, repo};
 
 /// Entries of a root that are copied apart, or belong to running requests.
-const APART: [&str; 5] = ["repos", "hub.db", "hub.db-wal", "hub.db-shm", "lfs/incoming"];
+const APART: [&str; 6] =
+    ["repos", "hub.db", "hub.db-wal", "hub.db-shm", "lfs/incoming", "jobs/work"];
 const UPLOADS: &str = "lfs/uploads";
 
 impl Store {

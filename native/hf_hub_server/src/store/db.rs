@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/008_collections.sql"),
     include_str!("migrations/009_xet.sql"),
     include_str!("migrations/010_buckets.sql"),
+    include_str!("migrations/011_jobs.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.

@@ -3,7 +3,7 @@
 //! A reader sees the old content or the new, never a part. This module does not know what the files
 //! mean.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -20,11 +20,35 @@ pub(crate) struct Lock {
 impl Lock {
     /// Waits for the lock file at `path`, which is created and left in place.
     pub(crate) fn acquire(path: &Path) -> Result<Self> {
-        create_parent(path)?;
-        let file = File::options().create(true).append(true).open(path);
-        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        let file = Self::file(path)?;
         file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         Ok(Self { _file: file })
+    }
+
+    /// Same as [`Self::acquire`], but returns `None` if another process holds the lock.
+    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        let file = Self::file(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(err)) => {
+                Err(err).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
+    fn file(path: &Path) -> Result<File> {
+        create_parent(path)?;
+        let file = File::options().create(true).append(true).open(path);
+        file.with_context(|| format!("cannot open {}", path.display()))
+    }
+}
+
+/// Removes a folder if it exists.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(err) if err.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.with_context(|| format!("cannot remove {}", folder.display())),
     }
 }
 

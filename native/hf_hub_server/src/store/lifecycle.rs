@@ -123,7 +123,7 @@ impl Store {
             Ok(row)
         })?;
         let Some(row) = row else {
-            remove_folder(&git_dir)?;
+            disk::remove_folder(&git_dir)?;
             return Ok(None);
         };
         let access = Access::new(self.db.clone(), row);
@@ -138,7 +138,7 @@ impl Store {
         if !self.db.write(|tx| repo::delete(tx, repo.row))? {
             return Ok(false);
         }
-        remove_folder(&repo.git_dir)?;
+        disk::remove_folder(&repo.git_dir)?;
         self.spaces().logs(&repo.settings.object_id).remove()?;
         Ok(true)
     }
@@ -208,7 +208,7 @@ impl Store {
         let git_dir = self.git_dir(key);
         disk::create_parent(&git_dir)?;
         // The remains of an interrupted creation have no row and so were never visible.
-        remove_folder(&git_dir)?;
+        disk::remove_folder(&git_dir)?;
         Ok(git_dir)
     }
 
@@ -218,14 +218,6 @@ impl Store {
         let lock = self.lock(first)?;
         let other = (first != second).then(|| self.lock(second)).transpose()?;
         Ok((lock, other))
-    }
-}
-
-/// Removes a folder if it exists.
-fn remove_folder(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done.with_context(|| format!("cannot remove {}", path.display())),
     }
 }
 

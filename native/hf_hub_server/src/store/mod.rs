@@ -26,11 +26,13 @@ mod git;
 mod holdings;
 mod import;
 mod index;
+mod jobs;
 mod large_files;
 mod legacy;
 mod lfs;
 mod lifecycle;
 mod likes;
+mod log;
 mod organizations;
 mod papers;
 mod parts;
@@ -66,7 +68,7 @@ pub(crate) use discussions::{
     Author, Comment, Discussion, Event, Filter as DiscussionFilter, Happened, Opening, Refused,
     Status as DiscussionStatus,
 };
-pub(crate) use disk::{Lock, is_full};
+pub(crate) use disk::{Lock, is_full, remove_folder};
 pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};
 pub(crate) use git::{
@@ -74,9 +76,13 @@ pub(crate) use git::{
     PackedBlob, Packer, Rewritten, Seen, branch_ref, program as git_program, tag_ref,
 };
 pub(crate) use import::Spec as ImportSpec;
+pub(crate) use jobs::{
+    Expose as JobExpose, Job, NewJob, Search as JobSearch, Spec as JobSpec, Stage as JobStage,
+};
 pub(crate) use large_files::LargeFile;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, Stored, is_oid};
 pub(crate) use likes::{Liked, Popularity};
+pub(crate) use log::{Piece, Tail, Writer as LogWriter};
 pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, PartPlace, is_upload};
@@ -86,8 +92,8 @@ pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use repo_lock::RepoLock;
 pub(crate) use settings::{Gate, Settings};
 pub(crate) use spaces::{
-    Entry as SpaceEntry, FREE_HARDWARE, LogKind, NewEntry as NewSpaceEntry, NewSpace, Piece,
-    Script, Space, Stage, Tail, script_step,
+    Entry as SpaceEntry, FREE_HARDWARE, LogKind, NewEntry as NewSpaceEntry, NewSpace, Script,
+    Space, Stage, script_step,
 };
 pub(crate) use token::{Role, Scope, Token, random_token};
 pub(crate) use users::{Account, Membership, OrgRole, User, Users};

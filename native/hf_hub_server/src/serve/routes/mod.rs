@@ -13,7 +13,9 @@ mod commit;
 mod commits;
 pub(super) mod discussions;
 mod git;
+mod hardware;
 mod info;
+mod jobs;
 mod lfs;
 pub(super) mod lfs_files;
 pub(super) mod likes;
@@ -69,7 +71,6 @@ const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
 const DELETE: MethodFilter = MethodFilter::DELETE;
 const PATCH: MethodFilter = MethodFilter::PATCH;
-#[cfg(feature = "xet")]
 const PUT: MethodFilter = MethodFilter::PUT;
 
 const COLLECTION: &str = "/api/collections/{namespace}/{slug}";
@@ -99,7 +100,7 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/api/models", on(GET, |call| list::get(call, RepoKind::Model)))
         .route("/api/datasets", on(GET, |call| list::get(call, RepoKind::Dataset)))
         .route("/api/spaces", on(GET, |call| list::get(call, RepoKind::Space)))
-        .route("/api/spaces/hardware", on(GET, |_| Ok(spaces::list_hardware())))
+        .route("/api/spaces/hardware", on(GET, |_| Ok(hardware::of_spaces())))
         .route("/api/spaces/semantic-search", on(GET, spaces::search))
         .route("/api/spaces/templates", on(GET, spaces::list_templates))
         .route("/api/spaces/zero-gpu/quota", on(GET, spaces::zero_gpu))
@@ -141,6 +142,7 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/uploads", on(POST, attachments::post))
         .route("/uploads/{name}", on(GET, attachments::get))
         .merge(webhooks::routes())
+        .merge(jobs::routes())
         .fallback(repository);
     #[cfg(feature = "xet")]
     let router = if hub.options.xet { router.merge(buckets::routes()) } else { router };

@@ -8,7 +8,7 @@ mod script;
 mod seal;
 
 pub(crate) use environment::{Entry, NewEntry};
-pub(crate) use log::{LogKind, Logs, Piece, Tail};
+pub(crate) use log::{LogKind, Logs};
 pub(crate) use script::{Script, Stage, step as script_step};
 
 use std::path::PathBuf;

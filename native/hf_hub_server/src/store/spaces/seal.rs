@@ -1,4 +1,4 @@
-//! Encrypts the secrets of Spaces and webhooks, so that neither the database nor a backup of it shows them.
+//! Encrypts the secrets of Spaces, jobs and webhooks, so that neither the database nor a backup of it shows them.
 
 use std::fmt;
 

@@ -3,7 +3,6 @@
 //! A Space is not run here: what its owner asks for is stored, and its stage is that of a script.
 
 mod environment;
-mod hardware;
 mod logs;
 mod new;
 mod quota;
@@ -12,7 +11,6 @@ mod search;
 mod templates;
 mod volumes;
 
-pub(super) use hardware::list as list_hardware;
 pub(super) use new::{Wanted, of_template};
 pub(super) use quota::zero_gpu;
 pub(super) use runtime::json as runtime_of;

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::super::super::call::Call;
 use super::super::super::error::ApiError;
-use super::super::{open, repos};
-use super::{environment, hardware, runtime, volumes};
+use super::super::{hardware, open, repos};
+use super::{environment, runtime, volumes};
 use crate::store::{Lookup, NewSpace, Repo, RepoKey, RepoKind, Space};
 
 /// The settings; other types of repositories ignore them.
@@ -33,7 +33,7 @@ impl Wanted {
             return Ok(None);
         }
         if let Some(flavor) = &self.hardware {
-            hardware::check(flavor, sdk)?;
+            hardware::check_for_space(flavor, sdk)?;
         }
         if let Some(tier) = &self.storage_tier {
             runtime::check_tier(tier)?;

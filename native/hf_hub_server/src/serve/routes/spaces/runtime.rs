@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
 use super::super::super::response;
-use super::super::info;
-use super::hardware;
+use super::super::{hardware, info};
 use crate::store::{FREE_HARDWARE, Properties, Repo, RepoKey, Space, Stage, Store};
 
 const TIERS: [&str; 3] = ["small", "medium", "large"];
@@ -167,7 +166,7 @@ pub(super) fn request_hardware(call: &Call, repo: &Repo) -> Reply {
 
     change(call, repo, "have hardware", |files, _| {
         let sent: Sent = call.body.json()?;
-        hardware::check(&sent.flavor, files.sdk.as_deref())?;
+        hardware::check_for_space(&sent.flavor, files.sdk.as_deref())?;
         let sleep_time = sent.sleep_time_seconds.map(check_sleep_time).transpose()?;
         Ok(Box::new(move |space| {
             space.hardware = sent.flavor;

@@ -1,10 +1,10 @@
-//! The hardware of Spaces: the Hub's names; nothing costs anything here.
+//! The hardware of Spaces and jobs: the Hub's names; nothing costs anything here.
 
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::super::error::ApiError;
-use super::super::super::response;
+use super::super::error::ApiError;
+use super::super::response;
 
 /// A flavor: its name, processors, memory and disk in GB, and its accelerators: model, number,
 /// memory in GB.
@@ -31,7 +31,7 @@ const fn gpu(
 /// Shared hardware for the apps of one SDK only.
 const ZERO_GPU: &str = "zero-a10g";
 
-const FLAVORS: [Flavor; 21] = [
+static FLAVORS: [Flavor; 21] = [
     cpu("cpu-basic", "CPU Basic", (2, 16, 50)),
     cpu("cpu-upgrade", "CPU Upgrade", (8, 32, 50)),
     gpu(ZERO_GPU, "ZeroGPU", (0, 0, 0), ("H200", 1, 70)),
@@ -55,9 +55,28 @@ const FLAVORS: [Flavor; 21] = [
     gpu("rtx-pro-6000x8", "8x Nvidia RTX PRO 6000", (176, 1800, 8000), ("RTX PRO 6000", 8, 768)),
 ];
 
+/// What only jobs can have.
+static OF_JOBS: [Flavor; 6] = [
+    cpu("cpu-performance", "CPU Performance", (32, 256, 500)),
+    cpu("cpu-xl", "CPU XL", (16, 124, 1000)),
+    gpu("h200", "Nvidia H200", (23, 256, 3000), ("H200", 1, 141)),
+    gpu("h200x2", "2x Nvidia H200", (46, 512, 6000), ("H200", 2, 282)),
+    gpu("h200x4", "4x Nvidia H200", (92, 1024, 12000), ("H200", 4, 564)),
+    gpu("h200x8", "8x Nvidia H200", (184, 2048, 24000), ("H200", 8, 1128)),
+];
+
 /// Handles `/api/spaces/hardware`.
-pub(in super::super) fn list() -> Response {
+pub(super) fn of_spaces() -> Response {
     response::json(&FLAVORS.iter().map(shown).collect::<Vec<_>>())
+}
+
+/// Handles `/api/jobs/hardware`.
+pub(super) fn of_jobs() -> Response {
+    response::json(&for_jobs().map(shown).collect::<Vec<_>>())
+}
+
+fn for_jobs() -> impl Iterator<Item = &'static Flavor> + Clone {
+    FLAVORS.iter().filter(|flavor| flavor.name != ZERO_GPU).chain(&OF_JOBS)
 }
 
 fn shown(flavor: &Flavor) -> Value {
@@ -82,18 +101,30 @@ fn shown(flavor: &Flavor) -> Value {
 }
 
 /// Checks that a Space can have this hardware.
-pub(super) fn check(flavor: &str, sdk: Option<&str>) -> Result<(), ApiError> {
-    if !FLAVORS.iter().any(|known| known.name == flavor) {
-        let names = FLAVORS.iter().map(|known| known.name).collect::<Vec<_>>();
-        return Err(ApiError::bad_request(format!(
-            "Invalid hardware flavor \"{flavor}\". Must be one of [{}]",
-            names.join(", ")
-        )));
-    }
+pub(super) fn check_for_space(flavor: &str, sdk: Option<&str>) -> Result<(), ApiError> {
+    check(flavor, FLAVORS.iter())?;
     if flavor == ZERO_GPU && sdk != Some("gradio") {
         return Err(ApiError::bad_request(
             "ZeroGPU is only available for Spaces with the Gradio SDK",
         ));
     }
     Ok(())
+}
+
+/// Checks that a job can have this hardware.
+pub(super) fn check_for_job(flavor: &str) -> Result<(), ApiError> {
+    check(flavor, for_jobs())
+}
+
+fn check(
+    flavor: &str,
+    known: impl Iterator<Item = &'static Flavor> + Clone,
+) -> Result<(), ApiError> {
+    if known.clone().any(|known| known.name == flavor) {
+        return Ok(());
+    }
+    let names = known.map(|known| known.name).collect::<Vec<_>>().join(", ");
+    Err(ApiError::bad_request(format!(
+        "Invalid hardware flavor \"{flavor}\". Must be one of [{names}]"
+    )))
 }
