@@ -30,7 +30,7 @@ defmodule HfHub.Buckets do
     Sync
   }
 
-  alias HfHub.Buckets.{SyncPlan, Tables, TreeEntry}
+  alias HfHub.Buckets.{SyncPlan, Tables, TreeEntry, Uploads}
 
   alias HfHub.{Account, Config, Decode, Error, Options, RepoRef, Request}
   alias HfHub.Repo.{Address, RepoUrl}
@@ -296,12 +296,13 @@ defmodule HfHub.Buckets do
   @doc """
   Adds, copies and deletes files, given as a list of `HfHub.Buckets.Operation`s.
 
-  Files are added and copied before files are deleted. The operations are no transaction: if some fail, the others are
-  applied, and the error has the failed ones in `error.details["failed"]`, each with its `"path"` and `"error"`.
+  Contents of added files are uploaded first. Files are added and copied before files are deleted; 1,000 operations are one
+  request. The operations are no transaction: if some fail, the others are applied, and the error has the failed ones in
+  `error.details["failed"]`, each with its `"path"` and `"error"`.
 
   ## Options
 
-  #{Options.docs(Tables.common())}
+  #{Options.docs(Tables.upload())}
 
   ## Examples
 
@@ -311,6 +312,7 @@ defmodule HfHub.Buckets do
 
       :ok =
         HfHub.Buckets.batch("me/data", [
+          Operation.add("config.json", {:binary, "{}"}),
           Operation.copy("model.safetensors", file.xet_hash, "me/data"),
           Operation.delete("new/model.safetensors")
         ])
@@ -318,7 +320,7 @@ defmodule HfHub.Buckets do
   @doc python: "batch_bucket_files"
   @spec batch(bucket(), [Operation.t()], keyword()) :: :ok | {:error, Error.t()}
   def batch(bucket, operations, opts \\ []) do
-    opts = Options.validate!(opts, Tables.common())
+    opts = Options.validate!(opts, Tables.upload())
     operations = Batch.operations!(operations)
     with {:ok, ref} <- Call.whole(bucket, opts), do: Batch.apply(ref, operations, opts)
   end
@@ -328,15 +330,61 @@ defmodule HfHub.Buckets do
   def batch!(bucket, operations, opts \\ []), do: Error.unwrap!(batch(bucket, operations, opts))
 
   @doc """
+  Uploads files to a bucket, and returns them as `list_tree/2` does. Existing files are replaced.
+
+  Each file is `{content, path}`, whose content is `{:path, path}`, `{:binary, iodata}` or `{:stream, enumerable}`, or an
+  operation of `HfHub.Buckets.Operation.add/3`, which has options. The storage of buckets is Xet: it stores equal parts of
+  files once, so parts that it has are not sent. To resume an interrupted upload, call the function again. A file that
+  changes during its upload is an error. An upload stops when the calling process exits.
+
+  Up to 1,000 files are uploaded together, and are in the bucket once all of them are uploaded; of more files, each
+  thousand is in the bucket before the next one begins, and reports its own `:progress`.
+
+  ## Options
+
+  #{Options.docs(Tables.upload())}
+
+  ## Examples
+
+      {:ok, [file, _notes]} =
+        HfHub.Buckets.upload("me/data", [
+          {{:path, "out/model.safetensors"}, "models/model.safetensors"},
+          {{:binary, "hello"}, "notes.txt"}
+        ])
+
+      file.xet_hash
+  """
+  @doc python: "batch_bucket_files"
+  @spec upload(bucket(), [{Operation.content(), String.t()} | Operation.Add.t()], keyword()) ::
+          {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  def upload(bucket, files, opts \\ []) do
+    opts = Options.validate!(opts, Tables.upload())
+    adds = Uploads.items!(files)
+
+    with {:ok, ref} <- Call.whole(bucket, opts),
+         {:ok, added} <- Batch.run(ref, adds, opts),
+         do: {:ok, Enum.map(added, &Uploads.entry/1)}
+  end
+
+  @doc "Same as `upload/3`, but returns the files or raises `HfHub.Error`."
+  @spec upload!(bucket(), [{Operation.content(), String.t()} | Operation.Add.t()], keyword()) :: [
+          TreeEntry.t()
+        ]
+  def upload!(bucket, files, opts \\ []), do: Error.unwrap!(upload(bucket, files, opts))
+
+  @doc """
   Copies a file or a folder on the Hub: from a bucket or a repository to a bucket, or from a repository to a repository.
 
   Both places are `hf://` URIs or the URLs of pages. As with `cp -r`, a folder is copied into the destination if that is an
   existing folder; a source that ends in `/` stands for what is in the folder. A copy to a repository is a commit. Files
   named `.gitattributes` are not copied to a bucket.
 
+  The Hub copies contents that are in Xet storage. Small files of repositories often are not: they are downloaded to the
+  cache and uploaded to the bucket.
+
   ## Options
 
-  #{Options.docs(Tables.common())}
+  #{Options.docs(Tables.upload())}
 
   ## Examples
 
@@ -346,7 +394,7 @@ defmodule HfHub.Buckets do
   @doc python: "copy_files"
   @spec copy(String.t(), String.t(), keyword()) :: :ok | {:error, Error.t()}
   def copy(source, destination, opts \\ []),
-    do: Copying.run(source, destination, Options.validate!(opts, Tables.common()))
+    do: Copying.run(source, destination, Options.validate!(opts, Tables.upload()))
 
   @doc "Same as `copy/3`, but raises `HfHub.Error` on failure."
   @spec copy!(String.t(), String.t(), keyword()) :: :ok
@@ -386,13 +434,12 @@ defmodule HfHub.Buckets do
   def download!(bucket, files, opts \\ []), do: Error.unwrap!(download(bucket, files, opts))
 
   @doc """
-  Makes a folder on this machine equal to a bucket or to a folder in it, and returns the plan that was carried out.
+  Makes a folder on this machine equal to a bucket or to a folder in it, or the reverse, and returns the plan that was
+  carried out.
 
   One of the places is the path of a folder, the other an address. A file is transferred if its size differs, or if it was
   changed more than a second after the other one; `:delete` removes what the source does not have. Metadata of downloads
-  below `.cache/huggingface` is left alone.
-
-  With a folder as the source, only plans without uploads can be carried out; `:dry_run` and `:plan` make any.
+  below `.cache/huggingface` is left alone. Files are uploaded as by `upload/3` and downloaded as by `download/3`.
 
   ## Options
 
@@ -412,6 +459,30 @@ defmodule HfHub.Buckets do
   @doc "Same as `sync/3`, but returns the plan or raises `HfHub.Error`."
   @spec sync!(String.t(), String.t(), keyword()) :: SyncPlan.t()
   def sync!(source, dest, opts \\ []), do: Error.unwrap!(sync(source, dest, opts))
+
+  @doc """
+  Carries out a plan of `sync/3`, or one that `sync/3` or the Python client has saved to a file, and returns it.
+
+  Nothing is compared again: files that were changed since are transferred as they are now, and a file to download that the
+  bucket no longer has is skipped with a warning.
+
+  ## Options
+
+  #{Options.docs(Tables.upload())}
+
+  ## Examples
+
+      {:ok, plan} = HfHub.Buckets.sync("logs", "hf://buckets/me/data/logs", plan: "plan.jsonl")
+      IO.puts(plan)
+      HfHub.Buckets.apply_plan("plan.jsonl")
+  """
+  @doc python: "sync_bucket"
+  @spec apply_plan(SyncPlan.t() | Path.t(), keyword()) :: {:ok, SyncPlan.t()} | {:error, Error.t()}
+  def apply_plan(plan, opts \\ []), do: Sync.apply(plan, Options.validate!(opts, Tables.upload()))
+
+  @doc "Same as `apply_plan/2`, but returns the plan or raises `HfHub.Error`."
+  @spec apply_plan!(SyncPlan.t() | Path.t(), keyword()) :: SyncPlan.t()
+  def apply_plan!(plan, opts \\ []), do: Error.unwrap!(apply_plan(plan, opts))
 
   @doc """
   Returns the changes of a bucket as a lazy stream of `HfHub.Buckets.Event`s. A broken connection is opened again after the

@@ -18,7 +18,7 @@ defmodule HfHub.Telemetry do
   |---|---|
   | requests | `:method`, `:path`, `:endpoint` |
   | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint` |
-  | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder` or `:preupload`), `:endpoint` |
+  | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder`, `:preupload` or `:bucket`), `:endpoint` |
   | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |
   | `:stop` of successful downloads and uploads | also `:fallback`: why Xet failed and HTTP took over, or the reverse; else `nil` |
   | any `:exception` | also `:kind`, `:reason` and `:stacktrace` (without arguments) |

@@ -2,7 +2,7 @@ defmodule HfHub.Buckets.Batch do
   # Sends the operations of a batch as lines of JSON. The Hub applies each operation separately.
   @moduledoc false
 
-  alias HfHub.Buckets.{Call, Operation}
+  alias HfHub.Buckets.{Call, Operation, Uploads}
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
   alias HfHub.Native.Nif
 
@@ -26,25 +26,42 @@ defmodule HfHub.Buckets.Batch do
   defp operation?(%Operation.Delete{}), do: true
   defp operation?(_other), do: false
 
-  @doc "Applies operations to a bucket: those that add files first, because the Hub accepts no other order."
+  @doc "Applies operations to a bucket."
   @spec apply(RepoRef.t(), [Operation.t()], keyword()) :: :ok | {:error, Error.t()}
   def apply(ref, operations, opts) do
+    with {:ok, _applied} <- run(ref, operations, opts), do: :ok
+  end
+
+  @doc """
+  Applies operations to a bucket, those that add files first, because the Hub accepts no other order, and returns them in
+  the order in which they were applied. Contents of this machine are uploaded, and are then `{:xet, hash}`.
+  """
+  @spec run(RepoRef.t(), [Operation.t()], keyword()) :: {:ok, [Operation.t()]} | {:error, Error.t()}
+  def run(ref, operations, opts) do
     deadline = Request.deadline(opts[:timeout])
 
     # Failures of one request do not keep the others from being sent.
     result =
       operations
       |> chunks()
-      |> Enum.reduce_while({:ok, []}, fn chunk, {:ok, failures} ->
-        case send_chunk(ref, chunk, Request.until(opts, deadline)) do
-          {:ok, more} -> {:cont, {:ok, failures ++ more}}
+      |> Enum.reduce_while({:ok, [], []}, fn chunk, {:ok, applied, failures} ->
+        case apply_chunk(ref, chunk, opts, deadline) do
+          {:ok, chunk, more} -> {:cont, {:ok, [chunk | applied], failures ++ more}}
           {:error, error} -> {:halt, {:error, error}}
         end
       end)
 
-    with {:ok, [_ | _] = failures} <- result,
-         do: {:error, failed(ref, failures, length(operations))},
-         else: (result -> if(result == {:ok, []}, do: :ok, else: result))
+    case result do
+      {:ok, applied, []} -> {:ok, applied |> Enum.reverse() |> Enum.concat()}
+      {:ok, _applied, failures} -> {:error, failed(ref, failures, length(operations))}
+      error -> error
+    end
+  end
+
+  defp apply_chunk(ref, chunk, opts, deadline) do
+    with {:ok, chunk} <- Uploads.store(ref, chunk, Request.until(opts, deadline)),
+         {:ok, failures} <- send_chunk(ref, chunk, Request.until(opts, deadline)),
+         do: {:ok, chunk, failures}
   end
 
   # As in the Python client: a small batch is one request, of a large one each request has one kind of operation.

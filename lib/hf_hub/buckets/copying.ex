@@ -4,7 +4,7 @@ defmodule HfHub.Buckets.Copying do
   @moduledoc false
 
   alias HfHub.Buckets.{Batch, Files, Operation}
-  alias HfHub.{Api, Commit, Error, RepoRef, Request}
+  alias HfHub.{Api, Commit, Download, Error, Options, RepoRef, Request}
 
   @doc "Copies a file or a folder; both places are `hf://` URIs or the URLs of pages."
   @spec run(String.t(), String.t(), keyword()) :: :ok | {:error, Error.t()}
@@ -14,11 +14,14 @@ defmodule HfHub.Buckets.Copying do
     with {:ok, from} <- RepoRef.location(source, opts),
          {:ok, to} <- RepoRef.location(destination, opts),
          :ok <- copyable(from, to),
-         {:ok, target} <- target(to, String.ends_with?(destination, "/"), Request.until(opts, deadline)),
-         {:ok, files} <- files(from, Request.until(opts, deadline)),
+         {:ok, target} <- target(to, String.ends_with?(destination, "/"), common(opts, deadline)),
+         {:ok, files} <- files(from, common(opts, deadline)),
          {:ok, pairs} <- pairs(files, from, target, String.ends_with?(source, "/")),
          do: copy(pairs, from, to, Request.until(opts, deadline))
   end
+
+  defp common(opts, deadline), do: only(Options.common(), Request.until(opts, deadline))
+  defp only(table, opts), do: Keyword.take(opts, Keyword.keys(table))
 
   defp copyable(%{repo_type: :bucket} = from, %{repo_type: type} = to) when type != :bucket do
     message =
@@ -136,10 +139,10 @@ defmodule HfHub.Buckets.Copying do
         do: pairs,
         else: Enum.reject(pairs, &(Path.basename(elem(&1, 0).path) == ".gitattributes"))
 
-    case Enum.split_with(pairs, fn {file, _path} -> file.xet_hash != nil end) do
-      {copies, []} -> Batch.apply(%{to | path: nil}, Enum.map(copies, &operation(&1, from)), opts)
-      {_copies, others} -> {:error, not_in_xet(from, others)}
-    end
+    {copies, others} = Enum.split_with(pairs, fn {file, _path} -> file.xet_hash != nil end)
+
+    with {:ok, adds} <- downloaded(others, from, opts),
+         do: Batch.apply(%{to | path: nil}, adds ++ Enum.map(copies, &operation(&1, from)), opts)
   end
 
   defp copy(pairs, from, to, opts) do
@@ -151,21 +154,35 @@ defmodule HfHub.Buckets.Copying do
     operations = for {file, path} <- pairs, do: Commit.Operation.copy(file.path, path, source)
     message = "Copy files from #{from.repo_type}s/#{from.repo_id}"
 
-    with {:ok, _commit} <-
-           Commit.create(uri(%{to | path: nil}), operations, [commit_message: message] ++ opts),
+    opts = [commit_message: message] ++ only(Options.transfer(), opts)
+
+    with {:ok, _commit} <- Commit.create(uri(%{to | path: nil}), operations, opts),
          do: :ok
+  end
+
+  # The Hub copies contents of Xet storage only; others take the way over this machine, as in the Python client.
+  defp downloaded(pairs, from, opts) do
+    deadline = Request.deadline(opts[:timeout])
+
+    pairs
+    |> Task.async_stream(&addition(&1, from, Request.until(opts, deadline)),
+      max_concurrency: opts[:max_workers],
+      timeout: :infinity
+    )
+    |> Enum.reduce_while({:ok, []}, fn
+      {:ok, {:ok, add}}, {:ok, adds} -> {:cont, {:ok, [add | adds]}}
+      {:ok, {:error, error}}, _adds -> {:halt, {:error, error}}
+    end)
+  end
+
+  defp addition({file, path}, from, opts) do
+    place = [repo_id: from.repo_id, repo_type: from.repo_type, filename: file.path]
+    place = if from.revision, do: [revision: from.revision] ++ place, else: place
+
+    with {:ok, local} <- Download.hf_hub_download(place ++ only(Options.transfer(), opts)),
+         do: {:ok, Operation.add(path, {:path, local})}
   end
 
   defp operation({file, path}, from),
     do: Operation.copy(path, file.xet_hash, from.repo_id, source_type: from.repo_type)
-
-  defp not_in_xet(from, others) do
-    names = others |> Enum.take(3) |> Enum.map_join(", ", fn {file, _path} -> inspect(file.path) end)
-
-    message =
-      "#{length(others)} files of the #{from.repo_type} #{inspect(from.repo_id)} are not in Xet storage, so the Hub cannot " <>
-        "copy them: #{names}"
-
-    Error.new(:bad_request, message, repo_id: from.repo_id)
-  end
 end

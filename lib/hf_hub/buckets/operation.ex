@@ -2,12 +2,21 @@ defmodule HfHub.Buckets.Operation do
   @moduledoc """
   The operations of `HfHub.Buckets.batch/3`: added, copied and deleted files.
 
-      operations = [
-        Operation.copy("models/model.safetensors", entry.xet_hash, "me/other-bucket"),
-        Operation.delete("old/model.safetensors")
-      ]
+  The content of an added file is a tagged tuple, so that text is never mistaken for a path:
 
-      HfHub.Buckets.batch("me/data", operations)
+    * `{:path, path}` - a file on this machine
+    * `{:binary, iodata}` - bytes in memory
+    * `{:stream, enumerable}` - an enumerable of iodata, which is written to a temporary file first
+    * `{:xet, hash}` - content that was uploaded to the bucket before, by its Xet hash
+
+        operations = [
+          Operation.add("logs/run.jsonl", {:path, "out/run.jsonl"}),
+          Operation.add("notes.txt", {:binary, "hello"}),
+          Operation.copy("models/model.safetensors", entry.xet_hash, "me/other-bucket"),
+          Operation.delete("old/model.safetensors")
+        ]
+
+        HfHub.Buckets.batch("me/data", operations)
 
   Paths are relative to the root of the bucket. A leading `./` is removed; a path that begins with `/` or contains an empty
   part, `.` or `..` raises `ArgumentError`.
@@ -19,19 +28,30 @@ defmodule HfHub.Buckets.Operation do
 
   @type t :: __MODULE__.Add.t() | __MODULE__.Copy.t() | __MODULE__.Delete.t()
 
-  @typedoc "Content of an added file that is in Xet storage already, by its Xet hash."
-  @type content :: {:xet, String.t()}
+  @typedoc "Content of an added file."
+  @type content :: HfHub.Commit.Operation.content() | {:xet, String.t()}
 
   defmodule Add do
     @moduledoc "A file to add or replace; see `HfHub.Buckets.Operation.add/3`."
 
-    @enforce_keys [:path, :content, :mtime]
+    @enforce_keys [:path, :content]
 
     use HfHub.Schema,
       path: {:string, "path in the bucket"},
       content: {{:type, HfHub.Buckets.Operation, :content}, "content of the file"},
-      mtime: {:datetime, "time at which the file was changed"},
-      content_type: {{:or, [:string, nil]}, "media type"}
+      mtime:
+        {{:or, [:datetime, nil]}, "time at which the file was changed; `nil` for that of a file to upload"},
+      content_type: {{:or, [:string, nil]}, "media type"},
+      size: {{:or, [:integer, nil]}, "size of uploaded content, in bytes"}
+
+    defimpl Inspect do
+      import Inspect.Algebra
+
+      def inspect(add, opts) do
+        content = HfHub.Commit.Arguments.sketch(add.content)
+        concat(["#HfHub.Buckets.Operation.Add<", to_doc(add.path, opts), ", ", content, ">"])
+      end
+    end
   end
 
   defmodule Copy do
@@ -57,11 +77,12 @@ defmodule HfHub.Buckets.Operation do
   @add [
     mtime: [
       type: {:struct, DateTime},
-      doc: "Time at which the file was changed. Defaults to now."
+      doc: "Time at which the file was changed. Defaults to that of the file on this machine, else to now."
     ],
     content_type: [
       type: :string,
-      doc: "Media type. Defaults to that of the extension of the path, if it has one."
+      doc:
+        "Media type. Defaults to that of the extension of the file on this machine, else of the path, if it is known."
     ]
   ]
 
@@ -74,7 +95,7 @@ defmodule HfHub.Buckets.Operation do
   ]
 
   @doc """
-  Returns the operation that adds or replaces a file whose content is in Xet storage, given as `{:xet, hash}`.
+  Returns the operation that adds or replaces a file.
 
   ## Options
 
@@ -82,20 +103,19 @@ defmodule HfHub.Buckets.Operation do
 
   ## Examples
 
-      iex> hash = String.duplicate("0a", 32)
-      iex> HfHub.Buckets.Operation.add("notes.txt", {:xet, hash}).content_type
+      iex> HfHub.Buckets.Operation.add("notes.txt", {:binary, "hello"}).content_type
       "text/plain"
   """
   @spec add(String.t(), content(), keyword()) :: Add.t()
   def add(path, content, opts \\ []) do
     opts = Options.validate!(opts, @add)
-    path = file!(path)
+    {path, content} = {file!(path), content!(content)}
 
     %Add{
       path: path,
-      content: content!(content),
-      mtime: opts[:mtime] || DateTime.utc_now(),
-      content_type: opts[:content_type] || ContentType.of(path)
+      content: content,
+      mtime: opts[:mtime] || if(not match?({:path, _file}, content), do: DateTime.utc_now()),
+      content_type: opts[:content_type] || content_type(content) || ContentType.of(path)
     }
   end
 
@@ -152,9 +172,10 @@ defmodule HfHub.Buckets.Operation do
   end
 
   defp content!({:xet, hash}), do: {:xet, hash!(hash)}
+  defp content!(other), do: Arguments.content!(other)
 
-  defp content!(other),
-    do: raise(ArgumentError, "expected content as {:xet, hash}, got #{Options.sort(other)}")
+  defp content_type({:path, file}), do: ContentType.of(file)
+  defp content_type(_other), do: nil
 
   defp hash!(hash) do
     if is_binary(hash) and hash =~ ~r/\A[0-9a-f]{64}\z/,

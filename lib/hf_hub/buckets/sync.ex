@@ -1,21 +1,10 @@
 defmodule HfHub.Buckets.Sync do
-  # Makes the plan of a synchronization, by the rules of the Python client, and carries it out.
+  # Makes the plan of a synchronization, by the rules of the Python client.
   @moduledoc false
 
-  alias HfHub.Buckets.{
-    Batch,
-    Downloads,
-    Files,
-    Filter,
-    LocalFiles,
-    Operation,
-    SyncOperation,
-    SyncPlan,
-    Tables
-  }
-
+  alias HfHub.Buckets.{Execution, Files, Filter, LocalFiles, SyncOperation, SyncPlan, Tables}
   alias HfHub.Config.Source
-  alias HfHub.{Error, RepoRef}
+  alias HfHub.{Error, Options, RepoRef}
   alias HfHub.Native.Nif
 
   # Times that differ by less count as equal, in milliseconds.
@@ -53,7 +42,11 @@ defmodule HfHub.Buckets.Sync do
              do: toward(:upload, ref, folder)
 
       {both?, _both} ->
-        got = if both?, do: "both are addresses", else: "neither is an hf:// URI or the URL of a page"
+        got =
+          if both?,
+            do: "both are addresses; HfHub.Buckets.copy/3 copies files on the Hub",
+            else: "neither is an hf:// URI or the URL of a page"
+
         message = "expected the address of a bucket and the path of a folder, and #{got}"
         {:error, Error.new(:invalid_name, message)}
     end
@@ -117,9 +110,11 @@ defmodule HfHub.Buckets.Sync do
     do: if(String.starts_with?(path, prefix <> "/"), do: String.replace_prefix(path, prefix <> "/", ""))
 
   # The path comes from the network and is joined to the folder.
-  defp checked!(entry, path) do
+  defp checked!(entry, path), do: if(error = wrong_name(path), do: raise(error), else: entry)
+
+  defp wrong_name(path) do
     names = %{repo: %{repo_type: "model", id: "any"}, revision: "main", path: nil, filename: path}
-    if fields = Nif.check_names(names), do: raise(Error.from_native(fields)), else: entry
+    if fields = Nif.check_names(names), do: Error.from_native(fields)
   end
 
   defp local(%{action: :upload, folder: folder}, _paths, _opts), do: LocalFiles.all(folder)
@@ -209,43 +204,39 @@ defmodule HfHub.Buckets.Sync do
             Error.new(:io, "cannot write `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
   end
 
-  defp carry_out(plan, %{action: :download} = way, entries, opts) do
-    files =
-      for %{action: :download, path: path} <- plan.operations,
-          do: {entries[path], Path.join(way.folder, path)}
+  defp carry_out(plan, way, entries, opts), do: Execution.run(plan, way, &(entries[&1] || &1), opts)
 
-    with {:ok, _paths} <- Downloads.run(way.bucket, files, opts) do
-      for %{action: :delete, path: path} <- plan.operations, do: remove(way.folder, path)
-      :ok
+  @doc "Carries out a plan, or the plan that is saved in a file."
+  @spec apply(SyncPlan.t() | Path.t(), keyword()) :: {:ok, SyncPlan.t()} | {:error, Error.t()}
+  def apply(plan, opts) do
+    with {:ok, plan} <- loaded(plan),
+         :ok <- names(plan),
+         {:ok, way} <- way(plan.source, plan.dest, opts),
+         :ok <- Execution.run(plan, way, & &1, opts),
+         do: {:ok, plan}
+  end
+
+  defp loaded(%SyncPlan{} = plan), do: {:ok, plan}
+
+  defp loaded(path) when is_binary(path) do
+    path = Source.expand(path)
+
+    case File.read(path) do
+      {:ok, text} ->
+        SyncPlan.from_jsonl(text)
+
+      {:error, reason} ->
+        {:error, Error.new(:io, "cannot read `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
     end
   end
 
-  defp carry_out(plan, way, _entries, opts) do
-    case for(%{action: :upload, path: path} <- plan.operations, do: path) do
-      [] ->
-        deletes =
-          for %{action: :delete, path: path} <- plan.operations,
-              do: Operation.delete(inside(way.prefix, path))
+  defp loaded(other),
+    do: raise(ArgumentError, "expected a plan or the path of a file, got: #{Options.shown(other)}")
 
-        Batch.apply(way.bucket, deletes, opts)
-
-      paths ->
-        message = "#{length(paths)} files would have to be uploaded, which this library cannot do yet"
-        {:error, Error.new(:bad_request, message, repo_id: way.bucket.repo_id, path: hd(paths))}
-    end
-  end
-
-  defp inside(nil, path), do: path
-  defp inside(prefix, path), do: prefix <> "/" <> path
-
-  # With the folders that are empty then.
-  defp remove(folder, path) do
-    with :ok <- File.rm(Path.join(folder, path)), do: remove_empty(folder, Path.dirname(path))
-  end
-
-  defp remove_empty(_folder, "."), do: :ok
-
-  defp remove_empty(folder, path) do
-    with :ok <- File.rmdir(Path.join(folder, path)), do: remove_empty(folder, Path.dirname(path))
+  # A file may say anything.
+  defp names(plan) do
+    Enum.find_value(plan.operations, :ok, fn operation ->
+      if error = wrong_name(operation.path), do: {:error, error}
+    end)
   end
 end

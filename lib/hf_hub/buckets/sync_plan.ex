@@ -2,11 +2,12 @@ defmodule HfHub.Buckets.SyncPlan do
   @moduledoc """
   The plan of a synchronization: one operation for each file. Python: `SyncPlan`.
 
-  `to_string/1` returns a summary and a line for each operation; `to_jsonl/1` the form in which the Python client saves
-  plans.
+  `to_string/1` returns a summary and a line for each operation; `to_jsonl/1` and `from_jsonl/1` write and read the form in
+  which the Python client saves plans. `HfHub.Buckets.apply_plan/2` carries a plan out.
   """
 
   alias HfHub.Buckets.SyncOperation
+  alias HfHub.{Decode, Error, Native}
   alias HfHub.Native.Nif
 
   @enforce_keys [:source, :dest, :timestamp]
@@ -69,6 +70,54 @@ defmodule HfHub.Buckets.SyncPlan do
 
     Enum.map_join([header | Enum.map(plan.operations, &line/1)], &(Nif.to_json(&1) <> "\n"))
   end
+
+  @doc """
+  Returns the plan that `to_jsonl/1` or the Python client has written. Another text is an error of kind
+  `:invalid_response`.
+
+  ## Examples
+
+      iex> plan = %HfHub.Buckets.SyncPlan{source: "data", dest: "hf://buckets/me/data", timestamp: ~U[2026-02-06 17:37:57Z]}
+      iex> HfHub.Buckets.SyncPlan.from_jsonl(HfHub.Buckets.SyncPlan.to_jsonl(plan))
+      {:ok, plan}
+  """
+  @spec from_jsonl(String.t()) :: {:ok, t()} | {:error, Error.t()}
+  def from_jsonl(text) do
+    with {:ok, lines} <- lines(text), do: plan(lines)
+  end
+
+  defp lines(text) do
+    text
+    |> String.split("\n", trim: true)
+    |> Enum.reduce_while({:ok, []}, fn line, {:ok, lines} ->
+      case Native.run(:parse_json, line) do
+        {:ok, json} -> {:cont, {:ok, [json | lines]}}
+        {:error, error} -> {:halt, {:error, invalid(error.message)}}
+      end
+    end)
+    |> case do
+      {:ok, lines} -> {:ok, Enum.reverse(lines)}
+      error -> error
+    end
+  end
+
+  defp plan([%{"type" => "header", "source" => source, "dest" => dest} = header | lines])
+       when is_binary(source) and is_binary(dest) do
+    operations = for %{"type" => "operation"} = line <- lines, do: Decode.response!(SyncOperation, line)
+
+    case Enum.find(operations, &(not is_atom(&1.action) or &1.action == nil)) do
+      nil -> {:ok, %__MODULE__{source: source, dest: dest, timestamp: time(header), operations: operations}}
+      other -> {:error, invalid("unknown action #{inspect(other.action)}")}
+    end
+  rescue
+    error in Error -> {:error, invalid(error.message)}
+  end
+
+  defp plan(_other), do: {:error, invalid("its first line has no source and destination")}
+
+  defp time(header), do: Decode.value(header["timestamp"], :datetime)
+
+  defp invalid(why), do: Error.new(:invalid_response, "invalid plan of a synchronization: #{why}")
 
   defp line(operation) do
     Map.new(

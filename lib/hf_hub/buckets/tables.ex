@@ -83,14 +83,28 @@ defmodule HfHub.Buckets.Tables do
             ]
           ] ++ Options.common()
 
-  @transfer [
-              max_workers: [
-                type: :pos_integer,
-                default: 8,
-                doc: "Maximum number of files to download at a time."
-              ],
-              progress: Options.progress()
-            ] ++ Options.transfer()
+  @workers [
+    max_workers: [
+      type: :pos_integer,
+      default: 8,
+      aliases: [:num_workers],
+      doc: "Maximum number of files to transfer at a time."
+    ],
+    progress: Options.progress()
+  ]
+
+  @timeout [
+    upload_timeout: [
+      type: :pos_integer,
+      default: 60_000,
+      doc:
+        "Maximum time in which the storage accepts nothing, in milliseconds. The end of an upload, when the storage " <>
+          "verifies all files, may take ten times as long."
+    ]
+  ]
+
+  @transfer @workers ++ Options.transfer()
+  @upload @workers ++ @timeout ++ Options.transfer()
 
   @download [
               local_dir: [
@@ -145,7 +159,7 @@ defmodule HfHub.Buckets.Tables do
             type: :path,
             doc: "File to save the plan to, instead of carrying it out. Mutually exclusive with `:dry_run`."
           ]
-        ] ++ @transfer
+        ] ++ @upload
 
   @spec common() :: Options.table()
   def common, do: Options.common()
@@ -170,6 +184,9 @@ defmodule HfHub.Buckets.Tables do
 
   @spec stream_tree() :: Options.table()
   def stream_tree, do: @tree
+
+  @spec upload() :: Options.table()
+  def upload, do: @upload
 
   @spec download() :: Options.table()
   def download, do: @download

@@ -83,6 +83,11 @@ defmodule HfHub.Commit.Arguments do
 
   def content!(other), do: wrong!(other)
 
+  @doc "Returns content as text for `inspect/1`: without its bytes, which can be many, and must not appear in a log."
+  @spec sketch(term()) :: String.t()
+  def sketch({kind, _bytes}) when kind in [:binary, :stream], do: "{#{inspect(kind)}, ...}"
+  def sketch(other), do: inspect(other)
+
   @doc "Returns content as one binary."
   @spec read(Operation.content() | :uploaded, String.t()) ::
           {:ok, binary()} | {:error, Error.t()}

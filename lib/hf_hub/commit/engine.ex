@@ -83,15 +83,17 @@ defmodule HfHub.Commit.Engine do
   end
 
   defp run_operations(call, repo_id, operations, opts) do
-    with {:ok, common, ref} <- common(repo_id, opts),
-         {:ok, changes, spools} <- changes(operations, repo_type: ref.repo_type, endpoint: opts[:endpoint]) do
-      try do
+    with {:ok, common, ref} <- common(repo_id, opts) do
+      where = [repo_type: ref.repo_type, endpoint: opts[:endpoint]]
+
+      Spool.with_sources(operations, &content/1, &change(&1, &2, where), fn changes ->
         run(call, Map.put(common, :operations, changes), opts)
-      after
-        Spool.drop(spools)
-      end
+      end)
     end
   end
+
+  defp content(%Operation.Add{content: content}) when content != :uploaded, do: content
+  defp content(_other), do: nil
 
   defp run(call, spec, opts) do
     %{hub: hub, target: %{repo: repo, revision: revision}} = spec
@@ -165,55 +167,23 @@ defmodule HfHub.Commit.Engine do
     Logger.warning("#{path} is not committed: it matches the repository's .gitignore")
   end
 
-  # Removes the temporary files of streams even if a later stream fails.
-  defp changes(operations, where) do
-    Enum.reduce_while(operations, {:ok, [], []}, fn operation, {:ok, changes, spools} ->
-      case change(operation, where) do
-        {:ok, change, nil} -> {:cont, {:ok, [change | changes], spools}}
-        {:ok, change, spool} -> {:cont, {:ok, [change | changes], [spool | spools]}}
-        {:error, error} -> {:halt, {:error, error, spools}}
-      end
-    end)
-    |> case do
-      {:ok, changes, spools} ->
-        {:ok, Enum.reverse(changes), spools}
+  defp change(%Operation.Add{} = add, source, _where) do
+    source = source || %{content: :remote, oid: add.oid}
 
-      {:error, error, spools} ->
-        Spool.drop(spools)
-        {:error, error}
-    end
+    {:ok,
+     {:add, %{path: add.path_in_repo, content: source.content, oid: source.oid || add.oid, size: add.size}}}
   end
 
-  defp change(%Operation.Add{} = add, _where) do
-    fields = %{path: add.path_in_repo, oid: add.oid, size: add.size, content: :remote}
+  defp change(%Operation.Delete{is_folder: true} = delete, nil, _where),
+    do: {:ok, {:delete_folder, delete.path_in_repo}}
 
-    case add.content do
-      :uploaded ->
-        {:ok, {:add, fields}, nil}
+  defp change(%Operation.Delete{} = delete, nil, _where), do: {:ok, {:delete_file, delete.path_in_repo}}
 
-      {:path, path} ->
-        {:ok, {:add, %{fields | content: {:path, Source.expand(path)}}}, nil}
-
-      {:binary, bytes} ->
-        {:ok, {:add, %{fields | content: {:binary, IO.iodata_to_binary(bytes)}}}, nil}
-
-      {:stream, stream} ->
-        with {:ok, spool} <- Spool.hold(stream) do
-          {:ok, {:add, %{fields | content: {:path, spool.path}, oid: spool.sha256}}, spool}
-        end
-    end
-  end
-
-  defp change(%Operation.Delete{is_folder: true} = delete, _where),
-    do: {:ok, {:delete_folder, delete.path_in_repo}, nil}
-
-  defp change(%Operation.Delete{} = delete, _where), do: {:ok, {:delete_file, delete.path_in_repo}, nil}
-
-  defp change(%Operation.Copy{} = copy, where) do
+  defp change(%Operation.Copy{} = copy, nil, where) do
     with {:ok, ref} <- source(copy, where) do
       revision = copy.src_revision || (ref && ref.revision)
       repo = ref && RepoRef.to_native(ref).repo
-      {:ok, {:copy, %{from: copy.src_path, path: copy.dst_path, revision: revision, repo: repo}}, nil}
+      {:ok, {:copy, %{from: copy.src_path, path: copy.dst_path, revision: revision, repo: repo}}}
     end
   end
 

@@ -44,18 +44,11 @@ defmodule HfHub.Commit.Operation do
       oid: {{:or, [:string, nil]}, "SHA-256 of uploaded content"},
       size: {{:or, [:integer, nil]}, "size of uploaded content, in bytes"}
 
-    # File contents can be large, and must not appear in a log.
     defimpl Inspect do
       import Inspect.Algebra
 
       def inspect(add, opts) do
-        content =
-          case add.content do
-            {:binary, _bytes} -> "{:binary, ...}"
-            {:stream, _stream} -> "{:stream, ...}"
-            other -> Kernel.inspect(other)
-          end
-
+        content = HfHub.Commit.Arguments.sketch(add.content)
         concat(["#HfHub.Commit.Operation.Add<", to_doc(add.path_in_repo, opts), ", ", content, ">"])
       end
     end

@@ -32,6 +32,11 @@ defmodule HfHub.Error.Hint do
     "list_discussions" =>
       "; HfHub.Discussions.list(repo_id) returns those that exist, and HfHub.Discussions.get(repo_id, num) the comments of one",
     "create_repo" => "; if it does not exist yet, create it first with HfHub.Repo.create/2",
+    "create_bucket" => "; if it does not exist yet, create it first with HfHub.Buckets.create/2",
+    "check_bucket" => "; check the name",
+    "allow_xet" =>
+      "; see the option :xet, HF_HUB_DISABLE_XET, and proxies or certificates from other sources than the usual " <>
+        "environment variables",
     "delete_folder" => "; a folder is deleted with a path that ends in \"/\", or with is_folder: true",
     "explain_config" => "; see HfHub.Config.explain()",
     "ca_file" => ", or in config :hf_hub, ca_file: …",

@@ -135,21 +135,11 @@ defmodule HfHub.Inference.Call do
 
   # Native code sends a file while it reads it, but cannot ask a process for the next piece of a body.
   defp held(request, fun) do
-    {body, spools} = Enum.map_reduce(request.body || [], [], &hold/2)
-
-    try do
-      fun.(if request.body, do: %{request | body: body}, else: request)
-    after
-      Spool.drop(spools)
-    end
+    stream = &if match?({:stream, _pieces}, &1), do: &1
+    piece = fn piece, source -> {:ok, if(source, do: source.content, else: piece)} end
+    send = fn body -> {:ok, fun.(if request.body, do: %{request | body: body}, else: request)} end
+    Error.unwrap!(Spool.with_sources(request.body || [], stream, piece, send))
   end
-
-  defp hold({:stream, pieces}, spools) do
-    spool = Error.unwrap!(Spool.hold(pieces))
-    {{:path, spool.path}, [spool | spools]}
-  end
-
-  defp hold(piece, spools), do: {piece, spools}
 
   @doc "Sends a request, and waits while the model is being loaded. Raises `HfHub.Error`."
   @spec send!(Request.t(), Route.t()) :: HfHub.Inference.Provider.answer()

@@ -8,7 +8,7 @@ use hf_hub_engine::{
         error::Result,
         hash,
         input::RawPath,
-        private_file,
+        json, private_file,
         progress::Progress,
         scrub::Shown,
     },
@@ -40,6 +40,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "create" => |task| Box::pin(remote(task, Task::large_spec, upload::create)),
         "preupload" => |task| Box::pin(remote(task, Task::large_spec, upload::preupload_files)),
         "folder" => |task| Box::pin(remote(task, Task::spec, upload::folder)),
+        "store" => |task| Box::pin(remote(task, Task::large_spec, upload::store_for_bucket)),
         "request" => |task| Box::pin(request(task)),
         "stream" => |task| Box::pin(stream(task)),
         "events" => |task| Box::pin(events(task)),
@@ -54,7 +55,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "import" => |task| Box::pin(local(task, care::import)),
         "materialize" => |task| Box::pin(local(task, care::materialize)),
         "parse_card" => |task| Box::pin(local(task, card::read_text)),
-        "parse_json" => |task| Box::pin(local(task, hf_hub_engine::base::json::read_text)),
+        "parse_json" => |task| Box::pin(local(task, json::read_text)),
         "render_card" => |task| Box::pin(local(task, card::write_text)),
         "hash_file" => |task| Box::pin(local(task, hash::run)),
         "extract" => |task| Box::pin(local(task, extract::unpack)),
@@ -134,9 +135,8 @@ async fn hold<S: DeserializeOwned, L: Send + 'static>(
 
 /// Replaces a file of secrets, or removes it where there is no content.
 async fn write_secret(task: Task) -> Result<Reply> {
-    let content = task.entry::<ResourceArc<Secret>>(atoms::content())?;
-    let content = content.map(|secret| secret.0.clone().into_bytes());
-    private_file::save(task.spec()?, content).await?;
+    let secret = task.entry::<ResourceArc<Secret>>(atoms::content())?;
+    private_file::save(task.spec()?, secret.map(|secret| secret.0.clone().into_bytes())).await?;
     Ok(Reply::done())
 }
 

@@ -44,6 +44,8 @@ pub enum Hint {
     Namespace,
     /// Check name and type of the repository.
     CheckName,
+    /// Check the name of the bucket.
+    CheckBucket,
     /// Check whether the token has access to the repository.
     CheckAccess {
         /// The repository's page.
@@ -67,6 +69,10 @@ pub enum Hint {
     },
     /// Create the repository first.
     CreateRepo,
+    /// Create the bucket first.
+    CreateBucket,
+    /// Allow Xet: there is no other way to upload files to a bucket.
+    AllowXet,
     /// Commit again on top of the current head.
     ParentCommit {
         /// The branch.

@@ -145,6 +145,15 @@ impl Repo {
         &self.id
     }
 
+    /// Names it in a message: `model repository "org/name"`, or `bucket "org/name"`.
+    pub fn in_words(&self) -> String {
+        let kind = self.kind.name();
+        match self.kind {
+            RepoType::Bucket => format!("{kind} \"{}\"", self.id),
+            _ => format!("{kind} repository \"{}\"", self.id),
+        }
+    }
+
     /// Returns the name of this repository's folder in a cache: `models--namespace--name`.
     pub fn folder_name(&self) -> String {
         format!("{}s--{}", self.kind.name(), self.id.replace('/', "--"))

@@ -29,13 +29,14 @@ pub fn repository(hub: &Hub, repo: &Repo, revision: &Revision, error: Error) -> 
     }
     let hint = discussion::hint(&error);
     let error = access::explained(hub, Some(repo), error).with_hints(hint);
-    let kind = repo.kind().name();
+    let place = repo.in_words();
     let error = match error.kind() {
         ErrorKind::DisabledRepo => {
-            error.with_message(format!("{kind} repository \"{repo}\" has been disabled by the Hub"))
+            error.with_message(format!("{place} has been disabled by the Hub"))
         }
-        ErrorKind::RevisionNotFound => error
-            .with_message(format!("{kind} repository \"{repo}\" has no revision \"{revision}\"")),
+        ErrorKind::RevisionNotFound => {
+            error.with_message(format!("{place} has no revision \"{revision}\""))
+        }
         _ => error,
     }
     .with_repo(repo);

@@ -28,7 +28,7 @@ use crate::{
         prepare::{self, Work},
         remote_entries,
         session::{Session, Target, Tuning},
-        source::{Source, Stamp},
+        source::Source,
     },
 };
 
@@ -276,11 +276,7 @@ impl Sorted {
             // Already expanded.
             Operation::DeleteMatching(_) => None,
             Operation::Add { path, source, known, .. } => {
-                let stamp = match &source {
-                    Source::Bytes(bytes) => Stamp::fixed(bytes.len() as u64),
-                    other => other.stamp(&path)?.unwrap_or_default(),
-                };
-                self.additions.push(Addition { path, source, stamp, known, place });
+                self.additions.push(Addition::of(path, source, known, place)?);
                 None
             }
             Operation::Copy { from, path, revision, repo } => {

@@ -4,6 +4,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind},
         hint::Hint,
+        ids::RepoType,
     },
     hub::hints::{self, Refused},
     upload::session::{Session, Target},
@@ -49,8 +50,12 @@ fn hint(session: &Session, error: &Error) -> Option<Hint> {
     if error.is_from_a_store() || error.status() == Some(507) {
         return None;
     }
+    let is_bucket = repo.kind() == RepoType::Bucket;
     match error.kind() {
+        ErrorKind::RepoNotFound if is_bucket => Some(Hint::CreateBucket),
         ErrorKind::RepoNotFound => Some(Hint::CreateRepo),
+        // It has neither pull requests nor parents.
+        _ if is_bucket => None,
         // If the message gives a reason, another permission is missing.
         ErrorKind::Forbidden if !create_pr && Refused::by(error.message()).is_none() => {
             Some(Hint::WritePermission { repo: repo.to_string() })

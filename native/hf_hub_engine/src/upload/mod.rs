@@ -3,9 +3,10 @@
 //! For each file, the Hub is asked how to upload it ([`preupload`]). The file is hashed once
 //! ([`digest`]), uploaded to the large file store if it belongs there ([`store`], [`object`]), and
 //! referenced in a commit ([`payload`], [`commit`]). Everything is streamed: memory holds names and
-//! a few pieces, never a whole file.
+//! a few pieces, never a whole file. The files of a bucket have no commit ([`bucket`]).
 
 mod batch_size;
+mod bucket;
 mod card;
 mod changes;
 mod commit;
@@ -34,6 +35,7 @@ mod unwanted;
 mod walk;
 mod xet;
 
+pub use bucket::{Spec as BucketSpec, store as store_for_bucket};
 pub use changes::{Operation, Placed, Spec, create, preupload as preupload_files};
 pub use commit::Info;
 pub use folder::{Spec as FolderSpec, run as folder};
@@ -71,6 +73,15 @@ pub struct Addition {
 }
 
 impl Addition {
+    /// Looks at the content.
+    fn of(path: RepoPath, source: Source, known: Option<Oid>, place: usize) -> Result<Self> {
+        let stamp = match &source {
+            Source::Bytes(bytes) => Stamp::fixed(bytes.len() as u64),
+            other => other.stamp(&path)?.unwrap_or_default(),
+        };
+        Ok(Self { path, source, stamp, known, place })
+    }
+
     /// Opens the content; fails if it has changed.
     fn open(&self) -> Result<Content> {
         self.source.open(&self.path, self.stamp)

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
-        ids::{Repo, Revision},
+        ids::{Repo, RepoType, Revision},
         input,
         progress::{Activity, Progress},
     },
@@ -34,6 +34,9 @@ const WORKING: u32 = 10;
 
 /// The route of a commit.
 pub(super) const COMMIT: &str = "commit";
+
+/// The route of access to Xet storage.
+const XET_TOKEN: &str = "xet-write-token";
 
 /// The target of a commit.
 #[derive(Clone, Debug, Deserialize)]
@@ -104,6 +107,14 @@ impl Session {
             url.set_query(Some(&on.join("&")));
         }
         url
+    }
+
+    /// Returns the URL of access to Xet storage. A bucket has no revisions.
+    pub(super) fn xet_route(&self) -> Url {
+        match self.target.repo.kind() {
+            RepoType::Bucket => self.hub.api_url(&self.target.repo, XET_TOKEN),
+            _ => self.route(XET_TOKEN),
+        }
     }
 
     /// Sends JSON and parses the response, with retries: only for requests that may be repeated.

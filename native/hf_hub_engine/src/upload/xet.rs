@@ -12,7 +12,6 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use reqwest::Url;
 use tokio::{
     sync::{OnceCell, mpsc},
     time::{Instant, Interval, interval},
@@ -34,8 +33,8 @@ const BLOCK: u64 = 4 << 20;
 
 /// Maximum number of files and bytes of a session: so much is uploaded again, without its chunks,
 /// if it fails at its end.
-const FILES: usize = 500;
-const BYTES: u64 = 64 << 30;
+pub(super) const FILES: usize = 500;
+pub(super) const BYTES: u64 = 64 << 30;
 
 /// Interval of looks at the progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -92,8 +91,7 @@ async fn ask(session: &Session) -> Option<Access> {
         return None;
     }
     let patient = Hub { retry: hub.retry.once(), ..hub.clone() };
-    let route: Url = session.route("xet-write-token");
-    match xet_access::request(&patient, route, &session.progress).await {
+    match xet_access::request(&patient, session.xet_route(), &session.progress).await {
         Ok(access) => Some(access),
         Err(error) => {
             let denied = matches!(error.status(), Some(401 | 403 | 429));
@@ -114,10 +112,14 @@ pub(super) async fn run<F: Future<Output = Result<()>>>(
     then: impl Fn(Addition, Option<Oid>, Option<Oid>) -> F,
 ) -> Result<()> {
     while let Some(first) = arrivals.recv().await {
-        let mut batch = Batch::of(session, choice, first);
-        match batch.upload(&mut arrivals).await {
+        let mut batch = Batch::of(session, [first]);
+        let done = match choice.access(session).await {
+            Some(access) => batch.upload(access, &mut arrivals).await,
+            None => Err(Error::new(ErrorKind::Transport, "Xet was given up").from_a_store()),
+        };
+        match done {
             Ok(done) => {
-                for (arrival, oid) in done {
+                for (arrival, _, oid) in done {
                     then(arrival.file.clone(), arrival.remote, Some(oid)).await?;
                 }
             }
@@ -134,6 +136,19 @@ pub(super) async fn run<F: Future<Output = Result<()>>>(
     Ok(())
 }
 
+/// Uploads files in one session; returns what the storage says of each, in any order.
+pub(super) async fn upload(
+    session: &Arc<Session>,
+    access: &Access,
+    files: impl IntoIterator<Item = Addition>,
+) -> Result<Vec<(Addition, Stored)>> {
+    let arrivals = files.into_iter().map(|file| Arrival { file, remote: None });
+    // No more arrive.
+    let (_, mut none) = mpsc::channel(1);
+    let done = Batch::of(session, arrivals).upload(access, &mut none).await?;
+    Ok(done.into_iter().map(|(arrival, stored, _)| (arrival.file.clone(), stored)).collect())
+}
+
 /// Whether no other way of uploading helps: a local file cannot be read, or has changed.
 fn is_fatal(error: &Error) -> bool {
     let is_local = matches!(error.kind(), ErrorKind::Io | ErrorKind::ChecksumMismatch);
@@ -143,15 +158,15 @@ fn is_fatal(error: &Error) -> bool {
 /// The files of one session.
 struct Batch<'a> {
     session: &'a Arc<Session>,
-    choice: &'a Choice,
     files: Vec<Arc<Arrival>>,
     bytes: u64,
 }
 
 impl<'a> Batch<'a> {
-    fn of(session: &'a Arc<Session>, choice: &'a Choice, first: Arrival) -> Self {
-        let bytes = first.file.stamp.size;
-        Self { session, choice, files: vec![Arc::new(first)], bytes }
+    fn of(session: &'a Arc<Session>, files: impl IntoIterator<Item = Arrival>) -> Self {
+        let files: Vec<_> = files.into_iter().map(Arc::new).collect();
+        let bytes = files.iter().map(|arrival| arrival.file.stamp.size).sum();
+        Self { session, files, bytes }
     }
 
     fn has_room(&self) -> bool {
@@ -168,13 +183,10 @@ impl<'a> Batch<'a> {
     /// Uploads the files, and those that arrive meanwhile; returns the id of each.
     async fn upload(
         &mut self,
+        access: &Access,
         arrivals: &mut mpsc::Receiver<Arrival>,
-    ) -> Result<Vec<(Arc<Arrival>, Oid)>> {
+    ) -> Result<Vec<(Arc<Arrival>, Stored, Oid)>> {
         let session = self.session;
-        let access =
-            self.choice.access(session).await.ok_or_else(|| {
-                Error::new(ErrorKind::Transport, "Xet was given up").from_a_store()
-            })?;
         // The timeout of a request includes that of sending its body, an object of up to 64 MiB;
         // that nothing moves is noticed earlier.
         let timeout = session.tuning.silence.saturating_mul(WORKING);
@@ -188,7 +200,7 @@ impl<'a> Batch<'a> {
         };
         let stored = stored.inspect_err(|_| watch.counts.restart())?;
         watch.end(self.bytes);
-        stored.into_iter().map(|(arrival, stored)| settle(session, arrival, &stored)).collect()
+        stored.into_iter().map(|(arrival, stored)| settle(session, arrival, stored)).collect()
     }
 
     /// Reads all files, several at a time.
@@ -261,14 +273,14 @@ async fn block(content: &Content, at: u64, length: u64) -> Result<Bytes> {
 fn settle(
     session: &Session,
     arrival: Arc<Arrival>,
-    stored: &Stored,
-) -> Result<(Arc<Arrival>, Oid)> {
+    stored: Stored,
+) -> Result<(Arc<Arrival>, Stored, Oid)> {
     let oid = Oid::parse(&stored.sha256)?;
     if matches!(arrival.file.known, Some(known @ Oid::Sha256(_)) if known != oid) {
         return Err(arrival.file.open()?.changed());
     }
     session.progress.deduplicated(stored.deduplicated);
-    Ok((arrival, oid))
+    Ok((arrival, stored, oid))
 }
 
 /// Shows the progress of a session, and notices when there is none.

@@ -168,9 +168,7 @@ impl Xet {
 
     /// Returns the storage, where it takes at most `silence` to respond.
     pub fn storage(&self, silence: Option<Duration>) -> Result<Arc<dyn Storage>> {
-        let obstacle =
-            if self.mode == Mode::Never { Some("it is turned off") } else { self.obstacle };
-        if let Some(why) = obstacle {
+        if let Some(why) = self.obstacle() {
             let message = format!("Xet cannot be used: {why}");
             return Err(Error::new(ErrorKind::Transport, message).permanent());
         }
@@ -178,8 +176,13 @@ impl Xet {
         self.shared.storage(&Tuning { silence, ..(*self.tuning).clone() })
     }
 
+    /// Returns why Xet cannot be used at all.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        if self.mode == Mode::Never { Some("it is turned off") } else { self.obstacle }
+    }
+
     /// Whether Xet can be used at all.
     pub fn is_usable(&self) -> bool {
-        self.mode != Mode::Never && self.obstacle.is_none()
+        self.obstacle().is_none()
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, redacted},
         hint::Hint,
-        ids::Repo,
+        ids::{Repo, RepoType},
     },
     hub::{
         client::{self, Hub},
@@ -66,6 +66,8 @@ struct Subject<'a> {
     tokens: String,
     /// Whether it is a repository without a namespace.
     lacks_namespace: bool,
+    /// Whether it is a bucket, which is named without a type.
+    is_bucket: bool,
     /// Whether a token was sent.
     signed_in: bool,
 }
@@ -76,15 +78,15 @@ impl<'a> Subject<'a> {
         let site = site.trim_end_matches('/');
         let tokens = format!("{site}/settings/tokens");
         let (name, page) = match repo {
-            Some(repo) => (
-                format!("{} repository \"{repo}\"", repo.kind().name()),
-                format!("{site}/{}{}", repo.kind().url_prefix(), repo.id()),
-            ),
+            Some(repo) => {
+                (repo.in_words(), format!("{site}/{}{}", repo.kind().url_prefix(), repo.id()))
+            }
             None => ("this".to_owned(), site.to_owned()),
         };
         let signed_in = hub.token.is_some() && !error.is_without_token();
         let lacks_namespace = repo.is_some_and(|repo| !repo.id().contains('/'));
-        Self { hub, name, page, tokens, lacks_namespace, signed_in }
+        let is_bucket = repo.is_some_and(|repo| repo.kind() == RepoType::Bucket);
+        Self { hub, name, page, tokens, lacks_namespace, is_bucket, signed_in }
     }
 
     fn no_token(&self, words: &str) -> Said {
@@ -135,7 +137,8 @@ impl<'a> Subject<'a> {
         let access =
             if self.signed_in { Hint::CheckAccess { page, tokens } } else { Hint::SignIn { page } };
         let namespace = self.lacks_namespace.then_some(Hint::Namespace);
-        let hints = namespace.into_iter().chain([Hint::CheckName, access]).collect();
+        let name = if self.is_bucket { Hint::CheckBucket } else { Hint::CheckName };
+        let hints = namespace.into_iter().chain([name, access]).collect();
         (format!("{} not found", self.name), hints)
     }
 
@@ -161,7 +164,7 @@ impl<'a> Subject<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{base::ids::RepoType, hub::token::Token, testing};
+    use crate::{hub::token::Token, testing};
 
     fn said(token: Option<&str>, kind: ErrorKind, words: &str) -> String {
         let hub = Hub {
