@@ -335,7 +335,8 @@ defmodule HfHub.Buckets do
   Each file is `{content, path}`, whose content is `{:path, path}`, `{:binary, iodata}` or `{:stream, enumerable}`, or an
   operation of `HfHub.Buckets.Operation.add/3`, which has options. The storage of buckets is Xet: it stores equal parts of
   files once, so parts that it has are not sent. To resume an interrupted upload, call the function again. A file that
-  changes during its upload is an error. An upload stops when the calling process exits.
+  changes during its upload is an error. An upload stops when the calling process exits. `HF_HUB_DISABLE_XET` has no effect,
+  because buckets have no other storage; with `xet: false` an upload is an error.
 
   Up to 1,000 files are uploaded together, and are in the bucket once all of them are uploaded; of more files, each
   thousand is in the bucket before the next one begins, and reports its own `:progress`.

@@ -136,4 +136,80 @@ defmodule HfHub.Parity.BucketsHubTest do
            run("delete", me + "/cli", "--yes")
            """) == "1 3\nTrue False"
   end
+
+  test "what this library has uploaded is listed, downloaded and copied by the Python client",
+       %{ours: ours} = context do
+    bucket = "#{context.account}/ours"
+    content = large(2_000_000)
+    file = Path.join(folder(context, %{"big.bin" => content}), "big.bin")
+    File.touch!(file, {{2026, 2, 6}, {17, 37, 57}})
+    Buckets.create!(bucket, ours)
+
+    add = [
+      {{:path, file}, "d/big.bin"},
+      {{:binary, "hello"}, "hello.txt"},
+      {{:stream, ["a", "b"]}, "é.json"},
+      {{:binary, ""}, "empty"}
+    ]
+
+    [big | _others] = Buckets.upload!(bucket, add, ours)
+
+    assert python(context, """
+           bucket = #{inspect(bucket)}
+           files = {f.path: f for f in api.list_bucket_tree(bucket, recursive=True)}
+           print(sorted((f.path, f.size) for f in files.values()))
+           print(files["d/big.bin"].xet_hash == #{inspect(big.xet_hash)}, files["d/big.bin"].mtime.isoformat())
+           out = "#{context.dir}/theirs/"
+           api.download_bucket_files(bucket, [(f, out + f.path) for f in files.values()])
+           print(pathlib.Path(out + "d/big.bin").read_bytes() == pathlib.Path(#{inspect(file)}).read_bytes())
+           print(pathlib.Path(out + "é.json").read_text(), pathlib.Path(out + "hello.txt").read_text(), pathlib.Path(out + "empty").stat().st_size)
+           # The same content has the same hash, and its parts are not sent again.
+           api.batch_bucket_files(bucket, add=[(#{inspect(file)}, "theirs.bin")])
+           print([f.xet_hash for f in api.get_bucket_paths_info(bucket, ["theirs.bin"])] == [files["d/big.bin"].xet_hash])
+           api.copy_files(f"hf://buckets/{bucket}/d/", f"hf://buckets/{bucket}/e/")
+           """) ==
+             """
+             [('d/big.bin', 2000000), ('empty', 0), ('hello.txt', 5), ('é.json', 2)]
+             True 2026-02-06T17:37:57+00:00
+             True
+             ab hello 0
+             True\
+             """
+
+    assert [%{size: 2_000_000}] = Buckets.paths_info!(bucket, ["e/big.bin"], ours)
+  end
+
+  test "each client continues the synchronization of the other, and applies its plans",
+       %{ours: ours} = context do
+    local = folder(context, %{"a" => "a", "d/b" => "b", "skip.tmp" => "t"})
+    address = "hf://buckets/#{context.account}/sync/p"
+    Buckets.create!("#{context.account}/sync", ours)
+    actions = fn plan -> for operation <- plan.operations, do: {operation.action, operation.path} end
+    ours_too = [exclude: "*.tmp", delete: true] ++ ours
+    assert actions.(Buckets.sync!(local, address, ours_too)) == [upload: "a", upload: "d/b"]
+
+    sync = fn from, to, more ->
+      python(context, """
+      plan = api.sync_bucket(#{inspect(from)}, #{inspect(to)}, delete=True, exclude=["*.tmp"], quiet=True#{more})
+      print([(o.action, o.path) for o in plan.operations])
+      """)
+    end
+
+    assert sync.(local, address, "") == "[('skip', 'a'), ('skip', 'd/b')]"
+    File.write!(Path.join(local, "d/b"), "longer")
+    File.rm!(Path.join(local, "a"))
+    theirs = Path.join(context.dir, "theirs.jsonl")
+    assert sync.(local, address, ", plan=#{inspect(theirs)}") == "[('delete', 'a'), ('upload', 'd/b')]"
+    assert actions.(Buckets.apply_plan!(theirs, ours)) == [delete: "a", upload: "d/b"]
+    assert sync.(local, address, "") == "[('skip', 'd/b')]"
+
+    write_files(local, %{"new" => "n"})
+    saved = Path.join(context.dir, "ours.jsonl")
+    Buckets.sync!(local, address, [plan: saved] ++ ours_too)
+    python(context, "api.sync_bucket(apply=#{inspect(saved)})")
+    assert actions.(Buckets.sync!(local, address, ours_too)) == [skip: "d/b", skip: "new"]
+    out = Path.join(context.dir, "out")
+    assert actions.(Buckets.sync!(address, out, ours_too)) == [download: "d/b", download: "new"]
+    assert File.read!(Path.join(out, "d/b")) == "longer"
+  end
 end

@@ -83,8 +83,14 @@ defmodule HfHub.Buckets.SyncPlan do
   """
   @spec from_jsonl(String.t()) :: {:ok, t()} | {:error, Error.t()}
   def from_jsonl(text) do
-    with {:ok, lines} <- lines(text), do: plan(lines)
+    if String.valid?(text),
+      do: with({:ok, lines} <- lines(text), do: plan(lines)),
+      else: {:error, invalid("expected UTF-8")}
   end
+
+  @doc "Same as `from_jsonl/1`, but returns the plan or raises `HfHub.Error`."
+  @spec from_jsonl!(String.t()) :: t()
+  def from_jsonl!(text), do: Error.unwrap!(from_jsonl(text))
 
   defp lines(text) do
     text

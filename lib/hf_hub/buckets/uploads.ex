@@ -40,7 +40,10 @@ defmodule HfHub.Buckets.Uploads do
   defp file(add, source), do: {:ok, Map.put(source, :path, add.path)}
 
   defp run(ref, files, opts) do
-    with {:ok, hub} <- Hub.config(opts) do
+    # Buckets have no other storage, so the setting for repositories does not apply, as in the Python client.
+    xet = if opts[:xet] == nil, do: :auto, else: opts[:xet]
+
+    with {:ok, hub} <- Hub.config(Keyword.put(opts, :xet, xet)) do
       metadata = %{
         operation: :bucket,
         repo_id: ref.repo_id,

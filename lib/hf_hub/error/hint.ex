@@ -35,8 +35,7 @@ defmodule HfHub.Error.Hint do
     "create_bucket" => "; if it does not exist yet, create it first with HfHub.Buckets.create/2",
     "check_bucket" => "; check the name",
     "allow_xet" =>
-      "; see the option :xet, HF_HUB_DISABLE_XET, and proxies or certificates from other sources than the usual " <>
-        "environment variables",
+      "; see the option :xet, and set proxies and certificates by the usual environment variables",
     "delete_folder" => "; a folder is deleted with a path that ends in \"/\", or with is_folder: true",
     "explain_config" => "; see HfHub.Config.explain()",
     "ca_file" => ", or in config :hf_hub, ca_file: …",

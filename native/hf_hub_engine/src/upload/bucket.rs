@@ -31,7 +31,7 @@ use crate::{
     xet::{Access, Stored},
 };
 
-/// A content to store.
+/// File contents to store.
 #[derive(Clone, Debug, Deserialize)]
 struct File {
     /// Its path in the bucket.
@@ -50,7 +50,7 @@ pub struct Spec {
     tuning: Tuning,
 }
 
-/// A stored content.
+/// Stored file contents.
 #[derive(Clone, Debug, Serialize)]
 pub struct Kept {
     /// The hash by which files name it.
@@ -93,7 +93,7 @@ async fn run(session: &Arc<Session>, files: Vec<File>) -> Result<Vec<Kept>> {
     Ok(kept.into_iter().map(Kept::from).collect())
 }
 
-/// Returns what the storage would say of an empty file, of which it has no chunks.
+/// Returns the entry of an empty file, of which the storage has no chunks.
 fn nothing() -> Stored {
     Stored { sha256: String::new(), hash: "0".repeat(64), deduplicated: 0 }
 }
@@ -140,11 +140,11 @@ async fn persist(session: &Arc<Session>, files: &[Addition]) -> Result<Vec<(Addi
 fn again(hub: &Hub, access: &Access, failures: u32, error: &Error) -> Option<Duration> {
     let is_of = |kind| error.is_from_a_store() && error.kind() == kind;
     if is_of(ErrorKind::Unauthorized) {
-        // The token may have expired earlier than the clock of this machine says.
+        // The token may have expired earlier than by the clock of this machine.
         hub.xet.shared.forget(access);
         return (failures == 1).then_some(Duration::ZERO);
     }
-    // Errors of the storage have no status by which they could be told apart.
+    // Errors of the storage have no status, which would show that they pass.
     let outage = Error::new(ErrorKind::Transport, "the storage has failed");
     let error = if is_of(ErrorKind::Server) { &outage } else { error };
     retry::decide(hub.retry, failures, error)

@@ -136,7 +136,7 @@ pub(super) async fn run<F: Future<Output = Result<()>>>(
     Ok(())
 }
 
-/// Uploads files in one session; returns what the storage says of each, in any order.
+/// Uploads files in one session; returns the stored content of each, in any order.
 pub(super) async fn upload(
     session: &Arc<Session>,
     access: &Access,
