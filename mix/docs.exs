@@ -13,6 +13,7 @@
     "guides/branches_and_tags.livemd",
     "guides/spaces.livemd",
     "guides/community.livemd",
+    "guides/inference.livemd",
     "guides/migrating_from_0_3.livemd",
     "ROADMAP.md",
     "CHANGELOG.md",

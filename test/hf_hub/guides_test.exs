@@ -2,7 +2,7 @@ defmodule HfHub.GuidesTest do
   # Runs the Livebooks cell by cell, each in a separate VM, against a Hub with their repositories.
   use HfHub.Case, async: true
 
-  alias HfHub.{LocalHub, Vm}
+  alias HfHub.{LlamaServer, LocalHub, Vm}
 
   @moduletag timeout: 120_000
 
@@ -23,9 +23,12 @@ defmodule HfHub.GuidesTest do
     {:ok, hub: LocalHub.endpoint(hub)}
   end
 
-  @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags spaces community)
+  @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags spaces community inference)
 
   for guide <- @guides do
+    # The guide needs a server with models, which is installed with the Python clients.
+    if guide == "inference", do: @tag(:python)
+
     test "#{guide} runs cell by cell", context do
       cells = cells(unquote(guide))
       assert length(cells) > 5
@@ -38,8 +41,13 @@ defmodule HfHub.GuidesTest do
       end)
       """
 
-      run!(context, script)
+      run!(context, script, if(unquote(guide) == "inference", do: models(context), else: []))
     end
+  end
+
+  defp models(context) do
+    urls = LlamaServer.start!(Path.join(context.dir, "models"), embed: true)
+    [{"CHAT_URL", urls.chat <> "/v1"}, {"EMBEDDINGS_URL", urls.embed <> "/v1"}]
   end
 
   test "each guide is in the README, in the HTML documentation and tested" do
@@ -77,7 +85,7 @@ defmodule HfHub.GuidesTest do
     run!(context, script)
   end
 
-  defp run!(context, script) do
+  defp run!(context, script, more \\ []) do
     env = [
       {"HF_ENDPOINT", context.hub},
       {"HF_TOKEN", "hf_me"},
@@ -87,7 +95,7 @@ defmodule HfHub.GuidesTest do
       {"MY_APP_HUB_TOKEN", "hf_me"}
     ]
 
-    assert {output, status} = Vm.run(Vm.script(context, script), env)
+    assert {output, status} = Vm.run(Vm.script(context, script), env ++ more)
     assert status == 0, output
   end
 

@@ -20,7 +20,7 @@ TEMPLATE = r"""
 {%- if tools %}
 {{- '<|im_start|>system\n# Tools\n\n<tools>' }}
 {%- for tool in tools %}{{- '\n' }}{{- tool | tojson }}{%- endfor %}
-{{- '\n</tools>\n\nReturn calls as:\n<tool_call>\n{"name": <name>, "arguments": <object>}\n</tool_call><|im_end|>\n' }}
+{{- '\n</tools>\n\nReturn calls as:\n<tool_call>{"name": <name>, "arguments": <object>}</tool_call><|im_end|>\n' }}
 {%- endif %}
 {%- for message in messages %}
 {%- if message.role == "tool" %}
@@ -29,9 +29,9 @@ TEMPLATE = r"""
 {{- '<|im_start|>' + message.role }}
 {%- if message.content %}{{- '\n' + message.content }}{%- endif %}
 {%- for call in message.tool_calls or [] %}
-{{- '\n<tool_call>\n{"name": "' + call.function.name + '", "arguments": ' }}
+{{- '<tool_call>{"name": "' + call.function.name + '", "arguments": ' }}
 {{- call.function.arguments | tojson }}
-{{- '}\n</tool_call>' }}
+{{- '}</tool_call>' }}
 {%- endfor %}
 {{- '<|im_end|>\n' }}
 {%- endif %}
@@ -45,7 +45,7 @@ def tokens():
     """The tokens of the template, and printable ASCII characters as byte-level BPE writes them. Token 0 begins a call
     of a function and token 4 ends the reply, so that a bias of their logits makes a model without sense call one."""
     characters = [chr(c) for c in range(33, 127)] + ["Ġ", "Ċ", "ĠĠ"]
-    return ["<tool_call>\n", "</tool_call>"], ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], characters
+    return ["<tool_call>", "</tool_call>"], ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], characters
 
 
 def write_chat_model(path):
