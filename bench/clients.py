@@ -12,7 +12,7 @@ from child import Failed
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
 # In the order of the tables.
-NAMES = ["curl", "aria2", "python", "hf-hub", "before", "ours"]
+NAMES = ["curl", "aria2", "python", "hf-hub", "bare", "before", "ours"]
 CONNECTIONS = 16
 
 
@@ -28,6 +28,7 @@ class Clients:
             "aria2": ["aria2c", "--no-conf"],
             "python": [python, str(BENCH / "peer.py")],
             "hf-hub": [str(target() / "hf_hub_rs")],
+            "bare": [str(target() / "hf_hub_rs"), "bare"],
             "before": self.elixir(pathlib.Path(options.before)) if options.before else None,
             "ours": self.elixir(ROOT),
         }
@@ -38,7 +39,7 @@ class Clients:
     def find(self, name):
         """Asking for the version also loads the client's code into the cache of the system."""
         try:
-            if name == "hf-hub":
+            if name in ("hf-hub", "bare"):
                 self.build_rust_peer()
             if name in ("curl", "aria2"):
                 shown = self.children.run([*self.commands[name], "--version"]).output.splitlines()[0]

@@ -35,15 +35,17 @@ class Part:
 
 
 PEERS = ("python", "hf-hub", "ours")
+# With what the machine itself takes.
+FLOOR = ("python", "hf-hub", "bare", "ours")
 BOTH = ("nginx", "hub")
 HUB = ("hub",)
 
 PARTS = [
     Part("start", "no call, only the version printed", "version", None, PEERS,
          ("process", "cpu", "rss"), servers=(), repeats=3),
-    Part("large", "one file of {size:,} bytes, on disk", "file", "large", PEERS, servers=BOTH),
-    Part("large-memory", "one file of {size:,} bytes, in memory", "file", "large", PEERS, place="memory"),
-    Part("parts", "a snapshot of {parts} files of {part_size:,} bytes, on disk", "snapshot", "parts", PEERS,
+    Part("large", "one file of {size:,} bytes, on disk", "file", "large", FLOOR, servers=BOTH),
+    Part("large-memory", "one file of {size:,} bytes, in memory", "file", "large", FLOOR, place="memory"),
+    Part("parts", "a snapshot of {parts} files of {part_size:,} bytes, on disk", "snapshot", "parts", FLOOR,
          ("call", "cpu", "rss", "growth", "sync"), servers=BOTH, least="tiny"),
     Part("small", "a snapshot of {files:,} files of 4,096 bytes, on disk", "snapshot", "small", PEERS, servers=BOTH),
     Part("small-memory", "a snapshot of {files:,} files of 4,096 bytes, in memory", "snapshot", "small", PEERS,

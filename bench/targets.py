@@ -52,9 +52,12 @@ def median(found, part, server, client, number="call"):
 
 TARGETS = [
     Target("1 GiB on disk: at most {} × hf-hub", 1.10, ratio("large", "hf-hub")),
+    Target("1 GiB on disk: at most {} × bare", 1.10, ratio("large", "bare")),
     Target("1 GiB on disk: at most {} × Python", 0.35, ratio("large", "python")),
     Target("1 GiB in memory: at most {} × hf-hub", 1.05, ratio("large-memory", "hf-hub")),
+    Target("1 GiB in memory: at most {} × bare", 1.05, ratio("large-memory", "bare")),
     Target("10 × 100 MiB on disk: at most {} × hf-hub", 1.30, ratio("parts", "hf-hub")),
+    Target("10 × 100 MiB on disk: at most {} × bare", 1.10, ratio("parts", "bare")),
     Target("10 × 100 MiB: CPU at most {} s more than hf-hub", 0.9, cpu_beyond("parts", "hf-hub")),
     Target("10 × 100 MiB: memory grows by at most {} MiB", 64, own("parts", "growth", unit=MIB)),
     Target("1,000 × 4 KiB on disk: at most {} × hf-hub", 1.00, ratio("small", "hf-hub")),

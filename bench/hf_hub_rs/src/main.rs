@@ -1,8 +1,11 @@
 //! One call of the crate `hf-hub`; prints the microseconds it took. The twin of `ours.exs` and `peer.py`.
 //!
-//! Usage: `hf_hub_rs file|local_dir|snapshot|hit ENDPOINT CACHE REPO COMMIT`, or `hf_hub_rs version`.
+//! Usage: `hf_hub_rs file|local_dir|snapshot|hit ENDPOINT CACHE REPO COMMIT`, or `hf_hub_rs version`; with `bare`
+//! before them, `file`, `snapshot` and `version` are those of `bare.rs`.
 //!
 //! It does not cut a file into ranges or run files side by side itself: the crate's own calls are what is measured.
+
+mod bare;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -20,6 +23,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = arguments.iter().map(String::as_str).collect::<Vec<_>>();
     match arguments[..] {
         ["version"] => println!("hf-hub {}", version()?),
+        ["bare", "version"] => {
+            println!("bare: recv, pwrite, SHA-256 and fdatasync in three threads")
+        }
+        ["bare", task, endpoint, folder, repo, _commit] => {
+            let start = Instant::now();
+            let done = match task {
+                "file" => bare::file(endpoint, folder, repo, "model.bin"),
+                "snapshot" => bare::snapshot(endpoint, folder, repo),
+                other => Err(format!("unknown task: {other}").into()),
+            };
+            done.map_err(|failure| failure.to_string())?;
+            println!("{}", start.elapsed().as_secs_f64() * 1e6);
+        }
         [task, endpoint, cache, repo, commit] => {
             let client = HFClient::builder().endpoint(endpoint).cache_dir(cache).build()?;
             let (owner, name) = split_id(repo);

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Maximum number of blocks that wait to be hashed.
-const QUEUE: usize = 8;
+const QUEUE: usize = 4;
 
 /// Maximum number of bytes read back from the file at a time. Small, because bytes that arrive in
 /// order wait until there is room in the queue.

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Maximum number of blocks that wait for the disk.
-const QUEUE: usize = 8;
+const QUEUE: usize = 4;
 
 /// Receives a file's bytes, from several connections at a time.
 pub(crate) enum Writer {
