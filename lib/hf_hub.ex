@@ -12,6 +12,8 @@ defmodule HfHub do
     * `HfHub.Config` - the settings and their sources
     * `HfHub.Error` - the kinds of errors
     * `HfHub.Progress` - watch a download
+    * `HfHub.Safetensors`, `HfHub.GGUF` - tensors of models, without downloading all of them
+    * `HfHub.Bumblebee` - models for Bumblebee
     * `HfHub.Hub`, `HfHub.RepoFiles`, `HfHub.Repository` - files by URLs, and repositories as in Bumblebee
     * `HfHub.LocalHub` - run a Hub on this machine, for tests and air-gapped networks
 

@@ -24,9 +24,9 @@
     Downloading: [~r/^HfHub\.(Download|DatasetFiles|Extract|Progress|Bandwidth)/],
     "The cache": [~r/^HfHub\.(Cache|FS)/],
     "Writing to the Hub": [~r/^HfHub\.(Commit|Repo(\.|$)|Git|LFS)/],
-    "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|Safetensors|Spaces|Users|Organizations)/],
+    "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|GGUF|Safetensors|Spaces|Users|Organizations)/],
     "Settings and accounts": [~r/^HfHub\.(Auth|Config|Constants)/],
-    "As in Bumblebee": [~r/^HfHub\.(Hub|Repository|RepoFiles)$/],
+    "As in Bumblebee": [~r/^HfHub\.(Bumblebee|Hub|Repository|RepoFiles)$/],
     "The Local Hub": [~r/^HfHub\.LocalHub/],
     "Errors and telemetry": [~r/^HfHub\.(Telemetry|Error)/]
   ]

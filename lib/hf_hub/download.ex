@@ -25,7 +25,7 @@ defmodule HfHub.Download do
   require Logger
 
   alias HfHub.Config.Source
-  alias HfHub.{Decode, Error, Extract, Native, Options, Telemetry}
+  alias HfHub.{Decode, Error, Extract, Fnmatch, Native, Options, Telemetry}
   alias HfHub.Download.{Cached, FileInfo, FileMetadata, Metadata, Spec}
   alias HfHub.Progress.Reporter
 
@@ -372,7 +372,7 @@ defmodule HfHub.Download do
 
   # Without patterns, the path in the reference counts, with its pattern characters escaped.
   defp allowed([], path) when path != nil do
-    literal = String.replace(path, ["[", "*", "?"], &"[#{&1}]")
+    literal = Fnmatch.literal(path)
     [literal, literal <> "/"]
   end
 

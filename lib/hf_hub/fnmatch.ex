@@ -11,6 +11,10 @@ defmodule HfHub.Fnmatch do
     pattern |> String.to_charlist() |> tokens() |> match(path |> slashes() |> String.to_charlist(), nil)
   end
 
+  @doc "Returns the pattern that matches this path only."
+  @spec literal(String.t()) :: String.t()
+  def literal(path), do: String.replace(path, ["[", "*", "?"], &"[#{&1}]")
+
   defp slashes(text), do: String.replace(text, "\\", "/")
 
   # `retry` is what follows the last `*`, and the rest of the path from which it was tried.

@@ -10,7 +10,7 @@ defmodule HfHub.RepoFiles do
 
   require Logger
 
-  alias HfHub.{Api, Config, Download, Error, Options, Repository}
+  alias HfHub.{Api, Config, Download, Error, FS, Git, Options, Repository}
 
   @options Options.repo_type() ++ Options.common()
 
@@ -92,12 +92,27 @@ defmodule HfHub.RepoFiles do
     end
   end
 
-  defp cached_folder(repository, about, opts) do
-    with {:ok, snapshot} <-
-           Download.snapshot_download(
-             [repo_id: repository, local_files_only: true] ++ with_token(opts, about)
-           ),
-         do: {:ok, Path.join(snapshot, about[:subdir] || "")}
+  defp cached_folder({:hf, id, _opts} = repository, about, opts) do
+    opts = [local_files_only: true] ++ with_token(opts, about)
+
+    # An incomplete snapshot, as `HfHub.Download.hf_hub_download/1` leaves it, is an error of this call only.
+    snapshot =
+      with {:error, error} <- Download.snapshot_download([repo_id: repository] ++ opts),
+           do: incomplete(repository, id, about, opts, error)
+
+    with {:ok, folder} <- snapshot, do: {:ok, Path.join(folder, about[:subdir] || "")}
+  end
+
+  defp incomplete(repository, id, about, opts, error) do
+    cache_dir = about[:cache_dir] || Config.cache_dir()
+
+    with {:ok, commit} <- Git.resolve_revision(repository, [cache_dir: cache_dir] ++ opts),
+         snapshot = Path.join([cache_dir, Path.basename(FS.repo_path(id, :model)), "snapshots", commit]),
+         true <- File.dir?(snapshot) do
+      {:ok, snapshot}
+    else
+      _none -> {:error, error}
+    end
   end
 
   defp cached({:ok, folder}), do: folder(folder, &blob_etag/1)

@@ -180,6 +180,22 @@ defmodule HfHub.HubTest do
     assert RepoFiles.get_repo_files(in_folder) == {:ok, %{"ü.txt" => git_etag("text")}}
   end
 
+  test "the files of a snapshot that is not complete are returned offline", context do
+    file = [
+      repo_id: context.id,
+      filename: "config.json",
+      endpoint: context.endpoint,
+      cache_dir: context.cache
+    ]
+
+    HfHub.Download.hf_hub_download!(file)
+    offline = {:hf, context.id, cache_dir: context.cache, offline: true}
+    assert {:ok, files} = RepoFiles.get_repo_files(offline, endpoint: context.endpoint)
+    assert Map.keys(files) == ["config.json"]
+    none = {:hf, context.id, cache_dir: context.cache, offline: true, revision: String.duplicate("a", 40)}
+    assert {:error, _text} = RepoFiles.get_repo_files(none, endpoint: context.endpoint)
+  end
+
   test "the files in the cache are returned at once if the Hub cannot be reached", context do
     {:ok, socket} = :gen_tcp.listen(0, [])
     {:ok, port} = :inet.port(socket)

@@ -194,6 +194,10 @@ defmodule HfHub.Config.Setting do
       env: [{"HF_OIDC_RESOURCE", :text}],
       doc: "the repository or user that a CI job requests a token for"
     ],
+    bumblebee_cache_dir: [
+      env: [{"BUMBLEBEE_CACHE_DIR", :path}],
+      doc: "the cache folder of Bumblebee, which `HfHub.Bumblebee.seed_cache/2` fills"
+    ],
     local_hub_executable: [
       app: :path,
       env: [{"HF_HUB_SERVER_PATH", :text}],

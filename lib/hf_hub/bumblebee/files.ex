@@ -1,0 +1,129 @@
+defmodule HfHub.Bumblebee.Files do
+  # Chooses the files of a model as Bumblebee does, and downloads them.
+  @moduledoc false
+
+  alias HfHub.{Download, Error, Fnmatch, Options, RepoFiles, RepoRef, StrictJson}
+
+  @configs ~w(config.json generation_config.json preprocessor_config.json scheduler_config.json tokenizer.json
+              tokenizer_config.json special_tokens_map.json)
+  # In the order in which Bumblebee looks for them.
+  @params ~w(pytorch_model.bin diffusion_pytorch_model.bin model.safetensors diffusion_pytorch_model.safetensors)
+
+  @typedoc "The folder of the model, the names in it that Bumblebee reads, and the reference with the wanted revision."
+  @type t :: %{folder: Path.t(), files: %{String.t() => String.t() | nil}, ref: RepoRef.t()}
+
+  @doc "Downloads the files. The options are those of `HfHub.Bumblebee.repo/2`."
+  @spec download(RepoRef.t(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def download(ref, opts) do
+    transfer = Keyword.drop(opts, [:subdir, :params_filename, :params_variant, :into, :revision])
+    indices = for name <- params(opts), do: variant(name <> ".index.json", opts)
+
+    with {:ok, folder, commit} <- snapshot(ref, @configs ++ indices, [revision: ref.revision] ++ transfer),
+         transfer = [revision: commit] ++ transfer,
+         {:ok, listed} <- listing(ref, transfer),
+         {:ok, params} <- chosen(listed, folder, opts),
+         {:ok, _folder, _commit} <- snapshot(ref, params, transfer) do
+      complete(%{folder: folder, ref: ref, files: Map.take(listed, @configs ++ params)}, params)
+    end
+  end
+
+  defp params(opts), do: if(opts[:params_filename], do: [opts[:params_filename]], else: @params)
+
+  # The name of a variant, `model.fp16.safetensors`; an explicit name has none.
+  defp variant(name, opts) do
+    if opts[:params_variant] == nil or opts[:params_filename] != nil do
+      name
+    else
+      extension = Path.extname(name)
+      Path.basename(name, extension) <> "." <> opts[:params_variant] <> extension
+    end
+  end
+
+  # The revision is resolved by the first call, which also stores what it stands for, so that offline calls find it.
+  defp snapshot(ref, [], opts), do: snapshot(ref, ["config.json"], opts)
+
+  defp snapshot(ref, names, opts) do
+    patterns = for name <- names, do: Fnmatch.literal(in_folder(ref.path, name))
+    opts = Options.given(Keyword.drop(opts, [:token]) ++ [token: opts[:token]])
+
+    with {:ok, root} <- Download.snapshot_download([repo_id: ref.repo_id, allow_patterns: patterns] ++ opts) do
+      {:ok, if(ref.path, do: Path.join(root, ref.path), else: root), Path.basename(root)}
+    end
+  end
+
+  defp in_folder(nil, name), do: name
+  defp in_folder(folder, name), do: folder <> "/" <> name
+
+  # The names with their etags, as the Hub lists them at that commit.
+  defp listing(ref, opts) do
+    place =
+      Options.given(
+        revision: opts[:revision],
+        subdir: ref.path,
+        cache_dir: opts[:cache_dir],
+        offline: opts[:local_files_only] || nil
+      )
+
+    common = Options.given(Keyword.take(opts, Keyword.keys(Options.common())))
+    {:ok, RepoFiles.get_repo_files!({:hf, ref.repo_id, place}, common)}
+  rescue
+    error in Error -> if error.kind == :io, do: nothing(ref), else: {:error, error}
+  end
+
+  defp chosen(listed, folder, opts) do
+    names =
+      for name <- params(opts), name <- [variant(name, opts), variant(name <> ".index.json", opts)], do: name
+
+    case Enum.find(names, &is_map_key(listed, &1)) do
+      nil -> none(opts)
+      name -> if Path.extname(name) == ".json", do: shards(Path.join(folder, name), name), else: {:ok, [name]}
+    end
+  end
+
+  # Tokenizers and schedulers have no parameters.
+  defp none(opts) do
+    case opts[:params_filename] || opts[:params_variant] do
+      nil -> {:ok, []}
+      wanted -> {:error, Error.new(:entry_not_found, "no parameters #{inspect(wanted)} in the repository")}
+    end
+  end
+
+  defp shards(path, name) do
+    with {:ok, text} <- File.read(path),
+         {:ok, %{"weight_map" => %{} = map}} <- StrictJson.parse(text),
+         shards = map |> Map.values() |> Enum.uniq(),
+         true <- Enum.all?(shards, &is_binary/1) do
+      {:ok, [name | shards]}
+    else
+      _other ->
+        {:error,
+         Error.new(:invalid_response, "invalid index `#{name}`: it has no weight_map of files", path: path)}
+    end
+  end
+
+  defp complete(%{files: files, ref: ref}, _params) when files == %{},
+    do: nothing(ref)
+
+  defp complete(found, params) do
+    case Enum.find(params, &(not File.regular?(Path.join(found.folder, &1)))) do
+      nil ->
+        {:ok, found}
+
+      name ->
+        {:error,
+         Error.new(:entry_not_found, "the index names `#{name}`, which #{found.ref.repo_id} does not contain",
+           path: name
+         )}
+    end
+  end
+
+  defp nothing(ref) do
+    where = if ref.path, do: "folder #{inspect(ref.path)} of #{ref.repo_id}", else: ref.repo_id
+
+    {:error,
+     Error.new(:entry_not_found, "#{where} has no files that Bumblebee reads",
+       repo_id: ref.repo_id,
+       path: ref.path
+     )}
+  end
+end
