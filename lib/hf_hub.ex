@@ -14,6 +14,7 @@ defmodule HfHub do
     * `HfHub.Progress` - watch a download
     * `HfHub.Safetensors`, `HfHub.GGUF` - tensors of models, without downloading all of them
     * `HfHub.Bumblebee` - models for Bumblebee
+    * `HfHub.Kino` - forms and tables in Livebook
     * `HfHub.Hub`, `HfHub.RepoFiles`, `HfHub.Repository` - files by URLs, and repositories as in Bumblebee
     * `HfHub.LocalHub` - run a Hub on this machine, for tests and air-gapped networks
 

@@ -27,6 +27,7 @@
     "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|GGUF|Safetensors|Spaces|Users|Organizations)/],
     "Settings and accounts": [~r/^HfHub\.(Auth|Config|Constants)/],
     "As in Bumblebee": [~r/^HfHub\.(Bumblebee|Hub|Repository|RepoFiles)$/],
+    "In Livebook": [~r/^HfHub\.Kino$/],
     "The Local Hub": [~r/^HfHub\.LocalHub/],
     "Errors and telemetry": [~r/^HfHub\.(Telemetry|Error)/]
   ]

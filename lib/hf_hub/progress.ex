@@ -4,7 +4,8 @@ defmodule HfHub.Progress do
 
   Long-running functions accept `:progress`:
 
-    * `true` shows a progress line in a terminal or in Livebook, and nothing elsewhere;
+    * `true` shows a progress line in a terminal, a bar in Livebook where Kino is loaded (a line otherwise), and nothing
+      elsewhere;
     * a function of arity 1 is called with a `HfHub.Progress` in the calling process;
     * a pid receives `{:hf_hub_progress, %HfHub.Progress{}}`.
 

@@ -189,7 +189,7 @@ defmodule HfHub.DiscussionsTest do
     for {result, kind, words} <- [
           {Discussions.comment(id, 1, "x", as(reader)), :forbidden,
            "write token to take part in discussions; create a token"},
-          {Discussions.comment(id, 1, "x", as(false)), :repo_not_found, "set HF_TOKEN or pass :token"},
+          {Discussions.comment(id, 1, "x", as(false)), :repo_not_found, "LB_HF_TOKEN) or pass :token"},
           {Discussions.rename(id, 1, "Mine", as(writer)), :forbidden,
            "Only the author of a discussion, or those with write access, can change it; ask"},
           {Discussions.edit_comment(id, 1, comment, "x", as(writer)), :forbidden,

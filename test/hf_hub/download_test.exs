@@ -329,7 +329,10 @@ defmodule HfHub.DownloadTest do
       end
 
       assert {:error, %Error{kind: :repo_not_found, message: message}} = get.(private, token: false)
-      assert message =~ "it is private: run HfHub.Auth.login(), set HF_TOKEN or pass :token"
+
+      assert message =~
+               "it is private: run HfHub.Auth.login(), set HF_TOKEN (in Livebook the secret HF_TOKEN, LB_HF_TOKEN) or pass :token"
+
       assert {:error, %Error{kind: :gated_repo, status: 401, message: message}} = get.(gated, token: false)
       assert message =~ "accept its terms at #{context.endpoint}/#{gated}"
       assert {:error, %Error{kind: :gated_repo, status: 403}} = get.(gated, token: token())

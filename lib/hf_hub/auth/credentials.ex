@@ -5,6 +5,7 @@ defmodule HfHub.Auth.Credentials do
   alias HfHub.Auth.{JobIdentity, Renewal}
   alias HfHub.Config.{Setting, Token}
   alias HfHub.Error
+  alias HfHub.Error.Hint
 
   @doc """
   Returns the token to send: the given string or found token, the stored one for `nil` or `true`, none for `false`.
@@ -31,7 +32,7 @@ defmodule HfHub.Auth.Credentials do
   def missing do
     Error.new(
       :no_token,
-      "no token found; run HfHub.Auth.login(), set HF_TOKEN or pass :token. " <>
+      "no token found; #{Hint.sign_in()}. " <>
         "Create a token at #{Setting.value(:endpoint)}/settings/tokens"
     )
   end

@@ -67,7 +67,7 @@ defmodule HfHub.Auth.Login do
   end
 
   defp no_terminal do
-    "cannot prompt for a login without a terminal; set HF_TOKEN, or pass :token or method: :browser"
+    "cannot prompt for a login without a terminal; set HF_TOKEN (in Livebook the secret HF_TOKEN, LB_HF_TOKEN), or pass :token or method: :browser"
   end
 
   defp obtain(:paste, _opts, network) do

@@ -38,7 +38,7 @@ defmodule HfHub.Auth.Prompt do
     {:error,
      Error.new(
        :no_token,
-       "cannot prompt for a token without a terminal; set HF_TOKEN, or pass :token or method: :browser"
+       "cannot prompt for a token without a terminal; set HF_TOKEN (in Livebook the secret HF_TOKEN, LB_HF_TOKEN), or pass :token or method: :browser"
      )}
   end
 

@@ -6,7 +6,7 @@ defmodule HfHub.Error.Hint do
   # The longest message; names and addresses in hints come from users and servers.
   @max_length 4000
 
-  @sign_in "run HfHub.Auth.login(), set HF_TOKEN or pass :token"
+  @sign_in "run HfHub.Auth.login(), set HF_TOKEN (in Livebook the secret HF_TOKEN, LB_HF_TOKEN) or pass :token"
   @folder "choose another folder with :cache_dir, HF_HUB_CACHE or HF_HOME, or with :local_dir"
 
   @sentences %{
@@ -48,6 +48,10 @@ defmodule HfHub.Error.Hint do
     "max_size" => "; if the archive is trusted, raise :max_size (bytes)",
     "http_origins" => " (option :allow_http_token)"
   }
+
+  @doc "Returns what to do without a token."
+  @spec sign_in() :: String.t()
+  def sign_in, do: @sign_in
 
   @doc "Returns a message with the sentences of its hints."
   @spec append(String.t(), [map()] | nil) :: String.t()

@@ -1,10 +1,12 @@
 defmodule HfHub.Progress.Reporter do
-  # Delivers a job's progress to its receiver: a line in the terminal, a function or a process.
+  # Delivers a job's progress to its receiver: a line in the terminal, a bar in a cell of Livebook, a function or a
+  # process.
   @moduledoc false
 
   require Logger
 
   alias HfHub.Config.Setting
+  alias HfHub.Kino.Cell
   alias HfHub.Progress
   alias HfHub.Progress.Line
 
@@ -13,11 +15,14 @@ defmodule HfHub.Progress.Reporter do
   # A process with more messages than that in its mailbox gets no further reports.
   @mailbox_limit 50
 
+  # A cell of Livebook reports no width; longer lines are cut or wrapped on small screens.
+  @cell_columns 60
+
   @doc "Returns a reporter for the value of the option `:progress`, or `nil`; the label is that of a line."
   @spec start(boolean() | (Progress.t() -> term()) | pid() | nil, String.t()) :: t()
   def start(receiver, label) do
     case receiver do
-      true -> if terminal?(), do: reporter({:bar, label})
+      true -> if shown?(), do: reporter(bar(label))
       none when none in [nil, false] -> nil
       receiver -> reporter(receiver)
     end
@@ -45,19 +50,36 @@ defmodule HfHub.Progress.Reporter do
     :ok
   end
 
+  defp bar(label) do
+    if livebook?() and Cell.loaded?() do
+      frame = Cell.frame()
+      Cell.show(frame)
+      {:frame, frame, label}
+    else
+      {:bar, label}
+    end
+  end
+
   defp reporter(receiver) do
-    guard = if match?({:bar, _label}, receiver), do: guard_line(self())
+    guard = guard(receiver, self())
     %{receiver: receiver, samples: [{now(), 0}], last: %Progress{}, width: 0, guard: guard}
   end
 
-  # Ends the line if its owner is killed, or interrupted in IEx.
-  defp guard_line(owner) do
+  # Ends the line or the bar if its owner is killed, as by stopping a cell, or interrupted in IEx.
+  defp guard({:bar, _label}, owner), do: guard_shown(owner, fn -> :io.put_chars("\n") end)
+
+  defp guard({:frame, frame, label}, owner),
+    do: guard_shown(owner, fn -> Cell.render(frame, Cell.text("#{label}: stopped")) end)
+
+  defp guard(_receiver, _owner), do: nil
+
+  defp guard_shown(owner, finish) do
     spawn(fn ->
       monitor = Process.monitor(owner)
 
       receive do
         :finished -> :ok
-        {:DOWN, ^monitor, :process, ^owner, _reason} -> :io.put_chars("\n")
+        {:DOWN, ^monitor, :process, ^owner, _reason} -> finish.()
       end
     end)
   end
@@ -72,6 +94,11 @@ defmodule HfHub.Progress.Reporter do
   rescue
     # The terminal was closed; the download continues.
     ErlangError -> %{reporter | receiver: nil}
+  end
+
+  defp deliver(%{receiver: {:frame, frame, label}, last: progress} = reporter) do
+    Cell.render(frame, Cell.bar(progress, label))
+    reporter
   end
 
   defp deliver(%{receiver: pid, last: progress} = reporter) when is_pid(pid) do
@@ -120,11 +147,11 @@ defmodule HfHub.Progress.Reporter do
   defp columns do
     case :io.columns() do
       {:ok, columns} -> columns
-      {:error, _unknown} -> 80
+      {:error, _unknown} -> if livebook?(), do: @cell_columns, else: 80
     end
   end
 
-  defp terminal? do
+  defp shown? do
     case Setting.value(:progress_bars) do
       nil -> match?({:ok, _}, :io.columns()) or livebook?()
       decided -> decided

@@ -1,9 +1,5 @@
 defmodule HfHub.Schema.Json do
   # Lets Jason and the JSON module of Elixir 1.18 encode structs.
-  #
-  # `defimpl` requires its protocol when it is compiled. Mix compiles a package only with the packages that it declares,
-  # and this one declares none, so Jason is never there. The implementations are therefore written as the modules that
-  # `defimpl` makes: the protocol finds them by their names, and its consolidation in the user's project by the attribute.
   @moduledoc false
 
   @protocols [Jason.Encoder | if(Code.ensure_loaded?(JSON.Encoder), do: [JSON.Encoder], else: [])]
@@ -17,26 +13,14 @@ defmodule HfHub.Schema.Json do
   @spec implement(module(), [atom()], Macro.Env.t()) :: :ok
   def implement(struct, fields, env) do
     for protocol <- @protocols do
-      module = Module.concat(protocol, struct)
-      Module.create(module, implementation(protocol, struct, fields), Macro.Env.location(env))
+      HfHub.Schema.Impl.define(protocol, struct, encoder(protocol, fields), env)
     end
 
     :ok
   end
 
-  defp implementation(protocol, struct, fields) do
+  defp encoder(protocol, fields) do
     quote do
-      @moduledoc false
-
-      Module.register_attribute(__MODULE__, :__impl__, persist: true)
-      @__impl__ [protocol: unquote(protocol), for: unquote(struct)]
-
-      @doc false
-      def __impl__(:for), do: unquote(struct)
-      def __impl__(:protocol), do: unquote(protocol)
-      def __impl__(:target), do: __MODULE__
-
-      @doc false
       def encode(struct, encoder),
         do: HfHub.Schema.Json.encode(struct, unquote(fields), unquote(protocol), encoder)
     end

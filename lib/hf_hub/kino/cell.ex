@@ -1,0 +1,81 @@
+defmodule HfHub.Kino.Cell do
+  # The functions of Kino that this library calls. Kino is not a dependency: it is found at run time.
+  @moduledoc false
+
+  alias HfHub.Progress
+  alias HfHub.Progress.Line
+
+  @doc "Returns whether Kino is loaded."
+  @spec loaded?() :: boolean()
+  def loaded?, do: Code.ensure_loaded?(Kino.Frame) and function_exported?(Kino.Frame, :new, 0)
+
+  @doc "Raises unless Kino is loaded."
+  @spec check!() :: :ok
+  def check! do
+    if loaded?(),
+      do: :ok,
+      else:
+        raise(
+          ArgumentError,
+          "Kino is not loaded; add {:kino, \"~> 0.14\"} to the dependencies of the notebook"
+        )
+  end
+
+  @doc "Returns a table of rows, which are keyword lists."
+  def table(name, rows),
+    do: call(Kino.DataTable, :new, [Enum.map(rows, &Map.new/1), [name: name, keys: keys(rows)]])
+
+  defp keys([row | _rows]), do: Keyword.keys(row)
+  defp keys([]), do: []
+
+  def grid(items), do: call(Kino.Layout, :grid, [items])
+  def text(text), do: call(Kino.Text, :new, [text])
+  def frame, do: call(Kino.Frame, :new, [])
+  def render(frame, content), do: call(Kino.Frame, :render, [frame, content])
+  def show(content), do: call(Kino, :render, [content])
+  def button(label), do: call(Kino.Control, :button, [label])
+  def form(fields, label), do: call(Kino.Control, :form, [fields, [submit: label]])
+  def input(label, default), do: call(Kino.Input, :text, [label, [default: default || ""]])
+  def select(label, choices, default), do: call(Kino.Input, :select, [label, choices, [default: default]])
+
+  @doc "Calls the function for each event of a control, in a process that ends with the cell."
+  def listen(control, fun), do: call(Kino, :listen, [control, fun])
+
+  @doc "Returns the output of a value for Livebook."
+  def output(content), do: call(Kino.Render, :to_livebook, [content])
+
+  @doc "Returns a progress bar with its line."
+  @spec bar(Progress.t(), String.t()) :: struct()
+  def bar(progress, label) do
+    line = escaped(Line.text(progress, label, 120))
+
+    bar =
+      if is_integer(progress.bytes_total) and progress.bytes_total > 0,
+        do:
+          ~s(<progress style="width:100%" max="#{progress.bytes_total}" value="#{progress.bytes_done}"></progress>),
+        else: ~s(<progress style="width:100%"></progress>)
+
+    done? = progress.activity in [:done, :failed]
+
+    call(Kino.HTML, :new, [
+      ~s(<div>#{if done? and progress.bytes_total in [nil, 0], do: "", else: bar}<div>#{line}</div></div>)
+    ])
+  end
+
+  # Names of files and repositories come from the network.
+  defp escaped(text) do
+    for <<char::utf8 <- text>>, into: "" do
+      case char do
+        ?< -> "&lt;"
+        ?> -> "&gt;"
+        ?& -> "&amp;"
+        ?" -> "&quot;"
+        ?' -> "&#39;"
+        other -> <<other::utf8>>
+      end
+    end
+  end
+
+  # Not a direct call, of which the compiler would warn where Kino is not loaded.
+  defp call(module, name, arguments), do: apply(module, name, arguments)
+end
