@@ -103,6 +103,27 @@ defmodule HfHub.LocalHub do
 
   Of each account, the last 1,000 jobs that have ended are kept.
 
+  Scheduled jobs start at the minutes of their cron expressions, in UTC, while the server runs and the user who created
+  them may still run jobs for their owner. What was missed while the server was stopped is not made up for.
+
+  ## Inference endpoints
+
+  Inference endpoints are stored and change their states as on the Hub, but nothing is deployed. Their API is below
+  `/v2`, and their catalog, the models of this Hub that have a task, below `/api/v1/catalog`:
+
+      {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub", endpoint_start: 5, endpoint_url: "http://127.0.0.1:8000")
+      url = HfHub.LocalHub.endpoint(hub)
+      opts = [endpoint: url, inference_endpoints_url: url <> "/v2", inference_catalog_url: url <> "/api/v1/catalog"]
+      {:ok, endpoints} = HfHub.InferenceEndpoints.list(opts)
+
+  `:endpoint_url` is the address of each endpoint that runs, so that a real server of models can stand behind them;
+  `args: ["--endpoint-health", "/v1/models"]` is its health check. Without it, the address is one of the Local Hub, whose
+  health check succeeds while the endpoint runs, and a request to an endpoint that is scaled to zero starts it. The
+  values of secrets are not stored. A command sets the states of an endpoint, each with its seconds, for this and each
+  other start:
+
+      HfHub.LocalHub.command!(hub, ["endpoint", "state", "me/my-bert", "pending:2", "initializing:3", "failed"])
+
   ## Faults and dialects
 
   With `test_control: true`, tests can inject faults and make a repository behave like that of another server:
@@ -126,6 +147,8 @@ defmodule HfHub.LocalHub do
   `giftless`, and the traits they are made of, such as `commits_sha256`, `metadata_on_head` or `range_unnamed`.
   `GET /_test/dialects` lists all of them with their rules. The response to `POST` has the `prefix` that the endpoint's
   path begins with.
+
+  `POST /_test/clock {"seconds": 3600}` sets the clock of scheduled jobs and inference endpoints forward.
 
   ## The executable
 
@@ -175,6 +198,17 @@ defmodule HfHub.LocalHub do
       doc:
         "`:local` runs jobs as processes of this machine; see the module docs. Defaults to none: requests for jobs are " <>
           "errors."
+    ],
+    endpoint_start: [
+      type: :non_neg_integer,
+      default: 0,
+      doc: "Seconds that an inference endpoint takes to start or to be updated."
+    ],
+    endpoint_url: [
+      type: :string,
+      doc:
+        "URL of a server of models, which is that of each inference endpoint that runs. Defaults to an address of the " <>
+          "Local Hub where only the health check succeeds."
     ],
     args: [type: {:list, :string}, default: [], doc: "Additional arguments of `hf_hub_server serve`."],
     name: [type: :atom, doc: "Name to register the process under. Defaults to no registration."]
@@ -429,7 +463,9 @@ defmodule HfHub.LocalHub do
       tls_key: opts[:tls_key],
       tls_self_signed: opts[:tls_self_signed] || nil,
       no_xet: if(opts[:xet], do: nil, else: true),
-      jobs: opts[:jobs]
+      jobs: opts[:jobs],
+      endpoint_start: opts[:endpoint_start],
+      endpoint_url: opts[:endpoint_url]
     ]
 
     ["serve", "--root", opts[:root], "--host", opts[:host], "--port", to_string(opts[:port])] ++

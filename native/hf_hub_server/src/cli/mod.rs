@@ -2,6 +2,7 @@
 
 mod backup;
 mod collection;
+mod endpoint;
 mod import;
 mod org;
 mod papers;
@@ -59,6 +60,9 @@ enum Command {
     /// Manage Spaces
     #[command(subcommand)]
     Space(space::Command),
+    /// Manage inference endpoints
+    #[command(subcommand)]
+    Endpoint(endpoint::Command),
     /// Care for Xet storage
     #[cfg(feature = "xet")]
     #[command(subcommand)]
@@ -81,6 +85,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Repo(command) => repo::run(command),
         Command::Webhook(command) => webhook::run(command),
         Command::Space(command) => space::run(command),
+        Command::Endpoint(command) => endpoint::run(command),
         #[cfg(feature = "xet")]
         Command::Xet(command) => xet::run(&command),
         Command::SuperviseJob => std::process::exit(job::supervise()?),

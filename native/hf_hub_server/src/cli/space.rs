@@ -17,7 +17,7 @@ pub(super) enum Command {
         space: SpaceArg,
         /// Stages and how long each lasts, such as `BUILDING:2 APP_STARTING:1 RUNNING`; the last one
         /// stays. None: the stage depends on the files
-        #[arg(value_name = "STAGE[:SECONDS]", value_parser = script_step)]
+        #[arg(value_name = "STAGE[:SECONDS]", value_parser = script_step::<Stage>)]
         steps: Vec<(Stage, f64)>,
     },
     /// Append a line to a log; without text, the lines of standard input

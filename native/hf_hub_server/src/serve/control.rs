@@ -7,11 +7,12 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::clock::Clock;
 use super::faults::{self, Faults, Rule};
 use super::journal::Journal;
 use super::listener::Gauge;
@@ -24,6 +25,8 @@ pub(super) struct Control {
     pub(super) journal: Arc<Journal>,
     /// The faults.
     pub(super) faults: Arc<Faults>,
+    /// The time of schedules and states.
+    pub(super) clock: Arc<Clock>,
     /// The connections of the hub and of the content listener.
     pub(super) gauges: [Arc<Gauge>; 2],
 }
@@ -35,6 +38,7 @@ pub(super) fn routes(control: Control) -> Router {
         .route("/_test/connections", get(connections))
         .route("/_test/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_test/dialects", get(dialects).post(speak))
+        .route("/_test/clock", post(advance))
         .with_state(control)
 }
 
@@ -98,6 +102,22 @@ async fn speak(State(control): State<Control>, body: axum::body::Bytes) -> Respo
     match planted {
         Ok(prefix) => (StatusCode::CREATED, Json(json!({ "prefix": prefix }))).into_response(),
         Err(err) => refused(&err),
+    }
+}
+
+/// Sets the clock forward by `{"seconds": 60}`.
+async fn advance(State(control): State<Control>, body: axum::body::Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        seconds: u32,
+    }
+    match serde_json::from_slice::<Wanted>(&body) {
+        Ok(Wanted { seconds }) => {
+            control.clock.advance(seconds);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(err) => refused(&err.into()),
     }
 }
 

@@ -260,6 +260,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_IMPLEMENTED, None, message)
     }
 
+    /// What was asked for does not run yet, or not now.
+    pub(super) fn unavailable(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, None, message)
+    }
+
+    /// No server of models stands behind the inference endpoints.
+    pub(super) fn no_model_server() -> Self {
+        let message = "No model is served here; the administrator of this Local Hub can name a \
+                       server of models with `hf_hub_server serve --endpoint-url URL`";
+        Self::new(StatusCode::NOT_IMPLEMENTED, None, message)
+    }
+
     /// Jobs are switched off.
     pub(super) fn no_jobs() -> Self {
         let message = "Jobs are not available on this Local Hub; its administrator can switch them \

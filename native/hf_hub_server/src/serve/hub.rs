@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::clock::Clock;
 use super::deliver::Courier;
 use super::intake::Intake;
 use super::jobs::Jobs;
 use super::origins::Origins;
+use super::routes::EndpointArgs;
 use super::sign::Signer;
 use crate::store::Store;
 #[cfg(feature = "xet")]
@@ -30,6 +32,8 @@ pub(super) struct Options {
     pub(super) part_size: u64,
     /// Maximum size of a file.
     pub(super) max_file_size: u64,
+    /// How inference endpoints behave.
+    pub(super) endpoints: EndpointArgs,
     /// How long an open stream sends nothing.
     pub(super) keep_alive: Duration,
     /// Maximum size of the large files of a namespace in private repositories.
@@ -50,6 +54,8 @@ pub(super) struct Hub {
     pub(super) courier: Courier,
     /// The jobs, if they run here.
     pub(super) jobs: Option<Arc<Jobs>>,
+    /// The time of schedules and states.
+    pub(super) clock: Arc<Clock>,
 }
 
 impl Hub {
@@ -61,9 +67,10 @@ impl Hub {
         options: Options,
         courier: Courier,
         jobs: Option<Arc<Jobs>>,
+        clock: Arc<Clock>,
     ) -> anyhow::Result<Self> {
         let intake = Intake::new(store.lfs().incoming_dir()?);
-        Ok(Self { store, signer: Signer::new(key), origins, options, intake, courier, jobs })
+        Ok(Self { store, signer: Signer::new(key), origins, options, intake, courier, jobs, clock })
     }
 
     /// Returns the file of Xet storage with the content of a large file, for clients that read it

@@ -6,6 +6,7 @@
 mod access;
 mod action;
 mod call;
+mod clock;
 mod content;
 mod control;
 mod deliver;
@@ -47,6 +48,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::store::Store;
+use clock::Clock;
 use control::Control;
 use deliver::{Courier, WebhookArgs};
 use faults::Faults;
@@ -117,6 +119,8 @@ pub(crate) struct Spec {
     webhooks: WebhookArgs,
     #[command(flatten)]
     jobs: JobArgs,
+    #[command(flatten)]
+    endpoints: routes::EndpointArgs,
     /// Seconds between two looks for repositories that another program has changed
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     rescan: u64,
@@ -201,12 +205,17 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
         #[cfg(feature = "xet")]
         xet: has_xet,
         // Clients give up as slowly as this server.
+        endpoints: spec.endpoints,
         keep_alive: Duration::from_secs(spec.idle_timeout) / 4,
     };
     let watched = store.clone();
     let courier = Courier::new(spec.webhooks, [addresses.0, addresses.1])?;
-    let jobs = Jobs::new(&spec.jobs, &store, origins.hub(None))?;
-    let hub = Arc::new(Hub::new(store, &key, origins, options, courier, jobs)?);
+    let clock = Arc::new(Clock::default());
+    let jobs = Jobs::new(&spec.jobs, &store, origins.hub(None), &clock)?;
+    if let Some(jobs) = &jobs {
+        tokio::spawn(jobs::schedule(jobs.clone()));
+    }
+    let hub = Arc::new(Hub::new(store, &key, origins, options, courier, jobs, clock.clone())?);
     tokio::spawn(deliver::run(hub.clone()));
     // While requests are served already: lists are right without it, unless another program has
     // changed a repository or a process was killed.
@@ -228,8 +237,12 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
     hub_app = journal::layer(hub_app, &journal, Origin::Hub);
     cdn_app = journal::layer(cdn_app, &journal, Origin::Cdn);
     if spec.test_control {
-        hub_app =
-            hub_app.merge(control::routes(Control { journal, faults, gauges: gauges.clone() }));
+        hub_app = hub_app.merge(control::routes(Control {
+            journal,
+            faults,
+            clock,
+            gauges: gauges.clone(),
+        }));
     }
     let idle = Duration::from_secs(spec.idle_timeout);
     [hub_app, cdn_app] = [hub_app, cdn_app].map(|app| idle::layer(app, idle));

@@ -34,6 +34,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/009_xet.sql"),
     include_str!("migrations/010_buckets.sql"),
     include_str!("migrations/011_jobs.sql"),
+    include_str!("migrations/012_scheduled_jobs.sql"),
+    include_str!("migrations/013_inference_endpoints.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.

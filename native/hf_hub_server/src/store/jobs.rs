@@ -152,8 +152,7 @@ impl Jobs {
     pub(crate) fn create(&self, new: NewJob) -> Result<Job> {
         let id = db::new_object_id()?;
         let names = new.secrets.keys().cloned().collect::<Vec<_>>();
-        let secrets = serde_json::to_string(&new.secrets)?;
-        let sealed = self.store.sealer()?.seal(&place(&id), &secrets)?;
+        let sealed = self.seal(&id, &new.secrets)?;
         let (job, forgotten) = self.db.write(|tx| {
             tx.execute(
                 "INSERT INTO jobs
@@ -212,7 +211,28 @@ impl Jobs {
     pub(crate) fn secrets(&self, id: &str) -> Result<BTreeMap<String, String>> {
         let sql = "SELECT secrets FROM jobs WHERE object_id = ?1";
         let sealed: Vec<u8> = self.db.read(|tx| Ok(tx.query_row(sql, [id], |row| row.get(0))?))?;
-        Ok(serde_json::from_str(&self.store.sealer()?.open(&place(id), &sealed)?)?)
+        self.unseal(id, &sealed)
+    }
+
+    /// Encrypts the secrets of a job with this id.
+    pub(super) fn seal(&self, id: &str, secrets: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+        self.store.sealer()?.seal(&place(id), &serde_json::to_string(secrets)?)
+    }
+
+    /// Decrypts the secrets of a job with this id.
+    pub(super) fn unseal(&self, id: &str, sealed: &[u8]) -> Result<BTreeMap<String, String>> {
+        Ok(serde_json::from_str(&self.store.sealer()?.open(&place(id), sealed)?)?)
+    }
+
+    /// Whether a job of a scheduled job waits or runs.
+    pub(crate) fn has_unfinished(&self, scheduled: &str) -> Result<bool> {
+        self.db.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT 1 FROM jobs
+                 WHERE finished_at IS NULL AND json_extract(initiator, '$.id') = ?1",
+            )?;
+            Ok(query.exists([scheduled])?)
+        })
     }
 
     /// Changes what is known about a job, not how far it has come, and returns it.

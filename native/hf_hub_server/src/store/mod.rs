@@ -19,6 +19,7 @@ mod deliveries;
 mod devices;
 mod discussions;
 mod disk;
+mod endpoints;
 mod facts;
 mod first_commit;
 mod follows;
@@ -43,6 +44,8 @@ mod repo_id;
 mod repo_lock;
 mod running_hash;
 pub(crate) mod safetensors;
+mod scheduled_jobs;
+mod script;
 mod settings;
 mod spaces;
 mod token;
@@ -69,6 +72,7 @@ pub(crate) use discussions::{
     Status as DiscussionStatus,
 };
 pub(crate) use disk::{Lock, is_full, remove_folder};
+pub(crate) use endpoints::{Endpoint, NewEndpoint, State as EndpointState};
 pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};
 pub(crate) use git::{
@@ -90,10 +94,11 @@ pub(crate) use push::{Broken as BrokenPush, Moved, Quarantine, RefMove};
 pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};
 pub(crate) use repo_lock::RepoLock;
+pub(crate) use scheduled_jobs::{NewScheduled, Scheduled};
+pub(crate) use script::{Script, step as script_step};
 pub(crate) use settings::{Gate, Settings};
 pub(crate) use spaces::{
-    Entry as SpaceEntry, FREE_HARDWARE, LogKind, NewEntry as NewSpaceEntry, NewSpace, Script,
-    Space, Stage, script_step,
+    Entry as SpaceEntry, FREE_HARDWARE, LogKind, NewEntry as NewSpaceEntry, NewSpace, Space, Stage,
 };
 pub(crate) use token::{Role, Scope, Token, random_token};
 pub(crate) use users::{Account, Membership, OrgRole, User, Users};

@@ -4,8 +4,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod endpoints;
 mod hostile;
 mod jobs;
+mod scheduled;
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,9 @@ const ANN: &str = "hf_ann";
 
 /// A server that runs jobs, and its users: `ann` and `guest` are members of `acme`.
 struct Hub {
-    root: Root,
+    // Dropped before its root.
     server: Server,
+    root: Root,
 }
 
 impl Hub {
@@ -29,7 +32,7 @@ impl Hub {
         root.run(&["user", "add", "bob", "--token", "hf_bob"]);
         root.run(&["user", "add", "guest", "--org", "acme:read", "--token", "hf_guest"]);
         let server = root.serve(&[&["--jobs", "local"], options].concat());
-        Self { root, server }
+        Self { server, root }
     }
 
     async fn send(&self, method: Method, path: &str, body: Value) -> (u16, Value) {

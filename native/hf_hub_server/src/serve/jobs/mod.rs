@@ -1,8 +1,12 @@
 //! Runs jobs as processes of this machine, where its administrator has allowed that.
 
 mod attempt;
+mod cron;
+mod scheduler;
 mod usage;
 
+pub(super) use cron::Cron;
+pub(super) use scheduler::run as schedule;
 pub(super) use usage::Usage;
 
 use std::collections::HashMap;
@@ -14,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use crate::cli::complain;
 use crate::store::{Job, JobStage, Lock, Store};
 use attempt::{Attempt, Outcome};
@@ -87,6 +92,7 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Jobs {
     store: Store,
+    clock: Arc<Clock>,
     /// The address of the Hub, for jobs that use it.
     endpoint: String,
     limits: Limits,
@@ -110,6 +116,7 @@ impl Jobs {
         args: &JobArgs,
         store: &Store,
         endpoint: String,
+        clock: &Arc<Clock>,
     ) -> Result<Option<Arc<Self>>> {
         if args.place == Place::Off {
             return Ok(None);
@@ -129,6 +136,7 @@ impl Jobs {
         };
         Ok(Some(Arc::new(Self {
             store: store.clone(),
+            clock: clock.clone(),
             endpoint,
             limits,
             timeout: args.timeout,

@@ -12,6 +12,7 @@ mod collections;
 mod commit;
 mod commits;
 pub(super) mod discussions;
+mod endpoints;
 mod git;
 mod hardware;
 mod info;
@@ -23,6 +24,7 @@ mod limits;
 mod list;
 mod oauth;
 mod organizations;
+mod owned;
 mod page;
 mod papers;
 mod paths;
@@ -46,6 +48,7 @@ mod whoami;
 mod xet;
 
 pub(super) use cdn::expired;
+pub(super) use endpoints::EndpointArgs;
 pub(super) use whoami::object_id;
 
 use std::sync::Arc;
@@ -143,6 +146,7 @@ pub(super) fn hub(hub: Arc<Hub>) -> Router {
         .route("/uploads/{name}", on(GET, attachments::get))
         .merge(webhooks::routes())
         .merge(jobs::routes())
+        .merge(endpoints::routes())
         .fallback(repository);
     #[cfg(feature = "xet")]
     let router = if hub.options.xet { router.merge(buckets::routes()) } else { router };

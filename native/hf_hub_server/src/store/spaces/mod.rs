@@ -4,12 +4,12 @@
 
 mod environment;
 mod log;
-mod script;
 mod seal;
+mod stage;
 
 pub(crate) use environment::{Entry, NewEntry};
 pub(crate) use log::{LogKind, Logs};
-pub(crate) use script::{Script, Stage, step as script_step};
+pub(crate) use stage::Stage;
 
 use std::path::PathBuf;
 
@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::db::{self, Db};
 use super::repo::{self, Repo};
 use super::repo_id::RepoKey;
+use super::script::Script;
 use super::{RepoKind, Store};
 use seal::Sealer;
 
@@ -43,7 +44,7 @@ pub(crate) struct Space {
     /// The mounted volumes, in the format of the API.
     pub(crate) volumes: Vec<Value>,
     /// The stages that it goes through once it is started.
-    pub(crate) script: Script,
+    pub(crate) script: Script<Stage>,
     /// When it was started.
     pub(crate) started_at: Timestamp,
     /// The last commit that was loaded without a restart.
@@ -144,7 +145,7 @@ impl Spaces {
     /// Starts a Space because of a commit, or loads the commit into the running app.
     pub(crate) fn committed(&self, key: &RepoKey, commit: &str, hot_reload: bool) -> Result<()> {
         let space = self.get(key)?;
-        if space.paused || (space.script == Script::default() && !hot_reload) {
+        if space.paused || (space.script.is_empty() && !hot_reload) {
             return Ok(());
         }
         self.update(key, |space| {

@@ -1,5 +1,6 @@
 //! Jobs: commands that run on the server's machine, if its administrator has allowed it.
 
+mod scheduled;
 mod spec;
 mod streams;
 
@@ -7,8 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
@@ -17,11 +17,12 @@ use super::super::jobs::Jobs;
 use super::super::response;
 use super::page::Page;
 use super::whoami::object_id;
-use super::{GET, POST, PUT, hardware, on};
+use super::{GET, POST, PUT, hardware, on, owned};
 use crate::store::{Job, JobSearch, NewJob};
 
 const ALL: &str = "/api/jobs/{namespace}";
 const ONE: &str = "/api/jobs/{namespace}/{id}";
+const WHAT: &str = "jobs";
 /// Usual size of a page.
 const USUAL: usize = 100;
 
@@ -38,33 +39,12 @@ pub(super) fn routes() -> Router<Arc<Hub>> {
         .route(&below("expose"), on(PUT, set_expose))
         .route(&below("logs"), on(GET, streams::logs))
         .route(&below("metrics"), on(GET, streams::metrics))
+        .merge(scheduled::routes())
 }
 
 /// Returns what runs jobs.
 fn runner(call: &Call) -> Result<&Arc<Jobs>, ApiError> {
     call.hub.jobs.as_ref().ok_or_else(ApiError::no_jobs)
-}
-
-/// Returns the namespace of the route, if the caller may see its jobs.
-fn namespace(call: &Call) -> Result<&str, ApiError> {
-    runner(call)?;
-    call.caller.user()?;
-    let namespace = call.param("namespace")?;
-    if call.caller.may_read_in(namespace) {
-        return Ok(namespace);
-    }
-    Err(ApiError::forbidden(format!("You have no access to the jobs of \"{namespace}\"")))
-}
-
-/// Returns the namespace of the route, if the caller may run jobs in it.
-fn own_namespace(call: &Call) -> Result<&str, ApiError> {
-    let namespace = namespace(call)?;
-    call.caller.writer()?;
-    if call.caller.may_write_in(namespace) {
-        return Ok(namespace);
-    }
-    let message = format!("You have no rights to run jobs under the namespace \"{namespace}\"");
-    Err(ApiError::forbidden(message))
 }
 
 /// Returns the job of the route. Jobs of others do not exist.
@@ -80,22 +60,25 @@ fn of(call: &Call) -> Result<Job, ApiError> {
 /// Returns the job of the route, if the caller may change it.
 fn own(call: &Call) -> Result<Job, ApiError> {
     let job = of(call)?;
-    call.caller.writer()?;
-    if call.caller.may_write_in(&job.namespace) {
-        return Ok(job);
-    }
-    Err(ApiError::forbidden("You have no rights to change this job"))
+    owned::check_writer(call, &job.namespace, WHAT)?;
+    Ok(job)
+}
+
+/// Returns the labels that listed jobs must have.
+fn labels(call: &Call) -> Result<Vec<(String, String)>, ApiError> {
+    let label = |text: &str| text.split_once('=').map(|(name, value)| (name.into(), value.into()));
+    let labels = call.query.all("label").map(label).collect::<Option<Vec<_>>>();
+    labels.ok_or_else(|| ApiError::bad_request("\"label\" must be NAME=VALUE"))
 }
 
 /// Handles `GET /api/jobs/{namespace}`.
 fn list(call: &Call) -> Reply {
+    runner(call)?;
     let page = Page::usual(call, USUAL);
-    let label = |text: &str| text.split_once('=').map(|(name, value)| (name.into(), value.into()));
-    let labels = call.query.all("label").map(label).collect::<Option<Vec<_>>>();
     let search = JobSearch {
-        namespace: namespace(call)?.to_owned(),
+        namespace: owned::reader(call, WHAT)?.to_owned(),
         stages: call.query.all("stage").map(str::to_owned).collect(),
-        labels: labels.ok_or_else(|| ApiError::bad_request("\"label\" must be NAME=VALUE"))?,
+        labels: labels(call)?,
         skip: page.start,
         limit: page.with_next(),
     };
@@ -105,12 +88,16 @@ fn list(call: &Call) -> Reply {
 
 /// Handles `POST /api/jobs/{namespace}`.
 fn create(call: &Call) -> Reply {
-    let namespace = own_namespace(call)?.to_owned();
     let jobs = runner(call)?;
+    let namespace = owned::writer(call, WHAT)?.to_owned();
     let (spec, secrets) = call.body.json::<spec::Sent>()?.check(jobs.timeout)?;
+    start(call, NewJob { namespace, initiator: user(call)?, spec, secrets })
+}
+
+/// Returns the caller, as the cause of a job.
+fn user(call: &Call) -> Result<Value, ApiError> {
     let user = call.caller.user()?;
-    let initiator = json!({ "type": "user", "id": object_id(&user.name), "name": user.name });
-    start(call, NewJob { namespace, initiator, spec, secrets })
+    Ok(json!({ "type": "user", "id": object_id(&user.name), "name": user.name }))
 }
 
 /// Handles `POST /api/jobs/{namespace}/{id}/duplicate`.
@@ -141,13 +128,8 @@ fn cancel(call: &Call) -> Reply {
 
 /// Handles `PUT /api/jobs/{namespace}/{id}/labels`.
 fn set_labels(call: &Call) -> Reply {
-    #[derive(Deserialize)]
-    struct Sent {
-        labels: spec::Labels,
-    }
-
     let job = own(call)?;
-    let labels = spec::check_labels(call.body.json::<Sent>()?.labels)?;
+    let labels = spec::sent_labels(call)?;
     let job = call.hub.store.jobs().update(&job.id, |spec| spec.labels = labels)?;
     Ok(response::json(&shown(call, &job)))
 }
@@ -166,14 +148,12 @@ fn shown(call: &Call, job: &Job) -> Value {
     let now = Timestamp::now();
     let end = job.finished_at.unwrap_or(now);
     let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs().max(0);
-    let secrets = job.secret_names.iter().map(|name| (name.clone(), json!("encrypted")));
-    let is_user = call.caller.name().is_some_and(|name| name.eq_ignore_ascii_case(&job.namespace));
     let more = json!({
         "id": job.id,
         "createdAt": response::date(job.created_at),
         "startedAt": job.started_at.map(response::date),
         "finishedAt": job.finished_at.map(response::date),
-        "secrets": secrets.collect::<serde_json::Map<_, _>>(),
+        "secrets": secrets(&job.secret_names),
         "status": {
             "stage": job.stage, "message": job.message, "failureCount": job.failures,
             "exposeUrls": addresses(call, job),
@@ -183,16 +163,25 @@ fn shown(call: &Call, job: &Job) -> Value {
             "runningSecs": job.started_at.map(|started| seconds(started, end)),
             "totalSecs": seconds(job.created_at, end),
         },
-        "owner": {
-            "id": object_id(&job.namespace), "name": job.namespace,
-            "type": if is_user { "user" } else { "org" },
-        },
+        "owner": owner(call, &job.namespace),
         "initiator": job.initiator,
     });
     if let (Value::Object(all), Value::Object(more)) = (&mut json, more) {
         all.extend(more);
     }
     json
+}
+
+/// Returns secrets as the API shows them: their values are not part of it.
+fn secrets(names: &[String]) -> Map<String, Value> {
+    names.iter().map(|name| (name.clone(), json!("encrypted"))).collect()
+}
+
+/// Returns the owner of a job. Only members see the jobs of an organization, only a user its own.
+fn owner(call: &Call, namespace: &str) -> Value {
+    let is_user = call.caller.name().is_some_and(|name| name.eq_ignore_ascii_case(namespace));
+    let kind = if is_user { "user" } else { "org" };
+    json!({ "id": object_id(namespace), "name": namespace, "type": kind })
 }
 
 /// Returns the addresses of the exposed ports: the job listens on this machine itself.

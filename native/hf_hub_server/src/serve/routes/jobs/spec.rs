@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::super::super::call::Call;
 use super::super::super::error::ApiError;
 use super::super::super::jobs;
 use super::super::hardware;
@@ -17,7 +18,7 @@ const LONGEST: usize = 256;
 const MAX_ATTEMPTS: u32 = 100;
 
 /// Labels in a body.
-pub(super) type Labels = BTreeMap<String, String>;
+type Labels = BTreeMap<String, String>;
 
 /// A job in a body.
 #[derive(Deserialize)]
@@ -138,8 +139,17 @@ fn variable(name: String, value: Value) -> Result<(String, String), ApiError> {
     Ok((name, text))
 }
 
-/// Checks labels.
-pub(super) fn check_labels(labels: Labels) -> Result<Labels, ApiError> {
+/// Returns the labels in a body.
+pub(super) fn sent_labels(call: &Call) -> Result<Labels, ApiError> {
+    #[derive(Deserialize)]
+    struct Sent {
+        labels: Labels,
+    }
+
+    check_labels(call.body.json::<Sent>()?.labels)
+}
+
+fn check_labels(labels: Labels) -> Result<Labels, ApiError> {
     let is_short = |text: &String| text.len() <= LONGEST;
     if labels.len() > MOST || !labels.iter().all(|(name, value)| is_short(name) && is_short(value))
     {
