@@ -11,6 +11,7 @@
     "guides/downloads_and_cache.livemd",
     "guides/uploads.livemd",
     "guides/branches_and_tags.livemd",
+    "guides/buckets.livemd",
     "guides/spaces.livemd",
     "guides/community.livemd",
     "guides/inference.livemd",

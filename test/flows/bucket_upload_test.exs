@@ -123,6 +123,15 @@ defmodule HfHub.Flows.BucketUploadTest do
     assert stored(context) == %{"old" => "old", "copy" => "old", "new" => "new"}
   end
 
+  test "more than a thousand files are in the bucket by the thousand", context do
+    adds = for n <- 1..1001, do: {{:binary, "#{rem(n, 10)}"}, "#{n}"}
+    assert {:ok, files} = Buckets.upload(context.bucket, adds, write())
+    assert for(file <- files, do: file.path) == for({_content, path} <- adds, do: path)
+    assert length(asked(context.bucket, "/batch")) == 2
+    listed = Buckets.list_tree!(context.bucket, write())
+    assert Map.new(listed, &{&1.path, &1.xet_hash}) == Map.new(files, &{&1.path, &1.xet_hash})
+  end
+
   test "a storage that fails for a moment gets the rest again", context do
     content = large(300_000)
     fault("/shards", %{kind: "status", code: 400}, %{method: "POST", times: 1})

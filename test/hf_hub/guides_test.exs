@@ -23,7 +23,8 @@ defmodule HfHub.GuidesTest do
     {:ok, hub: LocalHub.endpoint(hub)}
   end
 
-  @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags spaces community inference)
+  @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags buckets spaces
+             community inference)
 
   for guide <- @guides do
     # The guide needs a server with models, which is installed with the Python clients.
