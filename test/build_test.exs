@@ -148,7 +148,12 @@ defmodule HfHub.BuildTest do
     File.rm_rf!(folder)
     command = ["eval", "{:ok, 7} = Consumer.layers(\"#{id}\")"]
     there = [{"HF_ENDPOINT", "http://127.0.0.1:1"} | Vm.env()]
-    assert {"", 0} = System.cmd(Path.join(moved, "bin/consumer"), command, env: there, stderr_to_stdout: true)
+    run = &System.cmd(Path.join(moved, "bin/consumer"), &1, env: there, stderr_to_stdout: true)
+    assert {"", 0} = run.(command)
+    # The second process of this check is the emulator of the release.
+    writable = "cache_dir: \"#{context.dir}\", groups: [:cache]"
+    assert {output, 0} = run.(["eval", "IO.puts(HfHub.Doctor.run(#{writable}))"])
+    assert output =~ ~r/^ok +locks +exclude another process$/m
   end
 
   test "runs in a script with Mix.install", context do

@@ -15,7 +15,7 @@ defmodule HfHub.CLI do
   alias HfHub.Error
 
   # In the order of the help. Each has a Mix task in `lib/mix/tasks`.
-  @nouns [HfHub.CLI.Cache, HfHub.CLI.Lock, HfHub.CLI.Get]
+  @nouns [HfHub.CLI.Cache, HfHub.CLI.Lock, HfHub.CLI.Get, HfHub.CLI.Doctor]
 
   @doc false
   @spec nouns() :: [module()]

@@ -1,0 +1,3 @@
+defmodule Mix.Tasks.HfHub.Doctor do
+  use HfHub.CLI.Task, noun: HfHub.CLI.Doctor
+end
