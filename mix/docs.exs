@@ -9,6 +9,7 @@
     "guides/quickstart.livemd",
     "guides/configuration.livemd",
     "guides/downloads_and_cache.livemd",
+    "guides/telemetry.livemd",
     "guides/uploads.livemd",
     "guides/branches_and_tags.livemd",
     "guides/buckets.livemd",

@@ -2,7 +2,7 @@ defmodule HfHub.BuildTest do
   # Builds of projects that use the library: as a dependency, in a script, in a release, without cargo.
   use HfHub.Case, async: false
 
-  alias HfHub.Vm
+  alias HfHub.{Dockerfile, Vm}
 
   @moduletag :build
   @moduletag timeout: 600_000
@@ -123,37 +123,43 @@ defmodule HfHub.BuildTest do
     assert [_path] = Path.wildcard(context.cache <> "/models--*/snapshots/*/model.safetensors")
   end
 
-  test "the suite of a project with HfHub.Test passes, and its release runs with its models offline",
+  test "the steps of a Dockerfile build a release that runs with its models offline, and the project's suite passes",
        context do
-    folder = Path.join(context.dir, "consumer")
-    File.cp_r!(Path.join(@root, "test/consumer"), folder)
+    project = Path.join(context.dir, "consumer")
+    File.cp_r!(Path.join(@root, "test/consumer"), project)
+    {id, _commit} = repo(context, %{"config.txt" => "7"})
+    HfHub.Lock.pin!(id, lock: Path.join(project, "hf_hub.lock"), endpoint: context.endpoint)
     library = :hf_hub |> :code.priv_dir() |> Path.join("native/hf_hub_nif.so")
 
-    env = [
-      {"HF_HUB_PATH", @root},
-      {"HF_HUB_NIF_PATH", library},
-      {"HF_HUB_NIF_SHA256", sha256(File.read!(library))},
-      {"HF_HUB_CACHE", context.cache},
-      {"HF_ENDPOINT", context.endpoint}
-    ]
+    env =
+      env([
+        {"HF_HUB_NIF_PATH", library},
+        {"HF_HUB_NIF_SHA256", sha256(File.read!(library))},
+        {"HF_ENDPOINT", context.endpoint}
+      ])
 
-    # In the environment of the release, so that the library is compiled once.
-    assert mix!(folder, ["test"], env) =~ "6 tests, 0 failures"
+    folders =
+      for name <- ~w(/app /srv /models), into: %{}, do: {name, Path.join(context.dir, "image" <> name)}
 
-    {id, _commit} = repo(context, %{"config.txt" => "7"})
-    mix!(folder, ["hf_hub.lock", id], env)
-    assert mix!(folder, ["release", "--quiet"], env) =~ "bundled #{id}"
+    folders = Map.put(folders, "/hf_hub", @root)
+    built = Dockerfile.run(Path.join(project, "Dockerfile"), folders, env)
+    assert built.shown =~ "bundled #{id}"
+
+    # What the image runs, at another place and without its sources.
     moved = Path.join(context.dir, "moved")
-    File.rename!(Path.join(folder, "_build/prod/rel/consumer"), moved)
-    File.rm_rf!(folder)
-    command = ["eval", "{:ok, 7} = Consumer.layers(\"#{id}\")"]
+    File.rename!(folders["/srv"], moved)
+    File.rename!(folders["/app"], project <> "_built")
     there = [{"HF_ENDPOINT", "http://127.0.0.1:1"} | Vm.env()]
     run = &System.cmd(Path.join(moved, "bin/consumer"), &1, env: there, stderr_to_stdout: true)
-    assert {"", 0} = run.(command)
+    assert {"", 0} = run.(["eval", "{:ok, 7} = Consumer.layers(\"#{id}\")"])
     # The second process of this check is the emulator of the release.
     writable = "cache_dir: \"#{context.dir}\", groups: [:cache]"
     assert {output, 0} = run.(["eval", "IO.puts(HfHub.Doctor.run(#{writable}))"])
     assert output =~ ~r/^ok +locks +exclude another process$/m
+
+    # In the environment of the release, so that the library is compiled once.
+    File.cp_r!(Path.join(project, "test"), project <> "_built/test")
+    assert mix!(project <> "_built", ["test"], [{"HF_HUB_PATH", @root} | env]) =~ "6 tests, 0 failures"
   end
 
   test "runs in a script with Mix.install", context do

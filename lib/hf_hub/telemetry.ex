@@ -2,33 +2,43 @@ defmodule HfHub.Telemetry do
   @moduledoc """
   Telemetry events, which are emitted if the `:telemetry` application is loaded.
 
+  Each operation emits a span, with the measurements and metadata of `:telemetry.span/3`, as Finch and Ecto do:
+
   | event | when | measurements |
   |---|---|---|
   | `[:hf_hub, :request, :start]` | a request to the Hub's API starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :request, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
   | `[:hf_hub, :download, :start]` | a download of a file or a snapshot starts | `:system_time`, `:monotonic_time` |
-  | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
+  | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time`; of a file also `:bytes`: its size if it was downloaded, 0 if it was cached |
   | `[:hf_hub, :upload, :start]` | an upload or a commit starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :upload, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
   | `[:hf_hub, operation, :exception]` | the operation raised, threw or exited | `:duration`, `:monotonic_time` |
 
-  Times are in native units. The metadata:
+  Times are in native units; `System.convert_time_unit/3` converts them. The metadata:
 
   | event | metadata |
   |---|---|
+  | all | `:telemetry_span_context`, a reference that the events of one operation have in common |
   | requests | `:method`, `:path`, `:endpoint` |
   | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint` |
   | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder`, `:preupload` or `:bucket`), `:endpoint` |
   | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |
+  | `:stop` of requests | also `:status`, that of the response, or `nil` if there was none |
   | `:stop` of successful downloads and uploads | also `:fallback`: why Xet failed and HTTP took over, or the reverse; else `nil` |
+  | `:stop` of successful downloads | also `:commit`, and of a file `:cached` (whether nothing was downloaded) |
   | any `:exception` | also `:kind`, `:reason` and `:stacktrace` (without arguments) |
 
-  Metadata never contains a token, and `user:password@` in an endpoint is masked.
+  Metadata never contains a token, and `user:password@` in an endpoint is masked. Requests for the contents of files belong
+  to the download; `HfHub.Download.download_stream/1` emits no event. Repeated requests are one event.
 
-      :telemetry.attach("downloads", [:hf_hub, :download, :stop], fn _event, measurements, metadata, _config ->
-        seconds = System.convert_time_unit(measurements.duration, :native, :millisecond) / 1000
-        IO.puts("\#{metadata.repo_id}: \#{metadata.result} after \#{seconds} s")
-      end, nil)
+      :telemetry.attach("downloads", [:hf_hub, :download, :stop], &MyApp.Metrics.download/4, nil)
+
+      def download(_event, measurements, metadata, _config) do
+        ms = System.convert_time_unit(measurements.duration, :native, :millisecond)
+        Logger.info("\#{metadata.repo_id}: \#{metadata.result} after \#{ms} ms")
+      end
+
+  The guide [Telemetry](telemetry.livemd) logs and meters downloads.
   """
 
   alias HfHub.Native.Nif
@@ -53,6 +63,8 @@ defmodule HfHub.Telemetry do
 
   defp observed(operation, metadata, work) do
     start = System.monotonic_time()
+    # Tracers find the start of a span by it.
+    metadata = Map.put(metadata, :telemetry_span_context, make_ref())
     execute(operation, :start, %{system_time: System.system_time(), monotonic_time: start}, metadata)
 
     try do
@@ -64,7 +76,8 @@ defmodule HfHub.Telemetry do
         :erlang.raise(kind, reason, __STACKTRACE__)
     else
       result ->
-        execute(operation, :stop, since(start), Map.merge(metadata, outcome(result)))
+        {measured, outcome} = outcome(operation, result)
+        execute(operation, :stop, Map.merge(since(start), measured), Map.merge(metadata, outcome))
         result
     end
   end
@@ -83,9 +96,25 @@ defmodule HfHub.Telemetry do
     %{duration: now - start, monotonic_time: now}
   end
 
-  defp outcome({:error, error}), do: %{result: :error, error: error}
-  defp outcome({:ok, %{fallback: why}}), do: %{result: :ok, error: nil, fallback: why}
-  defp outcome(_value), do: %{result: :ok, error: nil}
+  defp outcome(:request, {:error, error}), do: {%{}, failed(error, %{status: error.status})}
+  defp outcome(_operation, {:error, error}), do: {%{}, failed(error, %{})}
+  defp outcome(:request, {:ok, %{status: status}}), do: {%{}, done(%{status: status})}
+  defp outcome(:download, {:ok, report}) when is_map(report), do: downloaded(report)
+  # A path, of a file that was cached.
+  defp outcome(:download, path) when is_binary(path), do: {%{bytes: 0}, done(%{fallback: nil, cached: true})}
+  defp outcome(_operation, {:ok, %{fallback: why}}), do: {%{}, done(%{fallback: why})}
+  defp outcome(_operation, _value), do: {%{}, done(%{})}
+
+  # `:transfer` is how the file was received; a dry run receives none, and neither does a cached file.
+  defp downloaded(%{transfer: transfer, size: size} = report) do
+    bytes = if transfer == nil, do: 0, else: size || 0
+    {%{bytes: bytes}, done(Map.take(report, [:fallback, :commit, :cached]))}
+  end
+
+  defp downloaded(report), do: {%{}, done(Map.take(report, [:fallback, :commit]))}
+
+  defp done(more), do: Map.merge(%{result: :ok, error: nil}, more)
+  defp failed(error, more), do: Map.merge(%{result: :error, error: error}, more)
 
   defp execute(operation, moment, measurements, metadata) do
     apply(:telemetry, :execute, [[:hf_hub, operation, moment], measurements, metadata])

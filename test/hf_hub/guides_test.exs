@@ -2,7 +2,7 @@ defmodule HfHub.GuidesTest do
   # Runs the Livebooks cell by cell, each in a separate VM, against a Hub with their repositories.
   use HfHub.Case, async: true
 
-  alias HfHub.{LlamaServer, LocalHub, Vm}
+  alias HfHub.{Dockerfile, LlamaServer, LocalHub, Vm}
 
   @moduletag timeout: 120_000
 
@@ -24,7 +24,7 @@ defmodule HfHub.GuidesTest do
   end
 
   @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags buckets spaces
-             community inference)
+             community inference telemetry)
 
   for guide <- @guides do
     # The guide needs a server with models, which is installed with the Python clients.
@@ -36,6 +36,7 @@ defmodule HfHub.GuidesTest do
 
       script = """
       Logger.configure(level: :error)
+      #{packages(unquote(guide))}
       Enum.reduce(#{inspect(cells, limit: :infinity, printable_limit: :infinity)}, [], fn cell, binding ->
         {_result, binding} = Code.eval_string(cell, binding, file: "guide")
         binding
@@ -66,6 +67,14 @@ defmodule HfHub.GuidesTest do
         not (target =~ "://") do
       assert File.exists?(path("guides/#{target}")), "#{name} links to #{target}"
     end
+  end
+
+  test "the Dockerfile of a guide is the one whose steps a test runs" do
+    [dockerfile] = code(text("configuration"), ~r/```dockerfile\n(.*?)```/s)
+    tested = "test/consumer/Dockerfile" |> path() |> File.read!() |> Dockerfile.steps()
+    # The library is a package there, and not a checkout.
+    package = for step <- tested, not (step =~ ~r/hf_hub \. |HF_HUB_PATH/), do: step
+    assert Enum.map(package, &String.replace(&1, "consumer", "my_app")) == Dockerfile.steps(dockerfile)
   end
 
   test "settings in configuration files of the guides are valid, and have an effect", context do
@@ -99,6 +108,10 @@ defmodule HfHub.GuidesTest do
     assert {output, status} = Vm.run(Vm.script(context, script), env ++ more)
     assert status == 0, output
   end
+
+  # What the installation brings, as far as no package is there.
+  defp packages("telemetry"), do: "Code.require_file(#{inspect(path("test/support/telemetry_contract.exs"))})"
+  defp packages(_guide), do: ""
 
   # All cells except the installation, which `test/build_test.exs` covers.
   defp cells(guide) do

@@ -85,7 +85,8 @@ defmodule HfHub.TelemetryTest do
 
     for operation <- [:request, :download, :upload] do
       assert HfHub.Telemetry.span(operation, metadata, fn -> {:ok, 1} end) == {:ok, 1}
-      assert_received {[:hf_hub, ^operation, :start], %{system_time: _, monotonic_time: _}, ^metadata}
+      assert_received {[:hf_hub, ^operation, :start], %{system_time: _, monotonic_time: _}, started}
+      assert Map.delete(started, :telemetry_span_context) == metadata
 
       assert_received {[:hf_hub, ^operation, :stop], %{duration: _},
                        %{repo_id: "a/b", result: :ok, error: nil}}
@@ -110,5 +111,56 @@ defmodule HfHub.TelemetryTest do
     progress = fn _ -> throw(:enough) end
     assert catch_throw(HfHub.Telemetry.span(:download, %{repo_id: "x"}, fn -> progress.(1) end)) == :enough
     assert_received {[:hf_hub, :download, :exception], %{duration: _}, %{kind: :throw, reason: :enough}}
+  end
+
+  # What `:telemetry.span/3` documents, by which reporters and tracers read events.
+  test "spans have the measurements and the context of :telemetry.span/3" do
+    HfHub.Telemetry.span(:request, %{}, fn -> {:ok, 1} end)
+    catch_exit(HfHub.Telemetry.span(:request, %{}, fn -> exit(:stop) end))
+
+    [first, stop, second, exception] =
+      for _event <- 1..4 do
+        assert_received {[:hf_hub, :request, moment], measurements, metadata}
+        {moment, measurements, metadata}
+      end
+
+    assert {:start, %{system_time: time, monotonic_time: at} = measured, %{telemetry_span_context: one}} =
+             first
+
+    assert map_size(measured) == 2 and is_reference(one)
+    assert_in_delta System.convert_time_unit(time, :native, :second), System.os_time(:second), 60
+    assert {:stop, %{duration: duration, monotonic_time: ended}, %{telemetry_span_context: ^one}} = stop
+    assert duration == ended - at
+    assert {:start, _measurements, %{telemetry_span_context: two}} = second
+    assert one != two
+
+    assert {:exception, %{duration: _, monotonic_time: _},
+            %{telemetry_span_context: ^two, kind: :exit, reason: :stop, stacktrace: [_ | _]}} = exception
+  end
+
+  test "the end of a download measures its bytes, and that of a request has the status", context do
+    {id, commit} = repo(context, %{"a.txt" => "abc"})
+    opts = opts(context, repo_id: id, filename: "a.txt")
+
+    for {more, bytes, cached} <- [
+          {[dry_run: true], 0, false},
+          {[], 3, false},
+          {[], 0, true},
+          {[revision: commit], 0, true}
+        ] do
+      assert {:ok, _path} = Download.hf_hub_download(opts ++ more)
+      assert_received {[:hf_hub, :download, :stop], %{bytes: ^bytes}, %{cached: ^cached}}
+    end
+
+    assert {:ok, _folder} = Download.snapshot_download(Keyword.delete(opts, :filename))
+    assert_received {[:hf_hub, :download, :stop], measured, %{commit: ^commit, filename: nil}}
+    refute Map.has_key?(measured, :bytes)
+    ask = [endpoint: context.endpoint, retry_delay: 10]
+    assert {:ok, _info} = HfHub.Api.model_info(id, ask)
+    assert_received {[:hf_hub, :request, :stop], _measured, %{status: 200, result: :ok}}
+    assert {:error, _missing} = HfHub.Api.model_info(id, [revision: "none"] ++ ask)
+    assert_received {[:hf_hub, :request, :stop], _measured, %{status: 404, result: :error}}
+    assert {:error, _unreachable} = HfHub.Api.model_info(id, endpoint: "http://127.0.0.1:1", retries: 0)
+    assert_received {[:hf_hub, :request, :stop], _measured, %{status: nil, result: :error}}
   end
 end
