@@ -16,6 +16,8 @@
     "guides/spaces.livemd",
     "guides/community.livemd",
     "guides/inference.livemd",
+    "guides/tensors.livemd",
+    "guides/bumblebee.livemd",
     "guides/migrating_from_0_3.livemd",
     "ROADMAP.md",
     "CHANGELOG.md",

@@ -113,10 +113,22 @@ defmodule HfHub.StrictJson do
     end
   end
 
+  # Short natural numbers, which nearly all are, without the cost of a regular expression.
+  defp number(<<digit, rest::binary>> = text) when digit in ?1..?9, do: digits(rest, digit - ?0, 17, text)
+  defp number(text), do: any_number(text)
+
+  defp digits(<<digit, rest::binary>>, number, left, text) when digit in ?0..?9 and left > 0,
+    do: digits(rest, 10 * number + digit - ?0, left - 1, text)
+
+  defp digits(<<next, _rest::binary>>, _number, _left, text) when next in ?0..?9 or next in '.eE',
+    do: any_number(text)
+
+  defp digits(rest, number, _left, _text), do: {number, rest}
+
   # At most as long as a 64-bit number: a longer one costs time that grows with its square.
   @number ~r/\A-?(?:0|[1-9]\d{0,19})(?![0-9])(\.\d{1,30})?([eE][+-]?\d{1,3})?/
 
-  defp number(text) do
+  defp any_number(text) do
     case Regex.run(@number, binary_part(text, 0, min(byte_size(text), 80))) do
       [all] -> {String.to_integer(all), rest(text, all)}
       [all | _parts] -> {float(all), rest(text, all)}

@@ -13,10 +13,12 @@ defmodule HfHub.GuidesTest do
 
     for {name, content} <- %{
           "config.json" => "{}",
-          "vocab.txt" => "a\n",
-          "model.safetensors" => large(300_000)
+          "vocab.txt" => "a\n"
         },
         do: File.write!(Path.join(source, name), content)
+
+    tensors = %{"embeddings.weight" => {"F32", [1000, 75], large(300_000)}, "bias" => {"F32", [8], large(32)}}
+    HfHub.Safetensors.write!(Path.join(source, "model.safetensors"), tensors, metadata: %{"format" => "pt"})
 
     LocalHub.import_folder!(hub, source, "sentence-transformers/all-MiniLM-L6-v2")
     LocalHub.command!(hub, ["user", "add", "me", "--token", "hf_me"])
@@ -24,7 +26,7 @@ defmodule HfHub.GuidesTest do
   end
 
   @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags buckets spaces
-             community inference telemetry)
+             community inference tensors bumblebee telemetry)
 
   for guide <- @guides do
     # The guide needs a server with models, which is installed with the Python clients.
