@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Reads the tensors of a safetensors file: `HfHub.Safetensors` into binaries, against Python's `safe_open` into arrays.
+"""Reads the tensors of a safetensors file: `HfHub.Safetensors` into binaries, and `safe_open` of Python into arrays.
 
-Needs a Python with safetensors and numpy. Both read a file from the page cache, in turns, and in processes of their own.
+Needs a Python with safetensors and numpy. Both read a file from the page cache, one after the other, in processes of their own.
 
 Example: bench/tensors.py --python ~/venv/bin/python --ebin _build/test/lib/hf_hub/ebin --size 1GiB --rounds 5
 """

@@ -4,16 +4,25 @@ defmodule HfHub.StrictJson do
   @moduledoc false
 
   @max_depth 32
+  # Of commas, brackets, braces and backslashes: the header of 400,000 tensors has fewer. A text of 100 MB may have
+  # hundred times as many values as a header of that size, and would take as much more time and memory.
+  @max_marks 4_000_000
   @space [?\s, ?\t, ?\n, ?\r]
 
   @doc "Returns the value of a text; objects are maps. The error is a phrase."
   @spec parse(binary()) :: {:ok, term()} | {:error, String.t()}
   def parse(text) do
+    if too_many?(text, @max_marks), do: invalid("it has too many values")
     {value, rest} = value(text, @max_depth)
     if skip(rest) == "", do: {:ok, value}, else: {:error, "text follows the JSON value"}
   catch
     {:invalid, why} -> {:error, why}
   end
+
+  defp too_many?(_text, 0), do: true
+  defp too_many?(<<mark, rest::binary>>, left) when mark in ',[{\\', do: too_many?(rest, left - 1)
+  defp too_many?(<<_byte, rest::binary>>, left), do: too_many?(rest, left)
+  defp too_many?("", _left), do: false
 
   defp value(text, depth) do
     case skip(text) do
