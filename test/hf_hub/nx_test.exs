@@ -5,17 +5,7 @@ defmodule HfHub.NxTest do
   alias HfHub.{Error, Safetensors}
   alias HfHub.Safetensors.Dtype
 
-  defp with_nx(_context) do
-    modules =
-      for {module, _code} <- Code.compile_file(Path.expand("../support/nx_stub.exs", __DIR__)), do: module
-
-    on_exit(fn ->
-      for module <- modules do
-        :code.purge(module)
-        :code.delete(module)
-      end
-    end)
-  end
+  defp with_nx(_context), do: stub(:nx)
 
   defp model(context, tensors) do
     path = Path.join(context.dir, "m.safetensors")

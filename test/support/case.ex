@@ -87,6 +87,19 @@ defmodule HfHub.Case do
     end)
   end
 
+  @doc "Loads the stub of a package, of `test/support`, until the test ends. For tests that are not async."
+  def stub(name) do
+    path = Path.expand("#{name}_stub.exs", __DIR__)
+    modules = for {module, _code} <- Code.compile_file(path), do: module
+
+    ExUnit.Callbacks.on_exit(fn ->
+      for module <- modules do
+        :code.purge(module)
+        :code.delete(module)
+      end
+    end)
+  end
+
   @doc "Returns a token that is valid at the suite's Local Hub."
   def token, do: "hf_CANARYaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
