@@ -1,53 +1,44 @@
 defmodule HfHub.InferenceMediaTest do
-  # The libraries are stubs of their documented contracts, in a separate VM: a module that is loaded here would be found by
-  # other tests.
+  # With stubs of the libraries in a separate VM: a module that is loaded here would be found by other tests.
   use HfHub.Case, async: true
 
   alias HfHub.Vm
 
-  @stubs """
-  defmodule Kino.Image do
-    def new(content, "image/" <> _ = type) when is_binary(content), do: {:kino_image, content, type}
-  end
-
-  defmodule Kino.Audio do
-    def new(content, "audio/" <> _ = type, opts \\\\ []) when is_binary(content), do: {:kino_audio, content, type, opts}
-  end
-
-  defmodule Kino.Video do
-    def new(content, "video/" <> _ = type, opts \\\\ []) when is_binary(content), do: {:kino_video, content, type, opts}
-  end
-
-  defmodule Vix.Vips.Image do
-    def new_from_buffer(bin, opts \\\\ [])
-    def new_from_buffer("image", []), do: {:ok, :vix_image}
-    def new_from_buffer(_bin, []), do: {:error, "Failed to find load buffer"}
-
-    def write_to_tensor(:vix_image),
-      do: {:ok, %{data: <<1, 2, 3, 4, 5, 6>>, shape: {1, 2, 3}, names: [:height, :width, :bands], type: {:u, 8}}}
-  end
-
-  defmodule Nx do
-    def tensor(list, opts), do: {:tensor, list, opts}
-    def from_binary(binary, type) when is_binary(binary), do: {:flat, binary, type}
-    def reshape(tensor, shape, opts), do: {:reshaped, tensor, shape, opts}
-  end
-  """
-
   test "media and embeddings are converted by the libraries that are there", context do
     script = """
-    #{@stubs}
+    for name <- ~w(kino nx vix), do: Code.require_file("#{Path.expand("../support", __DIR__)}/\#{name}_stub.exs")
     alias HfHub.Inference.Media
-    {:kino_image, "image", "image/jpeg"} = Media.to_kino(%Media{data: "image", content_type: "image/jpeg"})
-    {:kino_image, "image", "image/png"} = Media.to_kino(%Media{data: "image"})
-    {:kino_audio, "a", "audio/flac", []} = Media.to_kino(%Media{data: "a", content_type: "audio/flac"})
-    {:kino_video, "v", "video/mp4", []} = Media.to_kino(%Media{data: "v", content_type: "video/mp4"})
-    :vix_image = Media.to_vix(%Media{data: "image"})
 
-    {:reshaped, {:flat, <<1, 2, 3, 4, 5, 6>>, {:u, 8}}, {1, 2, 3}, [names: [:height, :width, :bands]]} =
-      Media.to_nx(%Media{data: "image"})
+    check = fn expected, actual ->
+      if expected != actual, do: raise("expected \#{inspect(expected)}, got: \#{inspect(actual)}")
+    end
 
-    {:tensor, [[1.0]], [type: {:f, 32}]} = HfHub.Inference.to_nx([[1.0]])
+    kino = fn media ->
+      shown = Media.to_kino(media)
+      check.({shown.__struct__, shown.type}, with({:output, cell} <- Kino.Render.to_livebook(media), do: {cell.__struct__, cell.type}))
+      {shown.__struct__, shown.content, shown.type}
+    end
+
+    check.({Kino.Image, "image", "image/jpeg"}, kino.(%Media{data: "image", content_type: "image/jpeg"}))
+    check.({Kino.Audio, "a", "audio/flac"}, kino.(%Media{data: "a", content_type: "audio/flac"}))
+    check.({Kino.Video, "v", "video/mp4"}, kino.(%Media{data: "v", content_type: "video/mp4"}))
+
+    for {bytes, module, type} <- [
+          {<<0x89, "PNG">>, Kino.Image, "image/png"},
+          {<<0xFF, 0xD8, 0xFF, 0xE0>>, Kino.Image, "image/jpeg"},
+          {"RIFF1234WEBP", Kino.Image, "image/webp"},
+          {"RIFF1234WAVE", Kino.Audio, "audio/wav"},
+          {"fLaC", Kino.Audio, "audio/flac"},
+          {<<0xFF, 0xFB, 0>>, Kino.Audio, "audio/mpeg"},
+          {<<0, 0, 0, 24, "ftypmp42">>, Kino.Video, "video/mp4"}
+        ],
+        unknown <- [nil, "application/octet-stream"],
+        do: check.({module, bytes, type}, kino.(%Media{data: bytes, content_type: unknown}))
+
+    check.(Vix.Vips.Image, Media.to_vix(%Media{data: "image"}).__struct__)
+    pixels = Media.to_nx(%Media{data: "image"})
+    check.({<<1, 2, 3, 4, 5, 6>>, {1, 2, 3}, {:u, 8}}, {pixels.data, pixels.shape, pixels.type})
+    check.(<<1.0::float-native-32, 2.0::float-native-32>>, HfHub.Inference.to_nx([[1.0], [2.0]]).data)
 
     error =
       try do
@@ -56,8 +47,7 @@ defmodule HfHub.InferenceMediaTest do
         error in HfHub.Error -> error
       end
 
-    :invalid_response = error.kind
-    "Failed to find load buffer" = error.reason
+    check.({:invalid_response, "Failed to find load buffer"}, {error.kind, error.reason})
     IO.puts("converted")
     """
 

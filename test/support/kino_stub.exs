@@ -58,6 +58,18 @@ defmodule Kino.HTML do
   def new(html) when is_binary(html), do: KinoStub.Make.make(__MODULE__, :html, html, [])
 end
 
+for {module, family} <- [{Kino.Image, "image/"}, {Kino.Audio, "audio/"}, {Kino.Video, "video/"}] do
+  defmodule module do
+    defstruct [:ref, :type, :content, :opts]
+    @family family
+
+    def new(content, type) when is_binary(content) do
+      unless String.starts_with?(type, @family), do: raise(ArgumentError, "unexpected media type #{type}")
+      KinoStub.Make.make(__MODULE__, type, content, [])
+    end
+  end
+end
+
 defmodule Kino.Input do
   defstruct [:ref, :type, :content, :opts]
 

@@ -26,6 +26,17 @@ defmodule Nx do
     %Nx.Tensor{data: binary, type: type, shape: {div(bit_size(binary), size)}}
   end
 
+  def tensor([_ | _] = list, opts) do
+    {:f, 32} = opts[:type]
+    data = for number <- List.flatten(list), into: "", do: <<number::float-native-32>>
+    from_binary(data, {:f, 32})
+  end
+
+  def reshape(tensor, shape, names: names) do
+    if length(names) != tuple_size(shape), do: raise(ArgumentError, "invalid names")
+    reshape(tensor, shape)
+  end
+
   def reshape(tensor, shape) when is_tuple(shape) do
     if Tuple.product(shape) != Tuple.product(tensor.shape), do: raise(ArgumentError, "cannot reshape")
     %{tensor | shape: shape}

@@ -17,22 +17,39 @@ defmodule HfHub.Inference.Media do
       {{:or, [:string, nil]}, "media type, such as `\"image/png\"`; `nil` if the server sent none"}
 
   @doc """
-  Returns what Livebook shows of the file: a `Kino.Image`, `Kino.Audio` or `Kino.Video`, by its media type. Requires the
-  package `kino`.
+  Returns what Livebook shows of the file: a `Kino.Image`, `Kino.Audio` or `Kino.Video`, by its media type. Livebook shows
+  a file that is the value of a cell in the same way. Requires the package `kino`.
 
   ## Examples
 
       HfHub.Inference.Media.to_kino(image)
   """
   @spec to_kino(t()) :: term()
-  def to_kino(%__MODULE__{content_type: "audio/" <> _rest = type} = media),
-    do: Foreign.call(Kino.Audio, :new, [media.data, type], "kino")
+  def to_kino(%__MODULE__{content_type: type, data: data}) do
+    type = if type in [nil, "application/octet-stream"], do: sniffed(data), else: type
 
-  def to_kino(%__MODULE__{content_type: "video/" <> _rest = type} = media),
-    do: Foreign.call(Kino.Video, :new, [media.data, type], "kino")
+    module =
+      case type do
+        "audio/" <> _format -> Kino.Audio
+        "video/" <> _format -> Kino.Video
+        _image -> Kino.Image
+      end
 
-  def to_kino(%__MODULE__{} = media),
-    do: Foreign.call(Kino.Image, :new, [media.data, media.content_type || "image/png"], "kino")
+    Foreign.call(module, :new, [data, type], "kino")
+  end
+
+  # Some servers do not report what they send.
+  defp sniffed(<<0xFF, 0xD8, 0xFF, _rest::binary>>), do: "image/jpeg"
+  defp sniffed(<<"GIF8", _rest::binary>>), do: "image/gif"
+  defp sniffed(<<"RIFF", _size::32, "WEBP", _rest::binary>>), do: "image/webp"
+  defp sniffed(<<"RIFF", _size::32, "WAVE", _rest::binary>>), do: "audio/wav"
+  defp sniffed(<<"fLaC", _rest::binary>>), do: "audio/flac"
+  defp sniffed(<<"OggS", _rest::binary>>), do: "audio/ogg"
+  defp sniffed(<<"ID3", _rest::binary>>), do: "audio/mpeg"
+  defp sniffed(<<0xFF, second, _rest::binary>>) when second in [0xF2, 0xF3, 0xFA, 0xFB], do: "audio/mpeg"
+  defp sniffed(<<_size::32, "ftyp", _rest::binary>>), do: "video/mp4"
+  defp sniffed(<<0x1A, 0x45, 0xDF, 0xA3, _rest::binary>>), do: "video/webm"
+  defp sniffed(_other), do: "image/png"
 
   @doc """
   Returns the image as a `Vix.Vips.Image`, or raises `HfHub.Error` if it cannot be decoded. Requires the package `vix`.

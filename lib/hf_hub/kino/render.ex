@@ -1,5 +1,5 @@
 # The implementations of `Kino.Render`, which Livebook shows the value of a cell by.
-for module <- HfHub.Kino.View.modules() do
+for module <- [HfHub.Inference.Media | HfHub.Kino.View.modules()] do
   HfHub.Schema.Impl.define(
     Kino.Render,
     module,
@@ -11,13 +11,16 @@ for module <- HfHub.Kino.View.modules() do
 end
 
 defmodule HfHub.Kino.Render do
-  # Shows the tables of a result in a cell.
+  # Shows a file, or the tables of a result, in a cell.
   @moduledoc false
 
+  alias HfHub.Inference.Media
   alias HfHub.Kino.{Cell, View}
 
   @doc "Returns the output of a struct for Livebook."
   @spec to_livebook(struct()) :: term()
+  def to_livebook(%Media{} = media), do: Cell.output(Media.to_kino(media))
+
   def to_livebook(struct) do
     Cell.output(Cell.grid(for {title, rows} <- View.tables(struct), do: Cell.table(title, rows)))
   end
