@@ -72,7 +72,7 @@ defmodule HfHub.Bumblebee do
   """
   @spec repo(HfHub.repo(), keyword()) :: {:ok, {:local, Path.t()}} | {:error, Error.t()}
   def repo(id, opts \\ []) do
-    opts = Options.validate!(Keyword.merge(RepoRef.options(id), opts), @repo)
+    opts = Options.validate!(opts, @repo, id)
     with {:ok, found} <- found(id, opts), do: {:ok, {:local, found.folder}}
   end
 

@@ -120,7 +120,7 @@ defmodule HfHub.FS do
   @doc python: "WeakFileLock"
   @spec lock_file(String.t(), String.t(), keyword()) :: {:ok, lock()} | {:error, Error.t()}
   def lock_file(repo_id, filename, opts \\ []) do
-    opts = Options.validate!(opts, @lock)
+    opts = Options.validate!(opts, @lock, repo_id)
 
     with {:ok, place, _ref} <- Engine.repo(repo_id, opts),
          {:ok, handle, _path} <- Engine.hold(Map.put(place, :filename, filename), opts) do

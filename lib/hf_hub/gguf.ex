@@ -17,7 +17,12 @@ defmodule HfHub.GGUF do
             type: :string,
             doc: "Path of the file in the repository. Required unless the reference contains it."
           ],
-          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."]
+          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
+          local_files_only: [
+            type: :boolean,
+            default: false,
+            doc: "Whether to use cached files only; a missing file is an error."
+          ]
         ] ++ Options.repo_type() ++ Options.revision() ++ Options.common()
 
   @doc """
@@ -44,8 +49,7 @@ defmodule HfHub.GGUF do
   @spec read(Path.t() | HfHub.repository() | HfHub.repo(), keyword()) ::
           {:ok, Header.t()} | {:error, Error.t()}
   def read(source, opts \\ []) do
-    tuple = Keyword.take(RepoRef.options(source), [:cache_dir, :token])
-    opts = Options.validate!(Keyword.merge(tuple, opts), @read)
+    opts = Options.validate!(opts, @read, source)
 
     with {:ok, file} <- open(RandomAccess.path(source, ".gguf"), source, opts) do
       result = Parser.parse(file)

@@ -126,7 +126,7 @@ defmodule HfHub.Git do
   @doc python: "resolve_revision"
   @spec resolve_revision(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
   def resolve_revision(repo_id, opts \\ []),
-    do: Resolution.run(repo_id, Options.validate!(opts, @resolve))
+    do: Resolution.run(repo_id, Options.validate!(opts, @resolve, repo_id))
 
   @doc "Same as `resolve_revision/2`, but returns the commit or raises `HfHub.Error`."
   @spec resolve_revision!(HfHub.repo(), keyword()) :: String.t()

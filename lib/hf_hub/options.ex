@@ -128,24 +128,28 @@ defmodule HfHub.Options do
     ] ++ common()
   end
 
-  @doc "Returns all options of the table with defaults filled in. Raises `ArgumentError` if one is unknown or invalid."
-  @spec validate!(keyword(), table()) :: keyword()
-  def validate!(opts, table) do
+  @doc """
+  Returns all options of the table with defaults filled in. Raises `ArgumentError` if one is unknown or invalid.
+
+  `repo` is the repository of the call, by default the option `:repo_id`. If it is one of Bumblebee's tuples, those of its
+  options that are in the table count where the call has none of its own.
+  """
+  @spec validate!(keyword(), table(), HfHub.repo() | nil) :: keyword()
+  def validate!(opts, table, repo \\ nil) do
     unless Keyword.keyword?(opts) do
       # Without the value, which may be a token.
       raise ArgumentError, "expected options as a keyword list such as [token: …], got #{sort(opts)}"
     end
 
-    opts = with_tuple(opts, table)
+    opts = with_tuple(opts, table, repo)
     known = Enum.flat_map(table, fn {name, rule} -> names(name, rule) end)
     Enum.each(opts, fn {name, _value} -> name in known || unknown!(name, table) end)
 
     for {name, rule} <- table, pair <- accept!(opts, name, rule), do: pair
   end
 
-  # Bumblebee's tuples contain options; those of the call take precedence.
-  defp with_tuple(opts, table) do
-    tuple = if table[:repo_id], do: RepoRef.options(opts[:repo_id]), else: []
+  defp with_tuple(opts, table, repo) do
+    tuple = RepoRef.options(repo || (table[:repo_id] && opts[:repo_id]))
     tuple |> Keyword.take(Keyword.keys(table)) |> Keyword.merge(opts)
   end
 

@@ -51,12 +51,13 @@ defmodule HfHub.RandomAccess do
 
   @doc """
   Finds a file of a repository at the commit that the revision stands for now, and returns the path of a cached copy, or
-  the file to read from the Hub. The options are those of `HfHub.Download.file_metadata/1`, and `:cache_dir`.
+  the file to read from the Hub. The options are those of `HfHub.Download.file_metadata/1`, `:cache_dir` and
+  `:local_files_only`.
   """
   @spec find(keyword()) :: {:ok, Path.t() | t()} | {:error, Error.t()}
   def find(opts) do
     cond do
-      Config.offline?() -> cached(opts)
+      Config.offline?() or opts[:local_files_only] -> cached(opts)
       (opts[:revision] || "") =~ @commit -> with {:error, _not_cached} <- cached(opts), do: on_the_hub(opts)
       true -> on_the_hub(opts)
     end
@@ -115,7 +116,8 @@ defmodule HfHub.RandomAccess do
   end
 
   defp on_the_hub(opts) do
-    with {:ok, metadata} <- Download.file_metadata(Options.given(Keyword.delete(opts, :cache_dir))) do
+    with {:ok, metadata} <-
+           Download.file_metadata(Options.given(Keyword.drop(opts, [:cache_dir, :local_files_only]))) do
       # Later reads are of the same commit, whatever is pushed meanwhile.
       opts = if metadata.commit_hash, do: Keyword.put(opts, :revision, metadata.commit_hash), else: opts
       with {:error, _not_cached} <- cached(opts), do: remote(metadata, opts)
@@ -124,7 +126,7 @@ defmodule HfHub.RandomAccess do
 
   defp remote(metadata, opts) do
     with {:ok, size} <- size(metadata, opts[:filename]) do
-      opts = Options.given(Keyword.delete(opts, :cache_dir))
+      opts = Options.given(Keyword.drop(opts, [:cache_dir, :local_files_only]))
       file = %__MODULE__{name: opts[:filename], size: size, from: {:hub, opts}}
       with {:ok, head} <- read(file, 0, min(size, @head)), do: {:ok, %{file | head: head}}
     end

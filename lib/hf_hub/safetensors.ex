@@ -50,7 +50,12 @@ defmodule HfHub.Safetensors do
             doc:
               "File of the repository or folder. Defaults to `model.safetensors`, else `model.safetensors.index.json`."
           ],
-          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."]
+          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
+          local_files_only: [
+            type: :boolean,
+            default: false,
+            doc: "Whether to use cached files only; a missing file is an error."
+          ]
         ] ++ @options
 
   @rows [
@@ -157,7 +162,7 @@ defmodule HfHub.Safetensors do
   other is a repository.
 
   Of a repository, cached files are read from the cache, all others from the Hub, at the commit that the revision stands
-  for now. In offline mode, only cached files are read. Later calls use the options of this one, such as `:token`.
+  for now. Later calls use the options of this one, such as `:token`.
 
   ## Options
 
@@ -178,8 +183,7 @@ defmodule HfHub.Safetensors do
   @spec open(Path.t() | HfHub.repository() | HfHub.repo(), keyword()) ::
           {:ok, Handle.t()} | {:error, Error.t()}
   def open(source, opts \\ []) do
-    tuple = Keyword.take(RepoRef.options(source), [:cache_dir, :token])
-    opts = Options.validate!(Keyword.merge(tuple, opts), @open)
+    opts = Options.validate!(opts, @open, source)
 
     case RandomAccess.path(source, ".safetensors") do
       nil ->

@@ -76,6 +76,27 @@ defmodule HfHub.TuplesTest do
     HfHub.Download.hf_hub_download!(repo_id: tuple, filename: "config.json", endpoint: context.endpoint)
     assert Cache.cached?(repo_id: tuple, filename: "config.json")
     refute Cache.cached?(repo_id: {:hf, id}, filename: "config.json")
+    offline = {:hf, id, offline: true, cache_dir: context.cache}
+    assert Git.resolve_revision(offline) == {:ok, context.commit}
+    assert {:ok, _commit} = Cache.pin(offline)
+    assert {:ok, lease} = Cache.lease(offline)
+    assert :ok = Cache.release(lease)
+    assert {:ok, _folder} = Cache.Transport.materialize(offline, Path.join(context.dir, "plain"))
+  end
+
+  test "tensors of cached files are read offline", context do
+    path = Path.join(context.dir, "model.safetensors")
+    Safetensors.write!(path, %{"w" => {"U8", [3], <<1, 2, 3>>}})
+    {id, _commit} = repo(context, %{"model.safetensors" => File.read!(path)})
+    HfHub.Download.snapshot_download!(opts(context, repo_id: id))
+    before = length(requests(id))
+    model = Safetensors.open!({:hf, id, offline: true, cache_dir: context.cache})
+    assert Safetensors.tensor!(model, "w") == <<1, 2, 3>>
+
+    assert {:error, %Error{kind: :not_cached}} =
+             Safetensors.open({:hf, "org/none", offline: true}, endpoint: context.endpoint)
+
+    assert length(requests(id)) == before
   end
 
   test "an unknown option, or one of the wrong type, raises without the token", %{id: id, ask: ask} do

@@ -9,7 +9,7 @@ defmodule HfHub.Cache.Leases do
   @doc "Acquires a lease for the calling process."
   @spec take(HfHub.repo(), keyword()) :: {:ok, Lease.t()} | {:error, Error.t()}
   def take(repo_id, opts) do
-    opts = Options.validate!(opts, Tables.revision())
+    opts = Options.validate!(opts, Tables.revision(), repo_id)
 
     with {:ok, place, ref} <- Engine.repo(repo_id, opts),
          {:ok, handle, path} <- Engine.hold(Map.put(place, :filename, nil), opts) do
@@ -30,7 +30,7 @@ defmodule HfHub.Cache.Leases do
   @doc "Sets or removes a pin, and returns the commit."
   @spec mark(HfHub.repo(), keyword(), boolean()) :: {:ok, String.t()} | {:error, Error.t()}
   def mark(repo_id, opts, pinned?) do
-    opts = Options.validate!(opts, Tables.revision())
+    opts = Options.validate!(opts, Tables.revision(), repo_id)
 
     with {:ok, place, _ref} <- Engine.repo(repo_id, opts),
          do: Engine.run(:pin, Map.put(place, :pinned, pinned?), opts)

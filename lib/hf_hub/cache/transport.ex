@@ -115,7 +115,7 @@ defmodule HfHub.Cache.Transport do
   """
   @spec materialize(HfHub.repo(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
   def materialize(repo_id, destination, opts \\ []) do
-    opts = Options.validate!(opts, Tables.materialize())
+    opts = Options.validate!(opts, Tables.materialize(), repo_id)
 
     with {:ok, place, _ref} <- Engine.repo(repo_id, opts),
          more = %{
