@@ -42,8 +42,8 @@ defmodule HfHub.Lock do
   alias HfHub.Config.Source
   alias HfHub.Lock.{Content, Entry, Pinning, Snapshot, Text}
 
-  # Enough for a repository of some hundred thousand files.
-  @max_bytes 100_000_000
+  # Enough for repositories of a hundred thousand files.
+  @max_bytes 20_000_000
 
   @lock [lock: [type: :path, default: "hf_hub.lock", doc: "Path of the lock file."]]
 

@@ -168,6 +168,33 @@ defmodule HfHub.LockTest do
     assert {:error, %Error{kind: :revision_not_found}} = Lock.check(opts)
   end
 
+  describe "a mirror" do
+    setup context do
+      content = large(50_000)
+      {id, _commit} = repo(context, %{"config.json" => "{}", "model.safetensors" => content})
+      {:ok, id: id, content: content}
+    end
+
+    for name <- ~w(commits_sha256 olah artifactory nexus etag_is_bare_sha1) do
+      test "with the dialect #{name} is pinned, and its files are verified", context do
+        context = %{context | endpoint: dialect(context.id, unquote(name), [context.content])}
+        assert %Entry{files: [_attributes, _config, _model]} = pin!(context, context.id)
+        assert {:ok, [%{path: path}]} = get(context)
+        assert File.read!(Path.join(path, "model.safetensors")) == context.content
+        assert {:ok, [%{downloaded: []}]} = get(context, local_files_only: true)
+        assert {:ok, [_snapshot]} = Lock.verify(lock: context.lock, cache_dir: context.cache)
+      end
+    end
+
+    test "that lists ids of its own cannot be pinned, and names the file", context do
+      context = %{context | endpoint: dialect(context.id, "tree_oids_opaque", [context.content])}
+      opts = [lock: context.lock, endpoint: context.endpoint]
+      assert {:error, %Error{kind: :invalid_response, path: ".gitattributes"}} = Lock.pin(context.id, opts)
+      refute File.exists?(context.lock)
+      assert {:ok, _large} = Lock.pin(context.id, [allow_patterns: "*.safetensors"] ++ opts)
+    end
+  end
+
   @hash String.duplicate("a", 40)
 
   defp lock(entry), do: "%{\"model/org/x\" => %{#{entry}}}"

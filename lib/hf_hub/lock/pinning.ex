@@ -3,7 +3,7 @@ defmodule HfHub.Lock.Pinning do
   @moduledoc false
 
   alias HfHub.{Api, Error, Fnmatch, Git, RepoRef}
-  alias HfHub.Lock.{Entry, PinnedFile, Text}
+  alias HfHub.Lock.{Entry, Hash, PinnedFile, Text}
 
   @network Keyword.keys(HfHub.Options.common())
 
@@ -26,12 +26,29 @@ defmodule HfHub.Lock.Pinning do
     place = [repo_type: entry.repo_type, revision: entry.revision] ++ network(opts)
 
     with {:ok, commit} <- Git.resolve_revision(entry.repo_id, place),
-         {:ok, files} <- listing(%{entry | commit: commit}, opts) do
-      case Enum.filter(files, &wanted?(&1.path, entry)) do
-        [] -> {:error, Error.new(:entry_not_found, no_file(entry), repo_id: entry.repo_id)}
-        files -> {:ok, %{entry | commit: commit, files: Enum.sort_by(files, & &1.path)}}
-      end
+         {:ok, listed} <- listing(%{entry | commit: commit}, opts),
+         files = Enum.filter(listed, &wanted?(&1.path, entry)),
+         :ok <- all_pinnable(files, entry),
+         do: {:ok, %{entry | commit: commit, files: Enum.sort_by(files, & &1.path)}}
+  end
+
+  defp all_pinnable([], entry),
+    do: {:error, Error.new(:entry_not_found, no_file(entry), repo_id: entry.repo_id)}
+
+  # Some mirrors list ids of their own.
+  defp all_pinnable(files, entry) do
+    case Enum.find(files, &(not Hash.valid?(&1.algorithm, &1.hash))) do
+      nil ->
+        :ok
+
+      file ->
+        {:error, Error.new(:invalid_response, no_hash(file, entry), repo_id: entry.repo_id, path: file.path)}
     end
+  end
+
+  defp no_hash(file, entry) do
+    "the listing of #{Text.name(entry)} has no hash of the content of #{inspect(file.path)}, so it cannot be pinned; " <>
+      "pin it from another Hub, or leave the file out by `:ignore_patterns`"
   end
 
   defp no_file(entry),

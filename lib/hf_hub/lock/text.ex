@@ -4,7 +4,7 @@ defmodule HfHub.Lock.Text do
   @moduledoc false
 
   alias HfHub.Error
-  alias HfHub.Lock.{Entry, PinnedFile}
+  alias HfHub.Lock.{Entry, Hash, PinnedFile}
   alias HfHub.Native.Nif
 
   @header """
@@ -14,8 +14,6 @@ defmodule HfHub.Lock.Text do
 
   @types %{"model" => :model, "dataset" => :dataset, "space" => :space}
   @keys [:revision, :commit, :allow_patterns, :ignore_patterns, :files]
-  # Hex digits of each kind of hash.
-  @lengths %{sha256: 64, git_sha1: 40, git_sha256: 64}
   @max_size 9_007_199_254_740_991
 
   @doc "Returns the name of a repository in a lock file and in messages: the one that `mix hf_hub.cache` takes."
@@ -119,11 +117,7 @@ defmodule HfHub.Lock.Text do
   defp field(key, _value, name), do: throw({:invalid, "#{key} of #{name} has an unexpected value"})
 
   defp read_file({path, {:{}, _meta, [algorithm, hash, size]}}, name) do
-    valid? =
-      is_binary(hash) and hash =~ ~r/\A[0-9a-f]+\z/ and byte_size(hash) == @lengths[algorithm] and
-        is_integer(size) and size in 0..@max_size
-
-    if valid?,
+    if Hash.valid?(algorithm, hash) and is_integer(size) and size in 0..@max_size,
       do: %PinnedFile{path: path, algorithm: algorithm, hash: hash, size: size},
       else: throw({:invalid, "#{inspect(path)} of #{name} has no valid hash and size"})
   end
