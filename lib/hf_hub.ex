@@ -17,6 +17,9 @@ defmodule HfHub do
     * `HfHub.Kino` - forms and tables in Livebook
     * `HfHub.Hub`, `HfHub.RepoFiles`, `HfHub.Repository` - files by URLs, and repositories as in Bumblebee
     * `HfHub.LocalHub` - run a Hub on this machine, for tests and air-gapped networks
+    * `HfHub.Lock`, `HfHub.Release`, `HfHub.Preload` - pin models, put them into a release, load them at the start
+    * `HfHub.Test` - Hubs with faults for the tests of an application
+    * `HfHub.Doctor` - find out why calls fail on this machine
 
   To download a file:
 

@@ -32,7 +32,8 @@
     "Settings and accounts": [~r/^HfHub\.(Auth|Config|Constants)/],
     "As in Bumblebee": [~r/^HfHub\.(Bumblebee|Hub|Repository|RepoFiles)$/],
     "In Livebook": [~r/^HfHub\.Kino$/],
-    "The Local Hub": [~r/^HfHub\.LocalHub/],
-    "Errors and telemetry": [~r/^HfHub\.(Telemetry|Error)/]
+    "Projects and releases": [~r/^HfHub\.(Lock|Preload|Release)/],
+    "The Local Hub and tests": [~r/^HfHub\.(LocalHub|Test)(\.|$)/],
+    "Errors and telemetry": [~r/^HfHub\.(Doctor|Telemetry|Error)/]
   ]
 ]

@@ -20,6 +20,7 @@ defmodule HfHub.ExamplesTest do
     dataset_files: ~r(^File: cola/train-00000-of-00001.parquet\nDownloaded: true$)m,
     dataset_info: "File: mrpc/train-00000-of-00001.parquet (4 bytes)",
     dataset_splits: "Splits of mrpc: train, validation\n",
+    doctor: ~r/^failed: \[\]\ntcp: 127.0.0.1:9: connection refused; nothing listens on this port/m,
     download_and_extract: "unpacked: ds/train.csv",
     download_file: ~r(^Downloaded to: /.*/config.json\nFile size: 64 bytes$)m,
     download_snapshot: ~r/^downloaded: README.md\ndownloaded: config.json$/m,
@@ -33,6 +34,7 @@ defmodule HfHub.ExamplesTest do
     login: ~r/^Logged in as me .*role write$/m,
     model_card: ~r/^license: mit # for now\ntags:\n- a\n- b$/m,
     offline: "found while the Hub is down: config.json\n",
+    pin_models: ~r/^ready: true, 1 model\nanother hash: checksum_mismatch$/m,
     pull_request: ~r/^its config.json: {"layers": 2}\nthat of main: {}$/m,
     repo_files: ~r/^config.json "[0-9a-f]{40}"$/m,
     resume_download:
