@@ -1,5 +1,4 @@
-# Pins the files of a model by their hashes, downloads them, copies them for a machine without a network, and loads them
-# when a supervision tree starts.
+# Pins a model by commit and hashes, and takes it to a machine without a network.
 Code.require_file("support/example.exs", __DIR__)
 Example.start()
 
@@ -19,21 +18,16 @@ IO.puts("downloaded #{length(model.downloaded)} files, then #{length(again.downl
 bundle = Path.join(folder, "bundle")
 {:ok, _snapshots} = HfHub.Release.write(bundle, lock: lock)
 
-children = [
-  {HfHub.Preload,
-   name: Example.Models,
-   lock: Path.join(bundle, "hf_hub.lock"),
-   cache_dir: Path.join(bundle, "hub"),
-   local_files_only: true}
-]
-
-{:ok, _supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+# Loads the models when a supervision tree starts, here from that folder.
+[pinned, hub] = for name <- ["hf_hub.lock", "hub"], do: Path.join(bundle, name)
+preload = {HfHub.Preload, name: Example.Models, lock: pinned, cache_dir: hub, local_files_only: true}
+{:ok, _supervisor} = Supervisor.start_link([preload], strategy: :one_for_one)
 {:ok, %{} = folders} = HfHub.Preload.await(Example.Models, 60_000)
 IO.puts("ready: #{HfHub.Preload.ready?(Example.Models)}, #{map_size(folders)} model")
 
 # A file that is not what the lock file pins is an error.
 text = File.read!(lock)
-[pinned | _others] = for file <- entry.files, file.algorithm == :sha256, do: file.hash
-File.write!(lock, String.replace(text, pinned, String.duplicate("0", 64)))
+[hash | _others] = for file <- entry.files, file.algorithm == :sha256, do: file.hash
+File.write!(lock, String.replace(text, hash, String.duplicate("0", 64)))
 {:error, error} = HfHub.Lock.get(lock: lock)
 IO.puts("another hash: #{error.kind}")

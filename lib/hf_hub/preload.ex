@@ -264,7 +264,7 @@ defmodule HfHub.Preload do
     chosen = if opts[:repos], do: opts[:repos], else: Enum.map(entries, &Lock.Text.name/1)
 
     for repo <- chosen do
-      {to_string(repo),
+      {name(repo),
        fn more ->
          with {:ok, found} <- Lock.get([lock: opts[:lock], repos: [repo]] ++ more), do: paths(found)
        end}
@@ -281,7 +281,7 @@ defmodule HfHub.Preload do
   defp listed(repo), do: listed(repo, [])
 
   defp listed(repo, own) do
-    name = if is_binary(repo), do: repo, else: elem(repo, 1)
+    name = name(repo)
 
     {name,
      fn more ->
@@ -289,6 +289,10 @@ defmodule HfHub.Preload do
             do: {:ok, %{name => path}}
      end}
   end
+
+  # Bumblebee's tuples begin with `:hf` and the id.
+  defp name(repo) when is_binary(repo), do: repo
+  defp name(tuple), do: elem(tuple, 1)
 
   defp network(opts), do: opts |> Keyword.drop(@own) |> Options.given()
 

@@ -95,7 +95,8 @@ defmodule HfHub.Release do
       app = opts[:app] || Mix.Project.config()[:app]
 
       found =
-        release.applications[app] || raise(ArgumentError, "the release has no application #{inspect(app)}")
+        release.applications[app] ||
+          raise(ArgumentError, "the release has no application #{inspect(app)}; pass :app")
 
       Path.join([release.path, "lib", "#{app}-#{found[:vsn]}", @folder])
     end

@@ -30,8 +30,13 @@ defmodule HfHub.PreloadTest do
     assert {:ok, %{^id => path}} = Preload.await(start!(context, lock: lock))
     stop_supervised!(Preload)
     before = length(requests(id))
-    preload = start!(context, lock: lock, repos: [id], local_files_only: true)
-    assert {:ok, %{^id => ^path}} = Preload.await(preload)
+
+    for repo <- [id, "model/#{id}", {:hf, id}] do
+      preload = start!(context, lock: lock, repos: [repo], local_files_only: true)
+      assert {:ok, %{^id => ^path}} = Preload.await(preload)
+      stop_supervised!(Preload)
+    end
+
     assert length(requests(id)) == before
   end
 

@@ -93,4 +93,22 @@ defmodule HfHub.ReleaseTest do
     assert {output, 0} = Vm.run(Vm.below(script, ["unshare", "--mount", "sh", "-c", mount]))
     assert output =~ "read {}" <> context.commit <> context.commit
   end
+
+  @tag :python
+  test "a folder is the HF_HOME of the Python client, offline", context do
+    assert {:ok, _snapshots} = bundle(context)
+
+    code = """
+    from pathlib import Path
+    folder = snapshot_download("#{context.id}")
+    path = hf_hub_download("#{context.id}", "model.safetensors")
+    print(Path(path).read_text(), folder)
+    """
+
+    env = [{"HF_HUB_OFFLINE", "1"}, {"HF_HOME", context.bundle}]
+    output = HfHub.Python.run!(code, "http://127.0.0.1:1", hub(context), env)
+
+    assert output ==
+             "weights #{Path.join(hub(context), "models--#{String.replace(context.id, "/", "--")}/snapshots/#{context.commit}")}"
+  end
 end

@@ -63,12 +63,15 @@ defmodule HfHub.Doctor.Locks do
     with erl when erl != nil <- erl(),
          paths = Enum.flat_map([:elixir, :logger, :hf_hub], &["-pa", to_string(:code.lib_dir(&1, :ebin))]),
          args = ["-noshell", "-noinput"] ++ boot() ++ paths ++ ["-eval", @code, "-extra", folder],
-         {output, 0} <- System.cmd(erl, args, stderr_to_stdout: true) do
+         {output, 0} <- System.cmd(erl, args, env: env(), stderr_to_stdout: true) do
       output |> String.split() |> List.last()
     else
       _failed -> nil
     end
   end
+
+  # Flags of this VM, such as its node name, are not for another one.
+  defp env, do: for(name <- ~w(ERL_FLAGS ERL_AFLAGS ERL_ZFLAGS), do: {name, nil})
 
   # A release has the emulator, but not in the usual folder.
   defp erl do
