@@ -1,7 +1,7 @@
 defmodule HfHub.LockTest do
   use HfHub.Case, async: true
 
-  alias HfHub.{Error, Lock}
+  alias HfHub.{Error, Lock, Vm}
   alias HfHub.Lock.{Entry, PinnedFile, Text}
 
   setup context do
@@ -245,6 +245,29 @@ defmodule HfHub.LockTest do
     File.write!(context.lock, "%{\"model/org/x\" => %{#{word}: :#{word}_too}}")
     assert {:error, %Error{kind: :invalid_response}} = Lock.read(lock: context.lock)
     assert_raise ArgumentError, fn -> String.to_existing_atom(word) end
+  end
+
+  test "a lock file is read by a VM that has done nothing before", context do
+    hashes =
+      for {algorithm, length} <- [sha256: 64, git_sha1: 40, git_sha256: 64],
+          do: {algorithm, String.duplicate("a", length)}
+
+    files =
+      for {algorithm, hash} <- hashes,
+          do: %PinnedFile{path: "#{algorithm}", algorithm: algorithm, hash: hash, size: 1}
+
+    for type <- [:model, :dataset, :space] do
+      entry = %Entry{repo_type: type, repo_id: "org/x", revision: "main", commit: @hash, files: files}
+      File.write!(context.lock, Text.format([%{entry | allow_patterns: ["*"], ignore_patterns: ["x"]}]))
+
+      script =
+        Vm.script(
+          context,
+          "[entry] = HfHub.Lock.read!(lock: #{inspect(context.lock)})\nIO.puts(length(entry.files))"
+        )
+
+      assert Vm.run(script) == {"3\n", 0}
+    end
   end
 
   test "names with quotes, interpolations and other scripts survive" do

@@ -3,7 +3,7 @@ defmodule HfHub.Lock.Pinning do
   @moduledoc false
 
   alias HfHub.{Api, Error, Fnmatch, Git, RepoRef}
-  alias HfHub.Lock.{Entry, Hash, PinnedFile, Text}
+  alias HfHub.Lock.{Entry, PinnedFile, Text}
 
   @network Keyword.keys(HfHub.Options.common())
 
@@ -37,7 +37,7 @@ defmodule HfHub.Lock.Pinning do
 
   # Some mirrors list ids of their own.
   defp all_pinnable(files, entry) do
-    case Enum.find(files, &(not Hash.valid?(&1.algorithm, &1.hash))) do
+    case Enum.find(files, &(not Text.hash?(&1.algorithm, &1.hash))) do
       nil ->
         :ok
 

@@ -4,7 +4,7 @@ defmodule HfHub.Lock.Text do
   @moduledoc false
 
   alias HfHub.Error
-  alias HfHub.Lock.{Entry, Hash, PinnedFile}
+  alias HfHub.Lock.{Entry, PinnedFile}
   alias HfHub.Native.Nif
 
   @header """
@@ -14,11 +14,18 @@ defmodule HfHub.Lock.Text do
 
   @types %{"model" => :model, "dataset" => :dataset, "space" => :space}
   @keys [:revision, :commit, :allow_patterns, :ignore_patterns, :files]
+  # Hex digits of each kind of hash. In this module, whose atoms exist when a file is parsed: no other is created then.
+  @lengths %{sha256: 64, git_sha1: 40, git_sha256: 64}
   @max_size 9_007_199_254_740_991
 
   @doc "Returns the name of a repository in a lock file and in messages: the one that `mix hf_hub.cache` takes."
   @spec name(%{:repo_type => atom(), :repo_id => String.t(), optional(atom()) => term()}) :: String.t()
   def name(%{repo_type: type, repo_id: id}), do: "#{type}/#{id}"
+
+  @doc "Returns whether a value is a hash of that kind."
+  @spec hash?(term(), term()) :: boolean()
+  def hash?(algorithm, hash),
+    do: is_binary(hash) and byte_size(hash) == @lengths[algorithm] and hash =~ ~r/\A[0-9a-f]+\z/
 
   @doc "Returns the text of a lock file, the same for the same entries in any order."
   @spec format([Entry.t()]) :: String.t()
@@ -117,7 +124,7 @@ defmodule HfHub.Lock.Text do
   defp field(key, _value, name), do: throw({:invalid, "#{key} of #{name} has an unexpected value"})
 
   defp read_file({path, {:{}, _meta, [algorithm, hash, size]}}, name) do
-    if Hash.valid?(algorithm, hash) and is_integer(size) and size in 0..@max_size,
+    if hash?(algorithm, hash) and is_integer(size) and size in 0..@max_size,
       do: %PinnedFile{path: path, algorithm: algorithm, hash: hash, size: size},
       else: throw({:invalid, "#{inspect(path)} of #{name} has no valid hash and size"})
   end
