@@ -3,60 +3,12 @@ defmodule HfHub.Flows.XetTest do
   use HfHub.Case, async: true, hub: :own
 
   import ExUnit.CaptureLog
+  import HfHub.XetStorage
 
-  alias HfHub.{Commit, Download, Error, LocalHub, Vm}
+  alias HfHub.{Commit, Error, LocalHub, Vm}
   alias HfHub.Commit.Operation
 
-  setup do
-    control(:delete, "faults")
-    hub = endpoint()
-    on_exit(fn -> control(:delete, "faults", nil, hub) end)
-    {:ok, before: length(log())}
-  end
-
-  defp xet(more \\ []), do: write([xet: :auto] ++ more)
-
-  defp log, do: control(:get, "requests")
-
-  # The requests to the storage since the test began, whose paths do not contain the repository.
-  defp storage(context, what) do
-    for request <- Enum.drop(log(), context.before),
-        request["origin"] == "cdn",
-        request["path"] =~ what,
-        do: request
-  end
-
-  # Bytes of objects that the storage has received.
-  defp objects(context), do: storage(context, "/xet/grants/")
-  defp sent(context), do: context |> objects() |> Enum.map(& &1["bytes_received"]) |> Enum.sum()
-
-  defp download(context, id, more) do
-    cache = Path.join(context.dir, "cache#{System.unique_integer([:positive])}")
-    opts = [repo_id: id, filename: "a.bin", cache_dir: cache, endpoint: endpoint(), retry_delay: 10]
-    Download.hf_hub_download(Keyword.merge(opts, more))
-  end
-
-  defp downloaded(context, id, more) do
-    assert {:ok, path} = download(context, id, more)
-    File.read!(path)
-  end
-
-  # A repository with `a.bin` in Xet storage.
-  defp stored(context, content) do
-    id = writable(context)
-    assert {:ok, _info} = Commit.upload_file({:binary, content}, "a.bin", id, xet())
-    assert asked(id, "/objects/batch") == []
-    id
-  end
-
-  # Returns the result of a call, and the reason in its debug log for which another way was taken.
-  defp with_fallback(call) do
-    me = self()
-    log = capture_log([level: :debug], fn -> send(me, {:result, call.()}) end)
-    assert_received {:result, result}
-    refute log =~ "xet_"
-    {result, Enum.find(String.split(log, "\n"), &(&1 =~ ~r/has failed/))}
-  end
+  setup :watch
 
   describe "an upload" do
     test "of a folder goes to Xet storage, from where both ways download it", context do
@@ -205,8 +157,7 @@ defmodule HfHub.Flows.XetTest do
       {result, why} = with_fallback(fn -> download(context, id, xet: true) end)
       assert {:ok, path} = result
       assert File.read!(path) == content
-      # By the place at which the crate notices it.
-      assert why =~ ~r/cannot download from Xet storage|the storage sent the file only up to byte 0/
+      assert why =~ "cannot download from Xet storage: the connection to "
       assert System.monotonic_time(:second) - began < 15
     end
 
@@ -253,7 +204,7 @@ defmodule HfHub.Flows.XetTest do
     assert {{:ok, path}, nil} = {result, why}
     assert File.read!(path) == content
     requests = control(:get, "requests", nil, LocalHub.endpoint(hub))
-    for kind <- ["write", "read"], do: assert(Enum.count(requests, &(&1["path"] =~ "xet-#{kind}-token")) > 1)
+    assert Enum.count(requests, &(&1["path"] =~ "xet-write-token")) > 1
   end
 
   defp last_progress(last \\ nil) do

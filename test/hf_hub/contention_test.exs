@@ -260,12 +260,6 @@ defmodule HfHub.ContentionTest do
       assert {output, 0} = Vm.run(Vm.below(Vm.script(context, body), nobody), [{"HOME", "/nonexistent"}])
       assert output =~ ~r/^a$/m and output =~ "permission denied; choose another folder with :cache_dir"
     end
-
-    defp mounted(args) do
-      {output, status} = System.cmd("mount", args, stderr_to_stdout: true)
-      assert status == 0, output
-      on_exit(fn -> System.cmd("umount", ["-l", List.last(args)]) end)
-    end
   end
 
   describe "a disk error" do

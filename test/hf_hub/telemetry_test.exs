@@ -163,4 +163,31 @@ defmodule HfHub.TelemetryTest do
     assert {:error, _unreachable} = HfHub.Api.model_info(id, endpoint: "http://127.0.0.1:1", retries: 0)
     assert_received {[:hf_hub, :request, :stop], _measured, %{status: nil, result: :error}}
   end
+
+  test "the events of uploads and downloads show why Xet has failed", context do
+    hub = endpoint()
+    on_exit(fn -> control(:delete, "faults", nil, hub) end)
+    id = writable(context)
+    # No other test runs meanwhile.
+    fault("/v1/xorb", %{kind: "status", code: 403})
+
+    upload = fn opts ->
+      HfHub.Commit.upload_file({:binary, large(100_000)}, "a.bin", id, write([xet: :auto] ++ opts))
+    end
+
+    assert {:ok, _info} = upload.([])
+
+    assert_received {[:hf_hub, :upload, :stop], _,
+                     %{result: :ok, fallback: "cannot upload to Xet storage" <> _}}
+
+    control(:delete, "faults")
+    assert {:ok, _info} = upload.(commit_message: "Again")
+    assert_received {[:hf_hub, :upload, :stop], _, %{result: :ok, fallback: nil}}
+
+    fault("/xet/xorbs/", %{kind: "status", code: 403})
+    Download.hf_hub_download!(opts(context, repo_id: id, filename: "a.bin", xet: true))
+
+    assert_received {[:hf_hub, :download, :stop], _,
+                     %{result: :ok, fallback: "cannot download from Xet" <> _}}
+  end
 end

@@ -216,6 +216,13 @@ defmodule HfHub.Case do
     Request.new(method, "/_test/:what", [what: what], endpoint: endpoint, retries: 0, token: false)
   end
 
+  @doc "Mounts a file system until the end of the test."
+  def mounted(args) do
+    {output, status} = System.cmd("mount", args, stderr_to_stdout: true)
+    ExUnit.Assertions.assert(status == 0, output)
+    ExUnit.Callbacks.on_exit(fn -> System.cmd("umount", ["-l", List.last(args)]) end)
+  end
+
   @doc "Waits until `fun` returns true."
   def eventually(fun, tries \\ 1000) do
     cond do

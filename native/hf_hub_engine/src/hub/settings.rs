@@ -123,8 +123,9 @@ impl Settings {
         };
         let user_agent = self.user_agent.parse();
         let bandwidth = limit.into_iter().chain([process.bandwidth.clone()]).collect();
+        let client = process.client(config);
         Ok(Hub {
-            client: process.client(config),
+            client: client.clone(),
             endpoint,
             token: token.map(Token::new).transpose()?,
             token_source: self.token_source,
@@ -150,6 +151,7 @@ impl Settings {
                 self.max_connections,
                 self.connect_timeout,
                 self.idle_timeout,
+                client,
                 process.xet.clone(),
             ),
         })

@@ -4,7 +4,6 @@
 //! where others cannot read it.
 
 use reqwest::{Url, header::AUTHORIZATION};
-use serde::Deserialize;
 
 use crate::{
     base::{
@@ -16,19 +15,8 @@ use crate::{
         api::Call,
         client::{self, Hub},
     },
-    xet::{Access, File},
+    xet::{Access, File, Granted},
 };
-
-/// Maximum length of a token.
-const LONGEST: usize = 64 << 10;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Granted {
-    access_token: String,
-    exp: u64,
-    cas_url: String,
-}
 
 /// Returns access for reading a file.
 pub(crate) async fn to_read(
@@ -52,8 +40,8 @@ pub(crate) async fn request(hub: &Hub, route: Url, progress: &Progress) -> Resul
     }
     let call = Call { counted: true, ..Call::get(route.clone()) };
     let answer = hub.retrying(progress, || hub.exchange_once(&call)).await?;
-    let granted: Granted = serde_json::from_slice(&answer.body)
-        .map_err(|_| invalid(&route, "it has no accessToken, exp and casUrl"))?;
+    let granted = Granted::read(&answer.body)
+        .ok_or_else(|| invalid(&route, "it has no accessToken, exp and casUrl"))?;
     let Granted { access_token: token, exp: expires, cas_url } = granted;
     let storage = Url::parse(&cas_url).ok().filter(|url| {
         let secure = url.scheme() == "https" || hub.endpoint.scheme() == "http";
@@ -63,10 +51,6 @@ pub(crate) async fn request(hub: &Hub, route: Url, progress: &Progress) -> Resul
         storage.ok_or_else(|| invalid(&route, "its casUrl is no address of a storage"))?;
     if !hub.may_see_secrets(&storage) {
         return Err(client::eavesdropped(&storage));
-    }
-    let visible = |token: &str| token.bytes().all(|byte| byte.is_ascii_graphic());
-    if token.is_empty() || token.len() > LONGEST || !visible(&token) {
-        return Err(invalid(&route, "its accessToken is no token"));
     }
     let access = Access { storage, token, expires, route, headers };
     hub.xet.shared.keep(access.clone());

@@ -16,7 +16,7 @@ use crate::{
 
 /// How long the storage may send nothing, at the start and later, if HTTP can take over. An object
 /// of 64 MiB arrives as a whole, so on slow connections there are pauses.
-const IMPATIENT: Limits = Limits { start: Duration::from_secs(15), pause: Duration::from_mins(1) };
+const IMPATIENT: Limits = Limits { start: Duration::from_secs(10), pause: Duration::from_mins(1) };
 
 /// The same if nothing else has the content.
 const PATIENT: Limits = Limits { start: Duration::from_mins(5), pause: Duration::from_mins(5) };

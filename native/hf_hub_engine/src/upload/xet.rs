@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
-    sync::{OnceCell, mpsc},
+    sync::{Mutex, mpsc},
     time::{Instant, Interval, interval},
 };
 
@@ -43,6 +43,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// take longer than the idle timeout.
 const WORKING: u32 = 10;
 
+/// How long the storage may accept nothing at first: it may be down, and there is another way.
+const START: Duration = Duration::from_secs(10);
+
 /// A file for Xet storage, which has not been read yet.
 #[derive(Debug)]
 pub(super) struct Arrival {
@@ -51,21 +54,48 @@ pub(super) struct Arrival {
     pub(super) remote: Option<Oid>,
 }
 
+/// What the Hub has said.
+#[derive(Debug, Default)]
+enum Asked {
+    #[default]
+    NotYet,
+    Granted(Box<Access>),
+    Refused,
+}
+
 /// Whether an upload uses Xet storage: asked when the first large file comes.
 #[derive(Debug, Default)]
 pub(super) struct Choice {
-    access: OnceCell<Option<Access>>,
+    access: Mutex<Asked>,
     /// Why it is not used any longer.
     failure: OnceLock<String>,
 }
 
 impl Choice {
     /// Returns access to the storage; `None` if files go to the store of large files.
-    pub(super) async fn access(&self, session: &Session) -> Option<&Access> {
+    pub(super) async fn access(&self, session: &Session) -> Option<Access> {
         if self.failure.get().is_some() {
             return None;
         }
-        self.access.get_or_init(|| ask(session)).await.as_ref()
+        let mut asked = self.access.lock().await;
+        if matches!(*asked, Asked::NotYet) {
+            *asked = match ask(session).await {
+                Some(access) => Asked::Granted(Box::new(access)),
+                None => Asked::Refused,
+            };
+        }
+        match &*asked {
+            Asked::Granted(access) => Some(Access::clone(access)),
+            Asked::NotYet | Asked::Refused => None,
+        }
+    }
+
+    /// Forgets access that the storage has refused. Its token may have expired: the crate renews
+    /// tokens by the clock of this machine, which may be wrong.
+    async fn forget(&self, session: &Session) {
+        if let Asked::Granted(refused) = std::mem::take(&mut *self.access.lock().await) {
+            session.hub.xet.shared.forget(&refused);
+        }
     }
 
     /// Returns why the storage was given up.
@@ -112,12 +142,16 @@ pub(super) async fn run<F: Future<Output = Result<()>>>(
     then: impl Fn(Addition, Option<Oid>, Option<Oid>) -> F,
 ) -> Result<()> {
     while let Some(first) = arrivals.recv().await {
-        let mut batch = Batch::of(session, [first]);
-        let done = match choice.access(session).await {
-            Some(access) => batch.upload(access, &mut arrivals).await,
-            None => Err(Error::new(ErrorKind::Transport, "Xet was given up").from_a_store()),
-        };
-        match done {
+        let mut batch = Batch::of(session, [first], START);
+        let mut uploaded = batch.upload_by(choice, &mut arrivals).await;
+        while let Err(error) = &uploaded
+            && error.kind() == ErrorKind::Unauthorized
+            && batch.may_renew()
+        {
+            choice.forget(session).await;
+            uploaded = batch.upload_by(choice, &mut arrivals).await;
+        }
+        match uploaded {
             Ok(done) => {
                 for (arrival, _, oid) in done {
                     then(arrival.file.clone(), arrival.remote, Some(oid)).await?;
@@ -145,7 +179,9 @@ pub(super) async fn upload(
     let arrivals = files.into_iter().map(|file| Arrival { file, remote: None });
     // No more arrive.
     let (_, mut none) = mpsc::channel(1);
-    let done = Batch::of(session, arrivals).upload(access, &mut none).await?;
+    // There is no other way.
+    let mut batch = Batch::of(session, arrivals, Duration::MAX);
+    let done = batch.upload(access, &mut none).await?;
     Ok(done.into_iter().map(|(arrival, stored, _)| (arrival.file.clone(), stored)).collect())
 }
 
@@ -160,13 +196,26 @@ struct Batch<'a> {
     session: &'a Arc<Session>,
     files: Vec<Arc<Arrival>>,
     bytes: u64,
+    /// How long the storage may accept nothing at first.
+    start: Duration,
+    /// Whether the storage accepts the token, as far as is known.
+    is_accepted: bool,
 }
 
 impl<'a> Batch<'a> {
-    fn of(session: &'a Arc<Session>, files: impl IntoIterator<Item = Arrival>) -> Self {
+    fn of(
+        session: &'a Arc<Session>,
+        files: impl IntoIterator<Item = Arrival>,
+        start: Duration,
+    ) -> Self {
         let files: Vec<_> = files.into_iter().map(Arc::new).collect();
         let bytes = files.iter().map(|arrival| arrival.file.stamp.size).sum();
-        Self { session, files, bytes }
+        Self { session, files, bytes, start, is_accepted: true }
+    }
+
+    /// Whether a new token may help: each that is refused has to have been accepted before.
+    fn may_renew(&mut self) -> bool {
+        std::mem::take(&mut self.is_accepted)
     }
 
     fn has_room(&self) -> bool {
@@ -178,6 +227,18 @@ impl<'a> Batch<'a> {
         let arrival = Arc::new(arrival);
         self.files.push(arrival.clone());
         arrival
+    }
+
+    /// Uploads the files if the storage is still in use.
+    async fn upload_by(
+        &mut self,
+        choice: &Choice,
+        arrivals: &mut mpsc::Receiver<Arrival>,
+    ) -> Result<Vec<(Arc<Arrival>, Stored, Oid)>> {
+        match choice.access(self.session).await {
+            Some(access) => self.upload(&access, arrivals).await,
+            None => Err(Error::new(ErrorKind::Transport, "Xet was given up").from_a_store()),
+        }
     }
 
     /// Uploads the files, and those that arrive meanwhile; returns the id of each.
@@ -192,12 +253,13 @@ impl<'a> Batch<'a> {
         let timeout = session.tuning.silence.saturating_mul(WORKING);
         let storage = session.hub.xet.storage(Some(timeout))?;
         let upload = storage.upload(access).await?;
-        let mut watch = Watch::new(session, &self.files);
+        let mut watch = Watch::new(session, &self.files, self.start);
         let read = self.read(&*upload, arrivals, &mut watch).await;
         let stored = match read {
             Ok(stored) => watch.finish(&*upload).await.map(|()| stored),
             Err(error) => Err(error),
         };
+        self.is_accepted |= watch.has_accepted();
         let stored = stored.inspect_err(|_| watch.counts.restart())?;
         watch.end(self.bytes);
         stored.into_iter().map(|(arrival, stored)| settle(session, arrival, stored)).collect()
@@ -287,21 +349,22 @@ fn settle(
 struct Watch {
     counts: FileProgress,
     silence: Duration,
+    /// How long the storage may accept nothing at first.
+    start: Duration,
     ticks: Interval,
     seen: (Sent, u64),
     moved: Instant,
 }
 
 impl Watch {
-    fn new(session: &Session, files: &[Arc<Arrival>]) -> Self {
+    fn new(session: &Session, files: &[Arc<Arrival>], start: Duration) -> Self {
         let name = files.first().map_or("", |arrival| arrival.file.path.as_str());
-        Self {
-            counts: session.progress.start_file(name, Some(0)),
-            silence: session.tuning.silence,
-            ticks: interval(TICK),
-            seen: (Sent::default(), 0),
-            moved: Instant::now(),
-        }
+        Self::over(session.progress.start_file(name, Some(0)), session.tuning.silence, start)
+    }
+
+    fn over(counts: FileProgress, silence: Duration, start: Duration) -> Self {
+        let seen = (Sent::default(), 0);
+        Self { counts, silence, start, ticks: interval(TICK), seen, moved: Instant::now() }
     }
 
     async fn tick(&mut self) {
@@ -320,12 +383,18 @@ impl Watch {
         if self.seen != (sent, read) {
             (self.seen, self.moved) = ((sent, read), Instant::now());
         }
-        let limit = self.silence.saturating_mul(factor);
+        let working = self.silence.saturating_mul(factor);
+        let limit = if self.has_accepted() { working } else { working.min(self.start) };
         if self.moved.elapsed() < limit {
             return Ok(());
         }
         let message = format!("the storage has accepted nothing for {} s", limit.as_secs());
         Err(Error::new(ErrorKind::Timeout, message).from_a_store())
+    }
+
+    /// Whether the storage has taken, or said, anything.
+    fn has_accepted(&self) -> bool {
+        self.seen.0.transferred > 0 || self.seen.0.registered > 0
     }
 
     /// Ends the session: the storage registers its files.
@@ -346,5 +415,49 @@ impl Watch {
     /// Counts the rest of the files: what the storage had is reported late, or not at all.
     fn end(&self, bytes: u64) {
         self.counts.sent(0, bytes.saturating_sub(self.seen.0.done));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::progress::Progress,
+        xet::{Running, Writing},
+    };
+
+    /// An upload without any response of the storage, which may have accepted something before.
+    struct Silent(Sent);
+
+    impl Upload for Silent {
+        fn file<'a>(&'a self, _: &'a str) -> Running<'a, Box<dyn Writing>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn finish(&self) -> Running<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+
+        fn sent(&self) -> Sent {
+            self.0
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_that_accepts_nothing_is_given_up_before_15_seconds() {
+        let accepted = Sent { transferred: 1, ..Sent::default() };
+        for (sent, start, limits) in [
+            (Sent::default(), START, 9..15),
+            (Sent::default(), Duration::MAX, 599..602),
+            (accepted, START, 599..602),
+        ] {
+            let silence = Duration::from_mins(1);
+            let counts = Progress::default().start_file("f", Some(0));
+            let mut watch = Watch::over(counts, silence, start);
+            let began = Instant::now();
+            let error = watch.finish(&Silent(sent)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            assert!(limits.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        }
     }
 }

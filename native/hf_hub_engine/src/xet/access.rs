@@ -3,6 +3,7 @@
 use std::fmt;
 
 use reqwest::{Url, header::HeaderMap};
+use serde::Deserialize;
 
 /// Access to the storage of one repository.
 #[derive(Clone)]
@@ -23,6 +24,28 @@ impl Access {
     /// Returns a text without the token.
     pub fn hide(&self, text: &str) -> String {
         if self.token.is_empty() { text.to_owned() } else { text.replace(&self.token, "…") }
+    }
+}
+
+/// What a Hub responds to a request for access.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Granted {
+    pub(crate) access_token: String,
+    pub(crate) exp: u64,
+    pub(crate) cas_url: String,
+}
+
+impl Granted {
+    /// Maximum length of a response.
+    pub(crate) const LONGEST: usize = 128 << 10;
+
+    /// Reads a response whose token can be sent.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let granted: Self = serde_json::from_slice(body).ok()?;
+        let token = &granted.access_token;
+        let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        (visible && body.len() <= Self::LONGEST).then_some(granted)
     }
 }
 

@@ -1,37 +1,33 @@
-//! The storage, by the crate `hf-xet`. No other file knows that crate.
+//! The storage. Uploads are by the crate `hf-xet`, which no other file knows.
 //!
-//! It verifies no content: the caller has to. It counts on HTTP as the way out of an outage, so it
-//! retries for some seconds only.
+//! Content is not verified: the caller has to. HTTP is the way out of an outage, so requests are
+//! repeated for some seconds only.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use bytes::Bytes;
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{runtime::Handle, task::JoinSet};
 use xet::{
     XetError,
     xet_session::{
-        Sha256Policy, XetConfig, XetDownloadStream, XetDownloadStreamGroup, XetFileInfo,
-        XetSession, XetSessionBuilder, XetStreamUpload, XetUploadCommit, header::USER_AGENT,
+        Sha256Policy, XetConfig, XetSession, XetSessionBuilder, XetStreamUpload, XetUploadCommit,
+        header::USER_AGENT,
     },
 };
 
 use crate::{
     base::error::{Error, ErrorKind, Result},
+    transport::{self, Timeouts},
     xet::{
         Access, Download, File, Running, Sent, Storage, Stored, Tuning, Upload, Writing,
+        reconstruction::{Memory, Reconstruction},
+        requests::Requests,
         runtime::Threads,
     },
 };
 
 /// Bytes of the largest object of a storage, which is sent and received in one request.
 const OBJECT: u64 = 64 << 20;
-
-/// Bytes of a download from which it does not matter that a session takes some milliseconds.
-const LARGE: u64 = 16 << 20;
 
 /// Settings that do not depend on the call: how often and how long to retry; how much to remember
 /// on disk; what is sent to whom; and how much of an upload a crash can cost.
@@ -59,43 +55,25 @@ macro_rules! with_access {
 }
 
 /// A client of storages.
+#[derive(Debug)]
 pub(super) struct Client {
     tuning: Tuning,
-    session: XetSession,
-    runtime: Handle,
-    /// For a download that has threads, and half of the memory, of its own.
-    alone: Arc<Semaphore>,
-}
-
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").finish_non_exhaustive()
-    }
+    http: transport::Client,
+    /// For all downloads.
+    memory: Memory,
 }
 
 impl Client {
-    /// Opens a client whose downloads work on the threads of `runtime`.
-    pub(super) fn open(tuning: &Tuning, runtime: Handle) -> Result<Self> {
-        // Fails only if a provider is already installed, which is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let session = session(tuning, runtime.clone())?;
-        let alone = Arc::new(Semaphore::new(1));
-        Ok(Self { tuning: tuning.clone(), session, runtime, alone })
-    }
-
-    /// Returns a session for a download of so many bytes. A large one has threads of its own:
-    /// cancelling a download does not stop its requests, ending its threads does. There is memory
-    /// for one of them at a time; others use the common session.
-    fn for_download(&self, bytes: u64) -> Result<(Option<Own>, XetSession)> {
-        let permit = self.alone.clone().try_acquire_owned().ok().filter(|_| bytes >= LARGE);
-        let Some(permit) = permit else { return Ok((None, self.session.clone())) };
-        let threads = Threads::start()?;
-        let session = session(&self.tuning, threads.handle()?)?;
-        Ok((Some(Own { threads, _permit: permit }), session))
+    /// Creates a client. Downloads use `http`, uploads the crate's own.
+    pub(super) fn new(tuning: Tuning, http: transport::Client) -> Self {
+        let memory = Memory::new(tuning.buffer);
+        Self { tuning, http, memory }
     }
 }
 
 fn session(tuning: &Tuning, runtime: Handle) -> Result<XetSession> {
+    // Fails only if a provider is already installed, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = config(tuning).map_err(|why| {
         let error = Error::new(ErrorKind::Internal, "cannot set up Xet").from_a_store();
         error.with_source(std::io::Error::other(why))
@@ -128,18 +106,11 @@ async fn on<T: Send + 'static>(
 fn config(tuning: &Tuning) -> std::result::Result<XetConfig, String> {
     let Tuning { buffer, connections, connect, silence, .. } = tuning;
     let uploads = usize::try_from(buffer / OBJECT).unwrap_or(1).clamp(1, *connections);
-    let bytes = |bytes: u64| format!("{bytes}b");
     let own = [
-        // Of each of the two sessions that downloads can have.
-        ("reconstruction.download_buffer_size", bytes(buffer / 2)),
-        ("reconstruction.download_buffer_perfile_size", bytes(buffer / 8)),
-        ("reconstruction.download_buffer_limit", bytes(buffer / 2)),
         ("client.connect_timeout", format!("{}ms", connect.as_millis())),
         ("client.read_timeout", format!("{}ms", silence.as_millis())),
         ("client.ac_max_upload_concurrency", uploads.to_string()),
         ("client.ac_initial_upload_concurrency", uploads.min(2).to_string()),
-        ("client.ac_max_download_concurrency", connections.to_string()),
-        ("client.ac_initial_download_concurrency", (*connections).min(4).to_string()),
     ];
     let fixed = FIXED.into_iter().map(|(name, value)| (name, value.to_owned()));
     fixed.chain(own).try_fold(XetConfig::default(), |config, (name, value)| {
@@ -169,24 +140,17 @@ impl Storage for Client {
         size: u64,
         range: Range<u64>,
     ) -> Running<'a, Box<dyn Download>> {
-        Box::pin(async move {
-            let (own, session) = self.for_download(range.end - range.start)?;
-            let group = session.new_download_stream_group();
-            let group = with_access!(group.map_err(refused(access))?, access);
-            let runtime = match &own {
-                Some(own) => own.threads.handle()?,
-                None => self.runtime.clone(),
-            };
-            let file = XetFileInfo::new(file.hash().to_owned(), size);
-            let open = async move {
-                let group = group.build().await?;
-                let stream = group.download_stream(file, Some(range)).await?;
-                Ok((group, stream))
-            };
-            let (group, pieces) = on(&runtime, DOWNLOADING, access, open).await?;
-            let access = access.clone();
-            Ok(Box::new(Stream { pieces, group, access, _own: own }) as Box<dyn Download>)
-        })
+        let Tuning { connections, silence, .. } = self.tuning;
+        let requests = Requests {
+            client: self.http.clone(),
+            timeouts: Timeouts { headers: silence, idle: silence },
+            token: access.token.clone().into(),
+            access: access.clone(),
+            hash: file.hash().to_owned(),
+        };
+        let range = range.start..range.end.min(size);
+        let download = Reconstruction::new(requests, self.memory.clone(), connections, range);
+        Box::pin(async { Ok(Box::new(download) as Box<dyn Download>) })
     }
 }
 
@@ -220,7 +184,12 @@ impl Upload for Session {
 
     fn sent(&self) -> Sent {
         let report = self.commit.progress();
+        let registered = report.shard.map_or(0, |shard| {
+            let shards = shard.total_shards_uploaded_to_store + shard.total_shards_synced;
+            shard.total_shard_validation_entries_completed + u64::from(shards)
+        });
         Sent {
+            registered,
             done: report.total_bytes_completed,
             transferred: report.total_transfer_bytes_completed,
         }
@@ -261,42 +230,18 @@ impl Writing for Item {
     }
 }
 
-struct Stream {
-    pieces: XetDownloadStream,
-    group: XetDownloadStreamGroup,
-    access: Access,
-    _own: Option<Own>,
-}
-
-/// The threads of one download.
-struct Own {
-    threads: Threads,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Download for Stream {
-    fn next(&mut self) -> Running<'_, Option<Bytes>> {
-        Box::pin(async move {
-            let next = self.pieces.next().await;
-            next.map_err(|error| failure(DOWNLOADING, &error, Some(&self.access)))
-        })
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.pieces.cancel();
-        // An error means that it has ended already.
-        let _ = self.group.abort();
-    }
-}
-
 const UPLOADING: &str = "upload to Xet storage";
-const DOWNLOADING: &str = "download from Xet storage";
+
+/// What the crate shows of the status of a request whose token is invalid.
+const REJECTED: &str = "401 Unauthorized";
 
 /// Returns the error of a storage. The crate keeps the category of some failures only.
 fn failure(doing: &str, error: &XetError, access: Option<&Access>) -> Error {
+    let reason = error.to_string();
     let (kind, why) = match error {
+        XetError::Network(_) if reason.contains(REJECTED) => {
+            (ErrorKind::Unauthorized, "the storage rejects the token")
+        }
         XetError::Authentication(_) => (ErrorKind::Unauthorized, "the storage rejects the token"),
         XetError::RateLimited(_) => (ErrorKind::RateLimited, "the storage asks for a pause"),
         XetError::ServerError(_) => (ErrorKind::Server, "the storage has failed"),
@@ -308,7 +253,6 @@ fn failure(doing: &str, error: &XetError, access: Option<&Access>) -> Error {
         XetError::Configuration(_) => (ErrorKind::InvalidResponse, "its response is invalid"),
         _ => (ErrorKind::Transport, "the connection to the storage has failed"),
     };
-    let reason = error.to_string();
     let reason = access.map_or_else(|| reason.clone(), |access| access.hide(&reason));
     let failed = Error::new(kind, format!("cannot {doing}: {why}")).from_a_store();
     let failed = failed.with_source(std::io::Error::other(reason));

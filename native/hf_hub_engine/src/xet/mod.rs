@@ -1,18 +1,28 @@
 //! Access to Xet, the Hub's storage of large files: it stores chunks, each of them once, whatever
 //! files contain it.
 //!
-//! The engine uses the traits of this module only. [`hf_xet`] implements them with the crate of
-//! that name, if the Cargo feature `xet` is on; without it, there is no [`Storage`].
+//! The engine uses the traits of this module only. [`hf_xet`] implements them if the Cargo feature
+//! `xet` is on: uploads with the crate of that name, and downloads as a [`reconstruction`], because
+//! the crate trusts what a storage sends. Without the feature, there is no [`Storage`].
 
 mod access;
+#[cfg(feature = "xet")]
+mod chunks;
 mod file;
 #[cfg(feature = "xet")]
 mod hf_xet;
+#[cfg(feature = "xet")]
+mod plan;
+#[cfg(feature = "xet")]
+mod reconstruction;
+#[cfg(feature = "xet")]
+mod requests;
 #[cfg(feature = "xet")]
 mod runtime;
 mod shared;
 
 pub use access::Access;
+pub(crate) use access::Granted;
 pub use file::{File, related};
 pub use shared::Shared;
 
@@ -21,9 +31,12 @@ use std::{ops::Range, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::base::{
-    error::{Error, ErrorKind, Result},
-    input,
+use crate::{
+    base::{
+        error::{Error, ErrorKind, Result},
+        input,
+    },
+    transport::{Client, ClientConfig},
 };
 
 /// Work of a storage. Dropping it stops it.
@@ -78,6 +91,8 @@ pub struct Sent {
     pub done: u64,
     /// Bytes that were sent for that.
     pub transferred: u64,
+    /// What the storage has said while it registered files: grows as long as it does.
+    pub registered: u64,
 }
 
 /// A file that was read.
@@ -134,6 +149,8 @@ pub struct Xet {
     /// When it is used.
     pub mode: Mode,
     tuning: Arc<Tuning>,
+    /// Sends the requests of downloads.
+    client: Client,
     /// Why it cannot be used.
     obstacle: Option<&'static str>,
     /// What all calls share.
@@ -147,22 +164,25 @@ impl Xet {
         connections: usize,
         connect: Duration,
         silence: Duration,
+        client: Client,
         shared: Shared,
     ) -> Self {
         let Settings { mode, cache_dir, buffer } = settings.unwrap_or_default();
         let tuning = Arc::new(Tuning { cache_dir, buffer, connections, connect, silence });
-        Self { mode, tuning, obstacle: shared::missing(), shared }
+        Self { mode, tuning, client, obstacle: shared::missing(), shared }
     }
 
     /// Creates a handle that never uses Xet.
     pub fn off() -> Self {
-        Self::new(None, 1, Duration::ZERO, Duration::ZERO, Shared::default())
+        let client = Client::new(ClientConfig::default());
+        Self::new(None, 1, Duration::ZERO, Duration::ZERO, client, Shared::default())
     }
 
     /// Creates a handle that works without the Cargo feature, too.
     #[cfg(test)]
     pub(crate) fn scripted(settings: Settings, wait: Duration, shared: Shared) -> Self {
-        let xet = Self::new(Some(settings), 1, wait, wait, shared);
+        let client = Client::new(ClientConfig::default());
+        let xet = Self::new(Some(settings), 1, wait, wait, client, shared);
         Self { obstacle: None, ..xet }
     }
 
@@ -173,7 +193,7 @@ impl Xet {
             return Err(Error::new(ErrorKind::Transport, message).permanent());
         }
         let silence = silence.unwrap_or(self.tuning.silence);
-        self.shared.storage(&Tuning { silence, ..(*self.tuning).clone() })
+        self.shared.storage(&Tuning { silence, ..(*self.tuning).clone() }, &self.client)
     }
 
     /// Returns why Xet cannot be used at all.

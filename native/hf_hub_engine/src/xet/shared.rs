@@ -11,8 +11,11 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderValue},
 };
 
+#[cfg(feature = "xet")]
+use crate::transport::ClientConfig;
 use crate::{
     base::error::Result,
+    transport::Client,
     xet::{Access, Storage, Tuning},
 };
 
@@ -36,24 +39,22 @@ pub struct Shared(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     #[cfg(feature = "xet")]
-    storages: Vec<(Tuning, Arc<dyn Storage>)>,
+    storages: Vec<(Tuning, ClientConfig, Arc<dyn Storage>)>,
     access: Vec<Access>,
     without: Vec<(Url, Instant)>,
     #[cfg(test)]
     scripted: Option<Arc<dyn Storage>>,
-    #[cfg(feature = "xet")]
-    threads: Option<super::runtime::Threads>,
 }
 
 impl Shared {
-    /// Returns the storage with this tuning, opened once.
-    pub(super) fn storage(&self, tuning: &Tuning) -> Result<Arc<dyn Storage>> {
+    /// Returns the storage with this tuning, opened once for each set of proxies and certificates.
+    pub(super) fn storage(&self, tuning: &Tuning, client: &Client) -> Result<Arc<dyn Storage>> {
         let mut state = self.state();
         #[cfg(test)]
         if let Some(storage) = &state.scripted {
             return Ok(storage.clone());
         }
-        open(&mut state, tuning)
+        open(&mut state, tuning, client)
     }
 
     /// Returns a process whose only storage is this one.
@@ -104,22 +105,23 @@ impl Shared {
 }
 
 #[cfg(feature = "xet")]
-fn open(state: &mut State, tuning: &Tuning) -> Result<Arc<dyn Storage>> {
-    if let Some((_, storage)) = state.storages.iter().find(|(known, _)| known == tuning) {
+#[expect(clippy::unnecessary_wraps, reason = "it fails without the feature")]
+fn open(state: &mut State, tuning: &Tuning, client: &Client) -> Result<Arc<dyn Storage>> {
+    let is_wanted = |(known, config, _): &&(Tuning, ClientConfig, Arc<dyn Storage>)| {
+        known == tuning && config == client.config()
+    };
+    if let Some((_, _, storage)) = state.storages.iter().find(is_wanted) {
         return Ok(storage.clone());
     }
-    let threads = match state.threads.take() {
-        Some(threads) => threads,
-        None => super::runtime::Threads::start()?,
-    };
-    let runtime = state.threads.insert(threads).handle()?;
-    let storage: Arc<dyn Storage> = Arc::new(super::hf_xet::Client::open(tuning, runtime)?);
-    keep(&mut state.storages, STORAGES, (tuning.clone(), storage.clone()));
+    let storage: Arc<dyn Storage> =
+        Arc::new(super::hf_xet::Client::new(tuning.clone(), client.clone()));
+    let config = client.config().clone();
+    keep(&mut state.storages, STORAGES, (tuning.clone(), config, storage.clone()));
     Ok(storage)
 }
 
 #[cfg(not(feature = "xet"))]
-fn open(_: &mut State, _: &Tuning) -> Result<Arc<dyn Storage>> {
+fn open(_: &mut State, _: &Tuning, _: &Client) -> Result<Arc<dyn Storage>> {
     use crate::base::error::{Error, ErrorKind};
     let message = "this build has no support for Xet";
     Err(Error::new(ErrorKind::Transport, message).permanent())

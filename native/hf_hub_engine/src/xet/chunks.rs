@@ -1,0 +1,280 @@
+//! The chunks of an object as a storage packs them: each with a header of eight bytes, and stored,
+//! compressed by LZ4, or so after its bytes were grouped by fours.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use lz4_flex::frame::FrameDecoder;
+
+use super::plan::{Block, CHUNK, Piece};
+
+const HEADER: usize = 8;
+
+/// The wanted chunks of a block.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    first: u32,
+    /// Where each chunk of the block begins, and where the last one ends. Chunks that are not
+    /// wanted have no bytes.
+    starts: Vec<usize>,
+    bytes: Bytes,
+}
+
+impl Chunks {
+    /// Returns the bytes of a piece.
+    pub(super) fn cut(&self, piece: &Piece) -> Result<Bytes, &'static str> {
+        let at = |chunk: u32| self.starts.get((chunk - self.first) as usize).copied();
+        let (start, end) = (at(piece.chunks.start), at(piece.chunks.end));
+        let (start, end) = start.zip(end).ok_or("a chunk is missing")?;
+        if (end - start) as u64 != piece.length {
+            return Err("its chunks do not have the announced size");
+        }
+        let index = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let start = start + index(piece.skip);
+        Ok(self.bytes.slice(start..start + index(piece.take)))
+    }
+}
+
+/// The chunks of a block while it arrives.
+pub(super) struct Unpacking<'a> {
+    block: &'a Block,
+    next: u32,
+    /// The number of wanted ranges that are behind.
+    passed: usize,
+    /// The first bytes of a chunk.
+    held: Vec<u8>,
+    starts: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Unpacking<'a> {
+    pub(super) fn new(block: &'a Block) -> Self {
+        let bytes = Vec::with_capacity(most(block));
+        let (next, held) = (block.chunks.start, Vec::new());
+        Self { block, next, passed: 0, held, starts: vec![0], bytes }
+    }
+
+    /// Takes the next bytes; an error names what is wrong with them.
+    pub(super) fn push(&mut self, mut arrived: &[u8]) -> Result<(), &'static str> {
+        while !arrived.is_empty() {
+            if self.next == self.block.chunks.end {
+                return Err("it has more chunks than announced");
+            }
+            if self.held.is_empty() && missing(arrived)? == 0 {
+                let header = Header::read(arrived)?;
+                let (chunk, rest) = arrived.split_at(HEADER + header.packed);
+                self.add(&header, &chunk[HEADER..])?;
+                arrived = rest;
+                continue;
+            }
+            let taken = missing(&self.held)?.min(arrived.len());
+            self.held.extend_from_slice(&arrived[..taken]);
+            arrived = &arrived[taken..];
+            if missing(&self.held)? == 0 {
+                let held = std::mem::take(&mut self.held);
+                self.add(&Header::read(&held)?, &held[HEADER..])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the chunks if all have arrived.
+    pub(super) fn finish(self) -> Option<Chunks> {
+        let is_complete = self.next == self.block.chunks.end && self.held.is_empty();
+        let first = self.block.chunks.start;
+        is_complete.then(|| Chunks { first, starts: self.starts, bytes: self.bytes.into() })
+    }
+
+    fn add(&mut self, header: &Header, data: &[u8]) -> Result<(), &'static str> {
+        let wanted = &self.block.wanted;
+        while wanted.get(self.passed).is_some_and(|wanted| wanted.end <= self.next) {
+            self.passed += 1;
+        }
+        if wanted.get(self.passed).is_some_and(|wanted| wanted.start <= self.next) {
+            if header.length > most(self.block) - self.bytes.len() {
+                return Err("its chunks are larger than announced");
+            }
+            header.unpack(data, &mut self.bytes)?;
+        }
+        self.starts.push(self.bytes.len());
+        self.next += 1;
+        Ok(())
+    }
+}
+
+fn most(block: &Block) -> usize {
+    usize::try_from(block.unpacked).unwrap_or(usize::MAX)
+}
+
+/// Returns how many bytes are missing until a header, and then its chunk, are complete.
+fn missing(bytes: &[u8]) -> Result<usize, &'static str> {
+    if bytes.len() < HEADER {
+        return Ok(HEADER - bytes.len());
+    }
+    Ok((HEADER + Header::read(bytes)?.packed).saturating_sub(bytes.len()))
+}
+
+struct Header {
+    scheme: u8,
+    packed: usize,
+    length: usize,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+        let number = |at: usize| {
+            bytes[at..at + 3].iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
+        };
+        let (packed, length) = (number(1), number(5));
+        if bytes[0] != 0 || length as u64 > CHUNK || packed as u64 > 2 * CHUNK {
+            return Err("it has an invalid chunk");
+        }
+        Ok(Self { scheme: bytes[4], packed, length })
+    }
+
+    fn unpack(&self, data: &[u8], bytes: &mut Vec<u8>) -> Result<(), &'static str> {
+        let before = bytes.len();
+        match self.scheme {
+            0 => bytes.extend_from_slice(data),
+            1 => self.decompress(data, bytes)?,
+            2 => {
+                let mut grouped = Vec::with_capacity(self.length);
+                self.decompress(data, &mut grouped)?;
+                ungroup(&grouped, bytes);
+            }
+            _ => return Err("it has a chunk of an unknown compression"),
+        }
+        if bytes.len() - before != self.length {
+            return Err("it has an invalid chunk");
+        }
+        Ok(())
+    }
+
+    /// Decompresses at most one byte more than announced.
+    fn decompress(&self, data: &[u8], bytes: &mut Vec<u8>) -> Result<(), &'static str> {
+        let mut frame = FrameDecoder::new(data).take(self.length as u64 + 1);
+        frame.read_to_end(bytes).map(drop).map_err(|_| "it has an invalid chunk")
+    }
+}
+
+/// Every fourth byte is in the same group; the first groups have one byte more if they do not have
+/// the same length.
+fn ungroup(grouped: &[u8], bytes: &mut Vec<u8>) {
+    let (quarter, rest) = (grouped.len() / 4, grouped.len() % 4);
+    let groups = [0, 1, 2, 3].map(|group| &grouped[group * quarter + group.min(rest)..]);
+    for at in 0..quarter {
+        bytes.extend_from_slice(&groups.map(|group| group[at]));
+    }
+    bytes.extend(groups.iter().take(rest).map(|group| group[quarter]));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use lz4_flex::frame::FrameEncoder;
+
+    use super::*;
+
+    fn lz4(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = FrameEncoder::new(Vec::new());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn group(bytes: &[u8]) -> Vec<u8> {
+        (0..4).flat_map(|group| bytes.iter().skip(group).step_by(4).copied()).collect()
+    }
+
+    fn chunk(scheme: u8, data: &[u8], length: usize) -> Vec<u8> {
+        let packed = &data.len().to_le_bytes()[..3];
+        [&[0], packed, &[scheme], &length.to_le_bytes()[..3], data].concat()
+    }
+
+    fn block(
+        chunks: std::ops::Range<u32>,
+        wanted: Vec<std::ops::Range<u32>>,
+        unpacked: u64,
+    ) -> Block {
+        let url = "https://cas/x".parse().unwrap();
+        Block { url, bytes: 0..1, chunks, wanted, unpacked, uses: 1 }
+    }
+
+    fn piece(chunks: std::ops::Range<u32>, length: u64, skip: u64, take: u64) -> Piece {
+        Piece { block: 0, chunks, length, skip, take }
+    }
+
+    fn unpack<'a>(
+        packed: impl IntoIterator<Item = &'a [u8]>,
+        block: &Block,
+    ) -> Result<Chunks, &'static str> {
+        let mut unpacking = Unpacking::new(block);
+        packed.into_iter().try_for_each(|bytes| unpacking.push(bytes))?;
+        unpacking.finish().ok_or("incomplete")
+    }
+
+    #[test]
+    fn chunks_of_each_compression_are_unpacked_if_they_are_wanted() {
+        let text = b"0123456789".repeat(30);
+        let packed = [
+            chunk(0, b"not wanted", 10),
+            chunk(0, b"stored", 6),
+            chunk(1, &lz4(&text), 300),
+            chunk(7, b"not wanted, so never read!!", 10),
+            chunk(2, &lz4(&group(&text[..299])), 299),
+        ]
+        .concat();
+        let block = block(3..8, vec![4..6, 7..8], 605);
+        for size in [1, 2, 7, 8, 9, 100, 10_000] {
+            let chunks = unpack(packed.chunks(size), &block).unwrap();
+            check(&chunks, &text);
+        }
+    }
+
+    fn check(chunks: &Chunks, text: &[u8]) {
+        assert_eq!(chunks.cut(&piece(4..6, 306, 4, 8)).unwrap(), &b"ed012345"[..]);
+        assert_eq!(chunks.cut(&piece(7..8, 299, 0, 299)).unwrap(), &text[..299]);
+        assert!(chunks.cut(&piece(4..6, 305, 0, 305)).is_err());
+        assert!(chunks.cut(&piece(7..9, 299, 0, 299)).is_err());
+    }
+
+    /// A block of one chunk of at most this length.
+    fn one(length: u64) -> Block {
+        block(0..1, std::iter::once(0..1).collect(), length)
+    }
+
+    #[test]
+    fn every_length_is_ungrouped() {
+        for length in 0..20 {
+            let bytes: Vec<u8> = (0..length).collect();
+            let mut ungrouped = Vec::new();
+            ungroup(&group(&bytes), &mut ungrouped);
+            assert_eq!(ungrouped, bytes);
+        }
+    }
+
+    #[test]
+    fn invalid_objects_are_refused_before_they_take_memory() {
+        let zeros = lz4(&vec![0; 1 << 20]);
+        let large = usize::try_from(CHUNK).unwrap() + 1;
+        let cases = [
+            (chunk(1, &zeros, 100), 100),
+            (chunk(2, &zeros, 100), 100),
+            (chunk(1, &zeros, large), 1 << 20),
+            (chunk(0, b"12345", 6), 100),
+            (chunk(0, b"1234567", 6), 100),
+            (chunk(0, b"123456", 6), 5),
+            (chunk(1, b"not LZ4", 6), 100),
+            (chunk(3, b"123456", 6), 100),
+            (chunk(0, b"123456", 6)[..13].to_vec(), 100),
+            (chunk(0, b"123456", 6)[..7].to_vec(), 100),
+            (Vec::new(), 100),
+            ([chunk(0, b"123456", 6), chunk(0, b"123456", 6)].concat(), 100),
+            ([vec![1], chunk(0, b"123456", 6)[1..].to_vec()].concat(), 100),
+        ];
+        for (packed, most) in cases {
+            unpack([&packed[..]], &one(most)).unwrap_err();
+        }
+        unpack([&chunk(0, b"123456", 6)[..]], &one(6)).unwrap();
+    }
+}

@@ -1,0 +1,294 @@
+//! Downloads from a scripted storage.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    testing::{Reply, Server, reply},
+    transport::{Client, ClientConfig, Timeouts},
+    xet::Access,
+};
+
+/// The file: three parts of two objects, whose chunks have 100 bytes.
+fn content() -> Vec<u8> {
+    [chunk(0), chunk(1), chunk(9), chunk(1)].concat()
+}
+
+fn chunk(number: u8) -> Vec<u8> {
+    vec![b'a' + number; 100]
+}
+
+fn packed(numbers: Range<u8>) -> Vec<u8> {
+    numbers
+        .flat_map(|number| [&[0, 100, 0, 0, 0, 100, 0, 0][..], &chunk(number)].concat())
+        .collect()
+}
+
+fn bounds(range: Range<u64>) -> Value {
+    json!({ "start": range.start, "end": range.end })
+}
+
+/// The plan of the file, with links below `links`.
+fn plan(links: &str, offset: u64) -> Value {
+    let term = |hash, chunks: Range<u64>| {
+        let length = 100 * (chunks.end - chunks.start);
+        json!({ "hash": hash, "unpacked_length": length, "range": bounds(chunks) })
+    };
+    let part = |name, chunks: Range<u64>| {
+        let length = 108 * (chunks.end - chunks.start);
+        let ranges = json!([{ "chunks": bounds(chunks), "bytes": bounds(0..length - 1) }]);
+        json!([{ "url": format!("{links}/{name}"), "ranges": ranges }])
+    };
+    json!({
+        "offset_into_first_range": offset,
+        "terms": [term("x", 0..2), term("y", 9..10), term("x", 1..2)],
+        "xorbs": { "x": part("x", 0..2), "y": part("y", 9..10) },
+    })
+}
+
+fn json_reply(body: &Value) -> Reply {
+    reply("200 OK", "", body.to_string().as_bytes())
+}
+
+/// Responds as a storage does.
+fn serve(head: &str) -> Reply {
+    let path = head.split(' ').nth(1).unwrap();
+    let host = head.split("host: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    match path {
+        "/x" => reply("206 Partial Content", "", &packed(0..2)),
+        "/y" => reply("206 Partial Content", "", &packed(9..10)),
+        "/token" => {
+            json_reply(&json!({ "accessToken": "second", "exp": 1, "casUrl": "http://ignored" }))
+        }
+        path if path.starts_with("/v2/reconstructions/") => {
+            json_reply(&plan(&format!("http://{host}"), 0))
+        }
+        _ => reply("404 Not Found", "", b""),
+    }
+}
+
+/// Responds otherwise to requests that begin with `what`.
+async fn serving(
+    what: &'static str,
+    mut other: impl FnMut(&str) -> Reply + Send + 'static,
+) -> Server {
+    Server::answering(move |head| if head.starts_with(what) { other(head) } else { serve(head) })
+        .await
+}
+
+fn download(server: &Server, range: Range<u64>) -> Reconstruction {
+    download_within(server, range, 1 << 20)
+}
+
+fn download_within(server: &Server, range: Range<u64>, memory: u64) -> Reconstruction {
+    let wait = Duration::from_millis(500);
+    let access = Access {
+        storage: server.url.parse().unwrap(),
+        token: "first".to_owned(),
+        expires: 0,
+        route: format!("{}/token", server.url).parse().unwrap(),
+        headers: [(AUTHORIZATION, HeaderValue::from_static("Bearer hub"))].into_iter().collect(),
+    };
+    let requests = Requests {
+        client: Client::new(ClientConfig::default()),
+        timeouts: Timeouts { headers: wait, idle: wait },
+        token: access.token.clone().into(),
+        access,
+        hash: "ab".repeat(32),
+    };
+    Reconstruction::new(requests, Memory::new(memory), 4, range)
+}
+
+async fn read(mut download: Reconstruction) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = download.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn sent(server: &Server, what: &str) -> Vec<String> {
+    server.requests().into_iter().filter(|head| head.starts_with(&format!("get {what}"))).collect()
+}
+
+#[tokio::test]
+async fn a_file_is_made_of_parts_of_objects_which_are_fetched_once() {
+    for memory in [1 << 20, 0] {
+        let server = Server::answering(serve).await;
+        let bytes = read(download_within(&server, 0..400, memory)).await.unwrap();
+        assert_eq!(bytes, content());
+        assert_eq!((sent(&server, "/x").len(), sent(&server, "/y").len()), (1, 1));
+        assert!(sent(&server, "/x")[0].contains("range: bytes=0-215\r\n"));
+        let plan = &sent(&server, "/v2/reconstructions/abab")[0];
+        assert!(plan.contains("range: bytes=0-399\r\n") && plan.contains("bearer first\r\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_range_may_begin_and_end_within_chunks() {
+    let from_30 = |head: &str| json_reply(&plan(&format!("http://{}", host(head)), 30));
+    let server = serving("get /v2", from_30).await;
+    assert_eq!(read(download(&server, 30..350)).await.unwrap(), content()[30..350]);
+}
+
+fn host(head: &str) -> &str {
+    head.split("host: ").nth(1).and_then(|rest| rest.lines().next()).unwrap()
+}
+
+#[tokio::test]
+async fn tokens_are_sent_to_the_storage_and_the_hub_only() {
+    let third = Server::answering(serve).await;
+    let target = format!("location: {}/y\r\n", third.url);
+    let other = serving("get /y", move |_| reply("302 Found", &target, b"")).await;
+    let links = other.url.clone();
+    let server = serving("get /v2", move |head| {
+        if head.contains("bearer second") {
+            return json_reply(&plan(&links, 0));
+        }
+        reply("401 Unauthorized", "", b"")
+    })
+    .await;
+    assert_eq!(read(download(&server, 0..400)).await.unwrap(), content());
+    assert!(sent(&server, "/token")[0].contains("authorization: bearer hub\r\n"));
+    let heads = [other.requests(), third.requests()].concat();
+    assert_eq!(heads.len(), 3);
+    assert!(heads.iter().all(|head| !head.contains("authorization")), "{heads:?}");
+
+    // A storage that redirects would get the token elsewhere.
+    let target = format!("location: {}/v2/reconstructions/x\r\n", other.url);
+    let server = Server::answering(move |_| reply("307 Temporary", &target, b"")).await;
+    let error = read(download(&server, 0..400)).await.unwrap_err();
+    assert_eq!((error.kind(), other.requests().len()), (ErrorKind::InvalidResponse, 2));
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once() {
+    let server = serving("get /v2", |_| reply("401 Unauthorized", "", b"")).await;
+    let error = read(download(&server, 0..400)).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Unauthorized, Some(401)));
+    assert!(error.is_from_a_store());
+    assert_eq!(sent(&server, "/token").len(), 1);
+    assert!(!format!("{error:?}").contains("second"));
+}
+
+#[tokio::test]
+async fn links_that_have_expired_are_replaced_once() {
+    for (refusals, is_right) in [(1, true), (9, false)] {
+        let left = Mutex::new(refusals);
+        let server = Server::answering(move |head| {
+            let mut left = left.lock().unwrap();
+            if head.starts_with("get /y") && *left > 0 {
+                *left -= 1;
+                return reply("403 Forbidden", "", b"");
+            }
+            if head.contains("range: bytes=200-399\r\n") {
+                let mut rest = plan(&format!("http://{}", host(head)), 0);
+                rest["terms"].as_array_mut().unwrap().remove(0);
+                return json_reply(&rest);
+            }
+            serve(head)
+        })
+        .await;
+        let read = read(download(&server, 0..400)).await;
+        assert_eq!(read.is_ok_and(|bytes| bytes == content()), is_right);
+        assert_eq!(sent(&server, "/v2").len(), 2);
+        // What was returned before is not fetched again for itself.
+        assert!(sent(&server, "/v2")[1].contains("range: bytes=200-399\r\n"));
+    }
+}
+
+#[tokio::test]
+async fn the_first_version_of_the_protocol_is_tried_if_there_is_no_second() {
+    let server = serving("get /v", |head| {
+        if head.starts_with("get /v2") {
+            return reply("501 Not Implemented", "", b"");
+        }
+        let url = format!("http://{}/x", host(head));
+        let fetch = json!([{ "url": url, "range": bounds(0..2), "url_range": bounds(0..215) }]);
+        let term = json!({ "hash": "x", "unpacked_length": 200, "range": bounds(0..2) });
+        let terms = json!([term]);
+        let fetch_info = json!({ "x": fetch });
+        json_reply(
+            &json!({ "offset_into_first_range": 0, "terms": terms, "fetch_info": fetch_info }),
+        )
+    })
+    .await;
+    assert_eq!(read(download(&server, 0..200)).await.unwrap(), content()[..200]);
+}
+
+#[tokio::test]
+async fn a_request_is_repeated_if_the_storage_fails_or_stalls() {
+    let hit = Mutex::new(0);
+    let server = Server::answering(move |head| {
+        let mut hit = hit.lock().unwrap();
+        *hit += 1;
+        match *hit {
+            1 => reply("503 Service Unavailable", "", b""),
+            3 => Reply::Stall(b"HTTP/1.1 206 Partial\r\ncontent-length: 216\r\n\r\n\0".to_vec()),
+            _ => serve(head),
+        }
+    })
+    .await;
+    assert_eq!(read(download(&server, 0..400)).await.unwrap(), content());
+}
+
+/// Downloads with another response to the request that begins with `what`.
+async fn hostile(what: &'static str, other: impl Fn(&str) -> Reply + Send + 'static) -> Error {
+    let server = serving(what, other).await;
+    let began = Instant::now();
+    let error = read(download(&server, 0..400)).await.unwrap_err();
+    assert!(error.is_from_a_store(), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    error
+}
+
+#[tokio::test]
+async fn a_plan_that_is_too_large_or_has_no_end_is_refused() {
+    let mut plan = plan("http://hub", 0);
+    plan["more"] = "x".repeat(17 << 20).into();
+    let error = hostile("get /v2", move |_| json_reply(&plan)).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"terms\":[";
+    let endless = [head.as_bytes(), &b" ".repeat(17 << 20)].concat();
+    let error = hostile("get /v2", move |_| Reply::Raw(endless.clone())).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+}
+
+#[tokio::test]
+async fn wrong_plans_and_objects_are_refused() {
+    for (pointer, wrong) in [
+        ("/terms/0/unpacked_length", json!(100)),
+        ("/terms/0/unpacked_length", json!(u32::MAX)),
+        ("/terms/1/unpacked_length", json!(200)),
+        ("/terms/1/range/end", json!(11)),
+        ("/xorbs/x/0/ranges/0/chunks/end", json!(3)),
+        ("/xorbs/x/0/ranges/0/chunks/end", json!(1)),
+        ("/offset_into_first_range", json!(250)),
+    ] {
+        let error = hostile("get /v2", move |head| {
+            let mut plan = plan(&format!("http://{}", host(head)), 0);
+            *plan.pointer_mut(pointer).unwrap() = wrong.clone();
+            json_reply(&plan)
+        })
+        .await;
+        let is_short = error.kind() == ErrorKind::Transport && pointer.contains("chunks/end");
+        assert!(error.kind() == ErrorKind::InvalidResponse || is_short, "{pointer}: {error:?}");
+    }
+    let long = [packed(0..2), packed(2..3)].concat();
+    let error = hostile("get /x", move |_| reply("200 OK", "", &long)).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+    let error = hostile("get /x", |_| reply("200 OK", "", &packed(0..1))).await;
+    assert_eq!(error.kind(), ErrorKind::Transport);
+}
+
+#[tokio::test]
+async fn a_silent_storage_is_given_up() {
+    let error = hostile("get /v2", |_| Reply::Stall(Vec::new())).await;
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
