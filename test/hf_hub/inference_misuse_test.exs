@@ -100,6 +100,7 @@ defmodule HfHub.InferenceMisuseTest do
             {"data: hello\n\n", "text/event-stream", "expected a JSON object"},
             {"data: {\"choices\n\n", "text/event-stream", "expected a JSON object"},
             {"data: []\n\n", "text/event-stream", "expected a JSON object"},
+            {"data: {\"choices\": \"x\"}\n\n", "text/event-stream", "before the end of the result"},
             {"", "text/event-stream", "empty stream"},
             {~s({"detail": "x"}), "application/json", "before the end of the result"}
           ] do
@@ -128,6 +129,29 @@ defmodule HfHub.InferenceMisuseTest do
       respond(context.base, body, %{type: "text/event-stream"})
       assert {:ok, whole} = Inference.collect(chunks)
       assert Inference.text(whole) == "all"
+    end
+
+    test "is an error if a text is not finished, too", context do
+      token = &~s(data: {"token": {"text": "#{&1}"}, "generated_text": #{&2}}\n\n)
+      choice = &~s(data: {"choices": [{"text": "#{&1}", "finish_reason": #{&2}}]}\n\n)
+
+      for {event, last} <- [{token, ~s("ab")}, {choice, ~s("length")}] do
+        respond(context.base, event.("a", "null") <> event.("b", "null"), %{type: "text/event-stream"})
+        {:ok, parts} = Inference.text_generation(client(context), "x", stream: true)
+        error = assert_raise Error, fn -> Enum.to_list(parts) end
+        assert error.kind == :transport
+        respond(context.base, event.("a", "null") <> event.("b", last), %{type: "text/event-stream"})
+        assert Enum.to_list(parts) == ["a", "b"]
+      end
+    end
+
+    test "with an estimate beyond all bounds is no crash", context do
+      for seconds <- ["1e308", "-1", "1#{String.duplicate("0", 400)}"] do
+        respond(context.base, ~s({"error": "loading", "estimated_time": #{seconds}}), %{code: 503})
+
+        assert {:error, %Error{status: 503}} =
+                 Inference.chat_completion(client(context), @hello, loading_timeout: 0)
+      end
     end
 
     test "that redirects gets no further, so that no key does", context do

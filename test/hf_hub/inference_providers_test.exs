@@ -85,8 +85,11 @@ defmodule HfHub.InferenceProvidersTest do
       assert {:error, %Error{kind: :server, reason: "too violent"}} = Inference.text_to_image(client, "x")
       respond(context.base, %{"output" => ["file:///etc/passwd"]})
       assert {:error, %Error{kind: :invalid_name}} = Inference.text_to_image(client, "x")
-      respond(context.base, "[]")
-      assert {:error, %Error{kind: :invalid_response}} = Inference.text_to_image(client, "x")
+
+      for body <- ["[]", ~s({"output": "data:image/png;base64,!"}), ~s({"output": "data:"})] do
+        respond(context.base, body)
+        assert {:error, %Error{kind: :invalid_response}} = Inference.text_to_image(client, "x")
+      end
     end
   end
 

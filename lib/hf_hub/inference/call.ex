@@ -8,6 +8,8 @@ defmodule HfHub.Inference.Call do
   # Milliseconds between two requests to a model that is being loaded.
   @pause 5_000
   @loading 300_000
+  # Seconds; a longer estimate is none.
+  @day 86_400
   # Repetitions of a request that is one too many, and the longest pause that a server may ask for: those of native code.
   @retries 5
   @longest 600_000
@@ -161,6 +163,7 @@ defmodule HfHub.Inference.Call do
 
       {:error, %Error{status: 503, details: %{"estimated_time" => seconds}} = error}
       when is_number(seconds) ->
+        seconds = seconds |> max(0) |> min(@day)
         pause = seconds |> Kernel.*(1000) |> ceil() |> max(100) |> min(@pause)
         text = "#{route.model || route.server} is being loaded, which takes about #{ceil(seconds)} s"
         wait!(route, error, pause, limit, text)

@@ -40,7 +40,10 @@ defmodule HfHub.Inference.Chat do
     Events.stream(client, @task, given, opts, Decode.to(ChatChunk), &finish?/1)
   end
 
-  defp finish?(chunk), do: Enum.any?(chunk.choices, &(&1.finish_reason != nil))
+  defp finish?(%{"choices" => choices}) when is_list(choices),
+    do: Enum.any?(choices, &(Decode.get(&1, "finish_reason") != nil))
+
+  defp finish?(_other), do: false
 
   defp given(messages, stream?, opts) do
     unless match?([_ | _], messages) and Enum.all?(messages, &message?/1) do

@@ -8,13 +8,12 @@ defmodule HfHub.Inference.Events do
 
   @doc """
   Returns a lazy stream of the parts of a task's result, which are decoded by `decode`. The request is sent when the stream
-  starts; halting the stream closes the connection. `last?` returns whether a part can be the last one: a stream that ends
-  after another one is an error, unless its server has reported the end.
+  starts; halting the stream closes the connection. `last?` returns whether the JSON of an event can be the last one: a
+  stream that ends without such an event is an error, unless its server has reported the end.
   """
-  @spec stream(Client.t(), String.t(), Call.given(), keyword(), (term() -> part), (part -> boolean())) ::
+  @spec stream(Client.t(), String.t(), Call.given(), keyword(), (map() -> term()), (map() -> boolean())) ::
           Enumerable.t()
-        when part: term()
-  def stream(client, task, given, opts, decode, last? \\ fn _part -> true end) do
+  def stream(client, task, given, opts, decode, last?) do
     Stream.resource(
       fn -> open(Call.prepare!(client, task, given, opts)) end,
       &next(&1, decode, last?),
@@ -40,7 +39,7 @@ defmodule HfHub.Inference.Events do
   defp next({:reading, rest, end?}, decode, last?) do
     case Reader.next(rest) do
       {:ok, event, rest} ->
-        part(event, rest, decode, fn part -> end? or last?.(part) end)
+        part(event, rest, decode, fn data -> end? or last?.(data) end)
 
       :ended when end? ->
         {:halt, :ended}
@@ -59,8 +58,7 @@ defmodule HfHub.Inference.Events do
     do: failed(Failure.event(error, data), rest)
 
   defp part(%{data: %{} = data}, rest, decode, last?) do
-    part = decode.(data)
-    {[part], {:reading, rest, last?.(part)}}
+    {[decode.(data)], {:reading, rest, last?.(data)}}
   rescue
     error in Decode.Error -> failed(Error.new(:invalid_response, "unexpected event: #{error.message}"), rest)
   end

@@ -349,10 +349,12 @@ defmodule HfHub.Inference.Route do
   def download!(route, url) do
     opts = Request.until(route.opts, route.deadline)
 
-    {bytes, type} =
-      if String.starts_with?(url, "data:"), do: Content.read!(url, opts), else: Content.fetch!(url, opts)
-
-    %Media{data: bytes, content_type: type}
+    if String.starts_with?(url, "data:") do
+      Content.media(url, nil)
+    else
+      {bytes, type} = Content.fetch!(url, opts)
+      %Media{data: bytes, content_type: type}
+    end
   end
 
   @doc "Returns the URL of the model's repository on the Hub, for a provider that reads it."

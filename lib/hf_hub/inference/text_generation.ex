@@ -31,7 +31,7 @@ defmodule HfHub.Inference.TextGeneration do
     {params, opts} = split(prompt, opts)
     decode = if params[:details], do: Decode.to(GenerationChunk), else: &piece/1
 
-    Events.stream(client, @task, {prompt, [stream: true] ++ params}, opts, decode)
+    Events.stream(client, @task, {prompt, [stream: true] ++ params}, opts, decode, &last?/1)
   end
 
   defp split(prompt, opts) do
@@ -46,6 +46,11 @@ defmodule HfHub.Inference.TextGeneration do
     {params, opts} = Keyword.split(opts, Keyword.keys(Tables.generation()))
     {Keyword.put(params, :stop, params[:stop] && List.wrap(params[:stop])), opts}
   end
+
+  # Of text-generation-inference, or of OpenAI. Other servers have neither entry.
+  defp last?(%{"generated_text" => text}), do: text != nil
+  defp last?(%{"choices" => [%{"finish_reason" => reason} | _others]}), do: reason != nil
+  defp last?(_other), do: true
 
   # text-generation-inference, or OpenAI's form.
   defp piece(%{"choices" => [%{"text" => text} | _others]}) when is_binary(text), do: text
