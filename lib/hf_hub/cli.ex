@@ -15,7 +15,19 @@ defmodule HfHub.CLI do
   alias HfHub.Error
 
   # In the order of the help. Each has a Mix task in `lib/mix/tasks`.
-  @nouns [HfHub.CLI.Cache, HfHub.CLI.Lock, HfHub.CLI.Get, HfHub.CLI.Doctor]
+  @nouns [
+    HfHub.CLI.Download,
+    HfHub.CLI.Upload,
+    HfHub.CLI.UploadLargeFolder,
+    HfHub.CLI.Auth,
+    HfHub.CLI.Repo,
+    HfHub.CLI.Cache,
+    HfHub.CLI.Lock,
+    HfHub.CLI.Get,
+    HfHub.CLI.Doctor,
+    HfHub.CLI.Env,
+    HfHub.CLI.Hub
+  ]
 
   @doc false
   @spec nouns() :: [module()]

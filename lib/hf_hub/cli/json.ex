@@ -25,6 +25,32 @@ defmodule HfHub.CLI.Json do
   def plain(text) when is_binary(text), do: if(String.valid?(text), do: text, else: Table.line(text))
   def plain(other), do: other
 
+  @doc "Returns a value that JSON can express, without the entries that have no value."
+  @spec given(term()) :: term()
+  def given(value), do: value |> plain() |> without_nil()
+
+  defp without_nil(map) when is_map(map) do
+    for {key, value} when value != nil <- map, into: %{}, do: {key, without_nil(value)}
+  end
+
+  defp without_nil(list) when is_list(list), do: Enum.map(list, &without_nil/1)
+  defp without_nil(value), do: value
+
+  @doc "Returns structs as rows of a table, in the order of their fields."
+  @spec rows([struct()]) :: [Table.row()]
+  def rows(structs), do: Enum.map(structs, &row/1)
+
+  @doc "Returns a struct as the row of a table, in the order of its fields."
+  @spec row(struct()) :: Table.row()
+  def row(%module{} = struct) do
+    values = given(struct)
+
+    for {name, _from, _type, _doc, _opts} <- module.__fields__(),
+        key = Atom.to_string(name),
+        Map.has_key?(values, key),
+        do: {key, values[key]}
+  end
+
   defp key(key) when is_atom(key), do: Atom.to_string(key)
   defp key(key), do: plain(key)
 

@@ -11,8 +11,8 @@ defmodule HfHub.CLI.Output do
   @typedoc """
   What a command returns.
 
-    * `{:table, rows, opts}` - rows as lists of `{column, value}`. `:id` is the column that `--quiet` prints, `:footer` a
-      line below
+    * `{:table, rows, opts}` - rows as lists of `{column, value}`. `:id` is the column that `--quiet` prints,
+      `:right` are columns that are aligned right besides those of numbers, `:footer` is a line below
     * `{:record, data, opts}` - one object. `:id` is the key that `--quiet` prints
     * `{:done, message, facts}` - the result of an action, with facts as a keyword list
     * `{:text, text}` - text for people, which `--json` and `--quiet` do not print
@@ -74,7 +74,8 @@ defmodule HfHub.CLI.Output do
   def show({:table, rows, _opts}, %{mode: :agent}), do: out(Table.tabbed(rows))
 
   def show({:table, rows, opts}, output) do
-    {text, cut?} = Table.padded(rows, if(output.no_truncate, do: :infinity, else: columns()))
+    columns = if output.no_truncate, do: :infinity, else: columns()
+    {text, cut?} = Table.padded(rows, columns, opts[:right] || [])
     out(text)
     if opts[:footer], do: out(opts[:footer])
     if cut?, do: note("Hint: use --no-truncate or --json to see the values in full")
@@ -82,15 +83,16 @@ defmodule HfHub.CLI.Output do
   end
 
   def show({:record, data, opts}, %{mode: :quiet} = output) do
-    case opts[:id] && Map.get(Json.plain(data), opts[:id]) do
+    case opts[:id] && Map.get(Json.given(data), opts[:id]) do
       nil -> show({:record, data, []}, %{output | mode: :json})
       id -> out(Table.cell(id))
     end
   end
 
-  def show({:record, data, _opts}, %{mode: :human}), do: data |> Json.plain() |> Json.pretty() |> out()
-  def show({:record, data, _opts}, _output), do: out(Json.encode(data))
+  def show({:record, data, _opts}, %{mode: :human}), do: data |> Json.given() |> Json.pretty() |> out()
+  def show({:record, data, _opts}, _output), do: out(Json.encode(Json.given(data)))
 
+  def show({:done, _message, facts}, %{mode: :json}), do: out(Json.encode(Map.new(facts)))
   def show({:done, message, facts}, output), do: facts |> given() |> done(message, output.mode) |> out()
 
   def show({:text, _text}, %{mode: mode}) when mode in [:json, :quiet], do: 0
@@ -121,7 +123,6 @@ defmodule HfHub.CLI.Output do
 
   defp given(facts), do: for({_name, value} = fact when value != nil <- facts, do: fact)
 
-  defp done(facts, _message, :json), do: Json.encode(Map.new(facts))
   defp done([], _message, :quiet), do: ""
   defp done([{_name, value} | _more], _message, :quiet), do: Table.cell(value)
   defp done([], message, :agent), do: message
@@ -134,9 +135,8 @@ defmodule HfHub.CLI.Output do
     Enum.join([green("✓ #{message}") | lines], "\n")
   end
 
-  defp green(text) do
-    if match?({:ok, _columns}, :io.columns()), do: "\e[32m#{text}\e[0m", else: text
-  end
+  # `elixir` and `mix` enable colors if stdout is a terminal.
+  defp green(text), do: if(IO.ANSI.enabled?(), do: "\e[32m#{text}\e[0m", else: text)
 
   defp columns do
     case :io.columns() do

@@ -2,7 +2,7 @@ defmodule HfHub.CLI.Parser do
   # Reads the words of a command line by the table of its command.
   @moduledoc false
 
-  alias HfHub.CLI.{Call, Command, Nearest, Output}
+  alias HfHub.CLI.{Call, Command, Nearest, Output, RepoType}
   alias HfHub.Options
 
   @type result :: {:ok, Call.t()} | :help | {:usage, String.t()}
@@ -21,6 +21,7 @@ defmodule HfHub.CLI.Parser do
          false <- Map.has_key?(values, :help) && :help,
          {:ok, args} <- arguments(args, command.args),
          :ok <- required(values, flags),
+         {:ok, args, values} <- RepoType.take(command, args, values),
          {:ok, output} <- Output.new(values) do
       {:ok, %Call{command: command, output: output, args: args, flags: defaults(values, flags)}}
     end

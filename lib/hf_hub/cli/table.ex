@@ -8,8 +8,8 @@ defmodule HfHub.CLI.Table do
   @type row :: [{String.t(), term()}]
 
   @doc "Returns padded columns of at most that many characters in all, and whether a value was cut."
-  @spec padded([row()], pos_integer() | :infinity) :: {String.t(), boolean()}
-  def padded(rows, columns) do
+  @spec padded([row()], pos_integer() | :infinity, [String.t()]) :: {String.t(), boolean()}
+  def padded(rows, columns, right) do
     names = names(rows)
     texts = for row <- rows, do: Enum.map(names, &short(value(row, &1)))
     heads = Enum.map(names, &head/1)
@@ -18,7 +18,7 @@ defmodule HfHub.CLI.Table do
       [heads | texts] |> Enum.zip_with(fn column -> column |> Enum.map(&String.length/1) |> Enum.max() end)
 
     widths = narrow(natural, Enum.map(heads, &max(String.length(&1), 4)), columns)
-    sides = for name <- names, do: if(Enum.all?(rows, &numeric?(value(&1, name))), do: :right, else: :left)
+    sides = for name <- names, do: side(name, rows, right)
     rule = Enum.map(widths, &String.duplicate("-", &1))
     lines = for cells <- [heads, rule | texts], do: line(cells, widths, sides)
     {Enum.join(lines, "\n"), widths != natural}
@@ -42,6 +42,10 @@ defmodule HfHub.CLI.Table do
       {_name, value} -> value
       nil -> nil
     end
+  end
+
+  defp side(name, rows, right) do
+    if name in right or Enum.all?(rows, &numeric?(value(&1, name))), do: :right, else: :left
   end
 
   defp numeric?(value), do: is_number(value) or value == nil

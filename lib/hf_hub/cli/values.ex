@@ -1,0 +1,150 @@
+defmodule HfHub.CLI.Values do
+  # Values of flags that have a syntax of their own, as `hf` reads them: variables, volumes, durations.
+  @moduledoc false
+
+  alias HfHub.Auth
+  alias HfHub.CLI.Command
+  alias HfHub.Config.Source
+
+  @doc "Returns the flags for variables, their file, secrets and their file."
+  @spec flags() :: Command.rules()
+  def flags do
+    [
+      env: [
+        type: {:list, :string},
+        short: "e",
+        doc: "Variable, as `KEY=VALUE`, or `KEY` for its value in the environment"
+      ],
+      env_file: [type: :path, doc: "File of variables, one `KEY=VALUE` a line; `-` is stdin"],
+      secrets: [
+        type: {:list, :string},
+        short: "s",
+        secret: true,
+        doc:
+          "Secret, as `KEY=VALUE`, or `KEY` for its value in the environment; `HF_TOKEN` is the active token"
+      ],
+      secrets_file: [type: :path, doc: "File of secrets, one `KEY=VALUE` a line; `-` is stdin"]
+    ]
+  end
+
+  @doc "Returns the flag for volumes."
+  @spec volume_flag() :: Command.rules()
+  def volume_flag do
+    [
+      volume: [
+        type: {:list, :string},
+        short: "v",
+        doc:
+          "Volume to mount, as `hf://[TYPE/]ID[@REVISION][/PATH]:/MOUNT[:ro]`; the type is `models`, `datasets`, `spaces` or `buckets`"
+      ]
+    ]
+  end
+
+  @doc "Returns a map of the variables of a flag and its file; those of the flag count more."
+  @spec variables([String.t()] | nil, Path.t() | nil) :: %{String.t() => String.t()}
+  def variables(texts, file) do
+    lines = if file, do: String.split(read(file), ~r/\R/), else: []
+
+    for line <- lines ++ (texts || []),
+        {name, value} <- variable(String.trim(line)),
+        into: %{},
+        do: {name, value}
+  end
+
+  defp read("-"), do: IO.read(:stdio, :all) |> to_string()
+
+  defp read(file) do
+    case File.read(file) do
+      {:ok, text} -> String.trim_leading(text, "\uFEFF")
+      {:error, reason} -> raise ArgumentError, "cannot read #{file}: #{:file.format_error(reason)}"
+    end
+  end
+
+  defp variable(""), do: []
+  defp variable("#" <> _comment), do: []
+
+  defp variable(line) do
+    line = Regex.replace(~r/^export\s+/, line, "")
+
+    case Regex.run(~r/^([A-Za-z_][\w.]*)\s*(?:(=)\s*(.*))?$/s, line) do
+      [_all, name] -> for(value <- List.wrap(environment(name)), do: {name, value})
+      [_all, name, "=", value] -> [{name, unquoted(value)}]
+      # Without the line, which may have a secret.
+      nil -> raise ArgumentError, "expected a variable as KEY=VALUE or KEY"
+    end
+  end
+
+  defp environment("HF_TOKEN") do
+    case Auth.get_token() do
+      {:ok, token} -> token
+      {:error, _none} -> nil
+    end
+  end
+
+  defp environment(name), do: Source.env(name)
+
+  @escapes %{"n" => "\n", "t" => "\t", "r" => "\r", "\"" => "\"", "\\" => "\\", "$" => "$"}
+
+  # Double quotes have escapes, single quotes have none; a comment follows a space.
+  defp unquoted(text) do
+    cond do
+      match = Regex.run(~r/^"((?:\\.|[^"\\])*)"\s*(?:#.*)?$/s, text) ->
+        Regex.replace(~r/\\(.)/s, Enum.at(match, 1), fn all, char -> @escapes[char] || all end)
+
+      match = Regex.run(~r/^'([^']*)'\s*(?:#.*)?$/s, text) ->
+        Enum.at(match, 1)
+
+      true ->
+        text |> String.replace(~r/(^|\s+)#.*$/s, "") |> String.trim()
+    end
+  end
+
+  @doc "Returns volumes as the functions of the library take them."
+  @spec volumes([String.t()] | nil) :: [map()] | nil
+  def volumes(nil), do: nil
+  def volumes(texts), do: Enum.map(texts, &volume/1)
+
+  defp volume(text) do
+    case Regex.run(
+           ~r{^hf://(?:(models|datasets|spaces|buckets)/)?([^@:/]+/[^@:/]+)(?:@([^:/]+))?(?:/([^:]+))?:(/[^:]*)(?::(ro|rw))?$},
+           text
+         ) do
+      [_all, type, source, revision, path, mount | mode] ->
+        # A bucket can be written to unless the mount forbids it; a repository cannot be.
+        read_only = if mode == [], do: nil, else: mode == ["ro"]
+
+        type =
+          %{
+            "" => :model,
+            "models" => :model,
+            "datasets" => :dataset,
+            "spaces" => :space,
+            "buckets" => :bucket
+          }[type]
+
+        %{
+          type: type,
+          source: source,
+          mount_path: mount,
+          revision: present(revision),
+          path: present(path),
+          read_only: read_only
+        }
+        |> Map.reject(&match?({_key, nil}, &1))
+
+      nil ->
+        raise ArgumentError, "expected a volume as hf://[TYPE/]ID[/PATH]:/MOUNT[:ro], got: #{inspect(text)}"
+    end
+  end
+
+  defp present(""), do: nil
+  defp present(text), do: text
+
+  @doc "Returns the text of `--body`, or of `--body-file`, where `-` is stdin; `nil` if neither is given."
+  @spec body(map()) :: String.t() | nil
+  def body(%{body: text, body_file: file}) when text != nil and file != nil,
+    do: raise(ArgumentError, "--body and --body-file are mutually exclusive")
+
+  def body(%{body_file: file}) when file != nil, do: read(file)
+  def body(flags), do: flags[:body]
+end

@@ -1,0 +1,3 @@
+defmodule Mix.Tasks.HfHub.Auth do
+  use HfHub.CLI.Task, noun: HfHub.CLI.Auth
+end

@@ -1,0 +1,80 @@
+defmodule HfHub.CLI.LocalHubTest do
+  # Commands against the Local Hub, without the Python client.
+  use HfHub.Case, async: false
+
+  import ExUnit.CaptureIO
+
+  alias HfHub.CLI
+
+  # Returns the exit status, stdout and stderr.
+  defp run(args, input \\ "") do
+    me = self()
+
+    stderr =
+      capture_io(:stderr, fn ->
+        stdout = capture_io([input: input], fn -> send(me, {:status, CLI.run(args)}) end)
+        send(me, {:stdout, stdout})
+      end)
+
+    assert_received {:status, status}
+    assert_received {:stdout, stdout}
+    {status, stdout, stderr}
+  end
+
+  defp hub(args), do: args ++ ["--endpoint", endpoint(), "--token", token()]
+
+  test "results go to stdout and nothing else does", context do
+    {id, commit} = repo(context, %{"a.txt" => "a"})
+    assert {0, stdout, ""} = run(hub(["download", id, "a.txt", "--quiet", "--cache-dir", context.cache]))
+    assert String.trim(stdout) =~ ~r"/snapshots/#{commit}/a.txt$"
+    assert {1, "", "Error: " <> message} = run(hub(["download", id, "b.txt", "--cache-dir", context.cache]))
+    assert message =~ "b.txt"
+
+    assert {1, json, "Error: " <> _} =
+             run(hub(["download", id, "b.txt", "--cache-dir", context.cache, "--json"]))
+
+    assert json =~ ~s("error":"entry_not_found")
+  end
+
+  test "a mistyped command or option names the nearest one, with exit status 2" do
+    assert {2, "", stderr} = run(["dowload", "x/y"])
+    assert stderr =~ ~s(unknown command "dowload"; did you mean download?)
+    assert {2, "", stderr} = run(["repo", "crate", "x/y"])
+    assert stderr =~ ~s(unknown command "crate"; did you mean create?)
+    assert {2, "", stderr} = run(["whoami"])
+    assert stderr =~ "did you mean auth whoami?"
+    assert {2, "", stderr} = run(["download", "x/y", "--tokn", "hf_secret"])
+    assert stderr =~ "unknown option --tokn; did you mean --token?" and not (stderr =~ "hf_secret")
+    assert {2, stdout, ""} = run([])
+    assert stdout =~ "Usage: hf_hub COMMAND"
+    assert {0, version, ""} = run(["--version"])
+    assert String.trim(version) == HfHub.version()
+  end
+
+  test "a deletion asks on stderr, and does nothing without a yes", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"}, id: "reader/cli-#{System.unique_integer([:positive])}")
+    assert {1, "", stderr} = run(hub(["repo", "delete", id]), "n\n")
+    assert stderr =~ "permanently delete model '#{id}'. Proceed? [y/N]" and stderr =~ "nothing was changed"
+    assert {1, "", stderr} = run(hub(["repo", "delete", id, "--quiet"]))
+    assert stderr =~ "Pass --yes"
+    assert {0, stdout, _stderr} = run(hub(["repo", "delete", id]), "y\n")
+    assert stdout =~ "Repo deleted"
+  end
+
+  test "env shows versions and settings, and no token" do
+    assert {0, stdout, ""} = run(hub(["env"]))
+    assert stdout =~ ~r/^hf_hub +#{HfHub.version()}$/m and stdout =~ endpoint()
+    refute stdout =~ token()
+    assert {0, json, ""} = run(hub(["env", "--json"]))
+    assert json =~ ~s("endpoint":{"origin":":option") and not (json =~ token())
+  end
+
+  test "users of a Local Hub are managed by its folder", context do
+    root = Path.join(context.dir, "hub")
+    added = run(["hub", "user", "--root", root, "add", "ann", "--token", "hf_ann"])
+    assert {0, "hf_ann\n", _stderr} = added
+    assert {0, listed, _stderr} = run(["hub", "user", "--root", root, "list"])
+    assert listed =~ "ann"
+    assert {2, "", _stderr} = run(["hub", "user", "--root", root, "nonsense"])
+  end
+end

@@ -1,0 +1,207 @@
+defmodule HfHub.SideBySide do
+  # The command line beside the Python client's `hf`, each on a Hub and in a folder of its own.
+  @moduledoc false
+
+  use ExUnit.CaseTemplate
+
+  import ExUnit.CaptureIO
+
+  alias HfHub.{CLI, Python}
+
+  using do
+    quote do
+      # stderr is captured, which one test can do at a time.
+      use HfHub.Case, async: false
+      import HfHub.SideBySide, only: [same: 2, same: 3, hf: 2, ours: 2, both: 2, on_both: 2]
+
+      @moduletag :python
+      @moduletag timeout: 180_000
+
+      setup context do
+        {:ok, started} = HfHub.TwoHubs.start(context)
+        sides = for side <- [:theirs, :ours], into: %{}, do: {side, Path.join(context.dir, "cwd_#{side}")}
+        for {_side, folder} <- sides, do: File.mkdir_p!(folder)
+        context = Map.merge(context, Map.new([{:sides, sides} | started]))
+        {:ok, [sides: sides, hf: HfHub.SideBySide.start_hf(context)] ++ started}
+      end
+    end
+  end
+
+  # Runs the commands that come as lines of JSON, each in a process of its own, with the modules loaded once.
+  @server """
+  import base64, json, os, sys, traceback
+  import huggingface_hub.cli.hf as hf
+
+  def run(args):
+      sys.argv = ["hf"] + args
+      try:
+          hf.main()
+          return 0
+      except SystemExit as end:
+          return end.code if isinstance(end.code, int) else int(end.code is not None)
+      except BaseException:
+          traceback.print_exc()
+          return 1
+
+  for line in sys.stdin:
+      call = json.loads(line)
+      out, into = os.pipe()
+      pid = os.fork()
+      if pid == 0:
+          os.dup2(into, 1)
+          os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+          if call["token"]:
+              os.environ["HF_TOKEN"] = call["token"]
+          status = run(call["args"])
+          sys.stdout.flush()
+          os._exit(status)
+      os.close(into)
+      with os.fdopen(out, "rb") as pipe:
+          output = pipe.read()
+      status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+      print(status, base64.b64encode(output).decode(), flush=True)
+  """
+
+  @doc "Starts the process that runs `hf` in its folder."
+  def start_hf(context) do
+    home = Path.join(context.dir, "home_theirs")
+
+    env =
+      [
+        {"HF_ENDPOINT", context.hubs.theirs},
+        {"HF_HOME", home},
+        {"HF_HUB_DISABLE_UPDATE_CHECK", "1"}
+      ] ++ Enum.reject(Python.env(context.dir), &match?({"HF_HOME", _home}, &1))
+
+    # The messages on stderr differ on purpose.
+    script = ~s(exec "$0" -c "$1" 2>>#{home}.stderr)
+    args = ["-c", script, Python.executable(), @server]
+    env = for {name, value} <- env, do: {to_charlist(name), to_charlist(value)}
+    opts = [:binary, {:line, 1_000_000}, args: args, env: env, cd: context.sides.theirs]
+    Port.open({:spawn_executable, System.find_executable("sh")}, opts)
+  end
+
+  @doc "Runs `hf` in its folder; returns its status and stdout."
+  def hf(context, args) do
+    port = context.hf
+    Port.command(port, [HfHub.Native.Nif.to_json(%{args: args, token: token(context)}), "\n"])
+    assert_receive {^port, {:data, {:eol, line}}}, 60_000
+    [status, output] = String.split(line, " ")
+    {String.to_integer(status), Base.decode64!(output)}
+  end
+
+  # Tests of logins are without the token in the environment.
+  defp token(context), do: if(context[:token] == false, do: nil, else: "hf_me")
+
+  @doc "Runs the same command of this library; the first word may be `hf`'s. Returns its status and stdout."
+  def ours(context, args) do
+    me = self()
+
+    capture_io(:stderr, fn ->
+      output =
+        capture_io(fn ->
+          before = File.cwd!()
+          File.cd!(context.sides.ours)
+
+          set = [
+            {"HF_ENDPOINT", context.hubs.ours},
+            {"HF_TOKEN", token(context) || ""},
+            {"HF_HOME", Path.join(context.dir, "home_ours")}
+          ]
+
+          unset = for {name, _value} <- set, do: {name, System.get_env(name)}
+          System.put_env(set)
+
+          try do
+            send(me, {:status, CLI.run(args)})
+          after
+            for {name, value} <- unset,
+                do: if(value, do: System.put_env(name, value), else: System.delete_env(name))
+
+            File.cd!(before)
+          end
+        end)
+
+      send(me, {:output, output})
+    end)
+
+    assert_received {:status, status}
+    assert_received {:output, output}
+    {status, output}
+  end
+
+  @doc "Does the same with the folder of each side."
+  def both(context, work), do: for({_side, folder} <- context.sides, do: work.(folder))
+
+  @doc "Returns what a call of the library returns for the Hub of each side, theirs first."
+  def on_both(context, work) do
+    [theirs, ours] =
+      for side <- [:theirs, :ours], do: work.(endpoint: context.hubs[side], token: "hf_me") |> normal(context)
+
+    {theirs, ours}
+  end
+
+  @doc """
+  Runs a command on both sides, and asserts that status and result are the same; returns our result.
+
+  With `--json`, the results are compared as data. Options: `:stdout`, `false` compares only the status; `:fields`, `true`
+  compares only the names of fields; `:ours`, other arguments for our side.
+  """
+  def same(context, args, opts \\ []) do
+    {status, theirs} = hf(context, args)
+    {our_status, ours} = ours(context, opts[:ours] || args)
+
+    assert our_status == status,
+           "#{Enum.join(args, " ")}: exit #{our_status}, hf #{status}\n#{ours}\n#{File.read!(Path.join(context.dir, "home_theirs.stderr"))}"
+
+    if status == 0 and opts[:stdout] != false do
+      if "--json" in args,
+        do: data(args, theirs, ours, context, opts),
+        else: lines(args, theirs, ours, context)
+    end
+
+    ours
+  end
+
+  defp data(args, theirs, ours, context, opts) do
+    shape = if opts[:fields], do: &fields/1, else: & &1
+    [theirs, ours] = for text <- [theirs, ours], do: text |> json() |> normal(context) |> shape.()
+
+    assert ours == theirs,
+           "#{Enum.join(args, " ")}:\nours #{inspect(ours, pretty: true)}\nhf   #{inspect(theirs, pretty: true)}"
+  end
+
+  defp lines(args, theirs, ours, context) do
+    assert normal(ours, context) == normal(theirs, context), "#{Enum.join(args, " ")}:\n#{ours}\n#{theirs}"
+  end
+
+  # JSON is YAML, which a card contains.
+  defp json(text) do
+    {:ok, card} = HfHub.Native.run(:parse_card, ~s(---\n{"all": #{text}}\n---\n))
+    card.data["all"]
+  end
+
+  defp fields(map) when is_map(map), do: Map.new(map, fn {key, value} -> {key, fields(value)} end)
+  defp fields(list) when is_list(list), do: list |> Enum.map(&fields/1) |> Enum.uniq()
+  defp fields(_value), do: :value
+
+  # Addresses, folders, ids and times differ.
+  defp normal(text, context) when is_binary(text) do
+    text
+    # `hf` writes colors whatever stdout is.
+    |> String.replace(~r/\e\[\d+m/, "")
+    |> String.replace(Map.values(context.hubs), "HUB")
+    |> String.replace(Map.values(context.sides), "CWD")
+    |> String.replace(~r"#{context.dir}/home_(theirs|ours)", "HOME")
+    |> String.replace(~r/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?/, "TIME")
+    |> String.replace(~r/\b[0-9a-f]{40}\b/, "SHA1")
+    |> String.replace(~r/\b[0-9a-f]{24}\b/, "ID")
+  end
+
+  defp normal(map, context) when is_map(map),
+    do: Map.new(map, fn {key, value} -> {key, normal(value, context)} end)
+
+  defp normal(list, context) when is_list(list), do: Enum.map(list, &normal(&1, context))
+  defp normal(tuple, context) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> normal(context)
+  defp normal(other, _context), do: other
+end
