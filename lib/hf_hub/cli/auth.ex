@@ -7,7 +7,6 @@ defmodule HfHub.CLI.Auth do
   alias HfHub.Auth
   alias HfHub.Auth.Prompt
   alias HfHub.CLI.{Call, Command}
-  alias HfHub.Config
   alias HfHub.Config.Token
 
   @git [
@@ -101,7 +100,7 @@ defmodule HfHub.CLI.Auth do
     else
       with {:ok, account} <- Auth.whoami(Call.options(call)) do
         orgs = Enum.map_join(account.orgs, ",", & &1.name)
-        endpoint = String.trim_trailing(call.flags[:endpoint] || Config.endpoint(), "/")
+        endpoint = Call.endpoint(call)
 
         {:done, "Logged in",
          user: account.name,

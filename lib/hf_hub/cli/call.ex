@@ -3,6 +3,7 @@ defmodule HfHub.CLI.Call do
   @moduledoc false
 
   alias HfHub.CLI.{Command, Output, Progress}
+  alias HfHub.Config
 
   @enforce_keys [:command, :output]
   defstruct [:command, :output, args: %{}, flags: %{}]
@@ -28,6 +29,10 @@ defmodule HfHub.CLI.Call do
 
   defp pair({flag, option}), do: {flag, option}
   defp pair(name), do: {name, name}
+
+  @doc "Returns the base URL of the Hub that a command calls."
+  @spec endpoint(t()) :: String.t()
+  def endpoint(call), do: String.trim_trailing(call.flags[:endpoint] || Config.endpoint(), "/")
 
   @doc "Returns the option `:progress`: on a terminal, unless the format is for programs."
   @spec progress(t(), String.t()) :: keyword()

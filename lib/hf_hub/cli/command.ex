@@ -58,11 +58,16 @@ defmodule HfHub.CLI.Command do
   @spec flags(t()) :: rules()
   def flags(command) do
     hub = if command.hub, do: Flags.hub(), else: []
-    Keyword.merge(hub ++ Flags.common(command.own_json), command.flags) |> order(command.flags)
-  end
+    letters = for {_name, rule} <- command.flags, letter = rule[:short], do: letter
 
-  # The command's own flags come first.
-  defp order(all, own), do: own ++ Keyword.drop(all, Keyword.keys(own))
+    # A command may have its own meaning of -h, as listings of files do.
+    shared =
+      for {name, rule} <- hub ++ Flags.common(command.own_json), not Keyword.has_key?(command.flags, name) do
+        {name, if(rule[:short] in letters, do: Keyword.delete(rule, :short), else: rule)}
+      end
+
+    command.flags ++ shared
+  end
 
   @doc "Returns the spellings of a flag, without dashes; the first is the one in the help."
   @spec spellings({atom(), keyword()}) :: [String.t()]

@@ -12,11 +12,13 @@ defmodule HfHub.CLI.Output do
   What a command returns.
 
     * `{:table, rows, opts}` - rows as lists of `{column, value}`. `:id` is the column that `--quiet` prints,
-      `:right` are columns that are aligned right besides those of numbers, `:footer` is a line below
+      `:right` are columns that are aligned right besides those of numbers, `:columns` are those for people,
+      if JSON has more, `:footer` is a line below
     * `{:record, data, opts}` - one object. `:id` is the key that `--quiet` prints
     * `{:done, message, facts}` - the result of an action, with facts as a keyword list
     * `{:text, text}` - text for people, which `--json` and `--quiet` do not print
     * `{:raw, text}` - text that is the result in every format
+    * `{:lines, enumerable}` - lines that are printed as they come
     * `{:own, value, words}` - a value as JSON, or the lines that the function makes of it
     * `{:note, text}` - a line on stderr, except with `--quiet`
     * `{:warning, text}` - a warning on stderr
@@ -71,11 +73,11 @@ defmodule HfHub.CLI.Output do
     0
   end
 
-  def show({:table, rows, _opts}, %{mode: :agent}), do: out(Table.tabbed(rows))
+  def show({:table, rows, opts}, %{mode: :agent}), do: rows |> columns(opts) |> Table.tabbed() |> out()
 
   def show({:table, rows, opts}, output) do
     columns = if output.no_truncate, do: :infinity, else: columns()
-    {text, cut?} = Table.padded(rows, columns, opts[:right] || [])
+    {text, cut?} = rows |> columns(opts) |> Table.padded(columns, opts[:right] || [])
     out(text)
     if opts[:footer], do: out(opts[:footer])
     if cut?, do: note("Hint: use --no-truncate or --json to see the values in full")
@@ -98,6 +100,12 @@ defmodule HfHub.CLI.Output do
   def show({:text, _text}, %{mode: mode}) when mode in [:json, :quiet], do: 0
   def show({:text, text}, _output), do: out(text)
   def show({:raw, text}, _output), do: out(text)
+
+  def show({:lines, lines}, _output) do
+    Enum.each(lines, &IO.puts(Table.line(&1)))
+    0
+  end
+
   def show({:own, value, _words}, %{mode: :json}), do: out(Json.encode(value))
   def show({:own, value, words}, _output), do: value |> words.() |> List.wrap() |> Enum.join("\n") |> out()
   def show({:note, _text}, %{mode: :quiet}), do: 0
@@ -119,6 +127,12 @@ defmodule HfHub.CLI.Output do
   def show({:usage, text}, _output) do
     note(["Error: ", text])
     2
+  end
+
+  defp columns(rows, opts) do
+    if names = opts[:columns],
+      do: for(row <- rows, do: for(name <- names, do: List.keyfind(row, name, 0, {name, nil}))),
+      else: rows
   end
 
   defp given(facts), do: for({_name, value} = fact when value != nil <- facts, do: fact)

@@ -87,6 +87,10 @@ defmodule HfHub.CLI.Table do
   defp short(false), do: ""
   defp short(%DateTime{} = time), do: time |> DateTime.to_date() |> Date.to_iso8601()
   defp short(list) when is_list(list), do: Enum.map_join(list, ", ", &short/1)
+
+  defp short(<<day::binary-10, "T", _rest::binary>> = text),
+    do: if(text =~ ~r/^\d{4}-\d\d-\d\dT/, do: day, else: cell(text))
+
   defp short(value), do: cell(value)
 
   @doc "Returns a value in one line."

@@ -137,6 +137,17 @@ defmodule HfHub.CLI.Values do
     end
   end
 
+  @doc "Returns volumes as texts, with their types."
+  @spec volume_texts([map()]) :: [String.t()]
+  def volume_texts(volumes) do
+    for volume <- volumes do
+      revision = if volume[:revision], do: "@#{volume.revision}", else: ""
+      path = if volume[:path], do: "/#{volume.path}", else: ""
+      mode = %{nil => "", true => ":ro", false => ":rw"}[volume[:read_only]]
+      "hf://#{volume.type}s/#{volume.source}#{revision}#{path}:#{volume.mount_path}#{mode}"
+    end
+  end
+
   defp present(""), do: nil
   defp present(text), do: text
 
@@ -147,4 +158,51 @@ defmodule HfHub.CLI.Values do
 
   def body(%{body_file: file}) when file != nil, do: read(file)
   def body(flags), do: flags[:body]
+
+  @doc "Returns the labels of `--label key=value` and `--name`."
+  @spec labels([String.t()] | nil, String.t() | nil) :: %{String.t() => String.t()}
+  def labels(texts, name) do
+    labels = for text <- texts || [], into: %{}, do: label(String.split(text, "=", parts: 2))
+    if name, do: Map.put(labels, "name", name), else: labels
+  end
+
+  # A label without a value is a tag.
+  defp label([key]), do: {key, ""}
+  defp label([key, value]), do: {key, value}
+
+  @units %{"" => 1, "s" => 1, "m" => 60, "h" => 3600, "d" => 86_400}
+
+  @doc "Returns the milliseconds of a duration such as `30s`, `5m`, `2h` or `1d`."
+  @spec duration(String.t()) :: pos_integer()
+  def duration(text) do
+    case Regex.run(~r/^(\d+)([smhd]?)$/, text) do
+      [_all, number, unit] when number != "0" -> String.to_integer(number) * @units[unit] * 1000
+      _other -> raise ArgumentError, "expected a duration such as 30s, 5m, 2h or 1d, got: #{inspect(text)}"
+    end
+  end
+
+  @doc "Returns the row of a kind of hardware; some listings have columns in between."
+  @spec hardware(struct(), [{String.t(), term()}]) :: HfHub.CLI.Table.row()
+  def hardware(kind, between) do
+    [
+      {"name", kind.name},
+      {"pretty name", kind.pretty_name},
+      {"cpu", kind.cpu},
+      {"ram", kind.ram}
+    ] ++
+      between ++
+      [
+        {"accelerator", accelerator(kind.accelerator)},
+        {"cost/min", cost(kind.unit_cost_usd, 1, 4)},
+        {"cost/hour", cost(kind.unit_cost_usd, 60, 2)}
+      ]
+  end
+
+  defp accelerator(nil), do: nil
+  defp accelerator(%{"quantity" => n, "model" => model, "vram" => ram}), do: "#{n}x #{model} (#{ram})"
+  defp accelerator(%{quantity: n, model: model, vram: ram}), do: "#{n}x #{model} (#{ram})"
+  defp accelerator(_other), do: nil
+
+  defp cost(per_minute, _minutes, _decimals) when per_minute in [nil, 0, 0.0], do: "free"
+  defp cost(per_minute, minutes, n), do: "$" <> :erlang.float_to_binary(per_minute * minutes / 1, decimals: n)
 end

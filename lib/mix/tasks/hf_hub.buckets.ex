@@ -1,0 +1,3 @@
+defmodule Mix.Tasks.HfHub.Buckets do
+  use HfHub.CLI.Task, noun: HfHub.CLI.Buckets
+end
