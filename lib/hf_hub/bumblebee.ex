@@ -103,15 +103,22 @@ defmodule HfHub.Bumblebee do
   """
   @spec seed_cache(HfHub.repo(), keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
   def seed_cache(id, opts \\ []) do
-    # The :cache_dir of a tuple is that of Bumblebee here.
-    {into, tuple} = Keyword.pop(RepoRef.options(id), :cache_dir)
-    opts = Options.validate!(Keyword.merge(tuple ++ [into: into], opts), @seed)
-    with {:ok, found} <- found(id, opts), do: Seed.write(found, opts[:into])
+    {id, into} = without_cache_dir(id)
+    opts = Options.validate!(opts, @seed, id)
+    with {:ok, found} <- found(id, opts), do: Seed.write(found, opts[:into] || into)
   end
 
   @doc "Same as `seed_cache/2`, but returns the folder or raises `HfHub.Error`."
   @spec seed_cache!(HfHub.repo(), keyword()) :: Path.t()
   def seed_cache!(id, opts \\ []), do: Error.unwrap!(seed_cache(id, opts))
+
+  # The :cache_dir of a tuple is Bumblebee's own here.
+  defp without_cache_dir({:hf, id, opts} = tuple) do
+    {into, _others} = Keyword.pop(RepoRef.options(tuple), :cache_dir)
+    {{:hf, id, Keyword.delete(opts, :cache_dir)}, into}
+  end
+
+  defp without_cache_dir(id), do: {id, nil}
 
   defp found(id, opts) do
     # The folder of a tuple is the path of its reference.

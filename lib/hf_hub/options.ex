@@ -150,7 +150,10 @@ defmodule HfHub.Options do
 
   defp with_tuple(opts, table, repo) do
     tuple = RepoRef.options(repo || (table[:repo_id] && opts[:repo_id]))
-    tuple |> Keyword.take(Keyword.keys(table)) |> Keyword.merge(opts)
+    # `nil` stands for an option that is not given.
+    for {name, value} <- tuple, table[name], opts[name] == nil, reduce: opts do
+      opts -> Keyword.put(opts, name, value)
+    end
   end
 
   defp names(name, rule), do: [name | Keyword.get(rule, :aliases, [])]

@@ -8,13 +8,16 @@ defmodule HfHub.RandomAccess do
 
   alias HfHub.{Cache, Config, Download, Error, Options}
 
+  @derive {Inspect, only: [:name, :size]}
   @enforce_keys [:name, :size, :from]
   defstruct [:name, :size, :from, head: ""]
+
+  @typep result :: {:ok, Enumerable.t()} | {:error, Error.t()}
 
   @type t :: %__MODULE__{
           name: String.t(),
           size: non_neg_integer(),
-          from: {:disk, pid(), term()} | {:hub, keyword()},
+          from: {:disk, pid(), term()} | {:hub, String.t() | nil, (Range.t() -> result())},
           head: binary()
         }
 
@@ -81,8 +84,8 @@ defmodule HfHub.RandomAccess do
     end
   end
 
-  def read(%{from: {:hub, opts}} = file, first, length) do
-    with {:ok, stream} <- Download.download_stream([range: first..(first + length - 1)] ++ opts),
+  def read(%{from: {:hub, _commit, stream}} = file, first, length) do
+    with {:ok, stream} <- stream.(first..(first + length - 1)),
          {:ok, bytes} <- collect(stream) do
       if byte_size(bytes) == length, do: {:ok, bytes}, else: {:error, short(file, length, bytes)}
     end
@@ -127,7 +130,10 @@ defmodule HfHub.RandomAccess do
   defp remote(metadata, opts) do
     with {:ok, size} <- size(metadata, opts[:filename]) do
       opts = Options.given(Keyword.drop(opts, [:cache_dir, :local_files_only]))
-      file = %__MODULE__{name: opts[:filename], size: size, from: {:hub, opts}}
+
+      # A function, because stack traces may show the file, and do not show the token in the options of a function.
+      stream = &Download.download_stream([range: &1] ++ opts)
+      file = %__MODULE__{name: opts[:filename], size: size, from: {:hub, opts[:revision], stream}}
       with {:ok, head} <- read(file, 0, min(size, @head)), do: {:ok, %{file | head: head}}
     end
   end

@@ -295,8 +295,8 @@ defmodule HfHub.Safetensors do
   def stream(%Handle{} = model, opts \\ []) do
     opts = Options.validate!(opts, @stream)
     if opts[:names], do: Enum.each(opts[:names], &Error.unwrap!(Reading.find(model, &1)))
-    names = Reading.in_order(model)
-    names = if opts[:names], do: Enum.filter(names, &(&1 in opts[:names])), else: names
+    wanted = MapSet.new(opts[:names] || Map.keys(model.tensors))
+    names = for name <- Reading.in_order(model), name in wanted, do: name
     Stream.map(names, &{&1, model.tensors[&1], tensor!(model, &1)})
   end
 

@@ -99,6 +99,18 @@ defmodule HfHub.TuplesTest do
     assert length(requests(id)) == before
   end
 
+  test "their token is not shown by an open model", %{id: id, ask: ask} = context do
+    path = Path.join(context.dir, "model.safetensors")
+    Safetensors.write!(path, %{"w" => {"U8", [3], <<1, 2, 3>>}})
+    folder = folder(context, %{"model.safetensors" => File.read!(path)})
+    HfHub.LocalHub.import_folder!(hub(), folder, id)
+    model = Safetensors.open!({:hf, id, auth_token: token()}, ask)
+    # As stack traces and crash reports show it, too.
+    for format <- ["~p", "~w"], do: refute("#{:io_lib.format(format, [model])}" =~ token())
+    refute inspect(model, structs: false, limit: :infinity) =~ token()
+    assert Safetensors.tensor!(model, "w") == <<1, 2, 3>>
+  end
+
   test "an unknown option, or one of the wrong type, raises without the token", %{id: id, ask: ask} do
     for opts <- [[token: "hf_CANARY"], [auth_token: 5], [offline: "hf_CANARY"]] do
       error = assert_raise ArgumentError, fn -> Api.model_info({:hf, id, opts}, ask) end

@@ -190,7 +190,7 @@ defmodule HfHub.Safetensors.Source do
   end
 
   # All files are of the commit of the first one.
-  defp commit(%RandomAccess{from: {:hub, opts}}, _given), do: opts[:revision]
+  defp commit(%RandomAccess{from: {:hub, commit, _stream}}, _given), do: commit
 
   defp commit(cached, given) do
     case Regex.run(~r"/snapshots/([^/]+)/", cached) do
