@@ -11,7 +11,21 @@ defmodule HfHub.Jobs do
   """
 
   alias HfHub.{Account, Decode, Error, Options, Request}
-  alias HfHub.Jobs.{Call, Events, JobHardware, JobInfo, JobMetrics, Position, Spec, Tables, Uv, Waiting}
+
+  alias HfHub.Jobs.{
+    Artifacts,
+    Call,
+    Events,
+    JobHardware,
+    JobInfo,
+    JobMetrics,
+    Position,
+    Spec,
+    Tables,
+    Uv,
+    Volume,
+    Waiting
+  }
 
   @type result :: {:ok, JobInfo.t()} | {:error, Error.t()}
 
@@ -43,8 +57,9 @@ defmodule HfHub.Jobs do
   @doc """
   Starts a job that runs a Python script with [uv](https://docs.astral.sh/uv/), and returns it.
 
-  The script is a URL, or a command of a package. Files of this machine cannot be run yet: upload the script to a
-  repository, and pass its URL.
+  The script is the path of a file, a URL, or a command of a package. Files of this machine, also those among
+  `:script_args`, are uploaded to the private bucket `jobs-artifacts` of the namespace, which the job mounts at `/data` and
+  may write to.
 
   ## Options
 
@@ -64,12 +79,39 @@ defmodule HfHub.Jobs do
   @spec run_uv(String.t(), keyword()) :: result()
   def run_uv(script, opts \\ []) do
     opts = Options.validate!(opts, Tables.run_uv())
-    start(Uv.spec!(script, opts), opts)
+
+    with {:ok, spec, namespace} <- Uv.spec(script, opts),
+         do: start(spec, Keyword.put(opts, :namespace, namespace))
   end
 
   @doc "Same as `run_uv/2`, but returns the job or raises `HfHub.Error`."
   @spec run_uv!(String.t(), keyword()) :: JobInfo.t()
   def run_uv!(script, opts \\ []), do: Error.unwrap!(run_uv(script, opts))
+
+  @doc """
+  Uploads what is new or changed in a folder of this machine to the private bucket `jobs-artifacts` of the namespace, and
+  returns a volume for the option `:volumes` of jobs.
+
+  A job sees the files as they are at the time of the call. What a job has written, `HfHub.Buckets.sync/3` downloads from
+  the `:source` and `:path` of the volume. A file `.keep` is uploaded for an empty folder.
+
+  ## Options
+
+  #{Options.docs(Tables.sync_volume())}
+
+  ## Examples
+
+      {:ok, volume} = HfHub.Jobs.sync_volume("training-data", "/data")
+      {:ok, job} = HfHub.Jobs.run("python:3.12", ["ls", "/data"], volumes: [volume])
+  """
+  @doc python: "sync_job_volume"
+  @spec sync_volume(Path.t(), String.t(), keyword()) :: {:ok, Volume.t()} | {:error, Error.t()}
+  def sync_volume(folder, mount_path, opts \\ []),
+    do: Artifacts.sync(folder, mount_path, Options.validate!(opts, Tables.sync_volume()))
+
+  @doc "Same as `sync_volume/3`, but returns the volume or raises `HfHub.Error`."
+  @spec sync_volume!(Path.t(), String.t(), keyword()) :: Volume.t()
+  def sync_volume!(folder, mount_path, opts \\ []), do: Error.unwrap!(sync_volume(folder, mount_path, opts))
 
   defp start(spec, opts) do
     with {:ok, namespace} <- Account.name(opts[:namespace], opts) do

@@ -46,7 +46,7 @@ defmodule HfHub.ScheduledJobs do
   @doc """
   Schedules a Python script that runs with [uv](https://docs.astral.sh/uv/), and returns the scheduled job.
 
-  The script is a URL, or a command of a package, as in `HfHub.Jobs.run_uv/2`.
+  The script is the path of a file, a URL, or a command of a package, as in `HfHub.Jobs.run_uv/2`.
 
   ## Options
 
@@ -61,7 +61,11 @@ defmodule HfHub.ScheduledJobs do
   @spec create_uv(String.t(), keyword()) :: result()
   def create_uv(script, opts) do
     opts = Options.validate!(opts, Tables.create_uv())
-    schedule(Uv.spec!(script, opts), opts)
+    # Before files are uploaded.
+    Schedule.check!(opts[:schedule])
+
+    with {:ok, spec, namespace} <- Uv.spec(script, opts),
+         do: schedule(spec, Keyword.put(opts, :namespace, namespace))
   end
 
   @doc "Same as `create_uv/2`, but returns the scheduled job or raises `HfHub.Error`."

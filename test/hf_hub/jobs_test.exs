@@ -54,8 +54,11 @@ defmodule HfHub.JobsTest do
            ~r/`:scheduling`, `:running`, `:completed`.*or a list/},
           {fn -> Jobs.wait("j", [stages: [:done]] ++ ours) end, ~r/`:completed`/},
           {fn -> Jobs.update_labels("j", ["a"], ours) end, ~r/:labels to be a map of names to strings/},
-          {fn -> Jobs.run_uv("train.py", ours) end, ~r/"train.py" is a file of this machine.*pass its URL/},
-          {fn -> Jobs.run_uv(script, ours) end, ~r/is a file of this machine/},
+          {fn -> Jobs.run_uv("train.py", ours) end, ~r/"train.py" is not a file of this machine.* or a URL/},
+          {fn -> Jobs.run_uv(script, [volumes: [%{source: "a/b", mount_path: "/data"}]] ++ ours) end,
+           ~r/mount the volume at another path/},
+          {fn -> Jobs.run_uv(script, [flavor: "CPU basic"] ++ ours) end, ~r/:flavor to be one of/},
+          {fn -> Jobs.sync_volume(context.dir, "data", ours) end, ~r/begin with "\/"/},
           {fn -> Jobs.run_uv("https://a.test/b.py", [script_args: ["config.yaml"]] ++ ours) end,
            ~r/"config.yaml"/}
         ] do
@@ -63,6 +66,56 @@ defmodule HfHub.JobsTest do
     end
 
     assert requests(context.owner) == []
+  end
+
+  describe "files of this machine" do
+    setup :writer
+    setup %{account: account} = context, do: {:ok, owner: account, ours: write(token: context.writer)}
+
+    defp content(bucket, path, context, opts) do
+      [file] = HfHub.Buckets.download!(bucket, [path], [local_dir: Path.join(context.dir, "out")] ++ opts)
+      File.read!(file)
+    end
+
+    test "are uploaded to a private bucket that the job mounts", %{ours: ours} = context do
+      plant(context, "", job("RUNNING"))
+      one = Path.join(folder(context, %{"my run.py" => "print(1)"}), "my run.py")
+      two = Path.join(folder(context, %{"my_run.py" => "print(2)"}), "my_run.py")
+      volume = %{type: :dataset, source: "a/b", mount_path: "/in"}
+      opts = [script_args: ["--config", two, "3"], dependencies: ["trl"], volumes: [volume]] ++ ours
+      assert {:ok, %JobInfo{id: "j"}} = Jobs.run_uv(one, opts)
+      [%{"body" => sent}] = asked(context.owner, "/api/jobs/")
+      assert sent["command"] == ~w(uv run --with trl /data/my_run.py --config /data/my_run\(0\).py 3)
+      assert sent["labels"]["name"] =~ ~r/\Amy-run-[0-9a-f]{8}\z/
+
+      bucket = context.owner <> "/jobs-artifacts"
+      assert [%{"source" => "a/b"}, %{"source" => ^bucket, "path" => folder} = mounted] = sent["volumes"]
+      assert %{"type" => "bucket", "mountPath" => "/data", "readOnly" => false} = mounted
+      assert content(bucket, folder <> "/my_run.py", context, ours) == "print(1)"
+      assert content(bucket, folder <> "/my_run(0).py", context, ours) == "print(2)"
+      assert HfHub.Buckets.get!(bucket, ours).private
+    end
+
+    test "are synchronized to a volume", %{ours: ours} = context do
+      local = folder(context, %{"a.txt" => "a", "d/b.txt" => "b"})
+      assert {:ok, volume} = Jobs.sync_volume(local, "/in", ours)
+      assert %Jobs.Volume{type: :bucket, mount_path: "/in", read_only: true} = volume
+      assert volume.path =~ ~r/\A#{Path.basename(local)}-[0-9a-f]{8}\z/
+      assert content(volume.source, volume.path <> "/d/b.txt", context, ours) == "b"
+      objects = length(asked(context.owner, "/batch"))
+      assert {:ok, ^volume} = Jobs.sync_volume(local, "/in", ours)
+      assert length(asked(context.owner, "/batch")) == objects
+
+      empty = Path.join(context.dir, "empty")
+      File.mkdir_p!(empty)
+      :ok = HfHub.Buckets.update_settings(volume.source, [private: false] ++ ours)
+      opts = [remote_name: "out", read_only: false] ++ ours
+      {result, log} = with_log(fn -> Jobs.sync_volume(empty, "/out", opts) end)
+      assert {:ok, %{path: "out", read_only: false}} = result
+      assert log =~ "is public"
+      assert content(volume.source, "out/.keep", context, ours) == ""
+      assert {:error, %Error{kind: :io}} = Jobs.sync_volume("/nonexistent", "/in", ours)
+    end
   end
 
   test "secrets are in no error, log or inspection", %{ours: ours} = context do

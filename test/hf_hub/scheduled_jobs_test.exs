@@ -34,7 +34,7 @@ defmodule HfHub.ScheduledJobsTest do
           {fn -> create.(schedule: "@daily", labels: %{"a" => "b c"}) end, ~r/the label "a" .*got: "b c"/},
           {fn -> create.(schedule: "@daily", name: "a/b") end, ~r/the label "name"/},
           {fn -> ScheduledJobs.create_uv("x.py", [schedule: "@daily"] ++ ours) end,
-           ~r/is a file of this machine/},
+           ~r/is not a file of this machine/},
           {fn -> ScheduledJobs.update_schedule("s", :daily, ours) end, ~r/one of @annually/},
           {fn -> ScheduledJobs.update_labels("s", %{"a" => "ü"}, ours) end, ~r/the label "a"/}
         ] do

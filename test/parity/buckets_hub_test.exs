@@ -212,4 +212,19 @@ defmodule HfHub.Parity.BucketsHubTest do
     assert actions.(Buckets.sync!(address, out, ours_too)) == [download: "d/b", download: "new"]
     assert File.read!(Path.join(out, "d/b")) == "longer"
   end
+
+  test "both clients synchronize a folder to the same volume of jobs", %{ours: ours} = context do
+    local = folder(context, %{"a.txt" => "a"})
+    volume = HfHub.Jobs.sync_volume!(local, "/in", ours)
+
+    assert python(context, """
+           volume = api.sync_job_volume(#{inspect(local)}, "/in")
+           print(volume.type, volume.source, volume.mount_path, volume.path, volume.read_only)
+           """) =~ "bucket #{volume.source} /in #{volume.path} True"
+
+    assert [%{path: path}] =
+             Buckets.list_tree!(volume.source, [recursive: true] ++ ours) |> Enum.filter(& &1.size)
+
+    assert path == volume.path <> "/a.txt"
+  end
 end

@@ -107,6 +107,19 @@ defmodule HfHub.Jobs.Tables do
   @spec run_uv() :: Options.table()
   def run_uv, do: @uv ++ run()
 
+  @doc "Returns the options of `HfHub.Jobs.sync_volume/3`."
+  @spec sync_volume() :: Options.table()
+  def sync_volume do
+    [
+      remote_name: [
+        type: :string,
+        doc:
+          "Folder in the bucket. Defaults to the name of the folder and a hash of its path and this machine."
+      ],
+      read_only: [type: :boolean, default: true, doc: "Whether jobs can only read the volume."]
+    ] ++ @namespace ++ HfHub.Buckets.Tables.upload()
+  end
+
   @doc "Returns the options of `HfHub.ScheduledJobs.create/3`."
   @spec create() :: Options.table()
   def create, do: @schedule ++ @spec_options ++ one()
