@@ -227,7 +227,9 @@ defmodule HfHub.JobsTest do
     assert Enum.take(Jobs.logs("j", [follow: true] ++ ours), 2) == ["line", "line"]
     eventually(fn -> match?([%{"aborted" => true}], asked(context.owner, "/logs")) end)
 
-    plant(context, "/none/logs", ~s({"error":"Job not found"}), code: 404)
+    for path <- ~w(/none /none/cancel /none/labels /none/logs),
+        do: plant(context, path, ~s({"error":"Job not found"}), code: 404)
+
     error = assert_raise Error, fn -> Enum.to_list(Jobs.logs("none", [follow: true] ++ ours)) end
     assert error.kind == :not_found
     missing = ~s(the job "none" of "#{context.owner}" was not found; check both)

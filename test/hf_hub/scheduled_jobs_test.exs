@@ -69,7 +69,7 @@ defmodule HfHub.ScheduledJobsTest do
     assert {:error, %Error{kind: :invalid_response}} = ScheduledJobs.list(ours)
     plant(context, "/bare", ~s({"id":"bare","status":null,"jobSpec":null,"owner":null,"createdAt":1}))
     assert %{id: "bare", status: nil, job_spec: nil, owner: nil} = ScheduledJobs.get!("bare", ours)
-    plant(context, "/none", ~s({"error":"not found"}), 404)
+    plant(context, "/none/suspend", ~s({"error":"not found"}), 404)
     assert {:error, %Error{kind: :not_found, message: message}} = ScheduledJobs.suspend("none", ours)
     assert message =~ ~s(the scheduled job "none" of "#{context.owner}" was not found)
   end
