@@ -61,7 +61,7 @@ defmodule HfHub.Doctor.Locks do
 
   defp second(folder) do
     with erl when erl != nil <- erl(),
-         paths = Enum.flat_map([:elixir, :logger, :hf_hub], &["-pa", to_string(:code.lib_dir(&1, :ebin))]),
+         paths = Enum.flat_map([:elixir, :logger, :hf_hub], &["-pa", Path.join(:code.lib_dir(&1), "ebin")]),
          args = ["-noshell", "-noinput"] ++ boot() ++ paths ++ ["-eval", @code, "-extra", folder],
          {output, 0} <- System.cmd(erl, args, env: env(), stderr_to_stdout: true) do
       output |> String.split() |> List.last()
