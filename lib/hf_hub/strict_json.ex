@@ -81,7 +81,7 @@ defmodule HfHub.StrictJson do
   # `start` is the text from the last escape on, of which `length` bytes have been read.
   defp string(<<?", rest::binary>>, start, length, found) do
     # A copy, because a part of the text would keep all of it in memory.
-    {[found | binary_part(start, 0, length)] |> IO.iodata_to_binary() |> utf8(), rest}
+    {[found, binary_part(start, 0, length)] |> IO.iodata_to_binary() |> utf8(), rest}
   end
 
   defp string(<<?\\, rest::binary>>, start, length, found) do
