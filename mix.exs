@@ -30,7 +30,7 @@ defmodule HfHub.MixProject do
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_env), do: ["lib"]
 
-  defp test_applications(:test), do: [:ssl]
+  defp test_applications(:test), do: [:inets, :ssl]
   defp test_applications(_env), do: []
 
   # What `mix docs` and `bin/docs` make of the documentation.
@@ -43,9 +43,11 @@ defmodule HfHub.MixProject do
         "Hugging Face Hub" => "https://huggingface.co/docs/hub",
         "huggingface_hub for Python" => "https://huggingface.co/docs/huggingface_hub"
       },
+      # Made by bin/release; without it, the library is compiled.
       files:
         ~w(lib mix mix.exs .formatter.exs README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md ROADMAP.md LICENSE guides examples Cargo.toml Cargo.lock) ++
-          ~w(native/hf_hub_engine native/hf_hub_nif native/hf_hub_server)
+          ~w(native/hf_hub_engine native/hf_hub_nif native/hf_hub_server) ++
+          Enum.filter(["native/precompiled.sha256"], &File.exists?(Path.expand(&1, __DIR__)))
     ]
   end
 end

@@ -1,7 +1,10 @@
+Code.require_file("precompiled.exs", __DIR__)
+
 defmodule Mix.Tasks.Compile.HfHubNative do
-  # Installs the native library in `priv/native` of the build folder: compiled by
-  # cargo, or copied from HF_HUB_NIF_PATH. Loaded by mix.exs itself, so it also
-  # runs if hf_hub is a dependency. Cargo only runs if a source has changed.
+  # Installs the native library in `priv/native` of the build folder: copied from
+  # HF_HUB_NIF_PATH, that of the release (see precompiled.exs), or compiled by cargo.
+  # Loaded by mix.exs itself, so it also runs if hf_hub is a dependency. Cargo only
+  # runs if a source has changed.
   #
   #   HF_HUB_NIF_PATH     a prebuilt library, used instead of compiling one
   #   HF_HUB_NIF_SHA256   its SHA-256, unless a file of that name + ".sha256" has it
@@ -10,6 +13,8 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   #   HF_HUB_NIF_XET      "0" builds it without Xet, which is more than half of the build
   @moduledoc false
   use Mix.Task.Compiler
+
+  alias HfHub.Precompiled
 
   @root Path.expand("..", __DIR__)
   @crate "hf_hub_nif"
@@ -113,27 +118,57 @@ defmodule Mix.Tasks.Compile.HfHubNative do
       else: []
   end
 
+  # What is installed: a file, or the content of one.
   defp artefact do
-    case System.get_env("HF_HUB_NIF_PATH") do
-      path when path in [nil, ""] ->
-        Mix.shell().info("Compiling the native part of hf_hub (the first time takes some minutes)")
-
-        @crate
-        |> cargo_build!(profile(), target_args() ++ feature_args())
-        |> Enum.find(&(Path.extname(&1) in [".so", ".dylib", ".dll"]))
-        |> Kernel.||(Mix.raise("cargo built no library for #{@crate}"))
+    case System.get_env("HF_HUB_NIF_PATH", "") do
+      "" ->
+        # A choice of how to compile it is a choice to compile it.
+        chosen = profile() != "release" or feature_args() != []
+        if chosen, do: compiled(), else: precompiled()
 
       path ->
         verify!(path)
-        path
+        {:file, path}
     end
   end
 
+  defp precompiled do
+    case Precompiled.fetch(@root, Mix.Project.config()[:version]) do
+      {:ok, library} ->
+        {:content, library}
+
+      :none ->
+        compiled()
+
+      {:error, reason} ->
+        unless System.find_executable("cargo"),
+          do: Mix.raise("#{reason}; #{no_cargo()}")
+
+        Mix.shell().info("hf_hub: #{reason}")
+        compiled()
+    end
+  end
+
+  defp compiled do
+    Mix.shell().info("Compiling the native part of hf_hub (the first time takes some minutes)")
+
+    @crate
+    |> cargo_build!(profile(), target_args() ++ feature_args())
+    |> Enum.find(&(Path.extname(&1) in [".so", ".dylib", ".dll"]))
+    |> Kernel.||(Mix.raise("cargo built no library for #{@crate}"))
+    |> then(&{:file, &1})
+  end
+
   # Renamed into place: overwriting a library that a running VM has mapped would crash the VM.
-  defp install(from) do
+  defp install(artefact) do
     File.mkdir_p!(Path.dirname(library()))
     temporary = library() <> ".#{System.unique_integer([:positive])}"
-    File.cp!(from, temporary)
+
+    case artefact do
+      {:file, path} -> File.cp!(path, temporary)
+      {:content, content} -> File.write!(temporary, content)
+    end
+
     File.rename!(temporary, library())
     # Links priv of the build folder for projects that read it before this application is compiled.
     Mix.Project.build_structure()
@@ -182,7 +217,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
         end
       end
 
-    :erlang.phash2({stamps, switches}, 4_294_967_296)
+    :erlang.phash2({stamps, switches, Precompiled.state(@root)}, 4_294_967_296)
   end
 
   # Not a wildcard: the path of this project may contain wildcard characters.

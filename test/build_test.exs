@@ -274,12 +274,36 @@ defmodule HfHub.BuildTest do
     refute output =~ "HF_HUB_NIF_XET=0"
   end
 
-  test "uses a prebuilt library whose checksum matches", context do
-    folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
-    library = Path.join(context.dir, "built_elsewhere.so")
-    File.cp!(:code.priv_dir(:hf_hub) |> Path.join("native/hf_hub_nif.so"), library)
-    sha256 = sha256(File.read!(library))
-    # Without cargo.
+  test "installs the library of a release without cargo", context do
+    checkout = checkout(context)
+    built = :code.priv_dir(:hf_hub) |> Path.join("native/hf_hub_nif.so")
+    {_, 0} = System.cmd("bash", ["bin/release", "--library", built], cd: checkout)
+    served = Path.join(checkout, "dist")
+    url = static_files(served)
+    {_, 0} = System.cmd("bash", ["bin/release", "--checksums", url], cd: checkout)
+    cache = Path.join(context.dir, "native_cache")
+    script = Path.join(context.dir, "script.exs")
+
+    File.write!(
+      script,
+      "Mix.install([{:hf_hub, path: \"#{checkout}\"}])\nIO.puts(\"at \" <> #{context.call})\n"
+    )
+
+    env =
+      env([
+        {"MIX_INSTALL_DIR", Path.join(context.dir, "installs")},
+        {"MIX_ENV", nil},
+        {"HF_HUB_NIF_CACHE", cache},
+        without_cargo(context)
+      ])
+
+    assert {output, 0} = System.cmd("elixir", [script], env: env, stderr_to_stdout: true)
+    assert output =~ "Downloading the native part of hf_hub from #{url}/"
+    assert output =~ "at #{context.cache}"
+    assert File.ls!(cache) == File.ls!(served)
+  end
+
+  defp without_cargo(context) do
     bin = Path.join(context.dir, "bin")
     File.mkdir_p!(bin)
 
@@ -287,7 +311,15 @@ defmodule HfHub.BuildTest do
         path = System.find_executable(tool),
         do: File.ln_s!(path, Path.join(bin, tool))
 
-    path = {"PATH", "#{bin}:#{:code.root_dir()}/bin:/bin:/usr/bin"}
+    {"PATH", "#{bin}:#{:code.root_dir()}/bin:/bin:/usr/bin"}
+  end
+
+  test "uses a prebuilt library whose checksum matches", context do
+    folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
+    library = Path.join(context.dir, "built_elsewhere.so")
+    File.cp!(:code.priv_dir(:hf_hub) |> Path.join("native/hf_hub_nif.so"), library)
+    sha256 = sha256(File.read!(library))
+    path = without_cargo(context)
     prebuilt = [{"HF_HUB_NIF_PATH", library}, path]
 
     assert {output, 1} = mix(folder, ["compile"], prebuilt)

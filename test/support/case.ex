@@ -179,6 +179,16 @@ defmodule HfHub.Case do
     found
   end
 
+  # Serves a folder by OTP's own web server until the end of the test; returns its URL.
+  def static_files(folder) do
+    {:ok, _} = Application.ensure_all_started(:inets)
+    folder = to_charlist(folder)
+    where = [port: 0, bind_address: {127, 0, 0, 1}, server_name: ~c"static"]
+    {:ok, server} = :inets.start(:httpd, where ++ [server_root: folder, document_root: folder])
+    ExUnit.Callbacks.on_exit(fn -> :inets.stop(:httpd, server) end)
+    "http://127.0.0.1:#{:httpd.info(server)[:port]}"
+  end
+
   def sha256(content), do: :crypto.hash(:sha256, content) |> Base.encode16(case: :lower)
 
   @doc "Injects a fault for paths that contain `match`."
