@@ -3,6 +3,8 @@ defmodule HfHub.Buckets do
   Buckets: storage for files without a history, such as checkpoints, logs and raw data.
 
       {:ok, url} = HfHub.Buckets.create("me/data", private: true)
+      {:ok, _files} = HfHub.Buckets.upload("me/data", [{{:path, "out/model.safetensors"}, "model.safetensors"}])
+      {:ok, plan} = HfHub.Buckets.sync("logs", "hf://buckets/me/data/logs", delete: true)
       {:ok, entries} = HfHub.Buckets.list_tree("me/data", prefix: "logs/")
       :ok = HfHub.Buckets.copy("hf://datasets/me/corpus/train/", "hf://buckets/me/data/train/")
 

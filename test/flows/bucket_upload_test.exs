@@ -296,6 +296,19 @@ defmodule HfHub.Flows.BucketUploadTest do
 
     defp same_time({:ok, plan}, other), do: {:ok, %{plan | timestamp: other.timestamp}}
 
+    test "follows links to files, and neither those to folders nor those that lead nowhere", context do
+      elsewhere = folder(context, %{"f" => "linked", "sub/g" => "g"})
+      local = folder(context, %{"a" => "a"})
+
+      for {name, target} <- [file: "f", folder: "sub", nothing: "none"],
+          do: File.ln_s!(Path.join(elsewhere, target), Path.join(local, "#{name}"))
+
+      address = "hf://buckets/#{context.bucket}/links"
+      assert {:ok, plan} = Buckets.sync(local, address, write())
+      assert operations(plan) == [upload: "a", upload: "file"]
+      assert %{"links/a" => "a", "links/file" => "linked"} = stored(context)
+    end
+
     test "carries a saved plan out later", context do
       saved = Path.join(context.dir, "plan.jsonl")
       before = stored(context)

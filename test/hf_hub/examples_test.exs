@@ -41,6 +41,7 @@ defmodule HfHub.ExamplesTest do
       ~r/^continued at byte [1-9]\d*, received \d+ bytes more\ncomplete and verified: 9216091 bytes$/m,
     show_progress: "done: 6 of 6 files, ",
     stream_file: ~r/^Total bytes: 9216091$/m,
+    sync_bucket: "in the copy: 2026/2.log, 2026/3.log\n",
     upload_file: ~r/^nothing to commit: true$/m,
     upload_folder: "in the repository: .gitattributes, config.json, logs/2.log, model.safetensors\n",
     upload_large_folder: "40 of 40 files are in the repository\n"
