@@ -61,7 +61,7 @@ defmodule HfHub.ReleaseTest do
   end
 
   test "the step of a release writes to the application's priv folder, or to a given one", context do
-    release = struct!(Mix.Release, path: context.dir, applications: %{consumer: [vsn: '1.2.3']})
+    release = struct!(Mix.Release, path: context.dir, applications: %{consumer: [vsn: ~c"1.2.3"]})
     opts = opts(context, lock: context.lock)
     ExUnit.CaptureIO.capture_io(fn -> assert Release.bundle(release, [app: :consumer] ++ opts) == release end)
     assert File.exists?(Path.join(context.dir, "lib/consumer-1.2.3/priv/hf_hub/hf_hub.lock"))

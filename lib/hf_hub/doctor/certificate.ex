@@ -15,10 +15,16 @@ defmodule HfHub.Doctor.Certificate do
     do: check(:tls, :ok, "not used: the endpoint is plain HTTP")
 
   def result(uri, proxy, timeout) do
-    case Application.ensure_all_started(:ssl) do
+    case start_ssl() do
       {:ok, _started} -> handshake(uri, proxy, timeout)
       {:error, _missing} -> check(:tls, :skipped, "the application ssl of OTP is not there")
     end
+  end
+
+  # Since Elixir 1.15, Mix takes the applications that a project does not name out of the code path.
+  defp start_ssl do
+    if function_exported?(Mix, :ensure_application!, 1), do: apply(Mix, :ensure_application!, [:ssl])
+    Application.ensure_all_started(:ssl)
   end
 
   defp handshake(_uri, %{uri: %{scheme: scheme}}, _timeout) when scheme != "http",
