@@ -20,7 +20,7 @@ defmodule HfHub.StrictJson do
   end
 
   defp too_many?(_text, 0), do: true
-  defp too_many?(<<mark, rest::binary>>, left) when mark in ',[{\\', do: too_many?(rest, left - 1)
+  defp too_many?(<<mark, rest::binary>>, left) when mark in ~c",[{\\", do: too_many?(rest, left - 1)
   defp too_many?(<<_byte, rest::binary>>, left), do: too_many?(rest, left)
   defp too_many?("", _left), do: false
 
@@ -129,7 +129,7 @@ defmodule HfHub.StrictJson do
   defp digits(<<digit, rest::binary>>, number, left, text) when digit in ?0..?9 and left > 0,
     do: digits(rest, 10 * number + digit - ?0, left - 1, text)
 
-  defp digits(<<next, _rest::binary>>, _number, _left, text) when next in ?0..?9 or next in '.eE',
+  defp digits(<<next, _rest::binary>>, _number, _left, text) when next in ?0..?9 or next in ~c".eE",
     do: any_number(text)
 
   defp digits(rest, number, _left, _text), do: {number, rest}
