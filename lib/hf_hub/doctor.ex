@@ -29,7 +29,7 @@ defmodule HfHub.Doctor do
                type: :any,
                doc:
                  "Repository to check the access to, in any form that `HfHub.Download` accepts. Its files also show the dialect " <>
-                   "of the Hub. Defaults to none."
+                   "of the Hub, for which the default is the first model that the Hub lists."
              ]
            ] ++
              Options.repo_type() ++

@@ -139,7 +139,13 @@ defmodule HfHub.DoctorTest do
     check = find(ask(context, endpoint: endpoint, repo_id: id), :dialect)
     assert check.status == :warning and check.message =~ "no commit"
     assert check.advice =~ "X-Repo-Commit"
-    assert find(ask(context), :dialect).status == :skipped
+
+    # Without a repository, the first one that the Hub lists; without any, nothing.
+    files = %{"org/model" => %{".gitattributes" => "a"}}
+    hub = HfHub.Test.start_hub(files, routes: %{"GET /api/models" => [%{id: "org/model"}]})
+    check = find(ask(context, endpoint: hub.endpoint), :dialect)
+    assert check.status == :ok and check.message =~ "for org/model: names the commit"
+    assert find(ask(context, endpoint: hub_with([@json])), :dialect).status == :skipped
   end
 
   test "a wrong token is an error, and none is not", context do

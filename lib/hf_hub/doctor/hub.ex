@@ -4,7 +4,7 @@ defmodule HfHub.Doctor.Hub do
 
   import HfHub.Doctor, only: [check: 3, check: 4]
 
-  alias HfHub.{Error, RepoRef, Request}
+  alias HfHub.{Api, Error, RepoRef, Request}
   alias HfHub.Doctor.Clock
 
   @commit ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/
@@ -14,10 +14,11 @@ defmodule HfHub.Doctor.Hub do
   def checks(place) do
     case first(place) do
       {:ok, headers} ->
-        [api(place, headers), Clock.check(headers["date"], DateTime.utc_now())] ++ dialect(place)
+        clock = Clock.check(headers["date"], DateTime.utc_now())
+        [api(place, headers), clock, dialect(place, place.opts[:repo_id] || any_model(place))]
 
       {:error, error} ->
-        [failed(error)] ++ dialect(place)
+        [failed(error), dialect(place, place.opts[:repo_id])]
     end
   end
 
@@ -80,17 +81,23 @@ defmodule HfHub.Doctor.Hub do
 
   defp advice(_error), do: "check :endpoint and HF_ENDPOINT, and any proxy or mirror in between"
 
-  # Needs a file, and so a repository.
-  defp dialect(%{opts: opts} = place) do
-    if opts[:repo_id] == nil do
-      [check(:dialect, :skipped, "name a repository to see how the Hub serves files")]
+  # The dialect is that of the response for a file, and so of a repository.
+  defp any_model(place) do
+    case Api.list_models([limit: 1] ++ network(place)) do
+      {:ok, [%{id: id} | _more]} -> id
+      _none -> nil
+    end
+  end
+
+  defp dialect(_place, nil),
+    do: check(:dialect, :skipped, "name a repository to see how the Hub serves files")
+
+  defp dialect(place, repo) do
+    with {:ok, ref} <- RepoRef.resolve(repo, place.opts),
+         {:ok, headers} <- file(ref, place) do
+      described(headers, ref.repo_id)
     else
-      with {:ok, ref} <- RepoRef.resolve(opts[:repo_id], opts),
-           {:ok, headers} <- file(ref, place) do
-        [described(headers)]
-      else
-        {:error, error} -> [check(:dialect, :skipped, "no file could be requested: #{error.message}")]
-      end
+      {:error, error} -> check(:dialect, :skipped, "no file could be requested: #{error.message}")
     end
   end
 
@@ -103,9 +110,9 @@ defmodule HfHub.Doctor.Hub do
     |> Request.headers()
   end
 
-  defp described(headers) do
+  defp described(headers, id) do
     facts = [commit(headers["x-repo-commit"]), etag(headers), way(headers)]
-    message = Enum.map_join(facts, ", ", &elem(&1, 1))
+    message = "for #{id}: " <> Enum.map_join(facts, ", ", &elem(&1, 1))
 
     case for {false, _fact, why} <- facts, do: why do
       [] -> check(:dialect, :ok, message)
