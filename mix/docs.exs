@@ -18,6 +18,7 @@
     "guides/inference.livemd",
     "guides/tensors.livemd",
     "guides/bumblebee.livemd",
+    "guides/command_line.md",
     "guides/migrating_from_0_3.livemd",
     "ROADMAP.md",
     "CHANGELOG.md",

@@ -14,7 +14,7 @@ defmodule HfHub.CLI do
   alias HfHub.CLI.{Help, Nearest, Noun, Output, Parser}
   alias HfHub.Error
 
-  # In the order of the help. Each has a Mix task in `lib/mix/tasks`.
+  # In the order of the help. Each but the last, which is for the launcher, has a Mix task in `lib/mix/tasks`.
   @nouns [
     HfHub.CLI.Download,
     HfHub.CLI.Upload,
@@ -35,7 +35,8 @@ defmodule HfHub.CLI do
     HfHub.CLI.Get,
     HfHub.CLI.Doctor,
     HfHub.CLI.Env,
-    HfHub.CLI.Hub
+    HfHub.CLI.Hub,
+    HfHub.CLI.Completion
   ]
 
   @doc false

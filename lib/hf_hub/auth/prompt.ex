@@ -43,17 +43,26 @@ defmodule HfHub.Auth.Prompt do
   end
 
   defp unseen(tty) do
+    guard = guard(tty)
+
     case stty(tty, "-echo") do
       {_output, 0} ->
         try do
           typed(IO.gets(""))
         after
           stty(tty, "echo")
+          Port.close(guard)
         end
 
       _failure ->
         unseen(nil)
     end
+  end
+
+  # Turns the echo on when this VM ends, however it does: Ctrl-C in a Mix task leads to a menu that ends it at once.
+  defp guard(tty) do
+    script = ~s(trap '' INT; cat >/dev/null; stty #{stty_flag()} "$0" echo)
+    Port.open({:spawn_executable, "/bin/sh"}, [:hide, args: ["-c", script, tty]])
   end
 
   defp typed(text) when is_binary(text) or is_list(text) do
@@ -65,11 +74,12 @@ defmodule HfHub.Auth.Prompt do
 
   # Programs that the VM starts have no controlling terminal, so stty opens it by name.
   defp stty(tty, mode) do
-    flag = if match?({:unix, :linux}, :os.type()), do: "-F", else: "-f"
-    System.cmd("stty", [flag, tty, mode], stderr_to_stdout: true)
+    System.cmd("stty", [stty_flag(), tty, mode], stderr_to_stdout: true)
   rescue
     ErlangError -> {"", 127}
   end
+
+  defp stty_flag, do: if(match?({:unix, :linux}, :os.type()), do: "-F", else: "-f")
 
   defp tty do
     case File.read_link("/proc/#{System.pid()}/fd/0") do

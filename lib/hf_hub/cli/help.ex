@@ -147,7 +147,7 @@ defmodule HfHub.CLI.Help do
 
     body =
       case commands do
-        [%{words: []} = only] -> [only_command(only, program)]
+        [%{words: []} = only] -> [command_markdown(only, program)]
         several -> [index(several, program), for(command <- several, do: section(command, program))]
       end
 
@@ -164,17 +164,27 @@ defmodule HfHub.CLI.Help do
     do: Enum.join([program | command.words] ++ Enum.map(command.args, &Command.placeholder/1), " ")
 
   defp section(command, program),
-    do: ["## #{Enum.join(command.words, " ")}", command.summary <> ".", only_command(command, program)]
+    do: [
+      "## #{Enum.join(command.words, " ")}",
+      command.summary <> ".",
+      command_markdown(command, program)
+    ]
 
-  defp only_command(command, program) do
-    [
+  @doc "Returns the usage, arguments, options and examples of a command as Markdown."
+  @spec command_markdown(Command.t(), String.t()) :: String.t()
+  def command_markdown(command, program) do
+    sections([
       "    " <> usage(command, program),
       command.details,
       bullets(for {_name, rule} = arg <- command.args, do: {Command.placeholder(arg), rule[:doc]}),
-      bullets(for flag <- command.flags, do: flag(flag)),
+      flags_markdown(command.flags),
       markdown_examples(command, program)
-    ]
+    ])
   end
+
+  @doc "Returns flags as a Markdown list."
+  @spec flags_markdown(Command.rules()) :: String.t() | nil
+  def flags_markdown(flags), do: bullets(for flag <- flags, do: flag(flag))
 
   defp bullets([]), do: nil
   defp bullets(rows), do: Enum.map_join(rows, "\n", fn {name, doc} -> "  * `#{name}` - #{doc}" end)

@@ -8,7 +8,7 @@ defmodule HfHub.CLI.TableTest do
   defp commands, do: Enum.flat_map(CLI.nouns(), &Noun.commands/1)
 
   test "every noun has a Mix task with the summary and the commands in its help" do
-    for noun <- CLI.nouns() do
+    for noun <- CLI.nouns(), noun != CLI.Completion do
       task = Mix.Task.get("hf_hub.#{Noun.name(noun)}")
       assert task, "no Mix task for #{Noun.name(noun)}"
       assert Mix.Task.shortdoc(task) == noun.noun()[:summary]
@@ -62,6 +62,41 @@ defmodule HfHub.CLI.TableTest do
         assert String.length(line) <= 80, "#{Command.name(command)}: #{line}"
       end
     end
+  end
+
+  test "the guide is that of the table" do
+    guide = Path.expand("../../../guides/command_line.md", __DIR__)
+
+    assert File.read!(guide) == CLI.Guide.text(),
+           ~s|write it again: mix run -e 'File.write!("guides/command_line.md", HfHub.CLI.Guide.text())'|
+  end
+
+  # Returns the candidates of bash for the last word.
+  defp complete(words) do
+    script = ExUnit.CaptureIO.capture_io(fn -> assert 0 == CLI.run(["completion", "bash"]) end)
+
+    body =
+      script <>
+        ~S"""
+        COMP_WORDS=(hf_hub "$@"); COMP_CWORD=$#; _hf_hub; printf '%s\n' "${COMPREPLY[@]}"
+        """
+
+    {output, 0} = System.cmd("bash", ["-c", body, "bash" | words])
+    String.split(output, "\n", trim: true)
+  end
+
+  test "bash completes commands, options, values and files" do
+    assert "download" in complete([""]) and "repos" in complete([""])
+    assert ["download"] = complete(["dow"])
+    assert ["create"] = complete(["repo", "cr"])
+    assert ["create", "delete"] = complete(["repos", "branch", ""])
+    assert "--repo-type" in complete(["repo", "create", "me/x", "--re"])
+    assert ["--no-private"] = complete(["repo", "create", "--no-p"])
+    assert ["model", "dataset", "space"] = complete(["repo", "create", "me/x", "--type", ""])
+    assert ["dataset"] = complete(["download", "me/x", "--repo-type", "d"])
+    assert "lib" in complete(["download", "me/x", "--local-dir", "li"])
+    assert "lib" in complete(["upload", "me/x", "li"])
+    assert [] = complete(["nonsense", "x"])
   end
 
   describe "parser" do

@@ -1,0 +1,131 @@
+defmodule HfHub.CLI.TerminalTest do
+  # `bin/hf_hub` at a real terminal, which `script` provides: progress, prompts, Ctrl-C.
+  use HfHub.Case, async: true
+
+  alias HfHub.Vm
+
+  @moduletag :terminal
+
+  @launcher Path.expand("../../../bin/hf_hub", __DIR__)
+
+  defp env(context, more \\ []) do
+    home = Path.join(context.dir, "home")
+
+    [
+      {"HF_HOME", home},
+      {"HF_ENDPOINT", context.endpoint},
+      {"HF_TOKEN", token()},
+      {"TERM", "xterm"},
+      {"MIX_ENV", "test"}
+    ] ++
+      for(name <- ~w(HF_HUB_CACHE HF_HUB_DISABLE_PROGRESS_BARS HF_HUB_OFFLINE), do: {name, ""}) ++ more
+  end
+
+  # Runs a line of the shell at a terminal. Each reply is typed when its text is on the screen.
+  defp at_terminal(context, line, replies, more \\ []) do
+    script =
+      {System.find_executable("script"),
+       [
+         "-qefc",
+         "stty cols 100 rows 30; trap : INT; hf_hub() { '#{@launcher}' \"$@\"; }; #{line}",
+         "/dev/null"
+       ]}
+
+    port = Vm.open(script, [:exit_status, :stderr_to_stdout], env(context, more))
+    talk(port, replies, "")
+  end
+
+  defp talk(port, replies, screen) do
+    replies =
+      with [{text, reply} | rest] <- replies, true <- screen =~ text do
+        # Waits until the echo is off before the reply is typed.
+        Process.sleep(300)
+        Port.command(port, reply)
+        rest
+      else
+        _not_yet -> replies
+      end
+
+    receive do
+      {^port, {:data, data}} -> talk(port, replies, screen <> data)
+      {^port, {:exit_status, status}} -> {status, screen}
+    after
+      60_000 -> flunk("nothing more came after: #{screen}")
+    end
+  end
+
+  defp ends_in_order(screen) do
+    assert screen =~ ~r/(?<!-)\becho\b/ and screen =~ ~r/(?<!-)\bicanon\b/, screen
+  end
+
+  test "progress is shown on a terminal, and only the path is on stdout", context do
+    {id, _commit} = repo(context, %{"model.bin" => large(3_000_000)})
+    out = Path.join(context.dir, "out")
+    assert {0, screen} = at_terminal(context, "hf_hub download #{id} model.bin >'#{out}'", [])
+    assert screen =~ "100%" and screen =~ "model.bin" and screen =~ "done", inspect(screen)
+    assert [_message, "  path: " <> path] = out |> File.read!() |> String.split("\n", trim: true)
+    assert File.regular?(path)
+    assert {0, screen} = at_terminal(context, "hf_hub download #{id} model.bin --quiet --force-download", [])
+    assert String.trim(screen) == path
+  end
+
+  test "no progress is shown elsewhere", context do
+    {id, _commit} = repo(context, %{"model.bin" => large(3_000_000)})
+    {output, 0} = System.cmd(@launcher, ["download", id], env: Vm.env(env(context)), stderr_to_stdout: true)
+    refute output =~ "%"
+    assert output =~ "✓ Downloaded\n  path: "
+  end
+
+  test "Ctrl-C ends a download with status 1, and the next one continues", context do
+    content = large(12_000_000)
+    {id, _commit} = repo(context, %{"model.bin" => content})
+    fault(sha256(content), %{kind: "stall", after: 9_000_000}, %{times: 1})
+    line = "hf_hub download #{id} model.bin; echo status=$?; stty -a"
+    assert {0, screen} = at_terminal(context, line, [{"MB of 12", "\x03"}])
+    assert screen =~ "status=1" and screen =~ "Aborted.", inspect(screen)
+    ends_in_order(screen)
+    assert {0, screen} = at_terminal(context, "hf_hub download #{id} model.bin", [])
+    assert screen =~ "resumed at"
+    refute Enum.any?(Path.wildcard(context.dir <> "/home/hub/**/*.incomplete"))
+  end
+
+  test "Ctrl-C at the prompt for a token turns the echo on again", context do
+    line = "hf_hub auth login; echo status=$?; stty -a"
+    replies = [{"Number [1]:", "2\n"}, {"input is hidden", "hf_typed\x03"}]
+    assert {0, screen} = at_terminal(context, line, replies, [{"HF_TOKEN", ""}])
+    assert screen =~ "status=1" and not (screen =~ "hf_typed")
+    ends_in_order(screen)
+  end
+
+  test "the echo is on again after a VM was ended from the menu of Ctrl-C, as in a Mix task", context do
+    ebin = Application.app_dir(:hf_hub, "ebin")
+    on? = "stty -a | grep -q '[^-]echo '"
+
+    line =
+      "elixir -pa '#{ebin}' -e 'HfHub.CLI.main([\"auth\", \"login\"])'; for i in 1 2 3 4 5 6 7 8 9; do #{on?} && break; sleep 0.2; done; stty -a"
+
+    replies = [{"Number [1]:", "2\n"}, {"input is hidden", "\x03"}, {"(a)bort", "a\n"}]
+    assert {0, screen} = at_terminal(context, line, replies, [{"HF_TOKEN", ""}])
+    ends_in_order(screen)
+  end
+
+  test "a login reads the token without echo, and stores it", context do
+    user = "cli#{System.unique_integer([:positive])}"
+    secret = HfHub.LocalHub.command!(hub(), ["user", "add", user, "--token-name", "typed"])
+    replies = [{"Number [1]:", "2\n"}, {"input is hidden", secret <> "\n"}]
+
+    assert {0, screen} =
+             at_terminal(context, "hf_hub auth login && hf_hub auth whoami", replies, [{"HF_TOKEN", ""}])
+
+    assert screen =~ "user: #{user}" and not (screen =~ secret)
+    assert File.read!(Path.join(context.dir, "home/token")) == secret
+  end
+
+  test "a question is asked at the terminal", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"}, id: "reader/cli-#{System.unique_integer([:positive])}")
+    assert {1, screen} = at_terminal(context, "hf_hub repo delete #{id}", [{"[y/N]", "n\n"}])
+    assert screen =~ "nothing was changed"
+    assert {0, screen} = at_terminal(context, "hf_hub repo delete #{id}", [{"[y/N]", "y\n"}])
+    assert screen =~ "Repo deleted"
+  end
+end
