@@ -2,7 +2,7 @@ defmodule HfHub.AuthTerminalTest do
   # Logins at a real terminal, which `script` provides.
   use HfHub.Case, async: true
 
-  alias HfHub.{LocalHub, Vm}
+  alias HfHub.{LocalHub, Terminal, Vm}
 
   @moduletag :terminal
 
@@ -11,31 +11,11 @@ defmodule HfHub.AuthTerminalTest do
     {elixir, args} = Vm.script(context, body)
     quoted = Enum.map_join([elixir | args], " ", &("'" <> &1 <> "'"))
     home = Path.join(context.dir, "home")
-    env = [{"HF_HOME", home}, {"HF_ENDPOINT", context.endpoint}, {"HF_TOKEN", ""}, {"TERM", "xterm"}]
-    script = {System.find_executable("script"), ["-qefc", quoted, "/dev/null"]}
-    port = Vm.open(script, [:exit_status, :stderr_to_stdout], env)
-    {screen, status} = talk(port, answers, "")
+    env = [{"HF_HOME", home}, {"HF_ENDPOINT", context.endpoint}, {"HF_TOKEN", ""}]
+    replies = for {question, answer} <- answers, do: {question, answer <> "\n"}
+    {status, screen} = Terminal.run(quoted, replies, env)
     assert status == 0, screen
     screen
-  end
-
-  defp talk(port, answers, screen) do
-    answers =
-      with [{question, answer} | rest] <- answers, true <- screen =~ question do
-        # Waits until the echo is off before the reply is typed.
-        Process.sleep(300)
-        Port.command(port, answer <> "\n")
-        rest
-      else
-        _not_yet -> answers
-      end
-
-    receive do
-      {^port, {:data, data}} -> talk(port, answers, screen <> data)
-      {^port, {:exit_status, status}} -> {screen, status}
-    after
-      60_000 -> flunk("nothing more came after: #{screen}")
-    end
   end
 
   setup do

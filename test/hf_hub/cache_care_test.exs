@@ -93,6 +93,18 @@ defmodule HfHub.CacheCareTest do
       assert File.read!(Path.join(context.cache, "notes.txt")) == "mine"
     end
 
+    test "clear_cache reports what it has removed, with the bytes freed", context do
+      {id, _commit, _folder, where} = one(context)
+      me = self()
+      size = Cache.scan!(where).size_on_disk
+      assert Cache.clear_cache([repo_id: id, on_removed: &send(me, {:removed, &1})] ++ where) == :ok
+      assert_received {:removed, %Cache.Deletion{repos: [_repo], freed_size: ^size}}
+      assert size > 0
+      File.rm_rf!(context.cache)
+      assert Cache.clear_cache([on_removed: &send(me, {:removed, &1})] ++ where) == :ok
+      assert_received {:removed, %Cache.Deletion{repos: [], freed_size: 0}}
+    end
+
     test "keeps a leased revision and reports it, without waiting", context do
       {id, commit, folder, where} = one(context)
       {:ok, lease} = Cache.lease(id, where)

@@ -21,7 +21,8 @@ defmodule HfHub.Cache.Removal do
   def repos(opts) do
     with {:ok, targets} <- Engine.folder(opts),
          spec = %{targets: targets, ignore_pins: opts[:force], dry_run: false},
-         {:ok, report} <- Engine.run_if_there(:delete, spec, opts, %{kept: [], failures: []}) do
+         {:ok, report} <- Engine.run_if_there(:delete, spec, opts, %{removed: [], kept: [], failures: []}) do
+      if opts[:on_removed], do: opts[:on_removed].(Engine.deletion(report))
       complete(report)
     end
   end

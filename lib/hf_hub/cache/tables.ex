@@ -40,7 +40,14 @@ defmodule HfHub.Cache.Tables do
   def deletion, do: dry_run() ++ force() ++ endpoint() ++ cache_dir()
 
   def clear do
-    [repo_id: [type: :any, doc: "Repository to clear. Defaults to all."], repo_type: revision()[:repo_type]] ++
+    [
+      repo_id: [type: :any, doc: "Repository to clear. Defaults to all."],
+      repo_type: revision()[:repo_type],
+      on_removed: [
+        type: {:fun, 1},
+        doc: "Function that is called with the `HfHub.Cache.Deletion`, which has the bytes that were freed."
+      ]
+    ] ++
       force() ++ endpoint() ++ cache_dir()
   end
 

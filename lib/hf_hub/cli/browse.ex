@@ -7,6 +7,14 @@ defmodule HfHub.CLI.Browse do
 
   @limit 30
 
+  @search %{models: &Api.list_models/1, datasets: &Api.list_datasets/1, spaces: &Api.list_spaces/1}
+  @info %{models: &Api.model_info/2, datasets: &Api.dataset_info/2, spaces: &Api.space_info/2}
+  @card %{
+    models: &Cards.load_model_card/2,
+    datasets: &Cards.load_dataset_card/2,
+    spaces: &Cards.load_space_card/2
+  }
+
   @doc "Returns a command of one of the three nouns."
   @spec command(String.t(), [String.t()], (Call.t() -> Output.shown()), keyword()) :: Command.t()
   def command(noun, words, run, fields),
@@ -84,12 +92,8 @@ defmodule HfHub.CLI.Browse do
     inference = if warm != [] and call.flags[:warm], do: [inference: :warm], else: []
     opts = Call.options(call, names) ++ inference ++ expanded(call)
 
-    with {:ok, found} <- searched(kind, opts), do: {:table, Json.rows(found), id: "id"}
+    with {:ok, found} <- @search[kind].(opts), do: {:table, Json.rows(found), id: "id"}
   end
-
-  defp searched(:models, opts), do: Api.list_models(opts)
-  defp searched(:datasets, opts), do: Api.list_datasets(opts)
-  defp searched(:spaces, opts), do: Api.list_spaces(opts)
 
   defp expanded(%{flags: %{expand: text}}), do: [expand: String.split(text, ",", trim: true)]
   defp expanded(_call), do: []
@@ -120,14 +124,7 @@ defmodule HfHub.CLI.Browse do
   defp info(call, kind) do
     opts = Call.options(call, [:revision]) ++ expanded(call)
 
-    result =
-      case kind do
-        :models -> Api.model_info(call.args.repo_id, opts)
-        :datasets -> Api.dataset_info(call.args.repo_id, opts)
-        :spaces -> Api.space_info(call.args.repo_id, opts)
-      end
-
-    with {:ok, info} <- result, do: {:record, shown(info), id: "id"}
+    with {:ok, info} <- @info[kind].(call.args.repo_id, opts), do: {:record, shown(info), id: "id"}
   end
 
   # The stage of a Space as the Hub writes it, and with all that is known about its runtime, as `hf` does.
@@ -140,16 +137,7 @@ defmodule HfHub.CLI.Browse do
     do: {:error, "--metadata and --text are mutually exclusive"}
 
   defp card(call, kind) do
-    opts = Call.options(call)
-
-    result =
-      case kind do
-        :models -> Cards.load_model_card(call.args.repo_id, opts)
-        :datasets -> Cards.load_dataset_card(call.args.repo_id, opts)
-        :spaces -> Cards.load_space_card(call.args.repo_id, opts)
-      end
-
-    with {:ok, card} <- result, do: part(card, call.flags)
+    with {:ok, card} <- @card[kind].(call.args.repo_id, Call.options(call)), do: part(card, call.flags)
   end
 
   defp part(card, %{metadata: true}),

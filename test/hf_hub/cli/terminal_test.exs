@@ -2,7 +2,7 @@ defmodule HfHub.CLI.TerminalTest do
   # `bin/hf_hub` at a real terminal, which `script` provides: progress, prompts, Ctrl-C.
   use HfHub.Case, async: true
 
-  alias HfHub.Vm
+  alias HfHub.{Terminal, Vm}
 
   @moduletag :terminal
 
@@ -15,43 +15,15 @@ defmodule HfHub.CLI.TerminalTest do
       {"HF_HOME", home},
       {"HF_ENDPOINT", context.endpoint},
       {"HF_TOKEN", token()},
-      {"TERM", "xterm"},
       {"MIX_ENV", "test"}
     ] ++
       for(name <- ~w(HF_HUB_CACHE HF_HUB_DISABLE_PROGRESS_BARS HF_HUB_OFFLINE), do: {name, ""}) ++ more
   end
 
-  # Runs a line of the shell at a terminal. Each reply is typed when its text is on the screen.
+  # A terminal has a size; `script` without one gives it none. Ctrl-C goes to the shell of the line, too.
   defp at_terminal(context, line, replies, more \\ []) do
-    script =
-      {System.find_executable("script"),
-       [
-         "-qefc",
-         "stty cols 100 rows 30; trap : INT; hf_hub() { '#{@launcher}' \"$@\"; }; #{line}",
-         "/dev/null"
-       ]}
-
-    port = Vm.open(script, [:exit_status, :stderr_to_stdout], env(context, more))
-    talk(port, replies, "")
-  end
-
-  defp talk(port, replies, screen) do
-    replies =
-      with [{text, reply} | rest] <- replies, true <- screen =~ text do
-        # Waits until the echo is off before the reply is typed.
-        Process.sleep(300)
-        Port.command(port, reply)
-        rest
-      else
-        _not_yet -> replies
-      end
-
-    receive do
-      {^port, {:data, data}} -> talk(port, replies, screen <> data)
-      {^port, {:exit_status, status}} -> {status, screen}
-    after
-      60_000 -> flunk("nothing more came after: #{screen}")
-    end
+    line = "stty cols 100 rows 30; trap : INT; hf_hub() { '#{@launcher}' \"$@\"; }; #{line}"
+    Terminal.run(line, replies, env(context, more))
   end
 
   defp ends_in_order(screen) do
