@@ -18,7 +18,8 @@ defmodule HfHub.LocalHub do
 
   ## In a browser
 
-  The address of the Hub shows its repositories: lists with a search, files, READMEs, commits, branches, discussions.
+  The address of the Hub shows its repositories: lists with a search, files, READMEs, commits, branches, discussions. The
+  files of buckets are below `/buckets`.
   The pages are read only, without scripts, and load images from this Hub only. To see private repositories, log in
   with any user name and a token as the password. The browser sends it until it is closed.
 

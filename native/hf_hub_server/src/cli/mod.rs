@@ -34,7 +34,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve until stopped; prints the addresses as one line of JSON
-    Serve(serve::Spec),
+    Serve(Box<serve::Spec>),
     /// Commit the content of a folder
     Import(import::Args),
     /// Copy all data to another folder, also while servers use it
@@ -75,7 +75,7 @@ enum Command {
 /// Executes a command.
 pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
-        Command::Serve(spec) => serve::run(spec),
+        Command::Serve(spec) => serve::run(*spec),
         Command::Import(args) => import::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::User(command) => user::run(command),

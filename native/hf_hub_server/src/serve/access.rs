@@ -165,6 +165,14 @@ impl Caller {
         user.belongs_to(namespace) && token.may_read_in(namespace)
     }
 
+    /// Returns the namespaces for which [`Self::may_read_in`] holds.
+    #[cfg(feature = "xet")]
+    pub(super) fn namespaces(&self) -> Vec<String> {
+        let Self::User(user, _) = self else { return Vec::new() };
+        let all = user.orgs.iter().chain([&user.name]);
+        all.filter(|namespace| self.may_read_in(namespace)).cloned().collect()
+    }
+
     /// Whether the caller may change what belongs to a namespace.
     pub(super) fn may_write_in(&self, namespace: &str) -> bool {
         let Self::User(user, token) = self else { return false };

@@ -9,7 +9,7 @@ use super::access;
 use super::call::Call;
 use super::routes::object_id;
 use crate::cli::complain;
-use crate::store::{Domain, MAIN_REF, Repo, RepoKey, RepoKind, Store};
+use crate::store::{About, Domain, MAIN_REF, Repo, RepoKey, RepoKind, Store, User, Webhook};
 
 /// What has happened to something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,12 +203,27 @@ impl Call {
         // Not the host of this request: a client that causes an event would choose it.
         let base = self.hub.origins.hub(None);
         let payload = event.payload(&self.hub.store, &base)?;
+        self.send_to(&watching, repo, &name, &payload)
+    }
+
+    /// Queues an event for webhooks.
+    pub(super) fn send_to(
+        &self,
+        watching: &[(Webhook, User)],
+        about: impl Into<About>,
+        name: &str,
+        payload: &Map<String, Value>,
+    ) -> anyhow::Result<()> {
+        if watching.is_empty() {
+            return Ok(());
+        }
         let payloads = watching.iter().map(|(webhook, _)| {
             let mut payload = payload.clone();
             payload.insert("webhook".into(), json!({ "id": webhook.object_id, "version": 3 }));
             (webhook, Value::Object(payload))
         });
-        webhooks.enqueue(repo, &name, &payloads.collect::<Vec<_>>())?;
+        let payloads = payloads.collect::<Vec<_>>();
+        self.hub.store.webhooks().enqueue(about, name, &payloads)?;
         self.hub.courier.wake();
         Ok(())
     }

@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/011_jobs.sql"),
     include_str!("migrations/012_scheduled_jobs.sql"),
     include_str!("migrations/013_inference_endpoints.sql"),
+    include_str!("migrations/014_bucket_events.sql"),
 ];
 
 /// Maximum time to wait for a writer in another process.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction};
 use serde_json::Value;
 
+use super::about::About;
 use super::db;
 use super::repo::{self, Repo};
 use super::users::User;
@@ -80,6 +81,9 @@ pub(crate) struct Outgoing {
     pub(crate) owner: User,
     /// The repository of the event, unless it was deleted.
     pub(crate) repo: Option<Repo>,
+    /// The bucket of the event, unless it was deleted.
+    #[cfg(feature = "xet")]
+    pub(crate) bucket: Option<super::Bucket>,
     /// The delivery.
     pub(crate) delivery: Delivery,
 }
@@ -112,11 +116,12 @@ impl Webhooks {
     /// Adds an event to the queues of webhooks, each with its own payload.
     pub(crate) fn enqueue(
         &self,
-        repo: &Repo,
+        about: impl Into<About>,
         event: &str,
         payloads: &[(&Webhook, Value)],
     ) -> Result<()> {
         let now = Timestamp::now().as_microsecond();
+        let (repository, bucket) = about.into().rows();
         self.db.note(|tx| {
             for (webhook, payload) in payloads {
                 let trigger = tx.execute(
@@ -130,18 +135,19 @@ impl Webhooks {
                 let is_full = waiting(tx, webhook.row)? >= MOST_WAITING;
                 tx.execute(
                     "INSERT INTO webhook_deliveries (object_id, webhook_id, repository_id, event,
-                       payload, state, created_at, due_at, finished_at, note)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
+                       payload, state, created_at, due_at, finished_at, note, bucket_id)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10)",
                     (
                         db::new_object_id()?,
                         webhook.row,
-                        repo.row,
+                        repository,
                         event,
                         serde_json::to_string(payload)?,
                         if is_full { "failed" } else { "waiting" },
                         now,
                         is_full.then_some(now),
                         is_full.then_some(FULL),
+                        bucket,
                     ),
                 )?;
                 prune(tx, webhook.row)?;
@@ -264,18 +270,30 @@ impl Store {
         let found = self.db.read(|tx| {
             let Some((webhook, owner)) = Webhooks::by_row(tx, webhook)? else { return Ok(None) };
             let mut query = tx.prepare_cached(&format!(
-                "SELECT {COLUMNS}, repository_id FROM webhook_deliveries
+                "SELECT {COLUMNS}, repository_id, bucket_id FROM webhook_deliveries
                  WHERE webhook_id = ?1 AND {condition}"
             ))?;
             let mut rows = query.query(rusqlite::params![webhook.row, id])?;
             let Some(row) = rows.next()? else { return Ok(None) };
             let (delivery, repository) = (read(row)?, row.get::<_, i64>(10)?);
-            Ok(Some((webhook, owner, delivery, repo::key_of(tx, repository)?)))
+            let bucket = row.get::<_, Option<i64>>(11)?;
+            Ok(Some((webhook, owner, delivery, repo::key_of(tx, repository)?, bucket)))
         })?;
-        let Some((mut webhook, owner, delivery, key)) = found else { return Ok(None) };
+        let Some((mut webhook, owner, delivery, key, bucket)) = found else { return Ok(None) };
         self.open_secret(&mut webhook)?;
         let repo = key.map(|key| self.locate(&key)).transpose()?.and_then(super::Lookup::found);
-        Ok(Some(Outgoing { webhook, owner, repo, delivery }))
+        #[cfg(feature = "xet")]
+        let bucket = bucket.map(|row| self.buckets().by_row(row)).transpose()?.flatten();
+        #[cfg(not(feature = "xet"))]
+        let _ = bucket;
+        Ok(Some(Outgoing {
+            webhook,
+            owner,
+            repo,
+            #[cfg(feature = "xet")]
+            bucket,
+            delivery,
+        }))
     }
 }
 

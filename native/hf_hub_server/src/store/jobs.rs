@@ -1,6 +1,7 @@
 //! Jobs: what was asked for, and how far each has come. What they print is in their logs.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -149,7 +150,7 @@ impl Jobs {
     }
 
     /// Creates a job.
-    pub(crate) fn create(&self, new: NewJob) -> Result<Job> {
+    pub(crate) fn create(&self, new: &NewJob) -> Result<Job> {
         let id = db::new_object_id()?;
         let names = new.secrets.keys().cloned().collect::<Vec<_>>();
         let sealed = self.seal(&id, &new.secrets)?;
@@ -187,7 +188,8 @@ impl Jobs {
         let mut sql = format!("{SELECT} WHERE namespace = ?");
         let mut values = vec![SqlValue::from(search.namespace.clone())];
         if !search.stages.is_empty() {
-            sql.push_str(&format!(" AND stage IN ({})", vec!["?"; search.stages.len()].join(", ")));
+            let places = vec!["?"; search.stages.len()].join(", ");
+            write!(sql, " AND stage IN ({places})")?;
             values.extend(search.stages.iter().cloned().map(SqlValue::from));
         }
         for (name, value) in &search.labels {

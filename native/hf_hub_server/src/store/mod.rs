@@ -3,6 +3,7 @@
 //! Only this module and its children know the layout. Git repositories and large files are files,
 //! all other state is in the database ([`db`]), one module for each noun. No HTTP, no access rules.
 
+mod about;
 mod access;
 mod attributes;
 mod backup;
@@ -54,10 +55,13 @@ mod webhooks;
 #[cfg(feature = "xet")]
 mod xet;
 
+pub(crate) use about::About;
 pub(crate) use access::{AccessRequest, AccessState, Decided, Requested, Requester};
 pub(crate) use attributes::{Attributes, default_for as default_gitattributes};
 #[cfg(feature = "xet")]
-pub(crate) use buckets::{Bucket, BucketEntry, BucketFile, BucketSearch, FileChange};
+pub(crate) use buckets::{
+    Bucket, BucketEntry, BucketEvent, BucketFile, BucketPosition, BucketSearch, FileChange,
+};
 pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use changes::Changes;
 pub(crate) use collection_items::{Content, Item, ItemKey};

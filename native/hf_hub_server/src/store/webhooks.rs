@@ -5,10 +5,16 @@ use jiff::Timestamp;
 use rusqlite::{Row, Transaction};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "xet")]
+use super::Bucket;
 use super::Store;
 use super::db::{self, Db};
 use super::repo_id::RepoKey;
 use super::users::{self, User};
+
+/// The type of buckets that are watched.
+#[cfg(feature = "xet")]
+const BUCKET: &str = "bucket";
 
 /// A webhook.
 #[derive(Clone, Debug)]
@@ -194,15 +200,34 @@ impl Webhooks {
     /// Returns the webhooks in use that watch a repository for events of a kind, with their owners,
     /// who may not be allowed to see the repository. Their secrets are still sealed.
     pub(crate) fn watching(&self, key: &RepoKey, domain: Domain) -> Result<Vec<(Webhook, User)>> {
+        self.watching_id(key.kind.singular(), &key.id.to_string(), key.id.namespace(), domain)
+    }
+
+    /// Returns the enabled webhooks that watch a bucket, with their owners.
+    #[cfg(feature = "xet")]
+    pub(crate) fn watching_bucket(
+        &self,
+        bucket: &Bucket,
+        domain: Domain,
+    ) -> Result<Vec<(Webhook, User)>> {
+        self.watching_id(BUCKET, &bucket.id(), Some(&bucket.namespace), domain)
+    }
+
+    fn watching_id(
+        &self,
+        kind: &str,
+        id: &str,
+        namespace: Option<&str>,
+        domain: Domain,
+    ) -> Result<Vec<(Webhook, User)>> {
         const WATCHING: &str = "w.state = 'enabled' AND w.id IN (
             SELECT webhook_id FROM webhook_watched
             WHERE name = ?2 COLLATE NOCASE AND type = ?1
                OR name = ?3 COLLATE NOCASE AND type IN ('user', 'org'))";
-        let (kind, id) = (key.kind.singular(), key.id.to_string());
-        let namespace = key.id.namespace().unwrap_or_default();
+        let namespace = namespace.unwrap_or_default();
         self.db.read(|tx| {
             let mut found = Vec::new();
-            for webhook in select_in(tx, WATCHING, [kind, &id, namespace])? {
+            for webhook in select_in(tx, WATCHING, [kind, id, namespace])? {
                 if webhook.spec.domains.contains(&domain)
                     && let Some(owner) = users::find(tx, &webhook.owner)?
                 {
@@ -215,11 +240,21 @@ impl Webhooks {
 
     /// Lets the webhooks that watch a renamed repository watch its new name.
     pub(crate) fn follow(&self, old: &RepoKey, new: &RepoKey) -> Result<()> {
+        self.rename(old.kind.singular(), &old.id.to_string(), &new.id.to_string())
+    }
+
+    /// Lets the webhooks that watch a renamed bucket watch its new name.
+    #[cfg(feature = "xet")]
+    pub(crate) fn follow_bucket(&self, old: &Bucket, new: &Bucket) -> Result<()> {
+        self.rename(BUCKET, &old.id(), &new.id())
+    }
+
+    fn rename(&self, kind: &str, old: &str, new: &str) -> Result<()> {
         self.db.write(|tx| {
             tx.execute(
                 "UPDATE webhook_watched SET name = ?3
                  WHERE name = ?2 COLLATE NOCASE AND type = ?1",
-                (old.kind.singular(), old.id.to_string(), new.id.to_string()),
+                (kind, old, new),
             )?;
             Ok(())
         })

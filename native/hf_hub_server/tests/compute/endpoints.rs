@@ -22,7 +22,9 @@ fn body(more: Value) -> Value {
             "image": { "huggingface": {} },
         },
     });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more);
+    }
     body
 }
 

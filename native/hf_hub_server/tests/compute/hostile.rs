@@ -63,7 +63,7 @@ async fn a_job_that_exceeds_a_limit_is_killed() {
         ("for i in $(seq 60); do sleep 300 & done; wait", "more than 20 processes"),
         // One process cannot exceed it; several can.
         (
-            "for i in 1 2 3; do sh -c 'x=$(head -c 30000000 /dev/zero | tr \"\\0\" x); sleep 300' & done; wait",
+            "for i in 1 2 3 4 5 6 7 8; do sh -c 'x=$(head -c 15000000 /dev/zero | tr \"\\0\" x); sleep 300' & done; wait",
             "more than 64 MiB of memory",
         ),
     ] {

@@ -117,10 +117,10 @@ async fn jobs_are_listed_labelled_canceled_and_run_again() {
         list.as_array().unwrap().iter().map(path).collect::<Vec<_>>()
     };
     assert_eq!(list("").await, [waiting.clone(), first.clone()]);
-    assert_eq!(list("?limit=1").await, [waiting.clone()]);
-    assert_eq!(list("?stage=RUNNING").await, [first.clone()]);
+    assert_eq!(list("?limit=1").await, [waiting.as_str()]);
+    assert_eq!(list("?stage=RUNNING").await, [first.as_str()]);
     assert_eq!(list("?stage=RUNNING&stage=SCHEDULING&label=a%3D1").await.len(), 2);
-    assert_eq!(list("?label=a%3D1&label=b%3D2").await, [first.clone()]);
+    assert_eq!(list("?label=a%3D1&label=b%3D2").await, [first.as_str()]);
     assert_eq!(list("?label=a%3D2").await, [""; 0]);
 
     let labels = json!({ "labels": { "c": "3" } });

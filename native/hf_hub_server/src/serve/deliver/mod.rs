@@ -199,6 +199,13 @@ async fn try_deliver(hub: &Arc<Hub>, due: Due) -> Result<()> {
 
 /// Returns why a delivery must not be sent: its owner may have lost access since the event.
 async fn obstacle(outgoing: &Outgoing) -> Result<Option<&'static str>> {
+    #[cfg(feature = "xet")]
+    if let Some(bucket) = &outgoing.bucket
+        && bucket.private
+        && !outgoing.owner.belongs_to(&bucket.namespace)
+    {
+        return Ok(Some("not sent: the owner of the webhook does not see the bucket any more"));
+    }
     let Some(repo) = outgoing.repo.clone() else { return Ok(None) };
     let owner = outgoing.owner.clone();
     let sees = blocking(move || access::user_may_see(&owner, &repo)).await?;

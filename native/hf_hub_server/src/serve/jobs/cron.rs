@@ -68,8 +68,8 @@ impl Field {
 }
 
 fn value(text: &str, range: &RangeInclusive<u32>, names: &[&str]) -> Option<u32> {
-    let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-    let number = match named {
+    let index = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    let number = match index {
         Some(index) => u32::try_from(index).ok()? + range.start(),
         None => text.parse().ok()?,
     };

@@ -71,7 +71,7 @@ impl Jobs {
         if !scheduled.concurrency && jobs.has_unfinished(&scheduled.id)? {
             return Ok(None);
         }
-        let job = jobs.create(NewJob {
+        let job = jobs.create(&NewJob {
             namespace: scheduled.namespace.clone(),
             initiator: json!({ "type": "scheduled-job", "id": scheduled.id }),
             spec: scheduled.spec.clone(),

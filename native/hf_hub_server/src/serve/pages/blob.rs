@@ -11,13 +11,13 @@ use super::layout::{self, sanitized};
 use crate::store::{Entry, EntryKind, Repo};
 
 /// Larger texts are cut off.
-const MAX_SHOWN: usize = 256 << 10;
+pub(super) const MAX_SHOWN: usize = 256 << 10;
 /// Larger files are not read.
-const MAX_READ: u64 = 10 << 20;
+pub(super) const MAX_READ: u64 = 10 << 20;
 /// Larger images are not loaded.
-const MAX_IMAGE: u64 = 10 << 20;
+pub(super) const MAX_IMAGE: u64 = 10 << 20;
 /// Images that browsers recognize by their content.
-const IMAGES: [&str; 7] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "ico"];
+pub(super) const IMAGES: [&str; 7] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "ico"];
 
 /// Handles `/{id}/blob/{revision}/{path}`.
 pub(super) fn get(call: &Call, repo: &Repo, revision: &str, path: &str) -> Reply {
@@ -81,6 +81,7 @@ fn content(call: &Call, checkout: &Checkout<'_>, entry: &Entry) -> Result<Markup
     })
 }
 
-fn text(content: &[u8]) -> Option<&str> {
+/// Returns text; `None` for other content.
+pub(super) fn text(content: &[u8]) -> Option<&str> {
     str::from_utf8(content).ok().filter(|text| !text.contains('\0'))
 }

@@ -141,23 +141,7 @@ fn facts_of(call: &Call, checkout: &Checkout<'_>) -> Result<Markup, ApiError> {
 
 /// Shows the path of a file or folder, each part with a link.
 pub(super) fn crumbs(checkout: &Checkout<'_>, path: &str) -> Markup {
-    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-    let mut start = 0;
-    let mut parts = Vec::new();
-    for end in ends {
-        parts.push((&path[start..end], &path[..end]));
-        start = end + 1;
-    }
-    let last = parts.len() - 1;
-    html! {
-        span.crumbs {
-            a href=(checkout.url("tree", "")) { (checkout.repo.key.id.name()) }
-            @for (index, (name, whole)) in parts.iter().enumerate() {
-                "/" wbr;
-                @if index == last { bdi { (name) } } @else { a href=(checkout.url("tree", whole)) { bdi { (name) } } }
-            }
-        }
-    }
+    format::crumbs(checkout.repo.key.id.name(), path, |path| checkout.url("tree", path))
 }
 
 fn revisions(checkout: &Checkout<'_>, path: &str) -> Result<Markup, ApiError> {

@@ -59,6 +59,27 @@ pub(super) fn path(path: &str) -> String {
     utf8_percent_encode(path, PATH_SET).to_string()
 }
 
+/// Shows the path of a file or folder below `root`, each part with a link.
+pub(super) fn crumbs(root: &str, path: &str, url: impl Fn(&str) -> String) -> Markup {
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for end in ends {
+        parts.push((&path[start..end], &path[..end]));
+        start = end + 1;
+    }
+    let last = parts.len() - 1;
+    html! {
+        span.crumbs {
+            a href=(url("")) { (root) }
+            @for (index, (name, whole)) in parts.iter().enumerate() {
+                "/" wbr;
+                @if index == last { bdi { (name) } } @else { a href=(url(whole)) { bdi { (name) } } }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,6 +95,7 @@ fn document(call: &Call, title: &str, main: &Markup) -> Markup {
                         a href="/models" { "Models" }
                         a href="/datasets" { "Datasets" }
                         a href="/spaces" { "Spaces" }
+                        @if has_buckets(call) { a href="/buckets" { "Buckets" } }
                     }
                     (account(call))
                 }
@@ -102,6 +103,16 @@ fn document(call: &Call, title: &str, main: &Markup) -> Markup {
             }
         }
     }
+}
+
+#[cfg(feature = "xet")]
+fn has_buckets(call: &Call) -> bool {
+    call.hub.options.xet
+}
+
+#[cfg(not(feature = "xet"))]
+fn has_buckets(_: &Call) -> bool {
+    false
 }
 
 fn account(call: &Call) -> Markup {

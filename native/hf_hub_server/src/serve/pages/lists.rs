@@ -8,7 +8,8 @@ use super::format::{self, date};
 use super::layout::{self, SearchField, pager};
 use crate::store::{Found, Gate, Order, RepoKind, Search, Settings};
 
-const PAGE: usize = 30;
+/// Number of cards on a page.
+pub(super) const PAGE: usize = 30;
 /// Number of repositories of each kind on the front page and on those of users.
 const NEWEST: usize = 6;
 /// Maximum length of a search.
@@ -114,7 +115,8 @@ fn order(sort: &str) -> Order {
     }
 }
 
-fn shorten(text: &str) -> &str {
+/// Cuts off a long search.
+pub(super) fn shorten(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_SEARCH)]
 }
 

@@ -4,6 +4,8 @@
 //! requests get what they got without pages. A page shows what the API shows to the same caller.
 
 mod blob;
+#[cfg(feature = "xet")]
+mod buckets;
 mod commits;
 mod discussions;
 mod files;
@@ -49,6 +51,10 @@ fn show(call: &Call, page: &Page) -> Reply {
         Page::Home => lists::home(call),
         Page::List(kind) => lists::get(call, *kind),
         Page::Repo { key, view, around } => repository(call, key, view, around),
+        #[cfg(feature = "xet")]
+        Page::Bucket(view) if call.hub.options.xet => buckets::get(call, view),
+        #[cfg(feature = "xet")]
+        Page::Bucket(_) => Err(ApiError::page_not_found()),
         Page::Unknown => Err(ApiError::page_not_found()),
     }
 }

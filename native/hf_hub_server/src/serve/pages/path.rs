@@ -3,6 +3,8 @@
 use percent_encoding::percent_decode_str;
 
 use super::super::target::revision_and_path;
+#[cfg(feature = "xet")]
+use super::buckets::View as BucketView;
 use crate::store::{MAIN, RepoKey, RepoKind};
 
 /// A page.
@@ -12,6 +14,9 @@ pub(super) enum Page {
     Home,
     /// All repositories of a kind.
     List(RepoKind),
+    /// A page of buckets.
+    #[cfg(feature = "xet")]
+    Bucket(BucketView),
     /// A page of a repository.
     Repo {
         /// The repository.
@@ -72,6 +77,8 @@ pub(super) fn parse(raw_path: &str) -> Option<Page> {
         [kind] if RepoKind::from_plural(kind).is_some() => {
             RepoKind::from_plural(kind).map(Page::List)
         }
+        #[cfg(feature = "xet")]
+        ["buckets", rest @ ..] => bucket(rest).map(Page::Bucket),
         ["models", ..] | [] => None,
         [kind, rest @ ..] => match RepoKind::from_plural(kind) {
             Some(kind) => repository(kind, rest),
@@ -99,6 +106,22 @@ fn repository(kind: RepoKind, segments: &[&str]) -> Option<Page> {
     let after = rest.iter().fold(String::new(), |after, segment| after + "/" + segment);
     let around = (format!("/{}", kind.url_prefix()), after);
     Some(Page::Repo { key: RepoKey::new(kind, id), view, around })
+}
+
+#[cfg(feature = "xet")]
+fn bucket(segments: &[&str]) -> Option<BucketView> {
+    let (id, rest) = segments.split_at(segments.len().min(2));
+    let [namespace, name] = id else { return id.is_empty().then_some(BucketView::List) };
+    let (namespace, name) = (decode(namespace)?, decode(name)?);
+    let path = |parts: &[&str]| decode(&parts.join("/"));
+    match rest {
+        [] => Some(BucketView::Folder { namespace, name, path: String::new() }),
+        ["tree", parts @ ..] => Some(BucketView::Folder { namespace, name, path: path(parts)? }),
+        ["blob", parts @ ..] if !parts.is_empty() => {
+            Some(BucketView::File { namespace, name, path: path(parts)? })
+        }
+        _ => None,
+    }
 }
 
 /// Whether these segments name a view, and not the second half of an id.
@@ -201,6 +224,7 @@ mod tests {
             assert_eq!(parse(path), Some(Page::Unknown), "{path}");
         }
         assert_eq!(parse("/"), Some(Page::Home));
+        assert_eq!(parse("/buckets/a/b/resolve/x"), None);
         assert_eq!(parse("/datasets"), Some(Page::List(RepoKind::Dataset)));
     }
 }

@@ -1,6 +1,6 @@
 //! The page of a user or an organization: their repositories.
 
-use maud::html;
+use maud::{Markup, html};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
@@ -25,6 +25,18 @@ pub(super) fn get(call: &Call, name: &str) -> Reply {
             p { "Member of " @for org in orgs { a href=(format!("/{org}")) { (org) } " " } }
         }
         (newest(call, Some(name))?)
+        (buckets(call, name)?)
     };
     Ok(layout::page(call, name, &main))
+}
+
+#[cfg(feature = "xet")]
+fn buckets(call: &Call, name: &str) -> Result<Markup, ApiError> {
+    if call.hub.options.xet { super::buckets::of_owner(call, name) } else { Ok(html! {}) }
+}
+
+#[cfg(not(feature = "xet"))]
+#[expect(clippy::unnecessary_wraps, reason = "it is needed with the feature")]
+fn buckets(_: &Call, _: &str) -> Result<Markup, ApiError> {
+    Ok(html! {})
 }

@@ -47,6 +47,8 @@ mod whoami;
 #[cfg(feature = "xet")]
 mod xet;
 
+#[cfg(feature = "xet")]
+pub(super) use buckets::find as find_bucket;
 pub(super) use cdn::expired;
 pub(super) use endpoints::EndpointArgs;
 pub(super) use whoami::object_id;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, Transaction, params};
 
 use super::super::db;
-use super::{Bucket, Buckets, hold, touch};
+use super::{Bucket, Buckets, events, hold, touch};
 
 /// A file of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,15 +121,23 @@ impl Buckets {
     /// Applies changes.
     pub(crate) fn change(&self, of: &Bucket, changes: &[FileChange]) -> Result<()> {
         self.db.write(|tx| {
+            let mut made = Vec::new();
             for change in changes {
                 match change {
-                    FileChange::Put(file) => put(tx, of, file)?,
+                    FileChange::Put(file) => {
+                        let is_new = !has(tx, of, &file.path)?;
+                        put(tx, of, file)?;
+                        made.push(events::put(file, is_new));
+                    }
                     FileChange::Delete(path) => {
                         let sql = "DELETE FROM bucket_files WHERE bucket_id = ?1 AND path = ?2";
-                        tx.prepare_cached(sql)?.execute(params![of.row, path])?;
+                        if tx.prepare_cached(sql)?.execute(params![of.row, path])? > 0 {
+                            made.push(events::deleted(path));
+                        }
                     }
                 }
             }
+            events::record(tx, of, &made)?;
             touch(tx, of)
         })
     }
@@ -154,6 +162,11 @@ fn page_of(tx: &Transaction<'_>, of: &Bucket, from: &str, limit: usize) -> Resul
         files.push(BucketFile::from_row(row)?);
     }
     Ok(files)
+}
+
+fn has(tx: &Transaction<'_>, of: &Bucket, path: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM bucket_files WHERE bucket_id = ?1 AND path = ?2";
+    Ok(tx.prepare_cached(sql)?.exists(params![of.row, path])?)
 }
 
 fn put(tx: &Transaction<'_>, of: &Bucket, file: &BucketFile) -> Result<()> {

@@ -1,7 +1,10 @@
-//! Buckets: names, visibility, and the contents that belong to them. Their files are in [`files`].
+//! Buckets: names, visibility, and the contents that belong to them. Their files are in [`files`], the
+//! changes of these in [`events`].
 
+mod events;
 mod files;
 
+pub(crate) use events::{BucketEvent, BucketPosition};
 pub(crate) use files::{BucketEntry, BucketFile, FileChange};
 
 use anyhow::Result;
@@ -9,6 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::Store;
+use super::about::About;
 use super::db::{self, Db};
 use super::token::random_id;
 
@@ -37,10 +41,10 @@ pub(crate) struct Bucket {
 /// Which buckets to list.
 #[derive(Clone, Debug)]
 pub(crate) struct BucketSearch {
-    /// The owner.
-    pub(crate) namespace: String,
-    /// Whether to list private ones, too.
-    pub(crate) private: bool,
+    /// The owner; all if none is given.
+    pub(crate) namespace: Option<String>,
+    /// The owners whose private ones are listed, too.
+    pub(crate) readable: Vec<String>,
     /// Only those whose name contains this.
     pub(crate) text: Option<String>,
     /// Number of buckets to leave out.
@@ -81,6 +85,12 @@ impl Bucket {
     }
 }
 
+impl From<&Bucket> for About {
+    fn from(bucket: &Bucket) -> Self {
+        Self::Bucket(bucket.row)
+    }
+}
+
 impl Store {
     /// Returns the buckets.
     pub(crate) fn buckets(&self) -> Buckets {
@@ -98,6 +108,16 @@ impl Buckets {
         self.db.read(|tx| {
             let mut query = tx.prepare_cached(&sql)?;
             let mut rows = query.query((namespace, name))?;
+            rows.next()?.map(Bucket::from_row).transpose()
+        })
+    }
+
+    /// Returns the bucket of a row.
+    pub(super) fn by_row(&self, row: i64) -> Result<Option<Bucket>> {
+        self.db.read(|tx| {
+            let sql = format!("SELECT {COLUMNS} FROM buckets b WHERE b.id = ?1");
+            let mut query = tx.prepare_cached(&sql)?;
+            let mut rows = query.query([row])?;
             rows.next()?.map(Bucket::from_row).transpose()
         })
     }
@@ -123,14 +143,17 @@ impl Buckets {
     pub(crate) fn list(&self, search: &BucketSearch) -> Result<Vec<Bucket>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM buckets b
-             WHERE b.namespace = ?1 COLLATE NOCASE AND (?2 OR NOT b.private)
+             WHERE (?1 IS NULL OR b.namespace = ?1 COLLATE NOCASE)
+               AND (NOT b.private OR EXISTS
+                 (SELECT 1 FROM json_each(?2) o WHERE o.value = b.namespace COLLATE NOCASE))
                AND (?3 IS NULL OR instr(lower(b.name), lower(?3)))
-             ORDER BY b.name LIMIT ?4 OFFSET ?5"
+             ORDER BY b.name, b.namespace LIMIT ?4 OFFSET ?5"
         );
         let (limit, skip) = (db::number(search.limit), db::number(search.skip));
         self.db.read(|tx| {
             let mut query = tx.prepare_cached(&sql)?;
-            let values = params![search.namespace, search.private, search.text, limit, skip];
+            let readable = serde_json::to_string(&search.readable)?;
+            let values = params![search.namespace, readable, search.text, limit, skip];
             let mut rows = query.query(values)?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {

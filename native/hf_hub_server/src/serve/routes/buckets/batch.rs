@@ -12,6 +12,7 @@ use super::super::super::error::ApiError;
 use super::super::super::response;
 use super::super::limits;
 use super::super::{open, repos};
+use super::notify::{Change, notify};
 use super::{find, own};
 use crate::store::{Bucket, BucketFile, FileChange, Pointer, RepoKey, XetFile};
 
@@ -76,6 +77,7 @@ pub(super) fn post(call: &Call) -> Reply {
     check_storage(call, &bucket, &changes)?;
     if !changes.is_empty() {
         call.hub.store.buckets().change(&bucket, &changes)?;
+        notify(call, &bucket, &Change::Files);
     }
     let (processed, succeeded) = (lines.len(), changes.len());
     let all_failed = succeeded == 0 && processed > 0;

@@ -1,7 +1,10 @@
-//! Buckets: creation, settings, lists. Their files are in [`files`], changes of them in [`batch`].
+//! Buckets: creation, settings, lists. Their files are in [`files`], changes of them in [`batch`], and
+//! what follows these in [`events`].
 
 mod batch;
+mod events;
 mod files;
+mod notify;
 
 use std::sync::Arc;
 
@@ -15,7 +18,10 @@ use super::super::hub::Hub;
 use super::super::response;
 use super::page::Page;
 use super::settings::Visibility;
+use super::whoami::object_id;
 use super::{DELETE, GET, POST, PUT, on, xet};
+use notify::{Change, notify};
+
 use crate::store::{Bucket, BucketSearch, RepoId, RepoKind};
 
 const BUCKET: &str = "/api/buckets/{namespace}/{name}";
@@ -33,6 +39,7 @@ pub(super) fn routes() -> Router<Arc<Hub>> {
         .route(&below("tree/{*prefix}"), on(GET, files::tree))
         .route(&below("paths-info"), on(POST, files::paths_info))
         .route(&below("batch"), on(POST, batch::post))
+        .route(&below("events"), on(GET, events::get))
         .route(&below("xet-read-token"), on(GET, |call| token(call, false)))
         .route(&below("xet-write-token"), on(GET, |call| token(call, true)))
         .route("/buckets/{namespace}/{name}/resolve/{*path}", on(GET, files::resolve))
@@ -48,7 +55,7 @@ struct New {
 }
 
 /// Returns a bucket that the caller may see.
-pub(super) fn find(call: &Call, namespace: &str, name: &str) -> Result<Bucket, ApiError> {
+pub(in crate::serve) fn find(call: &Call, namespace: &str, name: &str) -> Result<Bucket, ApiError> {
     let found = call.hub.store.buckets().find(namespace, name)?;
     let found = found.filter(|found| !found.private || call.caller.may_read_in(&found.namespace));
     found.ok_or_else(|| ApiError::repo_not_found(call.caller.is_anonymous()))
@@ -94,6 +101,7 @@ fn create(call: &Call) -> Reply {
     }
     let created = buckets.find(&namespace, &name)?;
     let created = created.ok_or_else(|| ApiError::repo_not_found(false))?;
+    notify(call, &created, &Change::Created);
     let (url, id) = (url(call, &created), &created.object_id);
     Ok(response::json(&json!({ "url": url, "name": created.id(), "id": id })))
 }
@@ -119,8 +127,8 @@ fn list(call: &Call) -> Reply {
     };
     let page = Page::of(call);
     let search = BucketSearch {
-        namespace: namespace.to_owned(),
-        private: call.caller.may_read_in(namespace),
+        namespace: Some(namespace.to_owned()),
+        readable: call.caller.namespaces(),
         text: call.query.get("search").map(str::to_owned),
         skip: page.start,
         limit: page.with_next(),
@@ -135,6 +143,7 @@ fn delete(call: &Call) -> Reply {
     if !call.hub.store.buckets().delete(&bucket)? {
         return Err(ApiError::repo_not_found(false));
     }
+    notify(call, &bucket, &Change::Deleted);
     Ok(response::ok())
 }
 
@@ -145,9 +154,11 @@ fn update(call: &Call) -> Reply {
         private: bool,
     }
 
-    let bucket = own(call)?;
+    let mut bucket = own(call)?;
     let Wanted { private } = call.body.json()?;
     call.hub.store.buckets().set_private(&bucket, private)?;
+    bucket.private = private;
+    notify(call, &bucket, &Change::Settings);
     Ok(response::json(&json!({ "private": private })))
 }
 
@@ -162,6 +173,9 @@ pub(super) fn rename(call: &Call, from: &str, to: &str) -> Reply {
     if !call.hub.store.buckets().rename(&bucket, &new_namespace, &new_name)? {
         return Err(taken(call, &new_namespace, &new_name)?);
     }
+    let mut moved = bucket.clone();
+    (moved.namespace, moved.name) = (new_namespace, new_name);
+    notify(call, &bucket, &Change::Moved(&moved));
     Ok(response::ok())
 }
 

@@ -139,7 +139,7 @@ fn deploy(call: &Call) -> Reply {
     let model = found.filter(fits);
     let model = model.ok_or_else(|| ApiError::not_found("The catalog has no such recipe"))?;
     let name = wanted.config.unwrap_or_default().name;
-    let sent = body(&model, name.map_or_else(|| new_name(&model), Ok)?)?;
+    let sent = body(&model, &name.map_or_else(|| new_name(&model), Ok)?)?;
     let endpoint = add(call, wanted.namespace, sent)?;
     Ok(response::json(&json!({ "endpoint": shown(call, &endpoint) })))
 }
@@ -152,7 +152,7 @@ fn new_name(model: &Model) -> Result<String, ApiError> {
     Ok(format!("{}-{}", &name[..name.len().min(LONGEST)], hex::encode(random)))
 }
 
-fn body(model: &Model, name: String) -> Result<Sent, ApiError> {
+fn body(model: &Model, name: &str) -> Result<Sent, ApiError> {
     let (kind, size) =
         if model.accelerator() == "gpu" { ("nvidia-l4", "x1") } else { ("intel-icl", "x2") };
     let image =

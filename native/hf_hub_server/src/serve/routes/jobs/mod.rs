@@ -91,7 +91,7 @@ fn create(call: &Call) -> Reply {
     let jobs = runner(call)?;
     let namespace = owned::writer(call, WHAT)?.to_owned();
     let (spec, secrets) = call.body.json::<spec::Sent>()?.check(jobs.timeout)?;
-    start(call, NewJob { namespace, initiator: user(call)?, spec, secrets })
+    start(call, &NewJob { namespace, initiator: user(call)?, spec, secrets })
 }
 
 /// Returns the caller, as the cause of a job.
@@ -105,10 +105,10 @@ fn duplicate(call: &Call) -> Reply {
     let job = own(call)?;
     let secrets = call.hub.store.jobs().secrets(&job.id)?;
     let initiator = json!({ "type": "duplicated-job", "id": job.id });
-    start(call, NewJob { namespace: job.namespace, initiator, spec: job.spec, secrets })
+    start(call, &NewJob { namespace: job.namespace, initiator, spec: job.spec, secrets })
 }
 
-fn start(call: &Call, new: NewJob) -> Reply {
+fn start(call: &Call, new: &NewJob) -> Reply {
     let job = call.hub.store.jobs().create(new)?;
     runner(call)?.start(job.clone());
     Ok(response::json(&shown(call, &job)))

@@ -1,6 +1,10 @@
 //! Webhooks, delivered to real sockets.
 
+#[path = "../common/mod.rs"]
 mod common;
+
+#[cfg(feature = "xet")]
+mod buckets;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
