@@ -129,6 +129,19 @@ defmodule HfHub.Flows.XetTest do
   end
 
   describe "a download" do
+    test "by Xet unpacks what uploads have compressed", context do
+      floats = for _ <- 1..250_000, into: "", do: <<:rand.normal()::float-32-little>>
+      text = String.duplicate("the same words again and again, ", 30_000)
+
+      for content <- [floats, text] do
+        before = sent(context)
+        id = stored(context, content)
+        assert sent(context) - before < byte_size(content)
+        assert {{:ok, path}, nil} = with_fallback(fn -> download(context, id, xet: true) end)
+        assert File.read!(path) == content
+      end
+    end
+
     test "by Xet is verified, so that a corrupt object is received over HTTP", context do
       content = large(400_000)
       id = stored(context, content)
