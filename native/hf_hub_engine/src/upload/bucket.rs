@@ -157,3 +157,56 @@ impl From<(Addition, Stored)> for Kept {
         Self { hash: stored.hash, size: file.stamp.size, modified }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+    use crate::{testing, upload::source::Stamp};
+
+    fn files(sizes: impl IntoIterator<Item = u64>) -> Vec<Addition> {
+        let file = |(place, size)| Addition {
+            path: RepoPath::parse("a").unwrap(),
+            source: Source::Remote,
+            stamp: Stamp::fixed(size),
+            known: None,
+            place,
+        };
+        sizes.into_iter().enumerate().map(file).collect()
+    }
+
+    #[test]
+    fn a_session_has_a_limited_number_of_files_and_bytes() {
+        let lengths = |files: &[Addition]| batches(files).map(<[_]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&[]), [0; 0]);
+        assert_eq!(lengths(&files([1; xet::FILES + 1])), [xet::FILES, 1]);
+        assert_eq!(lengths(&files([xet::BYTES - 1, 1, 1, 2 * xet::BYTES, 1])), [2, 2, 1]);
+    }
+
+    #[test]
+    fn repeats_a_session_that_may_succeed() {
+        let hub = testing::hub("http://127.0.0.1:9");
+        let url: reqwest::Url = "http://127.0.0.1:9/".parse().unwrap();
+        let access = Access {
+            storage: url.clone(),
+            token: "secret".to_owned(),
+            expires: u64::MAX,
+            route: url.clone(),
+            headers: HeaderMap::new(),
+        };
+        let again = |failures, kind| {
+            hub.xet.shared.keep(access.clone());
+            again(&hub, &access, failures, &Error::new(kind, "x").from_a_store())
+        };
+        assert!(again(1, ErrorKind::Server).is_some());
+        assert!(again(1, ErrorKind::Transport).is_some());
+        assert_eq!(again(hub.retry.retries + 1, ErrorKind::Transport), None);
+        assert_eq!(again(1, ErrorKind::Io), None);
+        // Another token, once.
+        assert!(hub.xet.shared.access(&url, None).is_some());
+        assert_eq!(again(1, ErrorKind::Unauthorized), Some(Duration::ZERO));
+        assert!(hub.xet.shared.access(&url, None).is_none());
+        assert_eq!(again(2, ErrorKind::Unauthorized), None);
+    }
+}
