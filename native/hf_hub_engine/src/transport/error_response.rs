@@ -104,7 +104,7 @@ impl ErrorResponse {
         let main = match (header, json.get("error").or_else(|| json.get("message"))) {
             (Some(words), _) => words.to_owned(),
             (None, Some(Value::String(words))) => words.clone(),
-            (None, Some(list)) => texts(list).join("; "),
+            (None, Some(other)) => texts(other).join("; "),
             (None, None) => self.plain().unwrap_or_default(),
         };
         // The code of a content host helps in searching its documentation.
@@ -126,11 +126,12 @@ impl ErrorResponse {
     }
 }
 
-/// Returns the texts of a list: strings, or objects with a message.
+/// Returns the texts of a list or a single item: strings, or objects with a message.
 fn texts(list: &Value) -> Vec<String> {
     let text =
         |item: &Value| item.as_str().or_else(|| item.get("message")?.as_str()).map(str::to_owned);
-    list.as_array().map(|list| list.iter().filter_map(text).collect()).unwrap_or_default()
+    let items = list.as_array().map_or(std::slice::from_ref(list), Vec::as_slice);
+    items.iter().filter_map(text).collect()
 }
 
 /// Returns the text of the first element of this name in an XML document. Not a full XML parser.

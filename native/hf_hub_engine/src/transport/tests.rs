@@ -33,6 +33,19 @@ fn error_messages_are_one_line_without_the_token() {
 }
 
 #[test]
+fn error_messages_may_be_texts_objects_or_lists() {
+    for body in [
+        &b"{\"error\": \"too long\"}"[..],
+        b"{\"error\": {\"message\": \"too long\", \"type\": \"x\"}}",
+        b"{\"error\": [\"too long\"]}",
+        b"{\"errors\": [{\"message\": \"too long\"}]}",
+    ] {
+        let rejection = rejection(StatusCode::BAD_REQUEST, HeaderMap::new(), body, None);
+        assert_eq!(rejection.words().as_deref(), Some("too long"));
+    }
+}
+
+#[test]
 fn distinguishes_a_missing_token_from_a_rejected_one() {
     let who = "http://127.0.0.1/api/whoami-v2".parse().unwrap();
     let asked =

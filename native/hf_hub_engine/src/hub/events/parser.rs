@@ -34,11 +34,13 @@ pub struct Event {
 pub(super) struct Parser {
     format: Format,
     bytes: Vec<u8>,
-    /// How much of `bytes` has been scanned.
+    /// How much of `bytes` has been returned.
     read: usize,
+    /// How much has been searched for the end of a line, so that a long line is not searched again
+    /// with each push.
+    searched: usize,
     started: bool,
-    /// Whether the last line ended in `\r`; a following `
-    /// ` belongs to it.
+    /// Whether the last line ended in `\r`; a following `\n` belongs to it.
     after_return: bool,
     event: Event,
     has_data: bool,
@@ -52,6 +54,7 @@ impl Parser {
             format,
             bytes: Vec::new(),
             read: 0,
+            searched: 0,
             started: false,
             after_return: false,
             event: Event::default(),
@@ -63,7 +66,7 @@ impl Parser {
     /// Adds bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes.drain(..self.read);
-        self.read = 0;
+        (self.read, self.searched) = (0, self.searched.saturating_sub(self.read));
         if self.bytes.len() + self.event.data.len() + bytes.len() > LONGEST {
             let message = format!("the server sent an event of more than {LONGEST} bytes");
             return Err(Error::new(ErrorKind::InvalidResponse, message));
@@ -89,25 +92,25 @@ impl Parser {
         (self.format == Format::Lines).then(|| value(&String::from_utf8_lossy(&rest))).flatten()
     }
 
-    /// Returns the next complete line without its end: `
-    /// `, `\r
-    /// ` or, between events, `\r`.
+    /// Returns the next complete line without its end: `\n`, `\r\n` or, between events, `\r`.
     fn line(&mut self) -> Option<String> {
         if self.after_return && self.bytes.get(self.read) == Some(&b'\n') {
             self.read += 1;
         }
         self.after_return &= self.read == self.bytes.len();
-        let rest = &self.bytes[self.read..];
         let ends =
             |byte: &u8| *byte == b'\n' || (self.format == Format::ServerSent && *byte == b'\r');
-        let end = rest.iter().position(ends)?;
-        self.after_return = rest[end] == b'\r';
-        let mut line = &rest[..end];
+        let from = self.searched.max(self.read);
+        self.searched = self.bytes.len();
+        let end = from + self.bytes[from..].iter().position(ends)?;
+        self.searched = end + 1;
+        self.after_return = self.bytes[end] == b'\r';
+        let mut line = &self.bytes[self.read..end];
         if !std::mem::replace(&mut self.started, true) {
             line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
         }
         let line = String::from_utf8_lossy(line).into_owned();
-        self.read += end + 1;
+        self.read = end + 1;
         Some(line)
     }
 
@@ -186,6 +189,19 @@ mod tests {
                 assert_eq!(events, expected, "{end:?} in pieces of {piece}");
             }
         }
+    }
+
+    #[test]
+    fn a_long_line_is_searched_once() {
+        // Searched again with each piece, it would take minutes.
+        let line = vec![b'1'; LONGEST - 1];
+        let mut parser = Parser::new(Format::Lines);
+        for piece in line.chunks(1 << 10) {
+            parser.push(piece).unwrap();
+            assert!(parser.next().is_none());
+        }
+        parser.push(b"\n").unwrap();
+        assert_eq!(parser.next().unwrap().data.len(), line.len());
     }
 
     #[test]
