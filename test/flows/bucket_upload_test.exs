@@ -2,31 +2,18 @@ defmodule HfHub.Flows.BucketUploadTest do
   # Uploads to buckets of a separate Local Hub, with and without faults of its storage.
   use HfHub.Case, async: true, hub: :own
 
+  import HfHub.XetStorage, only: [watch: 1, log: 0, storage: 2, objects: 1, sent: 1]
+
   alias HfHub.{Buckets, Error, LocalHub, Vm}
   alias HfHub.Buckets.{Operation, TreeEntry}
 
   setup do
-    control(:delete, "faults")
-    hub = endpoint()
-    on_exit(fn -> control(:delete, "faults", nil, hub) end)
     bucket = "reader/b#{System.unique_integer([:positive])}"
     Buckets.create!(bucket, write())
-    {:ok, bucket: bucket, before: length(log())}
+    {:ok, bucket: bucket}
   end
 
-  defp log, do: control(:get, "requests")
-
-  # The requests to the storage since the test began.
-  defp storage(context, what) do
-    for request <- Enum.drop(log(), context.before),
-        request["origin"] == "cdn",
-        request["path"] =~ what,
-        do: request
-  end
-
-  # Objects that the storage has received, and their bytes.
-  defp objects(context), do: storage(context, "/xet/grants/")
-  defp sent(context), do: context |> objects() |> Enum.map(& &1["bytes_received"]) |> Enum.sum()
+  setup :watch
 
   # The files of the bucket by their paths.
   defp stored(context) do
