@@ -8,6 +8,10 @@ defmodule HfHub.Cache do
   The cache is shared with the Python client and all other Hugging Face clients. Sizes are in bytes, ages in seconds, and
   times are `DateTime`s in UTC. `mix hf_hub.cache` has the same operations as commands.
 
+  Repositories share files that the Hub has in Xet storage: a file with the same content is stored once, in the folder
+  `blobs` of the cache, and neither downloaded again nor counted twice in `size_on_disk` of `scan/1`. Removing the last
+  reference removes it. The setting `:shared_blobs` in `HfHub.Config` and `HF_HUB_DISABLE_SHARED_BLOBS` turn that off.
+
   ## Safe removal
 
   Files to remove are renamed away first, so a reader never sees half of a revision. Removals keep revisions that a

@@ -47,7 +47,6 @@ defmodule HfHub.Config do
       `TQDM_POSITION`: this library has no such output
     * `HF_XET_*` except `HF_XET_CACHE`, `HF_HUB_ENABLE_HF_TRANSFER`: for the transfer libraries of the Python client; use
       `:max_connections`, `:max_bandwidth` and `:xet_buffer`
-    * `HF_HUB_DISABLE_SHARED_BLOBS`: this library reads shared blobs and never creates them
     * `HF_INFERENCE_ENDPOINT`: no longer in use
     * `OAUTH_*`, `OPENID_PROVIDER_URL`, `SPACE_ID`, `SPACE_HOST`, `WEBHOOK_SECRET`: for servers inside a Space
     * `VERTEX_PRODUCT` and others of Google Colab, `CLAUDE_CONFIG_DIR`, `EAGER_IMPORT`: for Python and its notebooks

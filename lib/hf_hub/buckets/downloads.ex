@@ -151,7 +151,13 @@ defmodule HfHub.Buckets.Downloads do
       expected_sha256: nil,
       file: local,
       destination: {:cache, Source.expand(Config.cache_dir())},
-      mode: %{force_download: false, local_files_only: false, dry_run: false, symlinks: false}
+      mode: %{
+        force_download: false,
+        local_files_only: false,
+        dry_run: false,
+        symlinks: false,
+        shared_blobs: false
+      }
     }
   end
 

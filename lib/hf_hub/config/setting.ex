@@ -159,6 +159,13 @@ defmodule HfHub.Config.Setting do
       default: :auto,
       doc: "whether files are transferred by Xet, as the option `:xet` of calls"
     ],
+    shared_blobs: [
+      app: :boolean,
+      env: [{"HF_HUB_DISABLE_SHARED_BLOBS", :no_flag}],
+      default: true,
+      doc:
+        "whether repositories in the cache share files of Xet storage that have the same content; needs `:xet` and `:symlinks`"
+    ],
     xet_cache_dir: [
       app: :path,
       env: [

@@ -45,7 +45,8 @@ defmodule HfHub.Download.Spec do
            force_download: opts[:force_download],
            local_files_only: opts[:local_files_only],
            dry_run: opts[:dry_run],
-           symlinks: Setting.value(:symlinks)
+           symlinks: Setting.value(:symlinks),
+           shared_blobs: Setting.value(:shared_blobs) and Setting.value(:xet, opts) != false
          }
        }, ref}
     end

@@ -1,6 +1,7 @@
 //! Downloads from a Hub: a file, a whole snapshot, or a stream of bytes.
 
 pub mod adopt;
+pub(crate) mod blob_store;
 pub(crate) mod errors;
 pub mod file;
 pub(crate) mod listing;

@@ -36,9 +36,12 @@ pub(crate) fn open_regular(file: &Path) -> io::Result<fs::File> {
     }
 }
 
-/// Copies a file that is opened as by [`open_regular`].
+/// Copies a file that is opened as by [`open_regular`]. A copy of a read-only file is not read-only.
 pub(crate) fn copy_regular(from: &Path, to: &Path) -> io::Result<u64> {
-    open_regular(from)?;
+    let mut source = open_regular(from)?;
+    if source.metadata()?.permissions().readonly() {
+        return io::copy(&mut source, &mut fs::File::create(to)?);
+    }
     fs::copy(from, to)
 }
 

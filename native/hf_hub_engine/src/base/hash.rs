@@ -81,17 +81,24 @@ pub async fn run(spec: Spec, _: Watch) -> Result<String> {
 
 /// Hashes a whole file; `None` if there is no checksum to compare with.
 pub fn file(path: &Path, proof: Proof) -> Result<Option<String>> {
+    file_until(path, proof, &|| false)
+}
+
+/// Hashes a file like [`file`], as long as `stop`, which is polled, is false; then the hash is that
+/// of what was read.
+pub fn file_until(path: &Path, proof: Proof, stop: &dyn Fn() -> bool) -> Result<Option<String>> {
     let wrap = |source| Error::io("read", path, source);
     let mut file = open_regular(path).map_err(wrap)?;
     let size = file.metadata().map_err(wrap)?.len();
     let Some(mut hasher) = Hasher::new(proof, Some(size)) else { return Ok(None) };
     let mut buffer = vec![0; 1 << 20];
-    loop {
+    while !stop() {
         match file.read(&mut buffer).map_err(wrap)? {
-            0 => return Ok(Some(hasher.finish())),
+            0 => break,
             n => hasher.update(&buffer[..n]),
         }
     }
+    Ok(Some(hasher.finish()))
 }
 
 /// Compares a file with the checksums of its etag. `first` is its hash of the first one's kind, if

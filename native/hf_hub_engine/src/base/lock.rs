@@ -49,6 +49,13 @@ impl Lock {
         }
     }
 
+    /// Lets every user who reaches the lock file take the lock.
+    pub(crate) fn open_to_all(&self) {
+        if let Some((file, _)) = &self.file {
+            share(file, 0o666);
+        }
+    }
+
     fn none() -> Self {
         Self { file: None }
     }
@@ -164,7 +171,7 @@ fn open(path: &Path) -> io::Result<File> {
     loop {
         match in_folder(path, create) {
             Ok(file) => {
-                share(&file);
+                share(&file, 0o664);
                 return Ok(file);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match existing(path) {
@@ -187,17 +194,17 @@ fn existing(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Makes the file group-writable, as the Python client does, so that users who share a cache can
-/// wait for each other.
+/// Makes the file writable for others, as the Python client does, so that users who share a cache
+/// can wait for each other.
 #[cfg(unix)]
-fn share(file: &File) {
+fn share(file: &File, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
-    // A file system without modes needs no change.
-    let _ = file.set_permissions(std::fs::Permissions::from_mode(0o664));
+    // A file system without modes needs no change, and the owner of another user's file made it.
+    let _ = file.set_permissions(std::fs::Permissions::from_mode(mode));
 }
 
 #[cfg(not(unix))]
-fn share(_file: &File) {}
+fn share(_file: &File, _mode: u32) {}
 
 fn is_unsupported(error: &io::Error) -> bool {
     // ENOSYS and EOPNOTSUPP both become Unsupported. NFS returns ENOLCK without a lock daemon, and

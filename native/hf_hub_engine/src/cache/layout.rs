@@ -107,6 +107,11 @@ pub struct StoreDir {
 }
 
 impl StoreDir {
+    /// Returns the folder of the cache.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Returns the folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -125,6 +130,11 @@ impl StoreDir {
     /// Returns the lock of a blob and its manifest.
     pub fn lock(payload: &Path) -> PathBuf {
         with_ending(payload, ".lock")
+    }
+
+    /// Returns the path of the blob with a Xet hash: 64 hex digits.
+    pub fn entry(&self, hash: &str) -> Option<PathBuf> {
+        self.payload(&self.path.join(hash.get(..2)?).join(hash))
     }
 
     /// Returns the blob at `path`, if a blob can be there.
@@ -417,6 +427,8 @@ mod tests {
         let hash = "ab".repeat(32);
         let payload = Path::new("/c/blobs/ab").join(&hash);
         assert_eq!(store.payload(&payload), Some(payload.clone()));
+        assert_eq!(store.entry(&hash), Some(payload.clone()));
+        assert_eq!((store.entry("../x"), store.entry("")), (None, None));
         assert_eq!(store.payload(&Path::new("/c/blobs/cd").join(&hash)), None);
         assert_eq!(store.payload(&payload.join("x")), None);
         let blob = repo.blob(&etag);

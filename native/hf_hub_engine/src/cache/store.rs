@@ -1,9 +1,14 @@
-//! The store in which the Python client shares blobs between repositories: `blobs/<2 hex>/<64
-//! hex>`.
+//! The store of blobs that repositories share, in the layout of the Python client: `blobs/<2
+//! hex>/<Xet hash>`.
 //!
-//! Links into it are read like any other; nothing is ever added here. A blob is removed only if its
+//! Links into it are read like any other; [`sharing`] adds them. A blob is removed only if its
 //! manifest can be read and none of the links it names exists any more. If anything is unclear, it
 //! stays.
+
+mod modes;
+mod sharing;
+
+pub use sharing::Shareable;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -36,7 +41,7 @@ impl Store {
         let store = cache.store();
         let real = fs::symlink_metadata(store.path()).is_ok_and(|found| found.is_dir());
         let marked = is_regular(&store.marker())
-            && fs::read(store.marker()).is_ok_and(|text| text == b"1\n");
+            && fs::read(store.marker()).is_ok_and(|text| text == sharing::VERSION);
         (real && marked).then_some(Self(store))
     }
 
@@ -137,12 +142,15 @@ impl Store {
             return Ok(());
         }
         crate::base::disk::write_atomically(&manifest, lines.as_bytes())?;
-        share(&manifest);
+        if let Ok(file) = fs::File::open(&manifest) {
+            modes::writable(&file);
+        }
         Ok(())
     }
 }
 
-/// Waits for the lock of a blob; `None` if it is not a regular file, or is held for too long.
+/// Waits for the lock of a blob; `None` if it is not a regular file, is held for too long, or
+/// has no effect: a blob could be removed while another process links it.
 fn wait(path: &Path) -> Option<Lock> {
     const STEP: Duration = Duration::from_millis(20);
     match fs::symlink_metadata(path) {
@@ -152,7 +160,8 @@ fn wait(path: &Path) -> Option<Lock> {
     }
     for _ in 0..LOCK_TIMEOUT.as_millis() / STEP.as_millis() {
         if let Some(lock) = lock::try_acquire(path).ok()? {
-            return Some(lock);
+            lock.open_to_all();
+            return lock.excludes().then_some(lock);
         }
         std::thread::sleep(STEP);
     }
@@ -171,13 +180,3 @@ fn is_regular(path: &Path) -> bool {
 fn size(path: &Path) -> u64 {
     fs::symlink_metadata(path).map_or(0, |metadata| metadata.len())
 }
-
-/// Makes the file writable for every user of a shared cache, as the Python client does.
-#[cfg(unix)]
-fn share(file: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let _ = fs::set_permissions(file, fs::Permissions::from_mode(0o666));
-}
-
-#[cfg(not(unix))]
-fn share(_file: &Path) {}

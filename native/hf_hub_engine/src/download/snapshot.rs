@@ -32,7 +32,7 @@ use crate::{
         tree::{Entry, Tree},
     },
     download::{
-        errors, file, listing, receive,
+        blob_store, errors, file, listing, receive,
         report::Report,
         shared::{Shared, Sharing},
         spec::{self, Destination, Mode},
@@ -315,12 +315,19 @@ async fn check_space(spec: &Spec, missing: &[spec::Spec]) -> Result<()> {
     if spec.mode.dry_run || begun {
         return Ok(()); // Partial files of earlier attempts need no additional space.
     }
-    let sizes = missing.iter().filter_map(|job| job.known.as_ref()?.size);
-    let needed = sizes.fold(0, u64::saturating_add);
+    let known: Vec<_> = missing.iter().filter_map(|job| job.known.clone()).collect();
+    let is_cache = matches!(spec.destination, Destination::Cache(_));
+    let mode = Mode { shared_blobs: spec.mode.shared_blobs && is_cache, ..spec.mode };
+    let cache = cache(spec).clone();
     let place = partials_place(spec);
-    let lacking = {
+    let (needed, lacking) = {
         let place = place.clone();
-        blocking::run(move || missing_space(&place, needed)).await
+        blocking::run(move || {
+            let new = known.iter().filter(|file| !blob_store::has(&cache, mode, file));
+            let needed = new.filter_map(|file| file.size).fold(0, u64::saturating_add);
+            (needed, missing_space(&place, needed))
+        })
+        .await
     };
     lacking.map_or(Ok(()), |lacking| Err(receive::no_room(&place, "files need", needed, lacking)))
 }

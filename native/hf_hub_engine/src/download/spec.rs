@@ -83,6 +83,8 @@ pub struct Mode {
     pub dry_run: bool,
     /// Whether cached files are links to blobs.
     pub symlinks: bool,
+    /// Whether blobs are shared with other repositories of the cache.
+    pub shared_blobs: bool,
 }
 
 impl Spec {

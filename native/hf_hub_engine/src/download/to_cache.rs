@@ -17,7 +17,7 @@ use crate::{
         partial::{Slot, Verified},
     },
     download::{
-        errors, locate,
+        blob_store, errors, locate,
         receive::{self, IncomingFile},
         report::{Arrived, Report, fresh_report},
         shared::{self, Key, Start},
@@ -55,7 +55,7 @@ pub(crate) async fn to_cache(
         }
     };
     if spec.mode.dry_run {
-        return Ok(Some(plan(spec, &repo, &metadata)));
+        return Ok(Some(plan(spec, cache, &repo, &metadata)));
     }
     locate::check_announced(spec, &metadata)?;
     // Without links, each file has its own content.
@@ -155,11 +155,12 @@ async fn fall_back(
     }
 }
 
-fn plan(spec: &Spec, repo: &RepoDir, metadata: &FileMetadata) -> Report {
+fn plan(spec: &Spec, cache: &CacheDir, repo: &RepoDir, metadata: &FileMetadata) -> Report {
     let path = repo.pointer(&metadata.commit, &spec.path);
     let FileMetadata { commit, etag, size, .. } = metadata;
-    let cached =
-        repo.find_content(commit, &spec.path, etag, *size).is_some() || repo.has_blob(etag, *size);
+    let cached = repo.find_content(commit, &spec.path, etag, *size).is_some()
+        || repo.has_blob(etag, *size)
+        || blob_store::has(cache, spec.mode, metadata);
     let report = Report::here(path, &spec.path, Some(metadata.commit.clone()), metadata.size);
     Report { cached, will_download: spec.mode.force || !cached, ..report }
 }
@@ -223,7 +224,8 @@ async fn fetch(
         Some(_) => None,
     };
     let attempt = {
-        let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
+        let (cache, repo, spec, metadata) =
+            (cache.clone(), repo.clone(), spec.clone(), metadata.clone());
         move || prepare(&cache, &repo, &spec, &metadata)
     };
     let lane = &spec.stages.storage.lane;
@@ -242,16 +244,22 @@ async fn fetch(
             lock
         }
     };
+    if blob_store::link(&cache, &repo, &spec, &metadata, &progress).await {
+        let here = move || link_if_here(&repo, &spec, &metadata);
+        return blocking::run(here).await;
+    }
     let etag = metadata.etag.clone();
     let slot =
         Slot { dir: repo.blobs(), stem: etag.as_str().to_owned(), etag, size: metadata.size };
     let publish = {
-        let (repo, spec, metadata) = (repo.clone(), spec.clone(), metadata.clone());
+        let (hub, repo, spec, metadata) =
+            (hub.clone(), repo.clone(), spec.clone(), metadata.clone());
         move |verified: Verified| {
             let content = Arrived::from(&verified);
             verified.publish(&repo.blob(&metadata.etag))?;
-            let path =
-                repo.link(&metadata.commit, &spec.path, &metadata.etag, spec.mode.symlinks, true)?;
+            let is_link = blob_store::share(&hub, &cache, &repo, spec.mode, &metadata)?;
+            let (links, is_own) = (spec.mode.symlinks, !is_link);
+            let path = repo.link(&metadata.commit, &spec.path, &metadata.etag, links, is_own)?;
             Ok(fresh_report(&spec.path, &metadata, path, &content))
         }
     };
