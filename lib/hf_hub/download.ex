@@ -125,7 +125,7 @@ defmodule HfHub.Download do
                             "`100..-1//1` everything after them, `-100..-1//1` the last hundred. A range may extend " <>
                             "beyond the end of the file."
                       ]
-                    ] ++ Keyword.drop(Options.transfer(), [:max_connections, :xet])
+                    ] ++ Keyword.drop(Options.transfer(), [:max_connections])
 
   @metadata_options @repo ++ @file_name ++ Options.common()
 
@@ -195,7 +195,8 @@ defmodule HfHub.Download do
   Returns a lazy stream of the bytes of a file; nothing is written to disk.
 
   Each run of the stream makes a request. Pieces are read on demand, and halting the stream closes the connection. A
-  broken connection is resumed at the byte reached. The content is verified, unless only a `:range` of it is read. The
+  broken connection is resumed at the byte reached. A file that is only in Xet storage comes from there, in pieces of at
+  most 256 KiB. The content is verified, unless only a `:range` of it is read. The
   stream raises `HfHub.Error` on a checksum mismatch or a connection that cannot be resumed; it never ends early. A file
   whose length the server does not announce is limited to 1 GiB.
 

@@ -42,7 +42,8 @@ defmodule HfHub.Safetensors do
              ]
            ] ++ Options.common()
 
-  @options Options.repo_type() ++ Options.revision() ++ Options.common()
+  @options Options.repo_type() ++
+             Options.revision() ++ Keyword.take(Options.transfer(), [:xet]) ++ Options.common()
 
   @open [
           filename: [

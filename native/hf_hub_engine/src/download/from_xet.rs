@@ -1,5 +1,7 @@
 //! Downloads from a scripted Hub with a scripted Xet storage, for what no storage should send.
 
+mod streams;
+
 use std::{
     ops::Range,
     path::Path,

@@ -3,8 +3,12 @@
 //! Nothing is written to disk. The content is verified nevertheless: invalid content ends in an
 //! error after the last piece.
 
+mod source;
+
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -17,14 +21,16 @@ use crate::{
         progress::Progress,
     },
     cache::partial::too_long,
-    download::errors,
+    download::{
+        errors,
+        stream::source::{By, Opened, Source, Start},
+    },
     hub::{
         client::{self, ByteRange, Hub},
-        file_metadata::{self, Content, Found},
         hints,
     },
-    transfer::RetryBudget,
-    transport::Response,
+    transfer::{RetryBudget, may_succeed_otherwise},
+    xet::Mode,
 };
 
 /// Maximum size of a file of unannounced length that is held in memory.
@@ -63,7 +69,10 @@ pub struct FileStream {
     url: Url,
     etag: Option<Etag>,
     size: Option<u64>,
-    response: Option<Response>,
+    source: Option<Source>,
+    /// Where the bytes are to come from, and from where they may, if that fails.
+    by: By,
+    other: Option<By>,
     hashers: Vec<(Checksum, Hasher)>,
     offset: u64,
     /// The end, exclusive, if known.
@@ -78,11 +87,12 @@ impl FileStream {
     pub async fn open(hub: Hub, spec: Spec, progress: Progress) -> Result<Self> {
         let url = hub.file_url(&spec.repo, &spec.revision, &spec.path);
         let deadline = hub.deadline.map(|deadline| Instant::now() + deadline);
-        let opened = hub
-            .within_deadline(&progress, hub.retrying(&progress, || open_part(&hub, &spec, &url)))
+        let start = Start::new(&hub, &spec, &url, &progress);
+        let (opened, by, other) = hub
+            .within_deadline(&progress, Box::pin(open_either(&start)))
             .await
             .map_err(|error| explain(&hub, &spec, error))?;
-        let Opened { etag, size, range, response } = opened;
+        let Opened { etag, size, range, source, .. } = opened;
         let mut retry_budget = RetryBudget::new(hub.retry, range.first);
         retry_budget.answered();
         let proof = etag.as_ref().filter(|_| spec.part == Part::Whole);
@@ -93,7 +103,9 @@ impl FileStream {
             url,
             etag,
             size,
-            response: Some(response),
+            source: Some(source),
+            by,
+            other,
             hashers,
             offset: range.first,
             end: range.end,
@@ -144,11 +156,11 @@ impl FileStream {
         if is_part && self.end == Some(self.offset) {
             return Ok(None);
         }
-        let mut response = match self.response.take() {
-            Some(response) => response,
+        let mut source = match self.source.take() {
+            Some(source) => source,
             None => self.reopen().await?,
         };
-        let Some(mut chunk) = response.chunk().await? else {
+        let Some(mut chunk) = source.chunk().await? else {
             return match self.end {
                 Some(end) if self.offset < end => Err(Error::new(
                     ErrorKind::Transport,
@@ -165,7 +177,7 @@ impl FileStream {
             chunk.truncate(room);
         }
         self.hub.flow.pass(chunk.len()).await;
-        self.response = Some(response);
+        self.source = Some(source);
         self.offset += chunk.len() as u64;
         if self.end.is_none() {
             self.hub.flow.check_unannounced(self.offset)?;
@@ -176,12 +188,12 @@ impl FileStream {
         Ok(Some(chunk))
     }
 
-    async fn reopen(&self) -> Result<Response> {
+    async fn reopen(&mut self) -> Result<Source> {
         let range = ByteRange {
             first: self.offset,
             end: self.end.filter(|_| self.spec.part != Part::Whole),
         };
-        let (etag, _, response) = open_at(&self.hub, &self.spec, &self.url, range).await?;
+        let Opened { etag, source, .. } = Box::pin(self.start().open_at(range, self.by)).await?;
         if etag.is_none() && self.offset > 0 {
             let message = "the connection broke, and without the ETag header a changed file could not be detected";
             return Err(Error::new(ErrorKind::Transport, message).permanent());
@@ -190,7 +202,11 @@ impl FileStream {
             let message = "the file changed on the Hub while it was read";
             return Err(Error::new(ErrorKind::Conflict, message));
         }
-        Ok(response)
+        Ok(source)
+    }
+
+    fn start(&self) -> Start<'_> {
+        Start::new(&self.hub, &self.spec, &self.url, &self.progress)
     }
 
     /// The input of a git object id begins with the length. If the Hub does not announce it, the
@@ -200,12 +216,12 @@ impl FileStream {
             return Ok(None); // It was already returned.
         }
         let body = loop {
-            let response = match self.response.take() {
-                Some(response) => Ok(response),
+            let source = match self.source.take() {
+                Some(source) => Ok(source),
                 None => self.reopen().await,
             };
-            let body = match response {
-                Ok(response) => response.bytes(HELD_BACK).await,
+            let body = match source {
+                Ok(source) => source.bytes(HELD_BACK).await,
                 Err(error) => Err(error),
             };
             match body {
@@ -225,13 +241,29 @@ impl FileStream {
     }
 
     async fn recover(&mut self, error: Error) -> Result<()> {
-        self.response = None;
+        self.source = None;
         // One connection, whose attempts follow each other.
         let now = std::time::Instant::now();
-        match self.retry_budget.failed(&error, self.offset, now, now) {
-            Some(pause) => client::pause(&self.progress, &error, pause.wait).await,
-            None => Err(client::tried(error, self.retry_budget.failures())),
+        let by_xet = self.by == By::Xet;
+        let may_turn = may_succeed_otherwise(&error, by_xet);
+        // While HTTP can take over, the storage gets one chance.
+        if by_xet && may_turn && self.turn(&error) {
+            return Ok(());
         }
+        match self.retry_budget.failed(&error, self.offset, now, now) {
+            Some(pause) => client::pause(&self.progress, &error, pause.wait).await?,
+            None if may_turn && self.turn(&error) => {}
+            None => return Err(client::tried(error, self.retry_budget.failures())),
+        }
+        Ok(())
+    }
+
+    /// Continues in the other way, if there is one.
+    fn turn(&mut self, error: &Error) -> bool {
+        let Some(other) = self.other.take() else { return false };
+        self.progress.set_trouble(error.message());
+        (self.by, self.retry_budget) = (other, RetryBudget::new(self.hub.retry, self.offset));
+        true
     }
 
     fn prove(&mut self) -> Result<()> {
@@ -250,120 +282,41 @@ impl FileStream {
     }
 }
 
-/// An opened file.
-struct Opened {
-    etag: Option<Etag>,
-    size: Option<u64>,
-    /// The range to read.
-    range: ByteRange,
-    response: Response,
-}
-
-async fn open_part(hub: &Hub, spec: &Spec, url: &Url) -> Result<Opened> {
-    let wanted = match spec.part {
-        Part::Whole => ByteRange::default(),
-        Part::Range(range) => range,
-        Part::Last(bytes) => last(hub, spec, url, bytes).await?,
-    };
-    let (etag, size, response) = open_at(hub, spec, url, wanted).await?;
-    file_metadata::check_size(size)?;
-    let total = size.or_else(|| file_metadata::body_size(&response));
-    let end = match (wanted.end, total) {
-        (Some(end), Some(total)) => Some(end.min(total)),
-        (end, total) => end.or(total),
-    };
-    if total.is_some_and(|total| wanted.first > total) {
-        return Err(beyond(total));
-    }
-    Ok(Opened { etag, size, range: ByteRange { end, ..wanted }, response })
-}
-
-/// Returns the range of the last `bytes` of a file, which requires its size.
-async fn last(hub: &Hub, spec: &Spec, url: &Url, bytes: u64) -> Result<ByteRange> {
-    let pinned = spec.revision.as_commit();
-    let found = file_metadata::find(hub, url, ByteRange::default(), pinned.as_ref()).await?;
-    let size = found.size.ok_or_else(|| {
-        let message = "the Hub does not announce the size of the file, so its end cannot be found";
-        Error::new(ErrorKind::InvalidResponse, message)
-    })?;
-    Ok(ByteRange { first: size.saturating_sub(bytes), end: Some(size) })
-}
-
-/// Opens the file at a position. If the server does not serve that range, a plain GET is the last
-/// resort.
-async fn open_at(
-    hub: &Hub,
-    spec: &Spec,
-    url: &Url,
-    range: ByteRange,
-) -> Result<(Option<Etag>, Option<u64>, Response)> {
-    let (mut found, mut response) = request(hub, spec, url, range).await?;
-    let mut starts = start_of(&response, range, found.size);
-    if starts.is_none() {
-        (found, response) = request(hub, spec, url, ByteRange::default()).await?;
-        starts = start_of(&response, ByteRange::default(), found.size);
-    }
-    let starts = starts.ok_or_else(|| file_metadata::another_part(&response, range.first))?;
-    response.skip(range.first - starts).await?;
-    Ok((found.etag, found.size, response))
-}
-
-/// What a server announces about a file.
-struct Announced {
-    etag: Option<Etag>,
-    size: Option<u64>,
-}
-
-async fn request(
-    hub: &Hub,
-    spec: &Spec,
-    url: &Url,
-    range: ByteRange,
-) -> Result<(Announced, Response)> {
-    let pinned = spec.revision.as_commit();
-    let found = file_metadata::find(hub, url, range, pinned.as_ref()).await;
-    let Found { etag, size, content } = found.map_err(unsatisfiable)?;
-    let response = match content {
-        Content::Here(response) => response,
-        Content::There(target) => {
-            let opened =
-                file_metadata::open_content(hub, &target, range).await.map_err(unsatisfiable)?;
-            if !etag.as_ref().is_some_and(Etag::is_proof) {
-                file_metadata::check_kind(&opened, url)?;
-            }
-            opened
+/// Opens a file in the way that the call prefers, and if that fails, in the other one. Returns the
+/// way, and the one that is left.
+async fn open_either(start: &Start<'_>) -> Result<(Opened, By, Option<By>)> {
+    let (hub, progress) = (start.hub, start.progress);
+    let prefers_xet = hub.xet.mode == Mode::Always && hub.xet.is_usable();
+    let (first, second) = if prefers_xet { (By::Xet, By::Http) } else { (By::Http, By::Xet) };
+    // While HTTP can take over, the storage gets one chance.
+    let once = Hub { retry: hub.retry.once(), ..hub.clone() };
+    let (first_hub, second_hub) = if prefers_xet { (&once, hub) } else { (hub, &once) };
+    let error = match first_hub.retrying(progress, || Box::pin(start.open(first))).await {
+        Ok(opened) => {
+            let by = opened.source.by();
+            let other = (by == first && opened.has_both).then_some(second);
+            return Ok((opened, by, other));
         }
-        Content::InXet => return Err(file_metadata::only_in_xet(hub)),
+        Err(error) => error,
     };
-    Ok((Announced { etag, size }, response))
-}
-
-/// Returns where the body begins, if it contains the wanted bytes.
-fn start_of(response: &Response, wanted: ByteRange, size: Option<u64>) -> Option<u64> {
-    if response.status() != StatusCode::PARTIAL_CONTENT {
-        return Some(0);
+    let is_there = prefers_xet || start.in_xet.load(Relaxed);
+    if !is_there || !may_succeed_otherwise(&error, prefers_xet) {
+        return Err(error);
     }
-    let (first, total) = file_metadata::part_of(response, wanted, size)?;
-    (first <= wanted.first && fits(total, size)).then_some(first)
+    progress.set_trouble(error.message());
+    match second_hub.retrying(progress, || Box::pin(start.open(second))).await {
+        Ok(opened) => {
+            let by = opened.source.by();
+            Ok((opened, by, None))
+        }
+        Err(later) => Err(if prefers_xet { later } else { error }),
+    }
 }
 
 /// Returns one hasher for each announced checksum.
 fn hashers(etag: &Etag, size: Option<u64>) -> Vec<(Checksum, Hasher)> {
     let hasher = |sum: &Checksum| Some((sum.clone(), Hasher::new(sum.proof(), size)?));
     etag.checksums().iter().filter_map(hasher).collect()
-}
-
-fn fits(total: Option<u64>, size: Option<u64>) -> bool {
-    total.is_none() || size.is_none() || total == size
-}
-
-fn unsatisfiable(error: Error) -> Error {
-    if error.status() == Some(416) { beyond(None).with_status(416) } else { error }
-}
-
-fn beyond(size: Option<u64>) -> Error {
-    let size = size.map_or_else(String::new, |size| format!(", which has {size} bytes"));
-    Error::new(ErrorKind::BadRequest, format!("the range starts after the end of the file{size}"))
 }
 
 fn explain(hub: &Hub, spec: &Spec, error: Error) -> Error {

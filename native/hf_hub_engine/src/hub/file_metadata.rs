@@ -74,6 +74,10 @@ pub struct Found {
     pub etag: Option<Etag>,
     /// Size in bytes, if the Hub announced it.
     pub size: Option<u64>,
+    /// The commit, if the Hub announced it.
+    pub commit: Option<Commit>,
+    /// The file in Xet storage, if it is there.
+    pub xet: Option<xet::File>,
     /// Where the content is.
     pub content: Content,
 }
@@ -145,7 +149,8 @@ pub async fn find(
         sought.check_host(hub, url, given)
     };
     let ((), Sought { facts, content, .. }) = seek(hub, url, range, given, check).await?;
-    Ok(Found { etag: facts.etag().ok(), size: facts.size, content })
+    let (etag, commit) = (facts.etag().ok(), facts.commit());
+    Ok(Found { etag, commit, size: facts.size, xet: facts.xet(hub), content })
 }
 
 /// Sends a GET and, if `check` finds something missing, a HEAD.

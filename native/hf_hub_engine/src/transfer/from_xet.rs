@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     base::{
-        error::{Error, ErrorKind, Result},
+        error::{ErrorKind, Result},
         progress::{Activity, FileProgress},
     },
     cache::partial::too_long,
@@ -69,7 +69,7 @@ impl Source<'_> {
     ) -> Result<()> {
         let Range { start: mut at, end } = range.clone();
         let opening = self.storage.download(self.access, self.file, self.size, range);
-        let mut stream = self.within(limits.start, opening).await?;
+        let mut stream = self.access.within(limits.start, opening).await?;
         progress.operation().set_activity(Activity::Downloading, None);
         let mut limit = limits.start;
         while let Some(bytes) = self.next(&mut *stream, limit).await? {
@@ -81,13 +81,13 @@ impl Source<'_> {
         }
         if at < end {
             let message = format!("the storage sent the file only up to byte {at} of {end}");
-            return Err(self.failed(ErrorKind::Transport, message));
+            return Err(self.access.failed(ErrorKind::Transport, message));
         }
         Ok(())
     }
 
     async fn next(&self, stream: &mut dyn Download, limit: Duration) -> Result<Option<Bytes>> {
-        self.within(limit, stream.next()).await
+        self.access.within(limit, stream.next()).await
     }
 
     /// Writes bytes, of which the storage sends up to 64 MiB at a time, and returns the position
@@ -111,16 +111,5 @@ impl Source<'_> {
             progress.received(length);
         }
         Ok(at)
-    }
-
-    async fn within<T>(&self, limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            let message = format!("the storage sent nothing for {} s", limit.as_secs());
-            Err(self.failed(ErrorKind::Timeout, message))
-        })
-    }
-
-    fn failed(&self, kind: ErrorKind, message: String) -> Error {
-        Error::new(kind, message).with_url(&self.access.storage).from_a_store()
     }
 }

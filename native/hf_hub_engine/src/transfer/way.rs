@@ -16,16 +16,18 @@ use crate::{
 
 /// How long the storage may send nothing, at the start and later, if HTTP can take over. An object
 /// of 64 MiB arrives as a whole, so on slow connections there are pauses.
-const IMPATIENT: Limits = Limits { start: Duration::from_secs(10), pause: Duration::from_mins(1) };
+pub(crate) const IMPATIENT: Limits =
+    Limits { start: Duration::from_secs(10), pause: Duration::from_mins(1) };
 
 /// The same if nothing else has the content.
-const PATIENT: Limits = Limits { start: Duration::from_mins(5), pause: Duration::from_mins(5) };
+pub(crate) const PATIENT: Limits =
+    Limits { start: Duration::from_mins(5), pause: Duration::from_mins(5) };
 
 /// How long the storage may send nothing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) start: Duration,
-    pub(super) pause: Duration,
+pub(crate) struct Limits {
+    pub(crate) start: Duration,
+    pub(crate) pause: Duration,
 }
 
 /// How the bytes of a file have arrived.
@@ -99,7 +101,7 @@ impl Transfer<'_> {
 }
 
 /// Whether the other way may avoid this failure.
-fn may_succeed_otherwise(error: &Error, by_xet: bool) -> bool {
+pub(crate) fn may_succeed_otherwise(error: &Error, by_xet: bool) -> bool {
     if error.is_from_a_store() {
         return error.kind() != ErrorKind::Cancelled;
     }

@@ -1,9 +1,11 @@
 //! Access to a storage: its address, and a token that is good for some minutes.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use reqwest::{Url, header::HeaderMap};
 use serde::Deserialize;
+
+use crate::base::error::{Error, ErrorKind, Result};
 
 /// Access to the storage of one repository.
 #[derive(Clone)]
@@ -24,6 +26,23 @@ impl Access {
     /// Returns a text without the token.
     pub fn hide(&self, text: &str) -> String {
         if self.token.is_empty() { text.to_owned() } else { text.replace(&self.token, "…") }
+    }
+
+    /// Waits for the storage, at most for `limit`.
+    pub(crate) async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let message = format!("the storage sent nothing for {} s", limit.as_secs());
+            Err(self.failed(ErrorKind::Timeout, message))
+        })
+    }
+
+    /// Returns an error of the storage.
+    pub(crate) fn failed(&self, kind: ErrorKind, message: String) -> Error {
+        Error::new(kind, message).with_url(&self.storage).from_a_store()
     }
 }
 

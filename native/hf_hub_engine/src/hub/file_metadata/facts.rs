@@ -90,6 +90,11 @@ impl Facts {
         xet::File::new(self.xet_hash.as_deref()?, route.filter(|route| hub.owns(route)))
     }
 
+    /// Returns the commit, if it has a valid name.
+    pub(super) fn commit(&self) -> Option<Commit> {
+        Commit::parse(self.commit.as_deref()?).ok()
+    }
+
     /// Whether a Hub has responded.
     pub(super) fn is_a_hubs(&self) -> bool {
         self.commit.is_some()
