@@ -19,6 +19,7 @@ from local_hub import LocalHub
 from nginx import Nginx
 from parts import PARTS
 from uploads import Uploads
+from xet import Xet
 
 SHARED = pathlib.Path("/dev/shm")
 AMOUNTS = ("size", "part_size", "parts", "files", "pushed", "memory_size", "crowd")
@@ -76,7 +77,7 @@ class Bench:
             reason = "openssl is not installed"
         elif part.place == "memory" and not self.has_memory():
             reason = f"{SHARED} does not exist or has not enough space"
-        elif part.place == "disk" and not self.has_space(part):
+        elif part.place != "memory" and not self.has_space(part):
             reason = f"not enough space in {self.folder.parent}; set TMPDIR"
         if reason:
             self.skipped[report.case_name(part.name, server)] = reason
@@ -110,7 +111,7 @@ class Bench:
 
     def start_servers(self):
         used = {server for _, server in self.cases}
-        down = [(part, server) for part, server in self.cases if not part.upload and part.repo]
+        down = [(part, server) for part, server in self.cases if not part.upload and part.repo and server]
         for repo in dict.fromkeys(name for part, _ in down for name in (part.repo, part.least) if name):
             say(f"making the content of {repo}")
             self.content.make(repo)
@@ -124,6 +125,8 @@ class Bench:
             for repo in {name for part, server in down if server == "hub" for name in (part.repo, part.least) if name}:
                 say(f"importing {repo}")
                 hub.add(repo, self.content.folder / repo)
+        if any(part.place == "xet" for part, _ in self.cases):
+            self.xet = Xet(self, self.folder / "xet")
         if any(part.task == "json" for part, _ in self.cases):
             self.list = JsonList(self.clients, self.folder)
         if any(part.upload for part, _ in self.cases):
@@ -155,6 +158,8 @@ class Bench:
     def measure(self, part, server, client):
         if part.task == "json":
             return self.list.measure(client)
+        if part.place == "xet":
+            return self.xet.measure(part, client)
         one = self.upload if part.upload else self.download
         if part.least:
             least = one(part, server, client, part.least)

@@ -32,19 +32,26 @@ class LocalHub:
         return self.children.run([self.program, *arguments, "--root", self.root]).output
 
     def endpoint(self, kind="plain"):
-        """Starts the Hub of this kind on a free port when it is first asked for."""
+        """Starts the Hub of this kind on free ports when it is first asked for."""
         if kind not in self.processes:
-            flags = ["--test-control"] if kind == "slow" else []
-            arguments = [self.program, "serve", "--root", str(self.root), "--port", "0", "--stop-on-stdin-close", *flags]
-            hub = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-            self.stack.callback(stop, hub)
-            line = hub.stdout.readline()
-            if not line:
-                sys.exit("the Local Hub ended at once; its message is above")
-            self.processes[kind] = (hub, json.loads(line)["endpoint"])
-            if kind == "slow":
-                cap(self.processes[kind][1])
+            self.processes[kind] = self.serve(kind)
         return self.processes[kind][1]
+
+    def serve(self, kind):
+        hub, endpoint = self.start("--port", "0", *([] if kind == "plain" else ["--test-control"]))
+        if kind == "slow":
+            cap(endpoint)
+        return hub, endpoint
+
+    def start(self, *flags):
+        """The process of a Hub and its endpoint."""
+        arguments = [self.program, "serve", "--root", str(self.root), "--stop-on-stdin-close", *flags]
+        hub = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        self.stack.callback(stop, hub)
+        line = hub.stdout.readline()
+        if not line:
+            sys.exit("the Local Hub ended at once; its message is above")
+        return hub, json.loads(line)["endpoint"]
 
     def cpu(self, kind="plain"):
         """Processor seconds of the Hub and its children so far; None where the system has no /proc."""

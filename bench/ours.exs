@@ -1,5 +1,5 @@
 # One call of this library; prints the microseconds it took. The twin of peer.py.
-# Usage: elixir -pa EBIN ours.exs file|local_dir|half|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
+# Usage: elixir -pa EBIN ours.exs file|xet_file|local_dir|half|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
 # upload|folder|push ENDPOINT FOLDER REPO TOKEN, or elixir -pa EBIN ours.exs version
 import HfHub.Download
 
@@ -18,6 +18,10 @@ answer =
 
     ["file", endpoint, cache, repo, _commit] ->
       file = [repo_id: repo, filename: "model.bin", endpoint: endpoint, cache_dir: cache]
+      microseconds.(fn -> hf_hub_download!(file) end)
+
+    ["xet_file", endpoint, cache, repo, _commit] ->
+      file = [repo_id: repo, filename: "model.bin", endpoint: endpoint, cache_dir: cache, xet: true]
       microseconds.(fn -> hf_hub_download!(file) end)
 
     ["local_dir", endpoint, folder, repo, _commit] ->

@@ -6,6 +6,8 @@ COLD = ("call", "process", "cpu", "rss", "sync")
 MEMORY = ("call", "cpu", "rss", "growth")
 LOOK = ("call", "cpu", "rss")
 UP = ("call", "process", "cpu", "rss", "hub")
+XET_UP = ("call", "process", "cpu", "rss", "sent")
+XET_DOWN = ("call", "process", "cpu", "rss")
 
 
 @dataclasses.dataclass
@@ -23,7 +25,7 @@ class Part:
     servers: tuple = ("nginx",)
     # Which endpoint of the server: plain, slow or tls.
     kind: str = "plain"
-    # Where files are downloaded to: `disk` or `memory`.
+    # Where files are downloaded to: `disk` or `memory`; `xet` for the parts of xet.py.
     place: str = "disk"
     repeats: int = 5
     upload: bool = False
@@ -37,6 +39,7 @@ class Part:
 PEERS = ("python", "hf-hub", "ours")
 # With what the machine itself takes.
 FLOOR = ("python", "hf-hub", "bare", "ours")
+XET_PEERS = ("python", "ours")
 BOTH = ("nginx", "hub")
 HUB = ("hub",)
 
@@ -75,4 +78,24 @@ PARTS = [
     Part("verify", "{parts} files of {part_size:,} bytes in a cache, hashed", "verify", "parts", ("python", "ours"),
          LOOK, repeats=3),
 ]
+
+
+def xet_parts():
+    """The same calls on loopback and through a link of 50 MB/s and 20 ms, each on a Hub of xet.py."""
+    for ending, kind, where in (("", "log", ""), ("-far", "shaped", ", 50 MB/s and 20 ms")):
+        both = {"kind": kind, "servers": (), "repeats": 3, "place": "xet"}
+        up, down = {"numbers": XET_UP, **both}, {"numbers": XET_DOWN, **both}
+        yield Part(f"xet-put{ending}", "one file of {size:,} bytes, uploaded by Xet" + where, "upload", "first",
+                   XET_PEERS, **up)
+        yield Part(f"xet-again{ending}", "that file with 1 MB inserted and 20 × 4 KiB changed, uploaded by Xet" + where,
+                   "upload", "second", XET_PEERS, **up)
+        yield Part(f"xet-many{ending}", "500 files of 102,400 bytes, uploaded by Xet" + where, "push", "crowd",
+                   XET_PEERS, **up)
+        yield Part(f"xet-get{ending}", "one file of {size:,} bytes, downloaded by Xet" + where, "xet_file", "first",
+                   XET_PEERS, **down)
+        yield Part(f"xet-http{ending}", "the same file, downloaded over HTTP" + where, "file", "first", XET_PEERS,
+                   **down)
+
+
+PARTS += xet_parts()
 BY_NAME = {part.name: part for part in PARTS}

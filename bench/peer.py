@@ -1,5 +1,5 @@
 # One call of Python's huggingface_hub; prints the microseconds it took. The twin of ours.exs.
-# Usage: python peer.py file|local_dir|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
+# Usage: python peer.py file|xet_file|local_dir|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
 # upload|push ENDPOINT FOLDER REPO TOKEN, or python peer.py version
 import platform
 import sys
@@ -18,7 +18,7 @@ def main(task, *args):
     common = {"endpoint": endpoint, "cache_dir": cache}
     if task in ("upload", "push"):
         return upload(task, HfApi(endpoint, token=commit), cache, repo)
-    if task == "file":
+    if task in ("file", "xet_file"):
         return microseconds(lambda: hf_hub_download(repo, "model.bin", **common))
     if task == "local_dir":
         return microseconds(lambda: hf_hub_download(repo, "model.bin", endpoint=endpoint, local_dir=cache))

@@ -13,6 +13,7 @@ COLUMNS = {
     "growth": "growth MiB",
     "sync": "sync s",
     "hub": "Hub CPU s",
+    "sent": "sent MB",
     "structs": "structs / text",
     "maps": "maps / text",
 }
@@ -80,7 +81,7 @@ def case_table(case, clients, options):
 def cell(name, value):
     if value is None:
         return " " * WIDTH
-    scale, digits = (1 << 20, 1) if name in ("rss", "growth") else (1, 3)
+    scale, digits = (1 << 20, 1) if name in ("rss", "growth") else (1_000_000, 1) if name == "sent" else (1, 3)
     return f"{value['best'] / scale:{WIDTH - 7}.{digits}f}{value['median'] / scale:7.{digits}f}"
 
 

@@ -31,6 +31,20 @@ def cpu_beyond(part, peer):
     return value
 
 
+def to_peer(part, number, peer="python"):
+    """A number of ours to that of the peer."""
+    return lambda found, server: divide(
+        median(found, part, server, "ours", number), median(found, part, server, peer, number)
+    )
+
+
+def by_default(ending=""):
+    """Time of a download of ours, which takes HTTP, to that of Python, which takes Xet."""
+    return lambda found, server: divide(
+        median(found, f"xet-http{ending}", server, "ours"), median(found, f"xet-get{ending}", server, "python")
+    )
+
+
 def own(part, number="call", unit=1):
     """Ours alone."""
     return lambda found, server: divide(median(found, part, server, "ours", number), unit)
@@ -81,6 +95,19 @@ TARGETS = [
     Target("100,000 files uploaded: memory grows by at most {} MiB", 64, own("crowd", "growth", MIB), "hub"),
     Target("a cache of 10,000 files scanned: at most {} × Python", 0.2, ratio("scan", "python"), None),
     Target("10 × 100 MiB of a cache hashed: at most {} s, 1 GB/s", 1.05, own("verify")),
+    Target("Xet: 1 GiB uploaded: at most {} × Python", 1.0, ratio("xet-put", "python"), None),
+    Target("Xet: a second version uploaded: at most {} × Python", 1.0, ratio("xet-again", "python"), None),
+    Target("Xet: 500 × 100 KiB uploaded: at most {} × Python", 1.0, ratio("xet-many", "python"), None),
+    Target("Xet: 1 GiB uploaded, 50 MB/s, 20 ms: at most {} × Python", 1.0, ratio("xet-put-far", "python"), None),
+    Target("Xet: 500 × 100 KiB, 50 MB/s, 20 ms: at most {} × Python", 1.0, ratio("xet-many-far", "python"), None),
+    Target("Xet: bytes sent of 1 GiB: at most {} × Python", 1.01, to_peer("xet-put", "sent"), None),
+    Target("Xet: bytes sent of a second version: at most {} × Python", 1.01, to_peer("xet-again", "sent"), None),
+    Target("Xet: bytes sent of 500 × 100 KiB: at most {} × Python", 1.01, to_peer("xet-many", "sent"), None),
+    Target("Xet: 1 GiB downloaded: at most {} × Python", 1.0, ratio("xet-get", "python"), None),
+    Target("Xet: 1 GiB downloaded by default: at most {} × Python", 1.0, by_default(), None),
+    Target("Xet: the same, 50 MB/s, 20 ms: at most {} × Python", 1.0, by_default("-far"), None),
+    Target("Xet: memory of an upload: at most {} × Python", 0.5, to_peer("xet-put", "rss"), None),
+    Target("Xet: memory of a download: at most {} × Python", 0.5, to_peer("xet-get", "rss"), None),
 ]
 
 
