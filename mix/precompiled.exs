@@ -199,6 +199,10 @@ defmodule HfHub.Precompiled do
         {:ok, {{_version, status, _reason}, _headers, _content}} -> {:error, failed(url, "status #{status}")}
         {:error, reason} -> {:error, failed(url, reason(reason))}
       end
+    rescue
+      # Raised by OTP, before any request, where the system has no certificates.
+      error in [ErlangError, MatchError] ->
+        {:error, failed(url, "#{Exception.message(error)}; SSL_CERT_FILE names a bundle of certificates")}
     after
       :inets.stop(:httpc, profile)
     end
@@ -238,7 +242,9 @@ defmodule HfHub.Precompiled do
 
   defp proxy(names) do
     with url when url not in [nil, ""] <- Enum.find_value(names, &System.get_env/1),
-         %URI{host: host} = uri when is_binary(host) <- URI.parse(url),
+         # The scheme is often left out.
+         url = if(url =~ "://", do: url, else: "http://" <> url),
+         %URI{host: host} = uri when is_binary(host) and host != "" <- URI.parse(url),
          do: uri,
          else: (_none -> nil)
   end

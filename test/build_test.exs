@@ -126,7 +126,7 @@ defmodule HfHub.BuildTest do
   test "the steps of a Dockerfile build a release that runs with its models offline, and the project's suite passes",
        context do
     project = Path.join(context.dir, "consumer")
-    File.cp_r!(Path.join(@root, "test/consumer"), project)
+    File.cp_r!(Path.join(@root, "examples/consumer"), project)
     {id, _commit} = repo(context, %{"config.txt" => "7"})
     HfHub.Lock.pin!(id, lock: Path.join(project, "hf_hub.lock"), endpoint: context.endpoint)
     library = :hf_hub |> :code.priv_dir() |> Path.join("native/hf_hub_nif.so")

@@ -53,7 +53,27 @@ defmodule HfHub.CLI do
   @spec main([String.t()]) :: no_return()
   def main(args) do
     {:ok, _started} = Application.ensure_all_started(:hf_hub)
+    logs_to_stderr()
     args |> run() |> System.halt()
+  end
+
+  @doc false
+  # Stdout is for results. A handler that the application has configured otherwise stays.
+  @spec logs_to_stderr() :: :ok
+  def logs_to_stderr do
+    case :logger.get_handler_config(:default) do
+      {:ok, %{module: :logger_std_h, config: %{type: :standard_io}} = handler} ->
+        :ok = :logger.remove_handler(:default)
+        :logger.add_handler(:default, :logger_std_h, %{handler | config: %{type: :standard_error}})
+
+      # Elixir 1.14 has a backend in its place.
+      {:error, {:not_found, _id}} ->
+        apply(Logger, :configure_backend, [:console, [device: :standard_error]])
+        :ok
+
+      _own ->
+        :ok
+    end
   end
 
   @doc """
@@ -137,7 +157,7 @@ defmodule HfHub.CLI do
   defp run_command(command, args, program) do
     case Parser.parse(command, args) do
       {:ok, call} ->
-        call |> attempt() |> Output.show(call.output)
+        call |> attempt() |> show(call.output)
 
       :help ->
         IO.puts(Help.command(command, program))
@@ -153,7 +173,14 @@ defmodule HfHub.CLI do
     call.command.run.(call)
   rescue
     error in [Error] -> {:error, error}
-    error in [ArgumentError] -> {:error, "invalid value: " <> Exception.message(error)}
+    error in [ArgumentError] -> {:usage, "invalid value: " <> Exception.message(error)}
+  end
+
+  # A stream of lines raises while it is printed.
+  defp show(shown, output) do
+    Output.show(shown, output)
+  rescue
+    error in [Error] -> Output.show({:error, error}, output)
   end
 
   defp usage(why, program), do: Output.show({:usage, "#{why}; see #{program} --help"}, %Output{})

@@ -110,6 +110,6 @@ defmodule HfHub.Doctor do
   # Secrets are recognized by their form; a token that was passed may have any.
   defp masked(text, opts) do
     text = if Versions.usable?(), do: Nif.shown(text, nil), else: text
-    if is_binary(opts[:token]), do: String.replace(text, opts[:token], "****"), else: text
+    if opts[:token] not in [nil, true, false, ""], do: String.replace(text, opts[:token], "****"), else: text
   end
 end

@@ -325,7 +325,7 @@ defmodule HfHub.Lock do
   # Renamed into place, so that a reader never sees half a file.
   defp write(entries, path) do
     path = Source.expand(path)
-    temporary = "#{path}.#{System.unique_integer([:positive])}.tmp"
+    temporary = "#{path}.#{System.pid()}.#{System.unique_integer([:positive])}.tmp"
 
     with :ok <- File.write(temporary, Text.format(entries)),
          :ok <- File.rename(temporary, path) do

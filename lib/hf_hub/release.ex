@@ -127,7 +127,7 @@ defmodule HfHub.Release do
     with {:ok, snapshots} <- Lock.get(Options.given(opts)),
          {:ok, entries} <- Lock.read(lock: opts[:lock]),
          entries = Enum.filter(entries, &among?(&1, snapshots)),
-         :ok <- clear(folder),
+         :ok <- clear(folder, [Source.expand(opts[:lock]), Engine.cache_dir(opts)]),
          :ok <-
            files(fn -> Enum.each(entries, &copy(&1, Path.join(folder, @cache), Engine.cache_dir(opts))) end),
          :ok <- files(fn -> File.write!(Path.join(folder, @lock_file), Lock.Text.format(entries)) end),
@@ -163,15 +163,25 @@ defmodule HfHub.Release do
   defp among?(entry, snapshots),
     do: Enum.any?(snapshots, &(&1.repo_id == entry.repo_id and &1.repo_type == entry.repo_type))
 
-  # Deletes only what this module has written.
-  defp clear(folder) do
-    case File.ls(folder) do
-      {:ok, [_ | _] = names} ->
-        if @lock_file in names, do: files(fn -> File.rm_rf!(folder) end), else: {:error, occupied(folder)}
+  # Deletes only what this module has written: a project has a lock file, too.
+  defp clear(folder, used) do
+    names =
+      case File.ls(folder) do
+        {:ok, names} -> names
+        {:error, _missing} -> []
+      end
 
-      _empty_or_missing ->
-        :ok
+    cond do
+      Enum.any?(used, &String.starts_with?(&1 <> "/", folder <> "/")) -> {:error, in_use(folder)}
+      names == [] -> :ok
+      @lock_file not in names or names -- [@cache, @lock_file] != [] -> {:error, occupied(folder)}
+      true -> files(fn -> Enum.each(names, &File.rm_rf!(Path.join(folder, &1))) end)
     end
+  end
+
+  defp in_use(folder) do
+    message = "folder #{inspect(folder)} contains the lock file or the cache to copy from; choose another"
+    Error.new(:io, message, path: folder)
   end
 
   defp occupied(folder),

@@ -73,7 +73,7 @@ defmodule HfHub.GuidesTest do
 
   test "the Dockerfile of a guide is the one whose steps a test runs" do
     [dockerfile] = code(text("configuration"), ~r/```dockerfile\n(.*?)```/s)
-    tested = "test/consumer/Dockerfile" |> path() |> File.read!() |> Dockerfile.steps()
+    tested = "examples/consumer/Dockerfile" |> path() |> File.read!() |> Dockerfile.steps()
     # The library is a package there, and not a checkout.
     package = for step <- tested, not (step =~ ~r/hf_hub \. |HF_HUB_PATH/), do: step
     assert Enum.map(package, &String.replace(&1, "consumer", "my_app")) == Dockerfile.steps(dockerfile)

@@ -45,14 +45,29 @@ defmodule HfHub.ReleaseTest do
 
   test "a folder is replaced by the next call, and another folder is left alone", context do
     assert {:ok, _snapshots} = bundle(context)
-    File.write!(Path.join(context.bundle, "stale"), "")
+    stale = Path.join(context.bundle, "hub/stale")
+    File.write!(stale, "")
     assert {:ok, _snapshots} = bundle(context, local_files_only: true)
-    refute File.exists?(Path.join(context.bundle, "stale"))
+    refute File.exists?(stale)
 
     other = %{context | bundle: folder(context, %{"mine.txt" => ""})}
     assert {:error, %Error{kind: :io, message: message}} = bundle(other)
     assert message =~ "is not empty"
     assert File.ls!(other.bundle) == ["mine.txt"]
+  end
+
+  test "a project, and a folder with the cache to copy from, are left alone", context do
+    assert {:ok, _snapshots} = bundle(context)
+    File.write!(Path.join(context.bundle, "mix.exs"), "")
+    assert {:error, %Error{message: message}} = bundle(context)
+    assert message =~ "is not empty"
+
+    File.rm!(Path.join(context.bundle, "mix.exs"))
+    assert {:error, %Error{message: message}} = bundle(context, cache_dir: hub(context))
+    assert message =~ "contains the lock file or the cache to copy from"
+
+    assert {:ok, _snapshots} =
+             Lock.verify(lock: Path.join(context.bundle, "hf_hub.lock"), cache_dir: hub(context))
   end
 
   test "a file that is not in the cache is an error without a network, and nothing is written", context do

@@ -111,7 +111,7 @@ defmodule HfHub.CLI.Buckets do
 
   defp rows(found, call) do
     for bucket <- found do
-      size = if call.flags[:human_readable], do: Size.units(bucket.size), else: bucket.size
+      size = if call.flags[:human_readable], do: Size.units(bucket.size || 0), else: bucket.size
 
       [
         {"id", bucket.id},
@@ -207,7 +207,7 @@ defmodule HfHub.CLI.Buckets do
 
     with {:ok, entries} <- Buckets.list_tree(id, [recursive: true] ++ prefix ++ Call.options(call)) do
       files = for entry <- entries, entry.type != :folder, below?(entry.path, folder), do: entry
-      size = files |> Enum.map(& &1.size) |> Enum.sum() |> Size.units()
+      size = files |> Enum.map(&(&1.size || 0)) |> Enum.sum() |> Size.units()
       remove_listed(Enum.map(files, & &1.path), "#{length(files)} file(s) totaling #{size}", size, id, call)
     end
   end

@@ -30,6 +30,18 @@ defmodule HfHub.CLI.Call do
   defp pair({flag, option}), do: {flag, option}
   defp pair(name), do: {name, name}
 
+  @doc "Returns the results of a function for several arguments, or the first error."
+  @spec each([item], (item -> {:ok, term()} | {:error, term()})) :: {:ok, [term()]} | {:error, term()}
+        when item: term()
+  def each(items, work) do
+    Enum.reduce_while(items, {:ok, []}, fn item, {:ok, done} ->
+      case work.(item) do
+        {:ok, found} -> {:cont, {:ok, done ++ [found]}}
+        failed -> {:halt, failed}
+      end
+    end)
+  end
+
   @doc "Returns the base URL of the Hub that a command calls."
   @spec endpoint(t()) :: String.t()
   def endpoint(call), do: String.trim_trailing(call.flags[:endpoint] || Config.endpoint(), "/")

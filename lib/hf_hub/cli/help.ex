@@ -124,7 +124,7 @@ defmodule HfHub.CLI.Help do
     text |> plain() |> wrap(@width - indent) |> Enum.map_join("\n", &(space <> &1))
   end
 
-  defp plain(text), do: text |> String.replace("`", "") |> String.replace("HfHub.Config.", "HfHub.Config.")
+  defp plain(text), do: String.replace(text, "`", "")
 
   defp wrap(text, width) do
     text

@@ -115,7 +115,7 @@ defmodule HfHub.CLI.Jobs do
     with {:ok, final} <- Jobs.wait(job, opts), do: outcome(final)
   end
 
-  defp line(line, %{mode: mode}) when mode in [:json, :quiet], do: Output.note(line)
+  defp line(line, %{mode: mode}) when mode in [:json, :quiet], do: line |> Output.log_line() |> Output.note()
   defp line(line, output), do: Output.show({:lines, [line]}, output)
 
   defp outcome(%{status: %{stage: :completed}} = job), do: {:note, "Job #{job.id} completed"}
@@ -150,7 +150,7 @@ defmodule HfHub.CLI.Jobs do
   defp show(call) do
     opts = Call.options(call, [:namespace])
 
-    with {:ok, jobs} <- Spec.each(call.args.job_ids, &Jobs.get(&1, opts)),
+    with {:ok, jobs} <- Call.each(call.args.job_ids, &Jobs.get(&1, opts)),
          do: {:table, Enum.map(jobs, &(Spec.json(&1) ++ endpoint(call))), id: "id"}
   end
 
@@ -164,9 +164,10 @@ defmodule HfHub.CLI.Jobs do
 
     with {:ok, jobs} <- Jobs.wait(call.args.job_ids, timeout ++ Call.options(call, [:namespace])) do
       rows =
-        for job <- jobs, do: [{"id", job.id}, {"stage", Spec.stage(job)}, {"message", job.status.message}]
+        for job <- jobs,
+            do: [{"id", job.id}, {"stage", Spec.stage(job)}, {"message", job.status && job.status.message}]
 
-      status = if Enum.all?(jobs, &(&1.status.stage == :completed)), do: 0, else: 1
+      status = if Enum.all?(jobs, &match?(%{status: %{stage: :completed}}, &1)), do: 0, else: 1
       {:exit, status, {:table, rows, id: "id"}}
     end
   end

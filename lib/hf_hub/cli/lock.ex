@@ -86,14 +86,14 @@ defmodule HfHub.CLI.Lock do
     opts =
       Call.options(call, [:lock, :repo_type, :revision, include: :allow_patterns, exclude: :ignore_patterns])
 
-    repos |> each(&Lock.pin(&1, opts)) |> shown()
+    repos |> Call.each(&Lock.pin(&1, opts)) |> shown()
   end
 
   defp pin_all(call) do
     opts = Call.options(call, [:lock])
 
     with {:ok, entries} <- Lock.read(lock: call.flags.lock) do
-      entries |> each(&Lock.pin(&1.repo_id, [repo_type: &1.repo_type] ++ opts)) |> shown()
+      entries |> Call.each(&Lock.pin(&1.repo_id, [repo_type: &1.repo_type] ++ opts)) |> shown()
     end
   end
 
@@ -101,7 +101,7 @@ defmodule HfHub.CLI.Lock do
     # Removing sends no request, so there is no token.
     opts = Keyword.delete(Call.options(call, [:lock, :repo_type]), :token)
 
-    with {:ok, _removed} <- each(repos, &removed(&1, opts)),
+    with {:ok, _removed} <- Call.each(repos, &removed(&1, opts)),
          do: {:done, "Removed from #{call.flags.lock}", [repos: repos]}
   end
 
@@ -110,16 +110,6 @@ defmodule HfHub.CLI.Lock do
   defp check(repos, call) do
     chosen = if repos == [], do: [], else: [repos: repos]
     chosen |> Kernel.++(Call.options(call, [:lock])) |> Lock.check() |> shown()
-  end
-
-  # Stops at the first error.
-  defp each(items, work) do
-    Enum.reduce_while(items, {:ok, []}, fn item, {:ok, done} ->
-      case work.(item) do
-        {:ok, result} -> {:cont, {:ok, done ++ [result]}}
-        {:error, error} -> {:halt, {:error, error}}
-      end
-    end)
   end
 
   defp shown({:ok, entries}), do: {:table, Enum.map(entries, &row/1), id: "repo"}

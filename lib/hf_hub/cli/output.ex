@@ -102,7 +102,7 @@ defmodule HfHub.CLI.Output do
   def show({:raw, text}, _output), do: out(text)
 
   def show({:lines, lines}, _output) do
-    Enum.each(lines, &IO.puts(Table.line(&1)))
+    Enum.each(lines, &IO.puts(log_line(&1)))
     0
   end
 
@@ -172,6 +172,11 @@ defmodule HfHub.CLI.Output do
     IO.puts(:stderr, text)
     0
   end
+
+  @doc "Returns a line of a log without control characters, with its spaces."
+  @spec log_line(String.t()) :: String.t()
+  def log_line(text),
+    do: text |> String.trim_trailing() |> String.replace("\t", "        ") |> HfHub.Cache.Table.printable()
 
   @doc """
   Asks for a confirmation at the terminal; a format for programs and a missing terminal require `--yes` instead.

@@ -25,6 +25,7 @@ defmodule HfHub.CLI.Task do
     # Compiles, and evaluates config/runtime.exs, which may set the cache folder.
     if Mix.Project.get(), do: Mix.Task.run("app.config")
     {:ok, _started} = Application.ensure_all_started(:hf_hub)
+    CLI.logs_to_stderr()
     status = CLI.run_noun(noun, args, program(noun))
     if status != 0, do: exit({:shutdown, status})
     :ok

@@ -51,7 +51,29 @@ defmodule HfHub.CLI.Values do
         do: {name, value}
   end
 
-  defp read("-"), do: IO.read(:stdio, :all) |> to_string()
+  @doc "Returns a map of secrets. One without a value here is an error, as in `hf`, not a job without its secret."
+  @spec secrets([String.t()] | nil, Path.t() | nil) :: %{String.t() => String.t()}
+  def secrets(texts, file) do
+    found = variables(texts, file)
+    names = for text <- texts || [], not (text =~ "="), do: String.trim(text)
+
+    case Enum.reject(names, &is_map_key(found, &1)) do
+      [] ->
+        found
+
+      missing ->
+        raise ArgumentError,
+              "not set in the environment: #{Enum.join(missing, ", ")}; pass KEY=VALUE or --secrets-file"
+    end
+  end
+
+  defp read("-") do
+    case IO.read(:stdio, :eof) do
+      text when is_binary(text) -> String.trim_leading(text, "\uFEFF")
+      :eof -> ""
+      {:error, _reason} -> raise ArgumentError, "cannot read stdin: it is not UTF-8"
+    end
+  end
 
   defp read(file) do
     case File.read(file) do

@@ -49,7 +49,7 @@ defmodule HfHub.Doctor.Locks do
     Ref
   end,
   Free = Hold(<<"free">>),
-  receive {hf_hub, Free, {ok, _}} -> ok end,
+  receive {hf_hub, Free, {ok, _}} -> ok; {hf_hub, Free, _} -> halt(1) after 10000 -> halt(1) end,
   Held = Hold(<<"lock">>),
   Result = receive
     {hf_hub, Held, {ok, _}} -> acquired;

@@ -113,6 +113,8 @@ defmodule HfHub.Jobs.Events do
       error.status in (state.source[:tolerated] || []) -> ended(state)
       # While a job runs, it may be silent.
       error.kind == :timeout and opts[:follow] -> ended(state)
+      # A Hub that runs no jobs will not do so later.
+      error.status == 501 -> raise error
       error.kind in @broken and state.failures < opts[:retries] -> broken(state)
       true -> raise error
     end

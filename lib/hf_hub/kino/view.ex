@@ -162,10 +162,11 @@ defmodule HfHub.Kino.View do
       reason: brief(operation.reason)
     ]
 
-  # Any other struct: the fields that fit into a cell.
+  # Any other struct, with the fields that are shown.
   defp row(%module{} = struct) do
-    for {name, _from, _type, _doc, _opts} <- module.__fields__(),
-        name != :raw,
+    for {name, _from, _type, _doc, opts} <- module.__fields__(),
+        # Secrets are not encoded either.
+        name != :raw and opts[:json] != false,
         do: {name, brief(Map.fetch!(struct, name))}
   end
 

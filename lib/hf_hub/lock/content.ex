@@ -2,7 +2,7 @@ defmodule HfHub.Lock.Content do
   # Compares files in the cache with the hashes of a lock file, and downloads those that are missing.
   @moduledoc false
 
-  alias HfHub.{Cache, Download, Error, FS, Native}
+  alias HfHub.{Cache, Download, Error, Fnmatch, FS, Native}
   alias HfHub.Cache.Engine
   alias HfHub.Lock.{Entry, PinnedFile, Pinning, Snapshot, Text}
 
@@ -115,7 +115,7 @@ defmodule HfHub.Lock.Content do
 
   defp download(entry, missing, opts) do
     place = [repo_id: entry.repo_id, repo_type: entry.repo_type, revision: entry.commit]
-    patterns = Enum.map(missing, &literal(&1.path))
+    patterns = Enum.map(missing, &Fnmatch.literal(&1.path))
     more = opts |> Keyword.take(@download) |> HfHub.Options.given()
 
     case Download.snapshot_download(
@@ -125,8 +125,6 @@ defmodule HfHub.Lock.Content do
       {:error, error} -> {:error, error}
     end
   end
-
-  defp literal(path), do: String.replace(path, ["[", "*", "?"], &"[#{&1}]")
 
   defp not_cached(entry, [first | more]) do
     others = if more == [], do: "", else: " and #{length(more)} more"

@@ -36,6 +36,36 @@ defmodule HfHub.CLI.LocalHubTest do
     assert json =~ ~s("error":"entry_not_found")
   end
 
+  test "an error in the middle of a result is an error of the command" do
+    assert {1, "", "Error: " <> _} = run(hub(["jobs", "logs", "0123456789abcdef01234567"]))
+    assert {1, json, _} = run(hub(["jobs", "logs", "0123456789abcdef01234567", "--json"]))
+    assert json =~ ~s("error":)
+  end
+
+  test "invalid values have exit status 2, and an unset secret is one", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    assert {2, "", "Error: invalid value: " <> _} = run(hub(["download", id, "--max-workers", "0"]))
+    job = ["jobs", "run", "--secrets", "HF_HUB_NOT_SET", "python:3.12", "true"]
+    assert {2, "", stderr} = run(hub(job))
+    assert stderr =~ "not set in the environment: HF_HUB_NOT_SET"
+  end
+
+  test "warnings go to stderr, and not among the results", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    args = hub(["download", id, "--include", "b*", "--quiet", "--cache-dir", context.cache])
+    {elixir, args} = HfHub.Vm.script(context, "HfHub.CLI.main(#{inspect(args)})")
+    errors = Path.join(context.dir, "errors")
+    command = ["-c", ~s("$0" "$@" 2>'#{errors}'), elixir | args]
+    assert {stdout, 0} = System.cmd("sh", command, env: HfHub.Vm.env())
+    assert [_folder] = String.split(stdout, "\n", trim: true)
+    assert File.read!(errors) =~ "no file"
+  end
+
+  test "lines of logs keep their spaces, and lose control characters" do
+    assert CLI.Output.log_line("  File \"a.py\"\tline 1\e[31m\r\n") ==
+             ~s(  File "a.py"        line 1) <> "�[31m"
+  end
+
   test "a mistyped command or option names the nearest one, with exit status 2" do
     assert {2, "", stderr} = run(["dowload", "x/y"])
     assert stderr =~ ~s(unknown command "dowload"; did you mean download?)

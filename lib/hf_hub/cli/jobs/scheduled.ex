@@ -88,7 +88,7 @@ defmodule HfHub.CLI.Jobs.Scheduled do
   defp show(call) do
     opts = Call.options(call, [:namespace])
 
-    with {:ok, jobs} <- Spec.each(call.args.scheduled_job_ids, &ScheduledJobs.get(&1, opts)),
+    with {:ok, jobs} <- Call.each(call.args.scheduled_job_ids, &ScheduledJobs.get(&1, opts)),
          do: {:table, Json.rows(jobs), id: "id"}
   end
 

@@ -58,7 +58,7 @@ defmodule HfHub.CLI.Jobs.Spec do
   def options(%{flags: flags} = call) do
     maps = [
       env: Values.variables(flags[:env], flags[:env_file]),
-      secrets: Values.variables(flags[:secrets], flags[:secrets_file]),
+      secrets: Values.secrets(flags[:secrets], flags[:secrets_file]),
       labels: Values.labels(flags[:label], nil)
     ]
 
@@ -89,30 +89,21 @@ defmodule HfHub.CLI.Jobs.Spec do
     end
   end
 
-  @doc "Returns the results of a function for several ids, or the first error."
-  @spec each([String.t()], (String.t() -> {:ok, term()} | {:error, term()})) ::
-          {:ok, [term()]} | {:error, term()}
-  def each(ids, work) do
-    Enum.reduce_while(ids, {:ok, []}, fn id, {:ok, done} ->
-      case work.(id) do
-        {:ok, found} -> {:cont, {:ok, done ++ [found]}}
-        failed -> {:halt, failed}
-      end
-    end)
-  end
-
   @doc "Returns the stage of a job as the Hub writes it."
   @spec stage(map()) :: String.t()
   def stage(%{status: %{stage: stage}}), do: stage |> to_string() |> String.upcase()
+  def stage(_unknown), do: "UNKNOWN"
 
   @doc "Returns a job as JSON."
   @spec json(struct()) :: Table.row()
   def json(job) do
-    row =
-      List.keyreplace(Json.row(job), "status", 0, {"status", Json.given(%{job.status | stage: stage(job)})})
+    row = List.keyreplace(Json.row(job), "status", 0, {"status", Json.given(status(job))})
 
     if name = job.labels["name"], do: [{"name", name} | row], else: row
   end
+
+  defp status(%{status: nil} = job), do: %{stage: stage(job)}
+  defp status(%{status: status} = job), do: %{status | stage: stage(job)}
 
   @doc "Returns the row of a job, with the columns for people."
   @spec row(struct()) :: Table.row()

@@ -40,7 +40,7 @@ defmodule HfHub.CLI.Repo.Listing do
       {"type", repo.type},
       {"updated", repo.updated_at && repo.updated_at |> DateTime.to_date() |> Date.to_iso8601()},
       {"visibility", repo.visibility},
-      {"storage", Size.units(repo.storage)},
+      {"storage", Size.units(repo.storage || 0)},
       {"%_of_total", :erlang.float_to_binary(repo.storage_percent / 1, decimals: 1) <> "%"}
     ]
   end
