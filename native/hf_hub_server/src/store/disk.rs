@@ -6,8 +6,9 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 
 /// A lock file, held until dropped; other processes on the same root wait.
@@ -50,6 +51,31 @@ pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(()),
         done => done.with_context(|| format!("cannot remove {}", folder.display())),
     }
+}
+
+/// Removes a folder if it exists, whatever another program has made of it: unreadable folders, and
+/// deeper ones than this process has stack, open files or bytes of a path for.
+pub(crate) fn remove_foreign_folder(folder: &Path) -> Result<()> {
+    if !cfg!(unix) {
+        return remove_folder(folder);
+    }
+    if !folder.try_exists().unwrap_or(true) || remove_by_command(folder).is_ok() {
+        return Ok(());
+    }
+    // `rm` cannot list what its owner may not read.
+    let _ = run(Command::new("chmod").args(["-R", "u+rwX", "--"]).arg(folder));
+    remove_by_command(folder).with_context(|| format!("cannot remove {}", folder.display()))
+}
+
+fn remove_by_command(folder: &Path) -> Result<()> {
+    run(Command::new("rm").args(["-rf", "--"]).arg(folder))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}", message.lines().next().unwrap_or_default());
+    Ok(())
 }
 
 /// Reads a JSON file; `None` if it does not exist.
@@ -141,4 +167,26 @@ pub(crate) fn create_parent(path: &Path) -> Result<&Path> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removes_deep_and_unreadable_folders_of_other_programs() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("work");
+        assert!(remove_foreign_folder(&folder).is_ok(), "it does not exist");
+        fs::create_dir(&folder).unwrap();
+        let script = "mkdir -p locked/in; touch locked/in/file; chmod 500 locked/in; chmod 0 locked
+            for _ in $(seq 150); do
+              mkdir -p a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p && cd -P a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p
+            done";
+        let made = Command::new("sh").args(["-c", script]).current_dir(&folder).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+        remove_foreign_folder(&folder).unwrap();
+        assert!(!folder.exists());
+    }
 }

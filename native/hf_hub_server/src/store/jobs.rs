@@ -278,7 +278,7 @@ impl Jobs {
         })
     }
 
-    /// Records that the jobs of an earlier process have failed, and removes their files.
+    /// Records that the jobs of an earlier process have failed.
     pub(crate) fn abandon(&self, message: &str) -> Result<()> {
         self.db.write(|tx| {
             tx.execute(
@@ -287,8 +287,12 @@ impl Jobs {
                 (db::word(&Stage::Error)?, message, Timestamp::now().as_microsecond()),
             )?;
             Ok(())
-        })?;
-        disk::remove_folder(&self.folder.join("work"))
+        })
+    }
+
+    /// Removes the files of the jobs of an earlier process.
+    pub(crate) fn clear(&self) -> Result<()> {
+        disk::remove_foreign_folder(&self.folder.join("work"))
     }
 
     /// Returns the log of a job.

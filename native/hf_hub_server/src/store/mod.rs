@@ -75,7 +75,7 @@ pub(crate) use discussions::{
     Author, Comment, Discussion, Event, Filter as DiscussionFilter, Happened, Opening, Refused,
     Status as DiscussionStatus,
 };
-pub(crate) use disk::{Lock, is_full, remove_folder};
+pub(crate) use disk::{Lock, is_full, remove_foreign_folder};
 pub(crate) use endpoints::{Endpoint, NewEndpoint, State as EndpointState};
 pub(crate) use facts::{Properties, read as facts};
 pub(crate) use follows::{Followed, Follows};

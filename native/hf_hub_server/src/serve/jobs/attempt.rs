@@ -19,7 +19,7 @@ use super::usage::{Meter, Usage};
 use super::{CHECK, Jobs, blocking, search_path};
 use crate::cli::complain;
 use crate::job::{self, KILL, Order, STOP};
-use crate::store::{Job, LogWriter, remove_folder};
+use crate::store::{Job, LogWriter, remove_foreign_folder};
 
 /// How long the rest of the output is read after the end of a job.
 const REST: Duration = Duration::from_secs(5);
@@ -63,15 +63,14 @@ impl Attempt<'_> {
         // All processes of the job have ended, and with them the output.
         let _ = timeout(REST, reading).await;
         self.usage.send_replace(None);
-        // A job may have made its own files unreadable.
-        let _ = blocking(move || remove_folder(&folder)).await.inspect_err(complain);
+        let _ = blocking(move || remove_foreign_folder(&folder)).await.inspect_err(complain);
         outcome
     }
 
     async fn order(&self, folder: PathBuf) -> Result<Order> {
         let (store, id, made) = (self.jobs.store.clone(), self.job.id.clone(), folder.clone());
         let secrets = blocking(move || {
-            remove_folder(&made)?;
+            remove_foreign_folder(&made)?;
             std::fs::create_dir_all(&made).context("cannot create the folder of a job")?;
             store.jobs().secrets(&id)
         });

@@ -128,6 +128,8 @@ impl Jobs {
             bail!("another process runs the jobs of this root");
         };
         store.jobs().abandon(ABANDONED)?;
+        // Each job has a folder of its own, so that new ones can run nevertheless.
+        let _ = store.jobs().clear().inspect_err(complain);
         let limits = Limits {
             memory: args.memory << 20,
             disk: args.disk << 20,
