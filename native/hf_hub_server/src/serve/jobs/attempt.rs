@@ -21,6 +21,8 @@ use crate::cli::complain;
 use crate::job::{self, KILL, Order, STOP};
 use crate::store::{Job, LogWriter, remove_foreign_folder};
 
+/// Maximum time that a job runs: later points in time may not exist.
+const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 /// How long the rest of the output is read after the end of a job.
 const REST: Duration = Duration::from_secs(5);
 
@@ -127,7 +129,7 @@ impl Attempt<'_> {
         mut stdin: ChildStdin,
         folder: &Path,
     ) -> Result<Outcome> {
-        let deadline = Instant::now() + Duration::from_secs(self.job.spec.timeout);
+        let deadline = Instant::now() + Duration::from_secs(self.job.spec.timeout).min(LONGEST);
         let mut checks = interval(CHECK);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut meter = Meter::new(process.id().unwrap_or_default(), folder);

@@ -154,9 +154,11 @@ impl Jobs {
         let (sender, usage) = watch::channel(None);
         self.current().insert(job.id.clone(), Current { stop: stop.clone(), usage });
         let jobs = self.clone();
+        let (running, started) = (self.clone(), job.clone());
+        // A task of its own: after a panic the job has ended, too.
+        let running = tokio::spawn(async move { running.run(&started, &stop, &sender).await });
         tokio::spawn(async move {
-            let done = jobs.run(&job, &stop, &sender).await;
-            if let Err(err) = done {
+            if let Err(err) = running.await.unwrap_or_else(|err| Err(err.into())) {
                 complain(&err.context(format!("cannot run the job {}", job.id)));
                 let message = "The Local Hub could not run the job; see its log";
                 let ended = jobs.end(&job, JobStage::Error, Some(message.into())).await;
