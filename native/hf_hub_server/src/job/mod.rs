@@ -9,7 +9,7 @@ mod supervisor;
 
 pub(crate) use processes::{below, memory, ticks_per_second};
 #[cfg(unix)]
-pub(crate) use supervisor::supervise;
+pub(crate) use supervisor::{kill, supervise};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -52,6 +52,10 @@ pub(crate) fn reason(status: i32) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// Does nothing: there are no supervisors.
+#[cfg(not(unix))]
+pub(crate) fn kill(_supervisor: u32) {}
 
 /// Fails: there are no process groups to supervise.
 #[cfg(not(unix))]

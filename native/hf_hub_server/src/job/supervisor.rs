@@ -1,7 +1,8 @@
 //! The process that supervises one job. It ends with the exit status of the job's command.
 //!
 //! On Linux it adopts the processes whose parent has ended, so that a job cannot leave any behind: not
-//! by forking twice, nor in a session of its own.
+//! by forking twice, nor in a session of its own. A job can kill its supervisor, which it has the
+//! rights to do, and then outlives it.
 
 use std::io::{self, BufRead, Write};
 use std::process::{Child, Command, Stdio};
@@ -136,8 +137,22 @@ fn wait(news: &Receiver<News>, group: Pid) -> i32 {
 
 /// Kills everything that the job has started.
 fn kill_all(group: Pid) {
+    repeat(|| signal(group, Signal::KILL));
+}
+
+/// Kills the supervisor with this id, and before it everything that its job has started: for one that
+/// does not end by itself, as a job can stop it.
+pub(crate) fn kill(supervisor: u32) {
+    let Some(id) = i32::try_from(supervisor).ok().and_then(Pid::from_raw) else { return };
+    // What its job starts meanwhile is adopted by it, not by another process.
+    repeat(|| signal_below(id, Signal::KILL));
+    let _ = kill_process(id, Signal::KILL);
+}
+
+/// Kills until nothing is left to be killed.
+fn repeat(kill: impl Fn() -> bool) {
     let deadline = Instant::now() + LONGEST_KILL;
-    while signal(group, Signal::KILL) && Instant::now() < deadline {
+    while kill() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -145,7 +160,12 @@ fn kill_all(group: Pid) {
 /// Sends a signal to all processes of the job; `false` if there are none.
 fn signal(group: Pid, signal: Signal) -> bool {
     let _ = kill_process_group(group, signal);
-    let alive = processes::below(getpid().as_raw_nonzero().get());
+    signal_below(getpid(), signal)
+}
+
+/// Sends a signal to all processes below one; `false` if there are none.
+fn signal_below(id: Pid, signal: Signal) -> bool {
+    let alive = processes::below(id.as_raw_nonzero().get());
     let alive = alive.into_iter().filter(|process| !process.is_zombie);
     let alive = alive.filter_map(|process| Pid::from_raw(process.id)).collect::<Vec<_>>();
     for id in &alive {

@@ -79,3 +79,27 @@ async fn a_job_that_exceeds_a_limit_is_killed() {
     let greedy = hub.ended(&hub.run(greedy, json!({})).await).await;
     assert_eq!(greedy["status"]["stage"], "ERROR", "{greedy}");
 }
+
+#[tokio::test]
+async fn a_job_that_stops_its_supervisor_is_killed_as_a_whole() {
+    let hub = Hub::new(&[]);
+    let (mark, mut more) = marked(&hub, "stops");
+    more["timeoutSeconds"] = json!(1);
+    let script =
+        "kill -STOP $PPID; (setsid sh -c 'trap \"\" TERM; sleep 300; sleep 300' &); sleep 300";
+    let job = hub.ended(&hub.run(script, more).await).await;
+    assert_eq!(job["status"]["message"], "Job timed out after 1 seconds");
+    assert_gone(&mark).await;
+}
+
+#[tokio::test]
+async fn a_job_that_makes_its_folder_unreadable_leaves_nothing_and_is_retried() {
+    let hub = Hub::new(&[]);
+    let script = "mkdir d && touch d/file && chmod 500 d && chmod 0 . && echo ran; exit 1";
+    let job = hub.run(script, json!({ "attempts": 2 })).await;
+    let ended = hub.ended(&job).await;
+    assert_eq!(ended["status"]["message"], "Job failed with exit code: 1", "{ended}");
+    assert_eq!(hub.log(&job, "").await, ["ran", "ran"]);
+    let id = job.rsplit('/').next().unwrap();
+    assert!(!hub.root.path().join("jobs/work").join(id).exists());
+}

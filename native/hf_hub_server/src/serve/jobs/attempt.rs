@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,10 @@ use crate::store::{Job, LogWriter, remove_foreign_folder};
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 /// How long the rest of the output is read after the end of a job.
 const REST: Duration = Duration::from_secs(5);
+
+/// How long a supervisor has to end its job and itself: longer than it takes, unless the job has
+/// stopped it.
+const SUPERVISOR_END: Duration = Duration::from_secs(15);
 
 /// What is needed for an attempt.
 pub(super) struct Attempt<'a> {
@@ -117,7 +121,7 @@ impl Attempt<'_> {
             Ok(writer)
         })
         .await?;
-        Ok(tokio::task::spawn_blocking(move || {
+        Ok(spawn_blocking(move || {
             let _ = writer.copy(output);
         }))
     }
@@ -149,7 +153,11 @@ impl Attempt<'_> {
         };
         let is_urgent = matches!(interruption, Interruption::Exceeded(_));
         let _ = stdin.write_all(if is_urgent { KILL } else { STOP }.as_bytes()).await;
-        process.wait().await?;
+        if timeout(SUPERVISOR_END, process.wait()).await.is_err() {
+            let id = process.id();
+            spawn_blocking(move || id.into_iter().for_each(job::kill)).await?;
+            process.wait().await?;
+        }
         Ok(match interruption {
             Interruption::Stopped => Outcome::Stopped,
             Interruption::TimedOut => Outcome::TimedOut,
