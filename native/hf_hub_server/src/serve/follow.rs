@@ -49,14 +49,47 @@ pub(super) fn response(
     (headers, body).into_response()
 }
 
+/// Checks at intervals, whatever is sent meanwhile, that a stream may go on.
+pub(super) struct Gate {
+    interval: Duration,
+    asked_at: Instant,
+}
+
+impl Gate {
+    /// Returns one for a stream that begins now.
+    pub(super) fn new(interval: Duration) -> Self {
+        Self { interval, asked_at: Instant::now() }
+    }
+
+    /// Returns the last answer of `is_open`, which is asked again when it is time.
+    pub(super) async fn is_open(
+        &mut self,
+        is_open: impl FnOnce() -> Result<bool, ApiError> + Send + 'static,
+    ) -> io::Result<bool> {
+        if self.asked_at.elapsed() < self.interval {
+            return Ok(true);
+        }
+        self.asked_at = Instant::now();
+        Ok(spawn_blocking(move || is_open().unwrap_or(false)).await?)
+    }
+}
+
 fn lines<S: Source>(
     mut tail: Tail,
     source: S,
     keep_alive: Duration,
 ) -> impl Stream<Item = io::Result<Bytes>> {
     try_stream! {
-        let mut sent_at = Instant::now();
+        let (mut gate, mut sent_at) = (Gate::new(keep_alive), Instant::now());
         loop {
+            let asked = source.clone();
+            if !gate.is_open(move || asked.is_open()).await? {
+                break;
+            }
+            if sent_at.elapsed() >= keep_alive {
+                sent_at = Instant::now();
+                yield Bytes::from_static(S::SILENCE.as_bytes());
+            }
             let asked = source.clone();
             let read = spawn_blocking(move || {
                 // Asked first: what is read then is all there is.
@@ -75,14 +108,6 @@ fn lines<S: Source>(
                 break;
             }
             sleep(POLL).await;
-            if sent_at.elapsed() >= keep_alive {
-                sent_at = Instant::now();
-                let asked = source.clone();
-                if !spawn_blocking(move || asked.is_open().unwrap_or(false)).await? {
-                    break;
-                }
-                yield Bytes::from_static(S::SILENCE.as_bytes());
-            }
         }
     }
 }

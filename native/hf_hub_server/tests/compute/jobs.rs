@@ -106,6 +106,25 @@ async fn a_log_is_followed_until_the_job_ends_and_metrics_while_it_runs() {
 }
 
 #[tokio::test]
+async fn streams_that_are_never_silent_end_with_the_rights_of_their_reader() {
+    let hub = Hub::new(&["--idle-timeout", "4"]);
+    let script = "while :; do echo tick; sleep 0.05; done";
+    let (_, job) = hub.send(Method::POST, "/api/jobs/acme", shell(script, json!({}))).await;
+    let job = path(&job);
+    hub.after(&job, &["SCHEDULING"]).await;
+    let mut log = hub.server.get_as("hf_guest", &format!("{job}/logs")).await;
+    let mut metrics = hub.server.get_as("hf_guest", &format!("{job}/metrics")).await;
+    assert!(log.chunk().await.unwrap().is_some() && metrics.chunk().await.unwrap().is_some());
+    hub.root.run(&["org", "leave", "acme", "guest"]);
+    let end = async {
+        while log.chunk().await.unwrap().is_some() {}
+        while metrics.chunk().await.unwrap().is_some() {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), end).await.unwrap();
+    assert_eq!(hub.send(Method::GET, &job, json!(null)).await.1["status"]["stage"], "RUNNING");
+}
+
+#[tokio::test]
 async fn jobs_are_listed_labelled_canceled_and_run_again() {
     let hub = Hub::new(&["--job-slots", "1"]);
     let first = hub.run("sleep 300", json!({ "labels": { "a": "1", "b": "2" } })).await;

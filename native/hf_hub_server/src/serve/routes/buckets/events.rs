@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::super::super::access::Caller;
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
-use super::super::super::follow;
+use super::super::super::follow::{self, Gate};
 use super::super::super::hub::Hub;
 use super::of;
 use crate::store::{Bucket, BucketEvent, BucketPosition};
@@ -90,8 +90,17 @@ impl Follower {
 fn events(follower: Follower, start: Option<i64>) -> impl Stream<Item = io::Result<Bytes>> {
     try_stream! {
         let mut at = start;
-        let (mut is_ready, mut sent_at) = (false, Instant::now());
+        let keep_alive = follower.hub.options.keep_alive;
+        let (mut gate, mut is_ready, mut sent_at) = (Gate::new(keep_alive), false, Instant::now());
         while let Some(after) = at {
+            let asked = follower.clone();
+            if !gate.is_open(move || asked.is_open()).await? {
+                break;
+            }
+            if sent_at.elapsed() >= keep_alive {
+                sent_at = Instant::now();
+                yield Bytes::from_static(SILENCE.as_bytes());
+            }
             let Some(found) = follower.next(after).await? else {
                 at = None;
                 break;
@@ -110,14 +119,6 @@ fn events(follower: Follower, start: Option<i64>) -> impl Stream<Item = io::Resu
                 yield event("ready", &json!({ "cursor": follower.cursor(after) }).to_string());
             }
             sleep(POLL).await;
-            if sent_at.elapsed() >= follower.hub.options.keep_alive {
-                sent_at = Instant::now();
-                let asked = follower.clone();
-                if !spawn_blocking(move || asked.is_open().unwrap_or(false)).await? {
-                    break;
-                }
-                yield Bytes::from_static(SILENCE.as_bytes());
-            }
         }
         if at.is_none() {
             yield event("reset", &json!({ "reason": "older changes are not kept" }).to_string());

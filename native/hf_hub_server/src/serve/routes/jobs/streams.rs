@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::super::super::access::Caller;
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
-use super::super::super::follow::{self, Source};
+use super::super::super::follow::{self, Gate, Source};
 use super::super::super::hub::Hub;
 use super::super::super::jobs::Usage;
 use super::{of, runner};
@@ -38,7 +38,7 @@ pub(super) fn logs(call: &Call) -> Reply {
     Ok(follow::log(call, tail, reader))
 }
 
-/// A job and a reader of its log.
+/// A job and a reader of its log or samples.
 #[derive(Clone)]
 struct Reader {
     hub: Arc<Hub>,
@@ -69,7 +69,8 @@ pub(super) fn metrics(call: &Call) -> Reply {
     let usage = usage.ok_or_else(ApiError::job_has_ended)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let about = About { cores, memory: jobs.memory(), replica: job.id[..5].to_owned() };
-    Ok(follow::response(call, samples(usage, about)))
+    let reader = Reader { hub: call.hub.clone(), headers: call.headers.clone(), job };
+    Ok(follow::response(call, samples(usage, about, reader)))
 }
 
 struct About {
@@ -99,10 +100,15 @@ impl About {
 fn samples(
     mut usage: watch::Receiver<Option<Usage>>,
     about: About,
+    reader: Reader,
 ) -> impl Stream<Item = io::Result<Bytes>> {
     try_stream! {
-        let mut next = Instant::now();
+        let (mut gate, mut next) = (Gate::new(reader.hub.options.keep_alive), Instant::now());
         'job: loop {
+            let asked = reader.clone();
+            if !gate.is_open(move || asked.is_open()).await? {
+                break;
+            }
             // A job that waits for its turn has no samples yet.
             let sample = *usage.borrow_and_update();
             let event = sample.map_or_else(|| Bytes::from_static(SILENCE.as_bytes()), |usage| about.event(usage));
