@@ -39,6 +39,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/014_bucket_events.sql"),
 ];
 
+/// Selects what belongs to the namespace `?1`, also from a table that compares names without case:
+/// those of accounts may differ only by it.
+pub(super) const EXACT_NAMESPACE: &str = "namespace = ?1 AND namespace = ?1 COLLATE BINARY";
+
 /// Maximum time to wait for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum number of idle connections that are kept for readers.

@@ -161,8 +161,8 @@ impl Endpoints {
     /// Returns the endpoints of a namespace, in the order of their creation.
     pub(crate) fn list(&self, namespace: &str) -> Result<Vec<Endpoint>> {
         self.db.read(|tx| {
-            let mut query =
-                tx.prepare_cached(&format!("{SELECT} WHERE namespace = ?1 ORDER BY id"))?;
+            let of = db::EXACT_NAMESPACE;
+            let mut query = tx.prepare_cached(&format!("{SELECT} WHERE {of} ORDER BY id"))?;
             let mut rows = query.query([namespace])?;
             let mut all = Vec::new();
             while let Some(row) = rows.next()? {

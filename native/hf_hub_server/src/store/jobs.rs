@@ -185,7 +185,7 @@ impl Jobs {
 
     /// Returns jobs, the newest one first.
     pub(crate) fn list(&self, search: &Search) -> Result<Vec<Job>> {
-        let mut sql = format!("{SELECT} WHERE namespace = ?");
+        let mut sql = format!("{SELECT} WHERE {}", db::EXACT_NAMESPACE);
         let mut values = vec![SqlValue::from(search.namespace.clone())];
         if !search.stages.is_empty() {
             let places = vec!["?"; search.stages.len()].join(", ");

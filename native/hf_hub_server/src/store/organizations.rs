@@ -66,6 +66,7 @@ impl Organizations {
             if users::exists(tx, "users", name)? {
                 bail!("`{name}` is a user");
             }
+            users::check_case(tx, name)?;
             users::register_org(tx, name)
         })
     }

@@ -109,7 +109,8 @@ impl ScheduledJobs {
 
     /// Returns the scheduled jobs of a namespace, the newest one first.
     pub(crate) fn list(&self, namespace: &str) -> Result<Vec<Scheduled>> {
-        self.select("WHERE namespace = ?1 ORDER BY id DESC", [namespace])
+        let of = db::EXACT_NAMESPACE;
+        self.select(&format!("WHERE {of} ORDER BY id DESC"), [namespace])
     }
 
     /// Returns those whose time has come.

@@ -157,6 +157,7 @@ impl Users {
         orgs.iter().try_for_each(|membership| check_name(&membership.org))?;
         self.db.write(|tx| {
             for membership in orgs {
+                check_case(tx, &membership.org)?;
                 register_org(tx, &membership.org)?;
             }
             if Token::load(tx, &token.digest)?.is_some() {
@@ -165,6 +166,7 @@ impl Users {
             if exists(tx, "organizations", name)? {
                 bail!("`{name}` is an organisation");
             }
+            check_case(tx, name)?;
             if insert(tx, name)? {
                 let now = Timestamp::now().as_microsecond();
                 tx.execute("UPDATE users SET created_at = ?2 WHERE name = ?1", (name, now))?;
@@ -243,6 +245,18 @@ pub(super) fn register_org(tx: &Transaction<'_>, org: &str) -> Result<()> {
         tx.execute("INSERT INTO organizations (name) VALUES (?1)", [org])?;
     }
     Ok(())
+}
+
+/// Fails if a new name differs from that of an account only by case: lookups of what is not a
+/// repository ignore it.
+pub(super) fn check_case(tx: &Transaction<'_>, name: &str) -> Result<()> {
+    let sql = "SELECT name FROM (SELECT name FROM users UNION SELECT name FROM organizations)
+        WHERE name = ?1 COLLATE NOCASE ORDER BY name <> ?1";
+    let found = tx.prepare_cached(sql)?.query_row([name], |row| row.get::<_, String>(0));
+    match found.optional()? {
+        Some(other) if other != name => bail!("`{name}` differs from `{other}` only by case"),
+        _ => Ok(()),
+    }
 }
 
 /// Adds a user; `false` if it exists.
@@ -374,6 +388,11 @@ mod tests {
         assert!(users.add("bob", &[], &token("hf_secret", Role::Read)).is_err());
         assert!(users.add("acme", &[], &token("hf_other", Role::Read)).is_err());
         assert!(users.add("../x", &[], &token("hf_other", Role::Read)).is_err());
+        for (name, joined) in [("Ann", "acme"), ("ACME", "other"), ("bob", "Acme"), ("Bob", "bob")] {
+            let added = users.add(name, &orgs(&[joined]), &token("hf_other", Role::Read));
+            assert!(added.unwrap_err().to_string().ends_with("only by case"), "{name}");
+        }
+        users.add("ann", &orgs(&["acme"]), &token("hf_other", Role::Read)).unwrap();
         assert!("acme:boss".parse::<Membership>().is_err());
     }
 

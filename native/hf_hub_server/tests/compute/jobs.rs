@@ -202,6 +202,39 @@ async fn jobs_of_others_are_invisible() {
 }
 
 #[tokio::test]
+async fn a_user_whose_name_differs_only_by_case_is_another_one() {
+    let hub = Hub::new(&[]);
+    let job = hub.run("true", json!({})).await;
+    let endpoint = json!({
+        "name": "own", "provider": { "vendor": "aws", "region": "us-east-1" },
+        "compute": { "accelerator": "cpu", "instanceType": "intel-icl", "instanceSize": "x1" },
+        "model": { "repository": "acme/bert" },
+    });
+    let scheduled = json!({ "jobSpec": shell("true", json!({})), "schedule": "@hourly" });
+    let bucket = json!({ "private": true });
+    for (path, body) in [
+        ("/v2/endpoint/ann", endpoint),
+        ("/api/scheduled-jobs/ann", scheduled),
+        ("/api/buckets/ann/own", bucket),
+    ] {
+        assert_eq!(hub.send(Method::POST, path, body).await.0, 200, "{path}");
+    }
+    let taken = hub.root.command(&["user", "add", "Ann"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&taken.stderr).contains("differs from `ann` only by case"));
+    hub.change("UPDATE users SET name = 'Ann' WHERE name = 'bob'");
+    let get = async |path: &str| hub.server.send("hf_bob", Method::GET, path, json!(null)).await;
+    let job = job.replace("/ann/", "/Ann/");
+    for path in [&job, "/v2/endpoint/Ann/own", "/v2/served/Ann/own", "/v2/endpoint/ann/own"] {
+        assert_eq!(get(path).await.0, 404, "{path}");
+    }
+    for path in ["/api/jobs/Ann", "/api/scheduled-jobs/Ann", "/api/buckets/Ann", "/api/buckets/ann"]
+    {
+        assert_eq!(get(path).await, (200, json!([])), "{path}");
+    }
+    assert_eq!(get("/v2/endpoint/Ann").await, (200, json!({ "items": [] })));
+}
+
+#[tokio::test]
 async fn without_the_option_the_routes_say_that_there_are_no_jobs() {
     let root = Root::new();
     root.run(&["user", "add", "ann", "--token", ANN]);

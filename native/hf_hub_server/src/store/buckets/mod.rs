@@ -145,7 +145,7 @@ impl Buckets {
             "SELECT {COLUMNS} FROM buckets b
              WHERE (?1 IS NULL OR b.namespace = ?1 COLLATE NOCASE)
                AND (NOT b.private OR EXISTS
-                 (SELECT 1 FROM json_each(?2) o WHERE o.value = b.namespace COLLATE NOCASE))
+                 (SELECT 1 FROM json_each(?2) o WHERE o.value = b.namespace))
                AND (?3 IS NULL OR instr(lower(b.name), lower(?3)))
              ORDER BY b.name, b.namespace LIMIT ?4 OFFSET ?5"
         );

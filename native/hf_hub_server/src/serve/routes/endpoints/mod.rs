@@ -76,8 +76,8 @@ pub(super) fn routes() -> Router<Arc<Hub>> {
 fn of(call: &Call) -> Result<Endpoint, ApiError> {
     call.caller.user()?;
     let (namespace, name) = (call.param("namespace")?, call.param("name")?);
-    let is_visible = call.caller.may_read_in(namespace);
-    let found = call.hub.store.endpoints().find(namespace, name)?.filter(|_| is_visible);
+    let found = call.hub.store.endpoints().find(namespace, name)?;
+    let found = found.filter(|found| call.caller.may_read_in(&found.namespace));
     found.ok_or_else(|| missing(name))
 }
 

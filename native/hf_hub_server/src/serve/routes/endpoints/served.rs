@@ -35,7 +35,7 @@ fn answer(call: &Call) -> Reply {
     let endpoints = call.hub.store.endpoints();
     let endpoint = endpoints.find(namespace, name)?.filter(|endpoint| {
         let is_public = endpoint.config.get("type").is_some_and(|kind| kind == "public");
-        is_public || call.caller.may_read_in(namespace)
+        is_public || call.caller.may_read_in(&endpoint.namespace)
     });
     let Some(endpoint) = endpoint else {
         call.caller.user()?;
