@@ -101,7 +101,9 @@ fn lines<S: Source>(
             if let Piece::Lines(lines) = piece {
                 sent_at = Instant::now();
                 let text = lines.iter().flat_map(|line| ["data: ".into(), line.to_string(), "\n\n".into()]).collect::<String>();
-                yield Bytes::from(text);
+                if !text.is_empty() {
+                    yield Bytes::from(text);
+                }
                 continue;
             }
             if is_complete {

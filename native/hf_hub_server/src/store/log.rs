@@ -15,8 +15,11 @@ use crate::store::disk;
 
 /// Maximum number of bytes to read at a time.
 const PIECE: u64 = 64 << 10;
-/// A longer line is read as several.
+/// A longer line of a program is written as several.
 const MAX_LINE: usize = 32 << 10;
+/// A longer line of the file is read as several: one of a program is up to twice as long as
+/// [`MAX_LINE`], and up to six times longer in JSON.
+const MAX_READ: usize = 16 * MAX_LINE;
 
 /// A log, which may not exist yet.
 #[derive(Clone, Debug)]
@@ -187,7 +190,7 @@ impl Tail {
         let complete = self.rest.drain(..end).collect::<Vec<_>>();
         let mut lines =
             complete.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
-        if self.rest.len() > MAX_LINE {
+        if self.rest.len() > MAX_READ {
             lines.push(std::mem::take(&mut self.rest));
         }
         lines
@@ -236,13 +239,31 @@ mod tests {
     fn a_line_without_an_end_does_not_fill_the_memory() {
         let dir = tempfile::tempdir().unwrap();
         let log = Log::new(dir.path().join("run.log"));
-        fs::write(&log.path, "x".repeat(3 * (64 << 10))).unwrap();
+        fs::write(&log.path, "x".repeat(9 * (64 << 10))).unwrap();
         let mut tail = log.tail();
-        let sizes =
-            std::iter::from_fn(|| Some(data(tail.read().unwrap())).filter(|d| !d.is_empty()))
-                .map(|lines| lines.concat().len());
-        assert_eq!(sizes.sum::<usize>(), 3 * (64 << 10));
+        let sizes = std::iter::from_fn(|| {
+            Some(tail.read().unwrap()).filter(|read| *read != Piece::Nothing)
+        })
+        .map(|read| data(read).concat().len());
+        assert_eq!(sizes.sum::<usize>(), 9 * (64 << 10));
         assert!(tail.rest.is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_longer_in_the_file_is_read_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::new(dir.path().join("run.log"));
+        let text = ["\"", "\0"].map(|letter| letter.repeat(60 << 10));
+        let mut writer = log.writer(1 << 20).unwrap();
+        for text in &text {
+            writer.append(text).unwrap();
+        }
+        let mut tail = log.tail();
+        let mut lines = Vec::new();
+        while let read @ Piece::Lines(_) = tail.read().unwrap() {
+            lines.extend(data(read));
+        }
+        assert!(lines == text);
     }
 
     #[test]
