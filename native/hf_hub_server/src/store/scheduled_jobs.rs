@@ -121,10 +121,12 @@ impl ScheduledJobs {
         )
     }
 
-    /// Returns when the next job starts.
-    pub(crate) fn next(&self) -> Result<Option<Timestamp>> {
-        let sql = "SELECT min(next_at) FROM scheduled_jobs WHERE NOT suspended";
-        let next: Option<i64> = self.db.read(|tx| Ok(tx.query_row(sql, [], |row| row.get(0))?))?;
+    /// Returns when the next job after a time starts.
+    pub(crate) fn next(&self, after: Timestamp) -> Result<Option<Timestamp>> {
+        let sql = "SELECT min(next_at) FROM scheduled_jobs WHERE NOT suspended AND next_at > ?1";
+        let after = after.as_microsecond();
+        let next: Option<i64> =
+            self.db.read(|tx| Ok(tx.query_row(sql, [after], |row| row.get(0))?))?;
         next.map(db::time).transpose()
     }
 

@@ -224,7 +224,7 @@ async fn a_user_whose_name_differs_only_by_case_is_another_one() {
     hub.change("UPDATE users SET name = 'Ann' WHERE name = 'bob'");
     let get = async |path: &str| hub.server.send("hf_bob", Method::GET, path, json!(null)).await;
     let job = job.replace("/ann/", "/Ann/");
-    for path in [&job, "/v2/endpoint/Ann/own", "/v2/served/Ann/own", "/v2/endpoint/ann/own"] {
+    for path in [job.as_str(), "/v2/endpoint/Ann/own", "/v2/served/Ann/own", "/v2/endpoint/ann/own"] {
         assert_eq!(get(path).await.0, 404, "{path}");
     }
     for path in ["/api/jobs/Ann", "/api/scheduled-jobs/Ann", "/api/buckets/Ann", "/api/buckets/ann"]

@@ -154,3 +154,20 @@ async fn scheduled_jobs_of_others_are_invisible_and_need_rights_when_they_start(
     let (_, jobs) = hub.server.send("hf_guest", Method::GET, "/api/jobs/acme", json!(null)).await;
     assert_eq!(jobs, json!([]));
 }
+
+#[tokio::test]
+async fn a_schedule_that_cannot_start_does_not_delay_the_others() {
+    let hub = hub();
+    let (_, broken) = hub.schedule("true", json!({})).await;
+    let id = broken["id"].as_str().unwrap();
+    hub.change(&format!("UPDATE scheduled_jobs SET secrets = x'00' WHERE object_id = '{id}'"));
+    hub.schedule("true", json!({})).await;
+    for number in [1, 2] {
+        hub.advance(3600).await;
+        let jobs = hub.jobs_when(number).await;
+        assert_ne!(jobs[0]["initiator"]["id"], id);
+        hub.ended(&path(&jobs[0])).await;
+    }
+    let (_, broken) = hub.send(Method::GET, &place(&broken), json!(null)).await;
+    assert_eq!(broken["suspend"], false);
+}

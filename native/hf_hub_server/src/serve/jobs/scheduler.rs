@@ -41,18 +41,33 @@ impl Jobs {
     /// Starts the jobs whose time has come, and returns the time of the next one.
     fn fire(self: &Arc<Self>) -> Result<Option<Timestamp>> {
         let (store, now) = (self.store.scheduled_jobs(), self.clock.now());
-        for scheduled in store.due(now)? {
-            // First, so that a failure does not repeat it all the time.
-            let (next, is_allowed) = (next(&scheduled, now), self.is_allowed(&scheduled)?);
-            store.update(&scheduled.id, |scheduled| {
-                scheduled.next_at = next;
-                scheduled.suspended |= !is_allowed;
-            })?;
-            if is_allowed {
-                self.start_scheduled(&scheduled)?;
+        for Scheduled { id, .. } in store.due(now)? {
+            // The others start nevertheless.
+            if let Err(err) = self.fire_one(&id, now) {
+                complain(&err.context(format!("cannot start the scheduled job {id}")));
             }
         }
-        store.next()
+        store.next(now)
+    }
+
+    /// Starts a job if its time has come, as it is now: it may have been changed or deleted.
+    fn fire_one(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<()> {
+        let store = self.store.scheduled_jobs();
+        let mut is_due = false;
+        // First, so that a failure does not repeat it all the time.
+        let scheduled = store.update(id, |scheduled| {
+            is_due = !scheduled.suspended && scheduled.next_at.is_some_and(|next| next <= now);
+            if is_due {
+                scheduled.next_at = next(scheduled, now);
+            }
+        })?;
+        let Some(scheduled) = scheduled.filter(|_| is_due) else { return Ok(()) };
+        if self.is_allowed(&scheduled)? {
+            self.start_scheduled(&scheduled)?;
+        } else {
+            store.update(id, |scheduled| scheduled.suspended = true)?;
+        }
+        Ok(())
     }
 
     /// Whether the user who created a schedule may still run jobs for its owner.
