@@ -19,6 +19,9 @@ use super::{Store, disk};
 /// Maximum number of ended jobs of a namespace; older ones are forgotten.
 const MOST_ENDED: usize = 1000;
 
+/// Maximum number of jobs of a namespace that wait or run.
+pub(crate) const MOST_UNFINISHED: i64 = 1000;
+
 /// What a job runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -149,12 +152,15 @@ impl Jobs {
         Lock::try_acquire(&self.folder.with_file_name("jobs.lock"))
     }
 
-    /// Creates a job.
-    pub(crate) fn create(&self, new: &NewJob) -> Result<Job> {
+    /// Creates a job; `None` if the namespace has [`MOST_UNFINISHED`].
+    pub(crate) fn create(&self, new: &NewJob) -> Result<Option<Job>> {
         let id = db::new_object_id()?;
         let names = new.secrets.keys().cloned().collect::<Vec<_>>();
         let sealed = self.seal(&id, &new.secrets)?;
-        let (job, forgotten) = self.db.write(|tx| {
+        let created = self.db.write(|tx| {
+            if unfinished(tx, &new.namespace)? >= MOST_UNFINISHED {
+                return Ok(None);
+            }
             tx.execute(
                 "INSERT INTO jobs
                    (object_id, namespace, initiator, spec, secret_names, secrets, stage, created_at)
@@ -171,10 +177,11 @@ impl Jobs {
                 ],
             )?;
             let forgotten = forget(tx, &new.namespace)?;
-            Ok((load(tx, &id)?.context("the job is gone")?, forgotten))
+            Ok(Some((load(tx, &id)?.context("the job is gone")?, forgotten)))
         })?;
+        let Some((job, forgotten)) = created else { return Ok(None) };
         forgotten.iter().try_for_each(|id| self.log(id).remove())?;
-        Ok(job)
+        Ok(Some(job))
     }
 
     /// Returns a job of a namespace.
@@ -337,6 +344,12 @@ fn read(row: &Row<'_>) -> Result<Job> {
         started_at: time(9)?.transpose()?,
         finished_at: time(10)?.transpose()?,
     })
+}
+
+/// Counts the jobs of a namespace that wait or run.
+fn unfinished(tx: &Transaction<'_>, namespace: &str) -> Result<i64> {
+    let sql = "SELECT count(*) FROM jobs WHERE finished_at IS NULL AND namespace = ?1";
+    Ok(tx.prepare_cached(sql)?.query_row([namespace], |row| row.get(0))?)
 }
 
 /// Forgets the oldest ended jobs of a namespace, and returns their ids.

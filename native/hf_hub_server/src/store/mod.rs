@@ -85,7 +85,8 @@ pub(crate) use git::{
 };
 pub(crate) use import::Spec as ImportSpec;
 pub(crate) use jobs::{
-    Expose as JobExpose, Job, NewJob, Search as JobSearch, Spec as JobSpec, Stage as JobStage,
+    Expose as JobExpose, Job, MOST_UNFINISHED, NewJob, Search as JobSearch, Spec as JobSpec,
+    Stage as JobStage,
 };
 pub(crate) use large_files::LargeFile;
 pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, Stored, is_oid};

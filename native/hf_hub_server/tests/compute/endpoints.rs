@@ -147,6 +147,10 @@ async fn secrets_are_neither_shown_nor_stored_and_bad_endpoints_are_rejected() {
         assert_eq!(status, 400);
         assert!(error["error"].as_str().unwrap().contains(part), "{error}");
     }
+    let large = json!({ "model": { "args": "x".repeat(256 << 10) } });
+    let (status, error) = hub.send(Method::PUT, ONE, large).await;
+    assert_eq!(status, 400);
+    assert!(error["error"].as_str().unwrap().contains("at most 262144 bytes"), "{error}");
     let scaling = json!({ "compute": { "scaling": { "minReplica": 9 } } });
     assert_eq!(hub.send(Method::PUT, ONE, scaling).await.0, 400);
 

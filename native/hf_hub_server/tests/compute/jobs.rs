@@ -125,6 +125,28 @@ async fn streams_that_are_never_silent_end_with_the_rights_of_their_reader() {
 }
 
 #[tokio::test]
+async fn a_namespace_has_at_most_a_thousand_unfinished_jobs() {
+    let hub = Hub::new(&["--job-slots", "1"]);
+    let first = hub.run("sleep 300", json!({})).await;
+    hub.change(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 999)
+         INSERT INTO jobs (object_id, namespace, initiator, spec, secret_names, secrets, stage, created_at)
+         SELECT n, namespace, initiator, spec, secret_names, secrets, stage, created_at FROM jobs, n",
+    );
+    let create = async |namespace: &str| {
+        let path = format!("/api/jobs/{namespace}");
+        hub.send(Method::POST, &path, shell("true", json!({}))).await
+    };
+    let (status, error) = create("ann").await;
+    assert_eq!(status, 409);
+    assert!(error["error"].as_str().unwrap().contains("1000 unfinished jobs"), "{error}");
+    assert_eq!(hub.send(Method::POST, &format!("{first}/duplicate"), json!(null)).await.0, 409);
+    assert_eq!(create("acme").await.0, 200);
+    assert_eq!(hub.send(Method::POST, &format!("{first}/cancel"), json!(null)).await.0, 200);
+    assert_eq!(create("ann").await.0, 200);
+}
+
+#[tokio::test]
 async fn jobs_are_listed_labelled_canceled_and_run_again() {
     let hub = Hub::new(&["--job-slots", "1"]);
     let first = hub.run("sleep 300", json!({ "labels": { "a": "1", "b": "2" } })).await;

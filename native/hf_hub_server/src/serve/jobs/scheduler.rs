@@ -77,7 +77,8 @@ impl Jobs {
         Ok(user.is_some_and(|user| user.may_write_in(&scheduled.namespace)))
     }
 
-    /// Starts a job of a schedule; `None` if the one before it runs, and may not do so at once.
+    /// Starts a job of a schedule; `None` if the one before it runs, and may not do so at once, or if
+    /// the namespace has as many jobs as it may.
     pub(in crate::serve) fn start_scheduled(
         self: &Arc<Self>,
         scheduled: &Scheduled,
@@ -86,12 +87,13 @@ impl Jobs {
         if !scheduled.concurrency && jobs.has_unfinished(&scheduled.id)? {
             return Ok(None);
         }
-        let job = jobs.create(&NewJob {
+        let created = jobs.create(&NewJob {
             namespace: scheduled.namespace.clone(),
             initiator: json!({ "type": "scheduled-job", "id": scheduled.id }),
             spec: scheduled.spec.clone(),
             secrets: store.secrets(&scheduled.id)?,
         })?;
+        let Some(job) = created else { return Ok(None) };
         let last = Some((job.id.clone(), self.clock.now()));
         store.update(&scheduled.id, |scheduled| scheduled.last = last)?;
         self.start(job.clone());

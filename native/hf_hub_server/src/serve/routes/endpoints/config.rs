@@ -9,6 +9,8 @@ use super::super::super::error::ApiError;
 const TYPES: [&str; 4] = ["public", "authenticated", "protected", "private"];
 /// Maximum length of a name.
 const LONGEST: usize = 32;
+/// Maximum size of a configuration in JSON.
+const MAX_SIZE: usize = 256 << 10;
 /// What is shown instead of a secret.
 const HIDDEN: &str = "hidden";
 
@@ -93,6 +95,10 @@ fn check(config: Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
         config["model"][name] = if known.is_null() { default } else { known };
     }
     hide(&mut config);
+    if config.to_string().len() > MAX_SIZE {
+        let message = format!("The configuration of an endpoint has at most {MAX_SIZE} bytes");
+        return Err(ApiError::bad_request(message));
+    }
     match config {
         Value::Object(config) => Ok(config),
         _ => Err(ApiError::bad_request("Invalid body")),

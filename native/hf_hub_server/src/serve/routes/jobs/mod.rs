@@ -18,7 +18,7 @@ use super::super::response;
 use super::page::Page;
 use super::whoami::object_id;
 use super::{GET, POST, PUT, hardware, on, owned};
-use crate::store::{Job, JobSearch, NewJob};
+use crate::store::{Job, JobSearch, MOST_UNFINISHED, NewJob};
 
 const ALL: &str = "/api/jobs/{namespace}";
 const ONE: &str = "/api/jobs/{namespace}/{id}";
@@ -110,6 +110,12 @@ fn duplicate(call: &Call) -> Reply {
 
 fn start(call: &Call, new: &NewJob) -> Reply {
     let job = call.hub.store.jobs().create(new)?;
+    let job = job.ok_or_else(|| {
+        ApiError::conflict(format!(
+            "\"{}\" has {MOST_UNFINISHED} unfinished jobs: cancel some, or wait for their end",
+            new.namespace
+        ))
+    })?;
     runner(call)?.start(job.clone());
     Ok(response::json(&shown(call, &job)))
 }

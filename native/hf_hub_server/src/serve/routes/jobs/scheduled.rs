@@ -13,7 +13,7 @@ use super::super::super::jobs::Cron;
 use super::super::super::response;
 use super::super::{DELETE, GET, POST, PUT, on, owned};
 use super::{WHAT, owner, runner, secrets, spec, user};
-use crate::store::{NewJob, NewScheduled, Scheduled};
+use crate::store::{MOST_UNFINISHED, NewJob, NewScheduled, Scheduled};
 
 const ALL: &str = "/api/scheduled-jobs/{namespace}";
 const ONE: &str = "/api/scheduled-jobs/{namespace}/{id}";
@@ -158,7 +158,11 @@ fn change(call: &Call, found: &Scheduled, change: impl FnOnce(&mut Scheduled)) -
 fn run(call: &Call) -> Reply {
     let found = own(call)?;
     let job = runner(call)?.start_scheduled(&found)?;
-    let job = job.ok_or_else(|| ApiError::conflict("A job of this scheduled job is running"))?;
+    let job = job.ok_or_else(|| {
+        ApiError::conflict(format!(
+            "A job of this scheduled job is running, or its owner has {MOST_UNFINISHED} unfinished jobs"
+        ))
+    })?;
     Ok(response::json(&super::shown(call, &job)))
 }
 
