@@ -16,8 +16,10 @@ use super::{WHAT, add, shown};
 use crate::store::{Found, RepoKind, Search};
 
 const CATALOG: &str = "/api/v1/catalog";
-/// Maximum number of models.
+/// Maximum number of models in a response.
 const MOST: usize = 1000;
+/// Number of models to read at a time.
+const PAGE: usize = 1000;
 /// Maximum length of the part of a name that is that of the model.
 const LONGEST: usize = 26;
 
@@ -75,16 +77,34 @@ impl Model {
     }
 }
 
-fn models(call: &Call) -> Result<Vec<Model>, ApiError> {
-    let viewer = call.caller.viewer();
-    let search =
-        Search { limit: Some(MOST), details: true, ..Search::new(RepoKind::Model, viewer) };
-    let found = call.hub.store.search(&search)?.into_iter();
-    let with_task = found.filter_map(|found| {
-        let task = found.facts.get("pipeline_tag").and_then(Value::as_str)?.to_owned();
-        Some(Model { found, task })
-    });
-    Ok(with_task.collect())
+/// Returns the first models that fit, and whose id contains a text.
+fn models(
+    call: &Call,
+    text: Option<String>,
+    fits: impl Fn(&Model) -> bool,
+    limit: usize,
+) -> Result<Vec<Model>, ApiError> {
+    let mut search = Search {
+        words: text.into_iter().collect(),
+        limit: Some(PAGE),
+        details: true,
+        ..Search::new(RepoKind::Model, call.caller.viewer())
+    };
+    let mut models = Vec::new();
+    loop {
+        let found = call.hub.store.search(&search)?;
+        search.skip += PAGE;
+        let is_last = found.len() < PAGE;
+        let with_task = found.into_iter().filter_map(|found| {
+            let task = found.facts.get("pipeline_tag").and_then(Value::as_str)?.to_owned();
+            Some(Model { found, task })
+        });
+        models.extend(with_task.filter(&fits));
+        if is_last || models.len() >= limit {
+            models.truncate(limit);
+            return Ok(models);
+        }
+    }
 }
 
 /// Handles `GET /api/v1/catalog/list`.
@@ -95,16 +115,15 @@ fn list(call: &Call) -> Reply {
     };
     let (task, license) = (wanted("task"), wanted("license"));
     let (accelerator, engine) = (wanted("accelerator"), wanted("engine"));
-    let search = wanted("search").unwrap_or_default();
-    let models = models(call)?.into_iter().filter(|model| {
+    let fits = |model: &Model| {
         fits(&task, Some(&model.task))
             && fits(&license, model.license())
             && fits(&accelerator, Some(model.accelerator()))
             && fits(&engine, Some(model.engine()))
-            && model.found.key.id.to_string().to_lowercase().contains(&search)
-    });
-    let limit = call.query.number("limit").unwrap_or(MOST);
-    let items = models.take(limit).map(|model| model.shown()).collect::<Vec<_>>();
+    };
+    let limit = call.query.number("limit").unwrap_or(MOST).min(MOST);
+    let models = models(call, wanted("search"), fits, limit)?;
+    let items = models.iter().map(Model::shown).collect::<Vec<_>>();
     Ok(response::json(&json!({ "items": items })))
 }
 
@@ -131,10 +150,11 @@ fn deploy(call: &Call) -> Reply {
         (Ok(owner), Ok(name)) => Some(format!("{owner}/{name}")),
         (_, name) => name.ok().map(str::to_owned),
     };
-    let found = models(call)?.into_iter().find(|model| match &repo {
+    let is_wanted = |model: &Model| match &repo {
         Some(repo) => model.found.key.id.to_string().eq_ignore_ascii_case(repo),
         None => call.param("id").is_ok_and(|id| id == model.recipe()),
-    });
+    };
+    let found = models(call, repo.clone(), is_wanted, 1)?.pop();
     let fits = |model: &Model| wanted.accelerator.as_ref().is_none_or(|a| a == model.accelerator());
     let model = found.filter(fits);
     let model = model.ok_or_else(|| ApiError::not_found("The catalog has no such recipe"))?;
