@@ -89,8 +89,8 @@ defmodule HfHub.LocalHub.Accounts do
   def set_user!(hub, name, opts \\ []), do: Error.unwrap!(set_user(hub, name, opts))
 
   @doc """
-  Removes a user with all tokens, likes and accepted access requests. A user who has repositories or collections is an
-  error.
+  Removes a user with all tokens, likes, accepted access requests and ended jobs. A user who owns anything else, such as
+  a repository, a bucket or a scheduled job, is an error.
 
   ## Examples
 
@@ -161,7 +161,8 @@ defmodule HfHub.LocalHub.Accounts do
   def add_organization!(hub, name, opts \\ []), do: Error.unwrap!(add_organization(hub, name, opts))
 
   @doc """
-  Removes an organization. One that has repositories or collections is an error.
+  Removes an organization with its ended jobs. One that owns anything else, such as a repository, a bucket or a
+  scheduled job, is an error.
 
   ## Examples
 

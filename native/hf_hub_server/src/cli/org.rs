@@ -46,7 +46,7 @@ pub(super) enum Command {
         #[command(flatten)]
         root: RootArg,
     },
-    /// Remove an organisation that has no repositories
+    /// Remove an organisation that owns nothing but ended jobs
     Remove {
         /// Organisation
         name: String,
@@ -96,7 +96,10 @@ pub(super) fn run(command: Command) -> Result<()> {
             root.open()?.organizations().join(&name, &user, role)
         }
         Command::Leave { name, user, root } => root.open()?.organizations().leave(&name, &user),
-        Command::Remove { name, root } => root.open()?.organizations().remove(&name),
+        Command::Remove { name, root } => {
+            let store = root.open()?;
+            store.jobs().remove_logs(&store.organizations().remove(&name)?)
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Command {
         #[arg(long)]
         details: Option<String>,
     },
-    /// Remove a user that has no repositories, with all tokens
+    /// Remove a user that owns nothing but ended jobs, with all tokens
     Remove(NameArgs),
     /// List the tokens of a user: id, role, creation, end, name
     Tokens(NameArgs),
@@ -147,7 +147,10 @@ pub(super) fn run(command: Command) -> Result<()> {
         Command::Set { name, root, fullname, details } => {
             root.open()?.users().set(&name, fullname.as_deref(), details.as_deref())
         }
-        Command::Remove(NameArgs { name, root }) => root.open()?.users().remove(&name),
+        Command::Remove(NameArgs { name, root }) => {
+            let store = root.open()?;
+            store.jobs().remove_logs(&store.users().remove(&name)?)
+        }
         Command::Tokens(args) => tokens(&args),
         Command::Revoke { name, id, root, all: _ } => revoke(&root, &name, id.as_deref()),
         Command::Follow(FollowArgs { name, followed, root }) => {

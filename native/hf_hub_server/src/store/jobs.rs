@@ -180,8 +180,13 @@ impl Jobs {
             Ok(Some((load(tx, &id)?.context("the job is gone")?, forgotten)))
         })?;
         let Some((job, forgotten)) = created else { return Ok(None) };
-        forgotten.iter().try_for_each(|id| self.log(id).remove())?;
+        self.remove_logs(&forgotten)?;
         Ok(Some(job))
+    }
+
+    /// Removes the logs of jobs that were deleted.
+    pub(crate) fn remove_logs(&self, ids: &[String]) -> Result<()> {
+        ids.iter().try_for_each(|id| self.log(id).remove())
     }
 
     /// Returns a job of a namespace.

@@ -81,13 +81,14 @@ impl Organizations {
         self.db.write(|tx| users::describe(tx, "organizations", name, fullname, details))
     }
 
-    /// Removes an organisation without repositories and collections.
-    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+    /// Removes an organisation that owns nothing but ended jobs, whose ids are returned: their logs are
+    /// left.
+    pub(crate) fn remove(&self, name: &str) -> Result<Vec<String>> {
         self.db.write(|tx| {
             must_exist(tx, name)?;
-            users::check_unused(tx, name)?;
+            let forgotten = users::empty(tx, name)?;
             tx.execute("DELETE FROM organizations WHERE name = ?1", [name])?;
-            Ok(())
+            Ok(forgotten)
         })
     }
 

@@ -188,16 +188,16 @@ impl Users {
         self.db.write(|tx| describe(tx, "users", name, fullname, details))
     }
 
-    /// Removes a user without repositories and collections. A later user of that name gets none of
-    /// the access that this one had.
-    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+    /// Removes a user who owns nothing but ended jobs, whose ids are returned: their logs are left. A
+    /// later user of that name gets none of the access that this one had.
+    pub(crate) fn remove(&self, name: &str) -> Result<Vec<String>> {
         self.db.write(|tx| {
             must_exist(tx, name)?;
-            check_unused(tx, name)?;
+            let forgotten = empty(tx, name)?;
             tx.execute("DELETE FROM access_requests WHERE user = ?1", [name])?;
             tx.execute("DELETE FROM logins WHERE user = ?1", [name])?;
             tx.execute("DELETE FROM users WHERE name = ?1", [name])?;
-            Ok(())
+            Ok(forgotten)
         })
     }
 
@@ -296,17 +296,26 @@ pub(super) fn describe(
     Ok(())
 }
 
-/// Fails if a namespace has repositories or collections.
-pub(super) fn check_unused(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
-    let sql = "SELECT 1 FROM repositories WHERE namespace = ?1";
-    if tx.prepare_cached(sql)?.exists([namespace])? {
-        bail!("`{namespace}` has repositories; delete or rename them first");
+/// Deletes the ended jobs of a namespace, and returns their ids; fails if it has anything else, which a
+/// later account of that name would get.
+pub(super) fn empty(tx: &Transaction<'_>, namespace: &str) -> Result<Vec<String>> {
+    let of = db::EXACT_NAMESPACE;
+    for (source, what) in [
+        ("repositories WHERE", "repositories; delete or rename them first"),
+        ("collections WHERE", "collections; delete them first"),
+        ("buckets WHERE", "buckets; delete or rename them first"),
+        ("inference_endpoints WHERE", "inference endpoints; delete them first"),
+        ("scheduled_jobs WHERE", "scheduled jobs; delete them first"),
+        ("jobs WHERE finished_at IS NULL AND", "jobs that wait or run; cancel them first"),
+    ] {
+        if tx.prepare_cached(&format!("SELECT 1 FROM {source} {of}"))?.exists([namespace])? {
+            bail!("`{namespace}` has {what}");
+        }
     }
-    let sql = "SELECT 1 FROM collections WHERE namespace = ?1";
-    if tx.prepare_cached(sql)?.exists([namespace])? {
-        bail!("`{namespace}` has collections; delete them first");
-    }
-    Ok(())
+    let mut query =
+        tx.prepare_cached(&format!("DELETE FROM jobs WHERE {of} RETURNING object_id"))?;
+    let ids = query.query_map([namespace], |row| row.get(0))?;
+    Ok(ids.collect::<Result<Vec<_>, _>>()?)
 }
 
 pub(super) fn must_exist(tx: &Transaction<'_>, user: &str) -> Result<()> {
@@ -388,7 +397,8 @@ mod tests {
         assert!(users.add("bob", &[], &token("hf_secret", Role::Read)).is_err());
         assert!(users.add("acme", &[], &token("hf_other", Role::Read)).is_err());
         assert!(users.add("../x", &[], &token("hf_other", Role::Read)).is_err());
-        for (name, joined) in [("Ann", "acme"), ("ACME", "other"), ("bob", "Acme"), ("Bob", "bob")] {
+        for (name, joined) in [("Ann", "acme"), ("ACME", "other"), ("bob", "Acme"), ("Bob", "bob")]
+        {
             let added = users.add(name, &orgs(&[joined]), &token("hf_other", Role::Read));
             assert!(added.unwrap_err().to_string().ends_with("only by case"), "{name}");
         }

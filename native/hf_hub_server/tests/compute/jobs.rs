@@ -223,30 +223,74 @@ async fn jobs_of_others_are_invisible() {
     assert_eq!(hub.ended(&shared).await["status"]["stage"], "COMPLETED");
 }
 
-#[tokio::test]
-async fn a_user_whose_name_differs_only_by_case_is_another_one() {
-    let hub = Hub::new(&[]);
-    let job = hub.run("true", json!({})).await;
+/// Creates a bucket, an endpoint and a scheduled job of `acme` or `ann`, and returns their paths.
+async fn own_one_of_each(hub: &Hub, namespace: &str) -> [String; 3] {
     let endpoint = json!({
         "name": "own", "provider": { "vendor": "aws", "region": "us-east-1" },
         "compute": { "accelerator": "cpu", "instanceType": "intel-icl", "instanceSize": "x1" },
         "model": { "repository": "acme/bert" },
     });
     let scheduled = json!({ "jobSpec": shell("true", json!({})), "schedule": "@hourly" });
-    let bucket = json!({ "private": true });
-    for (path, body) in [
-        ("/v2/endpoint/ann", endpoint),
-        ("/api/scheduled-jobs/ann", scheduled),
-        ("/api/buckets/ann/own", bucket),
-    ] {
-        assert_eq!(hub.send(Method::POST, path, body).await.0, 200, "{path}");
+    let bucket = format!("/api/buckets/{namespace}/own");
+    let endpoints = format!("/v2/endpoint/{namespace}");
+    let all_jobs = format!("/api/scheduled-jobs/{namespace}");
+    let private = json!({ "private": true });
+    assert_eq!(hub.send(Method::POST, &bucket, private).await.0, 200);
+    assert_eq!(hub.send(Method::POST, &endpoints, endpoint).await.0, 200);
+    let (status, scheduled) = hub.send(Method::POST, &all_jobs, scheduled).await;
+    assert_eq!(status, 200, "{scheduled}");
+    let id = scheduled["id"].as_str().unwrap();
+    [bucket, format!("{endpoints}/own"), format!("{all_jobs}/{id}")]
+}
+
+#[tokio::test]
+async fn an_account_is_removed_only_when_it_owns_nothing_but_ended_jobs() {
+    let hub = Hub::new(&[]);
+    let mut removed = Vec::new();
+    for (kind, name) in [("org", "acme"), ("user", "ann")] {
+        let refused = |message: &str| {
+            let output = hub.root.command(&[kind, "remove", name]).output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(error.contains(&format!("`{name}` has {message}")), "{error}");
+        };
+        let own = own_one_of_each(&hub, name).await;
+        for (path, message) in own.iter().zip(["buckets", "inference endpoints", "scheduled jobs"])
+        {
+            refused(message);
+            assert_eq!(hub.send(Method::DELETE, path, json!(null)).await.0, 200);
+        }
+        let body = shell("sleep 300", json!({ "secrets": { "TOKEN": SECRET } }));
+        let (_, job) = hub.send(Method::POST, &format!("/api/jobs/{name}"), body).await;
+        let job = path(&job);
+        refused("jobs that wait or run");
+        let id = job.rsplit('/').next().unwrap();
+        let log = hub.root.path().join(format!("jobs/logs/{id}.log"));
+        while !log.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        hub.send(Method::POST, &format!("{job}/cancel"), json!(null)).await;
+        hub.root.run(&[kind, "remove", name]);
+        assert!(!log.exists());
+        removed.push(job);
     }
+    hub.root.run(&["user", "add", "ann", "--org", "acme", "--token", "hf_new"]);
+    for job in removed {
+        assert_eq!(hub.server.send("hf_new", Method::GET, &job, json!(null)).await.0, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_name_differs_only_by_case_is_another_one() {
+    let hub = Hub::new(&[]);
+    let job = hub.run("true", json!({})).await;
+    own_one_of_each(&hub, "ann").await;
     let taken = hub.root.command(&["user", "add", "Ann"]).output().unwrap();
     assert!(String::from_utf8_lossy(&taken.stderr).contains("differs from `ann` only by case"));
     hub.change("UPDATE users SET name = 'Ann' WHERE name = 'bob'");
     let get = async |path: &str| hub.server.send("hf_bob", Method::GET, path, json!(null)).await;
     let job = job.replace("/ann/", "/Ann/");
-    for path in [job.as_str(), "/v2/endpoint/Ann/own", "/v2/served/Ann/own", "/v2/endpoint/ann/own"] {
+    for path in [job.as_str(), "/v2/endpoint/Ann/own", "/v2/served/Ann/own", "/v2/endpoint/ann/own"]
+    {
         assert_eq!(get(path).await.0, 404, "{path}");
     }
     for path in ["/api/jobs/Ann", "/api/scheduled-jobs/Ann", "/api/buckets/Ann", "/api/buckets/ann"]
