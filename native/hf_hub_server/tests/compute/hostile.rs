@@ -54,13 +54,13 @@ async fn endless_output_is_read_and_its_log_is_bounded() {
 
 #[tokio::test]
 async fn a_job_that_exceeds_a_limit_is_killed() {
-    let hub = Hub::new(&["--job-disk", "2", "--job-memory", "64", "--job-processes", "20"]);
+    let hub = Hub::new(&["--job-disk", "2", "--job-memory", "64", "--job-processes", "50"]);
     for (script, message) in [
         (
             "for i in 1 2 3 4 5 6; do head -c 1000000 /dev/zero > f$i; done; sleep 300",
             "2 MiB to its folder",
         ),
-        ("for i in $(seq 60); do sleep 300 & done; wait", "more than 20 processes"),
+        ("for i in $(seq 90); do sleep 300 & done; wait", "more than 50 processes"),
         // One process cannot exceed it; several can.
         (
             "for i in 1 2 3 4 5 6 7 8; do sh -c 'x=$(head -c 15000000 /dev/zero | tr \"\\0\" x); sleep 300' & done; wait",
