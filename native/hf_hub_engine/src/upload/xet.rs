@@ -31,6 +31,10 @@ use crate::{
 /// Number of bytes that are read and passed on at once.
 const BLOCK: u64 = 4 << 20;
 
+/// Maximum number of files that a worker reads at a time, if a block has room for all of them: each
+/// waits for the storage most of the time.
+const FILES_OF_WORKER: usize = 6;
+
 /// Maximum number of files and bytes of a session: so much is uploaded again, without its chunks,
 /// if it fails at its end.
 pub(super) const FILES: usize = 500;
@@ -265,7 +269,7 @@ impl<'a> Batch<'a> {
         stored.into_iter().map(|(arrival, stored)| settle(session, arrival, stored)).collect()
     }
 
-    /// Reads all files, several at a time.
+    /// Reads all files, several at a time: as many bytes as the workers' blocks.
     async fn read(
         &mut self,
         upload: &dyn Upload,
@@ -275,11 +279,16 @@ impl<'a> Batch<'a> {
         let session = self.session.clone();
         let mut waiting: VecDeque<_> = self.files.iter().cloned().collect();
         let (mut reading, mut stored) = (FuturesUnordered::new(), Vec::new());
+        let workers = session.tuning.workers.max(1);
+        let held = |arrival: &Arrival| arrival.file.stamp.size.min(BLOCK);
+        let mut room = workers as u64 * BLOCK;
         let mut is_open = true;
         loop {
-            while reading.len() < session.tuning.workers.max(1)
+            while reading.len() < workers * FILES_OF_WORKER
+                && waiting.front().is_some_and(|arrival| held(arrival) <= room)
                 && let Some(arrival) = waiting.pop_front()
             {
+                room -= held(&arrival);
                 reading.push(read(session.clone(), upload, arrival));
             }
             let more = is_open && self.has_room();
@@ -291,7 +300,11 @@ impl<'a> Batch<'a> {
                     Some(arrival) => waiting.push_back(self.add(arrival)),
                     None => is_open = false,
                 },
-                Some(file) = reading.next() => stored.push(file?),
+                Some(file) = reading.next() => {
+                    let file = file?;
+                    room += held(&file.0);
+                    stored.push(file);
+                }
                 () = watch.tick() => watch.look(upload.sent(), 1)?,
             }
         }
