@@ -155,8 +155,10 @@ impl StoreDir {
 
     /// Returns the line of a manifest that names a repository's blob.
     pub fn line(&self, blob: &Path) -> Option<String> {
-        let line = blob.strip_prefix(&self.root).ok()?.to_str()?;
-        self.named(line).map(|_| line.to_owned())
+        let parts = blob.strip_prefix(&self.root).ok()?.iter().map(OsStr::to_str);
+        // Manifests have `/` on every system.
+        let line = parts.collect::<Option<Vec<_>>>()?.join("/");
+        self.named(&line).map(|_| line)
     }
 }
 
