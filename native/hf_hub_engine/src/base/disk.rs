@@ -36,6 +36,27 @@ pub(crate) fn open_regular(file: &Path) -> io::Result<fs::File> {
     }
 }
 
+/// Opens a file, unless it is a symbolic link or not a regular file. Others may put a link there at
+/// any moment, so a check before it is opened is not enough.
+pub(crate) fn open_plain(file: &Path, options: &mut OpenOptions) -> io::Result<fs::File> {
+    let refused = || {
+        let why = "not a regular file, or a symbolic link";
+        io::Error::new(io::ErrorKind::PermissionDenied, why)
+    };
+    if fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
+        return Err(refused());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Opening a pipe could block.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let opened = options.open(file)?;
+    if opened.metadata()?.is_file() { Ok(opened) } else { Err(refused()) }
+}
+
 /// Copies a file that is opened as by [`open_regular`]. A copy of a read-only file is not read-only.
 pub(crate) fn copy_regular(from: &Path, to: &Path) -> io::Result<u64> {
     let mut source = open_regular(from)?;
@@ -171,6 +192,34 @@ pub(crate) fn symlink(target: &Path, link: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_symbolic_link_that_appears_at_any_moment_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name| dir.path().join(name);
+        let (file, link, path) = (at("file"), at("link"), at("path"));
+        fs::write(at("outside"), "outside").unwrap();
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for _ in 0..2000 {
+                    symlink(&at("outside"), &link).unwrap();
+                    fs::rename(&link, &path).unwrap();
+                    fs::write(&file, "").unwrap();
+                    fs::rename(&file, &path).unwrap();
+                }
+            });
+            for _ in 0..2000 {
+                if let Ok(opened) = open_plain(&path, OpenOptions::new().append(true)) {
+                    assert_eq!(opened.metadata().unwrap().len(), 0);
+                }
+            }
+        });
+        open_plain(&path, OpenOptions::new().append(true).create(true)).unwrap();
+        symlink(&at("outside"), &link).unwrap();
+        let refused = open_plain(&link, OpenOptions::new().read(true)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
 
     #[test]
     fn writes_any_number_of_pieces_at_an_offset() {

@@ -13,7 +13,7 @@ use std::{
 
 use crate::base::{
     blocking,
-    disk::{in_folder, open_regular},
+    disk::{in_folder, open_plain},
     error::{Error, Result},
     hint::Hint,
 };
@@ -31,12 +31,9 @@ impl Lock {
     pub fn excludes(&self) -> bool {
         // Some file systems grant every lock; there, a second one is granted while the first is
         // held.
-        let denies = |path| {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(path)
-                .is_ok_and(|second| fs2::FileExt::try_lock_exclusive(&second).is_err())
+        let denies = |path: &PathBuf| {
+            let second = existing(path);
+            second.is_ok_and(|second| fs2::FileExt::try_lock_exclusive(&second).is_err())
         };
         self.file.as_ref().is_some_and(|(_, path)| denies(path))
     }
@@ -184,12 +181,10 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn existing(path: &Path) -> io::Result<File> {
-    if !fs::symlink_metadata(path)?.is_file() {
-        let why = "not a regular file, or a symbolic link";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    }
-    match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_regular(path),
+    match open_plain(path, OpenOptions::new().read(true).write(true)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_plain(path, OpenOptions::new().read(true))
+        }
         opened => opened,
     }
 }

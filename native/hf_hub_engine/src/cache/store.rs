@@ -19,7 +19,7 @@ use std::{
 
 use crate::{
     base::{
-        disk::is_absence,
+        disk::{is_absence, open_plain},
         lock::{self, Lock},
     },
     cache::{
@@ -142,7 +142,7 @@ impl Store {
             return Ok(());
         }
         crate::base::disk::write_atomically(&manifest, lines.as_bytes())?;
-        if let Ok(file) = fs::File::open(&manifest) {
+        if let Ok(file) = open_plain(&manifest, fs::OpenOptions::new().read(true)) {
             modes::writable(&file);
         }
         Ok(())
@@ -153,11 +153,6 @@ impl Store {
 /// has no effect: a blob could be removed while another process links it.
 fn wait(path: &Path) -> Option<Lock> {
     const STEP: Duration = Duration::from_millis(20);
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.is_file() => return None,
-        Err(error) if !is_absence(&error) => return None,
-        _ => {}
-    }
     for _ in 0..LOCK_TIMEOUT.as_millis() / STEP.as_millis() {
         if let Some(lock) = lock::try_acquire(path).ok()? {
             lock.open_to_all();

@@ -194,10 +194,7 @@ impl Drop for Link<'_> {
 /// Adds a line to the manifest and flushes it to disk.
 fn name(payload: &Path, line: &str) -> io::Result<()> {
     let manifest = StoreDir::manifest(payload);
-    if fs::symlink_metadata(&manifest).is_ok_and(|found| !found.is_file()) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mut file = fs::OpenOptions::new().append(true).create(true).open(&manifest)?;
+    let mut file = disk::open_plain(&manifest, fs::OpenOptions::new().append(true).create(true))?;
     modes::writable(&file);
     file.write_all(format!("{line}\n").as_bytes())?;
     file.sync_all()
