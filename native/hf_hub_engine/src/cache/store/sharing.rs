@@ -171,12 +171,20 @@ impl<'a> Link<'a> {
     fn prepare(blob: &'a Path, payload: &Path) -> io::Result<Self> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
         let name = blob.file_name().and_then(|name| name.to_str()).ok_or_else(invalid)?;
-        let store = payload.ancestors().nth(3).ok_or_else(invalid)?;
+        let folder = payload.ancestors().nth(2).ok_or_else(invalid)?;
+        let store = folder.parent().ok_or_else(invalid)?;
         let below = payload.strip_prefix(store).map_err(|_| invalid())?;
         let target = Path::new("..").join("..").join(below);
         let temporary = blob.with_file_name(format!(".{name}.{:08x}.shared", fastrand::u32(..)));
         disk::in_folder(&temporary, || disk::symlink(&target, &temporary))?;
-        Ok(Self { blob, temporary })
+        let link = Self { blob, temporary };
+        // Elsewhere if the repository's folder is behind a link.
+        let outside = link.temporary.with_file_name("..").join("..");
+        let reached = outside.join(folder.file_name().ok_or_else(invalid)?);
+        if fs::canonicalize(reached)? != fs::canonicalize(folder)? {
+            return Err(invalid());
+        }
+        Ok(link)
     }
 
     fn publish(self) -> io::Result<()> {

@@ -103,6 +103,24 @@ fn a_blob_of_another_size_is_replaced() {
     assert_eq!(fs::read(&first).unwrap(), CONTENT);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_repository_behind_a_link_shares_nothing() {
+    let case = Case::new();
+    let first = case.blob("a/one", CONTENT);
+    assert!(case.share(&first, false));
+    let elsewhere = case.cache.path().with_file_name("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    disk::symlink(&elsewhere, case.repo("a/two").path()).unwrap();
+    let second = case.blob("a/two", CONTENT);
+    for replace in [false, true] {
+        assert!(!case.share(&second, replace) && !is_link(&second));
+    }
+    assert!(!case.reuse(&second) && !is_link(&second));
+    assert_eq!(fs::read_dir(second.parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(fs::read(&first).unwrap(), CONTENT);
+}
+
 #[test]
 fn a_folder_with_other_content_is_no_store() {
     let case = Case::new();
