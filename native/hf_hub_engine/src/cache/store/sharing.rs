@@ -44,6 +44,14 @@ pub struct Shareable<'a> {
     pub size: u64,
 }
 
+impl Shareable<'_> {
+    fn is_named_by_its_hash(&self) -> bool {
+        let name = self.blob.file_name().and_then(|name| name.to_str());
+        let mut sums = self.etag.checksums().iter().filter(|it| it.proof() == Proof::Sha256);
+        sums.any(|sum| name == Some(sum.hex()))
+    }
+}
+
 /// Content of the store that was hashed, and is still the same file as then.
 struct Hashed {
     payload: PathBuf,
@@ -102,26 +110,25 @@ impl Store {
         let (Some(line), Some(payload)) = (self.0.line(file.blob), self.0.entry(file.hash)) else {
             return Ok(false);
         };
-        let moved = self.move_in(file.blob, &payload, &line, replace.then_some(file.size));
-        match moved {
+        if !file.is_named_by_its_hash() {
+            return Ok(false);
+        }
+        match self.move_in(file.blob, &payload, &line, replace) {
             Ok(done) => Ok(done),
             Err(_) if fs::symlink_metadata(file.blob).is_ok() => Ok(false),
             Err(source) => Err(Error::io("restore", file.blob, source)),
         }
     }
 
-    fn move_in(
-        &self,
-        blob: &Path,
-        payload: &Path,
-        line: &str,
-        replace: Option<u64>,
-    ) -> io::Result<bool> {
+    fn move_in(&self, blob: &Path, payload: &Path, line: &str, replace: bool) -> io::Result<bool> {
         let folder = self.prefix(payload)?;
         let Some(_lock) = wait(&StoreDir::lock(payload)) else { return Ok(false) };
         let taken = fs::symlink_metadata(payload).is_ok_and(|found| found.is_file());
-        if taken && replace.is_none() && fs::metadata(payload)?.len() == fs::metadata(blob)?.len() {
+        if taken && !replace && fs::metadata(payload)?.len() == fs::metadata(blob)?.len() {
             return Ok(false); // Published since; its content is unknown.
+        }
+        if taken && !self.is_replaceable(payload, blob) {
+            return Ok(false);
         }
         let pointer = Link::prepare(blob, payload)?;
         name(payload, line)?;
@@ -129,7 +136,14 @@ impl Store {
         fs::rename(blob, payload)?;
         let Err(error) = pointer.publish() else { return Ok(true) };
         // While the lock keeps others from removing it.
-        disk::copy_regular(payload, blob).map(|_| false).map_err(|_| error)
+        disk::copy_beside(payload, blob).map(|()| false).map_err(|_| error)
+    }
+
+    /// Whether all links to content of the store are blobs of the same SHA-256: a mirror may
+    /// announce a Xet hash for something else.
+    fn is_replaceable(&self, payload: &Path, blob: &Path) -> bool {
+        let links = self.references(payload);
+        links.is_some_and(|links| links.iter().all(|link| link.file_name() == blob.file_name()))
     }
 
     /// Returns the folder of a blob, which is created if it is missing.

@@ -103,6 +103,34 @@ fn a_blob_of_another_size_is_replaced() {
     assert_eq!(fs::read(&first).unwrap(), CONTENT);
 }
 
+#[test]
+fn content_that_blobs_of_another_name_link_is_not_replaced() {
+    let mut case = Case::new();
+    let theirs = case.blob("a/theirs", CONTENT);
+    assert!(case.share(&theirs, false));
+    // A mirror announces the same Xet hash for other content.
+    let other = b"something else";
+    let mut hasher = hash::Hasher::new(Proof::Sha256, None).unwrap();
+    hasher.update(other);
+    case.etag = Etag::parse(&hasher.finish()).unwrap();
+    let ours = case.blob("a/ours", other);
+    let store = Store::open(&case.cache).unwrap();
+    let file = Shareable { size: other.len() as u64, ..case.shareable(&ours) };
+    for replace in [false, true] {
+        assert!(!store.share(file, replace).unwrap() && !is_link(&ours));
+        assert_eq!(fs::read(&theirs).unwrap(), CONTENT);
+    }
+}
+
+#[test]
+fn a_blob_whose_name_is_not_its_hash_is_not_shared() {
+    let mut case = Case::new();
+    let sums = case.etag.checksums().to_vec();
+    case.etag = Etag::parse("0123").unwrap().or(sums);
+    let blob = case.blob("a/one", CONTENT);
+    assert!(!case.share(&blob, false) && !is_link(&blob));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_repository_behind_a_link_shares_nothing() {
