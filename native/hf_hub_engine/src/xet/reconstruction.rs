@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     Download, Running,
     chunks::Chunks,
-    plan::{Block, CHUNK, Piece, Plan},
+    plan::{Block, Piece, Plan},
     requests::Requests,
 };
 use crate::base::{
@@ -133,8 +133,9 @@ impl Reconstruction {
             && let Some((id, block)) = self.waiting.front()
         {
             let is_next = self.pieces.front().is_some_and(|piece| piece.block == *id);
-            // Beside its chunks, one packed chunk is held.
-            let permit = self.memory.take(block.unpacked + 2 * CHUNK);
+            // The packed chunk that each connection holds is not counted: the default would have
+            // no room for two whole objects.
+            let permit = self.memory.take(block.unpacked);
             if permit.is_none() && !is_next {
                 return;
             }

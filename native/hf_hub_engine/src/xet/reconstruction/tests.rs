@@ -292,3 +292,13 @@ async fn a_silent_storage_is_given_up() {
     let error = hostile("get /v2", |_| Reply::Stall(Vec::new())).await;
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
+
+#[tokio::test]
+async fn objects_that_fit_into_the_memory_are_fetched_at_once() {
+    let server = serving("get /x", |_| Reply::Stall(Vec::new())).await;
+    let reading = tokio::spawn(read(download_within(&server, 0..400, 2 << 10)));
+    // Before the first attempt for the other object times out.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!((sent(&server, "/x").len(), sent(&server, "/y").len()), (1, 1));
+    reading.abort();
+}
