@@ -6,6 +6,7 @@ use std::{
     ops::Range,
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -46,6 +47,7 @@ impl Storage for Scripted {
         file: &'a File,
         size: u64,
         range: Range<u64>,
+        _: Duration,
     ) -> Running<'a, Box<dyn Download>> {
         assert_eq!((access.token.as_str(), size), ("xet-token", CONTENT.len() as u64));
         assert_eq!(file.hash(), "ab".repeat(32));

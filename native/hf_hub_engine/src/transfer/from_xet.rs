@@ -14,8 +14,8 @@ use crate::{
     },
     cache::partial::too_long,
     hub::{client::Hub, xet_access},
-    transfer::{Outcome, Transfer, block::Block, way::Limits, writer::Writer},
-    xet::{Access, Download, File, Storage},
+    transfer::{Outcome, Transfer, block::Block, writer::Writer},
+    xet::{Access, File, Storage},
 };
 
 impl Transfer<'_> {
@@ -23,7 +23,7 @@ impl Transfer<'_> {
     pub(super) async fn by_xet<T>(
         &self,
         file: &File,
-        limits: Limits,
+        patience: Duration,
         network: &mut Option<T>,
         progress: &FileProgress,
     ) -> Result<Outcome> {
@@ -36,7 +36,7 @@ impl Transfer<'_> {
         let size = self.metadata.size.unwrap_or_default();
         let mut source = Source { transfer: self, file, size, storage: &*storage, access: &access };
         for range in present.missing(size) {
-            if let Err(error) = source.receive(range, limits, &writer, progress).await {
+            if let Err(error) = source.receive(range, patience, &writer, progress).await {
                 // The next attempt resumes what this one leaves.
                 writer.close().await;
                 if error.kind() == ErrorKind::Unauthorized {
@@ -63,17 +63,15 @@ impl Source<'_> {
     async fn receive(
         &mut self,
         range: Range<u64>,
-        limits: Limits,
+        patience: Duration,
         writer: &Writer,
         progress: &FileProgress,
     ) -> Result<()> {
         let Range { start: mut at, end } = range.clone();
-        let opening = self.storage.download(self.access, self.file, self.size, range);
-        let mut stream = self.access.within(limits.start, opening).await?;
+        let (access, file) = (self.access, self.file);
+        let mut stream = self.storage.download(access, file, self.size, range, patience).await?;
         progress.operation().set_activity(Activity::Downloading, None);
-        let mut limit = limits.start;
-        while let Some(bytes) = self.next(&mut *stream, limit).await? {
-            limit = limits.pause;
+        while let Some(bytes) = stream.next().await? {
             if bytes.len() as u64 > end - at {
                 return Err(too_long(self.size));
             }
@@ -81,13 +79,9 @@ impl Source<'_> {
         }
         if at < end {
             let message = format!("the storage sent the file only up to byte {at} of {end}");
-            return Err(self.access.failed(ErrorKind::Transport, message));
+            return Err(access.failed(ErrorKind::Transport, message));
         }
         Ok(())
-    }
-
-    async fn next(&self, stream: &mut dyn Download, limit: Duration) -> Result<Option<Bytes>> {
-        self.access.within(limit, stream.next()).await
     }
 
     /// Writes bytes, of which the storage sends up to 64 MiB at a time, and returns the position

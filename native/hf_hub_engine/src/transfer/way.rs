@@ -14,21 +14,12 @@ use crate::{
     xet::{self, Mode},
 };
 
-/// How long the storage may send nothing, at the start and later, if HTTP can take over. An object
-/// of 64 MiB arrives as a whole, so on slow connections there are pauses.
-pub(crate) const IMPATIENT: Limits =
-    Limits { start: Duration::from_secs(10), pause: Duration::from_mins(1) };
+/// How long the storage may take for a plan if HTTP can take over. What follows is limited by the
+/// idle timeout: on slow connections, an object of 64 MiB takes minutes.
+pub(crate) const IMPATIENT: Duration = Duration::from_secs(10);
 
 /// The same if nothing else has the content.
-pub(crate) const PATIENT: Limits =
-    Limits { start: Duration::from_mins(5), pause: Duration::from_mins(5) };
-
-/// How long the storage may send nothing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) start: Duration,
-    pub(crate) pause: Duration,
-}
+pub(crate) const PATIENT: Duration = Duration::from_mins(5);
 
 /// How the bytes of a file have arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

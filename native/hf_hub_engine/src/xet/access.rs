@@ -1,11 +1,11 @@
 //! Access to a storage: its address, and a token that is good for some minutes.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use reqwest::{Url, header::HeaderMap};
 use serde::Deserialize;
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind};
 
 /// Access to the storage of one repository.
 #[derive(Clone)]
@@ -26,18 +26,6 @@ impl Access {
     /// Returns a text without the token.
     pub fn hide(&self, text: &str) -> String {
         if self.token.is_empty() { text.to_owned() } else { text.replace(&self.token, "…") }
-    }
-
-    /// Waits for the storage, at most for `limit`.
-    pub(crate) async fn within<T>(
-        &self,
-        limit: Duration,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            let message = format!("the storage sent nothing for {} s", limit.as_secs());
-            Err(self.failed(ErrorKind::Timeout, message))
-        })
     }
 
     /// Returns an error of the storage.

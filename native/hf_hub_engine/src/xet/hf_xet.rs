@@ -3,7 +3,7 @@
 //! Content is not verified: the caller has to. HTTP is the way out of an outage, so requests are
 //! repeated for some seconds only.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use tokio::{runtime::Handle, task::JoinSet};
@@ -139,11 +139,13 @@ impl Storage for Client {
         file: &'a File,
         size: u64,
         range: Range<u64>,
+        patience: Duration,
     ) -> Running<'a, Box<dyn Download>> {
         let Tuning { connections, silence, .. } = self.tuning;
         let requests = Requests {
             client: self.http.clone(),
             timeouts: Timeouts { headers: silence, idle: silence },
+            patience,
             token: access.token.clone().into(),
             access: access.clone(),
             hash: file.hash().to_owned(),

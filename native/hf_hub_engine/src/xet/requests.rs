@@ -36,6 +36,8 @@ const REDIRECTS: usize = 5;
 pub(super) struct Requests {
     pub(super) client: Client,
     pub(super) timeouts: Timeouts,
+    /// How long the storage may take for a plan.
+    pub(super) patience: Duration,
     pub(super) access: Access,
     /// The current token: the first one may expire.
     pub(super) token: Mutex<String>,
@@ -45,18 +47,27 @@ pub(super) struct Requests {
 impl Requests {
     /// Returns the plan for a range of the file. A token that is refused is renewed once.
     pub(super) async fn plan(&self, range: Range<u64>) -> Result<Plan> {
-        let token = self.token.lock().await.clone();
-        let body = match self.ask(&token, &range).await {
-            Err(error) if error.status() == Some(401) => {
-                let token = self.renewed(&token).await?;
-                self.ask(&token, &range).await.map_err(unauthorized)
-            }
-            asked => asked,
-        };
+        let planned = tokio::time::timeout(self.patience, self.planned(&range)).await;
+        let body = planned.unwrap_or_else(|_| {
+            let seconds = self.patience.as_secs();
+            let message = format!("the storage has sent no plan of the file within {seconds} s");
+            Err(self.access.failed(ErrorKind::Timeout, message))
+        });
         plan::read(&body?, range.end - range.start).map_err(|why| {
             let message = format!("the storage sent an invalid plan of the file: {why}");
-            Error::new(ErrorKind::InvalidResponse, message).with_url(&self.access.storage)
+            self.access.failed(ErrorKind::InvalidResponse, message)
         })
+    }
+
+    async fn planned(&self, range: &Range<u64>) -> Result<Bytes> {
+        let token = self.token.lock().await.clone();
+        match self.ask(&token, range).await {
+            Err(error) if error.status() == Some(401) => {
+                let token = self.renewed(&token).await?;
+                self.ask(&token, range).await.map_err(unauthorized)
+            }
+            asked => asked,
+        }
     }
 
     async fn ask(&self, token: &str, range: &Range<u64>) -> Result<Bytes> {

@@ -21,7 +21,7 @@ use crate::{
         file_metadata::{self, Content, Found},
         xet_access,
     },
-    transfer::{IMPATIENT, Limits, PATIENT},
+    transfer::{IMPATIENT, PATIENT},
     transport::Response,
     xet::{self, Access, Download, Storage},
 };
@@ -72,8 +72,6 @@ pub(super) struct FromXet {
     pieces: Box<dyn Download>,
     /// What is left of the last piece.
     left: Bytes,
-    limits: Limits,
-    started: bool,
     access: Access,
     hub: Hub,
     _storage: Arc<dyn Storage>,
@@ -110,9 +108,8 @@ impl Source {
 impl FromXet {
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
         while self.left.is_empty() {
-            let limit = if self.started { self.limits.pause } else { self.limits.start };
-            match self.access.within(limit, self.pieces.next()).await {
-                Ok(Some(piece)) => (self.left, self.started) = (piece, true),
+            match self.pieces.next().await {
+                Ok(Some(piece)) => self.left = piece,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(rejected(&self.hub, &self.access, error)),
             }
@@ -233,14 +230,12 @@ impl<'a> Start<'a> {
         let access =
             xet_access::to_read(&once, &self.spec.repo, &commit, file, self.progress).await?;
         let storage = hub.xet.storage(None)?;
-        let limits = if has_both { IMPATIENT } else { PATIENT };
+        let patience = if has_both { IMPATIENT } else { PATIENT };
         let bytes = range.first..range.end.unwrap_or(size);
-        let opening = storage.download(&access, file, size, bytes);
-        let pieces = access.within(limits.start, opening).await;
+        let pieces = storage.download(&access, file, size, bytes, patience).await;
         let pieces = pieces.map_err(|error| rejected(hub, &access, error))?;
         let (left, hub) = (Bytes::new(), hub.clone());
-        let source =
-            FromXet { pieces, left, limits, started: false, access, hub, _storage: storage };
+        let source = FromXet { pieces, left, access, hub, _storage: storage };
         let (etag, source) = (found.etag.clone(), Source::Xet(Box::new(source)));
         Ok(Opened { etag, size: Some(size), total: Some(size), range, has_both, source })
     }

@@ -72,7 +72,8 @@ async fn download(
     range: Range<u64>,
 ) -> Result<Vec<u8>> {
     let file = File::new(hash, None).unwrap();
-    let mut stream = storage.download(access, &file, SIZE as u64, range).await?;
+    let mut stream =
+        storage.download(access, &file, SIZE as u64, range, Duration::from_mins(1)).await?;
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await? {
         bytes.extend_from_slice(&piece);

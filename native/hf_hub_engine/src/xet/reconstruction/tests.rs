@@ -98,6 +98,7 @@ fn download_within(server: &Server, range: Range<u64>, memory: u64) -> Reconstru
     let requests = Requests {
         client: Client::new(ClientConfig::default()),
         timeouts: Timeouts { headers: wait, idle: wait },
+        patience: 2 * wait,
         token: access.token.clone().into(),
         access,
         hash: "ab".repeat(32),
@@ -289,8 +290,28 @@ async fn wrong_plans_and_objects_are_refused() {
 
 #[tokio::test]
 async fn a_silent_storage_is_given_up() {
+    let began = Instant::now();
     let error = hostile("get /v2", |_| Reply::Stall(Vec::new())).await;
     assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.message().contains("no plan"), "{error:?}");
+    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    let error = hostile("get /x", |_| Reply::Stall(Vec::new())).await;
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn an_object_may_take_longer_than_a_plan() {
+    let server = serving("get /x", |_| {
+        let Reply::Raw(bytes) = reply("206 Partial Content", "", &packed(0..2)) else {
+            unreachable!()
+        };
+        Reply::Slowly(Duration::from_millis(100), bytes, 20)
+    })
+    .await;
+    let began = Instant::now();
+    assert_eq!(read(download(&server, 0..400)).await.unwrap(), content());
+    assert!(began.elapsed() > Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!((sent(&server, "/v2").len(), sent(&server, "/x").len()), (1, 1));
 }
 
 #[tokio::test]
