@@ -53,7 +53,7 @@ impl Requests {
             let message = format!("the storage has sent no plan of the file within {seconds} s");
             Err(self.access.failed(ErrorKind::Timeout, message))
         });
-        plan::read(&body?, range.end - range.start).map_err(|why| {
+        self.read(&body?, range.end - range.start).map_err(|why| {
             let message = format!("the storage sent an invalid plan of the file: {why}");
             self.access.failed(ErrorKind::InvalidResponse, message)
         })
@@ -68,6 +68,17 @@ impl Requests {
             }
             asked => asked,
         }
+    }
+
+    /// Reads a plan, whose links must be as secure as the storage.
+    fn read(&self, body: &[u8], wanted: u64) -> std::result::Result<Plan, &'static str> {
+        let plan = plan::read(body, wanted)?;
+        let are_secure = plan.blocks.iter().all(|block| self.is_secure(&block.url));
+        are_secure.then_some(plan).ok_or("a link in it is plain http, which is not followed")
+    }
+
+    fn is_secure(&self, url: &Url) -> bool {
+        url.scheme() == "https" || self.access.storage.scheme() == "http"
     }
 
     async fn ask(&self, token: &str, range: &Range<u64>) -> Result<Bytes> {
@@ -116,9 +127,12 @@ impl Requests {
         headers.insert(RANGE, header(&range)?);
         let mut response = self.send(block.url.clone(), headers.clone(), Peer::Store).await?;
         for _ in 0..REDIRECTS {
-            let Some(location) = response.header(LOCATION.as_str()) else { break };
+            let Some(location) = redirect(&response) else { break };
             let next =
                 response.url().join(location).map_err(|_| invalid("a redirect is invalid"))?;
+            if !self.is_secure(&next) {
+                return Err(invalid("it redirects to plain http").with_url(response.url()));
+            }
             response = self.send(next, headers.clone(), Peer::Store).await?;
         }
         let mut response = not_moved(response)?;
@@ -160,6 +174,10 @@ async fn patiently<T, F: Future<Output = Result<T>>>(request: impl Fn() -> F) ->
     }
 }
 
+fn redirect(response: &Response) -> Option<&str> {
+    response.header(LOCATION.as_str()).filter(|_| response.status().is_redirection())
+}
+
 fn not_moved(response: Response) -> Result<Response> {
     if response.status().is_success() {
         return Ok(response);
@@ -187,4 +205,49 @@ fn bearer(token: &str) -> Result<HeaderValue> {
 
 fn header(value: &str) -> Result<HeaderValue> {
     value.parse().map_err(|_| invalid("the access token cannot be sent"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::transport::ClientConfig;
+
+    #[test]
+    fn links_of_a_secure_storage_must_be_secure() {
+        for (storage, link, is_right) in [
+            ("http", "http", true),
+            ("http", "https", true),
+            ("https", "https", true),
+            ("https", "http", false),
+        ] {
+            let url: Url = format!("{storage}://cas.example").parse().unwrap();
+            let wait = Duration::from_secs(1);
+            let access = Access {
+                storage: url.clone(),
+                token: "secret".to_owned(),
+                expires: 0,
+                route: url,
+                headers: HeaderMap::new(),
+            };
+            let requests = Requests {
+                client: Client::new(ClientConfig::default()),
+                timeouts: Timeouts { headers: wait, idle: wait },
+                patience: wait,
+                token: access.token.clone().into(),
+                access,
+                hash: "ab".repeat(32),
+            };
+            let bounds = json!({ "start": 0, "end": 1 });
+            let ranges = json!([{ "chunks": bounds, "bytes": bounds }]);
+            let plan = json!({
+                "offset_into_first_range": 0,
+                "terms": [{ "hash": "x", "unpacked_length": 9, "range": bounds }],
+                "xorbs": { "x": [{ "url": format!("{link}://cas.example/x"), "ranges": ranges }] },
+            });
+            let read = requests.read(plan.to_string().as_bytes(), 9);
+            assert_eq!(read.is_ok(), is_right, "{storage} {link}");
+        }
+    }
 }

@@ -323,3 +323,13 @@ async fn objects_that_fit_into_the_memory_are_fetched_at_once() {
     assert_eq!((sent(&server, "/x").len(), sent(&server, "/y").len()), (1, 1));
     reading.abort();
 }
+
+#[tokio::test]
+async fn only_redirects_are_followed() {
+    let other = Server::answering(serve).await;
+    let header = format!("location: {}/x\r\n", other.url);
+    let server =
+        serving("get /x", move |_| reply("206 Partial Content", &header, &packed(0..2))).await;
+    assert_eq!(read(download(&server, 0..400)).await.unwrap(), content());
+    assert_eq!(other.requests().len(), 0);
+}
