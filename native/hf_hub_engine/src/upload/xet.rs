@@ -50,6 +50,9 @@ const WORKING: u32 = 10;
 /// How long the storage may accept nothing at first: it may be down, and there is another way.
 const START: Duration = Duration::from_secs(10);
 
+/// Maximum number of new tokens of a session.
+const RENEWALS: u32 = 8;
+
 /// A file for Xet storage, which has not been read yet.
 #[derive(Debug)]
 pub(super) struct Arrival {
@@ -150,7 +153,7 @@ pub(super) async fn run<F: Future<Output = Result<()>>>(
         let mut uploaded = batch.upload_by(choice, &mut arrivals).await;
         while let Err(error) = &uploaded
             && error.kind() == ErrorKind::Unauthorized
-            && batch.may_renew()
+            && batch.tokens.may_renew()
         {
             choice.forget(session).await;
             uploaded = batch.upload_by(choice, &mut arrivals).await;
@@ -202,8 +205,22 @@ struct Batch<'a> {
     bytes: u64,
     /// How long the storage may accept nothing at first.
     start: Duration,
-    /// Whether the storage accepts the token, as far as is known.
+    tokens: Tokens,
+}
+
+/// How often a session needed a new token.
+struct Tokens {
+    renewals: u32,
+    /// Whether the storage accepts the last one, as far as is known.
     is_accepted: bool,
+}
+
+impl Tokens {
+    /// Whether a new token may help: each that is refused has to have been accepted before.
+    fn may_renew(&mut self) -> bool {
+        self.renewals += 1;
+        std::mem::take(&mut self.is_accepted) && self.renewals <= RENEWALS
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -214,12 +231,8 @@ impl<'a> Batch<'a> {
     ) -> Self {
         let files: Vec<_> = files.into_iter().map(Arc::new).collect();
         let bytes = files.iter().map(|arrival| arrival.file.stamp.size).sum();
-        Self { session, files, bytes, start, is_accepted: true }
-    }
-
-    /// Whether a new token may help: each that is refused has to have been accepted before.
-    fn may_renew(&mut self) -> bool {
-        std::mem::take(&mut self.is_accepted)
+        let tokens = Tokens { renewals: 0, is_accepted: true };
+        Self { session, files, bytes, start, tokens }
     }
 
     fn has_room(&self) -> bool {
@@ -263,7 +276,7 @@ impl<'a> Batch<'a> {
             Ok(stored) => watch.finish(&*upload).await.map(|()| stored),
             Err(error) => Err(error),
         };
-        self.is_accepted |= watch.has_accepted();
+        self.tokens.is_accepted |= watch.has_accepted();
         let stored = stored.inspect_err(|_| watch.counts.restart())?;
         watch.end(self.bytes);
         stored.into_iter().map(|(arrival, stored)| settle(session, arrival, stored)).collect()
@@ -454,6 +467,16 @@ mod tests {
         fn sent(&self) -> Sent {
             self.0
         }
+    }
+
+    #[test]
+    fn tokens_are_renewed_a_limited_number_of_times() {
+        let mut tokens = Tokens { renewals: 0, is_accepted: true };
+        for _ in 0..RENEWALS {
+            assert!(tokens.may_renew());
+            tokens.is_accepted = true;
+        }
+        assert!(!tokens.may_renew());
     }
 
     #[tokio::test(start_paused = true)]
