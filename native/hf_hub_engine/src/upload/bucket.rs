@@ -124,30 +124,41 @@ fn batches(mut files: &[Addition]) -> impl Iterator<Item = &[Addition]> {
 /// Uploads the files in a session, which is repeated if it fails for now.
 async fn persist(session: &Arc<Session>, files: &[Addition]) -> Result<Vec<(Addition, Stored)>> {
     let hub = &session.hub;
-    for failures in 1.. {
+    let mut attempts = Attempts::default();
+    loop {
         let access = xet_access::request(hub, session.xet_route(), &session.progress).await?;
         let error = match xet::upload(session, &access, files.iter().cloned()).await {
             Ok(stored) => return Ok(stored),
             Err(error) => error,
         };
-        let Some(wait) = again(hub, &access, failures, &error) else { return Err(error) };
+        let Some(wait) = attempts.again(hub, &access, &error) else { return Err(error) };
         client::pause(&session.progress, &error, wait).await?;
     }
-    Err(Error::new(ErrorKind::Internal, "an upload ended without a result"))
 }
 
-/// Returns how long to wait before a failed session is repeated; `None` if that is of no use.
-fn again(hub: &Hub, access: &Access, failures: u32, error: &Error) -> Option<Duration> {
-    let is_of = |kind| error.is_from_a_store() && error.kind() == kind;
-    if is_of(ErrorKind::Unauthorized) {
-        // The token may have expired earlier than by the clock of this machine.
-        hub.xet.shared.forget(access);
-        return (failures == 1).then_some(Duration::ZERO);
+/// The attempts at a session.
+#[derive(Debug, Default)]
+struct Attempts {
+    failures: u32,
+    /// Whether another token was tried.
+    is_renewed: bool,
+}
+
+impl Attempts {
+    /// Returns how long to wait before a failed session is repeated; `None` if that is of no use.
+    fn again(&mut self, hub: &Hub, access: &Access, error: &Error) -> Option<Duration> {
+        let is_of = |kind| error.is_from_a_store() && error.kind() == kind;
+        if is_of(ErrorKind::Unauthorized) {
+            // The token may have expired earlier than by the clock of this machine.
+            hub.xet.shared.forget(access);
+            return (!std::mem::replace(&mut self.is_renewed, true)).then_some(Duration::ZERO);
+        }
+        self.failures += 1;
+        // Errors of the storage have no status, which would show that they pass.
+        let outage = Error::new(ErrorKind::Transport, "the storage has failed");
+        let error = if is_of(ErrorKind::Server) { &outage } else { error };
+        retry::decide(hub.retry, self.failures, error)
     }
-    // Errors of the storage have no status, which would show that they pass.
-    let outage = Error::new(ErrorKind::Transport, "the storage has failed");
-    let error = if is_of(ErrorKind::Server) { &outage } else { error };
-    retry::decide(hub.retry, failures, error)
 }
 
 impl From<(Addition, Stored)> for Kept {
@@ -195,18 +206,20 @@ mod tests {
             route: url.clone(),
             headers: HeaderMap::new(),
         };
-        let again = |failures, kind| {
+        let again = |attempts: &mut Attempts, kind| {
             hub.xet.shared.keep(access.clone());
-            again(&hub, &access, failures, &Error::new(kind, "x").from_a_store())
+            attempts.again(&hub, &access, &Error::new(kind, "x").from_a_store())
         };
-        assert!(again(1, ErrorKind::Server).is_some());
-        assert!(again(1, ErrorKind::Transport).is_some());
-        assert_eq!(again(hub.retry.retries + 1, ErrorKind::Transport), None);
-        assert_eq!(again(1, ErrorKind::Io), None);
-        // Another token, once.
+        let attempts = &mut Attempts::default();
+        assert!(again(attempts, ErrorKind::Server).is_some());
+        assert!(again(attempts, ErrorKind::Transport).is_some());
+        assert_eq!(again(attempts, ErrorKind::Io), None);
+        // Another token, once, also after other failures.
         assert!(hub.xet.shared.access(&url, None).is_some());
-        assert_eq!(again(1, ErrorKind::Unauthorized), Some(Duration::ZERO));
+        assert_eq!(again(attempts, ErrorKind::Unauthorized), Some(Duration::ZERO));
         assert!(hub.xet.shared.access(&url, None).is_none());
-        assert_eq!(again(2, ErrorKind::Unauthorized), None);
+        assert_eq!(again(attempts, ErrorKind::Unauthorized), None);
+        let attempts = &mut Attempts { failures: hub.retry.retries, is_renewed: true };
+        assert_eq!(again(attempts, ErrorKind::Transport), None);
     }
 }
