@@ -1,10 +1,8 @@
 //! The chunks of an object as a storage packs them: each with a header of eight bytes, and stored,
 //! compressed by LZ4, or so after its bytes were grouped by fours.
 
-use std::io::Read;
-
 use bytes::Bytes;
-use lz4_flex::frame::FrameDecoder;
+use lz4_flex::block::decompress_into_with_dict;
 
 use super::plan::{Block, CHUNK, Piece};
 
@@ -150,10 +148,49 @@ impl Header {
         Ok(())
     }
 
-    /// Decompresses at most one byte more than announced.
+    /// Decompresses at most as many bytes as announced.
     fn decompress(&self, data: &[u8], bytes: &mut Vec<u8>) -> Result<(), &'static str> {
-        let mut frame = FrameDecoder::new(data).take(self.length as u64 + 1);
-        frame.read_to_end(bytes).map(drop).map_err(|_| "it has an invalid chunk")
+        let before = bytes.len();
+        bytes.resize(before + self.length, 0);
+        let filled =
+            decompress_frame(data, &mut bytes[before..]).ok_or("it has an invalid chunk")?;
+        bytes.truncate(before + filled);
+        Ok(())
+    }
+}
+
+/// Decompresses an LZ4 frame into `bytes`, and returns how many it has.
+///
+/// Not by the decoder of the crate, which clears a buffer of the announced size of blocks for each
+/// frame: clients in JavaScript announce 4 MiB, whatever the size of a chunk. Checksums are skipped:
+/// all content is verified by its SHA-256.
+fn decompress_frame(mut frame: &[u8], bytes: &mut [u8]) -> Option<usize> {
+    const MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
+    const STORED: u32 = 1 << 31;
+    let [flags, _size] = *frame.strip_prefix(&MAGIC)?.first_chunk::<2>()?;
+    let has = |flag: u8| flags & flag != 0;
+    if flags >> 6 != 1 || has(0x01) {
+        return None; // Another version, or a dictionary.
+    }
+    let (length, checksum) = (if has(0x08) { 8 } else { 0 }, if has(0x10) { 4 } else { 0 });
+    frame = frame.get(MAGIC.len() + 2 + length + 1..)?;
+    let mut filled = 0;
+    loop {
+        let (size, rest) = frame.split_first_chunk()?;
+        let size = u32::from_le_bytes(*size);
+        if size == 0 {
+            return Some(filled);
+        }
+        let (block, rest) = rest.split_at_checked((size & !STORED) as usize)?;
+        // A block may refer to those before it.
+        let (before, free) = bytes.split_at_mut(filled);
+        if size & STORED == 0 {
+            filled += decompress_into_with_dict(block, free, before).ok()?;
+        } else {
+            free.get_mut(..block.len())?.copy_from_slice(block);
+            filled += block.len();
+        }
+        frame = rest.get(checksum..)?;
     }
 }
 
@@ -172,12 +209,16 @@ fn ungroup(grouped: &[u8], bytes: &mut Vec<u8>) {
 mod tests {
     use std::io::Write;
 
-    use lz4_flex::frame::FrameEncoder;
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 
     use super::*;
 
     fn lz4(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = FrameEncoder::new(Vec::new());
+        lz4_as(FrameInfo::new(), bytes)
+    }
+
+    fn lz4_as(info: FrameInfo, bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }
@@ -241,6 +282,36 @@ mod tests {
     /// A block of one chunk of at most this length.
     fn one(length: u64) -> Block {
         block(0..1, std::iter::once(0..1).collect(), length)
+    }
+
+    #[test]
+    fn frames_of_every_kind_are_decompressed() {
+        let words: Vec<_> = (0..20_000).map(|n| format!("{} {n} ", n % 97)).collect();
+        let text = &words.concat().into_bytes()[..80_000];
+        let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(70_000).collect();
+        let mut plain = vec![0; text.len()];
+        for content in [text, &noise[..], b"x", b""] {
+            for mode in [BlockMode::Independent, BlockMode::Linked] {
+                // Clients in JavaScript announce blocks of 4 MiB.
+                for size in [BlockSize::Auto, BlockSize::Max64KB, BlockSize::Max4MB] {
+                    let info = FrameInfo::new().block_mode(mode).block_size(size);
+                    let length = Some(content.len() as u64);
+                    let full = info.clone().block_checksums(true).content_checksum(true);
+                    for frame in [lz4_as(info, content), lz4_as(full.content_size(length), content)]
+                    {
+                        let filled = decompress_frame(&frame, &mut plain[..content.len()]);
+                        assert_eq!(filled, Some(content.len()));
+                        assert!(&plain[..content.len()] == content, "{mode:?} {size:?}");
+                        for end in [3, 6, 9, frame.len() / 2] {
+                            assert_eq!(decompress_frame(&frame[..end], &mut plain), None);
+                        }
+                    }
+                }
+            }
+        }
+        // The format of the first version, whose blocks have 8 MiB.
+        let legacy = [&0x184C_2102_u32.to_le_bytes()[..], &lz4(text)[4..]].concat();
+        assert_eq!(decompress_frame(&legacy, &mut plain), None);
     }
 
     #[test]
