@@ -101,6 +101,14 @@ fn check(from: &CacheDir, to: &CacheDir, entries: &[OsString]) -> Result<Vec<OsS
         if fs::symlink_metadata(&new).is_err() {
             continue;
         }
+        if !is_within(&old, &new) && CacheDir::is_store(name) {
+            return Err(conflict(format!(
+                "`{}` and `{}` both have blobs that repositories link to, so the caches cannot be \
+                 merged; keep both folders and move the cache to an empty one",
+                old.display(),
+                new.display()
+            )));
+        }
         if !is_within(&old, &new) {
             return Err(conflict(format!(
                 "`{}` exists in both places; remove it from one of them and try again",
@@ -376,6 +384,25 @@ mod tests {
             assert!(to.path().join(name).exists());
             assert!(is_pinned(&to, name) && !is_pinned(&from, name));
         }
+    }
+
+    #[test]
+    fn caches_that_both_share_blobs_are_not_merged() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) =
+            (CacheDir::new(dir.path().join("old")), CacheDir::new(dir.path().join("new")));
+        for (cache, hash) in [(&from, "ab".repeat(32)), (&to, "cd".repeat(32))] {
+            fs::create_dir(cache.path()).unwrap();
+            Store::create(cache).unwrap();
+            let payload = cache.store().entry(&hash).unwrap();
+            fs::create_dir(payload.parent().unwrap()).unwrap();
+            fs::write(payload, "").unwrap();
+        }
+        prepare(&from, &to).unwrap();
+        let error = run(&from, &to, &Progress::default(), &|| false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().contains("cannot be merged"), "{error}");
+        assert!(!error.message().contains("remove"), "{error}");
     }
 
     #[test]
