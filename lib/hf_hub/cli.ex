@@ -173,7 +173,7 @@ defmodule HfHub.CLI do
     call.command.run.(call)
   rescue
     error in [Error] -> {:error, error}
-    error in [ArgumentError] -> {:usage, "invalid value: " <> Exception.message(error)}
+    error in [ArgumentError] -> {:error, "invalid value: " <> Exception.message(error)}
   end
 
   # A stream of lines raises while it is printed.

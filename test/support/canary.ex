@@ -75,7 +75,7 @@ defmodule HfHub.Canary do
     excluded = for name <- @allowed, do: "--exclude=#{name}"
     # Links point to files that are checked anyway, or are broken.
     {output, _status} = System.cmd("grep", ["-rlaF", word, folder] ++ excluded, stderr_to_stdout: true)
-    for line <- String.split(output, "\n", trim: true), not (line =~ ~r/^grep: /), do: line
+    for line <- String.split(output, "\n", trim: true), not (line =~ ~r{^(/\S*/)?grep: }), do: line
   end
 
   @doc "Raises if the word has appeared in logs, errors, or files of this folder."

@@ -22,7 +22,7 @@ defmodule HfHub.CLI.Guide do
   |---|---|
   | 0 | the command succeeded |
   | 1 | it failed or was interrupted, or found a problem |
-  | 2 | unknown command or option, or an invalid value |
+  | 2 | unknown command or option, or a value of the wrong form |
 
   ## Outside of a project
 

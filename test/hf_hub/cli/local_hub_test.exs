@@ -42,11 +42,11 @@ defmodule HfHub.CLI.LocalHubTest do
     assert json =~ ~s("error":)
   end
 
-  test "invalid values have exit status 2, and an unset secret is one", context do
+  test "values that the library rejects have exit status 1, and so has an unset secret", context do
     {id, _commit} = repo(context, %{"a.txt" => "a"})
-    assert {2, "", "Error: invalid value: " <> _} = run(hub(["download", id, "--max-workers", "0"]))
+    assert {1, "", "Error: invalid value: " <> _} = run(hub(["download", id, "--max-workers", "0"]))
     job = ["jobs", "run", "--secrets", "HF_HUB_NOT_SET", "python:3.12", "true"]
-    assert {2, "", stderr} = run(hub(job))
+    assert {1, "", stderr} = run(hub(job))
     assert stderr =~ "not set in the environment: HF_HUB_NOT_SET"
   end
 

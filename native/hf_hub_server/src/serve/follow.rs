@@ -61,7 +61,7 @@ impl Gate {
         Self { interval, asked_at: Instant::now() }
     }
 
-    /// Returns the last answer of `is_open`, which is asked again when it is time.
+    /// Returns the last result of `is_open`, which is called again when it is time.
     pub(super) async fn is_open(
         &mut self,
         is_open: impl FnOnce() -> Result<bool, ApiError> + Send + 'static,
