@@ -202,7 +202,13 @@ defmodule HfHub.NativeTest do
       revision: "main",
       filename: "model.safetensors",
       destination: {:cache, context.cache},
-      mode: %{force_download: false, local_files_only: false, dry_run: false, symlinks: true},
+      mode: %{
+        force_download: false,
+        local_files_only: false,
+        dry_run: false,
+        symlinks: true,
+        shared_blobs: false
+      },
       expected_sha256: nil
     })
 
@@ -216,7 +222,7 @@ defmodule HfHub.NativeTest do
       {:hf_hub, ^ref, {:ok, report}} -> {:ok, report}
       {:hf_hub, ^ref, {:error, error}} -> {:error, error}
     after
-      20_000 -> flunk("no answer")
+      20_000 -> flunk("no answer: #{inspect(mailbox())}")
     end
   end
 
