@@ -65,9 +65,9 @@ defmodule HfHub.Flows.BucketsTest do
 
     page = fn path, token ->
       auth =
-        if token, do: [{'authorization', 'Basic ' ++ :base64.encode_to_string("any:" <> token)}], else: []
+        if token, do: [{~c"authorization", ~c"Basic " ++ :base64.encode_to_string("any:" <> token)}], else: []
 
-      request = {to_charlist(ours[:endpoint] <> path), [{'accept', 'text/html'} | auth]}
+      request = {to_charlist(ours[:endpoint] <> path), [{~c"accept", ~c"text/html"} | auth]}
 
       {:ok, {{_version, status, _text}, headers, body}} =
         :httpc.request(:get, request, [], body_format: :binary)
@@ -88,7 +88,7 @@ defmodule HfHub.Flows.BucketsTest do
       assert {200, body, headers} = page.(path, nil)
       assert body =~ words, "#{path}: #{body}"
       refute body =~ "<script"
-      policy = List.keyfind(headers, 'content-security-policy', 0) |> elem(1)
+      policy = List.keyfind(headers, ~c"content-security-policy", 0) |> elem(1)
       assert to_string(policy) =~ "default-src 'none'"
     end
 
