@@ -1,5 +1,5 @@
 # Measures streams of HfHub.Inference against a server in another VM, which sends events as a model's server does.
-# Prints lines of figures. Usage, after `mix compile`: elixir -pa _build/dev/lib/hf_hub/ebin bench/inference.exs
+# Prints lines of figures. Usage, after `MIX_ENV=prod mix compile`: elixir -pa _build/prod/lib/hf_hub/ebin bench/inference.exs
 #
 #   * first token: from the call until the first event is in the caller's hands, less the same over a raw socket. Both
 #     open a connection of their own; they take turns.
