@@ -39,11 +39,7 @@ defmodule HfHub.Bumblebee do
           Options.revision() ++
           [
             cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
-            local_files_only: [
-              type: :boolean,
-              default: false,
-              doc: "Whether to use cached files only; a missing file is an error."
-            ],
+            local_files_only: Options.local_files_only(),
             progress: Options.progress()
           ] ++ Options.transfer()
 

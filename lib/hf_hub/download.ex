@@ -53,11 +53,7 @@ defmodule HfHub.Download do
       default: false,
       doc: "Whether to download files even if they are already cached."
     ],
-    local_files_only: [
-      type: :boolean,
-      default: false,
-      doc: "Whether to use cached files only; a missing file is an error."
-    ],
+    local_files_only: Options.local_files_only(),
     dry_run: [
       type: :boolean,
       default: false,

@@ -18,11 +18,7 @@ defmodule HfHub.GGUF do
             doc: "Path of the file in the repository. Required unless the reference contains it."
           ],
           cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
-          local_files_only: [
-            type: :boolean,
-            default: false,
-            doc: "Whether to use cached files only; a missing file is an error."
-          ]
+          local_files_only: Options.local_files_only()
         ] ++ Options.repo_type() ++ Options.revision() ++ Options.common()
 
   @doc """

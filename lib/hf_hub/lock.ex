@@ -83,11 +83,7 @@ defmodule HfHub.Lock do
 
   @get @verify ++
          [
-           local_files_only: [
-             type: :boolean,
-             default: false,
-             doc: "Whether to use cached files only; a missing file is an error."
-           ],
+           local_files_only: Options.local_files_only(),
            max_workers: [
              type: :pos_integer,
              default: 8,

@@ -101,6 +101,12 @@ defmodule HfHub.Options do
     ]
   end
 
+  @doc "Returns the rule of `:local_files_only`."
+  @spec local_files_only() :: keyword()
+  def local_files_only do
+    [type: :boolean, default: false, doc: "Whether to use cached files only; a missing file is an error."]
+  end
+
   @doc "Returns the options of calls that transfer file contents, including those of `common/0`."
   @spec transfer() :: table()
   def transfer do

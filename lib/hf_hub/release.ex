@@ -44,11 +44,7 @@ defmodule HfHub.Release do
                "Cache folder to copy from; files that are missing there are downloaded to it first. Defaults to " <>
                  "`HfHub.Config.cache_dir/0`."
            ],
-           local_files_only: [
-             type: :boolean,
-             default: false,
-             doc: "Whether to use cached files only; a missing file is an error."
-           ],
+           local_files_only: Options.local_files_only(),
            progress: Options.progress()
          ] ++ Options.transfer()
 

@@ -52,11 +52,7 @@ defmodule HfHub.Safetensors do
               "File of the repository or folder. Defaults to `model.safetensors`, else `model.safetensors.index.json`."
           ],
           cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
-          local_files_only: [
-            type: :boolean,
-            default: false,
-            doc: "Whether to use cached files only; a missing file is an error."
-          ]
+          local_files_only: Options.local_files_only()
         ] ++ @options
 
   @rows [

@@ -84,14 +84,6 @@ defmodule HfHub.Flows.BucketUploadTest do
     assert_in_delta last.bytes_received, sent, 50_000
   end
 
-  defp last_progress(last \\ nil) do
-    receive do
-      {:progress, progress} -> last_progress(progress)
-    after
-      0 -> last
-    end
-  end
-
   test "a batch uploads, copies and deletes", context do
     [old, _gone] =
       Buckets.upload!(context.bucket, [{{:binary, "old"}, "old"}, {{:binary, "x"}, "gone"}], write())

@@ -219,12 +219,4 @@ defmodule HfHub.Flows.XetTest do
     requests = control(:get, "requests", nil, LocalHub.endpoint(hub))
     assert Enum.count(requests, &(&1["path"] =~ "xet-write-token")) > 1
   end
-
-  defp last_progress(last \\ nil) do
-    receive do
-      {:progress, progress} -> last_progress(progress)
-    after
-      0 -> last
-    end
-  end
 end

@@ -179,6 +179,15 @@ defmodule HfHub.Case do
     found
   end
 
+  # Returns the last progress report in the mailbox, and removes all of them.
+  def last_progress(last \\ nil) do
+    receive do
+      {:progress, progress} -> last_progress(progress)
+    after
+      0 -> last
+    end
+  end
+
   # Serves a folder by OTP's own web server until the end of the test; returns its URL.
   def static_files(folder) do
     {:ok, _} = Application.ensure_all_started(:inets)
