@@ -23,7 +23,7 @@ impl Transfer<'_> {
     pub(super) async fn by_xet<T>(
         &self,
         file: &File,
-        patience: Duration,
+        plan_timeout: Duration,
         network: &mut Option<T>,
         progress: &FileProgress,
     ) -> Result<Outcome> {
@@ -36,7 +36,7 @@ impl Transfer<'_> {
         let size = self.metadata.size.unwrap_or_default();
         let mut source = Source { transfer: self, file, size, storage: &*storage, access: &access };
         for range in present.missing(size) {
-            if let Err(error) = source.receive(range, patience, &writer, progress).await {
+            if let Err(error) = source.receive(range, plan_timeout, &writer, progress).await {
                 // The next attempt resumes what this one leaves.
                 writer.close().await;
                 if error.kind() == ErrorKind::Unauthorized {
@@ -63,13 +63,14 @@ impl Source<'_> {
     async fn receive(
         &mut self,
         range: Range<u64>,
-        patience: Duration,
+        plan_timeout: Duration,
         writer: &Writer,
         progress: &FileProgress,
     ) -> Result<()> {
         let Range { start: mut at, end } = range.clone();
         let (access, file) = (self.access, self.file);
-        let mut stream = self.storage.download(access, file, self.size, range, patience).await?;
+        let mut stream =
+            self.storage.download(access, file, self.size, range, plan_timeout).await?;
         progress.operation().set_activity(Activity::Downloading, None);
         while let Some(bytes) = stream.next().await? {
             if bytes.len() as u64 > end - at {

@@ -56,7 +56,7 @@ use crate::{
 };
 
 pub(crate) use retry_budget::RetryBudget;
-pub(crate) use way::{IMPATIENT, PATIENT, Way, may_succeed_otherwise};
+pub(crate) use way::{LONG_PLAN_TIMEOUT, PLAN_TIMEOUT, Way, may_succeed_otherwise};
 
 /// What to transfer.
 pub(crate) struct Transfer<'a> {

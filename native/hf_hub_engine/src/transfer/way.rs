@@ -16,10 +16,10 @@ use crate::{
 
 /// How long the storage may take for a plan if HTTP can take over. What follows is limited by the
 /// idle timeout: on slow connections, an object of 64 MiB takes minutes.
-pub(crate) const IMPATIENT: Duration = Duration::from_secs(10);
+pub(crate) const PLAN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The same if nothing else has the content.
-pub(crate) const PATIENT: Duration = Duration::from_mins(5);
+pub(crate) const LONG_PLAN_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How the bytes of a file have arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Transfer<'_> {
             return Ok((self.by_http(content, network, progress).await?, Way::default()));
         };
         if matches!(content, Some(Content::InXet)) {
-            let outcome = Box::pin(self.by_xet(file, PATIENT, network, progress)).await?;
+            let outcome = Box::pin(self.by_xet(file, LONG_PLAN_TIMEOUT, network, progress)).await?;
             return Ok((outcome, Way { by_xet: true, detour: None }));
         }
         let by_xet = self.hub.xet.mode == Mode::Always;
@@ -54,7 +54,7 @@ impl Transfer<'_> {
             content => (content.filter(|_| !by_xet), None),
         };
         let first = if by_xet {
-            Box::pin(self.by_xet(file, IMPATIENT, network, progress)).await
+            Box::pin(self.by_xet(file, PLAN_TIMEOUT, network, progress)).await
         } else {
             Box::pin(self.by_http(content, network, progress)).await
         };
@@ -71,7 +71,7 @@ impl Transfer<'_> {
         let second = if by_xet {
             Box::pin(other.by_http(later, network, progress)).await
         } else {
-            Box::pin(other.by_xet(file, PATIENT, network, progress)).await
+            Box::pin(other.by_xet(file, LONG_PLAN_TIMEOUT, network, progress)).await
         };
         let detour = Some(in_words(&error));
         match second {

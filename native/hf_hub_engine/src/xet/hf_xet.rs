@@ -139,13 +139,13 @@ impl Storage for Client {
         file: &'a File,
         size: u64,
         range: Range<u64>,
-        patience: Duration,
+        plan_timeout: Duration,
     ) -> Running<'a, Box<dyn Download>> {
         let Tuning { connections, silence, .. } = self.tuning;
         let requests = Requests {
             client: self.http.clone(),
             timeouts: Timeouts { headers: silence, idle: silence },
-            patience,
+            plan_timeout,
             token: access.token.clone().into(),
             access: access.clone(),
             hash: file.hash().to_owned(),

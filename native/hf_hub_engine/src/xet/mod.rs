@@ -48,14 +48,14 @@ pub trait Storage: std::fmt::Debug + Send + Sync {
     fn upload<'a>(&'a self, access: &'a Access) -> Running<'a, Box<dyn Upload>>;
 
     /// Begins a download of a range of a file of `size` bytes, which fails if the storage takes
-    /// longer than `patience` to say where the bytes are. The content is not verified.
+    /// longer than `plan_timeout` to say where the bytes are. The content is not verified.
     fn download<'a>(
         &'a self,
         access: &'a Access,
         file: &'a File,
         size: u64,
         range: Range<u64>,
-        patience: Duration,
+        plan_timeout: Duration,
     ) -> Running<'a, Box<dyn Download>>;
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Requests {
     pub(super) client: Client,
     pub(super) timeouts: Timeouts,
     /// How long the storage may take for a plan.
-    pub(super) patience: Duration,
+    pub(super) plan_timeout: Duration,
     pub(super) access: Access,
     /// The current token: the first one may expire.
     pub(super) token: Mutex<String>,
@@ -47,9 +47,9 @@ pub(super) struct Requests {
 impl Requests {
     /// Returns the plan for a range of the file. A token that is refused is renewed once.
     pub(super) async fn plan(&self, range: Range<u64>) -> Result<Plan> {
-        let planned = tokio::time::timeout(self.patience, self.planned(&range)).await;
+        let planned = tokio::time::timeout(self.plan_timeout, self.planned(&range)).await;
         let body = planned.unwrap_or_else(|_| {
-            let seconds = self.patience.as_secs();
+            let seconds = self.plan_timeout.as_secs();
             let message = format!("the storage has sent no plan of the file within {seconds} s");
             Err(self.access.failed(ErrorKind::Timeout, message))
         });
@@ -234,7 +234,7 @@ mod tests {
             let requests = Requests {
                 client: Client::new(ClientConfig::default()),
                 timeouts: Timeouts { headers: wait, idle: wait },
-                patience: wait,
+                plan_timeout: wait,
                 token: access.token.clone().into(),
                 access,
                 hash: "ab".repeat(32),

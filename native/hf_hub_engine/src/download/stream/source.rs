@@ -21,7 +21,7 @@ use crate::{
         file_metadata::{self, Content, Found},
         xet_access,
     },
-    transfer::{IMPATIENT, PATIENT},
+    transfer::{LONG_PLAN_TIMEOUT, PLAN_TIMEOUT},
     transport::Response,
     xet::{self, Access, Download, Storage},
 };
@@ -230,9 +230,9 @@ impl<'a> Start<'a> {
         let access =
             xet_access::to_read(&once, &self.spec.repo, &commit, file, self.progress).await?;
         let storage = hub.xet.storage(None)?;
-        let patience = if has_both { IMPATIENT } else { PATIENT };
+        let plan_timeout = if has_both { PLAN_TIMEOUT } else { LONG_PLAN_TIMEOUT };
         let bytes = range.first..range.end.unwrap_or(size);
-        let pieces = storage.download(&access, file, size, bytes, patience).await;
+        let pieces = storage.download(&access, file, size, bytes, plan_timeout).await;
         let pieces = pieces.map_err(|error| rejected(hub, &access, error))?;
         let (left, hub) = (Bytes::new(), hub.clone());
         let source = FromXet { pieces, left, access, hub, _storage: storage };

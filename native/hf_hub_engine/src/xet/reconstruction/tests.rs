@@ -98,7 +98,7 @@ fn download_within(server: &Server, range: Range<u64>, memory: u64) -> Reconstru
     let requests = Requests {
         client: Client::new(ClientConfig::default()),
         timeouts: Timeouts { headers: wait, idle: wait },
-        patience: 2 * wait,
+        plan_timeout: 2 * wait,
         token: access.token.clone().into(),
         access,
         hash: "ab".repeat(32),
