@@ -15,6 +15,8 @@ HfHub.Canary.start()
 HfHub.Case.start_hub()
 
 ExUnit.start(
+  # Most tests wait for sockets, files and other processes: twice ExUnit's default keeps the processors busy.
+  max_cases: 4 * System.schedulers_online(),
   # Captured logs are shown with the report of a failed test only.
   capture_log: true,
   formatters: [ExUnit.CLIFormatter, HfHub.Slowest],
