@@ -62,8 +62,9 @@ defmodule HfHub.DatasetFiles do
     end
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
-         at = Layout.at(ref, RepoRef.token(ref, opts)),
-         {:ok, tree} <- Api.list_repo_tree(ref.repo_id, [repo_type: ref.repo_type, recursive: true] ++ at),
+         at = Layout.at(ref, opts),
+         {:ok, tree} <-
+           Api.list_repo_tree(RepoRef.again(ref), [repo_type: ref.repo_type, recursive: true] ++ at),
          {:ok, card} <- card(ref, at) do
       case Patterns.from_card(card, config) do
         nil ->
@@ -164,7 +165,7 @@ defmodule HfHub.DatasetFiles do
   end
 
   defp card(%{repo_type: :dataset} = ref, at) do
-    with {:ok, info} <- Api.dataset_info(ref.repo_id, at), do: {:ok, info.card_data}
+    with {:ok, info} <- Api.dataset_info(RepoRef.again(ref), at), do: {:ok, info.card_data}
   end
 
   defp card(_ref, _at), do: {:ok, nil}

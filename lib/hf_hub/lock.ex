@@ -144,7 +144,7 @@ defmodule HfHub.Lock do
 
     with {:ok, ref} <- Pinning.reference(repo, opts),
          {:ok, entries} <- read_or_new(opts[:lock]),
-         opts = RepoRef.token(ref, opts),
+         opts = RepoRef.network(ref, opts),
          known = Enum.find(entries, &same?(&1, ref)),
          {:ok, entry} <- Pinning.pin(wanted(known, ref, opts), opts),
          :ok <- write([entry | List.delete(entries, known)], opts[:lock]),

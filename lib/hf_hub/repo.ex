@@ -311,6 +311,7 @@ defmodule HfHub.Repo do
     opts = Options.validate!(opts, @duplicate)
 
     with {:ok, from} <- RepoRef.whole(repo_id, opts),
+         opts = RepoRef.network(from, opts),
          space = Settings.space!(opts, from.repo_type),
          visibility = Settings.visibility!(opts, from.repo_type),
          {:ok, to} <- copy_of(from, opts) do
@@ -390,6 +391,7 @@ defmodule HfHub.Repo do
     do: if(String.contains?(ref.repo_id, "/"), do: {:ok, ref}, else: with_account(ref, opts))
 
   defp with_account(ref, opts) do
-    with {:ok, name} <- Account.name(nil, opts), do: {:ok, %{ref | repo_id: "#{name}/#{ref.repo_id}"}}
+    with {:ok, name} <- Account.name(nil, RepoRef.network(ref, opts)),
+         do: {:ok, %{ref | repo_id: "#{name}/#{ref.repo_id}"}}
   end
 end

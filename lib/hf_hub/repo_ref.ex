@@ -190,11 +190,12 @@ defmodule HfHub.RepoRef do
 
   @doc "Returns the options of a request with those of the tuple that the reference was; the given ones take precedence."
   @spec network(t(), keyword()) :: keyword()
-  def network(ref, opts), do: ref |> token(opts) |> unless_given(:offline, ref.offline)
+  def network(ref, opts),
+    do: opts |> unless_given(:token, ref.auth_token) |> unless_given(:offline, ref.offline)
 
-  @doc "Returns the options of a call of another function with the token of the tuple that the reference was."
-  @spec token(t(), keyword()) :: keyword()
-  def token(ref, opts), do: unless_given(opts, :token, ref.auth_token)
+  @doc "Returns the repository for a call of another function, with the token and the offline mode of the tuple."
+  @spec again(t()) :: HfHub.repo()
+  def again(ref), do: {:hf, ref.repo_id, Options.given(auth_token: ref.auth_token, offline: ref.offline)}
 
   defp unless_given(opts, name, value),
     do: if(value == nil or opts[name] != nil, do: opts, else: Keyword.put(opts, name, value))

@@ -64,8 +64,6 @@ defmodule HfHub.DatasetFiles.Layout do
     sources = [&card/2, &infos/2, &viewer/2, &tree/2]
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, [only: :dataset] ++ opts) do
-      opts = RepoRef.token(ref, opts)
-
       Enum.reduce_while(sources, {:ok, []}, fn source, nothing ->
         case source.(ref, opts) do
           {:ok, layout} -> if (found = pick.(layout)) == [], do: {:cont, nothing}, else: {:halt, {:ok, found}}
@@ -76,7 +74,8 @@ defmodule HfHub.DatasetFiles.Layout do
   end
 
   defp card(ref, opts) do
-    with {:ok, info} <- Api.dataset_info(ref.repo_id, at(ref, opts)), do: {:ok, from_card(info.card_data)}
+    with {:ok, info} <- Api.dataset_info(RepoRef.again(ref), at(ref, opts)),
+         do: {:ok, from_card(info.card_data)}
   end
 
   defp infos(ref, opts) do
@@ -91,6 +90,7 @@ defmodule HfHub.DatasetFiles.Layout do
   defp viewer(%{revision: revision}, _opts) when revision not in [nil, "main"], do: {:ok, []}
 
   defp viewer(ref, opts) do
+    opts = RepoRef.network(ref, opts)
     opts = if viewer = Viewer.host(opts), do: Keyword.merge(opts, endpoint: viewer, token: false), else: opts
 
     Request.new(:get, "/splits", [], Keyword.put(opts, :retries, 0))
@@ -102,7 +102,7 @@ defmodule HfHub.DatasetFiles.Layout do
   defp tree(ref, opts) do
     tree = [repo_type: :dataset, recursive: true] ++ at(ref, opts)
 
-    with {:ok, entries} <- Api.list_repo_tree(ref.repo_id, tree) do
+    with {:ok, entries} <- Api.list_repo_tree(RepoRef.again(ref), tree) do
       configs = DatasetFiles.configs_from_tree(entries)
       {:ok, for(config <- configs, do: {config, DatasetFiles.splits_from_tree(entries, config)})}
     end

@@ -19,7 +19,9 @@ defmodule HfHub.DatasetFiles.Viewer do
     request = Request.repo(:get, "/parquet", repo_id, opts, only: :dataset, scope: :whole)
 
     request =
-      if viewer = host(opts), do: %{request | opts: Keyword.put(opts, :endpoint, viewer)}, else: request
+      if viewer = host(opts),
+        do: %{request | opts: Keyword.put(request.opts, :endpoint, viewer)},
+        else: request
 
     # The viewer has no routes to search for similar names.
     Request.plain(request)

@@ -56,7 +56,7 @@ defmodule HfHub.Download.Spec do
   @spec stream(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def stream(opts) do
     with {:ok, ref} <- reference(opts),
-         {:ok, hub} <- Hub.config(opts) do
+         {:ok, hub} <- Hub.config(RepoRef.network(ref, opts)) do
       {:ok, Map.merge(RepoRef.to_native(ref), %{hub: hub, filename: ref.path, part: part(opts[:range])})}
     end
   end

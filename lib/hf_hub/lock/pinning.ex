@@ -2,10 +2,10 @@ defmodule HfHub.Lock.Pinning do
   # Asks the Hub for the commit and the files of a repository, and compares its listing with an entry.
   @moduledoc false
 
-  alias HfHub.{Api, Error, Fnmatch, Git, RepoRef}
+  alias HfHub.{Api, Error, Fnmatch, Git, Options, RepoRef}
   alias HfHub.Lock.{Entry, PinnedFile, Text}
 
-  @network Keyword.keys(HfHub.Options.common())
+  @network Keyword.keys(Options.common())
 
   @doc "Returns the reference of a whole repository, with its revision."
   @spec reference(HfHub.repo(), keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
@@ -25,7 +25,7 @@ defmodule HfHub.Lock.Pinning do
   def pin(entry, opts) do
     place = [repo_type: entry.repo_type, revision: entry.revision] ++ network(opts)
 
-    with {:ok, commit} <- Git.resolve_revision(entry.repo_id, place),
+    with {:ok, commit} <- Git.resolve_revision(repo(entry, opts), place),
          {:ok, listed} <- listing(%{entry | commit: commit}, opts),
          files = Enum.filter(listed, &wanted?(&1.path, entry)),
          :ok <- all_pinnable(files, entry),
@@ -84,7 +84,7 @@ defmodule HfHub.Lock.Pinning do
   defp listing(entry, opts) do
     place = [repo_type: entry.repo_type, revision: entry.commit, recursive: true] ++ network(opts)
 
-    with {:ok, entries} <- Api.list_repo_tree(entry.repo_id, place) do
+    with {:ok, entries} <- Api.list_repo_tree(repo(entry, opts), place) do
       {:ok, for(%{type: :file} = file <- entries, do: pinned(file))}
     end
   end
@@ -103,5 +103,7 @@ defmodule HfHub.Lock.Pinning do
       not Enum.any?(entry.ignore_patterns, &Fnmatch.matches?(&1, path))
   end
 
-  defp network(opts), do: opts |> Keyword.take(@network) |> HfHub.Options.given()
+  # Offline mode is that of a tuple.
+  defp repo(entry, opts), do: {:hf, entry.repo_id, Options.given(offline: opts[:offline])}
+  defp network(opts), do: opts |> Keyword.take(@network) |> Options.given()
 end
