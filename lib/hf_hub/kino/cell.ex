@@ -22,11 +22,12 @@ defmodule HfHub.Kino.Cell do
   end
 
   @doc "Returns a table of rows, which are keyword lists."
-  def table(name, rows),
-    do: call(Kino.DataTable, :new, [Enum.map(rows, &Map.new/1), [name: name, keys: keys(rows)]])
-
-  defp keys([row | _rows]), do: Keyword.keys(row)
-  defp keys([]), do: []
+  def table(name, rows) do
+    # All rows of a table must have all of its columns.
+    keys = rows |> Enum.flat_map(&Keyword.keys/1) |> Enum.uniq()
+    rows = for row <- rows, do: Map.new(keys, &{&1, Keyword.get(row, &1, "")})
+    call(Kino.DataTable, :new, [rows, [name: name, keys: keys]])
+  end
 
   def grid(items), do: call(Kino.Layout, :grid, [items])
   def text(text), do: call(Kino.Text, :new, [text])
