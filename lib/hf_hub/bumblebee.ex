@@ -9,6 +9,9 @@ defmodule HfHub.Bumblebee do
   Code that has `{:hf, id}` and cannot be changed finds the files in Bumblebee's own cache, once `seed_cache/2` has put them
   there.
 
+  `read_safetensors/1` is a reader for the option `:safetensors_reader` of `Bumblebee.load_model/2` (from 0.7.1 on), which
+  reads the tensors as `HfHub.Safetensors` does. Older versions have no such option: they read the files themselves.
+
   This module does not call Bumblebee, and works without it.
 
   ## Which files
@@ -24,7 +27,8 @@ defmodule HfHub.Bumblebee do
   """
 
   alias HfHub.Bumblebee.{Files, Seed}
-  alias HfHub.{Error, Options, RepoRef}
+  alias HfHub.{Error, Options, RepoRef, Safetensors}
+  alias HfHub.Safetensors.LazyTensor
 
   @about [
     subdir: [type: :string, doc: "Folder in the repository with the files. Defaults to its root."],
@@ -108,6 +112,25 @@ defmodule HfHub.Bumblebee do
   @spec seed_cache!(HfHub.repo(), keyword()) :: Path.t()
   def seed_cache!(id, opts \\ []), do: Error.unwrap!(seed_cache(id, opts))
 
+  @doc """
+  Opens a safetensors file and returns a map of its tensors, as `:safetensors_reader` of `Bumblebee.load_model/2` expects
+  it. Each tensor is read when Bumblebee converts it, so that only one is in memory twice.
+
+  A file with an invalid header raises `HfHub.Error`, and so does one that is truncated or changed while the model is
+  loaded. Raises `ArgumentError` if Nx is not loaded.
+
+  ## Examples
+
+      repository = HfHub.Bumblebee.repo!("openai-community/gpt2", params_filename: "model.safetensors")
+
+      Bumblebee.load_model(repository,
+        params_filename: "model.safetensors",
+        safetensors_reader: &HfHub.Bumblebee.read_safetensors/1
+      )
+  """
+  @spec read_safetensors(Path.t()) :: %{String.t() => LazyTensor.t()}
+  def read_safetensors(path), do: {:local, path} |> Safetensors.open!() |> Safetensors.lazy_tensors()
+
   # The :cache_dir of a tuple is Bumblebee's own here.
   defp without_cache_dir({:hf, id, opts} = tuple) do
     {into, _others} = Keyword.pop(RepoRef.options(tuple), :cache_dir)
@@ -119,6 +142,6 @@ defmodule HfHub.Bumblebee do
   defp found(id, opts) do
     # The folder of a tuple is the path of its reference.
     with {:ok, ref} <- RepoRef.resolve(id, Keyword.put(opts, :path, RepoRef.subdir(opts)) ++ [only: :model]),
-         do: Files.download(ref, RepoRef.token(ref, opts))
+         do: Files.download(ref, opts)
   end
 end

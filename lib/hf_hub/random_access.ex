@@ -1,12 +1,12 @@
 defmodule HfHub.RandomAccess do
   # A file on this machine or on the Hub that is read at positions.
   #
-  # A local file is opened once, by an I/O server that any process may ask, and read by `pread` into a new binary. It is
-  # not mapped: a mapped file that another process truncates ends the VM by SIGBUS. A file that is replaced by a rename
-  # is still read from the old inode. One that is written to in place has another size or time, which is an error.
+  # A local file is opened once and read by `pread` into memory that a binary refers to. It is not mapped: a mapped file
+  # that another process truncates ends the VM by SIGBUS. A file that is replaced by a rename is still read from the old
+  # inode. One that is written to in place has another size or time, which is an error.
   @moduledoc false
 
-  alias HfHub.{Cache, Config, Download, Error, Options}
+  alias HfHub.{Cache, Config, Download, Error, Native, Options}
 
   @derive {Inspect, only: [:name, :size]}
   @enforce_keys [:name, :size, :from]
@@ -17,7 +17,7 @@ defmodule HfHub.RandomAccess do
   @type t :: %__MODULE__{
           name: String.t(),
           size: non_neg_integer(),
-          from: {:disk, pid(), term()} | {:hub, String.t() | nil, (Range.t() -> result())},
+          from: {:disk, reference()} | {:hub, String.t() | nil, (Range.t() -> result())},
           head: binary()
         }
 
@@ -38,18 +38,11 @@ defmodule HfHub.RandomAccess do
 
   def path(_tuple, _extension), do: nil
 
-  @doc "Opens a file on this machine. It is closed when the calling process exits."
+  @doc "Opens a file on this machine. It is closed by `close/1`, or when nothing refers to it any more."
   @spec open(Path.t()) :: {:ok, t()} | {:error, Error.t()}
   def open(path) do
-    # Asked first: opening a named pipe would wait for a writer.
-    with {:ok, info} <- :file.read_file_info(path, [:raw]),
-         :ok <- regular(info),
-         {:ok, device} <- :file.open(path, [:read, :binary]),
-         {:ok, facts} <- facts(device) do
-      {:ok, %__MODULE__{name: path, size: elem(facts, 0), from: {:disk, device, facts}}}
-    else
-      {:error, reason} -> {:error, io("cannot open `#{path}`", path, reason)}
-    end
+    with {:ok, {file, size}} <- Native.run(:open_file, %{path: path}),
+         do: {:ok, %__MODULE__{name: path, size: size, from: {:disk, file}}}
   end
 
   @doc """
@@ -73,16 +66,8 @@ defmodule HfHub.RandomAccess do
   def read(%{head: head}, first, length) when first + length <= byte_size(head),
     do: {:ok, binary_part(head, first, length)}
 
-  def read(%{from: {:disk, device, facts}} = file, first, length) do
-    with {:ok, bytes} when byte_size(bytes) == length <- :file.pread(device, first, length),
-         # After the read, so that what was written before or while it was read is seen.
-         {:ok, ^facts} <- facts(device) do
-      {:ok, bytes}
-    else
-      {:error, reason} -> {:error, io("cannot read `#{file.name}`", file.name, reason)}
-      _shorter_or_changed -> {:error, changed(file.name)}
-    end
-  end
+  def read(%{from: {:disk, file}}, first, length),
+    do: Native.run(:read_file, %{file: file, first: first, length: length})
 
   def read(%{from: {:hub, _commit, stream}} = file, first, length) do
     with {:ok, stream} <- stream.(first..(first + length - 1)),
@@ -98,19 +83,9 @@ defmodule HfHub.RandomAccess do
 
   @doc "Closes the file."
   @spec close(t()) :: :ok
-  def close(%{from: {:disk, device, _facts}}) do
-    _closed = :file.close(device)
-    :ok
-  end
+  def close(%{from: {:disk, file}}), do: Native.Nif.close_file(file)
 
   def close(_remote), do: :ok
-
-  defp regular(info), do: if(elem(info, 2) == :regular, do: :ok, else: {:error, :eftype})
-
-  # Size and time of the last change, of the file that was opened.
-  defp facts(device) do
-    with {:ok, info} <- :file.read_file_info(device, time: :posix), do: {:ok, {elem(info, 1), elem(info, 5)}}
-  end
 
   defp cached(opts) do
     Cache.cache_path(
@@ -153,14 +128,4 @@ defmodule HfHub.RandomAccess do
     message = "the Hub sent #{byte_size(bytes)} bytes of `#{file.name}`, expected #{length}"
     Error.new(:invalid_response, message, path: file.name)
   end
-
-  defp changed(path) do
-    Error.new(:io, "`#{path}` was changed or truncated after it was opened; open it again", path: path)
-  end
-
-  defp io(message, path, reason), do: Error.new(:io, message, path: path, reason: text(reason))
-
-  defp text(:eftype), do: "not a regular file"
-  defp text(:terminated), do: "it is closed: by close/1, or because the process that opened it has exited"
-  defp text(reason), do: "#{:file.format_error(reason)}"
 end

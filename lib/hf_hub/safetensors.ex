@@ -22,17 +22,18 @@ defmodule HfHub.Safetensors do
   Files on this machine are read by position into binaries. They are not mapped into memory: when a mapped file is
   truncated by another process, the next access to it ends the whole VM with a signal that cannot be handled. Reading
   copies each byte once, from the page cache into the binary; binaries made of it, as by `binary_part/3` or
-  `Nx.from_binary/2`, share that memory.
+  `Nx.from_binary/2`, share that memory. Binaries of 1 MiB and more are memory of the native library, which
+  `:erlang.memory/0` does not count, and which the system gets back once nothing refers to them.
 
   A handle reads the files that were there when it was opened, also if a download replaces them meanwhile. A file that
   was truncated or written to is an error of kind `:io`, never other data; a change that leaves the size as it was is
-  seen by the time of the file, in seconds. A handle may be used by several processes, and belongs to the one that
-  opened it: when that process exits, its files are closed.
+  seen by the time of the file. A handle may be used by several processes. Its files are closed by `close/1`, or when
+  nothing refers to the handle any more.
   """
 
   alias HfHub.{Decode, Error, Native, Options, RandomAccess, RepoRef}
   alias HfHub.Native.Hub
-  alias HfHub.Safetensors.{AsNx, FileMetadata, Handle, Metadata, Reading, Source, Tensor, Writer}
+  alias HfHub.Safetensors.{AsNx, FileMetadata, Handle, LazyTensor, Metadata, Reading, Source, Tensor, Writer}
 
   @sharded [
              filename: [
@@ -50,6 +51,11 @@ defmodule HfHub.Safetensors do
             type: :string,
             doc:
               "File of the repository or folder. Defaults to `model.safetensors`, else `model.safetensors.index.json`."
+          ],
+          names: [
+            type: {:list, :string},
+            doc:
+              "Tensors to open. The files of a sharded model that have none of them are not opened. Defaults to all."
           ],
           cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
           local_files_only: Options.local_files_only()
@@ -188,7 +194,7 @@ defmodule HfHub.Safetensors do
              do: Source.on_the_hub(ref, opts)
 
       path ->
-        Source.on_disk(path, opts[:filename])
+        Source.on_disk(path, opts)
     end
   end
 
@@ -197,7 +203,7 @@ defmodule HfHub.Safetensors do
   def open!(source, opts \\ []), do: Error.unwrap!(open(source, opts))
 
   @doc """
-  Closes the files of a handle. They are also closed when the process that opened them exits.
+  Closes the files of a handle. Without this call, they are closed once nothing refers to the handle any more.
 
   ## Examples
 
@@ -274,6 +280,24 @@ defmodule HfHub.Safetensors do
   @doc "Same as `nx_tensor/3`, but returns the tensor or raises `HfHub.Error`."
   @spec nx_tensor!(Handle.t(), String.t(), keyword()) :: struct()
   def nx_tensor!(%Handle{} = model, name, opts \\ []), do: Error.unwrap!(nx_tensor(model, name, opts))
+
+  @doc """
+  Returns a map of all tensors as lazy containers of Nx: each is read when it is needed, by `Nx.to_tensor/1` or a function
+  of `Nx.Defn`, and none is kept. Raises `ArgumentError` if Nx is not loaded.
+
+  Types are those of `nx_tensor/3`. Reading a tensor raises `HfHub.Error` where that function returns an error.
+
+  ## Examples
+
+      {:ok, model} = HfHub.Safetensors.open("openai-community/gpt2")
+      lazy = HfHub.Safetensors.lazy_tensors(model)
+      lazy["ln_f.weight"] |> Nx.to_tensor() |> Nx.mean()
+  """
+  @spec lazy_tensors(Handle.t()) :: %{String.t() => LazyTensor.t()}
+  def lazy_tensors(%Handle{} = model) do
+    AsNx.check!()
+    Map.new(model.tensors, fn {name, _tensor} -> {name, %LazyTensor{model: model, name: name}} end)
+  end
 
   @doc """
   Returns a lazy stream of `{name, tensor, binary}`, in the order of the files and of the data in them, which is the order

@@ -16,6 +16,7 @@ defmodule HfHub.NxTest do
   test "without Nx, the error names the dependency", context do
     model = model(context, %{"w" => {"U8", [1], "x"}})
     assert_raise ArgumentError, ~r/Nx is not loaded; add \{:nx/, fn -> Safetensors.nx_tensor(model, "w") end
+    assert_raise ArgumentError, ~r/Nx is not loaded/, fn -> Safetensors.lazy_tensors(model) end
     assert_raise ArgumentError, ~r/or a tensor of Nx/, fn -> model(context, %{"w" => %{shape: {1}}}) end
   end
 
@@ -67,6 +68,29 @@ defmodule HfHub.NxTest do
       assert {:error, %Error{kind: :bad_request}} = Safetensors.nx_tensor(model, "odd", rows: 0..0)
       assert {:error, %Error{kind: :bad_request}} = Safetensors.nx_tensor(model, "none")
       assert {:error, %Error{kind: :not_found}} = Safetensors.nx_tensor(model, "x")
+    end
+
+    test "lazy tensors are read when Nx needs them, with the types and shapes of their templates", context do
+      tensors =
+        for dtype <- Dtype.names(),
+            do: {dtype, {dtype, [3, 8], large(3 * Dtype.bits(dtype))}}
+
+      path = Path.join(context.dir, "lazy.safetensors")
+      Safetensors.write!(path, [{"odd", {"F4", [2, 3], large(3)}} | tensors])
+      # As Bumblebee.load_model/2 calls its :safetensors_reader.
+      lazy = HfHub.Bumblebee.read_safetensors(path)
+      assert map_size(lazy) == length(tensors) + 1
+
+      for {_name, tensor} <- lazy,
+          do: assert(apply(Nx.LazyContainer, :impl_for, [tensor]) != Nx.LazyContainer.Any)
+
+      for {name, {_, _, bytes}} <- tensors, do: assert(apply(Nx, :to_tensor, [lazy[name]]).data == bytes)
+      assert apply(Nx, :to_tensor, [lazy["odd"]]).shape == {3}
+      assert inspect(lazy["F32"]) == "#HfHub.Safetensors.LazyTensor<F32, F32, [3, 8]>"
+
+      File.write!(path, "changed")
+      assert_raise Error, ~r/was changed or truncated/, fn -> apply(Nx, :to_tensor, [lazy["F32"]]) end
+      assert_raise Error, ~r/invalid safetensors file/, fn -> HfHub.Bumblebee.read_safetensors(path) end
     end
 
     test "tensors of Nx are written", context do

@@ -122,7 +122,7 @@ defmodule HfHub.TensorsTest do
       assert {:error, %Error{kind: :io, reason: reason}} =
                Safetensors.open(Path.join(context.dir, "no.safetensors"))
 
-      assert reason =~ "no such file"
+      assert reason =~ "No such file"
       assert {:error, %Error{kind: :entry_not_found, message: message}} = Safetensors.open(context.dir)
       assert message =~ "model.safetensors.index.json"
       pipe = Path.join(context.dir, "pipe.safetensors")

@@ -4,6 +4,15 @@ defmodule Nx.Tensor do
   defstruct [:data, :type, :shape]
 end
 
+defprotocol Nx.LazyContainer do
+  @fallback_to_any true
+  def traverse(data, acc, fun)
+end
+
+defimpl Nx.LazyContainer, for: Any do
+  def traverse(_data, _acc, _fun), do: raise("not a container")
+end
+
 defmodule Nx.Type do
   @types for(
            {kind, sizes} <- [s: [8, 16, 32, 64], u: [8, 16, 32, 64], f: [16, 32, 64], bf: [16], c: [64, 128]],
@@ -40,6 +49,23 @@ defmodule Nx do
   def reshape(tensor, shape) when is_tuple(shape) do
     if Tuple.product(shape) != Tuple.product(tensor.shape), do: raise(ArgumentError, "cannot reshape")
     %{tensor | shape: shape}
+  end
+
+  # A tensor without values.
+  def template(shape, type) when is_tuple(shape),
+    do: %Nx.Tensor{data: :template, type: Nx.Type.normalize!(type), shape: shape}
+
+  def to_tensor(%Nx.Tensor{} = tensor), do: tensor
+
+  def to_tensor(container) do
+    {tensor, :ok} =
+      Nx.LazyContainer.traverse(container, :none, fn template, read, :none ->
+        tensor = read.()
+        if {template.type, template.shape} != {tensor.type, tensor.shape}, do: raise("not as its template")
+        {tensor, :ok}
+      end)
+
+    tensor
   end
 
   def type(tensor), do: tensor.type

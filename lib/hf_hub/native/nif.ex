@@ -45,6 +45,7 @@ defmodule HfHub.Native.Nif do
   def vm_bandwidth, do: not_loaded()
   def set_bandwidth(_bandwidth, _limit), do: not_loaded()
   def bandwidth(_bandwidth), do: not_loaded()
+  def close_file(_file), do: not_loaded()
   def to_json(_term), do: not_loaded()
   def archive_format(_path), do: not_loaded()
   def check_names(_names), do: not_loaded()

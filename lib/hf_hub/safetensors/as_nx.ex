@@ -2,7 +2,7 @@ defmodule HfHub.Safetensors.AsNx do
   # Tensors of Nx, where it is loaded: this library does not depend on it.
   @moduledoc false
 
-  alias HfHub.Safetensors.{Dtype, Tensor}
+  alias HfHub.Safetensors.{Dtype, LazyTensor, Tensor}
 
   @nx Nx
   @nx_tensor Nx.Tensor
@@ -19,9 +19,18 @@ defmodule HfHub.Safetensors.AsNx do
   @doc "Returns the tensor of a binary. Values that Nx has no type for are returned as their bytes."
   @spec tensor(binary(), Tensor.t()) :: struct()
   def tensor(bytes, tensor) do
-    type = type(tensor.dtype)
-    flat = apply(@nx, :from_binary, [bytes, type || {:u, 8}])
-    apply(@nx, :reshape, [flat, List.to_tuple(shape(tensor, type, byte_size(bytes)))])
+    {type, shape} = type_and_shape(tensor, byte_size(bytes))
+    apply(@nx, :reshape, [apply(@nx, :from_binary, [bytes, type]), shape])
+  end
+
+  @doc "Calls the function with the template of a lazy tensor, and a function that reads it."
+  @spec traverse(LazyTensor.t(), acc, (struct(), (() -> struct()), acc -> result)) :: result
+        when acc: term(), result: term()
+  def traverse(%LazyTensor{model: model, name: name}, acc, fun) do
+    %{data_offsets: {first, last}} = tensor = model.tensors[name]
+    {type, shape} = type_and_shape(tensor, last - first)
+    template = apply(@nx, :template, [shape, type])
+    fun.(template, fn -> HfHub.Safetensors.nx_tensor!(model, name) end, acc)
   end
 
   @doc "Returns whether a value is a tensor of Nx."
@@ -37,6 +46,11 @@ defmodule HfHub.Safetensors.AsNx do
       Dtype.from_nx(type) || raise ArgumentError, "safetensors files have no type for #{inspect(type)} of Nx"
 
     {dtype, Tuple.to_list(apply(@nx, :shape, [tensor])), fn -> apply(@nx, :to_binary, [tensor]) end}
+  end
+
+  defp type_and_shape(tensor, size) do
+    type = type(tensor.dtype)
+    {type || {:u, 8}, List.to_tuple(shape(tensor, type, size))}
   end
 
   defp loaded?, do: Code.ensure_loaded?(@nx) and function_exported?(@nx, :from_binary, 2)

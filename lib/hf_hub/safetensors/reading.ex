@@ -3,22 +3,11 @@ defmodule HfHub.Safetensors.Reading do
   @moduledoc false
 
   alias HfHub.{Error, Options, RandomAccess}
-  alias HfHub.Safetensors.{Dtype, Handle, Source, Tensor}
+  alias HfHub.Safetensors.{Dtype, Handle, Names, Source, Tensor}
 
-  # Names among which similar ones are looked for, and the similarity that counts.
-  @compared 20_000
-  @similar 0.8
-
-  @doc "Returns a tensor by its name; the error lists similar names."
+  @doc "Returns a tensor by its name."
   @spec find(Handle.t(), String.t()) :: {:ok, Tensor.t()} | {:error, Error.t()}
-  def find(%Handle{tensors: tensors}, name) when is_binary(name) do
-    with :error <- Map.fetch(tensors, name) do
-      {:error, Error.new(:not_found, "no tensor #{shown(name)}" <> similar(name, Map.keys(tensors)))}
-    end
-  end
-
-  def find(_handle, name),
-    do: raise(ArgumentError, "expected the name of a tensor, got: #{Options.shown(name)}")
+  def find(%Handle{tensors: tensors}, name), do: Names.fetch(tensors, name)
 
   @doc "Returns the values of a tensor, or of some of its rows, and the shape of what is returned."
   @spec read(Handle.t(), String.t(), Range.t() | nil) ::
@@ -52,7 +41,10 @@ defmodule HfHub.Safetensors.Reading do
 
       not whole_bytes?(tensor.dtype, inner) ->
         {:error,
-         Error.new(:bad_request, "a row of tensor #{shown(name)} does not end at a byte; read all of it")}
+         Error.new(
+           :bad_request,
+           "a row of tensor #{Names.shown(name)} does not end at a byte; read all of it"
+         )}
 
       true ->
         row = div(end_ - start, count)
@@ -63,7 +55,7 @@ defmodule HfHub.Safetensors.Reading do
   end
 
   defp slice(%{shape: []}, name, %Range{}),
-    do: {:error, Error.new(:bad_request, "tensor #{shown(name)} is a scalar, which has no rows")}
+    do: {:error, Error.new(:bad_request, "tensor #{Names.shown(name)} is a scalar, which has no rows")}
 
   defp slice(_tensor, _name, rows) do
     raise ArgumentError, "expected option :rows to be like 0..9 or 100..-1//1, got: #{Options.shown(rows)}"
@@ -76,18 +68,6 @@ defmodule HfHub.Safetensors.Reading do
 
   defp outside(name, %{shape: [count | _inner]}, rows) do
     {:error,
-     Error.new(:bad_request, "tensor #{shown(name)} has #{count} rows, not those of #{inspect(rows)}")}
+     Error.new(:bad_request, "tensor #{Names.shown(name)} has #{count} rows, not those of #{inspect(rows)}")}
   end
-
-  defp similar(name, names) do
-    scored = for other <- Enum.take(names, @compared), do: {String.jaro_distance(name, other), other}
-
-    case scored |> Enum.filter(&(elem(&1, 0) > @similar)) |> Enum.sort(:desc) |> Enum.take(3) do
-      [] -> "; there are #{length(names)}, such as #{names |> Enum.sort() |> Enum.take(3) |> list()}"
-      found -> "; similar: " <> list(Enum.map(found, &elem(&1, 1)))
-    end
-  end
-
-  defp list(names), do: Enum.map_join(names, ", ", &shown/1)
-  defp shown(name), do: inspect(name, printable_limit: 200)
 end

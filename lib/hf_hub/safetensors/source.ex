@@ -3,7 +3,7 @@ defmodule HfHub.Safetensors.Source do
   @moduledoc false
 
   alias HfHub.{Error, Options, RandomAccess, RepoRef, StrictJson}
-  alias HfHub.Safetensors.{Handle, Header}
+  alias HfHub.Safetensors.{Handle, Header, Names}
 
   @single "model.safetensors"
   @index "model.safetensors.index.json"
@@ -11,15 +11,16 @@ defmodule HfHub.Safetensors.Source do
   # Number of files of a repository that are opened concurrently.
   @at_once 8
 
-  @doc "Opens the files of a model on this machine."
-  @spec on_disk(Path.t(), String.t() | nil) :: {:ok, Handle.t()} | {:error, Error.t()}
-  def on_disk(path, filename) do
-    path = if filename, do: Path.join(path, filename), else: path
+  @doc "Opens the files of a model on this machine. The options are those of `HfHub.Safetensors.open/2`."
+  @spec on_disk(Path.t(), keyword()) :: {:ok, Handle.t()} | {:error, Error.t()}
+  def on_disk(path, opts) do
+    path = if opts[:filename], do: Path.join(path, opts[:filename]), else: path
+    wanted = opts[:names]
 
     cond do
-      not File.dir?(path) -> open(&at_path(Path.dirname(path), &1), Path.basename(path))
-      File.exists?(Path.join(path, @single)) -> open(&at_path(path, &1), @single)
-      File.exists?(Path.join(path, @index)) -> open(&at_path(path, &1), @index)
+      not File.dir?(path) -> open(&at_path(Path.dirname(path), &1), Path.basename(path), wanted)
+      File.exists?(Path.join(path, @single)) -> open(&at_path(path, &1), @single, wanted)
+      File.exists?(Path.join(path, @index)) -> open(&at_path(path, &1), @index, wanted)
       true -> {:error, Error.new(:entry_not_found, nothing("`#{path}`"), path: path)}
     end
   end
@@ -27,15 +28,16 @@ defmodule HfHub.Safetensors.Source do
   @doc "Opens the files of a model in a repository; its path is a file, or a folder."
   @spec on_the_hub(RepoRef.t(), keyword()) :: {:ok, Handle.t()} | {:error, Error.t()}
   def on_the_hub(ref, opts) do
+    {wanted, opts} = Keyword.pop(opts, :names)
     opts = [repo_id: ref.repo_id, repo_type: ref.repo_type] ++ Keyword.drop(opts, [:filename, :repo_type])
     opts = Keyword.put(opts, :revision, ref.revision)
     path = ref.path || ""
 
     if String.ends_with?(path, [".safetensors", ".json"]) do
-      open(&in_repo(folder(path), &1, opts), Path.basename(path))
+      open(&in_repo(folder(path), &1, opts), Path.basename(path), wanted)
     else
-      with {:error, %{kind: :entry_not_found}} <- open(&in_repo(path, &1, opts), @single),
-           {:error, %{kind: :entry_not_found} = error} <- open(&in_repo(path, &1, opts), @index),
+      with {:error, %{kind: :entry_not_found}} <- open(&in_repo(path, &1, opts), @single, wanted),
+           {:error, %{kind: :entry_not_found} = error} <- open(&in_repo(path, &1, opts), @index, wanted),
            do: {:error, %{error | message: nothing(ref.repo_id)}}
     end
   end
@@ -46,31 +48,35 @@ defmodule HfHub.Safetensors.Source do
 
   defp nothing(where), do: "#{where} has no safetensors model: neither #{@single} nor #{@index} exists"
 
-  # `find` returns the path or the remote file of a name, and the same for names next to it.
-  defp open(find, name) do
+  # `find` returns the path or the remote file of a name, and the same for names next to it. The files of a sharded model
+  # that have none of the wanted tensors are not opened.
+  defp open(find, name, wanted) do
     with {:ok, found, siblings} <- find.(name) do
       if Path.extname(name) == ".json",
-        do: sharded(found, siblings),
-        else: single(found, name)
+        do: sharded(found, siblings, wanted),
+        else: single(found, name, wanted)
     end
   end
 
-  defp single(found, name) do
+  defp single(found, name, wanted) do
     with {:ok, files, headers} <- read_all([{name, found}]) do
       header = headers[name]
 
-      {:ok,
-       handle(header.metadata, Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), files, headers)}
+      case Names.take(Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), wanted) do
+        {:ok, weight_map} -> {:ok, handle(header.metadata, weight_map, files, headers)}
+        error -> closed(files, error)
+      end
     end
   end
 
-  defp sharded(found, siblings) do
+  defp sharded(found, siblings, wanted) do
     with {:ok, index} <- index(found),
-         {:ok, names} <- names(index["weight_map"]),
+         {:ok, weight_map} <- Names.take(index["weight_map"], wanted),
+         {:ok, names} <- names(weight_map),
          {:ok, found} <- all(names, siblings),
          {:ok, files, headers} <- read_all(found),
-         :ok <- complete(index["weight_map"], headers, files) do
-      {:ok, handle(index["metadata"] || %{}, index["weight_map"], files, headers)}
+         :ok <- complete(weight_map, headers, files) do
+      {:ok, handle(index["metadata"] || %{}, weight_map, files, headers)}
     end
   end
 
@@ -146,7 +152,6 @@ defmodule HfHub.Safetensors.Source do
     end)
   end
 
-  # In the calling process, which the files belong to.
   defp read_all(found) do
     Enum.reduce_while(found, {:ok, %{}, %{}}, fn {name, found}, {:ok, files, headers} ->
       with {:ok, file} <- opened(found),

@@ -19,6 +19,7 @@ pub mod output;
 pub mod permits;
 pub mod private_file;
 pub mod progress;
+pub mod random_access;
 pub mod recent;
 pub mod runtime;
 pub mod scrub;

@@ -1,14 +1,19 @@
 //! Encodes the messages of a job as terms.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hf_hub_engine::{
-    base::json::leniently,
+    base::{
+        json::leniently,
+        random_access::{Contents, RandomAccess},
+    },
     hub::{api::ApiResponse, events::Event},
 };
-use rustler::{Atom, Encoder, Env, NewBinary, OwnedEnv, Term, env::SavedTerm};
+use rustler::{Atom, Encoder, Env, NewBinary, OwnedEnv, ResourceArc, Term, env::SavedTerm};
 use serde::Serialize;
 
-use crate::{atoms, serial, structs};
+use crate::{Held, OpenFile, atoms, serial, structs};
 
 /// The result of a job or a piece of a stream, built when it is sent.
 pub(crate) struct Reply(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>);
@@ -50,6 +55,23 @@ impl Reply {
     /// Creates a piece of a file.
     pub(crate) fn bytes(bytes: Bytes) -> Self {
         Self(Box::new(move |env| binary(env, &bytes)))
+    }
+
+    /// Creates bytes that were read, to which a binary refers unless they are few.
+    pub(crate) fn contents(contents: Contents) -> Self {
+        match contents {
+            Contents::Small(bytes) => Self::bytes(bytes.into()),
+            Contents::Large(_) => {
+                let held = ResourceArc::new(Held(Some(contents)));
+                Self(Box::new(move |env| held.make_binary(env, Held::bytes).to_term(env)))
+            }
+        }
+    }
+
+    /// Creates the handle of an open file, with its size.
+    pub(crate) fn file(file: RandomAccess) -> Self {
+        let (size, file) = (file.size(), ResourceArc::new(OpenFile(Arc::new(file))));
+        Self(Box::new(move |env| (&file, size).encode(env)))
     }
 
     /// Creates the reply of a job without a result.

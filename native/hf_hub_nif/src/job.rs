@@ -173,6 +173,12 @@ impl Task {
         self.read(|spec| decode::entry(spec, key))
     }
 
+    /// Reads a resource that the spec must hold.
+    pub(crate) fn required<T: for<'a> Decoder<'a>>(&self, key: Atom) -> Result<T> {
+        let missing = |_| Wrong::Shape("a resource is missing".to_owned());
+        self.read(|spec| spec.map_get(key).and_then(Term::decode).map_err(missing))
+    }
+
     /// Opens the Hub of the spec, and hides the secrets of the spec in the errors and warnings of this job.
     pub(crate) fn hub(&self) -> Result<Hub> {
         let (settings, token, hidden, limit) = self.read(|spec| {
@@ -233,6 +239,14 @@ impl Task {
             // It must outlive the owner's last reference: a script may take a lease and drop the handle.
             tokio::spawn(async move { job.cancel.cancelled().await });
         }
+    }
+}
+
+/// Drops a value on a thread that may block.
+pub(crate) fn drop_later(value: Option<impl Send + 'static>) {
+    // The runtime is there: a job has made the value.
+    if let (Some(value), Some(runtime)) = (value, RUNTIME.get()) {
+        runtime.spawn_blocking(|| drop(value));
     }
 }
 

@@ -10,6 +10,7 @@ use hf_hub_engine::{
         input::RawPath,
         json, private_file,
         progress::Progress,
+        random_access::RandomAccess,
         scrub::Shown,
     },
     cache::care,
@@ -25,7 +26,7 @@ use hf_hub_engine::{
 use rustler::ResourceArc;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{List, SHARED, Secret, atoms, encode::Reply, job::Task};
+use crate::{List, OpenFile, SHARED, Secret, atoms, encode::Reply, job::Task};
 
 type Running = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
 
@@ -57,6 +58,8 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "parse_card" => |task| Box::pin(local(task, card::read_text)),
         "parse_json" => |task| Box::pin(local(task, json::read_text)),
         "render_card" => |task| Box::pin(local(task, card::write_text)),
+        "open_file" => |task| Box::pin(open_file(task)),
+        "read_file" => |task| Box::pin(read_file(task)),
         "hash_file" => |task| Box::pin(local(task, hash::run)),
         "extract" => |task| Box::pin(local(task, extract::unpack)),
         "hold" => |task| Box::pin(hold(task, care::hold)),
@@ -121,6 +124,17 @@ async fn events(mut task: Task) -> Result<Reply> {
         task.send(Reply::event(event)).await;
     }
     Ok(Reply::done())
+}
+
+/// Opens a file to read it at positions.
+async fn open_file(task: Task) -> Result<Reply> {
+    RandomAccess::open(task.spec()?).await.map(Reply::file)
+}
+
+/// Reads a part of an open file.
+async fn read_file(task: Task) -> Result<Reply> {
+    let file = task.required::<ResourceArc<OpenFile>>(atoms::file())?;
+    file.0.clone().read(task.spec()?, task.watch.clone()).await.map(Reply::contents)
 }
 
 /// Acquires a lock that is held after the end of the job.

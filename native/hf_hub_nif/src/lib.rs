@@ -16,7 +16,7 @@ mod map;
 mod serial;
 mod structs;
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use hf_hub_engine::{
     base::{
@@ -25,6 +25,7 @@ use hf_hub_engine::{
         ids::Names,
         input::RawPath,
         progress::Activity,
+        random_access::{Contents, RandomAccess},
         scrub::Scrub,
     },
     cache::care::{self, In, Question},
@@ -48,7 +49,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod atoms {
     rustler::atoms! {
         ok, error, refused, hf_hub, progress, waiting, chunk, done, hub, token, max_bandwidth, hidden, list, content,
-        data, body, broken, structs, name, datetime, is, as_is, enum_ = "enum", struct_ = "struct", in_ = "in"
+        data, body, broken, structs, name, datetime, is, as_is, enum_ = "enum", struct_ = "struct", in_ = "in", file
     }
 }
 
@@ -66,11 +67,36 @@ struct Limit(Bandwidth);
 /// How far a list of pages has been read.
 struct List(AssertUnwindSafe<tokio::sync::Mutex<pages::List>>);
 
+/// A file that is read at positions.
+struct OpenFile(Arc<RandomAccess>);
+
+/// Bytes that a binary refers to.
+struct Held(Option<Contents>);
+
+impl Held {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], AsRef::as_ref)
+    }
+}
+
+/// Not on a scheduler: the system may take long to free the blocks of a file, or large memory.
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        job::drop_later(self.0.close());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        job::drop_later(self.0.take());
+    }
+}
+
 /// Terms that Elixir can hold and pass, but not see into.
 macro_rules! opaque {
     ($($name:ident),*) => { $(#[rustler::resource_impl] impl Resource for $name {})* };
 }
-opaque!(Secret, Limit, List);
+opaque!(Secret, Limit, List, OpenFile, Held);
 
 /// Starts the named job, which sends messages with the tag.
 #[rustler::nif]
@@ -169,6 +195,13 @@ fn bandwidth(limit: ResourceArc<Limit>) -> Option<u64> {
 fn archive_format<'a>(env: Env<'a>, path: Term<'a>) -> NifResult<Term<'a>> {
     let path: RawPath = decode::read(path).map_err(|_| rustler::Error::BadArg)?;
     Ok(serial::term(env, &Format::of(&path.0).map(|(format, stem)| (format, RawPath(stem)))))
+}
+
+/// Closes a file, as soon as no read needs it.
+#[rustler::nif]
+fn close_file(file: ResourceArc<OpenFile>) -> Atom {
+    job::drop_later(file.0.close());
+    atoms::ok()
 }
 
 /// Encodes a term as JSON text.

@@ -149,6 +149,24 @@ pub(crate) fn write_all_at<B: AsRef<[u8]>>(
     Ok(())
 }
 
+/// Fills `buffer` with the bytes at `at`. A file that ends before is an error of kind `UnexpectedEof`.
+#[cfg(unix)]
+pub(crate) fn read_exact_at(file: &fs::File, buffer: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
+}
+
+/// Fills `buffer` with the bytes at `at`. A file that ends before is an error of kind `UnexpectedEof`.
+#[cfg(windows)]
+pub(crate) fn read_exact_at(file: &fs::File, mut buffer: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, at)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => (buffer, at) = (&mut buffer[read..], at + read as u64),
+        }
+    }
+    Ok(())
+}
+
 /// Returns how many bytes are missing for a file below `folder`; `None` if it fits or the free
 /// space is unknown.
 pub fn missing_space(folder: &Path, needed: u64) -> Option<u64> {

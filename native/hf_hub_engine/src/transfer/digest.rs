@@ -17,6 +17,7 @@ use std::{
 
 use crate::{
     base::{
+        disk::read_exact_at,
         error::{Error, ErrorKind, Result},
         hash::Hasher,
     },
@@ -143,27 +144,14 @@ fn hash(
                 buffer.resize(1 << 20, 0);
                 while length > 0 && !stop.load(Relaxed) {
                     let room = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
-                    let n = read_at(file, &mut buffer[..room], at)?;
-                    if n == 0 {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                    hasher.update(&buffer[..n]);
-                    (at, length) = (at + n as u64, length - n as u64);
+                    read_exact_at(file, &mut buffer[..room], at)?;
+                    hasher.update(&buffer[..room]);
+                    (at, length) = (at + room as u64, length - room as u64);
                 }
             }
         }
     }
     Ok(hasher.finish())
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
 #[cfg(test)]

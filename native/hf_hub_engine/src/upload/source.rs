@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     base::{
-        disk::open_regular,
+        disk::{open_regular, read_exact_at},
         error::{Error, ErrorKind, Result},
         input,
     },
@@ -159,7 +159,7 @@ impl Content {
                 buffer.copy_from_slice(part.ok_or_else(|| self.changed())?);
                 Ok(())
             }
-            Inner::File(file, first) => read_at(file, first + at, buffer).map_err(|error| {
+            Inner::File(file, first) => read_exact_at(file, buffer, first + at).map_err(|error| {
                 if error.kind() == io::ErrorKind::UnexpectedEof {
                     return self.changed();
                 }
@@ -207,25 +207,6 @@ pub(super) fn unreadable(file: &Path, error: io::Error) -> Error {
         _ => "",
     };
     Error::new(ErrorKind::Io, format!("cannot read `{}`{why}", file.display())).with_source(error)
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, mut at: u64, mut buffer: &mut [u8]) -> io::Result<()> {
-    while !buffer.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, buffer, at)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                buffer = &mut buffer[read..];
-                at += read as u64;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
