@@ -4,6 +4,7 @@
 //! runs no Spaces and shares no code with the client library: it is there to judge it.
 
 mod cli;
+mod console;
 mod job;
 mod serve;
 mod store;
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            cli::complain(&err);
+            console::complain(&err);
             ExitCode::FAILURE
         }
     }

@@ -92,12 +92,6 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     }
 }
 
-/// Prints an error in one line.
-pub(crate) fn complain(err: &anyhow::Error) {
-    // Standard error may be closed.
-    let _ = writeln!(std::io::stderr(), "hf_hub_server: {err:#}");
-}
-
 /// The root of a Hub.
 #[derive(Debug, Args)]
 struct RootArg {

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::access;
 use super::call::Call;
-use super::routes::object_id;
-use crate::cli::complain;
-use crate::store::{About, Domain, MAIN_REF, Repo, RepoKey, RepoKind, Store, User, Webhook};
+use crate::console::complain;
+use crate::store::{
+    About, Domain, MAIN_REF, Repo, RepoKey, RepoKind, Store, User, Webhook, object_id,
+};
 
 /// What has happened to something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

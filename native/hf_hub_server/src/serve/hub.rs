@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock::Clock;
-use super::deliver::Courier;
+use super::courier::Courier;
+use super::endpoints::EndpointArgs;
 use super::intake::Intake;
 use super::jobs::Jobs;
 use super::origins::Origins;
-use super::routes::EndpointArgs;
 use super::sign::Signer;
 use crate::store::Store;
 #[cfg(feature = "xet")]

@@ -9,7 +9,9 @@ mod call;
 mod clock;
 mod content;
 mod control;
+mod courier;
 mod deliver;
+mod endpoints;
 mod error;
 mod events;
 mod faults;
@@ -21,6 +23,7 @@ mod jobs;
 mod journal;
 mod linger;
 mod listener;
+mod lookup;
 mod markdown;
 mod origins;
 mod pages;
@@ -50,13 +53,15 @@ use tokio::time::sleep;
 use crate::store::Store;
 use clock::Clock;
 use control::Control;
-use deliver::{Courier, WebhookArgs};
+use courier::{Courier, WebhookArgs};
+use endpoints::EndpointArgs;
 use faults::Faults;
 use hub::{Hub, Options};
 use jobs::{JobArgs, Jobs};
 use journal::Journal;
 use listener::Gauge;
-use origins::{Origin, Origins};
+use origins::{Origin, Origins, base_url};
+use routes::router;
 use tls::Tls;
 
 /// A pause between looks for changes is at least this many times as long as a look.
@@ -120,7 +125,7 @@ pub(crate) struct Spec {
     #[command(flatten)]
     jobs: JobArgs,
     #[command(flatten)]
-    endpoints: routes::EndpointArgs,
+    endpoints: EndpointArgs,
     /// Seconds between two looks for repositories that another program has changed
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     rescan: u64,
@@ -224,8 +229,8 @@ async fn serve(store: Store, spec: Spec) -> Result<()> {
     let faults = Arc::new(Faults::default());
     let gauges = [Origin::Hub, Origin::Cdn].map(|_| Arc::new(Gauge::default()));
 
-    let mut hub_app = routes::hub(hub.clone());
-    let mut cdn_app = routes::cdn(hub);
+    let mut hub_app = router::hub(hub.clone());
+    let mut cdn_app = router::cdn(hub);
     if spec.test_control {
         hub_app = faults::layer(hub_app, &faults, Origin::Hub);
         cdn_app = faults::layer(cdn_app, &faults, Origin::Cdn);
@@ -342,12 +347,4 @@ fn signal() -> Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })
-}
-
-fn base_url(text: &str) -> Result<String, String> {
-    let url: axum::http::Uri = text.parse().map_err(|err| format!("{err}"))?;
-    match url.scheme_str() {
-        Some("http" | "https") => Ok(text.trim_end_matches('/').to_owned()),
-        _ => Err("must begin with http:// or https://".into()),
-    }
 }

@@ -83,6 +83,15 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// Parses the base URL of an option.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let url: axum::http::Uri = text.parse().map_err(|err| format!("{err}"))?;
+    match url.scheme_str() {
+        Some("http" | "https") => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err("must begin with http:// or https://".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

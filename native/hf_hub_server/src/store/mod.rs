@@ -105,7 +105,7 @@ pub(crate) use settings::{Gate, Settings};
 pub(crate) use spaces::{
     Entry as SpaceEntry, FREE_HARDWARE, LogKind, NewEntry as NewSpaceEntry, NewSpace, Space, Stage,
 };
-pub(crate) use token::{Role, Scope, Token, random_token};
+pub(crate) use token::{Role, Scope, Token, object_id, random_token};
 pub(crate) use users::{Account, Membership, OrgRole, User, Users};
 pub(crate) use webhooks::{
     Domain, Watched, WatchedKind, Webhook, WebhookSpec, WebhookState, Webhooks,

@@ -295,6 +295,11 @@ pub(crate) fn random_id() -> Result<String> {
     random::<12>()
 }
 
+/// Returns an id in that format which is always the same for a name.
+pub(crate) fn object_id(name: &str) -> String {
+    hex::encode(&Sha256::digest(name)[..12])
+}
+
 fn random<const N: usize>() -> Result<String> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::usage::{Meter, Usage};
 use super::{CHECK, Jobs, blocking, search_path};
-use crate::cli::complain;
+use crate::console::complain;
 use crate::job::{self, KILL, Order, STOP};
 use crate::store::{Job, LogWriter, remove_foreign_folder};
 

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
-use crate::cli::complain;
+use crate::console::complain;
 use crate::store::{Job, JobStage, Lock, Store};
 use attempt::{Attempt, Outcome};
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::cron::Cron;
 use super::{Jobs, blocking};
-use crate::cli::complain;
+use crate::console::complain;
 use crate::store::{Job, NewJob, Scheduled};
 
 /// How long a change by another process may stay unnoticed.

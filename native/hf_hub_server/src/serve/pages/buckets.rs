@@ -7,8 +7,8 @@ use percent_encoding::utf8_percent_encode;
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::find_bucket;
 use super::super::response::PATH_SET;
-use super::super::routes::find_bucket;
 use super::blob::{IMAGES, MAX_IMAGE, MAX_READ, MAX_SHOWN, text};
 use super::format::{self, count, date, size};
 use super::layout::{self, SearchField};

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::markdown::{self, Folder, Place};
 use super::format::{self, count, date, size};
 use super::layout::{self, sanitized};
@@ -30,7 +31,7 @@ pub(super) struct Checkout<'a> {
 impl<'a> Checkout<'a> {
     /// Opens a revision.
     pub(super) fn new(repo: &'a Repo, revision: &str) -> Result<Self, ApiError> {
-        let (git, commit) = super::super::routes::checkout(repo, revision)?;
+        let (git, commit) = checkout(repo, revision)?;
         Ok(Self { repo, git, commit, revision: revision.to_owned() })
     }
 

@@ -24,8 +24,8 @@ use axum::http::{Method, StatusCode};
 
 use super::call::{Call, Reply};
 use super::error::ApiError;
+use super::lookup::open;
 use super::response;
-use super::routes::open;
 use crate::store::{Lookup, Repo, RepoKey};
 
 use path::{Page, View};

@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::query::{Query, is_true};
 use super::super::response;
 use super::page::Page;
-use super::whoami::object_id;
-use super::{checkout, users};
+use super::users;
 use crate::store::{
     AccessRequest, AccessState, Account, Decided, MAIN, Repo, Requested, Requester, facts,
+    object_id,
 };
 
 /// Maximum length of a reason for a rejection.

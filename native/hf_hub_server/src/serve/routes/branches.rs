@@ -8,8 +8,8 @@ use serde_json::json;
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::events::{Event, RefChange};
+use super::super::lookup::checkout;
 use super::super::response;
-use super::checkout;
 use crate::store::{Draft, Git, MAIN, MAIN_REF, Repo, RepoLock, branch_ref, tag_ref};
 
 const MAX_MESSAGE: usize = 500;

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::open;
 use super::super::response;
+use super::commits;
 use super::page::Page;
-use super::whoami::object_id;
-use super::{commits, open};
 use crate::store::{
     Collection, CollectionChange, CollectionOrder, CollectionSearch, Content, Followed, Gate, Item,
-    ItemKey, Lookup, NewCollection, Repo, RepoKey, RepoKind,
+    ItemKey, Lookup, NewCollection, Repo, RepoKey, RepoKind, object_id,
 };
 
 const THEMES: [&str; 6] = ["orange", "blue", "green", "purple", "pink", "indigo"];

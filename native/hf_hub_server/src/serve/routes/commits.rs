@@ -4,8 +4,8 @@ use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
+use super::super::lookup::checkout;
 use super::super::response;
-use super::checkout;
 use crate::store::{CommitInfo, Repo};
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::response;
-use super::{checkout, spaces};
+use super::spaces;
 use crate::store::{
     Entry, EntryKind, Gate, MAIN, Popularity, Properties, Repo, RepoKey, RepoKind, Settings, facts,
 };

@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::open;
 use super::super::response;
 use super::super::slot::{Multipart, Slot};
-use super::{check_commit_rights, limits, open, repos};
+use super::{check_commit_rights, limits, repos};
 use crate::store::{Lookup, Pointer, Repo, RepoKey, is_oid};
 
 const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");

@@ -10,9 +10,8 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::events::{Event, RefChange};
 use super::super::response::{self, date};
-use super::object_id;
 use super::page::Page;
-use crate::store::{LargeFile, Repo, is_oid};
+use crate::store::{LargeFile, Repo, is_oid, object_id};
 
 /// Maximum number of files that one request removes.
 const MOST: usize = 1000;

@@ -7,8 +7,7 @@ use super::super::error::ApiError;
 use super::super::response;
 use super::page::Page;
 use super::users;
-use super::whoami::object_id;
-use crate::store::{Followed, Member, Organization, RepoKind};
+use crate::store::{Followed, Member, Organization, RepoKind, object_id};
 
 /// Number of members on a page, unless the query has a limit.
 const MEMBERS: usize = 500;

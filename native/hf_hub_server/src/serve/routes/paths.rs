@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::query::{Query, is_true};
 use super::super::response;
-use super::{checkout, tree};
+use super::tree;
 use crate::store::Repo;
 use axum::http::header::CONTENT_TYPE;
 

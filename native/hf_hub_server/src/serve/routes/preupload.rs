@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::response;
+use super::check_commit_rights;
 use super::commit::{MAX_REGULAR, check_path};
-use super::{check_commit_rights, checkout};
 use crate::store::{Attributes, EntryKind, Git, Repo};
 
 /// The request body.

@@ -9,11 +9,11 @@ use super::super::access::Caller;
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::events::{Change, Event};
+use super::super::lookup::open;
 use super::super::response;
 #[cfg(feature = "xet")]
 use super::buckets;
 use super::commit;
-use super::open;
 use super::settings::{self, Visibility};
 use super::{info, spaces};
 use crate::store::{Lookup, Repo, RepoId, RepoKey, RepoKind, Settings, default_gitattributes};

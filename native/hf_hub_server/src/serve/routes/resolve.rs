@@ -12,8 +12,8 @@ use percent_encoding::utf8_percent_encode;
 use super::super::call::{Call, Reply};
 use super::super::content::{self, Content, Source, quoted};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::response::{self, PATH_SET, QUERY_SET, header_value};
-use super::checkout;
 #[cfg(feature = "xet")]
 use super::xet;
 use crate::store::{Entry, EntryKind, Git, Repo};

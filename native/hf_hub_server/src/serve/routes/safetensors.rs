@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::response;
-use super::checkout;
 use crate::store::safetensors::{MAX_HEADER, content, header};
 use crate::store::{Entry, EntryKind, Git, LfsStore, MAIN, Repo, RepoKind};
 

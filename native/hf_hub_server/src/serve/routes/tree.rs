@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::checkout;
 use super::super::response;
-use super::checkout;
 use crate::store::{CommitInfo, Entry, EntryKind, Git, Listed, Repo};
 use git2::Oid;
 

@@ -6,8 +6,7 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
 use super::page::Page;
-use super::whoami::object_id;
-use crate::store::{Account, Followed, RepoKind, User};
+use crate::store::{Account, Followed, RepoKind, User, object_id};
 
 /// Returns what lists show of a user.
 pub(super) fn shown(call: &Call, account: &Account) -> Value {

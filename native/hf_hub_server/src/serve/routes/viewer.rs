@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup::open;
 use super::super::response;
-use super::open;
 use crate::store::{Lookup, MAIN, Properties, RepoKey, RepoKind, facts};
 
 const DATA: [&str; 8] = ["parquet", "jsonl", "json", "csv", "tsv", "arrow", "txt", "zip"];

@@ -1,14 +1,13 @@
 //! Information about a token and its user.
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::super::access::Caller;
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::response;
 use super::users;
-use crate::store::{Role, Token, User};
+use crate::store::{Role, Token, User, object_id};
 
 /// Handles `/api/whoami-v2`.
 pub(super) fn get(call: &Call) -> Reply {
@@ -73,9 +72,4 @@ fn entity_type(user: &User, entity: &str) -> &'static str {
         _ if entity == user.name => "user",
         _ => "org",
     }
-}
-
-/// Returns an id in the Hub's format that is stable for a name.
-pub(in super::super) fn object_id(name: &str) -> String {
-    hex::encode(&Sha256::digest(name)[..12])
 }

@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
+use super::super::super::lookup::{find_bucket, open};
 use super::super::super::response;
 use super::super::limits;
-use super::super::{open, repos};
+use super::super::repos;
 use super::notify::{Change, notify};
-use super::{find, own};
+use super::own;
 use crate::store::{Bucket, BucketFile, FileChange, Pointer, RepoKey, XetFile};
 
 /// Maximum number of lines.
@@ -166,7 +167,7 @@ fn content(call: &Call, hash: &str) -> Result<Option<Stored>, ApiError> {
 fn has(call: &Call, kind: &str, id: &str, oid: &str) -> Result<bool, ApiError> {
     if kind == "bucket" {
         let Some((namespace, name)) = id.split_once('/') else { return Ok(false) };
-        let Ok(source) = find(call, namespace, name) else { return Ok(false) };
+        let Ok(source) = find_bucket(call, namespace, name) else { return Ok(false) };
         return Ok(oid == NO_BYTES || call.hub.store.buckets().holds(&source, oid)?);
     }
     let Ok(id) = id.parse() else { return Ok(false) };

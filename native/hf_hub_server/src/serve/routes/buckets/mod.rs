@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::hub::Hub;
+use super::super::lookup::find_bucket;
 use super::super::response;
 use super::page::Page;
 use super::settings::Visibility;
-use super::whoami::object_id;
 use super::{DELETE, GET, POST, PUT, on, xet};
 use notify::{Change, notify};
 
@@ -54,16 +54,9 @@ struct New {
     resource_group_id: Option<String>,
 }
 
-/// Returns a bucket that the caller may see.
-pub(in crate::serve) fn find(call: &Call, namespace: &str, name: &str) -> Result<Bucket, ApiError> {
-    let found = call.hub.store.buckets().find(namespace, name)?;
-    let found = found.filter(|found| !found.private || call.caller.may_read_in(&found.namespace));
-    found.ok_or_else(|| ApiError::repo_not_found(call.caller.is_anonymous()))
-}
-
 /// Returns the bucket of the route.
 fn of(call: &Call) -> Result<Bucket, ApiError> {
-    find(call, call.param("namespace")?, call.param("name")?)
+    find_bucket(call, call.param("namespace")?, call.param("name")?)
 }
 
 /// Returns the bucket of the route, if the caller may change it.
@@ -167,7 +160,7 @@ pub(super) fn rename(call: &Call, from: &str, to: &str) -> Reply {
     let parts = |id: &str| id.split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned()));
     let parts = |id| parts(id).ok_or_else(|| ApiError::bad_request("Invalid bucket name"));
     let ((namespace, name), (new_namespace, new_name)) = (parts(from)?, parts(to)?);
-    let bucket = find(call, &namespace, &name)?;
+    let bucket = find_bucket(call, &namespace, &name)?;
     call.caller.writer_in(Some(&bucket.namespace))?;
     let (new_namespace, new_name) = new_place(call, &new_namespace, &new_name)?;
     if !call.hub.store.buckets().rename(&bucket, &new_namespace, &new_name)? {

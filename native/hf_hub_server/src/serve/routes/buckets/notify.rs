@@ -3,9 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::super::call::Call;
-use super::object_id;
-use crate::cli::complain;
-use crate::store::{Bucket, Domain, User, Webhook};
+use crate::console::complain;
+use crate::store::{Bucket, Domain, User, Webhook, object_id};
 
 /// A change of a bucket: its scope and action, and further entries of the payload.
 pub(super) enum Change<'a> {

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::super::super::call::Call;
 use super::super::super::events::{self, Change, RefChange};
-use super::super::object_id;
 use super::json::references;
-use crate::cli::complain;
-use crate::store::{Author, Discussion, Event, Happened, Repo};
+use crate::console::complain;
+use crate::store::{Author, Discussion, Event, Happened, Repo, object_id};
 
 /// What happened to a discussion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

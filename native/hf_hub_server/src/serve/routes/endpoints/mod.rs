@@ -15,48 +15,13 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::hub::Hub;
 use super::super::response;
-use super::whoami::object_id;
 use super::{DELETE, GET, POST, PUT, on, owned};
-use crate::store::{Endpoint, EndpointState as State, NewEndpoint};
+use crate::store::{Endpoint, EndpointState as State, NewEndpoint, object_id};
 use config::Sent;
 
 const ALL: &str = "/v2/endpoint/{namespace}";
 const ONE: &str = "/v2/endpoint/{namespace}/{name}";
 const WHAT: &str = "inference endpoints";
-
-/// The options about inference endpoints.
-#[derive(Clone, Debug, clap::Args)]
-pub(in crate::serve) struct EndpointArgs {
-    /// Seconds that an inference endpoint takes to start or to be updated
-    #[arg(id = "endpoint-start", long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
-    start: f64,
-    /// URL of a server of models, which is that of each inference endpoint that runs; without it,
-    /// only their health checks succeed
-    #[arg(id = "endpoint-url", long, value_name = "URL", value_parser = super::super::base_url)]
-    url: Option<String>,
-    /// Path of the health check of that server
-    #[arg(id = "endpoint-health", long, value_name = "PATH", default_value = "/health")]
-    health: String,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds = text.parse::<f64>().map_err(|err| err.to_string())?;
-    let is_valid = (0.0..=1e9).contains(&seconds);
-    if is_valid { Ok(seconds) } else { Err("expected a number of seconds".into()) }
-}
-
-impl EndpointArgs {
-    /// Returns the states of an endpoint that starts.
-    fn starting(&self) -> Vec<(State, f64)> {
-        let half = self.start / 2.0;
-        vec![(State::Pending, half), (State::Initializing, half), (State::Running, 0.0)]
-    }
-
-    /// Returns the states of an endpoint that is updated while it runs.
-    fn updating(&self) -> Vec<(State, f64)> {
-        vec![(State::Updating, self.start), (State::Running, 0.0)]
-    }
-}
 
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Hub>> {

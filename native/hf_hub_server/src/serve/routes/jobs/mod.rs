@@ -16,9 +16,8 @@ use super::super::hub::Hub;
 use super::super::jobs::Jobs;
 use super::super::response;
 use super::page::Page;
-use super::whoami::object_id;
 use super::{GET, POST, PUT, hardware, on, owned};
-use crate::store::{Job, JobSearch, MOST_UNFINISHED, NewJob};
+use crate::store::{Job, JobSearch, MOST_UNFINISHED, NewJob, object_id};
 
 const ALL: &str = "/api/jobs/{namespace}";
 const ONE: &str = "/api/jobs/{namespace}/{id}";

@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::super::super::call::Call;
 use super::super::super::error::ApiError;
-use super::super::{hardware, open, repos};
+use super::super::super::lookup::open;
+use super::super::{hardware, repos};
 use super::{environment, runtime, volumes};
 use crate::store::{Lookup, NewSpace, Repo, RepoKey, RepoKind, Space};
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
+use super::super::super::lookup::open;
 use super::super::super::response;
 use super::super::repos;
 use super::runtime;
@@ -107,7 +108,7 @@ impl Sent {
     fn check_source(&self, call: &Call) -> Result<(), ApiError> {
         let kind: RepoKind = repos::kind(Some(&self.kind))?;
         let key = RepoKey::new(kind, repos::parse(&self.source)?);
-        match super::super::open(call, &key)? {
+        match open(call, &key)? {
             Lookup::Found(repo) => call.caller.check_files(&repo),
             Lookup::Moved(_) | Lookup::Missing => Err(ApiError::bad_request(format!(
                 "The source of a volume does not exist: {} {}",

@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
 use super::super::super::hub::Hub;
+use super::super::super::lookup::checkout;
 use super::super::super::query::Query;
 use super::super::super::response::{self, QUERY_SET, header_value};
 use super::super::super::sign::Rejection;
-use super::super::{check_commit_rights, checkout};
+use super::super::check_commit_rights;
 use super::holder::Holder;
 use crate::store::{Repo, RepoKey, RepoKind};
 
