@@ -135,6 +135,12 @@ defmodule HfHub.GGUFTest do
           {"overflow", file([], [tensor("w", [2 ** 40, 2 ** 40], 24, 0)], large(64))},
           {"huge offset", file([], [tensor("w", [8], 24, 2 ** 64 - 32)], large(64))},
           {"blocks", file([], [tensor("w", [31], 8, 0)], large(64))},
+          {"overflow of an unknown type", file([], [tensor("w", [2 ** 40, 2 ** 40], 99, 0)], large(64))},
+          {"nine dimensions", file([], [tensor("w", List.duplicate(1, 9), 24, 0)], large(64))},
+          {"huge alignment", file([entry("general.alignment", 10, <<2 ** 40::little-64>>)], [], "")},
+          {"items",
+           file([entry("a", 9, <<0::little-32, 16_000_001::little-64>> <> large(16_000_001))], [], "")},
+          {"long header", file([entry("a", 8, text(:binary.copy("a", 68_000_000)))], [], "")},
           {"dimensions", file([], [text("w") <> u32(2 ** 31)], large(64))},
           {"alignment", file([entry("general.alignment", 4, u32(0))], [], "")},
           {"odd alignment", file([entry("general.alignment", 4, u32(24))], [], "")}
@@ -142,6 +148,19 @@ defmodule HfHub.GGUFTest do
       path = write(context, content)
       assert {:error, %Error{kind: :invalid_response, path: ^path, message: message}} = GGUF.read(path), what
       assert String.length(message) < 600, what
+    end
+  end
+
+  test "rejects counts before anything is read for them", context do
+    for content <- [
+          file([], [], "", tensors: 2 ** 63),
+          file([], [], "", entries: 2 ** 60),
+          file([entry("a", 8, <<2 ** 64 - 1::little-64>>)], [], ""),
+          file([entry("a", 9, <<0::little-32, 2 ** 40::little-64>>)], [], ""),
+          file([entry("a", 9, <<9::little-32, 50::little-64>>)], [], large(200))
+        ] do
+      assert {:error, %Error{message: message}} = GGUF.read(write(context, content))
+      assert message =~ "more than fit into it"
     end
   end
 

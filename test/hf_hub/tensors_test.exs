@@ -150,11 +150,17 @@ defmodule HfHub.TensorsTest do
         {"reversed", ~s({"a":#{entry("U8", [0], 4, 0)}}), "xxxx"},
         {"negative", ~s({"a":#{entry("U8", [-1], 0, 1)}}), "x"},
         {"overflow", ~s({"a":#{entry("U8", [4_294_967_296, 4_294_967_296, 2], 0, 1)}}), "x"},
+        # Sizes of unknown types are not known either.
+        {"overflow of an unknown type", ~s({"a":#{entry("X9", [4_294_967_296, 4_294_967_296], 0, 1)}}), "x"},
+        {"count beside zero", ~s({"a":#{entry("U8", [0, 9_223_372_036_854_775_808], 0, 0)}}), ""},
+        {"negative beside zero", ~s({"a":#{entry("U8", [0, -1], 0, 0)}}), ""},
+        {"reversed at the end", ~s({"a":#{entry("U8", [5], 0, 5)},"b":#{entry("X9", [1], 5, 3)}}), "xxx"},
         {"count", ~s({"a":#{entry("U8", [18_446_744_073_709_551_615], 0, 18_446_744_073_709_551_615)}}), "x"},
         {"long number",
          ~s({"a":#{entry("U8", [1], 0, 1) |> String.replace("[1]", "[#{String.duplicate("9", 9999)}]")}}),
          "x"},
         {"fraction", ~s({"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}), "x"},
+        {"offsets of text", ~s({"a":{"dtype":"U8","shape":[1],"data_offsets":["0","1"]}}), "x"},
         {"three offsets", ~s({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,1]}}), "x"},
         {"no dtype", ~s({"a":{"shape":[1],"data_offsets":[0,1]}}), "x"},
         {"behind", ~s({} {}), ""}
@@ -178,9 +184,26 @@ defmodule HfHub.TensorsTest do
         assert {:error, %Error{kind: :invalid_response}} = Safetensors.open(path)
       end
 
+      # A file that is long enough.
+      path = Path.join(context.dir, "sparse.safetensors")
+      File.write!(path, <<100_000_001::little-64>>)
+      {:ok, file} = :file.open(path, [:read, :write, :raw])
+      {:ok, _position} = :file.position(file, 100_000_100)
+      :ok = :file.truncate(file)
+      assert {:error, %Error{message: message}} = Safetensors.open(path)
+      assert message =~ "announced length of 100000001 bytes"
+
       File.write!(Path.join(context.dir, "long.safetensors"), "1234567")
       assert {:error, %Error{message: message}} = Safetensors.open(Path.join(context.dir, "long.safetensors"))
       assert message =~ "shorter than 8 bytes"
+    end
+
+    test "of nearly 100 MB is an error before its values are made", context do
+      for text <- ["[1," <> :binary.copy("1,", 49_000_000) <> "1]", :binary.copy("[", 99_000_000)] do
+        path = write_raw(context, ~s({"a":) <> text <> "}", "")
+        assert {:error, %Error{kind: :invalid_response, message: message}} = Safetensors.open(path)
+        assert message =~ "too many values"
+      end
     end
 
     test "with any byte changed never gives a tensor outside of the file, or an exception", context do
