@@ -61,9 +61,7 @@ defmodule HfHub.GGUF do
   defp open(nil, source, opts) do
     with {:ok, ref} <- RepoRef.resolve(source, opts),
          :ok <- RepoRef.beside(ref, opts[:filename]),
-         {:ok, found} <- RandomAccess.find(place(ref, opts)) do
-      if is_binary(found), do: RandomAccess.open(found), else: {:ok, found}
-    end
+         do: RandomAccess.find(place(ref, opts))
   end
 
   defp open(path, _source, opts),

@@ -46,11 +46,10 @@ defmodule HfHub.RandomAccess do
   end
 
   @doc """
-  Finds a file of a repository at the commit that the revision stands for now, and returns the path of a cached copy, or
-  the file to read from the Hub. The options are those of `HfHub.Download.file_metadata/1`, `:cache_dir` and
-  `:local_files_only`.
+  Opens a file of a repository at the commit that the revision stands for now: a cached copy, or the file on the Hub. The
+  options are those of `HfHub.Download.file_metadata/1`, `:cache_dir` and `:local_files_only`.
   """
-  @spec find(keyword()) :: {:ok, Path.t() | t()} | {:error, Error.t()}
+  @spec find(keyword()) :: {:ok, t()} | {:error, Error.t()}
   def find(opts) do
     cond do
       Config.offline?() or opts[:local_files_only] -> cached(opts)
@@ -88,9 +87,8 @@ defmodule HfHub.RandomAccess do
   def close(_remote), do: :ok
 
   defp cached(opts) do
-    Cache.cache_path(
-      Options.given(Keyword.take(opts, [:repo_id, :repo_type, :revision, :filename, :cache_dir, :endpoint]))
-    )
+    place = Keyword.take(opts, [:repo_id, :repo_type, :revision, :filename, :cache_dir, :endpoint])
+    with {:ok, path} <- Cache.cache_path(Options.given(place)), do: open(path)
   end
 
   defp on_the_hub(opts) do

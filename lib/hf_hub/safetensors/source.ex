@@ -48,40 +48,35 @@ defmodule HfHub.Safetensors.Source do
 
   defp nothing(where), do: "#{where} has no safetensors model: neither #{@single} nor #{@index} exists"
 
-  # `find` returns the path or the remote file of a name, and the same for names next to it. The files of a sharded model
-  # that have none of the wanted tensors are not opened.
+  # `find` opens the file of a name, and returns the same for names next to it. The files of a sharded model that have none
+  # of the wanted tensors are not opened.
   defp open(find, name, wanted) do
-    with {:ok, found, siblings} <- find.(name) do
+    with {:ok, file, siblings} <- find.(name) do
       if Path.extname(name) == ".json",
-        do: sharded(found, siblings, wanted),
-        else: single(found, name, wanted)
+        do: sharded(file, siblings, wanted),
+        else: single(file, name, wanted)
     end
   end
 
-  defp single(found, name, wanted) do
-    with {:ok, files, headers} <- read_all([{name, found}]) do
-      header = headers[name]
-
-      case Names.take(Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), wanted) do
-        {:ok, weight_map} -> {:ok, handle(header.metadata, weight_map, files, headers)}
-        error -> closed(files, error)
-      end
-    end
+  defp single(file, name, wanted) do
+    with {:ok, header} <- Header.read(file),
+         {:ok, weight_map} <-
+           Names.take(Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), wanted),
+         do: {:ok, handle(header.metadata, weight_map, %{name => {file, header}})}
   end
 
-  defp sharded(found, siblings, wanted) do
-    with {:ok, index} <- index(found),
+  defp sharded(file, siblings, wanted) do
+    with {:ok, index} <- index(file),
          {:ok, weight_map} <- Names.take(index["weight_map"], wanted),
          {:ok, names} <- names(weight_map),
-         {:ok, found} <- all(names, siblings),
-         {:ok, files, headers} <- read_all(found),
-         :ok <- complete(weight_map, headers, files) do
-      {:ok, handle(index["metadata"] || %{}, weight_map, files, headers)}
+         {:ok, files} <- all(names, siblings),
+         :ok <- complete(weight_map, files) do
+      {:ok, handle(index["metadata"] || %{}, weight_map, files)}
     end
   end
 
-  defp handle(metadata, weight_map, files, headers) do
-    tensors = Map.new(weight_map, fn {name, file} -> {name, headers[file].tensors[name]} end)
+  defp handle(metadata, weight_map, files) do
+    tensors = Map.new(weight_map, fn {name, file} -> {name, tensor(files, file, name)} end)
 
     counts =
       Enum.reduce(tensors, %{}, fn {_name, tensor}, counts ->
@@ -93,18 +88,19 @@ defmodule HfHub.Safetensors.Source do
       metadata: metadata,
       weight_map: weight_map,
       parameter_count: counts,
-      files: Map.new(files, fn {name, file} -> {name, {file, headers[name].start}} end)
+      files: Map.new(files, fn {name, {file, header}} -> {name, {file, header.start}} end)
     }
   end
 
-  defp index(found) do
-    with {:ok, file} <- opened(found) do
-      result = parse_index(file)
-      RandomAccess.close(file)
+  defp tensor(files, file, name) do
+    {_file, header} = files[file]
+    header.tensors[name]
+  end
 
-      with {:error, why} when is_binary(why) <- result,
-           do: {:error, RandomAccess.invalid(file, "index", why)}
-    end
+  defp index(file) do
+    result = parse_index(file)
+    RandomAccess.close(file)
+    with {:error, why} when is_binary(why) <- result, do: {:error, RandomAccess.invalid(file, "index", why)}
   end
 
   defp parse_index(%{size: size}) when size > @max_index,
@@ -145,60 +141,47 @@ defmodule HfHub.Safetensors.Source do
 
   defp all(names, find) do
     names
-    |> Task.async_stream(&{&1, find.(&1)}, max_concurrency: @at_once, timeout: :infinity)
-    |> Enum.reduce_while({:ok, []}, fn
-      {:ok, {name, {:ok, found, _siblings}}}, {:ok, all} -> {:cont, {:ok, [{name, found} | all]}}
-      {:ok, {_name, {:error, error}}}, _all -> {:halt, {:error, error}}
+    |> Task.async_stream(&shard(&1, find), max_concurrency: @at_once, timeout: :infinity)
+    |> Enum.reduce_while({:ok, %{}}, fn
+      {:ok, {:ok, name, shard}}, {:ok, all} -> {:cont, {:ok, Map.put(all, name, shard)}}
+      {:ok, {:error, error}}, _all -> {:halt, {:error, error}}
     end)
   end
 
-  defp read_all(found) do
-    Enum.reduce_while(found, {:ok, %{}, %{}}, fn {name, found}, {:ok, files, headers} ->
-      with {:ok, file} <- opened(found),
-           files = Map.put(files, name, file),
-           {:header, _files, {:ok, header}} <- {:header, files, Header.read(file)} do
-        {:cont, {:ok, files, Map.put(headers, name, header)}}
-      else
-        {:header, files, error} -> {:halt, closed(files, error)}
-        error -> {:halt, closed(files, error)}
-      end
-    end)
+  defp shard(name, find) do
+    with {:ok, file, _siblings} <- find.(name),
+         {:ok, header} <- Header.read(file),
+         do: {:ok, name, {file, header}}
   end
 
-  defp closed(files, error) do
-    for {_name, file} <- files, do: RandomAccess.close(file)
-    error
-  end
-
-  defp complete(map, headers, files) do
-    case Enum.find(map, fn {name, file} -> not is_map_key(headers[file].tensors, name) end) do
+  defp complete(weight_map, files) do
+    case Enum.find(weight_map, fn {name, file} -> tensor(files, file, name) == nil end) do
       nil ->
         :ok
 
       {name, file} ->
         message = "the index names the tensor #{inspect(name)} in `#{file}`, which does not contain it"
-        closed(files, {:error, Error.new(:invalid_response, message, path: file)})
+        {:error, Error.new(:invalid_response, message, path: file)}
     end
   end
 
-  defp opened(path) when is_binary(path), do: RandomAccess.open(path)
-  defp opened(file), do: {:ok, file}
-
-  defp at_path(folder, name), do: {:ok, Path.join(folder, name), &at_path(folder, &1)}
+  defp at_path(folder, name) do
+    with {:ok, file} <- RandomAccess.open(Path.join(folder, name)), do: {:ok, file, &at_path(folder, &1)}
+  end
 
   defp in_repo(folder, name, opts) do
     name = name |> String.split("/") |> Enum.reject(&(&1 == ".")) |> Enum.join("/")
     filename = if folder == "", do: name, else: folder <> "/" <> name
 
-    with {:ok, found} <- RandomAccess.find(Options.given([filename: filename] ++ opts)),
-         do: {:ok, found, &in_repo(folder, &1, Keyword.put(opts, :revision, commit(found, opts)))}
+    with {:ok, file} <- RandomAccess.find(Options.given([filename: filename] ++ opts)),
+         do: {:ok, file, &in_repo(folder, &1, Keyword.put(opts, :revision, commit(file, opts)))}
   end
 
   # All files are of the commit of the first one.
   defp commit(%RandomAccess{from: {:hub, commit, _stream}}, _given), do: commit
 
   defp commit(cached, given) do
-    case Regex.run(~r"/snapshots/([^/]+)/", cached) do
+    case Regex.run(~r"/snapshots/([^/]+)/", cached.name) do
       [_all, commit] -> commit
       nil -> given[:revision]
     end
