@@ -6,9 +6,12 @@ defmodule HfHub.Kino do
 
       HfHub.Kino.search()
 
-  Without these functions, too, results look their part in a cell: repositories, caches, plans and headers of safetensors
-  and GGUF files are shown as tables, and `progress: true` as a bar, which ends when the cell is stopped, with the
-  transfer. `table/1` shows a list of results as a table.
+  Without these functions, too, a cell shows results as tables: repositories, scans and removals of the cache, plans of a
+  synchronization, and headers of safetensors and GGUF files, as the functions with `!` return them. Progress with
+  `progress: true` is a bar, which ends with the transfer when the cell is stopped.
+
+  Lists, such as those of files or of what a search finds, are lists of Elixir, and Livebook shows them as such. `table/1`
+  makes a table of the fields that matter, and `Kino.DataTable.new/1` one of all fields.
 
   All functions of this module raise `ArgumentError` if Kino is not loaded.
   """
