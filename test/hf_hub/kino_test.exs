@@ -231,7 +231,7 @@ defmodule HfHub.KinoTest do
       kino(:event, [button, %{type: :click}])
       assert eventually(fn -> match?(%{type: :text, content: "downloaded to " <> _}, newest(bar)) end)
 
-      fault(sha256(content), %{kind: "stall", after: 100_000}, %{times: 9})
+      fault(sha256(content), %{kind: "stall", after: 100_000}, %{times: 1})
       plan = newest(frame)
       submit.("")
       assert eventually(fn -> newest(frame) != plan end)
@@ -239,10 +239,27 @@ defmodule HfHub.KinoTest do
       assert button.content =~ "3.0 MB"
       kino(:event, [button, %{type: :click}])
       assert eventually(fn -> newest(bar) != nil end)
-      running = kino(:listener, [button])
       kino(:event, [stop, %{type: :click}])
       assert eventually(fn -> match?(%{content: "stopped" <> _}, newest(bar)) end)
-      assert eventually(fn -> not Process.alive?(running) end)
+      # The button continues the download.
+      kino(:event, [button, %{type: :click}])
+      assert eventually(fn -> match?(%{type: :text, content: "downloaded to " <> _}, newest(bar)) end)
+
+      # A new plan ends the transfer of the one before.
+      File.rm_rf!(context.cache)
+      fault(sha256(content), %{kind: "stall", after: 100_000}, %{times: 1})
+      submit.("*.bin")
+
+      assert eventually(fn ->
+               match?(%{content: [_, %{content: "Download 1 files" <> _}, _, _]}, newest(frame))
+             end)
+
+      %{content: [_files, button, _stop, bar]} = newest(frame)
+      kino(:event, [button, %{type: :click}])
+      assert eventually(fn -> newest(bar) != nil end)
+      [transfer] = transfers(form)
+      submit.("*.json")
+      assert eventually(fn -> not Process.alive?(transfer) end)
 
       kino(:event, [
         form,
@@ -250,6 +267,12 @@ defmodule HfHub.KinoTest do
       ])
 
       assert eventually(fn -> newest(frame).type == :text and newest(frame).content =~ "not found" end)
+    end
+
+    # The processes below the supervisor that is linked to the listener of the form.
+    defp transfers(form) do
+      {:links, [supervisor]} = Process.info(kino(:listener, [form]), :links)
+      Task.Supervisor.children(supervisor)
     end
 
     defp with_endpoint(context) do

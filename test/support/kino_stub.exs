@@ -108,6 +108,16 @@ defmodule Kino do
     :ok
   end
 
+  # A function with a state.
+  def listen(control, state, fun) when is_function(fun, 2) do
+    {:ok, states} = Agent.start_link(fn -> state end)
+
+    listen(control, fn event ->
+      {:cont, state} = fun.(event, Agent.get(states, & &1))
+      Agent.update(states, fn _before -> state end)
+    end)
+  end
+
   defp loop(fun) do
     receive do
       {:event, event} -> fun.(event)

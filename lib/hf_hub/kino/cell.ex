@@ -42,6 +42,10 @@ defmodule HfHub.Kino.Cell do
   @doc "Calls the function for each event of a control, in a process that ends with the cell."
   def listen(control, fun), do: call(Kino, :listen, [control, fun])
 
+  @doc "Same as `listen/2`, but the function also gets what it returned for the event before, at first `nil`."
+  def listen_with_state(control, fun),
+    do: call(Kino, :listen, [control, nil, fn event, state -> {:cont, fun.(event, state)} end])
+
   @doc "Returns the output of a value for Livebook."
   def output(content), do: call(Kino.Render, :to_livebook, [content])
 

@@ -1,9 +1,9 @@
 defmodule HfHub.Kino.Downloader do
-  # The form of a download: a plan, a confirmation, a bar, and a button that stops it. Each transfer belongs to the process
-  # that listens to its button: Kino ends that one with the cell, and the button ends it before.
+  # The form of a download: a plan, a confirmation, a bar, and a button that stops it. The transfer runs below a supervisor
+  # that is linked to the process which listens to the form: Kino ends that one with the cell. A new plan ends it, too.
   @moduledoc false
 
-  alias HfHub.{Brief, Download}
+  alias HfHub.{Brief, Download, Options}
   alias HfHub.Kino.{Cell, View}
 
   @doc "Returns the form."
@@ -20,7 +20,14 @@ defmodule HfHub.Kino.Downloader do
     form = Cell.form(fields, "Show the plan")
     frame = Cell.frame()
     fixed = Keyword.drop(opts, [:repo_id, :repo_type, :revision, :allow_patterns])
-    Cell.listen(form, fn %{data: data} -> plan(frame, wanted(data) ++ HfHub.Options.given(fixed)) end)
+
+    Cell.listen_with_state(form, fn %{data: data}, transfers ->
+      if transfers, do: Supervisor.stop(transfers)
+      {:ok, transfers} = Task.Supervisor.start_link()
+      plan(frame, transfers, wanted(data) ++ Options.given(fixed))
+      transfers
+    end)
+
     Cell.grid([form, frame])
   end
 
@@ -34,30 +41,28 @@ defmodule HfHub.Kino.Downloader do
       if(revision == "", do: [], else: [revision: revision])
   end
 
-  defp plan(frame, opts) do
+  defp plan(frame, transfers, opts) do
     case Download.snapshot_download([dry_run: true] ++ opts) do
-      {:ok, files} -> confirm(frame, files, opts)
+      {:ok, files} -> confirm(frame, transfers, files, opts)
       {:error, error} -> Cell.render(frame, Cell.text(Exception.message(error)))
     end
   end
 
-  defp confirm(frame, files, opts) do
+  defp confirm(frame, transfers, files, opts) do
     missing = Enum.filter(files, & &1.will_download?)
     size = missing |> Enum.map(&(&1.file_size || 0)) |> Enum.sum()
     button = Cell.button("Download #{length(missing)} files, #{Brief.size(size)}")
-    bar = Cell.frame()
     stop = Cell.button("Stop")
-    {:ok, running} = Agent.start_link(fn -> nil end)
+    bar = Cell.frame()
 
-    Cell.listen(button, fn _event ->
-      owner = self()
-      Agent.update(running, fn _none -> owner end)
-      Cell.render(bar, run(bar, opts))
-      Agent.update(running, fn _self -> nil end)
-    end)
-
-    Cell.listen(stop, fn _event -> stop(Agent.get_and_update(running, &{&1, nil}), bar) end)
+    Cell.listen(button, fn _event -> start(transfers, fn -> Cell.render(bar, run(bar, opts)) end) end)
+    Cell.listen(stop, fn _event -> stop(transfers, bar) end)
     Cell.render(frame, Cell.grid([Cell.table("#{length(files)} files", View.rows(files)), button, stop, bar]))
+  end
+
+  # One at a time, however often the button is pressed.
+  defp start(transfers, transfer) do
+    if Task.Supervisor.children(transfers) == [], do: Task.Supervisor.start_child(transfers, transfer)
   end
 
   defp run(bar, opts) do
@@ -69,13 +74,11 @@ defmodule HfHub.Kino.Downloader do
     end
   end
 
-  # The transfer ends with its process.
-  defp stop(nil, _bar), do: :ok
-
-  defp stop(process, bar) do
-    Process.exit(process, :kill)
-    # Returns once the signal has arrived, so that no bar is rendered after the text.
-    _ended = Process.alive?(process)
-    Cell.render(bar, Cell.text("stopped; what was received is kept, and the next download continues"))
+  # A transfer ends with its process, so that no bar is rendered after the text.
+  defp stop(transfers, bar) do
+    for transfer <- Task.Supervisor.children(transfers) do
+      Task.Supervisor.terminate_child(transfers, transfer)
+      Cell.render(bar, Cell.text("stopped; what was received is kept, and the next download continues"))
+    end
   end
 end
