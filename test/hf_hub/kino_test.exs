@@ -146,6 +146,10 @@ defmodule HfHub.KinoTest do
       table = HfHub.Kino.table(Api.list_repo_tree!(id, ask))
       assert %{path: "config.json", size: "2 B", type: "file"} in table.content
       assert HfHub.Kino.table([]).content == []
+      found = [%Api.ModelInfo{id: "a"}, %Api.ModelInfo{id: "b", pipeline_tag: "text-generation"}]
+
+      assert [%{id: "a", pipeline_tag: ""}, %{id: "b", pipeline_tag: "text-generation"}] =
+               HfHub.Kino.table(found).content
     end
   end
 

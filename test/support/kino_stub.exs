@@ -38,9 +38,15 @@ end
 defmodule Kino.DataTable do
   defstruct [:ref, :type, :content, :opts]
 
-  # Rows are maps with atom keys.
+  # Rows are maps with the same atoms as keys.
   def new([], opts), do: KinoStub.Make.make(__MODULE__, :table, [], opts)
-  def new([row | _rest] = rows, opts) when is_map(row), do: KinoStub.Make.make(__MODULE__, :table, rows, opts)
+
+  def new([row | _rest] = rows, opts) when is_map(row) do
+    unless Enum.all?(rows, &(Map.keys(&1) == Map.keys(row))),
+      do: raise("map records must have the same columns")
+
+    KinoStub.Make.make(__MODULE__, :table, rows, opts)
+  end
 end
 
 defmodule Kino.Layout do
