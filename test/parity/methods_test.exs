@@ -7,6 +7,7 @@ defmodule HfHub.Parity.MethodsTest do
   @moduletag :python
 
   @roadmap Path.expand("../../ROADMAP.md", __DIR__)
+  @guide Path.expand("../../guides/from_python.livemd", __DIR__)
   @row ~r/^\| `(\w+)` \| (.+) \| (done|partial|planned|not wanted: .{20,}) \|$/m
 
   defp rows do
@@ -26,14 +27,31 @@ defmodule HfHub.Parity.MethodsTest do
   test "the roadmap lists the public methods of HfApi" do
     list = "[n for n in dir(HfApi) if not n.startswith('_') and callable(getattr(HfApi, n))]"
     script = "print(huggingface_hub.__version__, *#{list})"
-    folder = Path.join(System.tmp_dir!(), "hf_hub_methods_#{System.unique_integer([:positive])}")
-    on_exit(fn -> File.rm_rf!(folder) end)
-
-    [version | methods] =
-      script |> Python.run!("http://127.0.0.1:9", Path.join(folder, "cache")) |> String.split()
+    [version | methods] = script |> run() |> String.split()
 
     assert version =~ ~r/^2\.4\./, "the roadmap lists the methods of 2.4"
     assert for({method, _elixir, _status} <- rows(), do: method) == methods
+  end
+
+  test "the guide from Python names what huggingface_hub exports" do
+    # The parameters and results of inference are maps and a few structs here.
+    modules = "[(m, n) for m, names in huggingface_hub._SUBMOD_ATTRS.items() for n in names]"
+
+    script =
+      "print(*[n for m, n in #{modules} if not n.startswith('_') and 'types' not in m and 'cli' not in m])"
+
+    names = script |> run() |> String.split()
+    assert length(names) > 200
+
+    guide = File.read!(@guide)
+    constant = &(guide =~ "`constants.#{&1}`")
+    assert Enum.reject(names, &(guide =~ "`#{&1}`" or constant.(&1))) == []
+  end
+
+  defp run(script) do
+    folder = Path.join(System.tmp_dir!(), "hf_hub_methods_#{System.unique_integer([:positive])}")
+    on_exit(fn -> File.rm_rf!(folder) end)
+    Python.run!(script, "http://127.0.0.1:9", Path.join(folder, "cache"))
   end
 
   test "a method that is done has a function whose docs name it, and no other has one" do

@@ -5,6 +5,8 @@ defmodule HfHub.CLI.Help do
   alias HfHub.CLI.{Command, Noun}
 
   @width 80
+  # Of an example in the HTML documentation.
+  @page 90
 
   @doc "Returns the help of a command. The program is what the words of the command follow."
   @spec command(Command.t(), String.t()) :: String.t()
@@ -50,10 +52,11 @@ defmodule HfHub.CLI.Help do
 
   @doc "Returns the usage line of a command."
   @spec usage(Command.t(), String.t()) :: String.t()
-  def usage(command, program) do
+  def usage(command, program), do: command |> usage_parts(program) |> Enum.join(" ")
+
+  defp usage_parts(command, program) do
     required = for {_name, rule} = flag <- command.flags, rule[:required], do: elem(flag(flag), 0)
-    words = command.words ++ Enum.map(command.args, &Command.placeholder/1) ++ required ++ ["[OPTIONS]"]
-    Enum.join([program | words], " ")
+    [program | command.words] ++ Enum.map(command.args, &Command.placeholder/1) ++ required ++ ["[OPTIONS]"]
   end
 
   defp flag({_name, rule} = flag) do
@@ -126,9 +129,10 @@ defmodule HfHub.CLI.Help do
 
   defp plain(text), do: String.replace(text, "`", "")
 
-  defp wrap(text, width) do
-    text
-    |> String.split()
+  defp wrap(text, width), do: text |> String.split() |> lines(width)
+
+  defp lines(words, width) do
+    words
     |> Enum.reduce([""], fn word, [line | lines] ->
       cond do
         line == "" -> [word | lines]
@@ -154,11 +158,8 @@ defmodule HfHub.CLI.Help do
     [intro, body, noun.noun()[:details], footer()] |> List.flatten() |> sections()
   end
 
-  defp index(commands, program) do
-    lines = for command <- commands, do: {"    " <> short_usage(command, program), command.summary}
-    width = lines |> Enum.map(&String.length(elem(&1, 0))) |> Enum.max()
-    Enum.map_join(lines, "\n", fn {usage, summary} -> String.pad_trailing(usage, width + 2) <> summary end)
-  end
+  defp index(commands, program),
+    do: bullets(for command <- commands, do: {short_usage(command, program), command.summary})
 
   defp short_usage(command, program),
     do: Enum.join([program | command.words] ++ Enum.map(command.args, &Command.placeholder/1), " ")
@@ -174,7 +175,7 @@ defmodule HfHub.CLI.Help do
   @spec command_markdown(Command.t(), String.t()) :: String.t()
   def command_markdown(command, program) do
     sections([
-      "    " <> usage(command, program),
+      "    " <> (command |> usage_parts(program) |> lines(@page) |> Enum.join("\n        ")),
       command.details,
       bullets(for {_name, rule} = arg <- command.args, do: {Command.placeholder(arg), rule[:doc]}),
       flags_markdown(command.flags),

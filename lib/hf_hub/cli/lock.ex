@@ -41,7 +41,7 @@ defmodule HfHub.CLI.Lock do
               ]
             ] ++ lock_file(),
         examples: [
-          "sentence-transformers/all-MiniLM-L6-v2 --include '*.json' --include '*.safetensors'",
+          "sentence-transformers/all-MiniLM-L6-v2 --include '*.safetensors'",
           "--check"
         ]
       }

@@ -1,6 +1,6 @@
 defmodule HfHub.Commit.CommitInfo do
   @moduledoc """
-  A commit of a call, or the head of the branch if there was nothing to commit.
+  A commit of a call, or the head of the branch if there was nothing to commit. Python: `CommitInfo`.
 
   `to_string/1` returns the URL of the commit. To add commits to the pull request that the call opened, pass
   `revision: info.pr_revision`.
@@ -29,7 +29,10 @@ defmodule HfHub.Commit.CommitInfo do
 
   ## Examples
 
-      iex> response = %{"commitOid" => "c0ffee", "commitUrl" => "https://huggingface.co/me/model/commit/c0ffee"}
+      iex> response = %{
+      ...>   "commitOid" => "c0ffee",
+      ...>   "commitUrl" => "https://huggingface.co/me/model/commit/c0ffee"
+      ...> }
       iex> info = HfHub.Commit.CommitInfo.from_response(response)
       iex> {info.oid, info.repo_url}
       {"c0ffee", "https://huggingface.co/me/model"}

@@ -118,6 +118,7 @@ defmodule HfHub.Commit.Operation do
       iex> HfHub.Commit.Operation.add("notes.txt", {:binary, "hello"}).path_in_repo
       "notes.txt"
   """
+  @doc python: "CommitOperationAdd"
   @spec add(String.t(), content(), keyword()) :: Add.t()
   def add(path_in_repo, content, opts \\ []) do
     [] = HfHub.Options.validate!(opts, @add)
@@ -129,7 +130,9 @@ defmodule HfHub.Commit.Operation do
 
   ## Examples
 
-      iex> HfHub.Commit.Operation.file_path?(HfHub.Commit.Operation.add("a.bin", {:path, "out/a.bin"}))
+      iex> HfHub.Commit.Operation.file_path?(
+      ...>   HfHub.Commit.Operation.add("a.bin", {:path, "out/a.bin"})
+      ...> )
       true
       iex> HfHub.Commit.Operation.file_path?(HfHub.Commit.Operation.add("a.txt", {:binary, "hello"}))
       false
@@ -145,7 +148,9 @@ defmodule HfHub.Commit.Operation do
 
   ## Examples
 
-      iex> HfHub.Commit.Operation.get_content(HfHub.Commit.Operation.add("a.txt", {:binary, ["hel", "lo"]}))
+      iex> HfHub.Commit.Operation.get_content(
+      ...>   HfHub.Commit.Operation.add("a.txt", {:binary, ["hel", "lo"]})
+      ...> )
       {:ok, "hello"}
   """
   @doc python: "CommitOperationAdd.as_file"
@@ -163,7 +168,9 @@ defmodule HfHub.Commit.Operation do
 
   ## Examples
 
-      iex> HfHub.Commit.Operation.base64_content(HfHub.Commit.Operation.add("a.txt", {:binary, "hello"}))
+      iex> HfHub.Commit.Operation.base64_content(
+      ...>   HfHub.Commit.Operation.add("a.txt", {:binary, "hello"})
+      ...> )
       {:ok, "aGVsbG8="}
   """
   @doc python: "CommitOperationAdd.b64content"
@@ -186,6 +193,7 @@ defmodule HfHub.Commit.Operation do
       iex> HfHub.Commit.Operation.delete("checkpoints/").is_folder
       true
   """
+  @doc python: "CommitOperationDelete"
   @spec delete(String.t(), keyword()) :: Delete.t()
   def delete(path_in_repo, opts \\ []) do
     opts = HfHub.Options.validate!(opts, @delete)
@@ -209,6 +217,7 @@ defmodule HfHub.Commit.Operation do
       iex> HfHub.Commit.Operation.copy("a.bin", "b.bin", src_revision: "v1").src_revision
       "v1"
   """
+  @doc python: "CommitOperationCopy"
   @spec copy(String.t(), String.t(), keyword()) :: Copy.t()
   def copy(src_path, dst_path, opts \\ []) do
     opts = HfHub.Options.validate!(opts, @copy)

@@ -64,13 +64,6 @@ defmodule HfHub.CLI.TableTest do
     end
   end
 
-  test "the guide is that of the table" do
-    guide = Path.expand("../../../guides/command_line.md", __DIR__)
-
-    assert File.read!(guide) == CLI.Guide.text(),
-           ~s|write it again: mix run -e 'File.write!("guides/command_line.md", HfHub.CLI.Guide.text())'|
-  end
-
   # Returns the candidates of bash for the last word.
   defp complete(words) do
     script = ExUnit.CaptureIO.capture_io(fn -> assert 0 == CLI.run(["completion", "bash"]) end)
