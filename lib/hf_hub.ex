@@ -1,39 +1,63 @@
 defmodule HfHub do
   @moduledoc """
-  A client for the Hugging Face Hub.
+  A client for the Hugging Face Hub: models, datasets, Spaces, buckets and inference.
 
-  Connections, hashing and the cache are implemented by a native engine in Rust. Start here:
+  To download a file into the cache that all Hugging Face clients share:
 
-    * `HfHub.Download` - download files and whole repositories
-    * `HfHub.Commit` - upload files and folders
-    * `HfHub.Auth` - log in, and see what a token may do
-    * `HfHub.Cache` - inspect and clean the cache on this machine
-    * `HfHub.Extract` - unpack archives
-    * `HfHub.Config` - the settings and their sources
-    * `HfHub.Error` - the kinds of errors
-    * `HfHub.Progress` - watch a download
-    * `HfHub.Safetensors`, `HfHub.GGUF` - tensors of models, without downloading all of them
-    * `HfHub.Bumblebee` - models for Bumblebee
-    * `HfHub.Kino` - forms and tables in Livebook
-    * `HfHub.Hub`, `HfHub.RepoFiles`, `HfHub.Repository` - files by URLs, and repositories as in Bumblebee
-    * `HfHub.LocalHub` - run a Hub on this machine, for tests and air-gapped networks
-    * `HfHub.Lock`, `HfHub.Release`, `HfHub.Preload` - pin models, put them into a release, load them at the start
-    * `HfHub.Test` - Hubs with faults for the tests of an application
-    * `HfHub.Doctor` - find out why calls fail on this machine
-
-  To download a file:
-
-      iex> {:ok, path} = HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
+      iex> {:ok, path} =
+      ...>   HfHub.Download.hf_hub_download(
+      ...>     repo_id: "openai-community/gpt2",
+      ...>     filename: "config.json"
+      ...>   )
       iex> File.exists?(path)
       true
 
-  Results are structs. Their fields can also be read as those of a map, `info[:id]` or `get_in(info, [:card_data, "license"])`,
-  also by their names in the Hub's JSON, `info["lastModified"]`, and they are encoded by Jason, where it is a dependency of the project, and by `JSON` of Elixir 1.18: all fields but
+  ## Modules
+
+  Downloads and uploads:
+
+    * `HfHub.Download` - files, whole repositories, streams
+    * `HfHub.Commit` - uploads files and folders, makes commits
+    * `HfHub.Cache` - shows, verifies and frees the cache
+    * `HfHub.Buckets` - storage without a history: upload, download, sync
+    * `HfHub.Progress`, `HfHub.Bandwidth`, `HfHub.Extract` - beside downloads
+
+  The Hub:
+
+    * `HfHub.Api` - models, datasets and Spaces: search, information, files
+    * `HfHub.Repo` - creates, changes, moves and deletes repositories
+    * `HfHub.Git` - branches, tags, commits
+    * `HfHub.Cards` - READMEs of repositories with their metadata
+    * `HfHub.Discussions`, `HfHub.Collections`, `HfHub.Webhooks`, `HfHub.Users`, `HfHub.Papers` - the community
+    * `HfHub.Auth`, `HfHub.AccessRequests` - tokens, gated repositories
+
+  Models, datasets and compute:
+
+    * `HfHub.Inference` - chats, embeddings, images, speech
+    * `HfHub.Safetensors`, `HfHub.GGUF`, `HfHub.Bumblebee` - tensors and models
+    * `HfHub.DatasetFiles` - files of a dataset by configuration and split
+    * `HfHub.Spaces`, `HfHub.Jobs`, `HfHub.InferenceEndpoints` - what runs on the Hub
+
+  Applications and tests:
+
+    * `HfHub.Config` - all settings and their sources
+    * `HfHub.Error` - the kinds of errors
+    * `HfHub.Lock`, `HfHub.Preload`, `HfHub.Release` - pinned models, loaded at the start, in releases
+    * `HfHub.LocalHub`, `HfHub.Test` - a Hub on this machine, for tests and air-gapped networks
+    * `HfHub.Telemetry`, `HfHub.Doctor` - events, and why calls fail
+    * `HfHub.Kino` - forms and tables in Livebook
+
+  ## Conventions
+
+  Functions return `{:ok, value}` or `{:error, %HfHub.Error{}}`; their twins with `!` return the value or raise. Functions
+  that list have twins that stream. Options that do not exist raise `ArgumentError`.
+
+  Results are structs. Their fields can also be read as those of a map, `info[:id]`, and by their names in the Hub's JSON,
+  `info["lastModified"]`. Jason, where it is a dependency of the project, and `JSON` of Elixir 1.18 encode all fields but
   `:raw`, secrets and handles.
 
-  Options with a closed set of atoms accept their names as strings too, as forms and configuration files contain them:
-  `repo_type: "dataset"`. Names of options in `hf_hub` 0.3 are accepted where they differ; the documentation of each
-  function lists them.
+  Options with a closed set of atoms accept their names as strings, as forms and configuration files contain them:
+  `repo_type: "dataset"`. Names of options in `hf_hub` 0.3 are accepted where they differ.
   """
 
   @typedoc """

@@ -26,15 +26,17 @@ defmodule HfHub.GuidesTest do
   end
 
   @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags buckets spaces
-             community inference tensors bumblebee telemetry)
+             community inference tensors bumblebee telemetry from_python cheatsheet)
+  # These call a server with models, which is installed with the Python clients.
+  @with_models ~w(inference cheatsheet)
 
   for guide <- @guides do
-    # The guide needs a server with models, which is installed with the Python clients.
-    if guide == "inference", do: @tag(:python)
+    if guide in @with_models, do: @tag(:python)
 
     test "#{guide} runs cell by cell", context do
-      cells = cells(unquote(guide))
-      assert length(cells) > 5
+      models = if unquote(guide) in @with_models, do: models(context), else: []
+      cells = cells(unquote(guide), models)
+      assert length(cells) > 3
 
       script = """
       Logger.configure(level: :error)
@@ -45,7 +47,7 @@ defmodule HfHub.GuidesTest do
       end)
       """
 
-      run!(context, script, if(unquote(guide) == "inference", do: models(context), else: []))
+      run!(context, script, models)
     end
   end
 
@@ -56,10 +58,13 @@ defmodule HfHub.GuidesTest do
 
   test "each guide is in the README, in the HTML documentation and tested" do
     assert Enum.sort(@guides) ==
-             for(guide <- Path.wildcard(path("guides/*.livemd")), do: Path.basename(guide, ".livemd"))
+             for(
+               guide <- Path.wildcard(path("guides/*.{livemd,cheatmd}")),
+               do: Path.basename(Path.rootname(guide))
+             )
 
     for name <- @guides, document <- ["README.md", "mix/docs.exs"] do
-      assert File.read!(path(document)) =~ "guides/#{name}.livemd", "#{document} lacks #{name}"
+      assert File.read!(path(document)) =~ "guides/#{file(name)}", "#{document} lacks #{name}"
     end
   end
 
@@ -115,18 +120,27 @@ defmodule HfHub.GuidesTest do
   defp packages("telemetry"), do: "Code.require_file(#{inspect(path("test/support/telemetry_contract.exs"))})"
   defp packages(_guide), do: ""
 
+  # Its server is that of the test.
+  defp cells("cheatsheet", [{"CHAT_URL", url} | _others]),
+    do: for(cell <- elixir("cheatsheet"), do: String.replace(cell, "http://gpu.lan:8000/v1", url))
+
   # All cells except the installation, which `test/build_test.exs` covers.
-  defp cells(guide) do
-    [installation | cells] = code(text(guide), ~r/(?<!-->\n\n)```elixir\n(.*?)```/s)
-    assert installation =~ "Mix.install"
+  defp cells(guide, _models) do
+    [installation | cells] = elixir(guide)
+    assert installation =~ ~s|do: [path: checkout], else: "~> #{HfHub.version()}"|
+    assert installation =~ "Mix.install([hf_hub"
     cells
   end
+
+  defp elixir(guide), do: code(text(guide), ~r/(?<!-->\n\n)```elixir\n(.*?)```/s)
 
   # Code that a Livebook shows and does not run.
   defp texts(guide),
     do: code(text(guide), ~r/<!-- livebook:{"force_markdown":true} -->\n\n```elixir\n(.*?)```/s)
 
   defp code(text, pattern), do: for([_all, code] <- Regex.scan(pattern, text), do: code)
-  defp text(guide), do: File.read!(path("guides/#{guide}.livemd"))
+  defp text(guide), do: File.read!(path("guides/#{file(guide)}"))
+  defp file("cheatsheet"), do: "cheatsheet.cheatmd"
+  defp file(guide), do: "#{guide}.livemd"
   defp path(name), do: Path.expand("../../#{name}", __DIR__)
 end
