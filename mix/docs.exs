@@ -1,40 +1,71 @@
 # The configuration of ex_doc, see bin/docs.
+modules = fn names -> ~r/^HfHub\.(#{Enum.join(names, "|")})(\.|$)/ end
+
+# The modules of a group, in the order of the sidebar. Structs are below the module that returns them.
+groups = [
+  "Downloads and the cache": ~w(Download Cache Progress Bandwidth Extract FS),
+  "Repositories and uploads": ~w(Commit Repo Git LFS Attachments Cards Buckets),
+  "Models, datasets and Spaces": ~w(Api Datasets DatasetFiles Spaces Papers),
+  "Inference and compute": ~w(Inference InferenceEndpoints Jobs ScheduledJobs),
+  "Tensors and notebooks": ~w(Safetensors GGUF Bumblebee Kino),
+  Community: ~w(Discussions Collections Likes Users Organizations AccessRequests Webhooks),
+  "Settings and errors": ~w(Auth Config Constants Error Doctor Telemetry),
+  "Projects and releases": ~w(Lock Preload Release CLI),
+  "The Local Hub and tests": ~w(LocalHub Test),
+  "As in Bumblebee": ~w(Hub Repository RepoFiles)
+]
+
+# Long names in tables are broken and, on a phone, examples are wrapped, so that nothing is cut off.
+style = """
+<style>
+  .content-inner td code { overflow-wrap: anywhere; }
+  @media (max-width: 768px) {
+    .content-inner pre code { white-space: pre-wrap; }
+    .content-inner :is(p, li, td, th, h1, pre) { overflow-wrap: anywhere; }
+  }
+</style>
+"""
+
 [
   main: "readme",
   # These files mention internal and planned modules.
   skip_undefined_reference_warnings_on: ["ROADMAP.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"],
   source_ref: "main",
+  before_closing_head_tag: fn format -> if format == :html, do: style, else: "" end,
+  annotations_for_docs: fn metadata ->
+    if metadata[:python], do: ["Python: #{metadata[:python]}"], else: []
+  end,
+  assets: %{"guides/images" => "guides/images"},
   extras: [
     "README.md",
     "guides/quickstart.livemd",
+    "guides/cheatsheet.cheatmd",
+    "guides/from_python.livemd",
     "guides/configuration.livemd",
+    "guides/command_line.md",
     "guides/downloads_and_cache.livemd",
-    "guides/telemetry.livemd",
     "guides/uploads.livemd",
     "guides/branches_and_tags.livemd",
     "guides/buckets.livemd",
-    "guides/spaces.livemd",
-    "guides/community.livemd",
     "guides/inference.livemd",
     "guides/tensors.livemd",
     "guides/bumblebee.livemd",
-    "guides/command_line.md",
+    "guides/spaces.livemd",
+    "guides/community.livemd",
+    "guides/telemetry.livemd",
     "guides/migrating_from_0_3.livemd",
-    "ROADMAP.md",
     "CHANGELOG.md",
+    "ROADMAP.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md"
   ],
-  groups_for_modules: [
-    Downloading: [~r/^HfHub\.(Download|DatasetFiles|Extract|Progress|Bandwidth)/],
-    "The cache": [~r/^HfHub\.(Cache|FS)/],
-    "Writing to the Hub": [~r/^HfHub\.(Commit|Repo(\.|$)|Git|LFS)/],
-    "Reading the Hub": [~r/^HfHub\.(Api|Papers|Cards|GGUF|Safetensors|Spaces|Users|Organizations)/],
-    "Settings and accounts": [~r/^HfHub\.(Auth|Config|Constants)/],
-    "As in Bumblebee": [~r/^HfHub\.(Bumblebee|Hub|Repository|RepoFiles)$/],
-    "In Livebook": [~r/^HfHub\.Kino$/],
-    "Projects and releases": [~r/^HfHub\.(Lock|Preload|Release)/],
-    "The Local Hub and tests": [~r/^HfHub\.(LocalHub|Test)(\.|$)/],
-    "Errors and telemetry": [~r/^HfHub\.(Doctor|Telemetry|Error)/]
-  ]
+  groups_for_extras: [
+    "First steps": ~r/(quickstart|cheatsheet|from_python|configuration|command_line)\./,
+    Guides: ~r"guides/",
+    "The project": ~r/(CHANGELOG|ROADMAP|ARCHITECTURE|CONTRIBUTING)/
+  ],
+  groups_for_modules: for({title, names} <- groups, do: {title, modules.(names)}),
+  nest_modules_by_prefix:
+    for({_title, names} <- groups, name <- names, do: Module.concat(HfHub, name)) ++
+      [HfHub.Commit.Operation, HfHub.Buckets.Operation, HfHub.Webhooks.Payload, Mix.Tasks.HfHub]
 ]

@@ -162,9 +162,13 @@ defmodule HfHub.BuildTest do
     assert mix!(project <> "_built", ["test"], [{"HF_HUB_PATH", @root} | env]) =~ "6 tests, 0 failures"
   end
 
-  test "runs in a script with Mix.install", context do
+  test "runs in a script with the installation of a guide", context do
     script = Path.join(context.dir, "script.exs")
-    File.write!(script, "Mix.install([{:hf_hub, path: \"#{@root}\"}])\nIO.puts(\"at \" <> #{context.call})\n")
+    guide = Path.join(@root, "guides/quickstart.livemd")
+    [_all, cell] = Regex.run(~r/```elixir\n(.*?)```/s, File.read!(guide))
+    # As Livebook evaluates a cell.
+    installation = "Code.eval_string(#{inspect(cell)}, [], file: #{inspect(guide <> "#cell:1")})"
+    File.write!(script, "#{installation}\nIO.puts(\"at \" <> #{context.call})\n")
 
     assert {output, 0} = script(context, script)
     assert output =~ "at #{context.cache}"

@@ -87,7 +87,8 @@ defmodule HfHub.AccessRequests do
 
   ## Examples
 
-      HfHub.AccessRequests.stream_pending("me/my-model") |> Enum.filter(&((&1.email || "") =~ ~r/@example\\.org$/))
+      HfHub.AccessRequests.stream_pending("me/my-model")
+      |> Enum.filter(&((&1.email || "") =~ ~r/@example\\.org$/))
   """
   @doc python: "list_pending_access_requests"
   @spec stream_pending(HfHub.repo(), keyword()) :: Enumerable.t()
@@ -251,7 +252,9 @@ defmodule HfHub.AccessRequests do
 
   ## Examples
 
-      HfHub.AccessRequests.request("org/gated-model", fields: %{"Company" => "Example", "I agree" => true})
+      HfHub.AccessRequests.request("org/gated-model",
+        fields: %{"Company" => "Example", "I agree" => true}
+      )
       #=> :ok
   """
   @spec request(HfHub.repo(), keyword()) :: :ok | {:error, Error.t()}

@@ -164,7 +164,8 @@ defmodule HfHub.Api do
 
   ## Examples
 
-      {:ok, datasets} = HfHub.Api.list_datasets(language: "en", task_categories: "question-answering", limit: 5)
+      {:ok, datasets} =
+        HfHub.Api.list_datasets(language: "en", task_categories: "question-answering", limit: 5)
   """
   @doc python: "list_datasets"
   @spec list_datasets(keyword()) :: {:ok, [DatasetInfo.t()]} | {:error, Error.t()}
@@ -239,7 +240,8 @@ defmodule HfHub.Api do
 
   ## Examples
 
-      HfHub.Api.stream_repo_tree("openai-community/gpt2", recursive: true) |> Enum.find(&(&1.size > 1_000_000_000))
+      HfHub.Api.stream_repo_tree("openai-community/gpt2", recursive: true)
+      |> Enum.find(&(&1.size > 1_000_000_000))
   """
   @doc python: "list_repo_tree"
   @spec stream_repo_tree(HfHub.repo(), keyword()) :: Enumerable.t()
@@ -294,7 +296,8 @@ defmodule HfHub.Api do
 
   ## Examples
 
-      HfHub.Api.stream_repo_files("openai-community/gpt2") |> Enum.find(&String.ends_with?(&1, ".safetensors"))
+      HfHub.Api.stream_repo_files("openai-community/gpt2")
+      |> Enum.find(&String.ends_with?(&1, ".safetensors"))
   """
   @doc python: "list_repo_files"
   @spec stream_repo_files(HfHub.repo(), keyword()) :: Enumerable.t()

@@ -150,7 +150,10 @@ defmodule HfHub.Auth do
 
   A web application can show the code on a page:
 
-      HfHub.Auth.login(method: :browser, show: fn code -> send(page, {:confirm, code.url, code.user_code}) end)
+      HfHub.Auth.login(
+        method: :browser,
+        show: fn code -> send(page, {:confirm, code.url, code.user_code}) end
+      )
   """
   @doc python: "login"
   @spec login(keyword()) :: :ok | {:error, Error.t()}

@@ -3,7 +3,10 @@ defmodule HfHub.Buckets do
   Buckets: storage for files without a history, such as checkpoints, logs and raw data.
 
       {:ok, url} = HfHub.Buckets.create("me/data", private: true)
-      {:ok, _files} = HfHub.Buckets.upload("me/data", [{{:path, "out/model.safetensors"}, "model.safetensors"}])
+
+      {:ok, _files} =
+        HfHub.Buckets.upload("me/data", [{{:path, "out/model.safetensors"}, "model.safetensors"}])
+
       {:ok, plan} = HfHub.Buckets.sync("logs", "hf://buckets/me/data/logs", delete: true)
       {:ok, entries} = HfHub.Buckets.list_tree("me/data", prefix: "logs/")
       :ok = HfHub.Buckets.copy("hf://datasets/me/corpus/train/", "hf://buckets/me/data/train/")
@@ -268,7 +271,10 @@ defmodule HfHub.Buckets do
 
   ## Examples
 
-      HfHub.Buckets.stream_paths_info("me/data", File.stream!("paths.txt") |> Stream.map(&String.trim/1))
+      HfHub.Buckets.stream_paths_info(
+        "me/data",
+        File.stream!("paths.txt") |> Stream.map(&String.trim/1)
+      )
   """
   @doc python: "get_bucket_paths_info"
   @spec stream_paths_info(bucket(), Enumerable.t(), keyword()) :: Enumerable.t()
@@ -417,7 +423,9 @@ defmodule HfHub.Buckets do
   ## Examples
 
       files = HfHub.Buckets.stream_tree("me/data", prefix: "logs/", recursive: true)
-      {:ok, paths} = HfHub.Buckets.download("me/data", Enum.filter(files, &(&1.type == :file)), local_dir: "data")
+
+      {:ok, paths} =
+        HfHub.Buckets.download("me/data", Enum.filter(files, &(&1.type == :file)), local_dir: "data")
   """
   @doc python: "download_bucket_files"
   @spec download(bucket(), [file | {file, Path.t()}], keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
@@ -450,9 +458,11 @@ defmodule HfHub.Buckets do
 
   ## Examples
 
-      {:ok, plan} = HfHub.Buckets.sync("hf://buckets/me/data/logs", "logs", delete: true, dry_run: true)
+      {:ok, plan} =
+        HfHub.Buckets.sync("hf://buckets/me/data/logs", "logs", delete: true, dry_run: true)
+
       IO.puts(plan)
-      #=> sync hf://buckets/me/data/logs -> logs: 0 uploads, 1 downloads, 0 deletes, 0 skips, 524288 bytes
+      #=> sync hf://buckets/me/data/logs -> logs: 0 uploads, 1 downloads, …
       #=>   download 2026-01-02.txt (new file)
   """
   @doc python: "sync_bucket"

@@ -68,7 +68,9 @@ defmodule HfHub.Bumblebee do
   ## Examples
 
       {:ok, {:local, folder}} = HfHub.Bumblebee.repo("openai-community/gpt2")
-      {:ok, unet} = HfHub.Bumblebee.repo("CompVis/stable-diffusion-v1-4", subdir: "unet", params_variant: "fp16")
+
+      {:ok, unet} =
+        HfHub.Bumblebee.repo("CompVis/stable-diffusion-v1-4", subdir: "unet", params_variant: "fp16")
   """
   @spec repo(HfHub.repo(), keyword()) :: {:ok, {:local, Path.t()}} | {:error, Error.t()}
   def repo(id, opts \\ []) do
@@ -121,7 +123,8 @@ defmodule HfHub.Bumblebee do
 
   ## Examples
 
-      repository = HfHub.Bumblebee.repo!("openai-community/gpt2", params_filename: "model.safetensors")
+      params = [params_filename: "model.safetensors"]
+      repository = HfHub.Bumblebee.repo!("openai-community/gpt2", params)
 
       Bumblebee.load_model(repository,
         params_filename: "model.safetensors",

@@ -52,7 +52,8 @@ defmodule HfHub.Cache do
 
   ## Examples
 
-      iex> {:error, error} = HfHub.Cache.cache_path(repo_id: "nobody/nothing", filename: "config.json")
+      iex> {:error, error} =
+      ...>   HfHub.Cache.cache_path(repo_id: "nobody/nothing", filename: "config.json")
       iex> error.kind
       :not_cached
   """
@@ -333,7 +334,8 @@ defmodule HfHub.Cache do
 
   ## Examples
 
-      iex> {:error, %{kind: :not_cached}} = HfHub.Cache.move("/nowhere/new", cache_dir: "/nowhere/old")
+      iex> {:error, %{kind: :not_cached}} =
+      ...>   HfHub.Cache.move("/nowhere/new", cache_dir: "/nowhere/old")
   """
   @spec move(Path.t(), keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
   defdelegate move(destination, opts \\ []), to: Transport

@@ -242,8 +242,10 @@ defmodule HfHub.Cards do
 
   ## Examples
 
-      iex> {:ok, card} = HfHub.Cards.model_card_from_template([license: "mit"], model_id: "Tiny", developers: "Me")
-      iex> {card.data.license, card.content =~ "# Tiny\\n", card.content =~ "- **Developed by:** Me\\n"}
+      iex> {:ok, card} =
+      ...>   HfHub.Cards.model_card_from_template([license: "mit"], model_id: "T", developers: "Me")
+      iex> {card.data.license, card.content =~ "# T\\n",
+      ...>  card.content =~ "- **Developed by:** Me\\n"}
       {"mit", true, true}
   """
   @doc python: "ModelCard.from_template"
@@ -264,7 +266,8 @@ defmodule HfHub.Cards do
   ## Examples
 
       iex> template = "# {{ pretty_name }}\\n\\n{{ about | default('To be written.') }}\\n"
-      iex> {:ok, card} = HfHub.Cards.dataset_card_from_template([pretty_name: "Mine"], [], template_str: template)
+      iex> {:ok, card} =
+      ...>   HfHub.Cards.dataset_card_from_template([pretty_name: "Mine"], [], template_str: template)
       iex> card.content
       "# Mine\\n\\nTo be written."
   """
@@ -374,7 +377,9 @@ defmodule HfHub.Cards do
 
   ## Examples
 
-      {:ok, info} = HfHub.Cards.update_metadata("me/model", license: "mit", pipeline_tag: "text-generation")
+      {:ok, info} =
+        HfHub.Cards.update_metadata("me/model", license: "mit", pipeline_tag: "text-generation")
+
       info.commit_url
   """
   @doc python: "metadata_update"

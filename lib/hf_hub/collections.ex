@@ -3,7 +3,10 @@ defmodule HfHub.Collections do
   Collections: lists of models, datasets, Spaces, papers and other collections, with notes.
 
       {:ok, collection} = HfHub.Collections.create("Recent models", description: "What we use")
-      {:ok, item} = HfHub.Collections.add_item(collection, "openai-community/gpt2", :model, note: "the classic")
+
+      {:ok, item} =
+        HfHub.Collections.add_item(collection, "openai-community/gpt2", :model, note: "the classic")
+
       :ok = HfHub.Collections.update_item(collection, item, position: 0)
 
   ## Slugs
@@ -253,7 +256,8 @@ defmodule HfHub.Collections do
 
   ## Examples
 
-      {:ok, item} = HfHub.Collections.add_item(collection, "2311.12983", :paper, note: "read this first")
+      {:ok, item} =
+        HfHub.Collections.add_item(collection, "2311.12983", :paper, note: "read this first")
   """
   @doc python: "add_collection_item"
   @spec add_item(collection(), String.t() | Collection.t(), item_type() | String.t(), keyword()) ::
@@ -289,7 +293,10 @@ defmodule HfHub.Collections do
 
   ## Examples
 
-      HfHub.Collections.update_item(collection, hd(collection.items), position: 3, note: "less important")
+      HfHub.Collections.update_item(collection, hd(collection.items),
+        position: 3,
+        note: "less important"
+      )
       #=> :ok
   """
   @doc python: "update_collection_item"
@@ -333,7 +340,10 @@ defmodule HfHub.Collections do
 
   ## Examples
 
-      HfHub.Collections.update_resource_group("acme/models-64f9a55bb3115b4f513ec026", "66670e5163145ca562cb1988")
+      HfHub.Collections.update_resource_group(
+        "acme/models-64f9a55bb3115b4f513ec026",
+        "66670e5163145ca562cb1988"
+      )
       #=> :ok
   """
   @doc python: "update_collection_resource_group"

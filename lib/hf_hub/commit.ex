@@ -32,7 +32,10 @@ defmodule HfHub.Commit do
 
   ## Examples
 
-      iex> operations = [HfHub.Commit.Operation.add("notes.txt", {:binary, "hello"}), HfHub.Commit.Operation.delete("old/")]
+      iex> operations = [
+      ...>   HfHub.Commit.Operation.add("notes.txt", {:binary, "hello"}),
+      ...>   HfHub.Commit.Operation.delete("old/")
+      ...> ]
       iex> {:ok, info} = HfHub.Commit.create("me/model", operations, commit_message: "Tidy up")
       iex> info.commit_message
       "Tidy up"
@@ -117,7 +120,8 @@ defmodule HfHub.Commit do
 
   ## Examples
 
-      iex> {:ok, commits} = HfHub.Commit.upload_large_folder("dataset", "me/data", repo_type: :dataset)
+      iex> {:ok, commits} =
+      ...>   HfHub.Commit.upload_large_folder("dataset", "me/data", repo_type: :dataset)
       iex> Enum.all?(commits, & &1.oid)
       true
   """

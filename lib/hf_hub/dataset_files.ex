@@ -131,7 +131,10 @@ defmodule HfHub.DatasetFiles do
 
   ## Examples
 
-      iex> tree = [%HfHub.Api.TreeEntry{type: :file, path: "en/train.csv"}, %HfHub.Api.TreeEntry{type: :file, path: "test.csv"}]
+      iex> tree = [
+      ...>   %HfHub.Api.TreeEntry{type: :file, path: "en/train.csv"},
+      ...>   %HfHub.Api.TreeEntry{type: :file, path: "test.csv"}
+      ...> ]
       iex> HfHub.DatasetFiles.configs_from_tree(tree)
       ["default", "en"]
   """
@@ -144,7 +147,10 @@ defmodule HfHub.DatasetFiles do
 
   ## Examples
 
-      iex> tree = [%HfHub.Api.TreeEntry{type: :file, path: "en/train.csv"}, %HfHub.Api.TreeEntry{type: :file, path: "en/dev.csv"}]
+      iex> tree = [
+      ...>   %HfHub.Api.TreeEntry{type: :file, path: "en/train.csv"},
+      ...>   %HfHub.Api.TreeEntry{type: :file, path: "en/dev.csv"}
+      ...> ]
       iex> HfHub.DatasetFiles.splits_from_tree(tree, "en")
       ["train", "validation"]
   """

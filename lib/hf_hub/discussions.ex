@@ -8,7 +8,9 @@ defmodule HfHub.Discussions do
 
   A pull request is opened by a commit, or as a draft that commits are added to:
 
-      {:ok, commit} = HfHub.Commit.upload_file({:path, "notes.txt"}, "notes.txt", "me/my-model", create_pr: true)
+      {:ok, commit} =
+        HfHub.Commit.upload_file({:path, "notes.txt"}, "notes.txt", "me/my-model", create_pr: true)
+
       {:ok, details} = HfHub.Discussions.get("me/my-model", commit.pr_num)
       :ok = HfHub.Discussions.merge("me/my-model", details.num)
 
@@ -132,7 +134,9 @@ defmodule HfHub.Discussions do
 
   ## Examples
 
-      {:ok, details} = HfHub.Discussions.create("me/my-model", "Which data is it trained on?", description: "…")
+      {:ok, details} =
+        HfHub.Discussions.create("me/my-model", "Which data is it trained on?", description: "…")
+
       details.url
   """
   @doc python: "create_discussion"
@@ -154,7 +158,11 @@ defmodule HfHub.Discussions do
   ## Examples
 
       {:ok, draft} = HfHub.Discussions.create_pull_request("me/my-model", "Add notes")
-      HfHub.Commit.upload_file({:path, "notes.txt"}, "notes.txt", "me/my-model", revision: draft.git_reference)
+
+      HfHub.Commit.upload_file({:path, "notes.txt"}, "notes.txt", "me/my-model",
+        revision: draft.git_reference
+      )
+
       HfHub.Discussions.change_status("me/my-model", draft.num, :open)
   """
   @doc python: "create_pull_request"
@@ -282,7 +290,9 @@ defmodule HfHub.Discussions do
 
   ## Examples
 
-      {:ok, change} = HfHub.Discussions.change_status("me/my-model", 3, :closed, comment: "Solved by #4")
+      {:ok, change} =
+        HfHub.Discussions.change_status("me/my-model", 3, :closed, comment: "Solved by #4")
+
       change.status
       #=> :closed
   """

@@ -11,7 +11,7 @@ defmodule HfHub.Doctor do
       ok    versions   hf_hub 0.4.1, native library 0.4.1, Elixir 1.14.0, OTP 25, x86_64-pc-linux-gnu
       ok    settings   endpoint (HF_ENDPOINT)
       FAIL  tcp        127.0.0.1:8080: connection refused
-                       → nothing listens on this port: check the port in the endpoint, and whether the server runs
+                       → nothing listens on this port: check the port in the endpoint, …
 
   The report contains no token and no password, so it can be pasted into a bug report. `mix hf_hub.doctor` prints it.
 

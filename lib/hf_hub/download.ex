@@ -6,7 +6,8 @@ defmodule HfHub.Download do
   downloaded twice. Every byte is verified while it arrives (SHA-256 for large files, the git object id for all others),
   and a file becomes visible only once it is complete. An interrupted download resumes where it stopped.
 
-      iex> {:ok, path} = HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
+      iex> {:ok, path} =
+      ...>   HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
       iex> File.exists?(path)
       true
 
@@ -137,7 +138,8 @@ defmodule HfHub.Download do
 
   ## Examples
 
-      iex> {:ok, path} = HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
+      iex> {:ok, path} =
+      ...>   HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json")
       iex> Path.basename(path)
       "config.json"
   """
@@ -164,7 +166,11 @@ defmodule HfHub.Download do
 
   ## Examples
 
-      iex> {:ok, folder} = HfHub.Download.snapshot_download(repo_id: "openai-community/gpt2", allow_patterns: "*.json")
+      iex> {:ok, folder} =
+      ...>   HfHub.Download.snapshot_download(
+      ...>     repo_id: "openai-community/gpt2",
+      ...>     allow_patterns: "*.json"
+      ...>   )
       iex> "config.json" in File.ls!(folder)
       true
   """
@@ -202,7 +208,8 @@ defmodule HfHub.Download do
 
   ## Examples
 
-      iex> {:ok, stream} = HfHub.Download.download_stream(repo_id: "openai-community/gpt2", filename: "vocab.json")
+      iex> {:ok, stream} =
+      ...>   HfHub.Download.download_stream(repo_id: "openai-community/gpt2", filename: "vocab.json")
       iex> stream |> Stream.take(1) |> Enum.map(&byte_size/1) |> Enum.sum() > 0
       true
   """
@@ -224,7 +231,8 @@ defmodule HfHub.Download do
 
   ## Examples
 
-      iex> {:ok, path} = HfHub.Download.resume_download(repo_id: "openai-community/gpt2", filename: "config.json")
+      iex> {:ok, path} =
+      ...>   HfHub.Download.resume_download(repo_id: "openai-community/gpt2", filename: "config.json")
       iex> Path.basename(path)
       "config.json"
   """
@@ -244,7 +252,8 @@ defmodule HfHub.Download do
 
   ## Examples
 
-      iex> {:ok, file} = HfHub.Download.file_metadata(repo_id: "openai-community/gpt2", filename: "vocab.json")
+      iex> {:ok, file} =
+      ...>   HfHub.Download.file_metadata(repo_id: "openai-community/gpt2", filename: "vocab.json")
       iex> file.size > 0
       true
   """

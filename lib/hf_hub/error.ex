@@ -7,7 +7,7 @@ defmodule HfHub.Error do
 
   Match on `:kind`; messages are for people and may change:
 
-      case HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json") do
+      case HfHub.Download.hf_hub_download(repo_id: "me/model", filename: "config.json") do
         {:ok, path} -> File.read!(path)
         {:error, %HfHub.Error{kind: :entry_not_found}} -> nil
         {:error, %HfHub.Error{kind: :rate_limited, retry_after: ms}} -> {:try_again_in, ms}

@@ -45,7 +45,8 @@ defmodule HfHub.FS do
   ## Examples
 
       iex> commit = String.duplicate("a", 40)
-      iex> HfHub.FS.file_path("gpt2", :model, "config.json", commit) |> Path.relative_to(HfHub.FS.cache_dir())
+      iex> HfHub.FS.file_path("gpt2", :model, "config.json", commit)
+      ...> |> Path.relative_to(HfHub.FS.cache_dir())
       "models--gpt2/snapshots/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/config.json"
   """
   @spec file_path(String.t(), repo_type(), String.t(), String.t()) :: Path.t()

@@ -38,7 +38,9 @@ defmodule HfHub.GGUF do
 
   ## Examples
 
-      {:ok, header} = HfHub.GGUF.read("ggml-org/gemma-3-1b-it-GGUF", filename: "gemma-3-1b-it-Q4_K_M.gguf")
+      {:ok, header} =
+        HfHub.GGUF.read("ggml-org/gemma-3-1b-it-GGUF", filename: "gemma-3-1b-it-Q4_K_M.gguf")
+
       hd(header.tensors).type
       #=> "Q8_0"
   """

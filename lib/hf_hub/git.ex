@@ -121,7 +121,12 @@ defmodule HfHub.Git do
   ## Examples
 
       {:ok, commit} = HfHub.Git.resolve_revision("openai-community/gpt2")
-      HfHub.Download.hf_hub_download(repo_id: "openai-community/gpt2", filename: "config.json", revision: commit)
+
+      HfHub.Download.hf_hub_download(
+        repo_id: "openai-community/gpt2",
+        filename: "config.json",
+        revision: commit
+      )
   """
   @doc python: "resolve_revision"
   @spec resolve_revision(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}

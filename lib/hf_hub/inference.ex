@@ -4,7 +4,10 @@ defmodule HfHub.Inference do
   any server with OpenAI's API. Python: `InferenceClient`.
 
       client = HfHub.Inference.new(model: "Qwen/Qwen3-8B")
-      {:ok, reply} = HfHub.Inference.chat_completion(client, [%{role: "user", content: "Tell me a joke."}])
+
+      {:ok, reply} =
+        HfHub.Inference.chat_completion(client, [%{role: "user", content: "Tell me a joke."}])
+
       IO.puts(HfHub.Inference.text(reply))
 
   A reply can be read while it is generated:
@@ -67,7 +70,12 @@ defmodule HfHub.Inference do
 
       HfHub.Inference.new(model: "meta-llama/Llama-3.1-8B-Instruct", provider: "groq")
       HfHub.Inference.new(base_url: "http://localhost:8000/v1")
-      HfHub.Inference.new(provider: "openai", model: "gpt-4o", token: System.fetch_env!("OPENAI_API_KEY"))
+
+      HfHub.Inference.new(
+        provider: "openai",
+        model: "gpt-4o",
+        token: System.fetch_env!("OPENAI_API_KEY")
+      )
   """
   @doc python: "InferenceClient"
   @spec new(keyword()) :: Client.t()
@@ -115,7 +123,7 @@ defmodule HfHub.Inference do
 
   ## Options
 
-    * `:stream` (a boolean) - whether to return the chunks of the reply. Defaults to `false`.
+    * `:stream` (a boolean) - Whether to return the chunks of the reply. Defaults to `false`.
   #{Options.docs(Tables.chat() ++ Tables.call())}
 
   ## Examples
@@ -219,12 +227,13 @@ defmodule HfHub.Inference do
 
   ## Options
 
-    * `:stream` (a boolean) - whether to return the parts of the text. Defaults to `false`.
+    * `:stream` (a boolean) - Whether to return the parts of the text. Defaults to `false`.
   #{Options.docs(Tables.generation() ++ Tables.call())}
 
   ## Examples
 
-      {:ok, text} = HfHub.Inference.text_generation(client, "The huggingface_hub library is ", max_new_tokens: 12)
+      {:ok, text} =
+        HfHub.Inference.text_generation(client, "The huggingface_hub library is ", max_new_tokens: 12)
   """
   @doc python: "InferenceClient.text_generation"
   @spec text_generation(Client.t(), String.t(), keyword()) ::

@@ -146,7 +146,8 @@ defmodule HfHub.InferenceEndpoints do
 
   ## Examples
 
-      {:ok, endpoint} = HfHub.InferenceEndpoints.create_from_catalog(repo_id: "meta-llama/Llama-3.2-3B-Instruct")
+      {:ok, endpoint} =
+        HfHub.InferenceEndpoints.create_from_catalog(repo_id: "meta-llama/Llama-3.2-3B-Instruct")
   """
   @doc python: "create_inference_endpoint_from_catalog"
   @spec create_from_catalog(keyword()) :: result()
@@ -318,7 +319,8 @@ defmodule HfHub.InferenceEndpoints do
 
   ## Examples
 
-      {:ok, %{status: :running}} = HfHub.InferenceEndpoints.wait_until_running("my-bert", timeout: 600_000)
+      {:ok, %{status: :running}} =
+        HfHub.InferenceEndpoints.wait_until_running("my-bert", timeout: 600_000)
   """
   @doc python: "InferenceEndpoint.wait"
   @spec wait_until_running(String.t() | Endpoint.t(), keyword()) :: result()

@@ -40,7 +40,12 @@ defmodule HfHub.Jobs do
 
   ## Examples
 
-      {:ok, job} = HfHub.Jobs.run("python:3.12", ["python", "-c", "print(6 * 7)"], flavor: :t4_small, job_timeout: "30m")
+      {:ok, job} =
+        HfHub.Jobs.run("python:3.12", ["python", "-c", "print(6 * 7)"],
+          flavor: :t4_small,
+          job_timeout: "30m"
+        )
+
       job.url
   """
   @doc python: "run_job"
@@ -132,7 +137,8 @@ defmodule HfHub.Jobs do
 
   ## Examples
 
-      {:ok, jobs} = HfHub.Jobs.list(stages: [:scheduling, :running], labels: %{"team" => "nlp"}, limit: 10)
+      {:ok, jobs} =
+        HfHub.Jobs.list(stages: [:scheduling, :running], labels: %{"team" => "nlp"}, limit: 10)
   """
   @doc python: "list_jobs"
   @spec list(keyword()) :: {:ok, [JobInfo.t()]} | {:error, Error.t()}
@@ -250,7 +256,9 @@ defmodule HfHub.Jobs do
 
   ## Examples
 
-      {:ok, job} = HfHub.Jobs.update_expose("687fb701029421ae5549d998", expose: [8000], expose_public: [9000])
+      {:ok, job} =
+        HfHub.Jobs.update_expose("687fb701029421ae5549d998", expose: [8000], expose_public: [9000])
+
       job.status.expose_urls
   """
   @doc python: "update_job_expose"

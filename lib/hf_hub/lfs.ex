@@ -114,7 +114,10 @@ defmodule HfHub.LFS do
 
   ## Examples
 
-      old = HfHub.LFS.stream_files("me/my-model") |> Enum.filter(&String.starts_with?(&1.filename, "checkpoints/"))
+      old =
+        HfHub.LFS.stream_files("me/my-model")
+        |> Enum.filter(&String.starts_with?(&1.filename, "checkpoints/"))
+
       :ok = HfHub.LFS.permanently_delete_files("me/my-model", old)
   """
   @doc python: "permanently_delete_lfs_files"

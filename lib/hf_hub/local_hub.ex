@@ -83,7 +83,11 @@ defmodule HfHub.LocalHub do
   server can, its root included, so allow jobs only where all accounts with a write token are trusted.
 
       {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub", jobs: :local)
-      {:ok, job} = HfHub.Jobs.run("python:3.12", ["python3", "-c", "print(6 * 7)"], endpoint: HfHub.LocalHub.endpoint(hub))
+
+      {:ok, job} =
+        HfHub.Jobs.run("python:3.12", ["python3", "-c", "print(6 * 7)"],
+          endpoint: HfHub.LocalHub.endpoint(hub)
+        )
 
   Images are not pulled: the name of the image is stored, and the command must be installed here. A job runs in an empty
   folder that is deleted afterwards. Its environment has its variables and secrets, `HF_ENDPOINT`, `JOB_ID`, `CPU_CORES`,
@@ -112,9 +116,21 @@ defmodule HfHub.LocalHub do
   Inference endpoints are stored and change their states as on the Hub, but nothing is deployed. Their API is below
   `/v2`, and their catalog, the models of this Hub that have a task, below `/api/v1/catalog`:
 
-      {:ok, hub} = HfHub.LocalHub.start_link(root: "/tmp/hub", endpoint_start: 5, endpoint_url: "http://127.0.0.1:8000")
+      {:ok, hub} =
+        HfHub.LocalHub.start_link(
+          root: "/tmp/hub",
+          endpoint_start: 5,
+          endpoint_url: "http://127.0.0.1:8000"
+        )
+
       url = HfHub.LocalHub.endpoint(hub)
-      opts = [endpoint: url, inference_endpoints_url: url <> "/v2", inference_catalog_url: url <> "/api/v1/catalog"]
+
+      opts = [
+        endpoint: url,
+        inference_endpoints_url: url <> "/v2",
+        inference_catalog_url: url <> "/api/v1/catalog"
+      ]
+
       {:ok, endpoints} = HfHub.InferenceEndpoints.list(opts)
 
   `:endpoint_url` is the address of each endpoint that runs, so that a real server of models can stand behind them;
@@ -123,14 +139,15 @@ defmodule HfHub.LocalHub do
   values of secrets are not stored. A command sets the states of an endpoint, each with its seconds, for this and each
   other start:
 
-      HfHub.LocalHub.command!(hub, ["endpoint", "state", "me/my-bert", "pending:2", "initializing:3", "failed"])
+      states = ["pending:2", "initializing:3", "failed"]
+      HfHub.LocalHub.command!(hub, ["endpoint", "state", "me/my-bert" | states])
 
   ## Faults and dialects
 
   With `test_control: true`, tests can inject faults and make a repository behave like that of another server:
 
-      POST /_test/faults    {"match": "*/me/x/*", "times": 2, "fault": {"kind": "status", "code": 503}}
-      POST /_test/dialects  {"dialect": "nexus", "repo": "me/x"}
+      POST /_test/faults   {"match": "*/me/x/*", "times": 2, "fault": {"kind": "status", "code": 503}}
+      POST /_test/dialects {"dialect": "nexus", "repo": "me/x"}
 
   A rule is limited by `match` (a glob on the path), `method`, `origin` (`hub`, or `cdn` for large files), `lacks`
   (headers that a request does not have), `skip` and `times`. The kinds of fault are:

@@ -6,12 +6,12 @@ defmodule HfHub.Lock do
   file, so that a change is readable in a diff. Commit it to version control: every machine then uses the same files,
   and a file that is anything else is an error.
 
-      mix hf_hub.lock sentence-transformers/all-MiniLM-L6-v2 --include "*.json" --include "*.safetensors"
+      mix hf_hub.lock sentence-transformers/all-MiniLM-L6-v2 --include "*.json"
       mix hf_hub.get
 
   The same in code:
 
-      HfHub.Lock.pin("sentence-transformers/all-MiniLM-L6-v2", allow_patterns: ["*.json", "*.safetensors"])
+      HfHub.Lock.pin("sentence-transformers/all-MiniLM-L6-v2", allow_patterns: "*.json")
       {:ok, [model]} = HfHub.Lock.get()
       Bumblebee.load_model({:local, model.path})
 
@@ -26,10 +26,10 @@ defmodule HfHub.Lock do
         "model/sentence-transformers/all-MiniLM-L6-v2" => %{
           revision: "main",
           commit: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
-          allow_patterns: ["*.json", "*.safetensors"],
+          allow_patterns: ["*.json"],
           files: %{
             "config.json" => {:git_sha1, "72b987fd805cfa2b58c4c8c952b274a11bfd5a00", 612},
-            "model.safetensors" => {:sha256, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 90868376},
+            "tokenizer.json" => {:git_sha1, "cb202bfe2e3c98645018a6d12f182a434c9d3e02", 466247},
           },
         },
       }
@@ -134,7 +134,9 @@ defmodule HfHub.Lock do
 
   ## Examples
 
-      {:ok, entry} = HfHub.Lock.pin("openai-community/gpt2", allow_patterns: ["*.json", "*.safetensors"])
+      {:ok, entry} =
+        HfHub.Lock.pin("openai-community/gpt2", allow_patterns: ["*.json", "*.safetensors"])
+
       entry.commit
       #=> "607a30d783dfa663caf39e06633721c8d4cfcd7e"
   """

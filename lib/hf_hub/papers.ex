@@ -134,7 +134,9 @@ defmodule HfHub.Papers do
 
   ## Examples
 
-      HfHub.Papers.stream_daily(month: "2025-02") |> Stream.filter(&(&1.upvotes > 100)) |> Enum.take(5)
+      HfHub.Papers.stream_daily(month: "2025-02")
+      |> Stream.filter(&(&1.upvotes > 100))
+      |> Enum.take(5)
   """
   @doc python: "list_daily_papers"
   @spec stream_daily(keyword()) :: Enumerable.t()

@@ -11,7 +11,10 @@ defmodule HfHub.Preload do
 
       {HfHub.Preload,
        name: MyApp.Models,
-       repos: ["openai-community/gpt2", {"org/model", revision: "v1", allow_patterns: ["*.safetensors"]}]}
+       repos: [
+         "openai-community/gpt2",
+         {"org/model", revision: "v1", allow_patterns: ["*.safetensors"]}
+       ]}
 
   The child starts at once and downloads in the background. `await/2` waits for the folders, `ready?/1` is for a health
   check, and `status/1` returns the progress. With `wait: true` the child starts only when the files are there, and so do
@@ -82,7 +85,8 @@ defmodule HfHub.Preload do
 
   ## Examples
 
-      iex> {:ok, pid} = HfHub.Preload.start_link(lock: "/nowhere/hf_hub.lock", attempts: 1, on_failure: :keep)
+      iex> {:ok, pid} =
+      ...>   HfHub.Preload.start_link(lock: "/nowhere/hf_hub.lock", attempts: 1, on_failure: :keep)
       iex> {:error, error} = HfHub.Preload.await(pid)
       iex> error.kind
       :io

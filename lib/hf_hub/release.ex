@@ -113,7 +113,12 @@ defmodule HfHub.Release do
   ## Examples
 
       {:ok, [model]} = HfHub.Release.write("/app/models", repos: ["org/model"])
-      HfHub.Download.snapshot_download(repo_id: "org/model", cache_dir: "/app/models/hub", local_files_only: true)
+
+      HfHub.Download.snapshot_download(
+        repo_id: "org/model",
+        cache_dir: "/app/models/hub",
+        local_files_only: true
+      )
   """
   @spec write(Path.t(), keyword()) :: {:ok, [Snapshot.t()]} | {:error, Error.t()}
   def write(folder, opts \\ []) do

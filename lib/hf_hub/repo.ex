@@ -180,7 +180,11 @@ defmodule HfHub.Repo do
       url.repo_id
       #=> "me/my-model"
 
-      HfHub.Repo.create("me/app", repo_type: :space, space_sdk: :gradio, space_secrets: %{"KEY" => "…"})
+      HfHub.Repo.create("me/app",
+        repo_type: :space,
+        space_sdk: :gradio,
+        space_secrets: %{"KEY" => "…"}
+      )
   """
   @doc python: "create_repo"
   @spec create(HfHub.repo(), keyword()) :: {:ok, RepoUrl.t()} | {:error, Error.t()}

@@ -9,7 +9,8 @@ defmodule HfHub.Repository do
 
   All functions of this library that take a repository accept the first two; `HfHub.RepoFiles` accepts all three.
 
-      {:ok, folder} = HfHub.Download.snapshot_download(repo_id: {:hf, "openai-community/gpt2", revision: "main"})
+      {:ok, folder} =
+        HfHub.Download.snapshot_download(repo_id: {:hf, "openai-community/gpt2", revision: "main"})
   """
 
   alias HfHub.{Config, Options, RepoRef, Request}
@@ -52,7 +53,10 @@ defmodule HfHub.Repository do
 
       iex> HfHub.Repository.file_url({:hf, "openai-community/gpt2"}, "config.json")
       "https://huggingface.co/openai-community/gpt2/resolve/main/config.json"
-      iex> HfHub.Repository.file_url({:hf, "me/model", revision: "refs/pr/1", subdir: "unet"}, "config.json")
+      iex> HfHub.Repository.file_url(
+      ...>   {:hf, "me/model", revision: "refs/pr/1", subdir: "unet"},
+      ...>   "config.json"
+      ...> )
       "https://huggingface.co/me/model/resolve/refs%2Fpr%2F1/unet/config.json"
   """
   @doc python: "hf_hub_url"

@@ -173,8 +173,12 @@ defmodule HfHub.Safetensors do
 
   ## Examples
 
-      iex> path = Path.join(System.tmp_dir!(), "hf_hub_doc_\#{System.unique_integer([:positive])}.safetensors")
-      iex> {:ok, [^path]} = HfHub.Safetensors.write(path, %{"bias" => {"F32", [2], <<1.0::float-little-32, 2.0::float-little-32>>}})
+      iex> name = "hf_hub_doc_\#{System.unique_integer([:positive])}.safetensors"
+      iex> path = Path.join(System.tmp_dir!(), name)
+      iex> {:ok, [^path]} =
+      ...>   HfHub.Safetensors.write(path, %{
+      ...>     "bias" => {"F32", [2], <<1.0::float-little-32, 2.0::float-little-32>>}
+      ...>   })
       iex> {:ok, model} = HfHub.Safetensors.open(path)
       iex> model.tensors["bias"].shape
       [2]
@@ -310,7 +314,9 @@ defmodule HfHub.Safetensors do
   ## Examples
 
       {:ok, model} = HfHub.Safetensors.open("openai-community/gpt2")
-      for {name, tensor, bytes} <- HfHub.Safetensors.stream(model), do: {name, tensor.dtype, :erlang.crc32(bytes)}
+
+      for {name, tensor, bytes} <- HfHub.Safetensors.stream(model),
+          do: {name, tensor.dtype, :erlang.crc32(bytes)}
   """
   @spec stream(Handle.t(), keyword()) :: Enumerable.t({String.t(), Tensor.t(), binary()})
   def stream(%Handle{} = model, opts \\ []) do
@@ -340,9 +346,13 @@ defmodule HfHub.Safetensors do
       iex> folder = Path.join(System.tmp_dir!(), "hf_hub_doc_\#{System.unique_integer([:positive])}")
       iex> File.mkdir_p!(folder)
       iex> tensors = [{"a", {"U8", [4], <<1, 2, 3, 4>>}}, {"b", {"I16", [1], fn -> <<5, 0>> end}}]
-      iex> {:ok, paths} = HfHub.Safetensors.write(Path.join(folder, "model.safetensors"), tensors, max_shard_size: 4)
-      iex> Enum.map(paths, &Path.basename/1)
-      ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
+      iex> {:ok, paths} =
+      ...>   HfHub.Safetensors.write(Path.join(folder, "model.safetensors"), tensors,
+      ...>     max_shard_size: 4
+      ...>   )
+      iex> [_first, "model-00002-of-00002.safetensors", index] = Enum.map(paths, &Path.basename/1)
+      iex> index
+      "model.safetensors.index.json"
   """
   @spec write(Path.t(), Enumerable.t(), keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
   def write(path, tensors, opts \\ []) do

@@ -3,7 +3,7 @@ defmodule HfHub.ScheduledJobs do
   Jobs that start at set times; see `HfHub.Jobs`.
 
       {:ok, scheduled} =
-        HfHub.ScheduledJobs.create("python:3.12", ["python", "-c", "print(6 * 7)"], schedule: "@daily")
+        HfHub.ScheduledJobs.create("python:3.12", ["python", "-m", "report"], schedule: "@daily")
 
       scheduled.status.next_job_run_at
 
@@ -30,7 +30,9 @@ defmodule HfHub.ScheduledJobs do
   ## Examples
 
       {:ok, scheduled} =
-        HfHub.ScheduledJobs.create("hf.co/spaces/acme/report", ["python", "report.py"], schedule: "0 9 * * 1")
+        HfHub.ScheduledJobs.create("hf.co/spaces/acme/report", ["python", "report.py"],
+          schedule: "0 9 * * 1"
+        )
   """
   @doc python: "create_scheduled_job"
   @spec create(String.t(), [String.t()], keyword()) :: result()
@@ -55,7 +57,9 @@ defmodule HfHub.ScheduledJobs do
   ## Examples
 
       {:ok, scheduled} =
-        HfHub.ScheduledJobs.create_uv("https://huggingface.co/acme/scripts/resolve/main/report.py", schedule: "@hourly")
+        HfHub.ScheduledJobs.create_uv("https://huggingface.co/acme/scripts/resolve/main/report.py",
+          schedule: "@hourly"
+        )
   """
   @doc python: "create_scheduled_uv_job"
   @spec create_uv(String.t(), keyword()) :: result()
@@ -132,7 +136,8 @@ defmodule HfHub.ScheduledJobs do
 
   ## Examples
 
-      {:ok, %{suspend: false, schedule: "@daily"}} = HfHub.ScheduledJobs.get("687fb701029421ae5549d999")
+      {:ok, %{suspend: false, schedule: "@daily"}} =
+        HfHub.ScheduledJobs.get("687fb701029421ae5549d999")
   """
   @doc python: "inspect_scheduled_job"
   @spec get(id(), keyword()) :: result()
@@ -219,7 +224,8 @@ defmodule HfHub.ScheduledJobs do
 
   ## Examples
 
-      {:ok, scheduled} = HfHub.ScheduledJobs.update_labels("687fb701029421ae5549d999", %{"team" => "nlp"})
+      {:ok, scheduled} =
+        HfHub.ScheduledJobs.update_labels("687fb701029421ae5549d999", %{"team" => "nlp"})
   """
   @doc python: "update_scheduled_job_labels"
   @spec update_labels(id(), map() | keyword(), keyword()) :: result()

@@ -254,7 +254,8 @@ defmodule HfHub.Spaces do
 
   ## Examples
 
-      {:ok, variable} = HfHub.Spaces.add_variable("me/app", "MODEL", "gpt2", description: "Model to load")
+      {:ok, variable} =
+        HfHub.Spaces.add_variable("me/app", "MODEL", "gpt2", description: "Model to load")
   """
   @doc python: "add_space_variable"
   @spec add_variable(HfHub.repo(), String.t(), String.t(), keyword()) ::
@@ -345,7 +346,8 @@ defmodule HfHub.Spaces do
 
   ## Examples
 
-      {:ok, copy} = HfHub.Spaces.duplicate("gradio/hello", to_id: "me/hello", private: true, hardware: :t4_small)
+      {:ok, copy} =
+        HfHub.Spaces.duplicate("gradio/hello", to_id: "me/hello", private: true, hardware: :t4_small)
   """
   @doc python: "duplicate_space"
   @spec duplicate(HfHub.repo(), keyword()) :: {:ok, RepoUrl.t()} | {:error, Error.t()}

@@ -120,8 +120,15 @@ defmodule HfHub.Test do
 
   ## Examples
 
-      hub = HfHub.Test.start_hub(%{"org/model" => %{"config.json" => "{}"}, "datasets/org/data" => %{"a.csv" => "1"}})
-      HfHub.Download.hf_hub_download!(HfHub.Test.opts(hub, repo_id: "org/model", filename: "config.json"))
+      hub =
+        HfHub.Test.start_hub(%{
+          "org/model" => %{"config.json" => "{}"},
+          "datasets/org/data" => %{"a.csv" => "1"}
+        })
+
+      HfHub.Download.hf_hub_download!(
+        HfHub.Test.opts(hub, repo_id: "org/model", filename: "config.json")
+      )
   """
   @spec start_hub(repos(), keyword()) :: Hub.t()
   def start_hub(repos \\ %{}, opts \\ []) do

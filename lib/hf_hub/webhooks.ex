@@ -3,7 +3,10 @@ defmodule HfHub.Webhooks do
   Webhooks: the Hub sends the events of repositories to a URL, or runs a Job for them.
 
       {:ok, webhook} =
-        HfHub.Webhooks.create("https://ci.example.com/hub", watched: [{:org, "google"}], secret: "s3cret")
+        HfHub.Webhooks.create("https://ci.example.com/hub",
+          watched: [{:org, "google"}],
+          secret: "s3cret"
+        )
 
       {:ok, _webhook} = HfHub.Webhooks.disable(webhook.id)
 
@@ -119,9 +122,11 @@ defmodule HfHub.Webhooks do
 
   ## Examples
 
-      {:ok, webhook} = HfHub.Webhooks.create("https://ci.example.com/hub", watched: [{:user, "julien-c"}])
+      {:ok, webhook} =
+        HfHub.Webhooks.create("https://ci.example.com/hub", watched: [{:user, "julien-c"}])
 
-      {:ok, webhook} = HfHub.Webhooks.create(job_id: "687f911eaea852de79c4a50a", watched: [{:model, "me/model"}])
+      {:ok, webhook} =
+        HfHub.Webhooks.create(job_id: "687f911eaea852de79c4a50a", watched: [{:model, "me/model"}])
   """
   @doc python: "create_webhook"
   @spec create(String.t() | keyword(), keyword()) :: {:ok, WebhookInfo.t()} | {:error, Error.t()}
@@ -158,7 +163,8 @@ defmodule HfHub.Webhooks do
 
   ## Examples
 
-      {:ok, webhook} = HfHub.Webhooks.update("654bbbc16f2ec14d77f109cc", url: "https://new.example.com/hub")
+      {:ok, webhook} =
+        HfHub.Webhooks.update("654bbbc16f2ec14d77f109cc", url: "https://new.example.com/hub")
   """
   @doc python: "update_webhook"
   @spec update(String.t(), keyword()) :: {:ok, WebhookInfo.t()} | {:error, Error.t()}
@@ -303,7 +309,8 @@ defmodule HfHub.Webhooks do
 
   ## Examples
 
-      iex> body = ~s({"event": {"action": "create", "scope": "repo"}, "webhook": {"id": "w", "version": 3},
+      iex> body = ~s({"event": {"action": "create", "scope": "repo"},
+      ...>   "webhook": {"id": "w", "version": 3},
       ...>   "repo": {"type": "model", "name": "me/m", "id": "r"}})
       iex> {:ok, payload} = HfHub.Webhooks.decode_payload(body)
       iex> {payload.scope, payload.action, payload.repo.name}

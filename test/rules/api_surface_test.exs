@@ -59,6 +59,25 @@ defmodule HfHub.Rules.ApiSurfaceTest do
     end
   end
 
+  test "options are described by sentences, with other options as code and numbers with a unit" do
+    options =
+      for {module, name, arity, %{"en" => text}, _meta} <- functions(),
+          [_all, option, type, doc] <- Regex.scan(~r/^ *\* `(:\w+\??)` \((.+?)\) - (.*)$/m, text),
+          do: {"#{inspect(module)}.#{name}/#{arity} #{option}", type, doc}
+
+    assert length(options) > 1000
+    unit = ~r/second|minute|hour|byte|number|m(ax|in)imum|token|pixel|percent|port|position|length|size/i
+
+    for {at, type, doc} <- Enum.uniq_by(options, &elem(&1, 2)) do
+      assert doc =~ ~r/^(`|[A-Z]).*[.)]$/, "#{at} is no sentence: #{doc}"
+
+      refute String.replace(doc, ~r/`[^`]*`/, "") =~ ~r/(?<!\w):[a-z_]{2,}/,
+             "#{at} names an option as text: #{doc}"
+
+      if type =~ "integer", do: assert(doc =~ unit, "#{at} has no unit: #{doc}")
+    end
+  end
+
   test "every paginated list has a stream function" do
     # Refs are not paginated.
     for module <- [HfHub.Api, HfHub.Git], {name, arity} <- module.__info__(:functions), not bang?(name) do

@@ -1,3 +1,5 @@
+Code.require_file("../../mix/guides.exs", __DIR__)
+
 defmodule HfHub.Rules.DocsTest do
   # Checks statements of the documents against the code.
   use ExUnit.Case, async: true
@@ -38,6 +40,56 @@ defmodule HfHub.Rules.DocsTest do
       assert roadmap =~ "#{inspect(module)}.#{name}/#{arity}",
              "#{inspect(module)}.#{name}/#{arity} is not in ROADMAP.md"
     end
+  end
+
+  test "the parts of guides that are written from the code are current" do
+    for {path, text, expected} <- HfHub.Guides.all() do
+      assert text == expected, "write #{Path.relative_to(path, @root)} again; mix/guides.exs has the command"
+    end
+  end
+
+  # What fits into the box of an example in the HTML documentation, in a window of 1280 pixels; `test/docs_pages.py` looks
+  # at the pages. The boxes of the cheat sheet are half as wide.
+  @columns 96
+  @half 47
+
+  test "examples are not wider than their box" do
+    modules =
+      for module <- Application.spec(:hf_hub, :modules),
+          {:docs_v1, _, _, _, doc, _, docs} <- [Code.fetch_docs(module)],
+          {id, %{"en" => text}} <- [{nil, doc} | for({id, _, _, doc, _} <- docs, do: {id, doc})],
+          do: {"#{inspect(module)} #{inspect(id)}", text, @columns}
+
+    names = for path <- Path.wildcard(Path.join(@root, "guides/*.*md")), do: Path.relative_to(path, @root)
+
+    files =
+      for name <- ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md" | names],
+          do: {name, read(name), if(name =~ "cheatsheet", do: @half, else: @columns)}
+
+    assert length(names) > 10
+
+    wide =
+      for {name, text, columns} <- modules ++ files,
+          line <- examples(text),
+          String.length(line) > columns,
+          do: "#{name}: #{line}"
+
+    assert wide == [], Enum.join(wide, "\n")
+  end
+
+  # The lines of fenced and of indented code.
+  defp examples(text) do
+    fenced = for [_all, code] <- Regex.scan(~r/^ *```.*?\n(.*?)^ *```/ms, text), do: code
+
+    indented =
+      for block <- String.split(text, ~r/\n\s*\n/),
+          lines = String.split(block, "\n", trim: true),
+          lines != [],
+          Enum.all?(lines, &(&1 =~ ~r/\A {4}/)) and not (hd(lines) =~ ~r/\A *([*-]|\d+\.) /),
+          line <- lines,
+          do: String.slice(line, 4..-1//1)
+
+    Enum.flat_map(fenced, &String.split(&1, "\n")) ++ indented
   end
 
   test "links in the documents have targets" do

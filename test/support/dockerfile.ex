@@ -56,8 +56,8 @@ defmodule HfHub.Dockerfile do
   defp step("RUN " <> command, state) do
     command = Regex.replace(~r/--mount=\S+ /, command, "")
 
-    # Packages of the image, and tools of Mix that this machine has.
-    if command =~ ~r/^(apt-get|mix local)/, do: state, else: execute(command, state)
+    # Packages and Rust of the image, and tools of Mix that this machine has.
+    if command =~ ~r/^(apt-get|curl|mix local)/, do: state, else: execute(command, state)
   end
 
   # FROM, USER and CMD are of the image only.

@@ -26,7 +26,8 @@ defmodule HfHub.AccessRequests.AccessRequest do
 
   ## Examples
 
-      iex> HfHub.AccessRequests.AccessRequest.from_response(%{"user" => %{"user" => "ada"}}, :pending).user
+      iex> response = %{"user" => %{"user" => "ada"}}
+      iex> HfHub.AccessRequests.AccessRequest.from_response(response, :pending).user
       "ada"
   """
   @spec from_response(map(), atom()) :: t()

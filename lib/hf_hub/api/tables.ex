@@ -32,16 +32,16 @@ defmodule HfHub.Api.Tables do
       ]
     ]
 
-    facts ++ files_metadata() ++ expand(:models, ":files_metadata or :security_status") ++ at_revision()
+    facts ++ files_metadata() ++ expand(:models, "`:files_metadata` or `:security_status`") ++ at_revision()
   end
 
   @doc "Returns the options of `HfHub.Api.dataset_info/2`."
   @spec dataset_info() :: Options.table()
-  def dataset_info, do: files_metadata() ++ expand(:datasets, ":files_metadata") ++ at_revision()
+  def dataset_info, do: files_metadata() ++ expand(:datasets, "`:files_metadata`") ++ at_revision()
 
   @doc "Returns the options of `HfHub.Api.space_info/2`."
   @spec space_info() :: Options.table()
-  def space_info, do: files_metadata() ++ expand(:spaces, ":files_metadata") ++ at_revision()
+  def space_info, do: files_metadata() ++ expand(:spaces, "`:files_metadata`") ++ at_revision()
 
   @doc "Returns the options of `HfHub.Api.list_models/1`."
   @spec models() :: Options.table()
@@ -76,7 +76,7 @@ defmodule HfHub.Api.Tables do
         full: full(),
         config: [type: :boolean, default: false, doc: "Whether to include the configuration."],
         card_data: [type: :boolean, default: false, doc: "Whether to include the metadata of the card."]
-      ] ++ expand(:models, ":full, :config or :card_data") ++ Options.common()
+      ] ++ expand(:models, "`:full`, `:config` or `:card_data`") ++ Options.common()
   end
 
   @doc "Returns the options of `HfHub.Api.list_datasets/1`."
@@ -100,7 +100,7 @@ defmodule HfHub.Api.Tables do
       search: search()
     ] ++
       sort([:created_at, :downloads, :last_modified, :likes, :trending_score]) ++
-      [limit: limit()] ++ expand(:datasets, ":full") ++ [full: full()] ++ Options.common()
+      [limit: limit()] ++ expand(:datasets, "`:full`") ++ [full: full()] ++ Options.common()
   end
 
   @doc "Returns the options of `HfHub.Api.list_spaces/1`."
@@ -121,7 +121,7 @@ defmodule HfHub.Api.Tables do
         ],
         datasets: [type: @one_or_many, doc: "Datasets, one of which the Space uses."],
         models: [type: @one_or_many, doc: "Models, one of which the Space uses."]
-      ] ++ expand(:spaces, ":full") ++ [full: full()] ++ Options.common()
+      ] ++ expand(:spaces, "`:full`") ++ [full: full()] ++ Options.common()
   end
 
   @doc "Returns the options of `HfHub.Api.list_repo_tree/2`."

@@ -132,8 +132,9 @@ defmodule HfHub.Buckets.Operation do
   ## Examples
 
       iex> hash = String.duplicate("0a", 32)
-      iex> HfHub.Buckets.Operation.copy("model.safetensors", hash, "me/model", source_type: :model).path
-      "model.safetensors"
+      iex> copy = HfHub.Buckets.Operation.copy("a.bin", hash, "me/model", source_type: :model)
+      iex> copy.path
+      "a.bin"
   """
   @spec copy(String.t(), String.t(), String.t(), keyword()) :: Copy.t()
   def copy(path, xet_hash, source, opts \\ []) do

@@ -23,7 +23,11 @@ defmodule HfHub.Buckets.SyncPlan do
 
   ## Examples
 
-      iex> plan = %HfHub.Buckets.SyncPlan{source: "data", dest: "hf://buckets/me/data", timestamp: DateTime.utc_now()}
+      iex> plan = %HfHub.Buckets.SyncPlan{
+      ...>   source: "data",
+      ...>   dest: "hf://buckets/me/data",
+      ...>   timestamp: DateTime.utc_now()
+      ...> }
       iex> HfHub.Buckets.SyncPlan.summary(plan)
       %{uploads: 0, downloads: 0, deletes: 0, skips: 0, total_size: 0}
   """
@@ -54,7 +58,11 @@ defmodule HfHub.Buckets.SyncPlan do
 
   ## Examples
 
-      iex> plan = %HfHub.Buckets.SyncPlan{source: "data", dest: "hf://buckets/me/data", timestamp: DateTime.utc_now()}
+      iex> plan = %HfHub.Buckets.SyncPlan{
+      ...>   source: "data",
+      ...>   dest: "hf://buckets/me/data",
+      ...>   timestamp: DateTime.utc_now()
+      ...> }
       iex> HfHub.Buckets.SyncPlan.to_jsonl(plan) =~ ~s("type":"header")
       true
   """
@@ -77,7 +85,11 @@ defmodule HfHub.Buckets.SyncPlan do
 
   ## Examples
 
-      iex> plan = %HfHub.Buckets.SyncPlan{source: "data", dest: "hf://buckets/me/data", timestamp: ~U[2026-02-06 17:37:57Z]}
+      iex> plan = %HfHub.Buckets.SyncPlan{
+      ...>   source: "data",
+      ...>   dest: "hf://buckets/me/data",
+      ...>   timestamp: ~U[2026-02-06 17:37:57Z]
+      ...> }
       iex> HfHub.Buckets.SyncPlan.from_jsonl(HfHub.Buckets.SyncPlan.to_jsonl(plan))
       {:ok, plan}
   """

@@ -50,7 +50,8 @@ defmodule HfHub.Cache.Transport do
 
   ## Examples
 
-      iex> {:error, error} = HfHub.Cache.Transport.export("gpt2.tar", targets: ["model/gpt2"], cache_dir: "/nowhere")
+      iex> {:error, error} =
+      ...>   HfHub.Cache.Transport.export("gpt2.tar", targets: ["model/gpt2"], cache_dir: "/nowhere")
       iex> error.kind
       :not_cached
   """
@@ -82,7 +83,10 @@ defmodule HfHub.Cache.Transport do
 
   ## Examples
 
-      iex> {:error, error} = HfHub.Cache.Transport.import("/nowhere.tar", cache_dir: Path.join(System.tmp_dir!(), "hf_hub_import"))
+      iex> {:error, error} =
+      ...>   HfHub.Cache.Transport.import("/nowhere.tar",
+      ...>     cache_dir: Path.join(System.tmp_dir!(), "hf_hub_import")
+      ...>   )
       iex> error.kind
       :io
   """

@@ -21,7 +21,7 @@ defmodule HfHub.CLI.Webhooks do
       command("create", &create/1,
         summary: "Creates a webhook",
         flags: content(true),
-        examples: ["--url https://example.com/hook --watch model:me/my-model --domain repo"]
+        examples: ["--url https://example.com/hook --watch model:me/my-model"]
       ),
       command("update", &update/1, summary: "Changes a webhook", args: @id, flags: content(false)),
       command("enable", &enable/1, summary: "Enables a webhook", args: @id),

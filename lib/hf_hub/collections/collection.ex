@@ -24,7 +24,8 @@ defmodule HfHub.Collections.Collection do
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.Collections.Collection.from_response(%{"slug" => "me/x-64f9a55bb3115b4f513ec026", "upvotes" => 3}).upvotes
+      iex> response = %{"slug" => "me/x-64f9a55bb3115b4f513ec026", "upvotes" => 3}
+      iex> HfHub.Collections.Collection.from_response(response).upvotes
       3
   """)
 

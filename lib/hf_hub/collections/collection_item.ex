@@ -18,7 +18,8 @@ defmodule HfHub.Collections.CollectionItem do
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.Collections.CollectionItem.from_response(%{"_id" => "64f9", "type" => "paper", "id" => "2311.12983"}).item_id
+      iex> response = %{"_id" => "64f9", "type" => "paper", "id" => "2311.12983"}
+      iex> HfHub.Collections.CollectionItem.from_response(response).item_id
       "2311.12983"
   """)
 

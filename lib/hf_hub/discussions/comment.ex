@@ -27,7 +27,11 @@ defmodule HfHub.Discussions.Comment do
 
   HfHub.Schema.from_response("""
       iex> data = %{"latest" => %{"raw" => "Hello"}, "hidden" => false, "edited" => true}
-      iex> HfHub.Discussions.Comment.from_response(%{"id" => "65f0", "type" => "comment", "data" => data}).content
+      iex> HfHub.Discussions.Comment.from_response(%{
+      ...>   "id" => "65f0",
+      ...>   "type" => "comment",
+      ...>   "data" => data
+      ...> }).content
       "Hello"
   """)
 

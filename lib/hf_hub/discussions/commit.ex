@@ -14,7 +14,11 @@ defmodule HfHub.Discussions.Commit do
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
   HfHub.Schema.from_response("""
-      iex> commit = %{"id" => "65f0", "type" => "commit", "data" => %{"subject" => "Fix", "oid" => "c0ffee"}}
+      iex> commit = %{
+      ...>   "id" => "65f0",
+      ...>   "type" => "commit",
+      ...>   "data" => %{"subject" => "Fix", "oid" => "c0ffee"}
+      ...> }
       iex> HfHub.Discussions.Commit.from_response(commit).oid
       "c0ffee"
   """)

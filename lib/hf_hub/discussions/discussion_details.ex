@@ -24,7 +24,8 @@ defmodule HfHub.Discussions.DiscussionDetails do
 
   HfHub.Schema.from_response("""
       iex> events = [%{"id" => "65f0", "type" => "status-change", "data" => %{"status" => "closed"}}]
-      iex> details = HfHub.Discussions.DiscussionDetails.from_response(%{"num" => 3, "events" => events})
+      iex> details =
+      ...>   HfHub.Discussions.DiscussionDetails.from_response(%{"num" => 3, "events" => events})
       iex> [%HfHub.Discussions.StatusChange{status: :closed}] = details.events
       iex> {details.is_pull_request, details.author}
       {false, "deleted"}

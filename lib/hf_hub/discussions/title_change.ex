@@ -14,7 +14,11 @@ defmodule HfHub.Discussions.TitleChange do
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
   HfHub.Schema.from_response("""
-      iex> change = %{"id" => "65f0", "type" => "title-change", "data" => %{"from" => "Old", "to" => "New"}}
+      iex> change = %{
+      ...>   "id" => "65f0",
+      ...>   "type" => "title-change",
+      ...>   "data" => %{"from" => "Old", "to" => "New"}
+      ...> }
       iex> HfHub.Discussions.TitleChange.from_response(change).new_title
       "New"
   """)

@@ -9,7 +9,8 @@ defmodule HfHub.Git.BranchInfo do
     target_commit: {"targetCommit", :string, "commit that it points to, if it is known"}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.Git.BranchInfo.from_response(%{"name" => "main", "targetCommit" => "c0ffee"}).target_commit
+      iex> response = %{"name" => "main", "targetCommit" => "c0ffee"}
+      iex> HfHub.Git.BranchInfo.from_response(response).target_commit
       "c0ffee"
   """)
 end

@@ -15,7 +15,8 @@ defmodule HfHub.Git.CommitInfo do
     formatted_message: {["formatted", "message"], :string, "message as HTML; with `formatted: true`"}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.Git.CommitInfo.from_response(%{"id" => "c0ffee", "date" => "2025-01-01T00:00:00Z"}).date
+      iex> response = %{"id" => "c0ffee", "date" => "2025-01-01T00:00:00Z"}
+      iex> HfHub.Git.CommitInfo.from_response(response).date
       ~U[2025-01-01 00:00:00Z]
   """)
 end

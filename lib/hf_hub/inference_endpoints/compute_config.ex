@@ -12,7 +12,8 @@ defmodule HfHub.InferenceEndpoints.ComputeConfig do
     scaling: {"scaling", ScalingConfig, "numbers of replicas"}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.InferenceEndpoints.ComputeConfig.from_response(%{"instanceSize" => "x4"}).instance_size
+      iex> response = %{"instanceSize" => "x4"}
+      iex> HfHub.InferenceEndpoints.ComputeConfig.from_response(response).instance_size
       "x4"
   """)
 end

@@ -21,7 +21,9 @@ defmodule HfHub.InferenceEndpoints.ModelConfig do
       {"secrets", :map, "secret variables, where the service sends them; not part of the JSON", json: false}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.InferenceEndpoints.ModelConfig.from_response(%{"repository" => "google-bert/bert-base-uncased"}).repository
+      iex> HfHub.InferenceEndpoints.ModelConfig.from_response(%{
+      ...>   "repository" => "google-bert/bert-base-uncased"
+      ...> }).repository
       "google-bert/bert-base-uncased"
   """)
 

@@ -11,7 +11,8 @@ defmodule HfHub.InferenceEndpoints.ScalingConfig do
     measure: {"measure", :map, "numbers that cause a scale-up, by their names in the service's API"}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.InferenceEndpoints.ScalingConfig.from_response(%{"minReplica" => 0, "maxReplica" => 2}).max_replica
+      iex> response = %{"minReplica" => 0, "maxReplica" => 2}
+      iex> HfHub.InferenceEndpoints.ScalingConfig.from_response(response).max_replica
       2
   """)
 end

@@ -19,7 +19,8 @@ defmodule HfHub.LFS.FileInfo do
     raw: {[], :map, "whole JSON object, including entries without a field"}
 
   HfHub.Schema.from_response("""
-      iex> HfHub.LFS.FileInfo.from_response(%{"fileOid" => "2cf24dba", "filename" => "a.bin", "size" => 5}).size
+      iex> response = %{"fileOid" => "2cf24dba", "filename" => "a.bin", "size" => 5}
+      iex> HfHub.LFS.FileInfo.from_response(response).size
       5
   """)
 

@@ -29,7 +29,10 @@ defmodule HfHub.Repo.RepoUrl do
 
   ## Examples
 
-      iex> HfHub.Repo.RepoUrl.from_response(%{"url" => "https://huggingface.co/datasets/me/data"}, :dataset).repo_id
+      iex> HfHub.Repo.RepoUrl.from_response(
+      ...>   %{"url" => "https://huggingface.co/datasets/me/data"},
+      ...>   :dataset
+      ...> ).repo_id
       "me/data"
   """
   @spec from_response(map(), HfHub.repo_type()) :: t()

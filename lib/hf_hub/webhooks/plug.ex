@@ -6,11 +6,15 @@ defmodule HfHub.Webhooks.Plug do
   library: it is only needed where this module is used.
 
       # Phoenix, above `Plug.Parsers` in the endpoint, or in a router
-      plug HfHub.Webhooks.Plug, path: "/webhooks/hub", secret: {System, :fetch_env!, ["WEBHOOK_SECRET"]},
+      plug HfHub.Webhooks.Plug,
+        path: "/webhooks/hub",
+        secret: {System, :fetch_env!, ["WEBHOOK_SECRET"]},
         handler: &MyApp.Hub.handle/1
 
       # Plug.Router
-      forward "/webhooks/hub", to: HfHub.Webhooks.Plug, init_opts: [secret: secret, handler: {MyApp.Hub, :handle, []}]
+      forward "/webhooks/hub",
+        to: HfHub.Webhooks.Plug,
+        init_opts: [secret: secret, handler: {MyApp.Hub, :handle, []}]
 
   The handler gets a `HfHub.Webhooks.Payload`. If it returns `{:error, reason}` or raises, the response is an error,
   and a Local Hub sends the event again; any other result is a success. The Hub waits a few seconds only, so long work
@@ -82,7 +86,10 @@ defmodule HfHub.Webhooks.Plug do
 
   ## Examples
 
-      HfHub.Webhooks.Plug.call(conn, HfHub.Webhooks.Plug.init(secret: "s3cret", handler: &MyApp.Hub.handle/1))
+      HfHub.Webhooks.Plug.call(
+        conn,
+        HfHub.Webhooks.Plug.init(secret: "s3cret", handler: &MyApp.Hub.handle/1)
+      )
   """
   @spec call(struct(), map()) :: struct()
   def call(%{path_info: path} = conn, %{path: other}) when other != nil and path != other, do: conn

@@ -24,7 +24,11 @@ defmodule HfHub.Webhooks.WebhookInfo do
     last_trigger_at: {"lastTriggerAt", :datetime, "time of the last event"}
 
   HfHub.Schema.from_response("""
-      iex> webhook = %{"id" => "654bbbc16f2ec14d77f109cc", "url" => "https://example.com/", "domains" => ["repo"]}
+      iex> webhook = %{
+      ...>   "id" => "654bbbc16f2ec14d77f109cc",
+      ...>   "url" => "https://example.com/",
+      ...>   "domains" => ["repo"]
+      ...> }
       iex> HfHub.Webhooks.WebhookInfo.from_response(webhook).domains
       [:repo]
   """)

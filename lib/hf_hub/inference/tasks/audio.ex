@@ -51,7 +51,8 @@ defmodule HfHub.Inference.Tasks.Audio do
       params: [],
       returns: Transcription,
       example: """
-      {:ok, %{text: text}} = HfHub.Inference.automatic_speech_recognition(client, {:path, "hello.flac"})
+      {:ok, %{text: text}} =
+        HfHub.Inference.automatic_speech_recognition(client, {:path, "hello.flac"})
       """
     ],
     text_to_speech: [
@@ -61,7 +62,9 @@ defmodule HfHub.Inference.Tasks.Audio do
       params: @sampling,
       returns: Media,
       example: """
-      {:ok, speech} = HfHub.Inference.text_to_speech(client, "Hello world", extra_body: %{voice: "alloy"})
+      {:ok, speech} =
+        HfHub.Inference.text_to_speech(client, "Hello world", extra_body: %{voice: "alloy"})
+
       File.write!("hello.flac", speech.data)
       """
     ]

@@ -44,7 +44,11 @@ defmodule HfHub.Inference.Tasks.Image do
       returns: [Answer],
       example: """
       {:ok, [%{answer: number} | _rest]} =
-        HfHub.Inference.document_question_answering(client, {:path, "invoice.png"}, "What is the invoice number?")
+        HfHub.Inference.document_question_answering(
+          client,
+          {:path, "invoice.png"},
+          "What is the invoice number?"
+        )
       """
     ],
     image_classification: [
@@ -54,7 +58,8 @@ defmodule HfHub.Inference.Tasks.Image do
       params: Parameters.classification(),
       returns: [Classification],
       example: """
-      {:ok, [%{label: label} | _rest]} = HfHub.Inference.image_classification(client, {:path, "cat.jpg"})
+      {:ok, [%{label: label} | _rest]} =
+        HfHub.Inference.image_classification(client, {:path, "cat.jpg"})
       """
     ],
     image_segmentation: [
@@ -84,7 +89,7 @@ defmodule HfHub.Inference.Tasks.Image do
       returns: Media,
       example: """
       {:ok, image} =
-        HfHub.Inference.image_to_image(client, {:path, "cat.jpg"}, prompt: "turn the cat into a tiger")
+        HfHub.Inference.image_to_image(client, {:path, "cat.jpg"}, prompt: "make it a tiger")
 
       File.write!("tiger.png", image.data)
       """
@@ -96,7 +101,9 @@ defmodule HfHub.Inference.Tasks.Image do
       params: @prompt ++ @negative_prompt ++ @frames ++ @steps ++ @seed ++ @target_size,
       returns: Media,
       example: """
-      {:ok, video} = HfHub.Inference.image_to_video(client, {:path, "cat.jpg"}, prompt: "the cat jumps")
+      {:ok, video} =
+        HfHub.Inference.image_to_video(client, {:path, "cat.jpg"}, prompt: "the cat jumps")
+
       File.write!("cat.mp4", video.data)
       """
     ],
@@ -134,7 +141,9 @@ defmodule HfHub.Inference.Tasks.Image do
           ] ++ @steps ++ @seed,
       returns: Media,
       example: """
-      {:ok, image} = HfHub.Inference.text_to_image(client, "an astronaut riding a horse", width: 512, height: 512)
+      {:ok, image} =
+        HfHub.Inference.text_to_image(client, "an astronaut riding a horse", width: 512, height: 512)
+
       File.write!("astronaut.png", image.data)
       """
     ],
@@ -159,7 +168,11 @@ defmodule HfHub.Inference.Tasks.Image do
       returns: [Answer],
       example: """
       {:ok, [%{answer: animal} | _rest]} =
-        HfHub.Inference.visual_question_answering(client, {:path, "cat.jpg"}, "What is the animal doing?")
+        HfHub.Inference.visual_question_answering(
+          client,
+          {:path, "cat.jpg"},
+          "What is the animal doing?"
+        )
       """
     ],
     zero_shot_image_classification: [

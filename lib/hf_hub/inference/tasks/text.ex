@@ -45,7 +45,8 @@ defmodule HfHub.Inference.Tasks.Text do
         Parameters.results() ++ [targets: [type: {:list, :string}, doc: "The only words to choose from."]],
       returns: [FilledMask],
       example: """
-      {:ok, [%{token_str: word} | _rest]} = HfHub.Inference.fill_mask(client, "The capital of France is [MASK].")
+      {:ok, [%{token_str: word} | _rest]} =
+        HfHub.Inference.fill_mask(client, "The capital of France is [MASK].")
       """
     ],
     question_answering: [
@@ -58,7 +59,11 @@ defmodule HfHub.Inference.Tasks.Text do
       returns: [Answer],
       example: """
       {:ok, [%{answer: "Clara"}]} =
-        HfHub.Inference.question_answering(client, "What is my name?", "My name is Clara, and I live in Berkeley.")
+        HfHub.Inference.question_answering(
+          client,
+          "What is my name?",
+          "My name is Clara, and I live in Berkeley."
+        )
       """
     ],
     sentence_similarity: [
@@ -69,7 +74,10 @@ defmodule HfHub.Inference.Tasks.Text do
       returns: [:number],
       example: """
       {:ok, [near, far]} =
-        HfHub.Inference.sentence_similarity(client, "a happy person", ["a very happy person", "a sunny day"])
+        HfHub.Inference.sentence_similarity(client, "a happy person", [
+          "a very happy person",
+          "a sunny day"
+        ])
       """
     ],
     summarization: [
@@ -97,8 +105,13 @@ defmodule HfHub.Inference.Tasks.Text do
       returns: TableAnswer,
       example: """
       table = %{"Repository" => ["Transformers", "Datasets"], "Stars" => ["36542", "4512"]}
+
       {:ok, %{answer: stars}} =
-        HfHub.Inference.table_question_answering(client, table, "How many stars does Transformers have?")
+        HfHub.Inference.table_question_answering(
+          client,
+          table,
+          "How many stars does Transformers have?"
+        )
       """
     ],
     tabular_classification: [
@@ -110,7 +123,10 @@ defmodule HfHub.Inference.Tasks.Text do
       returns: [:any],
       example: """
       {:ok, labels} =
-        HfHub.Inference.tabular_classification(client, %{"acidity" => ["7.4", "7.8"], "ph" => ["3.5", "3.2"]})
+        HfHub.Inference.tabular_classification(client, %{
+          "acidity" => ["7.4", "7.8"],
+          "ph" => ["3.5", "3.2"]
+        })
       """
     ],
     tabular_regression: [
@@ -121,7 +137,10 @@ defmodule HfHub.Inference.Tasks.Text do
       returns: [:number],
       example: """
       {:ok, weights} =
-        HfHub.Inference.tabular_regression(client, %{"height" => ["11.52", "12.48"], "length" => ["23.2", "24.0"]})
+        HfHub.Inference.tabular_regression(client, %{
+          "height" => ["11.52", "12.48"],
+          "length" => ["23.2", "24.0"]
+        })
       """
     ],
     text_classification: [
@@ -131,7 +150,8 @@ defmodule HfHub.Inference.Tasks.Text do
       params: Parameters.classification(),
       returns: [Classification],
       example: """
-      {:ok, [%{label: "POSITIVE"} | _rest]} = HfHub.Inference.text_classification(client, "I like you")
+      {:ok, [%{label: "POSITIVE"} | _rest]} =
+        HfHub.Inference.text_classification(client, "I like you")
       """
     ],
     token_classification: [
@@ -151,7 +171,8 @@ defmodule HfHub.Inference.Tasks.Text do
       ],
       returns: [Entity],
       example: """
-      {:ok, entities} = HfHub.Inference.token_classification(client, "My name is Sarah and I live in London")
+      {:ok, entities} =
+        HfHub.Inference.token_classification(client, "My name is Sarah and I live in London")
       """
     ],
     translation: [
@@ -180,7 +201,10 @@ defmodule HfHub.Inference.Tasks.Text do
       returns: [Classification],
       example: """
       {:ok, [%{label: "science"} | _rest]} =
-        HfHub.Inference.zero_shot_classification(client, "A new planet was found", ["science", "politics"])
+        HfHub.Inference.zero_shot_classification(client, "A new planet was found", [
+          "science",
+          "politics"
+        ])
       """
     ]
   ]
