@@ -21,6 +21,7 @@ pub mod private_file;
 pub mod progress;
 pub mod random_access;
 pub mod recent;
+pub(crate) mod repeated_timeout;
 pub mod runtime;
 pub mod scrub;
 pub mod sizes;

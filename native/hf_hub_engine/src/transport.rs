@@ -32,6 +32,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         permits::Permit,
+        repeated_timeout::RepeatedTimeout,
         sizes::human,
     },
     transport::{error_response::ErrorResponse, proxy::Proxies, stall_timeout::StallTimeout},
@@ -118,6 +119,7 @@ pub enum Peer {
 pub struct Response {
     inner: reqwest::Response,
     stall: StallTimeout,
+    idle: RepeatedTimeout,
     /// Bytes that were read but not returned yet.
     held: Option<Bytes>,
     /// Released together with the connection.
@@ -168,7 +170,8 @@ impl Client {
             }
         };
         let stall = StallTimeout::new(timeouts.idle);
-        let response = Response { inner, stall, held: None, _permit: None };
+        let idle = RepeatedTimeout::new(timeouts.idle);
+        let response = Response { inner, stall, idle, held: None, _permit: None };
         let status = response.status();
         if status.is_success() || status.is_redirection() {
             return Ok(response);
@@ -213,10 +216,10 @@ impl Response {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
-        let (began, idle) = (Instant::now(), self.stall.idle);
-        let message = match tokio::time::timeout(idle, self.inner.chunk()).await {
-            Ok(Err(error)) => return Err(send_error::error(self.inner.url(), error, None)),
-            Ok(Ok(chunk)) => {
+        let (began, idle) = (Instant::now(), self.idle.limit());
+        let message = match self.idle.wait(self.inner.chunk()).await {
+            Some(Err(error)) => return Err(send_error::error(self.inner.url(), error, None)),
+            Some(Ok(chunk)) => {
                 let arrived = chunk.as_ref().map_or(0, Bytes::len);
                 if chunk.is_none() || self.stall.record(began.elapsed(), arrived) {
                     return Ok(chunk);
@@ -227,7 +230,7 @@ impl Response {
                     idle.saturating_mul(StallTimeout::WINDOW).as_millis()
                 )
             }
-            Err(_) => format!("no byte arrived for {} ms", idle.as_millis()),
+            None => format!("no byte arrived for {} ms", idle.as_millis()),
         };
         Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
     }

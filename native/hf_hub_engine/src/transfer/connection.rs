@@ -13,6 +13,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         progress::Activity,
+        repeated_timeout::RepeatedTimeout,
     },
     cache::partial::too_long,
     hub::{
@@ -50,7 +51,6 @@ pub(super) enum Stop {
 }
 
 /// What one connection is doing.
-#[derive(Default)]
 struct Line<'a> {
     /// The URL of the content host, if the part was requested from it.
     asked: Option<Url>,
@@ -58,6 +58,8 @@ struct Line<'a> {
     flowing: Option<Counted<'a>>,
     /// Received bytes that are not written yet.
     block: Block,
+    /// Limits how long they wait.
+    linger: RepeatedTimeout,
 }
 
 /// The result of fetching a part.
@@ -70,7 +72,8 @@ impl Connections<'_> {
     /// Fetches parts until none is left.
     pub(super) async fn connection(&self, mut opened: Option<Response>) -> Result<End> {
         let _working = Counted::one(&self.working);
-        let mut line = Line::default();
+        let linger = RepeatedTimeout::new(LINGER);
+        let mut line = Line { asked: None, flowing: None, block: Block::default(), linger };
         loop {
             if self.is_one_too_many() {
                 return Ok(End::Idle);
@@ -213,8 +216,8 @@ impl Connections<'_> {
         part: &mut Part,
         bounded: bool,
     ) -> Result<()> {
-        let Line { block, flowing, .. } = line;
-        while let Some(mut chunk) = self.next_chunk(response, block).await? {
+        let Line { block, flowing, linger, .. } = line;
+        while let Some(mut chunk) = self.next_chunk(response, block, linger).await? {
             flowing.get_or_insert_with(|| Counted::one(&self.flowing));
             while !chunk.is_empty() {
                 if part.at == part.end {
@@ -240,6 +243,7 @@ impl Connections<'_> {
         &self,
         response: &mut Response,
         block: &mut Block,
+        linger: &mut RepeatedTimeout,
     ) -> Result<Option<Bytes>> {
         let mut chunk = pin!(async {
             let chunk = response.chunk().await?;
@@ -247,7 +251,7 @@ impl Connections<'_> {
             Ok(chunk)
         });
         if block.length() > 0 {
-            if let Ok(chunk) = tokio::time::timeout(LINGER, &mut chunk).await {
+            if let Some(chunk) = linger.wait(&mut chunk).await {
                 return chunk;
             }
             self.put(block).await?;

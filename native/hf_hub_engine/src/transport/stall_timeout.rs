@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Watches the throughput of a body. Only time spent waiting for the network counts.
 #[derive(Debug)]
 pub(super) struct StallTimeout {
-    pub(super) idle: Duration,
+    idle: Duration,
     waited: Duration,
     arrived: usize,
 }
