@@ -1,4 +1,4 @@
-# One call of Python's huggingface_hub; prints the microseconds it took. The twin of ours.exs.
+# One call of Python's huggingface_hub; prints the microseconds it took. The twin of ours.ex.
 # Usage: python peer.py file|xet_file|local_dir|snapshot|hit|scan|verify ENDPOINT CACHE REPO COMMIT,
 # upload|push ENDPOINT FOLDER REPO TOKEN, or python peer.py version
 import platform

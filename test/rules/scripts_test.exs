@@ -5,7 +5,7 @@ defmodule HfHub.Rules.ScriptsTest do
   @root Path.expand("../..", __DIR__)
 
   test "scripts call functions of this library that exist" do
-    scripts = Path.wildcard(Path.join(@root, "{bin,bench,examples}/**/*.exs"))
+    scripts = Path.wildcard(Path.join(@root, "{bin,bench,examples}/**/*.{ex,exs}"))
     assert length(scripts) > 20
 
     missing =

@@ -1,4 +1,4 @@
-//! One call of the crate `hf-hub`; prints the microseconds it took. The twin of `ours.exs` and `peer.py`.
+//! One call of the crate `hf-hub`; prints the microseconds it took. The twin of `ours.ex` and `peer.py`.
 //!
 //! Usage: `hf_hub_rs file|local_dir|snapshot|hit ENDPOINT CACHE REPO COMMIT`, or `hf_hub_rs version`; with `bare`
 //! before them, `file`, `snapshot` and `version` are those of `bare.rs`.
