@@ -2,22 +2,21 @@
 //! verified.
 //!
 //! Every attempt has a partial file with a unique name. A partial file of an interrupted attempt is
-//! claimed by renaming it, which only one process can do, and then *copied*: a writer that is
-//! paused, or on another host where locks have no effect, may still have the old file open and must
-//! not be able to write to the new one. Hashing is done elsewhere.
+//! claimed by renaming it, which only one process can do, and then *copied* ([`orphans`]): a writer
+//! that is paused, or on another host where locks have no effect, may still have the old file open
+//! and must not be able to write to the new one. Hashing is done elsewhere.
 
 use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
-    io::{self, Seek, SeekFrom},
-    ops::Range,
+    io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use crate::{
     base::{
-        disk::{in_folder, write_all_at},
+        disk::{in_folder, missing_space, write_all_at},
         error::{Error, ErrorKind, Result},
         etag::{Checksum, Etag, Proof},
         hash::{self, Verdict},
@@ -26,9 +25,11 @@ use crate::{
 };
 
 mod flushes;
+mod orphans;
 mod verified;
 
 pub use flushes::Flushes;
+pub use orphans::Orphans;
 pub use verified::{Checked, Verified};
 
 const SUFFIX: &str = ".incomplete";
@@ -132,6 +133,21 @@ impl Slot {
         entries.flatten().filter(ours).map(|entry| entry.path()).collect()
     }
 
+    /// Opens a partial file of another attempt; `None` if it cannot be read, or may have a writer.
+    /// With `alone`, none has.
+    fn open_orphan(&self, orphan: &Path, alone: bool, write: bool) -> Option<File> {
+        let file = OpenOptions::new().read(true).write(write).open(orphan).ok()?;
+        let modified = || file.metadata().and_then(|metadata| metadata.modified());
+        (alone || !modified().is_ok_and(is_fresh)).then_some(file)
+    }
+
+    /// Renames a partial file of another attempt, so that no other process resumes from it; `None`
+    /// if one was faster.
+    fn claim(&self, orphan: &Path) -> Option<PathBuf> {
+        let claimed = self.unused_path();
+        fs::rename(orphan, &claimed).ok().map(|()| claimed)
+    }
+
     fn present_in(&self, partial: &mut File) -> Ranges {
         resume_record::read(partial, &self.etag, self.size).unwrap_or_default()
     }
@@ -166,53 +182,16 @@ impl Partial {
         Self { slot, path, file, present, noted, unnoted: 0, fate: Fate::Resumable }
     }
 
-    /// Resumes from a partial file of an interrupted attempt, if there is a usable one.
+    /// Creates a partial file, and claims those of interrupted attempts, whose content is still to
+    /// be copied into it.
     ///
-    /// With `alone`, no other process can be writing; otherwise only a file that has not been
-    /// modified for a while is taken. `stop` is polled during the copy.
-    pub fn resume(slot: Slot, alone: bool, stop: &dyn Fn() -> bool) -> Result<Self> {
-        let orphans = slot.orphans();
-        let is_short =
-            crate::base::disk::missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some();
-        let mut partial = Self::create(slot)?;
-        for (orphan, _) in orphans {
-            if partial.claim(&orphan, alone, is_short, stop) {
-                break;
-            }
-            partial.restart()?;
-        }
-        Ok(partial)
-    }
-
-    /// Takes over `orphan`; false if another process was faster, or the file cannot be read.
-    fn claim(
-        &mut self,
-        orphan: &Path,
-        alone: bool,
-        is_short: bool,
-        stop: &dyn Fn() -> bool,
-    ) -> bool {
-        // Moving it block by block would destroy the file of a live writer.
-        if is_short && !alone {
-            return false;
-        }
-        let Ok(mut content) = OpenOptions::new().read(true).write(is_short).open(orphan) else {
-            return false;
-        };
-        if !alone && content.metadata().and_then(|metadata| metadata.modified()).is_ok_and(is_fresh)
-        {
-            return false;
-        }
-        let claimed = self.slot.unused_path();
-        if fs::rename(orphan, &claimed).is_err() {
-            return false;
-        }
-        let copied = self.copy_from(&mut content, is_short, stop).is_ok();
-        if !stop() {
-            // If it cannot be removed, it will be claimed again, which is harmless.
-            let _ = fs::remove_file(&claimed);
-        }
-        copied
+    /// With `alone`, no other process can be writing; otherwise only files that have not been
+    /// modified for a while are claimed.
+    pub fn resume(slot: Slot, alone: bool) -> Result<(Self, Orphans)> {
+        let is_short = missing_space(&slot.dir, slot.size.unwrap_or(0)).is_some();
+        // Moving a file piece by piece would destroy that of a live writer.
+        let claimed = (alone || !is_short).then(|| Orphans::claim(&slot, alone, is_short));
+        Ok((Self::create(slot)?, claimed.unwrap_or_default()))
     }
 
     /// Returns the ranges that are in place.
@@ -269,6 +248,11 @@ impl Partial {
         Ok(())
     }
 
+    /// Removes the file.
+    pub(crate) fn discard(mut self) {
+        self.fate = Fate::Wrong;
+    }
+
     /// Verifies the content, whose hash is `actual` if it was computed during the transfer, and
     /// flushes it to disk. Invalid content is deleted.
     pub fn finish(self, actual: Option<String>) -> Result<Verified> {
@@ -308,51 +292,6 @@ impl Partial {
         self.unnoted = 0;
         Ok(())
     }
-
-    /// Copies what is in place. If space `is_short`, copies from the end and truncates the original
-    /// after each block.
-    fn copy_from(
-        &mut self,
-        content: &mut File,
-        is_short: bool,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<()> {
-        let present = self.slot.present_in(content);
-        if !is_short {
-            return present.iter().try_for_each(|range| self.copy_range(content, range, stop));
-        }
-        let mut pieces: Vec<_> = present.iter().flat_map(pieces).collect();
-        pieces.reverse();
-        for piece in pieces {
-            let start = piece.start;
-            self.copy_range(content, piece, stop)?;
-            content.set_len(start).map_err(|source| Error::io("shorten", &self.path, source))?;
-        }
-        Ok(())
-    }
-
-    fn copy_range(
-        &mut self,
-        content: &mut File,
-        range: Range<u64>,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<()> {
-        let mut buffer = vec![0; 1 << 20];
-        let mut at = range.start;
-        let wrap = |source| Error::io("read", Path::new("a partial"), source);
-        content.seek(SeekFrom::Start(at)).map_err(wrap)?;
-        while at < range.end && !stop() {
-            let room = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(buffer.len());
-            match io::Read::read(content, &mut buffer[..room]).map_err(wrap)? {
-                0 => break,
-                n => {
-                    self.write(at, &buffer[..n])?;
-                    at += n as u64;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Partial {
@@ -366,13 +305,6 @@ impl Drop for Partial {
             let _ = self.note();
         }
     }
-}
-
-/// Splits a range into blocks that are copied one at a time if space is short.
-fn pieces(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
-    const PIECE: usize = 16 << 20;
-    let end = range.end;
-    range.step_by(PIECE).map(move |start| start..end.min(start + PIECE as u64))
 }
 
 /// Returns the error for a server that sends more than it announced.

@@ -49,6 +49,18 @@ impl Ranges {
         self.0.len() < 2 && self.prefix() == self.end()
     }
 
+    /// Returns the ranges without those of `others`.
+    #[must_use]
+    pub fn without(&self, others: &Self) -> Self {
+        let mut rest = Self::default();
+        for gap in others.missing(self.end()) {
+            for range in self.iter() {
+                rest.add(range.start.max(gap.start)..range.end.min(gap.end));
+            }
+        }
+        rest
+    }
+
     /// Returns the ranges in order.
     pub fn iter(&self) -> impl Iterator<Item = Range<u64>> {
         self.0.iter().cloned()
@@ -93,6 +105,11 @@ mod tests {
             assert!(ranges.missing(40).iter().all(|range| !range.clone().any(flag)));
             let missing: u64 = ranges.missing(40).iter().map(|range| range.end - range.start).sum();
             assert_eq!(missing + ranges.total(), 40);
+            let middle = Ranges(vec![10..15, 20..30]);
+            let without = ranges.without(&middle);
+            let kept = |at| without.iter().any(|range| range.contains(&at));
+            let outside = |at: &u64| !(10..15).contains(at) && !(20..30).contains(at);
+            assert!((0..40).all(|at| kept(at) == (flag(at) && outside(&at))), "{without:?}");
             let apart = ranges.0.windows(2).all(|pair| pair[0].end < pair[1].start);
             assert!(apart, "{ranges:?}");
         }

@@ -108,7 +108,8 @@ impl Digest {
         }
     }
 
-    fn catch_up(&mut self, partial: &Partial) {
+    /// Has the hash read what is in place, unless it is behind.
+    pub(crate) fn catch_up(&mut self, partial: &Partial) {
         let prefix = partial.present().prefix();
         while self.fed < prefix {
             let length = (prefix - self.fed).min(READ_BACK);

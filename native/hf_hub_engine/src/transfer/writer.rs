@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{
+        mpsc::{self, error::TryRecvError},
+        oneshot,
+    },
     task::JoinHandle,
 };
 
@@ -20,7 +23,7 @@ use crate::{
         lock::Lock,
     },
     cache::{
-        partial::{Checked, Partial, Slot, Verified, too_long},
+        partial::{Checked, Orphans, Partial, Slot, Verified, too_long},
         ranges::Ranges,
         storage::Storage,
     },
@@ -68,8 +71,7 @@ impl Writer {
         Self::Memory(Memory { slot, held: Mutex::default(), storage })
     }
 
-    /// Creates a writer that resumes from a partial file, if allowed. Also returns what is in
-    /// place.
+    /// Creates a writer that resumes from partial files, if allowed. Also returns what they have.
     pub(crate) async fn on_disk(
         slot: Slot,
         resume: bool,
@@ -78,17 +80,15 @@ impl Writer {
         let (commands, queue) = mpsc::channel(QUEUE);
         let (opened, present) = oneshot::channel();
         let task = tokio::task::spawn_blocking(move || {
-            // The sender is dropped: the network side is gone.
-            let stop = || queue.is_closed();
             let partial = if resume {
-                Partial::resume(slot, lock.excludes(), &stop)
+                Partial::resume(slot, lock.excludes())
             } else {
-                Partial::create(slot)
+                Partial::create(slot).map(|partial| (partial, Orphans::default()))
             };
-            let result = partial.and_then(|partial| {
+            let result = partial.and_then(|(partial, orphans)| {
                 // If the receiver is gone, the queue is closed as well.
-                let _ = opened.send(partial.present().clone());
-                work(partial, queue)
+                let _ = opened.send(orphans.present().clone());
+                Output::new(partial, orphans)?.work(queue)
             });
             // Not earlier: the next holder of the lock may claim the partial file.
             drop(lock);
@@ -176,39 +176,111 @@ impl Disk {
     }
 }
 
-/// Runs until the file is finished, or until the network side is gone: then everything in the queue
-/// is still written, for the next attempt.
-fn work(mut partial: Partial, mut queue: mpsc::Receiver<Command>) -> Result<Option<Verified>> {
-    let mut digest = Digest::start(&partial)?;
-    let mut flusher = Flusher::default();
-    while let Some(command) = queue.blocking_recv() {
-        match command {
-            Command::Write(block) => {
-                partial.write_pieces(block.offset(), block.pieces())?;
-                flusher.wrote(block.offset()..block.end(), &partial)?;
-                if let Some(digest) = &mut digest {
-                    digest.feed(block, &partial);
+/// What the writing task works on.
+struct Output {
+    partial: Partial,
+    /// What is copied from earlier attempts.
+    orphans: Orphans,
+    digest: Option<Digest>,
+    flusher: Flusher,
+    /// Whether anything was received.
+    received: bool,
+}
+
+impl Output {
+    fn new(partial: Partial, orphans: Orphans) -> Result<Self> {
+        let digest = Digest::start(&partial)?;
+        Ok(Self { partial, orphans, digest, flusher: Flusher::default(), received: false })
+    }
+
+    /// Runs until the file is finished, or until the network side is gone: then everything in the
+    /// queue is still written, for the next attempt.
+    fn work(mut self, mut queue: mpsc::Receiver<Command>) -> Result<Option<Verified>> {
+        while let Some(command) = self.next_command(&mut queue)? {
+            match command {
+                Command::Write(block) => {
+                    self.received = true;
+                    self.write(block)?;
                 }
+                Command::Restart => self.restart()?,
+                Command::Finish => return self.finish(&|| queue.is_closed()),
             }
-            Command::Restart => {
-                partial.restart()?;
-                digest = Digest::start(&partial)?;
-            }
-            Command::Finish => {
-                let stop = || queue.is_closed();
-                let hex = match digest {
-                    None => None,
-                    Some(digest) => match digest.finish(&partial, &stop)? {
-                        None => return Ok(None),
-                        hex => hex,
-                    },
-                };
-                flusher.join()?;
-                return partial.finish(hex).map(Some);
+        }
+        if !self.orphans.is_empty() && !self.received {
+            // The orphans have all that it has.
+            self.partial.discard();
+        }
+        Ok(None)
+    }
+
+    /// Returns the next command, and copies from earlier attempts meanwhile: between two commands
+    /// what comes next in the file, so that the hash can follow, and the rest until there is a
+    /// command.
+    fn next_command(&mut self, queue: &mut mpsc::Receiver<Command>) -> Result<Option<Command>> {
+        loop {
+            let next = self.partial.present().prefix();
+            let is_next = self.orphans.next_offset() == Some(next) && self.copy_piece()?;
+            match queue.try_recv() {
+                Ok(command) => return Ok(Some(command)),
+                Err(TryRecvError::Disconnected) => return Ok(None),
+                Err(TryRecvError::Empty) if is_next || self.copy_piece()? => {}
+                Err(TryRecvError::Empty) => return Ok(queue.blocking_recv()),
             }
         }
     }
-    Ok(None)
+
+    /// Copies the next piece from earlier attempts; false if there is none.
+    fn copy_piece(&mut self) -> Result<bool> {
+        let Some((offset, bytes)) = self.orphans.next_piece().map_err(lost)? else {
+            return Ok(false);
+        };
+        self.partial.write(offset, bytes)?;
+        self.flusher.wrote(offset..offset + bytes.len() as u64, &self.partial)?;
+        if let Some(digest) = &mut self.digest {
+            digest.catch_up(&self.partial);
+        }
+        Ok(true)
+    }
+
+    fn write(&mut self, block: Block) -> Result<()> {
+        self.partial.write_pieces(block.offset(), block.pieces())?;
+        self.flusher.wrote(block.offset()..block.end(), &self.partial)?;
+        if let Some(digest) = &mut self.digest {
+            digest.feed(block, &self.partial);
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.orphans.discard();
+        self.partial.restart()?;
+        self.digest = Digest::start(&self.partial)?;
+        Ok(())
+    }
+
+    fn finish(mut self, stop: &dyn Fn() -> bool) -> Result<Option<Verified>> {
+        while self.copy_piece()? {
+            if stop() {
+                return Ok(None);
+            }
+        }
+        let hex = match self.digest {
+            None => None,
+            Some(digest) => match digest.finish(&self.partial, stop)? {
+                None => return Ok(None),
+                hex => hex,
+            },
+        };
+        self.flusher.join()?;
+        self.partial.finish(hex).map(Some)
+    }
+}
+
+/// Returns the error for the partial file of an earlier attempt that cannot be copied: it is wrong,
+/// so the transfer begins again without it.
+fn lost(source: std::io::Error) -> Error {
+    let message = "the partial file of an earlier attempt cannot be read";
+    Error::new(ErrorKind::ChecksumMismatch, message).with_source(source)
 }
 
 fn write_at_once(slot: Slot, bytes: &[u8]) -> Result<Checked> {
@@ -224,4 +296,109 @@ fn write_at_once(slot: Slot, bytes: &[u8]) -> Result<Checked> {
 
 fn ended_early() -> Error {
     Error::new(ErrorKind::Internal, "the writer ended early")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::base::etag::{Etag, Proof};
+
+    const MIB: usize = 1 << 20;
+    const SIZE: usize = 5 * MIB;
+    /// What an earlier attempt has received.
+    const EARLIER: usize = 3 * MIB + 10;
+
+    fn content() -> Vec<u8> {
+        let mut content = vec![0; SIZE];
+        fastrand::Rng::with_seed(3).fill(&mut content);
+        content
+    }
+
+    fn slot(dir: &Path) -> Slot {
+        let mut hasher = Hasher::new(Proof::Sha256, None).unwrap();
+        hasher.update(&content());
+        let etag = Etag::parse(&hasher.finish()).unwrap();
+        Slot { dir: dir.to_owned(), stem: etag.to_string(), etag, size: Some(SIZE as u64) }
+    }
+
+    fn block(offset: usize, bytes: &[u8]) -> Command {
+        let mut block = Block::at(offset as u64);
+        block.push(bytes::Bytes::copy_from_slice(bytes));
+        Command::Write(block)
+    }
+
+    /// A partial file of an interrupted attempt.
+    fn interrupted(dir: &Path) -> Partial {
+        let mut partial = Partial::create(slot(dir)).unwrap();
+        partial.write(0, &content()[..EARLIER]).unwrap();
+        partial
+    }
+
+    fn resumed(dir: &Path) -> Output {
+        let (partial, orphans) = Partial::resume(slot(dir), true).unwrap();
+        Output::new(partial, orphans).unwrap()
+    }
+
+    fn run(output: Output, commands: Vec<Command>) -> Result<Option<Verified>> {
+        let (sender, queue) = mpsc::channel(commands.len() + 1);
+        let last = matches!(commands.last(), Some(Command::Finish)).then(|| sender.clone());
+        for command in commands {
+            assert!(sender.try_send(command).is_ok());
+        }
+        drop(sender);
+        let result = output.work(queue);
+        drop(last);
+        result
+    }
+
+    fn files(dir: &Path) -> usize {
+        std::fs::read_dir(dir).unwrap().count()
+    }
+
+    #[test]
+    fn copies_an_earlier_attempt_while_the_rest_arrives() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(interrupted(dir.path()));
+        let content = content();
+        let (first, second) = content[EARLIER..].split_at(MIB);
+        let commands = vec![block(EARLIER + MIB, second), block(EARLIER, first), Command::Finish];
+        let verified = run(resumed(dir.path()), commands).unwrap().unwrap();
+        assert_eq!(files(dir.path()), 1);
+        verified.publish(&dir.path().join("blob")).unwrap();
+        assert!(std::fs::read(dir.path().join("blob")).unwrap() == content);
+    }
+
+    #[test]
+    fn a_restart_forgets_earlier_attempts() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(interrupted(dir.path()));
+        let commands = vec![Command::Restart, block(0, &content()), Command::Finish];
+        let verified = run(resumed(dir.path()), commands).unwrap();
+        assert!(verified.is_some());
+        assert_eq!(files(dir.path()), 1);
+    }
+
+    #[test]
+    fn leaves_everything_to_the_next_attempt_when_the_network_side_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(interrupted(dir.path()));
+        assert!(run(resumed(dir.path()), Vec::new()).unwrap().is_none());
+        assert_eq!(files(dir.path()), 1, "it has received nothing, so only the orphan stays");
+        let rest = block(EARLIER, &content()[EARLIER..]);
+        assert!(run(resumed(dir.path()), vec![rest]).unwrap().is_none());
+        // Nothing has to be received again.
+        assert!(run(resumed(dir.path()), vec![Command::Finish]).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_earlier_attempt_that_cannot_be_read_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut alive = interrupted(dir.path());
+        let output = resumed(dir.path());
+        alive.restart().unwrap();
+        let error = run(output, vec![Command::Finish]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ChecksumMismatch);
+    }
 }

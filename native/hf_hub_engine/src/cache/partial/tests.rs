@@ -33,6 +33,21 @@ fn finish(partial: Partial, content: &[u8]) -> Result<Verified> {
     partial.finish(Some(hasher.finish()))
 }
 
+/// Resumes, and copies everything.
+fn resume(slot: Slot, alone: bool) -> Partial {
+    let (partial, orphans) = Partial::resume(slot, alone).unwrap();
+    copied(partial, orphans)
+}
+
+fn copied(mut partial: Partial, mut orphans: Orphans) -> Partial {
+    let expected = orphans.present().clone();
+    while let Some((at, bytes)) = orphans.next_piece().unwrap() {
+        partial.write(at, bytes).unwrap();
+    }
+    assert_eq!(partial.present(), &expected);
+    partial
+}
+
 #[test]
 fn becomes_visible_only_when_verified() {
     let dir = tempfile::tempdir().unwrap();
@@ -113,7 +128,7 @@ fn resumes_into_a_file_of_its_own() {
 
     let slot = slot(dir.path(), HELLO, Some(6));
     assert_eq!(slot.resumable(), 3);
-    let mut partial = Partial::resume(slot, true, &|| false).unwrap();
+    let mut partial = resume(slot, true);
     assert_eq!(partial.present(), &Ranges::prefix_of(3));
     // The interrupted writer was only paused: it continues, overwrites and truncates its file.
     write_all_at(&still_open, &[b"???"], 0).unwrap();
@@ -134,7 +149,7 @@ fn resumes_ranges_in_any_order_from_the_resume_record() {
     drop(dead);
     assert!(fs::metadata(&path).unwrap().len() > 4096, "the record has a page of its own");
 
-    let mut partial = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
+    let mut partial = resume(slot(dir.path(), HELLO, Some(6)), true);
     assert!(partial.present().missing(6).iter().eq([&(2..4)]));
     partial.write(2, b"ll").unwrap();
     let verified = finish(partial, b"hello\n").unwrap();
@@ -170,7 +185,7 @@ fn does_not_take_a_partial_file_that_may_have_a_writer() {
     let dir = tempfile::tempdir().unwrap();
     let mut live = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut live, b"hel");
-    let other = Partial::resume(slot(dir.path(), HELLO, Some(6)), false, &|| false).unwrap();
+    let other = resume(slot(dir.path(), HELLO, Some(6)), false);
     assert_eq!(other.present().total(), 0);
     drop(other);
     put(&mut live, b"lo\n");
@@ -183,7 +198,7 @@ fn taking_the_partial_file_of_a_live_writer_costs_only_bandwidth() {
     let blob = dir.path().join(HELLO);
     let mut claimed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut claimed, b"hel");
-    let mut thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
+    let mut thief = resume(slot(dir.path(), HELLO, Some(6)), true);
     assert!(!claimed.path.exists());
     put(&mut claimed, b"lo\n");
     finish(claimed, b"hello\n").unwrap().publish(&blob).unwrap();
@@ -201,7 +216,7 @@ fn publish_succeeds_when_another_process_already_published() {
     let mut claimed = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
     put(&mut claimed, b"hello\n");
     let claimed = finish(claimed, b"hello\n").unwrap();
-    let thief = Partial::resume(slot(dir.path(), HELLO, Some(6)), true, &|| false).unwrap();
+    let thief = resume(slot(dir.path(), HELLO, Some(6)), true);
     finish(thief, b"hello\n").unwrap().publish(&blob).unwrap();
     // On another host that claimed the file, even the open handle may no longer be readable.
     claimed.partial.file.set_len(0).unwrap();
@@ -224,15 +239,39 @@ fn publish_fails_when_another_process_took_all_content() {
 }
 
 #[test]
-fn takes_only_orphans_when_space_is_short() {
+fn an_interrupted_copy_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let mut live = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-    put(&mut live, b"hel");
-    live.file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    let mut other = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
-    assert!(!other.claim(&live.path, false, true, &|| false));
-    assert_eq!(fs::read(&live.path).unwrap(), b"hel");
-    assert!(other.claim(&live.path, false, false, &|| false));
+    let size = 4 << 20;
+    let slot = slot(dir.path(), HELLO, Some(size));
+    let mut dead = Partial::create(slot.clone()).unwrap();
+    put(&mut dead, &vec![1; 2 << 20]);
+    drop(dead);
+    let (mut partial, mut orphans) = Partial::resume(slot.clone(), true).unwrap();
+    let (at, bytes) = orphans.next_piece().unwrap().unwrap();
+    partial.write(at, bytes).unwrap();
+    // Received meanwhile.
+    partial.write(3 << 20, &vec![3; 1 << 20]).unwrap();
+    drop((partial, orphans));
+
+    let (partial, orphans) = Partial::resume(slot, true).unwrap();
+    assert!(orphans.present().missing(size).iter().eq([&(2 << 20..3 << 20)]));
+    let partial = copied(partial, orphans);
+    let content = fs::read(&partial.path).unwrap();
+    assert!(content[..2 << 20].iter().all(|byte| *byte == 1) && content[3 << 20] == 3);
+    assert_eq!(names(dir.path()).len(), 1, "the claimed partial files are gone");
+}
+
+#[test]
+fn reports_an_orphan_that_is_truncated_while_it_is_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut paused = Partial::create(slot(dir.path(), HELLO, Some(6))).unwrap();
+    put(&mut paused, b"hel");
+    let (partial, mut orphans) = Partial::resume(slot(dir.path(), HELLO, Some(6)), true).unwrap();
+    paused.restart().unwrap();
+    assert_eq!(orphans.next_piece().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    orphans.discard();
+    drop((partial, paused));
+    assert!(names(dir.path()).is_empty());
 }
 
 #[test]
@@ -247,7 +286,7 @@ fn ignores_partial_files_that_cannot_be_claimed() {
         std::os::unix::fs::symlink(target, link).unwrap();
     }
     let slot = slot(dir.path(), HELLO, Some(6));
-    let partial = Partial::resume(slot.clone(), true, &|| false).unwrap();
+    let partial = resume(slot.clone(), true);
     assert_eq!(partial.present().total(), 0);
     slot.clear();
     assert_eq!(fs::read(outside).unwrap(), b"hel");
@@ -263,19 +302,44 @@ fn ignores_partial_files_longer_than_the_content() {
 }
 
 #[test]
-fn moves_an_orphan_block_by_block_when_space_is_short() {
+fn takes_only_orphans_when_space_is_short() {
     let dir = tempfile::tempdir().unwrap();
-    let size = 40 << 20;
-    let mut dead = Partial::create(slot(dir.path(), HELLO, Some(size))).unwrap();
+    // More than any disk has.
+    let slot = slot(dir.path(), HELLO, Some(1 << 62));
+    let mut live = Partial::create(slot.clone()).unwrap();
+    put(&mut live, b"hel");
+    live.file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let (other, orphans) = Partial::resume(slot.clone(), false).unwrap();
+    assert!(orphans.is_empty());
+    drop(other);
+    assert_eq!(fs::read(&live.path).unwrap(), b"hel");
+    assert_eq!(fs::read(&resume(slot, true).path).unwrap(), b"hel");
+    assert!(!live.path.exists());
+}
+
+#[test]
+fn moves_an_orphan_piece_by_piece_when_space_is_short() {
+    let dir = tempfile::tempdir().unwrap();
+    let slot = slot(dir.path(), HELLO, Some(40 << 20));
+    let mut dead = Partial::create(slot.clone()).unwrap();
     let block = vec![7; 1 << 20];
     for n in (0..20).chain(30..35) {
         dead.write(n << 20, &block).unwrap();
     }
-    let (path, present) = (dead.path.clone(), dead.present.clone());
+    dead.write(35 << 20, b"7").unwrap();
     drop(dead);
-    let mut partial = Partial::create(slot(dir.path(), HELLO, Some(size))).unwrap();
-    assert!(partial.claim(&path, true, true, &|| false));
-    assert_eq!(partial.present, present);
+    let mut orphans = Orphans::claim(&slot, true, true);
+    let mut partial = Partial::create(slot.clone()).unwrap();
+    for _ in 0..10 {
+        let (at, bytes) = orphans.next_piece().unwrap().unwrap();
+        partial.write(at, bytes).unwrap();
+    }
+    // What is behind the gap was moved, so the rest is a prefix.
+    assert_eq!(slot.resumable(), 17 << 20);
+    while let Some((at, bytes)) = orphans.next_piece().unwrap() {
+        partial.write(at, bytes).unwrap();
+    }
+    assert_eq!(partial.present(), orphans.present());
     let content = fs::read(&partial.path).unwrap();
     assert!(content[..20 << 20].iter().all(|byte| *byte == 7) && content[30 << 20] == 7);
     assert_eq!(names(dir.path()).len(), 1);

@@ -1,0 +1,132 @@
+//! Partial files of interrupted attempts, whose content is copied into a new one while that
+//! receives what is missing.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    path::PathBuf,
+};
+
+use super::Slot;
+use crate::cache::ranges::Ranges;
+
+/// Maximum number of bytes copied at a time: what is received meanwhile waits.
+const PIECE: u64 = 1 << 20;
+
+/// Claimed partial files, and what remains to be copied from them. Those that are left when this is
+/// dropped stay for the next attempt.
+#[derive(Debug, Default)]
+pub struct Orphans {
+    claimed: VecDeque<Orphan>,
+    present: Ranges,
+    /// The last piece.
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Orphan {
+    path: PathBuf,
+    file: File,
+    left: VecDeque<Range<u64>>,
+    /// Whether there is no room for a copy: copies from the end, and truncates the file.
+    moves: bool,
+}
+
+impl Orphans {
+    /// Claims the partial files of earlier attempts. If the copying was interrupted, too, there are
+    /// several, which complement each other.
+    pub(super) fn claim(slot: &Slot, alone: bool, is_short: bool) -> Self {
+        let mut orphans = Self::default();
+        for (path, _) in slot.orphans() {
+            let Some(mut file) = slot.open_orphan(&path, alone, is_short) else { continue };
+            let new = slot.present_in(&mut file).without(&orphans.present);
+            if new.total() == 0 {
+                continue;
+            }
+            let Some(path) = slot.claim(&path) else { continue };
+            let left = new.iter().collect();
+            orphans.claimed.push_back(Orphan { path, file, left, moves: is_short });
+            new.iter().for_each(|range| orphans.present.add(range));
+        }
+        orphans
+    }
+
+    /// Returns the ranges that they have together.
+    pub fn present(&self) -> &Ranges {
+        &self.present
+    }
+
+    /// Whether everything is copied.
+    pub fn is_empty(&self) -> bool {
+        self.claimed.is_empty()
+    }
+
+    /// Returns where the next piece belongs.
+    pub fn next_offset(&self) -> Option<u64> {
+        self.claimed.iter().find_map(Orphan::next).map(|piece| piece.start)
+    }
+
+    /// Returns the next bytes to copy, and their position; `None` if none are left. To be called
+    /// when the bytes before are written: it removes what is not needed any more.
+    pub fn next_piece(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+        while let Some(orphan) = self.claimed.front_mut() {
+            if let Some(offset) = orphan.read_next(&mut self.buffer)? {
+                return Ok(Some((offset, &self.buffer)));
+            }
+            // If it cannot be removed, it will be claimed again, which is harmless.
+            let _ = fs::remove_file(&orphan.path);
+            self.claimed.pop_front();
+        }
+        Ok(None)
+    }
+
+    /// Removes what is left.
+    pub fn discard(&mut self) {
+        for orphan in self.claimed.drain(..) {
+            let _ = fs::remove_file(orphan.path);
+        }
+    }
+}
+
+impl Orphan {
+    /// Returns the first bytes that are left, or the last ones if the file is moved.
+    fn next(&self) -> Option<Range<u64>> {
+        if self.moves {
+            let last = self.left.back()?;
+            return Some(last.start.max(last.end.saturating_sub(PIECE))..last.end);
+        }
+        let first = self.left.front()?;
+        Some(first.start..first.end.min(first.start + PIECE))
+    }
+
+    /// Reads the next bytes, and returns their position.
+    fn read_next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<u64>> {
+        let Some(piece) = self.next() else { return Ok(None) };
+        if self.moves {
+            // What is behind them was moved.
+            self.file.set_len(piece.end)?;
+        }
+        buffer.clear();
+        self.file.seek(SeekFrom::Start(piece.start))?;
+        (&self.file).take(piece.end - piece.start).read_to_end(buffer)?;
+        if buffer.len() as u64 != piece.end - piece.start {
+            // Its writer is alive and has truncated it.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.took(&piece);
+        Ok(Some(piece.start))
+    }
+
+    fn took(&mut self, piece: &Range<u64>) {
+        let range = if self.moves { self.left.pop_back() } else { self.left.pop_front() };
+        let Some(range) = range else { return };
+        if range.start < piece.start {
+            self.left.push_back(range.start..piece.start);
+        }
+        if piece.end < range.end {
+            self.left.push_front(piece.end..range.end);
+        }
+    }
+}
