@@ -217,7 +217,10 @@ defmodule HfHub.Download do
   def download_stream(opts) do
     opts = Options.validate!(opts, @stream_options)
 
-    with {:ok, spec} <- Spec.stream(opts), do: {:ok, Native.stream(:stream, fn -> spec end)}
+    with {:ok, spec} <- Spec.stream(opts) do
+      observe = &Telemetry.start(:download, metadata(&1), &1.hub.token)
+      {:ok, Native.stream(:stream, fn -> spec end, observe)}
+    end
   end
 
   @doc "Same as `download_stream/1`, but returns the stream or raises `HfHub.Error`."
@@ -307,19 +310,21 @@ defmodule HfHub.Download do
   end
 
   defp run(spec, opts, label, job) do
-    metadata = %{
+    Telemetry.span(:download, metadata(spec), spec.hub.token, fn ->
+      result = Native.run(job, spec, Reporter.start(receiver(opts), label))
+      with {:ok, %{fallback: why}} when why != nil <- result, do: log_fallback(label, why)
+      result
+    end)
+  end
+
+  defp metadata(spec) do
+    %{
       repo_id: spec.repo.id,
       repo_type: spec.repo.repo_type,
       revision: spec.revision,
       filename: spec[:filename],
       endpoint: spec.hub.endpoint
     }
-
-    Telemetry.span(:download, metadata, spec.hub.token, fn ->
-      result = Native.run(job, spec, Reporter.start(receiver(opts), label))
-      with {:ok, %{fallback: why}} when why != nil <- result, do: log_fallback(label, why)
-      result
-    end)
   end
 
   defp log_fallback(label, why) do

@@ -6,7 +6,7 @@ defmodule HfHub.Native do
 
   require Logger
 
-  alias HfHub.Error
+  alias HfHub.{Error, Telemetry}
   alias HfHub.Native.Nif
   alias HfHub.Progress.Reporter
 
@@ -43,20 +43,20 @@ defmodule HfHub.Native do
 
   @doc """
   Returns a lazy stream of the named job's chunks, requested on demand and one ahead. `spec` is called when the stream
-  starts. Halting the stream stops the job.
+  starts, and `observe` with its result: it returns the span of `HfHub.Telemetry` that lasts as long as the stream.
+  Halting the stream stops the job.
   """
-  @spec stream(atom(), (() -> term())) :: Enumerable.t()
-  def stream(name, spec) do
-    Stream.resource(
-      fn ->
-        ref = make_ref()
-        job = Nif.start(ref, name, spec.())
-        Nif.ask(job, 2)
-        {ref, job}
-      end,
-      &next_chunk/1,
-      &stop_stream/1
-    )
+  @spec stream(atom(), (() -> spec), (spec -> Telemetry.open_span())) :: Enumerable.t() when spec: term()
+  def stream(name, spec, observe) do
+    Stream.resource(fn -> start_stream(name, spec.(), observe) end, &next_chunk/1, &stop_stream/1)
+  end
+
+  defp start_stream(name, spec, observe) do
+    span = observe.(spec)
+    ref = make_ref()
+    job = Nif.start(ref, name, spec)
+    Nif.ask(job, 2)
+    %{ref: ref, job: job, span: span, bytes: 0, outcome: :running}
   end
 
   defp handle({:progress, fields}, ref, job, reporter) do
@@ -97,33 +97,41 @@ defmodule HfHub.Native do
   defp waiting(%{file: nil}), do: "waiting for another process to release its lock"
   defp waiting(%{file: file}), do: "waiting for another process that is downloading #{file}"
 
-  defp next_chunk(:ended), do: {:halt, :ended}
-  defp next_chunk({:failed, error}), do: raise(error)
+  defp next_chunk(%{outcome: :done} = stream), do: {:halt, stream}
+  defp next_chunk(%{outcome: {:failed, error}}), do: raise(error)
 
-  defp next_chunk({ref, job}) do
+  defp next_chunk(%{ref: ref, job: job} = stream) do
     receive do
       {:hf_hub, ^ref, {:chunk, chunk}} ->
         Nif.ask(job, 1)
-        {[chunk], {ref, job}}
+        {[chunk], %{stream | bytes: stream.bytes + size(chunk)}}
 
       {:hf_hub, ^ref, {:ok, :done}} ->
-        {:halt, :ended}
+        {:halt, %{stream | outcome: :done}}
 
       # Raised by the next call: its state marks the job as ended, so that it is not cancelled.
       {:hf_hub, ^ref, {:error, fields}} ->
-        {[], {:failed, Error.from_native(fields)}}
+        {[], %{stream | outcome: {:failed, Error.from_native(fields)}}}
 
       {:hf_hub, ^ref, {:refused, why}} ->
-        {[], {:failed, ArgumentError.exception(why)}}
+        {[], %{stream | outcome: {:failed, ArgumentError.exception(why)}}}
     end
   end
 
-  defp stop_stream(:ended), do: :ok
-  defp stop_stream({:failed, _error}), do: :ok
+  # An event is a map.
+  defp size(chunk) when is_binary(chunk), do: byte_size(chunk)
+  defp size(_event), do: 0
 
-  defp stop_stream({ref, job}) do
-    Nif.cancel(job)
-    drain(ref)
+  defp stop_stream(%{outcome: outcome, span: span} = stream) do
+    if outcome == :running do
+      Nif.cancel(stream.job)
+      drain(stream.ref)
+    end
+
+    case outcome do
+      {:failed, error} -> Telemetry.stop(span, {:error, error})
+      _ended -> Telemetry.stop(span, {:ok, %{streamed: stream.bytes, halted: outcome == :running}})
+    end
   end
 
   defp drain(ref) do

@@ -312,13 +312,23 @@ defmodule HfHub.Request do
   def events(request, opts) do
     reconnect = Keyword.get(opts, :reconnect, request.method == :get)
 
-    Native.stream(:events, fn ->
-      spec = Error.unwrap!(spec(request, nil))
-      # A stream is not watched.
-      {shared, spec} = spec |> Map.delete(:progress) |> Map.split([:hub, :hidden])
-      listen = %{reconnect: reconnect, quiet: opts[:quiet], ends_at_deadline: opts[:ends_at_deadline] == true}
-      Map.merge(shared, Map.put(listen, :request, spec))
-    end)
+    Native.stream(
+      :events,
+      fn ->
+        spec = Error.unwrap!(spec(request, nil))
+        # A stream is not watched.
+        {shared, spec} = spec |> Map.delete(:progress) |> Map.split([:hub, :hidden])
+
+        listen = %{
+          reconnect: reconnect,
+          quiet: opts[:quiet],
+          ends_at_deadline: opts[:ends_at_deadline] == true
+        }
+
+        Map.merge(shared, Map.put(listen, :request, spec))
+      end,
+      &Telemetry.start(:request, metadata(request, &1), &1.hub.token)
+    )
   end
 
   @doc "Returns an error if `fun` is false for the response, as for a login page or another server, which lacks `what`."
@@ -346,12 +356,14 @@ defmodule HfHub.Request do
   defp send_to(request, list \\ nil, decode \\ & &1) do
     with {:ok, spec} <- spec(request, list) do
       spec = Map.put(spec, :structs, Decode.tables(decode))
-      metadata = %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
-
-      result = Telemetry.span(:request, metadata, spec.hub.token, fn -> Native.run(:request, spec) end)
+      observed = metadata(request, spec)
+      result = Telemetry.span(:request, observed, spec.hub.token, fn -> Native.run(:request, spec) end)
       Place.named(result, request)
     end
   end
+
+  defp metadata(request, spec),
+    do: %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
 
   defp spec(%{error: %Error{} = error}, _list), do: {:error, error}
 

@@ -8,8 +8,8 @@ defmodule HfHub.Telemetry do
   |---|---|---|
   | `[:hf_hub, :request, :start]` | a request to the Hub's API starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :request, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
-  | `[:hf_hub, :download, :start]` | a download of a file or a snapshot starts | `:system_time`, `:monotonic_time` |
-  | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time`; of a file also `:bytes`: its size if it was downloaded, 0 if it was cached |
+  | `[:hf_hub, :download, :start]` | a download of a file, a snapshot or a stream starts | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time`; of a file also `:bytes`: its size if it was downloaded, 0 if it was cached; of a stream the bytes that were read |
   | `[:hf_hub, :upload, :start]` | an upload or a commit starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :upload, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
   | `[:hf_hub, operation, :exception]` | the operation raised, threw or exited | `:duration`, `:monotonic_time` |
@@ -23,13 +23,17 @@ defmodule HfHub.Telemetry do
   | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint` |
   | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder`, `:preupload` or `:bucket`), `:endpoint` |
   | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |
-  | `:stop` of requests | also `:status`, that of the response, or `nil` if there was none |
+  | `:stop` of requests | also `:status`, that of the response, or `nil` if there was none or its events were streamed |
   | `:stop` of successful downloads and uploads | also `:fallback`: why Xet failed and HTTP took over, or the reverse; else `nil` |
   | `:stop` of successful downloads | also `:commit`, and of a file `:cached` (whether nothing was downloaded) |
+  | `:stop` of successful streams | instead `:halted`: whether the caller stopped reading before the end |
   | any `:exception` | also `:kind`, `:reason` and `:stacktrace` (without arguments) |
 
   Metadata never contains a token, and `user:password@` in an endpoint is masked. Requests for the contents of files belong
-  to the download; `HfHub.Download.download_stream/1` emits no event. Repeated requests are one event.
+  to the download. Repeated requests are one event.
+
+  The span of a stream (`HfHub.Download.download_stream/1`, and requests whose events are streamed) lasts from its first
+  read to its end, or until it is halted; each run of the stream is a span.
 
       :telemetry.attach("downloads", [:hf_hub, :download, :stop], &MyApp.Metrics.download/4, nil)
 
@@ -43,15 +47,41 @@ defmodule HfHub.Telemetry do
 
   alias HfHub.Native.Nif
 
+  @typedoc false
+  @opaque open_span :: nil | {operation(), map(), integer()}
+  @typep operation :: :request | :download | :upload
+
   @doc false
   # `token` is the token of the call, as `HfHub.Native.Hub.config/1` returns it.
-  @spec span(:request | :download | :upload, map(), reference() | nil, (() -> result)) :: result
-        when result: term()
+  @spec span(operation(), map(), reference() | nil, (() -> result)) :: result when result: term()
   def span(operation, metadata, token \\ nil, work) do
+    case start(operation, metadata, token) do
+      nil -> work.()
+      span -> observed(span, work)
+    end
+  end
+
+  @doc false
+  # Begins a span that `stop/2` ends, for work that is not one function.
+  @spec start(operation(), map(), reference() | nil) :: open_span()
+  def start(operation, metadata, token) do
     # Only checks whether it is loaded: loading it would search the whole code path on each call.
-    if :erlang.function_exported(:telemetry, :execute, 3),
-      do: observed(operation, shown(metadata, token), work),
-      else: work.()
+    if :erlang.function_exported(:telemetry, :execute, 3) do
+      start = System.monotonic_time()
+      # Tracers find the start of a span by it.
+      metadata = metadata |> shown(token) |> Map.put(:telemetry_span_context, make_ref())
+      execute(operation, :start, %{system_time: System.system_time(), monotonic_time: start}, metadata)
+      {operation, metadata, start}
+    end
+  end
+
+  @doc false
+  @spec stop(open_span(), term()) :: :ok
+  def stop(nil, _result), do: :ok
+
+  def stop({operation, metadata, start}, result) do
+    {measured, outcome} = outcome(operation, result)
+    execute(operation, :stop, Map.merge(since(start), measured), Map.merge(metadata, outcome))
   end
 
   defp shown(metadata, token) do
@@ -61,25 +91,17 @@ defmodule HfHub.Telemetry do
     end)
   end
 
-  defp observed(operation, metadata, work) do
-    start = System.monotonic_time()
-    # Tracers find the start of a span by it.
-    metadata = Map.put(metadata, :telemetry_span_context, make_ref())
-    execute(operation, :start, %{system_time: System.system_time(), monotonic_time: start}, metadata)
-
-    try do
-      work.()
-    catch
-      kind, reason ->
-        failure = %{kind: kind, reason: reason, stacktrace: Enum.map(__STACKTRACE__, &without_arguments/1)}
-        execute(operation, :exception, since(start), Map.merge(metadata, failure))
-        :erlang.raise(kind, reason, __STACKTRACE__)
-    else
-      result ->
-        {measured, outcome} = outcome(operation, result)
-        execute(operation, :stop, Map.merge(since(start), measured), Map.merge(metadata, outcome))
-        result
-    end
+  defp observed({operation, metadata, start} = span, work) do
+    work.()
+  catch
+    kind, reason ->
+      failure = %{kind: kind, reason: reason, stacktrace: Enum.map(__STACKTRACE__, &without_arguments/1)}
+      execute(operation, :exception, since(start), Map.merge(metadata, failure))
+      :erlang.raise(kind, reason, __STACKTRACE__)
+  else
+    result ->
+      stop(span, result)
+      result
   end
 
   # The stack trace of a failed call may contain its arguments.
@@ -96,9 +118,14 @@ defmodule HfHub.Telemetry do
     %{duration: now - start, monotonic_time: now}
   end
 
-  defp outcome(:request, {:error, error}), do: {%{}, failed(error, %{status: error.status})}
+  defp outcome(:request, {:error, error}), do: {%{}, failed(error, %{status: Map.get(error, :status)})}
   defp outcome(_operation, {:error, error}), do: {%{}, failed(error, %{})}
+  defp outcome(:request, {:ok, %{halted: halted}}), do: {%{}, done(%{status: nil, halted: halted})}
   defp outcome(:request, {:ok, %{status: status}}), do: {%{}, done(%{status: status})}
+
+  defp outcome(:download, {:ok, %{streamed: bytes, halted: halted}}),
+    do: {%{bytes: bytes}, done(%{halted: halted})}
+
   defp outcome(:download, {:ok, report}) when is_map(report), do: downloaded(report)
   # A path, of a file that was cached.
   defp outcome(:download, path) when is_binary(path), do: {%{bytes: 0}, done(%{fallback: nil, cached: true})}

@@ -164,6 +164,46 @@ defmodule HfHub.TelemetryTest do
     assert_received {[:hf_hub, :request, :stop], _measured, %{status: nil, result: :error}}
   end
 
+  test "a stream is a span that lasts until it has ended, is halted or fails", context do
+    content = large(300_000)
+    {id, _commit} = repo(context, %{"model.safetensors" => content})
+    opts = [repo_id: id, filename: "model.safetensors", endpoint: context.endpoint, retry_delay: 10]
+    {:ok, stream} = Download.download_stream(opts ++ [token: token()])
+    refute_received {[:hf_hub, :download, _moment], _, _}
+
+    assert IO.iodata_to_binary(Enum.to_list(stream)) == content
+    assert_received {[:hf_hub, :download, :start], %{system_time: _}, %{telemetry_span_context: first}}
+
+    assert_received {[:hf_hub, :download, :stop], %{bytes: 300_000, duration: duration}, metadata}
+    assert %{telemetry_span_context: ^first, result: :ok, error: nil, halted: false} = metadata
+    assert %{repo_id: ^id, filename: "model.safetensors", revision: "main"} = metadata
+    assert duration > 0
+
+    [piece] = Enum.take(stream, 1)
+    bytes = byte_size(piece)
+    assert_received {[:hf_hub, :download, :stop], %{bytes: ^bytes}, %{halted: true, result: :ok} = metadata}
+    assert metadata.telemetry_span_context != first
+
+    {:ok, stream} = Download.download_stream(Keyword.put(opts, :filename, "none"))
+    error = assert_raise Error, fn -> Stream.run(stream) end
+    assert_received {[:hf_hub, :download, :stop], measured, %{result: :error, error: ^error}}
+    refute Map.has_key?(measured, :bytes)
+    refute inspect(Process.info(self(), :messages)) =~ token()
+  end
+
+  test "a stream of events is a request that lasts as long as it is open", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    request = Request.new(:get, "/api/models/*repo", [repo: id], endpoint: context.endpoint, retry_delay: 10)
+    Stream.run(Request.events(request, reconnect: false))
+    assert_received {[:hf_hub, :request, :start], _, %{telemetry_span_context: span}}
+    assert_received {[:hf_hub, :request, :stop], %{duration: _}, metadata}
+    assert %{telemetry_span_context: ^span, result: :ok, status: nil, method: :get} = metadata
+
+    missing = Request.new(:get, "/api/models/org/none", [], endpoint: context.endpoint, retry_delay: 10)
+    error = assert_raise Error, fn -> Stream.run(Request.events(missing, reconnect: false)) end
+    assert_received {[:hf_hub, :request, :stop], _, %{result: :error, error: ^error, status: 401}}
+  end
+
   test "the events of uploads and downloads show why Xet has failed", context do
     hub = endpoint()
     on_exit(fn -> control(:delete, "faults", nil, hub) end)
