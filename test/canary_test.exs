@@ -214,4 +214,16 @@ defmodule HfHub.CanaryTest do
     found = for path <- Canary.files(dir, Canary.planted()), do: Path.relative_to(path, dir)
     assert Enum.sort(found) == ["cache/.locks/y", "cache/blobs/x"]
   end
+
+  test "what the suite writes to another cache is found", context do
+    names = [
+      "models--org--repo-7-#{System.pid()}",
+      "models--org--model",
+      ".locks/buckets--org--b-7-#{System.pid()}"
+    ]
+
+    for name <- names, do: File.mkdir_p!(Path.join(context.cache, name))
+    found = for path <- HfHub.OwnHome.strays(context.cache), do: Path.relative_to(path, context.cache)
+    assert found == [hd(names), List.last(names)]
+  end
 end

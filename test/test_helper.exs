@@ -8,9 +8,7 @@ proxies = if Enum.all?(["tinyproxy", "microsocks"], &System.find_executable/1), 
 
 # Most tests of uploads are about the store of large files; those of Xet ask for it by `xet: :auto`.
 System.put_env("HF_HUB_DISABLE_XET", "1")
-xet_cache = Path.join(System.tmp_dir!(), "hf_hub_test_xet_#{System.pid()}")
-System.put_env("HF_XET_CACHE", xet_cache)
-ExUnit.after_suite(fn _result -> File.rm_rf!(xet_cache) end)
+HfHub.OwnHome.start()
 HfHub.Canary.start()
 HfHub.Case.start_hub()
 

@@ -9,7 +9,7 @@ defmodule HfHub.BucketsDownloadTest do
   @hash String.duplicate("0a", 32)
 
   setup context do
-    bucket = "org/bucket-#{System.unique_integer([:positive])}"
+    bucket = "org/bucket-#{System.unique_integer([:positive])}-#{System.pid()}"
     {:ok, bucket: bucket, local: Path.join(context.dir, "local")}
   end
 

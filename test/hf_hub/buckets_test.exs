@@ -7,7 +7,7 @@ defmodule HfHub.BucketsTest do
   @hash String.duplicate("0a", 32)
 
   setup do
-    {:ok, bucket: "org/bucket-#{System.unique_integer([:positive])}"}
+    {:ok, bucket: "org/bucket-#{System.unique_integer([:positive])}-#{System.pid()}"}
   end
 
   defp plant(path, body, more \\ %{}) do

@@ -47,9 +47,18 @@ defmodule HfHub.Case do
     ExUnit.after_suite(fn _result ->
       LocalHub.stop(hub)
       # After the last test, so none of them can fail.
-      leaks = HfHub.Canary.files(root) ++ HfHub.Canary.seen()
-      if leaks != [], do: System.at_exit(fn _ -> exit({:shutdown, IO.inspect(leaks) && 1}) end)
+      fail_suite("the suite has leaked a token", HfHub.Canary.files(root) ++ HfHub.Canary.seen())
       File.rm_rf!(root)
+    end)
+  end
+
+  @doc "Lets the suite fail if there are such findings."
+  def fail_suite(_what, []), do: :ok
+
+  def fail_suite(what, findings) do
+    System.at_exit(fn _status ->
+      IO.puts(:stderr, "#{what}: #{inspect(findings)}")
+      exit({:shutdown, 1})
     end)
   end
 
