@@ -34,13 +34,15 @@ defmodule HfHub.Lock do
         },
       }
 
-  The text is parsed as data and never evaluated. A file that is not exactly of this form is an error.
+  The text is parsed as data and never evaluated. A file that is not exactly of this form is an error. Processes on one
+  machine that change the file take turns, by a lock on `hf_hub.lock.lock`, which is there for that moment only.
   """
 
-  alias HfHub.{Error, Options, RegularFile, RepoRef}
+  alias HfHub.{Error, Native, Options, RegularFile, RepoRef}
   alias HfHub.Cache.Tables
   alias HfHub.Config.Source
   alias HfHub.Lock.{Content, Entry, Pinning, Snapshot, Text}
+  alias HfHub.Native.Nif
 
   # Enough for repositories of a hundred thousand files.
   @max_bytes 20_000_000
@@ -149,7 +151,7 @@ defmodule HfHub.Lock do
          opts = RepoRef.network(ref, opts),
          known = Enum.find(entries, &same?(&1, ref)),
          {:ok, entry} <- Pinning.pin(wanted(known, ref, opts), opts),
-         :ok <- write([entry | List.delete(entries, known)], opts[:lock]),
+         :ok <- change(opts[:lock], &{:ok, [entry | Enum.reject(&1, fn other -> same?(other, ref) end)]}),
          do: {:ok, entry}
   end
 
@@ -175,11 +177,14 @@ defmodule HfHub.Lock do
     opts = Options.validate!(opts, @unpin)
 
     with {:ok, ref} <- Pinning.reference(repo, opts),
-         {:ok, entries} <- read(lock: opts[:lock]) do
-      case Enum.split_with(entries, &same?(&1, ref)) do
-        {[], _all} -> {:error, unknown(Text.name(ref), opts[:lock])}
-        {_found, others} -> write(others, opts[:lock])
-      end
+         {:ok, _entries} <- read(lock: opts[:lock]),
+         do: change(opts[:lock], &without(&1, ref, opts[:lock]))
+  end
+
+  defp without(entries, ref, path) do
+    case Enum.split_with(entries, &same?(&1, ref)) do
+      {[], _all} -> {:error, unknown(Text.name(ref), path)}
+      {_found, others} -> {:ok, others}
     end
   end
 
@@ -320,9 +325,27 @@ defmodule HfHub.Lock do
     end
   end
 
+  # Reads, changes and writes the file while no other process does: an entry of theirs would be lost.
+  defp change(path, fun) do
+    path = Source.expand(path)
+
+    # Native code would create the folder.
+    with true <- File.dir?(Path.dirname(path)),
+         {:ok, handle, beside} <- Native.hold(:hold_beside, %{path: path}) do
+      try do
+        with {:ok, entries} <- read_or_new(path), {:ok, entries} <- fun.(entries), do: write(entries, path)
+      after
+        File.rm(beside)
+        Nif.cancel(handle)
+      end
+    else
+      false -> {:error, unreadable(path, :enoent, "write")}
+      {:error, error} -> {:error, error}
+    end
+  end
+
   # Renamed into place, so that a reader never sees half a file.
   defp write(entries, path) do
-    path = Source.expand(path)
     temporary = "#{path}.#{System.pid()}.#{System.unique_integer([:positive])}.tmp"
 
     with :ok <- File.write(temporary, Text.format(entries)),

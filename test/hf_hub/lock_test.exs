@@ -293,6 +293,37 @@ defmodule HfHub.LockTest do
     assert File.ls!(context.dir) |> Enum.filter(&(&1 =~ "hf_hub.lock")) == ["hf_hub.lock"]
   end
 
+  test "processes that pin at once keep each other's entries", context do
+    ids = for _n <- 1..4, do: elem(repo(context, %{"a.txt" => "a"}), 0)
+    # Each begins when all are ready, and changes the file several times.
+    script = """
+    [id] = System.argv()
+    opts = [lock: #{inspect(context.lock)}, endpoint: #{inspect(context.endpoint)}]
+    IO.puts("ready")
+    IO.gets("")
+    for n <- 1..5 do
+      HfHub.Lock.pin!(id, opts)
+      if n < 5, do: HfHub.Lock.unpin!(id, opts)
+    end
+    """
+
+    {executable, args} = Vm.script(context, script)
+    ports = for id <- ids, do: Vm.open({executable, args ++ [id]}, [:exit_status, :stderr_to_stdout])
+    for port <- ports, do: assert_receive({^port, {:data, "ready\n"}}, 30_000)
+    for port <- ports, do: Port.command(port, "\n")
+    for port <- ports, do: assert({"", 0} = Vm.ended(port))
+    assert for(entry <- Lock.read!(lock: context.lock), do: entry.repo_id) == Enum.sort(ids)
+    assert Enum.filter(File.ls!(context.dir), &(&1 =~ "hf_hub.lock")) == ["hf_hub.lock"]
+  end
+
+  test "a folder that does not exist is not created", context do
+    {id, _commit} = repo(context, %{"a" => "a"})
+    path = Path.join(context.dir, "missing/hf_hub.lock")
+    assert {:error, %Error{kind: :io, path: ^path}} = Lock.pin(id, lock: path, endpoint: context.endpoint)
+    assert {:error, %Error{kind: :io}} = Lock.unpin(id, lock: path)
+    refute File.exists?(Path.dirname(path))
+  end
+
   test "a pipe or a folder in the place of the lock file is an error", context do
     File.mkdir!(context.lock)
     assert {:error, %Error{kind: :io}} = Lock.read(lock: context.lock)

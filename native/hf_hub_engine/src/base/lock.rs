@@ -11,12 +11,22 @@ use std::{
     time::Duration,
 };
 
+use serde::Deserialize;
+
 use crate::base::{
     blocking,
     disk::{in_folder, open_plain},
     error::{Error, Result},
     hint::Hint,
+    input::RawPath,
 };
+
+/// Which file to lock.
+#[derive(Debug, Deserialize)]
+pub struct LockedFile {
+    /// Its path.
+    pub path: RawPath,
+}
 
 /// A lock, held until it is dropped. On a file system without locks it has no effect.
 #[must_use = "the lock is released when this is dropped"]
@@ -56,6 +66,18 @@ impl Lock {
     fn none() -> Self {
         Self { file: None }
     }
+}
+
+/// How often a lock file is opened that is removed each time.
+const REOPENED: usize = 10;
+
+/// Waits for the lock of a file that several processes change: `file.lock` beside it, which the holder
+/// removes before it releases the lock.
+pub async fn beside(file: LockedFile) -> Result<(Lock, RawPath)> {
+    let mut name = file.path.0.into_os_string();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    Ok((acquire(path.clone(), || ()).await?, RawPath(path)))
 }
 
 /// Waits for the lock at `path`. `on_wait` runs once if the lock is held elsewhere.
@@ -129,7 +151,18 @@ pub fn is_held(path: &Path) -> bool {
     true
 }
 
-fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lock>> {
+fn take(path: &Path, mut lock: impl FnMut(&File) -> io::Result<()>) -> Result<Option<Lock>> {
+    // Others remove lock files: the lock of a file that is not there any more excludes no process.
+    for _ in 0..REOPENED {
+        match take_once(path, &mut lock)? {
+            Some(Lock { file: Some((file, _)) }) if is_removed(&file) => {}
+            taken => return Ok(taken),
+        }
+    }
+    Ok(None)
+}
+
+fn take_once(path: &Path, lock: impl FnOnce(&File) -> io::Result<()>) -> Result<Option<Lock>> {
     let file = match open(path) {
         Ok(file) => file,
         // Another user's lock file, or a read-only cache: continue without a lock.
@@ -157,6 +190,19 @@ fn take(path: &Path, lock: impl Fn(&File) -> io::Result<()>) -> Result<Option<Lo
             Err(Error::io("lock", path, error).restated(message, vec![Hint::AnotherFolder]))
         }
     }
+}
+
+/// Whether an open file has been removed.
+#[cfg(unix)]
+fn is_removed(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|file| file.nlink() == 0)
+}
+
+// An open file cannot be removed there.
+#[cfg(not(unix))]
+fn is_removed(_file: &File) -> bool {
+    false
 }
 
 /// Opens for writing, because on NFS a lock on a read-only descriptor fails. On local file systems,
@@ -283,6 +329,24 @@ mod tests {
                 drop(try_acquire(&path).unwrap());
             }
         });
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_lock_of_a_removed_file_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        let mut opened = 0;
+        // The file is removed between its opening and its locking, as by its holder.
+        let lock = take(&path, |file| {
+            opened += 1;
+            if opened == 1 {
+                fs::remove_file(&path).unwrap();
+            }
+            fs2::FileExt::try_lock_exclusive(file)
+        });
+        let lock = lock.unwrap().unwrap();
+        assert!(opened == 2 && lock.excludes() && path.exists());
     }
 
     #[test]
