@@ -13,6 +13,7 @@ mod stall_timeout;
 
 pub use body::{Body, Moved};
 pub use proxy::ProxySetting;
+pub(crate) use send_error::host;
 
 use std::{
     path::PathBuf,
@@ -225,12 +226,16 @@ impl Response {
                     return Ok(chunk);
                 }
                 format!(
-                    "fewer than {} bytes arrived in {} ms",
+                    "fewer than {} bytes arrived from {} in {} ms",
                     StallTimeout::LEAST,
+                    send_error::place(self.inner.url()),
                     idle.saturating_mul(StallTimeout::WINDOW).as_millis()
                 )
             }
-            None => format!("no byte arrived for {} ms", idle.as_millis()),
+            None => {
+                let place = send_error::place(self.inner.url());
+                format!("no byte arrived from {place} for {} ms", idle.as_millis())
+            }
         };
         Err(Error::new(ErrorKind::Timeout, message).with_url(self.inner.url()))
     }

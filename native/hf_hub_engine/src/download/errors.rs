@@ -77,7 +77,7 @@ pub(crate) fn not_cached(what: &dyn Display, local_files_only: bool, error: Erro
     let (why, hints) = if local_files_only {
         ("", vec![Hint::LocalFilesOnly])
     } else {
-        (", and offline mode is on", Vec::new())
+        (", and offline mode is on", vec![Hint::GoOnline])
     };
     error
         .with_kind(ErrorKind::NotCached)

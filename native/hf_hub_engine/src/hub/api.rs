@@ -33,7 +33,7 @@ use crate::{
         client::{self, COUNTER, Hub, MAX_HOPS},
         streamed_body,
     },
-    transport::{Request, Response},
+    transport::{Request, Response, host},
 };
 
 /// Maximum size of a response that is read into memory.
@@ -198,9 +198,9 @@ impl Hub {
                 // For a HEAD request, a redirect is a result: the resource exists.
                 return Ok(response);
             } else {
-                let host = target.host_str().unwrap_or_default();
+                let (here, host) = (host(&url), host(&target));
                 let message =
-                    format!("the Hub redirected an API request to {host}, which is not followed");
+                    format!("{here} redirects an API request to {host}, which is not followed");
                 return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&url));
             }
         }

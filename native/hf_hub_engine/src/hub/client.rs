@@ -37,7 +37,7 @@ use crate::{
         retry::{self, Policy},
         token::Token,
     },
-    transport::{self, Client, Peer, Request, Response, Timeouts},
+    transport::{self, Client, Peer, Request, Response, Timeouts, host},
     xet::Xet,
 };
 
@@ -401,14 +401,18 @@ fn target_of(here: &Url, location: Option<&str>) -> Result<Url> {
     let target = target
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidResponse,
-                "invalid redirect: the Location header is missing or invalid",
-            )
-            .with_url(here)
+            let message = format!(
+                "invalid redirect of {}: the Location header is missing or invalid",
+                host(here)
+            );
+            Error::new(ErrorKind::InvalidResponse, message).with_url(here)
         })?;
     if here.scheme() == "https" && target.scheme() == "http" {
-        let message = "redirect from https to plain http, which is not followed";
+        let message = format!(
+            "{} redirects from https to plain http at {}, which is not followed",
+            host(here),
+            host(&target)
+        );
         return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(here));
     }
     Ok(target)
@@ -416,7 +420,7 @@ fn target_of(here: &Url, location: Option<&str>) -> Result<Url> {
 
 /// Returns the error for a redirect loop.
 pub fn too_many_redirects(url: &Url) -> Error {
-    let message = format!("more than {MAX_HOPS} redirects");
+    let message = format!("more than {MAX_HOPS} redirects, the last of them by {}", host(url));
     Error::new(ErrorKind::InvalidResponse, message).with_url(url)
 }
 

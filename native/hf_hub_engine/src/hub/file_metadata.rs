@@ -28,7 +28,7 @@ use crate::{
         client::{self, ByteRange, Hub},
         file_metadata::facts::Facts,
     },
-    transport::Response,
+    transport::{Response, host},
     xet,
 };
 
@@ -247,9 +247,11 @@ pub async fn open_content(hub: &Hub, url: &Url, range: ByteRange) -> Result<Resp
         if !response.status().is_redirection() {
             return Ok(response);
         }
+        let here = host(&url).to_owned();
         url = client::redirect_target(&response)?;
         if hub.owns(&url) {
-            let message = "the content host redirects back to the Hub, which is not followed";
+            let message =
+                format!("{here} redirects content back to the Hub, which is not followed");
             return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(&url));
         }
     }

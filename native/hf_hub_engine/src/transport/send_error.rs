@@ -53,7 +53,7 @@ pub(super) fn error(url: &Url, error: reqwest::Error, proxy: Option<&Proxy>) -> 
     } else if connecting {
         format!("cannot connect to {place}{through}")
     } else {
-        format!("the connection to {place} broke")
+        format!("the connection to {place}{through} broke")
     })
 }
 
@@ -71,7 +71,8 @@ fn io_cause(error: &reqwest::Error) -> Option<&io::Error> {
     found
 }
 
-fn host(url: &Url) -> &str {
+/// Returns the host of a URL, for messages: it may be that of a Hub, a mirror, a proxy or a store.
+pub(crate) fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default()
 }
 
