@@ -68,6 +68,20 @@ fn import_of_the_same_content_changes_nothing() {
 }
 
 #[test]
+fn import_rejects_a_namespace_that_differs_from_another_only_by_case() {
+    let root = Root::new();
+    root.run(&["user", "add", "ann"]);
+    root.import("acme/r", &[("a", b"1")], &[]);
+    let folder = root.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    for id in ["Acme/other", "Ann/r"] {
+        let output = root.command(&["import", folder.to_str().unwrap(), id]).output().unwrap();
+        assert!(!output.status.success() && stderr(&output).contains("only by case"), "{id}");
+    }
+    root.import("ann/r", &[("a", b"1")], &[]);
+}
+
+#[test]
 fn import_respects_the_folders_attributes_and_the_size_limit() {
     let root = Root::new();
     let big = vec![1; (10 << 20) + 1];

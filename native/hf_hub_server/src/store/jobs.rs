@@ -238,6 +238,11 @@ impl Jobs {
         Ok(serde_json::from_str(&self.store.sealer()?.open(&place(id), sealed)?)?)
     }
 
+    /// Whether a namespace has [`MOST_UNFINISHED`], so that no job of it can start.
+    pub(crate) fn is_full(&self, namespace: &str) -> Result<bool> {
+        self.db.read(|tx| Ok(unfinished(tx, namespace)? >= MOST_UNFINISHED))
+    }
+
     /// Whether a job of a scheduled job waits or runs.
     pub(crate) fn has_unfinished(&self, scheduled: &str) -> Result<bool> {
         self.db.read(|tx| {

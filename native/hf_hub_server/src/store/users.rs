@@ -234,6 +234,7 @@ impl Users {
 /// Ensures that `namespace` exists: as an organisation, unless there is such a user.
 pub(super) fn ensure_namespace(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
     if !exists(tx, "users", namespace)? {
+        check_case(tx, namespace)?;
         register_org(tx, namespace)?;
     }
     Ok(())

@@ -142,7 +142,15 @@ async fn a_namespace_has_at_most_a_thousand_unfinished_jobs() {
     assert!(error["error"].as_str().unwrap().contains("1000 unfinished jobs"), "{error}");
     assert_eq!(hub.send(Method::POST, &format!("{first}/duplicate"), json!(null)).await.0, 409);
     assert_eq!(create("acme").await.0, 200);
+    // A scheduled job shows why none of its jobs starts.
+    let scheduled = json!({ "jobSpec": shell("true", json!({})), "schedule": "@hourly" });
+    let (_, scheduled) = hub.send(Method::POST, "/api/scheduled-jobs/ann", scheduled).await;
+    let place = format!("/api/scheduled-jobs/ann/{}", scheduled["id"].as_str().unwrap());
+    let message = &hub.send(Method::GET, &place, json!(null)).await.1["status"]["message"];
+    assert!(message.as_str().unwrap().contains("\"ann\" has 1000 unfinished jobs"), "{message}");
     assert_eq!(hub.send(Method::POST, &format!("{first}/cancel"), json!(null)).await.0, 200);
+    let (_, scheduled) = hub.send(Method::GET, &place, json!(null)).await;
+    assert_eq!(scheduled["status"].get("message"), None);
     assert_eq!(create("ann").await.0, 200);
 }
 

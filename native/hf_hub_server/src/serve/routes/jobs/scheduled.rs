@@ -60,7 +60,8 @@ fn list(call: &Call) -> Reply {
     found.retain(|scheduled| {
         labels.iter().all(|(name, value)| scheduled.spec.labels.get(name) == Some(value))
     });
-    Ok(response::json(&found.iter().map(|scheduled| shown(call, scheduled)).collect::<Vec<_>>()))
+    let shown = found.iter().map(|scheduled| shown(call, scheduled));
+    Ok(response::json(&shown.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Handles `POST /api/scheduled-jobs/{namespace}`.
@@ -89,7 +90,7 @@ fn create(call: &Call) -> Reply {
         next_at: cron.next(call.hub.clock.now()),
     })?;
     call.hub.clock.wake();
-    Ok(response::json(&shown(call, &scheduled)))
+    Ok(response::json(&shown(call, &scheduled)?))
 }
 
 fn parse(schedule: &str) -> Result<Cron, ApiError> {
@@ -103,7 +104,7 @@ fn parse(schedule: &str) -> Result<Cron, ApiError> {
 
 /// Handles `GET /api/scheduled-jobs/{namespace}/{id}`.
 fn get(call: &Call) -> Reply {
-    Ok(response::json(&shown(call, &of(call)?)))
+    Ok(response::json(&shown(call, &of(call)?)?))
 }
 
 /// Handles `DELETE /api/scheduled-jobs/{namespace}/{id}`.
@@ -151,7 +152,7 @@ fn change(call: &Call, found: &Scheduled, change: impl FnOnce(&mut Scheduled)) -
     })?;
     call.hub.clock.wake();
     let changed = changed.ok_or_else(|| missing(&found.id))?;
-    Ok(response::json(&shown(call, &changed)))
+    Ok(response::json(&shown(call, &changed)?))
 }
 
 /// Handles `POST /api/scheduled-jobs/{namespace}/{id}/run`.
@@ -166,7 +167,7 @@ fn run(call: &Call) -> Reply {
     Ok(response::json(&super::shown(call, &job)))
 }
 
-fn shown(call: &Call, scheduled: &Scheduled) -> Value {
+fn shown(call: &Call, scheduled: &Scheduled) -> Result<Value, ApiError> {
     let mut spec = json!(scheduled.spec);
     spec["secrets"] = secrets(&scheduled.secret_names).into();
     let mut status = Map::new();
@@ -176,7 +177,13 @@ fn shown(call: &Call, scheduled: &Scheduled) -> Value {
     if let Some(next) = scheduled.next_at.filter(|_| !scheduled.suspended) {
         status.insert("nextJobRunAt".into(), response::date(next).into());
     }
-    json!({
+    if call.hub.store.jobs().is_full(&scheduled.namespace)? {
+        let owner = &scheduled.namespace;
+        let message =
+            format!("no job starts while \"{owner}\" has {MOST_UNFINISHED} unfinished jobs");
+        status.insert("message".into(), message.into());
+    }
+    Ok(json!({
         "id": scheduled.id,
         "createdAt": response::date(scheduled.created_at),
         "jobSpec": spec,
@@ -186,5 +193,5 @@ fn shown(call: &Call, scheduled: &Scheduled) -> Value {
         "status": status,
         "owner": owner(call, &scheduled.namespace),
         "initiator": scheduled.initiator,
-    })
+    }))
 }
