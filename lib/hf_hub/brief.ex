@@ -42,7 +42,17 @@ defmodule HfHub.Brief do
     String.trim_leading("#{role} #{kind}#{name}")
   end
 
-  defp show({1, units}), do: "1 " <> String.trim_trailing(units, "s")
+  @doc "Returns a number of things, which are named in the plural."
+  @spec count(non_neg_integer(), String.t()) :: String.t()
+  def count(1, units) do
+    if String.ends_with?(units, "ies"),
+      do: "1 " <> String.replace_suffix(units, "ies", "y"),
+      else: "1 " <> String.replace_suffix(units, "s", "")
+  end
+
+  def count(number, units), do: "#{number} #{units}"
+
+  defp show({1, units}), do: count(1, units)
   defp show({value, unit}), do: if(text = show(value), do: "#{text} #{unit}")
   defp show(number) when is_number(number), do: to_string(number)
   defp show(atom) when atom in [nil, true, false], do: nil

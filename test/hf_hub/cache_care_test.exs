@@ -39,7 +39,7 @@ defmodule HfHub.CacheCareTest do
       assert report.size_on_disk == found.size_on_disk and found.nb_files == 5
       assert report.warnings == []
       assert Cache.Repo.refs(found)["main"].commit_hash == new
-      assert inspect(report) =~ "1 repos, 2 revisions"
+      assert inspect(report) =~ "1 repo, 2 revisions"
       values = [report, found | found.revisions] ++ hd(found.revisions).files
       for value <- values, do: assert(String.length(inspect(value)) < 120)
       assert {:ok, %{total_size: size, file_count: 5, repos: [%{repo_id: ^id}]}} = Cache.cache_stats(where)

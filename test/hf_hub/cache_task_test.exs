@@ -39,7 +39,7 @@ defmodule HfHub.CacheTaskTest do
 
   test "ls fits into 80 columns, and prints JSON", context do
     {0, output} = run(context, ["ls"])
-    assert output =~ "model/#{context.id}" and output =~ "main" and output =~ "1 repositories"
+    assert output =~ "model/#{context.id}" and output =~ "main" and output =~ "1 repository"
     assert output |> String.split("\n") |> Enum.all?(&(String.length(&1) <= 80))
     assert {0, output} = run(context, ["ls", "--revisions"])
     assert output =~ String.slice(context.commit, 0, 8)
@@ -75,21 +75,21 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "partial files: 48.0 MB in 1 file; prune removes old ones"
     assert output |> String.split("\n") |> Enum.all?(&(String.length(&1) <= 80))
     assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
-    assert output =~ ~r/would remove: 1 repositories, 1 revisions, 1 partial files, 48\.\d MB/
+    assert output =~ ~r/would remove: 1 repository, 1 revision, 1 partial file, 48\.\d MB/
     assert {0, output} = run(context, ["prune", "--older-than", "0", "--dry-run"])
-    assert output =~ "1 partial files, 48.0 MB"
+    assert output =~ "1 partial file, 48.0 MB"
   end
 
   test "rm asks for confirmation before it deletes", context do
     where = [repo_id: context.id, filename: "config.json", cache_dir: context.cache]
     assert {0, output} = run(context, ["rm", context.id, "--dry-run"])
-    assert output =~ "would remove: 1 repositories"
+    assert output =~ "would remove: 1 repository"
     assert {1, output} = run(context, ["rm", context.id], "n\n")
     assert output =~ "nothing was deleted" and Cache.cached?(where)
     assert {1, output} = run(context, ["rm", "org/none", "--yes"])
     assert output =~ "not in the cache: org/none"
     assert {0, output} = run(context, ["rm", context.id], "y\n")
-    assert output =~ "removed: 1 repositories" and not Cache.cached?(where)
+    assert output =~ "removed: 1 repository" and not Cache.cached?(where)
   end
 
   test "rm rejects a file as a target", context do
@@ -102,7 +102,7 @@ defmodule HfHub.CacheTaskTest do
     end
 
     assert {0, output} = run(context, ["rm", "hf://#{context.id}@main", "--yes"])
-    assert output =~ "1 revisions" and not Cache.cached?(where)
+    assert output =~ "1 revision" and not Cache.cached?(where)
   end
 
   test "rm removes a damaged repository", context do
@@ -112,7 +112,7 @@ defmodule HfHub.CacheTaskTest do
     assert output =~ "warning: a snapshot references a missing blob"
     assert {1, _output} = run(context, ["rm", "model/org/none", "--yes"])
     assert {0, output} = run(context, ["rm", "model/#{context.id}"], "y\n")
-    assert output =~ "models--" and output =~ "removed: 1 repositories"
+    assert output =~ "models--" and output =~ "removed: 1 repository"
     assert Path.wildcard(context.cache <> "/models--*") == []
   end
 
@@ -139,10 +139,10 @@ defmodule HfHub.CacheTaskTest do
     assert {0, output} = run(context, ["ls"])
     assert output =~ "warning: files of hf_hub 0.3" and output =~ old and output =~ "mix hf_hub.cache adopt"
     assert {1, output} = run(context, ["adopt", "--dry-run"])
-    assert output =~ "would adopt 1 files, 2 B; 1 files left where they are"
+    assert output =~ "would adopt 1 file, 2 B; 1 file left where they are"
     assert File.exists?(Path.join(old, "config.json"))
     assert {1, output} = run(context, ["adopt", context.id, "--quiet"])
-    assert output =~ "adopted: model/#{context.id} main (1 files, 2 B)"
+    assert output =~ "adopted: model/#{context.id} main (1 file, 2 B)"
     assert output =~ "different: model/#{context.id} main model.safetensors"
     assert File.ls!(old) == ["model.safetensors"]
     File.rm_rf!(old)

@@ -231,7 +231,7 @@ defmodule HfHub.KinoTest do
       assert eventually(fn -> newest(frame) != nil end)
       %{content: [files, button, _stop, bar]} = newest(frame)
       assert files.content == [%{path: "b.json", size: "2 B", cached: "false"}]
-      assert button.content == "Download 1 files, 2 B"
+      assert button.content == "Download 1 file, 2 B"
       kino(:event, [button, %{type: :click}])
       assert eventually(fn -> match?(%{type: :text, content: "downloaded to " <> _}, newest(bar)) end)
 

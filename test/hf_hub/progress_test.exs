@@ -31,6 +31,13 @@ defmodule HfHub.ProgressTest do
     assert Progress.Line.text(%Progress{}, "x", 80) == "x  "
   end
 
+  test "a line shows hours, and that the connection was lost" do
+    text = &Progress.Line.text(Map.merge(@running, &1), "x", 100)
+    assert text.(%{eta: 7_384_000}) =~ "2:03:04 left"
+    assert text.(%{activity: :stalled, wait: 41_200}) =~ "connection lost: gives up in 42 s"
+    assert text.(%{activity: :stalled, wait: nil}) =~ "stalled: no data received"
+  end
+
   test "a line never exceeds the terminal" do
     for columns <- [20, 40, 80, 200] do
       line = Progress.Line.text(@running, String.duplicate("long", 50), columns)
@@ -57,11 +64,13 @@ defmodule HfHub.ProgressTest do
     }
 
     event = Map.merge(event, %{bytes_received: 0, files_done: 0, files_total: 1})
-    reporter = Reporter.report(reporter, event)
-    Process.sleep(20)
+    reporter = Reporter.report(reporter, %{event | bytes_done: 2, bytes_received: 2})
+    # Of two bytes at once, the time left would be hours.
+    assert %{eta: nil} = Agent.get(agent, & &1)
+    Process.sleep(500)
     reporter = Reporter.report(reporter, %{event | bytes_done: 500, bytes_received: 500})
     progress = Agent.get(agent, & &1)
-    assert progress.speed in 1..25_000
+    assert progress.speed in 1..1000
     assert progress.eta == div(500 * 1000, progress.speed)
     Reporter.stop(reporter, :done)
     assert Agent.get(agent, & &1).activity == :done

@@ -43,11 +43,13 @@ defmodule HfHub.Cache.Adoption do
   def complete?(%__MODULE__{} = adoption), do: adoption.unmatched == [] and adoption.failures == []
 
   defimpl Inspect do
+    alias HfHub.Brief
+
     def inspect(adoption, _opts) do
       verb = if adoption.dry_run?, do: "would adopt", else: "adopted"
 
-      "#HfHub.Cache.Adoption<#{verb} #{adoption.files} files, #{HfHub.Brief.size(adoption.bytes)}, " <>
-        "#{length(adoption.unmatched)} unmatched, #{length(adoption.failures)} failures>"
+      "#HfHub.Cache.Adoption<#{verb} #{Brief.count(adoption.files, "files")}, #{Brief.size(adoption.bytes)}, " <>
+        "#{length(adoption.unmatched)} unmatched, #{Brief.count(length(adoption.failures), "failures")}>"
     end
   end
 end

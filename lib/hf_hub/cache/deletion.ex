@@ -35,7 +35,7 @@ defmodule HfHub.Cache.Deletion do
         for field <- [:repos, :snapshots, :partials, :kept, :failures, :unknown],
             count = length(Map.fetch!(deletion, field)),
             count > 0,
-            do: ", #{count} #{field}"
+            do: ", #{HfHub.Brief.count(count, to_string(field))}"
 
       "#HfHub.Cache.Deletion<#{what} #{HfHub.Brief.size(size)}#{counts}>"
     end

@@ -37,8 +37,8 @@ defmodule HfHub.Cache.Repo do
 
   defimpl Inspect do
     def inspect(repo, _opts) do
-      "#HfHub.Cache.Repo<#{repo.repo_type} #{repo.repo_id}, #{length(repo.revisions)} revisions, " <>
-        "#{repo.nb_files} files, #{Brief.size(repo.size_on_disk)}#{Brief.incomplete(repo)}>"
+      "#HfHub.Cache.Repo<#{repo.repo_type} #{repo.repo_id}, #{Brief.count(length(repo.revisions), "revisions")}, " <>
+        "#{Brief.count(repo.nb_files, "files")}, #{Brief.size(repo.size_on_disk)}#{Brief.incomplete(repo)}>"
     end
   end
 end

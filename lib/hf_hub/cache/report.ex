@@ -35,8 +35,8 @@ defmodule HfHub.Cache.Report do
     def inspect(report, _opts) do
       revisions = report.repos |> Enum.map(&length(&1.revisions)) |> Enum.sum()
 
-      "#HfHub.Cache.Report<#{length(report.repos)} repos, #{revisions} revisions, " <>
-        "#{Brief.size(report.size_on_disk)}#{Brief.incomplete(report)}, #{length(report.warnings)} warnings>"
+      "#HfHub.Cache.Report<#{Brief.count(length(report.repos), "repos")}, #{Brief.count(revisions, "revisions")}, " <>
+        "#{Brief.size(report.size_on_disk)}#{Brief.incomplete(report)}, #{Brief.count(length(report.warnings), "warnings")}>"
     end
   end
 end

@@ -29,7 +29,7 @@ defmodule HfHub.Cache.Revision do
       marks = for {true, mark} <- [{revision.pinned?, ", pinned"}, {revision.leased?, ", leased"}], do: mark
 
       "#HfHub.Cache.Revision<#{String.slice(revision.commit_hash, 0, 8)} (#{refs}), " <>
-        "#{length(revision.files)} files, #{Brief.size(revision.size_on_disk)}#{marks}>"
+        "#{Brief.count(length(revision.files), "files")}, #{Brief.size(revision.size_on_disk)}#{marks}>"
     end
   end
 end

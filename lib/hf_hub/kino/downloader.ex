@@ -51,13 +51,14 @@ defmodule HfHub.Kino.Downloader do
   defp confirm(frame, transfers, files, opts) do
     missing = Enum.filter(files, & &1.will_download?)
     size = missing |> Enum.map(&(&1.file_size || 0)) |> Enum.sum()
-    button = Cell.button("Download #{length(missing)} files, #{Brief.size(size)}")
+    button = Cell.button("Download #{Brief.count(length(missing), "files")}, #{Brief.size(size)}")
     stop = Cell.button("Stop")
     bar = Cell.frame()
 
     Cell.listen(button, fn _event -> start(transfers, fn -> Cell.render(bar, run(bar, opts)) end) end)
     Cell.listen(stop, fn _event -> stop(transfers, bar) end)
-    Cell.render(frame, Cell.grid([Cell.table("#{length(files)} files", View.rows(files)), button, stop, bar]))
+    table = Cell.table(Brief.count(length(files), "files"), View.rows(files))
+    Cell.render(frame, Cell.grid([table, button, stop, bar]))
   end
 
   # One at a time, however often the button is pressed.

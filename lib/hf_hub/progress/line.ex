@@ -41,7 +41,10 @@ defmodule HfHub.Progress.Line do
     do: ["waiting for another process that is downloading this file"]
 
   defp status(%{activity: :stalled, wait: nil}), do: ["stalled: no data received"]
-  defp status(%{activity: :stalled} = progress), do: ["stalled: gives up in #{seconds(progress.wait)}"]
+
+  defp status(%{activity: :stalled} = progress),
+    do: ["connection lost: gives up in #{seconds(progress.wait)}"]
+
   defp status(%{activity: :rate_limited} = progress), do: ["rate limited, #{seconds(progress.wait)} left"]
   defp status(%{activity: :retrying} = progress), do: ["trying again in #{seconds(progress.wait)}"]
   defp status(%{activity: :hashing} = progress), do: ["hashing, #{Brief.size(progress.bytes_hashed)}"]
@@ -54,9 +57,13 @@ defmodule HfHub.Progress.Line do
   defp seconds(ms), do: "#{div(ms + 999, 1000)} s"
 
   defp clock(ms) do
-    {minutes, seconds} = {div(ms, 60_000), div(rem(ms, 60_000), 1000)}
-    "#{minutes}:#{seconds |> to_string() |> String.pad_leading(2, "0")}"
+    {hours, minutes, seconds} =
+      {div(ms, 3_600_000), div(rem(ms, 3_600_000), 60_000), div(rem(ms, 60_000), 1000)}
+
+    if hours == 0, do: "#{minutes}:#{two(seconds)}", else: "#{hours}:#{two(minutes)}:#{two(seconds)}"
   end
+
+  defp two(number), do: number |> to_string() |> String.pad_leading(2, "0")
 
   defp shorten(label, room) do
     length = String.length(label)

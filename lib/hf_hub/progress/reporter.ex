@@ -15,6 +15,9 @@ defmodule HfHub.Progress.Reporter do
   # A process with more messages than that in its mailbox gets no further reports.
   @mailbox_limit 50
 
+  # Milliseconds of samples without which no time left is estimated.
+  @first_eta 500
+
   # A cell of Livebook reports no width; longer lines are cut or wrapped on small screens.
   @cell_columns 60
 
@@ -35,7 +38,7 @@ defmodule HfHub.Progress.Reporter do
   def report(reporter, fields) do
     {speed, samples} = speed(reporter.samples, fields.bytes_received)
     progress = struct!(Progress, fields)
-    progress = %{progress | speed: speed, eta: eta(progress, speed)}
+    progress = %{progress | speed: speed, eta: if(known?(samples), do: eta(progress, speed))}
     deliver(%{reporter | samples: samples, last: progress})
   end
 
@@ -135,6 +138,9 @@ defmodule HfHub.Progress.Reporter do
     elapsed = max(time - first_time, 1)
     {div(max(bytes - first_bytes, 0) * 1000, elapsed), samples}
   end
+
+  # The first bytes may be those of a small file, whose speed is not that of the others.
+  defp known?([{last, _bytes} | _] = samples), do: last - elem(List.last(samples), 0) >= @first_eta
 
   defp eta(%{bytes_total: total, bytes_done: done}, speed) when is_integer(total) and speed > 0 do
     div(max(total - done, 0) * 1000, speed)

@@ -15,7 +15,7 @@ defmodule HfHub.CLI.Cache.Words do
     [
       table(rows),
       "",
-      "#{length(report.repos)} repositories, #{Brief.size(report.size_on_disk)}"
+      "#{Brief.count(length(report.repos), "repositories")}, #{Brief.size(report.size_on_disk)}"
       | interrupted(report) ++ warnings(report)
     ]
   end
@@ -39,12 +39,8 @@ defmodule HfHub.CLI.Cache.Words do
   defp interrupted(%{incomplete_files: []}), do: []
 
   defp interrupted(report) do
-    files =
-      if length(report.incomplete_files) == 1, do: "1 file", else: "#{length(report.incomplete_files)} files"
-
-    [
-      "partial files: #{Brief.size(report.incomplete_size)} in #{files}; prune removes old ones"
-    ]
+    files = Brief.count(length(report.incomplete_files), "files")
+    ["partial files: #{Brief.size(report.incomplete_size)} in #{files}; prune removes old ones"]
   end
 
   defp revisions(report) do
@@ -89,7 +85,7 @@ defmodule HfHub.CLI.Cache.Words do
           ],
           n = length(Map.fetch!(deletion, field)),
           n > 0,
-          do: "#{n} #{noun}"
+          do: Brief.count(n, noun)
 
     counts = if counts == [], do: "nothing", else: Enum.join(counts, ", ")
     kept = for kept <- deletion.kept, do: "kept (#{kept.reason}): #{kept.repo_path} #{kept.commit}"
@@ -113,7 +109,7 @@ defmodule HfHub.CLI.Cache.Words do
   def integrity(found) do
     Enum.map(found.problems, &problem/1) ++
       [
-        "#{found.total_files} files, #{found.valid_files} valid, #{found.corrupted_files} corrupted, " <>
+        "#{Brief.count(found.total_files, "files")}, #{found.valid_files} valid, #{found.corrupted_files} corrupted, " <>
           "#{found.missing_files} missing, #{Brief.size(found.checked_bytes)} read"
       ]
   end
@@ -138,18 +134,18 @@ defmodule HfHub.CLI.Cache.Words do
       for failure <- found.failures, do: "failed: #{place(failure)}: #{Exception.message(failure.error)}"
 
     Enum.map(adopted ++ Enum.take(left, 20) ++ more ++ failed, &Table.printable/1) ++
-      ["#{verb} #{sized(found)}; #{length(found.unmatched)} files left where they are"]
+      ["#{verb} #{sized(found)}; #{Brief.count(length(found.unmatched), "files")} left where they are"]
   end
 
   defp place(%{repo_id: nil, path: path}), do: path
   defp place(found), do: "#{found.repo_type}/#{found.repo_id} #{found.revision}"
 
-  defp sized(found), do: "#{found.files} files, #{Brief.size(found.bytes)}"
+  defp sized(found), do: "#{Brief.count(found.files, "files")}, #{Brief.size(found.bytes)}"
 
   @doc "Returns the line of `cache export` and `cache import`."
   @spec archive(String.t(), Cache.Archive.t()) :: String.t()
   def archive(verb, archive) do
-    "#{verb}: #{Enum.join(archive.repos, ", ")} (#{archive.files} files, #{Brief.size(archive.bytes)})"
+    "#{verb}: #{Enum.join(archive.repos, ", ")} (#{Brief.count(archive.files, "files")}, #{Brief.size(archive.bytes)})"
   end
 
   defp table([]), do: "the cache is empty"
