@@ -2,7 +2,7 @@ defmodule HfHub.BuildTest do
   # Builds of projects that use the library: as a dependency, in a script, in a release, without cargo.
   use HfHub.Case, async: false
 
-  alias HfHub.{Dockerfile, Vm}
+  alias HfHub.{Checkout, Dockerfile, Vm}
 
   @moduletag :build
   @moduletag timeout: 600_000
@@ -60,18 +60,7 @@ defmodule HfHub.BuildTest do
 
   defp target, do: System.get_env("CARGO_TARGET_DIR") || Path.join(@root, "target")
 
-  # The sources with uncommitted changes.
-  defp checkout(context) do
-    checkout = Path.join(context.dir, "checkout")
-    {names, 0} = System.cmd("git", ~w(ls-files -z --cached --others --exclude-standard), cd: @root)
-
-    for name <- String.split(names, "\0", trim: true), File.regular?(Path.join(@root, name)) do
-      File.mkdir_p!(Path.dirname(Path.join(checkout, name)))
-      File.cp!(Path.join(@root, name), Path.join(checkout, name))
-    end
-
-    checkout
-  end
+  defp checkout(context), do: Checkout.copy(Path.join(context.dir, "checkout"))
 
   defp mix!(folder, args, env \\ []) do
     assert {output, 0} = mix(folder, args, env)
@@ -280,11 +269,7 @@ defmodule HfHub.BuildTest do
 
   test "installs the library of a release without cargo", context do
     checkout = checkout(context)
-    built = :code.priv_dir(:hf_hub) |> Path.join("native/hf_hub_nif.so")
-    {_, 0} = System.cmd("bash", ["bin/release", "--library", built], cd: checkout)
-    served = Path.join(checkout, "dist")
-    url = static_files(served)
-    {_, 0} = System.cmd("bash", ["bin/release", "--checksums", url], cd: checkout)
+    url = Checkout.release(checkout)
     cache = Path.join(context.dir, "native_cache")
     script = Path.join(context.dir, "script.exs")
 
@@ -304,7 +289,7 @@ defmodule HfHub.BuildTest do
     assert {output, 0} = System.cmd("elixir", [script], env: env, stderr_to_stdout: true)
     assert output =~ "Downloading the native part of hf_hub from #{url}/"
     assert output =~ "at #{context.cache}"
-    assert File.ls!(cache) == File.ls!(served)
+    assert File.ls!(cache) == File.ls!(Path.join(checkout, "dist"))
   end
 
   defp without_cargo(context) do
