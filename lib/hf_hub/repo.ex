@@ -395,7 +395,6 @@ defmodule HfHub.Repo do
     do: if(String.contains?(ref.repo_id, "/"), do: {:ok, ref}, else: with_account(ref, opts))
 
   defp with_account(ref, opts) do
-    with {:ok, name} <- Account.name(nil, RepoRef.network(ref, opts)),
-         do: {:ok, %{ref | repo_id: "#{name}/#{ref.repo_id}"}}
+    with {:ok, name} <- Account.name(nil, opts), do: {:ok, %{ref | repo_id: "#{name}/#{ref.repo_id}"}}
   end
 end
