@@ -56,6 +56,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "import" => |task| Box::pin(local(task, care::import)),
         "materialize" => |task| Box::pin(local(task, care::materialize)),
         "parse_card" => |task| Box::pin(local(task, card::read_text)),
+        "parse_safetensors" => |task| Box::pin(local(task, safetensors::parse)),
         "parse_json" => |task| Box::pin(local(task, json::read_text)),
         "render_card" => |task| Box::pin(local(task, card::write_text)),
         "open_file" => |task| Box::pin(open_file(task)),

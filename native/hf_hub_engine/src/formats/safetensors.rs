@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use crate::{
     base::{
-        blocking,
+        blocking::{self, Watch},
         error::{Error, ErrorKind, Result},
         ids::{RepoPath, RepoRevision},
+        input,
         progress::Progress,
         scrub::Shown,
     },
@@ -82,6 +83,23 @@ pub struct Wanted {
     pub filename: Option<RepoPath>,
     /// An index, whose files are read by the Hub, in one request.
     pub index: Option<RepoPath>,
+}
+
+/// The header of a file on this machine, and the number of bytes behind it.
+#[derive(Debug, Deserialize)]
+pub struct Text {
+    #[serde(deserialize_with = "input::bytes")]
+    text: Bytes,
+    content: u64,
+}
+
+/// Parses a header, whose tensors must cover the data of the file.
+pub async fn parse(of: Text, _: Watch) -> Result<Header> {
+    let parse = move || {
+        let header = header::parse(&of.text, Some(of.content))?;
+        header::cover(&header, of.content).map(|()| header)
+    };
+    blocking::run(parse).await.map_err(|why| Error::new(ErrorKind::InvalidResponse, why))
 }
 
 /// Reads the wanted headers.

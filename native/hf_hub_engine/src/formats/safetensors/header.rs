@@ -10,6 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::base::error::{Error, ErrorKind};
 
+/// Maximum number of commas, brackets, braces and backslashes: the header of 400,000 tensors has
+/// fewer. A text of 100 MB may have a hundred times as many values as a header of that size, and
+/// would take as much more memory.
+const MAX_MARKS: usize = 4_000_000;
+
 /// The entry that is not a tensor.
 const METADATA: &str = "__metadata__";
 
@@ -47,6 +52,10 @@ pub struct Tensor {
 
 /// Parses a header. `content` is the number of bytes that follow it in the file, if known.
 pub(super) fn parse(text: &[u8], content: Option<u64>) -> Result<Header, String> {
+    let is_mark = |byte: &&u8| matches!(byte, b',' | b'[' | b'{' | b'\\');
+    if text.iter().filter(is_mark).count() > MAX_MARKS {
+        return Err("it has too many values".to_owned());
+    }
     let header: Header = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     check(&header, content)?;
     Ok(header)
@@ -57,13 +66,33 @@ pub(super) fn check(header: &Header, content: Option<u64>) -> Result<(), String>
     for (name, tensor) in &header.tensors {
         let [begin, end] = tensor.data_offsets;
         let fits = begin <= end && content.is_none_or(|content| end <= content);
-        let bytes =
-            size_of_one(&tensor.dtype).map(|size| tensor.parameter_count.saturating_mul(size));
-        if !fits || bytes.is_some_and(|bytes| bytes != end - begin) {
+        let bits = |count: u64, of_one: u64| u128::from(count) * u128::from(of_one);
+        let wanted = bits_of_one(&tensor.dtype).map(|of_one| bits(tensor.parameter_count, of_one));
+        if !fits || wanted.is_some_and(|wanted| wanted != bits(end - begin, 8)) {
             return Err(format!(
                 "the data offsets of tensor {name:?} do not match its shape or the file size"
             ));
         }
+    }
+    Ok(())
+}
+
+/// Checks that the tensors cover the data without gaps and overlaps, as the format's own library
+/// does. Empty tensors may lie between others.
+pub(super) fn cover(header: &Header, content: u64) -> Result<(), String> {
+    let mut ranges: Vec<_> = header.tensors.values().map(|tensor| tensor.data_offsets).collect();
+    ranges.sort_unstable();
+    let mut expected = 0;
+    for [begin, end] in ranges {
+        if begin != expected {
+            return Err(format!(
+                "data begins at {begin}, expected {expected}: a gap or an overlap"
+            ));
+        }
+        expected = end;
+    }
+    if expected != content {
+        return Err(format!("its tensors have {expected} bytes, and the file {content}"));
     }
     Ok(())
 }
@@ -85,14 +114,16 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Returns the size of one value in bytes; `None` for types that share bytes, and for unknown
-/// types.
-fn size_of_one(dtype: &str) -> Option<u64> {
+/// Returns the number of bits of one value; `None` for unknown types.
+fn bits_of_one(dtype: &str) -> Option<u64> {
     match dtype {
-        "F64" | "I64" | "U64" | "C64" => Some(8),
-        "F32" | "I32" | "U32" => Some(4),
-        "F16" | "BF16" | "I16" | "U16" => Some(2),
-        "I8" | "U8" | "BOOL" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" => Some(1),
+        "F64" | "I64" | "U64" | "C64" => Some(64),
+        "F32" | "I32" | "U32" => Some(32),
+        "F16" | "BF16" | "I16" | "U16" => Some(16),
+        "I8" | "U8" | "BOOL" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" | "F8_E4M3FNUZ"
+        | "F8_E5M2FNUZ" => Some(8),
+        "F6_E2M3" | "F6_E3M2" => Some(6),
+        "F4" => Some(4),
         _ => None,
     }
 }
@@ -169,6 +200,36 @@ mod tests {
     }
 
     #[test]
+    fn the_tensors_of_a_file_have_to_cover_its_data() {
+        let covered = |offsets: &[[u64; 2]], content| {
+            let tensor = |(n, [begin, end]): (usize, &[u64; 2])| {
+                let dtype = "unknown".to_owned();
+                let tensor = Tensor {
+                    dtype,
+                    shape: vec![],
+                    data_offsets: [*begin, *end],
+                    parameter_count: 1,
+                };
+                (n.to_string(), tensor)
+            };
+            let tensors = offsets.iter().enumerate().map(tensor).collect();
+            cover(&Header { tensors, ..Header::default() }, content).is_ok()
+        };
+        assert!(covered(&[], 0));
+        assert!(covered(&[[4, 9], [0, 4], [4, 4], [9, 9]], 9));
+        for (offsets, content) in [
+            (&[[0, 4], [2, 9]][..], 9),
+            (&[[0, 4], [0, 4]], 4),
+            (&[[0, 4], [5, 9]], 9),
+            (&[[1, 9]], 9),
+            (&[[0, 9]], 10),
+            (&[], 1),
+        ] {
+            assert!(!covered(offsets, content), "{offsets:?}");
+        }
+    }
+
+    #[test]
     fn accepts_any_metadata_values() {
         for metadata in [
             r#"{"format":"pt","step":12000}"#,
@@ -204,7 +265,9 @@ mod tests {
             tensor("[2]", "[0,8,9]"),
             tensor("[4294967296,4294967296,2]", "[0,8]"),
             tensor("[18446744073709551615]", "[0,18446744073709551615]"),
+            tensor("[2]", "[0,8]").replace("F32", "F4"),
             "[".repeat(100_000),
+            format!(r#"{{"__metadata__":[{}1]}}"#, "1,".repeat(MAX_MARKS)),
         ] {
             assert!(parse(text.as_bytes(), Some(100)).is_err(), "{text:.200}");
         }
