@@ -118,9 +118,11 @@ need_packages() {
 
 # A Python with datasets and tokenizers, in $datasets_python.
 need_datasets() {
+  # test/support/datasets_judge.ex has these versions, too.
   local datasets=5.2.0 tokenizers=0.23.3
   need_packages "datasets-$datasets-$tokenizers" "410 MB" "datasets==$datasets" "tokenizers==$tokenizers"
   datasets_python=$venv/bin/python
+  export HF_HUB_TEST_DATASETS=$datasets_python
 }
 
 # A Python with the server of llama.cpp, in $HF_HUB_TEST_LLAMA.

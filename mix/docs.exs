@@ -48,6 +48,7 @@ style = """
     "guides/branches_and_tags.livemd",
     "guides/buckets.livemd",
     "guides/inference.livemd",
+    "guides/datasets.livemd",
     "guides/tensors.livemd",
     "guides/bumblebee.livemd",
     "guides/spaces.livemd",

@@ -11,6 +11,7 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   #   HF_HUB_NIF_PROFILE  cargo profile, "release" by default
   #   HF_HUB_NIF_TARGET   cargo target triple, for cross compilation
   #   HF_HUB_NIF_XET      "0" builds it without Xet, which is more than half of the build
+  #   HF_HUB_NIF_PARQUET  "0" builds it without the reader of Parquet files
   @moduledoc false
   use Mix.Task.Compiler
 
@@ -206,7 +207,10 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     manifests = for path <- ~w(Cargo.toml Cargo.lock), do: Path.join(@root, path)
     crates = for crate <- ~w(hf_hub_engine hf_hub_nif), do: Path.join([@root, "native", crate])
     files = manifests ++ Enum.flat_map(crates, &files_below/1)
-    switches = for name <- ~w(PATH SHA256 PROFILE TARGET XET), do: System.get_env("HF_HUB_NIF_" <> name)
+
+    switches =
+      for name <- ~w(PATH SHA256 PROFILE TARGET XET PARQUET), do: System.get_env("HF_HUB_NIF_" <> name)
+
     given = System.get_env("HF_HUB_NIF_PATH", "")
 
     stamps =
@@ -266,7 +270,13 @@ defmodule Mix.Tasks.Compile.HfHubNative do
     end
   end
 
-  defp feature_args, do: if(System.get_env("HF_HUB_NIF_XET") == "0", do: ["--no-default-features"], else: [])
+  defp feature_args do
+    case Enum.split_with(~w(parquet xet), &(System.get_env("HF_HUB_NIF_" <> String.upcase(&1)) == "0")) do
+      {[], _all} -> []
+      {_left_out, []} -> ["--no-default-features"]
+      {_left_out, [feature]} -> ["--no-default-features", "--features", feature]
+    end
+  end
 
   defp no_cargo do
     "cannot build the native library of hf_hub: cargo is not installed; install Rust (https://rustup.rs, or your " <>

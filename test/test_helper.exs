@@ -4,6 +4,7 @@ strace = if System.find_executable("strace"), do: [], else: [:strace]
 proc = if File.dir?("/proc/self/fd"), do: [], else: [:proc]
 terminal = if System.find_executable("script"), do: [], else: [:terminal]
 openssl = if System.find_executable("openssl"), do: [], else: [:openssl, :proxies]
+datasets = if File.exists?(HfHub.DatasetsJudge.python()), do: [], else: [:datasets]
 proxies = if Enum.all?(["tinyproxy", "microsocks"], &System.find_executable/1), do: [], else: [:proxies]
 
 # Most tests of uploads are about the store of large files; those of Xet ask for it by `xet: :auto`.
@@ -18,5 +19,5 @@ ExUnit.start(
   # Captured logs are shown with the report of a failed test only.
   capture_log: true,
   formatters: [ExUnit.CLIFormatter, HfHub.Slowest],
-  exclude: [:python, :build, :slow] ++ root ++ strace ++ openssl ++ proxies ++ terminal ++ proc
+  exclude: [:python, :build, :slow] ++ root ++ strace ++ openssl ++ proxies ++ terminal ++ proc ++ datasets
 )

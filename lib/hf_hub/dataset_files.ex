@@ -22,7 +22,7 @@ defmodule HfHub.DatasetFiles do
   """
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.{DatasetParquetEntry, Formats, Layout, Patterns, Splits, Viewer}
+  alias HfHub.DatasetFiles.{DatasetParquetEntry, Formats, Layout, Patterns, Selection, Splits, Viewer}
   alias HfHub.{Api, Error, Options, RepoRef}
 
   @options [
@@ -71,10 +71,10 @@ defmodule HfHub.DatasetFiles do
           from_tree(tree, config, split)
 
         {:folder, folder} ->
-          tree |> files() |> below(folder) |> of_split(folder, split)
+          tree |> Selection.files() |> Selection.below(folder) |> of_split(folder, split)
 
-        {:splits, splits} ->
-          Patterns.files(files(tree), for({^split, patterns} <- splits, pattern <- patterns, do: pattern))
+        {:splits, _patterns} ->
+          for {^split, files} <- Selection.splits(tree, card, config), file <- files, do: file
       end
       |> found(config, split, ref)
     end
@@ -140,7 +140,7 @@ defmodule HfHub.DatasetFiles do
   """
   @spec configs_from_tree([TreeEntry.t()]) :: [String.t()]
   def configs_from_tree(tree),
-    do: tree |> files() |> Formats.data() |> Enum.map(&config_of/1) |> Enum.uniq() |> Enum.sort()
+    do: tree |> Selection.files() |> Formats.data() |> Enum.map(&config_of/1) |> Enum.uniq() |> Enum.sort()
 
   @doc """
   Returns the sorted names of a configuration's splits in a listing, by the names of its files.
@@ -156,16 +156,15 @@ defmodule HfHub.DatasetFiles do
   """
   @spec splits_from_tree([TreeEntry.t()], String.t() | nil) :: [String.t()]
   def splits_from_tree(tree, config) do
-    {_folder, paths} = of_config(tree, config)
-    Enum.sort(for {split, _files} <- Splits.of(paths), do: split)
+    Enum.sort(for {split, _files} <- Selection.by_names(tree, config), do: split)
   end
 
   defp from_tree(tree, config, split) do
-    {folder, paths} = of_config(tree, config)
+    {folder, paths} = Selection.of_config(tree, config)
 
     # A configuration without files of the split falls back to the whole repository.
     case of_split(paths, folder, split) do
-      [] -> tree |> files() |> of_split("", split)
+      [] -> tree |> Selection.files() |> of_split("", split)
       found -> found
     end
   end
@@ -188,24 +187,7 @@ defmodule HfHub.DatasetFiles do
 
   defp found(paths, _config, _split, _ref), do: {:ok, paths}
 
-  # The paths of a configuration, relative to its folder; without such a folder, those of the whole repository.
-  defp of_config(tree, config) when config not in [nil, "", "default"] do
-    paths = files(tree)
-    folder = config <> "/"
-
-    case below(paths, folder) do
-      [] -> {"", paths}
-      below -> {folder, below}
-    end
-  end
-
-  defp of_config(tree, _default), do: {"", files(tree)}
-
   defp of_split(paths, folder, split), do: for(path <- Splits.files(paths, split), do: folder <> path)
-
-  defp below(paths, folder) do
-    for path <- paths, String.starts_with?(path, folder), do: String.replace_prefix(path, folder, "")
-  end
 
   defp config_of(path) do
     case String.split(path, "/", parts: 2) do
@@ -213,6 +195,4 @@ defmodule HfHub.DatasetFiles do
       _top -> "default"
     end
   end
-
-  defp files(tree), do: for(%{type: :file, path: path} <- tree, do: path) |> Enum.uniq() |> Enum.sort()
 end

@@ -76,6 +76,11 @@ defmodule HfHub.Telemetry do
   end
 
   @doc false
+  # The span of work that has no events.
+  @spec none(term()) :: open_span()
+  def none(_spec), do: nil
+
+  @doc false
   @spec stop(open_span(), term()) :: :ok
   def stop(nil, _result), do: :ok
 

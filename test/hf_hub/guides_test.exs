@@ -21,12 +21,22 @@ defmodule HfHub.GuidesTest do
     HfHub.Safetensors.write!(Path.join(source, "model.safetensors"), tensors, metadata: %{"format" => "pt"})
 
     LocalHub.import_folder!(hub, source, "sentence-transformers/all-MiniLM-L6-v2")
+    import_dataset(hub, Path.join(context.dir, "dataset"))
     LocalHub.command!(hub, ["user", "add", "me", "--token", "hf_me"])
     {:ok, hub: LocalHub.endpoint(hub)}
   end
 
+  defp import_dataset(hub, folder) do
+    row = ~s({"title":"Lourdes","question":"To whom?"}\n)
+
+    for split <- ~w(train validation),
+        do: write_files(folder, %{"plain_text/#{split}.jsonl" => String.duplicate(row, 5)})
+
+    LocalHub.import_folder!(hub, folder, "rajpurkar/squad", repo_type: :dataset)
+  end
+
   @guides ~w(quickstart migrating_from_0_3 configuration downloads_and_cache uploads branches_and_tags buckets spaces
-             community inference tensors bumblebee telemetry from_python cheatsheet)
+             community inference datasets tensors bumblebee telemetry from_python cheatsheet)
   # These call a server with models, which is installed with the Python clients.
   @with_models ~w(inference cheatsheet)
 

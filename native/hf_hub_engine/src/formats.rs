@@ -1,4 +1,5 @@
-//! Formats of files in a repository: cards and safetensors.
+//! Formats of files in a repository: cards, safetensors, and the data files of datasets.
 
 pub mod card;
+pub mod dataset;
 pub mod safetensors;

@@ -16,7 +16,7 @@ use hf_hub_engine::{
     cache::care,
     download::{self, shared::Sharing},
     extract,
-    formats::{card, safetensors},
+    formats::{card, dataset, safetensors},
     hub::{
         api::request::{Listen, Listening, Request},
         client::Hub,
@@ -45,6 +45,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
         "request" => |task| Box::pin(request(task)),
         "stream" => |task| Box::pin(stream(task)),
         "events" => |task| Box::pin(events(task)),
+        "rows" => |task| Box::pin(rows(task)),
         "scan" => |task| Box::pin(local(task, care::scan)),
         "delete" => |task| Box::pin(local(task, care::delete)),
         "prune" => |task| Box::pin(local(task, care::prune)),
@@ -137,6 +138,17 @@ async fn open_file(task: Task) -> Result<Reply> {
 async fn read_file(task: Task) -> Result<Reply> {
     let file = task.required::<ResourceArc<OpenFile>>(atoms::file())?;
     file.0.clone().read(task.spec()?, task.watch.clone()).await.map(Reply::contents)
+}
+
+/// Sends the columns of files, then a batch of their rows for each unit of demand.
+async fn rows(mut task: Task) -> Result<Reply> {
+    let (hub, spec) = (task.hub()?, task.spec()?);
+    task.wait_for_demand().await;
+    let mut rows = dataset::Rows::new(&hub, spec, &task.watch);
+    while let Some(piece) = rows.next().await? {
+        task.send(Reply::new(piece)).await;
+    }
+    Ok(Reply::done())
 }
 
 /// Acquires a lock that is held after the end of the job.

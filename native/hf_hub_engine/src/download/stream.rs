@@ -7,7 +7,7 @@ mod source;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use reqwest::Url;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -129,6 +129,19 @@ impl FileStream {
         tokio::time::timeout_at(deadline, self.piece())
             .await
             .unwrap_or_else(|_| Err(client::too_late(&self.hub, &self.progress)))
+    }
+
+    /// Returns all bytes that are left, up to a maximum.
+    pub async fn collect(mut self, most: usize) -> Result<Bytes> {
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = self.next().await? {
+            if bytes.len() + chunk.len() > most {
+                let message = format!("the file has more than the allowed {most} bytes");
+                return Err(Error::new(ErrorKind::InvalidResponse, message));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>> {

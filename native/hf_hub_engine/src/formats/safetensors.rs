@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -209,11 +209,10 @@ async fn header_within(
     budget: &AtomicU64,
 ) -> Result<Header> {
     let first = Part::Range(ByteRange { first: 0, end: Some(FIRST_READ) });
-    let mut file =
+    let file =
         FileStream::open(hub.clone(), at(place, path.clone(), first), Progress::default()).await?;
     let size = file.size();
-    let start = collect(&mut file, usize::try_from(FIRST_READ).unwrap_or(usize::MAX)).await?;
-    drop(file);
+    let start = file.collect(usize::try_from(FIRST_READ).unwrap_or(usize::MAX)).await?;
     let broken = |what: String| {
         let message = format!("invalid safetensors file `{path}` of {}: {what}", place.repo.id());
         Error::new(ErrorKind::InvalidResponse, message)
@@ -241,20 +240,7 @@ async fn header_within(
 }
 
 async fn read(hub: &Hub, spec: Spec, most: usize) -> Result<Bytes> {
-    let mut file = FileStream::open(hub.clone(), spec, Progress::default()).await?;
-    collect(&mut file, most).await
-}
-
-async fn collect(file: &mut FileStream, most: usize) -> Result<Bytes> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = file.next().await? {
-        if bytes.len() + chunk.len() > most {
-            let message = format!("the file has more than the allowed {most} bytes");
-            return Err(Error::new(ErrorKind::InvalidResponse, message));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
+    FileStream::open(hub.clone(), spec, Progress::default()).await?.collect(most).await
 }
 
 #[cfg(test)]

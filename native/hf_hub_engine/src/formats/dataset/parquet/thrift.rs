@@ -1,0 +1,278 @@
+//! Reads the compact protocol of Thrift, as far as a file has to be checked before a library reads
+//! it: what a footer and a page announce about themselves.
+
+/// Maximum depth of structures, which the stack has to hold.
+const MAX_DEPTH: u8 = 24;
+/// Maximum number of items of a list.
+const MAX_ITEMS: u64 = 1_000_000;
+/// Maximum number of nodes of a schema, and of levels.
+const MAX_NODES: u64 = 100_000;
+const MAX_LEVELS: usize = 64;
+
+/// Why something cannot be read: it is not valid, or there is not enough of it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Wrong {
+    Invalid(&'static str),
+    Short,
+}
+
+type Result<T> = std::result::Result<T, Wrong>;
+
+const STRUCT: u8 = 12;
+const LIST: u8 = 9;
+
+/// A position in a text of Thrift.
+pub(super) struct Thrift<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Thrift<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        let byte = *self.bytes.get(self.at).ok_or(Wrong::Short)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn varint(&mut self) -> Result<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Wrong::Invalid("a number is too long"))
+    }
+
+    fn integer(&mut self) -> Result<i32> {
+        let value = self.varint()?;
+        let value = (value >> 1).cast_signed() ^ -(value & 1).cast_signed();
+        i32::try_from(value).map_err(|_| Wrong::Invalid("a number is too large"))
+    }
+
+    fn pass(&mut self, bytes: u64) -> Result<()> {
+        let left = (self.bytes.len() - self.at) as u64;
+        if bytes > left {
+            return Err(Wrong::Short);
+        }
+        self.at += usize::try_from(bytes).map_err(|_| Wrong::Short)?;
+        Ok(())
+    }
+
+    /// Reads the fields of a structure; `field` returns whether it has read the value.
+    fn fields(
+        &mut self,
+        depth: u8,
+        field: &mut dyn FnMut(&mut Self, i32, u8) -> Result<bool>,
+    ) -> Result<()> {
+        let mut id = 0;
+        loop {
+            let head = self.byte()?;
+            let kind = head & 0x0f;
+            if kind == 0 {
+                return Ok(());
+            }
+            id = match head >> 4 {
+                0 => self.integer()?,
+                delta => id + i32::from(delta),
+            };
+            if !field(self, id, kind)? {
+                self.skip(kind, depth)?;
+            }
+        }
+    }
+
+    fn list(&mut self) -> Result<(u64, u8)> {
+        let head = self.byte()?;
+        let count = match head >> 4 {
+            15 => self.varint()?,
+            count => u64::from(count),
+        };
+        if count > MAX_ITEMS {
+            return Err(Wrong::Invalid("a list is too long"));
+        }
+        Ok((count, head & 0x0f))
+    }
+
+    fn skip(&mut self, kind: u8, depth: u8) -> Result<()> {
+        let deeper = depth.checked_sub(1).ok_or(Wrong::Invalid("it is nested too deeply"))?;
+        match kind {
+            // The value of a truth value is its kind.
+            1 | 2 => Ok(()),
+            3 => self.pass(1),
+            4..=6 => self.varint().map(drop),
+            7 => self.pass(8),
+            8 => {
+                let length = self.varint()?;
+                self.pass(length)
+            }
+            LIST | 10 => {
+                let (count, kind) = self.list()?;
+                // Here a truth value is a byte.
+                let kind = if kind <= 2 { 3 } else { kind };
+                (0..count).try_for_each(|_| self.skip(kind, deeper))
+            }
+            STRUCT => self.fields(deeper, &mut |_, _, _| Ok(false)),
+            _ => Err(Wrong::Invalid("it has a value of an unknown kind")),
+        }
+    }
+}
+
+/// Checks that a footer can be given to a library, which trusts its counts and its nesting.
+pub(super) fn check_footer(footer: &[u8]) -> Result<()> {
+    Thrift::new(footer).fields(MAX_DEPTH, &mut |thrift, id, kind| {
+        if (id, kind) != (2, LIST) {
+            return Ok(false);
+        }
+        let (count, kind) = thrift.list()?;
+        if kind != STRUCT || count > MAX_NODES {
+            return Err(Wrong::Invalid("its schema has too many nodes"));
+        }
+        check_schema(thrift, count).map(|()| true)
+    })
+}
+
+/// Nodes follow each other in the order of a tree; each tells the number of its children.
+fn check_schema(thrift: &mut Thrift<'_>, count: u64) -> Result<()> {
+    let mut open: Vec<u64> = Vec::new();
+    for left in (0..count).rev() {
+        let mut children = 0;
+        thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
+            let is_count = (id, kind) == (5, 5);
+            if is_count {
+                children = thrift.integer()?;
+            }
+            Ok(is_count)
+        })?;
+        let children =
+            u64::try_from(children).map_err(|_| Wrong::Invalid("its schema is not a tree"))?;
+        if children > left {
+            return Err(Wrong::Invalid("its schema is not a tree"));
+        }
+        if let Some(open) = open.last_mut() {
+            *open -= 1;
+        }
+        open.push(children);
+        while open.last() == Some(&0) {
+            open.pop();
+        }
+        if open.len() > MAX_LEVELS {
+            return Err(Wrong::Invalid("its schema is nested too deeply"));
+        }
+    }
+    Ok(())
+}
+
+/// What a page announces about itself.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct PageHeader {
+    pub kind: i32,
+    pub unpacked: i32,
+    pub packed: i32,
+    pub values: i32,
+    pub nulls: i32,
+    pub rows: i32,
+    pub encoding: i32,
+    pub definition_encoding: i32,
+    pub repetition_encoding: i32,
+    pub definition_bytes: i32,
+    pub repetition_bytes: i32,
+    /// Whether the values of a page of version 2 are compressed.
+    pub is_packed: bool,
+}
+
+pub(super) const DATA: i32 = 0;
+pub(super) const DICTIONARY: i32 = 2;
+pub(super) const DATA_2: i32 = 3;
+
+impl PageHeader {
+    /// Reads a header; also returns its length.
+    pub(super) fn read(bytes: &[u8]) -> Result<(Self, usize)> {
+        let mut header = Self { is_packed: true, ..Self::default() };
+        let mut thrift = Thrift::new(bytes);
+        thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
+            match (id, kind) {
+                (1, 5) => header.kind = thrift.integer()?,
+                (2, 5) => header.unpacked = thrift.integer()?,
+                (3, 5) => header.packed = thrift.integer()?,
+                (5 | 7 | 8, STRUCT) => header.read_part(thrift, id)?,
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        Ok((header, thrift.at))
+    }
+
+    fn read_part(&mut self, thrift: &mut Thrift<'_>, part: i32) -> Result<()> {
+        thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
+            let field = match (part, id, kind) {
+                (_, 1, 5) => &mut self.values,
+                (5 | 7, 2, 5) | (8, 4, 5) => &mut self.encoding,
+                (5, 3, 5) => &mut self.definition_encoding,
+                (5, 4, 5) => &mut self.repetition_encoding,
+                (8, 2, 5) => &mut self.nulls,
+                (8, 3, 5) => &mut self.rows,
+                (8, 5, 5) => &mut self.definition_bytes,
+                (8, 6, 5) => &mut self.repetition_bytes,
+                (8, 7, 1 | 2) => {
+                    self.is_packed = kind == 1;
+                    return Ok(true);
+                }
+                _ => return Ok(false),
+            };
+            *field = thrift.integer()?;
+            Ok(true)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A footer with a schema of nodes that have these numbers of children.
+    fn footer(children: &[u8]) -> Vec<u8> {
+        // Field 2: a list of structures; in each, field 5: an integer.
+        let mut footer = vec![0x29, 0xfc];
+        let mut count = children.len();
+        while count >= 0x80 {
+            footer.push(u8::try_from(count & 0x7f).unwrap() | 0x80);
+            count >>= 7;
+        }
+        footer.push(u8::try_from(count).unwrap());
+        children.iter().for_each(|count| footer.extend([0x55, count * 2, 0]));
+        footer.push(0);
+        footer
+    }
+
+    #[test]
+    fn a_schema_that_a_stack_would_not_hold_is_refused() {
+        assert_eq!(check_footer(&footer(&[2, 0, 1, 0])), Ok(()));
+        let mut deep = vec![1; 63];
+        deep.push(0);
+        assert_eq!(check_footer(&footer(&deep)), Ok(()));
+        let mut deeper = vec![1; 90_000];
+        deeper.push(0);
+        let refused = Err(Wrong::Invalid("its schema is nested too deeply"));
+        assert_eq!(check_footer(&footer(&deeper)), refused);
+    }
+
+    #[test]
+    fn counts_that_do_not_fit_are_refused() {
+        let no_tree = Err(Wrong::Invalid("its schema is not a tree"));
+        assert_eq!(check_footer(&footer(&[3, 0])), no_tree);
+        // A list of 2^60 items, and texts longer than the footer.
+        assert!(
+            check_footer(&[0x49, 0xfc, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]).is_err()
+        );
+        assert_eq!(check_footer(&[0x68, 0x7f]), Err(Wrong::Short));
+        // A list of lists of lists …
+        assert!(check_footer(&[vec![0x49], vec![0x19; 100_000]].concat()).is_err());
+    }
+}
