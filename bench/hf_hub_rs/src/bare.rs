@@ -88,7 +88,8 @@ fn get(url: &str) -> Result<(BufReader<TcpStream>, Vec<String>), Failure> {
         .ok_or("not plain HTTP")?;
     let mut socket = TcpStream::connect(host)?;
     write!(socket, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-    let mut socket = BufReader::with_capacity(BLOCK, socket);
+    // For the header lines only: a block is larger, so it is received without a second copy.
+    let mut socket = BufReader::with_capacity(8 << 10, socket);
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
