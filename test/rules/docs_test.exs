@@ -51,7 +51,7 @@ defmodule HfHub.Rules.DocsTest do
   # What fits into the box of an example in the HTML documentation, in a window of 1280 pixels; `test/docs_pages.py` looks
   # at the pages. The boxes of the cheat sheet are half as wide.
   @columns 96
-  @half 47
+  @half 45
 
   test "examples are not wider than their box" do
     modules =

@@ -239,10 +239,10 @@ defmodule HfHub.Config.Setting do
       for {name, rule} <- @table do
         app = Enum.join(if(rule[:app], do: ["`#{inspect(name)}`"], else: []) ++ entry_doc(rule[:entry]), ", ")
         env = Enum.map_join(rule[:env] || [], ", ", fn {variable, _form} -> "`#{variable}`" end)
-        "| #{rule[:doc]} | #{app} | #{env} | #{shown(rule[:default])} |"
+        "| #{rule[:doc]}; default: #{shown(rule[:default])} | #{app} | #{env} |"
       end
 
-    Enum.join(["| setting | `config :hf_hub` | environment | default |", "|---|---|---|---|" | rows], "\n")
+    Enum.join(["| setting | `config :hf_hub` | environment |", "|---|---|---|" | rows], "\n")
   end
 
   defp option(name, opts), do: if((value = opts[name]) != nil, do: {value, :option})
