@@ -35,7 +35,7 @@ defmodule HfHub do
 
     * `HfHub.Inference` - chats, embeddings, images, speech
     * `HfHub.Safetensors`, `HfHub.GGUF`, `HfHub.Bumblebee` - tensors and models
-    * `HfHub.DatasetFiles` - files of a dataset by configuration and split
+    * `HfHub.Datasets`, `HfHub.DatasetFiles` - rows and files of a dataset
     * `HfHub.Spaces`, `HfHub.Jobs`, `HfHub.InferenceEndpoints` - what runs on the Hub
 
   Applications and tests:
