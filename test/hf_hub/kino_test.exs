@@ -255,7 +255,7 @@ defmodule HfHub.KinoTest do
       submit.("*.bin")
 
       assert eventually(fn ->
-               match?(%{content: [_, %{content: "Download 1 files" <> _}, _, _]}, newest(frame))
+               match?(%{content: [_, %{content: "Download 1 file," <> _}, _, _]}, newest(frame))
              end)
 
       %{content: [_files, button, _stop, bar]} = newest(frame)
