@@ -23,6 +23,12 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   # The number of lines of cargo's output in an error: several errors, and short enough for a Livebook cell.
   @lines 60
 
+  # Minutes of one processor that a whole release build takes, as measured on Linux; beyond so many processors, they
+  # wait for single crates.
+  @minutes 11
+  @minutes_without_xet 6
+  @most_processors 8
+
   @impl true
   def run(args) do
     state = state()
@@ -151,13 +157,20 @@ defmodule Mix.Tasks.Compile.HfHubNative do
   end
 
   defp compiled do
-    Mix.shell().info("Compiling the native part of hf_hub (the first time takes some minutes)")
+    Mix.shell().info("Compiling the native part of hf_hub#{duration()}")
 
     @crate
     |> cargo_build!(profile(), target_args() ++ feature_args())
     |> Enum.find(&(Path.extname(&1) in [".so", ".dylib", ".dll"]))
     |> Kernel.||(Mix.raise("cargo built no library for #{@crate}"))
     |> then(&{:file, &1})
+  end
+
+  # A build after a change of sources takes less, and other profiles take their own time.
+  defp duration do
+    minutes = if feature_args() == [], do: @minutes, else: @minutes_without_xet
+    shared = max(2, ceil(minutes / min(System.schedulers_online(), @most_processors)))
+    if profile() == "release", do: ", which takes about #{shared} minutes the first time", else: ""
   end
 
   # Renamed into place: overwriting a library that a running VM has mapped would crash the VM.

@@ -69,7 +69,10 @@ defmodule HfHub.BuildTest do
 
   test "builds as a path dependency, and prints nothing once it is built", context do
     folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
-    assert mix!(folder, ["compile"]) =~ "Compiling the native part of hf_hub"
+
+    assert mix!(folder, ["compile"]) =~
+             ~r/Compiling the native part of hf_hub, which takes about \d+ minutes the first time/
+
     assert mix!(folder, ["compile"]) == ""
     mix!(folder, ["run", "-e", "Consumer.run()"])
 
