@@ -128,8 +128,7 @@ defmodule HfHub.Options do
         doc:
           "Whether to use Xet, the Hub's storage that stores equal parts of files once: `:auto` for uploads where the Hub " <>
             "offers it, and for downloads that fail over HTTP; `true` for downloads, too; `false` never. If Xet fails, " <>
-            "HTTP takes over. Not used with proxies or certificates from other sources than the usual environment " <>
-            "variables. Defaults to the setting in `HfHub.Config`, `:auto`."
+            "HTTP takes over. Defaults to the setting in `HfHub.Config`, `:auto`."
       ]
     ] ++ common()
   end

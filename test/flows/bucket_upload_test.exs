@@ -113,7 +113,8 @@ defmodule HfHub.Flows.BucketUploadTest do
 
   test "a storage that fails for a moment gets the rest again", context do
     content = large(300_000)
-    fault("/shards", %{kind: "status", code: 400}, %{method: "POST", times: 1})
+    # Each session asks three times.
+    fault("/shards", %{kind: "status", code: 503}, %{method: "POST", times: 4})
     assert {:ok, _files} = Buckets.upload(context.bucket, [{{:binary, content}, "a"}], write())
     assert stored(context) == %{"a" => content}
     assert [_object] = objects(context)
@@ -127,7 +128,7 @@ defmodule HfHub.Flows.BucketUploadTest do
   end
 
   test "a storage that stays down is an error, and nothing is in the bucket", context do
-    fault("/shards", %{kind: "status", code: 400}, %{method: "POST"})
+    fault("/shards", %{kind: "status", code: 503}, %{method: "POST"})
 
     assert {:error, %Error{} = error} =
              Buckets.upload(context.bucket, [{{:binary, large(300_000)}, "a"}], write(retries: 1))

@@ -219,18 +219,20 @@ defmodule HfHub.Flows.XetFaultsTest do
     end
   end
 
+  # In objects of 1 MB.
   defp uploading(context, id, dir) do
     opts = inspect(endpoint: endpoint(), token: token(), xet: :auto, retry_delay: 10)
-    Vm.script(context, ~s|IO.inspect(HfHub.Commit.upload_folder("#{dir}", "#{id}", #{opts}))|)
+
+    Vm.script(context, """
+    Application.put_env(:hf_hub, :xet_buffer, 8_000_000)
+    IO.inspect(HfHub.Commit.upload_folder("#{dir}", "#{id}", #{opts}))
+    """)
   end
 
   describe "VMs killed at random moments" do
-    # Smaller objects than usual, which only a debug build makes.
-    @small [{"HF_XET_MAX_XORB_BYTES", "1000000"}]
-
     test "of uploads leave a storage that the next one completes, without the objects that it has", context do
       dir = folder(context, %{"a.bin" => large(1)})
-      xet_cache = [{"HF_XET_CACHE", Path.join(context.dir, "xet")} | @small]
+      xet_cache = [{"HF_XET_CACHE", Path.join(context.dir, "xet")}]
 
       for _round <- 1..@kills do
         content = large(6_000_000)

@@ -190,7 +190,7 @@ defmodule HfHub.Flows.XetTest do
       id = stored(context, large(17_000_000))
       fault("/xet/xorbs/", %{kind: "hang"})
       {:ok, pid} = Task.start(fn -> download(context, id, xet: true) end)
-      eventually(fn -> match?([%{"fired" => 1}], control(:get, "faults")) end)
+      eventually(fn -> match?([%{"fired" => fired}] when fired > 0, control(:get, "faults")) end)
       Process.exit(pid, :kill)
       eventually(fn -> match?([%{"aborted" => true} | _], storage(context, "/xet/xorbs/")) end)
     end
@@ -205,14 +205,18 @@ defmodule HfHub.Flows.XetTest do
     end
   end
 
-  test "tokens that expire at once are renewed, also for a private repository", context do
+  test "tokens that expire soon are requested by each call, also for a private repository", context do
     root = Path.join(context.dir, "short")
     {:ok, hub} = LocalHub.start_link(root: root, test_control: true, args: ["--link-ttl", "20"])
     LocalHub.command!(hub, ["user", "add", "me", "--token", token()])
     opts = [endpoint: LocalHub.endpoint(hub), token: token(), retry_delay: 10]
     {:ok, _repo} = HfHub.Repo.create("me/short", [private: true] ++ opts)
     content = large(400_000)
-    assert {:ok, _info} = Commit.upload_file({:binary, content}, "a.bin", "me/short", [xet: :auto] ++ opts)
+
+    for path <- ["a.bin", "b.bin"] do
+      assert {:ok, _info} = Commit.upload_file({:binary, content}, path, "me/short", [xet: :auto] ++ opts)
+    end
+
     {result, why} = with_fallback(fn -> download(context, "me/short", [xet: true] ++ opts) end)
     assert {{:ok, path}, nil} = {result, why}
     assert File.read!(path) == content

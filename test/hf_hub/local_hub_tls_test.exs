@@ -31,6 +31,33 @@ defmodule HfHub.LocalHubTlsTest do
     assert {:ok, _info} = whoami(LocalHub.environment(hub)), "the certificate outlives a restart"
   end
 
+  test "Xet storage is used with the certificates and proxies of a setting", context do
+    root = Path.join(context.dir, "hub")
+    hub = start_supervised!({LocalHub, root: root, tls_self_signed: true, test_control: true})
+    LocalHub.command!(hub, ["user", "add", "me", "--token", @token])
+    Application.put_env(:hf_hub, :ca_file, Path.join(root, "tls/certificate.pem"))
+    # Not used for this machine.
+    Application.put_env(:hf_hub, :https_proxy, "http://127.0.0.1:9")
+    endpoint = LocalHub.endpoint(hub)
+    opts = [endpoint: endpoint, token: @token, retries: 0]
+    content = large(300_000)
+
+    attributes =
+      Commit.Operation.add(".gitattributes", {:binary, "*.bin filter=lfs diff=lfs merge=lfs -text"})
+
+    {:ok, _repo} = HfHub.Repo.create("me/far", opts)
+    {:ok, _info} = Commit.create("me/far", [attributes], [commit_message: "Add"] ++ opts)
+    assert {:ok, _info} = Commit.upload_file({:binary, content}, "a.bin", "me/far", [xet: :auto] ++ opts)
+    more = [repo_id: "me/far", filename: "a.bin", cache_dir: context.cache, xet: true]
+    assert File.read!(Download.hf_hub_download!(more ++ opts)) == content
+    paths = for request <- control(:get, "requests", nil, endpoint), do: request["path"]
+
+    for what <- ["/xet/grants/", "/v2/shards", "/v2/reconstructions/"],
+        do: assert(Enum.any?(paths, &(&1 =~ what)))
+
+    refute Enum.any?(paths, &(&1 =~ "/objects/batch"))
+  end
+
   test "clients on other machines send the token over HTTPS", context do
     opts = [root: Path.join(context.dir, "hub"), host: "0.0.0.0", tls_self_signed: true]
     hub = start_supervised!({LocalHub, opts})

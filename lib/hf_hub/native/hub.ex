@@ -65,25 +65,15 @@ defmodule HfHub.Native.Hub do
   defp xet(false), do: nil
 
   defp xet(mode) do
-    if Enum.all?([:http_proxy, :https_proxy, :no_proxy, :ca_file], &known_to_xet?(Setting.find(&1))) do
-      %{
-        mode: if(mode == true, do: :always, else: :auto),
-        cache_dir: Source.expand(Setting.value(:xet_cache_dir)),
-        buffer: Setting.value(:xet_buffer)
-      }
-    end
+    %{
+      mode: if(mode == true, do: :always, else: :auto),
+      cache_dir: Source.expand(Setting.value(:xet_cache_dir)),
+      buffer: Setting.value(:xet_buffer)
+    }
   rescue
     # Without a home folder, as some services are, there is no place for the folder.
     ArgumentError -> nil
   end
-
-  # Xet has an HTTP client of its own, which reads the usual variables and knows no other setting.
-  defp known_to_xet?({nil, _origin}), do: true
-
-  defp known_to_xet?({_value, {:env, variable}}),
-    do: variable not in ~w(REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH)
-
-  defp known_to_xet?(_configured), do: false
 
   # A stack trace may show the arguments of a failed call, so the token is passed as an opaque reference.
   defp secret(nil), do: %{token: nil, token_source: nil}

@@ -21,7 +21,7 @@ use crate::{
     },
     hub::client::Hub,
     testing::{self, Reply, Server, reply},
-    xet::{Access, Download, File, Mode, Running, Settings, Shared, Storage, Upload, Xet},
+    xet::{Access, Download, File, Mode, Running, Settings, Shared, Storage, Upload, Wanted, Xet},
 };
 
 const CONTENT: &[u8] = b"the content of a file in Xet storage";
@@ -37,7 +37,7 @@ struct Scripted {
 }
 
 impl Storage for Scripted {
-    fn upload<'a>(&'a self, _: &'a Access) -> Running<'a, Box<dyn Upload>> {
+    fn upload<'a>(&'a self, _: &'a Access, _: Wanted) -> Running<'a, Box<dyn Upload>> {
         Box::pin(async { Err(Error::new(ErrorKind::Internal, "not scripted")) })
     }
 

@@ -95,7 +95,7 @@ async fn run(session: &Arc<Session>, files: Vec<File>) -> Result<Vec<Kept>> {
 
 /// Returns the entry of an empty file, of which the storage has no chunks.
 fn nothing() -> Stored {
-    Stored { sha256: String::new(), hash: "0".repeat(64), deduplicated: 0 }
+    Stored { sha256: None, hash: "0".repeat(64), deduplicated: 0 }
 }
 
 /// Looks at all files before the first is sent.

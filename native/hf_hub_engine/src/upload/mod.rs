@@ -33,6 +33,7 @@ mod state_file;
 mod store;
 mod unwanted;
 mod walk;
+mod watch;
 mod xet;
 
 pub use bucket::{Spec as BucketSpec, store as store_for_bucket};

@@ -12,26 +12,30 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::{
-    sync::{Mutex, mpsc},
-    time::{Instant, Interval, interval},
-};
+use tokio::sync::{Mutex, mpsc};
 
 use crate::{
     base::{
         blocking,
         error::{Error, ErrorKind, Result},
-        progress::{Activity, FileProgress},
+        progress::Activity,
     },
     hub::{client::Hub, xet_access},
-    upload::{Addition, digest::index, oid::Oid, session::Session, source::Content},
-    xet::{Access, Sent, Stored, Upload},
+    upload::{
+        Addition,
+        digest::index,
+        oid::Oid,
+        session::Session,
+        source::Content,
+        watch::{WORKING, Watch},
+    },
+    xet::{Access, Stored, Upload, Wanted},
 };
 
 /// Number of bytes that are read and passed on at once.
-const BLOCK: u64 = 4 << 20;
+const BLOCK: u64 = 1 << 20;
 
-/// Maximum number of files that a worker reads at a time, if a block has room for all of them: each
+/// Maximum number of files that a worker reads at a time, if there is memory for all of them: each
 /// waits for the storage most of the time.
 const FILES_OF_WORKER: usize = 6;
 
@@ -39,13 +43,6 @@ const FILES_OF_WORKER: usize = 6;
 /// if it fails at its end.
 pub(super) const FILES: usize = 500;
 pub(super) const BYTES: u64 = 64 << 30;
-
-/// Interval of looks at the progress.
-const TICK: Duration = Duration::from_millis(100);
-
-/// Factor by which a request, and the end of a session, in which the storage verifies all files, may
-/// take longer than the idle timeout.
-const WORKING: u32 = 10;
 
 /// How long the storage may accept nothing at first: it may be down, and there is another way.
 const START: Duration = Duration::from_secs(10);
@@ -149,7 +146,7 @@ pub(super) async fn run<F: Future<Output = Result<()>>>(
     then: impl Fn(Addition, Option<Oid>, Option<Oid>) -> F,
 ) -> Result<()> {
     while let Some(first) = arrivals.recv().await {
-        let mut batch = Batch::of(session, [first], START);
+        let mut batch = Batch::of(session, [first], START, Wanted { sha256: true });
         let mut uploaded = batch.upload_by(choice, &mut arrivals).await;
         while let Err(error) = &uploaded
             && error.kind() == ErrorKind::Unauthorized
@@ -161,7 +158,7 @@ pub(super) async fn run<F: Future<Output = Result<()>>>(
         match uploaded {
             Ok(done) => {
                 for (arrival, _, oid) in done {
-                    then(arrival.file.clone(), arrival.remote, Some(oid)).await?;
+                    then(arrival.file.clone(), arrival.remote, oid).await?;
                 }
             }
             Err(error) if is_fatal(&error) => return Err(error),
@@ -186,8 +183,8 @@ pub(super) async fn upload(
     let arrivals = files.into_iter().map(|file| Arrival { file, remote: None });
     // No more arrive.
     let (_, mut none) = mpsc::channel(1);
-    // There is no other way.
-    let mut batch = Batch::of(session, arrivals, Duration::MAX);
+    // There is no other way, and nothing names a file by its SHA-256.
+    let mut batch = Batch::of(session, arrivals, Duration::MAX, Wanted { sha256: false });
     let done = batch.upload(access, &mut none).await?;
     Ok(done.into_iter().map(|(arrival, stored, _)| (arrival.file.clone(), stored)).collect())
 }
@@ -205,6 +202,7 @@ struct Batch<'a> {
     bytes: u64,
     /// How long the storage may accept nothing at first.
     start: Duration,
+    wanted: Wanted,
     tokens: Tokens,
 }
 
@@ -228,11 +226,12 @@ impl<'a> Batch<'a> {
         session: &'a Arc<Session>,
         files: impl IntoIterator<Item = Arrival>,
         start: Duration,
+        wanted: Wanted,
     ) -> Self {
         let files: Vec<_> = files.into_iter().map(Arc::new).collect();
         let bytes = files.iter().map(|arrival| arrival.file.stamp.size).sum();
         let tokens = Tokens { renewals: 0, is_accepted: true };
-        Self { session, files, bytes, start, tokens }
+        Self { session, files, bytes, start, wanted, tokens }
     }
 
     fn has_room(&self) -> bool {
@@ -251,7 +250,7 @@ impl<'a> Batch<'a> {
         &mut self,
         choice: &Choice,
         arrivals: &mut mpsc::Receiver<Arrival>,
-    ) -> Result<Vec<(Arc<Arrival>, Stored, Oid)>> {
+    ) -> Result<Vec<(Arc<Arrival>, Stored, Option<Oid>)>> {
         match choice.access(self.session).await {
             Some(access) => self.upload(&access, arrivals).await,
             None => Err(Error::new(ErrorKind::Transport, "Xet was given up").from_a_store()),
@@ -263,26 +262,28 @@ impl<'a> Batch<'a> {
         &mut self,
         access: &Access,
         arrivals: &mut mpsc::Receiver<Arrival>,
-    ) -> Result<Vec<(Arc<Arrival>, Stored, Oid)>> {
+    ) -> Result<Vec<(Arc<Arrival>, Stored, Option<Oid>)>> {
         let session = self.session;
-        // The timeout of a request includes that of sending its body, an object of up to 64 MiB;
-        // that nothing moves is noticed earlier.
+        // A storage may verify an object, or all files, before it responds; that nothing moves is
+        // noticed earlier.
         let timeout = session.tuning.silence.saturating_mul(WORKING);
         let storage = session.hub.xet.storage(Some(timeout))?;
-        let upload = storage.upload(access).await?;
-        let mut watch = Watch::new(session, &self.files, self.start);
+        let upload = storage.upload(access, self.wanted).await?;
+        let name = self.files.first().map_or("", |arrival| arrival.file.path.as_str());
+        let counts = session.progress.start_file(name, Some(0));
+        let mut watch = Watch::new(counts, session.tuning.silence, self.start);
         let read = self.read(&*upload, arrivals, &mut watch).await;
         let stored = match read {
             Ok(stored) => watch.finish(&*upload).await.map(|()| stored),
             Err(error) => Err(error),
         };
         self.tokens.is_accepted |= watch.has_accepted();
-        let stored = stored.inspect_err(|_| watch.counts.restart())?;
+        let stored = stored.inspect_err(|_| watch.restart())?;
         watch.end(self.bytes);
         stored.into_iter().map(|(arrival, stored)| settle(session, arrival, stored)).collect()
     }
 
-    /// Reads all files, several at a time: as many bytes as the workers' blocks.
+    /// Reads all files, several at a time: as many as there is memory for.
     async fn read(
         &mut self,
         upload: &dyn Upload,
@@ -293,15 +294,18 @@ impl<'a> Batch<'a> {
         let mut waiting: VecDeque<_> = self.files.iter().cloned().collect();
         let (mut reading, mut stored) = (FuturesUnordered::new(), Vec::new());
         let workers = session.tuning.workers.max(1);
-        let held = |arrival: &Arrival| arrival.file.stamp.size.min(BLOCK);
-        let mut room = workers as u64 * BLOCK;
+        let held = |arrival: &Arrival| session.hub.xet.reading(arrival.file.stamp.size, BLOCK);
+        let mut taken = 0;
         let mut is_open = true;
+        let has_room = |arrival: &Arc<Arrival>, taken: u64| {
+            let (room, held) = held(arrival);
+            taken == 0 || taken + held <= room
+        };
         loop {
             while reading.len() < workers * FILES_OF_WORKER
-                && waiting.front().is_some_and(|arrival| held(arrival) <= room)
-                && let Some(arrival) = waiting.pop_front()
+                && let Some(arrival) = waiting.pop_front_if(|arrival| has_room(arrival, taken))
             {
-                room -= held(&arrival);
+                taken += held(&arrival).1;
                 reading.push(read(session.clone(), upload, arrival));
             }
             let more = is_open && self.has_room();
@@ -315,7 +319,7 @@ impl<'a> Batch<'a> {
                 },
                 Some(file) = reading.next() => {
                     let file = file?;
-                    room += held(&file.0);
+                    taken -= held(&file.0).1;
                     stored.push(file);
                 }
                 () = watch.tick() => watch.look(upload.sent(), 1)?,
@@ -336,11 +340,16 @@ async fn read(
     // The size is among the total already.
     drop(session.progress.start_file(path.as_str(), Some(0)));
     session.progress.set_activity(Activity::Uploading, None);
-    let mut writing = upload.file(path.as_str()).await?;
+    let mut writing = upload.file();
+    let mut next = block(&content, 0, BLOCK.min(size)).await?;
     for at in (0..size).step_by(index(BLOCK)) {
-        let length = BLOCK.min(size - at);
-        let bytes = block(&content, at, length).await?;
-        writing.write(bytes).await?;
+        let length = next.len() as u64;
+        let end = at + length;
+        // The next block is read meanwhile.
+        let (written, read) =
+            tokio::join!(writing.write(next), block(&content, end, BLOCK.min(size - end)));
+        written?;
+        next = read?;
         session.progress.hashed(length);
     }
     content.check()?;
@@ -348,126 +357,38 @@ async fn read(
 }
 
 async fn block(content: &Content, at: u64, length: u64) -> Result<Bytes> {
+    if length == 0 {
+        return Ok(Bytes::new());
+    }
+    // Allocated here: each of the many blocking threads would otherwise keep memory of its own.
+    let mut bytes = vec![0; index(length)];
     let content = content.clone();
     blocking::run(move || {
-        let mut bytes = vec![0; index(length)];
         content.read(at, &mut bytes)?;
         Ok(Bytes::from(bytes))
     })
     .await
 }
 
-/// Returns the id of a stored file, which must be the content that was to be uploaded.
+/// Returns the id of a stored file, if it was wanted, which must be the content that was to be
+/// uploaded.
 fn settle(
     session: &Session,
     arrival: Arc<Arrival>,
     stored: Stored,
-) -> Result<(Arc<Arrival>, Stored, Oid)> {
-    let oid = Oid::parse(&stored.sha256)?;
-    if matches!(arrival.file.known, Some(known @ Oid::Sha256(_)) if known != oid) {
+) -> Result<(Arc<Arrival>, Stored, Option<Oid>)> {
+    let oid = stored.sha256.as_deref().map(Oid::parse).transpose()?;
+    let known = arrival.file.known.filter(|known| matches!(known, Oid::Sha256(_)));
+    if oid.is_some() && known.is_some_and(|known| Some(known) != oid) {
         return Err(arrival.file.open()?.changed());
     }
     session.progress.deduplicated(stored.deduplicated);
     Ok((arrival, stored, oid))
 }
 
-/// Shows the progress of a session, and notices when there is none.
-struct Watch {
-    counts: FileProgress,
-    silence: Duration,
-    /// How long the storage may accept nothing at first.
-    start: Duration,
-    ticks: Interval,
-    seen: (Sent, u64),
-    moved: Instant,
-}
-
-impl Watch {
-    fn new(session: &Session, files: &[Arc<Arrival>], start: Duration) -> Self {
-        let name = files.first().map_or("", |arrival| arrival.file.path.as_str());
-        Self::over(session.progress.start_file(name, Some(0)), session.tuning.silence, start)
-    }
-
-    fn over(counts: FileProgress, silence: Duration, start: Duration) -> Self {
-        let seen = (Sent::default(), 0);
-        Self { counts, silence, start, ticks: interval(TICK), seen, moved: Instant::now() }
-    }
-
-    async fn tick(&mut self) {
-        self.ticks.tick().await;
-    }
-
-    /// Counts what was sent since the last look; an error after `factor` times the idle timeout
-    /// without any.
-    fn look(&mut self, sent: Sent, factor: u32) -> Result<()> {
-        let read = self.counts.operation().snapshot().bytes_hashed;
-        let before = self.seen.0;
-        self.counts.sent(
-            sent.transferred.saturating_sub(before.transferred),
-            sent.done.saturating_sub(before.done),
-        );
-        if self.seen != (sent, read) {
-            (self.seen, self.moved) = ((sent, read), Instant::now());
-        }
-        let working = self.silence.saturating_mul(factor);
-        let limit = if self.has_accepted() { working } else { working.min(self.start) };
-        if self.moved.elapsed() < limit {
-            return Ok(());
-        }
-        let message = format!("the storage has accepted nothing for {} s", limit.as_secs());
-        Err(Error::new(ErrorKind::Timeout, message).from_a_store())
-    }
-
-    /// Whether the storage has taken, or said, anything.
-    fn has_accepted(&self) -> bool {
-        self.seen.0.transferred > 0 || self.seen.0.registered > 0
-    }
-
-    /// Ends the session: the storage registers its files.
-    async fn finish(&mut self, upload: &dyn Upload) -> Result<()> {
-        let mut finishing = upload.finish();
-        self.moved = Instant::now();
-        loop {
-            tokio::select! {
-                finished = &mut finishing => {
-                    let looked = self.look(upload.sent(), WORKING);
-                    return finished.and(looked);
-                }
-                () = self.tick() => self.look(upload.sent(), WORKING)?,
-            }
-        }
-    }
-
-    /// Counts the rest of the files: what the storage had is reported late, or not at all.
-    fn end(&self, bytes: u64) {
-        self.counts.sent(0, bytes.saturating_sub(self.seen.0.done));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        base::progress::Progress,
-        xet::{Running, Writing},
-    };
-
-    /// An upload without any response of the storage, which may have accepted something before.
-    struct Silent(Sent);
-
-    impl Upload for Silent {
-        fn file<'a>(&'a self, _: &'a str) -> Running<'a, Box<dyn Writing>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn finish(&self) -> Running<'_, ()> {
-            Box::pin(std::future::pending())
-        }
-
-        fn sent(&self) -> Sent {
-            self.0
-        }
-    }
 
     #[test]
     fn tokens_are_renewed_a_limited_number_of_times() {
@@ -477,23 +398,5 @@ mod tests {
             tokens.is_accepted = true;
         }
         assert!(!tokens.may_renew());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_storage_that_accepts_nothing_is_given_up_before_15_seconds() {
-        let accepted = Sent { transferred: 1, ..Sent::default() };
-        for (sent, start, limits) in [
-            (Sent::default(), START, 9..15),
-            (Sent::default(), Duration::MAX, 599..602),
-            (accepted, START, 599..602),
-        ] {
-            let silence = Duration::from_mins(1);
-            let counts = Progress::default().start_file("f", Some(0));
-            let mut watch = Watch::over(counts, silence, start);
-            let began = Instant::now();
-            let error = watch.finish(&Silent(sent)).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Timeout);
-            assert!(limits.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-        }
     }
 }

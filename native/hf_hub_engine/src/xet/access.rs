@@ -1,11 +1,24 @@
 //! Access to a storage: its address, and a token that is good for some minutes.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use reqwest::{Url, header::HeaderMap};
+use reqwest::{
+    Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 use serde::Deserialize;
 
 use crate::base::error::{Error, ErrorKind};
+
+/// Access kept.
+const KEPT: usize = 256;
+
+/// Seconds that a kept token has to be valid for.
+const LEFT: u64 = 60;
 
 /// Access to the storage of one repository.
 #[derive(Clone)]
@@ -31,6 +44,39 @@ impl Access {
     /// Returns an error of the storage.
     pub(crate) fn failed(&self, kind: ErrorKind, message: String) -> Error {
         Error::new(kind, message).with_url(&self.storage).from_a_store()
+    }
+}
+
+/// Access that was granted; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tokens(Arc<Mutex<Vec<Access>>>);
+
+impl Tokens {
+    pub(super) fn find(&self, route: &Url, authorization: Option<&HeaderValue>) -> Option<Access> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut kept = self.kept();
+        kept.retain(|access| access.expires > now + LEFT);
+        let is_wanted = |access: &&Access| {
+            access.route == *route && access.headers.get(AUTHORIZATION) == authorization
+        };
+        kept.iter().find(is_wanted).cloned()
+    }
+
+    pub(super) fn keep(&self, access: Access) {
+        let mut kept = self.kept();
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push(access);
+    }
+
+    /// Forgets access with this token.
+    pub(super) fn forget(&self, token: &str) {
+        self.kept().retain(|access| access.token != token);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Access>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,5 +128,29 @@ mod tests {
         };
         assert!(!format!("{access:?}").contains("secret-token"));
         assert_eq!(access.hide("refused secret-token!"), "refused …!");
+    }
+
+    #[test]
+    fn access_is_kept_by_route_and_token_until_it_expires() {
+        let tokens = Tokens::default();
+        let (route, other): (Url, Url) =
+            ("https://hub/a".parse().unwrap(), "https://hub/b".parse().unwrap());
+        let token = HeaderValue::from_static("Bearer one");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let access = Access {
+            storage: other.clone(),
+            token: "xet".to_owned(),
+            expires: now + 600,
+            route: route.clone(),
+            headers: [(AUTHORIZATION, token.clone())].into_iter().collect(),
+        };
+        tokens.keep(access.clone());
+        assert!(tokens.find(&route, Some(&token)).is_some());
+        assert!(tokens.find(&route, None).is_none());
+        assert!(tokens.find(&other, Some(&token)).is_none());
+        tokens.forget(&access.token);
+        assert!(tokens.find(&route, Some(&token)).is_none());
+        tokens.keep(Access { expires: now + LEFT - 1, ..access });
+        assert!(tokens.find(&route, Some(&token)).is_none());
     }
 }

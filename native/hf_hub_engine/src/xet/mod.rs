@@ -1,25 +1,41 @@
 //! Access to Xet, the Hub's storage of large files: it stores chunks, each of them once, whatever
 //! files contain it.
 //!
-//! The engine uses the traits of this module only. [`hf_xet`] implements them if the Cargo feature
-//! `xet` is on: uploads with the crate of that name, and downloads as a [`reconstruction`], because
-//! the crate trusts what a storage sends. Without the feature, there is no [`Storage`].
+//! The engine uses the traits of this module only. [`storage`] implements them if the Cargo feature
+//! `xet` is on: an upload is a [`session`], a download a [`reconstruction`]. The formats of lists of
+//! chunks are those of the crate `xet-core-structures`. Without the feature, there is no [`Storage`].
 
 mod access;
 #[cfg(feature = "xet")]
+mod chunker;
+#[cfg(feature = "xet")]
 mod chunks;
+#[cfg(feature = "xet")]
+mod deposit;
+#[cfg(feature = "xet")]
+mod draft;
+#[cfg(feature = "xet")]
+mod exchange;
 mod file;
 #[cfg(feature = "xet")]
-mod hf_xet;
+mod known;
+#[cfg(feature = "xet")]
+mod memory;
+#[cfg(feature = "xet")]
+mod packed;
 #[cfg(feature = "xet")]
 mod plan;
+#[cfg(feature = "xet")]
+mod read_ahead;
 #[cfg(feature = "xet")]
 mod reconstruction;
 #[cfg(feature = "xet")]
 mod requests;
 #[cfg(feature = "xet")]
-mod runtime;
+mod session;
 mod shared;
+#[cfg(feature = "xet")]
+mod storage;
 
 pub use access::Access;
 pub(crate) use access::Granted;
@@ -45,7 +61,7 @@ pub type Running<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 /// A Xet storage.
 pub trait Storage: std::fmt::Debug + Send + Sync {
     /// Begins an upload.
-    fn upload<'a>(&'a self, access: &'a Access) -> Running<'a, Box<dyn Upload>>;
+    fn upload<'a>(&'a self, access: &'a Access, wanted: Wanted) -> Running<'a, Box<dyn Upload>>;
 
     /// Begins a download of a range of a file of `size` bytes, which fails if the storage takes
     /// longer than `plan_timeout` to say where the bytes are. The content is not verified.
@@ -62,7 +78,7 @@ pub trait Storage: std::fmt::Debug + Send + Sync {
 /// An upload of any number of files. Dropping it stops it.
 pub trait Upload: Send + Sync {
     /// Begins a file.
-    fn file<'a>(&'a self, name: &'a str) -> Running<'a, Box<dyn Writing>>;
+    fn file(&self) -> Box<dyn Writing>;
 
     /// Stores all files, which must be finished. Only then a commit may name them.
     fn finish(&self) -> Running<'_, ()>;
@@ -97,11 +113,18 @@ pub struct Sent {
     pub registered: u64,
 }
 
+/// What an upload is to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The SHA-256 of each file: commits name files by it, buckets do not.
+    pub sha256: bool,
+}
+
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The SHA-256 of the bytes that were read, in hex.
-    pub sha256: String,
+    /// The SHA-256 of the bytes that were read, in hex, if it was wanted.
+    pub sha256: Option<String>,
     /// The hash by which it can be downloaded.
     pub hash: String,
     /// Number of bytes that the storage had before.
@@ -143,6 +166,33 @@ pub struct Tuning {
     pub connect: Duration,
     /// Timeout for the response to a request, and between two reads of it.
     pub silence: Duration,
+}
+
+/// Shares of an upload's memory, in eighths: an object, those that are being sent, and those of the
+/// files that are being read. The rest is for the ends of files and what is read and compressed.
+const OBJECT: u64 = 1;
+const SENDING: u64 = 2;
+const READING: u64 = 4;
+
+/// Bytes of an object, at least and at most. Smaller ones cost a request each.
+const OBJECTS: (u64, u64) = (1 << 20, 64 << 20);
+
+impl Tuning {
+    /// Maximum number of bytes of the chunks of an object that is uploaded.
+    #[cfg(feature = "xet")]
+    fn object(&self) -> usize {
+        usize::try_from(object(self.buffer)).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes of objects that are being sent.
+    #[cfg(feature = "xet")]
+    fn sending(&self) -> u64 {
+        self.buffer / 8 * SENDING
+    }
+}
+
+fn object(buffer: u64) -> u64 {
+    (buffer / 8 * OBJECT).clamp(OBJECTS.0, OBJECTS.1)
 }
 
 /// How a call may use Xet.
@@ -196,6 +246,13 @@ impl Xet {
         }
         let silence = silence.unwrap_or(self.tuning.silence);
         self.shared.storage(&Tuning { silence, ..(*self.tuning).clone() }, &self.client)
+    }
+
+    /// Returns the memory for files that are being read, and what one of `size` bytes takes, of which
+    /// a block is read at a time.
+    pub fn reading(&self, size: u64, block: u64) -> (u64, u64) {
+        let buffer = self.tuning.buffer;
+        (buffer / 8 * READING, size.min(block + object(buffer)))
     }
 
     /// Returns why Xet cannot be used at all.

@@ -9,18 +9,18 @@ use std::{
     collections::{HashMap, VecDeque},
     ops::Range,
     sync::Arc,
+    time::Instant,
 };
 
 use bytes::Bytes;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{sync::OwnedSemaphorePermit, task::JoinSet};
 
 use super::{
     Download, Running,
     chunks::Chunks,
+    memory::Memory,
     plan::{Block, Piece, Plan},
+    read_ahead::ReadAhead,
     requests::Requests,
 };
 use crate::base::{
@@ -31,30 +31,11 @@ use crate::base::{
 /// Bytes of the file for which a plan is requested.
 const WINDOW: u64 = 128 << 20;
 
-/// Unit of the budget, whose numbers are small.
-const UNIT: u64 = 1 << 10;
-
-/// Memory that all downloads share.
-#[derive(Clone, Debug)]
-pub(super) struct Memory(Arc<Semaphore>);
-
-impl Memory {
-    pub(super) fn new(bytes: u64) -> Self {
-        let units = usize::try_from(bytes / UNIT).unwrap_or(usize::MAX);
-        Self(Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))))
-    }
-
-    fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
-        self.0.clone().try_acquire_many_owned(units).ok()
-    }
-}
-
 /// A range of a file that is being downloaded.
 pub(super) struct Reconstruction {
     requests: Arc<Requests>,
     memory: Memory,
-    connections: usize,
+    ahead: ReadAhead,
     /// What has not been returned yet.
     left: Range<u64>,
     /// Up to where plans were requested.
@@ -67,16 +48,25 @@ pub(super) struct Reconstruction {
     blocks: usize,
     /// How often each part is still needed.
     uses: HashMap<usize, usize>,
-    ready: HashMap<usize, (Chunks, Option<OwnedSemaphorePermit>)>,
+    ready: HashMap<usize, Ready>,
+    /// The number of parts that have arrived, and of which nothing was returned.
+    fresh: usize,
     running: JoinSet<Done>,
     failure: Option<Error>,
     /// Where links that had expired were replaced.
     relinked: Option<u64>,
 }
 
+/// A part of an object that has arrived.
+struct Ready {
+    chunks: Chunks,
+    is_fresh: bool,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
 enum Done {
     Plan(Result<Plan>),
-    Block(usize, Result<(Chunks, Option<OwnedSemaphorePermit>)>),
+    Block(usize, Result<Ready>),
 }
 
 impl Reconstruction {
@@ -89,7 +79,7 @@ impl Reconstruction {
         Self {
             requests: Arc::new(requests),
             memory,
-            connections: connections.max(1),
+            ahead: ReadAhead::new(connections),
             planned: range.start,
             left: range,
             is_planning: false,
@@ -98,6 +88,7 @@ impl Reconstruction {
             blocks: 0,
             uses: HashMap::new(),
             ready: HashMap::new(),
+            fresh: 0,
             running: JoinSet::new(),
             failure: None,
             relinked: None,
@@ -110,7 +101,10 @@ impl Reconstruction {
             if let Some(bytes) = self.cut()? {
                 return Ok(Some(bytes));
             }
-            match self.running.join_next().await {
+            let began = Instant::now();
+            let done = self.running.join_next().await;
+            self.ahead.waited(began.elapsed());
+            match done {
                 Some(done) => self.collect(blocking::join(done)),
                 None => self.recover()?,
             }
@@ -129,10 +123,13 @@ impl Reconstruction {
             let requests = self.requests.clone();
             self.running.spawn(async move { Done::Plan(requests.plan(range).await) });
         }
-        while self.running.len() < self.connections + usize::from(self.is_planning)
-            && let Some((id, block)) = self.waiting.front()
-        {
+        while let Some((id, block)) = self.waiting.front() {
             let is_next = self.pieces.front().is_some_and(|piece| piece.block == *id);
+            let planning = usize::from(self.is_planning);
+            let ahead = self.running.len().saturating_sub(planning) + self.fresh;
+            if ahead >= self.ahead.limit() && !is_next {
+                return;
+            }
             // The packed chunk that each connection holds is not counted: the default would have
             // no room for two whole objects.
             let permit = self.memory.take(block.unpacked);
@@ -143,7 +140,8 @@ impl Reconstruction {
                 let requests = self.requests.clone();
                 self.running.spawn(async move {
                     let chunks = requests.block(&block).await;
-                    Done::Block(id, chunks.map(|chunks| (chunks, permit)))
+                    let ready = |chunks| Ready { chunks, is_fresh: true, _permit: permit };
+                    Done::Block(id, chunks.map(ready))
                 });
             }
         }
@@ -152,11 +150,13 @@ impl Reconstruction {
     /// Returns the next bytes if they have arrived.
     fn cut(&mut self) -> Result<Option<Bytes>> {
         let Some(piece) = self.pieces.front() else { return Ok(None) };
-        let Some((chunks, _)) = self.ready.get(&piece.block) else { return Ok(None) };
-        let bytes = chunks.cut(piece).map_err(|why| {
+        let Some(ready) = self.ready.get_mut(&piece.block) else { return Ok(None) };
+        self.fresh -= usize::from(std::mem::take(&mut ready.is_fresh));
+        let bytes = ready.chunks.cut(piece).map_err(|why| {
             let message = format!("the storage sent an invalid object: {why}");
             self.failed(ErrorKind::InvalidResponse, message)
         })?;
+        self.ahead.returned(piece.take);
         let block = piece.block;
         self.left.start += piece.take;
         self.pieces.pop_front();
@@ -176,7 +176,10 @@ impl Reconstruction {
                 self.is_planning = false;
                 self.add(plan);
             }
-            Done::Block(id, Ok(block)) => drop(self.ready.insert(id, block)),
+            Done::Block(id, Ok(block)) => {
+                self.fresh += 1;
+                self.ready.insert(id, block);
+            }
             // What was requested before it is returned first.
             Done::Plan(Err(error)) | Done::Block(_, Err(error)) => {
                 self.failure.get_or_insert(error);
@@ -211,12 +214,13 @@ impl Reconstruction {
         self.waiting.clear();
         self.uses.clear();
         self.ready.clear();
+        self.fresh = 0;
         (self.planned, self.is_planning) = (self.left.start, false);
         Ok(())
     }
 
     fn failed(&self, kind: ErrorKind, message: String) -> Error {
-        Error::new(kind, message).with_url(&self.requests.access.storage).from_a_store()
+        Error::new(kind, message).with_url(&self.requests.exchange.access.storage).from_a_store()
     }
 }
 

@@ -6,27 +6,21 @@ use std::{ops::Range, time::Duration};
 use bytes::Bytes;
 use reqwest::{
     Method, Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE, USER_AGENT},
+    header::{HeaderMap, HeaderValue, LOCATION, RANGE},
 };
-use tokio::sync::Mutex;
 
 use super::{
-    Access,
-    access::Granted,
     chunks::{Chunks, Unpacking},
+    exchange::{Call, Exchange, header, invalid, not_moved, patiently},
     plan::{self, Block, Plan},
 };
 use crate::{
     base::error::{Error, ErrorKind, Result},
-    transport::{Client, Peer, Request, Response, Timeouts},
+    transport::Response,
 };
 
 /// Maximum size of a plan.
 const PLAN: usize = 16 << 20;
-
-/// How often a request is sent, and the first pause between them: HTTP can take over.
-const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// Maximum number of redirects of a link.
 const REDIRECTS: usize = 5;
@@ -34,64 +28,43 @@ const REDIRECTS: usize = 5;
 /// Requests for one file.
 #[derive(Debug)]
 pub(super) struct Requests {
-    pub(super) client: Client,
-    pub(super) timeouts: Timeouts,
+    pub(super) exchange: Exchange,
     /// How long the storage may take for a plan.
     pub(super) plan_timeout: Duration,
-    pub(super) access: Access,
-    /// The current token: the first one may expire.
-    pub(super) token: Mutex<String>,
     pub(super) hash: String,
 }
 
 impl Requests {
-    /// Returns the plan for a range of the file. A token that is refused is renewed once.
+    /// Returns the plan for a range of the file.
     pub(super) async fn plan(&self, range: Range<u64>) -> Result<Plan> {
+        let access = &self.exchange.access;
         let planned = tokio::time::timeout(self.plan_timeout, self.planned(&range)).await;
         let body = planned.unwrap_or_else(|_| {
             let seconds = self.plan_timeout.as_secs();
             let message = format!("the storage has sent no plan of the file within {seconds} s");
-            Err(self.access.failed(ErrorKind::Timeout, message))
+            Err(access.failed(ErrorKind::Timeout, message))
         });
         self.read(&body?, range.end - range.start).map_err(|why| {
             let message = format!("the storage sent an invalid plan of the file: {why}");
-            self.access.failed(ErrorKind::InvalidResponse, message)
+            access.failed(ErrorKind::InvalidResponse, message)
         })
-    }
-
-    async fn planned(&self, range: &Range<u64>) -> Result<Bytes> {
-        let token = self.token.lock().await.clone();
-        match self.ask(&token, range).await {
-            Err(error) if error.status() == Some(401) => {
-                let token = self.renewed(&token).await?;
-                self.ask(&token, range).await.map_err(unauthorized)
-            }
-            asked => asked,
-        }
     }
 
     /// Reads a plan, whose links must be as secure as the storage.
     fn read(&self, body: &[u8], wanted: u64) -> std::result::Result<Plan, &'static str> {
         let plan = plan::read(body, wanted)?;
-        let are_secure = plan.blocks.iter().all(|block| self.is_secure(&block.url));
+        let are_secure = plan.blocks.iter().all(|block| self.exchange.is_secure(&block.url));
         are_secure.then_some(plan).ok_or("a link in it is plain http, which is not followed")
     }
 
-    fn is_secure(&self, url: &Url) -> bool {
-        url.scheme() == "https" || self.access.storage.scheme() == "http"
-    }
-
-    async fn ask(&self, token: &str, range: &Range<u64>) -> Result<Bytes> {
-        let mut headers = self.agent();
-        headers.insert(AUTHORIZATION, bearer(token)?);
-        headers.insert(RANGE, header(&format!("bytes={}-{}", range.start, range.end - 1))?);
+    async fn planned(&self, range: &Range<u64>) -> Result<Bytes> {
+        let range = header(&format!("bytes={}-{}", range.start, range.end - 1))?;
+        let headers = HeaderMap::from_iter([(RANGE, range)]);
         for version in ["v2", "v1"] {
-            let base = self.access.storage.as_str().trim_end_matches('/');
-            let url = format!("{base}/{version}/reconstructions/{}", self.hash);
-            let url: Url = url.parse().map_err(|_| invalid("its address is invalid"))?;
+            let url = self.exchange.url(&format!("{version}/reconstructions/{}", self.hash))?;
+            let call = Call::new(Method::GET, url).headers(headers.clone());
             let asked = patiently(|| async {
-                let response = self.send(url.clone(), headers.clone(), Peer::Store).await?;
-                not_moved(response)?.bytes(PLAN).await
+                not_moved(self.exchange.authorized(call.clone()).await?)?.bytes(PLAN).await
             });
             match asked.await {
                 Err(error) if version == "v2" && matches!(error.status(), Some(404 | 501)) => {}
@@ -101,39 +74,22 @@ impl Requests {
         Err(invalid("it knows no version of the protocol"))
     }
 
-    /// Returns a token other than the refused one, which the Hub grants.
-    async fn renewed(&self, refused: &str) -> Result<String> {
-        let mut token = self.token.lock().await;
-        if *token == refused {
-            let Access { route, headers, .. } = &self.access;
-            let granted = patiently(|| async {
-                let response = self.send(route.clone(), headers.clone(), Peer::Hub).await?;
-                let body = not_moved(response)?.bytes(Granted::LONGEST).await?;
-                Granted::read(&body).ok_or_else(|| invalid("the Hub granted no access token"))
-            });
-            *token = granted.await?.access_token;
-        }
-        Ok(token.clone())
-    }
-
     /// Fetches and unpacks a part of an object.
     pub(super) async fn block(&self, block: &Block) -> Result<Chunks> {
         patiently(|| self.fetch(block)).await
     }
 
     async fn fetch(&self, block: &Block) -> Result<Chunks> {
-        let mut headers = self.agent();
-        let range = format!("bytes={}-{}", block.bytes.start, block.bytes.end - 1);
-        headers.insert(RANGE, header(&range)?);
-        let mut response = self.send(block.url.clone(), headers.clone(), Peer::Store).await?;
+        let range = header(&format!("bytes={}-{}", block.bytes.start, block.bytes.end - 1))?;
+        let mut response = self.get(block.url.clone(), &range).await?;
         for _ in 0..REDIRECTS {
             let Some(location) = redirect(&response) else { break };
             let next =
                 response.url().join(location).map_err(|_| invalid("a redirect is invalid"))?;
-            if !self.is_secure(&next) {
+            if !self.exchange.is_secure(&next) {
                 return Err(invalid("it redirects to plain http").with_url(response.url()));
             }
-            response = self.send(next, headers.clone(), Peer::Store).await?;
+            response = self.get(next, &range).await?;
         }
         let mut response = not_moved(response)?;
         let mut unpacking = Unpacking::new(block);
@@ -146,31 +102,9 @@ impl Requests {
         })
     }
 
-    async fn send(&self, url: Url, headers: HeaderMap, peer: Peer) -> Result<Response> {
-        let (method, timeouts) = (Method::GET, self.timeouts);
-        // Each on a connection of its own, like the parts of a file over HTTP.
-        let alone = peer == Peer::Store;
-        self.client.send(Request { method, url, headers, body: None, timeouts, alone, peer }).await
-    }
-
-    fn agent(&self) -> HeaderMap {
-        let agent = self.access.headers.get(USER_AGENT).cloned();
-        agent.into_iter().map(|agent| (USER_AGENT, agent)).collect()
-    }
-}
-
-/// Repeats what may succeed later.
-async fn patiently<T, F: Future<Output = Result<T>>>(request: impl Fn() -> F) -> Result<T> {
-    let mut attempt = 1;
-    loop {
-        match request().await {
-            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                let pause = error.retry_after().unwrap_or(PAUSE * 3_u32.pow(attempt - 1));
-                tokio::time::sleep(pause.min(PAUSE * 9)).await;
-                attempt += 1;
-            }
-            result => return result,
-        }
+    async fn get(&self, url: Url, range: &HeaderValue) -> Result<Response> {
+        let headers = HeaderMap::from_iter([(RANGE, range.clone())]);
+        self.exchange.linked(Call::new(Method::GET, url).headers(headers)).await
     }
 }
 
@@ -178,33 +112,8 @@ fn redirect(response: &Response) -> Option<&str> {
     response.header(LOCATION.as_str()).filter(|_| response.status().is_redirection())
 }
 
-fn not_moved(response: Response) -> Result<Response> {
-    if response.status().is_success() {
-        return Ok(response);
-    }
-    Err(invalid("it redirects to elsewhere").with_url(response.url()))
-}
-
-fn unauthorized(error: Error) -> Error {
-    if error.status() == Some(401) { error.with_kind(ErrorKind::Unauthorized) } else { error }
-}
-
 fn broken(why: &str) -> Error {
     Error::new(ErrorKind::InvalidResponse, format!("the storage sent an invalid object: {why}"))
-}
-
-fn invalid(why: &str) -> Error {
-    Error::new(ErrorKind::InvalidResponse, format!("invalid response of the storage: {why}"))
-}
-
-fn bearer(token: &str) -> Result<HeaderValue> {
-    let mut value = header(&format!("Bearer {token}"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn header(value: &str) -> Result<HeaderValue> {
-    value.parse().map_err(|_| invalid("the access token cannot be sent"))
 }
 
 #[cfg(test)]
@@ -212,7 +121,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::transport::ClientConfig;
+    use crate::{
+        transport::{Client, ClientConfig, Timeouts},
+        xet::{Access, access::Tokens},
+    };
 
     #[test]
     fn links_of_a_secure_storage_must_be_secure() {
@@ -231,14 +143,10 @@ mod tests {
                 route: url,
                 headers: HeaderMap::new(),
             };
-            let requests = Requests {
-                client: Client::new(ClientConfig::default()),
-                timeouts: Timeouts { headers: wait, idle: wait },
-                plan_timeout: wait,
-                token: access.token.clone().into(),
-                access,
-                hash: "ab".repeat(32),
-            };
+            let client = Client::new(ClientConfig::default());
+            let timeouts = Timeouts { headers: wait, idle: wait };
+            let exchange = Exchange::new(client, timeouts, access, Tokens::default());
+            let requests = Requests { exchange, plan_timeout: wait, hash: "ab".repeat(32) };
             let bounds = json!({ "start": 0, "end": 1 });
             let ranges = json!([{ "chunks": bounds, "bytes": bounds }]);
             let plan = json!({

@@ -3,44 +3,40 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use reqwest::{
-    Url,
-    header::{AUTHORIZATION, HeaderValue},
-};
+use reqwest::{Url, header::HeaderValue};
 
 #[cfg(feature = "xet")]
 use crate::transport::ClientConfig;
 use crate::{
     base::error::Result,
     transport::Client,
-    xet::{Access, Storage, Tuning},
+    xet::{Access, Storage, Tuning, access::Tokens},
 };
 
 /// Storages kept; a process rarely has more than one for each direction.
 #[cfg(feature = "xet")]
 const STORAGES: usize = 8;
 
-/// Access tokens and repositories kept.
+/// Repositories kept.
 const KEPT: usize = 256;
 
 /// How long it counts that a repository has no Xet: a Hub may be upgraded.
 const REMEMBERED: Duration = Duration::from_hours(1);
 
-/// Seconds that a kept token has to be valid for.
-const LEFT: u64 = 60;
-
 /// What all calls share; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Shared(Arc<Mutex<State>>);
+pub struct Shared {
+    state: Arc<Mutex<State>>,
+    tokens: Tokens,
+}
 
 #[derive(Debug, Default)]
 struct State {
     #[cfg(feature = "xet")]
     storages: Vec<(Tuning, ClientConfig, Arc<dyn Storage>)>,
-    access: Vec<Access>,
     without: Vec<(Url, Instant)>,
     #[cfg(test)]
     scripted: Option<Arc<dyn Storage>>,
@@ -54,7 +50,7 @@ impl Shared {
         if let Some(storage) = &state.scripted {
             return Ok(storage.clone());
         }
-        open(&mut state, tuning, client)
+        open(&mut state, tuning, client, &self.tokens)
     }
 
     /// Returns a process whose only storage is this one.
@@ -68,23 +64,22 @@ impl Shared {
     /// Returns access by `route` with this token for the Hub, if it was granted before and is still
     /// valid.
     pub fn access(&self, route: &Url, authorization: Option<&HeaderValue>) -> Option<Access> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut state = self.state();
-        state.access.retain(|access| access.expires > now + LEFT);
-        let is_wanted = |access: &&Access| {
-            access.route == *route && access.headers.get(AUTHORIZATION) == authorization
-        };
-        state.access.iter().find(is_wanted).cloned()
+        self.tokens.find(route, authorization)
+    }
+
+    #[cfg(all(test, feature = "xet"))]
+    pub(super) fn tokens(&self) -> Tokens {
+        self.tokens.clone()
     }
 
     /// Keeps access for other calls.
     pub fn keep(&self, access: Access) {
-        keep(&mut self.state().access, KEPT, access);
+        self.tokens.keep(access);
     }
 
     /// Forgets access that the storage has rejected.
     pub fn forget(&self, rejected: &Access) {
-        self.state().access.retain(|access| access.token != rejected.token);
+        self.tokens.forget(&rejected.token);
     }
 
     /// Whether the Hub has recently said that this repository has no Xet.
@@ -100,13 +95,18 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(feature = "xet")]
 #[expect(clippy::unnecessary_wraps, reason = "it fails without the feature")]
-fn open(state: &mut State, tuning: &Tuning, client: &Client) -> Result<Arc<dyn Storage>> {
+fn open(
+    state: &mut State,
+    tuning: &Tuning,
+    client: &Client,
+    tokens: &Tokens,
+) -> Result<Arc<dyn Storage>> {
     let is_wanted = |(known, config, _): &&(Tuning, ClientConfig, Arc<dyn Storage>)| {
         known == tuning && config == client.config()
     };
@@ -114,14 +114,14 @@ fn open(state: &mut State, tuning: &Tuning, client: &Client) -> Result<Arc<dyn S
         return Ok(storage.clone());
     }
     let storage: Arc<dyn Storage> =
-        Arc::new(super::hf_xet::Client::new(tuning.clone(), client.clone()));
+        Arc::new(super::storage::Client::new(tuning.clone(), client.clone(), tokens.clone()));
     let config = client.config().clone();
     keep(&mut state.storages, STORAGES, (tuning.clone(), config, storage.clone()));
     Ok(storage)
 }
 
 #[cfg(not(feature = "xet"))]
-fn open(_: &mut State, _: &Tuning, _: &Client) -> Result<Arc<dyn Storage>> {
+fn open(_: &mut State, _: &Tuning, _: &Client, _: &Tokens) -> Result<Arc<dyn Storage>> {
     use crate::base::error::{Error, ErrorKind};
     let message = "this build has no support for Xet";
     Err(Error::new(ErrorKind::Transport, message).permanent())
@@ -142,30 +142,6 @@ pub(super) fn missing() -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn access_is_kept_by_route_and_token_until_it_expires() {
-        let shared = Shared::default();
-        let (route, other): (Url, Url) =
-            ("https://hub/a".parse().unwrap(), "https://hub/b".parse().unwrap());
-        let token = HeaderValue::from_static("Bearer one");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let access = Access {
-            storage: other.clone(),
-            token: "xet".to_owned(),
-            expires: now + 600,
-            route: route.clone(),
-            headers: [(AUTHORIZATION, token.clone())].into_iter().collect(),
-        };
-        shared.keep(access.clone());
-        assert!(shared.access(&route, Some(&token)).is_some());
-        assert!(shared.access(&route, None).is_none());
-        assert!(shared.access(&other, Some(&token)).is_none());
-        shared.forget(&access);
-        assert!(shared.access(&route, Some(&token)).is_none());
-        shared.keep(Access { expires: now + LEFT - 1, ..access });
-        assert!(shared.access(&route, Some(&token)).is_none());
-    }
 
     #[test]
     fn remembers_repositories_without_xet() {

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     testing::{Reply, Server, reply},
     transport::{Client, ClientConfig, Timeouts},
-    xet::Access,
+    xet::{Access, Shared, exchange::Exchange},
 };
 
 /// The file: three parts of two objects, whose chunks have 100 bytes.
@@ -87,6 +87,10 @@ fn download(server: &Server, range: Range<u64>) -> Reconstruction {
 }
 
 fn download_within(server: &Server, range: Range<u64>, memory: u64) -> Reconstruction {
+    Reconstruction::new(requests(server, &Shared::default()), Memory::new(memory), 4, range)
+}
+
+fn requests(server: &Server, shared: &Shared) -> Requests {
     let wait = Duration::from_millis(500);
     let access = Access {
         storage: server.url.parse().unwrap(),
@@ -95,15 +99,10 @@ fn download_within(server: &Server, range: Range<u64>, memory: u64) -> Reconstru
         route: format!("{}/token", server.url).parse().unwrap(),
         headers: [(AUTHORIZATION, HeaderValue::from_static("Bearer hub"))].into_iter().collect(),
     };
-    let requests = Requests {
-        client: Client::new(ClientConfig::default()),
-        timeouts: Timeouts { headers: wait, idle: wait },
-        plan_timeout: 2 * wait,
-        token: access.token.clone().into(),
-        access,
-        hash: "ab".repeat(32),
-    };
-    Reconstruction::new(requests, Memory::new(memory), 4, range)
+    let client = Client::new(ClientConfig::default());
+    let timeouts = Timeouts { headers: wait, idle: wait };
+    let exchange = Exchange::new(client, timeouts, access, shared.tokens());
+    Requests { exchange, plan_timeout: 2 * wait, hash: "ab".repeat(32) }
 }
 
 async fn read(mut download: Reconstruction) -> Result<Vec<u8>> {

@@ -1,0 +1,122 @@
+//! An object as it is sent: its chunks, each with a header of eight bytes, and compressed where that
+//! makes it smaller.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest};
+use http_body::{Frame, SizeHint};
+use xet_core_structures::{
+    metadata_shard::xorb_structs::MDBXorbInfo,
+    xorb_object::{CompressionScheme, RawXorbData},
+};
+
+use crate::transport::{Body, Moved};
+
+/// Number of chunks that are compressed in the same way: choosing takes time.
+const ALIKE: usize = 32;
+
+/// An object as it is sent.
+pub(super) struct Packed {
+    pub(super) info: Arc<MDBXorbInfo>,
+    /// Headers and chunks.
+    pieces: Vec<Bytes>,
+    pub(super) length: u64,
+    /// The number of bytes of its chunks.
+    pub(super) unpacked: u64,
+    pub(super) checksum: u64,
+}
+
+impl Packed {
+    /// Compresses the chunks.
+    pub(super) fn new(raw: RawXorbData) -> Self {
+        let unpacked = raw.num_bytes() as u64;
+        let mut pieces = Vec::with_capacity(2 * raw.data.len());
+        let mut scheme = CompressionScheme::None;
+        let mut chosen = 0;
+        let mut starts = raw.file_boundaries.iter().copied().peekable();
+        for (index, chunk) in raw.data.into_iter().enumerate() {
+            let begins = starts.next_if_eq(&index).is_some();
+            if begins || index - chosen == ALIKE {
+                (scheme, chosen) = (CompressionScheme::choose_from_data(&chunk), index);
+            }
+            let (scheme, packed) = compress(&chunk, scheme);
+            pieces.push(header(scheme, packed.len(), chunk.len()));
+            pieces.push(packed);
+        }
+        let mut checksum = Digest::new(CrcAlgorithm::Crc64Nvme);
+        pieces.iter().for_each(|piece| checksum.update(piece));
+        Self {
+            info: Arc::new(raw.xorb_info),
+            length: pieces.iter().map(|piece| piece.len() as u64).sum(),
+            pieces,
+            unpacked,
+            checksum: checksum.finalize(),
+        }
+    }
+
+    pub(super) fn hash(&self) -> String {
+        self.info.metadata.xorb_hash.hex()
+    }
+
+    /// Returns the body of a request, which calls `sent` for each part of it.
+    pub(super) fn body(&self, sent: impl Fn(u64) + Send + Sync + 'static) -> Body {
+        let moved = Moved::default();
+        let pieces = self.pieces.iter().cloned().collect();
+        let sending =
+            Sending { pieces, left: self.length, moved: moved.clone(), sent: Box::new(sent) };
+        Body::new(reqwest::Body::wrap(sending), moved)
+    }
+}
+
+/// Returns a chunk as it is stored, and how.
+fn compress(chunk: &Bytes, scheme: CompressionScheme) -> (CompressionScheme, Bytes) {
+    match scheme.compress_from_slice(chunk) {
+        Ok(packed) if packed.len() < chunk.len() => (scheme, packed.into_owned().into()),
+        // What cannot be compressed is stored as it is.
+        _ => (CompressionScheme::None, chunk.clone()),
+    }
+}
+
+fn header(scheme: CompressionScheme, packed: usize, length: usize) -> Bytes {
+    let ([p0, p1, p2, ..], [l0, l1, l2, ..]) = (packed.to_le_bytes(), length.to_le_bytes());
+    Bytes::copy_from_slice(&[0, p0, p1, p2, scheme as u8, l0, l1, l2])
+}
+
+/// A body that is being sent.
+struct Sending {
+    pieces: VecDeque<Bytes>,
+    left: u64,
+    moved: Moved,
+    sent: Box<dyn Fn(u64) + Send + Sync>,
+}
+
+impl http_body::Body for Sending {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(piece) = self.pieces.pop_front() else { return Poll::Ready(None) };
+        self.moved.add(piece.len());
+        (self.sent)(piece.len() as u64);
+        self.left -= piece.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

@@ -1,0 +1,265 @@
+use std::{path::Path, time::Duration};
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+
+use super::*;
+use crate::{
+    base::{
+        error::{ErrorKind, Result},
+        etag::Proof,
+        hash::Hasher,
+    },
+    testing::{Reply, Server, reply},
+    transport::{ClientConfig, ProxySetting},
+    xet::{Mode, Sent, Settings, Shared, Stored, Xet},
+};
+
+const SIZE: usize = 3 << 20;
+
+fn tuning(dir: &Path) -> Tuning {
+    Tuning {
+        cache_dir: dir.join("cache"),
+        buffer: 64 << 20,
+        connections: 4,
+        connect: Duration::from_secs(5),
+        silence: Duration::from_secs(10),
+    }
+}
+
+fn xet(dir: &Path) -> Xet {
+    xet_by(dir, transport::Client::new(ClientConfig::default()))
+}
+
+fn xet_by(dir: &Path, client: transport::Client) -> Xet {
+    let Tuning { cache_dir, buffer, connections, connect, silence } = tuning(dir);
+    let settings = Settings { mode: Mode::Auto, cache_dir, buffer };
+    Xet::new(Some(settings), connections, connect, silence, client, Shared::default())
+}
+
+fn access(storage: &str) -> Access {
+    Access {
+        storage: storage.parse().unwrap(),
+        token: "secret".to_owned(),
+        expires: u64::MAX,
+        route: "http://127.0.0.1:9/".parse().unwrap(),
+        headers: HeaderMap::new(),
+    }
+}
+
+/// A storage that accepts everything, and has nothing.
+fn accept(head: &str) -> Reply {
+    let host = head.split("host: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    // A proxy is asked for whole addresses.
+    let path = head.split(' ').nth(1).unwrap().trim_start_matches("http://cas.example");
+    let grant = format!(
+        r#"{{"id":"a/b","method":"PUT","url":"http://{host}/put","headers":{{"x-signed":"1","host":"other"}}}}"#
+    );
+    match path {
+        _ if path.starts_with("/v1/xorb-grants/") => reply("201 Created", "", grant.as_bytes()),
+        "/v2/shards" => {
+            let events =
+                "{\"type\":\"validating\",\"verified\":0,\"total\":1}\n\n{\"type\":\"result\"}\n";
+            reply("200 OK", "", events.as_bytes())
+        }
+        "/put" => reply("200 OK", "", b""),
+        _ if path.starts_with("/v1/xorb-commits/") => reply("200 OK", "", b"{}"),
+        _ => reply("404 Not Found", "", b""),
+    }
+}
+
+/// Responds otherwise to requests whose head contains `what`.
+async fn accepting(
+    what: &'static str,
+    mut other: impl FnMut(&str) -> Reply + Send + 'static,
+) -> Server {
+    Server::answering(move |head| if head.contains(what) { other(head) } else { accept(head) })
+        .await
+}
+
+/// Returns the number of requests that begin with `what`.
+fn count(server: &Server, what: &str) -> usize {
+    server.requests().iter().filter(|head| head.starts_with(what)).count()
+}
+
+fn content(seed: u64) -> Bytes {
+    let mut random = fastrand::Rng::with_seed(seed);
+    std::iter::repeat_with(|| random.u8(..)).take(SIZE).collect()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut hasher = Hasher::new(Proof::Sha256, None).unwrap();
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+async fn upload(storage: &dyn Storage, access: &Access, bytes: &Bytes) -> Result<(Stored, Sent)> {
+    let upload = storage.upload(access, Wanted { sha256: true }).await?;
+    let mut file = upload.file();
+    for at in (0..bytes.len()).step_by(1 << 20) {
+        file.write(bytes.slice(at..bytes.len().min(at + (1 << 20)))).await?;
+    }
+    let stored = file.finish().await?;
+    upload.finish().await?;
+    Ok((stored, upload.sent()))
+}
+
+async fn download(
+    storage: &dyn Storage,
+    access: &Access,
+    hash: &str,
+    range: Range<u64>,
+) -> Result<Vec<u8>> {
+    let file = File::new(hash, None).unwrap();
+    let mut stream =
+        storage.download(access, &file, SIZE as u64, range, Duration::from_mins(1)).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = stream.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+#[tokio::test]
+async fn a_file_is_hashed_and_only_new_chunks_are_sent() {
+    let server = Server::answering(accept).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (xet, access) = (xet(dir.path()), access(&server.url));
+    let storage = xet.storage(None).unwrap();
+    let first = content(1);
+    let (stored, sent) = upload(&*storage, &access, &first).await.unwrap();
+    assert_eq!((stored.sha256, stored.deduplicated), (Some(sha256(&first)), 0));
+    assert_eq!(sent.done, SIZE as u64);
+    assert!(sent.transferred >= SIZE as u64 && sent.registered > 0, "{sent:?}");
+
+    let second = [&first[..1 << 20], b"inserted", &first[1 << 20..]].concat().into();
+    let (stored, sent) = upload(&*storage, &access, &second).await.unwrap();
+    assert_eq!(stored.sha256, Some(sha256(&second)));
+    assert!(stored.deduplicated > 2 << 20, "{stored:?}");
+    assert!(sent.done == second.len() as u64 && sent.transferred < 1 << 20, "{sent:?}");
+    let puts = server.requests().into_iter().filter(|head| head.starts_with("put /put"));
+    for head in puts {
+        assert!(head.contains("x-signed: 1") && !head.contains("secret"), "{head}");
+        assert!(!head.contains("host: other"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn objects_have_the_size_that_the_memory_allows() {
+    let server = Server::answering(accept).await;
+    let dir = tempfile::tempdir().unwrap();
+    let storage = xet(dir.path()).storage(None).unwrap();
+    let many: Bytes = (1..8).map(content).flatten().collect();
+    upload(&*storage, &access(&server.url), &many).await.unwrap();
+    // 64 MiB allow for objects of 8.
+    assert_eq!(count(&server, "put /put"), 3);
+}
+
+#[tokio::test]
+async fn uploads_and_downloads_go_through_the_proxy_that_is_set() {
+    let proxy = Server::answering(accept).await;
+    let setting = ProxySetting { url: proxy.url.clone(), source: "a test".to_owned() };
+    let config = ClientConfig { http_proxy: Some(setting), ..ClientConfig::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let xet = xet_by(dir.path(), transport::Client::new(config));
+    let (storage, access) = (xet.storage(None).unwrap(), access("http://cas.example"));
+    upload(&*storage, &access, &Bytes::from_static(b"content")).await.unwrap();
+    for request in ["get /v1/chunks/", "post /v1/xorb-grants/", "put /put", "post /v2/shards"] {
+        let request = request.replace(" /", " http://cas.example/");
+        assert_eq!(count(&proxy, &request), 1, "{request}");
+    }
+    download(&*storage, &access, &"ab".repeat(32), 0..10).await.unwrap_err();
+    assert!(count(&proxy, "get http://cas.example/v2/reconstructions/") > 0);
+}
+
+#[tokio::test]
+async fn the_storage_itself_takes_an_object_that_no_grant_stores() {
+    type Script = fn(&str) -> Reply;
+    let cases: [(&str, Script, [usize; 3]); 5] = [
+        ("post /v1/xorb-grants/", |_| reply("404 Not Found", "", b""), [1, 0, 1]),
+        ("put /put", |_| reply("403 Forbidden", "", b""), [3, 3, 1]),
+        ("put /put", |_| Reply::Raw(Vec::new()), [1, 3, 1]),
+        ("post /v1/xorb-commits/", |_| reply("404 Not Found", "", b""), [3, 3, 1]),
+        // Stored already.
+        ("put /put", |_| reply("412 Precondition Failed", "", b""), [1, 1, 0]),
+    ];
+    for (what, script, wanted) in cases {
+        let server = Server::answering(move |head| match head {
+            _ if head.starts_with(what) => script(head),
+            _ if head.starts_with("post /v1/xorbs/") => reply("200 OK", "", b"{}"),
+            _ => accept(head),
+        });
+        let server = server.await;
+        let dir = tempfile::tempdir().unwrap();
+        let storage = xet(dir.path()).storage(None).unwrap();
+        upload(&*storage, &access(&server.url), &content(1)).await.unwrap();
+        let paths = ["post /v1/xorb-grants/", "put /put", "post /v1/xorbs/"];
+        assert_eq!(paths.map(|path| count(&server, path)), wanted, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_ends_in_an_error_if_the_storage_refuses_it() {
+    let event = |event: &str| reply("200 OK", "", format!("{event}\n").as_bytes());
+    type Script = Box<dyn Fn(&str) -> Reply + Send>;
+    let cases: [(&'static str, Script, ErrorKind); 5] = [
+        ("xorb", Box::new(|_| reply("500 Broken", "", b"")), ErrorKind::Server),
+        (
+            "/v2/shards",
+            Box::new(move |_| event(r#"{"type":"error","message":"no"}"#)),
+            ErrorKind::InvalidResponse,
+        ),
+        ("/v2/shards", Box::new(move |_| event("[]")), ErrorKind::InvalidResponse),
+        ("/v2/shards", Box::new(move |_| event(r#"{"type":"new"}"#)), ErrorKind::InvalidResponse),
+        // The token is refused, and there is no other one.
+        ("", Box::new(|_| reply("401 Unauthorized", "", b"")), ErrorKind::Transport),
+    ];
+    for (what, script, kind) in cases {
+        let server = accepting(what, script).await;
+        let dir = tempfile::tempdir().unwrap();
+        let storage = xet(dir.path()).storage(None).unwrap();
+        let error = upload(&*storage, &access(&server.url), &content(1)).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{what}: {error:?}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_chunks_and_a_response_are_read_up_to_a_limit() {
+    const MUCH: usize = 64 << 20;
+    for what in ["get /v1/chunks/", "post /v1/xorb-grants/", "post /v2/shards"] {
+        let endless = move |_: &str| {
+            let status = if what.contains("grants") { "201 Created" } else { "200 OK" };
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {MUCH}\r\n\r\n");
+            Reply::Slowly(Duration::ZERO, [head.into_bytes(), vec![b' '; MUCH]].concat(), 1 << 20)
+        };
+        let server =
+            Server::answering(
+                move |head| {
+                    if head.starts_with(what) { endless(head) } else { accept(head) }
+                },
+            );
+        let server = server.await;
+        let dir = tempfile::tempdir().unwrap();
+        let storage = xet(dir.path()).storage(None).unwrap();
+        let uploaded = upload(&*storage, &access(&server.url), &content(1)).await;
+        // Without a list, all chunks are sent.
+        let is_list = what.starts_with("get");
+        assert_eq!(uploaded.is_ok(), is_list, "{what}: {uploaded:?}");
+        if let Err(error) = uploaded {
+            assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{what}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_refuses_connections_fails_within_the_time_of_a_fallback() {
+    let dir = tempfile::tempdir().unwrap();
+    let access = access(&crate::testing::refusing().await);
+    let storage = xet(dir.path()).storage(None).unwrap();
+    let began = std::time::Instant::now();
+    let error = download(&*storage, &access, &"ab".repeat(32), 0..10).await.unwrap_err();
+    assert!(error.is_from_a_store(), "{error:?}");
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}
