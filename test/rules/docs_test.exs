@@ -92,6 +92,18 @@ defmodule HfHub.Rules.DocsTest do
     Enum.flat_map(fenced, &String.split(&1, "\n")) ++ indented
   end
 
+  test "every module is in a group of the sidebar" do
+    {config, _binding} = Code.eval_file(Path.join(@root, "mix/docs.exs"))
+    patterns = for {_title, pattern} <- config[:groups_for_modules], do: pattern
+    assert length(patterns) > 5
+
+    for module <- Application.spec(:hf_hub, :modules),
+        {:docs_v1, _, _, _, %{"en" => _}, _, _} <- [Code.fetch_docs(module)],
+        "HfHub." <> _ = name <- [inspect(module)] do
+      assert Enum.any?(patterns, &(name =~ &1)), "mix/docs.exs has no group for #{name}"
+    end
+  end
+
   test "links in the documents have targets" do
     for name <- ~w(README.md ROADMAP.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md),
         [_all, target] <- Regex.scan(~r/\]\(([^)#]+)(?:#[^)]*)?\)/, read(name)),
