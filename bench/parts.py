@@ -99,3 +99,4 @@ def xet_parts():
 
 PARTS += xet_parts()
 BY_NAME = {part.name: part for part in PARTS}
+GROUPS = {"xet": [part.name for part in PARTS if part.place == "xet"]}

@@ -38,6 +38,19 @@ def to_peer(part, number, peer="python"):
     )
 
 
+def grown(part, peer="python"):
+    """Peak RSS of ours less that of its start, to that of a peer."""
+
+    def value(found, server):
+        more = []
+        for client in ("ours", peer):
+            peak, start = median(found, part, server, client, "rss"), median(found, "start", None, client, "rss")
+            more.append(None if None in (peak, start) else peak - start)
+        return divide(*more)
+
+    return value
+
+
 def by_default(ending=""):
     """Time of a download of ours, which takes HTTP, to that of Python, which takes Xet."""
     return lambda found, server: divide(
@@ -99,15 +112,19 @@ TARGETS = [
     Target("Xet: a second version uploaded: at most {} × Python", 1.0, ratio("xet-again", "python"), None),
     Target("Xet: 500 × 100 KiB uploaded: at most {} × Python", 1.0, ratio("xet-many", "python"), None),
     Target("Xet: 1 GiB uploaded, 50 MB/s, 20 ms: at most {} × Python", 1.0, ratio("xet-put-far", "python"), None),
+    Target("Xet: a second version, 50 MB/s, 20 ms: at most {} × Python", 1.0, ratio("xet-again-far", "python"), None),
     Target("Xet: 500 × 100 KiB, 50 MB/s, 20 ms: at most {} × Python", 1.0, ratio("xet-many-far", "python"), None),
     Target("Xet: bytes sent of 1 GiB: at most {} × Python", 1.01, to_peer("xet-put", "sent"), None),
     Target("Xet: bytes sent of a second version: at most {} × Python", 1.01, to_peer("xet-again", "sent"), None),
     Target("Xet: bytes sent of 500 × 100 KiB: at most {} × Python", 1.01, to_peer("xet-many", "sent"), None),
     Target("Xet: 1 GiB downloaded: at most {} × Python", 1.0, ratio("xet-get", "python"), None),
+    Target("Xet: 1 GiB downloaded, 50 MB/s, 20 ms: at most {} × Python", 1.0, ratio("xet-get-far", "python"), None),
     Target("Xet: 1 GiB downloaded by default: at most {} × Python", 1.0, by_default(), None),
     Target("Xet: the same, 50 MB/s, 20 ms: at most {} × Python", 1.0, by_default("-far"), None),
     Target("Xet: memory of an upload: at most {} × Python", 0.5, to_peer("xet-put", "rss"), None),
+    Target("Xet: memory of an upload beyond the start: at most {} × Python", 0.5, grown("xet-put"), None),
     Target("Xet: memory of a download: at most {} × Python", 0.5, to_peer("xet-get", "rss"), None),
+    Target("Xet: memory of a download beyond the start: at most {} × Python", 0.5, grown("xet-get"), None),
 ]
 
 
