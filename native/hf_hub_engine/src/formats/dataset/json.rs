@@ -49,15 +49,14 @@ impl Json {
                 return Err("it has no rows".to_owned().into());
             }
         }
-        let (fields, known) = match wanted.fields {
-            Some(fields) => (fields.to_vec(), wanted.columns.is_none().then(|| names(fields))),
-            None => {
-                let all = infer::fields(first.iter().map(|(_, _, row)| row));
-                let known = names(&all);
-                let positions = value::positions(&known, wanted.columns)?;
-                let chosen = positions.into_iter().map(|position| all[position].clone());
-                (chosen.collect(), wanted.columns.is_none().then_some(known))
-            }
+        let (fields, known) = if let Some(fields) = wanted.fields {
+            (fields.to_vec(), wanted.columns.is_none().then(|| names(fields)))
+        } else {
+            let all = infer::fields(first.iter().map(|(_, _, row)| row));
+            let known = names(&all);
+            let positions = value::positions(&known, wanted.columns)?;
+            let chosen = positions.into_iter().map(|position| all[position].clone());
+            (chosen.collect(), wanted.columns.is_none().then_some(known))
         };
         let shapes = fields.iter().map(|field: &Field| Shape::new(&field.kind)).collect();
         Ok(Self { records, fields, shapes, known, first: first.into_iter() })

@@ -29,7 +29,7 @@ fn kind(values: &[&Text]) -> Kind {
     if values.is_empty() {
         Kind::Null
     } else if all(Text::is_object) {
-        object(values.iter().filter_map(|value| value.as_object()).collect())
+        object(&values.iter().filter_map(|value| value.as_object()).collect::<Vec<_>>())
     } else if all(Text::is_array) {
         let items: Vec<&Text> =
             values.iter().filter_map(|value| value.as_array()).flatten().collect();
@@ -49,7 +49,7 @@ fn kind(values: &[&Text]) -> Kind {
     }
 }
 
-fn object(objects: Vec<&Map<String, Text>>) -> Kind {
+fn object(objects: &[&Map<String, Text>]) -> Kind {
     let names = |object: &Map<String, Text>| object.keys().cloned().collect::<HashSet<_>>();
     let first = names(objects[0]);
     let is_same = |object: &&Map<String, Text>| {
@@ -58,5 +58,5 @@ fn object(objects: Vec<&Map<String, Text>>) -> Kind {
     if first.is_empty() || !objects.iter().all(is_same) {
         return Kind::Json;
     }
-    Kind::Struct(fields(objects.into_iter()))
+    Kind::Struct(fields(objects.iter().copied()))
 }

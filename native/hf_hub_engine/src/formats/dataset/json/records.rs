@@ -155,7 +155,7 @@ mod tests {
         loop {
             match records.next() {
                 Ok(Some((_, text))) => {
-                    found.push(String::from_utf8(text).unwrap().trim().to_owned())
+                    found.push(String::from_utf8(text).unwrap().trim().to_owned());
                 }
                 Ok(None) => return Ok(found),
                 Err(Broken::Content(why)) => return Err(why),

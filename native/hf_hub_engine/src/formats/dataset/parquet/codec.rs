@@ -78,10 +78,10 @@ fn block(codec: Compression, packed: &[u8], unpacked: &mut [u8]) -> Result<usize
 fn hadoop(mut packed: &[u8], unpacked: &mut [u8]) -> Option<usize> {
     let mut written = 0usize;
     while !packed.is_empty() {
-        let (sizes, rest) = packed.split_first_chunk::<8>()?;
-        let [a, b, c, d, e, f, g, h] = *sizes;
-        let size = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
-        let block = rest.get(..usize::try_from(u32::from_be_bytes([e, f, g, h])).ok()?)?;
+        let (size, rest) = packed.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let size = usize::try_from(u32::from_be_bytes(*size)).ok()?;
+        let block = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         let place = unpacked.get_mut(written..written.checked_add(size)?)?;
         if lz4_flex::block::decompress_into(block, place).ok()? != size {
             return None;

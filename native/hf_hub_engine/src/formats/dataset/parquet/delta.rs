@@ -37,7 +37,7 @@ pub(super) fn plain(
     match encoding {
         Encoding::DELTA_LENGTH_BYTE_ARRAY => {
             let (lengths, at) = differences(values, most)?;
-            suffixes(&lengths, &values[at..])?
+            suffixes(&lengths, &values[at..])
                 .try_for_each(|value| add(&mut plain, value?, leaf))?;
         }
         Encoding::DELTA_BYTE_ARRAY => {
@@ -47,7 +47,7 @@ pub(super) fn plain(
                 return Err(INVALID.to_owned());
             }
             let mut last: Vec<u8> = Vec::new();
-            for (prefix, suffix) in prefixes.iter().zip(suffixes(&lengths, &values[at + next..])?) {
+            for (prefix, suffix) in prefixes.iter().zip(suffixes(&lengths, &values[at + next..])) {
                 let prefix = usize::try_from(*prefix).ok().filter(|length| *length <= last.len());
                 last.truncate(prefix.ok_or(INVALID)?);
                 last.extend_from_slice(suffix?);
@@ -88,14 +88,14 @@ fn levels_of(page: &[u8], leaf: &Leaf) -> Result<usize, String> {
 fn suffixes<'a>(
     lengths: &'a [i32],
     bytes: &'a [u8],
-) -> Result<impl Iterator<Item = Result<&'a [u8], String>>, String> {
+) -> impl Iterator<Item = Result<&'a [u8], String>> {
     let mut rest = bytes;
-    Ok(lengths.iter().map(move |length| {
+    lengths.iter().map(move |length| {
         let length = usize::try_from(*length).ok().filter(|length| *length <= rest.len());
         let (value, after) = rest.split_at(length.ok_or(INVALID)?);
         rest = after;
         Ok(value)
-    }))
+    })
 }
 
 /// A position in a text of differences.
@@ -161,7 +161,7 @@ fn differences(bytes: &[u8], most: usize) -> Result<(Vec<i32>, usize), String> {
         numbers.push(number(first)?);
     }
     while numbers.len() < count {
-        let least = reader.zigzag()?;
+        let lowest = reader.zigzag()?;
         let widths = bytes.get(reader.at..reader.at + blocks).ok_or(INVALID)?;
         reader.at += blocks;
         for width in widths {
@@ -174,7 +174,7 @@ fn differences(bytes: &[u8], most: usize) -> Result<(Vec<i32>, usize), String> {
             reader.at += length;
             for at in 0..block.min(count - numbers.len()) {
                 let difference = bits(packed, at * usize::from(*width), *width).cast_signed();
-                last = last.wrapping_add(least).wrapping_add(difference);
+                last = last.wrapping_add(lowest).wrapping_add(difference);
                 numbers.push(number(last)?);
             }
         }

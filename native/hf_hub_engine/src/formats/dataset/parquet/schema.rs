@@ -176,10 +176,10 @@ fn kind(leaf: &Type) -> Kind {
         || Kind::Decimal(Decimal { precision: leaf.get_precision(), scale: leaf.get_scale() });
     match info.logical_type_ref() {
         Some(LogicalType::Decimal(_)) => return decimal(),
-        Some(LogicalType::Time(time)) => return Kind::Time(unit(&time.unit)),
+        Some(LogicalType::Time(time)) => return Kind::Time(unit(time.unit)),
         Some(LogicalType::Timestamp(stamp)) => {
             return Kind::Timestamp(Stamp {
-                unit: unit(&stamp.unit),
+                unit: unit(stamp.unit),
                 utc: stamp.is_adjusted_to_u_t_c,
             });
         }
@@ -227,7 +227,7 @@ fn stamp(unit: Unit) -> Kind {
     Kind::Timestamp(Stamp { unit, utc: true })
 }
 
-fn unit(unit: &TimeUnit) -> Unit {
+fn unit(unit: TimeUnit) -> Unit {
     match unit {
         TimeUnit::MILLIS => Unit::Millisecond,
         TimeUnit::MICROS => Unit::Microsecond,

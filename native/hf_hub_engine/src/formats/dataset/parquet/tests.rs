@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use ::parquet::{
-    basic::{Compression, Encoding},
+    basic::{Compression, Encoding, GzipLevel},
     column::page::{Page, PageReader},
     data_type::{ByteArray, ByteArrayType, Int64Type},
     file::{properties::WriterProperties, writer::SerializedFileWriter},
@@ -128,7 +128,9 @@ fn header(kind: i32, unpacked: i64, packed: i64, values: i64, encoding: i64) -> 
         bytes.push(u8::try_from(value).unwrap());
     };
     let mut bytes = Vec::new();
-    [kind.into(), unpacked, packed].into_iter().for_each(|value| number(&mut bytes, value));
+    for value in [kind.into(), unpacked, packed] {
+        number(&mut bytes, value);
+    }
     bytes.push(if kind == thrift::DICTIONARY { 0x4c } else { 0x2c });
     let rest: &[i64] = if kind == thrift::DICTIONARY { &[] } else { &[3, 3] };
     [values, encoding].iter().chain(rest).for_each(|value| number(&mut bytes, *value));
@@ -158,7 +160,7 @@ fn zeros(length: usize) -> Vec<u8> {
 #[test]
 fn pages_that_lie_about_their_size_are_refused() {
     use thrift::{DATA, DICTIONARY};
-    let gzip = || leaf(Compression::GZIP(Default::default()), Some(8));
+    let gzip = || leaf(Compression::GZIP(GzipLevel::default()), Some(8));
     let packed = zeros(1 << 20);
     let length = i64::try_from(packed.len()).unwrap();
     // It unpacks to more than it announces, of which only one byte is read.

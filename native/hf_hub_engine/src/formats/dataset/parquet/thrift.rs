@@ -246,7 +246,9 @@ mod tests {
             count >>= 7;
         }
         footer.push(u8::try_from(count).unwrap());
-        children.iter().for_each(|count| footer.extend([0x55, count * 2, 0]));
+        for count in children {
+            footer.extend([0x55, count * 2, 0]);
+        }
         footer.push(0);
         footer
     }
