@@ -133,14 +133,6 @@ impl Slot {
         entries.flatten().filter(ours).map(|entry| entry.path()).collect()
     }
 
-    /// Opens a partial file of another attempt; `None` if it cannot be read, or may have a writer.
-    /// With `alone`, none has.
-    fn open_orphan(&self, orphan: &Path, alone: bool, write: bool) -> Option<File> {
-        let file = OpenOptions::new().read(true).write(write).open(orphan).ok()?;
-        let modified = || file.metadata().and_then(|metadata| metadata.modified());
-        (alone || !modified().is_ok_and(is_fresh)).then_some(file)
-    }
-
     /// Renames a partial file of another attempt, so that no other process resumes from it; `None`
     /// if one was faster.
     fn claim(&self, orphan: &Path) -> Option<PathBuf> {
@@ -325,6 +317,14 @@ pub(crate) fn mismatch(etag: &Etag, actual: &str) -> Error {
         "the content's {kind} is {actual}, but the Hub announced {announced}; nothing was kept"
     );
     Error::new(ErrorKind::ChecksumMismatch, message)
+}
+
+/// Opens a partial file of another attempt; `None` if it cannot be read, or may have a writer.
+/// With `alone`, none has.
+fn open_orphan(orphan: &Path, alone: bool, write: bool) -> Option<File> {
+    let file = OpenOptions::new().read(true).write(write).open(orphan).ok()?;
+    let modified = || file.metadata().and_then(|metadata| metadata.modified());
+    (alone || !modified().is_ok_and(is_fresh)).then_some(file)
 }
 
 /// Whether a file may still have a writer: live writers usually modify it more often. A writer that

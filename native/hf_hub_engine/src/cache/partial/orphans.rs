@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::Slot;
+use super::{Slot, open_orphan};
 use crate::cache::ranges::Ranges;
 
 /// Maximum number of bytes copied at a time: what is received meanwhile waits.
@@ -40,7 +40,7 @@ impl Orphans {
     pub(super) fn claim(slot: &Slot, alone: bool, is_short: bool) -> Self {
         let mut orphans = Self::default();
         for (path, _) in slot.orphans() {
-            let Some(mut file) = slot.open_orphan(&path, alone, is_short) else { continue };
+            let Some(mut file) = open_orphan(&path, alone, is_short) else { continue };
             let new = slot.present_in(&mut file).without(&orphans.present);
             if new.total() == 0 {
                 continue;
