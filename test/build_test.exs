@@ -113,6 +113,17 @@ defmodule HfHub.BuildTest do
              )
 
     assert [_path] = Path.wildcard(context.cache <> "/models--*/snapshots/*/model.safetensors")
+
+    # The launcher, from a link in another folder, with arguments that shells and Elixir would take apart.
+    File.cp!(Path.join(@root, "bin/hf_hub"), Path.join(moved, "bin/hf_hub"))
+    link = Path.join(context.dir, "hf_hub")
+    File.ln_s!(Path.join(moved, "bin/hf_hub"), link)
+    run = &System.cmd(link, &1, env: env, stderr_to_stdout: true)
+    assert run.(["--version"]) == {HfHub.version() <> "\n", 0}
+    assert {output, 2} = run.(["a 'b' \"c\" \#{d} $e\nf"])
+    assert output =~ ~S(unknown command "a 'b' \"c\" \#{d} $e\nf")
+    assert {json, 0} = run.(["cache", "ls", "--json", "--cache-dir", context.cache])
+    assert json =~ ~s("repo_type":"model")
   end
 
   test "the steps of a Dockerfile build a release that runs with its models offline, and the project's suite passes",

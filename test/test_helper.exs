@@ -3,6 +3,7 @@ root = if match?({"0\n", 0}, System.cmd("id", ["-u"])), do: [], else: [:root]
 strace = if System.find_executable("strace"), do: [], else: [:strace]
 proc = if File.dir?("/proc/self/fd"), do: [], else: [:proc]
 terminal = if System.find_executable("script"), do: [], else: [:terminal]
+programs = for name <- ~w(zsh duckdb ssh), System.find_executable(name) == nil, do: String.to_atom(name)
 openssl = if System.find_executable("openssl"), do: [], else: [:openssl, :proxies]
 datasets = if File.exists?(HfHub.DatasetsJudge.python()), do: [], else: [:datasets]
 proxies = if Enum.all?(["tinyproxy", "microsocks"], &System.find_executable/1), do: [], else: [:proxies]
@@ -19,5 +20,7 @@ ExUnit.start(
   # Captured logs are shown with the report of a failed test only.
   capture_log: true,
   formatters: [ExUnit.CLIFormatter, HfHub.Slowest],
-  exclude: [:python, :build, :slow] ++ root ++ strace ++ openssl ++ proxies ++ terminal ++ proc ++ datasets
+  exclude:
+    [:python, :build, :slow] ++
+      root ++ strace ++ openssl ++ proxies ++ terminal ++ proc ++ datasets ++ programs
 )

@@ -11,7 +11,7 @@ defmodule HfHub.CLI do
   problems, 2 for invalid arguments.
   """
 
-  alias HfHub.CLI.{Help, Nearest, Noun, Output, Parser}
+  alias HfHub.CLI.{Help, Nearest, Noun, Output, Parser, Wording}
   alias HfHub.Error
 
   # In the order of the help. Each but the last, which is for the launcher, has a Mix task in `lib/mix/tasks`.
@@ -19,11 +19,14 @@ defmodule HfHub.CLI do
     HfHub.CLI.Download,
     HfHub.CLI.Upload,
     HfHub.CLI.UploadLargeFolder,
+    HfHub.CLI.Cp,
+    HfHub.CLI.Sync,
     HfHub.CLI.Auth,
     HfHub.CLI.Repo,
     HfHub.CLI.Models,
     HfHub.CLI.Datasets,
     HfHub.CLI.Spaces,
+    HfHub.CLI.Papers,
     HfHub.CLI.Discussions,
     HfHub.CLI.Collections,
     HfHub.CLI.Webhooks,
@@ -157,7 +160,7 @@ defmodule HfHub.CLI do
   defp run_command(command, args, program) do
     case Parser.parse(command, args) do
       {:ok, call} ->
-        call |> attempt() |> show(call.output)
+        call |> attempt() |> show(call)
 
       :help ->
         IO.puts(Help.command(command, program))
@@ -170,17 +173,19 @@ defmodule HfHub.CLI do
 
   # Options that a function of the library rejects are invalid values of the user here.
   defp attempt(call) do
-    call.command.run.(call)
+    with {:error, error} <- call.command.run.(call), do: {:error, Wording.of(error, call.command)}
   rescue
-    error in [Error] -> {:error, error}
-    error in [ArgumentError] -> {:error, "invalid value: " <> Exception.message(error)}
+    error in [Error] -> {:error, Wording.of(error, call.command)}
+    error in [ArgumentError] -> {:error, invalid(error, call)}
   end
 
+  defp invalid(error, call), do: Wording.of("invalid value: " <> Exception.message(error), call.command)
+
   # A stream of lines raises while it is printed.
-  defp show(shown, output) do
-    Output.show(shown, output)
+  defp show(shown, call) do
+    Output.show(shown, call.output)
   rescue
-    error in [Error] -> Output.show({:error, error}, output)
+    error in [Error] -> Output.show({:error, Wording.of(error, call.command)}, call.output)
   end
 
   defp usage(why, program), do: Output.show({:usage, "#{why}; see #{program} --help"}, %Output{})

@@ -154,6 +154,18 @@ defmodule HfHub.Download do
   @spec hf_hub_download!(keyword()) :: Path.t() | FileInfo.t()
   def hf_hub_download!(opts), do: Error.unwrap!(hf_hub_download(opts))
 
+  @doc false
+  # Downloads a file to a path of its own: neither into the cache nor into a folder with metadata.
+  @spec to_path(Path.t(), keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
+  def to_path(path, opts) do
+    opts = Options.validate!(opts, @file_options)
+
+    with {:ok, spec} <- Spec.file(opts),
+         spec = Map.put(spec, :file, Path.expand(path)),
+         {:ok, report} <- run(spec, opts, label(spec.filename), :download),
+         do: {:ok, report.path}
+  end
+
   @doc """
   Downloads all files of a repository that are not cached yet, and returns their folder.
 

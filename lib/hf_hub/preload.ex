@@ -76,6 +76,11 @@ defmodule HfHub.Preload do
 
   @type server :: GenServer.server()
 
+  @doc false
+  # A supervisor's reports show the arguments of its children; they do not show what a function returns.
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  def child_spec(opts), do: %{id: __MODULE__, start: {__MODULE__, :start_link, [fn -> opts end]}}
+
   @doc """
   Starts a process that loads repositories.
 
@@ -91,7 +96,10 @@ defmodule HfHub.Preload do
       iex> error.kind
       :io
   """
-  @spec start_link(keyword()) :: GenServer.on_start() | {:error, Error.t()}
+  @spec start_link(keyword() | (() -> keyword())) :: GenServer.on_start() | {:error, Error.t()}
+  def start_link(opts)
+  def start_link(opts) when is_function(opts, 0), do: start_link(opts.())
+
   def start_link(opts) do
     opts = Options.validate!(opts, @options)
 
@@ -101,7 +109,7 @@ defmodule HfHub.Preload do
     # The error of a start that waits is the result, not an exit.
     kept = if opts[:wait], do: Keyword.put(opts, :on_failure, :keep), else: opts
 
-    with {:ok, pid} <- GenServer.start_link(__MODULE__, kept, Options.given(name: opts[:name])),
+    with {:ok, pid} <- GenServer.start_link(__MODULE__, fn -> kept end, Options.given(name: opts[:name])),
          do: if(opts[:wait], do: started(pid, opts), else: {:ok, pid})
   end
 
@@ -173,8 +181,12 @@ defmodule HfHub.Preload do
 
   @impl true
   def init(opts) do
-    {:ok, attempt(%{opts: opts, status: %Status{}, waiting: [], task: nil})}
+    {:ok, attempt(%{opts: opts.(), status: %Status{}, waiting: [], task: nil})}
   end
+
+  @impl true
+  @spec format_status(term(), list()) :: term()
+  def format_status(_reason, [_dictionary, state]), do: Map.update!(state, :opts, &Keyword.delete(&1, :token))
 
   # The task is linked: it ends with this process, and its downloads end with it.
   defp attempt(state) do

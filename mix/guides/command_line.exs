@@ -1,9 +1,12 @@
+Code.require_file("differences.exs", __DIR__)
+
 defmodule HfHub.Guides.CommandLine do
   # The options and commands of the command line, from the table of commands.
   @moduledoc false
 
   alias HfHub.CLI
   alias HfHub.CLI.{Flags, Help, Noun}
+  alias HfHub.Guides.Differences
 
   @doc "Returns this part of the guide."
   @spec text() :: String.t()
@@ -15,7 +18,16 @@ defmodule HfHub.Guides.CommandLine do
         "call a Hub."
 
     sections = for noun <- CLI.nouns(), do: [section(noun), "\n"]
-    IO.iodata_to_binary([shared, "\n\n", note, "\n\n", Enum.intersperse(sections, "\n")])
+
+    IO.iodata_to_binary([
+      shared,
+      "\n\n",
+      note,
+      "\n\n",
+      Enum.intersperse(sections, "\n"),
+      "\n",
+      Differences.markdown()
+    ])
   end
 
   defp section(noun) do

@@ -121,7 +121,7 @@ defmodule HfHub.Parity.CLIHubTest do
     same(context, ~w(webhooks create --url http://127.0.0.1:9/hook --watch nonsense))
     same(context, ~w(webhooks ls --json))
     same(context, ~w(webhooks ls))
-    [[theirs], [ours]] = for side <- [:theirs, :ours], do: webhooks(context.hubs[side])
+    ids = for side <- [:theirs, :ours], [id] = webhooks(context.hubs[side]), do: id
 
     for args <- [
           ~w(info ID --json),
@@ -130,12 +130,8 @@ defmodule HfHub.Parity.CLIHubTest do
           ~w(update ID --domain discussion --json),
           ~w(delete ID),
           ~w(delete ID --yes --json)
-        ] do
-      [their_args, our_args] =
-        for id <- [theirs, ours], do: ["webhooks" | for(arg <- args, do: if(arg == "ID", do: id, else: arg))]
-
-      same(context, their_args, ours: our_args)
-    end
+        ],
+        do: same_of(context, ["webhooks" | args], ids)
   end
 
   defp webhooks(endpoint),

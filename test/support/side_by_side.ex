@@ -12,7 +12,9 @@ defmodule HfHub.SideBySide do
     quote do
       # stderr is captured, which one test can do at a time.
       use HfHub.Case, async: false
-      import HfHub.SideBySide, only: [same: 2, same: 3, hf: 2, ours: 2, both: 2, on_both: 2]
+
+      import HfHub.SideBySide,
+        only: [same: 2, same: 3, same_of: 3, same_of: 4, hf: 2, ours: 2, both: 2, on_both: 2]
 
       @moduletag :python
       @moduletag timeout: 180_000
@@ -31,6 +33,11 @@ defmodule HfHub.SideBySide do
   @server """
   import base64, json, os, sys, traceback
   import huggingface_hub.cli.hf as hf
+  from huggingface_hub import constants
+
+  # The addresses of other services are constants.
+  constants.INFERENCE_ENDPOINTS_ENDPOINT = constants.ENDPOINT + "/v2"
+  constants.INFERENCE_CATALOG_ENDPOINT = constants.ENDPOINT + "/api/v1/catalog"
 
   def run(args):
       sys.argv = ["hf"] + args
@@ -128,6 +135,12 @@ defmodule HfHub.SideBySide do
     assert_received {:status, status}
     assert_received {:output, output}
     {status, output}
+  end
+
+  @doc "Runs a command on both sides as `same/3` does, in which `ID` is the id that each side has, theirs first."
+  def same_of(context, args, [theirs, ours], opts \\ []) do
+    [their_args, our_args] = for id <- [theirs, ours], do: for(arg <- args, do: String.replace(arg, "ID", id))
+    same(context, their_args, [ours: our_args] ++ opts)
   end
 
   @doc "Does the same with the folder of each side."

@@ -24,11 +24,12 @@ defmodule HfHub.TwoHubs do
     end
   end
 
-  @doc "Setup: starts both Hubs; `:ours` are the options of a call to this library's."
+  @doc "Setup: starts both Hubs, with `@tag hub_options: […]` of `HfHub.LocalHub.start_link/1`; `:ours` are the options of a call to this library's."
   def start(context) do
     locals =
       for name <- [:theirs, :ours], into: %{} do
-        {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "#{name}"), test_control: true)
+        opts = [root: Path.join(context.dir, "#{name}"), test_control: true] ++ (context[:hub_options] || [])
+        {:ok, hub} = LocalHub.start_link(opts)
         {name, hub}
       end
 

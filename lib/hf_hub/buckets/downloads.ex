@@ -97,6 +97,22 @@ defmodule HfHub.Buckets.Downloads do
   defp reversed({:ok, paths}), do: {:ok, Enum.reverse(paths)}
   defp reversed(error), do: error
 
+  @doc "Returns a lazy stream of the bytes of a file; see `HfHub.Download.download_stream/1`."
+  @spec stream(RepoRef.t(), keyword()) :: {:ok, Enumerable.t()} | {:error, Error.t()}
+  def stream(%{path: path} = ref, opts) do
+    opts = Options.validate!(opts, Keyword.delete(Options.transfer(), :max_connections))
+    ref = %{ref | path: nil}
+
+    with {:ok, hub} <- Hub.config(opts),
+         {:ok, [{entry, _local}]} <- entries(ref, [{path, ""}], [raise_on_missing_files: true] ++ opts),
+         :ok <- check([{entry, ""}]) do
+      place = %{repo: %{repo_type: "bucket", id: ref.repo_id}, revision: entry.xet_hash, filename: entry.path}
+      spec = Map.merge(place, %{hub: hub, part: :whole})
+      observe = fn _spec -> Telemetry.start(:download, metadata(ref, entry, hub), hub.token) end
+      {:ok, if(entry.size == 0, do: [], else: Native.stream(:stream, fn -> spec end, observe))}
+    end
+  end
+
   # All names before the first byte: those of a listing come from the network.
   defp check(files) do
     Enum.find_value(files, :ok, fn {entry, _local} ->
@@ -120,15 +136,7 @@ defmodule HfHub.Buckets.Downloads do
     with {:ok, hub} <- Hub.config(opts) do
       spec = spec(ref, entry, local, hub, opts)
 
-      metadata = %{
-        repo_id: ref.repo_id,
-        repo_type: "bucket",
-        revision: hash,
-        filename: entry.path,
-        endpoint: hub.endpoint
-      }
-
-      Telemetry.span(:download, metadata, hub.token, fn ->
+      Telemetry.span(:download, metadata(ref, entry, hub), hub.token, fn ->
         Native.run(:download, spec, Reporter.start(opts[:progress], entry.path))
       end)
       |> downloaded(ref, entry)
@@ -138,6 +146,16 @@ defmodule HfHub.Buckets.Downloads do
   defp file(ref, {entry, _local}, _opts) do
     message = "the Hub did not return the Xet hash of #{inspect(entry.path)} in #{inspect(ref.repo_id)}"
     {:error, Error.new(:invalid_response, message, repo_id: ref.repo_id, path: entry.path)}
+  end
+
+  defp metadata(ref, entry, hub) do
+    %{
+      repo_id: ref.repo_id,
+      repo_type: "bucket",
+      revision: entry.xet_hash,
+      filename: entry.path,
+      endpoint: hub.endpoint
+    }
   end
 
   # The hash names the content as a commit names that of a repository.

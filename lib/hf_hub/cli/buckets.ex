@@ -5,7 +5,8 @@ defmodule HfHub.CLI.Buckets do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.Buckets
-  alias HfHub.CLI.{Call, Command, Flags, Listed, Output, Size}
+  alias HfHub.Buckets.Filter
+  alias HfHub.CLI.{Call, Command, Cp, Flags, Listed, Output, Size, Sync}
   alias HfHub.RepoRef
 
   @bucket [bucket: [doc: "Id or `hf://buckets/` address of the bucket"]]
@@ -57,28 +58,13 @@ defmodule HfHub.CLI.Buckets do
         flags:
           [
             recursive: [type: :boolean, short: "R", doc: "Deletes the files of a folder"],
+            include: [type: {:list, :string}, doc: "Pattern of files to delete; requires `--recursive`"],
+            exclude: [type: {:list, :string}, doc: "Pattern of files to keep; requires `--recursive`"],
             dry_run: [type: :boolean, doc: "Shows what would be deleted, and deletes nothing"]
           ] ++ Flags.yes()
       ),
-      command("sync", &sync/1,
-        summary: "Makes a folder and a bucket alike, in either direction",
-        args: [
-          source: [complete: :file, doc: "Folder, or `hf://buckets/` address"],
-          dest: [complete: :file, doc: "Folder, or `hf://buckets/` address"]
-        ],
-        flags: [
-          delete: [type: :boolean, negatable: true, doc: "Deletes files that the source does not have"],
-          ignore_times: [type: :boolean, doc: "Compares sizes only"],
-          ignore_sizes: [type: :boolean, doc: "Compares times only"],
-          existing: [type: :boolean, doc: "Transfers only files that the destination has"],
-          ignore_existing: [type: :boolean, doc: "Transfers only files that the destination does not have"],
-          include: [type: {:list, :string}, doc: "Pattern of files to synchronize"],
-          exclude: [type: {:list, :string}, doc: "Pattern of files to leave alone"],
-          filter_from: [type: :path, doc: "File of patterns"],
-          dry_run: [type: :boolean, doc: "Changes nothing, and counts what would be done"]
-        ],
-        examples: ["./data hf://buckets/me/data", "hf://buckets/me/data ./data --delete"]
-      )
+      Cp.command(["cp"], "buckets cp", :bucket),
+      Sync.command(["sync"], "buckets sync")
     ]
   end
 
@@ -183,6 +169,9 @@ defmodule HfHub.CLI.Buckets do
         call.flags[:recursive] ->
           remove_all(ref, call)
 
+        call.flags[:include] || call.flags[:exclude] ->
+          {:usage, "--include and --exclude require --recursive"}
+
         ref.path in [nil, ""] ->
           {:usage, "pass the path of a file, or --recursive; buckets delete deletes a bucket"}
 
@@ -205,8 +194,13 @@ defmodule HfHub.CLI.Buckets do
   defp remove_all(%{repo_id: id, path: folder}, call) do
     prefix = if folder, do: [prefix: folder], else: []
 
-    with {:ok, entries} <- Buckets.list_tree(id, [recursive: true] ++ prefix ++ Call.options(call)) do
-      files = for entry <- entries, entry.type != :folder, below?(entry.path, folder), do: entry
+    with {:ok, filter} <- Filter.new(Map.to_list(call.flags)),
+         {:ok, entries} <- Buckets.list_tree(id, [recursive: true] ++ prefix ++ Call.options(call)) do
+      files =
+        for entry <- entries,
+            entry.type != :folder and below?(entry.path, folder) and Filter.matches?(filter, entry.path),
+            do: entry
+
       size = files |> Enum.map(&(&1.size || 0)) |> Enum.sum() |> Size.units()
       remove_listed(Enum.map(files, & &1.path), "#{length(files)} file(s) totaling #{size}", size, id, call)
     end
@@ -225,14 +219,5 @@ defmodule HfHub.CLI.Buckets do
     with :ok <- Output.confirm(call, "Remove #{words} from '#{id}'?"),
          :ok <- Buckets.batch(id, operations, Call.options(call)),
          do: {:done, "Removed #{words} from '#{id}'", bucket_id: id, files_deleted: length(paths), size: size}
-  end
-
-  defp sync(%{args: %{source: source, dest: dest}} = call) do
-    names = ~w(delete ignore_times ignore_sizes existing ignore_existing include exclude filter_from dry_run)a
-
-    with {:ok, plan} <- Buckets.sync(source, dest, Call.options(call, names) ++ Call.progress(call, source)) do
-      done = if call.flags[:dry_run], do: "Would synchronize", else: "Synchronized"
-      {:done, done, Enum.sort(Buckets.SyncPlan.summary(plan))}
-    end
   end
 end

@@ -38,7 +38,7 @@ defmodule HfHub.CLI.Cache do
       command("ls", &ls/1,
         summary: "Lists repositories with their sizes and last use",
         aliases: ["list"],
-        hf: "cache ls",
+        hf: "cache list",
         flags: [revisions: [type: :boolean, doc: "Lists all revisions"]]
       ),
       command("rm", &rm/1,

@@ -5,7 +5,8 @@ defmodule HfHub.CLI.Datasets do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.{Api, DatasetFiles}
-  alias HfHub.CLI.{Browse, Call, Json}
+  alias HfHub.CLI.{Browse, Call, Flags, Json}
+  alias HfHub.CLI.Datasets.Sql
 
   @id [repo_id: [doc: "Id of the dataset"]]
 
@@ -26,8 +27,10 @@ defmodule HfHub.CLI.Datasets do
         ),
         Browse.command("datasets", ["leaderboard"], &leaderboard/1,
           summary: "Lists the results of a benchmark",
-          args: @id
-        )
+          args: @id,
+          flags: Flags.limit(20)
+        ),
+        Sql.command()
       ]
   end
 
@@ -44,6 +47,8 @@ defmodule HfHub.CLI.Datasets do
 
   defp leaderboard(call) do
     with {:ok, entries} <- Api.dataset_leaderboard(call.args.repo_id, Call.options(call)),
-         do: {:table, Json.rows(entries), id: "model_id"}
+         do:
+           {:table, entries |> Enum.take(call.flags.limit) |> Json.rows(),
+            id: "model_id", columns: ~w(rank model_id value source)}
   end
 end

@@ -6,6 +6,7 @@ defmodule HfHub.CLI.Discussions do
 
   alias HfHub.Discussions
   alias HfHub.CLI.{Call, Command, Flags, Json, Output, Values}
+  alias HfHub.CLI.Discussions.Attached
 
   @num [num: [type: :integer, doc: "Number of the discussion or pull request"]]
 
@@ -43,14 +44,14 @@ defmodule HfHub.CLI.Discussions do
           [
             title: [type: :string, required: true, doc: "Title"],
             pull_request: [type: :boolean, names: ["pull-request", "pr"], doc: "Opens a pull request"]
-          ] ++ @body,
+          ] ++ @body ++ Attached.flags(),
         examples: [~s(me/my-model --title "Typo in the card" --body "It has no license.")]
       ),
-      command("comment", &comment/1, summary: "Adds a comment", args: one, flags: @body),
+      command("comment", &comment/1, summary: "Adds a comment", args: one, flags: @body ++ Attached.flags()),
       command("edit", &edit/1,
         summary: "Changes a comment",
         args: one ++ [comment_id: [doc: "Id of the comment, as `info --json` shows it"]],
-        flags: @body
+        flags: @body ++ Attached.flags()
       ),
       command("close", &status(&1, "Closed", "Close"),
         summary: "Closes it",
@@ -97,9 +98,10 @@ defmodule HfHub.CLI.Discussions do
   defp create(call) do
     pull_request? = call.flags[:pull_request] || false
     open = if pull_request?, do: &Discussions.create_pull_request/3, else: &Discussions.create/3
-    opts = [description: Values.body(call.flags) || ""] ++ options(call)
 
-    with {:ok, found} <- open.(call.args.repo_id, call.flags.title, opts) do
+    with {:ok, text} <- Attached.text(call, Values.body(call.flags) || ""),
+         opts = [description: text] ++ options(call),
+         {:ok, found} <- open.(call.args.repo_id, call.flags.title, opts) do
       kind = if pull_request?, do: "pull request", else: "discussion"
       ref = if pull_request?, do: "refs/pr/#{found.num}"
 
@@ -115,15 +117,16 @@ defmodule HfHub.CLI.Discussions do
   end
 
   defp edit(%{args: %{repo_id: repo, num: num, comment_id: id}} = call) do
-    with {:ok, text} <- body(call),
+    with {:ok, text} <- body(Map.update!(call, :flags, &Map.delete(&1, :attach))),
+         {:ok, text} <- Attached.text(call, text),
          {:ok, _comment} <- Discussions.edit_comment(repo, num, id, text, options(call)),
          do: done(call, "Edited comment #{id} on", comment_id: id)
   end
 
   defp body(call) do
-    case Values.body(call.flags) do
-      text when text in [nil, ""] -> {:usage, "pass --body or --body-file"}
-      text -> {:ok, text}
+    case {Values.body(call.flags), call.flags[:attach]} do
+      {text, nil} when text in [nil, ""] -> {:usage, "pass --body or --body-file"}
+      {text, _files} -> Attached.text(call, text || "")
     end
   end
 

@@ -5,10 +5,22 @@ defmodule HfHub.CLI.Endpoints do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.CLI.{Call, Command, Flags, Output, Values}
+  alias HfHub.CLI.Endpoints.{Catalog, Image}
   alias HfHub.InferenceEndpoints
 
   @name [name: [doc: "Name of the endpoint"]]
   @namespace [namespace: [type: :string, doc: "User or organization. Defaults to the token's account"]]
+
+  @addresses [
+    inference_endpoints_url: [
+      type: :string,
+      doc: "Base URL of the service, which gets the token. Defaults to that of Hugging Face"
+    ],
+    inference_catalog_url: [
+      type: :string,
+      doc: "Base URL of the catalog, which gets the token. Defaults to that of Hugging Face"
+    ]
+  ]
 
   @compute [
     accelerator: [type: :string, doc: "Hardware accelerator, such as `cpu` or `gpu`"],
@@ -36,7 +48,7 @@ defmodule HfHub.CLI.Endpoints do
       command(["update"], &update/1,
         summary: "Changes an endpoint",
         args: @name,
-        flags: [repo: [type: :string, doc: "Id of the model"]] ++ @compute
+        flags: [repo: [type: :string, doc: "Id of the model"]] ++ @compute ++ Image.flags()
       ),
       command(["delete"], &delete/1, summary: "Deletes an endpoint", args: @name, flags: Flags.yes()),
       command(["pause"], &pause/1, summary: "Pauses an endpoint", args: @name),
@@ -46,17 +58,17 @@ defmodule HfHub.CLI.Endpoints do
         flags: [fail_if_already_running: [type: :boolean, doc: "Fails if it runs already"]]
       ),
       command(["scale-to-zero"], &scale_to_zero/1, summary: "Scales an endpoint to zero", args: @name)
-    ]
+    ] ++ Catalog.commands(&bare/3)
   end
 
-  defp command(words, run, fields) do
-    flags = Keyword.get(fields, :flags, []) ++ @namespace
+  defp command(words, run, fields),
+    do: bare(words, run, Keyword.update(fields, :flags, @namespace, &(&1 ++ @namespace)))
 
-    fields =
-      [words: words, run: run, hf: Enum.join(["endpoints" | words], " ")] ++
-        Keyword.put(fields, :flags, flags)
-
-    struct!(Command, fields)
+  defp bare(words, run, fields) do
+    address = if hd(words) == "catalog", do: :inference_catalog_url, else: :inference_endpoints_url
+    flags = Keyword.get(fields, :flags, []) ++ Keyword.take(@addresses, [address])
+    hf = Enum.join(["endpoints" | words], " ")
+    struct!(Command, [words: words, run: run, hf: hf] ++ Keyword.put(fields, :flags, flags))
   end
 
   defp deployment do
@@ -69,11 +81,12 @@ defmodule HfHub.CLI.Endpoints do
       vendor: [type: :string, required: true, doc: "Cloud provider, such as `aws`"],
       region: [type: :string, required: true, doc: "Region of the provider, such as `us-east-1`"],
       type: [type: {:in, ~w(public protected authenticated private)}, doc: "Clients that may send requests"]
-    ] ++ Keyword.merge(@compute, required) ++ Values.flags()
+    ] ++
+      Keyword.merge(@compute, required) ++ Image.flags() ++ Image.registry_flags() ++ Values.flags()
   end
 
   defp list(call) do
-    with {:ok, found} <- InferenceEndpoints.list(Call.options(call, [:namespace])),
+    with {:ok, found} <- InferenceEndpoints.list(options(call, [:namespace])),
          do: {:table, Enum.map(found, &row(&1.raw)), id: "name"}
   end
 
@@ -98,7 +111,9 @@ defmodule HfHub.CLI.Endpoints do
 
     given = for {name, value} when value != %{} <- maps, do: {name, value}
     names = [:namespace, :vendor, :region, :type, {:repo, :repository}] ++ Keyword.keys(@compute)
-    call.args.name |> InferenceEndpoints.create(Call.options(call, names) ++ given) |> shown()
+
+    with {:ok, image} <- Image.options(flags, :new),
+         do: call.args.name |> InferenceEndpoints.create(options(call, names) ++ given ++ image) |> shown()
   end
 
   defp describe(call), do: call |> on(&InferenceEndpoints.get/2) |> shown()
@@ -111,8 +126,10 @@ defmodule HfHub.CLI.Endpoints do
   end
 
   defp update(call) do
-    opts = Call.options(call, [:namespace, {:repo, :repository}] ++ Keyword.keys(@compute))
-    call.args.name |> InferenceEndpoints.update(opts) |> shown()
+    opts = options(call, [:namespace, {:repo, :repository}] ++ Keyword.keys(@compute))
+
+    with {:ok, image} <- Image.options(call.flags, :existing),
+         do: call.args.name |> InferenceEndpoints.update(opts ++ image) |> shown()
   end
 
   defp delete(%{args: %{name: name}} = call) do
@@ -121,9 +138,11 @@ defmodule HfHub.CLI.Endpoints do
          do: {:done, "Deleted '#{name}'.", name: name}
   end
 
-  defp on(call, work), do: work.(call.args.name, Call.options(call, [:namespace]))
+  defp on(call, work), do: work.(call.args.name, options(call, [:namespace]))
+
+  defp options(call, names), do: Call.options(call, [:inference_endpoints_url | names])
 
   # As `hf` does, the JSON of the service.
-  defp shown({:ok, endpoint}), do: {:record, endpoint.raw, id: "name"}
+  defp shown({:ok, endpoint}), do: {:record, endpoint.raw, whole: true}
   defp shown(failed), do: failed
 end

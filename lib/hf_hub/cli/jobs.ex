@@ -4,8 +4,8 @@ defmodule HfHub.CLI.Jobs do
 
   @behaviour HfHub.CLI.Noun
 
-  alias HfHub.CLI.{Call, Command, Output, Values}
-  alias HfHub.CLI.Jobs.{Scheduled, Spec}
+  alias HfHub.CLI.{Call, Command, Output, Ssh, Values}
+  alias HfHub.CLI.Jobs.{Scheduled, Spec, Stats, Summary}
   alias HfHub.Jobs
 
   @id [job_id: [doc: "Id of the job, or `namespace/id`"]]
@@ -52,13 +52,41 @@ defmodule HfHub.CLI.Jobs do
         aliases: ["ls", "ps"],
         flags: [
           all: [type: :boolean, short: "a", doc: "Includes jobs that have ended"],
-          status: [type: {:list, :string}, doc: "Stage of the jobs, such as `RUNNING`"],
+          status: [type: {:list, :string}, doc: "Stages of the jobs, such as `running,scheduling`"],
           label: [type: {:list, :string}, short: "l", doc: "Label of the jobs, as `KEY=VALUE`"],
           name: [type: :string, doc: "Name of the jobs"],
           limit: [type: :integer, default: 100, doc: "Maximum number of results; 0 is all"]
         ]
       ),
       command(["inspect"], &show/1, summary: "Shows jobs", args: @ids),
+      command(["rerun"], &rerun/1,
+        summary: "Runs a job again, and prints its log",
+        args: @id,
+        flags: Keyword.take(Spec.attached(), [:detach])
+      ),
+      command(["expose"], &expose/1,
+        summary: "Replaces the ports of a job that can be reached by URL",
+        args: @id ++ [ports: [type: {:list, :integer}, required: false, doc: "Ports to reach with a token"]],
+        flags: [
+          public: [type: {:list, :integer}, doc: "Port to reach without a token"],
+          clear: [type: :boolean, doc: "Closes all ports"]
+        ]
+      ),
+      command(["stats"], &Stats.run/1,
+        summary: "Shows what jobs use of their processors, memory, network and GPUs",
+        args: [
+          job_ids: [type: {:list, :string}, required: false, doc: "Ids of jobs. Defaults to all that run"]
+        ],
+        flags: [follow: [type: :boolean, short: "f", doc: "Shows it until the jobs have ended"]]
+      ),
+      command(["ssh"], &ssh/1,
+        summary: "Connects to the container of a job",
+        details:
+          "The job must have been started with `--ssh`, and your public key be registered at " <>
+            "https://huggingface.co/settings/keys. A job that waits is waited for.",
+        args: @id,
+        flags: Ssh.flags()
+      ),
       command(["cancel"], &cancel/1, summary: "Cancels a job", args: @id),
       command(["wait"], &wait/1,
         summary: "Waits until jobs have ended",
@@ -68,6 +96,7 @@ defmodule HfHub.CLI.Jobs do
       ),
       command(["labels"], &labels/1,
         summary: "Replaces the labels of a job",
+        details: "`--name` alone leaves the other labels as they are.",
         args: @id,
         flags: Spec.label_flags()
       ),
@@ -90,9 +119,19 @@ defmodule HfHub.CLI.Jobs do
     struct!(Command, fields)
   end
 
-  defp run(call), do: call.args.image |> Jobs.run(call.args.command, Spec.options(call)) |> started(call)
+  defp run(%{flags: %{dry_run: true}} = call), do: Summary.shown(call)
 
-  defp run_uv(call), do: call.args.script |> Jobs.run_uv(Spec.uv_options(call)) |> started(call)
+  defp run(%{args: %{image: image, command: command}} = call) do
+    with {:ok, opts} <- Spec.options(call), do: image |> Jobs.run(command, opts) |> started(call)
+  end
+
+  defp run_uv(%{flags: %{dry_run: true}} = call), do: Summary.shown(call)
+
+  defp run_uv(call) do
+    with {:ok, opts} <- Spec.uv_options(call), do: call.args.script |> Jobs.run_uv(opts) |> started(call)
+  end
+
+  defp rerun(call), do: call |> id() |> Jobs.rerun(Call.options(call, [:namespace])) |> started(call)
 
   defp started({:ok, job}, call) do
     done = {:done, "Job started", id: job.id, name: job.labels["name"], url: job.url}
@@ -132,18 +171,21 @@ defmodule HfHub.CLI.Jobs do
 
   defp list(%{flags: flags} = call) do
     stages = stages(flags)
-    labels = Values.labels(flags[:label], flags[:name])
     limit = if flags.limit > 0, do: [limit: flags.limit], else: []
-    filters = if(stages, do: [stages: stages], else: []) ++ if(labels != %{}, do: [labels: labels], else: [])
+    opts = if(stages, do: [stages: stages], else: []) ++ limit ++ Call.options(call, [:namespace])
 
-    with {:ok, found} <- Jobs.list(filters ++ limit ++ Call.options(call, [:namespace])),
+    with {:ok, labels} <- Spec.label_filters(call),
+         {:ok, found} <- Jobs.list(labels ++ opts),
          do: {:table, Enum.map(found, &(Spec.row(&1) ++ endpoint(call))), id: "job_id", columns: @columns}
   end
 
   # As in the objects of the Python client.
   defp endpoint(call), do: [{"endpoint", Call.endpoint(call)}]
 
-  defp stages(%{status: texts}), do: Enum.map(texts, &String.downcase/1)
+  defp stages(%{status: texts}) do
+    for text <- texts, stage <- String.split(text, ","), do: stage |> String.trim() |> String.downcase()
+  end
+
   defp stages(%{all: true}), do: nil
   defp stages(_active), do: ["running", "scheduling"]
 
@@ -156,7 +198,7 @@ defmodule HfHub.CLI.Jobs do
 
   defp cancel(call) do
     with :ok <- Jobs.cancel(id(call), Call.options(call, [:namespace])),
-         do: {:done, "Job cancelled", id: id(call)}
+         do: {:done, "Job cancelled", id: Spec.bare(id(call))}
   end
 
   defp wait(call) do
@@ -173,9 +215,56 @@ defmodule HfHub.CLI.Jobs do
   end
 
   defp labels(call) do
-    with {:ok, labels} <- Spec.new_labels(call),
-         {:ok, job} <- Jobs.update_labels(id(call), labels, Call.options(call, [:namespace])),
+    opts = Call.options(call, [:namespace])
+    current = fn -> with {:ok, job} <- Jobs.get(id(call), opts), do: {:ok, job.labels} end
+
+    with {:ok, labels} <- Spec.new_labels(call, current),
+         {:ok, job} <- Jobs.update_labels(id(call), labels, opts),
          do: {:done, "Labels updated", id: job.id, name: labels["name"]}
+  end
+
+  defp expose(%{args: %{ports: ports}, flags: flags} = call) do
+    public = flags[:public] || []
+
+    cond do
+      flags[:clear] && ports ++ public != [] ->
+        {:error, "--clear and ports are mutually exclusive"}
+
+      !flags[:clear] && ports ++ public == [] ->
+        {:error, "pass PORTS, --public or --clear"}
+
+      true ->
+        opts = [expose: ports, expose_public: public] ++ Call.options(call, [:namespace])
+
+        with {:ok, job} <- Jobs.update_expose(id(call), opts) do
+          {:done, "Exposed ports updated",
+           id: job.id, ports: job.expose || [], public_ports: job.expose_public || []}
+        end
+    end
+  end
+
+  defp ssh(call) do
+    opts = Call.options(call, [:namespace])
+
+    with {:ok, job} <- Jobs.get(id(call), opts),
+         {:ok, job} <- running(job, opts),
+         address = URI.parse(job.status.ssh_url),
+         do: Ssh.connect(call, address.userinfo, address.host, address.port)
+  end
+
+  defp running(%{status: %{ssh_url: nil}} = job, _opts),
+    do: {:error, "job #{job.id} has no SSH; start jobs with jobs run --ssh"}
+
+  defp running(%{status: %{stage: :running}} = job, _opts), do: {:ok, job}
+
+  defp running(job, opts) do
+    Output.note("Waiting for job #{job.id} (#{Spec.stage(job)})")
+
+    case Jobs.wait(job, [stages: [:running]] ++ opts) do
+      {:ok, %{status: %{stage: :running}} = job} -> {:ok, job}
+      {:ok, job} -> {:error, "job #{job.id} has ended with #{Spec.stage(job)}"}
+      failed -> failed
+    end
   end
 
   defp hardware(call) do

@@ -14,11 +14,12 @@ defmodule HfHub.CLI.Output do
     * `{:table, rows, opts}` - rows as lists of `{column, value}`. `:id` is the column that `--quiet` prints,
       `:right` are columns that are aligned right besides those of numbers, `:columns` are those for people,
       if JSON has more, `:footer` is a line below
-    * `{:record, data, opts}` - one object. `:id` is the key that `--quiet` prints
+    * `{:record, data, opts}` - one object. `:id` is the key that `--quiet` prints, `:whole` keeps entries without a value
     * `{:done, message, facts}` - the result of an action, with facts as a keyword list
     * `{:text, text}` - text for people, which `--json` and `--quiet` do not print
     * `{:raw, text}` - text that is the result in every format
     * `{:lines, enumerable}` - lines that are printed as they come
+    * `{:bytes, enumerable}` - bytes that are written as they come, in every format
     * `{:own, value, words}` - a value as JSON, or the lines that the function makes of it
     * `{:note, text}` - a line on stderr, except with `--quiet`
     * `{:warning, text}` - a warning on stderr
@@ -86,13 +87,13 @@ defmodule HfHub.CLI.Output do
 
   def show({:record, data, opts}, %{mode: :quiet} = output) do
     case opts[:id] && Map.get(Json.given(data), opts[:id]) do
-      nil -> show({:record, data, []}, %{output | mode: :json})
+      nil -> show({:record, data, Keyword.delete(opts, :id)}, %{output | mode: :json})
       id -> out(Table.cell(id))
     end
   end
 
-  def show({:record, data, _opts}, %{mode: :human}), do: data |> Json.given() |> Json.pretty() |> out()
-  def show({:record, data, _opts}, _output), do: out(Json.encode(Json.given(data)))
+  def show({:record, data, opts}, %{mode: :human}), do: data |> object(opts) |> Json.pretty() |> out()
+  def show({:record, data, opts}, _output), do: data |> object(opts) |> Json.encode() |> out()
 
   def show({:done, _message, facts}, %{mode: :json}), do: out(Json.encode(Map.new(facts)))
   def show({:done, message, facts}, output), do: facts |> given() |> done(message, output.mode) |> out()
@@ -103,6 +104,11 @@ defmodule HfHub.CLI.Output do
 
   def show({:lines, lines}, _output) do
     Enum.each(lines, &IO.puts(log_line(&1)))
+    0
+  end
+
+  def show({:bytes, pieces}, _output) do
+    as_bytes(fn -> Enum.each(pieces, &IO.binwrite/1) end)
     0
   end
 
@@ -128,6 +134,8 @@ defmodule HfHub.CLI.Output do
     note(["Error: ", text])
     2
   end
+
+  defp object(data, opts), do: if(opts[:whole], do: Json.plain(data), else: Json.given(data))
 
   defp columns(rows, opts) do
     if names = opts[:columns],
@@ -166,6 +174,20 @@ defmodule HfHub.CLI.Output do
     0
   end
 
+  @doc "Calls a function that reads or writes bytes: stdin and stdout encode characters, unless these are Latin-1."
+  @spec as_bytes((() -> result)) :: result when result: term()
+  def as_bytes(work) do
+    device = Process.group_leader()
+    encoding = with opts when is_list(opts) <- :io.getopts(device), do: opts[:encoding], else: (_error -> nil)
+    :io.setopts(device, encoding: :latin1)
+
+    try do
+      work.()
+    after
+      if encoding, do: :io.setopts(device, encoding: encoding)
+    end
+  end
+
   @doc "Prints a line to stderr."
   @spec note(iodata()) :: 0
   def note(text) do
@@ -179,23 +201,29 @@ defmodule HfHub.CLI.Output do
     do: text |> String.trim_trailing() |> String.replace("\t", "        ") |> HfHub.Cache.Table.printable()
 
   @doc """
-  Asks for a confirmation at the terminal; a format for programs and a missing terminal require `--yes` instead.
+  Asks for a confirmation at the terminal; a format for programs and a missing terminal require the flag, `--yes`, instead.
   """
-  @spec confirm(HfHub.CLI.Call.t(), String.t()) :: :ok | {:error, Error.t()}
-  def confirm(%{flags: %{yes: true}}, _question), do: :ok
-
-  def confirm(%{output: %{mode: :human}}, question) do
-    # The question goes to stderr, since the result on stdout may be piped.
-    IO.write(:stderr, "#{question} [y/N]: ")
-
-    case IO.gets("") do
-      text when is_binary(text) -> confirmed(String.downcase(String.trim(text)))
-      _end_of_input -> {:error, Error.new(:cancelled, "nothing was changed; pass --yes without a terminal")}
+  @spec confirm(HfHub.CLI.Call.t(), String.t(), atom()) :: :ok | {:error, Error.t()}
+  def confirm(call, question, flag \\ :yes) do
+    cond do
+      call.flags[flag] -> :ok
+      call.output.mode == :human -> ask(question, flag)
+      true -> {:error, Error.new(:cancelled, "#{question} Pass --#{flag} to skip the confirmation")}
     end
   end
 
-  def confirm(_call, question),
-    do: {:error, Error.new(:cancelled, "#{question} Pass --yes to skip the confirmation")}
+  # The question goes to stderr, since the result on stdout may be piped.
+  defp ask(question, flag) do
+    IO.write(:stderr, "#{question} [y/N]: ")
+
+    case IO.gets("") do
+      text when is_binary(text) ->
+        confirmed(String.downcase(String.trim(text)))
+
+      _end_of_input ->
+        {:error, Error.new(:cancelled, "nothing was changed; pass --#{flag} without a terminal")}
+    end
+  end
 
   defp confirmed(text) when text in ["y", "yes"], do: :ok
   defp confirmed(_other), do: {:error, Error.new(:cancelled, "nothing was changed")}

@@ -150,14 +150,19 @@ defmodule HfHub.CLI.Parser do
     end
   end
 
-  defp arguments(words, [{name, rule}], values) do
+  defp arguments(words, [{name, rule} = arg], values) do
     case rule[:type] do
-      {:list, _type} -> {:ok, Map.put(values, name, words)}
+      {:list, type} -> several(words, type, arg, values)
       _one -> one(words, {name, rule}, [], values)
     end
   end
 
   defp arguments(words, [arg | rules], values), do: one(words, arg, rules, values)
+
+  defp several(words, type, {name, _rule} = arg, values) do
+    with {:ok, found} <- Call.each(words, &cast(type, &1, Command.placeholder(arg))),
+         do: {:ok, Map.put(values, name, found)}
+  end
 
   defp one([word | words], {name, rule} = arg, rules, values) do
     with {:ok, value} <- cast(rule[:type], word, Command.placeholder(arg)),

@@ -5,7 +5,7 @@ defmodule HfHub.CLI.Repo do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.{Commit, Git, Repo}
-  alias HfHub.CLI.{Call, Command, Flags, Output, RepoType, Values}
+  alias HfHub.CLI.{Call, Command, Cp, Flags, Output, RepoType, Values}
   alias HfHub.CLI.Repo.Listing
 
   @visibility [
@@ -74,6 +74,7 @@ defmodule HfHub.CLI.Repo do
             [patterns: [type: {:list, :string}, doc: "Patterns of files; `*` matches `/`, too"]],
         flags: @commit
       ),
+      Cp.command(["cp"], "repos cp", :repo),
       command(["branch", "create"], &create_branch/1,
         summary: "Creates a branch",
         args: Flags.repo_id() ++ [branch: [doc: "Name of the branch"]],

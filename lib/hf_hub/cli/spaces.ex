@@ -5,6 +5,7 @@ defmodule HfHub.CLI.Spaces do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.CLI.{Browse, Call, Flags, Json, Output, Values}
+  alias HfHub.CLI.Spaces.Development
   alias HfHub.{Api, Spaces}
 
   @id [space_id: [doc: "Id of the Space"]]
@@ -15,7 +16,8 @@ defmodule HfHub.CLI.Spaces do
 
   @impl true
   def commands do
-    Browse.commands(:spaces, []) ++ running() ++ entries("secrets") ++ entries("variables") ++ volumes()
+    Browse.commands(:spaces, []) ++
+      running() ++ Development.commands() ++ entries("secrets") ++ entries("variables") ++ volumes()
   end
 
   defp running do
@@ -61,12 +63,8 @@ defmodule HfHub.CLI.Spaces do
           sleep_time: [type: :integer, doc: "Idle seconds after which it is put to sleep; -1 is never"]
         ]
       ),
-      command(["dev-mode"], &dev_mode/1,
-        summary: "Enables the dev mode of a Space",
-        args: @id,
-        flags: [stop: [type: :boolean, negatable: true, doc: "Disables it"]]
-      ),
       command(["hardware"], &hardware/1, summary: "Lists the hardware for Spaces, with its costs"),
+      command(["zero-gpu", "quota"], &quota/1, summary: "Shows what is left of your ZeroGPU quota"),
       command(["templates"], &templates/1, summary: "Lists the templates for `repo create --template`")
     ]
   end
@@ -198,13 +196,17 @@ defmodule HfHub.CLI.Spaces do
   defp sleep_time(sleep_time: -1), do: [sleep_time: :never]
   defp sleep_time(given), do: given
 
-  defp dev_mode(%{args: %{space_id: id}} = call) do
-    {verb, result} =
-      if call.flags[:stop],
-        do: {"disabled", Spaces.disable_dev_mode(id, Call.options(call))},
-        else: {"enabled", Spaces.enable_dev_mode(id, Call.options(call))}
+  defp quota(call) do
+    with {:ok, quota} <- Spaces.get_zero_gpu_quota(Call.options(call)) do
+      facts = [
+        remaining: quota.remaining,
+        base: quota.base,
+        resets_at: quota.resets_at,
+        overquota_used: quota.overquota_used
+      ]
 
-    with {:ok, runtime} <- result, do: done(call, "Dev mode #{verb}", stage: stage(runtime))
+      {:done, "ZeroGPU quota, in seconds of a GPU", facts}
+    end
   end
 
   defp hardware(call) do

@@ -6,6 +6,7 @@ defmodule HfHub.CLI.Upload do
 
   alias HfHub.{Api, Commit, Error, Git, Repo}
   alias HfHub.CLI.{Call, Command, Flags, Target}
+  alias HfHub.CLI.Upload.Every
 
   @impl true
   def noun, do: [name: "upload", summary: "Uploads a file or a folder to a repository"]
@@ -54,8 +55,21 @@ defmodule HfHub.CLI.Upload do
         delete: [type: {:list, :string}, doc: "Pattern of files to delete in the same commit"],
         commit_message: [type: :string, doc: "Title of the commit"],
         commit_description: [type: :string, doc: "Body of the commit message"],
-        create_pr: [type: :boolean, negatable: true, doc: "Opens a pull request with the commit"]
+        create_pr: [type: :boolean, negatable: true, doc: "Opens a pull request with the commit"],
+        every: [
+          type: :float,
+          doc: "Commits changes again and again, with this pause in minutes, until it is interrupted"
+        ]
       ]
+  end
+
+  defp run(%{flags: %{every: minutes}}) when minutes <= 0,
+    do: {:usage, "--every must be more than 0, got #{minutes}"}
+
+  defp run(%{flags: %{every: _minutes}} = call) do
+    with {:ok, target} <- target(call),
+         {:ok, source} <- source(call, target),
+         do: Every.run(call, target, source)
   end
 
   defp run(call) do

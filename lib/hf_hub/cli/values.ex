@@ -55,9 +55,8 @@ defmodule HfHub.CLI.Values do
   @spec secrets([String.t()] | nil, Path.t() | nil) :: %{String.t() => String.t()}
   def secrets(texts, file) do
     found = variables(texts, file)
-    names = for text <- texts || [], not (text =~ "="), do: String.trim(text)
 
-    case Enum.reject(names, &is_map_key(found, &1)) do
+    case unset(texts, found) do
       [] ->
         found
 
@@ -65,6 +64,16 @@ defmodule HfHub.CLI.Values do
         raise ArgumentError,
               "not set in the environment: #{Enum.join(missing, ", ")}; pass KEY=VALUE or --secrets-file"
     end
+  end
+
+  @doc "Returns the names of secrets without a value here."
+  @spec unset([String.t()] | nil, map()) :: [String.t()]
+  def unset(texts, found) do
+    for text <- texts || [],
+        not (text =~ "="),
+        name = String.trim(text),
+        not is_map_key(found, name),
+        do: name
   end
 
   defp read("-") do
@@ -185,6 +194,10 @@ defmodule HfHub.CLI.Values do
   @spec labels([String.t()] | nil, String.t() | nil) :: %{String.t() => String.t()}
   def labels(texts, name) do
     labels = for text <- texts || [], into: %{}, do: label(String.split(text, "=", parts: 2))
+
+    if name && labels["name"],
+      do: raise(ArgumentError, "--name and --label name=... are mutually exclusive")
+
     if name, do: Map.put(labels, "name", name), else: labels
   end
 

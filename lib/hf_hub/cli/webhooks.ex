@@ -26,7 +26,13 @@ defmodule HfHub.CLI.Webhooks do
       command("update", &update/1, summary: "Changes a webhook", args: @id, flags: content(false)),
       command("enable", &enable/1, summary: "Enables a webhook", args: @id),
       command("disable", &disable/1, summary: "Disables a webhook", args: @id),
-      command("delete", &delete/1, summary: "Deletes a webhook", args: @id, flags: Flags.yes())
+      command("delete", &delete/1, summary: "Deletes a webhook", args: @id, flags: Flags.yes()),
+      command("replay", &replay/1,
+        summary: "Sends a delivery again",
+        hf: nil,
+        args:
+          @id ++ [log_id: [doc: "Id of the delivery, as the Hub's page of the webhook's activity shows it"]]
+      )
     ]
   end
 
@@ -125,6 +131,11 @@ defmodule HfHub.CLI.Webhooks do
     with :ok <- Output.confirm(call, "Are you sure you want to delete webhook '#{id}'?"),
          :ok <- Webhooks.delete(id, Call.options(call)),
          do: {:done, "Webhook deleted", id: id}
+  end
+
+  defp replay(%{args: %{webhook_id: id, log_id: log_id}} = call) do
+    with {:ok, status} <- Webhooks.replay(id, log_id, Call.options(call)),
+         do: {:done, "Sent again", id: id, status: status}
   end
 
   defp done({:ok, webhook}, message), do: {:done, message, id: webhook.id}

@@ -11,18 +11,31 @@ defmodule HfHub.Jobs.Call do
 
   @bases [jobs: "/api/jobs", scheduled_jobs: "/api/scheduled-jobs"]
 
-  @doc "Returns the namespace and the id of a job: of an id, or of a struct with an owner."
+  @doc "Returns the namespace and the id of a job: of an id, of `namespace/id`, or of a struct with an owner."
   @spec place(String.t() | struct(), keyword()) :: {:ok, place()} | {:error, Error.t()}
   def place(%{id: id, owner: owner}, opts),
     do: place(id, Keyword.put(opts, :namespace, opts[:namespace] || name(owner)))
 
-  def place(id, opts) when is_binary(id),
-    do: with({:ok, namespace} <- Account.name(opts[:namespace], opts), do: {:ok, {namespace, id}})
+  def place(text, opts) when is_binary(text) do
+    case {String.split(text, "/"), opts[:namespace]} do
+      {[id], namespace} ->
+        with {:ok, namespace} <- Account.name(namespace, opts), do: {:ok, {namespace, id}}
 
-  def place(other, _opts) do
-    message = "invalid job #{Options.shown(other)}: expected its id as a string, or its struct"
-    {:error, Error.new(:invalid_name, message)}
+      {[owner, id], given} when given in [nil, owner] and "" not in [owner, id] ->
+        {:ok, {owner, id}}
+
+      {[_owner, _id], given} when given != nil ->
+        invalid(text, "one of the namespace #{Options.shown(given)}")
+
+      {_other, _namespace} ->
+        invalid(text, "its id, or the namespace and the id with a slash")
+    end
   end
+
+  def place(other, _opts), do: invalid(other, "its id as a string, or its struct")
+
+  defp invalid(job, expected),
+    do: {:error, Error.new(:invalid_name, "invalid job #{Options.shown(job)}: expected #{expected}")}
 
   defp name(%{name: name}), do: name
   defp name(_unknown), do: nil

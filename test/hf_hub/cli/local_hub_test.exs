@@ -107,4 +107,30 @@ defmodule HfHub.CLI.LocalHubTest do
     assert listed =~ "ann"
     assert {2, "", _stderr} = run(["hub", "user", "--root", root, "nonsense"])
   end
+
+  @tag :duckdb
+  test "datasets sql runs a query with DuckDB, in the order of its columns" do
+    assert {0, json, _stderr} = run(hub(["datasets", "sql", "select 2 as z, 'x' as a;", "--json"]))
+    assert json == ~s([{"a":"x","z":2}]\n)
+    assert {0, table, _stderr} = run(hub(["datasets", "sql", "select 2 as z, 'x' as a"]))
+    assert table =~ ~r/^Z +A/
+    assert {1, "", stderr} = run(hub(["datasets", "sql", "select nothing"]))
+    assert stderr =~ "DuckDB ended with exit status 1"
+  end
+
+  test "a delivery of a webhook is sent again", context do
+    fault = %{
+      kind: "status",
+      code: 200,
+      headers: %{"content-type" => "application/json"},
+      body: ~s({"status":204})
+    }
+
+    id = "654bbbc16f2ec14d77f109cc"
+    path = "{/api/settings/webhooks/#{id}/replay/66a1c0ffee0ddba11c0ffee0}"
+    control(:post, "faults", %{match: path, method: "POST", fault: fault}, context.endpoint)
+    assert {0, json, ""} = run(hub(["webhooks", "replay", id, "66a1c0ffee0ddba11c0ffee0", "--json"]))
+    assert json =~ ~s("status":204)
+    assert {1, "", "Error: " <> _message} = run(hub(["webhooks", "replay", id, "nonsense/.."]))
+  end
 end

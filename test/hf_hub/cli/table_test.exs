@@ -64,12 +64,13 @@ defmodule HfHub.CLI.TableTest do
     end
   end
 
+  defp completion(shell),
+    do: ExUnit.CaptureIO.capture_io(fn -> assert 0 == CLI.run(["completion", shell]) end)
+
   # Returns the candidates of bash for the last word.
   defp complete(words) do
-    script = ExUnit.CaptureIO.capture_io(fn -> assert 0 == CLI.run(["completion", "bash"]) end)
-
     body =
-      script <>
+      completion("bash") <>
         ~S"""
         COMP_WORDS=(hf_hub "$@"); COMP_CWORD=$#; _hf_hub; printf '%s\n' "${COMPREPLY[@]}"
         """
@@ -90,6 +91,40 @@ defmodule HfHub.CLI.TableTest do
     assert "lib" in complete(["download", "me/x", "--local-dir", "li"])
     assert "lib" in complete(["upload", "me/x", "li"])
     assert [] = complete(["nonsense", "x"])
+  end
+
+  # Types each line and a tab in a zsh at a terminal of its own, and waits until the screen matches its pattern.
+  defp zsh(lines) do
+    script = Path.join(System.tmp_dir!(), "hf_hub_completion_#{System.unique_integer([:positive])}")
+    File.write!(script, completion("zsh"))
+
+    steps =
+      for {line, pattern} <- lines,
+          do: "zpty -w -n z $'\\C-u#{line}\\t'; zpty -r z out '#{pattern}'; print found\n"
+
+    setup = """
+    zmodload zsh/zpty
+    zpty z zsh -f -i
+    zpty -w z "autoload -Uz compinit; compinit -u -D; source #{script}; PROMPT='> '; echo re''ady"
+    zpty -r z out '*ready*'
+    #{steps}zpty -d z
+    """
+
+    {output, _status} = System.cmd("zsh", ["-f", "-c", setup], stderr_to_stdout: true)
+    File.rm!(script)
+    String.split(output, "\n", trim: true)
+  end
+
+  @tag :zsh
+  test "zsh completes commands, options and values" do
+    lines = [
+      {"hf_hub dow", "*hf_hub download*"},
+      {"hf_hub repos branch ", "*create*delete*"},
+      {"hf_hub repo create me/x --no-p", "*--no-private*"},
+      {"hf_hub download me/x --repo-type d", "*--repo-type dataset*"}
+    ]
+
+    assert zsh(lines) == for(_line <- lines, do: "found")
   end
 
   describe "parser" do
@@ -126,6 +161,12 @@ defmodule HfHub.CLI.TableTest do
       command = %{@command | rest: true}
       assert {%{words: ["ls", "--limit"]}, %{limit: 2}} = parse(["-n", "2", "i", "ls", "--limit"], command)
       assert {%{words: ["--limit"]}, _flags} = parse(["i", "--limit"], command)
+    end
+
+    test "checks each value of the last argument" do
+      command = %{@command | args: [id: [doc: "Id"], ports: [type: {:list, :integer}, doc: "Ports"]]}
+      assert {%{ports: [1, 2]}, _flags} = parse(["i", "1", "2"], command)
+      assert {:usage, "PORTS... must be a whole number, got \"x\""} = parse(["i", "1", "x"], command)
     end
 
     test "names what is wrong, and the nearest name" do

@@ -100,4 +100,31 @@ defmodule HfHub.CLI.TerminalTest do
     assert {0, screen} = at_terminal(context, "hf_hub repo delete #{id}", [{"[y/N]", "y\n"}])
     assert screen =~ "Repo deleted"
   end
+
+  @tag :ssh
+  test "jobs ssh leaves the terminal to ssh, whose exit status is that of the command", context do
+    {:ok, closed} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})
+    {:ok, port} = :inet.port(closed)
+    :gen_tcp.close(closed)
+    id = "687fb701029421ae5549d9#{Enum.random(10..99)}"
+    status = %{stage: "RUNNING", sshUrl: "ssh://me@127.0.0.1:#{port}"}
+    body = HfHub.Native.Nif.to_json(%{id: id, status: status, owner: %{name: "reader"}})
+    fault = %{kind: "status", code: 200, headers: %{"content-type" => "application/json"}, body: body}
+    control(:post, "faults", %{match: "{/api/jobs/reader/#{id}}", method: "GET", fault: fault})
+
+    assert {255, screen} = at_terminal(context, "hf_hub jobs ssh reader/#{id}", [])
+    assert screen =~ "Running ssh -p #{port} me@127.0.0.1" and screen =~ "Connection refused"
+    assert {0, screen} = at_terminal(context, "hf_hub jobs ssh reader/#{id} --dry-run", [])
+    assert String.trim(screen) == "ssh -p #{port} me@127.0.0.1"
+  end
+
+  test "upload --every commits changes until Ctrl-C", context do
+    id = "reader/every-#{System.unique_integer([:positive])}"
+    folder = folder(context, %{"a.txt" => "a"})
+    line = "hf_hub upload #{id} '#{folder}' --every 60; echo status=$?; stty -a"
+    assert {0, screen} = at_terminal(context, line, [{"Committing changes every 60.0 minutes", "\x03"}])
+    assert screen =~ "Uploaded" and screen =~ "status=1", inspect(screen)
+    ends_in_order(screen)
+    assert "a.txt" in HfHub.Api.list_repo_files!(id, endpoint: context.endpoint, token: token())
+  end
 end

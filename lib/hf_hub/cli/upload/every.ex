@@ -1,0 +1,60 @@
+defmodule HfHub.CLI.Upload.Every do
+  # `upload --every`: commits the changes of a folder until the command is interrupted.
+  @moduledoc false
+
+  alias HfHub.CLI.{Call, Output, Target}
+  alias HfHub.CommitScheduler
+
+  @doc "Commits a source, `{:file, path, name}` or `{:folder, path, folder in the repository, patterns}`, for ever."
+  @spec run(Call.t(), Target.t(), tuple()) :: Output.shown()
+  def run(call, target, source) do
+    {folder, in_repo, allowed} = place(source)
+    for warning <- warnings(call, source), do: Output.show(warning, call.output)
+
+    opts =
+      [
+        repo_id: target.id,
+        folder: folder,
+        path_in_repo: in_repo,
+        allow_patterns: allowed,
+        every: round(call.flags.every * 60_000),
+        on_commit: &Output.show(shown(&1), call.output)
+      ] ++ Target.options(target) ++ Call.options(call, [:private, {:exclude, :ignore_patterns}])
+
+    {:ok, scheduler} = CommitScheduler.start_link(opts)
+    # An error of the first commit is one of the command; later ones may pass.
+    with {:ok, _commit} <- CommitScheduler.trigger(scheduler) do
+      Output.note("Committing changes every #{call.flags.every} minutes to #{target.id}; Ctrl-C ends it")
+      Process.sleep(:infinity)
+    end
+  end
+
+  # Of a file, its folder is watched for this name.
+  defp place({:file, path, name}), do: {Path.dirname(path), folder(name), [Path.basename(path)]}
+  defp place({:folder, path, folder, patterns}), do: {path, folder, patterns}
+
+  defp folder(name), do: with("." <- Path.dirname(name), do: "")
+
+  defp shown({:ok, nil}), do: :ok
+  defp shown({:ok, commit}), do: {:done, "Uploaded", url: commit.commit_url}
+  # The command or the log reports it.
+  defp shown({:error, _error}), do: :ok
+
+  defp warnings(call, source) do
+    for(name <- ignored(source), call.flags[name], do: {:warning, "--#{name} has no effect with --every"}) ++
+      renamed(source)
+  end
+
+  defp ignored({:file, _path, _name}), do: [:include, :exclude, :delete]
+  defp ignored(_folder), do: [:delete]
+
+  defp renamed({:file, path, name}) do
+    if Path.basename(name) in [Path.basename(path), "."],
+      do: [],
+      else: [
+        {:warning, "with --every a file keeps its name: #{Path.basename(path)}, not #{Path.basename(name)}"}
+      ]
+  end
+
+  defp renamed(_folder), do: []
+end

@@ -1,0 +1,3 @@
+defmodule Mix.Tasks.HfHub.Sync do
+  use HfHub.CLI.Task, noun: HfHub.CLI.Sync
+end
