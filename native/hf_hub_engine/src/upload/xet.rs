@@ -303,7 +303,8 @@ impl<'a> Batch<'a> {
         };
         loop {
             while reading.len() < workers * FILES_OF_WORKER
-                && let Some(arrival) = waiting.pop_front_if(|arrival| has_room(arrival, taken))
+                && waiting.front().is_some_and(|arrival| has_room(arrival, taken))
+                && let Some(arrival) = waiting.pop_front()
             {
                 taken += held(&arrival).1;
                 reading.push(read(session.clone(), upload, arrival));

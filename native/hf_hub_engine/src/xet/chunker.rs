@@ -6,6 +6,7 @@ use gearhash::Hasher;
 use xet_core_structures::xorb_object::Chunk;
 
 /// Bytes of a chunk, at least (but for the last one of a file) and at most.
+#[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 128 KiB")]
 const SIZES: (usize, usize) = (8 << 10, super::plan::CHUNK as usize);
 
 /// A chunk ends where these bits of the rolling hash are zero, on average after 64 KiB.

@@ -315,7 +315,9 @@ impl Grant {
             pair.ok_or_else(|| invalid("a header of a grant cannot be sent"))
         });
         let mut headers = pairs.collect::<Result<HeaderMap>>()?;
-        own.iter().for_each(|name| drop(headers.remove(name)));
+        for name in own {
+            headers.remove(name);
+        }
         Ok(headers)
     }
 }

@@ -51,7 +51,9 @@ impl Packed {
             pieces.push(packed);
         }
         let mut checksum = Digest::new(CrcAlgorithm::Crc64Nvme);
-        pieces.iter().for_each(|piece| checksum.update(piece));
+        for piece in &pieces {
+            checksum.update(piece);
+        }
         Self {
             info: Arc::new(raw.xorb_info),
             length: pieces.iter().map(|piece| piece.len() as u64).sum(),

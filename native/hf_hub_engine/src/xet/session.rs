@@ -180,13 +180,13 @@ impl Item {
         let hasher = self.hasher.take();
         let shared = bytes.clone();
         let chunks = blocking::run(move || (Arc::from(chunker.push(&shared)), chunker));
-        let hashed = blocking::run(move || {
+        let hashing = blocking::run(move || {
             hasher.map(|mut hasher| {
                 hasher.update(&bytes);
                 hasher
             })
         });
-        let ((chunks, chunker), hasher) = tokio::join!(chunks, hashed);
+        let ((chunks, chunker), hasher) = tokio::join!(chunks, hashing);
         (self.chunker, self.hasher) = (chunker, hasher);
         self.append(chunks).await
     }

@@ -149,7 +149,7 @@ async fn objects_have_the_size_that_the_memory_allows() {
     let server = Server::answering(accept).await;
     let dir = tempfile::tempdir().unwrap();
     let storage = xet(dir.path()).storage(None).unwrap();
-    let many: Bytes = (1..8).map(content).flatten().collect();
+    let many: Bytes = (1..8).flat_map(content).collect();
     upload(&*storage, &access(&server.url), &many).await.unwrap();
     // 64 MiB allow for objects of 8.
     assert_eq!(count(&server, "put /put"), 3);
@@ -200,8 +200,9 @@ async fn the_storage_itself_takes_an_object_that_no_grant_stores() {
 
 #[tokio::test]
 async fn an_upload_ends_in_an_error_if_the_storage_refuses_it() {
-    let event = |event: &str| reply("200 OK", "", format!("{event}\n").as_bytes());
     type Script = Box<dyn Fn(&str) -> Reply + Send>;
+
+    let event = |event: &str| reply("200 OK", "", format!("{event}\n").as_bytes());
     let cases: [(&'static str, Script, ErrorKind); 5] = [
         ("xorb", Box::new(|_| reply("500 Broken", "", b"")), ErrorKind::Server),
         (
