@@ -7,7 +7,7 @@ defmodule HfHub.Request do
   @moduledoc false
 
   alias HfHub.{Decode, Error, Native, Options, RepoRef, Telemetry}
-  alias HfHub.Native.{Hub, Nif}
+  alias HfHub.Native.{Hub, Nif, Text}
   alias HfHub.Request.{Form, Pages, Place}
 
   # Options contain tokens, and bodies contain private data.
@@ -357,13 +357,17 @@ defmodule HfHub.Request do
     with {:ok, spec} <- spec(request, list) do
       spec = Map.put(spec, :structs, Decode.tables(decode))
       observed = metadata(request, spec)
-      result = Telemetry.span(:request, observed, spec.hub.token, fn -> Native.run(:request, spec) end)
+      result = Telemetry.span(:request, observed, spec.hub.token, fn -> answer(spec) end)
       Place.named(result, request)
     end
   end
 
   defp metadata(request, spec),
     do: %{method: request.method, path: request.path, endpoint: spec.hub.endpoint}
+
+  defp answer(spec) do
+    with {:ok, answer} <- Native.run(:request, spec), do: {:ok, Text.parsed(answer, spec.structs)}
+  end
 
   defp spec(%{error: %Error{} = error}, _list), do: {:error, error}
 

@@ -89,12 +89,22 @@ defmodule HfHub.NativeStructsTest do
     serve(socket, texts)
   end
 
+  # A text that native code parses on the heap of the caller, and not for a message.
+  defp long(text), do: text <> String.duplicate(" ", 70_000)
+
   # Returns how many objects of a list were left to Elixir.
   defp same(module, items) do
-    [request] = served(["[" <> Enum.join(items, ",") <> "]"])
+    text = "[" <> Enum.join(items, ",") <> "]"
+    left = left(module, text, length(items))
+    assert left(module, long(text), length(items)) == left
+    left
+  end
+
+  defp left(module, text, count) do
+    [request] = served([text])
     {:ok, json} = Request.run(request)
     {:ok, found} = Request.run(request, [Module.concat(module, Native)])
-    assert length(json) == length(items)
+    assert length(json) == count
 
     Enum.zip_reduce(json, found, 0, fn
       json, {:left, left}, count ->
@@ -174,11 +184,36 @@ defmodule HfHub.NativeStructsTest do
       ] ++
         [~s("x"), "[null]", "[false]", ~s([[{"id":"p"}]]), "NaN", "\ufeff[]", "[", String.duplicate("[", 200)]
 
+    texts = texts ++ Enum.map(texts, &long/1)
+
     for {request, text} <- Enum.zip(served(texts), texts) do
       assert Request.run(request, [Part]) == Request.run(request, &Decode.items(&1, Decode.to(Part))), text
       assert Request.run(request, Part) == Request.run(request, Decode.to(Part)), text
       assert Request.list(request, nil, Part) == Request.list(request, nil, Decode.to(Part)), text
     end
+  end
+
+  test "the caller has the same minimum heap size after a long text" do
+    [valid, invalid] = served([long("[1]"), long("[")])
+    before = Process.info(self(), :min_heap_size)
+    assert Request.run(valid) == {:ok, [1]}
+    assert Process.info(self(), :min_heap_size) == before
+    assert {:error, %{kind: :invalid_response}} = Request.run(invalid)
+    assert Process.info(self(), :min_heap_size) == before
+  end
+
+  test "the heap of a caller does not grow with the number of long texts" do
+    [request] = served([long("[1]")])
+    for _call <- 1..30, do: {:ok, [1]} = Request.run(request)
+    {:garbage_collection_info, heap} = Process.info(self(), :garbage_collection_info)
+    assert heap[:heap_block_size] < 1_000_000
+  end
+
+  test "a process whose heap is limited reads a text that is longer than the limit" do
+    [request] = served(["[1]" <> String.duplicate(" ", 8_000_000)])
+    limit = %{size: 1_000_000, kill: true, error_logger: false}
+    {pid, monitor} = :erlang.spawn_opt(fn -> exit(Request.run(request)) end, [:monitor, max_heap_size: limit])
+    assert_receive {:DOWN, ^monitor, :process, ^pid, {:ok, [1]}}, 5000
   end
 
   test "recorded responses are decoded as Elixir does" do

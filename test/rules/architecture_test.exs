@@ -136,7 +136,7 @@ defmodule HfHub.Rules.ArchitectureTest do
   end
 
   # All lines, comments included. Logic belongs to the engine; structs are decoded here because they are made of terms.
-  @boundary_lines 1600
+  @boundary_lines 1650
 
   test "the boundary stays small" do
     lines = for path <- files("native/hf_hub_nif/src/**/*.rs"), _line <- File.stream!(path), do: path

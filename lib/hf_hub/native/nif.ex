@@ -47,6 +47,7 @@ defmodule HfHub.Native.Nif do
   def bandwidth(_bandwidth), do: not_loaded()
   def close_file(_file), do: not_loaded()
   def to_json(_term), do: not_loaded()
+  def parse(_text, _tables), do: not_loaded()
   def archive_format(_path), do: not_loaded()
   def check_names(_names), do: not_loaded()
   def look_up(_question), do: not_loaded()

@@ -1,6 +1,6 @@
 //! Encodes the messages of a job as terms.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hf_hub_engine::{
@@ -13,7 +13,11 @@ use hf_hub_engine::{
 use rustler::{Atom, Encoder, Env, NewBinary, OwnedEnv, ResourceArc, Term, env::SavedTerm};
 use serde::Serialize;
 
-use crate::{Held, OpenFile, atoms, serial, structs};
+use crate::{Held, OpenFile, Text, atoms, serial, structs};
+
+/// Number of bytes from which on a JSON text is parsed by the owner of the job, on the heap of its process: the terms
+/// of a message are in many small pieces, which take as much memory again while they are copied.
+const LONG: usize = 64 << 10;
 
 /// The result of a job or a piece of a stream, built when it is sent.
 pub(crate) struct Reply(Box<dyn for<'a> Fn(Env<'a>) -> Term<'a> + Send>);
@@ -24,19 +28,23 @@ impl Reply {
         Self(Box::new(move |env| serial::term(env, &report)))
     }
 
-    /// Creates a reply with the response of an API route: JSON as terms, anything else as a binary.
-    /// Objects are decoded by `tables`. `broken` is the error of a body that is not valid JSON.
+    /// Creates a reply with the response of an API route: JSON as terms, a long text as a [`Text`] and its size,
+    /// anything else as a binary. Objects are decoded by `tables`. `broken` is the error of a body that is not valid
+    /// JSON.
     pub(crate) fn response(response: ApiResponse, tables: Option<(OwnedEnv, SavedTerm)>) -> Self {
         Self(Box::new(move |env| {
-            let (body, broken) =
-                match response.json().map(|text| leniently(text, |text| serial::json(env, text))) {
-                    None => (binary(env, &response.body), None),
-                    Some(Ok(body)) => {
-                        let structs = tables.as_ref().and_then(|it| structs::decoded(body, it));
-                        (structs.unwrap_or(body), None)
-                    }
-                    Some(Err(error)) => (binary(env, b""), Some(error.to_string())),
-                };
+            let (body, broken) = match response.json() {
+                None => (binary(env, &response.body), None),
+                Some(text) if text.len() < LONG => {
+                    let load =
+                        |(envs, it): &(OwnedEnv, SavedTerm)| envs.run(|of| it.load(of).in_env(env));
+                    json(env, text, tables.as_ref().map(load))
+                }
+                Some(text) => {
+                    let unparsed = ResourceArc::new(Text(Mutex::new(Some(response.body.clone()))));
+                    ((unparsed, text.len()).encode(env), None)
+                }
+            };
             let response = with(serial::term(env, &response), atoms::body(), body);
             with(response, atoms::broken(), broken)
         }))
@@ -83,6 +91,18 @@ impl Reply {
 impl Encoder for Reply {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         self.0(env)
+    }
+}
+
+/// Parses JSON, whose objects are decoded by `tables`. Returns why a text is not valid, too.
+pub(crate) fn json<'a>(
+    env: Env<'a>,
+    text: &[u8],
+    tables: Option<Term<'a>>,
+) -> (Term<'a>, Option<String>) {
+    match leniently(text, |text| serial::json(env, text)) {
+        Ok(body) => (tables.and_then(|it| structs::decoded(body, it)).unwrap_or(body), None),
+        Err(error) => (binary(env, b""), Some(error.to_string())),
     }
 }
 

@@ -60,7 +60,7 @@ impl Resource for Job {
     }
 }
 
-fn lock<T: ?Sized>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T: ?Sized>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,7 +1,8 @@
 //! The boundary between the BEAM and `hf_hub_engine`: decode, spawn, encode, and nothing else.
 //!
-//! Every function returns within microseconds, of which only [`look_up`] asks the disk. Longer work
-//! is a [`job`]: it runs on the tokio runtime and replies by messages. None reads the environment.
+//! Every function returns within microseconds, of which only [`look_up`] asks the disk; [`parse`] only computes, on a
+//! dirty scheduler. Longer work is a [`job`]: it runs on the tokio runtime and replies by messages. None reads the
+//! environment.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -16,8 +17,12 @@ mod map;
 mod serial;
 mod structs;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+};
 
+use bytes::Bytes;
 use hf_hub_engine::{
     base::{
         bandwidth::Bandwidth,
@@ -79,6 +84,9 @@ impl Held {
     }
 }
 
+/// A JSON text that is not parsed yet.
+struct Text(Mutex<Option<Bytes>>);
+
 /// Not on a scheduler: the system may take long to free the blocks of a file, or large memory.
 impl Drop for OpenFile {
     fn drop(&mut self) {
@@ -92,11 +100,17 @@ impl Drop for Held {
     }
 }
 
+impl Drop for Text {
+    fn drop(&mut self) {
+        job::drop_later(job::lock(&self.0).take());
+    }
+}
+
 /// Terms that Elixir can hold and pass, but not see into.
 macro_rules! opaque {
     ($($name:ident),*) => { $(#[rustler::resource_impl] impl Resource for $name {})* };
 }
-opaque!(Secret, Limit, List, OpenFile, Held);
+opaque!(Secret, Limit, List, OpenFile, Held, Text);
 
 /// Starts the named job, which sends messages with the tag.
 #[rustler::nif]
@@ -209,6 +223,14 @@ fn close_file(file: ResourceArc<OpenFile>) -> Atom {
 fn to_json(value: Term) -> NifResult<String> {
     let value: serde_json::Value = decode::read(value).map_err(|_| rustler::Error::BadArg)?;
     Ok(value.to_string())
+}
+
+/// Parses a JSON text on the heap of the calling process, and frees the text: only once. Returns why it is not valid,
+/// too.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn parse(text: ResourceArc<Text>, tables: Term<'_>) -> (Term<'_>, Option<String>) {
+    let text = job::lock(&text.0).take().unwrap_or_default();
+    encode::json(tables.get_env(), &text, Some(tables))
 }
 
 /// Reads a spec; invalid names in it are an error for the user.

@@ -6,10 +6,7 @@
 use std::cell::RefCell;
 
 use hf_hub_engine::base::{moment::Moment, recent::Recent};
-use rustler::{
-    Encoder, Env, ListIterator, MapIterator, OwnedEnv, Term, env::SavedTerm, sys::ErlNifTerm,
-    types::atom,
-};
+use rustler::{Encoder, Env, ListIterator, MapIterator, Term, sys::ErlNifTerm, types::atom};
 
 use crate::{atoms, map};
 
@@ -17,10 +14,9 @@ use crate::{atoms, map};
 /// empty ones, their rows.
 type Tables<'a> = (Term<'a>, (Term<'a>, Vec<Term<'a>>), Vec<(Term<'a>, Term<'a>, Vec<Row<'a>>)>);
 
-/// Decodes a response by [`Tables`]. `None` if Elixir has to.
-pub(crate) fn decoded<'a>(json: Term<'a>, tables: &(OwnedEnv, SavedTerm)) -> Option<Term<'a>> {
+/// Decodes a response by [`Tables`] in the same environment. `None` if Elixir has to.
+pub(crate) fn decoded<'a>(json: Term<'a>, tables: Term<'a>) -> Option<Term<'a>> {
     let env = json.get_env();
-    let tables = tables.0.run(|from| tables.1.load(from).in_env(env));
     let (kind, (time, parts), tables) = tables.decode::<Tables>().ok()?;
     let modules: Vec<Term> = tables.iter().map(|(module, ..)| *module).collect();
     let tables = tables.into_iter().map(|(_, empty, rows)| Table::read(empty, rows, &modules));
