@@ -86,9 +86,12 @@ impl Writer {
                 Partial::create(slot).map(|partial| (partial, Orphans::default()))
             };
             let result = partial.and_then(|(partial, orphans)| {
+                let present = orphans.present().clone();
+                let mut output = Output::new(partial, orphans)?;
+                output.copy_without_record()?;
                 // If the receiver is gone, the queue is closed as well.
-                let _ = opened.send(orphans.present().clone());
-                Output::new(partial, orphans)?.work(queue)
+                let _ = opened.send(present);
+                output.work(queue)
             });
             // Not earlier: the next holder of the lock may claim the partial file.
             drop(lock);
@@ -227,6 +230,14 @@ impl Output {
                 Err(TryRecvError::Empty) => return Ok(queue.blocking_recv()),
             }
         }
+    }
+
+    /// Copies all of earlier attempts if the size is unknown: such a file has no resume record, so a gap that is left
+    /// by a crash would count as received.
+    fn copy_without_record(&mut self) -> Result<()> {
+        let is_recorded = self.partial.slot().size.is_some();
+        while !is_recorded && self.copy_piece()? {}
+        Ok(())
     }
 
     /// Copies the next piece from earlier attempts; false if there is none.
@@ -368,6 +379,23 @@ mod tests {
         assert_eq!(files(dir.path()), 1);
         verified.publish(&dir.path().join("blob")).unwrap();
         assert!(std::fs::read(dir.path().join("blob")).unwrap() == content);
+    }
+
+    #[test]
+    fn an_earlier_attempt_of_unknown_size_is_copied_before_anything_arrives() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(interrupted(dir.path()));
+        let slot = Slot { size: None, ..slot(dir.path()) };
+        let (partial, orphans) = Partial::resume(slot.clone(), true).unwrap();
+        let mut output = Output::new(partial, orphans).unwrap();
+        output.copy_without_record().unwrap();
+        assert_eq!(output.partial.present(), &Ranges::prefix_of(EARLIER as u64));
+        assert!(output.orphans.is_empty());
+        // Otherwise the copy goes on while bytes arrive.
+        drop(output);
+        let mut output = resumed(dir.path());
+        output.copy_without_record().unwrap();
+        assert!(!output.orphans.is_empty());
     }
 
     #[test]

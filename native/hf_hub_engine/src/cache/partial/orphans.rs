@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{Slot, open_orphan};
-use crate::cache::ranges::Ranges;
+use crate::{
+    base::disk::write_all_at,
+    cache::{ranges::Ranges, resume_record},
+};
 
 /// Maximum number of bytes copied at a time: what is received meanwhile waits.
 const PIECE: u64 = 1 << 20;
@@ -30,8 +33,8 @@ struct Orphan {
     path: PathBuf,
     file: File,
     left: VecDeque<Range<u64>>,
-    /// Whether there is no room for a copy: copies from the end, and truncates the file.
-    moves: bool,
+    /// The slot if there is no room for a copy: copies from the end, and truncates the file.
+    moves: Option<Slot>,
 }
 
 impl Orphans {
@@ -47,7 +50,8 @@ impl Orphans {
             }
             let Some(path) = slot.claim(&path) else { continue };
             let left = new.iter().collect();
-            orphans.claimed.push_back(Orphan { path, file, left, moves: is_short });
+            let moves = is_short.then(|| slot.clone());
+            orphans.claimed.push_back(Orphan { path, file, left, moves });
             new.iter().for_each(|range| orphans.present.add(range));
         }
         orphans
@@ -93,7 +97,7 @@ impl Orphans {
 impl Orphan {
     /// Returns the first bytes that are left, or the last ones if the file is moved.
     fn next(&self) -> Option<Range<u64>> {
-        if self.moves {
+        if self.moves.is_some() {
             let last = self.left.back()?;
             return Some(last.start.max(last.end.saturating_sub(PIECE))..last.end);
         }
@@ -104,10 +108,7 @@ impl Orphan {
     /// Reads the next bytes, and returns their position.
     fn read_next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<u64>> {
         let Some(piece) = self.next() else { return Ok(None) };
-        if self.moves {
-            // What is behind them was moved.
-            self.file.set_len(piece.end)?;
-        }
+        self.truncate(piece.end)?;
         buffer.clear();
         self.file.seek(SeekFrom::Start(piece.start))?;
         (&self.file).take(piece.end - piece.start).read_to_end(buffer)?;
@@ -119,8 +120,26 @@ impl Orphan {
         Ok(Some(piece.start))
     }
 
+    /// Frees the space of what was moved, which is behind `end`.
+    fn truncate(&self, end: u64) -> io::Result<()> {
+        let Some(slot) = &self.moves else { return Ok(()) };
+        self.file.set_len(end)?;
+        let mut left = Ranges::default();
+        self.left.iter().for_each(|range| left.add(range.clone()));
+        // Without a record, which was behind it, too, gaps would count as received.
+        match slot
+            .size
+            .and_then(|size| Some((size, resume_record::encode(&slot.etag, size, &left)?)))
+        {
+            Some((size, record)) if self.left.len() > 1 => {
+                write_all_at(&self.file, &[record], resume_record::position(size))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn took(&mut self, piece: &Range<u64>) {
-        let range = if self.moves { self.left.pop_back() } else { self.left.pop_front() };
+        let range = if self.moves.is_some() { self.left.pop_back() } else { self.left.pop_front() };
         let Some(range) = range else { return };
         if range.start < piece.start {
             self.left.push_back(range.start..piece.start);

@@ -330,10 +330,14 @@ fn moves_an_orphan_piece_by_piece_when_space_is_short() {
     drop(dead);
     let mut orphans = Orphans::claim(&slot, true, true);
     let mut partial = Partial::create(slot.clone()).unwrap();
-    for _ in 0..10 {
+    let move_next = |orphans: &mut Orphans, partial: &mut Partial| {
         let (at, bytes) = orphans.next_piece().unwrap().unwrap();
         partial.write(at, bytes).unwrap();
-    }
+    };
+    (0..3).for_each(|_| move_next(&mut orphans, &mut partial));
+    // The gap does not count as content.
+    assert_eq!(slot.resumable(), (23 << 20) + 1);
+    (0..7).for_each(|_| move_next(&mut orphans, &mut partial));
     // What is behind the gap was moved, so the rest is a prefix.
     assert_eq!(slot.resumable(), 17 << 20);
     while let Some((at, bytes)) = orphans.next_piece().unwrap() {
