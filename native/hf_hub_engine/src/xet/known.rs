@@ -2,8 +2,10 @@
 //! earlier ones and of others. The folders are those of the Python client.
 
 use std::{
+    fs,
+    io::Cursor,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use xet_core_structures::{
     merklehash::{MerkleHash, compute_data_hash},
     metadata_shard::{
         ChunkIndexSizeEnforcement, MDB_SHARD_LOCAL_CACHE_EXPIRATION, MDB_SHARD_TARGET_SIZE,
-        MDBShardFile, ShardFileManager,
+        MDBShardFile, MDBShardFileFooter, MDBShardFileHeader, MDBShardInfo, ShardFileManager,
         file_structs::MDBFileInfo,
         get_shard_file_cache,
         session_directory::{consolidate_shards_in_directory, merge_shards},
@@ -47,6 +49,8 @@ pub(super) struct Known {
     interrupted: Option<Arc<ShardFileManager>>,
     /// The lists of interrupted uploads, which this one replaces.
     obsolete: Vec<PathBuf>,
+    /// The lists of this one, until it has ended.
+    kept: Mutex<Vec<PathBuf>>,
     /// Where this upload keeps its lists until it has ended.
     staging: PathBuf,
     /// The folder of this upload.
@@ -64,7 +68,9 @@ impl Known {
         let context = XetContext::from_external(Handle::current(), settings());
         let sessions = dir.join("staging/shard-session");
         let staging = sessions.join("xorb_metadata");
-        std::fs::create_dir_all(&staging)?;
+        fs::create_dir_all(&staging)?;
+        sweep(&sessions, &staging);
+        remove_unsound(&staging);
         let own = TempDir::new_in(&sessions)?;
         let files = get_shard_file_cache(&context.common);
         let size = *MDB_SHARD_TARGET_SIZE;
@@ -80,10 +86,12 @@ impl Known {
             interrupted = Some(manager);
         }
         let cache = dir.join("shard-cache");
-        std::fs::create_dir_all(&cache)?;
+        fs::create_dir_all(&cache)?;
+        remove_unsound(&cache);
         let cache = ShardFileManager::new_in_cache_directory(&context, cache).await?;
         let obsolete = merged.obsolete_shards.iter().map(|list| list.path.clone()).collect();
-        Ok(Self { context, cache, session, interrupted, obsolete, staging, _dir: own })
+        let kept = Mutex::default();
+        Ok(Self { context, cache, session, interrupted, obsolete, kept, staging, _dir: own })
     }
 
     /// Adds to `hits` which of the chunks are stored.
@@ -92,18 +100,28 @@ impl Known {
         let mut index = 0;
         while index < chunks.len() {
             if hits[index].is_none() {
-                let found = self.first(&hashes[index..]).await.map_err(unreadable)?;
-                hits[index] = found.filter(|(count, _)| *count > 0);
+                let found = self.first(&chunks[index..], &hashes[index..]).await;
+                hits[index] = found.map_err(unreadable)?;
             }
             index += hits[index].as_ref().map_or(1, |(count, _)| *count);
         }
         Ok(())
     }
 
-    async fn first(&self, hashes: &[MerkleHash]) -> std::result::Result<Option<Hit>, CoreError> {
+    async fn first(
+        &self,
+        chunks: &[Chunk],
+        hashes: &[MerkleHash],
+    ) -> std::result::Result<Option<Hit>, CoreError> {
         for lists in self.interrupted.iter().chain([&self.session, &self.cache]) {
-            if let Some(hit) = lists.chunk_hash_dedup_query(hashes).await? {
-                return Ok(Some(hit));
+            let found = match lists.chunk_hash_dedup_query(hashes).await {
+                // Others may have removed a list of theirs, or it is broken.
+                Err(_) if !Arc::ptr_eq(lists, &self.session) => None,
+                found => found?,
+            };
+            let found = found.filter(|hit| is_right(hit, chunks));
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
@@ -111,6 +129,10 @@ impl Known {
 
     /// Adds a list that the storage has sent; returns whether it can be read.
     pub(super) async fn import(self: &Arc<Self>, list: Bytes) -> bool {
+        let read = MDBShardInfo::load_from_reader(&mut Cursor::new(&list));
+        if !read.is_ok_and(|read| is_sound(&read.metadata, list.len() as u64)) {
+            return false;
+        }
         let cache = self.cache.clone();
         let imported = tokio::task::spawn_blocking(move || {
             let evict = ChunkIndexSizeEnforcement::Eviction;
@@ -128,12 +150,14 @@ impl Known {
     /// Keeps for other uploads that an object is stored, whatever becomes of this one.
     pub(super) async fn keep(&self, object: Arc<MDBXorbInfo>) -> Result<()> {
         let staging = self.staging.clone();
-        in_blocking(async move {
+        let kept = in_blocking(async move {
             let mut list = MDBInMemoryShard::default();
             list.add_xorb_block(object)?;
-            list.write_to_directory(&staging, Some(*MDB_SHARD_LOCAL_CACHE_EXPIRATION)).map(drop)
-        })
-        .await
+            list.write_to_directory(&staging, Some(*MDB_SHARD_LOCAL_CACHE_EXPIRATION))
+        });
+        let kept = kept.await?;
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+        Ok(())
     }
 
     /// Adds a file of this upload.
@@ -173,11 +197,98 @@ impl Known {
 
     /// Removes the lists that all registered ones replace.
     pub(super) async fn finish(&self) {
-        let obsolete = self.obsolete.clone();
-        // They do no harm.
-        blocking::run(move || obsolete.iter().for_each(|path| drop(std::fs::remove_file(path))))
-            .await;
+        self.remove(None).await;
     }
+
+    /// Removes all lists of the storage, but for those of other uploads that are running.
+    pub(super) async fn forget(&self) {
+        self.remove(Some(self.cache.shard_directory().to_owned())).await;
+    }
+
+    async fn remove(&self, dir: Option<PathBuf>) {
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let obsolete = self.obsolete.clone();
+        blocking::run(move || {
+            let others = dir.iter().flat_map(|dir| lists(dir));
+            // Those that stay are found again.
+            obsolete.into_iter().chain(kept).chain(others).for_each(|list| {
+                let _ = fs::remove_file(list);
+            });
+        })
+        .await;
+    }
+}
+
+/// Whether a hit is what it says: the storage, which sends lists, is not trusted.
+fn is_right((count, entry): &Hit, chunks: &[Chunk]) -> bool {
+    let bytes = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.data.len() as u64).sum();
+    *count > 0
+        && entry.xorb_hash != MerkleHash::marker()
+        && chunks.get(..*count).map(bytes) == Some(u64::from(entry.unpacked_segment_bytes))
+}
+
+/// Whether all parts of a list lie within it, in order: the crate allocates what it says.
+fn is_sound(list: &MDBShardFileFooter, length: u64) -> bool {
+    let parts = [
+        size_of::<MDBShardFileHeader>() as u64,
+        list.file_info_offset,
+        list.xorb_info_offset,
+        list.file_lookup_offset,
+        list.xorb_lookup_offset,
+        list.chunk_lookup_offset,
+        list.footer_offset,
+        length.saturating_sub(size_of::<MDBShardFileFooter>() as u64),
+    ];
+    // Each with the size of an entry.
+    let tables = [
+        (list.file_lookup_offset, list.file_lookup_num_entry, 12),
+        (list.xorb_lookup_offset, list.xorb_lookup_num_entry, 12),
+        (list.chunk_lookup_offset, list.chunk_lookup_num_entry, 16),
+    ];
+    parts.is_sorted()
+        && tables.iter().all(|(start, count, size)| {
+            let end = count.checked_mul(*size).and_then(|bytes| bytes.checked_add(*start));
+            end.is_some_and(|end| end <= list.footer_offset)
+        })
+}
+
+/// Removes lists that the crate would trust although they are broken.
+fn remove_unsound(dir: &Path) {
+    for path in lists(dir) {
+        let read = fs::File::open(&path).map_err(CoreError::from).and_then(|mut file| {
+            let length = file.metadata()?.len();
+            Ok(is_sound(&MDBShardInfo::load_from_reader(&mut file)?.metadata, length))
+        });
+        if matches!(read, Ok(false)) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Returns the paths of the lists in a folder.
+fn lists(dir: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|name| name == "mdb")).collect()
+}
+
+/// Removes what was left long ago by uploads that were killed: lists in `staging` are not read any
+/// longer by then.
+fn sweep(sessions: &Path, staging: &Path) {
+    let entries = [sessions, staging].into_iter().flat_map(fs::read_dir).flatten().flatten();
+    for entry in entries.filter(is_old) {
+        let path = entry.path();
+        if path != staging {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            // What stays does no harm.
+            let _ = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
+}
+
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|data| data.modified());
+    let age = modified.ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age > *MDB_SHARD_LOCAL_CACHE_EXPIRATION)
 }
 
 fn settings() -> XetConfig {
@@ -209,15 +320,4 @@ fn unreadable(error: CoreError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_settings_are_known_to_the_crate() {
-        let config = settings();
-        for (name, value) in SETTINGS {
-            assert!(XetConfig::default().with_config(name, value).is_ok(), "{name}");
-        }
-        assert_eq!(config.get("shard.chunk_index_table_max_size").unwrap(), "2097152");
-    }
-}
+mod tests;
