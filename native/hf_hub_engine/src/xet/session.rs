@@ -124,7 +124,12 @@ impl Inner {
             joined(sent)?;
         }
         for list in self.known.lists().await? {
-            self.deposit.files(&Known::packed(&list).await?).await?;
+            let registered = self.deposit.files(&Known::packed(&list).await?).await;
+            if registered.as_ref().is_err_and(is_refused) {
+                // It may have lost what it is known to have: the next upload sends all of it.
+                self.known.forget().await;
+            }
+            registered?;
             self.known.registered(list).await?;
         }
         self.known.finish().await;
@@ -164,6 +169,13 @@ impl Inner {
 /// Returns the result of a task of this upload. None is cancelled before the upload is dropped.
 fn joined(sent: std::result::Result<Result<()>, JoinError>) -> Result<()> {
     blocking::join(sent)
+/// Whether a storage will never register the files.
+fn is_refused(error: &Error) -> bool {
+    !error.is_transient()
+        && error.kind() != ErrorKind::Unauthorized
+        && !matches!(error.status(), Some(401 | 403))
+}
+
 }
 
 /// A file that is being uploaded.

@@ -1,4 +1,11 @@
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
@@ -222,6 +229,25 @@ async fn an_upload_ends_in_an_error_if_the_storage_refuses_it() {
         let error = upload(&*storage, &access(&server.url), &content(1)).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{what}: {error:?}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_storage_has_lost_is_sent_by_the_next_upload() {
+    let event = "{\"type\":\"error\",\"message\":\"an object is missing\"}\n";
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let lost = is_lost.clone();
+    let server = accepting("/v2/shards", move |head| {
+        if lost.load(Relaxed) { reply("200 OK", "", event.as_bytes()) } else { accept(head) }
+    });
+    let server = server.await;
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, access) = (xet(dir.path()).storage(None).unwrap(), access(&server.url));
+    for (is_lost_now, is_right, puts) in [(false, true, 1), (true, false, 1), (false, true, 2)] {
+        is_lost.store(is_lost_now, Relaxed);
+        let uploaded = upload(&*storage, &access, &content(1)).await;
+        assert_eq!(uploaded.is_ok(), is_right, "{uploaded:?}");
+        assert_eq!(count(&server, "put /put"), puts);
     }
 }
 
