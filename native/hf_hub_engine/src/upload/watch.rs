@@ -49,7 +49,7 @@ impl Watch {
             sent.transferred.saturating_sub(before.transferred),
             sent.done.saturating_sub(before.done),
         );
-        if self.seen != (sent, read) {
+        if sent.is_waiting || self.seen != (sent, read) {
             (self.seen, self.moved) = ((sent, read), Instant::now());
         }
         let working = self.silence.saturating_mul(factor);
@@ -114,6 +114,20 @@ mod tests {
 
         fn sent(&self) -> Sent {
             self.0
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_waits_for_others_is_not_stalled() {
+        let silence = Duration::from_secs(1);
+        let counts = Progress::default().start_file("f", Some(0));
+        let mut watch = Watch::new(counts, silence, silence);
+        let waiting = Sent { is_waiting: true, ..Sent::default() };
+        for (sent, is_right) in
+            [(waiting, true), (waiting, true), (Sent::default(), true), (Sent::default(), false)]
+        {
+            tokio::time::advance(2 * silence).await;
+            assert_eq!(watch.look(sent, 1).is_ok(), is_right, "{sent:?}");
         }
     }
 

@@ -53,6 +53,10 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Shared by objects that wait for memory.
+    pub(super) waiting: Arc<()>,
+    /// Shared by objects that have memory.
+    pub(super) sending: Arc<()>,
     pub(super) fn sent(&self) -> Sent {
         Sent {
             done: self.done.load(Relaxed),
@@ -61,10 +65,15 @@ impl Counts {
         }
     }
 }
+            is_waiting: is_shared(&self.waiting) && !is_shared(&self.sending),
 
 /// The requests of an upload.
 #[derive(Debug)]
 pub(super) struct Deposit {
+fn is_shared(of: &Arc<()>) -> bool {
+    Arc::strong_count(of) > 1
+}
+
     exchange: Exchange,
     pub(super) counts: Arc<Counts>,
     /// Bytes of lists that were received.

@@ -111,6 +111,8 @@ pub struct Sent {
     pub transferred: u64,
     /// What the storage has said while it registered files: grows as long as it does.
     pub registered: u64,
+    /// Whether it sends nothing because other uploads have the memory that it waits for.
+    pub is_waiting: bool,
 }
 
 /// What an upload is to find out.

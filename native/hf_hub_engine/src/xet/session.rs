@@ -101,8 +101,11 @@ impl Inner {
         let info = Arc::new(object.xorb_info.clone());
         // Other files may refer to it: nothing counts before all objects are stored.
         self.known.add_object(info.clone()).await?;
-        let permit = self.memory.wait(object.num_bytes() as u64).await;
         let (known, deposit) = (self.known.clone(), self.deposit.clone());
+        let waiting = deposit.counts.waiting.clone();
+        let permit = self.memory.wait(object.num_bytes() as u64).await;
+        let held = (permit, deposit.counts.sending.clone());
+        drop(waiting);
         let mut sending = self.sending.lock().await;
         while let Some(sent) = sending.try_join_next() {
             joined(sent)?;
@@ -110,7 +113,7 @@ impl Inner {
         sending.spawn(async move {
             let packed = blocking::run(move || Packed::new(object)).await;
             deposit.object(&packed).await?;
-            drop((packed, permit));
+            drop((packed, held));
             known.keep(info).await
         });
         Ok(())

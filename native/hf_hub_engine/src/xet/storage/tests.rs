@@ -252,6 +252,37 @@ async fn what_a_storage_has_lost_is_sent_by_the_next_upload() {
 }
 
 #[tokio::test]
+async fn an_upload_knows_that_others_have_the_memory() {
+    // Objects stay on their way.
+    let server = accepting("put /put", |_| Reply::Stall(Vec::new())).await;
+    let dir = tempfile::tempdir().unwrap();
+    // For two objects of 1 MiB.
+    let tuning = Tuning { buffer: 8 << 20, ..tuning(dir.path()) };
+    let http = transport::Client::new(ClientConfig::default());
+    let client = Client::new(tuning, http, Tokens::default());
+    let access = access(&server.url);
+    let wanted = Wanted { sha256: false };
+    let first = client.upload(&access, wanted).await.unwrap();
+    let second = client.upload(&access, wanted).await.unwrap();
+    let (mut one, mut other) = (first.file(), second.file());
+    tokio::select! {
+        _ = one.write(content(1)) => unreachable!("there is no memory for all of it"),
+        () = until(|| count(&server, "put /put") == 2) => assert!(!first.sent().is_waiting),
+    }
+    tokio::select! {
+        _ = other.write(content(2)) => unreachable!("there is no memory for it"),
+        () = until(|| second.sent().is_waiting) => {}
+    }
+    assert!(!second.sent().is_waiting);
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_list_of_chunks_and_a_response_are_read_up_to_a_limit() {
     const MUCH: usize = 64 << 20;
     for what in ["get /v1/chunks/", "post /v1/xorb-grants/", "post /v2/shards"] {
