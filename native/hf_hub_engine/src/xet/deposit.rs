@@ -3,7 +3,7 @@
 //! All responses are bounded, and nothing in them is trusted.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -24,7 +24,7 @@ use serde_json::json;
 use super::{
     Sent,
     exchange::{Call, Exchange, again, invalid, not_moved, patiently},
-    packed::Packed,
+    packed::{self, Packed},
 };
 use crate::{
     base::error::{Error, ErrorKind, Result},
@@ -39,6 +39,9 @@ const LIST: usize = 16 << 20;
 
 /// Maximum size of all lists of an upload: each costs memory and disk.
 const LISTS: u64 = 256 << 20;
+
+/// Size of the pieces of a list that are sent, each of which shows that it moves.
+const PIECE: usize = 64 << 10;
 
 /// Number of grants for an object, which may expire.
 const GRANTS: usize = 3;
@@ -204,7 +207,7 @@ impl Deposit {
         });
         let url = url.ok_or_else(|| invalid("a link of a grant cannot be used"))?;
         let method = grant.method.parse().map_err(|_| invalid("a grant has no method"))?;
-        let body = || self.body(object);
+        let body = || self.body(object.pieces());
         let call = Call::new(method, url).headers(grant.headers()?).body(&body);
         patiently(|| async { not_moved(self.exchange.linked(call.clone()).await?).map(drop) }).await
     }
@@ -229,15 +232,16 @@ impl Deposit {
     /// Sends an object to the storage itself.
     async fn post(&self, object: &Packed) -> Result<()> {
         let url = self.exchange.url(&format!("v1/xorbs/default/{}", object.hash()))?;
-        let body = || self.body(object);
+        let body = || self.body(object.pieces());
         let call = Call::new(Method::POST, url).body(&body);
         patiently(|| async { not_moved(self.exchange.authorized(call.clone()).await?).map(drop) })
             .await
     }
 
-    fn body(&self, object: &Packed) -> Body {
+    /// Returns a body that is counted while it is sent.
+    fn body(&self, pieces: VecDeque<Bytes>) -> Body {
         let counts = self.counts.clone();
-        object.body(move |bytes| {
+        packed::body(pieces, move |bytes| {
             counts.transferred.fetch_add(bytes, Relaxed);
         })
     }
@@ -248,13 +252,12 @@ impl Deposit {
     }
 
     async fn register(&self, list: &Bytes) -> Result<()> {
-        let body = again(list);
+        let body = || self.body(pieces(list));
         for version in ["v2", "v1"] {
             let url = self.exchange.url(&format!("{version}/shards"))?;
             let call = Call::new(Method::POST, url).body(&body);
             let registered = patiently(|| async {
                 let response = not_moved(self.exchange.authorized(call.clone()).await?)?;
-                self.counts.transferred.fetch_add(list.len() as u64, Relaxed);
                 if version == "v2" { self.follow(response).await } else { Ok(()) }
             });
             match registered.await {
@@ -312,6 +315,12 @@ impl Deposit {
 
 fn failed(error: Error) -> Error {
     let message = format!("cannot upload to Xet storage: {}", error.message());
+/// Returns a list as it is sent.
+fn pieces(list: &Bytes) -> VecDeque<Bytes> {
+    let starts = (0..list.len()).step_by(PIECE);
+    starts.map(|at| list.slice(at..list.len().min(at + PIECE))).collect()
+}
+
     error.with_message(message).from_a_store()
 }
 

@@ -67,14 +67,18 @@ impl Packed {
         self.info.metadata.xorb_hash.hex()
     }
 
-    /// Returns the body of a request, which calls `sent` for each part of it.
-    pub(super) fn body(&self, sent: impl Fn(u64) + Send + Sync + 'static) -> Body {
-        let moved = Moved::default();
-        let pieces = self.pieces.iter().cloned().collect();
-        let sending =
-            Sending { pieces, left: self.length, moved: moved.clone(), sent: Box::new(sent) };
-        Body::new(reqwest::Body::wrap(sending), moved)
+    /// Returns what is sent.
+    pub(super) fn pieces(&self) -> VecDeque<Bytes> {
+        self.pieces.iter().cloned().collect()
     }
+}
+
+/// Returns the body of a request, which calls `sent` for each piece of it.
+pub(super) fn body(pieces: VecDeque<Bytes>, sent: impl Fn(u64) + Send + Sync + 'static) -> Body {
+    let moved = Moved::default();
+    let left = pieces.iter().map(|piece| piece.len() as u64).sum();
+    let sending = Sending { pieces, left, moved: moved.clone(), sent: Box::new(sent) };
+    Body::new(reqwest::Body::wrap(sending), moved)
 }
 
 /// Returns a chunk as it is stored, and how.

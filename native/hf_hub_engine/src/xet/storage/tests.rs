@@ -252,6 +252,29 @@ async fn what_a_storage_has_lost_is_sent_by_the_next_upload() {
 }
 
 #[tokio::test]
+async fn the_list_of_an_upload_without_new_chunks_is_counted_while_it_is_sent() {
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let silent = is_silent.clone();
+    let server = accepting("/v2/shards", move |head| {
+        if silent.load(Relaxed) { Reply::Stall(Vec::new()) } else { accept(head) }
+    });
+    let server = server.await;
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, access) = (xet(dir.path()).storage(None).unwrap(), access(&server.url));
+    upload(&*storage, &access, &content(1)).await.unwrap();
+    is_silent.store(true, Relaxed);
+    let again = storage.upload(&access, Wanted { sha256: true }).await.unwrap();
+    let mut file = again.file();
+    file.write(content(1)).await.unwrap();
+    file.finish().await.unwrap();
+    assert_eq!(again.sent().transferred, 0);
+    tokio::select! {
+        finished = again.finish() => unreachable!("{finished:?}"),
+        () = until(|| again.sent().transferred > 0) => {}
+    }
+}
+
+#[tokio::test]
 async fn an_upload_knows_that_others_have_the_memory() {
     // Objects stay on their way.
     let server = accepting("put /put", |_| Reply::Stall(Vec::new())).await;
