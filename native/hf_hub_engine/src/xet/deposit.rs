@@ -53,30 +53,30 @@ pub(super) struct Counts {
     pub(super) done: AtomicU64,
     transferred: AtomicU64,
     registered: AtomicU64,
-}
-
-impl Counts {
     /// Shared by objects that wait for memory.
     pub(super) waiting: Arc<()>,
     /// Shared by objects that have memory.
     pub(super) sending: Arc<()>,
+}
+
+impl Counts {
     pub(super) fn sent(&self) -> Sent {
         Sent {
             done: self.done.load(Relaxed),
             transferred: self.transferred.load(Relaxed),
             registered: self.registered.load(Relaxed),
+            is_waiting: is_shared(&self.waiting) && !is_shared(&self.sending),
         }
     }
 }
-            is_waiting: is_shared(&self.waiting) && !is_shared(&self.sending),
 
-/// The requests of an upload.
-#[derive(Debug)]
-pub(super) struct Deposit {
 fn is_shared(of: &Arc<()>) -> bool {
     Arc::strong_count(of) > 1
 }
 
+/// The requests of an upload.
+#[derive(Debug)]
+pub(super) struct Deposit {
     exchange: Exchange,
     pub(super) counts: Arc<Counts>,
     /// Bytes of lists that were received.
@@ -180,8 +180,10 @@ impl Deposit {
         let call = Call::new(Method::POST, url).json().body(&body);
         let granted = patiently(|| async {
             let response = not_moved(self.exchange.authorized(call.clone()).await?)?;
-            if response.status() != 201 {
-                return Ok(Granted::Stored);
+            match response.status().as_u16() {
+                200 => return Ok(Granted::Stored),
+                201 => {}
+                _ => return Err(invalid("it neither has the object nor grants a place")),
             }
             let body = response.bytes(ANSWER).await?;
             let grant = serde_json::from_slice(&body);
@@ -313,14 +315,14 @@ impl Deposit {
     }
 }
 
-fn failed(error: Error) -> Error {
-    let message = format!("cannot upload to Xet storage: {}", error.message());
 /// Returns a list as it is sent.
 fn pieces(list: &Bytes) -> VecDeque<Bytes> {
     let starts = (0..list.len()).step_by(PIECE);
     starts.map(|at| list.slice(at..list.len().min(at + PIECE))).collect()
 }
 
+fn failed(error: Error) -> Error {
+    let message = format!("cannot upload to Xet storage: {}", error.message());
     error.with_message(message).from_a_store()
 }
 

@@ -100,8 +100,11 @@ impl Exchange {
                 let body = not_moved(response)?.bytes(Granted::LONGEST).await?;
                 Granted::read(&body).ok_or_else(|| invalid("the Hub granted no access token"))
             });
-            let Granted { access_token, exp: expires, .. } = granted.await?;
+            let Granted { access_token, exp: expires, cas_url } = granted.await?;
             self.tokens.forget(refused);
+            if Url::parse(&cas_url).ok().as_ref() != Some(&self.access.storage) {
+                return Err(invalid("the Hub names another one").with_kind(ErrorKind::Unauthorized));
+            }
             let renewed = Access { token: access_token.clone(), expires, ..self.access.clone() };
             self.tokens.keep(renewed);
             *token = access_token;

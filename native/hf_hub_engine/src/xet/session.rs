@@ -169,9 +169,6 @@ impl Inner {
     }
 }
 
-/// Returns the result of a task of this upload. None is cancelled before the upload is dropped.
-fn joined(sent: std::result::Result<Result<()>, JoinError>) -> Result<()> {
-    blocking::join(sent)
 /// Whether a storage will never register the files.
 fn is_refused(error: &Error) -> bool {
     !error.is_transient()
@@ -179,6 +176,9 @@ fn is_refused(error: &Error) -> bool {
         && !matches!(error.status(), Some(401 | 403))
 }
 
+/// Returns the result of a task of this upload. None is cancelled before the upload is dropped.
+fn joined(sent: std::result::Result<Result<()>, JoinError>) -> Result<()> {
+    blocking::join(sent)
 }
 
 /// A file that is being uploaded.

@@ -64,7 +64,8 @@ fn serve(head: &str) -> Reply {
         "/x" => reply("206 Partial Content", "", &packed(0..2)),
         "/y" => reply("206 Partial Content", "", &packed(9..10)),
         "/token" => {
-            json_reply(&json!({ "accessToken": "second", "exp": 1, "casUrl": "http://ignored" }))
+            let storage = format!("http://{host}");
+            json_reply(&json!({ "accessToken": "second", "exp": u64::MAX, "casUrl": storage }))
         }
         path if path.starts_with("/v2/reconstructions/") => {
             json_reply(&plan(&format!("http://{host}"), 0))
@@ -175,6 +176,25 @@ async fn a_token_that_is_refused_is_renewed_once() {
     assert!(error.is_from_a_store());
     assert_eq!(sent(&server, "/token").len(), 1);
     assert!(!format!("{error:?}").contains("second"));
+}
+
+#[tokio::test]
+async fn a_token_for_another_storage_is_not_sent_to_this_one() {
+    let server = Server::answering(|head| {
+        if head.starts_with("get /v2") {
+            return reply("401 Unauthorized", "", b"");
+        }
+        let storage = "http://other.example";
+        json_reply(&json!({ "accessToken": "second", "exp": u64::MAX, "casUrl": storage }))
+    })
+    .await;
+    let shared = Shared::default();
+    let requests = requests(&server, &shared);
+    let route = requests.exchange.access.route.clone();
+    let error = requests.plan(0..400).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert_eq!(sent(&server, "/v2").len(), 1);
+    assert!(shared.access(&route, Some(&HeaderValue::from_static("Bearer hub"))).is_none());
 }
 
 #[tokio::test]

@@ -233,6 +233,21 @@ async fn an_upload_ends_in_an_error_if_the_storage_refuses_it() {
 }
 
 #[tokio::test]
+async fn only_the_expected_response_says_that_an_object_is_stored() {
+    for (status, kind) in [
+        ("200 OK", None),
+        ("202 Accepted", Some(ErrorKind::InvalidResponse)),
+        ("204 No Content", Some(ErrorKind::InvalidResponse)),
+    ] {
+        let server = accepting("/v1/xorb-grants/", move |_| reply(status, "", b"")).await;
+        let dir = tempfile::tempdir().unwrap();
+        let storage = xet(dir.path()).storage(None).unwrap();
+        let uploaded = upload(&*storage, &access(&server.url), &content(1)).await;
+        assert_eq!(uploaded.err().map(|error| error.kind()), kind, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_storage_has_lost_is_sent_by_the_next_upload() {
     let event = "{\"type\":\"error\",\"message\":\"an object is missing\"}\n";
     let is_lost = Arc::new(AtomicBool::new(false));
