@@ -304,7 +304,7 @@ async fn an_upload_knows_that_others_have_the_memory() {
     let second = client.upload(&access, wanted).await.unwrap();
     let (mut one, mut other) = (first.file(), second.file());
     tokio::select! {
-        _ = one.write(content(1)) => unreachable!("there is no memory for all of it"),
+        _ = one.write([content(1), content(3)].concat().into()) => unreachable!("there is no memory for all of it"),
         () = until(|| count(&server, "put /put") == 2) => assert!(!first.sent().is_waiting),
     }
     tokio::select! {
