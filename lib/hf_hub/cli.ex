@@ -128,10 +128,20 @@ defmodule HfHub.CLI do
   @doc false
   @spec run_noun(module(), [String.t()], String.t()) :: non_neg_integer()
   def run_noun(noun, args, program) do
-    case Noun.find(noun, args) do
-      {:ok, command, args} -> run_command(command, args, program)
-      :error -> no_command(noun, args, program)
-    end
+    status =
+      case Noun.find(noun, args) do
+        {:ok, command, args} -> run_command(command, args, program)
+        :error -> no_command(noun, args, program)
+      end
+
+    if status == 0, do: Output.written()
+    status
+  rescue
+    # Stdout is closed, or its disk is full.
+    error in [ErlangError] ->
+      if error.original != :terminated, do: reraise(error, __STACKTRACE__)
+      Output.note(["Error: ", Exception.message(Output.not_written(:terminated))])
+      1
   end
 
   defp no_command(noun, args, program) do

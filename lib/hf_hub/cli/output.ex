@@ -108,7 +108,7 @@ defmodule HfHub.CLI.Output do
   end
 
   def show({:bytes, pieces}, _output) do
-    as_bytes(fn -> Enum.each(pieces, &IO.binwrite/1) end)
+    as_bytes(fn -> Enum.each(pieces, &write/1) end)
     0
   end
 
@@ -172,6 +172,30 @@ defmodule HfHub.CLI.Output do
   defp out(text) do
     IO.puts(text)
     0
+  end
+
+  # An error ends the stream, and with it the transfer.
+  defp write(bytes), do: with({:error, reason} <- IO.binwrite(bytes), do: raise(not_written(reason)))
+
+  @doc "Returns the error of a stdout that takes no more, such as that of a full disk or a closed pipe."
+  @spec not_written(term()) :: Error.t()
+  def not_written(reason), do: Error.new(:io, "cannot write to stdout: #{inspect(reason)}")
+
+  @doc "Raises if a write to stdout has failed, which only the next one shows."
+  @spec written() :: :ok
+  def written do
+    with {:links, links} <- Process.info(Process.group_leader(), :links),
+         do: for(port <- links, is_port(port), do: drain(port))
+
+    IO.write("")
+  end
+
+  # Another thread writes what is in the queue.
+  defp drain(port) do
+    with {:queue_size, size} when size > 0 <- Port.info(port, :queue_size) do
+      Process.sleep(5)
+      drain(port)
+    end
   end
 
   @doc "Calls a function that reads or writes bytes: stdin and stdout encode characters, unless these are Latin-1."

@@ -53,12 +53,28 @@ defmodule HfHub.CLI.LocalHubTest do
   test "warnings go to stderr, and not among the results", context do
     {id, _commit} = repo(context, %{"a.txt" => "a"})
     args = hub(["download", id, "--include", "b*", "--quiet", "--cache-dir", context.cache])
+    assert {0, stdout, stderr} = redirected(context, args, "")
+    assert [_folder] = String.split(stdout, "\n", trim: true)
+    assert stderr =~ "no file"
+  end
+
+  # Runs a command in a VM of its own, with redirections of the shell; returns the exit status, stdout and stderr.
+  defp redirected(context, args, redirections, env \\ []) do
     {elixir, args} = HfHub.Vm.script(context, "HfHub.CLI.main(#{inspect(args)})")
     errors = Path.join(context.dir, "errors")
-    command = ["-c", ~s("$0" "$@" 2>'#{errors}'), elixir | args]
-    assert {stdout, 0} = System.cmd("sh", command, env: HfHub.Vm.env())
-    assert [_folder] = String.split(stdout, "\n", trim: true)
-    assert File.read!(errors) =~ "no file"
+    command = ["-c", ~s("$0" "$@" 2>'#{errors}' #{redirections}), elixir | args]
+    {stdout, status} = System.cmd("sh", command, env: HfHub.Vm.env(env))
+    {status, stdout, File.read!(errors)}
+  end
+
+  test "a result that stdout does not take is an error of the command", context do
+    {id, _commit} = repo(context, %{"a.bin" => large(1_000_000)})
+    assert {1, "", stderr} = redirected(context, hub(["cp", "hf://#{id}/a.bin", "-"]), ">/dev/full")
+    # OTP logs why.
+    assert stderr =~ ~r/^Error: cannot write to stdout/m and not (stderr =~ "ErlangError")
+    # The only write of this one.
+    assert {1, "", stderr} = redirected(context, hub(["download", "--help"]), ">/dev/full")
+    assert stderr =~ ~r/^Error: cannot write to stdout/m and not (stderr =~ "ErlangError")
   end
 
   test "lines of logs keep their spaces, and lose control characters" do
