@@ -134,6 +134,37 @@ defmodule HfHub.CLI.LocalHubTest do
     assert stderr =~ "DuckDB ended with exit status 1"
   end
 
+  # Reads its input to the end, as DuckDB does if a quote is open.
+  defp stand_in_for_duckdb(context) do
+    input = Path.join(context.dir, "input")
+    program = Path.join(context.dir, "bin/duckdb")
+    write_files(context.dir, %{"bin/duckdb" => ~s(#!/bin/sh\ncat >'#{input}'; echo '[{"x":1}]'\n)})
+    File.chmod!(program, 0o755)
+    path = System.get_env("PATH")
+    System.put_env("PATH", "#{Path.dirname(program)}:#{path}")
+    on_exit(fn -> System.put_env("PATH", path) end)
+    input
+  end
+
+  @tag timeout: 10_000
+  test "datasets sql ends the query, and the input of DuckDB", context do
+    input = stand_in_for_duckdb(context)
+    assert {0, _table, ""} = run(hub(["datasets", "sql", "select 'x -- all"]))
+    assert File.read!(input) == "select 'x -- all\n;\n"
+  end
+
+  @tag timeout: 10_000
+  test "datasets sql passes the token for its own Hub only", context do
+    input = stand_in_for_duckdb(context)
+    query = ["datasets", "sql", "from 'hf://datasets/me/data/a.csv'", "--token", "hf_o'ne", "--endpoint"]
+    assert {0, _table, ""} = run(query ++ ["https://hub.example"])
+    assert File.read!(input) =~ "BEARER_TOKEN 'hf_o''ne', SCOPE 'https://hub.example/'"
+    refute File.read!(input) =~ "HUGGINGFACE"
+    assert {0, _table, ""} = run(query ++ ["https://huggingface.co/"])
+    assert File.read!(input) =~ "HUGGINGFACE, TOKEN 'hf_o''ne'"
+    File.rm!(input)
+  end
+
   test "a delivery of a webhook is sent again", context do
     fault = %{
       kind: "status",

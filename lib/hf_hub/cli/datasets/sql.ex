@@ -5,6 +5,8 @@ defmodule HfHub.CLI.Datasets.Sql do
   alias HfHub.{Auth, Native}
   alias HfHub.CLI.{Browse, Call, Command}
 
+  @public "https://huggingface.co"
+
   @doc "Returns the command."
   @spec command() :: Command.t()
   def command do
@@ -12,7 +14,7 @@ defmodule HfHub.CLI.Datasets.Sql do
       summary: "Runs an SQL query on files of datasets with DuckDB",
       details:
         "The program `duckdb` must be in PATH. It reads `hf://datasets/…` and the URLs that `datasets parquet` lists; for " <>
-          "these it gets the token, and loads its extension httpfs.",
+          "these it gets the token, and loads its extension httpfs. `hf://` is always the public Hub.",
       args: [sql: [doc: "Query"]],
       examples: [~S|"SELECT count(*) FROM 'hf://datasets/me/data/train.parquet'"|]
     )
@@ -21,8 +23,10 @@ defmodule HfHub.CLI.Datasets.Sql do
   defp run(call) do
     query = call.args.sql |> String.trim() |> String.trim_trailing(";") |> String.trim()
 
-    with :ok <- check(query), {:ok, duckdb} <- program() do
-      duckdb |> answer(Enum.map(secrets(query, call), &"#{&1}\n") ++ [query, ";\n.exit\n"]) |> shown()
+    with :ok <- check(query), {:ok, duckdb} <- program("duckdb"), {:ok, sh} <- program("sh") do
+      # The query may end in a comment.
+      input = IO.iodata_to_binary([secrets(query, call), query, "\n;\n"])
+      shown(answer(sh, duckdb, input))
     end
   end
 
@@ -35,33 +39,36 @@ defmodule HfHub.CLI.Datasets.Sql do
       else: :ok
   end
 
-  defp program do
-    case System.find_executable("duckdb") do
-      nil ->
-        {:error, "datasets sql runs the program duckdb, which is not in PATH; see https://duckdb.org/install"}
-
-      path ->
-        {:ok, path}
+  defp program(name) do
+    case System.find_executable(name) do
+      nil -> {:error, "datasets sql runs the program #{name}, which is not in PATH#{hint(name)}"}
+      path -> {:ok, path}
     end
   end
+
+  defp hint("duckdb"), do: "; see https://duckdb.org/install"
+  defp hint(_shell), do: ""
 
   # They come by stdin, because other users see the arguments of programs.
   defp secrets(query, call) do
     token = call.flags[:token] || token()
 
-    if token && query =~ "://" do
-      [token, endpoint] = for text <- [token, Call.endpoint(call)], do: String.replace(text, "'", "''")
-
-      [
-        ".output /dev/null",
-        "CREATE OR REPLACE SECRET hf_hub_token (TYPE HTTP, BEARER_TOKEN '#{token}', SCOPE '#{endpoint}');",
-        "CREATE OR REPLACE SECRET hf_token (TYPE HUGGINGFACE, TOKEN '#{token}');",
-        ".output"
-      ]
-    else
-      []
-    end
+    if token && query =~ "://",
+      do: [".output /dev/null\n", secrets_of(Call.endpoint(call), quoted(token)), ".output\n"],
+      else: []
   end
+
+  # The slash ends the name of the host. DuckDB sends the second one to the public Hub.
+  defp secrets_of(endpoint, token) do
+    http =
+      "CREATE OR REPLACE SECRET hf_hub_token (TYPE HTTP, BEARER_TOKEN #{token}, SCOPE #{quoted(endpoint <> "/")});\n"
+
+    if endpoint == @public,
+      do: [http, "CREATE OR REPLACE SECRET hf_token (TYPE HUGGINGFACE, TOKEN #{token});\n"],
+      else: http
+  end
+
+  defp quoted(text), do: "'" <> String.replace(text, "'", "''") <> "'"
 
   defp token do
     case Auth.get_token() do
@@ -70,8 +77,10 @@ defmodule HfHub.CLI.Datasets.Sql do
     end
   end
 
-  defp answer(duckdb, input) do
-    port = Port.open({:spawn_executable, duckdb}, [:binary, :exit_status, args: ["-json"]])
+  # A port cannot close its program's input, and DuckDB waits for the end of it if a quote of the query is open.
+  defp answer(sh, duckdb, input) do
+    args = ["-c", ~S(head -c "$1" | "$0" -json), duckdb, "#{byte_size(input)}"]
+    port = Port.open({:spawn_executable, sh}, [:binary, :exit_status, args: args])
     Port.command(port, input)
     collect(port, [])
   end
