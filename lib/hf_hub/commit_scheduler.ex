@@ -150,6 +150,8 @@ defmodule HfHub.CommitScheduler do
     {:noreply, next(state, state.opts[:every])}
   end
 
+  # Of a port or a task of `:on_commit`.
+  def handle_info({:EXIT, _from, :normal}, state), do: {:noreply, state}
   def handle_info({:EXIT, _from, reason}, state), do: {:stop, reason, state}
   def handle_info(_other, state), do: {:noreply, state}
 

@@ -51,6 +51,17 @@ defmodule HfHub.CommitSchedulerTest do
     assert text(id, "run/a.txt", context) == "a and more"
   end
 
+  @tag timeout: 20_000
+  test "commits regular files only, and runs on when a program of :on_commit has ended", context do
+    change(context, %{"a.txt" => "a"})
+    {_, 0} = System.cmd("mkfifo", [Path.join([context.dir, "watched", "pipe"])])
+    {id, scheduler} = start(context, on_commit: fn _result -> System.cmd("true", []) end)
+    assert {:ok, _commit} = CommitScheduler.trigger(scheduler)
+    assert {:ok, _commit} = CommitScheduler.trigger(scheduler)
+    assert :sys.get_state(scheduler).repo == id
+    assert files(id, context) == ["a.txt"]
+  end
+
   test "commits again and again, and the last changes when it is stopped", context do
     change(context, %{"log.txt" => "1", "log.tmp" => "x"})
     {id, scheduler} = start(context, every: 50, ignore_patterns: ["*.tmp"])

@@ -9,11 +9,11 @@ defmodule HfHub.Buckets.LocalFiles do
   # Metadata of downloads, which belongs to the folder on this machine.
   @state ".cache/huggingface"
 
-  @doc "Returns all files below a folder. Links to files are files; links to folders are not followed."
+  @doc "Returns all regular files below a folder. Links to files are files; links to folders are not followed."
   @spec all(Path.t()) :: {:ok, %{String.t() => info()}} | {:error, Error.t()}
   def all(folder), do: walk([""], folder, %{})
 
-  @doc "Returns those of the given files that exist below a folder."
+  @doc "Returns those of the given regular files that exist below a folder."
   @spec some(Path.t(), [String.t()]) :: {:ok, %{String.t() => info()}}
   def some(folder, paths) do
     {:ok, for(path <- paths, info = info(Path.join(folder, path)), into: %{}, do: {path, info})}
@@ -42,9 +42,9 @@ defmodule HfHub.Buckets.LocalFiles do
 
   defp info(path) do
     case File.stat(path, time: :posix) do
-      {:ok, %{type: :directory}} -> nil
-      {:ok, stat} -> {stat.size, stat.mtime}
-      {:error, _reason} -> nil
+      {:ok, %{type: :regular} = stat} -> {stat.size, stat.mtime}
+      # Opening a pipe could wait for ever, and a socket cannot be opened.
+      _other_or_failed -> nil
     end
   end
 end
