@@ -66,9 +66,13 @@ defmodule HfHub.CLI.Upload do
   defp run(%{flags: %{every: minutes}}) when minutes <= 0,
     do: {:usage, "--every must be more than 0, got #{minutes}"}
 
+  defp run(%{flags: %{every: _minutes, create_pr: true}}),
+    do: {:usage, "--every and --create-pr are mutually exclusive"}
+
   defp run(%{flags: %{every: _minutes}} = call) do
     with {:ok, target} <- target(call),
          {:ok, source} <- source(call, target),
+         {:ok, _repo} <- prepare(call, target),
          do: Every.run(call, target, source)
   end
 

@@ -97,6 +97,34 @@ defmodule HfHub.CLI.LocalHubTest do
     assert String.trim(version) == HfHub.version()
   end
 
+  test "upload --every commits a file with any name to a new branch, and warns of flags without effect",
+       context do
+    id = "reader/cli-#{System.unique_integer([:positive])}"
+    write_files(context.dir, %{"a [1].txt" => "a", "a 1.txt" => ""})
+    File.touch!(Path.join(context.dir, "a [1].txt"), System.os_time(:second) - 5)
+    more = ["--every", "60", "--revision", "new", "--exclude", "a*", "--commit-message", "m"]
+    args = hub(["upload", id, Path.join(context.dir, "a [1].txt") | more])
+
+    stderr =
+      capture_io(:stderr, fn ->
+        capture_io(fn ->
+          command = spawn(fn -> CLI.run(args) end)
+          # It waits after the first commit.
+          eventually(fn ->
+            Process.info(command, :current_function) == {:current_function, {Process, :sleep, 1}}
+          end)
+
+          Process.exit(command, :shutdown)
+        end)
+      end)
+
+    files = HfHub.Api.list_repo_files!(id, revision: "new", endpoint: endpoint(), token: token())
+    assert files -- [".gitattributes"] == ["a [1].txt"]
+    assert stderr =~ "--exclude has no effect" and stderr =~ "--commit-message has no effect"
+    assert {2, "", stderr} = run(args ++ ["--create-pr"])
+    assert stderr =~ "--every and --create-pr are mutually exclusive"
+  end
+
   test "a deletion asks on stderr, and does nothing without a yes", context do
     {id, _commit} = repo(context, %{"a.txt" => "a"}, id: "reader/cli-#{System.unique_integer([:positive])}")
     assert {1, "", stderr} = run(hub(["repo", "delete", id]), "n\n")

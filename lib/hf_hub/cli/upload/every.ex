@@ -3,7 +3,7 @@ defmodule HfHub.CLI.Upload.Every do
   @moduledoc false
 
   alias HfHub.CLI.{Call, Output, Target}
-  alias HfHub.CommitScheduler
+  alias HfHub.{CommitScheduler, Fnmatch}
 
   @doc "Commits a source, `{:file, path, name}` or `{:folder, path, folder in the repository, patterns}`, for ever."
   @spec run(Call.t(), Target.t(), tuple()) :: Output.shown()
@@ -19,7 +19,7 @@ defmodule HfHub.CLI.Upload.Every do
         allow_patterns: allowed,
         every: round(call.flags.every * 60_000),
         on_commit: &Output.show(shown(&1), call.output)
-      ] ++ Target.options(target) ++ Call.options(call, [:private, {:exclude, :ignore_patterns}])
+      ] ++ Target.options(target) ++ Call.options(call, [:private | excluded(source)])
 
     {:ok, scheduler} = CommitScheduler.start_link(opts)
     # An error of the first commit is one of the command; later ones may pass.
@@ -30,10 +30,15 @@ defmodule HfHub.CLI.Upload.Every do
   end
 
   # Of a file, its folder is watched for this name.
-  defp place({:file, path, name}), do: {Path.dirname(path), folder(name), [Path.basename(path)]}
+  defp place({:file, path, name}),
+    do: {Path.dirname(path), folder(name), [Fnmatch.literal(Path.basename(path))]}
+
   defp place({:folder, path, folder, patterns}), do: {path, folder, patterns}
 
   defp folder(name), do: with("." <- Path.dirname(name), do: "")
+
+  defp excluded({:file, _path, _name}), do: []
+  defp excluded(_folder), do: [{:exclude, :ignore_patterns}]
 
   defp shown({:ok, nil}), do: :ok
   defp shown({:ok, commit}), do: {:done, "Uploaded", url: commit.commit_url}
@@ -41,8 +46,9 @@ defmodule HfHub.CLI.Upload.Every do
   defp shown({:error, _error}), do: :ok
 
   defp warnings(call, source) do
-    for(name <- ignored(source), call.flags[name], do: {:warning, "--#{name} has no effect with --every"}) ++
-      renamed(source)
+    for name <- [:commit_message, :commit_description | ignored(source)], call.flags[name] do
+      {:warning, "--#{String.replace("#{name}", "_", "-")} has no effect with --every"}
+    end ++ renamed(source)
   end
 
   defp ignored({:file, _path, _name}), do: [:include, :exclude, :delete]
