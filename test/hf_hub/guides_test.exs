@@ -137,8 +137,11 @@ defmodule HfHub.GuidesTest do
   # All cells except the installation, which `test/build_test.exs` covers.
   defp cells(guide, _models) do
     [installation | cells] = elixir(guide)
-    assert installation =~ ~s|do: [path: checkout], else: "~> #{HfHub.version()}"|
+    assert installation =~ "do: {:hf_hub, path: checkout}"
     assert installation =~ "Mix.install([hf_hub"
+    # Hex has another library of this name.
+    elsewhere = [file: "/nonexistent/guide.livemd#cell:1"]
+    assert_raise RuntimeError, ~r/{:hf_hub, path: /, fn -> Code.eval_string(installation, [], elsewhere) end
     cells
   end
 
