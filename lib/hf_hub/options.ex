@@ -136,10 +136,10 @@ defmodule HfHub.Options do
   @doc """
   Returns all options of the table with defaults filled in. Raises `ArgumentError` if one is unknown or invalid.
 
-  `repo` is the repository of the call, by default the option `:repo_id`. If it is one of Bumblebee's tuples, those of its
-  options that are in the table count where the call has none of its own.
+  `repo` is the repository or file of the call, by default the option `:repo_id`. If it is one of Bumblebee's tuples,
+  those of its options that are in the table count where the call has none of its own.
   """
-  @spec validate!(keyword(), table(), HfHub.repo() | nil) :: keyword()
+  @spec validate!(keyword(), table(), HfHub.repo() | HfHub.repository() | nil) :: keyword()
   def validate!(opts, table, repo \\ nil) do
     unless Keyword.keyword?(opts) do
       # Without the value, which may be a token.
