@@ -123,7 +123,8 @@ defmodule HfHub.CLI.Cp do
     path = local(dst, name)
     opts = Call.options(call) ++ Call.progress(call, name)
 
-    with {:ok, _path} <- download_to(ref, path, opts),
+    with :ok <- replaceable(path),
+         {:ok, _path} <- download_to(ref, path, opts),
          do: {:done, "Downloaded", src: call.args.src, dst: path}
   end
 
@@ -131,6 +132,17 @@ defmodule HfHub.CLI.Cp do
 
   defp local({:path, path}, name) do
     if File.dir?(path) or String.ends_with?(path, "/"), do: Path.join(path, name), else: path
+  end
+
+  # The file is renamed to its place. That of a device, such as `/dev/null`, is no place for it.
+  defp replaceable(path) do
+    case File.stat(path) do
+      {:ok, %{type: type}} when type != :regular ->
+        {:usage, "#{path} is not a regular file; for a pipe or a device, pass - and redirect stdout"}
+
+      _file_or_none ->
+        :ok
+    end
   end
 
   defp download_to(%{repo_type: :bucket} = ref, path, opts),

@@ -77,6 +77,14 @@ defmodule HfHub.CLI.LocalHubTest do
     assert stderr =~ ~r/^Error: cannot write to stdout/m and not (stderr =~ "ErlangError")
   end
 
+  test "cp replaces no pipe or device", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    pipe = Path.join(context.dir, "pipe")
+    {_, 0} = System.cmd("mkfifo", [pipe])
+    assert {2, "", "Error: " <> _message} = run(hub(["cp", "hf://#{id}/a.txt", pipe]))
+    assert {:ok, %{type: :other}} = File.lstat(pipe)
+  end
+
   test "lines of logs keep their spaces, and lose control characters" do
     assert CLI.Output.log_line("  File \"a.py\"\tline 1\e[31m\r\n") ==
              ~s(  File "a.py"        line 1) <> "�[31m"
