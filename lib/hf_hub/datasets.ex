@@ -88,7 +88,8 @@ defmodule HfHub.Datasets do
   @doc """
   Loads a split of a dataset.
 
-  The dataset is a repository, or `{:local, path}`: a folder with the files of a dataset, or one file.
+  The dataset is a repository, or `{:local, path}`: a folder with the files of a dataset, or one file. Of a folder,
+  the splits are found by the names of its files: its card is not read.
 
   Returns a lazy stream of maps, or a data frame; see the option `:as`. The first file is opened before that, so that a
   missing column is an error; with `stream: true`, files are opened when rows are taken. What is wrong with a file later
@@ -120,12 +121,14 @@ defmodule HfHub.Datasets do
          {:ok, spec} <- Source.spec(files, opts) do
       cond do
         frame? and opts[:stream] -> {:ok, AsExplorer.frames(Rows.batches(spec))}
-        frame? -> {:ok, AsExplorer.frame(Rows.batches(spec))}
         opts[:stream] -> {:ok, Rows.stream(spec)}
-        true -> with {:ok, _fields} <- Rows.fields(spec), do: {:ok, Rows.stream(spec)}
+        true -> with {:ok, _fields} <- Rows.fields(spec), do: {:ok, all(spec, frame?)}
       end
     end
   end
+
+  defp all(spec, true), do: AsExplorer.frame(Rows.batches(spec))
+  defp all(spec, false), do: Rows.stream(spec)
 
   @doc "Same as `load/2`, but returns the rows or the data frame, or raises `HfHub.Error`."
   @spec load!(HfHub.repo() | {:local, Path.t()}, keyword()) :: Enumerable.t() | struct()

@@ -19,17 +19,20 @@ defmodule HfHub.ExplorerTest do
     assert frame.series["score"].dtype == {:f, 32} and frame.series["score"].values == [0.5, :nan, nil]
     assert frame.series["map"].values == [[%{"key" => "k", "value" => 1}], nil, []]
 
-    json = ~s({"any":1,"s":{"n":1,"any":[{}]},"t":"2020-01-01"}\n{"any":"x","s":null,"t":null}\n)
+    json = ~s({"any":1,"s":{"n":1,"any":[{}]},"t":"2020-01-01"}\n{"any":"x","s":null,"t":null}\n{"any":false}\n)
     local = {:local, folder(context, %{"train.jsonl" => json})}
     frame = Datasets.load!(local, as: :explorer)
-    assert frame.series["any"].values == ["1", ~s("x")] and frame.series["any"].dtype == :string
-    assert frame.series["s"].values == [%{"n" => 1, "any" => ["{}"]}, nil]
+    assert frame.series["any"].values == ["1", ~s("x"), "false"] and frame.series["any"].dtype == :string
+    assert frame.series["s"].values == [%{"n" => 1, "any" => ["{}"]}, nil, nil]
     assert frame.series["t"].dtype == {:naive_datetime, :millisecond}
 
     assert Enum.to_list(Datasets.load!(local, as: :rows, columns: ["any"])) == [
              %{"any" => 1},
-             %{"any" => "x"}
+             %{"any" => "x"},
+             %{"any" => false}
            ]
+
+    assert {:error, %HfHub.Error{kind: :not_found}} = Datasets.load(local, columns: ["none"])
   end
 
   test "a stream has a data frame for each batch, also without rows", context do

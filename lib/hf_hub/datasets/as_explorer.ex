@@ -48,7 +48,7 @@ defmodule HfHub.Datasets.AsExplorer do
   defp prepared(values, type) do
     case prepare(type) do
       nil -> values
-      prepare -> Enum.map(values, &(&1 && prepare.(&1)))
+      prepare -> Enum.map(values, &if(&1 == nil, do: nil, else: prepare.(&1)))
     end
   end
 

@@ -54,7 +54,6 @@ defmodule HfHub.Datasets.Rows do
   end
 
   defp rows({_fields, 0, _columns}), do: []
-  defp rows({[], count, []}), do: List.duplicate(%{}, count)
 
   defp rows({fields, _count, columns}) do
     names = Enum.map(fields, & &1.name)

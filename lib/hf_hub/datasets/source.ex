@@ -84,7 +84,13 @@ defmodule HfHub.Datasets.Source do
   end
 
   defp below(folder) do
-    for path <- Path.wildcard(Path.join(folder, "**")), File.regular?(path), do: entry(folder, path)
+    # The folder is not part of the pattern: its own name may have `[` or `*`. Hidden files are no data.
+    for name <- :filelib.wildcard(~c"**", String.to_charlist(folder)),
+        name = List.to_string(name),
+        not Enum.any?(Path.split(name), &String.starts_with?(&1, ".")),
+        path = Path.join(folder, name),
+        File.regular?(path),
+        do: entry(folder, path)
   end
 
   defp entry(folder, path),
