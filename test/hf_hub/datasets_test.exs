@@ -131,6 +131,7 @@ defmodule HfHub.DatasetsTest do
       assert [%{"id" => 1}] = rows!(context, {:local, path}, limit: 1, columns: ["id"])
       error = error!(context, {:local, path}, columns: ["texts"])
       assert error.kind == :not_found and error.message == ~s(no column "texts"; similar: "text")
+      assert error!(context, {:local, path}, columns: []).kind == :bad_request
       assert error!(context, {:local, path <> "x"}).kind == :entry_not_found
     end
 
@@ -162,13 +163,25 @@ defmodule HfHub.DatasetsTest do
             {"c.jsonl", ~s({"a":), "row 1: EOF"},
             {"d.csv", "a\n1,2\n", "line 2: it has 2 values"},
             {"e.csv.gz", "a\n" <> String.duplicate("1\n", 20), "invalid gzip header"},
-            {"f.jsonl", "", "it has no rows"}
+            {"f.jsonl", "", "it has no rows"},
+            {"g.jsonl", "{}\n{}\n", "it has no columns"}
           ] do
         path = Path.join(folder(context, %{name => content}), name)
         error = error!(context, {:local, path})
         assert {error.kind, error.path} == {:invalid_response, name}
         assert error.message =~ why
       end
+    end
+
+    test "may have their columns in another order, and be in a folder of any name", context do
+      files = %{
+        "a[1]*/{x}/train/a.csv" => "n,m\n1,x\n",
+        "a[1]*/{x}/train/b.csv" => "m,n\ny,2.0\n",
+        "a[1]*/{x}/.hidden/train.csv" => "other\n1\n"
+      }
+
+      local = {:local, Path.join(folder(context, files), "a[1]*/{x}")}
+      assert rows!(context, local) == [%{"n" => 1, "m" => "x"}, %{"n" => 2, "m" => "y"}]
     end
 
     test "with other columns than the first are errors while rows are read", context do

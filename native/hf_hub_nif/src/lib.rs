@@ -219,7 +219,7 @@ fn close_file(file: ResourceArc<OpenFile>) -> Atom {
 }
 
 /// Encodes a term as JSON text.
-#[rustler::nif]
+#[rustler::nif(schedule = "DirtyCpu")]
 fn to_json(value: Term) -> NifResult<String> {
     let value: serde_json::Value = decode::read(value).map_err(|_| rustler::Error::BadArg)?;
     Ok(value.to_string())

@@ -192,6 +192,7 @@ impl State {
             return Ok(fields.map(Piece::Fields));
         }
         while self.left > 0 {
+            self.waiter.check()?;
             if self.pending.first().is_some_and(|column| column.len() > 0) {
                 return Ok(Some(Piece::Rows(self.take())));
             }
@@ -212,7 +213,12 @@ impl State {
         let table = contained(&file, || {
             let source = Source::open(&self.hub, &file, &self.waiter)?;
             let wanted = Wanted { columns: self.wanted.as_deref(), fields: self.fields.as_deref() };
-            table(&file, source, &wanted)
+            let table = table(&file, source, &wanted)?;
+            match table.fields() {
+                [] if self.wanted.is_some() => Err(no_columns().into()),
+                [] => Err("it has no columns".to_owned().into()),
+                _ => Ok(table),
+            }
         })?;
         match &self.fields {
             None => self.fields = Some(table.fields().into()),
@@ -254,6 +260,26 @@ struct Wanted<'a> {
     columns: Option<&'a [String]>,
     /// The columns of the first file: values have their types where a format has none of its own.
     fields: Option<&'a [Field]>,
+}
+
+impl Wanted<'_> {
+    /// Returns the positions of the wanted columns among those of a file. Those of other files than
+    /// the first may be in another order.
+    fn positions(&self, names: &[String]) -> Result<Vec<usize>> {
+        if let (None, Some(first)) = (self.columns, self.fields)
+            && first.len() == names.len()
+        {
+            let first: Vec<String> = first.iter().map(|field| field.name.clone()).collect();
+            // Where a column is missing, the error says what the first file has instead.
+            return Ok(value::positions(names, Some(&first))
+                .unwrap_or_else(|_| (0..names.len()).collect()));
+        }
+        value::positions(names, self.columns)
+    }
+}
+
+fn no_columns() -> Error {
+    Error::new(ErrorKind::BadRequest, "the option `columns` names no column")
 }
 
 fn table(

@@ -2,6 +2,7 @@
 //! `datasets` gives them, which reads them with pandas, from the first [`INFERRED`] rows.
 
 use std::{
+    collections::{HashMap, HashSet},
     io::{self, Read},
     sync::{
         Arc,
@@ -20,6 +21,11 @@ use crate::formats::dataset::{
 /// Number of rows, and of their bytes, that decide on the types of columns.
 const INFERRED: usize = 10_000;
 const INFERRED_BYTES: usize = 64 << 20;
+
+/// Maximum number of columns.
+const MAX_COLUMNS: usize = 100_000;
+/// Maximum number of bytes of the header: each of them may be a column.
+const HEADER_BYTES: usize = 16 << 20;
 
 /// What pandas takes for no value.
 const ABSENT: [&[u8]; 18] = [
@@ -61,7 +67,7 @@ impl Csv {
         wanted: &Wanted<'_>,
     ) -> Result<Self, Broken> {
         let mut rows = Records::new(from, delimiter)?;
-        let positions = value::positions(&rows.names, wanted.columns)?;
+        let positions = wanted.positions(&rows.names)?;
         let mut first = Vec::new();
         let mut bytes = 0;
         if wanted.fields.is_none() {
@@ -100,11 +106,11 @@ impl Table for Csv {
         while count < BATCH_ROWS && bytes < BATCH_BYTES {
             let Some((line, row)) = self.row()? else { break };
             count += 1;
-            bytes += row.as_slice().len();
+            // Rows may be shorter than the header, and have a value for each column.
+            bytes += row.as_slice().len() + self.fields.len() * size_of::<Value>();
             for ((field, position), column) in
                 self.fields.iter().zip(&self.positions).zip(&mut columns)
             {
-                // Rows may be shorter than the header.
                 let text = row.get(*position).unwrap_or_default();
                 column.push(parsed(text, &field.kind).ok_or_else(|| unlike(text, field, line))?);
             }
@@ -184,12 +190,9 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
 }
 
-/// An integer, or a float that is one: a later part of a column may be written as floats.
-#[expect(clippy::cast_possible_truncation, reason = "it is checked")]
+/// An integer, or a float that is one.
 fn whole(text: &[u8]) -> Option<i64> {
-    const LIMIT: f64 = 9_007_199_254_740_992.0;
-    let is_whole = |float: &f64| float.fract() == 0.0 && float.abs() < LIMIT;
-    number(text).or_else(|| number::<f64>(text).filter(is_whole).map(|float| float as i64))
+    number(text).or_else(|| number(text).and_then(value::whole))
 }
 
 fn is_integer(text: &[u8]) -> bool {
@@ -207,7 +210,7 @@ struct Records {
 
 impl Records {
     fn new(from: Box<dyn Read + Send>, delimiter: u8) -> Result<Self, Broken> {
-        let left = Arc::new(AtomicUsize::new(ROW_BYTES));
+        let left = Arc::new(AtomicUsize::new(HEADER_BYTES));
         let from = Limited { from, left: left.clone() };
         let reader = ReaderBuilder::new()
             .has_headers(false)
@@ -216,13 +219,13 @@ impl Records {
             .buffer_capacity(64 << 10)
             .from_reader(from);
         let mut rows = Self { reader, left, names: Vec::new() };
-        let (_, header) = rows.record()?.ok_or_else(|| "it is empty".to_owned())?;
+        let (_, header) = rows.record(HEADER_BYTES)?.ok_or_else(|| "it is empty".to_owned())?;
         rows.names = names(&header)?;
         Ok(rows)
     }
 
     fn next(&mut self) -> Result<Option<(u64, ByteRecord)>, Broken> {
-        let Some((line, row)) = self.record()? else { return Ok(None) };
+        let Some((line, row)) = self.record(ROW_BYTES)? else { return Ok(None) };
         let (most, got) = (self.names.len(), row.len());
         if got > most {
             return Err(format!(
@@ -233,8 +236,8 @@ impl Records {
         Ok(Some((line, row)))
     }
 
-    fn record(&mut self) -> Result<Option<(u64, ByteRecord)>, Broken> {
-        self.left.store(ROW_BYTES, Relaxed);
+    fn record(&mut self, most: usize) -> Result<Option<(u64, ByteRecord)>, Broken> {
+        self.left.store(most, Relaxed);
         let line = self.reader.position().line();
         let mut row = ByteRecord::new();
         match self.reader.read_byte_record(&mut row) {
@@ -251,21 +254,31 @@ impl Records {
 /// Returns the names in a header. Names of their own are given as pandas does: to a column without
 /// a name, and to one whose name another has.
 fn names(header: &ByteRecord) -> Result<Vec<String>, Broken> {
+    if header.len() > MAX_COLUMNS {
+        return Err(format!("it has more than {MAX_COLUMNS} columns").into());
+    }
     let mut names: Vec<String> = Vec::with_capacity(header.len());
-    let mut seen = std::collections::HashSet::new();
     for (at, name) in header.iter().enumerate() {
         let name = name.strip_prefix(b"\xef\xbb\xbf").filter(|_| at == 0).unwrap_or(name);
         let name = std::str::from_utf8(name).map_err(|_| "its header is not UTF-8".to_owned())?;
-        let name = if name.is_empty() { format!("Unnamed: {at}") } else { name.to_owned() };
-        let free = |name: &String| !seen.contains(name);
-        let name = if free(&name) {
-            name
+        names.push(if name.is_empty() { format!("Unnamed: {at}") } else { name.to_owned() });
+    }
+    let mut all: HashSet<String> = names.iter().cloned().collect();
+    // How often a name was given, so that no number is tried twice.
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for name in &mut names {
+        let count = counts.entry(name.clone()).or_insert(0);
+        let given = name.clone();
+        while *count > 0 && all.contains(name) {
+            *name = format!("{given}.{count}");
+            *count += 1;
+        }
+        if *name == given {
+            *count = 1;
         } else {
-            let others = (1..).map(|count: usize| format!("{name}.{count}"));
-            others.into_iter().find(free).unwrap_or_default()
-        };
-        seen.insert(name.clone());
-        names.push(name);
+            counts.insert(name.clone(), 1);
+            all.insert(name.clone());
+        }
     }
     Ok(names)
 }
@@ -280,13 +293,30 @@ impl Read for Limited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.left.load(Relaxed);
         if left == 0 {
-            let message =
-                format!("a row has more than {ROW_BYTES} bytes; a quote may not be closed");
-            return Err(io::Error::other(message));
+            return Err(io::Error::other("a row has too many bytes; a quote may not be closed"));
         }
         let length = buffer.len().min(left);
         let read = self.from.read(&mut buffer[..length])?;
         self.left.store(left - read, Relaxed);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_pandas() {
+        let given = |names: &[&str]| names_of(&ByteRecord::from(names.to_vec()));
+        assert_eq!(given(&["a", "a", "a.1"]), ["a", "a.2", "a.1"]);
+        assert_eq!(given(&["a", "", "a", "a"]), ["a", "Unnamed: 1", "a.1", "a.2"]);
+        let many = given(&vec!["a"; MAX_COLUMNS]);
+        assert_eq!(many.last().unwrap(), "a.99999");
+        assert!(names(&ByteRecord::from(vec![""; MAX_COLUMNS + 1])).is_err());
+    }
+
+    fn names_of(header: &ByteRecord) -> Vec<String> {
+        names(header).unwrap_or_else(|_| panic!("the names are right"))
     }
 }

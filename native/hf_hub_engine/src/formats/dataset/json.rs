@@ -5,7 +5,10 @@ mod convert;
 mod infer;
 mod records;
 
-use std::io::{BufReader, Read};
+use std::{
+    collections::HashSet,
+    io::{BufReader, Read},
+};
 
 use serde_json::{Map, Value as Text};
 
@@ -29,7 +32,7 @@ pub(super) struct Json {
     fields: Vec<Field>,
     shapes: Vec<Shape>,
     /// All names, where a row may not have others.
-    known: Option<Vec<String>>,
+    known: Option<HashSet<String>>,
     /// Rows that were read to find the types.
     first: std::vec::IntoIter<Row>,
 }
@@ -50,13 +53,13 @@ impl Json {
             }
         }
         let (fields, known) = if let Some(fields) = wanted.fields {
-            (fields.to_vec(), wanted.columns.is_none().then(|| names(fields)))
+            (fields.to_vec(), wanted.columns.is_none().then(|| names(fields).into_iter().collect()))
         } else {
             let all = infer::fields(first.iter().map(|(_, _, row)| row));
             let known = names(&all);
             let positions = value::positions(&known, wanted.columns)?;
             let chosen = positions.into_iter().map(|position| all[position].clone());
-            (chosen.collect(), wanted.columns.is_none().then_some(known))
+            (chosen.collect(), wanted.columns.is_none().then(|| known.into_iter().collect()))
         };
         let shapes = fields.iter().map(|field: &Field| Shape::new(&field.kind)).collect();
         Ok(Self { records, fields, shapes, known, first: first.into_iter() })
@@ -71,7 +74,7 @@ impl Json {
 
     fn check(&self, number: u64, row: &Map<String, Text>) -> Result<(), Broken> {
         let Some(known) = &self.known else { return Ok(()) };
-        match row.keys().find(|key| !known.contains(key)) {
+        match row.keys().find(|key| !known.contains(*key)) {
             None => Ok(()),
             Some(key) => Err(format!(
                 "row {number}: it has the column {key:?}, which the first rows do not have"
@@ -106,7 +109,7 @@ impl Table for Json {
             let Some((number, length, mut row)) = self.row()? else { break };
             self.check(number, &row)?;
             count += 1;
-            bytes += length;
+            bytes += length + self.fields.len() * size_of::<Value>();
             for ((field, shape), column) in self.fields.iter().zip(&self.shapes).zip(&mut columns) {
                 let value = match row.get_mut(&field.name).map(Text::take) {
                     None | Some(Text::Null) => Value::Null,

@@ -8,16 +8,14 @@ mod codec;
 mod column;
 mod delta;
 mod pages;
+mod repetition;
 mod schema;
 mod thrift;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    ops::Range,
-    sync::{Arc, atomic::AtomicU64},
-};
+use std::{ops::Range, sync::Arc};
 
 use ::parquet::{
     basic::Type as Physical,
@@ -34,6 +32,7 @@ use crate::{
         parquet::{
             column::Leaf,
             pages::{Group, Pages},
+            repetition::Repetition,
             schema::Node,
             thrift::Wrong,
         },
@@ -53,6 +52,9 @@ const MAX_FOOTER: u64 = 32 << 20;
 const FIRST_ROWS: usize = 16;
 /// Number of levels of a column that one read should not exceed.
 const LEVELS: usize = 256 << 10;
+/// Maximum number of values of one row in all lists.
+const MAX_VALUES: usize = 8 << 20;
+const TOO_MANY: &str = "a row has too many values";
 
 /// An open file.
 pub(super) struct Parquet {
@@ -74,19 +76,7 @@ impl Parquet {
         let metadata = footer(&source)?;
         let mut nodes = schema::columns(metadata.file_metadata().schema())?;
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
-        // Columns of other files may be in another order.
-        let first = wanted
-            .fields
-            .map(|fields| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>());
-        let order = match (wanted.columns, &first) {
-            (None, Some(first))
-                if first.iter().all(|name| names.contains(name)) && first.len() == names.len() =>
-            {
-                Some(&**first)
-            }
-            (columns, _) => columns,
-        };
-        let positions = value::positions(&names, order)?;
+        let positions = wanted.positions(&names)?;
         let mut all: Vec<Option<Node>> = nodes.drain(..).map(Some).collect();
         let nodes: Vec<Node> = positions.iter().filter_map(|at| all[*at].take()).collect();
         let field = |node: &Node| Field { name: node.name.clone(), kind: node.kind.clone() };
@@ -120,13 +110,37 @@ impl Parquet {
 
     /// Reads rows of each wanted leaf; all have to have the same number of them.
     fn read(&mut self) -> Result<usize, Broken> {
-        let rows = self.rows.min(self.left);
-        for leaf in self.leaves.iter_mut().flatten() {
-            if leaf.read(rows).map_err(broken)? != rows {
-                return Err("a column has fewer rows than it announces".to_owned().into());
-            }
+        self.leaves.iter_mut().flatten().for_each(Leaf::clear);
+        let rows = self.read_lists(self.rows.min(self.left))?;
+        let others = self.leaves.iter_mut().flatten().filter(|leaf| !leaf.is_repeated());
+        for leaf in others {
+            read(leaf, rows)?;
         }
         self.left -= rows;
+        Ok(rows)
+    }
+
+    /// Reads rows of the leaves in lists, one after the other, until they have many values;
+    /// returns how many rows that were.
+    fn read_lists(&mut self, most: usize) -> Result<usize, Broken> {
+        let mut lists: Vec<&mut Leaf> =
+            self.leaves.iter_mut().flatten().filter(|leaf| leaf.is_repeated()).collect();
+        if lists.is_empty() {
+            return Ok(most);
+        }
+        let (mut rows, mut levels) = (0, 0);
+        while rows < most && levels < LEVELS {
+            let before = levels;
+            for leaf in &mut lists {
+                let held = leaf.levels();
+                read(leaf, 1)?;
+                levels += leaf.levels() - held;
+                if levels - before > MAX_VALUES {
+                    return Err(TOO_MANY.to_owned().into());
+                }
+            }
+            rows += 1;
+        }
         Ok(rows)
     }
 
@@ -161,6 +175,13 @@ impl Table for Parquet {
         self.adapt(rows, &columns);
         Ok(Some(columns))
     }
+}
+
+fn read(leaf: &mut Leaf, rows: usize) -> Result<(), Broken> {
+    if leaf.read(rows).map_err(broken)? == rows {
+        return Ok(());
+    }
+    Err("a column has fewer rows than it announces".to_owned().into())
 }
 
 /// Reads and checks the footer.
@@ -217,10 +238,10 @@ fn leaves(
             has_repetitions: descriptor.max_rep_level() > 0,
             width: width(&descriptor),
         };
-        let quota = Arc::new(AtomicU64::new(0));
-        let pages = Pages::new(&bytes, range, leaf, quota.clone());
+        let rows = Repetition::new(descriptor.max_rep_level());
+        let pages = Pages::new(&bytes, range, leaf, rows);
         let reader = get_column_reader(descriptor, Box::new(pages));
-        leaves[*at] = Some(Leaf::new(reader, kind, leaf.has_definitions, quota));
+        leaves[*at] = Some(Leaf::new(reader, kind, &leaf));
     }
     Ok(leaves)
 }

@@ -44,8 +44,12 @@ impl Waiter {
         Self { runtime: Handle::current(), stop }
     }
 
+    /// Fails once the job is cancelled.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.stop.is_cancelled() { Err(stopped()) } else { Ok(()) }
+    }
+
     fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let stopped = || Error::new(ErrorKind::Cancelled, "cancelled");
         self.runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -54,6 +58,10 @@ impl Waiter {
             }
         })
     }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "cancelled")
 }
 
 /// An open file.

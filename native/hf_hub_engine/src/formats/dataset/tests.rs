@@ -61,3 +61,20 @@ fn a_panic_of_a_library_is_an_error_of_the_file() {
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     assert_eq!(error.message(), "invalid Parquet file `data/x.parquet`: index out of range");
 }
+
+#[test]
+fn a_column_without_values_takes_those_of_later_files_only_as_they_are() {
+    let file = DataFile {
+        name: RepoPath::parse("b.parquet").unwrap(),
+        format: Format::Parquet,
+        gzip: false,
+        path: None,
+        place: None,
+        size: None,
+    };
+    let fields = |kind| [Field { name: "a".to_owned(), kind }];
+    let check = |kind| value::check_same(&file, &fields(Kind::Null), &fields(kind));
+    assert!(check(Kind::List(Box::new(Kind::String))).is_ok());
+    let error = check(Kind::List(Box::new(Kind::Date))).unwrap_err();
+    assert!(error.message().contains("of another type than in the first file"));
+}

@@ -1,6 +1,6 @@
 //! Values of rows, and the types of columns.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
@@ -177,9 +177,11 @@ fn unusual(value: f64) -> &'static str {
 /// Returns the positions of the wanted columns, in their order; of all if none are named.
 pub(super) fn positions(names: &[String], wanted: Option<&[String]>) -> Result<Vec<usize>> {
     let Some(wanted) = wanted else { return Ok((0..names.len()).collect()) };
-    let find = |name: &String| {
-        names.iter().position(|other| other == name).ok_or_else(|| no_such_column(name, names))
-    };
+    let mut known = HashMap::new();
+    for (at, name) in names.iter().enumerate() {
+        known.entry(name).or_insert(at);
+    }
+    let find = |name: &String| known.get(name).copied().ok_or_else(|| no_such_column(name, names));
     wanted.iter().map(find).collect()
 }
 
@@ -221,7 +223,8 @@ pub(super) fn check_same(file: &DataFile, first: &[Field], fields: &[Field]) -> 
 fn alike(a: &Kind, b: &Kind) -> bool {
     use Kind::{Binary, Float, Json, List, Null, Signed, String, Struct, Unsigned};
     match (a, b) {
-        (Null | Json, _)
+        (Null, other) => is_raw(other),
+        (Json, _)
         | (_, Null)
         | (Signed(_) | Unsigned(_), Signed(_) | Unsigned(_))
         | (Float(_), Float(_))
@@ -233,4 +236,22 @@ fn alike(a: &Kind, b: &Kind) -> bool {
         }
         (a, b) => a == b,
     }
+}
+
+/// Whether values are right as they are: no date, time or decimal number, which are made of them.
+fn is_raw(kind: &Kind) -> bool {
+    match kind {
+        Kind::Date | Kind::Time(_) | Kind::Timestamp(_) | Kind::Decimal(_) => false,
+        Kind::List(item) => is_raw(item),
+        Kind::Struct(fields) => fields.iter().all(|field| is_raw(&field.kind)),
+        Kind::Map(kinds) => kinds.iter().all(is_raw),
+        _ => true,
+    }
+}
+
+/// Returns the integer that a float is: later parts of a column of integers may be floats.
+#[expect(clippy::cast_possible_truncation, reason = "it is checked")]
+pub(super) fn whole(float: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    (float.fract() == 0.0 && float.abs() < LIMIT).then_some(float as i64)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value as Text;
 
-use crate::formats::dataset::value::{Kind, Value};
+use crate::formats::dataset::value::{Kind, Value, whole};
 
 /// A type, in the form in which values are converted to it.
 pub(super) enum Shape {
@@ -41,8 +41,8 @@ impl Shape {
                     None => Some(Value::Null),
                 };
                 let values: Option<_> = names.iter().zip(shapes).map(value).collect();
-                let is_known = |name: &String| names.contains(name);
-                entries.keys().all(is_known).then_some(())?;
+                let known = names.iter().filter(|name| entries.contains_key(*name)).count();
+                (known == entries.len()).then_some(())?;
                 values.map(|values| Value::Struct(names.clone(), values))
             }
             _ => None,
@@ -54,7 +54,9 @@ fn one(kind: &Kind, json: Text) -> Option<Value> {
     match (kind, json) {
         (Kind::Json, json) => Some(Value::Json(Box::new(json))),
         (Kind::Boolean, Text::Bool(value)) => Some(Value::Boolean(value)),
-        (Kind::Signed(_), Text::Number(number)) => number.as_i64().map(Value::Signed),
+        (Kind::Signed(_), Text::Number(number)) => {
+            number.as_i64().or_else(|| whole(number.as_f64()?)).map(Value::Signed)
+        }
         (Kind::Float(_), Text::Number(number)) => number.as_f64().map(Value::Float),
         (Kind::String, Text::String(text)) => Some(Value::Bytes(text.into())),
         (Kind::String, scalar @ (Text::Number(_) | Text::Bool(_))) => {
@@ -137,6 +139,24 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::dataset::value::Field;
+
+    #[test]
+    fn integers_may_be_written_as_floats() {
+        let whole = |json| one(&Kind::Signed(64), json);
+        assert_eq!(whole(3.0.into()), Some(Value::Signed(3)));
+        assert_eq!(whole(3.5.into()), None);
+        assert_eq!(whole(1e300.into()), None);
+    }
+
+    #[test]
+    fn objects_have_the_entries_of_their_type() {
+        let fields = ["a", "b"].map(|name| Field { name: name.to_owned(), kind: Kind::Json });
+        let shape = Shape::new(&Kind::Struct(fields.into()));
+        let is_like = |json: &str| shape.convert(serde_json::from_str(json).unwrap()).is_some();
+        assert!(is_like(r#"{"b":1}"#) && is_like("{}"));
+        assert!(!is_like(r#"{"b":1,"c":2}"#));
+    }
 
     #[test]
     fn reads_the_timestamps_of_arrow() {

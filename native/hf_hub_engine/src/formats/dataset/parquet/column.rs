@@ -1,10 +1,5 @@
 //! Reads the values of columns: levels and values of each leaf into values of rows.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
-
 use ::parquet::{
     column::reader::{ColumnReader, ColumnReaderImpl},
     data_type::{
@@ -17,12 +12,15 @@ use bytes::Bytes;
 use num_bigint::BigInt;
 
 use crate::formats::dataset::{
-    parquet::schema::{Node, Shape},
+    parquet::{
+        codec,
+        schema::{Node, Shape},
+    },
     value::{Kind, Value},
 };
 
-/// Maximum number of values that one read may take, where a row may have many.
-const MAX_VALUES: u64 = 8 << 20;
+/// Maximum number of bytes of a decimal number: the 76 digits of the largest type of Arrow.
+const MAX_DECIMAL: usize = 32;
 /// Length up to which bytes are copied: a reference to their page costs as much.
 const SHORT: usize = 64;
 
@@ -30,8 +28,8 @@ const SHORT: usize = 64;
 pub(super) struct Leaf {
     from: From,
     kind: Kind,
-    quota: Arc<AtomicU64>,
     has_definitions: bool,
+    has_repetitions: bool,
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
     /// Positions of the next level and of the next value.
@@ -61,7 +59,6 @@ impl<T: DataType> Typed<T> {
     }
 
     fn read(&mut self, rows: usize, levels: (&mut Vec<i16>, &mut Vec<i16>)) -> Result<usize> {
-        self.values.clear();
         let (definitions, repetitions) = levels;
         let read = self.reader.read_records(
             rows,
@@ -90,12 +87,7 @@ macro_rules! each {
 }
 
 impl Leaf {
-    pub(super) fn new(
-        reader: ColumnReader,
-        kind: Kind,
-        has_definitions: bool,
-        quota: Arc<AtomicU64>,
-    ) -> Self {
+    pub(super) fn new(reader: ColumnReader, kind: Kind, pages: &codec::Leaf) -> Self {
         let from = match reader {
             ColumnReader::BoolColumnReader(reader) => From::Boolean(Typed::new(reader)),
             ColumnReader::Int32ColumnReader(reader) => From::Int32(Typed::new(reader)),
@@ -106,16 +98,35 @@ impl Leaf {
             ColumnReader::ByteArrayColumnReader(reader) => From::Bytes(Typed::new(reader)),
             ColumnReader::FixedLenByteArrayColumnReader(reader) => From::Fixed(Typed::new(reader)),
         };
+        let codec::Leaf { has_definitions, has_repetitions, .. } = *pages;
         let (definitions, repetitions) = (Vec::new(), Vec::new());
-        Self { from, kind, quota, has_definitions, definitions, repetitions, level: 0, value: 0 }
+        Self {
+            from,
+            kind,
+            has_definitions,
+            has_repetitions,
+            definitions,
+            repetitions,
+            level: 0,
+            value: 0,
+        }
     }
 
-    /// Reads the next rows; returns how many there were.
-    pub(super) fn read(&mut self, rows: usize) -> Result<usize> {
+    /// Whether a row may have many values.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.has_repetitions
+    }
+
+    /// Forgets the rows that were read.
+    pub(super) fn clear(&mut self) {
+        each!(&mut self.from, typed => typed.values.clear());
         self.definitions.clear();
         self.repetitions.clear();
         (self.level, self.value) = (0, 0);
-        self.quota.store(MAX_VALUES, Relaxed);
+    }
+
+    /// Reads the next rows, after those that were read before; returns how many there were.
+    pub(super) fn read(&mut self, rows: usize) -> Result<usize> {
         let levels = (&mut self.definitions, &mut self.repetitions);
         each!(&mut self.from, typed => typed.read(rows, levels))
     }
@@ -150,21 +161,21 @@ impl Leaf {
         }
         let at = self.value;
         self.value += 1;
-        self.get(at).ok_or_else(short)
-    }
-
-    fn get(&self, at: usize) -> Option<Value> {
-        Some(match &self.from {
-            From::Boolean(typed) => Value::Boolean(*typed.values.get(at)?),
-            From::Int32(typed) => int32(*typed.values.get(at)?, &self.kind),
-            From::Int64(typed) => int64(*typed.values.get(at)?, &self.kind),
-            From::Int96(typed) => Value::Signed(Int96::to_nanos(typed.values.get(at)?)),
-            From::Float(typed) => Value::Float(f64::from(*typed.values.get(at)?)),
-            From::Double(typed) => Value::Float(*typed.values.get(at)?),
-            From::Bytes(typed) => bytes(typed.values.get(at)?, &self.kind),
-            From::Fixed(typed) => fixed(typed.values.get(at)?, &self.kind),
+        Ok(match &self.from {
+            From::Boolean(typed) => Value::Boolean(*get(&typed.values, at)?),
+            From::Int32(typed) => int32(*get(&typed.values, at)?, &self.kind),
+            From::Int64(typed) => int64(*get(&typed.values, at)?, &self.kind),
+            From::Int96(typed) => Value::Signed(Int96::to_nanos(get(&typed.values, at)?)),
+            From::Float(typed) => Value::Float(f64::from(*get(&typed.values, at)?)),
+            From::Double(typed) => Value::Float(*get(&typed.values, at)?),
+            From::Bytes(typed) => bytes(get(&typed.values, at)?, &self.kind)?,
+            From::Fixed(typed) => fixed(get(&typed.values, at)?, &self.kind)?,
         })
     }
+}
+
+fn get<T>(values: &[T], at: usize) -> std::result::Result<&T, String> {
+    values.get(at).ok_or_else(short)
 }
 
 fn short() -> String {
@@ -191,20 +202,25 @@ fn int64(value: i64, kind: &Kind) -> Value {
     }
 }
 
-fn bytes(value: &ByteArray, kind: &Kind) -> Value {
+fn bytes(value: &ByteArray, kind: &Kind) -> std::result::Result<Value, String> {
     if let Kind::Decimal(decimal) = kind {
-        return digits(BigInt::from_signed_bytes_be(value.data()).to_string(), decimal.scale);
+        // The time to write digits grows with the square of their number.
+        if value.data().len() > MAX_DECIMAL {
+            return Err(format!("a decimal number has more than {MAX_DECIMAL} bytes"));
+        }
+        let unscaled = BigInt::from_signed_bytes_be(value.data());
+        return Ok(digits(unscaled.to_string(), decimal.scale));
     }
     if value.data().len() <= SHORT {
-        return Value::Bytes(Bytes::copy_from_slice(value.data()));
+        return Ok(Value::Bytes(Bytes::copy_from_slice(value.data())));
     }
-    Value::Bytes(Bytes::from_owner(value.clone()))
+    Ok(Value::Bytes(Bytes::from_owner(value.clone())))
 }
 
-fn fixed(value: &FixedLenByteArray, kind: &Kind) -> Value {
+fn fixed(value: &FixedLenByteArray, kind: &Kind) -> std::result::Result<Value, String> {
     match (kind, value.data()) {
         (Kind::Float(16), [low, high]) => {
-            Value::Float(half::f16::from_le_bytes([*low, *high]).into())
+            Ok(Value::Float(half::f16::from_le_bytes([*low, *high]).into()))
         }
         _ => bytes(value, kind),
     }

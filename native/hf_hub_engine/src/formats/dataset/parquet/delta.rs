@@ -11,7 +11,7 @@ use crate::formats::dataset::parquet::{
 
 /// Maximum size of a page that is decoded to plain values.
 const MAX_PLAIN: usize = 256 << 20;
-const INVALID: &str = "a page has invalid differences";
+pub(super) const INVALID: &str = "a page has invalid differences or levels";
 
 /// Returns the page with byte arrays as plain values, and its encoding; others as they are, with
 /// their differences checked. `levels` is where values begin in a page of version 2.
@@ -32,17 +32,19 @@ pub(super) fn plain(
     }
     let start = if header.kind == DATA { levels_of(&page, leaf)? } else { levels };
     let most = usize::try_from(header.values).unwrap_or(0);
+    // A plain value has a length of 4 bytes, so more would not fit.
+    let lengths_most = most.min(MAX_PLAIN / 4);
     let values = page.get(start..).ok_or(INVALID)?;
     let mut plain = Vec::new();
     match encoding {
         Encoding::DELTA_LENGTH_BYTE_ARRAY => {
-            let (lengths, at) = differences(values, most)?;
+            let (lengths, at) = differences(values, lengths_most)?;
             suffixes(&lengths, &values[at..])
                 .try_for_each(|value| add(&mut plain, value?, leaf))?;
         }
         Encoding::DELTA_BYTE_ARRAY => {
-            let (prefixes, at) = differences(values, most)?;
-            let (lengths, next) = differences(&values[at..], most)?;
+            let (prefixes, at) = differences(values, lengths_most)?;
+            let (lengths, next) = differences(&values[at..], lengths_most)?;
             if prefixes.len() != lengths.len() {
                 return Err(INVALID.to_owned());
             }
@@ -98,14 +100,20 @@ fn suffixes<'a>(
     })
 }
 
-/// A position in a text of differences.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// A position in encoded numbers.
+pub(super) struct Reader<'a> {
+    pub bytes: &'a [u8],
+    pub at: usize,
 }
 
-impl Reader<'_> {
-    fn varint(&mut self) -> Result<u64, String> {
+impl<'a> Reader<'a> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
+        let taken = self.bytes.get(self.at..).and_then(|rest| rest.get(..length)).ok_or(INVALID)?;
+        self.at += length;
+        Ok(taken)
+    }
+
+    pub(super) fn varint(&mut self) -> Result<u64, String> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = *self.bytes.get(self.at).ok_or(INVALID)?;
@@ -183,7 +191,7 @@ fn differences(bytes: &[u8], most: usize) -> Result<(Vec<i32>, usize), String> {
 }
 
 /// Returns `width` bits from a position, the lowest first.
-fn bits(bytes: &[u8], at: usize, width: u8) -> u64 {
+pub(super) fn bits(bytes: &[u8], at: usize, width: u8) -> u64 {
     let bit = |offset: usize| u64::from(bytes[(at + offset) / 8] >> ((at + offset) % 8) & 1);
     (0..usize::from(width)).fold(0, |value, offset| value | bit(offset) << offset)
 }

@@ -12,6 +12,7 @@ use std::{
 use ::parquet::{
     basic::{Compression, Encoding},
     column::page::{Page, PageMetadata, PageReader},
+    data_type::ByteArray,
     errors::{ParquetError, Result},
 };
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use crate::formats::dataset::{
     parquet::{
         codec::{self, Leaf},
         delta,
+        repetition::Repetition,
         thrift::{DATA, DATA_2, DICTIONARY, PageHeader, Wrong},
     },
     source::Source,
@@ -95,8 +97,7 @@ pub(super) struct Pages {
     /// Sizes of the unpacked dictionary and page.
     dictionary: u64,
     page: u64,
-    /// Number of values that may still be read, where a row may have many.
-    quota: Arc<AtomicU64>,
+    rows: Repetition,
 }
 
 fn failed(why: impl Into<String>) -> ParquetError {
@@ -104,15 +105,10 @@ fn failed(why: impl Into<String>) -> ParquetError {
 }
 
 impl Pages {
-    pub(super) fn new(
-        group: &Arc<Group>,
-        chunk: Range<u64>,
-        leaf: Leaf,
-        quota: Arc<AtomicU64>,
-    ) -> Self {
+    pub(super) fn new(group: &Arc<Group>, chunk: Range<u64>, leaf: Leaf, rows: Repetition) -> Self {
         let (group, window) = (group.clone(), (0, Bytes::new()));
         let Range { start: at, end } = chunk;
-        Self { group, leaf, at, end, window, next: None, dictionary: 0, page: 0, quota }
+        Self { group, leaf, at, end, window, next: None, dictionary: 0, page: 0, rows }
     }
 
     /// Returns bytes from a position; more are read ahead.
@@ -192,14 +188,6 @@ impl Pages {
         if unpacked > MAX_PAGE || unpacked > SMALL_PAGE.max(packed.saturating_mul(MAX_RATIO)) {
             return Err(failed(format!("a page of {packed} bytes announces {unpacked} bytes")));
         }
-        let share = if header.kind == DICTIONARY { &mut self.dictionary } else { &mut self.page };
-        let before = std::mem::replace(share, unpacked);
-        self.group.unpacked.fetch_sub(before, Relaxed);
-        if self.group.unpacked.fetch_add(unpacked, Relaxed) + unpacked > MAX_PAGES {
-            return Err(failed(format!(
-                "its pages need more than {MAX_PAGES} bytes at the same time"
-            )));
-        }
         if header.kind == DICTIONARY {
             // A length is 4 bytes.
             let width = self.leaf.width.unwrap_or(4).max(1) as u64;
@@ -208,15 +196,26 @@ impl Pages {
                     "a dictionary of {unpacked} bytes announces {values} values"
                 )));
             }
-        } else if self.leaf.has_repetitions {
-            let left = self.quota.load(Relaxed).checked_sub(values);
-            let left = left.ok_or_else(|| failed("a row has too many values"))?;
-            self.quota.store(left, Relaxed);
+            // Each value is decoded, also an empty one.
+            return self.reserve(DICTIONARY, unpacked + values * size_of::<ByteArray>() as u64);
+        }
+        self.reserve(header.kind, unpacked)
+    }
+
+    /// Counts the memory of the dictionary or of the page, instead of that of the last one.
+    fn reserve(&mut self, kind: i32, bytes: u64) -> Result<()> {
+        let share = if kind == DICTIONARY { &mut self.dictionary } else { &mut self.page };
+        let before = std::mem::replace(share, bytes);
+        self.group.unpacked.fetch_sub(before, Relaxed);
+        if self.group.unpacked.fetch_add(bytes, Relaxed) + bytes > MAX_PAGES {
+            return Err(failed(format!(
+                "its pages need more than {MAX_PAGES} bytes at the same time"
+            )));
         }
         Ok(())
     }
 
-    fn page(&self, header: &PageHeader, body: &Bytes) -> Result<Page> {
+    fn page(&mut self, header: &PageHeader, body: &Bytes) -> Result<Page> {
         let values = u32::try_from(header.values).map_err(|_| failed("a negative count"))?;
         // What is not packed in a page of version 2.
         let levels = match header.kind {
@@ -236,8 +235,10 @@ impl Pages {
             });
         }
         let encoded = encoding(header.encoding)?;
+        self.count_rows(header, &buf)?;
         let (buf, encoding) =
             delta::plain(header, &self.leaf, levels, buf, encoded).map_err(failed)?;
+        self.reserve(header.kind, self.page.max(buf.len() as u64))?;
         if header.kind == DATA {
             return Ok(Page::DataPage {
                 buf,
@@ -260,6 +261,15 @@ impl Pages {
             is_compressed: header.is_packed,
             statistics: None,
         })
+    }
+
+    fn count_rows(&mut self, header: &PageHeader, page: &[u8]) -> Result<()> {
+        let values = usize::try_from(header.values).map_err(|_| failed("a negative count"))?;
+        let (length, encoding) = match header.kind {
+            DATA => (None, encoding(header.repetition_encoding)?),
+            _ => (usize::try_from(header.repetition_bytes).ok(), Encoding::RLE),
+        };
+        self.rows.count(page, length, encoding, values).map_err(failed)
     }
 
     fn unpacked(&self, header: &PageHeader, body: &Bytes, levels: usize) -> Result<Bytes> {

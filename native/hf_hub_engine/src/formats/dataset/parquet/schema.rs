@@ -223,8 +223,9 @@ fn physical(kind: Physical) -> Kind {
     }
 }
 
+/// Without a logical type, it is unknown whether times are of UTC; Arrow takes them for local.
 fn stamp(unit: Unit) -> Kind {
-    Kind::Timestamp(Stamp { unit, utc: true })
+    Kind::Timestamp(Stamp { unit, utc: false })
 }
 
 fn unit(unit: TimeUnit) -> Unit {

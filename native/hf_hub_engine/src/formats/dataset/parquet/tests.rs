@@ -3,7 +3,7 @@ use std::io::Write;
 use ::parquet::{
     basic::{Compression, Encoding, GzipLevel},
     column::page::{Page, PageReader},
-    data_type::{ByteArray, ByteArrayType, Int64Type},
+    data_type::{BoolType, ByteArray, ByteArrayType, Int64Type},
     file::{properties::WriterProperties, writer::SerializedFileWriter},
     schema::parser::parse_message_type,
 };
@@ -146,8 +146,8 @@ fn page(header: &[u8], body: &[u8], leaf: codec::Leaf) -> Result<Page, String> {
     let bytes = [header, body].concat();
     let (_file, source) = on_disk(&bytes);
     let group = Arc::new(Group::open(&Arc::new(source), &[]).unwrap_or_else(|_| unreachable!()));
-    let quota = Arc::new(AtomicU64::new(1000));
-    let mut pages = Pages::new(&group, 0..bytes.len() as u64, leaf, quota);
+    let rows = Repetition::new(i16::from(leaf.has_repetitions));
+    let mut pages = Pages::new(&group, 0..bytes.len() as u64, leaf, rows);
     pages.get_next_page().map(Option::unwrap).map_err(|error| error.to_string())
 }
 
@@ -179,8 +179,96 @@ fn pages_that_lie_about_their_size_are_refused() {
     );
     assert!(error.unwrap_err().contains("announces 1073741824 values"));
     let many = codec::Leaf { has_repetitions: true, ..leaf(Compression::UNCOMPRESSED, Some(8)) };
-    let error = page(&header(DATA, 16, 16, 1 << 30, 0), &[0; 16], many).unwrap_err();
+    let mut levels = vec![6, 0, 0, 0];
+    levels.extend(run(1 << 30, 1));
+    let error = page(&header(DATA, 10, 10, 1 << 30, 0), &levels, many).unwrap_err();
     assert!(error.contains("too many values"), "{error}");
+}
+
+/// A run of the same level, of which there are less than 2^34.
+fn run(count: u64, level: u8) -> [u8; 6] {
+    let byte = |at: u32| u8::try_from((count << 1) >> (7 * at) & 0x7f).unwrap() | 0x80;
+    [byte(0), byte(1), byte(2), byte(3), byte(4) & 0x7f, level]
+}
+
+#[test]
+fn the_values_of_a_row_are_limited_and_not_those_of_a_page() {
+    let many = MAX_VALUES as u64 + 1;
+    let count = |rows: &mut Repetition, levels: &[u8], values: u64| {
+        let values = usize::try_from(values).unwrap();
+        rows.count(levels, Some(levels.len()), Encoding::RLE, values)
+    };
+    let mut rows = Repetition::new(1);
+    count(&mut rows, &run(many, 0), many).unwrap();
+    // Less than the last row may still have; then packed levels, of which one begins a row.
+    count(&mut rows, &run(many - 3, 1), many - 3).unwrap();
+    count(&mut rows, &[3, 0b1111_1101], 8).unwrap();
+    assert_eq!(count(&mut rows, &run(many - 7, 1), many - 7).unwrap_err(), TOO_MANY);
+    assert!(count(&mut rows, &[], 1).unwrap_err().contains("levels"));
+}
+
+#[test]
+fn rows_of_long_lists_are_read_a_few_at_a_time() {
+    let schema =
+        parse_message_type("message m { repeated boolean d; required int64 id; }").unwrap();
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties).unwrap();
+    let mut columns = writer.next_row_group().unwrap();
+    let length = LEVELS / 2;
+    let levels: Vec<i16> =
+        (0..3 * length).map(|at| (at % length).min(1).try_into().unwrap()).collect();
+    let values = vec![true; levels.len()];
+    let mut column = columns.next_column().unwrap().unwrap();
+    let definitions = vec![1; levels.len()];
+    column.typed::<BoolType>().write_batch(&values, Some(&definitions), Some(&levels)).unwrap();
+    column.close().unwrap();
+    let mut column = columns.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[0, 1, 2], None, None).unwrap();
+    column.close().unwrap();
+    columns.close().unwrap();
+    let (_file, source) = on_disk(&writer.into_inner().unwrap());
+    let wanted = Wanted { columns: None, fields: None };
+    let mut file = Parquet::open(source, &wanted).unwrap_or_else(|_| panic!("it is right"));
+    let mut next = || file.next().unwrap_or_else(|_| panic!("it is right"));
+    let columns = next().unwrap();
+    assert_eq!(columns[1], [Value::Signed(0), Value::Signed(1)]);
+    assert!(matches!(&columns[0][1], Value::List(items) if items.len() == length));
+    assert_eq!(next().unwrap()[1], [Value::Signed(2)]);
+    assert!(next().is_none());
+}
+
+#[test]
+fn the_values_of_dictionaries_count_for_all_columns() {
+    let header = header(thrift::DICTIONARY, 64 << 20, 16, 16 << 20, 0);
+    let bytes = [&header[..], &[0; 16]].concat();
+    let (_file, source) = on_disk(&bytes);
+    let group = Arc::new(Group::open(&Arc::new(source), &[]).unwrap_or_else(|_| unreachable!()));
+    let leaf = leaf(Compression::UNCOMPRESSED, None);
+    let mut columns: Vec<Pages> = (0..4)
+        .map(|_| Pages::new(&group, 0..bytes.len() as u64, leaf, Repetition::new(0)))
+        .collect();
+    let read: Vec<bool> = columns.iter_mut().map(|pages| pages.get_next_page().is_ok()).collect();
+    assert_eq!(read, [true, true, true, false]);
+}
+
+#[test]
+fn long_decimal_numbers_are_refused() {
+    let decimal = |length: usize| {
+        let schema =
+            parse_message_type("message m { required binary d (DECIMAL(10, 2)); }").unwrap();
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut writer =
+            SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties).unwrap();
+        let mut columns = writer.next_row_group().unwrap();
+        let mut column = columns.next_column().unwrap().unwrap();
+        let value = ByteArray::from([&vec![0; length - 1][..], &[150]].concat());
+        column.typed::<ByteArrayType>().write_batch(&[value], None, None).unwrap();
+        column.close().unwrap();
+        columns.close().unwrap();
+        read(&writer.into_inner().unwrap(), None)
+    };
+    assert_eq!(decimal(32).unwrap()[0], [text("1.50")]);
+    assert_eq!(decimal(33).unwrap_err(), "a decimal number has more than 32 bytes");
 }
 
 #[test]
@@ -198,6 +286,12 @@ fn differences_are_decoded_to_plain_values_within_limits() {
         }
         _ => panic!("expected a page of data"),
     }
+    // More numbers than fit in a page, of which each block needs two bytes.
+    let mut many = vec![0x80, 0x80, 0x04, 1];
+    many.extend(&run(100 << 20, 0)[..5]);
+    many.resize(4096, 0);
+    let error = page(&header(thrift::DATA, 4096, 4096, i32::MAX.into(), 6), &many, plain);
+    assert!(error.unwrap_err().contains("invalid differences"));
     // More lengths than the page has values, and lengths beyond its end.
     for (at, byte) in [(3, 0x7f), (10, 0xff)] {
         let mut changed = body.clone();
@@ -210,12 +304,15 @@ fn differences_are_decoded_to_plain_values_within_limits() {
 #[test]
 fn leaves_have_the_types_of_their_columns() {
     let schema = "message m { required int32 a (INTEGER(8, false)); required int64 b (TIMESTAMP(NANOS, true)); \
+                  required int64 f (TIMESTAMP_MICROS); \
                   required fixed_len_byte_array(5) c (DECIMAL(10, 2)); repeated int32 d; \
                   required group e (MAP) { repeated group key_value { required binary key (UTF8); optional int32 value; } } }";
     let nodes = schema::columns(&parse_message_type(schema).unwrap()).unwrap();
     let kinds: Vec<String> = nodes.iter().map(|node| format!("{:?}", node.kind)).collect();
     assert_eq!(nodes[0].kind, Kind::Unsigned(8));
     assert_eq!(kinds[1], "Timestamp(Stamp { unit: Nanosecond, utc: true })");
-    assert_eq!(kinds[2], "Decimal(Decimal { precision: 10, scale: 2 })");
-    assert_eq!(kinds[3..], ["List(Signed(32))", "Map([String, Signed(32)])"]);
+    // As Arrow reads what older writers announce.
+    assert_eq!(kinds[2], "Timestamp(Stamp { unit: Microsecond, utc: false })");
+    assert_eq!(kinds[3], "Decimal(Decimal { precision: 10, scale: 2 })");
+    assert_eq!(kinds[4..], ["List(Signed(32))", "Map([String, Signed(32)])"]);
 }
