@@ -19,7 +19,9 @@ defmodule HfHub.ExplorerTest do
     assert frame.series["score"].dtype == {:f, 32} and frame.series["score"].values == [0.5, :nan, nil]
     assert frame.series["map"].values == [[%{"key" => "k", "value" => 1}], nil, []]
 
-    json = ~s({"any":1,"s":{"n":1,"any":[{}]},"t":"2020-01-01"}\n{"any":"x","s":null,"t":null}\n{"any":false}\n)
+    json =
+      ~s({"any":1,"s":{"n":1,"any":[{}]},"t":"2020-01-01"}\n{"any":"x","s":null,"t":null}\n{"any":false}\n)
+
     local = {:local, folder(context, %{"train.jsonl" => json})}
     frame = Datasets.load!(local, as: :explorer)
     assert frame.series["any"].values == ["1", ~s("x"), "false"] and frame.series["any"].dtype == :string
