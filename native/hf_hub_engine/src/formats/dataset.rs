@@ -270,7 +270,7 @@ impl Wanted<'_> {
             && first.len() == names.len()
         {
             let first: Vec<String> = first.iter().map(|field| field.name.clone()).collect();
-            // Where a column is missing, the error says what the first file has instead.
+            // Where a column is missing, the error shows what the first file has instead.
             return Ok(value::positions(names, Some(&first))
                 .unwrap_or_else(|_| (0..names.len()).collect()));
         }

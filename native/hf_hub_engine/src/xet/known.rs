@@ -219,7 +219,7 @@ impl Known {
     }
 }
 
-/// Whether a hit is what it says: the storage, which sends lists, is not trusted.
+/// Whether a hit has the length that it claims: the storage, which sends lists, is not trusted.
 fn is_right((count, entry): &Hit, chunks: &[Chunk]) -> bool {
     let bytes = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.data.len() as u64).sum();
     *count > 0
@@ -227,7 +227,7 @@ fn is_right((count, entry): &Hit, chunks: &[Chunk]) -> bool {
         && chunks.get(..*count).map(bytes) == Some(u64::from(entry.unpacked_segment_bytes))
 }
 
-/// Whether all parts of a list lie within it, in order: the crate allocates what it says.
+/// Whether all parts of a list lie within it, in order: the crate allocates as much as it names.
 fn is_sound(list: &MDBShardFileFooter, length: u64) -> bool {
     let parts = [
         size_of::<MDBShardFileHeader>() as u64,

@@ -14,7 +14,7 @@ fn chunks() -> Vec<Chunk> {
     data.map(|data| Chunk { hash: compute_data_hash(&data), data }).into()
 }
 
-/// Returns an object of the chunks that says each has the length `length`.
+/// Returns an object of the chunks in which each is stated to have the length `length`.
 fn object(length: u32) -> Arc<MDBXorbInfo> {
     let chunks = chunks();
     let entry =

@@ -233,7 +233,7 @@ async fn an_upload_ends_in_an_error_if_the_storage_refuses_it() {
 }
 
 #[tokio::test]
-async fn only_the_expected_response_says_that_an_object_is_stored() {
+async fn only_the_expected_response_means_that_an_object_is_stored() {
     for (status, kind) in [
         ("200 OK", None),
         ("202 Accepted", Some(ErrorKind::InvalidResponse)),
