@@ -180,7 +180,7 @@ defmodule HfHub.RepoRef do
   end
 
   @doc "Returns the options of a call that `{:hf, id, opts}` contains, by their names in this library."
-  @spec options(HfHub.repo()) :: keyword()
+  @spec options(HfHub.repo() | HfHub.repository() | nil) :: keyword()
   def options({:hf, _id, opts}) when is_list(opts) do
     tuple_options!(opts)
     Options.given(cache_dir: opts[:cache_dir], local_files_only: opts[:offline], token: opts[:auth_token])

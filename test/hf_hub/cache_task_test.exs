@@ -200,7 +200,7 @@ defmodule HfHub.CacheTaskTest do
       assert {1, output} = run(context, [command, name, "--quiet"])
 
       assert output =~
-               "not in the cache: #{name}; pass repositories or revisions that mix hf_hub.cache ls shows"
+               "not in the cache: #{name}; pass repositories or revisions that cache ls shows"
     end
   end
 

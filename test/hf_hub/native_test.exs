@@ -31,7 +31,11 @@ defmodule HfHub.NativeTest do
     end
 
     assert_raise ArgumentError, fn -> Native.run(:no_such_job, %{}) end
-    assert_raise ArgumentError, fn -> Enum.to_list(Native.stream(:stream, fn -> %{} end)) end
+
+    assert_raise ArgumentError, fn ->
+      Enum.to_list(Native.stream(:stream, fn -> %{} end, &HfHub.Telemetry.none/1))
+    end
+
     refute_receive {:hf_hub, _, _}, 50
   end
 

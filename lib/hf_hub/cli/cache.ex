@@ -122,7 +122,7 @@ defmodule HfHub.CLI.Cache do
   defp unknown(names) do
     Error.new(
       :not_cached,
-      "not in the cache: #{Enum.join(names, ", ")}; pass repositories or revisions that mix hf_hub.cache ls shows"
+      "not in the cache: #{Enum.join(names, ", ")}; pass repositories or revisions that cache ls shows"
     )
   end
 

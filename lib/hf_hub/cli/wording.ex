@@ -18,7 +18,6 @@ defmodule HfHub.CLI.Wording do
     {"HfHub.Cache.adopt/1 or mix hf_hub.cache adopt moves", "cache adopt moves"},
     {"call HfHub.Cache.validate_integrity/1 with repair: true", "run cache verify --repair"},
     {"call HfHub.Cache.prune/1", "run cache prune"},
-    {"mix hf_hub.cache ls", "cache ls"},
     {"HfHub.Auth.login()", "auth login"},
     {"HfHub.Repo.create/2", "repo create"},
     {"HfHub.Buckets.create/2", "buckets create"},
