@@ -110,6 +110,23 @@ trait Table: Send {
     fn next(&mut self) -> std::result::Result<Option<Vec<Column>>, Broken>;
 }
 
+/// Collects a batch of a text format. `add` appends the next row to the columns, and returns its
+/// bytes; `None` at the end.
+fn batch(
+    columns: usize,
+    mut add: impl FnMut(&mut [Column]) -> std::result::Result<Option<usize>, Broken>,
+) -> std::result::Result<Option<Vec<Column>>, Broken> {
+    let mut batch: Vec<Column> = (0..columns).map(|_| Vec::new()).collect();
+    let (mut count, mut bytes) = (0, 0);
+    while count < BATCH_ROWS && bytes < BATCH_BYTES {
+        let Some(read) = add(&mut batch)? else { break };
+        count += 1;
+        // Rows may be shorter than the header, and have a value for each column.
+        bytes += read + columns * size_of::<Value>();
+    }
+    Ok((count > 0).then_some(batch))
+}
+
 /// Why rows cannot be read: what is wrong with the file, or another error.
 enum Broken {
     Content(String),

@@ -14,7 +14,7 @@ use ::csv::{ByteRecord, Reader, ReaderBuilder};
 use bytes::Bytes;
 
 use crate::formats::dataset::{
-    BATCH_BYTES, BATCH_ROWS, Broken, ROW_BYTES, Table, Wanted, source,
+    Broken, ROW_BYTES, Table, Wanted, batch, source,
     value::{self, Column, Field, Kind, Value},
 };
 
@@ -101,21 +101,15 @@ impl Table for Csv {
     }
 
     fn next(&mut self) -> Result<Option<Vec<Column>>, Broken> {
-        let mut columns: Vec<Column> = self.fields.iter().map(|_| Vec::new()).collect();
-        let (mut count, mut bytes) = (0, 0);
-        while count < BATCH_ROWS && bytes < BATCH_BYTES {
-            let Some((line, row)) = self.row()? else { break };
-            count += 1;
-            // Rows may be shorter than the header, and have a value for each column.
-            bytes += row.as_slice().len() + self.fields.len() * size_of::<Value>();
-            for ((field, position), column) in
-                self.fields.iter().zip(&self.positions).zip(&mut columns)
+        batch(self.fields.len(), |columns| {
+            let Some((line, row)) = self.row()? else { return Ok(None) };
+            for ((field, position), column) in self.fields.iter().zip(&self.positions).zip(columns)
             {
                 let text = row.get(*position).unwrap_or_default();
                 column.push(parsed(text, &field.kind).ok_or_else(|| unlike(text, field, line))?);
             }
-        }
-        Ok((count > 0).then_some(columns))
+            Ok(Some(row.as_slice().len()))
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Text};
 use crate::{
     base::json,
     formats::dataset::{
-        BATCH_BYTES, BATCH_ROWS, Broken, Table, Wanted,
+        Broken, Table, Wanted, batch,
         json::{convert::Shape, records::Records},
         value::{self, Column, Field, Kind, Value},
     },
@@ -103,22 +103,18 @@ impl Table for Json {
     }
 
     fn next(&mut self) -> Result<Option<Vec<Column>>, Broken> {
-        let mut columns: Vec<Column> = self.fields.iter().map(|_| Vec::new()).collect();
-        let (mut count, mut bytes) = (0, 0);
-        while count < BATCH_ROWS && bytes < BATCH_BYTES {
-            let Some((number, length, mut row)) = self.row()? else { break };
+        batch(self.fields.len(), |columns| {
+            let Some((number, length, mut row)) = self.row()? else { return Ok(None) };
             self.check(number, &row)?;
-            count += 1;
-            bytes += length + self.fields.len() * size_of::<Value>();
-            for ((field, shape), column) in self.fields.iter().zip(&self.shapes).zip(&mut columns) {
+            for ((field, shape), column) in self.fields.iter().zip(&self.shapes).zip(columns) {
                 let value = match row.get_mut(&field.name).map(Text::take) {
                     None | Some(Text::Null) => Value::Null,
                     Some(value) => shape.convert(value).ok_or_else(|| unlike(number, field))?,
                 };
                 column.push(value);
             }
-        }
-        Ok((count > 0).then_some(columns))
+            Ok(Some(length))
+        })
     }
 }
 

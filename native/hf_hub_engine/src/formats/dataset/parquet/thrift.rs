@@ -138,7 +138,7 @@ pub(super) fn check_footer(footer: &[u8]) -> Result<()> {
     })
 }
 
-/// Nodes follow each other in the order of a tree; each tells the number of its children.
+/// Nodes follow each other in the order of a tree; each has the number of its children.
 fn check_schema(thrift: &mut Thrift<'_>, count: u64) -> Result<()> {
     let mut open: Vec<u64> = Vec::new();
     for left in (0..count).rev() {
