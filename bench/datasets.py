@@ -6,17 +6,16 @@ Needs a Python with datasets. Each runs in a process of its own, one after the o
 Example: bench/datasets.py --python ~/venv/bin/python --ebin _build/test/lib/hf_hub/ebin --size 256MiB --rounds 3
 """
 
-import argparse
 import json
 import os
 import pathlib
 import statistics
 import subprocess
-import sys
 import tempfile
 
+from formats import parser, run
+
 BENCH = pathlib.Path(__file__).resolve().parent
-UNITS = {"MiB": 2**20, "GiB": 2**30}
 REPO = "org/rows"
 # Integers, floats, labels, and texts of about 200 bytes: what many datasets of texts have.
 WRITER = """
@@ -58,9 +57,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="hf_hub_bench_") as folder:
         root, source = pathlib.Path(folder) / "root", pathlib.Path(folder) / "source"
         source.mkdir()
-        write = [options.python, "-c", WRITER, source / "train.parquet", str(size(options.size))]
+        write = [options.python, "-c", WRITER, source / "train.parquet", str(options.size)]
         rows = int(subprocess.run([str(part) for part in write], check=True, capture_output=True, text=True).stdout)
-        place = ["--repo-type", "dataset", "--root", root]
+        place = ["--type", "dataset", "--root", root]
         command = [options.server, "import", source, REPO, *place]
         subprocess.run([str(part) for part in command], check=True, capture_output=True)
         hub = subprocess.Popen(
@@ -84,28 +83,9 @@ def main():
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default=sys.executable, help="Python with datasets")
-    parser.add_argument("--ebin", default="_build/prod/lib/hf_hub/ebin", help="compiled modules of this library")
-    parser.add_argument("--server", default="target/release/hf_hub_server", help="executable of the Local Hub")
-    parser.add_argument("--size", default="1GiB", help="size of the file, such as 64MiB")
-    parser.add_argument("--rounds", type=int, default=3)
-    return parser.parse_args()
-
-
-def size(text):
-    return int(text[:-3]) * UNITS[text[-3:]]
-
-
-def run(command):
-    """Returns the milliseconds of each round, and the peak of the process's memory."""
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([str(part) for part in command], stdout=output)
-        _pid, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            sys.exit(f"{command[0]} failed")
-        output.seek(0)
-        return [float(line) for line in output], usage.ru_maxrss * 1024
+    options = parser(__doc__, "datasets", rounds=3)
+    options.add_argument("--server", default="target/release/hf_hub_server", help="executable of the Local Hub")
+    return options.parse_args()
 
 
 if __name__ == "__main__":

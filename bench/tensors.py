@@ -6,17 +6,15 @@ Needs a Python with safetensors and numpy. Both read a file from the page cache,
 Example: bench/tensors.py --python ~/venv/bin/python --ebin _build/test/lib/hf_hub/ebin --size 1GiB --rounds 5
 """
 
-import argparse
 import json
 import os
 import pathlib
 import statistics
-import subprocess
-import sys
 import tempfile
 
+from formats import parser, run
+
 BENCH = pathlib.Path(__file__).resolve().parent
-UNITS = {"MiB": 2**20, "GiB": 2**30}
 TENSOR = 16 * 2**20
 PEER = """
 import sys, time
@@ -31,29 +29,16 @@ for _ in range(int(sys.argv[2])):
 
 
 def main():
-    options = parse_options()
+    options = parser(__doc__, "safetensors and numpy", rounds=5).parse_args()
     with tempfile.TemporaryDirectory(prefix="hf_hub_bench_") as folder:
         path = pathlib.Path(folder) / "model.safetensors"
-        write(path, size(options.size))
+        write(path, options.size)
         peer = [options.python, "-c", PEER, path, options.rounds]
         ours = ["elixir", "-pa", options.ebin, BENCH / "tensors.exs", path, options.rounds]
         runs = {"python": run(peer), "ours": run(ours)}
     for name, (times, peak) in runs.items():
         print(f"{name:8} {statistics.median(times):8.1f} ms (min {min(times):.1f})  peak RSS {peak / 2**20:.0f} MiB")
     print(f"ratio    {statistics.median(runs['ours'][0]) / statistics.median(runs['python'][0]):8.2f}")
-
-
-def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default=sys.executable, help="Python with safetensors and numpy")
-    parser.add_argument("--ebin", default="_build/prod/lib/hf_hub/ebin", help="compiled modules of this library")
-    parser.add_argument("--size", default="1GiB", help="size of the file, such as 64MiB")
-    parser.add_argument("--rounds", type=int, default=5)
-    return parser.parse_args()
-
-
-def size(text):
-    return int(text[:-3]) * UNITS[text[-3:]]
 
 
 def write(path, total):
@@ -68,17 +53,6 @@ def write(path, total):
         file.write(len(header).to_bytes(8, "little") + header)
         for _ in range(count):
             file.write(os.urandom(2**20) * (TENSOR // 2**20))
-
-
-def run(command):
-    """Returns the milliseconds of each round, and the peak of the process's memory."""
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([str(part) for part in command], stdout=output)
-        _pid, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            sys.exit(f"{command[0]} failed")
-        output.seek(0)
-        return [float(line) for line in output], usage.ru_maxrss * 1024
 
 
 if __name__ == "__main__":
