@@ -59,6 +59,10 @@ class Clients:
             return [*self.commands[name], *split, "-d", folder, "-o", "model.bin", url]
         return [*self.commands[name], task, endpoint, folder, repo, last]
 
+    def script(self, client, path):
+        """The command of an Elixir script with the library of this client, instead of the module of all calls."""
+        return [*self.commands[client][:-2], path]
+
     def elixir(self, checkout):
         build = checkout / "_build" / os.environ.get("MIX_ENV", "dev") / "lib" / "hf_hub"
         if checkout == ROOT and not (build / "ebin").is_dir():

@@ -46,7 +46,7 @@ class JsonList:
             command = [sys.executable, "-I", "-c", PEER, self.full if whole else self.empty, rounds]
         else:
             endpoint = self.endpoint if whole else f"{self.endpoint}/empty"
-            command = [*self.clients.commands[client][:-1], BENCH / "json.exs", task, endpoint, rounds]
+            command = [*self.clients.script(client, BENCH / "json.exs"), task, endpoint, rounds]
         return self.clients.children.run(command)
 
 

@@ -101,8 +101,11 @@ defmodule HfHub.VmTest do
       Vm.script(context, """
       Process.flag(:trap_exit, true)
       for _round <- 1..20 do
-        #{downloads(context, id, 4)}
-        Process.sleep(20)
+        pids = #{downloads(context, id, 4)}
+        waits? = &(Process.info(&1, [:current_function, :status]) == [current_function: {HfHub.Native, :run, 3}, status: :waiting])
+        ready? = fn ready? -> Enum.all?(pids, waits?) or (Process.sleep(5) && ready?.(ready?)) end
+        # A process that called a function of the deleted module would load it beside this one.
+        ready?.(ready?)
         :code.delete(HfHub.Native.Nif)
         :code.purge(HfHub.Native.Nif)
         {:module, _} = Code.ensure_loaded(HfHub.Native.Nif)
