@@ -26,8 +26,9 @@ defmodule HfHub.Preload do
   use GenServer
   require Logger
 
-  alias HfHub.{Download, Error, Lock, Options}
+  alias HfHub.{Brief, Download, Error, Lock, Options}
   alias HfHub.Preload.Status
+  alias HfHub.Progress.Line
 
   @options [
              repos: [
@@ -143,11 +144,23 @@ defmodule HfHub.Preload do
     GenServer.call(server, :await, timeout)
   catch
     :exit, {:timeout, _call} ->
-      {:error, Error.new(:timeout, "the repositories are not loaded after #{timeout} ms")}
+      {:error, Error.new(:timeout, "the repositories are not loaded after #{timeout} ms#{left(server)}")}
 
     :exit, {{:shutdown, %Error{} = error}, _call} ->
       {:error, error}
   end
+
+  # The process waits for nothing, so it responds at once, unless it has just ended.
+  defp left(server) do
+    status = status(server)
+    ": #{Brief.count(map_size(status.paths), "repositories")} loaded#{going_on(status)}"
+  catch
+    :exit, _reason -> ""
+  end
+
+  defp going_on(%{progress: nil, error: nil}), do: ""
+  defp going_on(%{progress: nil, error: error}), do: "; the last attempt failed: " <> Exception.message(error)
+  defp going_on(%{progress: progress, repo_id: repo_id}), do: "; " <> Line.text(progress, repo_id, 120)
 
   @doc "Same as `await/2`, but returns the folders or raises `HfHub.Error`."
   @spec await!(server(), timeout()) :: %{String.t() => Path.t()}

@@ -223,11 +223,17 @@ defmodule HfHub.InferenceEndpointsTest do
     assert {:error, %Error{kind: :timeout, message: message}} =
              InferenceEndpoints.wait_until_running("slow", options)
 
-    assert message =~ ~s(the endpoint "slow" was not ready within 60000 ms)
+    assert message =~ ~s(the endpoint "slow" was not ready within 60000 ms: its state is :pending; )
 
     served = context.endpoint <> context.base <> "/served"
     plant(context, "/endpoint/acme/e", 200, state("running", ~s(,"url":"#{served}")))
-    plant(context, "/served/health", 403, "{}")
+    plant(context, "/served/health", 503, "{}", %{times: 1})
+
+    assert {:error, %Error{kind: :timeout, message: message}} =
+             InferenceEndpoints.wait_until_running("e", options)
+
+    assert message =~ "its health route does not respond: "
+    plant(context, "/served/health", 403, "{}", %{skip: 1})
 
     assert {:error, %Error{kind: :forbidden, message: message}} =
              InferenceEndpoints.wait_until_running("e", ours)

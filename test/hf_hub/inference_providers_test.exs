@@ -64,7 +64,8 @@ defmodule HfHub.InferenceProvidersTest do
 
       failing = routed(context, provider: "fal-ai", timeout: 700)
       respond("#{context.base}/fal-ai#{work}/status", %{"status" => "IN_PROGRESS"})
-      assert {:error, %Error{kind: :timeout}} = Inference.text_to_video(failing, "x")
+      assert {:error, %Error{kind: :timeout, message: message}} = Inference.text_to_video(failing, "x")
+      assert message =~ ~s(the result of fal-ai was not ready) and message =~ ~s(its status is "IN_PROGRESS")
     end
 
     test "that responds with something else is an error that names what is missing", context do

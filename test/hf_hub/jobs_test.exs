@@ -163,7 +163,13 @@ defmodule HfHub.JobsTest do
     plant(context, "/k", job("RUNNING"))
     options = [poll_interval: 600_000, timeout: 60_000] ++ ours
     assert {:error, %Error{kind: :timeout, message: message}} = Jobs.wait("k", options)
-    assert message =~ ~s(the job "k" was not ready within 60000 ms)
+    assert message =~ ~s(the job "k" had not ended within 60000 ms: its stage is :running; )
+
+    plant(context, "/l", job("SCHEDULING"))
+    assert {:error, %Error{message: message}} = Jobs.wait(["j", "l"], [stages: [:running]] ++ options)
+
+    assert message =~
+             ~r/the job "l" \(2 of 2\) was not in stage RUNNING within \d+ ms: its stage is :scheduling; /
   end
 
   test "a broken log is continued after its last line", %{ours: ours} = context do

@@ -80,8 +80,12 @@ defmodule HfHub.PreloadTest do
     {id, _commit} = repo(context, %{"a.txt" => "a"})
     fault(id, %{kind: "hang"})
     preload = start!(context, repos: [id])
-    assert {:error, %Error{kind: :timeout}} = Preload.await(preload, 50)
+    assert {:error, %Error{kind: :timeout, message: message}} = Preload.await(preload, 50)
+    assert message =~ "the repositories are not loaded after 50 ms: 0 repositories loaded"
     eventually(fn -> requests(id) != [] end)
+    eventually(fn -> Preload.status(preload).repo_id == id end)
+    assert {:error, %Error{message: message}} = Preload.await(preload, 1)
+    assert message =~ "0 repositories loaded; #{id} "
     stop_supervised!(Preload)
     refute Process.alive?(preload)
   end

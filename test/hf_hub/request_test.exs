@@ -17,6 +17,7 @@ defmodule HfHub.RequestTest do
     {:ok, connection} = :gen_tcp.accept(socket)
     {head, body} = read(connection, "")
     send(test, {:request, head, body})
+    if reply == :hang, do: Process.sleep(:infinity)
 
     with {status, text} <- reply do
       length = byte_size(text)
@@ -180,7 +181,13 @@ defmodule HfHub.RequestTest do
 
   test "polling returns the final result, reports others, and ends at the deadline" do
     state = fn name -> {200, ~s({"stage":"#{name}"})} end
-    done? = fn found -> if found["stage"] == "RUNNING", do: {:done, found["stage"]}, else: :again end
+
+    done? = fn found ->
+      if found["stage"] == "RUNNING",
+        do: {:done, found["stage"]},
+        else: Request.Poll.again("stage", found["stage"])
+    end
+
     me = self()
     options = [pause: 1, on_wait: &send(me, {:waiting, &1["stage"]})]
     request = Request.new(:get, "/x", [], server([state.("BUILDING"), state.("BUILDING"), state.("RUNNING")]))
@@ -190,11 +197,27 @@ defmodule HfHub.RequestTest do
     refute_received {:waiting, _}
 
     request = Request.new(:get, "/x", [], [timeout: 2000] ++ server(List.duplicate(state.("BUILDING"), 3)))
-    options = [pause: 1000, longest_pause: 1000, what: "the Space a/b"]
+    options = [pause: 1000, longest_pause: 1000, late: "the Space a/b was not ready"]
     assert {:error, %Error{kind: :timeout} = error} = Request.Poll.until(request, done?, options)
-    assert error.message =~ "the Space a/b was not ready within 2000 ms"
+
+    assert error.message ==
+             ~s(the Space a/b was not ready within 2000 ms: its stage is "BUILDING"; increase :timeout to wait longer)
+
     failed = fn _found -> {:error, Error.new(:server, "build failed")} end
     request = Request.new(:get, "/x", [], server([state.("ERROR")]))
     assert {:error, %Error{message: "build failed"}} = Request.Poll.until(request, failed, [])
+  end
+
+  test "polling whose deadline comes during a request returns what was seen before" do
+    building = fn _found -> {:again, "its stage is BUILDING"} end
+    server = [timeout: 300] ++ server([{200, "{}"}, :hang])
+    request = Request.new(:get, "/x", [], server)
+    assert {:error, %Error{kind: :timeout} = error} = Request.Poll.until(request, building, pause: 1)
+    assert error.message =~ "the expected state was not reached within 300 ms: its stage is BUILDING"
+
+    # Nothing was seen before.
+    request = Request.new(:get, "/x", [], [timeout: 50] ++ server([:hang]))
+    assert {:error, %Error{kind: :timeout} = error} = Request.Poll.until(request, building, pause: 1)
+    refute error.message =~ "the expected state"
   end
 end

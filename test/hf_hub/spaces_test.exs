@@ -183,7 +183,7 @@ defmodule HfHub.SpacesTest do
     stage(id, ["RUNNING_BUILDING"])
     late = Spaces.wait_until_running(id, [poll_interval: 50, timeout: 200] ++ ours)
     assert {:error, %Error{kind: :timeout, message: message}} = late
-    assert message =~ inspect(id)
+    assert message =~ "the Space #{inspect(id)} was not ready within 200 ms: its stage is :running_building; "
   end
 
   test "a stage that a Space does not leave by itself is an error with the next step", %{id: id, ours: ours} do

@@ -33,7 +33,7 @@ defmodule HfHub.Auth.OAuth do
   defp go_on(error, code, opts, interval, deadline) do
     cond do
       failure = failure(error) -> {:error, failure}
-      now() + interval >= deadline -> {:error, expired()}
+      now() + interval >= deadline -> {:error, expired(error)}
       true -> again(error, code, opts, interval, deadline)
     end
   end
@@ -49,7 +49,7 @@ defmodule HfHub.Auth.OAuth do
     case code(error) do
       waiting when waiting in ["authorization_pending", "slow_down"] -> nil
       "access_denied" -> Error.new(:unauthorized, "the login was denied in the browser")
-      "expired_token" -> expired()
+      "expired_token" -> expired(error)
       _other -> error
     end
   end
@@ -64,8 +64,14 @@ defmodule HfHub.Auth.OAuth do
   defp code(%Error{details: %{"error" => code}}), do: code
   defp code(_error), do: nil
 
-  defp expired do
-    Error.new(:timeout, "the login was not confirmed in time; run HfHub.Auth.login() again for a new code")
+  # A login whose requests fail for another reason than the missing confirmation cannot see it.
+  defp expired(error) do
+    last = if code(error), do: "", else: ", and the last request failed: " <> Exception.message(error)
+
+    Error.new(
+      :timeout,
+      "the login was not confirmed in time#{last}; run HfHub.Auth.login() again for a new code"
+    )
   end
 
   @doc "Exchanges a refresh token for a new token; returns the fields of a stored token."

@@ -320,7 +320,7 @@ defmodule HfHub.Inference.Route do
         decode: &Decode.object/1,
         pause: pause,
         longest_pause: pause,
-        what: "the result of #{route.provider}",
+        late: "the result of #{route.provider} was not ready",
         on_wait: fn _state -> wait(route, "#{route.provider} works on the result") end
       )
     )
@@ -330,15 +330,18 @@ defmodule HfHub.Inference.Route do
   Returns what `fun` makes of the JSON object that has come, or of the one at a path of the server, which is requested until
   `fun` accepts it; see `HfHub.Request.Poll`. `pause` and `longest` are milliseconds.
   """
-  @spec await!(t(), map(), String.t(), pos_integer(), pos_integer() | nil, (map() -> {:done, value} | :again)) ::
-          value
-        when value: term()
+  @spec await!(t(), map(), String.t(), pos_integer(), pos_integer() | nil, (map() -> Poll.decision())) ::
+          term()
   def await!(route, first, path, pause, longest, fun) do
     case fun.(first) do
       {:done, value} -> value
-      :again -> poll!(route, path, pause, longest, fun)
+      _again -> poll!(route, path, pause, longest, fun)
     end
   end
+
+  @doc "Returns the decision of `fun` in `await!/6` to wait for another status than this one."
+  @spec again(String.t() | nil) :: Poll.decision()
+  def again(status), do: Poll.again("status", status)
 
   @doc "Reports to the caller what is being waited for."
   @spec wait(t(), String.t()) :: term()

@@ -30,7 +30,7 @@ defmodule HfHub.InferenceEndpoints.Waiting do
       decode: &Call.decode(&1, namespace),
       pause: pause,
       longest_pause: pause,
-      what: "the endpoint #{inspect(name)}",
+      late: "the endpoint #{inspect(name)} was not ready",
       on_wait: opts[:on_wait]
     )
     |> Call.on_hub(request, opts)
@@ -43,7 +43,7 @@ defmodule HfHub.InferenceEndpoints.Waiting do
   defp decide(%{status: status} = endpoint, _opts, _deadline) when is_map_key(@next, status),
     do: {:error, stuck(endpoint)}
 
-  defp decide(_on_the_way, _opts, _deadline), do: :again
+  defp decide(on_the_way, _opts, _deadline), do: Poll.again("state", on_the_way.status)
 
   # The endpoint is a server of its own, which may need the token, too.
   defp healthy(endpoint, opts, deadline) do
@@ -55,7 +55,7 @@ defmodule HfHub.InferenceEndpoints.Waiting do
     case request |> Request.plain() |> Request.headers() do
       {:ok, _headers} -> {:done, endpoint}
       {:error, %{kind: kind}} = error when kind in @lasting -> Call.on_hub(error, request, opts)
-      {:error, _not_yet} -> :again
+      {:error, error} -> {:again, "its health route does not respond: " <> Exception.message(error)}
     end
   end
 

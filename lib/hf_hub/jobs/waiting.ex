@@ -11,9 +11,12 @@ defmodule HfHub.Jobs.Waiting do
           {:ok, JobInfo.t() | [JobInfo.t()]} | {:error, Error.t()}
   def run(jobs, opts) when is_list(jobs) do
     deadline = Request.deadline(opts[:timeout])
+    all = length(jobs)
 
-    Enum.reduce_while(jobs, {:ok, []}, fn job, {:ok, ended} ->
-      case run(job, Request.until(opts, deadline)) do
+    jobs
+    |> Enum.with_index(1)
+    |> Enum.reduce_while({:ok, []}, fn {job, number}, {:ok, ended} ->
+      case one(job, " (#{number} of #{all})", Request.until(opts, deadline)) do
         {:ok, job} -> {:cont, {:ok, [job | ended]}}
         error -> {:halt, error}
       end
@@ -21,8 +24,11 @@ defmodule HfHub.Jobs.Waiting do
     |> in_order()
   end
 
-  def run(job, opts) do
+  def run(job, opts), do: one(job, "", opts)
+
+  defp one(job, position, opts) do
     stages = for stage <- List.wrap(opts[:stages]), do: stage |> to_string() |> String.upcase()
+    awaited = if stages == [], do: "had not ended", else: "was not in stage #{Enum.join(stages, " or ")}"
 
     with {:ok, {_namespace, id} = place} <- Call.place(job, opts) do
       :jobs
@@ -31,7 +37,7 @@ defmodule HfHub.Jobs.Waiting do
         decode: Call.job(opts),
         pause: opts[:poll_interval],
         longest_pause: opts[:poll_interval],
-        what: "the job #{inspect(id)}",
+        late: "the job #{inspect(id)}#{position} #{awaited}",
         on_wait: opts[:on_wait]
       )
       |> Call.about(:jobs, place)
@@ -43,6 +49,6 @@ defmodule HfHub.Jobs.Waiting do
 
   defp decide(job, stages) do
     there? = job.raw |> Decode.get("status") |> Decode.get("stage") |> Kernel.in(stages)
-    if there? or Call.ended?(job), do: {:done, job}, else: :again
+    if there? or Call.ended?(job), do: {:done, job}, else: Poll.again("stage", Decode.get(job.status, :stage))
   end
 end

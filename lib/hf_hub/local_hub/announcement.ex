@@ -38,7 +38,8 @@ defmodule HfHub.LocalHub.Announcement do
         {:error, Error.new(:io, "the Local Hub did not start: #{why}")}
     after
       @timeout ->
-        {:error, Error.new(:timeout, "the Local Hub did not start within #{@timeout} ms")}
+        last = if output == [], do: "", else: ": " <> hd(output)
+        {:error, Error.new(:timeout, "the Local Hub did not start within #{@timeout} ms#{last}")}
     end
   end
 

@@ -29,12 +29,12 @@ defmodule HfHub.Spaces.Waiting do
       decode: decode,
       pause: pause,
       longest_pause: 10 * pause,
-      what: "the Space #{inspect(id)}"
+      late: "the Space #{inspect(id)} was not ready"
     )
   end
 
   defp decide(%{stage: :running} = runtime, _id), do: {:done, runtime}
-  defp decide(%{stage: stage}, _id) when stage in @on_the_way, do: :again
+  defp decide(%{stage: stage}, _id) when stage in @on_the_way, do: Poll.again("stage", stage)
   defp decide(runtime, id), do: {:error, stuck(runtime, id)}
 
   defp stuck(%{stage: stage, error_message: why, raw: raw}, id) do

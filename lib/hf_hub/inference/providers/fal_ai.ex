@@ -111,7 +111,7 @@ defmodule HfHub.Inference.Providers.FalAi do
   end
 
   defp state("COMPLETED", _route), do: {:done, :completed}
-  defp state(pending, _route) when pending in ["IN_QUEUE", "IN_PROGRESS", nil], do: :again
+  defp state(pending, _route) when pending in ["IN_QUEUE", "IN_PROGRESS", nil], do: Route.again(pending)
   defp state(other, route), do: Provider.failed!(route, "status #{inspect(other)}")
 
   @impl true

@@ -70,7 +70,7 @@ defmodule HfHub.Inference.Providers.Replicate do
   defp state(%{"output" => output}, _id, _route) when output != nil, do: {:done, output}
 
   defp state(%{"status" => pending}, id, _route) when pending in ["starting", "processing"] and is_binary(id),
-    do: :again
+    do: Route.again(pending)
 
   defp state(%{"status" => status} = content, _id, route) when status in ["failed", "canceled", "aborted"],
     do: Provider.failed!(route, content["error"])

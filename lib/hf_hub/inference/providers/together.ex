@@ -72,7 +72,7 @@ defmodule HfHub.Inference.Providers.Together do
   defp state(video, route) do
     case video["status"] do
       "completed" -> {:done, Provider.text!(video, ["outputs", "video_url"], route)}
-      pending when pending in ["queued", "in_progress", nil] -> :again
+      pending when pending in ["queued", "in_progress", nil] -> Route.again(pending)
       "failed" -> Provider.failed!(route, get_in(video, ["error", "message"]))
       other -> Provider.unexpected!(route, "status #{inspect(other)}")
     end

@@ -32,7 +32,7 @@ defmodule HfHub.Inference.Providers.Wavespeed do
   defp state(data, route) do
     case Decode.get(data, "status") do
       "completed" -> {:done, Provider.text!(data, ["outputs", 0], route)}
-      pending when pending in ["created", "processing", nil] -> :again
+      pending when pending in ["created", "processing", nil] -> Route.again(pending)
       "failed" -> Provider.failed!(route, Decode.get(data, "error"))
       other -> Provider.unexpected!(route, "status #{inspect(other)}")
     end

@@ -34,7 +34,7 @@ defmodule HfHub.Inference.Providers.ZaiOrg do
 
   defp state(content, route) do
     case content["task_status"] do
-      "PROCESSING" -> :again
+      "PROCESSING" = pending -> Route.again(pending)
       "FAIL" -> Provider.failed!(route, nil)
       _done -> {:done, Provider.text!(content, ["image_result", 0, "url"], route)}
     end
