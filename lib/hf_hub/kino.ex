@@ -16,8 +16,8 @@ defmodule HfHub.Kino do
   All functions of this module raise `ArgumentError` if Kino is not loaded.
   """
 
+  alias HfHub.{Brief, Options}
   alias HfHub.Kino.{Browser, Cell, Downloader, View}
-  alias HfHub.Options
 
   @download [
               repo_id: [type: :string, doc: "Repository that the form begins with."],
@@ -38,7 +38,7 @@ defmodule HfHub.Kino do
   @spec table([struct()]) :: struct()
   def table(results) when is_list(results) do
     Cell.check!()
-    Cell.table("#{length(results)} results", View.rows(results))
+    Cell.table(Brief.count(length(results), "results"), View.rows(results))
   end
 
   @doc """

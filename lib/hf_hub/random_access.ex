@@ -6,7 +6,7 @@ defmodule HfHub.RandomAccess do
   # inode. One that is written to in place has another size or time, which is an error.
   @moduledoc false
 
-  alias HfHub.{Cache, Config, Download, Error, Native, Options}
+  alias HfHub.{Brief, Cache, Config, Download, Error, Native, Options}
 
   @derive {Inspect, only: [:name, :size]}
   @enforce_keys [:name, :size, :from]
@@ -123,7 +123,7 @@ defmodule HfHub.RandomAccess do
   end
 
   defp short(file, length, bytes) do
-    message = "the Hub sent #{byte_size(bytes)} bytes of `#{file.name}`, expected #{length}"
+    message = "the Hub sent #{Brief.count(byte_size(bytes), "bytes")} of `#{file.name}`, expected #{length}"
     Error.new(:invalid_response, message, path: file.name)
   end
 end

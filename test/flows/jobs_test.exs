@@ -44,7 +44,7 @@ defmodule HfHub.Flows.JobsTest do
 
     assert {:ok, [failed, slow, canceled]} = Jobs.wait([failed, slow, canceled], wait)
     assert %{stage: :error, message: "Job failed with exit code: 3", failure_count: 2} = failed.status
-    assert %{stage: :error, message: "Job timed out after 1 seconds"} = slow.status
+    assert %{stage: :error, message: "Job timed out after 1 s"} = slow.status
     assert %{stage: :canceled} = canceled.status
 
     assert {:ok, again} = Jobs.rerun(failed, ours)

@@ -200,7 +200,7 @@ defmodule HfHub.BucketsDownloadTest do
            ]
 
     assert SyncPlan.summary(plan) == %{uploads: 0, downloads: 3, deletes: 1, skips: 1, total_size: 8}
-    assert to_string(plan) =~ "3 downloads, 1 deletes, 1 skips, 8 bytes\n  download d/new (new file)\n"
+    assert to_string(plan) =~ "3 downloads, 1 delete, 1 skip, 8 bytes\n  download d/new (new file)\n"
 
     file = Path.join(context.dir, "plan.jsonl")
     assert {:ok, _plan} = Buckets.sync(source, context.local, [plan: file] ++ opts)

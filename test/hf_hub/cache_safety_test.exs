@@ -516,7 +516,7 @@ defmodule HfHub.CacheSafetyTest do
     assert Download.snapshot_download!(offline) == Path.join([repo, "snapshots", @new])
     File.rm!(Path.join([repo, "blobs", git("2")]))
     assert {:error, %Error{kind: :not_cached} = error} = Download.snapshot_download(offline)
-    assert Exception.message(error) =~ "lacks 1 files (b)"
+    assert Exception.message(error) =~ "lacks 1 file (b)"
     assert Download.snapshot_download!([allow_patterns: ["a"]] ++ offline) =~ @new
   end
 

@@ -73,6 +73,12 @@ defmodule HfHub.TensorsTest do
       assert {:error, %{message: message}} = Safetensors.tensor(model, "zzz")
       assert message =~ ~s(there are 9, such as "layer.1.weight")
       assert_raise Error, ~r/no tensor "x"/, fn -> Safetensors.stream(model, names: ["x"]) end
+
+      model = Safetensors.open!(write(context, [{"w", {"U8", [1], <<1>>}}]))
+      assert {:error, %{message: message}} = Safetensors.tensor(model, "zzz")
+      assert message =~ ~s(no tensor "zzz"; the only one is "w")
+      assert {:error, %{message: message}} = Safetensors.tensor(model, "w", rows: 1..1)
+      assert message =~ "has 1 row, not those of 1..1"
     end
 
     test "is streamed in the order of its data", context do
@@ -244,7 +250,7 @@ defmodule HfHub.TensorsTest do
       File.write!(path, "as it was")
 
       for {tensors, message} <- [
-            {[{"a", {"U8", [2], "x"}}], ~r/"a".*1 bytes, expected 2/},
+            {[{"a", {"U8", [2], "x"}}], ~r/"a".*1 byte, expected 2/},
             {[{"a", {"U8", [2], fn -> ["x", "yy"] end}}], ~r/3 bytes, expected 2/},
             {[{"a", {"U8", [2], Stream.cycle(["x"])}}], ~r/bytes, expected 2/},
             {[{"a", {"U9", [2], "xx"}}], ~r/one of BOOL, F4/},

@@ -3,7 +3,7 @@ defmodule HfHub.Buckets.Batch do
   @moduledoc false
 
   alias HfHub.Buckets.{Call, Operation, Uploads}
-  alias HfHub.{Decode, Error, Options, RepoRef, Request}
+  alias HfHub.{Brief, Decode, Error, Options, RepoRef, Request}
   alias HfHub.Native.Nif
 
   # Limit of the Hub for one request.
@@ -136,8 +136,10 @@ defmodule HfHub.Buckets.Batch do
     named = for failure <- Enum.take(failures, @shown), do: "#{inspect(failure["path"])}: #{failure["error"]}"
     more = if length(failures) > @shown, do: ["#{length(failures) - @shown} more"], else: []
 
+    others = if length(failures) < sent, do: ", the others were applied", else: ""
+
     message =
-      "#{length(failures)} of #{sent} operations on the bucket #{inspect(ref.repo_id)} failed, the others were applied: " <>
+      "#{length(failures)} of #{Brief.count(sent, "operations")} on the bucket #{inspect(ref.repo_id)} failed#{others}: " <>
         Enum.join(named ++ more, "; ")
 
     error = Error.new(:bad_request, message, repo_id: ref.repo_id)

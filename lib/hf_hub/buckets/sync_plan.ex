@@ -156,14 +156,16 @@ defmodule HfHub.Buckets.SyncPlan do
 
   defimpl String.Chars do
     def to_string(plan) do
-      count = HfHub.Buckets.SyncPlan.summary(plan)
+      summary = HfHub.Buckets.SyncPlan.summary(plan)
+      count = &HfHub.Brief.count(summary[&1], "#{&1}")
+      facts = Enum.map_join([:uploads, :downloads, :deletes, :skips], ", ", count)
 
       lines =
         for operation <- plan.operations,
             do: "  #{operation.action} #{operation.path} (#{operation.reason})\n"
 
-      "sync #{plan.source} -> #{plan.dest}: #{count.uploads} uploads, #{count.downloads} downloads, " <>
-        "#{count.deletes} deletes, #{count.skips} skips, #{count.total_size} bytes\n#{lines}"
+      bytes = HfHub.Brief.count(summary.total_size, "bytes")
+      "sync #{plan.source} -> #{plan.dest}: #{facts}, #{bytes}\n#{lines}"
     end
   end
 end

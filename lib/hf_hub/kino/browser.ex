@@ -2,7 +2,7 @@ defmodule HfHub.Kino.Browser do
   # The form that searches the Hub, and the table of the cache.
   @moduledoc false
 
-  alias HfHub.{Api, Cache}
+  alias HfHub.{Api, Brief, Cache}
   alias HfHub.Kino.{Cell, View}
 
   @limit 50
@@ -26,7 +26,7 @@ defmodule HfHub.Kino.Browser do
   defp found(type, query) do
     case list(type, search: query, limit: @limit) do
       {:ok, []} -> Cell.text("nothing found for #{inspect(query)}")
-      {:ok, found} -> Cell.table("#{length(found)} results", View.rows(found))
+      {:ok, found} -> Cell.table(Brief.count(length(found), "results"), View.rows(found))
       {:error, error} -> Cell.text(Exception.message(error))
     end
   end

@@ -40,10 +40,16 @@ defmodule HfHub.Safetensors.Names do
     scored = for other <- Enum.take(names, @compared), do: {String.jaro_distance(name, other), other}
 
     case scored |> Enum.filter(&(elem(&1, 0) > @similar)) |> Enum.sort(:desc) |> Enum.take(3) do
-      [] -> "; there are #{length(names)}, such as #{names |> Enum.sort() |> Enum.take(3) |> list()}"
+      [] -> "; #{all(names)}"
       found -> "; similar: " <> list(Enum.map(found, &elem(&1, 1)))
     end
   end
+
+  defp all([]), do: "there are none"
+  defp all([name]), do: "the only one is #{shown(name)}"
+
+  defp all(names),
+    do: "there are #{length(names)}, such as #{names |> Enum.sort() |> Enum.take(3) |> list()}"
 
   defp list(names), do: Enum.map_join(names, ", ", &shown/1)
 end

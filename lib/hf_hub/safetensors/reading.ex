@@ -2,7 +2,7 @@ defmodule HfHub.Safetensors.Reading do
   # Reads the values of tensors.
   @moduledoc false
 
-  alias HfHub.{Error, Options, RandomAccess}
+  alias HfHub.{Brief, Error, Options, RandomAccess}
   alias HfHub.Safetensors.{Dtype, Handle, Names, Source, Tensor}
 
   @doc "Returns a tensor by its name."
@@ -67,7 +67,7 @@ defmodule HfHub.Safetensors.Reading do
   end
 
   defp outside(name, %{shape: [count | _inner]}, rows) do
-    {:error,
-     Error.new(:bad_request, "tensor #{Names.shown(name)} has #{count} rows, not those of #{inspect(rows)}")}
+    message = "tensor #{Names.shown(name)} has #{Brief.count(count, "rows")}, not those of #{inspect(rows)}"
+    {:error, Error.new(:bad_request, message)}
   end
 end

@@ -3,7 +3,7 @@ defmodule HfHub.Safetensors.Writer do
   # `save_torch_model` in the Python client. Files are written beside their places and renamed once all are complete.
   @moduledoc false
 
-  alias HfHub.{Error, Options}
+  alias HfHub.{Brief, Error, Options}
   alias HfHub.Native.Nif
   alias HfHub.Safetensors.{AsNx, Dtype}
 
@@ -63,7 +63,7 @@ defmodule HfHub.Safetensors.Writer do
 
   @spec size!(String.t(), non_neg_integer(), non_neg_integer()) :: no_return()
   defp size!(name, size, expected),
-    do: invalid!(name, "data has #{size} bytes, expected #{expected} from its shape")
+    do: invalid!(name, "data has #{Brief.count(size, "bytes")}, expected #{expected} from its shape")
 
   @spec invalid!(String.t(), String.t()) :: no_return()
   defp invalid!(name, why), do: raise(ArgumentError, "invalid tensor #{inspect(name)}: its #{why}")

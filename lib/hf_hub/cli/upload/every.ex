@@ -24,10 +24,14 @@ defmodule HfHub.CLI.Upload.Every do
     {:ok, scheduler} = CommitScheduler.start_link(opts)
     # An error of the first commit is one of the command; later ones may pass.
     with {:ok, _commit} <- CommitScheduler.trigger(scheduler) do
-      Output.note("Committing changes every #{call.flags.every} minutes to #{target.id}; Ctrl-C ends it")
+      Output.note("Committing changes every #{minutes(call.flags.every)} to #{target.id}; Ctrl-C ends it")
       Process.sleep(:infinity)
     end
   end
+
+  defp minutes(number) when number == 1, do: "minute"
+  defp minutes(number) when trunc(number) == number, do: "#{trunc(number)} minutes"
+  defp minutes(number), do: "#{number} minutes"
 
   # Of a file, its folder is watched for this name.
   defp place({:file, path, name}),

@@ -17,7 +17,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         hint::Hint,
         ids::{EntryPath, Repo, Revision},
-        input, output, thread_pool,
+        input, output, sizes, thread_pool,
     },
     cache::{
         inventory::Inventory, layout::CacheDir, lease::Lease, maintenance::is_real_folder,
@@ -123,8 +123,8 @@ fn refuse_missing(missing: impl Iterator<Item = String>) -> Result<()> {
         return Ok(());
     }
     let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    let message =
-        format!("the cached snapshot lacks {} files ({shown}); download it again", names.len());
+    let lacking = sizes::counted(names.len() as u64, "files");
+    let message = format!("the cached snapshot lacks {lacking} ({shown}); download it again");
     Err(Error::new(ErrorKind::NotCached, message))
 }
 

@@ -20,6 +20,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         etag::{Checksum, Etag, Proof},
         hash::{self, Verdict},
+        sizes,
     },
     cache::{ranges::Ranges, resume_record},
 };
@@ -256,7 +257,8 @@ impl Partial {
         let written = self.present.prefix();
         if let Some(size) = self.slot.size.filter(|size| *size != written) {
             self.fate = Fate::Wrong;
-            let message = format!("{written} bytes arrived where the Hub announced {size}");
+            let arrived = sizes::counted(written, "bytes");
+            let message = format!("{arrived} arrived where the Hub announced {size}");
             return Err(Error::new(ErrorKind::ChecksumMismatch, message));
         }
         let checksum = match hash::prove(&self.path, &self.slot.etag, actual)? {
@@ -301,7 +303,8 @@ impl Drop for Partial {
 
 /// Returns the error for a server that sends more than it announced.
 pub(crate) fn too_long(size: u64) -> Error {
-    let message = format!("the server sent more than the {size} bytes it announced");
+    let announced = sizes::counted(size, "bytes");
+    let message = format!("the server sent more than the {announced} it announced");
     Error::new(ErrorKind::ChecksumMismatch, message)
 }
 

@@ -24,6 +24,7 @@ use crate::{
         output,
         progress::{Activity, Progress},
         scrub::{Scrub, Shown},
+        sizes,
     },
     cache::{
         inventory,
@@ -413,10 +414,13 @@ fn incomplete(missing: &[String], of: Option<usize>) -> Error {
     let names = missing.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more =
         if missing.len() > 3 { format!(" and {} more", missing.len() - 3) } else { String::new() };
-    let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
+    let lacking = missing.len();
+    let lacking = of.map_or_else(
+        || sizes::counted(lacking as u64, "files"),
+        |of| format!("{lacking} of {}", sizes::counted(of as u64, "files")),
+    );
     let message = format!(
-        "the cached snapshot lacks {}{of} files ({names}{more}); call again with the network to complete it",
-        missing.len()
+        "the cached snapshot lacks {lacking} ({names}{more}); call again with the network to complete it"
     );
     Error::new(ErrorKind::NotCached, message)
 }

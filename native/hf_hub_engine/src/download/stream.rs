@@ -19,6 +19,7 @@ use crate::{
         hash::Hasher,
         ids::{Repo, RepoPath, Revision},
         progress::Progress,
+        sizes,
     },
     cache::partial::too_long,
     download::{
@@ -136,7 +137,8 @@ impl FileStream {
         let mut bytes = BytesMut::new();
         while let Some(chunk) = self.next().await? {
             if bytes.len() + chunk.len() > most {
-                let message = format!("the file has more than the allowed {most} bytes");
+                let most = sizes::counted(most as u64, "bytes");
+                let message = format!("the file has more than the allowed {most}");
                 return Err(Error::new(ErrorKind::InvalidResponse, message));
             }
             bytes.extend_from_slice(&chunk);

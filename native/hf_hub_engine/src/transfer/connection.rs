@@ -14,6 +14,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         progress::Activity,
         repeated_timeout::RepeatedTimeout,
+        sizes,
     },
     cache::partial::too_long,
     hub::{
@@ -420,8 +421,9 @@ fn check_length(response: &Response, size: Option<u64>) -> Result<()> {
     match (file_metadata::body_size(response), size) {
         (Some(sent), Some(size)) if sent != size => {
             let kind = response.header("content-type").unwrap_or("an unnamed kind");
+            let sent = sizes::counted(sent, "bytes");
             let message =
-                format!("the server sends {sent} bytes ({kind}) where the Hub announced {size}");
+                format!("the server sends {sent} ({kind}) where the Hub announced {size}");
             Err(Error::new(ErrorKind::Transport, message).with_url(response.url()))
         }
         _ => Ok(()),

@@ -20,6 +20,7 @@ use crate::{
         input,
         lock::Lock,
         progress::Progress,
+        sizes,
     },
     download::receive,
     hub::client::Hub,
@@ -363,7 +364,10 @@ fn interrupted(made: &Made, error: Error) -> Error {
     if *commits == 0 {
         return error;
     }
-    let message = format!("{}; {files} files were uploaded in {commits} commits", error.message());
+    let were = if *files == 1 { "was" } else { "were" };
+    let files = sizes::counted(*files as u64, "files");
+    let commits = sizes::counted(*commits as u64, "commits");
+    let message = format!("{}; {files} {were} uploaded in {commits}", error.message());
     let revision = pull_request.as_ref().map(ToString::to_string);
     error.with_message(message).with_hints([Hint::UploadAgain { revision }])
 }

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    base::error::{Error, ErrorKind, Result},
+    base::{
+        error::{Error, ErrorKind, Result},
+        sizes,
+    },
     upload::{
         commit_response::shown,
         link::Link,
@@ -182,10 +185,10 @@ fn plan(session: &Session, object: &Object, to: &Action, verify: Option<Action>)
     let expected = size.map(|size| object.size.div_ceil(size));
     let (Some(size), true) = (size, expected == Some(links.len() as u64)) else {
         let message = format!(
-            "the Hub sent {} links for the parts of \"{}\", which do not match its {} bytes",
-            links.len(),
+            "the Hub sent {} for the parts of \"{}\", which do not match its {}",
+            sizes::counted(links.len() as u64, "links"),
             object.path,
-            object.size
+            sizes::counted(object.size, "bytes")
         );
         return Err(Error::new(ErrorKind::InvalidResponse, message).with_path(&object.path));
     };

@@ -307,7 +307,7 @@ async fn rejected_objects_and_wrong_numbers_of_links_name_the_file() {
     let short = json!({ "oid": oid, "size": 5, "actions": action });
     for (said, words) in [
         (rejection, "the Hub rejected \"a.bin\": too much"),
-        (short, "sent 1 links for the parts of \"a.bin\""),
+        (short, "sent 1 link for the parts of \"a.bin\""),
     ] {
         let server = Server::answering(move |head| match head {
             _ if head.contains("/preupload/") => judged("lfs", "a.bin"),

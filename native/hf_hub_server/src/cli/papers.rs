@@ -24,7 +24,7 @@ pub(super) fn run(command: Command) -> Result<()> {
     match command {
         Command::Import { file, root } => {
             let count = root.open()?.papers().import(&file)?;
-            print(&format!("{count} papers"))
+            print(&format!("{count} {}", if count == 1 { "paper" } else { "papers" }))
         }
     }
 }

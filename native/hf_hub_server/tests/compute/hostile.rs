@@ -88,7 +88,7 @@ async fn a_job_that_stops_its_supervisor_is_killed_as_a_whole() {
     let script =
         "kill -STOP $PPID; (setsid sh -c 'trap \"\" TERM; sleep 300; sleep 300' &); sleep 300";
     let job = hub.ended(&hub.run(script, more).await).await;
-    assert_eq!(job["status"]["message"], "Job timed out after 1 seconds");
+    assert_eq!(job["status"]["message"], "Job timed out after 1 s");
     assert_gone(&mark).await;
 }
 

@@ -68,7 +68,7 @@ async fn the_stage_and_message_show_why_a_job_failed() {
 
     let slow = hub.run("sleep 300", json!({ "timeoutSeconds": 1 })).await;
     let job = hub.ended(&slow).await;
-    assert_eq!(job["status"]["message"], "Job timed out after 1 seconds");
+    assert_eq!(job["status"]["message"], "Job timed out after 1 s");
     // An endless one.
     let killed = hub.run("kill -9 $$", json!({ "timeoutSeconds": u64::MAX })).await;
     let job = hub.ended(&killed).await;

@@ -14,6 +14,7 @@ use crate::{
         etag::{Checksum, Etag, Proof},
         ids::Commit,
         progress::Progress,
+        sizes,
     },
     download::stream::{Part, Spec},
     hub::{
@@ -276,6 +277,7 @@ fn unsatisfiable(error: Error) -> Error {
 }
 
 fn beyond(size: Option<u64>) -> Error {
-    let size = size.map_or_else(String::new, |size| format!(", which has {size} bytes"));
+    let has = |size| format!(", which has {}", sizes::counted(size, "bytes"));
+    let size = size.map_or_else(String::new, has);
     Error::new(ErrorKind::BadRequest, format!("the range starts after the end of the file{size}"))
 }

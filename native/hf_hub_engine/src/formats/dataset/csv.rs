@@ -13,9 +13,12 @@ use std::{
 use ::csv::{ByteRecord, Reader, ReaderBuilder};
 use bytes::Bytes;
 
-use crate::formats::dataset::{
-    Broken, ROW_BYTES, Table, Wanted, batch, source,
-    value::{self, Column, Field, Kind, Value},
+use crate::{
+    base::sizes,
+    formats::dataset::{
+        Broken, ROW_BYTES, Table, Wanted, batch, source,
+        value::{self, Column, Field, Kind, Value},
+    },
 };
 
 /// Number of rows, and of their bytes, that decide on the types of columns.
@@ -222,10 +225,10 @@ impl Records {
         let Some((line, row)) = self.record(ROW_BYTES)? else { return Ok(None) };
         let (most, got) = (self.names.len(), row.len());
         if got > most {
-            return Err(format!(
-                "line {line}: it has {got} values, and the header has {most} names"
-            )
-            .into());
+            let names = sizes::counted(most as u64, "names");
+            return Err(
+                format!("line {line}: it has {got} values, and the header has {names}").into()
+            );
         }
         Ok(Some((line, row)))
     }

@@ -18,6 +18,7 @@ use crate::{
         disk,
         error::{Error, ErrorKind, Result},
         progress::Progress,
+        sizes,
     },
     download::{
         self,
@@ -158,8 +159,8 @@ impl Source {
         match parts.iter().zip(lengths).find(|(part, length)| part.len() != *length) {
             None => Ok(parts),
             Some((part, length)) => Err(Broken::Content(format!(
-                "the Hub sent {} bytes instead of {length}",
-                part.len()
+                "the Hub sent {} instead of {length}",
+                sizes::counted(part.len() as u64, "bytes")
             ))),
         }
     }

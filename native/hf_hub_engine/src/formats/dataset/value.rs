@@ -6,7 +6,10 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    base::error::{Error, ErrorKind, Result},
+    base::{
+        error::{Error, ErrorKind, Result},
+        sizes,
+    },
     formats::dataset::DataFile,
 };
 
@@ -207,7 +210,10 @@ pub(super) fn check_same(file: &DataFile, first: &[Field], fields: &[Field]) -> 
         first.iter().zip(fields).find(|(a, b)| a.name != b.name || !alike(&a.kind, &b.kind));
     let why = match differs {
         None if first.len() == fields.len() => return Ok(()),
-        None => format!("it has {} columns, and the first file has {}", fields.len(), first.len()),
+        None => {
+            let columns = sizes::counted(fields.len() as u64, "columns");
+            format!("it has {columns}, and the first file has {}", first.len())
+        }
         Some((a, b)) if a.name == b.name => {
             format!("column {:?} is of another type than in the first file", a.name)
         }

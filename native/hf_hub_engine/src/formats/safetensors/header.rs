@@ -8,7 +8,10 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::base::error::{Error, ErrorKind};
+use crate::base::{
+    error::{Error, ErrorKind},
+    sizes,
+};
 
 /// Maximum number of commas, brackets, braces and backslashes: the header of 400,000 tensors has
 /// fewer. A text of 100 MB may have a hundred times as many values as a header of that size, and
@@ -92,7 +95,8 @@ pub(super) fn cover(header: &Header, content: u64) -> Result<(), String> {
         expected = end;
     }
     if expected != content {
-        return Err(format!("its tensors have {expected} bytes, and the file {content}"));
+        let expected = sizes::counted(expected, "bytes");
+        return Err(format!("its tensors have {expected}, and the file {content}"));
     }
     Ok(())
 }

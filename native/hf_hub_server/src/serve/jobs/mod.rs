@@ -214,7 +214,7 @@ impl Jobs {
                 Outcome::Completed => return self.end(job, JobStage::Completed, None).await,
                 Outcome::Stopped => return Ok(()),
                 Outcome::TimedOut => {
-                    message = Some(format!("Job timed out after {} seconds", job.spec.timeout));
+                    message = Some(format!("Job timed out after {} s", job.spec.timeout));
                     break;
                 }
                 Outcome::Failed(reason) => message = Some(reason),

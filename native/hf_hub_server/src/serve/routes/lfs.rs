@@ -131,7 +131,7 @@ fn describe(
     } else if repo.holds(&lfs, &object.oid)? {
         match lfs.size(&object.oid) {
             Some(size) if size != object.size => {
-                Some(format!("This object has {size} bytes, not {}", object.size))
+                Some(format!("The size of this object is {size}, not {}", object.size))
             }
             // Nothing to do for existing content.
             _ => return Ok(json),

@@ -153,12 +153,12 @@ fn chunks_of(term: &Term, index: &XorbIndex) -> Result<Vec<(XetHash, u64)>> {
     let (chunks, count) = (&term.chunks, index.count());
     if chunks.is_empty() || chunks.end > count {
         let xorb = term.xorb.hex();
-        bail!(Invalid(format!("the xorb {xorb} has {count} chunks, not {chunks:?}")));
+        bail!(Invalid(format!("the xorb {xorb} has the chunks 0..{count}, not {chunks:?}")));
     }
     let unpacked = index.unpacked(chunks);
     if unpacked.end - unpacked.start != term.size {
         let found = unpacked.end - unpacked.start;
-        bail!(Invalid(format!("the shard has {} bytes for chunks of {found} bytes", term.size)));
+        bail!(Invalid(format!("the chunks of a term have the size {found}, not {}", term.size)));
     }
     Ok(index.sized(chunks.clone()))
 }

@@ -198,7 +198,7 @@ pub(super) fn unpack(
     let content = scheme.decompress_from_slice(packed);
     let content = content.map_err(|err| Invalid(format!("a chunk cannot be unpacked: {err}")))?;
     if content.is_empty() || content.len() != size {
-        let message = format!("a chunk has {} bytes, its header has {size}", content.len());
+        let message = format!("a chunk has the size {}, its header has {size}", content.len());
         bail!(Invalid(message));
     }
     Ok(content)
