@@ -140,8 +140,7 @@ defmodule HfHub.CLI do
     # Stdout is closed, or its disk is full.
     error in [ErlangError] ->
       if error.original != :terminated, do: reraise(error, __STACKTRACE__)
-      Output.note(["Error: ", Exception.message(Output.not_written(:terminated))])
-      1
+      Output.refused()
   end
 
   defp no_command(noun, args, program) do

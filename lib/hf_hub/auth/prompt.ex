@@ -8,6 +8,10 @@ defmodule HfHub.Auth.Prompt do
   @spec terminal?() :: boolean()
   def terminal?, do: match?({:ok, _columns}, :io.columns()) or tty() != nil
 
+  @doc "Returns whether stdin is a terminal."
+  @spec typed?() :: boolean()
+  def typed?, do: tty() != nil
+
   @doc "Prompts for one of the choices, and returns its number, from 1. The first is the default."
   @spec choose(String.t(), [String.t()]) :: pos_integer()
   def choose(question, choices) do

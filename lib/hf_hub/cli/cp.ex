@@ -5,7 +5,7 @@ defmodule HfHub.CLI.Cp do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.{Buckets, Commit, Download, RepoRef}
-  alias HfHub.CLI.{Call, Command, Output, Target}
+  alias HfHub.CLI.{Call, Command, Output, Stdin, Target}
 
   @summary "Copies a file between this machine, repositories and buckets"
 
@@ -158,7 +158,8 @@ defmodule HfHub.CLI.Cp do
   defp source(:stdio, path, folder?) when path in [nil, ""] or folder?,
     do: {:usage, "DST must end with the name of the file when SRC is stdin"}
 
-  defp source(:stdio, path, _folder?), do: {:ok, {:stream, IO.binstream(:stdio, 65_536)}, path}
+  defp source(:stdio, path, _folder?),
+    do: with({:ok, bytes} <- Stdin.bytes(), do: {:ok, {:stream, bytes}, path})
 
   defp source({:path, file}, path, folder?) do
     name = Path.basename(file)

@@ -3,6 +3,7 @@ defmodule HfHub.CLI.Output do
   @moduledoc false
 
   alias HfHub.CLI.{Json, Table}
+  alias HfHub.Config.Source
   alias HfHub.Error
 
   @type mode :: :human | :agent | :json | :quiet
@@ -175,15 +176,30 @@ defmodule HfHub.CLI.Output do
   end
 
   # An error ends the stream, and with it the transfer.
-  defp write(bytes), do: with({:error, reason} <- IO.binwrite(bytes), do: raise(not_written(reason)))
+  defp write(bytes) do
+    case IO.binwrite(bytes) do
+      :ok -> :ok
+      {:error, :terminated} -> :erlang.error(:terminated)
+      {:error, reason} -> raise Error.new(:io, "cannot write to stdout: #{inspect(reason)}")
+    end
+  end
 
-  @doc "Returns the error of a stdout that takes no more, such as that of a full disk or a closed pipe."
-  @spec not_written(term()) :: Error.t()
-  def not_written(reason), do: Error.new(:io, "cannot write to stdout: #{inspect(reason)}")
+  @doc "Shows that stdout takes no more, and returns the exit status."
+  @spec refused() :: 1
+  def refused do
+    # A pipe takes no more when its reader wants no more, as `head`.
+    unless match?({:ok, %{type: :other}}, File.stat("/dev/stdout")),
+      do: note("Error: cannot write to stdout: it is closed, or its disk is full")
 
-  @doc "Raises if a write to stdout has failed, which only the next one shows."
+    1
+  end
+
+  @doc "Raises if a write to stdout has failed, which only the next one shows, or stdout is closed."
   @spec written() :: :ok
   def written do
+    # The VM opens /dev/null in its place, and only the launcher sees it.
+    if Source.env("HF_HUB_CLOSED_STDOUT"), do: :erlang.error(:terminated)
+
     with {:links, links} <- Process.info(Process.group_leader(), :links),
          do: for(port <- links, is_port(port), do: drain(port))
 

@@ -3,7 +3,7 @@ defmodule HfHub.CLI.Values do
   @moduledoc false
 
   alias HfHub.Auth
-  alias HfHub.CLI.Command
+  alias HfHub.CLI.{Command, Stdin}
   alias HfHub.Config.Source
 
   @doc "Returns the flags for variables, their file, secrets and their file."
@@ -77,10 +77,9 @@ defmodule HfHub.CLI.Values do
   end
 
   defp read("-") do
-    case IO.read(:stdio, :eof) do
-      text when is_binary(text) -> String.trim_leading(text, "\uFEFF")
-      :eof -> ""
-      {:error, _reason} -> raise ArgumentError, "cannot read stdin: it is not UTF-8"
+    case Stdin.text() do
+      {:ok, text} -> String.trim_leading(text, "\uFEFF")
+      {:error, why} -> raise ArgumentError, why
     end
   end
 

@@ -93,6 +93,51 @@ defmodule HfHub.CLI.TerminalTest do
     assert File.read!(Path.join(context.dir, "home/token")) == secret
   end
 
+  # Runs a line of the shell without a terminal; returns its stdout, what is on stderr, and the exit status.
+  defp in_shell(context, line) do
+    errors = Path.join(context.dir, "errors")
+    line = "hf_hub() { '#{@launcher}' \"$@\"; }; { #{line}; } 2>'#{errors}'"
+    {stdout, status} = System.cmd("bash", ["-o", "pipefail", "-c", line], env: Vm.env(env(context)))
+    {stdout, File.read!(errors), status}
+  end
+
+  test "a closed stdin is an error, where a command reads it, and so is a folder", context do
+    id = writable(context, %{"a.txt" => "a"})
+
+    for {line, why} <- [
+          {"cp - hf://#{id}/a.txt <&-", "it is closed"},
+          {"cp - hf://#{id}/a.txt </tmp", "it is a folder"},
+          {"discussions create #{id} --title t --body-file - <&-", "it is closed"},
+          {"jobs run --env-file - alpine true <&-", "it is closed"}
+        ] do
+      assert {"", "Error: " <> message, 1} = in_shell(context, "hf_hub " <> line)
+      assert message =~ "cannot read stdin: #{why}", line
+    end
+
+    assert {_output, "", 0} = in_shell(context, "hf_hub download #{id} <&-")
+    assert content(context, id)["a.txt"] == "a"
+  end
+
+  test "a closed stdout is an error of a command that has a result", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    assert {"", stderr, 1} = in_shell(context, "hf_hub cp hf://#{id}/a.txt - >&-")
+    assert stderr =~ "cannot write to stdout: it is closed"
+  end
+
+  test "a reader that wants no more ends a command, without a word", context do
+    {id, _commit} = repo(context, %{"a.bin" => large(20_000_000)})
+    assert {<<_::80>>, "", 1} = in_shell(context, "hf_hub cp hf://#{id}/a.bin - | head -c 10")
+    assert {_lines, "", 1} = in_shell(context, "hf_hub completion bash | true")
+  end
+
+  test "what is typed at a terminal is read until Ctrl-D", context do
+    id = writable(context)
+    replies = [{"Ctrl-D at the start of a line ends it", "héllo\n\x04"}]
+    assert {0, screen} = at_terminal(context, "hf_hub cp - hf://#{id}/typed.txt", replies)
+    assert screen =~ "Uploaded"
+    assert content(context, id)["typed.txt"] == "héllo\n"
+  end
+
   test "a question is asked at the terminal", context do
     {id, _commit} = repo(context, %{"a.txt" => "a"}, id: "reader/cli-#{System.unique_integer([:positive])}")
     assert {1, screen} = at_terminal(context, "hf_hub repo delete #{id}", [{"[y/N]", "n\n"}])
@@ -122,7 +167,7 @@ defmodule HfHub.CLI.TerminalTest do
     id = "reader/every-#{System.unique_integer([:positive])}"
     folder = folder(context, %{"a.txt" => "a"})
     line = "hf_hub upload #{id} '#{folder}' --every 60; echo status=$?; stty -a"
-    assert {0, screen} = at_terminal(context, line, [{"Committing changes every 60.0 minutes", "\x03"}])
+    assert {0, screen} = at_terminal(context, line, [{"Committing changes every 60 minutes", "\x03"}])
     assert screen =~ "Uploaded" and screen =~ "status=1", inspect(screen)
     ends_in_order(screen)
     assert "a.txt" in HfHub.Api.list_repo_files!(id, endpoint: context.endpoint, token: token())
