@@ -56,6 +56,12 @@ need_network_tools() {
   install microsocks microsocks
 }
 
+# Programs that commands run, and the shells that complete them.
+need_shell_tools() {
+  install zsh zsh
+  install ssh openssh-client
+}
+
 # The Local Hub, for the tests and the demo.
 need_server() {
   [ -n "${HF_HUB_SERVER_PATH:-}" ] && return
@@ -131,6 +137,17 @@ need_llama() {
   local xllamacpp=2026.10.11549 gguf=0.19.0
   need_packages "llama-$xllamacpp-$gguf" "210 MB" "xllamacpp==$xllamacpp" "gguf==$gguf"
   export HF_HUB_TEST_LLAMA=$venv/bin/python
+}
+
+# The program of DuckDB with its extension for HTTP, in $HF_HUB_TEST_DUCKDB: a home folder with bin/duckdb.
+need_duckdb() {
+  # test/support/duck_db.ex has this version, too.
+  local version=1.5.5
+  need_packages "duckdb-$version" "110 MB" --no-deps "duckdb-cli==$version" "duckdb-extension-httpfs==$version"
+  local extensions=$venv/.duckdb/extensions/v$version/$("$venv/bin/duckdb" -noheader -list -c 'PRAGMA platform')
+  mkdir -p "$extensions"
+  ln -sf "$venv"/lib/python3*/site-packages/duckdb_extension_httpfs/extensions/*/httpfs.duckdb_extension "$extensions/"
+  export HF_HUB_TEST_DUCKDB=$venv
 }
 
 # A real model repository of 13 files and 92 MB, in $model: the content of a wheel on PyPI.

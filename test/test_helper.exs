@@ -3,9 +3,10 @@ root = if match?({"0\n", 0}, System.cmd("id", ["-u"])), do: [], else: [:root]
 strace = if System.find_executable("strace"), do: [], else: [:strace]
 proc = if File.dir?("/proc/self/fd"), do: [], else: [:proc]
 terminal = if System.find_executable("script"), do: [], else: [:terminal]
-programs = for name <- ~w(zsh duckdb ssh), System.find_executable(name) == nil, do: String.to_atom(name)
+programs = for name <- ~w(zsh ssh), System.find_executable(name) == nil, do: String.to_atom(name)
 openssl = if System.find_executable("openssl"), do: [], else: [:openssl, :proxies]
 datasets = if File.exists?(HfHub.DatasetsJudge.python()), do: [], else: [:datasets]
+duckdb = if HfHub.DuckDb.there?(), do: [], else: [:duckdb]
 proxies = if Enum.all?(["tinyproxy", "microsocks"], &System.find_executable/1), do: [], else: [:proxies]
 
 # Most tests of uploads are about the store of large files; those of Xet ask for it by `xet: :auto`.
@@ -22,5 +23,5 @@ ExUnit.start(
   formatters: [ExUnit.CLIFormatter, HfHub.Slowest],
   exclude:
     [:python, :build, :slow] ++
-      root ++ strace ++ openssl ++ proxies ++ terminal ++ proc ++ datasets ++ programs
+      root ++ strace ++ openssl ++ proxies ++ terminal ++ proc ++ datasets ++ duckdb ++ programs
 )

@@ -4,7 +4,7 @@ defmodule HfHub.CLI.LocalHubTest do
 
   import ExUnit.CaptureIO
 
-  alias HfHub.CLI
+  alias HfHub.{CLI, DuckDb}
 
   # Returns the exit status, stdout and stderr.
   defp run(args, input \\ "") do
@@ -160,13 +160,35 @@ defmodule HfHub.CLI.LocalHubTest do
     assert {2, "", _stderr} = run(["hub", "user", "--root", root, "nonsense"])
   end
 
+  # Programs of the folder come before others.
+  defp in_path(folder, more \\ %{}) do
+    env = Map.merge(%{"PATH" => "#{folder}:#{System.get_env("PATH")}"}, more)
+    before = Map.take(System.get_env(), Map.keys(env))
+    System.put_env(env)
+    on_exit(fn -> System.put_env(before) end)
+  end
+
+  defp duckdb, do: in_path(Path.join(DuckDb.home(), "bin"), %{"HOME" => DuckDb.home()})
+
   @tag :duckdb
   test "datasets sql runs a query with DuckDB, in the order of its columns" do
+    duckdb()
     assert {0, json, _stderr} = run(hub(["datasets", "sql", "select 2 as z, 'x' as a;", "--json"]))
     assert json == ~s([{"a":"x","z":2}]\n)
     assert {0, table, _stderr} = run(hub(["datasets", "sql", "select 2 as z, 'x' as a"]))
     assert table =~ ~r/^Z +A/
     assert {1, "", stderr} = run(hub(["datasets", "sql", "select nothing"]))
+    assert stderr =~ "DuckDB ended with exit status 1"
+  end
+
+  @tag :duckdb
+  test "datasets sql reads a file of a private dataset on the Hub, with the token", context do
+    duckdb()
+    id = "reader/sql-#{System.unique_integer([:positive])}"
+    repo(context, %{"a.csv" => "n,word\n1,one\n2,two\n"}, id: id, repo_type: :dataset, private: true)
+    query = "select sum(n)::int as n from '#{endpoint()}/datasets/#{id}/resolve/main/a.csv'"
+    assert {0, ~s([{"n":3}]\n), ""} = run(hub(["datasets", "sql", query, "--json"]))
+    assert {1, "", stderr} = run(["datasets", "sql", query, "--endpoint", endpoint(), "--token", "hf_wrong"])
     assert stderr =~ "DuckDB ended with exit status 1"
   end
 
@@ -176,9 +198,7 @@ defmodule HfHub.CLI.LocalHubTest do
     program = Path.join(context.dir, "bin/duckdb")
     write_files(context.dir, %{"bin/duckdb" => ~s(#!/bin/sh\ncat >'#{input}'; echo '[{"x":1}]'\n)})
     File.chmod!(program, 0o755)
-    path = System.get_env("PATH")
-    System.put_env("PATH", "#{Path.dirname(program)}:#{path}")
-    on_exit(fn -> System.put_env("PATH", path) end)
+    in_path(Path.dirname(program))
     input
   end
 
