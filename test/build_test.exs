@@ -165,6 +165,32 @@ defmodule HfHub.BuildTest do
     assert mix!(project <> "_built", ["test"], [{"HF_HUB_PATH", @root} | env]) =~ "6 tests, 0 failures"
   end
 
+  # The library is downloaded from this VM: compiling it in the image would take minutes.
+  @docker Dockerfile.docker()
+  @tag skip: @docker == nil and "docker or podman is not there"
+  @tag timeout: 1_800_000
+  test "docker builds the image of the Dockerfile, whose release runs with its models offline", context do
+    project = Path.join(context.dir, "consumer")
+    File.cp_r!(Path.join(@root, "examples/consumer"), project)
+    {id, _commit} = repo(context, %{"config.txt" => "7"})
+    HfHub.Lock.pin!(id, lock: Path.join(project, "hf_hub.lock"), endpoint: context.endpoint)
+    checkout = checkout(context)
+    Checkout.release(checkout)
+    image = "hf_hub_test_consumer_#{System.pid()}"
+    on_exit(fn -> Dockerfile.docker(@docker, ["rmi", "--force", image]) end)
+
+    build =
+      ["build", "--network", "host", "--build-context", "hf_hub=#{checkout}"] ++
+        ["--build-arg", "HF_ENDPOINT=#{context.endpoint}", "--tag", image, project]
+
+    assert {output, 0} = Dockerfile.docker(@docker, build)
+    assert output =~ "bundled #{id}"
+    run = &Dockerfile.docker(@docker, ["run", "--rm", "--network", "none", image, "bin/consumer", "eval", &1])
+    assert {"", 0} = run.("{:ok, 7} = Consumer.layers(\"#{id}\")")
+    assert {output, 0} = run.("IO.puts(HfHub.Doctor.run(cache_dir: \"/tmp/cache\", groups: [:cache]))")
+    assert output =~ ~r/^ok +locks +exclude another process$/m
+  end
+
   test "runs in a script with the installation of a guide", context do
     script = Path.join(context.dir, "script.exs")
     guide = Path.join(@root, "guides/quickstart.livemd")

@@ -1,10 +1,22 @@
 defmodule HfHub.Dockerfile do
-  # Runs the steps of a Dockerfile as a script, where there is no docker: the same commands in the same order, in folders
-  # of a test that stand for those of the image.
+  # Builds the image of a Dockerfile where docker or podman is there, and runs its steps as a script everywhere: the same
+  # commands in the same order, in folders of a test that stand for those of the image.
   @moduledoc false
 
+  @doc "Returns the program that builds images on this machine; `nil` if none works."
+  @spec docker() :: String.t() | nil
+  def docker do
+    Enum.find(~w(docker podman), fn program ->
+      System.find_executable(program) && match?({_output, 0}, docker(program, ["info"]))
+    end)
+  end
+
+  @doc "Runs a command of docker; returns its output and exit status."
+  @spec docker(String.t(), [String.t()]) :: {String.t(), non_neg_integer()}
+  def docker(program, args), do: System.cmd(program, args, stderr_to_stdout: true)
+
   @doc """
-  Runs the steps. `folders` maps absolute paths of the image, and the names of other sources of COPY, to folders here.
+  Runs the steps of a Dockerfile as a script. `folders` maps absolute paths of the image, and the names of other sources of COPY, to folders here.
   Returns what the commands have printed, as `:shown`.
   """
   def run(path, folders, env) do
@@ -60,7 +72,7 @@ defmodule HfHub.Dockerfile do
     if command =~ ~r/^(apt-get|curl|mix local)/, do: state, else: execute(command, state)
   end
 
-  # FROM, USER and CMD are of the image only.
+  # FROM, ARG, USER and CMD are of the image only.
   defp step(_other, state), do: state
 
   defp execute(command, state) do
