@@ -24,9 +24,22 @@ defmodule HfHub.Checkout do
   @spec release(Path.t()) :: String.t()
   def release(copy) do
     built = :hf_hub |> :code.priv_dir() |> Path.join("native/hf_hub_nif.so")
-    {_, 0} = System.cmd("bash", ["bin/release", "--library", built], cd: copy)
+    {_, 0} = System.cmd("bash", ["bin/release", "--library", stripped(built, copy)], cd: copy)
     url = HfHub.Case.static_files(Path.join(copy, "dist"))
     {_, 0} = System.cmd("bash", ["bin/release", "--checksums", url], cd: copy)
     url
+  end
+
+  # A published library has no symbols, and packing those of this VM's would take longer than all else.
+  defp stripped(library, copy) do
+    to = Path.join(copy, "target/#{Path.basename(library)}")
+    File.mkdir_p!(Path.dirname(to))
+
+    with strip when strip != nil <- System.find_executable("strip"),
+         {_, 0} <- System.cmd(strip, ["-o", to, library], stderr_to_stdout: true) do
+      to
+    else
+      _no_tool -> library
+    end
   end
 end

@@ -57,11 +57,23 @@ defmodule HfHub.Newcomer do
     port
   end
 
-  @doc "Types a line into IEx; returns what it shows until the next prompt."
+  @doc "Types a line into IEx; returns what it shows below the line until the next prompt."
   def type(iex, code) do
     enter(iex, code)
-    prompt(iex, "")
+    iex |> prompt("") |> without_echo(code)
   end
+
+  @doc "Returns a screen without the line that was typed first, which a terminal breaks where it is too long."
+  def without_echo(screen, code), do: after_echo(screen, String.replace(code, ~r/\s/, "")) || screen
+
+  defp after_echo(screen, ""), do: screen
+
+  defp after_echo(<<char, rest::binary>>, code) when char <= 32, do: after_echo(rest, code)
+
+  defp after_echo(<<char, rest::binary>>, <<char, code::binary>>), do: after_echo(rest, code)
+
+  # Something else was shown while the line was typed.
+  defp after_echo(_screen, _code), do: nil
 
   @doc "Types a line, without waiting for its end."
   def enter(iex, code) do
