@@ -126,7 +126,7 @@ defmodule HfHub.Parity.CacheCareTest do
       {"NO_COLOR", "1"}
     ]
 
-    System.cmd(Path.join(Path.dirname(Python.executable()), "hf"), args, env: env, stderr_to_stdout: true)
+    Python.hf(args, env)
   end
 
   defp assert_listed_alike(context, cache) do

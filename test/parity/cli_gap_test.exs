@@ -31,7 +31,7 @@ defmodule HfHub.Parity.CLIGapTest do
   """
 
   defp theirs do
-    {output, 0} = System.cmd(Python.executable(), ["-c", @walk], env: Python.env(System.tmp_dir!()))
+    {output, 0} = Python.run(@walk, [], Python.env(System.tmp_dir!()))
 
     for line <- String.split(output, "\n", trim: true), [command | options] = String.split(line, "\t") do
       {command, options}

@@ -99,23 +99,13 @@ defmodule HfHub.Parity.DialectsTest do
   defp python(context, env) do
     script = Path.join(__DIR__, "dialects.py")
     variables = [{"HF_HUB_CACHE", Path.join(context.dir, "python")} | env ++ Python.env(context.dir)]
-    env = for {name, value} <- variables, do: {to_charlist(name), to_charlist(value)}
-    options = [:binary, :exit_status, line: 1_000_000, args: [script], env: env]
-    Port.open({:spawn_executable, Python.executable()}, options)
+    Python.open(File.read!(script), [], variables)
   end
 
-  defp ask_python(port, task) do
+  defp ask_python(socket, task) do
     task = %{task | content: Base.encode16(task.content)}
-    Port.command(port, [json(task), "\n"])
-
-    fn ->
-      receive do
-        {^port, {:data, {:eol, line}}} -> decode(line)
-        {^port, {:exit_status, status}} -> raise "Python ended with #{status}"
-      after
-        60_000 -> raise "Python does not answer"
-      end
-    end
+    :ok = :gen_tcp.send(socket, [json(task), "\n"])
+    fn -> socket |> Python.line() |> decode() end
   end
 
   # The JSON of plain strings.

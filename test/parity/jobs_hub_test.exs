@@ -69,10 +69,9 @@ defmodule HfHub.Parity.JobsHubTest do
 
   test "hf jobs runs a command, shows its log and lists it", context do
     env = [{"HF_ENDPOINT", context.endpoint}, {"HF_TOKEN", "hf_me"}] ++ Python.env(context.dir)
-    hf = Path.join(Path.dirname(Python.executable()), "hf")
 
     run = fn args ->
-      {output, status} = System.cmd(hf, ["jobs" | args], env: env, stderr_to_stdout: true)
+      {output, status} = Python.hf(["jobs" | args], env)
       assert status == 0, "hf jobs #{Enum.join(args, " ")}: #{output}"
       output
     end

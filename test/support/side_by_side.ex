@@ -81,19 +81,13 @@ defmodule HfHub.SideBySide do
       ] ++ Enum.reject(Python.env(context.dir), &match?({"HF_HOME", _home}, &1))
 
     # The messages on stderr differ on purpose.
-    script = ~s(exec "$0" -c "$1" 2>>#{home}.stderr)
-    args = ["-c", script, Python.executable(), @server]
-    env = for {name, value} <- env, do: {to_charlist(name), to_charlist(value)}
-    opts = [:binary, {:line, 1_000_000}, args: args, env: env, cd: context.sides.theirs]
-    Port.open({:spawn_executable, System.find_executable("sh")}, opts)
+    Python.open(@server, [], env, cd: context.sides.theirs, stderr: home <> ".stderr")
   end
 
   @doc "Runs `hf` in its folder; returns its status and stdout."
   def hf(context, args) do
-    port = context.hf
-    Port.command(port, [HfHub.Native.Nif.to_json(%{args: args, token: token(context)}), "\n"])
-    assert_receive {^port, {:data, {:eol, line}}}, 60_000
-    [status, output] = String.split(line, " ")
+    :ok = :gen_tcp.send(context.hf, [HfHub.Native.Nif.to_json(%{args: args, token: token(context)}), "\n"])
+    [status, output] = context.hf |> Python.line() |> String.split(" ")
     {String.to_integer(status), Base.decode64!(output)}
   end
 
