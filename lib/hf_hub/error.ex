@@ -124,7 +124,7 @@ defmodule HfHub.Error do
   HfHub.Schema.Json.implement(
     __MODULE__,
     ~w(kind message status url request_id repo_id path revision retry_after reason details)a,
-    __ENV__
+    __ENV__.file
   )
 
   @impl true

@@ -27,7 +27,7 @@ defmodule HfHub.Schema do
       @fields HfHub.Schema.fields(unquote(without_dependencies(rows, __CALLER__)))
       HfHub.Schema.document(__MODULE__, @fields)
       defstruct HfHub.Schema.defaults(@fields)
-      HfHub.Schema.Json.implement(__MODULE__, HfHub.Schema.Json.names(@fields), __ENV__)
+      HfHub.Schema.Json.implement(__MODULE__, HfHub.Schema.Json.names(@fields), __ENV__.file)
       unquote(made_of_fields())
       unquote(access())
     end
@@ -80,21 +80,22 @@ defmodule HfHub.Schema do
     end
   end
 
+  # Not `defdelegate`, which takes nine times as long to compile.
   defp access do
     quote do
       @behaviour Access
 
       @doc false
       @impl Access
-      defdelegate fetch(struct, field), to: HfHub.Schema.Access
+      def fetch(struct, field), do: HfHub.Schema.Access.fetch(struct, field)
 
       @doc false
       @impl Access
-      defdelegate get_and_update(struct, field, fun), to: HfHub.Schema.Access
+      def get_and_update(struct, field, fun), do: HfHub.Schema.Access.get_and_update(struct, field, fun)
 
       @doc false
       @impl Access
-      defdelegate pop(struct, field), to: HfHub.Schema.Access
+      def pop(struct, field), do: HfHub.Schema.Access.pop(struct, field)
     end
   end
 

@@ -6,7 +6,7 @@ for module <- [HfHub.Inference.Media | HfHub.Kino.View.modules()] do
     quote do
       def to_livebook(struct), do: HfHub.Kino.Render.to_livebook(struct)
     end,
-    __ENV__
+    __ENV__.file
   )
 end
 

@@ -23,5 +23,5 @@ HfHub.Schema.Impl.define(
   quote do
     def traverse(lazy, acc, fun), do: HfHub.Safetensors.AsNx.traverse(lazy, acc, fun)
   end,
-  __ENV__
+  __ENV__.file
 )

@@ -6,12 +6,18 @@ defmodule HfHub.Schema.Impl do
   # `defimpl` makes: the protocol finds them by their names, and its consolidation in the user's project by the attribute.
   @moduledoc false
 
-  @doc "Defines the implementation of a protocol for a struct, with these quoted functions."
-  @spec define(module(), module(), Macro.t(), Macro.Env.t()) :: :ok
-  def define(protocol, struct, functions, env) do
+  @doc """
+  Defines the implementation of a protocol for a struct, with these quoted functions.
+
+  `file` is the source file of the caller. A whole `__ENV__` would be much code in each module.
+  """
+  @spec define(module(), module(), Macro.t(), Path.t()) :: :ok
+  def define(protocol, struct, functions, file) do
     implementation =
       quote do
         @moduledoc false
+        # No code calls it while the library is compiled, so it is not loaded then.
+        @compile {:autoload, false}
 
         Module.register_attribute(__MODULE__, :__impl__, persist: true)
         @__impl__ [protocol: unquote(protocol), for: unquote(struct)]
@@ -25,7 +31,7 @@ defmodule HfHub.Schema.Impl do
         unquote(functions)
       end
 
-    Module.create(Module.concat(protocol, struct), implementation, Macro.Env.location(env))
+    Module.create(Module.concat(protocol, struct), implementation, file: file)
     :ok
   end
 end

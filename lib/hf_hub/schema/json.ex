@@ -10,10 +10,10 @@ defmodule HfHub.Schema.Json do
     do: for({name, _from, _type, _doc, opts} <- fields, name != :raw, opts[:json] != false, do: name)
 
   @doc "Defines the implementations of a struct with these fields."
-  @spec implement(module(), [atom()], Macro.Env.t()) :: :ok
-  def implement(struct, fields, env) do
+  @spec implement(module(), [atom()], Path.t()) :: :ok
+  def implement(struct, fields, file) do
     for protocol <- @protocols do
-      HfHub.Schema.Impl.define(protocol, struct, encoder(protocol, fields), env)
+      HfHub.Schema.Impl.define(protocol, struct, encoder(protocol, fields), file)
     end
 
     :ok
