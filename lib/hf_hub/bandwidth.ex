@@ -1,8 +1,8 @@
 defmodule HfHub.Bandwidth do
   @moduledoc """
-  Bandwidth limits of downloads, in bytes per second, adjustable while they run.
+  Bandwidth limits of downloads and uploads, in bytes per second, adjustable while they run.
 
-  Pass a limit to calls as `:max_bandwidth`; calls with the same limit share it. In addition, all downloads of the VM
+  Pass a limit to calls as `:max_bandwidth`; calls with the same limit share it. In addition, all transfers of the VM
   share the limit `:vm`, set by `config :hf_hub, max_bandwidth: bytes` or `set/2`.
 
       limit = HfHub.Bandwidth.new(5_000_000)
@@ -17,7 +17,7 @@ defmodule HfHub.Bandwidth do
       Task.await(task, :infinity)
 
   Only file contents count, not headers and listings. After a pause, up to a tenth of a second's worth of bytes may
-  arrive at once.
+  pass at once.
   """
 
   alias HfHub.Config.Source
@@ -42,7 +42,7 @@ defmodule HfHub.Bandwidth do
   def new(limit \\ :infinity), do: %__MODULE__{ref: Nif.new_bandwidth(bytes!(limit))}
 
   @doc """
-  Changes a limit; `:vm` is the one that all downloads of this VM share. Takes effect immediately, also for downloads in
+  Changes a limit; `:vm` is the one that all transfers of this VM share. Takes effect immediately, also for those in
   progress.
 
   ## Examples

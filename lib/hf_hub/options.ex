@@ -121,7 +121,7 @@ defmodule HfHub.Options do
         type: {:or, [:pos_integer, {:struct, HfHub.Bandwidth}]},
         doc:
           "Maximum bytes per second, or a `HfHub.Bandwidth` that several calls share and that can be changed while " <>
-            "they run. Defaults to the limit of the VM, if any. Does not apply to uploads."
+            "they run. Defaults to the limit of the VM, if any."
       ],
       xet: [
         type: {:in, [:auto, true, false]},

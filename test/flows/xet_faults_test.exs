@@ -133,6 +133,31 @@ defmodule HfHub.Flows.XetFaultsTest do
     end
   end
 
+  test "a storage that has lost objects gets them again by the same upload", context do
+    {:ok, hub} = LocalHub.start_link(root: Path.join(context.dir, "losing"), test_control: true)
+    LocalHub.command!(hub, ["user", "add", "me", "--token", token()])
+    Process.put(HfHub.Case, hub)
+    context = %{context | before: 0}
+    opts = [endpoint: endpoint(), token: token(), retries: 0]
+    add = &Commit.upload_file({:binary, &1}, "a.bin", "me/a", [xet: :auto] ++ opts)
+    put = &HfHub.Buckets.upload("me/b", [{{:binary, &1}, "a.bin"}], opts)
+
+    for {upload, create, delete} <- [
+          {add, &HfHub.Repo.create("me/a", &1), &HfHub.Repo.delete("me/a", &1)},
+          {put, &HfHub.Buckets.create("me/b", &1), &HfHub.Buckets.delete("me/b", &1)}
+        ] do
+      content = large(300_000)
+      create.(opts)
+      assert {:ok, _added} = upload.(content)
+      delete.(opts)
+      create.(opts)
+      assert LocalHub.command!(hub, ["xet", "collect", "--unused-days", "0"]) =~ ~s("xorbs":1)
+      before = length(objects(context))
+      assert {{:ok, _added}, nil} = with_fallback(fn -> upload.(content) end)
+      assert length(objects(context)) == before + 1
+    end
+  end
+
   describe "a token" do
     # A Local Hub whose tokens and links expire after a second.
     setup context do

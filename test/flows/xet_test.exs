@@ -116,6 +116,14 @@ defmodule HfHub.Flows.XetTest do
       assert downloaded(context, id, xet: true) == File.read!(Path.join(dir, "a.bin"))
     end
 
+    test "keeps a bandwidth limit", context do
+      id = writable(context)
+      opts = xet(max_bandwidth: HfHub.Bandwidth.new(1_000_000))
+      started = System.monotonic_time(:millisecond)
+      Commit.upload_file!({:binary, large(600_000)}, "a.bin", id, opts)
+      assert System.monotonic_time(:millisecond) - started > 450
+    end
+
     test "stops when the process that started it dies", context do
       id = writable(context)
       fault("/v1/chunks/", %{kind: "hang"})

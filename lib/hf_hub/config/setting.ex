@@ -151,7 +151,7 @@ defmodule HfHub.Config.Setting do
     ],
     max_bandwidth: [
       app: :pos_integer,
-      doc: "maximum bytes per second of all downloads of the VM together"
+      doc: "maximum bytes per second of all transfers of the VM together"
     ],
     xet: [
       app: {:in, [:auto, true, false]},

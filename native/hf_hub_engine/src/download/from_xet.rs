@@ -16,6 +16,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         etag::Proof,
+        limits::Flow,
         hash::Hasher,
         progress::Progress,
     },
@@ -37,7 +38,7 @@ struct Scripted {
 }
 
 impl Storage for Scripted {
-    fn upload<'a>(&'a self, _: &'a Access, _: Wanted) -> Running<'a, Box<dyn Upload>> {
+    fn upload<'a>(&'a self, _: &'a Access, _: Wanted, _: &'a Flow) -> Running<'a, Box<dyn Upload>> {
         Box::pin(async { Err(Error::new(ErrorKind::Internal, "not scripted")) })
     }
 

@@ -205,6 +205,8 @@ struct Batch<'a> {
     wanted: Wanted,
     tokens: Tokens,
 }
+    /// Whether the storage did not have what it was known to have.
+    has_lost: bool,
 
 /// How often a session needed a new token.
 struct Tokens {
@@ -231,7 +233,7 @@ impl<'a> Batch<'a> {
         let files: Vec<_> = files.into_iter().map(Arc::new).collect();
         let bytes = files.iter().map(|arrival| arrival.file.stamp.size).sum();
         let tokens = Tokens { renewals: 0, is_accepted: true };
-        Self { session, files, bytes, start, wanted, tokens }
+        Self { session, files, bytes, start, wanted, tokens, has_lost: false }
     }
 
     fn has_room(&self) -> bool {
@@ -257,18 +259,31 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Uploads the files, and those that arrive meanwhile; returns the id of each.
+    /// Uploads the files, and those that arrive meanwhile; returns the id of each. Sends all of them
+    /// if the storage has lost what is known of it, which is forgotten then.
     async fn upload(
         &mut self,
         access: &Access,
         arrivals: &mut mpsc::Receiver<Arrival>,
     ) -> Result<Vec<(Arc<Arrival>, Stored, Option<Oid>)>> {
+    ) -> Result<Vec<(Arc<Arrival>, Stored, Option<Oid>)>> {
+        let had_lost = self.has_lost;
+        match self.attempt(access, arrivals).await {
+            Err(_) if self.has_lost && !had_lost => self.attempt(access, arrivals).await,
+            uploaded => uploaded,
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        access: &Access,
+        arrivals: &mut mpsc::Receiver<Arrival>,
         let session = self.session;
         // A storage may verify an object, or all files, before it responds; that nothing moves is
         // noticed earlier.
         let timeout = session.tuning.silence.saturating_mul(WORKING);
         let storage = session.hub.xet.storage(Some(timeout))?;
-        let upload = storage.upload(access, self.wanted).await?;
+        let upload = storage.upload(access, self.wanted, &session.hub.flow).await?;
         let name = self.files.first().map_or("", |arrival| arrival.file.path.as_str());
         let counts = session.progress.start_file(name, Some(0));
         let mut watch = Watch::new(counts, session.tuning.silence, self.start);
@@ -279,6 +294,7 @@ impl<'a> Batch<'a> {
         };
         self.tokens.is_accepted |= watch.has_accepted();
         let stored = stored.inspect_err(|_| watch.restart())?;
+        self.has_lost |= upload.sent().has_lost;
         watch.end(self.bytes);
         stored.into_iter().map(|(arrival, stored)| settle(session, arrival, stored)).collect()
     }

@@ -27,7 +27,10 @@ use super::{
     packed::{self, Packed},
 };
 use crate::{
-    base::error::{Error, ErrorKind, Result},
+    base::{
+        error::{Error, ErrorKind, Result},
+        limits::Flow,
+    },
     transport::{Body, Response},
 };
 
@@ -51,6 +54,9 @@ const GRANTS: usize = 3;
 pub(super) struct Counts {
     /// Bytes of files that are at the storage.
     pub(super) done: AtomicU64,
+    /// Those of them that are known to have been there before.
+    known: AtomicU64,
+    has_lost: AtomicBool,
     transferred: AtomicU64,
     registered: AtomicU64,
     /// Shared by objects that wait for memory.
@@ -66,7 +72,19 @@ impl Counts {
             transferred: self.transferred.load(Relaxed),
             registered: self.registered.load(Relaxed),
             is_waiting: is_shared(&self.waiting) && !is_shared(&self.sending),
+            has_lost: self.has_lost.load(Relaxed),
         }
+    }
+
+    /// Counts bytes of chunks that the storage is known to have.
+    pub(super) fn knows(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Relaxed);
+        self.known.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes that the storage refuses files, which may be because of what it is known to have.
+    pub(super) fn is_refused(&self) {
+        self.has_lost.store(self.known.load(Relaxed) > 0, Relaxed);
     }
 }
 
@@ -78,6 +96,7 @@ fn is_shared(of: &Arc<()>) -> bool {
 #[derive(Debug)]
 pub(super) struct Deposit {
     exchange: Exchange,
+    flow: Flow,
     pub(super) counts: Arc<Counts>,
     /// Bytes of lists that were received.
     lists: AtomicU64,
@@ -118,9 +137,10 @@ enum Event {
 }
 
 impl Deposit {
-    pub(super) fn new(exchange: Exchange) -> Self {
+    pub(super) fn new(exchange: Exchange, flow: Flow) -> Self {
         Self {
             exchange,
+            flow,
             counts: Arc::default(),
             lists: AtomicU64::new(0),
             is_without_grants: AtomicBool::new(false),
@@ -240,10 +260,10 @@ impl Deposit {
             .await
     }
 
-    /// Returns a body that is counted while it is sent.
+    /// Returns a body that is counted, and limited, while it is sent.
     fn body(&self, pieces: VecDeque<Bytes>) -> Body {
         let counts = self.counts.clone();
-        packed::body(pieces, move |bytes| {
+        packed::body(pieces, self.flow.clone(), move |bytes| {
             counts.transferred.fetch_add(bytes, Relaxed);
         })
     }

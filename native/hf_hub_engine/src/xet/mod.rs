@@ -51,6 +51,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         input,
+        limits::Flow,
     },
     transport::{Client, ClientConfig},
 };
@@ -60,8 +61,13 @@ pub type Running<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// A Xet storage.
 pub trait Storage: std::fmt::Debug + Send + Sync {
-    /// Begins an upload.
-    fn upload<'a>(&'a self, access: &'a Access, wanted: Wanted) -> Running<'a, Box<dyn Upload>>;
+    /// Begins an upload within the bandwidth limits of `flow`.
+    fn upload<'a>(
+        &'a self,
+        access: &'a Access,
+        wanted: Wanted,
+        flow: &'a Flow,
+    ) -> Running<'a, Box<dyn Upload>>;
 
     /// Begins a download of a range of a file of `size` bytes, which fails if the storage takes
     /// longer than `plan_timeout` to say where the bytes are. The content is not verified.
@@ -132,6 +138,9 @@ pub struct Stored {
     /// Number of bytes that the storage had before.
     pub deduplicated: u64,
 }
+    /// Whether the storage does not have what it was known to have, so that another upload of the
+    /// files, which sends all of them, may succeed.
+    pub has_lost: bool,
 
 /// When Xet is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -6,7 +6,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -17,7 +17,10 @@ use xet_core_structures::{
     xorb_object::{CompressionScheme, RawXorbData},
 };
 
-use crate::transport::{Body, Moved};
+use crate::{
+    base::limits::Flow,
+    transport::{Body, Moved},
+};
 
 /// Number of chunks that are compressed in the same way: choosing takes time.
 const ALIKE: usize = 32;
@@ -73,11 +76,16 @@ impl Packed {
     }
 }
 
-/// Returns the body of a request, which calls `sent` for each piece of it.
-pub(super) fn body(pieces: VecDeque<Bytes>, sent: impl Fn(u64) + Send + Sync + 'static) -> Body {
+/// Returns the body of a request, which waits for `flow` and calls `sent` for each piece of it.
+pub(super) fn body(
+    pieces: VecDeque<Bytes>,
+    flow: Flow,
+    sent: impl Fn(u64) + Send + Sync + 'static,
+) -> Body {
     let moved = Moved::default();
     let left = pieces.iter().map(|piece| piece.len() as u64).sum();
-    let sending = Sending { pieces, left, moved: moved.clone(), sent: Box::new(sent) };
+    let sent = Box::new(sent);
+    let sending = Sending { pieces, left, moved: moved.clone(), flow, waiting: None, sent };
     Body::new(reqwest::Body::wrap(sending), moved)
 }
 
@@ -95,11 +103,16 @@ fn header(scheme: CompressionScheme, packed: usize, length: usize) -> Bytes {
     Bytes::copy_from_slice(&[0, p0, p1, p2, scheme as u8, l0, l1, l2])
 }
 
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// A body that is being sent.
 struct Sending {
     pieces: VecDeque<Bytes>,
     left: u64,
     moved: Moved,
+    flow: Flow,
+    /// Ends when the next piece may be sent.
+    waiting: Option<Waiting>,
     sent: Box<dyn Fn(u64) + Send + Sync>,
 }
 
@@ -108,14 +121,22 @@ impl http_body::Body for Sending {
     type Error = Infallible;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(piece) = self.pieces.pop_front() else { return Poll::Ready(None) };
-        self.moved.add(piece.len());
-        (self.sent)(piece.len() as u64);
-        self.left -= piece.len() as u64;
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let this = self.get_mut();
+        let Some(piece) = this.pieces.front() else { return Poll::Ready(None) };
+        let length = piece.len();
+        let waiting = this.waiting.get_or_insert_with(|| {
+            let flow = this.flow.clone();
+            Box::pin(async move { flow.pass(length).await })
+        });
+        ready!(waiting.as_mut().poll(context));
+        this.waiting = None;
+        this.moved.add(length);
+        (this.sent)(length as u64);
+        this.left -= length as u64;
+        Poll::Ready(this.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -4,7 +4,7 @@
 //! Memory is bounded: each file that is being read has an object in the making, the ends of all
 //! files share one, and those that are being sent share a common budget.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -131,6 +131,7 @@ impl Inner {
             if registered.as_ref().is_err_and(is_refused) {
                 // It may have lost what it is known to have: the next upload sends all of it.
                 self.known.forget().await;
+                self.deposit.counts.is_refused();
             }
             registered?;
             self.known.registered(list).await?;
@@ -211,7 +212,7 @@ impl Item {
         let hits = self.inner.find(&chunks, &mut self.draft).await?;
         let closed = self.draft.add(&chunks, hits);
         let known = self.draft.deduplicated() - before;
-        self.inner.deposit.counts.done.fetch_add(known, Relaxed);
+        self.inner.deposit.counts.knows(known);
         drop(chunks);
         for closed in closed {
             self.inner.take(closed).await?;

@@ -7,7 +7,10 @@ use super::{
     deposit::Deposit, exchange::Exchange, known::Known, memory::Memory,
     reconstruction::Reconstruction, requests::Requests, session::Session,
 };
-use crate::transport::{self, Timeouts};
+use crate::{
+    base::limits::Flow,
+    transport::{self, Timeouts},
+};
 
 /// A client of storages.
 #[derive(Debug)]
@@ -37,11 +40,16 @@ impl Client {
 }
 
 impl Storage for Client {
-    fn upload<'a>(&'a self, access: &'a Access, wanted: Wanted) -> Running<'a, Box<dyn Upload>> {
+    fn upload<'a>(
+        &'a self,
+        access: &'a Access,
+        wanted: Wanted,
+        flow: &'a Flow,
+    ) -> Running<'a, Box<dyn Upload>> {
         Box::pin(async move {
             let storage = access.storage.as_str().trim_end_matches('/');
             let known = Known::open(&self.tuning.cache_dir, storage).await?;
-            let deposit = Deposit::new(self.exchange(access));
+            let deposit = Deposit::new(self.exchange(access), flow.clone());
             let session =
                 Session::new(known, deposit, self.uploads.clone(), self.tuning.object(), wanted);
             Ok(Box::new(session) as Box<dyn Upload>)

@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     base::{
         error::{ErrorKind, Result},
+        bandwidth::Bandwidth,
         etag::Proof,
         hash::Hasher,
     },
@@ -101,14 +102,33 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 async fn upload(storage: &dyn Storage, access: &Access, bytes: &Bytes) -> Result<(Stored, Sent)> {
-    let upload = storage.upload(access, Wanted { sha256: true }).await?;
-    let mut file = upload.file();
-    for at in (0..bytes.len()).step_by(1 << 20) {
-        file.write(bytes.slice(at..bytes.len().min(at + (1 << 20)))).await?;
-    }
-    let stored = file.finish().await?;
-    upload.finish().await?;
-    Ok((stored, upload.sent()))
+/// The limits of a call with this bandwidth.
+fn flow(limit: Option<u64>) -> Flow {
+    Flow::new(1, vec![Bandwidth::new(limit)])
+}
+
+    let (stored, sent) = attempt(storage, access, bytes, &flow(None)).await;
+    Ok((stored?, sent))
+}
+
+async fn attempt(
+    storage: &dyn Storage,
+    access: &Access,
+    bytes: &Bytes,
+    flow: &Flow,
+) -> (Result<Stored>, Sent) {
+    let upload = storage.upload(access, Wanted { sha256: true }, flow).await.unwrap();
+    let storing = async {
+        let mut file = upload.file();
+        for at in (0..bytes.len()).step_by(1 << 20) {
+            file.write(bytes.slice(at..bytes.len().min(at + (1 << 20)))).await?;
+        }
+        let stored = file.finish().await?;
+        upload.finish().await?;
+        Ok(stored)
+    };
+    let stored = storing.await;
+    (stored, upload.sent())
 }
 
 async fn download(
@@ -258,16 +278,33 @@ async fn what_a_storage_has_lost_is_sent_by_the_next_upload() {
     let server = server.await;
     let dir = tempfile::tempdir().unwrap();
     let (storage, access) = (xet(dir.path()).storage(None).unwrap(), access(&server.url));
-    for (is_lost_now, is_right, puts) in [(false, true, 1), (true, false, 1), (false, true, 2)] {
+    for (is_lost_now, is_right, puts, has_lost) in [
+        (false, true, 1, false),
+        (true, false, 1, true),
+        // It refuses them for another reason: all of them were sent.
+        (true, false, 2, false),
+        (false, true, 3, false),
+    ] {
         is_lost.store(is_lost_now, Relaxed);
-        let uploaded = upload(&*storage, &access, &content(1)).await;
-        assert_eq!(uploaded.is_ok(), is_right, "{uploaded:?}");
+        let (stored, sent) = attempt(&*storage, &access, &content(1), &flow(None)).await;
+        assert_eq!((stored.is_ok(), sent.has_lost), (is_right, has_lost), "{stored:?}");
         assert_eq!(count(&server, "put /put"), puts);
     }
 }
 
 #[tokio::test]
 async fn the_list_of_an_upload_without_new_chunks_is_counted_while_it_is_sent() {
+#[tokio::test]
+async fn an_upload_keeps_the_bandwidth_limit() {
+    let server = Server::answering(accept).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, access) = (xet(dir.path()).storage(None).unwrap(), access(&server.url));
+    let began = std::time::Instant::now();
+    let flow = flow(Some(2 * SIZE as u64));
+    attempt(&*storage, &access, &content(1), &flow).await.0.unwrap();
+    assert!(began.elapsed() > Duration::from_millis(350), "{:?}", began.elapsed());
+}
+
     let is_silent = Arc::new(AtomicBool::new(false));
     let silent = is_silent.clone();
     let server = accepting("/v2/shards", move |head| {
@@ -278,7 +315,7 @@ async fn the_list_of_an_upload_without_new_chunks_is_counted_while_it_is_sent() 
     let (storage, access) = (xet(dir.path()).storage(None).unwrap(), access(&server.url));
     upload(&*storage, &access, &content(1)).await.unwrap();
     is_silent.store(true, Relaxed);
-    let again = storage.upload(&access, Wanted { sha256: true }).await.unwrap();
+    let again = storage.upload(&access, Wanted { sha256: true }, &flow(None)).await.unwrap();
     let mut file = again.file();
     file.write(content(1)).await.unwrap();
     file.finish().await.unwrap();
@@ -299,9 +336,9 @@ async fn an_upload_knows_that_others_have_the_memory() {
     let http = transport::Client::new(ClientConfig::default());
     let client = Client::new(tuning, http, Tokens::default());
     let access = access(&server.url);
-    let wanted = Wanted { sha256: false };
-    let first = client.upload(&access, wanted).await.unwrap();
-    let second = client.upload(&access, wanted).await.unwrap();
+    let (wanted, flow) = (Wanted { sha256: false }, flow(None));
+    let first = client.upload(&access, wanted, &flow).await.unwrap();
+    let second = client.upload(&access, wanted, &flow).await.unwrap();
     let (mut one, mut other) = (first.file(), second.file());
     tokio::select! {
         _ = one.write([content(1), content(3)].concat().into()) => unreachable!("there is no memory for all of it"),
