@@ -347,7 +347,7 @@ defmodule HfHub.Buckets do
   because buckets have no other storage; with `xet: false` an upload is an error.
 
   Up to 1,000 files are uploaded together, and are in the bucket once all of them are uploaded; of more files, each
-  thousand is in the bucket before the next one begins, and reports its own `:progress`.
+  thousand is in the bucket before the next one begins.
 
   ## Options
 

@@ -19,6 +19,18 @@ defmodule HfHub.Native do
   """
   @spec run(atom(), term(), Reporter.t()) :: {:ok, term()} | {:error, Error.t()}
   def run(name, spec, reporter \\ nil) do
+    with {:ok, {value, reporter}} <- run_part(name, spec, reporter) do
+      Reporter.stop(reporter, :done)
+      {:ok, value}
+    end
+  end
+
+  @doc """
+  Like `run/3`, for a job that is one of several with a common reporter: also returns the reporter, for the next one.
+  After an error, it has ended.
+  """
+  @spec run_part(atom(), term(), Reporter.t()) :: {:ok, {term(), Reporter.t()}} | {:error, Error.t()}
+  def run_part(name, spec, reporter) do
     ref = make_ref()
     job = Nif.start(ref, name, spec)
 
@@ -37,7 +49,7 @@ defmodule HfHub.Native do
     job = Nif.start(ref, name, spec)
 
     receive do
-      {:hf_hub, ^ref, event} -> with {:ok, path} <- handle(event, ref, job, nil), do: {:ok, job, path}
+      {:hf_hub, ^ref, event} -> with {:ok, {path, nil}} <- handle(event, ref, job, nil), do: {:ok, job, path}
     end
   end
 
@@ -76,10 +88,7 @@ defmodule HfHub.Native do
     end
   end
 
-  defp handle({:ok, value}, _ref, _job, reporter) do
-    Reporter.stop(reporter, :done)
-    {:ok, value}
-  end
+  defp handle({:ok, value}, _ref, _job, reporter), do: {:ok, {value, reporter}}
 
   defp handle({:error, fields}, _ref, _job, reporter) do
     Reporter.stop(reporter, :failed)

@@ -104,11 +104,50 @@ defmodule HfHub.Flows.BucketUploadTest do
 
   test "more than a thousand files are in the bucket by the thousand", context do
     adds = for n <- 1..1001, do: {{:binary, "#{rem(n, 10)}"}, "#{n}"}
-    assert {:ok, files} = Buckets.upload(context.bucket, adds, write())
+    me = self()
+    assert {:ok, files} = Buckets.upload(context.bucket, adds, write(progress: &send(me, {:progress, &1})))
+    even(reports())
     assert for(file <- files, do: file.path) == for({_content, path} <- adds, do: path)
     assert length(asked(context.bucket, "/batch")) == 2
     listed = Buckets.list_tree!(context.bucket, write())
     assert Map.new(listed, &{&1.path, &1.xet_hash}) == Map.new(files, &{&1.path, &1.xet_hash})
+  end
+
+  # Counters never fall, totals stay, and only the last report is one.
+  defp even(reports) do
+    {earlier, [last]} = Enum.split(reports, -1)
+    refute Enum.any?(earlier, &(&1.activity in [:done, :failed]))
+    assert Enum.uniq(for report <- reports, do: {report.files_total, report.bytes_total}) == [{1001, 1001}]
+    assert {last.activity, last.files_done, last.bytes_done} == {:done, 1001, 1001}
+
+    for counter <- [:files_done, :bytes_done, :bytes_hashed] do
+      values = Enum.map(reports, &Map.fetch!(&1, counter))
+      assert values == Enum.sort(values)
+    end
+  end
+
+  defp reports do
+    receive do
+      {:progress, progress} -> [progress | reports()]
+    after
+      0 -> []
+    end
+  end
+
+  test "a batch that the Hub rejects ends its progress", context do
+    fault("/batch", %{kind: "status", code: 400})
+    opts = write(progress: self())
+
+    assert {:error, %Error{kind: :bad_request}} =
+             Buckets.upload(context.bucket, [{{:binary, "x"}, "x"}], opts)
+
+    assert_received {:hf_hub_progress, %{activity: :failed, bytes_done: 1}}
+    refute_received {:hf_hub_progress, %{activity: :done}}
+    raising = Stream.map([1], fn _one -> raise "mine" end)
+
+    assert_raise RuntimeError, "mine", fn ->
+      Buckets.upload(context.bucket, [{{:stream, raising}, "x"}], opts)
+    end
   end
 
   test "a storage that fails for a moment gets the rest again", context do

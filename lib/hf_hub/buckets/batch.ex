@@ -5,6 +5,7 @@ defmodule HfHub.Buckets.Batch do
   alias HfHub.Buckets.{Call, Operation, Uploads}
   alias HfHub.{Brief, Decode, Error, Options, RepoRef, Request}
   alias HfHub.Native.Nif
+  alias HfHub.Progress.Reporter
 
   # Limit of the Hub for one request.
   @at_once 1000
@@ -39,29 +40,44 @@ defmodule HfHub.Buckets.Batch do
   @spec run(RepoRef.t(), [Operation.t()], keyword()) :: {:ok, [Operation.t()]} | {:error, Error.t()}
   def run(ref, operations, opts) do
     deadline = Request.deadline(opts[:timeout])
+    reporter = Uploads.reporter(ref, operations, opts)
+    chunks = chunks(operations)
+    totals = if reporter != nil and length(chunks) > 1, do: Uploads.totals(operations), else: %{}
 
     # Failures of one request do not keep the others from being sent.
     result =
-      operations
-      |> chunks()
-      |> Enum.reduce_while({:ok, [], []}, fn chunk, {:ok, applied, failures} ->
-        case apply_chunk(ref, chunk, opts, deadline) do
-          {:ok, chunk, more} -> {:cont, {:ok, [chunk | applied], failures ++ more}}
+      Enum.reduce_while(chunks, {:ok, [], [], reporter}, fn chunk, {:ok, applied, failures, reporter} ->
+        case apply_chunk(ref, chunk, Reporter.part(reporter, totals), opts, deadline) do
+          {:ok, chunk, more, reporter} -> {:cont, {:ok, [chunk | applied], failures ++ more, reporter}}
           {:error, error} -> {:halt, {:error, error}}
         end
       end)
 
     case result do
-      {:ok, applied, []} -> {:ok, applied |> Enum.reverse() |> Enum.concat()}
-      {:ok, _applied, failures} -> {:error, failed(ref, failures, length(operations))}
-      error -> error
+      {:ok, applied, [], reporter} ->
+        Reporter.stop(reporter, :done)
+        {:ok, applied |> Enum.reverse() |> Enum.concat()}
+
+      {:ok, _applied, failures, reporter} ->
+        Reporter.stop(reporter, :failed)
+        {:error, failed(ref, failures, length(operations))}
+
+      error ->
+        error
     end
   end
 
-  defp apply_chunk(ref, chunk, opts, deadline) do
-    with {:ok, chunk} <- Uploads.store(ref, chunk, Request.until(opts, deadline)),
-         {:ok, failures} <- send_chunk(ref, chunk, Request.until(opts, deadline)),
-         do: {:ok, chunk, failures}
+  defp apply_chunk(ref, chunk, reporter, opts, deadline) do
+    with {:ok, chunk, reporter} <- Uploads.store(ref, chunk, reporter, Request.until(opts, deadline)) do
+      case send_chunk(ref, chunk, Request.until(opts, deadline)) do
+        {:ok, failures} ->
+          {:ok, chunk, failures, reporter}
+
+        {:error, error} ->
+          Reporter.stop(reporter, :failed)
+          {:error, error}
+      end
+    end
   end
 
   # As in the Python client: a small batch is one request, of a large one each request has one kind of operation.

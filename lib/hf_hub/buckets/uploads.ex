@@ -3,6 +3,7 @@ defmodule HfHub.Buckets.Uploads do
   @moduledoc false
 
   alias HfHub.Buckets.{Operation, TreeEntry}
+  alias HfHub.Config.Source
   alias HfHub.{Error, Native, Options, RepoRef, Spool, Telemetry}
   alias HfHub.Native.Hub
   alias HfHub.Progress.Reporter
@@ -20,16 +21,54 @@ defmodule HfHub.Buckets.Uploads do
           "expected files as {content, path}, such as {{:path, \"out/a.bin\"}, \"a.bin\"}, got #{Options.sort(other)}"
   end
 
-  @doc "Uploads the contents that are on this machine; returns the operations with `{:xet, hash}` instead."
-  @spec store(RepoRef.t(), [Operation.t()], keyword()) :: {:ok, [Operation.t()]} | {:error, Error.t()}
-  def store(ref, operations, opts) do
-    case Enum.filter(operations, &content/1) do
-      [] ->
-        {:ok, operations}
+  @doc "Returns the reporter of an upload, or `nil` if it uploads no content."
+  @spec reporter(RepoRef.t(), [Operation.t()], keyword()) :: Reporter.t()
+  def reporter(ref, operations, opts) do
+    if Enum.any?(operations, &content/1), do: Reporter.start(opts[:progress], ref.repo_id)
+  end
 
-      adds ->
-        result = Spool.with_sources(adds, &content/1, &file/2, &run(ref, &1, opts))
-        with {:ok, stored} <- result, do: {:ok, stored(operations, stored)}
+  @doc "Returns the totals of an upload in several parts. The number of bytes is unknown if any content is a stream."
+  @spec totals([Operation.t()]) :: %{files_total: non_neg_integer(), bytes_total: non_neg_integer() | nil}
+  def totals(operations) do
+    sizes = for operation <- operations, content = content(operation), do: size(content)
+    %{files_total: length(sizes), bytes_total: if(nil not in sizes, do: Enum.sum(sizes))}
+  end
+
+  defp size({:stream, _stream}), do: nil
+  defp size({:binary, bytes}), do: IO.iodata_length(bytes)
+
+  defp size({:path, path}) do
+    case :file.read_file_info(Source.expand(path), [:raw]) do
+      {:ok, info} -> elem(info, 1)
+      # The upload returns it.
+      {:error, _reason} -> 0
+    end
+  end
+
+  @doc """
+  Uploads the contents that are on this machine; returns the operations with `{:xet, hash}` instead, and the reporter for
+  what follows. After an error, the reporter has ended.
+  """
+  @spec store(RepoRef.t(), [Operation.t()], Reporter.t(), keyword()) ::
+          {:ok, [Operation.t()], Reporter.t()} | {:error, Error.t()}
+  def store(ref, operations, reporter, opts) do
+    case Enum.filter(operations, &content/1) do
+      [] -> {:ok, operations, reporter}
+      adds -> store(ref, adds, operations, reporter, opts)
+    end
+  end
+
+  defp store(ref, adds, operations, reporter, opts) do
+    case Spool.with_sources(adds, &content/1, &file/2, &run(ref, &1, reporter, opts)) do
+      {:ok, {stored, reporter}} ->
+        {:ok, stored(operations, stored), reporter}
+
+      {:ended, error} ->
+        {:error, error}
+
+      {:error, error} ->
+        Reporter.stop(reporter, :failed)
+        {:error, error}
     end
   end
 
@@ -39,7 +78,7 @@ defmodule HfHub.Buckets.Uploads do
 
   defp file(add, source), do: {:ok, Map.put(source, :path, add.path)}
 
-  defp run(ref, files, opts) do
+  defp run(ref, files, reporter, opts) do
     # Buckets have no other storage, so the setting for repositories does not apply, as in the Python client.
     xet = if opts[:xet] == nil, do: :auto, else: opts[:xet]
 
@@ -53,7 +92,7 @@ defmodule HfHub.Buckets.Uploads do
       }
 
       Telemetry.span(:upload, metadata, hub.token, fn ->
-        Native.run(:store, spec(ref, files, hub, opts), Reporter.start(opts[:progress], ref.repo_id))
+        Native.run_part(:store, spec(ref, files, hub, opts), reporter)
       end)
       |> without_revision()
     end
@@ -74,7 +113,7 @@ defmodule HfHub.Buckets.Uploads do
   end
 
   # A bucket has none.
-  defp without_revision({:error, error}), do: {:error, %{error | revision: nil}}
+  defp without_revision({:error, error}), do: {:ended, %{error | revision: nil}}
   defp without_revision(ok), do: ok
 
   defp stored([], []), do: []

@@ -12,6 +12,8 @@ defmodule HfHub.Progress.Reporter do
 
   @type t :: nil | map()
 
+  @counters [:bytes_done, :bytes_resumed, :bytes_received, :bytes_hashed, :bytes_deduplicated, :files_done]
+
   # A process with more messages than that in its mailbox gets no further reports.
   @mailbox_limit 50
 
@@ -31,11 +33,19 @@ defmodule HfHub.Progress.Reporter do
     end
   end
 
+  @doc "Lets a reporter go on with the next one of several jobs, with their totals together, if there is more than one."
+  @spec part(t(), %{optional(:files_total | :bytes_total) => non_neg_integer() | nil}) :: t()
+  def part(nil, _totals), do: nil
+
+  def part(reporter, totals),
+    do: %{reporter | before: Map.merge(Map.take(reporter.last, @counters), totals)}
+
   @doc "Delivers a report of the engine."
   @spec report(t(), map()) :: t()
   def report(nil, _fields), do: nil
 
   def report(reporter, fields) do
+    fields = Map.merge(fields, reporter.before, &added/3)
     {speed, samples} = speed(reporter.samples, fields.bytes_received)
     progress = struct!(Progress, fields)
     progress = %{progress | speed: speed, eta: if(known?(samples), do: eta(progress, speed))}
@@ -65,8 +75,11 @@ defmodule HfHub.Progress.Reporter do
 
   defp reporter(receiver) do
     guard = guard(receiver, self())
-    %{receiver: receiver, samples: [{now(), 0}], last: %Progress{}, width: 0, guard: guard}
+    %{receiver: receiver, before: %{}, samples: [{now(), 0}], last: %Progress{}, width: 0, guard: guard}
   end
+
+  defp added(counter, now, before) when counter in @counters, do: now + before
+  defp added(_total, _of_part, of_all), do: of_all
 
   # Ends the line or the bar if its owner is killed, as by stopping a cell, or interrupted in IEx.
   defp guard({:bar, _label}, owner), do: guard_shown(owner, fn -> :io.put_chars("\n") end)
