@@ -47,6 +47,20 @@ defmodule HfHub.Flows.XetStreamTest do
     assert error.kind == :checksum_mismatch
   end
 
+  test "the requests to the storage end when the stream is halted", context do
+    content = large(17_000_000)
+    id = only_in_xet(context, "a.bin", content)
+    before = length(objects())
+    # Slower than the test.
+    fault("/xet/xorbs/", %{kind: "throttle", bytes_per_second: 2_000_000})
+    assert [piece] = context |> stream(id) |> Enum.take(1)
+    assert piece == binary_part(content, 0, byte_size(piece))
+    assert Process.info(self(), :messages) == {:messages, []}
+
+    # Two are fetched at a time.
+    eventually(fn -> match?([%{"aborted" => true}, %{"aborted" => true}], Enum.drop(objects(), before)) end)
+  end
+
   test "the requests to the storage end with the process that reads", context do
     id = only_in_xet(context, "a.bin", large(17_000_000))
     before = length(objects())

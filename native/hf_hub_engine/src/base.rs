@@ -2,6 +2,7 @@
 
 pub mod bandwidth;
 pub mod blocking;
+pub mod buffers;
 pub mod disk;
 pub mod error;
 pub mod etag;
@@ -20,6 +21,7 @@ pub mod permits;
 pub mod private_file;
 pub mod progress;
 pub mod random_access;
+pub mod ranges;
 pub mod recent;
 pub(crate) mod repeated_timeout;
 pub mod runtime;

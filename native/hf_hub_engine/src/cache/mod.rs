@@ -14,7 +14,6 @@ pub mod maintenance;
 pub mod materialize;
 pub mod partial;
 pub mod prune;
-pub mod ranges;
 pub mod relocate;
 pub mod resume_record;
 pub mod scan;

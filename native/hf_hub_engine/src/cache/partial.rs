@@ -20,9 +20,10 @@ use crate::{
         error::{Error, ErrorKind, Result},
         etag::{Checksum, Etag, Proof},
         hash::{self, Verdict},
+        ranges::Ranges,
         sizes,
     },
-    cache::{ranges::Ranges, resume_record},
+    cache::resume_record,
 };
 
 mod flushes;

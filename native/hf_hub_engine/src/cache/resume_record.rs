@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{base::etag::Etag, cache::ranges::Ranges};
+use crate::base::{etag::Etag, ranges::Ranges};
 
 /// Records begin at a multiple of this, and are not longer.
 const PAGE: u64 = 4096;

@@ -6,7 +6,6 @@ use std::{
     ops::Range,
     path::Path,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,13 +15,15 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         etag::Proof,
-        limits::Flow,
         hash::Hasher,
+        limits::Flow,
         progress::Progress,
     },
     hub::client::Hub,
     testing::{self, Reply, Server, reply},
-    xet::{Access, Download, File, Mode, Running, Settings, Shared, Storage, Upload, Wanted, Xet},
+    xet::{
+        Access, Download, File, Mode, Part, Running, Settings, Shared, Storage, Upload, Wanted, Xet,
+    },
 };
 
 const CONTENT: &[u8] = b"the content of a file in Xet storage";
@@ -46,26 +47,30 @@ impl Storage for Scripted {
         &'a self,
         access: &'a Access,
         file: &'a File,
-        size: u64,
-        range: Range<u64>,
-        _: Duration,
+        part: Part,
     ) -> Running<'a, Box<dyn Download>> {
+        let Part { size, range, .. } = part;
         assert_eq!((access.token.as_str(), size), ("xet-token", CONTENT.len() as u64));
         assert_eq!(file.hash(), "ab".repeat(32));
         self.asked.lock().unwrap().push(range.clone());
         let index = |at| usize::try_from(at).unwrap();
         let (pieces, error) = (self.script)(index(range.start)..index(range.end));
-        let pieces = pieces.into_iter().map(Bytes::from_static).collect::<Vec<_>>();
+        let mut at = range.start;
+        let pieces = pieces.into_iter().map(|bytes| {
+            at += bytes.len() as u64;
+            (at - bytes.len() as u64, Bytes::from_static(bytes))
+        });
+        let pieces = pieces.collect::<Vec<_>>();
         Box::pin(
             async move { Ok(Box::new(Pieces(pieces.into_iter(), error)) as Box<dyn Download>) },
         )
     }
 }
 
-struct Pieces(std::vec::IntoIter<Bytes>, Option<ErrorKind>);
+struct Pieces(std::vec::IntoIter<(u64, Bytes)>, Option<ErrorKind>);
 
 impl Download for Pieces {
-    fn next(&mut self) -> Running<'_, Option<Bytes>> {
+    fn next(&mut self) -> Running<'_, Option<(u64, Bytes)>> {
         let next = match (self.0.next(), self.1.take_if(|_| self.0.len() == 0)) {
             (Some(piece), error) => {
                 self.1 = error;

@@ -12,8 +12,8 @@ mod linux {
     use rustix::fs::{Advice, fadvise};
 
     use crate::{
-        base::error::Result,
-        cache::{partial::Partial, ranges::Ranges},
+        base::{error::Result, ranges::Ranges},
+        cache::partial::Partial,
     };
 
     /// Number of bytes after which the kernel starts to write them to disk.

@@ -1,4 +1,4 @@
-//! Receives a file from Xet storage, range by range in the file's order.
+//! Receives a file from Xet storage, range by range.
 //!
 //! The bytes are written and hashed like those of HTTP, so a storage that sends wrong ones is
 //! detected, and an interrupted transfer resumes, over either way.
@@ -15,7 +15,7 @@ use crate::{
     cache::partial::too_long,
     hub::{client::Hub, xet_access},
     transfer::{Outcome, Transfer, block::Block, writer::Writer},
-    xet::{Access, File, Storage},
+    xet::{Access, File, Order, Part, Storage},
 };
 
 impl Transfer<'_> {
@@ -34,9 +34,11 @@ impl Transfer<'_> {
         let (writer, present) = self.writer().await?;
         progress.resumed(present.total());
         let size = self.metadata.size.unwrap_or_default();
-        let mut source = Source { transfer: self, file, size, storage: &*storage, access: &access };
+        let order = if writer.is_ordered() { Order::OfTheFile } else { Order::OfArrival };
+        let source = Source { transfer: self, file, storage: &*storage, access: &access };
         for range in present.missing(size) {
-            if let Err(error) = source.receive(range, plan_timeout, &writer, progress).await {
+            let part = Part { size, range, order, plan_timeout };
+            if let Err(error) = source.receive(part, &writer, progress).await {
                 // The next attempt resumes what this one leaves.
                 writer.close().await;
                 if error.kind() == ErrorKind::Unauthorized {
@@ -54,46 +56,39 @@ impl Transfer<'_> {
 struct Source<'a> {
     transfer: &'a Transfer<'a>,
     file: &'a File,
-    size: u64,
     storage: &'a dyn Storage,
     access: &'a Access,
 }
 
 impl Source<'_> {
-    async fn receive(
-        &mut self,
-        range: Range<u64>,
-        plan_timeout: Duration,
-        writer: &Writer,
-        progress: &FileProgress,
-    ) -> Result<()> {
-        let Range { start: mut at, end } = range.clone();
-        let (access, file) = (self.access, self.file);
-        let mut stream =
-            self.storage.download(access, file, self.size, range, plan_timeout).await?;
+    async fn receive(&self, part: Part, writer: &Writer, progress: &FileProgress) -> Result<()> {
+        let (Range { start, end }, size) = (part.range.clone(), part.size);
+        let (access, mut received) = (self.access, 0);
+        let mut stream = self.storage.download(access, self.file, part).await?;
         progress.operation().set_activity(Activity::Downloading, None);
-        while let Some(bytes) = stream.next().await? {
-            if bytes.len() as u64 > end - at {
-                return Err(too_long(self.size));
+        while let Some((at, bytes)) = stream.next().await? {
+            let length = bytes.len() as u64;
+            if at < start || at > end || length > end - at {
+                return Err(too_long(size));
             }
-            at = self.take(at, bytes, writer, progress).await?;
+            received += length;
+            self.take(at, bytes, writer, progress).await?;
         }
-        if at < end {
-            let message = format!("the storage sent the file only up to byte {at} of {end}");
+        if received < end - start {
+            let missing = end - start - received;
+            let message = format!("the storage did not send {missing} bytes of the file");
             return Err(access.failed(ErrorKind::Transport, message));
         }
         Ok(())
     }
 
-    /// Writes bytes, of which the storage sends up to 64 MiB at a time, and returns the position
-    /// after them.
     async fn take(
         &self,
         mut at: u64,
         mut bytes: Bytes,
         writer: &Writer,
         progress: &FileProgress,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         while !bytes.is_empty() {
             let mut block = Block::at(at);
             let room = usize::try_from(block.room()).unwrap_or(usize::MAX);
@@ -105,6 +100,6 @@ impl Source<'_> {
             at += length;
             progress.received(length);
         }
-        Ok(at)
+        Ok(())
     }
 }

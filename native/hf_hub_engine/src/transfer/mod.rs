@@ -33,11 +33,11 @@ use crate::{
         ids::{Commit, Repo},
         lock::Lock,
         progress::FileProgress,
+        ranges::Ranges,
         sizes::human,
     },
     cache::{
         partial::{Slot, Verified},
-        ranges::Ranges,
         storage::Storage,
     },
     hub::{

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::cache::ranges::Ranges;
+use crate::base::ranges::Ranges;
 
 /// Maximum size of a part in bytes.
 const LARGEST: u64 = 32 << 20;

@@ -21,10 +21,10 @@ use crate::{
         error::{Error, ErrorKind, Result},
         hash::Hasher,
         lock::Lock,
+        ranges::Ranges,
     },
     cache::{
         partial::{Checked, Orphans, Partial, Slot, Verified, too_long},
-        ranges::Ranges,
         storage::Storage,
     },
     transfer::{block::Block, digest::Digest, flusher::Flusher},
@@ -102,6 +102,11 @@ impl Writer {
         };
         let task = tokio::sync::Mutex::new(Task::Running(task));
         Ok((Self::Disk(Disk { commands, task }), present))
+    }
+
+    /// Whether blocks have to be written in the file's order.
+    pub(crate) fn is_ordered(&self) -> bool {
+        matches!(self, Self::Memory(_))
     }
 
     /// Writes a block.

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::{
     base::{
         blocking,
+        buffers::{Buffer, Buffers},
         error::{Error, ErrorKind, Result},
         progress::Activity,
     },
@@ -204,9 +205,9 @@ struct Batch<'a> {
     start: Duration,
     wanted: Wanted,
     tokens: Tokens,
-}
     /// Whether the storage did not have what it was known to have.
     has_lost: bool,
+}
 
 /// How often a session needed a new token.
 struct Tokens {
@@ -266,7 +267,6 @@ impl<'a> Batch<'a> {
         access: &Access,
         arrivals: &mut mpsc::Receiver<Arrival>,
     ) -> Result<Vec<(Arc<Arrival>, Stored, Option<Oid>)>> {
-    ) -> Result<Vec<(Arc<Arrival>, Stored, Option<Oid>)>> {
         let had_lost = self.has_lost;
         match self.attempt(access, arrivals).await {
             Err(_) if self.has_lost && !had_lost => self.attempt(access, arrivals).await,
@@ -278,6 +278,7 @@ impl<'a> Batch<'a> {
         &mut self,
         access: &Access,
         arrivals: &mut mpsc::Receiver<Arrival>,
+    ) -> Result<Vec<(Arc<Arrival>, Stored, Option<Oid>)>> {
         let session = self.session;
         // A storage may verify an object, or all files, before it responds; that nothing moves is
         // noticed earlier.
@@ -293,8 +294,8 @@ impl<'a> Batch<'a> {
             Err(error) => Err(error),
         };
         self.tokens.is_accepted |= watch.has_accepted();
-        let stored = stored.inspect_err(|_| watch.restart())?;
         self.has_lost |= upload.sent().has_lost;
+        let stored = stored.inspect_err(|_| watch.restart())?;
         watch.end(self.bytes);
         stored.into_iter().map(|(arrival, stored)| settle(session, arrival, stored)).collect()
     }
@@ -311,6 +312,7 @@ impl<'a> Batch<'a> {
         let (mut reading, mut stored) = (FuturesUnordered::new(), Vec::new());
         let workers = session.tuning.workers.max(1);
         let held = |arrival: &Arrival| session.hub.xet.reading(arrival.file.stamp.size, BLOCK);
+        let buffers = Buffers::new(index(BLOCK));
         let mut taken = 0;
         let mut is_open = true;
         let has_room = |arrival: &Arc<Arrival>, taken: u64| {
@@ -323,7 +325,7 @@ impl<'a> Batch<'a> {
                 && let Some(arrival) = waiting.pop_front()
             {
                 taken += held(&arrival).1;
-                reading.push(read(session.clone(), upload, arrival));
+                reading.push(read(session.clone(), upload, arrival, buffers.clone()));
             }
             let more = is_open && self.has_room();
             if reading.is_empty() && !more {
@@ -350,21 +352,23 @@ async fn read(
     session: Arc<Session>,
     upload: &dyn Upload,
     arrival: Arc<Arrival>,
+    buffers: Buffers,
 ) -> Result<(Arc<Arrival>, Stored)> {
     let file = arrival.file.clone();
     let (path, size) = (file.path.clone(), file.stamp.size);
     let content = blocking::run(move || file.open()).await?;
+    // Allocated here: each of the many blocking threads would otherwise keep memory of its own.
+    let block = |at, length| block(content.clone(), at, buffers.filled(index(length)));
     // The size is among the total already.
     drop(session.progress.start_file(path.as_str(), Some(0)));
     session.progress.set_activity(Activity::Uploading, None);
     let mut writing = upload.file();
-    let mut next = block(&content, 0, BLOCK.min(size)).await?;
+    let mut next = block(0, BLOCK.min(size)).await?;
     for at in (0..size).step_by(index(BLOCK)) {
         let length = next.len() as u64;
         let end = at + length;
         // The next block is read meanwhile.
-        let (written, read) =
-            tokio::join!(writing.write(next), block(&content, end, BLOCK.min(size - end)));
+        let (written, read) = tokio::join!(writing.write(next), block(end, BLOCK.min(size - end)));
         written?;
         next = read?;
         session.progress.hashed(length);
@@ -373,16 +377,14 @@ async fn read(
     Ok((arrival, writing.finish().await?))
 }
 
-async fn block(content: &Content, at: u64, length: u64) -> Result<Bytes> {
-    if length == 0 {
+/// Fills a buffer with the bytes of the file from this position on.
+async fn block(content: Content, at: u64, mut buffer: Buffer) -> Result<Bytes> {
+    if buffer.is_empty() {
         return Ok(Bytes::new());
     }
-    // Allocated here: each of the many blocking threads would otherwise keep memory of its own.
-    let mut bytes = vec![0; index(length)];
-    let content = content.clone();
     blocking::run(move || {
-        content.read(at, &mut bytes)?;
-        Ok(Bytes::from(bytes))
+        content.read(at, &mut buffer)?;
+        Ok(buffer.into())
     })
     .await
 }

@@ -33,12 +33,14 @@ impl Chunker {
                 break;
             };
             let last = bytes.slice(at..at + length);
-            chunks.push(Chunk::new(if self.held.is_empty() {
+            let whole = if self.held.is_empty() {
                 last
             } else {
-                self.held.extend_from_slice(&last);
-                std::mem::take(&mut self.held).into()
-            }));
+                // Not appended, which would reserve room for twice as much.
+                [&self.held[..], &last].concat().into()
+            };
+            self.held.clear();
+            chunks.push(Chunk::new(whole));
             at += length;
         }
         chunks

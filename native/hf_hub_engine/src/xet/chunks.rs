@@ -1,60 +1,82 @@
 //! The chunks of an object as a storage packs them: each with a header of eight bytes, and stored,
 //! compressed by LZ4, or so after its bytes were grouped by fours.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use lz4_flex::block::decompress_into_with_dict;
 
-use super::plan::{Block, CHUNK, Piece};
+use super::plan::{Block, CHUNK};
+use crate::base::buffers::{Buffer, Buffers};
 
 const HEADER: usize = 8;
 
-/// The wanted chunks of a block.
+/// Bytes of chunks that are passed on at once, at least, but for the last ones of a block.
+const BATCH: usize = 512 << 10;
+
+/// Room for a batch.
+#[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 128 KiB")]
+pub(super) const BUFFER: usize = BATCH + CHUNK as usize;
+
+/// Successive chunks of a block.
 #[derive(Debug)]
 pub(super) struct Chunks {
+    /// The number of the first one in its object.
     first: u32,
-    /// Where each chunk of the block begins, and where the last one ends. Chunks that are not
-    /// wanted have no bytes.
+    /// Where each of them begins, and where the last one ends. Chunks that are not wanted have no
+    /// bytes.
     starts: Vec<usize>,
     bytes: Bytes,
 }
 
 impl Chunks {
-    /// Returns the bytes of a piece.
-    pub(super) fn cut(&self, piece: &Piece) -> Result<Bytes, &'static str> {
-        let at = |chunk: u32| self.starts.get((chunk - self.first) as usize).copied();
-        let (start, end) = (at(piece.chunks.start), at(piece.chunks.end));
-        let (start, end) = start.zip(end).ok_or("a chunk is missing")?;
-        if (end - start) as u64 != piece.length {
-            return Err("its chunks do not have the announced size");
-        }
-        let index = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        let start = start + index(piece.skip);
-        Ok(self.bytes.slice(start..start + index(piece.take)))
+    /// Returns the number of the chunk after them.
+    pub(super) fn end(&self) -> u32 {
+        self.first + u32::try_from(self.starts.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the bytes of those among them that are in a range.
+    pub(super) fn within(&self, chunks: &Range<u32>) -> Bytes {
+        let at =
+            |chunk: u32| self.starts[(chunk.clamp(self.first, self.end()) - self.first) as usize];
+        self.bytes.slice(at(chunks.start)..at(chunks.end))
     }
 }
 
 /// The chunks of a block while it arrives.
 pub(super) struct Unpacking<'a> {
     block: &'a Block,
+    /// The first chunk that is wanted.
+    from: u32,
     next: u32,
     /// The number of wanted ranges that are behind.
     passed: usize,
     /// The first bytes of a chunk.
     held: Vec<u8>,
+    /// Of the chunks that have not been returned.
     starts: Vec<usize>,
-    bytes: Vec<u8>,
+    bytes: Buffer,
+    /// The number of bytes that were returned.
+    returned: usize,
+    buffers: &'a Buffers,
 }
 
 impl<'a> Unpacking<'a> {
-    pub(super) fn new(block: &'a Block) -> Self {
-        let bytes = Vec::with_capacity(most(block));
+    /// Unpacks the wanted chunks of a block that are not before `from`, to buffers of [`BUFFER`]
+    /// bytes.
+    pub(super) fn new(block: &'a Block, from: u32, buffers: &'a Buffers) -> Self {
         let (next, held) = (block.chunks.start, Vec::new());
-        Self { block, next, passed: 0, held, starts: vec![0], bytes }
+        let (starts, bytes) = (vec![0], Buffer::default());
+        Self { block, from, next, passed: 0, held, starts, bytes, returned: 0, buffers }
     }
 
-    /// Takes the next bytes; an error names what is wrong with them.
-    pub(super) fn push(&mut self, mut arrived: &[u8]) -> Result<(), &'static str> {
+    /// Takes the next bytes from `arrived`: all of them, or, if there are enough chunks, up to the
+    /// end of those that it returns. An error names what is wrong with them.
+    pub(super) fn push(&mut self, arrived: &mut &[u8]) -> Result<Option<Chunks>, &'static str> {
         while !arrived.is_empty() {
+            if self.bytes.len() >= BATCH {
+                return Ok(Some(self.take()));
+            }
             if self.next == self.block.chunks.end {
                 return Err("it has more chunks than announced");
             }
@@ -62,25 +84,32 @@ impl<'a> Unpacking<'a> {
                 let header = Header::read(arrived)?;
                 let (chunk, rest) = arrived.split_at(HEADER + header.packed);
                 self.add(&header, &chunk[HEADER..])?;
-                arrived = rest;
+                *arrived = rest;
                 continue;
             }
             let taken = missing(&self.held)?.min(arrived.len());
             self.held.extend_from_slice(&arrived[..taken]);
-            arrived = &arrived[taken..];
+            *arrived = &arrived[taken..];
             if missing(&self.held)? == 0 {
                 let held = std::mem::take(&mut self.held);
                 self.add(&Header::read(&held)?, &held[HEADER..])?;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Returns the chunks if all have arrived.
-    pub(super) fn finish(self) -> Option<Chunks> {
+    /// Returns the last chunks if all have arrived.
+    pub(super) fn finish(mut self) -> Option<Chunks> {
         let is_complete = self.next == self.block.chunks.end && self.held.is_empty();
-        let first = self.block.chunks.start;
-        is_complete.then(|| Chunks { first, starts: self.starts, bytes: self.bytes.into() })
+        is_complete.then(|| self.take())
+    }
+
+    fn take(&mut self) -> Chunks {
+        let starts = std::mem::replace(&mut self.starts, vec![0]);
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        self.returned += bytes.len();
+        let first = self.next - u32::try_from(starts.len() - 1).unwrap_or(0);
+        Chunks { first, starts, bytes }
     }
 
     fn add(&mut self, header: &Header, data: &[u8]) -> Result<(), &'static str> {
@@ -88,9 +117,15 @@ impl<'a> Unpacking<'a> {
         while wanted.get(self.passed).is_some_and(|wanted| wanted.end <= self.next) {
             self.passed += 1;
         }
-        if wanted.get(self.passed).is_some_and(|wanted| wanted.start <= self.next) {
-            if header.length > most(self.block) - self.bytes.len() {
+        let is_wanted = wanted.get(self.passed).is_some_and(|wanted| wanted.start <= self.next);
+        if is_wanted && self.next >= self.from {
+            let room = most(self.block) - self.returned - self.bytes.len();
+            if header.length > room {
                 return Err("its chunks are larger than announced");
+            }
+            if self.bytes.is_empty() {
+                self.bytes = self.buffers.with_room(room.min(BUFFER));
+                self.bytes.clear();
             }
             header.unpack(data, &mut self.bytes)?;
         }
@@ -232,26 +267,26 @@ mod tests {
         [&[0], packed, &[scheme], &length.to_le_bytes()[..3], data].concat()
     }
 
-    fn block(
-        chunks: std::ops::Range<u32>,
-        wanted: Vec<std::ops::Range<u32>>,
-        unpacked: u64,
-    ) -> Block {
+    fn block(chunks: Range<u32>, wanted: Vec<Range<u32>>, unpacked: u64) -> Block {
         let url = "https://cas/x".parse().unwrap();
-        Block { url, bytes: 0..1, chunks, wanted, unpacked, uses: 1 }
+        Block { url, bytes: 0..1, chunks, wanted, unpacked, pieces: Vec::new() }
     }
 
-    fn piece(chunks: std::ops::Range<u32>, length: u64, skip: u64, take: u64) -> Piece {
-        Piece { block: 0, chunks, length, skip, take }
-    }
-
+    /// Returns the batches of chunks.
     fn unpack<'a>(
         packed: impl IntoIterator<Item = &'a [u8]>,
         block: &Block,
-    ) -> Result<Chunks, &'static str> {
-        let mut unpacking = Unpacking::new(block);
-        packed.into_iter().try_for_each(|bytes| unpacking.push(bytes))?;
-        unpacking.finish().ok_or("incomplete")
+        from: u32,
+    ) -> Result<Vec<Chunks>, &'static str> {
+        let buffers = Buffers::new(BUFFER);
+        let (mut unpacking, mut batches) = (Unpacking::new(block, from, &buffers), Vec::new());
+        for mut bytes in packed {
+            while let Some(batch) = unpacking.push(&mut bytes)? {
+                batches.push(batch);
+            }
+        }
+        batches.push(unpacking.finish().ok_or("incomplete")?);
+        Ok(batches)
     }
 
     #[test]
@@ -267,16 +302,33 @@ mod tests {
         .concat();
         let block = block(3..8, vec![4..6, 7..8], 605);
         for size in [1, 2, 7, 8, 9, 100, 10_000] {
-            let chunks = unpack(packed.chunks(size), &block).unwrap();
-            check(&chunks, &text);
+            let [chunks] = &unpack(packed.chunks(size), &block, 0).unwrap()[..] else { panic!() };
+            assert_eq!(chunks.within(&(4..6)), [b"stored", &text[..]].concat());
+            assert_eq!(chunks.within(&(7..8)), text[..299]);
+            assert_eq!(chunks.within(&(0..9)).len(), 605);
+            assert_eq!(chunks.within(&(0..4)).len() + chunks.within(&(8..20)).len(), 0);
+            let [rest] = &unpack(packed.chunks(size), &block, 5).unwrap()[..] else { panic!() };
+            assert_eq!(rest.within(&(4..6)), text);
         }
     }
 
-    fn check(chunks: &Chunks, text: &[u8]) {
-        assert_eq!(chunks.cut(&piece(4..6, 306, 4, 8)).unwrap(), &b"ed012345"[..]);
-        assert_eq!(chunks.cut(&piece(7..8, 299, 0, 299)).unwrap(), &text[..299]);
-        assert!(chunks.cut(&piece(4..6, 305, 0, 305)).is_err());
-        assert!(chunks.cut(&piece(7..9, 299, 0, 299)).is_err());
+    #[test]
+    fn chunks_are_returned_in_batches_however_many_arrive_at_once() {
+        // Little arrives, and much is unpacked.
+        let zeros = chunk(1, &lz4(&vec![0; 100_000]), 100_000);
+        let packed = zeros.repeat(13);
+        let block = block(0..13, std::iter::once(0..13).collect(), 1_300_000);
+        for size in [500, packed.len()] {
+            let batches = unpack(packed.chunks(size), &block, 0).unwrap();
+            let ends: Vec<_> = batches.iter().map(Chunks::end).collect();
+            assert_eq!(ends, [6, 12, 13]);
+            let lengths = batches.iter().map(|batch| batch.within(&(4..13)).len());
+            assert_eq!(lengths.collect::<Vec<_>>(), [200_000, 600_000, 100_000]);
+        }
+        assert!(packed.len() < 10_000);
+        // It may be more than is announced, all batches together.
+        let less = Block { unpacked: 1_200_000, ..block };
+        unpack([&packed[..]], &less, 0).unwrap_err();
     }
 
     /// A block of one chunk of at most this length.
@@ -344,8 +396,8 @@ mod tests {
             ([vec![1], chunk(0, b"123456", 6)[1..].to_vec()].concat(), 100),
         ];
         for (packed, most) in cases {
-            unpack([&packed[..]], &one(most)).unwrap_err();
+            unpack([&packed[..]], &one(most), 0).unwrap_err();
         }
-        unpack([&chunk(0, b"123456", 6)[..]], &one(6)).unwrap();
+        unpack([&chunk(0, b"123456", 6)[..]], &one(6), 0).unwrap();
     }
 }

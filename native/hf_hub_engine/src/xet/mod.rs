@@ -69,16 +69,35 @@ pub trait Storage: std::fmt::Debug + Send + Sync {
         flow: &'a Flow,
     ) -> Running<'a, Box<dyn Upload>>;
 
-    /// Begins a download of a range of a file of `size` bytes, which fails if the storage takes
-    /// longer than `plan_timeout` to say where the bytes are. The content is not verified.
+    /// Begins a download of a part of a file. The content is not verified.
     fn download<'a>(
         &'a self,
         access: &'a Access,
         file: &'a File,
-        size: u64,
-        range: Range<u64>,
-        plan_timeout: Duration,
+        part: Part,
     ) -> Running<'a, Box<dyn Download>>;
+}
+
+/// The part of a file to download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Number of bytes of the whole file.
+    pub size: u64,
+    /// The bytes.
+    pub range: Range<u64>,
+    /// The order in which they are returned.
+    pub order: Order,
+    /// How long the storage may take to say where they are.
+    pub plan_timeout: Duration,
+}
+
+/// The order of the bytes of a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// That of the file: bytes that arrive early are kept in memory.
+    OfTheFile,
+    /// That in which they arrive.
+    OfArrival,
 }
 
 /// An upload of any number of files. Dropping it stops it.
@@ -104,8 +123,8 @@ pub trait Writing: Send {
 
 /// A range of a file that is being downloaded. Dropping it stops it.
 pub trait Download: Send {
-    /// Returns the next bytes, in order; `None` at the end.
-    fn next(&mut self) -> Running<'_, Option<Bytes>>;
+    /// Returns the next bytes, and where they begin in the file; `None` after all of them.
+    fn next(&mut self) -> Running<'_, Option<(u64, Bytes)>>;
 }
 
 /// The progress of an upload.
@@ -119,6 +138,9 @@ pub struct Sent {
     pub registered: u64,
     /// Whether it sends nothing because other uploads have the memory that it waits for.
     pub is_waiting: bool,
+    /// Whether the storage does not have what it was known to have, so that another upload of the
+    /// files, which sends all of them, may succeed.
+    pub has_lost: bool,
 }
 
 /// What an upload is to find out.
@@ -138,9 +160,6 @@ pub struct Stored {
     /// Number of bytes that the storage had before.
     pub deduplicated: u64,
 }
-    /// Whether the storage does not have what it was known to have, so that another upload of the
-    /// files, which sends all of them, may succeed.
-    pub has_lost: bool,
 
 /// When Xet is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -179,7 +198,7 @@ pub struct Tuning {
     pub silence: Duration,
 }
 
-/// Shares of an upload's memory, in eighths: an object, those that are being sent, and those of the
+/// Shares of an upload's memory, in sixteenths: an object, those that are being sent, and those of the
 /// files that are being read. The rest is for the ends of files and what is read and compressed.
 const OBJECT: u64 = 1;
 const SENDING: u64 = 2;
@@ -198,12 +217,12 @@ impl Tuning {
     /// Bytes of objects that are being sent.
     #[cfg(feature = "xet")]
     fn sending(&self) -> u64 {
-        self.buffer / 8 * SENDING
+        self.buffer / 16 * SENDING
     }
 }
 
 fn object(buffer: u64) -> u64 {
-    (buffer / 8 * OBJECT).clamp(OBJECTS.0, OBJECTS.1)
+    (buffer / 16 * OBJECT).clamp(OBJECTS.0, OBJECTS.1)
 }
 
 /// How a call may use Xet.
@@ -263,7 +282,7 @@ impl Xet {
     /// a block is read at a time.
     pub fn reading(&self, size: u64, block: u64) -> (u64, u64) {
         let buffer = self.tuning.buffer;
-        (buffer / 8 * READING, size.min(block + object(buffer)))
+        (buffer / 16 * READING, size.min(block + object(buffer)))
     }
 
     /// Returns why Xet cannot be used at all.

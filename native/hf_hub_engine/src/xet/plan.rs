@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, ops::Range};
 
+use bytes::Bytes;
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -24,25 +25,46 @@ const PACKED: u64 = OBJECT + (1 << 20);
 /// Parts of an object that may contain a term: they rarely overlap.
 const CANDIDATES: usize = 8;
 
-/// What to fetch, and how the range is made of it.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) pieces: Vec<Piece>,
-    pub(super) blocks: Vec<Block>,
-}
-
-/// The next bytes of the range.
-#[derive(Debug)]
+/// Bytes of the file that are made of chunks of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// The index of the block.
-    pub(super) block: usize,
+    /// Where they begin in the file.
+    pub(super) at: u64,
     pub(super) chunks: Range<u32>,
-    /// The number of bytes of the chunks.
+    /// The number of bytes of the chunks that have not arrived.
     pub(super) length: u64,
     /// How many of them come before those that are wanted.
     pub(super) skip: u64,
     /// The number of bytes that are wanted.
     pub(super) take: u64,
+}
+
+impl Piece {
+    /// Takes the next bytes of its chunks; returns those that are wanted, and where they begin in
+    /// the file. An error names what is wrong: they are too many.
+    pub(super) fn arrived(&mut self, bytes: &Bytes) -> Result<Option<(u64, Bytes)>, &'static str> {
+        let length = bytes.len() as u64;
+        self.length = self.length.checked_sub(length).ok_or(OTHER_SIZE)?;
+        let skipped = self.skip.min(length);
+        let taken = self.take.min(length - skipped);
+        let (at, from) = (self.at, bytes.len().min(index(skipped)));
+        (self.at, self.skip, self.take) = (at + taken, self.skip - skipped, self.take - taken);
+        Ok((taken > 0).then(|| (at, bytes.slice(from..from + index(taken)))))
+    }
+
+    /// Returns the part of it within a range of the file.
+    fn within(&self, range: &Range<u64>) -> Self {
+        let (start, end) = (self.at.max(range.start), (self.at + self.take).min(range.end));
+        let skip = self.skip + start - self.at;
+        Self { at: start, skip, take: end - start, ..self.clone() }
+    }
+}
+
+/// What is wrong with chunks that are not as long as in the plan.
+pub(super) const OTHER_SIZE: &str = "its chunks do not have the announced size";
+
+fn index(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// A part of an object, which is fetched by one request.
@@ -55,8 +77,8 @@ pub(super) struct Block {
     pub(super) wanted: Vec<Range<u32>>,
     /// Maximum number of bytes of these chunks.
     pub(super) unpacked: u64,
-    /// The number of its pieces.
-    pub(super) uses: usize,
+    /// What it is fetched for, in the order of the file.
+    pub(super) pieces: Vec<Piece>,
 }
 
 /// A response of either version of the protocol.
@@ -113,14 +135,15 @@ struct Offer<'a> {
 
 type Offers<'a> = HashMap<&'a str, Vec<Offer<'a>>>;
 
-/// Reads a plan for `wanted` bytes; an error names what is wrong with it.
-pub(super) fn read(body: &[u8], wanted: u64) -> Result<Plan, &'static str> {
+/// Reads a plan for a range of the file; returns what to fetch in the order of its first use. An
+/// error names what is wrong with it.
+pub(super) fn read(body: &[u8], range: &Range<u64>) -> Result<Vec<Block>, &'static str> {
     let sent: Sent = serde_json::from_slice(body).map_err(|_| "it is not the expected JSON")?;
     let mut offers = offers(&sent);
-    let mut plan = Plan::default();
-    let (mut left, mut skip) = (wanted, sent.offset_into_first_range);
+    let mut blocks = Vec::new();
+    let (mut at, mut skip) = (range.start, sent.offset_into_first_range);
     for term in &sent.terms {
-        if left == 0 {
+        if at == range.end {
             return Err("it has more parts than were asked for");
         }
         let length = check(term, skip)?;
@@ -129,20 +152,27 @@ pub(super) fn read(body: &[u8], wanted: u64) -> Result<Plan, &'static str> {
         let block = if let Some(block) = offer.block {
             block
         } else {
-            plan.blocks.push(open(offer)?);
-            *offer.block.insert(plan.blocks.len() - 1)
+            blocks.push(open(offer)?);
+            *offer.block.insert(blocks.len() - 1)
         };
-        let take = left.min(length - skip);
+        let take = (range.end - at).min(length - skip);
         let chunks = term.range.start..term.range.end;
-        plan.blocks[block].add(&chunks, length);
-        plan.pieces.push(Piece { block, chunks, length, skip, take });
-        (left, skip) = (left - take, 0);
+        blocks[block].add(Piece { at, chunks, length, skip, take });
+        (at, skip) = (at + take, 0);
     }
-    if left > 0 {
+    if at < range.end {
         return Err("it ends before the range that was asked for");
     }
-    plan.blocks.iter_mut().for_each(Block::close);
-    Ok(plan)
+    blocks.iter_mut().for_each(Block::close);
+    Ok(blocks)
+}
+
+/// Returns what to fetch of a plan for these ranges of the file, which are in order.
+pub(super) fn limited(mut blocks: Vec<Block>, to: &[Range<u64>]) -> Vec<Block> {
+    blocks.iter_mut().for_each(|block| block.limit(to));
+    blocks.retain(|block| !block.pieces.is_empty());
+    blocks.sort_by_key(|block| block.pieces.first().map(|piece| piece.at));
+    blocks
 }
 
 /// Returns the number of bytes of a term, of which `skip` are not wanted.
@@ -204,15 +234,26 @@ fn open(offer: &Offer<'_>) -> Result<Block, &'static str> {
         chunks: offer.chunks.clone(),
         wanted: Vec::new(),
         unpacked: 0,
-        uses: 0,
+        pieces: Vec::new(),
     })
 }
 
 impl Block {
-    fn add(&mut self, chunks: &Range<u32>, length: u64) {
-        self.wanted.push(chunks.clone());
-        self.unpacked = OBJECT.min(self.unpacked + length);
-        self.uses += 1;
+    fn add(&mut self, piece: Piece) {
+        self.wanted.push(piece.chunks.clone());
+        self.unpacked = OBJECT.min(self.unpacked + piece.length);
+        self.pieces.push(piece);
+    }
+
+    /// Drops the bytes that are not in these ranges of the file.
+    fn limit(&mut self, to: &[Range<u64>]) {
+        let within = |piece: Piece| {
+            let first = to.partition_point(|range| range.end <= piece.at);
+            let end = piece.at + piece.take;
+            let ranges = to[first..].iter().take_while(move |range| range.start < end);
+            ranges.map(move |range| piece.within(range))
+        };
+        self.pieces = std::mem::take(&mut self.pieces).into_iter().flat_map(within).collect();
     }
 
     /// Joins the wanted chunks that overlap or touch.
@@ -261,25 +302,59 @@ mod tests {
         json!({ "offset_into_first_range": offset, "terms": terms, "xorbs": xorbs })
     }
 
-    fn read(plan: &Value, wanted: u64) -> Result<Plan, &'static str> {
-        super::read(plan.to_string().as_bytes(), wanted)
+    fn read(plan: &Value, wanted: u64) -> Result<Vec<Block>, &'static str> {
+        super::read(plan.to_string().as_bytes(), &(1_000..1_000 + wanted))
+    }
+
+    /// Where each piece of a block begins, what of its chunks is skipped, and what is taken.
+    fn pieces(block: &Block) -> Vec<(u64, u64, u64)> {
+        block.pieces.iter().map(|piece| (piece.at, piece.skip, piece.take)).collect()
     }
 
     #[test]
     fn terms_become_pieces_of_shared_blocks() {
         let terms = [("a", 100, [2, 4]), ("b", 50, [0, 1]), ("a", 70, [3, 5]), ("a", 60, [8, 9])];
         let parts = [("a", [8, 9], [90, 99]), ("a", [0, 6], [0, 80]), ("b", [0, 9], [7, 7])];
-        let plan = read(&plan(30, &terms, &parts), 200).unwrap();
-        let shown: Vec<_> =
-            plan.pieces.iter().map(|piece| (piece.block, piece.skip, piece.take)).collect();
-        assert_eq!(shown, [(0, 30, 70), (1, 0, 50), (0, 0, 70), (2, 0, 10)]);
-        let [first, second, third] = &plan.blocks[..] else { panic!("{:?}", plan.blocks) };
-        assert_eq!((first.wanted.len(), first.uses, first.unpacked), (1, 2, 170));
+        let blocks = read(&plan(30, &terms, &parts), 200).unwrap();
+        let [first, second, third] = &blocks[..] else { panic!("{blocks:?}") };
+        assert_eq!(pieces(first), [(1_000, 30, 70), (1_120, 0, 70)]);
+        assert_eq!((pieces(second), pieces(third)), (vec![(1_070, 0, 50)], vec![(1_190, 0, 10)]));
+        assert_eq!((first.wanted.len(), first.unpacked), (1, 170));
         assert_eq!(first.wanted[0], 2..5);
         assert_eq!(
             (first.bytes.clone(), second.bytes.clone(), third.url.query()),
             (0..81, 7..8, Some("8"))
         );
+    }
+
+    #[test]
+    fn a_plan_is_limited_to_what_is_missing() {
+        let terms = [("a", 100, [2, 4]), ("b", 50, [0, 1]), ("a", 70, [3, 5])];
+        let parts = [("a", [0, 6], [0, 80]), ("b", [0, 9], [7, 7])];
+        let limited = |to: &[Range<u64>]| {
+            let blocks = read(&plan(30, &terms, &parts), 190).unwrap();
+            let blocks = super::limited(blocks, to);
+            blocks.iter().map(pieces).collect::<Vec<_>>()
+        };
+        let all = limited(&[1_000..1_190]);
+        assert_eq!(all, [vec![(1_000, 30, 70), (1_120, 0, 70)], vec![(1_070, 0, 50)]]);
+        let some = limited(&[1_010..1_020, 1_030..1_040, 1_180..1_500]);
+        assert_eq!(some, [[(1_010, 40, 10), (1_030, 60, 10), (1_180, 60, 10)]]);
+        // The first use may be a later one then.
+        assert_eq!(limited(&[1_100..1_130]), [vec![(1_100, 30, 20)], vec![(1_120, 0, 10)]]);
+        assert_eq!(limited(&[0..1_000, 1_190..2_000]), [[]; 0]);
+    }
+
+    #[test]
+    fn the_wanted_bytes_of_a_piece_are_returned_as_they_arrive() {
+        let bytes = Bytes::from_static(b"0123456789");
+        let mut piece = Piece { at: 50, chunks: 0..9, length: 30, skip: 15, take: 10 };
+        let arrived = [(); 3].map(|()| piece.arrived(&bytes).unwrap());
+        let right = |at, bytes| Some((at, Bytes::from_static(bytes)));
+        assert_eq!(arrived, [None, right(50, b"56789"), right(55, b"01234")]);
+        assert_eq!((piece.length, piece.take), (0, 0));
+        assert_eq!(piece.arrived(&Bytes::new()), Ok(None));
+        piece.arrived(&bytes).unwrap_err();
     }
 
     #[test]
@@ -291,8 +366,8 @@ mod tests {
                 "url": "http://cas/a", "range": { "start": 0, "end": 3 }, "url_range": { "start": 5, "end": 9 },
             }] },
         });
-        let plan = read(&old, 9).unwrap();
-        assert_eq!((plan.blocks[0].bytes.clone(), plan.pieces[0].take), (5..10, 9));
+        let blocks = read(&old, 9).unwrap();
+        assert_eq!((blocks[0].bytes.clone(), blocks[0].pieces[0].take), (5..10, 9));
     }
 
     #[test]
@@ -338,7 +413,7 @@ mod tests {
             other["xorbs"]["a"][0]["url"] = json!(url);
             read(&other, 1).unwrap_err();
         }
-        super::read(b"[]", 1).unwrap_err();
-        super::read(b"{\"terms\":", 1).unwrap_err();
+        super::read(b"[]", &(0..1)).unwrap_err();
+        super::read(b"{\"terms\":", &(0..1)).unwrap_err();
     }
 }

@@ -1,72 +1,96 @@
 //! A download from a storage: the plan of the next bytes, the parts of objects that it names, and
-//! the bytes in their order.
+//! the bytes, which are passed on while they arrive.
 //!
-//! Memory is bounded whatever a storage sends: a plan by its size, a part of an object by what its
-//! pieces may contain, and all downloads by a common budget. A download whose next bytes do not fit
-//! fetches them nevertheless, so none waits for another one.
+//! Memory is bounded whatever a storage sends: a plan by its size, and what has arrived by a budget
+//! of all downloads. Where bytes are wanted in their order, those that are not next are kept, and a
+//! part is requested only if there is memory for all of it; else a part takes what is on its way.
+//! A download that is fetching nothing needs no room for its next part, so none waits for another.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::Range,
     sync::Arc,
     time::Instant,
 };
 
 use bytes::Bytes;
-use tokio::{sync::OwnedSemaphorePermit, task::JoinSet};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::JoinSet,
+};
 
 use super::{
-    Download, Running,
-    chunks::Chunks,
+    Download, Order, Running,
     memory::Memory,
-    plan::{Block, Piece, Plan},
+    plan::{self, Block},
     read_ahead::ReadAhead,
     requests::Requests,
 };
 use crate::base::{
     blocking,
     error::{Error, ErrorKind, Result},
+    ranges::Ranges,
 };
 
 /// Bytes of the file for which a plan is requested.
 const WINDOW: u64 = 128 << 20;
+
+/// Batches of bytes that wait to be returned, of all parts.
+const QUEUE: usize = 2;
+
+/// Memory of a part whose bytes are returned as they arrive: a batch, and what it is made of.
+const ON_ITS_WAY: u64 = 1 << 20;
 
 /// A range of a file that is being downloaded.
 pub(super) struct Reconstruction {
     requests: Arc<Requests>,
     memory: Memory,
     ahead: ReadAhead,
-    /// What has not been returned yet.
-    left: Range<u64>,
-    /// Up to where plans were requested.
-    planned: u64,
+    order: Order,
+    /// Where the range ends.
+    end: u64,
+    /// Where the next bytes begin, if they are wanted in their order.
+    next: u64,
+    /// What no plan was requested for, in order.
+    unplanned: VecDeque<Range<u64>>,
     is_planning: bool,
-    pieces: VecDeque<Piece>,
     /// Parts of objects that are not being fetched yet, in the order of their first use.
-    waiting: VecDeque<(usize, Block)>,
+    waiting: VecDeque<Block>,
     /// The number of parts so far.
-    blocks: usize,
-    /// How often each part is still needed.
-    uses: HashMap<usize, usize>,
-    ready: HashMap<usize, Ready>,
-    /// The number of parts that have arrived, and of which nothing was returned.
-    fresh: usize,
-    running: JoinSet<Done>,
+    parts: usize,
+    /// Those that are being fetched, or of which nothing was returned.
+    open: HashMap<usize, Open>,
+    running: JoinSet<()>,
+    sender: mpsc::Sender<Event>,
+    events: mpsc::Receiver<Event>,
+    arrived: Ranges,
+    /// What was not returned, by where it begins in the file.
+    held: BTreeMap<u64, Held>,
     failure: Option<Error>,
-    /// Where links that had expired were replaced.
+    /// How much had arrived when links that had expired were replaced.
     relinked: Option<u64>,
 }
 
-/// A part of an object that has arrived.
-struct Ready {
-    chunks: Chunks,
-    is_fresh: bool,
-    _permit: Option<OwnedSemaphorePermit>,
+/// A part that is being fetched, or of which nothing was returned.
+#[derive(Default)]
+struct Open {
+    has_arrived: bool,
+    is_used: bool,
 }
 
-enum Done {
-    Plan(Result<Plan>),
-    Block(usize, Result<Ready>),
+/// Bytes of a part.
+struct Held {
+    part: usize,
+    bytes: Bytes,
+    _memory: Arc<Option<OwnedSemaphorePermit>>,
+}
+
+enum Event {
+    Plan(Result<Vec<Block>>),
+    /// Bytes, and where they begin in the file.
+    Bytes(u64, Held),
+    /// All bytes of a part have been passed on.
+    Part(usize, Result<()>),
 }
 
 impl Reconstruction {
@@ -75,41 +99,49 @@ impl Reconstruction {
         memory: Memory,
         connections: usize,
         range: Range<u64>,
+        order: Order,
     ) -> Self {
+        let (sender, events) = mpsc::channel(QUEUE);
         Self {
             requests: Arc::new(requests),
             memory,
             ahead: ReadAhead::new(connections),
-            planned: range.start,
-            left: range,
+            order,
+            end: range.end,
+            next: range.start,
+            arrived: Ranges::prefix_of(range.start),
+            unplanned: VecDeque::from([range]),
             is_planning: false,
-            pieces: VecDeque::new(),
             waiting: VecDeque::new(),
-            blocks: 0,
-            uses: HashMap::new(),
-            ready: HashMap::new(),
-            fresh: 0,
+            parts: 0,
+            open: HashMap::new(),
             running: JoinSet::new(),
+            sender,
+            events,
+            held: BTreeMap::new(),
             failure: None,
             relinked: None,
         }
     }
 
-    async fn proceed(&mut self) -> Result<Option<Bytes>> {
-        while self.left.start < self.left.end {
+    async fn proceed(&mut self) -> Result<Option<(u64, Bytes)>> {
+        loop {
             self.start();
-            if let Some(bytes) = self.cut()? {
-                return Ok(Some(bytes));
+            if let Some(next) = self.take() {
+                return Ok(Some(next));
+            }
+            if self.arrived.prefix() >= self.end {
+                return Ok(None);
+            }
+            if !self.is_planning && !self.is_fetching() {
+                self.recover()?;
+                continue;
             }
             let began = Instant::now();
-            let done = self.running.join_next().await;
+            let event = self.event().await;
             self.ahead.waited(began.elapsed());
-            match done {
-                Some(done) => self.collect(blocking::join(done)),
-                None => self.recover()?,
-            }
+            self.collect(event);
         }
-        Ok(None)
     }
 
     /// Starts as many requests as there is room for.
@@ -117,115 +149,158 @@ impl Reconstruction {
         if self.failure.is_some() {
             return;
         }
-        if self.planned < self.left.end && !self.is_planning && self.waiting.is_empty() {
-            let range = self.planned..self.left.end.min(self.planned + WINDOW);
-            (self.planned, self.is_planning) = (range.end, true);
-            let requests = self.requests.clone();
-            self.running.spawn(async move { Done::Plan(requests.plan(range).await) });
+        if !self.is_planning && self.waiting.is_empty() {
+            self.plan();
         }
-        while let Some((id, block)) = self.waiting.front() {
-            let is_next = self.pieces.front().is_some_and(|piece| piece.block == *id);
-            let planning = usize::from(self.is_planning);
-            let ahead = self.running.len().saturating_sub(planning) + self.fresh;
-            if ahead >= self.ahead.limit() && !is_next {
+        while let Some(block) = self.waiting.front() {
+            let is_urgent = self.is_next(block) || !self.is_fetching();
+            if self.open.len() >= self.ahead.limit() && !is_urgent {
                 return;
             }
-            // The packed chunk that each connection holds is not counted: the default would have
-            // no room for two whole objects.
-            let permit = self.memory.take(block.unpacked);
-            if permit.is_none() && !is_next {
+            let permit = self.memory.take(match self.order {
+                Order::OfTheFile => block.unpacked,
+                Order::OfArrival => block.unpacked.min(ON_ITS_WAY),
+            });
+            if permit.is_none() && !is_urgent {
                 return;
             }
-            if let Some((id, block)) = self.waiting.pop_front() {
-                let requests = self.requests.clone();
-                self.running.spawn(async move {
-                    let chunks = requests.block(&block).await;
-                    let ready = |chunks| Ready { chunks, is_fresh: true, _permit: permit };
-                    Done::Block(id, chunks.map(ready))
-                });
+            if let Some(block) = self.waiting.pop_front() {
+                self.fetch(block, permit);
+            }
+        }
+    }
+
+    /// Requests a plan of what is missing next.
+    fn plan(&mut self) {
+        let Some(first) = self.unplanned.front() else { return };
+        let (start, most) = (first.start, first.start.saturating_add(WINDOW));
+        let mut wanted = Vec::new();
+        while let Some(next) = self.unplanned.front_mut().filter(|next| next.start < most) {
+            wanted.push(next.start..next.end.min(most));
+            next.start = next.end.min(most);
+            if next.is_empty() {
+                self.unplanned.pop_front();
+            }
+        }
+        let end = wanted.last().map_or(start, |last| last.end);
+        self.is_planning = true;
+        let (requests, sender) = (self.requests.clone(), self.sender.clone());
+        self.running.spawn(async move {
+            let blocks = requests.plan(&(start..end)).await;
+            let blocks = blocks.map(|blocks| plan::limited(blocks, &wanted));
+            // The receiver goes with the tasks.
+            let _ = sender.send(Event::Plan(blocks)).await;
+        });
+    }
+
+    fn fetch(&mut self, block: Block, permit: Option<OwnedSemaphorePermit>) {
+        let part = self.parts;
+        self.parts += 1;
+        self.open.insert(part, Open::default());
+        let (requests, sender, memory) =
+            (self.requests.clone(), self.sender.clone(), Arc::new(permit));
+        self.running.spawn(async move {
+            let pass = |at, bytes| {
+                let (sender, held) = (&sender, Held { part, bytes, _memory: memory.clone() });
+                async move { drop(sender.send(Event::Bytes(at, held)).await) }
+            };
+            let fetched = requests.block(block, pass).await;
+            let _ = sender.send(Event::Part(part, fetched)).await;
+        });
+    }
+
+    /// Whether the next bytes are in a part.
+    fn is_next(&self, block: &Block) -> bool {
+        let first = block.pieces.first().map(|piece| piece.at);
+        self.order == Order::OfTheFile && first == Some(self.next)
+    }
+
+    fn is_fetching(&self) -> bool {
+        self.open.values().any(|part| !part.has_arrived)
+    }
+
+    /// Waits for the next event.
+    async fn event(&mut self) -> Event {
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = self.events.recv() => return event,
+                // A task that has panicked sends none.
+                Some(ended) = self.running.join_next() => blocking::join(ended),
+            }
+        }
+    }
+
+    fn collect(&mut self, event: Event) {
+        match event {
+            Event::Plan(planned) => {
+                self.is_planning = false;
+                match planned {
+                    Ok(blocks) => self.waiting.extend(blocks),
+                    Err(error) => drop(self.failure.get_or_insert(error)),
+                }
+            }
+            Event::Bytes(at, held) => {
+                self.arrived.add(at..at + held.bytes.len() as u64);
+                self.held.insert(at, held);
+            }
+            Event::Part(part, fetched) => {
+                self.change(part, |part| part.has_arrived = true);
+                // What was requested before is returned first.
+                if let Err(error) = fetched {
+                    self.failure.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, part: usize, change: impl FnOnce(&mut Open)) {
+        if let Some(open) = self.open.get_mut(&part) {
+            change(open);
+            if open.has_arrived && open.is_used {
+                self.open.remove(&part);
             }
         }
     }
 
     /// Returns the next bytes if they have arrived.
-    fn cut(&mut self) -> Result<Option<Bytes>> {
-        let Some(piece) = self.pieces.front() else { return Ok(None) };
-        let Some(ready) = self.ready.get_mut(&piece.block) else { return Ok(None) };
-        self.fresh -= usize::from(std::mem::take(&mut ready.is_fresh));
-        let bytes = ready.chunks.cut(piece).map_err(|why| {
-            let message = format!("the storage sent an invalid object: {why}");
-            self.failed(ErrorKind::InvalidResponse, message)
-        })?;
-        self.ahead.returned(piece.take);
-        let block = piece.block;
-        self.left.start += piece.take;
-        self.pieces.pop_front();
-        if let Some(uses) = self.uses.get_mut(&block) {
-            *uses -= 1;
-            if *uses == 0 {
-                self.uses.remove(&block);
-                self.ready.remove(&block);
-            }
+    fn take(&mut self) -> Option<(u64, Bytes)> {
+        let first = self.held.first_entry()?;
+        if self.order == Order::OfTheFile && *first.key() != self.next {
+            return None;
         }
-        Ok(Some(bytes))
-    }
-
-    fn collect(&mut self, done: Done) {
-        match done {
-            Done::Plan(Ok(plan)) => {
-                self.is_planning = false;
-                self.add(plan);
-            }
-            Done::Block(id, Ok(block)) => {
-                self.fresh += 1;
-                self.ready.insert(id, block);
-            }
-            // What was requested before it is returned first.
-            Done::Plan(Err(error)) | Done::Block(_, Err(error)) => {
-                self.failure.get_or_insert(error);
-            }
-        }
-    }
-
-    fn add(&mut self, plan: Plan) {
-        let first = self.blocks;
-        self.blocks += plan.blocks.len();
-        for (id, block) in (first..).zip(plan.blocks) {
-            self.uses.insert(id, block.uses);
-            self.waiting.push_back((id, block));
-        }
-        let pieces = plan.pieces.into_iter();
-        self.pieces.extend(pieces.map(|piece| Piece { block: first + piece.block, ..piece }));
+        let (at, Held { part, bytes, .. }) = first.remove_entry();
+        let length = bytes.len() as u64;
+        self.next = at + length;
+        self.ahead.returned(length);
+        self.change(part, |part| part.is_used = true);
+        Some((at, bytes))
     }
 
     /// Requests new links if some have expired; else, and if that did not help, returns the error.
     fn recover(&mut self) -> Result<()> {
         let error = self.failure.take().unwrap_or_else(|| {
-            self.failed(ErrorKind::Internal, "nothing is left to fetch".to_owned())
+            let message = "nothing is left to fetch".to_owned();
+            self.requests.exchange.access.failed(ErrorKind::Internal, message)
         });
         let is_expired = matches!(error.status(), Some(401 | 403));
         let is_link = error.kind() == ErrorKind::Forbidden;
-        if !is_expired || !is_link || self.relinked == Some(self.left.start) {
+        let arrived = self.arrived.total();
+        if !is_expired || !is_link || self.relinked == Some(arrived) {
             let message = format!("cannot download from Xet storage: {}", error.message());
             return Err(error.with_message(message).from_a_store());
         }
-        self.relinked = Some(self.left.start);
-        self.pieces.clear();
+        self.relinked = Some(arrived);
         self.waiting.clear();
-        self.uses.clear();
-        self.ready.clear();
-        self.fresh = 0;
-        (self.planned, self.is_planning) = (self.left.start, false);
+        // Nothing was returned of a part that failed at once.
+        self.open.clear();
+        self.unplanned = self.arrived.missing(self.end).into();
         Ok(())
-    }
-
-    fn failed(&self, kind: ErrorKind, message: String) -> Error {
-        Error::new(kind, message).with_url(&self.requests.exchange.access.storage).from_a_store()
     }
 }
 
 impl Download for Reconstruction {
-    fn next(&mut self) -> Running<'_, Option<Bytes>> {
+    fn next(&mut self) -> Running<'_, Option<(u64, Bytes)>> {
         Box::pin(self.proceed())
     }
 }

@@ -8,14 +8,18 @@ use reqwest::{
     Method, Url,
     header::{HeaderMap, HeaderValue, LOCATION, RANGE},
 };
+use tokio::sync::Mutex;
 
 use super::{
-    chunks::{Chunks, Unpacking},
+    chunks::{BUFFER, Chunks, Unpacking},
     exchange::{Call, Exchange, header, invalid, not_moved, patiently},
-    plan::{self, Block, Plan},
+    plan::{self, Block, OTHER_SIZE, Piece},
 };
 use crate::{
-    base::error::{Error, ErrorKind, Result},
+    base::{
+        buffers::Buffers,
+        error::{Error, ErrorKind, Result},
+    },
     transport::Response,
 };
 
@@ -32,29 +36,39 @@ pub(super) struct Requests {
     /// How long the storage may take for a plan.
     pub(super) plan_timeout: Duration,
     pub(super) hash: String,
+    /// What chunks are unpacked to.
+    buffers: Buffers,
 }
 
 impl Requests {
-    /// Returns the plan for a range of the file.
-    pub(super) async fn plan(&self, range: Range<u64>) -> Result<Plan> {
+    pub(super) fn new(exchange: Exchange, plan_timeout: Duration, hash: String) -> Self {
+        Self { exchange, plan_timeout, hash, buffers: Buffers::new(BUFFER) }
+    }
+
+    /// Returns what to fetch for a range of the file, in the order of its first use.
+    pub(super) async fn plan(&self, range: &Range<u64>) -> Result<Vec<Block>> {
         let access = &self.exchange.access;
-        let planned = tokio::time::timeout(self.plan_timeout, self.planned(&range)).await;
+        let planned = tokio::time::timeout(self.plan_timeout, self.planned(range)).await;
         let body = planned.unwrap_or_else(|_| {
             let seconds = self.plan_timeout.as_secs();
             let message = format!("the storage has sent no plan of the file within {seconds} s");
             Err(access.failed(ErrorKind::Timeout, message))
         });
-        self.read(&body?, range.end - range.start).map_err(|why| {
+        self.read(&body?, range).map_err(|why| {
             let message = format!("the storage sent an invalid plan of the file: {why}");
             access.failed(ErrorKind::InvalidResponse, message)
         })
     }
 
     /// Reads a plan, whose links must be as secure as the storage.
-    fn read(&self, body: &[u8], wanted: u64) -> std::result::Result<Plan, &'static str> {
-        let plan = plan::read(body, wanted)?;
-        let are_secure = plan.blocks.iter().all(|block| self.exchange.is_secure(&block.url));
-        are_secure.then_some(plan).ok_or("a link in it is plain http, which is not followed")
+    fn read(
+        &self,
+        body: &[u8],
+        range: &Range<u64>,
+    ) -> std::result::Result<Vec<Block>, &'static str> {
+        let blocks = plan::read(body, range)?;
+        let are_secure = blocks.iter().all(|block| self.exchange.is_secure(&block.url));
+        are_secure.then_some(blocks).ok_or("a link in it is plain http, which is not followed")
     }
 
     async fn planned(&self, range: &Range<u64>) -> Result<Bytes> {
@@ -74,12 +88,39 @@ impl Requests {
         Err(invalid("it knows no version of the protocol"))
     }
 
-    /// Fetches and unpacks a part of an object.
-    pub(super) async fn block(&self, block: &Block) -> Result<Chunks> {
-        patiently(|| self.fetch(block)).await
+    /// Fetches and unpacks a part of an object, and calls `pass` with the bytes of its pieces, and
+    /// with where they begin in the file, while they arrive.
+    pub(super) async fn block<F: Future<Output = ()>>(
+        &self,
+        mut block: Block,
+        pass: impl Fn(u64, Bytes) -> F,
+    ) -> Result<()> {
+        // A repeated request passes on what comes after that.
+        let (next, pieces) = (block.chunks.start, std::mem::take(&mut block.pieces));
+        let passing = Mutex::new(Passing { next, pieces });
+        patiently(|| async {
+            let passing = &mut *passing.lock().await;
+            let mut response = self.open(&block).await?;
+            let broken = |why: &str| broken(why).with_url(&block.url);
+            let mut unpacking = Unpacking::new(&block, passing.next, &self.buffers);
+            while let Some(arrived) = response.chunk().await? {
+                let mut arrived = &arrived[..];
+                while let Some(chunks) = unpacking.push(&mut arrived).map_err(broken)? {
+                    passing.pass(&chunks, &pass).await.map_err(broken)?;
+                }
+            }
+            let Some(last) = unpacking.finish() else {
+                let message = "the connection to the storage broke";
+                return Err(Error::new(ErrorKind::Transport, message).with_url(&block.url));
+            };
+            passing.pass(&last, &pass).await.map_err(broken)?;
+            passing.check().map_err(broken)
+        })
+        .await
     }
 
-    async fn fetch(&self, block: &Block) -> Result<Chunks> {
+    /// Requests a part of an object.
+    async fn open(&self, block: &Block) -> Result<Response> {
         let range = header(&format!("bytes={}-{}", block.bytes.start, block.bytes.end - 1))?;
         let mut response = self.get(block.url.clone(), &range).await?;
         for _ in 0..REDIRECTS {
@@ -91,20 +132,42 @@ impl Requests {
             }
             response = self.get(next, &range).await?;
         }
-        let mut response = not_moved(response)?;
-        let mut unpacking = Unpacking::new(block);
-        while let Some(bytes) = response.chunk().await? {
-            unpacking.push(&bytes).map_err(|why| broken(why).with_url(&block.url))?;
-        }
-        unpacking.finish().ok_or_else(|| {
-            let message = "the connection to the storage broke";
-            Error::new(ErrorKind::Transport, message).with_url(&block.url)
-        })
+        not_moved(response)
     }
 
     async fn get(&self, url: Url, range: &HeaderValue) -> Result<Response> {
         let headers = HeaderMap::from_iter([(RANGE, range.clone())]);
         self.exchange.linked(Call::new(Method::GET, url).headers(headers)).await
+    }
+}
+
+/// A part of an object that is being passed on.
+struct Passing {
+    /// The next chunk.
+    next: u32,
+    pieces: Vec<Piece>,
+}
+
+impl Passing {
+    async fn pass<F: Future<Output = ()>>(
+        &mut self,
+        chunks: &Chunks,
+        pass: impl Fn(u64, Bytes) -> F,
+    ) -> std::result::Result<(), &'static str> {
+        self.next = chunks.end();
+        for piece in &mut self.pieces {
+            let bytes = chunks.within(&piece.chunks);
+            if let Some((at, bytes)) = piece.arrived(&bytes)? {
+                pass(at, bytes).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that all pieces are complete.
+    fn check(&self) -> std::result::Result<(), &'static str> {
+        let is_complete = self.pieces.iter().all(|piece| piece.length == 0);
+        is_complete.then_some(()).ok_or(OTHER_SIZE)
     }
 }
 
@@ -146,7 +209,7 @@ mod tests {
             let client = Client::new(ClientConfig::default());
             let timeouts = Timeouts { headers: wait, idle: wait };
             let exchange = Exchange::new(client, timeouts, access, Tokens::default());
-            let requests = Requests { exchange, plan_timeout: wait, hash: "ab".repeat(32) };
+            let requests = Requests::new(exchange, wait, "ab".repeat(32));
             let bounds = json!({ "start": 0, "end": 1 });
             let ranges = json!([{ "chunks": bounds, "bytes": bounds }]);
             let plan = json!({
@@ -154,7 +217,7 @@ mod tests {
                 "terms": [{ "hash": "x", "unpacked_length": 9, "range": bounds }],
                 "xorbs": { "x": [{ "url": format!("{link}://cas.example/x"), "ranges": ranges }] },
             });
-            let read = requests.read(plan.to_string().as_bytes(), 9);
+            let read = requests.read(plan.to_string().as_bytes(), &(0..9));
             assert_eq!(read.is_ok(), is_right, "{storage} {link}");
         }
     }

@@ -1,9 +1,7 @@
 //! The storage, as the engine uses it.
 
-use std::{ops::Range, time::Duration};
-
 use super::{
-    Access, Download, File, Running, Storage, Tuning, Upload, Wanted, access::Tokens,
+    Access, Download, File, Part, Running, Storage, Tuning, Upload, Wanted, access::Tokens,
     deposit::Deposit, exchange::Exchange, known::Known, memory::Memory,
     reconstruction::Reconstruction, requests::Requests, session::Session,
 };
@@ -60,15 +58,14 @@ impl Storage for Client {
         &'a self,
         access: &'a Access,
         file: &'a File,
-        size: u64,
-        range: Range<u64>,
-        plan_timeout: Duration,
+        part: Part,
     ) -> Running<'a, Box<dyn Download>> {
+        let Part { size, range, order, plan_timeout } = part;
         let (exchange, hash) = (self.exchange(access), file.hash().to_owned());
-        let requests = Requests { exchange, plan_timeout, hash };
+        let requests = Requests::new(exchange, plan_timeout, hash);
         let range = range.start..range.end.min(size);
         let (memory, connections) = (self.downloads.clone(), self.tuning.connections);
-        let download = Reconstruction::new(requests, memory, connections, range);
+        let download = Reconstruction::new(requests, memory, connections, range, order);
         Box::pin(async { Ok(Box::new(download) as Box<dyn Download>) })
     }
 }

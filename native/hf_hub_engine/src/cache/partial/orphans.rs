@@ -11,8 +11,8 @@ use std::{
 
 use super::{Slot, open_orphan};
 use crate::{
-    base::disk::write_all_at,
-    cache::{ranges::Ranges, resume_record},
+    base::{disk::write_all_at, ranges::Ranges},
+    cache::resume_record,
 };
 
 /// Maximum number of bytes copied at a time: what is received meanwhile waits.

@@ -27,7 +27,7 @@ use crate::{
     xet::{self, Access, Download, Storage},
 };
 
-/// Maximum number of bytes of a piece: the storage sends up to 64 MiB at a time.
+/// Maximum number of bytes of a piece: those from a storage are larger.
 const PIECE: usize = 256 << 10;
 
 /// Where bytes come from, or are to come from.
@@ -110,7 +110,7 @@ impl FromXet {
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
         while self.left.is_empty() {
             match self.pieces.next().await {
-                Ok(Some(piece)) => self.left = piece,
+                Ok(Some((_, piece))) => self.left = piece,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(rejected(&self.hub, &self.access, error)),
             }
@@ -233,7 +233,9 @@ impl<'a> Start<'a> {
         let storage = hub.xet.storage(None)?;
         let plan_timeout = if has_both { PLAN_TIMEOUT } else { LONG_PLAN_TIMEOUT };
         let bytes = range.first..range.end.unwrap_or(size);
-        let pieces = storage.download(&access, file, size, bytes, plan_timeout).await;
+        let order = xet::Order::OfTheFile;
+        let part = xet::Part { size, range: bytes, order, plan_timeout };
+        let pieces = storage.download(&access, file, part).await;
         let pieces = pieces.map_err(|error| rejected(hub, &access, error))?;
         let (left, hub) = (Bytes::new(), hub.clone());
         let source = FromXet { pieces, left, access, hub, _storage: storage };

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     testing::{Reply, Server, reply},
     transport::{Client, ClientConfig, Timeouts},
-    xet::{Access, Shared, exchange::Exchange},
+    xet::{Access, Order, Shared, exchange::Exchange},
 };
 
 /// The file: three parts of two objects, whose chunks have 100 bytes.
@@ -88,7 +88,11 @@ fn download(server: &Server, range: Range<u64>) -> Reconstruction {
 }
 
 fn download_within(server: &Server, range: Range<u64>, memory: u64) -> Reconstruction {
-    Reconstruction::new(requests(server, &Shared::default()), Memory::new(memory), 4, range)
+    download_in(Order::OfTheFile, server, range, memory)
+}
+
+fn download_in(order: Order, server: &Server, range: Range<u64>, memory: u64) -> Reconstruction {
+    Reconstruction::new(requests(server, &Shared::default()), Memory::new(memory), 4, range, order)
 }
 
 fn requests(server: &Server, shared: &Shared) -> Requests {
@@ -103,15 +107,22 @@ fn requests(server: &Server, shared: &Shared) -> Requests {
     let client = Client::new(ClientConfig::default());
     let timeouts = Timeouts { headers: wait, idle: wait };
     let exchange = Exchange::new(client, timeouts, access, shared.tokens());
-    Requests { exchange, plan_timeout: 2 * wait, hash: "ab".repeat(32) }
+    Requests::new(exchange, 2 * wait, "ab".repeat(32))
 }
 
+/// Returns the bytes, each of which has to arrive once, and in the order that is wanted.
 async fn read(mut download: Reconstruction) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    while let Some(piece) = download.next().await? {
-        bytes.extend_from_slice(&piece);
+    let (start, end, order) = (download.next, download.end, download.order);
+    let mut bytes = vec![None; usize::try_from(end - start).unwrap()];
+    let mut next = start;
+    while let Some((at, piece)) = download.next().await? {
+        assert!(order == Order::OfArrival || at == next);
+        next = at + piece.len() as u64;
+        for (at, byte) in (at - start..).zip(piece) {
+            assert_eq!(bytes[usize::try_from(at).unwrap()].replace(byte), None, "{at}");
+        }
     }
-    Ok(bytes)
+    Ok(bytes.into_iter().map(Option::unwrap).collect())
 }
 
 fn sent(server: &Server, what: &str) -> Vec<String> {
@@ -120,9 +131,10 @@ fn sent(server: &Server, what: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_file_is_made_of_parts_of_objects_which_are_fetched_once() {
-    for memory in [1 << 20, 0] {
+    let both = [Order::OfTheFile, Order::OfArrival];
+    for (memory, order) in both.iter().flat_map(|order| [(1 << 20, *order), (0, *order)]) {
         let server = Server::answering(serve).await;
-        let bytes = read(download_within(&server, 0..400, memory)).await.unwrap();
+        let bytes = read(download_in(order, &server, 0..400, memory)).await.unwrap();
         assert_eq!(bytes, content());
         assert_eq!((sent(&server, "/x").len(), sent(&server, "/y").len()), (1, 1));
         assert!(sent(&server, "/x")[0].contains("range: bytes=0-215\r\n"));
@@ -191,7 +203,7 @@ async fn a_token_for_another_storage_is_not_sent_to_this_one() {
     let shared = Shared::default();
     let requests = requests(&server, &shared);
     let route = requests.exchange.access.route.clone();
-    let error = requests.plan(0..400).await.unwrap_err();
+    let error = requests.plan(&(0..400)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert_eq!(sent(&server, "/v2").len(), 1);
     assert!(shared.access(&route, Some(&HeaderValue::from_static("Bearer hub"))).is_none());
@@ -199,7 +211,12 @@ async fn a_token_for_another_storage_is_not_sent_to_this_one() {
 
 #[tokio::test]
 async fn links_that_have_expired_are_replaced_once() {
-    for (refusals, is_right) in [(1, true), (9, false)] {
+    for (refusals, is_right, order) in [
+        (1, true, Order::OfTheFile),
+        (1, true, Order::OfArrival),
+        (9, false, Order::OfTheFile),
+        (9, false, Order::OfArrival),
+    ] {
         let left = Mutex::new(refusals);
         let server = Server::answering(move |head| {
             let mut left = left.lock().unwrap();
@@ -207,20 +224,83 @@ async fn links_that_have_expired_are_replaced_once() {
                 *left -= 1;
                 return reply("403 Forbidden", "", b"");
             }
-            if head.contains("range: bytes=200-399\r\n") {
+            if head.contains("range: bytes=200-299\r\n") {
                 let mut rest = plan(&format!("http://{}", host(head)), 0);
-                rest["terms"].as_array_mut().unwrap().remove(0);
+                rest["terms"] = json!([rest["terms"][1]]);
                 return json_reply(&rest);
             }
             serve(head)
         })
         .await;
-        let read = read(download(&server, 0..400)).await;
+        let read = read(download_in(order, &server, 0..400, 1 << 20)).await;
         assert_eq!(read.is_ok_and(|bytes| bytes == content()), is_right);
         assert_eq!(sent(&server, "/v2").len(), 2);
-        // What was returned before is not fetched again for itself.
-        assert!(sent(&server, "/v2")[1].contains("range: bytes=200-399\r\n"));
+        // What had arrived is not fetched again.
+        assert!(sent(&server, "/v2")[1].contains("range: bytes=200-299\r\n"));
+        assert_eq!(sent(&server, "/x").len(), 1);
     }
+}
+
+#[tokio::test]
+async fn bytes_are_returned_while_the_rest_of_their_part_arrives() {
+    let long = large_chunks(9);
+    let (length, end) = (long.len(), 9 * 100_000);
+    for (order, waits_for, at) in
+        [(Order::OfTheFile, "/x", 600_000), (Order::OfArrival, "/x", end + 600_000)]
+    {
+        let begun = large_chunks(8);
+        let server = Server::answering(move |head| match head.split(' ').nth(1).unwrap() {
+            "/x" | "/y" => {
+                let is_whole = order == Order::OfTheFile || head.starts_with("get /y");
+                let head = format!("HTTP/1.1 206 Partial\r\ncontent-length: {length}\r\n\r\n");
+                let body = if is_whole { &begun[..] } else { &[] };
+                Reply::Stall([head.as_bytes(), body].concat())
+            }
+            _ => json_reply(&large_plan(&format!("http://{}", host(head)), length)),
+        })
+        .await;
+        let mut download = download_in(order, &server, 0..2 * end, 8 << 20);
+        let (first, bytes) = download.next().await.unwrap().unwrap();
+        assert_eq!(first + bytes.len() as u64, at, "{waits_for}");
+    }
+}
+
+/// Chunks of an object of 100,000 bytes each.
+fn large_chunks(count: usize) -> Vec<u8> {
+    let chunk = [&[0, 160, 134, 1, 0, 160, 134, 1][..], &[7; 100_000]].concat();
+    chunk.repeat(count)
+}
+
+/// The plan of a file of two objects of nine such chunks.
+fn large_plan(links: &str, length: usize) -> Value {
+    let term = |hash| json!({ "hash": hash, "unpacked_length": 900_000, "range": bounds(0..9) });
+    let part = |name| {
+        let ranges = json!([{ "chunks": bounds(0..9), "bytes": bounds(0..length as u64 - 1) }]);
+        json!([{ "url": format!("{links}/{name}"), "ranges": ranges }])
+    };
+    json!({
+        "offset_into_first_range": 0,
+        "terms": [term("x"), term("y")],
+        "xorbs": { "x": part("x"), "y": part("y") },
+    })
+}
+
+#[tokio::test]
+async fn a_part_that_breaks_off_is_requested_again_for_what_is_missing() {
+    let is_first = Mutex::new(true);
+    let server = Server::answering(move |head| match head.split(' ').nth(1).unwrap() {
+        "/x" | "/y" => {
+            let whole = large_chunks(9);
+            let head = format!("HTTP/1.1 206 Partial\r\ncontent-length: {}\r\n\r\n", whole.len());
+            let is_first = std::mem::take(&mut *is_first.lock().unwrap());
+            let body = if is_first { &whole[..750_000] } else { &whole[..] };
+            Reply::Raw([head.as_bytes(), body].concat())
+        }
+        _ => json_reply(&large_plan(&format!("http://{}", host(head)), large_chunks(9).len())),
+    })
+    .await;
+    assert_eq!(read(download(&server, 0..1_800_000)).await.unwrap(), [7; 1_800_000]);
+    assert_eq!(sent(&server, "/x").len() + sent(&server, "/y").len(), 3);
 }
 
 #[tokio::test]
