@@ -212,6 +212,36 @@ defmodule HfHub.TensorsTest do
       end
     end
 
+    test "of several files may have as many values together as that of one", context do
+      # Each file alone is valid. Commas in a text are counted too.
+      commas = :binary.copy(",", 2_500_000)
+
+      file = fn name ->
+        header = ~s({"__metadata__":{"a":"#{commas}"},"#{name}":#{entry("U8", [1], 0, 1)}})
+        <<byte_size(header)::little-64, header::binary, 1>>
+      end
+
+      index = ~s({"weight_map":{"a":"a.safetensors","b":"b.safetensors"}})
+
+      files = %{
+        "a.safetensors" => file.("a"),
+        "b.safetensors" => file.("b"),
+        "model.safetensors.index.json" => index
+      }
+
+      folder = folder(context, files)
+      {id, _commit} = repo(context, files)
+      at = [endpoint: context.endpoint]
+
+      assert Map.keys(Safetensors.open!(folder, names: ["a"]).tensors) == ["a"]
+      assert {:ok, _file} = Safetensors.file_metadata(id, "b.safetensors", at)
+
+      for result <- [Safetensors.open(folder), Safetensors.open(id, at), Safetensors.metadata(id, at)] do
+        assert {:error, %Error{kind: :invalid_response, message: message}} = result
+        assert message =~ "too many values"
+      end
+    end
+
     test "with any byte changed never gives a tensor outside of the file, or an exception", context do
       path =
         write(context, [{"a", {"F32", [2, 2], large(16)}}, {"b", {"U8", [3], <<1, 2, 3>>}}],
@@ -228,7 +258,7 @@ defmodule HfHub.TensorsTest do
         <<before::binary-size(at), _old, rest::binary>> = content
         changed = <<before::binary, byte, rest::binary>>
 
-        for {:ok, header} <- [parse(changed)], {_name, tensor} <- header.tensors do
+        for {:ok, header, _left} <- [parse(changed)], {_name, tensor} <- header.tensors do
           {first, last} = tensor.data_offsets
           assert first <= last and header.start + last <= byte_size(changed)
         end
@@ -236,7 +266,8 @@ defmodule HfHub.TensorsTest do
     end
 
     defp parse(<<length::little-64, text::binary>>) when length <= byte_size(text) do
-      HfHub.Safetensors.Header.parse(binary_part(text, 0, length), byte_size(text) - length)
+      file = %HfHub.RandomAccess{name: "x", size: 8 + byte_size(text), from: nil}
+      HfHub.Safetensors.Header.parse(file, binary_part(text, 0, length))
     end
 
     defp parse(_file), do: :error

@@ -7,8 +7,10 @@ defmodule HfHub.GGUF.Parser do
   alias HfHub.GGUF.{Header, Tensor}
 
   @max_header 64 * 1_048_576
-  # A list takes up to 16 times the memory of the file's bytes.
-  @max_items 16_000_000
+  # Items of lists take up to 30 times the memory of the file's bytes, entries and tensors more: they count as several.
+  @max_items 4_000_000
+  @entry 4
+  @tensor 16
   @max_depth 4
   @max_dimensions 8
   @max_size 0x7FFFFFFFFFFFFFFF
@@ -65,6 +67,7 @@ defmodule HfHub.GGUF.Parser do
     {version, state} = version(state)
     {tensors, state} = count(state, 24, "tensors")
     {entries, state} = count(state, 13, "metadata entries")
+    state = spend(state, entries * @entry + tensors * @tensor)
     {metadata, state} = metadata(state, entries, %{})
     alignment = alignment(metadata)
     {tensors, state} = tensors(state, tensors, [], %{})
@@ -98,6 +101,9 @@ defmodule HfHub.GGUF.Parser do
     if count * least > left(state), do: invalid("it announces #{count} #{what}, more than fit into it")
     {count, state}
   end
+
+  defp spend(%{items: left} = state, count) when count <= left, do: %{state | items: left - count}
+  defp spend(_state, _count), do: invalid("it has too many entries, tensors and items of lists")
 
   defp metadata(state, 0, found), do: {found, state}
 
@@ -151,8 +157,7 @@ defmodule HfHub.GGUF.Parser do
   defp value(9, state, depth) do
     {<<type::little-32>>, state} = take(state, 4)
     {count, state} = count(state, least(type), "items of a list")
-    if count > state.items, do: invalid("it has more than #{@max_items} items in lists")
-    items(type, %{state | items: state.items - count}, depth - 1, count, [])
+    items(type, spend(state, count), depth - 1, count, [])
   end
 
   defp value(type, _state, _depth), do: invalid("#{type} is not a type of metadata")

@@ -16,36 +16,53 @@ defmodule HfHub.Safetensors.Header do
   @doc "Reads the header of an open file."
   @spec read(RandomAccess.t()) :: {:ok, t()} | {:error, Error.t()}
   def read(file) do
-    with {:ok, length} <- announced(file),
-         {:ok, text} <- RandomAccess.read(file, 8, length),
-         {:ok, header} <- parse(text, file.size - 8 - length) do
-      {:ok, header}
-    else
-      {:error, why} when is_binary(why) -> {:error, RandomAccess.invalid(file, "safetensors", why)}
-      {:error, error} -> {:error, error}
+    with {:ok, text} <- text(file, fn _length -> true end),
+         {:ok, header, _left} <- parse(file, text),
+         do: {:ok, header}
+  end
+
+  @doc "Returns the text of a header, unless `allowed?` denies one of its length."
+  @spec text(RandomAccess.t(), (non_neg_integer() -> boolean())) :: {:ok, binary()} | {:error, Error.t()}
+  def text(file, allowed?) do
+    with {:ok, length} <- announced(file) do
+      if allowed?.(length),
+        do: RandomAccess.read(file, 8, length),
+        else: {:error, invalid(file, "the headers of the model are too large together")}
     end
   end
 
-  @doc "Parses a header that is followed by so many bytes of data. The error is a phrase."
-  @spec parse(binary(), non_neg_integer()) :: {:ok, t()} | {:error, String.t()}
-  def parse(text, content) do
-    case Native.run(:parse_safetensors, %{text: text, content: content}) do
-      {:ok, fields} ->
-        file = Decode.struct(FileMetadata, fields)
-        {:ok, %__MODULE__{metadata: file.metadata, tensors: file.tensors, start: 8 + byte_size(text)}}
+  @doc """
+  Parses the header of a file. `left` is the number of values that it may have; also returns how many the other files of
+  the model may have.
+  """
+  @spec parse(RandomAccess.t(), binary(), non_neg_integer() | nil) ::
+          {:ok, t(), non_neg_integer()} | {:error, Error.t()}
+  def parse(file, text, left \\ nil) do
+    spec = %{text: text, content: file.size - 8 - byte_size(text), left: left}
+
+    case Native.run(:parse_safetensors, spec) do
+      {:ok, %{header: fields, left: left}} ->
+        header = Decode.struct(FileMetadata, fields)
+        start = 8 + byte_size(text)
+        {:ok, %__MODULE__{metadata: header.metadata, tensors: header.tensors, start: start}, left}
 
       {:error, error} ->
-        {:error, error.message}
+        {:error, invalid(file, error.message)}
     end
   end
 
-  defp announced(%{size: size}) when size < 8, do: {:error, "it is shorter than 8 bytes"}
+  defp announced(%{size: size} = file) when size < 8,
+    do: {:error, invalid(file, "it is shorter than 8 bytes")}
 
   defp announced(%{size: size} = file) do
     with {:ok, <<length::little-64>>} <- RandomAccess.read(file, 0, 8) do
       if length <= @max_length and length <= size - 8,
         do: {:ok, length},
-        else: {:error, "its header has an announced length of #{length} bytes; the file has #{size}"}
+        else:
+          {:error,
+           invalid(file, "its header has an announced length of #{length} bytes; the file has #{size}")}
     end
   end
+
+  defp invalid(file, why), do: RandomAccess.invalid(file, "safetensors", why)
 end

@@ -8,6 +8,8 @@ defmodule HfHub.Safetensors.Source do
   @single "model.safetensors"
   @index "model.safetensors.index.json"
   @max_index 64 * 1_048_576
+  # Maximum total size of the headers of a model, as for `HfHub.Safetensors.metadata/2`.
+  @max_headers 256 * 1_048_576
   # Number of files of a repository that are opened concurrently.
   @at_once 8
 
@@ -139,19 +141,31 @@ defmodule HfHub.Safetensors.Source do
     String.valid?(name) and not String.contains?(name, <<0>>) and not Enum.any?(parts, &(&1 in ["", ".."]))
   end
 
+  # Headers are read concurrently, and parsed one after the other: each may have as many values as those before have left.
   defp all(names, find) do
+    budget = :atomics.new(1, [])
+    :atomics.put(budget, 1, @max_headers)
+
     names
-    |> Task.async_stream(&shard(&1, find), max_concurrency: @at_once, timeout: :infinity)
-    |> Enum.reduce_while({:ok, %{}}, fn
-      {:ok, {:ok, name, shard}}, {:ok, all} -> {:cont, {:ok, Map.put(all, name, shard)}}
-      {:ok, {:error, error}}, _all -> {:halt, {:error, error}}
+    |> Task.async_stream(&shard(&1, find, budget), max_concurrency: @at_once, timeout: :infinity)
+    |> Enum.reduce_while({:ok, %{}, nil}, fn {:ok, shard}, {:ok, all, left} ->
+      with {:ok, name, file, text} <- shard,
+           {:ok, header, left} <- Header.parse(file, text, left) do
+        {:cont, {:ok, Map.put(all, name, {file, header}), left}}
+      else
+        {:error, error} -> {:halt, {:error, error}}
+      end
     end)
+    |> case do
+      {:ok, all, _left} -> {:ok, all}
+      error -> error
+    end
   end
 
-  defp shard(name, find) do
+  defp shard(name, find, budget) do
     with {:ok, file, _siblings} <- find.(name),
-         {:ok, header} <- Header.read(file),
-         do: {:ok, name, {file, header}}
+         {:ok, text} <- Header.text(file, &(:atomics.sub_get(budget, 1, &1) >= 0)),
+         do: {:ok, name, file, text}
   end
 
   defp complete(weight_map, files) do

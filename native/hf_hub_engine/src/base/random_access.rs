@@ -6,7 +6,7 @@
 use std::{
     fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -45,7 +45,7 @@ pub struct Part {
 }
 
 /// What a file held when it was opened: its size, and when it was changed.
-type State = (u64, Option<SystemTime>);
+pub(crate) type State = (u64, Option<SystemTime>);
 
 /// An open file.
 #[derive(Debug)]
@@ -130,20 +130,20 @@ impl RandomAccess {
         match read {
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(unreadable(error)),
             Ok(contents) if now == self.state => Ok(contents),
-            _ => Err(self.changed()),
+            _ => Err(changed(&self.path)),
         }
-    }
-
-    fn changed(&self) -> Error {
-        let message = format!(
-            "`{}` was changed or truncated after it was opened; open it again",
-            self.path.display()
-        );
-        Error::new(ErrorKind::Io, message).with_path(self.path.display())
     }
 }
 
-fn state(file: &File) -> io::Result<State> {
+/// Returns the error of a file whose state is another one now.
+pub(crate) fn changed(path: &Path) -> Error {
+    let shown = path.display();
+    let message = format!("`{shown}` was changed or truncated after it was opened; open it again");
+    Error::new(ErrorKind::Io, message).with_path(shown)
+}
+
+/// Returns the state of an open file.
+pub(crate) fn state(file: &File) -> io::Result<State> {
     file.metadata().map(|metadata| (metadata.len(), metadata.modified().ok()))
 }
 

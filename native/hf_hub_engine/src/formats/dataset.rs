@@ -37,8 +37,14 @@ pub use value::{Field, Kind, Value};
 /// Maximum number of rows of a batch, and of bytes unless one row has more.
 const BATCH_ROWS: usize = 1000;
 const BATCH_BYTES: usize = 4 << 20;
-/// Maximum number of bytes of one row of a text format.
+/// Maximum number of bytes of one row of a text format, and of its values.
 const ROW_BYTES: usize = 256 << 20;
+const ROW_VALUES: usize = 1 << 30;
+/// Maximum number of columns of a text format.
+const MAX_COLUMNS: usize = 100_000;
+/// Maximum number of values of one row in lists and objects.
+const MAX_VALUES: usize = 8 << 20;
+const TOO_MANY: &str = "a row has too many values";
 
 /// Which rows to read.
 #[derive(Debug, Deserialize)]
@@ -60,6 +66,8 @@ pub struct DataFile {
     pub format: Format,
     /// Whether it is compressed with gzip.
     pub gzip: bool,
+    /// What separates values of CSV, unless it is what the format announces.
+    pub delimiter: Option<u8>,
     /// Where it is on this machine.
     pub path: Option<RawPath>,
     /// Where it is on the Hub, unless it is on this machine.
@@ -211,7 +219,7 @@ impl State {
         while self.left > 0 {
             self.waiter.check()?;
             if self.pending.first().is_some_and(|column| column.len() > 0) {
-                return Ok(Some(Piece::Rows(self.take())));
+                return self.take().map(|batch| Some(Piece::Rows(batch)));
             }
             if self.open.is_none() && !self.open_next()? {
                 break;
@@ -254,22 +262,37 @@ impl State {
         Ok(())
     }
 
-    /// Takes rows of up to [`BATCH_BYTES`], or one.
-    fn take(&mut self) -> Batch {
+    /// Takes the next rows.
+    fn take(&mut self) -> Result<Batch> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(BATCH_ROWS);
         let rows = self.pending.first().map_or(0, ExactSizeIterator::len).min(most);
-        let mut bytes = 0;
-        let fits = |row: &usize| {
-            bytes +=
-                self.pending.iter().map(|values| values.as_slice()[*row].bytes()).sum::<usize>();
-            *row == 0 || bytes <= BATCH_BYTES
+        let count = match (fitting(&self.pending, rows), &self.open) {
+            (Err(why), Some((file, _))) => return Err(named(file, why.into())),
+            (count, _) => count.unwrap_or(1),
         };
-        let count = (0..rows).take_while(fits).count();
         let columns = self.pending.iter_mut().map(|values| values.by_ref().take(count).collect());
         let columns = columns.collect();
         self.left -= count as u64;
-        Batch { count, columns }
+        Ok(Batch { count, columns })
     }
+}
+
+/// Returns how many of so many rows are a batch: those of up to [`BATCH_BYTES`], or one.
+fn fitting(
+    columns: &[std::vec::IntoIter<Value>],
+    rows: usize,
+) -> std::result::Result<usize, String> {
+    let size = |row: usize| columns.iter().map(|values| values.as_slice()[row].bytes()).sum();
+    let mut bytes: usize = size(0);
+    // A value of a dictionary is in a file once, and in each row that has it.
+    if bytes > ROW_VALUES {
+        return Err(format!("a row has values of more than {ROW_VALUES} bytes"));
+    }
+    let fits = |row: &usize| {
+        bytes += size(*row);
+        bytes <= BATCH_BYTES
+    };
+    Ok(1 + (1..rows).take_while(fits).count())
 }
 
 /// What is wanted of a file.
@@ -313,8 +336,11 @@ fn table(
                            feature `parquet`";
             return Err(Error::new(ErrorKind::BadRequest, message).into());
         }
-        Format::Csv => Box::new(csv::Csv::open(source.text(file.gzip)?, b',', wanted)?),
-        Format::Tsv => Box::new(csv::Csv::open(source.text(file.gzip)?, b'\t', wanted)?),
+        Format::Csv | Format::Tsv => {
+            let own = if file.format == Format::Csv { b',' } else { b'\t' };
+            let delimiter = file.delimiter.unwrap_or(own);
+            Box::new(csv::Csv::open(source.text(file.gzip)?, delimiter, wanted)?)
+        }
         Format::Json => Box::new(json::Json::open(source.text(file.gzip)?, wanted)?),
     })
 }
@@ -325,15 +351,18 @@ fn contained<T>(
     work: impl FnOnce() -> std::result::Result<T, Broken>,
 ) -> Result<T> {
     let result = std::panic::catch_unwind(AssertUnwindSafe(work));
-    result.unwrap_or_else(|panic| Err(Broken::Content(reason(&*panic)))).map_err(|broken| {
-        match broken {
-            Broken::Other(error) => error,
-            Broken::Content(why) => {
-                let message = format!("invalid {} file `{}`: {why}", file.format.name(), file.name);
-                Error::new(ErrorKind::InvalidResponse, message).with_path(&file.name)
-            }
+    let result = result.unwrap_or_else(|panic| Err(Broken::Content(reason(&*panic))));
+    result.map_err(|broken| named(file, broken))
+}
+
+fn named(file: &DataFile, broken: Broken) -> Error {
+    match broken {
+        Broken::Other(error) => error,
+        Broken::Content(why) => {
+            let message = format!("invalid {} file `{}`: {why}", file.format.name(), file.name);
+            Error::new(ErrorKind::InvalidResponse, message).with_path(&file.name)
         }
-    })
+    }
 }
 
 fn reason(panic: &(dyn Any + Send)) -> String {

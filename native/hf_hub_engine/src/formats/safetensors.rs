@@ -85,21 +85,48 @@ pub struct Wanted {
     pub index: Option<RepoPath>,
 }
 
-/// The header of a file on this machine, and the number of bytes behind it.
+/// The header of a file on this machine, the number of bytes behind it, and how many values it may
+/// have, unless it is the first one of a model.
 #[derive(Debug, Deserialize)]
 pub struct Text {
     #[serde(deserialize_with = "input::bytes")]
     text: Bytes,
     content: u64,
+    left: Option<u64>,
+}
+
+/// A header, and how many values the next ones of the model may have.
+#[derive(Debug, Serialize)]
+pub struct Parsed {
+    header: Header,
+    left: u64,
 }
 
 /// Parses a header, whose tensors must cover the data of the file.
-pub async fn parse(of: Text, _: Watch) -> Result<Header> {
+pub async fn parse(of: Text, _: Watch) -> Result<Parsed> {
     let parse = move || {
+        let left = of.left.unwrap_or(header::MAX_MARKS).checked_sub(header::marks(&of.text));
+        let left = left.ok_or(header::TOO_MANY)?;
         let header = header::parse(&of.text, Some(of.content))?;
-        header::cover(&header, of.content).map(|()| header)
+        header::cover(&header, of.content).map(|()| Parsed { header, left })
     };
     blocking::run(parse).await.map_err(|why| Error::new(ErrorKind::InvalidResponse, why))
+}
+
+/// What the headers of a model may still take.
+struct Budget {
+    bytes: AtomicU64,
+    marks: AtomicU64,
+}
+
+impl Budget {
+    fn new(bytes: u64) -> Self {
+        Self { bytes: AtomicU64::new(bytes), marks: AtomicU64::new(header::MAX_MARKS) }
+    }
+}
+
+fn spend(budget: &AtomicU64, amount: u64) -> bool {
+    budget.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(amount)).is_ok()
 }
 
 /// Reads the wanted headers.
@@ -136,7 +163,7 @@ pub async fn repository(hub: &Hub, place: &RepoRevision) -> Result<Repository> {
 
 /// Reads the header of one file.
 pub async fn file(hub: &Hub, place: &RepoRevision, path: RepoPath) -> Result<Header> {
-    header_within(hub, place, path, &AtomicU64::new(MAX_HEADER)).await
+    header_within(hub, place, path, &Budget::new(MAX_HEADER)).await
 }
 
 async fn sharded(hub: &Hub, place: &RepoRevision) -> Result<Repository> {
@@ -144,7 +171,7 @@ async fn sharded(hub: &Hub, place: &RepoRevision) -> Result<Repository> {
     let shards = index.weight_map.values().cloned().collect::<BTreeSet<_>>();
     let paths = shards.into_iter().map(|name| shard(&name).map(|path| (name, path)));
     let paths = paths.collect::<Result<Vec<_>>>()?;
-    let budget = AtomicU64::new(MAX_HEADERS);
+    let budget = Budget::new(MAX_HEADERS);
     let files = futures_util::stream::iter(paths)
         .map(|(name, path)| {
             let header = header_within(hub, place, path, &budget);
@@ -195,18 +222,23 @@ async fn index(hub: &Hub, place: &RepoRevision) -> Result<Index> {
         }
         text => text?,
     };
-    blocking::run(move || serde_json::from_slice(&text)).await.map_err(|source| {
-        let message = format!("invalid {INDEX_FILE} of {}", place.repo.id());
-        Error::new(ErrorKind::InvalidResponse, message).with_source(source)
-    })
+    let invalid = |why: String| {
+        let message = format!("invalid {INDEX_FILE} of {}: {why}", place.repo.id());
+        Error::new(ErrorKind::InvalidResponse, message)
+    };
+    if header::marks(&text) > header::MAX_MARKS {
+        return Err(invalid(header::TOO_MANY.to_owned()));
+    }
+    let parse = move || serde_json::from_slice(&text).map_err(|error| error.to_string());
+    blocking::run(parse).await.map_err(invalid)
 }
 
-/// Reads a header whose length is subtracted from `budget`.
+/// Reads a header whose length and values are subtracted from `budget`.
 async fn header_within(
     hub: &Hub,
     place: &RepoRevision,
     path: RepoPath,
-    budget: &AtomicU64,
+    budget: &Budget,
 ) -> Result<Header> {
     let first = Part::Range(ByteRange { first: 0, end: Some(FIRST_READ) });
     let file =
@@ -223,7 +255,7 @@ async fn header_within(
     if length > MAX_HEADER || size.is_some_and(|size| end > size) {
         return Err(broken(format!("its header has an announced length of {length} bytes")));
     }
-    if budget.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(length)).is_err() {
+    if !spend(&budget.bytes, length) {
         return Err(broken("the headers together are too large".to_owned()));
     }
     let text = if end <= start.len() as u64 {
@@ -234,6 +266,9 @@ async fn header_within(
     };
     if text.len() as u64 != length {
         return Err(broken("its header is truncated".to_owned()));
+    }
+    if !spend(&budget.marks, header::marks(&text)) {
+        return Err(broken(header::TOO_MANY.to_owned()));
     }
     let content = size.map(|size| size - end);
     blocking::run(move || header::parse(&text, content)).await.map_err(broken)

@@ -1,34 +1,24 @@
 //! Reads tables of comma-separated values. Their columns have the types that the Python library
 //! `datasets` gives them, which reads them with pandas, from the first [`INFERRED`] rows.
 
+mod records;
+
 use std::{
     collections::{HashMap, HashSet},
-    io::{self, Read},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    io::Read,
 };
 
-use ::csv::{ByteRecord, Reader, ReaderBuilder};
 use bytes::Bytes;
 
-use crate::{
-    base::sizes,
-    formats::dataset::{
-        Broken, ROW_BYTES, Table, Wanted, batch, source,
-        value::{self, Column, Field, Kind, Value},
-    },
+use crate::formats::dataset::{
+    Broken, MAX_COLUMNS, Table, Wanted, batch,
+    csv::records::{Most, Records, Row},
+    value::{self, Column, Field, Kind, Value},
 };
 
 /// Number of rows, and of their bytes, that decide on the types of columns.
 const INFERRED: usize = 10_000;
 const INFERRED_BYTES: usize = 64 << 20;
-
-/// Maximum number of columns.
-const MAX_COLUMNS: usize = 100_000;
-/// Maximum number of bytes of the header: each of them may be a column.
-const HEADER_BYTES: usize = 16 << 20;
 
 /// What pandas takes for no value.
 const ABSENT: [&[u8]; 18] = [
@@ -55,12 +45,16 @@ const NULL: &[u8] = b"null";
 
 /// An open table.
 pub(super) struct Csv {
-    rows: Records,
+    records: Records,
+    /// Number of names in the header: a row may have fewer values, and not more.
+    names: usize,
     fields: Vec<Field>,
     /// The position of each field in a row.
     positions: Vec<usize>,
     /// Rows that were read to find the types.
-    first: std::vec::IntoIter<(u64, ByteRecord)>,
+    first: std::vec::IntoIter<Row>,
+    /// The row that was read last.
+    row: Row,
 }
 
 impl Csv {
@@ -69,33 +63,56 @@ impl Csv {
         delimiter: u8,
         wanted: &Wanted<'_>,
     ) -> Result<Self, Broken> {
-        let mut rows = Records::new(from, delimiter)?;
-        let positions = wanted.positions(&rows.names)?;
-        let mut first = Vec::new();
-        let mut bytes = 0;
-        if wanted.fields.is_none() {
-            while first.len() < INFERRED && bytes < INFERRED_BYTES {
-                let Some(row) = rows.next()? else { break };
-                bytes += row.1.as_slice().len();
-                first.push(row);
-            }
-        }
+        let mut records = Records::new(from, delimiter);
+        let names = names(&header(&mut records)?)?;
+        let positions = wanted.positions(&names)?;
+        let first =
+            if wanted.fields.is_none() { first(&mut records, names.len())? } else { vec![] };
         let named = |(at, position): (usize, &usize)| {
-            let name = rows.names[*position].clone();
+            let name = names[*position].clone();
             let known = wanted.fields.and_then(|fields| fields.get(at));
             let kind = known.map_or_else(|| infer(&first, *position), |field| field.kind.clone());
             Field { name, kind }
         };
         let fields = positions.iter().enumerate().map(named).collect();
-        Ok(Self { rows, fields, positions, first: first.into_iter() })
+        let (names, first) = (names.len(), first.into_iter());
+        Ok(Self { records, names, fields, positions, first, row: Row::default() })
     }
 
-    fn row(&mut self) -> Result<Option<(u64, ByteRecord)>, Broken> {
+    /// Reads the next row; returns whether there is one.
+    fn read(&mut self) -> Result<bool, Broken> {
         match self.first.next() {
-            Some(row) => Ok(Some(row)),
-            None => self.rows.next(),
+            Some(row) => {
+                self.row = row;
+                Ok(true)
+            }
+            None => self.records.read(&mut self.row, Most::Names(self.names)),
         }
     }
+}
+
+/// Reads the row of names.
+fn header(records: &mut Records) -> Result<Row, Broken> {
+    let mut header = Row::default();
+    if records.read(&mut header, Most::Columns(MAX_COLUMNS))? {
+        return Ok(header);
+    }
+    Err("it is empty".to_owned().into())
+}
+
+/// Reads the rows that decide on the types of columns.
+fn first(records: &mut Records, names: usize) -> Result<Vec<Row>, Broken> {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while rows.len() < INFERRED && bytes < INFERRED_BYTES {
+        let mut row = Row::default();
+        if !records.read(&mut row, Most::Names(names))? {
+            break;
+        }
+        row.shrink();
+        bytes += row.size();
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 impl Table for Csv {
@@ -105,13 +122,16 @@ impl Table for Csv {
 
     fn next(&mut self) -> Result<Option<Vec<Column>>, Broken> {
         batch(self.fields.len(), |columns| {
-            let Some((line, row)) = self.row()? else { return Ok(None) };
+            if !self.read()? {
+                return Ok(None);
+            }
             for ((field, position), column) in self.fields.iter().zip(&self.positions).zip(columns)
             {
-                let text = row.get(*position).unwrap_or_default();
-                column.push(parsed(text, &field.kind).ok_or_else(|| unlike(text, field, line))?);
+                let text = self.row.get(*position).unwrap_or_default();
+                let value = parsed(text, &field.kind);
+                column.push(value.ok_or_else(|| unlike(text, field, self.row.line))?);
             }
-            Ok(Some(row.as_slice().len()))
+            Ok(Some(self.row.size()))
         })
     }
 }
@@ -136,11 +156,10 @@ fn is_absent(text: &[u8]) -> bool {
 }
 
 /// Returns the type that fits the values of a column.
-fn infer(rows: &[(u64, ByteRecord)], position: usize) -> Kind {
-    let values = || rows.iter().filter_map(|(_, row)| row.get(position));
+fn infer(rows: &[Row], position: usize) -> Kind {
+    let values = || rows.iter().filter_map(|row| row.get(position));
     let present = || values().filter(|text| !is_absent(text));
-    let is_complete =
-        rows.iter().all(|(_, row)| row.get(position).is_some_and(|text| !is_absent(text)));
+    let is_complete = rows.iter().all(|row| row.get(position).is_some_and(|text| !is_absent(text)));
     if present().next().is_none() {
         return Kind::Float(64);
     }
@@ -198,64 +217,11 @@ fn is_integer(text: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// The rows of a table after its header, with their lines.
-struct Records {
-    reader: Reader<Limited>,
-    left: Arc<AtomicUsize>,
-    names: Vec<String>,
-}
-
-impl Records {
-    fn new(from: Box<dyn Read + Send>, delimiter: u8) -> Result<Self, Broken> {
-        let left = Arc::new(AtomicUsize::new(HEADER_BYTES));
-        let from = Limited { from, left: left.clone() };
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .buffer_capacity(64 << 10)
-            .from_reader(from);
-        let mut rows = Self { reader, left, names: Vec::new() };
-        let (_, header) = rows.record(HEADER_BYTES)?.ok_or_else(|| "it is empty".to_owned())?;
-        rows.names = names(&header)?;
-        Ok(rows)
-    }
-
-    fn next(&mut self) -> Result<Option<(u64, ByteRecord)>, Broken> {
-        let Some((line, row)) = self.record(ROW_BYTES)? else { return Ok(None) };
-        let (most, got) = (self.names.len(), row.len());
-        if got > most {
-            let names = sizes::counted(most as u64, "names");
-            return Err(
-                format!("line {line}: it has {got} values, and the header has {names}").into()
-            );
-        }
-        Ok(Some((line, row)))
-    }
-
-    fn record(&mut self, most: usize) -> Result<Option<(u64, ByteRecord)>, Broken> {
-        self.left.store(most, Relaxed);
-        let line = self.reader.position().line();
-        let mut row = ByteRecord::new();
-        match self.reader.read_byte_record(&mut row) {
-            Ok(true) => Ok(Some((row.position().map_or(line, ::csv::Position::line), row))),
-            Ok(false) => Ok(None),
-            Err(error) => Err(match error.into_kind() {
-                ::csv::ErrorKind::Io(error) => source::broken(error),
-                other => Broken::Content(format!("line {line}: {other:?}")),
-            }),
-        }
-    }
-}
-
 /// Returns the names in a header. Names of their own are given as pandas does: to a column without
 /// a name, and to one whose name another has.
-fn names(header: &ByteRecord) -> Result<Vec<String>, Broken> {
-    if header.len() > MAX_COLUMNS {
-        return Err(format!("it has more than {MAX_COLUMNS} columns").into());
-    }
-    let mut names: Vec<String> = Vec::with_capacity(header.len());
-    for (at, name) in header.iter().enumerate() {
+fn names(header: &Row) -> Result<Vec<String>, Broken> {
+    let mut names: Vec<String> = Vec::new();
+    for (at, name) in header.values().enumerate() {
         let name = name.strip_prefix(b"\xef\xbb\xbf").filter(|_| at == 0).unwrap_or(name);
         let name = std::str::from_utf8(name).map_err(|_| "its header is not UTF-8".to_owned())?;
         names.push(if name.is_empty() { format!("Unnamed: {at}") } else { name.to_owned() });
@@ -280,40 +246,39 @@ fn names(header: &ByteRecord) -> Result<Vec<String>, Broken> {
     Ok(names)
 }
 
-/// A reader that fails after too many bytes of one row: an open quote would take in the whole file.
-struct Limited {
-    from: Box<dyn Read + Send>,
-    left: Arc<AtomicUsize>,
-}
-
-impl Read for Limited {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.left.load(Relaxed);
-        if left == 0 {
-            return Err(io::Error::other("a row has too many bytes; a quote may not be closed"));
-        }
-        let length = buffer.len().min(left);
-        let read = self.from.read(&mut buffer[..length])?;
-        self.left.store(left - read, Relaxed);
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_are_those_of_pandas() {
-        let given = |names: &[&str]| names_of(&ByteRecord::from(names.to_vec()));
-        assert_eq!(given(&["a", "a", "a.1"]), ["a", "a.2", "a.1"]);
-        assert_eq!(given(&["a", "", "a", "a"]), ["a", "Unnamed: 1", "a.1", "a.2"]);
-        let many = given(&vec!["a"; MAX_COLUMNS]);
-        assert_eq!(many.last().unwrap(), "a.99999");
-        assert!(names(&ByteRecord::from(vec![""; MAX_COLUMNS + 1])).is_err());
+    fn opened(text: &str, columns: Option<&[String]>) -> Result<Csv, String> {
+        let from = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        Csv::open(from, b',', &Wanted { columns, fields: None }).map_err(|broken| match broken {
+            Broken::Content(why) => why,
+            Broken::Other(error) => error.to_string(),
+        })
     }
 
-    fn names_of(header: &ByteRecord) -> Vec<String> {
-        names(header).unwrap_or_else(|_| panic!("the names are right"))
+    fn given(header: &str) -> Vec<String> {
+        opened(header, None).unwrap().fields.into_iter().map(|field| field.name).collect()
+    }
+
+    #[test]
+    fn names_are_those_of_pandas() {
+        assert_eq!(given("a,a,a.1"), ["a", "a.2", "a.1"]);
+        assert_eq!(given("a,,a,a"), ["a", "Unnamed: 1", "a.1", "a.2"]);
+        let many = given(&vec!["a"; MAX_COLUMNS].join(","));
+        assert_eq!(many.last().unwrap(), "a.99999");
+        let error = opened(&",".repeat(MAX_COLUMNS), None).err().unwrap();
+        assert_eq!(error, "line 1: it has more than 100000 columns");
+    }
+
+    /// Rows of empty values have no bytes, and their places have.
+    #[test]
+    fn the_rows_that_decide_on_types_are_limited_with_all_their_values() {
+        let empty = ",".repeat(MAX_COLUMNS - 1) + "\n";
+        let most = INFERRED_BYTES / (MAX_COLUMNS * size_of::<usize>());
+        let text = "a".to_owned() + &empty.repeat(most + 3);
+        let table = opened(&text, Some(&["a".to_owned()])).unwrap();
+        assert_eq!(table.first.len(), most + 1);
     }
 }

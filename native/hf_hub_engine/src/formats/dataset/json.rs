@@ -7,7 +7,7 @@ mod records;
 
 use std::{
     collections::HashSet,
-    io::{BufReader, Read},
+    io::{BufRead, BufReader, Read},
 };
 
 use serde_json::{Map, Value as Text};
@@ -15,16 +15,19 @@ use serde_json::{Map, Value as Text};
 use crate::{
     base::json,
     formats::dataset::{
-        Broken, Table, Wanted, batch,
-        json::{convert::Shape, records::Records},
+        Broken, TOO_MANY, Table, Wanted, batch,
+        json::{convert::Shape, infer::Columns, records::Records},
         value::{self, Column, Field, Kind, Value},
     },
 };
 
 /// Number of bytes that decide on the types of columns.
 const INFERRED: usize = 10 << 20;
+/// Maximum number of values of one row. Parsed, each takes up to 100 bytes.
+const MAX_VALUES: usize = 4 << 20;
 
-type Row = (u64, usize, Map<String, Text>);
+/// The number of a row, and its text.
+type Record = (u64, Vec<u8>);
 
 /// An open file.
 pub(super) struct Json {
@@ -34,41 +37,31 @@ pub(super) struct Json {
     /// All names, where a row may not have others.
     known: Option<HashSet<String>>,
     /// Rows that were read to find the types.
-    first: std::vec::IntoIter<Row>,
+    first: std::vec::IntoIter<Record>,
 }
 
 impl Json {
     pub(super) fn open(from: Box<dyn Read + Send>, wanted: &Wanted<'_>) -> Result<Self, Broken> {
         let mut records = Records::new(BufReader::with_capacity(256 << 10, from));
-        let mut first = Vec::new();
-        let mut bytes = 0;
-        if wanted.fields.is_none() {
-            while bytes < INFERRED {
-                let Some(row) = next(&mut records)? else { break };
-                bytes += row.1;
-                first.push(row);
+        let (first, fields, known) = match wanted.fields {
+            Some(fields) => (Vec::new(), fields.to_vec(), names(fields)),
+            None => {
+                let (first, all) = infer(&mut records)?;
+                let known = names(&all);
+                let positions = value::positions(&known, wanted.columns)?;
+                let chosen = positions.into_iter().map(|position| all[position].clone());
+                (first, chosen.collect(), known)
             }
-            if first.is_empty() {
-                return Err("it has no rows".to_owned().into());
-            }
-        }
-        let (fields, known) = if let Some(fields) = wanted.fields {
-            (fields.to_vec(), wanted.columns.is_none().then(|| names(fields).into_iter().collect()))
-        } else {
-            let all = infer::fields(first.iter().map(|(_, _, row)| row));
-            let known = names(&all);
-            let positions = value::positions(&known, wanted.columns)?;
-            let chosen = positions.into_iter().map(|position| all[position].clone());
-            (chosen.collect(), wanted.columns.is_none().then(|| known.into_iter().collect()))
         };
+        let known = wanted.columns.is_none().then(|| known.into_iter().collect());
         let shapes = fields.iter().map(|field: &Field| Shape::new(&field.kind)).collect();
         Ok(Self { records, fields, shapes, known, first: first.into_iter() })
     }
 
-    fn row(&mut self) -> Result<Option<Row>, Broken> {
+    fn record(&mut self) -> Result<Option<Record>, Broken> {
         match self.first.next() {
-            Some(row) => Ok(Some(row)),
-            None => next(&mut self.records),
+            Some(record) => Ok(Some(record)),
+            None => self.records.next(),
         }
     }
 
@@ -88,10 +81,28 @@ fn names(fields: &[Field]) -> Vec<String> {
     fields.iter().map(|field| field.name.clone()).collect()
 }
 
-fn next(records: &mut Records<impl std::io::BufRead>) -> Result<Option<Row>, Broken> {
-    let Some((number, text)) = records.next()? else { return Ok(None) };
-    match json::parse::<Text>(&text) {
-        Ok(Text::Object(row)) => Ok(Some((number, text.len(), row))),
+/// Reads the rows that decide on the types of columns; returns their texts and the columns.
+fn infer(records: &mut Records<impl BufRead>) -> Result<(Vec<Record>, Vec<Field>), Broken> {
+    let (mut first, mut columns, mut bytes) = (Vec::new(), Columns::default(), 0);
+    while bytes < INFERRED {
+        let Some(mut record) = records.next()? else { break };
+        columns.add(&parsed(&record)?)?;
+        bytes += record.1.len();
+        record.1.shrink_to_fit();
+        first.push(record);
+    }
+    if first.is_empty() {
+        return Err("it has no rows".to_owned().into());
+    }
+    Ok((first, columns.fields()))
+}
+
+fn parsed((number, text): &Record) -> Result<Map<String, Text>, Broken> {
+    if records::has_more(text, MAX_VALUES) {
+        return Err(format!("row {number}: {TOO_MANY}").into());
+    }
+    match json::parse::<Text>(text) {
+        Ok(Text::Object(row)) => Ok(row),
         Ok(_) => Err(format!("row {number}: expected an object").into()),
         Err(error) => Err(format!("row {number}: {error}").into()),
     }
@@ -104,7 +115,8 @@ impl Table for Json {
 
     fn next(&mut self) -> Result<Option<Vec<Column>>, Broken> {
         batch(self.fields.len(), |columns| {
-            let Some((number, length, mut row)) = self.row()? else { return Ok(None) };
+            let Some(record) = self.record()? else { return Ok(None) };
+            let (number, mut row) = (record.0, parsed(&record)?);
             self.check(number, &row)?;
             for ((field, shape), column) in self.fields.iter().zip(&self.shapes).zip(columns) {
                 let value = match row.get_mut(&field.name).map(Text::take) {
@@ -113,7 +125,7 @@ impl Table for Json {
                 };
                 column.push(value);
             }
-            Ok(Some(length))
+            Ok(Some(record.1.len()))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read},
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::{
         disk,
         error::{Error, ErrorKind, Result},
         progress::Progress,
+        random_access::{self, State},
         sizes,
     },
     download::{
@@ -72,8 +73,39 @@ pub(super) struct Source {
 }
 
 enum From {
-    Disk(File),
+    Disk(Local),
     Hub(Box<Remote>),
+}
+
+/// A file that is written to meanwhile is an error: rows may be of before and after.
+struct Local {
+    file: File,
+    path: PathBuf,
+    state: State,
+}
+
+impl Local {
+    fn open(path: &Path) -> Result<Self> {
+        let failed = |error| Error::io("read", path, error);
+        let file = disk::open_regular(path).map_err(failed)?;
+        let state = random_access::state(&file).map_err(failed)?;
+        Ok(Self { file, path: path.to_owned(), state })
+    }
+
+    fn checked<T>(&self, read: io::Result<T>) -> io::Result<T> {
+        // After the read, so that what was written before or while it was read is seen.
+        if random_access::state(&self.file)? == self.state {
+            return read;
+        }
+        Err(io::Error::other(random_access::changed(&self.path)))
+    }
+}
+
+impl Read for Local {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer);
+        self.checked(read)
+    }
 }
 
 struct Remote {
@@ -113,10 +145,8 @@ impl Source {
     }
 
     pub(super) fn on_disk(path: &Path) -> Result<Self> {
-        let failed = |error| Error::io("read", path, error);
-        let file = disk::open_regular(path).map_err(failed)?;
-        let size = file.metadata().map_err(failed)?.len();
-        Ok(Self { from: From::Disk(file), size })
+        let file = Local::open(path)?;
+        Ok(Self { size: file.state.0, from: From::Disk(file) })
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -131,9 +161,9 @@ impl Source {
     /// Reads these bytes, which have to exist.
     pub(super) fn read(&self, range: Range<u64>) -> std::result::Result<Bytes, Broken> {
         match &self.from {
-            From::Disk(file) => {
+            From::Disk(local) => {
                 let mut buffer = vec![0; self.length(&range)?];
-                disk::read_exact_at(file, &mut buffer, range.start)?;
+                local.checked(disk::read_exact_at(&local.file, &mut buffer, range.start))?;
                 Ok(buffer.into())
             }
             From::Hub(_) => self.read_all(&[range]).map(|mut all| all.remove(0)),
@@ -174,7 +204,7 @@ impl Source {
     /// Reads the file from its beginning, unpacked.
     pub(super) fn text(self, gzip: bool) -> Result<Box<dyn Read + Send>> {
         let bytes: Box<dyn Read + Send> = match self.from {
-            From::Disk(file) => Box::new(BufReader::with_capacity(BUFFER, file)),
+            From::Disk(local) => Box::new(BufReader::with_capacity(BUFFER, local)),
             From::Hub(remote) => {
                 let stream = remote.waiter.wait(remote.open(Part::Whole))?;
                 Box::new(Pieces {

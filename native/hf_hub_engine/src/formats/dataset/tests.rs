@@ -1,17 +1,15 @@
 use super::*;
 
+fn file(name: &str, format: Format) -> DataFile {
+    let name = RepoPath::parse(name).unwrap();
+    DataFile { name, format, gzip: false, delimiter: None, path: None, place: None, size: None }
+}
+
 /// Reads all rows of a text.
 fn rows(format: Format, text: &[u8]) -> Result<Vec<Vec<Value>>> {
     let path = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&path, text).unwrap();
-    let file = DataFile {
-        name: RepoPath::parse("train.x").unwrap(),
-        format,
-        gzip: false,
-        path: None,
-        place: None,
-        size: None,
-    };
+    let file = file("train.x", format);
     let wanted = Wanted { columns: None, fields: None };
     let mut open = contained(&file, || table(&file, Source::on_disk(path.path())?, &wanted))?;
     let mut columns: Vec<Vec<Value>> = open.fields().iter().map(|_| Vec::new()).collect();
@@ -31,7 +29,7 @@ fn errors_of_texts_name_the_place() {
     assert_eq!(csv(""), "invalid CSV file `train.x`: it is empty");
     assert_eq!(
         csv("a,b\n1,2\n3,4,5\n"),
-        "invalid CSV file `train.x`: line 3: it has 3 values, and the header has 2 names"
+        "invalid CSV file `train.x`: line 3: it has more values than the header, which has 2 names"
     );
     let mut later = "a\n".to_owned() + &"1\n".repeat(10_000);
     later.push_str("x\n");
@@ -49,14 +47,7 @@ fn errors_of_texts_name_the_place() {
 
 #[test]
 fn a_panic_of_a_library_is_an_error_of_the_file() {
-    let file = DataFile {
-        name: RepoPath::parse("data/x.parquet").unwrap(),
-        format: Format::Parquet,
-        gzip: false,
-        path: None,
-        place: None,
-        size: None,
-    };
+    let file = file("data/x.parquet", Format::Parquet);
     let error = contained::<()>(&file, || panic!("index out of range")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     assert_eq!(error.message(), "invalid Parquet file `data/x.parquet`: index out of range");
@@ -64,17 +55,25 @@ fn a_panic_of_a_library_is_an_error_of_the_file() {
 
 #[test]
 fn a_column_without_values_takes_those_of_later_files_only_as_they_are() {
-    let file = DataFile {
-        name: RepoPath::parse("b.parquet").unwrap(),
-        format: Format::Parquet,
-        gzip: false,
-        path: None,
-        place: None,
-        size: None,
-    };
+    let file = file("b.parquet", Format::Parquet);
     let fields = |kind| [Field { name: "a".to_owned(), kind }];
     let check = |kind| value::check_same(&file, &fields(Kind::Null), &fields(kind));
     assert!(check(Kind::List(Box::new(Kind::String))).is_ok());
     let error = check(Kind::List(Box::new(Kind::Date))).unwrap_err();
     assert!(error.message().contains("of another type than in the first file"));
+}
+
+/// Its value is in the file once, and would be copied for each item of the list.
+#[test]
+fn a_row_that_would_need_too_much_memory_is_refused() {
+    let long = Value::Bytes(vec![b'x'; 1 << 20].into());
+    let names: Arc<[String]> = ["n".repeat(1 << 20)].into();
+    for item in [long, Value::Struct(names, vec![Value::Null])] {
+        let row = |count: usize| Value::List(vec![item.clone(); count]);
+        let fit = |column: Vec<Value>| fitting(&[column.into_iter()], 3);
+        assert_eq!(fit(vec![row(1), row(1), row(1)]), Ok(3));
+        assert_eq!(fit(vec![row(1), row(1), row(900)]), Ok(2));
+        assert_eq!(fit(vec![row(900), row(1), row(1)]), Ok(1));
+        assert!(fit(vec![row(1025), row(1), row(1)]).unwrap_err().contains("1073741824 bytes"));
+    }
 }

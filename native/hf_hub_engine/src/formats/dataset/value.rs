@@ -129,7 +129,11 @@ impl Value {
     pub(super) fn bytes(&self) -> usize {
         16 + match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::List(items) | Self::Struct(_, items) => items.iter().map(Self::bytes).sum(),
+            Self::List(items) => items.iter().map(Self::bytes).sum(),
+            // Its names are in each term.
+            Self::Struct(names, items) => {
+                names.iter().zip(items).map(|(name, item)| name.len() + item.bytes()).sum()
+            }
             Self::Map(pairs) => pairs.iter().map(|(key, value)| key.bytes() + value.bytes()).sum(),
             Self::Json(json) => weight(json),
             _ => 0,

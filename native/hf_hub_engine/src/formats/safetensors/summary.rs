@@ -54,6 +54,9 @@ pub(super) async fn read(
 
 // The response lacks the map of the index, which the headers repeat.
 fn parse(text: &[u8]) -> std::result::Result<Result<Repository>, String> {
+    if header::marks(text) > header::MAX_MARKS {
+        return Err(header::TOO_MANY.to_owned());
+    }
     let Summary { index, headers } =
         serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let mut weight_map = BTreeMap::new();

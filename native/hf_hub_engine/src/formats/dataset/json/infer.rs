@@ -1,62 +1,174 @@
 //! Finds the types of columns in rows of JSON, as `datasets` does: a value that has several types,
-//! or an object whose entries differ from row to row, stays JSON.
-
-use std::collections::HashSet;
+//! or an object whose entries differ from row to row, stays JSON. Rows are looked at one after the
+//! other, and not kept: parsed, they take many times the memory of their texts.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Text};
 
 use crate::formats::dataset::{
+    Broken, MAX_COLUMNS,
     json::convert::seconds,
     value::{Field, Kind, Stamp, Unit},
 };
 
-/// Returns the columns of the rows, in the order in which they appear.
-pub(super) fn fields<'a>(rows: impl Iterator<Item = &'a Map<String, Text>>) -> Vec<Field> {
-    let mut columns: IndexMap<&str, Vec<&Text>> = IndexMap::new();
-    for (name, value) in rows.flatten() {
-        columns.entry(name).or_default().push(value);
-    }
-    columns
-        .into_iter()
-        .map(|(name, values)| Field { name: name.to_owned(), kind: kind(&values) })
-        .collect()
-}
+/// The columns of the rows so far, in the order in which they appear.
+#[derive(Default)]
+pub(super) struct Columns(IndexMap<String, Seen>);
 
-fn kind(values: &[&Text]) -> Kind {
-    let values: Vec<&Text> = values.iter().copied().filter(|value| !value.is_null()).collect();
-    let all = |is: fn(&Text) -> bool| values.iter().all(|value| is(value));
-    if values.is_empty() {
-        Kind::Null
-    } else if all(Text::is_object) {
-        object(&values.iter().filter_map(|value| value.as_object()).collect::<Vec<_>>())
-    } else if all(Text::is_array) {
-        let items: Vec<&Text> =
-            values.iter().filter_map(|value| value.as_array()).flatten().collect();
-        Kind::List(Box::new(kind(&items)))
-    } else if all(Text::is_boolean) {
-        Kind::Boolean
-    } else if all(Text::is_i64) {
-        Kind::Signed(64)
-    } else if all(Text::is_number) {
-        Kind::Float(64)
-    } else if all(|value| value.as_str().and_then(seconds).is_some()) {
-        Kind::Timestamp(Stamp { unit: Unit::Second, utc: false })
-    } else if all(Text::is_string) {
-        Kind::String
-    } else {
-        Kind::Json
+impl Columns {
+    pub(super) fn add(&mut self, row: &Map<String, Text>) -> Result<(), Broken> {
+        for (name, value) in row {
+            self.entry(name).add(value);
+        }
+        if self.0.len() > MAX_COLUMNS {
+            return Err(format!("it has more than {MAX_COLUMNS} columns").into());
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Seen {
+        if !self.0.contains_key(name) {
+            self.0.insert(name.to_owned(), Seen::default());
+        }
+        &mut self.0[name]
+    }
+
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let field =
+            |(name, seen): (&String, &Seen)| Field { name: name.clone(), kind: seen.kind() };
+        self.0.iter().map(field).collect()
     }
 }
 
-fn object(objects: &[&Map<String, Text>]) -> Kind {
-    let names = |object: &Map<String, Text>| object.keys().cloned().collect::<HashSet<_>>();
-    let first = names(objects[0]);
-    let is_same = |object: &&Map<String, Text>| {
-        object.len() == first.len() && object.keys().all(|name| first.contains(name))
-    };
-    if first.is_empty() || !objects.iter().all(is_same) {
-        return Kind::Json;
+/// The values of a column so far: whether they are all of a type, which all are that are not there.
+#[derive(Default)]
+struct Seen {
+    /// Number of values that are not null.
+    count: u64,
+    booleans: u64,
+    integers: u64,
+    numbers: u64,
+    times: u64,
+    texts: u64,
+    lists: u64,
+    items: Option<Box<Seen>>,
+    objects: u64,
+    entries: Option<Columns>,
+    /// Whether the entries differ.
+    is_mixed: bool,
+}
+
+impl Seen {
+    fn add(&mut self, value: &Text) {
+        self.count += u64::from(!value.is_null());
+        match value {
+            Text::Null => {}
+            Text::Bool(_) => self.booleans += 1,
+            Text::Number(number) => {
+                self.numbers += 1;
+                self.integers += u64::from(number.is_i64());
+            }
+            Text::String(text) => {
+                self.texts += 1;
+                // Once a text is none, it does not matter whether others are.
+                self.times += u64::from(self.times + 1 == self.texts && seconds(text).is_some());
+            }
+            Text::Array(items) => {
+                self.lists += 1;
+                let seen = self.items.get_or_insert_default();
+                items.iter().for_each(|item| seen.add(item));
+            }
+            Text::Object(object) => self.add_object(object),
+        }
     }
-    Kind::Struct(fields(objects.iter().copied()))
+
+    fn add_object(&mut self, object: &Map<String, Text>) {
+        self.objects += 1;
+        if self.is_mixed {
+            return;
+        }
+        if let Some(entries) = &self.entries {
+            let is_same = object.len() == entries.0.len()
+                && object.keys().all(|name| entries.0.contains_key(name));
+            if !is_same {
+                (self.is_mixed, self.entries) = (true, None);
+                return;
+            }
+        }
+        let entries = self.entries.get_or_insert_default();
+        for (name, value) in object {
+            entries.entry(name).add(value);
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self.count {
+            0 => Kind::Null,
+            all if all == self.objects => match &self.entries {
+                Some(entries) if !entries.0.is_empty() => Kind::Struct(entries.fields()),
+                _ => Kind::Json,
+            },
+            all if all == self.lists => {
+                Kind::List(Box::new(self.items.as_ref().map_or(Kind::Null, |items| items.kind())))
+            }
+            all if all == self.booleans => Kind::Boolean,
+            all if all == self.integers => Kind::Signed(64),
+            all if all == self.numbers => Kind::Float(64),
+            all if all == self.times => Kind::Timestamp(Stamp { unit: Unit::Second, utc: false }),
+            all if all == self.texts => Kind::String,
+            _ => Kind::Json,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(rows: &[&str]) -> Vec<String> {
+        let mut columns = Columns::default();
+        for row in rows {
+            assert!(columns.add(&serde_json::from_str(row).unwrap()).is_ok());
+        }
+        columns.fields().iter().map(|field| format!("{}: {:?}", field.name, field.kind)).collect()
+    }
+
+    #[test]
+    fn a_column_has_the_type_of_all_its_values() {
+        let rows = [
+            r#"{"b":true,"i":1,"n":1,"t":"2020-01-01","s":"2020-01-01","l":[],"o":{"x":1},"m":{"x":1},"e":{}}"#,
+            r#"{"b":null,"i":-2,"n":0.5,"t":"2020-01-02","s":"no","l":[1,null],"o":{"x":null},"m":{"y":1},"e":{}}"#,
+            r#"{"a":null,"u":18446744073709551615,"l":[2.5],"x":[1,"x"],"s":"2020-01-01","z":1}"#,
+            r#"{"z":"1","l":[[]],"w":[{"x":[1]},{"x":[]}]}"#,
+        ];
+        let expected = [
+            "b: Boolean",
+            "i: Signed(64)",
+            "n: Float(64)",
+            "t: Timestamp(Stamp { unit: Second, utc: false })",
+            "s: String",
+            "l: List(Json)",
+            "o: Struct([Field { name: \"x\", kind: Signed(64) }])",
+            "m: Json",
+            "e: Json",
+            "a: Null",
+            "u: Float(64)",
+            "x: List(Json)",
+            "z: Json",
+            "w: List(Struct([Field { name: \"x\", kind: List(Signed(64)) }]))",
+        ];
+        assert_eq!(kinds(&rows), expected);
+        assert_eq!(kinds(&[r#"{"l":null}"#, r#"{"l":[]}"#]), ["l: List(Null)"]);
+    }
+
+    #[test]
+    fn rows_that_all_have_other_columns_are_refused() {
+        let mut columns = Columns::default();
+        let mut add = |at: usize| {
+            let row = Map::from_iter([(at.to_string(), Text::Null)]);
+            columns.add(&row).is_ok()
+        };
+        assert!((0..MAX_COLUMNS).all(&mut add));
+        assert!(!add(MAX_COLUMNS));
+    }
 }

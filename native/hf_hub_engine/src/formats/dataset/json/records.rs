@@ -4,6 +4,9 @@ use std::io::BufRead;
 
 use crate::formats::dataset::{Broken, ROW_BYTES};
 
+/// Number of values that a list or an object counts for.
+const NESTED: usize = 4;
+
 /// The objects of a text, each with its number from 1.
 pub(super) struct Records<R> {
     from: R,
@@ -111,6 +114,26 @@ impl<R: BufRead> Records<R> {
     }
 }
 
+/// Whether a text has more values than that. A list or an object takes as much memory as some
+/// numbers, so it counts as [`NESTED`] of them.
+pub(super) fn has_more(text: &[u8], most: usize) -> bool {
+    if text.len() < most / NESTED {
+        return false;
+    }
+    let (mut inside, mut count) = (Inside::default(), 0);
+    text.iter().any(|byte| {
+        if !inside.text {
+            count += match byte {
+                b',' => 1,
+                b'{' | b'[' => NESTED,
+                _ => 0,
+            };
+        }
+        inside.ends(*byte);
+        count > most
+    })
+}
+
 /// Where in an object a text is.
 #[derive(Default)]
 struct Inside {
@@ -162,6 +185,13 @@ mod tests {
                 Err(Broken::Other(error)) => return Err(error.to_string()),
             }
         }
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        assert!(!has_more(b"[1,2,3]", 6) && has_more(b"[1,2,3]", 5));
+        assert!(!has_more(br#"{"a":"[{,,\",,"}"#, 4) && has_more(br#"{"a":[]}"#, 7));
+        assert!(!has_more(br#"{"a":[]}"#, 8) && !has_more(b"", 0));
     }
 
     #[test]

@@ -37,8 +37,11 @@ const SMALL_PAGE: u64 = 64 << 20;
 const MAX_RATIO: u64 = 256;
 /// Maximum size of the pages of all columns that are unpacked at the same time.
 const MAX_PAGES: u64 = 2 << 30;
-/// Size of the reads of a chunk that is not read at once.
-const MIN_WINDOW: u64 = 1 << 20;
+/// Size of the reads of all chunks together that are not read at once, and limits of each of them:
+/// a file may have any number of columns, all of which are read at the same time.
+const WINDOWS: u64 = 128 << 20;
+const MIN_WINDOW: u64 = 4 << 10;
+const MAX_WINDOW: u64 = 1 << 20;
 /// Maximum size of what is read at once from a Hub: chunks of a row group, or windows of them.
 const AT_ONCE: u64 = 32 << 20;
 /// Maximum distance of chunks that are read together.
@@ -59,26 +62,27 @@ impl Group {
         source: &Arc<Source>,
         chunks: &[Range<u64>],
     ) -> std::result::Result<Self, Broken> {
-        let total: u64 = chunks.iter().map(|chunk| chunk.end - chunk.start).sum();
+        let total = chunks.iter().map(|chunk| chunk.end - chunk.start).fold(0, u64::saturating_add);
+        let count = chunks.len().max(1) as u64;
         let mut fetched = Vec::new();
         if source.is_remote() && total <= AT_ONCE {
-            let ranges = merged(chunks.to_vec());
+            let ranges = merged(chunks.to_vec(), GAP.min(AT_ONCE / count));
             let parts = source.read_all(&ranges)?;
             fetched = ranges.iter().map(|range| range.start).zip(parts).collect();
         }
-        let share = if source.is_remote() { AT_ONCE / chunks.len().max(1) as u64 } else { 0 };
-        let window = share.max(MIN_WINDOW);
+        let share = (WINDOWS / count).clamp(MIN_WINDOW, MAX_WINDOW);
+        let window = if source.is_remote() { share.max(AT_ONCE / count) } else { share };
         Ok(Self { source: source.clone(), fetched, window, unpacked: AtomicU64::new(0) })
     }
 }
 
 /// Returns ranges in order, of which those that are close to each other are one.
-fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+fn merged(mut ranges: Vec<Range<u64>>, gap: u64) -> Vec<Range<u64>> {
     ranges.sort_by_key(|range| range.start);
     let mut merged: Vec<Range<u64>> = Vec::new();
     for range in ranges {
         match merged.last_mut() {
-            Some(last) if range.start <= last.end + GAP => last.end = last.end.max(range.end),
+            Some(last) if range.start <= last.end + gap => last.end = last.end.max(range.end),
             _ => merged.push(range),
         }
     }
@@ -145,7 +149,7 @@ impl Pages {
     fn peek(&mut self) -> Result<Option<&PageHeader>> {
         if self.next.is_none() && self.at < self.end {
             let left = self.end - self.at;
-            let mut length = HEADER.min(left);
+            let mut length = HEADER.min(self.group.window).min(left);
             let (header, length) = loop {
                 match PageHeader::read(&self.bytes(self.at, length)?) {
                     Ok(read) => break read,
@@ -181,7 +185,7 @@ impl Pages {
         }
     }
 
-    /// Counts what a page needs before it is unpacked.
+    /// Counts what a page needs before it is read and unpacked.
     fn count(&mut self, header: &PageHeader, packed: u64) -> Result<()> {
         let unpacked = size(header.unpacked)?;
         let values = size(header.values)?;
@@ -197,9 +201,10 @@ impl Pages {
                 )));
             }
             // Each value is decoded, also an empty one.
-            return self.reserve(DICTIONARY, unpacked + values * size_of::<ByteArray>() as u64);
+            let decoded = values * size_of::<ByteArray>() as u64;
+            return self.reserve(DICTIONARY, packed + unpacked + decoded);
         }
-        self.reserve(header.kind, unpacked)
+        self.reserve(header.kind, packed + unpacked)
     }
 
     /// Counts the memory of the dictionary or of the page, instead of that of the last one.

@@ -3,9 +3,9 @@
 
 use ::parquet::basic::Encoding;
 
-use crate::formats::dataset::parquet::{
+use crate::formats::dataset::{
     MAX_VALUES, TOO_MANY,
-    delta::{INVALID, Reader, bits},
+    parquet::delta::{INVALID, Reader, bits},
 };
 
 /// The rows of a column of lists, as its pages are read.

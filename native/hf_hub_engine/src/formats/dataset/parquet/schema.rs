@@ -1,6 +1,6 @@
 //! The columns of a file as a tree, and where in it values may be absent or repeated.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use ::parquet::{
     basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical},
@@ -45,8 +45,16 @@ impl Levels {
 /// Returns the columns of a file.
 pub(super) fn columns(root: &Type) -> Result<Vec<Node>, String> {
     let mut leaves = 0;
-    let top = Levels { definition: 0, repetition: 0 };
-    root.get_fields().iter().map(|field| node(field, top, &mut leaves)).collect()
+    nodes(root, Levels { definition: 0, repetition: 0 }, &mut leaves)
+}
+
+/// The columns of a file or the entries of a struct, all of which have another name: a row is a map.
+fn nodes(from: &Type, levels: Levels, leaves: &mut usize) -> Result<Vec<Node>, String> {
+    let mut names = HashSet::new();
+    if let Some(again) = from.get_fields().iter().find(|field| !names.insert(field.name())) {
+        return Err(format!("two of its columns have the same name, {:?}", again.name()));
+    }
+    from.get_fields().iter().map(|field| node(field, levels, leaves)).collect()
 }
 
 fn node(from: &Type, above: Levels, leaves: &mut usize) -> Result<Node, String> {
@@ -150,11 +158,7 @@ fn map(from: &Type, entries: &Type, levels: Levels, leaves: &mut usize) -> Resul
 
 fn group(from: &Type, levels: Levels, leaves: &mut usize) -> Result<Node, String> {
     let first = *leaves;
-    let nodes: Vec<Node> = from
-        .get_fields()
-        .iter()
-        .map(|field| node(field, levels, leaves))
-        .collect::<Result<_, _>>()?;
+    let nodes = nodes(from, levels, leaves)?;
     // Without a leaf, their number is unknown.
     if nodes.is_empty() {
         return Err(format!("column `{}`: a struct without entries is not supported", from.name()));

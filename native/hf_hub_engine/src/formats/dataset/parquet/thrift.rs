@@ -8,6 +8,12 @@ const MAX_ITEMS: u64 = 1_000_000;
 /// Maximum number of nodes of a schema, and of levels.
 const MAX_NODES: u64 = 100_000;
 const MAX_LEVELS: usize = 64;
+/// Maximum size of a schema: the library stores the whole path of each leaf, and each node is part
+/// of the types of all above it.
+const MAX_SCHEMA: u64 = 64 << 20;
+const NODE: u64 = 64;
+/// Maximum number of chunks of columns in all row groups.
+const MAX_CHUNKS: u64 = 500_000;
 
 /// Why something cannot be read: it is not valid, or there is not enough of it.
 #[derive(Debug, PartialEq)]
@@ -18,6 +24,7 @@ pub(super) enum Wrong {
 
 type Result<T> = std::result::Result<T, Wrong>;
 
+const BINARY: u8 = 8;
 const STRUCT: u8 = 12;
 const LIST: u8 = 9;
 
@@ -108,7 +115,7 @@ impl<'a> Thrift<'a> {
             3 => self.pass(1),
             4..=6 => self.varint().map(drop),
             7 => self.pass(8),
-            8 => {
+            BINARY => {
                 let length = self.varint()?;
                 self.pass(length)
             }
@@ -126,40 +133,70 @@ impl<'a> Thrift<'a> {
 
 /// Checks that a footer can be given to a library, which trusts its counts and its nesting.
 pub(super) fn check_footer(footer: &[u8]) -> Result<()> {
+    let mut chunks = 0;
     Thrift::new(footer).fields(MAX_DEPTH, &mut |thrift, id, kind| {
-        if (id, kind) != (2, LIST) {
-            return Ok(false);
+        match (id, kind) {
+            (2, LIST) => check_schema(thrift)?,
+            (4, LIST) => check_groups(thrift, &mut chunks)?,
+            _ => return Ok(false),
         }
-        let (count, kind) = thrift.list()?;
-        if kind != STRUCT || count > MAX_NODES {
-            return Err(Wrong::Invalid("its schema has too many nodes"));
-        }
-        check_schema(thrift, count).map(|()| true)
+        Ok(true)
     })
 }
 
-/// Nodes follow each other in the order of a tree; each has the number of its children.
-fn check_schema(thrift: &mut Thrift<'_>, count: u64) -> Result<()> {
-    let mut open: Vec<u64> = Vec::new();
-    for left in (0..count).rev() {
-        let mut children = 0;
+/// Row groups have a list of chunks in their first field.
+fn check_groups(thrift: &mut Thrift<'_>, chunks: &mut u64) -> Result<()> {
+    let groups = structures(thrift)?;
+    for _ in 0..groups {
         thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
-            let is_count = (id, kind) == (5, 5);
-            if is_count {
-                children = thrift.integer()?;
+            if (id, kind) != (1, LIST) {
+                return Ok(false);
             }
-            Ok(is_count)
+            let count = structures(thrift)?;
+            *chunks += count;
+            if *chunks > MAX_CHUNKS {
+                return Err(Wrong::Invalid("it has too many row groups and columns"));
+            }
+            (0..count).try_for_each(|_| thrift.skip(STRUCT, MAX_DEPTH)).map(|()| true)
         })?;
-        let children =
-            u64::try_from(children).map_err(|_| Wrong::Invalid("its schema is not a tree"))?;
+    }
+    Ok(())
+}
+
+/// Returns the number of structures in a list, which follow.
+fn structures(thrift: &mut Thrift<'_>) -> Result<u64> {
+    let (count, kind) = thrift.list()?;
+    if kind != STRUCT && count > 0 {
+        return Err(Wrong::Invalid("a list has items of another kind"));
+    }
+    Ok(count)
+}
+
+/// Nodes follow each other in the order of a tree; each has the number of its children.
+fn check_schema(thrift: &mut Thrift<'_>) -> Result<()> {
+    let count = structures(thrift)?;
+    if count > MAX_NODES {
+        return Err(Wrong::Invalid("its schema has too many nodes"));
+    }
+    // Of each open node, how many of its children are left and the length of its path.
+    let mut open: Vec<(u64, u64)> = Vec::new();
+    let mut size = 0;
+    for left in (0..count).rev() {
+        let (name, children) = node(thrift)?;
         if children > left {
             return Err(Wrong::Invalid("its schema is not a tree"));
         }
-        if let Some(open) = open.last_mut() {
+        let depth = open.len() as u64 + 1;
+        let path = open.last().map_or(0, |(_, path)| *path) + name;
+        size += path + depth * (name + NODE);
+        if size > MAX_SCHEMA {
+            return Err(Wrong::Invalid("its schema is too large"));
+        }
+        if let Some((open, _)) = open.last_mut() {
             *open -= 1;
         }
-        open.push(children);
-        while open.last() == Some(&0) {
+        open.push((children, path));
+        while open.last().is_some_and(|(children, _)| *children == 0) {
             open.pop();
         }
         if open.len() > MAX_LEVELS {
@@ -167,6 +204,25 @@ fn check_schema(thrift: &mut Thrift<'_>, count: u64) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Reads a node of a schema; returns the length of its name, and the number of its children.
+fn node(thrift: &mut Thrift<'_>) -> Result<(u64, u64)> {
+    let (mut name, mut children) = (0, 0);
+    thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
+        match (id, kind) {
+            (4, BINARY) => {
+                name = thrift.varint()?;
+                thrift.pass(name)?;
+            }
+            (5, 5) => children = thrift.integer()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let children =
+        u64::try_from(children).map_err(|_| Wrong::Invalid("its schema is not a tree"))?;
+    Ok((name, children))
 }
 
 /// What a page announces about itself.
@@ -240,12 +296,7 @@ mod tests {
     fn footer(children: &[u8]) -> Vec<u8> {
         // Field 2: a list of structures; in each, field 5: an integer.
         let mut footer = vec![0x29, 0xfc];
-        let mut count = children.len();
-        while count >= 0x80 {
-            footer.push(u8::try_from(count & 0x7f).unwrap() | 0x80);
-            count >>= 7;
-        }
-        footer.push(u8::try_from(count).unwrap());
+        footer.extend(varint(children.len()));
         for count in children {
             footer.extend([0x55, count * 2, 0]);
         }
@@ -263,6 +314,47 @@ mod tests {
         deeper.push(0);
         let refused = Err(Wrong::Invalid("its schema is nested too deeply"));
         assert_eq!(check_footer(&footer(&deeper)), refused);
+    }
+
+    fn varint(mut value: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(u8::try_from(value & 0x7f).unwrap() | 0x80);
+            value >>= 7;
+        }
+        bytes.push(u8::try_from(value).unwrap());
+        bytes
+    }
+
+    /// A library stores the path of each leaf, so a long name of a group counts for each of them.
+    #[test]
+    fn a_schema_whose_paths_need_much_memory_is_refused() {
+        let schema = |name: usize, leaves: usize| {
+            let head = [vec![0x29, 0xfc], varint(leaves + 1), vec![0x48], varint(name)].concat();
+            let rest =
+                [vec![0x15], varint(leaves * 2), vec![0], [0x55, 0, 0].repeat(leaves)].concat();
+            check_footer(&[head, vec![b'x'; name], rest, vec![0]].concat())
+        };
+        assert_eq!(schema(1_000_000, 10), Ok(()));
+        let refused = Err(Wrong::Invalid("its schema is too large"));
+        assert_eq!(schema(1_000_000, 100), refused);
+        assert_eq!(schema(10, 90_000), Ok(()));
+    }
+
+    #[test]
+    fn the_chunks_of_all_row_groups_are_counted() {
+        let groups = |groups: usize, chunks: usize| {
+            let group = [vec![0x19, 0xfc], varint(chunks), vec![0; chunks], vec![0]].concat();
+            let head = [vec![0x49, 0xfc], varint(groups)].concat();
+            check_footer(&[head, group.repeat(groups), vec![0]].concat())
+        };
+        assert_eq!(groups(50, 10_000), Ok(()));
+        assert_eq!(
+            groups(51, 10_000),
+            Err(Wrong::Invalid("it has too many row groups and columns"))
+        );
+        let other = check_footer(&[0x49, 0x15, 0, 0]);
+        assert_eq!(other, Err(Wrong::Invalid("a list has items of another kind")));
     }
 
     #[test]
