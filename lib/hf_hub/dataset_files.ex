@@ -74,7 +74,8 @@ defmodule HfHub.DatasetFiles do
           tree |> Selection.files() |> Selection.below(folder) |> of_split(folder, split)
 
         {:splits, _patterns} ->
-          for {^split, files} <- Selection.splits(tree, card, config), file <- files, do: file
+          files = for {^split, files} <- Selection.splits(tree, card, config), file <- files, do: file
+          files |> Enum.uniq() |> Enum.sort()
       end
       |> found(config, split, ref)
     end

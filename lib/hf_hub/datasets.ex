@@ -13,10 +13,12 @@ defmodule HfHub.Datasets do
 
   ## Downloaded or streamed
 
-  By default, the files of the split are downloaded to the cache, and read from there. With `stream: true`, nothing is
-  stored: rows are read from the Hub as they are taken. Of a Parquet file, these are its footer, and of each group of rows
-  the wanted columns; of other files the bytes up to the last row that is taken. A stream that is halted closes its files
-  and connections.
+  By default, the files of the split and the card are downloaded to the cache, and read from there; in offline mode, or
+  with `local_files_only: true`, they have to be in it.
+
+  With `stream: true`, nothing is stored: rows are read from the Hub as they are taken. Of a Parquet file, these are its
+  footer, and of each group of rows the wanted columns; of other files the bytes up to the last row that is taken. A stream
+  that is halted closes its files and connections.
 
   In both cases, rows are read in batches as they are taken, so memory does not grow with the dataset.
 
@@ -39,8 +41,10 @@ defmodule HfHub.Datasets do
 
   Times of nanoseconds are cut to microseconds, and durations are integers in the unit of the file. CSV files have no
   types: a column is of integers, floats, booleans or strings by its first 10,000 rows, as pandas finds them, and empty
-  values, `NA`, `null` and the like are `nil`. The types of JSON are those of its first 10 MB: strings that are all dates
-  or times are `NaiveDateTime`, and an object whose entries differ from row to row is returned as it is.
+  values, `NA`, `null` and the like are `nil`. A card may set the `sep` of a configuration; other options of the readers of
+  `datasets` that change what a row is are not supported, and an error of kind `:bad_request`. The types of JSON are those
+  of its first 10 MB: strings that are all dates or times are `NaiveDateTime`, and an object whose entries differ from row
+  to row is returned as it is.
   """
 
   alias HfHub.{Error, Options}
@@ -71,8 +75,8 @@ defmodule HfHub.Datasets do
             type: :boolean,
             default: false,
             doc:
-              "Whether to read from the Hub instead of downloading the files. Of data frames, there is one for each batch " <>
-                "of rows then, in a lazy stream."
+              "Whether to read from the Hub instead of downloading the files, unless only cached files are used. Of data " <>
+                "frames, there is one for each batch of rows then, in a lazy stream."
           ],
           converted: [
             type: :boolean,
@@ -82,21 +86,27 @@ defmodule HfHub.Datasets do
                 "`refs/convert/parquet`."
           ],
           cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
+          local_files_only: Options.local_files_only(),
           progress: Options.progress()
         ] ++ Options.revision() ++ Keyword.drop(Options.transfer(), [:max_connections])
 
   @doc """
   Loads a split of a dataset.
 
-  The dataset is a repository, or `{:local, path}`: a folder with the files of a dataset, or one file. Of a folder,
-  the splits are found by the names of its files: its card is not read.
+  The dataset is a repository, or `{:local, path}`: a folder with the files of a dataset and its card, `README.md`, or one
+  file. A folder in the reference, such as the `:subdir` of a tuple, is read as a dataset of its own, without the card.
 
   Returns a lazy stream of maps, or a data frame; see the option `:as`. The first file is opened before that, so that a
   missing column is an error; with `stream: true`, files are opened when rows are taken. What is wrong with a file later
   raises `HfHub.Error`, also where a data frame is wanted.
 
   Errors name what there is: a split or a configuration that does not exist is of kind `:entry_not_found`, a column
-  `:not_found`; files of another or of several formats are `:bad_request`, and invalid files `:invalid_response`.
+  `:not_found`; files of another or of several formats are `:bad_request`, and invalid files `:invalid_response`. Files that
+  are not cached, where only cached ones are used, are `:not_cached`. A file on this machine that is written to while its
+  rows are read is an error of kind `:io`.
+
+  Memory is bounded by row: one of more than 256 MB of text or 1 GiB of values, of millions of values in lists, or of more
+  values than the header of a CSV file has is an error.
 
   ## Options
 

@@ -191,12 +191,8 @@ defmodule HfHub.Download do
   def snapshot_download(opts) do
     opts = opts |> Options.validate!(@snapshot_options) |> refuse_contradictions!()
 
-    with {:ok, spec, ref} <- Spec.repo(opts),
-         more = %{
-           filter: %{allow: allowed(opts[:allow_patterns], ref.path), ignore: opts[:ignore_patterns]},
-           max_workers: min(opts[:max_workers], @max_workers)
-         },
-         {:ok, snapshot} <- run(Map.merge(spec, more), opts, ref.repo_id, :snapshot) do
+    with {:ok, snapshot} <- snapshot(opts) do
+      warn_unmatched(snapshot, opts)
       deliver_snapshot(snapshot, opts)
     end
   end
@@ -204,6 +200,29 @@ defmodule HfHub.Download do
   @doc "Same as `snapshot_download/1`, but returns the folder or raises `HfHub.Error`."
   @spec snapshot_download!(keyword()) :: Path.t() | [FileInfo.t()]
   def snapshot_download!(opts), do: Error.unwrap!(snapshot_download(opts))
+
+  @doc false
+  # Downloads those of the named files that the repository has, and returns the folder of the snapshot.
+  @spec existing_files([String.t()], keyword()) :: {:ok, Path.t()} | {:error, Error.t()}
+  def existing_files(names, opts) do
+    # No pattern would stand for all files.
+    patterns =
+      if names == [], do: [ignore_patterns: "*"], else: [allow_patterns: Enum.map(names, &Fnmatch.literal/1)]
+
+    opts = Options.validate!(patterns ++ opts, @snapshot_options)
+    with {:ok, snapshot} <- snapshot(opts), do: deliver_snapshot(snapshot, opts)
+  end
+
+  defp snapshot(opts) do
+    with {:ok, spec, ref} <- Spec.repo(opts) do
+      more = %{
+        filter: %{allow: allowed(opts[:allow_patterns], ref.path), ignore: opts[:ignore_patterns]},
+        max_workers: min(opts[:max_workers], @max_workers)
+      }
+
+      run(Map.merge(spec, more), opts, ref.repo_id, :snapshot)
+    end
+  end
 
   @doc """
   Returns a lazy stream of the bytes of a file; nothing is written to disk.
@@ -378,15 +397,17 @@ defmodule HfHub.Download do
     if ready?, do: {:ok, destination}, else: Extract.extract(report.path, destination)
   end
 
-  defp deliver_snapshot(snapshot, opts) do
-    warn_stale(snapshot.stale, "the snapshot")
-
+  defp warn_unmatched(snapshot, opts) do
     if snapshot.matched == 0 and opts[:allow_patterns] ++ opts[:ignore_patterns] != [] do
       Logger.warning(
         "no file of the repository matched allow_patterns: #{inspect(opts[:allow_patterns])}, " <>
           "ignore_patterns: #{inspect(opts[:ignore_patterns])}"
       )
     end
+  end
+
+  defp deliver_snapshot(snapshot, opts) do
+    warn_stale(snapshot.stale, "the snapshot")
 
     if opts[:dry_run],
       do: {:ok, Enum.map(snapshot.files, Decode.to(FileInfo))},

@@ -68,7 +68,7 @@ defmodule HfHub.Native do
     ref = make_ref()
     job = Nif.start(ref, name, spec)
     Nif.ask(job, 2)
-    %{ref: ref, job: job, span: span, bytes: 0, outcome: :running}
+    %{ref: ref, job: job, span: span, streamed: 0, outcome: :running}
   end
 
   defp handle({:progress, fields}, ref, job, reporter) do
@@ -113,7 +113,7 @@ defmodule HfHub.Native do
     receive do
       {:hf_hub, ^ref, {:chunk, chunk}} ->
         Nif.ask(job, 1)
-        {[chunk], %{stream | bytes: stream.bytes + size(chunk)}}
+        {[chunk], %{stream | streamed: stream.streamed + size(chunk)}}
 
       {:hf_hub, ^ref, {:ok, :done}} ->
         {:halt, %{stream | outcome: :done}}
@@ -127,8 +127,9 @@ defmodule HfHub.Native do
     end
   end
 
-  # An event is a map.
+  # Bytes, or rows. Events and columns count nothing.
   defp size(chunk) when is_binary(chunk), do: byte_size(chunk)
+  defp size({:rows, %{count: count}}), do: count
   defp size(_event), do: 0
 
   defp stop_stream(%{outcome: outcome, span: span} = stream) do
@@ -139,7 +140,7 @@ defmodule HfHub.Native do
 
     case outcome do
       {:failed, error} -> Telemetry.stop(span, {:error, error})
-      _ended -> Telemetry.stop(span, {:ok, %{streamed: stream.bytes, halted: outcome == :running}})
+      _ended -> Telemetry.stop(span, {:ok, %{streamed: stream.streamed, halted: outcome == :running}})
     end
   end
 

@@ -12,6 +12,8 @@ defmodule HfHub.Telemetry do
   | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time`; of a file also `:bytes`: its size if it was downloaded, 0 if it was cached; of a stream the bytes that were read |
   | `[:hf_hub, :upload, :start]` | an upload or a commit starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :upload, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
+  | `[:hf_hub, :rows, :start]` | a stream of the rows of a dataset starts | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :rows, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time`, unless it failed also `:rows`: the rows that were read |
   | `[:hf_hub, operation, :exception]` | the operation raised, threw or exited | `:duration`, `:monotonic_time` |
 
   Times are in native units; `System.convert_time_unit/3` converts them. The metadata:
@@ -22,6 +24,7 @@ defmodule HfHub.Telemetry do
   | requests | `:method`, `:path`, `:endpoint` |
   | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint` |
   | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder`, `:preupload` or `:bucket`), `:endpoint` |
+  | rows | `:repo_id`, `:repo_type`, `:revision` (the commit), `:endpoint`, `:path` (of a folder on this machine, for which the others are `nil`), `:split`, `:files` (their number) |
   | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |
   | `:stop` of requests | also `:status`, that of the response, or `nil` if there was none or its events were streamed |
   | `:stop` of successful downloads and uploads | also `:fallback`: why Xet failed and HTTP took over, or the reverse; else `nil` |
@@ -32,8 +35,8 @@ defmodule HfHub.Telemetry do
   Metadata never contains a token, and `user:password@` in an endpoint is masked. Requests for the contents of files belong
   to the download. Repeated requests are one event.
 
-  The span of a stream (`HfHub.Download.download_stream/1`, and requests whose events are streamed) lasts from its first
-  read to its end, or until it is halted; each run of the stream is a span.
+  The span of a stream (`HfHub.Download.download_stream/1`, `HfHub.Datasets.load/2`, and requests whose events are streamed)
+  lasts from its first read to its end, or until it is halted; each run of the stream is a span.
 
       :telemetry.attach("downloads", [:hf_hub, :download, :stop], &MyApp.Metrics.download/4, nil)
 
@@ -49,7 +52,7 @@ defmodule HfHub.Telemetry do
 
   @typedoc false
   @opaque open_span :: nil | {operation(), map(), integer()}
-  @typep operation :: :request | :download | :upload
+  @typep operation :: :request | :download | :upload | :rows
 
   @doc false
   # `token` is the token of the call, as `HfHub.Native.Hub.config/1` returns it.
@@ -131,6 +134,7 @@ defmodule HfHub.Telemetry do
   defp outcome(:download, {:ok, %{streamed: bytes, halted: halted}}),
     do: {%{bytes: bytes}, done(%{halted: halted})}
 
+  defp outcome(:rows, {:ok, %{streamed: rows, halted: halted}}), do: {%{rows: rows}, done(%{halted: halted})}
   defp outcome(:download, {:ok, report}) when is_map(report), do: downloaded(report)
   # A path, of a file that was cached.
   defp outcome(:download, path) when is_binary(path), do: {%{bytes: 0}, done(%{fallback: nil, cached: true})}

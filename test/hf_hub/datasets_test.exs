@@ -85,6 +85,28 @@ defmodule HfHub.DatasetsTest do
                ~s(no configuration "de"; its configurations are "en", "fr")
     end
 
+    test "is a folder in the repository, or one of its files, if the reference contains it", context do
+      card = "---\nconfigs:\n- config_name: default\n  data_files: top.csv\n---\n"
+
+      files = %{
+        "README.md" => card,
+        "top.csv" => "n\n0\n",
+        "a/b/train.csv" => "n\n1\n",
+        "a/b/test.csv" => "n\n2\n"
+      }
+
+      id = dataset(context, files)
+
+      for stream <- [false, true] do
+        read = &rows!(context, &1, [stream: stream] ++ &2)
+        assert read.(id, []) == [%{"n" => 0}]
+        assert read.({:hf, id, subdir: "a/b"}, split: "test") == [%{"n" => 2}]
+        assert read.("hf://datasets/#{id}/a", split: "train") == [%{"n" => 1}]
+        assert read.("hf://datasets/#{id}/a/b/test.csv", []) == [%{"n" => 2}]
+        assert error!(context, {:hf, id, subdir: "c"}, stream: stream).kind == :entry_not_found
+      end
+    end
+
     test "is read as the public Hub has converted it", context do
       id = dataset(context, %{"train.csv" => "n\n1\n"})
       files = %{"default/train/0000.parquet" => @parquet, "default/partial-test/0000.parquet" => @parquet}
@@ -103,6 +125,58 @@ defmodule HfHub.DatasetsTest do
       mixed = dataset(context, %{"README.md" => card, "a.csv" => "n\n1\n", "b.jsonl" => ~s({"n":1}\n)})
       assert error!(context, mixed).message =~ "several formats: csv, json"
       assert {:error, %Error{kind: :repo_not_found}} = load(context, "org/none-#{System.pid()}", [])
+    end
+  end
+
+  test "a folder has the configurations of its card", context do
+    files = %{"one/a.csv" => "n\n1\n", "one/.hidden.csv" => "n\n0\n", "two.csv" => "n\n2\n"}
+
+    card = """
+    ---
+    license: mit
+    configs:
+    - config_name: en
+      default: true
+      data_files:
+      - split: train
+        path: one/*.csv
+      - split: held_out
+        path: ["two.csv", "../*.csv"]
+    - config_name: fr
+      data_dir: one
+    ---
+    # A dataset
+    """
+
+    local = {:local, folder(context, Map.put(files, "README.md", card))}
+    assert rows!(context, local, split: "train") == [%{"n" => 1}]
+    assert rows!(context, local, split: "held_out", stream: true) == [%{"n" => 2}]
+    assert rows!(context, local, config: "fr") == [%{"n" => 1}]
+    assert error!(context, local, config: "de").message =~ ~s(its configurations are "en", "fr")
+    assert error!(context, local, split: "test").message =~ ~s(its splits are "train", "held_out")
+
+    # A file alone has no card.
+    {:local, folder} = local
+    assert rows!(context, {:local, Path.join(folder, "two.csv")}) == [%{"n" => 2}]
+
+    error = error!(context, {:local, folder(context, Map.put(files, "README.md", "---\na: [\n---\n"))})
+    assert error.kind == :invalid_card and error.path =~ "README.md" and error.message =~ error.path
+  end
+
+  test "a card may set what separates the values of CSV, and nothing else of the reader", context do
+    local = fn more ->
+      card = "---\nconfigs:\n- config_name: default\n  data_files: a.csv\n  #{more}\n---\n"
+      {:local, folder(context, %{"README.md" => card, "a.csv" => "a;b\n1;2,3\n"})}
+    end
+
+    for more <- [~s(sep: ";"), ~s(delimiter: ";")],
+        do: assert(rows!(context, local.(more)) == [%{"a" => 1, "b" => "2,3"}])
+
+    assert rows!(context, local.(~S(sep: "\t"))) == [%{"a;b" => "1;2,3"}]
+
+    for more <- ["skiprows: 1", ~s(sep: "; ")] do
+      error = error!(context, local.(more))
+      assert error.kind == :bad_request and error.message =~ "`#{hd(String.split(more, ":"))}`"
     end
   end
 
@@ -161,7 +235,7 @@ defmodule HfHub.DatasetsTest do
             {"a.parquet", "not Parquet", "does not end as Parquet files do"},
             {"b.parquet", truncated <> binary_part(@parquet, byte_size(@parquet), -8), "Required field"},
             {"c.jsonl", ~s({"a":), "row 1: EOF"},
-            {"d.csv", "a\n1,2\n", "line 2: it has 2 values"},
+            {"d.csv", "a\n1,2\n", "line 2: it has more than 1 values"},
             {"e.csv.gz", "a\n" <> String.duplicate("1\n", 20), "invalid gzip header"},
             {"f.jsonl", "", "it has no rows"},
             {"g.jsonl", "{}\n{}\n", "it has no columns"}
@@ -182,6 +256,20 @@ defmodule HfHub.DatasetsTest do
 
       local = {:local, Path.join(folder(context, files), "a[1]*/{x}")}
       assert rows!(context, local) == [%{"n" => 1, "m" => "x"}, %{"n" => 2, "m" => "y"}]
+    end
+
+    test "that are written to while they are read are errors", context do
+      lines = for n <- 1..5_000, do: [~s({"n":), "#{n}", "}\n"]
+
+      for {name, content} <- [{"a.jsonl", lines}, {"b.csv", ["n\n", List.duplicate("1\n", 5_000)]}] do
+        path = Path.join(folder(context, %{name => content}), name)
+
+        assert_raise Error, ~r/was changed or truncated after it was opened/, fn ->
+          Datasets.load!({:local, path}, as: :rows)
+          |> Stream.with_index()
+          |> Enum.each(fn {_row, at} -> if at == 0, do: File.write!(path, "x", [:append]) end)
+        end
+      end
     end
 
     test "with other columns than the first are errors while rows are read", context do

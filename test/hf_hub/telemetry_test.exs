@@ -80,10 +80,10 @@ defmodule HfHub.TelemetryTest do
     refute inspect({metadata, Process.info(self(), :messages)}) =~ token()
   end
 
-  test "the three operations emit the same three events" do
+  test "the operations emit the same three events" do
     metadata = %{repo_id: "a/b"}
 
-    for operation <- [:request, :download, :upload] do
+    for operation <- [:request, :download, :upload, :rows] do
       assert HfHub.Telemetry.span(operation, metadata, fn -> {:ok, 1} end) == {:ok, 1}
       assert_received {[:hf_hub, ^operation, :start], %{system_time: _, monotonic_time: _}, started}
       assert Map.delete(started, :telemetry_span_context) == metadata
@@ -111,6 +111,31 @@ defmodule HfHub.TelemetryTest do
     progress = fn _ -> throw(:enough) end
     assert catch_throw(HfHub.Telemetry.span(:download, %{repo_id: "x"}, fn -> progress.(1) end)) == :enough
     assert_received {[:hf_hub, :download, :exception], %{duration: _}, %{kind: :throw, reason: :enough}}
+  end
+
+  test "each run of a stream of rows is a span", context do
+    {id, commit} = repo(context, %{"train.csv" => "n\n1\n2\n"}, repo_type: :dataset)
+    opts = [as: :rows, endpoint: context.endpoint, cache_dir: context.cache, token: token()]
+    rows = HfHub.Datasets.load!(id, [split: "train"] ++ opts)
+    refute_received {[:hf_hub, :rows, _moment], _, _}
+    assert Enum.count(rows) == 2
+    assert_received {[:hf_hub, :rows, :start], %{system_time: _, monotonic_time: _}, started}
+
+    assert_received {[:hf_hub, :rows, :stop], %{duration: _, rows: 2},
+                     %{result: :ok, halted: false} = stopped}
+
+    assert %{repo_id: ^id, repo_type: "dataset", revision: ^commit, split: "train", files: 1, path: nil} =
+             started
+
+    assert stopped.telemetry_span_context == started.telemetry_span_context
+    assert Enum.take(rows, 1) == [%{"n" => 1}]
+    assert_received {[:hf_hub, :rows, :stop], %{rows: 2}, %{halted: true}}
+
+    folder = folder(context, %{"train/a.csv" => "n\n1\n", "train/b.csv" => "m\n2\n"})
+    assert_raise Error, fn -> Enum.to_list(HfHub.Datasets.load!({:local, folder}, opts)) end
+    assert_received {[:hf_hub, :rows, :stop], measured, %{result: :error, path: ^folder, error: %Error{}}}
+    refute is_map_key(measured, :rows)
+    refute inspect(Process.info(self(), :messages)) =~ token()
   end
 
   # What `:telemetry.span/3` documents, by which reporters and tracers read events.

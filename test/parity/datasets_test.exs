@@ -24,7 +24,7 @@ defmodule HfHub.Parity.DatasetsTest do
     for {name, %{"repo" => repo, "what" => what, "rows" => expected}} <- context.judged,
         stream <- [false, true] do
       load = for key <- [:split, :config], value = what["#{key}"], do: {key, value}
-      ours = repo |> Datasets.load!(options(context) ++ [stream: stream] ++ load) |> chosen(what)
+      ours = repo |> dataset() |> Datasets.load!(options(context) ++ [stream: stream] ++ load) |> chosen(what)
       ours = Enum.map(ours, &DatasetsJudge.tagged/1)
       assert length(ours) == length(expected), "#{name}: #{length(ours)} rows, expected #{length(expected)}"
       for {ours, theirs} <- Enum.zip(ours, expected), do: compare(name, ours, theirs)
@@ -39,6 +39,10 @@ defmodule HfHub.Parity.DatasetsTest do
     assert received(repo, fn -> assert Enum.at(stream, 5000) == %{"id" => 5000} end) <= hd(needed) + 64 * 1024
     assert Enum.sum(needed) + 64 * 1024 < size / 5
   end
+
+  # A folder on this machine, or a repository.
+  defp dataset("/" <> _rest = folder), do: {:local, folder}
+  defp dataset(repo), do: repo
 
   defp options(context), do: [as: :rows, endpoint: context.endpoint, cache_dir: context.cache]
 

@@ -204,8 +204,40 @@ def wide():
     results["wide"] = {"repo": "org/judged-wide", "needed": needed, "size": path.stat().st_size}
 
 
+CARD = """---
+configs:
+- config_name: en
+  default: true
+  sep: ";"
+  data_files:
+  - split: train
+    path: one/*.csv
+  - split: held_out
+    path: ["two.csv", "three/**", "t*.csv"]
+- config_name: fr
+  data_dir: fr
+---
+# A dataset
+"""
+
+
+def card():
+    """The configurations in the card of a folder."""
+    folder = FOLDER / "card"
+    files = {"README.md": CARD, "one/a.csv": "n;m\n1;x,y\n", "one/b.csv": "n;m\n2;z\n", "one/.c.csv": "n;m\n3;z\n",
+             "two.csv": "n;m\n4;w\n", "three/a/b.csv": "n;m\n5;x\n", "fr/train.csv": "n\n6\n", "fr/test.csv": "n\n7\n"}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    for config, split in (("en", "train"), ("en", "held_out"), ("fr", "train"), ("fr", "test")):
+        rows = load_dataset(str(folder), config, split=split)
+        expect(f"card {config} {split}", str(folder), rows, config=config, split=split)
+    expect("card", str(folder), load_dataset(str(folder), split="train"), split="train")
+
+
 pushed()
 encoded()
 texts()
+card()
 wide()
 print(json.dumps(results))

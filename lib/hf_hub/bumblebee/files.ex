@@ -2,7 +2,7 @@ defmodule HfHub.Bumblebee.Files do
   # Chooses the files of a model as Bumblebee does, and downloads them.
   @moduledoc false
 
-  alias HfHub.{Download, Error, Fnmatch, Options, RepoFiles, RepoRef, StrictJson}
+  alias HfHub.{Download, Error, Options, RepoFiles, RepoRef, StrictJson}
 
   @configs ~w(config.json generation_config.json preprocessor_config.json scheduler_config.json tokenizer.json
               tokenizer_config.json special_tokens_map.json)
@@ -40,13 +40,10 @@ defmodule HfHub.Bumblebee.Files do
   end
 
   # The revision is resolved by the first call, which also stores what it stands for, so that offline calls find it.
-  defp snapshot(ref, [], opts), do: snapshot(ref, ["config.json"], opts)
-
   defp snapshot(ref, names, opts) do
-    patterns = for name <- names, do: Fnmatch.literal(in_folder(ref.path, name))
-    opts = Options.given(Keyword.drop(opts, [:token]) ++ [token: opts[:token]])
+    names = for name <- names, do: in_folder(ref.path, name)
 
-    with {:ok, root} <- Download.snapshot_download([repo_id: ref.repo_id, allow_patterns: patterns] ++ opts) do
+    with {:ok, root} <- Download.existing_files(names, Options.given([repo_id: ref.repo_id] ++ opts)) do
       {:ok, if(ref.path, do: Path.join(root, ref.path), else: root), Path.basename(root)}
     end
   end

@@ -13,22 +13,29 @@ defmodule HfHub.DatasetFiles.Patterns do
 
   @doc "Returns a configuration in a card; `nil` is the default configuration."
   @spec from_card(term(), String.t() | nil) :: t()
-  def from_card(%{"configs" => configs}, config) when is_list(configs) do
-    wanted = if config in [nil, ""], do: default(configs), else: config
-
-    case Enum.find(configs, &match?(%{"config_name" => ^wanted}, &1)) do
-      nil -> nil
-      config -> in_card(config, folder(config["data_dir"]))
-    end
+  def from_card(card, config) do
+    with %{} = about <- about(card, config), do: in_card(about, folder(about["data_dir"]))
   end
 
-  def from_card(_none, _config), do: nil
+  @doc "Returns the entry of a configuration in a card, `nil` if it does not list it."
+  @spec about(term(), String.t() | nil) :: map() | nil
+  def about(%{"configs" => configs}, config) when is_list(configs) do
+    wanted = if config in [nil, ""], do: default(configs), else: config
+    Enum.find(configs, &match?(%{"config_name" => ^wanted}, &1))
+  end
 
-  @doc "Returns the files that match one of the patterns."
+  def about(_none, _config), do: nil
+
+  @doc "Returns the files that match a pattern, in the order of the patterns; more than once if several match, as `datasets`."
   @spec files([String.t()], [String.t()]) :: [String.t()]
   def files(paths, patterns) do
-    compiled = for pattern <- patterns, {:ok, regex} <- [compile(pattern)], do: {regex, pattern}
-    found = Enum.filter(paths, fn path -> Enum.any?(compiled, &matches?(&1, path)) end)
+    found =
+      for pattern <- patterns,
+          {:ok, regex} <- [compile(pattern)],
+          path <- paths,
+          matches?(regex, pattern, path),
+          do: path
+
     # A card may list files of a format that is not known here.
     if (data = Formats.data(found)) == [], do: found, else: data
   end
@@ -73,7 +80,7 @@ defmodule HfHub.DatasetFiles.Patterns do
   defp texts(path), do: for(pattern <- List.wrap(path), is_binary(pattern), do: pattern)
 
   # Hidden files, and folders such as `__pycache__`, match only a pattern with equally many of them.
-  defp matches?({regex, pattern}, path) do
+  defp matches?(regex, pattern, path) do
     path =~ regex and hidden(path) == hidden(pattern) and special(path) == special(pattern)
   end
 

@@ -11,10 +11,13 @@ defmodule HfHub.Datasets.Rows do
   @typedoc "Some rows: their columns, their number, and the values of each column."
   @type batch :: {[field()], non_neg_integer(), [[term()]]}
 
+  @typedoc "The inputs of the engine, and the metadata of the telemetry events."
+  @type spec :: %{job: map(), about: map()}
+
   @doc "Returns the columns of the first file, and whether it can be read."
-  @spec fields(map()) :: {:ok, [field()]} | {:error, Error.t()}
+  @spec fields(spec()) :: {:ok, [field()]} | {:error, Error.t()}
   def fields(spec) do
-    case Enum.take(pieces(spec), 1) do
+    case Enum.take(pieces(spec, &Telemetry.none/1), 1) do
       [fields: fields] -> {:ok, fields}
       [] -> {:ok, []}
     end
@@ -23,10 +26,10 @@ defmodule HfHub.Datasets.Rows do
   end
 
   @doc "Returns a lazy stream of batches; there is at least one, which may have no rows."
-  @spec batches(map()) :: Enumerable.t(batch())
+  @spec batches(spec()) :: Enumerable.t(batch())
   def batches(spec) do
     Stream.transform(
-      pieces(spec),
+      pieces(spec, &Telemetry.start(:rows, spec.about, &1.hub.token)),
       fn -> nil end,
       fn
         {:fields, fields}, nil -> {[{fields, 0, Enum.map(fields, fn _field -> [] end)}], of(fields)}
@@ -37,10 +40,10 @@ defmodule HfHub.Datasets.Rows do
   end
 
   @doc "Returns a lazy stream of rows, each a map of its values by the names of their columns."
-  @spec stream(map()) :: Enumerable.t(map())
+  @spec stream(spec()) :: Enumerable.t(map())
   def stream(spec), do: Stream.flat_map(batches(spec), &rows/1)
 
-  defp pieces(spec), do: Native.stream(:rows, fn -> spec end, &Telemetry.none/1)
+  defp pieces(spec, observe), do: Native.stream(:rows, fn -> spec.job end, observe)
   defp of(fields), do: {fields, Enum.map(fields, &Value.reader(&1.type))}
 
   defp batch(rows, fields, readers) do

@@ -3,9 +3,11 @@ defmodule HfHub.Datasets.Source do
   @moduledoc false
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.{Layout, Selection}
+  alias HfHub.DatasetFiles.{Layout, Patterns, Selection}
+  alias HfHub.Datasets.{Listing, Rows}
+  alias HfHub.Error.Hint
   alias HfHub.Native.Hub
-  alias HfHub.{Api, DatasetFiles, Download, Error, Fnmatch, Options, RepoRef}
+  alias HfHub.{DatasetFiles, Error, RepoRef}
 
   # Formats by extension, as `datasets` has them.
   @formats for {format, endings} <- [
@@ -20,26 +22,36 @@ defmodule HfHub.Datasets.Source do
 
   @converted "refs/convert/parquet"
 
-  @typep place :: {:folder, Path.t()} | {:hub, RepoRef.t()}
-  @type t :: %{place: place(), entries: [{TreeEntry.t(), atom(), boolean()}]}
+  # Options of the readers of `datasets` in a card that change what a row is.
+  @reader ~w(column_names names header index_col usecols true_values false_values skipinitialspace skiprows skipfooter
+             nrows na_values keep_default_na na_filter thousands decimal lineterminator quotechar quoting doublequote
+             escapechar comment encoding dialect on_bad_lines field)
+
+  @type t :: %{
+          place: Listing.place(),
+          entries: [{TreeEntry.t(), atom(), boolean()}],
+          delimiter: byte() | nil
+        }
 
   @doc "Finds the files of the wanted split, each with its format and whether it is compressed."
   @spec files(HfHub.repo() | {:local, Path.t()}, keyword()) :: {:ok, t()} | {:error, Error.t()}
   def files(dataset, opts) do
     opts = if opts[:converted], do: Keyword.put(opts, :revision, opts[:revision] || @converted), else: opts
 
-    with {:ok, place, tree, card} <- tree(dataset, opts),
+    with {:ok, place, tree, card} <- Listing.list(dataset, opts),
          {:ok, splits} <- splits(place, tree, card, opts),
          {:ok, paths} <- split(place, splits, opts[:split]),
-         {:ok, formats} <- formats(place, paths) do
+         {:ok, formats} <- formats(place, paths),
+         {:ok, delimiter} <- delimiter(place, formats, Patterns.about(card, opts[:config])) do
       entries = Map.new(tree, &{&1.path, &1})
-      {:ok, %{place: place, entries: for({path, format, gzip} <- formats, do: {entries[path], format, gzip})}}
+      entries = for {path, format, gzip} <- formats, do: {entries[path], format, gzip}
+      {:ok, %{place: place, entries: entries, delimiter: delimiter}}
     end
   end
 
-  @doc "Returns the inputs of the engine, after the files were downloaded unless they are streamed."
-  @spec spec(t(), keyword()) :: {:ok, map()} | {:error, Error.t()}
-  def spec(%{place: place, entries: entries}, opts) do
+  @doc "Returns what `HfHub.Datasets.Rows` reads, after the files were downloaded unless they are streamed."
+  @spec spec(t(), keyword()) :: {:ok, Rows.spec()} | {:error, Error.t()}
+  def spec(%{place: place, entries: entries, delimiter: delimiter}, opts) do
     with {:ok, folder} <- folder(place, entries, opts),
          {:ok, hub} <- hub(place, opts) do
       files =
@@ -48,6 +60,7 @@ defmodule HfHub.Datasets.Source do
             name: entry.path,
             format: format,
             gzip: gzip,
+            delimiter: delimiter,
             path: folder && Path.join(folder, entry.path),
             place: if(folder == nil, do: RepoRef.to_native(elem(place, 1))),
             size: entry.size
@@ -55,46 +68,22 @@ defmodule HfHub.Datasets.Source do
         end
 
       columns = if opts[:columns], do: Enum.uniq(opts[:columns])
-      {:ok, %{hub: hub, files: files, columns: columns, limit: opts[:limit]}}
+      job = %{hub: hub, files: files, columns: columns, limit: opts[:limit]}
+      {:ok, %{job: job, about: Map.merge(about(place, hub), %{split: opts[:split], files: length(files)})}}
     end
   end
 
-  defp hub({:hub, ref}, opts), do: Hub.config(RepoRef.network(ref, opts))
+  # For telemetry.
+  defp about({:folder, path}, _hub),
+    do: %{repo_id: nil, repo_type: nil, revision: nil, endpoint: nil, path: path}
+
+  defp about(place, hub) do
+    ref = elem(place, 1)
+    %{repo_id: ref.repo_id, repo_type: "dataset", revision: ref.revision, endpoint: hub.endpoint, path: nil}
+  end
+
   defp hub({:folder, _path}, opts), do: Hub.config(Keyword.put(opts, :token, false))
-
-  defp tree({:local, path}, _opts) when is_binary(path) do
-    path = Path.expand(path)
-
-    cond do
-      File.dir?(path) -> {:ok, {:folder, path}, below(path), nil}
-      File.exists?(path) -> {:ok, {:folder, Path.dirname(path)}, [entry(Path.dirname(path), path)], nil}
-      true -> {:error, Error.new(:entry_not_found, "`#{path}` does not exist", path: path)}
-    end
-  end
-
-  defp tree(dataset, opts) do
-    with {:ok, ref} <- RepoRef.resolve(dataset, [only: :dataset] ++ opts),
-         {:ok, info} <- Api.dataset_info(RepoRef.again(ref), Layout.at(ref, opts)),
-         # Files are of the commit that the revision stands for now, whatever is pushed meanwhile.
-         ref = %{ref | revision: info.sha || ref.revision},
-         listing = [repo_type: :dataset, recursive: true] ++ Layout.at(ref, opts),
-         {:ok, tree} <- Api.list_repo_tree(RepoRef.again(ref), listing) do
-      {:ok, {:hub, ref}, tree, if(not opts[:converted], do: info.card_data)}
-    end
-  end
-
-  defp below(folder) do
-    # The folder is not part of the pattern: its own name may have `[` or `*`. Hidden files are no data.
-    for name <- :filelib.wildcard(~c"**", String.to_charlist(folder)),
-        name = List.to_string(name),
-        not Enum.any?(Path.split(name), &String.starts_with?(&1, ".")),
-        path = Path.join(folder, name),
-        File.regular?(path),
-        do: entry(folder, path)
-  end
-
-  defp entry(folder, path),
-    do: %TreeEntry{type: :file, path: Path.relative_to(path, folder), size: File.stat!(path).size}
+  defp hub(place, opts), do: Hub.config(RepoRef.network(elem(place, 1), opts))
 
   defp splits(place, tree, card, opts) do
     config = opts[:config]
@@ -176,6 +165,24 @@ defmodule HfHub.Datasets.Source do
     end
   end
 
+  # Other rows than those of `datasets` would be worse than an error.
+  defp delimiter(_place, [{_path, :parquet, _gzip} | _more], _about), do: {:ok, nil}
+  defp delimiter(_place, _formats, nil), do: {:ok, nil}
+
+  defp delimiter(place, _formats, about) do
+    case {Enum.find(@reader, &is_map_key(about, &1)), about["delimiter"] || about["sep"]} do
+      {nil, nil} -> {:ok, nil}
+      {nil, <<byte>>} when byte < 128 -> {:ok, byte}
+      {nil, "\\t"} -> {:ok, ?\t}
+      {name, _other} -> unreadable(place, name || "sep")
+    end
+  end
+
+  defp unreadable(place, name) do
+    message = "the card of #{shown(place)} sets `#{name}` for the reader of the files, which is not supported"
+    {:error, error(:bad_request, message, place)}
+  end
+
   defp format(path) do
     gzip? = String.ends_with?(path, ".gz")
     ending = path |> String.replace_suffix(".gz", "") |> Path.extname() |> String.trim_leading(".")
@@ -184,28 +191,27 @@ defmodule HfHub.Datasets.Source do
   end
 
   defp folder({:folder, path}, _entries, _opts), do: {:ok, path}
+  defp folder({:hub, _ref}, _entries, _opts), do: {:ok, nil}
 
-  defp folder({:hub, ref}, entries, opts) do
-    if opts[:stream] do
-      {:ok, nil}
-    else
-      patterns = for {entry, _format, _gzip} <- entries, do: Fnmatch.literal(entry.path)
-      transfer = [:cache_dir, :progress | Keyword.keys(Options.transfer())] -- [:max_connections]
-
-      Download.snapshot_download(
-        [repo_id: RepoRef.again(ref), repo_type: :dataset, revision: ref.revision, allow_patterns: patterns] ++
-          Options.given(Keyword.take(opts, transfer))
-      )
-    end
-  end
-
-  defp error(kind, message, {:hub, ref}),
-    do: Error.new(kind, message, repo_id: ref.repo_id, revision: ref.revision)
+  defp folder({:cache, ref, _known}, entries, opts),
+    do: Listing.download(ref, for({entry, _format, _gzip} <- entries, do: entry.path), opts)
 
   defp error(kind, message, {:folder, path}), do: Error.new(kind, message, path: path)
 
-  defp shown({:hub, ref}), do: "dataset #{inspect(ref.repo_id)}"
+  # Without its listing, the rest of the dataset is unknown.
+  defp error(:entry_not_found, message, {:cache, ref, :partly}) do
+    message = message <> Hint.sentence(%{"hint" => "local_files_only"})
+    Error.new(:not_cached, message, repo_id: ref.repo_id, revision: ref.revision)
+  end
+
+  defp error(kind, message, place) do
+    ref = elem(place, 1)
+    Error.new(kind, message, repo_id: ref.repo_id, revision: ref.revision)
+  end
+
   defp shown({:folder, path}), do: "`#{path}`"
+  defp shown({:cache, ref, :partly}), do: "the cached part of dataset #{inspect(ref.repo_id)}"
+  defp shown(place), do: "dataset #{inspect(elem(place, 1).repo_id)}"
 
   defp list(names), do: Enum.map_join(names, ", ", &inspect/1)
 end
