@@ -6,8 +6,9 @@ defmodule HfHub.Kino do
 
       HfHub.Kino.search()
 
-  Without these functions, too, a cell shows results as tables: repositories, scans and removals of the cache, plans of a
-  synchronization, and headers of safetensors and GGUF files, as the functions with `!` return them. Progress with
+  Without these functions, too, a cell shows results as tables: repositories, buckets, their files and Spaces that a search
+  finds, one by one; scans, checks and removals of the cache; plans of a download of a file and of a synchronization; and
+  headers of safetensors and GGUF files, as the functions with `!` return them. Progress with
   `progress: true` is a bar, which ends with the transfer when the cell is stopped.
 
   Lists, such as those of files or of what a search finds, are lists of Elixir, and Livebook shows them as such. `table/1`

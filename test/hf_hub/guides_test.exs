@@ -21,9 +21,21 @@ defmodule HfHub.GuidesTest do
     HfHub.Safetensors.write!(Path.join(source, "model.safetensors"), tensors, metadata: %{"format" => "pt"})
 
     LocalHub.import_folder!(hub, source, "sentence-transformers/all-MiniLM-L6-v2")
+    import_gguf(hub, Path.join(context.dir, "gguf"))
     import_dataset(hub, Path.join(context.dir, "dataset"))
     LocalHub.command!(hub, ["user", "add", "me", "--token", "hf_me"])
     {:ok, hub: LocalHub.endpoint(hub)}
+  end
+
+  # One entry of metadata, and one tensor of two floats.
+  defp import_gguf(hub, folder) do
+    text = &(<<byte_size(&1)::little-64>> <> &1)
+    entry = text.("general.architecture") <> <<8::little-32>> <> text.("gemma3")
+    tensor = text.("w") <> <<1::little-32, 2::little-64, 0::little-32, 0::little-64>>
+    header = "GGUF" <> <<3::little-32, 1::little-64, 1::little-64>> <> entry <> tensor
+    padding = :binary.copy(<<0>>, 32 - rem(byte_size(header), 32))
+    write_files(folder, %{"gemma-3-1b-it-Q4_K_M.gguf" => header <> padding <> large(8)})
+    LocalHub.import_folder!(hub, folder, "ggml-org/gemma-3-1b-it-GGUF")
   end
 
   defp import_dataset(hub, folder) do

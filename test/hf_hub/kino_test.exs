@@ -132,7 +132,11 @@ defmodule HfHub.KinoTest do
             {Cache.delete_revisions!([commit], cache_dir: context.cache, dry_run: true), "size"},
             {Safetensors.metadata!(id, ask), "F32 parameters"},
             {Safetensors.file_metadata!(id, "model.safetensors", ask), "[2]"},
-            {Safetensors.open!(path), "[2]"}
+            {Safetensors.open!(path), "[2]"},
+            {hd(Api.list_repo_tree!(id, ask)), ".gitattributes"},
+            {hd(Download.snapshot_download!(opts(context, repo_id: id, dry_run: true))), "will_download?"},
+            {Cache.validate_integrity!(cache_dir: context.cache), "valid_files"},
+            {%HfHub.Spaces.SpaceSearchResult{id: "me/app", title: "App"}, "Space search result"}
           ] do
         assert {:output, grid} = apply(Kino.Render, :to_livebook, [result])
         assert grid.type == :grid and length(grid.content) >= 1
@@ -140,8 +144,8 @@ defmodule HfHub.KinoTest do
         assert text =~ wanted, "#{inspect(result)} lacks #{wanted}"
       end
 
-      assert {:output, %Api.TreeEntry{}} =
-               apply(Kino.Render, :to_livebook, [hd(Api.list_repo_tree!(id, ask))])
+      damaged = %Cache.Integrity{problems: [%{path: "p", status: :missing}], total_files: 1}
+      assert {_title, [[path: "p", status: "missing"]]} = List.keyfind(View.tables(damaged), "Problems", 0)
 
       table = HfHub.Kino.table(Api.list_repo_tree!(id, ask))
       assert %{path: "config.json", size: "2 B", type: "file"} in table.content

@@ -4,10 +4,11 @@ defmodule HfHub.Kino.View do
 
   alias HfHub.Api.{DatasetInfo, ModelInfo, Sibling, SpaceInfo, TreeEntry}
   alias HfHub.Brief
-  alias HfHub.Buckets.{SyncOperation, SyncPlan}
-  alias HfHub.Cache.{Deletion, Repo, Report}
+  alias HfHub.Buckets.{Bucket, SyncOperation, SyncPlan}
+  alias HfHub.Cache.{Adoption, Deletion, Integrity, Repo, Report}
   alias HfHub.Download.FileInfo
-  alias HfHub.{GGUF, Safetensors}
+  alias HfHub.Spaces.SpaceSearchResult
+  alias HfHub.{Buckets, GGUF, Safetensors}
 
   @type row :: keyword()
   @type t :: [{title :: String.t(), [row()]}]
@@ -16,6 +17,8 @@ defmodule HfHub.Kino.View do
   @most 10_000
 
   @infos [ModelInfo, DatasetInfo, SpaceInfo]
+  # Shown by all their fields.
+  @others [TreeEntry, Sibling, FileInfo, Bucket, Buckets.TreeEntry, SpaceSearchResult, Integrity, Adoption]
 
   @doc "Returns the structs that are shown as tables."
   @spec modules() :: [module()]
@@ -30,7 +33,7 @@ defmodule HfHub.Kino.View do
         Safetensors.FileMetadata,
         Safetensors.Handle,
         GGUF.Header
-      ]
+      ] ++ @others
   end
 
   @doc "Returns the tables of a struct."
@@ -132,6 +135,19 @@ defmodule HfHub.Kino.View do
     ]
   end
 
+  # Lists of maps are tables of their own.
+  def tables(%module{} = struct) do
+    {lists, fields} = struct |> fields() |> Enum.split_with(&match?({_name, [%{} | _more]}, &1))
+    title = module |> Module.split() |> List.last() |> words()
+    rows = &for map <- Enum.take(&1, @most), do: for({name, value} <- pairs(map), do: {name, brief(value)})
+    [{title, facts(fields)} | for({name, list} <- lists, do: {words("#{name}"), rows.(list)})]
+  end
+
+  defp pairs(%_module{} = struct), do: fields(struct)
+  defp pairs(map), do: Enum.sort(map)
+
+  defp words(name), do: name |> Macro.underscore() |> String.replace("_", " ") |> String.capitalize()
+
   @doc "Returns the rows of a table of results."
   @spec rows([struct()]) :: [row()]
   def rows(results), do: results |> Enum.take(@most) |> Enum.map(&row/1)
@@ -162,12 +178,13 @@ defmodule HfHub.Kino.View do
       reason: brief(operation.reason)
     ]
 
-  # Any other struct, with the fields that are shown.
-  defp row(%module{} = struct) do
+  defp row(struct), do: for({name, value} <- fields(struct), do: {name, brief(value)})
+
+  # Without secrets, which are not encoded either.
+  defp fields(%module{} = struct) do
     for {name, _from, _type, _doc, opts} <- module.__fields__(),
-        # Secrets are not encoded either.
         name != :raw and opts[:json] != false,
-        do: {name, brief(Map.fetch!(struct, name))}
+        do: {name, Map.fetch!(struct, name)}
   end
 
   defp info_facts(info) do
@@ -196,7 +213,7 @@ defmodule HfHub.Kino.View do
   end
 
   defp facts(pairs),
-    do: for({name, value} <- pairs, value not in [nil, ""], do: [field: "#{name}", value: brief(value)])
+    do: for({name, value} <- pairs, value not in [nil, "", []], do: [field: "#{name}", value: brief(value)])
 
   defp some(_title, []), do: []
   defp some(title, rows), do: [{title, Enum.take(rows, @most)}]
