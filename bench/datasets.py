@@ -1,21 +1,20 @@
 #!/usr/bin/env python3
 """Reads the rows of a Parquet file from a Local Hub: `HfHub.Datasets` and `datasets` of Python, both streamed, as maps.
 
-Needs a Python with datasets. Each runs in a process of its own, one after the other, on the same Local Hub.
+Needs a Python with datasets, such as that of the tests (bin/setup.sh), a release build of this library and of the Local
+Hub; both are built if they are missing. Each client runs in a process of its own, one after the other. Prints
+ours / Python's of the times and of the peaks of memory.
 
-Example: bench/datasets.py --python ~/venv/bin/python --ebin _build/test/lib/hf_hub/ebin --size 256MiB --rounds 3
+Example: bench/datasets.py --size 256MiB --rounds 3
 """
 
-import json
-import os
 import pathlib
 import statistics
-import subprocess
 import tempfile
 
-from formats import parser, run
+from formats import elixir, imported, parser, python, result, run, served
+from local_hub import program
 
-BENCH = pathlib.Path(__file__).resolve().parent
 REPO = "org/rows"
 # Integers, floats, labels, and texts of about 200 bytes: what many datasets of texts have.
 WRITER = """
@@ -23,20 +22,21 @@ import random, sys
 import pyarrow, pyarrow.parquet
 path, size = sys.argv[1], int(sys.argv[2])
 words = [random.randbytes(4).hex() for _ in range(20_000)]
+count = 20_000
+# A few tables, again and again: row groups are read one after the other, and making texts takes longer than reading them.
+tables = [pyarrow.table({
+    "id": range(count),
+    "score": [random.random() for _ in range(count)],
+    "label": [random.randrange(5) for _ in range(count)],
+    "title": [random.choice(words) for _ in range(count)],
+    "text": [" ".join(random.choices(words, k=22)) for _ in range(count)],
+    "tags": [random.choices(words, k=3) for _ in range(count)],
+}) for _ in range(8)]
 file = open(path, "wb")
-writer, rows = None, 0
+writer, rows = pyarrow.parquet.ParquetWriter(file, tables[0].schema), 0
 while file.tell() < size:
-    count = 20_000
-    table = pyarrow.table({
-        "id": range(rows, rows + count),
-        "score": [random.random() for _ in range(count)],
-        "label": [random.randrange(5) for _ in range(count)],
-        "title": [random.choice(words) for _ in range(count)],
-        "text": [" ".join(random.choices(words, k=22)) for _ in range(count)],
-        "tags": [random.choices(words, k=3) for _ in range(count)],
-    })
-    writer = writer or pyarrow.parquet.ParquetWriter(file, table.schema)
-    writer.write_table(table)
+    ids = pyarrow.array(range(rows, rows + count))
+    writer.write_table(tables[rows // count % len(tables)].set_column(0, "id", ids))
     rows += count
 writer.close()
 file.close()
@@ -53,39 +53,28 @@ for _ in range(int(sys.argv[2])):
 
 
 def main():
-    options = parse_options()
+    options = parser(__doc__, rounds=1).parse_args()
+    interpreter = python(options.python, ["datasets", "pyarrow"])
+    ours = elixir(options.ebin, "datasets.exs", REPO, options.rounds)
     with tempfile.TemporaryDirectory(prefix="hf_hub_bench_") as folder:
-        root, source = pathlib.Path(folder) / "root", pathlib.Path(folder) / "source"
+        source, hub = pathlib.Path(folder) / "source", (program(), pathlib.Path(folder) / "root")
         source.mkdir()
-        write = [options.python, "-c", WRITER, source / "train.parquet", str(options.size)]
-        rows = int(subprocess.run([str(part) for part in write], check=True, capture_output=True, text=True).stdout)
-        place = ["--type", "dataset", "--root", root]
-        command = [options.server, "import", source, REPO, *place]
-        subprocess.run([str(part) for part in command], check=True, capture_output=True)
-        hub = subprocess.Popen(
-            [str(options.server), "serve", "--root", str(root), "--stop-on-stdin-close"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        environment = {
-            "HF_ENDPOINT": json.loads(hub.stdout.readline())["endpoint"], "HF_HOME": str(root / "home"),
+        ([rows], _peak) = run([interpreter, "-c", WRITER, source / "train.parquet", options.size])
+        imported(hub, source, REPO, "dataset")
+        (source / "train.parquet").unlink()
+        process, endpoint = served(hub)
+        more = {
+            "HF_ENDPOINT": endpoint, "HF_HOME": str(pathlib.Path(folder) / "home"),
             "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         }
-        os.environ.update(environment)
-        ours = ["elixir", "-pa", options.ebin, BENCH / "datasets.exs", REPO, options.rounds]
-        runs = {"python": run([options.python, "-c", PEER, REPO, options.rounds]), "ours": run(ours)}
-        hub.stdin.close()
-        hub.wait()
-    medians = {name: statistics.median(times) for name, (times, _peak) in runs.items()}
-    for name, (_times, peak) in runs.items():
-        speed = rows / medians[name] * 1e3
-        print(f"{name:8} {medians[name]:9.1f} ms  {speed:10.0f} rows/s  peak RSS {peak / 2**20:.0f} MiB")
-    print(f"ratio    {medians['ours'] / medians['python']:9.2f} of the time, {rows} rows")
-
-
-def parse_options():
-    options = parser(__doc__, "datasets", rounds=3)
-    options.add_argument("--server", default="target/release/hf_hub_server", help="executable of the Local Hub")
-    return options.parse_args()
+        peer_times, peer_peak = run([interpreter, "-c", PEER, REPO, options.rounds], more)
+        our_times, our_peak = run(ours, more)
+        process.stdin.close()
+        process.wait()
+    mine, theirs = statistics.median(our_times), statistics.median(peer_times)
+    result(f"{rows:,.0f} rows streamed, ours / datasets", mine, theirs, "ms", 1)
+    result("rows per second, ours / datasets", rows / mine * 1e3, rows / theirs * 1e3, "rows/s")
+    result("peak RSS, ours / datasets", our_peak / 2**20, peer_peak / 2**20, "MiB")
 
 
 if __name__ == "__main__":
