@@ -235,7 +235,7 @@ defmodule HfHub.DatasetsTest do
             {"a.parquet", "not Parquet", "does not end as Parquet files do"},
             {"b.parquet", truncated <> binary_part(@parquet, byte_size(@parquet), -8), "Required field"},
             {"c.jsonl", ~s({"a":), "row 1: EOF"},
-            {"d.csv", "a\n1,2\n", "line 2: it has more than 1 values"},
+            {"d.csv", "a\n1,2\n", "line 2: it has more values than the header, which has 1 name"},
             {"e.csv.gz", "a\n" <> String.duplicate("1\n", 20), "invalid gzip header"},
             {"f.jsonl", "", "it has no rows"},
             {"g.jsonl", "{}\n{}\n", "it has no columns"}
