@@ -7,6 +7,7 @@
 use std::{
     fs::File,
     io,
+    iter::once,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -55,10 +56,10 @@ impl Digest {
         let Some(hasher) = Hasher::new(slot.etag.proof(), slot.size) else { return Ok(None) };
         let (pieces, queue) = sync_channel(QUEUE);
         let (file, stop) = (partial.reader()?, Arc::new(AtomicBool::new(false)));
-        let stopped = stop.clone();
+        let hashing = Hashing { hasher, file, stop: stop.clone(), at: 0, buffer: Vec::new() };
         let thread = std::thread::Builder::new()
             .name("hf_hub_hash".to_owned())
-            .spawn(move || hash(hasher, &file, &queue, &stopped))
+            .spawn(move || hashing.run(&queue))
             .map_err(|source| {
                 Error::new(ErrorKind::Io, "cannot start a thread").with_source(source)
             })?;
@@ -128,31 +129,48 @@ impl Drop for Digest {
     }
 }
 
-fn hash(
-    mut hasher: Hasher,
-    file: &File,
-    queue: &Receiver<Piece>,
-    stop: &AtomicBool,
-) -> io::Result<String> {
-    let (mut at, mut buffer) = (0, Vec::new());
-    for piece in queue {
+/// The hashing thread.
+struct Hashing {
+    hasher: Hasher,
+    file: File,
+    stop: Arc<AtomicBool>,
+    /// How many bytes are hashed.
+    at: u64,
+    buffer: Vec<u8>,
+}
+
+impl Hashing {
+    fn run(mut self, queue: &Receiver<Piece>) -> io::Result<String> {
+        // Takes all that wait: after each one, the writing thread would be woken.
+        while let Ok(first) = queue.recv() {
+            let waiting: Vec<_> = queue.try_iter().take(QUEUE - 1).collect();
+            for piece in once(first).chain(waiting) {
+                self.add(piece)?;
+            }
+        }
+        Ok(self.hasher.finish())
+    }
+
+    fn add(&mut self, piece: Piece) -> io::Result<()> {
         match piece {
             Piece::Here(block) => {
-                block.pieces().iter().for_each(|piece| hasher.update(piece));
-                at = block.end();
+                block.pieces().iter().for_each(|piece| self.hasher.update(piece));
+                self.at = block.end();
             }
             Piece::There(mut length) => {
-                buffer.resize(1 << 20, 0);
-                while length > 0 && !stop.load(Relaxed) {
-                    let room = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
-                    read_exact_at(file, &mut buffer[..room], at)?;
-                    hasher.update(&buffer[..room]);
-                    (at, length) = (at + room as u64, length - room as u64);
+                self.buffer.resize(1 << 20, 0);
+                while length > 0 && !self.stop.load(Relaxed) {
+                    let room = usize::try_from(length).unwrap_or(usize::MAX);
+                    let read = &mut self.buffer[..room.min(1 << 20)];
+                    read_exact_at(&self.file, read, self.at)?;
+                    self.hasher.update(read);
+                    self.at += read.len() as u64;
+                    length -= read.len() as u64;
                 }
             }
         }
+        Ok(())
     }
-    Ok(hasher.finish())
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 //! writes and a thread that hashes. They are connected by short bounded queues, so a slow disk slows
 //! the sockets down instead of filling memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::BytesMut;
 use tokio::{
@@ -63,6 +66,33 @@ enum Command {
     Write(Block),
     Restart,
     Finish,
+}
+
+/// The writing task's side of the commands. It takes all that wait: after each one, the network
+/// side would be woken.
+struct Commands {
+    queue: mpsc::Receiver<Command>,
+    taken: VecDeque<Command>,
+}
+
+impl Commands {
+    fn new(queue: mpsc::Receiver<Command>) -> Self {
+        Self { queue, taken: VecDeque::with_capacity(QUEUE) }
+    }
+
+    /// Returns the next command if there is one.
+    fn try_next(&mut self) -> std::result::Result<Command, TryRecvError> {
+        if let Some(command) = self.taken.pop_front() {
+            return Ok(command);
+        }
+        let first = self.queue.try_recv()?;
+        while self.taken.len() + 1 < QUEUE
+            && let Ok(command) = self.queue.try_recv()
+        {
+            self.taken.push_back(command);
+        }
+        Ok(first)
+    }
 }
 
 impl Writer {
@@ -203,15 +233,16 @@ impl Output {
 
     /// Runs until the file is finished, or until the network side is gone: then everything in the
     /// queue is still written, for the next attempt.
-    fn work(mut self, mut queue: mpsc::Receiver<Command>) -> Result<Option<Verified>> {
-        while let Some(command) = self.next_command(&mut queue)? {
+    fn work(mut self, queue: mpsc::Receiver<Command>) -> Result<Option<Verified>> {
+        let mut commands = Commands::new(queue);
+        while let Some(command) = self.next_command(&mut commands)? {
             match command {
                 Command::Write(block) => {
                     self.received = true;
                     self.write(block)?;
                 }
                 Command::Restart => self.restart()?,
-                Command::Finish => return self.finish(&|| queue.is_closed()),
+                Command::Finish => return self.finish(&|| commands.queue.is_closed()),
             }
         }
         if !self.orphans.is_empty() && !self.received {
@@ -224,15 +255,15 @@ impl Output {
     /// Returns the next command, and copies from earlier attempts meanwhile: between two commands
     /// what comes next in the file, so that the hash can follow, and the rest until there is a
     /// command.
-    fn next_command(&mut self, queue: &mut mpsc::Receiver<Command>) -> Result<Option<Command>> {
+    fn next_command(&mut self, commands: &mut Commands) -> Result<Option<Command>> {
         loop {
             let next = self.partial.present().prefix();
             let is_next = self.orphans.next_offset() == Some(next) && self.copy_piece()?;
-            match queue.try_recv() {
+            match commands.try_next() {
                 Ok(command) => return Ok(Some(command)),
                 Err(TryRecvError::Disconnected) => return Ok(None),
                 Err(TryRecvError::Empty) if is_next || self.copy_piece()? => {}
-                Err(TryRecvError::Empty) => return Ok(queue.blocking_recv()),
+                Err(TryRecvError::Empty) => return Ok(commands.queue.blocking_recv()),
             }
         }
     }
