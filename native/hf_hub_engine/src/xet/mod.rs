@@ -11,6 +11,8 @@ mod chunker;
 #[cfg(feature = "xet")]
 mod chunks;
 #[cfg(feature = "xet")]
+mod compress;
+#[cfg(feature = "xet")]
 mod deposit;
 #[cfg(feature = "xet")]
 mod draft;

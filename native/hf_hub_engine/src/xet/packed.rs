@@ -17,6 +17,7 @@ use xet_core_structures::{
     xorb_object::{CompressionScheme, RawXorbData},
 };
 
+use super::compress::Compressor;
 use crate::{
     base::limits::Flow,
     transport::{Body, Moved},
@@ -41,6 +42,7 @@ impl Packed {
     pub(super) fn new(raw: RawXorbData) -> Self {
         let unpacked = raw.num_bytes() as u64;
         let mut pieces = Vec::with_capacity(2 * raw.data.len());
+        let mut compressor = Compressor::new();
         let mut scheme = CompressionScheme::None;
         let mut chosen = 0;
         let mut starts = raw.file_boundaries.iter().copied().peekable();
@@ -49,7 +51,7 @@ impl Packed {
             if begins || index - chosen == ALIKE {
                 (scheme, chosen) = (CompressionScheme::choose_from_data(&chunk), index);
             }
-            let (scheme, packed) = compress(&chunk, scheme);
+            let (scheme, packed) = compressor.compress(&chunk, scheme);
             pieces.push(header(scheme, packed.len(), chunk.len()));
             pieces.push(packed);
         }
@@ -87,15 +89,6 @@ pub(super) fn body(
     let sent = Box::new(sent);
     let sending = Sending { pieces, left, moved: moved.clone(), flow, waiting: None, sent };
     Body::new(reqwest::Body::wrap(sending), moved)
-}
-
-/// Returns a chunk as it is stored, and how.
-fn compress(chunk: &Bytes, scheme: CompressionScheme) -> (CompressionScheme, Bytes) {
-    match scheme.compress_from_slice(chunk) {
-        Ok(packed) if packed.len() < chunk.len() => (scheme, packed.into_owned().into()),
-        // What cannot be compressed is stored as it is.
-        _ => (CompressionScheme::None, chunk.clone()),
-    }
 }
 
 fn header(scheme: CompressionScheme, packed: usize, length: usize) -> Bytes {
