@@ -8,7 +8,7 @@ defmodule HfHub.CacheModelTest do
 
   @moduletag timeout: 3_600_000
 
-  @scenarios if System.get_env("HF_HUB_TEST_LONG"), do: 5000, else: 20
+  @scenarios if System.get_env("HF_HUB_TEST_LONG"), do: 5000, else: 12
   @steps 6
 
   # A VM that runs the commands on its standard input, line by line.

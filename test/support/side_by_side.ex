@@ -29,11 +29,17 @@ defmodule HfHub.SideBySide do
     end
   end
 
-  # Runs the commands that come as lines of JSON, each in a process of its own, with the modules loaded once.
+  # Runs the commands that come as lines of JSON, each in a process of its own, with the modules loaded once: also those
+  # that a command would load when it needs them.
   @server """
-  import base64, json, os, sys, traceback
+  import base64, importlib, json, os, pkgutil, sys, traceback
+  import huggingface_hub.cli
   import huggingface_hub.cli.hf as hf
+  from huggingface_hub import *
   from huggingface_hub import constants
+
+  for module in pkgutil.iter_modules(huggingface_hub.cli.__path__, "huggingface_hub.cli."):
+      importlib.import_module(module.name)
 
   # The addresses of other services are constants.
   constants.INFERENCE_ENDPOINTS_ENDPOINT = constants.ENDPOINT + "/v2"

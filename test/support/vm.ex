@@ -54,6 +54,7 @@ defmodule HfHub.Vm do
 
   @doc "Kills a port's program with SIGKILL, unless it has ended."
   def kill(port) do
-    with {:os_pid, pid} <- Port.info(port, :os_pid), do: System.cmd("kill", ["-9", to_string(pid)])
+    with {:os_pid, pid} <- Port.info(port, :os_pid),
+         do: System.cmd("kill", ["-9", to_string(pid)], stderr_to_stdout: true)
   end
 end
