@@ -11,7 +11,8 @@ defmodule HfHub.CLI do
   problems, 2 for invalid arguments.
   """
 
-  alias HfHub.CLI.{Help, Nearest, Noun, Output, Parser, Wording}
+  alias HfHub.CLI.{Help, LogLine, Nearest, Noun, Output, Parser, Wording}
+  alias HfHub.Config.Source
   alias HfHub.Error
 
   # In the order of the help. Each but the last, which is for the launcher, has a Mix task in `lib/mix/tasks`.
@@ -61,23 +62,32 @@ defmodule HfHub.CLI do
   end
 
   @doc false
-  # Stdout is for results. A handler that the application has configured otherwise stays.
+  # Stdout is for results. A handler and a format that the application has configured otherwise stay.
   @spec logs_to_stderr() :: :ok
   def logs_to_stderr do
     case :logger.get_handler_config(:default) do
       {:ok, %{module: :logger_std_h, config: %{type: :standard_io}} = handler} ->
         :ok = :logger.remove_handler(:default)
-        :logger.add_handler(:default, :logger_std_h, %{handler | config: %{type: :standard_error}})
+        formatter = for format <- log_format(:default_formatter), do: {:formatter, formatter(format)}
+        handler = Map.merge(%{handler | config: %{type: :standard_error}}, Map.new(formatter))
+        :logger.add_handler(:default, :logger_std_h, handler)
 
       # Elixir 1.14 has a backend in its place.
       {:error, {:not_found, _id}} ->
-        apply(Logger, :configure_backend, [:console, [device: :standard_error]])
+        apply(Logger, :configure_backend, [:console, [device: :standard_error] ++ log_format(:console)])
         :ok
 
       _own ->
         :ok
     end
   end
+
+  defp log_format(key) do
+    if Source.log_format?(key), do: [], else: [format: {LogLine, :format}]
+  end
+
+  # Elixir 1.15 and newer.
+  defp formatter(format), do: apply(Logger.Formatter, :new, [[format]])
 
   @doc """
   Runs a command and returns its exit status.

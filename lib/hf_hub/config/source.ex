@@ -48,6 +48,10 @@ defmodule HfHub.Config.Source do
           "invalid value of config :hf_hub, #{setting}: expected #{Options.type_name(type)}; see HfHub.Config"
   end
 
+  @doc "Returns whether the application has chosen a format of logs, under this key of `config :logger`."
+  @spec log_format?(atom()) :: boolean()
+  def log_format?(key), do: Application.get_env(:logger, key, [])[:format] != nil
+
   @doc "Returns the text of an environment variable; `nil` if it is empty or not set."
   @spec env(String.t()) :: String.t() | nil
   def env(name) do
