@@ -37,6 +37,7 @@ defmodule HfHub.Guides.Differences do
     {"`jobs ssh` and `spaces ssh`", "run `ssh`", "run it in `bin/hf_hub`; a Mix task prints the command"},
     {"`jobs uv run` of a script with a table `tool.hf-jobs`", "uses its settings", "ignores it"},
     {"`upload --every` after Ctrl-C", "exit status 0", "exit status 1"},
+    {"cards, papers, diffs and dry runs with `--json`", "nothing", "an object"},
     {"secrets of webhooks in `webhooks info`", "shown", "never shown"},
     {"updates", "asks PyPI once a day", "never asks"}
   ]

@@ -214,7 +214,7 @@ defmodule HfHub.Parity.CLIFilesTest do
     plant(context, "GET", "/api/users/me/zero-gpu-quota", %{"base" => 300, "current" => 120})
     same(context, ~w(spaces zero-gpu quota --json))
     same(context, ~w(spaces zero-gpu quota --quiet))
-    same(context, ~w(spaces ssh me/app --dry-run --json))
+    same(context, ~w(spaces ssh me/app --dry-run --json), stdout: false)
     same(context, ~w(spaces ssh me/app --dry-run --auto -i key))
     same(context, ~w(spaces ssh me/app --dry-run))
     same(context, ~w(spaces hot-reload me/old -f app.py))

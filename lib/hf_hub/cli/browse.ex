@@ -7,6 +7,7 @@ defmodule HfHub.CLI.Browse do
 
   @limit 30
 
+  @types %{models: :model, datasets: :dataset, spaces: :space}
   @search %{models: &Api.list_models/1, datasets: &Api.list_datasets/1, spaces: &Api.list_spaces/1}
   @info %{models: &Api.model_info/2, datasets: &Api.dataset_info/2, spaces: &Api.space_info/2}
   @card %{
@@ -77,7 +78,7 @@ defmodule HfHub.CLI.Browse do
   defp list(call, kind, filters) do
     names = Keyword.keys(search_flags() ++ filters) ++ [:expand]
     flag = misplaced(call, names) || if(call.flags.limit != @limit, do: "--limit")
-    if flag, do: {:usage, "#{flag} is for a search"}, else: files(call, kind)
+    if flag, do: {:usage, "#{flag} is for a search"}, else: files(call, @types[kind])
   end
 
   defp misplaced(call, names) do
@@ -98,10 +99,10 @@ defmodule HfHub.CLI.Browse do
   defp expanded(%{flags: %{expand: text}}), do: [expand: String.split(text, ",", trim: true)]
   defp expanded(_call), do: []
 
-  @types %{models: :model, datasets: :dataset, spaces: :space}
-
-  defp files(call, kind) do
-    opts = [repo_type: @types[kind], expand: true] ++ Call.options(call, [:recursive, :revision])
+  @doc "Returns the files of a repository of a type, which `:repo_id` of the arguments names."
+  @spec files(Call.t(), atom() | String.t()) :: Output.shown()
+  def files(call, repo_type) do
+    opts = [repo_type: repo_type, expand: true] ++ Call.options(call, [:recursive, :revision])
 
     with {:ok, entries} <- Api.list_repo_tree(call.args.repo_id, opts),
          do: entries |> Enum.map(&entry/1) |> Listed.shown(call.flags, call.output)
@@ -143,8 +144,8 @@ defmodule HfHub.CLI.Browse do
   defp part(card, %{metadata: true}),
     do: {:record, Cards.extract_frontmatter(Cards.render(card)) |> metadata(), []}
 
-  defp part(card, %{text: true}), do: {:text, card.text}
-  defp part(card, _flags), do: {:text, Cards.render(card)}
+  defp part(card, %{text: true}), do: {:own, %{text: card.text}, & &1.text}
+  defp part(card, _flags), do: {:own, %{content: Cards.render(card)}, & &1.content}
 
   defp metadata({:ok, {data, _text}}), do: data
 end

@@ -183,12 +183,18 @@ defmodule HfHub.CLI.Buckets do
 
   defp remove_one(%{repo_id: id, path: path}, call) do
     if call.flags[:dry_run] do
-      {:text, "delete: hf://buckets/#{id}/#{path}\n(dry run) 1 file would be removed."}
+      not_removed([path], "1 file", id)
     else
       with :ok <- Output.confirm(call, "Remove '#{path}' from '#{id}'?"),
            :ok <- Buckets.batch(id, [Buckets.Operation.delete(path)], Call.options(call)),
            do: {:done, "File removed", path: path, bucket_id: id}
     end
+  end
+
+  defp not_removed(paths, words, id) do
+    lines = for path <- paths, do: "delete: hf://buckets/#{id}/#{path}"
+    text = lines ++ ["(dry run) #{words} would be removed."]
+    {:own, %{dry_run: true, bucket_id: id, files: paths}, fn _plan -> text end}
   end
 
   defp remove_all(%{repo_id: id, path: folder}, call) do
@@ -206,12 +212,10 @@ defmodule HfHub.CLI.Buckets do
     end
   end
 
-  defp remove_listed([], _words, _size, _id, _call), do: {:text, "No files to remove."}
+  defp remove_listed([], _words, _size, id, _call),
+    do: {:own, %{bucket_id: id, files: []}, fn _none -> "No files to remove." end}
 
-  defp remove_listed(paths, words, _size, id, %{flags: %{dry_run: true}}) do
-    lines = for path <- paths, do: "delete: hf://buckets/#{id}/#{path}"
-    {:text, Enum.join(lines ++ ["(dry run) #{words} would be removed."], "\n")}
-  end
+  defp remove_listed(paths, words, _size, id, %{flags: %{dry_run: true}}), do: not_removed(paths, words, id)
 
   defp remove_listed(paths, words, size, id, call) do
     operations = Enum.map(paths, &Buckets.Operation.delete/1)

@@ -35,12 +35,15 @@ defmodule HfHub.CLI.Completion do
      """
      _hf_hub() {
        local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words= i found files
+       # --option=value is three words.
+       [[ $word != = ]] || word=
+       [[ $before != = ]] || before=${COMP_WORDS[COMP_CWORD-2]}
        for ((i = 1; i < COMP_CWORD; i++)); do
          case ${COMP_WORDS[i]} in -*) ;; *) words="$words ${COMP_WORDS[i]}" ;; esac
        done
        _hf_hub_candidates "$words" "$before"
        COMPREPLY=($(compgen -W "$found" -- "$word"))
-       [[ -z $files ]] || COMPREPLY+=($(compgen -f -- "$word"))
+       [[ -z $files ]] || while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -f -- "$word")
      }
 
      #{candidates()}
@@ -55,6 +58,7 @@ defmodule HfHub.CLI.Completion do
      #compdef hf_hub
      _hf_hub() {
        local word=${words[CURRENT]} before=${words[CURRENT-1]} given= i found files
+       [[ $word != --*=* ]] || { before=${word%%=*}; compset -P '*='; }
        for ((i = 2; i < CURRENT; i++)); do
          case ${words[i]} in -*) ;; *) given="$given ${words[i]}" ;; esac
        done

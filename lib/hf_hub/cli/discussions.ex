@@ -151,7 +151,7 @@ defmodule HfHub.CLI.Discussions do
 
   defp diff(call) do
     with {:ok, details} <- Discussions.get(call.args.repo_id, call.args.num, options(call)),
-         do: {:text, if(details.diff in [nil, ""], do: "No diff available.", else: details.diff)}
+         do: {:own, %{diff: details.diff}, &if(&1.diff in [nil, ""], do: "No diff available.", else: &1.diff)}
   end
 
   defp options(call), do: Call.options(call, [:repo_type])

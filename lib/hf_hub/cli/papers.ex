@@ -74,7 +74,8 @@ defmodule HfHub.CLI.Papers do
   end
 
   defp read(call) do
-    with {:ok, text} <- found(Papers.read(call.args.paper_id, Call.options(call)), call), do: {:text, text}
+    with {:ok, text} <- found(Papers.read(call.args.paper_id, Call.options(call)), call),
+         do: {:own, %{content: text}, & &1.content}
   end
 
   defp found({:error, %Error{kind: :not_found} = error}, call),

@@ -5,7 +5,7 @@ defmodule HfHub.CLI.Repo do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.{Commit, Git, Repo}
-  alias HfHub.CLI.{Call, Command, Cp, Flags, Output, RepoType, Values}
+  alias HfHub.CLI.{Browse, Call, Command, Cp, Flags, Listed, Output, RepoType, Values}
   alias HfHub.CLI.Repo.Listing
 
   @visibility [
@@ -66,6 +66,12 @@ defmodule HfHub.CLI.Repo do
         flags:
           [gated: [type: {:in, ~w(auto manual false)}, doc: "Whether access must be requested"]] ++
             @visibility
+      ),
+      command(["files"], &Browse.files(&1, &1.flags[:repo_type] || "model"),
+        summary: "Lists the files of a repository",
+        args: Flags.repo_id(),
+        flags: Listed.flags() ++ Flags.revision(),
+        hf: nil
       ),
       command(["delete-files"], &delete_files/1,
         summary: "Deletes files of a repository",

@@ -30,7 +30,7 @@ defmodule HfHub.CLI.Ssh do
 
   defp name?(text), do: is_binary(text) and text =~ ~r/\A[A-Za-z0-9][A-Za-z0-9._-]*\z/
 
-  defp run(words, %{flags: %{dry_run: true}}), do: {:text, shell(words)}
+  defp run(words, %{flags: %{dry_run: true}}), do: {:own, %{command: words}, &shell(&1.command)}
 
   defp run(words, _call) do
     case Source.env("HF_HUB_RUN_NEXT") do

@@ -42,6 +42,40 @@ defmodule HfHub.CLI.LocalHubTest do
     assert json =~ ~s("error":)
   end
 
+  test "texts, diffs and dry runs are objects with --json", context do
+    id = writable(context, %{"README.md" => "---\nlicense: mit\n---\n# Hi\n"})
+
+    json = fn args ->
+      assert {0, json, ""} = run(args)
+      assert {:ok, value} = HfHub.Native.run(:parse_json, json)
+      value
+    end
+
+    assert %{"content" => "---\nlicense: mit\n---\n# Hi\n"} = json.(hub(["models", "card", id, "--json"]))
+    assert %{"text" => text} = json.(hub(["models", "card", id, "--text", "--json"]))
+    assert text =~ "# Hi" and not (text =~ "mit")
+
+    run(hub(["discussions", "create", id, "--title", "tidy up", "--pull-request"]))
+    assert Map.has_key?(json.(hub(["discussions", "diff", id, "1", "--json"])), "diff")
+
+    assert %{"dry_run" => true, "job" => %{"image" => "alpine", "command" => "true"}} =
+             json.(["jobs", "run", "--dry-run", "--json", "alpine", "true"])
+
+    run(hub(["buckets", "create", id]))
+    assert %{"files" => []} = json.(hub(["buckets", "rm", id, "--recursive", "--dry-run", "--json"]))
+
+    assert %{"files" => ["a.txt"], "dry_run" => true} =
+             json.(hub(["buckets", "rm", "#{id}/a.txt", "--dry-run", "--json"]))
+  end
+
+  test "repo files lists the files of a repository of any type", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a", "d/b.txt" => "bb"}, repo_type: :dataset)
+    files = ["repo", "files", "datasets/#{id}"]
+    assert {0, ".gitattributes\na.txt\nd/\n", ""} = run(hub(files ++ ["--quiet"]))
+    assert {0, json, ""} = run(hub(["repo", "files", id, "--type", "dataset", "-R", "--json"]))
+    assert json =~ ~s("path":"d/b.txt")
+  end
+
   test "values that the library rejects have exit status 1, and so has an unset secret", context do
     {id, _commit} = repo(context, %{"a.txt" => "a"})
     assert {1, "", "Error: invalid value: " <> _} = run(hub(["download", id, "--max-workers", "0"]))
@@ -55,7 +89,7 @@ defmodule HfHub.CLI.LocalHubTest do
     args = hub(["download", id, "--include", "b*", "--quiet", "--cache-dir", context.cache])
     assert {0, stdout, stderr} = redirected(context, args, "")
     assert [_folder] = String.split(stdout, "\n", trim: true)
-    assert stderr =~ "no file"
+    assert stderr =~ ~r/\AWarning: .*no file.*\n\z/
   end
 
   # Runs a command in a VM of its own, with redirections of the shell; returns the exit status, stdout and stderr.

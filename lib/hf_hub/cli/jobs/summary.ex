@@ -11,7 +11,8 @@ defmodule HfHub.CLI.Jobs.Summary do
     rows = for {name, value} <- rows(call), value not in [nil, "", [], false], do: {to_string(name), value}
     width = rows |> Enum.map(&String.length(elem(&1, 0))) |> Enum.max()
     lines = Enum.flat_map(rows, &lines(&1, width))
-    {:text, Enum.join(["Job configuration:"] ++ lines ++ ["(dry run) Job not submitted."], "\n")}
+    text = ["Job configuration:"] ++ lines ++ ["(dry run) Job not submitted."]
+    {:own, %{dry_run: true, job: Map.new(rows)}, fn _job -> text end}
   end
 
   defp lines({name, values}, width) do
