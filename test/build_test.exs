@@ -166,8 +166,7 @@ defmodule HfHub.BuildTest do
   end
 
   # The library is downloaded from this VM: compiling it in the image would take minutes.
-  @docker Dockerfile.docker()
-  @tag skip: @docker == nil and "docker or podman is not there"
+  @tag skip: not Dockerfile.docker?() and "docker is not there"
   @tag timeout: 1_800_000
   test "docker builds the image of the Dockerfile, whose release runs with its models offline", context do
     project = Path.join(context.dir, "consumer")
@@ -177,18 +176,17 @@ defmodule HfHub.BuildTest do
     checkout = checkout(context)
     Checkout.release(checkout)
     image = "hf_hub_test_consumer_#{System.pid()}"
-    on_exit(fn -> Dockerfile.docker(@docker, ["rmi", "--force", image]) end)
+    on_exit(fn -> Dockerfile.docker!(["rmi", "--force", image]) end)
 
     build =
       ["build", "--network", "host", "--build-context", "hf_hub=#{checkout}"] ++
         ["--build-arg", "HF_ENDPOINT=#{context.endpoint}", "--tag", image, project]
 
-    assert {output, 0} = Dockerfile.docker(@docker, build)
-    assert output =~ "bundled #{id}"
-    run = &Dockerfile.docker(@docker, ["run", "--rm", "--network", "none", image, "bin/consumer", "eval", &1])
-    assert {"", 0} = run.("{:ok, 7} = Consumer.layers(\"#{id}\")")
-    assert {output, 0} = run.("IO.puts(HfHub.Doctor.run(cache_dir: \"/tmp/cache\", groups: [:cache]))")
-    assert output =~ ~r/^ok +locks +exclude another process$/m
+    assert Dockerfile.docker!(build) =~ "bundled #{id}"
+    run = &Dockerfile.docker!(["run", "--rm", "--network", "none", image, "bin/consumer", "eval", &1])
+    assert run.("{:ok, 7} = Consumer.layers(\"#{id}\")") == ""
+    writable = "cache_dir: \"/tmp/cache\", groups: [:cache]"
+    assert run.("IO.puts(HfHub.Doctor.run(#{writable}))") =~ ~r/^ok +locks +exclude another process$/m
   end
 
   test "runs in a script with the installation of a guide", context do

@@ -1,19 +1,25 @@
 defmodule HfHub.Dockerfile do
-  # Builds the image of a Dockerfile where docker or podman is there, and runs its steps as a script everywhere: the same
-  # commands in the same order, in folders of a test that stand for those of the image.
+  # Builds the image of a Dockerfile where docker is there, and runs its steps as a script everywhere: the same commands in
+  # the same order, in folders of a test that stand for those of the image.
   @moduledoc false
 
-  @doc "Returns the program that builds images on this machine; `nil` if none works."
-  @spec docker() :: String.t() | nil
-  def docker do
-    Enum.find(~w(docker podman), fn program ->
-      System.find_executable(program) && match?({_output, 0}, docker(program, ["info"]))
-    end)
+  @doc "Returns whether docker builds images on this machine: its program without its service does not."
+  @spec docker?() :: boolean()
+  def docker?, do: System.find_executable("docker") != nil and match?({_output, 0}, docker(["info"]))
+
+  @doc "Runs a command of docker, and returns its output. Raises with the end of it."
+  @spec docker!([String.t()]) :: String.t()
+  def docker!(args) do
+    case docker(args) do
+      {output, 0} ->
+        output
+
+      {output, status} ->
+        raise "docker #{hd(args)} failed (#{status}):\n#{String.slice(output, -3000..-1//1)}"
+    end
   end
 
-  @doc "Runs a command of docker; returns its output and exit status."
-  @spec docker(String.t(), [String.t()]) :: {String.t(), non_neg_integer()}
-  def docker(program, args), do: System.cmd(program, args, stderr_to_stdout: true)
+  defp docker(args), do: System.cmd("docker", args, stderr_to_stdout: true)
 
   @doc """
   Runs the steps of a Dockerfile as a script. `folders` maps absolute paths of the image, and the names of other sources of COPY, to folders here.
