@@ -29,7 +29,6 @@ style = """
 [
   main: "readme",
   logo: "guides/images/logo.svg",
-  favicon: "guides/images/logo.svg",
   # These files mention internal and planned modules.
   skip_undefined_reference_warnings_on: ["ROADMAP.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"],
   source_ref: "main",

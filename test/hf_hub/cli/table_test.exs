@@ -91,6 +91,17 @@ defmodule HfHub.CLI.TableTest do
     assert "lib" in complete(["download", "me/x", "--local-dir", "li"])
     assert "lib" in complete(["upload", "me/x", "li"])
     assert [] = complete(["nonsense", "x"])
+    assert ["dataset"] = complete(["download", "me/x", "--repo-type", "=", "d"])
+    assert ["model", "dataset", "space"] = complete(["download", "me/x", "--repo-type", "="])
+  end
+
+  test "bash completes a file whose name has spaces and patterns" do
+    folder = Path.join(System.tmp_dir!(), "hf_hub_completion_#{System.unique_integer([:positive])}")
+    File.mkdir_p!(folder)
+    for name <- ["a [b] c.txt", "a b c.txt"], do: File.write!(Path.join(folder, name), "")
+    found = complete(["upload", "me/x", folder <> "/a"])
+    File.rm_rf!(folder)
+    assert Enum.sort(found) == [folder <> "/a [b] c.txt", folder <> "/a b c.txt"]
   end
 
   # Types each line and a tab in a zsh at a terminal of its own, and waits until the screen matches its pattern.
@@ -121,7 +132,8 @@ defmodule HfHub.CLI.TableTest do
       {"hf_hub dow", "*hf_hub download*"},
       {"hf_hub repos branch ", "*create*delete*"},
       {"hf_hub repo create me/x --no-p", "*--no-private*"},
-      {"hf_hub download me/x --repo-type d", "*--repo-type dataset*"}
+      {"hf_hub download me/x --repo-type d", "*--repo-type dataset*"},
+      {"hf_hub download me/x --repo-type=d", "*--repo-type=dataset*"}
     ]
 
     assert zsh(lines) == for(_line <- lines, do: "found")
