@@ -118,19 +118,25 @@ impl Table for Json {
             let Some(record) = self.record()? else { return Ok(None) };
             let (number, mut row) = (record.0, parsed(&record)?);
             self.check(number, &row)?;
+            let mut made = 0;
             for ((field, shape), column) in self.fields.iter().zip(&self.shapes).zip(columns) {
                 let value = match row.get_mut(&field.name).map(Text::take) {
                     None | Some(Text::Null) => Value::Null,
-                    Some(value) => shape.convert(value).ok_or_else(|| unlike(number, field))?,
+                    Some(value) => shape
+                        .convert(value, &mut made)
+                        .ok_or_else(|| unlike(number, field, made))?,
                 };
                 column.push(value);
             }
-            Ok(Some(record.1.len()))
+            Ok(Some(record.1.len() + made * size_of::<Value>()))
         })
     }
 }
 
-fn unlike(number: u64, field: &Field) -> Broken {
+fn unlike(number: u64, field: &Field, made: usize) -> Broken {
+    if made > MAX_VALUES {
+        return format!("row {number}: {TOO_MANY}").into();
+    }
     let expected = match field.kind {
         Kind::Boolean => "true or false",
         Kind::Signed(_) => "an integer",

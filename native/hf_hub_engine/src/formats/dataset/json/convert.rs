@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value as Text;
 
+use super::MAX_VALUES;
 use crate::formats::dataset::value::{Kind, Value, whole};
 
 /// A type, in the form in which values are converted to it.
@@ -26,19 +27,26 @@ impl Shape {
         }
     }
 
-    /// Returns the value; `None` if it is of another type.
-    pub(super) fn convert(&self, json: Text) -> Option<Value> {
+    /// Returns the value; `None` if it is of another type. Counts in `made` the values in it, of
+    /// which there may be more than in its text: an entry that is not there has one, too. Gives up
+    /// if they are more than [`MAX_VALUES`].
+    pub(super) fn convert(&self, json: Text, made: &mut usize) -> Option<Value> {
+        *made += 1;
+        if *made > MAX_VALUES {
+            return None;
+        }
         match (self, json) {
             (_, Text::Null) => Some(Value::Null),
             (Self::One(kind), json) => one(kind, json),
             (Self::List(shape), Text::Array(items)) => {
-                let items: Option<_> = items.into_iter().map(|item| shape.convert(item)).collect();
+                let items: Option<_> =
+                    items.into_iter().map(|item| shape.convert(item, made)).collect();
                 items.map(Value::List)
             }
             (Self::Struct(names, shapes), Text::Object(mut entries)) => {
-                let value = |(name, shape): (&String, &Self)| match entries.get_mut(name) {
-                    Some(entry) => shape.convert(entry.take()),
-                    None => Some(Value::Null),
+                let value = |(name, shape): (&String, &Self)| {
+                    let entry = entries.get_mut(name).map_or(Text::Null, Text::take);
+                    shape.convert(entry, made)
                 };
                 let values: Option<_> = names.iter().zip(shapes).map(value).collect();
                 let known = names.iter().filter(|name| entries.contains_key(*name)).count();
@@ -153,9 +161,24 @@ mod tests {
     fn objects_have_the_entries_of_their_type() {
         let fields = ["a", "b"].map(|name| Field { name: name.to_owned(), kind: Kind::Json });
         let shape = Shape::new(&Kind::Struct(fields.into()));
-        let is_like = |json: &str| shape.convert(serde_json::from_str(json).unwrap()).is_some();
+        let is_like =
+            |json: &str| shape.convert(serde_json::from_str(json).unwrap(), &mut 0).is_some();
         assert!(is_like(r#"{"b":1}"#) && is_like("{}"));
         assert!(!is_like(r#"{"b":1,"c":2}"#));
+    }
+
+    #[test]
+    fn entries_that_are_not_there_are_counted() {
+        let fields: Vec<_> =
+            (0..999).map(|n| Field { name: n.to_string(), kind: Kind::Json }).collect();
+        let shape = Shape::new(&Kind::List(Box::new(Kind::Struct(fields))));
+        let count = |objects: usize| {
+            let mut made = 0;
+            let json = Text::Array(vec![Text::Object(serde_json::Map::new()); objects]);
+            (shape.convert(json, &mut made).is_some(), made)
+        };
+        assert_eq!(count(10), (true, 10_001));
+        assert_eq!(count(5000), (false, MAX_VALUES + 1));
     }
 
     #[test]

@@ -84,7 +84,9 @@ impl Seen {
 
     fn add_object(&mut self, object: &Map<String, Text>) {
         self.objects += 1;
+        self.is_mixed |= object.len() > MAX_COLUMNS;
         if self.is_mixed {
+            self.entries = None;
             return;
         }
         if let Some(entries) = &self.entries {
@@ -159,6 +161,19 @@ mod tests {
         ];
         assert_eq!(kinds(&rows), expected);
         assert_eq!(kinds(&[r#"{"l":null}"#, r#"{"l":[]}"#]), ["l: List(Null)"]);
+    }
+
+    #[test]
+    fn an_object_with_very_many_entries_stays_json() {
+        let row = |entries: usize| {
+            let object = (0..entries).map(|at| (at.to_string(), Text::Null));
+            let mut columns = Columns::default();
+            let row = Map::from_iter([("o".to_owned(), Text::Object(object.collect()))]);
+            columns.add(&row).map_err(drop).unwrap();
+            columns.fields().remove(0).kind
+        };
+        assert!(matches!(row(MAX_COLUMNS), Kind::Struct(fields) if fields.len() == MAX_COLUMNS));
+        assert!(matches!(row(MAX_COLUMNS + 1), Kind::Json));
     }
 
     #[test]

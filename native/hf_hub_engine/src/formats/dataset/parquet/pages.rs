@@ -192,6 +192,7 @@ impl Pages {
         if unpacked > MAX_PAGE || unpacked > SMALL_PAGE.max(packed.saturating_mul(MAX_RATIO)) {
             return Err(failed(format!("a page of {packed} bytes announces {unpacked} bytes")));
         }
+        let held = if self.is_packed(header) { packed + unpacked } else { packed };
         if header.kind == DICTIONARY {
             // A length is 4 bytes.
             let width = self.leaf.width.unwrap_or(4).max(1) as u64;
@@ -202,9 +203,9 @@ impl Pages {
             }
             // Each value is decoded, also an empty one.
             let decoded = values * size_of::<ByteArray>() as u64;
-            return self.reserve(DICTIONARY, packed + unpacked + decoded);
+            return self.reserve(DICTIONARY, held + decoded);
         }
-        self.reserve(header.kind, packed + unpacked)
+        self.reserve(header.kind, held)
     }
 
     /// Counts the memory of the dictionary or of the page, instead of that of the last one.
@@ -277,11 +278,15 @@ impl Pages {
         self.rows.count(page, length, encoding, values).map_err(failed)
     }
 
-    fn unpacked(&self, header: &PageHeader, body: &Bytes, levels: usize) -> Result<Bytes> {
+    fn is_packed(&self, header: &PageHeader) -> bool {
         let is_packed = header.kind != DATA_2 || header.is_packed;
+        is_packed && self.leaf.codec != Compression::UNCOMPRESSED
+    }
+
+    fn unpacked(&self, header: &PageHeader, body: &Bytes, levels: usize) -> Result<Bytes> {
         let length =
             usize::try_from(size(header.unpacked)?).map_err(|_| failed("a page is too large"))?;
-        if self.leaf.codec == Compression::UNCOMPRESSED || !is_packed {
+        if !self.is_packed(header) {
             return Ok(body.clone());
         }
         let values = length.checked_sub(levels);

@@ -1,5 +1,8 @@
 //! Reads the compact protocol of Thrift, as far as a file has to be checked before a library reads
 //! it: what a footer and a page announce about themselves.
+//!
+//! The library ignores what it does not expect, so this refuses it: a value that the two read
+//! differently would be a way past the checks.
 
 /// Maximum depth of structures, which the stack has to hold.
 const MAX_DEPTH: u8 = 24;
@@ -16,7 +19,7 @@ const NODE: u64 = 64;
 const MAX_CHUNKS: u64 = 500_000;
 
 /// Why something cannot be read: it is not valid, or there is not enough of it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Wrong {
     Invalid(&'static str),
     Short,
@@ -24,9 +27,15 @@ pub(super) enum Wrong {
 
 type Result<T> = std::result::Result<T, Wrong>;
 
+const OTHER_KIND: Wrong = Wrong::Invalid("a field has a value of another kind");
+
+const TRUE: u8 = 1;
+const FALSE: u8 = 2;
+const I32: u8 = 5;
 const BINARY: u8 = 8;
-const STRUCT: u8 = 12;
 const LIST: u8 = 9;
+const SET: u8 = 10;
+const STRUCT: u8 = 12;
 
 /// A position in a text of Thrift.
 pub(super) struct Thrift<'a> {
@@ -72,23 +81,24 @@ impl<'a> Thrift<'a> {
         Ok(())
     }
 
-    /// Reads the fields of a structure; `field` returns whether it has read the value.
+    /// Reads the fields of a structure, whose numbers ascend; `field` returns whether it has read
+    /// the value.
     fn fields(
         &mut self,
         depth: u8,
-        field: &mut dyn FnMut(&mut Self, i32, u8) -> Result<bool>,
+        field: &mut dyn FnMut(&mut Self, i16, u8) -> Result<bool>,
     ) -> Result<()> {
-        let mut id = 0;
+        let mut id: i16 = 0;
         loop {
             let head = self.byte()?;
             let kind = head & 0x0f;
             if kind == 0 {
                 return Ok(());
             }
-            id = match head >> 4 {
-                0 => self.integer()?,
-                delta => id + i32::from(delta),
-            };
+            // A step of zero stands for a number in full, which no structure of Parquet needs.
+            let step = Some(head >> 4).filter(|step| *step > 0);
+            let next = step.and_then(|step| id.checked_add(i16::from(step)));
+            id = next.ok_or(Wrong::Invalid("a field has an unusual number"))?;
             if !field(self, id, kind)? {
                 self.skip(kind, depth)?;
             }
@@ -111,7 +121,7 @@ impl<'a> Thrift<'a> {
         let deeper = depth.checked_sub(1).ok_or(Wrong::Invalid("it is nested too deeply"))?;
         match kind {
             // The value of a truth value is its kind.
-            1 | 2 => Ok(()),
+            TRUE | FALSE => Ok(()),
             3 => self.pass(1),
             4..=6 => self.varint().map(drop),
             7 => self.pass(8),
@@ -119,10 +129,11 @@ impl<'a> Thrift<'a> {
                 let length = self.varint()?;
                 self.pass(length)
             }
-            LIST | 10 => {
+            LIST | SET => {
                 let (count, kind) = self.list()?;
-                // Here a truth value is a byte.
-                let kind = if kind <= 2 { 3 } else { kind };
+                if matches!(kind, TRUE | FALSE) && count > 0 {
+                    return Err(Wrong::Invalid("it has a list of truth values"));
+                }
                 (0..count).try_for_each(|_| self.skip(kind, deeper))
             }
             STRUCT => self.fields(deeper, &mut |_, _, _| Ok(false)),
@@ -135,9 +146,10 @@ impl<'a> Thrift<'a> {
 pub(super) fn check_footer(footer: &[u8]) -> Result<()> {
     let mut chunks = 0;
     Thrift::new(footer).fields(MAX_DEPTH, &mut |thrift, id, kind| {
-        match (id, kind) {
-            (2, LIST) => check_schema(thrift)?,
-            (4, LIST) => check_groups(thrift, &mut chunks)?,
+        match id {
+            2 | 4 if kind != LIST => return Err(OTHER_KIND),
+            2 => check_schema(thrift)?,
+            4 => check_groups(thrift, &mut chunks)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -149,8 +161,11 @@ fn check_groups(thrift: &mut Thrift<'_>, chunks: &mut u64) -> Result<()> {
     let groups = structures(thrift)?;
     for _ in 0..groups {
         thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
-            if (id, kind) != (1, LIST) {
+            if id != 1 {
                 return Ok(false);
+            }
+            if kind != LIST {
+                return Err(OTHER_KIND);
             }
             let count = structures(thrift)?;
             *chunks += count;
@@ -167,7 +182,7 @@ fn check_groups(thrift: &mut Thrift<'_>, chunks: &mut u64) -> Result<()> {
 fn structures(thrift: &mut Thrift<'_>) -> Result<u64> {
     let (count, kind) = thrift.list()?;
     if kind != STRUCT && count > 0 {
-        return Err(Wrong::Invalid("a list has items of another kind"));
+        return Err(OTHER_KIND);
     }
     Ok(count)
 }
@@ -215,7 +230,8 @@ fn node(thrift: &mut Thrift<'_>) -> Result<(u64, u64)> {
                 name = thrift.varint()?;
                 thrift.pass(name)?;
             }
-            (5, 5) => children = thrift.integer()?,
+            (5, I32) => children = thrift.integer()?,
+            (4 | 5, _) => return Err(OTHER_KIND),
             _ => return Ok(false),
         }
         Ok(true)
@@ -254,10 +270,11 @@ impl PageHeader {
         let mut thrift = Thrift::new(bytes);
         thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
             match (id, kind) {
-                (1, 5) => header.kind = thrift.integer()?,
-                (2, 5) => header.unpacked = thrift.integer()?,
-                (3, 5) => header.packed = thrift.integer()?,
+                (1, I32) => header.kind = thrift.integer()?,
+                (2, I32) => header.unpacked = thrift.integer()?,
+                (3, I32) => header.packed = thrift.integer()?,
                 (5 | 7 | 8, STRUCT) => header.read_part(thrift, id)?,
+                (1..=3 | 5 | 7 | 8, _) => return Err(OTHER_KIND),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -265,23 +282,27 @@ impl PageHeader {
         Ok((header, thrift.at))
     }
 
-    fn read_part(&mut self, thrift: &mut Thrift<'_>, part: i32) -> Result<()> {
+    fn read_part(&mut self, thrift: &mut Thrift<'_>, part: i16) -> Result<()> {
         thrift.fields(MAX_DEPTH, &mut |thrift, id, kind| {
-            let field = match (part, id, kind) {
-                (_, 1, 5) => &mut self.values,
-                (5 | 7, 2, 5) | (8, 4, 5) => &mut self.encoding,
-                (5, 3, 5) => &mut self.definition_encoding,
-                (5, 4, 5) => &mut self.repetition_encoding,
-                (8, 2, 5) => &mut self.nulls,
-                (8, 3, 5) => &mut self.rows,
-                (8, 5, 5) => &mut self.definition_bytes,
-                (8, 6, 5) => &mut self.repetition_bytes,
-                (8, 7, 1 | 2) => {
-                    self.is_packed = kind == 1;
+            let field = match (part, id) {
+                (_, 1) => &mut self.values,
+                (5 | 7, 2) | (8, 4) => &mut self.encoding,
+                (5, 3) => &mut self.definition_encoding,
+                (5, 4) => &mut self.repetition_encoding,
+                (8, 2) => &mut self.nulls,
+                (8, 3) => &mut self.rows,
+                (8, 5) => &mut self.definition_bytes,
+                (8, 6) => &mut self.repetition_bytes,
+                (8, 7) if matches!(kind, TRUE | FALSE) => {
+                    self.is_packed = kind == TRUE;
                     return Ok(true);
                 }
+                (8, 7) => return Err(OTHER_KIND),
                 _ => return Ok(false),
             };
+            if kind != I32 {
+                return Err(OTHER_KIND);
+            }
             *field = thrift.integer()?;
             Ok(true)
         })
@@ -314,6 +335,36 @@ mod tests {
         deeper.push(0);
         let refused = Err(Wrong::Invalid("its schema is nested too deeply"));
         assert_eq!(check_footer(&footer(&deeper)), refused);
+    }
+
+    #[test]
+    fn what_the_library_would_read_in_another_way_is_refused() {
+        let number = Err(Wrong::Invalid("a field has an unusual number"));
+        // The number of children as I64, the schema and groups as a set, chunks as a set, a list as
+        // a text.
+        for (footer, found) in [
+            (vec![0x29, 0x1c, 0x56, 2, 0, 0], Err(OTHER_KIND)),
+            (vec![0x2a, 0x1c, 0x55, 2, 0, 0], Err(OTHER_KIND)),
+            (vec![0x4a, 0x1c, 0, 0], Err(OTHER_KIND)),
+            (vec![0x28, 1, 0, 0], Err(OTHER_KIND)),
+            (vec![0x49, 0x1c, 0x1a, 0x1c, 0, 0, 0], Err(OTHER_KIND)),
+            // 65,538 is 2 in 16 bits.
+            (vec![0x09, 0x84, 0x80, 0x08, 0x1c, 0, 0], number.clone()),
+            (vec![0x09, 0x04, 0x1c, 0, 0], number.clone()),
+            ([vec![0xf1; 2184], vec![0]].concat(), Ok(())),
+            ([vec![0xf1; 2185], vec![0]].concat(), number),
+            // The library takes truth values in lists to have no bytes.
+            (
+                vec![0x69, 0x31, 0x29, 0x1c, 0x55, 0],
+                Err(Wrong::Invalid("it has a list of truth values")),
+            ),
+        ] {
+            assert_eq!(check_footer(&footer), found, "{footer:?}");
+        }
+        for header in [[0x16, 0, 0], [0x25, 0, 0], [0x26, 0, 0], [0x58, 0, 0]] {
+            let is_known = header[0] == 0x25;
+            assert_eq!(PageHeader::read(&header).is_ok(), is_known, "{header:?}");
+        }
     }
 
     fn varint(mut value: usize) -> Vec<u8> {
@@ -354,7 +405,7 @@ mod tests {
             Err(Wrong::Invalid("it has too many row groups and columns"))
         );
         let other = check_footer(&[0x49, 0x15, 0, 0]);
-        assert_eq!(other, Err(Wrong::Invalid("a list has items of another kind")));
+        assert_eq!(other, Err(OTHER_KIND));
     }
 
     #[test]
