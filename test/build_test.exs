@@ -67,7 +67,8 @@ defmodule HfHub.BuildTest do
     output
   end
 
-  test "builds as a path dependency, and prints nothing once it is built", context do
+  test "builds as a path dependency, prints nothing once it is built, and runs in a release without its sources",
+       context do
     folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
 
     assert mix!(folder, ["compile"]) =~
@@ -81,6 +82,8 @@ defmodule HfHub.BuildTest do
            ]
 
     refute File.exists?(Path.join(@root, "priv"))
+    mix!(folder, ["release", "--quiet"])
+    runs_in_a_moved_release(context, folder)
   end
 
   test "builds as a git dependency", context do
@@ -98,12 +101,11 @@ defmodule HfHub.BuildTest do
     assert File.read!(path) == context.content
   end
 
-  test "runs in a release that was moved, without its sources", context do
-    folder = project(context, ~s({:hf_hub, path: "#{@root}"}))
-    mix!(folder, ["release", "--quiet"])
+  defp runs_in_a_moved_release(context, folder) do
     moved = Path.join(context.dir, "moved")
     File.rename!(Path.join(folder, "_build/prod/rel/consumer"), moved)
     File.rm_rf!(folder)
+    File.rm_rf!(context.cache)
     env = [{"PATH", "#{:code.root_dir()}/bin:#{System.get_env("PATH")}"}]
 
     assert {_, 0} =

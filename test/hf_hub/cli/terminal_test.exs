@@ -74,7 +74,7 @@ defmodule HfHub.CLI.TerminalTest do
     on? = "stty -a | grep -q '[^-]echo '"
 
     line =
-      "elixir -pa '#{ebin}' -e 'HfHub.CLI.main([\"auth\", \"login\"])'; for i in 1 2 3 4 5 6 7 8 9; do #{on?} && break; sleep 0.2; done; stty -a"
+      "elixir -pa '#{ebin}' -e 'HfHub.CLI.main([\"auth\", \"login\"])'; for i in $(seq 100); do #{on?} && break; sleep 0.2; done; stty -a"
 
     replies = [{"Number [1]:", "2\n"}, {"input is hidden", "\x03"}, {"(a)bort", "a\n"}]
     assert {0, screen} = at_terminal(context, line, replies, [{"HF_TOKEN", ""}])
