@@ -13,6 +13,9 @@ defmodule HfHub.Commit do
   A commit is made at most once: if the response is lost, the call checks whether the commit exists before it sends it
   again. A file that changes during its upload is an error. An upload stops when the calling process exits.
 
+  A folder in the reference of a repository, such as the `:subdir` of a tuple or the end of `hf://me/model/weights`, is the
+  one that all paths and patterns are relative to.
+
   The repository must exist. Without write access to it, `create_pr: true` proposes the change in a pull request.
   """
 

@@ -52,7 +52,8 @@ defmodule HfHub.CLI.UploadLargeFolder do
          {:ok, repo} <- Upload.prepare(call, target),
          names = [:num_workers, {:include, :allow_patterns}, {:exclude, :ignore_patterns}],
          opts = Target.options(target) ++ Call.options(call, names) ++ Call.progress(call, repo),
-         {:ok, commits} <- Commit.upload_large_folder(call.args.local_path, repo, opts) do
+         place = {:hf, repo, subdir: target.path},
+         {:ok, commits} <- Commit.upload_large_folder(call.args.local_path, place, opts) do
       url = with [_ | _] <- commits, do: List.last(commits).commit_url, else: ([] -> nil)
       {:done, "Uploaded", commits: length(commits), url: url}
     end

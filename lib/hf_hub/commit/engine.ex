@@ -7,7 +7,7 @@ defmodule HfHub.Commit.Engine do
   alias HfHub.Commit.{CommitInfo, Operation, Unwanted}
   alias HfHub.Spool
   alias HfHub.Config.Source
-  alias HfHub.{Decode, Error, Native, RepoRef, Telemetry}
+  alias HfHub.{Decode, Error, Fnmatch, Native, RepoRef, Telemetry}
   alias HfHub.Native.Hub
   alias HfHub.Progress.Reporter
 
@@ -23,8 +23,8 @@ defmodule HfHub.Commit.Engine do
   @doc "Makes one commit that deletes the files that match one of the patterns."
   @spec delete_files(HfHub.repo(), [String.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
   def delete_files(repo_id, patterns, opts) do
-    with {:ok, common, _ref} <- common(repo_id, opts),
-         operations = [{:delete_matching, patterns}],
+    with {:ok, common, ref} <- common(repo_id, opts),
+         operations = [{:delete_matching, Enum.map(patterns, &pattern(ref, &1))}],
          {:ok, report} <- run(:create, Map.put(common, :operations, operations), opts),
          do: {:ok, info(report)}
   end
@@ -46,11 +46,11 @@ defmodule HfHub.Commit.Engine do
   @doc "Uploads a folder, and returns the report of the engine."
   @spec folder(Path.t(), HfHub.repo(), keyword(), map()) :: {:ok, map()} | {:error, Error.t()}
   def folder(folder, repo_id, opts, more) do
-    with {:ok, common, _ref} <- common(repo_id, opts) do
+    with {:ok, common, ref} <- common(repo_id, opts) do
       spec =
         Map.merge(Map.merge(common, more), %{
           dir: Source.expand(folder),
-          path_in_repo: opts[:path_in_repo] || "",
+          path_in_repo: folder_in_repo(ref, opts[:path_in_repo]),
           filter: %{allow: opts[:allow_patterns], ignore: opts[:ignore_patterns]},
           unwanted: if(opts[:ignore_defaults], do: Unwanted.patterns(), else: []),
           delete_patterns: opts[:delete_patterns],
@@ -85,6 +85,7 @@ defmodule HfHub.Commit.Engine do
   defp run_operations(call, repo_id, operations, opts) do
     with {:ok, common, ref} <- common(repo_id, opts) do
       where = [repo_type: ref.repo_type, endpoint: opts[:endpoint]]
+      operations = Enum.map(operations, &below(ref, &1))
 
       Spool.with_sources(operations, &content/1, &change(&1, &2, where), fn changes ->
         run(call, Map.put(common, :operations, changes), opts)
@@ -94,6 +95,27 @@ defmodule HfHub.Commit.Engine do
 
   defp content(%Operation.Add{content: content}) when content != :uploaded, do: content
   defp content(_other), do: nil
+
+  defp folder_in_repo(ref, path) do
+    case (path || "") |> String.trim_leading("./") |> String.trim("/") do
+      none when none in ["", "."] -> ref.path || ""
+      path -> inside(ref, path)
+    end
+  end
+
+  # Paths are relative to the folder in the reference.
+  defp below(ref, %Operation.Copy{src_repo_id: nil} = copy),
+    do: %{copy | src_path: inside(ref, copy.src_path), dst_path: inside(ref, copy.dst_path)}
+
+  defp below(ref, %Operation.Copy{} = copy), do: %{copy | dst_path: inside(ref, copy.dst_path)}
+  defp below(ref, change), do: %{change | path_in_repo: inside(ref, change.path_in_repo)}
+
+  # An empty path remains an error.
+  defp inside(ref, path) when ref.path == nil or path == "", do: path
+  defp inside(ref, path), do: ref.path <> "/" <> String.trim_leading(path, "./")
+
+  defp pattern(%{path: nil}, pattern), do: pattern
+  defp pattern(ref, pattern), do: Fnmatch.literal(ref.path) <> "/" <> pattern
 
   defp run(call, spec, opts) do
     %{hub: hub, target: %{repo: repo, revision: revision}} = spec
