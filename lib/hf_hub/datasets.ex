@@ -29,7 +29,7 @@ defmodule HfHub.Datasets do
   | type of a column | value |
   |---|---|
   | integers of 8 to 64 bits, class labels | integer |
-  | floats of 16 to 64 bits | float, `:nan`, `:infinity` or `:neg_infinity` |
+  | floats of 16 to 64 bits | float, `:nan`, `:infinity` or `:neg_infinity`; `nil` for those three in JSON |
   | boolean, string, binary | boolean, string, binary |
   | date, time | `Date`, `Time` |
   | timestamp with a time zone | `DateTime` in UTC |

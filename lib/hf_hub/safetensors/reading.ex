@@ -39,7 +39,11 @@ defmodule HfHub.Safetensors.Reading do
       first < 0 or last < first or last >= count ->
         outside(name, tensor, first..last)
 
-      not whole_bytes?(tensor.dtype, inner) ->
+      Dtype.bits(tensor.dtype) == nil ->
+        message = "tensor #{Names.shown(name)} has a type of unknown size; read all of it"
+        {:error, Error.new(:bad_request, message)}
+
+      rem(Dtype.bits(tensor.dtype) * Enum.product(inner), 8) != 0 ->
         {:error,
          Error.new(
            :bad_request,
@@ -59,11 +63,6 @@ defmodule HfHub.Safetensors.Reading do
 
   defp slice(_tensor, _name, rows) do
     raise ArgumentError, "expected option :rows to be like 0..9 or 100..-1//1, got: #{Options.shown(rows)}"
-  end
-
-  defp whole_bytes?(dtype, inner) do
-    bits = Dtype.bits(dtype)
-    bits != nil and rem(bits * Enum.product(inner), 8) == 0
   end
 
   defp outside(name, %{shape: [count | _inner]}, rows) do

@@ -66,6 +66,11 @@ impl Row {
         (0..self.count).filter_map(|at| self.get(at))
     }
 
+    /// Whether it is a line of white space, which is not a row.
+    fn is_blank(&self) -> bool {
+        self.count == 1 && self.get(0).is_some_and(|value| value.trim_ascii().is_empty())
+    }
+
     /// Number of bytes that its values and their ends take.
     pub(super) fn size(&self) -> usize {
         self.length() + self.count * size_of::<usize>()
@@ -88,42 +93,66 @@ impl Row {
 pub(super) struct Records {
     from: BufReader<Box<dyn Read + Send>>,
     parser: Reader,
+    /// Whether all of the text was parsed.
+    is_over: bool,
 }
 
 impl Records {
     pub(super) fn new(from: Box<dyn Read + Send>, delimiter: u8) -> Self {
         let parser = ReaderBuilder::new().delimiter(delimiter).build();
-        Self { from: BufReader::with_capacity(BUFFER, from), parser }
+        Self { from: BufReader::with_capacity(BUFFER, from), parser, is_over: false }
     }
 
     /// Reads the next row; returns whether there is one.
     pub(super) fn read(&mut self, row: &mut Row, most: Most) -> Result<bool, Broken> {
+        // Lines of white space are no rows.
+        loop {
+            let is_quoted = match self.read_line(row, most)? {
+                None => return Ok(false),
+                Some(is_quoted) => is_quoted,
+            };
+            if is_quoted || !row.is_blank() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Reads the next line that is not empty; returns whether its only value is in quotes. `None`
+    /// at the end.
+    fn read_line(&mut self, row: &mut Row, most: Most) -> Result<Option<bool>, Broken> {
         let line = self.parser.line();
         (row.line, row.count) = (line, 0);
-        let mut length = 0;
+        let (mut length, mut is_quoted) = (0, false);
         loop {
             let input = self.from.fill_buf()?;
+            // A line break ends the last row, unless a quote is open.
+            let is_end = input.is_empty() && !self.is_over;
+            let input = if is_end { &b"\n"[..] } else { input };
             let (bytes, ends) = (&mut row.bytes[length..], &mut row.ends[row.count..]);
             let (result, read, written, ended) = self.parser.read_record(input, bytes, ends);
-            self.from.consume(read);
+            is_quoted |= row.count + ended < 2 && input[..read].contains(&b'"');
+            if is_end {
+                self.is_over = read > 0;
+            } else {
+                self.from.consume(read);
+            }
             length += written;
             row.count += ended;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull if grow(&mut row.bytes, ROW_BYTES) => {}
-                ReadRecordResult::OutputEndsFull if grow(&mut row.ends, most.number()) => {}
-                ReadRecordResult::Record => return Ok(true),
-                ReadRecordResult::End => return Ok(false),
+            let error = match result {
+                ReadRecordResult::InputEmpty if is_end && written > 0 => {
+                    "a quote is not closed".to_owned()
+                }
+                ReadRecordResult::InputEmpty => continue,
+                ReadRecordResult::OutputFull if grow(&mut row.bytes, ROW_BYTES) => continue,
+                ReadRecordResult::OutputEndsFull if grow(&mut row.ends, most.number()) => continue,
                 ReadRecordResult::OutputFull => {
-                    return Err(format!(
-                        "line {line}: it has more than {ROW_BYTES} bytes; a quote may not be closed"
-                    )
-                    .into());
+                    format!("it has more than {ROW_BYTES} bytes; a quote may not be closed")
                 }
-                ReadRecordResult::OutputEndsFull => {
-                    return Err(format!("line {line}: {}", most.exceeded()).into());
-                }
-            }
+                ReadRecordResult::OutputEndsFull => most.exceeded(),
+                ReadRecordResult::Record => return Ok(Some(is_quoted)),
+                ReadRecordResult::End => return Ok(None),
+            };
+            return Err(format!("line {line}: {error}").into());
         }
     }
 }
@@ -160,13 +189,26 @@ mod tests {
 
     #[test]
     fn values_are_those_between_delimiters_and_quotes() {
-        let text = b"a,\"b\"\"\n,\"\r\n\n,\n1,2,3\n\"x";
+        let text = b"a,\"b\"\"\n,\"\r\n\n,\n1,2,3\n\"x\"\n \t\n\" \"\n  ";
         let row = |line, values: &[&str]| (line, values.iter().map(|v| (*v).to_owned()).collect());
         let expected = [row(1, &["a", "b\"\n,"]), row(2, &["", ""]), row(5, &["1", "2", "3"])];
         let rows = rows(text, 3).unwrap();
         assert_eq!(rows[..3], expected);
         assert_eq!(rows[3].1, ["x"]);
-        assert_eq!(rows.len(), 4);
+        // A line of white space is no row; a text of it is one.
+        assert_eq!(rows[4].1, [" "]);
+        assert_eq!(rows.len(), 5);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_refused() {
+        for text in ["1,2\n\"", "1,2\n1,\"", "1,2\n\"x\n2,y\n", "1,2\n1,\"x\"\"\n"] {
+            let error = rows(text.as_bytes(), 2).unwrap_err();
+            assert_eq!(error, "line 2: a quote is not closed", "{text:?}");
+        }
+        for text in ["1,\"x\"", "1,x\"", "\"\"", "1,"] {
+            assert_eq!(rows(text.as_bytes(), 2).unwrap().len(), 1, "{text:?}");
+        }
     }
 
     #[test]

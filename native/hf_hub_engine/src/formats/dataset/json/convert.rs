@@ -88,9 +88,12 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
     let Some(time) = time else { return Some(midnight) };
     let (time, offset) = zone(time)?;
     let length = time.len();
+    if !matches!(length, 2 | 5 | 8) {
+        return None;
+    }
     let time = parts(time, b':', &[2; 3][..(length + 1) / 3])?;
     let [hour, minute, second] = [0, 1, 2].map(|at| time.get(at).copied().unwrap_or(0));
-    let is_valid = hour < 24 && minute < 60 && second < 60 && matches!(length, 2 | 5 | 8);
+    let is_valid = hour < 24 && minute < 60 && second < 60;
     is_valid.then_some(midnight + hour * 3600 + minute * 60 + second - offset)
 }
 
@@ -195,6 +198,11 @@ mod tests {
             ("1969-12-31", Some(-86_400)),
             ("0000-03-01", Some(-62_162_035_200)),
             ("2020-01-01T10:30:01.5", None),
+            ("2020-01-01T10:30:01.789Z", None),
+            ("2020-01-01T10:30:01.123456+00:00", None),
+            ("2020-01-01 10:30:01 UTC", None),
+            ("2020-01-01 The weather is fine.", None),
+            ("2020-01-01 Ärger, 語", None),
             ("2019-02-29", None),
             ("2020-1-1", None),
             ("2020-01-01T", None),

@@ -69,9 +69,29 @@ impl<R: BufRead> Records<R> {
             }
             self.check(&line)?;
             if !line.trim_ascii().is_empty() {
+                self.complete(&mut line)?;
                 return Ok(Some(line));
             }
         }
+    }
+
+    /// Reads the other lines of an object that does not end with its first one.
+    fn complete(&mut self, text: &mut Vec<u8>) -> Result<(), Broken> {
+        let first = text.trim_ascii();
+        if !first.starts_with(b"{") || first.ends_with(b"}") {
+            return Ok(());
+        }
+        let (mut inside, mut seen) = (Inside::default(), 0);
+        while !text[seen..].iter().any(|byte| inside.ends(*byte)) {
+            seen = text.len();
+            let room = (ROW_BYTES + 1).saturating_sub(seen) as u64;
+            let mut limited = std::io::Read::take(&mut self.from, room);
+            if limited.read_until(b'\n', text)? == 0 {
+                break;
+            }
+            self.check(text)?;
+        }
+        Ok(())
     }
 
     fn check(&self, text: &[u8]) -> Result<(), Broken> {
@@ -197,6 +217,10 @@ mod tests {
     #[test]
     fn splits_lines_and_arrays() {
         assert_eq!(all("{\"a\":1}\n\n {\"a\":2}").unwrap(), ["{\"a\":1}", "{\"a\":2}"]);
+        let tall = "{\n \"a\": {\n \"b\": \"}\"\n }\n}\n{\"a\":2}\n{\n\"a\":3}";
+        let objects = ["{\n \"a\": {\n \"b\": \"}\"\n }\n}", "{\"a\":2}", "{\n\"a\":3}"];
+        assert_eq!(all(tall).unwrap(), objects);
+        assert_eq!(all("{\n\"a\":").unwrap(), ["{\n\"a\":"]);
         let array = "\u{feff} [ {\"a\":\"}\\\"]\"} ,\n{\"b\":[{}]}, 1, \"x\"]";
         let items = ["{\"a\":\"}\\\"]\"}", "{\"b\":[{}]}", "1", "\"x\""];
         assert_eq!(all(array).unwrap(), items);
