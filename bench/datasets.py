@@ -43,23 +43,26 @@ file.close()
 print(rows)
 """
 PEER = """
-import sys, time
+import itertools, sys, time
 from datasets import load_dataset
 for _ in range(int(sys.argv[2])):
     start = time.perf_counter()
-    rows = sum(1 for _row in load_dataset(sys.argv[1], split="train", streaming=True))
+    rows = load_dataset(sys.argv[1], split="train", streaming=True)
+    assert sum(1 for _row in itertools.islice(rows, int(sys.argv[3]))) == int(sys.argv[3])
     print((time.perf_counter() - start) * 1e3)
 """
 
 
 def main():
-    options = parser(__doc__, rounds=1).parse_args()
+    options = parser(__doc__, rounds=1)
+    options.add_argument("--rows", type=int, default=1_000_000, help="number of rows to read, from the first (1000000)")
+    options = options.parse_args()
     interpreter = python(options.python, ["datasets", "pyarrow"])
-    ours = elixir(options.ebin, "datasets.exs", REPO, options.rounds)
     with tempfile.TemporaryDirectory(prefix="hf_hub_bench_") as folder:
         source, hub = pathlib.Path(folder) / "source", (program(), pathlib.Path(folder) / "root")
         source.mkdir()
         ([rows], _peak) = run([interpreter, "-c", WRITER, source / "train.parquet", options.size])
+        wanted = min(options.rows, int(rows))
         imported(hub, source, REPO, "dataset")
         (source / "train.parquet").unlink()
         process, endpoint = served(hub)
@@ -67,13 +70,14 @@ def main():
             "HF_ENDPOINT": endpoint, "HF_HOME": str(pathlib.Path(folder) / "home"),
             "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         }
-        peer_times, peer_peak = run([interpreter, "-c", PEER, REPO, options.rounds], more)
-        our_times, our_peak = run(ours, more)
+        peer_times, peer_peak = run([interpreter, "-c", PEER, REPO, options.rounds, wanted], more)
+        our_times, our_peak = run(elixir(options.ebin, "datasets.exs", REPO, options.rounds, wanted), more)
         process.stdin.close()
         process.wait()
     mine, theirs = statistics.median(our_times), statistics.median(peer_times)
-    result(f"{rows:,.0f} rows streamed, ours / datasets", mine, theirs, "ms", 1)
-    result("rows per second, ours / datasets", rows / mine * 1e3, rows / theirs * 1e3, "rows/s")
+    print(f"the first {wanted:,} of {rows:,.0f} rows, streamed from a file of {options.size / 2**20:,.0f} MiB")
+    result("time, ours / datasets", mine, theirs, "ms", 1)
+    result("rows per second, ours / datasets", wanted / mine * 1e3, wanted / theirs * 1e3, "rows/s")
     result("peak RSS, ours / datasets", our_peak / 2**20, peer_peak / 2**20, "MiB")
 
 

@@ -14,8 +14,9 @@ defmodule HfHub.Safetensors do
       {:ok, model} = HfHub.Safetensors.open("openai-community/gpt2")
       {:ok, bytes} = HfHub.Safetensors.tensor(model, "wte.weight", rows: 0..9)
 
-  Headers are untrusted input: one of more than 100 MB, or with inconsistent sizes, is an error of kind
-  `:invalid_response`. `open/2` also rejects tensors that overlap, as the format's own library does.
+  Headers are untrusted input: one of more than 100 MB, those of a model of more than 256 MiB or 4 million values together,
+  or one with inconsistent sizes, is an error of kind `:invalid_response`. `open/2` also rejects tensors that overlap, as the
+  format's own library does.
 
   ## Read, not mapped
 
