@@ -88,7 +88,7 @@ pub struct Wanted {
 /// The header of a file on this machine, the number of bytes behind it, and how many values it may
 /// have, unless it is the first one of a model.
 #[derive(Debug, Deserialize)]
-pub struct Text {
+pub struct Unparsed {
     #[serde(deserialize_with = "input::bytes")]
     text: Bytes,
     content: u64,
@@ -103,7 +103,7 @@ pub struct Parsed {
 }
 
 /// Parses a header, whose tensors must cover the data of the file.
-pub async fn parse(of: Text, _: Watch) -> Result<Parsed> {
+pub async fn parse(of: Unparsed, _: Watch) -> Result<Parsed> {
     let parse = move || {
         let left = of.left.unwrap_or(header::MAX_MARKS).checked_sub(header::marks(&of.text));
         let left = left.ok_or(header::TOO_MANY)?;

@@ -68,13 +68,13 @@ impl Csv {
         let positions = wanted.positions(&names)?;
         let first =
             if wanted.fields.is_none() { first(&mut records, names.len())? } else { vec![] };
-        let named = |(at, position): (usize, &usize)| {
+        let field = |(at, position): (usize, &usize)| {
             let name = names[*position].clone();
             let known = wanted.fields.and_then(|fields| fields.get(at));
             let kind = known.map_or_else(|| infer(&first, *position), |field| field.kind.clone());
             Field { name, kind }
         };
-        let fields = positions.iter().enumerate().map(named).collect();
+        let fields = positions.iter().enumerate().map(field).collect();
         let (names, first) = (names.len(), first.into_iter());
         Ok(Self { records, names, fields, positions, first, row: Row::default() })
     }

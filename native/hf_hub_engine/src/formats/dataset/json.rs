@@ -43,15 +43,14 @@ pub(super) struct Json {
 impl Json {
     pub(super) fn open(from: Box<dyn Read + Send>, wanted: &Wanted<'_>) -> Result<Self, Broken> {
         let mut records = Records::new(BufReader::with_capacity(256 << 10, from));
-        let (first, fields, known) = match wanted.fields {
-            Some(fields) => (Vec::new(), fields.to_vec(), names(fields)),
-            None => {
-                let (first, all) = infer(&mut records)?;
-                let known = names(&all);
-                let positions = value::positions(&known, wanted.columns)?;
-                let chosen = positions.into_iter().map(|position| all[position].clone());
-                (first, chosen.collect(), known)
-            }
+        let (first, fields, known) = if let Some(fields) = wanted.fields {
+            (Vec::new(), fields.to_vec(), names(fields))
+        } else {
+            let (first, all) = infer(&mut records)?;
+            let known = names(&all);
+            let positions = value::positions(&known, wanted.columns)?;
+            let chosen = positions.into_iter().map(|position| all[position].clone());
+            (first, chosen.collect(), known)
         };
         let known = wanted.columns.is_none().then(|| known.into_iter().collect());
         let shapes = fields.iter().map(|field: &Field| Shape::new(&field.kind)).collect();

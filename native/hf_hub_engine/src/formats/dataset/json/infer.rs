@@ -76,7 +76,9 @@ impl Seen {
             Text::Array(items) => {
                 self.lists += 1;
                 let seen = self.items.get_or_insert_default();
-                items.iter().for_each(|item| seen.add(item));
+                for item in items {
+                    seen.add(item);
+                }
             }
             Text::Object(object) => self.add_object(object),
         }
