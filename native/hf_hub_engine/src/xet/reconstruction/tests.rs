@@ -267,7 +267,7 @@ async fn bytes_are_returned_while_the_rest_of_their_part_arrives() {
 
 /// Chunks of an object of 100,000 bytes each.
 fn large_chunks(count: usize) -> Vec<u8> {
-    let chunk = [&[0, 160, 134, 1, 0, 160, 134, 1][..], &[7; 100_000]].concat();
+    let chunk = [&[0, 160, 134, 1, 0, 160, 134, 1][..], &vec![7; 100_000]].concat();
     chunk.repeat(count)
 }
 
@@ -299,7 +299,7 @@ async fn a_part_that_breaks_off_is_requested_again_for_what_is_missing() {
         _ => json_reply(&large_plan(&format!("http://{}", host(head)), large_chunks(9).len())),
     })
     .await;
-    assert_eq!(read(download(&server, 0..1_800_000)).await.unwrap(), [7; 1_800_000]);
+    assert_eq!(read(download(&server, 0..1_800_000)).await.unwrap(), vec![7; 1_800_000]);
     assert_eq!(sent(&server, "/x").len() + sent(&server, "/y").len(), 3);
 }
 
