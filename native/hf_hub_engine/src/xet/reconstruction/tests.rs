@@ -15,6 +15,10 @@ use crate::{
     xet::{Access, Order, Shared, exchange::Exchange},
 };
 
+/// Time limits that no storage of these tests exceeds, on a busy machine, and that silent ones do.
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(500);
+
 /// The file: three parts of two objects, whose chunks have 100 bytes.
 fn content() -> Vec<u8> {
     [chunk(0), chunk(1), chunk(9), chunk(1)].concat()
@@ -95,8 +99,22 @@ fn download_in(order: Order, server: &Server, range: Range<u64>, memory: u64) ->
     Reconstruction::new(requests(server, &Shared::default()), Memory::new(memory), 4, range, order)
 }
 
+/// Downloads the file from a storage that is silent for longer than is allowed.
+fn impatient(server: &Server, plan_timeout: Duration) -> Reconstruction {
+    let requests = requests_within(server, &Shared::default(), SHORT, plan_timeout);
+    Reconstruction::new(requests, Memory::new(1 << 20), 4, 0..400, Order::OfTheFile)
+}
+
 fn requests(server: &Server, shared: &Shared) -> Requests {
-    let wait = Duration::from_millis(500);
+    requests_within(server, shared, LONG, LONG)
+}
+
+fn requests_within(
+    server: &Server,
+    shared: &Shared,
+    wait: Duration,
+    plan_timeout: Duration,
+) -> Requests {
     let access = Access {
         storage: server.url.parse().unwrap(),
         token: "first".to_owned(),
@@ -107,7 +125,7 @@ fn requests(server: &Server, shared: &Shared) -> Requests {
     let client = Client::new(ClientConfig::default());
     let timeouts = Timeouts { headers: wait, idle: wait };
     let exchange = Exchange::new(client, timeouts, access, shared.tokens());
-    Requests::new(exchange, 2 * wait, "ab".repeat(32))
+    Requests::new(exchange, plan_timeout, "ab".repeat(32))
 }
 
 /// Returns the bytes, each of which has to arrive once, and in the order that is wanted.
@@ -335,16 +353,14 @@ async fn a_request_is_repeated_if_the_storage_fails_or_stalls() {
         }
     })
     .await;
-    assert_eq!(read(download(&server, 0..400)).await.unwrap(), content());
+    assert_eq!(read(impatient(&server, LONG)).await.unwrap(), content());
 }
 
 /// Downloads with another response to the request that begins with `what`.
 async fn hostile(what: &'static str, other: impl Fn(&str) -> Reply + Send + 'static) -> Error {
     let server = serving(what, other).await;
-    let began = Instant::now();
     let error = read(download(&server, 0..400)).await.unwrap_err();
     assert!(error.is_from_a_store(), "{error:?}");
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     error
 }
 
@@ -389,13 +405,14 @@ async fn wrong_plans_and_objects_are_refused() {
 
 #[tokio::test]
 async fn a_silent_storage_is_given_up() {
-    let began = Instant::now();
-    let error = hostile("get /v2", |_| Reply::Stall(Vec::new())).await;
-    assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(error.message().contains("no plan"), "{error:?}");
-    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
-    let error = hostile("get /x", |_| Reply::Stall(Vec::new())).await;
-    assert_eq!(error.kind(), ErrorKind::Timeout);
+    for (what, plan_timeout, why) in
+        [("get /v2", 2 * SHORT, "no plan"), ("get /x", LONG, "no response")]
+    {
+        let server = serving(what, |_| Reply::Stall(Vec::new())).await;
+        let error = read(impatient(&server, plan_timeout)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.is_from_a_store() && error.message().contains(why), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -404,12 +421,16 @@ async fn an_object_may_take_longer_than_a_plan() {
         let Reply::Raw(bytes) = reply("206 Partial Content", "", &packed(0..2)) else {
             unreachable!()
         };
-        Reply::Slowly(Duration::from_millis(100), bytes, 20)
+        Reply::Slowly(Duration::from_millis(200), bytes, 20)
     })
     .await;
     let began = Instant::now();
-    assert_eq!(read(download(&server, 0..400)).await.unwrap(), content());
-    assert!(began.elapsed() > Duration::from_secs(1), "{:?}", began.elapsed());
+    let plan_timeout = Duration::from_secs(2);
+    let requests = requests_within(&server, &Shared::default(), LONG, plan_timeout);
+    let memory = Memory::new(1 << 20);
+    let download = Reconstruction::new(requests, memory, 4, 0..400, Order::OfTheFile);
+    assert_eq!(read(download).await.unwrap(), content());
+    assert!(began.elapsed() > plan_timeout, "{:?}", began.elapsed());
     assert_eq!((sent(&server, "/v2").len(), sent(&server, "/x").len()), (1, 1));
 }
 
