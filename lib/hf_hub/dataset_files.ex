@@ -40,7 +40,8 @@ defmodule HfHub.DatasetFiles do
   Returns the sorted paths of the files of a configuration and a split. `nil` is the default configuration.
 
   A keyword such as `"dev"` returns the files of its split that are named by this keyword. If there are no files, the
-  error is of kind `:entry_not_found`.
+  error is of kind `:entry_not_found`; if the card lists several configurations and no default one, `nil` is an error of kind
+  `:bad_request`.
 
   ## Options
 
@@ -65,7 +66,8 @@ defmodule HfHub.DatasetFiles do
          at = Layout.at(ref, opts),
          {:ok, tree} <-
            Api.list_repo_tree(RepoRef.again(ref), [repo_type: ref.repo_type, recursive: true] ++ at),
-         {:ok, card} <- card(ref, at) do
+         {:ok, card} <- card(ref, at),
+         :ok <- unmistaken(ref, Patterns.mistake(card, config)) do
       case Patterns.from_card(card, config) do
         nil ->
           from_tree(tree, config, split)
@@ -175,6 +177,13 @@ defmodule HfHub.DatasetFiles do
   end
 
   defp card(_ref, _at), do: {:ok, nil}
+
+  defp unmistaken(_ref, nil), do: :ok
+
+  defp unmistaken(ref, mistake) do
+    message = "the card of dataset #{inspect(ref.repo_id)} #{mistake}"
+    {:error, Error.new(:bad_request, message, repo_id: ref.repo_id, revision: ref.revision)}
+  end
 
   defp found(paths, config, split, ref \\ %{repo_id: nil, revision: nil})
 

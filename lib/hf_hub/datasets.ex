@@ -45,6 +45,10 @@ defmodule HfHub.Datasets do
   `datasets` that change what a row is are not supported, and an error of kind `:bad_request`. The types of JSON are those
   of its first 10 MB: strings that are all dates or times are `NaiveDateTime`, and an object whose entries differ from row
   to row is returned as it is.
+
+  The `features` in a card are not applied to CSV and JSON files, whose values are those of the file: where `datasets`
+  converts the texts of a `class_label` to integers, or integers to strings or floats, and adds the columns that a file does
+  not have, these rows have the texts, the integers, and no such column. Parquet files have the types of the features.
   """
 
   alias HfHub.{Error, Options}
@@ -57,7 +61,9 @@ defmodule HfHub.Datasets do
           ],
           config: [
             type: :string,
-            doc: "Configuration of the dataset. Defaults to its default configuration."
+            doc:
+              "Configuration of the dataset. Defaults to its default configuration; required if its card lists several " <>
+                "without a default one."
           ],
           columns: [
             type: {:list, :string},

@@ -174,9 +174,86 @@ defmodule HfHub.DatasetsTest do
 
     assert rows!(context, local.(~S(sep: "\t"))) == [%{"a;b" => "1;2,3"}]
 
-    for more <- ["skiprows: 1", ~s(sep: "; ")] do
+    for more <- ["skiprows: 1", "skip_blank_lines: false", ~s(sep: "; ")] do
       error = error!(context, local.(more))
       assert error.kind == :bad_request and error.message =~ "`#{hd(String.split(more, ":"))}`"
+    end
+  end
+
+  describe "a card" do
+    defp with_card(context, configs) do
+      card = "---\nconfigs:#{configs}\n---\n"
+      files = %{"README.md" => card, "a.csv" => "n\n1\n", "b.csv" => "n\n2\n"}
+      {:local, folder(context, files)}
+    end
+
+    test "of several configurations needs a default one, or a choice", context do
+      configs = ~s( [{config_name: en, data_files: a.csv}, {config_name: fr, data_files: b.csv%s}])
+      local = &with_card(context, String.replace(configs, "%s", &1))
+      error = error!(context, local.(""))
+      assert error.kind == :bad_request
+      assert error.message =~ ~s(lists the configurations "en", "fr", and not one as the default; choose one)
+      assert rows!(context, local.(""), config: "en") == [%{"n" => 1}]
+      assert rows!(context, local.(", default: true")) == [%{"n" => 2}]
+
+      two = String.replace(configs, "a.csv", "a.csv, default: true")
+
+      assert error!(context, with_card(context, String.replace(two, "%s", ", default: true"))).kind ==
+               :bad_request
+
+      id =
+        dataset(context, %{
+          "README.md" => "---\nconfigs:#{String.replace(configs, "%s", "")}\n---\n",
+          "a.csv" => "n\n1\n"
+        })
+
+      assert error!(context, id, stream: true).message =~
+               ~s(the card of dataset "#{id}" lists the configurations)
+
+      assert {:error, %Error{kind: :bad_request}} =
+               HfHub.DatasetFiles.resolve(id, nil, "train", endpoint: context.endpoint)
+
+      assert {:ok, ["a.csv"]} = HfHub.DatasetFiles.resolve(id, "en", "train", endpoint: context.endpoint)
+    end
+
+    test "of another form than that of datasets is an error", context do
+      for {configs, message} <- [
+            {" {config_name: en}", "has configs that are not a list"},
+            {" [{data_files: a.csv}]", "has an entry without a config_name"},
+            {" [a]", "has an entry without a config_name"},
+            {" [{config_name: en, data_files: 5}]", ~s(has data_files of "en" that are neither a path)},
+            {" [{config_name: en, data_files: [5]}]", "that are neither a path"},
+            {" [{config_name: en, data_files: {train: 5}}]", "that are neither a path"},
+            {" [{config_name: en, data_files: [{split: train}]}]", "that are neither a path"},
+            {" [{config_name: en, data_files: [{split: train, path: a.csv, x: 1}]}]",
+             "that are neither a path"},
+            {" [{config_name: en, data_files: [{split: t, path: a.csv}, {split: t, path: b.csv}]}]",
+             ~s(with several entries of the split "t")}
+          ] do
+        error = error!(context, with_card(context, configs))
+        assert error.kind == :bad_request and error.message =~ message
+      end
+
+      assert rows!(context, with_card(context, " [{config_name: en, data_files: {train: a.csv}}]")) == [
+               %{"n" => 1}
+             ]
+    end
+
+    test "with paths of files that do not exist is an error that names them", context do
+      local =
+        &with_card(
+          context,
+          " [{config_name: en, data_files: [{split: train, path: #{&1}}, {split: test, path: b.csv}]}]"
+        )
+
+      for paths <- ["y.csv", "[a.csv, y.csv]", ~s("y.cs*")] do
+        error = error!(context, local.(paths), split: "train")
+        assert error.kind == :entry_not_found
+        assert error.message =~ ~r/has no files "y.cs[v*]", which its card lists/
+      end
+
+      assert rows!(context, local.("y.csv"), split: "test") == [%{"n" => 2}]
+      assert rows!(context, local.(~s([a.csv, "y*"])), split: "train") == [%{"n" => 1}]
     end
   end
 

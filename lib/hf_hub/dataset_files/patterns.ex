@@ -26,6 +26,73 @@ defmodule HfHub.DatasetFiles.Patterns do
 
   def about(_none, _config), do: nil
 
+  @doc """
+  Returns what is wrong with a card for `datasets`, or with it and no configuration; `nil` if nothing is. The card is the
+  subject of the text.
+  """
+  @spec mistake(term(), String.t() | nil) :: String.t() | nil
+  def mistake(%{"configs" => configs} = card, config) when configs not in [nil, []] do
+    cond do
+      not is_list(configs) ->
+        "has configs that are not a list"
+
+      not Enum.all?(configs, &match?(%{"config_name" => <<_name::binary>>}, &1)) ->
+        "has an entry without a config_name in configs"
+
+      config in [nil, ""] and default(configs) == nil ->
+        "lists the configurations #{list(names(configs))}, and not one as the default; choose one with the option :config"
+
+      about = about(card, config) ->
+        with wrong when wrong != nil <- wrong(about["data_files"]),
+             do: "has data_files of #{inspect(about["config_name"])} #{wrong}"
+
+      true ->
+        nil
+    end
+  end
+
+  def mistake(_card, _config), do: nil
+
+  defp wrong(files) when is_binary(files) or files == nil, do: nil
+  defp wrong(%{} = by_split), do: if(Enum.any?(by_split, &(not path?(elem(&1, 1)))), do: no_files())
+
+  defp wrong(files) when is_list(files) do
+    splits = for %{"split" => split} <- files, do: split
+
+    cond do
+      not Enum.all?(files, &entry?/1) -> no_files()
+      twice = List.first(splits -- Enum.uniq(splits)) -> "with several entries of the split #{inspect(twice)}"
+      true -> nil
+    end
+  end
+
+  defp wrong(_other), do: no_files()
+
+  defp no_files, do: "that are neither a path, a list of paths nor a list of entries with a split and a path"
+
+  defp path?(path), do: is_binary(path) or (is_list(path) and Enum.all?(path, &is_binary/1))
+
+  defp entry?(%{"split" => split, "path" => path} = entry),
+    do: map_size(entry) == 2 and is_binary(split) and path?(path)
+
+  defp entry?(path), do: is_binary(path)
+
+  defp list(names), do: Enum.map_join(names, ", ", &inspect/1)
+
+  @doc "Returns the paths that a configuration of a card lists for a split, or for all if it is `nil`, and that do not exist."
+  @spec missing(term(), String.t() | nil, String.t() | nil, [String.t()]) :: [String.t()]
+  def missing(card, config, split, paths) do
+    with {:splits, splits} <- from_card(card, config) do
+      listed = for {name, patterns} <- splits, split in [nil, name], pattern <- patterns, do: pattern
+      literal = MapSet.new(paths)
+      found? = &if(&1 =~ ~r/[*?\[]/, do: files(paths, [&1]) != [], else: &1 in literal)
+      missing = Enum.reject(listed, found?)
+      if missing == listed, do: missing, else: Enum.reject(missing, &(&1 =~ ~r/[*?\[]/))
+    else
+      _by_names -> []
+    end
+  end
+
   @doc "Returns the files that match a pattern, in the order of the patterns; more than once if several match, as `datasets`."
   @spec files([String.t()], [String.t()]) :: [String.t()]
   def files(paths, patterns) do
@@ -49,11 +116,19 @@ defmodule HfHub.DatasetFiles.Patterns do
 
   def by_split(files), do: if((patterns = texts(files)) == [], do: [], else: [{"train", patterns}])
 
+  # As `datasets`, which does not choose one of several, either.
   defp default(configs) do
-    names = for %{"config_name" => name} <- configs, do: name
-    marked = for %{"config_name" => name, "default" => true} <- configs, do: name
-    List.first(marked) || if("default" in names, do: "default", else: List.first(names))
+    marked =
+      for %{"config_name" => name} = about <- configs, name == "default" or about["default"] == true, do: name
+
+    case {Enum.uniq(marked), names(configs)} do
+      {[name], _names} -> name
+      {[], [name]} -> name
+      _several -> nil
+    end
   end
+
+  defp names(configs), do: for(%{"config_name" => name} <- configs, do: name)
 
   defp in_card(config, folder) do
     case by_split(config["data_files"]) do

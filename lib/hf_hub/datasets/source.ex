@@ -25,7 +25,7 @@ defmodule HfHub.Datasets.Source do
   # Options of the readers of `datasets` in a card that change what a row is.
   @reader ~w(column_names names header index_col usecols true_values false_values skipinitialspace skiprows skipfooter
              nrows na_values keep_default_na na_filter thousands decimal lineterminator quotechar quoting doublequote
-             escapechar comment encoding dialect on_bad_lines field)
+             escapechar comment encoding dialect on_bad_lines skip_blank_lines field)
 
   @type t :: %{
           place: Listing.place(),
@@ -91,7 +91,12 @@ defmodule HfHub.Datasets.Source do
 
     configs = if card["configs"] && listed != [], do: listed, else: DatasetFiles.configs_from_tree(tree)
 
+    mistake = Patterns.mistake(card, config)
+
     cond do
+      mistake ->
+        {:error, error(:bad_request, "the card of #{shown(place)} #{mistake}", place)}
+
       config not in [nil, "default"] and config not in configs ->
         missing(place, "configuration #{inspect(config)}", "configurations", configs)
 
@@ -99,7 +104,18 @@ defmodule HfHub.Datasets.Source do
         converted(place, tree, config || converted_default(configs))
 
       true ->
-        {:ok, Selection.splits(tree, card, config)}
+        listed(place, tree, card, opts)
+    end
+  end
+
+  defp listed(place, tree, card, opts) do
+    case Patterns.missing(card, opts[:config], opts[:split], Selection.files(tree)) do
+      [] ->
+        {:ok, Selection.splits(tree, card, opts[:config])}
+
+      missing ->
+        message = "#{shown(place)} has no files #{list(missing)}, which its card lists"
+        {:error, error(:entry_not_found, message, place)}
     end
   end
 
