@@ -6,7 +6,7 @@ defmodule HfHub.LargeMapsTest do
   alias HfHub.{Api, Auth, Cards, Error, LocalHub, Request, Safetensors}
   alias HfHub.Native.Nif
 
-  @sizes [0, 1, 32, 33, 128, 129, 1_000, 100_000]
+  @sizes [0, 1, 32, 33, 128, 129, 1_000, 20_000]
 
   defp entries(size, value \\ & &1)
   defp entries(0, _value), do: %{}
