@@ -101,6 +101,7 @@ def main():
         while True:
             ready, _, _ = select.select([0, listener], [], [])
             if 0 in ready:
+                os.unlink(sys.argv[1])
                 return
             connection, _ = listener.accept()
             if os.fork() == 0:
