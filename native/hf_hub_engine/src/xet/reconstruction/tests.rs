@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Time limits that no storage of these tests exceeds, on a busy machine, and that silent ones do.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(500);
 
 /// The file: three parts of two objects, whose chunks have 100 bytes.

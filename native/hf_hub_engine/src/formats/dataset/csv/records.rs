@@ -107,10 +107,7 @@ impl Records {
     pub(super) fn read(&mut self, row: &mut Row, most: Most) -> Result<bool, Broken> {
         // Lines of white space are no rows.
         loop {
-            let is_quoted = match self.read_line(row, most)? {
-                None => return Ok(false),
-                Some(is_quoted) => is_quoted,
-            };
+            let Some(is_quoted) = self.read_line(row, most)? else { return Ok(false) };
             if is_quoted || !row.is_blank() {
                 return Ok(true);
             }
