@@ -66,7 +66,8 @@ defmodule HfHub.Safetensors do
     rows: [
       type: {:struct, Range},
       doc:
-        "Rows to read, in the first dimension: `0..9` is the first ten, `100..-1//1` all but the first hundred."
+        "Rows to read, in the first dimension: `0..9` is the first ten, `100..-1//1` all but the first hundred, " <>
+          "`-2..-1` the last two."
     ]
   ]
 
@@ -336,7 +337,8 @@ defmodule HfHub.Safetensors do
 
   The files are those that `safetensors` for Python writes, byte for byte; of several entries in `:metadata`, whose order
   differs there from run to run, the order is that of the names. They are written beside their places and renamed once all
-  are complete. Shards and indices of an earlier model with the same name are removed.
+  are complete. Shards and indices of an earlier model with the same name are removed, and so are the
+  `.incomplete` files of a call that was killed.
 
   ## Options
 

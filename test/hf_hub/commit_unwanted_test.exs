@@ -10,6 +10,7 @@ defmodule HfHub.CommitUnwantedTest do
 
   @unwanted [
     ".DS_Store",
+    ".model-00001-of-00002.safetensors.17-0.1.0-5.incomplete",
     "._main.py",
     "Thumbs.db",
     "code/.ipynb_checkpoints/a.ipynb",
@@ -36,7 +37,7 @@ defmodule HfHub.CommitUnwantedTest do
     assert uploaded(context) == @wanted
 
     assert log =~
-             ~r/9 files were left out by default \("[^"]+", "[^"]+", "[^"]+", …\); pass ignore_defaults: false/
+             ~r/10 files were left out by default \("[^"]+", "[^"]+", "[^"]+", …\); pass ignore_defaults: false/
   end
 
   test "includes them with ignore_defaults: false", context do
@@ -74,7 +75,7 @@ defmodule HfHub.CommitUnwantedTest do
     end
 
     assert {{:ok, [_commit]}, log} = large.(allow_patterns: [], ignore_patterns: [])
-    assert log =~ "9 files were left out by default"
+    assert log =~ "10 files were left out by default"
     assert uploaded(context) == @wanted
     assert {{:ok, [_commit]}, _log} = large.(ignore_defaults: false)
     assert uploaded(context) == Enum.sort(@wanted ++ @unwanted)

@@ -50,8 +50,15 @@ defmodule HfHub.TensorsTest do
       model = Safetensors.open!(path)
       assert Safetensors.tensor!(model, "w", rows: 2..3) == <<2, 2, 2, 3, 3, 3>>
       assert Safetensors.tensor!(model, "w", rows: 8..-1//1) == <<8, 8, 8, 9, 9, 9>>
+      assert Safetensors.tensor!(model, "w", rows: -2..-1//1) == <<8, 8, 8, 9, 9, 9>>
+      assert Safetensors.tensor!(model, "w", rows: -10..0//1) == <<0, 0, 0>>
 
-      for rows <- [0..10, 10..-1//1, -2..-1//1, 5..4//1] do
+      assert {:error, %{kind: :bad_request, message: message}} =
+               Safetensors.tensor(model, "w", rows: -11..-1//1)
+
+      assert message =~ "not those of -11..-1"
+
+      for rows <- [0..10, 10..-1//1, -2..-11//1, 5..4//1] do
         assert {:error, %Error{kind: :bad_request, message: message}} =
                  Safetensors.tensor(model, "w", rows: rows)
 
@@ -125,10 +132,9 @@ defmodule HfHub.TensorsTest do
     end
 
     test "that is missing, a folder without a model, or a pipe is an error at once", context do
-      assert {:error, %Error{kind: :io, reason: reason}} =
-               Safetensors.open(Path.join(context.dir, "no.safetensors"))
-
-      assert reason =~ "No such file"
+      missing = Path.join(context.dir, "no.safetensors")
+      assert {:error, %Error{kind: :entry_not_found, path: ^missing}} = Safetensors.open(missing)
+      assert {:error, %Error{kind: :entry_not_found}} = HfHub.GGUF.read({:local, missing})
       assert {:error, %Error{kind: :entry_not_found, message: message}} = Safetensors.open(context.dir)
       assert message =~ "model.safetensors.index.json"
       pipe = Path.join(context.dir, "pipe.safetensors")
@@ -301,6 +307,85 @@ defmodule HfHub.TensorsTest do
       assert {:error, %Error{kind: :io}} = Safetensors.write(Path.join(folder, "none/m.safetensors"), %{})
     end
 
+    test "names the tensor whose data are of another kind", context do
+      path = Path.join(context.dir, "model.safetensors")
+
+      for data <- [
+            fn -> nil end,
+            fn -> %{} end,
+            [:x],
+            Stream.map([1], &{&1}),
+            %{"x" => "y"},
+            fn -> [<<1::4>>] end
+          ] do
+        assert_raise ArgumentError, ~r/invalid tensor "a": its (data|function) must/, fn ->
+          Safetensors.write(path, [{"a", {"U8", [1], data}}])
+        end
+      end
+
+      for tensors <- [nil, 1, "x"],
+          do: assert_raise(ArgumentError, ~r/expected tensors/, fn -> Safetensors.write(path, tensors) end)
+
+      assert File.ls!(context.dir) |> Enum.filter(&(&1 =~ "model")) == []
+    end
+
+    test "publishes nothing where a folder is in the place of the index", context do
+      folder = Path.join(context.dir, "occupied")
+      path = Path.join(folder, "model.safetensors")
+      File.mkdir_p!(path <> ".index.json")
+      tensors = for n <- 1..3, do: {"t#{n}", {"U8", [1], fn -> send(self(), :asked) && "x" end}}
+      assert {:error, %Error{kind: :io} = error} = Safetensors.write(path, tensors, max_shard_size: 1)
+      assert error.path == path <> ".index.json" and error.message =~ error.path
+      assert File.ls!(folder) == ["model.safetensors.index.json"]
+      refute_received :asked
+    end
+
+    test "removes what a killed writer has left, and nothing of one that still writes", context do
+      folder = Path.join(context.dir, "killed")
+      File.mkdir_p!(folder)
+      path = Path.join(folder, "model.safetensors")
+      test = self()
+
+      data = fn ->
+        send(test, {:writes, self()})
+        receive do: (:go -> "x")
+      end
+
+      [killed, other] =
+        for shards <- [1, 2] do
+          tensors = for n <- 1..shards, do: {"t#{n}", {"U8", [1], data}}
+          spawn(fn -> send(test, {:written, Safetensors.write(path, tensors, max_shard_size: 1)}) end)
+          assert_receive {:writes, writer}, 10_000
+          writer
+        end
+
+      reference = Process.monitor(killed)
+      Process.exit(killed, :kill)
+      assert_receive {:DOWN, ^reference, _, _, _}
+
+      File.write!(
+        Path.join(folder, ".model-00001-of-00009.safetensors.17.incomplete"),
+        "of an earlier version"
+      )
+
+      File.write!(Path.join(folder, ".other.safetensors.17.incomplete"), "of another model")
+      strange = ".model.safetensors.#{System.pid()}-99999999999.0.0-1.incomplete"
+      File.write!(Path.join(folder, strange), "of no process")
+      assert length(File.ls!(folder)) == 5
+      Safetensors.write!(path, %{"new" => {"U8", [1], "x"}})
+
+      assert [
+               ".model-00001-of-00002.safetensors." <> _writer,
+               ".other.safetensors.17.incomplete",
+               "model.safetensors"
+             ] = Enum.sort(File.ls!(folder))
+
+      send(other, :go)
+      assert_receive {:writes, ^other}, 10_000
+      send(other, :go)
+      assert_receive {:written, {:ok, [_first, _second, _index]}}, 10_000
+    end
+
     test "streams data that does not fit into memory", context do
       path = Path.join(context.dir, "big.safetensors")
       piece = :binary.copy(<<7>>, 1_000_000)
@@ -344,7 +429,7 @@ defmodule HfHub.TensorsTest do
             {~s({"weight_map":{"w":"../x.safetensors"}}), :invalid_name},
             {~s({"weight_map":{"w":"/etc/passwd"}}), :invalid_name},
             {~s({"weight_map":{"w":"s.safetensors","v":"s.safetensors"}}), :invalid_response},
-            {~s({"weight_map":{"w":"none.safetensors"}}), :io},
+            {~s({"weight_map":{"w":"none.safetensors"}}), :entry_not_found},
             {~s({"weight_map":{"w":1}}), :invalid_response},
             {~s({"weight_map":[]}), :invalid_response},
             {~s(1), :invalid_response}

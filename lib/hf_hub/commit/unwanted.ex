@@ -7,7 +7,7 @@ defmodule HfHub.Commit.Unwanted do
   # Names in any folder: of folders if they end in `/`, else of files. All of 0.3's, and others that their tools make and
   # that no reader of a repository needs.
   @patterns ~w(__pycache__/ .ipynb_checkpoints/ .pytest_cache/ .mypy_cache/ .ruff_cache/ *.pyc *.pyo *.swp *.swo
-               .DS_Store ._* Thumbs.db desktop.ini)
+               .DS_Store ._* Thumbs.db desktop.ini *.incomplete)
 
   @doc "Returns the patterns."
   @spec patterns() :: [String.t()]

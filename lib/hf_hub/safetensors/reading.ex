@@ -31,13 +31,14 @@ defmodule HfHub.Safetensors.Reading do
 
   defp slice(tensor, _name, nil), do: {:ok, tensor}
 
-  defp slice(%{shape: [count | inner]} = tensor, name, first..last//1) do
-    last = if last < 0, do: count + last, else: last
+  defp slice(%{shape: [count | inner]} = tensor, name, first..last//1 = rows) do
+    # As in `Enum.slice/2`, negative numbers count from the end.
+    [first, last] = for row <- [first, last], do: if(row < 0, do: count + row, else: row)
     {start, end_} = tensor.data_offsets
 
     cond do
       first < 0 or last < first or last >= count ->
-        outside(name, tensor, first..last)
+        outside(name, tensor, rows)
 
       Dtype.bits(tensor.dtype) == nil ->
         message = "tensor #{Names.shown(name)} has a type of unknown size; read all of it"

@@ -12,6 +12,7 @@ defmodule HfHub.Safetensors.Writer do
   @doc "Writes the tensors to a file, or to shards of at most `:max_shard_size` bytes. Returns the paths; an index is the last."
   @spec write(Path.t(), Enumerable.t(), keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
   def write(path, tensors, opts) do
+    if Enumerable.impl_for(tensors) == nil, do: tensor!(tensors)
     tensors = Enum.map(tensors, &tensor!/1)
     unique!(tensors)
     metadata = opts[:metadata]
@@ -22,7 +23,8 @@ defmodule HfHub.Safetensors.Writer do
     places = for {name, fill} <- files, do: {name, beside(name), fill}
 
     try do
-      with :ok <- fill(places), :ok <- publish(places) do
+      # Before anything is written, and again before the first file is in its place.
+      with :ok <- free(places), :ok <- fill(places), :ok <- free(places), :ok <- publish(places) do
         remove_others(path, for({name, _beside, _fill} <- places, do: name))
         {:ok, for({name, _beside, _fill} <- places, do: name)}
       end
@@ -31,8 +33,26 @@ defmodule HfHub.Safetensors.Writer do
     end
   end
 
-  defp beside(path),
-    do: Path.join(Path.dirname(path), ".#{Path.basename(path)}.#{:rand.uniform(0xFFFFFFFF)}.incomplete")
+  # With its writer: what a writer that was killed has left is removed by a later one.
+  defp beside(path) do
+    writer = self() |> :erlang.pid_to_list() |> List.to_string() |> String.slice(1..-2//1)
+    name = ".#{Path.basename(path)}.#{System.pid()}-#{writer}-#{:rand.uniform(0xFFFFFFFF)}.incomplete"
+    Path.join(Path.dirname(path), name)
+  end
+
+  defp left?(name) do
+    case Regex.run(~r/\.(\d+)-([\d.]+)-\d+\.incomplete\z/, name) do
+      [_all, os, writer] -> os != System.pid() or not alive?(writer)
+      nil -> true
+    end
+  end
+
+  defp alive?(writer) do
+    Process.alive?(:erlang.list_to_pid(~c"<#{writer}>"))
+  rescue
+    # Not a process of this VM.
+    ArgumentError -> false
+  end
 
   defp tensor!({name, value}) when is_binary(name) and name != "__metadata__" do
     unless String.valid?(name), do: raise(ArgumentError, "the name of a tensor is not valid UTF-8")
@@ -49,8 +69,9 @@ defmodule HfHub.Safetensors.Writer do
     do: raise(ArgumentError, "expected tensors as {name, {dtype, shape, data}}, got: #{Options.shown(other)}")
 
   defp fields!(name, {dtype, shape, data}) when is_binary(dtype) do
-    data? = is_binary(data) or is_function(data, 0) or Enumerable.impl_for(data) != nil
-    if data?, do: {dtype, shape, data}, else: invalid!(name, "data must be a binary, a stream or a function")
+    if is_function(data, 0) or pieces?(data),
+      do: {dtype, shape, data},
+      else: invalid!(name, "data must be a binary, a stream or a function")
   end
 
   defp fields!(name, value) do
@@ -58,6 +79,10 @@ defmodule HfHub.Safetensors.Writer do
       do: AsNx.fields(value),
       else: invalid!(name, "value must be {dtype, shape, data} or a tensor of Nx")
   end
+
+  # The entries of a map have no order, and are not binaries.
+  defp pieces?(%{} = map) when not is_struct(map), do: false
+  defp pieces?(data), do: is_binary(data) or Enumerable.impl_for(data) != nil
 
   defp shape?(shape), do: is_list(shape) and Enum.all?(shape, &(is_integer(&1) and &1 >= 0))
 
@@ -159,11 +184,12 @@ defmodule HfHub.Safetensors.Writer do
     do: data!({name, dtype, shape, data.(), size}, write)
 
   defp data!({name, _dtype, _shape, data, size}, write) do
+    unless pieces?(data), do: invalid!(name, "function must return a binary or a stream of binaries")
     pieces = if is_binary(data), do: [data], else: data
 
     written =
       Enum.reduce(pieces, 0, fn piece, sum ->
-        sum = sum + IO.iodata_length(piece)
+        sum = sum + length!(piece, name)
         # Before it is written, so that an endless stream ends here.
         if sum > size, do: size!(name, sum, size)
         write.(piece)
@@ -172,6 +198,15 @@ defmodule HfHub.Safetensors.Writer do
 
     if written != size, do: size!(name, written, size)
   end
+
+  defp length!(piece, name) do
+    IO.iodata_length(piece)
+  rescue
+    ArgumentError -> invalid!(name, "data must be binaries, got: #{Options.shown(piece)}")
+  end
+
+  defp free(places),
+    do: each(places, fn {path, _beside, _fill} -> if(File.dir?(path), do: {:error, :eisdir}, else: :ok) end)
 
   defp fill(places), do: each(places, fn {_path, beside, fill} -> write_file(beside, fill) end)
   defp publish(places), do: each(places, fn {path, beside, _fill} -> :file.rename(beside, path) end)
@@ -203,14 +238,16 @@ defmodule HfHub.Safetensors.Writer do
     end
   end
 
-  # Files of an earlier model of that name, which readers would mix with these.
+  # Files of an earlier model of that name, which readers would mix with these, and those of a writer that was killed.
   defp remove_others(path, written) do
     {base, extension} = {Regex.escape(Path.rootname(Path.basename(path))), Regex.escape(Path.extname(path))}
-    pattern = Regex.compile!("\\A#{base}(-\\d{5}-of-\\d{5})?#{extension}(\\.index\\.json)?\\z")
+    names = "#{base}(-\\d{5}-of-\\d{5})?#{extension}(\\.index\\.json)?"
+    {complete, incomplete} = {~r/\A#{names}\z/, ~r/\A\.#{names}\.[\d.-]+\.incomplete\z/}
     folder = Path.dirname(path)
 
-    for name <- File.ls!(folder), name =~ pattern, other = Path.join(folder, name), other not in written do
-      File.rm(other)
-    end
+    for name <- File.ls!(folder),
+        other = Path.join(folder, name),
+        (name =~ complete and other not in written) or (name =~ incomplete and left?(name)),
+        do: File.rm(other)
   end
 end
