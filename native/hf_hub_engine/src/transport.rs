@@ -5,6 +5,7 @@
 
 mod anchors;
 mod body;
+mod content_range;
 mod error_response;
 mod proxy;
 mod send_error;
@@ -12,6 +13,7 @@ mod setup;
 mod stall_timeout;
 
 pub use body::{Body, Moved};
+pub use content_range::ContentRange;
 pub use proxy::ProxySetting;
 pub(crate) use send_error::host;
 
@@ -205,6 +207,11 @@ impl Response {
     /// Returns one header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         text(self.headers(), name)
+    }
+
+    /// Returns the range that it announces, if that can be read.
+    pub fn content_range(&self) -> Option<ContentRange> {
+        ContentRange::parse(self.header("content-range")?)
     }
 
     /// Returns the URL of the response.

@@ -27,9 +27,21 @@ pub(super) struct Chunks {
     /// bytes.
     starts: Vec<usize>,
     bytes: Bytes,
+    /// The number of bytes that they were unpacked from.
+    packed: u64,
 }
 
 impl Chunks {
+    /// Returns the number of bytes that they were unpacked from.
+    pub(super) fn packed(&self) -> u64 {
+        self.packed
+    }
+
+    /// Returns the number of bytes of those that are wanted.
+    pub(super) fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// Returns the number of the chunk after them.
     pub(super) fn end(&self) -> u32 {
         self.first + u32::try_from(self.starts.len() - 1).unwrap_or(u32::MAX)
@@ -46,8 +58,6 @@ impl Chunks {
 /// The chunks of a block while it arrives.
 pub(super) struct Unpacking<'a> {
     block: &'a Block,
-    /// The first chunk that is wanted.
-    from: u32,
     next: u32,
     /// The number of wanted ranges that are behind.
     passed: usize,
@@ -56,18 +66,18 @@ pub(super) struct Unpacking<'a> {
     /// Of the chunks that have not been returned.
     starts: Vec<usize>,
     bytes: Buffer,
+    packed: usize,
     /// The number of bytes that were returned.
     returned: usize,
     buffers: &'a Buffers,
 }
 
 impl<'a> Unpacking<'a> {
-    /// Unpacks the wanted chunks of a block that are not before `from`, to buffers of [`BUFFER`]
-    /// bytes.
-    pub(super) fn new(block: &'a Block, from: u32, buffers: &'a Buffers) -> Self {
+    /// Unpacks the wanted chunks of a block, to buffers of [`BUFFER`] bytes.
+    pub(super) fn new(block: &'a Block, buffers: &'a Buffers) -> Self {
         let (next, held) = (block.chunks.start, Vec::new());
         let (starts, bytes) = (vec![0], Buffer::default());
-        Self { block, from, next, passed: 0, held, starts, bytes, returned: 0, buffers }
+        Self { block, next, passed: 0, held, starts, bytes, packed: 0, returned: 0, buffers }
     }
 
     /// Takes the next bytes from `arrived`: all of them, or, if there are enough chunks, up to the
@@ -109,7 +119,7 @@ impl<'a> Unpacking<'a> {
         let bytes = Bytes::from(std::mem::take(&mut self.bytes));
         self.returned += bytes.len();
         let first = self.next - u32::try_from(starts.len() - 1).unwrap_or(0);
-        Chunks { first, starts, bytes }
+        Chunks { first, starts, bytes, packed: std::mem::take(&mut self.packed) as u64 }
     }
 
     fn add(&mut self, header: &Header, data: &[u8]) -> Result<(), &'static str> {
@@ -118,7 +128,7 @@ impl<'a> Unpacking<'a> {
             self.passed += 1;
         }
         let is_wanted = wanted.get(self.passed).is_some_and(|wanted| wanted.start <= self.next);
-        if is_wanted && self.next >= self.from {
+        if is_wanted {
             let room = most(self.block) - self.returned - self.bytes.len();
             if header.length > room {
                 return Err("its chunks are larger than announced");
@@ -130,6 +140,7 @@ impl<'a> Unpacking<'a> {
             header.unpack(data, &mut self.bytes)?;
         }
         self.starts.push(self.bytes.len());
+        self.packed += HEADER + data.len();
         self.next += 1;
         Ok(())
     }
@@ -276,10 +287,9 @@ mod tests {
     fn unpack<'a>(
         packed: impl IntoIterator<Item = &'a [u8]>,
         block: &Block,
-        from: u32,
     ) -> Result<Vec<Chunks>, &'static str> {
         let buffers = Buffers::new(BUFFER);
-        let (mut unpacking, mut batches) = (Unpacking::new(block, from, &buffers), Vec::new());
+        let (mut unpacking, mut batches) = (Unpacking::new(block, &buffers), Vec::new());
         for mut bytes in packed {
             while let Some(batch) = unpacking.push(&mut bytes)? {
                 batches.push(batch);
@@ -302,13 +312,12 @@ mod tests {
         .concat();
         let block = block(3..8, vec![4..6, 7..8], 605);
         for size in [1, 2, 7, 8, 9, 100, 10_000] {
-            let [chunks] = &unpack(packed.chunks(size), &block, 0).unwrap()[..] else { panic!() };
+            let [chunks] = &unpack(packed.chunks(size), &block).unwrap()[..] else { panic!() };
             assert_eq!(chunks.within(&(4..6)), [b"stored", &text[..]].concat());
             assert_eq!(chunks.within(&(7..8)), text[..299]);
             assert_eq!(chunks.within(&(0..9)).len(), 605);
             assert_eq!(chunks.within(&(0..4)).len() + chunks.within(&(8..20)).len(), 0);
-            let [rest] = &unpack(packed.chunks(size), &block, 5).unwrap()[..] else { panic!() };
-            assert_eq!(rest.within(&(4..6)), text);
+            assert_eq!(chunks.packed(), packed.len() as u64);
         }
     }
 
@@ -319,16 +328,19 @@ mod tests {
         let packed = zeros.repeat(13);
         let block = block(0..13, std::iter::once(0..13).collect(), 1_300_000);
         for size in [500, packed.len()] {
-            let batches = unpack(packed.chunks(size), &block, 0).unwrap();
+            let batches = unpack(packed.chunks(size), &block).unwrap();
             let ends: Vec<_> = batches.iter().map(Chunks::end).collect();
             assert_eq!(ends, [6, 12, 13]);
+            let each = packed.len() as u64 / 13;
+            let lengths: Vec<_> = batches.iter().map(Chunks::packed).collect();
+            assert_eq!(lengths, [6 * each, 6 * each, each]);
             let lengths = batches.iter().map(|batch| batch.within(&(4..13)).len());
             assert_eq!(lengths.collect::<Vec<_>>(), [200_000, 600_000, 100_000]);
         }
         assert!(packed.len() < 10_000);
         // It may be more than is announced, all batches together.
         let less = Block { unpacked: 1_200_000, ..block };
-        unpack([&packed[..]], &less, 0).unwrap_err();
+        unpack([&packed[..]], &less).unwrap_err();
     }
 
     /// A block of one chunk of at most this length.
@@ -396,8 +408,8 @@ mod tests {
             ([vec![1], chunk(0, b"123456", 6)[1..].to_vec()].concat(), 100),
         ];
         for (packed, most) in cases {
-            unpack([&packed[..]], &one(most), 0).unwrap_err();
+            unpack([&packed[..]], &one(most)).unwrap_err();
         }
-        unpack([&chunk(0, b"123456", 6)[..]], &one(6), 0).unwrap();
+        unpack([&chunk(0, b"123456", 6)[..]], &one(6)).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
-    Method, Url,
+    Method, StatusCode, Url,
     header::{HeaderMap, HeaderValue, LOCATION, RANGE},
 };
 use tokio::sync::Mutex;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::{
     chunks::{BUFFER, Chunks, Unpacking},
     exchange::{Call, Exchange, header, invalid, not_moved, patiently},
-    plan::{self, Block, OTHER_SIZE, Piece},
+    plan::{self, Block, OTHER_SIZE},
 };
 use crate::{
     base::{
@@ -89,34 +89,48 @@ impl Requests {
     }
 
     /// Fetches and unpacks a part of an object, and calls `pass` with the bytes of its pieces, and
-    /// with where they begin in the file, while they arrive.
+    /// with where they begin in the file, while they arrive. A part that breaks off is continued
+    /// after what was passed on, and only attempts without any such bytes are counted.
     pub(super) async fn block<F: Future<Output = ()>>(
         &self,
-        mut block: Block,
+        block: Block,
         pass: impl Fn(u64, Bytes) -> F,
     ) -> Result<()> {
-        // A repeated request passes on what comes after that.
-        let (next, pieces) = (block.chunks.start, std::mem::take(&mut block.pieces));
-        let passing = Mutex::new(Passing { next, pieces });
-        patiently(|| async {
-            let passing = &mut *passing.lock().await;
-            let mut response = self.open(&block).await?;
-            let broken = |why: &str| broken(why).with_url(&block.url);
-            let mut unpacking = Unpacking::new(&block, passing.next, &self.buffers);
-            while let Some(arrived) = response.chunk().await? {
-                let mut arrived = &arrived[..];
-                while let Some(chunks) = unpacking.push(&mut arrived).map_err(broken)? {
-                    passing.pass(&chunks, &pass).await.map_err(broken)?;
-                }
+        let rest = Mutex::new(Rest(block));
+        let attempt = || async {
+            let rest = &mut *rest.lock().await;
+            let before = rest.0.bytes.start;
+            match self.fetch(rest, &pass).await {
+                Err(error) if error.is_transient() && rest.0.bytes.start > before => Ok(false),
+                fetched => fetched.map(|()| true),
             }
-            let Some(last) = unpacking.finish() else {
-                let message = "the connection to the storage broke";
-                return Err(Error::new(ErrorKind::Transport, message).with_url(&block.url));
-            };
-            passing.pass(&last, &pass).await.map_err(broken)?;
-            passing.check().map_err(broken)
-        })
-        .await
+        };
+        while !patiently(&attempt).await? {}
+        Ok(())
+    }
+
+    /// Fetches the rest of a part once.
+    async fn fetch<F: Future<Output = ()>>(
+        &self,
+        rest: &mut Rest,
+        pass: impl Fn(u64, Bytes) -> F,
+    ) -> Result<()> {
+        let asked = rest.asked();
+        let broken = |why: &str| broken(why).with_url(&asked.url);
+        let mut response = self.open(&asked).await?;
+        let mut unpacking = Unpacking::new(&asked, &self.buffers);
+        while let Some(arrived) = response.chunk().await? {
+            let mut arrived = &arrived[..];
+            while let Some(chunks) = unpacking.push(&mut arrived).map_err(broken)? {
+                rest.pass(&chunks, &pass).await.map_err(broken)?;
+            }
+        }
+        let Some(last) = unpacking.finish() else {
+            let message = "the connection to the storage broke";
+            return Err(Error::new(ErrorKind::Transport, message).with_url(&asked.url));
+        };
+        rest.pass(&last, &pass).await.map_err(broken)?;
+        rest.check().map_err(broken)
     }
 
     /// Requests a part of an object.
@@ -132,7 +146,11 @@ impl Requests {
             }
             response = self.get(next, &range).await?;
         }
-        not_moved(response)
+        let response = not_moved(response)?;
+        if is_within(&response, &block.bytes) {
+            return Ok(response);
+        }
+        Err(invalid("it sent other bytes than those that were requested").with_url(response.url()))
     }
 
     async fn get(&self, url: Url, range: &HeaderValue) -> Result<Response> {
@@ -141,21 +159,30 @@ impl Requests {
     }
 }
 
-/// A part of an object that is being passed on.
-struct Passing {
-    /// The next chunk.
-    next: u32,
-    pieces: Vec<Piece>,
-}
+/// What has not been passed on of a part of an object.
+struct Rest(Block);
 
-impl Passing {
+impl Rest {
+    /// Returns what to request.
+    fn asked(&self) -> Block {
+        let Block { url, bytes, chunks, wanted, unpacked, .. } = &self.0;
+        let (bytes, chunks, wanted) = (bytes.clone(), chunks.clone(), wanted.clone());
+        Block { url: url.clone(), bytes, chunks, wanted, unpacked: *unpacked, pieces: Vec::new() }
+    }
+
     async fn pass<F: Future<Output = ()>>(
         &mut self,
         chunks: &Chunks,
         pass: impl Fn(u64, Bytes) -> F,
     ) -> std::result::Result<(), &'static str> {
-        self.next = chunks.end();
-        for piece in &mut self.pieces {
+        let Block { bytes, chunks: left, unpacked, pieces, .. } = &mut self.0;
+        bytes.start += chunks.packed();
+        left.start = chunks.end();
+        *unpacked = unpacked.saturating_sub(chunks.length());
+        if bytes.is_empty() && left.start < left.end {
+            return Err(OTHER_SIZE);
+        }
+        for piece in pieces {
             let bytes = chunks.within(&piece.chunks);
             if let Some((at, bytes)) = piece.arrived(&bytes)? {
                 pass(at, bytes).await;
@@ -166,8 +193,27 @@ impl Passing {
 
     /// Checks that all pieces are complete.
     fn check(&self) -> std::result::Result<(), &'static str> {
-        let is_complete = self.pieces.iter().all(|piece| piece.length == 0);
+        let is_complete = self.0.pieces.iter().all(|piece| piece.length == 0);
         is_complete.then_some(()).ok_or(OTHER_SIZE)
+    }
+}
+
+/// Whether a response begins with the first of these bytes, and has no others. Chunks have no
+/// numbers, and are passed on before all have arrived: those of another part would be taken for
+/// these.
+fn is_within(response: &Response, bytes: &Range<u64>) -> bool {
+    let length = response.header("content-length").and_then(|length| length.parse::<u64>().ok());
+    match response.status() {
+        StatusCode::PARTIAL_CONTENT if response.header("content-range").is_some() => {
+            response.content_range().is_some_and(|range| {
+                range.first == bytes.start && range.last.is_some_and(|last| last < bytes.end)
+            })
+        }
+        // As over HTTP, a range without a position is the requested one if it has its length.
+        StatusCode::PARTIAL_CONTENT => length == Some(bytes.end - bytes.start),
+        // All of the object is requested.
+        StatusCode::OK => bytes.start == 0 && length == Some(bytes.end),
+        _ => false,
     }
 }
 
@@ -180,45 +226,4 @@ fn broken(why: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{
-        transport::{Client, ClientConfig, Timeouts},
-        xet::{Access, access::Tokens},
-    };
-
-    #[test]
-    fn links_of_a_secure_storage_must_be_secure() {
-        for (storage, link, is_right) in [
-            ("http", "http", true),
-            ("http", "https", true),
-            ("https", "https", true),
-            ("https", "http", false),
-        ] {
-            let url: Url = format!("{storage}://cas.example").parse().unwrap();
-            let wait = Duration::from_secs(1);
-            let access = Access {
-                storage: url.clone(),
-                token: "secret".to_owned(),
-                expires: 0,
-                route: url,
-                headers: HeaderMap::new(),
-            };
-            let client = Client::new(ClientConfig::default());
-            let timeouts = Timeouts { headers: wait, idle: wait };
-            let exchange = Exchange::new(client, timeouts, access, Tokens::default());
-            let requests = Requests::new(exchange, wait, "ab".repeat(32));
-            let bounds = json!({ "start": 0, "end": 1 });
-            let ranges = json!([{ "chunks": bounds, "bytes": bounds }]);
-            let plan = json!({
-                "offset_into_first_range": 0,
-                "terms": [{ "hash": "x", "unpacked_length": 9, "range": bounds }],
-                "xorbs": { "x": [{ "url": format!("{link}://cas.example/x"), "ranges": ranges }] },
-            });
-            let read = requests.read(plan.to_string().as_bytes(), &(0..9));
-            assert_eq!(read.is_ok(), is_right, "{storage} {link}");
-        }
-    }
-}
+mod tests;
