@@ -46,6 +46,9 @@ const LISTS: u64 = 256 << 20;
 /// Size of the pieces of a list that are sent, each of which shows that it moves.
 const PIECE: usize = 64 << 10;
 
+/// Status of an error among the events of a registration, whose response has 200.
+const REFUSED: u16 = 400;
+
 /// Number of grants for an object, which may expire.
 const GRANTS: usize = 3;
 
@@ -54,8 +57,6 @@ const GRANTS: usize = 3;
 pub(super) struct Counts {
     /// Bytes of files that are at the storage.
     pub(super) done: AtomicU64,
-    /// Those of them that are known to have been there before.
-    known: AtomicU64,
     has_lost: AtomicBool,
     transferred: AtomicU64,
     registered: AtomicU64,
@@ -76,15 +77,14 @@ impl Counts {
         }
     }
 
-    /// Counts bytes of chunks that the storage is known to have.
+    /// Counts bytes of chunks that are not sent because they are stored, or on their way.
     pub(super) fn knows(&self, bytes: u64) {
         self.done.fetch_add(bytes, Relaxed);
-        self.known.fetch_add(bytes, Relaxed);
     }
 
-    /// Notes that the storage refuses files, which may be because of what it is known to have.
-    pub(super) fn is_refused(&self) {
-        self.has_lost.store(self.known.load(Relaxed) > 0, Relaxed);
+    /// Notes that the storage does not have what it was known to have.
+    pub(super) fn has_lost(&self) {
+        self.has_lost.store(true, Relaxed);
     }
 }
 
@@ -324,11 +324,14 @@ impl Deposit {
             Ok(Event::Other) => Ok(false),
             Ok(Event::Error { message, retryable }) => {
                 let message: String = message.chars().take(1_000).collect();
-                let kind = if retryable { ErrorKind::Server } else { ErrorKind::InvalidResponse };
+                let (kind, status) = if retryable {
+                    (ErrorKind::Server, 503)
+                } else {
+                    (ErrorKind::InvalidResponse, REFUSED)
+                };
                 let access = &self.exchange.access;
                 let message = format!("the storage does not register the files: {message}");
-                let error = access.failed(kind, access.hide(&message));
-                Err(if retryable { error.with_status(503) } else { error })
+                Err(access.failed(kind, access.hide(&message)).with_status(status))
             }
             Err(_) => Err(invalid("an event is not the expected JSON")),
         }

@@ -2,10 +2,11 @@
 //! earlier ones and of others. The folders are those of the Python client.
 
 use std::{
+    collections::HashSet,
     fs,
     io::Cursor,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -51,10 +52,18 @@ pub(super) struct Known {
     obsolete: Vec<PathBuf>,
     /// The lists of this one, until it has ended.
     kept: Mutex<Vec<PathBuf>>,
+    /// The objects of this one, and those that its files are made of.
+    objects: Mutex<Objects>,
     /// Where this upload keeps its lists until it has ended.
     staging: PathBuf,
     /// The folder of this upload.
     _dir: TempDir,
+}
+
+#[derive(Default)]
+struct Objects {
+    own: HashSet<MerkleHash>,
+    used: HashSet<MerkleHash>,
 }
 
 impl Known {
@@ -90,8 +99,18 @@ impl Known {
         remove_unsound(&cache);
         let cache = ShardFileManager::new_in_cache_directory(&context, cache).await?;
         let obsolete = merged.obsolete_shards.iter().map(|list| list.path.clone()).collect();
-        let kept = Mutex::default();
-        Ok(Self { context, cache, session, interrupted, obsolete, kept, staging, _dir: own })
+        let (kept, objects) = (Mutex::default(), Mutex::default());
+        Ok(Self {
+            context,
+            cache,
+            session,
+            interrupted,
+            obsolete,
+            kept,
+            objects,
+            staging,
+            _dir: own,
+        })
     }
 
     /// Adds to `hits` which of the chunks are stored.
@@ -144,6 +163,7 @@ impl Known {
 
     /// Adds an object of this upload.
     pub(super) async fn add_object(&self, object: Arc<MDBXorbInfo>) -> Result<()> {
+        self.objects().own.insert(object.metadata.xorb_hash);
         self.session.add_xorb_block(object).await.map_err(unreadable)
     }
 
@@ -162,7 +182,18 @@ impl Known {
 
     /// Adds a file of this upload.
     pub(super) async fn add_file(&self, file: MDBFileInfo) -> Result<()> {
+        self.objects().used.extend(file.segments.iter().map(|segment| segment.xorb_hash));
         self.session.add_file_reconstruction_info(file).await.map_err(unreadable)
+    }
+
+    /// Whether files of this upload are made of objects that it has not sent.
+    pub(super) fn is_relied_on(&self) -> bool {
+        let objects = self.objects();
+        !objects.used.is_subset(&objects.own)
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the lists of this upload, as files.

@@ -128,10 +128,10 @@ impl Inner {
         }
         for list in self.known.lists().await? {
             let registered = self.deposit.files(&Known::packed(&list).await?).await;
-            if registered.as_ref().is_err_and(is_refused) {
-                // It may have lost what it is known to have: the next upload sends all of it.
+            if registered.as_ref().is_err_and(may_miss_objects) && self.known.is_relied_on() {
+                // The next upload sends all of it.
                 self.known.forget().await;
-                self.deposit.counts.is_refused();
+                self.deposit.counts.has_lost();
             }
             registered?;
             self.known.registered(list).await?;
@@ -170,11 +170,10 @@ impl Inner {
     }
 }
 
-/// Whether a storage will never register the files.
-fn is_refused(error: &Error) -> bool {
-    !error.is_transient()
-        && error.kind() != ErrorKind::Unauthorized
-        && !matches!(error.status(), Some(401 | 403))
+/// Whether a storage may refuse files because it does not have an object of them. It may also
+/// refuse their size, or their number: then it has what it had.
+fn may_miss_objects(error: &Error) -> bool {
+    matches!(error.status(), Some(400 | 404))
 }
 
 /// Returns the result of a task of this upload. None is cancelled before the upload is dropped.
