@@ -42,9 +42,9 @@ pub(crate) async fn send(
     let (sender, receiver) = mpsc::channel(QUEUE);
     let moved = Moved::default();
     let end = Fed { receiver, left: pieces.length(), moved: moved.clone() };
-    request.body = Some(Body::new(reqwest::Body::wrap(end), moved));
+    request.body = Some(Body::new(reqwest::Body::wrap(end), moved.clone()));
     let answer = hub.send(request);
-    let pump = pump(hub, pieces, sender, &mut sent);
+    let pump = pump(hub, pieces, sender, &moved, &mut sent);
     tokio::pin!(answer, pump);
     let mut done = false;
     loop {
@@ -63,6 +63,7 @@ async fn pump(
     hub: &Hub,
     mut pieces: impl Pieces,
     sender: mpsc::Sender<Bytes>,
+    moved: &Moved,
     sent: &mut impl FnMut(u64),
 ) -> Result<()> {
     loop {
@@ -72,7 +73,9 @@ async fn pump(
         pieces = back;
         let Some(piece) = piece? else { return Ok(()) };
         let length = piece.len();
+        let waits = moved.waits();
         hub.flow.pass(length).await;
+        drop(waits);
         if sender.send(piece).await.is_err() {
             // The receiver is gone: the response has the reason.
             return Ok(());
@@ -111,5 +114,57 @@ impl http_body::Body for Fed {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::{Method, header::HeaderMap};
+
+    use super::*;
+    use crate::{
+        base::{bandwidth::Bandwidth, limits::Flow},
+        testing::{self, Server},
+        transport::{Peer, Timeouts},
+    };
+
+    struct One(Option<Bytes>);
+
+    impl Pieces for One {
+        fn length(&self) -> u64 {
+            self.0.as_ref().map_or(0, |piece| piece.len() as u64)
+        }
+
+        fn capacity(&self) -> usize {
+            0
+        }
+
+        fn next(&mut self, _: Vec<u8>) -> Result<Option<Bytes>> {
+            Ok(self.0.take())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_waits_for_the_bandwidth_is_not_stalled() {
+        let server = Server::start([]).await;
+        let mut hub = testing::hub(&server.url);
+        hub.flow = Flow::new(1, vec![Bandwidth::new(Some(1))]);
+        let wait = Duration::from_millis(50);
+        let request = Request {
+            method: Method::PUT,
+            url: server.url.parse().unwrap(),
+            headers: HeaderMap::new(),
+            body: None,
+            timeouts: Timeouts { headers: wait, idle: wait },
+            alone: true,
+            peer: Peer::Store,
+        };
+        let pieces = One(Some(Bytes::from_static(&[0; 1000])));
+        tokio::select! {
+            sent = send(&hub, request, pieces, |_| {}) => unreachable!("{sent:?}"),
+            () = tokio::time::sleep(8 * wait) => {}
+        }
     }
 }

@@ -21,16 +21,32 @@ pub struct Body {
 
 /// Counts the bytes of a body that were sent; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Moved(Arc<AtomicU64>);
+pub struct Moved(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    bytes: AtomicU64,
+    /// Shared while it waits.
+    waiting: Arc<()>,
+}
 
 impl Moved {
     /// Counts bytes that were taken for sending.
     pub fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Relaxed);
+        self.0.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Notes, until the result is dropped, that the body waits for a limit of this side.
+    pub fn waits(&self) -> impl Send + Sync + use<> {
+        self.0.waiting.clone()
+    }
+
+    fn is_waiting(&self) -> bool {
+        Arc::strong_count(&self.0.waiting) > 1
     }
 
     fn now(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.bytes.load(Relaxed)
     }
 }
 
@@ -48,7 +64,7 @@ impl From<Bytes> for Body {
 }
 
 /// Waits for a response: `None` if neither the response arrived nor the body moved within the
-/// timeout.
+/// timeout, although the body did not wait at its end.
 pub(super) async fn answered<T>(
     answer: impl Future<Output = T>,
     timeout: Duration,
@@ -59,7 +75,7 @@ pub(super) async fn answered<T>(
         let before = moved.now();
         match tokio::time::timeout(timeout, &mut answer).await {
             Ok(answer) => return Some(answer),
-            Err(_) if moved.now() == before => return None,
+            Err(_) if moved.now() == before && !moved.is_waiting() => return None,
             Err(_) => {}
         }
     }
@@ -79,6 +95,18 @@ mod tests {
             }
         };
         assert!(answered(slow, timeout, &moved).await.is_some());
+        assert!(answered(std::future::pending::<()>(), timeout, &moved).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_waits_for_a_limit_extends_the_timeout() {
+        let (timeout, moved) = (Duration::from_secs(10), Moved::default());
+        let limited = async {
+            let waits = moved.waits();
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            drop(waits);
+        };
+        assert!(answered(limited, timeout, &moved).await.is_some());
         assert!(answered(std::future::pending::<()>(), timeout, &moved).await.is_none());
     }
 }

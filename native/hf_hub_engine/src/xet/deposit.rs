@@ -64,6 +64,8 @@ pub(super) struct Counts {
     pub(super) waiting: Arc<()>,
     /// Shared by objects that have memory.
     pub(super) sending: Arc<()>,
+    /// Shared by requests that wait for the bandwidth limit.
+    limited: Arc<()>,
 }
 
 impl Counts {
@@ -72,7 +74,8 @@ impl Counts {
             done: self.done.load(Relaxed),
             transferred: self.transferred.load(Relaxed),
             registered: self.registered.load(Relaxed),
-            is_waiting: is_shared(&self.waiting) && !is_shared(&self.sending),
+            is_waiting: is_shared(&self.limited)
+                || is_shared(&self.waiting) && !is_shared(&self.sending),
             has_lost: self.has_lost.load(Relaxed),
         }
     }
@@ -262,8 +265,8 @@ impl Deposit {
 
     /// Returns a body that is counted, and limited, while it is sent.
     fn body(&self, pieces: VecDeque<Bytes>) -> Body {
-        let counts = self.counts.clone();
-        packed::body(pieces, self.flow.clone(), move |bytes| {
+        let (counts, limited) = (self.counts.clone(), self.counts.limited.clone());
+        packed::body(pieces, self.flow.clone(), limited, move |bytes| {
             counts.transferred.fetch_add(bytes, Relaxed);
         })
     }

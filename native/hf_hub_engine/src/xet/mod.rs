@@ -138,7 +138,7 @@ pub struct Sent {
     pub transferred: u64,
     /// What the storage has said while it registered files: grows as long as it does.
     pub registered: u64,
-    /// Whether it sends nothing because other uploads have the memory that it waits for.
+    /// Whether it waits for memory that other uploads have, or for the bandwidth limit.
     pub is_waiting: bool,
     /// Whether the storage does not have what it was known to have, so that another upload of the
     /// files, which sends all of them, may succeed.

@@ -78,16 +78,19 @@ impl Packed {
     }
 }
 
-/// Returns the body of a request, which waits for `flow` and calls `sent` for each piece of it.
+/// Returns the body of a request, which waits for `flow`, shares `limited` while it does, and calls
+/// `sent` for each piece of it.
 pub(super) fn body(
     pieces: VecDeque<Bytes>,
     flow: Flow,
+    limited: Arc<()>,
     sent: impl Fn(u64) + Send + Sync + 'static,
 ) -> Body {
     let moved = Moved::default();
     let left = pieces.iter().map(|piece| piece.len() as u64).sum();
     let sent = Box::new(sent);
-    let sending = Sending { pieces, left, moved: moved.clone(), flow, waiting: None, sent };
+    let sending =
+        Sending { pieces, left, moved: moved.clone(), flow, limited, waiting: None, sent };
     Body::new(reqwest::Body::wrap(sending), moved)
 }
 
@@ -104,6 +107,7 @@ struct Sending {
     left: u64,
     moved: Moved,
     flow: Flow,
+    limited: Arc<()>,
     /// Ends when the next piece may be sent.
     waiting: Option<Waiting>,
     sent: Box<dyn Fn(u64) + Send + Sync>,
@@ -121,8 +125,11 @@ impl http_body::Body for Sending {
         let Some(piece) = this.pieces.front() else { return Poll::Ready(None) };
         let length = piece.len();
         let waiting = this.waiting.get_or_insert_with(|| {
-            let flow = this.flow.clone();
-            Box::pin(async move { flow.pass(length).await })
+            let (flow, waits) = (this.flow.clone(), (this.moved.waits(), this.limited.clone()));
+            Box::pin(async move {
+                flow.pass(length).await;
+                drop(waits);
+            })
         });
         ready!(waiting.as_mut().poll(context));
         this.waiting = None;

@@ -339,6 +339,33 @@ async fn chunks_that_files_of_an_upload_share_are_not_what_a_storage_has_lost() 
 }
 
 #[tokio::test]
+async fn an_upload_that_waits_for_the_bandwidth_is_not_stalled() {
+    let server = Server::answering(accept).await;
+    let dir = tempfile::tempdir().unwrap();
+    let silence = Duration::from_millis(200);
+    let tuning = Tuning { silence, ..tuning(dir.path()) };
+    let client =
+        Client::new(tuning, transport::Client::new(ClientConfig::default()), Tokens::default());
+    let (access, flow) = (access(&server.url), flow(Some(1)));
+    let upload = client.upload(&access, Wanted { sha256: false }, &flow).await.unwrap();
+    let storing = async {
+        let mut file = upload.file();
+        file.write(Bytes::from_static(b"content")).await?;
+        file.finish().await?;
+        upload.finish().await
+    };
+    let waiting = async {
+        until(|| upload.sent().is_waiting).await;
+        tokio::time::sleep(4 * silence).await;
+        (upload.sent().is_waiting, count(&server, "put /put"))
+    };
+    tokio::select! {
+        stored = storing => unreachable!("{stored:?}"),
+        waited = waiting => assert_eq!(waited, (true, 1)),
+    }
+}
+
+#[tokio::test]
 async fn an_upload_keeps_the_bandwidth_limit() {
     let server = Server::answering(accept).await;
     let dir = tempfile::tempdir().unwrap();
