@@ -153,8 +153,7 @@ defmodule HfHub.RepoRef do
   @spec tuple_options!(term()) :: keyword()
   # Without the given options, one of which is a token.
   def tuple_options!(opts) do
-    unless Keyword.keyword?(opts) and Enum.uniq(Keyword.keys(opts)) -- @tuple_options == [],
-      do: raise(ArgumentError, "unknown option in {:hf, id, opts}; known: #{inspect(@tuple_options)}")
+    if mistake = unknown(opts, @tuple_options), do: raise(ArgumentError, mistake)
 
     for {name, type} <- [auth_token: {:or, [:string, :boolean]}, offline: :boolean],
         value = opts[name],

@@ -284,6 +284,19 @@ defmodule HfHub.DatasetsTest do
       assert error.kind == :not_found and error.message == ~s(no column "texts"; similar: "text")
       assert error!(context, {:local, path}, columns: []).kind == :bad_request
       assert error!(context, {:local, path <> "x"}).kind == :entry_not_found
+      error = error!(context, {:local, path}, split: "test")
+      assert error.path == path and error.message =~ "`#{path}` has no split \"test\""
+    end
+
+    test "are not read by a path alone, which is an error that shows how", context do
+      folder = folder(context, %{"x.parquet" => @parquet})
+
+      for path <- [folder, Path.join(folder, "none"), Path.relative_to_cwd("lib")] do
+        error = error!(context, path, split: "train")
+        assert error.message =~ "; pass {:local, #{inspect(path)}} for files on this machine"
+      end
+
+      refute error!(context, "org/none-#{System.pid()}").message =~ "{:local"
     end
 
     test "of text may be compressed, and an array of JSON", context do

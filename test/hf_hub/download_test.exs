@@ -737,8 +737,22 @@ defmodule HfHub.DownloadTest do
       assert Download.hf_hub_download!(Keyword.merge(call, repo_id: offline, filename: "sub/vocab.txt")) ==
                path
 
-      assert_raise ArgumentError, ~r/unknown option in {:hf/, fn ->
-        Download.hf_hub_download(repo_id: {:hf, id, token: "x"}, filename: "x")
+      assert {:error, %{kind: :offline, message: message}} =
+               HfHub.Api.model_info({:hf, id, offline: true}, endpoint: context.endpoint)
+
+      assert message =~ "offline: true in {:hf, id, opts}" and not (message =~ "HF_HUB_OFFLINE")
+
+      for {opts, name} <- [
+            {[token: "hf_secret"], ":token"},
+            {[subdirr: "hf_secret"], ":subdirr"},
+            {["x"], "keyword"}
+          ] do
+        error =
+          assert_raise ArgumentError, ~r/unknown option in {:hf.*#{name}.*; known: /, fn ->
+            Download.hf_hub_download(repo_id: {:hf, id, opts}, filename: "x")
+          end
+
+        refute error.message =~ "hf_secret"
       end
     end
   end

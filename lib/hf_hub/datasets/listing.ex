@@ -11,7 +11,7 @@ defmodule HfHub.Datasets.Listing do
   Where the files are. Those in the cache are of the commit of the reference, and some of them may not be downloaded yet;
   `:partly` if its listing is not in the cache, so that others than the cached files are unknown.
   """
-  @type place :: {:folder, Path.t()} | {:cache, RepoRef.t(), :wholly | :partly} | {:hub, RepoRef.t()}
+  @type place :: {:folder | :file, Path.t()} | {:cache, RepoRef.t(), :wholly | :partly} | {:hub, RepoRef.t()}
 
   @card "README.md"
   @max_card 32 * 1_048_576
@@ -25,12 +25,25 @@ defmodule HfHub.Datasets.Listing do
 
     cond do
       File.dir?(path) -> with {:ok, card} <- card(path), do: {:ok, {:folder, path}, below(path), card}
-      File.exists?(path) -> {:ok, {:folder, Path.dirname(path)}, [entry(Path.dirname(path), path)], nil}
+      File.exists?(path) -> {:ok, {:file, path}, [entry(Path.dirname(path), path)], nil}
       true -> {:error, Error.new(:entry_not_found, "`#{path}` does not exist", path: path)}
     end
   end
 
-  def list(dataset, opts) do
+  def list(dataset, opts),
+    do: with({:error, error} <- in_repo(dataset, opts), do: {:error, about_path(error, dataset)})
+
+  # A path is no id, and may look like one.
+  defp about_path(%{kind: kind} = error, path)
+       when is_binary(path) and kind in [:invalid_name, :repo_not_found, :not_cached] do
+    if path =~ ~r"\A[/.~]" or File.exists?(path),
+      do: %{error | message: "#{error.message}; pass {:local, #{inspect(path)}} for files on this machine"},
+      else: error
+  end
+
+  defp about_path(error, _dataset), do: error
+
+  defp in_repo(dataset, opts) do
     with {:ok, ref} <- RepoRef.resolve(dataset, [only: :dataset] ++ opts),
          {:ok, place, tree, card} <-
            if(opts[:stream] and not local?(opts), do: on_the_hub(ref, opts), else: in_cache(ref, opts)) do

@@ -74,7 +74,7 @@ defmodule HfHub.Datasets.Source do
   end
 
   # For telemetry.
-  defp about({:folder, path}, _hub),
+  defp about({local, path}, _hub) when local in [:folder, :file],
     do: %{repo_id: nil, repo_type: nil, revision: nil, endpoint: nil, path: path}
 
   defp about(place, hub) do
@@ -82,7 +82,9 @@ defmodule HfHub.Datasets.Source do
     %{repo_id: ref.repo_id, repo_type: "dataset", revision: ref.revision, endpoint: hub.endpoint, path: nil}
   end
 
-  defp hub({:folder, _path}, opts), do: Hub.config(Keyword.put(opts, :token, false))
+  defp hub({local, _path}, opts) when local in [:folder, :file],
+    do: Hub.config(Keyword.put(opts, :token, false))
+
   defp hub(place, opts), do: Hub.config(RepoRef.network(elem(place, 1), opts))
 
   defp splits(place, tree, card, opts) do
@@ -207,12 +209,14 @@ defmodule HfHub.Datasets.Source do
   end
 
   defp folder({:folder, path}, _entries, _opts), do: {:ok, path}
+  defp folder({:file, path}, _entries, _opts), do: {:ok, Path.dirname(path)}
   defp folder({:hub, _ref}, _entries, _opts), do: {:ok, nil}
 
   defp folder({:cache, ref, _known}, entries, opts),
     do: Listing.download(ref, for({entry, _format, _gzip} <- entries, do: entry.path), opts)
 
-  defp error(kind, message, {:folder, path}), do: Error.new(kind, message, path: path)
+  defp error(kind, message, {local, path}) when local in [:folder, :file],
+    do: Error.new(kind, message, path: path)
 
   # Without its listing, the rest of the dataset is unknown.
   defp error(:entry_not_found, message, {:cache, ref, :partly}) do
@@ -225,7 +229,7 @@ defmodule HfHub.Datasets.Source do
     Error.new(kind, message, repo_id: ref.repo_id, revision: ref.revision)
   end
 
-  defp shown({:folder, path}), do: "`#{path}`"
+  defp shown({local, path}) when local in [:folder, :file], do: "`#{path}`"
   defp shown({:cache, ref, :partly}), do: "the cached part of dataset #{inspect(ref.repo_id)}"
   defp shown(place), do: "dataset #{inspect(elem(place, 1).repo_id)}"
 

@@ -40,7 +40,6 @@ defmodule HfHub.Error.Hint do
     "explain_config" => "; see HfHub.Config.explain()",
     "ca_file" => ", or in config :hf_hub, ca_file: …",
     "expected_sha256" => "; check :expected_sha256, and whether :revision is the commit it belongs to",
-    "go_online" => "; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network",
     "local_files_only" => ", and only cached files are used (:local_files_only, or :offline of a repository)",
     "shorten_list" => "; restrict it by :limit or filters",
     "exclude_file" => "; rename the file or exclude it with :ignore_patterns",
@@ -106,6 +105,12 @@ defmodule HfHub.Error.Hint do
   def sentence(%{"hint" => "allow_http_token", "origin" => origin}) do
     "; use https, or allow it with HF_HUB_ALLOW_HTTP_TOKEN=#{origin}, config :hf_hub, " <>
       "allow_http_token: [#{inspect(origin)}] or the option :allow_http_token"
+  end
+
+  def sentence(%{"hint" => "go_online"}) do
+    if HfHub.Config.offline?(),
+      do: "; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network",
+      else: "; omit offline: true in {:hf, id, opts} to use the network"
   end
 
   def sentence(%{"hint" => name}), do: Map.fetch!(@sentences, name)

@@ -56,6 +56,16 @@ defmodule HfHub.RepoRef.Mistake do
     {:error, Error.new(:invalid_name, "invalid bucket #{shown(given)}: #{why}; accepted: #{@bucket_forms}")}
   end
 
+  @doc "Returns the error of options in `{:hf, id, opts}` that are not known, without their values; `nil` if all are."
+  @spec unknown(term(), [atom()]) :: String.t() | nil
+  def unknown(opts, known) do
+    names =
+      if Keyword.keyword?(opts), do: Enum.uniq(Keyword.keys(opts)) -- known, else: ["(not a keyword list)"]
+
+    shown = Enum.map_join(names, ", ", &if(is_atom(&1), do: inspect(&1), else: &1))
+    if names != [], do: "unknown option in {:hf, id, opts}: #{shown}; known: #{inspect(known)}"
+  end
+
   # A URL may contain a password, and options passed in the wrong place a token.
   defp shown(text) when is_binary(text), do: inspect(String.replace(text, ~r"//[^/@]*@", "//"))
   defp shown(other) when is_atom(other) or is_number(other), do: inspect(other)
