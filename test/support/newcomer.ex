@@ -90,14 +90,33 @@ defmodule HfHub.Newcomer do
   @doc "Waits until the screen contains the text."
   def see(iex, text), do: until(iex, "", &(&1 =~ text))
 
-  @doc "Waits for the prompt."
-  def prompt(iex, screen \\ ""), do: until(iex, screen, &(&1 =~ ~r/iex\(\d+\)> \z/))
+  @doc "Waits for the next prompt: IEx also shows the same one again, after what another process has printed."
+  def prompt(iex, screen \\ "") do
+    last = Process.get({__MODULE__, iex}, 0)
+
+    until(iex, screen, fn plain ->
+      case Regex.run(~r/iex\((\d+)\)> \z/, plain) do
+        # After an error, the number stays.
+        [_all, number] -> String.to_integer(number) > last or plain =~ "** ("
+        nil -> false
+      end
+    end)
+  end
+
+  defp remember(iex, plain) do
+    seen =
+      for [number] <- Regex.scan(~r/iex\((\d+)\)> /, plain, capture: :all_but_first),
+          do: String.to_integer(number)
+
+    Process.put({__MODULE__, iex}, Enum.max([Process.get({__MODULE__, iex}, 0) | seen]))
+  end
 
   defp until(iex, screen, done?) do
     plain = plain(screen)
 
     if done?.(plain) do
       if System.get_env("HF_HUB_TEST_SHOW"), do: IO.puts(plain)
+      remember(iex, plain)
       plain
     else
       receive do
