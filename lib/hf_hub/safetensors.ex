@@ -34,6 +34,7 @@ defmodule HfHub.Safetensors do
 
   alias HfHub.{Decode, Error, Native, Options, RandomAccess, RepoRef}
   alias HfHub.Native.Hub
+  alias HfHub.RepoRef.Folder
   alias HfHub.Safetensors.{AsNx, FileMetadata, Handle, LazyTensor, Metadata, Reading, Source, Tensor, Writer}
 
   @sharded [
@@ -196,7 +197,7 @@ defmodule HfHub.Safetensors do
 
     case RandomAccess.path(source, ".safetensors") do
       nil ->
-        with {:ok, ref} <- RepoRef.resolve(source, Keyword.put(opts, :path, opts[:filename])),
+        with {:ok, ref} <- Folder.resolve(source, opts[:filename], opts),
              do: Source.on_the_hub(ref, opts)
 
       path ->
@@ -377,8 +378,8 @@ defmodule HfHub.Safetensors do
   defp read(repo_id, filename, opts) do
     opts = Options.validate!(opts, @options)
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename] ++ opts),
-         do: headers(ref, %{filename: filename, index: nil}, opts)
+    with {:ok, ref} <- Folder.resolve(repo_id, filename, opts),
+         do: headers(ref, %{filename: ref.path, index: nil}, opts)
   end
 
   defp headers(ref, wanted, opts) do

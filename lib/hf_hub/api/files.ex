@@ -4,6 +4,7 @@ defmodule HfHub.Api.Files do
 
   alias HfHub.Api.{Sibling, Tables, TreeEntry}
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
+  alias HfHub.RepoRef.Folder
 
   # Limit of the Hub for one request.
   @paths_at_once 500
@@ -64,6 +65,7 @@ defmodule HfHub.Api.Files do
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
          :ok <- RepoRef.beside(ref, paths) do
       paths
+      |> Enum.map(&Folder.join(ref, &1))
       |> Enum.chunk_every(@paths_at_once)
       |> Enum.reduce_while({:ok, []}, fn some, {:ok, found} ->
         case some_paths(ref, some, opts) do

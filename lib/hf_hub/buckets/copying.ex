@@ -55,7 +55,7 @@ defmodule HfHub.Buckets.Copying do
   end
 
   defp kind(to, opts) do
-    case Api.paths_info(uri(to), to.path, opts) do
+    case Api.paths_info(uri(%{to | path: nil}), to.path, opts) do
       {:ok, [entry]} -> {:ok, entry.type}
       {:ok, _none} -> {:ok, nil}
       error -> error

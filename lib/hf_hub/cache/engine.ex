@@ -9,6 +9,7 @@ defmodule HfHub.Cache.Engine do
   alias HfHub.Error.Hint
   alias HfHub.Native.{Hub, Nif}
   alias HfHub.Progress.Reporter
+  alias HfHub.RepoRef.Folder
 
   def cache_dir(opts), do: Source.expand(opts[:cache_dir] || Config.cache_dir())
 
@@ -72,8 +73,10 @@ defmodule HfHub.Cache.Engine do
   def look_up(opts) do
     with {:ok, place, ref} <- repo(opts[:repo_id], opts),
          :ok <- RepoRef.beside(ref, opts[:filename]) do
-      case find(Map.merge(place, %{filename: opts[:filename], to_use: false}), opts) do
-        {:ok, found} -> answer(found, place, opts[:filename])
+      filename = Folder.join(ref, opts[:filename])
+
+      case find(Map.merge(place, %{filename: filename, to_use: false}), opts) do
+        {:ok, found} -> answer(found, place, filename)
         {:error, fields} -> {:error, Error.from_native(fields)}
       end
     end

@@ -10,6 +10,7 @@ defmodule HfHub.Commit.Engine do
   alias HfHub.{Decode, Error, Fnmatch, Native, RepoRef, Telemetry}
   alias HfHub.Native.Hub
   alias HfHub.Progress.Reporter
+  alias HfHub.RepoRef.Folder
 
   @doc "Makes one commit of the operations."
   @spec create(HfHub.repo(), [Operation.t()], keyword()) :: {:ok, CommitInfo.t()} | {:error, Error.t()}
@@ -99,20 +100,16 @@ defmodule HfHub.Commit.Engine do
   defp folder_in_repo(ref, path) do
     case (path || "") |> String.trim_leading("./") |> String.trim("/") do
       none when none in ["", "."] -> ref.path || ""
-      path -> inside(ref, path)
+      path -> Folder.join(ref, path)
     end
   end
 
   # Paths are relative to the folder in the reference.
   defp below(ref, %Operation.Copy{src_repo_id: nil} = copy),
-    do: %{copy | src_path: inside(ref, copy.src_path), dst_path: inside(ref, copy.dst_path)}
+    do: %{copy | src_path: Folder.join(ref, copy.src_path), dst_path: Folder.join(ref, copy.dst_path)}
 
-  defp below(ref, %Operation.Copy{} = copy), do: %{copy | dst_path: inside(ref, copy.dst_path)}
-  defp below(ref, change), do: %{change | path_in_repo: inside(ref, change.path_in_repo)}
-
-  # An empty path remains an error.
-  defp inside(ref, path) when ref.path == nil or path == "", do: path
-  defp inside(ref, path), do: ref.path <> "/" <> String.trim_leading(path, "./")
+  defp below(ref, %Operation.Copy{} = copy), do: %{copy | dst_path: Folder.join(ref, copy.dst_path)}
+  defp below(ref, change), do: %{change | path_in_repo: Folder.join(ref, change.path_in_repo)}
 
   defp pattern(%{path: nil}, pattern), do: pattern
   defp pattern(ref, pattern), do: Fnmatch.literal(ref.path) <> "/" <> pattern

@@ -4,6 +4,7 @@ defmodule HfHub.Repo.Existence do
 
   alias HfHub.Download.Metadata
   alias HfHub.{Decode, Error, Options, RepoRef, Request}
+  alias HfHub.RepoRef.Folder
 
   @doc "Returns the options of checks for a repository or a revision."
   @spec options() :: Options.table()
@@ -35,7 +36,7 @@ defmodule HfHub.Repo.Existence do
   def file(repo_id, filename, opts) do
     opts = Options.validate!(opts, file_options())
 
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [path: filename || ""] ++ opts) do
+    with {:ok, ref} <- Folder.resolve(repo_id, filename || "", opts) do
       Request.exists(Metadata.headers(ref, opts), [:repo_not_found, :revision_not_found, :entry_not_found])
     end
   end
