@@ -102,8 +102,8 @@ defmodule HfHub.VmTest do
       Process.flag(:trap_exit, true)
       for _round <- 1..20 do
         pids = #{downloads(context, id, 4)}
-        waits? = &(Process.info(&1, [:current_function, :status]) == [current_function: {HfHub.Native, :run, 3}, status: :waiting])
-        ready? = fn ready? -> Enum.all?(pids, waits?) or (Process.sleep(5) && ready?.(ready?)) end
+        waits? = &match?([current_function: {HfHub.Native, _, _}, status: :waiting], Process.info(&1, [:current_function, :status]))
+        ready? = fn ready? -> Enum.all?(pids, &(waits?.(&1) or not Process.alive?(&1))) or (Process.sleep(5) && ready?.(ready?)) end
         # A process that called a function of the deleted module would load it beside this one.
         ready?.(ready?)
         :code.delete(HfHub.Native.Nif)
