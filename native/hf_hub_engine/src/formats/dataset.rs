@@ -8,6 +8,10 @@ mod csv;
 mod json;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg_attr(
+    not(feature = "parquet"),
+    expect(dead_code, reason = "other files are read from their beginning only")
+)]
 mod source;
 mod value;
 
@@ -43,6 +47,7 @@ const ROW_VALUES: usize = 1 << 30;
 /// Maximum number of columns of a text format.
 const MAX_COLUMNS: usize = 100_000;
 /// Maximum number of values of one row in lists and objects.
+#[cfg(feature = "parquet")]
 const MAX_VALUES: usize = 8 << 20;
 const TOO_MANY: &str = "a row has too many values";
 

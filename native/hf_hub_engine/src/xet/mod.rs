@@ -203,6 +203,7 @@ pub struct Tuning {
 /// Shares of an upload's memory, in sixteenths: an object, those that are being sent, and those of the
 /// files that are being read. The rest is for the ends of files and what is read and compressed.
 const OBJECT: u64 = 1;
+#[cfg(feature = "xet")]
 const SENDING: u64 = 4;
 const READING: u64 = 4;
 
