@@ -18,6 +18,7 @@ pub mod lock;
 pub mod moment;
 pub mod output;
 pub mod permits;
+pub mod presence;
 pub mod private_file;
 pub mod progress;
 pub mod random_access;

@@ -2,7 +2,7 @@
 
 use std::{
     pin::pin,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use reqwest::{StatusCode, Url};
 use crate::{
     base::{
         error::{Error, ErrorKind, Result},
+        presence::Present,
         progress::Activity,
         repeated_timeout::RepeatedTimeout,
         sizes,
@@ -52,11 +53,11 @@ pub(super) enum Stop {
 }
 
 /// What one connection is doing.
-struct Line<'a> {
+struct Line {
     /// The URL of the content host, if the part was requested from it.
     asked: Option<Url>,
     /// Counts the connection, from its first bytes on.
-    flowing: Option<Counted<'a>>,
+    flowing: Option<Present>,
     /// Received bytes that are not written yet.
     block: Block,
     /// Limits how long they wait.
@@ -72,7 +73,7 @@ enum Fetched {
 impl Connections<'_> {
     /// Fetches parts until none is left.
     pub(super) async fn connection(&self, mut opened: Option<Response>) -> Result<End> {
-        let _working = Counted::one(&self.working);
+        let _working = self.working.enter();
         let linger = RepeatedTimeout::new(LINGER);
         let mut line = Line { asked: None, flowing: None, block: Block::default(), linger };
         loop {
@@ -97,15 +98,15 @@ impl Connections<'_> {
     }
 
     fn is_one_too_many(&self) -> bool {
-        self.working.load(Relaxed) > self.wanted.load(Relaxed)
+        self.working.count() > self.wanted.load(Relaxed)
     }
 
     /// Fetches a part.
-    async fn fetch<'a>(
-        &'a self,
+    async fn fetch(
+        &self,
         part: &mut Part,
         opened: Option<Response>,
-        line: &mut Line<'a>,
+        line: &mut Line,
     ) -> Result<Fetched> {
         // The open response begins at zero; it cannot serve a part that begins later.
         let opened = opened.filter(|_| part.at == 0);
@@ -126,7 +127,7 @@ impl Connections<'_> {
                 // A part was requested and the server supports no ranges: this response contains
                 // the whole file.
                 self.alone.fetch_or(bounded, Relaxed);
-                let _whole = Counted::one(&self.whole);
+                let _whole = self.whole.enter();
                 self.receive(response, part, false, line).await?;
             }
             Some(()) => {
@@ -187,12 +188,12 @@ impl Connections<'_> {
 
     /// Receives the body. If it is not `bounded`, it continues beyond the part while no other
     /// connection fetches the following bytes.
-    async fn receive<'a>(
-        &'a self,
+    async fn receive(
+        &self,
         mut response: Response,
         part: &mut Part,
         bounded: bool,
-        line: &mut Line<'a>,
+        line: &mut Line,
     ) -> Result<()> {
         self.progress.operation().set_activity(Activity::Downloading, None);
         line.block = Block::at(part.at);
@@ -210,16 +211,16 @@ impl Connections<'_> {
     }
 
     /// Receives until the end of the part or of the body. The last bytes may remain in the block.
-    async fn receive_into<'a>(
-        &'a self,
-        line: &mut Line<'a>,
+    async fn receive_into(
+        &self,
+        line: &mut Line,
         response: &mut Response,
         part: &mut Part,
         bounded: bool,
     ) -> Result<()> {
         let Line { block, flowing, linger, .. } = line;
         while let Some(mut chunk) = self.next_chunk(response, block, linger).await? {
-            flowing.get_or_insert_with(|| Counted::one(&self.flowing));
+            flowing.get_or_insert_with(|| self.flowing.enter());
             while !chunk.is_empty() {
                 if part.at == part.end {
                     self.put(block).await?;
@@ -269,7 +270,7 @@ impl Connections<'_> {
                 return true;
             }
             let is_end = self.size().is_none_or(|size| part.end >= size);
-            let others = self.working.load(Relaxed) > 1;
+            let others = self.working.count() > 1;
             if bounded || is_end || !others || !self.alone.load(Relaxed) {
                 return false;
             }
@@ -322,7 +323,7 @@ impl Connections<'_> {
             return Ok(None); // Another connection has already renewed it.
         }
         let no_range = matches!(error.status(), Some(200 | 206 | 416)) && self.asks_for_parts();
-        if no_range && self.whole.load(Relaxed) > 0 {
+        if no_range && self.whole.is_any() {
             // Another connection is already receiving the whole file.
             self.alone.store(true, Relaxed);
             return Ok(Some(End::Idle));
@@ -347,7 +348,7 @@ impl Connections<'_> {
             self.forget(&url).await;
         }
         self.progress.operation().set_trouble(error.message());
-        let others = self.working.load(Relaxed) > 1;
+        let others = self.working.count() > 1;
         match pause {
             _ if renewable => return Ok(None),
             _ if others && matches!(error.status(), Some(429 | 503)) => {
@@ -390,22 +391,6 @@ impl Connections<'_> {
 /// Whether a signed link may have been rejected because it has expired.
 pub(super) fn may_have_expired(error: &Error) -> bool {
     matches!(error.status(), Some(400 | 401 | 403 | 404 | 410))
-}
-
-/// Counts a connection while it is active.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn one(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
 }
 
 /// Returns the error for a whole file in response to a range request.

@@ -32,6 +32,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         ids::{Commit, Repo},
         lock::Lock,
+        presence::Presence,
         progress::FileProgress,
         ranges::Ranges,
         sizes::human,
@@ -109,12 +110,12 @@ struct Connections<'a> {
     /// Whether each request is limited to its part.
     bounded: bool,
     present: AtomicU64,
-    working: AtomicUsize,
+    working: Presence,
     /// Number of connections that have received bytes of their part.
-    flowing: AtomicUsize,
+    flowing: Presence,
     wanted: AtomicUsize,
     /// Number of connections that receive the whole file in one response.
-    whole: AtomicUsize,
+    whole: Presence,
     /// Whether to use only one connection.
     alone: AtomicBool,
 }
@@ -152,10 +153,10 @@ impl Transfer<'_> {
                 plan: Mutex::new(Plan::new(&present, size, most, smallest)),
                 bounded: most > 1,
                 present: AtomicU64::new(present.total()),
-                working: AtomicUsize::new(0),
-                flowing: AtomicUsize::new(0),
+                working: Presence::default(),
+                flowing: Presence::default(),
                 wanted: AtomicUsize::new(1),
-                whole: AtomicUsize::new(0),
+                whole: Presence::default(),
                 alone: AtomicBool::new(false),
             };
             match shared.run(opened.take(), most).await? {
@@ -230,7 +231,7 @@ impl Connections<'_> {
         Reading {
             now: Instant::now(),
             connections,
-            flowing: self.flowing.load(Relaxed),
+            flowing: self.flowing.count(),
             file: self.present.load(Relaxed),
             call: self.transfer.hub.flow.received(),
         }

@@ -12,6 +12,8 @@ use std::{
 
 use bytes::Bytes;
 
+use crate::base::presence::{Presence, Present};
+
 /// The body of a request.
 #[derive(Debug)]
 pub struct Body {
@@ -26,8 +28,7 @@ pub struct Moved(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     bytes: AtomicU64,
-    /// Shared while it waits.
-    waiting: Arc<()>,
+    waiting: Presence,
 }
 
 impl Moved {
@@ -37,12 +38,12 @@ impl Moved {
     }
 
     /// Notes, until the result is dropped, that the body waits for a limit of this side.
-    pub fn waits(&self) -> impl Send + Sync + use<> {
-        self.0.waiting.clone()
+    pub fn waits(&self) -> Present {
+        self.0.waiting.enter()
     }
 
     fn is_waiting(&self) -> bool {
-        Arc::strong_count(&self.0.waiting) > 1
+        self.0.waiting.is_any()
     }
 
     fn now(&self) -> u64 {

@@ -30,6 +30,7 @@ use crate::{
     base::{
         error::{Error, ErrorKind, Result},
         limits::Flow,
+        presence::Presence,
     },
     transport::{Body, Response},
 };
@@ -60,12 +61,12 @@ pub(super) struct Counts {
     has_lost: AtomicBool,
     transferred: AtomicU64,
     registered: AtomicU64,
-    /// Shared by objects that wait for memory.
-    pub(super) waiting: Arc<()>,
-    /// Shared by objects that have memory.
-    pub(super) sending: Arc<()>,
-    /// Shared by requests that wait for the bandwidth limit.
-    limited: Arc<()>,
+    /// Objects that wait for memory.
+    pub(super) waiting: Presence,
+    /// Objects that have memory.
+    pub(super) sending: Presence,
+    /// Requests that wait for the bandwidth limit.
+    limited: Presence,
 }
 
 impl Counts {
@@ -74,8 +75,7 @@ impl Counts {
             done: self.done.load(Relaxed),
             transferred: self.transferred.load(Relaxed),
             registered: self.registered.load(Relaxed),
-            is_waiting: is_shared(&self.limited)
-                || is_shared(&self.waiting) && !is_shared(&self.sending),
+            is_waiting: self.limited.is_any() || self.waiting.is_any() && !self.sending.is_any(),
             has_lost: self.has_lost.load(Relaxed),
         }
     }
@@ -89,10 +89,6 @@ impl Counts {
     pub(super) fn has_lost(&self) {
         self.has_lost.store(true, Relaxed);
     }
-}
-
-fn is_shared(of: &Arc<()>) -> bool {
-    Arc::strong_count(of) > 1
 }
 
 /// The requests of an upload.
@@ -264,7 +260,7 @@ impl Deposit {
     }
 
     /// Returns a body that is counted, and limited, while it is sent.
-    fn body(&self, pieces: VecDeque<Bytes>) -> Body {
+    pub(super) fn body(&self, pieces: VecDeque<Bytes>) -> Body {
         let (counts, limited) = (self.counts.clone(), self.counts.limited.clone());
         packed::body(pieces, self.flow.clone(), limited, move |bytes| {
             counts.transferred.fetch_add(bytes, Relaxed);

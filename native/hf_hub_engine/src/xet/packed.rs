@@ -19,7 +19,7 @@ use xet_core_structures::{
 
 use super::compress::Compressor;
 use crate::{
-    base::limits::Flow,
+    base::{limits::Flow, presence::Presence},
     transport::{Body, Moved},
 };
 
@@ -78,12 +78,12 @@ impl Packed {
     }
 }
 
-/// Returns the body of a request, which waits for `flow`, shares `limited` while it does, and calls
+/// Returns the body of a request, which waits for `flow`, is in `limited` while it does, and calls
 /// `sent` for each piece of it.
 pub(super) fn body(
     pieces: VecDeque<Bytes>,
     flow: Flow,
-    limited: Arc<()>,
+    limited: Presence,
     sent: impl Fn(u64) + Send + Sync + 'static,
 ) -> Body {
     let moved = Moved::default();
@@ -107,7 +107,7 @@ struct Sending {
     left: u64,
     moved: Moved,
     flow: Flow,
-    limited: Arc<()>,
+    limited: Presence,
     /// Ends when the next piece may be sent.
     waiting: Option<Waiting>,
     sent: Box<dyn Fn(u64) + Send + Sync>,
@@ -125,7 +125,7 @@ impl http_body::Body for Sending {
         let Some(piece) = this.pieces.front() else { return Poll::Ready(None) };
         let length = piece.len();
         let waiting = this.waiting.get_or_insert_with(|| {
-            let (flow, waits) = (this.flow.clone(), (this.moved.waits(), this.limited.clone()));
+            let (flow, waits) = (this.flow.clone(), (this.moved.waits(), this.limited.enter()));
             Box::pin(async move {
                 flow.pass(length).await;
                 drop(waits);

@@ -102,9 +102,9 @@ impl Inner {
         // Other files may refer to it: nothing counts before all objects are stored.
         self.known.add_object(info.clone()).await?;
         let (known, deposit) = (self.known.clone(), self.deposit.clone());
-        let waiting = deposit.counts.waiting.clone();
+        let waiting = deposit.counts.waiting.enter();
         let permit = self.memory.wait(object.num_bytes() as u64).await;
-        let held = (permit, deposit.counts.sending.clone());
+        let held = (permit, deposit.counts.sending.enter());
         drop(waiting);
         let mut sending = self.sending.lock().await;
         while let Some(sent) = sending.try_join_next() {

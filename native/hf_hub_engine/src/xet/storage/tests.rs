@@ -366,6 +366,17 @@ async fn an_upload_that_waits_for_the_bandwidth_is_not_stalled() {
 }
 
 #[tokio::test]
+async fn a_storage_that_takes_nothing_is_not_a_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let http = transport::Client::new(ClientConfig::default());
+    let client = Client::new(tuning(dir.path()), http, Tokens::default());
+    let deposit = Deposit::new(client.exchange(&access("http://cas.example")), flow(None));
+    let body = deposit.body([Bytes::from_static(b"content")].into());
+    assert!(!deposit.counts.sent().is_waiting);
+    drop(body);
+}
+
+#[tokio::test]
 async fn an_upload_keeps_the_bandwidth_limit() {
     let server = Server::answering(accept).await;
     let dir = tempfile::tempdir().unwrap();
@@ -405,7 +416,7 @@ async fn an_upload_knows_that_others_have_the_memory() {
     let server = accepting("put /put", |_| Reply::Stall(Vec::new())).await;
     let dir = tempfile::tempdir().unwrap();
     // For two objects of 1 MiB.
-    let tuning = Tuning { buffer: 16 << 20, ..tuning(dir.path()) };
+    let tuning = Tuning { buffer: 8 << 20, ..tuning(dir.path()) };
     let http = transport::Client::new(ClientConfig::default());
     let client = Client::new(tuning, http, Tokens::default());
     let access = access(&server.url);
