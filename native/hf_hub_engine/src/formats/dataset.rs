@@ -46,9 +46,6 @@ const ROW_BYTES: usize = 256 << 20;
 const ROW_VALUES: usize = 1 << 30;
 /// Maximum number of columns of a text format.
 const MAX_COLUMNS: usize = 100_000;
-/// Maximum number of values of one row in lists and objects.
-#[cfg(feature = "parquet")]
-const MAX_VALUES: usize = 8 << 20;
 const TOO_MANY: &str = "a row has too many values";
 
 /// Which rows to read.

@@ -33,6 +33,9 @@ const QUEUE: usize = 4;
 /// order wait until there is room in the queue.
 const READ_BACK: u64 = 8 << 20;
 
+/// Size of the reads.
+const READ: usize = 1 << 20;
+
 /// A running hash. Dropping it stops it.
 pub(crate) struct Digest {
     pieces: Option<SyncSender<Piece>>,
@@ -158,10 +161,10 @@ impl Hashing {
                 self.at = block.end();
             }
             Piece::There(mut length) => {
-                self.buffer.resize(1 << 20, 0);
+                self.buffer.resize(READ, 0);
                 while length > 0 && !self.stop.load(Relaxed) {
                     let room = usize::try_from(length).unwrap_or(usize::MAX);
-                    let read = &mut self.buffer[..room.min(1 << 20)];
+                    let read = &mut self.buffer[..room.min(READ)];
                     read_exact_at(&self.file, read, self.at)?;
                     self.hasher.update(read);
                     self.at += read.len() as u64;

@@ -28,7 +28,7 @@ use ::parquet::{
 use crate::{
     base::error::Error,
     formats::dataset::{
-        BATCH_BYTES, BATCH_ROWS, Broken, MAX_VALUES, TOO_MANY, Table, Wanted,
+        BATCH_BYTES, BATCH_ROWS, Broken, TOO_MANY, Table, Wanted,
         parquet::{
             column::Leaf,
             pages::{Group, Pages},
@@ -52,6 +52,8 @@ const MAX_FOOTER: u64 = 32 << 20;
 const FIRST_ROWS: usize = 16;
 /// Number of levels of a column that one read should not exceed.
 const LEVELS: usize = 256 << 10;
+/// Maximum number of values of one row in lists.
+const MAX_VALUES: usize = 8 << 20;
 
 /// An open file.
 pub(super) struct Parquet {

@@ -86,18 +86,14 @@ impl Seen {
 
     fn add_object(&mut self, object: &Map<String, Text>) {
         self.objects += 1;
-        self.is_mixed |= object.len() > MAX_COLUMNS;
+        let is_other = |entries: &Columns| {
+            object.len() != entries.0.len()
+                || !object.keys().all(|name| entries.0.contains_key(name))
+        };
+        self.is_mixed |= object.len() > MAX_COLUMNS || self.entries.as_ref().is_some_and(is_other);
         if self.is_mixed {
             self.entries = None;
             return;
-        }
-        if let Some(entries) = &self.entries {
-            let is_same = object.len() == entries.0.len()
-                && object.keys().all(|name| entries.0.contains_key(name));
-            if !is_same {
-                (self.is_mixed, self.entries) = (true, None);
-                return;
-            }
         }
         let entries = self.entries.get_or_insert_default();
         for (name, value) in object {

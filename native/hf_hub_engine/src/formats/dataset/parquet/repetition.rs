@@ -4,8 +4,11 @@
 use ::parquet::basic::Encoding;
 
 use crate::formats::dataset::{
-    MAX_VALUES, TOO_MANY,
-    parquet::delta::{INVALID, Reader, bits},
+    TOO_MANY,
+    parquet::{
+        MAX_VALUES,
+        delta::{INVALID, Reader, bits},
+    },
 };
 
 /// The rows of a column of lists, as its pages are read.
