@@ -15,6 +15,10 @@ defmodule HfHub.Fnmatch do
   @spec literal(String.t()) :: String.t()
   def literal(path), do: String.replace(path, ["[", "*", "?"], &"[#{&1}]")
 
+  @doc "Returns whether a text is a pattern, which may match several paths."
+  @spec pattern?(String.t()) :: boolean()
+  def pattern?(text), do: String.contains?(text, ["[", "*", "?"])
+
   defp slashes(text), do: String.replace(text, "\\", "/")
 
   # `retry` is what follows the last `*`, and the rest of the path from which it was tried.

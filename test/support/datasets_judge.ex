@@ -11,8 +11,7 @@ defmodule HfHub.DatasetsJudge do
   @doc "Returns the Python that has the library, which may be missing."
   @spec python() :: Path.t()
   def python do
-    cache = System.get_env("XDG_CACHE_HOME") || Path.expand("~/.cache")
-    System.get_env("HF_HUB_TEST_DATASETS") || Path.join(cache, "hf_hub_demo/#{@versions}/bin/python")
+    System.get_env("HF_HUB_TEST_DATASETS") || HfHub.Installed.path("#{@versions}/bin/python")
   end
 
   @doc "Pushes the datasets and returns by their names what is to be loaded, and the rows with tagged values."

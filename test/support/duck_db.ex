@@ -7,8 +7,7 @@ defmodule HfHub.DuckDb do
   @doc "Returns a home folder with the extension and `bin/duckdb`, which may be missing."
   @spec home() :: Path.t()
   def home do
-    cache = System.get_env("XDG_CACHE_HOME") || Path.expand("~/.cache")
-    System.get_env("HF_HUB_TEST_DUCKDB") || Path.join(cache, "hf_hub_demo/#{@version}")
+    System.get_env("HF_HUB_TEST_DUCKDB") || HfHub.Installed.path(@version)
   end
 
   @doc "Returns whether it is there."

@@ -38,10 +38,9 @@ defmodule HfHub.LlamaServer do
   @doc "Returns the Python that has the server."
   @spec python() :: Path.t()
   def python do
-    found = System.get_env("HF_HUB_TEST_LLAMA") || Path.join(cache(), "#{@versions}/bin/python")
+    found = System.get_env("HF_HUB_TEST_LLAMA") || HfHub.Installed.path("#{@versions}/bin/python")
     if File.exists?(found), do: found, else: raise("#{found} is missing; bin/test installs it")
   end
 
-  defp model, do: System.get_env("HF_HUB_TEST_MODEL") || Path.join(cache(), "all-MiniLM-L6-v2")
-  defp cache, do: Path.join(System.get_env("XDG_CACHE_HOME") || Path.expand("~/.cache"), "hf_hub_demo")
+  defp model, do: System.get_env("HF_HUB_TEST_MODEL") || HfHub.Installed.path("all-MiniLM-L6-v2")
 end

@@ -4,7 +4,7 @@ defmodule HfHub.CLI.Upload do
 
   @behaviour HfHub.CLI.Noun
 
-  alias HfHub.{Api, Commit, Error, Git, Repo}
+  alias HfHub.{Api, Commit, Error, Fnmatch, Git, Repo}
   alias HfHub.CLI.{Call, Command, Flags, Target}
   alias HfHub.CLI.Upload.Every
 
@@ -114,7 +114,7 @@ defmodule HfHub.CLI.Upload do
       File.exists?(path) ->
         found(path, target.path, call)
 
-      not (path =~ ~r/[*?\[]/) ->
+      not Fnmatch.pattern?(path) ->
         {:error, "no such file or folder: #{path}"}
 
       call.flags[:include] ->

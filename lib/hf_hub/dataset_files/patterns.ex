@@ -4,6 +4,7 @@ defmodule HfHub.DatasetFiles.Patterns do
   @moduledoc false
 
   alias HfHub.DatasetFiles.Formats
+  alias HfHub.Fnmatch
 
   @typedoc """
   A configuration in a card: patterns by split, or the folder whose file names determine the splits; `nil` if the card
@@ -85,9 +86,9 @@ defmodule HfHub.DatasetFiles.Patterns do
     with {:splits, splits} <- from_card(card, config) do
       listed = for {name, patterns} <- splits, split in [nil, name], pattern <- patterns, do: pattern
       literal = MapSet.new(paths)
-      found? = &if(&1 =~ ~r/[*?\[]/, do: files(paths, [&1]) != [], else: &1 in literal)
+      found? = &if(Fnmatch.pattern?(&1), do: files(paths, [&1]) != [], else: &1 in literal)
       missing = Enum.reject(listed, found?)
-      if missing == listed, do: missing, else: Enum.reject(missing, &(&1 =~ ~r/[*?\[]/))
+      if missing == listed, do: missing, else: Enum.reject(missing, &Fnmatch.pattern?/1)
     else
       _by_names -> []
     end
