@@ -146,12 +146,13 @@ defmodule HfHub.OptionsTest do
           fn -> HfHub.Cache.import(opts) end,
           fn -> HfHub.Cache.export(opts) end,
           fn -> HfHub.Cache.move(opts) end,
+          fn -> HfHub.Cache.materialize("me/m", opts) end,
           fn -> HfHub.Jobs.wait!(opts) end,
           fn -> HfHub.LFS.permanently_delete_files!("me/m", opts) end
         ] do
       message =
         try do
-          call.()
+          flunk("returned #{inspect(call.())}")
         rescue
           error -> Exception.message(error)
         end

@@ -58,11 +58,12 @@ defmodule HfHub.Cache.Transport do
   @spec export(Path.t(), keyword()) :: {:ok, Archive.t()} | {:error, Error.t()}
   def export(archive, opts \\ []) do
     opts = Options.validate!(opts, Tables.export())
+    path = Source.expand(archive)
 
     with {:ok, scanned} <- Engine.run(:scan, %{}, opts),
          {:ok, targets} <- named(scanned, opts[:targets], opts),
-         spec = %{targets: targets, archive: Source.expand(archive)},
-         {:ok, report} <- Engine.run_shown(:export, spec, opts, Path.basename(archive)) do
+         spec = %{targets: targets, archive: path},
+         {:ok, report} <- Engine.run_shown(:export, spec, opts, Path.basename(path)) do
       {:ok, Decode.struct(Archive, report)}
     end
   end
@@ -120,15 +121,10 @@ defmodule HfHub.Cache.Transport do
   @spec materialize(HfHub.repo(), Path.t(), keyword()) :: {:ok, Folder.t()} | {:error, Error.t()}
   def materialize(repo_id, destination, opts \\ []) do
     opts = Options.validate!(opts, Tables.materialize(), repo_id)
+    more = %{destination: Source.expand(destination), method: opts[:method], overwrite: opts[:overwrite]}
 
     with {:ok, place, _ref} <- Engine.repo(repo_id, opts),
-         more = %{
-           destination: Source.expand(destination),
-           method: opts[:method],
-           overwrite: opts[:overwrite]
-         },
-         spec = Map.merge(place, more),
-         {:ok, report} <- Engine.run(:materialize, spec, opts) do
+         {:ok, report} <- Engine.run(:materialize, Map.merge(place, more), opts) do
       {:ok, Decode.struct(Folder, report)}
     end
   end
