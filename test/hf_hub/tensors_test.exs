@@ -292,6 +292,10 @@ defmodule HfHub.TensorsTest do
             {[{"a", {"U8", [2], Stream.cycle(["x"])}}], ~r/bytes, expected 2/},
             {[{"a", {"U9", [2], "xx"}}], ~r/one of BOOL, F4/},
             {[{"a", {"U8", [-2], "xx"}}], ~r/shape/},
+            {[{"a", {"U8", [1 | 2], "x"}}], ~r/shape/},
+            # No reader multiplies these, although there is a zero.
+            {[{"a", {"U8", [0, 2 ** 64], ""}}], ~r/"a": its shape is larger/},
+            {[{"a", {"U8", [2 ** 40, 2 ** 40, 0], ""}}], ~r/"a": its shape is larger/},
             {[{"a", {"F4", [1], "x"}}], ~r/do not end at a byte/},
             {[{"a", 1}], ~r/must be \{dtype, shape, data\}/},
             {[{"a", {"U8", [1], "x"}}, {"a", {"U8", [1], "x"}}], ~r/two tensors named "a"/},
@@ -301,6 +305,9 @@ defmodule HfHub.TensorsTest do
       end
 
       assert_raise ArgumentError, ~r/:metadata/, fn -> Safetensors.write(path, [], metadata: %{"a" => 1}) end
+      long = %{"a" => :binary.copy("x", 100_000_000)}
+      too_long = ~r/header of `#{path}` would have 100000032 bytes, the format allows 100000000/
+      assert_raise ArgumentError, too_long, fn -> Safetensors.write(path, [], metadata: long) end
       broken = Stream.map(1..2, fn _n -> raise "broken" end)
       assert_raise RuntimeError, "broken", fn -> Safetensors.write(path, [{"a", {"U8", [2], broken}}]) end
       assert File.ls!(folder) == ["model.safetensors"] and File.read!(path) == "as it was"
@@ -314,6 +321,7 @@ defmodule HfHub.TensorsTest do
             fn -> nil end,
             fn -> %{} end,
             [:x],
+            ["x" | "y"],
             Stream.map([1], &{&1}),
             %{"x" => "y"},
             fn -> [<<1::4>>] end

@@ -13,6 +13,10 @@ defmodule HfHub.Safetensors.Header do
 
   @max_length 100_000_000
 
+  @doc "Returns the maximum number of bytes of a header in the format."
+  @spec max_length() :: pos_integer()
+  def max_length, do: @max_length
+
   @doc "Reads the header of an open file."
   @spec read(RandomAccess.t()) :: {:ok, t()} | {:error, Error.t()}
   def read(file) do

@@ -5,9 +5,12 @@ defmodule HfHub.Safetensors.Writer do
 
   alias HfHub.{Brief, Error, Options}
   alias HfHub.Native.Nif
-  alias HfHub.Safetensors.{AsNx, Dtype}
+  alias HfHub.Safetensors.{AsNx, Dtype, Header}
 
   @typep tensor :: {String.t(), String.t(), [non_neg_integer()], data :: term(), size :: non_neg_integer()}
+
+  # Readers multiply the dimensions as numbers of 64 bits, from the first one on.
+  @max_count 0xFFFFFFFFFFFFFFFF
 
   @doc "Writes the tensors to a file, or to shards of at most `:max_shard_size` bytes. Returns the paths; an index is the last."
   @spec write(Path.t(), Enumerable.t(), keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
@@ -17,7 +20,7 @@ defmodule HfHub.Safetensors.Writer do
     unique!(tensors)
     metadata = opts[:metadata]
     shards = split(tensors, opts[:max_shard_size])
-    files = for {name, shard} <- names(path, shards), do: {name, &shard!(&1, shard, metadata)}
+    files = for {name, shard} <- names(path, shards), do: {name, shard(name, shard, metadata)}
     files = if length(shards) > 1, do: files ++ [index(path, files, shards)], else: files
 
     places = for {name, fill} <- files, do: {name, beside(name), fill}
@@ -59,7 +62,7 @@ defmodule HfHub.Safetensors.Writer do
     {dtype, shape, data} = fields!(name, value)
     bits = Dtype.bits(dtype) || invalid!(name, "type must be one of #{Enum.join(Dtype.names(), ", ")}")
     unless shape?(shape), do: invalid!(name, "shape must be a list of non-negative integers")
-    bits = bits * Enum.product(shape)
+    bits = bits * Enum.reduce(shape, 1, &product!(&1, &2, name))
     if rem(bits, 8) != 0, do: invalid!(name, "values do not end at a byte")
     if is_binary(data) and byte_size(data) != div(bits, 8), do: size!(name, byte_size(data), div(bits, 8))
     {name, dtype, shape, data, div(bits, 8)}
@@ -82,9 +85,17 @@ defmodule HfHub.Safetensors.Writer do
 
   # The entries of a map have no order, and are not binaries.
   defp pieces?(%{} = map) when not is_struct(map), do: false
+  defp pieces?(list) when is_list(list), do: proper?(list)
   defp pieces?(data), do: is_binary(data) or Enumerable.impl_for(data) != nil
 
-  defp shape?(shape), do: is_list(shape) and Enum.all?(shape, &(is_integer(&1) and &1 >= 0))
+  defp shape?(shape),
+    do: is_list(shape) and proper?(shape) and Enum.all?(shape, &(is_integer(&1) and &1 >= 0))
+
+  defp proper?(list), do: not List.improper?(list)
+
+  # Also beside a zero.
+  defp product!(size, count, _name) when size <= @max_count and size * count <= @max_count, do: size * count
+  defp product!(_size, _count, name), do: invalid!(name, "shape is larger than any reader accepts")
 
   @spec size!(String.t(), non_neg_integer(), non_neg_integer()) :: no_return()
   defp size!(name, size, expected),
@@ -153,14 +164,18 @@ defmodule HfHub.Safetensors.Writer do
   end
 
   # The order of the format's library: large types first, so that all data is aligned, and then by name.
-  @spec shard!((iodata() -> :ok), [tensor()], map() | nil) :: :ok
-  defp shard!(write, tensors, metadata) do
+  @spec shard(Path.t(), [tensor()], map() | nil) :: ((iodata() -> :ok) -> :ok)
+  defp shard(path, tensors, metadata) do
     tensors = Enum.sort_by(tensors, fn {name, dtype, _, _, _} -> {-Dtype.rank(dtype), name} end)
-    write.(header(tensors, metadata))
-    Enum.each(tensors, &data!(&1, write))
+    header = header!(path, tensors, metadata)
+
+    fn write ->
+      write.(header)
+      Enum.each(tensors, &data!(&1, write))
+    end
   end
 
-  defp header(tensors, metadata) do
+  defp header!(path, tensors, metadata) do
     {entries, _end} =
       Enum.map_reduce(tensors, 0, fn {name, dtype, shape, _data, size}, offset ->
         entry =
@@ -175,7 +190,16 @@ defmodule HfHub.Safetensors.Writer do
 
     text = IO.iodata_to_binary(["{", Enum.intersperse(List.wrap(about) ++ entries, ","), "}"])
     padding = rem(8 - rem(byte_size(text), 8), 8)
-    [<<byte_size(text) + padding::little-64>>, text, String.duplicate(" ", padding)]
+    length = byte_size(text) + padding
+    if length > Header.max_length(), do: too_long!(path, length)
+    [<<length::little-64>>, text, String.duplicate(" ", padding)]
+  end
+
+  @spec too_long!(Path.t(), pos_integer()) :: no_return()
+  defp too_long!(path, length) do
+    raise ArgumentError,
+          "the header of `#{path}` would have #{length} bytes, the format allows #{Header.max_length()}; " <>
+            "pass fewer tensors, shorter names or less :metadata"
   end
 
   defp pair({name, value}), do: [Nif.to_json(name), ":", Nif.to_json(value)]
