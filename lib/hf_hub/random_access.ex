@@ -67,8 +67,12 @@ defmodule HfHub.RandomAccess do
   def read(%{head: head}, first, length) when first + length <= byte_size(head),
     do: {:ok, binary_part(head, first, length)}
 
-  def read(%{from: {:disk, file}}, first, length),
-    do: Native.run(:read_file, %{file: file, first: first, length: length})
+  def read(%{from: {:disk, file}} = open, first, length) do
+    Native.run(:read_file, %{file: file, first: first, length: length})
+  rescue
+    # The reference is that of another VM: it was sent here, or stored by a VM that has ended.
+    ArgumentError -> {:error, elsewhere(open)}
+  end
 
   def read(%{from: {:hub, _commit, stream}} = file, first, length) do
     with {:ok, stream} <- stream.(first..(first + length - 1)),
@@ -84,9 +88,19 @@ defmodule HfHub.RandomAccess do
 
   @doc "Closes the file."
   @spec close(t()) :: :ok
-  def close(%{from: {:disk, file}}), do: Native.Nif.close_file(file)
+  def close(%{from: {:disk, file}}) do
+    Native.Nif.close_file(file)
+  rescue
+    # The file is not open in this VM.
+    ArgumentError -> :ok
+  end
 
   def close(_remote), do: :ok
+
+  defp elsewhere(file) do
+    message = "`#{file.name}` was opened in another VM; open it in this one"
+    Error.new(:io, message, path: file.name)
+  end
 
   defp missing(path), do: Error.new(:entry_not_found, "`#{path}` does not exist", path: path)
 

@@ -28,8 +28,9 @@ defmodule HfHub.Safetensors do
 
   A handle reads the files that were there when it was opened, also if a download replaces them meanwhile. A file that
   was truncated or written to is an error of kind `:io`, never other data; a change that leaves the size as it was is
-  seen by the time of the file. A handle may be used by several processes. Its files are closed by `close/1`, or when
-  nothing refers to the handle any more.
+  seen by the time of the file. A handle may be used by several processes, but local files only in the VM that opened them:
+  on another node, reading is an error of kind `:io`. The files are closed by `close/1`, or when nothing refers to the
+  handle any more.
   """
 
   alias HfHub.{Decode, Error, Native, Options, RandomAccess, RepoRef}

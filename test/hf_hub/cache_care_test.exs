@@ -114,6 +114,8 @@ defmodule HfHub.CacheCareTest do
       assert [%{commit: ^commit, reason: :in_use}] = kept.kept
       assert [%{leased?: true}] = hd(Cache.scan!(where).repos).revisions
       assert Cache.release(lease) == :ok and Cache.release(lease) == :ok
+      sent = %{lease | handle: make_ref()}
+      assert_raise ArgumentError, ~r/another VM/, fn -> Cache.release(sent) end
       assert Cache.clear_cache([repo_id: id] ++ where) == :ok
     end
 

@@ -91,6 +91,23 @@ defmodule HfHub.TensorsCostTest do
     assert {:error, %Error{kind: :io, reason: "it is closed"}} = Safetensors.tensor(model, "a")
   end
 
+  test "a handle of another VM is an error that names the file", context do
+    path = sparse(context, [{"a", 1}])
+
+    command =
+      Vm.script(context, """
+      model = HfHub.Safetensors.open!(#{inspect(path)})
+      IO.write(Base.encode64(:erlang.term_to_binary(model)))
+      """)
+
+    assert {text, 0} = Vm.run(command)
+    model = text |> Base.decode64!() |> :erlang.binary_to_term()
+    assert {:error, %Error{kind: :io, path: ^path, message: message}} = Safetensors.tensor(model, "a")
+    assert message =~ "another VM; open it in this one"
+    assert_raise Error, ~r/another VM/, fn -> Enum.to_list(Safetensors.stream(model)) end
+    assert Safetensors.close(model) == :ok
+  end
+
   test "files without the wanted tensors of a sharded model are not opened", context do
     folder = folder(context, %{"README.md" => ""})
     tensors = for n <- 1..6, do: {"t#{n}", {"U8", [4], <<n, n, n, n>>}}

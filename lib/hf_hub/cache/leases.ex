@@ -25,6 +25,9 @@ defmodule HfHub.Cache.Leases do
   def release(%Lease{handle: handle}) do
     Nif.cancel(handle)
     :ok
+  rescue
+    ArgumentError ->
+      raise ArgumentError, "the lease was acquired in another VM, and can be released only there"
   end
 
   @doc "Sets or removes a pin, and returns the commit."
