@@ -89,8 +89,10 @@ defmodule HfHub.KinoTest do
 
       assert_receive {:rendered, frame}, 20_000
       assert_receive {:returned, {:ok, _path}}, 20_000
-      assert newest(frame).content =~ ~s(<progress style="width:100%" max="2000000" value="2000000">)
-      assert newest(frame).content =~ "&lt;b&gt;.bin" and newest(frame).content =~ "done"
+      # Text: each HTML would be a new inline frame.
+      assert %{type: :text, content: content} = newest(frame)
+      assert [bar, "<b>.bin  100%  2.0 MB of 2.0 MB  done"] = String.split(content, "\n")
+      assert bar == String.duplicate("█", 40)
       assert written() == ""
     end
 
@@ -154,6 +156,23 @@ defmodule HfHub.KinoTest do
 
       assert [%{id: "a", pipeline_tag: ""}, %{id: "b", pipeline_tag: "text-generation"}] =
                HfHub.Kino.table(found).content
+    end
+
+    test "have texts that JSON can contain, whatever bytes names in files are, and short ones" do
+      name = <<255>> <> String.duplicate("x", 10_000)
+      tensor = %HfHub.GGUF.Tensor{name: name, type: "I8", shape: [1], offset: 0, size: 1, parameter_count: 1}
+
+      header = %HfHub.GGUF.Header{
+        version: 3,
+        metadata: %{name => name},
+        tensors: [tensor],
+        parameter_count: %{}
+      }
+
+      assert {:output, %{content: [_facts, metadata, tensors]}} = apply(Kino.Render, :to_livebook, [header])
+      assert [%{key: "<<255, 120" <> _ = key, value: value}] = metadata.content
+      assert [%{name: ^key}] = tensors.content
+      assert String.length(key) <= 200 and key == value
     end
   end
 

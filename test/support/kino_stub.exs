@@ -45,6 +45,8 @@ defmodule Kino.DataTable do
     unless Enum.all?(rows, &(Map.keys(&1) == Map.keys(row))),
       do: raise("map records must have the same columns")
 
+    # Sent as JSON.
+    for row <- rows, {_key, text} when is_binary(text) <- row, do: true = String.valid?(text)
     KinoStub.Make.make(__MODULE__, :table, rows, opts)
   end
 end
@@ -57,11 +59,6 @@ end
 defmodule Kino.Text do
   defstruct [:ref, :type, :content, :opts]
   def new(text) when is_binary(text), do: KinoStub.Make.make(__MODULE__, :text, text, [])
-end
-
-defmodule Kino.HTML do
-  defstruct [:ref, :type, :content, :opts]
-  def new(html) when is_binary(html), do: KinoStub.Make.make(__MODULE__, :html, html, [])
 end
 
 for {module, family} <- [{Kino.Image, "image/"}, {Kino.Audio, "audio/"}, {Kino.Video, "video/"}] do

@@ -2,8 +2,12 @@ defmodule HfHub.Kino.Cell do
   # The functions of Kino that this library calls. Kino is not a dependency: it is found at run time.
   @moduledoc false
 
+  alias HfHub.Kino.View
   alias HfHub.Progress
   alias HfHub.Progress.Line
+
+  # Number of characters of a bar.
+  @bar 40
 
   @doc "Returns whether Kino is loaded."
   @spec loaded?() :: boolean()
@@ -25,9 +29,13 @@ defmodule HfHub.Kino.Cell do
   def table(name, rows) do
     # All rows of a table must have all of its columns.
     keys = rows |> Enum.flat_map(&Keyword.keys/1) |> Enum.uniq()
-    rows = for row <- rows, do: Map.new(keys, &{&1, Keyword.get(row, &1, "")})
+    rows = for row <- rows, do: Map.new(keys, &{&1, value(Keyword.get(row, &1, ""))})
     call(Kino.DataTable, :new, [rows, [name: name, keys: keys]])
   end
+
+  # Kino sends tables as JSON, which has no other bytes than UTF-8: names in files may be any bytes, and of any length.
+  defp value(text) when is_binary(text), do: View.brief(text)
+  defp value(other), do: other
 
   def grid(items), do: call(Kino.Layout, :grid, [items])
   def text(text), do: call(Kino.Text, :new, [text])
@@ -49,36 +57,14 @@ defmodule HfHub.Kino.Cell do
   @doc "Returns the output of a value for Livebook."
   def output(content), do: call(Kino.Render, :to_livebook, [content])
 
-  @doc "Returns a progress bar with its line."
+  @doc """
+  Returns a progress bar and its line. It is text: HTML would be a new inline frame of the browser with each report, which
+  flickers, and Kino would keep all of them until the cell is evaluated again.
+  """
   @spec bar(Progress.t(), String.t()) :: struct()
   def bar(progress, label) do
-    line = escaped(Line.text(progress, label, 120))
-
-    bar =
-      if is_integer(progress.bytes_total) and progress.bytes_total > 0,
-        do:
-          ~s(<progress style="width:100%" max="#{progress.bytes_total}" value="#{progress.bytes_done}"></progress>),
-        else: ~s(<progress style="width:100%"></progress>)
-
-    done? = progress.activity in [:done, :failed]
-
-    call(Kino.HTML, :new, [
-      ~s(<div>#{if done? and progress.bytes_total in [nil, 0], do: "", else: bar}<div>#{line}</div></div>)
-    ])
-  end
-
-  # Names of files and repositories come from the network.
-  defp escaped(text) do
-    for <<char::utf8 <- text>>, into: "" do
-      case char do
-        ?< -> "&lt;"
-        ?> -> "&gt;"
-        ?& -> "&amp;"
-        ?" -> "&quot;"
-        ?' -> "&#39;"
-        other -> <<other::utf8>>
-      end
-    end
+    line = Line.text(progress, label, 120)
+    text(if bar = Line.bar(progress, @bar), do: bar <> "\n" <> line, else: line)
   end
 
   # Not a direct call, of which the compiler would warn where Kino is not loaded.

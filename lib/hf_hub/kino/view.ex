@@ -221,16 +221,18 @@ defmodule HfHub.Kino.View do
   defp size(nil), do: ""
   defp size(bytes), do: Brief.size(bytes)
 
-  defp brief(nil), do: ""
+  @doc "Returns a value as a cell of a table shows it."
+  @spec brief(term()) :: String.t()
+  def brief(nil), do: ""
 
-  defp brief(text) when is_binary(text),
-    do: if(String.valid?(text), do: String.slice(text, 0, 200), else: inspect(text, limit: 100))
+  def brief(text) when is_binary(text),
+    do: String.slice(if(String.valid?(text), do: text, else: inspect(text, limit: 100)), 0, 200)
 
-  defp brief(%DateTime{} = time), do: Calendar.strftime(time, "%Y-%m-%d %H:%M")
-  defp brief(value) when is_number(value) or is_atom(value), do: to_string(value)
+  def brief(%DateTime{} = time), do: Calendar.strftime(time, "%Y-%m-%d %H:%M")
+  def brief(value) when is_number(value) or is_atom(value), do: to_string(value)
 
-  defp brief([first | _rest] = list) when is_binary(first),
+  def brief([first | _rest] = list) when is_binary(first),
     do: list |> Enum.take(20) |> Enum.join(", ") |> brief()
 
-  defp brief(other), do: inspect(other, limit: 10, printable_limit: 100)
+  def brief(other), do: inspect(other, limit: 10, printable_limit: 100)
 end

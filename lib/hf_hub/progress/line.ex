@@ -12,6 +12,15 @@ defmodule HfHub.Progress.Line do
     String.slice(shorten(label, room) <> "  " <> facts, 0, columns - 1)
   end
 
+  @doc "Returns a bar of so many characters; `nil` while the size is unknown."
+  @spec bar(Progress.t(), pos_integer()) :: String.t() | nil
+  def bar(%{bytes_total: total, bytes_done: done}, cells) when is_integer(total) and total > 0 do
+    full = div(min(done, total) * cells, total)
+    String.duplicate("█", full) <> String.duplicate("░", cells - full)
+  end
+
+  def bar(_progress, _cells), do: nil
+
   defp facts(progress) do
     [percent(progress), bytes(progress), files(progress) | status(progress)]
     |> Enum.reject(&(&1 == ""))
