@@ -29,6 +29,12 @@ defmodule HfHub.ErrorHintTest do
     end
   end
 
+  test "names the option that keeps a call from the network" do
+    call = [repo_id: "org/none", cache_dir: "none", dry_run: true, local_files_only: true]
+    assert {:error, %{kind: :offline} = error} = HfHub.Download.snapshot_download(call)
+    assert error.message =~ "; omit local_files_only: true, or offline: true in {:hf, id, opts}"
+  end
+
   test "appends sentences in order and limits the length of the message" do
     hints = [%{"hint" => "check_name"}, %{"hint" => "sign_in", "page" => "https://hub/x"}]
 

@@ -7,6 +7,7 @@ defmodule HfHub.From03Test do
 
   # The structs of 0.3 with their fields, except `Operation.Add`, whose content is tagged here; and what were maps.
   @structs %{
+    HfHub.AccessRequests.AccessRequest => ~w(user fullname email status timestamp fields)a,
     HfHub.Api.DatasetInfo => ~w(id author sha downloads likes tags siblings created_at updated_at)a,
     HfHub.Api.ModelInfo =>
       ~w(id author sha downloads likes tags pipeline_tag siblings created_at updated_at)a,
@@ -25,22 +26,43 @@ defmodule HfHub.From03Test do
     HfHub.Cards.ModelCardData =>
       ~w(language license license_name license_link library_name tags datasets metrics eval_results model_name
          base_model pipeline_tag widget inference co2_eq_emissions extra)a,
+    HfHub.Collections.Collection =>
+      ~w(slug title description owner private items upvotes created_at updated_at theme position)a,
+    HfHub.Collections.CollectionItem => ~w(id item_id item_type note position added_at)a,
     HfHub.Commit.CommitInfo =>
       ~w(commit_url commit_message commit_description oid pr_url pr_num pr_revision repo_url)a,
     HfHub.Commit.Operation.Copy => ~w(src_path dst_path src_revision)a,
     HfHub.Commit.Operation.Delete => ~w(path_in_repo is_folder)a,
+    HfHub.Discussions.Comment => ~w(id author content hidden created_at updated_at edited)a,
+    HfHub.Discussions.Discussion =>
+      ~w(num title author status is_pull_request created_at updated_at num_comments)a,
+    HfHub.Discussions.DiscussionDetails =>
+      ~w(num title author status is_pull_request created_at updated_at events target_branch
+         head_sha merge_commit_oid)a,
+    HfHub.Discussions.StatusChange => ~w(id author status comment created_at)a,
+    HfHub.Discussions.TitleChange => ~w(id author old_title new_title created_at)a,
     HfHub.Git.BranchInfo => ~w(name ref target_commit)a,
     HfHub.Git.CommitInfo => ~w(id title message authors date)a,
     HfHub.Git.GitRefs => ~w(branches tags converts pull_requests)a,
     HfHub.Git.TagInfo => ~w(name ref target_commit message)a,
+    HfHub.InferenceEndpoints.ComputeConfig => ~w(accelerator instance_size instance_type scaling)a,
+    HfHub.InferenceEndpoints.Endpoint =>
+      ~w(name namespace status url model compute provider type created_at updated_at)a,
+    HfHub.InferenceEndpoints.ModelConfig => ~w(repository framework task revision image)a,
+    HfHub.InferenceEndpoints.ProviderConfig => ~w(vendor region)a,
+    HfHub.InferenceEndpoints.ScalingConfig => ~w(min_replica max_replica scale_to_zero_timeout)a,
+    HfHub.LFS.UploadInfo => ~w(sha256 size sample)a,
     HfHub.Repo.RepoUrl => ~w(url repo_id repo_type)a,
     HfHub.Spaces.SpaceRuntime =>
       ~w(stage hardware requested_hardware sleep_time sdk sdk_version storage raw_logs)a,
+    HfHub.Spaces.SpaceVariable => ~w(key value description updated_at)a,
     HfHub.Users.Organization =>
       ~w(name fullname avatar_url details num_members num_models num_datasets num_spaces)a,
     HfHub.Users.User =>
       ~w(username fullname avatar_url details is_following num_followers num_following num_models num_datasets
-         num_spaces num_likes)a
+         num_spaces num_likes)a,
+    HfHub.Webhooks.WatchedItem => ~w(type name)a,
+    HfHub.Webhooks.WebhookInfo => ~w(id url watched domains secret disabled created_at)a
   }
 
   test "structs have the names and fields of 0.3" do

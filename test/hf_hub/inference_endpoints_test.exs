@@ -72,6 +72,20 @@ defmodule HfHub.InferenceEndpointsTest do
              InferenceEndpoints.create_from_catalog(repo_id: "a/b@v1", token: false)
   end
 
+  test "hardware and vendors are strings or atoms, as in hf_hub 0.3", %{ours: ours} = context do
+    plant(context, "/endpoint/acme", 200, state("pending"), %{method: "POST"})
+    atoms = [accelerator: :gpu, instance_size: :x1, vendor: :aws, type: :protected]
+    assert {:ok, %Endpoint{}} = InferenceEndpoints.create("e", Keyword.merge(@required, atoms) ++ ours)
+
+    plant(context, "/endpoint/acme/e", 200, state("updating"), %{method: "PUT"})
+    assert {:ok, %Endpoint{}} = InferenceEndpoints.update("e", [instance_size: :x2, max_replica: 4] ++ ours)
+
+    assert [created, updated] = for(%{"body" => body} <- requests(context.base), do: body)
+    assert %{"compute" => %{"accelerator" => "gpu", "instanceSize" => "x1"}} = created
+    assert %{"provider" => %{"vendor" => "aws"}, "type" => "authenticated"} = created
+    assert %{"compute" => %{"instanceSize" => "x2"}} = updated
+  end
+
   test "names that would change the route are errors before a request", %{ours: ours} = context do
     for name <- ["", ".", ".."] do
       assert {:error, %Error{kind: :invalid_name, message: message}} = InferenceEndpoints.delete(name, ours)

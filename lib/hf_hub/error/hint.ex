@@ -110,7 +110,7 @@ defmodule HfHub.Error.Hint do
   def sentence(%{"hint" => "go_online"}) do
     if HfHub.Config.offline?(),
       do: "; unset HF_HUB_OFFLINE (or config :hf_hub, offline: true) to use the network",
-      else: "; omit offline: true in {:hf, id, opts} to use the network"
+      else: "; omit local_files_only: true, or offline: true in {:hf, id, opts}, to use the network"
   end
 
   def sentence(%{"hint" => name}), do: Map.fetch!(@sentences, name)

@@ -28,6 +28,10 @@ defmodule HfHub.InferenceEndpoints.Tables do
     ]
   ]
 
+  # Atoms, as in 0.3, or strings.
+  @accelerator "Hardware accelerator, such as `\"cpu\"`, `\"gpu\"` or `\"neuron\"`."
+  @instance_size "Size of the instance, such as `\"x4\"`."
+
   @metrics [:pending_requests, :hardware_usage]
 
   @scaling [
@@ -95,18 +99,19 @@ defmodule HfHub.InferenceEndpoints.Tables do
   @doc "Returns the options of `HfHub.InferenceEndpoints.create/2`."
   @spec create() :: Options.table()
   def create do
-    required = fn doc -> [type: :string, required: true, doc: doc] end
+    required = fn type, doc -> [type: type, required: true, doc: doc] end
 
     [
-      repository: required.("Id of the model to deploy."),
-      accelerator: required.("Hardware accelerator, such as `\"cpu\"`, `\"gpu\"` or `\"neuron\"`."),
-      instance_size: required.("Size of the instance, such as `\"x4\"`."),
+      repository: required.(:string, "Id of the model to deploy."),
+      accelerator: required.(:hardware, @accelerator),
+      instance_size: required.(:hardware, @instance_size),
       instance_type:
         required.(
+          :string,
           "Type of the instance, such as `\"intel-icl\"`; see `HfHub.InferenceEndpoints.list_hardware/1`."
         ),
-      region: required.("Region of the cloud provider, such as `\"us-east-1\"`."),
-      vendor: required.("Cloud provider, such as `\"aws\"`."),
+      region: required.(:string, "Region of the cloud provider, such as `\"us-east-1\"`."),
+      vendor: required.(:hardware, "Cloud provider, such as `\"aws\"`."),
       framework: [
         type: :string,
         default: "pytorch",
@@ -156,8 +161,8 @@ defmodule HfHub.InferenceEndpoints.Tables do
   @spec changes() :: Options.table()
   def changes do
     [
-      accelerator: [type: :string, doc: "Hardware accelerator, such as `\"gpu\"`."],
-      instance_size: [type: :string, doc: "Size of the instance, such as `\"x4\"`."],
+      accelerator: [type: :hardware, doc: @accelerator],
+      instance_size: [type: :hardware, doc: @instance_size],
       instance_type: [type: :string, doc: "Type of the instance, such as `\"intel-icl\"`."],
       min_replica: [
         type: :non_neg_integer,
@@ -218,7 +223,7 @@ defmodule HfHub.InferenceEndpoints.Tables do
       recipe_id: [type: :string, doc: "Id of a recipe of `HfHub.InferenceEndpoints.list_catalog/1`."],
       name: [type: :string, doc: "Name of the endpoint. Defaults to one that the service chooses."],
       accelerator: [
-        type: :string,
+        type: :hardware,
         doc:
           "Accelerator of the recipe to use, such as `\"cpu\"`, `\"gpu\"` or `\"neuron\"`; with `:repo_id` only."
       ],
@@ -235,7 +240,7 @@ defmodule HfHub.InferenceEndpoints.Tables do
   def filters do
     [
       accelerator: [
-        type: :string,
+        type: :hardware,
         doc: "Accelerator of the recipes: `\"cpu\"`, `\"gpu\"`, `\"neuron\"` or a newer one."
       ],
       engine: [
