@@ -8,6 +8,7 @@ pub mod error;
 pub mod etag;
 pub mod fnmatch;
 pub mod hash;
+pub mod hex;
 pub mod hint;
 pub mod ids;
 pub mod input;

@@ -10,10 +10,10 @@ use hf_hub_engine::{
     },
     hub::{api::ApiResponse, events::Event},
 };
-use rustler::{Atom, Encoder, Env, NewBinary, OwnedEnv, ResourceArc, Term, env::SavedTerm};
+use rustler::{Atom, Encoder, Env, OwnedEnv, ResourceArc, Term, env::SavedTerm};
 use serde::Serialize;
 
-use crate::{Held, OpenFile, Text, atoms, serial, structs};
+use crate::{Held, OpenFile, Text, atoms, serial, structs, term};
 
 /// Number of bytes from which on a JSON text is parsed by the owner of the job, on the heap of its process: the terms
 /// of a message are in many small pieces, which take as much memory again while they are copied.
@@ -34,7 +34,7 @@ impl Reply {
     pub(crate) fn response(response: ApiResponse, tables: Option<(OwnedEnv, SavedTerm)>) -> Self {
         Self(Box::new(move |env| {
             let (body, broken) = match response.json() {
-                None => (binary(env, &response.body), None),
+                None => (term::binary(env, &response.body), None),
                 Some(text) if text.len() < LONG => {
                     let load =
                         |(envs, it): &(OwnedEnv, SavedTerm)| envs.run(|of| it.load(of).in_env(env));
@@ -55,14 +55,14 @@ impl Reply {
         Self(Box::new(move |env| {
             let text = event.data.as_bytes();
             let data = leniently(text, |text| serial::json(env, text));
-            let data = data.unwrap_or_else(|_| binary(env, text));
+            let data = data.unwrap_or_else(|_| term::binary(env, text));
             with(serial::term(env, &event), atoms::data(), data)
         }))
     }
 
     /// Creates a piece of a file.
     pub(crate) fn bytes(bytes: Bytes) -> Self {
-        Self(Box::new(move |env| binary(env, &bytes)))
+        Self(Box::new(move |env| term::binary(env, &bytes)))
     }
 
     /// Creates bytes that were read, to which a binary refers unless they are few.
@@ -102,22 +102,10 @@ pub(crate) fn json<'a>(
 ) -> (Term<'a>, Option<String>) {
     match leniently(text, |text| serial::json(env, text)) {
         Ok(body) => (tables.and_then(|it| structs::decoded(body, it)).unwrap_or(body), None),
-        Err(error) => (binary(env, b""), Some(error.to_string())),
+        Err(error) => (term::binary(env, b""), Some(error.to_string())),
     }
 }
 
 fn with(map: Term<'_>, key: Atom, value: impl Encoder) -> Term<'_> {
     map.map_put(key, value).unwrap_or(map)
-}
-
-/// Copies bytes to a binary of the BEAM: measured to be cheaper for streams than sharing.
-pub(crate) fn binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
-    let mut binary = NewBinary::new(env, bytes.len());
-    binary.as_mut_slice().copy_from_slice(bytes);
-    binary.into()
-}
-
-/// Returns an atom of a closed list of names.
-pub(crate) fn atom(env: Env, name: &str) -> Atom {
-    Atom::from_str(env, name).unwrap_or_else(|_| atoms::error())
 }

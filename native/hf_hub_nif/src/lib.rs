@@ -16,6 +16,7 @@ mod jobs;
 mod map;
 mod serial;
 mod structs;
+mod term;
 
 use std::{
     panic::AssertUnwindSafe,

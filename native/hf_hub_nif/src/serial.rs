@@ -15,7 +15,7 @@ use serde::{
     ser::{self, Error as _, Impossible, Serialize},
 };
 
-use crate::{encode, map};
+use crate::{map, term};
 
 /// Builds the term of `value` in `env`.
 pub(crate) fn term<'a>(env: Env<'a>, value: &impl Serialize) -> Term<'a> {
@@ -176,7 +176,7 @@ impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
     }
 
     fn serialize_str(self, value: &str) -> Built<'a> {
-        let binary = || encode::binary(self.env, value.as_bytes());
+        let binary = || term::binary(self.env, value.as_bytes());
         Ok(match &self.open.again {
             Some(again) if value.len() <= SMALL_TEXT => again.borrow_mut().text(value, binary),
             _ => binary(),
@@ -184,7 +184,7 @@ impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Built<'a> {
-        Ok(encode::binary(self.env, value))
+        Ok(term::binary(self.env, value))
     }
 
     fn serialize_none(self) -> Built<'a> {
@@ -200,7 +200,7 @@ impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Built<'a> {
-        Ok(encode::atom(self.env, name).encode(self.env))
+        Ok(term::atom(self.env, name).encode(self.env))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -224,7 +224,7 @@ impl<'a, 'n> ser::Serializer for Builder<'a, 'n> {
         name: &'static str,
         value: &T,
     ) -> Built<'a> {
-        Ok((encode::atom(self.env, name), value.serialize(self)?).encode(self.env))
+        Ok((term::atom(self.env, name), value.serialize(self)?).encode(self.env))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'a, 'n>, Error> {
@@ -293,7 +293,7 @@ impl<'a> ser::SerializeStruct for Parts<'a, '_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        let name = encode::atom(self.0.env, name).encode(self.0.env);
+        let name = term::atom(self.0.env, name).encode(self.0.env);
         self.0.open.keys.borrow_mut().push(name);
         self.value(value)
     }

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::base::{
     error::{Error, ErrorKind, Result},
-    ids::{Commit, is_lower_hex},
+    hex,
+    ids::Commit,
 };
 
 /// Maximum length of an etag that is used as the blob's name unchanged.
@@ -74,7 +75,7 @@ impl Checksum {
             Proof::None => return None,
         };
         let hex = hex.trim().to_ascii_lowercase();
-        is_lower_hex(&hex, digits).then_some(Self { proof, hex })
+        hex::is(&hex, digits).then_some(Self { proof, hex })
     }
 
     /// Returns its kind.
@@ -98,7 +99,7 @@ impl Etag {
             return Err(Error::new(ErrorKind::InvalidResponse, message));
         }
         Ok(Self::of_blob(text).unwrap_or_else(|| {
-            let hash = crate::base::hash::hex(&Sha256::digest(text));
+            let hash = hex::encode(&Sha256::digest(text));
             Self { text: format!("etag-{hash}"), checksums: checksums_in(text) }
         }))
     }

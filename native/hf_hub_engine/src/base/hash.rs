@@ -11,6 +11,7 @@ use crate::base::{
     disk::open_regular,
     error::{Error, Result},
     etag::{Checksum, Etag, Proof},
+    hex,
     input::RawPath,
 };
 
@@ -60,8 +61,8 @@ impl Hasher {
     /// Returns the hash in lower-case hex.
     pub fn finish(self) -> String {
         match self {
-            Self::Sha256(hasher) => hex(&hasher.finalize()),
-            Self::Sha1(hasher) => hex(&hasher.finalize()),
+            Self::Sha256(hasher) => hex::encode(&hasher.finalize()),
+            Self::Sha1(hasher) => hex::encode(&hasher.finalize()),
         }
     }
 }
@@ -116,16 +117,6 @@ pub fn prove(path: &Path, etag: &Etag, first: Option<String>) -> Result<Verdict>
         wrong.get_or_insert(actual);
     }
     Ok(wrong.map_or(Verdict::Unknown, Verdict::Wrong))
-}
-
-/// Formats bytes as lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
-        .map(char::from)
-        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::{
+    error::{Error, ErrorKind, Result},
+    hex,
+};
 
 pub mod path;
 
@@ -201,7 +204,7 @@ impl Commit {
 
     /// Whether it is a SHA-1 or SHA-256 hash, and so always stands for the same files.
     pub fn is_immutable(&self) -> bool {
-        is_lower_hex(&self.0, 40) || is_lower_hex(&self.0, 64)
+        hex::is(&self.0, 40) || hex::is(&self.0, 64)
     }
 }
 
@@ -256,11 +259,6 @@ impl fmt::Display for Revision {
 fn is_bucket_name(part: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.+~-".contains(&b);
     !matches!(part, "" | "." | "..") && part.bytes().all(allowed)
-}
-
-/// Whether `text` is exactly `len` lower-case hex digits.
-pub fn is_lower_hex(text: &str, len: usize) -> bool {
-    text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_repo_name(part: &str) -> bool {

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::base::{
     etag::Etag,
-    ids::{Commit, EntryPath, Repo, Revision, is_lower_hex},
+    hex,
+    ids::{Commit, EntryPath, Repo, Revision},
     input::{self, RawPath},
 };
 
@@ -141,7 +142,7 @@ impl StoreDir {
     pub fn payload(&self, path: &Path) -> Option<PathBuf> {
         let mut parts = path.strip_prefix(&self.path).ok()?.iter();
         let (prefix, hash) = (parts.next()?.to_str()?, parts.next()?.to_str()?);
-        let fits = is_lower_hex(hash, 64) && prefix == &hash[..2] && parts.next().is_none();
+        let fits = hex::is(hash, 64) && prefix == &hash[..2] && parts.next().is_none();
         fits.then(|| path.to_owned())
     }
 
@@ -299,7 +300,7 @@ impl RepoDir {
     /// Returns the lock that callers may take on a file name. The name is hashed because it may be
     /// as long as a system allows.
     pub fn file_lock(&self, path: &EntryPath) -> PathBuf {
-        let name = crate::base::hash::hex(&Sha256::digest(path.as_str()));
+        let name = hex::encode(&Sha256::digest(path.as_str()));
         self.locks.join(format!("{name}.file"))
     }
 
@@ -376,7 +377,7 @@ fn short(name: &str) -> Cow<'_, str> {
     if name.len() <= LONGEST {
         return name.into();
     }
-    let hash = crate::base::hash::hex(&Sha1::digest(name));
+    let hash = hex::encode(&Sha1::digest(name));
     let start = &name[..name.floor_char_boundary(LONGEST - HASH)];
     format!("{start}-{hash}").into()
 }

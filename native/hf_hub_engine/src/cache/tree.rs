@@ -10,7 +10,8 @@ use crate::base::{
     disk::{open_regular, write_atomically},
     error::{Error, ErrorKind, Result},
     etag::Etag,
-    ids::{RepoPath, is_lower_hex},
+    hex,
+    ids::RepoPath,
 };
 
 const FORMAT_VERSION: u32 = 1;
@@ -169,9 +170,7 @@ impl Tree {
     }
 
     fn has_valid_xet_hashes(&self) -> bool {
-        self.0
-            .values()
-            .all(|entry| entry.xet_hash.as_deref().is_none_or(|hash| is_lower_hex(hash, 64)))
+        self.0.values().all(|entry| entry.xet_hash.as_deref().is_none_or(|hash| hex::is(hash, 64)))
     }
 }
 

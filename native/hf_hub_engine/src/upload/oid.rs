@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::{
     error::{Error, ErrorKind, Result},
     etag::Proof,
-    hash::{self, Hasher},
+    hash::Hasher,
+    hex,
 };
 
 /// The id of content. Compact: an upload of a hundred thousand files holds one for each.
@@ -96,8 +97,8 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 impl fmt::Display for Oid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&match self {
-            Self::Sha256(bytes) => hash::hex(bytes),
-            Self::Git(bytes) => hash::hex(bytes),
+            Self::Sha256(bytes) => hex::encode(bytes),
+            Self::Git(bytes) => hex::encode(bytes),
         })
     }
 }

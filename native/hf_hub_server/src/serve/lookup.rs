@@ -6,7 +6,7 @@ use super::call::Call;
 use super::error::ApiError;
 #[cfg(feature = "xet")]
 use crate::store::Bucket;
-use crate::store::{Git, Lookup, Repo, RepoKey};
+use crate::store::{Git, Lookup, Repo, RepoId, RepoKey, RepoKind};
 
 /// Returns where a repository is for this caller: invisible repositories do not exist, even under
 /// an old name. A different case of the letters counts as an old name.
@@ -38,4 +38,16 @@ pub(super) fn find_bucket(call: &Call, namespace: &str, name: &str) -> Result<Bu
     let found = call.hub.store.buckets().find(namespace, name)?;
     let found = found.filter(|found| !found.private || call.caller.may_read_in(&found.namespace));
     found.ok_or_else(|| ApiError::repo_not_found(call.caller.is_anonymous()))
+}
+
+/// Parses the kind of a repository; models by default.
+pub(super) fn kind(name: Option<&str>) -> Result<RepoKind, ApiError> {
+    let name = name.unwrap_or(RepoKind::Model.singular());
+    let known = RepoKind::ALL.into_iter().find(|kind| kind.singular() == name);
+    known.ok_or_else(|| ApiError::bad_request(format!("Invalid repo type: {name}")))
+}
+
+/// Parses the id of a repository.
+pub(super) fn id(id: &str) -> Result<RepoId, ApiError> {
+    id.parse().map_err(|err| ApiError::bad_request(format!("Invalid repo name: {err}")))
 }

@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail};
 use walkdir::{DirEntry, WalkDir};
 
 use super::disk::{self, Lock};
-use super::lfs::{LfsStore, is_oid};
+use super::lfs::LfsStore;
+use super::oid::is_oid;
 use super::{RepoKey, RepoKind, Store, first_commit, repo};
 
 /// Entries of a root that are copied apart, or belong to running requests.

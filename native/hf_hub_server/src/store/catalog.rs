@@ -6,7 +6,7 @@ use rusqlite::Row;
 use rusqlite::types::Value;
 
 use super::facts::Properties;
-use super::likes::Popularity;
+use super::popularity::Popularity;
 use super::repo_id::{RepoId, RepoKey, RepoKind};
 use super::settings::Settings;
 use super::{Store, db};

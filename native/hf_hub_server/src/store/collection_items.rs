@@ -6,20 +6,12 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 
 use super::catalog::{Query, Viewer};
-use super::collections::{self, Collection, Collections};
+use super::collections::{self, Collection, Collections, ItemKey};
 use super::db;
 use super::papers::Paper;
-use super::repo::Repo;
 use super::repo_id::{RepoKey, RepoKind};
 use super::settings::Gate;
 use super::token::random_id;
-
-/// What an item is, as the database refers to it.
-#[derive(Clone, Debug)]
-pub(crate) struct ItemKey {
-    column: &'static str,
-    value: Value,
-}
 
 /// An item.
 #[derive(Clone, Debug)]
@@ -56,34 +48,6 @@ pub(crate) struct ListedRepo {
     pub(crate) gated: Option<Gate>,
     /// Number of likes.
     pub(crate) likes: i64,
-}
-
-impl ItemKey {
-    /// Returns the key of a repository.
-    pub(crate) fn repo(repo: &Repo) -> Self {
-        Self { column: "repository_id", value: repo.row.into() }
-    }
-
-    /// Returns the key of a paper.
-    pub(crate) fn paper(id: &str) -> Self {
-        Self { column: "paper_id", value: id.to_owned().into() }
-    }
-
-    /// Returns the key of a collection.
-    pub(crate) fn collection(collection: &Collection) -> Self {
-        Self { column: "inner_id", value: collection.row.into() }
-    }
-
-    /// Returns the condition that the collection `c` has one of these items.
-    pub(super) fn any(keys: &[Self]) -> (String, Vec<Value>) {
-        let own = |key: &Self| {
-            let column = key.column;
-            format!("c.id IN (SELECT collection_id FROM collection_items WHERE {column} = ?)")
-        };
-        let conditions = keys.iter().map(own).chain(["FALSE".to_owned()]).collect::<Vec<_>>();
-        let values = keys.iter().map(|key| key.value.clone()).collect();
-        (format!("({})", conditions.join(" OR ")), values)
-    }
 }
 
 impl Collections {

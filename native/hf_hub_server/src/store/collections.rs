@@ -6,8 +6,8 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::catalog::Viewer;
-use super::collection_items::ItemKey;
 use super::db::{self, Db};
+use super::repo::Repo;
 use super::token::random_id;
 use super::users;
 
@@ -82,6 +82,13 @@ pub(crate) enum CollectionOrder {
     Trending,
 }
 
+/// What an item is, as the database refers to it.
+#[derive(Clone, Debug)]
+pub(crate) struct ItemKey {
+    pub(super) column: &'static str,
+    pub(super) value: Value,
+}
+
 /// Which collections to list.
 #[derive(Clone, Debug)]
 pub(crate) struct CollectionSearch {
@@ -144,6 +151,34 @@ impl Collection {
         }
         let separator = if words.is_empty() || words.ends_with('-') { "" } else { "-" };
         format!("{}/{words}{separator}{}", self.namespace, self.id)
+    }
+}
+
+impl ItemKey {
+    /// Returns the key of a repository.
+    pub(crate) fn repo(repo: &Repo) -> Self {
+        Self { column: "repository_id", value: repo.row.into() }
+    }
+
+    /// Returns the key of a paper.
+    pub(crate) fn paper(id: &str) -> Self {
+        Self { column: "paper_id", value: id.to_owned().into() }
+    }
+
+    /// Returns the key of a collection.
+    pub(crate) fn collection(collection: &Collection) -> Self {
+        Self { column: "inner_id", value: collection.row.into() }
+    }
+
+    /// Returns the condition that the collection `c` has one of these items.
+    pub(super) fn any(keys: &[Self]) -> (String, Vec<Value>) {
+        let own = |key: &Self| {
+            let column = key.column;
+            format!("c.id IN (SELECT collection_id FROM collection_items WHERE {column} = ?)")
+        };
+        let conditions = keys.iter().map(own).chain(["FALSE".to_owned()]).collect::<Vec<_>>();
+        let values = keys.iter().map(|key| key.value.clone()).collect();
+        (format!("({})", conditions.join(" OR ")), values)
     }
 }
 

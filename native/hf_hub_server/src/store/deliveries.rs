@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::about::About;
 use super::db;
+use super::delivery_log;
 use super::repo::{self, Repo};
 use super::users::User;
 use super::webhooks::{self, Webhook, WebhookState, Webhooks};
@@ -20,8 +21,6 @@ use super::{Store, disk};
 
 /// Maximum number of waiting deliveries of a webhook; more events are logged, but not sent.
 const MOST_WAITING: i64 = 500;
-/// Number of finished deliveries of a webhook that are kept in its log.
-const LOGGED: i64 = 100;
 /// Number of deliveries given up in a row after which a webhook is suspended.
 const MOST_FAILURES: i64 = 10;
 /// Maximum number of requests to the webhooks of one user at a time.
@@ -150,7 +149,7 @@ impl Webhooks {
                         bucket,
                     ),
                 )?;
-                prune(tx, webhook.row)?;
+                delivery_log::prune(tx, webhook.row)?;
             }
             Ok(())
         })
@@ -224,7 +223,7 @@ impl Webhooks {
             if attempt.url.is_some() {
                 count_failure(tx, due.webhook, attempt.verdict == Verdict::Failed)?;
             }
-            prune(tx, due.webhook)
+            delivery_log::prune(tx, due.webhook)
         })
     }
 
@@ -315,16 +314,6 @@ fn read(row: &Row<'_>) -> Result<Delivery> {
     })
 }
 
-/// Gives up what waits for a webhook.
-pub(super) fn give_up(tx: &Transaction<'_>, webhook: i64, why: &str) -> Result<()> {
-    tx.execute(
-        "UPDATE webhook_deliveries SET state = 'failed', finished_at = ?2, note = ?3
-         WHERE webhook_id = ?1 AND state = 'waiting'",
-        (webhook, Timestamp::now().as_microsecond(), why),
-    )?;
-    prune(tx, webhook)
-}
-
 /// Counts the deliveries given up in a row, and suspends a webhook with too many of them.
 fn count_failure(tx: &Transaction<'_>, webhook: i64, has_failed: bool) -> Result<()> {
     let failures = tx
@@ -337,7 +326,7 @@ fn count_failure(tx: &Transaction<'_>, webhook: i64, has_failed: bool) -> Result
         .optional()?;
     if failures.is_some_and(|failures| failures >= MOST_FAILURES) {
         webhooks::set_state(tx, webhook, WebhookState::Suspended)?;
-        give_up(tx, webhook, "the webhook was suspended after failures")?;
+        delivery_log::give_up(tx, webhook, "the webhook was suspended after failures")?;
     }
     Ok(())
 }
@@ -347,17 +336,6 @@ fn waiting(tx: &Transaction<'_>, webhook: i64) -> Result<i64> {
         "SELECT count(*) FROM webhook_deliveries WHERE webhook_id = ?1 AND state = 'waiting'",
     )?;
     Ok(query.query_row([webhook], |row| row.get(0))?)
-}
-
-/// Removes old deliveries from the log.
-fn prune(tx: &Transaction<'_>, webhook: i64) -> Result<()> {
-    let mut delete = tx.prepare_cached(
-        "DELETE FROM webhook_deliveries WHERE webhook_id = ?1 AND state <> 'waiting' AND id <=
-           (SELECT id FROM webhook_deliveries WHERE webhook_id = ?1 AND state <> 'waiting'
-            ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-    )?;
-    delete.execute((webhook, LOGGED))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use walkdir::WalkDir;
 
 use super::Store;
 use super::disk;
-use super::lfs::{LfsStore, is_oid};
+use super::lfs::LfsStore;
+use super::oid::is_oid;
 use super::repo::Repo;
 
 impl Store {

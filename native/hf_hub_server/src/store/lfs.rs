@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::disk;
+use super::oid::is_oid;
 use super::running_hash::RunningHashes;
 #[cfg(feature = "xet")]
 use super::xet::{XetFile, XetStore};
@@ -56,11 +57,6 @@ impl Pointer {
         let oid = oid.filter(|oid| is_oid(oid))?;
         Some(Self { oid, size: size? })
     }
-}
-
-/// Whether `text` is a valid id of content: 64 lower-case hex digits.
-pub(crate) fn is_oid(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The store of large files below the root. Some of them are files of their own, others are in Xet

@@ -2,26 +2,18 @@
 
 use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Row, Transaction};
+use rusqlite::Transaction;
 
 use super::Store;
 use super::catalog::{Query, Viewer};
 use super::db;
+use super::popularity::Popularity;
 use super::repo::Repo;
 use super::repo_id::{RepoKey, RepoKind};
 use super::users::Account;
 
 /// How long a like counts for the trend.
 const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// How many users like a repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Popularity {
-    /// Number of likes.
-    pub(crate) likes: i64,
-    /// Number of likes of the last seven days.
-    pub(crate) trend: i64,
-}
 
 /// A liked repository.
 #[derive(Clone, Debug)]
@@ -30,16 +22,6 @@ pub(crate) struct Liked {
     pub(crate) key: RepoKey,
     /// When it was liked.
     pub(crate) at: Timestamp,
-}
-
-impl Popularity {
-    /// The columns that [`Self::from_row`] reads.
-    pub(super) const COLUMNS: &str = "likes, trend";
-
-    /// Reads the columns, the first of which has the number `first`.
-    pub(super) fn from_row(row: &Row<'_>, first: usize) -> Result<Self> {
-        Ok(Self { likes: row.get(first)?, trend: row.get(first + 1)? })
-    }
 }
 
 impl Store {

@@ -17,6 +17,7 @@ mod collections;
 mod commit;
 mod db;
 mod deliveries;
+mod delivery_log;
 mod devices;
 mod discussions;
 mod disk;
@@ -35,9 +36,11 @@ mod lfs;
 mod lifecycle;
 mod likes;
 mod log;
+mod oid;
 mod organizations;
 mod papers;
 mod parts;
+mod popularity;
 mod pull_requests;
 mod push;
 mod repo;
@@ -64,9 +67,10 @@ pub(crate) use buckets::{
 };
 pub(crate) use catalog::{Found, Order, Search, Viewer};
 pub(crate) use changes::Changes;
-pub(crate) use collection_items::{Content, Item, ItemKey};
+pub(crate) use collection_items::{Content, Item};
 pub(crate) use collections::{
-    Collection, CollectionChange, CollectionOrder, CollectionSearch, Collections, NewCollection,
+    Collection, CollectionChange, CollectionOrder, CollectionSearch, Collections, ItemKey,
+    NewCollection,
 };
 pub(crate) use commit::{Base, CommitError, Spec as CommitSpec};
 pub(crate) use deliveries::{Attempt, Due, Outgoing, Verdict};
@@ -89,12 +93,14 @@ pub(crate) use jobs::{
     Stage as JobStage,
 };
 pub(crate) use large_files::LargeFile;
-pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, Stored, is_oid};
-pub(crate) use likes::{Liked, Popularity};
+pub(crate) use lfs::{LfsStore, MAX_POINTER_SIZE, Pointer, Receiving, Stored};
+pub(crate) use likes::Liked;
 pub(crate) use log::{Piece, Tail, Writer as LogWriter};
+pub(crate) use oid::is_oid;
 pub(crate) use organizations::{Member, Organization, Organizations};
 pub(crate) use papers::{Paper, Papers};
 pub(crate) use parts::{IncomingPart, PartPlace, is_upload};
+pub(crate) use popularity::Popularity;
 pub(crate) use push::{Broken as BrokenPush, Moved, Quarantine, RefMove};
 pub(crate) use repo::{Lookup, Repo};
 pub(crate) use repo_id::{RepoId, RepoKey, RepoKind};

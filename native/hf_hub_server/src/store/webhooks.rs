@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Bucket;
 use super::Store;
 use super::db::{self, Db};
+use super::delivery_log;
 use super::repo_id::RepoKey;
 use super::users::{self, User};
 
@@ -185,7 +186,7 @@ impl Webhooks {
             if is_enabled {
                 return Ok(());
             }
-            super::deliveries::give_up(tx, webhook.row, "the webhook was disabled")
+            delivery_log::give_up(tx, webhook.row, "the webhook was disabled")
         })
     }
 

@@ -13,7 +13,7 @@ use crate::{
         disk,
         error::Error,
         etag::{Etag, Proof},
-        hash,
+        hash, hex,
     },
     cache::{
         layout::{CacheDir, StoreDir},
@@ -265,7 +265,7 @@ fn is_temporary_marker(path: &Path, store: &StoreDir) -> bool {
     let marker = marker.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let random =
         name.and_then(|name| name.strip_prefix(marker)?.strip_prefix('.')?.strip_suffix(".tmp"));
-    random.is_some_and(|random| crate::base::ids::is_lower_hex(random, 8))
+    random.is_some_and(|random| hex::is(random, 8))
 }
 
 fn is_older(time: SystemTime, age: Duration) -> bool {

@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
@@ -19,6 +18,7 @@ use super::super::hub::Hub;
 use super::super::query::Query;
 use super::super::sign::Rejection;
 use super::super::slot;
+use super::object_error::{self, no_such_key};
 use super::uploads;
 use crate::store::is_oid;
 
@@ -38,11 +38,12 @@ pub(super) async fn serve(State(hub): State<Arc<Hub>>, request: Request) -> Resp
 /// The response to an expired link.
 pub(in super::super) fn expired(at: Timestamp) -> Response {
     let detail = format!("<Expires>{at}</Expires><ServerTime>{}</ServerTime>", Timestamp::now());
-    error(StatusCode::FORBIDDEN, "AccessDenied", "Request has expired", &detail)
+    object_error::respond(StatusCode::FORBIDDEN, "AccessDenied", "Request has expired", &detail)
 }
 
 fn check(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
-    let fail = |status, code, message| Err(Box::new(error(status, code, message, "")));
+    let fail =
+        |status, code, message| Err(Box::new(object_error::respond(status, code, message, "")));
     if request.headers.contains_key(AUTHORIZATION) {
         let message = "Only one auth mechanism allowed; this link is signed, do not send an Authorization header";
         return fail(StatusCode::BAD_REQUEST, "InvalidArgument", message);
@@ -65,7 +66,8 @@ fn check(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
 
 /// Checks that a request has a valid signature, and no token.
 pub(super) fn check_link(hub: &Hub, request: &Parts) -> Result<(), Box<Response>> {
-    let fail = |status, code, message| Err(Box::new(error(status, code, message, "")));
+    let fail =
+        |status, code, message| Err(Box::new(object_error::respond(status, code, message, "")));
     if request.headers.contains_key(AUTHORIZATION) {
         let message = "Only one auth mechanism allowed; this link is signed, do not send an Authorization header";
         return fail(StatusCode::BAD_REQUEST, "InvalidArgument", message);
@@ -106,25 +108,10 @@ fn send(hub: &Hub, request: &Parts) -> Response {
 }
 
 fn failure() -> Response {
-    error(
+    object_error::respond(
         StatusCode::INTERNAL_SERVER_ERROR,
         "InternalError",
         "We encountered an internal error.",
         "",
     )
-}
-
-/// The response for missing content.
-pub(super) fn no_such_key() -> Response {
-    error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.", "")
-}
-
-/// Returns an error in the format of object stores.
-pub(super) fn error(status: StatusCode, code: &str, message: &str, detail: &str) -> Response {
-    let text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <Error><Code>{code}</Code><Message>{message}</Message>{detail}</Error>"
-    );
-    let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/xml"))];
-    (status, headers, Body::from(text)).into_response()
 }

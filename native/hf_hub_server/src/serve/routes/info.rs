@@ -9,7 +9,7 @@ use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::lookup::checkout;
 use super::super::response;
-use super::spaces;
+use super::spaces::runtime_state;
 use crate::store::{
     Entry, EntryKind, Gate, MAIN, Popularity, Properties, Repo, RepoKey, RepoKind, Settings, facts,
 };
@@ -30,7 +30,7 @@ pub(super) fn get(call: &Call, repo: &Repo, revision: Option<&str>) -> Reply {
     let state = State { key, settings, head: &head, modified_at, popularity };
     let mut all = state.properties(facts);
     if repo.key.kind == RepoKind::Space {
-        let runtime = spaces::runtime_of(&call.hub.store, &repo.key, &head, &all)?;
+        let runtime = runtime_state::json(&call.hub.store, &repo.key, &head, &all)?;
         all.insert("runtime".into(), runtime);
     }
     let expand = call.query.all("expand").collect::<HashSet<_>>();

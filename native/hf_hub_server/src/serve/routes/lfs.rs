@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
-use super::super::lookup::open;
+use super::super::lookup::{self, open};
 use super::super::response;
 use super::super::slot::{Multipart, Slot};
-use super::{check_commit_rights, limits, repos};
+use super::{check_commit_rights, limits};
 use crate::store::{Lookup, Pointer, Repo, RepoKey, is_oid};
 
 const LFS_JSON: HeaderValue = HeaderValue::from_static("application/vnd.git-lfs+json");
@@ -221,8 +221,8 @@ pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
     call.caller.writer()?;
     call.caller.check_files(source)?;
     let wanted: Wanted = call.body.json()?;
-    let kind = repos::kind(wanted.target.kind.as_deref())?;
-    let key = call.hub.store.spelled(&RepoKey::new(kind, repos::parse(&wanted.target.name)?))?;
+    let kind = lookup::kind(wanted.target.kind.as_deref())?;
+    let key = call.hub.store.spelled(&RepoKey::new(kind, lookup::id(&wanted.target.name)?))?;
     let Lookup::Found(target) = open(call, &key)? else {
         return Err(ApiError::repo_not_found(call.caller.is_anonymous()));
     };

@@ -7,7 +7,7 @@ use super::super::error::ApiError;
 use super::super::response;
 use super::info::State;
 use super::page::Page;
-use super::spaces;
+use super::spaces::runtime_state;
 use crate::store::{Found, Order, Properties, RepoKind, Search};
 
 const SHORT: [&str; 14] = [
@@ -139,7 +139,7 @@ fn shown(call: &Call, found: Found) -> Result<Properties, ApiError> {
     let expand = call.query.all("expand").collect::<Vec<_>>();
     if key.kind == RepoKind::Space && expand.contains(&"runtime") {
         let head = all.get("sha").and_then(Value::as_str).unwrap_or_default();
-        let runtime = spaces::runtime_of(&call.hub.store, &key, head, &all)?;
+        let runtime = runtime_state::json(&call.hub.store, &key, head, &all)?;
         all.insert("runtime".into(), runtime);
     }
     let full = call.query.flag("full");

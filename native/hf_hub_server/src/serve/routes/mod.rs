@@ -21,6 +21,7 @@ pub(super) mod likes;
 mod limits;
 mod list;
 mod oauth;
+mod object_error;
 mod organizations;
 mod owned;
 mod page;

@@ -9,14 +9,14 @@ use super::super::access::Caller;
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
 use super::super::events::{Change, Event};
-use super::super::lookup::open;
+use super::super::lookup::{self, open};
 use super::super::response;
 #[cfg(feature = "xet")]
 use super::buckets;
 use super::commit;
 use super::settings::{self, Visibility};
 use super::{info, spaces};
-use crate::store::{Lookup, Repo, RepoId, RepoKey, RepoKind, Settings, default_gitattributes};
+use crate::store::{Lookup, Repo, RepoKey, RepoKind, Settings, default_gitattributes};
 
 const SDKS: [&str; 4] = ["gradio", "streamlit", "docker", "static"];
 
@@ -119,9 +119,9 @@ pub(super) fn rename(call: &Call) -> Reply {
     if wanted.kind.as_deref() == Some("bucket") && call.hub.options.xet {
         return buckets::rename(call, &wanted.from_repo, &wanted.to_repo);
     }
-    let kind = kind(wanted.kind.as_deref())?;
-    let old = call.hub.store.spelled(&RepoKey::new(kind, parse(&wanted.from_repo)?))?;
-    let new = RepoKey::new(kind, parse(&wanted.to_repo)?);
+    let kind = lookup::kind(wanted.kind.as_deref())?;
+    let old = call.hub.store.spelled(&RepoKey::new(kind, lookup::id(&wanted.from_repo)?))?;
+    let new = RepoKey::new(kind, lookup::id(&wanted.to_repo)?);
     let Lookup::Found(repo) = open(call, &old)? else {
         return Err(ApiError::repo_not_found(call.caller.is_anonymous()));
     };
@@ -151,7 +151,7 @@ pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
     call.caller.writer()?;
     call.caller.check_files(source)?;
     let wanted: Wanted = call.body.json()?;
-    let key = RepoKey::new(source.key.kind, parse(&wanted.repository)?);
+    let key = RepoKey::new(source.key.kind, lookup::id(&wanted.repository)?);
     call.caller.creator(&key)?;
     let mut settings = Settings::new(&key);
     settings.private = wanted.visibility.is_private(key.kind)?.unwrap_or(source.settings.private);
@@ -169,18 +169,6 @@ pub(super) fn duplicate(call: &Call, source: &Repo) -> Reply {
     }
 }
 
-/// Parses a kind; models by default.
-pub(super) fn kind(name: Option<&str>) -> Result<RepoKind, ApiError> {
-    let name = name.unwrap_or(RepoKind::Model.singular());
-    let known = RepoKind::ALL.into_iter().find(|kind| kind.singular() == name);
-    known.ok_or_else(|| ApiError::bad_request(format!("Invalid repo type: {name}")))
-}
-
-/// Parses an id.
-pub(super) fn parse(id: &str) -> Result<RepoId, ApiError> {
-    id.parse().map_err(|err| ApiError::bad_request(format!("Invalid repo name: {err}")))
-}
-
 /// Returns the error for an existing name, with the URL of that repository.
 fn taken(call: &Call, key: &RepoKey) -> Result<ApiError, ApiError> {
     let url = call.page_url(&call.hub.store.spelled(key)?);
@@ -196,7 +184,7 @@ impl Named {
             None if self.name.contains('/') => self.name.clone(),
             None => format!("{}/{}", caller.user()?.name, self.name),
         };
-        Ok(RepoKey::new(kind(self.kind.as_deref())?, parse(&id)?))
+        Ok(RepoKey::new(lookup::kind(self.kind.as_deref())?, lookup::id(&id)?))
     }
 }
 

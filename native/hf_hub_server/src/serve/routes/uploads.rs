@@ -19,7 +19,7 @@ use super::super::hub::Hub;
 use super::super::intake::{Broken, Sink};
 use super::super::response::header_value;
 use super::super::slot::{Part, Slot};
-use super::cdn;
+use super::object_error;
 use crate::store::{IncomingPart, PartPlace, Receiving, Repo};
 
 /// Handles a PUT to a path with a valid signature.
@@ -60,21 +60,21 @@ impl Upload {
         let (slot, part) = (Slot::parse(path), Part::parse(path));
         let size = slot.as_ref().map(|slot| slot.pointer.size);
         let Some(size) = size.or(part.as_ref().map(|part| part.size)) else {
-            return Ok(Err(Box::new(cdn::no_such_key())));
+            return Ok(Err(Box::new(object_error::no_such_key())));
         };
         if length.is_some_and(|length| length != size) {
             return Ok(Err(Box::new(wrong_size())));
         }
         let content = if let Some(slot) = slot {
             let Some(repo) = hub.store.follow(&slot.key)? else {
-                return Ok(Err(Box::new(cdn::no_such_key())));
+                return Ok(Err(Box::new(object_error::no_such_key())));
             };
             Content::Whole { slot, repo: Box::new(repo), receiving: lfs.receive()? }
         } else if let Some(part) = part {
             let incoming = lfs.receive_part(place(&part))?;
             Content::Part { part, incoming }
         } else {
-            return Ok(Err(Box::new(cdn::no_such_key())));
+            return Ok(Err(Box::new(object_error::no_such_key())));
         };
         Ok(Ok(Self { size, content }))
     }
@@ -96,7 +96,12 @@ impl Upload {
                 let (incoming, oid) = (receiving.end(), slot.pointer.oid);
                 if incoming.pointer.oid != oid {
                     let message = "The SHA-256 you specified did not match what we received.";
-                    return Ok(cdn::error(StatusCode::BAD_REQUEST, "BadDigest", message, ""));
+                    return Ok(object_error::respond(
+                        StatusCode::BAD_REQUEST,
+                        "BadDigest",
+                        message,
+                        "",
+                    ));
                 }
                 lfs.keep(incoming)?;
                 repo.hold(&lfs, &oid)?;
@@ -135,17 +140,17 @@ fn stored(etag: &str) -> Response {
 
 fn wrong_size() -> Response {
     let message = "The body does not have the size this link was signed for.";
-    cdn::error(StatusCode::BAD_REQUEST, "EntityTooLarge", message, "")
+    object_error::respond(StatusCode::BAD_REQUEST, "EntityTooLarge", message, "")
 }
 
 fn incomplete() -> Response {
     let message = "You did not provide the number of bytes specified by Content-Length.";
-    cdn::error(StatusCode::BAD_REQUEST, "IncompleteBody", message, "")
+    object_error::respond(StatusCode::BAD_REQUEST, "IncompleteBody", message, "")
 }
 
 fn timed_out() -> Response {
     let message = "Your socket connection to the server was not read from or written to within the timeout period.";
-    cdn::error(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message, "")
+    object_error::respond(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message, "")
 }
 
 /// Returns no more details than an object store would, but the status and the cause for the log.

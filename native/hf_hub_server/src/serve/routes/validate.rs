@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::call::{Call, Reply};
 use super::super::error::ApiError;
+use super::super::lookup;
 use super::super::response;
-use super::repos;
 use crate::store::card;
 
 /// Handles `POST /api/validate-yaml`.
@@ -20,7 +20,7 @@ pub(super) fn post(call: &Call) -> Reply {
     }
 
     let wanted: Wanted = call.body.json()?;
-    let kind = repos::kind(wanted.repo_type.as_deref())?;
+    let kind = lookup::kind(wanted.repo_type.as_deref())?;
     let report = card::check(wanted.content.as_bytes(), kind);
     let (errors, warnings) = (messages(&report.errors), messages(&report.warnings));
     if report.errors.is_empty() {

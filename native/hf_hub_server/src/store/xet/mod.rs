@@ -30,7 +30,7 @@ use tempfile::NamedTempFile;
 
 use super::db::Db;
 use super::disk;
-use super::lfs::is_oid;
+use super::oid::is_oid;
 
 /// What a client sent is not what it claims to be.
 #[derive(Debug)]

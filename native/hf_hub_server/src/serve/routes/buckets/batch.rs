@@ -9,10 +9,9 @@ use serde_json::json;
 
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
-use super::super::super::lookup::{find_bucket, open};
+use super::super::super::lookup::{self, find_bucket, open};
 use super::super::super::response;
 use super::super::limits;
-use super::super::repos;
 use super::notify::{Change, notify};
 use super::own;
 use crate::store::{Bucket, BucketFile, FileChange, Pointer, RepoKey, XetFile};
@@ -171,7 +170,7 @@ fn has(call: &Call, kind: &str, id: &str, oid: &str) -> Result<bool, ApiError> {
         return Ok(oid == NO_BYTES || call.hub.store.buckets().holds(&source, oid)?);
     }
     let Ok(id) = id.parse() else { return Ok(false) };
-    let place = open(call, &RepoKey::new(repos::kind(Some(kind))?, id))?;
+    let place = open(call, &RepoKey::new(lookup::kind(Some(kind))?, id))?;
     let Some(source) = place.found() else { return Ok(false) };
     if call.caller.check_files(&source).is_err() {
         return Ok(false);

@@ -7,13 +7,13 @@ mod logs;
 mod new;
 mod quota;
 mod runtime;
+pub(super) mod runtime_state;
 mod search;
 mod templates;
 mod volumes;
 
 pub(super) use new::{Wanted, of_template};
 pub(super) use quota::zero_gpu;
-pub(super) use runtime::json as runtime_of;
 pub(super) use search::get as search;
 pub(super) use templates::get as list_templates;
 

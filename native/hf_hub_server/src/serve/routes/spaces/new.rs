@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::super::super::call::Call;
 use super::super::super::error::ApiError;
-use super::super::super::lookup::open;
-use super::super::{hardware, repos};
+use super::super::super::lookup::{self, open};
+use super::super::hardware;
 use super::{environment, runtime, volumes};
 use crate::store::{Lookup, NewSpace, Repo, RepoKey, RepoKind, Space};
 
@@ -58,7 +58,7 @@ impl Wanted {
 
 /// Returns the Space that a template is.
 pub(in super::super) fn of_template(call: &Call, id: &str) -> Result<Repo, ApiError> {
-    let key = RepoKey::new(RepoKind::Space, repos::parse(id)?);
+    let key = RepoKey::new(RepoKind::Space, lookup::id(id)?);
     match open(call, &key)? {
         Lookup::Found(repo) => {
             call.caller.check_files(&repo)?;

@@ -1,130 +1,28 @@
-//! The runtime of a Space: its stage and hardware, and the requests that change them.
+//! Requests that read and change the runtime of a Space.
 
 use axum::http::Method;
-use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
 use super::super::super::response;
 use super::super::{hardware, info};
-use crate::store::{FREE_HARDWARE, Properties, Repo, RepoKey, Space, Stage, Store};
+use super::runtime_state::{self, Files};
+use crate::store::{Repo, Space};
 
 const TIERS: [&str; 3] = ["small", "medium", "large"];
-/// Seconds after which a Space on free hardware sleeps, which cannot be changed.
-const FREE_SLEEP_TIME: i64 = 48 * 3600;
 
-/// What the files of a Space say about the app.
-#[derive(Debug)]
-pub(super) struct Files {
-    head: String,
-    sdk: Option<String>,
-    has_app: bool,
-}
-
-impl Files {
-    /// Reads the files of the main branch.
-    pub(super) fn read(call: &Call, repo: &Repo) -> Result<Self, ApiError> {
-        let (head, _, properties) = info::of_main(call, repo)?;
-        Ok(Self::new(&head, &properties))
-    }
-
-    fn new(head: &str, properties: &Properties) -> Self {
-        let sdk = properties.get("sdk").and_then(Value::as_str).map(str::to_owned);
-        let card = properties.get("cardData").unwrap_or(&Value::Null);
-        let usual = match sdk.as_deref() {
-            Some("docker") => "Dockerfile",
-            Some("static") => "index.html",
-            _ => "app.py",
-        };
-        let file = card["app_file"].as_str().unwrap_or(usual);
-        let files = properties.get("siblings").and_then(Value::as_array);
-        let has_app = files.is_some_and(|files| files.iter().any(|one| one["rfilename"] == file));
-        Self { head: head.to_owned(), sdk, has_app }
-    }
-
-    fn is_static(&self) -> bool {
-        self.sdk.as_deref() == Some("static")
-    }
-
-    /// Returns an error for a static Space, which is never run.
-    pub(super) fn check_runs(&self, what: &str) -> Result<(), ApiError> {
-        if self.is_static() {
-            return Err(ApiError::bad_request(format!("A static Space cannot {what}")));
-        }
-        Ok(())
-    }
-}
-
-/// Returns the runtime as the API shows it.
-pub(in super::super) fn json(
-    store: &Store,
-    key: &RepoKey,
-    head: &str,
-    properties: &Properties,
-) -> Result<Value, ApiError> {
-    shown(store, key, &store.spaces().get(key)?, &Files::new(head, properties))
-}
-
-fn shown(store: &Store, key: &RepoKey, space: &Space, files: &Files) -> Result<Value, ApiError> {
-    let (stage, message) = stage(store, key, space, files)?;
-    let is_up = stage.is_up();
-    let requested = (!files.is_static()).then_some(&space.hardware);
-    let mut json = json!({
-        "stage": stage,
-        "hardware": { "current": requested.filter(|_| is_up), "requested": requested },
-        "storage": space.storage,
-        "gcTimeout": sleep_time(space),
-        "replicas": { "current": u8::from(is_up), "requested": 1 },
-        "devMode": space.dev_mode,
-        "sha": files.head,
-    });
-    if !space.volumes.is_empty() {
-        json["volumes"] = space.volumes.clone().into();
-    }
-    if let Some(message) = message {
-        json["errorMessage"] = message.into();
-    }
-    if space.hot_reloaded.as_ref() == Some(&files.head) {
-        let replica = &files.head[..files.head.len().min(8)];
-        let statuses = if is_up { json!([[replica, "created"]]) } else { json!([]) };
-        let status = if is_up { "created" } else { "canceled" };
-        json["hotReloading"] = json!({ "status": status, "replicaStatuses": statuses });
-    }
-    Ok(json)
-}
-
-/// Returns the stage, and its reason if it is one of this Hub.
-fn stage(
-    store: &Store,
-    key: &RepoKey,
-    space: &Space,
-    files: &Files,
-) -> Result<(Stage, Option<&'static str>), ApiError> {
-    if let Some(stage) = space.stage(Timestamp::now()) {
-        return Ok((stage, None));
-    }
-    if store.spaces().has_collision(key)? {
-        return Ok((Stage::ConfigError, Some("Collision on variables and secrets names")));
-    }
-    Ok(match files {
-        Files { has_app: false, .. } => (Stage::NoAppFile, None),
-        Files { .. } if files.is_static() => (Stage::Running, None),
-        Files { .. } => (Stage::Stopped, Some("The Local Hub does not run Spaces")),
-    })
-}
-
-/// Free hardware has a sleep time of its own; other hardware has the one of the owner, or none.
-fn sleep_time(space: &Space) -> Option<i64> {
-    if space.hardware == FREE_HARDWARE { Some(FREE_SLEEP_TIME) } else { space.sleep_time }
+/// Reads the files of the main branch.
+pub(super) fn files(call: &Call, repo: &Repo) -> Result<Files, ApiError> {
+    let (head, _, properties) = info::of_main(call, repo)?;
+    Ok(Files::new(&head, &properties))
 }
 
 /// Handles `GET /api/spaces/{id}/runtime`.
 pub(super) fn get(call: &Call, repo: &Repo) -> Reply {
-    let files = Files::read(call, repo)?;
+    let files = files(call, repo)?;
     let space = call.hub.store.spaces().get(&repo.key)?;
-    Ok(response::json(&shown(&call.hub.store, &repo.key, &space, &files)?))
+    Ok(response::json(&runtime_state::shown(&call.hub.store, &repo.key, &space, &files)?))
 }
 
 /// Changes the settings of a Space that is run, and responds with its runtime. `what` is what a
@@ -136,12 +34,12 @@ fn change(
     check: impl FnOnce(&Files, &Space) -> Result<Box<dyn FnOnce(&mut Space)>, ApiError>,
 ) -> Reply {
     call.caller.writer_in(repo.key.id.namespace())?;
-    let files = Files::read(call, repo)?;
+    let files = files(call, repo)?;
     files.check_runs(what)?;
     let spaces = call.hub.store.spaces();
     let change = check(&files, &spaces.get(&repo.key)?)?;
     let space = spaces.update(&repo.key, change)?;
-    Ok(response::json(&shown(&call.hub.store, &repo.key, &space, &files)?))
+    Ok(response::json(&runtime_state::shown(&call.hub.store, &repo.key, &space, &files)?))
 }
 
 /// Handles `POST /api/spaces/{id}/pause`.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
 use super::super::super::response;
-use super::runtime;
+use super::runtime_state;
 use crate::store::{Found, RepoKind, Search};
 
 /// Maximum number of results.
@@ -68,7 +68,7 @@ pub(in super::super) fn get(call: &Call) -> Reply {
 
 /// Returns a Space as the API shows it; `None` if it is not running, unless others are wanted too.
 fn result(call: &Call, found: &Found, score: u32, words: usize) -> Result<Option<Value>, ApiError> {
-    let runtime = runtime::json(&call.hub.store, &found.key, &found.head, &found.facts)?;
+    let runtime = runtime_state::json(&call.hub.store, &found.key, &found.head, &found.facts)?;
     let is_hidden = runtime["stage"] != "RUNNING" && !call.query.flag("includeNonRunning");
     Ok((!is_hidden).then(|| shown(found, &runtime, score, words)))
 }

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 
 use super::super::super::call::{Call, Reply};
 use super::super::super::error::ApiError;
-use super::super::super::lookup::open;
+use super::super::super::lookup::{self, open};
 use super::super::super::response;
-use super::super::repos;
 use super::runtime;
 use crate::store::{Lookup, Repo, RepoKey, RepoKind};
 
@@ -41,7 +40,7 @@ struct Wanted {
 /// Handles `/api/spaces/{id}/volumes`.
 pub(super) fn act(call: &Call, repo: &Repo) -> Reply {
     call.caller.writer_in(repo.key.id.namespace())?;
-    let files = runtime::Files::read(call, repo)?;
+    let files = runtime::files(call, repo)?;
     files.check_runs("have volumes")?;
     let spaces = call.hub.store.spaces();
     let volumes = if call.method == Method::DELETE {
@@ -88,7 +87,7 @@ impl Sent {
         }
         let is_bucket = self.kind == "bucket";
         if is_bucket {
-            repos::parse(&self.source)?;
+            lookup::id(&self.source)?;
         } else {
             self.check_source(call)?;
         }
@@ -106,8 +105,8 @@ impl Sent {
 
     /// Checks that the owner of the Space can read the repository.
     fn check_source(&self, call: &Call) -> Result<(), ApiError> {
-        let kind: RepoKind = repos::kind(Some(&self.kind))?;
-        let key = RepoKey::new(kind, repos::parse(&self.source)?);
+        let kind: RepoKind = lookup::kind(Some(&self.kind))?;
+        let key = RepoKey::new(kind, lookup::id(&self.source)?);
         match open(call, &key)? {
             Lookup::Found(repo) => call.caller.check_files(&repo),
             Lookup::Moved(_) | Lookup::Missing => Err(ApiError::bad_request(format!(

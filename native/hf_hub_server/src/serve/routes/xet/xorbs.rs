@@ -18,7 +18,7 @@ use super::super::super::error::ApiError;
 use super::super::super::hub::Hub;
 use super::super::super::intake::Sink;
 use super::super::super::response;
-use super::super::cdn;
+use super::super::{cdn, object_error};
 use super::token::Right;
 use super::{Asked, answer, failure, finish};
 use crate::store::{IncomingXorb, MAX_XORB, XetHash};
@@ -208,7 +208,7 @@ fn send(asked: &Asked) -> Reply {
     let allowed = parse_bytes(asked.param("range"));
     let allowed = allowed.ok_or_else(|| ApiError::bad_request("Invalid range"))?;
     let Some((file, index)) = asked.hub.store.xet().xorb(&hash)? else {
-        return Ok(cdn::no_such_key());
+        return Ok(object_error::no_such_key());
     };
     let size = index.packed_size();
     let wanted = asked.headers().get(RANGE).and_then(|value| value.to_str().ok());
@@ -218,7 +218,7 @@ fn send(asked: &Asked) -> Reply {
         _ => {
             let message = "The link is for a range, which the request has to name";
             let (status, code) = (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
-            return Ok(cdn::error(status, code, message, ""));
+            return Ok(object_error::respond(status, code, message, ""));
         }
     }
     let content = Content {
