@@ -56,7 +56,9 @@ defmodule HfHub.Release do
             ],
             folder: [
               type: :path,
-              doc: "Folder below the root of the release to use instead of an application's `priv` folder."
+              doc:
+                "Folder below the root of the release to use instead of an application's `priv` folder. The step `:tar` " <>
+                  "includes it."
             ]
           ] ++ @write
 
@@ -81,12 +83,27 @@ defmodule HfHub.Release do
     target = target(release, opts)
     snapshots = write!(target, opts |> Keyword.drop([:app, :folder]) |> Options.given())
     Mix.shell().info("* bundled #{Enum.map_join(snapshots, ", ", & &1.repo_id)} in #{target}")
-    release
+    if opts[:folder], do: with_overlays(release, target), else: release
+  end
+
+  # What is not below `lib` is in no archive unless it is one of these.
+  defp with_overlays(release, folder) do
+    files = for path <- Path.wildcard(Path.join(folder, "**"), match_dot: true), File.regular?(path), do: path
+    %{release | overlays: Enum.uniq(release.overlays ++ Enum.map(files, &Path.relative_to(&1, release.path)))}
   end
 
   defp target(release, opts) do
-    if opts[:folder] do
-      Path.join(release.path, opts[:folder])
+    if folder = opts[:folder] do
+      target = Path.expand(Path.join(release.path, folder))
+
+      unless String.starts_with?(target, Path.expand(release.path) <> "/"),
+        do:
+          raise(
+            ArgumentError,
+            "expected option :folder to be below the root of the release, got: #{inspect(folder)}"
+          )
+
+      target
     else
       app = opts[:app] || Mix.Project.config()[:app]
 

@@ -80,8 +80,22 @@ defmodule HfHub.ReleaseTest do
     opts = opts(context, lock: context.lock)
     ExUnit.CaptureIO.capture_io(fn -> assert Release.bundle(release, [app: :consumer] ++ opts) == release end)
     assert File.exists?(Path.join(context.dir, "lib/consumer-1.2.3/priv/hf_hub/hf_hub.lock"))
-    ExUnit.CaptureIO.capture_io(fn -> Release.bundle(release, [folder: "models"] ++ opts) end)
-    assert File.exists?(Path.join(context.dir, "models/hf_hub.lock"))
+
+    file =
+      "models/hub/models--#{String.replace(context.id, "/", "--")}/snapshots/#{context.commit}/config.json"
+
+    ExUnit.CaptureIO.capture_io(fn ->
+      # The step `:tar` packs what is below `lib`, and these files.
+      assert %{overlays: overlays} = Release.bundle(%{release | overlays: ["x"]}, [folder: "models"] ++ opts)
+      assert "x" in overlays and "models/hf_hub.lock" in overlays and file in overlays
+      for path <- overlays -- ["x"], do: assert(File.regular?(Path.join(context.dir, path)))
+    end)
+
+    for outside <- ["../models", "."] do
+      assert_raise ArgumentError, ~r/below the root of the release/, fn ->
+        Release.bundle(release, [folder: outside] ++ opts)
+      end
+    end
 
     assert_raise ArgumentError, ~r/no application :other/, fn ->
       Release.bundle(release, [app: :other] ++ opts)
