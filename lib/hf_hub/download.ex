@@ -189,7 +189,7 @@ defmodule HfHub.Download do
   @doc python: "snapshot_download"
   @spec snapshot_download(keyword()) :: {:ok, Path.t() | [FileInfo.t()]} | {:error, Error.t()}
   def snapshot_download(opts) do
-    opts = opts |> Options.validate!(@snapshot_options) |> refuse_contradictions!()
+    opts = check_snapshot!(opts)
 
     with {:ok, snapshot} <- snapshot(opts) do
       warn_unmatched(snapshot, opts)
@@ -200,6 +200,11 @@ defmodule HfHub.Download do
   @doc "Same as `snapshot_download/1`, but returns the folder or raises `HfHub.Error`."
   @spec snapshot_download!(keyword()) :: Path.t() | [FileInfo.t()]
   def snapshot_download!(opts), do: Error.unwrap!(snapshot_download(opts))
+
+  @doc false
+  # Returns all options of `snapshot_download/1`, or raises `ArgumentError`.
+  @spec check_snapshot!(keyword()) :: keyword()
+  def check_snapshot!(opts), do: opts |> Options.validate!(@snapshot_options) |> refuse_contradictions!()
 
   @doc false
   # Downloads those of the named files that the repository has, and returns the folder of the snapshot.

@@ -245,6 +245,11 @@ defmodule HfHub.LocalHub do
 
   @type hub :: GenServer.server()
 
+  @doc false
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  # A supervisor may have several, by their names.
+  def child_spec(opts), do: %{super(opts) | id: opts[:name] || __MODULE__}
+
   @doc """
   Starts a Hub and waits until it accepts requests.
 

@@ -18,7 +18,7 @@ defmodule HfHub.Preload do
 
   The child starts at once and downloads in the background. `await/2` waits for the folders, `ready?/1` is for a health
   check, and `status/1` returns the progress. With `wait: true` the child starts only when the files are there, and so do
-  the children after it.
+  the children after it. Several are children of one supervisor under their names.
 
   If files are in the cache already, as in a release with `HfHub.Release`, no request is made for those of a lock file.
   """
@@ -26,8 +26,8 @@ defmodule HfHub.Preload do
   use GenServer
   require Logger
 
-  alias HfHub.{Brief, Download, Error, Lock, Options}
-  alias HfHub.Preload.Status
+  alias HfHub.{Brief, Error, Options}
+  alias HfHub.Preload.{Loads, Status}
   alias HfHub.Progress.Line
 
   @options [
@@ -80,7 +80,8 @@ defmodule HfHub.Preload do
   @doc false
   # A supervisor's reports show the arguments of its children; they do not show what a function returns.
   @spec child_spec(keyword()) :: Supervisor.child_spec()
-  def child_spec(opts), do: %{id: __MODULE__, start: {__MODULE__, :start_link, [fn -> opts end]}}
+  def child_spec(opts),
+    do: %{id: opts[:name] || __MODULE__, start: {__MODULE__, :start_link, [fn -> opts end]}}
 
   @doc """
   Starts a process that loads repositories.
@@ -103,9 +104,8 @@ defmodule HfHub.Preload do
 
   def start_link(opts) do
     opts = Options.validate!(opts, @options)
-
-    if opts[:repos] == nil and opts[:lock] == nil,
-      do: raise(ArgumentError, "option :repos or :lock is required")
+    # Here, because a process that cannot succeed would be restarted until its supervisor gives up, too.
+    Loads.check!(opts)
 
     # The error of a start that waits is the result, not an exit.
     kept = if opts[:wait], do: Keyword.put(opts, :on_failure, :keep), else: opts
@@ -194,17 +194,14 @@ defmodule HfHub.Preload do
 
   @impl true
   def init(opts) do
-    {:ok, attempt(%{opts: opts.(), status: %Status{}, waiting: [], task: nil})}
+    # A function in the state, too: reports of a crash show it.
+    {:ok, attempt(%{opts: opts, status: %Status{}, waiting: [], task: nil})}
   end
-
-  @impl true
-  @spec format_status(term(), list()) :: term()
-  def format_status(_reason, [_dictionary, state]), do: Map.update!(state, :opts, &Keyword.delete(&1, :token))
 
   # The task is linked: it ends with this process, and its downloads end with it.
   defp attempt(state) do
     server = self()
-    %{state | task: Task.async(fn -> load(state.opts, server) end)}
+    %{state | task: Task.async(fn -> load(state.opts.(), server) end)}
   end
 
   @impl true
@@ -240,7 +237,9 @@ defmodule HfHub.Preload do
 
   defp ended(:ok, state), do: {:noreply, reply(put(state, state: :ready, error: nil))}
 
-  defp ended({:error, error}, %{opts: opts} = state) do
+  defp ended({:error, error}, state) do
+    opts = state.opts.()
+    failed = "#{inspect(opts[:name] || __MODULE__)}: loading failed"
     state = put(state, error: error)
     number = state.status.attempt
 
@@ -248,12 +247,12 @@ defmodule HfHub.Preload do
       # Atoms are greater than numbers.
       number < opts[:attempts] ->
         delay = opts[:attempt_delay] * Integer.pow(2, min(number - 1, 3))
-        Logger.warning("loading failed, next attempt in #{delay} ms: #{Exception.message(error)}")
+        Logger.warning("#{failed}, next attempt in #{delay} ms: #{Exception.message(error)}")
         Process.send_after(self(), :attempt, delay)
         {:noreply, state}
 
       true ->
-        Logger.error("loading failed: #{Exception.message(error)}")
+        Logger.error("#{failed}: #{Exception.message(error)}")
         state = reply(put(state, state: :failed))
         if opts[:on_failure] == :keep, do: {:noreply, state}, else: {:stop, {:shutdown, error}, state}
     end
@@ -266,7 +265,7 @@ defmodule HfHub.Preload do
 
   # In the task.
   defp load(opts, server) do
-    with {:ok, loads} <- loads(opts) do
+    with {:ok, loads} <- Loads.all(opts) do
       Enum.reduce_while(loads, :ok, fn {name, load}, :ok ->
         case load.([progress: reporter(opts[:progress], name, server)] ++ network(opts)) do
           {:ok, paths} ->
@@ -279,49 +278,6 @@ defmodule HfHub.Preload do
       end)
     end
   end
-
-  # One call per repository, so that those that are loaded are known.
-  defp loads(opts) do
-    if opts[:lock] do
-      with {:ok, entries} <- Lock.read(lock: opts[:lock]), do: {:ok, pinned(entries, opts)}
-    else
-      {:ok, Enum.map(opts[:repos], &listed/1)}
-    end
-  end
-
-  defp pinned(entries, opts) do
-    chosen = if opts[:repos], do: opts[:repos], else: Enum.map(entries, &Lock.Text.name/1)
-
-    for repo <- chosen do
-      {name(repo),
-       fn more ->
-         with {:ok, found} <- Lock.get([lock: opts[:lock], repos: [repo]] ++ more), do: paths(found)
-       end}
-    end
-  end
-
-  defp paths(snapshots), do: {:ok, Map.new(snapshots, &{id(&1), &1.path})}
-
-  # A model and a dataset may have the same id.
-  defp id(%{repo_type: :model, repo_id: id}), do: id
-  defp id(snapshot), do: Lock.Text.name(snapshot)
-
-  defp listed({repo, own}) when is_list(own), do: listed(repo, own)
-  defp listed(repo), do: listed(repo, [])
-
-  defp listed(repo, own) do
-    name = name(repo)
-
-    {name,
-     fn more ->
-       with {:ok, path} <- Download.snapshot_download(Keyword.merge(more, own) ++ [repo_id: repo]),
-            do: {:ok, %{name => path}}
-     end}
-  end
-
-  # Bumblebee's tuples begin with `:hf` and the id.
-  defp name(repo) when is_binary(repo), do: repo
-  defp name(tuple), do: elem(tuple, 1)
 
   defp network(opts), do: opts |> Keyword.drop(@own) |> Options.given()
 

@@ -42,9 +42,11 @@ defmodule HfHub.LocalHubTest do
     refute Process.alive?(hub)
   end
 
-  test "runs in a supervision tree", context do
-    hub = start_supervised!({LocalHub, root: Path.join(context.dir, "hub")})
-    assert "http://127.0.0.1:" <> _port = LocalHub.endpoint(hub)
+  test "several, with names, run in a supervision tree", context do
+    names = for letter <- ~w(A B), do: Module.concat(__MODULE__, letter)
+    for name <- names, do: start_supervised!({LocalHub, root: Path.join(context.dir, "#{name}"), name: name})
+    assert ["http://127.0.0.1:" <> one, "http://127.0.0.1:" <> two] = Enum.map(names, &LocalHub.endpoint/1)
+    assert one != two
   end
 
   test "the environment disables Xet for clients of a Hub without it", context do

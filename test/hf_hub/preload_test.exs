@@ -88,9 +88,54 @@ defmodule HfHub.PreloadTest do
     assert message =~ "0 repositories loaded; #{id} "
     stop_supervised!(Preload)
     refute Process.alive?(preload)
+    eventually(fn -> Enum.all?(requests(id), & &1["aborted"]) end)
   end
 
-  test "requires a list or a lock file" do
-    assert_raise ArgumentError, ~r/:repos or :lock is required/, fn -> Preload.start_link([]) end
+  test "a mistake in the options raises at the start, instead of in a process that is restarted" do
+    for {opts, message} <- [
+          {[], ":repos or :lock is required"},
+          {[repos: [{"org/m", revison: "v1"}]], "Did you mean :revision?"},
+          {[repos: [{"org/m", max_workers: 0}]], "option :max_workers"},
+          {[repos: [{"org/m", local_dir: "x", cache_dir: 1}]], "option :cache_dir"},
+          {[repos: [123]], "list of repositories, got: 123"},
+          {[repos: [{:hf}]], "list of repositories, got: {:hf}"},
+          {[repos: [{:hf, "org/m", token: "hf_secret"}]], "token"},
+          {[repos: ["org/m", {"org/m", repo_type: :dataset}]], ~s(contains "org/m" twice)},
+          {[lock: "l", repos: [{"org/m", revision: "v1"}]], "have no options"},
+          {[lock: "l", repos: [:org]], "got: :org"}
+        ] do
+      error = assert_raise ArgumentError, fn -> Preload.start_link(opts) end
+      assert error.message =~ message, inspect({opts, error.message})
+      refute error.message =~ "hf_secret"
+    end
+  end
+
+  test "several, with names, are children of one supervisor, and log under their names", context do
+    {id, _commit} = repo(context, %{"a.txt" => "a"})
+    names = for letter <- ~w(A B), do: Module.concat(__MODULE__, letter)
+    for name <- names, do: start_supervised!({Preload, opts(context, name: name, repos: [id])})
+    for name <- names, do: assert({:ok, %{^id => _path}} = Preload.await(name))
+    none = Module.concat(__MODULE__, None)
+    options = opts(context, name: none, repos: ["org/none"], attempts: 1, on_failure: :keep)
+
+    log =
+      ExUnit.CaptureLog.capture_log(fn ->
+        start_supervised!({Preload, options})
+        assert {:error, %Error{}} = Preload.await(none)
+      end)
+
+    assert log =~ "#{inspect(none)}: loading failed: "
+  end
+
+  test "shows no token, of the call or of a repository, in its state", context do
+    secrets = ["hf_CANARYofthecall", "hf_CANARYoftherepository"]
+    [one, two] = secrets
+    options = [repos: [{"org/none", token: two}], token: one, attempts: 1, on_failure: :keep]
+    preload = start!(context, options)
+    assert {:error, %Error{}} = Preload.await(preload)
+
+    for shown <- [:sys.get_status(preload), :sys.get_state(preload)],
+        secret <- secrets,
+        do: refute(inspect(shown, limit: :infinity, printable_limit: :infinity) =~ secret)
   end
 end
