@@ -15,7 +15,8 @@ defmodule HfHub.Lock do
       {:ok, [model]} = HfHub.Lock.get()
       Bumblebee.load_model({:local, model.path})
 
-  A repository is in a lock file once, with one revision. `pin/2` adds a repository, or pins the commit that the recorded
+  A repository is in a lock file once, with one revision. Functions take it as any reference, or by its name in the file,
+  such as `"dataset/org/name"`. `pin/2` adds a repository, or pins the commit that the recorded
   revision points to now. `get/1` downloads what is missing. `check/1` compares the file with the Hub, and `verify/1`
   hashes the files in the cache. `HfHub.Release` puts the files into a release, and `HfHub.Preload` downloads them
   when an application starts.
@@ -41,7 +42,7 @@ defmodule HfHub.Lock do
   alias HfHub.{Error, Native, Options, RegularFile, RepoRef}
   alias HfHub.Cache.Tables
   alias HfHub.Config.Source
-  alias HfHub.Lock.{Content, Entry, Pinning, Snapshot, Text}
+  alias HfHub.Lock.{Content, Entry, Pinning, Reference, Snapshot, Text}
   alias HfHub.Native.Nif
 
   # Enough for repositories of a hundred thousand files.
@@ -60,8 +61,9 @@ defmodule HfHub.Lock do
          [
            repo_type: [
              type: :repo_type,
-             default: :model,
-             doc: "Type of the repository, unless its reference contains one."
+             doc:
+               "Type of the repository, unless its reference contains one. Defaults to the type of the entry with this " <>
+                 "id in the lock file, else `:model`."
            ],
            revision: [
              type: :string,
@@ -146,8 +148,8 @@ defmodule HfHub.Lock do
   def pin(repo, opts \\ []) do
     opts = Options.validate!(opts, @pin)
 
-    with {:ok, ref} <- Pinning.reference(repo, opts),
-         {:ok, entries} <- read_or_new(opts[:lock]),
+    with {:ok, entries} <- read_or_new(opts[:lock]),
+         {:ok, ref} <- Reference.resolve(repo, entries, opts),
          opts = RepoRef.network(ref, opts),
          known = Enum.find(entries, &same?(&1, ref)),
          {:ok, entry} <- Pinning.pin(wanted(known, ref, opts), opts),
@@ -176,8 +178,8 @@ defmodule HfHub.Lock do
   def unpin(repo, opts \\ []) do
     opts = Options.validate!(opts, @unpin)
 
-    with {:ok, ref} <- Pinning.reference(repo, opts),
-         {:ok, _entries} <- read(lock: opts[:lock]),
+    with {:ok, entries} <- read(lock: opts[:lock]),
+         {:ok, ref} <- Reference.resolve(repo, entries, opts),
          do: change(opts[:lock], &without(&1, ref, opts[:lock]))
   end
 
@@ -286,19 +288,10 @@ defmodule HfHub.Lock do
   end
 
   defp select(repo, {:ok, chosen}, entries, opts) do
-    case Enum.filter(entries, &named?(&1, repo)) do
+    case Enum.filter(entries, &Reference.named?(&1, repo)) do
       [] -> {:halt, {:error, unknown(inspect(repo), opts[:lock])}}
       found -> {:cont, {:ok, Enum.uniq(chosen ++ found)}}
     end
-  end
-
-  # By its name in the lock file, or by any reference; an id alone may be of any type.
-  defp named?(entry, repo) do
-    repo == Text.name(entry) or
-      match?(
-        {:ok, ref} when ref.repo_id == entry.repo_id and ref.repo_type == entry.repo_type,
-        RepoRef.resolve(repo, repo_type: entry.repo_type)
-      )
   end
 
   defp same?(entry, ref), do: entry.repo_type == ref.repo_type and entry.repo_id == ref.repo_id
@@ -327,7 +320,7 @@ defmodule HfHub.Lock do
 
   # Reads, changes and writes the file while no other process does: an entry of theirs would be lost.
   defp change(path, fun) do
-    path = Source.expand(path)
+    path = path |> Source.expand() |> followed()
 
     # Native code would create the folder.
     with true <- File.dir?(Path.dirname(path)),
@@ -341,6 +334,14 @@ defmodule HfHub.Lock do
     else
       false -> {:error, unreadable(path, :enoent, "write")}
       {:error, error} -> {:error, error}
+    end
+  end
+
+  # A link to the file of another project stays one.
+  defp followed(path, links \\ 40) do
+    case File.read_link(path) do
+      {:ok, target} when links > 0 -> target |> Path.expand(Path.dirname(path)) |> followed(links - 1)
+      _no_link -> path
     end
   end
 
@@ -359,9 +360,13 @@ defmodule HfHub.Lock do
   end
 
   defp unreadable(path, reason, verb \\ "read") do
-    Error.new(:io, "cannot #{verb} lock file #{inspect(path)}: #{:file.format_error(reason)}",
-      path: path,
-      reason: to_string(reason)
-    )
+    why =
+      case {verb, reason} do
+        {"read", :enoent} -> "there is none; `mix hf_hub.lock REPO` creates it"
+        {_verb, :eftype} -> "it is not a regular file"
+        {_verb, reason} -> :file.format_error(reason)
+      end
+
+    Error.new(:io, "cannot #{verb} lock file #{inspect(path)}: #{why}", path: path, reason: to_string(reason))
   end
 end

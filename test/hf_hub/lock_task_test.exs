@@ -63,7 +63,10 @@ defmodule HfHub.LockTaskTest do
     assert {0, _output, _hint} = get(context, ["--bundle", bundle])
     assert File.exists?(Path.join(bundle, "hf_hub.lock"))
 
-    assert {0, _output, ""} = lock(context, [id, "--remove"])
+    assert {0, output, ""} = lock(context, [])
+    assert output =~ ~r"model/#{id} +main +#{String.slice(commit, 0, 8)} +2 +50\.0 kB"
+    # What the table names.
+    assert {0, _output, ""} = lock(context, ["model/#{id}", "--remove"])
     assert {0, "No results found.\n", ""} = lock(context, [])
   end
 

@@ -65,9 +65,31 @@ defmodule HfHub.LockTest do
                "model/#{one}"
              ]
 
-      assert {:error, %Error{kind: :not_found}} = Lock.unpin(two, lock: context.lock)
+      assert {:error, %Error{kind: :not_found}} = Lock.unpin(two, lock: context.lock, repo_type: :model)
       assert :ok = Lock.unpin("hf://datasets/#{two}", lock: context.lock)
       assert [%{repo_id: ^one}] = Lock.read!(lock: context.lock)
+    end
+
+    test "takes a repository by its name in the file, and an id alone as that of its entry", context do
+      {id, _commit} = repo(context, %{"a" => "a"}, repo_type: :dataset)
+      assert %{repo_type: :dataset} = pin!(context, "dataset/#{id}", revision: "main")
+      for repo <- [id, "dataset/#{id}", {:hf, id}], do: assert(%{repo_type: :dataset} = pin!(context, repo))
+      assert [%{repo_id: ^id}] = Lock.read!(lock: context.lock)
+      opts = [lock: context.lock, endpoint: context.endpoint, retry_delay: 10]
+      assert {:error, %Error{kind: :repo_not_found}} = Lock.pin(id, [repo_type: :model] ++ opts)
+      assert :ok = Lock.unpin(id, lock: context.lock)
+      pin!(context, id, repo_type: "dataset")
+      assert :ok = Lock.unpin("dataset/#{id}", lock: context.lock)
+      assert Lock.read!(lock: context.lock) == []
+    end
+
+    test "writes to the file that a link points to", context do
+      {id, _commit} = repo(context, %{"a" => "a"})
+      shared = Path.join(context.dir, "shared.lock")
+      File.ln_s!("shared.lock", context.lock)
+      pin!(context, id)
+      assert {:ok, "shared.lock"} = File.read_link(context.lock)
+      assert [%{repo_id: ^id}] = Lock.read!(lock: shared)
     end
 
     test "of patterns that match no file, or of a path, is an error, and writes nothing", context do
@@ -149,6 +171,8 @@ defmodule HfHub.LockTest do
              Lock.verify(lock: context.lock, cache_dir: context.cache)
 
     assert message =~ "the cache has sha256 #{sha256("damaged")}"
+    # To pin it again would change nothing.
+    assert message =~ "`mix hf_hub.cache verify model/#{id} --repair` downloads it again"
     File.write!(file, "cut")
     assert {:error, %Error{kind: :checksum_mismatch}} = get(context, local_files_only: true)
   end
@@ -205,7 +229,8 @@ defmodule HfHub.LockTest do
     assert {:ok, [_entry]} = Text.parse(lock(good), "l")
 
     for {text, why} <- [
-          {"", "expected a map"},
+          {"", "it is empty"},
+          {" \n", "it is empty"},
           {"[]", "expected a map"},
           {"%{", "line 1"},
           {"\xff", "UTF-8"},
@@ -320,7 +345,10 @@ defmodule HfHub.LockTest do
     {id, _commit} = repo(context, %{"a" => "a"})
     path = Path.join(context.dir, "missing/hf_hub.lock")
     assert {:error, %Error{kind: :io, path: ^path}} = Lock.pin(id, lock: path, endpoint: context.endpoint)
-    assert {:error, %Error{kind: :io}} = Lock.unpin(id, lock: path)
+    assert {:error, %Error{kind: :io, message: message}} = Lock.unpin(id, lock: path)
+    assert message =~ "there is none; `mix hf_hub.lock REPO` creates it"
+    assert {:error, %Error{kind: :io, message: message}} = Lock.read(lock: context.dir)
+    assert message =~ "it is not a regular file"
     refute File.exists?(Path.dirname(path))
   end
 

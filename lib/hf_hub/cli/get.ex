@@ -54,9 +54,9 @@ defmodule HfHub.CLI.Get do
 
     cond do
       flags[:check] && flags[:bundle] -> {:usage, "--check and --bundle are mutually exclusive"}
-      flags[:check] -> (repos ++ local(call, [])) |> Lock.verify() |> shown()
-      flags[:bundle] -> flags.bundle |> Release.write(repos ++ network(call, [])) |> shown()
-      true -> (repos ++ network(call, [:max_workers])) |> Lock.get() |> shown()
+      flags[:check] -> (repos ++ local(call, [])) |> Lock.verify() |> shown(call)
+      flags[:bundle] -> flags.bundle |> Release.write(repos ++ network(call, [])) |> shown(call)
+      true -> (repos ++ network(call, [:max_workers])) |> Lock.get() |> shown(call)
     end
   end
 
@@ -67,13 +67,13 @@ defmodule HfHub.CLI.Get do
     Call.options(call, [:lock, :cache_dir, offline: :local_files_only] ++ more) ++ Call.progress(call, "get")
   end
 
-  defp shown({:ok, snapshots}), do: {:table, Enum.map(snapshots, &row/1), id: "path"}
-  defp shown({:error, error}), do: {:error, error}
+  defp shown({:ok, snapshots}, call), do: {:table, Enum.map(snapshots, &row(&1, call)), id: "path"}
+  defp shown({:error, error}, _call), do: {:error, error}
 
-  defp row(snapshot) do
+  defp row(snapshot, call) do
     [
       {"repo", Lock.Text.name(snapshot)},
-      {"commit", snapshot.commit},
+      {"commit", HfHub.CLI.Lock.commit(snapshot.commit, call)},
       {"downloaded", length(snapshot.downloaded)},
       {"path", snapshot.path}
     ]

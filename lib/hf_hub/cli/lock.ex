@@ -4,6 +4,7 @@ defmodule HfHub.CLI.Lock do
 
   @behaviour HfHub.CLI.Noun
 
+  alias HfHub.Brief
   alias HfHub.CLI.{Call, Command, Flags}
   alias HfHub.Lock
 
@@ -20,9 +21,15 @@ defmodule HfHub.CLI.Lock do
           "Adds the repositories, or pins the commits that their recorded revisions point to now. Without arguments, " <>
             "shows the pinned repositories. `get` downloads their files.",
         run: &run/1,
-        args: [repo: [type: {:list, :string}, required: false, doc: "Repositories to pin"]],
+        args: [
+          repo: [
+            type: {:list, :string},
+            required: false,
+            doc: "Repositories, by id or as the lock file names them, such as `dataset/org/name`"
+          ]
+        ],
         flags:
-          Flags.repo_type() ++
+          repo_type() ++
             [
               revision: [
                 type: :string,
@@ -48,6 +55,11 @@ defmodule HfHub.CLI.Lock do
     ]
   end
 
+  defp repo_type do
+    doc = "Type of the repository. Defaults to the one in the lock file, else `model`"
+    [repo_type: Keyword.put(Flags.repo_type()[:repo_type], :doc, doc)]
+  end
+
   @doc "Returns the flag for the path of a lock file."
   @spec lock_file() :: Command.rules()
   def lock_file, do: [lock: [type: :path, default: "hf_hub.lock", doc: "Path of the lock file"]]
@@ -67,33 +79,40 @@ defmodule HfHub.CLI.Lock do
 
   defp list(call) do
     with {:ok, entries} <- Lock.read(lock: call.flags.lock),
-         do: {:table, Enum.map(entries, &row/1), id: "repo"}
+         do: table(entries, call)
   end
 
-  defp row(entry) do
+  defp table(entries, call), do: {:table, Enum.map(entries, &row(&1, call)), id: "repo", right: ["size"]}
+
+  defp row(entry, call) do
     size = entry.files |> Enum.map(& &1.size) |> Enum.sum()
 
     [
       {"repo", Lock.Text.name(entry)},
       {"revision", entry.revision},
-      {"commit", entry.commit},
+      {"commit", commit(entry.commit, call)},
       {"files", length(entry.files)},
-      {"size", size}
+      {"size", if(call.output.mode == :human, do: Brief.size(size), else: size)}
     ]
   end
+
+  @doc "Returns a commit for a table, which is cut for people: other columns need the room."
+  @spec commit(String.t(), Call.t()) :: String.t()
+  def commit(commit, %{output: %{mode: :human, no_truncate: false}}), do: String.slice(commit, 0, 8)
+  def commit(commit, _call), do: commit
 
   defp pin(repos, call) do
     opts =
       Call.options(call, [:lock, :repo_type, :revision, include: :allow_patterns, exclude: :ignore_patterns])
 
-    repos |> Call.each(&Lock.pin(&1, opts)) |> shown()
+    repos |> Call.each(&Lock.pin(&1, opts)) |> shown(call)
   end
 
   defp pin_all(call) do
     opts = Call.options(call, [:lock])
 
     with {:ok, entries} <- Lock.read(lock: call.flags.lock) do
-      entries |> Call.each(&Lock.pin(&1.repo_id, [repo_type: &1.repo_type] ++ opts)) |> shown()
+      entries |> Call.each(&Lock.pin(&1.repo_id, [repo_type: &1.repo_type] ++ opts)) |> shown(call)
     end
   end
 
@@ -109,9 +128,9 @@ defmodule HfHub.CLI.Lock do
 
   defp check(repos, call) do
     chosen = if repos == [], do: [], else: [repos: repos]
-    chosen |> Kernel.++(Call.options(call, [:lock])) |> Lock.check() |> shown()
+    chosen |> Kernel.++(Call.options(call, [:lock])) |> Lock.check() |> shown(call)
   end
 
-  defp shown({:ok, entries}), do: {:table, Enum.map(entries, &row/1), id: "repo"}
-  defp shown({:error, error}), do: {:error, error}
+  defp shown({:ok, entries}, call), do: table(entries, call)
+  defp shown({:error, error}, _call), do: {:error, error}
 end

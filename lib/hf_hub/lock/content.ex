@@ -67,7 +67,7 @@ defmodule HfHub.Lock.Content do
       case state(entry, file, opts, how) do
         :right -> {:cont, {:ok, missing}}
         :missing -> {:cont, {:ok, [file | missing]}}
-        {:wrong, found} -> {:halt, {:error, Pinning.mismatch(entry, file, found, "the cache has")}}
+        {:wrong, found} -> {:halt, {:error, Pinning.mismatch(entry, file, found, :cache)}}
         {:error, error} -> {:halt, {:error, error}}
       end
     end)

@@ -2,23 +2,10 @@ defmodule HfHub.Lock.Pinning do
   # Asks the Hub for the commit and the files of a repository, and compares its listing with an entry.
   @moduledoc false
 
-  alias HfHub.{Api, Error, Fnmatch, Git, Options, RepoRef}
+  alias HfHub.{Api, Error, Fnmatch, Git, Options}
   alias HfHub.Lock.{Entry, PinnedFile, Text}
 
   @network Keyword.keys(Options.common())
-
-  @doc "Returns the reference of a whole repository, with its revision."
-  @spec reference(HfHub.repo(), keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
-  def reference(repo, opts) do
-    with {:ok, ref} <- RepoRef.resolve(repo, opts) do
-      if ref.path == nil,
-        do: {:ok, ref},
-        else: {:error, Error.new(:invalid_name, path_given(ref), repo_id: ref.repo_id, path: ref.path)}
-    end
-  end
-
-  defp path_given(ref),
-    do: "the reference contains the path #{inspect(ref.path)}; pass the repository and `:allow_patterns`"
 
   @doc "Returns a new entry with the commit that its revision points to now."
   @spec pin(Entry.t(), keyword()) :: {:ok, Entry.t()} | {:error, Error.t()}
@@ -62,21 +49,32 @@ defmodule HfHub.Lock.Pinning do
 
       case Enum.find(files, &(listed[&1.path] != &1)) do
         nil -> :ok
-        file -> {:error, mismatch(entry, file, listed[file.path], "the Hub lists")}
+        file -> {:error, mismatch(entry, file, listed[file.path], :hub)}
       end
     end
   end
 
   @doc "Returns the error of a file that is not what is pinned."
-  @spec mismatch(Entry.t(), PinnedFile.t(), PinnedFile.t() | nil, String.t()) :: Error.t()
+  @spec mismatch(Entry.t(), PinnedFile.t(), PinnedFile.t() | nil, :hub | :cache) :: Error.t()
   def mismatch(entry, file, found, source) do
     found = if found, do: shown(found), else: "no such file"
 
     message =
       "#{inspect(file.path)} of #{Text.name(entry)} at #{String.slice(entry.commit, 0, 8)} is not what the lock file pins: " <>
-        "expected #{shown(file)}, #{source} #{found}; if the new content is right, run `mix hf_hub.lock #{entry.repo_id}`"
+        "expected #{shown(file)}, #{source(source)} #{found}; #{advice(source, Text.name(entry))}"
 
     Error.new(:checksum_mismatch, message, repo_id: entry.repo_id, path: file.path, revision: entry.commit)
+  end
+
+  defp source(:hub), do: "the Hub lists"
+  defp source(:cache), do: "the cache has"
+
+  # Pinning again would not change a damaged file in the cache.
+  defp advice(:hub, name), do: "if the new content is right, run `mix hf_hub.lock #{name}`"
+
+  defp advice(:cache, name) do
+    "if the file is damaged, `mix hf_hub.cache verify #{name} --repair` downloads it again; if the lock file is wrong, " <>
+      "run `mix hf_hub.lock #{name}`"
   end
 
   defp shown(file), do: "#{file.algorithm} #{file.hash} (#{file.size} bytes)"

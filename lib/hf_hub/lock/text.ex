@@ -22,6 +22,17 @@ defmodule HfHub.Lock.Text do
   @spec name(%{:repo_type => atom(), :repo_id => String.t(), optional(atom()) => term()}) :: String.t()
   def name(%{repo_type: type, repo_id: id}), do: "#{type}/#{id}"
 
+  @doc "Returns the type and the id of a repository in a name; `:error` if the name has another form."
+  @spec split_name(String.t()) :: {:ok, :model | :dataset | :space, String.t()} | :error
+  def split_name(name) do
+    with [type, id] <- String.split(name, "/", parts: 2),
+         {:ok, type} <- Map.fetch(@types, type) do
+      {:ok, type, id}
+    else
+      _other -> :error
+    end
+  end
+
   @doc "Returns whether a value is a hash of that kind."
   @spec hash?(term(), term()) :: boolean()
   def hash?(algorithm, hash),
@@ -58,6 +69,7 @@ defmodule HfHub.Lock.Text do
   @spec parse(binary(), Path.t()) :: {:ok, [Entry.t()]} | {:error, Error.t()}
   def parse(text, path) do
     with {:ok, text} <- utf8(text),
+         :ok <- not_empty(text),
          {:ok, ast} <- quoted_data(text) do
       {:ok, ast |> pairs("the file") |> Enum.map(&read_entry/1) |> Enum.sort_by(&name/1)}
     else
@@ -68,6 +80,13 @@ defmodule HfHub.Lock.Text do
   end
 
   defp utf8(text), do: if(String.valid?(text), do: {:ok, text}, else: {:invalid, "it is not UTF-8"})
+
+  # Not taken for a file without entries: it may be what a full disk has left of one.
+  defp not_empty(text) do
+    if String.trim(text) == "",
+      do: {:invalid, "it is empty; restore it from version control, or delete it"},
+      else: :ok
+  end
 
   # Only syntax: nothing in the text is expanded or called, and no atom is created.
   defp quoted_data(text) do
@@ -90,13 +109,12 @@ defmodule HfHub.Lock.Text do
     do: {:error, Error.new(:invalid_response, "invalid lock file #{inspect(path)}: #{why}", path: path)}
 
   defp read_entry({name, ast}) do
-    with [type, id] <- String.split(name, "/", parts: 2),
-         {:ok, type} <- Map.fetch(@types, type) do
-      fields = fields(ast, inspect(name))
-      entry = struct!(Entry, [repo_type: type, repo_id: id] ++ fields)
-      check(entry)
-    else
-      _other -> throw({:invalid, "#{inspect(name)} is not a repository such as \"model/org/name\""})
+    case split_name(name) do
+      {:ok, type, id} ->
+        check(struct!(Entry, [repo_type: type, repo_id: id] ++ fields(ast, inspect(name))))
+
+      :error ->
+        throw({:invalid, "#{inspect(name)} is not a repository such as \"model/org/name\""})
     end
   end
 
