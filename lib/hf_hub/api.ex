@@ -363,7 +363,8 @@ defmodule HfHub.Api do
   Returns the names of a dataset's configurations, also called subsets.
 
   They are read from the first of these sources that has any: the card, `dataset_infos.json`, the dataset viewer, the
-  file names.
+  file names. A folder in the reference, such as the `:subdir` of a tuple, is a dataset of its own with one configuration,
+  without the card.
 
   ## Options
 

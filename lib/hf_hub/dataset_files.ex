@@ -37,7 +37,8 @@ defmodule HfHub.DatasetFiles do
              Options.common()
 
   @doc """
-  Returns the sorted paths of the files of a configuration and a split. `nil` is the default configuration.
+  Returns the sorted paths of the files of a configuration and a split. `nil` is the default configuration. A folder in the
+  reference, such as the `:subdir` of a tuple, is a dataset of its own, without the card.
 
   A keyword such as `"dev"` returns the files of its split that are named by this keyword. If there are no files, the
   error is of kind `:entry_not_found`; if the card lists several configurations and no default one, `nil` is an error of kind
@@ -67,6 +68,7 @@ defmodule HfHub.DatasetFiles do
          {:ok, tree} <-
            Api.list_repo_tree(RepoRef.again(ref), [repo_type: ref.repo_type, recursive: true] ++ at),
          {:ok, card} <- card(ref, at),
+         {tree, card} = Selection.within(tree, card, ref.path),
          :ok <- unmistaken(ref, Patterns.mistake(card, config)) do
       case Patterns.from_card(card, config) do
         nil ->

@@ -179,6 +179,28 @@ defmodule HfHub.DatasetFilesTest do
     assert message =~ ~s(no files of the split "none" of the default configuration in #{id})
   end
 
+  test "a folder in the reference is a dataset of its own, and a file is all of it", context do
+    card = "---\nconfigs:\n- config_name: en\n  data_files:\n  - split: held_out\n    path: top.csv\n---\n"
+    files = ~w(top.csv train.csv a/b/train.csv a/b/test.csv)
+    id = dataset(context, Map.new(files, &{&1, "n\n1\n"}) |> Map.put("README.md", card))
+    ask = ask(context)
+
+    for place <- [{:hf, id, subdir: "a"}, {:hf, id, subdir: "a/b"}, "hf://datasets/#{id}/a/b"] do
+      assert Api.dataset_configs(place, ask) == {:ok, ["default"]}
+      assert {:ok, splits} = Api.dataset_splits(place, ask)
+      assert Enum.sort(splits) == ["test", "train"]
+      assert DatasetFiles.resolve(place, "default", "train", ask) == {:ok, ["a/b/train.csv"]}
+      assert DatasetFiles.resolve(place, nil, "test", ask) == {:ok, ["a/b/test.csv"]}
+      assert {:error, %Error{kind: :entry_not_found}} = DatasetFiles.resolve(place, nil, "held_out", ask)
+    end
+
+    file = "hf://datasets/#{id}/a/b/test.csv"
+    assert Api.dataset_splits(file, ask) == {:ok, ["test"]}
+    assert DatasetFiles.resolve(file, nil, "test", ask) == {:ok, ["a/b/test.csv"]}
+    assert Api.dataset_configs({:hf, id, subdir: "none"}, ask) == {:ok, []}
+    assert Api.dataset_configs(id, ask) == {:ok, ["en"]}
+  end
+
   test "configurations and splits are read from dataset_infos.json", context do
     infos = ~s({"b": {"splits": {"train": {}, "test": {}}}, "a": {"splits": [{"name": "dev"}]}})
     id = dataset(context, %{"dataset_infos.json" => infos})

@@ -3,7 +3,8 @@ defmodule HfHub.DatasetFiles.Layout do
   # the card, the older `dataset_infos.json`, the dataset viewer, and the names of the files.
   @moduledoc false
 
-  alias HfHub.DatasetFiles.{Patterns, Viewer}
+  alias HfHub.Api.TreeEntry
+  alias HfHub.DatasetFiles.{Patterns, Selection, Viewer}
   alias HfHub.{Api, DatasetFiles, Error, Options, RepoRef, Request}
 
   @typedoc "Configurations in order, each with its splits; without splits if a source only has names."
@@ -61,9 +62,9 @@ defmodule HfHub.DatasetFiles.Layout do
   def from_viewer(_other), do: []
 
   defp first_of(repo_id, opts, pick) do
-    sources = [&card/2, &infos/2, &viewer/2, &tree/2]
-
     with {:ok, ref} <- RepoRef.resolve(repo_id, [only: :dataset] ++ opts) do
+      sources = if ref.path, do: [&below/2], else: [&card/2, &infos/2, &viewer/2, &tree/2]
+
       Enum.reduce_while(sources, {:ok, []}, fn source, nothing ->
         case source.(ref, opts) do
           {:ok, layout} -> if (found = pick.(layout)) == [], do: {:cont, nothing}, else: {:halt, {:ok, found}}
@@ -99,14 +100,26 @@ defmodule HfHub.DatasetFiles.Layout do
     |> or_nothing(:any)
   end
 
-  defp tree(ref, opts) do
-    tree = [repo_type: :dataset, recursive: true] ++ at(ref, opts)
+  # A folder in the reference is a dataset of its own, without the card.
+  defp below(ref, opts) do
+    with {:ok, entries} <- listed(ref, opts) do
+      {entries, card} = Selection.within(entries, nil, ref.path)
+      splits = for {split, _files} <- Selection.splits(entries, card, nil), do: split
+      {:ok, if(splits == [], do: [], else: [{"default", splits}])}
+    end
+  end
 
-    with {:ok, entries} <- Api.list_repo_tree(RepoRef.again(ref), tree) do
+  defp tree(ref, opts) do
+    with {:ok, entries} <- listed(ref, opts) do
       configs = DatasetFiles.configs_from_tree(entries)
       {:ok, for(config <- configs, do: {config, DatasetFiles.splits_from_tree(entries, config)})}
     end
   end
+
+  @doc "Returns the listing of a dataset. The options are those of every call to a Hub."
+  @spec listed(RepoRef.t(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  def listed(ref, opts),
+    do: Api.list_repo_tree(RepoRef.again(ref), [repo_type: :dataset, recursive: true] ++ at(ref, opts))
 
   @doc "Returns the options of requests for a resolved reference: its revision, and those of every call to a Hub."
   @spec at(RepoRef.t(), keyword()) :: keyword()

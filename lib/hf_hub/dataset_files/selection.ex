@@ -15,6 +15,20 @@ defmodule HfHub.DatasetFiles.Selection do
     end
   end
 
+  @doc """
+  Returns the listing and the card of what a reference contains. A folder in it is the dataset then, without the card, as
+  `data_dir` in Python; a file is all of it.
+  """
+  @spec within([TreeEntry.t()], term(), String.t() | nil) :: {[TreeEntry.t()], term()}
+  def within(tree, card, nil), do: {tree, card}
+
+  def within(tree, _card, path) do
+    case Enum.filter(tree, &(&1.type == :file and &1.path == path)) do
+      [] -> {tree, %{"configs" => [%{"config_name" => "default", "data_dir" => path}]}}
+      file -> {file, nil}
+    end
+  end
+
   @doc "Returns the splits of a configuration by the names of the files."
   @spec by_names([TreeEntry.t()], String.t() | nil) :: Splits.t()
   def by_names(tree, config) do

@@ -4,7 +4,7 @@ defmodule HfHub.Datasets.Listing do
 
   alias HfHub.Api.TreeEntry
   alias HfHub.Cards.Readme
-  alias HfHub.DatasetFiles.Layout
+  alias HfHub.DatasetFiles.{Layout, Selection}
   alias HfHub.{Api, Config, Download, Error, Options, RegularFile, RepoRef, StrictJson}
 
   @typedoc """
@@ -47,7 +47,8 @@ defmodule HfHub.Datasets.Listing do
     with {:ok, ref} <- RepoRef.resolve(dataset, [only: :dataset] ++ opts),
          {:ok, place, tree, card} <-
            if(opts[:stream] and not local?(opts), do: on_the_hub(ref, opts), else: in_cache(ref, opts)) do
-      within(place, tree, if(not opts[:converted], do: card), ref.path)
+      {tree, card} = Selection.within(tree, if(not opts[:converted], do: card), ref.path)
+      {:ok, place, tree, card}
     end
   end
 
@@ -67,7 +68,7 @@ defmodule HfHub.Datasets.Listing do
     with {:ok, info} <- Api.dataset_info(RepoRef.again(ref), Layout.at(ref, opts)),
          # Files are of the commit that the revision stands for now, whatever is pushed meanwhile.
          ref = %{ref | revision: info.sha || ref.revision},
-         {:ok, tree} <- listed(ref, opts),
+         {:ok, tree} <- Layout.listed(ref, opts),
          do: {:ok, {:hub, ref}, tree, info.card_data}
   end
 
@@ -91,20 +92,7 @@ defmodule HfHub.Datasets.Listing do
       _none ->
         if local?(opts),
           do: {:ok, :partly, below(folder)},
-          else: with({:ok, tree} <- listed(ref, opts), do: {:ok, :wholly, tree})
-    end
-  end
-
-  defp listed(ref, opts),
-    do: Api.list_repo_tree(RepoRef.again(ref), [repo_type: :dataset, recursive: true] ++ Layout.at(ref, opts))
-
-  # A folder in the reference is the dataset then, without the card, as `data_dir` in Python; a file is all of it.
-  defp within(place, tree, card, nil), do: {:ok, place, tree, card}
-
-  defp within(place, tree, _card, path) do
-    case Enum.filter(tree, &(&1.type == :file and &1.path == path)) do
-      [] -> {:ok, place, tree, %{"configs" => [%{"config_name" => "default", "data_dir" => path}]}}
-      file -> {:ok, place, file, nil}
+          else: with({:ok, tree} <- Layout.listed(ref, opts), do: {:ok, :wholly, tree})
     end
   end
 
