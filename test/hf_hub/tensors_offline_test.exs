@@ -32,4 +32,28 @@ defmodule HfHub.TensorsOfflineTest do
     Application.delete_env(:hf_hub, :offline)
     assert requests(id) == before
   end
+
+  test "cached shards are found by their index, as far as they are cached", context do
+    folder = Path.join(context.dir, "shards")
+    File.mkdir_p!(folder)
+    tensors = for n <- 1..2, do: {"t#{n}", {"U8", [1], <<n>>}}
+    Safetensors.write!(Path.join(folder, "model.safetensors"), tensors, max_shard_size: 1)
+    id = "org/shards-#{System.unique_integer([:positive])}"
+    HfHub.LocalHub.import_folder!(hub(), folder, id)
+    download = &Download.hf_hub_download!(opts(context, repo_id: id, filename: &1))
+    cached = [endpoint: context.endpoint, cache_dir: context.cache, local_files_only: true]
+
+    download.("model-00001-of-00002.safetensors")
+    assert {:error, %Error{kind: :not_cached, message: message}} = Safetensors.open(id, cached)
+    assert message =~ "neither `model.safetensors` nor `model.safetensors.index.json`"
+
+    download.("model.safetensors.index.json")
+    assert {:error, %Error{kind: :not_cached, path: shard}} = Safetensors.open(id, cached)
+    assert shard == "model-00002-of-00002.safetensors"
+    model = Safetensors.open!(id, [names: ["t1"]] ++ cached)
+    assert Safetensors.tensor!(model, "t1") == <<1>>
+
+    download.("model-00002-of-00002.safetensors")
+    assert map_size(Safetensors.open!(id, cached).tensors) == 2
+  end
 end

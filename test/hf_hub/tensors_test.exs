@@ -516,6 +516,10 @@ defmodule HfHub.TensorsTest do
       assert {:error, %Error{kind: :entry_not_found, message: message}} = Safetensors.open(id, opts)
       assert message =~ "no safetensors model"
       assert {:error, %Error{kind: :repo_not_found}} = Safetensors.open("org/none", opts)
+      index = %{"model.safetensors.index.json" => ~s({"weight_map":{"a":"gone.safetensors"}})}
+      {sharded, _commit} = repo(context, index)
+      assert {:error, %Error{kind: :entry_not_found} = error} = Safetensors.open(sharded, opts)
+      assert error.message =~ "gone.safetensors" and error.path == "gone.safetensors"
       {id, _commit} = repo(context, %{"model.safetensors" => file})
       model = Safetensors.open!(id, opts)
       fault(sha256(file), %{kind: "drop", after: 1000}, %{times: 3})

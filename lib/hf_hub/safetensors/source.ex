@@ -8,6 +8,8 @@ defmodule HfHub.Safetensors.Source do
   @single "model.safetensors"
   @index "model.safetensors.index.json"
   @max_index 64 * 1_048_576
+  # Kinds of errors of files that are not there.
+  @absent [:entry_not_found, :not_cached]
   # Maximum total size of the headers of a model, as for `HfHub.Safetensors.metadata/2`.
   @max_headers 256 * 1_048_576
   # Number of files of a repository that are opened concurrently.
@@ -38,11 +40,27 @@ defmodule HfHub.Safetensors.Source do
     if String.ends_with?(path, [".safetensors", ".json"]) do
       open(&in_repo(folder(path), &1, opts), Path.basename(path), wanted)
     else
-      with {:error, %{kind: :entry_not_found}} <- open(&in_repo(path, &1, opts), @single, wanted),
-           {:error, %{kind: :entry_not_found} = error} <- open(&in_repo(path, &1, opts), @index, wanted),
-           do: {:error, %{error | message: nothing(ref.repo_id)}}
+      # Where only cached files are used, a file that was not downloaded may not exist.
+      with {:error, %{kind: kind} = absent} when kind in @absent <- in_repo(path, @single, opts),
+           {:error, %{kind: kind} = error} when kind in @absent <- in_repo(path, @index, opts) do
+        {:error, neither(ref, absent, error)}
+      else
+        {:ok, file, siblings} -> read(file, siblings, wanted)
+        error -> error
+      end
     end
   end
+
+  defp neither(ref, %{kind: :entry_not_found}, %{kind: :entry_not_found} = error),
+    do: %{error | message: nothing(ref.repo_id)}
+
+  # Of a revision that is not in the cache, no file is.
+  defp neither(ref, %{kind: :not_cached, path: path}, %{kind: :not_cached} = error) when path != nil do
+    message = "neither `#{@single}` nor `#{@index}` of #{inspect(ref.repo_id)} is in the cache"
+    %{error | message: message, path: nil}
+  end
+
+  defp neither(_ref, _absent, error), do: error
 
   @doc "Returns the open file with the data of a tensor, and where that data begins."
   @spec file(Handle.t(), String.t()) :: {RandomAccess.t(), pos_integer()}
@@ -53,14 +71,18 @@ defmodule HfHub.Safetensors.Source do
   # `find` opens the file of a name, and returns the same for names next to it. The files of a sharded model that have none
   # of the wanted tensors are not opened.
   defp open(find, name, wanted) do
-    with {:ok, file, siblings} <- find.(name) do
-      if Path.extname(name) == ".json",
-        do: sharded(file, siblings, wanted),
-        else: single(file, name, wanted)
-    end
+    with {:ok, file, siblings} <- find.(name), do: read(file, siblings, wanted)
   end
 
-  defp single(file, name, wanted) do
+  defp read(file, siblings, wanted) do
+    if Path.extname(file.name) == ".json",
+      do: sharded(file, siblings, wanted),
+      else: single(file, wanted)
+  end
+
+  defp single(file, wanted) do
+    name = Path.basename(file.name)
+
     with {:ok, header} <- Header.read(file),
          {:ok, weight_map} <-
            Names.take(Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), wanted),
