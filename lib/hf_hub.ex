@@ -74,8 +74,6 @@ defmodule HfHub do
   @type filename :: String.t()
   @type revision :: String.t()
 
-  @version Mix.Project.config()[:version]
-
   @doc """
   Returns the version of this library.
 
@@ -85,7 +83,7 @@ defmodule HfHub do
       :ok
   """
   @spec version() :: String.t()
-  def version, do: @version
+  def version, do: HfHub.Native.Hub.version()
 
   @doc """
   Returns whether offline mode is on, in which no network requests are made; see `HfHub.Config`.

@@ -13,6 +13,12 @@ defmodule HfHub.Native.Hub do
   # Servers reject or slow down clients with more connections.
   @max_connections 64
 
+  @version Mix.Project.config()[:version]
+
+  @doc "Returns the version of this library. It is here because the user agent names it, and `HfHub` is built on this module."
+  @spec version() :: String.t()
+  def version, do: @version
+
   @doc "Returns the network settings of a call, from its options and `HfHub.Config`."
   @spec config(keyword()) :: {:ok, map()} | {:error, Error.t()}
   def config(opts) do
@@ -113,7 +119,7 @@ defmodule HfHub.Native.Hub do
   defp user_agent do
     origin = Setting.value(:user_agent_origin)
     origin = if origin, do: "; origin/#{origin}", else: ""
-    "hf_hub_elixir/#{HfHub.version()}; elixir/#{System.version()}; otp/#{System.otp_release()}#{origin}"
+    "hf_hub_elixir/#{@version}; elixir/#{System.version()}; otp/#{System.otp_release()}#{origin}"
   end
 
   defp ca_places do
