@@ -23,8 +23,8 @@ defmodule HfHub.Cache do
   """
 
   alias HfHub.{Error, Options}
-  alias HfHub.Cache.{Adoption, Archive, Deletion, Engine, Folder, Integrity, Lease, Leases, Removal, Report}
-  alias HfHub.Cache.{Tables, Transport, Verification}
+  alias HfHub.Cache.{Adoption, Archive, Deletion, Engine, Folder, FolderCheck, FolderVerification, Integrity}
+  alias HfHub.Cache.{Lease, Leases, Removal, Report, Tables, Transport, Verification}
 
   @type stats :: %{total_size: non_neg_integer(), file_count: non_neg_integer(), repos: [map()]}
 
@@ -258,6 +258,30 @@ defmodule HfHub.Cache do
   @doc "Same as `validate_integrity/1`, but returns the result or raises `HfHub.Error`."
   @spec validate_integrity!(keyword()) :: Integrity.t()
   def validate_integrity!(opts \\ []), do: Error.unwrap!(validate_integrity(opts))
+
+  @doc """
+  Compares the files of a folder with a repository on the Hub: those that differ, are missing, or are not in it.
+
+  The folder is one that `HfHub.Download` has filled with `:local_dir`, or any other copy. Its `.git` and
+  `.cache/huggingface` are left out.
+
+  ## Options
+
+  #{Options.docs(Tables.folder())}
+
+  ## Examples
+
+      {:ok, found} = HfHub.Cache.verify_folder("models/gpt2", "openai-community/gpt2")
+      for file <- found.mismatches, do: file.path
+  """
+  @doc python: "verify_repo_checksums"
+  @spec verify_folder(Path.t(), HfHub.repo(), keyword()) ::
+          {:ok, FolderVerification.t()} | {:error, Error.t()}
+  def verify_folder(folder, repo_id, opts \\ []), do: FolderCheck.run(folder, repo_id, opts)
+
+  @doc "Same as `verify_folder/3`, but returns the result or raises `HfHub.Error`."
+  @spec verify_folder!(Path.t(), HfHub.repo(), keyword()) :: FolderVerification.t()
+  def verify_folder!(folder, repo_id, opts \\ []), do: Error.unwrap!(verify_folder(folder, repo_id, opts))
 
   @doc """
   Protects a cached revision from removal until `release/1`, or until the calling process exits.

@@ -16,10 +16,9 @@ defmodule HfHub.CommitScheduler do
   use GenServer
   require Logger
 
-  alias HfHub.Buckets.LocalFiles
   alias HfHub.Commit.{CommitInfo, Operation, Unwanted}
   alias HfHub.Config.Source
-  alias HfHub.{Commit, Error, Fnmatch, Git, Options, Repo}
+  alias HfHub.{Commit, Error, Fnmatch, Git, LocalFiles, Options, Repo}
 
   @options [
              repo_id: [type: :string, required: true, doc: "Id of the repository."],

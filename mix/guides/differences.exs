@@ -21,12 +21,7 @@ defmodule HfHub.Guides.Differences do
        "cache prune --no-dry-run"
      ], "warnings are always shown; the others are the defaults"},
     {["cache verify --type", "cache verify --repo-type", "cache verify --revision", "cache verify --token"],
-     "a target names the type and the revision: `cache verify dataset/me/data`"},
-    {[
-       "cache verify --local-dir",
-       "cache verify --fail-on-missing-files",
-       "cache verify --fail-on-extra-files"
-     ], "only the cache is verified, and a missing file is always a problem"}
+     "a target names the type and the revision: `cache verify dataset/me/data`"}
   ]
 
   @others [

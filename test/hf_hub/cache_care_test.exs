@@ -373,6 +373,19 @@ defmodule HfHub.CacheCareTest do
       assert File.read!(Path.join(folder, "model.safetensors")) == content
       assert %{problems: []} = Cache.validate_integrity!([repo_id: id] ++ where)
     end
+
+    test "requests listings only, with listings: true", context do
+      {id, commit} = repo(context, @files)
+      path = Download.hf_hub_download!(opts(context, repo_id: id, filename: "config.json"))
+      where = [repo_id: id, cache_dir: context.cache]
+      assert %{revisions: [%{listed: false, absent: []}]} = Cache.validate_integrity!(where)
+
+      File.write!(Path.join(Path.dirname(path), "new.txt"), "")
+      found = Cache.validate_integrity!([listings: true, endpoint: context.endpoint] ++ where)
+      assert [%{commit: ^commit, listed: true, extra: ["new.txt"], absent: absent}] = found.revisions
+      assert Enum.sort(absent) == [".gitattributes", "sub/vocab.txt"]
+      assert asked(id, "vocab.txt") == []
+    end
   end
 
   describe "transport" do

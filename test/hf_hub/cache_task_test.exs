@@ -13,14 +13,16 @@ defmodule HfHub.CacheTaskTest do
   end
 
   # Returns the exit status and the output.
-  defp run(context, args, input \\ "") do
+  defp run(context, args, input \\ ""), do: command(args ++ ["--cache-dir", context.cache], input)
+
+  defp command(args, input \\ "") do
     me = self()
 
     output =
       capture_io(:stderr, fn ->
         output =
           capture_io([input: input], fn ->
-            send(me, {:status, status(fn -> Task.run(args ++ ["--cache-dir", context.cache]) end)})
+            send(me, {:status, status(fn -> Task.run(args) end)})
           end)
 
         IO.write(:stderr, output)
@@ -181,6 +183,40 @@ defmodule HfHub.CacheTaskTest do
     File.write!(blob, "corrupt")
     assert {1, output} = run(context, ["verify", context.id, "--quiet"])
     assert output =~ "corrupted: model/#{context.id} model.safetensors"
+  end
+
+  test "verify compares a folder, or what is cached, with the repository on the Hub", context do
+    own_env(["HF_ENDPOINT"])
+    System.put_env("HF_ENDPOINT", context.endpoint)
+    {id, _commit} = repo(context, %{"a.txt" => "1", "b.txt" => "2"})
+    folder = folder(context, %{"a.txt" => "other", "c.txt" => "3"})
+
+    assert {1, output} = command(["verify", id, "--local-dir", folder, "--quiet"])
+    assert output =~ "corrupted: a.txt\nmissing: .gitattributes\nmissing: b.txt\nextra: c.txt\n"
+    assert output =~ "1 file compared, 1 corrupted, 2 missing, 1 extra"
+
+    File.write!(Path.join(folder, "a.txt"), "1")
+    assert {0, _output} = command(["verify", "model/#{id}", "--local-dir", folder, "--quiet"])
+
+    for flag <- ["--fail-on-missing-files", "--fail-on-extra-files"],
+        do: assert({1, _output} = command(["verify", id, "--local-dir", folder, flag]))
+
+    File.rm!(Path.join(folder, "c.txt"))
+    assert {0, output} = command(["verify", id, "--local-dir", folder, "--fail-on-extra-files", "--json"])
+    assert output =~ ~s("missing_paths":[".gitattributes","b.txt"])
+
+    for {args, message} <- [
+          {["--local-dir", folder], "requires the repository"},
+          {[id, "--local-dir", folder, "--repair"], "mutually exclusive"},
+          {[id, "--local-dir", folder, "--cache-dir", context.cache], "mutually exclusive"}
+        ] do
+      assert {1, output} = command(["verify" | args])
+      assert output =~ message
+    end
+
+    Download.hf_hub_download!(opts(context, repo_id: id, filename: "a.txt"))
+    assert {0, _output} = run(context, ["verify", id, "--fail-on-extra-files", "--quiet"])
+    assert {1, _output} = run(context, ["verify", id, "--fail-on-missing-files", "--quiet"])
   end
 
   test "verify and adopt take the names that ls prints, and no others", context do

@@ -2,9 +2,9 @@ defmodule HfHub.Buckets.Sync do
   # Makes the plan of a synchronization, by the rules of the Python client.
   @moduledoc false
 
-  alias HfHub.Buckets.{Execution, Files, Filter, LocalFiles, SyncOperation, SyncPlan, Tables}
+  alias HfHub.Buckets.{Execution, Files, Filter, SyncOperation, SyncPlan, Tables}
   alias HfHub.Config.Source
-  alias HfHub.{Error, Options, RepoRef}
+  alias HfHub.{Error, LocalFiles, Options, RepoRef}
   alias HfHub.Native.Nif
 
   # Times that differ by less count as equal, in milliseconds.

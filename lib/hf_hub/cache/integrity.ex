@@ -1,6 +1,6 @@
 defmodule HfHub.Cache.Integrity do
   @moduledoc """
-  The result of `HfHub.Cache.validate_integrity/1`. Python: `FolderVerification`.
+  The result of `HfHub.Cache.validate_integrity/1`.
   """
 
   use HfHub.Schema,

@@ -101,6 +101,17 @@ defmodule HfHub.Cache.Tables do
     ] ++ cache_dir() ++ Options.common()
   end
 
+  def folder do
+    [
+      repo_type: revision()[:repo_type],
+      revision: [
+        type: :string,
+        doc: "Branch, tag, pull request or commit to compare with. Defaults to `\"main\"`."
+      ],
+      max_workers: integrity()[:max_workers]
+    ] ++ Options.common()
+  end
+
   def adopt do
     dry_run = [type: :boolean, default: false, doc: "Whether to only compare the files, and change nothing."]
 

@@ -3,9 +3,8 @@ defmodule HfHub.Cache.Verification do
   @moduledoc false
 
   alias HfHub.Cache.{Engine, Integrity, Tables}
-  alias HfHub.Config.Setting
   alias HfHub.{Decode, Download, Error, Native, Options}
-  alias HfHub.Native.Hub
+  alias HfHub.Download.Spec
 
   @types %{"model" => :model, "dataset" => :dataset, "space" => :space, "kernel" => :kernel}
 
@@ -40,12 +39,11 @@ defmodule HfHub.Cache.Verification do
   # A snapshot download without files stores only the listing of the commit.
   defp fetch_listings(spec, opts) do
     if opts[:listings] do
-      with {:ok, hub} <- Hub.config(opts),
-           {:ok, report} <- Engine.run(:scan, %{}, opts) do
+      with {:ok, report} <- Engine.run(:scan, %{}, opts) do
         wanted =
           for repo <- report.repos, wanted?(repo, spec.repo), revision <- repo.revisions, do: {repo, revision}
 
-        Enum.reduce_while(wanted, :ok, fn found, :ok -> fetch_listing(found, hub, opts) end)
+        Enum.reduce_while(wanted, :ok, fn found, :ok -> fetch_listing(found, opts) end)
       end
     else
       :ok
@@ -56,28 +54,26 @@ defmodule HfHub.Cache.Verification do
   defp wanted?(_found, nil), do: true
   defp wanted?(found, repo), do: {found.repo_type, found.repo_id} == {repo.repo_type, repo.id}
 
-  defp fetch_listing({repo, revision}, hub, opts) do
-    spec = %{
-      hub: hub,
-      progress: false,
-      repo: %{repo_type: repo.repo_type, id: repo.repo_id},
+  defp fetch_listing({repo, revision}, opts) do
+    call = [
+      repo_id: repo.repo_id,
+      repo_type: @types[repo.repo_type],
       revision: revision.commit_hash,
-      destination: {:cache, Engine.cache_dir(opts)},
-      mode: %{
-        force_download: false,
-        local_files_only: false,
-        dry_run: false,
-        symlinks: Setting.value(:symlinks)
-      },
-      filter: %{allow: [], ignore: []},
-      max_workers: 1
-    }
+      cache_dir: Engine.cache_dir(opts),
+      force_download: false,
+      local_files_only: false,
+      dry_run: false
+    ]
 
-    case Native.run(:snapshot, spec) do
-      {:ok, _snapshot} -> {:cont, :ok}
-      {:error, error} -> {:halt, {:error, error}}
-    end
+    none = %{filter: %{allow: [], ignore: ["*"]}, max_workers: 1}
+
+    with {:ok, spec, _ref} <- Spec.repo(call ++ common(opts)),
+         {:ok, _snapshot} <- Native.run(:snapshot, Map.merge(spec, none)),
+         do: {:cont, :ok},
+         else: ({:error, error} -> {:halt, {:error, error}})
   end
+
+  defp common(opts), do: Keyword.take(opts, Keyword.keys(Options.common()))
 
   # If several files link to one blob, the first download restores it, and the others send no request for it.
   defp repair(problems, opts) do
@@ -94,8 +90,6 @@ defmodule HfHub.Cache.Verification do
   end
 
   defp fetch(problem, force?, opts) do
-    common = Keyword.take(opts, Keyword.keys(Options.common()))
-
     download = [
       repo_id: problem.repo_id,
       repo_type: problem.repo_type,
@@ -105,7 +99,7 @@ defmodule HfHub.Cache.Verification do
       force_download: force?
     ]
 
-    case Download.hf_hub_download(download ++ common) do
+    case Download.hf_hub_download(download ++ common(opts)) do
       {:ok, _path} -> Map.put(problem, :repaired, true)
       {:error, error} -> Map.put(problem, :repaired, error)
     end

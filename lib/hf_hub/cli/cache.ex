@@ -5,7 +5,7 @@ defmodule HfHub.CLI.Cache do
   @behaviour HfHub.CLI.Noun
 
   alias HfHub.{Cache, Error}
-  alias HfHub.Cache.{Adoption, Integrity, Targets}
+  alias HfHub.Cache.{Adoption, FolderVerification, Integrity, Targets}
   alias HfHub.CLI.Cache.Words
   alias HfHub.CLI.{Call, Command, Output}
 
@@ -13,6 +13,16 @@ defmodule HfHub.CLI.Cache do
     cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`"]
   ]
   @dry_run [dry_run: [type: :boolean, doc: "Shows what would happen, and changes nothing"]]
+  @verify [
+    repair: [type: :boolean, doc: "Downloads corrupt and missing files again"],
+    local_dir: [
+      type: :path,
+      complete: :file,
+      doc: "Folder to compare with the repository `TARGET` on the Hub, instead of the cache"
+    ],
+    fail_on_missing_files: [type: :boolean, doc: "Fails if files of the repository are missing here"],
+    fail_on_extra_files: [type: :boolean, doc: "Fails if there are files that the repository does not have"]
+  ]
   @yes [
     yes: [
       type: :boolean,
@@ -62,7 +72,7 @@ defmodule HfHub.CLI.Cache do
         summary: "Hashes all files again",
         hf: "cache verify",
         args: [target: [required: false, doc: "Repository or revision. Defaults to the whole cache"]],
-        flags: [repair: [type: :boolean, doc: "Downloads corrupt and missing files again"]]
+        flags: @verify
       ),
       command("exists", &exists/1,
         summary: "Returns whether a repository, revision or file is in the cache",
@@ -166,13 +176,48 @@ defmodule HfHub.CLI.Cache do
 
   defp removed(failed), do: failed
 
+  defp verify(%{flags: %{local_dir: folder} = flags} = call) do
+    cond do
+      call.args.target == nil -> {:error, "--local-dir requires the repository to compare with"}
+      flags[:cache_dir] -> {:error, "--local-dir and --cache-dir are mutually exclusive"}
+      flags[:repair] -> {:error, "--local-dir and --repair are mutually exclusive"}
+      true -> verify_folder(folder, call)
+    end
+  end
+
   defp verify(call) do
-    opts = where(call, "verify") ++ [repair: call.flags[:repair] || false]
+    # The Hub's listings show which files of a commit were not downloaded.
+    listings? = Enum.any?([:fail_on_missing_files, :fail_on_extra_files], &call.flags[&1])
+    opts = where(call, "verify") ++ [repair: call.flags[:repair] || false, listings: listings?]
 
     with {:ok, place} <- place(call.args.target, call),
          {:ok, found} <- Cache.validate_integrity(place ++ opts) do
-      {:exit, if(Integrity.sound?(found), do: 0, else: 1), {:own, found, &Words.integrity/1}}
+      lists = for revision <- found.revisions, do: {revision.absent, revision.extra}
+      verified(found, Integrity.sound?(found), lists, &Words.integrity/1, call)
     end
+  end
+
+  defp verify_folder(folder, call) do
+    {repo_id, type} = typed(call.args.target)
+
+    with {:ok, found} <- Cache.verify_folder(folder, repo_id, type) do
+      lists = [{found.missing_paths, found.extra_paths}]
+      verified(found, FolderVerification.sound?(found), lists, &Words.folder/1, call)
+    end
+  end
+
+  # A target of the cache, `dataset/org/name`, for a repository that need not be in it.
+  defp typed(target) do
+    case String.split(target, "/", parts: 2) do
+      [type, repo_id] when type in ~w(model dataset space) -> {repo_id, [repo_type: type]}
+      _without_type -> {target, []}
+    end
+  end
+
+  defp verified(found, sound?, lists, words, %{flags: flags}) do
+    missing? = flags[:fail_on_missing_files] && Enum.any?(lists, fn {missing, _extra} -> missing != [] end)
+    extra? = flags[:fail_on_extra_files] && Enum.any?(lists, fn {_missing, extra} -> extra != [] end)
+    {:exit, if(sound? and !missing? and !extra?, do: 0, else: 1), {:own, found, words}}
   end
 
   defp exists(call) do

@@ -4,8 +4,7 @@ defmodule HfHub.Jobs.Artifacts do
 
   require Logger
 
-  alias HfHub.{Account, Buckets, Error, Options}
-  alias HfHub.Buckets.LocalFiles
+  alias HfHub.{Account, Buckets, Error, LocalFiles, Options}
   alias HfHub.Config.Source
   alias HfHub.Jobs.Volume
 

@@ -87,11 +87,13 @@ defmodule HfHub.Lock.Pinning do
     end
   end
 
+  @doc "Returns a file of a listing with the hash of its content."
+  @spec pinned(Api.TreeEntry.t()) :: PinnedFile.t()
   # A large file's pointer has an object id too, which does not identify the content.
-  defp pinned(%{lfs: %{sha256: sha256} = lfs} = file) when is_binary(sha256),
+  def pinned(%{lfs: %{sha256: sha256} = lfs} = file) when is_binary(sha256),
     do: %PinnedFile{path: file.path, algorithm: :sha256, hash: sha256, size: lfs.size || file.size}
 
-  defp pinned(file) do
+  def pinned(file) do
     algorithm = if byte_size(file.oid || "") == 64, do: :git_sha256, else: :git_sha1
     %PinnedFile{path: file.path, algorithm: algorithm, hash: file.oid, size: file.size}
   end

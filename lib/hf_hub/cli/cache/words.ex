@@ -114,6 +114,20 @@ defmodule HfHub.CLI.Cache.Words do
       ]
   end
 
+  @doc "Returns the lines of `cache verify --local-dir`."
+  @spec folder(Cache.FolderVerification.t()) :: [String.t()]
+  def folder(found) do
+    lists = [
+      {"corrupted", for(%{path: path} <- found.mismatches, do: path)},
+      {"missing", found.missing_paths},
+      {"extra", found.extra_paths}
+    ]
+
+    lines = for {what, paths} <- lists, path <- paths, do: Table.printable("#{what}: #{path}")
+    counts = for {what, paths} <- lists, do: "#{length(paths)} #{what}"
+    lines ++ [Enum.join([Brief.count(found.checked_count, "files") <> " compared" | counts], ", ")]
+  end
+
   defp problem(problem) do
     repaired = if Map.get(problem, :repaired) == true, do: ", repaired", else: ""
 

@@ -1,4 +1,4 @@
-defmodule HfHub.Buckets.LocalFiles do
+defmodule HfHub.LocalFiles do
   # The files of a folder on this machine with their sizes and times, by their paths with slashes.
   @moduledoc false
 
