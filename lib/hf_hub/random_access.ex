@@ -41,10 +41,8 @@ defmodule HfHub.RandomAccess do
   @doc "Opens a file on this machine. It is closed by `close/1`, or when nothing refers to it any more."
   @spec open(Path.t()) :: {:ok, t()} | {:error, Error.t()}
   def open(path) do
-    case Native.run(:open_file, %{path: path}) do
-      {:ok, {file, size}} -> {:ok, %__MODULE__{name: path, size: size, from: {:disk, file}}}
-      {:error, error} -> {:error, if(File.stat(path) == {:error, :enoent}, do: missing(path), else: error)}
-    end
+    with {:ok, {file, size}} <- Native.run(:open_file, %{path: path}),
+         do: {:ok, %__MODULE__{name: path, size: size, from: {:disk, file}}}
   end
 
   @doc """
@@ -101,8 +99,6 @@ defmodule HfHub.RandomAccess do
     message = "`#{file.name}` was opened in another VM; open it in this one"
     Error.new(:io, message, path: file.name)
   end
-
-  defp missing(path), do: Error.new(:entry_not_found, "`#{path}` does not exist", path: path)
 
   defp cached(opts) do
     place = Keyword.take(opts, [:repo_id, :repo_type, :revision, :filename, :cache_dir, :endpoint])

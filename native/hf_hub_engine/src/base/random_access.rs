@@ -84,9 +84,7 @@ impl Contents {
             read_exact_at(file, &mut bytes, part.first)?;
             return Ok(Self::Small(bytes));
         }
-        let mut pages = MmapOptions::new().len(part.length).map_anon()?;
-        read_in_pieces(file, &mut pages, part.first, watch)?;
-        Ok(Self::Large(pages))
+        read_in_pieces(file, part, watch).map(Self::Large)
     }
 }
 
@@ -159,16 +157,28 @@ pub(crate) fn state(file: &File) -> io::Result<State> {
     file.metadata().map(|metadata| (metadata.len(), metadata.modified().ok()))
 }
 
-fn read_in_pieces(file: &File, pages: &mut [u8], mut at: u64, watch: &Watch) -> io::Result<()> {
-    for piece in pages.chunks_mut(PIECE) {
+fn read_in_pieces(file: &File, part: Part, watch: &Watch) -> io::Result<MmapMut> {
+    let mut pages = MmapOptions::new().len(part.length).map_anon()?;
+    for start in (0..part.length).step_by(PIECE) {
         if watch.is_stopped() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        read_exact_at(file, piece, at)?;
-        at += piece.len() as u64;
+        let piece = start..part.length.min(start + PIECE);
+        populate(&pages, piece.clone());
+        read_exact_at(file, &mut pages[piece], part.first + start as u64)?;
     }
-    Ok(())
+    Ok(pages)
 }
+
+/// Allocates the pages of a piece in one system call: a page fault for each of them made a read take
+/// a fifth longer. Linux before 5.14 cannot, and allocates them as they are written to.
+#[cfg(target_os = "linux")]
+fn populate(pages: &MmapMut, piece: Range<usize>) {
+    let _ = pages.advise_range(Advice::PopulateWrite, piece.start, piece.len());
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate(_pages: &MmapMut, _piece: Range<usize>) {}
 
 #[cfg(test)]
 mod tests {
@@ -195,6 +205,18 @@ mod tests {
             let found = read(&file, first as u64, length).await.unwrap();
             assert!(found.as_ref() == &content[first..first + length], "{length} at {first}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_does_not_exist_is_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("none");
+        let place = Place { path: RawPath(missing.clone()) };
+        let error = RandomAccess::open(place).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::EntryNotFound);
+        assert_eq!(error.message(), format!("`{}` does not exist", missing.display()));
+        let place = Place { path: RawPath(folder.path().into()) };
+        assert_eq!(RandomAccess::open(place).await.unwrap_err().kind(), ErrorKind::Io);
     }
 
     #[tokio::test]

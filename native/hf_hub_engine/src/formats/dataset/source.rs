@@ -86,9 +86,7 @@ struct Local {
 
 impl Local {
     fn open(path: &Path) -> Result<Self> {
-        let failed = |error| Error::io("read", path, error);
-        let file = disk::open_regular(path).map_err(failed)?;
-        let state = random_access::state(&file).map_err(failed)?;
+        let (file, state) = random_access::open(path)?;
         Ok(Self { file, path: path.to_owned(), state })
     }
 
