@@ -2,7 +2,7 @@ defmodule HfHub.Lock.Pinning do
   # Asks the Hub for the commit and the files of a repository, and compares its listing with an entry.
   @moduledoc false
 
-  alias HfHub.{Api, Error, Fnmatch, Git, Options}
+  alias HfHub.{Api, Brief, Error, Fnmatch, Git, Options}
   alias HfHub.Lock.{Entry, PinnedFile, Text}
 
   @network Keyword.keys(Options.common())
@@ -77,7 +77,7 @@ defmodule HfHub.Lock.Pinning do
       "run `mix hf_hub.lock #{name}`"
   end
 
-  defp shown(file), do: "#{file.algorithm} #{file.hash} (#{file.size} bytes)"
+  defp shown(file), do: "#{file.algorithm} #{file.hash} (#{Brief.count(file.size, "bytes")})"
 
   defp listing(entry, opts) do
     place = [repo_type: entry.repo_type, revision: entry.commit, recursive: true] ++ network(opts)

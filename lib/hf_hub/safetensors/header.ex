@@ -2,7 +2,7 @@ defmodule HfHub.Safetensors.Header do
   # Reads the header of a file. The engine parses and checks it: nothing in it is trusted.
   @moduledoc false
 
-  alias HfHub.{Decode, Error, Native, RandomAccess}
+  alias HfHub.{Brief, Decode, Error, Native, RandomAccess}
   alias HfHub.Safetensors.{FileMetadata, Tensor}
 
   @enforce_keys [:metadata, :tensors, :start]
@@ -64,7 +64,10 @@ defmodule HfHub.Safetensors.Header do
         do: {:ok, length},
         else:
           {:error,
-           invalid(file, "its header has an announced length of #{length} bytes; the file has #{size}")}
+           invalid(
+             file,
+             "its header has an announced length of #{Brief.count(length, "bytes")}; the file has #{size}"
+           )}
     end
   end
 

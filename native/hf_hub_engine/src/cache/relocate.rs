@@ -16,6 +16,7 @@ use crate::{
         error::{Error, ErrorKind, Result},
         lock::{self, Lock},
         progress::Progress,
+        sizes,
     },
     cache::{
         delete,
@@ -230,8 +231,8 @@ fn copy(
         fs::File::open(to).and_then(|file| file.sync_all()).map_err(write)?;
         if size != metadata.len() {
             return Err(write(io::Error::other(format!(
-                "{size} of {} bytes arrived",
-                metadata.len()
+                "{size} of {} arrived",
+                sizes::counted(metadata.len(), "bytes")
             ))));
         }
         copied(size);

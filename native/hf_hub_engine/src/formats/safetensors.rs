@@ -21,6 +21,7 @@ use crate::{
         input,
         progress::Progress,
         scrub::Shown,
+        sizes,
     },
     download::stream::{FileStream, Part, Spec},
     hub::client::{ByteRange, Hub},
@@ -253,7 +254,8 @@ async fn header_within(
     let length = length.ok_or_else(|| broken("it is shorter than 8 bytes".to_owned()))?;
     let end = length.saturating_add(8);
     if length > MAX_HEADER || size.is_some_and(|size| end > size) {
-        return Err(broken(format!("its header has an announced length of {length} bytes")));
+        let announced = sizes::counted(length, "bytes");
+        return Err(broken(format!("its header has an announced length of {announced}")));
     }
     if !spend(&budget.bytes, length) {
         return Err(broken("the headers together are too large".to_owned()));

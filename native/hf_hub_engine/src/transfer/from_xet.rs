@@ -11,6 +11,7 @@ use crate::{
     base::{
         error::{ErrorKind, Result},
         progress::{Activity, FileProgress},
+        sizes,
     },
     cache::partial::too_long,
     hub::{client::Hub, xet_access},
@@ -75,8 +76,8 @@ impl Source<'_> {
             self.take(at, bytes, writer, progress).await?;
         }
         if received < end - start {
-            let missing = end - start - received;
-            let message = format!("the storage did not send {missing} bytes of the file");
+            let missing = sizes::counted(end - start - received, "bytes");
+            let message = format!("the storage did not send {missing} of the file");
             return Err(access.failed(ErrorKind::Transport, message));
         }
         Ok(())

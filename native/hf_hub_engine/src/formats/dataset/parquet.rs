@@ -26,7 +26,7 @@ use ::parquet::{
 };
 
 use crate::{
-    base::error::Error,
+    base::{error::Error, sizes},
     formats::dataset::{
         BATCH_BYTES, BATCH_ROWS, Broken, TOO_MANY, Table, Wanted,
         parquet::{
@@ -201,7 +201,8 @@ fn footer(source: &Source) -> Result<ParquetMetaData, Broken> {
     }
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
     if length > MAX_FOOTER || length + TAIL > size {
-        return Err(Broken::Content(format!("its footer announces {length} bytes")));
+        let announced = sizes::counted(length, "bytes");
+        return Err(Broken::Content(format!("its footer announces {announced}")));
     }
     let start = usize::try_from(length).ok().and_then(|length| rest.len().checked_sub(length));
     let footer = match start {

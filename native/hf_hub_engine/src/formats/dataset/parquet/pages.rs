@@ -17,15 +17,18 @@ use ::parquet::{
 };
 use bytes::Bytes;
 
-use crate::formats::dataset::{
-    Broken,
-    parquet::{
-        codec::{self, Leaf},
-        delta,
-        repetition::Repetition,
-        thrift::{DATA, DATA_2, DICTIONARY, PageHeader, Wrong},
+use crate::{
+    base::sizes,
+    formats::dataset::{
+        Broken,
+        parquet::{
+            codec::{self, Leaf},
+            delta,
+            repetition::Repetition,
+            thrift::{DATA, DATA_2, DICTIONARY, PageHeader, Wrong},
+        },
+        source::Source,
     },
-    source::Source,
 };
 
 /// Number of bytes in which a header is looked for first, and at most.
@@ -190,7 +193,8 @@ impl Pages {
         let unpacked = size(header.unpacked)?;
         let values = size(header.values)?;
         if unpacked > MAX_PAGE || unpacked > SMALL_PAGE.max(packed.saturating_mul(MAX_RATIO)) {
-            return Err(failed(format!("a page of {packed} bytes announces {unpacked} bytes")));
+            let packed = sizes::counted(packed, "bytes");
+            return Err(failed(format!("a page of {packed} announces {unpacked} bytes")));
         }
         let held = if self.is_packed(header) { packed + unpacked } else { packed };
         if header.kind == DICTIONARY {
@@ -198,7 +202,9 @@ impl Pages {
             let width = self.leaf.width.unwrap_or(4).max(1) as u64;
             if values > unpacked / width {
                 return Err(failed(format!(
-                    "a dictionary of {unpacked} bytes announces {values} values"
+                    "a dictionary of {} announces {}",
+                    sizes::counted(unpacked, "bytes"),
+                    sizes::counted(values, "values")
                 )));
             }
             // Each value is decoded, also an empty one.
